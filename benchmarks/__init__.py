@@ -36,7 +36,9 @@ def measured(
     ratio = None
     if reference_value:
         ratio = reference_value / value if less else value / reference_value
-    return dict(zip(KEYS, (name, value, unit, reference, reference_value, ratio), strict=True)) | about
+    return (
+        dict(zip(KEYS, (name, value, unit, reference, reference_value, ratio), strict=True)) | about
+    )
 
 
 def packaged_limits(changes: Mapping[str, str]) -> str:
@@ -66,7 +68,9 @@ def bench_table(results: Sequence[Mapping[str, Any]]) -> "Table":
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, caption="ratio above 1: better than the reference")
+    table = Table(
+        box=SIMPLE_HEAD, pad_edge=False, caption="ratio above 1: better than the reference"
+    )
     for heading, right in (
         ("bench", False),
         ("value", True),

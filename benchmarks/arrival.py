@@ -7,7 +7,9 @@ from tercel.execution.step import arrive, warm_up
 from tercel.lab.evaluation.episodes import Episodes, Plan
 
 
-def at_arrival(episodes: Episodes, plan: Plan, number: int = 0) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+def at_arrival(
+    episodes: Episodes, plan: Plan, number: int = 0
+) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """Book and state of the plan's episode `number` after its warm-up, before anything is observed.
 
     Returns

@@ -54,7 +54,9 @@ SESSION_S: Final = 130.0
 """A day of 6.5 hours of ten symbols that are changed 2.8 times a second each, at `UPDATES_S`."""
 KEY, SECRET, NAME = "k" * 64, "s" * 64, "BENCH"
 _MANY: Final = 10**9
-_FREE: Final = RateLimits(weight=_MANY, orders=_MANY, orders_a_day=_MANY, requests=_MANY, messages=10**5)
+_FREE: Final = RateLimits(
+    weight=_MANY, orders=_MANY, orders_a_day=_MANY, requests=_MANY, messages=10**5
+)
 _WIDE: Final = dict.fromkeys(("messages", "executions"), "1_000_000")
 _FAR: Final = 300
 """Ticks behind the touch of the level that updates change."""
@@ -72,10 +74,15 @@ def bench(orders: int = ORDERS, lag_s: float = LAG_S) -> list[dict[str, Any]]:
         bare = _bare(desk, orders)
     other = "a bare WebSocket, order to answer"
     ways = [
-        measured(f"binance.order_p{share}_ms", _at(took, share), "ms", other, _at(bare, share), less=True)
+        measured(
+            f"binance.order_p{share}_ms", _at(took, share), "ms", other, _at(bare, share), less=True
+        )
         for share in (50, 99)
     ]
-    flow = [measured(f"binance.lag_p{share}_ms", _at(lags, share), f"ms, {UPDATES_S} updates/s") for share in (50, 99)]
+    flow = [
+        measured(f"binance.lag_p{share}_ms", _at(lags, share), f"ms, {UPDATES_S} updates/s")
+        for share in (50, 99)
+    ]
     more = f"MB of the gate, {5 * orders:,} orders and {round(UPDATES_S * lag_s):,} updates later"
     return [
         *ways,
@@ -85,7 +92,9 @@ def bench(orders: int = ORDERS, lag_s: float = LAG_S) -> list[dict[str, Any]]:
     ]
 
 
-def week(sessions: int = SESSIONS, orders: int = 5 * ORDERS, seconds: float = SESSION_S) -> list[dict[str, Any]]:
+def week(
+    sessions: int = SESSIONS, orders: int = 5 * ORDERS, seconds: float = SESSION_S
+) -> list[dict[str, Any]]:
     """Memory of a process that holds the adapter alone, after a session of so many orders and seconds of updates, and
     after the last one. What a gate keeps beside it is bounded by time: `tercel certify week` measures that.
     """
@@ -132,7 +141,9 @@ class _Desk:
 
     def heard(self) -> list[o.VenueEvent]:
         """What came, within a moment."""
-        events: list[o.VenueEvent] = self.venue.step(self.venue.now_ns) if self.venue.poll(0.05) else []
+        events: list[o.VenueEvent] = (
+            self.venue.step(self.venue.now_ns) if self.venue.poll(0.05) else []
+        )
         return events
 
     def updated(self, event: o.VenueEvent) -> str:
@@ -155,7 +166,9 @@ class _Desk:
     def order(self, name: str, symbol: str, number: int) -> None:
         """Send an order that takes nothing and rests nowhere."""
         price = self._bid[symbol] - 5 - number % 20
-        self.venue.send(o.NewOrder(name, symbol, 1, 1, price, o.Tif.IOC, NAME, symbol, self.venue.now_ns))
+        self.venue.send(
+            o.NewOrder(name, symbol, 1, 1, price, o.Tif.IOC, NAME, symbol, self.venue.now_ns)
+        )
 
     def ended(self, count: int) -> None:
         """Wait until so many orders have had their last word.
@@ -240,7 +253,9 @@ def _bare(desk: _Desk, orders: int) -> list[float]:
                 "newClientOrderId": f"w{number}", "price": price, "quantity": "1", "side": "BUY",
                 "symbol": symbol, "timeInForce": "IOC", "timestamp": time.time_ns() // 10**6, "type": "LIMIT",
             }  # fmt: skip
-            asked = json.dumps({"id": number, "method": "order.place", "params": signer.signed(params)})
+            asked = json.dumps(
+                {"id": number, "method": "order.place", "params": signer.signed(params)}
+            )
             began = perf_counter_ns()
             socket.send(asked)
             answer = json.loads(socket.recv())
@@ -253,10 +268,15 @@ def _bare(desk: _Desk, orders: int) -> list[float]:
 @contextmanager
 def _trading() -> "Iterator[tuple[_Desk, int]]":
     """A desk's connection to a gate that trades at an exchange, each in a process of its own."""
-    with _exchanging() as (exchange, address), tempfile.TemporaryDirectory(prefix="tercel-bench-") as name:
+    with (
+        _exchanging() as (exchange, address),
+        tempfile.TemporaryDirectory(prefix="tercel-bench-") as name,
+    ):
         folder = Path(name)
         (folder / "limits.toml").write_text(packaged_limits(_WIDE))
-        with GateProcess(folder, address, [NAME], folder / "limits.toml", folder / "KILLED") as gate:
+        with GateProcess(
+            folder, address, [NAME], folder / "limits.toml", folder / "KILLED"
+        ) as gate:
             venue = RemoteVenue(str(gate.listen), [NAME])
             try:
                 yield _Desk(venue, exchange), gate._process.pid
@@ -287,7 +307,10 @@ def _exchange(pipe: Connection) -> None:
     """Serve until the other end says so."""
     source = reactive(load(DEFAULT))
     engine = opened(
-        {f"A{n}": MarketSpec(source, 1, n) for n in range(SYMBOLS)}, {}, wall_ns=time.time_ns(), fee=100_000
+        {f"A{n}": MarketSpec(source, 1, n) for n in range(SYMBOLS)},
+        {},
+        wall_ns=time.time_ns(),
+        fee=100_000,
     )
     endow(engine, NAME, ())
     engine.advance(engine.now_ns + 10**9)
@@ -352,7 +375,9 @@ class _Feed:
 
     def _frame(self, name: str) -> str:
         first = self._last[name] + 1
-        last = self._last[name] = first + (10**12 if first == 1 else 0)  # the first one spans any snapshot
+        last = self._last[name] = first + (
+            10**12 if first == 1 else 0
+        )  # the first one spans any snapshot
         level = [self._prices[name], f"{1 + last % 1000}.00000000"]
         update = {
             "e": "depthUpdate",
@@ -372,7 +397,9 @@ class _Feed:
         if what == "open":
             while not self._sockets:
                 await asyncio.sleep(0.01)
-            await asyncio.sleep(1.0)  # every stream is subscribed to by then; the snapshot waits for an update
+            await asyncio.sleep(
+                1.0
+            )  # every stream is subscribed to by then; the snapshot waits for an update
             for name in self._names:
                 await self._send(name)
             return None

@@ -26,13 +26,19 @@ from tercel.market.tape.schema import ADD, DELETE, EXECUTE, REDUCE
 
 LIVE = 3_000
 REACH = 110
-ADDS, CANCELS, DELETES = 0.468, 0.032, 0.437  # executions are the rest; shares as in facts/performance.md, section 1
+ADDS, CANCELS, DELETES = (
+    0.468,
+    0.032,
+    0.437,
+)  # executions are the rest; shares as in facts/performance.md, section 1
 WHOLE_EXECUTIONS = 0.486  # so that as many orders leave as come
 ORDERS, WIDTH = 8_192, 1_024
 MIDDLE = 10_000
 
 
-def bench(messages: int = 1_000_000, prefix: int = 150_000, repeats: int = 10) -> list[dict[str, Any]]:
+def bench(
+    messages: int = 1_000_000, prefix: int = 150_000, repeats: int = 10
+) -> list[dict[str, Any]]:
     """Measure the book.
 
     Parameters
@@ -62,7 +68,9 @@ def bench(messages: int = 1_000_000, prefix: int = 150_000, repeats: int = 10) -
         check_twin(twin, stream)
         runs.append((messages, lambda: twin(stream)))
     seconds = [[_seconds(work) for _, work in runs] for _ in range(repeats)]
-    ours, *theirs = (count / min(each) for (count, _), each in zip(runs, zip(*seconds, strict=True), strict=True))
+    ours, *theirs = (
+        count / min(each) for (count, _), each in zip(runs, zip(*seconds, strict=True), strict=True)
+    )
     references = ("ReferenceBook (plain Python)", "the same book in C++ (-O3)")
     names = ("book.events_per_s", "book.share_of_cpp")
     return [
@@ -79,7 +87,10 @@ def apply(book: Book | ReferenceBook, stream: Events, stop: int) -> Book | Refer
 
 def check_agreement(stream: Events, prefix: int) -> None:
     """Both books must add up the same touches over the prefix; this run also compiles the kernels."""
-    book, reference = apply(Book(ORDERS, WIDTH, own=0), stream, prefix), apply(ReferenceBook(), stream, prefix)
+    book, reference = (
+        apply(Book(ORDERS, WIDTH, own=0), stream, prefix),
+        apply(ReferenceBook(), stream, prefix),
+    )
     if book.checksum != reference.checksum or book.overflow or book.unknown_ids:
         raise TercelError(
             f"equal books after {prefix} messages (sum {reference.checksum}), no overflow and no unknown id",
@@ -161,7 +172,13 @@ def make_stream(messages: int, seed: int) -> Events:
         row = _message(crowd, draws[i], MIDDLE + round(centre), distances[i], i + 1)
         rows.append(row)
     stream = Events.empty(messages)
-    columns: tuple[NDArray[Any], ...] = (stream.kind, stream.order_id, stream.side, stream.price_ticks, stream.qty_lots)
+    columns: tuple[NDArray[Any], ...] = (
+        stream.kind,
+        stream.order_id,
+        stream.side,
+        stream.price_ticks,
+        stream.qty_lots,
+    )
     for column, values in zip(columns, zip(*rows, strict=True), strict=True):
         column[:] = values
     return stream

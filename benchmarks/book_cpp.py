@@ -26,16 +26,24 @@ Twin = Callable[[Events], int]
 
 def cpp_twin(orders: int, width: int, middle: int) -> Twin | None:
     """The compiled twin for so many orders and `width` prices around `middle`; None, and why, where there is none."""
-    source = Path(os.environ.get("TERCEL_PEERS", Path(__file__).parents[2] / "shared" / "peers")) / "cpp" / "book.cpp"
+    source = (
+        Path(os.environ.get("TERCEL_PEERS", Path(__file__).parents[2] / "shared" / "peers"))
+        / "cpp"
+        / "book.cpp"
+    )
     compiler = shutil.which("g++")
     if compiler is None or not source.is_file():
         say(f"skipped: the C++ twin needs g++ and {source}")
         return None
     with TemporaryDirectory() as folder:
         library = Path(folder) / "book.so"
-        subprocess.run([compiler, "-O3", "-shared", "-fPIC", "-o", str(library), str(source)], check=True)
+        subprocess.run(
+            [compiler, "-O3", "-shared", "-fPIC", "-o", str(library), str(source)], check=True
+        )
         run = ctypes.CDLL(str(library)).run_fast
-    run.argtypes = [ctypes.c_void_p] * 5 + [ctypes.c_int64] + [ctypes.c_int] * 3 + [ctypes.c_uint8] * 4
+    run.argtypes = (
+        [ctypes.c_void_p] * 5 + [ctypes.c_int64] + [ctypes.c_int] * 3 + [ctypes.c_uint8] * 4
+    )
     run.restype = ctypes.c_int64
 
     def twin(stream: Events) -> int:
@@ -64,5 +72,7 @@ def check_twin(twin: Twin, stream: Events) -> None:
             total += best + lots if lots else 0
     if twin(head) != total:
         raise TercelError(
-            f"a C++ twin with sum {total}", f"{twin(head)}", "report this as a bug of `python -m benchmarks book`"
+            f"a C++ twin with sum {total}",
+            f"{twin(head)}",
+            "report this as a bug of `python -m benchmarks book`",
         )

@@ -13,21 +13,35 @@ MINUTE = 60 * S
 LISTED = {"tick": 0.01, "lot": 100, "currency": "USD", "fees": [-20_000_000, 60_000_000, 0, 0]}
 
 
-def a_day(entries: int, agents: int = 10, instruments: int = 5, day_s: int = 23_400) -> Iterator[Entry]:
+def a_day(
+    entries: int, agents: int = 10, instruments: int = 5, day_s: int = 23_400
+) -> Iterator[Entry]:
     """So many entries over a day: each parent is of ten orders with two fills each, and ends."""
     names = [f"N{number}" for number in range(instruments)]
-    body = {"session": 1, "venue": "v", "holder": "", "resume": False, "listings": dict.fromkeys(names, LISTED)}
+    body = {
+        "session": 1,
+        "venue": "v",
+        "holder": "",
+        "resume": False,
+        "listings": dict.fromkeys(names, LISTED),
+    }
     yield Entry(kinds.SESSION, S, body=body)
     made, minute, number = 1, 0, 0
     ns = S
     while made < entries:
-        agent, name, side = f"a{number % agents}", names[number % instruments], 1 if number % 2 else -1
+        agent, name, side = (
+            f"a{number % agents}",
+            names[number % instruments],
+            1 if number % 2 else -1,
+        )
         for one in _parent(f"p{number}", agent, name, side, ns, number):
             if one.ns // MINUTE > minute:
                 minute = one.ns // MINUTE
                 for at, each in enumerate(names):
                     mid = 1000 + (minute * (7 + at)) % 13
-                    yield Entry(kinds.MARKET, one.ns, each, body={"bid": mid, "ask": mid + 2, "unit": 1.0})
+                    yield Entry(
+                        kinds.MARKET, one.ns, each, body={"bid": mid, "ask": mid + 2, "unit": 1.0}
+                    )
                     made += 1
             yield one
             made += 1
@@ -41,7 +55,14 @@ def _parent(parent: str, agent: str, name: str, side: int, ns: int, number: int)
     yield Entry(kinds.PARENT, ns, name, agent, parent, body={"event": "arrived", "mid2": 2002})
     for child in range(10):
         order, at = f"{parent}.{child + 1}", ns + (child + 1) * S // 100
-        yield Entry(kinds.DECISION, at, name, agent, parent, body={"n": child, "intent": [5] * 10, "commands": [order]})
+        yield Entry(
+            kinds.DECISION,
+            at,
+            name,
+            agent,
+            parent,
+            body={"n": child, "intent": [5] * 10, "commands": [order]},
+        )
         yield entry_out(NewOrder(order, name, side, 10, 1001, Tif.DAY, agent, parent, at))
         for done in (5, 10):
             state = OrdStatus.FILLED if done == 10 else OrdStatus.PARTIALLY_FILLED
@@ -51,7 +72,18 @@ def _parent(parent: str, agent: str, name: str, side: int, ns: int, number: int)
             )  # fmt: skip
             yield entry_in(filled, parent)
     yield Entry(
-        kinds.PARENT, ns + 20, name, agent, parent, body={"event": "done", "filled": 100, "left": 0, "refused": 0}
+        kinds.PARENT,
+        ns + 20,
+        name,
+        agent,
+        parent,
+        body={"event": "done", "filled": 100, "left": 0, "refused": 0},
     )
-    cost = {"is_bps": number % 11 - 3.0, "filled": 100, "unfilled": 0, "refused": 0, "notional": 1e5}
+    cost = {
+        "is_bps": number % 11 - 3.0,
+        "filled": 100,
+        "unfilled": 0,
+        "refused": 0,
+        "notional": 1e5,
+    }
     yield Entry(kinds.FEEDBACK, ns + 21 * S // 100, name, agent, parent, body=cost)

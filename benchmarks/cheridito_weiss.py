@@ -25,8 +25,24 @@ def bench(decisions: int = DECISIONS, threads: int = 2) -> list[dict[str, Any]]:
     wall, cpu = time.perf_counter(), time.process_time()
     train.learn(cell, base, decisions, 1, threads=threads)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    common = {"reference": "published, 128 CPUs", "reference_value": PUBLISHED_S, "decisions": decisions}
+    common = {
+        "reference": "published, 128 CPUs",
+        "reference_value": PUBLISHED_S,
+        "decisions": decisions,
+    }
     return [
-        {"name": "cheridito_weiss.training_s", "value": wall, "unit": "s", "ratio": PUBLISHED_S / wall, **common},
-        {"name": "cheridito_weiss.training_cpu_s", "value": cpu, "unit": "s", "ratio": None, **common},
+        {
+            "name": "cheridito_weiss.training_s",
+            "value": wall,
+            "unit": "s",
+            "ratio": PUBLISHED_S / wall,
+            **common,
+        },
+        {
+            "name": "cheridito_weiss.training_cpu_s",
+            "value": cpu,
+            "unit": "s",
+            "ratio": None,
+            **common,
+        },
     ]

@@ -55,7 +55,11 @@ def bench(seconds: float = 30.0, long: int = LONG) -> list[dict[str, Any]]:
         first, whole, asked, late, then = _opened(Path(folder) / "long", long)
     named = f"{AGENTS} agents, {ENTRIES_S} entries/s, {PAGES} pages"
     bar = "what people still take for at once"
-    loads = [] if shown is None else [measured("console.first_s", shown, "s to figures", "a second", 1.0, less=True)]
+    loads = (
+        []
+        if shown is None
+        else [measured("console.first_s", shown, "s to figures", "a second", 1.0, less=True)]
+    )
     return [
         measured("console.lag_p50_ms", _at(lags, 50), f"ms, {named}", bar, BAR_MS, less=True),
         measured("console.lag_p95_ms", _at(lags, 95), f"ms, {named}", bar, BAR_MS, less=True),
@@ -100,7 +104,9 @@ def _write(folder: str, seconds: float, told: Connection) -> None:
 def _pages(desk: Path, seconds: float) -> tuple[NDArray[np.float64], float, tuple[float, float]]:
     """Lags of every entry at every page, ms; the console's processor time in cores; its memory early and late."""
     here, there = get_context("spawn").Pipe()
-    writer = get_context("spawn").Process(target=_write, args=(str(desk), seconds, there), daemon=True)
+    writer = get_context("spawn").Process(
+        target=_write, args=(str(desk), seconds, there), daemon=True
+    )
     writer.start()
     here.recv()
     with served(desk) as (process, port), _streams(port, desk.name) as streams:
@@ -129,7 +135,9 @@ def _lags(heard: list[tuple[float, int]], written: NDArray[np.float64]) -> NDArr
     >>> _lags([(10.2, 1), (10.3, 3)], np.array([10.0, 10.1, 10.25])).round(3).tolist()
     [200.0, 200.0, 50.0]
     """
-    found = [1000 * (at - written[low:high]) for (_, low), (at, high) in pairwise([(0.0, 0), *heard])]
+    found = [
+        1000 * (at - written[low:high]) for (_, low), (at, high) in pairwise([(0.0, 0), *heard])
+    ]
     return np.concatenate(found)
 
 
@@ -142,7 +150,10 @@ new MutationObserver(() => {
 
 def _first_figures(desk: Path, loads: int = 8) -> float | None:
     """Seconds from navigation to the first row of agents, painted; None without a browser."""
-    browser, driver = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
+    browser, driver = (
+        shutil.which("chromium") or shutil.which("google-chrome"),
+        shutil.which("chromedriver"),
+    )
     if browser is None or driver is None or find_spec("selenium") is None:
         return None
     from selenium import webdriver
@@ -150,9 +161,17 @@ def _first_figures(desk: Path, loads: int = 8) -> float | None:
 
     options = webdriver.ChromeOptions()
     options.binary_location = browser
-    for argument in ("headless=new", "no-sandbox", "disable-gpu", "disable-dev-shm-usage", "disable-extensions"):
+    for argument in (
+        "headless=new",
+        "no-sandbox",
+        "disable-gpu",
+        "disable-dev-shm-usage",
+        "disable-extensions",
+    ):
         options.add_argument(f"--{argument}")
-    page = webdriver.Chrome(options=options, service=webdriver.ChromeService(executable_path=driver))
+    page = webdriver.Chrome(
+        options=options, service=webdriver.ChromeService(executable_path=driver)
+    )
     try:
         with served(desk) as (_, port):
             name, _, secret = _session(port)[1]["cookie"].partition("=")
@@ -162,7 +181,11 @@ def _first_figures(desk: Path, loads: int = 8) -> float | None:
             taken = []
             for load in range(loads):
                 page.get(f"http://127.0.0.1:{port}/?load={load}#/overview")
-                taken.append(WebDriverWait(page, 60).until(lambda there: there.execute_script("return window.shownAt")))
+                taken.append(
+                    WebDriverWait(page, 60).until(
+                        lambda there: there.execute_script("return window.shownAt")
+                    )
+                )
         return float(np.median(taken)) / 1000
     finally:
         page.quit()
@@ -172,8 +195,13 @@ def _first_figures(desk: Path, loads: int = 8) -> float | None:
 def served(desk: Path) -> Iterator[tuple["subprocess.Popen[str]", int]]:
     """`tercel console` of a desk in a process of its own, and its port."""
     command = [sys.executable, "-m", "tercel.cli", "console", str(desk), "--port", "0"]
-    env = os.environ | {"TERCEL_CONSOLE_PASSWORD": PASSWORD, "TERCEL_PEOPLE": str(desk.parent / "people.json")}
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env)
+    env = os.environ | {
+        "TERCEL_CONSOLE_PASSWORD": PASSWORD,
+        "TERCEL_PEOPLE": str(desk.parent / "people.json"),
+    }
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env
+    )
     try:
         assert process.stdout is not None
         said = ""
@@ -213,7 +241,11 @@ def _streams(port: int, name: str) -> Iterator[dict[socket.socket, int]]:
     lines = dict[socket.socket, int]()
     for number in range(PAGES):
         line = socket.create_connection(("127.0.0.1", port))
-        asked = f"GET /api/desks/{name}/stream HTTP/1.1", f"host: 127.0.0.1:{port}", f"cookie: {headers['cookie']}"
+        asked = (
+            f"GET /api/desks/{name}/stream HTTP/1.1",
+            f"host: 127.0.0.1:{port}",
+            f"cookie: {headers['cookie']}",
+        )
         line.sendall("\r\n".join((*asked, "", "")).encode())
         lines[line] = number
     yield lines
@@ -222,7 +254,9 @@ def _streams(port: int, name: str) -> Iterator[dict[socket.socket, int]]:
 
 
 def _hear(
-    streams: dict[socket.socket, int], left: dict[socket.socket, bytes], heard: list[list[tuple[float, int]]]
+    streams: dict[socket.socket, int],
+    left: dict[socket.socket, bytes],
+    heard: list[list[tuple[float, int]]],
 ) -> None:
     """Take what came: when, and the number of the last entry in it, for every page; `left`: what is no message yet."""
     with selectors.DefaultSelector() as selector:
@@ -243,7 +277,9 @@ def _cpu_s(pid: int) -> float:
     return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _asked(line: http.client.HTTPConnection, path: str, headers: dict[str, str]) -> tuple[float, Any]:
+def _asked(
+    line: http.client.HTTPConnection, path: str, headers: dict[str, str]
+) -> tuple[float, Any]:
     """How long an answer took, s, and what it says."""
     begun = monotonic()
     line.request("GET", path, headers=headers)
@@ -270,7 +306,10 @@ def _opened(desk: Path, entries: int) -> tuple[float, float, float, float, float
                 break
             sleep(0.05)
         whole, past = monotonic() - start, f"/api/desks/{desk.name}/at?ns="
-        slowest = max(_asked(line, f"{past}{minute * MINUTE}", headers)[0] for minute in (1, 17, 100, 200, 300, 389))
+        slowest = max(
+            _asked(line, f"{past}{minute * MINUTE}", headers)[0]
+            for minute in (1, 17, 100, 200, 300, 389)
+        )
         return first, whole, _at(np.array(asked), 95), rss_mb(process.pid), slowest
 
 

@@ -48,13 +48,22 @@ def bench(records: int = RECORDS) -> list[dict[str, Any]]:
 
         def theirs() -> int:
             decoder = library.DBNDecoder()
-            decoder.write(zstandard.ZstdDecompressor().decompressobj().decompress(path.read_bytes()))
+            decoder.write(
+                zstandard.ZstdDecompressor().decompressobj().decompress(path.read_bytes())
+            )
             return len(decoder.decode()) - 1
 
         ours()
         mine, reference = _paired(ours, theirs)
     return [
-        measured("dbn to tape", records / mine, "records/s", "Databento's reader", records / reference, bar=1 / 1.5)
+        measured(
+            "dbn to tape",
+            records / mine,
+            "records/s",
+            "Databento's reader",
+            records / reference,
+            bar=1 / 1.5,
+        )
     ]
 
 

@@ -84,7 +84,9 @@ def bench(events: int = 20_000) -> list[dict[str, Any]]:
     return results + policy_bench()
 
 
-def _race(drivers: list[Driver], rows: NDArray[np.int64], last: list[bool]) -> tuple[NDArray[np.int64], float]:
+def _race(
+    drivers: list[Driver], rows: NDArray[np.int64], last: list[bool]
+) -> tuple[NDArray[np.int64], float]:
     """Nanoseconds of every event with a decision, int64 (drivers, decisions), and the share of them that sent commands.
 
     The drivers take turns in blocks of the session.
@@ -152,7 +154,10 @@ def _session(
 
 def _network(rng: np.random.Generator) -> MlpPolicy:
     layers = tuple(
-        (rng.normal(size=(a, b)).astype(np.float32) / np.sqrt(a, dtype=np.float32), np.zeros(b, np.float32))
+        (
+            rng.normal(size=(a, b)).astype(np.float32) / np.sqrt(a, dtype=np.float32),
+            np.zeros(b, np.float32),
+        )
         for a, b in pairwise(SIZES)
     )
     return MlpPolicy(layers, np.zeros(OBS_SIZE, np.float32), np.ones(OBS_SIZE, np.float32))

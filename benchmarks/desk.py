@@ -53,7 +53,9 @@ def _markets(config: DemoConfig, tools: SimulatedMarkets) -> float:
     for listing in exchange.listings():
         followers[listing.instrument] = Follower(listing, width=exchange.width(listing.instrument))
         exchange.subscribe(listing.instrument)
-    end = exchange.now_ns + round((config.desk.warmup_s + config.desk.rounds * config.desk.round_s) * NS_PER_SECOND)
+    end = exchange.now_ns + round(
+        (config.desk.warmup_s + config.desk.rounds * config.desk.round_s) * NS_PER_SECOND
+    )
     start = perf_counter()
     while exchange.now_ns < end:
         for event in exchange.step(min(exchange.now_ns + NS_PER_SECOND, end)):

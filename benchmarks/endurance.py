@@ -26,7 +26,9 @@ from tercel.desk.trading.journal.store import SqlJournal
 AGENTS: Final = 20
 GIVEN: Final = "given.json"
 LIMITS: Final = "limits.toml"
-BRAKES: Final = dict.fromkeys(("gross_value", "long_lots", "short_lots", "daily_loss", "drawdown"), "1_000_000_000_000")
+BRAKES: Final = dict.fromkeys(
+    ("gross_value", "long_lots", "short_lots", "daily_loss", "drawdown"), "1_000_000_000_000"
+)
 """Packaged limits that would stop the desk, and what they are here."""
 STRATEGIES: Final = ("peg_behind", "twap_take", "twap_passive", "vwap_passive")
 _RESTART: Final = """
@@ -61,8 +63,22 @@ def bench(rounds: int = 2_000) -> list[dict[str, Any]]:
         slow, more, _, same = restarted(folder)
     assert fills == same
     return [
-        measured("endurance.rss_mb", late, "MB at the end", "after a tenth of the rounds", early, less=True),
-        measured("restart.s", spent, f"s on {entries:,} entries", "the fold of everything", slow, less=True),
+        measured(
+            "endurance.rss_mb",
+            late,
+            "MB at the end",
+            "after a tenth of the rounds",
+            early,
+            less=True,
+        ),
+        measured(
+            "restart.s",
+            spent,
+            f"s on {entries:,} entries",
+            "the fold of everything",
+            slow,
+            less=True,
+        ),
         measured("restart.rss_mb", rss, "MB at most", "the fold of everything", more, less=True),
     ]
 
@@ -91,7 +107,10 @@ def run(folder: Path, rounds: int) -> tuple[float, float]:
 
     parts = SimulatedMarkets().parts(config)
     opened = open_desk(config, SqlJournal(folder, "bench"), parts, beside=folder, progress=progress)
-    listed = [{"instrument": one.instrument, "tick": one.tick, "lot": one.lot} for one in opened.venue.listings()]
+    listed = [
+        {"instrument": one.instrument, "tick": one.tick, "lot": one.lot}
+        for one in opened.venue.listings()
+    ]
     (folder / GIVEN).write_text(json.dumps({"listings": listed, "agents": list(opened.desk.slots)}))
     opened.desk.run()
     opened.session.close()

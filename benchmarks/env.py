@@ -38,7 +38,12 @@ from tercel.market.simulator.source import NO_TAPE, OWN_ORDERS, Source, blank_st
 
 MARKETS = 64
 LIVE, OWN = 250, 4  # what every market must hold at least, whenever it is looked at
-REACH, LIMITS, TAKERS, CANCELS = 30, 10.0, 1.2, 0.045  # ticks; per second and side; per second and side; per order
+REACH, LIMITS, TAKERS, CANCELS = (
+    30,
+    10.0,
+    1.2,
+    0.045,
+)  # ticks; per second and side; per second and side; per order
 LOTS, TAKEN = 2, 3  # lots of a limit and of a market order
 MID = 10_000
 SETTLE_S = 1_000.0
@@ -122,7 +127,9 @@ def check(made: Load) -> None:
     """
     books, states = made.episodes.books, made.episodes.states
     live, own = int(books[:, lay.LIVE].min()), int(books[:, lay.OWN_RESTING].min())
-    lost = int(books[:, lay.OVERFLOW].sum() + states[:, [sim.OWN_OVERFLOW, sim.COMMAND_OVERFLOW]].sum())
+    lost = int(
+        books[:, lay.OVERFLOW].sum() + states[:, [sim.OWN_OVERFLOW, sim.COMMAND_OVERFLOW]].sum()
+    )
     if live < LIVE or own < OWN or lost or not made.episodes.working.all():
         raise TercelError(
             f"markets at work with {LIVE} live orders each and {OWN} own ones in the queue",
@@ -165,19 +172,33 @@ def bench(decisions: int = 400, blocks: int = BLOCKS, threads: int = 2) -> list[
         before = hundred.events()
         seconds = timed(lambda: hundred.decide(decisions))
         at_hundred.append((decisions * MARKETS / seconds, (hundred.events() - before) / seconds))
-        book.append(BOOK_MESSAGES / timed(lambda: apply(Book(ORDERS, WIDTH, own=0), stream, BOOK_MESSAGES)))
+        book.append(
+            BOOK_MESSAGES / timed(lambda: apply(Book(ORDERS, WIDTH, own=0), stream, BOOK_MESSAGES))
+        )
         at_threads.append(timed(lambda: threaded.decide(decisions), perf_counter))
         wall.append(timed(lambda: hundred.decide(decisions), perf_counter))
         threaded.decide(decisions)
         plain.append(plain_rate(seed=block))
         for made in (one, hundred, threaded):
             check(made)
-    if any((getattr(hundred.episodes, a) != getattr(threaded.episodes, a)).any() for a in ("books", "states")):
+    if any(
+        (getattr(hundred.episodes, a) != getattr(threaded.episodes, a)).any()
+        for a in ("books", "states")
+    ):
         raise TercelError(
-            "the same bytes from one thread and from several", "others", "report this as a bug of the simulator"
+            "the same bytes from one thread and from several",
+            "others",
+            "report this as a bug of the simulator",
         )
-    rate, messages, reference = median(x for x, _ in at_hundred), median(x for _, x in at_hundred), median(plain)
-    share, faster = messages / median(book), min(wall) / min(at_threads)  # best of each: threads need idle cores
+    rate, messages, reference = (
+        median(x for x, _ in at_hundred),
+        median(x for _, x in at_hundred),
+        median(plain),
+    )
+    share, faster = (
+        messages / median(book),
+        min(wall) / min(at_threads),
+    )  # best of each: threads need idle cores
     on_python = "the same flow on ReferenceBook in plain Python, no agent"
     return [
         measured("env.decisions_per_s.k1", median(at_one), "decisions/s", on_python, reference),
@@ -219,7 +240,10 @@ class PlainFlow:
             u, side = draw() * rate, 1 if draw() < 0.5 else -1
             if u < 2 * LIMITS:
                 far = self.book.best_ask if side > 0 else self.book.best_bid
-                self._add(side, far - side * (1 + bisect_right(self.distances, draw() * self.distances[-1])))
+                self._add(
+                    side,
+                    far - side * (1 + bisect_right(self.distances, draw() * self.distances[-1])),
+                )
             elif u < arrivals:
                 fills = self.book.submit(0, side, 0, TAKEN, MARKET)
                 for order_id, _, lots in fills:

@@ -17,7 +17,13 @@ def environment(n: int, pool: int = 0) -> ExecutionVec:
     does is simulated once. 0: no episode comes again."""
     task, market = Task(), presets.load(presets.DEFAULT)
     sampler = bank_sampler(task, task.lots(market.volume_per_s), WORLDS)
-    return ExecutionVec(reactive(market, WORLDS), task, pooled(sampler, pool) if pool else sampler, n, share=pool > 0)
+    return ExecutionVec(
+        reactive(market, WORLDS),
+        task,
+        pooled(sampler, pool) if pool else sampler,
+        n,
+        share=pool > 0,
+    )
 
 
 def pooled(sampler: Sampler, pool: int) -> Sampler:

@@ -51,10 +51,19 @@ def bench(orders: int = ORDERS) -> list[dict[str, Any]]:
     bare = SimulatedExchange({"X": MarketSpec(reactive(load(DEFAULT)))})
     inside, inside_burst = _one_by_one(bare, orders), _bursts(bare, orders)
     lines = [
-        measured(f"fix.ack_p{share}_us", _share(over, share), "us", INSIDE, _share(inside, share), less=True)
+        measured(
+            f"fix.ack_p{share}_us",
+            _share(over, share),
+            "us",
+            INSIDE,
+            _share(inside, share),
+            less=True,
+        )
         for share in (50, 99)
     ]
-    lines.append(measured("fix.orders_per_s", burst, "orders/s, bursts of 100", INSIDE, inside_burst))
+    lines.append(
+        measured("fix.orders_per_s", burst, "orders/s, bursts of 100", INSIDE, inside_burst)
+    )
     return [*_accepted(orders), *lines]
 
 
@@ -104,13 +113,22 @@ class _Plain:
 
     def _say(self, kind: str, fields: list[tuple[int, str]]) -> None:
         self._number += 1
-        head = [(35, kind), (49, "BENCH"), (56, "TERCEL"), (34, str(self._number)), (52, utc_text(time.time_ns()))]
+        head = [
+            (35, kind),
+            (49, "BENCH"),
+            (56, "TERCEL"),
+            (34, str(self._number)),
+            (52, utc_text(time.time_ns())),
+        ]
         self._socket.sendall(encode("FIX.4.4", [*head, *fields]))
 
     def _hear(self, kind: str, name: str) -> None:
         while True:
             found = self._decoder.feed(self._socket.recv(1 << 16))
-            if any(getattr(one, "kind", "") == kind and (not name or one.get(11) == name) for one in found):  # type: ignore[union-attr]
+            if any(
+                getattr(one, "kind", "") == kind and (not name or one.get(11) == name)  # type: ignore[union-attr]
+                for one in found
+            ):
                 return
 
     def orders(self, count: int, rest: bool = True) -> list[float]:
@@ -118,7 +136,14 @@ class _Plain:
         took = []
         for _ in range(count):
             name = f"o{self._number}"
-            fields = [(11, name), (55, "X"), (54, "1"), (60, utc_text(time.time_ns())), (38, "100"), (40, "2")]
+            fields = [
+                (11, name),
+                (55, "X"),
+                (54, "1"),
+                (60, utc_text(time.time_ns())),
+                (38, "100"),
+                (40, "2"),
+            ]
             start = perf_counter()
             self._say("D", [*fields, (44, "0.01"), (59, "0")])
             self._hear("8", name)
@@ -166,7 +191,10 @@ def _serve(port: int, done: Connection) -> None:
     from tercel.fix.server import serve_fix
 
     venue = SimulatedExchange({"X": MarketSpec(reactive(load(DEFAULT)))})
-    with tempfile.TemporaryDirectory() as store, serve_fix(venue, port, ["BENCH"], store=Path(store)):
+    with (
+        tempfile.TemporaryDirectory() as store,
+        serve_fix(venue, port, ["BENCH"], store=Path(store)),
+    ):
         done.send("ready")
         done.recv()
 
@@ -189,7 +217,9 @@ def _echo(port: int, done: Connection) -> None:
             answer.setField(tag, value)
         fix.Session.sendToTarget(answer, session)
 
-    silent = dict.fromkeys(("onCreate", "onLogon", "onLogout", "toAdmin", "fromAdmin", "toApp"), lambda *_: None)
+    silent = dict.fromkeys(
+        ("onCreate", "onLogon", "onLogout", "toAdmin", "fromAdmin", "toApp"), lambda *_: None
+    )
     application = type("Echo", (fix.Application,), {**silent, "fromApp": echo})()
     with tempfile.TemporaryDirectory() as store:
         settings = fix.SessionSettings()

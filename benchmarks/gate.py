@@ -43,7 +43,14 @@ def bench(checks: int = 50_000) -> list[dict[str, Any]]:
         for name, value, reference in zip(("p50", "p99"), everything, empty, strict=True)
     ]
     return results + [
-        measured(f"gate.{name}.p50_us", float(np.median(one)) / 1e3, "us", EMPTY, float(empty[0]), less=True)
+        measured(
+            f"gate.{name}.p50_us",
+            float(np.median(one)) / 1e3,
+            "us",
+            EMPTY,
+            float(empty[0]),
+            less=True,
+        )
         for name, one in times.items()
     ]
 
@@ -64,11 +71,17 @@ def busy_gate() -> LimitGate:
 
 def _new(name: str, agent: str, instrument: str, side: int, behind: int) -> NewOrder:
     price = BID - behind if side > 0 else ASK + behind
-    return NewOrder(name, instrument, side, 10, price, Tif.DAY, agent, f"{agent}-{instrument}", NOW_NS)
+    return NewOrder(
+        name, instrument, side, 10, price, Tif.DAY, agent, f"{agent}-{instrument}", NOW_NS
+    )
 
 
 def _places() -> list[tuple[str, str, int]]:
-    return [(agent, name, side) for agent in AGENTS for name, side in zip(INSTRUMENTS, SIDES, strict=True)]
+    return [
+        (agent, name, side)
+        for agent in AGENTS
+        for name, side in zip(INSTRUMENTS, SIDES, strict=True)
+    ]
 
 
 def _news() -> list[Command]:
@@ -104,7 +117,9 @@ def _refuse_denials(gate: LimitGate, commands: Sequence[Command]) -> None:
     for command in commands:
         if (denial := gate.check(command, NOW_NS)) is not None:
             raise TercelError(
-                "commands that pass every limit", f"{denial.code}: {denial.text}", "report this as a bug of this bench"
+                "commands that pass every limit",
+                f"{denial.code}: {denial.text}",
+                "report this as a bug of this bench",
             )
 
 
@@ -112,7 +127,9 @@ def _nothing(_command: Command, _now_ns: int) -> None:
     """The reference."""
 
 
-def _times(call: Callable[[Any, int], object], commands: Sequence[Command], checks: int) -> NDArray[np.int64]:
+def _times(
+    call: Callable[[Any, int], object], commands: Sequence[Command], checks: int
+) -> NDArray[np.int64]:
     """Nanoseconds of each call, the commands in turn; reading the clock is part of it, for the reference too."""
     for n in range(1000):  # fills the caches
         call(commands[n % len(commands)], NOW_NS)

@@ -45,7 +45,9 @@ def bench(rows: int = ROWS) -> list[dict[str, Any]]:
         _generate(folder, rows)
         alone = _rate(rows, lambda i: _import(folder, folder / f"lake-{i}", with_book=False))
         levels = _rate(rows, lambda i: _import(folder, folder / f"lake-5-{i}", with_book=True))
-        plain = _rate(rows, lambda i: _with_csv_module(folder, folder / f"plain-{i}.parquet"), repeats=1)
+        plain = _rate(
+            rows, lambda i: _with_csv_module(folder, folder / f"plain-{i}.parquet"), repeats=1
+        )
         floor = _rate(rows, lambda i: _with_polars_alone(folder, folder / f"floor-{i}.parquet"))
     by_hand = "csv module of Python, to Parquet"
     only = "polars.read_csv and write_parquet alone"
@@ -81,7 +83,9 @@ def _with_csv_module(folder: Path, target: Path) -> None:
     with (folder / f"{_NAME}_message_{LEVELS}.csv").open(newline="") as file:
         columns = list(zip(*csv.reader(file), strict=True))
     frame = {"time": np.array(columns[0], np.float64)}
-    frame |= {name: np.array(c, np.int64) for name, c in zip(MESSAGE_FIELDS[1:], columns[1:], strict=True)}
+    frame |= {
+        name: np.array(c, np.int64) for name, c in zip(MESSAGE_FIELDS[1:], columns[1:], strict=True)
+    }
     pl.DataFrame(frame).write_parquet(target, compression="zstd")
 
 

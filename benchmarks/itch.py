@@ -83,7 +83,9 @@ def bench(
     parse, tape, book = (n / median(took[name]) for name in ("parse", "tape", "book"))
     crowd = make_file(many_seconds, many_copies, DECAY)
     crowd_n = check_agreement(crowd)
-    many = crowd_n / median(_seconds(lambda: _pass(crowd, ItchBooks())) for _ in range(min(3, repeats)))
+    many = crowd_n / median(
+        _seconds(lambda: _pass(crowd, ItchBooks())) for _ in range(min(3, repeats))
+    )
     about = {"messages": n, "symbols": copies * len(PRESETS), "bytes_per_message": len(data) / n}
     about_crowd = {
         "messages": crowd_n,
@@ -94,7 +96,8 @@ def bench(
         measured("itch.parse_per_s", parse, "messages/s", reader, reference) | about,
         measured("itch.tape_per_s", tape, "messages/s", reader, reference) | about,
         measured("itch.book_per_s", book, "messages/s", f"{reader} (no book)", reference) | about,
-        measured("itch.book_per_s.many", many, "messages/s", f"{reader} (no book)", reference) | about_crowd,
+        measured("itch.book_per_s.many", many, "messages/s", f"{reader} (no book)", reference)
+        | about_crowd,
     ]
 
 
@@ -111,7 +114,9 @@ def make_file(seconds: float, copies: int, decay: float = 0.0) -> bytes:
             share = (copy + 1) ** -decay
             rows = np.searchsorted(made.exch_ns, int(share * made.exch_ns[-1]), side="right")
             events = Events(*(column[:rows].copy() for column in made.columns()))
-            events.exch_ns[:] = (events.exch_ns / share).astype(np.int64) + opened + copy * 7_654_321
+            events.exch_ns[:] = (
+                (events.exch_ns / share).astype(np.int64) + opened + copy * 7_654_321
+            )
             events.order_id[:] += (at * copies + copy) * 100_000_000
             instrument = Instrument("NASDAQ", f"S{at}C{copy}", _DATE, 0.01, session_open_ns=opened)
             events.recv_ns[:] = events.exch_ns
@@ -141,7 +146,9 @@ def check_agreement(data: bytes) -> int:
         seen = {chr(y): int(store.w[y]) for y in np.flatnonzero(store.w[:256])}
         if seen != plain or store.w[272:288].any():
             raise TercelError(
-                f"messages by type {plain} and nothing odd", str(seen), "report this as a bug of tercel.feeds"
+                f"messages by type {plain} and nothing odd",
+                str(seen),
+                "report this as a bug of tercel.feeds",
             )
     return sum(plain.values())
 

@@ -42,7 +42,10 @@ def bench(appends: int = 1_000) -> list[dict[str, Any]]:
 
 
 def _order(number: int) -> Entry:
-    return entry_out(NewOrder(f"1-{number}", "AAA", 1, 10, 1499, Tif.DAY, "ppo", "AAA-000-ppo", 10**9), "AAA-000-ppo")
+    return entry_out(
+        NewOrder(f"1-{number}", "AAA", 1, 10, 1499, Tif.DAY, "ppo", "AAA-000-ppo", 10**9),
+        "AAA-000-ppo",
+    )
 
 
 def _decision() -> list[Entry]:
@@ -52,7 +55,13 @@ def _decision() -> list[Entry]:
         "obs": rng.random((1, OBS_SIZE), np.float32),
         "rows": rng.integers(0, 2000, (60, 8)),
     }
-    body = {"n": 3, "strategy": "ppo", "obs_hash": "0" * 16, "intent": [0] * 10, "commands": ["1-1", "1-2"]}
+    body = {
+        "n": 3,
+        "strategy": "ppo",
+        "obs_hash": "0" * 16,
+        "intent": [0] * 10,
+        "commands": ["1-1", "1-2"],
+    }
     entry = Entry(kinds.DECISION, 10**9, "AAA", "ppo", "AAA-000-ppo", "", body, pack(arrays))
     return [entry, _order(1), _order(2)]
 

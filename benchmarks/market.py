@@ -69,7 +69,9 @@ class Running:
             side = 1 if place < OWN else -1
             touch = int(self.k[sim.PUBLIC_BID if side > 0 else sim.PUBLIC_ASK])
             price = touch - side * (int(place) % OWN)
-            lockstep.enter_new(self.b, self.k, self.flow, self.at, 0, int(place), side, price, OWN_LOTS, False)
+            lockstep.enter_new(
+                self.b, self.k, self.flow, self.at, 0, int(place), side, price, OWN_LOTS, False
+            )
 
     def run(self, minutes: int) -> tuple[int, float, int]:
         """Public messages, seconds of CPU, and the fewest own orders in the book when a minute began."""
@@ -118,13 +120,22 @@ def bench(minutes: int = 390, blocks: int = 5, calibrated: bool = True) -> list[
     rows = [
         measured("market.messages_per_s", rate, "messages/s", "gate", GATE),
         measured("market.share_of_santa_fe", rate / rival, "of santa_fe's rate", "target", SHARE),
-        measured("market.day_s", median(days), "s a simulated day", "the market's clock", DAY_S, less=True),
+        measured(
+            "market.day_s",
+            median(days),
+            "s a simulated day",
+            "the market's clock",
+            DAY_S,
+            less=True,
+        ),
     ]
     rows.append(measured("market.one_more_strategy_ms", *_one_more(blocks), less=True))
     if calibrated:
         seconds = _timed(_calibration(markets[0].preset))
         bar = CALIBRATION_S
-        rows.append(measured("market.calibration_s", seconds, "s a day of tape", "bar", bar, less=True))
+        rows.append(
+            measured("market.calibration_s", seconds, "s a day of tape", "bar", bar, less=True)
+        )
     return rows
 
 
@@ -167,7 +178,13 @@ def _calibration(preset: Preset) -> Callable[[], object]:
     events = simulated_day(preset, seed=1, seconds=DAY_S, warmup_s=0.0)
     instrument = Instrument("BENCH", preset.symbol, "2000-01-03", tick=preset.tick, lot=preset.lot)
     day = [(instrument, events)]
-    calibrate([(instrument, events.slice(0, len(events) // 8))], name="warm", date="2000-01-03", tuned=False, skip_s=0)
+    calibrate(
+        [(instrument, events.slice(0, len(events) // 8))],
+        name="warm",
+        date="2000-01-03",
+        tuned=False,
+        skip_s=0,
+    )
     return lambda: calibrate(day, name="bench", date="2000-01-03", lot_shares=preset.lot)
 
 

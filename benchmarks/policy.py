@@ -36,7 +36,11 @@ def policy_bench(calls: int = 20_000, blocks: int = 10) -> list[dict[str, Any]]:
 def _kernel(rng: np.random.Generator, calls: int, blocks: int) -> dict[str, Any]:
     policy = _network(rng, SIZES)
     w, layout = policy.packed
-    x, out, scratch = rng.normal(size=SIZES[0]).astype(np.float32), np.empty(SIZES[-1], np.float32), policy.scratch
+    x, out, scratch = (
+        rng.normal(size=SIZES[0]).astype(np.float32),
+        np.empty(SIZES[-1], np.float32),
+        policy.scratch,
+    )
     runs: list[Callable[[], object]] = [lambda: mlp_forward(w, layout, x, scratch, out)]
     if sb3_judge.available():
         sb3_judge.one_thread()
@@ -84,10 +88,15 @@ def _time(run: Callable[[], object], calls: int) -> list[int]:
 
 def _network(rng: np.random.Generator, sizes: tuple[int, ...], head: Head = "logits") -> MlpPolicy:
     layers = tuple(
-        (rng.normal(size=(a, b)).astype(np.float32) / np.sqrt(a, dtype=np.float32), np.zeros(b, np.float32))
+        (
+            rng.normal(size=(a, b)).astype(np.float32) / np.sqrt(a, dtype=np.float32),
+            np.zeros(b, np.float32),
+        )
         for a, b in pairwise(sizes)
     )
-    return MlpPolicy(layers, np.zeros(sizes[0], np.float32), np.ones(sizes[0], np.float32), head=head)
+    return MlpPolicy(
+        layers, np.zeros(sizes[0], np.float32), np.ones(sizes[0], np.float32), head=head
+    )
 
 
 def _recurrent(rng: np.random.Generator) -> bytes:

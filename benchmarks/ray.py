@@ -32,7 +32,9 @@ def market(slots: int) -> AnyVecEnv:
     return environment(slots)
 
 
-def bench(make: Callable[[int], AnyVecEnv] = market, updates: int = UPDATES) -> list[dict[str, Any]]:
+def bench(
+    make: Callable[[int], AnyVecEnv] = market, updates: int = UPDATES
+) -> list[dict[str, Any]]:
     """Measure each number of workers against this process, in turns, after one update that compiles and warms up."""
     settings = PpoSettings(minibatch=1_024)
     here = Ppo(sharded_env(make, SLOTS, SHARDS), settings, 1)
@@ -42,12 +44,16 @@ def bench(make: Callable[[int], AnyVecEnv] = market, updates: int = UPDATES) -> 
             env = ray_env(where, make, SLOTS, shards=SHARDS, workers=workers)
             there = Ppo(env, settings, 1)
             ours, theirs = _turns(here, there, updates)
-            results += [_result(stage, workers, here.batch, ours[stage], theirs[stage]) for stage in STAGES]
+            results += [
+                _result(stage, workers, here.batch, ours[stage], theirs[stage]) for stage in STAGES
+            ]
             env.dismiss()
     return results
 
 
-def _result(stage: str, workers: int, batch: int, ours: list[float], theirs: list[float]) -> dict[str, Any]:
+def _result(
+    stage: str, workers: int, batch: int, ours: list[float], theirs: list[float]
+) -> dict[str, Any]:
     """One row of the table, from (CPU seconds, wall seconds) of both."""
     return measured(
         f"ray.{stage}_per_s.{workers}",
@@ -60,7 +66,9 @@ def _result(stage: str, workers: int, batch: int, ours: list[float], theirs: lis
     )
 
 
-def _turns(here: Ppo, there: Ppo, updates: int) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+def _turns(
+    here: Ppo, there: Ppo, updates: int
+) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
     """Median CPU and wall seconds of a rollout and of an update, of each learner."""
     found: list[dict[str, list[list[float]]]] = [{stage: [] for stage in STAGES} for _ in range(2)]
     for turn in range(updates + 1):
@@ -70,7 +78,10 @@ def _turns(here: Ppo, there: Ppo, updates: int) -> tuple[dict[str, list[float]],
                 taken = _seconds(learner, call)
                 if turn:
                     seconds[stage].append(taken)
-    ours, theirs = ({s: [median(c) for c in zip(*rows, strict=True)] for s, rows in each.items()} for each in found)
+    ours, theirs = (
+        {s: [median(c) for c in zip(*rows, strict=True)] for s, rows in each.items()}
+        for each in found
+    )
     return ours, theirs
 
 
@@ -85,5 +96,7 @@ def _seconds(learner: Ppo, call: Callable[[], object]) -> list[float]:
     own, began = process_time(), perf_counter()
     call()
     taken = [process_time() - own, perf_counter() - began]
-    busiest = (np.array(crew.cpu_seconds()) - workers).max() if isinstance(crew, RayShardWorkers) else 0.0
+    busiest = (
+        (np.array(crew.cpu_seconds()) - workers).max() if isinstance(crew, RayShardWorkers) else 0.0
+    )
     return [taken[0] + float(busiest), taken[1]]

@@ -90,7 +90,9 @@ class Order:
 
     __slots__ = ("arrival", "frozen", "lots", "order_id", "own", "price", "side")
 
-    def __init__(self, order_id: int, side: int, price: int, lots: int, arrival: int, own: int) -> None:
+    def __init__(
+        self, order_id: int, side: int, price: int, lots: int, arrival: int, own: int
+    ) -> None:
         self.order_id = order_id
         self.side = side
         self.price = price
@@ -397,7 +399,9 @@ class ReferenceBook:
 
     # -- matching -----------------------------------------------------------------------------------------------
 
-    def submit(self, order_id: int, side: int, price: int, qty: int, kind: int = LIMIT) -> list[Fill]:
+    def submit(
+        self, order_id: int, side: int, price: int, qty: int, kind: int = LIMIT
+    ) -> list[Fill]:
         """Match an order against the other side; returns the fills as (resting id, price, lots)."""
         other = self._ladder(-side)
         if kind == POST_ONLY and other.keys and self._reaches(side, price, other):
@@ -407,7 +411,9 @@ class ReferenceBook:
             resting_price = -side * other.keys[-1]
             first = next(iter(other.levels[resting_price].queue.values()))
             lots = self._take(first, qty)
-            fills.append(Fill(first.order_id if first.own < 0 else -1 - first.own, resting_price, lots))
+            fills.append(
+                Fill(first.order_id if first.own < 0 else -1 - first.own, resting_price, lots)
+            )
             qty -= lots
         if kind in (LIMIT, POST_ONLY):
             self.add(order_id, side, price, qty)
@@ -459,7 +465,13 @@ class ReferenceBook:
         Anonymous lots have id 0, own order i has id -1 - i.
         """
         rows = [
-            (order.order_id if order.own < 0 else -1 - order.own, order.side, order.price, order.lots, order.arrival)
+            (
+                order.order_id if order.own < 0 else -1 - order.own,
+                order.side,
+                order.price,
+                order.lots,
+                order.arrival,
+            )
             for ladder in (self._bids, self._asks)
             for price in ladder.prices()
             for order in ladder.levels[price].queue.values()
@@ -472,9 +484,16 @@ class ReferenceBook:
         """Apply tape rows `[start, stop)`, and read the touch after each for the counters and the checksum."""
         columns = (events.kind, events.order_id, events.side, events.price_ticks, events.qty_lots)
         add, delete, execute, reduce = self.add, self.delete, self.execute, self.reduce
-        bids, bid_levels, asks, ask_levels = self._bids.keys, self._bids.levels, self._asks.keys, self._asks.levels
+        bids, bid_levels, asks, ask_levels = (
+            self._bids.keys,
+            self._bids.levels,
+            self._asks.keys,
+            self._asks.levels,
+        )
         checksum = 0
-        for kind, order_id, side, price, qty in zip(*(c[start:stop].tolist() for c in columns), strict=True):
+        for kind, order_id, side, price, qty in zip(
+            *(c[start:stop].tolist() for c in columns), strict=True
+        ):
             if kind == schema.ADD:
                 add(order_id, side, price, qty)
             elif kind == schema.DELETE:

@@ -102,9 +102,12 @@ class Sb3Ppo:
         from torch import nn
 
         actor: Any = self.model.policy
-        linear = [m for m in actor.mlp_extractor.policy_net if isinstance(m, nn.Linear)] + [actor.action_net]
+        linear = [m for m in actor.mlp_extractor.policy_net if isinstance(m, nn.Linear)] + [
+            actor.action_net
+        ]
         layers = tuple(
-            (m.weight.detach().numpy().T.astype(np.float32).copy(), m.bias.detach().numpy().copy()) for m in linear
+            (m.weight.detach().numpy().T.astype(np.float32).copy(), m.bias.detach().numpy().copy())
+            for m in linear
         )
         size = layers[0][0].shape[0]
         mean, scale = np.zeros(size, np.float32), np.ones(size, np.float32)

@@ -45,12 +45,17 @@ def _pool() -> VecEnv:
 
 
 def bench(
-    make_env: Callable[[], VecEnv] = _environment, updates: int = 5, make_pool: Callable[[], VecEnv] = _pool
+    make_env: Callable[[], VecEnv] = _environment,
+    updates: int = 5,
+    make_pool: Callable[[], VecEnv] = _pool,
 ) -> list[dict[str, Any]]:
     """Measure all sizes; medians of `updates` updates after one that compiles and warms up."""
     with one_core():
         rows = [_compare(make_env, minibatch, epochs, updates) for minibatch, epochs in SIZES]
-        rows += [_compare(make_pool, minibatch, epochs, updates, ".pool") for minibatch, epochs in SIZES[:2]]
+        rows += [
+            _compare(make_pool, minibatch, epochs, updates, ".pool")
+            for minibatch, epochs in SIZES[:2]
+        ]
         return rows + [_alone(units, updates) for units in UNITS]
 
 
@@ -91,7 +96,9 @@ class Blank:
     def __init__(self) -> None:
         rng = np.random.default_rng(0)
         self.t = 0
-        self.obs = np.asarray(rng.normal(size=(self.length, self.n, self.observation_size)), np.float32)
+        self.obs = np.asarray(
+            rng.normal(size=(self.length, self.n, self.observation_size)), np.float32
+        )
         self.rewards = rng.normal(size=(self.length, self.n))
 
     def reset(self, seed: int) -> NDArray[np.float32]:

@@ -41,7 +41,13 @@ def bench() -> list[dict[str, Any]]:
     return [
         measured("venue.rows_per_s", best, "rows/s", "simulator, recorded", bare),
         measured("venue.orders_per_s", orders, "orders/s, each new and cancelled"),
-        measured("venue.parents_per_s", float(parents), "parents/s of 30 minutes", "batch of one", float(episodes)),
+        measured(
+            "venue.parents_per_s",
+            float(parents),
+            "parents/s of 30 minutes",
+            "batch of one",
+            float(episodes),
+        ),
     ]
 
 

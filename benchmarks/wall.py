@@ -71,7 +71,9 @@ class _Gated:
         session.announce("p", self._instrument, "BENCH", 1, 2**20)
         session.subscribe(self._instrument)
         ahead = WARM_NS if session.capabilities.stepped else SOON_NS
-        while not any(isinstance(event, MarketRows) for event in session.step(session.now_ns + ahead)):
+        while not any(
+            isinstance(event, MarketRows) for event in session.step(session.now_ns + ahead)
+        ):
             pass
         return session
 
@@ -83,7 +85,9 @@ class _Gated:
 def _opened(venue: str, folder: Path) -> AbstractContextManager[Gate]:
     (folder / "limits.toml").write_text(packaged_limits(BRAKES))
     section = {"venue": venue, "accounts": ("BENCH",), "limits": "limits.toml"}
-    return opened(GateConfig.model_validate({"gate": {**section, "silence_s": 60.0}}), folder, "bench")
+    return opened(
+        GateConfig.model_validate({"gate": {**section, "silence_s": 60.0}}), folder, "bench"
+    )
 
 
 def _gate(venue: str, folder: Path, done: Connection) -> None:
@@ -98,7 +102,9 @@ class _Beside:
     def __init__(self, gate: Gate, instrument: str) -> None:
         self._gateway, self._venue = gate.gateway, gate.gateway.venue
         self._gateway.limits.parent("p", instrument, "BENCH", 1, 2**20)
-        self._gateway.write([accepted(ParentRequest("p", instrument, 1, 2**20, WARM_NS, 1, "bench", "BENCH"), 1)])
+        self._gateway.write(
+            [accepted(ParentRequest("p", instrument, 1, 2**20, WARM_NS, 1, "bench", "BENCH"), 1)]
+        )
         self._venue.subscribe(instrument)
         self._gateway.limits.mark(instrument, *QUOTES, self.now_ns)
 
@@ -135,9 +141,17 @@ def bench(orders: int = ORDERS) -> list[dict[str, Any]]:
     lines = []
     for share in (50, 99):
         way, same, alone, disk = (_share(took, share) for took in (gated, within, straight, append))
-        lines.append(measured(f"wall.ack_p{share}_us", way, "us", "limits and journal in process", same, less=True))
+        lines.append(
+            measured(
+                f"wall.ack_p{share}_us", way, "us", "limits and journal in process", same, less=True
+            )
+        )
         lines.append(measured(f"wall.process_adds_p{share}_us", way - same, "us"))
-        lines.append(measured(f"wall.adds_p{share}_us", way - alone, "us", "one durable append", disk, less=True))
+        lines.append(
+            measured(
+                f"wall.adds_p{share}_us", way - alone, "us", "one durable append", disk, less=True
+            )
+        )
     blocked, cancelled = _killed()
     lines.append(measured("wall.kill_blocks_ms", blocked, "ms"))
     return [*lines, measured(f"wall.kill_cancels_{RESTING}_ms", cancelled, "ms")]
@@ -177,7 +191,9 @@ def _scripted(done: Connection) -> None:
 def _killed() -> tuple[float, float]:
     """Milliseconds from the fall of the latch to the last new order and to the last cancel, as the venue read them."""
     ours, theirs = multiprocessing.get_context("spawn").Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=_scripted, args=(theirs,), daemon=True)
+    process = multiprocessing.get_context("spawn").Process(
+        target=_scripted, args=(theirs,), daemon=True
+    )
     process.start()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -197,7 +213,9 @@ def _killed() -> tuple[float, float]:
             ours.send("when?")
             order, cancel, cancels = ours.recv()
     process.join(20)
-    return 1e3 * max(0.0, order - fell), 1e3 * (cancel - fell) if cancels >= RESTING else float(np.nan)
+    return 1e3 * max(0.0, order - fell), 1e3 * (cancel - fell) if cancels >= RESTING else float(
+        np.nan
+    )
 
 
 def _resting(session: _Session, name: str) -> NewOrder:

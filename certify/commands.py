@@ -28,8 +28,12 @@ class CertifyFix:
 
     host: Annotated[str, typer.Option(help="Somebody else's acceptor.", metavar="HOST")] = ""
     port: Annotated[int, typer.Option(help="Its port.", min=0, max=65535, metavar="PORT")] = 0
-    profile: Annotated[str, typer.Option(help="A shipped profile, or its file.", metavar="NAME|FILE")] = "generic-44"
-    case: Annotated[str, typer.Option(help="These cases alone, with commas: S13,S30.", metavar="ID[,ID...]")] = ""
+    profile: Annotated[
+        str, typer.Option(help="A shipped profile, or its file.", metavar="NAME|FILE")
+    ] = "generic-44"
+    case: Annotated[
+        str, typer.Option(help="These cases alone, with commas: S13,S30.", metavar="ID[,ID...]")
+    ] = ""
     as_json: AsJson = False
 
 
@@ -47,13 +51,19 @@ class CertifyWeek:
     seed: Seed = 1
     sessions: Annotated[int, typer.Option(help="Sessions, a day each.", min=1, max=100)] = 5
     hours: Annotated[float, typer.Option(help="Hours of a session.", min=0.1, max=24.0)] = 6.5
-    speed: Annotated[float, typer.Option(help="Seconds of the venue in one.", min=1.0, max=1000.0)] = 120.0
-    round_s: Annotated[float, typer.Option(help="Seconds of the venue of a round.", min=60.0, max=86_400.0)] = 1800.0
+    speed: Annotated[
+        float, typer.Option(help="Seconds of the venue in one.", min=1.0, max=1000.0)
+    ] = 120.0
+    round_s: Annotated[
+        float, typer.Option(help="Seconds of the venue of a round.", min=60.0, max=86_400.0)
+    ] = 1800.0
     fault: Annotated[
-        list[str] | None, typer.Option(help="This fault; several (default: every one).", metavar="NAME")
+        list[str] | None,
+        typer.Option(help="This fault; several (default: every one).", metavar="NAME"),
     ] = None
     out: Annotated[
-        Path | None, typer.Option(help="Folder for logs, records and reports; an empty one.", metavar="DIR")
+        Path | None,
+        typer.Option(help="Folder for logs, records and reports; an empty one.", metavar="DIR"),
     ] = None
     as_json: AsJson = False
 
@@ -78,9 +88,13 @@ class Stress:
 
     body: ClassVar[str] = "certify.limits.command:stress"
 
-    actions: Annotated[int, typer.Option(help="Random actions.", min=1, max=10**9, metavar="N")] = 1_000_000
+    actions: Annotated[int, typer.Option(help="Random actions.", min=1, max=10**9, metavar="N")] = (
+        1_000_000
+    )
     seed: Seed = 1
-    plant: Annotated[str, typer.Option(hidden=True, help="Give the gate one limit that is off by a step.")] = ""
+    plant: Annotated[
+        str, typer.Option(hidden=True, help="Give the gate one limit that is off by a step.")
+    ] = ""
     as_json: AsJson = False
 
 
@@ -91,7 +105,8 @@ class SimulateWithItch(Simulate):
     body: ClassVar[str] = "tercel.cli.market:simulate"
 
     itch: Annotated[
-        Path | None, typer.Option(help="Folder to write each day into as an ITCH 5.0 file too.", metavar="DIR")
+        Path | None,
+        typer.Option(help="Folder to write each day into as an ITCH 5.0 file too.", metavar="DIR"),
     ] = None
 
     def beside(self, instrument: "Instrument", events: "Events") -> dict[str, Any]:
@@ -104,7 +119,9 @@ class SimulateWithItch(Simulate):
 
 
 COMMANDS: Final = [
-    PluginCommands("certify", (CertifyFix, CertifyWeek), "Certification: case by case, and a week unattended."),
+    PluginCommands(
+        "certify", (CertifyFix, CertifyWeek), "Certification: case by case, and a week unattended."
+    ),
     PluginCommands("trade", (Faults,)),
     PluginCommands("limits", (Stress,)),
     PluginCommands("market", (SimulateWithItch,)),

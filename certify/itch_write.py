@@ -21,14 +21,38 @@ from tercel.feeds import itch_format as f
 from tercel.feeds.lobster_tick import UNITS_PER_DOLLAR
 from tercel.market.tape.events import Events
 from tercel.market.tape.instrument import Instrument, midnight_ns
-from tercel.market.tape.schema import ADD, CROSS, DELETE, EXECUTE, MESSAGE_END, OPENING, REDUCE, STATUS, TRADE_HIDDEN
+from tercel.market.tape.schema import (
+    ADD,
+    CROSS,
+    DELETE,
+    EXECUTE,
+    MESSAGE_END,
+    OPENING,
+    REDUCE,
+    STATUS,
+    TRADE_HIDDEN,
+)
 
 Columns = dict[str, NDArray[Any]]
 _COLUMNS: Final = ("ns", "kind", "order_id", "side", "price", "lots", "flags", "locate", "stock")
 BLOCK: Final = 1 << 19
 """Rows encoded at a time."""
-_LETTERS: Final = {ADD: "A", REDUCE: "X", DELETE: "D", EXECUTE: "E", TRADE_HIDDEN: "P", CROSS: "Q", STATUS: "H"}
-_HEAD: Final = {"length": (">u2", 0), "letter": ("u1", 2), "locate": (">u2", 3), "ns_top": (">u2", 7), "ns": (">u4", 9)}
+_LETTERS: Final = {
+    ADD: "A",
+    REDUCE: "X",
+    DELETE: "D",
+    EXECUTE: "E",
+    TRADE_HIDDEN: "P",
+    CROSS: "Q",
+    STATUS: "H",
+}
+_HEAD: Final = {
+    "length": (">u2", 0),
+    "letter": ("u1", 2),
+    "locate": (">u2", 3),
+    "ns_top": (">u2", 7),
+    "ns": (">u4", 9),
+}
 _ORDER: Final = {"order_id": (">i8", 13)}
 _TAKEN: Final = _ORDER | {"lots": (">u4", 21)}
 _SHOWN: Final = {"buy": ("u1", 21), "lots": (">u4", 22), "stock": (">i8", 26), "price": (">u4", 34)}
@@ -40,7 +64,13 @@ _BODIES: Final = {
     "E": _TAKEN | {"match": (">i8", 25)},
     "C": _TAKEN | {"match": (">i8", 25), "printable": ("u1", 33), "price": (">u4", 34)},
     "P": _SHOWN | {"match": (">i8", 38)},
-    "Q": {"lots": (">i8", 13), "stock": (">i8", 21), "price": (">u4", 29), "match": (">i8", 33), "cross": ("u1", 41)},
+    "Q": {
+        "lots": (">i8", 13),
+        "stock": (">i8", 21),
+        "price": (">u4", 29),
+        "match": (">i8", 33),
+        "cross": ("u1", 41),
+    },
     "H": {"stock": (">i8", 13), "state": ("u1", 21), "reserved": ("u1", 22), "reason": (">u4", 23)},
 }
 """Fields of each message, with their types and places; the two bytes of its length are the first."""
@@ -72,7 +102,9 @@ def write_itch(target: Path, days: Sequence[tuple[Instrument, Events]]) -> int:
 def write_day(folder: Path, instrument: Instrument, events: Events) -> str:
     """Write a simulated day as a file that is named as the exchange names its files; the file."""
     opening = (events.flags & OPENING) != 0  # the book that a day begins with: an order a message
-    events = replace(events, flags=events.flags | (MESSAGE_END * opening).astype(events.flags.dtype))
+    events = replace(
+        events, flags=events.flags | (MESSAGE_END * opening).astype(events.flags.dtype)
+    )
     folder.mkdir(parents=True, exist_ok=True)
     year, month, day = instrument.date.split("-")
     target = folder / f"{month}{day}{year}.{instrument.symbol}_ITCH50"
@@ -94,7 +126,11 @@ def itch_pieces(days: Sequence[tuple[Instrument, Events]]) -> Iterator[tuple[byt
     head = _system("O", dawn) + _system("S", dawn)
     head += b"".join(_directory(at, i.symbol, dawn) for at, (i, _) in enumerate(days, start=1))
     yield head, 2 + len(days)
-    cuts = {int(np.searchsorted(ns, at, "left" if y == "Q" else "right")): (y, at) for y, at in marks.items() if at > 0}
+    cuts = {
+        int(np.searchsorted(ns, at, "left" if y == "Q" else "right")): (y, at)
+        for y, at in marks.items()
+        if at > 0
+    }
     edges = sorted({0, len(ns), *_blocks(merged["flags"]), *(c for c in cuts if c <= len(ns))})
     matches = 0
     for start, stop in zip(edges, [*edges[1:], edges[-1]], strict=True):
@@ -130,7 +166,9 @@ def _messages(rows: Columns, first: int) -> Columns:
         "price": price,
         "buy": np.where((side > 0) | ((side == 0) & (kind == TRADE_HIDDEN)), ord("B"), ord("S")),
         "printable": ord("Y"),
-        "cross": np.select([ids == -1, ids == -2, ids == -3], [ord("O"), ord("C"), ord("H")], ord("I")),
+        "cross": np.select(
+            [ids == -1, ids == -2, ids == -3], [ord("O"), ord("C"), ord("H")], ord("I")
+        ),
         "state": np.select([price == 1, price == 0], [ord("T"), ord("Q")], ord("H")),
         "reserved": ord(" "),
         "reason": int.from_bytes(b"    ", "big"),
@@ -141,7 +179,12 @@ def _messages(rows: Columns, first: int) -> Columns:
 
 def _pairs(rows: Columns, first: int) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
     """Rows whose message has another one, and which of them that replaces (else it is printed elsewhere)."""
-    ends, kind, side, lots = (rows["flags"] & MESSAGE_END) != 0, rows["kind"], rows["side"], rows["lots"]
+    ends, kind, side, lots = (
+        (rows["flags"] & MESSAGE_END) != 0,
+        rows["kind"],
+        rows["side"],
+        rows["lots"],
+    )
     two = np.flatnonzero(~ends)
     then = np.minimum(two + 1, len(ends) - 1)
     replaced = (kind[two] == DELETE) & (kind[then] == ADD)
@@ -164,7 +207,9 @@ def _encoded(values: Columns) -> bytes:
         fields = _HEAD | body
         kinds, places = zip(*fields.values(), strict=True)
         size = 2 + f.NAMES[letter][1]
-        layout = np.dtype({"names": [*fields], "formats": kinds, "offsets": places, "itemsize": size})
+        layout = np.dtype(
+            {"names": [*fields], "formats": kinds, "offsets": places, "itemsize": size}
+        )
         made = np.zeros(len(mine), layout)
         for name in fields:
             made[name] = values[name][mine]
@@ -204,14 +249,20 @@ def _check(days: Sequence[tuple[Instrument, Events]]) -> None:
     ids = [np.unique(e.order_id[e.kind == ADD]) for _, e in days]
     shared = sum(map(len, ids)) - len(np.unique(np.concatenate(ids)))
     if shared:
-        raise TapeError("order ids of one symbol each", f"{shared} shared ones", "number the orders anew")
+        raise TapeError(
+            "order ids of one symbol each", f"{shared} shared ones", "number the orders anew"
+        )
     for instrument, events in days:
         if len(instrument.symbol) > 8:
-            raise TapeError("a symbol of at most 8 letters", instrument.symbol, "give it a shorter name")
+            raise TapeError(
+                "a symbol of at most 8 letters", instrument.symbol, "give it a shorter name"
+            )
         kinds = np.setdiff1d(events.kind, list(_LETTERS))
         if len(kinds):
             received = f"kind {int(kinds[0])} in {instrument.symbol}"
-            raise TapeError("rows that ITCH has a message for", received, "write tapes of whole orders")
+            raise TapeError(
+                "rows that ITCH has a message for", received, "write tapes of whole orders"
+            )
 
 
 def _system(letter: str, ns: int) -> bytes:
@@ -221,7 +272,9 @@ def _system(letter: str, ns: int) -> bytes:
 def _directory(locate: int, symbol: str, ns: int) -> bytes:
     head = b"R" + locate.to_bytes(2, "big") + bytes(2) + ns.to_bytes(6, "big")
     lot = (100).to_bytes(4, "big")
-    return _framed(head + symbol.encode().ljust(8) + b"QN" + lot + b"NC" + b"Z " + b"PN 1N" + bytes(4) + b"N")
+    return _framed(
+        head + symbol.encode().ljust(8) + b"QN" + lot + b"NC" + b"Z " + b"PN 1N" + bytes(4) + b"N"
+    )
 
 
 def _framed(message: bytes) -> bytes:

@@ -18,12 +18,23 @@ from tercel.core.ports import Entry, Journal
 Opened = Callable[[], Any]
 """Opens the same journal each time; what it returns is a `Journal`."""
 
-FULL = Entry("order_out", 7, "AMZN", "ann", "p1", "1-1", {"lots": 5, "price": None, "text": 'é " \\ \n'}, b"\0\1\xff")
+FULL = Entry(
+    "order_out",
+    7,
+    "AMZN",
+    "ann",
+    "p1",
+    "1-1",
+    {"lots": 5, "price": None, "text": 'é " \\ \n'},
+    b"\0\1\xff",
+)
 
 
 def entries(n: int, first: int = 0) -> list[Entry]:
     """Some entries, each different."""
-    return [Entry("market" if i % 2 else "alert", i, body={"i": i}) for i in range(first, first + n)]
+    return [
+        Entry("market" if i % 2 else "alert", i, body={"i": i}) for i in range(first, first + n)
+    ]
 
 
 def all_of(journal: Journal) -> list[Entry]:
@@ -71,7 +82,11 @@ class JournalConformance:
         """An entry that cannot be written takes its batch with it."""
         journal = opened()
         journal.append(entries(1))
-        for bad in (Entry("alert", 1, body={"x": math.nan}), Entry("alert", 1, body={"x": {1, 2}}), Entry("", 1)):
+        for bad in (
+            Entry("alert", 1, body={"x": math.nan}),
+            Entry("alert", 1, body={"x": {1, 2}}),
+            Entry("", 1),
+        ):
             with pytest.raises(JournalError):
                 journal.append([*entries(2), bad])
         assert all_of(journal) == entries(1)
@@ -86,7 +101,9 @@ class JournalConformance:
         assert all_of(journal) == entries(4)
         assert journal.append(entries(1, 4)) == 5
 
-    def test_what_waits_for_no_disk_is_in_order_and_there_after_reopening(self, opened: Opened) -> None:
+    def test_what_waits_for_no_disk_is_in_order_and_there_after_reopening(
+        self, opened: Opened
+    ) -> None:
         """Appends without sync are entries like others; nothing with sync makes what came before durable."""
         journal = opened()
         assert journal.append(entries(2), sync=False) == 2

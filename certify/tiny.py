@@ -71,10 +71,17 @@ class TinyVenue:
     'TINY'
     """
 
-    def __init__(self, began_ns: int = 10**18, answers: bool = True, more: Sequence[str] = ()) -> None:
+    def __init__(
+        self, began_ns: int = 10**18, answers: bool = True, more: Sequence[str] = ()
+    ) -> None:
         self.now_ns, self.name, self.dies = began_ns, "tiny", False
-        self._listings = [Listing(one, 0.05, 10, 1.5, 0, began_ns, answers) for one in ("TINY", *more)]
-        self._book = [TinyOrder(n, s, p, 5) for n, s, p in ((1, -1, 101), (2, -1, 102), (3, 1, 99), (4, 1, 98))]
+        self._listings = [
+            Listing(one, 0.05, 10, 1.5, 0, began_ns, answers) for one in ("TINY", *more)
+        ]
+        self._book = [
+            TinyOrder(n, s, p, 5)
+            for n, s, p in ((1, -1, 101), (2, -1, 102), (3, 1, 99), (4, 1, 98))
+        ]
         self._queue: list[tuple[int, int, Command]] = []
         self._asked: list[str] = []
         self.sent = 0
@@ -119,7 +126,12 @@ class TinyVenue:
         for name in self._asked:
             book = [one for one in self._book if one.instrument == name]
             self._show(
-                name, [(self.now_ns, schema.ADD, one.id, one.side, one.price, one.left, -1) for one in book], True
+                name,
+                [
+                    (self.now_ns, schema.ADD, one.id, one.side, one.price, one.left, -1)
+                    for one in book
+                ],
+                True,
             )
         self._asked = []
         if self._queue and min(self._queue)[0] <= until_ns:
@@ -132,8 +144,12 @@ class TinyVenue:
         return self._events
 
     # -- inside -------------------------------------------------------------------------------------------------------
-    def _show(self, instrument: str, rows: Sequence[tuple[int, ...]], snapshot: bool = False) -> None:
-        self._events.append(MarketRows(instrument, np.array(rows, np.int64).reshape(-1, 7), snapshot))
+    def _show(
+        self, instrument: str, rows: Sequence[tuple[int, ...]], snapshot: bool = False
+    ) -> None:
+        self._events.append(
+            MarketRows(instrument, np.array(rows, np.int64).reshape(-1, 7), snapshot)
+        )
 
     def _flush(self) -> None:
         for instrument, rows in groupby(self._rows, key=itemgetter(0)):
@@ -141,7 +157,9 @@ class TinyVenue:
         self._rows = []
 
     def _row(self, kind: int, one: TinyOrder, lots: int, aggressor: int = -1) -> None:
-        self._rows.append((one.instrument, (self.now_ns, kind, one.id, one.side, one.price, lots, aggressor)))
+        self._rows.append(
+            (one.instrument, (self.now_ns, kind, one.id, one.side, one.price, lots, aggressor))
+        )
 
     def _enter(self, one: TinyOrder) -> None:
         self._book.append(one)
@@ -155,7 +173,9 @@ class TinyVenue:
         self._execs += 1
         return f"e{self._execs}"
 
-    def _report(self, kind: ExecType, one: TinyOrder, name: str = "", orig: str = "", **more: Any) -> Report:
+    def _report(
+        self, kind: ExecType, one: TinyOrder, name: str = "", orig: str = "", **more: Any
+    ) -> Report:
         """Say how an order stands. `more`: lots, price, passive of a trade; ref, text."""
         self._flush()
         assert one.order is not None
@@ -176,7 +196,11 @@ class TinyVenue:
         elif isinstance(command, StatusRequest):
             self._status(command)
         elif isinstance(command, MassCancel):
-            for one in [one for one in self._book if one.order is not None and one.order.account == command.account]:
+            for one in [
+                one
+                for one in self._book
+                if one.order is not None and one.order.account == command.account
+            ]:
                 if command.instrument in ("", one.instrument):
                     self._take_out(one)
         else:
@@ -192,7 +216,9 @@ class TinyVenue:
         elif one is not None and one.order is not None and one.order.account == command.account:
             self._report(ExecType.STATUS, one, orig=command.cl_ord_id)
         else:
-            nobody = NewOrder(command.cl_ord_id, "TINY", 0, 0, None, Tif.DAY, command.account, "", 0)
+            nobody = NewOrder(
+                command.cl_ord_id, "TINY", 0, 0, None, Tif.DAY, command.account, "", 0
+            )
             said = self._exec_id(), self.now_ns, "no such order", ExecType.STATUS, OrdStatus.UNKNOWN
             self._events.append(refused(nobody, *said))
 
@@ -205,12 +231,16 @@ class TinyVenue:
     def _new(self, order: NewOrder) -> None:
         if self._taken(order.cl_ord_id):
             self._events.append(
-                refused(order, self._exec_id(), self.now_ns, f"duplicate cl_ord_id {order.cl_ord_id!r}")
+                refused(
+                    order, self._exec_id(), self.now_ns, f"duplicate cl_ord_id {order.cl_ord_id!r}"
+                )
             )
             return
         self._ids += 1
         price = order.price if order.price is not None else order.side * 10**6
-        one = TinyOrder(self._ids, order.side, price, order.lots, order, instrument=order.instrument)
+        one = TinyOrder(
+            self._ids, order.side, price, order.lots, order, instrument=order.instrument
+        )
         self._orders[order.cl_ord_id] = one
         self._report(ExecType.NEW, one)
         self._match(one)
@@ -222,7 +252,9 @@ class TinyVenue:
 
     def _match(self, one: TinyOrder) -> None:
         while one.left:
-            other = [it for it in self._book if (it.side, it.instrument) == (-one.side, one.instrument)]
+            other = [
+                it for it in self._book if (it.side, it.instrument) == (-one.side, one.instrument)
+            ]
             against = [it for it in other if (one.price - it.price) * one.side >= 0]
             if not against:
                 return
@@ -254,7 +286,11 @@ class TinyVenue:
 
     def _change(self, command: CancelOrder | ReplaceOrder) -> None:
         one, text = self._orders.get(command.orig), ""
-        order = one.order if one is not None and one.order and one.order.account == command.account else None
+        order = (
+            one.order
+            if one is not None and one.order and one.order.account == command.account
+            else None
+        )
         if one is None or order is None:
             text, status = "no such order", OrdStatus.UNKNOWN
         elif self._taken(command.cl_ord_id):

@@ -68,13 +68,21 @@ def blocks(page: str) -> list[Block]:
     found = []
     for match in FENCE.finditer(page):
         title = TITLE.search(match[2])
-        found.append(Block(match[1], title[1] if title else "", match[3], match.span(3), match.span()))
+        found.append(
+            Block(match[1], title[1] if title else "", match[3], match.span(3), match.span())
+        )
     return found
 
 
 def marks(page: str) -> dict[str, list[str]]:
     """What the comments of a page ask for."""
-    asked: dict[str, list[str]] = {"data": [], "needs": [], "port": [], "peer": [], "digits vary": []}
+    asked: dict[str, list[str]] = {
+        "data": [],
+        "needs": [],
+        "port": [],
+        "peer": [],
+        "digits vary": [],
+    }
     for kind, value in MARK.findall(page):
         asked[kind].append(value)
     return asked
@@ -83,7 +91,9 @@ def marks(page: str) -> dict[str, list[str]]:
 class Session:
     """One page at work in a folder: the namespace of its Python, its servers."""
 
-    def __init__(self, folder: Path, page: Path, ports: Sequence[str] = (), peers: Sequence[str] = ()) -> None:
+    def __init__(
+        self, folder: Path, page: Path, ports: Sequence[str] = (), peers: Sequence[str] = ()
+    ) -> None:
         self.folder = folder
         self._names: dict[str, Any] = {"__name__": "__main__"}
         self._page, self._ports = page, {port: str(free_port()) for port in ports}
@@ -97,7 +107,12 @@ class Session:
         python.write_text(f'#!/bin/sh\nexec {own[0]} "$@"\n')
         python.chmod(0o755)
         path = f"{tool.parent}{os.pathsep}{os.environ['PATH']}"
-        self._environment = os.environ | {"PATH": path, "COLUMNS": COLUMNS, "PYTHONWARNINGS": "ignore", "TERM": "dumb"}
+        self._environment = os.environ | {
+            "PATH": path,
+            "COLUMNS": COLUMNS,
+            "PYTHONWARNINGS": "ignore",
+            "TERM": "dumb",
+        }
 
     def close(self) -> None:
         """End the servers."""
@@ -122,10 +137,17 @@ class Session:
             self._servers.append(self._start(command.removesuffix("&")))
             return ""
         done = subprocess.run(
-            ["bash", "-c", command], cwd=self.folder, env=self._environment, capture_output=True, text=True, check=False
+            ["bash", "-c", command],
+            cwd=self.folder,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if done.returncode:
-            raise SystemExit(f"{self._page}: `{command}` ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+            raise SystemExit(
+                f"{self._page}: `{command}` ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+            )
         return trimmed(done.stdout)
 
     def _ended(self, server: "subprocess.Popen[str]") -> str:
@@ -133,7 +155,9 @@ class Session:
         os.killpg(server.pid, signal.SIGINT)
         _, said = server.communicate(timeout=600)
         if server.returncode:
-            raise SystemExit(f"{self._page}: Ctrl-C ended a server with {server.returncode}:\n{said}")
+            raise SystemExit(
+                f"{self._page}: Ctrl-C ended a server with {server.returncode}:\n{said}"
+            )
         return trimmed(said)
 
     def _start(self, command: str) -> "subprocess.Popen[str]":
@@ -160,7 +184,9 @@ class Session:
         with contextlib.chdir(self.folder), contextlib.redirect_stdout(heard):
             exec(compile(tree, str(self._page), "exec"), self._names)
             if isinstance(last, ast.Expr):
-                value = eval(compile(ast.Expression(last.value), str(self._page), "eval"), self._names)
+                value = eval(
+                    compile(ast.Expression(last.value), str(self._page), "eval"), self._names
+                )
                 if value is not None:
                     heard.write(f"{value!r}\n")
         return trimmed(heard.getvalue())
@@ -220,7 +246,9 @@ def pairs(page: Path, text: str, folder: Path) -> Iterator[tuple[Block, str]]:
                 if after.language == "text" and not text[block.fences[1] : after.fences[0]].strip():
                     yield after, printed
                 elif printed:
-                    raise SystemExit(f"{page}: a block prints, and no ```text block follows it:\n{printed}")
+                    raise SystemExit(
+                        f"{page}: a block prints, and no ```text block follows it:\n{printed}"
+                    )
     finally:
         session.close()
 
@@ -271,9 +299,13 @@ def main() -> None:
     line = argparse.ArgumentParser(description="Run what pages show.")
     line.add_argument("pages", nargs="+", type=Path)
     line.add_argument("--write", action="store_true", help="put what is printed into the page")
-    line.add_argument("--data", type=Path, default=os.environ.get("TERCEL_DATA"), help="folder of real data")
+    line.add_argument(
+        "--data", type=Path, default=os.environ.get("TERCEL_DATA"), help="folder of real data"
+    )
     told = line.parse_args()
-    differences = [one for page in told.pages for one in run(page, told.data and Path(told.data), told.write)]
+    differences = [
+        one for page in told.pages for one in run(page, told.data and Path(told.data), told.write)
+    ]
     sys.stdout.write("".join(f"{one}\n" for one in differences))
     sys.exit(bool(differences))
 

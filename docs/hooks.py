@@ -63,7 +63,9 @@ def on_post_build(config: Any) -> None:
     """Refuse a site that fetches anything from elsewhere."""
     for page in Path(config["site_dir"]).rglob("*.html"):
         text = page.read_text(encoding="utf-8")
-        found = re.findall(r"<(?:script|img|link|iframe)\b[^>]*(?:src|href)=.?https?://[^ >]*", text)
+        found = re.findall(
+            r"<(?:script|img|link|iframe)\b[^>]*(?:src|href)=.?https?://[^ >]*", text
+        )
         if found:
             raise SystemExit(f"{page} fetches from elsewhere: {found[0]}")
 
@@ -82,7 +84,10 @@ def made() -> Iterator[tuple[str, str]]:
             text = text.replace(f"]({wing}", f"]({there}")
         yield page, text.replace("](replications)", "](replications/almgren-chriss.md)")
     for path in sorted((ROOT / "docs" / "notebooks").glob("*.ipynb")):
-        yield f"notebooks/{path.stem}.md", notebook.markdown(json.loads(path.read_text(encoding="utf-8")), path.name)
+        yield (
+            f"notebooks/{path.stem}.md",
+            notebook.markdown(json.loads(path.read_text(encoding="utf-8")), path.name),
+        )
     yield "reference/commands.md", commands()
     yield "reference/files.md", schemas()
     yield "reference/view.md", view()
@@ -124,7 +129,12 @@ def commands() -> str:
                     walk(one, f"{words} {name}".strip())
             return
         page.extend(
-            [f"{'##' if ' ' not in words else '###'} tercel {words}", "", (command.help or "").split("\f")[0], ""]
+            [
+                f"{'##' if ' ' not in words else '###'} tercel {words}",
+                "",
+                (command.help or "").split("\f")[0],
+                "",
+            ]
         )
         options(command)
 
@@ -141,8 +151,18 @@ def commands() -> str:
 
 def row(parameter: Any) -> str:
     """A line of a command's table."""
-    names = parameter.opts if parameter.param_type_name == "option" else [parameter.metavar or parameter.name]
-    default = "required" if parameter.required else "" if parameter.default in (None, False, "") else parameter.default
+    names = (
+        parameter.opts
+        if parameter.param_type_name == "option"
+        else [parameter.metavar or parameter.name]
+    )
+    default = (
+        "required"
+        if parameter.required
+        else ""
+        if parameter.default in (None, False, "")
+        else parameter.default
+    )
     name = ", ".join(f"`{one}`" for one in names)
     if parameter.param_type_name == "option" and parameter.metavar:
         name += f" `{parameter.metavar}`"
@@ -165,7 +185,10 @@ def schemas() -> str:
         "",
         "`tercel config check FILE` checks a file; `tercel config schema` writes these schemas for an editor",
     ]
-    page += ["([how](../howto/files.md)). Every key with its type, its default and what it means:", ""]
+    page += [
+        "([how](../howto/files.md)). Every key with its type, its default and what it means:",
+        "",
+    ]
     for kind, schema in found().items():
         about = kinds()[kind][0]
         page += [f"## {about[0].upper()}{about[1:]}: `{kind}`", ""]
@@ -181,8 +204,18 @@ def schemas() -> str:
 
 def key_row(key: str, part: dict[str, Any]) -> str:
     """A line of a section's table."""
-    default = json.dumps(part["default"]) if "default" in part and not isinstance(part["default"], dict) else ""
-    return "| " + " | ".join(cell(one) for one in (f"`{key}`", kind(part), default, part.get("description", ""))) + " |"
+    default = (
+        json.dumps(part["default"])
+        if "default" in part and not isinstance(part["default"], dict)
+        else ""
+    )
+    return (
+        "| "
+        + " | ".join(
+            cell(one) for one in (f"`{key}`", kind(part), default, part.get("description", ""))
+        )
+        + " |"
+    )
 
 
 def kind(part: dict[str, Any]) -> str:

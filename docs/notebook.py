@@ -29,7 +29,10 @@ def run(notebook: Notebook, folder: Path) -> Notebook:
     for cell in notebook["cells"]:
         if cell["cell_type"] == "code":
             count += 1
-            outputs = [one | {"execution_count": count} if "data" in one else one for one in shown(cell, names, folder)]
+            outputs = [
+                one | {"execution_count": count} if "data" in one else one
+                for one in shown(cell, names, folder)
+            ]
             cells.append(cell | {"execution_count": count, "outputs": outputs})
         else:
             cells.append(cell)

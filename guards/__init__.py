@@ -14,4 +14,6 @@ A record that is written anew is a commit of its own. It names every key and fig
 import os
 
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ.setdefault(_name, "1")  # read when NumPy is imported: sums of many threads are of another order
+    os.environ.setdefault(
+        _name, "1"
+    )  # read when NumPy is imported: sums of many threads are of another order

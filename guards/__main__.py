@@ -23,9 +23,13 @@ every key and says why: python -m guards record {}
 
 def main(words: Sequence[str] | None = None) -> int:
     """Do what is typed: 0 all as recorded, 1 something differs, 2 it could not be done."""
-    parser = argparse.ArgumentParser(prog="python -m guards", description="What the house gives, held to a record.")
+    parser = argparse.ArgumentParser(
+        prog="python -m guards", description="What the house gives, held to a record."
+    )
     parser.add_argument("what", choices=("compare", "record"))
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"guards (default: all): {', '.join(GUARDS)}")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"guards (default: all): {', '.join(GUARDS)}"
+    )
     parser.add_argument("--all", action="store_true", help="print every sentence")
     typed = parser.parse_args(words)
     most = sys.maxsize if typed.all or typed.what == "record" else MOST
@@ -37,7 +41,9 @@ def main(words: Sequence[str] | None = None) -> int:
                 read(FOLDER / f"{name}.json")  # what is missing is told before minutes are spent
         return max(_one(name, typed.what, keys, most) for name in names)
     except TercelError as error:
-        _say(f"error\n  expected  {error.expected}\n  received  {error.received}\n  to go on  {error.remedy}")
+        _say(
+            f"error\n  expected  {error.expected}\n  received  {error.received}\n  to go on  {error.remedy}"
+        )
         return 2
 
 
@@ -47,12 +53,19 @@ def _one(name: str, what: str, keys: KeyMap, most: int) -> int:
     spent = f"{_seconds() - before:.0f} s of CPU"
     if what == "record":
         said = differences(name, read(path), now, keys) if path.exists() else []
-        said += [f"{name}: renamed {one.old} to {one.new}: take its rule out of keys.toml" for one in keys.of(name)]
+        said += [
+            f"{name}: renamed {one.old} to {one.new}: take its rule out of keys.toml"
+            for one in keys.of(name)
+        ]
         write(now, path)
         verdict = f"{len(now.leaves)} keys recorded, {len(said)} changes"
     else:
         said = differences(name, read(path), now, keys, GUARDS[name].trained)
-        verdict = f"{len(said)} of {len(now.leaves)} keys differ" if said else f"{len(now.leaves)} keys, as recorded"
+        verdict = (
+            f"{len(said)} of {len(now.leaves)} keys differ"
+            if said
+            else f"{len(now.leaves)} keys, as recorded"
+        )
     for sentence in said[:most]:
         _say(sentence)
     if len(said) > most:
@@ -65,7 +78,9 @@ def _one(name: str, what: str, keys: KeyMap, most: int) -> int:
 
 def _known(names: Sequence[str]) -> list[str]:
     if unknown := [name for name in names if name not in GUARDS]:
-        raise ConfigError(f"guards among {', '.join(GUARDS)}", unknown[0], "name one of them, or none for all")
+        raise ConfigError(
+            f"guards among {', '.join(GUARDS)}", unknown[0], "name one of them, or none for all"
+        )
     return list(names or GUARDS)
 
 

@@ -31,7 +31,11 @@ class Record:
 
 
 def differences(
-    guard: str, recorded: Record, now: Record, keys: KeyMap | None = None, trained: Sequence[str] = ()
+    guard: str,
+    recorded: Record,
+    now: Record,
+    keys: KeyMap | None = None,
+    trained: Sequence[str] = (),
 ) -> list[str]:
     """Sentences, one for every key that differs.
 
@@ -47,7 +51,10 @@ def differences(
     keys = KeyMap() if keys is None else keys
     here, other = now.leaves, recorded.machine != now.machine
     renamed, idle = keys.renamed(guard, recorded.leaves)
-    said = [f'{guard}: keys.toml maps "{rule.old}", which is no recorded key: take the rule out' for rule in idle]
+    said = [
+        f'{guard}: keys.toml maps "{rule.old}", which is no recorded key: take the rule out'
+        for rule in idle
+    ]
     for name, key in renamed.items():
         was = f"{guard}: {name}" + (f" (recorded as {key})" if name != key else "")
         before = keys.read(recorded.leaves[key])
@@ -68,7 +75,9 @@ def same(before: Leaf, now: Leaf, other_machine: bool = False, trained: bool = F
     if other_machine and trained:
         return _type(before) == _type(now)
     if isinstance(before, list) and isinstance(now, list):
-        return len(before) == len(now) and all(same(a, b, other_machine) for a, b in zip(before, now, strict=True))
+        return len(before) == len(now) and all(
+            same(a, b, other_machine) for a, b in zip(before, now, strict=True)
+        )
     if isinstance(before, float) and isinstance(now, float):
         return math.isclose(before, now, rel_tol=CLOSE, abs_tol=CLOSE)
     if isinstance(before, str) and isinstance(now, str) and before.startswith("float"):
@@ -93,7 +102,11 @@ def _all_of(text: str) -> Leaf:
 
 def _type(leaf: Leaf) -> str:
     if isinstance(leaf, str):
-        return re.split("[,=]", leaf)[0].strip() if re.match(r"(int|float\d+|text) \d", leaf) else "text"
+        return (
+            re.split("[,=]", leaf)[0].strip()
+            if re.match(r"(int|float\d+|text) \d", leaf)
+            else "text"
+        )
     if isinstance(leaf, float | None):
         return "float"  # a mean of nothing is null
     return type(leaf).__name__

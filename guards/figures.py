@@ -60,7 +60,9 @@ def shape(value: Any) -> Leaves:
     >>> shape({"after": {"10": {"mean": 0.5, "se": 0.1}, "60": {"mean": 0.7, "se": 0.1}}})
     {'after/{10,60}/mean': 'float', 'after/{10,60}/se': 'float'}
     """
-    return {**gathered({key: " | ".join(sorted(kinds)) for key, kinds in _kinds(value, "").items()})}
+    return {
+        **gathered({key: " | ".join(sorted(kinds)) for key, kinds in _kinds(value, "").items()})
+    }
 
 
 def gathered(kinds: Mapping[str, str]) -> dict[str, str]:
@@ -76,7 +78,9 @@ def gathered(kinds: Mapping[str, str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for names in alike.values():
         name = names[0] if len(names) == 1 else f"{{{','.join(names)}}}"
-        found |= {f"{name}/{rest}" if rest else name: kind for rest, kind in inner[names[0]].items()}
+        found |= {
+            f"{name}/{rest}" if rest else name: kind for rest, kind in inner[names[0]].items()
+        }
     return found
 
 
@@ -118,7 +122,13 @@ def told(values: NDArray[Any], full: int = FULL) -> str:
     >>> told(np.array(["buy", "sell"] * 500))
     'text 1000, sha256 6cf0a7e8b075, of "buy" "sell"'
     """
-    kind = "int" if values.dtype.kind in "iub" else "text" if values.dtype.kind in "UO" else values.dtype.name
+    kind = (
+        "int"
+        if values.dtype.kind in "iub"
+        else "text"
+        if values.dtype.kind in "UO"
+        else values.dtype.name
+    )
     head = f"{kind} {' x '.join(map(str, values.shape))}"
     flat = values.astype(np.int64).ravel() if kind == "int" else values.ravel()
     if flat.size * 2 <= full or len(set(flat[:full].tolist())) < full // 4:
@@ -131,8 +141,15 @@ def told(values: NDArray[Any], full: int = FULL) -> str:
         return f"{head}, sha256 {_hash(flat)}, min {flat.min()}, max {flat.max()}, sum {flat.sum()}"
     known = flat[np.isfinite(flat)].astype(np.float64)
     some = known if known.size else np.zeros(1)
-    figures = {"min": some.min(), "max": some.max(), "mean": some.mean(), "unknown": flat.size - known.size}
-    return f"{head}, sha256 {_hash(flat)}, " + ", ".join(f"{name} {one:.9g}" for name, one in figures.items())
+    figures = {
+        "min": some.min(),
+        "max": some.max(),
+        "mean": some.mean(),
+        "unknown": flat.size - known.size,
+    }
+    return f"{head}, sha256 {_hash(flat)}, " + ", ".join(
+        f"{name} {one:.9g}" for name, one in figures.items()
+    )
 
 
 def _runs(values: Sequence[Any]) -> Iterator[str]:
@@ -148,7 +165,11 @@ def _figure(value: Any) -> str:
 def _words(values: Sequence[Any]) -> str:
     number: dict[str, int] = {}
     codes = [number.setdefault(json.dumps(value), len(number)) for value in values]
-    named = f"of {' '.join(number)}" if len(number) <= NAMED else f"of {len(number)} words {_hash(' '.join(number))}"
+    named = (
+        f"of {' '.join(number)}"
+        if len(number) <= NAMED
+        else f"of {len(number)} words {_hash(' '.join(number))}"
+    )
     return f"sha256 {_hash(np.array(codes, np.int64))}, {named}"
 
 

@@ -42,9 +42,13 @@ def left_in(folder: Path, skip: Sequence[str] = (), hashed: Sequence[str] = ()) 
             if any(fnmatchcase(whole, one) for one in skip):
                 continue
             if whole in found:
-                raise ConfigError("a key of its own for every figure", f"{whole} twice", "change guards/files.py")
+                raise ConfigError(
+                    "a key of its own for every figure", f"{whole} twice", "change guards/files.py"
+                )
             short = any(fnmatchcase(whole, one) for one in hashed)
-            found[whole] = told(leaf, 40 if short else FULL) if isinstance(leaf, np.ndarray) else leaf
+            found[whole] = (
+                told(leaf, 40 if short else FULL) if isinstance(leaf, np.ndarray) else leaf
+            )
     return found
 
 

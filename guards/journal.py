@@ -20,7 +20,9 @@ HOLDER = re.compile(r"^.* \(")
 
 def events_in(path: Path) -> Leaves:
     """Every kind of event with the columns of its entries: their places in the journal, heads, bodies, arrays."""
-    query = "select kind, seq, ns, instrument, agent, parent, ord, body, blob from journal order by seq"
+    query = (
+        "select kind, seq, ns, instrument, agent, parent, ord, body, blob from journal order by seq"
+    )
     with closing(sqlite3.connect(path)) as connection:
         names = ("kind", "seq", "ns", "instrument", "agent", "parent", "ord", "body", "blob")
         entries = [dict(zip(names, row, strict=True)) for row in connection.execute(query)]
@@ -53,13 +55,18 @@ def _column(values: list[Any]) -> NDArray[Any]:
         if any(isinstance(value, float) for value in known) or len(known) < len(values):
             return np.array([np.nan if value is None else value for value in values], np.float64)
         return np.array(values, np.int64)
-    return np.array([one if isinstance(one, str) else json.dumps(one) for one in values], dtype=object)
+    return np.array(
+        [one if isinstance(one, str) else json.dumps(one) for one in values], dtype=object
+    )
 
 
 def _body(entry: Mapping[str, Any]) -> dict[str, Any]:
     body: dict[str, Any] = json.loads(entry["body"])
     body.pop("code", "") if entry["kind"] == "session" else None  # of another code each time
-    return {name: HOLDER.sub("PERSON (", value) if name == "holder" else value for name, value in body.items()}
+    return {
+        name: HOLDER.sub("PERSON (", value) if name == "holder" else value
+        for name, value in body.items()
+    }
 
 
 def _blobs(entries: Sequence[Mapping[str, Any]]) -> dict[str, list[NDArray[Any]]]:

@@ -26,7 +26,11 @@ class Rule:
         """Refuse stars that do not pair."""
         if STAR.findall(self.old) != STAR.findall(self.new):
             came = f'"{self.old}" = "{self.new}"'
-            raise ConfigError("the same stars on both sides of a rule", came, "write each * of the old key in the new")
+            raise ConfigError(
+                "the same stars on both sides of a rule",
+                came,
+                "write each * of the old key in the new",
+            )
 
     def renamed(self, key: str) -> str | None:
         """The new name of a key, None where the rule does not speak of it.
@@ -36,7 +40,9 @@ class Rule:
         """
         parts = STAR.split(self.old)
         stars = ["(.*)" if star == "**" else "([^/]*)" for star in STAR.findall(self.old)]
-        pattern = "".join(re.escape(part) + star for part, star in zip(parts, [*stars, ""], strict=True))
+        pattern = "".join(
+            re.escape(part) + star for part, star in zip(parts, [*stars, ""], strict=True)
+        )
         if (found := re.fullmatch(pattern, key)) is None:
             return None
         each = iter(found.groups())
@@ -74,7 +80,9 @@ class KeyMap:
                     idle.discard(rule)
             if name in new:
                 came = f"{key} and {new[name]}, both to {name}"
-                raise ConfigError(f"a key of its own for every key of {guard}", came, "change keys.toml")
+                raise ConfigError(
+                    f"a key of its own for every key of {guard}", came, "change keys.toml"
+                )
             new[name] = key
         return new, idle
 
@@ -105,6 +113,11 @@ def read_keys(path: Path, guards: Collection[str]) -> KeyMap:
     tables = found.get("keys", {})
     if unknown := [*(set(found) - {"keys", "words"}), *(set(tables) - set(guards))]:
         known = ", ".join(guards)
-        raise ConfigError(f"tables [words] and [keys.GUARD] of {known}", f"{path}: {unknown[0]}", remedy)
-    rules = {guard: tuple(Rule(old, new) for old, new in table.items()) for guard, table in tables.items()}
+        raise ConfigError(
+            f"tables [words] and [keys.GUARD] of {known}", f"{path}: {unknown[0]}", remedy
+        )
+    rules = {
+        guard: tuple(Rule(old, new) for old, new in table.items())
+        for guard, table in tables.items()
+    }
     return KeyMap(rules, found.get("words", {}))

@@ -14,7 +14,9 @@ def options() -> Leaves:
     for command, body in commands():
         hints = get_type_hints(inspect.unwrap(body.callback), include_extras=True)
         told = dict(_told(one, hints.get(one.name, bool)) for one in body.params)
-        found |= {f"{command}/{name}": text for name, text in (told or {"(none)": "no options"}).items()}
+        found |= {
+            f"{command}/{name}": text for name, text in (told or {"(none)": "no options"}).items()
+        }
     return found
 
 
@@ -22,7 +24,10 @@ def _told(parameter: Any, hint: Any) -> tuple[str, str]:
     """The longest name of an option, or an argument's in angle brackets; and what it takes."""
     argument = parameter.param_type_name == "argument"
     names = sorted([*parameter.opts, *parameter.secondary_opts], key=len, reverse=True)
-    words = [_type(hint), "required" if parameter.required else f"default {_default(parameter.default)}"]
+    words = [
+        _type(hint),
+        "required" if parameter.required else f"default {_default(parameter.default)}",
+    ]
     words += ["hidden"] if parameter.hidden else []
     words += [] if argument or len(names) == 1 else [f"also {' '.join(names[1:])}"]
     return f"<{parameter.name}>" if argument else names[0], ", ".join(words)
@@ -36,7 +41,11 @@ def _type(hint: Any) -> str:
     ('int | None from 0', 'list[Path]')
     """
     kind, *about = get_args(hint) if get_origin(hint) is Annotated else (hint,)
-    text = kind.__name__ if isinstance(kind, type) and not get_args(kind) else str(kind).replace("pathlib.", "")
+    text = (
+        kind.__name__
+        if isinstance(kind, type) and not get_args(kind)
+        else str(kind).replace("pathlib.", "")
+    )
     for info in about:
         text += "" if getattr(info, "min", None) is None else f" from {info.min}"
         text += "" if getattr(info, "max", None) is None else f" to {info.max}"

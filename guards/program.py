@@ -21,7 +21,9 @@ PLACES = ("TERCEL_DESK", "TERCEL_REGISTRY")
 @cache
 def application() -> typer.Typer:
     """The program that `pyproject.toml` installs as `tercel`: `app` of its module."""
-    script = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["scripts"]["tercel"]
+    script = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
+        "scripts"
+    ]["tercel"]
     found: typer.Typer = import_module(script.split(":")[0]).app
     return found
 
@@ -41,7 +43,9 @@ def tercel(*words: str) -> Any:
         found = {"error": result.output[-500:]}
     if "error" in found:
         came = f"exit {result.exit_code}: {found['error']}"
-        raise ConfigError(f"`tercel {' '.join(words)}` to go well", came, "run it by hand in an empty folder")
+        raise ConfigError(
+            f"`tercel {' '.join(words)}` to go well", came, "run it by hand in an empty folder"
+        )
     return found
 
 

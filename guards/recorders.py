@@ -28,7 +28,10 @@ def _run() -> Leaves:
     skip = [f"policies/*/{one}" for one in ("checkpoint/*", "last/*", "seconds")]
     skip += [
         "cells/*",
-        *(f"result.json/{one}*" for one in ("claims", "by_", "paired/", "paired_by", "power", "wins", "ratios")),
+        *(
+            f"result.json/{one}*"
+            for one in ("claims", "by_", "paired/", "paired_by", "power", "wins", "ratios")
+        ),
     ]
     return left_in(Path("run"), skip, ALIKE)
 
@@ -59,7 +62,9 @@ GUARDS: Final = {
     "options": Guard("every option of every command", options),
     "shapes": Guard("keys and types of the object of every command that is cheap", shapes),
     "journal": Guard("the journal of `tercel trade run --demo --rounds 6`", _journal),
-    "run": Guard("what `tercel run --quick --seed 1` leaves", _run, ("*trained*", "result.json/notes")),
+    "run": Guard(
+        "what `tercel run --quick --seed 1` leaves", _run, ("*trained*", "result.json/notes")
+    ),
     "evaluate": Guard("what `tercel agent evaluate default --episodes 64` leaves", _evaluate),
 }
 
@@ -69,7 +74,9 @@ def found_by(name: str) -> Record:
     with TemporaryDirectory() as folder, chdir(folder):
         found = GUARDS[name].found()
         here = (str(Path(folder).resolve()), folder)
-    return Record({key: _apart_from((*here, str(ROOT)), leaf) for key, leaf in found.items()}, machine())
+    return Record(
+        {key: _apart_from((*here, str(ROOT)), leaf) for key, leaf in found.items()}, machine()
+    )
 
 
 def _apart_from(here: tuple[str, ...], leaf: Leaf) -> Leaf:

@@ -51,5 +51,7 @@ def shapes() -> Leaves:
             found |= {f"{command}/{key.removeprefix('[]/')}": kinds for key, kinds in each.items()}
         else:
             why = [reason for pattern, reason in ALONE.items() if fnmatchcase(command, pattern)]
-            found[f"options alone/{command}"] = why[0] if why else "nobody has typed it in inputs/commands.txt"
+            found[f"options alone/{command}"] = (
+                why[0] if why else "nobody has typed it in inputs/commands.txt"
+            )
     return found

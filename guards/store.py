@@ -35,7 +35,9 @@ def read(path: Path) -> Record:
     except FileNotFoundError as error:
         raise ConfigError(f"the record of the guard {path.stem}", f"no {path}", remedy) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ConfigError(f"the record of the guard {path.stem}", f"{path}: {error}", remedy) from error
+        raise ConfigError(
+            f"the record of the guard {path.stem}", f"{path}: {error}", remedy
+        ) from error
 
 
 ITSELF = ""
@@ -62,7 +64,11 @@ def _nested(leaves: Leaves) -> dict[str, Any]:
 def _flat(value: Any, key: str) -> list[tuple[str, Leaf]]:
     if not isinstance(value, dict) or not value:
         return [(key.removesuffix(f"/{ITSELF}"), value)]
-    return [one for name, inner in value.items() for one in _flat(inner, f"{key}/{name}" if key else name)]
+    return [
+        one
+        for name, inner in value.items()
+        for one in _flat(inner, f"{key}/{name}" if key else name)
+    ]
 
 
 def _text(value: Any, depth: int) -> str:
@@ -70,5 +76,8 @@ def _text(value: Any, depth: int) -> str:
     inner = isinstance(value, dict) and any(isinstance(one, dict) and one for one in value.values())
     if not isinstance(value, dict) or (not inner and len(short) + depth <= LINE):
         return short
-    lines = [f"{' ' * (depth + 1)}{json.dumps(name)}: {_text(one, depth + 1)}" for name, one in value.items()]
+    lines = [
+        f"{' ' * (depth + 1)}{json.dumps(name)}: {_text(one, depth + 1)}"
+        for name, one in value.items()
+    ]
     return "{\n" + ",\n".join(lines) + "\n" + " " * depth + "}"

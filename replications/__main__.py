@@ -9,11 +9,19 @@ from tercel.cli.shared import AsJson, Seed, command_line, listed_seeds, reported
 from tercel.core.errors import ConfigError
 
 app = command_line("replications", "Published studies, done again: our figures beside theirs.")
-Train = Annotated[bool, typer.Option("--train", help="Train the agents again, three seeds; they go into --out.")]
-Seeds = Annotated[str, typer.Option(help="Base seeds of evaluation, separated by commas.", metavar="S[,S...]")]
+Train = Annotated[
+    bool, typer.Option("--train", help="Train the agents again, three seeds; they go into --out.")
+]
+Seeds = Annotated[
+    str, typer.Option(help="Base seeds of evaluation, separated by commas.", metavar="S[,S...]")
+]
 ROOT = Path("runs") / "replications"
-Recorded = Annotated[Path | None, typer.Option("--lake", help="Folder of the tape lake.", metavar="DIR")]
-Learn = Annotated[bool, typer.Option("--train", help="Learn on the earlier days, into --out, and judge that.")]
+Recorded = Annotated[
+    Path | None, typer.Option("--lake", help="Folder of the tape lake.", metavar="DIR")
+]
+Learn = Annotated[
+    bool, typer.Option("--train", help="Learn on the earlier days, into --out, and judge that.")
+]
 KEPT = "what is finished is kept; the same command goes on"
 REMEDY = (
     "import days with `tercel data import` and name them; simulated ones, of `tercel market simulate csco --days 6 "
@@ -24,20 +32,33 @@ REMEDY = (
 @app.command("cheridito-weiss")
 def cheridito_weiss(
     train: Annotated[
-        bool, typer.Option("--train", help="Tune and learn again, three seeds, instead of judging what is shipped.")
+        bool,
+        typer.Option(
+            "--train", help="Tune and learn again, three seeds, instead of judging what is shipped."
+        ),
     ] = False,
-    episodes: Annotated[int, typer.Option(help="Judged episodes of each task.", min=2, max=10_000_000)] = 10_000,
+    episodes: Annotated[
+        int, typer.Option(help="Judged episodes of each task.", min=2, max=10_000_000)
+    ] = 10_000,
     seeds: Annotated[
-        str, typer.Option(help="Base seeds of the judged episodes, which are split evenly.", metavar="S[,S...]")
+        str,
+        typer.Option(
+            help="Base seeds of the judged episodes, which are split evenly.", metavar="S[,S...]"
+        ),
     ] = "1,2,3",
     out: Annotated[
-        Path, typer.Option(help="(--train) Folder of what is learned; what is finished there is not done again.")
+        Path,
+        typer.Option(
+            help="(--train) Folder of what is learned; what is finished there is not done again."
+        ),
     ] = ROOT / "cheridito-weiss",
     quick: Annotated[
-        bool, typer.Option("--quick", help="(--train) A smoke run: proves the road, not the agents.")
+        bool,
+        typer.Option("--quick", help="(--train) A smoke run: proves the road, not the agents."),
     ] = False,
     figures: Annotated[
-        Path | None, typer.Option(help="Draw the figure into this folder.", exists=True, file_okay=False)
+        Path | None,
+        typer.Option(help="Draw the figure into this folder.", exists=True, file_okay=False),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -47,7 +68,13 @@ def cheridito_weiss(
         from replications.cheridito_weiss.command import replicate
 
         code = replicate(
-            again=train, episodes=episodes, seeds=judged, out=out, quick=quick, figures=figures, as_json=as_json
+            again=train,
+            episodes=episodes,
+            seeds=judged,
+            out=out,
+            quick=quick,
+            figures=figures,
+            as_json=as_json,
         )
         raise typer.Exit(code)
 
@@ -55,9 +82,12 @@ def cheridito_weiss(
 @app.command("almgren-chriss")
 def almgren_chriss(
     train: Train = False,
-    episodes: Annotated[int, typer.Option(help="Price paths for each seed.", min=100, max=10_000_000)] = 100_000,
+    episodes: Annotated[
+        int, typer.Option(help="Price paths for each seed.", min=100, max=10_000_000)
+    ] = 100_000,
     seeds: Seeds = "1,2,3",
-    out: Annotated[Path, typer.Option(help="Folder for the figure and trained policies.")] = ROOT / "almgren-chriss",
+    out: Annotated[Path, typer.Option(help="Folder for the figure and trained policies.")] = ROOT
+    / "almgren-chriss",
     as_json: AsJson = False,
 ) -> None:
     """Almgren and Chriss (2000): the worked numbers, and the efficient frontier by an agent's risk aversion."""
@@ -70,9 +100,12 @@ def almgren_chriss(
 @app.command("deep-hedging")
 def deep_hedging(
     train: Train = False,
-    episodes: Annotated[int, typer.Option(help="Price paths for each seed.", min=1000, max=10_000_000)] = 50_000,
+    episodes: Annotated[
+        int, typer.Option(help="Price paths for each seed.", min=1000, max=10_000_000)
+    ] = 50_000,
     seeds: Seeds = "1,2,3",
-    out: Annotated[Path, typer.Option(help="Folder for the figure and trained policies.")] = ROOT / "deep-hedging",
+    out: Annotated[Path, typer.Option(help="Folder for the figure and trained policies.")] = ROOT
+    / "deep-hedging",
     as_json: AsJson = False,
 ) -> None:
     """Buehler et al. (2019) in small: expected shortfall of an option under costs, against the closed-form delta."""
@@ -87,12 +120,21 @@ def nevmyvaka(
     lake: Recorded = None,
     symbol: Annotated[str, typer.Option(help="Symbol of the lake.", metavar="SYM")] = "",
     train: Learn = False,
-    shares: Annotated[int, typer.Option(help="(--train) Shares of the order.", min=1, max=10_000_000)] = 5000,
-    episodes: Annotated[int, typer.Option(help="Judged orders at most, for each setting.", min=2)] = 1_000_000,
+    shares: Annotated[
+        int, typer.Option(help="(--train) Shares of the order.", min=1, max=10_000_000)
+    ] = 5000,
+    episodes: Annotated[
+        int, typer.Option(help="Judged orders at most, for each setting.", min=2)
+    ] = 1_000_000,
     seeds: Annotated[
-        str, typer.Option(help="Sets of judged windows; each after the first is shifted by it.", metavar="S[,S...]")
+        str,
+        typer.Option(
+            help="Sets of judged windows; each after the first is shifted by it.",
+            metavar="S[,S...]",
+        ),
     ] = "1,2,3",
-    out: Annotated[Path, typer.Option(help="Folder for the figure and learned tables.")] = ROOT / "nevmyvaka",
+    out: Annotated[Path, typer.Option(help="Folder for the figure and learned tables.")] = ROOT
+    / "nevmyvaka",
     as_json: AsJson = False,
 ) -> None:
     """Nevmyvaka, Feng and Kearns (2006): time and inventory, then market variables, against submit and leave."""
@@ -108,11 +150,14 @@ def ning(
     lake: Recorded = None,
     symbol: Annotated[str, typer.Option(help="Symbol of the lake.", metavar="SYM")] = "",
     train: Learn = False,
-    shares: Annotated[int, typer.Option(help="(--train) Shares of the order.", min=5, max=10_000_000)] = 20_000,
+    shares: Annotated[
+        int, typer.Option(help="(--train) Shares of the order.", min=5, max=10_000_000)
+    ] = 20_000,
     seeds: Annotated[
         str, typer.Option(help="Seeds of fresh random walks and of resampling.", metavar="S[,S...]")
     ] = "1",
-    out: Annotated[Path, typer.Option(help="Folder for the figure and learned networks.")] = ROOT / "ning",
+    out: Annotated[Path, typer.Option(help="Folder for the figure and learned networks.")] = ROOT
+    / "ning",
     as_json: AsJson = False,
 ) -> None:
     """Ning, Lin and Jaimungal (2018): double DQN over TWAP, at the mid as published, and by taking on later days."""
@@ -126,10 +171,14 @@ def ning(
 @app.command()
 def buehler(
     full: Annotated[
-        bool, typer.Option("--full", help="Trainings of 20,000 steps, a million judged paths: hours.")
+        bool,
+        typer.Option("--full", help="Trainings of 20,000 steps, a million judged paths: hours."),
     ] = False,
-    seeds: Annotated[str, typer.Option(help="Seeds of trainings, separated by commas.", metavar="S[,S...]")] = "1",
-    out: Annotated[Path, typer.Option(help="Folder of the figure and of what is finished.")] = ROOT / "buehler",
+    seeds: Annotated[
+        str, typer.Option(help="Seeds of trainings, separated by commas.", metavar="S[,S...]")
+    ] = "1",
+    out: Annotated[Path, typer.Option(help="Folder of the figure and of what is finished.")] = ROOT
+    / "buehler",
     as_json: AsJson = False,
 ) -> None:
     """Buehler et al. (2019): a call hedged in Heston's market, with and without costs, beside the study's figures."""
@@ -143,10 +192,12 @@ def buehler(
 def gu_kelly_xiu(
     repetitions: Annotated[int, typer.Option(help="Simulated panels.", min=2, max=1000)] = 12,
     full: Annotated[
-        bool, typer.Option("--full", help="The study's size: 100 panels, 50 and 100 characteristics.")
+        bool,
+        typer.Option("--full", help="The study's size: 100 panels, 50 and 100 characteristics."),
     ] = False,
     seed: Seed = 1,
-    out: Annotated[Path, typer.Option(help="Folder of the figure and of what is finished.")] = ROOT / "gu-kelly-xiu",
+    out: Annotated[Path, typer.Option(help="Folder of the figure and of what is finished.")] = ROOT
+    / "gu-kelly-xiu",
     as_json: AsJson = False,
 ) -> None:
     """Gu, Kelly and Xiu (2020): families of models on the study's own simulation, R2 beside its table."""
@@ -159,14 +210,21 @@ def gu_kelly_xiu(
 @app.command("fischer-krauss")
 def fischer_krauss(
     data: Annotated[
-        Path, typer.Option(help="Daily prices, as `tercel signals` reads them: a file, or a folder.", exists=True)
+        Path,
+        typer.Option(
+            help="Daily prices, as `tercel signals` reads them: a file, or a folder.", exists=True
+        ),
     ],
     leave_out: Annotated[
-        list[int] | None, typer.Option(help="Year whose days are not judged; several.", metavar="YEAR")
+        list[int] | None,
+        typer.Option(help="Year whose days are not judged; several.", metavar="YEAR"),
     ] = None,
-    full: Annotated[bool, typer.Option("--full", help="All rows, 1,000 trees and epochs: days of CPU.")] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="All rows, 1,000 trees and epochs: days of CPU.")
+    ] = False,
     seed: Seed = 1,
-    out: Annotated[Path, typer.Option(help="Folder of the figure and of what is finished.")] = ROOT / "fischer-krauss",
+    out: Annotated[Path, typer.Option(help="Folder of the figure and of what is finished.")] = ROOT
+    / "fischer-krauss",
     as_json: AsJson = False,
 ) -> None:
     """Fischer and Krauss (2018): an LSTM against a forest on daily stocks, by period, net of costs."""

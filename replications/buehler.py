@@ -82,12 +82,15 @@ CHAINS: Final[dict[str, dict[str, Task]]] = {
     "shortfall": {
         "cvar-50": Task(0.5),
         "cvar-99": Task(0.99, after="cvar-50"),
-        "entropic-0": Task(0.0, after="cvar-50"),  # from nothing, its exponents of bad hedges teach little
+        "entropic-0": Task(
+            0.0, after="cvar-50"
+        ),  # from nothing, its exponents of bad hedges teach little
         "cvar-99-cost": Task(0.99, 0.01),
         "cvar-99-cost-simple": Task(0.99, 0.01, recurrent=False),
     },
     "entropic": {
-        f"entropic-{i}": Task(0.0, cost, after=f"entropic-{i - 1}" if i > 1 else "") for i, cost in enumerate(COSTS, 1)
+        f"entropic-{i}": Task(0.0, cost, after=f"entropic-{i - 1}" if i > 1 else "")
+        for i, cost in enumerate(COSTS, 1)
     },
 }
 """Hedges learned one after another."""
@@ -129,8 +132,14 @@ class Hedge:
         total, every = torch.relu(spots[:, -1] - SPOT), []
         for k in range(DAYS):
             told = held if self.recurrent else torch.zeros_like(held)
-            seen = torch.stack([torch.log(spots[:, k] / SPOT) * 20, variances[:, k] * 10, *told.T], dim=1)
-            wanted = self.days[k - 1](seen) + self.days.past[k] * told if k else self.days.first.expand(len(spots), 2)
+            seen = torch.stack(
+                [torch.log(spots[:, k] / SPOT) * 20, variances[:, k] * 10, *told.T], dim=1
+            )
+            wanted = (
+                self.days[k - 1](seen) + self.days.past[k] * told
+                if k
+                else self.days.first.expand(len(spots), 2)
+            )
             if cost:
                 total = total + cost * ((wanted - held).abs() * prices[:, k]).sum(1)
             total = total - (wanted * (prices[:, k + 1] - prices[:, k])).sum(1)
@@ -141,7 +150,9 @@ class Hedge:
         return total, every
 
 
-def learned(task: Task, start: Hedge | None, seed: int, s: Settings, pool: Sequence[Any], price: float) -> Hedge:
+def learned(
+    task: Task, start: Hedge | None, seed: int, s: Settings, pool: Sequence[Any], price: float
+) -> Hedge:
     """A hedge trained on a pool of paths by the gradient of its risk through the whole path."""
     torch = needed("torch", "learn")
     draw = torch.Generator().manual_seed(seed)
@@ -181,12 +192,19 @@ def entropic(loss: Floats) -> dict[str, float]:
     most = float(loss.max())
     scaled = interval(np.exp(loss - most))
     mean, error = most + float(np.log(scaled["mean"])), scaled["se"] / scaled["mean"]
-    return {"mean": mean, "se": error, "ci_low": mean - 1.96 * error, "ci_high": mean + 1.96 * error}
+    return {
+        "mean": mean,
+        "se": error,
+        "ci_low": mean - 1.96 * error,
+        "ci_high": mean + 1.96 * error,
+    }
 
 
 def risks(loss: Floats, task: Task) -> dict[str, Any]:
     """The price that the task's measure asks, and expected shortfalls, with intervals over paths."""
-    found = {f"cvar_{level}": interval(shortfall(loss, level / 100).influence) for level in (50, 99)}
+    found = {
+        f"cvar_{level}": interval(shortfall(loss, level / 100).influence) for level in (50, 99)
+    }
     price = entropic(loss) if not task.alpha else found[f"cvar_{round(100 * task.alpha)}"]
     return {"price": price, **found, "mean": float(loss.mean()), "sd": float(loss.std())}
 
@@ -231,7 +249,13 @@ def over_seeds(runs: Sequence[Mapping[str, Any]], key: str) -> dict[str, Any]:
     means = [float(run[key]["mean"]) for run in runs]
     error = max(float(run[key]["se"]) for run in runs)
     mean = float(np.mean(means))
-    return {"mean": mean, "se": error, "ci_low": mean - 1.96 * error, "ci_high": mean + 1.96 * error, "seeds": means}
+    return {
+        "mean": mean,
+        "se": error,
+        "ci_low": mean - 1.96 * error,
+        "ci_high": mean + 1.96 * error,
+        "seeds": means,
+    }
 
 
 def found_of(cells: Mapping[str, Mapping[str, Any]], s: Settings) -> dict[str, Any]:
@@ -249,11 +273,20 @@ def found_of(cells: Mapping[str, Mapping[str, Any]], s: Settings) -> dict[str, A
 
     def left(name: str, level: int) -> dict[str, Any]:
         one = over_seeds(runs[name], f"cvar_{level}")
-        return {key: value - q for key, value in one.items() if key in ("mean", "ci_low", "ci_high")}
+        return {
+            key: value - q for key, value in one.items() if key in ("mean", "ci_low", "ci_high")
+        }
 
     ladder = [price(f"entropic-{i}") for i in range(len(COSTS) + 1)]
-    grown = np.array([[step["seeds"][j] - ladder[0]["seeds"][j] for step in ladder[1:]] for j in range(len(s.seeds))])
-    slopes = [float(np.polyfit(np.log(COSTS), np.log(np.maximum(row, 1e-9)), 1)[0]) for row in grown]
+    grown = np.array(
+        [
+            [step["seeds"][j] - ladder[0]["seeds"][j] for step in ladder[1:]]
+            for j in range(len(s.seeds))
+        ]
+    )
+    slopes = [
+        float(np.polyfit(np.log(COSTS), np.log(np.maximum(row, 1e-9)), 1)[0]) for row in grown
+    ]
     model = {f"left_{level}": market["model"][f"cvar_{level}"]["mean"] - q for level in (50, 99)}
     mean = float(np.mean(slopes))
     return {
@@ -267,7 +300,11 @@ def found_of(cells: Mapping[str, Mapping[str, Any]], s: Settings) -> dict[str, A
         "price_cvar_99_cost_recurrent": price("cvar-99-cost"),
         "price_cvar_99_cost_simple": price("cvar-99-cost-simple"),
         "cost_exponent": {"mean": mean, "seeds": slopes},
-        "model_hedge": {**model, "price_cvar_50": q + model["left_50"], "price_cvar_99": q + model["left_99"]},
+        "model_hedge": {
+            **model,
+            "price_cvar_50": q + model["left_50"],
+            "price_cvar_99": q + model["left_99"],
+        },
         "from_model_delta": float(np.mean([run["from_model_delta"] for run in runs["cvar-50"]])),
         "by_cost": [{"cost": cost, **one} for cost, one in zip((0.0, *COSTS), ladder, strict=True)],
     }
@@ -301,7 +338,9 @@ def _print(found: Mapping[str, Any]) -> None:
         ours = shown(one, 3) if "ci_low" in one else f"{one['mean']:.3f}"
         model = found["model_hedge"].get(beside.get(key, ""))
         cells.append((LABELS[key], cell_of(theirs), ours, cell_of(model, 3)))
-    print_table("a call of 30 days in Heston's market", ("", "published", "ours", "model's hedge"), cells)
+    print_table(
+        "a call of 30 days in Heston's market", ("", "published", "ours", "model's hedge"), cells
+    )
     payoff = found["risk_neutral_price"]["payoff"]
     print_sentences(
         [
@@ -320,9 +359,17 @@ def figure(found: Mapping[str, Any]) -> Figure:
         panel = drawing.subplots()
         for j in range(len(base)):
             grown = [max(one["seeds"][j] - base[j], 1e-3) for one in ladder[1:]]
-            panel.plot(costs, grown, "o", color=style.SERIES[0].token, label="ours, one dot a seed" if not j else None)
+            panel.plot(
+                costs,
+                grown,
+                "o",
+                color=style.SERIES[0].token,
+                label="ours, one dot a seed" if not j else None,
+            )
         middle = max(ladder[3]["mean"] - ladder[0]["mean"], 1e-3)
-        panel.plot(costs, middle * (costs / costs[2]) ** (2 / 3), color=style.INK.token, label="power 2/3")
+        panel.plot(
+            costs, middle * (costs / costs[2]) ** (2 / 3), color=style.INK.token, label="power 2/3"
+        )
         panel.set_xscale("log")
         panel.set_yscale("log")
         panel.set_xlabel("proportional cost")

@@ -37,7 +37,12 @@ K: Final = 10
 HALF_TURN: Final = 5e-4
 """Cost of a half-turn; a day of the published strategy has four: two legs, opened and closed."""
 ERAS: Final = {"to 2009": (0, 2009), "from 2010": (2010, 9999), "all": (0, 9999)}
-NAMES: Final = {"lstm": "LSTM", "forest": "forest", "linear": "ridge (theirs: logistic)", "reversal": "5-day reversal"}
+NAMES: Final = {
+    "lstm": "LSTM",
+    "forest": "forest",
+    "linear": "ridge (theirs: logistic)",
+    "reversal": "5-day reversal",
+}
 PUBLISHED: Final[dict[str, dict[str, dict[str, float]]]] = {
     "all": {
         "lstm": {"before": 0.46, "after": 0.26, "accuracy": 54.3},
@@ -94,7 +99,9 @@ def prices_of(data: Path) -> Prices:
     found = Prices(returns[usual], np.array([day.year for day in wide["date"]], np.float64)[usual])
     if not found.starts or returns.shape[1] < 4 * K:
         text = f"{len(found.returns)} days of {returns.shape[1]} names in {data}"
-        raise DataError(f"{TRAIN + TRADE} days of {4 * K} names or more", text, "name a longer file as `data=`")
+        raise DataError(
+            f"{TRAIN + TRADE} days of {4 * K} names or more", text, "name a longer file as `data=`"
+        )
     return found
 
 
@@ -103,7 +110,9 @@ def cumulated(returns: Floats, days: Floats, names: Floats) -> Floats:
     logs = np.cumsum(np.log1p(np.nan_to_num(returns)), axis=0)
     padded = np.vstack([np.zeros((1, returns.shape[1])), logs])
     at = days.astype(int) + 1
-    return np.stack([np.expm1(padded[at, names] - padded[at - span, names]) for span in SPANS], axis=1)
+    return np.stack(
+        [np.expm1(padded[at, names] - padded[at - span, names]) for span in SPANS], axis=1
+    )
 
 
 def sequences(standard: Floats, days: Floats, names: Floats) -> Floats:
@@ -137,7 +146,9 @@ def period(prices: Prices, start: int, s: Settings) -> dict[str, Any]:
     days, names = days[kept], names[kept]
     rng = np.random.default_rng((s.seed, start))
     if s.rows and s.rows < len(days):
-        some = np.sort(rng.choice(len(days), s.rows, replace=False))  # by day: the last fifth stops the training
+        some = np.sort(
+            rng.choice(len(days), s.rows, replace=False)
+        )  # by day: the last fifth stops the training
         days, names = days[some], names[some]
     target = above[days + 1, names]
     asked, whose = rows_of(returns, TRAIN - 1, TRAIN + TRADE - 1)
@@ -148,7 +159,14 @@ def period(prices: Prices, start: int, s: Settings) -> dict[str, Any]:
     scores["forest"] = forest.fit(spans, target).predict(later)
     ridge = family("linear").make(alpha=100.0).fit((spans - mean) / deviation, target)
     scores["linear"] = ridge.predict((later - mean) / deviation)
-    settings = {"steps": STEPS, "hidden": 25, "epochs": s.epochs, "patience": s.patience, "batch": 256, "rate": 3e-3}
+    settings = {
+        "steps": STEPS,
+        "hidden": 25,
+        "epochs": s.epochs,
+        "patience": s.patience,
+        "batch": 256,
+        "rate": 3e-3,
+    }
     lstm = family("lstm").make(s.seed, **settings)
     with flushed():
         lstm.fit(sequences(standard, days, names), target)
@@ -163,7 +181,8 @@ def period(prices: Prices, start: int, s: Settings) -> dict[str, Any]:
     about = {"rows": len(days), "epochs": lstm.n_iter_, "names": len(np.unique(whose))}
     years = prices.years[start + TRAIN : start + TRAIN + TRADE]
     return {"years": years, "about": about} | {
-        name: traded(returns, above, asked, whose, score, TRAIN - 1, TRADE) for name, score in scores.items()
+        name: traded(returns, above, asked, whose, score, TRAIN - 1, TRADE)
+        for name, score in scores.items()
     }
 
 
@@ -185,9 +204,13 @@ def traded(
         wanted[top], wanted[low] = 1 / K, -1 / K
         out["before"].append(100 * float(np.nansum(returns[day + 1] * wanted)))
         after = returns[day + 2] if day + 2 < len(returns) else np.full(returns.shape[1], np.nan)
-        out["late"].append(100 * float(np.nansum(after * wanted)) if np.isfinite(after).any() else float("nan"))
+        out["late"].append(
+            100 * float(np.nansum(after * wanted)) if np.isfinite(after).any() else float("nan")
+        )
         out["turned"].append(float(np.abs(wanted - held).sum()))
-        out["right"].append(100 * float(np.mean([*above[day + 1, top], *(1 - above[day + 1, low])])))
+        out["right"].append(
+            100 * float(np.mean([*above[day + 1, top], *(1 - above[day + 1, low])]))
+        )
         held = wanted
     return out
 
@@ -217,7 +240,9 @@ def judged(cells: Mapping[str, Mapping[str, Any]], without: Collection[int] = ()
         rows = {}
         for name in NAMES:
             all_days = {
-                key: np.concatenate([np.array(cell[name][key], np.float64) for cell in cells.values()])[inside]
+                key: np.concatenate(
+                    [np.array(cell[name][key], np.float64) for cell in cells.values()]
+                )[inside]
                 for key in ("before", "late", "turned", "right")
             }
             before, turned = all_days["before"], 100 * HALF_TURN * all_days["turned"]
@@ -233,14 +258,20 @@ def judged(cells: Mapping[str, Mapping[str, Any]], without: Collection[int] = ()
     return found
 
 
-def run(data: Path, settings: Settings, out: Path, as_json: bool, without: Sequence[int] = ()) -> None:
+def run(
+    data: Path, settings: Settings, out: Path, as_json: bool, without: Sequence[int] = ()
+) -> None:
     """Print our figures beside the published ones, by era, and draw what the strategies earn."""
     needed("torch", "learn")
     prices = prices_of(data)
-    names = {f"period-{int(prices.years[start + TRAIN])}-{start:05d}": start for start in prices.starts}
+    names = {
+        f"period-{int(prices.years[start + TRAIN])}-{start:05d}": start for start in prices.starts
+    }
     asked = {**asdict(settings), "data": str(data), "days": len(prices.returns)}
     cells = measured(
-        out / "cells", asked, {name: partial(period, prices, start, settings) for name, start in names.items()}
+        out / "cells",
+        asked,
+        {name: partial(period, prices, start, settings) for name, start in names.items()},
     )
     found = judged(cells, without)
     out.mkdir(parents=True, exist_ok=True)
@@ -248,7 +279,9 @@ def run(data: Path, settings: Settings, out: Path, as_json: bool, without: Seque
     if as_json:
         about = {name: cell["about"] for name, cell in cells.items()}
         how = {"settings": asked, "without": without, "periods": about}
-        print_json({"study": STUDY, "published": PUBLISHED, "ours": found, **how, "figure": str(path)})
+        print_json(
+            {"study": STUDY, "published": PUBLISHED, "ours": found, **how, "figure": str(path)}
+        )
     else:
         _print(found, len(names))
     say(f"figure  {path}")
@@ -287,9 +320,18 @@ def figure(cells: Mapping[str, Mapping[str, Any]], without: Collection[int] = ()
     with sketch(3.4) as drawing:
         panel = drawing.subplots()
         for place, (name, colour) in enumerate(zip(NAMES, style.SERIES, strict=False)):
-            day = np.concatenate([np.array(cell[name]["before"]) for cell in cells.values()]) - 400 * HALF_TURN
+            day = (
+                np.concatenate([np.array(cell[name]["before"]) for cell in cells.values()])
+                - 400 * HALF_TURN
+            )
             heights = [day[years == year].mean() for year in named]
-            panel.bar(np.arange(len(named)) + 0.2 * (place - 1.5), heights, 0.2, color=colour.token, label=NAMES[name])
+            panel.bar(
+                np.arange(len(named)) + 0.2 * (place - 1.5),
+                heights,
+                0.2,
+                color=colour.token,
+                label=NAMES[name],
+            )
         panel.axhline(0.0, color=style.INK.token, linewidth=0.8)
         panel.set_xticks(range(len(named)), [str(year) for year in named])
         panel.set_ylabel("% a day after costs")

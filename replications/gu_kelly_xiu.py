@@ -92,7 +92,9 @@ def ar1(memory: Floats, shape: tuple[int, ...], rng: np.random.Generator) -> Flo
     return out
 
 
-def simulate(characteristics: int, rng: np.random.Generator, months: int = MONTHS, stocks: int = STOCKS) -> Sample:
+def simulate(
+    characteristics: int, rng: np.random.Generator, months: int = MONTHS, stocks: int = STOCKS
+) -> Sample:
     """A panel of the appendix's design; both models share predictors and errors."""
     memory = rng.uniform(0.9, 1.0, characteristics)
     c = np.stack([ranked(ar1(one, (months, stocks), rng)) for one in memory], axis=2)
@@ -111,7 +113,9 @@ def simulate(characteristics: int, rng: np.random.Generator, months: int = MONTH
 
 def r2(returns: Floats, forecast: Floats) -> float:
     """Share of the variance explained, %."""
-    return 100.0 * (1.0 - float(((returns - forecast) ** 2).sum() / ((returns - returns.mean()) ** 2).sum()))
+    return 100.0 * (
+        1.0 - float(((returns - forecast) ** 2).sum() / ((returns - returns.mean()) ** 2).sum())
+    )
 
 
 PENALTIES: Final = (1e-3, 3e-3, 1e-2)
@@ -135,7 +139,9 @@ def linear_of(coefficients: Floats, intercepts: Sequence[float]) -> list[Fitted]
     ]
 
 
-def fit_all(X: Floats, y: Floats, held: tuple[Floats, Floats], s: Settings, seed: int) -> dict[str, Fitted]:
+def fit_all(
+    X: Floats, y: Floats, held: tuple[Floats, Floats], s: Settings, seed: int
+) -> dict[str, Fitted]:
     """Every method fitted to (X, y), its settings chosen on `held`. OLS, ridge, forest, boosting are Tercel's own."""
     from sklearn.cross_decomposition import PLSRegression
     from sklearn.linear_model import enet_path, lasso_path
@@ -148,33 +154,54 @@ def fit_all(X: Floats, y: Floats, held: tuple[Floats, Floats], s: Settings, seed
         return linear_of(raw, (centre - mean @ raw).tolist())
 
     made: dict[str, Fitted] = {"OLS": family("linear").make(alpha=0.0).fit(X, y).predict}
-    ridges = [family("linear").make(alpha=float(alpha)).fit(X, y).predict for alpha in np.geomspace(10, 1e6, 11)]
+    ridges = [
+        family("linear").make(alpha=float(alpha)).fit(X, y).predict
+        for alpha in np.geomspace(10, 1e6, 11)
+    ]
     made["ridge"] = chosen(ridges, held)
     made["Lasso"] = chosen(columns(lasso_path(Z, y - centre, alphas=50, eps=1e-2)[1]), held)
-    made["ENet"] = chosen(columns(enet_path(Z, y - centre, l1_ratio=0.5, alphas=50, eps=1e-2)[1]), held)
+    made["ENet"] = chosen(
+        columns(enet_path(Z, y - centre, l1_ratio=0.5, alphas=50, eps=1e-2)[1]), held
+    )
     values, vectors = np.linalg.eigh(Z.T @ Z)
     vectors, values = vectors[:, ::-1], values[::-1]
     weights = vectors.T @ (Z.T @ (y - centre)) / values
-    made["PCR"] = chosen(columns(np.cumsum(vectors * weights, axis=1)[:, : 2 * len(values) // 3]), held)
+    made["PCR"] = chosen(
+        columns(np.cumsum(vectors * weights, axis=1)[:, : 2 * len(values) // 3]), held
+    )
     pls = PLSRegression(8, scale=False).fit(Z, y - centre)
     made["PLS"] = chosen(columns(np.cumsum(pls.x_rotations_ * pls.y_loadings_[0], axis=1)), held)
     forests = [
-        family("forest").make(seed, n_estimators=s.trees, max_depth=depth, max_features=0.25).fit(X, y).predict
+        family("forest")
+        .make(seed, n_estimators=s.trees, max_depth=depth, max_features=0.25)
+        .fit(X, y)
+        .predict
         for depth in (3, 6)
     ]
     made["forest"] = chosen(forests, held)
     stumps: list[Fitted] = []
     for leaves in (2, 4):
         plain = {"subsample": 1.0, "colsample_bytree": 1.0, "reg_lambda": 0.0, "num_leaves": leaves}
-        model = family("boosting").make(seed, n_estimators=200, learning_rate=0.1, **plain).fit(X, y)
-        stumps += [partial(model.booster_.predict, num_iteration=trees, num_threads=1) for trees in (25, 50, 100, 200)]
+        model = (
+            family("boosting").make(seed, n_estimators=200, learning_rate=0.1, **plain).fit(X, y)
+        )
+        stumps += [
+            partial(model.booster_.predict, num_iteration=trees, num_threads=1)
+            for trees in (25, 50, 100, 200)
+        ]
     made["boosting"] = chosen(stumps, held)
     made["NN1"] = one_layer(X, y, held, s.networks, seed)
     return made
 
 
 def one_layer(
-    X: Floats, y: Floats, held: tuple[Floats, Floats], networks: int, seed: int, epochs: int = 100, patience: int = 5
+    X: Floats,
+    y: Floats,
+    held: tuple[Floats, Floats],
+    networks: int,
+    seed: int,
+    epochs: int = 100,
+    patience: int = 5,
 ) -> Fitted:
     """The mean of networks of one layer of 32 ReLU; the L1 penalty is chosen, each network stopped early.
 
@@ -184,7 +211,10 @@ def one_layer(
     draw = torch.Generator().manual_seed(seed)
     penalties = torch.tensor(PENALTIES).repeat_interleave(networks)
     m, width, scale = len(penalties), X.shape[1], float(y.std())
-    xs, ys = torch.as_tensor(X, dtype=torch.float32), torch.as_tensor((y - y.mean()) / scale, dtype=torch.float32)
+    xs, ys = (
+        torch.as_tensor(X, dtype=torch.float32),
+        torch.as_tensor((y - y.mean()) / scale, dtype=torch.float32),
+    )
     hx = torch.as_tensor(held[0], dtype=torch.float32)
     hy = torch.as_tensor((held[1] - y.mean()) / scale, dtype=torch.float32)
     inner = (torch.randn(width, m * 32, generator=draw) * (2.0 / width) ** 0.5).requires_grad_()
@@ -222,7 +252,9 @@ def one_layer(
         def forecast(asked: Floats) -> Floats:
             with torch.no_grad():
                 every = out(torch.as_tensor(asked, dtype=torch.float32), *kept)
-            chosen_ones = every[:, group * networks : (group + 1) * networks].mean(1).double().numpy()
+            chosen_ones = (
+                every[:, group * networks : (group + 1) * networks].mean(1).double().numpy()
+            )
             return np.asarray(chosen_ones * scale + y.mean())
 
         return forecast
@@ -239,7 +271,8 @@ def repetition(characteristics: int, number: int, s: Settings) -> dict[str, Any]
         y, g, X = sample.returns[model], sample.expected[model], sample.predictors
         made = fit_all(X[fit], y[fit], (X[hold], y[hold]), s, s.seed * 1000 + number)
         found[model] = {"oracle": [r2(y[fit], g[fit]), r2(y[test], g[test])]} | {
-            name: [r2(y[fit], forecast(X[fit])), r2(y[test], forecast(X[test]))] for name, forecast in made.items()
+            name: [r2(y[fit], forecast(X[fit])), r2(y[test], forecast(X[test]))]
+            for name, forecast in made.items()
         }
     return found
 
@@ -249,7 +282,11 @@ def run(settings: Settings, out: Path, as_json: bool) -> None:
     needed("torch", "learn")
     plan = [(p, number) for p in settings.characteristics for number in range(settings.repetitions)]
     # a cell is the same whatever the number of repetitions
-    asked = {key: value for key, value in asdict(settings).items() if key in ("seed", "trees", "networks")}
+    asked = {
+        key: value
+        for key, value in asdict(settings).items()
+        if key in ("seed", "trees", "networks")
+    }
     cells = measured(
         out / "cells",
         asked,
@@ -280,7 +317,14 @@ def run(settings: Settings, out: Path, as_json: bool) -> None:
 
 
 def _print(found: Mapping[int, Any], repetitions: int) -> None:
-    headings = ("R^2, %", "model", "in sample: published", "ours", "out of sample: published", "ours ")
+    headings = (
+        "R^2, %",
+        "model",
+        "in sample: published",
+        "ours",
+        "out of sample: published",
+        "ours ",
+    )
     for p, models in found.items():
         cells = []
         for model, rows in models.items():
@@ -290,7 +334,12 @@ def _print(found: Mapping[int, Any], repetitions: int) -> None:
                     (name, model, cell_of(theirs[0]), shown(row["in_sample"]), cell_of(theirs[1]),
                      shown(row["out_of_sample"]))
                 )  # fmt: skip
-        print_table(f"{p} characteristics, {repetitions} repetitions (theirs: 100)", headings, cells, left={"model"})
+        print_table(
+            f"{p} characteristics, {repetitions} repetitions (theirs: 100)",
+            headings,
+            cells,
+            left={"model"},
+        )
     print_sentences([f"published: OLS and PCR, {TABLE}; others, {DIGEST}"])
 
 
@@ -302,11 +351,28 @@ def figure(found: Mapping[int, Any]) -> Figure:
             rows = found[p][model]
             for place, (name, row) in enumerate(rows.items()):
                 one = row["out_of_sample"]
-                panel.plot([one["ci_low"], one["ci_high"]], [place] * 2, color=style.SERIES[0].token, linewidth=2)
-                panel.plot(one["mean"], place, "o", color=style.SERIES[0].token, label="ours" if not place else None)
+                panel.plot(
+                    [one["ci_low"], one["ci_high"]],
+                    [place] * 2,
+                    color=style.SERIES[0].token,
+                    linewidth=2,
+                )
+                panel.plot(
+                    one["mean"],
+                    place,
+                    "o",
+                    color=style.SERIES[0].token,
+                    label="ours" if not place else None,
+                )
                 theirs = PUBLISHED.get(p, {}).get(name, {}).get(model, (None, None))[1]
                 if theirs is not None:
-                    panel.plot(theirs, place, "x", color=style.INK.token, label="published" if not place else None)
+                    panel.plot(
+                        theirs,
+                        place,
+                        "x",
+                        color=style.INK.token,
+                        label="published" if not place else None,
+                    )
             name_rows(panel, list(rows))
             panel.set_xlabel(f"R² out of sample, %: model ({model})")
             panel.axvline(0.0, color=style.SOFT.token, linewidth=0.8)

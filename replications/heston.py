@@ -43,10 +43,17 @@ class Heston:
         d = np.sqrt(beta**2 + self.sigma**2 * (1j * u + u**2))
         g, decay = (beta - d) / (beta + d), np.exp(-d * years)
         D = (beta - d) / self.sigma**2 * (1 - decay) / (1 - g * decay)
-        C = self.alpha * self.b / self.sigma**2 * ((beta - d) * years - 2 * np.log((1 - g * decay) / (1 - g)))
+        C = (
+            self.alpha
+            * self.b
+            / self.sigma**2
+            * ((beta - d) * years - 2 * np.log((1 - g * decay) / (1 - g)))
+        )
         return C, D
 
-    def call(self, years: float, moneyness: Floats, variance: Floats) -> tuple[Floats, Floats, Floats]:
+    def call(
+        self, years: float, moneyness: Floats, variance: Floats
+    ) -> tuple[Floats, Floats, Floats]:
         """Price in strikes, slope by S and slope by V of a call, (v, m) each, for logs of S / K (m,) and V (v,).
 
         Lewis's integral (2001) of what sets it apart from Black and Scholes with the same expected variance.
@@ -75,7 +82,9 @@ class Heston:
         """Price of the call at the money."""
         return SPOT * float(self.call(years, np.zeros(1), np.array([self.start]))[0][0, 0])
 
-    def paths(self, n: int, rng: np.random.Generator, parts: int = 1) -> tuple[Floats, Floats, Floats]:
+    def paths(
+        self, n: int, rng: np.random.Generator, parts: int = 1
+    ) -> tuple[Floats, Floats, Floats]:
         """Spots, prices of the variance swap and variances, (n, DAYS + 1) each.
 
         V is drawn from its transition law; within each of `parts` of a day it counts as constant, as it does in the
@@ -85,13 +94,21 @@ class Heston:
         decay = np.exp(-self.alpha * step)
         scale = self.sigma**2 * (1 - decay) / (4 * self.alpha)
         freedom = 4 * self.alpha * self.b / self.sigma**2
-        V, logs, passed = np.full((n, DAYS + 1), self.start), np.zeros((n, DAYS + 1)), np.zeros((n, DAYS + 1))
+        V, logs, passed = (
+            np.full((n, DAYS + 1), self.start),
+            np.zeros((n, DAYS + 1)),
+            np.zeros((n, DAYS + 1)),
+        )
         now, log, sum_of = V[:, 0], logs[:, 0], passed[:, 0]
         for k in range(DAYS * parts):
             then = scale * rng.noncentral_chisquare(freedom, np.maximum(now * decay / scale, 1e-12))
             shock = (then - now - self.alpha * (self.b - now) * step) / self.sigma
             own = np.sqrt((1 - self.rho**2) * now * step) * rng.standard_normal(n)
-            log, sum_of, now = log - 0.5 * now * step + self.rho * shock + own, sum_of + now * step, then
+            log, sum_of, now = (
+                log - 0.5 * now * step + self.rho * shock + own,
+                sum_of + now * step,
+                then,
+            )
             if (k + 1) % parts == 0:
                 day = (k + 1) // parts
                 V[:, day], logs[:, day], passed[:, day] = now, log, sum_of
@@ -109,7 +126,9 @@ class Heston:
             _, by_spot, by_variance = self.call(years, m, v)
             swap = by_variance * SPOT * self.alpha / (1 - np.exp(-self.alpha * years))
             held = np.stack([by_spot, swap], axis=-1)
-            tables.append(RegularGridInterpolator((v, m), held, bounds_error=False, fill_value=None))
+            tables.append(
+                RegularGridInterpolator((v, m), held, bounds_error=False, fill_value=None)
+            )
         return tables
 
     def model_hedge(self, spots: Floats, variances: Floats) -> Floats:

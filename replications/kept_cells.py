@@ -19,7 +19,9 @@ def measured(
 ) -> dict[str, dict[str, Any]]:
     """Every cell by name: read from `folder` where it was measured under the same settings, else measured and kept."""
     asked = json.loads(json_text(dict(settings)))
-    found = {name: kept for name in cells if (kept := _kept(folder / f"{name}.json", asked)) is not None}
+    found = {
+        name: kept for name in cells if (kept := _kept(folder / f"{name}.json", asked)) is not None
+    }
     if found and len(found) < len(cells):
         say(f"{len(found)} of {len(cells)} parts are measured already")
     with progress(counted=True, transient=True, now=True) as bar:

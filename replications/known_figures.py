@@ -41,7 +41,9 @@ def frontier(
         left.set_xlabel("standard deviation, thousand $")
         left.set_ylabel("expected cost, thousand $")
         left.legend(loc="upper right")
-        for (label, (form, runs)), colour in zip(trajectories.items(), style.SERIES[1:], strict=False):
+        for (label, (form, runs)), colour in zip(
+            trajectories.items(), style.SERIES[1:], strict=False
+        ):
             days = np.arange(len(np.asarray(form)))
             right.plot(days, form, color=colour.token, linewidth=1.6, label=label)
             for run in runs:
@@ -96,7 +98,8 @@ def hedges(
         right.legend(loc="upper left")
 
     text = "; ".join(
-        f"{key}: {np.asarray(value)[0]:.3f} to {np.asarray(value)[-1]:.3f}" for key, value in prices.items()
+        f"{key}: {np.asarray(value)[0]:.3f} to {np.asarray(value)[-1]:.3f}"
+        for key, value in prices.items()
     )
     return finished(
         drawing,

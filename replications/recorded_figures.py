@@ -9,7 +9,9 @@ from tercel.core.report import style
 from tercel.core.report.svg import Figure, finished, sketch
 
 
-def savings(found: Mapping[str, Mapping[str, Any]], published: Mapping[str, Any], name: str) -> Figure:
+def savings(
+    found: Mapping[str, Mapping[str, Any]], published: Mapping[str, Any], name: str
+) -> Figure:
     """Cost saved on submit and leave, setting by setting, and the published band.
 
     Parameters
@@ -27,13 +29,18 @@ def savings(found: Mapping[str, Mapping[str, Any]], published: Mapping[str, Any]
     with sketch(3.4) as drawing:
         panel = drawing.subplots()
         at = np.arange(len(found))
-        panel.axhspan(band["low"], band["high"], color=style.SERIES[1].token, alpha=0.15, linewidth=0)
+        panel.axhspan(
+            band["low"], band["high"], color=style.SERIES[1].token, alpha=0.15, linewidth=0
+        )
         panel.axhline(least, color=style.SERIES[0].token, linestyle="--", linewidth=1.0)
         panel.axhline(0.0, color=style.SOFT.token, linewidth=0.9)
         for number, (key, label, colour) in enumerate(kinds):
             rows = [ours[key] for ours in found.values()]
             mean = np.array([row["mean"] for row in rows])
-            low, high = (np.array([row[k] if row[k] is not None else row["mean"] for row in rows]) for k in _BOUNDS)
+            low, high = (
+                np.array([row[k] if row[k] is not None else row["mean"] for row in rows])
+                for k in _BOUNDS
+            )
             panel.errorbar(
                 at + 0.16 * (number - 0.5), mean, [mean - low, high - mean], fmt="o", color=colour.token, capsize=3,
                 label=label,
@@ -53,7 +60,9 @@ def savings(found: Mapping[str, Mapping[str, Any]], published: Mapping[str, Any]
     )
 
 
-def gains(found: Mapping[str, Mapping[str, Any]], published: Mapping[str, Any], name: str) -> Figure:
+def gains(
+    found: Mapping[str, Mapping[str, Any]], published: Mapping[str, Any], name: str
+) -> Figure:
     """Gain over TWAP, one way of judging a row, and the published span.
 
     Parameters
@@ -68,10 +77,22 @@ def gains(found: Mapping[str, Mapping[str, Any]], published: Mapping[str, Any], 
         at = np.arange(len(found))[::-1]
         rows = [ours["gain_bps"] for ours in found.values()]
         mean = np.array([row["mean"] for row in rows])
-        low, high = (np.array([row[k] if row[k] is not None else row["mean"] for row in rows]) for k in _BOUNDS)
-        panel.axvspan(band["low"], band["high"], color=style.SERIES[1].token, alpha=0.15, linewidth=0)
+        low, high = (
+            np.array([row[k] if row[k] is not None else row["mean"] for row in rows])
+            for k in _BOUNDS
+        )
+        panel.axvspan(
+            band["low"], band["high"], color=style.SERIES[1].token, alpha=0.15, linewidth=0
+        )
         panel.axvline(0.0, color=style.SOFT.token, linewidth=0.9)
-        panel.errorbar(mean, at, xerr=[mean - low, high - mean], fmt="o", color=style.SERIES[0].token, capsize=3)
+        panel.errorbar(
+            mean,
+            at,
+            xerr=[mean - low, high - mean],
+            fmt="o",
+            color=style.SERIES[0].token,
+            capsize=3,
+        )
         panel.set_yticks(at, list(found))
         panel.set_xlabel("gain over TWAP, bps")
 

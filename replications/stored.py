@@ -24,7 +24,13 @@ def stored(study: str, observes: tuple[str, ...], folder: Path = FOLDER) -> list
 
 
 def store(
-    study: str, seed: int, policy: MlpPolicy, observes: tuple[str, ...], frames: int, folder: Path, **facts: Any
+    study: str,
+    seed: int,
+    policy: MlpPolicy,
+    observes: tuple[str, ...],
+    frames: int,
+    folder: Path,
+    **facts: Any,
 ) -> None:
     """Write a trained policy with its card."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -27,17 +27,30 @@ if TYPE_CHECKING:
     from tercel.market.observed import Observed
 
 app = command_line("studies", "Measurements whose figures the docs print.")
-worth_app = typer.Typer(help="What an alpha or a posture is worth in bps of cost, measured.", no_args_is_help=True)
+worth_app = typer.Typer(
+    help="What an alpha or a posture is worth in bps of cost, measured.", no_args_is_help=True
+)
 app.add_typer(worth_app, name="worth")
-families_app = typer.Typer(help="What families of models can do on real books.", no_args_is_help=True)
+families_app = typer.Typer(
+    help="What families of models can do on real books.", no_args_is_help=True
+)
 app.add_typer(families_app, name="families")
 
 SIGNALS = ("text", "ofi", "panel", "stocknet", "phases", "online")
 """Studies of signals; all but `online` on real data."""
-Dates = Annotated[str, typer.Option(help="Days, separated by commas. Default: all of the lake.", metavar="D[,D...]")]
-Lakes = Annotated[list[Path], typer.Option(help="Lake of tapes of single orders; several.", metavar="DIR")]
-Symbols = Annotated[str, typer.Option(help="Symbols, separated by commas. Default: all.", metavar="SYM[,SYM...]")]
-LeaveOut = Annotated[str, typer.Option(help="Days to leave out, separated by commas.", metavar="D[,D...]")]
+Dates = Annotated[
+    str,
+    typer.Option(help="Days, separated by commas. Default: all of the lake.", metavar="D[,D...]"),
+]
+Lakes = Annotated[
+    list[Path], typer.Option(help="Lake of tapes of single orders; several.", metavar="DIR")
+]
+Symbols = Annotated[
+    str, typer.Option(help="Symbols, separated by commas. Default: all.", metavar="SYM[,SYM...]")
+]
+LeaveOut = Annotated[
+    str, typer.Option(help="Days to leave out, separated by commas.", metavar="D[,D...]")
+]
 
 
 @app.command()
@@ -56,7 +69,9 @@ def event_study(
         check_folder(out)
         from studies.tape import event_study_command as command
 
-        command.run(symbol, _days(lake, symbol, date, leave_out, venue), out=out, seed=seed, as_json=as_json)
+        command.run(
+            symbol, _days(lake, symbol, date, leave_out, venue), out=out, seed=seed, as_json=as_json
+        )
 
 
 @app.command()
@@ -76,7 +91,9 @@ def metaorders(
         command.run(symbol, _days(lake, symbol, date, leave_out, venue), seed=seed, as_json=as_json)
 
 
-def _days(lake: Path, symbol: str, date: str, leave_out: str, venue: str) -> Mapping[str, "Observed"]:
+def _days(
+    lake: Path, symbol: str, date: str, leave_out: str, venue: str
+) -> Mapping[str, "Observed"]:
     dates, without = listed_dates(date), listed_dates(leave_out)
     from studies.tape.days import observed_days
 
@@ -88,8 +105,12 @@ def undercut(
     lake: Lakes,
     symbol: Symbols = "",
     leave_out: LeaveOut = "",
-    rates: Annotated[Path | None, typer.Option(help="Write the bound's rates here.", metavar="FILE")] = None,
-    picture: Annotated[Path | None, typer.Option(help="Write the picture here, SVG.", metavar="FILE")] = None,
+    rates: Annotated[
+        Path | None, typer.Option(help="Write the bound's rates here.", metavar="FILE")
+    ] = None,
+    picture: Annotated[
+        Path | None, typer.Option(help="Write the picture here, SVG.", metavar="FILE")
+    ] = None,
     seed: Seed = 7,
     as_json: AsJson = False,
 ) -> None:
@@ -103,10 +124,14 @@ def undercut(
 
 @app.command()
 def shadow(
-    market: Annotated[str, typer.Option(help="Presets, separated by commas.", metavar="M[,M...]")] = "amzn,csco,ibm",
+    market: Annotated[
+        str, typer.Option(help="Presets, separated by commas.", metavar="M[,M...]")
+    ] = "amzn,csco,ibm",
     parents: Annotated[int, typer.Option(help="Parents in all.", min=1)] = 500,
     horizon: Annotated[float, typer.Option(help="Seconds of a parent.", min=10.0)] = 300.0,
-    picture: Annotated[Path | None, typer.Option(help="Write the picture here, SVG.", metavar="FILE")] = None,
+    picture: Annotated[
+        Path | None, typer.Option(help="Write the picture here, SVG.", metavar="FILE")
+    ] = None,
     seed: Seed = 35,
     as_json: AsJson = False,
 ) -> None:
@@ -137,11 +162,21 @@ def places(
 
 @app.command()
 def orders(
-    agent: Annotated[str, typer.Argument(help="Policy that is judged, by name.", metavar="POLICY")] = "default",
-    market: Annotated[str, typer.Option(help="Presets, separated by commas.")] = "csco,ibm,amzn,goog",
-    horizon: Annotated[str, typer.Option(help="Lengths of the order, separated by commas.")] = "1min,10min,30min,2h",
-    episodes: Annotated[int, typer.Option(help="Episodes of each cell.", min=16, max=100_000)] = 200,
-    out: Annotated[Path | None, typer.Option(help="Folder that keeps what is finished.", metavar="DIR")] = None,
+    agent: Annotated[
+        str, typer.Argument(help="Policy that is judged, by name.", metavar="POLICY")
+    ] = "default",
+    market: Annotated[
+        str, typer.Option(help="Presets, separated by commas.")
+    ] = "csco,ibm,amzn,goog",
+    horizon: Annotated[
+        str, typer.Option(help="Lengths of the order, separated by commas.")
+    ] = "1min,10min,30min,2h",
+    episodes: Annotated[
+        int, typer.Option(help="Episodes of each cell.", min=16, max=100_000)
+    ] = 200,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder that keeps what is finished.", metavar="DIR")
+    ] = None,
     seed: Seed = 77,
     as_json: AsJson = False,
 ) -> None:
@@ -159,15 +194,27 @@ def flow(
     lake: Lakes,
     symbol: Symbols = "",
     strategy: Annotated[
-        str, typer.Option(help="Written strategies and packaged policies, with commas.", metavar="NAME[,NAME...]")
+        str,
+        typer.Option(
+            help="Written strategies and packaged policies, with commas.", metavar="NAME[,NAME...]"
+        ),
     ] = "guarded,default-1",
     against: Annotated[
-        str, typer.Option(help="Written strategies with generic numbers beside, with commas.", metavar="NAME[,NAME...]")
+        str,
+        typer.Option(
+            help="Written strategies with generic numbers beside, with commas.",
+            metavar="NAME[,NAME...]",
+        ),
     ] = "twap_take,twap_repeg,twap_repeg+events,score_rule+events,twap_cross+events,popv+events,peg_touch+events",
-    bound: Annotated[str, typer.Option(help="Bounds of replay, with commas.", metavar="B[,B...]")] = "strict,undercut",
+    bound: Annotated[
+        str, typer.Option(help="Bounds of replay, with commas.", metavar="B[,B...]")
+    ] = "strict,undercut",
     taught: Annotated[
         Path | None,
-        typer.Option(help="Lake of simulated days that forecasters learn from in the place of tape.", metavar="DIR"),
+        typer.Option(
+            help="Lake of simulated days that forecasters learn from in the place of tape.",
+            metavar="DIR",
+        ),
     ] = None,
     seed: Seed = 1,
     as_json: AsJson = False,
@@ -177,7 +224,16 @@ def flow(
         from studies.tape import flow_command as command
         from tercel.core.names import listed
 
-        command.run(lake, listed(symbol), listed(strategy), listed(against), listed(bound), seed, as_json, taught)
+        command.run(
+            lake,
+            listed(symbol),
+            listed(strategy),
+            listed(against),
+            listed(bound),
+            seed,
+            as_json,
+            taught,
+        )
 
 
 @app.command()
@@ -200,7 +256,11 @@ def seconds(
 @app.command()
 def replenishment(
     preset: Annotated[
-        str, typer.Argument(help="Market whose days and hours are read, by name or as a .json file.", metavar="PRESET")
+        str,
+        typer.Argument(
+            help="Market whose days and hours are read, by name or as a .json file.",
+            metavar="PRESET",
+        ),
     ],
     lake: Lake,
     as_json: AsJson = False,
@@ -216,8 +276,13 @@ def replenishment(
 def ingredients(
     lake: Lake,
     symbol: Annotated[str, typer.Option(help="Symbol of a tape of single orders.", metavar="SYM")],
-    dates: Annotated[str, typer.Option("--date", help="Days to calibrate on and compare with.", metavar="D[,D...]")],
-    days: Annotated[int, typer.Option(help="Days to simulate with each market.", min=1, max=100, metavar="N")] = 2,
+    dates: Annotated[
+        str,
+        typer.Option("--date", help="Days to calibrate on and compare with.", metavar="D[,D...]"),
+    ],
+    days: Annotated[
+        int, typer.Option(help="Days to simulate with each market.", min=1, max=100, metavar="N")
+    ] = 2,
     seed: Seed = 1,
     as_json: AsJson = False,
 ) -> None:
@@ -233,7 +298,9 @@ def queues(
     lake: Lake,
     symbol: Annotated[str, typer.Option(help="Symbol of a tape of single orders.", metavar="SYM")],
     date: Annotated[str, typer.Option(help="Day on the tape.", metavar="YYYY-MM-DD")],
-    wait_s: Annotated[float, typer.Option(help="Seconds that each order waits.", min=1.0, max=3600.0)] = 30.0,
+    wait_s: Annotated[
+        float, typer.Option(help="Seconds that each order waits.", min=1.0, max=3600.0)
+    ] = 30.0,
     lots: Annotated[int, typer.Option(help="Lots of each order.", min=1, max=10**6)] = 1,
     as_json: AsJson = False,
 ) -> None:
@@ -249,21 +316,36 @@ def queues(
 def transfer(
     left_out: Annotated[
         list[str] | None,
-        typer.Option("--without", help="Market to leave out; several (default: each of the recipe).", metavar="NAME"),
+        typer.Option(
+            "--without",
+            help="Market to leave out; several (default: each of the recipe).",
+            metavar="NAME",
+        ),
     ] = None,
     tape: Annotated[
-        Path | None, typer.Option(help="Judge on this lake's days of the same symbol too.", metavar="LAKE")
+        Path | None,
+        typer.Option(help="Judge on this lake's days of the same symbol too.", metavar="LAKE"),
     ] = None,
     impact: Annotated[
-        str, typer.Option(help="Impact on the tape: square_root, propagator or none.", metavar="LAW")
+        str,
+        typer.Option(help="Impact on the tape: square_root, propagator or none.", metavar="LAW"),
     ] = "square_root",
     seeds: Annotated[int, typer.Option(min=1, help="Trainings without each market.")] = 1,
-    frames: Annotated[int, typer.Option(min=0, help="Decisions of a training (0: as many as the recipe says).")] = 0,
-    episodes: Annotated[int, typer.Option(min=2, help="Unseen episodes a market; on tape at most.")] = 1_000,
-    quick: Annotated[bool, typer.Option("--quick", help="A smoke run: proves the road, not the agents.")] = False,
+    frames: Annotated[
+        int, typer.Option(min=0, help="Decisions of a training (0: as many as the recipe says).")
+    ] = 0,
+    episodes: Annotated[
+        int, typer.Option(min=2, help="Unseen episodes a market; on tape at most.")
+    ] = 1_000,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A smoke run: proves the road, not the agents.")
+    ] = False,
     seed: Seed = 1,
     out: Annotated[
-        Path, typer.Option(help="Folder of trainings and results; what is finished there is not done again.")
+        Path,
+        typer.Option(
+            help="Folder of trainings and results; what is finished there is not done again."
+        ),
     ] = Path("runs/transfer"),
     as_json: AsJson = False,
 ) -> None:
@@ -304,14 +386,23 @@ def lean(
 
 @app.command()
 def costs(
-    file: Annotated[Path, typer.Argument(help="As `tercel portfolio backtest` reads it.", metavar="FILE")],
-    on: Annotated[str, typer.Option(help="Days on which costs change, each by itself, with commas.")] = "2010-01-01",
-    times: Annotated[float, typer.Option(help="So many times as high from then on.", min=0.01)] = 3.0,
+    file: Annotated[
+        Path, typer.Argument(help="As `tercel portfolio backtest` reads it.", metavar="FILE")
+    ],
+    on: Annotated[
+        str, typer.Option(help="Days on which costs change, each by itself, with commas.")
+    ] = "2010-01-01",
+    times: Annotated[
+        float, typer.Option(help="So many times as high from then on.", min=0.01)
+    ] = 3.0,
     half_life: Annotated[
-        list[float] | None, typer.Option(help="Dates after which a fill counts half; several (default: 8).", min=0.1)
+        list[float] | None,
+        typer.Option(help="Dates after which a fill counts half; several (default: 8).", min=0.1),
     ] = None,
     seeds: Annotated[int, typer.Option(help="Draws of the noise of fills.", min=1)] = 5,
-    picture: Annotated[Path | None, typer.Option(help="Write the picture here, SVG.", metavar="FILE")] = None,
+    picture: Annotated[
+        Path | None, typer.Option(help="Write the picture here, SVG.", metavar="FILE")
+    ] = None,
     seed: Seed = 1,
     as_json: AsJson = False,
 ) -> None:
@@ -320,16 +411,18 @@ def costs(
         days = listed_dates(on)
         from studies.signals import costs as command
 
-        command.run(file, days, times, half_life or [8.0], range(seed, seed + seeds), picture, as_json)
+        command.run(
+            file, days, times, half_life or [8.0], range(seed, seed + seeds), picture, as_json
+        )
 
 
 @app.command()
 def desk_day(
     seeds: Annotated[int, typer.Option(help="Desks on each ground.", min=2, max=1000)] = 24,
     seed: Seed = 1,
-    out: Annotated[Path, typer.Option(help="Folder of results; what is finished there is not done again.")] = Path(
-        "runs/desk-day"
-    ),
+    out: Annotated[
+        Path, typer.Option(help="Folder of results; what is finished there is not done again.")
+    ] = Path("runs/desk-day"),
     as_json: AsJson = False,
 ) -> None:
     """Each arrow of a desk's loop cut, in a day in which it has something to do and in one in which none has."""
@@ -341,7 +434,9 @@ def desk_day(
 
 @app.command()
 def regimes(
-    market: Annotated[str, typer.Option(help="Preset market, by name or as a .json file.", metavar="NAME")] = "",
+    market: Annotated[
+        str, typer.Option(help="Preset market, by name or as a .json file.", metavar="NAME")
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """What each named regime does to a market, against the same market without it."""
@@ -356,11 +451,16 @@ def choices_(
     agent: Annotated[
         list[str] | None, typer.Option(help="Packaged policy beside them; several.", metavar="NAME")
     ] = None,
-    market: Annotated[list[str] | None, typer.Option(help="Preset market; several.", metavar="NAME")] = None,
-    regime: Annotated[
-        list[str] | None, typer.Option(help="Regime, such as 'trending, half-way'; several.", metavar="NAME")
+    market: Annotated[
+        list[str] | None, typer.Option(help="Preset market; several.", metavar="NAME")
     ] = None,
-    episodes: Annotated[int, typer.Option(help="Episodes a market and regime.", min=4, max=1_000_000)] = 256,
+    regime: Annotated[
+        list[str] | None,
+        typer.Option(help="Regime, such as 'trending, half-way'; several.", metavar="NAME"),
+    ] = None,
+    episodes: Annotated[
+        int, typer.Option(help="Episodes a market and regime.", min=4, max=1_000_000)
+    ] = 256,
     seed: Seed = 1,
     as_json: AsJson = False,
 ) -> None:
@@ -371,7 +471,9 @@ def choices_(
         for name in regime or ():
             if name not in choices.REGIMES:
                 known = ", ".join(repr(one) for one in choices.REGIMES)
-                raise UnknownNameError(f"regimes among {known}", repr(name), offer(name, choices.REGIMES))
+                raise UnknownNameError(
+                    f"regimes among {known}", repr(name), offer(name, choices.REGIMES)
+                )
         choices_command.show(
             agent or (), regime or choices.REGIMES, market or choices.MARKETS,
             episodes=2 * (episodes // 2), seed=seed, as_json=as_json,
@@ -383,14 +485,18 @@ def worth_alpha(
     market: Annotated[str, typer.Option(help="Preset market.", metavar="NAME")] = "csco-santa-fe",
     episodes: Annotated[int, typer.Option(help="Paired episodes.", min=20, max=1_000_000)] = 1000,
     seed: Seed = 1,
-    out: Annotated[Path | None, typer.Option(help="Write a page with plots here.", metavar="FILE")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write a page with plots here.", metavar="FILE")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure what a forecast of known skill saves, in bps of implementation shortfall."""
     with reported(as_json):
         from studies.value import command
 
-        raise typer.Exit(command.alpha(market=market, episodes=episodes, seed=seed, out=out, as_json=as_json))
+        raise typer.Exit(
+            command.alpha(market=market, episodes=episodes, seed=seed, out=out, as_json=as_json)
+        )
 
 
 @worth_app.command("posture")
@@ -398,23 +504,32 @@ def worth_posture(
     market: Annotated[str, typer.Option(help="Preset market.", metavar="NAME")] = "csco-santa-fe",
     episodes: Annotated[int, typer.Option(help="Paired episodes.", min=20, max=1_000_000)] = 1000,
     seed: Seed = 1,
-    out: Annotated[Path | None, typer.Option(help="Write a page with plots here.", metavar="FILE")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write a page with plots here.", metavar="FILE")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure what a posture does to the tail and the mean of cost, in calm and when the market turns."""
     with reported(as_json):
         from studies.value import command
 
-        raise typer.Exit(command.posture(market=market, episodes=episodes, seed=seed, out=out, as_json=as_json))
+        raise typer.Exit(
+            command.posture(market=market, episodes=episodes, seed=seed, out=out, as_json=as_json)
+        )
 
 
 @app.command()
 def signals(
-    what: Annotated[str, typer.Argument(help="text, ofi, panel, stocknet, phases or online.", metavar="STUDY")],
-    data: Annotated[Path | None, typer.Option(help="Folder of real data sets.", metavar="DIR")] = None,
+    what: Annotated[
+        str, typer.Argument(help="text, ofi, panel, stocknet, phases or online.", metavar="STUDY")
+    ],
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of real data sets.", metavar="DIR")
+    ] = None,
     seed: Seed = 1,
     out: Annotated[
-        Path | None, typer.Option(help="Folder of the results (default: under runs/).", metavar="DIR")
+        Path | None,
+        typer.Option(help="Folder of the results (default: under runs/).", metavar="DIR"),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -431,14 +546,19 @@ def signals(
 def families_sequences(
     lake: Lake,
     symbol: Symbol,
-    rows: Annotated[list[int] | None, typer.Option(help="Rows to train on; several.", min=1000)] = None,
-    family: Annotated[str, typer.Option(help="Families, separated by commas (default: all).", metavar="F[,F...]")] = "",
+    rows: Annotated[
+        list[int] | None, typer.Option(help="Rows to train on; several.", min=1000)
+    ] = None,
+    family: Annotated[
+        str, typer.Option(help="Families, separated by commas (default: all).", metavar="F[,F...]")
+    ] = "",
     leave_out: LeaveOut = "",
     steps: Annotated[int, typer.Option(help="Seconds of a sequence.", min=2, max=120)] = 10,
     seed: Seed = 1,
-    out: Annotated[Path, typer.Option(help="Folder of cells and page; what is finished there is not done again.")] = (
-        Path("runs/families-sequences")
-    ),
+    out: Annotated[
+        Path,
+        typer.Option(help="Folder of cells and page; what is finished there is not done again."),
+    ] = (Path("runs/families-sequences")),
     as_json: AsJson = False,
 ) -> None:
     """Families on seconds of real books, trained on earlier days, judged on later ones, beside a line."""
@@ -448,7 +568,9 @@ def families_sequences(
         from tercel.core.names import listed
 
         sizes = rows or [1_000, 10_000, 100_000, 1_000_000]
-        command.run(lake, symbol, sizes, listed(family), listed_dates(leave_out), steps, seed, out, as_json)
+        command.run(
+            lake, symbol, sizes, listed(family), listed_dates(leave_out), steps, seed, out, as_json
+        )
 
 
 if __name__ == "__main__":

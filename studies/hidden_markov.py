@@ -26,7 +26,9 @@ def gaussian_hmm(extra: str) -> Any:
     ConfigError
         When it is not installed, with the extra that brings it.
     """
-    logging.getLogger("hmmlearn").setLevel(logging.ERROR)  # it reports every fit that EM ended by its last step
+    logging.getLogger("hmmlearn").setLevel(
+        logging.ERROR
+    )  # it reports every fit that EM ended by its last step
     return needed("hmmlearn.hmm", extra).GaussianHMM
 
 
@@ -47,7 +49,9 @@ def likeliest(models: Iterable[Any], rows: Floats) -> Any:
         if np.isfinite(likelihood) and likelihood > level:
             best, level = model, likelihood
     if best is None:
-        raise DataError("a likelihood that EM can climb", "none from any start", "scale the rows or take more")
+        raise DataError(
+            "a likelihood that EM can climb", "none from any start", "scale the rows or take more"
+        )
     return best
 
 

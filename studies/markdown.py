@@ -9,17 +9,25 @@ import typer
 from tercel.core.errors import ConfigError
 from tercel.core.written import write_whole
 
-Write = Annotated[Path | None, typer.Option(help="Markdown file whose table is replaced.", metavar="FILE.md")]
+Write = Annotated[
+    Path | None, typer.Option(help="Markdown file whose table is replaced.", metavar="FILE.md")
+]
 
 
-def markdown_table(headings: Sequence[str], rows: Iterable[Sequence[str]], left: Collection[str] = ()) -> list[str]:
+def markdown_table(
+    headings: Sequence[str], rows: Iterable[Sequence[str]], left: Collection[str] = ()
+) -> list[str]:
     """Lines of a table: numbers aligned right; the first column and those in `left` on the left.
 
     >>> markdown_table(["name", "cost"], [["twap", "1.0"]])
     ['| name | cost |', '| --- | ---: |', '| twap | 1.0 |']
     """
     rule = ["---" if heading in {headings[0], *left} else "---:" for heading in headings]
-    lines = (headings, rule, *([cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in rows))
+    lines = (
+        headings,
+        rule,
+        *([cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in rows),
+    )
     return ["| " + " | ".join(line) + " |" for line in lines]
 
 
@@ -46,7 +54,9 @@ def around(path: Path, marks: tuple[str, str]) -> tuple[str, str]:
         raise ConfigError("a Markdown file", f"{path}: {error}", "name another") from error
     first, last = marks
     if first not in text or last not in text.split(first, 1)[1]:
-        raise ConfigError(f"the marks {first} and {last}", f"{path} without them", "put them where the table goes")
+        raise ConfigError(
+            f"the marks {first} and {last}", f"{path} without them", "put them where the table goes"
+        )
     head, rest = text.split(first, 1)
     return head, rest.split(last, 1)[1]
 

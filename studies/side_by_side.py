@@ -13,7 +13,9 @@ R = TypeVar("R")
 WORKERS: Final = 2
 
 
-def as_they_end(function: Callable[..., R], jobs: Sequence[tuple[Any, ...]], what: str, done: int = 0) -> Iterator[R]:
+def as_they_end(
+    function: Callable[..., R], jobs: Sequence[tuple[Any, ...]], what: str, done: int = 0
+) -> Iterator[R]:
     """Results of `function(*job)`, in the order in which they end; what has not begun is dropped when one fails.
 
     Parameters

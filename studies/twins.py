@@ -23,7 +23,10 @@ def without_own_orders(source: Source, task: Task, plan: Plan) -> Episodes:
 def run_twins(source: Source, task: Task, plan: Plan) -> NDArray[np.int64]:
     """Mids of every episode without own orders on the task's time grid: int64 (n, G), half-ticks."""
     first, which = streams_of(plan)
-    grids = [without_own_orders(source, task, part).costs().mid2_grid for part in batches(plan.take(first))]
+    grids = [
+        without_own_orders(source, task, part).costs().mid2_grid
+        for part in batches(plan.take(first))
+    ]
     mids: NDArray[np.int64] = np.concatenate(grids)[which]
     return mids
 
@@ -31,5 +34,7 @@ def run_twins(source: Source, task: Task, plan: Plan) -> NDArray[np.int64]:
 def public_volume(source: Source, task: Task, plan: Plan) -> NDArray[np.int64]:
     """Lots traded within the horizon of every episode without own orders: int64 (n,)."""
     k = without_own_orders(source, task, plan).states
-    volume: NDArray[np.int64] = k[:, sim.BOUGHT] + k[:, sim.SOLD] - k[:, sim.ARRIVED + 1] - k[:, sim.ARRIVED + 2]
+    volume: NDArray[np.int64] = (
+        k[:, sim.BOUGHT] + k[:, sim.SOLD] - k[:, sim.ARRIVED + 1] - k[:, sim.ARRIVED + 2]
+    )
     return volume

@@ -37,6 +37,21 @@ def _is_text(node: ast.stmt) -> bool:
     return isinstance(value, ast.Constant) and isinstance(value.value, str)
 
 
+def packed(source: str) -> int:
+    """Targets beyond one each of assignments of a tuple to a tuple.
+
+    >>> packed("a, b, c = 1, 2, 3; d, e = f()")
+    2
+    """
+    assigned = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Assign))
+    pairs = ((node.targets[0], node.value) for node in assigned)
+    return sum(
+        len(target.elts) - 1
+        for target, value in pairs
+        if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple)
+    )
+
+
 def statements_by_package() -> dict[str, int]:
     """Statements of every package directly below `tercel`, and of the modules there."""
     found: dict[str, int] = defaultdict(int)
@@ -46,8 +61,9 @@ def statements_by_package() -> dict[str, int]:
 
 
 def check_statements() -> bool:
-    """Print every package that has more statements than its budget; whether all keep to theirs."""
-    budgets = tomllib.loads(BUDGETS.read_text(encoding="utf-8"))["statements"]
+    """Print every package that has more statements than its budget, or packed ones; whether all keep to theirs."""
+    every = tomllib.loads(BUDGETS.read_text(encoding="utf-8"))
+    budgets = every["statements"]
     found = statements_by_package()
     over = {name: count for name, count in found.items() if count > budgets.get(name, 0)}
     for name, count in over.items():
@@ -55,7 +71,12 @@ def check_statements() -> bool:
             f"{name}: {count} statements, budget {budgets.get(name, 0)}: take some out; an issue may raise it by name"
         )
     print(f"package: {sum(found.values())} statements, budget {sum(budgets.values())}")
-    return not over
+    tuples = sum(packed(path.read_text(encoding="utf-8")) for path in PACKAGE.rglob("*.py"))
+    if too_many := tuples > every["packed"]["all"]:
+        print(
+            f"{tuples} packed targets, budget {every['packed']['all']}: write one assignment a line"
+        )
+    return not (over or too_many)
 
 
 def check_cpu(tier: str, record: Path) -> bool:
@@ -89,7 +110,10 @@ def write_table(records: list[Path]) -> None:
                 row = sums[file_of(test), record.stem.removeprefix("test-").split("-")[0]]
                 row[0] += cpu / factor
                 row[1] += 1
-    rows = sorted((f"{cpu:.1f}\t{n}\t{tier}\t{file}\n" for (file, tier), (cpu, n) in sums.items()), key=_by_file)
+    rows = sorted(
+        (f"{cpu:.1f}\t{n}\t{tier}\t{file}\n" for (file, tier), (cpu, n) in sums.items()),
+        key=_by_file,
+    )
     TABLE.write_text("cpu_s\ttests\ttier\tfile\n" + "".join(rows), encoding="utf-8")
 
 
@@ -99,19 +123,29 @@ def _by_file(row: str) -> str:
 
 def main(words: list[str] | None = None) -> int:
     """Do what is asked; the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m tests.budgets", description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.budgets", description=(__doc__ or "").splitlines()[0]
+    )
     asked = parser.add_subparsers(dest="what", required=True)
     asked.add_parser("statements", help="count the package's statements")
     cpu = asked.add_parser("cpu", help="compare a tier's CPU seconds")
     cpu.add_argument("tier", help="test, long or all (a part of it)")
     cpu.add_argument("record", type=Path, help="what pytest --costs wrote")
     table = asked.add_parser("table", help="write tests/costs.tsv")
-    table.add_argument("records", type=Path, nargs="+", help="what pytest --costs wrote, a file a tier")
+    table.add_argument(
+        "records", type=Path, nargs="+", help="what pytest --costs wrote, a file a tier"
+    )
     found = parser.parse_args(words)
     if found.what == "table":
         write_table(found.records)
         return 0
-    return int(not (check_statements() if found.what == "statements" else check_cpu(found.tier, found.record)))
+    return int(
+        not (
+            check_statements()
+            if found.what == "statements"
+            else check_cpu(found.tier, found.record)
+        )
+    )
 
 
 if __name__ == "__main__":

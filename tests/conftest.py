@@ -22,7 +22,9 @@ FOREIGN = Path(os.environ.get("TERCEL_FOREIGN", ROOT / "build" / "peers"))
 # release tier, where one that fails becomes an example of its test.
 _ANY = settings(deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("fixed", _ANY, max_examples=25, derandomize=True)
-settings.register_profile("random", _ANY, max_examples=100, derandomize=False)  # Hypothesis fixes them where CI is set
+settings.register_profile(
+    "random", _ANY, max_examples=100, derandomize=False
+)  # Hypothesis fixes them where CI is set
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 
 

@@ -36,7 +36,9 @@ COLLECTION = "(collection)"
 
 def used_s() -> tuple[float, float]:
     """CPU seconds of this process, and of the processes it started that have ended."""
-    own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    own, children = (
+        resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
     forked = sys.modules.get("tests.forked")  # its processes are children of another process
     of_forked = forked.used_s() if forked else 0.0
     return own.ru_utime + own.ru_stime, children.ru_utime + children.ru_stime + of_forked
@@ -65,7 +67,12 @@ def folder_of(test: str) -> str:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--costs", metavar="FILE", help="write CPU seconds of every test to a table")
-    parser.addoption("--part", type=int, choices=range(1, PARTS + 1), help="run one of the parts, of about equal cost")
+    parser.addoption(
+        "--part",
+        type=int,
+        choices=range(1, PARTS + 1),
+        help="run one of the parts, of about equal cost",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -73,7 +80,9 @@ def pytest_configure(config: pytest.Config) -> None:
     if worker or config.getoption("--costs"):
         config.pluginmanager.register(_Meter(), "tests.costs.meter")
     if not worker and config.getoption("--costs"):
-        config.pluginmanager.register(_Record(Path(config.getoption("--costs"))), "tests.costs.record")
+        config.pluginmanager.register(
+            _Record(Path(config.getoption("--costs"))), "tests.costs.record"
+        )
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -109,7 +118,9 @@ def unit_of(item: pytest.Item) -> str:
     """What is not divided: a test, or the tests of a file that share a fixture of the file."""
     file, found = file_of(item.nodeid), getattr(item, "_fixtureinfo", None)
     used = [one for each in found.name2fixturedefs.values() for one in each] if found else []
-    return file if any(one.scope != "function" and one.baseid == file for one in used) else item.nodeid
+    return (
+        file if any(one.scope != "function" and one.baseid == file for one in used) else item.nodeid
+    )
 
 
 def divided(costs: Mapping[str, float]) -> list[set[str]]:
@@ -189,7 +200,9 @@ class _Record:
         factor = loop_s() / REFERENCE_S
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with self._path.open("w", encoding="utf-8") as file:
-            file.write(f"# factor {factor:.2f}, wall {wall_s:.0f} s, workers {max(1, self._workers)}\n")
+            file.write(
+                f"# factor {factor:.2f}, wall {wall_s:.0f} s, workers {max(1, self._workers)}\n"
+            )
             file.write("cpu_s\tof_children_s\twall_s\ttest\n")
             file.writelines(f"{a:.2f}\t{b:.2f}\t{c:.2f}\t{test}\n" for test, (a, b, c) in rows)
         say = terminalreporter.write_line
@@ -197,11 +210,17 @@ class _Record:
         for test, (cpu, _, wall) in rows[:MOST_EXPENSIVE]:
             say(f"{cpu:8.2f} CPU s {wall:8.2f} s  {test}")
         terminalreporter.section("CPU seconds by folder")
-        for folder, (tests, cpu) in sorted(by_folder(dict(rows)).items(), key=lambda row: -row[1][1]):
+        for folder, (tests, cpu) in sorted(
+            by_folder(dict(rows)).items(), key=lambda row: -row[1][1]
+        ):
             say(f"{cpu:8.1f} CPU s {tests:6d} tests  {folder}")
-        say(f"{all_s:8.1f} CPU s in all, {all_s / factor:.1f} at the reference's speed (factor {factor:.2f})")
+        say(
+            f"{all_s:8.1f} CPU s in all, {all_s / factor:.1f} at the reference's speed (factor {factor:.2f})"
+        )
         workers, cores = max(1, self._workers), os.cpu_count() or 1
-        say(f"{wall_s:8.0f} s with {workers} workers; {cores} cores were {all_s / wall_s / cores:.0%} busy with tests")
+        say(
+            f"{wall_s:8.0f} s with {workers} workers; {cores} cores were {all_s / wall_s / cores:.0%} busy with tests"
+        )
 
 
 def by_folder(tests: dict[str, list[float]]) -> dict[str, tuple[int, float]]:
@@ -216,4 +235,6 @@ def read(path: Path) -> tuple[float, dict[str, list[float]]]:
     """The machine's factor and the costs of a record's tests: CPU seconds, of them by children, wall seconds."""
     first, _, *lines = path.read_text(encoding="utf-8").splitlines()
     rows = (line.split("\t", maxsplit=3) for line in lines)
-    return float(first.split()[2].rstrip(",")), {test: [float(a), float(b), float(c)] for a, b, c, test in rows}
+    return float(first.split()[2].rstrip(",")), {
+        test: [float(a), float(b), float(c)] for a, b, c, test in rows
+    }

@@ -50,12 +50,21 @@ class Popen:
         env: Mapping[str, str] | None = None, bufsize: int = -1, start_new_session: bool = False,
     ) -> None:  # fmt: skip
         self.args = [str(word) for word in words]
-        made = [_ends(number, given, text, bufsize) for number, given in enumerate((stdin, stdout, stderr))]
+        made = [
+            _ends(number, given, text, bufsize)
+            for number, given in enumerate((stdin, stdout, stderr))
+        ]
         theirs = _Descriptors(one for one, _ in made)
         self.stdin, self.stdout, self.stderr = (one for _, one in made)
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload([FIRST])
-        given = (theirs, self.args, dict(os.environ if env is None else env), str(Path.cwd()), start_new_session)
+        given = (
+            theirs,
+            self.args,
+            dict(os.environ if env is None else env),
+            str(Path.cwd()),
+            start_new_session,
+        )
         self._process = context.Process(target=_begin, args=given, daemon=True)
         self._process.start()
         for descriptor in theirs:
@@ -95,7 +104,11 @@ class Popen:
         if self.stdin is not None:
             self.stdin.close()
         said: dict[int, Any] = {1: None, 2: None}
-        pipes = {number: pipe for number, pipe in ((1, self.stdout), (2, self.stderr)) if pipe is not None}
+        pipes = {
+            number: pipe
+            for number, pipe in ((1, self.stdout), (2, self.stderr))
+            if pipe is not None
+        }
         readers = [Thread(target=_read, args=(said, *one), daemon=True) for one in pipes.items()]
         for reader in readers:
             reader.start()
@@ -154,11 +167,17 @@ def _ends(number: int, given: Any, text: bool, bufsize: int) -> tuple[int, IO[An
         return theirs, os.fdopen(ours, mode, bufsize)
     if given == DEVNULL:
         return os.open(os.devnull, os.O_RDWR), None
-    return os.dup(number if given is None else given if isinstance(given, int) else given.fileno()), None
+    return os.dup(
+        number if given is None else given if isinstance(given, int) else given.fileno()
+    ), None
 
 
 def _begin(
-    descriptors: Sequence[int], words: Sequence[str], env: Mapping[str, str], folder: str, new_session: bool
+    descriptors: Sequence[int],
+    words: Sequence[str],
+    env: Mapping[str, str],
+    folder: str,
+    new_session: bool,
 ) -> None:
     """In the forked process: be the command."""
     if new_session:
@@ -167,7 +186,11 @@ def _begin(
         os.dup2(descriptor, number)
         os.close(descriptor)
     buffered = 1 if env.get("PYTHONUNBUFFERED") else -1
-    sys.stdin, sys.stdout, sys.stderr = os.fdopen(0), os.fdopen(1, "w", buffered), os.fdopen(2, "w", 1)
+    sys.stdin, sys.stdout, sys.stderr = (
+        os.fdopen(0),
+        os.fdopen(1, "w", buffered),
+        os.fdopen(2, "w", 1),
+    )
     os.environ.clear()
     os.environ.update(env)
     os.chdir(folder)

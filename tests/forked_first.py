@@ -11,7 +11,9 @@ from tercel.core.orders import Listing, MarketRows
 from tercel.core.version import code_mark
 from tercel.desk.trading.follower import Follower
 
-Follower(Listing("X", 0.01, 1, dense_ids=16)).on_market(MarketRows("X", np.empty((0, 8), np.int64), snapshot=True))
+Follower(Listing("X", 0.01, 1, dense_ids=16)).on_market(
+    MarketRows("X", np.empty((0, 8), np.int64), snapshot=True)
+)
 code_mark()
 gc.collect()
 gc.freeze()  # what is collected here is not looked through by each of them

@@ -75,7 +75,9 @@ def lines(rows: list[list[int]] | list[list[object]]) -> str:
     return "".join(",".join(str(x) for x in row) + "\n" for row in rows)
 
 
-def history(operations: list[tuple[int, int, int, int, int]], levels: int, resting: int = 4) -> History:
+def history(
+    operations: list[tuple[int, int, int, int, int]], levels: int, resting: int = 4
+) -> History:
     """Play operations on a full book, and keep the messages that a file of `levels` shows."""
     book = FullBook()
     for k in range(resting):
@@ -94,7 +96,9 @@ def history(operations: list[tuple[int, int, int, int, int]], levels: int, resti
     return made
 
 
-def _play(book: FullBook, kind: int, side: int, distance: int, size: int, pick: int, new_id: int) -> list[int] | None:
+def _play(
+    book: FullBook, kind: int, side: int, distance: int, size: int, pick: int, new_id: int
+) -> list[int] | None:
     """One event on the full book; its message without the time, or None when it cannot happen."""
     if kind == 5:
         return [5, 0, size, MIDDLE * 100 + 50, side]
@@ -127,7 +131,11 @@ def replayed_rows(events: Events, levels: int, tick: int = 100) -> list[list[int
     lots: dict[int, dict[int, int]] = {1: {}, -1: {}}
     rows = []
     for i in range(events.n):
-        kind, side, price = int(events.kind[i]), int(events.side[i]), int(events.price_ticks[i]) * tick
+        kind, side, price = (
+            int(events.kind[i]),
+            int(events.side[i]),
+            int(events.price_ticks[i]) * tick,
+        )
         qty, flags = int(events.qty_lots[i]), int(events.flags[i])
         if kind in (schema.ADD, schema.ROLL_IN):
             assert kind == schema.ADD or price not in lots[side]

@@ -8,7 +8,9 @@ from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import NO_TAPE, OWN_ORDERS, Source, blank_state
 
 
-def martingale_market(jump_rate: float = 0.2, trade_rate: float = 1.0, level_lots: int = 20) -> Source:
+def martingale_market(
+    jump_rate: float = 0.2, trade_rate: float = 1.0, level_lots: int = 20
+) -> Source:
     """Martingale guard market: a random-walk mid that no order moves, own fills at the current mid."""
     flow = np.array([jump_rate, trade_rate, 30, level_lots, 6, 0.0, 0.0, 0.0])
     b = lay.new_book(64, 64, OWN_ORDERS)

@@ -4,12 +4,20 @@ from typing import Any
 
 from tercel.core.fixed import ONE
 
-_IN_PARTS = {"last_lots": "last_qty", "last_price": "last_px", "cum": "cum_qty", "leaves": "leaves_qty"}
+_IN_PARTS = {
+    "last_lots": "last_qty",
+    "last_price": "last_px",
+    "cum": "cum_qty",
+    "leaves": "leaves_qty",
+}
 
 
 def parts(**words: Any) -> dict[str, Any]:
     """Words of a report in ticks and lots under the names, and in the units, of a report."""
-    return {_IN_PARTS.get(key, key): value * ONE if key in _IN_PARTS else value for key, value in words.items()}
+    return {
+        _IN_PARTS.get(key, key): value * ONE if key in _IN_PARTS else value
+        for key, value in words.items()
+    }
 
 
 def whole(value: int) -> int:

@@ -64,7 +64,9 @@ def imported(folder: str) -> set[tuple[str, str]]:
             if isinstance(node, ast.ImportFrom) and str(node.module).split(".")[0] == "tercel":
                 found |= {(str(node.module), one.name) for one in node.names}
             elif isinstance(node, ast.Import):
-                found |= {(one.name, "") for one in node.names if one.name.split(".")[0] == "tercel"}
+                found |= {
+                    (one.name, "") for one in node.names if one.name.split(".")[0] == "tercel"
+                }
     return found - {("tercel", "")}
 
 
@@ -72,7 +74,10 @@ def imported(folder: str) -> set[tuple[str, str]]:
 def test_imports_are_public_names_or_listed(folder: str) -> None:
     names = imported(folder)
     assert [f"{module}.{name}" for module, name in sorted(names) if name.startswith("_")] == []
-    assert sorted({module for module, name in names if name not in offered(module)}) == EXCEPTIONS[folder]
+    assert (
+        sorted({module for module, name in names if name not in offered(module)})
+        == EXCEPTIONS[folder]
+    )
 
 
 def of(folder: str) -> dict[str, Any]:
@@ -85,13 +90,15 @@ def test_a_distribution_holds_its_whole_folder_and_is_of_this_version(folder: st
     project, built = of(folder)["project"], of(folder)["tool"]["setuptools"]
     assert project["name"] == f"tercel-{folder}"
     assert project["version"] == tercel.__version__
-    assert [one.partition("==")[2] for one in project["dependencies"] if one.startswith("tercel")] == [
-        tercel.__version__
-    ]
+    assert [
+        one.partition("==")[2] for one in project["dependencies"] if one.startswith("tercel")
+    ] == [tercel.__version__]
     assert built["package-dir"] == {folder: "."}
     inside = {path.parent.relative_to(ROOT) for path in (ROOT / folder).rglob("__init__.py")}
     assert sorted(built["packages"]) == sorted(".".join(path.parts) for path in inside)
-    held = {path for package, names in built["package-data"].items() for path in found(package, names)}
+    held = {
+        path for package, names in built["package-data"].items() for path in found(package, names)
+    }
     tables = {path for path in (ROOT / folder).rglob("*.toml") if path.name != "pyproject.toml"}
     assert held == tables
 
@@ -112,7 +119,10 @@ def commands_of(folder: str) -> tuple[dict[str, plugins.PluginCommands], set[str
         for each in app.registered_commands:
             words, kind = f"{one.group} {each.name}".strip(), request_of(each.callback)
             if own := extended(kind):
-                options |= {f"{words} --{field.replace('_', '-')}" for field in signature(kind).parameters.keys() - own}
+                options |= {
+                    f"{words} --{field.replace('_', '-')}"
+                    for field in signature(kind).parameters.keys() - own
+                }
             else:
                 commands[words] = one
     return commands, options
@@ -126,7 +136,11 @@ def test_its_commands_have_examples(folder: str) -> None:
 
 def extended(kind: Any) -> set[str]:
     """Options of the package's own command that a request extends; none of a request that extends none."""
-    above = [one for one in kind.__mro__ if is_dataclass(one) and one not in (JsonRequest, DeskRequest, AskDesk)]
+    above = [
+        one
+        for one in kind.__mro__
+        if is_dataclass(one) and one not in (JsonRequest, DeskRequest, AskDesk)
+    ]
     own = [one for one in above[1:] if one.__module__.startswith("tercel.cli.")]
     return set(signature(own[0]).parameters) if own else set()
 
@@ -149,7 +163,9 @@ added: `console users password`."""
 
 
 def test_the_package_alone_has_few_commands() -> None:
-    done = subprocess.run([sys.executable, "-c", ALONE], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", ALONE], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     assert done.stderr == ""
     words = done.stdout.split("\n")[:-1]
     assert len(words) == MOST_COMMANDS

@@ -22,7 +22,9 @@ def test_a_run_records_what_its_tests_used_and_runs_expensive_files_first(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table = pytester.path / "known.tsv"
-    table.write_text("cpu_s\ttests\ttier\tfile\n0.1\t1\ttest\ttest_cheap.py\n9.0\t1\ttest\ttest_dear.py\n")
+    table.write_text(
+        "cpu_s\ttests\ttier\tfile\n0.1\t1\ttest\ttest_cheap.py\n9.0\t1\ttest\ttest_dear.py\n"
+    )
     monkeypatch.setattr(costs, "TABLE", table)
     monkeypatch.setattr(costs, "loop_s", lambda: 2 * costs.REFERENCE_S)
     pytester.makepyfile(
@@ -34,7 +36,11 @@ def test_a_run_records_what_its_tests_used_and_runs_expensive_files_first(
     ran.assertoutcome(passed=2)
     factor, tests = costs.read(pytester.path / "out" / "costs.tsv")
     assert factor == 2.0
-    names = [report.nodeid for report in ran.getreports("pytest_runtest_logreport") if report.when == "call"]
+    names = [
+        report.nodeid
+        for report in ran.getreports("pytest_runtest_logreport")
+        if report.when == "call"
+    ]
     assert names == ["test_dear.py::test_work", "test_cheap.py::test_nothing"]
     cpu, of_children, _ = tests["test_dear.py::test_work"]
     assert cpu >= of_children > tests["test_cheap.py::test_nothing"][0]
@@ -59,7 +65,13 @@ def test_tests_that_share_a_fixture_of_their_file_stay_together(
     found = []
     for part in range(1, costs.PARTS + 1):
         ran = pytester.inline_run(*words, "--part", str(part))
-        found.append([one.nodeid.rpartition("::")[2] for one in ran.getreports() if getattr(one, "when", "") == "call"])
+        found.append(
+            [
+                one.nodeid.rpartition("::")[2]
+                for one in ran.getreports()
+                if getattr(one, "when", "") == "call"
+            ]
+        )
     together = [[name for name in names if name.startswith("test_together")] for names in found]
     assert sorted(map(len, together)) == [0, 0, 0, 0, 0, 7]
     assert len({name for names in found for name in names}) == sum(map(len, found)) == 37
@@ -67,9 +79,15 @@ def test_tests_that_share_a_fixture_of_their_file_stay_together(
 
 @pytest.mark.parametrize(("used", "kept"), [(11.9, True), (12.1, False)])
 def test_a_tier_may_be_a_fifth_above_its_budget(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], used: float, kept: bool
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    used: float,
+    kept: bool,
 ) -> None:
-    (tmp_path / "budgets.toml").write_text("[cpu_s.test]\nall = 10\n[cpu_s.test.folders]\n'tests/a' = 3\n")
+    (tmp_path / "budgets.toml").write_text(
+        "[cpu_s.test]\nall = 10\n[cpu_s.test.folders]\n'tests/a' = 3\n"
+    )
     monkeypatch.setattr(budgets, "BUDGETS", tmp_path / "budgets.toml")
     record = tmp_path / "test.tsv"
     record.write_text(
@@ -87,10 +105,10 @@ def test_a_package_with_more_statements_than_its_budget_is_named(
     (tmp_path / "package" / "core" / "a.py").write_text(
         '"""Doc."""\n\n\ndef f(x):\n    """Doc."""\n    y = x\n    return y\n'
     )
-    (tmp_path / "budgets.toml").write_text("[statements]\ncore = 3\n")
+    (tmp_path / "budgets.toml").write_text("[statements]\ncore = 3\n[packed]\nall = 0\n")
     monkeypatch.setattr(budgets, "PACKAGE", tmp_path / "package")
     monkeypatch.setattr(budgets, "BUDGETS", tmp_path / "budgets.toml")
     assert budgets.main(["statements"]) == 0
-    (tmp_path / "budgets.toml").write_text("[statements]\ncore = 2\n")
+    (tmp_path / "budgets.toml").write_text("[statements]\ncore = 2\n[packed]\nall = 0\n")
     assert budgets.main(["statements"]) == 1
     assert "core: 3 statements, budget 2" in capsys.readouterr().out

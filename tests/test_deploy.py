@@ -23,8 +23,14 @@ from tests.waiting import until
 ROOT = Path(__file__).resolve().parents[1]
 DEPLOY = ROOT / "deploy"
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
-DASHBOARD: dict[str, Any] = json.loads((DEPLOY / "grafana" / "dashboards" / "tercel.json").read_text(encoding="utf-8"))
-QUERIES = [(target["expr"], target["legendFormat"]) for panel in DASHBOARD["panels"] for target in panel["targets"]]
+DASHBOARD: dict[str, Any] = json.loads(
+    (DEPLOY / "grafana" / "dashboards" / "tercel.json").read_text(encoding="utf-8")
+)
+QUERIES = [
+    (target["expr"], target["legendFormat"])
+    for panel in DASHBOARD["panels"]
+    for target in panel["targets"]
+]
 TOKEN = "of metrics"
 SERVICES = ("exchange", "desk", "console")
 
@@ -38,7 +44,9 @@ def exported() -> dict[str, set[str]]:
     for one in vars(Metrics()).values():
         if hasattr(one, "_labelnames"):
             [family] = one.describe()
-            found[f"{family.name}_total" if family.type == "counter" else family.name] = set(one._labelnames)
+            found[f"{family.name}_total" if family.type == "counter" else family.name] = set(
+                one._labelnames
+            )
     return found
 
 
@@ -49,7 +57,11 @@ def test_the_dashboard_asks_for_metrics_and_labels_that_the_desk_exports() -> No
         names = set(re.findall(r"tercel_\w+", expression))
         assert names, expression
         assert names <= set(known), expression
-        labels = {label.strip() for group in re.findall(r"by \(([^)]*)\)", expression) for label in group.split(",")}
+        labels = {
+            label.strip()
+            for group in re.findall(r"by \(([^)]*)\)", expression)
+            for label in group.split(",")
+        }
         labels |= set(re.findall(r"\{\{(\w+)\}\}", legend))
         assert all(labels <= known[name] for name in names), (expression, legend)
         asked |= names
@@ -57,7 +69,9 @@ def test_the_dashboard_asks_for_metrics_and_labels_that_the_desk_exports() -> No
 
 
 def test_the_dashboard_reads_the_source_that_is_provisioned() -> None:
-    provisioned = yaml.safe_load((DEPLOY / "grafana/provisioning/datasources/prometheus.yml").read_text())
+    provisioned = yaml.safe_load(
+        (DEPLOY / "grafana/provisioning/datasources/prometheus.yml").read_text()
+    )
     [source] = provisioned["datasources"]
     assert {panel["datasource"]["uid"] for panel in DASHBOARD["panels"]} == {source["uid"]}
     where = "--web.listen-address=" + source["url"].removeprefix("http://")
@@ -78,7 +92,9 @@ def test_services_have_what_they_name() -> None:
         assert set(service.get("depends_on", [])) <= set(services)
         for volume in service["volumes"]:
             source = volume.split(":")[0]
-            assert (ROOT / source).exists() if source.startswith(".") else source in COMPOSE["volumes"]
+            assert (
+                (ROOT / source).exists() if source.startswith(".") else source in COMPOSE["volumes"]
+            )
     scrape = yaml.safe_load((DEPLOY / "prometheus.yml").read_text())["scrape_configs"][0]
     port = services["console"]["command"][-1]
     assert scrape["static_configs"][0]["targets"] == [f"127.0.0.1:{port}"]
@@ -98,7 +114,11 @@ def running(tmp_path: Path) -> Iterator[int]:
     ports = {"9878": free_port(), "8321": free_port()}
     desk = (DEPLOY / "desk.toml").read_text().replace("9878", ports["9878"])
     (tmp_path / "desk.toml").write_text(desk)
-    here = {"/deploy/desk.toml": str(tmp_path / "desk.toml"), "/desks/live": str(tmp_path / "live"), **ports}
+    here = {
+        "/deploy/desk.toml": str(tmp_path / "desk.toml"),
+        "/desks/live": str(tmp_path / "live"),
+        **ports,
+    }
     told = {"TERCEL_METRICS_TOKEN": TOKEN, "TERCEL_PEOPLE": str(tmp_path / "people.json")}
     processes = []
     try:
@@ -110,7 +130,10 @@ def running(tmp_path: Path) -> Iterator[int]:
             words = [sys.executable, "-m", "tercel.cli", *words]
             processes.append(subprocess.Popen(words, stdout=log, stderr=log, env=os.environ | told))
             if name == "exchange":
-                until(lambda: "127.0.0.1" in (tmp_path / "exchange.log").read_text(), what="the exchange")
+                until(
+                    lambda: "127.0.0.1" in (tmp_path / "exchange.log").read_text(),
+                    what="the exchange",
+                )
         yield int(ports["8321"])
     finally:
         for process in reversed(processes):
@@ -125,7 +148,9 @@ def free_port() -> str:
 
 
 def metrics(port: int) -> str:
-    asked = urllib.request.Request(f"http://127.0.0.1:{port}/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
+    asked = urllib.request.Request(
+        f"http://127.0.0.1:{port}/metrics", headers={"Authorization": f"Bearer {TOKEN}"}
+    )
     try:
         with urllib.request.urlopen(asked, timeout=5) as page:
             text: str = page.read().decode()
@@ -135,9 +160,14 @@ def metrics(port: int) -> str:
 
 
 @pytest.mark.long
-def test_the_services_run_as_plain_processes_and_prometheus_answers_every_query(running: int, tmp_path: Path) -> None:
+def test_the_services_run_as_plain_processes_and_prometheus_answers_every_query(
+    running: int, tmp_path: Path
+) -> None:
     """Debian's Prometheus, by the configuration that ships; Grafana itself is not tried here."""
-    until(lambda: re.search(r"^tercel_fills_total\{.*\} [1-9]", metrics(running), re.MULTILINE), what="a fill")
+    until(
+        lambda: re.search(r"^tercel_fills_total\{.*\} [1-9]", metrics(running), re.MULTILINE),
+        what="a fill",
+    )
     said = metrics(running)
     for name in exported():
         assert f"# HELP {name.removesuffix('_total')}" in said, name
@@ -145,7 +175,11 @@ def test_the_services_run_as_plain_processes_and_prometheus_answers_every_query(
     if binary is None:
         pytest.skip("no prometheus: apt-get install prometheus")
     (tmp_path / "token").write_text(TOKEN)
-    told = (DEPLOY / "prometheus.yml").read_text().replace("/run/secrets/metrics_token", str(tmp_path / "token"))
+    told = (
+        (DEPLOY / "prometheus.yml")
+        .read_text()
+        .replace("/run/secrets/metrics_token", str(tmp_path / "token"))
+    )
     told = told.replace("8321", str(running)).replace("scrape_interval: 5s", "scrape_interval: 1s")
     (tmp_path / "prometheus.yml").write_text(told)
     port, log = free_port(), (tmp_path / "prometheus.log").open("w")
@@ -170,7 +204,11 @@ def test_the_services_run_as_plain_processes_and_prometheus_answers_every_query(
         return list(answer["data"]["result"])
 
     try:
-        until(lambda: found("sum(rate(tercel_journal_entries_total[1m])) > 0"), what="two scrapes", seconds=60)
+        until(
+            lambda: found("sum(rate(tercel_journal_entries_total[1m])) > 0"),
+            what="two scrapes",
+            seconds=60,
+        )
         said = metrics(running)
         for expression, _ in QUERIES:
             names = re.findall(r"tercel_\w+", expression)
@@ -196,7 +234,12 @@ def licence(package: metadata.Distribution) -> str:
     """What a distribution says of its licence."""
     about = package.metadata
     classifiers = [one for one in about.get_all("Classifier") or [] if one.startswith("License")]
-    return " ".join(filter(None, [about.get("License-Expression"), (about.get("License") or "")[:200], *classifiers]))
+    return " ".join(
+        filter(
+            None,
+            [about.get("License-Expression"), (about.get("License") or "")[:200], *classifiers],
+        )
+    )
 
 
 def locked() -> list[str]:

@@ -57,7 +57,9 @@ def test_a_changed_figure_says_guard_key_recorded_and_now() -> None:
     ]
     assert changed(costs__mean=0.2) == ["toy: costs/mean: recorded 0.1, now 0.2"]
     assert changed(law=0.0) == ["toy: law: recorded None, now 0.0"]
-    assert changed(days=["2030-01-03"]) == ["toy: days: recorded ['2030-01-02'], now ['2030-01-03']"]
+    assert changed(days=["2030-01-03"]) == [
+        "toy: days: recorded ['2030-01-02'], now ['2030-01-03']"
+    ]
 
 
 @pytest.mark.parametrize("pair", [(1, 1.0), (True, 1), (0, None), ("1", 1), ([], {})])
@@ -119,7 +121,14 @@ def renamed(**names: str) -> Leaves:
 
 def test_a_mapped_rename_passes_and_an_unmapped_one_fails(tmp_path: Path) -> None:
     now = renamed(costs__walk="costs/slippage", costs__mean="costs/average")
-    assert mapped('[keys.toy]\n"costs/walk" = "costs/slippage"\n"costs/mean" = "costs/average"', now, tmp_path) == []
+    assert (
+        mapped(
+            '[keys.toy]\n"costs/walk" = "costs/slippage"\n"costs/mean" = "costs/average"',
+            now,
+            tmp_path,
+        )
+        == []
+    )
     assert mapped('[keys.toy]\n"costs/walk" = "costs/slippage"', now, tmp_path) == [
         "toy: costs/mean: recorded 0.1, now nothing",
         "toy: costs/average: recorded nothing, now 0.1",
@@ -135,11 +144,15 @@ def test_a_renamed_key_with_another_figure_says_both_names(tmp_path: Path) -> No
 
 def test_rules_have_stars_and_follow_one_another(tmp_path: Path) -> None:
     now = renamed(costs__walk="bill/slippage", costs__mean="bill/mean")
-    assert mapped('[keys.toy]\n"costs/*" = "bill/*"\n"bill/walk" = "bill/slippage"', now, tmp_path) == []
+    assert (
+        mapped('[keys.toy]\n"costs/*" = "bill/*"\n"bill/walk" = "bill/slippage"', now, tmp_path)
+        == []
+    )
     assert Rule("a/*/c", "b/*/c").renamed("a/x/y/c") is None
     assert Rule("a/**/c", "b/**/d").renamed("a/x/y/c") == "b/x/y/d"
     assert (
-        Rule("**{is_bps,*/**", "**{cost_bps,*/**").renamed("x/{is_bps,fees_bps}/mean") == "x/{cost_bps,fees_bps}/mean"
+        Rule("**{is_bps,*/**", "**{cost_bps,*/**").renamed("x/{is_bps,fees_bps}/mean")
+        == "x/{cost_bps,fees_bps}/mean"
     )
     assert Rule("a.*", "b.*").renamed("abc") is None, "a dot is a dot"
 
@@ -147,7 +160,10 @@ def test_rules_have_stars_and_follow_one_another(tmp_path: Path) -> None:
 def test_words_are_renamed_in_texts_and_in_arrays_of_them(tmp_path: Path) -> None:
     keys = KeyMap(words={"tercel.app.job": "tercel.lab.evaluation", "twap": "schedule"})
     assert keys.read("tercel.app.job.model.Rule") == "tercel.lab.evaluation.model.Rule"
-    assert keys.read("my.tercel.app.job and tercel.app.jobs") == "my.tercel.app.job and tercel.app.jobs"
+    assert (
+        keys.read("my.tercel.app.job and tercel.app.jobs")
+        == "my.tercel.app.job and tercel.app.jobs"
+    )
     old, new = (told(np.array([name, "pov"] * 900)) for name in ("twap", "schedule"))
     assert same(keys.read(old), new)
     now = {**TOY, "model": "tercel.lab.evaluation.model.Rule"}
@@ -176,7 +192,9 @@ def test_a_map_that_makes_no_sense_is_refused(tmp_path: Path, text: str, told_of
 
 def test_the_map_of_the_house_can_be_read() -> None:
     read_keys(program.KEYS, recorders.GUARDS)
-    example = "\n".join(line.removeprefix("#") for line in program.KEYS.read_text().splitlines() if "=" in line)
+    example = "\n".join(
+        line.removeprefix("#") for line in program.KEYS.read_text().splitlines() if "=" in line
+    )
     assert example.count("=") >= 5
 
 
@@ -194,7 +212,9 @@ def test_a_record_is_read_back_as_it_was_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", [None, "{", "[]", '{"keys": {}}'])
-def test_a_record_that_is_missing_or_damaged_is_an_error_in_three_parts(tmp_path: Path, text: str | None) -> None:
+def test_a_record_that_is_missing_or_damaged_is_an_error_in_three_parts(
+    tmp_path: Path, text: str | None
+) -> None:
     if text is not None:
         (tmp_path / "toy.json").write_text(text)
     with pytest.raises(ConfigError) as error:
@@ -207,7 +227,9 @@ def test_a_record_that_is_missing_or_damaged_is_an_error_in_three_parts(tmp_path
 # -- figures ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("module", [figures, files, house, journal, maps, options, recorders, store])
+@pytest.mark.parametrize(
+    "module", [figures, files, house, journal, maps, options, recorders, store]
+)
 def test_examples_run(module: object) -> None:
     assert doctest.testmod(module).failed == 0  # type: ignore[arg-type]
 
@@ -233,7 +255,10 @@ def test_every_array_has_a_line_of_its_own() -> None:
 def test_keys_of_json() -> None:
     assert dict(leaves({"a/b": {"c": [{"d": 1}, 2]}})) == {"a|b/c/[0]/d": 1, "a|b/c/[1]": 2}
     assert shape({"a": [], "b": None, "c": {"d": {}}}) == {"a": "list", "b": "null", "c/d": "dict"}
-    assert shape([{"a": {"b": 1}}, {"a": None}]) == {"[]/a": "absent | null", "[]/a/b": "absent | int"}
+    assert shape([{"a": {"b": 1}}, {"a": None}]) == {
+        "[]/a": "absent | null",
+        "[]/a/b": "absent | int",
+    }
 
 
 def test_names_of_one_shape_are_one_name() -> None:
@@ -278,8 +303,14 @@ def test_a_journal_is_told_by_kinds_and_columns(tmp_path: Path) -> None:
     found = journal.events_in(tmp_path / "journal.db")
     assert found["session/body/holder"] == 'text 1 = "PERSON (tercel)"'
     assert (found["fill/events"], found["fill/head/seq"]) == (2, "int 2 = 2 3")
-    assert (found["fill/body/lots"], found["fill/body/price"]) == ("int 2 = 3 4", "float64 2 = nan 7")
-    assert (found["fill/arrays/x"], found["fill/shapes/x"]) == ("int 4 = 5 6 5 6", "int 2 x 1 = 2*2")
+    assert (found["fill/body/lots"], found["fill/body/price"]) == (
+        "int 2 = 3 4",
+        "float64 2 = nan 7",
+    )
+    assert (found["fill/arrays/x"], found["fill/shapes/x"]) == (
+        "int 4 = 5 6 5 6",
+        "int 2 x 1 = 2*2",
+    )
 
 
 # -- the program ------------------------------------------------------------------------------------------------------
@@ -301,7 +332,10 @@ def test_a_record_is_written_compared_and_written_anew(
 ) -> None:
     assert program.main(["compare"]) == 2
     said = capsys.readouterr().out
-    assert all(part in said for part in ("expected  the record of the guard toy", "received  no", "to go on  python"))
+    assert all(
+        part in said
+        for part in ("expected  the record of the guard toy", "received  no", "to go on  python")
+    )
     assert program.main(["record"]) == 0
     assert '"where": "FOLDER/x"' in (tmp_path / "recorded" / "toy.json").read_text()
     assert program.main(["compare", "toy"]) == 0
@@ -312,12 +346,17 @@ def test_a_record_is_written_compared_and_written_anew(
     assert "toy: lots: recorded 17, now 18" in said
     assert "python -m guards record toy" in said
     assert program.main(["record", "toy"]) == 0
-    assert "toy: lots: recorded 17, now 18" in capsys.readouterr().out, "what the commit has to name"
+    assert "toy: lots: recorded 17, now 18" in capsys.readouterr().out, (
+        "what the commit has to name"
+    )
     assert program.main(["compare"]) == 0
 
 
 def test_a_record_that_is_written_anew_says_what_was_renamed(
-    toy: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    toy: dict[str, object],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert program.main(["record"]) == 0
     toy["shares"] = toy.pop("lots")
@@ -327,7 +366,10 @@ def test_a_record_that_is_written_anew_says_what_was_renamed(
     assert program.main(["compare"]) == 0
     capsys.readouterr()
     assert program.main(["record"]) == 0
-    assert capsys.readouterr().out.splitlines()[0] == "toy: renamed lots to shares: take its rule out of keys.toml"
+    assert (
+        capsys.readouterr().out.splitlines()[0]
+        == "toy: renamed lots to shares: take its rule out of keys.toml"
+    )
     assert program.main(["compare"]) == 1
     assert "no recorded key: take the rule out" in capsys.readouterr().out
 
@@ -337,7 +379,9 @@ def test_a_guard_that_nobody_knows_is_an_error(capsys: pytest.CaptureFixture[str
     assert "options" in capsys.readouterr().out
 
 
-def test_a_command_that_does_not_go_well_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_command_that_does_not_go_well_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     for words in (("data", "list", "--lake", "nowhere"), ("data", "nonsense")):
         with pytest.raises(ConfigError, match="to go well"):

@@ -13,7 +13,9 @@ from tercel.market.simulator.engine import OWN_CODE
 
 def main() -> None:
     """Compile what every market needs, what each model does, and what few of Python's requests reach."""
-    here, beside = ([kernel for model in OWN_CODE for kernel in needed(model)[part]] for part in range(2))
+    here, beside = (
+        [kernel for model in OWN_CODE for kernel in needed(model)[part]] for part in range(2)
+    )
     requests = [lockstep._run_free, lockstep._pass_time, seconds.run_seconds]
     compile_ahead(list(dict.fromkeys([*here, *requests])), list(dict.fromkeys(beside)))
 

@@ -105,7 +105,11 @@ class Place:
         lines = [
             *("[gate]", f'venue = "fix://{DESK}@127.0.0.1:{self.link}?profile=venue.toml"'),
             *(f"accounts = {json.dumps(AGENTS)}", 'limits = "limits.toml"'),
-            *(f"latch = {json.dumps(str(self.desk / LATCH))}", "silence_s = 3.0", "heartbeat_s = 20.0"),
+            *(
+                f"latch = {json.dumps(str(self.desk / LATCH))}",
+                "silence_s = 3.0",
+                "heartbeat_s = 20.0",
+            ),
         ]
         if self.watchdog:
             own = f'base = "tercel"\n[session]\nhost = "127.0.0.1"\nport = {self.front}\n'
@@ -175,7 +179,9 @@ class Witness(SimulatedExchange):
                 continue
             if event.exec_id not in self._told:
                 self._told.add(event.exec_id)  # a question about an order has its trades told again
-                self._write("report", event.account, event.order_id, str(event.exec_type), event.leaves_qty)
+                self._write(
+                    "report", event.account, event.order_id, str(event.exec_type), event.leaves_qty
+                )
         return events
 
     def _write(self, *words: object) -> None:
@@ -185,7 +191,10 @@ class Witness(SimulatedExchange):
     def testimony(self) -> dict[str, Any]:
         """What it knows: trades, positions and open orders by account."""
         return {
-            "trades": {a: [[t.exec_id, t.cl_ord_id, t.side * t.last_qty] for t in self.executions(a)] for a in AGENTS},
+            "trades": {
+                a: [[t.exec_id, t.cl_ord_id, t.side * t.last_qty] for t in self.executions(a)]
+                for a in AGENTS
+            },
             "positions": {a: self.positions(a) for a in AGENTS},
             "open": {a: [order.cl_ord_id for order in self._orders.open_of(a)] for a in AGENTS},
         }
@@ -202,7 +211,13 @@ def front(place: Place, wall: Wall, ready: Callable[[], None]) -> None:
     """FIX before the market. What it forgets when it dies, the market cancels."""
     venue = _reached(lambda: RemoteVenue(place.market))
     logins = [Login(DESK), Login(RISK, risk=True)]
-    server = FixServer(venue, ListenerSettings(port=place.front), logins, store=place.folder / "front", wall_ns=wall)
+    server = FixServer(
+        venue,
+        ListenerSettings(port=place.front),
+        logins,
+        store=place.folder / "front",
+        wall_ns=wall,
+    )
     _reached(server.start)
     ready()
     server.wait()
@@ -224,7 +239,13 @@ def _reached(begin: Callable[[], Any]) -> Any:
 
 
 def _at_the_market(
-    where: str, accounts: Sequence[str], store: Path, near: Path, link_s: int, wall: Wall, agree: object
+    where: str,
+    accounts: Sequence[str],
+    store: Path,
+    near: Path,
+    link_s: int,
+    wall: Wall,
+    agree: object,
 ) -> Venue:
     """The venue, over a link that may be faulty while a gate begins: that no money is there is known."""
     return connect(where, accounts, store, near, link_s, wall, lambda money: {})
@@ -251,11 +272,20 @@ class DeskActor:
         self._place, self._latch = place, KillLatch(place.desk / LATCH)
         venue = _reached(lambda: RemoteVenue(str(place.gate / "gate.sock"), AGENTS))
         self._journal = SqlJournal(place.desk, "fault matrix")
-        limits = LimitGate(read(place.gate / "limits.toml"), venue.listings(), AGENTS, killed=self._latch.killed)
-        terms = SessionTerms(
-            resume=True, warmup_s=20.0, heartbeat_ns=10 * SECOND, seed=place.seed, watch_s=0.05, mark=mark_of("gate")
+        limits = LimitGate(
+            read(place.gate / "limits.toml"), venue.listings(), AGENTS, killed=self._latch.killed
         )
-        self._session = Session(venue, self._journal, limits, lambda name, _: build(name), terms, latch=self._latch)
+        terms = SessionTerms(
+            resume=True,
+            warmup_s=20.0,
+            heartbeat_ns=10 * SECOND,
+            seed=place.seed,
+            watch_s=0.05,
+            mark=mark_of("gate"),
+        )
+        self._session = Session(
+            venue, self._journal, limits, lambda name, _: build(name), terms, latch=self._latch
+        )
         for name in INSTRUMENTS:
             self._session.follow(name)
 
@@ -289,7 +319,11 @@ class DeskActor:
                 n = parents.count + 1
                 side = 1 if (n + i) % 2 else -1
                 name, strategy = INSTRUMENTS[n % 2], STRATEGIES[n % 4]
-                session.accept(ParentRequest(f"p{n}", name, side, LOTS, HORIZON_S * SECOND, SLICES, strategy, agent))
+                session.accept(
+                    ParentRequest(
+                        f"p{n}", name, side, LOTS, HORIZON_S * SECOND, SLICES, strategy, agent
+                    )
+                )
 
 
 def desk(place: Place, ready: Callable[[], None], point: str) -> None:
@@ -303,7 +337,8 @@ def desk(place: Place, ready: Callable[[], None], point: str) -> None:
 def believed(ledger: Ledger) -> dict[str, Any]:
     """What a ledger holds to be so, to compare two of them."""
     positions = {
-        who: {name: lots for name, lots in held.items() if lots} for who, held in ledger.positions.qty().items()
+        who: {name: lots for name, lots in held.items() if lots}
+        for who, held in ledger.positions.qty().items()
     }
     parents = {parent.id: [str(parent.status), parent.filled_qty] for parent in ledger.parents}
     live: Sequence[str] = sorted(order.root for order in ledger.orders.live())

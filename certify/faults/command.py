@@ -43,14 +43,18 @@ def runs(points: int, seed: int) -> Iterator[FaultVerdict]:
         A process that does not start again.
     """
     if sys.platform != "linux":
-        raise ConfigError("Linux, whose processes end with their parent", sys.platform, "run it in a container")
+        raise ConfigError(
+            "Linux, whose processes end with their parent", sys.platform, "run it in a container"
+        )
     source = reactive(load(PRESET), settle_s=60.0)
     compile_kernels(source)
     names = chosen(points, seed)
     for i in range(0, points, POINTS_OF_A_RUN):
         number = i // POINTS_OF_A_RUN
         with TemporaryDirectory(prefix="tercel-faults-", ignore_cleanup_errors=True) as folder:
-            yield run(Path(folder), source, names[i : i + POINTS_OF_A_RUN], seed + number, number % 2 == 1)
+            yield run(
+                Path(folder), source, names[i : i + POINTS_OF_A_RUN], seed + number, number % 2 == 1
+            )
 
 
 def run(folder: Path, source: Source, names: list[str], seed: int, watchdog: bool) -> FaultVerdict:
@@ -72,7 +76,9 @@ def compile_kernels(source: Source) -> None:
     """Trade a little in this process: who is forked from it has everything compiled."""
     exchange = SimulatedExchange({"X": MarketSpec(source, seed=1)})
     gate = LimitGate(read(default_file()), exchange.listings(), ["ann"])
-    session = Session(exchange, MemoryJournal(), gate, lambda name, _: build(name), SessionTerms(warmup_s=5.0))
+    session = Session(
+        exchange, MemoryJournal(), gate, lambda name, _: build(name), SessionTerms(warmup_s=5.0)
+    )
     session.follow("X")
     session.run_until(session.now_ns + 10 * SECOND)
     for strategy in ("twap_passive", "random", "twap_take"):
@@ -86,18 +92,35 @@ def faults(request: Faults) -> int:
     for verdict in runs(request.points, request.seed):
         found.append(verdict)
         say(f"run {len(found)}: {'; '.join(verdict.faults) or 'nothing wrong'}")
-    sums = {name: sum(getattr(one, name) for one in found) for name in ("kills", "lost", "doubled", "orphans")}
-    longest, equal = max(one.unwatched_s for one in found), all(one.positions_equal for one in found)
-    result = {"runs": len(found), **sums, "unwatched_s_max": round(longest, 3), "positions_equal": equal}
+    sums = {
+        name: sum(getattr(one, name) for one in found)
+        for name in ("kills", "lost", "doubled", "orphans")
+    }
+    longest, equal = (
+        max(one.unwatched_s for one in found),
+        all(one.positions_equal for one in found),
+    )
+    result = {
+        "runs": len(found),
+        **sums,
+        "unwatched_s_max": round(longest, 3),
+        "positions_equal": equal,
+    }
     clean = equal and not any(sums[name] for name in ("lost", "doubled", "orphans"))
     clean = clean and not any(one.faults for one in found)
     if request.as_json:
         print_json(result)
         return 0 if clean else 1
     console = result_console()
-    console.print(f"{request.points} faults in {len(found)} runs, {sums['kills']} processes killed", markup=False)
+    console.print(
+        f"{request.points} faults in {len(found)} runs, {sums['kills']} processes killed",
+        markup=False,
+    )
     console.print("lost {lost}, doubled {doubled}, orphans {orphans}".format(**sums), markup=False)
-    console.print(f"longest unwatched order {longest:.1f} s; positions equal: {'yes' if equal else 'NO'}", markup=False)
+    console.print(
+        f"longest unwatched order {longest:.1f} s; positions equal: {'yes' if equal else 'NO'}",
+        markup=False,
+    )
     for number, one in enumerate(found, 1):
         for text in one.faults:
             console.print(f"run {number}: {text}", markup=False)

@@ -48,9 +48,13 @@ class Place(NamedTuple):
 
 PLACES: Final = (
     Place(_TRADING + "journal.store:SqlJournal.append", "self._write(", "'journal.append.before'"),
-    Place(_TRADING + "journal.store:SqlJournal.append", "self._write(", "'journal.append.after'", True),
+    Place(
+        _TRADING + "journal.store:SqlJournal.append", "self._write(", "'journal.append.after'", True
+    ),
     Place(_TRADING + "journal.store:SqlJournal._mark", "text = ", "'journal.mark.before'"),
-    Place(_TRADING + "journal.log:Log.write", "for number in taken", "'journal.commit.before'", True),
+    Place(
+        _TRADING + "journal.log:Log.write", "for number in taken", "'journal.commit.before'", True
+    ),
     Place(_GATEWAY + "take_back", "try:", "'gateway.send.masscancel'"),
     Place(_GATEWAY + "take_back", "self.venue.send(cancel)", "'gateway.sent.masscancel'", True),
     Place(_GATEWAY + "submit", "try:", "'gateway.decided'"),
@@ -122,7 +126,9 @@ def _insert(source: ast.Module, place: Place) -> None:
     spots = [(block, i) for block in blocks for i, one in enumerate(block)
              if ast.unparse(one).startswith(place.statement)]  # fmt: skip
     if len(spots) != 1:
-        raise ConfigError(f"`{place.statement}` once in {place.function}", f"{len(spots)} of them", "see PLACES")
+        raise ConfigError(
+            f"`{place.statement}` once in {place.function}", f"{len(spots)} of them", "see PLACES"
+        )
     [(block, i)] = spots
     call = ast.parse(f"__import__({__name__!r}, fromlist=['at']).at({place.name})").body
     block[i + place.after : i + place.after] = call

@@ -59,18 +59,25 @@ def compared(trades: Trades, fills: Iterable[tuple[str, str]]) -> tuple[int, int
     >>> compared({"ann": [("e1", "a", 5), ("e2", "b", 5)]}, [("ann", "e1"), ("ann", "e1"), ("ann", "e9")])
     (1, 2)
     """
-    ours, theirs = Counter(fills), {(account, one[0]) for account, made in trades.items() for one in made}
+    ours, theirs = (
+        Counter(fills),
+        {(account, one[0]) for account, made in trades.items() for one in made},
+    )
     return len(theirs - set(ours)), sum(n - 1 for n in ours.values()) + len(set(ours) - theirs)
 
 
-def unwatched(orders: Iterable[tuple[float, float]], windows: Iterable[Window]) -> tuple[float, str]:
+def unwatched(
+    orders: Iterable[tuple[float, float]], windows: Iterable[Window]
+) -> tuple[float, str]:
     """The longest time, s, that an order (from, to) worked in a window in which nobody watched, and in which.
 
     >>> unwatched([(0.0, 4.0), (2.0, 9.0)], [Window("a", 3.0, 5.0), Window("b", 8.5, 20.0)])
     (2.0, 'a')
     """
     orders = list(orders)
-    found = [(min(to, w.ended) - max(since, w.began), w.what) for w in windows for since, to in orders]
+    found = [
+        (min(to, w.ended) - max(since, w.began), w.what) for w in windows for since, to in orders
+    ]
     return max(found, default=(0.0, "")) if found and max(found)[0] > 0 else (0.0, "")
 
 
@@ -85,7 +92,9 @@ def judge(place: Place, record: Record) -> FaultVerdict:
         if (sound := verify(folder)).fault:
             faults.append(f"the journal of the {who}: {sound.fault}")
         ledger = Ledger.of(JournalReader(folder))
-        missing, more = compared(truth["trades"], [(fill.account, fill.exec_id) for fill in ledger.orders.fills])
+        missing, more = compared(
+            truth["trades"], [(fill.account, fill.exec_id) for fill in ledger.orders.fills]
+        )
         lost, doubled = lost + missing, doubled + more
         faults += [f"{who}: {fault}" for fault in ledger.faults()]
         faults += [f"{who}: {order.root} is {order.status}" for order in ledger.orders.live()]
@@ -127,7 +136,10 @@ def _names(lines: list[Any]) -> Counter[tuple[str, str]]:
 
 
 def _nonzero(positions: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, int]]:
-    held = {who: {name: lots for name, lots in sorted(of.items()) if lots} for who, of in sorted(positions.items())}
+    held = {
+        who: {name: lots for name, lots in sorted(of.items()) if lots}
+        for who, of in sorted(positions.items())
+    }
     return {who: of for who, of in held.items() if of}
 
 
@@ -135,7 +147,9 @@ def _states(folder: Path, ledger: Ledger) -> list[str]:
     """The journal read again gives what the desk believed as it closed."""
     live, again = json.loads((folder / LIVE).read_text()), believed(ledger)
     return [
-        f"desk: {name} was {live[name]}, the journal says {again[name]}" for name in live if live[name] != again[name]
+        f"desk: {name} was {live[name]}, the journal says {again[name]}"
+        for name in live
+        if live[name] != again[name]
     ]
 
 
@@ -160,7 +174,14 @@ def _latched(lines: list[Any], record: Record, latch: KillLatch) -> list[str]:
         f"{account} was killed, and sent {name} {when - since:.1f} s later"
         for who, since, to in record.held
         for when, kind, account, name, what, _ in lines
-        if kind == "sent" and what == "NewOrder" and account == who and since + _ON_ITS_WAY_S < when < to
+        if kind == "sent"
+        and what == "NewOrder"
+        and account == who
+        and since + _ON_ITS_WAY_S < when < to
     ]
     kills = sum(one["what"] == "kill" for one in latch.state().history)
-    return faults if kills == len(record.held) else [*faults, f"{kills} kills in the latch, {len(record.held)} made"]
+    return (
+        faults
+        if kills == len(record.held)
+        else [*faults, f"{kills} kills in the latch, {len(record.held)} made"]
+    )

@@ -72,8 +72,12 @@ class MarketServer(Hub):
             client.waiting += self._books(client)
         while True:
             events = self._exchange.step(target_ns)
-            self.route((one for one in events if not (isinstance(one, MarketRows) and one.snapshot)), _mine)
-            if self._exchange.now_ns >= target_ns and all(isinstance(one, MarketRows) for one in events):
+            self.route(
+                (one for one in events if not (isinstance(one, MarketRows) and one.snapshot)), _mine
+            )
+            if self._exchange.now_ns >= target_ns and all(
+                isinstance(one, MarketRows) for one in events
+            ):
                 break
         for client in self._clients:
             self.hand_out(client)
@@ -82,7 +86,9 @@ class MarketServer(Hub):
     def _books(self, client: Client) -> list[MarketRows]:
         """Snapshots asked for; what waits from before them is part of them."""
         fresh, client.fresh = sorted(client.fresh), set()
-        client.waiting = [e for e in client.waiting if not isinstance(e, MarketRows) or e.instrument not in fresh]
+        client.waiting = [
+            e for e in client.waiting if not isinstance(e, MarketRows) or e.instrument not in fresh
+        ]
         return [self._exchange.snapshot(instrument) for instrument in fresh]
 
 

@@ -21,10 +21,27 @@ from tercel.desk.trading.kill import LATCH, KillLatch
 BOTH: Final = ("gate", "desk")
 KILLED: Final = (("desk",), ("gate",), ("front",), BOTH, ("front", "gate"))
 POINTS: Final = (
-    *("gateway.decided", "gateway.journaled", "gateway.heard", "gateway.heard.fill", "gateway.booked.fill"),
+    *(
+        "gateway.decided",
+        "gateway.journaled",
+        "gateway.heard",
+        "gateway.heard.fill",
+        "gateway.booked.fill",
+    ),
     *("gateway.send.new", "gateway.sent.new", "gateway.send.cancel", "gateway.sent.cancel"),
-    *("gateway.send.masscancel", "gateway.sent.masscancel", "journal.append.before", "journal.append.after"),
-    *("journal.commit.before", "journal.mark.before", "recovery.begun", "recovery.resent", "recovery.cancelled"),
+    *(
+        "gateway.send.masscancel",
+        "gateway.sent.masscancel",
+        "journal.append.before",
+        "journal.append.after",
+    ),
+    *(
+        "journal.commit.before",
+        "journal.mark.before",
+        "recovery.begun",
+        "recovery.resent",
+        "recovery.cancelled",
+    ),
     *("recovery.asked", "recovery.agreed"),
 )
 """Passed by gate and desk."""
@@ -49,10 +66,16 @@ def kinds() -> dict[str, Fault]:
     found |= {f"link: {word}": _link(word) for word in (*SHUT, *LIMPS)}
     found |= {f"message: {word}": _message(word) for word in ONCE}
     for who in BOTH:
-        found |= {f"disk full: {who}": _full(who), f"locked: {who}": _locked(who), f"torn: {who}": _torn(who)}
+        found |= {
+            f"disk full: {who}": _full(who),
+            f"locked: {who}": _locked(who),
+            f"torn: {who}": _torn(who),
+        }
     found |= {f"clock {seconds:+.0f} s": _clock(seconds) for seconds in JUMPS_S}
     found["kill latch"] = _latch
-    places = [("gate", point) for point in POINTS] + [("desk", point) for point in (*POINTS, *OF_DESK)]
+    places = [("gate", point) for point in POINTS] + [
+        ("desk", point) for point in (*POINTS, *OF_DESK)
+    ]
     return found | {f"{who} at {point}": _point(who, point) for who, point in places}
 
 
@@ -73,7 +96,9 @@ def strike(world: World, name: str, draw: random.Random) -> None:
     world.ensure()
 
 
-def unattended(world: World, what: str, began: float, mend: Callable[[], None], patient: bool = True) -> None:
+def unattended(
+    world: World, what: str, began: float, mend: Callable[[], None], patient: bool = True
+) -> None:
     """Leave it until nothing works at the venue, or not (`patient`); mend it; write down how long it was."""
     if patient:
         world.wait_working(0, LONGEST_S)
@@ -111,7 +136,9 @@ def _link(word: str) -> Fault:
         began = time.monotonic()
         world.link(word)
         if word in SHUT:
-            unattended(world, f"link {word}", began, lambda: world.link("pass"), draw.random() < 0.7)
+            unattended(
+                world, f"link {word}", began, lambda: world.link("pass"), draw.random() < 0.7
+            )
         else:
             time.sleep(draw.uniform(0.5, 3.0))
             world.link("pass")
@@ -159,7 +186,9 @@ def _locked(who: str) -> Fault:
         seconds = draw.choice(LOCKS_S)
         folder = world.place.gate if who == "gate" else world.place.desk
         began = time.monotonic()
-        with closing(sqlite3.connect(folder / DATABASE, timeout=5.0, isolation_level=None)) as other:
+        with closing(
+            sqlite3.connect(folder / DATABASE, timeout=5.0, isolation_level=None)
+        ) as other:
             other.execute("BEGIN IMMEDIATE")
             until = began + seconds
             while time.monotonic() < until:
@@ -224,7 +253,9 @@ def _point(who: str, point: str) -> Fault:
         ready, died = world.start_to_die(who, f"{point}:{passages}")
         if ready:
             world.record.windows.append(Window(f"kill {who}", began, ready))
-        unattended(world, f"{who} at {point}", died if ready else began, lambda: None, draw.random() < 0.5)
+        unattended(
+            world, f"{who} at {point}", died if ready else began, lambda: None, draw.random() < 0.5
+        )
 
     return fault
 

@@ -57,7 +57,9 @@ class Proxy:
         Of where bytes are cut.
     """
 
-    def __init__(self, listener: socket.socket, target: int, control: socket.socket, seed: int) -> None:
+    def __init__(
+        self, listener: socket.socket, target: int, control: socket.socket, seed: int
+    ) -> None:
         self._listener, self._target, self._control = listener, target, control
         self._random = random.Random(seed)
         self._mode, self._once = "pass", list[str]()

@@ -81,7 +81,9 @@ class World:
     def __init__(self, folder: Path, source: Source, seed: int, watchdog: bool) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.place = Place(folder, _free_port(), self._listener.getsockname()[1], watchdog, seed)
-        self.disks = {who: disk for who in ("gate", "desk") if (disk := _disk(folder / who)) is not None}
+        self.disks = {
+            who: disk for who in ("gate", "desk") if (disk := _disk(folder / who)) is not None
+        }
         """Small file systems of those who write, where this machine lets them be mounted."""
         if self.disks:
             sqlite.ROOM = 0  # type: ignore[misc]  # a log whose room was taken before would feel a full disk late
@@ -109,8 +111,12 @@ class World:
                 if self.alive(name) or self._start(name, ""):
                     break
             else:
-                said = (self.place.folder / f"{name}.log").read_text(encoding="utf-8", errors="replace")
-                raise VenueError(f"a {name} that starts", said[-600:] or "nothing", f"see {self.place.folder}")
+                said = (self.place.folder / f"{name}.log").read_text(
+                    encoding="utf-8", errors="replace"
+                )
+                raise VenueError(
+                    f"a {name} that starts", said[-600:] or "nothing", f"see {self.place.folder}"
+                )
 
     def _start(self, name: str, point: str) -> bool:
         """Whether it became ready before it ended."""
@@ -261,14 +267,18 @@ class World:
     def wait_working(self, fewest: int, seconds: float) -> None:
         """Until so many orders work, 0: until none does; or until some seconds have passed."""
         until = time.monotonic() + seconds
-        while (self.working() < fewest if fewest else self.working() > 0) and time.monotonic() < until:
+        while (
+            self.working() < fewest if fewest else self.working() > 0
+        ) and time.monotonic() < until:
             time.sleep(0.01)
 
     def _await(self, done: Callable[[], bool], what: str) -> None:
         until = time.monotonic() + PATIENCE_S
         while not done():
             if time.monotonic() > until:
-                raise VenueError(what, f"none within {PATIENCE_S:g} s", f"see the logs in {self.place.folder}")
+                raise VenueError(
+                    what, f"none within {PATIENCE_S:g} s", f"see the logs in {self.place.folder}"
+                )
             time.sleep(0.005)
 
 

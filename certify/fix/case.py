@@ -126,7 +126,11 @@ def case(id_: str, title: str, role: Role, *, outside: bool = False) -> Callable
 
     def register(body: Body) -> Body:
         if (id_, role) in REGISTER:
-            raise ConfigError("each case once in each role", f"{id_} as {role} twice", "give one of them another id")
+            raise ConfigError(
+                "each case once in each role",
+                f"{id_} as {role} twice",
+                "give one of them another id",
+            )
         REGISTER[id_, role] = Planned(id_, title, role, body, outside)
         return body
 
@@ -179,7 +183,9 @@ def run(planned: Planned, bench: Bench, limit_s: float = LIMIT_S) -> Case:
         passed, detail = False, f"no end after {limit_s:g} s" if endless else name + str(error)
     finally:
         deadline.stop()
-    return Case(planned.id, planned.title, planned.role, passed, " ".join(detail.split())[:_MOST_DETAIL])
+    return Case(
+        planned.id, planned.title, planned.role, passed, " ".join(detail.split())[:_MOST_DETAIL]
+    )
 
 
 def ordered(found: Iterable[Planned]) -> list[Planned]:

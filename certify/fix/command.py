@@ -28,14 +28,20 @@ def _show(request: CertifyFix, found: dict[str, Any]) -> None:
     whose = f"the acceptor at {request.host}:{request.port}" if request.host else "Tercel"
     rows = [(one["id"], one["role"], _ended(one), one["title"]) for one in found["cases"]]
     print_table(
-        f"{whose}, profile {request.profile}", ("case", "role", "result", "what"), rows, left=_TEXTS, wraps=("what",)
+        f"{whose}, profile {request.profile}",
+        ("case", "role", "result", "what"),
+        rows,
+        left=_TEXTS,
+        wraps=("what",),
     )
     console = result_console()
     console.print(f"{found['passed']} cases passed and {found['failed']} failed.")
     for one in [one for one in found["cases"] if not one["passed"]]:
         console.print(f"  {one['id']} as {one['role']}: {one['detail']}", markup=False)
     if found["exempt"]:
-        console.print(f"Exempt are {', '.join(one['id'] for one in found['exempt'])}; --json says why.")
+        console.print(
+            f"Exempt are {', '.join(one['id'] for one in found['exempt'])}; --json says why."
+        )
 
 
 def _ended(one: dict[str, Any]) -> str:

@@ -37,14 +37,21 @@ def denied(wall: Wall, command: Any, code: str) -> None:
 def replacing(wall: Wall, name: str, lots: int, price: int) -> ReplaceOrder:
     """A replace that nobody has sent yet."""
     order, new = wall.state(name), wall.new()
-    return ReplaceOrder(f"r{new.cl_ord_id}", order.name, XYZ, order.side, lots, price, "ann", order.parent, 0)
+    return ReplaceOrder(
+        f"r{new.cl_ord_id}", order.name, XYZ, order.side, lots, price, "ann", order.parent, 0
+    )
 
 
 @case("K01", "3: price collar, a tick on each side", "initiator")
 def collar(bench: Bench) -> str:
     """500 bps around 10.00: 950 to 1050."""
     with Wall(bench) as wall:
-        for side, inside, outside in ((1, 1050, 1051), (-1, 950, 949), (1, 950, 949), (-1, 1050, 1051)):
+        for side, inside, outside in (
+            (1, 1050, 1051),
+            (-1, 950, 949),
+            (1, 950, 949),
+            (-1, 1050, 1051),
+        ):
             denied(wall, wall.new(1, outside, side), "COLLAR")
             name = wall.live(1, inside, side)
             denied(wall, replacing(wall, name, 1, outside), "COLLAR")
@@ -78,17 +85,24 @@ def order_volume(bench: Bench) -> str:
 def message_rate(bench: Bench) -> str:
     """A flood of 60, ten times what may leave in a second."""
     with Wall(bench, agents={"messages": 6, "window_ms": 1000}) as wall:
-        wall.until(lambda: wall.gateway.limits.check(wall.new(), wall.fix.now_ns) is None, "an empty window")
+        wall.until(
+            lambda: wall.gateway.limits.check(wall.new(), wall.fix.now_ns) is None,
+            "an empty window",
+        )
         before = len(wall.venue.of_kind(*_CANCELS))
         codes = [why.code for _ in range(60) for _, why in wall.submit(wall.new(1)).denied]
         expect(set(codes), {"MESSAGES"}, "denials")
         wall.submit(*(MassCancel(f"m{n}", "ann", "", wall.fix.now_ns) for n in range(10)))
         wall.settle()
-        times = sorted(utc_ns(one.get(t.TRANSACT_TIME)) or 0 for one in wall.venue.of_kind(t.NEW_ORDER))
+        times = sorted(
+            utc_ns(one.get(t.TRANSACT_TIME)) or 0 for one in wall.venue.of_kind(t.NEW_ORDER)
+        )
         worst = max(sum(0 <= ns - first < NS_PER_SECOND - 10**6 for ns in times) for first in times)
         holds(worst <= 6, f"at most 6 orders in a second, not {worst}")
         many = 10 if bench.terms.profile.orders.mass_cancel != "none" else 10 * len(times)
-        expect(len(wall.venue.of_kind(*_CANCELS)) - before, many, "cancels at the peer, past the limit")
+        expect(
+            len(wall.venue.of_kind(*_CANCELS)) - before, many, "cancels at the peer, past the limit"
+        )
         return f"{len(times)} of 60 orders, 10 of 10 cancels"
 
 
@@ -108,7 +122,9 @@ def reserved_at_once(bench: Bench) -> str:
         return "1 passed, 2 denied"
 
 
-@case("K06", "8: repeated executions stop the agent until a named person lets it go on", "initiator")
+@case(
+    "K06", "8: repeated executions stop the agent until a named person lets it go on", "initiator"
+)
 def repeated_executions(bench: Bench) -> str:
     """Three in a window; a restart clears nothing."""
     with Wall(bench, agents={"executions": 3, "executions_ms": 60_000}) as wall:
@@ -124,7 +140,9 @@ def repeated_executions(bench: Bench) -> str:
         expect(len(wall.submit(wall.new()).sent), 1, "orders once a person let it go on")
         wall.settle()
         (cleared,) = wall.entries("rearm")
-        expect((cleared.body["by"], cleared.body["reason"]), ("bea", "looked at it"), "who, and why")
+        expect(
+            (cleared.body["by"], cleared.body["reason"]), ("bea", "looked at it"), "who, and why"
+        )
         return "stopped, still stopped after a restart, cleared by bea"
 
 
@@ -153,7 +171,9 @@ def exposure(bench: Bench) -> str:
 def losses(bench: Bench) -> str:
     """Marked at the mid; a restart clears nothing."""
     for limit in ("daily_loss", "drawdown"):
-        with Wall(Bench(bench.terms, bench.folder / limit[:2]), agents={limit: 5}) as wall:  # a socket has a short path
+        with Wall(
+            Bench(bench.terms, bench.folder / limit[:2]), agents={limit: 5}
+        ) as wall:  # a socket has a short path
             name, open_ = wall.live(10), wall.live(5, 1040, -1)
             wall.say(name, "F", "2", last=10, px=10)
             holds(wall.gateway.limits.killed("ann") is None, "no false trip")
@@ -209,7 +229,9 @@ class _FullDisk:
 
     def append(self, entries: Sequence[Entry], *, sync: bool = True) -> int:
         """It has no room."""
-        raise JournalError("room for entries", f"[Errno {errno.ENOSPC}] no space left on device", "make room")
+        raise JournalError(
+            "room for entries", f"[Errno {errno.ENOSPC}] no space left on device", "make room"
+        )
 
 
 @contextmanager
@@ -222,7 +244,11 @@ def _full_disk(wall: Wall) -> Iterator[None]:
         wall.gateway.journal = whole
 
 
-@case("K11", "16: kill an agent, the desk; with a loop that hangs; with a journal that is full", "initiator")
+@case(
+    "K11",
+    "16: kill an agent, the desk; with a loop that hangs; with a journal that is full",
+    "initiator",
+)
 def kill(bench: Bench) -> str:
     """New orders are blocked first; what is open is cancelled, until the venue confirms."""
     with Wall(bench, ("ann", "bob")) as wall:
@@ -238,11 +264,15 @@ def kill(bench: Bench) -> str:
         again, seen = wall.live(), len(wall.venue.of_kind(*_CANCELS))
         wall.gate.watch.start()  # nobody turns the gate from here on: its second thread alone looks
         latch.kill("everything", "bea", wall.fix.now_ns)
-        wall.venue.wait_for(lambda: len(wall.venue.of_kind(*_CANCELS)) > seen + 1, "cancels while the loop hangs")
+        wall.venue.wait_for(
+            lambda: len(wall.venue.of_kind(*_CANCELS)) > seen + 1, "cancels while the loop hangs"
+        )
         wall.gate.watch.stop(1.0)
         wall.say(again, "4", "4")
         wall.say(his, "4", "4")
-        wall.until(lambda: sorted(_confirmed(wall)) == ["ann", "ann", "bob"], "both kills confirmed")
+        wall.until(
+            lambda: sorted(_confirmed(wall)) == ["ann", "ann", "bob"], "both kills confirmed"
+        )
         denied(wall, wall.new(account="bob"), "KILLED")
         _rearm(wall)
         last, seen = wall.live(), len(wall.venue.of_kind(*_CANCELS))
@@ -250,7 +280,9 @@ def kill(bench: Bench) -> str:
             latch.kill("again", "bea", wall.fix.now_ns, ("ann",))
             with suppress(JournalError):
                 wall.turn()
-            wall.venue.wait_for(lambda: len(wall.venue.of_kind(*_CANCELS)) > seen, "the cancel with a full disk")
+            wall.venue.wait_for(
+                lambda: len(wall.venue.of_kind(*_CANCELS)) > seen, "the cancel with a full disk"
+            )
         wall.say(last, "4", "4")
         return "an agent, the desk with a hanging loop, an agent with a full disk"
 
@@ -259,7 +291,9 @@ def _confirmed(wall: Wall) -> list[str]:
     return [entry.agent for entry in wall.entries("kill") if entry.body["event"] == "confirmed"]
 
 
-@case("K12", "2: no reference, no limits, a failing check, no gate: denied; cancels pass", "initiator")
+@case(
+    "K12", "2: no reference, no limits, a failing check, no gate: denied; cancels pass", "initiator"
+)
 def fails_closed(bench: Bench) -> str:
     """What is missing is a denial."""
     with Wall(Bench(bench.terms, bench.folder / "quiet"), quiet=True) as wall:
@@ -282,7 +316,11 @@ def fails_closed(bench: Bench) -> str:
         with opened_or_not(nothing, wall) as error:
             holds(error is not None, "a gate without limits does not open")
         wall.open()
-        expect([one for one in wall.venue.heard[seen:] if one.kind in _ORDERS], [], "orders that the peer saw")
+        expect(
+            [one for one in wall.venue.heard[seen:] if one.kind in _ORDERS],
+            [],
+            "orders that the peer saw",
+        )
     return "6 of 6"
 
 

@@ -33,7 +33,9 @@ State = Callable[[Stage, Peer], None]
 
 def serve(folder: Path, begin: str) -> None:
     """The acceptor's process."""
-    server = serve_fix(TinyVenue(), 0, [Login(NAMES[1], begin=begin)], comp_id=NAMES[0], store=folder)
+    server = serve_fix(
+        TinyVenue(), 0, [Login(NAMES[1], begin=begin)], comp_id=NAMES[0], store=folder
+    )
     sys.stdout.write(f"{server.port}\n")
     sys.stdout.flush()
     server.wait()
@@ -46,7 +48,9 @@ def trade(folder: Path, profile: str, port: int) -> None:
         messages, _ = link.poll(0.05)
         for one in messages:
             if one.kind == "8" and link.up:
-                link.send([("j", [(45, str(one.number)), (372, "8"), (380, "0"), (58, one.get(17))])])
+                link.send(
+                    [("j", [(45, str(one.number)), (372, "8"), (380, "0"), (58, one.get(17))])]
+                )
 
 
 def _start(*words: str) -> "subprocess.Popen[str]":
@@ -64,7 +68,9 @@ class KilledAcceptor(OutsideStage):
 
     def _begun(self) -> Address:
         self.process = _start(*self.words)
-        return Address("127.0.0.1", int(self.process.stdout.readline() if self.process.stdout else 0))
+        return Address(
+            "127.0.0.1", int(self.process.stdout.readline() if self.process.stdout else 0)
+        )
 
     def begin_again(self) -> None:
         """Another process goes on with its store."""
@@ -207,7 +213,9 @@ def kill_before_logon(stage: KilledAcceptor | KilledInitiator) -> None:
 
 def _done(stage: Stage) -> list[str]:
     """What it acted on, as its words say, each word counted once however often it was repeated."""
-    words = {one.number: one for peer in stage.peers for one in peer.heard if one.kind in ("8", "j")}
+    words = {
+        one.number: one for peer in stage.peers for one in peer.heard if one.kind in ("8", "j")
+    }
     return [one.get(58) if one.kind == "j" else one.get(11) for one in words.values()]
 
 

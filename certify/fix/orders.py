@@ -33,7 +33,13 @@ def part_fills(bench: Bench) -> str:
             wall.say(name, "F", "2" if n == 3 else "1", last=lots, px=price)
             paid += lots * round(price * 100)
             told = wall.venue.orders[name]
-            wall.stands(name, "filled" if n == 3 else "partially_filled", told.cum, told.leaves, paid / float(told.cum))
+            wall.stands(
+                name,
+                "filled" if n == 3 else "partially_filled",
+                told.cum,
+                told.leaves,
+                paid / float(told.cum),
+            )
             expect(wall.position(), told.cum, "position")
         return f"4 fills, {paid / 10:g} on average"
 
@@ -41,7 +47,9 @@ def part_fills(bench: Bench) -> str:
 @case("O03", "rejected, for each reason, and after pending new", "initiator")
 def rejected(bench: Bench) -> str:
     """Matrix A.2; OrdRejReason (103)."""
-    reasons = ["0", "1", "2", "3", "4", "6", "8"] + (["11", "13", "15"] if bench.begin == "FIX.4.4" else [])
+    reasons = ["0", "1", "2", "3", "4", "6", "8"] + (
+        ["11", "13", "15"] if bench.begin == "FIX.4.4" else []
+    )
     with Wall(bench) as wall:
         wall.venue.needs(t.ORD_REJ_REASON, reasons[0])
         for n, reason in enumerate(reasons):
@@ -53,7 +61,10 @@ def rejected(bench: Bench) -> str:
                 wall.stands(name, "pending_new", 0, 10)
             wall.say(name, "8", "8", _103=reason, text="no")
             wall.stands(name, "rejected", 0, 0)
-            holds(f"103={reason}" in wall.state(name).text, f"the reason {reason} is kept: {wall.state(name).text}")
+            holds(
+                f"103={reason}" in wall.state(name).text,
+                f"the reason {reason} is kept: {wall.state(name).text}",
+            )
         expect(wall.reserved(), 0, "lots reserved")
         return f"{len(reasons)} reasons"
 
@@ -77,7 +88,11 @@ def times_in_force(bench: Bench) -> str:
     """Matrices A.1 and F: expired, done for day. What we send is day and immediate-or-cancel."""
     with Wall(bench) as wall:
         soon = wall.order(10, 1000, tif=Tif.IOC)
-        expect(wall.venue.of_kind(t.NEW_ORDER)[-1].get(t.TIME_IN_FORCE), bench.terms.profile.orders.ioc, "59")
+        expect(
+            wall.venue.of_kind(t.NEW_ORDER)[-1].get(t.TIME_IN_FORCE),
+            bench.terms.profile.orders.ioc,
+            "59",
+        )
         wall.say(soon, "0", "0")
         wall.say(soon, "F", "1", last=4, px=10)
         wall.say(soon, "C", "C")
@@ -187,11 +202,15 @@ def duplicate_cancel(bench: Bench) -> str:
     """Matrix B.1.e: 102=6 (4.2 has no code for it). We never send one; when the venue says so, the order stands."""
     with Wall(bench) as wall:
         name = wall.live()
-        wall.venue.refuse(wall.cancel(name), t.DUPLICATE_CANCEL if bench.begin == "FIX.4.4" else "2")
+        wall.venue.refuse(
+            wall.cancel(name), t.DUPLICATE_CANCEL if bench.begin == "FIX.4.4" else "2"
+        )
         wall.settle()
         wall.stands(name, "new", 0, 10)
         first, second = wall.cancel(name), wall.cancel(name)
-        holds(first.get(t.CL_ORD_ID) != second.get(t.CL_ORD_ID), "each cancel has a name of its own")
+        holds(
+            first.get(t.CL_ORD_ID) != second.get(t.CL_ORD_ID), "each cancel has a name of its own"
+        )
         wall.say(first.get(t.CL_ORD_ID), "4", "4", orig=name)
         wall.venue.refuse(second, t.TOO_LATE)
         wall.settle()
@@ -210,7 +229,14 @@ def replaced(bench: Bench) -> str:
             request = wall.replace(name, lots, price)
             expect(request.get(t.ORIG_CL_ORD_ID), before, "41")
             wall.stands(name, "pending_replace", 0, most)
-            wall.say(request.get(t.CL_ORD_ID), "5", "0", orig=before, qty=lots, price=f"{price / 100:.2f}")
+            wall.say(
+                request.get(t.CL_ORD_ID),
+                "5",
+                "0",
+                orig=before,
+                qty=lots,
+                price=f"{price / 100:.2f}",
+            )
             wall.stands(name, "new", 0, lots)
             expect((wall.state(name).price, wall.reserved()), (price, lots), "price and reserve")
         return "price, up, down, both"
@@ -225,7 +251,9 @@ def replace_crosses_fill(bench: Bench) -> str:
             request = wall.replace(name, lots, 1000)
             wall.say(name, "F", "1", last=5, px=10)
             wall.stands(name, "pending_replace", 5, 5, 1000)
-            wall.say(request.get(t.CL_ORD_ID), "5", becomes, orig=name, qty=max(lots, 5), leaves=leaves)
+            wall.say(
+                request.get(t.CL_ORD_ID), "5", becomes, orig=name, qty=max(lots, 5), leaves=leaves
+            )
             wall.stands(name, "partially_filled" if leaves else "filled", 5, leaves, 1000)
             if leaves:
                 wall.say(wall.state(name).name, "4", "4")
@@ -243,7 +271,11 @@ def replace_refused(bench: Bench) -> str:
         wall.venue.refuse(request, "2")
         wall.settle()
         wall.stands(name, "new", 0, 10)
-        expect((wall.state(name).price, wall.state(name).name, wall.reserved()), (1000, name, 10), "terms")
+        expect(
+            (wall.state(name).price, wall.state(name).name, wall.reserved()),
+            (1000, name, 10),
+            "terms",
+        )
         return "10 at 1000 again"
 
 
@@ -254,7 +286,9 @@ def replaces_in_a_row(bench: Bench) -> str:
         name = wall.live()
         first, second = wall.replace(name, 12, 1000), wall.replace(name, 14, 1000)
         x, y = first.get(t.CL_ORD_ID), second.get(t.CL_ORD_ID)
-        expect((first.get(t.ORIG_CL_ORD_ID), second.get(t.ORIG_CL_ORD_ID)), (name, name), "41 of both")
+        expect(
+            (first.get(t.ORIG_CL_ORD_ID), second.get(t.ORIG_CL_ORD_ID)), (name, name), "41 of both"
+        )
         wall.say(x, "5", "0", orig=name, qty=12)
         wall.stands(name, "pending_replace", 0, 14)
         wall.say(y, "5", "0", orig=x, qty=14)
@@ -266,7 +300,9 @@ def replaces_in_a_row(bench: Bench) -> str:
         wall.settle()
         wall.stands(name, "new", 0, 16)
         expect(wall.cancel(name).get(t.ORIG_CL_ORD_ID), third.get(t.CL_ORD_ID), "41 of a cancel")
-        wall.say(wall.venue.of_kind(t.CANCEL)[-1].get(t.CL_ORD_ID), "4", "4", orig=third.get(t.CL_ORD_ID))
+        wall.say(
+            wall.venue.of_kind(t.CANCEL)[-1].get(t.CL_ORD_ID), "4", "4", orig=third.get(t.CL_ORD_ID)
+        )
         return "12, 14, 16; 18 refused"
 
 

@@ -163,7 +163,9 @@ def replaced(trader: PeerDesk) -> str:
     """Matrix C.1.a, D.1. The price is left alone at somebody else's acceptor."""
     name = trader.new()
     lots = float(trader.stage.asks_for[1])
-    steps = [(2 * lots, ""), (lots, "")] + ([(lots, "4.55"), (40, "4.45")] if isinstance(trader.stage, Floor) else [])
+    steps = [(2 * lots, ""), (lots, "")] + (
+        [(lots, "4.55"), (40, "4.45")] if isinstance(trader.stage, Floor) else []
+    )
     for qty, price in steps:
         request = trader.replace(name, qty, price)
         said = trader.report("5", "0", request, orig=name, leaves=qty)
@@ -203,7 +205,14 @@ def replace_refused(trader: PeerDesk) -> str:
     name = trader.new(100, BETWEEN)
     trader.stage.sells(30)
     trader.report("F", "1", name, cum=30)
-    wrong: list[dict[int, str]] = [{44: "5.02"}, {38: "15"}, {38: "0"}, {55: "ZZZ"}, {40: "1"}, {59: "3"}]
+    wrong: list[dict[int, str]] = [
+        {44: "5.02"},
+        {38: "15"},
+        {38: "0"},
+        {55: "ZZZ"},
+        {40: "1"},
+        {59: "3"},
+    ]
     for more in wrong:
         trader.refused(trader.replace(name, more=more), name, "99", "1", "2")
     said = trader.ask(name, "1", cum=30, leaves=70)

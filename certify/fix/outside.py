@@ -47,7 +47,9 @@ class OutsideStage(AcceptorStage):
         ns since 1970.
     """
 
-    def __init__(self, bench: Bench, outside: bool = True, wall: Callable[[], int] = time.time_ns) -> None:
+    def __init__(
+        self, bench: Bench, outside: bool = True, wall: Callable[[], int] = time.time_ns
+    ) -> None:
         Stage.__init__(self, bench)
         if bench.address is None:
             raise ConfigError("the address of an acceptor", "none", "give `host=` and `port=`")
@@ -58,19 +60,28 @@ class OutsideStage(AcceptorStage):
         self.head: Pairs = ()
         if outside:
             self.prefix = f"C{wall() // 1000:x}-"
-            self.names, self.asks_for = (session.sender or NAMES[1], session.target or NAMES[0]), order_of(bench.terms)
+            self.names, self.asks_for = (
+                (session.sender or NAMES[1], session.target or NAMES[0]),
+                order_of(bench.terms),
+            )
             self.head = [(int(tag), value) for tag, value in session.header.items()]
 
     @property
     def effects(self) -> list[str]:
         """Orders that it took: those that were reported as new, for the first time."""
-        reports = [one for peer in self.peers for one in peer.heard if one.kind == "8" and not one.again]
+        reports = [
+            one for peer in self.peers for one in peer.heard if one.kind == "8" and not one.again
+        ]
         return [one.get(11) for one in reports if one.get(150) in ("0", "A") and one.get(20) != "3"]
 
     def had(self, names: list[str], what: str, last: int = 0) -> None:
         """See `Stage`: reports of orders come when the venue has them, which may be after a heartbeat's answer."""
         until = time.monotonic() + PATIENCE_S
-        while self.effects[-last:] != names and time.monotonic() < until and not all(one.ended for one in self.peers):
+        while (
+            self.effects[-last:] != names
+            and time.monotonic() < until
+            and not all(one.ended for one in self.peers)
+        ):
             for peer in self.peers:
                 if not peer.ended:
                     peer.look()
@@ -109,9 +120,13 @@ class OutsideStage(AcceptorStage):
                 (self.address.host, self.address.port), _CONNECT_S
             )
             if (tls := self.bench.terms.tls()) is not None:
-                plain = tls.client().wrap_socket(plain, server_hostname=tls.server_name or self.address.host)
+                plain = tls.client().wrap_socket(
+                    plain, server_hostname=tls.server_name or self.address.host
+                )
         except OSError as error:
-            raise VenueError(f"an acceptor at {self.address}", f"{error}", "start it, or mend the address") from None
+            raise VenueError(
+                f"an acceptor at {self.address}", f"{error}", "start it, or mend the address"
+            ) from None
         who = names if names[0] else self.names
         peer = Peer(plain, self.begin, who, log or self.log, self.now_ns, reading(plain))
         peer.head, peer.rounds = self.head, 2
@@ -126,9 +141,14 @@ class OutsideStage(AcceptorStage):
         settings = self.bench.terms.settings(self.names[0])
         made = settings.logon_fields
         self._fixed_ns = self._wall()
-        return [*body, *(made(stamp(self._fixed_ns), number or self.log.number) if made is not None else ())]
+        return [
+            *body,
+            *(made(stamp(self._fixed_ns), number or self.log.number) if made is not None else ()),
+        ]
 
-    def log_on(self, number: int | None = None, reset: bool = False, heartbeat: int = 0, more: Pairs = ()) -> Peer:
+    def log_on(
+        self, number: int | None = None, reset: bool = False, heartbeat: int = 0, more: Pairs = ()
+    ) -> Peer:
         """See `Stage`: tried again while the last connection of the name is not forgotten."""
         until = time.monotonic() + PATIENCE_S
         while True:
@@ -145,7 +165,11 @@ class OutsideStage(AcceptorStage):
             else:
                 if self.answer.kind == "A":
                     return peer
-                raise VenueError("an answer to the Logon", f"{self.answer} {self.answer.get(58)}", "mend the profile")
+                raise VenueError(
+                    "an answer to the Logon",
+                    f"{self.answer} {self.answer.get(58)}",
+                    "mend the profile",
+                )
             self.log.number -= number is None
             peer.socket.close()
 
@@ -171,7 +195,9 @@ def must_listen(address: Address) -> None:
     try:
         socket.create_connection((address.host, address.port), _CONNECT_S).close()
     except OSError as error:
-        raise VenueError(f"an acceptor at {address}", f"{error}", "start it, or mend the address") from None
+        raise VenueError(
+            f"an acceptor at {address}", f"{error}", "start it, or mend the address"
+        ) from None
 
 
 def order_of(terms: ProfileTerms) -> tuple[str, str, str]:
@@ -183,6 +209,12 @@ def order_of(terms: ProfileTerms) -> tuple[str, str, str]:
         When the profile has no symbol.
     """
     if not terms.symbols:
-        raise ConfigError(f"a [[symbol]] in {terms.name}", "none", "name one that orders may be sent for")
+        raise ConfigError(
+            f"a [[symbol]] in {terms.name}", "none", "name one that orders may be sent for"
+        )
     first = terms.symbols[0]
-    return first.name, format(Decimal(str(first.lot)) * _LOTS, "f"), format(Decimal(str(first.tick)), "f")
+    return (
+        first.name,
+        format(Decimal(str(first.lot)) * _LOTS, "f"),
+        format(Decimal(str(first.tick)), "f"),
+    )

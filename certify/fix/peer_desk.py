@@ -54,16 +54,29 @@ class Floor(AcceptorStage):
     Beside the desk, OTHER may log on, and COPY, which gets copies of the desk's reports.
     """
 
-    def __init__(self, bench: Bench, times: SessionTimes | None = None, login: Login | None = None) -> None:
+    def __init__(
+        self, bench: Bench, times: SessionTimes | None = None, login: Login | None = None
+    ) -> None:
         self.staffed = StaffedVenue()
         self._seller: PeerDesk | None = None
         super().__init__(bench, times, login, self.staffed)
 
     def _served(self) -> FixServer:
-        logins = [self._login, Login(OTHER, begin=self.begin), Login(COPY, begin=self.begin, copies=(NAMES[1],))]
+        logins = [
+            self._login,
+            Login(OTHER, begin=self.begin),
+            Login(COPY, begin=self.begin, copies=(NAMES[1],)),
+        ]
         pace, folder = Pace(_Ticks()), self.bench.folder
         server = FixServer(
-            self.venue, ListenerSettings(), logins, NAMES[0], folder, pace, times=self._times, wall_ns=self.clock
+            self.venue,
+            ListenerSettings(),
+            logins,
+            NAMES[0],
+            folder,
+            pace,
+            times=self._times,
+            wall_ns=self.clock,
         )
         server.listen()
         return server
@@ -79,7 +92,9 @@ class Floor(AcceptorStage):
 
     def trades(self) -> list[str]:
         """The venue's names of the desk's executions that stand."""
-        return [one.exec_id for one in self.staffed.trades if one.account == NAMES[1] and one.last_qty]
+        return [
+            one.exec_id for one in self.staffed.trades if one.account == NAMES[1] and one.last_qty
+        ]
 
     def join(self, name: str, more: Pairs = ()) -> Peer:
         """Another counterparty, logged on."""
@@ -128,7 +143,11 @@ class Ticket:
     @property
     def mean(self) -> float:
         """At which price, on average."""
-        return sum(lots * price for lots, price in self.fills.values()) / self.cum if self.fills else 0.0
+        return (
+            sum(lots * price for lots, price in self.fills.values()) / self.cum
+            if self.fills
+            else 0.0
+        )
 
 
 class PeerDesk:
@@ -150,7 +169,12 @@ class PeerDesk:
     # -- out ----------------------------------------------------------------------------------------------------------
     def _body(self, qty: float, price: str, more: dict[int, str]) -> Pairs:
         symbol, lots, at = self.stage.asks_for
-        body = dict(order_fields(symbol, f"{qty:g}" if qty else lots, price or at, self.stage.now_ns())) | more
+        body = (
+            dict(
+                order_fields(symbol, f"{qty:g}" if qty else lots, price or at, self.stage.now_ns())
+            )
+            | more
+        )
         return [(tag, value) for tag, value in body.items() if value]
 
     def send(self, qty: float = 0, price: str = "", more: dict[int, str] | None = None) -> str:
@@ -175,11 +199,18 @@ class PeerDesk:
         return self._also(name, orig)
 
     def replace(
-        self, orig: str, qty: float = 0, price: str = "", more: dict[int, str] | None = None, name: str = ""
+        self,
+        orig: str,
+        qty: float = 0,
+        price: str = "",
+        more: dict[int, str] | None = None,
+        name: str = "",
     ) -> str:
         """Ask to change an order; the request's name."""
         name = name or self.stage.name()
-        self.peer.say("G", [(41, orig), (11, name), *self._body(qty, price, {21: "1"} | (more or {}))])
+        self.peer.say(
+            "G", [(41, orig), (11, name), *self._body(qty, price, {21: "1"} | (more or {}))]
+        )
         return self._also(name, orig)
 
     def _also(self, name: str, orig: str) -> str:
@@ -206,7 +237,11 @@ class PeerDesk:
         if "leaves" in wanted:
             expect(float(said.get(151)), wanted["leaves"], f"LeavesQty of {name}")
         expect(said.get(41), wanted.get("orig", ""), f"OrigClOrdID of {name}")
-        expect(said.get(103), self.older("103", wanted.get("reason", "")), f"OrdRejReason ({said.get(58)})")
+        expect(
+            said.get(103),
+            self.older("103", wanted.get("reason", "")),
+            f"OrdRejReason ({said.get(58)})",
+        )
         return said
 
     def kind(self, said: Heard) -> str:
@@ -234,7 +269,11 @@ class PeerDesk:
         """
         kind, status, exec_id = self.kind(said), said.get(39), said.get(17)
         required = (*_REQUIRED, 20) if self.stage.old else _REQUIRED
-        expect([tag for tag in required if not said.get(tag)], [], "required fields that the report lacks")
+        expect(
+            [tag for tag in required if not said.get(tag)],
+            [],
+            "required fields that the report lacks",
+        )
         holds(exec_id not in self.execs, f"ExecID {exec_id} is new")
         self.execs.add(exec_id)
         holds(kind == "I" or said.get(11) in self.tickets, f"ClOrdID {said.get(11)} was sent")
@@ -249,7 +288,11 @@ class PeerDesk:
         if self.stage.old and kind in ("F", "H", "G", "I"):
             expect(said.get(150), status, "ExecType of 4.2: as the order stands")
         if status == "8":
-            expect((float(said.get(14)), float(said.get(151))), (0.0, 0.0), "CumQty and LeavesQty of a rejection")
+            expect(
+                (float(said.get(14)), float(said.get(151))),
+                (0.0, 0.0),
+                "CumQty and LeavesQty of a rejection",
+            )
         else:
             self._sums(said, ticket)
         return ticket
@@ -273,7 +316,10 @@ class PeerDesk:
     def _sums(said: Heard, ticket: Ticket) -> None:
         if ticket.qty:
             expect(float(said.get(38) or ticket.qty), ticket.qty, "OrderQty")
-            holds(ticket.cum <= ticket.qty, f"no more filled than ordered: {ticket.cum:g} of {ticket.qty:g}")
+            holds(
+                ticket.cum <= ticket.qty,
+                f"no more filled than ordered: {ticket.cum:g} of {ticket.qty:g}",
+            )
         expect(float(said.get(14)), ticket.cum, "CumQty, the sum of what was executed")
         left = 0.0 if said.get(39) in _OVER else ticket.qty - ticket.cum
         expect(float(said.get(151)), left, "LeavesQty")
@@ -286,9 +332,17 @@ class PeerDesk:
         expect(said.kind, "9", f"MsgType of the answer ({said.get(150)}, {said.get(58)})")
         got = said.get(11), said.get(41), said.get(434), said.get(102), said.get(39)
         wanted = name, orig, of, self.older("102", reason), status
-        expect(got, wanted, f"ClOrdID, OrigClOrdID, CxlRejResponseTo, CxlRejReason and OrdStatus ({said.get(58)})")
+        expect(
+            got,
+            wanted,
+            f"ClOrdID, OrigClOrdID, CxlRejResponseTo, CxlRejReason and OrdStatus ({said.get(58)})",
+        )
         known = self.tickets.get(orig)
-        expect(said.get(37), known.order_id if known is not None else "NONE", "OrderID of the OrderCancelReject")
+        expect(
+            said.get(37),
+            known.order_id if known is not None else "NONE",
+            "OrderID of the OrderCancelReject",
+        )
         return said
 
     def ask(self, name: str, status: str, **wanted: Any) -> Heard:
@@ -304,7 +358,9 @@ class PeerDesk:
         MissedError
             When something was.
         """
-        said = [f"{one} {one.get(58)}" for one in self.peer.sync() if one.kind in ("8", "9", "3", "j")]
+        said = [
+            f"{one} {one.get(58)}" for one in self.peer.sync() if one.kind in ("8", "9", "3", "j")
+        ]
         expect(said, [], "what else was said about orders")
 
     # -- breaks -------------------------------------------------------------------------------------------------------

@@ -47,7 +47,9 @@ def covered(heard: list[Heard], first: int, last: int) -> list[Heard]:
     """
     due, found = first, []
     for one in heard:
-        expect((one.number, one.again), (due, True), "MsgSeqNum and PossDupFlag of what was repeated")
+        expect(
+            (one.number, one.again), (due, True), "MsgSeqNum and PossDupFlag of what was repeated"
+        )
         holds(bool(one.get(122)), f"OrigSendingTime (122) in {one}")
         if one.kind == "4":
             expect(one.get(123), "Y", "GapFillFlag of what fills a gap")
@@ -101,7 +103,9 @@ def logout(said: list[Heard]) -> Heard:
     MissedError
         When it is not.
     """
-    expect([one.kind for one in said][-1:], ["5"], "the last message before the end of the connection")
+    expect(
+        [one.kind for one in said][-1:], ["5"], "the last message before the end of the connection"
+    )
     return said[-1]
 
 

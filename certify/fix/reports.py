@@ -68,7 +68,11 @@ def unknown_bust(bench: Bench) -> str:
         return "set aside, DK, nothing booked"
 
 
-@case("O23", "an execution again: the same is passed over, another under its name is an alarm", "initiator")
+@case(
+    "O23",
+    "an execution again: the same is passed over, another under its name is an alarm",
+    "initiator",
+)
 def repeated_execution(bench: Bench) -> str:
     """P3: an execution changes a position once."""
     with Wall(bench) as wall:
@@ -94,10 +98,19 @@ def overfill(bench: Bench) -> str:
         wall.say(name, "F", "2", last=7, px=10)
         expect((wall.position(), wall.counted()), (15, 15), "position")
         holds({"overfill", "OVERFILL"} <= set(wall.alerts()), f"alarms: {wall.alerts()}")
-        expect([one.code for _, one in wall.submit(wall.new()).denied], ["KILLED"], "denial of the next order")
-        wall.until(lambda: wall.venue.of_kind(t.MASS_CANCEL, t.CANCEL), "the cancel of what is open")
+        expect(
+            [one.code for _, one in wall.submit(wall.new()).denied],
+            ["KILLED"],
+            "denial of the next order",
+        )
+        wall.until(
+            lambda: wall.venue.of_kind(t.MASS_CANCEL, t.CANCEL), "the cancel of what is open"
+        )
         wall.say(other, "4", "4")
-        wall.until(lambda: any(one.body["event"] == "confirmed" for one in wall.entries("kill")), "the kill confirmed")
+        wall.until(
+            lambda: any(one.body["event"] == "confirmed" for one in wall.entries("kill")),
+            "the kill confirmed",
+        )
         return "15 booked, killed, the other order cancelled"
 
 
@@ -128,7 +141,11 @@ def status(bench: Bench) -> str:
             wall.settle()
         wall.stands(name, "partially_filled", 2, 8, 1000)
         wall.stands(pending, "pending_new", 0, 5)
-        expect((wall.position(), wall.gateway.ledger.orders.get("nobody")), (2, None), "position, and nobody's order")
+        expect(
+            (wall.position(), wall.gateway.ledger.orders.get("nobody")),
+            (2, None),
+            "position, and nobody's order",
+        )
         return "as they stood"
 
 
@@ -152,7 +169,11 @@ def no_answer(bench: Bench) -> str:
         return "unknown, asked twice, new"
 
 
-@case("O28", "the link breaks with an order in flight: it came, it did not, it was filled", "initiator")
+@case(
+    "O28",
+    "the link breaks with an order in flight: it came, it did not, it was filled",
+    "initiator",
+)
 def broken_link(bench: Bench) -> str:
     """P2 and P4, three times."""
     with Wall(bench) as wall:
@@ -170,7 +191,9 @@ def broken_link(bench: Bench) -> str:
         _back(wall)
         wall.until(lambda: wall.venue.asked(lost.cl_ord_id), "a question about it")
         wall.settle()
-        wall.stands(lost.cl_ord_id, "rejected", 0, 0)  # its number was asked for and skipped, its name is not known
+        wall.stands(
+            lost.cl_ord_id, "rejected", 0, 0
+        )  # its number was asked for and skipped, its name is not known
         expect(len(wall.venue.of_kind(t.NEW_ORDER)), 1, "orders at the venue")
         filled = wall.order()
         _break(wall)
@@ -207,11 +230,19 @@ def mass_cancel(bench: Bench) -> str:
             asked = wall.venue.of_kind(t.MASS_CANCEL if many else t.CANCEL)
             if many:
                 expect(asked[-1].get(t.MASS_CANCEL_TYPE), kind if style == "all" else "1", "530")
-                refusal = [(t.MASS_CANCEL_TYPE, kind), (t.MASS_CANCEL_RESPONSE, "0"), (t.MASS_CANCEL_REASON, "99")]
+                refusal = [
+                    (t.MASS_CANCEL_TYPE, kind),
+                    (t.MASS_CANCEL_RESPONSE, "0"),
+                    (t.MASS_CANCEL_REASON, "99"),
+                ]
                 names = [(t.CL_ORD_ID, asked[-1].get(t.CL_ORD_ID)), (t.ORDER_ID, t.NO_NAME)]
                 wall.venue.say(t.MASS_CANCEL_REPORT, [*names, *refusal])
             else:
-                expect({each.get(t.ORIG_CL_ORD_ID) for each in asked[-2:]}, {one, two}, "41 of the cancels")
+                expect(
+                    {each.get(t.ORIG_CL_ORD_ID) for each in asked[-2:]},
+                    {one, two},
+                    "41 of the cancels",
+                )
                 for each in asked[-2:]:
                     wall.venue.refuse(each, "2")
             wall.settle()
@@ -232,11 +263,19 @@ def cancel_on_disconnect(bench: Bench) -> str:
     """Control 18."""
     for cancels in (True, False):
         with Wall(Bench(bench.terms, bench.folder / str(cancels)), cancels=cancels) as wall:
-            expect(wall.venue.logons[-1].get(t.CANCEL_ON_DISCONNECT), "Y" if cancels else "", "the wish in the logon")
+            expect(
+                wall.venue.logons[-1].get(t.CANCEL_ON_DISCONNECT),
+                "Y" if cancels else "",
+                "the wish in the logon",
+            )
             name = wall.live()
             _break(wall)
             wall.stands(name, "unknown", 0, 10)
-            expect([one.code for _, one in wall.submit(wall.new()).denied], ["LINK_DOWN"], "denial while it is down")
+            expect(
+                [one.code for _, one in wall.submit(wall.new()).denied],
+                ["LINK_DOWN"],
+                "denial while it is down",
+            )
             if cancels:
                 wall.venue.report(name, "4", "4")
             _back(wall)
@@ -246,7 +285,11 @@ def cancel_on_disconnect(bench: Bench) -> str:
     return "canceled by its report; still there by its answer"
 
 
-@case("O31", "a drop copy: missing, extra, price, quantity, side, account; each once, within 5 s", "initiator")
+@case(
+    "O31",
+    "a drop copy: missing, extra, price, quantity, side, account; each once, within 5 s",
+    "initiator",
+)
 def drop_copy(bench: Bench) -> str:
     """Control 20: whoever differs is killed; who agrees trades on."""
     accounts = ("same", "missing", "extra", "price", "quantity", "side", "account")
@@ -258,40 +301,74 @@ def drop_copy(bench: Bench) -> str:
             exec_id = wall.venue.exec_id()
             if account != "missing":
                 wall.say(name, "F", "1", exec_id=exec_id, last=4, px=10)
-            words: dict[str, Any] = {"last": 4, "px": 10, "qty": 10, "exec_id": exec_id, "_1": account}
+            words: dict[str, Any] = {
+                "last": 4,
+                "px": 10,
+                "qty": 10,
+                "exec_id": exec_id,
+                "_1": account,
+            }
             words |= _CHANGED.get(account, {})
             if account != "extra":
                 wall.copy.report(name, "F", "1", **words)
                 wall.copy.say(*wall.copy.said[-1])
-        found = wall.until(lambda: len(_breaks(wall)) >= len(accounts) - 1 and _breaks(wall), "every break")
-        holds(time.monotonic() - began < 5.0, f"all found within 5 s, not {time.monotonic() - began:.1f} s")
+        found = wall.until(
+            lambda: len(_breaks(wall)) >= len(accounts) - 1 and _breaks(wall), "every break"
+        )
+        holds(
+            time.monotonic() - began < 5.0,
+            f"all found within 5 s, not {time.monotonic() - began:.1f} s",
+        )
         expect(sorted(found), sorted(accounts[1:]), "accounts of the breaks")
         killed = [one for one in accounts if wall.gateway.limits.killed(one) is not None]
         expect(killed, list(accounts[1:]), "who is killed")
         wall.settle()
-        expect([wall.position(one) for one in accounts], [4] * len(accounts), "positions: each execution once")
+        expect(
+            [wall.position(one) for one in accounts],
+            [4] * len(accounts),
+            "positions: each execution once",
+        )
         return "6 of 6, none twice"
 
 
-@case("O39", "executions between two ticks and of parts of a lot; finer ones are kept and not booked", "initiator")
+@case(
+    "O39",
+    "executions between two ticks and of parts of a lot; finer ones are kept and not booked",
+    "initiator",
+)
 def parts_of_lots(bench: Bench) -> str:
     """LastPx (31) as a midpoint venue says it, LastQty (32) with decimals; more than eight are nobody's number."""
     with Wall(bench) as wall:
         name = wall.live(10, 1000)
         wall.say(name, "F", "1", last="0.5", px="9.985")
         wall.stands(name, "partially_filled", 0.5, 9.5, 998.5)
-        expect((wall.position(), wall.counted(), wall.reserved()), (0.5, 0.5, 9.5), "position and reserve")
+        expect(
+            (wall.position(), wall.counted(), wall.reserved()),
+            (0.5, 0.5, 9.5),
+            "position and reserve",
+        )
         wall.say(name, "F", "1", last="1.25000001", px="9.98765432")
         paid = 0.5 * 998.5 + 1.25000001 * 998.765432
         wall.stands(name, "partially_filled", 1.75000001, 8.24999999, paid / 1.75000001)
         wall.say(name, "F", "1", last=1, px=9.98, _31="9.987654321")
-        (alert,) = wall.until(lambda: [one for one in wall.entries("alert") if one.body["code"] == "unreadable"], "it")
-        holds("31=9.987654321" in alert.body["text"], f"the alert says what came: {alert.body['text']}")
+        (alert,) = wall.until(
+            lambda: [one for one in wall.entries("alert") if one.body["code"] == "unreadable"], "it"
+        )
+        holds(
+            "31=9.987654321" in alert.body["text"],
+            f"the alert says what came: {alert.body['text']}",
+        )
         wall.settle()
-        expect((wall.position(), wall.counted(), wall.reserved()), (1.75000001, 1.75000001, 8.24999999), "position")
+        expect(
+            (wall.position(), wall.counted(), wall.reserved()),
+            (1.75000001, 1.75000001, 8.24999999),
+            "position",
+        )
         wall.say(name, "F", "2", last="8.24999999", px=10, cum=10, leaves=0)
         wall.stands(name, "filled", 10, 0, (paid + 8.24999999 * 1000) / 10)
-        expect((wall.position(), wall.counted(), wall.reserved()), (10, 10, 0), "position and reserve")
+        expect(
+            (wall.position(), wall.counted(), wall.reserved()), (10, 10, 0), "position and reserve"
+        )
         return "10 of 10 in parts; 9.987654321 set aside"
 
 
@@ -304,4 +381,6 @@ _CHANGED: Final[dict[str, dict[str, Any]]] = {
 
 
 def _breaks(wall: Wall) -> list[str]:
-    return [entry.agent for entry in wall.entries("alert") if entry.body["code"] == "drop_copy_break"]
+    return [
+        entry.agent for entry in wall.entries("alert") if entry.body["code"] == "drop_copy_break"
+    ]

@@ -73,7 +73,14 @@ def disowned(floor: Floor, trader: PeerDesk) -> str:
     """Q: whoever disputes a trade is not refused the message; what was executed is settled elsewhere."""
     name = trader.new(50, "5.05")
     fill = trader.report("F", "2", name, cum=50)
-    body = [(37, fill.get(37)), (17, fill.get(17)), (127, "D"), (55, fill.get(55)), (54, "1"), (38, "50")]
+    body = [
+        (37, fill.get(37)),
+        (17, fill.get(17)),
+        (127, "D"),
+        (55, fill.get(55)),
+        (54, "1"),
+        (38, "50"),
+    ]
     trader.peer.say("Q", [*body, (32, fill.get(32)), (31, fill.get(31))])
     trader.quiet()
     trader.ask(name, "2", cum=50)
@@ -90,7 +97,11 @@ def one_name(floor: Floor, trader: PeerDesk) -> str:
     numbers = [one.number for one in first]
     trader.peer.say("2", [(7, str(numbers[0])), (16, str(numbers[1]))])
     again = [one for one in trader.peer.sync() if one.kind == "8"]
-    expect([one.get(17) for one in again], [one.get(17) for one in first], "ExecIDs of the fills, repeated")
+    expect(
+        [one.get(17) for one in again],
+        [one.get(17) for one in first],
+        "ExecIDs of the fills, repeated",
+    )
     expect({one.get(43) for one in again}, {"Y"}, "PossDupFlag of both")
     return "2 fills, 2 names; repeated under the same"
 
@@ -161,7 +172,11 @@ def mass_cancel(floor: Floor, trader: PeerDesk) -> str:
         return "q is rejected, and the orders stand"
     seller = PeerDesk(floor, floor.join(OTHER))
     stays = seller.new(10, "5.00", {54: "2"})
-    wrong: list[tuple[Pairs, str]] = [([(530, "1"), (55, "ZZZ")], "1"), ([(530, "3")], "0"), ([(530, "1")], "1")]
+    wrong: list[tuple[Pairs, str]] = [
+        ([(530, "1"), (55, "ZZZ")], "1"),
+        ([(530, "3")], "0"),
+        ([(530, "1")], "1"),
+    ]
     for scope, reason in wrong:
         _mass(trader, scope, "0", reason)
     _mass(trader, [(530, "1"), (55, SECOND)], "1", hit="1")
@@ -181,7 +196,11 @@ def _mass(trader: PeerDesk, scope: Pairs, response: str, reason: str = "", hit: 
     trader.peer.say("q", [(11, name), *scope, (60, dict(trader.stage.act("x")[1])[60])])
     said = trader.peer.find("r", "3", "j")
     got = tuple(said.get(tag) for tag in (35, 11, 530, 531, 532, 533))
-    expect(got, ("r", name, dict(scope)[530], response, reason, hit), f"the answer to q ({said.get(58)})")
+    expect(
+        got,
+        ("r", name, dict(scope)[530], response, reason, hit),
+        f"the answer to q ({said.get(58)})",
+    )
 
 
 @case("O30", "cancel on disconnect, on and off, by agreement and by Logon", "acceptor")
@@ -233,12 +252,22 @@ def drop_copy(floor: Floor, trader: PeerDesk) -> str:
     seen += _copied(copy)
     told = [one for one in seen if trader.kind(one) in ("F", "H")]
     parts = (17, 19, 37, 11, 150, 39, 55, 54, 32, 31, 14, 151, 6)
-    same = [[one.get(tag) for tag in parts] for one in told] == [[one.get(tag) for tag in parts] for one in own]
+    same = [[one.get(tag) for tag in parts] for one in told] == [
+        [one.get(tag) for tag in parts] for one in own
+    ]
     holds(same, f"the executions of the copy are those of the desk: {len(told)} and {len(own)}")
-    expect({(one.get(115), one.get(1)) for one in told}, {(NAMES[1], NAMES[1])}, "OnBehalfOfCompID and Account")
+    expect(
+        {(one.get(115), one.get(1)) for one in told},
+        {(NAMES[1], NAMES[1])},
+        "OnBehalfOfCompID and Account",
+    )
     copy.say("D", [(11, floor.name()), (21, "1"), *floor.act("x")[1][2:]])
     said = copy.find("j", "8", "3")
-    expect((said.kind, said.get(380)), ("j", "0" if floor.old else "6"), "the answer to an order of a drop copy")
+    expect(
+        (said.kind, said.get(380)),
+        ("j", "0" if floor.old else "6"),
+        "the answer to an order of a drop copy",
+    )
     expect(len([one for one in floor.effects if one == name]), 1, "orders at the venue")
     return f"{len(own)} executions, 2 of them missed and repeated; no orders taken"
 
@@ -283,7 +312,9 @@ def _refused_again(trader: PeerDesk, name: str) -> None:
     trader.report("8", "8", trader.send(more={11: name}), reason="6")
 
 
-@inside("O34", "the day rolls: numbers begin at 1, orders stand, names are not used again", times=_DAY)
+@inside(
+    "O34", "the day rolls: numbers begin at 1, orders stand, names are not used again", times=_DAY
+)
 def day_roll(floor: Floor, trader: PeerDesk) -> str:
     """The session's day, not the market's, which has none: what was said last night is told under new numbers."""
     name = trader.new(100, BETWEEN)
@@ -299,7 +330,11 @@ def day_roll(floor: Floor, trader: PeerDesk) -> str:
     floor.clock.ns += 3600 * S
     floor.log.begin()
     trader.peer = floor.log_on()
-    expect(floor.answer.number if floor.answer is not None else 0, 1, "MsgSeqNum of the next day's first Logon")
+    expect(
+        floor.answer.number if floor.answer is not None else 0,
+        1,
+        "MsgSeqNum of the next day's first Logon",
+    )
     _refused_again(trader, name)
     trader.ask(name, "1", cum=40, leaves=60)
     trader.report("4", "4", trader.cancel(name), orig=name, cum=40, leaves=0)
@@ -309,7 +344,13 @@ def day_roll(floor: Floor, trader: PeerDesk) -> str:
 @inside("O35", "lots, ticks and prices that cannot be are rejected, each with its reason")
 def grid(floor: Floor, trader: PeerDesk) -> str:
     """103=13 (4.2: 0) for a quantity, 99 (0) for a price; what can be is taken after as many as there are."""
-    wrong = [({38: "15"}, "13"), ({38: "0"}, "13"), ({38: "0.5"}, "13"), ({38: "1e12"}, ""), ({44: "4.52"}, "99")]
+    wrong = [
+        ({38: "15"}, "13"),
+        ({38: "0"}, "13"),
+        ({38: "0.5"}, "13"),
+        ({38: "1e12"}, ""),
+        ({44: "4.52"}, "99"),
+    ]
     wrong += [({44: "1000000000"}, "99"), ({44: "-1000000000"}, "99")]
     for more, reason in wrong:
         name = trader.send(more=more)
@@ -343,7 +384,11 @@ def market_data(floor: Floor, trader: PeerDesk) -> str:
     for request, more, reason in _NO_MARKET:
         _ask_market(peer, request, "1", more)
         said = peer.find("W", "Y")
-        expect((said.kind, said.get(262), said.get(281)), ("Y", request, reason), f"the reject ({said.get(58)})")
+        expect(
+            (said.kind, said.get(262), said.get(281)),
+            ("Y", request, reason),
+            f"the reject ({said.get(58)})",
+        )
     _ask_market(peer, "m", "2")
     peer.sync()
     seller.report("4", "4", seller.cancel(name), orig=name, cum=10)
@@ -362,9 +407,15 @@ _NO_MARKET: tuple[tuple[str, dict[int, str], str], ...] = (
 
 def _ask_market(peer: Peer, request: str, what: str, more: dict[int, str] | None = None) -> None:
     given = {264: "0", 265: "1", 269: "0", 55: "TINY"} | (more or {})
-    body = [(262, request), (263, what), (264, given[264])] + ([(265, given[265])] if what == "1" else [])
+    body = [(262, request), (263, what), (264, given[264])] + (
+        [(265, given[265])] if what == "1" else []
+    )
     body += [(266, given[266])] if 266 in given else []
-    kinds = [(267, "1"), (269, given[269])] if given[269] != "0" else [(267, "2"), (269, "0"), (269, "1")]
+    kinds = (
+        [(267, "1"), (269, given[269])]
+        if given[269] != "0"
+        else [(267, "2"), (269, "0"), (269, "1")]
+    )
     peer.say("V", [*body, *kinds, (146, "1"), (55, given[55])])
 
 
@@ -384,5 +435,9 @@ def _follow(book: dict[tuple[str, str], str], said: Heard) -> None:
         if one[279] == "2":
             del book[one[269], one[270]]
         else:
-            expect((one[269], one[270]) in book, one[279] == "1", f"whether {one[270]} was shown before")
+            expect(
+                (one[269], one[270]) in book,
+                one[279] == "1",
+                f"whether {one[270]} was shown before",
+            )
             book[one[269], one[270]] = one[271]

@@ -60,7 +60,9 @@ class ScriptedOrder:
     def average(self) -> float:
         """Mean price of what was filled."""
         lots = sum(lots for lots, _ in self.fills.values())
-        return float(sum(lots * price for lots, price in self.fills.values()) / lots) if lots else 0.0
+        return (
+            float(sum(lots * price for lots, price in self.fills.values()) / lots) if lots else 0.0
+        )
 
 
 class ScriptedVenue:
@@ -77,9 +79,13 @@ class ScriptedVenue:
         needs what these lack is left out.
     """
 
-    def __init__(self, begin: str, times: SessionTimes | None = None, terms: ProfileTerms | None = None) -> None:
+    def __init__(
+        self, begin: str, times: SessionTimes | None = None, terms: ProfileTerms | None = None
+    ) -> None:
         self.begin, self.ahead_ns = begin, 0
-        settings = SessionSettings(VENUE, DESK, begin=begin, user_tags=True, admit=self._admit, times=times)
+        settings = SessionSettings(
+            VENUE, DESK, begin=begin, user_tags=True, admit=self._admit, times=times
+        )
         self._host = HostedDialect(terms, time.time_ns()) if terms is not None else None
         settings = settings if self._host is None else self._host.settings(settings)
         self.session, self.logons = FixSession(settings), list[Message]()
@@ -124,7 +130,10 @@ class ScriptedVenue:
         while not self._over:
             with self._lock:
                 one = None if self.frozen else self._connection
-                waits = [self._listener.fileno(), *([one.fileno()] if one is not None and not one.closed else [])]
+                waits = [
+                    self._listener.fileno(),
+                    *([one.fileno()] if one is not None and not one.closed else []),
+                ]
             try:
                 ready = select.select(waits, [], [], _TURN_S)[0]
             except OSError:  # a case has cut the connection in between
@@ -206,7 +215,14 @@ class ScriptedVenue:
             return [(kind, fields)]
         values = dict(fields)
         if kind == t.EXECUTION_REPORT:
-            fields = [*fields, *([] if t.ORD_TYPE in values else [(t.ORD_TYPE, t.LIMIT if t.PRICE in values else "1")])]
+            fields = [
+                *fields,
+                *(
+                    []
+                    if t.ORD_TYPE in values
+                    else [(t.ORD_TYPE, t.LIMIT if t.PRICE in values else "1")]
+                ),
+            ]
         for tag in {t.EXEC_TYPE, t.ORD_STATUS, t.MASS_CANCEL_TYPE} & values.keys():
             self.needs(tag, values[tag])
         found = self._host.outward(kind, fields)
@@ -260,7 +276,9 @@ class ScriptedVenue:
             self._book(told, kind, exec_id, more)
             told.status = status
             fields = self._fields(told, name, kind, exec_id, more)
-            fields.update({int(tag[1:]): str(value) for tag, value in more.items() if tag[0] == "_"})
+            fields.update(
+                {int(tag[1:]): str(value) for tag, value in more.items() if tag[0] == "_"}
+            )
             self.say(t.EXECUTION_REPORT, list(fields.items()))
             return exec_id
 
@@ -288,7 +306,9 @@ class ScriptedVenue:
             told.fills[ref] = last, price
         told.cum = Decimal(str(more.get("cum", told.cum)))
 
-    def _fields(self, told: ScriptedOrder, name: str, kind: str, exec_id: str, more: dict[str, Any]) -> dict[int, str]:
+    def _fields(
+        self, told: ScriptedOrder, name: str, kind: str, exec_id: str, more: dict[str, Any]
+    ) -> dict[int, str]:
         code, trans = kind, "0"
         if self.begin == "FIX.4.2":
             trans = {"H": "1", "G": "2", "I": "3"}.get(kind, "0")
@@ -296,26 +316,50 @@ class ScriptedVenue:
                 code = "1" if told.leaves or told.status not in OVER else "2"
             elif kind in "HGI":
                 code = told.status
-        fields = {t.ORDER_ID: told.order_id, t.CL_ORD_ID: name, t.ORIG_CL_ORD_ID: str(more.get("orig", ""))}
+        fields = {
+            t.ORDER_ID: told.order_id,
+            t.CL_ORD_ID: name,
+            t.ORIG_CL_ORD_ID: str(more.get("orig", "")),
+        }
         fields |= {t.EXEC_ID: exec_id, t.EXEC_REF_ID: str(more.get("ref", ""))}
         fields |= {t.EXEC_TRANS_TYPE: trans if self.begin == "FIX.4.2" else "", t.EXEC_TYPE: code}
-        fields |= {t.ORD_STATUS: told.status, t.ACCOUNT: told.account, t.SYMBOL: told.symbol, t.SIDE: told.side}
+        fields |= {
+            t.ORD_STATUS: told.status,
+            t.ACCOUNT: told.account,
+            t.SYMBOL: told.symbol,
+            t.SIDE: told.side,
+        }
         fields |= {t.ORDER_QTY: str(told.qty), t.PRICE: told.price, t.CUM_QTY: str(told.cum)}
-        fields |= {t.LEAVES_QTY: str(more.get("leaves", told.leaves)), t.AVG_PX: f"{told.average:g}"}
+        fields |= {
+            t.LEAVES_QTY: str(more.get("leaves", told.leaves)),
+            t.AVG_PX: f"{told.average:g}",
+        }
         if kind in "FG":
             price = Decimal(str(more["px"]))
             price = price.quantize(_CENT) if price == round(price, 2) else price
             fields |= {t.LAST_QTY: str(more["last"]), t.LAST_PX: str(price)}
-        return fields | {t.TRANSACT_TIME: utc_text(self.now_ns()), t.TEXT: str(more.get("text", ""))}
+        return fields | {
+            t.TRANSACT_TIME: utc_text(self.now_ns()),
+            t.TEXT: str(more.get("text", "")),
+        }
 
     def refuse(self, request: Message, reason: str, status: str = "", **more: str) -> None:
         """Say a cancel reject (9) to a cancel or replace."""
         told = self.orders.get(request.get(t.ORIG_CL_ORD_ID))
         fields = {t.ORDER_ID: told.order_id if told and reason != t.NOT_KNOWN else t.NO_NAME}
-        fields |= {t.CL_ORD_ID: request.get(t.CL_ORD_ID), t.ORIG_CL_ORD_ID: request.get(t.ORIG_CL_ORD_ID)}
+        fields |= {
+            t.CL_ORD_ID: request.get(t.CL_ORD_ID),
+            t.ORIG_CL_ORD_ID: request.get(t.ORIG_CL_ORD_ID),
+        }
         fields |= {t.ORD_STATUS: status or (told.status if told else "8")}
-        fields |= {t.CXL_REJ_RESPONSE_TO: "2" if request.kind == t.REPLACE else "1", t.CXL_REJ_REASON: reason}
-        self.say(t.CANCEL_REJECT, [*(fields | {int(tag[1:]): value for tag, value in more.items()}).items()])
+        fields |= {
+            t.CXL_REJ_RESPONSE_TO: "2" if request.kind == t.REPLACE else "1",
+            t.CXL_REJ_REASON: reason,
+        }
+        self.say(
+            t.CANCEL_REJECT,
+            [*(fields | {int(tag[1:]): value for tag, value in more.items()}).items()],
+        )
 
     # -- what is answered by itself -----------------------------------------------------------------------------------
     def _answer(self, message: Message) -> None:
@@ -342,7 +386,10 @@ class ScriptedVenue:
             for told in self._alive():
                 self._status(told.names[-1], told.account)
         elif kind == t.MASS_CANCEL:
-            scope = [(t.MASS_CANCEL_TYPE, message.get(t.MASS_CANCEL_TYPE)), (t.MASS_CANCEL_RESPONSE, "7")]
+            scope = [
+                (t.MASS_CANCEL_TYPE, message.get(t.MASS_CANCEL_TYPE)),
+                (t.MASS_CANCEL_RESPONSE, "7"),
+            ]
             names = [(t.CL_ORD_ID, message.get(t.CL_ORD_ID)), (t.ORDER_ID, t.NO_NAME)]
             self.say(t.MASS_CANCEL_REPORT, [*names, *scope])
             for told in self._alive():
@@ -355,11 +402,18 @@ class ScriptedVenue:
         account, symbol, side = (message.get(tag) for tag in (t.ACCOUNT, t.SYMBOL, t.SIDE))
         qty, price = int(float(message.get(t.ORDER_QTY))), message.get(t.PRICE)
         self.orders.setdefault(
-            name, ScriptedOrder(f"V{len(self.orders) + 1}", account, symbol, side, qty, price, [name], "A")
+            name,
+            ScriptedOrder(
+                f"V{len(self.orders) + 1}", account, symbol, side, qty, price, [name], "A"
+            ),
         )
 
     def _alive(self) -> list[ScriptedOrder]:
-        return [told for told in {told.order_id: told for told in self.orders.values()}.values() if told.leaves]
+        return [
+            told
+            for told in {told.order_id: told for told in self.orders.values()}.values()
+            if told.leaves
+        ]
 
     def _cancel(self, message: Message) -> None:
         orig = message.get(t.ORIG_CL_ORD_ID)
@@ -373,26 +427,51 @@ class ScriptedVenue:
         if name in self.orders:
             self.report(name, "I", self.orders[name].status)
             return
-        fields = {t.ORDER_ID: t.NO_NAME, t.CL_ORD_ID: name, t.EXEC_ID: self.exec_id(), t.ORD_REJ_REASON: "5"}
+        fields = {
+            t.ORDER_ID: t.NO_NAME,
+            t.CL_ORD_ID: name,
+            t.EXEC_ID: self.exec_id(),
+            t.ORD_REJ_REASON: "5",
+        }
         fields |= {t.EXEC_TRANS_TYPE: "3" if self.begin == "FIX.4.2" else ""}
-        fields |= {t.EXEC_TYPE: "8" if self.begin == "FIX.4.2" else "I", t.ORD_STATUS: "8", t.ACCOUNT: account}
-        fields |= {t.SYMBOL: "XYZ", t.SIDE: "1", t.ORDER_QTY: "0", t.CUM_QTY: "0", t.LEAVES_QTY: "0", t.AVG_PX: "0"}
+        fields |= {
+            t.EXEC_TYPE: "8" if self.begin == "FIX.4.2" else "I",
+            t.ORD_STATUS: "8",
+            t.ACCOUNT: account,
+        }
+        fields |= {
+            t.SYMBOL: "XYZ",
+            t.SIDE: "1",
+            t.ORDER_QTY: "0",
+            t.CUM_QTY: "0",
+            t.LEAVES_QTY: "0",
+            t.AVG_PX: "0",
+        }
         self.say(t.EXECUTION_REPORT, list(fields.items()))
 
     def snapshot(self, request: str, bid: str, ask: str, size: str = "100") -> None:
         """Say a whole book (W) of one level."""
         entries = [(t.ENTRY_TYPE, "0"), (t.ENTRY_PX, bid), (t.ENTRY_SIZE, size)]
         entries += [(t.ENTRY_TYPE, "1"), (t.ENTRY_PX, ask), (t.ENTRY_SIZE, size)]
-        self.say(t.SNAPSHOT, [(t.MD_REQ_ID, request), (t.SYMBOL, "XYZ"), (t.NO_ENTRIES, "2"), *entries])
+        self.say(
+            t.SNAPSHOT, [(t.MD_REQ_ID, request), (t.SYMBOL, "XYZ"), (t.NO_ENTRIES, "2"), *entries]
+        )
 
     def lose(self, kind: str, fields: Fields) -> None:
         """Say a message that never arrives: it has its number, and no byte of it leaves."""
         with self._lock:
             self.session.send(kind, fields, self.now_ns())
 
-    def change(self, request: str, action: str, side: str, price: str, size: str = "100") -> list[tuple[int, str]]:
+    def change(
+        self, request: str, action: str, side: str, price: str, size: str = "100"
+    ) -> list[tuple[int, str]]:
         """Fields of a change (X) of one level."""
-        entry = [(t.UPDATE_ACTION, action), (t.ENTRY_TYPE, side), (t.SYMBOL, "XYZ"), (t.ENTRY_PX, price)]
+        entry = [
+            (t.UPDATE_ACTION, action),
+            (t.ENTRY_TYPE, side),
+            (t.SYMBOL, "XYZ"),
+            (t.ENTRY_PX, price),
+        ]
         return [(t.MD_REQ_ID, request), (t.NO_ENTRIES, "1"), *entry, (t.ENTRY_SIZE, size)]
 
     def raw(self, data: bytes) -> None:

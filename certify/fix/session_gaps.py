@@ -36,7 +36,9 @@ def s09(stage: Stage) -> str:
         peer.end()
         stage.had([], "what the application was given of a session with a gap")
         peer = stage.log_on()
-        expect(stage.answer.get(141) if stage.answer else "", "Y", "ResetSeqNumFlag of the next Logon")
+        expect(
+            stage.answer.get(141) if stage.answer else "", "Y", "ResetSeqNumFlag of the next Logon"
+        )
         stage.audit(peer)
         return f"Logout ({said.get(58)}), and a Logon that begins anew"
     asked(peer, number)
@@ -60,7 +62,11 @@ def s10(stage: Stage) -> str:
         last = stage.log.expects - 1
         peer.say("2", [(7, str(second.number)), (16, end)])
         found = covered(peer.sync(), second.number, last)
-        expect([one.number for one in found], [second.number, third.number], f"messages that 16={end} brings")
+        expect(
+            [one.number for one in found],
+            [second.number, third.number],
+            f"messages that 16={end} brings",
+        )
     stage.audit(peer)
     return "16=n brings n, 16=0 all up to the last"
 
@@ -162,7 +168,11 @@ def s15(stage: Stage) -> str:
     asks = peer.waiting(lambda heard: any(one.kind == "2" for one in heard) and len(heard) >= 3)
     found = covered([one for one in asks if one.again], first.number, last)
     expect(len(found), 2, "messages that came again")
-    expect([one.get(7) for one in asks if one.kind == "2"], [str(number)], "what is asked for meanwhile")
+    expect(
+        [one.get(7) for one in asks if one.kind == "2"],
+        [str(number)],
+        "what is asked for meanwhile",
+    )
     _again(stage, peer, number, name)
     peer.fill(number + 1, stage.log.number)
     _acted(stage, peer, name)
@@ -183,7 +193,9 @@ def _same(again: Heard, first: Heard) -> None:
     expect(again.get(122), first.get(52), "OrigSendingTime of what is repeated")
 
 
-@case("S16", "reports are repeated, marked; what the session said is filled", "acceptor", outside=True)
+@case(
+    "S16", "reports are repeated, marked; what the session said is filled", "acceptor", outside=True
+)
 def s16_acceptor(bench: Bench) -> str:
     """8 and 9 come again; logon and heartbeats do not."""
     with acceptor(bench) as stage:
@@ -218,7 +230,9 @@ def s16_initiator(bench: Bench) -> str:
         _same(found[0], first[1])
         expect(len(stage.told(SessionEventKind.NOT_REPEATED)), 1, "orders that the desk is told of")
         stage.audit(peer)
-        return "the order's number was filled, and the desk told; the other message came again, marked"
+        return (
+            "the order's number was filled, and the desk told; the other message came again, marked"
+        )
 
 
 @both("S17", "what is new while old messages are repeated is sent once, unmarked")
@@ -239,7 +253,9 @@ def s17(stage: Stage) -> str:
         peer.raw(request + peer.made(kind_in, body))
         stage.log.number += 1
         kind, count = "8", 1
-    heard = peer.waiting(lambda found: sum(one.kind == kind and not one.again for one in found) >= count)
+    heard = peer.waiting(
+        lambda found: sum(one.kind == kind and not one.again for one in found) >= count
+    )
     heard += peer.sync()
     new = [one for one in heard if one.kind == kind and not one.again]
     expect(len(new), count, "new messages")
@@ -284,15 +300,26 @@ def s19_acceptor(bench: Bench) -> str:
         peer.find("8")
         stage.tell(peer, name, head=[(97, "Y")])
         known = peer.find("8", "9", "j")
-        holds(known.get(150) not in ("", "F", "1", "2") or known.get(20) == "3", "a report that is no trade")
+        holds(
+            known.get(150) not in ("", "F", "1", "2") or known.get(20) == "3",
+            "a report that is no trade",
+        )
         unknown = stage.tell(peer, head=[(97, "Y")])
         taken = peer.find("8")
-        expect((taken.get(11), taken.get(150)), (unknown, "0"), "ClOrdID and ExecType of the unknown order")
+        expect(
+            (taken.get(11), taken.get(150)),
+            (unknown, "0"),
+            "ClOrdID and ExecType of the unknown order",
+        )
         stage.audit(peer)
         return f"the known order was answered by 35={known.kind} 150={known.get(150)}, the unknown one taken"
 
 
-@case("S19", "a possible resend of a known execution is booked once; of an unknown one, too", "initiator")
+@case(
+    "S19",
+    "a possible resend of a known execution is booked once; of an unknown one, too",
+    "initiator",
+)
 def s19_initiator(bench: Bench) -> str:
     """PossResend (97=Y) with an ExecID that is known, and one that is not, through what the desk reads with."""
     with InitiatorStage(bench) as stage:

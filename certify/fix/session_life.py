@@ -16,7 +16,10 @@ _ZONE = "America/New_York"
 _DAYS = (6, 0, 1, 2, 3)
 _TIMES = SessionTimes(time(18), time(17), _ZONE, _DAYS)
 _TABLE = TimesTable(
-    start="18:00", end="17:00", zone=_ZONE, days=("sunday", "monday", "tuesday", "wednesday", "thursday")
+    start="18:00",
+    end="17:00",
+    zone=_ZONE,
+    days=("sunday", "monday", "tuesday", "wednesday", "thursday"),
 )
 _ANSWER_S = 15.0
 """Longer than either side waits for the answer to a Logout, s."""
@@ -26,7 +29,12 @@ _PIECE = 900_000
 
 def _at(day: int, hour: int, minute: int = 0) -> int:
     """ns since 1970 of a time in New York, in March 2026; summer time begins on the 8th."""
-    return round(datetime(2026, 3, day, hour, minute, tzinfo=ZoneInfo(_ZONE)).astimezone(UTC).timestamp()) * S
+    return (
+        round(
+            datetime(2026, 3, day, hour, minute, tzinfo=ZoneInfo(_ZONE)).astimezone(UTC).timestamp()
+        )
+        * S
+    )
 
 
 def _timed(bench: Bench, role: str) -> Stage:
@@ -104,7 +112,11 @@ def _opened_anew(stage: Stage) -> None:
     """A logon that begins at 1 on both sides."""
     stage.log.begin()
     peer = stage.log_on()
-    expect(stage.answer.number if stage.answer else 0, 1, "MsgSeqNum of the first Logon of a new session")
+    expect(
+        stage.answer.number if stage.answer else 0,
+        1,
+        "MsgSeqNum of the first Logon of a new session",
+    )
     stage.speak(peer, 2)
     stage.audit(peer)
     peer.say("5")
@@ -127,13 +139,19 @@ def s28(stage: Stage) -> str:
     for day, hour in ((6, 18), (7, 12), (8, 17)):
         stage.clock.ns = _at(day, hour, 30)
         _closed(stage)
-    expect(_at(8, 18) - _at(5, 18), (3 * 24 - 1) * 3600 * S, "ns from Thursday's opening to Sunday's")
+    expect(
+        _at(8, 18) - _at(5, 18), (3 * 24 - 1) * 3600 * S, "ns from Thursday's opening to Sunday's"
+    )
     stage.clock.ns = _at(8, 18, 1)
     _opened_anew(stage)
     return "closed on Thursday 17:30, on Saturday and before Sunday 18:00 of summer time; anew at 1 after each"
 
 
-@both("S29", "a peer that does not read is dropped at a bound; nobody else waits for it", outside=False)
+@both(
+    "S29",
+    "a peer that does not read is dropped at a bound; nobody else waits for it",
+    outside=False,
+)
 def s29(stage: Stage) -> str:
     """Echoes of large TestRequests pile up until the bound."""
     peer = stage.log_on()
@@ -155,4 +173,6 @@ def s29(stage: Stage) -> str:
         other.close()
     peer.socket.close()
     resumed(stage)
-    return f"dropped after {sent >> 20} MiB that it did not read; numbers go on after the next logon"
+    return (
+        f"dropped after {sent >> 20} MiB that it did not read; numbers go on after the next logon"
+    )

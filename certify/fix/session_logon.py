@@ -19,7 +19,9 @@ def s01(stage: Stage) -> str:
     interval = 17
     peer = stage.log_on(reset=stage.outside, heartbeat=interval)
     before = peer.sync()
-    expect([one.kind for one in before if one.kind in "35"], [], "rejects and logouts after the logon")
+    expect(
+        [one.kind for one in before if one.kind in "35"], [], "rejects and logouts after the logon"
+    )
     stage.audit(peer)
     return f"HeartBtInt {interval if not isinstance(stage, InitiatorStage) else stage.heartbeat_s} on both sides"
 
@@ -45,7 +47,9 @@ def _too_low(stage: Stage, peer: Peer) -> Heard:
     return logout(peer.end())
 
 
-@case("S03", "a number that is too low ends the session; nothing is reset", "acceptor", outside=True)
+@case(
+    "S03", "a number that is too low ends the session; nothing is reset", "acceptor", outside=True
+)
 def s03_acceptor(bench: Bench) -> str:
     """Too low in the Logon, then too low in between."""
     with acceptor(bench) as stage:
@@ -101,13 +105,22 @@ def _in_between(stage: Stage, peer: Peer, reason: int, **how: Any) -> None:
     """Mid-session: a message that is not from where or when it should be is rejected, and the session ends."""
     number = peer.say("0", (), **how)
     said = peer.find("3")
-    expect((said.get(45), said.get(373)), (str(number), stage.reason(reason)), "RefSeqNum and reason of the Reject")
+    expect(
+        (said.get(45), said.get(373)),
+        (str(number), stage.reason(reason)),
+        "RefSeqNum and reason of the Reject",
+    )
     peer.find("5")
     peer.say("5")
     peer.end()
 
 
-@case("S04", "wrong CompID, BeginString or SendingTime, and a first message that is no Logon", "acceptor", outside=True)
+@case(
+    "S04",
+    "wrong CompID, BeginString or SendingTime, and a first message that is no Logon",
+    "acceptor",
+    outside=True,
+)
 def s04_acceptor(bench: Bench) -> str:
     """None of them is logged on; the right one is."""
     with acceptor(bench) as stage:
@@ -125,7 +138,11 @@ def s04_acceptor(bench: Bench) -> str:
         return "4 refused before the logon, 2 rejected and logged out after it"
 
 
-@case("S04", "wrong CompID, BeginString or SendingTime, and a first message that is no Logon", "initiator")
+@case(
+    "S04",
+    "wrong CompID, BeginString or SendingTime, and a first message that is no Logon",
+    "initiator",
+)
 def s04_initiator(bench: Bench) -> str:
     """None of them is an answer; the right one is."""
     with InitiatorStage(bench) as stage:
@@ -142,7 +159,12 @@ def s04_initiator(bench: Bench) -> str:
         return "4 answers refused, 2 rejected and logged out after the logon"
 
 
-@case("S05", "a second connection of the same name is dropped, the first unharmed", "acceptor", outside=True)
+@case(
+    "S05",
+    "a second connection of the same name is dropped, the first unharmed",
+    "acceptor",
+    outside=True,
+)
 def s05(bench: Bench) -> str:
     """The same identity connects twice."""
     with acceptor(bench) as stage:
@@ -165,7 +187,12 @@ def _again_midway(stage: Stage, peer: Peer) -> None:
     expect((answer.get(141), answer.number), ("Y", 1), "ResetSeqNumFlag and number of the answer")
 
 
-@case("S06", "ResetSeqNumFlag: numbers begin at 1 on both sides, at a logon and in between", "acceptor", outside=True)
+@case(
+    "S06",
+    "ResetSeqNumFlag: numbers begin at 1 on both sides, at a logon and in between",
+    "acceptor",
+    outside=True,
+)
 def s06_acceptor(bench: Bench) -> str:
     """141=Y at the logon, then mid-session."""
     with acceptor(bench) as stage:
@@ -182,7 +209,11 @@ def s06_acceptor(bench: Bench) -> str:
         return "reset at the logon" + (" and in between" if _midway(bench) else "")
 
 
-@case("S06", "ResetSeqNumFlag: numbers begin at 1 on both sides, at a logon and in between", "initiator")
+@case(
+    "S06",
+    "ResetSeqNumFlag: numbers begin at 1 on both sides, at a logon and in between",
+    "initiator",
+)
 def s06_initiator(bench: Bench) -> str:
     """141=Y asked for here; one that was not asked for is refused."""
     with InitiatorStage(bench) as stage:
@@ -207,7 +238,9 @@ def s06_initiator(bench: Bench) -> str:
             _again_midway(stage, peer)
         stage.speak(peer)
         stage.audit(peer)
-        return "reset at the logon" + (" and in between; refused where not asked for" if _midway(bench) else "")
+        return "reset at the logon" + (
+            " and in between; refused where not asked for" if _midway(bench) else ""
+        )
 
 
 def _midway(bench: Bench) -> bool:
@@ -244,7 +277,9 @@ def s07_initiator(bench: Bench) -> str:
 
 def _expected(stage: Stage, peer: Peer, first: Heard, due: int, last: int) -> str:
     logon = stage.answer
-    expect(logon.get(789) if logon else "", str(due), "NextExpectedMsgSeqNum of the system under test")
+    expect(
+        logon.get(789) if logon else "", str(due), "NextExpectedMsgSeqNum of the system under test"
+    )
     found = covered([one for one in peer.sync() if one.again], first.number, last)
     expect(len(found), 2, "messages that came again")
     stage.audit(peer)
@@ -270,7 +305,8 @@ def s08(stage: Stage) -> str:
     peer.end(stage.patience(interval))
     if isinstance(stage, InitiatorStage):
         holds(
-            any("TestRequest" in text for text in stage.told(SessionEventKind.DOWN)), "the link says why it went down"
+            any("TestRequest" in text for text in stage.told(SessionEventKind.DOWN)),
+            "the link says why it went down",
         )
     stage.audit(stage.log_on())
     return f"a heartbeat and a TestRequest after {interval} s; the connection ended when nobody answered"

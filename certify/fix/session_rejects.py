@@ -15,11 +15,15 @@ def _refused(stage: Stage, peer: Peer, number: int, reason: int) -> None:
     rejected(said, number, reason if stage.reason(reason) else None)
 
 
-@both("S20", "OrigSendingTime after SendingTime ends the session; a repetition without it is rejected")
+@both(
+    "S20", "OrigSendingTime after SendingTime ends the session; a repetition without it is rejected"
+)
 def s20(stage: Stage) -> str:
     """PossDupFlag with a wrong 122, and with none."""
     peer = stage.log_on(reset=stage.outside)
-    for number in (1,) if stage.outside else (1, lost(stage)):  # one that was taken, one that is next
+    for number in (
+        (1,) if stage.outside else (1, lost(stage))
+    ):  # one that was taken, one that is next
         peer.say("0", (), number, head=[(43, "Y")])
         _refused(stage, peer, number, _MISSING)
     peer.again("0", 1, (), first_ns=stage.now_ns() + 60 * S)
@@ -31,7 +35,9 @@ def s20(stage: Stage) -> str:
     return "122 missing: 373=1; 122 after 52: 373=10, then Logout"
 
 
-@both("S21", "SequenceReset in reset mode: higher moves the number, equal is taken, lower is rejected")
+@both(
+    "S21", "SequenceReset in reset mode: higher moves the number, equal is taken, lower is rejected"
+)
 def s21(stage: Stage) -> str:
     """Whatever number the message itself has."""
     peer = stage.log_on(reset=stage.outside)
@@ -39,12 +45,20 @@ def s21(stage: Stage) -> str:
         new = stage.log.number + more
         peer.say("4", [(123, "N"), (36, str(new))], 1)
         stage.log.number = new
-        expect([one.kind for one in peer.sync() if one.kind in "235"], [], f"answers to a reset to {new}")
+        expect(
+            [one.kind for one in peer.sync() if one.kind in "235"],
+            [],
+            f"answers to a reset to {new}",
+        )
     low = stage.log.number - 3
     number = stage.log.number
     peer.say("4", [(123, "N"), (36, str(low))], number)
     said = peer.find("3")
-    expect((said.get(45), said.get(373)), (str(number), str(_VALUE)), "RefSeqNum and reason of the Reject")
+    expect(
+        (said.get(45), said.get(373)),
+        (str(number), str(_VALUE)),
+        "RefSeqNum and reason of the Reject",
+    )
     name = stage.tell(peer)
     peer.sync()
     stage.had([name], "what the application was given after the reset")
@@ -63,12 +77,16 @@ def s22(stage: Stage) -> str:
     for raw in (wrong_sum, short, b"8=FIX.9\x019=abc\x01nothing\x01"):
         peer.raw(raw)
         before = peer.sync()
-        before += peer.sync(after=raw)  # in one write: what follows a garbled message is often read together with it
+        before += peer.sync(
+            after=raw
+        )  # in one write: what follows a garbled message is often read together with it
         expect([one.kind for one in before], [], f"answers to {raw[:24]!r}")
     stage.had([], "what the application was given of garbled messages")
     if getattr(stage, "asks", True):
         number, name = stage.log.number, stage.name()
-        peer.raw(peer.made(*stage.act(name), checksum=(sum(peer.made(*stage.act(name))[:-7]) + 1) % 256))
+        peer.raw(
+            peer.made(*stage.act(name), checksum=(sum(peer.made(*stage.act(name))[:-7]) + 1) % 256)
+        )
         stage.log.number += 1
         last = stage.tell(peer)
         asked(peer, number)
@@ -76,7 +94,9 @@ def s22(stage: Stage) -> str:
         peer.sync()
         stage.had([name, last], "what the application was given, in order")
     stage.audit(peer)
-    return "three garbled messages: no answer, no number; one that was garbled was asked for and came"
+    return (
+        "three garbled messages: no answer, no number; one that was garbled was asked for and came"
+    )
 
 
 def _in_front(act: tuple[str, Pairs], number: int) -> tuple[str, int, Pairs]:
@@ -113,7 +133,10 @@ def _faults(stage: Stage) -> list[tuple[str, str, Pairs, int]]:
     ]
 
 
-@both("S23", "a message that is not as the dictionary has it is rejected with its reason, but for a clear execution")
+@both(
+    "S23",
+    "a message that is not as the dictionary has it is rejected with its reason, but for a clear execution",
+)
 def s23(stage: Stage) -> str:
     """Ten faults; each takes its number, none the session. An ExecutionReport that says what is booked is taken."""
     peer = stage.log_on(reset=stage.outside)
@@ -121,7 +144,9 @@ def s23(stage: Stage) -> str:
     for what, kind, body, reason in found:
         number = peer.say(kind, body)
         if kind == "8" and reason in (_FORMAT, _COUNT):
-            expect([one.kind for one in peer.sync() if one.kind in "35j"], [], f"rejects for {what}")
+            expect(
+                [one.kind for one in peer.sync() if one.kind in "35j"], [], f"rejects for {what}"
+            )
             taken.append(dict(body)[17])
             continue
         said = peer.hear("3")
@@ -131,7 +156,9 @@ def s23(stage: Stage) -> str:
         expect(said.get(372), kind, f"RefMsgType, for {what}")
     stage.had(taken, "what the application was given of messages with a fault")
     stage.audit(peer)
-    return f"{len(found)} faults, {len(taken)} of them taken, each other one rejected with its reason"
+    return (
+        f"{len(found)} faults, {len(taken)} of them taken, each other one rejected with its reason"
+    )
 
 
 def _unknown_type(stage: Stage, peer: Peer) -> None:
@@ -149,12 +176,16 @@ def s24(stage: Stage) -> str:
     _unknown_type(stage, peer)
     number = peer.say("M", [(66, "L1")])
     said = peer.hear("j", "3")
-    expect((said.get(45), said.get(372)), (str(number), "M"), "RefSeqNum and RefMsgType of the answer")
+    expect(
+        (said.get(45), said.get(372)), (str(number), "M"), "RefSeqNum and RefMsgType of the answer"
+    )
     if said.kind == "j" or stage.bench.terms.profile.orders.business_reject:
         expect((said.kind, said.get(380)), ("j", "3"), "BusinessMessageReject and its reason")
     if isinstance(stage, InitiatorStage):
         kept = [
-            event.message.kind for event in stage.events if event.what is SessionEventKind.REJECTED and event.message
+            event.message.kind
+            for event in stage.events
+            if event.what is SessionEventKind.REJECTED and event.message
         ]
         expect(kept, ["ZZ", "M"], "messages that the desk is told of")
     stage.audit(peer)

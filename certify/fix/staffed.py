@@ -40,7 +40,9 @@ class StaffedVenue(TinyVenue):
             self._queue = queue
         return events
 
-    def _report(self, kind: ExecType, one: TinyOrder, name: str = "", orig: str = "", **more: object) -> Report:
+    def _report(
+        self, kind: ExecType, one: TinyOrder, name: str = "", orig: str = "", **more: object
+    ) -> Report:
         report = super()._report(kind, one, name, orig, **more)
         if kind is ExecType.TRADE:
             self.trades.append(report)
@@ -68,7 +70,12 @@ class StaffedVenue(TinyVenue):
         else:
             one.status = OrdStatus.CANCELED
         self._report(
-            ExecType.CORRECTED if lots else ExecType.BUSTED, one, lots=lots, price=price, ref=exec_id, passive=True
+            ExecType.CORRECTED if lots else ExecType.BUSTED,
+            one,
+            lots=lots,
+            price=price,
+            ref=exec_id,
+            passive=True,
         )
         self._keep()
 

@@ -70,14 +70,21 @@ class Stage(ABC):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
         for peer in self.peers:
             peer.socket.close()
         self.close()
 
     # -- what each has its own way for --------------------------------------------------------------------------------
     @abstractmethod
-    def log_on(self, number: int | None = None, reset: bool = False, heartbeat: int = 0, more: Pairs = ()) -> Peer:
+    def log_on(
+        self, number: int | None = None, reset: bool = False, heartbeat: int = 0, more: Pairs = ()
+    ) -> Peer:
         """A session that is logged on; `number` is the peer's Logon's, where it is not the next."""
 
     @abstractmethod
@@ -143,7 +150,9 @@ class Stage(ABC):
     def settle(self, peer: Peer) -> list[Heard]:
         """Fill what the system under test asks for, if it does; all that it said."""
         peer.say("1", [(112, "settled?")])
-        heard = peer.waiting(lambda found: any(one.kind == "2" or one.get(112) == "settled?" for one in found))
+        heard = peer.waiting(
+            lambda found: any(one.kind == "2" or one.get(112) == "settled?" for one in found)
+        )
         for request in [one for one in heard if one.kind == "2" and not one.again]:
             peer.fill(int(request.get(7)), self.log.number)
             heard += peer.sync()
@@ -182,7 +191,12 @@ class Stage(ABC):
         """Body of the peer's Logon."""
         if reset:
             self.log.number = 1
-        return [(98, "0"), (108, str(heartbeat or self.heartbeat_s)), *([(141, "Y")] if reset else []), *more]
+        return [
+            (98, "0"),
+            (108, str(heartbeat or self.heartbeat_s)),
+            *([(141, "Y")] if reset else []),
+            *more,
+        ]
 
     def audit(self, peer: Peer | None = None) -> None:
         """The store has what the wire had, and nothing had two effects.
@@ -204,10 +218,20 @@ class Stage(ABC):
         if path is None:
             return
         with closing(sqlite3.connect(path)) as file:
-            row = file.execute("SELECT next_out, next_in FROM session WHERE name = ?", (session,)).fetchone()
+            row = file.execute(
+                "SELECT next_out, next_in FROM session WHERE name = ?", (session,)
+            ).fetchone()
             rows = dict(file.execute("SELECT number, raw FROM sent WHERE session = ?", (session,)))
-        expect(tuple(row or ()), (self.log.expects, self.log.number), "numbers of the store, out and in")
-        wire = {number: raw for number, raw in self.log.first.items() if Heard(raw).kind not in self.not_kept}
+        expect(
+            tuple(row or ()),
+            (self.log.expects, self.log.number),
+            "numbers of the store, out and in",
+        )
+        wire = {
+            number: raw
+            for number, raw in self.log.first.items()
+            if Heard(raw).kind not in self.not_kept
+        }
         both = {number: raw for number, raw in rows.items() if number in self.log.first}
         expect(sorted(both), sorted(wire), "numbers of application messages in the store")
         expect(both == wire, True, "the store's bytes are those of the wire")
@@ -246,7 +270,13 @@ class AcceptorStage(Stage):
         logins = [self._login, Login("OTHER", begin=self.begin)]
         folder = self.bench.folder
         server = FixServer(
-            self.venue, ListenerSettings(), logins, NAMES[0], folder, times=self._times, wall_ns=self.clock
+            self.venue,
+            ListenerSettings(),
+            logins,
+            NAMES[0],
+            folder,
+            times=self._times,
+            wall_ns=self.clock,
         )
         server.listen()
         return server
@@ -269,7 +299,9 @@ class AcceptorStage(Stage):
         self.turn()
         return peer
 
-    def log_on(self, number: int | None = None, reset: bool = False, heartbeat: int = 0, more: Pairs = ()) -> Peer:
+    def log_on(
+        self, number: int | None = None, reset: bool = False, heartbeat: int = 0, more: Pairs = ()
+    ) -> Peer:
         """See `Stage`."""
         peer = self.connect()
         peer.say("A", self.logon(number, reset, heartbeat, more), number)
@@ -299,7 +331,14 @@ class AcceptorStage(Stage):
         """A cancel of an order that nobody knows; its reject."""
         name = self.name()
         body = order_fields(*self.asks_for, self.now_ns())
-        peer.say("F", [(41, "nobody"), (11, name), *[field for field in body if field[0] not in (40, 44, 59)]])
+        peer.say(
+            "F",
+            [
+                (41, "nobody"),
+                (11, name),
+                *[field for field in body if field[0] not in (40, 44, 59)],
+            ],
+        )
         said = peer.hear("9")
         expect(said.get(11), name, "ClOrdID of the OrderCancelReject")
         return said
@@ -357,7 +396,9 @@ class InitiatorStage(Stage):
     def _linked(self) -> FixLink:
         host, port = self._listener.getsockname()
         _TimedLink.clock = staticmethod(self.clock)
-        return _TimedLink(self.terms, Address(host, port), NAMES[1], self.bench.folder, self._reset, self.clock)
+        return _TimedLink(
+            self.terms, Address(host, port), NAMES[1], self.bench.folder, self._reset, self.clock
+        )
 
     def kept(self) -> tuple[Path | None, str]:
         """See `Stage`."""
@@ -397,7 +438,9 @@ class InitiatorStage(Stage):
             return False
         return True
 
-    def log_on(self, number: int | None = None, reset: bool = False, heartbeat: int = 0, more: Pairs = ()) -> Peer:
+    def log_on(
+        self, number: int | None = None, reset: bool = False, heartbeat: int = 0, more: Pairs = ()
+    ) -> Peer:
         """See `Stage`."""
         peer = self.accept()
         self.answer = said = peer.hear("A")
@@ -410,9 +453,30 @@ class InitiatorStage(Stage):
     def act(self, name: str) -> tuple[str, Pairs]:
         """See `Stage`: an execution."""
         block = self.rules.messages["8"].block
-        body = [(37, "1"), (11, "D1"), (17, name), (150, "0"), (39, "0"), (55, "XYZ"), (54, "1"), (38, "10")]
-        body += [(151, "10"), (14, "0"), (6, "0"), (60, stamp(self.now_ns())), (20, "0"), (32, "0"), (40, "2")]
-        return "8", [one for one in body if one[0] in (block.required if one[0] in (20, 32, 40) else block.members)]
+        body = [
+            (37, "1"),
+            (11, "D1"),
+            (17, name),
+            (150, "0"),
+            (39, "0"),
+            (55, "XYZ"),
+            (54, "1"),
+            (38, "10"),
+        ]
+        body += [
+            (151, "10"),
+            (14, "0"),
+            (6, "0"),
+            (60, stamp(self.now_ns())),
+            (20, "0"),
+            (32, "0"),
+            (40, "2"),
+        ]
+        return "8", [
+            one
+            for one in body
+            if one[0] in (block.required if one[0] in (20, 32, 40) else block.members)
+        ]
 
     def tell(self, peer: Peer, name: str = "", **how: Any) -> str:
         """See `Stage`."""
@@ -477,4 +541,12 @@ class InitiatorStage(Stage):
 
 def order_fields(symbol: str, lots: str, price: str, now_ns: int) -> Pairs:
     """An order to buy at a limit, without its name."""
-    return [(55, symbol), (54, "1"), (60, stamp(now_ns)), (38, lots), (40, "2"), (44, price), (59, "0")]
+    return [
+        (55, symbol),
+        (54, "1"),
+        (60, stamp(now_ns)),
+        (38, lots),
+        (40, "2"),
+        (44, price),
+        (59, "0"),
+    ]

@@ -130,7 +130,11 @@ def certify(
                 heard(ended[-1])
             except LeftOutError as error:
                 left_out[one.id] = f"as {one.role}: {error}"
-    exempt = [{"id": id_, "reason": why} for id_, why in sorted(left_out.items()) if not only or id_ in only]
+    exempt = [
+        {"id": id_, "reason": why}
+        for id_, why in sorted(left_out.items())
+        if not only or id_ in only
+    ]
     return {"cases": [asdict(one) for one in ended], **_counted(ended), "exempt": exempt}
 
 
@@ -155,5 +159,7 @@ def at(host: str, port: int) -> Address | None:
     if not host and not port:
         return None
     if not host or not port:
-        raise ConfigError("`host=` and `port=`, or neither", f"`host={host!r}` `port={port}`", "give both")
+        raise ConfigError(
+            "`host=` and `port=`, or neither", f"`host={host!r}` `port={port}`", "give both"
+        )
     return Address(host, port)

@@ -11,7 +11,10 @@ from tercel.fix import tags as t
 def external_order(bench: Bench) -> str:
     """Control 17, P3: its executions are booked as unallocated, it is left alone, the agent is stopped."""
     with Wall(bench) as wall:
-        if t.ACCOUNT not in wall.venue.session.settings.rules.messages[t.EXECUTION_REPORT].block.members:
+        if (
+            t.ACCOUNT
+            not in wall.venue.session.settings.rules.messages[t.EXECUTION_REPORT].block.members
+        ):
             raise LeftOutError("the venue's dictionary has no Account (1) in 35=8")
         seen = len(wall.venue.of_kind(t.CANCEL, t.REPLACE))
         wall.say("by-hand-7", "0", "0", qty=6, price="10.00", _1="ann")
@@ -20,7 +23,11 @@ def external_order(bench: Bench) -> str:
         expect((wall.position(), wall.counted()), (4, 4), "position")
         holds("unallocated" in wall.alerts(), "an alert says so")
         expect(wall.state("by-hand-7").parent, "", "its parent")
-        expect([one.code for _, one in wall.submit(wall.new()).denied], ["STOPPED"], "denial of the next order")
+        expect(
+            [one.code for _, one in wall.submit(wall.new()).denied],
+            ["STOPPED"],
+            "denial of the next order",
+        )
         expect(len(wall.venue.of_kind(t.CANCEL, t.REPLACE)), seen, "requests about it")
         return "4 booked, unallocated, alerted, stopped"
 
@@ -39,7 +46,11 @@ def duplicate_name(bench: Bench) -> str:
         return "denied, refused, the first stands"
 
 
-@case("O34", "the day rolls: numbers begin at 1, orders are carried, names are not used again", "initiator")
+@case(
+    "O34",
+    "the day rolls: numbers begin at 1, orders are carried, names are not used again",
+    "initiator",
+)
 def day_roll(bench: Bench) -> str:
     """Both sides' sessions have a window of a day; what is good till cancelled is restated (150=D, 378=1)."""
     with Wall(bench, daily=True, instruments={"reference_age_ms": 2 * DAY_NS // 10**6}) as wall:
@@ -47,9 +58,14 @@ def day_roll(bench: Bench) -> str:
         wall.say(name, "F", "1", last=4, px=10)
         before, heard = wall.fix.numbers, len(wall.venue.heard)
         wall.ahead(DAY_NS)
-        wall.until(lambda: wall.fix.up and wall.fix.numbers.since_ns > before.since_ns, "the next day's session")
+        wall.until(
+            lambda: wall.fix.up and wall.fix.numbers.since_ns > before.since_ns,
+            "the next day's session",
+        )
         wall.settle()
-        first = [message.number for message in wall.venue.heard[heard:]] or [wall.fix.numbers.next_out]
+        first = [message.number for message in wall.venue.heard[heard:]] or [
+            wall.fix.numbers.next_out
+        ]
         holds(first[0] < before.next_out, "the numbers began at 1")
         wall.venue.report(name, "D", "1", _378="1")
         wall.settle()
@@ -66,13 +82,22 @@ def day_roll(bench: Bench) -> str:
 def refusals_in_a_row(bench: Bench) -> str:
     """Lot, tick and price band: no storm of orders that come back."""
     with Wall(bench) as wall:
-        for reason in ["99", "13", "99", "99", "99"][:FREE] if bench.begin == "FIX.4.4" else ["0"] * FREE:
+        for reason in (
+            ["99", "13", "99", "99", "99"][:FREE] if bench.begin == "FIX.4.4" else ["0"] * FREE
+        ):
             wall.say(wall.order(), "8", "8", _103=reason, text="price outside the band")
         began = wall.fix.now_ns
         outcomes = [wall.submit(wall.new()) for _ in range(50)]
         tried = sum(len(one.sent) for one in outcomes)
-        holds(tried <= 1 + (wall.fix.now_ns - began) // FIRST_NS, f"one order a wait: {tried} of 50 left")
-        expect({why.code for one in outcomes for _, why in one.denied}, {"BACK_OFF"}, "denials of a storm")
+        holds(
+            tried <= 1 + (wall.fix.now_ns - began) // FIRST_NS,
+            f"one order a wait: {tried} of 50 left",
+        )
+        expect(
+            {why.code for one in outcomes for _, why in one.denied},
+            {"BACK_OFF"},
+            "denials of a storm",
+        )
         wall.settle()
         expect(len(wall.venue.of_kind(t.NEW_ORDER)), FREE + tried, "orders at the venue")
         wall.until(lambda: wall.submit(wall.new()).sent, "the end of the wait")
@@ -117,13 +142,18 @@ def market_data(bench: Bench) -> str:
         wall.venue.quote = ("9.95", "9.97")
         wall.venue.lose(t.INCREMENT, wall.venue.change(request, "0", "0", "10.00"))
         wall.venue.say(t.INCREMENT, wall.venue.change(request, "1", "1", "10.01", "50"))
-        wall.until(lambda: len(wall.venue.of_kind(t.MARKET_DATA_REQUEST)) > asked, "another request after a gap")
+        wall.until(
+            lambda: len(wall.venue.of_kind(t.MARKET_DATA_REQUEST)) > asked,
+            "another request after a gap",
+        )
         wall.settle()
         expect((state.bid, state.ask), (995, 997), "touch after the gap")
         expect(len(wall.submit(wall.new(1, 995)).sent), 1, "orders while it is fresh")
         wall.venue.quote = None
         fresh = wall.new(2, 995)
-        denied = wall.until(lambda: wall.gateway.limits.check(fresh, wall.fix.now_ns), "a denial as it grows old")
+        denied = wall.until(
+            lambda: wall.gateway.limits.check(fresh, wall.fix.now_ns), "a denial as it grows old"
+        )
         expect(denied.code, "STALE_REFERENCE", "denial")
         wall.gate.on_subscribe(XYZ)
         wall.settle()

@@ -28,7 +28,9 @@ def with_market(dictionary: Dictionary) -> Dictionary:
     kinds = dictionary.fields[35]
     fields = {tag: standard.fields[tag] for rule in messages.values() for tag in rule.block.tags}
     fields |= dictionary.fields
-    fields[35] = replace(kinds, values=frozenset({*kinds.values, *_MARKET}) if kinds.values else kinds.values)
+    fields[35] = replace(
+        kinds, values=frozenset({*kinds.values, *_MARKET}) if kinds.values else kinds.values
+    )
     return replace(dictionary, messages=messages | dict(dictionary.messages), fields=fields)
 
 
@@ -53,7 +55,9 @@ def initiator_terms(terms: ProfileTerms, **session: object) -> ProfileTerms:
     if dictionary is None:
         dictionary = own_dictionary(profile.version)
         changed["header"] = {}
-    logon = profile.logon.model_copy(update={"username": None, "password": None, "private_key": None})
+    logon = profile.logon.model_copy(
+        update={"username": None, "password": None, "private_key": None}
+    )
     updated = profile.model_copy(
         update={
             "session": profile.session.model_copy(update=changed),
@@ -63,4 +67,10 @@ def initiator_terms(terms: ProfileTerms, **session: object) -> ProfileTerms:
             "symbol": (SymbolTable(name="XYZ"),),
         }
     )
-    return replace(terms, profile=updated, dictionary=dictionary, symbols=(SymbolTable(name="XYZ"),), secrets=())
+    return replace(
+        terms,
+        profile=updated,
+        dictionary=dictionary,
+        symbols=(SymbolTable(name="XYZ"),),
+        secrets=(),
+    )

@@ -18,7 +18,15 @@ from certify.fix.case import Bench, MissedError, expect, holds
 from certify.fix.scripted import BY_HAND, DESK, PATIENCE_S, VENUE, ScriptedVenue
 from certify.fix.terms import initiator_terms, with_market
 from tercel.core.fixed import ONE, shown
-from tercel.core.orders import CancelOrder, Command, MassCancel, NewOrder, ReplaceOrder, StatusRequest, Tif
+from tercel.core.orders import (
+    CancelOrder,
+    Command,
+    MassCancel,
+    NewOrder,
+    ReplaceOrder,
+    StatusRequest,
+    Tif,
+)
 from tercel.core.ports import Entry, Venue
 from tercel.desk.gate.config import DropCopyTerms, GateConfig, GateTerms
 from tercel.desk.gate.opening import opened
@@ -41,11 +49,21 @@ from tercel.fix.received import WaitLimits
 
 XYZ: Final = "XYZ"
 Quantity = int | float | Decimal
-_SCOPE: Final = {"order_lots": 1000, "order_value": 1_000_000, "gross_value": 10_000_000, "messages": 500}
+_SCOPE: Final = {
+    "order_lots": 1000,
+    "order_value": 1_000_000,
+    "gross_value": 10_000_000,
+    "messages": 500,
+}
 _SCOPE_TOO: Final = {"window_ms": 1000, "daily_loss": 1_000_000, "drawdown": 1_000_000}
 LIMITS: Final[dict[str, dict[str, int]]] = {
     "desk": {"duplicate_ms": 0},
-    "instruments": {"long_lots": 5000, "short_lots": 5000, "collar_bps": 500, "reference_age_ms": 60_000},
+    "instruments": {
+        "long_lots": 5000,
+        "short_lots": 5000,
+        "collar_bps": 500,
+        "reference_age_ms": 60_000,
+    },
     "agents": {"long_lots": 5000, "short_lots": 5000, "executions": 500, "executions_ms": 60_000},
 }
 """What a wall allows beside `_SCOPE`, unless a case says otherwise."""
@@ -112,7 +130,9 @@ class Wall:
         (self.folder / "limits.toml").write_text(limits_text(limits), encoding="utf-8")
         terms = _terms(bench.terms, cancels, daily)
         own = terms if bench.terms.dictionary not in (None, own_dictionary(bench.begin)) else None
-        self.venue = self._stack.enter_context(ScriptedVenue(bench.begin, _DAILY if daily else None, own))
+        self.venue = self._stack.enter_context(
+            ScriptedVenue(bench.begin, _DAILY if daily else None, own)
+        )
         session = terms.profile.session.model_copy(update={"port": self.venue.port})
         self._terms = replace(terms, profile=terms.profile.model_copy(update={"session": session}))
         self.copy = self._stack.enter_context(ScriptedVenue(bench.begin)) if copies else None
@@ -142,7 +162,11 @@ class Wall:
     def open(self) -> None:
         """Open the gate; questions of its beginning are answered by the venue itself."""
         self.venue.by_hand, self._inner = set(), ExitStack()
-        names: dict[str, Any] = {"venue": "fix:certified", "accounts": self._accounts, "limits": "limits.toml"}
+        names: dict[str, Any] = {
+            "venue": "fix:certified",
+            "accounts": self._accounts,
+            "limits": "limits.toml",
+        }
         if self.copy is not None:
             base = "generic-44" if self.copy.begin == "FIX.4.4" else "generic-42"
             where = f"fix://{DESK}@127.0.0.1:{self.copy.port}?profile=copy.toml"
@@ -154,7 +178,9 @@ class Wall:
         self.gate = self._inner.enter_context(gate)
         if not self._quiet:
             self.gate.on_subscribe(XYZ)
-            self.until(lambda: self.gateway.limits.instruments[XYZ].sane, "a reference for the limits")
+            self.until(
+                lambda: self.gateway.limits.instruments[XYZ].sane, "a reference for the limits"
+            )
             self.settle()
         for account in self._accounts:
             for side in (1, -1):
@@ -164,7 +190,10 @@ class Wall:
 
     def reach(self, where: str, accounts: Sequence[str], store: Path, *_: object) -> Venue:
         self.fix = HeldVenue(
-            profile=self._terms, store=store, patience=WaitLimits(logon_s=PATIENCE_S), wall=self.venue.now_ns
+            profile=self._terms,
+            store=store,
+            patience=WaitLimits(logon_s=PATIENCE_S),
+            wall=self.venue.now_ns,
         )
         return self.fix
 
@@ -259,7 +288,9 @@ class Wall:
         """Send a cancel; the request that the venue has."""
         self._orders += 1
         order = self.state(name)
-        made = CancelOrder(f"c{self._orders}", order.name, XYZ, order.side, order.account, self.fix.now_ns)
+        made = CancelOrder(
+            f"c{self._orders}", order.name, XYZ, order.side, order.account, self.fix.now_ns
+        )
         return self._request(self.send(made))
 
     def replace(self, name: str, lots: int, price: int) -> Message:
@@ -267,11 +298,15 @@ class Wall:
         self._orders += 1
         order = self.state(name)
         names = f"r{self._orders}", order.name, XYZ
-        made = ReplaceOrder(*names, order.side, lots, price, order.account, order.parent, self.fix.now_ns)
+        made = ReplaceOrder(
+            *names, order.side, lots, price, order.account, order.parent, self.fix.now_ns
+        )
         return self._request(self.send(made))
 
     def _request(self, name: str) -> Message:
-        return next(one for one in self.venue.of_kind(t.CANCEL, t.REPLACE) if one.get(t.CL_ORD_ID) == name)
+        return next(
+            one for one in self.venue.of_kind(t.CANCEL, t.REPLACE) if one.get(t.CL_ORD_ID) == name
+        )
 
     def say(self, name: str, kind: str, status: str, **more: Any) -> str:
         """Have the venue say an execution report, and take it; its ExecID."""
@@ -316,12 +351,18 @@ class Wall:
         raise MissedError(f"{what} within {PATIENCE_S:g} s: it never came")
 
     # -- what has to hold after every case ----------------------------------------------------------------------------
-    def stands(self, name: str, status: str, cum: Quantity, leaves: Quantity, average: float = 0.0) -> None:
+    def stands(
+        self, name: str, status: str, cum: Quantity, leaves: Quantity, average: float = 0.0
+    ) -> None:
         """Hold an order against what it has to be; the average price in ticks."""
         order = self.state(name)
         mean = order.paid / (order.cum_qty * ONE) if order.cum_qty else 0.0
         seen = (str(order.status), shown(order.cum_qty), shown(order.open_qty), round(mean, 6))
-        expect(seen, (status, cum, leaves, round(average, 6)), f"status, cum, leaves, average of {name}")
+        expect(
+            seen,
+            (status, cum, leaves, round(average, 6)),
+            f"status, cum, leaves, average of {name}",
+        )
 
     def check(self) -> None:
         """Journal against wire, limits against ledger, and no name twice."""
@@ -330,29 +371,46 @@ class Wall:
             held, orders = self.holding(account), self.gateway.ledger.orders.live(account)
             expect(shown(held.position), self.position(account), f"position of {account} in limits")
             ours = Counter[int]()
-            for order in (one for one in orders if one.parent):  # what nobody here sent is reserved for nobody
+            for order in (
+                one for one in orders if one.parent
+            ):  # what nobody here sent is reserved for nobody
                 ours[order.side] += order.open_qty
-            expect((held.buys, held.sells), (ours[1], ours[-1]), f"reserved lots of {account} in limits")
+            expect(
+                (held.buys, held.sells),
+                (ours[1], ours[-1]),
+                f"reserved lots of {account} in limits",
+            )
 
     def _wire(self) -> None:
-        commands = [command_of(entry.body) for _, entry in self.gateway.journal.read(0, (kinds.ORDER_OUT,))]
+        commands = [
+            command_of(entry.body) for _, entry in self.gateway.journal.read(0, (kinds.ORDER_OUT,))
+        ]
         names = [one.cl_ord_id for one in commands if isinstance(one, NewOrder | ReplaceOrder)]
         wired = [self.fix.name_of(one) for one in self.venue.of_kind(t.NEW_ORDER, t.REPLACE)]
-        expect(wired, [name for name in names if name not in self.lost], "orders on the wire, as journaled")
+        expect(
+            wired,
+            [name for name in names if name not in self.lost],
+            "orders on the wire, as journaled",
+        )
         holds(len(set(wired)) == len(wired), "no ClOrdID came twice")
         cancels = {one.cl_ord_id for one in commands if isinstance(one, CancelOrder | MassCancel)}
         for message in self.venue.of_kind(t.CANCEL, t.MASS_CANCEL):
             name = self.fix.name_of(message)
             holds(_known(name, cancels), f"{message.kind} {name} is in the journal")
         asked = sum(isinstance(one, StatusRequest) for one in commands)
-        holds(len(self.venue.of_kind(t.STATUS, t.MASS_STATUS)) <= asked, "every question is in the journal")
+        holds(
+            len(self.venue.of_kind(t.STATUS, t.MASS_STATUS)) <= asked,
+            "every question is in the journal",
+        )
         heard = [entry.body for _, entry in self.gateway.journal.read(0, (kinds.REPORT_IN,))]
         said = [dict(fields) for kind, fields in self.venue.said if kind == t.EXECUTION_REPORT]
         ours = Counter(str(body["exec_id"]) for body in heard if body["what"] == "report")
         unread = "".join(str(body["raw"]) for body in heard if body["what"] == "unread")
         for exec_id, times in Counter(one[t.EXEC_ID] for one in said).items():
             seen = ours[exec_id] + unread.count(f"{t.SOH}{t.EXEC_ID}={exec_id}{t.SOH}")
-            again = self._restarted and seen > times  # what came last is asked for again, and changes nothing
+            again = (
+                self._restarted and seen > times
+            )  # what came last is asked for again, and changes nothing
             expect(times if again else seen, times, f"execution {exec_id} in the journal")
 
 
@@ -370,4 +428,9 @@ def _terms(terms: ProfileTerms, cancels: bool, daily: bool) -> ProfileTerms:
     dictionary = made.dictionary and with_market(made.dictionary)
     symbol = SymbolTable(name=XYZ, tick=Decimal("0.01"), lot=Decimal(1))
     plain = {"times": times, "symbols": SymbolsTable(), "market": MarketTable()}
-    return replace(made, profile=made.profile.model_copy(update=plain), symbols=(symbol,), dictionary=dictionary)
+    return replace(
+        made,
+        profile=made.profile.model_copy(update=plain),
+        symbols=(symbol,),
+        dictionary=dictionary,
+    )

@@ -32,14 +32,22 @@ def stamp(ns: int) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y%m%d-%H:%M:%S}.{rest // 1_000_000:03d}"
 
 
-def frame(begin: str, fields: Pairs, length: int | None = None, checksum: int | None = None) -> bytes:
+def frame(
+    begin: str, fields: Pairs, length: int | None = None, checksum: int | None = None
+) -> bytes:
     """A message's bytes; BodyLength and CheckSum are right unless they are given.
 
     >>> frame("FIX.4.4", [(35, "0"), (34, "2")])
     b'8=FIX.4.4\\x019=10\\x0135=0\\x0134=2\\x0110=166\\x01'
     """
     body = b"".join(f"{tag}={value}".encode("latin-1") + SOH for tag, value in fields)
-    whole = f"8={begin}".encode() + SOH + f"9={len(body) if length is None else length}".encode() + SOH + body
+    whole = (
+        f"8={begin}".encode()
+        + SOH
+        + f"9={len(body) if length is None else length}".encode()
+        + SOH
+        + body
+    )
     return whole + f"10={sum(whole) % 256 if checksum is None else checksum:03d}".encode() + SOH
 
 
@@ -59,11 +67,17 @@ class Heard:
     def __init__(self, raw: bytes) -> None:
         self.raw = raw
         parts = [part.partition(b"=") for part in raw.split(SOH)[:-1]]
-        self.fields: Pairs = [(int(tag), value.decode("latin-1")) for tag, _, value in parts if tag.isdigit()]
+        self.fields: Pairs = [
+            (int(tag), value.decode("latin-1")) for tag, _, value in parts if tag.isdigit()
+        ]
         expect([tag for tag, _ in self.fields[:3]], [8, 9, 35], "the first three fields")
         start, end = raw.index(b"\x0135=") + 1, len(raw) - _TAIL
         expect(int(self.get(9)), end - start, f"BodyLength of 35={self.kind}")
-        expect(raw[end:], f"10={sum(raw[:end]) % 256:03d}".encode() + SOH, f"CheckSum of 35={self.kind}")
+        expect(
+            raw[end:],
+            f"10={sum(raw[:end]) % 256:03d}".encode() + SOH,
+            f"CheckSum of 35={self.kind}",
+        )
         missing = [tag for tag in (34, 49, 52, 56) if not self.get(tag)]
         expect(missing, [], f"header fields that 35={self.kind} lacks")
 
@@ -180,7 +194,13 @@ class Peer:
         """Bytes of a message; `how`: head, when (ns), begin, names, length, checksum."""
         sender, target = how.get("names", self.names)
         used = self.log.number if number is None else number
-        whole = [(35, kind), (49, sender), (56, target), (34, str(used)), (52, stamp(how.get("when", self._now_ns())))]
+        whole = [
+            (35, kind),
+            (49, sender),
+            (56, target),
+            (34, str(used)),
+            (52, stamp(how.get("when", self._now_ns()))),
+        ]
         whole += [*self.head, *how.get("head", ()), *fields]
         return frame(how.get("begin", self.begin), whole, how.get("length"), how.get("checksum"))
 
@@ -258,7 +278,9 @@ class Peer:
             self.look()
             if not self._inbox and (self.ended or time.monotonic() > until):
                 what = "the end of the connection" if self.ended else "nothing"
-                raise MissedError(f"expected 35={' or '.join(kinds) or 'anything'}; received {what}")
+                raise MissedError(
+                    f"expected 35={' or '.join(kinds) or 'anything'}; received {what}"
+                )
         said = self._inbox.pop(0)
         if kinds and said.kind not in kinds:
             raise MissedError(f"expected 35={' or '.join(kinds)}; received {said} {said.get(58)}")

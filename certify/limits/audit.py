@@ -41,7 +41,10 @@ class Auditor:
 
     def __init__(self, limits: Limits, listings: Iterable[Listing], agents: Iterable[str]) -> None:
         self.limits = limits
-        self.unit = {each.instrument: int(Decimal(repr(each.tick)) * each.lot * MONEY / 2) for each in listings}
+        self.unit = {
+            each.instrument: int(Decimal(repr(each.tick)) * each.lot * MONEY / 2)
+            for each in listings
+        }
         self.agents = tuple(agents)
         self.parents: dict[str, tuple[str, str, int, int]] = {}
         self.children: dict[str, list[AuditedChild]] = defaultdict(list)
@@ -66,11 +69,17 @@ class Auditor:
         self.clock, self.watched = -(2**62), -(2**62)
 
     def _scopes(self) -> list[tuple[str, str]]:
-        return [("", ""), *((agent, "") for agent in self.agents), *(("", name) for name in self.unit)]
+        return [
+            ("", ""),
+            *((agent, "") for agent in self.agents),
+            *(("", name) for name in self.unit),
+        ]
 
     # -- what is reported --------------------------------------------------------------------------------------------
 
-    def marked(self, instrument: str, bid: int | None, ask: int | None, ns: int, now_ns: int) -> None:
+    def marked(
+        self, instrument: str, bid: int | None, ask: int | None, ns: int, now_ns: int
+    ) -> None:
         """The touch changed; it is dated `ns`, and the clock says `now_ns`."""
         mark = self.marks[instrument]
         if mark.ns is not None and ns < mark.ns:
@@ -79,7 +88,11 @@ class Auditor:
         mark.bid, mark.ask, mark.ns = bid, ask, ns
         if bid is not None and ask is not None and 0 < bid < ask:
             mark.mid2, mark.sane_ns = bid + ask, ns
-            working = {agent for (agent, held), row in self.exposures().items() if held == instrument and row.worst}
+            working = {
+                agent
+                for (agent, held), row in self.exposures().items()
+                if held == instrument and row.worst
+            }
             for scope in (("", ""), ("", instrument), *((agent, "") for agent in working)):
                 self.high[scope] = max(self.high[scope], self.equity(*scope))
 
@@ -108,7 +121,9 @@ class Auditor:
             return
         child.accepted = True
         most, itself = child.most, report.exec_type is ExecType.RESTATED
-        itself |= report.exec_type is ExecType.REPLACED and report.cl_ord_id not in child.replaced_by
+        itself |= (
+            report.exec_type is ExecType.REPLACED and report.cl_ord_id not in child.replaced_by
+        )
         if report.exec_type is ExecType.REPLACED and report.cl_ord_id in child.requested:
             number, lots, price = child.requested.pop(report.cl_ord_id)
             if number > child.taken:
@@ -127,7 +142,9 @@ class Auditor:
         self._end(child, report)
 
     def _trade(self, child: AuditedChild, report: Report) -> None:
-        trade = self.trades[child, report.exec_id] = AuditedTrade(child, report.last_qty, report.last_px)
+        trade = self.trades[child, report.exec_id] = AuditedTrade(
+            child, report.last_qty, report.last_px
+        )
         for change in self.changes.get((child, report.exec_id), ()):
             trade.change(change)
         if trade.qty > child.open or report.side == -child.side or child.beyond(report.last_px):
@@ -189,15 +206,35 @@ class Auditor:
         self.watched = now_ns if self.watched < 0 else self.watched
         for scope in self._scopes():
             agent, name = scope
-            of_agent, at, equity = self.limits.of_agent(agent), self.limits.of_instrument(name), self.equity(*scope)
+            of_agent, at, equity = (
+                self.limits.of_agent(agent),
+                self.limits.of_instrument(name),
+                self.equity(*scope),
+            )
             limits = (of_agent if agent else at) if agent or name else self.limits.desk
             assert limits is not None
-            self._passed((*scope, "loss"), self.opening[scope] - equity, limits.daily_loss, limits.warn, PAID_ONE)
-            self._passed((*scope, "drawdown"), self.high[scope] - equity, limits.drawdown, limits.warn, PAID_ONE)
+            self._passed(
+                (*scope, "loss"),
+                self.opening[scope] - equity,
+                limits.daily_loss,
+                limits.warn,
+                PAID_ONE,
+            )
+            self._passed(
+                (*scope, "drawdown"),
+                self.high[scope] - equity,
+                limits.drawdown,
+                limits.warn,
+                PAID_ONE,
+            )
             if name and at is not None:
-                self._passed((*scope, "age"), self._age(name, now_ns), at.reference_age_ns, limits.warn)
+                self._passed(
+                    (*scope, "age"), self._age(name, now_ns), at.reference_age_ns, limits.warn
+                )
 
-    def _passed(self, key: tuple[str, str, str], used: int, most: int, warn: int, parts: int = 1) -> None:
+    def _passed(
+        self, key: tuple[str, str, str], used: int, most: int, warn: int, parts: int = 1
+    ) -> None:
         """Of `most` so much is used, in so many parts of its unit."""
         agent, name, limit = key
         level, most = max(1, -(most * warn // -10_000)) * parts, most * parts
@@ -207,7 +244,9 @@ class Auditor:
         elif used > most:
             self.passed.add(key)
             held = {who for (who, what), (lots, _) in self.fills.items() if what == name and lots}
-            working = {who for (who, what), row in self.exposures().items() if what == name and row.worst}
+            working = {
+                who for (who, what), row in self.exposures().items() if what == name and row.worst
+            }
             if agent:
                 self.stopped.add(agent)
             elif name:
@@ -288,7 +327,10 @@ class Auditor:
         reducing = self._spare(before[agent, name], side)
         child = self._record(command)
         after = self.exposures()
-        if reducing is None or getattr(after[agent, name], "buys" if side > 0 else "sells") > reducing:
+        if (
+            reducing is None
+            or getattr(after[agent, name], "buys" if side > 0 else "sells") > reducing
+        ):
             broken += self._of_loss(agent, name, now_ns)
         if used < self.used(command.parent) > self.parents[command.parent][3] * ONE:
             broken.append("CHILDREN")
@@ -300,7 +342,12 @@ class Auditor:
     def _record(self, command: NewOrder | ReplaceOrder) -> AuditedChild:
         if isinstance(command, NewOrder):
             child = AuditedChild(
-                command.account, command.instrument, command.parent, command.side, command.lots, command.price
+                command.account,
+                command.instrument,
+                command.parent,
+                command.side,
+                command.lots,
+                command.price,
             )
             child.asked.append(command.price)
             self.children[command.parent].append(child)
@@ -318,15 +365,28 @@ class Auditor:
     def _of_itself(self, command: NewOrder | ReplaceOrder, now_ns: int) -> Iterable[str]:
         """What can be seen on the order alone and its time."""
         lots, price, name, agent = command.lots, command.price, command.instrument, command.account
-        if type(lots) is not int or lots < 1 or type(price) not in (int, type(None)) or command.side not in (1, -1):
+        if (
+            type(lots) is not int
+            or lots < 1
+            or type(price) not in (int, type(None))
+            or command.side not in (1, -1)
+        ):
             return ["FORM"]
         at, of_agent = self.limits.of_instrument(name), self.limits.of_agent(agent)
         parent, orig = self.parents.get(command.parent), self.orders.get(command.orig)
-        if name not in self.unit or agent not in self.agents or at is None or of_agent is None or parent is None:
+        if (
+            name not in self.unit
+            or agent not in self.agents
+            or at is None
+            or of_agent is None
+            or parent is None
+        ):
             return ["UNKNOWN"]
         if parent[:3] != (name, agent, command.side):
             return ["UNKNOWN"]
-        if isinstance(command, ReplaceOrder) and (orig is None or orig.dead or orig.parent != command.parent):
+        if isinstance(command, ReplaceOrder) and (
+            orig is None or orig.dead or orig.parent != command.parent
+        ):
             return ["UNKNOWN"]
         broken = ["BARRED"] if agent in self.killed | self.stopped else []
         if lots > min(at.order_lots, of_agent.order_lots, self.limits.desk.order_lots):
@@ -362,7 +422,10 @@ class Auditor:
         if within and now_ns - self.contents.get(content, -(2**62)) < within:
             broken.append("DUPLICATE")
         self.contents[content] = now_ns
-        of_agent, at = self.limits.of_agent(command.account), self.limits.of_instrument(command.instrument)
+        of_agent, at = (
+            self.limits.of_agent(command.account),
+            self.limits.of_instrument(command.instrument),
+        )
         assert of_agent is not None
         assert at is not None
         scopes = {"desk": self.limits.desk, "agent " + command.account: of_agent}
@@ -376,11 +439,17 @@ class Auditor:
         for other in self.open:
             if other.instrument == command.instrument and other.side == -command.side:
                 for price in other.prices:
-                    if price is None or command.price is None or (command.price - price) * command.side >= 0:
+                    if (
+                        price is None
+                        or command.price is None
+                        or (command.price - price) * command.side >= 0
+                    ):
                         return True
         return False
 
-    def _of_position(self, agent: str, name: str, side: int, before: "Table", after: "Table") -> Iterable[str]:
+    def _of_position(
+        self, agent: str, name: str, side: int, before: "Table", after: "Table"
+    ) -> Iterable[str]:
         at, of_agent = self.limits.of_instrument(name), self.limits.of_agent(agent)
         assert at is not None
         assert of_agent is not None
@@ -388,7 +457,12 @@ class Auditor:
             worst = []
             for table in (before, after):
                 rows = [table[each, name] for each in agents]
-                worst.append(sum(row.position + row.buys if side > 0 else row.sells - row.position for row in rows))
+                worst.append(
+                    sum(
+                        row.position + row.buys if side > 0 else row.sells - row.position
+                        for row in rows
+                    )
+                )
             if worst[0] < worst[1] > (limits.long_lots if side > 0 else limits.short_lots) * ONE:
                 yield "POSITION"
 
@@ -401,7 +475,11 @@ class Auditor:
             (self.agents, (name,), at.gross_value),
             (self.agents, tuple(self.unit), self.limits.desk.gross_value),
         ):
-            if self.gross(before, agents, names) < self.gross(after, agents, names) > most * PAID_ONE:
+            if (
+                self.gross(before, agents, names)
+                < self.gross(after, agents, names)
+                > most * PAID_ONE
+            ):
                 yield "GROSS"
 
     def _of_loss(self, agent: str, name: str, now_ns: int) -> Iterable[str]:
@@ -416,7 +494,11 @@ class Auditor:
                 break
         if now_ns // DAY_NS > self.day:
             return
-        for scope, limit in ((("", ""), self.limits.desk), ((agent, ""), of_agent), (("", name), at)):
+        for scope, limit in (
+            (("", ""), self.limits.desk),
+            ((agent, ""), of_agent),
+            (("", name), at),
+        ):
             if self.opening[scope] - self.equity(*scope) > limit.daily_loss * PAID_ONE:
                 yield "DAILY_LOSS"
             if self.high[scope] - self.equity(*scope) > limit.drawdown * PAID_ONE:

@@ -48,7 +48,9 @@ class AuditedChild:
     @property
     def prices(self) -> list[int | None]:
         """Prices at which it may rest."""
-        return [] if self.dead else [self.price, *(price for _, _, price in self.requested.values())]
+        return (
+            [] if self.dead else [self.price, *(price for _, _, price in self.requested.values())]
+        )
 
 
 @dataclass(slots=True, eq=False)

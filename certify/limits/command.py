@@ -30,7 +30,8 @@ def stress(request: Stress) -> int:
         "sent": tally.sent,
         "checks": len(times),
         "check_us": {
-            name: times[int(share * (len(times) - 1))] / 1000 if times else None for name, share in SHARES.items()
+            name: times[int(share * (len(times) - 1))] / 1000 if times else None
+            for name, share in SHARES.items()
         },
         "seconds": round(perf_counter() - began, 3),
     }
@@ -52,7 +53,9 @@ def _run(test: StressTest, actions: int) -> None:
                 bar.update(task, advance=step)
     except KeyboardInterrupt:
         done, broken = test.tally.actions, test.tally.breaches.total()
-        raise KeyboardInterrupt(f"{done:,} of {actions:,} actions were done, {broken:,} breaches among them") from None
+        raise KeyboardInterrupt(
+            f"{done:,} of {actions:,} actions were done, {broken:,} breaches among them"
+        ) from None
     if test.gate.fault:
         test.tally.breaches["COUNTS_BROKEN"] += 1
         say(f"the gate's counts broke: {test.gate.fault}")
@@ -60,7 +63,11 @@ def _run(test: StressTest, actions: int) -> None:
 
 def _print_stress(found: dict[str, Any]) -> None:
     rows = [(key, f"{found[key]:,}") for key in ("actions", "checks", "sent", "breaches")]
-    for room, label in (("breaches_by_limit", "broken"), ("denials_by_code", "denied"), ("alarms_by_code", "alarm")):
+    for room, label in (
+        ("breaches_by_limit", "broken"),
+        ("denials_by_code", "denied"),
+        ("alarms_by_code", "alarm"),
+    ):
         rows += [(f"  {label}: {code}", f"{count:,}") for code, count in found[room].items()]
     print_table("the gate under stress", ("what", "count"), rows)
     console, us = result_console(), found["check_us"]
@@ -68,4 +75,6 @@ def _print_stress(found: dict[str, Any]) -> None:
         console.print(
             f"a check took {us['p50']:.2f} us (p50), {us['p99']:.2f} us (p99); {found['seconds']:.1f} s in all"
         )
-    console.print("no limit was broken" if not found["breaches"] else f"{found['breaches']:,} BREACHES")
+    console.print(
+        "no limit was broken" if not found["breaches"] else f"{found['breaches']:,} BREACHES"
+    )

@@ -108,7 +108,10 @@ class FaultInjectingVenue:
             order.over = None
             self.live[order.name] = order
         self._unsettled[order.instrument] = None
-        kind, status = ExecType.BUSTED if bust else ExecType.CORRECTED, order.over or self._status(order)
+        kind, status = (
+            ExecType.BUSTED if bust else ExecType.CORRECTED,
+            order.over or self._status(order),
+        )
         order.executions += 1
         self._report(order, kind, status, now_ns, qty=qty, px=trade.px, ref=trade.exec_id)
 
@@ -119,7 +122,10 @@ class FaultInjectingVenue:
         left = self._unsettled[name]
         mine = {order for order in self.live.values() if order.instrument == name}
         if left is None:
-            if any(isinstance(each, Report) and each.ref and each.instrument == name for each in self.messages):
+            if any(
+                isinstance(each, Report) and each.ref and each.instrument == name
+                for each in self.messages
+            ):
                 return False
             if any(each.instrument == name for each in self.wire):
                 return False
@@ -146,7 +152,9 @@ class FaultInjectingVenue:
     def _take(self, command: Command, now_ns: int) -> VenueOrder | None:
         if isinstance(command, NewOrder):
             return self._new(command, now_ns)
-        order = self.live.get(command.orig) if isinstance(command, CancelOrder | ReplaceOrder) else None
+        order = (
+            self.live.get(command.orig) if isinstance(command, CancelOrder | ReplaceOrder) else None
+        )
         if order is None:
             if isinstance(command, CancelOrder | ReplaceOrder):
                 self._refuse(command, OrdStatus.UNKNOWN, now_ns)
@@ -159,7 +167,9 @@ class FaultInjectingVenue:
                 del self.live[order.name]
                 order.name, order.lots, order.price = command.cl_ord_id, command.lots, command.price
                 self.live[order.name] = order
-                self._report(order, ExecType.REPLACED, self._status(order), now_ns, orig=command.orig)
+                self._report(
+                    order, ExecType.REPLACED, self._status(order), now_ns, orig=command.orig
+                )
         return None
 
     def _new(self, command: NewOrder, now_ns: int) -> VenueOrder | None:
@@ -191,7 +201,9 @@ class FaultInjectingVenue:
         if order.cum >= order.lots * ONE:
             order.over = OrdStatus.FILLED
             del self.live[order.name]
-        px = (order.price or 1000 * (2 if order.instrument != "A" else 1)) * ONE - order.side * abs(self._between())
+        px = (order.price or 1000 * (2 if order.instrument != "A" else 1)) * ONE - order.side * abs(
+            self._between()
+        )
         self.trades.append(VenueTrade(f"e{order.executions}", order, qty, px))
         self._report(order, ExecType.TRADE, self._status(order), now_ns, qty=qty, px=px)
         return order
@@ -199,7 +211,11 @@ class FaultInjectingVenue:
     def _part(self, qty: int) -> int:
         """Some of a quantity, mostly in whole lots."""
         whole = qty // ONE
-        return self.rng.randint(1, whole) * ONE if whole and self.rng.random() < 0.9 else self.rng.randint(1, qty)
+        return (
+            self.rng.randint(1, whole) * ONE
+            if whole and self.rng.random() < 0.9
+            else self.rng.randint(1, qty)
+        )
 
     def _between(self) -> int:
         """How far from the tick an execution is, mostly not at all."""
@@ -208,7 +224,9 @@ class FaultInjectingVenue:
     def _end(self, order: VenueOrder, now_ns: int, kind: ExecType, name: str = "") -> None:
         del self.live[order.name]
         order.over = OrdStatus(kind.value)
-        self._report(order, kind, OrdStatus(kind.value), now_ns, name=name, orig=order.name if name else "")
+        self._report(
+            order, kind, OrdStatus(kind.value), now_ns, name=name, orig=order.name if name else ""
+        )
 
     def _status(self, order: VenueOrder) -> OrdStatus:
         if order.cum >= order.lots * ONE:
@@ -252,4 +270,6 @@ class FaultInjectingVenue:
         )
 
     def _refuse(self, command: CancelOrder | ReplaceOrder, status: OrdStatus, now_ns: int) -> None:
-        self.messages.append(CancelReject(command.cl_ord_id, command.orig, command.account, status, now_ns))
+        self.messages.append(
+            CancelReject(command.cl_ord_id, command.orig, command.account, status, now_ns)
+        )

@@ -43,21 +43,49 @@ class LimitConformance:
         assert given, "the stress test asked nothing of it"
         for denial in given:
             assert denial is None or isinstance(denial, Denial)
-            assert denial is None or (denial.code and denial.code == denial.code.upper() and denial.text)
+            assert denial is None or (
+                denial.code and denial.code == denial.code.upper() and denial.text
+            )
 
     def test_changes_nothing_by_asking(self) -> None:
         check = self.check()
 
         def twice(asked: LimitQuery) -> Denial | None:
-            before = (asked.command, asked.now_ns, asked.lots, asked.price, asked.extra, asked.side, asked.worst_price)
-            usage = asked.gate.desk.gross, asked.holding.position, asked.holding.exposure, asked.parent.used
+            before = (
+                asked.command,
+                asked.now_ns,
+                asked.lots,
+                asked.price,
+                asked.extra,
+                asked.side,
+                asked.worst_price,
+            )
+            usage = (
+                asked.gate.desk.gross,
+                asked.holding.position,
+                asked.holding.exposure,
+                asked.parent.used,
+            )
             first = check(asked)
             assert check(asked) == first, "asked twice, it answers twice"
             assert before == (
-                *(asked.command, asked.now_ns, asked.lots, asked.price, asked.extra, asked.side, asked.worst_price),
+                *(
+                    asked.command,
+                    asked.now_ns,
+                    asked.lots,
+                    asked.price,
+                    asked.extra,
+                    asked.side,
+                    asked.worst_price,
+                ),
             )
             assert usage == (
-                *(asked.gate.desk.gross, asked.holding.position, asked.holding.exposure, asked.parent.used),
+                *(
+                    asked.gate.desk.gross,
+                    asked.holding.position,
+                    asked.holding.exposure,
+                    asked.parent.used,
+                ),
             )
             return first
 

@@ -18,7 +18,15 @@ from typing import Any, Final
 from certify.limits.audit import Auditor
 from certify.limits.faults import FaultInjectingVenue, VenueOrder
 from tercel.core.fixed import ONE, ceiled
-from tercel.core.orders import CancelOrder, CancelReject, Command, Listing, NewOrder, ReplaceOrder, Tif
+from tercel.core.orders import (
+    CancelOrder,
+    CancelReject,
+    Command,
+    Listing,
+    NewOrder,
+    ReplaceOrder,
+    Tif,
+)
 from tercel.desk.limits.change import changed
 from tercel.desk.limits.file import DAY_NS, MONEY, MS, Limits, parse
 from tercel.desk.limits.gate import LimitGate
@@ -82,7 +90,11 @@ def planted(limits: Limits, name: str) -> Limits:
     """The limits with one of them, wherever it stands, more generous by a step."""
 
     def more(scope: Any) -> Any:
-        return replace(scope, **{name: getattr(scope, name) + PLANTS[name]}) if hasattr(scope, name) else scope
+        return (
+            replace(scope, **{name: getattr(scope, name) + PLANTS[name]})
+            if hasattr(scope, name)
+            else scope
+        )
 
     instruments = {key: more(each) for key, each in limits.instruments.items()}
     agents = {key: more(each) for key, each in limits.agents.items()}
@@ -182,7 +194,9 @@ class StressTest:
         self.tally.sent += 1
         self.gate.sent(command, self.now)
         self.tally.breaches.update(self.auditor.left(command, self.now))
-        malformed = isinstance(command, NewOrder | ReplaceOrder) and (type(command.lots) is not int or command.lots < 1)
+        malformed = isinstance(command, NewOrder | ReplaceOrder) and (
+            type(command.lots) is not int or command.lots < 1
+        )
         if malformed or self.rng.random() < 0.01:
             self.gate.unsent(command)
             self.auditor.unsent(command)
@@ -205,7 +219,9 @@ class StressTest:
         parent = self._parent(agent, name)
         side = self.auditor.parents[parent][2]
         if rng.random() < 0.01:
-            agent, name, side = rng.choice((("zoe", name, side), (agent, "Z", side), (agent, name, -side)))
+            agent, name, side = rng.choice(
+                (("zoe", name, side), (agent, "Z", side), (agent, name, -side))
+            )
         price = self._price(name, side) if name in START else 1000
         lots = self._lots(agent, name, side, parent, price)
         tif = Tif.IOC if rng.random() < 0.2 else Tif.DAY
@@ -224,8 +240,19 @@ class StressTest:
         lots = self._lots(order.agent, order.instrument, order.side, order.parent, price)
         if self.rng.random() < 0.3 and type(lots) is int:
             lots += order.lots
-        orig = self.rng.choice(self.names) if self.names and self.rng.random() < 0.05 else order.name
-        fields = (orig, order.instrument, order.side, lots, price, order.agent, order.parent, self.now)
+        orig = (
+            self.rng.choice(self.names) if self.names and self.rng.random() < 0.05 else order.name
+        )
+        fields = (
+            orig,
+            order.instrument,
+            order.side,
+            lots,
+            price,
+            order.agent,
+            order.parent,
+            self.now,
+        )
         self._leave(ReplaceOrder(self._name(), *fields))
 
     def _cancel(self) -> None:
@@ -259,7 +286,13 @@ class StressTest:
         if chance < 0.01:
             return rng.choice((0, -1, True, 2.0, float("nan"), None, 10**30))
         of_agent, at = self.limits.of_agent(agent), self.limits.of_instrument(name)
-        if chance < 0.5 or of_agent is None or at is None or agent not in AGENTS or name not in START:
+        if (
+            chance < 0.5
+            or of_agent is None
+            or at is None
+            or agent not in AGENTS
+            or name not in START
+        ):
             return rng.randint(1, 12)
         more = rng.randint(0, 1)
         if chance < 0.6:
@@ -267,9 +300,15 @@ class StressTest:
         room = self._room(chance, agent, name, side, parent, price) + more
         return room if 0 < room <= of_agent.order_lots else rng.randint(1, 12)
 
-    def _room(self, chance: float, agent: str, name: str, side: int, parent: str, price: int | None) -> int:
+    def _room(
+        self, chance: float, agent: str, name: str, side: int, parent: str, price: int | None
+    ) -> int:
         """The lots that one of the limits leaves."""
-        auditor, of_agent, at = self.auditor, self.limits.of_agent(agent), self.limits.of_instrument(name)
+        auditor, of_agent, at = (
+            self.auditor,
+            self.limits.of_agent(agent),
+            self.limits.of_instrument(name),
+        )
         assert of_agent is not None
         assert at is not None
         if chance < 0.7:
@@ -335,12 +374,18 @@ class StressTest:
             of_agent = self.given.of_agent(agent)
             assert of_agent is not None
             bounds.append((of_agent.short_lots, of_agent.long_lots, filled[agent, name]))
-        within = all(-short * ONE - extra[name] <= held <= long * ONE + extra[name] for short, long, held in bounds)
+        within = all(
+            -short * ONE - extra[name] <= held <= long * ONE + extra[name]
+            for short, long, held in bounds
+        )
         if within and known:
             self.venue.forget(name)
         elif known and not self.venue.unsettled(name):
             self.tally.breaches["REALLY_HELD"] += 1
-        if self.venue.children[traded.parent] > self.most[traded.parent] * ONE + extra[traded.parent]:
+        if (
+            self.venue.children[traded.parent]
+            > self.most[traded.parent] * ONE + extra[traded.parent]
+        ):
             self.tally.breaches["REALLY_FILLED"] += 1
 
     def _receive(self) -> None:
@@ -367,7 +412,9 @@ class StressTest:
         chance, mid, ns = self.rng.random(), self.mid[name], self.now
         touch: tuple[int | None, int | None] = (mid - 1, mid + self.rng.randint(1, 2))
         if chance < 0.02:
-            touch = self.rng.choice(((None, mid), (mid, None), (mid, mid), (mid + 1, mid), (0, mid)))
+            touch = self.rng.choice(
+                ((None, mid), (mid, None), (mid, mid), (mid + 1, mid), (0, mid))
+            )
         elif chance < 0.04:
             ns -= self.rng.randint(1, 500) * MS
         self.gate.mark(name, *touch, ns, self.now)
@@ -417,7 +464,9 @@ class StressTest:
                     ("instruments." + rng.choice("ABC"), limits.instruments["*"]),
                 ]
             )
-            key, value = rng.choice([(key, getattr(scope, key)) for key in TIGHTENED if hasattr(scope, key)])
+            key, value = rng.choice(
+                [(key, getattr(scope, key)) for key in TIGHTENED if hasattr(scope, key)]
+            )
             value //= MONEY if key in _MONEY else 1
             limits = changed(limits, {f"{path}.{key}": str(value * rng.randint(5, 10) // 10)})
         self.limits = limits

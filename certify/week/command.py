@@ -26,7 +26,9 @@ _ALL: Final = ("faults, and after which part of it", *_TEXT)
 def week(request: CertifyWeek) -> int:
     """Let a desk go through a week by itself; 1 when a bar is not reached."""
     if sys.platform != "linux":
-        raise ConfigError("Linux, which tells the memory of processes", sys.platform, "run it in a container")
+        raise ConfigError(
+            "Linux, which tells the memory of processes", sys.platform, "run it in a container"
+        )
     if request.out is not None:
         return _shown(request, request.out)
     with TemporaryDirectory(prefix="tercel-week-", ignore_cleanup_errors=True) as folder:
@@ -44,12 +46,19 @@ def _shown(request: CertifyWeek, folder: Path) -> int:
         played.begin()
         for number in range(request.sessions):
             played.session(number)
-            say(f"session {number + 1} of {request.sessions} is over, after {time.monotonic() - began:,.0f} s")
+            say(
+                f"session {number + 1} of {request.sessions} is over, after {time.monotonic() - began:,.0f} s"
+            )
         played.end()
     finally:
         played.close()
     found = verdict_of(played).to_json()
-    about = {"seed": request.seed, "sessions": request.sessions, "hours": request.hours, "speed": request.speed}
+    about = {
+        "seed": request.seed,
+        "sessions": request.sessions,
+        "hours": request.hours,
+        "speed": request.speed,
+    }
     found = about | {"seconds": round(time.monotonic() - began), "crashes": played.crashes} | found
     hand_over(found, request.as_json, lambda: _show(found))
     write_whole(folder / "week.json", json.dumps(found, indent=1))
@@ -57,7 +66,17 @@ def _shown(request: CertifyWeek, folder: Path) -> int:
 
 
 def _show(found: dict[str, Any]) -> None:
-    heads = ("session", "parents", "orders", "fills", "lost", "doubled", "breaches", "alerts", "unowned")
+    heads = (
+        "session",
+        "parents",
+        "orders",
+        "fills",
+        "lost",
+        "doubled",
+        "breaches",
+        "alerts",
+        "unowned",
+    )
     rows = [
         [
             f"{row['session']}", f"{row['parents']:,}", f"{row['orders']:,}", f"{row['fills']:,}", f"{row['lost']}",
@@ -77,7 +96,14 @@ def _show(found: dict[str, Any]) -> None:
         ]
         for row in found["rows"]
     ]
-    print_table("what befell it", ["session", "faults, and after which part of it", *_TEXT], rows, _ALL, _ALL, _ALL)
+    print_table(
+        "what befell it",
+        ["session", "faults, and after which part of it", *_TEXT],
+        rows,
+        _ALL,
+        _ALL,
+        _ALL,
+    )
     out = result_console()
     grown = ", ".join(f"{who} {by:+.1%}" for who, by in found["growth"].items())
     lines = [
@@ -85,7 +111,9 @@ def _show(found: dict[str, Any]) -> None:
         f"Positions are {'NOT ' if found['positions'] else ''}the venue's; "
         f"{len(found['still_open'])} orders work there at the end, {len(found['strangers'])} are nobody's.",
         f"The longest that an order worked while nobody ran the desk: {found['unwatched_s']:.1f} s.",
-        f"Not reached: {'; '.join(found['failed'])}." if found["failed"] else "Every bar was reached.",
+        f"Not reached: {'; '.join(found['failed'])}."
+        if found["failed"]
+        else "Every bar was reached.",
     ]
     for line in [*lines, *(f"  {fault}" for fault in found["faults"])]:
         out.print(line, soft_wrap=True, markup=False, highlight=False)

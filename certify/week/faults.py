@@ -67,7 +67,10 @@ def planned(sessions: int, seed: int, kinds: Sequence[str] = ()) -> list[Planned
     """
     draw = random.Random(seed)
     wanted = list(kinds or (*FIRST, *KINDS))
-    early, rest = [one for one in wanted if one in FIRST], [one for one in wanted if one not in FIRST]
+    early, rest = (
+        [one for one in wanted if one in FIRST],
+        [one for one in wanted if one not in FIRST],
+    )
     draw.shuffle(early)
     draw.shuffle(rest)
     most = math.ceil(len(wanted) / sessions)
@@ -81,7 +84,9 @@ def planned(sessions: int, seed: int, kinds: Sequence[str] = ()) -> list[Planned
         draw.shuffle(row)
         step = (LATEST - EARLIEST) / max(len(row), 1)
         for place, what in enumerate(row):
-            found.append(PlannedFault(session, EARLIEST + step * (place + draw.uniform(0.0, 0.5)), what))
+            found.append(
+                PlannedFault(session, EARLIEST + step * (place + draw.uniform(0.0, 0.5)), what)
+            )
     return found
 
 
@@ -97,9 +102,13 @@ def delivered(folder: Path, good: Path, poison: str = "") -> None:
     if (good / "prices.csv").exists():
         shutil.copy(good / "prices.csv", folder / "prices.csv")
     if poison:
-        {"card": _card, "nan": _unit(math.nan), "extreme": _unit(1e9), "prices": _prices, "policy": _policy}[poison](
-            folder
-        )
+        {
+            "card": _card,
+            "nan": _unit(math.nan),
+            "extreme": _unit(1e9),
+            "prices": _prices,
+            "policy": _policy,
+        }[poison](folder)
 
 
 def _card(folder: Path) -> None:
@@ -117,7 +126,9 @@ def _unit(bps: float) -> Callable[[Path], None]:
         card = json.loads(file.read_text())
         card["alpha"]["unit_bps"] = bps
         body = {key: value for key, value in card.items() if key not in ("sha256", "base")}
-        file.write_text(json.dumps(card | {"sha256": _hash(json.dumps(body, sort_keys=True).encode())}))
+        file.write_text(
+            json.dumps(card | {"sha256": _hash(json.dumps(body, sort_keys=True).encode())})
+        )
 
     return poison
 
@@ -162,8 +173,15 @@ def prices(days: Sequence[str], seed: int) -> str:
             close *= 1 + moves[-1]
             high, low = 1.003 * max(opened, close), 0.997 * min(opened, close)
             cells = (opened, high, low, close, close)
-            rows.append((day, f"{day},{name},{','.join(f'{p:.4f}' for p in cells)},{draw.randint(100, 300)}000"))
-    return "\n".join(["Date,Symbol,Open,High,Low,Close,Adj Close,Volume", *(row for _, row in sorted(rows)), ""])
+            rows.append(
+                (
+                    day,
+                    f"{day},{name},{','.join(f'{p:.4f}' for p in cells)},{draw.randint(100, 300)}000",
+                )
+            )
+    return "\n".join(
+        ["Date,Symbol,Open,High,Low,Close,Adj Close,Volume", *(row for _, row in sorted(rows)), ""]
+    )
 
 
 # -- the flash crash --------------------------------------------------------------------------------------------------
@@ -182,7 +200,10 @@ class Whale:
     """
 
     def __init__(self, port: int, instrument: str, store: Path) -> None:
-        self._name, self._venue = instrument, connect(f"fix://{WHALE}@127.0.0.1:{port}", [WHALE], store)
+        self._name, self._venue = (
+            instrument,
+            connect(f"fix://{WHALE}@127.0.0.1:{port}", [WHALE], store),
+        )
         listing = next(one for one in self._venue.listings() if one.instrument == instrument)
         self._market = follower_of(self._venue, listing)
         self._mark, self._sent, self._rests = f"w{time.time_ns() // 10**6:x}-", 0, ""
@@ -219,7 +240,9 @@ class Whale:
 
     def _new(self, side: int, price: int, tif: Tif) -> str:
         name = self._named()
-        self._venue.send(NewOrder(name, self._name, side, MUCH, price, tif, WHALE, "", self._venue.now_ns))
+        self._venue.send(
+            NewOrder(name, self._name, side, MUCH, price, tif, WHALE, "", self._venue.now_ns)
+        )
         return name
 
     def _cancel(self) -> None:

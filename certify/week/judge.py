@@ -70,14 +70,21 @@ class VenueRecord:
         names = tuple(accounts)
         whose = f"account IN ({', '.join('?' * len(names))})"
         with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as rows:
-            orders = rows.execute(f"SELECT {_ORDER} FROM accepted WHERE {whose} ORDER BY number", names)
+            orders = rows.execute(
+                f"SELECT {_ORDER} FROM accepted WHERE {whose} ORDER BY number", names
+            )
             asked = "SELECT serial, account, exec_id, instrument, side, last_qty, last_px, ns FROM report"
-            trades = rows.execute(f"{asked} WHERE exec_type = 'trade' AND {whose} ORDER BY number", names)
+            trades = rows.execute(
+                f"{asked} WHERE exec_type = 'trade' AND {whose} ORDER BY number", names
+            )
             ended = rows.execute(
-                f"SELECT serial, max(ns) FROM report WHERE exec_type = 'status' AND {whose} GROUP BY serial", names
+                f"SELECT serial, max(ns) FROM report WHERE exec_type = 'status' AND {whose} GROUP BY serial",
+                names,
             )
             return cls(
-                [VenueOrder(*row) for row in orders], [VenueTrade(*row) for row in trades], dict(ended.fetchall())
+                [VenueOrder(*row) for row in orders],
+                [VenueTrade(*row) for row in trades],
+                dict(ended.fetchall()),
             )
 
     @property
@@ -112,7 +119,9 @@ class JournalRows:
         When a forecast was taken, and when a parent was accepted, ns.
     """
 
-    fills: defaultdict[tuple[str, str], list[int]] = field(default_factory=lambda: defaultdict(list))
+    fills: defaultdict[tuple[str, str], list[int]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
     sent: set[tuple[str, str]] = field(default_factory=set)
     misbooked: list[int] = field(default_factory=list)
     positions: Position = field(default_factory=dict)
@@ -132,11 +141,18 @@ class JournalRows:
                     key = agent, str(body["exec_id"])
                     content = tuple(body[name] for name in _CONTENT)
                     if not found.fills[key]:
-                        held[agent, str(body["instrument"])] += int(body["side"]) * int(body["last_qty"])
+                        held[agent, str(body["instrument"])] += int(body["side"]) * int(
+                            body["last_qty"]
+                        )
                     if told.setdefault(key, content) != content or not found.fills[key]:
                         found.fills[key].append(ns)
                 case "heartbeat":
-                    says = {(a, i): lots for a, of in body["positions"].items() for i, lots in of.items() if lots}
+                    says = {
+                        (a, i): lots
+                        for a, of in body["positions"].items()
+                        for i, lots in of.items()
+                        if lots
+                    }
                     if says != {where: qty / ONE for where, qty in held.items() if qty}:
                         found.misbooked.append(ns)
                 case "order_out" if body["what"] in ("new", "replace"):
@@ -144,7 +160,9 @@ class JournalRows:
                 case "parent" if body["event"] == "accepted":
                     found.parents.append(ns)
                 case "alert" if body.get("severity") in OWNED:
-                    found.alerts.append({"seq": seq, "ns": ns, **{k: body[k] for k in ("severity", "code", "text")}})
+                    found.alerts.append(
+                        {"seq": seq, "ns": ns, **{k: body[k] for k in ("severity", "code", "text")}}
+                    )
                 case "operator" if body.get("command") == "own_alert":
                     found.owned.add(int(body["body"]["alert"]))
                 case "alpha":
@@ -166,27 +184,41 @@ def _rows(folder: Path) -> Iterator[tuple[int, str, int, str, str, dict[str, Any
 
 def lost(record: VenueRecord, journal: JournalRows, span: tuple[int, int]) -> list[str]:
     """Executions of the venue within a span of its time that a journal lacks."""
-    return [one.exec_id for one in _within(record.trades, span) if not journal.fills.get((one.account, one.exec_id))]
+    return [
+        one.exec_id
+        for one in _within(record.trades, span)
+        if not journal.fills.get((one.account, one.exec_id))
+    ]
 
 
 def doubled(record: VenueRecord, journal: JournalRows, span: tuple[int, int]) -> list[str]:
     """Executions that a journal has twice with other words, that the venue never made, or that were booked otherwise
     than they were written down, within a span of time."""
     made = {(one.account, one.exec_id) for one in record.trades}
-    rows = [(key, ns) for key, times in journal.fills.items() for ns in times[1 if key in made else 0 :]]
+    rows = [
+        (key, ns) for key, times in journal.fills.items() for ns in times[1 if key in made else 0 :]
+    ]
     rows += [(("", "a heartbeat"), ns) for ns in journal.misbooked]
     return [name for (_, name), ns in rows if span[0] <= ns < span[1]]
 
 
 def strangers(record: VenueRecord, journal: JournalRows) -> list[str]:
     """Orders at the venue that nobody wrote down before they left."""
-    named = ((one, one.name.partition("/")[2] or one.name) for one in record.orders)  # behind the login, as it was sent
-    return [f"{one.name} of {one.account}" for one, name in named if (one.account, name) not in journal.sent]
+    named = (
+        (one, one.name.partition("/")[2] or one.name) for one in record.orders
+    )  # behind the login, as it was sent
+    return [
+        f"{one.name} of {one.account}"
+        for one, name in named
+        if (one.account, name) not in journal.sent
+    ]
 
 
 def still_open(record: VenueRecord) -> list[str]:
     """Orders that work at the venue when all is over."""
-    return sorted({f"{one.name} of {one.account}" for one in record.orders if one.serial not in record.ended})
+    return sorted(
+        {f"{one.name} of {one.account}" for one in record.orders if one.serial not in record.ended}
+    )
 
 
 def unlike(ours: Position, theirs: Position, who: str) -> list[str]:
@@ -241,7 +273,9 @@ class Terms:
     lot_value: Mapping[str, float]
 
 
-def breaches(record: VenueRecord, terms: Terms, kills: Iterable[tuple[int, int]]) -> list[tuple[int, str]]:
+def breaches(
+    record: VenueRecord, terms: Terms, kills: Iterable[tuple[int, int]]
+) -> list[tuple[int, str]]:
     """Limits that were passed, as the venue's record has it, and orders that came while the desk was killed.
 
     Parameters
@@ -262,10 +296,17 @@ def breaches(record: VenueRecord, terms: Terms, kills: Iterable[tuple[int, int]]
         for who, most in scopes.items():
             for what, much in (("order_lots", order.lots), ("order_value", value)):
                 if much > most[what]:
-                    found.append((order.ns, f"{order.name}: {much:,.0f} above {what} = {most[what]:,.0f} of the {who}"))
+                    found.append(
+                        (
+                            order.ns,
+                            f"{order.name}: {much:,.0f} above {what} = {most[what]:,.0f} of the {who}",
+                        )
+                    )
         for since, until in kills:
             if since < order.ns < until:
-                found.append((order.ns, f"{order.name} was accepted while {order.account} was killed"))
+                found.append(
+                    (order.ns, f"{order.name} was accepted while {order.account} was killed")
+                )
     return sorted({*found, *_too_many(record, terms), *_too_far(record, terms)})
 
 
@@ -273,14 +314,21 @@ def _too_many(record: VenueRecord, terms: Terms) -> Iterator[tuple[int, str]]:
     """Orders and replacements within a window, by account and by instrument and of all."""
     times: dict[str, list[int]] = defaultdict(list)
     for order in record.orders:
-        rows = (("the desk", terms.desk), (order.instrument, terms.instrument), (order.account, terms.agent))
+        rows = (
+            ("the desk", terms.desk),
+            (order.instrument, terms.instrument),
+            (order.account, terms.agent),
+        )
         for who, most in rows:
             seen = times[who]
             seen.append(order.ns)
             while order.ns - seen[0] >= most["window_ms"] * 1e6:
                 seen.pop(0)
             if len(seen) > most["messages"]:
-                yield order.ns, f"{who}: {len(seen)} orders in {most['window_ms']:g} ms, above {most['messages']:g}"
+                yield (
+                    order.ns,
+                    f"{who}: {len(seen)} orders in {most['window_ms']:g} ms, above {most['messages']:g}",
+                )
 
 
 class WorstCase:
@@ -309,9 +357,19 @@ class WorstCase:
 
     def far(self, side: int, instrument: str, account: str = "") -> float:
         """Lots of one side, of an account or of all."""
-        mine = [o for o in self._working.values() if o.instrument == instrument and account in ("", o.account)]
-        held = sum(qty for (who, name), qty in self._held.items() if name == instrument and account in ("", who))
-        return side * held / ONE + sum(o.lots - self._filled[o.serial] / ONE for o in mine if o.side == side)
+        mine = [
+            o
+            for o in self._working.values()
+            if o.instrument == instrument and account in ("", o.account)
+        ]
+        held = sum(
+            qty
+            for (who, name), qty in self._held.items()
+            if name == instrument and account in ("", who)
+        )
+        return side * held / ONE + sum(
+            o.lots - self._filled[o.serial] / ONE for o in mine if o.side == side
+        )
 
     def gross(self, lot_value: Mapping[str, float]) -> dict[tuple[str, str], float]:
         """Money of the worst case, at the last price traded, by account and instrument."""
@@ -336,34 +394,64 @@ def _too_far(record: VenueRecord, terms: Terms) -> Iterator[tuple[int, str]]:
             worst.end(one)
         else:
             worst.order(one)
-            for who, account, most in (("all agents", "", terms.instrument), (one.account, one.account, terms.agent)):
-                far, way = worst.far(one.side, one.instrument, account), "long_lots" if one.side > 0 else "short_lots"
+            for who, account, most in (
+                ("all agents", "", terms.instrument),
+                (one.account, one.account, terms.agent),
+            ):
+                far, way = (
+                    worst.far(one.side, one.instrument, account),
+                    "long_lots" if one.side > 0 else "short_lots",
+                )
                 if far > most[way]:
-                    yield ns, f"{one.name}: {who} at {far:g} of {one.instrument}, above {way} = {most[way]:g}"
+                    yield (
+                        ns,
+                        f"{one.name}: {who} at {far:g} of {one.instrument}, above {way} = {most[way]:g}",
+                    )
             cells = worst.gross(terms.lot_value)
             mine = (("the desk", "", "", terms.desk), (one.account, one.account, "", terms.agent))
-            for who, account, name, most in (*mine, (one.instrument, "", one.instrument, terms.instrument)):
-                value = sum(v for (a, i), v in cells.items() if account in ("", a) and name in ("", i))
+            for who, account, name, most in (
+                *mine,
+                (one.instrument, "", one.instrument, terms.instrument),
+            ):
+                value = sum(
+                    v for (a, i), v in cells.items() if account in ("", a) and name in ("", i)
+                )
                 if value > most["gross_value"]:
-                    yield ns, f"{one.name}: {who} at {value:,.0f}, above gross_value = {most['gross_value']:,.0f}"
+                    yield (
+                        ns,
+                        f"{one.name}: {who} at {value:,.0f}, above gross_value = {most['gross_value']:,.0f}",
+                    )
 
 
 # -- the day's report -------------------------------------------------------------------------------------------------
 
 
-def unowned(journal: JournalRows, day: Mapping[str, Any], span: tuple[int, int], *, at_gate: bool = False) -> list[str]:
+def unowned(
+    journal: JournalRows, day: Mapping[str, Any], span: tuple[int, int], *, at_gate: bool = False
+) -> list[str]:
     """Alerts of a journal and a span that need somebody, and have nobody in the day's report (or are not in it at all).
 
     Entries of two journals have the same numbers: the report says which are the gate's.
     """
-    told = [row for desk in day.get("desks", []) for row in desk.get("alerts", []) if row["gate"] == at_gate]
+    told = [
+        row
+        for desk in day.get("desks", [])
+        for row in desk.get("alerts", [])
+        if row["gate"] == at_gate
+    ]
     owned = {seq for row in told if row["owner"] for seq in row["seqs"]}
-    return [f"{one['code']} ({one['seq']})" for one in _alerts(journal, span) if one["seq"] not in owned]
+    return [
+        f"{one['code']} ({one['seq']})" for one in _alerts(journal, span) if one["seq"] not in owned
+    ]
 
 
 def unowned_after(journal: JournalRows, ns: int) -> list[str]:
     """Alerts after the last report, which no report has, that nobody took."""
-    return [f"{one['code']} ({one['seq']})" for one in _alerts(journal, (ns, 2**62)) if one["seq"] not in journal.owned]
+    return [
+        f"{one['code']} ({one['seq']})"
+        for one in _alerts(journal, (ns, 2**62))
+        if one["seq"] not in journal.owned
+    ]
 
 
 def _alerts(journal: JournalRows, span: tuple[int, int]) -> list[dict[str, Any]]:

@@ -52,7 +52,9 @@ def waited(done: Callable[[], Any], what: str, seconds: float = PATIENCE_S) -> A
     until = time.monotonic() + seconds
     while not (found := done()):
         if time.monotonic() > until:
-            raise VenueError(what, f"none within {seconds:g} s", "see the logs in the week's folder")
+            raise VenueError(
+                what, f"none within {seconds:g} s", "see the logs in the week's folder"
+            )
         time.sleep(0.05)
     return found
 
@@ -155,7 +157,9 @@ class Venue(Part):
         """Start it, and wait until it listens."""
         before = self.said().count('"port"')
         self.start()
-        waited(lambda: self.said().count('"port"') > before or not self.alive, "a venue that listens")
+        waited(
+            lambda: self.said().count('"port"') > before or not self.alive, "a venue that listens"
+        )
         if not self.alive:
             raise VenueError("a venue that listens", self.said()[-600:], f"see {self.log}")
 
@@ -192,7 +196,16 @@ class Desk(Part):
     def begin(self, rounds: int, seed: int) -> bool:
         """Start it for so many rounds and wait until its session has begun; False where it refuses to."""
         before = self.sessions()
-        words = ["trade", "run", str(self._config), "--desk", str(self.folder), "--json", "--rounds", f"{rounds}"]
+        words = [
+            "trade",
+            "run",
+            str(self._config),
+            "--desk",
+            str(self.folder),
+            "--json",
+            "--rounds",
+            f"{rounds}",
+        ]
         self.start([*words, "--seed", f"{seed}", "--venue", f"fix://TRADER@127.0.0.1:{self._port}"])
         waited(lambda: self.sessions() > before or not self.alive, "a desk that begins")
         return self.alive
@@ -239,7 +252,17 @@ class ConsolePart(Part):
         super().__init__("console", folder / "console.log", extra={"TERCEL_PEOPLE": str(file)})
         self.port = free_port()
         for name, (role, password) in people.items():
-            words = [*TERCEL, "console", "users", "add", name, "--role", role, "--people", str(file)]
+            words = [
+                *TERCEL,
+                "console",
+                "users",
+                "add",
+                name,
+                "--role",
+                role,
+                "--people",
+                str(file),
+            ]
             subprocess.run(words, input=f"{password}\n".encode(), check=True, capture_output=True)
         self.words = ["console", str(desk), "--port", f"{self.port}"]
 
@@ -319,13 +342,35 @@ class Mailbox:
         self._server.stop()
 
 
-def day_report(desk: Path, port: int, from_ns: int, to_ns: int, out: Path) -> tuple[int, dict[str, Any]]:
+def day_report(
+    desk: Path, port: int, from_ns: int, to_ns: int, out: Path
+) -> tuple[int, dict[str, Any]]:
     """`tercel trade day`, by mail and as a file: its exit code, and what it said."""
     words = [
-        *("trade", "day", str(desk), "--from-ns", f"{from_ns}", "--to-ns", f"{to_ns}", "--out", str(out), "--json"),
-        *("--mail", "head@desk.example", "--smtp", f"smtp://127.0.0.1:{port}", "--sender", "desk@desk.example"),
+        *(
+            "trade",
+            "day",
+            str(desk),
+            "--from-ns",
+            f"{from_ns}",
+            "--to-ns",
+            f"{to_ns}",
+            "--out",
+            str(out),
+            "--json",
+        ),
+        *(
+            "--mail",
+            "head@desk.example",
+            "--smtp",
+            f"smtp://127.0.0.1:{port}",
+            "--sender",
+            "desk@desk.example",
+        ),
     ]
-    done = subprocess.run([*TERCEL, *words], capture_output=True, text=True, check=False, timeout=300)
+    done = subprocess.run(
+        [*TERCEL, *words], capture_output=True, text=True, check=False, timeout=300
+    )
     try:
         return done.returncode, json.loads(done.stdout)
     except ValueError:

@@ -11,7 +11,8 @@ from urllib.parse import quote
 
 HEAD, DUTY, SECOND_PERSON = "rita", "dora", "rob"
 PEOPLE: Final = {
-    who: (role, secrets.token_urlsafe(12)) for who, role in ((HEAD, "risk"), (DUTY, "trader"), (SECOND_PERSON, "risk"))
+    who: (role, secrets.token_urlsafe(12))
+    for who, role in ((HEAD, "risk"), (DUTY, "trader"), (SECOND_PERSON, "risk"))
 }
 """Who may log in: role and password."""
 _TIMEOUT_S: Final = 30.0
@@ -60,7 +61,9 @@ class ConsolePerson:
         return found
 
     def _log_in(self) -> None:
-        status, found = self._once("POST", "/api/login", {"name": self.name, "password": PEOPLE[self.name][1]})
+        status, found = self._once(
+            "POST", "/api/login", {"name": self.name, "password": PEOPLE[self.name][1]}
+        )
         if status != 200:
             raise RefusedError(f"login of {self.name}: {status}")
         self._csrf = found["csrf"]
@@ -68,7 +71,11 @@ class ConsolePerson:
     def _once(self, verb: str, path: str, body: Any) -> tuple[int, Any]:
         link = http.client.HTTPConnection("127.0.0.1", self._port, timeout=_TIMEOUT_S)
         try:
-            headers = {"content-type": "application/json", "cookie": self._cookie, "x-csrf": self._csrf}
+            headers = {
+                "content-type": "application/json",
+                "cookie": self._cookie,
+                "x-csrf": self._csrf,
+            }
             headers |= {"origin": f"http://127.0.0.1:{self._port}"}
             link.request(verb, path, None if body is None else json.dumps(body), headers)
             answer = link.getresponse()
@@ -101,7 +108,11 @@ class Duty:
     def sees(self) -> int:
         """The last entry of the desk that the console has read."""
         with suppress(OSError, RefusedError):
-            return next(int(row["seq"]) for row in self._person.get("/api/desks") if row["desk"] == self._desk)
+            return next(
+                int(row["seq"])
+                for row in self._person.get("/api/desks")
+                if row["desk"] == self._desk
+            )
         return 0
 
     def look(self) -> None:
@@ -109,7 +120,11 @@ class Duty:
         with suppress(OSError, RefusedError):
             for alert in self._nobodys():
                 with suppress(OSError, RefusedError):
-                    body = {"desk": self._desk, "gate": alert["gate"], "note": f"{alert['code']}: as the playbook says"}
+                    body = {
+                        "desk": self._desk,
+                        "gate": alert["gate"],
+                        "note": f"{alert['code']}: as the playbook says",
+                    }
                     self._person.post(f"/api/alerts/{alert['seq']}/acknowledge", **body)
                     self.owned += 1
 
@@ -124,7 +139,11 @@ class Duty:
         """Whether the desk, or an agent of it, is killed by that one."""
         with suppress(OSError, RefusedError):
             rows = self._person.get("/api/desks")
-            return any(str((row["killed"] or {}).get("by")) == who for row in rows if row["desk"] == self._desk)
+            return any(
+                str((row["killed"] or {}).get("by")) == who
+                for row in rows
+                if row["desk"] == self._desk
+            )
         return False
 
     def resume(self) -> None:

@@ -81,9 +81,7 @@ share = 0.01
 "agents.*.short_lots" = 50_000
 "instruments.*.reference_age_ms" = {stale_ms}
 """
-SIGNALS: Final = (
-    '[panel]\nkind = "daily"\npath = "prices.csv"\nhorizon = 1\nevery = 1\n[train]\nfamilies = ["linear"]\n'
-)
+SIGNALS: Final = '[panel]\nkind = "daily"\npath = "prices.csv"\nhorizon = 1\nevery = 1\n[train]\nfamilies = ["linear"]\n'
 
 
 @dataclass
@@ -167,7 +165,9 @@ class Week:
         self.mail = Mailbox()
         self._parts += [self.console, self.desk]
         self._on_duty = Duty(ConsolePerson(DUTY, self.console.port), self.desk.folder.name)
-        self._head, self._second = (ConsolePerson(who, self.console.port) for who in (HEAD, SECOND_PERSON))
+        self._head, self._second = (
+            ConsolePerson(who, self.console.port) for who in (HEAD, SECOND_PERSON)
+        )
 
     def _make_models(self) -> None:
         """A policy and, where forecasts are to be poisoned, a trained model of some; and the desk's file."""
@@ -179,8 +179,16 @@ class Week:
             self._train(good)
             names = ", ".join(f'{name} = "{called}"' for name, called in instruments().items())
             signals = f'[signals]\nmodel = "model"\nnames = {{{names}}}\n\n'
-        traded = "".join(f'[[instrument]]\nname = "{name}"\nmarket = "{market}"\n' for name, market in MARKETS.items())
-        words = {"folder": self.folder, "round_s": self.round_s, "instruments": traded, "signals": signals}
+        traded = "".join(
+            f'[[instrument]]\nname = "{name}"\nmarket = "{market}"\n'
+            for name, market in MARKETS.items()
+        )
+        words = {
+            "folder": self.folder,
+            "round_s": self.round_s,
+            "instruments": traded,
+            "signals": signals,
+        }
         config = CONFIG.format(stale_ms=round(STALE_S * self.venue.speed * 1000), **words)
         write_whole(self.folder / "desk.toml", config)
         delivered(self.folder, good)
@@ -200,7 +208,10 @@ class Week:
         """Trade a session, with its faults, to the evening's mail."""
         log = self.sessions[number]
         log.begun_ns = self.venue.now_ns if number == 0 else self.sessions[number - 1].ended_ns
-        self._log, self._until_ns = log, self.venue.now_ns + round(self.rounds * self.round_s * SECOND)
+        self._log, self._until_ns = (
+            log,
+            self.venue.now_ns + round(self.rounds * self.round_s * SECOND),
+        )
         began_ns = self.venue.now_ns
         self._start_desk()
         if not self.console.alive:
@@ -234,7 +245,9 @@ class Week:
             self.surprises.append(f"the console ended with {self.console.code}")
             self.console.begin()
         if not self.desk.alive and self.venue.now_ns < self._until_ns - self.round_s * SECOND / 2:
-            self.surprises.append(f"the desk ended with {self.desk.code}: {self.desk.said()[-300:]}")
+            self.surprises.append(
+                f"the desk ended with {self.desk.code}: {self.desk.said()[-300:]}"
+            )
             self._restart_desk("restarted by its supervisor")
         if now - self._looked_s >= _DUTY_S:
             self._looked_s = now
@@ -269,11 +282,16 @@ class Week:
         log.ended_ns = self.venue.now_ns
         log.rss |= {"venue": resident(self.venue.pid), "console": resident(self.console.pid)}
         report = self.folder / f"day-{number + 1}.html"
-        log.code, log.day = day_report(self.desk.folder, self.mail.port, log.begun_ns, log.ended_ns - 1, report)
+        log.code, log.day = day_report(
+            self.desk.folder, self.mail.port, log.begun_ns, log.ended_ns - 1, report
+        )
 
     def _take_what_is_left(self) -> None:
         """Own what the desk said last, once the console has read it."""
-        waited(lambda: self._on_duty.sees() >= self.desk.written(), "a console that has read all of the journal")
+        waited(
+            lambda: self._on_duty.sees() >= self.desk.written(),
+            "a console that has read all of the journal",
+        )
         self._rest(4 * _TURN_S)
 
     # -- faults -------------------------------------------------------------------------------------------------------
@@ -317,7 +335,9 @@ class Week:
 
     def _crash(self) -> None:
         whale = Whale(self.venue.port, "CSCO", self.folder / "whale")
-        self.crashes.append(whale.crash() | {"session": len([one for one in self.sessions if one.begun_ns])})
+        self.crashes.append(
+            whale.crash() | {"session": len([one for one in self.sessions if one.begun_ns])}
+        )
 
     def _fill(self) -> None:
         if self.disk is None:
@@ -367,7 +387,9 @@ class Week:
         self.desk.signal(signal.SIGTERM)
         delivered(self.folder, self._good, poison)
         try:
-            self._restart_desk(f"started on a poisoned {'policy' if poison == 'policy' else 'forecast'}")
+            self._restart_desk(
+                f"started on a poisoned {'policy' if poison == 'policy' else 'forecast'}"
+            )
         except VenueError:
             delivered(self.folder, self._good)
             self._restart_desk("started on the model of before")
@@ -403,7 +425,9 @@ class Week:
     def _next_morning(self) -> None:
         """What was executed while the last session closed is booked by the next one, which begins killed."""
         person = ConsolePerson(DUTY, self.console.port)
-        person.post("/api/kill", scope="desk", name=self.desk.folder.name, reason="the week is over")
+        person.post(
+            "/api/kill", scope="desk", name=self.desk.folder.name, reason="the week is over"
+        )
         self._until_ns = self.venue.now_ns
         self._start_desk()
         self._rest(KILLED_S)

@@ -113,7 +113,11 @@ class WeekVerdict:
             "sessions that traded nothing": sum(not row.fills for row in rows),
             f"unwatched for over {UNWATCHED_S:g} s": int(self.unwatched_s > UNWATCHED_S),
         }
-        grown = [f"memory of the {who} grew by {by:.1%}" for who, by in self.growth.items() if by > GROWTH]
+        grown = [
+            f"memory of the {who} grew by {by:.1%}"
+            for who, by in self.growth.items()
+            if by > GROWTH
+        ]
         return [f"{n} {what}" for what, n in bars.items() if n] + grown
 
     def to_json(self) -> dict[str, Any]:
@@ -127,7 +131,9 @@ def verdict_of(week: Week) -> WeekVerdict:
     folders = {DESK: week.desk.folder, GATE: week.desk.folder / FOLDER}
     journals = {who: JournalRows.read(folder) for who, folder in folders.items()}
     desk = journals[DESK]
-    broken = judge.breaches(record, terms_of(week.folder / "desk.toml", week.desk.folder), week.kills)
+    broken = judge.breaches(
+        record, terms_of(week.folder / "desk.toml", week.desk.folder), week.kills
+    )
     rows = []
     for number, log in enumerate(week.sessions):
         last = number + 1 == len(week.sessions)
@@ -145,7 +151,11 @@ def verdict_of(week: Week) -> WeekVerdict:
                 lost=sum(len(judge.lost(record, one, span)) for one in journals.values()),
                 doubled=sum(len(judge.doubled(record, one, span)) for one in journals.values()),
                 breaches=[text for ns, text in broken if span[0] <= ns < span[1]],
-                alerts=sum(span[0] <= one["ns"] < span[1] for rows in journals.values() for one in rows.alerts),
+                alerts=sum(
+                    span[0] <= one["ns"] < span[1]
+                    for rows in journals.values()
+                    for one in rows.alerts
+                ),
                 owners=judge.owners(log.day),
                 unowned=[
                     f"{who}: {text}"
@@ -155,7 +165,8 @@ def verdict_of(week: Week) -> WeekVerdict:
                         *(judge.unowned_after(one, log.ended_ns) if last else ()),
                     )
                 ],
-                mail=judge.other_mail(mail, report) + ([f"exit code {log.code}"] if log.code else []),
+                mail=judge.other_mail(mail, report)
+                + ([f"exit code {log.code}"] if log.code else []),
                 rss=log.rss,
             )
         )
@@ -173,20 +184,33 @@ def verdict_of(week: Week) -> WeekVerdict:
 
 def terms_of(config: Path, desk: Path) -> Terms:
     """The limits of a desk's file over the packaged ones, and what a lot is worth by the desk's first session."""
-    limits, changed = tomllib.loads(default_file().read_text()), tomllib.loads(config.read_text())["limits"]["changed"]
-    found = {"desk": limits["desk"], "instruments": limits["instruments"]["*"], "agents": limits["agents"]["*"]}
+    limits, changed = (
+        tomllib.loads(default_file().read_text()),
+        tomllib.loads(config.read_text())["limits"]["changed"],
+    )
+    found = {
+        "desk": limits["desk"],
+        "instruments": limits["instruments"]["*"],
+        "agents": limits["agents"]["*"],
+    }
     for path, value in changed.items():
         scope, _, key = path.rpartition(".")
         found[scope.partition(".")[0]][key] = value
     with closing(sqlite3.connect(f"file:{desk / judge.JOURNAL}?mode=ro", uri=True)) as rows:
-        (body,) = rows.execute("SELECT body FROM journal WHERE kind = 'session' ORDER BY seq").fetchone()
+        (body,) = rows.execute(
+            "SELECT body FROM journal WHERE kind = 'session' ORDER BY seq"
+        ).fetchone()
     listed = json.loads(body)["listings"]
     worth = {name: float(one["tick"]) * float(one["lot"]) for name, one in listed.items()}
     return Terms(found["desk"], found["instruments"], found["agents"], worth)
 
 
 def _damaged(folders: Mapping[str, Path]) -> list[str]:
-    return [f"the journal of {who}: {sound.fault}" for who, at in folders.items() if (sound := verify(at)).fault]
+    return [
+        f"the journal of {who}: {sound.fault}"
+        for who, at in folders.items()
+        if (sound := verify(at)).fault
+    ]
 
 
 def _followed(week: Week, desk: JournalRows) -> list[str]:

@@ -20,7 +20,12 @@ PUBLISHED: Final[dict[str, dict[str, Any]]] = {
     "at_once": {"cost": 2_562_500, "sd": 0},
     "1e-07": {"cost": 670_057, "sd": 961_623},
     "1e-06": {"cost": 911_227, "sd": 603_431, "kappa": 0.607, "left": [1000, 542, 290, 148, 62, 0]},
-    "2e-06": {"cost": 1_140_715, "sd": 449_368, "kappa": 0.846, "left": [1000, 429, 183, 76, 28, 0]},
+    "2e-06": {
+        "cost": 1_140_715,
+        "sd": 449_368,
+        "kappa": 0.846,
+        "left": [1000, 429, 183, 76, 28, 0],
+    },
 }
 """What the paper's Table 1 comes to by its equations 4, 5 and 17 to 20; dollars, thousand shares."""
 TRACE: Final = np.geomspace(ac.LOWEST, ac.HIGHEST, 13)
@@ -41,23 +46,39 @@ def run(train: bool, paths: int, seeds: Sequence[int], out: Path, as_json: bool)
     figure = _figure(networks).save(out)
     if as_json:
         ours = {**found, "frontier": traced}
-        print_json({"study": STUDY, "published": PUBLISHED, "ours": ours, "seeds": seeds, "figure": str(figure)})
+        print_json(
+            {
+                "study": STUDY,
+                "published": PUBLISHED,
+                "ours": ours,
+                "seeds": seeds,
+                "figure": str(figure),
+            }
+        )
     else:
         _print(found, traced)
     say(f"figure  {figure}")
 
 
-def _ours(key: str, networks: Sequence[MlpPolicy], paths: int, seeds: Sequence[int]) -> dict[str, Any]:
+def _ours(
+    key: str, networks: Sequence[MlpPolicy], paths: int, seeds: Sequence[int]
+) -> dict[str, Any]:
     """The closed form, its simulation, and the agents at the risk aversion of `key`."""
     schedule = {"even": ac.even, "at_once": ac.at_once}.get(key, lambda: ac.optimal(float(key)))()
-    drawn = np.concatenate([ac.simulate(schedule.left, paths, np.random.default_rng((s, 0xAC2))) for s in seeds])
+    drawn = np.concatenate(
+        [ac.simulate(schedule.left, paths, np.random.default_rng((s, 0xAC2))) for s in seeds]
+    )
     half = normal_quantile(0.975) * drawn.std(ddof=1) / np.sqrt(drawn.size)
     found: dict[str, Any] = {
         "cost": schedule.cost,
         "sd": schedule.sd,
         "left": schedule.left / 1000,
         "simulated": {
-            "cost": {"mean": drawn.mean(), "ci_low": drawn.mean() - half, "ci_high": drawn.mean() + half},
+            "cost": {
+                "mean": drawn.mean(),
+                "ci_low": drawn.mean() - half,
+                "ci_high": drawn.mean() + half,
+            },
             "sd": drawn.std(ddof=1),
         },
     }
@@ -91,7 +112,9 @@ def _trace(aversion: float, networks: Sequence[MlpPolicy]) -> dict[str, Any]:
 
 
 def _figure(networks: Sequence[MlpPolicy]) -> Any:
-    curve = [ac.optimal(float(aversion)) for aversion in np.geomspace(ac.LOWEST / 10, ac.HIGHEST, 60)]
+    curve = [
+        ac.optimal(float(aversion)) for aversion in np.geomspace(ac.LOWEST / 10, ac.HIGHEST, 60)
+    ]
     runs = [[ac.scheduled(network, float(aversion)) for aversion in TRACE] for network in networks]
     shown = {
         f"lambda {aversion:g}": (
@@ -111,7 +134,11 @@ def _figure(networks: Sequence[MlpPolicy]) -> Any:
 def _print(found: dict[str, dict[str, Any]], traced: Sequence[dict[str, Any]]) -> None:
     for what, title in (("cost", "expected cost, $"), ("sd", "standard deviation of the cost, $")):
         rows = [(key, *_compared(PUBLISHED[key], ours, what)) for key, ours in found.items()]
-        print_table(f"{title}, by risk aversion per $", ("schedule", "published", "ours", "simulated", "agent"), rows)
+        print_table(
+            f"{title}, by risk aversion per $",
+            ("schedule", "published", "ours", "simulated", "agent"),
+            rows,
+        )
     held = [
         (f"{key} {who}", *(f"{shares:.0f}" for shares in left))
         for key, theirs in PUBLISHED.items()
@@ -122,12 +149,19 @@ def _print(found: dict[str, dict[str, Any]], traced: Sequence[dict[str, Any]]) -
             ("agent", found[key]["agent"]["left"]),
         )
     ]
-    print_table("thousand shares left at the end of day", ("schedule", *map(str, range(ac.BLOCKS + 1))), held)
+    print_table(
+        "thousand shares left at the end of day",
+        ("schedule", *map(str, range(ac.BLOCKS + 1))),
+        held,
+    )
     cells = [
         (
             f"{row['risk_aversion']:.1e}",
             f"{row['closed_form']['objective']:,.0f}",
-            *(f"{100 * row[key]:.3f} %" for key in ("over_optimum", "worst_over_optimum", "gap_to_even_closed")),
+            *(
+                f"{100 * row[key]:.3f} %"
+                for key in ("over_optimum", "worst_over_optimum", "gap_to_even_closed")
+            ),
         )
         for row in traced
     ]
@@ -139,5 +173,10 @@ def _compared(theirs: dict[str, Any], ours: dict[str, Any], what: str) -> list[s
     """One figure as published, by the closed form, simulated, by the agent."""
     drawn = ours["simulated"][what]
     agent = ours.get("agent")
-    values = (theirs[what], ours[what], drawn["mean"] if isinstance(drawn, dict) else drawn, agent and agent[what])
+    values = (
+        theirs[what],
+        ours[what],
+        drawn["mean"] if isinstance(drawn, dict) else drawn,
+        agent and agent[what],
+    )
     return ["-" if value is None else f"{value:,.0f}" for value in values]

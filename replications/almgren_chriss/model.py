@@ -45,7 +45,9 @@ MARKETS: Final = 64
 
 def parameters(risk_aversion: float) -> Parameters:
     """Table 1 with a risk aversion."""
-    return Parameters(sigma=SIGMA, eta=ETA, gamma=GAMMA, epsilon=EPSILON, risk_aversion=risk_aversion)
+    return Parameters(
+        sigma=SIGMA, eta=ETA, gamma=GAMMA, epsilon=EPSILON, risk_aversion=risk_aversion
+    )
 
 
 def holdings(quantity: float, horizon: float, intervals: int, p: Parameters) -> Floats:
@@ -239,5 +241,7 @@ def scheduled(policy: MlpPolicy, risk_aversion: float) -> Schedule:
     left, level = np.ones(BLOCKS + 1), np.array([level_of(risk_aversion)])
     for day in range(BLOCKS):
         seen = observe(np.array([day]), left[[day]], level)
-        left[day + 1] = left[day] * (1.0 - share_sold(policy.act(seen)[:, 0], np.array([BLOCKS - day]))[0])
+        left[day + 1] = left[day] * (
+            1.0 - share_sold(policy.act(seen)[:, 0], np.array([BLOCKS - day]))[0]
+        )
     return Schedule(risk_aversion, SHARES * left)

@@ -10,7 +10,9 @@ from tercel.lab.evaluation.episodes import Plan, seeded_plan
 from tercel.market.flow import load
 from tercel.market.simulator.source import Source, reactive
 
-TASK: Final = Task(side=SELL, share=0.1, horizon_s=150.0, decisions=10, warmup_s=15.0, grid_points=2)
+TASK: Final = Task(
+    side=SELL, share=0.1, horizon_s=150.0, decisions=10, warmup_s=15.0, grid_points=2
+)
 """Sell within 150 s, a decision every 15 s, after 15 s of warm-up."""
 
 

@@ -18,7 +18,14 @@ HEADINGS: Final = [
 
 
 def replicate(
-    *, again: bool, episodes: int, seeds: Sequence[int], out: Path, quick: bool, figures: Path | None, as_json: bool
+    *,
+    again: bool,
+    episodes: int,
+    seeds: Sequence[int],
+    out: Path,
+    quick: bool,
+    figures: Path | None,
+    as_json: bool,
 ) -> int:
     """Tune and learn if requested, judge, print."""
     folder = learned.SHIPPED
@@ -35,7 +42,14 @@ def replicate(
 
         say(f"drawn: {beside_published(found).save(figures)}")
     if as_json:
-        print_json({"markets": found, "episodes": episodes, "seeds": list(seeds), "training_seeds": list(train.SEEDS)})
+        print_json(
+            {
+                "markets": found,
+                "episodes": episodes,
+                "seeds": list(seeds),
+                "training_seeds": list(train.SEEDS),
+            }
+        )
         return 0
     cells = [_cells(name, row) for name, row in found.items()]
     leaves = ["published twap", "published sl", "twap", "sl", "which", "95 %"]

@@ -6,7 +6,11 @@ from typing import Any, Final
 from tercel.core.report import style
 from tercel.core.report.svg import Figure, finished, sketch
 
-BARS: Final = (("sl", "submit and leave"), ("twap", "TWAP of the paper"), ("best_rule", "best tuned rule"))
+BARS: Final = (
+    ("sl", "submit and leave"),
+    ("twap", "TWAP of the paper"),
+    ("best_rule", "best tuned rule"),
+)
 
 
 def beside_published(found: Mapping[str, Mapping[str, Any]]) -> Figure:
@@ -14,13 +18,18 @@ def beside_published(found: Mapping[str, Mapping[str, Any]]) -> Figure:
 
     with sketch(5.0) as drawing:
         panels = drawing.subplots(2, 3, squeeze=False).T.ravel()
-        colours = [colour.token for colour in style.series_colours(["sl", "twap", "rule", "published", "ppo"]).values()]
+        colours = [
+            colour.token
+            for colour in style.series_colours(["sl", "twap", "rule", "published", "ppo"]).values()
+        ]
         labels = [label for _, label in BARS] + ["published, better of two", "ours, three seeds"]
         for panel, (name, row) in zip(panels, found.items(), strict=False):
             values = [row[key] for key, _ in BARS] + [row["published_best"], row["ours"]]
             bars = panel.bar(range(len(values)), values, color=colours)
             low, high = row["ours"] - row["ci_low"], row["ci_high"] - row["ours"]
-            panel.errorbar([len(values) - 1], [row["ours"]], [[low], [high]], color=style.INK.token, capsize=3)
+            panel.errorbar(
+                [len(values) - 1], [row["ours"]], [[low], [high]], color=style.INK.token, capsize=3
+            )
             panel.bar_label(bars, fmt="%.2f", fontsize=7.5, padding=4)
             panel.axhline(0.0, color=style.RULE.token, linewidth=0.8)
             panel.set_title(name.replace("_", ", ") + " lots")
@@ -30,5 +39,7 @@ def beside_published(found: Mapping[str, Mapping[str, Any]]) -> Figure:
         drawing.supylabel("ticks a lot over the arrival bid", fontsize=9.5, color=style.SOFT.token)
 
     alt = "Bars of five strategies in each of the six tasks of Cheridito and Weiss."
-    caption = "Reward in ticks a lot over the arrival bid; more is better. Ours with its 95 % interval."
+    caption = (
+        "Reward in ticks a lot over the arrival bid; more is better. Ours with its 95 % interval."
+    )
     return finished(drawing, "cheridito-weiss", alt, caption)

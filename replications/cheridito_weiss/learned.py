@@ -98,22 +98,37 @@ def policy_path(folder: Path, cell: Cell, seed: int) -> Path:
 
 
 def keep_rules(
-    folder: Path, cell: Cell, found: dict[str, tuple[rules.Tuned, float]], residual: bool, about: dict[str, Any]
+    folder: Path,
+    cell: Cell,
+    found: dict[str, tuple[rules.Tuned, float]],
+    residual: bool,
+    about: dict[str, Any],
 ) -> None:
     """Write tuned rules with their validated rewards; policies are residuals of the best one, or of none."""
     best = max(found, key=lambda kind: found[kind][1])
-    by_kind = {kind: {"validated": value, "parameters": _named(rule)} for kind, (rule, value) in found.items()}
+    by_kind = {
+        kind: {"validated": value, "parameters": _named(rule)}
+        for kind, (rule, value) in found.items()
+    }
     write_whole(
         rules_path(folder, cell),
         (
-            json.dumps({"best": best, "base": best if residual else None, "rules": by_kind, **about}, indent=1) + "\n"
+            json.dumps(
+                {"best": best, "base": best if residual else None, "rules": by_kind, **about},
+                indent=1,
+            )
+            + "\n"
         ).encode(),
     )
 
 
 def _named(rule: rules.Tuned) -> dict[str, float]:
     """Parameters by name; what never happens is left out, as infinity is no JSON."""
-    return {name: x for name, x in zip(rules.NAMES, rule.vector.tolist(), strict=True) if x != rules.NEVER}
+    return {
+        name: x
+        for name, x in zip(rules.NAMES, rule.vector.tolist(), strict=True)
+        if x != rules.NEVER
+    }
 
 
 def keep_policy(folder: Path, cell: Cell, seed: int, policy: MlpPolicy) -> None:
@@ -133,7 +148,9 @@ def read_rules(folder: Path, cell: Cell) -> tuple[dict[str, rules.Tuned], str, s
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
         found = {
-            kind: rules.Tuned(kind, np.array([rule["parameters"].get(name, rules.NEVER) for name in rules.NAMES]))
+            kind: rules.Tuned(
+                kind, np.array([rule["parameters"].get(name, rules.NEVER) for name in rules.NAMES])
+            )
             for kind, rule in stored["rules"].items()
         }
         best, base = stored["best"], stored["base"]

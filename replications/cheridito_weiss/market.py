@@ -66,7 +66,12 @@ class Batch:
 
 
 def earned(
-    cell: Cell, rule: rules.Rule, seed: int, n: int, first: int = 0, progress: Callable[[int], None] = lambda _: None
+    cell: Cell,
+    rule: rules.Rule,
+    seed: int,
+    n: int,
+    first: int = 0,
+    progress: Callable[[int], None] = lambda _: None,
 ) -> Floats:
     """Reward of each of the episodes (seed, first ... first + n - 1) under a rule: float64 (n,)."""
     parts = []
@@ -112,7 +117,9 @@ class CellVec:
 
     observation_size = c.OBSERVED
 
-    def __init__(self, cell: Cell, base: Floats | None = None, n: int = 320, threads: int = 1) -> None:
+    def __init__(
+        self, cell: Cell, base: Floats | None = None, n: int = 320, threads: int = 1
+    ) -> None:
         self.n, self.cell = n, cell
         self.base = None if base is None else np.asarray(base, np.float64)[None].copy()
         self.action_size = 7 if base is None else rules.RESIDUAL

@@ -64,7 +64,9 @@ def size_share() -> tuple[float, ...]:
     return tuple(np.diff(upto, prepend=0.0).tolist())
 
 
-def published(market: str, cancels: str = "own", facts: dict[str, Any] | None = None) -> CheriditoWeissPreset:
+def published(
+    market: str, cancels: str = "own", facts: dict[str, Any] | None = None
+) -> CheriditoWeissPreset:
     """The preset of a market of the paper.
 
     Parameters
@@ -111,7 +113,9 @@ def published(market: str, cancels: str = "own", facts: dict[str, Any] | None = 
     )
 
 
-def measured(preset: CheriditoWeissPreset, episodes: int = 4000, seed: int = 2507) -> dict[str, Any]:
+def measured(
+    preset: CheriditoWeissPreset, episodes: int = 4000, seed: int = 2507
+) -> dict[str, Any]:
     """Volume, depth, spread and volatility within the 150 s after the warm-up, over episodes of nobody's orders."""
     from tercel.market.simulator import lockstep
     from tercel.market.simulator.source import first_world
@@ -142,7 +146,9 @@ def _depth(b: NDArray[np.int32], side: int) -> NDArray[np.float64]:
     records = b[lay.HEADER : lay.HEADER + int(b[lay.ORDERS]) * lay.ORDER].reshape(-1, lay.ORDER)
     live = records[(records[:, lay.QTY] > 0) & (records[:, lay.SIDE] == side)]
     prices, level = np.unique(-side * live[:, lay.PRICE], return_inverse=True)
-    return np.bincount(level, live[:, lay.QTY], minlength=max(len(prices), 5))[:5].astype(np.float64)
+    return np.bincount(level, live[:, lay.QTY], minlength=max(len(prices), 5))[:5].astype(
+        np.float64
+    )
 
 
 def write() -> None:

@@ -263,11 +263,15 @@ NOTHING: Final = np.zeros((1, RESIDUAL), np.float32)
 # w_drift, w_move, w_trades, w_limits, down, down_late, take, ask, deeper, cover, pace, improve, up, calm
 START: Final = {
     "score_rule": np.array([0.0, 0.0, 0.1, 0.0, 0.15, 0.0, 0.75, 0.3, 0.15, 0.9, 0.3, 0.0]),
-    "direction_rule": np.array([1.0, 0.0, 0.3, 0.3, 0.0, 0.0, 0.8, 0.15, 0.1, 0.5, 0.5, 0.0, 0.2, 0.3, 0.0, 0.0]),
+    "direction_rule": np.array(
+        [1.0, 0.0, 0.3, 0.3, 0.0, 0.0, 0.8, 0.15, 0.1, 0.5, 0.5, 0.0, 0.2, 0.3, 0.0, 0.0]
+    ),
 }
 """Where tuning begins."""
 SPREAD: Final = {
     "score_rule": np.array([0.5, 0.3, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2, 0.12, 0.4, 0.15, 0.1]),
-    "direction_rule": np.array([1.0, 0.4, 0.4, 0.4, 0.3, 0.3, 0.3, 0.2, 0.12, 0.4, 0.3, 0.1, 0.3, 0.3, 0.1, 0.1]),
+    "direction_rule": np.array(
+        [1.0, 0.4, 0.4, 0.4, 0.3, 0.3, 0.3, 0.2, 0.12, 0.4, 0.3, 0.1, 0.3, 0.3, 0.1, 0.1]
+    ),
 }
 """... and how widely it looks at first."""

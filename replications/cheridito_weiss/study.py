@@ -60,7 +60,9 @@ def spread(seeds: Sequence[int], episodes: int) -> list[tuple[int, int]]:
     return [(seed, each + (i < more)) for i, seed in enumerate(seeds) if each + (i < more)]
 
 
-def judge(cell: Cell, known: Known, seeds: Sequence[int], episodes: int, say: Say = lambda _: None) -> dict[str, Any]:
+def judge(
+    cell: Cell, known: Known, seeds: Sequence[int], episodes: int, say: Say = lambda _: None
+) -> dict[str, Any]:
     """One cell's figures; see the command for the keys that are promised."""
     way = np.concatenate([directions(cell, seed, n) for seed, n in spread(seeds, episodes)])
     rewards: dict[str, Floats] = {}
@@ -72,7 +74,10 @@ def judge(cell: Cell, known: Known, seeds: Sequence[int], episodes: int, say: Sa
         policies.append(on_episodes(cell, policy, seeds, episodes))
         say(f"{cell.name}: policy {i + 1} of {len(known.policies)}")
     ours = np.stack(policies)
-    labels, rng = np.arange(episodes), np.random.default_rng([int(seeds[0]), episodes, cell.quantity])
+    labels, rng = (
+        np.arange(episodes),
+        np.random.default_rng([int(seeds[0]), episodes, cell.quantity]),
+    )
     level = _interval(balanced(ours, way), labels, rng)
     gain = _interval(balanced(ours - rewards[known.best], way), labels, rng)
     means = {name: float(balanced(value, way).mean()) for name, value in rewards.items()}
@@ -104,7 +109,9 @@ def _interval(values: Floats, labels: Longs, rng: np.random.Generator) -> Estima
     return seeds_by_clusters(values, labels, rng)
 
 
-def seeds_by_clusters(values: Floats, labels: Longs, rng: np.random.Generator, resamples: int = RESAMPLES) -> Estimate:
+def seeds_by_clusters(
+    values: Floats, labels: Longs, rng: np.random.Generator, resamples: int = RESAMPLES
+) -> Estimate:
     """Mean of `values`, float (S, n): row s is training seed s on the same n clustered episodes."""
     # Seeds are columns: all of them meet the same draws of clusters, which keeps them paired.
     moments = moments_of_mean(values.T, labels)

@@ -17,7 +17,9 @@ from tercel.lab.learning.native.ppo import Ppo, PpoSettings
 Floats = NDArray[np.float64]
 EPISODES: Final = 320
 """Episodes at once, so 3,200 decisions a batch."""
-BASE: Final = PpoSettings(hidden=(64, 64), steps=10, minibatch=400, epochs=4, learning_rate=5e-4, lam=1.0, entropy=0.0)
+BASE: Final = PpoSettings(
+    hidden=(64, 64), steps=10, minibatch=400, epochs=4, learning_rate=5e-4, lam=1.0, entropy=0.0
+)
 RESIDUAL: Final = replace(BASE, distribution="gaussian", sigma_start=0.5, sigma_end=0.2)
 """On top of the tuned rule."""
 CAUTIOUS: Final = replace(RESIDUAL, sigma_start=0.25, sigma_end=0.08)
@@ -85,7 +87,9 @@ def tune_into(folder: Path, name: str, quick: bool, stop: Callable[[], bool]) ->
             return False
         parameters, value = result
         found[kind] = (tune.rule_of(kind, parameters), value)
-    learned.keep_rules(folder, cell, found, name not in ON_SHARES, {"frames": frames_of(name, quick)})
+    learned.keep_rules(
+        folder, cell, found, name not in ON_SHARES, {"frames": frames_of(name, quick)}
+    )
     return True
 
 

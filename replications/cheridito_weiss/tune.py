@@ -69,7 +69,11 @@ def scores(cell: Cell, candidates: Floats, episodes: int, seed: int) -> Floats:
 
 
 def tune(
-    cell: Cell, kind: str, seed: int = 1, search: Search | None = None, stop: Callable[[], bool] = lambda: False
+    cell: Cell,
+    kind: str,
+    seed: int = 1,
+    search: Search | None = None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> tuple[Floats, float] | None:
     """The best parameters found and their validated reward; None when it was stopped."""
     s = search or Search()

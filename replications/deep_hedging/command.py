@@ -20,9 +20,18 @@ from tercel.execution.policies.policy import PolicyPort
 Floats = dh.Floats
 STUDY: Final = "deep-hedging"
 PUBLISHED: Final = {
-    "price_without_frictions": {"value": 2.2872, "source": "Black and Scholes 1973, the closed form of this option"},
-    "hedge_without_costs": {"value": "the model's delta", "source": "Buehler et al. 2019, section 5.2, in Heston"},
-    "cost_exponent": {"value": 2 / 3, "source": "Whalley and Wilmott 1997; Buehler et al. 2019, section 5.3"},
+    "price_without_frictions": {
+        "value": 2.2872,
+        "source": "Black and Scholes 1973, the closed form of this option",
+    },
+    "hedge_without_costs": {
+        "value": "the model's delta",
+        "source": "Buehler et al. 2019, section 5.2, in Heston",
+    },
+    "cost_exponent": {
+        "value": 2 / 3,
+        "source": "Whalley and Wilmott 1997; Buehler et al. 2019, section 5.3",
+    },
 }
 """What is known of the answer; the paper's own figures are of a Heston market and not comparable."""
 TUNING_SEED: Final = 2**31 - 3
@@ -48,7 +57,15 @@ def run(train: bool, paths: int, seeds: Sequence[int], out: Path, as_json: bool)
     out.mkdir(parents=True, exist_ok=True)
     figure = _figure(agents, rows).save(out)
     if as_json:
-        print_json({"study": STUDY, "published": PUBLISHED, "ours": ours, "seeds": seeds, "figure": str(figure)})
+        print_json(
+            {
+                "study": STUDY,
+                "published": PUBLISHED,
+                "ours": ours,
+                "seeds": seeds,
+                "figure": str(figure),
+            }
+        )
     else:
         _print(rows, known, exponents)
     say(f"figure  {figure}")
@@ -63,7 +80,12 @@ def _train(folder: Path) -> None:
             bar = progress.add_task(f"train seed {seed}", total=settings.steps)
             network = train_hedge(seed, settings, partial(_advance, progress, bar))
             rows = settings.steps * settings.batch
-            facts = {"name": "pathwise", "hidden": settings.hidden, "steps": settings.steps, "batch": settings.batch}
+            facts = {
+                "name": "pathwise",
+                "hidden": settings.hidden,
+                "steps": settings.steps,
+                "batch": settings.batch,
+            }
             store(STUDY, seed, network, dh.OBSERVES, rows, folder, **facts)
 
 
@@ -93,7 +115,10 @@ def _at(cost: float, agents: Sequence[PolicyPort], spots: Floats, tuning: Floats
 
 def _interval(values: Floats) -> dict[str, float]:
     """Mean of independent paths with its 95 % interval."""
-    mean, half = float(values.mean()), normal_quantile(0.975) * float(values.std(ddof=1)) / np.sqrt(len(values))
+    mean, half = (
+        float(values.mean()),
+        normal_quantile(0.975) * float(values.std(ddof=1)) / np.sqrt(len(values)),
+    )
     return {"mean": mean, "ci_low": mean - half, "ci_high": mean + half}
 
 
@@ -148,12 +173,15 @@ def _figure(agents: Sequence[PolicyPort], rows: Sequence[dict[str, Any]]) -> Fig
     }
     names = {"delta": "delta", "leland": "Leland", "band": "band, tuned"}
     prices = {"network": [row["network"]["mean"] for row in rows]} | {
-        label: [row["rules"].get(name, row["rules"]["delta"])["mean"] for row in rows] for name, label in names.items()
+        label: [row["rules"].get(name, row["rules"]["delta"])["mean"] for row in rows]
+        for name, label in names.items()
     }
     return hedges(spots, deltas, [1e4 * row["cost"] for row in rows], prices, "hedges")
 
 
-def _print(rows: Sequence[dict[str, Any]], known: dict[str, Any], exponents: dict[str, float]) -> None:
+def _print(
+    rows: Sequence[dict[str, Any]], known: dict[str, Any], exponents: dict[str, float]
+) -> None:
     cells = []
     for row in rows:
         rules, gain = row["rules"], row["paired_vs_best_rule"]
@@ -168,7 +196,9 @@ def _print(rows: Sequence[dict[str, Any]], known: dict[str, Any], exponents: dic
                 *("-" if price is None else f"{price:.3f}" for price in shown),
             )
         )
-    title = f"expected shortfall ({100 * dh.ALPHA:g} %) of the hedged option: what must be asked for it"
+    title = (
+        f"expected shortfall ({100 * dh.ALPHA:g} %) of the hedged option: what must be asked for it"
+    )
     print_table(title, HEADINGS, cells, ("leland", "delta", "no_hedge", "band"), left={"which"})
     network, delta = known["network"], known["delta"]
     say(
@@ -177,4 +207,6 @@ def _print(rows: Sequence[dict[str, Any]], known: dict[str, Any], exponents: dic
         f"{delta['sd_of_loss']:.4f}; mean loss {network['mean_loss']:.4f}, closed-form price "
         f"{known['price_without_frictions']:.4f}"
     )
-    say(f"price grows like cost to the power {exponents['network']:.2f} (known: 0.67 for small costs, often traded)")
+    say(
+        f"price grows like cost to the power {exponents['network']:.2f} (known: 0.67 for small costs, often traded)"
+    )

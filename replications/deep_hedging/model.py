@@ -46,7 +46,9 @@ def normal_cdf(x: Floats) -> Floats:
     """Standard normal distribution function, to 1e-15 by the complementary error function."""
     from math import erfc
 
-    return np.asarray(np.vectorize(lambda v: 0.5 * erfc(-v / 2**0.5), otypes=[np.float64])(x), np.float64)
+    return np.asarray(
+        np.vectorize(lambda v: 0.5 * erfc(-v / 2**0.5), otypes=[np.float64])(x), np.float64
+    )
 
 
 def _d1(spot: Floats, years: float, volatility: float) -> Floats:
@@ -158,7 +160,9 @@ def band_hedge(cost: float, aversion: float) -> Hedge:
 
 def tuned_band(cost: float, spots: Floats) -> float:
     """The risk aversion whose band has the least expected shortfall on `spots`."""
-    found = [shortfall(losses(spots, band_hedge(cost, aversion), cost)).value for aversion in AVERSIONS]
+    found = [
+        shortfall(losses(spots, band_hedge(cost, aversion), cost)).value for aversion in AVERSIONS
+    ]
     best: float = AVERSIONS[int(np.argmin(found))]
     return best
 
@@ -184,7 +188,9 @@ def observe(day: int, spot: Floats, cost: float) -> Float32:
     left = 1.0 - day / DAYS
     moneyness = np.log(spot / STRIKE) / (VOLATILITY * np.sqrt(YEARS))
     level = np.full(len(spot), cost_level(cost))
-    return np.stack([np.full(len(spot), left), moneyness, moneyness / np.sqrt(left), level], 1).astype(np.float32)
+    return np.stack(
+        [np.full(len(spot), left), moneyness, moneyness / np.sqrt(left), level], 1
+    ).astype(np.float32)
 
 
 def cost_level(cost: float) -> float:

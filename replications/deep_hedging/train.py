@@ -28,7 +28,9 @@ class Settings:
 
 
 def train_hedge(
-    seed: int, settings: Settings | None = None, progress: Callable[[int, float], None] | None = None
+    seed: int,
+    settings: Settings | None = None,
+    progress: Callable[[int, float], None] | None = None,
 ) -> MlpPolicy:
     """A network for all costs at once, trained from nothing on paths of its own.
 
@@ -40,7 +42,9 @@ def train_hedge(
     try:
         import torch
     except ImportError as error:
-        raise ConfigError("torch to train with", "none installed", "pip install 'tercel[learn]'") from error
+        raise ConfigError(
+            "torch to train with", "none installed", "pip install 'tercel[learn]'"
+        ) from error
 
     s = settings or Settings()
     torch.manual_seed(seed)
@@ -48,24 +52,37 @@ def train_hedge(
     sizes = (len(dh.OBSERVES), *s.hidden, 2)
     layers = [torch.nn.Linear(a, b) for a, b in pairwise(sizes)]
     with torch.no_grad():
-        layers[-1].bias.copy_(torch.tensor([0.0, -2.0]))  # narrow bands first: those of small costs are the harder part
-    threshold = torch.nn.Parameter(torch.full((len(dh.COSTS),), float(dh.call_price(np.array([dh.SPOT]), dh.YEARS)[0])))
-    optimiser = torch.optim.Adam([p for layer in layers for p in layer.parameters()] + [threshold], lr=s.learning_rate)
+        layers[-1].bias.copy_(
+            torch.tensor([0.0, -2.0])
+        )  # narrow bands first: those of small costs are the harder part
+    threshold = torch.nn.Parameter(
+        torch.full((len(dh.COSTS),), float(dh.call_price(np.array([dh.SPOT]), dh.YEARS)[0]))
+    )
+    optimiser = torch.optim.Adam(
+        [p for layer in layers for p in layer.parameters()] + [threshold], lr=s.learning_rate
+    )
     decay = (s.final_rate / s.learning_rate) ** (1 / s.steps)
     schedule = torch.optim.lr_scheduler.ExponentialLR(optimiser, decay)
     for step in range(s.steps):
         spots = torch.from_numpy(dh.paths(s.batch, rng).astype(np.float32))
         loss = _losses(torch, layers, spots)
-        objective: Any = (threshold + torch.relu(loss - threshold[:, None].T).mean(0) / (1 - dh.ALPHA)).mean()
+        objective: Any = (
+            threshold + torch.relu(loss - threshold[:, None].T).mean(0) / (1 - dh.ALPHA)
+        ).mean()
         optimiser.zero_grad()
         objective.backward()
         optimiser.step()
         schedule.step()
         if progress is not None:
             progress(step + 1, float(objective.detach()))
-    arrays = tuple((layer.weight.detach().numpy().T.copy(), layer.bias.detach().numpy().copy()) for layer in layers)
+    arrays = tuple(
+        (layer.weight.detach().numpy().T.copy(), layer.bias.detach().numpy().copy())
+        for layer in layers
+    )
     width = len(dh.OBSERVES)
-    return MlpPolicy(arrays, np.zeros(width, np.float32), np.ones(width, np.float32), dh.CLIP, "tanh", "vector")
+    return MlpPolicy(
+        arrays, np.zeros(width, np.float32), np.ones(width, np.float32), dh.CLIP, "tanh", "vector"
+    )
 
 
 def _losses(torch: Any, layers: list[Any], spots: Any) -> Any:
@@ -79,12 +96,17 @@ def _losses(torch: Any, layers: list[Any], spots: Any) -> Any:
         left = 1.0 - day / dh.DAYS
         spot = spots[:, day, None].expand(-1, len(dh.COSTS))
         moneyness = torch.log(spot / dh.STRIKE) / scale
-        seen = torch.stack([torch.full_like(held, left), moneyness, moneyness / left**0.5, level], dim=-1)
+        seen = torch.stack(
+            [torch.full_like(held, left), moneyness, moneyness / left**0.5, level], dim=-1
+        )
         seen = seen.clamp(-dh.CLIP, dh.CLIP)
         for layer in layers[:-1]:
             seen = torch.tanh(layer(seen))
         values = layers[-1](seen)
-        centre, half = torch.sigmoid(values[..., 0]), level * torch.nn.functional.softplus(values[..., 1])
+        centre, half = (
+            torch.sigmoid(values[..., 0]),
+            level * torch.nn.functional.softplus(values[..., 1]),
+        )
         wanted = torch.minimum(torch.maximum(held, centre - half), centre + half)
         paid = paid + costs * spot * (wanted - held).abs()
         gained = gained + wanted * (spots[:, day + 1, None] - spot)

@@ -26,10 +26,19 @@ RESAMPLES: Final = 4000
 
 
 def run(
-    lake: Path, symbol: str, train: bool, shares: int, most: int, seeds: Sequence[int], out: Path, as_json: bool
+    lake: Path,
+    symbol: str,
+    train: bool,
+    shares: int,
+    most: int,
+    seeds: Sequence[int],
+    out: Path,
+    as_json: bool,
 ) -> None:
     """Print our figures beside the published ones and draw them."""
-    tape, tables = _learned(Lake(lake), symbol, shares, out) if train else _stored(Lake(lake), symbol)
+    tape, tables = (
+        _learned(Lake(lake), symbol, shares, out) if train else _stored(Lake(lake), symbol)
+    )
     found = {}
     for one in tables:
         say(f"judge  {one.table.setting.name}")
@@ -40,7 +49,13 @@ def run(
     figure = savings(found, PUBLISHED, f"{STUDY}_{symbol.lower()}").save(out)
     spans = dict(zip(("trained_on", "judged_on"), tape.spans, strict=True))
     if as_json:
-        about = {"study": STUDY, "symbol": symbol, "shares": tables[0].shares, **spans, "seeds": seeds}
+        about = {
+            "study": STUDY,
+            "symbol": symbol,
+            "shares": tables[0].shares,
+            **spans,
+            "seeds": seeds,
+        }
         print_json({**about, "published": PUBLISHED, "ours": found, "figure": str(figure)})
     else:
         _print(symbol, tables[0].shares, spans, found)
@@ -62,7 +77,9 @@ def _learned(lake: Lake, symbol: str, shares: int, out: Path) -> tuple[study.Tap
         say(f"learn  {setting.name}")
         table = study.learn(tape, setting, offsets, shares)
         keep(out / "tables", Kept(table, symbol, shares, days, bool(tape.cut_ns), offsets))
-        tables.append(kept(out / "tables", symbol, setting))  # judged as it is kept: numbers are written rounded
+        tables.append(
+            kept(out / "tables", symbol, setting)
+        )  # judged as it is kept: numbers are written rounded
     return tape, tables
 
 
@@ -72,13 +89,21 @@ def _stored(lake: Lake, symbol: str) -> tuple[study.Tape, list[Kept]]:
 
 
 def _figures(
-    one: Kept, costs: Mapping[str, NDArray[np.float64]], cluster: NDArray[np.int64], seeds: Sequence[int]
+    one: Kept,
+    costs: Mapping[str, NDArray[np.float64]],
+    cluster: NDArray[np.int64],
+    seeds: Sequence[int],
 ) -> dict[str, Any]:
     """Costs, and savings of one strategy on another, with intervals over half hours."""
     rng = np.random.default_rng((seeds[0], 0x1CE))
     count = len(np.unique(cluster))
-    draws = replicate({name: moments_of_mean(values, cluster) for name, values in costs.items()}, RESAMPLES, rng)
-    drawn = {name: over_seeds([values.mean()], draws[name].T, count, rng) for name, values in costs.items()}
+    draws = replicate(
+        {name: moments_of_mean(values, cluster) for name, values in costs.items()}, RESAMPLES, rng
+    )
+    drawn = {
+        name: over_seeds([values.mean()], draws[name].T, count, rng)
+        for name, values in costs.items()
+    }
     market = [name for name in study.VARIANTS if name != "private"]
     return {
         "orders": len(cluster),
@@ -103,7 +128,9 @@ def _saved(ours: Replicates, theirs: Replicates) -> dict[str, float | None]:
     }
 
 
-def _print(symbol: str, shares: int, spans: Mapping[str, str], found: Mapping[str, Mapping[str, Any]]) -> None:
+def _print(
+    symbol: str, shares: int, spans: Mapping[str, str], found: Mapping[str, Mapping[str, Any]]
+) -> None:
     say(f"learned on {spans['trained_on']}, judged on {spans['judged_on']}")
     names = ["market order", LEAVE, *study.VARIANTS]
     leaves = ["cost", "volume", "imbalance", "spread", "orders", "spread, cost, volume"]
@@ -112,7 +139,9 @@ def _print(symbol: str, shares: int, spans: Mapping[str, str], found: Mapping[st
         for setting, ours in found.items()
     ]
     print_table(
-        f"{symbol}, {shares:,} shares: cost against the mid at arrival, bps", ("setting", "orders", *names), rows
+        f"{symbol}, {shares:,} shares: cost against the mid at arrival, bps",
+        ("setting", "orders", *names),
+        rows,
     )
     theirs = PUBLISHED["private_over_submit_and_leave_percent"]
     over = PUBLISHED["over_private_percent"]
@@ -130,7 +159,13 @@ def _print(symbol: str, shares: int, spans: Mapping[str, str], found: Mapping[st
             for setting, ours in found.items()
         ),
     ]  # fmt: skip
-    heads = ("setting", "private on S&L", "+ spread, cost, volume", "+ imbalance alone", "all on S&L")
+    heads = (
+        "setting",
+        "private on S&L",
+        "+ spread, cost, volume",
+        "+ imbalance alone",
+        "all on S&L",
+    )
     leaves = ["+ imbalance alone", "+ spread, cost, volume"]
     print_table("cost saved, % [95 % over half hours]", heads, rows, leaves)
 

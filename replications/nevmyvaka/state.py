@@ -52,7 +52,9 @@ def signed_volume(view: View) -> Floats:
 
 def market_state(view: View, lots: Ints) -> Floats:
     """The variables in the order of `VARIABLES`, float64 (n, 4), with `lots` left."""
-    return np.stack([spread(view), imbalance(view), immediate(view, lots), signed_volume(view)], axis=1)
+    return np.stack(
+        [spread(view), imbalance(view), immediate(view, lots), signed_volume(view)], axis=1
+    )
 
 
 def jobs_of(values: Floats, cuts: Floats, which: Sequence[int]) -> Ints:

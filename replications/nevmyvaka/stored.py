@@ -56,9 +56,12 @@ def keep(folder: Path, kept: Kept) -> None:
         "cut": kept.cut,
         "offsets": kept.offsets.tolist(),
         "leave": table.leave,
-        "cuts": [[[float(f"{x:.9g}") for x in pair] for pair in row] for row in table.cuts.tolist()],
+        "cuts": [
+            [[float(f"{x:.9g}") for x in pair] for pair in row] for row in table.cuts.tolist()
+        ],
         "actions": {
-            name: ["".join(_DIGITS[a] for a in step.ravel()) for step in grid] for name, grid in table.actions.items()
+            name: ["".join(_DIGITS[a] for a in step.ravel()) for step in grid]
+            for name, grid in table.actions.items()
         },
     }
     folder.mkdir(parents=True, exist_ok=True)
@@ -84,7 +87,9 @@ def kept(folder: Path, symbol: str, setting: Setting) -> Kept:
             "learn it with --train",
         ) from None
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
-        raise PolicyError("a learned table", f"{path}: {error}", "learn it again with --train") from error
+        raise PolicyError(
+            "a learned table", f"{path}: {error}", "learn it again with --train"
+        ) from error
 
 
 def _read(raw: dict[str, Any], setting: Setting) -> Kept:
@@ -92,7 +97,9 @@ def _read(raw: dict[str, Any], setting: Setting) -> Kept:
     actions = {}
     for name, which in VARIANTS.items():
         digits = [[_DIGITS.index(digit) for digit in step] for step in raw["actions"][name]]
-        actions[name] = np.array(digits, np.int8).reshape(setting.steps, setting.units, 3 ** len(which))
+        actions[name] = np.array(digits, np.int8).reshape(
+            setting.steps, setting.units, 3 ** len(which)
+        )
         if actions[name].max() >= len(offsets):
             raise ValueError(f"an action beyond {len(offsets)}")
     cuts = np.array(raw["cuts"], np.float64).reshape(setting.units, 4, 2)

@@ -61,7 +61,9 @@ class Setting:
     @property
     def task(self) -> Task:
         """The order in full."""
-        return Task(horizon_s=60.0 * self.minutes, decisions=self.steps, warmup_s=0.0, grid_points=2)
+        return Task(
+            horizon_s=60.0 * self.minutes, decisions=self.steps, warmup_s=0.0, grid_points=2
+        )
 
     @property
     def step(self) -> Task:
@@ -89,7 +91,10 @@ class Tape:
             date = self.judged[0].instrument.date
             return f"{date}, first two thirds", f"{date}, the rest"
         earlier, later = self.training, self.judged
-        dates = [(d[0].instrument.date, d[-1].instrument.date) if d else ("none", "none") for d in (earlier, later)]
+        dates = [
+            (d[0].instrument.date, d[-1].instrument.date) if d else ("none", "none")
+            for d in (earlier, later)
+        ]
         return f"{dates[0][0]} to {dates[0][1]}", f"{dates[1][0]} to {dates[1][1]}"
 
 
@@ -106,7 +111,11 @@ def open_tape(lake: Lake, symbol: str, trained_on: Sequence[str] = ()) -> Tape:
     if len(days) == 1 and list(trained_on) in ([], dates):
         cut = int(days[0].open_ns + TRAINING_SHARE * (days[0].close_ns - days[0].open_ns))
         return Tape(symbol, source, days, days, cut)
-    first = sum(date <= max(trained_on) for date in dates) if trained_on else max(int(len(days) * TRAINING_SHARE), 1)
+    first = (
+        sum(date <= max(trained_on) for date in dates)
+        if trained_on
+        else max(int(len(days) * TRAINING_SHARE), 1)
+    )
     if first == len(days):
         raise ConfigError(
             f"days of {symbol} after {max(trained_on)}, the last one trained on",
@@ -120,7 +129,13 @@ def open_tape(lake: Lake, symbol: str, trained_on: Sequence[str] = ()) -> Tape:
 
 
 def windows(
-    tape: Tape, task: Task, shares: int, *, judged: bool, every_ns: int | None = None, shift_ns: int = 0
+    tape: Tape,
+    task: Task,
+    shares: int,
+    *,
+    judged: bool,
+    every_ns: int | None = None,
+    shift_ns: int = 0,
 ) -> Plan:
     """Windows of the training or of the judged days, each bought and sold; clusters are half hours.
 
@@ -140,7 +155,11 @@ def windows(
     plan = Plan(np.concatenate(rows), np.concatenate(clusters))
     lots = shares // tape.source.lot
     if lots < 1:
-        raise ConfigError(f"at least {tape.source.lot} shares, one lot of {tape.symbol}", f"{shares}", "raise --shares")
+        raise ConfigError(
+            f"at least {tape.source.lot} shares, one lot of {tape.symbol}",
+            f"{shares}",
+            "raise --shares",
+        )
     plan.rows[:, kernels.E_QUANTITY] = lots
     return _quoted(tape.source, task, plan)
 
@@ -154,7 +173,11 @@ def _quoted(source: Source, task: Task, plan: Plan) -> Plan:
         mids.append(episodes.states[:, sim.ARRIVAL_MID2].copy())
     there = np.flatnonzero(np.concatenate(mids) > 0)
     if len(there) == 0:
-        raise ConfigError("windows in which both sides are quoted", f"none of {len(plan)}", "import days that trade")
+        raise ConfigError(
+            "windows in which both sides are quoted",
+            f"none of {len(plan)}",
+            "import days that trade",
+        )
     return plan.take(there)
 
 
@@ -215,7 +238,12 @@ def try_all(tape: Tape, setting: Setting, offsets: Ints, shares: int) -> Trial:
     whole = int(plan.rows[0, kernels.E_QUANTITY])
     following = _following(plan, step.horizon_ns)
     shape = (len(plan), units, len(offsets))
-    paid, closed, left, seen = np.zeros(shape), np.zeros(shape), np.zeros(shape), np.zeros((len(plan), units, 4))
+    paid, closed, left, seen = (
+        np.zeros(shape),
+        np.zeros(shape),
+        np.zeros(shape),
+        np.zeros((len(plan), units, 4)),
+    )
     for level in range(units):
         rows = plan.rows.copy()
         rows[:, kernels.E_QUANTITY] = lots = max((level + 1) * whole // units, 1)
@@ -234,9 +262,14 @@ def try_all(tape: Tape, setting: Setting, offsets: Ints, shares: int) -> Trial:
 
 def _following(plan: Plan, step_ns: int) -> Ints:
     """Number of the moment a step later, of the same side; -1 at the end of a day."""
-    at = {(row[kernels.E_START_NS], row[kernels.E_SIDE]): n for n, row in enumerate(plan.rows.tolist())}
+    at = {
+        (row[kernels.E_START_NS], row[kernels.E_SIDE]): n
+        for n, row in enumerate(plan.rows.tolist())
+    }
     rows = plan.rows.tolist()
-    return np.array([at.get((row[kernels.E_START_NS] + step_ns, row[kernels.E_SIDE]), -1) for row in rows])
+    return np.array(
+        [at.get((row[kernels.E_START_NS] + step_ns, row[kernels.E_SIDE]), -1) for row in rows]
+    )
 
 
 def cuts_of(seen: Floats) -> Floats:
@@ -273,7 +306,9 @@ def learn(tape: Tape, setting: Setting, offsets: Ints, shares: int) -> Table:
     cuts = cuts_of(trial.seen)
     actions = {}
     for name, which in VARIANTS.items():
-        cells = np.stack([state.jobs_of(trial.seen[:, i], cuts[i], which) for i in range(setting.units)], axis=1)
+        cells = np.stack(
+            [state.jobs_of(trial.seen[:, i], cuts[i], which) for i in range(setting.units)], axis=1
+        )
         actions[name] = sweep(trial.tried, cells, state.PARTS ** len(which), setting.steps)[0]
     plan = windows(tape, setting.task, shares, judged=False, every_ns=setting.step.horizon_ns)
     limits = [int(o) for o in offsets if o != state.MARKET]
@@ -294,9 +329,15 @@ def judged_plan(tape: Tape, setting: Setting, shares: int, seeds: Sequence[int],
     """Windows a horizon apart on the judged days; each seed but the first shifts them by a part of it."""
     plans = []
     for number, seed in enumerate(seeds):
-        shift = 0 if number == 0 else int(np.random.default_rng((seed, 0x2006)).integers(setting.task.horizon_ns))
+        shift = (
+            0
+            if number == 0
+            else int(np.random.default_rng((seed, 0x2006)).integers(setting.task.horizon_ns))
+        )
         plans.append(windows(tape, setting.task, shares, judged=True, shift_ns=shift))
-    whole = Plan(np.concatenate([p.rows for p in plans]), np.concatenate([p.cluster for p in plans]))
+    whole = Plan(
+        np.concatenate([p.rows for p in plans]), np.concatenate([p.cluster for p in plans])
+    )
     return thin(whole, most)
 
 
@@ -305,10 +346,19 @@ def judge(tape: Tape, table: Table, offsets: Ints, plan: Plan) -> dict[str, Floa
     strategies: dict[str, Strategy] = {
         "market order": SubmitAndLeave(state.MARKET, "market order"),
         "submit and leave": SubmitAndLeave(table.leave),
-        **{name: Swept(name, table.actions[name], offsets, table.cuts, which) for name, which in VARIANTS.items()},
+        **{
+            name: Swept(name, table.actions[name], offsets, table.cuts, which)
+            for name, which in VARIANTS.items()
+        },
     }
     costs = run_strategies(tape.source, table.setting.task, plan, list(strategies.values()))
-    lost = {name: int(one.overflow.sum()) for name, one in zip(strategies, costs, strict=True) if one.overflow.any()}
+    lost = {
+        name: int(one.overflow.sum())
+        for name, one in zip(strategies, costs, strict=True)
+        if one.overflow.any()
+    }
     if lost:
-        raise ConfigError("windows whose orders all find a place", f"overflows: {lost}", "choose other windows")
+        raise ConfigError(
+            "windows whose orders all find a place", f"overflows: {lost}", "choose other windows"
+        )
     return {name: cost_bps(one) for name, one in zip(strategies, costs, strict=True)}

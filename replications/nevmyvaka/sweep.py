@@ -40,7 +40,9 @@ class Tried:
     following: Ints
 
 
-def sweep(tried: Tried, cells: Ints, count: int, steps: int, least: int = LEAST) -> tuple[NDArray[np.int8], Floats]:
+def sweep(
+    tried: Tried, cells: Ints, count: int, steps: int, least: int = LEAST
+) -> tuple[NDArray[np.int8], Floats]:
     """The best action and its expected cost to go.
 
     Parameters
@@ -63,16 +65,24 @@ def sweep(tried: Tried, cells: Ints, count: int, steps: int, least: int = LEAST)
     for step in range(steps - 1, -1, -1):
         last = step == steps - 1
         known = np.flatnonzero(tried.following >= 0) if not last else np.arange(len(cells))
-        total = tried.closed if last else tried.paid[known] + _to_go(tried, known, cells, values[step + 1])
+        total = (
+            tried.closed
+            if last
+            else tried.paid[known] + _to_go(tried, known, cells, values[step + 1])
+        )
         for level in range(units):
-            actions[step, level], values[step, level] = _best(total[:, level], cells[known, level], count, least)
+            actions[step, level], values[step, level] = _best(
+                total[:, level], cells[known, level], count, least
+            )
     return actions, values
 
 
 def _to_go(tried: Tried, known: Ints, cells: Ints, values: Floats) -> Floats:
     """Cost to go of what is left, interpolated between whole units: float64 (k, I, A)."""
     left, later = tried.left[known], cells[tried.following[known]]
-    at = np.concatenate([np.zeros((len(known), 1)), np.take_along_axis(values.T, later, axis=0)], axis=1)
+    at = np.concatenate(
+        [np.zeros((len(known), 1)), np.take_along_axis(values.T, later, axis=0)], axis=1
+    )
     low = np.floor(left).astype(np.int64)
     high = np.minimum(low + 1, cells.shape[1])
     rows = np.arange(len(known))[:, None, None]
@@ -83,7 +93,9 @@ def _to_go(tried: Tried, known: Ints, cells: Ints, values: Floats) -> Floats:
 def _best(total: Floats, cell: Ints, count: int, least: int) -> tuple[Ints, Floats]:
     """Action of the smallest mean and that mean, for each cell: int64 (count,), float64 (count,)."""
     met = np.bincount(cell, minlength=count)
-    sums = np.stack([np.bincount(cell, weights=column, minlength=count) for column in total.T], axis=1)
+    sums = np.stack(
+        [np.bincount(cell, weights=column, minlength=count) for column in total.T], axis=1
+    )
     overall = total.mean(axis=0)
     means = np.where(met[:, None] > 0, sums / np.maximum(met, 1)[:, None], overall)
     chosen = np.where(met >= least, means.argmin(axis=1), overall.argmin())

@@ -28,7 +28,15 @@ Floats = NDArray[np.float64]
 Rows = dict[str, tuple[list[Floats], NDArray[np.int64]]]
 
 
-def run(lake: Path, symbol: str, train: bool, shares: int, seeds: Sequence[int], out: Path, as_json: bool) -> None:
+def run(
+    lake: Path,
+    symbol: str,
+    train: bool,
+    shares: int,
+    seeds: Sequence[int],
+    out: Path,
+    as_json: bool,
+) -> None:
     """Print our figures beside the published ones and draw them."""
     if train:
         tape = open_tape(Lake(lake), symbol)
@@ -37,7 +45,9 @@ def run(lake: Path, symbol: str, train: bool, shares: int, seeds: Sequence[int],
     if not train:
         tape = open_tape(Lake(lake), symbol, origin.days)
     rng = np.random.default_rng((seeds[0], 0x2018))
-    found = {name: _figures(*row, rng) for name, row in _judged(tape, origin, policies, seeds).items()}
+    found = {
+        name: _figures(*row, rng) for name, row in _judged(tape, origin, policies, seeds).items()
+    }
     out.mkdir(parents=True, exist_ok=True)
     figure = gains(found, PUBLISHED, f"{STUDY}_{symbol.lower()}").save(out)
     spans = dict(zip(("trained_on", "judged_on"), tape.spans, strict=True))
@@ -46,7 +56,9 @@ def run(lake: Path, symbol: str, train: bool, shares: int, seeds: Sequence[int],
         print_json({**about, "published": PUBLISHED, "ours": found, "figure": str(figure)})
     else:
         _print(symbol, found)
-        say(f"learned on {spans['trained_on']}, judged on {spans['judged_on']}, {origin.shares:,} shares")
+        say(
+            f"learned on {spans['trained_on']}, judged on {spans['judged_on']}, {origin.shares:,} shares"
+        )
     say(f"figure  {figure}")
 
 
@@ -71,21 +83,35 @@ def learn(tape: Tape, shares: int, folder: Path) -> None:
     keep_origin(folder, Origin(tape.symbol, shares, dates, sd, shape))
 
 
-def _judged(tape: Tape, origin: Origin, policies: dict[str, list[Any]], seeds: Sequence[int]) -> Rows:
+def _judged(
+    tape: Tape, origin: Origin, policies: dict[str, list[Any]], seeds: Sequence[int]
+) -> Rows:
     """Gains over TWAP, one array a training seed, and what is drawn independently."""
     hours = study.hours(tape, origin.shares)
     seen, later = study.sales(hours.training), study.sales(hours.judged)
     rows: Rows = {}
     if len(seen):
         inside = world.paths_of(study.mids(tape, seen))
-        rows["as published: mid, in sample"] = [study.gains(inside, p) for p in policies["mid"]], _labels(tape, seen)
+        rows["as published: mid, in sample"] = (
+            [study.gains(inside, p) for p in policies["mid"]],
+            _labels(tape, seen),
+        )
     after = world.paths_of(study.mids(tape, later))
     labels = _labels(tape, later)
     rows["mid, later days"] = [study.gains(after, p) for p in policies["mid"]], labels
-    rows["mid, later days, buying"] = [study.gains(world.mirrored(after), p) for p in policies["mid"]], labels
+    rows["mid, later days, buying"] = (
+        [study.gains(world.mirrored(after), p) for p in policies["mid"]],
+        labels,
+    )
     both = _labels(tape, hours.judged)
-    rows["taking, later days, both sides"] = study.replay_gains(tape, hours.judged, policies["take"]), both
-    rows["taking, later days, mid's policy"] = study.replay_gains(tape, hours.judged, policies["mid"]), both
+    rows["taking, later days, both sides"] = (
+        study.replay_gains(tape, hours.judged, policies["take"]),
+        both,
+    )
+    rows["taking, later days, mid's policy"] = (
+        study.replay_gains(tape, hours.judged, policies["mid"]),
+        both,
+    )
     days, starts = origin.walks
     walks = world.walks(days, starts, APART_S, origin.sd_bps, np.random.default_rng(0))
     own = np.tile(np.arange(days), starts)
@@ -101,12 +127,18 @@ def _labels(tape: Tape, plan: Any) -> NDArray[np.int64]:
     return days
 
 
-def _figures(values: Sequence[Floats], labels: NDArray[np.int64], rng: np.random.Generator) -> dict[str, Any]:
+def _figures(
+    values: Sequence[Floats], labels: NDArray[np.int64], rng: np.random.Generator
+) -> dict[str, Any]:
     """Mean gain with its interval over days and training seeds, and how often there is one."""
     count = len(np.unique(labels))
-    draws = replicate({str(n): moments_of_mean(one, labels) for n, one in enumerate(values)}, RESAMPLES, rng)
+    draws = replicate(
+        {str(n): moments_of_mean(one, labels) for n, one in enumerate(values)}, RESAMPLES, rng
+    )
     means = [float(one.mean()) for one in values]
-    gain = over_seeds(means, np.stack([draws[str(n)][:, 0] for n in range(len(values))]), count, rng)
+    gain = over_seeds(
+        means, np.stack([draws[str(n)][:, 0] for n in range(len(values))]), count, rng
+    )
     return {
         "orders": len(labels),
         "days": count,
@@ -132,6 +164,15 @@ def _print(symbol: str, found: dict[str, Any]) -> None:
     for name, one in found.items():
         part = one["gain_bps"]
         span = "-" if part["ci_low"] is None else f"[{part['ci_low']:.1f}, {part['ci_high']:.1f}]"
-        rows.append((name, str(one["orders"]), str(one["days"]), f"{part['mean']:.2f}", span, f"{one['p_gain']:.3f}"))
+        rows.append(
+            (
+                name,
+                str(one["orders"]),
+                str(one["days"]),
+                f"{part['mean']:.2f}",
+                span,
+                f"{one['p_gain']:.3f}",
+            )
+        )
     heads = ("how", "orders", "days", "gain, bps", "95 %", "P(gain > 0)")
     print_table(f"{symbol}: double DQN over TWAP (a fill at the mid is no execution)", heads, rows)

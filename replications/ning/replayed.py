@@ -59,7 +59,9 @@ class TakeVec:
         """Trade through one period; what it earned, bps of the order, float64 (n,)."""
         e, last = self.episodes, self.period == PERIODS - 1
         view, earned = e.view, np.zeros(self.n)
-        goal = np.rint(sold(np.asarray(actions, np.int64), view.left / view.qty0, last) * view.qty0).astype(np.int64)
+        goal = np.rint(
+            sold(np.asarray(actions, np.int64), view.left / view.qty0, last) * view.qty0
+        ).astype(np.int64)
         goal, before = np.where(last, view.left, goal), view.left.copy()
         for number in range(SLICES):
             view = e.view
@@ -68,12 +70,18 @@ class TakeVec:
             intents[:, intent.TAKE] = np.clip(due, 0, view.left)
             e.step(settle(intents, view))
             k = e.states
-            earned -= (e.terms[:, 0] + e.terms[:, 1]) / (k[:, sim.ARRIVAL_MID2] * k[:, sim.QUANTITY]) * BPS
+            earned -= (
+                (e.terms[:, 0] + e.terms[:, 1])
+                / (k[:, sim.ARRIVAL_MID2] * k[:, sim.QUANTITY])
+                * BPS
+            )
             self.variation += e.view.m[:, columns.RV] / k[:, sim.ARRIVAL_MID2] ** 2.0 * BPS**2
         self.period += 1
         return earned
 
-    def step(self, actions: NDArray[Any]) -> tuple[Float32, Floats, NDArray[np.bool_], dict[str, Any]]:
+    def step(
+        self, actions: NDArray[Any]
+    ) -> tuple[Float32, Floats, NDArray[np.bool_], dict[str, Any]]:
         """One period."""
         earned = self.period_of(actions)
         done = np.full(self.n, self.period == PERIODS)
@@ -89,5 +97,9 @@ def shortfall(source: Source, plan: Plan, policy: Any = None) -> Floats:
         obs = env.observed()
     costs = env.episodes.costs()
     if costs.overflow.any():
-        raise CapacityError("orders that all find a place", f"{int(costs.overflow.sum())} without", "use fewer shares")
+        raise CapacityError(
+            "orders that all find a place",
+            f"{int(costs.overflow.sum())} without",
+            "use fewer shares",
+        )
     return costs.shortfall / costs.denominator * BPS

@@ -45,7 +45,9 @@ def keep(folder: Path, kind: str, seed: int, symbol: str, policy: MlpPolicy) -> 
 
 def keep_origin(folder: Path, origin: Origin) -> None:
     """Write what all of a symbol's were learned from; last, as it makes them valid."""
-    (folder / f"{origin.symbol}.json").write_text(json.dumps(asdict(origin), indent=1) + "\n", encoding="utf-8")
+    (folder / f"{origin.symbol}.json").write_text(
+        json.dumps(asdict(origin), indent=1) + "\n", encoding="utf-8"
+    )
 
 
 def kept(folder: Path, symbol: str) -> tuple[Origin, dict[str, list[MlpPolicy]]]:
@@ -62,18 +64,30 @@ def kept(folder: Path, symbol: str) -> tuple[Origin, dict[str, list[MlpPolicy]]]
             str(raw["symbol"]), int(raw["shares"]), tuple(map(str, raw["days"])), float(raw["sd_bps"]),
             (int(raw["walks"][0]), int(raw["walks"][1])),
         )  # fmt: skip
-        files = {kind: [folder / f"{symbol}-{kind}-{seed}.onnx" for seed in SEEDS] for kind in KINDS}
-        loaded = {kind: [from_onnx(path.read_bytes()) for path in paths] for kind, paths in files.items()}
+        files = {
+            kind: [folder / f"{symbol}-{kind}-{seed}.onnx" for seed in SEEDS] for kind in KINDS
+        }
+        loaded = {
+            kind: [from_onnx(path.read_bytes()) for path in paths] for kind, paths in files.items()
+        }
     except FileNotFoundError as error:
         known = ", ".join(sorted(path.stem for path in folder.glob("*.json"))) or "none"
         raise PolicyError(
-            f"networks learned for {symbol}", f"no {error.filename}; there are {known}", "learn them with --train"
+            f"networks learned for {symbol}",
+            f"no {error.filename}; there are {known}",
+            "learn them with --train",
         ) from None
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
-        raise PolicyError("learned networks", f"{folder}: {error}", "learn them again with --train") from error
+        raise PolicyError(
+            "learned networks", f"{folder}: {error}", "learn them again with --train"
+        ) from error
     ours: dict[str, list[MlpPolicy]] = {}
     for kind, policies in loaded.items():
-        ours[kind] = [p for p in policies if isinstance(p, MlpPolicy) and p.observation_size == len(OBSERVED)]
+        ours[kind] = [
+            p for p in policies if isinstance(p, MlpPolicy) and p.observation_size == len(OBSERVED)
+        ]
         if len(ours[kind]) != len(SEEDS):
-            raise PolicyError(f"networks that see {len(OBSERVED)} entries", f"others in {folder}", "use --train")
+            raise PolicyError(
+                f"networks that see {len(OBSERVED)} entries", f"others in {folder}", "use --train"
+            )
     return origin, ours

@@ -48,7 +48,9 @@ def hours(tape: Tape, shares: int) -> Hours:
         if not (tape.cut_ns and judged):
             opening = np.zeros(len(rows), np.int64)
             for day in tape.training + tape.judged:
-                inside = (rows[:, kernels.E_START_NS] >= day.open_ns) & (rows[:, kernels.E_START_NS] < day.close_ns)
+                inside = (rows[:, kernels.E_START_NS] >= day.open_ns) & (
+                    rows[:, kernels.E_START_NS] < day.close_ns
+                )
                 opening[inside] = day.open_ns
             after = (rows[:, kernels.E_START_NS] - opening) / NS_PER_SECOND
             keep &= (after >= FROM_S) & (after <= TO_S - 3600)

@@ -53,7 +53,9 @@ def paths_of(mids: Floats) -> Paths:
     squares = np.cumsum(np.diff(moved, axis=1) ** 2, axis=1)
     at = np.arange(PERIODS + 1) * seconds
     variation = np.sqrt(np.concatenate([np.zeros((len(mids), 1)), squares], axis=1)[:, at])
-    return Paths(moved[:, at], moved[:, 1:].reshape(len(mids), PERIODS, seconds).mean(axis=2), variation)
+    return Paths(
+        moved[:, at], moved[:, 1:].reshape(len(mids), PERIODS, seconds).mean(axis=2), variation
+    )
 
 
 def sold(action: NDArray[np.int64], left: Floats, last: bool) -> Floats:
@@ -94,9 +96,16 @@ class MidVec:
 
     def _observed(self) -> Float32:
         p = self.paths
-        return observe(self.period, self.left, p.start[self.which, self.period], p.variation[self.which, self.period])
+        return observe(
+            self.period,
+            self.left,
+            p.start[self.which, self.period],
+            p.variation[self.which, self.period],
+        )
 
-    def step(self, actions: NDArray[Any]) -> tuple[Float32, Floats, NDArray[np.bool_], dict[str, Any]]:
+    def step(
+        self, actions: NDArray[Any]
+    ) -> tuple[Float32, Floats, NDArray[np.bool_], dict[str, Any]]:
         """One period."""
         k, p = self.period, self.paths
         share = sold(np.asarray(actions, np.int64), self.left, k == PERIODS - 1)

@@ -67,5 +67,7 @@ def __dir__() -> list[str]:
     return sorted(__all__)
 
 
-if "gymnasium" in sys.modules:  # it makes "tercel:tercel/Execution-v1"; to load it here would make this import slow
+if (
+    "gymnasium" in sys.modules
+):  # it makes "tercel:tercel/Execution-v1"; to load it here would make this import slow
     import_module("tercel.api.envs")

@@ -108,7 +108,10 @@ def judged(
     """
     scenarios, rule = scenarios_of(recipe, seeds, episodes), rule_candidate(recipe)
     members = {
-        one.name: [Candidate(f"{one.name}-{run.seed}", str(run.folder / one.judge)) for run in runs[one.name]]
+        one.name: [
+            Candidate(f"{one.name}-{run.seed}", str(run.folder / one.judge))
+            for run in runs[one.name]
+        ]
         for one in variants
     }
     policies = [policy for row in members.values() for policy in row]
@@ -119,13 +122,26 @@ def judged(
     resampled = ResampledScores.of(scores, np.random.default_rng(SEED))
     means = resampled.replicates(np.random.default_rng((SEED, 1)))
     ledger, alone, rows = ComparisonLedger(), ComparisonLedger(), [_row(RULE, scores, means)]
-    rows[0] |= {"says": f"The written rule, {rule_name(recipe)}.", **_against(means[RULE] - means[WHOLE], alone)}
+    rows[0] |= {
+        "says": f"The written rule, {rule_name(recipe)}.",
+        **_against(means[RULE] - means[WHOLE], alone),
+    }
     for one in variants:
-        row = {**_row(one.name, scores, means), "says": one.says, "changes": dict(one.changes), "judged": one.judge}
-        row |= {"cpu_s": float(np.mean([run.cpu_s for run in runs[one.name]])), "frames": one.config.learner.frames}
+        row = {
+            **_row(one.name, scores, means),
+            "says": one.says,
+            "changes": dict(one.changes),
+            "judged": one.judge,
+        }
+        row |= {
+            "cpu_s": float(np.mean([run.cpu_s for run in runs[one.name]])),
+            "frames": one.config.learner.frames,
+        }
         if one.name != WHOLE:
             shared = runs[one.name][0].folder == runs[WHOLE][0].folder
-            row |= _against(_beside(resampled, one.name) if shared else means[one.name] - means[WHOLE], ledger)
+            row |= _against(
+                _beside(resampled, one.name) if shared else means[one.name] - means[WHOLE], ledger
+            )
         rows.append(row)
     alone.adjust()
     compared = ledger.adjust() if ledger.rows else 0
@@ -134,7 +150,13 @@ def judged(
         row["called"] = _called(gain)
         if gain is not None:
             row["difference_bps"] = {**gain.to_json(), "p": row.pop("p")}
-    return {"rows": rows, "compared": compared, "markets": list(work), "episodes": len(scores), "notes": notes}
+    return {
+        "rows": rows,
+        "compared": compared,
+        "markets": list(work),
+        "episodes": len(scores),
+        "notes": notes,
+    }
 
 
 def _scores(results: Sequence[Results], members: Mapping[str, Sequence[Candidate]]) -> Scores:
@@ -168,7 +190,11 @@ def _against(difference: Replicates, ledger: ComparisonLedger) -> dict[str, Any]
     if max(abs(difference.point), float(np.abs(difference.draws).max())) < ROUNDING:
         difference = replace(difference, point=0.0, draws=np.zeros_like(difference.draws))
     gain = ledger.enter(difference)
-    return {"difference_bps": gain, "detectable_bps": detectable(difference), "p": difference.p_value()}
+    return {
+        "difference_bps": gain,
+        "detectable_bps": detectable(difference),
+        "p": difference.p_value(),
+    }
 
 
 def _beside(resampled: ResampledScores, name: str) -> Replicates:

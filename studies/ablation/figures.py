@@ -66,9 +66,17 @@ def curves(found: Mapping[str, Sequence[Curve]], whole: str, name: str = "curves
     with sketch(0.7 + 1.5 * lines) as drawing:
         panels = small_panels(drawing, len(variants), columns, sharex=True, sharey=True)
         for panel, key in zip(panels, variants, strict=False):
-            panel.plot(common[0] / 1e3, common[1], color=style.SOFT.token, linestyle=(0, (4, 3)), linewidth=1.2)
+            panel.plot(
+                common[0] / 1e3,
+                common[1],
+                color=style.SOFT.token,
+                linestyle=(0, (4, 3)),
+                linewidth=1.2,
+            )
             for frames, cost in found[key]:
-                panel.plot(frames / 1e3, cost, color=style.SERIES[1].token, linewidth=0.8, alpha=0.5)
+                panel.plot(
+                    frames / 1e3, cost, color=style.SERIES[1].token, linewidth=0.8, alpha=0.5
+                )
             frames, cost = mean_curve(found[key])
             panel.plot(frames / 1e3, cost, color=style.SERIES[1].token, linewidth=1.8)
             panel.set_title(key, fontsize=8.5)

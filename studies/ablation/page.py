@@ -21,19 +21,33 @@ def write_page(out: Path, result: Mapping[str, Any], runs: Mapping[str, Sequence
     """Write the page and its pictures, as SVG, into `out`, and say where the page is."""
     rows = [row for row in result["rows"] if row.get("difference_bps") is not None]
     tried = [row for row in rows if row["name"] != RULE]
-    learned = {row["name"]: [curve_of(run) for run in runs[row["name"]]] for row in result["rows"] if "changes" in row}
-    learned = {name: one for name, one in learned.items() if name == WHOLE or runs[name] != runs[WHOLE]}
+    learned = {
+        row["name"]: [curve_of(run) for run in runs[row["name"]]]
+        for row in result["rows"]
+        if "changes" in row
+    }
+    learned = {
+        name: one for name, one in learned.items() if name == WHOLE or runs[name] != runs[WHOLE]
+    }
     first, second = [differences(rows)], [curves(learned, WHOLE)]
     for figure in (*first, *second):
         figure.save(out)
     sections = [
         Section("Each idea tried", result["said"], figures=first),
-        Section("Learning", "Looks at the greedy policy on episodes neither trained on nor judged.", figures=second),
+        Section(
+            "Learning",
+            "Looks at the greedy policy on episodes neither trained on nor judged.",
+            figures=second,
+        ),
         Section("What each variant is", facts={row["name"]: row["says"] for row in result["rows"]}),
     ]
     called = [row for row in tried if row["called"] in ("dearer", "cheaper")]
-    lead = f"{len(tried)} variants of {result['recipe']}, {len(called)} of them significantly different: " + (
-        ", ".join(f"{row['name']} {row['difference_bps']['mean']:+.2f} bps" for row in called) or "none"
+    lead = (
+        f"{len(tried)} variants of {result['recipe']}, {len(called)} of them significantly different: "
+        + (
+            ", ".join(f"{row['name']} {row['difference_bps']['mean']:+.2f} bps" for row in called)
+            or "none"
+        )
     )
     facts = {
         "markets": ", ".join(result["markets"]),
@@ -42,7 +56,9 @@ def write_page(out: Path, result: Mapping[str, Any], runs: Mapping[str, Sequence
         "decisions a training": f"{result['frames']:,}",
     }
     path = out / PAGE
-    text = render(f"Ablation of {result['recipe']}", lead + ".", sections, facts, "tercel agent ablate")
+    text = render(
+        f"Ablation of {result['recipe']}", lead + ".", sections, facts, "tercel agent ablate"
+    )
     path.write_text(text, encoding="utf-8")
     return path
 

@@ -39,7 +39,9 @@ class Run:
     @property
     def finished(self) -> bool:
         """Whether its last policy is there."""
-        return bool(_read(self.folder / RESULT).get("done")) and (self.folder / LAST / CARD).is_file()
+        return (
+            bool(_read(self.folder / RESULT).get("done")) and (self.folder / LAST / CARD).is_file()
+        )
 
     @property
     def cpu_s(self) -> float:

@@ -97,10 +97,18 @@ def variants_of(recipe: AgentConfig, file: Path, only: Sequence[str] = ()) -> li
     """
     values = read_toml(file, f"name one, such as {SHIPPED}")
     if not values:
-        raise ConfigError("variants: [NAME] with says = and set.SECTION.KEY =", f"none in {file}", f"see {SHIPPED}")
+        raise ConfigError(
+            "variants: [NAME] with says = and set.SECTION.KEY =",
+            f"none in {file}",
+            f"see {SHIPPED}",
+        )
     for name in only:
         check_known(name, values, f"variants of {file}:", f"`only={name}`", ConfigError)
-    return [_variant(recipe, file, name, raw) for name, raw in values.items() if not only or name in only]
+    return [
+        _variant(recipe, file, name, raw)
+        for name, raw in values.items()
+        if not only or name in only
+    ]
 
 
 def check_file(file: Path) -> None:
@@ -122,7 +130,9 @@ def _variant(recipe: AgentConfig, file: Path, name: str, raw: Any) -> Variant:
         remedy = f"see {SHIPPED}" if key in known or not key else offer(key, known)
         received = ": ".join(part for part in (where, key) if part)
         sentence = words_of(first) if key else f"a table is wanted, not {raw!r}"
-        raise ConfigError('says = "..." and set.SECTION.KEY = value', f"{received}: {sentence}", remedy) from None
+        raise ConfigError(
+            'says = "..." and set.SECTION.KEY = value', f"{received}: {sentence}", remedy
+        ) from None
     changes = dict(_dotted(values.changes))
     for key in changes:
         section, dot, rest = key.partition(".")
@@ -179,7 +189,9 @@ class _Blank:
         actions = actions_of(config)
         self.n = config.learner.markets
         self.observation_size = observer(config.policy.observation, config.policy.stack).size
-        self.n_actions, self.action_size = (0, actions.size) if actions.continuous else (actions.size, 0)
+        self.n_actions, self.action_size = (
+            (0, actions.size) if actions.continuous else (actions.size, 0)
+        )
 
     def reset(self, seed: int) -> Float32:
         """Zeros."""
@@ -203,7 +215,9 @@ def check(config: AgentConfig) -> None:
         parts = len(config.market.presets) * len(config.market.laws)
         if config.learner.markets < parts:
             raise ConfigError(
-                f"a slot for each of {parts} markets", f"{config.learner.markets}", "raise learner.markets"
+                f"a slot for each of {parts} markets",
+                f"{config.learner.markets}",
+                "raise learner.markets",
             )
     rule_of(config)
     if config.reward.against not in ("", "base"):
@@ -217,4 +231,6 @@ def check(config: AgentConfig) -> None:
         actions = actions_of(config)
         if actions.continuous and actions.name != "allocation":
             sentence = f"start.clone with {actions.name}"
-            raise ConfigError("actions that do not start from a strategy", sentence, "leave start.clone out")
+            raise ConfigError(
+                "actions that do not start from a strategy", sentence, "leave start.clone out"
+            )

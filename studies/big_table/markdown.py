@@ -6,7 +6,14 @@ from studies.big_table.table import BigTable
 from studies.markdown import markdown_table
 from tercel.core.report.tables import spelt
 from tercel.lab.evaluation.claims import Claim
-from tercel.lab.evaluation.pipeline.claim_text import POOLED, claimed, figure_name, gain, label, ranked
+from tercel.lab.evaluation.pipeline.claim_text import (
+    POOLED,
+    claimed,
+    figure_name,
+    gain,
+    label,
+    ranked,
+)
 from tercel.lab.evaluation.pipeline.evaluation_result import MarketCell
 
 IMAGE = "figures"
@@ -18,7 +25,12 @@ def markdown(result: BigTable) -> str:
     text = [_preamble(result), *_notes(result)]
     for name, found in result.claims.items():
         said = claimed(name, found, result.comparisons)
-        text += ["", f"### What {label(name, found, result.recipes)} saves", "", *(f"- {line}" for line in said)]
+        text += [
+            "",
+            f"### What {label(name, found, result.recipes)} saves",
+            "",
+            *(f"- {line}" for line in said),
+        ]
         text += ["", f"![What {name} saves on every strategy]({IMAGE}/{figure_name(name)}.svg)", ""]
         text += _gains(name, found)
     text += _schedules(result)
@@ -52,7 +64,9 @@ def _gains(name: str, found: Claim) -> list[str]:
     rows = []
     for other in ranked(found.against):
         row = found.against[other]
-        cells = [row.view("these_markets") for _ in pooled] + [row.by_market[one] for one in found.markets]
+        cells = [row.view("these_markets") for _ in pooled] + [
+            row.by_market[one] for one in found.markets
+        ]
         rows.append([other, *map(gain, cells)])
     return markdown_table([f"{name} saves on", *pooled, *found.markets], rows)
 
@@ -68,7 +82,11 @@ def _schedules(result: BigTable) -> Iterator[str]:
             continue
         others = list(next(iter(rows.values())).is_bps)
         yield from ["", f"### {label(name, claim, result.recipes)} beside the schedules", ""]
-        titles = [f"{what} {other}" for other in others for what in ("shortfall as a share of", "its mean, bps:")]
+        titles = [
+            f"{what} {other}"
+            for other in others
+            for what in ("shortfall as a share of", "its mean, bps:")
+        ]
         titles += [f"standard deviation over {other}'s, bps" for other in others]
         lined = []
         for market, found in rows.items():
@@ -76,7 +94,9 @@ def _schedules(result: BigTable) -> Iterator[str]:
             for other in others:
                 ratio = found.is_bps[other]
                 cells += ["", ""] if ratio is None else [spelt(ratio), spelt(ratio.denominator)]
-            lined.append([market, *cells, *(spelt(found.timing_risk_bps[other], "+") for other in others)])
+            lined.append(
+                [market, *cells, *(spelt(found.timing_risk_bps[other], "+") for other in others)]
+            )
         yield from markdown_table(["market", *titles], lined)
 
 
@@ -92,7 +112,10 @@ def lines(result: BigTable, regime: str) -> Iterator[tuple[str, ...]]:
     """Lines of one regime: policies, then what is written, cheapest first; last, savings on the cheapest written."""
     row = result.cells[regime]
     for name in result.policies:
-        yield label(name, result.claims[name], result.recipes), *(_cost(cell, name) for cell in row.values())
+        yield (
+            label(name, result.claims[name], result.recipes),
+            *(_cost(cell, name) for cell in row.values()),
+        )
     for name in sorted(result.baselines, key=lambda name: _mean(row, name)):
         yield name, *(_cost(cell, name) for cell in row.values())
     for name in result.policies:

@@ -39,7 +39,10 @@ def scenarios_of(
     """Regime -> market -> scenario."""
     names = listed(",".join(markets)) or _all_markets()
     settings = {
-        regime: settings_of([tc.Market(name, regimes="" if regime == PLAIN else regime) for name in names], tc.Task())
+        regime: settings_of(
+            [tc.Market(name, regimes="" if regime == PLAIN else regime) for name in names],
+            tc.Task(),
+        )
         for regime in regimes
     }
     return {
@@ -85,11 +88,18 @@ def result_of(
     for (regime, market), judged in results.items():
         by_regime.setdefault(regime, {})[market] = judged
     plain = by_regime.pop(PLAIN)
-    regimes = {market: {regime: row[market] for regime, row in by_regime.items()} for market in plain}
+    regimes = {
+        market: {regime: row[market] for regime, row in by_regime.items()} for market in plain
+    }
     main = next(iter(plain.values()))
-    evaluation = Evaluation(field.policies, baselines, field.recipes, main, plain, regimes, (), list(field.notes))
+    evaluation = Evaluation(
+        field.policies, baselines, field.recipes, main, plain, regimes, (), list(field.notes)
+    )
     evaluation = without_overflow(evaluation)
-    found, schedules = dict[str, dict[str, ScenarioComparison]](), dict[str, dict[str, ScheduleRatios]]()
+    found, schedules = (
+        dict[str, dict[str, ScenarioComparison]](),
+        dict[str, dict[str, ScheduleRatios]](),
+    )
     names = evaluation.reported_rows
     for market, judged in evaluation.markets.items():
         found.setdefault(PLAIN, {})[market] = evaluation.compare(judged, ledger, rng)
@@ -97,7 +107,9 @@ def result_of(
         schedules[market] = ratios(wanted, None, rng)
     for regime in by_regime:
         row = {market: evaluation.regimes[market][regime] for market in plain}
-        found[regime] = {market: evaluation.compare(judged, ledger, rng) for market, judged in row.items()}
+        found[regime] = {
+            market: evaluation.compare(judged, ledger, rng) for market, judged in row.items()
+        }
     claims = {name: claim(name, found, evaluation.teams(name), ledger, rng) for name in names}
     comparisons = ledger.adjust() if ledger.rows else 0
     written = [one.key for one in evaluation.baselines if one.kind == "baseline"]

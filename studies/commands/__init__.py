@@ -7,7 +7,15 @@ from studies.commands.market_arbitrage import arbitrage
 from studies.commands.market_facts import facts, sanity
 from studies.commands.market_response import response
 from studies.commands.market_table import table as market_table
-from studies.commands.risk import PostureOrStress, anomaly, correlation, precursors, regimes, tail, volatility
+from studies.commands.risk import (
+    PostureOrStress,
+    anomaly,
+    correlation,
+    precursors,
+    regimes,
+    tail,
+    volatility,
+)
 from studies.commands.signals_compare import compare
 from studies.commands.signals_leak import LeakWithTweets
 from studies.commands.signals_train import TrainWithAlpha
@@ -19,5 +27,7 @@ COMMANDS = [
     PluginCommands("agent", (ablate, agent_table, package)),
     PluginCommands("signals", (compare, TrainWithAlpha, LeakWithTweets)),
     PluginCommands("trade", (RunDeskWithExperiments,)),
-    PluginCommands("risk", (volatility, correlation, tail, regimes, anomaly, precursors, PostureOrStress)),
+    PluginCommands(
+        "risk", (volatility, correlation, tail, regimes, anomaly, precursors, PostureOrStress)
+    ),
 ]

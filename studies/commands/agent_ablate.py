@@ -37,29 +37,56 @@ LEAVES: Final = ("idea", "dearest 5 %", "CPU min", "detectable", "p")
 class Ablate:
     """What is asked of `tercel agent ablate`."""
 
-    interrupted: ClassVar[str] = "what is trained and judged is kept in {out}; the same command goes on"
+    interrupted: ClassVar[str] = (
+        "what is trained and judged is kept in {out}; the same command goes on"
+    )
 
-    config: Annotated[Path | None, typer.Argument(help="TOML file of the recipe.", metavar="CONFIG")] = None
+    config: Annotated[
+        Path | None, typer.Argument(help="TOML file of the recipe.", metavar="CONFIG")
+    ] = None
     preset: Annotated[
-        str | None, typer.Option(help="A shipped recipe in its place; one_market if neither is given.", metavar="NAME")
+        str | None,
+        typer.Option(
+            help="A shipped recipe in its place; one_market if neither is given.", metavar="NAME"
+        ),
     ] = None
     variants: Annotated[
-        Path | None, typer.Option(help="TOML file of variants; those that ship if not given.", metavar="FILE")
+        Path | None,
+        typer.Option(help="TOML file of variants; those that ship if not given.", metavar="FILE"),
     ] = None
-    only: Annotated[str | None, typer.Option(help="These variants alone.", metavar="NAME,...")] = None
-    seeds: Annotated[str, typer.Option(help="Training seeds of each variant.", metavar="S,...")] = "1,2,3"
+    only: Annotated[str | None, typer.Option(help="These variants alone.", metavar="NAME,...")] = (
+        None
+    )
+    seeds: Annotated[str, typer.Option(help="Training seeds of each variant.", metavar="S,...")] = (
+        "1,2,3"
+    )
     frames: Annotated[
-        int | None, typer.Option(help="Decisions of a training; the recipe's if not given.", min=1, metavar="N")
+        int | None,
+        typer.Option(
+            help="Decisions of a training; the recipe's if not given.", min=1, metavar="N"
+        ),
     ] = None
     episodes: Annotated[
-        int, typer.Option(help="Judged episodes in each of the recipe's markets.", min=2, max=1_000_000, metavar="N")
+        int,
+        typer.Option(
+            help="Judged episodes in each of the recipe's markets.",
+            min=2,
+            max=1_000_000,
+            metavar="N",
+        ),
     ] = 4_000
-    judged_on: Annotated[str, typer.Option(help="Base seeds of the judged episodes.", metavar="S,...")] = "901"
+    judged_on: Annotated[
+        str, typer.Option(help="Base seeds of the judged episodes.", metavar="S,...")
+    ] = "901"
     workers: Annotated[
-        int | None, typer.Option(help="Trainings side by side; one a core if not given.", min=1, metavar="N")
+        int | None,
+        typer.Option(help="Trainings side by side; one a core if not given.", min=1, metavar="N"),
     ] = None
     out: Annotated[
-        Path, typer.Option(help="Folder of trainings and results; what is finished there is not run again.")
+        Path,
+        typer.Option(
+            help="Folder of trainings and results; what is finished there is not run again."
+        ),
     ] = Path("runs/ablate")
     write: Write = None
     as_json: AsJson = False
@@ -67,9 +94,15 @@ class Ablate:
 
 def ablate(request: Ablate) -> None:
     """Try each idea of a recipe: variants trained alike, judged against the whole on fresh episodes."""
-    only, seeds, judged_on = listed(request.only or ""), listed_seeds(request.seeds), listed_seeds(request.judged_on)
+    only, seeds, judged_on = (
+        listed(request.only or ""),
+        listed_seeds(request.seeds),
+        listed_seeds(request.judged_on),
+    )
     if request.only is not None and not only:
-        raise ConfigError("names of variants", f"--only {request.only!r}", "leave --only out for all of them")
+        raise ConfigError(
+            "names of variants", f"--only {request.only!r}", "leave --only out for all of them"
+        )
     from studies.ablation.evaluation import judged
     from studies.ablation.page import write_page
     from studies.ablation.trainings import refuse_others, runs_of
@@ -107,7 +140,9 @@ def ablate(request: Ablate) -> None:
 
     def show() -> None:
         title = f"{recipe.name} and variants of it: implementation shortfall, bps"
-        print_table(title, HEADINGS, [list(line) for line in lines(result)], LEAVES, ["verdict"], ["idea"])
+        print_table(
+            title, HEADINGS, [list(line) for line in lines(result)], LEAVES, ["verdict"], ["idea"]
+        )
         for text in sentences(result):
             say(text)
         say(f"report   {page}")
@@ -123,7 +158,9 @@ def _recipe(request: Ablate) -> "AgentConfig":
 
     config, preset = request.config, request.preset
     if config is not None and preset is not None:
-        raise ConfigError("a configuration file or --preset NAME", "both", f"presets: {', '.join(preset_names())}")
+        raise ConfigError(
+            "a configuration file or --preset NAME", "both", f"presets: {', '.join(preset_names())}"
+        )
     file = config if config is not None else preset_file(preset or "one_market")
     recipe = read_config(file)
     refuse_settings(recipe, str(file))
@@ -153,7 +190,11 @@ def _failed(listed: "Sequence[Variant]", runs: "Mapping[str, Sequence[Run]]") ->
 
     failed = {one.name: run.failure for one in listed for run in runs[one.name] if not run.finished}
     if WHOLE in failed:
-        raise DataError("a recipe that can be trained", failed[WHOLE], "mend the recipe; what is trained is kept")
+        raise DataError(
+            "a recipe that can be trained",
+            failed[WHOLE],
+            "mend the recipe; what is trained is kept",
+        )
     return failed
 
 
@@ -194,7 +235,9 @@ def sentences(result: Mapping[str, Any]) -> list[str]:
         "one was kept (itself included).",
     ]
     if len(seeds) == 1:
-        found.append("One training seed: intervals hold for these very networks, not for the recipes.")
+        found.append(
+            "One training seed: intervals hold for these very networks, not for the recipes."
+        )
     if result["failed"]:
         found.append(f"Failed and not judged: {', '.join(result['failed'])}.")
     return found

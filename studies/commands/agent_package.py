@@ -18,10 +18,18 @@ class Package:
     """What is asked of `tercel agent package`."""
 
     runs: Annotated[list[Path], typer.Argument(help="Run folders of trainings.", metavar="RUN...")]
-    out: Annotated[Path, typer.Argument(help="Folder that the policies are written into.", metavar="DIR")]
-    episodes: Annotated[int, typer.Option(help="Fresh episodes that each is judged on.", min=2)] = 2_000
+    out: Annotated[
+        Path, typer.Argument(help="Folder that the policies are written into.", metavar="DIR")
+    ]
+    episodes: Annotated[int, typer.Option(help="Fresh episodes that each is judged on.", min=2)] = (
+        2_000
+    )
     name: Annotated[
-        str, typer.Option(help="The family that they belong to; the configuration's name if not given.", metavar="NAME")
+        str,
+        typer.Option(
+            help="The family that they belong to; the configuration's name if not given.",
+            metavar="NAME",
+        ),
     ] = ""
     as_json: AsJson = False
 
@@ -30,7 +38,9 @@ def package(request: Package) -> None:
     """Write runs' policies as they are shipped: judged on fresh episodes, with figures of what they observe."""
     from studies.shipped.policies import package as packed
 
-    written = packed(request.runs, request.out, request.episodes, request.name, command=_command, tell=say)
+    written = packed(
+        request.runs, request.out, request.episodes, request.name, command=_command, tell=say
+    )
     hand_over(written, request.as_json, lambda: None)
 
 

@@ -24,7 +24,10 @@ class TableRequest:
     interrupted: ClassVar[str] = "what is finished is kept in {out}; the same command goes on"
 
     policies: Annotated[
-        list[str] | None, typer.Argument(help="Policies, as in `agent evaluate`; none: rules alone.", metavar="POLICY")
+        list[str] | None,
+        typer.Argument(
+            help="Policies, as in `agent evaluate`; none: rules alone.", metavar="POLICY"
+        ),
     ] = None
     family: Annotated[
         str,
@@ -34,13 +37,22 @@ class TableRequest:
         ),
     ] = ""
     market: Annotated[
-        list[str] | None, typer.Option("--market", help="Preset market; several. Default: all.", metavar="NAME")
+        list[str] | None,
+        typer.Option("--market", help="Preset market; several. Default: all.", metavar="NAME"),
     ] = None
     regimes: Annotated[
-        str, typer.Option(help="Named regimes, each by itself, separated by commas; all; none.", metavar="all|NAME,...")
+        str,
+        typer.Option(
+            help="Named regimes, each by itself, separated by commas; all; none.",
+            metavar="all|NAME,...",
+        ),
     ] = "all"
-    against: Annotated[str, typer.Option(help="Written strategies, or all.", metavar="all|NAME,...")] = "all"
-    episodes: Annotated[int, typer.Option(help="Episodes of each cell.", min=2, max=1_000_000, metavar="N")] = 512
+    against: Annotated[
+        str, typer.Option(help="Written strategies, or all.", metavar="all|NAME,...")
+    ] = "all"
+    episodes: Annotated[
+        int, typer.Option(help="Episodes of each cell.", min=2, max=1_000_000, metavar="N")
+    ] = 512
     seeds: Annotated[str, typer.Option(help="Base seeds of the episodes.", metavar="S,...")] = "1"
     write: Annotated[
         Path | None,
@@ -50,9 +62,9 @@ class TableRequest:
         ),
     ] = None
     ray: Ray = None
-    out: Annotated[Path, typer.Option(help="Folder of results; what is finished there is not run again.")] = Path(
-        "runs/evaluate"
-    )
+    out: Annotated[
+        Path, typer.Option(help="Folder of results; what is finished there is not run again.")
+    ] = Path("runs/evaluate")
     as_json: AsJson = False
 
 
@@ -71,7 +83,9 @@ def table(request: TableRequest) -> None:
         around(request.write, MARKS)
     elsewhere = None if request.ray is None else on_cluster(request.ray)
     baselines = baselines_of(request.against)
-    scenarios = scenarios_of(request.market or (), regimes_of(request.regimes), request.episodes, tuple(seeds))
+    scenarios = scenarios_of(
+        request.market or (), regimes_of(request.regimes), request.episodes, tuple(seeds)
+    )
     settings = {market: scenario.settings for market, scenario in scenarios[PLAIN].items()}
     field = field_of(request.policies or (), request.family if request.policies else "", settings)
     out.mkdir(parents=True, exist_ok=True)
@@ -89,7 +103,9 @@ def table(request: TableRequest) -> None:
     def show() -> None:
         for regime in result.cells:
             title = f"{regime}: implementation shortfall, bps"
-            print_table(title, heads(result, regime), [list(line) for line in lines(result, regime)])
+            print_table(
+                title, heads(result, regime), [list(line) for line in lines(result, regime)]
+            )
         for name, found in result.claims.items():
             for verdict in found.verdict.values():
                 say(f"{name}: {verdict}")

@@ -30,18 +30,29 @@ class Arbitrage:
     latencies: Annotated[
         list[str] | None,
         typer.Option(
-            "--latency", help="Order entry, ms: X, or evenly on A,B; may be given again. Default: 0, 50.", metavar="X"
+            "--latency",
+            help="Order entry, ms: X, or evenly on A,B; may be given again. Default: 0, 50.",
+            metavar="X",
         ),
     ] = None
     seed: Seed = 0
     budget: Annotated[
-        int, typer.Option(help="Round trips that the search plays, over all sizes and latencies.", min=1, metavar="N")
+        int,
+        typer.Option(
+            help="Round trips that the search plays, over all sizes and latencies.",
+            min=1,
+            metavar="N",
+        ),
     ] = 80_000
     minutes: Annotated[
         float | None,
-        typer.Option(help="End the search after so many minutes of a core; the result then hangs on the machine."),
+        typer.Option(
+            help="End the search after so many minutes of a core; the result then hangs on the machine."
+        ),
     ] = None
-    pairs: Annotated[int, typer.Option(help="Fresh worlds of the proof, both signs in each.", metavar="N")] = 512
+    pairs: Annotated[
+        int, typer.Option(help="Fresh worlds of the proof, both signs in each.", metavar="N")
+    ] = 512
     impact: Annotated[
         str | None,
         typer.Option(
@@ -51,7 +62,8 @@ class Arbitrage:
         ),
     ] = None
     tape: Annotated[
-        Path | None, typer.Option(help="Search on this lake's days instead of a preset.", metavar="LAKE")
+        Path | None,
+        typer.Option(help="Search on this lake's days instead of a preset.", metavar="LAKE"),
     ] = None
     symbol: Annotated[str, TAPES, IN_LAKE] = ""
     as_json: AsJson = False
@@ -61,8 +73,12 @@ def arbitrage(request: Arbitrage) -> None:
     """Search for round trips that pay, and prove the best on worlds that the search never saw."""
     tape = "" if request.tape is None else str(request.tape)
     if (request.preset is None) == (not tape) or bool(tape) != bool(request.symbol):
-        received = f"preset {request.preset}, --tape {tape or 'none'}, --symbol {request.symbol or 'none'}"
-        raise ConfigError("a preset, or --tape with --symbol", received, "such as tercel market arbitrage goog")
+        received = (
+            f"preset {request.preset}, --tape {tape or 'none'}, --symbol {request.symbol or 'none'}"
+        )
+        raise ConfigError(
+            "a preset, or --tape with --symbol", received, "such as tercel market arbitrage goog"
+        )
     from studies.round_trips.grounds import preset_grounds, tape_grounds
     from studies.round_trips.search import arbitrage as search
     from tercel.execution.market import latency_of
@@ -99,7 +115,11 @@ def show(found: Mapping[str, Any]) -> None:
     print_table(title, HEADINGS, rows, LEAVES, left=["first leg", "second leg"])
     for size, one in found["by_size"].items():
         profit, ticks = one["profit_bps"], one["ticks_a_lot"]
-        lot = "nothing traded" if ticks is None else f"{ticks:.3g} ticks a lot on {one['share_traded']:.1%} of it"
+        lot = (
+            "nothing traded"
+            if ticks is None
+            else f"{ticks:.3g} ticks a lot on {one['share_traded']:.1%} of it"
+        )
         say(f"best at {100 * float(size):g} %: {with_error(profit)} bps of the order, {lot}")
     say(f"{found['profitable']} of {len(found['proved'])} pay for certain (Holm, 5 %)")
 

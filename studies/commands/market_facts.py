@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from studies.realism.sanity import Sanity
     from studies.realism.stylised import Finding
 
-Markets = Annotated[list[str], typer.Argument(help="Markets, by name or as .json files.", metavar="MARKET...")]
+Markets = Annotated[
+    list[str], typer.Argument(help="Markets, by name or as .json files.", metavar="MARKET...")
+]
 SEEDS = (1, 2, 3)
 SANITY_HEAD = (
     "market", "model", "days", "runaway", "empty", "overflow", "sd60/tape", "within 20 %", "lowest", "highest",
@@ -52,13 +54,22 @@ def facts(request: Facts) -> None:
     columns = {"real": real}
     for preset in presets:
         columns[preset.name] = [simulated(preset, seed, like) for like in real for seed in SEEDS]
-    found = {fact.name: {name: find(fact, seen) for name, seen in columns.items()} for fact in FACTS}
+    found = {
+        fact.name: {name: find(fact, seen) for name, seen in columns.items()} for fact in FACTS
+    }
     says = {fact.name: fact.says for fact in FACTS}
-    rows = {name: {"says": says[name], **{at: asdict(one) for at, one in row.items()}} for name, row in found.items()}
+    rows = {
+        name: {"says": says[name], **{at: asdict(one) for at, one in row.items()}}
+        for name, row in found.items()
+    }
 
     def show() -> None:
-        cells = [(name, says[name], *(_cell(one) for one in row.values())) for name, row in found.items()]
-        title = f"{request.symbol}, {', '.join(dates)}: stylised facts (number, and whether it holds)"
+        cells = [
+            (name, says[name], *(_cell(one) for one in row.values())) for name, row in found.items()
+        ]
+        title = (
+            f"{request.symbol}, {', '.join(dates)}: stylised facts (number, and whether it holds)"
+        )
         headings = ("fact", "what is asked", *columns)
         print_table(title, headings, cells, leaves=("what is asked",), left={"what is asked"})
 
@@ -81,7 +92,9 @@ class FreeDays:
     markets: Markets
     days: Annotated[int, typer.Option(help="Days of each market.", min=1, metavar="N")] = 1000
     seed: Seed = 1
-    out: Annotated[Path, typer.Option(help="Folder of the days; what is done is not run again.")] = Path("runs/sanity")
+    out: Annotated[
+        Path, typer.Option(help="Folder of the days; what is done is not run again.")
+    ] = Path("runs/sanity")
     as_json: AsJson = False
 
 
@@ -94,7 +107,9 @@ def sanity(request: FreeDays) -> int:
     presets = {name: load(name) for name in request.markets}
     called = [preset.name for preset in presets.values()]
     if twice := sorted({name for name in called if called.count(name) > 1}):
-        raise ConfigError("markets of different names", f"several of {', '.join(twice)}", "rename one in its file")
+        raise ConfigError(
+            "markets of different names", f"several of {', '.join(twice)}", "rename one in its file"
+        )
     request.out.mkdir(parents=True, exist_ok=True)
     found: dict[str, Sanity] = {}
     seeds = range(request.seed, request.seed + request.days)
@@ -105,11 +120,17 @@ def sanity(request: FreeDays) -> int:
             say(f"{preset.name}: {'passed' if found[preset.name].passed else 'missed'}")
 
     def show() -> None:
-        cells = [_cells(preset.name, preset.model, found[preset.name]) for preset in presets.values()]
+        cells = [
+            _cells(preset.name, preset.model, found[preset.name]) for preset in presets.values()
+        ]
         title = f"{request.days} days of each market left to itself"
         print_table(title, SANITY_HEAD, cells, leaves=LEAVES, left={"model", "verdict"})
 
-    result = {"days": request.days, "seed": request.seed, "markets": {name: asdict(row) for name, row in found.items()}}
+    result = {
+        "days": request.days,
+        "seed": request.seed,
+        "markets": {name: asdict(row) for name, row in found.items()},
+    }
     hand_over(result, request.as_json, show)
     return 0 if all(row.passed for row in found.values()) else 1
 

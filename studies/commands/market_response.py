@@ -16,7 +16,10 @@ from tercel.core.report.tables import fixed, plain_table
 Cells = list[list[str]]
 Sizes = Annotated[
     list[float] | None,
-    typer.Option("--size", help="Order as a share of half an hour's volume; may be given again. Default: 0.1, 0.3, 1."),
+    typer.Option(
+        "--size",
+        help="Order as a share of half an hour's volume; may be given again. Default: 0.1, 0.3, 1.",
+    ),
 ]
 SIZES = (0.1, 0.3, 1.0)
 AFTER = ("60", "180", "300")
@@ -29,7 +32,10 @@ class ResponseRequest:
     preset: Annotated[str, PRESET]
     sizes: Sizes = None
     pairs: Annotated[
-        int, typer.Option(help="Worlds with a twin at most; fewer where the error is small.", metavar="N")
+        int,
+        typer.Option(
+            help="Worlds with a twin at most; fewer where the error is small.", metavar="N"
+        ),
     ] = 1000
     seed: Seed = 0
     impact: Law = None
@@ -56,21 +62,44 @@ def response(request: ResponseRequest) -> None:
         "seed": seed,
         **measure(market, preset.volume_per_s, sizes=sizes, pairs=pairs, seed=seed, progress=say),
     }
-    hand_over(found, request.as_json, lambda: show(found), request.out, "response", lambda: page(found))
+    hand_over(
+        found, request.as_json, lambda: show(found), request.out, "response", lambda: page(found)
+    )
 
 
 # -- tables -----------------------------------------------------------------------------------------------------------
 
-STYLES = ("style", "size", "pairs", "at T, ticks", "law", "at 2T", "law at 2T", "cost, bps", "unfilled", "missed")
+STYLES = (
+    "style",
+    "size",
+    "pairs",
+    "at T, ticks",
+    "law",
+    "at 2T",
+    "law at 2T",
+    "cost, bps",
+    "unfilled",
+    "missed",
+)
 NEVER = ("never trading", "less the twin's move, bps", "immediate, bps", "difference", "missed")
-HITS = ("style", *(f"{what}, {seconds} s" for seconds in AFTER for what in ("lots", "takers")), "by translation")
+HITS = (
+    "style",
+    *(f"{what}, {seconds} s" for seconds in AFTER for what in ("lots", "takers")),
+    "by translation",
+)
 
 
 def show(found: Mapping[str, Any]) -> None:
     """Three tables and a verdict."""
     law = found["impact"]["law"] if found["impact"] else "no law"
     leaves = ("pairs", "unfilled", "law at 2T", "at 2T")
-    print_table(f"{found['preset']}: response to styles, {law}", STYLES, of_styles(found), leaves, left=["missed"])
+    print_table(
+        f"{found['preset']}: response to styles, {law}",
+        STYLES,
+        of_styles(found),
+        leaves,
+        left=["missed"],
+    )
     print_table("nothing done before the horizon", NEVER, of_never(found), left=["missed"])
     title = f"who comes to orders of {100 * float(found['attraction_size']):g} %, over the twin's"
     print_table(title, HITS, of_hits(found))
@@ -98,7 +127,9 @@ def of_styles(found: Mapping[str, Any]) -> Cells:
 def of_never(found: Mapping[str, Any]) -> Cells:
     """A row for each size."""
     parts = ("less_twin_bps", "immediate_bps", "difference_bps")
-    cheaper = {size: "cheaper" if fine is False else "" for size, fine in found["bars"]["never"].items()}
+    cheaper = {
+        size: "cheaper" if fine is False else "" for size, fine in found["bars"]["never"].items()
+    }
     return [
         [percent(float(size)), *(with_error(one[part]) for part in parts), cheaper[size]]
         for size, one in found["never"].items()
@@ -109,7 +140,9 @@ def of_hits(found: Mapping[str, Any]) -> Cells:
     """A row for each style."""
     rows = []
     for name, at in found["attraction"].items():
-        cells = [with_error(one) for seconds in AFTER for one in (at[seconds], at[seconds]["takers"])]
+        cells = [
+            with_error(one) for seconds in AFTER for one in (at[seconds], at[seconds]["takers"])
+        ]
         shares = [share for share in found["translation"][name].values() if share is not None]
         rows.append([name, *cells, percent(max(shares)) if shares else ""])
     return rows
@@ -131,8 +164,15 @@ def lines(found: Mapping[str, Any]) -> list[str]:
     sentences.append(f"cheaper when larger, beyond 2 s.e.: {', '.join(cheaper) or 'none'}")
     if share is not None:
         missed = ", more than 2 %" if bars["translation"] is False else ""
-        sentences.append(f"own passive lots filled by the law's own moves: {100 * share:.2f} %{missed}")
-    joined = [f"{what} at {at} s" for at, one in bars["attraction"].items() for what in one if one[what] is False]
+        sentences.append(
+            f"own passive lots filled by the law's own moves: {100 * share:.2f} %{missed}"
+        )
+    joined = [
+        f"{what} at {at} s"
+        for at, one in bars["attraction"].items()
+        for what in one
+        if one[what] is False
+    ]
     sentences.append(f"joining the touch draws too many: {', '.join(joined) or 'nothing'}")
     return [*sentences, "all bars are met" if found["passed"] else "bars are missed"]
 
@@ -145,7 +185,11 @@ def page(found: Mapping[str, Any]) -> str:
         f"Response of {found['preset']}",
         "All bars are met." if found["passed"] else "Bars are missed.",
         [
-            Section("Displacement and cost by style", lines(found), html=plain_table(STYLES, of_styles(found))),
+            Section(
+                "Displacement and cost by style",
+                lines(found),
+                html=plain_table(STYLES, of_styles(found)),
+            ),
             Section("Nothing done before the horizon", html=plain_table(NEVER, of_never(found))),
             Section("Who comes to resting orders", html=plain_table(HITS, of_hits(found))),
         ],

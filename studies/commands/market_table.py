@@ -33,12 +33,22 @@ MARKS = marks_of("market table")
 class MarketTableRequest:
     """What is asked of `tercel market table`."""
 
-    lakes: Annotated[list[Path], typer.Option("--lake", help="Lake with the data sets; may be given again.")]
-    names: Annotated[str, typer.Option("--set", help="Data sets, separated by commas. Default: all.")] = ""
-    models: Annotated[str, typer.Option("--model", help="Models, separated by commas. Default: all.")] = ""
+    lakes: Annotated[
+        list[Path], typer.Option("--lake", help="Lake with the data sets; may be given again.")
+    ]
+    names: Annotated[
+        str, typer.Option("--set", help="Data sets, separated by commas. Default: all.")
+    ] = ""
+    models: Annotated[
+        str, typer.Option("--model", help="Models, separated by commas. Default: all.")
+    ] = ""
     seeds: Annotated[int, typer.Option(help="Simulated paths for each day.", min=1, max=100)] = 3
-    impact: Annotated[bool, typer.Option("--impact", help="Measure impact cards too (minutes each).")] = False
-    keep: Annotated[bool, typer.Option("--keep", help="Keep the scores in the cards of the shipped presets.")] = False
+    impact: Annotated[
+        bool, typer.Option("--impact", help="Measure impact cards too (minutes each).")
+    ] = False
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Keep the scores in the cards of the shipped presets.")
+    ] = False
     write: Write = None
     as_json: AsJson = False
 
@@ -48,7 +58,11 @@ def table(request: MarketTableRequest) -> None:
     from studies.realism import sets
     from tercel.market.score.calibrated import CALIBRATORS
 
-    names, models, every = listed(request.names), listed(request.models), [data.name for data in sets.SETS]
+    names, models, every = (
+        listed(request.names),
+        listed(request.models),
+        [data.name for data in sets.SETS],
+    )
     for given, known, what in ((names, every, "data set"), (models, list(CALIBRATORS), "model")):
         for one in given:
             check_known(one, known, f"a {what}:", error=ConfigError)
@@ -72,7 +86,9 @@ def table(request: MarketTableRequest) -> None:
     hand_over({"rows": rows}, request.as_json, show)
 
 
-def _rows(request: MarketTableRequest, data: "DataSet", models: Sequence[str]) -> list[dict[str, Any]]:
+def _rows(
+    request: MarketTableRequest, data: "DataSet", models: Sequence[str]
+) -> list[dict[str, Any]]:
     """Every model that can be had for a data set."""
     from studies.realism.sets import made_for, shipped_for
     from tercel.market.flow import preset as presets
@@ -96,7 +112,11 @@ def _rows(request: MarketTableRequest, data: "DataSet", models: Sequence[str]) -
             shipped = shipped_for(data, model, train)
             preset = shipped or made_for(data, model, train, say)
             drawn = ScoreDraw(preset, test, train, range(1, request.seeds + 1))
-            measured = impact_card(preset) if request.impact else preset.card.get("scores", {}).get("impact")
+            measured = (
+                impact_card(preset)
+                if request.impact
+                else preset.card.get("scores", {}).get("impact")
+            )
             card = score(drawn, impact=measured, conditional=False)
         except TercelError as error:
             say(f"{data.name}, {model}: left out ({error})")
@@ -115,7 +135,11 @@ def cells(row: dict[str, Any]) -> list[str]:
 
     def ratio(name: str) -> str:
         gate = gates[name]
-        return "" if not gate["real"] or gate["value"] is None else f"{gate['value'] / gate['real']:.2f}"
+        return (
+            ""
+            if not gate["real"] or gate["value"] is None
+            else f"{gate['value'] / gate['real']:.2f}"
+        )
 
     return [
         row["set"], row["model"], predicted(row["prediction"]), fixed(row["mean_l1"], 3), fixed(floor, 3),
@@ -134,7 +158,11 @@ def markdown(rows: Sequence[dict[str, Any]]) -> str:
     lines = [*markdown_table(HEADINGS, [cells(row) for row in rows], HEADINGS), ""]
     lines += ["Gates missed (simulated / real):", ""]
     for row in told:
-        missed = [f"{key.replace('_', ' ')} {_pair(gate)}" for key, gate in row["gates"].items() if not gate["passed"]]
+        missed = [
+            f"{key.replace('_', ' ')} {_pair(gate)}"
+            for key, gate in row["gates"].items()
+            if not gate["passed"]
+        ]
         lines.append(f"- {row['set']}, {row['model']}: {', '.join(missed) or 'none'}")
     lines.append("")
     with_impact = [row for row in rows if any(row["impact"].values())]
@@ -142,7 +170,8 @@ def markdown(rows: Sequence[dict[str, Any]]) -> str:
         keys = list(with_impact[0]["impact"])
         headings = ["data set", "model", *(key.replace("_", " ") for key in keys)]
         impact_cells = [
-            [row["set"], row["model"], *(spelt_cell(row["impact"][key] or {}) for key in keys)] for row in with_impact
+            [row["set"], row["model"], *(spelt_cell(row["impact"][key] or {}) for key in keys)]
+            for row in with_impact
         ]
         lines += markdown_table(headings, impact_cells, headings)
     return "\n".join(lines).rstrip() + "\n"

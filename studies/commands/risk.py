@@ -17,10 +17,18 @@ if TYPE_CHECKING:
 
 Data = Annotated[
     Path | None,
-    typer.Option(help="Folder of the data sets, or one file (default: a synthetic market, said so).", metavar="PATH"),
+    typer.Option(
+        help="Folder of the data sets, or one file (default: a synthetic market, said so).",
+        metavar="PATH",
+    ),
 ]
-Out = Annotated[Path | None, typer.Option(help="Write report.html with the figures into this folder.", metavar="DIR")]
-Market = Annotated[str, typer.Option(help="Preset market, by name or as a .json file.", metavar="NAME")]
+Out = Annotated[
+    Path | None,
+    typer.Option(help="Write report.html with the figures into this folder.", metavar="DIR"),
+]
+Market = Annotated[
+    str, typer.Option(help="Preset market, by name or as a .json file.", metavar="NAME")
+]
 
 
 @dataclass(frozen=True)
@@ -70,7 +78,11 @@ def correlation(request: Correlation) -> None:
     """Judge covariance estimators by minimum-variance risk out of sample; a file holds ticker, date, close, volume."""
     from studies.risk.trials.correlation import found
 
-    _show(found(request.data, request.names, request.window, request.seed), request.as_json, request.out)
+    _show(
+        found(request.data, request.names, request.window, request.seed),
+        request.as_json,
+        request.out,
+    )
 
 
 @dataclass(frozen=True)
@@ -78,8 +90,12 @@ class Anomaly:
     """What is asked of `tercel risk anomaly`."""
 
     market: Market = "csco-santa-fe"
-    days: Annotated[int, typer.Option(help="Calm simulated days, for false alarms.", metavar="N")] = 100
-    withdrawals: Annotated[int, typer.Option(help="Withdrawals planted, one a day.", metavar="N")] = 200
+    days: Annotated[
+        int, typer.Option(help="Calm simulated days, for false alarms.", metavar="N")
+    ] = 100
+    withdrawals: Annotated[
+        int, typer.Option(help="Withdrawals planted, one a day.", metavar="N")
+    ] = 200
     out: Out = None
     seed: Seed = 1
     as_json: AsJson = False
@@ -98,12 +114,21 @@ class Precursors:
     """What is asked of `tercel risk precursors`."""
 
     market: Annotated[
-        list[str] | None, typer.Option(help="Preset markets (default: csco, ibm, amzn, goog); several.", metavar="NAME")
+        list[str] | None,
+        typer.Option(
+            help="Preset markets (default: csco, ibm, amzn, goog); several.", metavar="NAME"
+        ),
     ] = None
-    days: Annotated[int, typer.Option(help="Calm simulated days that are judged, for false alarms.", metavar="N")] = 100
-    withdrawals: Annotated[int, typer.Option(help="Withdrawals that are judged, one a day.", metavar="N")] = 200
+    days: Annotated[
+        int,
+        typer.Option(help="Calm simulated days that are judged, for false alarms.", metavar="N"),
+    ] = 100
+    withdrawals: Annotated[
+        int, typer.Option(help="Withdrawals that are judged, one a day.", metavar="N")
+    ] = 200
     lake: Annotated[
-        Path | None, typer.Option(help="Tape lake: alarms on all days of the markets' symbols.", metavar="DIR")
+        Path | None,
+        typer.Option(help="Tape lake: alarms on all days of the markets' symbols.", metavar="DIR"),
     ] = None
     out: Out = None
     seed: Seed = 1
@@ -126,7 +151,10 @@ class PostureOrStress(PostureRequest):
     body: ClassVar[str] = "tercel.cli.risk:posture"
 
     market: Annotated[
-        str, typer.Option(help="Without a FILE: preset market, by name or as a .json file.", metavar="NAME")
+        str,
+        typer.Option(
+            help="Without a FILE: preset market, by name or as a .json file.", metavar="NAME"
+        ),
     ] = "csco-santa-fe"
 
     def story(self) -> "PostureStory":
@@ -151,7 +179,13 @@ def _show(found: "TrialReport", as_json: bool, out: Path | None) -> None:
         console = result_console()
         for table in found.tables:
             rows = [[str(cell) for cell in row] for row in table.rows]
-            print_table(table.title, table.headings, rows, table.leaves, wraps=[table.headings[n] for n in table.left])
+            print_table(
+                table.title,
+                table.headings,
+                rows,
+                table.leaves,
+                wraps=[table.headings[n] for n in table.left],
+            )
             console.print()
         for note in found.notes:
             console.print(Text(note))

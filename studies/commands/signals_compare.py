@@ -32,12 +32,16 @@ def show_comparison(found: dict[str, Any]) -> None:
     judged = [one for one in found["claims"] if one["verdict"] != "absent"]
     if judged:
         title = "what the field says: confirmed where the interval over seeds lies above 0"
-        rows = [(one["family"], one["text"], one["verdict"], spelt_cell(one, "+")) for one in judged]
+        rows = [
+            (one["family"], one["text"], one["verdict"], spelt_cell(one, "+")) for one in judged
+        ]
         print_rows(title, ("family", "claim", "verdict", "number"), rows)
     if absent := len(found["claims"]) - len(judged):
         say(f"{absent} claims speak of families or problems that were not run")
     for missing in found["absent"]:
-        say(f"absent: {missing['family']} (no module {missing['module']}); pip install '{missing['extra']}'")
+        say(
+            f"absent: {missing['family']} (no module {missing['module']}); pip install '{missing['extra']}'"
+        )
     say(f"report    {found['report']}")
 
 
@@ -49,17 +53,25 @@ def _print_skill(lines: Lines) -> None:
         [family, *(found.get((family, problem), "-") for problem in problems)]
         for family in dict.fromkeys(line["family"] for line in lines)
     ]
-    print_table("share of the oracle's skill, (AUC - 1/2) / (oracle's AUC - 1/2)", ("family", *problems), rows)
+    print_table(
+        "share of the oracle's skill, (AUC - 1/2) / (oracle's AUC - 1/2)",
+        ("family", *problems),
+        rows,
+    )
 
 
 def _print_cost(lines: Lines) -> None:
     """Families by what they take: means over problems, and the share that label noise leaves."""
-    levels = sorted({level for line in lines for level in line["share_by_noise"]} - {"0"}, key=float)
+    levels = sorted(
+        {level for line in lines for level in line["share_by_noise"]} - {"0"}, key=float
+    )
     rows = []
     for family in dict.fromkeys(line["family"] for line in lines):
         mine = [line for line in lines if line["family"] == family]
         mean = {key: _mean(mine, key) for key in ("ece", "brier", "fit_s", "peak_mib", "one_us")}
-        noise: dict[str, float] = next((line["share_by_noise"] for line in mine if len(line["share_by_noise"]) > 1), {})
+        noise: dict[str, float] = next(
+            (line["share_by_noise"] for line in mine if len(line["share_by_noise"]) > 1), {}
+        )
         rows.append(
             [
                 family, f"{mean['ece']:.3f}", f"{mean['brier']:.3f}", f"{1e3 * mean['fit_s']:.0f}",
@@ -67,7 +79,15 @@ def _print_cost(lines: Lines) -> None:
                 *(f"{noise[level]:.2f}" if level in noise else "-" for level in levels),
             ]
         )  # fmt: skip
-    headings = ("family", "ECE", "Brier", "fit ms", "MiB", "us/one", *(f"{float(level):.0%}" for level in levels))
+    headings = (
+        "family",
+        "ECE",
+        "Brier",
+        "fit ms",
+        "MiB",
+        "us/one",
+        *(f"{float(level):.0%}" for level in levels),
+    )
     print_table("means over problems; share kept on `mixed` under label noise", headings, rows)
 
 
@@ -109,7 +129,9 @@ def print_panel(panel: dict[str, Any]) -> None:
         "us/row",
         *(f"{float(one):.0%}" for one in levels),
     )
-    title = "how often right (a coin: .5), slope (1 is right), one fit; IC by share of labels exchanged"
+    title = (
+        "how often right (a coin: .5), slope (1 is right), one fit; IC by share of labels exchanged"
+    )
     print_table(title, headings, taken)
 
 

@@ -19,12 +19,18 @@ class RunDeskWithExperiments(RunDesk):
     body: ClassVar[str] = "tercel.cli.trade:run"
 
     ablate: Annotated[
-        bool, typer.Option("--ablate", help="Then run it without each arrow of the loop, over seeds (minutes).")
+        bool,
+        typer.Option(
+            "--ablate", help="Then run it without each arrow of the loop, over seeds (minutes)."
+        ),
     ] = False
     freeze: Annotated[
-        bool, typer.Option("--freeze", help="Then run it with each agent alone, over seeds (minutes).")
+        bool,
+        typer.Option("--freeze", help="Then run it with each agent alone, over seeds (minutes)."),
     ] = False
-    seeds: Annotated[int, typer.Option(help="Seeds of --ablate and --freeze.", min=2, max=10_000)] = 32
+    seeds: Annotated[
+        int, typer.Option(help="Seeds of --ablate and --freeze.", min=2, max=10_000)
+    ] = 32
 
     def experiments(self, config: "DemoConfig", folder: Path) -> Experiments:
         """What is tried beside the run, once it is over."""

@@ -20,7 +20,16 @@ from typing import Any, Final
 
 import numpy as np
 
-from studies.desk.experiment import ARROWS, DESK, MORE_ARROWS, DeskRun, blind, by_variant, freezes, without
+from studies.desk.experiment import (
+    ARROWS,
+    DESK,
+    MORE_ARROWS,
+    DeskRun,
+    blind,
+    by_variant,
+    freezes,
+    without,
+)
 from studies.desk.variants import run_variants
 from studies.value.report import gain_text
 from tercel.api.demo.config import DemoConfig, PlantedChange, read_config
@@ -75,19 +84,27 @@ def drawn(config: DemoConfig, number: int, seed: int) -> DemoConfig:
     return changed(config, changes)
 
 
-def changed(config: DemoConfig, changes: Sequence[PlantedChange], drift: float | None = None) -> DemoConfig:
+def changed(
+    config: DemoConfig, changes: Sequence[PlantedChange], drift: float | None = None
+) -> DemoConfig:
     """The same desk with other changes planted in its markets."""
     more = {"change": tuple(changes)} | ({} if drift is None else {"drift": drift})
-    return config.model_copy(update={"instrument": tuple(one.model_copy(update=more) for one in config.instrument)})
+    return config.model_copy(
+        update={"instrument": tuple(one.model_copy(update=more) for one in config.instrument)}
+    )
 
 
 def martingale(config: DemoConfig) -> DemoConfig:
     """The same desk where nothing is planted but a score of noise: what it forecasts does not come."""
     quiet = changed(config, (), drift=1e-9)
-    return quiet.model_copy(update={"signals": config.signals.model_copy(update={"news": 0.0, "news_flips": 0})})
+    return quiet.model_copy(
+        update={"signals": config.signals.model_copy(update={"news": 0.0, "news_flips": 0})}
+    )
 
 
-def arrow_rows(ground: str, runs: Sequence[DeskRun], ceilings: Mapping[str, float] | None = None) -> list[Arrow]:
+def arrow_rows(
+    ground: str, runs: Sequence[DeskRun], ceilings: Mapping[str, float] | None = None
+) -> list[Arrow]:
     """A row a variant that the desk is set beside, paired by seed, with Holm's p over them."""
     costs = by_variant(runs)
     whole = costs.pop(DESK)
@@ -100,7 +117,16 @@ def arrow_rows(ground: str, runs: Sequence[DeskRun], ceilings: Mapping[str, floa
         cell = mean_interval(saved.tolist(), np.arange(n), np.random.default_rng(0))
         p = float(two_sided_p(t, n - 1)) if error > 0 else 1.0
         found.append(
-            Arrow(ground, against, cell, t, p, sd, detectable_gain(error, n - 1), (ceilings or {}).get(against))
+            Arrow(
+                ground,
+                against,
+                cell,
+                t,
+                p,
+                sd,
+                detectable_gain(error, n - 1),
+                (ceilings or {}).get(against),
+            )
         )
     adjusted = holm([row.p for row in found])
     return [replace(row, p=float(p)) for row, p in zip(found, adjusted, strict=True)]
@@ -109,12 +135,18 @@ def arrow_rows(ground: str, runs: Sequence[DeskRun], ceilings: Mapping[str, floa
 def against_best(ground: str, runs: Sequence[DeskRun]) -> list[Arrow]:
     """The desk beside the agent that was best over all seeds, and beside itself without context."""
     costs = by_variant(runs)
-    alone = {name: float(np.mean(list(cost.values()))) for name, cost in costs.items() if name not in (DESK, "context")}
+    alone = {
+        name: float(np.mean(list(cost.values())))
+        for name, cost in costs.items()
+        if name not in (DESK, "context")
+    }
     best = min(alone, key=lambda name: alone[name])
     return arrow_rows(ground, [run for run in runs if run.variant in (DESK, "context", best)])
 
 
-def ceilings_of(config: DemoConfig, runs: Sequence[DeskRun], alone: Sequence[DeskRun]) -> dict[str, float]:
+def ceilings_of(
+    config: DemoConfig, runs: Sequence[DeskRun], alone: Sequence[DeskRun]
+) -> dict[str, float]:
     """What each arrow could save at most, bps of everything asked for; see the module."""
     moves = np.array([run.moves_bps for run in runs if run.variant == DESK])
     seeds = [run.seed for run in runs if run.variant == DESK]
@@ -126,7 +158,9 @@ def ceilings_of(config: DemoConfig, runs: Sequence[DeskRun], alone: Sequence[Des
     waits = 1.0 - config.loop.sizing.least
     alpha = abs(config.signals.news) * drift * waits / math.sqrt(2 * math.pi)
     flips = config.signals.news_flips
-    paths = np.array([_by_round(name, alone) for name in sorted({run.variant for run in alone} - {DESK})])
+    paths = np.array(
+        [_by_round(name, alone) for name in sorted({run.variant for run in alone} - {DESK})]
+    )
     context = float(paths.mean(axis=1).min() - paths.min(axis=0).mean())
     worst = float(paths.mean(axis=1).mean() - paths.mean(axis=1).min())
     shares = {"context": context, "haste": context, "lean": context, "feedback": worst + context}
@@ -149,7 +183,9 @@ def run(seeds: int, seed: int, out: Path, as_json: bool) -> None:
     out.mkdir(parents=True, exist_ok=True)
     each = range(seed, seed + seeds)
     regime, day = read_config(EXAMPLES / "regime.toml"), read_config(EXAMPLES / "day.toml")
-    grounds = {"regime.toml": regime} | {f"drawn {n + 1}": drawn(regime, n, seed) for n in range(DRAWN)}
+    grounds = {"regime.toml": regime} | {
+        f"drawn {n + 1}": drawn(regime, n, seed) for n in range(DRAWN)
+    }
     grounds["stable"] = changed(regime, ())
     rows, pooled = list[Arrow](), list[DeskRun]()
     for name, config in grounds.items():
@@ -160,7 +196,11 @@ def run(seeds: int, seed: int, out: Path, as_json: bool) -> None:
             shift = int(name.split()[1]) * 1_000_000
             best = rows[-2].against if rows[-1].against == "context" else rows[-1].against
             pooled += [
-                replace(one, seed=one.seed + shift, variant="best alone" if one.variant == best else one.variant)
+                replace(
+                    one,
+                    seed=one.seed + shift,
+                    variant="best alone" if one.variant == best else one.variant,
+                )
                 for one in done
                 if one.variant in (DESK, "context", best)
             ]
@@ -171,13 +211,24 @@ def run(seeds: int, seed: int, out: Path, as_json: bool) -> None:
         done = run_variants(variants, each, out / f"arrows-{name}.jsonl", name)
         ceilings = None
         if config is day:
-            alone = run_variants(freezes(day), each, out / f"alone-{name}.jsonl", f"{name}, agents alone")
+            alone = run_variants(
+                freezes(day), each, out / f"alone-{name}.jsonl", f"{name}, agents alone"
+            )
             ceilings = ceilings_of(day, done, alone)
         arrows += arrow_rows(name, done, ceilings)
     _tell(rows, arrows, seeds, seed, out, as_json)
 
 
-HEADINGS: Final = ("ground", "against", "saves, bps", "t", "p, Holm", "sd", "found 4 in 5", "ceiling")
+HEADINGS: Final = (
+    "ground",
+    "against",
+    "saves, bps",
+    "t",
+    "p, Holm",
+    "sd",
+    "found 4 in 5",
+    "ceiling",
+)
 
 
 def _cells(row: Arrow) -> tuple[str, ...]:
@@ -195,7 +246,9 @@ def _cells(row: Arrow) -> tuple[str, ...]:
     )
 
 
-def _tell(rows: Sequence[Arrow], arrows: Sequence[Arrow], seeds: int, seed: int, out: Path, as_json: bool) -> None:
+def _tell(
+    rows: Sequence[Arrow], arrows: Sequence[Arrow], seeds: int, seed: int, out: Path, as_json: bool
+) -> None:
     facts = {"seeds": seeds, "seed": seed}
     titles = ("The desk, by the flow's lean", "Each arrow cut")
     sections = []
@@ -203,16 +256,27 @@ def _tell(rows: Sequence[Arrow], arrows: Sequence[Arrow], seeds: int, seed: int,
         figure = paired_differences(
             {f"{x.ground}: {x.against}": x.saves for x in table}, "without it", title.split()[0]
         )
-        sections.append(Section(title, html=plain_table(HEADINGS, [_cells(x) for x in table]), figures=[figure]))
+        sections.append(
+            Section(title, html=plain_table(HEADINGS, [_cells(x) for x in table]), figures=[figure])
+        )
     lead = "What a desk saves against the same desk without an arrow of its loop, or against its best agent alone."
     write_whole(
-        out / "desk-day.html", render("Arrows of a desk's loop", lead, sections, facts, "python -m studies desk-day")
+        out / "desk-day.html",
+        render("Arrows of a desk's loop", lead, sections, facts, "python -m studies desk-day"),
     )
     if as_json:
-        print_json({**facts, "context": [asdict(x) for x in rows], "arrows": [asdict(x) for x in arrows]})
+        print_json(
+            {**facts, "context": [asdict(x) for x in rows], "arrows": [asdict(x) for x in arrows]}
+        )
         return
-    print_table("the desk that follows the flow's lean, against", HEADINGS[:-1], [_cells(x)[:-1] for x in rows])
+    print_table(
+        "the desk that follows the flow's lean, against",
+        HEADINGS[:-1],
+        [_cells(x)[:-1] for x in rows],
+    )
     print_table("each arrow of the loop cut", HEADINGS, [_cells(x) for x in arrows])
     quiet = [x for x in arrows if x.ground == "martingale" and x.p < 0.05]
     told = ", ".join(x.against for x in quiet) if quiet else "no arrow"
-    say(f"Where nothing can be known, {told} differs from 0 after Holm. The page: {out / 'desk-day.html'}.")
+    say(
+        f"Where nothing can be known, {told} differs from 0 after Holm. The page: {out / 'desk-day.html'}."
+    )

@@ -62,7 +62,11 @@ def without(config: DemoConfig, arrow: str) -> DemoConfig:
         "context": {"loop": config.loop.model_copy(update={"shares": "cost"})},
         "lean": {"signals": config.signals.model_copy(update={"lean": False})},
         "haste": {"risk": config.risk.model_copy(update={"run": 0.0})},
-        "trust": {"loop": config.loop.model_copy(update={"sizing": replace(config.loop.sizing, prior_bps=1e9)})},
+        "trust": {
+            "loop": config.loop.model_copy(
+                update={"sizing": replace(config.loop.sizing, prior_bps=1e9)}
+            )
+        },
     }
     return config.model_copy(update=changes[arrow])
 
@@ -104,7 +108,10 @@ def run_variant(variant: str, config: DemoConfig, seed: int) -> DeskRun:
         seed,
         opened.desk.cost_path[-1],
         tuple(opened.desk.cost_path),
-        {name: tuple(float(np.mean(at)) for at in rounds.values()) for name, rounds in steps.items()},
+        {
+            name: tuple(float(np.mean(at)) for at in rounds.values())
+            for name, rounds in steps.items()
+        },
         sum(1 for _ in journal.read(0, (kinds.DENIED,))),
         opened.desk.posture_changes,
         _moves(
@@ -137,7 +144,9 @@ def worth(runs: Sequence[DeskRun], seed: int = 0) -> dict[str, Estimate]:
     whole = costs.pop(DESK)
     seeds = sorted(whole)
     return {
-        variant: mean_interval([cost[s] - whole[s] for s in seeds], np.arange(len(seeds)), np.random.default_rng(seed))
+        variant: mean_interval(
+            [cost[s] - whole[s] for s in seeds], np.arange(len(seeds)), np.random.default_rng(seed)
+        )
         for variant, cost in costs.items()
     }
 
@@ -145,7 +154,9 @@ def worth(runs: Sequence[DeskRun], seed: int = 0) -> dict[str, Estimate]:
 def levels(runs: Sequence[DeskRun], seed: int = 0) -> dict[str, Estimate]:
     """Mean cost of each variant, bps, with its 95 % interval over seeds."""
     return {
-        variant: mean_interval(list(cost.values()), np.arange(len(cost)), np.random.default_rng(seed))
+        variant: mean_interval(
+            list(cost.values()), np.arange(len(cost)), np.random.default_rng(seed)
+        )
         for variant, cost in by_variant(runs).items()
     }
 
@@ -162,7 +173,10 @@ def mean_paths(runs: Sequence[DeskRun]) -> dict[str, dict[str, list[float]]]:
     """Means over seeds, round by round: `cost_path_bps` of each variant, `share_path` of each agent of the desk."""
     variants = dict.fromkeys(run.variant for run in runs)
     whole = [run.shares for run in runs if run.variant == DESK]
-    costs = {name: np.mean([run.cost_path for run in runs if run.variant == name], axis=0) for name in variants}
+    costs = {
+        name: np.mean([run.cost_path for run in runs if run.variant == name], axis=0)
+        for name in variants
+    }
     shares = {agent: np.mean([each[agent] for each in whole], axis=0) for agent in whole[0]}
     return {
         "cost_path_bps": {name: path.tolist() for name, path in costs.items()},

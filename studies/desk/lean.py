@@ -59,7 +59,11 @@ def rounds_of(day: Observed) -> Floats:
         if n >= EVERY and (n + 1) % EVERY == 0 and ahead < len(day.mid2):
             mid2, spread = day.mid2[60 * (n + 1)], day.spread[60 * (n + 1)]
             rows.append(
-                (lean.ahead_bps(rule.minutes, EVERY), 1e4 * (day.mid2[ahead] / mid2 - 1.0), 1e4 * spread / mid2)
+                (
+                    lean.ahead_bps(rule.minutes, EVERY),
+                    1e4 * (day.mid2[ahead] / mid2 - 1.0),
+                    1e4 * spread / mid2,
+                )
             )
     return np.array(rows, np.float64).reshape(-1, 3)
 
@@ -73,7 +77,10 @@ def _until(day: Observed, which: np.ndarray, marks: np.ndarray) -> np.ndarray:
 def came(days: Mapping[str, Observed], seed: int = 0) -> Came:
     """All rounds of all days."""
     parts = [rounds_of(day) for day in days.values()]
-    rows, day = np.concatenate(parts), np.repeat(np.arange(len(parts)), [len(part) for part in parts])
+    rows, day = (
+        np.concatenate(parts),
+        np.repeat(np.arange(len(parts)), [len(part) for part in parts]),
+    )
     expected, moved, half = rows.T
     rng = np.random.default_rng(seed)
     draws = rng.integers(0, len(parts), (1000, len(parts)))
@@ -102,4 +109,8 @@ def run(symbol: str, days: Mapping[str, Observed], as_json: bool) -> None:
     row = (str(found.rounds), cells[0], str(found.hasty), f"{found.expected_bps:.1f}", cells[1])
     print_table(f"{symbol}, {len(days)} days: moves of {EVERY} minutes", heads, [row])
     low = found.slope.ci_low or 0.0
-    say("The lean tells the next minutes." if low > 0 else "That the lean tells anything cannot be told from nothing.")
+    say(
+        "The lean tells the next minutes."
+        if low > 0
+        else "That the lean tells anything cannot be told from nothing."
+    )

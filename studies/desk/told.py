@@ -13,30 +13,36 @@ from tercel.core.report.figures import paired_differences
 from tercel.core.report.page import Section
 from tercel.core.report.tables import plain_table
 
-ARROWS: Final = (
-    "The same desk on the same markets and orders, without one arrow of the loop; positive: the arrow saves."
-)
-ALONE: Final = (
-    "The same orders worked by the desk, and by one agent with all the flow. The dotted line is the planted change."
-)
+ARROWS: Final = "The same desk on the same markets and orders, without one arrow of the loop; positive: the arrow saves."
+ALONE: Final = "The same orders worked by the desk, and by one agent with all the flow. The dotted line is the planted change."
 HOLDS: Final = " (holds 0)"
 
 
-def experiments(config: DemoConfig, folder: Path, seeds: int, *, ablate: bool, freeze: bool) -> Experiments:
+def experiments(
+    config: DemoConfig, folder: Path, seeds: int, *, ablate: bool, freeze: bool
+) -> Experiments:
     """A desk without each arrow of its loop, and with each agent alone, over so many seeds from its own.
 
     Its figures are `ablation` and `frozen`; what was not asked for is not there.
     """
     simulated = config.with_desk(venue="simulated", pace="stepped")
-    each, found, sections = range(config.desk.seed, config.desk.seed + seeds), dict[str, Any](), list[Section]()
+    each, found, sections = (
+        range(config.desk.seed, config.desk.seed + seeds),
+        dict[str, Any](),
+        list[Section](),
+    )
     if ablate:
-        runs = run_variants(arrows(simulated), each, folder / "ablation.jsonl", "with and without arrows")
+        runs = run_variants(
+            arrows(simulated), each, folder / "ablation.jsonl", "with and without arrows"
+        )
         values = worth(runs)
         found["ablation"] = {f"{name}_bps": cell.to_json() for name, cell in values.items()}
         drawn = paired_differences(values, "without it", "arrows")
         sections.append(Section("Value of each arrow", ARROWS, figures=[drawn]))
     if freeze:
-        runs = run_variants(freezes(simulated), each, folder / "frozen.jsonl", "desk and frozen agents")
+        runs = run_variants(
+            freezes(simulated), each, folder / "frozen.jsonl", "desk and frozen agents"
+        )
         found["frozen"] = {
             "cost_bps": {name: cell.to_json() for name, cell in levels(runs).items()},
             "desk_saves_bps": {name: cell.to_json() for name, cell in worth(runs).items()},
@@ -56,7 +62,10 @@ def _recovery(config: DemoConfig, frozen: Mapping[str, Any], runs: Sequence[Desk
         (n * 60_000_000_000, "mean over seeds", {agent: shares[agent][n] for agent in shares})
         for n in range(config.desk.rounds)
     ]
-    rows = [[name, cell["mean"], cell["ci_low"], cell["ci_high"]] for name, cell in frozen["cost_bps"].items()]
+    rows = [
+        [name, cell["mean"], cell["ci_low"], cell["ci_high"]]
+        for name, cell in frozen["cost_bps"].items()
+    ]
     return Section(
         "The desk and each agent alone",
         ALONE,
@@ -72,19 +81,25 @@ def _lines(found: Mapping[str, Any]) -> list[str]:
     """A line for each value and each cost."""
     frozen = found.get("frozen", {"cost_bps": {}, "desk_saves_bps": {}})
     worth_of = [
-        f"value of {name.removesuffix('_bps'):<9} {_cell(cell)}" for name, cell in found.get("ablation", {}).items()
+        f"value of {name.removesuffix('_bps'):<9} {_cell(cell)}"
+        for name, cell in found.get("ablation", {}).items()
     ]
     costs = [
         f"cost of {'the desk' if name == DESK else f'{name} alone'}: {_cell(cell).removesuffix(HOLDS)}"
         for name, cell in frozen["cost_bps"].items()
     ]
-    saves = [f"the desk saves against {name} alone: {_cell(cell)}" for name, cell in frozen["desk_saves_bps"].items()]
+    saves = [
+        f"the desk saves against {name} alone: {_cell(cell)}"
+        for name, cell in frozen["desk_saves_bps"].items()
+    ]
     return worth_of + costs + saves
 
 
 def _cell(cell: Mapping[str, float | None]) -> str:
     mean, low, high = cell["mean"], cell["ci_low"], cell["ci_high"]
     if mean is None or low is None or high is None:
-        return "one seed: no interval" if mean is None else f"{mean:+.2f} bps (one seed: no interval)"
+        return (
+            "one seed: no interval" if mean is None else f"{mean:+.2f} bps (one seed: no interval)"
+        )
     verdict = "" if low > 0 or high < 0 else HOLDS
     return f"{mean:+.2f} bps [{low:+.2f}, {high:+.2f}]{verdict}"

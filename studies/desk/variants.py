@@ -16,7 +16,9 @@ def _task(variant: str, config: dict[str, Any], seed: int) -> DeskRun:
     return run_variant(variant, DemoConfig.model_validate(config), seed)
 
 
-def run_variants(variants: Mapping[str, DemoConfig], seeds: range, path: Path, what: str) -> list[DeskRun]:
+def run_variants(
+    variants: Mapping[str, DemoConfig], seeds: range, path: Path, what: str
+) -> list[DeskRun]:
     """Every variant on every seed, in order.
 
     Parameters
@@ -28,11 +30,17 @@ def run_variants(variants: Mapping[str, DemoConfig], seeds: range, path: Path, w
     what : str
         Shown beside the progress bar.
     """
-    keys = {name: sha256(config.model_dump_json().encode()).hexdigest()[:16] for name, config in variants.items()}
+    keys = {
+        name: sha256(config.model_dump_json().encode()).hexdigest()[:16]
+        for name, config in variants.items()
+    }
     done = _read(path, keys)
     missing = [(name, seed) for seed in seeds for name in variants if (name, seed) not in done]
     for run in as_they_end(
-        _task, [(name, variants[name].model_dump(), seed) for name, seed in missing], what, len(done)
+        _task,
+        [(name, variants[name].model_dump(), seed) for name, seed in missing],
+        what,
+        len(done),
     ):
         done[run.variant, run.seed] = run
         _keep(path, keys[run.variant], run)
@@ -56,6 +64,11 @@ def _read(path: Path, keys: Mapping[str, str]) -> dict[tuple[str, int], DeskRun]
         if keys.get(row["variant"]) == row.pop("key") and "moves_bps" in row:
             shares = {name: tuple(path) for name, path in row["shares"].items()}
             found[row["variant"], row["seed"]] = DeskRun(
-                **row | {"cost_path": tuple(row["cost_path"]), "moves_bps": tuple(row["moves_bps"]), "shares": shares}
+                **row
+                | {
+                    "cost_path": tuple(row["cost_path"]),
+                    "moves_bps": tuple(row["moves_bps"]),
+                    "shares": shares,
+                }
             )
     return found

@@ -23,10 +23,14 @@ from tercel.signals.flow.trees import CLIP
 
 PACE: Final = NS_PER_SECOND // STEP_NS
 """Rows a second."""
-ODD: Final = np.array([one.startswith(("flow", "taken", "move", "queue", "micro", "gap")) for one in NAMES])
+ODD: Final = np.array(
+    [one.startswith(("flow", "taken", "move", "queue", "micro", "gap")) for one in NAMES]
+)
 """Features that change their sign in the mirror; `heavy` and `thin` change places, the others stay."""
 SWAPPED: Final = np.array([NAMES.index("heavy"), NAMES.index("thin")])
-STATE: Final = tuple(NAMES.index(one) for one in ("wide", "volume_60", "pace_10", "unrest", "bounce"))
+STATE: Final = tuple(
+    NAMES.index(one) for one in ("wide", "volume_60", "pace_10", "unrest", "bounce")
+)
 """Features that say what state a market is in, and of no direction."""
 TRAINED: Final = 0.5
 CALIBRATED: Final = 0.1
@@ -104,7 +108,9 @@ class BookRows:
     def drawn(self, rows: int, seed: int) -> list[Ints]:
         """So many rows of the training days, drawn without replacement, by day and ascending."""
         sizes = np.array([len(one.rows) for one in self.train])
-        chosen = np.sort(np.random.default_rng([seed, rows]).choice(sizes.sum(), rows, replace=False))
+        chosen = np.sort(
+            np.random.default_rng([seed, rows]).choice(sizes.sum(), rows, replace=False)
+        )
         ends = np.cumsum(sizes)
         parts = np.split(chosen, np.searchsorted(chosen, ends[:-1]))
         places = zip(self.train, parts, ends - sizes, strict=True)
@@ -116,7 +122,9 @@ def every(day: BookDay, seconds: int) -> Ints:
     return np.asarray(day.rows[day.day.at[day.rows] % (seconds * PACE) == 0])
 
 
-def read_book_rows(lake: Lake, symbol: str, left_out: Sequence[str], steps: int, horizons: tuple[int, ...]) -> BookRows:
+def read_book_rows(
+    lake: Lake, symbol: str, left_out: Sequence[str], steps: int, horizons: tuple[int, ...]
+) -> BookRows:
     """Days of a symbol: the first half learned from, a tenth for intervals, the others judged.
 
     Raises

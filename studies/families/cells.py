@@ -89,7 +89,9 @@ class Problem:
             For a share of flipped labels outside [0, 0.5).
         """
         if not 0.0 <= noise < 0.5:
-            raise ConfigError("a share of flipped labels from 0 to below 0.5", f"{noise:g}", "0.5 is pure noise")
+            raise ConfigError(
+                "a share of flipped labels from 0 to below 0.5", f"{noise:g}", "0.5 is pure noise"
+            )
         rng = np.random.default_rng([seed, sum(map(ord, self.name))])
         X, odds, state = self.law(rows + test_rows, rng)
         chance = expit(odds)
@@ -117,7 +119,11 @@ def _mixed(n: int, rng: np.random.Generator) -> tuple[Floats, Floats, None]:
     X[:, 1] = np.exp(X[:, 1])
     X[:, 3] = X[:, 3] ** 3
     odds = (
-        0.8 * X[:, 0] + 0.9 * X[:, 4] * X[:, 5] + 1.2 * (X[:, 1] > 1.5) - 1.0 * (X[:, 3] > 0.2) + 0.6 * np.abs(X[:, 6])
+        0.8 * X[:, 0]
+        + 0.9 * X[:, 4] * X[:, 5]
+        + 1.2 * (X[:, 1] > 1.5)
+        - 1.0 * (X[:, 3] > 0.2)
+        + 0.6 * np.abs(X[:, 6])
     )
     return X, odds - odds.mean(), None
 
@@ -228,7 +234,9 @@ class StackedEnsemble(Classifier):
         for fold in np.array_split(rows, self.folds):
             rest = np.setdiff1d(rows, fold)
             for k, name in enumerate(self.parts):
-                out[fold, k] = make(name).fit(X[rest], up[rest], weights[rest]).predict_proba(X[fold])[:, 1]
+                out[fold, k] = (
+                    make(name).fit(X[rest], up[rest], weights[rest]).predict_proba(X[fold])[:, 1]
+                )
         self.fusion_ = stack(out, up, self.parts, shrink=0.2)
         self.models_ = [make(name).fit(X, up, weights) for name in self.parts]
 
@@ -236,14 +244,22 @@ class StackedEnsemble(Classifier):
         """Arrays of the families and of what fuses them."""
         own = super().kept()
         fused = {f"fusion.{name}": np.asarray(getattr(self.fusion_, name)) for name in FUSED}
-        parts = {f"{k}.{name}": value for k, model in enumerate(self.models_) for name, value in model.kept().items()}
+        parts = {
+            f"{k}.{name}": value
+            for k, model in enumerate(self.models_)
+            for name, value in model.kept().items()
+        }
         return own | fused | parts
 
     def put_back(self, kept: Mapping[str, NDArray[Any]]) -> Self:
         """The families first."""
         self.models_ = []
         for k, name in enumerate(self.parts):
-            inner = {key.removeprefix(f"{k}."): value for key, value in kept.items() if key.startswith(f"{k}.")}
+            inner = {
+                key.removeprefix(f"{k}."): value
+                for key, value in kept.items()
+                if key.startswith(f"{k}.")
+            }
             self.models_.append(classifier(name, self.random_state, self.steps).put_back(inner))
         fused: list[Any] = [kept[f"fusion.{name}"] for name in FUSED]
         self.fusion_ = Fusion(self.parts, *fused)
@@ -297,7 +313,9 @@ def run(cell: FittedCell, test_rows: int, meter: Meter) -> dict[str, Any]:
     model = make(cell.family, problem, cell.seed)
     fitted = meter(lambda: model.fit(sample.X, sample.up), memory=True)
     batch = meter(lambda: model.predict_proba(sample.X_test)[:, 1])
-    single = meter(lambda: [model.predict_proba(row[None, :]) for row in sample.X_test[:SINGLE_ROWS]])
+    single = meter(
+        lambda: [model.predict_proba(row[None, :]) for row in sample.X_test[:SINGLE_ROWS]]
+    )
     chance = batch.value
     oracle, own = auc(sample.up_test, sample.chance_test), auc(sample.up_test, chance)
     return {
@@ -338,11 +356,18 @@ def plan(
     Noise and sizes are for families that forecast by themselves; regimes and mixtures are run once a problem.
     """
     alone = [name for name in names if name not in (GATED, STACKED, *STATES)]
-    cells = [FittedCell(problem, name, rows, 0.0, seed) for seed in seeds for problem in problems for name in names]
+    cells = [
+        FittedCell(problem, name, rows, 0.0, seed)
+        for seed in seeds
+        for problem in problems
+        for name in names
+    ]
     for seed in seeds:
         for name in alone:
             if "mixed" in problems:
-                cells += [FittedCell("mixed", name, rows, noise, seed) for noise in noises if noise > 0]
+                cells += [
+                    FittedCell("mixed", name, rows, noise, seed) for noise in noises if noise > 0
+                ]
                 cells.append(FittedCell("mixed", name, 4 * rows, 0.0, seed))
             if "filter" in problems:
                 cells.append(FittedCell("filter", name, rows // 4, 0.0, seed))

@@ -44,7 +44,9 @@ class Cells:
     found: Mapping[tuple[str, str, int, float], Mapping[str, Any]]
     rows: int
 
-    def __call__(self, key: str, problem: str, family: str, noise: float = 0.0, times: float = 1.0) -> float:
+    def __call__(
+        self, key: str, problem: str, family: str, noise: float = 0.0, times: float = 1.0
+    ) -> float:
         """A measure of a cell; with `times` as many rows as usual.
 
         Raises
@@ -101,9 +103,13 @@ class Verdict:
     seeds: int
 
 
-def _others_best(cells: Cells, family: str, others: Sequence[str], problems: Sequence[str]) -> float:
+def _others_best(
+    cells: Cells, family: str, others: Sequence[str], problems: Sequence[str]
+) -> float:
     """The family's share less the best other's, over problems that they share."""
-    rivals = [name for name in others if name != family and all(cells.have([name], p) for p in problems)]
+    rivals = [
+        name for name in others if name != family and all(cells.have([name], p) for p in problems)
+    ]
     if not rivals:
         raise MissingCell("no rival")
     return cells.share(family, problems) - max(cells.share(name, problems) for name in rivals)
@@ -120,12 +126,16 @@ def _steadier(cells: Cells) -> float:
     rivals = [name for name in cells.have(SINGLE, "mixed") if name != "forest"]
     if not rivals:
         raise MissingCell("no rival")
-    return float(np.mean([_lost_to_noise(cells, name) for name in rivals])) - _lost_to_noise(cells, "forest")
+    return float(np.mean([_lost_to_noise(cells, name) for name in rivals])) - _lost_to_noise(
+        cells, "forest"
+    )
 
 
 def _doublings(cells: Cells, family: str, other: str) -> float:
     """log2 of how many times longer one takes to fit than another, mean over problems that both were run on."""
-    problems = [p for p in (*TABULAR, *SEQUENCE) if cells.have([family, other], p) == [family, other]]
+    problems = [
+        p for p in (*TABULAR, *SEQUENCE) if cells.have([family, other], p) == [family, other]
+    ]
     if not problems:
         raise MissingCell(f"{family} and {other}")
     ratios = [cells("fit_s", p, family) / max(cells("fit_s", p, other), 1e-9) for p in problems]
@@ -153,7 +163,9 @@ def _sequence(family: str, cells: Cells) -> float:
 
 
 def _hungrier(family: str, cells: Cells) -> float:
-    return _lost_to_few(cells, family) - float(np.mean([_lost_to_few(cells, name) for name in FLAT]))
+    return _lost_to_few(cells, family) - float(
+        np.mean([_lost_to_few(cells, name) for name in FLAT])
+    )
 
 
 def _slower(family: str, cells: Cells) -> float:
@@ -263,12 +275,19 @@ def _claims() -> tuple[Claim, ...]:
 CLAIMS = _claims()
 
 
-def judge(rows: Sequence[Mapping[str, Any]], base_rows: int, claims: Sequence[Claim] = CLAIMS) -> list[Verdict]:
+def judge(
+    rows: Sequence[Mapping[str, Any]], base_rows: int, claims: Sequence[Claim] = CLAIMS
+) -> list[Verdict]:
     """Verdicts on all claims from measured cells (:func:`studies.families.cells.run`)."""
     by_seed: dict[int, dict[tuple[str, str, int, float], Mapping[str, Any]]] = {}
     for row in rows:
-        by_seed.setdefault(row["seed"], {})[(row["problem"], row["family"], row["rows"], row["noise"])] = row
-    return [_judged(claim, [Cells(found, base_rows) for _, found in sorted(by_seed.items())]) for claim in claims]
+        by_seed.setdefault(row["seed"], {})[
+            (row["problem"], row["family"], row["rows"], row["noise"])
+        ] = row
+    return [
+        _judged(claim, [Cells(found, base_rows) for _, found in sorted(by_seed.items())])
+        for claim in claims
+    ]
 
 
 def _judged(claim: Claim, seeds: Sequence[Cells]) -> Verdict:
@@ -304,7 +323,11 @@ def summary(rows: Sequence[Mapping[str, Any]], base_rows: int) -> list[dict[str,
             line[key] = float(np.mean(known)) if known else None
         noisy = sorted({cell["noise"] for cell in cells if cell["rows"] == base_rows})
         line["share_by_noise"] = {
-            f"{noise:g}": float(np.mean([c["share"] for c in cells if c["noise"] == noise and c["rows"] == base_rows]))
+            f"{noise:g}": float(
+                np.mean(
+                    [c["share"] for c in cells if c["noise"] == noise and c["rows"] == base_rows]
+                )
+            )
             for noise in noisy
         }
         lines.append(line)

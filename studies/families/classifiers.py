@@ -88,7 +88,9 @@ def platt(decision: Floats, up: Floats, weights: Floats, rounds: int = 50) -> tu
     beta = np.array([0.0, float(np.log((ones + 1) / (zeros + 1)))])
     for _ in range(rounds):
         chance = expit(design @ beta)
-        hessian = (design * (weights * chance * (1 - chance))[:, None]).T @ design + 1e-9 * np.eye(2)
+        hessian = (design * (weights * chance * (1 - chance))[:, None]).T @ design + 1e-9 * np.eye(
+            2
+        )
         step = np.linalg.solve(hessian, design.T @ (weights * (target - chance)))
         beta += np.clip(step, -5.0, 5.0)
         if np.abs(step).max() < 1e-9:
@@ -128,7 +130,9 @@ class Logistic(Classifier):
             self.n_iter_ += 1
             chance = expit(Z @ beta)
             slope = Z.T @ (weights * (up - chance)) - penalty * beta
-            curvature = (Z * (weights * np.maximum(chance * (1 - chance), 1e-9))[:, None]).T @ Z + np.diag(penalty)
+            curvature = (
+                Z * (weights * np.maximum(chance * (1 - chance), 1e-9))[:, None]
+            ).T @ Z + np.diag(penalty)
             step = np.linalg.solve(curvature, slope)
             # half steps where a whole one would leap over the optimum of separable data
             beta += step * min(1.0, 8.0 / max(float(np.abs(step).max()), 1e-300))
@@ -176,7 +180,16 @@ class SvmClassifier(SupportVectors, Classifier):
     Chances come from decision values that three contiguous folds give out of fold, calibrated as Platt (1999).
     """
 
-    learned = ("vectors_", "dual_", "gamma_", "intercept_", "mean_", "deviation_", "slope_", "offset_")
+    learned = (
+        "vectors_",
+        "dual_",
+        "gamma_",
+        "intercept_",
+        "mean_",
+        "deviation_",
+        "slope_",
+        "offset_",
+    )
 
     def _fit(self, X: Floats, up: Floats, weights: Floats) -> None:
         from sklearn.svm import SVC, LinearSVC
@@ -190,7 +203,9 @@ class SvmClassifier(SupportVectors, Classifier):
         for fold in np.array_split(np.arange(len(Z)), _FOLDS):
             rest = np.setdiff1d(np.arange(len(Z)), fold)
             if len(np.unique(up[rest][weights[rest] > 0])) == 2:
-                machine = self.machine(LinearSVC, SVC, gamma_of(Z[rest])).fit(Z[rest], up[rest], weights[rest])
+                machine = self.machine(LinearSVC, SVC, gamma_of(Z[rest])).fit(
+                    Z[rest], up[rest], weights[rest]
+                )
                 decision[fold] = machine.decision_function(Z[fold])
                 known[fold] = True
         self.hold(self.machine(LinearSVC, SVC, gamma).fit(Z, up, weights), gamma)
@@ -262,7 +277,11 @@ class RegimeClassifier(Classifier):
 
     def put_back(self, kept: Mapping[str, NDArray[Any]]) -> Self:
         """Restore the states, then the share of ups."""
-        inner = {name.removeprefix("gate."): value for name, value in kept.items() if name.startswith("gate.")}
+        inner = {
+            name.removeprefix("gate."): value
+            for name, value in kept.items()
+            if name.startswith("gate.")
+        }
         self.gate_ = self._gate().put_back(inner)
         return super().put_back(kept)
 
@@ -289,4 +308,8 @@ def classifier(name: str, seed: int = 0, steps: int = 1) -> Any:
     kind, settings = MODELS[name]
     known = inspect.signature(kind).parameters
     given = {"random_state": seed, "steps": steps}
-    return kind(**{key: value for key, value in given.items() if key in known}, **card_of(name).settings, **settings)
+    return kind(
+        **{key: value for key, value in given.items() if key in known},
+        **card_of(name).settings,
+        **settings,
+    )

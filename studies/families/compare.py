@@ -63,7 +63,9 @@ def _settings(section: CompareSection, seed: int) -> tuple[Settings, list[dict[s
         if family not in candidates():
             card_of(family)
     absent = [(family, module) for family in asked if (module := lacking(family)) is not None]
-    missing = [{"family": f, "module": m, "extra": f"tercel[{card_of(f).extra}]"} for f, m in absent]
+    missing = [
+        {"family": f, "module": m, "extra": f"tercel[{card_of(f).extra}]"} for f, m in absent
+    ]
     gone = {one["family"] for one in missing}
     seeds = tuple(seed * 1000 + i for i in range(section.seeds))
     problems: tuple[str, ...] = section.problems or tuple(PROBLEMS)
@@ -88,21 +90,27 @@ def claim_folder(settings: Any, out: Path) -> None:
             )
         return
     if out.exists() and any(out.iterdir()):
-        raise ConfigError("an empty or new folder as `out=`", f"{out} holds other files", "name another `out=`")
+        raise ConfigError(
+            "an empty or new folder as `out=`", f"{out} holds other files", "name another `out=`"
+        )
     out.mkdir(parents=True, exist_ok=True)
     file.write_text(json_text(mine) + "\n", encoding="utf-8")
 
 
 def _measure(settings: Settings, out: Path) -> list[dict[str, Any]]:
     """Measured cells, from the folder where they are there."""
-    cells = plan(settings.families, settings.problems, settings.rows, settings.noise, settings.seeds)
+    cells = plan(
+        settings.families, settings.problems, settings.rows, settings.noise, settings.seeds
+    )
     found = {cell: kept for cell in cells if (kept := _kept(out, cell)) is not None}
     todo = [cell for cell in cells if cell not in found]
     if found and todo:
         say(f"{len(found)} of {len(cells)} cells are measured already")
     if todo:
         with progress(counted=True, transient=True, now=True) as bar:
-            task = bar.add_task("compare", total=len(cells), completed=len(found), now="loading libraries")
+            task = bar.add_task(
+                "compare", total=len(cells), completed=len(found), now="loading libraries"
+            )
             warm(settings.families)
             meter = ProcessMeter()
             for cell in todo:
@@ -116,7 +124,9 @@ def _measure(settings: Settings, out: Path) -> list[dict[str, Any]]:
 def _kept(out: Path, cell: FittedCell) -> dict[str, Any] | None:
     """A measured cell; one that was cut short by a crash is measured anew."""
     try:
-        kept: dict[str, Any] = json.loads((out / CELLS / f"{cell.key}.json").read_text(encoding="utf-8"))
+        kept: dict[str, Any] = json.loads(
+            (out / CELLS / f"{cell.key}.json").read_text(encoding="utf-8")
+        )
     except (OSError, ValueError):
         return None
     return kept if kept.get("seed") == cell.seed else None

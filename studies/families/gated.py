@@ -51,7 +51,9 @@ class _Gated(Estimator):
     def _fit(self, X: Floats, y: Floats, weights: Floats) -> None:
         if not 1 <= self.states <= MOST_STATES:
             raise DataError(f"1 to {MOST_STATES} states", str(self.states), "use fewer states")
-        self.gate_ = KINDS[self.regimes](states=self.states, random_state=self.random_state).fit(self._gate(X))
+        self.gate_ = KINDS[self.regimes](states=self.states, random_state=self.random_state).fit(
+            self._gate(X)
+        )
         chance = self.gate_.predict_proba(self._gate(X))
         model = self.usual() if self.expert is None else self.expert
         self.experts_ = []
@@ -66,7 +68,9 @@ class _Gated(Estimator):
     def mixed(self, X: Floats, told: Callable[[Any], Floats]) -> Floats:
         """What the experts say of rows, (n,), each as likely as its regime."""
         chance = self.gate_.predict_proba(self._gate(X))
-        return np.asarray((chance * np.stack([told(one) for one in self.experts_], axis=1)).sum(axis=1))
+        return np.asarray(
+            (chance * np.stack([told(one) for one in self.experts_], axis=1)).sum(axis=1)
+        )
 
 
 class GatedClassifier(_Gated, Classifier):

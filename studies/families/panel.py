@@ -30,7 +30,15 @@ from tercel.core.errors import DataError
 from tercel.core.plain import json_text, plain
 from tercel.core.stats import mean_interval
 from tercel.core.written import beside
-from tercel.signals.fusion_walk import Fold, base_names, fit_base, fused, mean_of_said, out_of_fold, thinned
+from tercel.signals.fusion_walk import (
+    Fold,
+    base_names,
+    fit_base,
+    fused,
+    mean_of_said,
+    out_of_fold,
+    thinned,
+)
 from tercel.signals.leak import CEILING
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.runs.build import dataset_of_config
@@ -106,13 +114,21 @@ def long_short(
     names, who = np.unique(np.asarray(instrument), return_inverse=True)
     known, at = np.unique(np.asarray(dates), return_inverse=True)
     if len(known) < 2 or len(names) < 2:
-        raise DataError("at least two dates and two names", f"{len(known)} and {len(names)}", "use a longer panel")
+        raise DataError(
+            "at least two dates and two names",
+            f"{len(known)} and {len(names)}",
+            "use a longer panel",
+        )
     held = np.zeros(len(names))
     gross, turned = np.zeros(len(known)), np.zeros(len(known))
     for i in range(len(known)):
         rows = np.flatnonzero((at == i) & np.isfinite(f) & np.isfinite(o))
         if len(rows) < 2:
-            raise DataError("at least two names with a forecast on every date", f"{len(rows)} on date {i}", "drop it")
+            raise DataError(
+                "at least two names with a forecast on every date",
+                f"{len(rows)} on date {i}",
+                "drop it",
+            )
         count = max(1, int(len(rows) * share))
         order = rows[np.argsort(f[rows], kind="stable")]
         wanted = np.zeros(len(names))
@@ -130,7 +146,9 @@ def long_short(
     )  # fmt: skip
 
 
-def smoothed(forecast: ArrayLike, dates: ArrayLike, instrument: ArrayLike, *, decay: float = 0.5) -> Floats:
+def smoothed(
+    forecast: ArrayLike, dates: ArrayLike, instrument: ArrayLike, *, decay: float = 0.5
+) -> Floats:
     """Forecasts averaged with their own past, `decay` times the last date's average: turnover control.
 
     Missing dates of a name start it afresh.
@@ -213,14 +231,18 @@ def _trimmer() -> Callable[[int], int] | None:
     return found
 
 
-def costs(data: Dataset, name: str, train: TrainSection, folds: list[Fold], seed: int) -> dict[str, Any]:
+def costs(
+    data: Dataset, name: str, train: TrainSection, folds: list[Fold], seed: int
+) -> dict[str, Any]:
     """One training on the last fold's rows, all sources, and its forecasts: seconds, MiB at the peak, us a row."""
     meter, (past, test) = ProcessMeter(), folds[-1]
     rows = thinned(past, data.dates, train.most_rows)
     fit_s, peak, row_us = 0.0, 0.0, 0.0
     for source in data.ranking:
         try:
-            fitted = meter(partial(fit_base, data, source, name, rows, seed, train.settings), memory=True)
+            fitted = meter(
+                partial(fit_base, data, source, name, rows, seed, train.settings), memory=True
+            )
         except DataError:
             continue
         x = data.x[test][:, np.array(data.sources[source])]
@@ -241,7 +263,13 @@ def noise(
     tested = np.sort(np.concatenate([test for _, test in folds]))
     part, found = data.rows(tested), {}
     for level in compare_section(config).noise:
-        about = {**train.model_dump(mode="json"), "families": [name], "seed": seed, "n": data.n, "level": level}
+        about = {
+            **train.model_dump(mode="json"),
+            "families": [name],
+            "seed": seed,
+            "n": data.n,
+            "level": level,
+        }
         file = out / f"noise-{name}-{level:.2f}.json"
         kept = _noise_kept(file, json.loads(json_text(about)))
         if kept is None:
@@ -298,7 +326,9 @@ def calibration(forecast: Floats, part: Dataset, rng: np.random.Generator) -> di
 def regressors(asked: tuple[str, ...]) -> tuple[str, ...]:
     """Families that forecast numbers and are installed: those asked for, or all tabular ones."""
     found = asked or tuple(name for name in FAMILIES if name not in SEQUENCES)
-    return tuple(n for n in found if n in FAMILIES and n not in STATES and absent(family(n)) is None)
+    return tuple(
+        n for n in found if n in FAMILIES and n not in STATES and absent(family(n)) is None
+    )
 
 
 def compare_on_panel(config: SignalsConfig, seed: int, out: Path) -> dict[str, Any]:
@@ -306,7 +336,9 @@ def compare_on_panel(config: SignalsConfig, seed: int, out: Path) -> dict[str, A
     data = dataset_of_config(config, seed)
     names = regressors(compare_section(config).families or config.train.families)
     if not names:
-        raise DataError("a family that forecasts numbers", "none of those asked for", "add linear or boosting")
+        raise DataError(
+            "a family that forecasts numbers", "none of those asked for", "add linear or boosting"
+        )
     out.mkdir(parents=True, exist_ok=True)
     columns, seconds = [], {}
     for name in names:
@@ -317,7 +349,9 @@ def compare_on_panel(config: SignalsConfig, seed: int, out: Path) -> dict[str, A
     sources = len(data.ranking)
     forecasts = np.stack([column[:, s] for s in range(sources) for column in columns], axis=1)
     folds = folds_of(data, config.train)
-    value, _, even = fused(data, forecasts, base_names(data, names), folds, shrink=config.train.shrink)
+    value, _, even = fused(
+        data, forecasts, base_names(data, names), folds, shrink=config.train.shrink
+    )
     tested = np.sort(np.concatenate([test for _, test in folds]))
     part, rng = data.rows(tested), np.random.default_rng([seed, 5])
     table: list[dict[str, Any]] = []
@@ -329,7 +363,11 @@ def compare_on_panel(config: SignalsConfig, seed: int, out: Path) -> dict[str, A
         mean = mean_of_said(columns[at])[tested]
         spent = costs(data, name, config.train, folds, seed)
         right = calibration(mean, part, np.random.default_rng([seed, 7]))
-        dirty = noise(data, name, config, folds, seed, out) if compare_section(config).panel_noise else {}
+        dirty = (
+            noise(data, name, config, folds, seed, out)
+            if compare_section(config).panel_noise
+            else {}
+        )
         add(name, mean, {"all_fits_s": seconds[name], **spent, **right, "noise": dirty})
     if forecasts.shape[1] > 1:
         add("fusion", value[tested])
@@ -337,12 +375,22 @@ def compare_on_panel(config: SignalsConfig, seed: int, out: Path) -> dict[str, A
     for rule, (column, sign) in RULES.items():
         if column in data.names:
             add(rule, sign * data.x[tested, data.names.index(column)])
-    return {"table": table, "note": data.note, "rows": len(tested), "dates": len(np.unique(part.time_ns))}
+    return {
+        "table": table,
+        "note": data.note,
+        "rows": len(tested),
+        "dates": len(np.unique(part.time_ns)),
+    }
 
 
-def _kept(data: Dataset, name: str, train: TrainSection, seed: int, out: Path) -> tuple[Floats, float]:
+def _kept(
+    data: Dataset, name: str, train: TrainSection, seed: int, out: Path
+) -> tuple[Floats, float]:
     """A family's forecasts, from its file where it is there and of the same settings."""
-    file, about = out / f"{name}.npz", json_text({**train.model_dump(), "families": [name], "seed": seed, "n": data.n})
+    file, about = (
+        out / f"{name}.npz",
+        json_text({**train.model_dump(), "families": [name], "seed": seed, "n": data.n}),
+    )
     if file.exists():
         try:
             with np.load(file) as kept:
@@ -363,7 +411,10 @@ def scored(forecast: Floats, data: Dataset, rng: np.random.Generator) -> dict[st
     if ic.mean > CEILING:
         warning = f"an IC of {ic.mean:.3f} is above {CEILING}: look for a leak before believing it"
     slow = smoothed(forecast, data.dates, data.instrument)
-    books = [long_short(f, data.outcome, data.dates, data.instrument, cost_bps=COST_BPS) for f in (forecast, slow)]
+    books = [
+        long_short(f, data.outcome, data.dates, data.instrument, cost_bps=COST_BPS)
+        for f in (forecast, slow)
+    ]
     forecasts = {
         "ic": ic.to_json(),
         "portfolio": books[0].to_json(),

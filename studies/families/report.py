@@ -22,7 +22,11 @@ def compare_page(result: dict[str, Any], verdicts: Sequence[Verdict]) -> str:
     lead = (
         f"Of {len(verdicts)} claims of the field, {counts['confirmed']} are confirmed, {counts['refuted']} refuted "
         f"and {counts['open']} open"
-        + (f"; {counts['absent']} cannot be judged, as a family was not run." if counts["absent"] else ".")
+        + (
+            f"; {counts['absent']} cannot be judged, as a family was not run."
+            if counts["absent"]
+            else "."
+        )
     )
     settings = result["settings"]
     sections = [
@@ -40,7 +44,9 @@ def compare_page(result: dict[str, Any], verdicts: Sequence[Verdict]) -> str:
             figures=[share_figure(table), cost_figure(table)],
         ),
         Section(
-            "Label noise", "Labels of the training flipped at random; the test is clean.", figures=[noise_figure(table)]
+            "Label noise",
+            "Labels of the training flipped at random; the test is clean.",
+            figures=[noise_figure(table)],
         ),
     ]
     if result["panel"]:
@@ -49,7 +55,9 @@ def compare_page(result: dict[str, Any], verdicts: Sequence[Verdict]) -> str:
         "rows to train on": settings["rows"], "rows to test on": settings["test_rows"], "seeds": len(settings["seeds"]),
         "absent": ", ".join(f"{one['family']} ({one['extra']})" for one in result["absent"]) or "nothing",
     }  # fmt: skip
-    return render("Families of models, compared", lead, sections, facts, "printed by: tercel signals compare")
+    return render(
+        "Families of models, compared", lead, sections, facts, "printed by: tercel signals compare"
+    )
 
 
 def claims_table(verdicts: Sequence[Verdict]) -> str:
@@ -63,15 +71,28 @@ def claims_table(verdicts: Sequence[Verdict]) -> str:
         for v in verdicts
     ]
     rules = [(f"{v.family}: {v.text}", v.rule, v.source) for v in verdicts]
-    return plain_table(("claim", "verdict", "number", "low", "high"), numbers, "Verdicts") + plain_table(
-        ("claim", "its number", "said by"), rules, "What the numbers are", prose=True
-    )
+    return plain_table(
+        ("claim", "verdict", "number", "low", "high"), numbers, "Verdicts"
+    ) + plain_table(("claim", "its number", "said by"), rules, "What the numbers are", prose=True)
 
 
 def _skill_table(table: Sequence[dict[str, Any]]) -> str:
     keys = ("share", "accuracy", "auc", "brier", "ece", "fit_s", "peak_mib", "row_us", "one_us")
-    heads = ("share", "accuracy", "AUC", "Brier", "ECE", "fit s", "peak MiB", "us a row, batch", "us, one row")
-    rows = [(f"{line['problem']}: {line['family']}", *(_short(line[key]) for key in keys)) for line in table]
+    heads = (
+        "share",
+        "accuracy",
+        "AUC",
+        "Brier",
+        "ECE",
+        "fit s",
+        "peak MiB",
+        "us a row, batch",
+        "us, one row",
+    )
+    rows = [
+        (f"{line['problem']}: {line['family']}", *(_short(line[key]) for key in keys))
+        for line in table
+    ]
     return plain_table(("problem: family", *heads), rows, "Means over seeds")
 
 
@@ -91,11 +112,27 @@ def _panel_section(panel: dict[str, Any]) -> Section:
          line["row_us"], ", ".join(f"{float(k):.0%} {v['mean']:.4f}" for k, v in line["noise"].items()))
         for line in panel["table"] if line["fit_s"] is not None
     ]  # fmt: skip
-    costs = ("family", "accuracy", "slope", "rows", "fit s", "peak MiB", "us a row", "IC by labels exchanged")
+    costs = (
+        "family",
+        "accuracy",
+        "slope",
+        "rows",
+        "fit s",
+        "peak MiB",
+        "us a row",
+        "IC by labels exchanged",
+    )
     html = plain_table(heads, rows, "Walk-forward, out of sample")
-    html += plain_table(costs, taken, "Calibration, one fit on the last year's training rows, label noise")
+    html += plain_table(
+        costs, taken, "Calibration, one fit on the last year's training rows, label noise"
+    )
     ics = {line["name"]: line["ic"] for line in panel["table"]}
-    return Section("On the panel", [panel["note"]], html=html, figures=[interval_figure("panel", "rank IC", ics)])
+    return Section(
+        "On the panel",
+        [panel["note"]],
+        html=html,
+        figures=[interval_figure("panel", "rank IC", ics)],
+    )
 
 
 def _families(table: Sequence[dict[str, Any]]) -> list[str]:
@@ -115,38 +152,69 @@ def share_figure(table: Sequence[dict[str, Any]]) -> Figure:
         for number, family in enumerate(families):
             lines = [line for line in table if line["family"] == family]
             height = [
-                problems.index(line["problem"]) + 0.7 * (number / max(len(families) - 1, 1) - 0.5) for line in lines
+                problems.index(line["problem"]) + 0.7 * (number / max(len(families) - 1, 1) - 0.5)
+                for line in lines
             ]
-            panel.plot([line["share"] for line in lines], height, "o", color=colours[family].token, label=family)
+            panel.plot(
+                [line["share"] for line in lines],
+                height,
+                "o",
+                color=colours[family].token,
+                label=family,
+            )
         panel.set_yticks(range(len(problems)), problems)
         panel.invert_yaxis()
         panel.grid(axis="y", visible=False)
         panel.set_xlabel("share of the oracle's skill")
         drawing.legend(loc="outside right upper")
 
-    summary = "; ".join(f"{line['family']} on {line['problem']} {line['share']:.2f}" for line in table)
-    return finished(drawing, "share", f"Share of the oracle's skill. {summary}.", "Right is better; 1 is the oracle.")
+    summary = "; ".join(
+        f"{line['family']} on {line['problem']} {line['share']:.2f}" for line in table
+    )
+    return finished(
+        drawing,
+        "share",
+        f"Share of the oracle's skill. {summary}.",
+        "Right is better; 1 is the oracle.",
+    )
 
 
-def cost_figure(table: Sequence[dict[str, Any]], label: str = "mean share of the oracle's skill") -> Figure:
+def cost_figure(
+    table: Sequence[dict[str, Any]], label: str = "mean share of the oracle's skill"
+) -> Figure:
     """Time to fit against skill, mean over problems."""
     families = _families(table)
     colours = style.series_colours(families)
     points = {
-        family: tuple(float(np.mean([x[key] for x in table if x["family"] == family])) for key in ("fit_s", "share"))
+        family: tuple(
+            float(np.mean([x[key] for x in table if x["family"] == family]))
+            for key in ("fit_s", "share")
+        )
         for family in families
     }
 
     with sketch(3.6) as drawing:
         panel = drawing.subplots()
         for family, (seconds, share) in points.items():
-            panel.plot([max(seconds, 1e-5)], [share], "o", markersize=8, color=colours[family].token)
-            panel.annotate(family, (max(seconds, 1e-5), share), xytext=(6, 4), textcoords="offset points", fontsize=8.5)
+            panel.plot(
+                [max(seconds, 1e-5)], [share], "o", markersize=8, color=colours[family].token
+            )
+            panel.annotate(
+                family,
+                (max(seconds, 1e-5), share),
+                xytext=(6, 4),
+                textcoords="offset points",
+                fontsize=8.5,
+            )
         panel.set_xscale("log")
         panel.set(xlabel="seconds to fit", ylabel=label)
 
-    summary = "; ".join(f"{family}: {seconds:.3f} s, {share:.2f}" for family, (seconds, share) in points.items())
-    return finished(drawing, "cost", f"Time to fit against skill. {summary}.", "Up and left is better.")
+    summary = "; ".join(
+        f"{family}: {seconds:.3f} s, {share:.2f}" for family, (seconds, share) in points.items()
+    )
+    return finished(
+        drawing, "cost", f"Time to fit against skill. {summary}.", "Up and left is better."
+    )
 
 
 def noise_figure(table: Sequence[dict[str, Any]]) -> Figure:
@@ -159,16 +227,24 @@ def noise_figure(table: Sequence[dict[str, Any]]) -> Figure:
         for line in lines:
             levels = [100 * float(level) for level in line["share_by_noise"]]
             shares = list(line["share_by_noise"].values())
-            panel.plot(levels, shares, "o-", color=colours[line["family"]].token, label=line["family"])
+            panel.plot(
+                levels, shares, "o-", color=colours[line["family"]].token, label=line["family"]
+            )
         panel.set(xlabel="% of training labels flipped", ylabel="share of the oracle's skill")
         if lines:
             drawing.legend(loc="outside right upper")
 
     summary = "; ".join(
-        f"{line['family']} " + ", ".join(f"{float(k):.0%} {v:.2f}" for k, v in line["share_by_noise"].items())
+        f"{line['family']} "
+        + ", ".join(f"{float(k):.0%} {v:.2f}" for k, v in line["share_by_noise"].items())
         for line in lines
     )
-    return finished(drawing, "noise", f"Skill on `mixed` under label noise. {summary}.", "Flatter is more robust.")
+    return finished(
+        drawing,
+        "noise",
+        f"Skill on `mixed` under label noise. {summary}.",
+        "Flatter is more robust.",
+    )
 
 
 def claims_figure(verdicts: Sequence[Verdict]) -> Figure:
@@ -183,7 +259,9 @@ def claims_figure(verdicts: Sequence[Verdict]) -> Figure:
             ends = [abs(x) for x in (v.mean, v.ci_low, v.ci_high) if x is not None]
             scale = max(*ends, 1e-12) if len(ends) > 1 else max(ends[0], 1e-12)
             if v.ci_low is not None and v.ci_high is not None:
-                panel.plot([v.ci_low / scale, v.ci_high / scale], [row, row], color=colour, linewidth=2)
+                panel.plot(
+                    [v.ci_low / scale, v.ci_high / scale], [row, row], color=colour, linewidth=2
+                )
             panel.plot([(v.mean or 0.0) / scale], [row], "o", color=colour)
         panel.set_yticks(range(len(shown)), [f"{v.family}: {v.text}" for v in shown])
         panel.set_xticks([0], ["0"])
@@ -193,5 +271,8 @@ def claims_figure(verdicts: Sequence[Verdict]) -> Figure:
 
     summary = "; ".join(f"{v.family}, {v.text}: {v.verdict}" for v in verdicts)
     return finished(
-        drawing, "claims", f"Verdicts. {summary}.", "Each row has a scale of its own; numbers in the table."
+        drawing,
+        "claims",
+        f"Verdicts. {summary}.",
+        "Each row has a scale of its own; numbers in the table.",
     )

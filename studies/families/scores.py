@@ -10,7 +10,9 @@ from tercel.core.stats.ranks import ranks
 def single_class(which: object, rows: int) -> DataError:
     """Error of a set that holds one class alone."""
     return DataError(
-        "at least two classes", f"class {which} alone in {rows} rows", "use a longer span or another label"
+        "at least two classes",
+        f"class {which} alone in {rows} rows",
+        "use a longer span or another label",
     )
 
 

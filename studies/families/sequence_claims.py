@@ -32,7 +32,11 @@ def of_days(rows: Rows) -> list[dict[str, Any]]:
 
 def of_costs(rows: Rows) -> list[dict[str, Any]]:
     """What cells took: a line a cell, horizons in the place of days."""
-    return [{**_of(one, COSTS), "seed": one["horizon"], "fit_s": one["fit_s"]} for one in rows if one["fit_s"]]
+    return [
+        {**_of(one, COSTS), "seed": one["horizon"], "fit_s": one["fit_s"]}
+        for one in rows
+        if one["fit_s"]
+    ]
 
 
 def _of(one: Mapping[str, Any], problem: str) -> dict[str, Any]:
@@ -42,7 +46,9 @@ def _of(one: Mapping[str, Any], problem: str) -> dict[str, Any]:
 def verdicts(rows: Rows, base: int) -> list[Verdict]:
     """Each claim on measured cells, the ordinary ones being those of `base` rows, which is ten times a power of ten."""
     problems = tuple(dict.fromkeys(f"{one['horizon']} s" for one in rows))
-    return judge(of_days(rows), base, _skill(rows, base, problems)) + judge(of_costs(rows), base, _costs())
+    return judge(of_days(rows), base, _skill(rows, base, problems)) + judge(
+        of_costs(rows), base, _costs()
+    )
 
 
 def best(rows: Rows, base: int, names: Sequence[str], key: str = "r2") -> str:
@@ -58,7 +64,9 @@ def _skill(rows: Rows, base: int, problems: Sequence[str]) -> list[Claim]:
     def of(c: Cells, key: str, name: str, times: float = 1.0) -> float:
         return float(np.mean([c(key, problem, name, times=times) for problem in problems]))
 
-    def less(name: str, other: str, times: float = 1.0, key: str = "r2") -> Callable[[Cells], float]:
+    def less(
+        name: str, other: str, times: float = 1.0, key: str = "r2"
+    ) -> Callable[[Cells], float]:
         return lambda c: of(c, key, name, times) - of(c, key, other, times)
 
     def lost(c: Cells, name: str) -> float:
@@ -135,7 +143,9 @@ def _costs() -> list[Claim]:
         return doublings(c, name, "boosting") - 1.0
 
     def power(c: Cells) -> float:
-        few, many = (c("fit_s", COSTS, SVM_RBF.name, times=rows / c.rows) for rows in (1_000, 10_000))
+        few, many = (
+            c("fit_s", COSTS, SVM_RBF.name, times=rows / c.rows) for rows in (1_000, 10_000)
+        )
         return math.log10(many / few) - 1.3
 
     quick = (*MOMENT[1:], *SEQUENCES)

@@ -41,7 +41,17 @@ GATED: Final = "gated_linear"
 LAID: Final = ("linear_steps", "boosting_steps")
 MEAN: Final = "mean"
 MEAN_OF: Final = ("linear", "boosting", "lstm")
-SINGLE: Final = ("linear", "svm_linear", "boosting", GATED, *LAID, "svm_rbf", "lstm", "transformer", "forest")
+SINGLE: Final = (
+    "linear",
+    "svm_linear",
+    "boosting",
+    GATED,
+    *LAID,
+    "svm_rbf",
+    "lstm",
+    "transformer",
+    "forest",
+)
 """All that are fitted, the quick ones first."""
 JUDGED_S: Final = 5
 """Seconds between the rows that are judged."""
@@ -82,7 +92,12 @@ def steps_of(name: str, steps: int) -> int:
 def made(name: str, rows: int, steps: int, seed: int) -> tuple[Any, Any]:
     """An unfitted regressor and classifier."""
     if name == GATED:
-        how: dict[str, Any] = {"columns": STATE, "regimes": "clusters", "states": 3, "random_state": seed}
+        how: dict[str, Any] = {
+            "columns": STATE,
+            "regimes": "clusters",
+            "states": 3,
+            "random_state": seed,
+        }
         return GatedRegressor(**how), GatedClassifier(**how)
     name = name.removesuffix("_steps")
     if name in SEQUENCES:
@@ -114,7 +129,9 @@ class Lot:
             x[at : at + len(part)] = day.sequences(part, steps)
             at += len(part)
         y = np.concatenate([day.outcome(part, horizon) for day, part in each])
-        return cls(x, y, np.repeat(np.arange(len(rows)), [len(one) for one in rows]), _joined(days, rows))
+        return cls(
+            x, y, np.repeat(np.arange(len(rows)), [len(one) for one in rows]), _joined(days, rows)
+        )
 
     def clip(self, low: Floats, high: Floats) -> None:
         """Hold every step's features (F,) within bounds, in place."""
@@ -166,7 +183,9 @@ def kept_of(model: Any) -> Mapping[str, Any]:
     if not isinstance(model, GatedRegressor):
         return model.kept()  # type: ignore[no-any-return]
     parts = (model.gate_, *model.experts_)
-    return {f"{at}.{name}": array for at, one in enumerate(parts) for name, array in one.kept().items()}
+    return {
+        f"{at}.{name}": array for at, one in enumerate(parts) for name, array in one.kept().items()
+    }
 
 
 def seen(cell: BookCell) -> int:
@@ -225,10 +244,15 @@ def covered(scores: Floats, ns: Ints, horizon: int, test: Any) -> dict[str, Any]
     fixed = AdaptiveWidth(rate=0.0, window=len(scores))
     fixed.learn(scores[~test], float("nan"))
     moving, _ = widths(scores, minute, end, int(end.max()), AdaptiveWidth(window=REMEMBERED))
-    return {"coverage_fixed": scores <= fixed.width(), "coverage": scores <= np.nan_to_num(moving, nan=np.inf)}
+    return {
+        "coverage_fixed": scores <= fixed.width(),
+        "coverage": scores <= np.nan_to_num(moving, nan=np.inf),
+    }
 
 
-def compared(rows: Sequence[Mapping[str, Any]], key: str = "r2", than: str = "linear") -> list[dict[str, Any]]:
+def compared(
+    rows: Sequence[Mapping[str, Any]], key: str = "r2", than: str = "linear"
+) -> list[dict[str, Any]]:
     """Each cell less the line of the same rows and horizon, paired by day: mean, 95 % by Student's t, p."""
     lines = {(one["rows"], one["horizon"]): one for one in rows if one["family"] == than}
     found = []
@@ -239,7 +263,10 @@ def compared(rows: Sequence[Mapping[str, Any]], key: str = "r2", than: str = "li
         pairs = zip(one["by_day"], line["by_day"], strict=True)
         less = [a[key] - b[key] for a, b in pairs if a[key] is not None and b[key] is not None]
         mean, half = weighted_interval(less, [1.0] * len(less))
-        about = {name: one[name] for name in ("rows", "horizon", "family")} | {"mean": mean, "days": len(less)}
+        about = {name: one[name] for name in ("rows", "horizon", "family")} | {
+            "mean": mean,
+            "days": len(less),
+        }
         if mean is None or half is None:
             found.append(about | {"ci_low": None, "ci_high": None, "p": 1.0})
             continue

@@ -76,7 +76,9 @@ def run(
     for name in families:
         check_known(name, (*SINGLE, MEAN), said=f"family {name!r}")
     data = read_book_rows(Lake(lake), symbol, left_out, steps, HORIZONS)
-    settings = BookSettings(symbol, _dates(data.train), _dates(data.calibrate), _dates(data.test), steps)
+    settings = BookSettings(
+        symbol, _dates(data.train), _dates(data.calibrate), _dates(data.test), steps
+    )
     claim_folder(settings, out)
     asked, notes = planned(rows, families or SINGLE, data.most, seed)
     for note in notes:
@@ -110,7 +112,9 @@ def planned(
     for size in sizes:
         for name in (one for one in SINGLE if one in families):
             if size > LIMITS.get(name, size):
-                notes.append(f"{name} is not trained on {size:,} rows: it would take over ten minutes, or ten GiB")
+                notes.append(
+                    f"{name} is not trained on {size:,} rows: it would take over ten minutes, or ten GiB"
+                )
             else:
                 cells += [BookCell(size, horizon, name, seed) for horizon in HORIZONS]
     return cells, notes
@@ -141,14 +145,24 @@ def _measured(
         for rows, horizon, seed in groups:
             parts = [BookCell(rows, horizon, name, seed) for name in MEAN_OF]
             if all(one in cells for one in parts):
-                found.append(_mean([_kept(out, one) for one in parts], BookCell(rows, horizon, MEAN, seed), data))
+                found.append(
+                    _mean(
+                        [_kept(out, one) for one in parts],
+                        BookCell(rows, horizon, MEAN, seed),
+                        data,
+                    )
+                )
     return found
 
 
 def _mean(parts: Sequence[Any], cell: BookCell, data: BookRows) -> dict[str, Any]:
     value, chance = (np.mean([told[at] for _, told in parts], axis=0) for at in range(2))
     took = {key: sum(one[key] for one, _ in parts) for key in ("fit_s", "one_us", "model_kib")}
-    return {**scored(cell, data, (value, chance)), **took, "peak_mib": max(one["peak_mib"] or 0 for one, _ in parts)}
+    return {
+        **scored(cell, data, (value, chance)),
+        **took,
+        "peak_mib": max(one["peak_mib"] or 0 for one, _ in parts),
+    }
 
 
 def _warm(names: Sequence[str] | Mapping[str, None], steps: int) -> None:
@@ -168,7 +182,10 @@ def _kept(out: Path, cell: BookCell) -> tuple[dict[str, Any], Told] | None:
             value, chance = (kept[name].astype(np.float64) for name in ("value", "chance"))
     except (OSError, ValueError, KeyError, EOFError):
         return None
-    return {name: None if np.isnan(number) else number for name, number in numbers.items()}, (value, chance)
+    return {name: None if np.isnan(number) else number for name, number in numbers.items()}, (
+        value,
+        chance,
+    )
 
 
 def _keep(out: Path, cell: BookCell, kept: tuple[dict[str, Any], Told]) -> None:
@@ -191,12 +208,18 @@ def _dates(days: Sequence[Any]) -> tuple[str, ...]:
 
 
 def _spans(settings: BookSettings) -> str:
-    parts = (("learned from", settings.train), ("intervals from", settings.calibrate), ("judged on", settings.test))
+    parts = (
+        ("learned from", settings.train),
+        ("intervals from", settings.calibrate),
+        ("judged on", settings.test),
+    )
     return "; ".join(f"{what} {len(days)} days, {days[0]} to {days[-1]}" for what, days in parts)
 
 
 def _lines(told: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-    less = {(one["rows"], one["horizon"], one["family"]): one for one in told["against_linear"]["r2"]}
+    less = {
+        (one["rows"], one["horizon"], one["family"]): one for one in told["against_linear"]["r2"]
+    }
     lines = []
     for one in sorted(told["cells"], key=lambda cell: (cell["horizon"], cell["rows"], -cell["r2"])):
         apart = less.get((one["rows"], one["horizon"], one["family"]))
@@ -211,7 +234,9 @@ def _lines(told: Mapping[str, Any]) -> list[tuple[Any, ...]]:
 
 def points_of(one: Mapping[str, Any]) -> dict[str, float | None]:
     """A difference of R² and its interval, in points."""
-    return {key: None if one[key] is None else 100 * one[key] for key in ("mean", "ci_low", "ci_high")}
+    return {
+        key: None if one[key] is None else 100 * one[key] for key in ("mean", "ci_low", "ci_high")
+    }
 
 
 def _judged(judged: Sequence[Verdict]) -> list[tuple[str, str, str, str]]:
@@ -240,7 +265,9 @@ def sequences_page(told: Mapping[str, Any], judged: Sequence[Verdict], base: int
         }  # fmt: skip
         text = f"R² of the move of the next {horizon} s, in points, less the line's of the same {base:,} rows, by day."
         figure = interval_figure(f"less-{horizon}", "R² less linear's, points", less)
-        sections.append(Section(f"Beside a line, {horizon} s", text, figures=[figure] if less else []))
+        sections.append(
+            Section(f"Beside a line, {horizon} s", text, figures=[figure] if less else [])
+        )
     points = [one | {"share": one["r2"]} for one in told["cells"] if one["rows"] == base]
     sections.append(
         Section(
@@ -250,5 +277,14 @@ def sequences_page(told: Mapping[str, Any], judged: Sequence[Verdict], base: int
     )  # fmt: skip
     held = sum(one.verdict == "confirmed" for one in judged)
     lead = f"Of {len(judged)} claims of the field, {held} are confirmed on the books of {settings['symbol']}."
-    facts = {"days judged": len(settings["test"]), "rows to train on": f"{told['rows_to_train_on']:,}"}
-    return render("Families of models on real books", lead, sections, facts, "printed by: python -m studies families")
+    facts = {
+        "days judged": len(settings["test"]),
+        "rows to train on": f"{told['rows_to_train_on']:,}",
+    }
+    return render(
+        "Families of models on real books",
+        lead,
+        sections,
+        facts,
+        "printed by: python -m studies families",
+    )

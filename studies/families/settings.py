@@ -15,7 +15,9 @@ class CompareSection(BaseModel):
 
     families: tuple[str, ...] = ()
     """Empty: all."""
-    problems: tuple[Literal["linear", "interaction", "mixed", "filter", "gated", "regime"], ...] = ()
+    problems: tuple[
+        Literal["linear", "interaction", "mixed", "filter", "gated", "regime"], ...
+    ] = ()
     """Empty: all."""
     rows: int = Field(default=1000, ge=200, le=1_000_000)
     test_rows: int = Field(default=2000, ge=200, le=1_000_000)
@@ -44,4 +46,6 @@ def compare_section(config: SignalsConfig) -> CompareSection:
     ConfigError
         An unknown key, with the nearest known one; a value that will not do.
     """
-    return validated(CompareSection, config.compare, f"[compare] of {config.name}", "`tercel signals compare`")
+    return validated(
+        CompareSection, config.compare, f"[compare] of {config.name}", "`tercel signals compare`"
+    )

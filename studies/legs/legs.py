@@ -56,7 +56,11 @@ def begin_legs(
     )
     if refused:
         remedy = "take the order before back, and wait until that is acknowledged"
-        raise CapacityError("markets in which nothing of ours is alive", f"{refused} of {len(which)} with lots", remedy)
+        raise CapacityError(
+            "markets in which nothing of ours is alive",
+            f"{refused} of {len(which)} with lots",
+            remedy,
+        )
 
 
 def figure(values: ArrayLike) -> dict[str, float | int | None]:
@@ -69,7 +73,13 @@ def figure(values: ArrayLike) -> dict[str, float | int | None]:
     array = array[np.isfinite(array)]
     n = len(array)
     if n < 2:
-        return {"mean": float(array[0]) if n else None, "ci_low": None, "ci_high": None, "se": None, "n": n}
+        return {
+            "mean": float(array[0]) if n else None,
+            "ci_low": None,
+            "ci_high": None,
+            "se": None,
+            "n": n,
+        }
     mean, se = float(array.mean()), float(array.std(ddof=1) / math.sqrt(n))
     return with_interval(mean, se, n, n - 1)
 

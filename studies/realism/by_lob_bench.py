@@ -18,9 +18,13 @@ def score(request: ScoreRequest, dates: list[str]) -> dict[str, Any]:
     symbol, venue, start, end = request.symbol, request.venue, request.start, request.end
     with lob_bench(request.peers) as bench:
         if request.lake is None:
-            days = data_days((venue or preset.venue, symbol or preset.symbol), request.data, dates, start, end)
+            days = data_days(
+                (venue or preset.venue, symbol or preset.symbol), request.data, dates, start, end
+            )
         else:
-            days = days_of(preset, request.lake, dates, symbol=symbol, venue=venue, start=start, end=end)
+            days = days_of(
+                preset, request.lake, dates, symbol=symbol, venue=venue, start=start, end=end
+            )
         of_one_market(preset, days)
         if not request.seen:
             refuse_seen(preset, days)
@@ -35,7 +39,10 @@ def score(request: ScoreRequest, dates: list[str]) -> dict[str, Any]:
 def show(found: Mapping[str, Any]) -> None:
     """The benchmark's table and what it comes to."""
     rows = [
-        [name.replace("_", " "), *(f"{value:.3f}" for key in METRICS for value in (row[key], row["real"][key]))]
+        [
+            name.replace("_", " "),
+            *(f"{value:.3f}" for key in METRICS for value in (row[key], row["real"][key])),
+        ]
         for name, row in found["scores"].items()
     ]
     real, ratio = found["real"], found["ratio"]
@@ -46,6 +53,8 @@ def show(found: Mapping[str, Any]) -> None:
         f"windows a side of {found['messages']} messages, {found['levels']} levels, {found['seeds']} seeds"
     )
     print_table(title, ("score", "L1", "real L1", "Wasserstein", "real Wasserstein"), rows)
-    say(f"{ratio['l1']:.2f} x the recorded half beside it in L1, {ratio['w1']:.2f} x in Wasserstein")
+    say(
+        f"{ratio['l1']:.2f} x the recorded half beside it in L1, {ratio['w1']:.2f} x in Wasserstein"
+    )
     by_seed = ", ".join(f"{one['mean_l1']:.3f} / {one['mean_w1']:.3f}" for one in found["by_seed"])
     say(f"by seed, L1 / Wasserstein: {by_seed}")

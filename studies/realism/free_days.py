@@ -39,8 +39,12 @@ def free_days(name: str, seeds: range, kept: Path) -> dict[int, FreeDay]:
             file.truncate(0)
             file.write(json.dumps({"preset": _digest(key)}) + "\n")
         elif not kept.read_bytes().endswith(b"\n"):
-            file.write("\n")  # a run was stopped while writing: its torn line must not swallow the next day
-        for day in as_they_end(_one, [(name, seed) for seed in missing], name, len(seeds) - len(missing)):
+            file.write(
+                "\n"
+            )  # a run was stopped while writing: its torn line must not swallow the next day
+        for day in as_they_end(
+            _one, [(name, seed) for seed in missing], name, len(seeds) - len(missing)
+        ):
             done[day.seed] = day
             file.write(json.dumps(asdict(day)) + "\n")
             file.flush()
@@ -60,7 +64,9 @@ def _read(kept: Path, key: str) -> dict[int, FreeDay]:
         if not lines or json.loads(lines[0]).get("preset") != _digest(key):
             return {}
     except (json.JSONDecodeError, AttributeError) as error:
-        raise ConfigError("days that `tercel market sanity` kept", f"{kept}: {error}", "name another `out=`") from error
+        raise ConfigError(
+            "days that `tercel market sanity` kept", f"{kept}: {error}", "name another `out=`"
+        ) from error
     days = {}
     for line in lines[1:]:
         try:

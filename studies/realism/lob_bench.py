@@ -53,22 +53,33 @@ class LobBenchRows:
 
     def windows(self, starts: Ints, length: int = MESSAGES) -> list[Window]:
         """Windows of so many messages from each of these rows on."""
-        return [_frames(self.messages[at : at + length], self.book[at : at + length]) for at in starts.tolist()]
+        return [
+            _frames(self.messages[at : at + length], self.book[at : at + length])
+            for at in starts.tolist()
+        ]
 
     def spread(self, count: int, length: int) -> Ints:
         """First rows of so many stretches of this length, evenly spread; fewer where they would overlap."""
         room = min(count, len(self.messages) // length)
         if room < 2:
             received = f"{len(self.messages):,} messages"
-            raise ConfigError(f"a stretch of at least {2 * length:,} messages", received, "name more or longer days")
+            raise ConfigError(
+                f"a stretch of at least {2 * length:,} messages",
+                received,
+                "name more or longer days",
+            )
         return np.linspace(0, len(self.messages) - length, room).astype(np.int64)
 
     def at_times(self, ns: Ints, length: int = MESSAGES) -> Ints:
         """First rows of windows that begin at these times, as far as rows are left."""
-        found: Ints = np.minimum(np.searchsorted(self.messages[:, 0], ns), len(self.messages) - length)
+        found: Ints = np.minimum(
+            np.searchsorted(self.messages[:, 0], ns), len(self.messages) - length
+        )
         if len(self.messages) < length:
             raise ConfigError(
-                f"a simulated stretch of {length:,} messages", f"{len(self.messages):,}", "name longer days"
+                f"a simulated stretch of {length:,} messages",
+                f"{len(self.messages):,}",
+                "name longer days",
             )
         return found
 
@@ -105,7 +116,9 @@ def lob_bench(peers: Path | None) -> Iterator[ModuleType]:
         yield importlib.import_module(MODULES[0])
     except ModuleNotFoundError as error:
         remedy = "pip install pandas scipy statsmodels scikit-learn tqdm"
-        raise ConfigError("the libraries that LOB-Bench's code imports", f"no {error.name}", remedy) from error
+        raise ConfigError(
+            "the libraries that LOB-Bench's code imports", f"no {error.name}", remedy
+        ) from error
     finally:
         sys.path.remove(str(folder))
         for name, module in before.items():
@@ -120,10 +133,14 @@ def _folder(peers: Path | None) -> Path:
         if (folder / f"{MODULES[0]}.py").exists():
             return folder
     remedy = f"git clone https://github.com/peernagy/lob_bench {FOLDER}, and name it with `peers=` or in TERCEL_PEERS"
-    raise ConfigError("LOB-Bench's own code", "no folder" if peers is None else f"none in {peers}", remedy)
+    raise ConfigError(
+        "LOB-Bench's own code", "no folder" if peers is None else f"none in {peers}", remedy
+    )
 
 
-def distances(bench: ModuleType, real: Sequence[Window], other: Sequence[Window], levels: int) -> dict[str, Any]:
+def distances(
+    bench: ModuleType, real: Sequence[Window], other: Sequence[Window], levels: int
+) -> dict[str, Any]:
     """Its scores of some windows against others: score -> {"l1", "wasserstein"}.
 
     Parameters
@@ -163,7 +180,8 @@ def _later(frame: Any) -> Any:
 def _config(bench: ModuleType, levels: int) -> dict[str, Any]:
     """Its unconditional scores, volumes over the levels that there are."""
     volumes = {
-        f"{side}_volume": {"fn": partial(_volume, bench, f"{side[:3]}_vol_{levels}", levels)} for side in ("ask", "bid")
+        f"{side}_volume": {"fn": partial(_volume, bench, f"{side[:3]}_vol_{levels}", levels)}
+        for side in ("ask", "bid")
     }
     return {**bench.DEFAULT_SCORING_CONFIG, **volumes}
 
@@ -193,9 +211,15 @@ def scored(
     from rich.progress import track
 
     parts = [halves(day) for day in days]
-    real, beside = ([_recorded(day, levels, one[k]) for day, one in zip(days, parts, strict=True)] for k in range(2))
+    real, beside = (
+        [_recorded(day, levels, one[k]) for day, one in zip(days, parts, strict=True)]
+        for k in range(2)
+    )
     each_day = -(-windows // len(days))
-    starts = [(a.spread(each_day, MESSAGES), b.spread(each_day, MESSAGES)) for a, b in zip(real, beside, strict=True)]
+    starts = [
+        (a.spread(each_day, MESSAGES), b.spread(each_day, MESSAGES))
+        for a, b in zip(real, beside, strict=True)
+    ]
     starts = [(a[: min(len(a), len(b))], b[: min(len(a), len(b))]) for a, b in starts]
     side = _windows(real, [a for a, _ in starts])
     floor = judge(side, _windows(beside, [b for _, b in starts]))
@@ -203,15 +227,24 @@ def scored(
     each = []
     for seed in track(range(1, seeds + 1), "simulate and score", console=progress_console()):
         paths = [_simulated(preset, seed, one, levels) for one, _ in parts]
-        each.append(judge(side, _windows(paths, [p.at_times(ns) for p, ns in zip(paths, times, strict=True)])))
-    means = {name: {key: float(np.mean([one[name][key] for one in each])) for key in METRICS} for name in floor}
+        each.append(
+            judge(
+                side, _windows(paths, [p.at_times(ns) for p, ns in zip(paths, times, strict=True)])
+            )
+        )
+    means = {
+        name: {key: float(np.mean([one[name][key] for one in each])) for key in METRICS}
+        for name in floor
+    }
     return {
         "preset": preset.name,
         "model": preset.model,
         "scored_on": [day.label for day in days],
         **_pair(means),
         "real": _pair(floor),
-        "ratio": {key: _pair(means)[f"mean_{key}"] / _pair(floor)[f"mean_{key}"] for key in ("l1", "w1")},
+        "ratio": {
+            key: _pair(means)[f"mean_{key}"] / _pair(floor)[f"mean_{key}"] for key in ("l1", "w1")
+        },
         "by_seed": [_pair(one) for one in each],
         "seeds": seeds,
         "windows": len(side),
@@ -262,7 +295,9 @@ def _simulated(preset: Preset, seed: int, stretch: Stretch, levels: int) -> LobB
     return _between(instrument, events, levels, warm, warm + round((end - start) * NS_PER_SECOND))
 
 
-def _between(instrument: Instrument, events: Events, levels: int, start: int, end: int) -> LobBenchRows:
+def _between(
+    instrument: Instrument, events: Events, levels: int, start: int, end: int
+) -> LobBenchRows:
     messages, book = as_lobster(instrument, events, levels)
     kept = slice(*np.searchsorted(messages[:, NS], [start, end]).tolist())
     messages = messages[kept].copy()

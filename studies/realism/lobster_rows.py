@@ -11,7 +11,9 @@ NS, TYPE, ID, SIZE, PRICE, DIRECTION = range(6)
 """Columns of a message: time (ns, as on the tape), LOBSTER's type, order id, shares, dollars x 10,000, +1 buy."""
 
 
-def as_lobster(instrument: Instrument, events: Events, levels: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def as_lobster(
+    instrument: Instrument, events: Events, levels: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Messages and book rows of a tape of orders, through a window of so many levels.
 
     Parameters
@@ -35,7 +37,14 @@ def as_lobster(instrument: Instrument, events: Events, levels: int) -> tuple[NDA
     """
     kept, book = rows_shown(events, levels)
     unit = round(instrument.tick * UNITS_PER_DOLLAR)
-    columns = (events.exch_ns, events.kind, events.order_id, events.qty_lots, events.price_ticks, events.side)
+    columns = (
+        events.exch_ns,
+        events.kind,
+        events.order_id,
+        events.qty_lots,
+        events.price_ticks,
+        events.side,
+    )
     messages = np.stack([column[kept] for column in columns], axis=1, dtype=np.int64)
     messages[:, SIZE] *= instrument.lot
     messages[:, PRICE] *= unit

@@ -60,11 +60,16 @@ class DataSet:
         known = store.days(self.symbol, self.venue)
         missing = [date for date in (*self.train, *self.test) if date not in known]
         if missing:
-            raise TapeError(f"{self.symbol} on {', '.join(missing)} in {lake}", "none", "import the data set")
+            raise TapeError(
+                f"{self.symbol} on {', '.join(missing)} in {lake}", "none", "import the data set"
+            )
 
         def read(dates: Sequence[str], start: float | None, end: float | None) -> list[Day]:
             read = [store.read(self.symbol, date, self.venue) for date in dates]
-            return [Day(seen_through(instrument, self.levels), events, start, end) for instrument, events in read]
+            return [
+                Day(seen_through(instrument, self.levels), events, start, end)
+                for instrument, events in read
+            ]
 
         return read(self.train, None, self.split_s), read(self.test, self.split_s, None)
 
@@ -112,9 +117,37 @@ SETS = (
         12_150.0,
         files="lobster-zips-20120621/LOBSTER_SampleFile_GOOG_2012-06-21_5.zip",
     ),
-    DataSet("es-2023", "futures contract, a holiday", "GLBX", "ESH4", ("2023-12-25",), ("2023-12-25",), 1800.0),
-    DataSet("btc-spot-2024", "crypto, spot", "BINANCE", "BTCUSDT", CRYPTO_DAY, CRYPTO_DAY, 170.0, 1000, 20),
-    DataSet("btc-usdm-2024", "crypto, perpetual", "BINANCE-USDM", "BTCUSDT", CRYPTO_DAY, CRYPTO_DAY, 170.0, 1, 20),
+    DataSet(
+        "es-2023",
+        "futures contract, a holiday",
+        "GLBX",
+        "ESH4",
+        ("2023-12-25",),
+        ("2023-12-25",),
+        1800.0,
+    ),
+    DataSet(
+        "btc-spot-2024",
+        "crypto, spot",
+        "BINANCE",
+        "BTCUSDT",
+        CRYPTO_DAY,
+        CRYPTO_DAY,
+        170.0,
+        1000,
+        20,
+    ),
+    DataSet(
+        "btc-usdm-2024",
+        "crypto, perpetual",
+        "BINANCE-USDM",
+        "BTCUSDT",
+        CRYPTO_DAY,
+        CRYPTO_DAY,
+        170.0,
+        1,
+        20,
+    ),
     DataSet(
         "btc-coinm-2024",
         "crypto, COIN-M perpetual",
@@ -130,7 +163,11 @@ SETS = (
 
 
 def data_days(
-    key: tuple[str, str], data: Path | None, dates: Sequence[str] = (), start: str = "", end: str = ""
+    key: tuple[str, str],
+    data: Path | None,
+    dates: Sequence[str] = (),
+    start: str = "",
+    end: str = "",
 ) -> list[Day]:
     """Days of a venue and symbol from the folder of data sets, without a lake: those held out, or the dates named.
 
@@ -146,12 +183,18 @@ def data_days(
         raise ConfigError(expected, f"{' '.join(key)} and no `lake=`", remedy)
     found = known[key]
     if data is None or not (data / found.files).exists():
-        received = "no `lake=`, and TERCEL_DATA is not set" if data is None else f"no `lake=`, and none in {data}"
+        received = (
+            "no `lake=`, and TERCEL_DATA is not set"
+            if data is None
+            else f"no `lake=`, and none in {data}"
+        )
         raise ConfigError(f"`lake=`, or TERCEL_DATA with {found.files}", received, remedy)
     with LobsterFeed().days([data / found.files], FeedOptions(tick=found.tick)) as held:
         by_date = {day.date: day for day in held}
         if missing := sorted(set(dates) - set(by_date)):
-            raise ConfigError(f"days of {found.files}: {', '.join(by_date)}", missing[0], "name some of those")
+            raise ConfigError(
+                f"days of {found.files}: {', '.join(by_date)}", missing[0], "name some of those"
+            )
         read = [by_date[date].read() for date in dates or found.test]
     if start or end:
         return [day_of(one.instrument, one.events, start, end) for one in read]
@@ -178,5 +221,11 @@ def made_for(
     """One calibrated now; `tell` is given lines on the way."""
     windowed = data.split_s is not None
     return calibrated(
-        model, train, name=f"{data.name}-{model}", stamp="for the table", windowed=windowed, lot=data.lot, tell=tell
+        model,
+        train,
+        name=f"{data.name}-{model}",
+        stamp="for the table",
+        windowed=windowed,
+        lot=data.lot,
+        tell=tell,
     )

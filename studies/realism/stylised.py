@@ -164,7 +164,9 @@ def intermittency(o: Observed) -> float:
     moved = (returns(o, 1) != 0.0).astype(np.float64)
     whole = len(moved) // MINUTE * MINUTE
     counts = moved[:whole].reshape(-1, MINUTE).sum(axis=1)
-    return float(counts.var() / counts.mean()) if len(counts) and counts.mean() > 0 else float("nan")
+    return (
+        float(counts.var() / counts.mean()) if len(counts) and counts.mean() > 0 else float("nan")
+    )
 
 
 def clustering(o: Observed) -> float:
@@ -226,13 +228,19 @@ def sign_decay(o: Observed) -> float:
 def bursts(o: Observed) -> float:
     """Standard deviation over mean of the waits between events (1: exponential)."""
     wait = np.diff(o.ns) / NS_PER_SECOND
-    return float(wait.std() / wait.mean()) if len(wait) > LEAST and wait.mean() > 0 else float("nan")
+    return (
+        float(wait.std() / wait.mean()) if len(wait) > LEAST and wait.mean() > 0 else float("nan")
+    )
 
 
 def round_sizes(o: Observed) -> float:
     """Share of limit orders that have the commonest size."""
     lots = o.lots[(o.kind <= LIMIT_DEEPER) & ~o.remainder]
-    return float(np.unique(lots, return_counts=True)[1].max() / len(lots)) if len(lots) else float("nan")
+    return (
+        float(np.unique(lots, return_counts=True)[1].max() / len(lots))
+        if len(lots)
+        else float("nan")
+    )
 
 
 def concave_response(o: Observed) -> float:
@@ -245,7 +253,11 @@ def concave_response(o: Observed) -> float:
         return float("nan")
     edges = np.unique(np.quantile(size, np.linspace(0.0, 1.0, 6)))
     bins = np.clip(np.searchsorted(edges, size, side="right") - 1, 0, len(edges) - 2)
-    means = [(size[bins == i].mean(), moved[bins == i].mean()) for i in range(len(edges) - 1) if np.any(bins == i)]
+    means = [
+        (size[bins == i].mean(), moved[bins == i].mean())
+        for i in range(len(edges) - 1)
+        if np.any(bins == i)
+    ]
     kept = [(s, m) for s, m in means if m > 0]
     if len(kept) < 3:
         return float("nan")
@@ -272,23 +284,84 @@ def imbalance_foretells(o: Observed) -> float:
 
 
 FACTS: Final = (
-    Fact("no linear memory", "autocorrelation of 1 min returns, lag 1, within 0.1", linear_memory, -0.1, 0.1),
-    Fact("heavy tails", "excess kurtosis of 1 min returns above 0.5", heavy_tails, 0.5),
-    Fact("gain/loss asymmetry", "skewness of 1 min returns below 0, by 2 s.e.", gain_loss, -np.inf, 0.0, True),
-    Fact("aggregational Gaussianity", "kurtosis of 1 s above that of 1 min returns", aggregation, 0.0),
-    Fact("intermittency", "variance over mean of moves a minute above 1.5", intermittency, 1.5),
-    Fact("volatility clustering", "autocorrelation of |1 min returns|, lags 1-5, above 0.02", clustering, 0.02),
-    Fact("conditional heavy tails", "kurtosis after scaling by past volatility above 0", conditional_tails, 0.0),
-    Fact("slow decay of |returns|", "power of |1 s| autocorrelation between 0.05 and 1", slow_decay, 0.05, 1.0),
-    Fact("leverage effect", "correlation of return and next |return| below 0, by 2 s.e.", leverage, -np.inf, 0.0, True),
-    Fact("volume and volatility", "correlation of a minute's volume and moves above 0.1", volume_volatility, 0.1),
     Fact(
-        "asymmetry of time scales", "coarse foretells fine volatility better, by 2 s.e.", time_scales, 0.0, np.inf, True
+        "no linear memory",
+        "autocorrelation of 1 min returns, lag 1, within 0.1",
+        linear_memory,
+        -0.1,
+        0.1,
     ),
-    Fact("memory of trade signs", "autocorrelation of signs, lags 1-20, above 0.05", sign_memory, 0.05),
+    Fact("heavy tails", "excess kurtosis of 1 min returns above 0.5", heavy_tails, 0.5),
+    Fact(
+        "gain/loss asymmetry",
+        "skewness of 1 min returns below 0, by 2 s.e.",
+        gain_loss,
+        -np.inf,
+        0.0,
+        True,
+    ),
+    Fact(
+        "aggregational Gaussianity", "kurtosis of 1 s above that of 1 min returns", aggregation, 0.0
+    ),
+    Fact("intermittency", "variance over mean of moves a minute above 1.5", intermittency, 1.5),
+    Fact(
+        "volatility clustering",
+        "autocorrelation of |1 min returns|, lags 1-5, above 0.02",
+        clustering,
+        0.02,
+    ),
+    Fact(
+        "conditional heavy tails",
+        "kurtosis after scaling by past volatility above 0",
+        conditional_tails,
+        0.0,
+    ),
+    Fact(
+        "slow decay of |returns|",
+        "power of |1 s| autocorrelation between 0.05 and 1",
+        slow_decay,
+        0.05,
+        1.0,
+    ),
+    Fact(
+        "leverage effect",
+        "correlation of return and next |return| below 0, by 2 s.e.",
+        leverage,
+        -np.inf,
+        0.0,
+        True,
+    ),
+    Fact(
+        "volume and volatility",
+        "correlation of a minute's volume and moves above 0.1",
+        volume_volatility,
+        0.1,
+    ),
+    Fact(
+        "asymmetry of time scales",
+        "coarse foretells fine volatility better, by 2 s.e.",
+        time_scales,
+        0.0,
+        np.inf,
+        True,
+    ),
+    Fact(
+        "memory of trade signs",
+        "autocorrelation of signs, lags 1-20, above 0.05",
+        sign_memory,
+        0.05,
+    ),
     Fact("slow decay of sign memory", "power between 0.2 and 1.2, lags 1-50", sign_decay, 0.2, 1.2),
     Fact("bursts of events", "waits' sd over mean above 1.2", bursts, 1.2),
     Fact("round sizes", "commonest size has over 10 % of limit orders", round_sizes, 0.1),
-    Fact("concave response", "response goes with a trade's size to a power below 0.8", concave_response, -1.0, 0.8),
-    Fact("imbalance foretells", "next move to the heavy side in over 55 %", imbalance_foretells, 0.55),
+    Fact(
+        "concave response",
+        "response goes with a trade's size to a power below 0.8",
+        concave_response,
+        -1.0,
+        0.8,
+    ),
+    Fact(
+        "imbalance foretells", "next move to the heavy side in over 55 %", imbalance_foretells, 0.55
+    ),
 )

@@ -43,7 +43,14 @@ LATER_S = 900.0
 """When a regime begins that begins half-way."""
 PASSES_S = 600.0
 """When one that passes begins."""
-REGIMES = (*NAMED, *(f"{name}, half-way" for name, one in NAMED.items() if not one.passes_s and name != PLAIN.name))
+REGIMES = (
+    *NAMED,
+    *(
+        f"{name}, half-way"
+        for name, one in NAMED.items()
+        if not one.passes_s and name != PLAIN.name
+    ),
+)
 GUARD, WITHOUT = "guard", " without "
 """What stands behind a policy and can be taken away, and how the rest is called."""
 LAW_SEED = 77
@@ -163,7 +170,9 @@ class Oracle(TrendSwitch):
 
     def trend(self, view: View) -> Floats:
         """1 where the trend is against the order, -1 where it is with it, 0 before."""
-        return np.where(view.decision >= self.onset * view.decisions, view.side, 0).astype(np.float64)
+        return np.where(view.decision >= self.onset * view.decisions, view.side, 0).astype(
+            np.float64
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,10 +203,16 @@ def choices(
     costs: dict[str, dict[str, list[Floats]]] = {regime: {} for regime in regimes}
     for market in markets:
         settings = MarketTask(Market(market))
-        built, task = build_market(settings, seed=seed, episodes=episodes, quick=True), settings.task
+        built, task = (
+            build_market(settings, seed=seed, episodes=episodes, quick=True),
+            settings.task,
+        )
         rules = {name: build(name, built.estimates) for name in RULES}
         base = rules[BASE]
-        switches = {SWITCH: TrendSwitch(base), "filter": BayesSwitch(base, law=law_of(built.judged, task, episodes))}
+        switches = {
+            SWITCH: TrendSwitch(base),
+            "filter": BayesSwitch(base, law=law_of(built.judged, task, episodes)),
+        }
         chosen = {**rules, **switches}
         for name in agents:
             agent = named(name.removesuffix(SUFFIX), built.estimates)
@@ -209,7 +224,9 @@ def choices(
             told = {**chosen, "oracle": knows} if name == TRENDING.name else chosen
             for strategy, found in _costs(source, task, built.plan, told).items():
                 costs[regime].setdefault(strategy, []).append(found)
-    return Table({regime: {k: np.stack(v) for k, v in rows.items()} for regime, rows in costs.items()})
+    return Table(
+        {regime: {k: np.stack(v) for k, v in rows.items()} for regime, rows in costs.items()}
+    )
 
 
 def with_and_without(agent: Strategy) -> dict[str, Strategy]:
@@ -226,7 +243,9 @@ def with_and_without(agent: Strategy) -> dict[str, Strategy]:
     return found
 
 
-def _costs(source: Source, task: Task, plan: Plan, strategies: Mapping[str, Strategy]) -> dict[str, Floats]:
+def _costs(
+    source: Source, task: Task, plan: Plan, strategies: Mapping[str, Strategy]
+) -> dict[str, Floats]:
     """Costs in bps by name, float64 (pairs,)."""
     found = run_strategies(source, task, plan, list(strategies.values()), run_out=False)
     pairs = [attribute(costs, None)["is_bps"].reshape(-1, 2).mean(axis=1) for costs in found]

@@ -45,7 +45,13 @@ class Course:
 
 def course(source: Source, *, seed: int, episodes: int, lasts_s: float = LASTS_S) -> Course:
     """Let a market run without own orders and look at it every ten seconds."""
-    task = Task(side=1, horizon_s=lasts_s, decisions=round(lasts_s / STEP_S), warmup_s=WARMUP_S, grid_points=2)
+    task = Task(
+        side=1,
+        horizon_s=lasts_s,
+        decisions=round(lasts_s / STEP_S),
+        warmup_s=WARMUP_S,
+        grid_points=2,
+    )
     parts = []
     for part in batches(without_orders(seeded_plan(task, 1, seed, 0, episodes))):
         markets = Episodes(source, task, len(part))
@@ -55,7 +61,14 @@ def course(source: Source, *, seed: int, episodes: int, lasts_s: float = LASTS_S
             view = markets.view
             ok = np.where(view.tradable, 1.0, np.nan)
             depth = (view.own_depth + view.far_depth).sum(axis=1) * ok
-            seen.append((view.mid2 / 2, depth, np.abs(view.far - view.touch) * ok, view.v_same + view.v_against))
+            seen.append(
+                (
+                    view.mid2 / 2,
+                    depth,
+                    np.abs(view.far - view.touch) * ok,
+                    view.v_same + view.v_against,
+                )
+            )
             markets.step(empty(len(part)))
         parts.append(np.array(seen, np.float64))
     mid, depth, spread, volume = np.concatenate(parts, axis=2).transpose(1, 2, 0)
@@ -102,14 +115,20 @@ class Effect:
     one_sided: float
 
 
-def effects(source: Source, names: tuple[str, ...] = (), *, seed: int = 1, episodes: int = 128) -> list[Effect]:
+def effects(
+    source: Source, names: tuple[str, ...] = (), *, seed: int = 1, episodes: int = 128
+) -> list[Effect]:
     """Effects of the named regimes (all of them where none are given) in a market."""
     plain = course(source, seed=seed, episodes=episodes)
     found = []
     for name in names or tuple(name for name in NAMED if name != PLAIN.name):
         passes = NAMED[name].passes_s > 0
         law = RegimeScript([(ONSET_S if passes else -WARMUP_S, name)])
-        found.append(_effect(name, plain, course(with_regimes(source, law), seed=seed, episodes=episodes), passes))
+        found.append(
+            _effect(
+                name, plain, course(with_regimes(source, law), seed=seed, episodes=episodes), passes
+            )
+        )
     return found
 
 
@@ -118,7 +137,9 @@ def _effect(name: str, plain: Course, other: Course, passes: bool) -> Effect:
     inside = slice(onset, onset + round(NAMED[name].passes_s / STEP_S)) if passes else slice(None)
     unit = _sd60(plain.mid)
     depth = np.nanmean(other.depth, axis=0) / np.nanmean(plain.depth)
-    moves = (other.mid - other.mid[:, [onset]]).mean(axis=0) - (plain.mid - plain.mid[:, [onset]]).mean(axis=0)
+    moves = (other.mid - other.mid[:, [onset]]).mean(axis=0) - (
+        plain.mid - plain.mid[:, [onset]]
+    ).mean(axis=0)
     lowest = float(moves[onset:].min())
     return Effect(
         name,

@@ -87,7 +87,11 @@ class Trend:
     def __post_init__(self) -> None:
         """Refuse chances that are none."""
         chances = min(self.prior, self.recent) >= 0 and self.prior + self.recent < 0.5
-        bounded = 0 < self.speed < np.inf and min(self.gain, self.hurry, self.most) >= 0 and 0 <= self.last <= 1
+        bounded = (
+            0 < self.speed < np.inf
+            and min(self.gain, self.hurry, self.most) >= 0
+            and 0 <= self.last <= 1
+        )
         if not (chances and bounded):
             received = f"{self.prior}, {self.recent}, {self.speed}, {self.gain}, {self.hurry}, {self.last}, {self.most}"
             raise ConfigError(
@@ -179,4 +183,6 @@ def imbalance_unit(view: View, intervals: Floats) -> Floats:
     last = view.m[:, [c.OFI, c.PAST_OFI1, c.PAST_OFI2, c.PAST_OFI3]].astype(np.float64)
     scale = intervals_of(view)
     rms = 1 + np.sqrt((last**2).mean(axis=1) * scale)
-    return np.asarray(np.cbrt(volume * depth * np.sqrt(np.maximum(view.rv_long * scale, 1)) * rms), np.float64)
+    return np.asarray(
+        np.cbrt(volume * depth * np.sqrt(np.maximum(view.rv_long * scale, 1)) * rms), np.float64
+    )

@@ -90,7 +90,9 @@ def _another(rows: Rows, own: Ints, side: int) -> NDArray[np.bool_]:
     market = (kind[after] == EXECUTE) & (rows[after, sim.R_SIDE] == side) & (ns[after] == ns[own])
     met = {(int(ns[i]), int(rows[i, sim.R_MID2])) for i in own[market]}
     stamps = {stamp for stamp, _ in met}
-    found = [int(ns[i]) in stamps and (int(ns[i]), int(rows[i, sim.R_MID2])) not in met for i in own]
+    found = [
+        int(ns[i]) in stamps and (int(ns[i]), int(rows[i, sim.R_MID2])) not in met for i in own
+    ]
     return np.array(found, bool)
 
 
@@ -166,12 +168,19 @@ def attraction(
                     continue
                 batch.run(strategy, quantity)
                 here = _hits(batch, known)
-                by[name, size] = by.get((name, size), np.zeros(3)) + sum(_by_kind(one) for one in here)
+                by[name, size] = by.get((name, size), np.zeros(3)) + sum(
+                    _by_kind(one) for one in here
+                )
                 if size == smallest:
                     for seconds in AFTER_S:
-                        counted.setdefault((name, seconds), []).extend(_counts(batch, here, twins, seconds))
+                        counted.setdefault((name, seconds), []).extend(
+                            _counts(batch, here, twins, seconds)
+                        )
     return {
-        "attraction": {name: {str(seconds): _ratios(counted[name, seconds]) for seconds in AFTER_S} for name in shown},
+        "attraction": {
+            name: {str(seconds): _ratios(counted[name, seconds]) for seconds in AFTER_S}
+            for name in shown
+        },
         "attraction_size": smallest,
         "filled_by_translation_share": _share(list(by.values())),
         "translation": {name: {size: _share([by[name, size]]) for size in lots} for name in shown},
@@ -187,7 +196,8 @@ def _known(counted: Mapping[tuple[str, int], list[tuple[dict[str, int], dict[str
 def _hits(batch: Worlds, twins: list[PassiveFills] | None = None) -> list[PassiveFills]:
     run: Episodes = batch.episodes
     return [
-        read_hits(run.record(i), int(batch.side[i]), None if twins is None else twins[i].moments) for i in range(run.n)
+        read_hits(run.record(i), int(batch.side[i]), None if twins is None else twins[i].moments)
+        for i in range(run.n)
     ]
 
 

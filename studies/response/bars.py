@@ -34,7 +34,9 @@ def bars_of(found: Mapping[str, Any], costs: Mapping[tuple[str, str], Floats]) -
             name: {size: {"T": at_end(one), "2T": at_twice(one)} for size, one in by_size.items()}
             for name, by_size in found["styles"].items()
         },
-        "cost_by_size": {name: _rising([costs[name, size] for size in sizes]) for name in found["styles"]},
+        "cost_by_size": {
+            name: _rising([costs[name, size] for size in sizes]) for name in found["styles"]
+        },
         "never": {size: not_cheaper(one["difference_bps"]) for size, one in found["never"].items()},
         "translation": _at_most(found["filled_by_translation_share"], TRANSLATED),
         "attraction": _attraction(found["attraction"]),
@@ -82,7 +84,10 @@ def _attraction(found: Mapping[str, Any]) -> dict[str, Any]:
     """
     joined = found.get(JOINS, {})
     return {
-        at: {"takers": _at_most(one["takers"]["mean"], TAKERS), "lots": _at_most(one["market_lots"]["mean"], LOTS)}
+        at: {
+            "takers": _at_most(one["takers"]["mean"], TAKERS),
+            "lots": _at_most(one["market_lots"]["mean"], LOTS),
+        }
         for at, one in joined.items()
     }
 
@@ -93,5 +98,7 @@ def _at_most(value: float | None, most: float) -> bool | None:
 
 def _leaves(bars: object) -> list[object]:
     if isinstance(bars, Mapping):
-        return [leaf for key, value in bars.items() if key != "steps_bps" for leaf in _leaves(value)]
+        return [
+            leaf for key, value in bars.items() if key != "steps_bps" for leaf in _leaves(value)
+        ]
     return [bars]

@@ -28,11 +28,17 @@ def fills_of_all(states: Ints) -> Ints:
     CapacityError
         More fills than were kept.
     """
-    rows, logged, at = states[:, sim.FILL_ROWS], int(states[0, sim.LOG_ROWS]), int(states[0, sim.LOG_AT])
+    rows, logged, at = (
+        states[:, sim.FILL_ROWS],
+        int(states[0, sim.LOG_ROWS]),
+        int(states[0, sim.LOG_AT]),
+    )
     most = int(rows.max(initial=0))
     if most > logged:
         raise CapacityError(f"at most {logged} own fills", f"{most}", "raise log_rows")
-    fills = states[:, at : at + most * sim.FILL_WORDS].reshape(len(states), most, sim.FILL_WORDS).copy()
+    fills = (
+        states[:, at : at + most * sim.FILL_WORDS].reshape(len(states), most, sim.FILL_WORDS).copy()
+    )
     fills[np.arange(most) >= rows[:, None]] = 0
     return fills
 

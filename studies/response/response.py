@@ -105,13 +105,19 @@ def measure(
         Fewer than 8 pairs, or a size that is none.
     """
     if pairs < 8 or not sizes or min(sizes) <= 0.0:
-        raise ConfigError("at least 8 pairs and sizes above 0", f"{pairs}, {list(sizes)}", "such as `size=0.1`")
+        raise ConfigError(
+            "at least 8 pairs and sizes above 0", f"{pairs}, {list(sizes)}", "such as `size=0.1`"
+        )
     task = task or Task()
     estimates = pilot(source, task, streams_plan(task, 1, PILOT_SEED, 0, PILOT_EPISODES))
     shown = styles(estimates)
     shown = {name: one for name, one in shown.items() if only is None or name in set(only)}
-    lots = {f"{size:g}": max(round(size * volume_per_s * task.horizon_s), 1) for size in sorted(sizes)}
-    law = source.impact if source.impact is not None and source.impact.law == "translation" else None
+    lots = {
+        f"{size:g}": max(round(size * volume_per_s * task.horizon_s), 1) for size in sorted(sizes)
+    }
+    law = (
+        source.impact if source.impact is not None and source.impact.law == "translation" else None
+    )
     cells = _cells(source, task, shown, lots, law, pairs, seed, progress)
     found: dict[str, Any] = {
         "lots": lots,
@@ -145,9 +151,13 @@ def _cells(
         for name, size in going:
             cell = cells[name, size]
             cell.add(**one_batch(worlds, everything[name], lots[size], twins, law))
-            if name in shown:  # never trading against `immediate` goes on to the last pair: a small difference
+            if (
+                name in shown
+            ):  # never trading against `immediate` goes on to the last pair: a small difference
                 cell.settle(first + len(plan), least, pairs)
-        progress(f"{first + len(plan)} pairs, {sum(cells[key].going for key in cells if key[0] in shown)} cells go on")
+        progress(
+            f"{first + len(plan)} pairs, {sum(cells[key].going for key in cells if key[0] in shown)} cells go on"
+        )
     return cells
 
 

@@ -26,7 +26,9 @@ class Worlds:
 
     def __init__(self, source: Source, task: Task, plan: Plan, record_rows: int = 0) -> None:
         self.task = task
-        self.episodes = Episodes(source, task, len(plan), log_rows=LOG_ROWS, record_rows=record_rows)
+        self.episodes = Episodes(
+            source, task, len(plan), log_rows=LOG_ROWS, record_rows=record_rows
+        )
         self.episodes.start(plan)
         self.episodes.states[:, sim.RECORD] = 0  # the warm-up is not read
         self._arrived = self.episodes.snapshot()
@@ -48,7 +50,9 @@ class Worlds:
         """Let the worlds run on alone to twice the horizon; their mids then, half ticks."""
         run, n = self.episodes, self.episodes.n
         until = self.start_ns + 2 * self.task.horizon_ns
-        begin_legs(run, np.arange(n), side=self.side, lots=0, until_ns=until, decisions=1, run_out=True)
+        begin_legs(
+            run, np.arange(n), side=self.side, lots=0, until_ns=until, decisions=1, run_out=True
+        )
         while run.working.any():
             run.step(NoTrading().decide(run.view))
         return run.states[:, sim.MID2].copy()

@@ -145,7 +145,9 @@ class TailConformance:
             self.model().forecast(wild, self.FIRST, 0.99),
             strict=True,
         ):
-            np.testing.assert_allclose(b[: cut - self.FIRST + 1], a[: cut - self.FIRST + 1], rtol=1e-9)
+            np.testing.assert_allclose(
+                b[: cut - self.FIRST + 1], a[: cut - self.FIRST + 1], rtol=1e-9
+            )
 
     def test_what_cannot_be_used_is_refused(self) -> None:
         """NaN by row, a constant, too few days."""
@@ -169,8 +171,18 @@ class AnomalyConformance:
         """Seconds of a market in which nothing happens, float64[n, 8]."""
         rng = np.random.default_rng(seed)
         own, far = rng.poisson(200, seconds), rng.poisson(200, seconds)
-        columns = (1 + rng.poisson(0.3, seconds), own, far, (own - far) / (own + far), rng.poisson(2, seconds))
-        rest = (rng.poisson(0.3, seconds), rng.poisson(2, seconds), rng.choice([-0.5, 0, 0, 0, 0.5], seconds))
+        columns = (
+            1 + rng.poisson(0.3, seconds),
+            own,
+            far,
+            (own - far) / (own + far),
+            rng.poisson(2, seconds),
+        )
+        rest = (
+            rng.poisson(0.3, seconds),
+            rng.poisson(2, seconds),
+            rng.choice([-0.5, 0, 0, 0, 0.5], seconds),
+        )
         out = np.column_stack([*columns, *rest]).astype(np.float64)
         assert out.shape == (seconds, COLUMNS)
         return out
@@ -195,7 +207,9 @@ class AnomalyConformance:
         for t, row in enumerate(seconds):
             expected = whole.update(Second(*row.tolist()))
             if t % 10 == 0:
-                assert math.isnan(broken.update(Second(*row.tolist())._replace(move_ticks=math.nan)))
+                assert math.isnan(
+                    broken.update(Second(*row.tolist())._replace(move_ticks=math.nan))
+                )
             found = broken.update(Second(*row.tolist()))
             assert found == expected or (math.isnan(found) and math.isnan(expected))
         assert math.isfinite(found)

@@ -85,9 +85,15 @@ def minimum_variance(covariance: Floats, pseudo_inverse: bool = False) -> Floats
         raw = np.linalg.pinv(covariance, hermitian=True) @ ones
     else:
         eigenvalues, vectors = np.linalg.eigh(covariance)
-        if not np.isfinite(eigenvalues).all() or eigenvalues[0] <= SINGULAR * max(eigenvalues[-1], 1e-300):
-            received = f"a singular one: eigenvalues from {eigenvalues[0]:.2g} to {eigenvalues[-1]:.2g}"
-            raise DataError("a covariance matrix that can be inverted", received, "shrink it (Ledoit-Wolf)")
+        if not np.isfinite(eigenvalues).all() or eigenvalues[0] <= SINGULAR * max(
+            eigenvalues[-1], 1e-300
+        ):
+            received = (
+                f"a singular one: eigenvalues from {eigenvalues[0]:.2g} to {eigenvalues[-1]:.2g}"
+            )
+            raise DataError(
+                "a covariance matrix that can be inverted", received, "shrink it (Ledoit-Wolf)"
+            )
         raw = vectors @ ((vectors.T @ ones) / eigenvalues)
     weights: Floats = raw / raw.sum()
     return weights
@@ -134,7 +140,9 @@ def judge(
     """
     if first < window or first >= len(returns):
         received = f"{first} before the test, {max(len(returns) - first, 0)} in it"
-        raise DataError(f"{window} days before the test and one in it", received, "use a longer panel")
+        raise DataError(
+            f"{window} days before the test and one in it", received, "use a longer panel"
+        )
     held = {one.name: _held(one, returns, first, window, rebuild) for one in estimators}
     out = []
     for name, (earned, leverage, turnover) in held.items():
@@ -142,7 +150,11 @@ def judge(
         if reference in held and name != reference:
             apart = earned**2 - held[reference][0] ** 2
             t = float(apart.mean()) / newey_west_error(apart, lags)
-        out.append(CovarianceVerdict(name, float(earned.std() * math.sqrt(YEAR)), t, leverage, turnover, earned))
+        out.append(
+            CovarianceVerdict(
+                name, float(earned.std() * math.sqrt(YEAR)), t, leverage, turnover, earned
+            )
+        )
     return out
 
 

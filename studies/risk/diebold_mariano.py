@@ -57,11 +57,19 @@ def diebold_mariano(first: ArrayLike, second: ArrayLike, lags: int = 10) -> Dieb
     a, b = np.asarray(first, np.float64), np.asarray(second, np.float64)
     if a.shape != b.shape or a.ndim != 1 or len(a) < lags + 2:
         received = f"shapes {a.shape} and {b.shape} with {lags} lags"
-        raise DataError(f"two series of losses of the same days, at least {lags + 2}", received, "use a longer test")
+        raise DataError(
+            f"two series of losses of the same days, at least {lags + 2}",
+            received,
+            "use a longer test",
+        )
     difference = a - b
     if not np.isfinite(difference).all():
         row = int(np.flatnonzero(~np.isfinite(difference))[0])
-        raise DataError("finite losses", f"{a[row]} and {b[row]} in row {row}", "leave out days without a forecast")
+        raise DataError(
+            "finite losses",
+            f"{a[row]} and {b[row]} in row {row}",
+            "leave out days without a forecast",
+        )
     mean, error = float(difference.mean()), newey_west_error(difference, lags)
     if error == 0.0:
         return DieboldMariano(mean, math.nan, math.nan)

@@ -12,7 +12,12 @@ from tercel.core.report.svg import Figure, finished, sketch
 
 
 def through_time(
-    name: str, title: str, days: Sequence[date], lines: Mapping[str, Floats], unit: str, log: bool = False
+    name: str,
+    title: str,
+    days: Sequence[date],
+    lines: Mapping[str, Floats],
+    unit: str,
+    log: bool = False,
 ) -> Figure:
     """Lines over days, the first one drawn as dots: what happened, and what was forecast of it."""
     x: Any = np.asarray(days, "datetime64[D]")
@@ -48,10 +53,17 @@ def regimes(days: Sequence[date], returns: Floats, probability: Floats, state: B
         below.set_ylabel("probability")
 
     summary = f"turbulent on {100 * float(state.mean()):.0f} % of {len(state)} days"
-    return finished(drawing, "regimes", f"Daily returns and the filtered regime: {summary}.", "Shaded: turbulent.")
+    return finished(
+        drawing,
+        "regimes",
+        f"Daily returns and the filtered regime: {summary}.",
+        "Shaded: turbulent.",
+    )
 
 
-def withdrawal(seconds: Floats, depth: Floats, score: Floats, marks: Mapping[str, int], alarm: int | None) -> Figure:
+def withdrawal(
+    seconds: Floats, depth: Floats, score: Floats, marks: Mapping[str, int], alarm: int | None
+) -> Figure:
     """Depth and score around one planted withdrawal: onset, trough, and when the alarm came."""
 
     with sketch(4.0) as drawing:
@@ -60,11 +72,18 @@ def withdrawal(seconds: Floats, depth: Floats, score: Floats, marks: Mapping[str
         below.plot(seconds / 60, score, color=style.INK.token)
         below.axhline(1.0, color=style.BAD.token, linestyle="--", linewidth=1)
         for panel in (above, below):
-            for (key, at), colour in zip(marks.items(), (style.SOFT, style.SERIES[0], style.SOFT), strict=False):
-                panel.axvline(at / 60, color=colour.token, linewidth=1, label=key if panel is above else None)
+            for (key, at), colour in zip(
+                marks.items(), (style.SOFT, style.SERIES[0], style.SOFT), strict=False
+            ):
+                panel.axvline(
+                    at / 60, color=colour.token, linewidth=1, label=key if panel is above else None
+                )
             if alarm is not None:
                 panel.axvline(
-                    alarm / 60, color=style.BAD.token, linewidth=1.4, label="alarm" if panel is above else None
+                    alarm / 60,
+                    color=style.BAD.token,
+                    linewidth=1.4,
+                    label="alarm" if panel is above else None,
                 )
             panel.margins(x=0)
         above.set_ylabel("lots on 5 + 5 levels")
@@ -86,7 +105,9 @@ def histogram(name: str, title: str, values: Floats, unit: str) -> Figure:
         panel.set(xlabel=unit, ylabel="withdrawals")
 
     summary = f"median {np.median(values):.0f}, {len(values)} of them" if len(values) else "none"
-    return finished(drawing, name, f"{title}: {summary}.", "Right of zero: the alarm came before the trough.")
+    return finished(
+        drawing, name, f"{title}: {summary}.", "Right of zero: the alarm came before the trough."
+    )
 
 
 def posture(inputs: Mapping[str, Floats], series: Mapping[str, Floats]) -> Figure:
@@ -95,14 +116,20 @@ def posture(inputs: Mapping[str, Floats], series: Mapping[str, Floats]) -> Figur
 
     with sketch(1.5 * (len(inputs) + 1)) as drawing:
         panels = drawing.subplots(len(inputs) + 1, 1, sharex=True)
-        for panel, (key, values), colour in zip(panels, inputs.items(), style.SERIES[1:], strict=False):
+        for panel, (key, values), colour in zip(
+            panels, inputs.items(), style.SERIES[1:], strict=False
+        ):
             panel.plot(minutes, values, color=colour.token)
             panel.set_title(key)
             panel.margins(x=0)
         for (key, values), colour in zip(series.items(), style.SERIES, strict=False):
-            panels[-1].step(minutes, values, where="post", color=colour.token, label=key.replace("_", " "))
+            panels[-1].step(
+                minutes, values, where="post", color=colour.token, label=key.replace("_", " ")
+            )
         panels[-1].set(title="posture", ylim=(-0.05, 1.05), xlabel="minute")
         panels[-1].legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=len(series))
 
-    summary = "; ".join(f"{key} from {np.nanmin(v):.2g} to {np.nanmax(v):.2g}" for key, v in series.items())
+    summary = "; ".join(
+        f"{key} from {np.nanmin(v):.2g} to {np.nanmax(v):.2g}" for key, v in series.items()
+    )
     return finished(drawing, "posture", f"A stress and the posture that answers it: {summary}.", "")

@@ -49,7 +49,13 @@ class ReturnPanel:
             raise DataError(f"at least {count} names", f"{len(self.names)}", "ask for fewer names")
         picked = np.sort(np.random.default_rng(seed).permutation(len(self.names))[:count])
         names = tuple(self.names[i] for i in picked)
-        return ReturnPanel(names, self.days, np.ascontiguousarray(self.returns[:, picked]), self.left_out, self.voided)
+        return ReturnPanel(
+            names,
+            self.days,
+            np.ascontiguousarray(self.returns[:, picked]),
+            self.left_out,
+            self.voided,
+        )
 
 
 def read_panel(path: Path) -> ReturnPanel:
@@ -68,14 +74,22 @@ def read_panel(path: Path) -> ReturnPanel:
     if not path.is_file():
         raise DataError("a panel of daily prices", f"no {path}", "check the path given as `data=`")
     try:
-        frame = pl.read_csv(path, try_parse_dates=True) if path.suffix == ".csv" else pl.read_parquet(path)
+        frame = (
+            pl.read_csv(path, try_parse_dates=True)
+            if path.suffix == ".csv"
+            else pl.read_parquet(path)
+        )
     except pl.exceptions.PolarsError as error:
         reason = str(error).splitlines()[0]
         raise DataError("a Parquet or CSV file", f"{path}: {reason}", "write it again") from error
     missing = [name for name in COLUMNS if name not in frame.columns]
     if missing:
-        raise DataError(f"columns {', '.join(COLUMNS)}", f"none named {missing[0]} in {path}", "add it")
-    frame = frame.select(pl.col("ticker").cast(pl.String), "date", pl.col("close", "volume").cast(pl.Float64))
+        raise DataError(
+            f"columns {', '.join(COLUMNS)}", f"none named {missing[0]} in {path}", "add it"
+        )
+    frame = frame.select(
+        pl.col("ticker").cast(pl.String), "date", pl.col("close", "volume").cast(pl.Float64)
+    )
     twice = frame.group_by("ticker", "date").len().filter(pl.col("len") > 1).sort("ticker", "date")
     if len(twice):
         received = f"{twice['len'][0]} of {twice['ticker'][0]} on {twice['date'][0]} in {path}"
@@ -101,7 +115,9 @@ def _panel(frame: pl.DataFrame, path: Path) -> ReturnPanel:
             kept.append(column)
     if not kept:
         name, why = next(iter(left_out.items()))
-        raise DataError(f"names in {path} that can be used", f"none; {name}: {why}", "mend the panel")
+        raise DataError(
+            f"names in {path} that can be used", f"none; {name}: {why}", "mend the panel"
+        )
     with np.errstate(divide="ignore", invalid="ignore"):
         filled = np.column_stack([_carried(prices[:, column]) for column in kept])
         returns = np.diff(np.log(filled), axis=0)

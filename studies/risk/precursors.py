@@ -38,7 +38,9 @@ VOLATILITY_S, DEPTH_S = 120.0, 30.0
 def _inputs(seconds: Floats) -> Floats:
     own, far = seconds[:, OWN5], seconds[:, FAR5]
     flow = (seconds[:, at] for at in (CANCELS, ADDS, TRADES))
-    return np.column_stack((own + far, np.minimum(own, far), seconds[:, SPREAD], *flow, seconds[:, MOVE] ** 2))
+    return np.column_stack(
+        (own + far, np.minimum(own, far), seconds[:, SPREAD], *flow, seconds[:, MOVE] ** 2)
+    )
 
 
 @dataclass(frozen=True)
@@ -67,11 +69,15 @@ def _logarithms(seconds: Floats, usual: Floats) -> Floats:
     sums = np.concatenate((np.zeros((1, len(usual))), np.cumsum(ratio, axis=0)))
     levels, changes = [], []
     for span in SPANS_S:
-        mean = np.log(np.maximum((sums[span:] - sums[:-span]) / span, 0.0) + FLOOR)[-len(seconds) - span :]
+        mean = np.log(np.maximum((sums[span:] - sums[:-span]) / span, 0.0) + FLOOR)[
+            -len(seconds) - span :
+        ]
         levels.append(mean[span:])
         changes.append(mean[span:] - mean[:-span])
     # in the order of `FEATURES`: every span of the first input, then of the next
-    return np.concatenate([np.stack(part, axis=2).reshape(len(seconds), -1) for part in (levels, changes)], axis=1)
+    return np.concatenate(
+        [np.stack(part, axis=2).reshape(len(seconds), -1) for part in (levels, changes)], axis=1
+    )
 
 
 # -- what alarms ------------------------------------------------------------------------------------------------------
@@ -103,7 +109,11 @@ def half_of(seconds: Floats, planted: Withdrawal) -> int:
 
 
 def learn(
-    withdrawn: Sequence[tuple[Floats, Withdrawal]], days: Sequence[Floats], calm: Calm, learner: str, seed: int
+    withdrawn: Sequence[tuple[Floats, Withdrawal]],
+    days: Sequence[Floats],
+    calm: Calm,
+    learner: str,
+    seed: int,
 ) -> Hazard:
     """Fit a hazard: the seconds from an onset to the half are its events; ten minutes before, and calm, are none."""
     rows, events = [], []
@@ -116,7 +126,9 @@ def learn(
         events.append(np.zeros(len(rows[-1]), bool))
     x, y = np.concatenate(rows), np.concatenate(events)
     if not y.any():
-        raise DataError("withdrawals that take time", "each at half in its first second", "plant more of them")
+        raise DataError(
+            "withdrawals that take time", "each at half in its first second", "plant more of them"
+        )
     model = _model(learner, seed)
     model.fit(x, y)
     return Hazard(learner, model)
@@ -155,7 +167,11 @@ def posture_scores(seconds: Floats, depth: float, variance: float) -> Floats:
             ratios[rule.watches], 1e-9
         )  # fmt: skip
         lifted = rule.leave / rule.enter if rule.on_high else rule.enter / rule.leave
-        scores.append(np.where(reached >= 1.0, reached, 1.0 - (1.0 - reached) * (1.0 - LEAVE) / (1.0 - lifted)))
+        scores.append(
+            np.where(
+                reached >= 1.0, reached, 1.0 - (1.0 - reached) * (1.0 - LEAVE) / (1.0 - lifted)
+            )
+        )
     return np.asarray(np.max(scores, axis=0))
 
 

@@ -55,14 +55,24 @@ def fit_two_states(returns: Floats, seed: int = 0, restarts: int = 3) -> TwoStat
         When the extra [risk] is not installed.
     """
     if len(returns) < LEAST_DAYS:
-        raise DataError(f"at least {LEAST_DAYS} days for two regimes", f"{len(returns)}", "begin the test later")
+        raise DataError(
+            f"at least {LEAST_DAYS} days for two regimes", f"{len(returns)}", "begin the test later"
+        )
     if not np.isfinite(returns).all() or returns.std() < 1e-12:
         raise DataError("finite returns that move", "NaN or a constant", "mend the series")
     x = 100.0 * returns[:, None]  # near 1, where the library's floors for variances do no harm
     kind, sd = gaussian_hmm("risk"), float(x.std())
 
     def begun(restart: int) -> Any:
-        model = kind(2, "diag", n_iter=100, tol=1e-3, random_state=seed + restart, init_params="s", params="stmc")
+        model = kind(
+            2,
+            "diag",
+            n_iter=100,
+            tol=1e-3,
+            random_state=seed + restart,
+            init_params="s",
+            params="stmc",
+        )
         spread = 1.5 + 0.5 * restart
         model.means_ = np.zeros((2, 1))
         model.covars_ = np.array([[(sd / spread) ** 2], [(sd * spread) ** 2]])
@@ -73,13 +83,17 @@ def fit_two_states(returns: Floats, seed: int = 0, restarts: int = 3) -> TwoStat
     sds = np.sqrt(best.covars_.reshape(2)) / 100.0
     order = np.argsort(sds)
     stay = np.diag(best.transmat_)[order]
-    return TwoStateModel(best.means_.reshape(2)[order] / 100.0, sds[order], stay, best.startprob_[order])
+    return TwoStateModel(
+        best.means_.reshape(2)[order] / 100.0, sds[order], stay, best.startprob_[order]
+    )
 
 
 def regime_probabilities(returns: Floats, first: int, refit: int = YEAR, seed: int = 0) -> Floats:
     """Filtered probability of the turbulent state on days `first .. n - 1`, refitted every `refit` days on the past."""
     if first >= len(returns):
-        raise DataError("days in the test", f"{first} before it of {len(returns)}", "use a longer series")
+        raise DataError(
+            "days in the test", f"{first} before it of {len(returns)}", "use a longer series"
+        )
     out = np.empty(len(returns))
     for start in range(first, len(returns), refit):
         stop = min(start + refit, len(returns))
@@ -136,10 +150,14 @@ def judge(name: str, state: Bools, returns: Floats) -> RegimeVerdict:
     """
     now, then = state[:-1], returns[1:]
     if now.all() or not now.any():
-        raise DataError("days in both regimes", f"{int(now.sum())} turbulent of {len(now)}", "use a longer test")
+        raise DataError(
+            "days in both regimes", f"{int(now.sum())} turbulent of {len(now)}", "use a longer test"
+        )
     calm, turbulent = (float(then[which].std() * math.sqrt(YEAR)) for which in (~now, now))
     switches = float(np.sum(state[1:] != state[:-1])) * YEAR / len(state)
-    return RegimeVerdict(name, float(state.mean()), calm, turbulent, turbulent / calm, switches, state)
+    return RegimeVerdict(
+        name, float(state.mean()), calm, turbulent, turbulent / calm, switches, state
+    )
 
 
 def ewma_rule(returns: Floats, first: int, decay: float = 0.94, over: float = 1.15) -> Bools:
@@ -148,4 +166,6 @@ def ewma_rule(returns: Floats, first: int, decay: float = 0.94, over: float = 1.
     for t, r in enumerate(returns.tolist()):
         level = decay * level + (1 - decay) * r * r
         variance[t] = level
-    return np.array([variance[t] > over**2 * np.median(variance[: t + 1]) for t in range(first, len(returns))])
+    return np.array(
+        [variance[t] > over**2 * np.median(variance[: t + 1]) for t in range(first, len(returns))]
+    )

@@ -36,11 +36,19 @@ def checked(series: DailySeries) -> DailySeries:
     """
     for row, (before, after) in enumerate(zip(series.days, series.days[1:], strict=False), start=1):
         if after <= before:
-            raise DataError(f"days in order in {series.name}", f"{after} after {before}, row {row}", "sort the file")
+            raise DataError(
+                f"days in order in {series.name}",
+                f"{after} after {before}, row {row}",
+                "sort the file",
+            )
     _finite(series.name, "returns", series.returns, series.days)
     moved = series.returns[1:]
     if len(moved) and np.all(moved == moved[0]):
-        raise DataError(f"returns of {series.name} that move", f"{len(moved)} times {moved[0]:g}", "check the prices")
+        raise DataError(
+            f"returns of {series.name} that move",
+            f"{len(moved)} times {moved[0]:g}",
+            "check the prices",
+        )
     still, longest, end = 0, 0, 0
     for row in range(1, len(series)):
         still = still + 1 if series.returns[row] == 0.0 else 0
@@ -81,10 +89,16 @@ def read_csv(path: Path) -> DailySeries:
     """
     rows = _rows(path)
     if not rows or "date" not in rows[0] or "close" not in rows[0]:
-        raise DataError("columns date and close", f"{', '.join(rows[0]) if rows else 'nothing'} in {path}", "add them")
+        raise DataError(
+            "columns date and close",
+            f"{', '.join(rows[0]) if rows else 'nothing'} in {path}",
+            "add them",
+        )
     days = tuple(_day(row["date"], path, number) for number, row in enumerate(rows, start=2))
     close = _numbers(rows, "close", path)
-    columns: dict[str, Floats] = {name: _numbers(rows, name, path) for name in OPTIONAL if name in rows[0]}
+    columns: dict[str, Floats] = {
+        name: _numbers(rows, name, path) for name in OPTIONAL if name in rows[0]
+    }
     return checked(DailySeries(path.stem, days, log_returns(close), columns))
 
 
@@ -98,7 +112,9 @@ def read_spy(folder: Path) -> DailySeries:
     missing = [day for day in days if day not in vix]
     if not missing:
         columns["vix"] = np.array([vix[day] for day in days])
-    return checked(DailySeries("SPY", days, log_returns(np.array(frame["CLOSE"], np.float64)), columns))
+    return checked(
+        DailySeries("SPY", days, log_returns(np.array(frame["CLOSE"], np.float64)), columns)
+    )
 
 
 def read_vix(folder: Path) -> dict[date, float]:
@@ -106,7 +122,10 @@ def read_vix(folder: Path) -> dict[date, float]:
     path = folder / "macro-index-factors" / "vix-daily.csv"
     rows = _rows(path)
     close = _numbers(rows, "CLOSE", path)
-    return {_day(row["DATE"], path, number): close[number - 2] for number, row in enumerate(rows, start=2)}
+    return {
+        _day(row["DATE"], path, number): close[number - 2]
+        for number, row in enumerate(rows, start=2)
+    }
 
 
 def read_sp500(folder: Path) -> DailySeries:
@@ -114,7 +133,9 @@ def read_sp500(folder: Path) -> DailySeries:
     path = folder / "macro-index-factors" / "sp500-daily-ohlcv.csv.gz"
     rows = _rows(path)
     days = tuple(_day(row["Date"], path, number) for number, row in enumerate(rows, start=2))
-    opened, high, low, close = (_numbers(rows, name, path) for name in ("Open", "High", "Low", "Close"))
+    opened, high, low, close = (
+        _numbers(rows, name, path) for name in ("Open", "High", "Low", "Close")
+    )
     returns = log_returns(close)
     spread, drift = np.log(high / low), np.log(close / opened)
     within = np.maximum(0.5 * spread**2 - (2 * math.log(2) - 1) * drift**2, 1e-8)
@@ -123,7 +144,9 @@ def read_sp500(folder: Path) -> DailySeries:
     vix = read_vix(folder)
     missing = [day for day in days if day not in vix]
     columns = {"range": within, "proxy": within + overnight**2}
-    if len(missing) <= len(days) // 100:  # a few holidays that only one of the files has: the close before
+    if (
+        len(missing) <= len(days) // 100
+    ):  # a few holidays that only one of the files has: the close before
         columns["vix"] = _filled(days, vix)
     return checked(DailySeries("S&P 500", days, returns, columns))
 
@@ -142,9 +165,13 @@ def _rows(path: Path) -> list[dict[str, str]]:
         with opener(path, "rt", encoding="utf-8", newline="") as file:
             return list(csv.DictReader(file))
     except FileNotFoundError:
-        raise DataError("a file of days", f"no {path}", "check the folder given as `data=`") from None
+        raise DataError(
+            "a file of days", f"no {path}", "check the folder given as `data=`"
+        ) from None
     except (UnicodeDecodeError, gzip.BadGzipFile, EOFError) as error:
-        raise DataError("a text file in UTF-8", f"{path}: {error}", "write it again as CSV") from error
+        raise DataError(
+            "a text file in UTF-8", f"{path}: {error}", "write it again as CSV"
+        ) from error
 
 
 def _numbers(rows: Sequence[Mapping[str, str]], name: str, path: Path) -> Floats:
@@ -175,10 +202,16 @@ def _r_frame(path: Path) -> Mapping[str, Sequence[float]]:
     try:
         import rdata
     except ImportError:
-        raise ConfigError("the package rdata, which reads R files", "none", "pip install rdata") from None
+        raise ConfigError(
+            "the package rdata, which reads R files", "none", "pip install rdata"
+        ) from None
     if not path.is_file():
-        raise DataError("SPY's realised measures", f"no {path}", "check the folder given as `data=`")
-    with catch_warnings(action="ignore"):  # R's own classes of dates and tables are read as numbers and columns
+        raise DataError(
+            "SPY's realised measures", f"no {path}", "check the folder given as `data=`"
+        )
+    with catch_warnings(
+        action="ignore"
+    ):  # R's own classes of dates and tables are read as numbers and columns
         found: Mapping[str, Sequence[float]] = rdata.read_rda(path)["SPYRM"]
     return found
 

@@ -48,7 +48,9 @@ def depth_of(seconds: Floats) -> Floats:
 
 def calm_of(source: Source, days: int = 20, seed: int = 0, seconds: int = DAY_S) -> AnomalyBaseline:
     """What is ordinary in a simulated market, from so many days of it; streams that no trial draws from."""
-    return learn_calm([simulate(source, np.ones((seconds, 3)), seed, LEARNING + day) for day in range(days)])
+    return learn_calm(
+        [simulate(source, np.ones((seconds, 3)), seed, LEARNING + day) for day in range(days)]
+    )
 
 
 def stress_rates(power: float, seconds: int = STRESS_S) -> Floats:
@@ -82,6 +84,14 @@ def scripted(market: str, seed: int) -> PostureStory:
     rows = [(f"{one['minute']:.1f}", *(f"{one[key]:g}" for key in asked(postures[0])), one["styles"], one["what"])
             for one in changes]  # fmt: skip
     headings = ("minute", "urgency", "most part.", "size", "styles", "what changed")
-    inputs = dict(zip(("volatility / usual", "depth / usual", "anomaly / alarm"), np.array(measured).T, strict=True))
-    drawing = drawn(inputs, {key: np.array([asked(one)[key] for one in postures]) for key in asked(postures[0])})
+    inputs = dict(
+        zip(
+            ("volatility / usual", "depth / usual", "anomaly / alarm"),
+            np.array(measured).T,
+            strict=True,
+        )
+    )
+    drawing = drawn(
+        inputs, {key: np.array([asked(one)[key] for one in postures]) for key in asked(postures[0])}
+    )
     return PostureStory(market, headings, rows, changes, postures[-1], notes, figures=(drawing,))

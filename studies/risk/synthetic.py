@@ -40,11 +40,16 @@ def gjr_series(days: int, seed: int) -> KnownSeries:
         returns[t] = e
         h = OMEGA + (ALPHA + GAMMA * (e < 0)) * e * e + BETA * h
     intraday = rng.standard_normal((days, INTRADAY)) * np.sqrt(variance / INTRADAY)[:, None]
-    columns = {"rv": np.sum(intraday**2, axis=1) / 1e4, "rq": INTRADAY / 3 * np.sum(intraday**4, axis=1) / 1e8}
+    columns = {
+        "rv": np.sum(intraday**2, axis=1) / 1e4,
+        "rq": INTRADAY / 3 * np.sum(intraday**4, axis=1) / 1e8,
+    }
     first = date(2000, 1, 3)
     calendar = tuple(first + timedelta(days=7 * (t // 5) + t % 5) for t in range(days))
     returns[0] = 0.0
-    return KnownSeries(DailySeries("synthetic GJR", calendar, returns / 100, columns), variance / 1e4)
+    return KnownSeries(
+        DailySeries("synthetic GJR", calendar, returns / 100, columns), variance / 1e4
+    )
 
 
 def regime_returns(days: int, seed: int) -> tuple[Floats, Bools]:
@@ -62,7 +67,11 @@ def factor_covariance(names: int, seed: int) -> Floats:
     beta = rng.uniform(0.5, 1.5, names)
     sector = rng.integers(0, 8, names)
     own = rng.uniform(0.01, 0.025, names)
-    covariance = np.outer(beta, beta) * 0.01**2 + 0.006**2 * (sector[:, None] == sector[None, :]) + np.diag(own**2)
+    covariance = (
+        np.outer(beta, beta) * 0.01**2
+        + 0.006**2 * (sector[:, None] == sector[None, :])
+        + np.diag(own**2)
+    )
     return np.asarray(covariance)
 
 

@@ -6,7 +6,12 @@ import numpy as np
 
 from tercel.core.arrays import Floats
 from tercel.signals.risk.ports import TailModel
-from tercel.signals.risk.tail import EwmaNormal, FilteredHistoricalSimulation, check_tail_past, worst
+from tercel.signals.risk.tail import (
+    EwmaNormal,
+    FilteredHistoricalSimulation,
+    check_tail_past,
+    worst,
+)
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,9 @@ class Scaled:
             return found
         values, squares = series.column(self.target), series.returns**2
         known = np.arange(first, len(series))
-        ratio: Floats = np.cumsum(values)[known - 1] / np.maximum(np.cumsum(squares)[known - 1], 1e-300)
+        ratio: Floats = np.cumsum(values)[known - 1] / np.maximum(
+            np.cumsum(squares)[known - 1], 1e-300
+        )
         return found * ratio
 
 
@@ -83,7 +85,9 @@ class Harq(Har):
         """Those of HAR, and yesterday times the deviation of its measurement."""
         y, columns = super().inputs(series)
         noise = np.sqrt(series.column("rq"))
-        return y, np.column_stack([columns, series.column(self.target) * noise / noise[:MONTH].mean()])
+        return y, np.column_stack(
+            [columns, series.column(self.target) * noise / noise[:MONTH].mean()]
+        )
 
 
 def qlike(forecast: Floats, proxy: Floats) -> Floats:

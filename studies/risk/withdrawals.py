@@ -73,7 +73,9 @@ class WithdrawalVerdict:
     threshold: float
 
 
-def plant(rng: np.random.Generator, power: float = 1.0, seconds: int = DAY_S) -> tuple[Withdrawal, Floats]:
+def plant(
+    rng: np.random.Generator, power: float = 1.0, seconds: int = DAY_S
+) -> tuple[Withdrawal, Floats]:
     """A withdrawal at a random time, sudden to slow, and the rates of the day (see `seconds.simulate`)."""
     onset = int(rng.integers(seconds // 5, seconds * 3 // 5))
     full = onset + int(rng.integers(0, 181))
@@ -113,7 +115,11 @@ def judge(
         early.append(before_half)
         left.append(depth)
     alarms = [
-        len(alarm_starts(score.scores(simulate(source, np.ones((DAY_S, 3)), seed, withdrawals + index))))
+        len(
+            alarm_starts(
+                score.scores(simulate(source, np.ones((DAY_S, 3)), seed, withdrawals + index))
+            )
+        )
         for index in range(calm_days)
     ]
     found = np.array(leads) > 0
@@ -133,7 +139,9 @@ def judge(
     return verdict, known[np.isfinite(known)]
 
 
-def _one(seconds: Floats, score: StreamingAnomaly, planted: Withdrawal) -> tuple[float, float, bool, float]:
+def _one(
+    seconds: Floats, score: StreamingAnomaly, planted: Withdrawal
+) -> tuple[float, float, bool, float]:
     """Lead and delay of the first alarm (NaN: none), whether it came before half the depth was gone, what was left."""
     depth = depth_of(seconds)
     trough = planted.onset + int(np.argmin(depth[planted.onset : planted.end]))

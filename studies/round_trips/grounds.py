@@ -47,13 +47,19 @@ def tape_grounds(folder: str, symbol: str, impact: str, seed: int) -> tuple[Trip
     split = split_days(lake, symbol)
     law = tape_law(split.days, impact)
     market, days = replay(lake, symbol, split.train, impact=law)
-    later, later_days = (market, days) if split.cut_ns else replay(lake, symbol, split.test, impact=law)
+    later, later_days = (
+        (market, days) if split.cut_ns else replay(lake, symbol, split.test, impact=law)
+    )
     searched = _windows(split, days, seed, 0, split.cut_ns or FOREVER_NS)
     proof = _windows(split, later_days, seed, split.cut_ns, FOREVER_NS)
-    return TripGround(market, DrawnWindows(searched, seed)), TripGround(later, DrawnWindows(proof, seed + PROOF))
+    return TripGround(market, DrawnWindows(searched, seed)), TripGround(
+        later, DrawnWindows(proof, seed + PROOF)
+    )
 
 
-def _windows(split: Split, days: list[TapeDay], seed: int, earliest_ns: int, latest_ns: int) -> Plan:
+def _windows(
+    split: Split, days: list[TapeDay], seed: int, earliest_ns: int, latest_ns: int
+) -> Plan:
     """Every minute from which the longest trip fits, with the volume expected in half an hour."""
     task = Task(share=HALF_HOUR_S / LONGEST_S, horizon_s=LONGEST_S)
     return tape_plan(

@@ -11,7 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studies.legs.legs import begin_legs
-from studies.round_trips.trips import STEP_S, Legs, finish, first_legs, second_legs, wait_steps, wants
+from studies.round_trips.trips import (
+    STEP_S,
+    Legs,
+    finish,
+    first_legs,
+    second_legs,
+    wait_steps,
+    wants,
+)
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution import step as kernels
 from tercel.execution.costs import BPS
@@ -72,7 +80,9 @@ class TripResults:
     cluster: Ints
 
 
-def play(ground: TripGround, task: Task, trips: Floats, size: float, first: int, n: int) -> TripResults:
+def play(
+    ground: TripGround, task: Task, trips: Floats, size: float, first: int, n: int
+) -> TripResults:
     """Play trips, float64 (g, trips.SIZE), in worlds `first` to `first + n`, both signs of each.
 
     Parameters
@@ -119,7 +129,11 @@ def _trade(run: Episodes, trips: Floats, side: Ints, lots: Ints) -> dict[str, Fl
     _wait(run, on, wait_steps(trips))
     gone = _second(run, second_legs(trips), on, -side, got)
     paid[on] += _paid(run)[on] - side[on] * gone * got[on]
-    full = run.books[:, lay.OVERFLOW] + run.states[:, sim.OWN_OVERFLOW] + run.states[:, sim.COMMAND_OVERFLOW]
+    full = (
+        run.books[:, lay.OVERFLOW]
+        + run.states[:, sim.OWN_OVERFLOW]
+        + run.states[:, sim.COMMAND_OVERFLOW]
+    )
     unfilled = np.zeros(run.n)
     unfilled[on] = run.states[on, sim.UNFILLED_LOTS]
     fine = ~void & (full == 0)
@@ -152,7 +166,15 @@ def _wait(run: Episodes, on: Ints, steps: Ints) -> None:
     if not len(which):
         return
     until = run.states[which, sim.NOW] + steps[which] * STEP_NS
-    begin_legs(run, which, side=run.states[which, sim.SIDE], lots=0, until_ns=until, decisions=1, run_out=True)
+    begin_legs(
+        run,
+        which,
+        side=run.states[which, sim.SIDE],
+        lots=0,
+        until_ns=until,
+        decisions=1,
+        run_out=True,
+    )
     nothing = empty(run.n)
     nothing[:, OUTSIDE] = CANCEL
     while run.working.any():
@@ -173,7 +195,15 @@ def _second(run: Episodes, legs: Legs, on: Ints, side: Ints, lots: Ints) -> Ints
     return np.asarray(arrival, np.int64)
 
 
-_SUMS = [sim.SPREAD, sim.WALK, sim.TIMING, sim.FORCED_SPREAD, sim.FORCED_WALK, sim.FORCED_TIMING, sim.FEES]
+_SUMS = [
+    sim.SPREAD,
+    sim.WALK,
+    sim.TIMING,
+    sim.FORCED_SPREAD,
+    sim.FORCED_WALK,
+    sim.FORCED_TIMING,
+    sim.FEES,
+]
 
 
 def _paid(run: Episodes) -> Ints:

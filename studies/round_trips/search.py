@@ -65,7 +65,9 @@ class TripCandidate:
 class Search:
     """The search at one size and latency."""
 
-    def __init__(self, ground: TripGround, task: Task, size: float, rng: np.random.Generator) -> None:
+    def __init__(
+        self, ground: TripGround, task: Task, size: float, rng: np.random.Generator
+    ) -> None:
         self.ground, self.task, self.size, self.rng = ground, task, size, rng
         self.tried: list[tuple[float, Floats]] = []
         self.world = self.trips = 0
@@ -115,7 +117,9 @@ class Search:
         scores = self.score(trips, AGAIN_WORLDS)
         order = np.argsort(-scores, kind="stable")[:most]
         best = [i for i in order if scores[i] > -LEAST_TRADED * _LAST]
-        return [TripCandidate(trips[i], self.size, self.task.latency, float(scores[i])) for i in best]
+        return [
+            TripCandidate(trips[i], self.size, self.task.latency, float(scores[i])) for i in best
+        ]
 
 
 def arbitrage(
@@ -161,7 +165,11 @@ def arbitrage(
     """
     if not sizes or min(sizes) <= 0.0 or not latencies or pairs < 8:
         received = f"sizes {list(sizes)}, {len(latencies)} latencies, {pairs} pairs"
-        raise ConfigError("sizes above 0, a latency, at least 8 pairs", received, "such as `size=0.1` and `pairs=512`")
+        raise ConfigError(
+            "sizes above 0, a latency, at least 8 pairs",
+            received,
+            "such as `size=0.1` and `pairs=512`",
+        )
     base = task or Task()
     cells = [(size, latency) for latency in latencies for size in sorted(sizes)]
     found, policies, trips = [], 0, 0
@@ -199,12 +207,16 @@ def _in_turn(found: Sequence[Sequence[TripCandidate]], most: int) -> list[TripCa
 # -- proof ------------------------------------------------------------------------------------------------------------
 
 
-def prove(ground: TripGround, task: Task, candidates: Sequence[TripCandidate], pairs: int) -> list[dict[str, Any]]:
+def prove(
+    ground: TripGround, task: Task, candidates: Sequence[TripCandidate], pairs: int
+) -> list[dict[str, Any]]:
     """Each candidate in the same fresh worlds, in the order of the candidates."""
     proved: dict[int, dict[str, Any]] = {}
     groups = {(one.size, one.latency) for one in candidates}
     for size, latency in sorted(groups, key=lambda group: (group[1].a_ns, group[0])):
-        numbers = [i for i, one in enumerate(candidates) if (one.size, one.latency) == (size, latency)]
+        numbers = [
+            i for i, one in enumerate(candidates) if (one.size, one.latency) == (size, latency)
+        ]
         trips = np.array([candidates[i].trip for i in numbers])
         parts: list[TripResults] = []
         for first in range(0, pairs, PROOF_BATCH):
@@ -227,7 +239,9 @@ def _proved(parts: Sequence[TripResults], row: int) -> dict[str, Any]:
         np.concatenate([getattr(part, name)[row] for part in parts])
         for name in ("profit_bps", "lots", "ticks_lots", "unfilled")
     )
-    cluster, requested = (np.concatenate([getattr(part, name) for part in parts]) for name in ("cluster", "requested"))
+    cluster, requested = (
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("cluster", "requested")
+    )
     fine = np.isfinite(gains)
     interval, p = one_sided(gains[fine], cluster[fine])
     traded = float(lots[fine].sum())
@@ -241,7 +255,9 @@ def _proved(parts: Sequence[TripResults], row: int) -> dict[str, Any]:
     }
 
 
-def one_sided(gains: Floats, cluster: NDArray[np.int64]) -> tuple[dict[str, float | int | None], float]:
+def one_sided(
+    gains: Floats, cluster: NDArray[np.int64]
+) -> tuple[dict[str, float | int | None], float]:
     """Mean gain with its interval over clusters, and the p-value of no gain against a gain.
 
     >>> proved, p = one_sided(np.array([1.0, 2.0, 3.0]), np.arange(3))
@@ -267,5 +283,7 @@ def by_size(proved: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     for one in proved:
         size, mean = f"{one['size']:g}", one["profit_bps"]["mean"]
         if mean is not None and (size not in best or mean > best[size]["profit_bps"]["mean"]):
-            best[size] = {key: one[key] for key in ("profit_bps", "ticks_a_lot", "share_traded", "p_adjusted")}
+            best[size] = {
+                key: one[key] for key in ("profit_bps", "ticks_a_lot", "share_traded", "p_adjusted")
+            }
     return dict(sorted(best.items(), key=lambda item: float(item[0])))

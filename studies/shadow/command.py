@@ -9,11 +9,28 @@ from studies.shadow.fills import ShadowTrial, by_number, cells_of
 from tercel.api.desk_figures import bounds_and_fills
 from tercel.cli.terminal import print_json, print_table
 
-HEADINGS: Final = ("", "parents", "realised", "between", "centre", "width", "above", "below", "miss by")
+HEADINGS: Final = (
+    "",
+    "parents",
+    "realised",
+    "between",
+    "centre",
+    "width",
+    "above",
+    "below",
+    "miss by",
+)
 BARS: Final = {"within": 0.80, "centre_bps": 0.5}
 
 
-def run(markets: Sequence[str], parents: int, horizon_s: float, seed: int, picture: Path | None, as_json: bool) -> None:
+def run(
+    markets: Sequence[str],
+    parents: int,
+    horizon_s: float,
+    seed: int,
+    picture: Path | None,
+    as_json: bool,
+) -> None:
     """Print scores by market, size, spread and strategy."""
     with TemporaryDirectory(prefix="tercel-shadow-") as folder:
         worked, bounds = ShadowTrial(markets, parents, horizon_s, seed).run(Path(folder))
@@ -21,7 +38,10 @@ def run(markets: Sequence[str], parents: int, horizon_s: float, seed: int, pictu
     if picture is not None:
         picture.write_text(bounds_and_fills(*by_number(worked)).svg, encoding="utf-8")
     if as_json:
-        laws = {name: {key: law[key] for key in ("sigma_ticks", "trades")} for name, law in bounds.laws.items()}
+        laws = {
+            name: {key: law[key] for key in ("sigma_ticks", "trades")}
+            for name, law in bounds.laws.items()
+        }
         print_json({"seed": seed, "horizon_s": horizon_s, **cells, "bars": BARS, "laws": laws})
         return
     rows = [

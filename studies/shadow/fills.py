@@ -85,7 +85,9 @@ class ShadowTrial:
 
     def __init__(self, markets: Sequence[str], parents: int, horizon_s: float, seed: int) -> None:
         self._presets = {name: load(name) for name in markets}
-        self._sources: dict[str, Source] = {name: reactive(preset) for name, preset in self._presets.items()}
+        self._sources: dict[str, Source] = {
+            name: reactive(preset) for name, preset in self._presets.items()
+        }
         self._parents, self._horizon_s, self._seed = parents, horizon_s, seed
         self._about: dict[str, tuple[str, str, float, float]] = {}
 
@@ -93,7 +95,11 @@ class ShadowTrial:
         """The markets, on the trial's seed."""
         specs = {
             name: MarketSpec(
-                source, self._seed, number, volume_per_s=self._presets[name].volume_per_s, client_orders=client_orders
+                source,
+                self._seed,
+                number,
+                volume_per_s=self._presets[name].volume_per_s,
+                client_orders=client_orders,
             )
             for number, (name, source) in enumerate(self._sources.items())
         }
@@ -101,10 +107,20 @@ class ShadowTrial:
 
     def session(self, venue: Venue) -> Session:
         """A desk at a venue, with limits that stop nobody."""
-        wide = {f"{scope}.{key}": str(value) for scope, keys in _WIDE.items() for key, value in keys.items()}
+        wide = {
+            f"{scope}.{key}": str(value)
+            for scope, keys in _WIDE.items()
+            for key, value in keys.items()
+        }
         gate = LimitGate(changed(read(default_file()), wide), venue.listings(), [AGENT])
         terms = SessionTerms(seed=self._seed, warmup_s=WARM_S)
-        return Session(venue, MemoryJournal(chained=False), gate, lambda name, _: strategy_of(name, None), terms)
+        return Session(
+            venue,
+            MemoryJournal(chained=False),
+            gate,
+            lambda name, _: strategy_of(name, None),
+            terms,
+        )
 
     def trade(self) -> tuple[ParentScript, dict[str, float]]:
         """Really trade: what was asked, and what each parent cost, bps."""
@@ -116,7 +132,13 @@ class ShadowTrial:
         while done < self._parents:
             session.run_until(at_ns)
             for name in list(self._sources)[: self._parents - done]:
-                self._accept(session, name, *cells[draw.integers(len(cells))], int(draw.choice((1, -1))), done)
+                self._accept(
+                    session,
+                    name,
+                    *cells[draw.integers(len(cells))],
+                    int(draw.choice((1, -1))),
+                    done,
+                )
                 done += 1
             at_ns += round((self._horizon_s + GAP_S) * NS_PER_SECOND)
         session.run_until(at_ns)
@@ -124,18 +146,26 @@ class ShadowTrial:
             script = ParentScript.of(session.journal.read())
         return script, {one: cost.whole_bps for one, cost in costs.found.items()}
 
-    def _accept(self, session: Session, name: str, strategy: str, share: float, side: int, number: int) -> None:
+    def _accept(
+        self, session: Session, name: str, strategy: str, share: float, side: int, number: int
+    ) -> None:
         lots = max(round(share * self._presets[name].volume_per_s * self._horizon_s), 1)
         bid, ask = session.follow(name).quotes
-        spread = 2e4 * (ask - bid) / (ask + bid) if bid is not None and ask is not None else float("nan")
+        spread = (
+            2e4 * (ask - bid) / (ask + bid) if bid is not None and ask is not None else float("nan")
+        )
         self._about[str(number)] = name, strategy, share, spread
         horizon_ns = round(self._horizon_s * NS_PER_SECOND)
-        session.accept(ParentRequest(str(number), name, side, lots, horizon_ns, DECISIONS, strategy, AGENT))
+        session.accept(
+            ParentRequest(str(number), name, side, lots, horizon_ns, DECISIONS, strategy, AGENT)
+        )
 
     def record(self, stream: Path, end_ns: int) -> None:
         """What a feed of totals and prints shows of the twins."""
         twin = self.exchange(client_orders=0)
-        watched = ShadowVenue(twin, list(self._sources), rules=ShadowRules(totals=True), keep=stream)
+        watched = ShadowVenue(
+            twin, list(self._sources), rules=ShadowRules(totals=True), keep=stream
+        )
         while watched.now_ns < end_ns:
             watched.step(min(watched.now_ns + 60 * NS_PER_SECOND, end_ns))
         watched.close()
@@ -147,7 +177,9 @@ class ShadowTrial:
         self.record(folder / "stream.rows", script.end_ns + 60 * NS_PER_SECOND)
         bounds = bounds_on(folder / "stream.rows", script, self.session, LATENCY)
         worked = [
-            WorkedParent(*self._about[one], costs[one], pair) for one, pair in bounds.parents.items() if one in costs
+            WorkedParent(*self._about[one], costs[one], pair)
+            for one, pair in bounds.parents.items()
+            if one in costs
         ]
         return worked, bounds
 
@@ -155,7 +187,12 @@ class ShadowTrial:
 def cells_of(worked: Sequence[WorkedParent]) -> dict[str, list[dict[str, Any]]]:
     """Scores of all, by market, size, spread and strategy."""
     found: dict[str, list[dict[str, Any]]] = {"all": [_cell("all", worked)]}
-    for title, key in (("market", _market), ("size", _size), ("spread", _spread), ("strategy", _strategy)):
+    for title, key in (
+        ("market", _market),
+        ("size", _size),
+        ("spread", _spread),
+        ("strategy", _strategy),
+    ):
         groups: dict[str, list[WorkedParent]] = {}
         for one in worked:
             groups.setdefault(key(one), []).append(one)
@@ -180,7 +217,11 @@ EDGES: Final = (2.0, 8.0)
 
 
 def _spread(one: WorkedParent) -> str:
-    names = (f"1: below {EDGES[0]:g} bps", f"2: {EDGES[0]:g} to {EDGES[1]:g} bps", f"3: {EDGES[1]:g} bps and more")
+    names = (
+        f"1: below {EDGES[0]:g} bps",
+        f"2: {EDGES[0]:g} to {EDGES[1]:g} bps",
+        f"3: {EDGES[1]:g} bps and more",
+    )
     return names[int(np.searchsorted(EDGES, one.spread_bps, "right"))]
 
 
@@ -196,7 +237,9 @@ def _cell(name: str, worked: Sequence[WorkedParent]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def by_number(worked: Sequence[WorkedParent]) -> tuple[Mapping[str, tuple[float, float]], Mapping[str, float]]:
+def by_number(
+    worked: Sequence[WorkedParent],
+) -> tuple[Mapping[str, tuple[float, float]], Mapping[str, float]]:
     """Bounds and costs under the same names."""
     return (
         {str(i): one.bounds for i, one in enumerate(worked)},

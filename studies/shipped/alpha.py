@@ -79,7 +79,9 @@ class TrainingRounds:
     chain: Ints
 
 
-def simulate_rounds(preset: Preset, rounds: int, seed: int, drift: float = 0.25, news: float = 0.6) -> TrainingRounds:
+def simulate_rounds(
+    preset: Preset, rounds: int, seed: int, drift: float = 0.25, news: float = 0.6
+) -> TrainingRounds:
     """Rounds of ten minutes of a preset's market.
 
     Parameters
@@ -102,7 +104,9 @@ def simulate_rounds(preset: Preset, rounds: int, seed: int, drift: float = 0.25,
     """
     if preset.model != "santa_fe":
         received = f"{preset.name} of model {preset.model}"
-        raise ConfigError("a preset of model santa_fe", received, "plant the drift in csco-santa-fe")
+        raise ConfigError(
+            "a preset of model santa_fe", received, "plant the drift in csco-santa-fe"
+        )
     source = reactive(preset, worlds=WORLDS, seed=seed)
     chains = -(-rounds // CHAIN)
     parts = [_chain(source, preset, seed, number, drift, news) for number in range(chains)]
@@ -134,7 +138,9 @@ def _chain(
             run_free(b, k, flow, NO_TAPE, begin + horizon * NS_PER_SECOND)
             moves[number, h] = 1e4 * (int(k[sim.MID2]) - mid2) / mid2
     if b[lay.OVERFLOW]:
-        raise CapacityError("room for the market's orders", f"preset {preset.name}", "raise `orders` in the preset")
+        raise CapacityError(
+            "room for the market's orders", f"preset {preset.name}", "raise `orders` in the preset"
+        )
     return X[1:], moves[1:], sides[1:]
 
 
@@ -153,7 +159,13 @@ def _sensed(b: NDArray[np.int32], k: Ints, past: tuple[int, int, int]) -> Floats
     mid2 = now[2]
     spread = int(k[sim.LAST_ASK] - k[sim.LAST_BID])
     return np.array(
-        [now[0] - past[0], now[1] - past[1], 1e4 * (mid2 - past[2]) / mid2, lean, 1e4 * spread * lean / mid2]
+        [
+            now[0] - past[0],
+            now[1] - past[1],
+            1e4 * (mid2 - past[2]) / mid2,
+            lean,
+            1e4 * spread * lean / mid2,
+        ]
     )
 
 
@@ -162,7 +174,9 @@ ALPHA = 10.0
 SHRINK = 0.2
 
 
-def train_demo(preset: Preset, rounds: int, test_rounds: int, seed: int, command: str) -> SignalModel:
+def train_demo(
+    preset: Preset, rounds: int, test_rounds: int, seed: int, command: str
+) -> SignalModel:
     """The demo model of a preset's market; its card says what :func:`save` is told.
 
     Parameters
@@ -179,7 +193,9 @@ def train_demo(preset: Preset, rounds: int, test_rounds: int, seed: int, command
     models = {name: _fit(train.X[:, _columns(name)], target) for name in SOURCES}
     parts = tuple(_part(name, model) for name, model in models.items())
     fusion = stack(_out_of_fold(train), target, tuple(part.name for part in parts), shrink=SHRINK)
-    shape = decay(_fused(models, fusion, train.X), train.moves, [h * NS_PER_SECOND for h in HORIZONS_S])
+    shape = decay(
+        _fused(models, fusion, train.X), train.moves, [h * NS_PER_SECOND for h in HORIZONS_S]
+    )
     test = simulate_rounds(preset, test_rounds, seed + 1)
     card = {
         "name": "demo",
@@ -208,7 +224,11 @@ def save_demo(seed: int, folder: Path) -> dict[str, Any]:
 def show(found: Mapping[str, Any]) -> None:
     """Print the figures of the demo model, whole and without each source."""
     rows = [
-        (name, spelt_cell(one["ic"], digits=3), *(f"{one[key]:.{digits}f}" for key, digits in FIGURES.items()))
+        (
+            name,
+            spelt_cell(one["ic"], digits=3),
+            *(f"{one[key]:.{digits}f}" for key, digits in FIGURES.items()),
+        )
         for name, one in found.items()
         if isinstance(one, dict)
     ]
@@ -250,7 +270,9 @@ def _fused(models: dict[str, BoundedLinear], fusion: Fusion, X: Floats) -> Float
     return fusion.combine(_forecasts(models, X))[0]
 
 
-def judged(models: dict[str, BoundedLinear], fusion: Fusion, test: TrainingRounds, seed: int) -> dict[str, Any]:
+def judged(
+    models: dict[str, BoundedLinear], fusion: Fusion, test: TrainingRounds, seed: int
+) -> dict[str, Any]:
     """Out-of-sample figures, whole and without each source: IC with interval over markets, R², coverage of 90 %."""
     rng = np.random.default_rng([seed, 41])
     forecasts, y = _forecasts(models, test.X), test.moves[:, -1]
@@ -271,7 +293,9 @@ def judged(models: dict[str, BoundedLinear], fusion: Fusion, test: TrainingRound
     return found
 
 
-def clustered_spearman(first: ArrayLike, second: ArrayLike, labels: ArrayLike, rng: np.random.Generator) -> Estimate:
+def clustered_spearman(
+    first: ArrayLike, second: ArrayLike, labels: ArrayLike, rng: np.random.Generator
+) -> Estimate:
     """Spearman's correlation of float (n,) and float (n,) with the interval of a bootstrap over clusters, int (n,)."""
     x, y = (side - side.mean() for side in (ranks(first), ranks(second)))
     columns = np.stack([x, y, x * x, y * y, x * y], axis=1)
@@ -281,4 +305,6 @@ def clustered_spearman(first: ArrayLike, second: ArrayLike, labels: ArrayLike, r
 def _correlation(means: Floats) -> Floats:
     """Means of x, y, x^2, y^2, xy, (B, 5) -> correlations (B, 1)."""
     mx, my, xx, yy, xy = means.T
-    return np.asarray(((xy - mx * my) / np.sqrt(np.maximum((xx - mx**2) * (yy - my**2), 1e-300)))[:, None])
+    return np.asarray(
+        ((xy - mx * my) / np.sqrt(np.maximum((xx - mx**2) * (yy - my**2), 1e-300)))[:, None]
+    )

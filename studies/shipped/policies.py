@@ -61,7 +61,9 @@ class PackagedPolicy:
     @property
     def shipped(self) -> str | None:
         """The shipped preset that is its configuration; None where the card has to keep the configuration."""
-        return next((name for name in preset_names() if read_config(preset_file(name)) == self.config), None)
+        return next(
+            (name for name in preset_names() if read_config(preset_file(name)) == self.config), None
+        )
 
 
 def package(
@@ -88,12 +90,20 @@ def package(
     twice = next((one for one in named if named.count(one) > 1), None)
     if twice is not None:
         both = ", ".join(str(run) for run, one in zip(runs, named, strict=True) if one == twice)
-        raise ConfigError("runs of different recipes, markets or seeds", f"{both}: all {twice}", "package one of them")
+        raise ConfigError(
+            "runs of different recipes, markets or seeds",
+            f"{both}: all {twice}",
+            "package one of them",
+        )
     for stem in dict.fromkeys(one.stem for one in packed):
         team = [one for one in packed if one.stem == stem]
-        if any((one.markets, one.config.task) != (team[0].markets, team[0].config.task) for one in team):
+        if any(
+            (one.markets, one.config.task) != (team[0].markets, team[0].config.task) for one in team
+        ):
             raise ConfigError(
-                f"one task and the same markets for all of {stem}", "several", "package them by themselves"
+                f"one task and the same markets for all of {stem}",
+                "several",
+                "package them by themselves",
             )
         judged = {market: fresh(team, market, episodes) for market in team[0].markets}
         for at, one in enumerate(team):
@@ -111,14 +121,28 @@ def packing(run: Path, name: str = "") -> PackagedPolicy:
     """The policy of a run, refused where it cannot be shipped."""
     config, _, seed = resumed(run)
     if config.on_tape:
-        raise ConfigError("a run in a simulated market", f"{run} ran on {config.market.symbol}'s tape", "use a preset")
+        raise ConfigError(
+            "a run in a simulated market",
+            f"{run} ran on {config.market.symbol}'s tape",
+            "use a preset",
+        )
     policy, card = load_policy(run / "policy")
     if not isinstance(policy, MlpPolicy):
-        raise ConfigError("an MLP", f"{type(policy).__name__}", "package a policy of the native learners")
+        raise ConfigError(
+            "an MLP", f"{type(policy).__name__}", "package a policy of the native learners"
+        )
     markets = tuple(presets.load(market).name for market in config.market.presets)
-    base = name or (config.name.removesuffix(f"-{markets[0]}") if len(markets) == 1 else config.name)
+    base = name or (
+        config.name.removesuffix(f"-{markets[0]}") if len(markets) == 1 else config.name
+    )
     return PackagedPolicy(
-        config, markets, seed, policy, replace(card, name=base), policy_strategy(run / "policy"), base
+        config,
+        markets,
+        seed,
+        policy,
+        replace(card, name=base),
+        policy_strategy(run / "policy"),
+        base,
     )
 
 
@@ -144,7 +168,10 @@ def write(
     for market, costs in mine.items():
         cost = mean_interval(shortfall(costs), costs.cluster, np.random.default_rng(0))
         rivals = zip(RIVALS, judged[market][-len(RIVALS) :], strict=True)
-        figures[market] = {"is_bps": cost.to_json(), **{name: float(shortfall(their).mean()) for name, their in rivals}}
+        figures[market] = {
+            "is_bps": cost.to_json(),
+            **{name: float(shortfall(their).mean()) for name, their in rivals},
+        }
         tell(f"{one.name} in {market}: {spelt(cost)} bps")
     first, costs = next(iter(mine.items()))
     scores: dict[str, Any] = {

@@ -20,7 +20,16 @@ from tercel.market.book.ladder import in_window
 from tercel.market.book.records import level_at, side_at
 from tercel.market.book.tape_kernels import apply_one
 from tercel.market.tape.events import Columns
-from tercel.market.tape.schema import ADD, CLEAR, DELETE, EXECUTE, MESSAGE_END, OPENING, REDUCE, TRADE_HIDDEN
+from tercel.market.tape.schema import (
+    ADD,
+    CLEAR,
+    DELETE,
+    EXECUTE,
+    MESSAGE_END,
+    OPENING,
+    REDUCE,
+    TRADE_HIDDEN,
+)
 
 # columns of the state after each message, int64
 NS, BID, ASK, SIGNED, TRADED, TRADES, COUNT, LOTS0 = 0, 1, 2, 3, 4, 5, 6, 7
@@ -91,15 +100,30 @@ def flow_of_tape(
         if tape.flags[i] & MESSAGE_END == 0:
             continue
         read_levels(b, levels, seen)
-        state[n, NS], state[n, BID], state[n, ASK] = tape.exch_ns[i], side_at(b, 1).best, side_at(b, -1).best
-        state[n, SIGNED], state[n, TRADED], state[n, TRADES], state[n, COUNT] = signed, traded, trades, events
+        state[n, NS], state[n, BID], state[n, ASK] = (
+            tape.exch_ns[i],
+            side_at(b, 1).best,
+            side_at(b, -1).best,
+        )
+        state[n, SIGNED], state[n, TRADED], state[n, TRADES], state[n, COUNT] = (
+            signed,
+            traded,
+            trades,
+            events,
+        )
         for m in range(levels):
             state[n, LOTS0 + m] = seen[levels + m]
             state[n, LOTS0 + levels + m] = seen[3 * levels + m]
             flow[n, m] = 0
             if started and not opening:
-                flow[n, m] = side_flow(1, seen[m], seen[levels + m], before[m], before[levels + m]) + side_flow(
-                    -1, seen[2 * levels + m], seen[3 * levels + m], before[2 * levels + m], before[3 * levels + m]
+                flow[n, m] = side_flow(
+                    1, seen[m], seen[levels + m], before[m], before[levels + m]
+                ) + side_flow(
+                    -1,
+                    seen[2 * levels + m],
+                    seen[3 * levels + m],
+                    before[2 * levels + m],
+                    before[3 * levels + m],
                 )
         for m in range(4 * levels):
             before[m] = seen[m]
@@ -162,7 +186,16 @@ def bars_of_flow(state: Longs, flow: Floats, edges: Longs, levels: int, out: Flo
         out[j, B_DEPTH] = math.log1p(own + far)
 
 
-B_MID, B_MOVE, B_SPREAD, B_IMBALANCE, B_IMBALANCE3, B_IMBALANCE5, B_MICRO, B_DEPTH = 0, 1, 2, 3, 4, 5, 6, 7
+B_MID, B_MOVE, B_SPREAD, B_IMBALANCE, B_IMBALANCE3, B_IMBALANCE5, B_MICRO, B_DEPTH = (
+    0,
+    1,
+    2,
+    3,
+    4,
+    5,
+    6,
+    7,
+)
 B_SIGNED, B_VOLUME, B_TRADES, B_EVENTS, B_RV, FIRST_FLOW = 8, 9, 10, 11, 12, 13
 BAR_COLUMNS = (
     "mid", "move", "spread", "imbalance_1", "imbalance_3", "imbalance", "microprice", "depth",

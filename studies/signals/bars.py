@@ -77,7 +77,11 @@ def flow_of(events: Events, levels: int = 5) -> Flow:
             return Flow(state[:n].copy(), flow[:n].copy())
         orders *= 4
         if orders > 1 << 20:
-            raise DataError("at most a million resting orders", f"{int(b[OVERFLOW])} more", "cut the tape into days")
+            raise DataError(
+                "at most a million resting orders",
+                f"{int(b[OVERFLOW])} more",
+                "cut the tape into days",
+            )
 
 
 def clock(open_ns: int, close_ns: int, every_ns: int) -> Longs:
@@ -90,7 +94,9 @@ def clock(open_ns: int, close_ns: int, every_ns: int) -> Longs:
     """
     if every_ns <= 0 or close_ns - open_ns < every_ns:
         raise DataError(
-            "a session longer than a bar", f"{close_ns - open_ns} ns and bars of {every_ns} ns", "use shorter bars"
+            "a session longer than a bar",
+            f"{close_ns - open_ns} ns and bars of {every_ns} ns",
+            "use shorter bars",
         )
     return np.arange(open_ns, close_ns + 1, every_ns, dtype=np.int64)
 

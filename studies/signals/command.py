@@ -44,7 +44,12 @@ def text(data: Path, seed: int, out: Path) -> dict[str, Any]:
             assert isinstance(found, Embedder)
             left = found.missing(texts)
             bar.update(task, total=max(left, 1), completed=0)
-            return found(texts, lambda done: bar.update(task, completed=done, description=f"embedding, {left} texts"))
+            return found(
+                texts,
+                lambda done: bar.update(
+                    task, completed=done, description=f"embedding, {left} texts"
+                ),
+            )
 
         studies = []
         for level in (50, 100):
@@ -55,7 +60,9 @@ def text(data: Path, seed: int, out: Path) -> dict[str, Any]:
             embed = None if found is None else shown
             there = known if known.exists() else None
             folder = data / "financial-phrasebank"
-            study_of = text_study(folder, level, embed=embed, dictionary=there, seed=seed, tick=tick)
+            study_of = text_study(
+                folder, level, embed=embed, dictionary=there, seed=seed, tick=tick
+            )
             studies.append(plain(study_of))
     return {"studies": studies}
 
@@ -87,7 +94,10 @@ def panel(data: Path, seed: int, out: Path) -> dict[str, Any]:
         name="panel",
         panel=PanelSection(kind="daily", path=str(path)),
         train=TrainSection(
-            families=("linear", "boosting"), refit="yearly", most_rows=400_000, settings={"boosting": BOOSTING}
+            families=("linear", "boosting"),
+            refit="yearly",
+            most_rows=400_000,
+            settings={"boosting": BOOSTING},
         ),
         compare={"families": ("linear", "boosting")},
     )
@@ -109,7 +119,13 @@ def phases(data: Path, seed: int, out: Path) -> dict[str, Any]:
 
     path = data / DAILY if (data / DAILY).is_dir() else data
     return {
-        "studies": [{"rank IC by the day that weeks begin on": [row.to_json() for row in phase_study(path, seed=seed)]}]
+        "studies": [
+            {
+                "rank IC by the day that weeks begin on": [
+                    row.to_json() for row in phase_study(path, seed=seed)
+                ]
+            }
+        ]
     }
 
 
@@ -121,7 +137,9 @@ def online(data: Path, seed: int, out: Path) -> dict[str, Any]:
     if not (data / DAILY).is_dir():
         return {"studies": [study_tables(seed, out=out)]}
     panel = PanelSection(kind="daily", path=str(data / DAILY))
-    config = SignalsConfig(name="online", panel=panel, train=TrainSection(families=("linear",), refit="yearly"))
+    config = SignalsConfig(
+        name="online", panel=panel, train=TrainSection(families=("linear",), refit="yearly")
+    )
     return {
         "studies": [
             study_tables(seed, out=out),
@@ -147,7 +165,9 @@ def study(name: str, data: Path | None, seed: int, out: Path) -> dict[str, Any]:
     if data is None and name in WITHOUT_DATA:
         return {"study": name, **STUDIES[name](Path(), seed, out)}
     if data is None:
-        raise ConfigError("--data DIR, the folder of real data sets", "none", f"add --data to `signals {name}`")
+        raise ConfigError(
+            "--data DIR, the folder of real data sets", "none", f"add --data to `signals {name}`"
+        )
     if not data.exists():
         raise ConfigError("a folder of real data sets", f"nothing at {data}", "check --data")
     return {"study": name, **STUDIES[name](data, seed, out)}
@@ -191,7 +211,9 @@ def run(name: str, data: Path | None, seed: int, out: Path | None, as_json: bool
             print_rows(name, ("", "value"), [(k, _number(v)) for k, v in plain.items()])
         for key, rows in one.items():
             if isinstance(rows, list) and rows and isinstance(rows[0], dict):
-                print_rows(key, tuple(rows[0]), [tuple(_number(v) for v in row.values()) for row in rows])
+                print_rows(
+                    key, tuple(rows[0]), [tuple(_number(v) for v in row.values()) for row in rows]
+                )
             elif isinstance(rows, dict):
                 print_rows(key, ("", "value"), [(k, _number(v)) for k, v in rows.items()])
             elif isinstance(rows, list):

@@ -46,7 +46,9 @@ def tripled(sought: Sought, day: str, times: float) -> tuple[Sought, int]:
     """
     since = int(np.searchsorted(sought.walk.time_ns, np.datetime64(day, "ns").astype(np.int64)))
     if not BAR <= since <= len(sought.level) - 2 * BAR:
-        first, last = (str(np.datetime64(int(ns), "ns"))[:10] for ns in sought.walk.time_ns[[0, -1]])
+        first, last = (
+            str(np.datetime64(int(ns), "ns"))[:10] for ns in sought.walk.time_ns[[0, -1]]
+        )
         raise DataError(
             f"a day with {BAR} dates before and {2 * BAR} after",
             f"{day} in {first} to {last}",
@@ -121,7 +123,12 @@ def table_of(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
     """A row a rule and half-life over all days and seeds: median and worst."""
     out = list[tuple[str, ...]]()
     for name, half_life in dict.fromkeys((row["rule"], row["half_life"]) for row in rows):
-        runs = [one for row in rows if (row["rule"], row["half_life"]) == (name, half_life) for one in row["seeds"]]
+        runs = [
+            one
+            for row in rows
+            if (row["rule"], row["half_life"]) == (name, half_life)
+            for one in row["seeds"]
+        ]
         in_time = sum(one["near_20"] is not None and one["near_20"] <= BAR for one in runs)
         lost = np.array([one["sharpe"] - one["sharpe_true"] for one in runs])
         near = [_spread([one[key] for one in runs]) for key in ("near_20", "near_10")]
@@ -143,7 +150,11 @@ def _spread(weeks: Sequence[int | None]) -> str:
 
 def figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
     """What is believed of costs and the parameter chosen by it around the first change, a line a seed."""
-    drawn = {row["rule"]: row["seeds"] for row in reversed(rows) if len(RULES[row["rule"]].parameters) > 1}
+    drawn = {
+        row["rule"]: row["seeds"]
+        for row in reversed(rows)
+        if len(RULES[row["rule"]].parameters) > 1
+    }
     with sketch(4.6) as drawing:
         panels = drawing.subplots(2, len(drawn), sharex=True, squeeze=False)
         for column, (name, seeds) in enumerate(sorted(drawn.items())):
@@ -153,10 +164,19 @@ def figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
             panels[1, column].set_xlabel("weeks after costs tripled")
         panels[0, 0].set_ylabel("cost believed, of the true one")
         panels[1, 0].set_ylabel("rate, or width, chosen")
-        drawing.legend(*panels[1, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
-    weeks = {name: ", ".join(str(one["near_20"]) for one in seeds) for name, seeds in sorted(drawn.items())}
+        drawing.legend(
+            *panels[1, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2
+        )
+    weeks = {
+        name: ", ".join(str(one["near_20"]) for one in seeds)
+        for name, seeds in sorted(drawn.items())
+    }
     told = "; ".join(f"{name} {one}" for name, one in weeks.items())
-    return finished(drawing, "costs-triple", f"Weeks until what is believed is within 20 %, a seed each: {told}.")
+    return finished(
+        drawing,
+        "costs-triple",
+        f"Weeks until what is believed is within 20 %, a seed each: {told}.",
+    )
 
 
 def _believed(panel: "Axes", seeds: Sequence[Mapping[str, Any]]) -> None:
@@ -174,9 +194,24 @@ def _chosen(panel: "Axes", seeds: Sequence[Mapping[str, Any]]) -> None:
     weeks = np.arange(SHOWN.start, SHOWN.start + len(seeds[0]["chosen"]))
     for k, one in enumerate(seeds):
         label = "cost learned, a line a seed" if k == 0 else None
-        panel.step(weeks, one["chosen"], where="post", color=style.SERIES[1].token, linewidth=0.9, label=label)
+        panel.step(
+            weeks,
+            one["chosen"],
+            where="post",
+            color=style.SERIES[1].token,
+            linewidth=0.9,
+            label=label,
+        )
     true = seeds[0]["chosen_true"]
-    panel.step(weeks, true, where="post", color=style.INK.token, linewidth=1.4, linestyle="--", label="cost known")
+    panel.step(
+        weeks,
+        true,
+        where="post",
+        color=style.INK.token,
+        linewidth=1.4,
+        linestyle="--",
+        label="cost known",
+    )
     panel.axvline(BAR, color=style.SOFT.token, linewidth=0.9, linestyle=":")
     panel.set_ylim(0, None)
     panel.margins(x=0.01)
@@ -193,6 +228,14 @@ def run(
     if as_json:
         print_json({"file": file, "times": times, "rows": rows})
         return
-    print_table(f"costs times {times:g} on {', '.join(days)}; {len(seeds)} seeds each", HEADINGS, table_of(rows))
-    say("Median over all runs, and the worst. A cost is back when it stays near for four dates. Rates and widths are")
-    say("other while more than 10 % from those that the true cost gives. Sharpe ratios are of all dates after it.")
+    print_table(
+        f"costs times {times:g} on {', '.join(days)}; {len(seeds)} seeds each",
+        HEADINGS,
+        table_of(rows),
+    )
+    say(
+        "Median over all runs, and the worst. A cost is back when it stays near for four dates. Rates and widths are"
+    )
+    say(
+        "other while more than 10 % from those that the true cost gives. Sharpe ratios are of all dates after it."
+    )

@@ -92,7 +92,9 @@ class FlowStudy:
     note: str = PROFIT
 
 
-def flow_study(instrument: Instrument, events: Events, *, seed: int = 0, forecast: bool = True) -> FlowStudy:
+def flow_study(
+    instrument: Instrument, events: Events, *, seed: int = 0, forecast: bool = True
+) -> FlowStudy:
     """Figures of one day of tape.
 
     Raises
@@ -111,7 +113,9 @@ def flow_study(instrument: Instrument, events: Events, *, seed: int = 0, forecas
     past = [past_clip(flow, opened + (h + 1) * PART_NS) for h in range(parts)]
     clipped = [_split(bars(flow, edges, clip), levels, parts) for clip in past]
     later = range(parts - 1)
-    own = [clipped[max(h - 1, 0)][h] for h in range(parts)]  # clipped at what was known when the half hour began
+    own = [
+        clipped[max(h - 1, 0)][h] for h in range(parts)
+    ]  # clipped at what was known when the half hour began
     inside = np.array([_inside(*part) for part in raw])
     inside_clipped = np.array([_inside(*part) for part in own])
     ahead = np.array([_next(raw[h], raw[h + 1]) for h in later])
@@ -141,8 +145,14 @@ def _split(values: Floats, levels: int, parts: int) -> list[tuple[Floats, Floats
     names = bar_names(levels)
     first, move = names.index("ofi_1"), names.index("move")
     if not np.isfinite(values[:, move]).all():
-        raise DataError("a two-sided book from the first bar on", "bars without a mid", "cut the tape to the session")
-    return [(part[:, first : first + levels], part[:, move]) for part in np.array_split(values, parts)]
+        raise DataError(
+            "a two-sided book from the first bar on",
+            "bars without a mid",
+            "cut the tape to the session",
+        )
+    return [
+        (part[:, first : first + levels], part[:, move]) for part in np.array_split(values, parts)
+    ]
 
 
 def ridge(x: Floats, y: Floats, penalty: float = RIDGE) -> tuple[Floats, float]:
@@ -168,7 +178,11 @@ def _next(now: tuple[Floats, Floats], later: tuple[Floats, Floats]) -> tuple[flo
     out = []
     for columns, penalty in ((1, 1e-12), (now[0].shape[1], RIDGE)):
         slope, start = ridge(now[0][:, :columns], now[1], penalty)
-        out.append(float(needed("sklearn.metrics").r2_score(later[1], later[0][:, :columns] @ slope + start)))
+        out.append(
+            float(
+                needed("sklearn.metrics").r2_score(later[1], later[0][:, :columns] @ slope + start)
+            )
+        )
     return out[0], out[1]
 
 
@@ -214,7 +228,9 @@ def _direction(flow: Flow, opened: int, closed: int, seed: int) -> tuple[Estimat
     # the label of a training row ends a second after it is known
     train, test = moved[known[moved] + SECOND <= split], moved[known[moved] >= split]
     if len(train) == 0 or len(test) == 0:
-        raise DataError("moves of the mid in both halves of the session", "none", "use a longer tape")
+        raise DataError(
+            "moves of the mid in both halves of the session", "none", "use a longer tape"
+        )
     up = target > 0
     if up[train].all() or not up[train].any():
         raise single_class(bool(up[train][0]), len(train))
@@ -222,7 +238,9 @@ def _direction(flow: Flow, opened: int, closed: int, seed: int) -> tuple[Estimat
     model = linear.LogisticRegression(C=0.05, max_iter=500).fit(z[train], up[train])
     score = model.decision_function(z[test])
     minutes = (known[test] - split) // (60 * SECOND)
-    return clustered(auc, up[test].astype(int), score, minutes, np.random.default_rng(seed)), len(test)
+    return clustered(auc, up[test].astype(int), score, minutes, np.random.default_rng(seed)), len(
+        test
+    )
 
 
 def _squashed(x: Floats, train: NDArray[np.intp]) -> Floats:

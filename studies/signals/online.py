@@ -90,7 +90,11 @@ def over_seeds(seed: int, seeds: int = SEEDS, *, flips: bool = True, **how: Any)
 def flip_table(table: Floats, rng: np.random.Generator) -> list[dict[str, Any]]:
     """A row a forecast: mean IC of each span, and its share of the oracle's in the last."""
     means = _means(
-        {f"{name} {span}": table[:, k, at].mean(axis=1) for k, name in enumerate(NAMES) for span, at in SPANS.items()},
+        {
+            f"{name} {span}": table[:, k, at].mean(axis=1)
+            for k, name in enumerate(NAMES)
+            for span, at in SPANS.items()
+        },
         rng,
     )
     share = {name: means[f"{name} 41 to 80"] / means["oracle 41 to 80"] for name in NAMES}
@@ -107,7 +111,10 @@ def chance_table(table: Floats, rng: np.random.Generator) -> list[dict[str, Any]
     means = _means({name: known[:, k] for k, name in enumerate(NAMES[:-1])}, rng)
     told = holm([1.0 if (p := one.p_value()) is None else p for one in means.values()]).tolist()
     rows = zip(means.items(), told, strict=True)
-    return [{"forecast": name, "IC": m.estimate().to_json(), "s.e.": m.error, "p, Holm": p} for (name, m), p in rows]
+    return [
+        {"forecast": name, "IC": m.estimate().to_json(), "s.e.": m.error, "p, Holm": p}
+        for (name, m), p in rows
+    ]
 
 
 def flip_figure(tables: Mapping[int, Floats]) -> Figure:
@@ -121,8 +128,12 @@ def flip_figure(tables: Mapping[int, Floats]) -> Figure:
             for name, colour in drawn.items():
                 line = table[:, NAMES.index(name), BEFORE - 40 : BEFORE + AFTER].mean(axis=0)
                 dashed = "--" if name == "oracle" else "-"
-                panel.plot(dates, line, color=colour.token, linewidth=1.3, linestyle=dashed, label=name)
-            panel.set(title=f"{features} feature{'s' * (features > 1)}", xlabel="dates after the flip")
+                panel.plot(
+                    dates, line, color=colour.token, linewidth=1.3, linestyle=dashed, label=name
+                )
+            panel.set(
+                title=f"{features} feature{'s' * (features > 1)}", xlabel="dates after the flip"
+            )
             panel.axhline(0.0, color=style.SOFT.token, linewidth=0.9)
             panel.margins(x=0.01)
         panels[0].set_ylabel("rank IC, mean over seeds")
@@ -134,7 +145,10 @@ def flip_figure(tables: Mapping[int, Floats]) -> Figure:
 
 def study_tables(seed: int, seeds: int = SEEDS, out: Path | None = None) -> dict[str, Any]:
     """Tables of one feature, of one among ten, and of shuffled labels; with a folder, the picture of both flips."""
-    flips = {features: over_seeds(seed + n, seeds, features=features) for n, features in enumerate((1, 10))}
+    flips = {
+        features: over_seeds(seed + n, seeds, features=features)
+        for n, features in enumerate((1, 10))
+    }
     tables: dict[str, Any] = {
         f"mean rank IC, {features} feature{'s' * (features > 1)}, {seeds} seeds": flip_table(
             table, np.random.default_rng([seed, 7])
@@ -144,7 +158,12 @@ def study_tables(seed: int, seeds: int = SEEDS, out: Path | None = None) -> dict
     if out is not None:
         flip_figure(flips).save(out)
     chance = over_seeds(seed + 2, seeds, flips=False, features=10)
-    return {**tables, f"labels shuffled, 10 features, {seeds} seeds": chance_table(chance, np.random.default_rng(seed))}
+    return {
+        **tables,
+        f"labels shuffled, 10 features, {seeds} seeds": chance_table(
+            chance, np.random.default_rng(seed)
+        ),
+    }
 
 
 def panel_table(config: SignalsConfig, seed: int, out: Path) -> list[dict[str, Any]]:
@@ -160,14 +179,30 @@ def panel_table(config: SignalsConfig, seed: int, out: Path) -> list[dict[str, A
         at = walk["time"].dt.epoch("ns").to_numpy()
         told = np.unique(at[walk["expected_bps"].is_finite().fill_null(value=False).to_numpy()])
         by_date = np.nan_to_num(rank_ic_by_date(value, walk["outcome"].to_numpy(), at))
-        walks[update] = {day: ic for day, ic in zip(np.unique(at).tolist(), by_date, strict=True) if day in set(told)}
+        walks[update] = {
+            day: ic
+            for day, ic in zip(np.unique(at).tolist(), by_date, strict=True)
+            if day in set(told)
+        }
     days = sorted(set.intersection(*(set(one) for one in walks.values())))
     ics = {name: np.array([one[day] for day in days]) for name, one in walks.items()}
     rows = []
     for name, one in ics.items():
-        beyond = {} if name == "refit" else skill(one - ics["refit"], np.random.default_rng(seed)).to_json()
+        beyond = (
+            {}
+            if name == "refit"
+            else skill(one - ics["refit"], np.random.default_rng(seed)).to_json()
+        )
         found = skill(one, np.random.default_rng(seed)).to_json()
-        rows.append({"update": name, "IC": found, "t": found["t"], "beyond refit": beyond or None, "dates": len(days)})
+        rows.append(
+            {
+                "update": name,
+                "IC": found,
+                "t": found["t"],
+                "beyond refit": beyond or None,
+                "dates": len(days),
+            }
+        )
     return rows
 
 
@@ -176,6 +211,8 @@ def _means(values: Mapping[str, Floats], rng: np.random.Generator) -> dict[str, 
     moments = {name: moments_of_mean(row, np.arange(len(row))) for name, row in values.items()}
     drawn = {name: draws[:, 0] for name, draws in replicate(moments, 2000, rng).items()}
     return {
-        name: Replicates(float(row.mean()), drawn[name], ((float(drawn[name].var()), len(row) - 1.0),))
+        name: Replicates(
+            float(row.mean()), drawn[name], ((float(drawn[name].var()), len(row) - 1.0),)
+        )
         for name, row in values.items()
     }

@@ -58,7 +58,12 @@ class PhaseRow:
 
 
 def phase_study(
-    path: Path, *, horizon: int = 5, began: str = "2001-01-01", tested: str = "2003-01-01", seed: int = 0
+    path: Path,
+    *,
+    horizon: int = 5,
+    began: str = "2001-01-01",
+    tested: str = "2003-01-01",
+    seed: int = 0,
 ) -> tuple[PhaseRow, ...]:
     """IC of the rules by phase, with a day of lag and without, guarded and not.
 
@@ -77,7 +82,9 @@ def phase_study(
     prices = DailyFactors(Path(path)).prices()
     chosen = factors()
     prices = prices.with_columns(chosen[column] for column, _ in RULES.values())
-    cases = [(rule, lag, True) for rule in RULES for lag in (1, 0)] + [(rule, 1, False) for rule in RULES]
+    cases = [(rule, lag, True) for rule in RULES for lag in (1, 0)] + [
+        (rule, 1, False) for rule in RULES
+    ]
     bounds = (_ns(began), _ns(tested))
     rng = np.random.default_rng(seed)
     return tuple(_row(prices, rule, lag, guard, horizon, bounds, rng) for rule, lag, guard in cases)
@@ -91,9 +98,13 @@ def _row(
 
     column, sign = RULES[rule]
     void = "void" if guard else None
-    labels = forward_returns(prices.select("instrument", "time", "close", "void"), horizon=horizon, lag=lag, void=void)
+    labels = forward_returns(
+        prices.select("instrument", "time", "close", "void"), horizon=horizon, lag=lag, void=void
+    )
     signal = prices.filter(pl.col("listed")) if guard else prices
-    rows = labels.join(signal.select("instrument", "time", column), on=["instrument", "time"]).drop_nulls(column)
+    rows = labels.join(
+        signal.select("instrument", "time", column), on=["instrument", "time"]
+    ).drop_nulls(column)
     when = rows["time"].dt.epoch("ns").to_numpy()
     rows, when = rows.filter(when >= bounds[0]), when[when >= bounds[0]]
     # counted over all days of the file, as the panel counts them, also those on which few names traded

@@ -106,7 +106,10 @@ def stocknet_study(data: StockNet, *, tone: Tone | None = None, seed: int = 0) -
     for name, guess, validated in _guesses(data, targets):
         rows.append(
             DirectionRow(
-                name, validated, clustered(accuracy, truth, guess, days, rng), clustered(mcc, truth, guess, days, rng)
+                name,
+                validated,
+                clustered(accuracy, truth, guess, days, rng),
+                clustered(mcc, truth, guess, days, rng),
             )
         )
     by_lag, busy, scored = score_by_lag(data)
@@ -123,7 +126,9 @@ def _guesses(data: StockNet, targets: pl.DataFrame) -> list[tuple[str, Labels, f
         raise single_class("one, or none", len(train))
     usual = int(np.bincount(y[train]).argmax())
     everyone = np.full(len(test), usual, np.int64)
-    found = [("majority of train", everyone, accuracy(y[validation], np.full(len(validation), usual)))]
+    found = [
+        ("majority of train", everyone, accuracy(y[validation], np.full(len(validation), usual)))
+    ]
     price = _past_moves(data, targets)
     found.append(("price, logistic", *_logistic(price, y, train, validation, test)))
     for cutoff, until in (("close", "to 16:00 of d - 1"), ("open", "to 09:30 of d")):
@@ -137,7 +142,9 @@ def _guesses(data: StockNet, targets: pl.DataFrame) -> list[tuple[str, Labels, f
     return found
 
 
-def _logistic(x: Any, y: Labels, train: Labels, validation: Labels, test: Labels) -> tuple[Labels, float]:
+def _logistic(
+    x: Any, y: Labels, train: Labels, validation: Labels, test: Labels
+) -> tuple[Labels, float]:
     linear = needed("sklearn.linear_model")
     best: tuple[float, Any] = (-1.0, None)
     for c in PENALTIES:
@@ -152,11 +159,18 @@ def _past_moves(data: StockNet, targets: pl.DataFrame) -> Floats:
     """Moves of the five days before, and of 20 days, standardised by 2 %; float64 (n, 6)."""
     import polars as pl
 
-    lags = [pl.col("move").shift(lag).over("instrument").alias(f"m{lag}") for lag in range(1, WINDOW_DAYS + 1)]
-    month = (pl.col("close").shift(1) / pl.col("close").shift(21) - 1).over("instrument").alias("m20")
+    lags = [
+        pl.col("move").shift(lag).over("instrument").alias(f"m{lag}")
+        for lag in range(1, WINDOW_DAYS + 1)
+    ]
+    month = (
+        (pl.col("close").shift(1) / pl.col("close").shift(21) - 1).over("instrument").alias("m20")
+    )
     past = data.prices.with_columns(*lags, month)
     names = [*(f"m{lag}" for lag in range(1, WINDOW_DAYS + 1)), "m20"]
-    rows = targets.select("instrument", "date").join(past, on=["instrument", "date"], how="left", maintain_order="left")
+    rows = targets.select("instrument", "date").join(
+        past, on=["instrument", "date"], how="left", maintain_order="left"
+    )
     return np.clip(rows.select(pl.col(names).fill_null(0.0)).to_numpy() / 0.02, -5.0, 5.0)
 
 
@@ -165,10 +179,17 @@ def _texts(data: StockNet, targets: pl.DataFrame, cutoff: Cutoff) -> list[str]:
     import polars as pl
 
     cutoffs = data.cutoffs(cutoff)
-    daily = assigned(data.tweets, cutoffs).group_by("instrument", "date").agg(pl.col("text").str.join(" "))
+    daily = (
+        assigned(data.tweets, cutoffs)
+        .group_by("instrument", "date")
+        .agg(pl.col("text").str.join(" "))
+    )
     at = {day: i for i, day in enumerate(cutoffs["date"].to_list())}
     days = cutoffs["date"].to_list()
-    held = {(who, day): text for who, day, text in daily.select("instrument", "date", "text").iter_rows()}
+    held = {
+        (who, day): text
+        for who, day, text in daily.select("instrument", "date", "text").iter_rows()
+    }
     out = []
     for who, day in targets.select("instrument", "date").iter_rows():
         recent = days[max(0, at[day] - WINDOW_DAYS + 1) : at[day] + 1] if day in at else []
@@ -177,7 +198,10 @@ def _texts(data: StockNet, targets: pl.DataFrame, cutoff: Cutoff) -> list[str]:
 
 
 def score_by_lag(
-    data: StockNet, tone: Tone | None = None, lags: Sequence[int] = (-2, -1, 0, 1, 2), many: int = 10
+    data: StockNet,
+    tone: Tone | None = None,
+    lags: Sequence[int] = (-2, -1, 0, 1, 2),
+    many: int = 10,
 ) -> tuple[dict[int, float], dict[int, float], int]:
     """Rank correlation of a day's word score with the return of day + lag: all days, and those with `many` tweets.
 
@@ -189,13 +213,17 @@ def score_by_lag(
 
     from tercel.signals.sources.port import at_new_york
 
-    closes = data.prices.select(pl.col("date").unique().sort()).with_columns(time=at_new_york(pl.col("date"), 16))
+    closes = data.prices.select(pl.col("date").unique().sort()).with_columns(
+        time=at_new_york(pl.col("date"), 16)
+    )
     known = assigned(data.tweets, closes)
     known = known.with_columns(pl.Series("score", (tone or word_score)(known["text"].to_list())))
     score = pl.col("score").sum() if tone is None else pl.col("score").mean()
     daily = known.group_by("instrument", "date").agg(score, pl.len().alias("tweets"))
     moves = [pl.col("move").shift(-lag).over("instrument").alias(f"r{lag}") for lag in lags]
-    joined = daily.join(data.prices.sort("instrument", "date").with_columns(moves), on=["instrument", "date"])
+    joined = daily.join(
+        data.prices.sort("instrument", "date").with_columns(moves), on=["instrument", "date"]
+    )
     joined = joined.drop_nulls([f"r{lag}" for lag in lags])
 
     def by_lag(rows: pl.DataFrame) -> dict[int, float]:

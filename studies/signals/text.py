@@ -59,7 +59,9 @@ class TextStudy:
         for one in self.rows:
             if one.model == model:
                 return one
-        raise DataError(f"a model among {', '.join(one.model for one in self.rows)}", model, "name one of them")
+        raise DataError(
+            f"a model among {', '.join(one.model for one in self.rows)}", model, "name one of them"
+        )
 
 
 def text_study(
@@ -111,7 +113,9 @@ def text_study(
     return TextStudy(agreement, len(data.texts), len(np.unique(groups)), tuple(rows), tuple(notes))
 
 
-def grouped_folds(labels: Labels, groups: Labels, seed: int, folds: int = FOLDS) -> list[tuple[Labels, Labels]]:
+def grouped_folds(
+    labels: Labels, groups: Labels, seed: int, folds: int = FOLDS
+) -> list[tuple[Labels, Labels]]:
     """(train, test) row numbers, stratified by class, groups never parted.
 
     Raises
@@ -121,9 +125,13 @@ def grouped_folds(labels: Labels, groups: Labels, seed: int, folds: int = FOLDS)
     """
     if len(np.unique(groups)) < folds:
         raise DataError(
-            f"at least {folds} groups of texts", f"{len(np.unique(groups))}", "use more texts or fewer folds"
+            f"at least {folds} groups of texts",
+            f"{len(np.unique(groups))}",
+            "use more texts or fewer folds",
         )
-    splitter = needed("sklearn.model_selection").StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    splitter = needed("sklearn.model_selection").StratifiedGroupKFold(
+        folds, shuffle=True, random_state=seed
+    )
     return list(splitter.split(np.zeros(len(labels)), labels, groups))
 
 

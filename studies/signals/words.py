@@ -100,13 +100,21 @@ class Dictionary:
                         negative, positive = int(row["Negative"]), int(row["Positive"])
                     except (TypeError, ValueError) as error:
                         received = f"{row['Negative']!r}, {row['Positive']!r} in {path}, row {rows.line_num}"
-                        raise DataError("years in Negative and Positive", received, "mend the row") from error
-                    (bad if negative > 0 else good if positive > 0 else set()).add(row["Word"].lower())
+                        raise DataError(
+                            "years in Negative and Positive", received, "mend the row"
+                        ) from error
+                    (bad if negative > 0 else good if positive > 0 else set()).add(
+                        row["Word"].lower()
+                    )
         except OSError as error:
-            raise DataError("a dictionary of words", f"{error.strerror} at {path}", "check the path") from error
+            raise DataError(
+                "a dictionary of words", f"{error.strerror} at {path}", "check the path"
+            ) from error
         except UnicodeDecodeError as error:
             raise DataError(
-                "a dictionary in UTF-8", f"{error.reason} at byte {error.start} of {path}", "check the file"
+                "a dictionary in UTF-8",
+                f"{error.reason} at byte {error.start} of {path}",
+                "check the file",
             ) from error
         return cls(frozenset(good), frozenset(bad))
 

@@ -59,32 +59,45 @@ def run(
     cells = [one for row in rows.values() for one in row]
     p = dearer(cells)
     if as_json:
-        told = [asdict(one) | {"verdict": one.verdict, "p_holm": value} for one, value in zip(cells, p, strict=True)]
+        told = [
+            asdict(one) | {"verdict": one.verdict, "p_holm": value}
+            for one, value in zip(cells, p, strict=True)
+        ]
         print_json({"cells": told})
         return
     title = f"{agent} less the cheapest of {', '.join(RULES)}, bps (s.e.), by share of the volume to come"
     shown = [
-        (*key, *(f"{one.dearer:+.2f} ({one.se:.2f}){MARKS[one.verdict]}" for one in row)) for key, row in rows.items()
+        (*key, *(f"{one.dearer:+.2f} ({one.se:.2f}){MARKS[one.verdict]}" for one in row))
+        for key, row in rows.items()
     ]
     print_table(title, ("market", "length", *(f"{100 * share:g} %" for share in SHARES)), shown)
     for line in sentences(cells, p):
         say(line)
 
 
-def _row(agent: str, market: str, horizon: str, episodes: int, out: Path | None, seed: int) -> Iterator[Cell]:
+def _row(
+    agent: str, market: str, horizon: str, episodes: int, out: Path | None, seed: int
+) -> Iterator[Cell]:
     """Every share of one length; `out` keeps what is finished."""
     arena = tc.load_market(market)
     for share in SHARES:
         folder = None if out is None else out / f"{market}-{horizon}-{share:g}"
         task = tc.Task(share=share, horizon=horizon)
-        found = tc.evaluate([agent, *RULES], arena, task, episodes=episodes, seed=seed, out=folder).evaluation
+        found = tc.evaluate(
+            [agent, *RULES], arena, task, episodes=episodes, seed=seed, out=folder
+        ).evaluation
         assert found is not None
         scores = found.scores(found.main)
         yield cell(market, horizon, share, agent, scores.bps, scores.cluster)
 
 
 def cell(
-    market: str, horizon: str, share: float, agent: str, bps: Mapping[str, ArrayLike], clusters: ArrayLike
+    market: str,
+    horizon: str,
+    share: float,
+    agent: str,
+    bps: Mapping[str, ArrayLike],
+    clusters: ArrayLike,
 ) -> Cell:
     """The agent beside the rule that is cheapest on the same episodes, which flatters the rule."""
     means = {name: float(np.asarray(bps[name], float).mean()) for name in RULES if name in bps}
@@ -93,7 +106,9 @@ def cell(
     se = clustered_se(more, clusters)
     without_room = tuple(name for name in RULES if name not in bps)
     own = float(np.asarray(bps[agent], float).mean())
-    return Cell(market, horizon, share, own, rule, means[rule], float(more.mean()), float(se), without_room)
+    return Cell(
+        market, horizon, share, own, rule, means[rule], float(more.mean()), float(se), without_room
+    )
 
 
 def dearer(cells: Sequence[Cell]) -> list[float]:
@@ -113,5 +128,7 @@ def sentences(cells: Sequence[Cell], p: Sequence[float]) -> list[str]:
         named = ", ".join(f"{one.market} {one.horizon} {100 * one.share:g} %" for one in worse)
         said.append(f"Dearer by more than {MOST_DEARER} bps after the correction (Holm): {named}.")
     if no_room := sorted({f"{name} in {one.market}" for one in cells for name in one.without_room}):
-        said.append(f"Left out where it sends more orders at once than there is room for: {', '.join(no_room)}.")
+        said.append(
+            f"Left out where it sends more orders at once than there is room for: {', '.join(no_room)}."
+        )
     return said

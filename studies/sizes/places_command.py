@@ -38,7 +38,9 @@ def run(markets: Sequence[str], episodes: int, seed: int, as_json: bool) -> None
     if as_json:
         print_json({"places": [asdict(one) for one in rows]})
         return
-    shown = [(x.market, x.place, f"{x.own:.2f}", f"{x.crossed:.2f}", f"{x.traded:.2f}") for x in rows]
+    shown = [
+        (x.market, x.place, f"{x.own:.2f}", f"{x.crossed:.2f}", f"{x.traded:.2f}") for x in rows
+    ]
     print_table(
         "lots of our side over the twin's: an order of ten minutes' volume",
         ("market", "place", "own", "crossed", "all"),
@@ -51,7 +53,13 @@ def run(markets: Sequence[str], episodes: int, seed: int, as_json: bool) -> None
 def measure(market: str, place: str, episodes: int, seed: int) -> Place:
     """Own orders of the whole volume of ten minutes that rest at a place."""
     preset = load(market)
-    task = Task(share=1.0, horizon_s=600.0, decisions=60, warmup_s=60.0, latency=Latency("constant", 1_000_000, 0))
+    task = Task(
+        share=1.0,
+        horizon_s=600.0,
+        decisions=60,
+        warmup_s=60.0,
+        latency=Latency("constant", 1_000_000, 0),
+    )
     plan = seeded_plan(task, max(round(600 * preset.volume_per_s), 1), seed, 0, episodes, WORLDS)
     source = reactive(preset, worlds=WORLDS, seed=seed, settle_s=900.0)
     ours, rule = Episodes(source, task, episodes), Peg(PLACES[place])

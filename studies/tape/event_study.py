@@ -112,12 +112,16 @@ def event_study(symbol: str, days: Mapping[str, Observed], seed: int = 0) -> Stu
         events=_each(by_kind, lambda one: int(one.events.sum())),
         effective_clusters=_each(by_kind, lambda one: one.effective_clusters),
         effects=_each(by_kind, lambda one: _effects(one, counts, spread)),
-        lots_per_lot_shown=per_lot.slopes(orders, [day.outcomes for day in read], labels, usual, counts),
+        lots_per_lot_shown=per_lot.slopes(
+            orders, [day.outcomes for day in read], labels, usual, counts
+        ),
         balance={kind: balance for kind, (_, balance) in found.items()},
     )
 
 
-def _each(by_kind: Mapping[str, Mapping[int, Sums]], of: Callable[[Sums], Any]) -> dict[str, dict[str, Any]]:
+def _each(
+    by_kind: Mapping[str, Mapping[int, Sums]], of: Callable[[Sums], Any]
+) -> dict[str, dict[str, Any]]:
     """Something of the sums of each kind and factor."""
     return {kind: {str(k): of(one) for k, one in sums.items()} for kind, sums in by_kind.items()}
 
@@ -127,14 +131,18 @@ def _clusters(orders: Sequence[ShownOrders]) -> tuple[list[Longs], int]:
     number = np.repeat(np.arange(len(orders)), [one.n for one in orders])
     start = np.concatenate([one.ns for one in orders])
     if not len(start):
-        raise ConfigError("limit orders at the touch with room around them", "none", "name longer days")
+        raise ConfigError(
+            "limit orders at the touch with room around them", "none", "name longer days"
+        )
     labels = number if len(orders) >= LEAST_DAYS else start // BLOCK_NS
     found, index = np.unique(labels, return_inverse=True)
     ends = np.cumsum([one.n for one in orders])[:-1]
     return [part.astype(np.int64) for part in np.split(index, ends)], len(found)
 
 
-def _matched(days: Sequence[_Day], improves: bool, usual: float, size: int) -> tuple[dict[int, Sums], dict[str, float]]:
+def _matched(
+    days: Sequence[_Day], improves: bool, usual: float, size: int
+) -> tuple[dict[int, Sums], dict[str, float]]:
     """Sums for each factor, and how far treated and controls of the smallest factor are apart in their state."""
     width = days[0].outcomes.shape[1]
     sums = {k: matched.empty(size, width) for k in FACTORS}
@@ -154,7 +162,12 @@ def _matched(days: Sequence[_Day], improves: bool, usual: float, size: int) -> t
             chosen = size_of[large] >= k
             rows = large[chosen]
             sums[k] += matched.add_up(
-                day.outcomes[rows], day.cluster[rows], day.outcomes[plain], day.cluster[plain], near[chosen], size
+                day.outcomes[rows],
+                day.cluster[rows],
+                day.outcomes[plain],
+                day.cluster[plain],
+                near[chosen],
+                size,
             )
         fine = near[:, -1] >= 0
         if np.any(fine):
@@ -176,19 +189,26 @@ def _effects(sums: Sums, counts: Floats, spread: float) -> dict[str, dict[str, A
         if name not in SIDES:
             return [part[:, :, h, OUTCOMES.index(name)] for part in parts]
         top, bottom = (of(one, parts, h) for one in SIDES[name])
-        return [np.divide(x, y, out=np.zeros_like(x), where=y > 0.0) for x, y in zip(top, bottom, strict=True)]
+        return [
+            np.divide(x, y, out=np.zeros_like(x), where=y > 0.0)
+            for x, y in zip(top, bottom, strict=True)
+        ]
 
     found: dict[str, dict[str, Any]] = {}
     for name in (*COUNTED, *SIDES, DRIFT):
         cell, limit = (difference, TELLS_SPREADS * spread) if name == DRIFT else (quotient, TELLS)
         found[name] = {
-            f"{seconds:g}": cell(of(name, point, h), of(name, drawn, h), freedom, limit) if enough else None
+            f"{seconds:g}": cell(of(name, point, h), of(name, drawn, h), freedom, limit)
+            if enough
+            else None
             for h, seconds in enumerate(HORIZONS_S)
         }
     return found
 
 
-def quotient(point: Sequence[Floats], drawn: Sequence[Floats], freedom: float, limit: float) -> dict[str, Any] | None:
+def quotient(
+    point: Sequence[Floats], drawn: Sequence[Floats], freedom: float, limit: float
+) -> dict[str, Any] | None:
     """After over placebo of a count; the interval is made of logarithms.
 
     Parameters
@@ -202,7 +222,10 @@ def quotient(point: Sequence[Floats], drawn: Sequence[Floats], freedom: float, l
     with np.errstate(divide="ignore", invalid="ignore"):
         draws = np.log(drawn[0] / drawn[1])
     draws = draws[np.isfinite(draws).all(axis=1)]
-    after, placebo = _replicates(ratio[0], draws[:, 0], freedom), _replicates(ratio[1], draws[:, 1], freedom)
+    after, placebo = (
+        _replicates(ratio[0], draws[:, 0], freedom),
+        _replicates(ratio[1], draws[:, 1], freedom),
+    )
     both = after - placebo
     interval, before = both.estimate(), placebo.estimate()
     detectable = float(np.exp(detectable_gain(both.error, freedom)))
@@ -219,10 +242,15 @@ def quotient(point: Sequence[Floats], drawn: Sequence[Floats], freedom: float, l
     }
 
 
-def difference(point: Sequence[Floats], drawn: Sequence[Floats], freedom: float, limit: float) -> dict[str, Any]:
+def difference(
+    point: Sequence[Floats], drawn: Sequence[Floats], freedom: float, limit: float
+) -> dict[str, Any]:
     """A drift beside that of controls, ticks; arguments as of :func:`quotient`."""
     gap, draws = (point[0] - point[1])[0], drawn[0] - drawn[1]
-    after, placebo = _replicates(gap[0], draws[:, 0], freedom), _replicates(gap[1], draws[:, 1], freedom)
+    after, placebo = (
+        _replicates(gap[0], draws[:, 0], freedom),
+        _replicates(gap[1], draws[:, 1], freedom),
+    )
     interval, before = after.estimate(), placebo.estimate()
     detectable = detectable_gain(after.error, freedom)
     return {

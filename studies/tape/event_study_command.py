@@ -31,7 +31,9 @@ ASKED = ("opposite_orders", "opposite_lots", "opposite_over_other_orders")
 HEAD = tuple(f"{seconds:g} s" for seconds in HORIZONS_S)
 
 
-def run(symbol: str, days: Mapping[str, Observed], *, out: Path | None, seed: int, as_json: bool) -> None:
+def run(
+    symbol: str, days: Mapping[str, Observed], *, out: Path | None, seed: int, as_json: bool
+) -> None:
     """Measure, print, and write `event_study.json` and `event_study.html` to `out`.
 
     Raises
@@ -64,18 +66,38 @@ def show(study: Study) -> None:
     print_table(title, ("", "orders", *HEAD), rows, leaves=("orders", "10 s"))
     for kind, factors in study.effects.items():
         cells = factors[str(FACTORS[0])]
-        lines = [(words, *(cell_text(cell) for cell in cells[outcome].values())) for outcome, words in WORDS.items()]
-        lines += [(f"  placebo: {WORDS[o]}", *(placebo_text(cell) for cell in cells[o].values())) for o in ASKED]
-        lines.append(("drift of the mid, ticks (difference)", *(cell_text(cell) for cell in cells[DRIFT].values())))
-        print_table(f"{about}: {kind}, k >= {FACTORS[0]}, every outcome", ("", *HEAD), lines, leaves=("10 s",))
+        lines = [
+            (words, *(cell_text(cell) for cell in cells[outcome].values()))
+            for outcome, words in WORDS.items()
+        ]
+        lines += [
+            (f"  placebo: {WORDS[o]}", *(placebo_text(cell) for cell in cells[o].values()))
+            for o in ASKED
+        ]
+        lines.append(
+            (
+                "drift of the mid, ticks (difference)",
+                *(cell_text(cell) for cell in cells[DRIFT].values()),
+            )
+        )
+        print_table(
+            f"{about}: {kind}, k >= {FACTORS[0]}, every outcome",
+            ("", *HEAD),
+            lines,
+            leaves=("10 s",),
+        )
     slopes = [
         ("after [95 %]", *(interval(r["mean"], r["ci_low"], r["ci_high"]) for r in study.lots_per_lot_shown.values())),
         ("placebo", *(f"{r['placebo']:.3f}" for r in study.lots_per_lot_shown.values())),
         ("beyond the placebo",
          *(interval(r["beyond"], r["beyond_low"], r["beyond_high"]) for r in study.lots_per_lot_shown.values())),
     ]  # fmt: skip
-    print_table(f"{about}: extra opposite lots for each lot shown", ("", *HEAD), slopes, leaves=("10 s",))
-    say(f"?: cannot tell; a factor of {TELLS:g} (a quarter of the spread, of a drift) would have been missed too often")
+    print_table(
+        f"{about}: extra opposite lots for each lot shown", ("", *HEAD), slopes, leaves=("10 s",)
+    )
+    say(
+        f"?: cannot tell; a factor of {TELLS:g} (a quarter of the spread, of a drift) would have been missed too often"
+    )
 
 
 def cell_text(cell: dict[str, Any] | None) -> str:
@@ -88,7 +110,9 @@ def cell_text(cell: dict[str, Any] | None) -> str:
 
 def placebo_text(cell: dict[str, Any] | None) -> str:
     """The placebo of a cell."""
-    return interval(cell["placebo"], cell["placebo_low"], cell["placebo_high"], 2) if cell else NOTHING
+    return (
+        interval(cell["placebo"], cell["placebo_low"], cell["placebo_high"], 2) if cell else NOTHING
+    )
 
 
 def interval(mean: float | None, low: float | None, high: float | None, digits: int = 3) -> str:
@@ -101,7 +125,9 @@ def page(study: Study) -> str:
     from studies.tape.event_study_figures import by_horizon, by_outcome, drift_and_slope
     from tercel.core.report.page import Section, render
 
-    events = {f"{kind}, k >= {k}": n for kind, factors in study.events.items() for k, n in factors.items()}
+    events = {
+        f"{kind}, k >= {k}": n for kind, factors in study.events.items() for k, n in factors.items()
+    }
     sections = [
         Section(
             "Do market orders come to size on show?",
@@ -130,9 +156,7 @@ def lead(study: Study) -> str:
     if not cell:
         return "Too few large orders joined the touch to say anything."
     mean, low, high = (cell[key] for key in ("after_over_placebo", "ci_low", "ci_high"))
-    text = (
-        f"In the minute after an order of {FACTORS[0]} usual sizes joined, opposite market orders came {mean:.2f} times"
-    )
+    text = f"In the minute after an order of {FACTORS[0]} usual sizes joined, opposite market orders came {mean:.2f} times"
     return f"{text} as often as after usual ones, after / placebo, 95 % [{low:.2f}, {high:.2f}]" + (
         "." if cell["tells"] else ": this tape cannot tell."
     )

@@ -15,7 +15,10 @@ Effects = Mapping[str, Any]
 
 def by_horizon(effects: Effects, symbol: str, name: str = "attraction") -> Figure:
     """Opposite market orders and their lots: after / placebo with its interval, the placebo hollow beside it."""
-    outcomes = {"opposite_orders": "number of opposite market orders", "opposite_lots": "their lots"}
+    outcomes = {
+        "opposite_orders": "number of opposite market orders",
+        "opposite_lots": "their lots",
+    }
 
     with sketch(5.6) as drawing:
         panels = drawing.subplots(2, 2, sharex=True, sharey=True)
@@ -29,7 +32,9 @@ def by_horizon(effects: Effects, symbol: str, name: str = "attraction") -> Figur
         for panel in panels[1]:
             panel.set_xlabel("seconds after the order")
         _factors(panels[0][0])
-        drawing.legend(*panels[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+        drawing.legend(
+            *panels[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=4
+        )
 
     summary = "; ".join(
         f"{kind} {seconds} s {cell['after_over_placebo']:.2f}"
@@ -76,7 +81,9 @@ def _factors(panel: "Axes") -> None:
     panel.minorticks_off()
 
 
-def by_outcome(effects: Effects, symbol: str, words: Mapping[str, str], name: str = "outcomes") -> Figure:
+def by_outcome(
+    effects: Effects, symbol: str, words: Mapping[str, str], name: str = "outcomes"
+) -> Figure:
     """Every counted outcome over 60 s, orders of at least 3 usual sizes."""
     names = list(words)
 
@@ -89,10 +96,19 @@ def by_outcome(effects: Effects, symbol: str, words: Mapping[str, str], name: st
                 cell = factors["3"][outcome]["60"]
                 if not cell:
                     continue
-                panel.plot([cell["ci_low"], cell["ci_high"]], [y, y], color=style.INK.token, linewidth=1.6)
-                panel.plot([cell["after_over_placebo"]], [y], "o", color=style.INK.token, markersize=4.5)
                 panel.plot(
-                    [cell["placebo"]], [y + 0.22], "o", color=style.SOFT.token, markerfacecolor="none", markersize=4.5
+                    [cell["ci_low"], cell["ci_high"]], [y, y], color=style.INK.token, linewidth=1.6
+                )
+                panel.plot(
+                    [cell["after_over_placebo"]], [y], "o", color=style.INK.token, markersize=4.5
+                )
+                panel.plot(
+                    [cell["placebo"]],
+                    [y + 0.22],
+                    "o",
+                    color=style.SOFT.token,
+                    markerfacecolor="none",
+                    markersize=4.5,
                 )
             panel.set_xlabel("factor over 60 s")
         panels[0].set_xscale("log")
@@ -120,10 +136,21 @@ def drift_and_slope(
         left, right = drawing.subplots(1, 2)
         colours = style.series_colours(effects)
         for i, (kind, factors) in enumerate(effects.items()):
-            cells = [(h, cell) for h, cell in enumerate(factors["3"]["mid_drift_ticks"].values()) if cell]
+            cells = [
+                (h, cell) for h, cell in enumerate(factors["3"]["mid_drift_ticks"].values()) if cell
+            ]
             at, colour = [h + 0.2 * (i - 0.5) for h, _ in cells], colours[kind].token
-            left.vlines(at, [c["ci_low"] for _, c in cells], [c["ci_high"] for _, c in cells], color=colour)
-            left.plot(at, [c["difference"] for _, c in cells], "o", color=colour, markersize=4.5, label=kind)
+            left.vlines(
+                at, [c["ci_low"] for _, c in cells], [c["ci_high"] for _, c in cells], color=colour
+            )
+            left.plot(
+                at,
+                [c["difference"] for _, c in cells],
+                "o",
+                color=colour,
+                markersize=4.5,
+                label=kind,
+            )
         left.axhline(0.0, color=style.SOFT.token, linewidth=0.9)
         left.set_xticks(range(len(slopes)), list(slopes))
         left.set_xlabel("seconds after the order")
@@ -146,7 +173,12 @@ def _slopes(panel: "Axes", slopes: Mapping[str, Mapping[str, Any]]) -> None:
     at = range(len(slopes))
     rows = list(slopes.values())
     if all(row["ci_low"] is not None for row in rows):
-        panel.vlines(at, [row["ci_low"] for row in rows], [row["ci_high"] for row in rows], color=style.INK.token)
+        panel.vlines(
+            at,
+            [row["ci_low"] for row in rows],
+            [row["ci_high"] for row in rows],
+            color=style.INK.token,
+        )
     panel.plot(at, [row["mean"] for row in rows], "o", color=style.INK.token, markersize=4.5)
     beside = [x + 0.12 for x in at]
     placebo = [row["placebo"] for row in rows]

@@ -67,7 +67,11 @@ class Ground:
         """Cost of each order, bps, where no strategy ran out of room for its own orders; `oracle` is the one called
         `flow`, told of what `days` bring, `recalibrated` the same, told of its forecasts times the slope of its day."""
         costs = dict(
-            zip(strategies, run_strategies(self.source, TASK, self.plan, list(strategies.values())), strict=True)
+            zip(
+                strategies,
+                run_strategies(self.source, TASK, self.plan, list(strategies.values())),
+                strict=True,
+            )
         )
         if days:
             costs["oracle"] = self.foreknown(strategies["flow"], days)
@@ -84,7 +88,9 @@ class Ground:
             view, times = markets.view, markets.states[:, NOW].tolist()
             came = [moved(truth[day], now) for day, now in zip(where, times, strict=True)]
             told_ = view.told.copy()
-            told_[:, c.FORECAST_30] = 1e7 * view.side * np.array(came) / np.maximum(np.abs(view.mid2), 1)
+            told_[:, c.FORECAST_30] = (
+                1e7 * view.side * np.array(came) / np.maximum(np.abs(view.mid2), 1)
+            )
             told_[:, c.FORECAST_30_SD] = 1
             return told_
 
@@ -101,14 +107,19 @@ class Ground:
 
         return self.walked(strategy, told_of)
 
-    def walked(self, strategy: Strategy, told_of: Callable[[Iterable[str], Episodes], Ints]) -> Costs:
+    def walked(
+        self, strategy: Strategy, told_of: Callable[[Iterable[str], Episodes], Ints]
+    ) -> Costs:
         """Costs of a strategy that is told of something else, given the day of each market and the markets."""
         date = np.empty(len(self.source.worlds_k), object)
         for day in self.placed:
             date[day.world] = day.instrument.date
         costs = []
         for part in batches(self.plan):
-            markets, where = markets_of(strategy, self.source, TASK, part, 0), date[part.rows[:, E_WORLD]]
+            markets, where = (
+                markets_of(strategy, self.source, TASK, part, 0),
+                date[part.rows[:, E_WORLD]],
+            )
             while markets.working.any():
                 view = replace(markets.view, outlook=told_of(where, markets))
                 markets.step(strategy.decide(view))
@@ -135,7 +146,10 @@ def opened(model: str, days: Sequence[FlowDay], seed: int, times: int = 100) -> 
         parts.append((day.sign[known] * forecaster.predict(day.x[known], HORIZON_S), came[known]))
     told_ = 0
     for _ in range(times):
-        shifted = [(np.roll(said, rng.integers(len(said) // 4, 3 * len(said) // 4 + 1)), came) for said, came in parts]
+        shifted = [
+            (np.roll(said, rng.integers(len(said) // 4, 3 * len(said) // 4 + 1)), came)
+            for said, came in parts
+        ]
         known_ = NO_DAYS
         for said, came in shifted:
             known_ = after(known_, float((said * said).sum()), float((said * came).sum()))
@@ -163,7 +177,9 @@ def learned(days: Days, out: Path, seed: int) -> str:
     """Folder of a forecaster of some days, calibrated on the later of them."""
     kept = {name: found for name, found in days.items() if found}
     early = fitted("boosting", [halves(found)[0] for found in kept.values()], HORIZON_S, seed)
-    later = [told(early, halves(found)[1], HORIZON_S) for found in kept.values() if halves(found)[1]]
+    later = [
+        told(early, halves(found)[1], HORIZON_S) for found in kept.values() if halves(found)[1]
+    ]
     whole = fitted("boosting", list(kept.values()), HORIZON_S, seed)
     scale, widths = calibration(later)
     n = len(HORIZONS)
@@ -183,7 +199,9 @@ def base_of(name: str) -> Strategy:
     if name in WRITTEN:
         return build(name)
     policy = policy_strategy(folder_of(name), name)
-    return replace(policy, action_parameters={k: v for k, v in policy.action_parameters.items() if k != "flow"})
+    return replace(
+        policy, action_parameters={k: v for k, v in policy.action_parameters.items() if k != "flow"}
+    )
 
 
 @dataclass(frozen=True)
@@ -232,7 +250,9 @@ class Taking(Wrapper):
         slices = view.qty0 / view.decisions
         ahead = np.ceil((view.decision + 1 + self.part) * slices) - view.done - view.inflight
         lots = np.minimum(np.minimum(np.ceil(self.part * slices), ahead), view.far_depth[:, 0])
-        intents[:, TAKE] = np.maximum(intents[:, TAKE], np.where(against(view) > self.take, lots, 0.0))
+        intents[:, TAKE] = np.maximum(
+            intents[:, TAKE], np.where(against(view) > self.take, lots, 0.0)
+        )
         return settle(intents, view)
 
 
@@ -270,7 +290,10 @@ def joined(parts: Sequence[Scores]) -> Scores:
     labels = [np.unique(part.cluster, return_inverse=True)[1] for part in parts]
     first = np.cumsum([0, *(int(label.max()) + 1 for label in labels[:-1])])
     cluster = np.concatenate([label + n for label, n in zip(labels, first, strict=True)])
-    return Scores({name: np.concatenate([part.bps[name] for part in parts], axis=1) for name in names}, cluster)
+    return Scores(
+        {name: np.concatenate([part.bps[name] for part in parts], axis=1) for name in names},
+        cluster,
+    )
 
 
 def saved(scores: Scores, row: str, on: str = "base") -> Estimate:
@@ -286,4 +309,6 @@ def saved(scores: Scores, row: str, on: str = "base") -> Estimate:
 def chosen(*bounds: Scores) -> str:
     """The hiding cell whose interval begins highest, under the bound where it begins lowest."""
     hiding = [name for name in cells("") if name.startswith("hide")]
-    return max(hiding, key=lambda name: min(saved(scores, name).ci_low or -NEVER for scores in bounds))
+    return max(
+        hiding, key=lambda name: min(saved(scores, name).ci_low or -NEVER for scores in bounds)
+    )

@@ -33,7 +33,9 @@ def run(
         received = f"{', '.join(judged) or 'none'} of {', '.join(days) or 'none'}"
         expected = f"two symbols of {flow.LEAST_DAYS} days or more"
         raise ConfigError(expected, received, "name lakes of more days with --lake")
-    learned_in = {} if taught is None else {one: read_days(Lake(taught), [one])[one] for one in judged}
+    learned_in = (
+        {} if taught is None else {one: read_days(Lake(taught), [one])[one] for one in judged}
+    )
     lessons: flow.Days = {**days, **learned_in}
     total = len(bounds) * len(judged) * (2 + len(strategies))
     with TemporaryDirectory() as kept, steps("judging", total) as step:
@@ -48,7 +50,9 @@ def run(
     say(f"on all symbols, under the worse of all bounds: {shipped}")
 
 
-def read_lakes(lakes: Sequence[Path], symbols: Sequence[str]) -> tuple[flow.Days, Mapping[str, Lake]]:
+def read_lakes(
+    lakes: Sequence[Path], symbols: Sequence[str]
+) -> tuple[flow.Days, Mapping[str, Lake]]:
     """Days by symbol, and the lake of each."""
     held = {about.symbol: lake for lake in map(Lake, lakes) for about in lake.list()}
     homes = {symbol: held.get(symbol, Lake(lakes[0])) for symbol in symbols or sorted(held)}
@@ -66,7 +70,14 @@ class _Study:
         against: Sequence[str], kept: Path, seed: int, step: Callable[[], None],
     ) -> None:  # fmt: skip
         self.against, self.lessons = against, lessons
-        self.days, self.homes, self.judged, self.kept, self.seed, self.step = days, homes, judged, kept, seed, step
+        self.days, self.homes, self.judged, self.kept, self.seed, self.step = (
+            days,
+            homes,
+            judged,
+            kept,
+            seed,
+            step,
+        )
         self.others = [one for one in days if one not in judged]
         self.pooled: dict[str, Scores] = {}
 
@@ -77,7 +88,11 @@ class _Study:
         self.pooled[bound] = flow.joined(list(grid.values()))
         return {
             "grid": {
-                symbol: {cell: _cell(flow.saved(scores, cell)) for cell in flow.cells("") if cell != "base"}
+                symbol: {
+                    cell: _cell(flow.saved(scores, cell))
+                    for cell in flow.cells("")
+                    if cell != "base"
+                }
                 for symbol, scores in (grid | {POOLED: self.pooled[bound]}).items()
             },
             "thresholds": at,
@@ -85,13 +100,18 @@ class _Study:
         }
 
     def _chosen(self, grid: Mapping[str, Scores], without: str) -> str:
-        return flow.chosen(flow.joined([scores for symbol, scores in grid.items() if symbol != without]))
+        return flow.chosen(
+            flow.joined([scores for symbol, scores in grid.items() if symbol != without])
+        )
 
     def _grid(self, symbol: str, bound: str) -> Scores:
         """Every cell on every day of a symbol, by forecasters of its other days."""
         dates, parts = [day.date for day in self.days[symbol]], []
         for fold in (0, 1):
-            model = self._model(flow.without_days(self.days, symbol, dates[fold::2], self.others), f"{symbol}-{fold}")
+            model = self._model(
+                flow.without_days(self.days, symbol, dates[fold::2], self.others),
+                f"{symbol}-{fold}",
+            )
             here = flow.ground(self.homes[symbol], symbol, bound, dates[fold::2])
             parts.append(here.scores(flow.cells(model)))
             self.step()
@@ -106,7 +126,9 @@ class _Study:
         for symbol in self.judged:
             others = {one: found_ for one, found_ in self.lessons.items() if one != symbol}
             model = self._model(others, symbol)
-            strategies, recipes = flow.rows(name, model, flow.thresholds_of(at[symbol]), self.against)
+            strategies, recipes = flow.rows(
+                name, model, flow.thresholds_of(at[symbol]), self.against
+            )
             slopes[symbol] = flow.walked_slopes(model, self.days[symbol])
             opened[symbol] = flow.opened(model, self.days[symbol], self.seed)
             dates = [day.date for day in self.days[symbol]]
@@ -115,13 +137,17 @@ class _Study:
             self.step()
         whole = found | {POOLED: flow.joined(list(found.values()))}
         return [
-            _row(name, symbol, scores, self.against) | {"slopes": slopes.get(symbol), "opened": opened.get(symbol)}
+            _row(name, symbol, scores, self.against)
+            | {"slopes": slopes.get(symbol), "opened": opened.get(symbol)}
             for symbol, scores in whole.items()
         ]
 
 
 def _row(name: str, symbol: str, scores: Scores, against: Sequence[str]) -> dict[str, Any]:
-    saved = {row: flow.saved(scores, row) for row in ("flow", "recalibrated", "placebo", "flipped", "oracle")}
+    saved = {
+        row: flow.saved(scores, row)
+        for row in ("flow", "recalibrated", "placebo", "flipped", "oracle")
+    }
     return {
         "strategy": name, "symbol": symbol, "orders": len(scores), "bps": float(scores.mean("base").mean()),
         **{row: _cell(one) for row, one in saved.items()},
@@ -137,9 +163,19 @@ def _cell(one: Estimate) -> dict[str, float | None]:
 
 
 def _show(bound: str, found: Mapping[str, Any]) -> None:
-    grid, shown = found["grid"], ("flow", "recalibrated", "over_flow", "placebo", "flipped", "over_placebo", "oracle")
-    lines = [(cell, *(_spelt(grid[symbol][cell]) for symbol in grid)) for cell in next(iter(grid.values()))]
-    print_table(f"{bound}: saves of guarded+flow, bps, forecaster of the symbol's other days", ("cell", *grid), lines)
+    grid, shown = (
+        found["grid"],
+        ("flow", "recalibrated", "over_flow", "placebo", "flipped", "over_placebo", "oracle"),
+    )
+    lines = [
+        (cell, *(_spelt(grid[symbol][cell]) for symbol in grid))
+        for cell in next(iter(grid.values()))
+    ]
+    print_table(
+        f"{bound}: saves of guarded+flow, bps, forecaster of the symbol's other days",
+        ("cell", *grid),
+        lines,
+    )
     cells = [
         (*(row[key] for key in ("strategy", "symbol")), f"{row['orders']:,}", f"{row['bps']:.2f}",
          *(_spelt(row[key]) for key in shown), f"{100 * row['earned']:.0f}",
@@ -147,7 +183,11 @@ def _show(bound: str, found: Mapping[str, Any]) -> None:
         for row in found["judged"]
     ]  # fmt: skip
     against = [f"on {one}" for one in list(found["judged"][0]["on"])[1:]]
-    print_table(f"{bound}: forecaster and thresholds of the other symbols alone", (*HEADINGS, *against), cells)
+    print_table(
+        f"{bound}: forecaster and thresholds of the other symbols alone",
+        (*HEADINGS, *against),
+        cells,
+    )
     for row in found["judged"]:
         slopes = list((row["slopes"] or {}).values())
         if slopes:

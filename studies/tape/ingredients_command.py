@@ -30,7 +30,9 @@ WITHOUT: Final = {WHOLE: (), **{part: (part,) for part in PARTS}}
 def run(lake: Path, symbol: str, dates: Sequence[str], days: int, seed: int, as_json: bool) -> None:
     """Print a row for the tape, for the whole law, and for the law without each part."""
     found = dict(studies(lake, symbol, dates, days, seed))
-    rows = {TAPE: {name: cell.real for name, cell in found[WHOLE].figures.items() if name in FIGURES}}
+    rows = {
+        TAPE: {name: cell.real for name, cell in found[WHOLE].figures.items() if name in FIGURES}
+    }
     rows |= {
         name: {key: cell.simulated for key, cell in one.figures.items() if key in FIGURES}
         for name, one in found.items()
@@ -51,10 +53,14 @@ def run(lake: Path, symbol: str, dates: Sequence[str], days: int, seed: int, as_
     ]
     title = f"{symbol}, {', '.join(dates)}: fills of resting orders, {days} simulated days a market"
     print_table(title, ("market", *FIGURES.values(), "gates"), cells, left={"market"})
-    say(f"gates: of {len(found[WHOLE].gates)}, as in `tercel market fills`; the days are those calibrated on")
+    say(
+        f"gates: of {len(found[WHOLE].gates)}, as in `tercel market fills`; the days are those calibrated on"
+    )
 
 
-def studies(lake: Path, symbol: str, dates: Sequence[str], days: int, seed: int) -> Iterator[tuple[str, Fills]]:
+def studies(
+    lake: Path, symbol: str, dates: Sequence[str], days: int, seed: int
+) -> Iterator[tuple[str, Fills]]:
     """Each market's study of fills, by the part that it is without."""
     read = [Lake(lake).read(symbol, date) for date in dates]
     for name, without in WITHOUT.items():

@@ -104,17 +104,37 @@ def scales(state: Floats) -> Floats:
 
 
 def neighbours(
-    state: Floats, ns: Longs, controls: Floats, controls_ns: Longs, units: Floats, many: int = NEIGHBOURS
+    state: Floats,
+    ns: Longs,
+    controls: Floats,
+    controls_ns: Longs,
+    units: Floats,
+    many: int = NEIGHBOURS,
 ) -> Longs:
     """Indices of the nearest controls of each treated event, int64[n, many], nearest first; -1 where there is none."""
     found = np.full((len(state), many), -1, np.int64)
     if len(controls):
         apart = round(APART_S * NS_PER_SECOND)
-        _search(state / units, ns, np.ascontiguousarray(controls / units), controls_ns, apart, np.zeros(many), found)
+        _search(
+            state / units,
+            ns,
+            np.ascontiguousarray(controls / units),
+            controls_ns,
+            apart,
+            np.zeros(many),
+            found,
+        )
     return found
 
 
-def add_up(outcomes: Floats, cluster: Longs, controls: Floats, controls_cluster: Longs, near: Longs, size: int) -> Sums:
+def add_up(
+    outcomes: Floats,
+    cluster: Longs,
+    controls: Floats,
+    controls_cluster: Longs,
+    near: Longs,
+    size: int,
+) -> Sums:
     """Sums of treated events and their controls; a treated event without as many controls as asked for is left out.
 
     Parameters
@@ -142,7 +162,9 @@ def add_up(outcomes: Floats, cluster: Longs, controls: Floats, controls_cluster:
 
 
 @kernel
-def _search(state: Any, ns: Any, controls: Any, controls_ns: Any, apart: int, best: Any, found: Any) -> None:
+def _search(
+    state: Any, ns: Any, controls: Any, controls_ns: Any, apart: int, best: Any, found: Any
+) -> None:
     """Nearest controls by brute force; `best` holds the distances of one event's."""
     many, columns = found.shape[1], state.shape[1]
     for i in range(state.shape[0]):

@@ -136,12 +136,18 @@ def metaorders(symbol: str, days: Mapping[str, Observed], seed: int = 0) -> Meta
     used, left_out, wide = usable_days(days)
     if len(used) < LEAST_DAYS:
         raise ConfigError(
-            f"at least {LEAST_DAYS} days to draw an interval over", f"{len(used)} that can be used", "name more days"
+            f"at least {LEAST_DAYS} days to draw an interval over",
+            f"{len(used)} that can be used",
+            "name more days",
         )
     trades = [trades_of(day, wide) for day in used.values()]
     ways = [(n, "even") for n in TRADERS] + [(TRADERS[1], "power")]
-    fits = tuple(fit_of(trades, n, how, np.random.default_rng([seed, i])) for i, (n, how) in enumerate(ways))
-    sigma, volume = (float(np.mean([getattr(day, name) for day in trades])) for name in ("sigma_ticks", "volume"))
+    fits = tuple(
+        fit_of(trades, n, how, np.random.default_rng([seed, i])) for i, (n, how) in enumerate(ways)
+    )
+    sigma, volume = (
+        float(np.mean([getattr(day, name) for day in trades])) for name in ("sigma_ticks", "volume")
+    )
     return Metaorders(symbol, tuple(used), left_out, sigma, volume, fits)
 
 
@@ -159,7 +165,11 @@ def trades_of(day: Observed, wide: float) -> Trades:
     moves = 0.5 * np.diff(day.mid2[(day.mid2 > 0) & (day.spread <= wide)][::60])
     sigma = float(np.sqrt(np.mean(moves**2) * day.seconds / 60.0)) if len(moves) else 0.0
     if not len(rows) or sigma == 0.0:
-        raise ConfigError("days that trade and move", f"{len(rows)} market orders, sigma {sigma:g}", "name other days")
+        raise ConfigError(
+            "days that trade and move",
+            f"{len(rows)} market orders, sigma {sigma:g}",
+            "name other days",
+        )
     lots = day.lots[rows].astype(np.float64)
     after = mid[np.minimum(rows + 1, day.n - 1)]
     return Trades(day.side[rows].astype(np.int64), lots, mid[rows], after, sigma, float(lots.sum()))
@@ -169,7 +179,9 @@ def runs(trades: Trades, trader: Longs) -> tuple[Floats, Floats, Longs]:
     """Runs of one sign among each trader's orders: lots, signed move of the mid in ticks, number of orders."""
     order = np.argsort(trader, kind="stable")
     who, sign = trader[order], trades.sign[order]
-    first = np.flatnonzero(np.concatenate(([True], (who[1:] != who[:-1]) | (sign[1:] != sign[:-1]))))
+    first = np.flatnonzero(
+        np.concatenate(([True], (who[1:] != who[:-1]) | (sign[1:] != sign[:-1])))
+    )
     last = np.append(first[1:], len(order)) - 1
     moved = sign[first] * (trades.after[order[last]] - trades.before[order[first]])
     return np.add.reduceat(trades.lots[order], first), moved, last - first + 1
@@ -222,12 +234,19 @@ def binned(x: Floats, y: Floats, day: Longs, days: int) -> Floats:
     shaped = sums.reshape(days, BINS, _SUMS)
     full = shaped[:, :, 0].sum(axis=0) >= LEAST_IN_BIN
     if full.sum() < 3:
-        raise ConfigError("runs of several sizes", f"{int(full.sum())} bins of sizes", "name more days")
+        raise ConfigError(
+            "runs of several sizes", f"{int(full.sum())} bins of sizes", "name more days"
+        )
     return np.ascontiguousarray(shaped[:, full])
 
 
 def fitted(
-    sums: Floats, rng: np.random.Generator, traders: int, participation: str, number: int, mean_orders: float
+    sums: Floats,
+    rng: np.random.Generator,
+    traders: int,
+    participation: str,
+    number: int,
+    mean_orders: float,
 ) -> Fit:
     """Both fits with their intervals over days."""
     days = len(sums)
@@ -237,9 +256,12 @@ def fitted(
     counts = np.concatenate((np.ones((1, days)), draw_counts(days, RESAMPLES, rng)))
     drawn = np.einsum("bd,dks->bks", counts, sums)
     number_in = np.maximum(drawn[:, :, 0], 1e-12)
-    found = solve(drawn[:, :, 1] / number_in, drawn[:, :, 2] / number_in, weights * (drawn[:, :, 0] > 0.0))
+    found = solve(
+        drawn[:, :, 1] / number_in, drawn[:, :, 2] / number_in, weights * (drawn[:, :, 0] > 0.0)
+    )
     half, delta, y, share, share_half = (
-        Replicates(float(v[0]), v[1:], ((float(v[1:].var()), days - 1.0),)).estimate() for v in found
+        Replicates(float(v[0]), v[1:], ((float(v[1:].var()), days - 1.0),)).estimate()
+        for v in found
     )
     bins = tuple((float(p[1] / p[0]), float(p[2] / p[0]), int(p[0])) for p in point)
     return Fit(traders, participation, number, mean_orders, half, delta, y, share, share_half, bins)
@@ -258,7 +280,9 @@ def solve(x: Floats, y: Floats, weights: Floats) -> tuple[Floats, Floats, Floats
     delta, scale = np.zeros(len(x)), np.zeros(len(x))
     for exponent in EXPONENTS:
         made = np.exp(exponent * logs)
-        level = (weights * y * made).sum(axis=1) / np.maximum((weights * made**2).sum(axis=1), 1e-300)
+        level = (weights * y * made).sum(axis=1) / np.maximum(
+            (weights * made**2).sum(axis=1), 1e-300
+        )
         error = (weights * (y - level[:, None] * made) ** 2).sum(axis=1)
         better = error < best
         best, scale = np.where(better, error, best), np.where(better, level, scale)

@@ -8,7 +8,16 @@ from tercel.cli.terminal import print_json, print_table, say
 from tercel.core.report.tables import spelt
 from tercel.market.observed import Observed
 
-HEAD = ("traders", "shares", "metaorders", "orders each", "Y, delta 1/2", "delta", "Y, delta free", "at 1 % of a day")
+HEAD = (
+    "traders",
+    "shares",
+    "metaorders",
+    "orders each",
+    "Y, delta 1/2",
+    "delta",
+    "Y, delta free",
+    "at 1 % of a day",
+)
 
 
 def run(symbol: str, days: Mapping[str, Observed], *, seed: int, as_json: bool) -> None:
@@ -39,5 +48,9 @@ def show(found: Metaorders) -> None:
         f"{found.symbol}, {len(found.days)} days: impact = Y sigma (Q / V)^delta [95 % over days]; "
         f"a day's sigma {found.sigma_ticks:.1f} ticks, V {found.volume_lots:,.0f} lots (means)"
     )
-    print_table(title, HEAD, rows, leaves=("metaorders", "orders each", "at 1 % of a day"), left=("shares",))
-    say("at 1 % of a day: impact in sigma, delta free. Intervals know nothing of how many traders there are.")
+    print_table(
+        title, HEAD, rows, leaves=("metaorders", "orders each", "at 1 % of a day"), left=("shares",)
+    )
+    say(
+        "at 1 % of a day: impact in sigma, delta free. Intervals know nothing of how many traders there are."
+    )

@@ -23,12 +23,22 @@ Longs = NDArray[np.int64]
 LARGEST: Final = 20.0
 """Usual sizes at which an order's lots are cut."""
 _HALF_HOUR_NS = 1800 * NS_PER_SECOND
-_CLASSES: Final = {"spread": 5, "own_queue": 4, "other_queue": 4, "opposite_lots_10s": 3, "other_lots_10s": 3}
+_CLASSES: Final = {
+    "spread": 5,
+    "own_queue": 4,
+    "other_queue": 4,
+    "opposite_lots_10s": 3,
+    "other_lots_10s": 3,
+}
 """Columns of the state and into how many classes of like counts they go; classes of one value stay whole."""
 
 
 def slopes(
-    orders: Sequence[ShownOrders], outcomes: Sequence[Floats], clusters: Sequence[Longs], usual: float, counts: Floats
+    orders: Sequence[ShownOrders],
+    outcomes: Sequence[Floats],
+    clusters: Sequence[Longs],
+    usual: float,
+    counts: Floats,
 ) -> dict[str, dict[str, float | None]]:
     """Slope for each horizon, with its interval from the cluster counts float64[B, C].
 
@@ -38,7 +48,9 @@ def slopes(
         As :func:`~studies.tape.shown.outcomes` has them, flattened.
     """
     state, cluster = np.concatenate([one.state for one in orders]), np.concatenate(clusters)
-    size = np.minimum(np.concatenate([one.lots for one in orders]).astype(np.float64), LARGEST * usual)
+    size = np.minimum(
+        np.concatenate([one.lots for one in orders]).astype(np.float64), LARGEST * usual
+    )
     cell = _cells(orders, state, cluster)
     x = _within(size, cell)
     variation = cluster_sums(x**2, cluster.astype(np.intp), counts.shape[1])

@@ -26,7 +26,15 @@ from tercel.market.tape.schema import EXECUTE
 EXACT = "exact"
 MIN_EVENTS = 500
 TOUCH = "touch_fills"
-COMPARED = ("risk_averse", "power_prob:1", "power_prob:2", "power_prob:3", "power_prob2:2", "log_prob", "log_prob2")
+COMPARED = (
+    "risk_averse",
+    "power_prob:1",
+    "power_prob:2",
+    "power_prob:3",
+    "power_prob2:2",
+    "log_prob",
+    "log_prob2",
+)
 
 
 @dataclass(frozen=True)
@@ -70,7 +78,12 @@ class QueueRow:
 
 
 def compare_queues(
-    instrument: Instrument, events: Events, *, wait_s: float = 60.0, lots: int = 1, models: Sequence[str] = COMPARED
+    instrument: Instrument,
+    events: Events,
+    *,
+    wait_s: float = 60.0,
+    lots: int = 1,
+    models: Sequence[str] = COMPARED,
 ) -> tuple[int, list[QueueRow]]:
     """Orders at both touches, one after the other all day, under the exact queue and under each model.
 
@@ -91,16 +104,29 @@ def compare_queues(
                         "compare on a day whose queues are known")  # fmt: skip
     if len(events.kind) < MIN_EVENTS:
         received = f"{len(events.kind)} in {instrument.symbol} {instrument.date}"
-        raise TapeError(f"at least {MIN_EVENTS} events to compare queues on", received, "take a longer tape")
+        raise TapeError(
+            f"at least {MIN_EVENTS} events to compare queues on", received, "take a longer tape"
+        )
     source = source_of([day])[0]
     places = placements(source, instrument, wait_ns)
     if len(places) == 0:
-        raise TapeError(f"a session of more than {wait_s:g} s", f"{instrument.symbol} {instrument.date}", "wait less")
+        raise TapeError(
+            f"a session of more than {wait_s:g} s",
+            f"{instrument.symbol} {instrument.date}",
+            "wait less",
+        )
     exact = run_orders(source, places, wait_ns, lots)
     rows = [_row(EXACT, exact, exact, wait_s)]
     shown = compile_day(*to_levels(instrument, events))
     for model in models:
-        rows.append(_row(model, run_orders(source_of([shown], model)[0], places, wait_ns, lots), exact, wait_s))
+        rows.append(
+            _row(
+                model,
+                run_orders(source_of([shown], model)[0], places, wait_ns, lots),
+                exact,
+                wait_s,
+            )
+        )
     rows.append(_row(TOUCH, touched(exact, events, wait_ns), exact, wait_s))
     return len(exact.ns), rows
 
@@ -180,7 +206,10 @@ def run_orders(source: Source, places: NDArray[np.int64], wait_ns: int, lots: in
                 replay.cancel(own, lots)
     ns, sides, price, filled_s = zip(*rows, strict=True) if rows else ((), (), (), ())
     return Orders(
-        np.array(ns, np.int64), np.array(sides, np.int64), np.array(price, np.int64), np.array(filled_s, float)
+        np.array(ns, np.int64),
+        np.array(sides, np.int64),
+        np.array(price, np.int64),
+        np.array(filled_s, float),
     )
 
 

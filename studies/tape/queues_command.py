@@ -17,12 +17,20 @@ def run(lake: Path, symbol: str, date: str, wait_s: float, lots: int, as_json: b
     orders, rows = compare_queues(instrument, events, wait_s=wait_s, lots=lots)
     if as_json:
         cells = [{k: _number(v) for k, v in asdict(row).items()} for row in rows]
-        about = {"symbol": instrument.symbol, "date": instrument.date, "wait_s": wait_s, "lots": lots, "orders": orders}
+        about = {
+            "symbol": instrument.symbol,
+            "date": instrument.date,
+            "wait_s": wait_s,
+            "lots": lots,
+            "orders": orders,
+        }
         print_json({**about, "rows": cells})
         return
     title = f"{symbol} {date}: {orders:,} passive orders of {lots} at the touch, {wait_s:g} s each"
     print_table(title, HEADINGS, [_cells(row) for row in rows])
-    say("agree, extra and missed: share of orders filled as in the true queue, only here, only there")
+    say(
+        "agree, extra and missed: share of orders filled as in the true queue, only here, only there"
+    )
 
 
 def _number(value: object) -> object:
@@ -33,4 +41,11 @@ def _number(value: object) -> object:
 def _cells(row: QueueRow) -> list[str]:
     mean = "-" if math.isnan(row.mean_fill_s) else f"{row.mean_fill_s:.2f}"
     shares = [f"{share:.1%}" for share in (row.agree, row.extra, row.missed)]
-    return [row.model, f"{row.filled:.1%}", mean, *shares, f"{row.mean_error_s:+.2f}", f"{row.mean_abs_error_s:.2f}"]
+    return [
+        row.model,
+        f"{row.filled:.1%}",
+        mean,
+        *shares,
+        f"{row.mean_error_s:+.2f}",
+        f"{row.mean_abs_error_s:.2f}",
+    ]

@@ -26,7 +26,9 @@ def run(which: str, lake: Path, as_json: bool) -> None:
     wanted = [str(date) for date in preset.card.get("days", [])]
     if len(days) < len(wanted) or not days:
         held = ", ".join(day.instrument.date for day in days) or "none"
-        raise TapeError(f"{preset.symbol} on {', '.join(wanted) or 'a day'} in {lake}", held, "import the days")
+        raise TapeError(
+            f"{preset.symbol} on {', '.join(wanted) or 'a day'} in {lake}", held, "import the days"
+        )
     found, labels = delays([day.seen() for day in days]), [day.label for day in days]
     if as_json:
         print_json({
@@ -36,7 +38,14 @@ def run(which: str, lake: Path, as_json: bool) -> None:
         })  # fmt: skip
         return
     values = np.quantile(found.seconds, QUANTILES, method="inverted_cdf")
-    row = (preset.name, f"{found.n:,}", *(f"{value:.3g}" for value in values), f"{100 * found.censored:.1f} %")
+    row = (
+        preset.name,
+        f"{found.n:,}",
+        *(f"{value:.3g}" for value in values),
+        f"{100 * found.censored:.1f} %",
+    )
     head = ("market", "market orders", *(f"{100 * q:g} %" for q in QUANTILES), "not back")
     print_table(f"Seconds until as many lots were added again, {', '.join(labels)}", head, [row])
-    say(f"not back: within {LONGEST_S:g} s {100 * found.late.mean():.1f} %, by the end {100 * found.cut.mean():.1f} %")
+    say(
+        f"not back: within {LONGEST_S:g} s {100 * found.late.mean():.1f} %, by the end {100 * found.cut.mean():.1f} %"
+    )

@@ -55,19 +55,28 @@ class Hasty(Wrapper):
 def strategies_of(base: str, model: str) -> dict[str, Strategy]:
     """A base, the same guided by seconds, and in haste by them."""
     inner = build(base)
-    hasty = {f"{base}, haste {u:g} from {h:g}": Hasty(PostureCap(inner), model, h, u) for h, u in HASTE}
+    hasty = {
+        f"{base}, haste {u:g} from {h:g}": Hasty(PostureCap(inner), model, h, u) for h, u in HASTE
+    }
     return {base: inner, f"{base}+alpha+seconds": OnSeconds(AlphaTilt(inner), model), **hasty}
 
 
 def run(
-    lakes: Sequence[Path], symbols: Sequence[str], leave_out: Sequence[str], bound: str, seed: int, as_json: bool
+    lakes: Sequence[Path],
+    symbols: Sequence[str],
+    leave_out: Sequence[str],
+    bound: str,
+    seed: int,
+    as_json: bool,
 ) -> None:
     """Print a row a symbol and strategy."""
     days, homes = read_lakes(lakes, symbols)
     judged = [one for one in days if len(days[one]) >= flow.LEAST_DAYS]
     if len(judged) < 2:
         received = f"{', '.join(judged) or 'none'} of {', '.join(days) or 'none'}"
-        raise ConfigError(f"two symbols of {flow.LEAST_DAYS} days or more", received, "name lakes of more days")
+        raise ConfigError(
+            f"two symbols of {flow.LEAST_DAYS} days or more", received, "name lakes of more days"
+        )
     rows: list[dict[str, Any]] = []
     with TemporaryDirectory() as kept, steps("judging", len(judged)) as step:
         for symbol in judged:
@@ -76,7 +85,9 @@ def run(
             dates = [day.date for day in days[symbol] if day.date not in leave_out]
             grounds = flow.ground(homes[symbol], symbol, bound, dates)
             made = {base: strategies_of(base, model) for base in BASES}
-            scores = grounds.scores({name: one for each in made.values() for name, one in each.items()})
+            scores = grounds.scores(
+                {name: one for each in made.values() for name, one in each.items()}
+            )
             for base, each in made.items():
                 cost = float(scores.mean(base).mean())
                 for name in list(each)[1:]:
@@ -85,9 +96,19 @@ def run(
                                  "saves_bps": found})  # fmt: skip
             step()
     if as_json:
-        print_json({"bound": bound, "rows": [row | {"saves_bps": row["saves_bps"].to_json()} for row in rows]})
+        print_json(
+            {
+                "bound": bound,
+                "rows": [row | {"saves_bps": row["saves_bps"].to_json()} for row in rows],
+            }
+        )
         return
-    shown = [(str(x["symbol"]), str(x["strategy"]), f"{x['cost_bps']:.2f}", spelt(x["saves_bps"])) for x in rows]
-    title = f"half-hour orders of 10 %, both sides, {bound}; the forecaster knows other symbols alone"
+    shown = [
+        (str(x["symbol"]), str(x["strategy"]), f"{x['cost_bps']:.2f}", spelt(x["saves_bps"]))
+        for x in rows
+    ]
+    title = (
+        f"half-hour orders of 10 %, both sides, {bound}; the forecaster knows other symbols alone"
+    )
     print_table(title, ("symbol", "strategy", "without it, bps", "saves, bps"), shown)
     say("Intervals are over days.")

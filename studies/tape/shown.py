@@ -91,7 +91,9 @@ def usual_lots(days: Sequence[Observed]) -> float:
     """
     lots = np.concatenate([day.lots[_at_touch(day)] for day in days]) if days else np.zeros(0)
     if not len(lots):
-        raise ConfigError("days with limit orders at the touch", "none", "name days of a feed that shows orders")
+        raise ConfigError(
+            "days with limit orders at the touch", "none", "name days of a feed that shows orders"
+        )
     return float(np.median(lots))
 
 
@@ -138,7 +140,10 @@ def unusable(day: Observed, wide: float) -> str:
 def shown_orders(day: Observed, wide: float) -> ShownOrders:
     """Events whose windows, the longest horizon before and after, lie in the stretch and have a book throughout."""
     rows = np.flatnonzero(_at_touch(day))
-    before, after = round((HORIZONS_S[-1] + GAP_S) * NS_PER_SECOND), round(HORIZONS_S[-1] * NS_PER_SECOND)
+    before, after = (
+        round((HORIZONS_S[-1] + GAP_S) * NS_PER_SECOND),
+        round(HORIZONS_S[-1] * NS_PER_SECOND),
+    )
     ns = day.ns[rows]
     inside = (ns - before >= day.start_ns) & (ns + after <= day.stop_ns)
     absent = np.concatenate(([0], np.cumsum(day.spread > wide)))
@@ -146,7 +151,11 @@ def shown_orders(day: Observed, wide: float) -> ShownOrders:
     last = np.clip((ns + after - day.start_ns) // NS_PER_SECOND + 1, 0, len(absent) - 1)
     rows = rows[inside & (absent[last] == absent[first])]
     return ShownOrders(
-        rows, day.ns[rows], day.kind[rows] == LIMIT_IN_SPREAD, day.lots[rows].astype(np.int64), _state(day, rows)
+        rows,
+        day.ns[rows],
+        day.kind[rows] == LIMIT_IN_SPREAD,
+        day.lots[rows].astype(np.int64),
+        _state(day, rows),
     )
 
 
@@ -173,7 +182,9 @@ def outcomes(day: Observed, orders: ShownOrders) -> Floats:
 
 def _at_touch(day: Observed) -> NDArray[np.bool_]:
     """Rows of limit orders that join or improve; what a market order leaves resting is none."""
-    return np.asarray(((day.kind == LIMIT_AT_BEST) | (day.kind == LIMIT_IN_SPREAD)) & ~day.remainder)
+    return np.asarray(
+        ((day.kind == LIMIT_AT_BEST) | (day.kind == LIMIT_IN_SPREAD)) & ~day.remainder
+    )
 
 
 def _state(day: Observed, rows: Longs) -> Floats:
@@ -183,7 +194,9 @@ def _state(day: Observed, rows: Longs) -> Floats:
     flows = _Flows(day).between(back, rows, side)
     bid, ask = day.bid_lots[rows, 0].astype(np.float64), day.ask_lots[rows, 0].astype(np.float64)
     queues = np.log1p(np.where(side > 0, bid, ask)), np.log1p(np.where(side > 0, ask, bid))
-    named = [COUNTED.index(x) for x in ("opposite_lots", "other_lots", "opposite_orders", "other_orders")]
+    named = [
+        COUNTED.index(x) for x in ("opposite_lots", "other_lots", "opposite_orders", "other_orders")
+    ]
     hours = (day.ns[rows] - day.open_ns) / (3600.0 * NS_PER_SECOND)
     return np.column_stack([
         np.log(day.ask_px[rows, 0] - day.bid_px[rows, 0]), *queues, np.log1p(flows[:, named]),
@@ -200,7 +213,9 @@ def _mid_at(day: Observed, row: Longs) -> Floats:
 def _mid_after(day: Observed, orders: ShownOrders) -> Floats:
     """Mid just after the event: one that improves has moved it itself."""
     best = np.where(day.side[orders.row] > 0, day.bid_px[orders.row, 0], day.ask_px[orders.row, 0])
-    own_move = np.where(orders.improves, 0.5 * (day.price[orders.row].astype(np.float64) - best), 0.0)
+    own_move = np.where(
+        orders.improves, 0.5 * (day.price[orders.row].astype(np.float64) - best), 0.0
+    )
     return _mid_at(day, orders.row) + own_move
 
 
@@ -232,7 +247,9 @@ class _OwnCancels:
     """Lots that the event's own order withdrew over rows ``first <= row < last``; 0 where orders have no id."""
 
     def __init__(self, day: Observed, orders: ShownOrders) -> None:
-        rows = np.flatnonzero(((day.kind == CANCEL_AT_BEST) | (day.kind == CANCEL_DEEPER)) & (day.order_id != 0))
+        rows = np.flatnonzero(
+            ((day.kind == CANCEL_AT_BEST) | (day.kind == CANCEL_DEEPER)) & (day.order_id != 0)
+        )
         ids = np.unique(day.order_id)
         self._wide = day.n + 1
         keys = np.searchsorted(ids, day.order_id[rows]) * self._wide + rows

@@ -54,12 +54,23 @@ def _rows(
             if old_side != 0 and (old_price != p or old_side != s):
                 after = lots_at(b, old_side, old_price)
                 if after != before_old:
-                    source[n], out_kind[n], out_side[n], out_price[n] = i, LEVEL_SET, old_side, old_price
+                    source[n], out_kind[n], out_side[n], out_price[n] = (
+                        i,
+                        LEVEL_SET,
+                        old_side,
+                        old_price,
+                    )
                     out_qty[n] = after
                     n += 1
             after = lots_at(b, s, p) if on_level else before
             if after != before:
-                source[n], out_kind[n], out_side[n], out_price[n], out_qty[n] = i, LEVEL_SET, s, p, after
+                source[n], out_kind[n], out_side[n], out_price[n], out_qty[n] = (
+                    i,
+                    LEVEL_SET,
+                    s,
+                    p,
+                    after,
+                )
                 n += 1
         else:
             source[n], out_kind[n], out_side[n], out_price[n], out_qty[n] = i, what, s, p, qty[i]
@@ -67,7 +78,9 @@ def _rows(
     return n
 
 
-def to_levels(instrument: Instrument, events: Events, orders: int = 1 << 17) -> tuple[Instrument, Events]:
+def to_levels(
+    instrument: Instrument, events: Events, orders: int = 1 << 17
+) -> tuple[Instrument, Events]:
     """What a feed of level totals and prints would have shown of a tape of orders.
 
     Every row that changes a total becomes a LEVEL_SET of the new one, every execution a TRADE before it; rows of one
@@ -94,7 +107,14 @@ def to_levels(instrument: Instrument, events: Events, orders: int = 1 << 17) -> 
     seq = events.seq[source]
     out = Events.empty(n)
     out.exch_ns[:], out.recv_ns[:], out.seq[:] = events.exch_ns[source], events.recv_ns[source], seq
-    out.kind[:], out.side[:], out.price_ticks[:], out.qty_lots[:] = kind[:n], side[:n], price[:n], qty[:n]
+    out.kind[:], out.side[:], out.price_ticks[:], out.qty_lots[:] = (
+        kind[:n],
+        side[:n],
+        price[:n],
+        qty[:n],
+    )
     ends = np.append(seq[1:] != seq[:-1], True) if n else np.zeros(0, np.bool_)
-    out.flags[:] = (events.flags[source] & ~np.uint8(MESSAGE_END)) | np.where(ends, MESSAGE_END, 0).astype(np.uint8)
+    out.flags[:] = (events.flags[source] & ~np.uint8(MESSAGE_END)) | np.where(
+        ends, MESSAGE_END, 0
+    ).astype(np.uint8)
     return replace(instrument, rows=n, content_hash=""), out

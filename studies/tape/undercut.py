@@ -92,10 +92,15 @@ def read_day(lake: Lake, symbol: str, date: str, venue: str = "", seed: int = 7)
     """Improvements of the touch on a day, followed; refuses a tape of level totals."""
     day = compiled(lake, symbol, date, venue or None)
     if day.by_level:
-        raise TapeError("a tape of single orders", f"level totals of {symbol} on {date}", "name another day")
+        raise TapeError(
+            "a tape of single orders", f"level totals of {symbol} on {date}", "name another day"
+        )
     tape, about = np.ascontiguousarray(day.rows, np.int64), day.instrument
     seen = touches_of(day)
-    begin, end = about.session_open_ns or int(tape[0, 0]), about.session_close_ns or int(tape[-1, 0])
+    begin, end = (
+        about.session_open_ns or int(tape[0, 0]),
+        about.session_close_ns or int(tape[-1, 0]),
+    )
     begin, end = max(begin, int(tape[0, 0])), min(end, int(tape[-1, 0]))
     if end - begin > 3600 * NS_PER_SECOND:
         edge = int(EDGE_S * NS_PER_SECOND)
@@ -113,11 +118,18 @@ def read_day(lake: Lake, symbol: str, date: str, venue: str = "", seed: int = 7)
 
 def touches_of(day: CompiledDay) -> Longs:
     """Touches before and after every row: int64 (n, TOUCHES)."""
-    tape, start = np.ascontiguousarray(day.rows, np.int64), np.ascontiguousarray(day.checkpoints[0].orders, np.int64)
+    tape, start = (
+        np.ascontiguousarray(day.rows, np.int64),
+        np.ascontiguousarray(day.checkpoints[0].orders, np.int64),
+    )
     prices = np.concatenate([tape[:, sim.T_PRICE], start[:, 2]])
     high = int(min(prices[prices < u.FAR_TICKS].max(initial=1) + 2, u.FAR_TICKS))
     seen = np.zeros((len(tape), u.TOUCHES), np.int64)
-    room = np.zeros((day.slots + 1, 4), np.int64), np.zeros(high, np.int64), np.zeros(high, np.int64)
+    room = (
+        np.zeros((day.slots + 1, 4), np.int64),
+        np.zeros(high, np.int64),
+        np.zeros(high, np.int64),
+    )
     u.touches(tape, start, *room, seen)
     return seen
 
@@ -126,7 +138,11 @@ def counts_of(day: DayOfQuotes, which: NDArray[np.bool_] | None = None) -> Count
     """The day's quotes that leave room for a better price, counted; `which` bool (n,): some of them."""
     inside = (day.found[:, u.Q_ROOM] >= 1) & (which if which is not None else True)
     found, mids = day.found[inside], day.mids[inside]
-    room = np.digitize(found[:, u.Q_ROOM] / mids * 1e4, ROOM_BPS[1:]) if len(found) else np.zeros(0, np.int64)
+    room = (
+        np.digitize(found[:, u.Q_ROOM] / mids * 1e4, ROOM_BPS[1:])
+        if len(found)
+        else np.zeros(0, np.int64)
+    )
     size = np.digitize(found[:, u.Q_LOTS] / day.usual, SIZE_OVER_USUAL[1:])
     shape = (3, len(ROOM_BPS), len(AGE_S), len(SIZE_OVER_USUAL))
     events, seconds, ticks = np.zeros(shape), np.zeros(shape), np.zeros((2, 3, len(TICKS)))
@@ -164,12 +180,19 @@ def clusters_of(days: Sequence[DayOfQuotes]) -> list[Counts]:
 
 def hazards(counts: Counts, first_age: int = 1) -> Floats:
     """Undercutting orders a second, from an age class on, by room: float64 (3, rooms)."""
-    events, seconds = counts.events[:, :, first_age:].sum((2, 3)), counts.seconds[:, :, first_age:].sum((2, 3))
-    rates: Floats = np.divide(events, seconds, out=np.full(events.shape, np.nan), where=seconds > LEAST_S)
+    events, seconds = (
+        counts.events[:, :, first_age:].sum((2, 3)),
+        counts.seconds[:, :, first_age:].sum((2, 3)),
+    )
+    rates: Floats = np.divide(
+        events, seconds, out=np.full(events.shape, np.nan), where=seconds > LEAST_S
+    )
     return rates
 
 
-def interval(clusters: Sequence[Counts], of: Callable[[Counts], Floats], seed: int) -> tuple[Floats, Floats]:
+def interval(
+    clusters: Sequence[Counts], of: Callable[[Counts], Floats], seed: int
+) -> tuple[Floats, Floats]:
     """Ends of the 95 % interval of a figure, clusters drawn anew."""
     rng = np.random.default_rng(seed)
     tables = [np.stack([getattr(one, name) for one in clusters]) for name in ("events", "seconds")]
@@ -218,7 +241,9 @@ def _levels(values: Floats) -> list[float]:
 def reaction(counts: Counts) -> Floats:
     """Excess of the hazard over any moment's, 1/s, at least 0: float64 (rooms, ages), NaN where too little was seen."""
     events, seconds = counts.events.sum(3), counts.seconds.sum(3)
-    known = (seconds[0] > 0) & (seconds[2] > 0) & ((seconds[0] > LEAST_S) | (events[0] >= LEAST_EVENTS))
+    known = (
+        (seconds[0] > 0) & (seconds[2] > 0) & ((seconds[0] > LEAST_S) | (events[0] >= LEAST_EVENTS))
+    )
     rates = np.divide(events, seconds, out=np.zeros(events.shape), where=seconds > 0)
     return np.where(known, np.maximum(rates[0] - rates[2], 0.0), np.nan)
 
@@ -247,7 +272,10 @@ def by_size(counts: Counts, rates: Floats) -> Floats:
 
 def rates_file(names: Mapping[str, Sequence[DayOfQuotes]]) -> dict[str, Any]:
     """The table of every name and year, of every year, and of all names: plain values, as the package reads them."""
-    own, drawn = dict[str, tuple[Floats, Floats]](), dict[str, tuple[list[float], list[float], list[float]]]()
+    own, drawn = (
+        dict[str, tuple[Floats, Floats]](),
+        dict[str, tuple[list[float], list[float], list[float]]](),
+    )
     for key, days in names.items():
         counts = reduce(add, [counts_of(day) for day in days])
         rates = reaction(counts)
@@ -271,10 +299,16 @@ def rates_file(names: Mapping[str, Sequence[DayOfQuotes]]) -> dict[str, Any]:
             for group, keys in groups.items()
         }
     tapes = {
-        key: {"days": [day.date for day in days], "quotes": int(sum(len(day.found) for day in days))}
+        key: {
+            "days": [day.date for day in days],
+            "quotes": int(sum(len(day.found) for day in days)),
+        }
         for key, days in names.items()
     }
-    return {"card": {"tapes": tapes, "room_bps": ROOM_BPS, "age_s": AGE_S, "size": SIZE_OVER_USUAL}, "tables": tables}
+    return {
+        "card": {"tapes": tapes, "room_bps": ROOM_BPS, "age_s": AGE_S, "size": SIZE_OVER_USUAL},
+        "tables": tables,
+    }
 
 
 def _mean(tables: Sequence[Floats]) -> Floats:
@@ -284,7 +318,9 @@ def _mean(tables: Sequence[Floats]) -> Floats:
     return np.where(known > 0, np.nansum(stacked, axis=0) / np.maximum(known, 1), np.nan)
 
 
-def read_names(lakes: Sequence[Path], symbols: Sequence[str], leave_out: Sequence[str], seed: int) -> Any:
+def read_names(
+    lakes: Sequence[Path], symbols: Sequence[str], leave_out: Sequence[str], seed: int
+) -> Any:
     """Days by name and year: of the symbols that are named, or of all of the lakes."""
     wanted = [
         (lake, one.symbol, one.date, one.venue)
@@ -293,7 +329,11 @@ def read_names(lakes: Sequence[Path], symbols: Sequence[str], leave_out: Sequenc
         if (not symbols or one.symbol in symbols) and one.date not in leave_out
     ]
     if not wanted:
-        raise TapeError("days of single orders", f"none in {', '.join(map(str, lakes))}", "name others with --lake")
+        raise TapeError(
+            "days of single orders",
+            f"none in {', '.join(map(str, lakes))}",
+            "name others with --lake",
+        )
     out = dict[str, list[DayOfQuotes]]()
     with progress() as shown:
         bar = shown.add_task("days", total=len(wanted))

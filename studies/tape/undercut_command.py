@@ -18,7 +18,14 @@ from tercel.market.simulator.undercut_rates import ROOM_BPS
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-HEADINGS = ("room left, bps", "quotes' seconds", "undercut a s", "after a join", "any moment", "reaction")
+HEADINGS = (
+    "room left, bps",
+    "quotes' seconds",
+    "undercut a s",
+    "after a join",
+    "any moment",
+    "reaction",
+)
 
 
 def run(
@@ -27,7 +34,10 @@ def run(
 ) -> None:  # fmt: skip
     """Print one table a name and year; write the file of rates and the picture where they are wanted."""
     names = read_names(lakes, symbols, leave_out, seed)
-    found = {key: measured(clusters_of(days), reduce(add, map(counts_of, days)), seed) for key, days in names.items()}
+    found = {
+        key: measured(clusters_of(days), reduce(add, map(counts_of, days)), seed)
+        for key, days in names.items()
+    }
     if rates is not None:
         undercut.written(names, rates)
     if picture is not None:
@@ -38,10 +48,14 @@ def run(
     for key, one in found.items():
         ends = ", ".join(f"{name} {share:.1%}" for name, share in one["ends"].items())
         within = ", ".join(f"{share:.1%} in {s} s" for s, share in one["within"].items())
-        title = f"{key}: {one['quotes']:,} improvements of the touch with room, {len(names[key])} days"
+        title = (
+            f"{key}: {one['quotes']:,} improvements of the touch with room, {len(names[key])} days"
+        )
         print_table(title, HEADINGS, [_cells(row) for row in one["rooms"]])
         say(f"first of all: {ends}; matched before {one['matched']:.1%}; undercut {within}")
-    say("rates from 0.1 s on; reaction: over any moment of the same spread and room, 95 % intervals by day (half hour)")
+    say(
+        "rates from 0.1 s on; reaction: over any moment of the same spread and room, 95 % intervals by day (half hour)"
+    )
 
 
 def measured(clusters: Sequence[Counts], counts: Counts, seed: int) -> dict[str, Any]:
@@ -65,10 +79,25 @@ def measured(clusters: Sequence[Counts], counts: Counts, seed: int) -> dict[str,
         for room, begin in enumerate(ROOM_BPS)
         if not np.isnan(rates[3, room])
     ]
-    ends = dict(zip(("stood", "filled", "cancelled", "undercut"), (counts.ends / quotes).tolist(), strict=True))
-    within = {f"{s:g}": float(one / quotes) for s, one in zip(undercut.WITHIN_S, counts.within, strict=True)}
+    ends = dict(
+        zip(
+            ("stood", "filled", "cancelled", "undercut"),
+            (counts.ends / quotes).tolist(),
+            strict=True,
+        )
+    )
+    within = {
+        f"{s:g}": float(one / quotes)
+        for s, one in zip(undercut.WITHIN_S, counts.within, strict=True)
+    }
     matched = float(counts.matched / quotes)
-    return {"quotes": int(quotes), "ends": ends, "matched": matched, "within": within, "rooms": rooms}
+    return {
+        "quotes": int(quotes),
+        "ends": ends,
+        "matched": matched,
+        "within": within,
+        "rooms": rooms,
+    }
 
 
 def _estimate(mean: float, low: float, high: float) -> dict[str, float]:
@@ -77,7 +106,10 @@ def _estimate(mean: float, low: float, high: float) -> dict[str, float]:
 
 def _cells(row: dict[str, Any]) -> list[str]:
     names = (*undercut.WHOS, "reaction")
-    shown = [f"{row[one]['mean']:.4f} [{row[one]['ci_low']:.4f}, {row[one]['ci_high']:.4f}]" for one in names]
+    shown = [
+        f"{row[one]['mean']:.4f} [{row[one]['ci_low']:.4f}, {row[one]['ci_high']:.4f}]"
+        for one in names
+    ]
     return [f"{row['room_bps']:g}+", f"{row['seconds']:,.0f}", *shown]
 
 
@@ -105,4 +137,13 @@ def _panel(panel: "Axes", key: str, rooms: Sequence[dict[str, Any]]) -> None:
         at = [row["room_bps"] + 0.5 * shift for row in rooms]
         means = np.array([one["mean"] for one in cells])
         reach = np.abs(np.array([[one["ci_low"], one["ci_high"]] for one in cells]).T - means)
-        panel.errorbar(at, means, reach, fmt="o", markersize=3.5, linewidth=1.0, color=colours[who].token, label=who)
+        panel.errorbar(
+            at,
+            means,
+            reach,
+            fmt="o",
+            markersize=3.5,
+            linewidth=1.0,
+            color=colours[who].token,
+            label=who,
+        )

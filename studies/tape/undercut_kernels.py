@@ -38,7 +38,9 @@ def _next(lots: Longs, side: int, price: int, low: int, high: int) -> int:
 
 
 @kernel
-def _take(live: Longs, bids: Longs, asks: Longs, slot: int, side: int, price: int, lots: int) -> None:
+def _take(
+    live: Longs, bids: Longs, asks: Longs, slot: int, side: int, price: int, lots: int
+) -> None:
     """Lots leave an order, or (slot -1) the orders without an id at a price."""
     for j in range(slot if slot >= 0 else 0, slot + 1 if slot >= 0 else live.shape[0]):
         if slot < 0 and (live[j, 3] == 0 or live[j, 0] != side or live[j, 1] != price):
@@ -92,7 +94,9 @@ def touches(tape: Longs, first: Longs, live: Longs, bids: Longs, asks: Longs, ou
             _take(live, bids, asks, slot, side, price, qty)
         elif kind == ROLL_OUT or kind == CLEAR:
             for j in range(live.shape[0]):
-                if live[j, 2] > 0 and (kind == CLEAR or (live[j, 0] == side and live[j, 1] == price)):
+                if live[j, 2] > 0 and (
+                    kind == CLEAR or (live[j, 0] == side and live[j, 1] == price)
+                ):
                     if live[j, 0] > 0:
                         bids[live[j, 1]] -= live[j, 2]
                     else:
@@ -119,11 +123,22 @@ def quotes(tape: Longs, seen: Longs, begin: int, end: int, out: Longs) -> int:
             continue
         bid, ask = seen[i, BID_BEFORE], seen[i, ASK_BEFORE]
         touch, far = (bid, ask) if side > 0 else (ask, bid)
-        if bid == NO_BID or ask == NO_ASK or (price - touch) * side <= 0 or (far - price) * side <= 0:
+        if (
+            bid == NO_BID
+            or ask == NO_ASK
+            or (price - touch) * side <= 0
+            or (far - price) * side <= 0
+        ):
             continue
         if n < out.shape[0]:
             q = out[n]
-            q[Q_ROW], q[Q_NS], q[Q_SIDE], q[Q_PRICE], q[Q_LOTS] = i, ns, side, price, tape[i, sim.T_LOTS]
+            q[Q_ROW], q[Q_NS], q[Q_SIDE], q[Q_PRICE], q[Q_LOTS] = (
+                i,
+                ns,
+                side,
+                price,
+                tape[i, sim.T_LOTS],
+            )
             q[Q_SLOT], q[Q_SPREAD] = tape[i, sim.T_SLOT], ask - bid
             q[Q_ROOM], q[Q_STEP] = (far - price) * side - 1, (price - touch) * side
         n += 1
@@ -170,7 +185,9 @@ def follow(tape: Longs, q: Longs, most_ns: int) -> None:
 
 
 @kernel
-def ghost_of(tape: Longs, seen: Longs, q: Longs, joins: bool, window_ns: int, seed: int, out: Longs) -> bool:
+def ghost_of(
+    tape: Longs, seen: Longs, q: Longs, joins: bool, window_ns: int, seed: int, out: Longs
+) -> bool:
     """A moment of the same spread (to a tenth) near a quote's in which nobody improved the touch; False: there is none.
 
     With `joins` a moment at which an order of the quote's side joined its touch (the market was as lively, though
@@ -187,7 +204,11 @@ def ghost_of(tape: Longs, seen: Longs, q: Longs, joins: bool, window_ns: int, se
                 weight = float(tape[i + 1, sim.T_NS] - tape[i, sim.T_NS])
                 if joins:
                     touch = bid if side > 0 else ask
-                    same = tape[i, sim.T_KIND] == ADD and tape[i, sim.T_SIDE] == side and tape[i, sim.T_PRICE] == touch
+                    same = (
+                        tape[i, sim.T_KIND] == ADD
+                        and tape[i, sim.T_SIDE] == side
+                        and tape[i, sim.T_PRICE] == touch
+                    )
                     stood = seen[i, BID_BEFORE] == bid and seen[i, ASK_BEFORE] == ask
                     weight = 1.0 if same and stood else 0.0
                 if weight > 0:
@@ -205,7 +226,13 @@ def ghost_of(tape: Longs, seen: Longs, q: Longs, joins: bool, window_ns: int, se
     price = far - side * (q[Q_ROOM] + 1)
     if (price - near) * side <= 0:
         return False
-    out[Q_ROW], out[Q_NS], out[Q_SIDE], out[Q_PRICE], out[Q_LOTS] = chosen, chosen_ns, side, price, q[Q_LOTS]
+    out[Q_ROW], out[Q_NS], out[Q_SIDE], out[Q_PRICE], out[Q_LOTS] = (
+        chosen,
+        chosen_ns,
+        side,
+        price,
+        q[Q_LOTS],
+    )
     out[Q_SLOT], out[Q_SPREAD], out[Q_ROOM] = -1, abs(far - near), q[Q_ROOM]
     out[Q_STEP] = (price - near) * side
     return True

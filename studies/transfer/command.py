@@ -33,7 +33,16 @@ HEADINGS = (
 LEAVES = ("could tell", "its cost", "rested", "forced")
 REPORT = "transfer.html"
 RECIPE: Final = "default"
-AGAINST: Final = ("twap_repeg", "peg_touch", "score_rule", "popv", "twap_cross", "twap_take", "vwap_take", "random")
+AGAINST: Final = (
+    "twap_repeg",
+    "peg_touch",
+    "score_rule",
+    "popv",
+    "twap_cross",
+    "twap_take",
+    "vwap_take",
+    "random",
+)
 QUICK_FRAMES: Final = 16_384
 QUICK_EPISODES: Final = 64
 
@@ -91,21 +100,37 @@ def transfer(
         check_known(name, recipe.market.presets, said=f"market {name!r} of the recipe")
     names = left_out or recipe.market.presets
     places = {name: _places(name, lake, impact) for name in names}
-    if lake is not None and not any(place.endswith("tape") for these in places.values() for place in these):
-        raise ConfigError(f"a lake with two days of {', '.join(names)}", f"no days in {lake}", "name another --tape")
+    if lake is not None and not any(
+        place.endswith("tape") for these in places.values() for place in these
+    ):
+        raise ConfigError(
+            f"a lake with two days of {', '.join(names)}",
+            f"no days in {lake}",
+            "name another --tape",
+        )
     lines = []
     for name in names:
         config = without(recipe, name, QUICK_FRAMES if quick else frames)
         policies = [_policy(config, seed + number, out) for number in range(seeds)]
         for place, market in places[name].items():
             say(f"judge {config.name} in {place}")
-            folder, most = out / "judged" / place.replace(" ", "-"), QUICK_EPISODES if quick else episodes
+            folder, most = (
+                out / "judged" / place.replace(" ", "-"),
+                QUICK_EPISODES if quick else episodes,
+            )
             found = tc.evaluate([*policies, *AGAINST], market, episodes=most, seed=seed, out=folder)
             lines.append(line_of(name, place, policies[0] if seeds == 1 else config.name, found))
     page = out / REPORT
     page.write_text(_page(lines, seed, quick), encoding="utf-8")
     if as_json:
-        print_json({"seed": seed, "quick": quick, "impact": impact, "rows": [asdict(line) for line in lines]})
+        print_json(
+            {
+                "seed": seed,
+                "quick": quick,
+                "impact": impact,
+                "rows": [asdict(line) for line in lines],
+            }
+        )
     else:
         left = {"judged in", "best written"}
         title = "Agents in markets that they never met, bps"
@@ -123,9 +148,13 @@ def without(recipe: AgentConfig, name: str, frames: int) -> AgentConfig:
     """
     kept = [(preset, weight) for preset, weight in _weighed(recipe) if preset != name]
     presets, weights = tuple(preset for preset, _ in kept), tuple(weight for _, weight in kept)
-    market = recipe.market.model_copy(update={"presets": presets, "weights": weights if recipe.market.weights else ()})
+    market = recipe.market.model_copy(
+        update={"presets": presets, "weights": weights if recipe.market.weights else ()}
+    )
     learner = recipe.learner.model_copy(update={"frames": frames or recipe.learner.frames})
-    return recipe.model_copy(update={"name": f"without_{name}", "market": market, "learner": learner})
+    return recipe.model_copy(
+        update={"name": f"without_{name}", "market": market, "learner": learner}
+    )
 
 
 def _weighed(recipe: AgentConfig) -> list[tuple[str, float]]:
@@ -137,9 +166,17 @@ def _places(name: str, lake: Path | None, impact: str) -> dict[str, tc.Market]:
     """Where an agent that never met `name` is judged: in simulation, and on tape where the lake has its symbol."""
     places = {name: tc.load_market(name)}
     symbol = name.upper()
-    dates = [day.date for day in tc.Lake(lake).list() if day.symbol == symbol] if lake is not None else []
-    if lake is not None and len(dates) > 1:  # the first quarter is for what rules may know, and for choosing the best
-        places[f"{symbol} tape"] = tc.replay(lake, symbol, days=sorted(dates)[max(len(dates) // 4, 1) :], impact=impact)
+    dates = (
+        [day.date for day in tc.Lake(lake).list() if day.symbol == symbol]
+        if lake is not None
+        else []
+    )
+    if (
+        lake is not None and len(dates) > 1
+    ):  # the first quarter is for what rules may know, and for choosing the best
+        places[f"{symbol} tape"] = tc.replay(
+            lake, symbol, days=sorted(dates)[max(len(dates) // 4, 1) :], impact=impact
+        )
     return places
 
 
@@ -193,5 +230,7 @@ def _page(lines: Sequence[Transfer], seed: int, quick: bool) -> str:
     if quick:
         lead += " --quick: too few frames and episodes to judge an agent by."
     figure = paired_differences(gains, "the best written strategy there")
-    section = Section("What each saves", html=plain_table(HEADINGS, [*map(_cells, lines)]), figures=(figure,))
+    section = Section(
+        "What each saves", html=plain_table(HEADINGS, [*map(_cells, lines)]), figures=(figure,)
+    )
     return render("Agents in markets that they never met", lead, [section], {"seed": seed})

@@ -59,7 +59,11 @@ def read_phrasebank(folder: Path, agreement: int = 50) -> Labelled:
         with an unknown one, or without a text; a single class. With file and row.
     """
     if agreement not in LEVELS:
-        raise DataError(f"a level of agreement among {', '.join(map(str, LEVELS))}", f"{agreement}", "name one of them")
+        raise DataError(
+            f"a level of agreement among {', '.join(map(str, LEVELS))}",
+            f"{agreement}",
+            "name one of them",
+        )
     path = Path(folder) / f"Sentences_{LEVELS[agreement]}Agree.txt"
     texts, labels = [], []
     for row, line in enumerate(latin_lines(path), start=1):
@@ -69,7 +73,9 @@ def read_phrasebank(folder: Path, agreement: int = 50) -> Labelled:
         stated = label.strip().lower()
         if not mark or stated not in LABELS or not text.strip():
             received = f"{line[:60]!r} in {path}, row {row}"
-            raise DataError(f"a line 'sentence@label', label {', '.join(LABELS)}", received, "mend the line")
+            raise DataError(
+                f"a line 'sentence@label', label {', '.join(LABELS)}", received, "mend the line"
+            )
         texts.append(text.strip())
         labels.append(LABELS[stated])
     found = np.array(labels, np.int64)
@@ -94,7 +100,9 @@ def latin_lines(path: Path) -> list[str]:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise SourceAbsentError("a file of sentences", f"{error.strerror} at {path}", "check the path") from error
+        raise SourceAbsentError(
+            "a file of sentences", f"{error.strerror} at {path}", "check the path"
+        ) from error
     for row, line in enumerate(data.split(b"\n"), start=1):
         if b"\x00" in line or line.startswith((b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")):
             raise _wrong_encoding("UTF-16, UTF-8 with a mark, or no text", path, row)
@@ -115,7 +123,9 @@ def _is_utf8_beyond_ascii(line: bytes) -> bool:
 
 def _wrong_encoding(found: str, path: Path, row: int) -> DataError:
     return DataError(
-        "text in Latin-1 (ISO 8859-1)", f"{found} in {path}, row {row}", "use the file as it was published"
+        "text in Latin-1 (ISO 8859-1)",
+        f"{found} in {path}, row {row}",
+        "use the file as it was published",
     )
 
 
@@ -138,7 +148,11 @@ class SentimentHead:
         self.embed = embed
         self.views = tuple(view for view in views if view != "embedding" or embed is not None)
         if not self.views:
-            raise DataError(f"views among {', '.join(VIEWS)}", "none that can be made", "install the extra [text]")
+            raise DataError(
+                f"views among {', '.join(VIEWS)}",
+                "none that can be made",
+                "install the extra [text]",
+            )
 
     def fit(self, texts: Sequence[str], labels: Ints) -> SentimentHead:
         """Learn from labelled texts.
@@ -150,7 +164,9 @@ class SentimentHead:
         """
         if len(np.unique(labels)) < 2:
             raise single_class(labels[0] if len(labels) else "none", len(labels))
-        self._words = vectorizer(ngram_range=(1, 2), preprocessor=masked, sublinear_tf=True, token_pattern=r"\S+")
+        self._words = vectorizer(
+            ngram_range=(1, 2), preprocessor=masked, sublinear_tf=True, token_pattern=r"\S+"
+        )
         if "tfidf" in self.views:
             try:
                 self._words.fit(texts)

@@ -49,7 +49,11 @@ class Tweets:
             from studies.tweets.sentiment import SentimentHead, embedder, read_phrasebank
 
             labelled = read_phrasebank(Path(self.phrasebank))
-            score = SentimentHead(embedder() if self.embed else None).fit(labelled.texts, labelled.labels).tone
+            score = (
+                SentimentHead(embedder() if self.embed else None)
+                .fit(labelled.texts, labelled.labels)
+                .tone
+            )
         return TweetTone(read_stocknet(self.path), score, self.cutoff, self.collected, self.name)
 
     def facts(self) -> pl.DataFrame:

@@ -58,7 +58,9 @@ class StockNet:
         """`instrument`, `date`, `move`, `up` (bool), `split`: days of the published split that moved enough."""
         split = pl.lit(None, pl.String)
         for name, first, after in SPLITS:
-            inside = pl.col("date").is_between(pl.lit(first).str.to_date(), pl.lit(after).str.to_date(), closed="left")
+            inside = pl.col("date").is_between(
+                pl.lit(first).str.to_date(), pl.lit(after).str.to_date(), closed="left"
+            )
             split = pl.when(inside).then(pl.lit(name)).otherwise(split)
         moved = (pl.col("move") <= DOWN) | (pl.col("move") > UP)
         chosen = self.prices.with_columns(split=split, up=pl.col("move") > UP)
@@ -91,12 +93,15 @@ def read_stocknet(path: Path) -> StockNet:
             frames.append(_prices(name, data))
     if not tweets or not frames:
         raise DataError(
-            "tweets and prices", f"{len(tweets)} tweets and {len(frames)} price files in {path}", "check the set"
+            "tweets and prices",
+            f"{len(tweets)} tweets and {len(frames)} price files in {path}",
+            "check the set",
         )
     frame = pl.DataFrame(tweets, schema=["instrument", "published", "text"], orient="row")
     frame = frame.with_columns(pl.col("published").cast(time_type()))
     return StockNet(
-        frame.sort("published", "instrument", maintain_order=True), pl.concat(frames).sort("instrument", "date")
+        frame.sort("published", "instrument", maintain_order=True),
+        pl.concat(frames).sort("instrument", "date"),
     )
 
 
@@ -125,12 +130,18 @@ def _files(path: Path) -> Iterator[tuple[str, bytes]]:
                 if held is not None:
                     yield member.name, held.read()
     except (tarfile.TarError, zstandard.ZstdError) as error:
-        raise DataError("a .tar.zst archive", f"{error} in {path}", "fetch the file again") from error
+        raise DataError(
+            "a .tar.zst archive", f"{error} in {path}", "fetch the file again"
+        ) from error
 
 
 def price_files(path: Path) -> list[tuple[str, bytes]]:
     """Name and bytes of every file of prices."""
-    return [(name, data) for name, data in _files(Path(path)) if PRICES in name and name.endswith(".csv")]
+    return [
+        (name, data)
+        for name, data in _files(Path(path))
+        if PRICES in name and name.endswith(".csv")
+    ]
 
 
 def _tweets(name: str, data: bytes) -> Iterator[tuple[str, datetime, str]]:
@@ -149,10 +160,14 @@ def _tweets(name: str, data: bytes) -> Iterator[tuple[str, datetime, str]]:
             words, stamp = record["text"], record["created_at"]
             published = datetime.strptime(stamp, STAMP)
         except UnicodeDecodeError as error:
-            raise DataError("texts in UTF-8", f"{error.reason} in {name}, row {row}", "convert the file") from error
+            raise DataError(
+                "texts in UTF-8", f"{error.reason} in {name}, row {row}", "convert the file"
+            ) from error
         except (ValueError, KeyError, TypeError) as error:
             raise DataError(
-                "a JSON record with text and created_at", f"{error} in {name}, row {row}", "mend the record"
+                "a JSON record with text and created_at",
+                f"{error} in {name}, row {row}",
+                "mend the record",
             ) from error
         yield ticker, published, " ".join(words) if isinstance(words, list) else str(words)
 
@@ -161,14 +176,19 @@ def _prices(name: str, data: bytes) -> pl.DataFrame:
     try:
         frame = pl.read_csv(io.BytesIO(data), try_parse_dates=True, null_values="null")
         chosen = frame.select(
-            pl.col("Date").cast(pl.Date).alias("date"), pl.col("Adj Close").cast(pl.Float64).alias("close")
+            pl.col("Date").cast(pl.Date).alias("date"),
+            pl.col("Adj Close").cast(pl.Float64).alias("close"),
         )
     except pl.exceptions.PolarsError as error:
-        raise DataError("a CSV with Date and Adj Close", f"{error} in {name}", "fetch the file again") from error
+        raise DataError(
+            "a CSV with Date and Adj Close", f"{error} in {name}", "fetch the file again"
+        ) from error
     bad = chosen.with_row_index("row", 2).filter((pl.col("close") <= 0) | pl.col("date").is_null())
     if not bad.is_empty():
         raise DataError(
-            "a price above 0 and a date", f"{bad['close'][0]} in {name}, row {bad['row'][0]}", "drop the row"
+            "a price above 0 and a date",
+            f"{bad['close'][0]} in {name}, row {bad['row'][0]}",
+            "drop the row",
         )
     ticker = pl.lit(Path(name).stem).alias("instrument")
     return (
@@ -214,7 +234,11 @@ class TweetTone:
         daily = (
             known.with_columns(pl.Series("tone", tones))
             .group_by("instrument", "time")
-            .agg(pl.col("tone").mean(), pl.len().cast(pl.Float64).log1p().alias("tweets"), pl.col("published").max())
+            .agg(
+                pl.col("tone").mean(),
+                pl.len().cast(pl.Float64).log1p().alias("tweets"),
+                pl.col("published").max(),
+            )
             .sort("instrument", "time")
         )
         # the firm's usual tone is that of earlier days alone
@@ -247,7 +271,9 @@ class StockNetFactors(DailyFactors):
         if not frames:
             raise DataError("price files of StockNet", f"none in {self.path}", "check the set")
         return universe(
-            guarded(pl.concat(frames).with_columns(adjusted=pl.lit(False))), self.history, self.least_dollars
+            guarded(pl.concat(frames).with_columns(adjusted=pl.lit(False))),
+            self.history,
+            self.least_dollars,
         )
 
 
@@ -255,7 +281,10 @@ def _daily(name: str, data: bytes) -> pl.DataFrame:
     try:
         raw = pl.read_csv(io.BytesIO(data), try_parse_dates=True, null_values="null")
         frame = raw.select(NEEDED).with_row_index(ROW, offset=2).drop_nulls()
-        date, factor = pl.col("Date").cast(pl.Date), pl.col("Adj Close").cast(pl.Float64) / pl.col("Close")
+        date, factor = (
+            pl.col("Date").cast(pl.Date),
+            pl.col("Adj Close").cast(pl.Float64) / pl.col("Close"),
+        )
         return frame.select(
             pl.lit(name.rsplit("/", 1)[-1].removesuffix(".csv")).alias("instrument"),
             at_new_york(date, 16).alias("time"), date.alias("date"),

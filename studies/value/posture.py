@@ -57,10 +57,22 @@ def capped() -> PostureConfig:
     resting = Style.JOIN | Style.IMPROVE
     return PostureConfig(
         rules=(
-            PostureRule("volatility raised", "volatility_ratio", 1.5, 1.25, PostureDemand(urgency=0.3)),
-            PostureRule("volatility high", "volatility_ratio", 2.5, 1.75, PostureDemand(urgency=0.6)),
-            PostureRule("depth thin", "depth_ratio", 0.6, 0.8, PostureDemand(max_participation=0.2)),
-            PostureRule("depth gone", "depth_ratio", 0.4, 0.55, PostureDemand(max_participation=0.1, styles=resting)),
+            PostureRule(
+                "volatility raised", "volatility_ratio", 1.5, 1.25, PostureDemand(urgency=0.3)
+            ),
+            PostureRule(
+                "volatility high", "volatility_ratio", 2.5, 1.75, PostureDemand(urgency=0.6)
+            ),
+            PostureRule(
+                "depth thin", "depth_ratio", 0.6, 0.8, PostureDemand(max_participation=0.2)
+            ),
+            PostureRule(
+                "depth gone",
+                "depth_ratio",
+                0.4,
+                0.55,
+                PostureDemand(max_participation=0.1, styles=resting),
+            ),
         ),
         required=("volatility_ratio", "depth_ratio"),
     )
@@ -121,7 +133,9 @@ class Watch:
     def look(self, view: View, now_ns: Ints) -> list[Posture]:
         """The posture of each market at this decision; its first decision is seen against the warm-up."""
         keep = self.memory
-        self._depth = keep * self._depth + (1 - keep) * (view.own_depth + view.far_depth).sum(axis=1)
+        self._depth = keep * self._depth + (1 - keep) * (view.own_depth + view.far_depth).sum(
+            axis=1
+        )
         self._variance = keep * self._variance + (1 - keep) * view.rv
         depth = self._depth / self.usual.depth
         volatility = np.sqrt(self._variance / self.usual.variance)
@@ -177,7 +191,9 @@ def run_watched(
             if watching is not None:
                 postures = watching.look(episodes.view, episodes.states[:, sim.NOW])
                 live = episodes.working & (episodes.view.left > 0)
-                acted += sum(bool(posture.reasons) for posture, on in zip(postures, live, strict=True) if on)
+                acted += sum(
+                    bool(posture.reasons) for posture, on in zip(postures, live, strict=True) if on
+                )
                 decided += int(live.sum())
                 episodes.guide(Guidance.of([None] * len(postures), postures))
             episodes.step(strategy.decide(episodes.view))
@@ -240,7 +256,14 @@ class Figures:
 
 
 def figures(
-    strategy: str, design: str, stressed: bool, without: Costs, run: Run, *, seed: int, resamples: int = 2000
+    strategy: str,
+    design: str,
+    stressed: bool,
+    without: Costs,
+    run: Run,
+    *,
+    seed: int,
+    resamples: int = 2000,
 ) -> Figures:
     """Means and tails with intervals by bootstrap of episodes, both costs of an episode together."""
     a, b = is_bps(without), is_bps(run.costs)
@@ -251,7 +274,10 @@ def figures(
         rows = rng.integers(len(a), size=(100, len(a)))
         draws.append(_statistics(a[rows], b[rows]))
     low, high = np.quantile(np.concatenate(draws), [0.025, 0.975], axis=0)
-    cells = [Estimate(float(p), float(lo), float(hi)) for p, lo, hi in zip(point[6:], low[6:], high[6:], strict=True)]
+    cells = [
+        Estimate(float(p), float(lo), float(hi))
+        for p, lo, hi in zip(point[6:], low[6:], high[6:], strict=True)
+    ]
     mean, mean_with, tail, tail_with, cvar, cvar_with = (float(v) for v in point[:6])
     change, change_bps, tail_cut, cvar_cut = cells
     return Figures(

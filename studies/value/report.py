@@ -45,7 +45,17 @@ def alpha_cells(rows: Sequence[AlphaValue]) -> list[tuple[str, ...]]:
 
 
 ALPHA_HEADINGS = ("strategy", "cost", "rho", "read", "gain", "model")
-POSTURE_HEADINGS = ("strategy", "posture", "market", "mean", "change", "tail", "with", "tail cut, %", "CVaR cut, %")
+POSTURE_HEADINGS = (
+    "strategy",
+    "posture",
+    "market",
+    "mean",
+    "change",
+    "tail",
+    "with",
+    "tail cut, %",
+    "CVaR cut, %",
+)
 
 
 POSTURE_LINE = ("strategy", "posture", "mean", "change", "tail", "cut, %")
@@ -83,25 +93,39 @@ def posture_cells(rows: Sequence[Figures]) -> list[tuple[str, ...]]:
     ]
 
 
-def alpha_page(drifted: Drifted, rows: Sequence[AlphaValue], facts: Mapping[str, object], footer: str) -> str:
+def alpha_page(
+    drifted: Drifted, rows: Sequence[AlphaValue], facts: Mapping[str, object], footer: str
+) -> str:
     """The page of the forecasts' value, as one string of HTML."""
-    gains = {f"{row.strategy}, rho {row.rho:g}{', discounted' * row.calibrated}": row.gain_bps for row in rows}
+    gains = {
+        f"{row.strategy}, rho {row.rho:g}{', discounted' * row.calibrated}": row.gain_bps
+        for row in rows
+    }
     lead = (
         f"A planted drift moves the mid by {drifted.drift_bps:.1f} bps over the horizon in a third of the episodes, "
         f"against the same in another third; one episode's own noise is {drifted.sd_bps:.0f} bps."
     )
     sections = [
-        Section("Gain from a forecast", figures=[paired_differences(gains, "without a forecast", "alpha-worth")]),
+        Section(
+            "Gain from a forecast",
+            figures=[paired_differences(gains, "without a forecast", "alpha-worth")],
+        ),
         Section("Table", html=plain_table(ALPHA_HEADINGS, alpha_cells(rows))),
     ]
     return render("What a forecast is worth", lead, sections, facts, footer)
 
 
-def posture_page(effects: Sequence[Effect], rows: Sequence[Figures], facts: Mapping[str, object], footer: str) -> str:
+def posture_page(
+    effects: Sequence[Effect], rows: Sequence[Figures], facts: Mapping[str, object], footer: str
+) -> str:
     """The page of the postures' value, as one string of HTML."""
     sections = []
     for stressed, title in ((True, "Tail cut when the market turns"), (False, "Tail cut in calm")):
-        cuts = {f"{row.strategy}, {row.design}": row.tail_cut.times(100) for row in rows if row.stressed == stressed}
+        cuts = {
+            f"{row.strategy}, {row.design}": row.tail_cut.times(100)
+            for row in rows
+            if row.stressed == stressed
+        }
         figure = paired_differences(
             cuts, "without a posture", f"posture-{'stress' if stressed else 'calm'}", "% of tail"
         )

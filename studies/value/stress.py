@@ -38,7 +38,9 @@ class Turn:
         for name in ("limit", "market", "cancel"):
             value = getattr(self, name)
             if not 0 < value < np.inf:
-                raise ConfigError(f"a factor {name} above 0", f"{value}", "1 leaves the rate as it is")
+                raise ConfigError(
+                    f"a factor {name} above 0", f"{value}", "1 leaves the rate as it is"
+                )
 
     def befall(self, episodes: Episodes) -> None:
         """The markets turn now.
@@ -74,7 +76,9 @@ class Effect:
     one_sided: float
 
 
-def measure(source: Source, task: Task, plan: Plan, turn: Turn, onset: int, spans: tuple[int, ...]) -> list[Effect]:
+def measure(
+    source: Source, task: Task, plan: Plan, turn: Turn, onset: int, spans: tuple[int, ...]
+) -> list[Effect]:
     """What the turn does to a market, in spans of decisions after it: (2, 6) is two and then four decisions."""
     episodes = Episodes(source, task, len(plan))
     episodes.start(without_orders(plan))
@@ -96,6 +100,8 @@ def measure(source: Source, task: Task, plan: Plan, turn: Turn, onset: int, span
     for end in spans:
         part = after[at:end].mean(axis=0)
         depth, spread, moves, volume = (float(r) for r in part[:4] / before[:4])
-        effects.append(Effect(at * interval, end * interval, depth, spread, moves**0.5, volume, float(part[4])))
+        effects.append(
+            Effect(at * interval, end * interval, depth, spread, moves**0.5, volume, float(part[4]))
+        )
         at = end
     return effects

@@ -21,14 +21,27 @@ TRANSFORMER: Final = FamilyCard(
 )  # fmt: skip
 STATES: Final = {
     "hmm": FamilyCard(
-        "hmm", "hidden Markov model, two states, filtered", ("hmmlearn", "sklearn"), "studies.zoo.regimes:HmmRegimes"
+        "hmm",
+        "hidden Markov model, two states, filtered",
+        ("hmmlearn", "sklearn"),
+        "studies.zoo.regimes:HmmRegimes",
     ),
-    "clusters": FamilyCard("clusters", "mixture of two Gaussians", ("sklearn",), "studies.zoo.regimes:ClusterRegimes"),
+    "clusters": FamilyCard(
+        "clusters", "mixture of two Gaussians", ("sklearn",), "studies.zoo.regimes:ClusterRegimes"
+    ),
 }
 """Families that tell states of the market, and forecast nothing."""
 SEQUENCES: Final = (LSTM.name, TRANSFORMER.name)
 """Families that read the order of steps."""
-FAMILIES: Final = ("linear", "forest", "boosting", SVM_LINEAR.name, SVM_RBF.name, *STATES, *SEQUENCES)
+FAMILIES: Final = (
+    "linear",
+    "forest",
+    "boosting",
+    SVM_LINEAR.name,
+    SVM_RBF.name,
+    *STATES,
+    *SEQUENCES,
+)
 """All that are compared, as tables have them."""
 
 

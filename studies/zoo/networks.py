@@ -18,7 +18,9 @@ def _folded(X: Floats, steps: int) -> Floats:
     """(n, steps * F) -> (n, steps, F)."""
     if steps < 1 or X.shape[1] % steps:
         text = f"{X.shape[1]} columns, which are no multiple of {steps} steps"
-        raise FitError("sequences laid out flat", text, "set `steps` to the length of the sequences")
+        raise FitError(
+            "sequences laid out flat", text, "set `steps` to the length of the sequences"
+        )
     return X.reshape(len(X), steps, -1)
 
 
@@ -51,28 +53,38 @@ class SequenceNetwork(Estimator):
         sequences = _folded(X, self.steps)
         flat = sequences.reshape(-1, sequences.shape[2])
         self.mean_, self.deviation_ = scale_of(flat, np.repeat(weights, self.steps))
-        how = torch_nets.NetTraining(self.epochs, self.patience, self.batch, self.rate, self.holdout, self.random_state)
+        how = torch_nets.NetTraining(
+            self.epochs, self.patience, self.batch, self.rate, self.holdout, self.random_state
+        )
         scaled = (sequences - self.mean_) / self.deviation_
-        self.net_, self.losses_ = torch_nets.train(self.body, self.hidden, scaled, y, weights, classify, how)
+        self.net_, self.losses_ = torch_nets.train(
+            self.body, self.hidden, scaled, y, weights, classify, how
+        )
         self.n_iter_ = len(self.losses_)
 
     def kept(self) -> dict[str, NDArray[Any]]:
         """Weights as arrays by name."""
-        return super().kept() | {_NET + name: value.numpy() for name, value in self.net_.state_dict().items()}
+        return super().kept() | {
+            _NET + name: value.numpy() for name, value in self.net_.state_dict().items()
+        }
 
     def put_back(self, kept: Mapping[str, NDArray[Any]]) -> Self:
         """Put the weights into a network of the same make."""
         from studies.zoo import torch_nets
 
         super().put_back(kept)
-        weights = {name.removeprefix(_NET): value for name, value in kept.items() if name.startswith(_NET)}
+        weights = {
+            name.removeprefix(_NET): value for name, value in kept.items() if name.startswith(_NET)
+        }
         self.net_ = torch_nets.rebuilt(self.body, self.hidden, len(self.mean_), self.steps, weights)
         return self
 
     def out(self, X: Floats) -> Floats:
         from studies.zoo import torch_nets
 
-        return torch_nets.forward(self.net_, (_folded(X, self.steps) - self.mean_) / self.deviation_)
+        return torch_nets.forward(
+            self.net_, (_folded(X, self.steps) - self.mean_) / self.deviation_
+        )
 
 
 class LstmRegressor(SequenceNetwork, Regressor):

@@ -27,7 +27,9 @@ class _States(Estimator):
         features, _, weights = self.begin(X, np.zeros(len(X)), None, numeric=True)
         if len(features) < 5 * self.states:
             text = f"{len(features)} sample(s) for {self.states} states"
-            raise FitError(f"at least {5 * self.states} samples", text, "take a longer history or fewer states")
+            raise FitError(
+                f"at least {5 * self.states} samples", text, "take a longer history or fewer states"
+            )
         self.mean_, self.deviation_ = scale_of(features, weights)
         return np.asarray((features - self.mean_) / self.deviation_)
 
@@ -72,7 +74,10 @@ class HmmRegimes(_States):
         """Learn the states from rows in time order, `X` float (n, F)."""
         rows, kind, seed = self._standardised(X), gaussian_hmm("signals"), self.random_state * 1000
         seeds = range(seed, seed + self.n_init)
-        tried = (kind(self.states, "diag", n_iter=self.n_iter, tol=1e-3, random_state=one) for one in seeds)
+        tried = (
+            kind(self.states, "diag", n_iter=self.n_iter, tol=1e-3, random_state=one)
+            for one in seeds
+        )
         best = likeliest(tried, rows)
         order = np.argsort(best.covars_[:, 0, 0] if best.covars_.ndim == 3 else best.covars_[:, 0])
         variances = np.array([np.diag(c) if c.ndim == 2 else c for c in best.covars_])
@@ -125,7 +130,9 @@ class ClusterRegimes(_States):
         from sklearn.mixture import GaussianMixture
 
         Z = self._standardised(X)
-        model = GaussianMixture(self.states, covariance_type="diag", n_init=self.n_init, random_state=self.random_state)
+        model = GaussianMixture(
+            self.states, covariance_type="diag", n_init=self.n_init, random_state=self.random_state
+        )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             model.fit(Z)
@@ -143,4 +150,7 @@ class ClusterRegimes(_States):
         return self.finite(likely / likely.sum(axis=1, keepdims=True))
 
 
-KINDS: dict[str, type[HmmRegimes | ClusterRegimes]] = {"hmm": HmmRegimes, "clusters": ClusterRegimes}
+KINDS: dict[str, type[HmmRegimes | ClusterRegimes]] = {
+    "hmm": HmmRegimes,
+    "clusters": ClusterRegimes,
+}

@@ -31,14 +31,18 @@ class SupportVectors(Estimator):
         if self.kernel not in ("linear", "rbf"):
             raise FitError("a kernel: linear or rbf", repr(self.kernel), "name one of these")
         if self.kernel == "linear":
-            return linear(C=self.C, dual=False, max_iter=3000, random_state=self.random_state, **more)
+            return linear(
+                C=self.C, dual=False, max_iter=3000, random_state=self.random_state, **more
+            )
         return kernel(kernel="rbf", gamma=gamma, C=self.C, cache_size=100)
 
     def chosen(self, rows: int) -> Any:
         """Sorted rows that are learned from: all, or `subsample` of them drawn by the seed."""
         if self.subsample is None or rows <= self.subsample:
             return np.arange(rows)
-        return np.sort(np.random.default_rng(self.random_state).choice(rows, self.subsample, replace=False))
+        return np.sort(
+            np.random.default_rng(self.random_state).choice(rows, self.subsample, replace=False)
+        )
 
     def hold(self, machine: Any, gamma: float) -> None:
         """Take what a fitted machine of scikit-learn decides by."""
@@ -76,7 +80,16 @@ class SvmRegressor(SupportVectors, Regressor):
     NaN is refused; sample weights are used.
     """
 
-    learned = ("vectors_", "dual_", "gamma_", "intercept_", "mean_", "deviation_", "centre_", "spread_")
+    learned = (
+        "vectors_",
+        "dual_",
+        "gamma_",
+        "intercept_",
+        "mean_",
+        "deviation_",
+        "centre_",
+        "spread_",
+    )
 
     def _fit(self, X: Floats, y: Floats, weights: Floats) -> None:
         from sklearn.svm import SVR, LinearSVR

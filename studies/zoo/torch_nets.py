@@ -77,7 +77,9 @@ def train(
         Targets (0 and 1, or standardised numbers) and weights.
     """
     cut = len(X) - max(int(how.holdout * len(X)), 1) if len(X) >= 10 else len(X)
-    xs, ys, ws = (torch.as_tensor(np.asarray(a, np.float32)) for a in (X, y, weights / weights.mean()))
+    xs, ys, ws = (
+        torch.as_tensor(np.asarray(a, np.float32)) for a in (X, y, weights / weights.mean())
+    )
     # the global generator is put back as it was: initial weights are all that is drawn from it
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(how.seed)
@@ -111,7 +113,9 @@ def train(
     return net, losses
 
 
-def rebuilt(body: str, hidden: int, features: int, steps: int, weights: Mapping[str, NDArray[Any]]) -> nn.Module:
+def rebuilt(
+    body: str, hidden: int, features: int, steps: int, weights: Mapping[str, NDArray[Any]]
+) -> nn.Module:
     """The network with these weights by name.
 
     Raises
@@ -122,7 +126,9 @@ def rebuilt(body: str, hidden: int, features: int, steps: int, weights: Mapping[
     with torch.random.fork_rng(devices=[]):  # initial weights are drawn, and overwritten
         net = BODIES[body](features, steps, hidden)
     try:
-        net.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in weights.items()})
+        net.load_state_dict(
+            {name: torch.from_numpy(np.array(value)) for name, value in weights.items()}
+        )
     except RuntimeError as error:
         raise ValueError(f"weights of another network: {error}") from error
     net.eval()
@@ -130,7 +136,11 @@ def rebuilt(body: str, hidden: int, features: int, steps: int, weights: Mapping[
 
 
 def _loss(out: torch.Tensor, y: torch.Tensor, w: torch.Tensor, classify: bool) -> torch.Tensor:
-    error = nn.functional.binary_cross_entropy_with_logits(out, y, reduction="none") if classify else (out - y) ** 2
+    error = (
+        nn.functional.binary_cross_entropy_with_logits(out, y, reduction="none")
+        if classify
+        else (out - y) ** 2
+    )
     return (error * w).sum() / w.sum().clamp_min(1e-12)
 
 

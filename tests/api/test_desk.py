@@ -53,7 +53,9 @@ def desk(file: Path) -> Iterator[tc.Desk]:
 
 
 def test_a_desk_comes_to_what_the_command_comes_to(file: Path, tmp_path: Path) -> None:
-    done = CliRunner().invoke(app, ["trade", "run", str(file), "--desk", str(tmp_path / "told"), "--json"])
+    done = CliRunner().invoke(
+        app, ["trade", "run", str(file), "--desk", str(tmp_path / "told"), "--json"]
+    )
     assert done.exit_code == 0, done.output
     told = json.loads(done.stdout)
     with tc.Desk(file, folder=tmp_path / "mine") as desk:
@@ -68,7 +70,11 @@ def test_a_desk_comes_to_what_the_command_comes_to(file: Path, tmp_path: Path) -
 
 def test_a_parent_by_hand_is_worked_amended_and_cancelled(desk: tc.Desk) -> None:
     first = desk.submit("AAA", "buy", 40, agent="ann", horizon="2min", decisions=4)
-    assert (first.status, first.left, first.order.strategy) == ("working", 40, "twap_take+alpha+posture")
+    assert (first.status, first.left, first.order.strategy) == (
+        "working",
+        40,
+        "twap_take+alpha+posture",
+    )
     desk.wait("70s")
     assert 0 < desk.parent(first.id).filled < 40
     assert desk.amend(first.id, lots=60).lots == 60
@@ -79,7 +85,9 @@ def test_a_parent_by_hand_is_worked_amended_and_cancelled(desk: tc.Desk) -> None
     [held] = desk.positions().to_dicts()
     assert (held["agent"], held["instrument"], held["lots"]) == ("ann", "AAA", 60)
     assert desk.fills()["price"].min() <= held["average"] <= desk.fills()["price"].max()
-    second = desk.submit("AAA", "sell", 60, agent="bob", strategy="twap_passive", horizon=600, name="mine")
+    second = desk.submit(
+        "AAA", "sell", 60, agent="bob", strategy="twap_passive", horizon=600, name="mine"
+    )
     assert second.id == "mine"
     desk.wait(1)
     assert desk.pause("mine").status == "paused"
@@ -150,7 +158,9 @@ def test_a_closed_desk_is_read_and_not_traded(file: Path) -> None:
     desk.close()
 
 
-def test_a_configuration_is_changed_by_keys_and_refused_as_a_file_is(file: Path, tmp_path: Path) -> None:
+def test_a_configuration_is_changed_by_keys_and_refused_as_a_file_is(
+    file: Path, tmp_path: Path
+) -> None:
     for wrong in (
         lambda: tc.Desk(tmp_path / "none.toml"),
         lambda: tc.Desk(file, settings={"desk.round": 3}),
@@ -167,7 +177,9 @@ def test_a_configuration_is_changed_by_keys_and_refused_as_a_file_is(file: Path,
 
 
 def test_without_the_extra_a_journal_on_a_server_says_what_to_install(file: Path) -> None:
-    text = file.read_text().replace("[desk]", '[desk]\njournal = "postgresql://nobody@127.0.0.1:1/none"', 1)
+    text = file.read_text().replace(
+        "[desk]", '[desk]\njournal = "postgresql://nobody@127.0.0.1:1/none"', 1
+    )
     file.write_text(text)
     code = (
         "import sys; sys.modules['sqlalchemy'] = None\n"

@@ -55,7 +55,10 @@ def test_profit_and_fees_of_a_day_are_what_a_twin_adds_up(seed: int) -> None:
     before, now = [one for one in entries if one.ns < at], entries
     (was, old), (is_, new) = worth(before), worth(now)
     found = day(entries, from_ns=at)
-    gained = {key: [a - b for a, b in zip(row, was.get(key, (0, 0)), strict=True)] for key, row in is_.items()}
+    gained = {
+        key: [a - b for a, b in zip(row, was.get(key, (0, 0)), strict=True)]
+        for key, row in is_.items()
+    }
     for one in found["agents"]:
         for row in one["money"]:
             profit, fees = gained.get((one["name"], row["currency"]), (0, 0))
@@ -74,10 +77,16 @@ def test_profit_and_fees_of_a_day_are_what_a_twin_adds_up(seed: int) -> None:
 def test_two_days_add_up_to_both() -> None:
     entries = a_story(5)
     at = entries[len(entries) // 2].ns
-    days = [day(entries, to_ns=at - 1, from_ns=0), day(entries, from_ns=at), day(entries, from_ns=0)]
+    days = [
+        day(entries, to_ns=at - 1, from_ns=0),
+        day(entries, from_ns=at),
+        day(entries, from_ns=0),
+    ]
     for name in ("profit", "realised", "fees", "cost"):
         first, second, both = ({row["currency"]: row[name] for row in one["money"]} for one in days)
-        assert {key: pytest.approx(first.get(key, 0.0) + second.get(key, 0.0), abs=1e-6) for key in both} == both
+        assert {
+            key: pytest.approx(first.get(key, 0.0) + second.get(key, 0.0), abs=1e-6) for key in both
+        } == both
     assert days[0]["parents"]["over"] + days[1]["parents"]["over"] == days[2]["parents"]["over"]
 
 
@@ -142,13 +151,24 @@ def test_people_alerts_and_limits_of_a_day() -> None:
         "ann",
         {"ppo": "latched", "peg": "confirmed"},
     )
-    assert (rearm["what"], rearm["agents"], rearm["who"], rearm["why"]) == ("re-armed", ["peg"], "bob", "right")
+    assert (rearm["what"], rearm["agents"], rearm["who"], rearm["why"]) == (
+        "re-armed",
+        ["peg"],
+        "bob",
+        "right",
+    )
     assert promoted["who"] == "cy"
     assert requested["what"] == "looser limits asked for: agents.ppo.order_lots = 500"
     assert (loosened["who"], loosened["why"]) == ("bob, asked for by ann", "seen")
     first, second, warning = found["alerts"]
-    assert [(row["seqs"], row["owner"]) for row in (first, second)] == [([last - 1], ""), ([last], "dee")]
-    assert (warning["severity"], found["severities"]) == ("warning", {"warning": 1, "critical": 2, "info": 1})
+    assert [(row["seqs"], row["owner"]) for row in (first, second)] == [
+        ([last - 1], ""),
+        ([last], "dee"),
+    ]
+    assert (warning["severity"], found["severities"]) == (
+        "warning",
+        {"warning": 1, "critical": 2, "info": 1},
+    )
     used = {(row["name"], row["limit"]): (row["used"], row["ns"]) for row in found["limits"]}
     assert used == {("ppo", "messages"): (400, 11 * S), ("ppo", "gross_value"): (450.0, 5 * S)}
     assert found["denials"] == {"COLLAR": 1}
@@ -241,30 +261,52 @@ def test_what_happened_as_a_desk_ended_is_somebodys_in_the_same_evening(tmp_path
     folder = kept(tmp_path / "d1", busy())
     before = days_of([folder])["desks"][0]
     (seq, *_), *_ = (row["seqs"] for row in before["alerts"] if not row["owner"])
-    said = ReachedDesk(folder, lambda: 7).ask("own_alert", {"alert": seq}, "ann (password)", "I look at it")
+    said = ReachedDesk(folder, lambda: 7).ask(
+        "own_alert", {"alert": seq}, "ann (password)", "I look at it"
+    )
     assert said is not None
     after = days_of([folder])["desks"][0]
     (row,) = (row for row in after["alerts"] if seq in row["seqs"])
     assert (row["owner"], row["note"]) == ("ann (password)", "I look at it")
     assert verify(folder).fault == ""
-    with closing(SqlJournal(folder, "a session")):  # a desk that runs is asked, and here it does not answer
+    with closing(
+        SqlJournal(folder, "a session")
+    ):  # a desk that runs is asked, and here it does not answer
         assert desk_word.own_alert(folder, {"alert": seq}, "bob (password)", "mine") is None
     assert (after["from_ns"], after["to_ns"]) == (before["from_ns"], before["to_ns"])
 
 
 def a_gate(ns: int, code: str, agent: str = "") -> Entry:
-    return Entry(kinds.ALERT, ns * S, agent=agent, body={"severity": "critical", "code": code, "text": "gone"})
+    return Entry(
+        kinds.ALERT,
+        ns * S,
+        agent=agent,
+        body={"severity": "critical", "code": code, "text": "gone"},
+    )
 
 
-def test_alerts_of_the_gate_are_told_with_their_owners_also_of_after_the_desk(tmp_path: Path) -> None:
+def test_alerts_of_the_gate_are_told_with_their_owners_also_of_after_the_desk(
+    tmp_path: Path,
+) -> None:
     folder = kept(tmp_path / "d1", busy())
     plain = days_of([folder])["desks"][0]
-    gate = kept(folder / FOLDER, [a_gate(11, "unwatched", "ppo"), a_gate(12, "unwatched", "ppo"), a_gate(99, "GAP")])
+    gate = kept(
+        folder / FOLDER,
+        [a_gate(11, "unwatched", "ppo"), a_gate(12, "unwatched", "ppo"), a_gate(99, "GAP")],
+    )
     ReachedDesk(gate, lambda: 7).ask("own_alert", {"alert": 2}, "ann (password)", "mine")
     found = days_of([folder])["desks"][0]
     assert (found["from_ns"], found["to_ns"], found["unbooked"]) == (0, 99 * S, [])
-    rows = {(row["code"], row["owner"], *row["seqs"]): row["n"] for row in found["alerts"] if row["gate"]}
-    assert rows == {("unwatched", "ann (password)", 2): 1, ("unwatched", "", 1): 1, ("GAP", "", 3): 1}
+    rows = {
+        (row["code"], row["owner"], *row["seqs"]): row["n"]
+        for row in found["alerts"]
+        if row["gate"]
+    }
+    assert rows == {
+        ("unwatched", "ann (password)", 2): 1,
+        ("unwatched", "", 1): 1,
+        ("GAP", "", 3): 1,
+    }
     assert [row for row in found["alerts"] if not row["gate"]] == plain["alerts"]
     assert found["severities"]["critical"] == plain["severities"]["critical"] + 3
     assert "4 critical alerts that nobody owns yet" in found["needs"]
@@ -282,7 +324,11 @@ def test_an_alert_of_a_clock_that_ran_ahead_leaves_the_day_whole(tmp_path: Path)
     kept(folder / FOLDER, [a_gate(400 * 86_400, "GAP")])
     found = days_of([folder])["desks"][0]
     assert (found["from_ns"], found["to_ns"]) == (plain["from_ns"], 400 * 86_400 * S)
-    assert (found["costs"], found["fills"], found["people"]) == (plain["costs"], plain["fills"], plain["people"])
+    assert (found["costs"], found["fills"], found["people"]) == (
+        plain["costs"],
+        plain["fills"],
+        plain["people"],
+    )
     assert [row["code"] for row in found["alerts"] if row["gate"]] == ["GAP"]
 
 
@@ -291,39 +337,63 @@ def test_more_at_risk_than_a_day_may_lose_needs_a_person(tmp_path: Path) -> None
         Entry(kinds.MARKET, (20 + n) * 60 * S, "AAA", body={"bid": 999 + n % 7, "ask": 1001 + n % 7})
         for n in range(90)
     ]  # fmt: skip
-    beat = Entry(kinds.HEARTBEAT, 200 * 60 * S, body={"limits": {"desk": {"desk": {"daily_loss": [0.0, 1.0]}}}})
+    beat = Entry(
+        kinds.HEARTBEAT,
+        200 * 60 * S,
+        body={"limits": {"desk": {"desk": {"daily_loss": [0.0, 1.0]}}}},
+    )
     found = day([*a_session(), *marks, beat])
     (row,) = found["exposure"]
     assert row["var_used"] > 1
-    assert f"value at risk is {100 * row['var_used']:.0f} % of what a day may lose" in found["needs"]
+    assert (
+        f"value at risk is {100 * row['var_used']:.0f} % of what a day may lose" in found["needs"]
+    )
 
 
 def test_each_desk_behind_a_gate_of_others_has_its_own_agents_alerts(tmp_path: Path) -> None:
-    wall = kept(tmp_path / "wall", [a_gate(9, "GAP"), a_gate(10, "unwatched", "ann"), a_gate(11, "unwatched", "cy")])
+    wall = kept(
+        tmp_path / "wall",
+        [a_gate(9, "GAP"), a_gate(10, "unwatched", "ann"), a_gate(11, "unwatched", "cy")],
+    )
     for agent in ("ann", "cy"):
         told = {"session": 1, "gate": {"journal": str(wall), "accounts": [agent]}}
         kept(tmp_path / agent, [Entry(kinds.SESSION, 5 * S, body=told)])
     ReachedDesk(wall, lambda: 7).ask("own_alert", {"alert": 1}, "ann (password)", "mine")
     one, two = days_of([tmp_path / "ann", tmp_path / "cy"])["desks"]
     for day_, agent in ((one, "ann"), (two, "cy")):
-        assert [(row["agent"], row["owner"]) for row in day_["alerts"]] == [(agent, ""), ("", "ann (password)")]
+        assert [(row["agent"], row["owner"]) for row in day_["alerts"]] == [
+            (agent, ""),
+            ("", "ann (password)"),
+        ]
     shutil.rmtree(wall)
     gone = days_of([tmp_path / "ann"])
-    assert any("the journal of its gate cannot be read" in need for need in gone["desks"][0]["needs"])
+    assert any(
+        "the journal of its gate cannot be read" in need for need in gone["desks"][0]["needs"]
+    )
     assert "the journal of its gate cannot be read" in DayReport(gone).html()
 
 
-def test_executions_that_the_gate_alone_has_are_said_until_the_desk_books_them(tmp_path: Path) -> None:
+def test_executions_that_the_gate_alone_has_are_said_until_the_desk_books_them(
+    tmp_path: Path,
+) -> None:
     folder = kept(tmp_path / "d1", a_session())
     kept(folder / FOLDER, [entry_in(report("e1", 20, 3 * S)), entry_in(report("e2", 7, 10 * S))])
     found = days_of([folder])
     (day_,) = found["desks"]
-    assert [(row["agent"], row["lots"], row["ns"]) for row in day_["unbooked"]] == [("ppo", 7, 10 * S)]
+    assert [(row["agent"], row["lots"], row["ns"]) for row in day_["unbooked"]] == [
+        ("ppo", 7, 10 * S)
+    ]
     need = "1 execution that the gate alone has: its next session books them"
     assert need in day_["needs"]
     assert "Executions that the gate alone has" in DayReport(found).text()
     assert days_of([folder], DayWindow(0, 9 * S))["desks"][0]["unbooked"] == []
-    kept(folder, [Entry(kinds.SESSION, 11 * S, body={"session": 2}), entry_in(report("e2", 7, 10 * S), "p1")])
+    kept(
+        folder,
+        [
+            Entry(kinds.SESSION, 11 * S, body={"session": 2}),
+            entry_in(report("e2", 7, 10 * S), "p1"),
+        ],
+    )
     assert days_of([folder])["desks"][0]["unbooked"] == []
 
 
@@ -334,4 +404,6 @@ def test_a_damaged_journal_of_the_gate_is_said_and_not_believed(tmp_path: Path) 
         database.execute("update journal set body = replace(body, 'critical', 'info')")
     (found,) = days_of([folder])["desks"]
     assert [row for row in found["alerts"] if row["gate"]] == []
-    assert any("the journal of its gate cannot be read: 0 sound entries" in need for need in found["needs"])
+    assert any(
+        "the journal of its gate cannot be read: 0 sound entries" in need for need in found["needs"]
+    )

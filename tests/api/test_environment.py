@@ -19,7 +19,9 @@ SHORT = tc.Task(horizon="2min", decisions=6)
 
 
 def eyes(view: tc.View) -> Any:
-    return np.column_stack([view.left / view.qty0, view.time_left_ns / view.horizon_ns, view.spread])
+    return np.column_stack(
+        [view.left / view.qty0, view.time_left_ns / view.horizon_ns, view.spread]
+    )
 
 
 def paid(step: tc.Step) -> Any:
@@ -43,7 +45,9 @@ def paid(step: tc.Step) -> Any:
         ),
     ],
 )
-def test_it_is_made_as_gymnasium_documents_with_and_without_an_import_before(code: str, name: str) -> None:
+def test_it_is_made_as_gymnasium_documents_with_and_without_an_import_before(
+    code: str, name: str
+) -> None:
     """The market's name is wrong: that is told by the environment itself, and no market is warmed."""
     ask = f"{code}; gymnasium.make({name!r}, market='csko')"
     done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=False)
@@ -58,18 +62,29 @@ def test_the_import_adds_no_finder() -> None:
 def test_gymnasium_accepts_it(market: tc.Market, recwarn: pytest.WarningsRecorder) -> None:
     env = gymnasium.make(ID, market=market, task=SHORT, worlds=2, render_mode=None)
     check_env(env.unwrapped)
-    own = gymnasium.make(ID, market=market.preset, task=SHORT, worlds=2, observation=eyes, reward=paid)
+    own = gymnasium.make(
+        ID, market=market.preset, task=SHORT, worlds=2, observation=eyes, reward=paid
+    )
     assert own.observation_space.shape == (3,)
     check_env(own.unwrapped)
     assert not [one for one in recwarn if "render" in str(one.message)]
-    films = gymnasium.make(ID, market=market.preset, task=SHORT, worlds=2, render_mode="rgb_array_list")
+    films = gymnasium.make(
+        ID, market=market.preset, task=SHORT, worlds=2, render_mode="rgb_array_list"
+    )
     films.reset(seed=1)
     assert [frame.shape for frame in films.render()] == [(320, 480, 3)]
-    assert gymnasium.make_vec(ID, num_envs=2, market=market, task=SHORT, worlds=2, render_mode=None).render() is None
+    assert (
+        gymnasium.make_vec(
+            ID, num_envs=2, market=market, task=SHORT, worlds=2, render_mode=None
+        ).render()
+        is None
+    )
     assert not [one for one in recwarn if Path(one.filename).is_relative_to(ROOT / "src")]
 
 
-def test_one_and_many_are_the_same_episodes_and_return_minus_the_shortfall(market: tc.Market) -> None:
+def test_one_and_many_are_the_same_episodes_and_return_minus_the_shortfall(
+    market: tc.Market,
+) -> None:
     told = {"market": market, "task": SHORT, "worlds": 2, "observation": eyes, "reward": paid}
     one, many = gymnasium.make(ID, **told), gymnasium.make_vec(ID, num_envs=3, **told)
     assert isinstance(many.unwrapped, ExecutionVectorEnv)
@@ -86,7 +101,9 @@ def test_one_and_many_are_the_same_episodes_and_return_minus_the_shortfall(marke
 
 def test_a_tape_is_an_environment(lake: Path) -> None:
     """Windows of the days before those that are judged; a seed decides the windows."""
-    env = gymnasium.make(ID, market=tc.replay(lake, "SIM"), task=tc.Task(horizon="10min", decisions=5))
+    env = gymnasium.make(
+        ID, market=tc.replay(lake, "SIM"), task=tc.Task(horizon="10min", decisions=5)
+    )
     first = env.reset(seed=3)[0]
     shortfalls = []
     for _ in range(2):
@@ -101,7 +118,9 @@ def test_a_tape_is_an_environment(lake: Path) -> None:
 
 def test_functions_by_name_and_what_is_refused(market: tc.Market, tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("def paid(step):\n    return -step.cost_bps\n")
-    env = gymnasium.make(ID, market=market, task=SHORT, worlds=1, reward=f"{tmp_path / 'mine.py'}:paid")
+    env = gymnasium.make(
+        ID, market=market, task=SHORT, worlds=1, reward=f"{tmp_path / 'mine.py'}:paid"
+    )
     env.reset(seed=1)
     assert np.isfinite(env.step(7)[1])
     for told, said in (

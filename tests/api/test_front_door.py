@@ -34,9 +34,15 @@ def test_every_name_is_there_and_says_what_it_is() -> None:
         found = getattr(tc, name)
         said = inspect.getdoc(found) or ""
         assert ">>> " in said, f"{name}: no example"
-        assert "Raises" in said or inspect.isclass(found) or name == "strategy", f"{name}: no errors"
+        assert "Raises" in said or inspect.isclass(found) or name == "strategy", (
+            f"{name}: no errors"
+        )
         if inspect.isclass(found) and not issubclass(found, Exception):
-            silent = [each for each, what in vars(found).items() if _told(each, what) and not inspect.getdoc(what)]
+            silent = [
+                each
+                for each, what in vars(found).items()
+                if _told(each, what) and not inspect.getdoc(what)
+            ]
             assert silent == [], f"{name}: {silent} say nothing"
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = tc.nothing  # type: ignore[attr-defined]
@@ -79,7 +85,9 @@ def test_the_stub_names_what_the_table_names() -> None:
     homes = {name: home if ":" in home else f"{home}:{name}" for name, home in tc._HOMES.items()}  # type: ignore[attr-defined]
     assert said == homes
     [listed] = [
-        node for node in tree.body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
+        node
+        for node in tree.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
     ]
     assert sorted(ast.literal_eval(listed.value)) == sorted(tc.__all__)
 
@@ -97,12 +105,20 @@ def test_examples_in_docstrings_run(name: str) -> None:
     [
         (lambda: tc.load_market(3), "the name of a market"),
         (lambda: tc.evaluate(["twap_take"], "csco"), "a tercel.Market"),
-        (lambda: tc.evaluate(["twap_take"], tc.load_market("csco"), {"share": 0.1}), "a tercel.Task"),
-        (lambda: tc.evaluate(["twap_take"], tc.load_market("csco"), episodes=100.0), "at least 2 episodes"),
+        (
+            lambda: tc.evaluate(["twap_take"], tc.load_market("csco"), {"share": 0.1}),
+            "a tercel.Task",
+        ),
+        (
+            lambda: tc.evaluate(["twap_take"], tc.load_market("csco"), episodes=100.0),
+            "at least 2 episodes",
+        ),
         (lambda: tc.Task(share="0.1"), "share"),
         (lambda: tc.Task(share=True), "share"),
     ],
 )
-def test_what_is_of_another_type_is_refused_in_words(ask: Callable[[], object], expects: str) -> None:
+def test_what_is_of_another_type_is_refused_in_words(
+    ask: Callable[[], object], expects: str
+) -> None:
     with pytest.raises(tc.TercelError, match=expects):
         ask()

@@ -25,27 +25,40 @@ class TestHandOver(StrategyConformance):
 
 
 def test_an_agent_hands_a_large_order_over(market: tc.Market) -> None:
-    result = tc.evaluate(SETS, market, tc.Task(share=0.5, horizon="10min", decisions=10), episodes=4)
+    result = tc.evaluate(
+        SETS, market, tc.Task(share=0.5, horizon="10min", decisions=10), episodes=4
+    )
     assert result.shortfall_bps["default-1"] == result.shortfall_bps["rest_and_take"]
     assert result.shortfall_bps["twap_repeg"] != result.shortfall_bps["rest_and_take"]
     assert result.figures.handed_over == {"default-1": "rest_and_take"}
     shown = " ".join(str(result).split())
-    assert "Orders of 50 % of the volume: default-1 hands over to rest_and_take, whose costs these are." in shown
+    assert (
+        "Orders of 50 % of the volume: default-1 hands over to rest_and_take, whose costs these are."
+        in shown
+    )
     assert "Orders of 50 % of the volume: twap_repeg is tuned for up to 20 %" in shown
-    fills = [result.episode(0).fills(name)["lots"].to_list() for name in ("default-1", "rest_and_take")]
+    fills = [
+        result.episode(0).fills(name)["lots"].to_list() for name in ("default-1", "rest_and_take")
+    ]
     assert fills[0] == fills[1]
 
 
 def test_what_its_card_is_for_it_works_itself(market: tc.Market) -> None:
-    result = tc.evaluate(SETS, market, tc.Task(share=0.2, horizon="10min", decisions=10), episodes=4)
+    result = tc.evaluate(
+        SETS, market, tc.Task(share=0.2, horizon="10min", decisions=10), episodes=4
+    )
     assert result.shortfall_bps["default-1"] != result.shortfall_bps["rest_and_take"]
     assert result.figures.handed_over == {}
     assert "Orders of" not in str(result)
 
 
-def test_a_policy_whose_card_says_nothing_of_orders_keeps_them(market: tc.Market, tmp_path: Path) -> None:
+def test_a_policy_whose_card_says_nothing_of_orders_keeps_them(
+    market: tc.Market, tmp_path: Path
+) -> None:
     at_the_touch = tc.save_policy([(np.zeros((40, 8)), np.eye(8)[2])], tmp_path / "mine", "mine")
-    result = tc.evaluate([at_the_touch, "rest_and_take"], market, tc.Task(share=1.0, horizon="10min"), episodes=2)
+    result = tc.evaluate(
+        [at_the_touch, "rest_and_take"], market, tc.Task(share=1.0, horizon="10min"), episodes=2
+    )
     assert result.shortfall_bps["mine"] != result.shortfall_bps["rest_and_take"]
 
 
@@ -56,8 +69,12 @@ def test_a_policy_whose_card_says_nothing_of_orders_keeps_them(market: tc.Market
         pytest.param("csco", "30min", marks=pytest.mark.long),
     ],
 )
-def test_an_order_of_all_the_volume_is_cheaper_than_by_a_schedule_of_takes(name: str, horizon: str) -> None:
+def test_an_order_of_all_the_volume_is_cheaper_than_by_a_schedule_of_takes(
+    name: str, horizon: str
+) -> None:
     names = ["rest_and_take", "twap_take", "twap_repeg"]
-    found = tc.evaluate(names, tc.load_market(name), tc.Task(share=1.0, horizon=horizon), episodes=8).shortfall_bps
+    found = tc.evaluate(
+        names, tc.load_market(name), tc.Task(share=1.0, horizon=horizon), episodes=8
+    ).shortfall_bps
     cost = {one: np.mean(found[one]) for one in names}
     assert cost["rest_and_take"] < min(cost["twap_take"], cost["twap_repeg"]) + 0.5

@@ -58,7 +58,9 @@ OWN = '\n[limits.changed]\n"desk.daily_loss" = 1_500\n"desk.drawdown" = 1_000\n"
 
 def cell(stage: str, venue: str, why: str) -> str:
     """What the code makes of a stage at a venue that it found to be so; data are given where the stage wants them."""
-    lake = '[data]\nlake = "lake"\n' if venue == "simulated" and stage in ("replay", "shadow") else ""
+    lake = (
+        '[data]\nlake = "lake"\n' if venue == "simulated" and stage in ("replay", "shadow") else ""
+    )
     config = desk(stage, venue, lake)
     try:
         check_stage(config)
@@ -75,7 +77,11 @@ def cell(stage: str, venue: str, why: str) -> str:
 
 
 def table() -> str:
-    heads = ["where the order session would open", "no `stage`", *(f"`{stage}`" for stage in STAGES[1:])]
+    heads = [
+        "where the order session would open",
+        "no `stage`",
+        *(f"`{stage}`" for stage in STAGES[1:]),
+    ]
     rows = [[name, *(cell(stage, *place) for stage in STAGES)] for name, place in PLACES.items()]
     return "".join(f"| {' | '.join(row)} |\n" for row in [heads, ["---"] * len(heads), *rows])
 
@@ -104,14 +110,18 @@ def venues() -> Iterator[dict[str, PlainVenue]]:
 
 
 @pytest.fixture
-def installed(tmp_path: Path, venues: dict[str, PlainVenue], monkeypatch: pytest.MonkeyPatch) -> Path:
+def installed(
+    tmp_path: Path, venues: dict[str, PlainVenue], monkeypatch: pytest.MonkeyPatch
+) -> Path:
     """An installation whose people are others' than who trades, in a folder."""
     folder = tmp_path / "etc"
     folder.mkdir()
     people = people_of(folder, bob="risk", tom="trader")
     people.path.chmod(0o640)
     file = folder / "installation.toml"
-    file.write_text(f'test_hosts = ["localhost:{venues["other"].port}"]\npeople = "{people.path}"\n')
+    file.write_text(
+        f'test_hosts = ["localhost:{venues["other"].port}"]\npeople = "{people.path}"\n'
+    )
     monkeypatch.setattr(installation, "FILE", file)
     for module in (installation.os, desk_module.os):
         monkeypatch.setattr(module, "geteuid", lambda: NOBODY)
@@ -132,7 +142,11 @@ def places(tmp_path: Path, venues: dict[str, PlainVenue]) -> Iterator[Mapping[st
             folder = tmp_path / name
             folder.mkdir()
             (folder / "limits.toml").write_text(default_file().read_text())
-            terms = GateConfig(gate=GateTerms(venue="binance", accounts=("ann",), limits="limits.toml", silence_s=60.0))
+            terms = GateConfig(
+                gate=GateTerms(
+                    venue="binance", accounts=("ann",), limits="limits.toml", silence_s=60.0
+                )
+            )
 
             def prove(shown: Mapping[str, Any], uid: int) -> str:
                 return f"{shown['second']} {SecondPerson(str(shown['second']), str(shown['password']))}"
@@ -141,7 +155,9 @@ def places(tmp_path: Path, venues: dict[str, PlainVenue]) -> Iterator[Mapping[st
             stack.enter_context(turning(made.run))
             return f"gate:{made.path}"
 
-        hosts = {name: f"fix://D@{{}}:{one.port}?profile=generic-44" for name, one in venues.items()}
+        hosts = {
+            name: f"fix://D@{{}}:{one.port}?profile=generic-44" for name, one in venues.items()
+        }
         yield dict(
             zip(
                 PLACES,
@@ -170,9 +186,13 @@ def opening(monkeypatch: pytest.MonkeyPatch) -> None:
         if where.startswith("gate:"):
             closing.callback(RemoteVenue(where.removeprefix("gate:"), accounts, agree=agree).close)
             raise OpenedError
-        terms = GateTerms(venue=where, accounts=tuple(accounts), limits=str(file or ""), changed=changed)
+        terms = GateTerms(
+            venue=where, accounts=tuple(accounts), limits=str(file or ""), changed=changed
+        )
         closing.enter_context(
-            opened(GateConfig(gate=terms), folder / "gate", "test", begins=lambda why: bool(agree(why)))
+            opened(
+                GateConfig(gate=terms), folder / "gate", "test", begins=lambda why: bool(agree(why))
+            )
         )
 
     def running(config: Any, folder: Path, parts: Any, **_: Any) -> None:
@@ -192,7 +212,9 @@ def opening(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def outcome(folder: Path, stage: str, venue: str, limits: str, evidence: bool) -> str:
     """What becomes of a desk that is opened."""
-    lake = '[data]\nlake = "lake"\n' if venue == "simulated" and stage in ("replay", "shadow") else ""
+    lake = (
+        '[data]\nlake = "lake"\n' if venue == "simulated" and stage in ("replay", "shadow") else ""
+    )
     config = desk(stage, venue, lake + limits)
     file = folder / "desk.toml"
     said = f'stage = "{stage}"\n' if stage else ""
@@ -202,7 +224,9 @@ def outcome(folder: Path, stage: str, venue: str, limits: str, evidence: bool) -
     if evidence:
         tried = folder / f"tried-{'own' if limits else 'packaged'}"
         if not tried.exists():
-            journal_with(tried, *begun(config), *drill(stage_module.dt.datetime.now(stage_module.dt.UTC)))
+            journal_with(
+                tried, *begun(config), *drill(stage_module.dt.datetime.now(stage_module.dt.UTC))
+            )
         shown = {
             "tried": tried,
             "confirm": sentence(config, limits_of(config)),
@@ -236,7 +260,11 @@ def test_money_can_move_where_the_table_says_and_nowhere_else(
                 }[decided]  # fmt: skip
                 assert found.partition(":")[0] == wanted, (stage, place, limits, evidence, found)
                 if decided == ALL and wanted == "refused":
-                    assert ("which counts as production" in found) or "gate" in place or stage == "live", found
+                    assert (
+                        ("which counts as production" in found)
+                        or "gate" in place
+                        or stage == "live"
+                    ), found
 
 
 @pytest.mark.usefixtures("installed", "opening")
@@ -259,11 +287,19 @@ def test_without_one_part_of_the_evidence_no_order_session_opens(
     venue, limits = places["every other host, loopback too"], lacks.get("limits", OWN)
     config = desk(stage, venue, OWN)
     (tmp_path / "people.json").write_text(json.dumps({"people": {}}))
-    tried = journal_with(tmp_path / "tried", *begun(config), *drill(stage_module.dt.datetime.now(stage_module.dt.UTC)))
+    tried = journal_with(
+        tmp_path / "tried",
+        *begun(config),
+        *drill(stage_module.dt.datetime.now(stage_module.dt.UTC)),
+    )
     said = f'stage = "{stage}"\n' if stage else ""
     rows = '\n[[instrument]]\nname = "AAA"\n\n[[agent]]\nname = "ann"\nstrategy = "twap_take"\n'
     (tmp_path / "desk.toml").write_text(f'[desk]\n{said}venue = "{venue}"\n{limits}{rows}')
-    shown = {"tried": tried, "confirm": sentence(config, limits_of(config)), "second": SecondPerson("bob", PASSWORD)}
+    shown = {
+        "tried": tried,
+        "confirm": sentence(config, limits_of(config)),
+        "second": SecondPerson("bob", PASSWORD),
+    }
     with pytest.raises(TercelError, match=told) as refused:
         Desk(
             tmp_path / "desk.toml",
@@ -271,8 +307,12 @@ def test_without_one_part_of_the_evidence_no_order_session_opens(
             **shown | {k: v for k, v in lacks.items() if k != "limits"},
         )
     if "limits" in lacks:
-        assert ("the packaged ones (no stage in the desk's file, at " in str(refused.value)) == (not stage)
-        assert "all that live asks is asked: docs/howto/crypto.md#what-live-asks" in str(refused.value)
+        assert ("the packaged ones (no stage in the desk's file, at " in str(refused.value)) == (
+            not stage
+        )
+        assert "all that live asks is asked: docs/howto/crypto.md#what-live-asks" in str(
+            refused.value
+        )
     assert not (tmp_path / "desk").exists(), "before anything is written"
     (tmp_path / "desk.toml").write_text(f'[desk]\n{said}venue = "{venue}"\n{OWN}{rows}')
     with pytest.raises(OpenedError):
@@ -285,7 +325,9 @@ def test_the_second_person_is_of_a_file_that_the_starter_cannot_write(
     bob, file = SecondPerson("bob", PASSWORD), installed / "people.json"
     assert bob.proved(file, NOBODY) == "bob (password)"
     monkeypatch.setenv("TERCEL_PEOPLE", str(file))
-    with pytest.raises(ConfigError, match=r"received none named. To go on: have `people = FILE` written into"):
+    with pytest.raises(
+        ConfigError, match=r"received none named. To go on: have `people = FILE` written into"
+    ):
         bob.proved("", NOBODY)
     with pytest.raises(ConfigError, match="which the user who trades cannot write; received"):
         bob.proved(file, file.stat().st_uid)
@@ -294,7 +336,9 @@ def test_the_second_person_is_of_a_file_that_the_starter_cannot_write(
         bob.proved(file, NOBODY)
 
 
-@pytest.mark.parametrize(("name", "why"), [(person(), "who starts it"), ("puppet", "one of the two let in or raised")])
+@pytest.mark.parametrize(
+    ("name", "why"), [(person(), "who starts it"), ("puppet", "one of the two let in or raised")]
+)
 def test_the_second_person_is_another_one(
     installed: Path, name: str, why: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,15 +15,23 @@ ORDER = tc.Order("10:30", "SIM", "buy", 5, "10min")
 
 
 def test_the_market_owns_fees_and_latency_and_the_task_what_is_to_be_done() -> None:
-    market = tc.load_market(MARKET, fees="1,5bps", latency=2.5, feed_latency="1,3", regimes="volatile", impact="none")
+    market = tc.load_market(
+        MARKET, fees="1,5bps", latency=2.5, feed_latency="1,3", regimes="volatile", impact="none"
+    )
     settings = MarketTask(market, tc.Task(side=-1, share=0.2, horizon="1h", decisions=12))
     assert settings.market.fees == tc.Fees(1.0, 5.0, "bps")
     assert settings.task.latency == tc.Latency("constant", 2_500_000)
     assert settings.task.feed_latency == tc.Latency("uniform", 1_000_000, 3_000_000)
     assert (settings.market.regimes, settings.market.impact) == ("volatile", "none")
-    assert (settings.task.side, settings.task.horizon_s, settings.task.decisions) == (-1, 3600.0, 12)
+    assert (settings.task.side, settings.task.horizon_s, settings.task.decisions) == (
+        -1,
+        3600.0,
+        12,
+    )
     assert market.lots(tc.Task(quantity=70)) == 70
-    assert market.lots(tc.Task(share=0.2)) == pytest.approx(2 * market.lots(tc.Task(share=0.1)), abs=1)
+    assert market.lots(tc.Task(share=0.2)) == pytest.approx(
+        2 * market.lots(tc.Task(share=0.1)), abs=1
+    )
 
 
 @pytest.mark.parametrize(
@@ -49,7 +57,12 @@ def test_the_market_owns_fees_and_latency_and_the_task_what_is_to_be_done() -> N
         (lambda lake: tc.Task(share=0.1, quantity=70), "leave one out"),
         (lambda lake: tc.Task(side="long"), "buy, sell, both"),
         (lambda lake: tc.Task(limit_price=15.5), "for buys and sells"),
-        (lambda lake: tc.evaluate(["pov"], tc.load_market(MARKET), tc.Task(side=1, limit_price=15.5)), "25bps"),
+        (
+            lambda lake: tc.evaluate(
+                ["pov"], tc.load_market(MARKET), tc.Task(side=1, limit_price=15.5)
+            ),
+            "25bps",
+        ),
         (lambda lake: tc.evaluate(["pov"], tc.load_market(MARKET), [ORDER]), "a lake"),
         (lambda lake: tc.evaluate(["pov"], tc.replay(lake, "SIM"), []), "tercel.Order"),
         (lambda lake: tc.Order("noon", "SIM", "buy", 5, "10min"), "2012-06-21 10:30"),
@@ -59,9 +72,15 @@ def test_the_market_owns_fees_and_latency_and_the_task_what_is_to_be_done() -> N
         (lambda lake: tc.load_policy("defualt"), "default"),
         (lambda lake: tc.tune("twap_take", tc.load_market(MARKET)), "popv"),
         (lambda lake: tc.train(tc.load_market(MARKET, fees="1,5bps")), "without fees"),
-        (lambda lake: tc.train(tc.load_market(MARKET), settings={"learner.rate": 1}), "learner.rate"),
+        (
+            lambda lake: tc.train(tc.load_market(MARKET), settings={"learner.rate": 1}),
+            "learner.rate",
+        ),
         (lambda lake: tc.explain("ppo", tc.replay(lake, "SIM")), "load_market"),
-        (lambda lake: tc.evaluate(["twap_take"], tc.load_market(MARKET), tc.Task(start="10:30")), "recorded days"),
+        (
+            lambda lake: tc.evaluate(["twap_take"], tc.load_market(MARKET), tc.Task(start="10:30")),
+            "recorded days",
+        ),
         (lambda lake: tc.Lake(lake).add("x.csv", "lobstar"), "lobster"),
     ],
 )
@@ -83,13 +102,17 @@ def test_an_order_by_the_clock_is_judged_on_recorded_days(lake: Path) -> None:
 def test_a_result_of_listed_orders_says_which(lake: Path) -> None:
     result = tc.evaluate(["twap_take", "pov"], tc.replay(lake, "SIM"), [ORDER])
     assert [order.date for order in result.task] == list(DAYS)
-    assert {replace(order, time=ORDER.time, horizon=ORDER.horizon_s) for order in result.task} == {ORDER}
+    assert {replace(order, time=ORDER.time, horizon=ORDER.horizon_s) for order in result.task} == {
+        ORDER
+    }
     assert tc.Result.from_json(result.to_json()).task == result.task
     assert result.episodes == len(DAYS)
 
 
 def test_days_come_into_a_lake_and_out_as_frames(tmp_path: Path) -> None:
-    files = history([(1, 1, 1, 10, 0), (1, -1, 2, 20, 1), (4, 1, 1, 5, 0)], levels=2).write(tmp_path / "files")
+    files = history([(1, 1, 1, 10, 0), (1, -1, 2, 20, 1), (4, 1, 1, 5, 0)], levels=2).write(
+        tmp_path / "files"
+    )
     lake = tc.Lake(tmp_path / "lake")
     [day] = lake.add(files[0].parent)
     assert lake.days(day.symbol) == [day.date]
@@ -99,7 +122,9 @@ def test_days_come_into_a_lake_and_out_as_frames(tmp_path: Path) -> None:
 
 
 def test_recorded_days_become_a_market(lake: Path, tmp_path: Path) -> None:
-    market = tc.calibrate(lake, "SIM", DAYS[:2], model="santa_fe", name="mine", out=tmp_path / "mine.json")
+    market = tc.calibrate(
+        lake, "SIM", DAYS[:2], model="santa_fe", name="mine", out=tmp_path / "mine.json"
+    )
     assert market.name == "mine"
     assert market.lots(tc.Task()) > 0
 

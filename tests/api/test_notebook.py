@@ -34,12 +34,21 @@ def half_now(view: tc.View) -> tc.Intent:
 
 @pytest.fixture(scope="module")
 def agent(market: tc.Market, task: tc.Task) -> tc.Policy:
-    return tc.train(market, task, algorithm="ppo", frames=512, seed=1, settings={**SMALL, "validation.episodes": 16})
+    return tc.train(
+        market,
+        task,
+        algorithm="ppo",
+        frames=512,
+        seed=1,
+        settings={**SMALL, "validation.episodes": 16},
+    )
 
 
 @pytest.fixture(scope="module")
 def result(market: tc.Market, task: tc.Task, agent: tc.Policy) -> tc.Result:
-    return tc.evaluate([agent, *NAMES[:1], half_now, *NAMES[2:]], market, task, episodes=EPISODES, seed=SEED)
+    return tc.evaluate(
+        [agent, *NAMES[:1], half_now, *NAMES[2:]], market, task, episodes=EPISODES, seed=SEED
+    )
 
 
 def test_the_notebook(result: tc.Result, agent: tc.Policy, tmp_path: Path) -> None:
@@ -99,7 +108,12 @@ def test_a_table_says_below_what_the_command_says(
 
 
 def test_a_comparison_is_the_mean_of_paired_differences_both_ways(result: tc.Result) -> None:
-    for a, b in (("default", "half_now"), ("half_now", "ppo"), ("twap_take", "vwap_take"), ("vwap_take", "default")):
+    for a, b in (
+        ("default", "half_now"),
+        ("half_now", "ppo"),
+        ("twap_take", "vwap_take"),
+        ("vwap_take", "default"),
+    ):
         one, turned = result.compare(a, b), result.compare(b, a)
         gain = np.subtract(result.shortfall_bps[b], result.shortfall_bps[a]).mean()
         assert one.difference_bps == pytest.approx(gain, abs=1e-9)
@@ -122,7 +136,10 @@ def test_json_reads_back_the_same(result: tc.Result, tmp_path: Path) -> None:
         assert back.to_json() == result.to_json()
         assert back.compare("half_now", "default") == result.compare("half_now", "default")
         assert back.plot.costs() == result.plot.costs()
-        for what in (lambda one=back: one.episode(0), lambda one=back: one.report(tmp_path / "x.html")):
+        for what in (
+            lambda one=back: one.episode(0),
+            lambda one=back: one.report(tmp_path / "x.html"),
+        ):
             with pytest.raises(tc.TercelError, match="read from JSON"):
                 what()
     for wrong in ("{}", "[]", "no json", '{"format": 9}'):
@@ -136,7 +153,9 @@ def test_an_episode_is_the_one_that_was_judged(result: tc.Result) -> None:
     for name in ("half_now", "default", "twap_take"):
         costs = episode.costs_bps[name]
         assert costs["is_bps"] == pytest.approx(result.shortfall_bps[name][5])
-        parts = sum(value for key, value in costs.items() if key.endswith("_bps") and key != "is_bps")
+        parts = sum(
+            value for key, value in costs.items() if key.endswith("_bps") and key != "is_bps"
+        )
         assert parts == pytest.approx(costs["is_bps"])
         fills = episode.fills(name)
         assert fills["lots"].sum() == episode.lots
@@ -162,27 +181,35 @@ def told(tmp_path_factory: pytest.TempPathFactory, own_file: Path) -> dict[str, 
     return found
 
 
-def test_figures_are_those_of_the_command(told: dict[str, Any], market: tc.Market, own_file: Path) -> None:
+def test_figures_are_those_of_the_command(
+    told: dict[str, Any], market: tc.Market, own_file: Path
+) -> None:
     same = {key: value for key, value in told.items() if key != "out"}
     task = tc.Task(share=0.1, horizon="4min", decisions=4)
     for own in (half_now, f"{own_file}:half_now"):
-        found = tc.evaluate(["default", own, "twap_take", "vwap_take"], market, task, episodes=8, seed=SEED)
-        assert {key: value for key, value in found.figures.to_json().items() if key != "out"} == same
+        found = tc.evaluate(
+            ["default", own, "twap_take", "vwap_take"], market, task, episodes=8, seed=SEED
+        )
+        assert {
+            key: value for key, value in found.figures.to_json().items() if key != "out"
+        } == same
         versus = found.compare("default", "half_now")
         assert versus.p_adjusted == told["paired"]["default"]["half_now"]["p_adjusted"]
         assert versus.detectable_bps == told["power"]["default"]["half_now"]
 
 
 @pytest.mark.release  # orders of the usual size
-def test_without_a_task_command_and_library_judge_the_same(tmp_path: Path, market: tc.Market) -> None:
-    words = (
-        f"agent evaluate default --against twap_take --market {MARKET} --episodes 8 --seeds 7 --json --out {tmp_path}"
-    )
+def test_without_a_task_command_and_library_judge_the_same(
+    tmp_path: Path, market: tc.Market
+) -> None:
+    words = f"agent evaluate default --against twap_take --market {MARKET} --episodes 8 --seeds 7 --json --out {tmp_path}"
     done = CliRunner().invoke(app, words.split())
     assert done.exit_code == 0, done.output
     found = tc.evaluate(["default", "twap_take"], market, episodes=8, seed=SEED).figures.to_json()
     told = json.loads(done.stdout)
-    assert {key: value for key, value in told.items() if key != "out"} == {k: v for k, v in found.items() if k != "out"}
+    assert {key: value for key, value in told.items() if key != "out"} == {
+        k: v for k, v in found.items() if k != "out"
+    }
 
 
 def test_costs_are_those_of_the_episodes_run_one_by_one(market: tc.Market, task: tc.Task) -> None:
@@ -191,13 +218,17 @@ def test_costs_are_those_of_the_episodes_run_one_by_one(market: tc.Market, task:
     built = build_market(settings, seed=SEED, episodes=EPISODES)
     for name in ("twap_take", "vwap_take"):
         costs = run_strategy(built.judged, settings.task, built.plan, build(name, built.estimates))
-        assert Scores.of({name: costs}, {}).bps[name][0].tolist() == list(result.shortfall_bps[name])
+        assert Scores.of({name: costs}, {}).bps[name][0].tolist() == list(
+            result.shortfall_bps[name]
+        )
 
 
 @pytest.mark.long  # a whole run
 def test_a_run_judges_an_own_strategy(own_file: Path, tmp_path: Path) -> None:
     task, own = tc.Task(horizon="10min", decisions=10), f"{own_file}:half_now"
-    settings = RunSettings(tc.Market(MARKET), task, quick=True, episodes=8, seeds=1, frames=4096, strategies=(own,))
+    settings = RunSettings(
+        tc.Market(MARKET), task, quick=True, episodes=8, seeds=1, frames=4096, strategies=(own,)
+    )
     settings.claim(tmp_path, named=True)
     words = ["run", "--resume", "--out", str(tmp_path), "--json"]
     done = CliRunner().invoke(app, words)
@@ -225,7 +256,9 @@ def test_a_run_judges_an_own_strategy(own_file: Path, tmp_path: Path) -> None:
         ([tc.load_policy("ppo", "default"), "default", "twap_take"], "'default' twice"),
     ],
 )
-def test_what_makes_no_evaluation_is_told(market: tc.Market, candidates: list[Any], told: str) -> None:
+def test_what_makes_no_evaluation_is_told(
+    market: tc.Market, candidates: list[Any], told: str
+) -> None:
     with pytest.raises(tc.TercelError) as error:
         tc.evaluate(candidates, market, episodes=2)
     assert told in str(error.value)
@@ -236,7 +269,11 @@ def test_what_makes_no_evaluation_is_told(market: tc.Market, candidates: list[An
     [
         (lambda obs: np.zeros((len(obs), 8)), "placement", "numpy.argmax"),
         (lambda obs: np.zeros((len(obs), 8), np.float32), "placement", "tercel.save_policy"),
-        (lambda obs: np.zeros((len(obs), 5)), "placement", "5 numbers a row are for other actions than these 8"),
+        (
+            lambda obs: np.zeros((len(obs), 5)),
+            "placement",
+            "5 numbers a row are for other actions than these 8",
+        ),
         (lambda obs: np.zeros((len(obs), 1), int), "placement", "reshape"),
         (lambda obs: np.zeros(len(obs)), "placement", "astype(int)"),
         (lambda obs: np.zeros(1, int), "placement", "every row"),
@@ -246,14 +283,18 @@ def test_what_makes_no_evaluation_is_told(market: tc.Market, candidates: list[An
         (lambda obs: np.zeros((len(obs), 8)), "allocation", "actions=..."),
     ],
 )
-def test_an_answer_of_another_shape_is_told_how_to_go_on(answer: Any, actions: str, told: str) -> None:
+def test_an_answer_of_another_shape_is_told_how_to_go_on(
+    answer: Any, actions: str, told: str
+) -> None:
     strategy = tc.model_strategy(answer, "mine", actions=actions)
     with pytest.raises(tc.TercelError) as error:
         strategy.policy.act(np.zeros((3, 40), np.float32))
     assert told in str(error.value)
 
 
-def test_a_network_that_yields_logits_is_told_so_where_it_is_judged(market: tc.Market, task: tc.Task) -> None:
+def test_a_network_that_yields_logits_is_told_so_where_it_is_judged(
+    market: tc.Market, task: tc.Task
+) -> None:
     network = tc.model_strategy(lambda obs: obs[:, :8], "network")
     with pytest.raises(tc.TercelError, match="argmax"):
         tc.evaluate([network, "twap_take"], market, task, episodes=2)
@@ -269,19 +310,31 @@ def test_a_model_says_what_its_actions_mean(market: tc.Market, task: tc.Task) ->
 
     with pytest.raises(tc.TercelError, match="model_strategy"):
         tc.evaluate([Model(), "twap_take"], market, task, episodes=2)
-    found = tc.evaluate([tc.model_strategy(Model(), "still"), "twap_take"], market, task, episodes=4)
+    found = tc.evaluate(
+        [tc.model_strategy(Model(), "still"), "twap_take"], market, task, episodes=4
+    )
     assert found.figures.counts["still"].forced_share >= 0
-    assert dict(zip(found.table()["strategy"], found.table()["kind"], strict=True))["still"] == "own"
+    assert (
+        dict(zip(found.table()["strategy"], found.table()["kind"], strict=True))["still"] == "own"
+    )
 
 
-def test_an_episode_is_worked_on_the_clock_and_with_the_forecasts_that_it_was_judged_with(market: tc.Market) -> None:
+def test_an_episode_is_worked_on_the_clock_and_with_the_forecasts_that_it_was_judged_with(
+    market: tc.Market,
+) -> None:
     names = ["guarded+events", "take_timed", "twap_take"]
-    found = tc.evaluate(names, market, tc.Task(share=0.1, horizon="10min", decisions=20), episodes=4)
+    found = tc.evaluate(
+        names, market, tc.Task(share=0.1, horizon="10min", decisions=20), episodes=4
+    )
     kinds = {name: found.figures.kinds[name] for name in names}
     assert kinds == {"guarded+events": "baseline", "take_timed": "learned", "twap_take": "baseline"}
     for number in range(4):
         episode = found.episode(number)
-        paid = {name: (fills["price"] * fills["lots"]).sum() for name in names for fills in [episode.fills(name)]}
+        paid = {
+            name: (fills["price"] * fills["lots"]).sum()
+            for name in names
+            for fills in [episode.fills(name)]
+        }
         cost = {name: episode.costs_bps[name]["is_bps"] for name in names}
         # one arrival price for all: what one pays more in money is what it costs more in bps
         more = {name: episode.side * (paid[name] - paid["twap_take"]) for name in names[:2]}

@@ -24,7 +24,12 @@ from tercel.lab.learning.agent.run_folder import resumed
 from tercel.lab.learning.checkpoint import load_checkpoint
 
 RNG = np.random.default_rng(5)
-W1, B1, W2, B2 = RNG.normal(size=(40, 6)), RNG.normal(size=6), RNG.normal(size=(6, 8)), RNG.normal(size=8)
+W1, B1, W2, B2 = (
+    RNG.normal(size=(40, 6)),
+    RNG.normal(size=6),
+    RNG.normal(size=(6, 8)),
+    RNG.normal(size=8),
+)
 LAYERS = [(W1, B1), (W2, B2)]
 
 
@@ -39,14 +44,18 @@ def eyes(view: tc.View) -> Any:
 def seen(n: int = 60) -> View:
     """Odd states with an observation of ordinary size."""
     view = random_views(n, 4)
-    return View(view.x, view.m, np.random.default_rng(0).normal(size=(n, 40)).astype(np.float32), view.draw)
+    return View(
+        view.x, view.m, np.random.default_rng(0).normal(size=(n, 40)).astype(np.float32), view.draw
+    )
 
 
 def typed(*words: str) -> Result:
     return CliRunner().invoke(app, ["agent", *words])
 
 
-def test_layers_are_judged_as_the_function_that_they_are(market: tc.Market, task: tc.Task, tmp_path: Path) -> None:
+def test_layers_are_judged_as_the_function_that_they_are(
+    market: tc.Market, task: tc.Task, tmp_path: Path
+) -> None:
     saved = tc.save_policy(LAYERS, tmp_path / "mine")
     assert saved.card.name == "mine"
     function = tc.model_strategy(by_numpy, "function")
@@ -55,20 +64,26 @@ def test_layers_are_judged_as_the_function_that_they_are(market: tc.Market, task
     assert tc.load_policy(tmp_path / "mine").card == saved.card
 
 
-def test_a_folder_is_called_as_its_card_says(market: tc.Market, task: tc.Task, tmp_path: Path) -> None:
+def test_a_folder_is_called_as_its_card_says(
+    market: tc.Market, task: tc.Task, tmp_path: Path
+) -> None:
     folders = [tmp_path / "one", tmp_path / "other"]
     for number, folder in enumerate(folders):
         tc.save_policy([(np.zeros((40, 8)), np.eye(8)[number])], folder, "mine")
     first, second = (tc.load_policy(folder) for folder in folders)
     assert (first.name, second.name, tc.load_policy("ppo").name) == ("mine", "mine", "ppo")
-    assert "mine" in str(tc.evaluate([first, "twap_take"], market, task, episodes=2).compare("mine", "twap_take"))
+    assert "mine" in str(
+        tc.evaluate([first, "twap_take"], market, task, episodes=2).compare("mine", "twap_take")
+    )
     both = tc.evaluate([first, second, "twap_take"], market, task, episodes=2)
     assert set(both.shortfall_bps) == {f"mine ({folders[0]})", f"mine ({folders[1]})", "twap_take"}
     with pytest.raises(tc.TercelError, match="twice"):
         tc.evaluate([first, first, "twap_take"], market, task, episodes=2)
 
 
-def test_a_policy_that_is_its_start_says_so(market: tc.Market, task: tc.Task, tmp_path: Path) -> None:
+def test_a_policy_that_is_its_start_says_so(
+    market: tc.Market, task: tc.Task, tmp_path: Path
+) -> None:
     saved = tc.save_policy([(np.zeros((40, 8)), np.eye(8)[2])], tmp_path / "mine", "mine")
     assert "nothing was learned" not in repr(saved)
     card = replace(saved.card, scores={"validation": {"is_bps": 9.0}})
@@ -86,7 +101,9 @@ def test_an_own_observation_belongs_to_the_folder(tmp_path: Path) -> None:
     view = seen()
     rows = observer(eyes).encode(view)
     strategy = policy_strategy(saved.folder, eyes=saved.observation)
-    np.testing.assert_array_equal(strategy.policy.act(rows), np.where(rows[:, 0] >= rows[:, 1], 0, 1))
+    np.testing.assert_array_equal(
+        strategy.policy.act(rows), np.where(rows[:, 0] >= rows[:, 1], 0, 1)
+    )
     with pytest.raises(tc.TercelError, match="nothing that a folder names is run"):
         tc.load_policy(saved.folder)
 
@@ -97,7 +114,9 @@ def test_vectors_and_shares(tmp_path: Path) -> None:
     [take, *_] = policy_strategy(tmp_path / "mine").decide(seen())[:1]
     assert take.shape == (10,)
     np.testing.assert_allclose(
-        load_policy(tmp_path / "mine")[0].act(seen().obs)[0], [0.25, 0, 0.5, 0, 0, 0, 0.25], atol=1e-6
+        load_policy(tmp_path / "mine")[0].act(seen().obs)[0],
+        [0.25, 0, 0.5, 0, 0, 0, 0.25],
+        atol=1e-6,
     )
 
 
@@ -122,7 +141,9 @@ def test_an_onnx_file_by_hand(tmp_path: Path) -> None:
     (tmp_path / "mine.onnx").write_bytes(handmade())
     assert typed("convert", str(tmp_path / "mine.onnx"), str(tmp_path / "mine")).exit_code == 0
     obs = seen().obs
-    np.testing.assert_array_equal(load_policy(tmp_path / "mine")[0].act(obs), np.argmax(obs @ (W1 @ W2), axis=1))
+    np.testing.assert_array_equal(
+        load_policy(tmp_path / "mine")[0].act(obs), np.argmax(obs @ (W1 @ W2), axis=1)
+    )
     saved = tc.save_policy(handmade(), tmp_path / "again", "mine")
     assert saved.card.weights_sha256 == tc.load_policy(tmp_path / "mine").card.weights_sha256
     with pytest.raises(tc.TercelError, match="observes the 40 entries"):
@@ -182,7 +203,9 @@ def test_a_model_of_stable_baselines(
 
     env: Any = tc.sb3_env(market, task, 4, actions=actions, observation=eyes, worlds=2)
     env = VecNormalize(env) if normalised else env
-    model = sb3.PPO("MlpPolicy", env, n_steps=16, batch_size=32, n_epochs=1, seed=1, device="cpu").learn(64)
+    model = sb3.PPO(
+        "MlpPolicy", env, n_steps=16, batch_size=32, n_epochs=1, seed=1, device="cpu"
+    ).learn(64)
     saved = tc.save_policy(model, tmp_path / "mine")
     assert saved.card.actions == actions
     view = seen()
@@ -209,7 +232,10 @@ def test_stable_baselines_accepts_the_environment(market: tc.Market, task: tc.Ta
         obs, _, done, infos = env.step(np.full(3, 7))
         ended += [info for info, over in zip(infos, done, strict=True) if over]
     assert len(ended) >= 3
-    assert all(np.isfinite(info["is_bps"]) and info["terminal_observation"].shape == obs[0].shape for info in ended)
+    assert all(
+        np.isfinite(info["is_bps"]) and info["terminal_observation"].shape == obs[0].shape
+        for info in ended
+    )
 
     class Take:
         def predict(self, obs: Any, **_: Any) -> tuple[Any, None]:
@@ -223,27 +249,51 @@ def test_stable_baselines_accepts_the_environment(market: tc.Market, task: tc.Ta
 def test_the_environment_counts_rewards_for_a_curve(market: tc.Market, task: tc.Task) -> None:
     sb3 = pytest.importorskip("stable_baselines3")
     env = tc.sb3_env(market, task, 4, worlds=2)
-    model = sb3.PPO("MlpPolicy", env, n_steps=16, batch_size=32, n_epochs=1, seed=1, device="cpu").learn(128)
+    model = sb3.PPO(
+        "MlpPolicy", env, n_steps=16, batch_size=32, n_epochs=1, seed=1, device="cpu"
+    ).learn(128)
     episodes = list(model.ep_info_buffer)
     assert len(episodes) >= 8
-    assert all(np.isfinite([one["r"], one["is_bps"]]).all() and 1 <= one["l"] <= task.decisions for one in episodes)
+    assert all(
+        np.isfinite([one["r"], one["is_bps"]]).all() and 1 <= one["l"] <= task.decisions
+        for one in episodes
+    )
 
 
 @pytest.mark.long  # Stable-Baselines3, and processes that judge it
-def test_an_archive_is_read_on_a_persons_word_alone(market: tc.Market, task: tc.Task, tmp_path: Path) -> None:
+def test_an_archive_is_read_on_a_persons_word_alone(
+    market: tc.Market, task: tc.Task, tmp_path: Path
+) -> None:
     sb3 = pytest.importorskip("stable_baselines3")
     env = tc.sb3_env(market, task, 4, worlds=2)
     model = sb3.PPO("MlpPolicy", env, n_steps=16, batch_size=32, n_epochs=1, seed=1, device="cpu")
     archive = tmp_path / "model.zip"
     model.save(archive)
-    judged = ("evaluate", str(archive), "--market", market.preset, "--against", "twap_take", "--episodes", "2")
-    for words in (judged, ("show", str(archive)), ("convert", str(archive), str(tmp_path / "mine"))):
+    judged = (
+        "evaluate",
+        str(archive),
+        "--market",
+        market.preset,
+        "--against",
+        "twap_take",
+        "--episodes",
+        "2",
+    )
+    for words in (
+        judged,
+        ("show", str(archive)),
+        ("convert", str(archive), str(tmp_path / "mine")),
+    ):
         done = typed(*words)
         assert done.exit_code == 2
-        assert f"tercel agent convert {archive} FOLDER --trust" in " ".join(done.stderr.replace("\n", "").split())
+        assert f"tercel agent convert {archive} FOLDER --trust" in " ".join(
+            done.stderr.replace("\n", "").split()
+        )
     assert typed("convert", str(archive), str(tmp_path / "mine"), "--trust").exit_code == 0
     obs = seen().obs
-    np.testing.assert_array_equal(load_policy(tmp_path / "mine")[0].act(obs), model.predict(obs, deterministic=True)[0])
+    np.testing.assert_array_equal(
+        load_policy(tmp_path / "mine")[0].act(obs), model.predict(obs, deterministic=True)[0]
+    )
     assert typed(*judged, "--trust", "--out", str(tmp_path / "out")).exit_code == 0
 
 
@@ -262,9 +312,22 @@ def test_nothing_in_a_folder_runs(tmp_path: Path, market: tc.Market, task: tc.Ta
     mark, archive = tmp_path / "ran", tmp_path / "model.zip"
     evil = pickle.dumps(Payload(mark))
     with zipfile.ZipFile(archive, "w") as file:
-        for name in ("data", "policy.pth", "pytorch_variables.pth", "_stable_baselines3_version", "card.json"):
+        for name in (
+            "data",
+            "policy.pth",
+            "pytorch_variables.pth",
+            "_stable_baselines3_version",
+            "card.json",
+        ):
             file.writestr(name, evil)
-    read = ("policy.onnx", "card.json", "config.json", "run.json", "checkpoint/checkpoint.json", "checkpoint/a.npz")
+    read = (
+        "policy.onnx",
+        "card.json",
+        "config.json",
+        "run.json",
+        "checkpoint/checkpoint.json",
+        "checkpoint/a.npz",
+    )
     for names in [*((name,) for name in read), read]:
         folder = tmp_path / "-".join(name.replace("/", "_") for name in names)[:40]
         tc.save_policy(LAYERS, folder)

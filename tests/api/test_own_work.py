@@ -60,7 +60,9 @@ rule = "peg_behind"
 
 def eyes(view: tc.View) -> Any:
     """Shares of the order and of the time that are left, and the spread."""
-    return np.column_stack([view.left / view.qty0, view.time_left_ns / view.horizon_ns, view.spread])
+    return np.column_stack(
+        [view.left / view.qty0, view.time_left_ns / view.horizon_ns, view.spread]
+    )
 
 
 def paid(step: tc.Step) -> Any:
@@ -70,7 +72,9 @@ def paid(step: tc.Step) -> Any:
 
 @pytest.fixture(scope="module")
 def agent(market: tc.Market, task: tc.Task) -> tc.Policy:
-    return tc.train(market, task, frames=256, name="mine", reward=paid, observation=eyes, settings=SMALL)
+    return tc.train(
+        market, task, frames=256, name="mine", reward=paid, observation=eyes, settings=SMALL
+    )
 
 
 def test_functions_train_a_policy_that_says_so(agent: tc.Policy) -> None:
@@ -79,22 +83,34 @@ def test_functions_train_a_policy_that_says_so(agent: tc.Policy) -> None:
     assert agent.card.learner["reward"] == f"{__name__}:paid"
 
 
-def test_it_is_judged_beside_others(agent: tc.Policy, market: tc.Market, task: tc.Task, tmp_path: Path) -> None:
+def test_it_is_judged_beside_others(
+    agent: tc.Policy, market: tc.Market, task: tc.Task, tmp_path: Path
+) -> None:
     result = tc.evaluate([agent, "twap_take"], market, task, episodes=4)
     kept = agent.save(tmp_path / "kept")
-    again = tc.evaluate([tc.load_policy(kept.folder, "mine", observation=eyes), "twap_take"], market, task, episodes=4)
+    again = tc.evaluate(
+        [tc.load_policy(kept.folder, "mine", observation=eyes), "twap_take"],
+        market,
+        task,
+        episodes=4,
+    )
     assert result.shortfall_bps == again.shortfall_bps
 
 
 @pytest.mark.parametrize(
-    ("key", "whole"), [("hidden", "policy.hidden"), ("learning_rat", "learner.learning_rate"), ("x", "such as")]
+    ("key", "whole"),
+    [("hidden", "policy.hidden"), ("learning_rat", "learner.learning_rate"), ("x", "such as")],
 )
-def test_a_setting_without_its_section_is_offered_whole(market: tc.Market, task: tc.Task, key: str, whole: str) -> None:
+def test_a_setting_without_its_section_is_offered_whole(
+    market: tc.Market, task: tc.Task, key: str, whole: str
+) -> None:
     with pytest.raises(tc.TercelError, match=f"dotted keys.*{whole}"):
         tc.train(market, task, frames=64, settings={key: [8, 8]})
 
 
-def test_its_folder_alone_is_refused(agent: tc.Policy, market: tc.Market, task: tc.Task, tmp_path: Path) -> None:
+def test_its_folder_alone_is_refused(
+    agent: tc.Policy, market: tc.Market, task: tc.Task, tmp_path: Path
+) -> None:
     folder = agent.save(tmp_path / "kept").folder
     for ask in (
         lambda: tc.load_policy(folder),
@@ -124,7 +140,9 @@ def test_a_training_that_keeps_its_start_says_so_at_once(
 
 
 @pytest.mark.long  # a training of some size
-def test_a_hundred_thousand_decisions_learn(market: tc.Market, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_hundred_thousand_decisions_learn(
+    market: tc.Market, capsys: pytest.CaptureFixture[str]
+) -> None:
     agent = tc.train(market, tc.Task(horizon="10min"), frames=100_000, reward=paid)
     scores = agent.card.scores
     assert agent.card.frames > 0
@@ -161,7 +179,16 @@ def test_functions_by_name_in_a_configuration_and_at_the_command_line(
     assert typed("train", "mine.toml", "--out", "run").exit_code == 0
     card = json.loads((tmp_path / "run" / "policy" / "card.json").read_text())
     assert card["observation"] == "mine:eyes"
-    command = ("evaluate", "run", "--market", "csco-santa-fe", "--against", "twap_take", "--episodes", "4")
+    command = (
+        "evaluate",
+        "run",
+        "--market",
+        "csco-santa-fe",
+        "--against",
+        "twap_take",
+        "--episodes",
+        "4",
+    )
     command += ("--horizon", "4min", "--decisions", "4")
     done = typed(*command, "--out", "judged")
     said = " ".join(done.stderr.split())
@@ -174,7 +201,9 @@ def test_functions_by_name_in_a_configuration_and_at_the_command_line(
 
 def test_what_a_runs_folder_names_runs_on_a_persons_word_alone(tmp_path: Path) -> None:
     evil = tmp_path / "evil.py"
-    evil.write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\ndef paid(step): return -step.cost_bps\n")
+    evil.write_text(
+        f"open({str(tmp_path / 'ran')!r}, 'w')\ndef paid(step): return -step.cost_bps\n"
+    )
     told = parse({"reward": {"own": f"{evil}:paid"}}, "test").model_dump(mode="json")
     (tmp_path / "config.json").write_text(json.dumps({"seed": 1, **told}))
     with pytest.raises(tc.TercelError, match="`trust=True`"):
@@ -187,20 +216,30 @@ def lean(view: tc.View) -> tc.Intent:
     return tc.Intent(take=view.left if view.time_left_ns < 10**9 else 0)
 
 
-def test_a_strategy_for_one_market_alone_is_refused_in_a_few_lines(market: tc.Market, task: tc.Task) -> None:
+def test_a_strategy_for_one_market_alone_is_refused_in_a_few_lines(
+    market: tc.Market, task: tc.Task
+) -> None:
     with pytest.raises(ConfigError, match=r"numpy\.where") as refused:
         tc.evaluate([lean, "twap_take"], market, task, episodes=2)
     frames = [frame.name for frame in traceback.extract_tb(refused.value.__traceback__)]
-    assert frames == [test_a_strategy_for_one_market_alone_is_refused_in_a_few_lines.__name__, "called", "lean"]
+    assert frames == [
+        test_a_strategy_for_one_market_alone_is_refused_in_a_few_lines.__name__,
+        "called",
+        "lean",
+    ]
     assert refused.value.__suppress_context__
     assert f"{__file__}:{lean.__code__.co_firstlineno + 1}" in refused.value.received
 
 
 def test_it_is_refused_at_the_command_line_before_anything_is_begun(tmp_path: Path) -> None:
     source = tmp_path / "trap.py"
-    source.write_text("import tercel as tc\n\ndef lean(view):\n    return tc.Intent(take=1 if view.left > 9 else 0)\n")
+    source.write_text(
+        "import tercel as tc\n\ndef lean(view):\n    return tc.Intent(take=1 if view.left > 9 else 0)\n"
+    )
     for words in (["agent", "evaluate", "--against", "twap_take"], ["run", "--quick"]):
-        ran = CliRunner().invoke(app, [*words, "--strategy", f"{source}:lean", "--out", str(tmp_path / "out")])
+        ran = CliRunner().invoke(
+            app, [*words, "--strategy", f"{source}:lean", "--out", str(tmp_path / "out")]
+        )
         assert ran.exit_code == 2
         assert "numpy.where" in ran.stderr
         assert not (tmp_path / "out").exists()

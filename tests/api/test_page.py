@@ -47,7 +47,10 @@ def test_own_work_of_the_page_runs(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {"tc": tc, "market": market, "task": task}
-    small = {"500_000": "512", '"twap_take"], market, task': '"twap_take"], market, task, episodes=4'}
+    small = {
+        "500_000": "512",
+        '"twap_take"], market, task': '"twap_take"], market, task, episodes=4',
+    }
     env = {'"csco"': f'"{MARKET}"', '"lake"': repr(str(lake)), '"AMZN"': '"SIM"'}
     for mark, changes in (("def paid", small), ("gymnasium.make(", env)):
         code = next(block for block in blocks() if mark in block)
@@ -85,5 +88,9 @@ def test_the_folder_of_ones_own_model_runs(tmp_path: Path, monkeypatch: pytest.M
 
 def test_the_page_names_every_public_name() -> None:
     text = PAGE.read_text()
-    missing = [name for name in tc.__all__ if not name.startswith("_") and not re.search(rf"`{name}\b", text)]
+    missing = [
+        name
+        for name in tc.__all__
+        if not name.startswith("_") and not re.search(rf"`{name}\b", text)
+    ]
     assert missing == []

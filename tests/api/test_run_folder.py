@@ -61,9 +61,16 @@ def trained(begun: Path, tmp_path: Path) -> Callable[..., tc.Policy]:
 
     def train(**other: Any) -> tc.Policy:
         task = {"horizon": "4min", "decisions": 4, **other.pop("task", {})}
-        told = {"reward": f"{begun}/mine.py:paid", "observation": f"{begun}/mine.py:eyes", "seed": 1, **other}
+        told = {
+            "reward": f"{begun}/mine.py:paid",
+            "observation": f"{begun}/mine.py:eyes",
+            "seed": 1,
+            **other,
+        }
         market = tc.load_market(str(begun / "mine.json"))
-        return tc.train(market, tc.Task(**task), frames=128, settings=SMALL, out=begun / "run", **told)
+        return tc.train(
+            market, tc.Task(**task), frames=128, settings=SMALL, out=begun / "run", **told
+        )
 
     return train
 
@@ -76,7 +83,9 @@ def refused(ask: Callable[[], object]) -> str:
     return said
 
 
-def test_another_training_is_refused_in_its_folder(begun: Path, trained: Callable[..., tc.Policy]) -> None:
+def test_another_training_is_refused_in_its_folder(
+    begun: Path, trained: Callable[..., tc.Policy]
+) -> None:
     first = trained()
     weights = first.card.weights_sha256
     assert trained().card.weights_sha256 == weights
@@ -96,7 +105,9 @@ def test_another_training_is_refused_in_its_folder(begun: Path, trained: Callabl
     scored = {**market, "card": {**market["card"], "scores": {"seconds": 1}}}
     (begun / "mine.json").write_text(json.dumps(scored))
     assert trained().card.weights_sha256 == weights
-    (begun / "mine.json").write_text(json.dumps({**market, "market_rate": 2 * market["market_rate"]}))
+    (begun / "mine.json").write_text(
+        json.dumps({**market, "market_rate": 2 * market["market_rate"]})
+    )
     assert "mine.json" in refused(trained)
     shutil.copyfile(MARKET, begun / "mine.json")
     assert trained().card.weights_sha256 == weights
@@ -108,7 +119,9 @@ def test_a_run_that_is_gone_on_with_is_the_one_that_was_begun(
     trained()
 
     def typed(*words: str) -> str:
-        done = CliRunner().invoke(app, ["agent", "train", "--resume", str(tmp_path / "run"), *words])
+        done = CliRunner().invoke(
+            app, ["agent", "train", "--resume", str(tmp_path / "run"), *words]
+        )
         return " ".join(done.stderr.split()) if done.exit_code == 2 else str(done.exit_code)
 
     shutil.copytree(begun / "run", tmp_path / "run")
@@ -137,9 +150,13 @@ def test_a_fingerprint_follows_what_a_function_does() -> None:
     assert plain != made("def f(x): return x + C", C=2)
     assert plain != made("def f(x): return x - C", C=1)
     assert made("f = lambda x: x + 1") != made("f = lambda x: x + 2")
-    assert made("def g(x): return x\ndef f(x): return g(x)") != made("def g(x): return -x\ndef f(x): return g(x)")
+    assert made("def g(x): return x\ndef f(x): return g(x)") != made(
+        "def g(x): return -x\ndef f(x): return g(x)"
+    )
     assert made("def f(x, a=1): return a") != made("def f(x, a=2): return a")
-    assert made("def h(c):\n return lambda x: c\nf = h(1)") != made("def h(c):\n return lambda x: c\nf = h(2)")
+    assert made("def h(c):\n return lambda x: c\nf = h(1)") != made(
+        "def h(c):\n return lambda x: c\nf = h(2)"
+    )
     kept = "class K:\n def __init__(self, c): self.c = c\n def __call__(self, x): return self.c\nf = K({})"
     assert made(kept.format(1)) != made(kept.format(2))
     given = "import functools\ndef g(x, c): return c\nf = functools.partial(g, c={})"

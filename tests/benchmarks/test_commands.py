@@ -36,9 +36,17 @@ def test_every_command_explains_itself(words: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "module"),
-    [("book", "book"), ("env", "env"), ("train", "train"), ("decide", "decide"), ("import", "imports")],
+    [
+        ("book", "book"),
+        ("env", "env"),
+        ("train", "train"),
+        ("decide", "decide"),
+        ("import", "imports"),
+    ],
 )
-def test_bench_prints_one_json_object_with_every_digit(monkeypatch: pytest.MonkeyPatch, name: str, module: str) -> None:
+def test_bench_prints_one_json_object_with_every_digit(
+    monkeypatch: pytest.MonkeyPatch, name: str, module: str
+) -> None:
     answers(monkeypatch, module, [RESULT])
     result = runner.invoke(app, [name, "--json"])
     assert result.exit_code == 0
@@ -46,7 +54,11 @@ def test_bench_prints_one_json_object_with_every_digit(monkeypatch: pytest.Monke
 
 
 def test_bench_prints_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
-    answers(monkeypatch, "book", [RESULT, RESULT | {"reference": None, "reference_value": None, "ratio": None}])
+    answers(
+        monkeypatch,
+        "book",
+        [RESULT, RESULT | {"reference": None, "reference_value": None, "ratio": None}],
+    )
     result = runner.invoke(app, ["book"])
     assert result.exit_code == 0
     assert "22.33" in result.stdout

@@ -33,7 +33,11 @@ def test_without_torch_the_reference_is_null(monkeypatch):
     monkeypatch.setattr(train.sb3_judge, "available", lambda: False)
     results = train.bench(toy, updates=1, make_pool=toy) + policy.policy_bench(200, 2)
     acts = [f"policy.{name}_p99_us" for name in ("logits", "vector", "simplex", "onnx")]
-    assert [r["name"] for r in results] == [*NAMES, "policy.p50_us", *acts[: len(results) - len(NAMES) - 1]]
+    assert [r["name"] for r in results] == [
+        *NAMES,
+        "policy.p50_us",
+        *acts[: len(results) - len(NAMES) - 1],
+    ]
     assert all(r["value"] > 0 for r in results)
     assert all(r["reference_value"] is None and r["ratio"] is None for r in results)
 

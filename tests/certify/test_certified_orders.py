@@ -17,7 +17,11 @@ from tercel.fix.profiles import load
 from tercel.fix.standard import StandardDialect
 
 MINE = {module.__name__ for module in (orders, reports, surroundings, controls)}
-CASES = {one.id: one for one in REGISTER.values() if one.body.__module__ in MINE and one.role == "initiator"}
+CASES = {
+    one.id: one
+    for one in REGISTER.values()
+    if one.body.__module__ in MINE and one.role == "initiator"
+}
 
 
 def result(id_, folder, base="generic-44"):
@@ -54,7 +58,12 @@ def sends_again(self, command):
 
 sends = StandardDialect.commands
 FAULTS = {
-    "limits let everything through": (LimitGate, "check", passes, ["K01", "K02", "K03", "K05", "K09", "K10", "K12"]),
+    "limits let everything through": (
+        LimitGate,
+        "check",
+        passes,
+        ["K01", "K02", "K03", "K05", "K09", "K10", "K12"],
+    ),
     "limits count nothing": (LimitGate, "report", nothing, ["O01", "K06", "K08"]),
     "a kill cancels nothing": (KillCanceller, "_fall", nothing, ["K11", "O24"]),
     "nobody waits for an answer": (AckWatch, "look", nothing, ["O27"]),
@@ -78,7 +87,10 @@ def test_a_fault_fails_its_cases(fault, tmp_path, monkeypatch):
 def test_a_profile_of_ones_own_is_certified_in_its_version(tmp_path):
     terms = load("generic-44")
     renamed = replace(
-        terms, profile=terms.profile.model_copy(update={"orders": terms.profile.orders.model_copy(update={"day": "1"})})
+        terms,
+        profile=terms.profile.model_copy(
+            update={"orders": terms.profile.orders.model_copy(update={"day": "1"})}
+        ),
     )
     case = run(CASES["O01"], Bench(renamed, tmp_path))
     assert case.passed, case.detail

@@ -102,7 +102,9 @@ def everything(self, command):
 
 
 def other_sums(report, *more, **words):
-    return translate_out(replace(report, cum_qty=report.cum_qty + ONE * bool(report.last_qty)), *more, **words)
+    return translate_out(
+        replace(report, cum_qty=report.cum_qty + ONE * bool(report.last_qty)), *more, **words
+    )
 
 
 def other_mean(report, scale, average, *more, **words):
@@ -126,16 +128,36 @@ def twice(self, party, account, fields):
 translate_out, outward, copied = translate.report_out, Counterparty.outward, VenueService._copy
 obeyed = TinyVenue._obey
 FAULTS = {
-    "CumQty is off": (translate, "report_out", other_sums, ["O01", "O02", "O07", "O13", "O16", "O28"]),
+    "CumQty is off": (
+        translate,
+        "report_out",
+        other_sums,
+        ["O01", "O02", "O07", "O13", "O16", "O28"],
+    ),
     "AvgPx is off": (translate, "report_out", other_mean, ["O02", "O07", "O20", "O21"]),
     "fills have a name of their own": (Counterparty, "outward", own_name, ["O01", "O16", "O28"]),
     "busts name no execution": (translate, "report_out", no_ref, ["O20", "O21"]),
     "copies come twice": (VenueService, "_copy", twice, ["O31"]),
-    "refusals call it rejected": (Counterparty, "stands", lambda *_: OrdStatus.REJECTED, ["O10", "O14", "O15", "O26"]),
+    "refusals call it rejected": (
+        Counterparty,
+        "stands",
+        lambda *_: OrdStatus.REJECTED,
+        ["O10", "O14", "O15", "O26"],
+    ),
     "reasons are left out": (codes, "of_cancel", lambda *_: "99", ["O08", "O09", "O11", "O14"]),
     "names are taken again": (TinyVenue, "_taken", lambda *_: False, ["O11", "O33"]),
-    "nothing trades": (TinyVenue, "_match", lambda *_: None, ["O01", "O02", "O04", "O05", "O13", "O16"]),
-    "nobody is cancelled who leaves": (VenueService, "down", lambda self, party: party.hang_up(), ["O30"]),
+    "nothing trades": (
+        TinyVenue,
+        "_match",
+        lambda *_: None,
+        ["O01", "O02", "O04", "O05", "O13", "O16"],
+    ),
+    "nobody is cancelled who leaves": (
+        VenueService,
+        "down",
+        lambda self, party: party.hang_up(),
+        ["O30"],
+    ),
     "a DK is not known": (service, "_IGNORED", frozenset(), ["O22"]),
     "changes of the book are not told": (Publisher, "publish", lambda *_: None, ["O38"]),
     "unsubscribing does nothing": (Publisher, "forget", lambda *_: None, ["O38"]),
@@ -150,5 +172,7 @@ def test_a_broken_venue_fails_its_cases(fault, tmp_path, monkeypatch):
     owner, name, wrong, ids = FAULTS[fault]
     monkeypatch.setattr(owner, name, wrong)
     monkeypatch.setattr("certify.fix.wire.PATIENCE_S", 0.5)
-    passed = [id_ for id_ in ids if run(ORDERS[id_], Bench(load("generic-44"), tmp_path / id_)).passed]
+    passed = [
+        id_ for id_ in ids if run(ORDERS[id_], Bench(load("generic-44"), tmp_path / id_)).passed
+    ]
     assert passed == []

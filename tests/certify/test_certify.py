@@ -33,7 +33,9 @@ QUICK = [one for one in S_IDS if one not in ("S29", "S30")]
 def test_the_command_certifies_the_standard():
     words = ["certify", "fix", "--profile", "generic-44", "--json"]
     around = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run([*COMMAND, *words], capture_output=True, text=True, check=False, env=around)
+    done = subprocess.run(
+        [*COMMAND, *words], capture_output=True, text=True, check=False, env=around
+    )
     found = json.loads(done.stdout)
     assert failed(found) == []
     assert done.returncode == 0
@@ -42,7 +44,9 @@ def test_the_command_certifies_the_standard():
     assert found["passed"] == len(found["cases"])
     assert {one["id"] for one in found["exempt"]} <= {"S07", "O36", "O37"}
     ended = {(one["id"], one["role"]) for one in found["cases"]}
-    assert {(one, role) for one in S_IDS for role in ("acceptor", "initiator")} - ended == {("S05", "initiator")}
+    assert {(one, role) for one in S_IDS for role in ("acceptor", "initiator")} - ended == {
+        ("S05", "initiator")
+    }
 
 
 PROFILES = [pytest.param("tercel", marks=pytest.mark.long)]
@@ -62,15 +66,35 @@ def test_the_sessions_of_every_shipped_profile(profile):
 def test_binance_by_its_own_dictionary(shared_peers, profile):
     """Whatever the venue's words can say passes, both ways under its dictionary; what they cannot is named."""
     told = profile(f'base = "binance"\ndictionary = "{shared_peers}/binance/spot-fix-oe.xml"')
-    found = certify(told, only=[one for one in {each.id for each in all_cases()} if one not in ("S29", "S30")])
+    found = certify(
+        told, only=[one for one in {each.id for each in all_cases()} if one not in ("S29", "S30")]
+    )
     assert failed(found) == []
-    lacking = {one["id"]: one["reason"] for one in found["exempt"] if "the venue's dictionary has no" in one["reason"]}
+    lacking = {
+        one["id"]: one["reason"]
+        for one in found["exempt"]
+        if "the venue's dictionary has no" in one["reason"]
+    }
     assert {id_: why.rpartition(" no ")[2] for id_, why in lacking.items()} == {
-        **{"S25": "data field in 35=8", "O32": "Account (1) in 35=8", "O03": "103=0", "O05": "150=3"},
-        **{"O06": "150=6", "O07": "150=6", "O18": "150=D", "O19": "150=9", "O20": "150=H", "O21": "150=G"},
+        **{
+            "S25": "data field in 35=8",
+            "O32": "Account (1) in 35=8",
+            "O03": "103=0",
+            "O05": "150=3",
+        },
+        **{
+            "O06": "150=6",
+            "O07": "150=6",
+            "O18": "150=D",
+            "O19": "150=9",
+            "O20": "150=H",
+            "O21": "150=G",
+        },
         "O29": "530=7",
     }
-    assert {"O01", "O02", "O04", "O08", "O23", "O24", "O31", "K01", "K11"} <= {one["id"] for one in found["cases"]}
+    assert {"O01", "O02", "O04", "O08", "O23", "O24", "O31", "K01", "K11"} <= {
+        one["id"] for one in found["cases"]
+    }
 
 
 def test_what_a_document_leaves_out_is_quoted_from_it(shared_peers):
@@ -93,7 +117,9 @@ class TestCasesCanFail:
 
     def results(self):
         return {
-            (one["id"], one["role"]) for one in certify("generic-44", only=self.WATCHED)["cases"] if not one["passed"]
+            (one["id"], one["role"])
+            for one in certify("generic-44", only=self.WATCHED)["cases"]
+            if not one["passed"]
         }
 
     def test_repetitions_without_their_mark(self, monkeypatch):
@@ -125,7 +151,11 @@ class TestCasesCanFail:
         class Lenient(codec.Decoder):
             def _one(self, buffer, at, found):
                 stop = super()._one(buffer, at, found)
-                if stop and isinstance(found[-1], codec.GarbledMessage) and "CheckSum is wrong" in found[-1].why:
+                if (
+                    stop
+                    and isinstance(found[-1], codec.GarbledMessage)
+                    and "CheckSum is wrong" in found[-1].why
+                ):
                     raw = found.pop().raw
                     fixed = raw[:-7] + b"10=%03d\x01" % codec.checksum(raw[:-7])
                     super()._one(fixed, 0, found)
@@ -170,7 +200,9 @@ def test_the_second_decoder_is_strict(wrong):
 
 
 def test_no_case_runs_at_an_acceptor_that_is_not_provably_a_tests(profile):
-    told = profile(ELSEWHERE.format(base="generic-44", target="VENUE", symbol="XYZ", tick="0.05", lot=10))
+    told = profile(
+        ELSEWHERE.format(base="generic-44", target="VENUE", symbol="XYZ", tick="0.05", lot=10)
+    )
     with PlainVenue() as venue:
         venue.proves = False
         with pytest.raises(ConfigError, match=r"provably a test; received .*test_hosts"):
@@ -187,7 +219,9 @@ def listed(monkeypatch):
 @pytest.mark.long
 class TestSomebodyElses:
     def test_our_own_server_as_if_it_were(self, profile):
-        told = profile(ELSEWHERE.format(base="generic-44", target="VENUE", symbol="TINY", tick="0.05", lot=10))
+        told = profile(
+            ELSEWHERE.format(base="generic-44", target="VENUE", symbol="TINY", tick="0.05", lot=10)
+        )
         with serve_fix(TinyVenue(), 0, ["DESK"], comp_id="VENUE") as server:
             found = certify(told, Address("127.0.0.1", server.port))
         assert failed(found) == []
@@ -195,7 +229,9 @@ class TestSomebodyElses:
         assert {one["reason"] for one in found["exempt"] if one["id"] != "O37"} == {INSIDE}
 
     def test_nobody_listens(self, profile, port):
-        told = profile(ELSEWHERE.format(base="generic-44", target="VENUE", symbol="TINY", tick="0.05", lot=10))
+        told = profile(
+            ELSEWHERE.format(base="generic-44", target="VENUE", symbol="TINY", tick="0.05", lot=10)
+        )
         with pytest.raises(VenueError, match=f"at 127.0.0.1:{port}"):
             certify(told, Address("127.0.0.1", port), only=["S01"])
 
@@ -203,35 +239,52 @@ class TestSomebodyElses:
         with pytest.raises(ConfigError, match="symbol"):
             certify("generic-44", Address("127.0.0.1", port))
 
-    @pytest.mark.parametrize("begin", ["FIX.4.4", pytest.param("FIX.4.2", marks=pytest.mark.release)])
+    @pytest.mark.parametrize(
+        "begin", ["FIX.4.4", pytest.param("FIX.4.2", marks=pytest.mark.release)]
+    )
     @pytest.mark.usefixtures("listed")
     def test_quickfix(self, begin, port, tmp_path, profile):
         """What it fails is named: it asks for no second gap, and drops what it reads behind a malformed BodyLength."""
         python = sys.executable if find_spec("quickfix") else os.environ.get("TERCEL_QUICKFIX", "")
         if not python:
-            pytest.skip("no QuickFIX: pip install 'tercel[fix]', or name a Python that has it in TERCEL_QUICKFIX")
+            pytest.skip(
+                "no QuickFIX: pip install 'tercel[fix]', or name a Python that has it in TERCEL_QUICKFIX"
+            )
         process = started(
-            [python, str(HERE / "quickfix_acceptor.script"), begin, str(port), str(tmp_path)], tmp_path, port, {}
+            [python, str(HERE / "quickfix_acceptor.script"), begin, str(port), str(tmp_path)],
+            tmp_path,
+            port,
+            {},
         )
         base = "generic-42" if begin == "FIX.4.2" else "generic-44"
-        told = profile(ELSEWHERE.format(base=base, target="VENUE", symbol="XYZ", tick="0.05", lot=10))
+        told = profile(
+            ELSEWHERE.format(base=base, target="VENUE", symbol="XYZ", tick="0.05", lot=10)
+        )
         try:
             found = certify(told, Address("127.0.0.1", port), only=[*QUICK, *ANYWHERE])
         finally:
             process.stdin.close()
             process.kill()
             process.wait()
-        assert {one["id"] for one in found["cases"] if not one["passed"]} - {"S13"} == {"S22"}, failed(found)
+        assert {one["id"] for one in found["cases"] if not one["passed"]} - {"S13"} == {"S22"}, (
+            failed(found)
+        )
 
     @pytest.mark.usefixtures("listed")
     def test_jspurefix(self, foreign_engines, port, tmp_path, profile):
         """What it fails is named: on a busy machine its store may be a message behind when a session comes back."""
         words = ["node", str(HERE / "jspurefix_acceptor.js"), str(port), str(tmp_path / "peer")]
-        process = started(words, tmp_path, port, {"NODE_PATH": str(foreign_engines / "node_modules")})
-        told = profile(ELSEWHERE.format(base="generic-44", target="VENUE", symbol="XYZ", tick="0.05", lot=10))
+        process = started(
+            words, tmp_path, port, {"NODE_PATH": str(foreign_engines / "node_modules")}
+        )
+        told = profile(
+            ELSEWHERE.format(base="generic-44", target="VENUE", symbol="XYZ", tick="0.05", lot=10)
+        )
         try:
             found = certify(
-                told, Address("127.0.0.1", port), only=["S01", "S02", "S11", "S19", "S24", "S26", *ANYWHERE]
+                told,
+                Address("127.0.0.1", port),
+                only=["S01", "S02", "S11", "S19", "S24", "S26", *ANYWHERE],
             )
         finally:
             process.stdin.close()
@@ -253,5 +306,9 @@ def test_a_case_that_does_not_end_has_failed(tmp_path):
         while True:
             pass
 
-    found = run(Planned("S00", "for ever", "initiator", endless), Bench(load("generic-44"), tmp_path), limit_s=0.2)
+    found = run(
+        Planned("S00", "for ever", "initiator", endless),
+        Bench(load("generic-44"), tmp_path),
+        limit_s=0.2,
+    )
     assert (found.passed, found.detail) == (False, "no end after 0.2 s")

@@ -46,7 +46,9 @@ def test_an_execution_that_is_missing_and_one_that_is_booked_twice_or_invented_a
     trades = {"ann": [("e1", "a", 5), ("e2", "a", 5)], "bob": [("e1", "b", -5)]}
     assert compared(trades, [("ann", "e1"), ("ann", "e2"), ("bob", "e1")]) == (0, 0)
     assert compared(trades, [("ann", "e1"), ("bob", "e1")]) == (1, 0)
-    assert compared(trades, [("ann", "e1"), ("ann", "e2"), ("ann", "e2"), ("bob", "e1"), ("bob", "e7")]) == (0, 2)
+    assert compared(
+        trades, [("ann", "e1"), ("ann", "e2"), ("ann", "e2"), ("bob", "e1"), ("bob", "e7")]
+    ) == (0, 2)
 
 
 def test_the_longest_time_that_nobody_watched_an_order_is_found():
@@ -88,7 +90,10 @@ def test_a_garbled_message_differs_in_one_byte():
 
 def through(word, size):
     """What arrives of five messages."""
-    with socket.create_server(("127.0.0.1", 0)) as target, socket.create_server(("127.0.0.1", 0)) as near:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as target,
+        socket.create_server(("127.0.0.1", 0)) as near,
+    ):
         tell, told = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         proxy, over = Proxy(near, target.getsockname()[1], told, 1), threading.Event()
         thread = threading.Thread(target=proxy.run, args=(over.is_set,))
@@ -120,7 +125,10 @@ def _pending(told):
 
 @pytest.mark.parametrize("word", ["cut", "reset"])
 def test_a_link_that_is_cut_ends_both_connections(word):
-    with socket.create_server(("127.0.0.1", 0)) as target, socket.create_server(("127.0.0.1", 0)) as near:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as target,
+        socket.create_server(("127.0.0.1", 0)) as near,
+    ):
         tell, told = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         proxy, over = Proxy(near, target.getsockname()[1], told, 1), threading.Event()
         thread = threading.Thread(target=proxy.run, args=(over.is_set,))
@@ -170,7 +178,9 @@ def test_a_statement_that_was_rewritten_is_refused_by_name():
 @pytest.mark.release
 @pytest.mark.parametrize("planted", ["books again what it knows", "cancels for nobody who is gone"])
 def test_a_planted_fault_shows(planted):
-    done = subprocess.run([sys.executable, "-c", PLANTED, planted], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", PLANTED, planted], capture_output=True, text=True, check=True
+    )
     said = json.loads(done.stdout)
     assert (said["doubled"] > 0) == planted.startswith("books")
     assert (said["unwatched_s"] > 5) == planted.startswith("cancels")
@@ -178,7 +188,9 @@ def test_a_planted_fault_shows(planted):
 
 @pytest.mark.long
 def test_a_tenth_of_the_matrix_loses_and_doubles_nothing_and_leaves_nothing_unwatched():
-    done = subprocess.run([*COMMAND, "--points", "20", "--seed", "3"], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [*COMMAND, "--points", "20", "--seed", "3"], capture_output=True, text=True, check=False
+    )
     assert done.stdout, done.stderr
     said = json.loads(done.stdout)
     kept = {name: said[name] for name in ("runs", "lost", "doubled", "orphans", "positions_equal")}

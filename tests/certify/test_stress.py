@@ -19,7 +19,9 @@ def stress(seed: int, **words: Any) -> StressTest:
     return StressTest(seed, count().__next__, **words)
 
 
-@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in (1, 2))])
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in (1, 2))]
+)
 def test_no_limit_breaks(seed: int) -> None:
     one = stress(seed)
     tally = one.run(20_000)
@@ -31,9 +33,33 @@ def test_no_limit_breaks(seed: int) -> None:
 @pytest.mark.long
 def test_every_kind_of_refusal_is_met() -> None:
     tally = stress(7).run(60_000)
-    wanted = {"KILLED", "STOPPED", "BAD_QUANTITY", "UNKNOWN_INSTRUMENT", "UNKNOWN_AGENT", "UNKNOWN_PARENT", "HOURS"}
-    wanted |= {"NOT_THE_PARENTS", "DUPLICATE", "DUPLICATE_ID", "ORDER_LOTS", "ORDER_VALUE", "COLLAR", "OWN_CROSS"}
-    wanted |= {"BAD_REFERENCE", "STALE_REFERENCE", "STALE_MARK", "CHILDREN", "POSITION", "GROSS", "MESSAGES"}
+    wanted = {
+        "KILLED",
+        "STOPPED",
+        "BAD_QUANTITY",
+        "UNKNOWN_INSTRUMENT",
+        "UNKNOWN_AGENT",
+        "UNKNOWN_PARENT",
+        "HOURS",
+    }
+    wanted |= {
+        "NOT_THE_PARENTS",
+        "DUPLICATE",
+        "DUPLICATE_ID",
+        "ORDER_LOTS",
+        "ORDER_VALUE",
+        "COLLAR",
+        "OWN_CROSS",
+    }
+    wanted |= {
+        "BAD_REFERENCE",
+        "STALE_REFERENCE",
+        "STALE_MARK",
+        "CHILDREN",
+        "POSITION",
+        "GROSS",
+        "MESSAGES",
+    }
     assert wanted <= set(tally.denials)
     assert tally.alarms["OVERFILL"] > 0
 
@@ -74,7 +100,9 @@ def test_what_is_planted_is_there() -> None:
     for name, step in PLANTS.items():
         wrong = planted(limits, name)
         for mine, true in ((wrong.desk, limits.desk), (wrong.agents["*"], limits.agents["*"])):
-            assert getattr(mine, name, 0) - getattr(true, name, 0) == (step if hasattr(true, name) else 0)
+            assert getattr(mine, name, 0) - getattr(true, name, 0) == (
+                step if hasattr(true, name) else 0
+            )
 
 
 # -- gates that count wrongly -----------------------------------------------------------------------------------------
@@ -123,7 +151,11 @@ class BooksNamesOnce(LimitGate):
     """Takes executions of one name for one, whatever order they are of."""
 
     def _filled(self, order: OpenOrder, report: Report) -> Any:
-        return None if self.executions.order_of(report.account, report.exec_id) else super()._filled(order, report)
+        return (
+            None
+            if self.executions.order_of(report.account, report.exec_id)
+            else super()._filled(order, report)
+        )
 
 
 class TrustsTimes(LimitGate):
@@ -144,7 +176,14 @@ class ForgetsQuotes(LimitGate):
 @pytest.mark.parametrize(
     "wrong",
     [
-        *(ForgetsUntilAcknowledged, FreesWhatIsFilled, TrustsReplaces, BooksTwice, BooksNamesOnce, TrustsTimes),
+        *(
+            ForgetsUntilAcknowledged,
+            FreesWhatIsFilled,
+            TrustsReplaces,
+            BooksTwice,
+            BooksNamesOnce,
+            TrustsTimes,
+        ),
         ForgetsQuotes,
     ],
 )
@@ -183,7 +222,9 @@ def _late_by_one(asked: LimitQuery) -> Denial | None:
 def test_one_child_lot_too_many_is_found() -> None:
     def wrong(*words: Any) -> LimitGate:
         made = LimitGate(*words)
-        made.checks = tuple(_late_by_one if each is checks.check_children else each for each in made.checks)
+        made.checks = tuple(
+            _late_by_one if each is checks.check_children else each for each in made.checks
+        )
         return made
 
     assert stress(1, make=wrong).run(40_000).breaches["CHILDREN"] > 0

@@ -48,13 +48,20 @@ def traded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source = reactive(load("csco-santa-fe"), settle_s=60.0)
     venue = SimulatedExchange({"X": MarketSpec(source, seed=1)}, run="r-", keep=folder / "venue")
     journal = SqlJournal(folder / "week", "test")
-    journal.append([Entry(kinds.SESSION, venue.now_ns, body={"session": 1, "venue": "x", "holder": "t"})])
+    journal.append(
+        [Entry(kinds.SESSION, venue.now_ns, body={"session": 1, "venue": "x", "holder": "t"})]
+    )
     for name, side, lots, price in (("a", 1, 40, None), ("b", -1, 10, None), ("c", 1, 5, 1)):
         tif = Tif.IOC if price is None else Tif.DAY
         command = NewOrder(name, "X", side, lots, price, tif, "ann", "p", venue.now_ns)
         journal.append([entry_out(command)])
         venue.send(command)
-        events = [event for _ in range(9) for event in venue.step(venue.now_ns + S // 10) if isinstance(event, Report)]
+        events = [
+            event
+            for _ in range(9)
+            for event in venue.step(venue.now_ns + S // 10)
+            if isinstance(event, Report)
+        ]
         journal.append([entry_in(event, "p") for event in events])
     venue.login("ann", cancel_on_disconnect=True)
     venue.disconnect("ann")
@@ -63,8 +70,16 @@ def traded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     journal.append([entry_in(event, "p") for event in gone])
     journal.append([Entry(kinds.HEARTBEAT, venue.now_ns, body={"positions": {"ann": {"X": 30}}})])
     alert = {"severity": "critical", "code": "link_down", "text": "gone"}
-    journal.append([Entry(kinds.ALERT, venue.now_ns, body=alert), Entry(kinds.ALERT, venue.now_ns, body=alert)])
-    own = {"command": "own_alert", "body": {"alert": journal.last}, "by": "ann", "reason": "seen", "id": 1}
+    journal.append(
+        [Entry(kinds.ALERT, venue.now_ns, body=alert), Entry(kinds.ALERT, venue.now_ns, body=alert)]
+    )
+    own = {
+        "command": "own_alert",
+        "body": {"alert": journal.last},
+        "by": "ann",
+        "reason": "seen",
+        "id": 1,
+    }
     journal.append([Entry(kinds.OPERATOR, venue.now_ns, body=own)])
     journal.close()
     gate = SqlJournal(folder / "week" / FOLDER, "test")
@@ -84,7 +99,10 @@ def read(
 ) -> tuple[Any, JournalRows]:
     """What the judge reads of copies that somebody changed."""
     copied = Path(shutil.copytree(folder, tmp / "copy", dirs_exist_ok=True))
-    for file, tamper in ((copied / "week" / judge.JOURNAL, journal), (copied / "venue" / ORDERS, venue)):
+    for file, tamper in (
+        (copied / "week" / judge.JOURNAL, journal),
+        (copied / "venue" / ORDERS, venue),
+    ):
         if tamper is not None:
             with closing(sqlite3.connect(file)) as rows:
                 tamper(rows)
@@ -122,7 +140,11 @@ FIRST_TRADE = f"seq = (SELECT min(seq) FROM journal WHERE {TRADES})"
 
 
 def test_an_execution_that_the_journal_lacks_is_lost(traded: Path, tmp_path: Path) -> None:
-    seen = found(*read(traded, tmp_path, lambda rows: rows.execute(f"DELETE FROM journal WHERE {FIRST_TRADE}")))
+    seen = found(
+        *read(
+            traded, tmp_path, lambda rows: rows.execute(f"DELETE FROM journal WHERE {FIRST_TRADE}")
+        )
+    )
     assert seen["lost"] == 1
     assert len(seen["positions"]) == 1
     assert seen["doubled"] == 1  # the heartbeat counts it, and nobody wrote it down
@@ -135,33 +157,50 @@ FROM journal WHERE {FIRST_TRADE}
 """
 
 
-def test_an_execution_that_is_told_again_is_doubled_where_it_says_something_else(traded: Path, tmp_path: Path) -> None:
+def test_an_execution_that_is_told_again_is_doubled_where_it_says_something_else(
+    traded: Path, tmp_path: Path
+) -> None:
     same = AGAIN.format("json_extract(body, '$.cum_qty')")
     assert found(*read(traded, tmp_path, lambda rows: rows.execute(same))) == NOTHING
     seen = found(*read(traded, tmp_path, lambda rows: rows.execute(AGAIN.format(7))))
     assert (seen["doubled"], seen["lost"], seen["positions"]) == (1, 0, [])
 
 
-def test_positions_that_were_booked_otherwise_than_written_are_doubled(traded: Path, tmp_path: Path) -> None:
-    booked = "UPDATE journal SET body = json_set(body, '$.positions.ann.X', 70) WHERE kind = 'heartbeat'"
+def test_positions_that_were_booked_otherwise_than_written_are_doubled(
+    traded: Path, tmp_path: Path
+) -> None:
+    booked = (
+        "UPDATE journal SET body = json_set(body, '$.positions.ann.X', 70) WHERE kind = 'heartbeat'"
+    )
     seen = found(*read(traded, tmp_path, lambda rows: rows.execute(booked)))
     assert (seen["doubled"], seen["lost"]) == (1, 0)
 
 
-def test_an_execution_that_nobody_made_is_doubled_and_moves_positions(traded: Path, tmp_path: Path) -> None:
+def test_an_execution_that_nobody_made_is_doubled_and_moves_positions(
+    traded: Path, tmp_path: Path
+) -> None:
     other = f"UPDATE journal SET body = json_set(body, '$.exec_id', 'r-X:999') WHERE {FIRST_TRADE}"
     seen = found(*read(traded, tmp_path, lambda rows: rows.execute(other)))
-    assert (seen["doubled"], seen["lost"]) == (1, 1)  # its number is another's: positions are as before
+    assert (seen["doubled"], seen["lost"]) == (
+        1,
+        1,
+    )  # its number is another's: positions are as before
     more = f"UPDATE journal SET body = json_set(body, '$.last_qty', json_extract(body, '$.last_qty') + {ONE}) WHERE "
     seen = found(*read(traded, tmp_path, lambda rows: rows.execute(more + FIRST_TRADE)))
     assert len(seen["positions"]) == 1
 
 
-def test_an_order_that_nobody_wrote_down_or_that_never_ended_is_found(traded: Path, tmp_path: Path) -> None:
+def test_an_order_that_nobody_wrote_down_or_that_never_ended_is_found(
+    traded: Path, tmp_path: Path
+) -> None:
     gone = "DELETE FROM journal WHERE kind = 'order_out' AND ord = 'b'"
-    assert found(*read(traded, tmp_path, lambda rows: rows.execute(gone)))["strangers"] == ["b of ann"]
+    assert found(*read(traded, tmp_path, lambda rows: rows.execute(gone)))["strangers"] == [
+        "b of ann"
+    ]
     opened = "DELETE FROM report WHERE exec_type = 'status' AND cl_ord_id = 'c'"
-    assert found(*read(traded, tmp_path, None, lambda rows: rows.execute(opened)))["open"] == ["c of ann"]
+    assert found(*read(traded, tmp_path, None, lambda rows: rows.execute(opened)))["open"] == [
+        "c of ann"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -170,7 +209,10 @@ def test_an_order_that_nobody_wrote_down_or_that_never_ended_is_found(traded: Pa
         ("UPDATE accepted SET lots = 51 WHERE cl_ord_id = 'b'", "above order_lots = 50"),
         ("UPDATE accepted SET price = 3000000 WHERE cl_ord_id = 'c'", "above order_value"),
         ("UPDATE accepted SET lots = 31 WHERE cl_ord_id = 'c'", "above long_lots = 60"),
-        ("UPDATE report SET last_px = last_px * 300 WHERE exec_type = 'trade'", "above gross_value"),
+        (
+            "UPDATE report SET last_px = last_px * 300 WHERE exec_type = 'trade'",
+            "above gross_value",
+        ),
         (
             f"INSERT INTO accepted SELECT {MANY} FROM accepted, (WITH RECURSIVE up(n) AS "
             "(SELECT 1 UNION SELECT n + 1 FROM up WHERE n < 11) SELECT n FROM up) WHERE cl_ord_id = 'c'",
@@ -178,12 +220,16 @@ def test_an_order_that_nobody_wrote_down_or_that_never_ended_is_found(traded: Pa
         ),
     ],
 )
-def test_a_limit_that_was_passed_is_found(traded: Path, tmp_path: Path, change: str, says: str) -> None:
+def test_a_limit_that_was_passed_is_found(
+    traded: Path, tmp_path: Path, change: str, says: str
+) -> None:
     seen = found(*read(traded, tmp_path, None, lambda rows: rows.execute(change)))
     assert any(says in text for text in seen["breaches"]), seen["breaches"]
 
 
-def test_an_order_that_came_while_its_agent_was_killed_is_a_breach(traded: Path, tmp_path: Path) -> None:
+def test_an_order_that_came_while_its_agent_was_killed_is_a_breach(
+    traded: Path, tmp_path: Path
+) -> None:
     record, _ = read(traded, tmp_path)
     terms, ns = Terms(CAPS, CAPS, CAPS, {}), record.orders[1].ns
     assert judge.breaches(record, terms, [(ns, ns + 1)]) == []
@@ -197,7 +243,9 @@ def test_an_order_that_works_while_nobody_watches_is_timed(traded: Path, tmp_pat
     rests = record.orders[-1]
     until = record.ended[rests.serial]
     assert judge.unwatched_ns(record, [(rests.ns + 7, until + S)]) == until - rests.ns - 7
-    assert judge.unwatched_ns(record, [(until + 1, until + S)]) == judge.unwatched_ns(record, []) == 0
+    assert (
+        judge.unwatched_ns(record, [(until + 1, until + S)]) == judge.unwatched_ns(record, []) == 0
+    )
 
 
 def test_an_alert_that_is_nobodys_or_not_told_is_named(traded: Path, tmp_path: Path) -> None:
@@ -206,7 +254,9 @@ def test_an_alert_that_is_nobodys_or_not_told_is_named(traded: Path, tmp_path: P
     first, second = (one["seq"] for one in journal.alerts)
     assert judge.unowned(journal, day, SPAN) == [f"link_down ({first})"]
     assert judge.owners(day) == {"ann": 2}  # and one of the gate
-    assert judge.unowned(journal, {"desks": []}, SPAN) == [f"link_down ({n})" for n in (first, second)]
+    assert judge.unowned(journal, {"desks": []}, SPAN) == [
+        f"link_down ({n})" for n in (first, second)
+    ]
     assert judge.unowned(journal, day, (0, 1)) == []
     assert judge.unowned_after(journal, 0) == [f"link_down ({first})"]
     assert judge.unowned_after(journal, 2**61) == []
@@ -224,13 +274,18 @@ def test_alerts_of_the_gate_are_judged_by_its_own_journal(traded: Path, tmp_path
         desk["alerts"] = [row | {"gate": False} for row in desk["alerts"]]
     assert judge.unowned(gate, day, SPAN, at_gate=True) == ["unwatched (1)", "unwatched (2)"]
     shutil.rmtree(folder / FOLDER)
-    assert judge.unowned(gate, days_of([folder]), SPAN, at_gate=True) == ["unwatched (1)", "unwatched (2)"]
+    assert judge.unowned(gate, days_of([folder]), SPAN, at_gate=True) == [
+        "unwatched (1)",
+        "unwatched (2)",
+    ]
 
 
 def test_a_mail_that_is_not_its_file_is_named(traded: Path, tmp_path: Path) -> None:
     report, file = DayReport(days_of([traded / "week"])), tmp_path / "day-1.html"
     file.write_text(report.html())
-    sent = message("a@b.example", ["c@d.example"], report.subject, report.text(), report.html(), 0.0)
+    sent = message(
+        "a@b.example", ["c@d.example"], report.subject, report.text(), report.html(), 0.0
+    )
     assert judge.other_mail(sent, file) == []
     file.write_text(report.html().replace("link_down", "nothing"))
     assert judge.other_mail(sent, file) == ["the mail of day-1.html is not its file"]

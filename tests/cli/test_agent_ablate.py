@@ -12,7 +12,15 @@ from studies.ablation.figures import curves, differences
 from studies.ablation.trainings import Run, refuse_others, runs_of, train_one
 from studies.ablation.variants import SHIPPED, WHOLE, variants_of, whole_recipe, with_frames
 from studies.commands import agent_ablate
-from studies.commands.agent_ablate import HEADINGS, MARKS, Ablate, ablate, lines, markdown, sentences
+from studies.commands.agent_ablate import (
+    HEADINGS,
+    MARKS,
+    Ablate,
+    ablate,
+    lines,
+    markdown,
+    sentences,
+)
 from tercel.cli import app
 from tercel.core.errors import ConfigError
 from tercel.core.report.tables import spelt_cell
@@ -57,7 +65,11 @@ def file_of(tmp_path, text, name="variants.toml"):
 
 def request(tmp_path, **more):
     (tmp_path / "small.toml").write_text(RECIPE)
-    told = {"config": tmp_path / "small.toml", "preset": None, "variants": file_of(tmp_path, VARIANTS)}
+    told = {
+        "config": tmp_path / "small.toml",
+        "preset": None,
+        "variants": file_of(tmp_path, VARIANTS),
+    }
     told |= {"seeds": "1,2", "frames": None, "episodes": 16, "judged_on": "901", "workers": 1}
     return Ablate(**{**told, "out": tmp_path / "out", "write": None, "as_json": True, **more})
 
@@ -97,14 +109,19 @@ def test_shipped_variants_fit_the_recipe_of_one_market_and_say_what_they_are():
         ("[a]\nsays = 'x'\nset.market.presets = ['cisco']", "variant a.*csco"),
         ("[a]\nsays = 'x'\nset.market.regimes = 'chian'", "variant a: .*chian"),
         ("[a]\nsays = 'x'\nset.reward.against = 'twap_pasive'", "twap_passive"),
-        ("[a]\nsays = 'x'\nset.start.clone = 9\nset.policy.actions = 'residual'", "start.clone with residual"),
+        (
+            "[a]\nsays = 'x'\nset.start.clone = 9\nset.policy.actions = 'residual'",
+            "start.clone with residual",
+        ),
         ("[a]\nsays = 'x'\nset.start.clone = 9\nset.learner.algo = 'dqn'", "cloning with ppo"),
         ("[a]\nsays = 'x'\nset.guards.variants = 9", "keys of market"),
         ("[whole]\nsays = 'x'", "the recipe itself"),
         ("[A]\nsays = 'x'", "small letters"),
     ],
 )
-def test_variants_that_cannot_be_meant_are_refused_before_anything_is_trained(tmp_path, text, words):
+def test_variants_that_cannot_be_meant_are_refused_before_anything_is_trained(
+    tmp_path, text, words
+):
     with pytest.raises(ConfigError, match=words):
         ablate(request(tmp_path, variants=file_of(tmp_path, text, "bad.toml")))
     assert not (tmp_path / "out").exists()
@@ -145,7 +162,10 @@ def test_results_of_a_rule_with_many_parameters_have_a_name_that_a_disk_takes(re
     name, value = many.parameters[0]
     fingerprints = {one.fingerprint("csco") for one in (many, rule(), rule(**{name: value + 1e-9}))}
     assert len(fingerprints) == 2
-    assert all(fingerprint.startswith("score_rule@") and len(fingerprint) <= 100 for fingerprint in fingerprints)
+    assert all(
+        fingerprint.startswith("score_rule@") and len(fingerprint) <= 100
+        for fingerprint in fingerprints
+    )
     assert rule_candidate(recipe).fingerprint("csco").endswith("-level-0")
 
 
@@ -162,7 +182,9 @@ def test_a_variant_that_trains_as_the_recipe_does_shares_its_trainings(recipe, t
 def test_a_training_goes_on_where_it_stopped_and_another_is_refused(recipe, tmp_path):
     run = Run(recipe, 1, tmp_path / "run")
     run.folder.mkdir()
-    (run.folder / "config.json").write_text(json.dumps({"seed": 1, **recipe.model_dump(mode="json")}))
+    (run.folder / "config.json").write_text(
+        json.dumps({"seed": 1, **recipe.model_dump(mode="json")})
+    )
     asks = iter([False, True, True])
     assert not run_training(recipe, run.folder, 1, stop=lambda: next(asks))["done"]
     assert (run.finished, run.frames) == (False, 128)
@@ -172,7 +194,9 @@ def test_a_training_goes_on_where_it_stopped_and_another_is_refused(recipe, tmp_
     assert not (run.folder / "checkpoint").exists()
     straight = tmp_path / "straight"
     run_training(recipe, straight, 1)
-    assert read_card(run.folder / "last" / "card.json") == read_card(straight / "last" / "card.json")
+    assert read_card(run.folder / "last" / "card.json") == read_card(
+        straight / "last" / "card.json"
+    )
     refuse_others([run])
     with pytest.raises(ConfigError, match="seed 1 there, 2 here"):
         refuse_others([Run(recipe, 2, run.folder)])
@@ -200,7 +224,12 @@ def test_variants_are_trained_judged_written_and_gone_on_with(tmp_path, capsys, 
     told = json.loads(capsys.readouterr().out)
     assert [row["name"] for row in told["rows"]] == ["the rule", "whole", "no-rule", "kept"]
     assert (told["variants"], told["compared"], told["before"], told["failed"]) == (2, 2, 3, {})
-    assert (told["episodes"], told["seeds"], told["frames"], told["markets"]) == (16, [1, 2], 256, ["csco"])
+    assert (told["episodes"], told["seeds"], told["frames"], told["markets"]) == (
+        16,
+        [1, 2],
+        256,
+        ["csco"],
+    )
     rule, recipe, bare, kept = told["rows"]
     assert "difference_bps" not in recipe
     assert recipe["cpu_s"] > 0
@@ -220,7 +249,10 @@ def test_variants_are_trained_judged_written_and_gone_on_with(tmp_path, capsys, 
     assert "Not printed yet" not in written
     assert "| no-rule | No rule to start from. |" in written
     assert (tmp_path / "out" / "report.html").read_text().count("<svg") == 2
-    assert {path.name for path in (tmp_path / "out").glob("*.svg")} == {"differences.svg", "curves.svg"}
+    assert {path.name for path in (tmp_path / "out").glob("*.svg")} == {
+        "differences.svg",
+        "curves.svg",
+    }
 
     def never(*_, **__):
         raise AssertionError("trained or judged again")
@@ -238,7 +270,14 @@ def test_variants_are_trained_judged_written_and_gone_on_with(tmp_path, capsys, 
 
 def row_of(name, mean, **more):
     told = {"mean": mean, "ci_low": mean - 1, "ci_high": mean + 1, "p_adjusted": 0.2, "p": 0.1}
-    row = {"name": name, "says": f"{name}.", "is_bps": told, "cvar95_bps": told, "called": "open", "cpu_s": 90.0}
+    row = {
+        "name": name,
+        "says": f"{name}.",
+        "is_bps": told,
+        "cvar95_bps": told,
+        "called": "open",
+        "cpu_s": 90.0,
+    }
     return {**row, "difference_bps": told, "detectable_bps": 1.0, "changes": {}, **more}
 
 
@@ -300,13 +339,22 @@ def test_the_command_hands_on_what_is_typed(monkeypatch, tmp_path):
     monkeypatch.setattr(agent_ablate, "_recipe", noted)
     words = f"agent ablate --only a,b --seeds 4,5 --frames 9 --episodes 8 --out {tmp_path} --json"
     assert CliRunner().invoke(app, words.split()).exit_code == 2
-    assert calls == [Ablate(only="a,b", seeds="4,5", frames=9, episodes=8, out=tmp_path, as_json=True)]
-    assert (calls[0].config, calls[0].preset, calls[0].workers, calls[0].judged_on) == (None, None, None, "901")
+    assert calls == [
+        Ablate(only="a,b", seeds="4,5", frames=9, episodes=8, out=tmp_path, as_json=True)
+    ]
+    assert (calls[0].config, calls[0].preset, calls[0].workers, calls[0].judged_on) == (
+        None,
+        None,
+        None,
+        "901",
+    )
     assert CliRunner().invoke(app, ["agent", "ablate", "--seeds", "-1"]).exit_code == 2
 
 
 def test_an_unknown_variant_ends_with_two(tmp_path):
-    result = CliRunner().invoke(app, ["agent", "ablate", "--only", "lever", "--out", str(tmp_path / "new")])
+    result = CliRunner().invoke(
+        app, ["agent", "ablate", "--only", "lever", "--out", str(tmp_path / "new")]
+    )
     assert result.exit_code == 2
     assert "try 'levers'" in result.output
     assert not (tmp_path / "new").exists()
@@ -314,7 +362,9 @@ def test_an_unknown_variant_ends_with_two(tmp_path):
 
 @pytest.mark.parametrize("only", ["", " , "])
 def test_no_variant_at_all_trains_nothing(tmp_path, only):
-    result = CliRunner().invoke(app, ["agent", "ablate", "--only", only, "--out", str(tmp_path / "new")])
+    result = CliRunner().invoke(
+        app, ["agent", "ablate", "--only", only, "--out", str(tmp_path / "new")]
+    )
     assert result.exit_code == 2
     assert "leave --only out" in result.output
     assert not (tmp_path / "new").exists()

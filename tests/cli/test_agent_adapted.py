@@ -26,7 +26,10 @@ def result(mine: float, specialist: float, half: float) -> Any:
 
 def test_bps_come_first_and_what_is_cheaper_is_less() -> None:
     [line] = adapted(result(2.0, 4.0, 1.0), "mine")
-    assert "costs 2.00 [1.50, 2.50] bps (50.0 [25.0, 75.0] %) less than k1, given as trained in it" in line
+    assert (
+        "costs 2.00 [1.50, 2.50] bps (50.0 [25.0, 75.0] %) less than k1, given as trained in it"
+        in line
+    )
     [line] = adapted(result(6.0, 4.0, 1.0), "mine")
     assert "costs 2.00 [1.50, 2.50] bps (50.0 [25.0, 75.0] %) more than k1" in line
     assert list(rows(result(2.0, 4.0, 1.0))) == [

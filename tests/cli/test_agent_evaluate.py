@@ -23,7 +23,12 @@ from tercel.execution.policies.card import read_card
 from tercel.execution.policies.policy import load_policy, save_policy
 from tercel.execution.policies_packaged import folder_of
 from tercel.execution.registry import resolve_policy
-from tercel.lab.evaluation.pipeline.candidates import Candidate, policies_of, recipes_of, variants_of
+from tercel.lab.evaluation.pipeline.candidates import (
+    Candidate,
+    policies_of,
+    recipes_of,
+    variants_of,
+)
 from tercel.lab.evaluation.pipeline.evaluation_result import EvaluationResult
 from tercel.lab.evaluation.pipeline.leaks import refuse_leaks, seen_by
 from tercel.lab.evaluation.pipeline.terminal import judged_table
@@ -93,8 +98,12 @@ def test_what_makes_no_contest_touches_nothing(
 
 
 @pytest.mark.parametrize("trained", ["2003-01-14 to 2003-01-15", "2003-01-15"])
-def test_a_policy_that_saw_a_judged_day_is_refused(tmp_path: Path, lake: Path, trained: str) -> None:
-    policy = copy_of_the_shipped(tmp_path / "p", trained_on={"symbol": "SIM", "trained on": trained})
+def test_a_policy_that_saw_a_judged_day_is_refused(
+    tmp_path: Path, lake: Path, trained: str
+) -> None:
+    policy = copy_of_the_shipped(
+        tmp_path / "p", trained_on={"symbol": "SIM", "trained on": trained}
+    )
     tape = ("--tape", lake, "--symbol", "SIM", "--out", tmp_path / "out")
     result = tercel("evaluate", policy, "--against", FEW, *tape)
     assert result.exit_code == 2
@@ -107,15 +116,41 @@ def test_a_market_calibrated_on_a_judged_day_has_seen_it(tmp_path: Path, lake: P
     file = tmp_path / "mine.json"
     own.model_copy(update={"card": {**own.card, "days": ["2003-01-15"]}}).save(file)
     policy = copy_of_the_shipped(tmp_path / "p", trained_on={"market": str(file)})
-    result = tercel("evaluate", policy, "--against", FEW, "--tape", lake, "--symbol", "SIM", "--out", tmp_path / "o")
+    result = tercel(
+        "evaluate",
+        policy,
+        "--against",
+        FEW,
+        "--tape",
+        lake,
+        "--symbol",
+        "SIM",
+        "--out",
+        tmp_path / "o",
+    )
     assert result.exit_code == 2
     assert "calibrated" in result.stderr
 
 
 @pytest.mark.long
-def test_days_that_were_seen_are_judged_on_a_persons_word_and_said(tmp_path: Path, lake: Path) -> None:
-    policy = copy_of_the_shipped(tmp_path / "p", trained_on={"symbol": "SIM", "trained on": "2003-01-15"})
-    words = ("evaluate", policy, "--against", FEW, "--tape", lake, "--symbol", "SIM", "--episodes", "4")
+def test_days_that_were_seen_are_judged_on_a_persons_word_and_said(
+    tmp_path: Path, lake: Path
+) -> None:
+    policy = copy_of_the_shipped(
+        tmp_path / "p", trained_on={"symbol": "SIM", "trained on": "2003-01-15"}
+    )
+    words = (
+        "evaluate",
+        policy,
+        "--against",
+        FEW,
+        "--tape",
+        lake,
+        "--symbol",
+        "SIM",
+        "--episodes",
+        "4",
+    )
     refused = tercel(*words, "--out", tmp_path / "o")
     assert refused.exit_code == 2
     assert "--allow-seen-days" in " ".join(refused.stderr.split())
@@ -137,7 +172,9 @@ def test_days_that_were_seen_are_judged_on_a_persons_word_and_said(tmp_path: Pat
 
 def test_training_seeds_of_one_recipe_are_a_row_of_their_own(tmp_path: Path) -> None:
     folders = [copy_of_the_shipped(tmp_path / f"mine-{i}", name="mine", seed=i) for i in (1, 2, 3)]
-    other = copy_of_the_shipped(tmp_path / "other", name="mine", seed=4, trained_on={"market": "ibm"})
+    other = copy_of_the_shipped(
+        tmp_path / "other", name="mine", seed=4, trained_on={"market": "ibm"}
+    )
     [recipe] = recipes_of(policies_of([*map(str, folders), str(other), "default"]))
     assert recipe.key == "mine"
     assert recipe.members == tuple(map(str, folders))
@@ -156,10 +193,14 @@ def test_variants_of_what_a_sweep_found_are_its_trials_as_they_are_by_now(tmp_pa
     for number in ("000", "000-1", "001", "002"):
         (swept / "trials" / number).mkdir(parents=True)
     (swept / "sweep.json").write_text('{"guards": {"variants": 3}}')
-    of_a_trial = policies_of([str(copy_of_the_shipped(swept / "trials" / "001" / "policy", learner={"looks": 11}))])[0]
+    of_a_trial = policies_of(
+        [str(copy_of_the_shipped(swept / "trials" / "001" / "policy", learner={"looks": 11}))]
+    )[0]
     assert variants_of(of_a_trial) == 3 - 1 + 3 + 11 - 1
     run = tmp_path / "run"
-    of_the_best = policies_of([str(copy_of_the_shipped(run / "policy", learner={"looks": 6, "variants": 9}))])[0]
+    of_the_best = policies_of(
+        [str(copy_of_the_shipped(run / "policy", learner={"looks": 6, "variants": 9}))]
+    )[0]
     assert variants_of(of_the_best) == 9
     (run / "config.json").write_text(json.dumps({"guards": {"sweep": str(swept)}}))
     assert variants_of(of_the_best) == 3 - 1 + 3 + 6 - 1
@@ -172,11 +213,27 @@ def test_variants_of_what_a_sweep_found_are_its_trials_as_they_are_by_now(tmp_pa
 @pytest.mark.long
 def test_the_json_of_an_evaluation(tmp_path: Path) -> None:
     seeds = [copy_of_the_shipped(tmp_path / f"mine-{i}", name="mine", seed=i) for i in (1, 2)]
-    words = ("evaluate", "default", *seeds, "--against", FEW, *SMALL.split(), "--market", "amzn-santa-fe")
+    words = (
+        "evaluate",
+        "default",
+        *seeds,
+        "--against",
+        FEW,
+        *SMALL.split(),
+        "--market",
+        "amzn-santa-fe",
+    )
     first = tercel(*words, "--out", tmp_path / "out", "--json")
     assert first.exit_code == 0, first.output
     result = json.loads(first.stdout)
-    assert {"strategies", "best_baseline", "paired_vs_best_baseline", "episodes", "clusters", "market"} <= set(result)
+    assert {
+        "strategies",
+        "best_baseline",
+        "paired_vs_best_baseline",
+        "episodes",
+        "clusters",
+        "market",
+    } <= set(result)
     assert result["evaluation_seeds"] == [901, 902]
     assert (result["episodes"], result["clusters"], result["market"]) == (24, 12, "csco-santa-fe")
     names = {"default", "mine", *map(str, seeds), *FEW.split(",")}
@@ -208,7 +265,11 @@ def test_the_json_of_an_evaluation(tmp_path: Path) -> None:
     # finished cells are not run again, a missing one is, and the figures are the same
     cells = sorted((tmp_path / "out/cells").rglob("*.npz"))
     stamps = {path: path.stat().st_mtime_ns for path in cells}
-    gone = next(path for path in cells if path.parent.name.startswith("vwap_take") and "validation" not in str(path))
+    gone = next(
+        path
+        for path in cells
+        if path.parent.name.startswith("vwap_take") and "validation" not in str(path)
+    )
     gone.unlink()
     again = tercel(*words, "--out", tmp_path / "out", "--json")
     assert json.loads(again.stdout) == result
@@ -225,23 +286,35 @@ def test_the_json_of_an_evaluation(tmp_path: Path) -> None:
     assert {name: row["is_bps"].mean for name, row in other.strategies.items()} == {
         name: cell["is_bps"][name]["mean"] for name in table.strategies
     }
-    gains = {name: cell["paired"][name][other.best_baseline]["mean"] for name in other.paired_vs_best_baseline}
+    gains = {
+        name: cell["paired"][name][other.best_baseline]["mean"]
+        for name in other.paired_vs_best_baseline
+    }
     assert {name: gain.mean for name, gain in other.paired_vs_best_baseline.items()} == gains
     sentences = list(table.sentences())
     assert len(sentences) <= 6, "a verdict for each of two rows"
     pooled = result["claims"]["default"]["primary"]["best written"]["gain"]["mean"]
-    assert [one.split(": ")[0] for one in sentences[:2]] == ["mine, over these markets", "default, over these markets"]
+    assert [one.split(": ")[0] for one in sentences[:2]] == [
+        "mine, over these markets",
+        "default, over these markets",
+    ]
     assert f"{pooled:+.2f}" in sentences[1]
     text = StringIO()
     Console(width=100, file=text).print(table)
     printed = text.getvalue()
-    assert printed.index("csco-santa-fe") < printed.index("amzn-santa-fe") < printed.index("default, over these")
+    assert (
+        printed.index("csco-santa-fe")
+        < printed.index("amzn-santa-fe")
+        < printed.index("default, over these")
+    )
     assert "In amzn-santa-fe</h2>" in page
 
 
 @pytest.mark.long
 def test_an_evaluation_says_its_verdicts(tmp_path: Path) -> None:
-    words = f"evaluate default --against {FEW} {SMALL} --regimes volatile --adaptation --sensitivity"
+    words = (
+        f"evaluate default --against {FEW} {SMALL} --regimes volatile --adaptation --sensitivity"
+    )
     result = tercel(*words.split(), "--trained-for", "thin=ppo", "--out", tmp_path / "out")
     assert result.exit_code == 0, result.output
     page = html.unescape((tmp_path / "out/evaluation.html").read_text())
@@ -265,9 +338,9 @@ def test_an_evaluation_says_its_verdicts(tmp_path: Path) -> None:
     assert set(found["by_regime"]) == {"volatile"}
     assert set(found["sensitivity"]) == {"latency, ms", "fees, bps", "share of volume"}
     fees = found["sensitivity"]["fees, bps"]
-    assert fees["0/1"]["is_bps"]["twap_take"]["mean"] - fees["0/0"]["is_bps"]["twap_take"]["mean"] == pytest.approx(
-        1.0, abs=0.1
-    )
+    assert fees["0/1"]["is_bps"]["twap_take"]["mean"] - fees["0/0"]["is_bps"]["twap_take"][
+        "mean"
+    ] == pytest.approx(1.0, abs=0.1)
     thin = found["adaptation"]["thin"]
     assert thin["specialist"] == "ppo"
     assert np.isfinite(thin["loss_to_specialist"]["default"]["mean"])
@@ -278,12 +351,16 @@ def test_an_evaluation_says_its_verdicts(tmp_path: Path) -> None:
 
 def test_later_days_may_be_judged(tmp_path: Path, lake: Path) -> None:
     """What a policy saw is judged around; only the refusal is looked at here, so that nothing is run."""
-    policy = copy_of_the_shipped(tmp_path / "p", trained_on={"symbol": "SIM", "trained on": "2003-01-14"})
+    policy = copy_of_the_shipped(
+        tmp_path / "p", trained_on={"symbol": "SIM", "trained on": "2003-01-14"}
+    )
     settings = MarketTask(Market(lake=str(lake), symbol="SIM", days=("2003-01-15",), impact="none"))
     [said] = refuse_leaks(policies_of([str(policy)]), [settings])
     assert "2003-01-15" in said
     with pytest.raises(ConfigError, match="2003-01-14"):
-        refuse_leaks(policies_of([str(policy)]), [settings.in_market(days=("2003-01-14", "2003-01-15"))])
+        refuse_leaks(
+            policies_of([str(policy)]), [settings.in_market(days=("2003-01-14", "2003-01-15"))]
+        )
 
 
 @pytest.fixture(scope="module")
@@ -295,19 +372,26 @@ def one_day(tmp_path_factory: pytest.TempPathFactory) -> MarketTask:
 
 
 @pytest.mark.long
-def test_few_judged_orders_are_told_before_the_work_and_few_are_chosen_on(tmp_path: Path, one_day: MarketTask) -> None:
+def test_few_judged_orders_are_told_before_the_work_and_few_are_chosen_on(
+    tmp_path: Path, one_day: MarketTask
+) -> None:
     where = ("--tape", one_day.market.lake, "--symbol", "SIM", "--out", tmp_path / "out")
     result = tercel("evaluate", "ppo", "--against", "twap_take,peg_behind", *where, "--json")
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
-    assert f"{found['episodes']} orders are judged, which tells little" in " ".join(result.stderr.split())
+    assert f"{found['episodes']} orders are judged, which tells little" in " ".join(
+        result.stderr.split()
+    )
     assert found["episodes"] < 10
     assert found["validation"]["episodes"] == 64, "not on a thousand"
 
 
 def test_training_on_one_day_validates_on_as_many_as_are_worth_it(one_day: MarketTask) -> None:
     def episodes(request: int) -> int:
-        told = {"market": {"lake": one_day.market.lake, "symbol": "SIM"}, "validation": {"episodes": request}}
+        told = {
+            "market": {"lake": one_day.market.lake, "symbol": "SIM"},
+            "validation": {"episodes": request},
+        }
         (market,) = markets_of(AgentConfig.model_validate({"name": "mine", **told}))
         return len(market.plan)
 
@@ -317,14 +401,28 @@ def test_training_on_one_day_validates_on_as_many_as_are_worth_it(one_day: Marke
 def trained_in(folder: Path, **card: Any) -> list[Any]:
     """A policy of a market that was calibrated on the day."""
     preset = load("csco-santa-fe")
-    preset = preset.model_copy(update={"symbol": "SIM", "card": {**preset.card, "days": [DAYS[0]], **card}})
+    preset = preset.model_copy(
+        update={"symbol": "SIM", "card": {**preset.card, "days": [DAYS[0]], **card}}
+    )
     preset.save(folder / "morning.json")
-    return policies_of([str(copy_of_the_shipped(folder / "p", trained_on={"market": str(folder / "morning.json")}))])
+    return policies_of(
+        [
+            str(
+                copy_of_the_shipped(
+                    folder / "p", trained_on={"market": str(folder / "morning.json")}
+                )
+            )
+        ]
+    )
 
 
-def test_hours_of_the_judged_day_that_a_market_was_calibrated_on_are_told(tmp_path: Path, one_day: MarketTask) -> None:
+def test_hours_of_the_judged_day_that_a_market_was_calibrated_on_are_told(
+    tmp_path: Path, one_day: MarketTask
+) -> None:
     [said] = refuse_leaks(trained_in(tmp_path, from_s=0.0, to_s=9000.0), [one_day])
-    assert said.startswith("Leaks: no policy learned from the judged hours (SIM, 2003-01-13 12:10 to 13:30), but from")
+    assert said.startswith(
+        "Leaks: no policy learned from the judged hours (SIM, 2003-01-13 12:10 to 13:30), but from"
+    )
     assert said.endswith("a market calibrated on 2003-01-13, up to 12:00.")
 
 
@@ -333,23 +431,31 @@ def test_a_market_calibrated_on_judged_hours_is_refused(
     tmp_path: Path, one_day: MarketTask, card: dict[str, Any]
 ) -> None:
     """A preset of a long session ends before two thirds of that; the judged session may be shorter."""
-    with pytest.raises(ConfigError, match=r"judged hours that no policy learned from.*12:10 to 13:30"):
+    with pytest.raises(
+        ConfigError, match=r"judged hours that no policy learned from.*12:10 to 13:30"
+    ):
         refuse_leaks(trained_in(tmp_path, **card), [one_day])
 
 
 def test_what_a_run_on_the_day_trained_on_is_told(tmp_path: Path, one_day: MarketTask) -> None:
     told = {"symbol": "SIM", "trained on": f"{DAYS[0]}, first two thirds"}
-    [said] = refuse_leaks(policies_of([str(copy_of_the_shipped(tmp_path / "p", trained_on=told))]), [one_day])
+    [said] = refuse_leaks(
+        policies_of([str(copy_of_the_shipped(tmp_path / "p", trained_on=told))]), [one_day]
+    )
     assert said.endswith(f"was trained on {DAYS[0]}, first two thirds, up to 12:10.")
 
 
 def test_a_market_that_nobody_knows_is_told(tmp_path: Path, one_day: MarketTask) -> None:
-    [policy] = policies_of([str(copy_of_the_shipped(tmp_path / "p", trained_on={"market": "/gone/mine.json"}))])
+    [policy] = policies_of(
+        [str(copy_of_the_shipped(tmp_path / "p", trained_on={"market": "/gone/mine.json"}))]
+    )
     [said] = refuse_leaks([policy], [one_day])
     assert said.endswith(f"What {policy.key} learned from is not known.")
 
 
-def test_days_of_a_forecaster_are_as_seen_as_those_of_a_policy(tmp_path: Path, one_day: MarketTask) -> None:
+def test_days_of_a_forecaster_are_as_seen_as_those_of_a_policy(
+    tmp_path: Path, one_day: MarketTask
+) -> None:
     """Of a rule and of a policy that listen to it; who does not listen has seen nothing."""
     days = {"SIM": {"days": [DAYS[0], "2003-01-14"], "samples": 1}}
     save(tmp_path / "heard", replace(spread_alone(), card={"symbols": days}))
@@ -375,19 +481,35 @@ def test_days_of_a_forecaster_are_as_seen_as_those_of_a_policy(tmp_path: Path, o
 
 @pytest.mark.long
 def test_on_tape_windows_of_later_days_are_judged(tmp_path: Path, lake: Path) -> None:
-    words = ("evaluate", "ppo", "--against", FEW, "--tape", lake, "--symbol", "SIM", "--out", tmp_path / "out")
+    words = (
+        "evaluate",
+        "ppo",
+        "--against",
+        FEW,
+        "--tape",
+        lake,
+        "--symbol",
+        "SIM",
+        "--out",
+        tmp_path / "out",
+    )
     result = tercel(*words, "--json")
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
     assert found["market"] == "SIM replay"
-    assert any("no policy learned from the judged days (SIM, 2003-01-15)" in line for line in found["checks"])
+    assert any(
+        "no policy learned from the judged days (SIM, 2003-01-15)" in line
+        for line in found["checks"]
+    )
     assert found["strategies"]["ppo"]["impact_bps"] is not None
 
 
 @pytest.mark.long
 def test_the_big_table_goes_between_its_marks(tmp_path: Path) -> None:
     page = tmp_path / "agents.md"
-    page.write_text("before\n<!-- table: tercel agent table -->\nyesterday\n<!-- end of table -->\nafter\n")
+    page.write_text(
+        "before\n<!-- table: tercel agent table -->\nyesterday\n<!-- end of table -->\nafter\n"
+    )
     words = f"table ppo --against {FEW} --market csco-santa-fe --regimes thin --episodes 16 --write {page}"
     result = tercel(*words.split(), "--out", tmp_path / "out", "--json")
     assert result.exit_code == 0, result.output
@@ -411,13 +533,26 @@ def test_a_policy_is_taken_apart_on_the_same_episodes(tmp_path: Path) -> None:
     assert ran.exit_code == 0, ran.output
     assert "Taken apart" in (tmp_path / "evaluation.html").read_text()
     found = json.loads(ran.stdout)
-    apart, costs = found["apart"], {name: row["is_bps"]["mean"] for name, row in found["strategies"].items()}
+    apart, costs = (
+        found["apart"],
+        {name: row["is_bps"]["mean"] for name, row in found["strategies"].items()},
+    )
     assert list(apart) == ["network", "forecast", "guard", "clock", "learned"]
     for part in apart:
         assert set(apart[part]) == {"mean", "ci_low", "ci_high"}
-    plain = tercel("evaluate", "--against", "guarded+flow,twap_take", *SMALL.split(), "--out", tmp_path, "--json")
+    plain = tercel(
+        "evaluate",
+        "--against",
+        "guarded+flow,twap_take",
+        *SMALL.split(),
+        "--out",
+        tmp_path,
+        "--json",
+    )
     assert json.loads(plain.stdout)["apart"] is None
-    costs |= {name: row["is_bps"]["mean"] for name, row in json.loads(plain.stdout)["strategies"].items()}
+    costs |= {
+        name: row["is_bps"]["mean"] for name, row in json.loads(plain.stdout)["strategies"].items()
+    }
     # without its network the shipped agent is the written rule that listens, without its forecast too that rule alone
     for part, rule in (("network", "guarded+flow"), ("learned", "guarded")):
         assert apart[part]["mean"] == pytest.approx(costs[rule] - costs["default-1"], abs=1e-9)
@@ -432,7 +567,16 @@ def test_one_row_is_taken_apart(tmp_path: Path, words: str) -> None:
 
 @pytest.mark.long
 def test_a_written_strategy_is_taken_apart(tmp_path: Path) -> None:
-    ran = tercel("evaluate", "--against", "guarded+events", "--apart", "--json", *SMALL.split(), "--out", tmp_path)
+    ran = tercel(
+        "evaluate",
+        "--against",
+        "guarded+events",
+        "--apart",
+        "--json",
+        *SMALL.split(),
+        "--out",
+        tmp_path,
+    )
     assert ran.exit_code == 0, ran.output
     apart = json.loads(ran.stdout)["apart"]
     assert {part for part, saves in apart.items() if saves is not None} == {"guard", "clock"}

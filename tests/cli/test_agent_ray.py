@@ -24,7 +24,14 @@ SMALL = {
     "name": "small",
     "market": {"worlds": 2},
     "task": {"horizon_s": 240, "decision_s": 60},
-    "learner": {"frames": 4_096, "markets": 8, "shards": 2, "steps": 16, "minibatch": 64, "distribution": "gaussian"},
+    "learner": {
+        "frames": 4_096,
+        "markets": 8,
+        "shards": 2,
+        "steps": 16,
+        "minibatch": 64,
+        "distribution": "gaussian",
+    },
     "policy": {"hidden": [8]},
     "validation": {"episodes": 8, "every": 1 << 30},
 }
@@ -47,7 +54,9 @@ def test_a_driver_killed_in_training_goes_on_to_the_same_policy(tmp_path):
     on_ray = ["--ray", "local", "--workers", "2"]
     environment = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0"}
     begun = [*command, str(tmp_path / "small.toml"), "--out", str(folder), *on_ray]
-    with subprocess.Popen(begun, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as driver:
+    with subprocess.Popen(
+        begun, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as driver:
 
         def kept() -> bool:
             assert driver.poll() is None, "the training ended before its first checkpoint"
@@ -58,12 +67,18 @@ def test_a_driver_killed_in_training_goes_on_to_the_same_policy(tmp_path):
     killed_at = load_checkpoint(folder / "checkpoint")["frames"]
     assert 0 < killed_at < SMALL["learner"]["frames"]
     done = subprocess.run(
-        [*command, "--resume", str(folder), *on_ray, "--json"], env=environment, capture_output=True, check=False
+        [*command, "--resume", str(folder), *on_ray, "--json"],
+        env=environment,
+        capture_output=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr.decode()
     straight, resumed = (load_checkpoint(f / "checkpoint") for f in (tmp_path / "here", folder))
     assert np.array_equal(straight["params"], resumed["params"])
-    plain = [{k: v for k, v in row.items() if k != "seconds"} for row in read_metrics(folder / "metrics.csv")]
+    plain = [
+        {k: v for k, v in row.items() if k != "seconds"}
+        for row in read_metrics(folder / "metrics.csv")
+    ]
     assert [row["frames"] for row in plain] == [128.0 * (i + 1) for i in range(32)]
 
 
@@ -77,7 +92,10 @@ def test_what_cannot_go_on_a_cluster_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="ray start"):
         train(Train(**told, out=tmp_path / "c", ray="127.0.0.1:1"))
     assert not (tmp_path / "c").exists()
-    for words, more, workers in (("1 to 2 workers", {"shards": 2}, 3), ("divisor of 8", {"shards": 3}, None)):
+    for words, more, workers in (
+        ("1 to 2 workers", {"shards": 2}, 3),
+        ("divisor of 8", {"shards": 3}, None),
+    ):
         told = parse({**SMALL, "learner": {**SMALL["learner"], **more}}, "test")
         with pytest.raises(ConfigError, match=words):
             with_shards(told, workers)
@@ -88,7 +106,10 @@ def test_what_cannot_go_on_a_cluster_is_refused(tmp_path):
     ("algo", "more"),
     [
         ("sb3_ppo", {"n_steps": 16, "batch_size": 64}),
-        ("sb3_recurrent_ppo", {"n_steps": 16, "batch_size": 64, "network": {"net_arch": [8], "lstm_hidden_size": 8}}),
+        (
+            "sb3_recurrent_ppo",
+            {"n_steps": 16, "batch_size": 64, "network": {"net_arch": [8], "lstm_hidden_size": 8}},
+        ),
         ("sb3_qrdqn", {"learning_starts": 64, "batch_size": 32, "train_freq": 8}),
     ],
 )

@@ -51,7 +51,9 @@ def evaluation(path: Path, low: float, weights: str, **paired: float) -> Path:
     data = {
         "best_baseline": "peg_behind",
         "paired_vs_best_baseline": {"mine": interval},
-        "paired": {"mine": {"peg_behind": interval, **{k.replace("_at_", "@"): v for k, v in more.items()}}},
+        "paired": {
+            "mine": {"peg_behind": interval, **{k.replace("_at_", "@"): v for k, v in more.items()}}
+        },
         "policies": {"mine": {"weights_sha256": weights}},
     }
     path.write_text(json.dumps(data))
@@ -63,13 +65,19 @@ def test_list_knows_packaged_registered_and_trained(home: Path) -> None:
     (home / "runs" / "agents" / "b-1").mkdir()
     told("register", "ppo", "--name", "csco")
     found = told("list")
-    assert {row["policy"] for row in found["packaged"]} >= {"ppo-csco-santa-fe", "dqn-csco-santa-fe"}
+    assert {row["policy"] for row in found["packaged"]} >= {
+        "ppo-csco-santa-fe",
+        "dqn-csco-santa-fe",
+    }
     assert [row["alias"] for row in found["packaged"]].count("default") == 1
     assert [row["policy"] for row in found["registry"]["versions"]] == ["csco@1"]
     assert [row["policy"] for row in found["runs"]] == ["runs/agents/a-1", "runs/agents/b-1"]
     assert "--resume" in found["runs"][1]["fault"]
     printed = tercel("list").stdout
-    assert {row["measured"] for row in found["packaged"]} == {"judged, csco", "judged, csco-santa-fe"}
+    assert {row["measured"] for row in found["packaged"]} == {
+        "judged, csco",
+        "judged, csco-santa-fe",
+    }
     assert all(word in printed for word in ("measured", "judged, csco-santa-fe"))
     assert all(name in printed for name in ("csco@1", "runs/agents/a-1", "ppo-csco-santa-fe"))
 
@@ -79,22 +87,39 @@ def test_list_says_where_and_how_a_cost_was_measured() -> None:
     assert card.measured == "-"
     looked = replace(card, scores={"validation": {"is_bps": 9.0}})
     assert looked.measured == "validation, csco ibm"
-    judged = replace(looked, scores={**looked.scores, "is_bps": {"mean": 8.0}, "by_market": {"ibm": {}, "csco": {}}})
+    judged = replace(
+        looked,
+        scores={**looked.scores, "is_bps": {"mean": 8.0}, "by_market": {"ibm": {}, "csco": {}}},
+    )
     assert judged.measured == "judged, ibm"
 
 
 def test_show_tells_what_the_card_says() -> None:
     found = told("show", "ppo")
-    assert (len(found["observes"]), found["actions"], found["observation_fits"]) == (40, "placement", True)
+    assert (len(found["observes"]), found["actions"], found["observation_fits"]) == (
+        40,
+        "placement",
+        True,
+    )
     assert found["scores"]["is_bps"]["ci_low"] < found["scores"]["is_bps"]["mean"]
     printed = tercel("show", "ppo").stdout
-    for part in (found["observation_hash"], found["weights_sha256"], "placement", "csco-santa-fe", "limits of use"):
+    for part in (
+        found["observation_hash"],
+        found["weights_sha256"],
+        "placement",
+        "csco-santa-fe",
+        "limits of use",
+    ):
         assert part in printed
 
 
 def test_an_observation_fits_the_version_that_made_it() -> None:
     found = told("show", "default")
-    assert (found["observation"], found["observation_fits"], len(found["observes"])) == ("v3", True, 50)
+    assert (found["observation"], found["observation_fits"], len(found["observes"])) == (
+        "v3",
+        True,
+        50,
+    )
 
 
 @pytest.mark.parametrize("name", ["x", "x.zip"])
@@ -116,7 +141,9 @@ def test_exported_files_are_the_policy(home: Path, name: str) -> None:
 
 
 def test_export_agrees_with_onnx_runtime() -> None:
-    pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed: pip install 'tercel[learn]'")
+    pytest.importorskip(
+        "onnxruntime", reason="ONNX Runtime is not installed: pip install 'tercel[learn]'"
+    )
     found = told("export", "ppo", "--out", "x")
     assert found["onnxruntime_difference"] < 1e-4
     assert found["same_action_share"] == 1.0
@@ -168,7 +195,10 @@ def test_promotion_wants_evidence_or_a_reason(home: Path) -> None:
     assert (made["alias"], made["number"], made["before"]) == ("champion", 1, 0)
     assert "over peg_behind" in made["why"]
     assert told("show", "csco@champion")["weights_sha256"] == mine
-    assert told("promote", "csco@1", "--to", "challenger", "--reason", "a rehearsal")["why"] == "a rehearsal"
+    assert (
+        told("promote", "csco@1", "--to", "challenger", "--reason", "a rehearsal")["why"]
+        == "a rehearsal"
+    )
 
 
 def test_a_challenger_must_beat_the_champion_beside_it(home: Path) -> None:
@@ -176,7 +206,9 @@ def test_a_challenger_must_beat_the_champion_beside_it(home: Path) -> None:
     told("promote", "csco@1", "--to", "champion", "--reason", "the first")
     mine = told("register", "dqn", "--name", "csco")["weights_sha256"]
     worse = evaluation(home / "e.json", 0.5, mine, csco_at_champion=-1.0)
-    assert "over csco@champion" in refused("promote", "csco@2", "--to", "champion", "--evidence", worse)
+    assert "over csco@champion" in refused(
+        "promote", "csco@2", "--to", "champion", "--evidence", worse
+    )
     better = evaluation(home / "e.json", 0.5, mine, csco_at_champion=0.1)
     assert len(told("promote", "csco@2", "--to", "champion", "--evidence", better)["evidence"]) == 2
 
@@ -190,8 +222,14 @@ def test_a_challenger_must_beat_the_champion_beside_it(home: Path) -> None:
         (("register", "ppo", "--name", "a/b"), "a name of letters"),
         (("promote", "csco", "--to", "champion", "--reason", "x"), "NAME@VERSION"),
         (("promote", "csco@1", "--to", "king", "--reason", "x"), "challenger"),
-        (("promote", "csco@1", "--to", "champion", "--evidence", "none.json"), "none is registered"),
-        (("list", "--registry", "mlflow+nonsense://x"), "[mlflow]" if find_spec("mlflow") is None else "MLflow at"),
+        (
+            ("promote", "csco@1", "--to", "champion", "--evidence", "none.json"),
+            "none is registered",
+        ),
+        (
+            ("list", "--registry", "mlflow+nonsense://x"),
+            "[mlflow]" if find_spec("mlflow") is None else "MLflow at",
+        ),
     ],
 )
 def test_refusals(home: Path, words: tuple[str, ...], said: str) -> None:
@@ -205,7 +243,11 @@ def test_refusals(home: Path, words: tuple[str, ...], said: str) -> None:
 def test_damaged_cards(home: Path, card: str) -> None:
     folder = small_policy(home / "runs" / "agents" / "p")
     (folder / "card.json").write_text(card)
-    for words in (("show", folder), ("export", folder, "--out", "x"), ("register", folder, "--name", "n")):
+    for words in (
+        ("show", folder),
+        ("export", folder, "--out", "x"),
+        ("register", folder, "--name", "n"),
+    ):
         assert "a card" in refused(*words)
     assert "a card" in told("list")["runs"][0]["fault"]
 
@@ -227,7 +269,9 @@ def test_damaged_cards(home: Path, card: str) -> None:
         ("version", 1, "version"),
     ],
 )
-def test_cards_with_fields_of_another_type(home: Path, name: str, value: object, field: str) -> None:
+def test_cards_with_fields_of_another_type(
+    home: Path, name: str, value: object, field: str
+) -> None:
     folder = small_policy(home / "p")
     card = json.loads((folder / "card.json").read_text())
     (folder / "card.json").write_text(json.dumps({**card, name: value}))

@@ -37,7 +37,14 @@ def asked(tmp_path, **more):
     path = tmp_path / "small.toml"
     if not path.exists():
         path.write_text(TOLD)
-    told = {"config": path, "trials": None, "timeout": None, "storage": "", "seed": 1, "out": tmp_path / "out"}
+    told = {
+        "config": path,
+        "trials": None,
+        "timeout": None,
+        "storage": "",
+        "seed": 1,
+        "out": tmp_path / "out",
+    }
     return SweepRequest(**{**told, "resume": False, "as_json": True, **more})
 
 
@@ -52,14 +59,20 @@ def test_a_sweep_counts_its_variants_and_goes_on(tmp_path, capsys):
     told = json.loads(capsys.readouterr().out)
     assert told["trials"] == told["complete"] + told["cut_short"] + told["failed"] == 5
     assert told["variants"] == 4 - 1 + 5
-    assert set(told["best"]["settings"]) == {"learner.learning_rate", "learner.epochs", "policy.hidden"}
+    assert set(told["best"]["settings"]) == {
+        "learner.learning_rate",
+        "learner.epochs",
+        "policy.hidden",
+    }
     best = read_config(tmp_path / "out" / "best.toml")
     assert best.guards.variants == variants_tried(best) == 8
     (tmp_path / "out" / "trials" / "005").mkdir()
     assert variants_tried(best) == 9, "the sweep went on"
     assert best.learner.frames == 512
     assert list(best.policy.hidden) == told["best"]["settings"]["policy.hidden"]
-    assert best.learner.settings["learning_rate"] == told["best"]["settings"]["learner.learning_rate"]
+    assert (
+        best.learner.settings["learning_rate"] == told["best"]["settings"]["learner.learning_rate"]
+    )
     assert not best.sweep.ranges
     page = (tmp_path / "out" / "report.html").read_text()
     assert page.count("<svg") >= 2
@@ -108,7 +121,10 @@ def test_ranges_are_read_dotted_or_in_tables():
 def test_a_configuration_survives_being_written():
     config = parse(tomllib.loads(TOLD), "test")
     plain = overlaid(config, {"learner.epochs": 2, "policy.levers": {"take": 0.5}}, budget=False)
-    assert parse(tomllib.loads(to_toml(plain.model_dump(mode="json", exclude_unset=True))), "again") == plain
+    assert (
+        parse(tomllib.loads(to_toml(plain.model_dump(mode="json", exclude_unset=True))), "again")
+        == plain
+    )
     assert plain.learner.frames == 512
     assert overlaid(config, {}).learner.frames == 256
 

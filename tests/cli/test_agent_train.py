@@ -19,7 +19,14 @@ from tercel.execution.policies.kept import kept as in_words
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.strategies import build
 from tercel.lab.evaluation.metrics import read_metrics
-from tercel.lab.learning.agent.config import AgentConfig, middle, parse, preset_file, preset_names, read_config
+from tercel.lab.learning.agent.config import (
+    AgentConfig,
+    middle,
+    parse,
+    preset_file,
+    preset_names,
+    read_config,
+)
 from tercel.lab.learning.agent.env import env_of
 from tercel.lab.learning.agent.learner import learner_settings, refuse_settings, risk_of, with_algo
 from tercel.lab.learning.agent.market import markets_of
@@ -39,7 +46,13 @@ SMALL = {
         "latency_ms": [0, 20],
         "grow_frames": 256,
     },
-    "learner": {"frames": 512, "markets": 8, "steps": 16, "minibatch": 64, "distribution": "gaussian"},
+    "learner": {
+        "frames": 512,
+        "markets": 8,
+        "steps": 16,
+        "minibatch": 64,
+        "distribution": "gaussian",
+    },
     "policy": {"hidden": [8], "stack": 2},
     "validation": {"episodes": 8, "every": 128},
 }
@@ -75,11 +88,20 @@ def test_shipped_presets_are_read_and_their_learners_take_them(name):
         ({"learner": "ppo"}, "learner: a table"),
         ({"market": {"preset": ["csco"]}}, "try 'presets'"),
         ({"market": {"presets": []}}, "at least one market"),
-        ({"market": {"presets": ["csco", "ibm"], "weights": [1]}}, "a weight for each of the 2 presets, not 1"),
+        (
+            {"market": {"presets": ["csco", "ibm"], "weights": [1]}},
+            "a weight for each of the 2 presets, not 1",
+        ),
         ({"market": {"presets": ["csco"], "weights": [0]}}, "greater than 0"),
         ({"market": {"regimes": ["chain", "chain"]}}, "differ from each other"),
-        ({"market": {"regimes": ["", "chain"], "regime_weights": [1]}}, "each of the 2 regimes, not 1"),
-        ({"market": {"regimes": ["", "chain"], "regime_stakes": [1, 1, 1]}}, "each of the 2 regimes, not 3"),
+        (
+            {"market": {"regimes": ["", "chain"], "regime_weights": [1]}},
+            "each of the 2 regimes, not 1",
+        ),
+        (
+            {"market": {"regimes": ["", "chain"], "regime_stakes": [1, 1, 1]}},
+            "each of the 2 regimes, not 3",
+        ),
         ({"market": {"lake": "x"}}, "lake and symbol together"),
         ({"market": {"train_days": ["2003-01-14"], "judge_days": ["2003-01-14"]}}, "2003-01-14"),
         ({"task": {"share": [0.3, 0.1]}}, "lowest, highest"),
@@ -135,7 +157,8 @@ def test_a_setting_outside_its_range_is_refused_with_its_key_and_file(algo, key,
 
 
 @pytest.mark.parametrize(
-    "told", [{"lam": 7}, {"lam": float("nan")}, {"entropy": -0.1}, {"clip": 0}, {"start": [float("inf")]}]
+    "told",
+    [{"lam": 7}, {"lam": float("nan")}, {"entropy": -0.1}, {"clip": 0}, {"start": [float("inf")]}],
 )
 def test_a_training_with_such_a_setting_leaves_no_folder(tmp_path, told):
     key, value = next(iter(told.items()))
@@ -236,7 +259,9 @@ def test_a_risk_averse_training_keeps_by_its_own_objective():
     assert one["gain"] == other["gain"] == one["merit"]
     costs = averse.rule_costs[0], plain._costs(markets[0], build("twap_take"))
     rule, mine = (shortfall(c) / 1e4 * c.arrival_mid2 / 2 for c in costs)
-    assert other["merit"] == pytest.approx(risk_of(config).value(rule) - risk_of(config).value(mine))
+    assert other["merit"] == pytest.approx(
+        risk_of(config).value(rule) - risk_of(config).value(mine)
+    )
 
 
 def test_markets_weigh_in_the_merit_as_in_the_slots():
@@ -244,7 +269,9 @@ def test_markets_weigh_in_the_merit_as_in_the_slots():
     config = small(market={**told, "regimes": ["", "thin"], "regime_weights": [3, 1]})
     assert config.market.shares == (6.0, 2.0, 3.0, 1.0)
     markets = markets_of(config)
-    even, weighed = (Validator(markets, rule_of(config), shares=shares) for shares in ((), config.market.shares))
+    even, weighed = (
+        Validator(markets, rule_of(config), shares=shares) for shares in ((), config.market.shares)
+    )
     one, other = (v.check(build("twap_take"), 0) for v in (even, weighed))
     gains = [one[f"gain_{market.label}"] for market in markets]
     assert one["merit"] == one["gain"] == other["gain"] == pytest.approx(np.mean(gains))
@@ -254,7 +281,9 @@ def test_markets_weigh_in_the_merit_as_in_the_slots():
 def test_a_cost_counts_as_much_as_its_regime_has_at_stake():
     told = {"presets": ["csco-santa-fe"], "worlds": 2, "regimes": ["", "thin"]}
     chosen = {"policy": {"actions": "placement"}, "learner": {"markets": 8}}
-    plain, staked = (small(market={**told, **more}, **chosen) for more in ({}, {"regime_stakes": [1, 0.25]}))
+    plain, staked = (
+        small(market={**told, **more}, **chosen) for more in ({}, {"regime_stakes": [1, 0.25]})
+    )
     rewards = []
     for config in (plain, staked):
         env = env_of(config, markets_of(config))
@@ -294,7 +323,9 @@ def test_a_run_leaves_everything_behind(whole):
     assert card.scores["validation"]["gain"] == result["best"]["gain"] >= 0.0
     for kept in ("policy", "last"):
         told = read_card(folder / kept / "card.json").learner
-        assert (told["looks"], told["variants"]) == (result["looks"], result["variants"]), "all looks, not those before"
+        assert (told["looks"], told["variants"]) == (result["looks"], result["variants"]), (
+            "all looks, not those before"
+        )
     policy_strategy(folder / "policy").decide(random_views(10, 1))
 
 
@@ -356,13 +387,20 @@ def test_a_stopped_run_goes_on_to_the_same_policy(whole, tmp_path):
     one, other = (load_checkpoint(folder / "checkpoint") for folder in (whole[0], tmp_path))
     np.testing.assert_array_equal(one["params"], other["params"])
     assert rest["best"] == whole[1]["best"]
-    weights = [read_card(folder / "policy" / "card.json").weights_sha256 for folder in (whole[0], tmp_path)]
+    weights = [
+        read_card(folder / "policy" / "card.json").weights_sha256 for folder in (whole[0], tmp_path)
+    ]
     assert weights[0] == weights[1]
 
 
 def test_cloning_several_markets_and_paired_rewards_run(tmp_path):
     config = small(
-        market={"presets": ["csco", "csco-santa-fe"], "weights": [1, 2], "worlds": 2, "regimes": ["", "chain"]},
+        market={
+            "presets": ["csco", "csco-santa-fe"],
+            "weights": [1, 2],
+            "worlds": 2,
+            "regimes": ["", "chain"],
+        },
         policy={"actions": "placement", "hidden": [8]},
         learner={"frames": 256, "markets": 8, "steps": 16, "minibatch": 64},
         reward={"against": "peg_behind", "unit": "spread"},
@@ -371,20 +409,27 @@ def test_cloning_several_markets_and_paired_rewards_run(tmp_path):
     result = run_training(config, tmp_path, 1)
     assert result["trained_on"]["markets"] == ["csco", "csco-santa-fe"]
     assert {"gain_csco plain", "gain_csco-santa-fe chain"} <= set(result["best"])
-    assert read_card(tmp_path / "policy" / "card.json").limits["markets"] == ["csco", "csco-santa-fe"]
+    assert read_card(tmp_path / "policy" / "card.json").limits["markets"] == [
+        "csco",
+        "csco-santa-fe",
+    ]
 
 
 def test_the_command_trains_and_tells(tmp_path):
     path, out = tmp_path / "c.toml", tmp_path / "out"
     path.write_text(SIZED)
-    done = CliRunner().invoke(app, ["agent", "train", str(path), "--seed", "3", "--out", str(out), "--json"])
+    done = CliRunner().invoke(
+        app, ["agent", "train", str(path), "--seed", "3", "--out", str(out), "--json"]
+    )
     assert done.exit_code == 0, done.output
     told = json.loads(done.stdout)
     assert told["folder"] == str(out)
     assert (out / "report.html").read_text().count("<svg") == 4
     again = CliRunner().invoke(app, ["agent", "train", str(path), "--seed", "2", "--out", str(out)])
     assert again.exit_code == 2
-    assert CliRunner().invoke(app, ["agent", "train", "--resume", str(out), "--json"]).exit_code == 0, "its own seed"
+    assert (
+        CliRunner().invoke(app, ["agent", "train", "--resume", str(out), "--json"]).exit_code == 0
+    ), "its own seed"
     other = CliRunner().invoke(app, ["agent", "train", "--resume", str(out), "--seed", "1"])
     assert other.exit_code == 2
 
@@ -403,7 +448,10 @@ def test_orders_that_make_no_sense_leave_nothing(tmp_path, monkeypatch, argument
     monkeypatch.chdir(tmp_path)
     from pathlib import Path
 
-    paths = {key: Path(value) if key in ("config", "resume") else value for key, value in arguments.items()}
+    paths = {
+        key: Path(value) if key in ("config", "resume") else value
+        for key, value in arguments.items()
+    }
     with pytest.raises(ConfigError):
         train(Train(**paths, as_json=True))
     assert not list(tmp_path.iterdir())
@@ -428,12 +476,17 @@ def test_a_refused_training_gives_its_folder_back_and_one_begun_does_not(tmp_pat
     assert (out / "config.json").read_text() == "{}"
 
 
-def test_a_second_training_in_the_same_folder_is_refused_while_the_first_goes_on(tmp_path, monkeypatch):
+def test_a_second_training_in_the_same_folder_is_refused_while_the_first_goes_on(
+    tmp_path, monkeypatch
+):
     path, out, codes = tmp_path / "c.toml", tmp_path / "out", []
     path.write_text(SIZED)
 
     def second(*_, **__):
-        for words in (["agent", "train", str(path), "--out", str(out)], ["agent", "train", "--resume", str(out)]):
+        for words in (
+            ["agent", "train", str(path), "--out", str(out)],
+            ["agent", "train", "--resume", str(out)],
+        ):
             done = CliRunner().invoke(app, words)
             codes.append(done.exit_code)
             assert "one training at a time" in done.stderr

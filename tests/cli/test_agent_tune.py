@@ -24,7 +24,9 @@ def test_bad_input_is_named_before_anything_is_done(tmp_path: Path) -> None:
     taken.write_text("{}")
     assert "score_rule" in refused("scorerule")
     assert "--symbol" in refused("--tape", str(tmp_path))
-    assert "csco and --tape" in refused("--tape", str(tmp_path), "--symbol", "X", "--market", "csco")
+    assert "csco and --tape" in refused(
+        "--tape", str(tmp_path), "--symbol", "X", "--market", "csco"
+    )
     assert "square_root" in refused("--tape", str(tmp_path), "--symbol", "X", "--impact", "cubic")
     assert "csco" in refused("--market", "csco-1999")
     assert "exists" in refused("--out", str(taken))
@@ -87,7 +89,9 @@ def test_a_strategy_is_tuned_and_held_against_the_untuned(tmp_path: Path) -> Non
     assert found["validation"]["bps"] <= found["begun_from"]["bps"]
     assert set(kept["untuned"]) == set(ALL_BASELINES) - set(TUNABLE)
     assert read_tuned(out) == {"obizhaeva_wang": found["parameters"]}
-    finalists = [one for one in (*kept["strategies"].values(), *kept["untuned"].values()) if "final" in one]
+    finalists = [
+        one for one in (*kept["strategies"].values(), *kept["untuned"].values()) if "final" in one
+    ]
     assert len(finalists) == 3
     assert finalists[0]["final"]["episodes"] == 64
     assert [path.name for path in tmp_path.iterdir()] == ["values.json"], "no parts are left"

@@ -36,7 +36,9 @@ STEADY = [(1, 1, 1, 100, 0), (1, -1, 2, 50, 1), (4, 1, 1, 30, 2), (3, -1, 1, 1, 
 
 def tree(folder: Path) -> dict[str, str]:
     return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        if path.is_file()
+        else ""
         for path in folder.rglob("*")
     }
 
@@ -54,7 +56,12 @@ def refused(result: Result, *said: str) -> None:
 @pytest.fixture
 def lake(tmp_path: Path) -> Path:
     history(STEADY, 2).write(tmp_path / "files")
-    assert tercel("data", "import", "lobster", tmp_path / "files", "--lake", tmp_path / "lake").exit_code == 0
+    assert (
+        tercel(
+            "data", "import", "lobster", tmp_path / "files", "--lake", tmp_path / "lake"
+        ).exit_code
+        == 0
+    )
     return tmp_path / "lake"
 
 
@@ -62,14 +69,25 @@ def test_an_option_with_commas_is_typed_once() -> None:
     found = list[str]()
     groups = [((), typer.main.get_command(app))]
     for words, command in groups:
-        groups += [((*words, name), below) for name, below in getattr(command, "commands", {}).items()]
+        groups += [
+            ((*words, name), below) for name, below in getattr(command, "commands", {}).items()
+        ]
         for one in command.params:
-            text = f"{one.help} {one.metavar}" if isinstance(one, TyperOption) and not one.multiple else ""
+            text = (
+                f"{one.help} {one.metavar}"
+                if isinstance(one, TyperOption) and not one.multiple
+                else ""
+            )
             if "commas" in text or "," in str(one.metavar) * bool(text):
                 found.append(" ".join((*words, one.opts[0])))
                 with pytest.raises(typer.BadParameter, match=f"typed twice: .*{one.opts[0]} A,B"):
                     command.make_context("tercel", [one.opts[0], "A", f"{one.opts[-1]}=B"])
-    assert {"run --symbol", "agent evaluate --seeds", "market calibrate --date", "data import itch --symbol"} < {*found}
+    assert {
+        "run --symbol",
+        "agent evaluate --seeds",
+        "market calibrate --date",
+        "data import itch --symbol",
+    } < {*found}
 
 
 @pytest.mark.parametrize(
@@ -85,9 +103,13 @@ def test_an_option_with_commas_is_typed_once() -> None:
         (["--tick", "1e9"], "a tick of at most"),
     ],
 )
-def test_a_refused_import_leaves_the_lake_as_it_was(lake: Path, options: list[str], said: str) -> None:
+def test_a_refused_import_leaves_the_lake_as_it_was(
+    lake: Path, options: list[str], said: str
+) -> None:
     before = tree(lake)
-    refused(tercel("data", "import", "lobster", lake.parent / "files", "--lake", lake, *options), said)
+    refused(
+        tercel("data", "import", "lobster", lake.parent / "files", "--lake", lake, *options), said
+    )
     assert tree(lake) == before
 
 
@@ -142,7 +164,9 @@ def settings_file(folder: Path, change: dict[str, Any] | None) -> Path:
         (["--regimes", "none.toml"], "none.toml"),
     ],
 )
-def test_terms_that_mean_nothing_begin_no_run(tmp_path: Path, options: list[str], said: str) -> None:
+def test_terms_that_mean_nothing_begin_no_run(
+    tmp_path: Path, options: list[str], said: str
+) -> None:
     refused(tercel("run", "--out", tmp_path / "run", *options), said)
     assert not list(tmp_path.iterdir())
 
@@ -155,15 +179,32 @@ def test_what_a_tape_cannot_do_is_told(lake: Path) -> None:
 
 
 def test_a_run_remembers_its_terms(tmp_path: Path) -> None:
-    task = Task(latency=Latency("uniform", 1, 9), feed_latency=Latency("empirical", values_ns=tuple(range(32))))
-    kept = RunSettings(Market("csco-santa-fe", regimes="chain", fees=Fees(1.0, 5.0, "bps")), task=task)
+    task = Task(
+        latency=Latency("uniform", 1, 9),
+        feed_latency=Latency("empirical", values_ns=tuple(range(32))),
+    )
+    kept = RunSettings(
+        Market("csco-santa-fe", regimes="chain", fees=Fees(1.0, 5.0, "bps")), task=task
+    )
     assert load_settings(kept.claim(tmp_path / "run", named=True)) == kept
-    refused(tercel("run", "--resume", "--out", tmp_path / "run", "--fees", "1,4bps"), "--fees 1,4bps", "regimes chain")
+    refused(
+        tercel("run", "--resume", "--out", tmp_path / "run", "--fees", "1,4bps"),
+        "--fees 1,4bps",
+        "regimes chain",
+    )
 
 
 @pytest.mark.parametrize(
     "change",
-    [None, {"task": None}, {"episodes": "x"}, {"episodes": 0}, {"seeds": -1}, {"seeds": True}, {"frames": 1.5}],
+    [
+        None,
+        {"task": None},
+        {"episodes": "x"},
+        {"episodes": 0},
+        {"seeds": -1},
+        {"seeds": True},
+        {"frames": 1.5},
+    ],
 )
 def test_a_damaged_run_file_is_told(tmp_path: Path, change: dict[str, Any] | None) -> None:
     settings_file(tmp_path, change)
@@ -200,7 +241,9 @@ PRESETS = [
 @pytest.mark.parametrize(
     ("change", "said"), [({"start_mid_ticks": 1}, "below zero"), ({"market_rate": 1e12}, "100,000")]
 )
-def test_a_preset_that_would_run_away_is_told(tmp_path: Path, change: dict[str, Any], said: str) -> None:
+def test_a_preset_that_would_run_away_is_told(
+    tmp_path: Path, change: dict[str, Any], said: str
+) -> None:
     path = tmp_path / "p.json"
     path.write_text(json.dumps(load("csco-santa-fe").model_dump(mode="json") | change))
     refused(tercel("run", "--quick", "--market", path, "--out", tmp_path / "out"), str(path), said)
@@ -210,7 +253,9 @@ def test_a_preset_that_would_run_away_is_told(tmp_path: Path, change: dict[str, 
 def test_a_preset_that_cannot_be_a_market_is_told(tmp_path: Path, change: dict[str, Any]) -> None:
     path = tmp_path / "p.json"
     path.write_text(json.dumps(load("csco-santa-fe").model_dump(mode="json") | change))
-    refused(tercel("run", "--quick", "--market", path, "--out", tmp_path / "out"), str(path), *change)
+    refused(
+        tercel("run", "--quick", "--market", path, "--out", tmp_path / "out"), str(path), *change
+    )
     assert not (tmp_path / "out").exists()
 
 
@@ -218,7 +263,11 @@ def test_a_preset_that_cannot_be_a_market_is_told(tmp_path: Path, change: dict[s
 def test_too_few_order_slots_are_an_error_and_no_table(tmp_path: Path, orders: int) -> None:
     path = tmp_path / "p.json"
     path.write_text(json.dumps(load("csco-santa-fe").model_dump(mode="json") | {"orders": orders}))
-    refused(tercel("run", "--quick", "--market", path, "--out", tmp_path / "out"), f"{orders} order slots", "raise")
+    refused(
+        tercel("run", "--quick", "--market", path, "--out", tmp_path / "out"),
+        f"{orders} order slots",
+        "raise",
+    )
     assert not (tmp_path / "out").exists()
 
 
@@ -228,8 +277,18 @@ def test_too_few_order_slots_are_an_error_and_no_table(tmp_path: Path, orders: i
 @pytest.mark.parametrize(
     "change",
     [
-        *({"horizon_s": math.nan}, {"horizon_s": math.inf}, {"horizon_s": 1e12}, {"horizon_s": 1e-12}),
-        *({"warmup_s": math.nan}, {"warmup_s": math.inf}, {"decisions": 1.5}, {"grid_points": 10**9}),
+        *(
+            {"horizon_s": math.nan},
+            {"horizon_s": math.inf},
+            {"horizon_s": 1e12},
+            {"horizon_s": 1e-12},
+        ),
+        *(
+            {"warmup_s": math.nan},
+            {"warmup_s": math.inf},
+            {"decisions": 1.5},
+            {"grid_points": 10**9},
+        ),
     ],
 )
 def test_a_task_that_is_none_is_refused(change: dict[str, Any]) -> None:
@@ -240,7 +299,11 @@ def test_a_task_that_is_none_is_refused(change: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "intents",
     [
-        *(np.zeros((3, WIDTH), np.int64), np.zeros((2, WIDTH), np.int32), np.zeros((3, 5), np.int32)),
+        *(
+            np.zeros((3, WIDTH), np.int64),
+            np.zeros((2, WIDTH), np.int32),
+            np.zeros((3, 5), np.int32),
+        ),
         *(np.zeros(WIDTH, np.int32), np.zeros((3, WIDTH)), [[0] * WIDTH] * 3),
     ],
 )
@@ -254,12 +317,20 @@ def test_intents_of_another_shape_or_type_are_refused(intents: Any) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"observes": None}, {"observes": [1, 2]}, {"observes": ["b", "a"]}, {"weights_sha256": None}, {"head": "x"}],
+    [
+        {"observes": None},
+        {"observes": [1, 2]},
+        {"observes": ["b", "a"]},
+        {"weights_sha256": None},
+        {"head": "x"},
+    ],
 )
 def test_a_card_that_was_edited_is_refused(tmp_path: Path, change: dict[str, Any]) -> None:
     layer = (np.zeros((2, 3), np.float32), np.zeros(3, np.float32))
     card = Card("ppo", observes=("a", "b"), actions="placement", n_actions=3)
-    save_policy(tmp_path / "p", MlpPolicy((layer,), np.zeros(2, np.float32), np.ones(2, np.float32)), card)
+    save_policy(
+        tmp_path / "p", MlpPolicy((layer,), np.zeros(2, np.float32), np.ones(2, np.float32)), card
+    )
     assert load_policy(tmp_path / "p", ("a", "b"))[1].name == "ppo"
     path = tmp_path / "p" / "card.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | change))

@@ -63,7 +63,9 @@ def write(folder: Path, up: int, symbol: str = "CLK0") -> Path:
         rows.append(f"{at},q,{bid / 100:.2f},{(bid + 2) / 100:.2f},{rng.randint(5, 30)},")
         if i % 2:
             side = rng.choice("BS")
-            rows.append(f"{at + 500},t,{(bid + 2 * (side == 'B')) / 100:.2f},,{rng.randint(1, 4)},{side}")
+            rows.append(
+                f"{at + 500},t,{(bid + 2 * (side == 'B')) / 100:.2f},,{rng.randint(1, 4)},{side}"
+            )
         if i % 60 == 30:  # a sell at the bid below zero and above, a buy inside the spread
             parent = i // 400
             price = Fraction(bid, 100) if parent != 1 else Fraction(2 * bid + 1, 200)
@@ -72,7 +74,9 @@ def write(folder: Path, up: int, symbol: str = "CLK0") -> Path:
                 f"{'buy' if parent == 1 else 'sell'},{1 + i % 3},{float(price):.3f},p{parent},0.02"
             )
     orders = ["parent,symbol,side,quantity,start,end,limit"]
-    for parent, (side, limit) in enumerate([("sell", ""), ("buy", ""), ("sell", f"{(up - 290) / 100:.2f}")]):
+    for parent, (side, limit) in enumerate(
+        [("sell", ""), ("buy", ""), ("sell", f"{(up - 290) / 100:.2f}")]
+    ):
         minutes = (0, 6), (7, 13), (14, 19)
         first, last = minutes[parent]
         orders.append(
@@ -93,7 +97,15 @@ def write(folder: Path, up: int, symbol: str = "CLK0") -> Path:
 
 def costs(folder: Path, *words: object) -> dict[str, Any]:
     done = tercel(
-        *("tca", folder / "fills.csv", "--orders", folder / "orders.csv", "--lake", folder / "lake", "--json"),
+        *(
+            "tca",
+            folder / "fills.csv",
+            "--orders",
+            folder / "orders.csv",
+            "--lake",
+            folder / "lake",
+            "--json",
+        ),
         *(words or ("--against", "twap_take,vwap_passive", "--out", folder / "out")),
     )
     assert done.exit_code == 0, done.output
@@ -120,13 +132,17 @@ def test_the_lake_lists_and_verifies_it(oil: Path, dearer: Path) -> None:
     (day,) = json.loads(tercel("data", "list", "--lake", oil / "lake", "--json").stdout)["days"]
     assert day["price_origin"] == -10_001
     assert day["extra"]["cleaning"]["quotes without a price or a size on a side"] == 0
-    verdicts = [tercel("data", "verify", "--lake", one / "lake", *DAY, "--json") for one in (oil, dearer)]
+    verdicts = [
+        tercel("data", "verify", "--lake", one / "lake", *DAY, "--json") for one in (oil, dearer)
+    ]
     assert [one.exit_code for one in verdicts] == [0, 0]
     assert verdicts[0].stdout == verdicts[1].stdout
     assert json.loads(verdicts[0].stdout)["lots_unaccounted"] == 0
 
 
-def test_costs_are_the_money_of_the_dearer_day_and_ticks(both: tuple[dict[str, Any], dict[str, Any]]) -> None:
+def test_costs_are_the_money_of_the_dearer_day_and_ticks(
+    both: tuple[dict[str, Any], dict[str, Any]],
+) -> None:
     found, dear = both
     assert (found["unit"], dear["unit"]) == ("ticks", "bps")
     assert found["exact"] == dear["exact"]
@@ -137,9 +153,19 @@ def test_costs_are_the_money_of_the_dearer_day_and_ticks(both: tuple[dict[str, A
         assert mine["sums"] == theirs["sums"]
         for price in ("arrival_price", "average_price"):
             assert mine[price] == pytest.approx(theirs[price] - 100.01, abs=1e-9)
-        for part, of in (("is", "fills"), ("delay", "delay"), ("spread", "spread"), ("walk", "walk"), ("fees", "fees")):
-            assert mine[f"{part}_ticks"] == pytest.approx(mine["money"][of] / 0.01 / mine["filled"], abs=1e-9)
-        assert mine["opportunity_ticks"] == pytest.approx(mine["money"]["opportunity"] / 0.01 / mine["unfilled"])
+        for part, of in (
+            ("is", "fills"),
+            ("delay", "delay"),
+            ("spread", "spread"),
+            ("walk", "walk"),
+            ("fees", "fees"),
+        ):
+            assert mine[f"{part}_ticks"] == pytest.approx(
+                mine["money"][of] / 0.01 / mine["filled"], abs=1e-9
+            )
+        assert mine["opportunity_ticks"] == pytest.approx(
+            mine["money"]["opportunity"] / 0.01 / mine["unfilled"]
+        )
         for name in ("vwap", "twap", "close"):
             bps = theirs[f"{name}_bps"] * theirs["arrival_price"] / 100  # ticks of 0.01
             assert mine[f"{name}_ticks"] == pytest.approx(bps, abs=1e-6)
@@ -148,7 +174,9 @@ def test_costs_are_the_money_of_the_dearer_day_and_ticks(both: tuple[dict[str, A
     assert total["is_ticks"] == pytest.approx(total["money"]["fills"] / 0.01 / lots)
 
 
-def test_strategies_work_the_same_parents_at_the_same_prices(both: tuple[dict[str, Any], dict[str, Any]]) -> None:
+def test_strategies_work_the_same_parents_at_the_same_prices(
+    both: tuple[dict[str, Any], dict[str, Any]],
+) -> None:
     found, dear = (one["counterfactual"] for one in both)
     assert found["parents"] == dear["parents"] == 3
     assert found["own_unfilled"] == dear["own_unfilled"]
@@ -160,7 +188,9 @@ def test_strategies_work_the_same_parents_at_the_same_prices(both: tuple[dict[st
     assert found["strategies"]["twap_take"]["unfilled"] > 0  # the limit holds at its price
 
 
-def test_neither_page_object_nor_terminal_speaks_of_bps(oil: Path, both: tuple[dict[str, Any], dict[str, Any]]) -> None:
+def test_neither_page_object_nor_terminal_speaks_of_bps(
+    oil: Path, both: tuple[dict[str, Any], dict[str, Any]]
+) -> None:
     page = (oil / "out" / "tca.html").read_text()
     assert "ticks" in page
     shown = tercel("tca", oil / "fills.csv", "--lake", oil / "lake", "--against", "twap_take")
@@ -194,7 +224,9 @@ def test_neither_page_object_nor_terminal_speaks_of_bps(oil: Path, both: tuple[d
     ],
     ids=lambda words: " ".join(words[:2]),
 )
-def test_what_needs_prices_above_zero_names_the_day_and_what_takes_it(oil: Path, words: tuple[str, ...]) -> None:
+def test_what_needs_prices_above_zero_names_the_day_and_what_takes_it(
+    oil: Path, words: tuple[str, ...]
+) -> None:
     done = tercel(*(word.format(lake=oil / "lake") for word in words))
     said = " ".join(done.output.split())
     assert done.exit_code == 2, said
@@ -205,7 +237,9 @@ def test_what_needs_prices_above_zero_names_the_day_and_what_takes_it(oil: Path,
 def test_evaluate_refuses_by_name(oil: Path) -> None:
     market = tc.Market(lake=str(oil / "lake"), symbol="CLK0")
     with pytest.raises(tc.TercelError, match="CLK0 on 2020-04-20, which may trade as low as -100"):
-        tc.evaluate(["twap_take"], market, [tc.Order("2020-04-20T10:05:00", "CLK0", "buy", 20, 300)])
+        tc.evaluate(
+            ["twap_take"], market, [tc.Order("2020-04-20T10:05:00", "CLK0", "buy", 20, 300)]
+        )
 
 
 def test_policies_and_files_of_two_units_are_refused(oil: Path, tmp_path: Path) -> None:
@@ -216,26 +250,46 @@ def test_policies_and_files_of_two_units_are_refused(oil: Path, tmp_path: Path) 
     assert tercel(
         *("data", "import", "csv", oil / "CLK0_20200420.csv", "--map", oil / "map.toml", "--lake", other / "lake")
     ).exit_code == 0  # fmt: skip
-    rows = (oil / "fills.csv").read_text() + "".join((other / "fills.csv").read_text().splitlines(True)[1:])
+    rows = (oil / "fills.csv").read_text() + "".join(
+        (other / "fills.csv").read_text().splitlines(True)[1:]
+    )
     (tmp_path / "both.csv").write_text(rows)
     done = tercel("tca", tmp_path / "both.csv", "--lake", other / "lake", "--against", "none")
     assert done.exit_code == 2
     assert "CLK0, which may trade at or below zero, beside BZM0" in " ".join(done.output.split())
-    assert tercel("tca", oil / "fills.csv", "--lake", other / "lake", "--against", "none").exit_code == 0
+    assert (
+        tercel("tca", oil / "fills.csv", "--lake", other / "lake", "--against", "none").exit_code
+        == 0
+    )
 
 
-def test_what_its_tape_cannot_hold_is_a_slip_and_what_is_off_the_market_is_not(oil: Path, tmp_path: Path) -> None:
-    prices = ("-100.01", "-99.00", "30.00", "9e9")  # below the lowest price; twice off the market; a slip
+def test_what_its_tape_cannot_hold_is_a_slip_and_what_is_off_the_market_is_not(
+    oil: Path, tmp_path: Path
+) -> None:
+    prices = (
+        "-100.01",
+        "-99.00",
+        "30.00",
+        "9e9",
+    )  # below the lowest price; twice off the market; a slip
     rows = [f"2020-04-20T10:05:00.{i}Z,CLK0,buy,1,{price}" for i, price in enumerate(prices)]
-    (tmp_path / "fills.csv").write_text("\n".join(["time,symbol,side,quantity,price", *rows]) + "\n")
-    done = tercel("tca", tmp_path / "fills.csv", "--lake", oil / "lake", "--against", "none", "--json")
+    (tmp_path / "fills.csv").write_text(
+        "\n".join(["time,symbol,side,quantity,price", *rows]) + "\n"
+    )
+    done = tercel(
+        "tca", tmp_path / "fills.csv", "--lake", oil / "lake", "--against", "none", "--json"
+    )
     assert done.exit_code == 0, done.output
     odd = json.loads(done.stdout)["odd_fills"]
     assert (odd["far_off"]["rows"], odd["off_market"]["rows"]) == ([2, 5], [3, 4])
 
 
-def test_a_fill_below_zero_of_an_instrument_that_has_none_is_refused_by_its_row(dearer: Path, tmp_path: Path) -> None:
-    (tmp_path / "fills.csv").write_text("time,symbol,side,quantity,price\n2020-04-20T10:05:00.5Z,CLK0,buy,1,-37.63\n")
+def test_a_fill_below_zero_of_an_instrument_that_has_none_is_refused_by_its_row(
+    dearer: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "fills.csv").write_text(
+        "time,symbol,side,quantity,price\n2020-04-20T10:05:00.5Z,CLK0,buy,1,-37.63\n"
+    )
     done = tercel("tca", tmp_path / "fills.csv", "--lake", dearer / "lake")
     assert done.exit_code == 2
     said = " ".join(done.output.split())

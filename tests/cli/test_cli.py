@@ -47,7 +47,9 @@ def test_version() -> None:
     assert (result.exit_code, result.stdout) == (0, f"tercel {tercel.__version__}\n")
 
 
-@pytest.mark.parametrize("words", ["", "run", "data", "data import", "data import lobster", "data list", "data verify"])
+@pytest.mark.parametrize(
+    "words", ["", "run", "data", "data import", "data import lobster", "data list", "data verify"]
+)
 def test_every_command_explains_itself(words: str) -> None:
     result = runner.invoke(app, [*words.split(), "--help"])
     assert result.exit_code == 0
@@ -62,7 +64,11 @@ def _commands(command: Any, name: str) -> Iterator[tuple[str, Any]]:
 
 def test_help_loses_nothing_that_stands_in_brackets() -> None:
     for name, command in _commands(typer.main.get_command(app), "tercel"):
-        for said in (command.help, command.epilog, *(getattr(one, "help", None) for one in command.params)):
+        for said in (
+            command.help,
+            command.epilog,
+            *(getattr(one, "help", None) for one in command.params),
+        ):
             assert Text.from_markup(said or "").plain == (said or "").replace("\\[", "["), name
     assert "[sweep.ranges]" in runner.invoke(app, ["agent", "sweep", "--help"]).stdout
     assert "package" in runner.invoke(app, ["agent", "--help"]).stdout
@@ -111,7 +117,11 @@ def test_import_hands_on_its_options(monkeypatch: pytest.MonkeyPatch) -> None:
     words = "data import lobster a.csv b.zip --lake lake --symbol IBM --date 2003-01-13 --tick 0.01 --replace --json"
     assert runner.invoke(app, words.split()).exit_code == 0
     paths = [Path("a.csv"), Path("b.zip")]
-    assert asked == [data_import.Lobster(paths, Path("lake"), "IBM", "2003-01-13", 0.01, replace=True, as_json=True)]
+    assert asked == [
+        data_import.Lobster(
+            paths, Path("lake"), "IBM", "2003-01-13", 0.01, replace=True, as_json=True
+        )
+    ]
 
 
 @pytest.mark.parametrize("code", [0, 1])
@@ -164,7 +174,9 @@ def test_an_error_is_one_json_object_too(monkeypatch: pytest.MonkeyPatch) -> Non
     }
 
 
-def test_a_file_that_cannot_be_used_is_an_error_not_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_cannot_be_used_is_an_error_not_a_traceback(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     importing(monkeypatch, PermissionError(13, "Permission denied", "/lake"))
     result = runner.invoke(app, ["data", "import", "lobster", "a.csv", "--lake", "/lake"])
     assert result.exit_code == 2
@@ -200,7 +212,9 @@ def test_interrupted_run_may_say_it_better(running: Any) -> None:
         "data verify --lake lake --symbol IBM",
     ],
 )
-def test_a_line_that_makes_no_sense_ends_with_2(words: str, running: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_line_that_makes_no_sense_ends_with_2(
+    words: str, running: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     runs, imports = running(), importing(monkeypatch)
     result = runner.invoke(app, words.split())
     assert (result.exit_code, result.stdout) == (2, "")

@@ -27,7 +27,9 @@ limit = 0.2
 limit = 0.8
 """
 SHIPPED = {
-    **dict.fromkeys((PACKAGE / "lab" / "learning" / "agent" / "agent_presets").glob("*.toml"), "agent"),
+    **dict.fromkeys(
+        (PACKAGE / "lab" / "learning" / "agent" / "agent_presets").glob("*.toml"), "agent"
+    ),
     **dict.fromkeys((PACKAGE / "feeds" / "maps").glob("*.toml"), "map"),
     **dict.fromkeys((ROOT / "docs" / "examples").glob("signals*.toml"), "signals"),
     **{ROOT / "docs" / "examples" / f"{name}.toml": "desk" for name in ("fix", "regime")},
@@ -51,7 +53,9 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
-def test_a_file_that_ships_is_of_its_kind_and_fits_its_schema(path: Path, written: dict[str, Any]) -> None:
+def test_a_file_that_ships_is_of_its_kind_and_fits_its_schema(
+    path: Path, written: dict[str, Any]
+) -> None:
     raw = tomllib.loads(path.read_text(encoding="utf-8"))
     assert kind_of(raw) == SHIPPED[path]
     jsonschema.validate(raw, written[SHIPPED[path]])
@@ -73,8 +77,13 @@ def test_a_schema_is_one_and_refuses_what_the_reader_refuses(written: dict[str, 
         assert schema["$schema"] == DRAFT, kind
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate({"nothing": {"like": "it"}}, schema)
-    assert "written strategy" in written["desk"]["$defs"]["AgentSection"]["properties"]["strategy"]["description"]
-    assert "model" in written["desk"]["$defs"]["PlantedSignals"]["properties"]["model"]["description"], "of its base"
+    assert (
+        "written strategy"
+        in written["desk"]["$defs"]["AgentSection"]["properties"]["strategy"]["description"]
+    )
+    assert (
+        "model" in written["desk"]["$defs"]["PlantedSignals"]["properties"]["model"]["description"]
+    ), "of its base"
     assert schema_of(dict[str, int], "counts")["additionalProperties"] == {"type": "integer"}
 
 
@@ -118,7 +127,9 @@ def test_a_desk_is_refused_as_it_is_run(tmp_path: Path, old: str, new: str, told
     path = tmp_path / "mine.toml"
     path.write_text(DESK.replace(old, new))
     code, found = asked("check", str(path))
-    run = CliRunner().invoke(app, ["trade", "run", str(path), "--desk", str(tmp_path / "desk"), "--json"])
+    run = CliRunner().invoke(
+        app, ["trade", "run", str(path), "--desk", str(tmp_path / "desk"), "--json"]
+    )
     assert (code, run.exit_code) == (2, 2)
     assert found["error"] == json.loads(run.stdout)["error"]
     assert told in " ".join(found["error"].values())
@@ -151,7 +162,9 @@ def test_a_file_of_a_secret_that_others_could_read_is_named(tmp_path, key):
     (tmp_path / "secret").chmod(0o600)
     assert CliRunner().invoke(app, ["config", "check", str(profile)]).exit_code == 0
     (tmp_path / "secret").unlink()
-    assert CliRunner().invoke(app, ["config", "check", str(profile)]).exit_code == 0, "it may come later"
+    assert CliRunner().invoke(app, ["config", "check", str(profile)]).exit_code == 0, (
+        "it may come later"
+    )
 
 
 @pytest.mark.parametrize("device", ["/dev/zero", "/dev/stdin", "/proc"])

@@ -59,7 +59,11 @@ def test_a_port_in_use_is_said_before_anything_starts(desk: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        refused(tercel("console", "--desk", desk, "--port", taken.getsockname()[1]), "a free port", "choose another")
+        refused(
+            tercel("console", "--desk", desk, "--port", taken.getsockname()[1]),
+            "a free port",
+            "choose another",
+        )
 
 
 def test_options_may_stand_before_and_after_the_desks(desk: Path, tmp_path: Path) -> None:
@@ -72,7 +76,9 @@ def test_options_may_stand_before_and_after_the_desks(desk: Path, tmp_path: Path
     refused(tercel("console", desk, tmp_path / "none", "--port", 0), "journal.db", "none")
 
 
-@pytest.mark.parametrize("command", [("console",), ("kill", "--reason", "x"), ("rearm", "--reason", "x")])
+@pytest.mark.parametrize(
+    "command", [("console",), ("kill", "--reason", "x"), ("rearm", "--reason", "x")]
+)
 def test_without_a_desk_nothing_starts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
 ) -> None:
@@ -98,7 +104,12 @@ def test_a_kill_of_nobody_is_said(desk: Path) -> None:
     journal.append([Entry(kinds.SEAT, 0, agent=name, body={}) for name in ("peg", "ppo")])
     journal.close()
     words = ("kill", "--desk", desk, "--reason", "x", "--agent")
-    refused(tercel(*words, "pegg"), "agents of the desk: peg, ppo", "pegg; nothing was killed", "try 'peg', or --all")
+    refused(
+        tercel(*words, "pegg"),
+        "agents of the desk: peg, ppo",
+        "pegg; nothing was killed",
+        "try 'peg', or --all",
+    )
     assert not (desk / "kill.json").exists()
     refused(tercel(*words, "pegg", "--agent", "ppo"), "pegg; killed: ppo")
     assert json.loads((desk / "kill.json").read_text())["killed"] == {"ppo": "x"}
@@ -124,16 +135,23 @@ def test_kill_and_rearm_say_what_is_killed(desk: Path) -> None:
     }
     assert FolderDesk(desk, time.time_ns).killed() is not None
     assert done("rearm", "--agent", "ppo", "--reason", "one is well") == {"peg": "two of them"}
-    assert done("kill", "--all", "--reason", "everything") == {"peg": "two of them", "*": "everything"}
+    assert done("kill", "--all", "--reason", "everything") == {
+        "peg": "two of them",
+        "*": "everything",
+    }
     refused(tercel("rearm", "--agent", "peg", "--reason", "no", "--desk", desk), "re-arm all")
     assert done("rearm", "--reason", "all is well") == {}
     assert FolderDesk(desk, time.time_ns).killed() is None
-    refused(tercel("kill", "--all", "--agent", "x", "--reason", "y", "--desk", desk), "--all or --agent")
+    refused(
+        tercel("kill", "--all", "--agent", "x", "--reason", "y", "--desk", desk), "--all or --agent"
+    )
 
 
 def test_what_nobody_runs_is_said_to_have_ended_and_who_is_armed_again(desk: Path) -> None:
     (desk / "desk.toml").write_text('[desk]\nvenue = "fix://venue.example:9"\n')
-    ended = "where nothing runs: the desk has ended, and its next session begins killed; `tercel rearm"
+    ended = (
+        "where nothing runs: the desk has ended, and its next session begins killed; `tercel rearm"
+    )
 
     def said(*words: str) -> str:
         return " ".join(tercel(*words, "--desk", desk).stderr.split())
@@ -151,7 +169,9 @@ def test_what_nobody_runs_is_said_to_have_ended_and_who_is_armed_again(desk: Pat
     assert f"nothing was killed at {desk}" in said("rearm", "--reason", "once more")
     for at in ("", 'venue = "simulated"\n', 'stage = "shadow"\nvenue = "binance"\n'):
         (desk / "desk.toml").write_text(f"[desk]\n{at}")
-        assert "the desk has ended; `tercel rearm" in said("kill", "--all", "--reason", "no session follows"), at
+        assert "the desk has ended; `tercel rearm" in said(
+            "kill", "--all", "--reason", "no session follows"
+        ), at
     with closing(SqlJournal(desk, "test")):
         assert "the desk has ended" not in said("kill", "--all", "--reason", "it runs")
 
@@ -215,7 +235,11 @@ def test_a_journal_that_vanishes_is_said_and_found_again(desk: Path) -> None:
     follower.catch_up()
     aside = desk / "aside"
     aside.mkdir()
-    names = [name for name in ("journal.db", "journal.db-wal", "journal.db-shm") if (desk / name).exists()]
+    names = [
+        name
+        for name in ("journal.db", "journal.db-wal", "journal.db-shm")
+        if (desk / name).exists()
+    ]
     for name in names:
         (desk / name).rename(aside / name)
     follower.catch_up()
@@ -254,10 +278,21 @@ def a_long_day(journal: SqlJournal, entries: int = 10_000) -> None:
     batch: list[Entry] = []
     for n in range(entries):
         agent, instrument, parent = agents[n % 6], instruments[n % 3], f"p{n // 50:04d}"
-        kind, body, order = kinds.DECISION, {"n": n, "intent": [0] * 10, "commands": [f"{parent}.{n}"]}, ""
+        kind, body, order = (
+            kinds.DECISION,
+            {"n": n, "intent": [0] * 10, "commands": [f"{parent}.{n}"]},
+            "",
+        )
         if n % 50 == 0:
             kind = kinds.PARENT
-            body = {"event": "accepted", "side": 1, "lots": 50, "horizon_ns": 600 * S, "strategy": "x", "decisions": 20}
+            body = {
+                "event": "accepted",
+                "side": 1,
+                "lots": 50,
+                "horizon_ns": 600 * S,
+                "strategy": "x",
+                "decisions": 20,
+            }
         elif n % 50 == 49:
             kind, body = kinds.PARENT, {"event": "done"}
         elif n % 10 == 1:
@@ -265,7 +300,10 @@ def a_long_day(journal: SqlJournal, entries: int = 10_000) -> None:
         elif n % 10 == 2:
             kind, body = kinds.SHARE, {"shares": dict.fromkeys(agents, 1 / 6), "why": "cost"}
         elif n % 10 == 3:
-            kind, body = kinds.ALERT, {"severity": "warning", "code": "X", "text": "something is odd" * 5}
+            kind, body = (
+                kinds.ALERT,
+                {"severity": "warning", "code": "X", "text": "something is odd" * 5},
+            )
         batch.append(Entry(kind, n * S, instrument, agent, parent, order, body))
     journal.append(batch)
 
@@ -291,7 +329,10 @@ def test_the_page_stays_small_after_ten_thousand_entries(desk: Path) -> None:
 
 
 def test_a_follower_reads_while_a_desk_writes(desk: Path) -> None:
-    journal, follower = SqlJournal(desk, "ann"), JournalFollower(FolderDesk(desk, time.time_ns), time.monotonic)
+    journal, follower = (
+        SqlJournal(desk, "ann"),
+        JournalFollower(FolderDesk(desk, time.time_ns), time.monotonic),
+    )
     over = threading.Event()
 
     def write() -> None:

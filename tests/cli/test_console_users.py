@@ -25,7 +25,10 @@ def users(*words: str, typed: str = "") -> Result:
 def test_people_come_change_and_go(file: Path) -> None:
     made = json.loads(users("add", "ann", "--role", "admin", "--json").stdout)
     assert len(made["password"]) == 16
-    assert json.loads(users("add", "bob", "--json", typed="a long password\n").stdout)["password"] is None
+    assert (
+        json.loads(users("add", "bob", "--json", typed="a long password\n").stdout)["password"]
+        is None
+    )
     assert json.loads(users("add", "cid", "--oidc", "--json").stdout)["password"] is None
     assert users("role", "bob", "trader").exit_code == 0
     rows = json.loads(users("list", "--json").stdout)["users"]
@@ -65,7 +68,10 @@ def test_another_password_is_typed_or_made(file: Path) -> None:
     assert (made["name"], made["people"], len(made["password"])) == ("ann", str(file), 16)
     assert People(file).verify("ann", "a long password") is None
     assert People(file).verify("ann", made["password"]) is not None
-    assert json.loads(users("password", "ann", "--json", typed="another one\n").stdout)["password"] is None
+    assert (
+        json.loads(users("password", "ann", "--json", typed="another one\n").stdout)["password"]
+        is None
+    )
     after = People(file).verify("ann", "another one")
     assert before is not None
     assert after is not None

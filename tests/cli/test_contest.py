@@ -15,7 +15,15 @@ from tercel.lab.evaluation.episodes import seeded_plan
 from tercel.lab.evaluation.experiment import run_strategy
 from tercel.lab.evaluation.market import thinned
 from tercel.lab.evaluation.pipeline.candidates import Candidate
-from tercel.lab.evaluation.pipeline.jobs import Job, Results, is_done, is_stored, jobs_of, read_results, run_job
+from tercel.lab.evaluation.pipeline.jobs import (
+    Job,
+    Results,
+    is_done,
+    is_stored,
+    jobs_of,
+    read_results,
+    run_job,
+)
 from tercel.lab.evaluation.pipeline.overflow import without_overflow, without_overflowed
 from tercel.lab.evaluation.pipeline.results import Evaluation
 from tercel.lab.evaluation.pipeline.scenarios import Scenario, build_scenario
@@ -37,12 +45,16 @@ def test_seeds_share_the_episodes_and_none_is_one_of_training() -> None:
 
 
 def test_a_place_is_known_by_what_decides_its_results() -> None:
-    other = Scenario("small", MarketTask(Market("csco-santa-fe", regimes="thin"), task=TASK), (3, 4), 300)
+    other = Scenario(
+        "small", MarketTask(Market("csco-santa-fe", regimes="thin"), task=TASK), (3, 4), 300
+    )
     assert len({PLACE.id, other.id, PLACE.on_validation(300).id}) == 3
     assert Scenario("small", PLACE.settings, (3, 4), 300).id == PLACE.id
 
 
-def test_costs_run_elsewhere_are_those_run_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_costs_run_elsewhere_are_those_run_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     here, there = tmp_path / "here", tmp_path / "there"
     jobs = jobs_of(PLACE, WHO, recorded=False)
     assert [job.first for job in jobs] == [0, 256]
@@ -88,11 +100,15 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Results:
 def overflowing(judged: Results, key: str, episodes: list[int]) -> Results:
     overflow = judged.costs[key].overflow.copy()
     overflow[episodes] = 2
-    return replace(judged, costs={**judged.costs, key: replace(judged.costs[key], overflow=overflow)})
+    return replace(
+        judged, costs={**judged.costs, key: replace(judged.costs[key], overflow=overflow)}
+    )
 
 
 def test_an_episode_without_room_is_left_out_for_everybody(small: Results) -> None:
-    evaluation = Evaluation([], THREE, [], small, {"small": small}, {"small": {"thin": small}}, (3, 4), ["before"])
+    evaluation = Evaluation(
+        [], THREE, [], small, {"small": small}, {"small": {"thin": small}}, (3, 4), ["before"]
+    )
     assert without_overflow(evaluation).notes == ["before"]
     cut = overflowing(overflowing(small, "peg_behind", [7, 9]), "random", [9])
     left = without_overflow(replace(evaluation, markets={"small": cut}))
@@ -103,7 +119,11 @@ def test_an_episode_without_room_is_left_out_for_everybody(small: Results) -> No
     assert left.main.arrivals is not None
     assert small.arrivals is not None
     assert np.array_equal(left.main.arrivals.mid2_grid, small.arrivals.mid2_grid[kept])
-    assert len(left.validation.costs["random"]) == len(left.regimes["small"]["thin"].costs["random"]) == 300
+    assert (
+        len(left.validation.costs["random"])
+        == len(left.regimes["small"]["thin"].costs["random"])
+        == 300
+    )
     [_, note] = left.notes
     assert "2 of 300" in note
     assert "(peg_behind, random)" in note
@@ -143,7 +163,9 @@ def test_a_window_that_is_bought_and_sold_in_stays_both(rows: int, most: int) ->
 
 def test_which_rows_are_left_is_known_after_leaving_out_twice() -> None:
     built = build_scenario(PLACE)
-    costs = run_strategy(built.source, TASK, built.plan.take(slice(0, 6)), WHO[0].strategy(built.market))
+    costs = run_strategy(
+        built.source, TASK, built.plan.take(slice(0, 6)), WHO[0].strategy(built.market)
+    )
     judged = Results(PLACE, {"one": costs}, {})
     some = judged.select(np.array([True, False, True, True, False, True]))
     assert some.plan_rows is not None

@@ -32,7 +32,14 @@ zero_side = "none"
 price = "b"
 size = "n"
 """
-ROWS = ["t,what,b,a,n", "0,q,1.00,1.02,5", "1,t,1.02,,2", "2,q,1.00,1.03,5", "3,q,0,1.03,5", "4,t,1.00,,1"]
+ROWS = [
+    "t,what,b,a,n",
+    "0,q,1.00,1.02,5",
+    "1,t,1.02,,2",
+    "2,q,1.00,1.03,5",
+    "3,q,0,1.03,5",
+    "4,t,1.00,,1",
+]
 
 
 def tercel(*words: object) -> Result:
@@ -52,13 +59,24 @@ def test_import_and_verify(files: tuple[Path, Path, Path]) -> None:
     done = tercel("data", "import", "csv", path, "--map", made, "--lake", lake, "--json")
     assert done.exit_code == 0
     (day,) = json.loads(done.stdout)["days"]
-    assert (day["symbol"], day["date"], day["levels"], day["outcome"]) == ("ABC", "2024-01-05", 1, "written")
+    assert (day["symbol"], day["date"], day["levels"], day["outcome"]) == (
+        "ABC",
+        "2024-01-05",
+        1,
+        "written",
+    )
     assert day["extra"]["cleaning"]["quotes without a price or a size on a side"] == 1
     assert "1 quotes without a price or a size on a side" in done.stderr
-    found = tercel("data", "verify", "--lake", lake, "--symbol", "ABC", "--date", "2024-01-05", "--json")
+    found = tercel(
+        "data", "verify", "--lake", lake, "--symbol", "ABC", "--date", "2024-01-05", "--json"
+    )
     assert found.exit_code == 0
     verdict = json.loads(found.stdout)
-    assert (verdict["tape"], verdict["prints"], verdict["lots_unaccounted"]) == ("level totals", 2, 0)
+    assert (verdict["tape"], verdict["prints"], verdict["lots_unaccounted"]) == (
+        "level totals",
+        2,
+        0,
+    )
     assert verdict["signed"]["by quotes"] == 2
     shown = tercel("data", "verify", "--lake", lake, "--symbol", "ABC", "--date", "2024-01-05")
     assert "cleaning: quotes without a price or a size on a side" in shown.stdout
@@ -68,7 +86,12 @@ def test_a_shipped_map_is_printed() -> None:
     shown = tercel("data", "import", "csv", "--map", "lean", "--show-map")
     assert shown.exit_code == 0
     assert "[instrument]" in shown.stdout
-    assert json.loads(tercel("data", "import", "csv", "--map", "b3", "--show-map", "--json").stdout)["map"] == "b3"
+    assert (
+        json.loads(tercel("data", "import", "csv", "--map", "b3", "--show-map", "--json").stdout)[
+            "map"
+        ]
+        == "b3"
+    )
 
 
 @pytest.mark.parametrize(
@@ -121,7 +144,9 @@ def test_queues_need_orders(files: tuple[Path, Path, Path]) -> None:
 def test_a_queue_model_is_known_and_goes_with_a_tape(tmp_path: Path) -> None:
     alone = tercel("run", "--queue", "log_prob", "--out", tmp_path / "run")
     assert alone.exit_code == 2
-    wrong = tercel("run", "--tape", tmp_path, "--symbol", "A", "--queue", "fifo", "--out", tmp_path / "run")
+    wrong = tercel(
+        "run", "--tape", tmp_path, "--symbol", "A", "--queue", "fifo", "--out", tmp_path / "run"
+    )
     assert wrong.exit_code == 2
     assert "risk_averse" in " ".join(wrong.stderr.split())
     assert not (tmp_path / "run").exists()

@@ -22,7 +22,11 @@ def tercel(*words: object) -> Result:
 
 
 def content(folder: Path) -> dict[str, bytes]:
-    return {str(p): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file() and p.name != "lock"}
+    return {
+        str(p): p.read_bytes()
+        for p in sorted(folder.rglob("*"))
+        if p.is_file() and p.name != "lock"
+    }
 
 
 def test_import_list_verify(tmp_path: Path, lake: Path) -> None:
@@ -30,7 +34,12 @@ def test_import_list_verify(tmp_path: Path, lake: Path) -> None:
     done = tercel("data", "import", "lobster", messages, book, "--lake", lake, "--json")
     assert done.exit_code == 0
     (day,) = json.loads(done.stdout)["days"]
-    assert (day["symbol"], day["date"], day["levels"], day["outcome"]) == ("TOY", "2012-06-21", 2, "written")
+    assert (day["symbol"], day["date"], day["levels"], day["outcome"]) == (
+        "TOY",
+        "2012-06-21",
+        2,
+        "written",
+    )
     again = tercel("data", "import", "lobster", tmp_path / "files", "--lake", lake, "--json")
     assert json.loads(again.stdout)["days"][0]["outcome"] == "unchanged"
     assert "unchanged" in again.stderr
@@ -58,7 +67,18 @@ def test_a_flipped_size_is_exit_1_with_json(tmp_path: Path, lake: Path, row: int
     assert tercel("data", "import", "lobster", messages, book, "--lake", lake).exit_code == 0
     made.rows[row][7] += 1
     book.write_text(lines(made.rows))
-    words = ("data", "verify", "--lake", lake, "--symbol", "TOY", "--date", "2012-06-21", "--against", book)
+    words = (
+        "data",
+        "verify",
+        "--lake",
+        lake,
+        "--symbol",
+        "TOY",
+        "--date",
+        "2012-06-21",
+        "--against",
+        book,
+    )
     found = tercel(*words, "--json")
     assert found.exit_code == 1
     assert json.loads(found.stdout)["explained"] is False
@@ -73,7 +93,18 @@ def test_a_tape_that_copies_a_wrong_file_is_exit_1_and_told_apart(
     made.rows[9][column] += 1
     messages, book = made.write(tmp_path / "files")
     assert tercel("data", "import", "lobster", messages, book, "--lake", lake).exit_code == 0
-    words = ("data", "verify", "--lake", lake, "--symbol", "TOY", "--date", "2012-06-21", "--against", book)
+    words = (
+        "data",
+        "verify",
+        "--lake",
+        lake,
+        "--symbol",
+        "TOY",
+        "--date",
+        "2012-06-21",
+        "--against",
+        book,
+    )
     found = json.loads(tercel(*words, "--json").stdout)
     assert bool(found["unexplained_touch"]) == bool(touch)
     told = tercel(*words)
@@ -83,7 +114,12 @@ def test_a_tape_that_copies_a_wrong_file_is_exit_1_and_told_apart(
 
 
 def test_other_content_needs_replace(tmp_path: Path, lake: Path) -> None:
-    assert tercel("data", "import", "lobster", *history(STEADY, 2).write(tmp_path / "a"), "--lake", lake).exit_code == 0
+    assert (
+        tercel(
+            "data", "import", "lobster", *history(STEADY, 2).write(tmp_path / "a"), "--lake", lake
+        ).exit_code
+        == 0
+    )
     before = content(lake)
     other = history(STEADY, 1).write(tmp_path / "b")
     refused = tercel("data", "import", "lobster", *other, "--lake", lake)

@@ -43,12 +43,25 @@ def test_binance_is_imported_and_verified_against_its_quotes(tmp_path: Path) -> 
     exchange, lake = binance_twin.Binance(5, futures=True), tmp_path / "lake"
     messages = [message for _, message in exchange.lines]
     first = next(m["data"]["u"] for kind, m in exchange.lines if kind == "diff")
-    path = binance_twin.write(tmp_path / "a.jsonl", [*messages[:3], exchange.snapshot(first), *messages[3:]])
+    path = binance_twin.write(
+        tmp_path / "a.jsonl", [*messages[:3], exchange.snapshot(first), *messages[3:]]
+    )
     done = tercel("data", "import", "binance", path, "--lake", lake, "--json")
     assert done.exit_code == 0, done.stderr
     (day,) = json.loads(done.stdout)["days"]
     assert day["extra"]["gaps"] == 0
-    words = ("data", "verify", "--lake", lake, "--symbol", "XYUSDT", "--date", day["date"], "--venue", "BINANCE-USDM")
+    words = (
+        "data",
+        "verify",
+        "--lake",
+        lake,
+        "--symbol",
+        "XYUSDT",
+        "--date",
+        day["date"],
+        "--venue",
+        "BINANCE-USDM",
+    )
     found = tercel(*words, "--against", path, "--json")
     assert found.exit_code == 0
     verdict = json.loads(found.stdout)
@@ -64,9 +77,15 @@ def test_bitstamp_is_imported_and_verified(tmp_path: Path) -> None:
     done = tercel("data", "import", "bitstamp", path, "--lake", lake, "--lot", "0.0001", "--json")
     assert done.exit_code == 0, done.stderr
     (day,) = json.loads(done.stdout)["days"]
-    assert (day["venue"], day["symbol"], day["extra"]["lot_size"]) == ("BITSTAMP", "BTCUSD", "0.0001")
+    assert (day["venue"], day["symbol"], day["extra"]["lot_size"]) == (
+        "BITSTAMP",
+        "BTCUSD",
+        "0.0001",
+    )
     counts = json.loads(
-        tercel("data", "verify", "--lake", lake, "--symbol", "BTCUSD", "--date", day["date"], "--json").stdout
+        tercel(
+            "data", "verify", "--lake", lake, "--symbol", "BTCUSD", "--date", day["date"], "--json"
+        ).stdout
     )
     assert counts["crossed"] == counts["unknown_ids"] == 0
 
@@ -91,8 +110,20 @@ def test_a_recording_nobody_can_make_is_refused(tmp_path: Path) -> None:
 
 def test_a_server_that_is_not_there_leaves_nothing(tmp_path: Path) -> None:
     pytest.importorskip("websockets", reason="the extra [record] is not installed")
-    words = ("data", "record", "crypto", "--symbol", "BTCUSDT", "--lake", tmp_path / "lake", "--duration", "0.3")
-    done = tercel(*words, "--url", "ws://127.0.0.1:9/ws", "--snapshot-url", "http://127.0.0.1:9/", "--json")
+    words = (
+        "data",
+        "record",
+        "crypto",
+        "--symbol",
+        "BTCUSDT",
+        "--lake",
+        tmp_path / "lake",
+        "--duration",
+        "0.3",
+    )
+    done = tercel(
+        *words, "--url", "ws://127.0.0.1:9/ws", "--snapshot-url", "http://127.0.0.1:9/", "--json"
+    )
     assert done.exit_code == 2
     assert json.loads(done.stdout)["error"]["received"] == "no connection"
     assert not (tmp_path / "lake").exists()

@@ -38,13 +38,17 @@ def market_of(source: Source, n: int = WINDOWS) -> Any:
 
 
 def test_room_is_kept_for_the_markets_that_run_and_not_for_every_window(source: Source) -> None:
-    asked = [Episodes(source, TASK, 1, record_rows=rows, log_rows=4096) for rows in (0, RECORD_ROWS)]
+    asked = [
+        Episodes(source, TASK, 1, record_rows=rows, log_rows=4096) for rows in (0, RECORD_ROWS)
+    ]
     assert asked[1].states.nbytes - asked[0].states.nbytes == RECORD_BYTES
     assert asked[0]._worlds.nbytes == asked[1]._worlds.nbytes == WINDOWS * sim.GRID * 8
 
 
 def test_a_picture_asks_for_a_record_or_two_whatever_the_number_of_windows(source: Source) -> None:
-    book_example(SETTINGS, market_of(source), build("twap_passive"))  # what is compiled once is not counted
+    book_example(
+        SETTINGS, market_of(source), build("twap_passive")
+    )  # what is compiled once is not counted
     tracemalloc.start()
     try:
         book_example(SETTINGS, market_of(source), build("twap_passive"), episode=1500)
@@ -58,10 +62,17 @@ def test_a_picture_asks_for_a_record_or_two_whatever_the_number_of_windows(sourc
 def test_the_picture_is_that_of_the_window_alone(source: Source, episode: int) -> None:
     market = market_of(source)
     world = int(market.plan.take(slice(episode, episode + 1)).rows[0, kernels.E_WORLD])
-    one = replace(source, worlds_b=source.worlds_b[world : world + 1], worlds_k=source.worlds_k[world : world + 1])
+    one = replace(
+        source,
+        worlds_b=source.worlds_b[world : world + 1],
+        worlds_k=source.worlds_k[world : world + 1],
+    )
     alone = market_of(one, 1)
     alone.plan.rows[:] = market.plan.rows[episode]
     alone.plan.rows[:, kernels.E_WORLD] = 0
-    drawn, plain = (book_example(SETTINGS, m, build("twap_passive"), e) for m, e in ((market, episode), (alone, 0)))
+    drawn, plain = (
+        book_example(SETTINGS, m, build("twap_passive"), e)
+        for m, e in ((market, episode), (alone, 0))
+    )
     assert np.array_equal(drawn.lots, plain.lots)
     assert np.array_equal(drawn.fill_time_s, plain.fill_time_s)

@@ -29,12 +29,16 @@ LINEAR = replace(LOUD, exponent=1.0, explicit=((0.0, 0.3), (0.01, 0.7)))
 def market(name: str) -> Source:
     if name.startswith("tape"):
         tape = recorded_tape(2, levels=5 if "levels" in name else 0)
-        return with_impact(tape, {"tape": None, "tape_square_root": LOUD, "tape_levels": None}.get(name, LINEAR))
+        return with_impact(
+            tape, {"tape": None, "tape_square_root": LOUD, "tape_levels": None}.get(name, LINEAR)
+        )
     preset = load("csco" if "queue" in name else "csco-santa-fe")
     if name == "santa_fe_translation":
         return reactive(preset, settle_s=600.0, impact=LOUD)
     law = name.rsplit("_", 1)[1]
-    return reactive(preset, settle_s=600.0, impact="none" if law == "none" else law_for(preset, law))
+    return reactive(
+        preset, settle_s=600.0, impact="none" if law == "none" else law_for(preset, law)
+    )
 
 
 def plan_of(source: Source, quantity: int) -> Plan:
@@ -76,7 +80,9 @@ def test_the_record_replays_to_the_book_at_every_decision(name: str, strategy: s
         at = len(rows)
         k = episodes.states[0]
         standing = {level: lots for level, lots in levels.items() if lots}
-        assert standing == {level: lots for level, lots in levels_of(episodes.books[0]).items() if lots}
+        assert standing == {
+            level: lots for level, lots in levels_of(episodes.books[0]).items() if lots
+        }
         for side, word in ((1, sim.PUBLIC_BID), (-1, sim.PUBLIC_ASK)):
             prices = [price for s, price in standing if s == side]
             if prices:

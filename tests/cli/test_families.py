@@ -57,10 +57,14 @@ def test_each_member_plays_where_it_is_at_home(tmp_path: Path) -> None:
     [recipe] = field.recipes
     assert (recipe.key, list(recipe.members), field.notes) == ("mine", typed, [])
     alone = field_of(typed, "mine", settings("ibm"))
-    assert [Path(one.key).name for one in alone.policies] == ["ibm-1", "ibm-2"], "the others are not judged at all"
+    assert [Path(one.key).name for one in alone.policies] == ["ibm-1", "ibm-2"], (
+        "the others are not judged at all"
+    )
 
 
-def test_a_network_for_several_markets_plays_in_all_but_where_there_is_a_special_one(tmp_path: Path) -> None:
+def test_a_network_for_several_markets_plays_in_all_but_where_there_is_a_special_one(
+    tmp_path: Path,
+) -> None:
     typed = [member(tmp_path / f"all-{s}", s, "csco", "ibm", "amzn") for s in (1, 2)]
     field = field_of(typed, "mine", settings("csco", "ibm", "amzn"))
     assert set(map(tuple, keys(field).values())) == {("all-1", "all-2")}
@@ -69,7 +73,9 @@ def test_a_network_for_several_markets_plays_in_all_but_where_there_is_a_special
     assert keys(field) == {"csco": ["all-1", "all-2"], "ibm": ["ibm-1"], "amzn": ["all-1", "all-2"]}
 
 
-def test_away_from_home_those_of_the_symbol_play_then_those_of_the_first_market(tmp_path: Path) -> None:
+def test_away_from_home_those_of_the_symbol_play_then_those_of_the_first_market(
+    tmp_path: Path,
+) -> None:
     typed = [member(tmp_path / f"{m}-1", 1, m) for m in ("csco", "ibm")]
     field = field_of(typed, "mine", settings("csco", "ibm-hawkes", "es"))
     assert keys(field) == {"csco": ["csco-1"], "ibm-hawkes": ["ibm-1"], "es": ["csco-1"]}
@@ -95,7 +101,9 @@ def test_words_that_name_families() -> None:
 
 def test_a_family_is_a_row_in_python_as_in_the_command() -> None:
     markets = settings("csco")
-    field, written = participants_of(["default-all", "packaged:ppo", "twap_take", *baselines_of("pov")], markets)
+    field, written = participants_of(
+        ["default-all", "packaged:ppo", "twap_take", *baselines_of("pov")], markets
+    )
     assert field == field_of(["default-all", "packaged:ppo"], "", markets)
     assert [recipe.key for recipe in field.recipes] == ["default"]
     assert [one.key for one in written] == ["twap_take", "pov"]
@@ -129,7 +137,9 @@ def test_runs_are_packaged_together_and_judged_as_one(tmp_path: Path) -> None:
     out = tmp_path / "packed"
     packed = tercel("package", *runs, out, "--name", "mine", "--episodes", "8", "--json")
     assert packed.exit_code == 0
-    assert re.search(r"mine-csco-santa-fe-1 in csco-santa-fe: -?[0-9]+[.][0-9]{2} \[", packed.stderr)
+    assert re.search(
+        r"mine-csco-santa-fe-1 in csco-santa-fe: -?[0-9]+[.][0-9]{2} \[", packed.stderr
+    )
     written = json.loads(packed.stdout)
     assert [Path(found).name for found in written["observations"]] == [
         "mine-csco-santa-fe.json", "mine-ibm-santa-fe.json"
@@ -145,9 +155,24 @@ def test_runs_are_packaged_together_and_judged_as_one(tmp_path: Path) -> None:
     assert card.trained_on["configuration"]["policy"]["actions"] == "sized"
 
     markets = [word for market in ("csco", "ibm") for word in ("--market", f"{market}-santa-fe")]
-    words = ["evaluate", *(out / name for name in names), "--family", "mine", *markets, "--regimes", "each"]
+    words = [
+        "evaluate",
+        *(out / name for name in names),
+        "--family",
+        "mine",
+        *markets,
+        "--regimes",
+        "each",
+    ]
     result = tercel(
-        *words, "--against", "twap_take,peg_behind,vwap_passive", "--episodes", "12", "--out", tmp_path / "ev", "--json"
+        *words,
+        "--against",
+        "twap_take,peg_behind,vwap_passive",
+        "--episodes",
+        "12",
+        "--out",
+        tmp_path / "ev",
+        "--json",
     )
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
@@ -157,24 +182,47 @@ def test_runs_are_packaged_together_and_judged_as_one(tmp_path: Path) -> None:
     row = claim["against"]["twap_take"]
     for key in ("any_markets", "these_markets"):
         assert set(row[key]) == {"mean", "ci_low", "ci_high", "p_adjusted", "power"}
-        assert row[key]["mean"] == pytest.approx(sum(cell["mean"] for cell in row["by_market"].values()) / 2)
+        assert row[key]["mean"] == pytest.approx(
+            sum(cell["mean"] for cell in row["by_market"].values()) / 2
+        )
         assert found["pooled"][key]["mine"]["twap_take"] == row[key]
         told = claim["told"][key]
-        assert sorted(name for names in told.values() for name in names) == ["peg_behind", "twap_take", "vwap_passive"]
-        assert claim["verdict"][key].startswith(f"significantly cheaper than {len(told['above'])} of 3")
+        assert sorted(name for names in told.values() for name in names) == [
+            "peg_behind",
+            "twap_take",
+            "vwap_passive",
+        ]
+        assert claim["verdict"][key].startswith(
+            f"significantly cheaper than {len(told['above'])} of 3"
+        )
     assert len(row["by_regime"]) == 6
     assert len(row["by_market_and_regime"]) == 12
     calm = [row["by_market_and_regime"][f"{market} calm"]["mean"] for market in claim["markets"]]
     assert row["by_regime"]["calm"]["mean"] == pytest.approx(sum(calm) / 2)
-    assert found["by_market_and_regime"]["ibm-santa-fe"]["calm"]["paired"]["mine"]["twap_take"]["mean"] == calm[1]
+    assert (
+        found["by_market_and_regime"]["ibm-santa-fe"]["calm"]["paired"]["mine"]["twap_take"]["mean"]
+        == calm[1]
+    )
     lost = {(cell["against"], cell["in"]) for cell in claim["worse"]}
     every = {**row["by_market"], **row["by_regime"], **row["by_market_and_regime"]}
     for where, cell in every.items():
         assert (("twap_take", where) in lost) == (cell["mean"] < 0 and cell["p_adjusted"] < 0.05)
-    assert set(found["by_market"]["ibm-santa-fe"]["paired"]) == {"mine", *(str(out / name) for name in names[2:])}
+    assert set(found["by_market"]["ibm-santa-fe"]["paired"]) == {
+        "mine",
+        *(str(out / name) for name in names[2:]),
+    }
     for market in claim["markets"]:
         bars = found["bars"][market]["mine"]
         for key in ("is_bps", "impact_bps"):
-            assert bars[key]["twap_take"]["denominator"]["ci_low"] < bars[key]["twap_take"]["denominator"]["ci_high"]
-        assert bars["timing_risk_bps"]["twap_take"]["ci_low"] < bars["timing_risk_bps"]["twap_take"]["ci_high"]
-        assert bars["adaptability"]["vwap_passive"]["ci_low"] < bars["adaptability"]["vwap_passive"]["ci_high"]
+            assert (
+                bars[key]["twap_take"]["denominator"]["ci_low"]
+                < bars[key]["twap_take"]["denominator"]["ci_high"]
+            )
+        assert (
+            bars["timing_risk_bps"]["twap_take"]["ci_low"]
+            < bars["timing_risk_bps"]["twap_take"]["ci_high"]
+        )
+        assert (
+            bars["adaptability"]["vwap_passive"]["ci_low"]
+            < bars["adaptability"]["vwap_passive"]["ci_high"]
+        )

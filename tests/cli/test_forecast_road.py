@@ -17,7 +17,10 @@ from tercel.desk.trading.journal.reader import JournalReader
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-ROAD = [line.strip() for line in README.partition("makes a forecast, and a desk trades it")[2].splitlines()]
+ROAD = [
+    line.strip()
+    for line in README.partition("makes a forecast, and a desk trades it")[2].splitlines()
+]
 ROAD = [line for line in ROAD if line.startswith("tercel ")][:5]
 """The five commands, as the README has them."""
 TARGETS = 'orders = "targets"\ntargets = "o/targets.csv"\ncapital = 100_000\n'
@@ -43,7 +46,9 @@ def in_file(file: str, column: str) -> dict[str, float]:
 
 
 @pytest.mark.long
-def test_five_commands_lead_from_prices_to_a_first_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_five_commands_lead_from_prices_to_a_first_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     prices(620).write_csv("prices.csv")
     Path("s.toml").write_text(SIGNALS)
@@ -75,7 +80,8 @@ def test_five_commands_lead_from_prices_to_a_first_order(tmp_path: Path, monkeyp
     assert any(f"{written[name]:+.1f} bps" in why for name in targets)
     assert f"Model {forecasts['model']} made it, known by {forecasts['at']}" in why
     assert any(
-        f"The file of targets asked for it, {name}: weight {weight:g} at " in why for name, weight in targets.items()
+        f"The file of targets asked for it, {name}: weight {weight:g} at " in why
+        for name, weight in targets.items()
     )
     page = (desk / "report.html").read_text(encoding="utf-8")
     assert "Forecast versus realised" in page
@@ -102,7 +108,9 @@ def test_a_desk_whose_folder_was_edited_trades_without_it_and_says_so(tmp_path: 
     (tmp_path / "desk.toml").write_text(DESK)
     card = tmp_path / "o" / "model" / "card.json"
     card.write_text(card.read_text().replace('"name": "small"', '"name": "large"'))
-    said = " ".join(typed("trade", "run", tmp_path / "desk.toml", "--desk", tmp_path / "desk").split())
+    said = " ".join(
+        typed("trade", "run", tmp_path / "desk.toml", "--desk", tmp_path / "desk").split()
+    )
     assert "Traded without a forecast: expected a card as it was written" in said
     checked = CliRunner().invoke(app, ["config", "check", str(tmp_path / "desk.toml")])
     assert checked.exit_code == 2

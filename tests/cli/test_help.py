@@ -18,7 +18,9 @@ from tercel.cli.root import app
 
 TOP: Any = typer.main.get_command(app)
 TREE = {words: command for words, command in commands() if not command.hidden}
-HELP: dict[str, Any] = tomllib.loads((files("tercel.cli") / "help.toml").read_text(encoding="utf-8"))
+HELP: dict[str, Any] = tomllib.loads(
+    (files("tercel.cli") / "help.toml").read_text(encoding="utf-8")
+)
 BESIDE = set(TREE) - set(HELP["examples"])
 """Commands of other packages, such as those of a clone: `tercel` has an example of each of its own."""
 
@@ -41,9 +43,13 @@ def test_every_command_has_an_example_of_its_own_whose_options_are_known(words: 
     TREE[words].make_context(words, typed[1 + len(words.split()) :])
 
 
-@pytest.mark.parametrize("words", ["run", "data import lobster", "trade submit", "config check", "trade limits show"])
+@pytest.mark.parametrize(
+    "words", ["run", "data import lobster", "trade submit", "config check", "trade limits show"]
+)
 def test_help_prints_the_example(words: str) -> None:
-    printed = " ".join(CliRunner().invoke(app, [*words.split(), "--help"], env={"COLUMNS": "300"}).output.split())
+    printed = " ".join(
+        CliRunner().invoke(app, [*words.split(), "--help"], env={"COLUMNS": "300"}).output.split()
+    )
     assert f"Example: {HELP['examples'][words]}" in printed
 
 
@@ -64,7 +70,11 @@ def not_there(text: str) -> list[str]:
     found = []
     for mark, typed in re.findall(r"(`?)\btercel((?: [a-z][a-z0-9-]*)+)", text):
         place, said, words = TOP, list[str](), typed.split()
-        while words and getattr(place, "commands", None) and (mark or said or words[0] in place.commands):
+        while (
+            words
+            and getattr(place, "commands", None)
+            and (mark or said or words[0] in place.commands)
+        ):
             place = place.commands.get(words[0])
             said.append(words.pop(0))
             if place is None or " ".join(said) in BESIDE:
@@ -74,16 +84,23 @@ def not_there(text: str) -> list[str]:
 
 
 def test_every_command_that_a_text_names_is_there() -> None:
-    assert not_there("run `tercel signals compare` or tercel signals train, tercel agents, `tercel agents`") == [
+    assert not_there(
+        "run `tercel signals compare` or tercel signals train, tercel agents, `tercel agents`"
+    ) == [
         "signals compare",
         "agents",
     ]
-    assert not_there("`tercel console users add ann`, `tercel trade day desks`, import tercel as tc") == []
+    assert (
+        not_there("`tercel console users add ann`, `tercel trade day desks`, import tercel as tc")
+        == []
+    )
     missing = {
         f"{path.name}: {wrong}"
         for path in Path(tercel.__file__).parent.rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and "tercel " in node.value
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and "tercel " in node.value
         for wrong in not_there(node.value)
     }
     assert missing == set()

@@ -26,7 +26,9 @@ def test_all_symbols_in_one_pass_and_verified(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert found["files"][0]["types"]["C"] == 2
     assert "1 executions are not printed, 1 are printed at another price" in err
-    code, out, _ = run("data", "verify", "--lake", lake, "--symbol", "AAA", "--date", "2019-01-30", "--json")
+    code, out, _ = run(
+        "data", "verify", "--lake", lake, "--symbol", "AAA", "--date", "2019-01-30", "--json"
+    )
     verdict = json.loads(out)
     assert code == 0
     assert (verdict["crossed"], verdict["locked"], verdict["unknown_ids"]) == (0, 0, 0)
@@ -60,7 +62,9 @@ def test_a_check_keeps_the_books_and_writes_nothing(tmp_path: Path) -> None:
         (b"time,price\n1,2\n3,4\n", [], "binary messages"),
     ],
 )
-def test_bad_input_is_told_and_nothing_is_written(tmp_path: Path, data: bytes, words: list[str], told: str) -> None:
+def test_bad_input_is_told_and_nothing_is_written(
+    tmp_path: Path, data: bytes, words: list[str], told: str
+) -> None:
     file, lake = put(tmp_path / "files", data), tmp_path / "lake"
     code, out, err = run("data", "import", "itch", file, "--lake", lake, *words, "--json")
     assert code == 2

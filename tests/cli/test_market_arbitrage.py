@@ -14,7 +14,9 @@ RUNNER = CliRunner()
 @pytest.mark.long
 def test_trips_as_json_and_as_a_table() -> None:
     options = ["--size", "0.1", "--latency", "0", "--budget", "1", "--pairs", "8", "--minutes", "0"]
-    found = json.loads(RUNNER.invoke(app, ["market", "arbitrage", "cw-noise", *options, "--json"]).stdout)
+    found = json.loads(
+        RUNNER.invoke(app, ["market", "arbitrage", "cw-noise", *options, "--json"]).stdout
+    )
     assert found["searched"] > 0
     assert found["profitable"] == sum(one["profitable"] for one in found["proved"])
     assert {"size", "legs", "profit_bps", "p_adjusted"} <= set(found["proved"][0])
@@ -25,9 +27,32 @@ def test_trips_as_json_and_as_a_table() -> None:
 
 @pytest.mark.long
 def test_trips_on_a_tape(lake: Path) -> None:
-    options = ["--tape", str(lake), "--symbol", "SIM", "--impact", "square_root", "--size", "0.1", "--latency", "5"]
+    options = [
+        "--tape",
+        str(lake),
+        "--symbol",
+        "SIM",
+        "--impact",
+        "square_root",
+        "--size",
+        "0.1",
+        "--latency",
+        "5",
+    ]
     result = RUNNER.invoke(
-        app, ["market", "arbitrage", *options, "--budget", "1", "--pairs", "8", "--minutes", "0", "--json"]
+        app,
+        [
+            "market",
+            "arbitrage",
+            *options,
+            "--budget",
+            "1",
+            "--pairs",
+            "8",
+            "--minutes",
+            "0",
+            "--json",
+        ],
     )
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)

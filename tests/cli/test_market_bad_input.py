@@ -60,7 +60,10 @@ def test_a_tick_that_is_no_number_of_money_writes_nothing(tmp_path: Path, tick: 
     rows = "ms,bid,bs,ask,as\n36000000,10.00,100,10.01,200\n36000500,10.00,150,10.02,200\n"
     file, columns = ticks(tmp_path, "quote", rows, QUOTE)
     lake = tmp_path / "lake"
-    refused(tercel("data", "import", "csv", file, "--map", columns, "--lake", lake, "--tick", tick), "a tick of 1e-12")
+    refused(
+        tercel("data", "import", "csv", file, "--map", columns, "--lake", lake, "--tick", tick),
+        "a tick of 1e-12",
+    )
     assert not list(lake.rglob("*.parquet"))
 
 
@@ -103,7 +106,9 @@ def test_a_preset_that_could_not_run_is_refused(
 def test_a_card_of_the_law_before_names_the_command_that_writes_a_new_one(
     tmp_path: Path, words: tuple[str, ...]
 ) -> None:
-    old = edited(tmp_path, "csco", (("card", "impact", "k1_ticks"), 0.1), (("card", "impact", "pay_s"), 20.0))
+    old = edited(
+        tmp_path, "csco", (("card", "impact", "k1_ticks"), 0.1), (("card", "impact", "pay_s"), 20.0)
+    )
     refused(tercel("market", *words, old), "tercel market calibrate")
 
 
@@ -115,7 +120,10 @@ def thin_lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lake = Lake(folder)
     instrument, events = lake.read("SIM", DAYS[0])
     for symbol, kept in (("QUIET", events.kind != EXECUTE), ("BIDS", events.side > 0)):
-        lake.write(replace(instrument, symbol=symbol), Events(*(column[kept] for column in events.columns())))
+        lake.write(
+            replace(instrument, symbol=symbol),
+            Events(*(column[kept] for column in events.columns())),
+        )
     return folder
 
 
@@ -126,7 +134,11 @@ def test_tapes_without_executions_or_of_one_side_are_refused(
 ) -> None:
     out = ("--out", tmp_path / "made.json") if command == "calibrate" else ()
     options = ("--lake", thin_lake, "--symbol", symbol, "--date", DAYS[0])
-    result = tercel("market", command, *options, *out) if command == "calibrate" else studied(command, *options)
+    result = (
+        tercel("market", command, *options, *out)
+        if command == "calibrate"
+        else studied(command, *options)
+    )
     assert result.exit_code == 2, result.output
     assert json.loads(result.stdout)["error"]
     assert not (tmp_path / "made.json").exists()
@@ -139,7 +151,9 @@ def test_tapes_without_executions_or_of_one_side_are_refused(
         (("--tape", "nowhere"), "no days in nowhere"),
     ],
 )
-def test_a_transfer_is_refused_before_it_trains(tmp_path: Path, words: tuple[str, ...], said: str) -> None:
+def test_a_transfer_is_refused_before_it_trains(
+    tmp_path: Path, words: tuple[str, ...], said: str
+) -> None:
     out = tmp_path / "out"
     refused(studied("transfer", "--quick", "--out", out, *words), said)
     assert not out.exists()
@@ -147,7 +161,16 @@ def test_a_transfer_is_refused_before_it_trains(tmp_path: Path, words: tuple[str
 
 @pytest.mark.parametrize("name", ["x.txt", "none/x.json"])
 def test_a_calibration_is_refused_before_it_works(tmp_path: Path, name: str) -> None:
-    words = ("--lake", tmp_path, "--symbol", "IBM", "--date", "2003-01-13", "--out", tmp_path / name)
+    words = (
+        "--lake",
+        tmp_path,
+        "--symbol",
+        "IBM",
+        "--date",
+        "2003-01-13",
+        "--out",
+        tmp_path / name,
+    )
     refused(tercel("market", "calibrate", *words), "a file to write")
 
 
@@ -159,27 +182,56 @@ def test_a_calibration_of_the_touch_alone_is_refused_before_it_fits(tmp_path: Pa
     file, columns = ticks(tmp_path, "quote", rows, QUOTE)
     lake = tmp_path / "lake"
     assert tercel("data", "import", "csv", file, "--map", columns, "--lake", lake).exit_code == 0
-    words = ("--lake", lake, "--symbol", "spy", "--date", "2013-10-07", "--out", tmp_path / "x.json")
+    words = (
+        "--lake",
+        lake,
+        "--symbol",
+        "spy",
+        "--date",
+        "2013-10-07",
+        "--out",
+        tmp_path / "x.json",
+    )
     found = tercel("market", "calibrate", *words)
     refused(found, "--model santa_fe")
     assert "fitting" not in found.stderr
 
 
 def test_a_table_is_refused_before_it_scores(tmp_path: Path) -> None:
-    refused(tercel("market", "table", "--lake", tmp_path, "--write", tmp_path / "none.md"), "none.md")
+    refused(
+        tercel("market", "table", "--lake", tmp_path, "--write", tmp_path / "none.md"), "none.md"
+    )
 
 
 def test_facts_of_next_to_nothing(tmp_path: Path) -> None:
-    history([(1, 1, 1, 100, 0), (1, -1, 2, 50, 1), (4, 1, 1, 30, 2)] * 10, 2).write(tmp_path / "files")
-    assert tercel("data", "import", "lobster", tmp_path / "files", "--lake", tmp_path / "lake").exit_code == 0
+    history([(1, 1, 1, 100, 0), (1, -1, 2, 50, 1), (4, 1, 1, 30, 2)] * 10, 2).write(
+        tmp_path / "files"
+    )
+    assert (
+        tercel(
+            "data", "import", "lobster", tmp_path / "files", "--lake", tmp_path / "lake"
+        ).exit_code
+        == 0
+    )
     words = ("--lake", tmp_path / "lake", "--symbol", "TOY", "--date", "2012-06-21")
     refused(tercel("market", "facts", "csco", *words), "market orders")
 
 
 def test_facts_of_another_tick_than_the_presets(tmp_path: Path) -> None:
     """Spreads and returns are told in ticks: of two ticks they would be held against each other as if they were one."""
-    history([(1, 1, 1, 100, 0), (1, -1, 2, 50, 1), (4, 1, 1, 30, 2)] * 10, 2).write(tmp_path / "files")
-    words = ("data", "import", "lobster", tmp_path / "files", "--lake", tmp_path / "lake", "--tick", "0.001")
+    history([(1, 1, 1, 100, 0), (1, -1, 2, 50, 1), (4, 1, 1, 30, 2)] * 10, 2).write(
+        tmp_path / "files"
+    )
+    words = (
+        "data",
+        "import",
+        "lobster",
+        tmp_path / "files",
+        "--lake",
+        tmp_path / "lake",
+        "--tick",
+        "0.001",
+    )
     assert tercel(*words).exit_code == 0
     words = ("--lake", tmp_path / "lake", "--symbol", "TOY", "--date", "2012-06-21")
     result = tercel("market", "facts", "csco", "csco-hawkes", *words)
@@ -195,20 +247,29 @@ def test_one_sanity_run_at_a_time_and_each_market_once(tmp_path: Path) -> None:
         words = ("market", "sanity", "csco", "csco", "--days", 1, "--out", tmp_path)
         refused(tercel(*words), "another run")
     same = edited(tmp_path, "csco", (("lot",), 7))
-    refused(tercel("market", "sanity", "csco", same, "--days", 1, "--out", tmp_path), "different names")
+    refused(
+        tercel("market", "sanity", "csco", same, "--days", 1, "--out", tmp_path), "different names"
+    )
 
 
-@pytest.mark.parametrize("words", [("--symbol", "../x"), ("--symbol", "BTCUSDT", "--duration", "nan")])
+@pytest.mark.parametrize(
+    "words", [("--symbol", "../x"), ("--symbol", "BTCUSDT", "--duration", "nan")]
+)
 def test_a_recording_that_could_not_be_kept(tmp_path: Path, words: tuple[str, ...]) -> None:
     lake = tmp_path / "lake"
-    refused(tercel("data", "record", "crypto", "--url", "ws://127.0.0.1:1", "--lake", lake, *words), words[-1])
+    refused(
+        tercel("data", "record", "crypto", "--url", "ws://127.0.0.1:1", "--lake", lake, *words),
+        words[-1],
+    )
     assert not lake.exists()
 
 
 def test_what_makes_no_sense_as_typed_is_one_object_too(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["tercel", "market", "simulate", "csco", "--days", "0", "--json"])
+    monkeypatch.setattr(
+        sys, "argv", ["tercel", "market", "simulate", "csco", "--days", "0", "--json"]
+    )
     with pytest.raises(SystemExit) as stop:
         main()
     assert stop.value.code == 2

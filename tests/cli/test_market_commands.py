@@ -24,7 +24,18 @@ def tercel(*words: object) -> Result:
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three synthetic days of two hours."""
     root = tmp_path_factory.mktemp("markets") / "lake"
-    result = tercel("market", "simulate", "csco-santa-fe", "--out", root, "--days", 3, "--seconds", 7200, "--json")
+    result = tercel(
+        "market",
+        "simulate",
+        "csco-santa-fe",
+        "--out",
+        root,
+        "--days",
+        3,
+        "--seconds",
+        7200,
+        "--json",
+    )
     assert result.exit_code == 0, result.stderr
     assert [day["date"] for day in json.loads(result.stdout)["days"]] == list(DATES)
     return root
@@ -35,7 +46,17 @@ def preset(lake: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Calibrated on the first two days."""
     path = tmp_path_factory.mktemp("presets") / "two.json"
     words = ("--model", "santa_fe", "--stamp", "2026-01-01", "--out", path, "--json")
-    result = tercel("market", "calibrate", "--lake", lake, "--symbol", "CSCO", "--date", ",".join(DATES[:2]), *words)
+    result = tercel(
+        "market",
+        "calibrate",
+        "--lake",
+        lake,
+        "--symbol",
+        "CSCO",
+        "--date",
+        ",".join(DATES[:2]),
+        *words,
+    )
     assert result.exit_code == 0, result.stderr
     assert json.loads(result.stdout)["model"] == "santa_fe"
     return path
@@ -73,29 +94,46 @@ def test_synthetic_days_are_tape_like_any_other(lake: Path) -> None:
     assert events.exch_ns[-1] < instrument.session_close_ns
     found = verify_alone(events)
     assert (found["unknown_ids"], found["crossed"], found["locked"]) == (0, 0, 0)
-    again = tercel("market", "simulate", "csco-santa-fe", "--out", lake, "--seconds", 7200, "--json")
+    again = tercel(
+        "market", "simulate", "csco-santa-fe", "--out", lake, "--seconds", 7200, "--json"
+    )
     assert json.loads(again.stdout)["days"][0]["outcome"] == "unchanged"
-    other = tercel("market", "simulate", "csco-santa-fe", "--out", lake, "--seconds", 7200, "--seed", 9)
+    other = tercel(
+        "market", "simulate", "csco-santa-fe", "--out", lake, "--seconds", 7200, "--seed", 9
+    )
     assert other.exit_code == 2
 
 
 def test_the_card_says_what_it_was_made_of(preset: Path) -> None:
     made = load(preset)
-    assert (made.name, made.card["days"], made.card["calibrated"]) == ("two", list(DATES[:2]), "2026-01-01")
+    assert (made.name, made.card["days"], made.card["calibrated"]) == (
+        "two",
+        list(DATES[:2]),
+        "2026-01-01",
+    )
     assert "window_s" not in made.card
 
 
 @pytest.mark.long
 def test_a_score_has_its_shape(preset: Path, lake: Path, tmp_path: Path) -> None:
-    result = score(preset, lake, "--date", DATES[2], "--out", tmp_path / "report", "--write", "--json")
+    result = score(
+        preset, lake, "--date", DATES[2], "--out", tmp_path / "report", "--write", "--json"
+    )
     assert result.exit_code == 0, result.stderr
     card = json.loads(result.stdout)
     assert {
         "model", "calibrated_on", "scored_on", "distances", "mean_l1", "floor_mean_l1", "pooled_floor_mean_l1", "gates",
         "classifier_auc", "classifier_auc_real", "impact",
     } <= set(card)  # fmt: skip
-    assert (card["model"], card["calibrated_on"], card["scored_on"]) == ("santa_fe", list(DATES[:2]), [DATES[2]])
-    assert all(set(row) == {"l1", "wasserstein", "floor_l1", "pooled_floor_l1"} for row in card["distances"].values())
+    assert (card["model"], card["calibrated_on"], card["scored_on"]) == (
+        "santa_fe",
+        list(DATES[:2]),
+        [DATES[2]],
+    )
+    assert all(
+        set(row) == {"l1", "wasserstein", "floor_l1", "pooled_floor_l1"}
+        for row in card["distances"].values()
+    )
     assert all(set(gate) == {"value", "real", "passed"} for gate in card["gates"].values())
     assert set(card["impact"]) == {
         "exponent_size", "exponent_participation", "exponent_time", "level_2T", "level_3T",
@@ -117,7 +155,9 @@ def test_a_score_has_its_shape(preset: Path, lake: Path, tmp_path: Path) -> None
     assert len(json.dumps(kept)) < 6000
 
 
-def test_a_preset_with_its_tape_is_scored_without_a_lake(preset: Path, lake: Path, tmp_path: Path) -> None:
+def test_a_preset_with_its_tape_is_scored_without_a_lake(
+    preset: Path, lake: Path, tmp_path: Path
+) -> None:
     file = tmp_path / "travels.json"
     file.write_text(preset.read_text(encoding="utf-8"), encoding="utf-8")
     there = score(file, lake, "--date", DATES[2], "--no-classifier", "--write", "--json")
@@ -150,7 +190,9 @@ def test_a_score_as_tables(preset: Path, lake: Path) -> None:
 def test_a_stretch_is_calibrated_and_the_next_one_scored(lake: Path, tmp_path: Path) -> None:
     path = tmp_path / "half.json"
     common = ("--lake", lake, "--symbol", "CSCO", "--date", DATES[0])
-    result = tercel("market", "calibrate", *common, "--to", "10:45", "--model", "santa_fe", "--out", path)
+    result = tercel(
+        "market", "calibrate", *common, "--to", "10:45", "--model", "santa_fe", "--out", path
+    )
     assert result.exit_code == 0, result.stderr
     assert load(path).card["window_s"] == [900.0, 4500.0]
     seen = score(path, lake, "--date", DATES[0], "--no-classifier", "--json")
@@ -182,7 +224,9 @@ def test_what_cannot_be_scored_is_told(preset: Path, lake: Path, words, told: st
     assert "Traceback" not in result.stderr
 
 
-def test_files_of_another_version_or_model_are_told(preset: Path, lake: Path, tmp_path: Path) -> None:
+def test_files_of_another_version_or_model_are_told(
+    preset: Path, lake: Path, tmp_path: Path
+) -> None:
     raw = json.loads(preset.read_text(encoding="utf-8"))
     path = tmp_path / "other.json"
     for change in ({"model": "of_the_future"}, {"a_field_of_the_future": 1}, {"market_rate": -1.0}):
@@ -205,10 +249,24 @@ def test_the_list_of_markets(preset: Path) -> None:
 
 def test_a_short_session_is_calibrated_whole_and_venues_are_told_apart(tmp_path: Path) -> None:
     lake, path = tmp_path / "lake", tmp_path / "short.json"
-    assert tercel("market", "simulate", "csco-santa-fe", "--out", lake, "--seconds", 3600).exit_code == 0
+    assert (
+        tercel("market", "simulate", "csco-santa-fe", "--out", lake, "--seconds", 3600).exit_code
+        == 0
+    )
     instrument, events = Lake(lake).read("CSCO", DATES[0])
     Lake(lake).write(replace(instrument, venue="OTHER"), events)
-    words = ("market", "calibrate", "--lake", lake, "--symbol", "CSCO", "--date", DATES[0], "--model", "santa_fe")
+    words = (
+        "market",
+        "calibrate",
+        "--lake",
+        lake,
+        "--symbol",
+        "CSCO",
+        "--date",
+        DATES[0],
+        "--model",
+        "santa_fe",
+    )
     assert tercel(*words, "--out", path).exit_code == 2
     result = tercel(*words, "--out", path, "--venue", "OTHER", "--to", "10:00")
     assert result.exit_code == 0, result.stderr

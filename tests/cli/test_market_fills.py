@@ -36,7 +36,18 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.long
 def test_one_object_and_a_page(lake: Path, tmp_path: Path) -> None:
-    words = ("csco-santa-fe", "--lake", lake, *SYMBOL, "--date", DAYS[0], "--date", DAYS[1], "--out", tmp_path / "page")
+    words = (
+        "csco-santa-fe",
+        "--lake",
+        lake,
+        *SYMBOL,
+        "--date",
+        DAYS[0],
+        "--date",
+        DAYS[1],
+        "--out",
+        tmp_path / "page",
+    )
     result = tercel(*words, "--json")
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
@@ -49,7 +60,11 @@ def test_one_object_and_a_page(lake: Path, tmp_path: Path) -> None:
     for one in (*found["mark_outs"].values(), *found["ofi_r2"].values(), *found["moves"].values()):
         assert set(one) == {"real", "simulated"}
     assert found["hidden_share"] == {"real": 0.0, "simulated": 0.0}
-    assert (found["days"], found["clusters"], found["simulated_days"]) == (list(DAYS[:2]), "days", 2)
+    assert (found["days"], found["clusters"], found["simulated_days"]) == (
+        list(DAYS[:2]),
+        "days",
+        2,
+    )
     assert {gate["name"] for gate in found["gates"]} == set(WORDS)
     assert {"name", "real", "simulated", "floor", "passed"} <= set(found["gates"][0])
     for key, share in zip(found["waits_s"], found["real"], strict=True):
@@ -63,7 +78,9 @@ def test_one_object_and_a_page(lake: Path, tmp_path: Path) -> None:
 def test_the_tape_is_told_by_month(lake: Path) -> None:
     days = [Day(*Lake(lake).read("SIM", date)) for date in DAYS[:2]]
     later = Day(replace(days[1].instrument, date="2031-02-03"), days[1].events)
-    both, alone = (study(load("csco-santa-fe"), some, 1, 9) for some in ([days[0], later], days[:1]))
+    both, alone = (
+        study(load("csco-santa-fe"), some, 1, 9) for some in ([days[0], later], days[:1])
+    )
     assert alone.months == {}
     assert set(both.months) == set(both.figures) | set(both.moves)
     for name, one in both.months.items():
@@ -84,7 +101,9 @@ def test_the_market_that_made_the_tape_fills_as_the_tape_does(lake: Path) -> Non
     for wait in (10, 30, 100):
         assert abs(gates[f"filled_{wait}s"].simulated - gates[f"filled_{wait}s"].real) < 0.05
     assert len(sentences(found)) <= 5
-    assert [row[-1] for row in table(found)][:19] == ["yes" if gate.passed else "NO" for gate in found.gates]
+    assert [row[-1] for row in table(found)][:19] == [
+        "yes" if gate.passed else "NO" for gate in found.gates
+    ]
 
 
 def test_a_card_keeps_what_its_market_teaches(lake: Path, tmp_path: Path) -> None:
@@ -92,24 +111,45 @@ def test_a_card_keeps_what_its_market_teaches(lake: Path, tmp_path: Path) -> Non
     file = tmp_path / "mine.json"
     made = load("csco-santa-fe")
     made.model_copy(update={"card": {**made.card, "teaches": None}}).save(file)
-    result = tercel(file, "--lake", lake, *SYMBOL, "--date", f"{DAYS[0]},{DAYS[1]}", "--write", "--json")
+    result = tercel(
+        file, "--lake", lake, *SYMBOL, "--date", f"{DAYS[0]},{DAYS[1]}", "--write", "--json"
+    )
     assert result.exit_code == 0, result.output
     found, kept = json.loads(result.stdout), load(file).card["teaches"]
     assert load(file).mark == made.mark
-    assert (kept["symbol"], kept["days"], kept["simulated_days"], kept["seed"]) == ("SIM", list(DAYS[:2]), 2, 1)
+    assert (kept["symbol"], kept["days"], kept["simulated_days"], kept["seed"]) == (
+        "SIM",
+        list(DAYS[:2]),
+        2,
+        1,
+    )
     assert kept["filled"]["30"]["tape"] == pytest.approx(found["real"][1]["share"], rel=1e-3)
     assert kept["filled"]["900"]["simulated"] == pytest.approx(found["simulated"][4], rel=1e-3)
-    assert kept["markouts_bps"]["60"]["tape"] == pytest.approx(found["mark_outs"]["60"]["real"], rel=1e-3)
+    assert kept["markouts_bps"]["60"]["tape"] == pytest.approx(
+        found["mark_outs"]["60"]["real"], rel=1e-3
+    )
     assert set(found["carried"]) == {"carry", "learned_on", "judged_on", "horizons"}
-    assert set(found["carried"]["horizons"]["30"]) == {"tape", "simulated", "carry", "ci_low", "ci_high"}
+    assert set(found["carried"]["horizons"]["30"]) == {
+        "tape",
+        "simulated",
+        "carry",
+        "ci_low",
+        "ci_high",
+    }
     assert (kept["carry"], kept["judged_on"]) == (found["carry"], [DAYS[1]])
-    assert tercel("csco-santa-fe", "--lake", lake, *SYMBOL, "--date", DAYS[0], "--write").exit_code == 2
+    assert (
+        tercel("csco-santa-fe", "--lake", lake, *SYMBOL, "--date", DAYS[0], "--write").exit_code
+        == 2
+    )
 
 
 @pytest.mark.long
 def test_cards_print_fills_markouts_and_carry() -> None:
     listed = {
-        one["name"]: one for one in json.loads(CliRunner().invoke(app, ["market", "list", "--json"]).stdout)["presets"]
+        one["name"]: one
+        for one in json.loads(CliRunner().invoke(app, ["market", "list", "--json"]).stdout)[
+            "presets"
+        ]
     }
     assert listed["cw-flow"]["teaches"] is None
     assert listed["es"]["teaches"]["carry"] is None
@@ -122,7 +162,9 @@ def test_cards_print_fills_markouts_and_carry() -> None:
     assert "none: no tape" in printed
     scored = CliRunner().invoke(app, ["market", "score", "ibm-hawkes", "--seeds", "1"])
     assert "fills 30 s" in scored.stdout
-    assert "below 0.5: no policy reads forecasts that are learned in it" in scored.stderr.replace("\n", " ")
+    assert "below 0.5: no policy reads forecasts that are learned in it" in scored.stderr.replace(
+        "\n", " "
+    )
 
 
 def test_a_table_and_what_it_means(lake: Path) -> None:
@@ -152,12 +194,16 @@ def test_refusals(lake: Path, options: list[str], says: str) -> None:
 def test_another_tick_and_an_out_that_is_a_file(lake: Path, tmp_path: Path) -> None:
     assert "the tick of es" in tercel("es", "--lake", lake, *SYMBOL, "--date", DAYS[0]).stderr
     (tmp_path / "file").write_text("")
-    result = tercel("csco-santa-fe", "--lake", lake, *SYMBOL, "--date", DAYS[0], "--out", tmp_path / "file")
+    result = tercel(
+        "csco-santa-fe", "--lake", lake, *SYMBOL, "--date", DAYS[0], "--out", tmp_path / "file"
+    )
     assert result.exit_code == 2
     assert "name another --out" in result.stderr
 
 
-def test_a_simulated_day_is_read_with_the_levels_of_the_tape(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_simulated_day_is_read_with_the_levels_of_the_tape(
+    lake: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tape = [Lake(lake).read("SIM", date) for date in DAYS[:2]]
     seen: list[int] = []
 
@@ -170,5 +216,10 @@ def test_a_simulated_day_is_read_with_the_levels_of_the_tape(lake: Path, monkeyp
     monkeypatch.setattr(fill_comparison, "as_shown", noted)
     study(load("csco-santa-fe"), [Day(*day) for day in tape], 1, 9)
     assert seen == [], "the tape shows all"
-    study(load("csco-santa-fe"), [Day(*as_shown(*day, levels)) for day, levels in zip(tape, (3, 2), strict=True)], 1, 9)
+    study(
+        load("csco-santa-fe"),
+        [Day(*as_shown(*day, levels)) for day, levels in zip(tape, (3, 2), strict=True)],
+        1,
+        9,
+    )
     assert seen == [2]

@@ -17,11 +17,27 @@ RUNNER = CliRunner()
 
 @pytest.mark.long
 def test_a_card_as_json_and_as_a_page(tmp_path: Path) -> None:
-    options = ["--pairs", "12", "--impact", "translation", "--seed", "2", "--out", str(tmp_path / "card"), "--json"]
+    options = [
+        "--pairs",
+        "12",
+        "--impact",
+        "translation",
+        "--seed",
+        "2",
+        "--out",
+        str(tmp_path / "card"),
+        "--json",
+    ]
     result = RUNNER.invoke(app, ["market", "impact", "csco-santa-fe", *options])
     assert result.exit_code == 0, result.output
     card = json.loads(result.stdout)
-    for name in ("exponent_size", "exponent_participation", "exponent_time", "level_2T", "level_3T"):
+    for name in (
+        "exponent_size",
+        "exponent_participation",
+        "exponent_time",
+        "level_2T",
+        "level_3T",
+    ):
         assert set(card[name]) == {"mean", "ci_low", "ci_high"}
     assert card["round_trips"]["searched"] == 100
     assert not card["round_trips"]["makes_money"]
@@ -32,7 +48,9 @@ def test_a_card_as_json_and_as_a_page(tmp_path: Path) -> None:
 
 def test_a_preset_carries_a_law_and_its_market_uses_it(tmp_path: Path) -> None:
     out = tmp_path / "with.json"
-    result = RUNNER.invoke(app, ["market", "impact", "csco-santa-fe", "--carry", str(out), "--y", "0.5", "--json"])
+    result = RUNNER.invoke(
+        app, ["market", "impact", "csco-santa-fe", "--carry", str(out), "--y", "0.5", "--json"]
+    )
     assert result.exit_code == 0, result.output
     law = of_card(load(out).card)
     assert law is not None

@@ -20,7 +20,9 @@ from tercel.market.tape import Events, Instrument
 
 
 def tercel(*words: object) -> Result:
-    return CliRunner().invoke(app, ["market", "score", "csco-santa-fe", *(str(word) for word in words)])
+    return CliRunner().invoke(
+        app, ["market", "score", "csco-santa-fe", *(str(word) for word in words)]
+    )
 
 
 def day(from_s: float | None, to_s: float | None) -> Day:
@@ -50,11 +52,21 @@ def rows(n: int, seed: int, spread: int = 100) -> LobBenchRows:
     mid = 1_000_000 + 100 * rng.integers(-5, 6, size=n).cumsum()
     book = np.zeros((n, 20), np.int64)
     for level in range(5):
-        book[:, 4 * level], book[:, 4 * level + 2] = mid + spread + 100 * level, mid - spread - 100 * level
+        book[:, 4 * level], book[:, 4 * level + 2] = (
+            mid + spread + 100 * level,
+            mid - spread - 100 * level,
+        )
         book[:, 4 * level + 1], book[:, 4 * level + 3] = rng.integers(1, 50, size=(2, n))
     kinds, side = rng.choice([1, 1, 3, 4], size=n), rng.choice([-1, 1], size=n)
     messages = np.stack(
-        [np.arange(n) * 200_000_000, kinds, np.arange(n) // 2, rng.integers(1, 50, size=n), mid - side * spread, side],
+        [
+            np.arange(n) * 200_000_000,
+            kinds,
+            np.arange(n) // 2,
+            rng.integers(1, 50, size=n),
+            mid - side * spread,
+            side,
+        ],
         1,
     )
     return LobBenchRows(messages, book)
@@ -89,13 +101,29 @@ def test_windows_in_which_nothing_is_cancelled_are_refused(shared_peers: Path) -
     mine = rows(1_000, 1)
     mine.messages[:, 1] = 1
     both = mine.windows(mine.spread(2, 500))
-    with lob_bench(shared_peers) as bench, pytest.raises(ConfigError, match="name more windows or longer days"):
+    with (
+        lob_bench(shared_peers) as bench,
+        pytest.raises(ConfigError, match="name more windows or longer days"),
+    ):
         distances(bench, both, both, 5)
 
 
 @pytest.mark.long
 def test_a_market_is_scored(lake: Path, shared_peers: Path) -> None:
-    options = ["--lake", lake, "--symbol", "SIM", "--date", DAYS[1], "--by", "lob-bench", "--windows", 4, "--seeds", 1]
+    options = [
+        "--lake",
+        lake,
+        "--symbol",
+        "SIM",
+        "--date",
+        DAYS[1],
+        "--by",
+        "lob-bench",
+        "--windows",
+        4,
+        "--seeds",
+        1,
+    ]
     result = tercel(*options, "--peers", shared_peers, "--json")
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
@@ -121,7 +149,18 @@ def test_without_a_lake_the_held_out_days_of_the_data_sets_are_scored(shared_dat
 @pytest.mark.long
 def test_a_market_is_scored_without_a_lake(shared_data: Path, shared_peers: Path) -> None:
     where = ["--data", shared_data, "--peers", shared_peers, "--from", "15:00", "--to", "15:30"]
-    words = ["market", "score", "amzn", "--by", "lob-bench", "--windows", "4", "--seeds", "1", "--json"]
+    words = [
+        "market",
+        "score",
+        "amzn",
+        "--by",
+        "lob-bench",
+        "--windows",
+        "4",
+        "--seeds",
+        "1",
+        "--json",
+    ]
     result = CliRunner().invoke(app, [*words, *(str(word) for word in where)])
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
@@ -138,7 +177,12 @@ def test_a_market_is_scored_without_a_lake(shared_data: Path, shared_peers: Path
     ],
 )
 def test_what_to_give_without_a_lake_is_said(
-    preset: str, words: list[str], says: str, tmp_path: Path, shared_peers: Path, monkeypatch: pytest.MonkeyPatch
+    preset: str,
+    words: list[str],
+    says: str,
+    tmp_path: Path,
+    shared_peers: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("TERCEL_DATA", raising=False)
     typed = ["market", "score", preset, "--by", "lob-bench", "--peers", str(shared_peers)]

@@ -25,7 +25,18 @@ def test_a_market_predicts_its_own_days(tmp_path: Path) -> None:
     """What it simulated is recorded and replayed: nothing is nearer to a market than that."""
     lake, out = tmp_path / "lake", tmp_path / "page"
     simulated_lake(lake, 6, market="csco")
-    options = ["--symbol", "SIM", "--date", DAYS[1], "--date", DAYS[2], "--strategy", STRATEGIES, "--episodes", 256]
+    options = [
+        "--symbol",
+        "SIM",
+        "--date",
+        DAYS[1],
+        "--date",
+        DAYS[2],
+        "--strategy",
+        STRATEGIES,
+        "--episodes",
+        256,
+    ]
     result = tercel("csco", "--lake", lake, *options, "--out", out, "--json")
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
@@ -49,7 +60,14 @@ def test_a_table_few_sentences_and_what_the_card_keeps(
 ) -> None:
     file = tmp_path / f"{HERE}.json"
     load(HERE).save(file)
-    options = ["--symbol", "SIM", "--date", DAYS[2], "--strategy", "twap_take,twap_passive,ppo-csco-santa-fe"]
+    options = [
+        "--symbol",
+        "SIM",
+        "--date",
+        DAYS[2],
+        "--strategy",
+        "twap_take,twap_passive,ppo-csco-santa-fe",
+    ]
     result = tercel(str(file), "--lake", lake, *options, "--episodes", 8, "--write")
     assert result.exit_code == 0, result.output
     assert "ppo-csco-santa-fe" in result.stdout
@@ -85,7 +103,9 @@ def test_refusals(lake: Path, options: list[str], says: str) -> None:
 
 def test_days_that_the_market_was_calibrated_on_are_refused(lake: Path, tmp_path: Path) -> None:
     preset, file = load(HERE), tmp_path / "here.json"
-    preset.model_copy(update={"symbol": "SIM", "card": {**preset.card, "days": [DAYS[2]]}}).save(file)
+    preset.model_copy(update={"symbol": "SIM", "card": {**preset.card, "days": [DAYS[2]]}}).save(
+        file
+    )
     result = tercel(str(file), "--lake", lake, "--date", DAYS[2])
     assert result.exit_code == 2
     assert "was not calibrated on" in result.stderr

@@ -44,7 +44,16 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def preset(lake: Path) -> Path:
     out = lake.parent / "mine.json"
-    words = ("--lake", lake, "--symbol", "SIM", "--date", ",".join(DAYS[:2]), "--model", "resampled")
+    words = (
+        "--lake",
+        lake,
+        "--symbol",
+        "SIM",
+        "--date",
+        ",".join(DAYS[:2]),
+        "--model",
+        "resampled",
+    )
     result = tercel("market", "calibrate", *words, "--out", out)
     assert result.exit_code == 0, result.output
     return out
@@ -73,7 +82,9 @@ def test_its_days_are_tape_like_any_other(preset: Path, tmp_path: Path) -> None:
 @pytest.mark.long
 def test_it_is_scored_by_the_gates_of_every_market(preset: Path, lake: Path) -> None:
     about = ("--lake", lake, "--symbol", "SIM", "--venue", "TEST")
-    scored = tercel("market", "score", preset, *about, "--date", DAYS[2], "--no-classifier", "--json")
+    scored = tercel(
+        "market", "score", preset, *about, "--date", DAYS[2], "--no-classifier", "--json"
+    )
     assert scored.exit_code == 0, scored.output
     gates = json.loads(scored.stdout)["gates"]
     assert gates["mean_spread"]["passed"]
@@ -93,9 +104,20 @@ def test_orders_are_worked_on_days_that_are_written_once(preset: Path) -> None:
     assert len(days) == 3
     before = {path: path.stat().st_mtime_ns for path in Path(market.lake).rglob("*.parquet")}
     assert Market(str(preset)) == market
-    assert {path: path.stat().st_mtime_ns for path in Path(market.lake).rglob("*.parquet")} == before
+    assert {
+        path: path.stat().st_mtime_ns for path in Path(market.lake).rglob("*.parquet")
+    } == before
     result = tercel(
-        "agent", "evaluate", "twap_repeg", "--market", preset, "--against", "twap_take", "--horizon", "5min", "--json"
+        "agent",
+        "evaluate",
+        "twap_repeg",
+        "--market",
+        preset,
+        "--against",
+        "twap_take",
+        "--horizon",
+        "5min",
+        "--json",
     )
     assert result.exit_code == 0, result.output
 
@@ -106,29 +128,45 @@ def test_who_learned_from_the_days_that_it_is_made_of_has_seen_them(preset: Path
     judged = judged_days(settings)
     assert judged.made_of == DAYS[1:2], "the earlier days are learned on"
     assert str(judged) == f"SIM, {judged.days[0]}, simulated days made of {DAYS[1]} to {DAYS[1]}"
-    assert judged.overlaps(SeenDays("SIM", DAYS[0], DAYS[1], float("inf"), 1.0, "was trained on these"))
-    assert not judged.overlaps(SeenDays("SIM", DAYS[2], DAYS[2], float("inf"), 1.0, "was trained on another"))
+    assert judged.overlaps(
+        SeenDays("SIM", DAYS[0], DAYS[1], float("inf"), 1.0, "was trained on these")
+    )
+    assert not judged.overlaps(
+        SeenDays("SIM", DAYS[2], DAYS[2], float("inf"), 1.0, "was trained on another")
+    )
     built = build_market(settings, quick=True)
-    assert str(built.facts["trained on"]).endswith(f"made of {DAYS[0]} to {DAYS[0]}"), "cards say it, and are read"
-    assert built.notes[1] == f"Days are simulated, made of {DAYS[1]} to {DAYS[1]}, 1 in all: no word on others."
+    assert str(built.facts["trained on"]).endswith(f"made of {DAYS[0]} to {DAYS[0]}"), (
+        "cards say it, and are read"
+    )
+    assert (
+        built.notes[1]
+        == f"Days are simulated, made of {DAYS[1]} to {DAYS[1]}, 1 in all: no word on others."
+    )
 
 
 @pytest.mark.usefixtures("few")
-def test_no_hour_is_learned_on_and_judged_and_other_days_are_written_anew(preset: Path, tmp_path: Path) -> None:
+def test_no_hour_is_learned_on_and_judged_and_other_days_are_written_anew(
+    preset: Path, tmp_path: Path
+) -> None:
     made = load(preset)
     three = made.model_copy(update={"card": {**made.card, "days": list(DAYS)}})
     assert three.mark == made.mark
     assert three.written() != made.written(), "the same market of other days is another"
     three.save(tmp_path / "three.json")
     turned = made.model_copy(update={"card": {**made.card, "days": list(reversed(DAYS))}})
-    assert turned.written() == three.written(), "the earlier days are learned on, however they were named"
+    assert turned.written() == three.written(), (
+        "the earlier days are learned on, however they were named"
+    )
     settings = MarketTask(Market(str(tmp_path / "three.json")), Task(horizon_s=300.0))
     assert judged_days(settings).made_of == DAYS[2:]
     built = build_market(settings, quick=True)
     assert str(built.facts["trained on"]).endswith(f"made of {DAYS[0]} to {DAYS[1]}")
-    (tmp_path / "none.json").write_text((tmp_path / "three.json").read_text().replace('"days": [', '"no_days": [', 1))
+    (tmp_path / "none.json").write_text(
+        (tmp_path / "three.json").read_text().replace('"days": [', '"no_days": [', 1)
+    )
     assert (
-        "at least one day to resample" in tercel("market", "simulate", tmp_path / "none.json", "--out", tmp_path).output
+        "at least one day to resample"
+        in tercel("market", "simulate", tmp_path / "none.json", "--out", tmp_path).output
     )
 
 
@@ -141,7 +179,9 @@ def test_whoever_reads_its_days_reads_the_days_behind_them(preset: Path, tmp_pat
     one = Market(lake=str(lake.root), symbol="SIM")
     for task in (Task(horizon_s=300.0), Task(horizon_s=300.0, start="09:50")):
         judged = judged_days(MarketTask(one, task))
-        assert judged.overlaps(SeenDays("SIM", DAYS[0], DAYS[0], float("inf"), 1.0, "was trained on it"))
+        assert judged.overlaps(
+            SeenDays("SIM", DAYS[0], DAYS[0], float("inf"), 1.0, "was trained on it")
+        )
     again = ("market", "calibrate", "--lake", lake.root, "--symbol", "SIM", "--date", date)
     flow = tercel(*again, "--model", "santa_fe", "--to", "10:05", "--out", tmp_path / "flow.json")
     assert flow.exit_code == 0, flow.output
@@ -160,7 +200,9 @@ def test_whoever_reads_its_days_reads_the_days_behind_them(preset: Path, tmp_pat
         ("calibrate", "--from", "10:00"),
     ],
 )
-def test_what_would_have_no_effect_is_refused(words: tuple[str, ...], preset: Path, lake: Path, tmp_path: Path) -> None:
+def test_what_would_have_no_effect_is_refused(
+    words: tuple[str, ...], preset: Path, lake: Path, tmp_path: Path
+) -> None:
     about = (preset, "--out", tmp_path / "lake")
     if words[0] == "calibrate":
         about = (
@@ -192,7 +234,10 @@ def near_the_touch(lake: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 @pytest.mark.usefixtures("few")
 def test_a_part_of_one_day_of_five_levels_is_a_market(near_the_touch: Path, tmp_path: Path) -> None:
-    out, about = tmp_path / "five.json", ("--lake", near_the_touch, "--symbol", "SIM", "--model", "resampled")
+    out, about = (
+        tmp_path / "five.json",
+        ("--lake", near_the_touch, "--symbol", "SIM", "--model", "resampled"),
+    )
     result = tercel("market", "calibrate", *about, "--date", DAYS[0], "--to", "10:05", "--out", out)
     assert result.exit_code == 0, result.output
     proposed = f"tercel market score {out} --lake {near_the_touch} --date {DAYS[0]} --from 10:05"
@@ -209,16 +254,25 @@ def test_a_part_of_one_day_of_five_levels_is_a_market(near_the_touch: Path, tmp_
     )
     run = tercel("run", "--market", out, "--quick", "--out", tmp_path / "run")
     assert run.exit_code == 2
-    assert f"simulated days of SIM that are all resampled from {DAYS[0]} to go on" in " ".join(run.output.split())
+    assert f"simulated days of SIM that are all resampled from {DAYS[0]} to go on" in " ".join(
+        run.output.split()
+    )
     assert not (tmp_path / "run").exists(), "before anything is trained"
-    assert "or judge written strategies in it, which learn nothing: docs/run.md" in " ".join(run.output.split())
+    assert "or judge written strategies in it, which learn nothing: docs/run.md" in " ".join(
+        run.output.split()
+    )
     longer = load(out).model_copy(update={"card": {**load(out).card, "window_s": [900.0, 2130.0]}})
     assert longer.written() != load(out).written(), "the same day to another hour is another market"
     about = (*about[:-1], "santa_fe", "--out", out)
     told = tercel("market", "calibrate", *about, "--date", DAYS[0]).output
     assert f"--date {DAYS[1]}" in " ".join(told.split()), "the day that is left"
-    told = " ".join(tercel("market", "calibrate", *about, "--date", ",".join(DAYS[:2])).output.split())
-    assert "no day is left to score it on: calibrate again with --to 09:48, then score with --from 09:48" in told
+    told = " ".join(
+        tercel("market", "calibrate", *about, "--date", ",".join(DAYS[:2])).output.split()
+    )
+    assert (
+        "no day is left to score it on: calibrate again with --to 09:48, then score with --from 09:48"
+        in told
+    )
     about = (*about[:-3], "resampled", "--out", tmp_path / "four.json")
     refused = tercel("market", "calibrate", *about, "--date", DAYS[1])
     assert refused.exit_code == 2
@@ -234,7 +288,9 @@ def test_a_lake_that_is_gone_is_said(preset: Path, lake: Path, tmp_path: Path) -
 
 
 @pytest.mark.usefixtures("few")
-def test_agents_learn_in_it_beside_others_and_their_card_says_whose_days_they_saw(preset: Path, tmp_path: Path) -> None:
+def test_agents_learn_in_it_beside_others_and_their_card_says_whose_days_they_saw(
+    preset: Path, tmp_path: Path
+) -> None:
     of_three = load(preset).model_copy(update={"card": {**load(preset).card, "days": list(DAYS)}})
     of_three.save(preset := tmp_path / "three.json")
     raw = {
@@ -277,7 +333,10 @@ def test_a_forecaster_says_the_days_behind_the_days_that_it_saw() -> None:
 
 
 def test_a_card_says_the_days_of_every_market_of_a_symbol() -> None:
-    markets = [SimpleNamespace(name="a", facts={"symbol": "IBM", "trained on": one}) for one in ("first", "second")]
+    markets = [
+        SimpleNamespace(name="a", facts={"symbol": "IBM", "trained on": one})
+        for one in ("first", "second")
+    ]
     laws = SimpleNamespace(market=SimpleNamespace(laws=("",)))
     training = SimpleNamespace(markets=markets, config=laws, seed=1, _names=["a"])
     assert Training.trained_on.fget(training)["trained on"] == {"IBM": ["first", "second"]}

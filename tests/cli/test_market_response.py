@@ -28,7 +28,9 @@ def test_a_response_as_json_and_as_a_page(tmp_path: Path) -> None:
 
 
 def test_a_response_as_tables() -> None:
-    result = RUNNER.invoke(app, ["market", "response", "csco-santa-fe", "--size", "0.1", "--pairs", "8"])
+    result = RUNNER.invoke(
+        app, ["market", "response", "csco-santa-fe", "--size", "0.1", "--pairs", "8"]
+    )
     assert result.exit_code == 0, result.output
     assert "nothing done before the horizon" in result.output
     assert "bars are m" in result.output

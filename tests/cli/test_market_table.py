@@ -30,16 +30,31 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
     opening = midnight_ns("2030-01-02", "UTC") + 3600 * S
     events = session(truth, 3, 5400.0, opening)
     bounds = {"session_open_ns": opening, "session_close_ns": opening + 5400 * S}
-    instrument = Instrument("TEST", "TINY", "2030-01-02", truth.tick, lot=truth.lot, timezone="UTC", **bounds)
+    instrument = Instrument(
+        "TEST", "TINY", "2030-01-02", truth.tick, lot=truth.lot, timezone="UTC", **bounds
+    )
     Lake(root).write(instrument, events)
     return root
 
 
-def test_the_table_and_its_place(lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_table_and_its_place(
+    lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sets, "SETS", (TINY,))
     page = tmp_path / "markets.md"
     page.write_text(f"before\n\n{MARKS[0]}\nold\n{MARKS[1]}\n\nafter\n", encoding="utf-8")
-    words = ["market", "table", "--lake", str(lake), "--model", "santa_fe", "--seeds", "1", "--write", str(page)]
+    words = [
+        "market",
+        "table",
+        "--lake",
+        str(lake),
+        "--model",
+        "santa_fe",
+        "--seeds",
+        "1",
+        "--write",
+        str(page),
+    ]
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 0, result.stderr
     assert "tiny" in result.stdout
@@ -67,7 +82,9 @@ def test_what_is_not_there(lake: Path) -> None:
         replace(SETS[0], symbol="NONE").days(lake)
 
 
-def test_scores_are_kept_on_shipped_presets(lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_scores_are_kept_on_shipped_presets(
+    lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sets, "SETS", (TINY,))
     monkeypatch.setattr(sets.presets, "FOLDER", tmp_path)
     train, _ = TINY.days(lake)
@@ -75,11 +92,24 @@ def test_scores_are_kept_on_shipped_presets(lake: Path, tmp_path: Path, monkeypa
     made.save(tmp_path / f"{made.name}.json")
     assert sets.shipped_for(TINY, "santa_fe", train) == load(tmp_path / f"{made.name}.json")
     assert sets.shipped_for(TINY, "hawkes", train) is None
-    words = ["market", "table", "--lake", str(lake), "--model", "santa_fe", "--seeds", "1", "--keep", "--json"]
+    words = [
+        "market",
+        "table",
+        "--lake",
+        str(lake),
+        "--model",
+        "santa_fe",
+        "--seeds",
+        "1",
+        "--keep",
+        "--json",
+    ]
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 0, result.stderr
     kept = load(tmp_path / f"{made.name}.json").card["scores"]
-    assert kept["mean_l1"] == pytest.approx(json.loads(result.stdout)["rows"][0]["mean_l1"], rel=1e-3)
+    assert kept["mean_l1"] == pytest.approx(
+        json.loads(result.stdout)["rows"][0]["mean_l1"], rel=1e-3
+    )
     assert kept["scored_on"] == ["2030-01-02 [2700 to 5400 s]"]
 
 

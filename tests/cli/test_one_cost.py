@@ -49,7 +49,16 @@ PARENTS = {
     "killed": {"lots": 500, "strategy": "twap_take", "agent": "bob"},
 }
 USUAL = {"instrument": "AAA", "side": 1, "agent": "ann", "decisions": 20, "horizon_ns": 300 * S}
-FIGURES = ("quantity", "filled", "unfilled", "refused", "is_bps", "opportunity_bps", "refusal_bps", "notional")
+FIGURES = (
+    "quantity",
+    "filled",
+    "unfilled",
+    "refused",
+    "is_bps",
+    "opportunity_bps",
+    "refusal_bps",
+    "notional",
+)
 
 
 @pytest.fixture(scope="module")
@@ -95,11 +104,18 @@ def by_name(rows: list[dict[str, Any]], key: str) -> dict[str, dict[str, Any]]:
 
 
 def same(one: float | None, other: float | None) -> bool:
-    return one is other if one is None or other is None else one == pytest.approx(other, rel=1e-12, abs=1e-12)
+    return (
+        one is other
+        if one is None or other is None
+        else one == pytest.approx(other, rel=1e-12, abs=1e-12)
+    )
 
 
 def test_each_ended_as_it_should(told: dict[str, Any]) -> None:
-    ended = {row["id"]: (row["status"], row["filled"] > 0, row["left"] > 0) for row in told["orders"]["parents"]}
+    ended = {
+        row["id"]: (row["status"], row["filled"] > 0, row["left"] > 0)
+        for row in told["orders"]["parents"]
+    }
     assert ended == {
         "denied": ("done", False, True),
         "half": ("done", True, True),
@@ -110,8 +126,14 @@ def test_each_ended_as_it_should(told: dict[str, Any]) -> None:
 
 
 def test_lots_and_costs_are_the_same_in_all_three(told: dict[str, Any]) -> None:
-    report, tca = by_name(told["result"]["parents"], "id"), by_name(told["tca"]["parents"], "parent")
-    console, listed = by_name(told["console"]["parents"], "parent"), by_name(told["orders"]["parents"], "id")
+    report, tca = (
+        by_name(told["result"]["parents"], "id"),
+        by_name(told["tca"]["parents"], "parent"),
+    )
+    console, listed = (
+        by_name(told["console"]["parents"], "parent"),
+        by_name(told["orders"]["parents"], "id"),
+    )
     for name in PARENTS:
         for figure in FIGURES:
             assert same(report[name][figure], tca[name][figure]), (name, figure)
@@ -119,7 +141,11 @@ def test_lots_and_costs_are_the_same_in_all_three(told: dict[str, Any]) -> None:
             assert same(console[name][figure], tca[name][figure]), (name, figure)
         left = tca[name]["unfilled"] + tca[name]["refused"]
         row = listed[name]
-        assert (row["lots"], row["filled"], row["left"]) == (tca[name]["quantity"], tca[name]["filled"], left)
+        assert (row["lots"], row["filled"], row["left"]) == (
+            tca[name]["quantity"],
+            tca[name]["filled"],
+            left,
+        )
         assert row["status"] == report[name]["status"] == console[name]["status"]
     assert tca["denied"]["refused"] == 999_999
     assert tca["denied"]["is_bps"] is None
@@ -145,9 +171,14 @@ def test_sums_and_means_are_the_same_in_all_three(told: dict[str, Any]) -> None:
 def test_the_page_shows_them(told: dict[str, Any]) -> None:
     table = told["report"].split(f"<h2>Parents: {len(told['result']['parents'])}</h2>")[1]
     rows = re.findall(r'<tr><th scope="row">(\w+)</th>(.*?)</tr>', table)
-    shown = {name: [unescape(cell) for cell in re.findall(r"<td[^>]*>(.*?)</td>", cells)] for name, cells in rows}
+    shown = {
+        name: [unescape(cell) for cell in re.findall(r"<td[^>]*>(.*?)</td>", cells)]
+        for name, cells in rows
+    }
     for row in told["result"]["parents"]:
-        side, lots, filled, unfilled, refused = (shown[row["id"]][i].replace(",", "") for i in range(5))
+        side, lots, filled, unfilled, refused = (
+            shown[row["id"]][i].replace(",", "") for i in range(5)
+        )
         assert [int(lots), int(filled), int(unfilled), int(refused)] == [
             row[key] for key in ("quantity", "filled", "unfilled", "refused")
         ]

@@ -85,7 +85,13 @@ def tercel(*words: object) -> Any:
     ],
 )
 def test_what_makes_no_order_touches_nothing(
-    tmp_path: Path, lake: Path, listed: Path, command: str, words: str, told: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    lake: Path,
+    listed: Path,
+    command: str,
+    words: str,
+    told: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     said = words.format(lake=lake, listed=listed).split()
@@ -125,7 +131,10 @@ def test_a_row_that_is_no_order_is_named(tmp_path: Path, row: str, told: str) ->
     [
         ("time,symbol,side,quantity\n", "horizon"),
         ("time,symbol,side,quantity,horizon\n", "header alone"),
-        ("time,symbol,side,quantity,horizon,limt\n10:30,A,buy,1,60,5\n", "'limt' in the first row.*try 'limit'"),
+        (
+            "time,symbol,side,quantity,horizon,limt\n10:30,A,buy,1,60,5\n",
+            "'limt' in the first row.*try 'limit'",
+        ),
         ("", "empty"),
     ],
 )
@@ -136,20 +145,33 @@ def test_a_file_without_orders_is_refused(tmp_path: Path, text: str, told: str) 
         read_orders(file)
 
 
-def test_other_columns_are_passed_over_and_named_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_other_columns_are_passed_over_and_named_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     file = tmp_path / "orders.csv"
-    file.write_text("time,desk,symbol,side,quantity,horizon,colour\n" + "10:30,x,A,buy,1,60,5\n" * 2)
+    file.write_text(
+        "time,desk,symbol,side,quantity,horizon,colour\n" + "10:30,x,A,buy,1,60,5\n" * 2
+    )
     assert len(read_orders(file)) == 2
-    assert capsys.readouterr().err == f"warning: columns of {file} that were not read: desk, colour\n"
+    assert (
+        capsys.readouterr().err == f"warning: columns of {file} that were not read: desk, colour\n"
+    )
 
 
 def test_a_list_is_read_in_any_shape(tmp_path: Path, listed: Path) -> None:
     first, second, third = read_orders(listed)
     assert first == Order("2003-01-14 10:00", "SIM", "buy", 40, "20min")
-    assert (second.date, second.clock, second.side, second.horizon_s) == ("2003-01-13", "10:30:00", -1, 600.0)
+    assert (second.date, second.clock, second.side, second.horizon_s) == (
+        "2003-01-13",
+        "10:30:00",
+        -1,
+        600.0,
+    )
     assert (third.date, third.clock, third.horizon_s) == ("", "10:45", 1800.0)
     limits = tmp_path / "limits.csv"
-    limits.write_text("limit_price,time,symbol,side,quantity,horizon\n15.5,10:30,A,buy,1,60\n25bps,10:30,A,buy,1,60\n")
+    limits.write_text(
+        "limit_price,time,symbol,side,quantity,horizon\n15.5,10:30,A,buy,1,60\n25bps,10:30,A,buy,1,60\n"
+    )
     assert [order.limit_price for order in read_orders(limits)] == [15.5, "25bps"]
 
 
@@ -179,7 +201,9 @@ def test_orders_are_placed_on_the_days_that_hold_them(lake: Path, listed: Path) 
         ("10:30,SIN,buy,50,10min", "SIN"),
     ],
 )
-def test_an_order_that_is_not_on_tape_is_named(tmp_path: Path, lake: Path, row: str, told: str) -> None:
+def test_an_order_that_is_not_on_tape_is_named(
+    tmp_path: Path, lake: Path, row: str, told: str
+) -> None:
     file = tmp_path / "orders.csv"
     file.write_text(f"time,symbol,side,quantity,horizon\n{row}\n")
     result = tercel("run", "--orders", file, "--tape", lake, "--out", tmp_path / "out")
@@ -192,7 +216,9 @@ def test_an_order_that_is_not_on_tape_is_named(tmp_path: Path, lake: Path, row: 
 # -- where it is judged, and what agents learn from -------------------------------------------------------------------
 
 
-def test_an_order_by_the_clock_is_judged_on_every_day_and_learned_in_other_hours(lake: Path) -> None:
+def test_an_order_by_the_clock_is_judged_on_every_day_and_learned_in_other_hours(
+    lake: Path,
+) -> None:
     task = Task(side="buy", quantity=40, start="10:20", end="10:40", warmup_s=300)
     settings = MarketTask(Market(lake=str(lake), symbol="SIM", impact="none"), task=task)
     market = build_market(settings)
@@ -218,7 +244,9 @@ def test_an_order_of_the_whole_day_leaves_days_to_learn_from(lake: Path) -> None
 
 
 def test_an_order_is_seen_at_arrival_as_itself(lake: Path, listed: Path) -> None:
-    scenarios = with_orders(MarketTask(Market(lake=str(lake), impact="square_root")), read_orders(listed))
+    scenarios = with_orders(
+        MarketTask(Market(lake=str(lake), impact="square_root")), read_orders(listed)
+    )
     assert list(scenarios) == ["SIM tape", "TWO tape"]
     plan = build_scenario(Scenario("SIM tape", scenarios["SIM tape"], (1,), 1)).plan
     assert len(plan) == 4
@@ -240,8 +268,15 @@ def test_my_order_is_one_command(tmp_path: Path, lake: Path) -> None:
     assert (found["episodes"], found["clusters"], found["cluster"]) == (3, 3, "day")
     assert "a difference of 1 bps needs some" in " ".join(result.stderr.split())
     assert set(found["by_market"]) == {"SIM tape", "TWO tape"}
-    assert (found["task"]["side"], found["task"]["quantity"], found["task"]["horizon_s"]) == (1, 40, 1200.0)
-    assert judged_table(EvaluationResult.from_json(found)).title == "SIM replay: buy 40 lots, 10:20 to 10:40"
+    assert (found["task"]["side"], found["task"]["quantity"], found["task"]["horizon_s"]) == (
+        1,
+        40,
+        1200.0,
+    )
+    assert (
+        judged_table(EvaluationResult.from_json(found)).title
+        == "SIM replay: buy 40 lots, 10:20 to 10:40"
+    )
 
 
 @pytest.mark.long
@@ -283,7 +318,9 @@ def test_an_order_costs_among_others_what_it_costs_alone(lake: Path, listed: Pat
     among = tc.evaluate(["twap_take", "immediate"], market, tc.read_orders(listed)[::2])
     alone = tc.evaluate(["twap_take", "immediate"], market, tc.read_orders(listed)[:1])
     assert (among.episodes, alone.episodes) == (4, 1)
-    assert alone.shortfall_bps["twap_take"][0] == pytest.approx(among.shortfall_bps["twap_take"][1], abs=1e-9)
+    assert alone.shortfall_bps["twap_take"][0] == pytest.approx(
+        among.shortfall_bps["twap_take"][1], abs=1e-9
+    )
 
 
 def test_one_order_leaves_nothing_to_compare_and_no_risk(lake: Path, listed: Path) -> None:
@@ -293,7 +330,9 @@ def test_one_order_leaves_nothing_to_compare_and_no_risk(lake: Path, listed: Pat
     def half_now(view: Any) -> tc.Intent:
         return tc.Intent(take=(view.left + 1) // 2)
 
-    alone = tc.evaluate([half_now, "twap_take", "immediate"], tc.replay(lake, "SIM"), tc.read_orders(listed)[:1])
+    alone = tc.evaluate(
+        [half_now, "twap_take", "immediate"], tc.replay(lake, "SIM"), tc.read_orders(listed)[:1]
+    )
     assert alone.figures.comparisons == 0
     assert {row.timing_risk_bps for row in alone.figures.strategies.values()} == {None}
     table = judged_table(alone.figures)
@@ -314,7 +353,11 @@ def test_the_table_says_what_a_limit_left(tmp_path: Path, lake: Path) -> None:
     assert max(table["unfilled_share"]) > 0.2
     assert any("Limit" in note for note in result.figures.notes)
     fills = result.episode(0).fills("twap_take")
-    mid = result.evaluation.main.costs["twap_take"].arrival_mid2[0] / 2 * Lake(lake).instrument("SIM", DAYS[0]).tick
+    mid = (
+        result.evaluation.main.costs["twap_take"].arrival_mid2[0]
+        / 2
+        * Lake(lake).instrument("SIM", DAYS[0]).tick
+    )
     assert (fills.filter(~fills["unfilled"])["price"] <= mid * (1 - 30e-4) + 1e-9).all()
     assert int(fills.filter(fills["unfilled"])["lots"].sum()) > 0
 

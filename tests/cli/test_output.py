@@ -14,7 +14,11 @@ from tercel.cli.terminal import hand_over, print_rows
 from tercel.core.plain import json_text
 
 DOCUMENT = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
 )
 
@@ -61,7 +65,9 @@ def test_what_was_found_is_written_with_its_page_and_shown_once(
     found, shown = {"cost": 1.5}, []
     hand_over(found, True, lambda: shown.append(1), tmp_path / "new", "costs", lambda: "<p>1.5</p>")
     said = capsys.readouterr()
-    assert json.loads(said.out) == found == json.loads((tmp_path / "new" / "costs.json").read_text())
+    assert (
+        json.loads(said.out) == found == json.loads((tmp_path / "new" / "costs.json").read_text())
+    )
     assert (tmp_path / "new" / "costs.html").read_text() == "<p>1.5</p>"
     assert "costs.html" in said.err
     hand_over(found, False, lambda: shown.append(2))

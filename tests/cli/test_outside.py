@@ -33,7 +33,12 @@ def policy(folder: Path, **changes: Any) -> Candidate:
         ({"horizon_s": [600, 900]}, Task(), "csco", "600 to 900 s horizons; here 1800 s"),
         ({}, Task(share=0.5), "csco", "5 to 20 % of the volume; here 50 %"),
         ({}, Task(latency=Latency(a_ns=31_000_000)), "csco", "0 ms latency; here 31 ms"),
-        ({}, Task(latency=Latency(a_ns=30_000_000)), "csco", ""),  # a thousandth of a decision interval
+        (
+            {},
+            Task(latency=Latency(a_ns=30_000_000)),
+            "csco",
+            "",
+        ),  # a thousandth of a decision interval
         (
             {"side": 1, "decision_s": 60.0},
             Task(),
@@ -56,7 +61,9 @@ def test_what_lies_outside_the_limits_is_said(
 def test_a_policy_in_two_markets_is_noted_once_for_what_is_the_same(tmp_path: Path) -> None:
     one = policy(tmp_path / "k0", limits={"decision_s": 120.0})
     markets = {name: MarketTask(Market(name)) for name in ("csco", "ibm")}
-    assert notes_on({name: [one] for name in markets}, markets) == ["k0 was trained for 120 s decisions; here 30 s"]
+    assert notes_on({name: [one] for name in markets}, markets) == [
+        "k0 was trained for 120 s decisions; here 30 s"
+    ]
 
 
 def test_a_card_that_says_no_limits_is_not_noted(tmp_path: Path) -> None:

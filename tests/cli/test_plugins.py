@@ -79,7 +79,11 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.syspath_prepend(tmp_path)
 
     def here(group: str) -> list[Any]:
-        return [one for one in known(group=group) if one.dist and Path(str(one.dist.locate_file(""))) == tmp_path]
+        return [
+            one
+            for one in known(group=group)
+            if one.dist and Path(str(one.dist.locate_file(""))) == tmp_path
+        ]
 
     monkeypatch.setattr(plugins, "entry_points", here)
     return tmp_path
@@ -96,14 +100,20 @@ def a_command_line() -> typer.Typer:
 
 
 @pytest.mark.parametrize("group", ["market", "data import", "acme_group"])
-def test_a_command_joins_a_group_old_or_new_and_its_exit_code_counts(group: str, place: Path) -> None:
+def test_a_command_joins_a_group_old_or_new_and_its_exit_code_counts(
+    group: str, place: Path
+) -> None:
     name = f"acme_{len(group)}"
     package(place, name, group)
     app = a_command_line()
     assert plugins.join(app) == []
     done = runner.invoke(app, [*group.split(), "width", "--ticks", "2"])
     assert (done.exit_code, done.stdout) == (3, f"{name} 2\n")
-    said = " ".join(runner.invoke(app, [*group.split(), "width", "--help"], env={"COLUMNS": "300"}).stdout.split())
+    said = " ".join(
+        runner.invoke(
+            app, [*group.split(), "width", "--help"], env={"COLUMNS": "300"}
+        ).stdout.split()
+    )
     assert f"Example: tercel {group} width --ticks 2" in said
     assert runner.invoke(app, ["market", "score"]).exit_code == 0
 
@@ -118,7 +128,9 @@ def test_a_command_joins_a_group_old_or_new_and_its_exit_code_counts(group: str,
         (REQUESTS.replace("COMMANDS =", "OTHERS ="), "AttributeError"),
     ],
 )
-def test_a_broken_package_is_a_line_and_never_the_end(requests: str, told: str, place: Path) -> None:
+def test_a_broken_package_is_a_line_and_never_the_end(
+    requests: str, told: str, place: Path
+) -> None:
     package(place, "broken_acme", requests=requests)
     package(place, "sound_acme", "sound")
     app = a_command_line()
@@ -142,10 +154,14 @@ def test_a_command_of_two_packages_is_taken_from_neither(place: Path) -> None:
     assert runner.invoke(app, ["market", "width"]).exit_code == 2
 
 
-@pytest.mark.parametrize(("group", "old"), [("market", "score"), ("", "market"), ("market score", "width")])
+@pytest.mark.parametrize(
+    ("group", "old"), [("market", "score"), ("", "market"), ("market score", "width")]
+)
 def test_tercels_own_commands_stay_its_own(group: str, old: str, place: Path) -> None:
     name = f"own_{group.replace(' ', '_')}"
-    named = REQUESTS.replace("class Width", f"class {old.title()}").replace("(Width,)", f"({old.title()},)")
+    named = REQUESTS.replace("class Width", f"class {old.title()}").replace(
+        "(Width,)", f"({old.title()},)"
+    )
     package(place, name, group, named.replace(":width", f":{old}"))
     app = a_command_line()
     [line] = plugins.join(app)
@@ -187,12 +203,18 @@ def a_market_that_is_listed() -> typer.Typer:
 
 def test_a_request_that_inherits_a_commands_own_adds_its_options_to_it(place: Path) -> None:
     package(place, "more_acme", requests=EXTENDED)
-    (place / "more_acme" / "work.py").write_text(WORK.replace("NAME", "more_acme").replace("def width", "def list"))
+    (place / "more_acme" / "work.py").write_text(
+        WORK.replace("NAME", "more_acme").replace("def width", "def list")
+    )
     app = a_market_that_is_listed()
     assert plugins.join(app) == []
     command: Any = typer.main.get_command(app)
     market = command.commands["market"]
-    assert [name for name, one in market.commands.items() if not one.hidden] == ["score", "list", "last"]
+    assert [name for name, one in market.commands.items() if not one.hidden] == [
+        "score",
+        "list",
+        "last",
+    ]
     assert [one.name for one in market.commands["list"].params] == ["ticks", "as_json"]
     assert market.commands["list"].help == list_.__doc__
     done = runner.invoke(app, ["market", "list", "--ticks", "2"])
@@ -232,7 +254,9 @@ def tercel(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_strangers_command_is_in_the_help_and_its_work_is_loaded_when_it_is_called(tmp_path: Path) -> None:
+def test_a_strangers_command_is_in_the_help_and_its_work_is_loaded_when_it_is_called(
+    tmp_path: Path,
+) -> None:
     package(tmp_path, "acme")
     package(tmp_path, "broken", requests="import no_such_module")
     helped, done = tercel(tmp_path, "market", "--help"), tercel(tmp_path, "market", "width")
@@ -241,5 +265,8 @@ def test_a_strangers_command_is_in_the_help_and_its_work_is_loaded_when_it_is_ca
     assert (done.returncode, done.stdout) == (3, "acme 3\n")
     assert "loaded ['acme.work', 'numpy']" in done.stderr
     for each in (helped, done):
-        assert "warning: no commands of broken (broken.requests:COMMANDS): ModuleNotFoundError" in each.stderr
+        assert (
+            "warning: no commands of broken (broken.requests:COMMANDS): ModuleNotFoundError"
+            in each.stderr
+        )
         assert "Traceback" not in each.stderr

@@ -30,7 +30,8 @@ def port() -> Iterator[int]:
     """Of an exchange that outlives a desk's sessions."""
     preset = load("csco-santa-fe")
     markets = {
-        name: MarketSpec(reactive(preset), 1, index=n, volume_per_s=preset.volume_per_s) for n, name in enumerate(NAMES)
+        name: MarketSpec(reactive(preset), 1, index=n, volume_per_s=preset.volume_per_s)
+        for n, name in enumerate(NAMES)
     }
     with serve_fix(SimulatedExchange(markets), 0, ["TRADER"]) as server:
         yield server.port
@@ -43,7 +44,9 @@ def test_three_days_of_a_book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, p
     Path("s.toml").write_text(SIGNALS.replace("[train]", "horizon = 1\n[train]"))
     Path("p.toml").write_text(PORTFOLIO)
     venue = f'[desk]\nvenue = "fix://TRADER@127.0.0.1:{port}"'
-    desk = DESK.replace("[desk]", venue).replace(TWO, INSTRUMENTS).replace("rounds = 2", "rounds = 1")
+    desk = (
+        DESK.replace("[desk]", venue).replace(TWO, INSTRUMENTS).replace("rounds = 2", "rounds = 1")
+    )
     Path("desk.toml").write_text(desk + TARGETS)
     told("signals", "train", "s.toml", "--out", "o")
     steps, asked = [told("portfolio", "run", "p.toml", "--out", "book")], list[dict[str, float]]()

@@ -23,11 +23,20 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def make(lake: Path, out: Path, days=DAYS[:1], held_out=DAYS[1:], symbol="SIM"):
     return making.make(
-        lake, symbol, days=days, held_out=held_out, name="made", out=out, date="2026-01-01", simulated_days=1
+        lake,
+        symbol,
+        days=days,
+        held_out=held_out,
+        name="made",
+        out=out,
+        date="2026-01-01",
+        simulated_days=1,
     )
 
 
-def test_a_preset_and_its_card(lake: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_preset_and_its_card(
+    lake: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "made.json"
     made, truth = make(lake, out), load("csco-santa-fe")
     assert load(out) == made
@@ -55,7 +64,9 @@ def test_a_preset_and_its_card(lake: Path, tmp_path: Path, capsys: pytest.Captur
         (DAYS[:1], DAYS[1:], "SIN", TapeError),
     ],
 )
-def test_what_cannot_be_calibrated_writes_nothing(lake: Path, tmp_path: Path, days, held_out, symbol, error) -> None:
+def test_what_cannot_be_calibrated_writes_nothing(
+    lake: Path, tmp_path: Path, days, held_out, symbol, error
+) -> None:
     with pytest.raises(error):
         make(lake, tmp_path / "made.json", days, held_out, symbol)
     assert not list(tmp_path.iterdir())

@@ -53,7 +53,9 @@ size = "size"
         ("agent evaluate default --tape . --orders orders.csv", "'abc' in row 2"),
     ],
 )
-def test_a_file_is_read_before_what_takes_seconds_to_import(tmp_path: Path, command: str, said: str) -> None:
+def test_a_file_is_read_before_what_takes_seconds_to_import(
+    tmp_path: Path, command: str, said: str
+) -> None:
     for name, text in FILES.items():
         (tmp_path / name).write_text(text)
     ask = [sys.executable, "-c", ASK.format(later=LATER), *command.split()]

@@ -60,7 +60,9 @@ def fail(asked: Greeting) -> None:
     raise ConfigError("something else", asked.name, "name another")
 
 
-def written(name: Name, out: Out, times: Times = 2, words: Words = None, as_json: AsJson = False) -> None:
+def written(
+    name: Name, out: Out, times: Times = 2, words: Words = None, as_json: AsJson = False
+) -> None:
     """Say hello."""
 
 
@@ -73,7 +75,9 @@ def app() -> typer.Typer:
 
 def test_typer_sees_the_signature_that_one_would_have_written(app: typer.Typer) -> None:
     callback: Any = app.registered_commands[0].callback
-    assert list(inspect.signature(callback).parameters.values()) == list(inspect.signature(written).parameters.values())
+    assert list(inspect.signature(callback).parameters.values()) == list(
+        inspect.signature(written).parameters.values()
+    )
     assert inspect.get_annotations(callback) == inspect.get_annotations(written)
     plain = typer.Typer()
     plain.command("greet")(written)
@@ -91,7 +95,10 @@ def test_the_function_is_given_what_was_typed(app: typer.Typer) -> None:
     HEARD.clear()
     assert runner.invoke(app, ["greet", "Ada", "-o", "here"]).exit_code == 0
     assert (
-        runner.invoke(app, ["greet", "Bo", "--out", "x", "--times", "3", "--word", "a", "--word", "b"]).exit_code == 0
+        runner.invoke(
+            app, ["greet", "Bo", "--out", "x", "--times", "3", "--word", "a", "--word", "b"]
+        ).exit_code
+        == 0
     )
     assert [Greeting("Ada", Path("here")), Greeting("Bo", Path("x"), 3, ["a", "b"])] == HEARD
 
@@ -139,7 +146,9 @@ def look(asked: Look) -> None:
     LOOKS.append(asked)
 
 
-@pytest.mark.parametrize(("typed", "read"), [("ibm,GOOG", "IBM,GOOG"), ("Ibm", "IBM"), ("btc", "btc"), ("BTC", "BTC")])
+@pytest.mark.parametrize(
+    ("typed", "read"), [("ibm,GOOG", "IBM,GOOG"), ("Ibm", "IBM"), ("btc", "btc"), ("BTC", "BTC")]
+)
 def test_symbols_are_spelt_as_the_lake_spells_them(tmp_path: Path, typed: str, read: str) -> None:
     for symbol in ("IBM", "btc", "BTC"):
         (tmp_path / "venue=X" / f"symbol={symbol}").mkdir(parents=True)

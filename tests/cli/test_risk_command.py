@@ -121,7 +121,9 @@ def test_forecast_var_and_covariance_of_a_file(wide: Path, tmp_path: Path) -> No
     assert len(str(found["covariance"]).split("],")) == 3
     assert json.loads((tmp_path / "o" / "forecast.json").read_text()) == found
     assert "<svg" in (tmp_path / "o" / "forecast.html").read_text()
-    var = ran("var", str(wide), "--level", "0.95", "--since", "2001-03-01", "--out", str(tmp_path / "v"))
+    var = ran(
+        "var", str(wide), "--level", "0.95", "--since", "2001-03-01", "--out", str(tmp_path / "v")
+    )
     assert var["level"] == 0.95
     assert set(var["backtest"]) >= {"hits", "kupiec_p", "christoffersen_p", "pinball", "passes"}  # type: ignore[call-overload]
     assert (tmp_path / "v" / "var.html").is_file()
@@ -129,18 +131,27 @@ def test_forecast_var_and_covariance_of_a_file(wide: Path, tmp_path: Path) -> No
     assert code == 0
     rows = [line.split(",") for line in out.splitlines()]
     assert rows[0] == ["name", "AAA", "BBB", "CCC"]
-    matrix = ran("covariance", str(wide), "--covariance", "ledoit-wolf", "--out", str(tmp_path / "m.csv"))
+    matrix = ran(
+        "covariance", str(wide), "--covariance", "ledoit-wolf", "--out", str(tmp_path / "m.csv")
+    )
     assert [[float(cell) for cell in row[1:]] for row in rows[1:]] == matrix["covariance"]
     assert (tmp_path / "m.csv").read_text() == out
     assert "var_99" not in matrix
     wide.write_text(wide.read_text(encoding="utf-8-sig").replace("AAA;BBB;CCC", "-9;=1+1;a,b", 1))
-    code, out, _ = run("covariance", str(wide), "--covariance", "ledoit-wolf", "--out", str(tmp_path / "m.csv"))
+    code, out, _ = run(
+        "covariance", str(wide), "--covariance", "ledoit-wolf", "--out", str(tmp_path / "m.csv")
+    )
     assert code == 0
     with (tmp_path / "m.csv").open(newline="") as file:
         strange = list(reader(file))
-    assert strange[0] == ["name", "'-9", "'=1+1", "a,b"] == ["name", *(row[0] for row in strange[1:])]
+    assert (
+        strange[0] == ["name", "'-9", "'=1+1", "a,b"] == ["name", *(row[0] for row in strange[1:])]
+    )
     assert [[float(cell) for cell in row[1:]] for row in strange[1:]] == matrix["covariance"]
-    assert run("covariance", str(wide), "--covariance", "ledoit-wolf")[1] == (tmp_path / "m.csv").read_text()
+    assert (
+        run("covariance", str(wide), "--covariance", "ledoit-wolf")[1]
+        == (tmp_path / "m.csv").read_text()
+    )
 
 
 def test_weights_and_a_map_of_columns(wide: Path, tmp_path: Path) -> None:
@@ -167,7 +178,9 @@ def test_posture_of_a_file_marks_what_was_measured_on_seconds(tmp_path: Path) ->
     closes = 100 * np.exp(np.cumsum(moves))
     days = [date(2020, 1, 1) + timedelta(days=t) for t in range(400)]
     path = tmp_path / "A.csv"
-    path.write_text("\n".join(["date,close", *(f"{d},{c}" for d, c in zip(days, closes, strict=True))]) + "\n")
+    path.write_text(
+        "\n".join(["date,close", *(f"{d},{c}" for d, c in zip(days, closes, strict=True))]) + "\n"
+    )
     found: Any = ran("posture", str(path), "--out", str(tmp_path / "new"))
     assert found["median_volatility"] == pytest.approx(0.01)
     assert found["volatility_ratio"] == pytest.approx(math.sqrt(1 + 15 * (1 - 0.94**20)))
@@ -202,7 +215,10 @@ def test_posture_without_a_file_asks_for_one() -> None:
         (["forecast", "{tmp}/good.csv", "--weights", "{tmp}/bad.csv"], "row 2"),
         (["forecast", "{tmp}/good.csv", "--column", "close"], "OURS=THEIRS"),
         (["forecast", "{tmp}/good.csv", "--column", "adj_close=Last"], "Last"),
-        (["forecast", "{tmp}/good.csv", "--map", "{tmp}/map.toml"], "keys that a map of columns knows"),
+        (
+            ["forecast", "{tmp}/good.csv", "--map", "{tmp}/map.toml"],
+            "keys that a map of columns knows",
+        ),
         (["forecast", "{tmp}/good.csv", "--volatility", "grach"], "'grach'"),
         (["forecast", "{tmp}/good.csv", "--volatility", "har"], "no column rv"),
         (["covariance", "{tmp}/good.csv", "--covariance", "moon"], "'moon'"),
@@ -231,7 +247,9 @@ def test_prices_that_cannot_be_used_end_with_2(tmp_path: Path, words: list[str],
     (tmp_path / "bad.csv").write_text("name,weight\ngood,much\n")
     (tmp_path / "map.toml").write_text('close = "Last"\n')
     out = tmp_path / "out"
-    code, printed, err = run(*(word.format(tmp=tmp_path) for word in words), "--out", str(out), "--json")
+    code, printed, err = run(
+        *(word.format(tmp=tmp_path) for word in words), "--out", str(out), "--json"
+    )
     assert code == 2
     assert told.format(tmp=tmp_path) in err
     assert "Traceback" not in err
@@ -243,7 +261,9 @@ def test_a_posture_of_moves_that_are_true_says_so_by_an_option(tmp_path: Path) -
     days = [date(2020, 1, 1) + timedelta(days=t) for t in range(200)]
     closes = [(100 + t % 7) / (1 + (t > 99)) for t in range(200)]
     path = tmp_path / "A.csv"
-    path.write_text("\n".join(["date,close", *(f"{d},{c}" for d, c in zip(days, closes, strict=True))]) + "\n")
+    path.write_text(
+        "\n".join(["date,close", *(f"{d},{c}" for d, c in zip(days, closes, strict=True))]) + "\n"
+    )
     code, _, err = run("posture", str(path))
     assert code == 2
     assert "--adjusted" in err
@@ -272,7 +292,9 @@ def test_bad_input_ends_with_2_and_says_what(tmp_path: Path, words: list[str], t
     (tmp_path / "bad.csv").write_text("date,close\n2020-01-02,3\n2020-01-03,x\n")
     (tmp_path / "latin.csv").write_bytes(b"date,close\n2020-01-02,3\xe9\n")
     out = tmp_path / "out"
-    code, printed, err = run(*(word.format(tmp=tmp_path) for word in words), "--out", str(out), "--json")
+    code, printed, err = run(
+        *(word.format(tmp=tmp_path) for word in words), "--out", str(out), "--json"
+    )
     assert code == 2
     assert told.format(tmp=tmp_path) in err
     assert "Traceback" not in err

@@ -34,7 +34,15 @@ ROOT = Path(__file__).resolve().parents[2]
 LEARNED = ["default", "trained"]
 TRAINED = ["trained-1000"]
 KEYS = {
-    *("is_bps", "spread_bps", "impact_bps", "timing_bps", "forced_bps", "fees_bps", "timing_risk_bps"),
+    *(
+        "is_bps",
+        "spread_bps",
+        "impact_bps",
+        "timing_bps",
+        "forced_bps",
+        "fees_bps",
+        "timing_risk_bps",
+    ),
     *("passive_share", "adaptability"),
 }
 
@@ -44,7 +52,14 @@ def start(folder: Path, *words: object, **options: Any) -> "subprocess.Popen[str
     pipe = subprocess.PIPE
     command = [*COMMAND, "run", *map(str, words)]
     return subprocess.Popen(
-        command, cwd=folder, env=environment, stdout=pipe, stderr=pipe, text=True, start_new_session=True, **options
+        command,
+        cwd=folder,
+        env=environment,
+        stdout=pipe,
+        stderr=pipe,
+        text=True,
+        start_new_session=True,
+        **options,
     )
 
 
@@ -58,7 +73,9 @@ def tercel(folder: Path, *words: object) -> tuple[int, str, str]:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+    return {
+        str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()
+    }
 
 
 # -- what makes no run ------------------------------------------------------------------------------------------------
@@ -93,7 +110,12 @@ def lakes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_what_makes_no_run_touches_nothing(
     tmp_path: Path, lakes: Path, words: str, told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, text in (("run/run.json", "{}"), ("other/notes.txt", "mine"), ("broken/run.json", "{"), ("file", "")):
+    for name, text in (
+        ("run/run.json", "{}"),
+        ("other/notes.txt", "mine"),
+        ("broken/run.json", "{"),
+        ("file", ""),
+    ):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
     before, lake = contents(tmp_path), contents(lakes)
@@ -132,7 +154,9 @@ BEFORE = {
 }  # fmt: skip
 
 
-def test_a_run_written_before_markets_were_one_object_opens_and_is_written_as_it_was(tmp_path: Path) -> None:
+def test_a_run_written_before_markets_were_one_object_opens_and_is_written_as_it_was(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "run.json").write_text(json.dumps(BEFORE))
     settings = load_settings(tmp_path)
     fees, days = Fees(1.0, 5.0, "bps"), ("2003-01-14", "2003-01-15")
@@ -143,7 +167,10 @@ def test_a_run_written_before_markets_were_one_object_opens_and_is_written_as_it
 
 def test_a_market_that_says_how_late_it_is_says_it_of_the_task() -> None:
     settings = RunSettings(Market("csco", latency=Latency(a_ns=7)), Task())
-    assert (settings.task.latency, settings.task.feed_latency) == (Latency(a_ns=7), Task().feed_latency)
+    assert (settings.task.latency, settings.task.feed_latency) == (
+        Latency(a_ns=7),
+        Task().feed_latency,
+    )
     assert settings == RunSettings(Market("csco"), Task(latency=Latency(a_ns=7)))
 
 
@@ -155,7 +182,9 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any
     """Folder, result, stdout and stderr of `tercel run --quick`, with a strategy of the user's."""
     place = tmp_path_factory.mktemp("quick")
     (place / "mine.py").write_text(OWN)
-    code, stdout, stderr = tercel(place, "--quick", "--strategy", "mine.py:half_now", "--json", "--out", "made/here")
+    code, stdout, stderr = tercel(
+        place, "--quick", "--strategy", "mine.py:half_now", "--json", "--out", "made/here"
+    )
     assert code == 0, stderr
     return place / "made/here", json.loads(stdout), stdout, stderr
 
@@ -165,7 +194,15 @@ def test_the_json_of_a_run(quick: tuple[Path, dict[str, Any], str, str]) -> None
     folder, result, stdout, stderr = quick
     assert stdout.count("\n") == 1
     assert {
-        *("strategies", "best_baseline", "paired_vs_best_baseline", "episodes", "clusters", "seeds", "market"),
+        *(
+            "strategies",
+            "best_baseline",
+            "paired_vs_best_baseline",
+            "episodes",
+            "clusters",
+            "seeds",
+            "market",
+        ),
         *("task", "out"),
     } <= set(result)
     assert set(result["strategies"]) == {*ALL_BASELINES, *LEARNED, "half_now"}
@@ -183,7 +220,10 @@ def test_the_json_of_a_run(quick: tuple[Path, dict[str, Any], str, str]) -> None
     assert result["best_baseline"] in ALL_BASELINES
     assert set(result["paired_vs_best_baseline"]) == {*LEARNED, "half_now"}
     # without its network the agent that ships is a written rule of the same table
-    saved = result["strategies"]["guarded"]["is_bps"]["mean"] - result["strategies"]["default"]["is_bps"]["mean"]
+    saved = (
+        result["strategies"]["guarded"]["is_bps"]["mean"]
+        - result["strategies"]["default"]["is_bps"]["mean"]
+    )
     assert result["learned_saves"]["default"]["mean"] == pytest.approx(saved, abs=1e-9)
     assert result["learned_saves"]["trained"] is not None
     assert (result["episodes"], result["clusters"]) == (64, 32)
@@ -221,7 +261,9 @@ def test_the_files_of_a_run(quick: tuple[Path, dict[str, Any], str, str]) -> Non
 
 
 @pytest.mark.long
-def test_a_quick_run_says_first_that_it_is_no_judgement(quick: tuple[Path, dict[str, Any], str, str]) -> None:
+def test_a_quick_run_says_first_that_it_is_no_judgement(
+    quick: tuple[Path, dict[str, Any], str, str],
+) -> None:
     folder, result, _, stderr = quick
     sentences = judged_table(EvaluationResult.from_json(result)).sentences()
     assert next(sentences) == "A quick run: too few episodes to judge by; a look, not a judgement."
@@ -244,7 +286,9 @@ def test_a_finished_run_is_printed_again(quick: tuple[Path, dict[str, Any], str,
 
 # -- stopped and resumed ----------------------------------------------------------------------------------------------
 
-SMALL = RunSettings(Market("csco-santa-fe"), quick=True, seed=3, episodes=8, seeds=1, frames=262_144, task=Task())
+SMALL = RunSettings(
+    Market("csco-santa-fe"), quick=True, seed=3, episodes=8, seeds=1, frames=262_144, task=Task()
+)
 
 
 def prepared(folder: Path) -> Path:
@@ -275,7 +319,9 @@ def stop(folder: Path, how: str) -> tuple[int, str, str]:
         assert process.poll() is None, process.communicate()
         for one in TRAININGS:
             seen[one].add("".join(metrics(folder, one)))
-        return all(len(states) > 2 or is_done(folder / "policies" / one) for one, states in seen.items())
+        return all(
+            len(states) > 2 or is_done(folder / "policies" / one) for one, states in seen.items()
+        )
 
     try:
         until(learned, what="an update of the training")
@@ -283,7 +329,9 @@ def stop(folder: Path, how: str) -> tuple[int, str, str]:
             os.killpg(process.pid, signal.SIGINT)
         else:
             os.kill(process.pid, signal.SIGINT if how == "parent" else signal.SIGKILL)
-        stdout, stderr = process.communicate(timeout=DEADLINE_S)  # ends when every worker has ended too
+        stdout, stderr = process.communicate(
+            timeout=DEADLINE_S
+        )  # ends when every worker has ended too
     finally:
         process.kill()
     return process.returncode, stdout, stderr
@@ -310,7 +358,9 @@ def test_a_run_that_is_stopped_again_and_again_ends_like_one_that_is_not(tmp_pat
             for one in TRAININGS:
                 kept = load_checkpoint(cut / "policies" / one / "checkpoint")
                 assert kept is not None
-                assert kept["frames"] == float(metrics(cut, one)[-1].split(",", 1)[0]), "nothing learned is lost"
+                assert kept["frames"] == float(metrics(cut, one)[-1].split(",", 1)[0]), (
+                    "nothing learned is lost"
+                )
         else:
             assert code == -signal.SIGKILL
     code, _, stderr = tercel(tmp_path, "--resume", "--out", "cut it")
@@ -327,10 +377,22 @@ def test_a_run_that_is_stopped_again_and_again_ends_like_one_that_is_not(tmp_pat
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param("three", marks=pytest.mark.release), pytest.param("one", marks=pytest.mark.long)]
+    "name",
+    [pytest.param("three", marks=pytest.mark.release), pytest.param("one", marks=pytest.mark.long)],
 )
 def test_a_run_on_tape(tmp_path: Path, lakes: Path, name: str) -> None:
-    words = ("--tape", lakes / name, "--symbol", "SIM", "--impact", "none", "--quick", "--json", "--seed", 2)
+    words = (
+        "--tape",
+        lakes / name,
+        "--symbol",
+        "SIM",
+        "--impact",
+        "none",
+        "--quick",
+        "--json",
+        "--seed",
+        2,
+    )
     code, stdout, stderr = tercel(tmp_path, *words, "--out", "a")
     assert code == 0, stderr
     result = json.loads(stdout)
@@ -345,12 +407,18 @@ def test_a_run_on_tape(tmp_path: Path, lakes: Path, name: str) -> None:
     assert re.search("one (judged )?day", notes.lower()), "whatever was trained on"
     assert result["cluster"] == "30-minute block"
     assert result["episodes"] == 2 * result["clusters"]
-    spans = "2003-01-13 to 2003-01-14, judged on 2003-01-15" if name == "three" else "first two thirds, judged on"
+    spans = (
+        "2003-01-13 to 2003-01-14, judged on 2003-01-15"
+        if name == "three"
+        else "first two thirds, judged on"
+    )
     assert spans in notes
     assert load(tmp_path / "a" / "market.json").symbol == "SIM"
-    assert [i.date for i in Lake(lakes / name).list()] == ["2003-01-13", "2003-01-14", "2003-01-15"][
-        : 3 if name == "three" else 1
-    ]
+    assert [i.date for i in Lake(lakes / name).list()] == [
+        "2003-01-13",
+        "2003-01-14",
+        "2003-01-15",
+    ][: 3 if name == "three" else 1]
     if name == "one":
         code, again, _ = tercel(tmp_path, *words, "--out", "b")
         assert json.dumps(json.loads(again)["strategies"]) == json.dumps(result["strategies"])

@@ -54,7 +54,11 @@ def journal_of(folder: Path) -> Path:
     with closing(SqlJournal(folder, "test")) as journal:
         journal.append(
             [
-                Entry(kinds.SESSION, 0, body={"session": 1, "resume": False, "holder": "test", "venue": "there"}),
+                Entry(
+                    kinds.SESSION,
+                    0,
+                    body={"session": 1, "resume": False, "holder": "test", "venue": "there"},
+                ),
                 accepted(ParentRequest("p", "A", 1, 100, 10**12, 1, "twap_take", "x"), 0),
                 *(entry_out(each, "p") for each in (first, second)),
                 *(entry_in(each, "p") for each in (new, filled)),
@@ -67,13 +71,26 @@ def folded(folder: Path) -> tuple[LimitGate, dict[str, tuple[str, int]]]:
     gate = LimitGate(limits(), [Listing("A", 0.01, 100)], ["x"])
     with closing(SqlJournal(folder, "test")) as journal:
         orders = refold(journal, gate).orders
-    return gate, {name: (str(orders.get(name).base), whole(orders.get(name).cum_qty)) for name in ("p.1", "p.2")}  # type: ignore[union-attr]
+    return gate, {
+        name: (str(orders.get(name).base), whole(orders.get(name).cum_qty))
+        for name in ("p.1", "p.2")
+    }  # type: ignore[union-attr]
 
 
 def test_an_order_is_over_with_what_was_filled_and_its_lots_are_free(tmp_path: Path) -> None:
     desk = journal_of(tmp_path / "desk")
     journal_of(desk / "gate")
-    words = ["trade", "settle", "--order", "p.1", "--reason", "the broker says so", "--desk", desk, "--json"]
+    words = [
+        "trade",
+        "settle",
+        "--order",
+        "p.1",
+        "--reason",
+        "the broker says so",
+        "--desk",
+        desk,
+        "--json",
+    ]
     done = tercel(*words)
     assert done.exit_code == 0, done.output
     said = json.loads(done.stdout)
@@ -81,10 +98,17 @@ def test_an_order_is_over_with_what_was_filled_and_its_lots_are_free(tmp_path: P
     for folder in (desk, desk / "gate"):
         gate, orders = folded(folder)
         assert orders == {"p.1": ("canceled", 3), "p.2": ("pending_new", 0)}
-        assert (whole(gate.holdings["x", "A"].position), whole(gate.holdings["x", "A"].buys)) == (3, 10)
+        assert (whole(gate.holdings["x", "A"].position), whole(gate.holdings["x", "A"].buys)) == (
+            3,
+            10,
+        )
         with closing(SqlJournal(folder, "test")) as journal:
             (who,) = [entry.body for _, entry in journal.read(kinds=(kinds.OPERATOR,))]
-        assert (who["command"], who["reason"], who["by"]) == ("settle", "the broker says so", said["by"])
+        assert (who["command"], who["reason"], who["by"]) == (
+            "settle",
+            "the broker says so",
+            said["by"],
+        )
     again = tercel(*words)
     assert again.exit_code == 2, again.output
     assert "p.1; nothing was written" in again.output
@@ -94,7 +118,9 @@ def test_an_order_is_over_with_what_was_filled_and_its_lots_are_free(tmp_path: P
 def test_an_order_that_nobody_has_is_refused(tmp_path: Path, name: str) -> None:
     desk = journal_of(tmp_path / "desk")
     before = folded(desk)[1]
-    refused = tercel("trade", "settle", "--order", "p.1", "--order", name, "--reason", "x", "--desk", desk)
+    refused = tercel(
+        "trade", "settle", "--order", "p.1", "--order", name, "--reason", "x", "--desk", desk
+    )
     assert refused.exit_code == 2
     assert f"{name}; nothing was written" in refused.output
     assert folded(desk)[1] == before
@@ -104,7 +130,9 @@ def test_a_desk_that_runs_and_does_not_answer_is_left_alone(tmp_path: Path) -> N
     desk = journal_of(tmp_path / "desk")
     before = folded(desk)[1]
     with closing(SqlJournal(desk, "somebody who trades")):
-        left = tercel("trade", "settle", "--order", "p.1", "--reason", "x", "--desk", desk, "--wait", 0.1)
+        left = tercel(
+            "trade", "settle", "--order", "p.1", "--reason", "x", "--desk", desk, "--wait", 0.1
+        )
     assert left.exit_code == 1
     assert folded(desk)[1] == before
 
@@ -127,10 +155,15 @@ def test_who_runs_is_asked_and_obeys(tmp_path: Path, monkeypatch: pytest.MonkeyP
         assert asked == [(desk / "gate", "settle", {"orders": ["p.1"]})]
         assert tercel(*words).exit_code == 0
     assert len(asked) == 2
-    assert [folded(folder)[1]["p.1"][0] for folder in (desk, desk / "gate")] == ["canceled", "partially_filled"]
+    assert [folded(folder)[1]["p.1"][0] for folder in (desk, desk / "gate")] == [
+        "canceled",
+        "partially_filled",
+    ]
 
 
-def test_executions_are_confirmed_by_the_journals_own_desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_executions_are_confirmed_by_the_journals_own_desk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """`--execution` asks the folder that is named, with orders and without."""
     desk, asked = journal_of(tmp_path / "desk"), list[tuple[Path, str, object]]()
 
@@ -139,7 +172,18 @@ def test_executions_are_confirmed_by_the_journals_own_desk(tmp_path: Path, monke
         return desk_word.PostedCommand(folder, what, 1, Entry(kinds.REARM, 0), idle=False)
 
     monkeypatch.setattr(desk_word, "ask", answered)
-    words = ("trade", "settle", "--execution", "p.1:e1", "--execution", "p.2:e2", "--reason", "x", "--desk", desk)
+    words = (
+        "trade",
+        "settle",
+        "--execution",
+        "p.1:e1",
+        "--execution",
+        "p.2:e2",
+        "--reason",
+        "x",
+        "--desk",
+        desk,
+    )
     assert tercel(*words).exit_code == 0
     assert tercel(*words, "--order", "p.1").exit_code == 0
     assert tercel("trade", "settle", "--reason", "x", "--desk", desk).exit_code == 0

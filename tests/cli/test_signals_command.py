@@ -115,7 +115,9 @@ def test_compare_prints_one_object_and_a_page_and_repeats(config: Path, tmp_path
     assert "another" in refused("compare", config, "--out", out, "--seed", "5")
 
 
-def test_ctrl_c_keeps_what_is_measured(config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_keeps_what_is_measured(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     out, real, seen = tmp_path / "cmp", compare.run, []
 
     def stopping(*args: Any) -> Any:
@@ -155,7 +157,9 @@ def test_absent_libraries_are_listed_with_their_extra(
         ('name = "small"', "name = ", "TOML"),
     ],
 )
-def test_bad_configurations_are_named(config: Path, tmp_path: Path, old: str, new: str, said: str) -> None:
+def test_bad_configurations_are_named(
+    config: Path, tmp_path: Path, old: str, new: str, said: str
+) -> None:
     config.write_text(SMALL.replace(old, new), encoding="utf-8")
     command = "compare" if "noise" in new else "train"
     assert said in refused(command, config, "--out", tmp_path / "out")

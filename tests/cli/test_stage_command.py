@@ -76,7 +76,9 @@ def tercel(*words: object) -> Result:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A desk's file beside a recorded quarter of an hour of totals."""
     folder = tmp_path_factory.mktemp("stage")
-    instrument, events = simulated_lake(folder / "orders", 0.25, days=("2003-01-13",)).read("SIM", "2003-01-13")
+    instrument, events = simulated_lake(folder / "orders", 0.25, days=("2003-01-13",)).read(
+        "SIM", "2003-01-13"
+    )
     Lake(folder / "lake").write(*to_levels(replace(instrument, source=()), events))
     (folder / "desk.toml").write_text(DESK, encoding="utf-8")
     return folder
@@ -95,7 +97,9 @@ def shadowed(folder: Path) -> dict[str, Any]:
     return found
 
 
-def test_a_desk_in_shadow_says_its_stage_and_both_bounds(folder: Path, shadowed: dict[str, Any]) -> None:
+def test_a_desk_in_shadow_says_its_stage_and_both_bounds(
+    folder: Path, shadowed: dict[str, Any]
+) -> None:
     assert shadowed["stage"] == "shadow"
     assert list(shadowed["bounds"]) == ["optimistic_bps", "pessimistic_bps"]
     kept = json.loads((folder / "shadow" / "bounds.json").read_text())
@@ -117,15 +121,18 @@ def test_a_replay_of_the_day_fills_as_the_shadow(folder: Path, shadowed: dict[st
 
 def test_the_terminal_tells_the_bounds(folder: Path) -> None:
     said = tercel("trade", "run", folder / "desk.toml", "--desk", folder / "told").output
-    assert "as the desk's own cost, which may lie below both: its fills are without impact; the cost of" in " ".join(
-        said.split()
+    assert (
+        "as the desk's own cost, which may lie below both: its fills are without impact; the cost of"
+        in " ".join(said.split())
     )
 
 
 def test_own_fills_are_scored_against_the_bounds(folder: Path, shadowed: dict[str, Any]) -> None:
     """A replay stands for fills: it lies near, and the figures say how near."""
     run(folder, "fills", ('"shadow"', '"replay"'))
-    result = tercel("trade", "tca", "--desk", folder / "fills", "--shadow", folder / "shadow", "--json")
+    result = tercel(
+        "trade", "tca", "--desk", folder / "fills", "--shadow", folder / "shadow", "--json"
+    )
     assert result.exit_code == 0, result.output
     score = json.loads(result.stdout)["bounds"]
     assert score["parents"] == len(shadowed["parents"])
@@ -146,15 +153,21 @@ def test_own_fills_are_scored_against_the_bounds(folder: Path, shadowed: dict[st
         (('name = "SIM"', 'name = "SAM"'), "SAM"),
     ],
 )
-def test_what_cannot_be_ends_with_two_and_how_to_go_on(folder: Path, change: tuple[str, str], told: str) -> None:
+def test_what_cannot_be_ends_with_two_and_how_to_go_on(
+    folder: Path, change: tuple[str, str], told: str
+) -> None:
     result = run(folder, "refused", change)
     assert result.exit_code == 2, result.output
     assert told in " ".join(result.output.split())
 
 
 def test_live_with_a_wrong_sentence_ends_with_two_and_shows_the_right_one(folder: Path) -> None:
-    text = DESK.replace('"shadow"', '"live"\nvenue = "fix://DESK@127.0.0.1:1"').replace('lake = "lake"', "")
-    (folder / "live.toml").write_text(text + '"desk.daily_loss" = 900\n"desk.gross_value" = 9000\n', encoding="utf-8")
+    text = DESK.replace('"shadow"', '"live"\nvenue = "fix://DESK@127.0.0.1:1"').replace(
+        'lake = "lake"', ""
+    )
+    (folder / "live.toml").write_text(
+        text + '"desk.daily_loss" = 900\n"desk.gross_value" = 9000\n', encoding="utf-8"
+    )
     words = "trade", "run", folder / "live.toml", "--desk", folder / "live"
     untried = tercel(*words, "--confirm", "yes")
     assert (untried.exit_code, "a kill switch that was tried on" in untried.output) == (2, True)
@@ -168,20 +181,32 @@ def test_live_with_a_wrong_sentence_ends_with_two_and_shows_the_right_one(folder
     assert not (folder / "live" / "journal.db").exists()
     right = *words, "--tried", folder / "tried", "--confirm", wanted
     alone = tercel(*right)
-    assert (alone.exit_code, "a second person" in alone.output, wanted in alone.output) == (2, True, False)
+    assert (alone.exit_code, "a second person" in alone.output, wanted in alone.output) == (
+        2,
+        True,
+        False,
+    )
 
 
 @pytest.fixture
 def agreed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[object, ...]:
     """The words that start a live desk, but for the second person; people of every role, and who runs this."""
-    text = DESK.replace('"shadow"', '"live"\nvenue = "fix://DESK@127.0.0.1:1"').replace('lake = "lake"', "")
-    (folder / "going.toml").write_text(text + '"desk.daily_loss" = 900\n"desk.gross_value" = 9000\n', encoding="utf-8")
+    text = DESK.replace('"shadow"', '"live"\nvenue = "fix://DESK@127.0.0.1:1"').replace(
+        'lake = "lake"', ""
+    )
+    (folder / "going.toml").write_text(
+        text + '"desk.daily_loss" = 900\n"desk.gross_value" = 9000\n', encoding="utf-8"
+    )
     if not (folder / "drilled").exists():
         now = dt.datetime.now(dt.UTC)
-        journal_with(folder / "drilled", *begun(described(folder / "going.toml", {})[0]), *drill(now, "peg"))
+        journal_with(
+            folder / "drilled", *begun(described(folder / "going.toml", {})[0]), *drill(now, "peg")
+        )
     if not (folder / "people.json").exists():
         people = people_of(folder, vic="viewer", tom="trader", bob="risk", eve="admin")
-        rows = json.loads(people.path.read_bytes())["people"]  # as it stands, where the name is one that is reserved
+        rows = json.loads(people.path.read_bytes())[
+            "people"
+        ]  # as it stands, where the name is one that is reserved
         people.path.write_text(json.dumps({"people": rows | {person(): rows["eve"]}}))
         now = People(people.path, time.time, QUICK)
         now.add("puppet", "risk", PASSWORD, f"{person()} (tercel console users)")
@@ -224,13 +249,23 @@ def test_with_a_second_person_a_desk_goes_to_its_venue(agreed: tuple[object, ...
     assert "127.0.0.1:1" in result.output, "nobody listens there"
 
 
-def test_who_agreed_that_a_desk_goes_live_is_journaled(folder: Path, agreed: tuple[object, ...]) -> None:
+def test_who_agreed_that_a_desk_goes_live_is_journaled(
+    folder: Path, agreed: tuple[object, ...]
+) -> None:
     text = (folder / "going.toml").read_text().replace("SIM", "CSCO")
     with fix_exchange() as where:
-        (folder / "went.toml").write_text(text.replace("fix://DESK@127.0.0.1:1", where), encoding="utf-8")
+        (folder / "went.toml").write_text(
+            text.replace("fix://DESK@127.0.0.1:1", where), encoding="utf-8"
+        )
         confirm = f"trade live at {where} as peg, taker, lose 900 at most"
-        options: dict[str, Any] = {"folder": folder / "went", "confirm": confirm, "tried": folder / "drilled"}
-        with suppress(TercelError):  # its clock is the market's, which is refused: before an order leaves
+        options: dict[str, Any] = {
+            "folder": folder / "went",
+            "confirm": confirm,
+            "tried": folder / "drilled",
+        }
+        with suppress(
+            TercelError
+        ):  # its clock is the market's, which is refused: before an order leaves
             Desk(folder / "went.toml", second=SecondPerson("bob", PASSWORD), **options).close()
         live, *_ = [one for _, one in JournalReader(folder / "went").read(0, (kinds.OPERATOR,))]
     assert live.body["command"] == "live"
@@ -241,35 +276,54 @@ def test_who_agreed_that_a_desk_goes_live_is_journaled(folder: Path, agreed: tup
 def lake_with(folder: Path, name: str, keep: Callable[[Any], Any], silent_s: float = 0.0) -> Path:
     """A lake of two days: the desk's, and what `keep` takes of it by seconds since it opened, silent from 200 s on."""
     instrument, events = Lake(folder / "lake").read("SIM", "2003-01-13")
-    lake, opens, closes = Lake(folder / name), instrument.session_open_ns, instrument.session_close_ns
+    lake, opens, closes = (
+        Lake(folder / name),
+        instrument.session_open_ns,
+        instrument.session_close_ns,
+    )
     lake.write(instrument, events)
     table = events.to_frame()
     kept = table.filter(keep((table["exch_ns"] - opens) / 1e9))
     after = pl.when(pl.col("exch_ns") - opens > 200 * 10**9).then(int(silent_s * 1e9)).otherwise(0)
     kept = kept.with_columns(pl.col("exch_ns", "recv_ns") + DAY_NS + after)
     later = replace(
-        instrument, date="2003-01-14", session_open_ns=opens + DAY_NS, session_close_ns=closes + DAY_NS, source=()
+        instrument,
+        date="2003-01-14",
+        session_open_ns=opens + DAY_NS,
+        session_close_ns=closes + DAY_NS,
+        source=(),
     )
     lake.write(later, Events.from_frame(kept))
     return folder / name
 
 
-def test_the_longest_day_is_the_default_and_one_that_is_too_short_is_refused_with_what_fits(folder: Path) -> None:
+def test_the_longest_day_is_the_default_and_one_that_is_too_short_is_refused_with_what_fits(
+    folder: Path,
+) -> None:
     lake = lake_with(folder, "short", lambda at_s: at_s < 150.0)
-    assert (Lake(lake).longest("SIM"), Lake(folder / "lake").longest("SIM")) == ("2003-01-13", "2003-01-13")
+    assert (Lake(lake).longest("SIM"), Lake(folder / "lake").longest("SIM")) == (
+        "2003-01-13",
+        "2003-01-13",
+    )
     assert 140.0 < Lake(lake).span_s("SIM", "2003-01-14") <= 150.0
     lake_of = ('lake = "lake"', 'lake = "short"\ndate = "2003-01-14"')
     refused = run(folder, "too_short", lake_of)
     said = " ".join(refused.output.split())
-    assert (refused.exit_code, "expected 300 s of events: a warm-up of 60 s, 2 rounds of 120 s" in said) == (2, True), (
-        said
+    assert (
+        refused.exit_code,
+        "expected 300 s of events: a warm-up of 60 s, 2 rounds of 120 s" in said,
+    ) == (2, True), said
+    assert (
+        "shorten warmup_s and round_s in [desk], name 2003-01-13, the longest day, or record a longer day"
+        in said
     )
-    assert "shorten warmup_s and round_s in [desk], name 2003-01-13, the longest day, or record a longer day" in said
     assert run(folder, "long", ('lake = "lake"', 'lake = "short"')).exit_code == 0
 
 
 @pytest.mark.parametrize("stage", ["shadow", "replay"])
-def test_a_market_that_shows_no_event_is_said_first_and_its_parents_have_no_bounds(folder: Path, stage: str) -> None:
+def test_a_market_that_shows_no_event_is_said_first_and_its_parents_have_no_bounds(
+    folder: Path, stage: str
+) -> None:
     if not (folder / "hole").exists():
         lake_with(folder, "hole", lambda at_s: at_s >= 0.0, silent_s=230.0)
     change = ('stage = "shadow"', f'stage = "{stage}"')

@@ -11,7 +11,10 @@ from tercel.cli import terminal as output
 from tercel.cli.trade_look import _shown
 from tercel.desk.trading.tca.summary import summary
 
-CELLS = [["AAA-000-peg", "-16.9", "-15.5", "100%"], ["BBB-000-schedule", "-1234567.9", "0.0", "33%"]]
+CELLS = [
+    ["AAA-000-peg", "-16.9", "-15.5", "100%"],
+    ["BBB-000-schedule", "-1234567.9", "0.0", "33%"],
+]
 HEADINGS = ["parent", "cost", "vwap", "rested"]
 
 
@@ -19,7 +22,9 @@ HEADINGS = ["parent", "cost", "vwap", "rested"]
 def test_a_table_shortens_no_cell_and_names_what_it_leaves_out(width: int) -> None:
     said = StringIO()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(output, "result_console", lambda: Console(file=said, width=width, highlight=False))
+        patch.setattr(
+            output, "result_console", lambda: Console(file=said, width=width, highlight=False)
+        )
         output.print_table("costs", HEADINGS, CELLS, leaves=["vwap", "rested", "cost"])
     told = said.getvalue()
     assert "\N{HORIZONTAL ELLIPSIS}" not in told
@@ -45,7 +50,15 @@ def test_advice_on_extras_serves_a_clone_too() -> None:
 
 
 def parent(agent: str, quantity: int, cost: float, filled: int | None = None) -> dict[str, object]:
-    keys = ("spread_bps", "walk_bps", "timing_bps", "forced_bps", "opportunity_bps", "vwap_bps", "twap_bps")
+    keys = (
+        "spread_bps",
+        "walk_bps",
+        "timing_bps",
+        "forced_bps",
+        "opportunity_bps",
+        "vwap_bps",
+        "twap_bps",
+    )
     body: dict[str, object] = dict.fromkeys(keys, 0.0)
     full = quantity if filled is None else filled
     return body | {
@@ -60,7 +73,14 @@ def parent(agent: str, quantity: int, cost: float, filled: int | None = None) ->
 
 def test_costs_are_summed_by_what_was_filled() -> None:
     """The parent of which nothing was filled weighs nothing, whatever it says it cost."""
-    found = summary([parent("b", 10, 4.0), parent("a", 30, 8.0), parent("b", 10, 0.0), parent("c", 99, 1.0, filled=0)])
+    found = summary(
+        [
+            parent("b", 10, 4.0),
+            parent("a", 30, 8.0),
+            parent("b", 10, 0.0),
+            parent("c", 99, 1.0, filled=0),
+        ]
+    )
     assert found["total"]["is_bps"] == pytest.approx((10 * 4 + 30 * 8 + 10 * 0) / 50)
     assert (found["total"]["quantity"], found["total"]["filled"]) == (149, 50)
     assert list(found["agents"]) == ["a", "b", "c"]

@@ -32,17 +32,25 @@ def files(lake: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, P
         start = day.open_ns + (600 + 900 * number) * S
         orders.append(f"p{number},SIM,buy,{4 * lot},{start},{start + 300 * S}")
         for step in (30, 120):
-            price = day.before(start + step * S)[1] * tick * (1.5 if number == 2 and step == 120 else 1.0)
+            price = (
+                day.before(start + step * S)[1]
+                * tick
+                * (1.5 if number == 2 and step == 120 else 1.0)
+            )
             agent = "ann" if number else "bob"
             fills.append(f"{start + step * S},SIM,buy,{lot},{price:.4f},p{number},{agent},0.10")
     orders.append(f"idle,SIM,sell,{lot},{start},{start + 300 * S}")
     (folder / "fills.csv").write_text(HEADER + "\n".join(fills) + "\n")
-    (folder / "orders.csv").write_text("parent,symbol,side,quantity,start,end\n" + "\n".join(orders) + "\n")
+    (folder / "orders.csv").write_text(
+        "parent,symbol,side,quantity,start,end\n" + "\n".join(orders) + "\n"
+    )
     return folder / "fills.csv", folder / "orders.csv"
 
 
 @pytest.fixture(scope="module")
-def found(lake: Path, files: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def found(
+    lake: Path, files: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Any]:
     out = tmp_path_factory.mktemp("out")
     words = ("--against", "twap_take,random", "--agent", "ppo", "--out", out, "--json")
     result = tercel(files[0], "--orders", files[1], "--lake", lake, *words)
@@ -57,16 +65,27 @@ def found(lake: Path, files: tuple[Path, Path], tmp_path_factory: pytest.TempPat
 
 def test_the_object_holds_agents_parents_and_an_exact_total(found: dict[str, Any]) -> None:
     assert [row["parent"] for row in found["parents"]] == ["p0", "p1", "idle", "p2"]
-    assert {name: row["parents"] for name, row in found["agents"].items()} == {"": 1, "ann": 2, "bob": 1}
+    assert {name: row["parents"] for name, row in found["agents"].items()} == {
+        "": 1,
+        "ann": 2,
+        "bob": 1,
+    }
     exact = found["exact"]
-    assert sum(exact[part] for part in ("delay", "spread", "walk", "timing", "forced", "fees")) == exact["fills"]
+    assert (
+        sum(exact[part] for part in ("delay", "spread", "walk", "timing", "forced", "fees"))
+        == exact["fills"]
+    )
     assert exact["fills"] + exact["opportunity"] + exact["refusal"] == exact["whole"]
     assert exact["whole"] * exact["unit"] == pytest.approx(found["total"]["money"]["whole"])
     assert exact["fees"] * exact["unit"] == pytest.approx(0.6, abs=1e-9)
     total = found["total"]
     assert (total["filled"], total["unfilled"], total["refused"]) == (6, 7, 0)
     weights = [row["notional"] for row in found["parents"]]
-    cost = sum(row["is_bps"] * weight for row, weight in zip(found["parents"], weights, strict=True) if weight)
+    cost = sum(
+        row["is_bps"] * weight
+        for row, weight in zip(found["parents"], weights, strict=True)
+        if weight
+    )
     assert total["is_bps"] == pytest.approx(cost / sum(weights))
     assert set(total["markouts_bps"]) == {"1s", "10s", "60s", "300s", "1800s"}
     assert found["parents"][0]["start"] == "09:40:00.000"
@@ -82,7 +101,9 @@ def test_the_same_parents_are_worked_again(found: dict[str, Any]) -> None:
         assert row["saves_bps"]["mean"] == pytest.approx(again["own_bps"] - row["cost_bps"])
 
 
-def test_people_get_a_table_and_at_most_five_sentences(lake: Path, files: tuple[Path, Path]) -> None:
+def test_people_get_a_table_and_at_most_five_sentences(
+    lake: Path, files: tuple[Path, Path]
+) -> None:
     told = tercel(files[0], "--orders", files[1], "--lake", lake, "--against", "twap_take").stdout
     assert told.index("what was filled") < told.index("worked again") < told.index("parent ")
     for word in ("ann", "bob", "all", "your own", "twap_take", "unfilled", "against arrival"):
@@ -108,7 +129,9 @@ def test_bad_input_ends_with_two_and_names_file_and_row(lake: Path, tmp_path: Pa
     told = " ".join(tercel(good, "--lake", lake).output.split())
     assert "1 of a symbol or a day that the lake does not have; the first is ELSE in row 2" in told
     assert "no_tape" not in told
-    assert "the folder of a lake" in " ".join(tercel(good, "--lake", tmp_path / "nolake").output.split())
+    assert "the folder of a lake" in " ".join(
+        tercel(good, "--lake", tmp_path / "nolake").output.split()
+    )
     for words in (("--against", "nobody"), ("--agent", "nobody"), ("--impact", "heavy")):
         assert tercel(good, "--lake", lake, *words).exit_code == 2
 
@@ -121,7 +144,19 @@ def test_a_brokers_file_is_typed_in_and_what_is_not_read_is_named(
     rows = []
     for ns, symbol, _, quantity, price, parent, agent, fee in ours:
         moment = datetime.fromtimestamp(int(ns) / S, ZoneInfo("America/New_York"))
-        rows.append([f"{moment:%m/%d/%Y %H:%M:%S}", symbol, "1", quantity, price, parent, agent, fee, "XSIM"])
+        rows.append(
+            [
+                f"{moment:%m/%d/%Y %H:%M:%S}",
+                symbol,
+                "1",
+                quantity,
+                price,
+                parent,
+                agent,
+                fee,
+                "XSIM",
+            ]
+        )
     broker = tmp_path / "broker.csv"
     header = "TransactTime,Ticker,Side,LastQty,LastPx,ClOrdID,Agent,Commission,ExecBroker"
     broker.write_text("\n".join([header, *(",".join(row) for row in rows)]) + "\n")
@@ -129,7 +164,11 @@ def test_a_brokers_file_is_typed_in_and_what_is_not_read_is_named(
     bare = tercel(broker, *words)
     assert bare.exit_code == 2
     offered = json.loads(bare.stdout)["error"]["remedy"]
-    typed = [word for word in offered.split() if word.startswith(("--column", "time=", "symbol=")) or "=" in word]
+    typed = [
+        word
+        for word in offered.split()
+        if word.startswith(("--column", "time=", "symbol=")) or "=" in word
+    ]
     assert len(typed) == 12
     found = tercel(broker, *words, *typed, "--tz", "America/New_York")
     assert found.exit_code == 0, found.output
@@ -138,10 +177,25 @@ def test_a_brokers_file_is_typed_in_and_what_is_not_read_is_named(
     assert got["parents"] == expected["parents"]
     assert got["columns_not_read"] == ["ExecBroker"]
     assert "warning: columns that were not read: ExecBroker" in found.stderr
-    rows_of_map = "\n".join(f'{a} = "{b}"' for a, _, b in (word.partition("=") for word in typed[1::2]))
-    (tmp_path / "broker.toml").write_text(f'timezone = "America/New_York"\n[columns]\n{rows_of_map}\n')
+    rows_of_map = "\n".join(
+        f'{a} = "{b}"' for a, _, b in (word.partition("=") for word in typed[1::2])
+    )
+    (tmp_path / "broker.toml").write_text(
+        f'timezone = "America/New_York"\n[columns]\n{rows_of_map}\n'
+    )
     assert json.loads(tercel(broker, *words, "--map", tmp_path / "broker.toml").stdout) == got
-    wrong = tercel(broker, "--lake", lake, "--against", "none", *typed, "--tz", "America/Chicago", "--out", tmp_path)
+    wrong = tercel(
+        broker,
+        "--lake",
+        lake,
+        "--against",
+        "none",
+        *typed,
+        "--tz",
+        "America/Chicago",
+        "--out",
+        tmp_path,
+    )
     assert wrong.stderr.startswith("warning: the clock of the fills looks wrong by 1 hour: ")
     assert "1 hour earlier" in wrong.stderr
     page = (tmp_path / "tca.html").read_text()
@@ -159,17 +213,34 @@ def test_a_brokers_map_is_named_and_fees_below_0_are_not_guessed(
     refused = tercel(paid, *words)
     assert refused.exit_code == 2
     assert "--fees negative" in json.loads(refused.stdout)["error"]["remedy"]
-    costs = [json.loads(tercel(paid, *words, "--fees", sign).stdout)["exact"] for sign in ("negative", "positive")]
-    assert [found["fees"] * found["unit"] for found in costs] == [pytest.approx(0.6), pytest.approx(-0.6)]
+    costs = [
+        json.loads(tercel(paid, *words, "--fees", sign).stdout)["exact"]
+        for sign in ("negative", "positive")
+    ]
+    assert [found["fees"] * found["unit"] for found in costs] == [
+        pytest.approx(0.6),
+        pytest.approx(-0.6),
+    ]
     flex = tmp_path / "flex.csv"
     names = dict(
         zip(
             header.split(","),
-            ["DateTime", "Symbol", "Buy/Sell", "Quantity", "TradePrice", "IBOrderID", "agent", "IBCommission"],
+            [
+                "DateTime",
+                "Symbol",
+                "Buy/Sell",
+                "Quantity",
+                "TradePrice",
+                "IBOrderID",
+                "agent",
+                "IBCommission",
+            ],
             strict=True,
         )
     )
-    flex.write_text(paid.read_text().replace(header, ",".join(names[name] for name in header.split(","))))
+    flex.write_text(
+        paid.read_text().replace(header, ",".join(names[name] for name in header.split(",")))
+    )
     named = json.loads(tercel(flex, *words, "--map", "ib-flex").stdout)
     assert named["exact"] == costs[0]
     unknown = tercel(flex, *words, "--map", "ib-flx")

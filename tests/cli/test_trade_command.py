@@ -66,9 +66,37 @@ challenger = "twap_passive"
 name = "taker"
 strategy = "twap_take"
 """
-TOP = {"parents", "currency", "open_parents", "agents", "denials", "posture_changes", "fills", "journal"}
-COST = {"quantity", "filled", "unfilled", "refused", "is_bps", "opportunity_bps", "refusal_bps", "notional"}
-PARENT = COST | {"id", "instrument", "side", "agent", "alpha_bps", "posture", "status", "by_hand", "silent_s"}
+TOP = {
+    "parents",
+    "currency",
+    "open_parents",
+    "agents",
+    "denials",
+    "posture_changes",
+    "fills",
+    "journal",
+}
+COST = {
+    "quantity",
+    "filled",
+    "unfilled",
+    "refused",
+    "is_bps",
+    "opportunity_bps",
+    "refusal_bps",
+    "notional",
+}
+PARENT = COST | {
+    "id",
+    "instrument",
+    "side",
+    "agent",
+    "alpha_bps",
+    "posture",
+    "status",
+    "by_hand",
+    "silent_s",
+}
 
 
 def tercel(*words: object) -> Result:
@@ -137,7 +165,9 @@ def test_a_run_says_what_its_journal_says(ran: dict[str, Any], desk: Path) -> No
     reader = JournalReader(desk)
     ledger = Ledger.of(reader)
     assert ran["journal"]["events"] == reader.last
-    assert {p["id"]: p["filled"] for p in ran["parents"]} == {p.id: p.filled for p in ledger.parents}
+    assert {p["id"]: p["filled"] for p in ran["parents"]} == {
+        p.id: p.filled for p in ledger.parents
+    }
     assert ran["fills"] == len(ledger.orders.fills)
     seats = {entry.agent: entry.body for _, entry in reader.read(0, (kinds.SEAT,))}
     assert seats["peg"]["challenger"] == "twap_passive+alpha+posture"
@@ -149,7 +179,9 @@ def test_a_run_says_what_its_journal_says(ran: dict[str, Any], desk: Path) -> No
     assert "<svg" in page
 
 
-def test_the_same_seed_gives_the_same_parents(ran: dict[str, Any], folder: Path, config: Path) -> None:
+def test_the_same_seed_gives_the_same_parents(
+    ran: dict[str, Any], folder: Path, config: Path
+) -> None:
     again = done("trade", "run", config, "--desk", folder / "two")
     other = done("trade", "run", config, "--desk", folder / "three", "--seed", 6)
     assert again["parents"] == ran["parents"]
@@ -169,23 +201,38 @@ def test_fewer_rounds_than_the_file_has(ran: dict[str, Any], folder: Path, confi
 
 def test_a_simulated_exchange_does_not_come_again(desk: Path, config: Path) -> None:
     before = JournalReader(desk).last
-    refused(tercel("trade", "run", config, "--desk", desk), "ends with its desk", "where another has run")
+    refused(
+        tercel("trade", "run", config, "--desk", desk),
+        "ends with its desk",
+        "where another has run",
+    )
     assert JournalReader(desk).last == before
 
 
 def test_tables_for_people(folder: Path, config: Path) -> None:
     result = tercel("trade", "run", config, "--desk", folder / "shown")
     assert result.exit_code == 0, result.output
-    for part in ("desk small, seed 5", "peg", "taker", "cost, bps", "limits refused", "tercel trade tca --desk"):
+    for part in (
+        "desk small, seed 5",
+        "peg",
+        "taker",
+        "cost, bps",
+        "limits refused",
+        "tercel trade tca --desk",
+    ):
         assert part in result.stdout.replace("\n", " "), part
-    assert f"watch     {folder / 'shown'}: tercel console --desk" in " ".join(result.stderr.split("\n"))
+    assert f"watch     {folder / 'shown'}: tercel console --desk" in " ".join(
+        result.stderr.split("\n")
+    )
 
 
 @pytest.mark.long
 def test_the_worth_of_each_arrow(folder: Path) -> None:
     file = folder / "tiny.toml"
     file.write_text(SMALL.replace("rounds = 2", "rounds = 1"), encoding="utf-8")
-    found = done("trade", "run", file, "--desk", folder / "tiny", "--ablate", "--seeds", 2)["ablation"]
+    found = done("trade", "run", file, "--desk", folder / "tiny", "--ablate", "--seeds", 2)[
+        "ablation"
+    ]
     assert set(found) == {"alpha_bps", "posture_bps", "feedback_bps"}
     for cell in found.values():
         assert set(cell) == {"mean", "ci_low", "ci_high"}
@@ -197,9 +244,13 @@ def test_the_worth_of_each_arrow(folder: Path) -> None:
 
 def test_orders_and_positions(desk: Path, ran: dict[str, Any]) -> None:
     shown = done("trade", "orders", "--desk", desk)
-    assert {p["id"]: p["filled"] for p in shown["parents"]} == {p["id"]: p["filled"] for p in ran["parents"]}
+    assert {p["id"]: p["filled"] for p in shown["parents"]} == {
+        p["id"]: p["filled"] for p in ran["parents"]
+    }
     assert shown["orders"] == []
-    assert all(p["lots"] == p["filled"] + p["left"] and p["refused"] <= p["left"] for p in shown["parents"])
+    assert all(
+        p["lots"] == p["filled"] + p["left"] and p["refused"] <= p["left"] for p in shown["parents"]
+    )
     every = done("trade", "orders", "--desk", desk, "--all")["orders"]
     assert sum(order["filled"] for order in every) == sum(p["filled"] for p in ran["parents"])
     held = done("trade", "positions", "--desk", desk)["positions"]
@@ -218,17 +269,27 @@ def test_orders_and_positions(desk: Path, ran: dict[str, Any]) -> None:
     unit = csco.tick * csco.lot
     with closing(JournalReader(desk)) as reader:
         *_, (_, ended) = reader.read(0)
-    assert (ended.kind, {row["mark_ns"] for row in held}) == (kinds.MARKET, {ended.ns})  # marked at the end
+    assert (ended.kind, {row["mark_ns"] for row in held}) == (
+        kinds.MARKET,
+        {ended.ns},
+    )  # marked at the end
     for row in held:
         assert row["realised_ticks"] == row["realised_half_ticks"] / 2
-        assert row["unrealised_ticks"] == pytest.approx(row["lots"] * (row["mark_ticks"] - row["average_ticks"]))
+        assert row["unrealised_ticks"] == pytest.approx(
+            row["lots"] * (row["mark_ticks"] - row["average_ticks"])
+        )
         assert row["value"] == pytest.approx(row["lots"] * row["mark_ticks"] * unit)
         assert row["qty"] == row["lots"] * csco.lot
         assert row["mark"] == pytest.approx(row["mark_ticks"] * csco.tick)
         assert row["realised"] == pytest.approx(row["realised_ticks"] * unit)
         assert row["open"] == pytest.approx(row["unrealised_ticks"] * unit)
     [whole] = done("trade", "positions", "--desk", desk)["money"]
-    for name, of in {"realised": "realised", "open": "open", "fees": "fees", "net": "value"}.items():
+    for name, of in {
+        "realised": "realised",
+        "open": "open",
+        "fees": "fees",
+        "net": "value",
+    }.items():
         assert whole[name] == pytest.approx(sum(row[of] for row in held))
     assert whole["total"] == pytest.approx(whole["realised"] + whole["open"] - whole["fees"])
     assert weights_of(desk) is None  # its file names no capital
@@ -249,7 +310,14 @@ def test_replay_says_why(desk: Path) -> None:
     assert any(sentence.startswith("Sent ") for sentence in told["sentences"])
     assert told["sentences"][-1] == f"Decided by code {code_mark()}."
     assert any(sentence.startswith("The venue on ") for sentence in told["sentences"])
-    by_then = done("trade", "replay", "--desk", desk, "--at", next(e.ns for s, e in reader.read() if s == first) / 1e9)
+    by_then = done(
+        "trade",
+        "replay",
+        "--desk",
+        desk,
+        "--at",
+        next(e.ns for s, e in reader.read() if s == first) / 1e9,
+    )
     assert by_then["seq"] >= first
     shown = tercel("trade", "replay", "--desk", desk, "--entry", first)
     assert "mid, ticks" in shown.stdout
@@ -267,13 +335,17 @@ def test_cost_analysis_and_reconciliation(desk: Path, ran: dict[str, Any]) -> No
         for seq, entry in reader.read():
             state.apply(seq, entry)
     shown = {row["parent"]: row["is_bps"] for row in state.shown()["parents"]}
-    for row in found:  # one definition: the analysis, the desk and the console say the same, to the last digit
+    for row in (
+        found
+    ):  # one definition: the analysis, the desk and the console say the same, to the last digit
         assert {key: of_desk[row["parent"]][key] for key in COST} == {key: row[key] for key in COST}
         assert shown[row["parent"]] == row["is_bps"]
     whole = done("trade", "tca", "--desk", desk)["total"]
     if len(found) == len(of_desk):
         assert state.shown()["summary"]["is_bps"] == ran["parents_bps"]["mean"] == whole["is_bps"]
-    assert done("trade", "tca", "--desk", desk, "--parent", found[0]["parent"])["parents"] == found[:1]
+    assert (
+        done("trade", "tca", "--desk", desk, "--parent", found[0]["parent"])["parents"] == found[:1]
+    )
     said = done("trade", "reconcile", "--desk", desk)
     assert said == {
         "desk": str(desk), "asked": False, "checked": 0, "differ": 0,
@@ -316,7 +388,11 @@ def test_cost_analysis_for_people(desk: Path, monkeypatch: pytest.MonkeyPatch) -
     assert starts == sorted(starts)
     told = tercel("trade", "tca", "--desk", desk).stdout
     line = " ".join(told.split())  # a title is as wide as its table
-    assert line.index("means by what was filled") < line.index("all ") < line.index("parents; a mark-out")
+    assert (
+        line.index("means by what was filled")
+        < line.index("all ")
+        < line.index("parents; a mark-out")
+    )
     assert "forced" in told
     assert "left out: " in told
     said = told.rstrip().rpartition("\n\n")[2].splitlines()
@@ -327,7 +403,9 @@ def test_cost_analysis_for_people(desk: Path, monkeypatch: pytest.MonkeyPatch) -
     assert page.index(">agent<") < page.index(">parent<")
     assert said[0] in page
     assert "\N{HORIZONTAL ELLIPSIS}" not in told
-    assert max(map(len, told.rpartition("\n\n")[0].splitlines()[1:])) <= 100  # what was left out is one line
+    assert (
+        max(map(len, told.rpartition("\n\n")[0].splitlines()[1:])) <= 100
+    )  # what was left out is one line
 
 
 def test_an_order_of_unknown_fate_is_said(tmp_path: Path) -> None:
@@ -343,7 +421,9 @@ def test_an_order_of_unknown_fate_is_said(tmp_path: Path) -> None:
     said = json.loads(result.stdout)
     assert result.exit_code == 1
     assert (said["asked"], said["open"], said["checked"]) == (False, [], 0)
-    assert [(row["order"], row["lots"], row["status"]) for row in said["unknown"]] == [(order.cl_ord_id, 5, "unknown")]
+    assert [(row["order"], row["lots"], row["status"]) for row in said["unknown"]] == [
+        (order.cl_ord_id, 5, "unknown")
+    ]
     told = tercel(*words)
     assert told.exit_code == 1
     assert "orders of unknown fate" in told.stdout
@@ -372,11 +452,22 @@ def test_word_for_a_desk_waits_in_its_inbox(folder: Path, config: Path) -> None:
     assert done("trade", "submit", *order, "--desk", desk, "--wait", 0)["number"] == 1
     assert done("trade", "pause", "mine", "--desk", desk, "--wait", 0)["number"] == 2
     assert done("trade", "resume", "mine", "--desk", desk, "--wait", 0)["number"] == 3
-    assert done("trade", "promote", "peg", "--reason", "test", "--desk", desk, "--wait", 0)["number"] == 4
+    assert (
+        done("trade", "promote", "peg", "--reason", "test", "--desk", desk, "--wait", 0)["number"]
+        == 4
+    )
     assert done("trade", "cancel", "nobody", "--desk", desk, "--wait", 0)["number"] == 5
-    assert done("trade", "amend", "mine", "--lots", "9", "--horizon", "90", "--desk", desk, "--wait", 0)["number"] == 6
+    assert (
+        done(
+            "trade", "amend", "mine", "--lots", "9", "--horizon", "90", "--desk", desk, "--wait", 0
+        )["number"]
+        == 6
+    )
     assert tercel("trade", "amend", "mine", "--desk", desk).exit_code == 2
-    assert "next session takes it" in tercel("trade", "pause", "mine", "--desk", desk, "--wait", 0).stderr
+    assert (
+        "next session takes it"
+        in tercel("trade", "pause", "mine", "--desk", desk, "--wait", 0).stderr
+    )
     held = SqlJournal(desk, "ann")  # a session that takes nothing
     late = tercel("trade", "pause", "mine", "--desk", desk, "--wait", 0.01, "--json")
     held.close()
@@ -384,12 +475,17 @@ def test_word_for_a_desk_waits_in_its_inbox(folder: Path, config: Path) -> None:
     done("trade", "run", config, "--desk", desk)
     reader = JournalReader(desk)
     told = [e.body for _, e in reader.read(0, (kinds.PARENT,)) if e.parent == "mine"]
-    assert [body["horizon_ns"] for body in told if "horizon_ns" in body][:2] == [60 * 10**9, 90 * 10**9]
+    assert [body["horizon_ns"] for body in told if "horizon_ns" in body][:2] == [
+        60 * 10**9,
+        90 * 10**9,
+    ]
     events = [body["event"] for body in told]
     assert events[:4] == ["accepted", "paused", "resumed", "amended"]
     (promoted,) = [e.body for _, e in reader.read(0, (kinds.PROMOTED,))]
     assert promoted["challenger"] == "twap_passive+alpha+posture"
-    alerts = [e.body for _, e in reader.read(0, (kinds.ALERT,)) if e.body["code"] == "operator_refused"]
+    alerts = [
+        e.body for _, e in reader.read(0, (kinds.ALERT,)) if e.body["code"] == "operator_refused"
+    ]
     assert any("nobody" in body["text"] for body in alerts)
     assert {body["severity"] for body in alerts} == {"info"}
 
@@ -401,10 +497,15 @@ def test_an_order_without_an_id_and_an_agent_gets_both_or_a_command_to_copy(tmp_
     journal.append([Entry(kinds.SEAT, 0, agent="peg", body={})])
     said = [tercel(*plain) for _ in range(2)]
     assert [one.exit_code for one in said] == [0, 0]
-    names = [re.search(r"^id +(peg-[0-9a-f]{8}): name it \(--id \1\)", one.stderr, re.MULTILINE) for one in said]
+    names = [
+        re.search(r"^id +(peg-[0-9a-f]{8}): name it \(--id \1\)", one.stderr, re.MULTILINE)
+        for one in said
+    ]
     assert all(names)
     told = [entry.body["body"] for entry in journal.take_inbox(0)]
-    assert [(one["id"], one["agent"]) for one in told] == [(name[1], "peg") for name in names if name]
+    assert [(one["id"], one["agent"]) for one in told] == [
+        (name[1], "peg") for name in names if name
+    ]
     assert told[0]["id"] != told[1]["id"]
     journal.append([Entry(kinds.SEAT, 0, agent="ppo", body={})])
     several = tercel(*plain)
@@ -416,7 +517,12 @@ def test_an_order_without_an_id_and_an_agent_gets_both_or_a_command_to_copy(tmp_
 
 
 ORDER = ("submit", "AAA", "buy", 1, "--agent", "peg", "--id", "late")
-WORDS = [ORDER, ("amend", "AAA-000-peg", "--lots", 9), ("cancel", "AAA-000-peg"), ("promote", "peg", "--reason", "x")]
+WORDS = [
+    ORDER,
+    ("amend", "AAA-000-peg", "--lots", 9),
+    ("cancel", "AAA-000-peg"),
+    ("promote", "peg", "--reason", "x"),
+]
 
 
 @pytest.mark.parametrize(
@@ -426,7 +532,9 @@ WORDS = [ORDER, ("amend", "AAA-000-peg", "--lots", 9), ("cancel", "AAA-000-peg")
         (("--horizon", "0.5"), "from a second"),
     ],
 )
-def test_a_horizon_that_is_none_is_refused(tmp_path: Path, words: tuple[str, ...], said: str) -> None:
+def test_a_horizon_that_is_none_is_refused(
+    tmp_path: Path, words: tuple[str, ...], said: str
+) -> None:
     SqlJournal(tmp_path, "test").close()
     refused(tercel("trade", *ORDER, *words, "--desk", tmp_path, "--wait", 0), said)
     refused(tercel("trade", "amend", "late", *words, "--desk", tmp_path, "--wait", 0), said)
@@ -438,21 +546,31 @@ def _waiting(desk: Path) -> int:
         return int(database.execute("SELECT count(*) FROM inbox").fetchone()[0])
 
 
-TELLS = pytest.mark.skipif(not PROC_LOCKS.exists(), reason="this system does not tell who holds a lock")
+TELLS = pytest.mark.skipif(
+    not PROC_LOCKS.exists(), reason="this system does not tell who holds a lock"
+)
 
 
 @TELLS
 @pytest.mark.parametrize("words", WORDS, ids=lambda words: words[0])
 def test_a_desk_that_has_ended_is_told_nothing(desk: Path, words: tuple[object, ...]) -> None:
     before = _waiting(desk), JournalReader(desk).last
-    refused(tercel("trade", *words, "--desk", desk), "a desk that runs", f"{desk}, which nobody runs", "--wait 0")
+    refused(
+        tercel("trade", *words, "--desk", desk),
+        "a desk that runs",
+        f"{desk}, which nobody runs",
+        "--wait 0",
+    )
     assert (_waiting(desk), JournalReader(desk).last) == before
 
 
 @TELLS
 def test_orders_of_a_desk_that_nobody_runs_say_so(desk: Path, tmp_path: Path) -> None:
     said = " ".join(tercel("trade", "orders", "--desk", desk).stdout.split())
-    assert said.startswith(f"parents of {desk}; nobody runs this desk") or "nobody runs this desk" in said[:400]
+    assert (
+        said.startswith(f"parents of {desk}; nobody runs this desk")
+        or "nobody runs this desk" in said[:400]
+    )
     assert done("trade", "orders", "--desk", desk)["running"] is False
     held = SqlJournal(tmp_path, "ann")
     assert "nobody runs" not in tercel("trade", "orders", "--desk", tmp_path).stdout
@@ -486,7 +604,9 @@ def test_a_desk_that_ends_before_it_answers_is_said(
 
     monkeypatch.setattr(desk_word, "post", leave)
     said = "taken and not answered" if taken else "was withdrawn"
-    refused(tercel("trade", *ORDER, "--desk", tmp_path, "--wait", DEADLINE_S), "ended meanwhile", said)
+    refused(
+        tercel("trade", *ORDER, "--desk", tmp_path, "--wait", DEADLINE_S), "ended meanwhile", said
+    )
     assert _waiting(tmp_path) == int(taken)
 
 
@@ -507,7 +627,12 @@ def test_parents_that_are_open_when_the_desk_stops_are_named(
     for name, row in rows.items():
         parent = ledger.parents.must(name)
         assert (row["left"], row["at_venue"]) == (parent.left, whole(ledger.open_of(name)))
-        assert (row["instrument"], row["side"], row["quantity"], row["agent"]) == ("AAA", -1, 400, "peg")
+        assert (row["instrument"], row["side"], row["quantity"], row["agent"]) == (
+            "AAA",
+            -1,
+            400,
+            "peg",
+        )
     assert rows["idle"]["left"] == 400
     assert rows["idle"]["reason"].endswith("news")
     assert rows["long"]["reason"] == "its horizon comes 8,640 s later"
@@ -522,7 +647,12 @@ def test_parents_that_are_open_when_the_desk_stops_are_named(
         told = tercel("trade", command, "--desk", desk).stdout
         assert "limit, ticks" in told or "left out: " in told
     assert f">{parent.limit:,}<" in (desk / "tca.html").read_text()
-    for part in ("open when the desk stopped: 2 parents", "long", "AAA", "its horizon comes 8,640 s later"):
+    for part in (
+        "open when the desk stopped: 2 parents",
+        "long",
+        "AAA",
+        "its horizon comes 8,640 s later",
+    ):
         assert part in shown, shown
 
 
@@ -531,7 +661,9 @@ def test_a_kill_outlives_the_desk_that_it_stopped(folder: Path, config: Path) ->
     SqlJournal(desk, "test").close()
     done("kill", "--agent", "peg", "--reason", "it misbehaves", "--desk", desk)
     parents = done("trade", "run", config, "--desk", desk)["parents"]
-    assert {parent["agent"] for parent in parents} == {"taker"}  # whose share is all of the flow now
+    assert {parent["agent"] for parent in parents} == {
+        "taker"
+    }  # whose share is all of the flow now
     alerts = [e.body["code"] for _, e in JournalReader(desk).read(0, (kinds.ALERT,))]
     assert "PARENT_REFUSED" not in alerts
     whole = folder / "killed-whole"
@@ -540,7 +672,9 @@ def test_a_kill_outlives_the_desk_that_it_stopped(folder: Path, config: Path) ->
     ran = done("trade", "run", config, "--desk", whole)
     assert ran["parents"] == []
     assert ran["journal"]["consistent"] is True
-    assert not [e for _, e in JournalReader(whole).read(0, (kinds.ORDER_OUT,)) if e.body["what"] == "new"]
+    assert not [
+        e for _, e in JournalReader(whole).read(0, (kinds.ORDER_OUT,)) if e.body["what"] == "new"
+    ]
 
 
 # -- refusals -------------------------------------------------------------------------------------------------------
@@ -601,8 +735,16 @@ def test_what_is_not_there_is_said(desk: Path) -> None:
     refused(tercel("trade", "replay", "--desk", desk, "--parent", "nobody"), "a decision of nobody")
     refused(tercel("trade", "replay", "--desk", desk, "--entry", 1), "the number of a decision")
     refused(tercel("trade", "tca", "--desk", desk, "--parent", "nobody"), "no analysis of nobody")
-    refused(tercel("trade", "submit", "AAA", "hold", 1, "--agent", "peg", "--id", "x", "--desk", desk), "buy or sell")
-    assert tercel("trade", "submit", "AAA", "buy", 0, "--agent", "peg", "--id", "x", "--desk", desk).exit_code == 2
+    refused(
+        tercel("trade", "submit", "AAA", "hold", 1, "--agent", "peg", "--id", "x", "--desk", desk),
+        "buy or sell",
+    )
+    assert (
+        tercel(
+            "trade", "submit", "AAA", "buy", 0, "--agent", "peg", "--id", "x", "--desk", desk
+        ).exit_code
+        == 2
+    )
     order = ("submit", "AAA", "buy", 1, "--agent", "peg", "--id", "x")
     for words in (order, ("amend", "AAA-000-peg")):
         for price in ("cheap", "0", "-3", "9000bps", "nan"):
@@ -613,7 +755,11 @@ def test_what_is_not_there_is_said(desk: Path) -> None:
 def test_two_sessions_on_one_desk_are_refused(folder: Path, config: Path) -> None:
     journal = SqlJournal(folder / "held", "ann (test)")
     before = (folder / "held" / "desk.toml").exists()
-    refused(tercel("trade", "run", config, "--desk", folder / "held"), "one session", f"process {os.getpid()} (ann")
+    refused(
+        tercel("trade", "run", config, "--desk", folder / "held"),
+        "one session",
+        f"process {os.getpid()} (ann",
+    )
     assert (folder / "held" / "desk.toml").exists() == before
     assert journal.last == 0
     journal.close()
@@ -639,7 +785,9 @@ def fix_exchange() -> Iterator[str]:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("exchange", [lambda: nullcontext("simulated"), fix_exchange], ids=["simulated", "fix"])
+@pytest.mark.parametrize(
+    "exchange", [lambda: nullcontext("simulated"), fix_exchange], ids=["simulated", "fix"]
+)
 def test_ctrl_c_and_termination_leave_a_readable_journal(
     tmp_path: Path, exchange: Callable[[], AbstractContextManager[str]]
 ) -> None:
@@ -650,9 +798,14 @@ def test_ctrl_c_and_termination_leave_a_readable_journal(
 def _stopped_by_ctrl_c(folder: Path, where: str) -> None:
     file, desk = folder / "long.toml", folder / "long"
     small = (
-        SMALL if where == "simulated" else SMALL.replace("AAA", "CSCO").replace("warmup_s = 120.0", "warmup_s = 20.0")
+        SMALL
+        if where == "simulated"
+        else SMALL.replace("AAA", "CSCO").replace("warmup_s = 120.0", "warmup_s = 20.0")
     )
-    file.write_text(small.replace("rounds = 2", 'rounds = 500\npace = "accelerated"\nspeed = 60.0'), encoding="utf-8")
+    file.write_text(
+        small.replace("rounds = 2", 'rounds = 500\npace = "accelerated"\nspeed = 60.0'),
+        encoding="utf-8",
+    )
     words = [*COMMAND, "trade", "run", str(file), "--desk", str(desk), "--venue", where]
     process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
@@ -688,7 +841,11 @@ def _starts_again(words: list[str], desk: Path) -> None:
     before = JournalReader(desk).last
     process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
-        until(lambda: any(JournalReader(desk).read(before, (kinds.SEAT,))) or process.poll() is not None)
+        until(
+            lambda: (
+                any(JournalReader(desk).read(before, (kinds.SEAT,))) or process.poll() is not None
+            )
+        )
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=DEADLINE_S)
     finally:
@@ -697,15 +854,31 @@ def _starts_again(words: list[str], desk: Path) -> None:
         r"parents? waits?: [^;]*long; while the desk runs, go on with `tercel trade resume PARENT --desk"
     )
     assert waits.search(said.replace("\n", " ")), said
-    assert waits.search(tercel("rearm", "--reason", "again", "--desk", desk).stderr.replace("\n", " "))
+    assert waits.search(
+        tercel("rearm", "--reason", "again", "--desk", desk).stderr.replace("\n", " ")
+    )
 
 
 def test_a_running_desk_answers(folder: Path) -> None:
     file, desk = folder / "answers.toml", folder / "answers"
-    file.write_text(SMALL.replace("rounds = 2", 'rounds = 500\npace = "accelerated"\nspeed = 60.0'), encoding="utf-8")
+    file.write_text(
+        SMALL.replace("rounds = 2", 'rounds = 500\npace = "accelerated"\nspeed = 60.0'),
+        encoding="utf-8",
+    )
     words = [*COMMAND, "trade", "run", str(file), "--desk", str(desk)]
     process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    order = ("buy", 7, "--strategy", "twap_take", "--agent", "peg", "--wait", DEADLINE_S, "--desk", desk)
+    order = (
+        "buy",
+        7,
+        "--strategy",
+        "twap_take",
+        "--agent",
+        "peg",
+        "--wait",
+        DEADLINE_S,
+        "--desk",
+        desk,
+    )
     try:
         until(lambda: _trading(desk), what="an order")
         done("trade", "submit", "AAA", *order, "--id", "limited", "--limit-price", "-30bps")
@@ -714,22 +887,51 @@ def test_a_running_desk_answers(folder: Path) -> None:
         assert taken["answer"] == "accepted"
         known = {parent["id"] for parent in done("trade", "orders", "--desk", desk)["parents"]}
         submitted = ("trade", "submit", "AAA", *order, "--id")
-        refused(tercel("trade", "submit", "ZZZ", *order, "--id", "other"), "received 'ZZZ'", "to go on use one of AAA")
-        refused(tercel("trade", "submit", "aaa", *order, "--id", "other"), "received 'aaa'", "try 'AAA'")
-        refused(tercel(*submitted, "other", "--agent", "nobody"), "an agent of the desk: peg, taker", "nobody")
+        refused(
+            tercel("trade", "submit", "ZZZ", *order, "--id", "other"),
+            "received 'ZZZ'",
+            "to go on use one of AAA",
+        )
+        refused(
+            tercel("trade", "submit", "aaa", *order, "--id", "other"), "received 'aaa'", "try 'AAA'"
+        )
+        refused(
+            tercel(*submitted, "other", "--agent", "nobody"),
+            "an agent of the desk: peg, taker",
+            "nobody",
+        )
         refused(tercel(*submitted, "other", "--strategy", "nothing"), "nothing")
         refused(tercel(*submitted, "mine"), "a new id", "mine")
-        plain = ("AAA", "sell", 1200, "--agent", "peg", "--id", "own", "--limit-price", "80bps", "--desk", desk)
+        plain = (
+            "AAA",
+            "sell",
+            1200,
+            "--agent",
+            "peg",
+            "--id",
+            "own",
+            "--limit-price",
+            "80bps",
+            "--desk",
+            desk,
+        )
         said = tercel("trade", "submit", *plain, "--wait", DEADLINE_S).stderr.replace("\n", " ")
         assert "accepted, own: sell 1,200 AAA, limit 80bps, peg_behind, 600 s" in said
-        strategies = {row["id"]: row["strategy"] for row in done("trade", "orders", "--desk", desk)["parents"]}
+        strategies = {
+            row["id"]: row["strategy"] for row in done("trade", "orders", "--desk", desk)["parents"]
+        }
         assert (strategies["own"], strategies["mine"]) == ("peg_behind+alpha+posture", "twap_take")
         for words in (("cancel",), ("pause",), ("amend", "--lots", 9)):
             refused(
-                tercel("trade", *words, "nobody", *order[-4:]), "a parent order that exists", "'nobody'", "name one"
+                tercel("trade", *words, "nobody", *order[-4:]),
+                "a parent order that exists",
+                "'nobody'",
+                "name one",
             )
         refused(tercel("trade", "promote", "nobody", "--reason", "x", *order[-4:]), "challenger")
-        assert {"other", "nobody"}.isdisjoint(p["id"] for p in done("trade", "orders", "--desk", desk)["parents"])
+        assert {"other", "nobody"}.isdisjoint(
+            p["id"] for p in done("trade", "orders", "--desk", desk)["parents"]
+        )
         assert {"limited", "mine"} <= known
         assert done("trade", "cancel", "limited", *order[-4:])["answer"] == "cancelling"
     finally:
@@ -762,7 +964,9 @@ def test_the_packaged_desk_can_be_shown_and_reads() -> None:
 def test_a_latch_that_was_taken_away_rearms_nobody(tmp_path: Path) -> None:
     journal = MemoryJournal()
     check_latch(journal, tmp_path / "kill.json")
-    journal.append([Entry(kinds.KILL, 1, agent=name, body={"event": "latched"}) for name in ("peg", "ppo")])
+    journal.append(
+        [Entry(kinds.KILL, 1, agent=name, body={"event": "latched"}) for name in ("peg", "ppo")]
+    )
     journal.append([Entry(kinds.REARM, 2, agent="ppo", body={})])
     with pytest.raises(ConfigError, match=r"ends with peg killed.*tercel rearm"):
         check_latch(journal, tmp_path / "kill.json")

@@ -34,7 +34,9 @@ class Inbox:
         self.mails: list[tuple[str, list[str], EmailMessage]] = []
         self.users: list[tuple[bytes, bool]] = []
 
-    async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:
+    async def handle_RCPT(
+        self, server: Any, session: Any, envelope: Any, address: str, options: Any
+    ) -> str:
         if address.startswith("nobody"):
             return "550 no such person"
         envelope.rcpt_tos.append(address)
@@ -46,7 +48,9 @@ class Inbox:
         self.mails.append((envelope.mail_from, list(envelope.rcpt_tos), mail))
         return "250 OK"
 
-    def login(self, server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
+    def login(
+        self, server: Any, session: Any, envelope: Any, mechanism: str, data: Any
+    ) -> AuthResult:
         good = (data.login, data.password) == (b"ann", SECRET.encode())
         self.users.append((data.login, good))
         return AuthResult(success=good, handled=False)
@@ -65,7 +69,11 @@ def serve() -> Iterator[Serve]:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        login = {"authenticator": inbox.login, "auth_required": True} if words.pop("login", False) else {}
+        login = (
+            {"authenticator": inbox.login, "auth_required": True}
+            if words.pop("login", False)
+            else {}
+        )
         one = Controller(inbox, hostname="127.0.0.1", port=port, **login, **words)
         one.start()
         running.append(one)
@@ -97,7 +105,13 @@ def day(*words: Any) -> Any:
 
 def to(port: int, *addresses: str, user: str = "", scheme: str = "smtp") -> list[str]:
     where = f"{scheme}://{user}{'@' if user else ''}127.0.0.1:{port}"
-    return [*(word for one in addresses for word in ("--mail", one)), "--smtp", where, "--sender", "desk@desk.example"]
+    return [
+        *(word for one in addresses for word in ("--mail", one)),
+        "--smtp",
+        where,
+        "--sender",
+        "desk@desk.example",
+    ]
 
 
 def test_the_file_and_the_mail_say_the_same(serve: Serve, desk: Path, tmp_path: Path) -> None:
@@ -109,7 +123,10 @@ def test_the_file_and_the_mail_say_the_same(serve: Serve, desk: Path, tmp_path: 
     assert (sender, receivers) == ("desk@desk.example", ["head@desk.example", "ann@desk.example"])
     assert mail["subject"].startswith("The day of d1: ")
     assert mail["subject"].endswith("things need a person")
-    assert (mail["from"], mail["to"]) == ("desk@desk.example", "head@desk.example, ann@desk.example")
+    assert (mail["from"], mail["to"]) == (
+        "desk@desk.example",
+        "head@desk.example, ann@desk.example",
+    )
     assert mail["date"]
     assert mail.get_content_type() == "multipart/alternative"
     text, html = (part.get_content().replace("\r\n", "\n") for part in mail.iter_parts())
@@ -217,7 +234,9 @@ def test_a_damaged_and_a_missing_desk(serve: Serve, desk: Path, tmp_path: Path) 
         "@b",
     ],
 )
-def test_addresses_that_are_none_are_refused_before_anything_is_read(address: str, desk: Path) -> None:
+def test_addresses_that_are_none_are_refused_before_anything_is_read(
+    address: str, desk: Path
+) -> None:
     result = day(desk, "--mail", address, "--smtp", "smtp://127.0.0.1:25")
     assert result.exit_code == 2
     assert "NAME@HOST" in result.stderr

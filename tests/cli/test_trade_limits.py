@@ -19,7 +19,9 @@ def tercel(*words: Any) -> Any:
     return runner.invoke(app, ["trade", "limits", *map(str, words)])
 
 
-def test_one_person_tightens_and_two_loosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_person_tightens_and_two_loosen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     session = session_of(exchange_of(), SqlJournal(tmp_path, "test"))
     at = ("--desk", tmp_path)
 
@@ -50,14 +52,21 @@ def test_one_person_tightens_and_two_loosen(tmp_path: Path, monkeypatch: pytest.
     assert session.limits.holdings["ann", "X"].order_lots == 4000
     assert json.loads(tercel("show", "--json", *at).stdout)["requests"] == []
     session.gateway.wait_for("ann", ["o1"], "the venue has not ended o1")
-    row = {"account": "ann", "state": "reducing", "code": "ORDERS_OPEN", "reason": "the venue has not ended o1"}
+    row = {
+        "account": "ann",
+        "state": "reducing",
+        "code": "ORDERS_OPEN",
+        "reason": "the venue has not ended o1",
+    }
     row |= {"scope": "account", "reasons": ["ORDERS_OPEN"]}
     assert json.loads(tercel("show", "--json", *at).stdout)["states"] == [row]
     assert "not ended o1" in " ".join(tercel("show", *at).stdout.split())
     session.close()
 
 
-@pytest.mark.parametrize("words", [["messages"], ["desk.messages="], ["=5"], ["desk.messages=5", "desk.messages=6"]])
+@pytest.mark.parametrize(
+    "words", [["messages"], ["desk.messages="], ["=5"], ["desk.messages=5", "desk.messages=6"]]
+)
 def test_a_change_that_is_none_is_refused(tmp_path: Path, words: list[str]) -> None:
     SqlJournal(tmp_path, "test").close()
     result = tercel("tighten", *words, "--reason", "x", "--wait", 0, "--desk", tmp_path)
@@ -65,6 +74,8 @@ def test_a_change_that_is_none_is_refused(tmp_path: Path, words: list[str]) -> N
     assert "PATH=VALUE" in " ".join(result.output.split())
 
 
-@pytest.mark.parametrize("words", [("tighten", "desk.messages=5"), ("request", "desk.messages=5"), ("approve", 3)])
+@pytest.mark.parametrize(
+    "words", [("tighten", "desk.messages=5"), ("request", "desk.messages=5"), ("approve", 3)]
+)
 def test_a_reason_is_asked_for(tmp_path: Path, words: tuple[Any, ...]) -> None:
     assert tercel(*words, "--desk", tmp_path).exit_code == 2

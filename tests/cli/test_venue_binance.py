@@ -42,8 +42,21 @@ def ask(said: dict[str, Any], method: str, path: str, **params: Any) -> Any:
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
 def test_a_bot_trades_and_its_owner_reads_what_it_cost(tmp_path: Path, end: signal.Signals) -> None:
     out = tmp_path / "report"
-    command = [*COMMAND, "--market", "csco", "--port", "0", "--speed", "20", "--out", str(out), "--json"]
-    process = subprocess.Popen([*command, "--balance", "USDT=500000"], stdout=subprocess.PIPE, text=True)
+    command = [
+        *COMMAND,
+        "--market",
+        "csco",
+        "--port",
+        "0",
+        "--speed",
+        "20",
+        "--out",
+        str(out),
+        "--json",
+    ]
+    process = subprocess.Popen(
+        [*command, "--balance", "USDT=500000"], stdout=subprocess.PIPE, text=True
+    )
     assert process.stdout is not None
     said = json.loads(process.stdout.readline())
     try:
@@ -56,7 +69,9 @@ def test_a_bot_trades_and_its_owner_reads_what_it_cost(tmp_path: Path, end: sign
         ask(said, "POST", "order", symbol="CSCOUSDT", side="BUY", **resting)
         began = httpx.get(f"{said['url']}/api/v3/time").json()["serverTime"]
         until(lambda: httpx.get(f"{said['url']}/api/v3/time").json()["serverTime"] > began + 20_000)
-        paid = sum(float(one["quoteQty"]) for one in ask(said, "GET", "myTrades", symbol="CSCOUSDT"))
+        paid = sum(
+            float(one["quoteQty"]) for one in ask(said, "GET", "myTrades", symbol="CSCOUSDT")
+        )
     finally:
         process.send_signal(end)
         assert process.wait(DEADLINE_S) == 0
@@ -99,12 +114,18 @@ def test_a_bot_trades_and_its_owner_reads_what_it_cost(tmp_path: Path, end: sign
     ],
 )
 def test_what_makes_no_sense_is_refused(
-    two_names: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], words: str
+    two_names: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    words: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         given = {"LAKE": str(two_names), "TAKEN": str(taken.getsockname()[1])}
-        done = CliRunner().invoke(app, [*SERVE, *(given.get(one, one) for one in ["--port", "0", *arguments])])
+        done = CliRunner().invoke(
+            app, [*SERVE, *(given.get(one, one) for one in ["--port", "0", *arguments])]
+        )
     assert done.exit_code == 2, done.stderr
     assert "Traceback" not in done.stderr
     assert words in done.stderr
@@ -114,8 +135,12 @@ def test_what_makes_no_sense_is_refused(
 def two_names(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A lake with a day of two symbols, of which level totals are known."""
     folder, ns = tmp_path_factory.mktemp("lake"), 1_723_075_200 * 10**9
-    instrument = Instrument("BINANCE", "ONE", "2024-08-08", 0.01, timezone="UTC", session_close_ns=ns + 10**9)
-    both = [[ns, ns, 1, schema.LEVEL_SET, 0, side, 100 - side, 5, schema.OPENING] for side in (1, -1)]
+    instrument = Instrument(
+        "BINANCE", "ONE", "2024-08-08", 0.01, timezone="UTC", session_close_ns=ns + 10**9
+    )
+    both = [
+        [ns, ns, 1, schema.LEVEL_SET, 0, side, 100 - side, 5, schema.OPENING] for side in (1, -1)
+    ]
     both[1][-1] |= schema.MESSAGE_END
     for symbol in ("ONE", "TWO"):
         day = replace(instrument, symbol=symbol, session_open_ns=ns)
@@ -125,9 +150,22 @@ def two_names(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.long
 @pytest.mark.parametrize("listening", [False, True])
-def test_ctrl_c_at_once_and_while_streams_are_open_ends_well(tmp_path: Path, listening: bool) -> None:
-    command = [*COMMAND, "--market", "csco", "--port", "0", "--out", str(tmp_path / "out"), "--json"]
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a shell starts what runs in its background
+def test_ctrl_c_at_once_and_while_streams_are_open_ends_well(
+    tmp_path: Path, listening: bool
+) -> None:
+    command = [
+        *COMMAND,
+        "--market",
+        "csco",
+        "--port",
+        "0",
+        "--out",
+        str(tmp_path / "out"),
+        "--json",
+    ]
+    before = signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # as a shell starts what runs in its background
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     signal.signal(signal.SIGINT, before)
     assert process.stdout is not None
@@ -148,7 +186,14 @@ def test_a_recorded_day_is_served_at_its_own_time(tmp_path: Path) -> None:
     from tercel.api.testing.lake import simulated_lake
 
     simulated_lake(tmp_path / "lake", 0.25)
-    arguments = ["--lake", str(tmp_path / "lake"), "--date", "2003-01-13", "--speed", "50"]  # it has one symbol alone
+    arguments = [
+        "--lake",
+        str(tmp_path / "lake"),
+        "--date",
+        "2003-01-13",
+        "--speed",
+        "50",
+    ]  # it has one symbol alone
     command = [*COMMAND, *arguments, "--port", "0", "--out", str(tmp_path / "out"), "--json"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
@@ -157,9 +202,14 @@ def test_a_recorded_day_is_served_at_its_own_time(tmp_path: Path) -> None:
         assert said["symbols"] == ["SIMUSDT"]
         now = httpx.get(f"{said['url']}/api/v3/time").json()["serverTime"]
         assert time.strftime("%Y-%m-%d", time.gmtime(now / 1000)) == "2003-01-13"
-        bought = ask(said, "POST", "order", symbol="SIMUSDT", side="BUY", type="MARKET", quantity=100)
+        bought = ask(
+            said, "POST", "order", symbol="SIMUSDT", side="BUY", type="MARKET", quantity=100
+        )
         assert bought["status"] == "FILLED"
     finally:
         process.send_signal(signal.SIGINT)
         assert process.wait(DEADLINE_S) == 0
-    assert json.loads((tmp_path / "out" / "report.json").read_text())["symbols"]["SIMUSDT"]["fills"] >= 1
+    assert (
+        json.loads((tmp_path / "out" / "report.json").read_text())["symbols"]["SIMUSDT"]["fills"]
+        >= 1
+    )

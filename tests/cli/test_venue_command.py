@@ -29,7 +29,9 @@ def refused(*arguments: str) -> str:
 
 @pytest.mark.long
 def test_it_serves_until_it_is_told_to_end() -> None:
-    process = subprocess.Popen([*COMMAND, "--port", "0", "--json"], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [*COMMAND, "--port", "0", "--json"], stdout=subprocess.PIPE, text=True
+    )
     assert process.stdout is not None
     said = json.loads(process.stdout.readline())
     try:
@@ -53,7 +55,9 @@ def test_who_does_not_know_the_word_is_not_let_in(tmp_path: Path) -> None:
     word.chmod(0o600)
     profile = tmp_path / "desk.toml"
     process = subprocess.Popen(
-        [*COMMAND, "--port", "0", "--password-file", str(word), "--json"], stdout=subprocess.PIPE, text=True
+        [*COMMAND, "--port", "0", "--password-file", str(word), "--json"],
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert process.stdout is not None
     said = json.loads(process.stdout.readline())
@@ -61,7 +65,9 @@ def test_who_does_not_know_the_word_is_not_let_in(tmp_path: Path) -> None:
         with pytest.raises(VenueError, match="password"):
             FixVenue(said["host"], said["port"], "TRADER", patience=WaitLimits(logon_s=20.0))
         names = f'sender = "TRADER"\ntarget = "TERCEL"\nhost = "{said["host"]}"\nport = {said["port"]}\n'
-        profile.write_text(f'base = "tercel"\n[session]\n{names}[logon]\npassword = {{ file = "word" }}\n')
+        profile.write_text(
+            f'base = "tercel"\n[session]\n{names}[logon]\npassword = {{ file = "word" }}\n'
+        )
         with FixVenue(profile=load(str(profile))) as venue:
             assert venue.listings()
     finally:

@@ -38,7 +38,9 @@ if __name__ == "__main__":
 
 def alive(pid: int) -> bool:
     """Whether a process runs; one that only waits to be reaped does not."""
-    state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
+    state = subprocess.run(
+        ["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False
+    ).stdout
     return bool(state.strip()) and not state.startswith("Z")
 
 
@@ -56,7 +58,9 @@ def test_workers_end_with_a_parent_that_is_killed(tmp_path, kind, how, mark):
     program = tmp_path / "program.py"
     program.write_text(PROGRAM)
     environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}
-    parent = subprocess.Popen([sys.executable, program, tmp_path, kind], env=environment, stderr=subprocess.DEVNULL)
+    parent = subprocess.Popen(
+        [sys.executable, program, tmp_path, kind], env=environment, stderr=subprocess.DEVNULL
+    )
     workers = set()
     try:
         until(lambda: len({p.stem for p in tmp_path.glob(f"*.{mark}")} - {str(parent.pid)}) == 2)

@@ -7,7 +7,13 @@ from tests.desk.trading.desk_of_two import Flaky, exchange_of, session_of
 
 from certify.fix.staffed import StaffedVenue
 from certify.tiny import TinyVenue
-from tercel.core.capabilities import Capabilities, Connected, TellsExecutions, check_capabilities, needed
+from tercel.core.capabilities import (
+    Capabilities,
+    Connected,
+    TellsExecutions,
+    check_capabilities,
+    needed,
+)
 from tercel.core.errors import VenueError
 
 
@@ -135,7 +141,17 @@ def test_a_venue_that_declares_what_it_has_is_taken(venue):
 
 
 def test_every_misspelling_of_a_capability_by_one_letter_is_found():
-    members = {"up", "fileno", "poll", "reconnect", "executions", "positions", "ask_positions", "announce", "disown"}
+    members = {
+        "up",
+        "fileno",
+        "poll",
+        "reconnect",
+        "executions",
+        "positions",
+        "ask_positions",
+        "announce",
+        "disown",
+    }
     for member in sorted(members - {"up", "poll"}):  # of four letters any word is near
         for at in range(len(member)):
             name = member[:at] + member[at + 1 :]
@@ -145,12 +161,25 @@ def test_every_misspelling_of_a_capability_by_one_letter_is_found():
 
 
 def test_names_unlike_any_capability_are_a_venues_own():
-    names = ("sent", "login", "disconnect", "instruments", "snapshot", "change", "orders", "accounts", "reset", "start")
+    names = (
+        "sent",
+        "login",
+        "disconnect",
+        "instruments",
+        "snapshot",
+        "change",
+        "orders",
+        "accounts",
+        "reset",
+        "start",
+    )
     check_capabilities(type("Rich", (Plain,), {name: lambda self: None for name in names})())
 
 
 def test_absence_is_the_default_of_every_capability():
-    assert all(one.default in (None, True) or one.name == "simulated" for one in fields(Capabilities))
+    assert all(
+        one.default in (None, True) or one.name == "simulated" for one in fields(Capabilities)
+    )
 
 
 def test_a_session_does_not_begin_at_a_venue_that_hides_a_capability():

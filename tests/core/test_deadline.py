@@ -63,7 +63,9 @@ def test_without_a_deadline_nobody_is_asked() -> None:
 
 
 @given(st.lists(st.integers(1, 4000), min_size=5, max_size=5))
-def test_what_ends_about_in_time_is_answered_or_late_and_nothing_is_left_over(loops: list[int]) -> None:
+def test_what_ends_about_in_time_is_answered_or_late_and_nothing_is_left_over(
+    loops: list[int],
+) -> None:
     """Interruptions that come as a call ends reach nobody after it."""
     deadline = Deadline(0.0002)
     deadline.start()

@@ -27,7 +27,9 @@ def test_is_within_an_ulp_of_the_truth() -> None:
         with localcontext() as context:
             context.prec = 60
             exact = Decimal(x).exp()
-            assert abs(Decimal(exp(x)) - exact) <= Decimal("0.52") * Decimal(math.ulp(float(exact))), x
+            assert abs(Decimal(exp(x)) - exact) <= Decimal("0.52") * Decimal(
+                math.ulp(float(exact))
+            ), x
 
 
 def test_agrees_with_the_c_library() -> None:
@@ -36,12 +38,22 @@ def test_agrees_with_the_c_library() -> None:
     each(x, ours)
     theirs = np.array([math.exp(one) for one in x.tolist()])
     assert (np.abs(ours - theirs) <= np.spacing(theirs)).all()
-    assert (ours != theirs).mean() < 1e-3  # none where the library fuses multiplication and addition as well
+    assert (
+        ours != theirs
+    ).mean() < 1e-3  # none where the library fuses multiplication and addition as well
 
 
 @pytest.mark.parametrize(
     ("x", "wanted"),
-    [(0.0, 1.0), (-0.0, 1.0), (1e-300, 1.0), (2.0**-54, 1.0), (-math.inf, 0.0), (-800.0, 0.0), (math.inf, math.inf)],
+    [
+        (0.0, 1.0),
+        (-0.0, 1.0),
+        (1e-300, 1.0),
+        (2.0**-54, 1.0),
+        (-math.inf, 0.0),
+        (-800.0, 0.0),
+        (math.inf, math.inf),
+    ],
 )
 def test_edges(x: float, wanted: float) -> None:
     assert exp(x) == wanted

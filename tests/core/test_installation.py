@@ -25,25 +25,37 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_it_is_read_and_without_one_nothing_is_said(file: Path) -> None:
-    assert i.installation() == i.Installation(test_hosts=("127.0.0.1:9",), people="/etc/tercel/people.json")
+    assert i.installation() == i.Installation(
+        test_hosts=("127.0.0.1:9",), people="/etc/tercel/people.json"
+    )
     file.unlink()
     assert i.installation() == i.Installation()
 
 
-@pytest.mark.parametrize(("what", "mode"), [("file", 0o666), ("file", 0o664), ("folder", 0o777), ("folder", 0o775)])
-def test_a_file_that_others_may_write_or_replace_is_refused(file: Path, what: str, mode: int) -> None:
+@pytest.mark.parametrize(
+    ("what", "mode"), [("file", 0o666), ("file", 0o664), ("folder", 0o777), ("folder", 0o775)]
+)
+def test_a_file_that_others_may_write_or_replace_is_refused(
+    file: Path, what: str, mode: int
+) -> None:
     changed = file if what == "file" else file.parent
     changed.chmod(mode)
-    with pytest.raises(ConfigError, match=rf"{changed}, mode {mode:o}, which uid {NOBODY} can change.*chmod go-w"):
+    with pytest.raises(
+        ConfigError, match=rf"{changed}, mode {mode:o}, which uid {NOBODY} can change.*chmod go-w"
+    ):
         i.installation()
 
 
-def test_a_file_or_folder_of_the_user_who_trades_is_refused(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_or_folder_of_the_user_who_trades_is_refused(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     mine = os.getuid()
     if mine == 0:  # a folder above that is another's
         monkeypatch.setattr(i.os, "geteuid", lambda: NOBODY)
         os.chown(file.parent, NOBODY, -1)
-        with pytest.raises(ConfigError, match=f"{file.parent}, mode 755, which uid {NOBODY} can change"):
+        with pytest.raises(
+            ConfigError, match=f"{file.parent}, mode 755, which uid {NOBODY} can change"
+        ):
             i.installation()
         os.chown(file.parent, 0, -1)
         os.chown(file, NOBODY, -1)
@@ -71,5 +83,7 @@ def test_a_link_counts_by_where_it_stands_and_where_it_leads(file: Path, tmp_pat
 
 def test_root_could_have_written_every_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(i.os, "geteuid", lambda: 0)
-    with pytest.raises(ConfigError, match=r"root, who can write every file\. To go on: run desk and gate as users"):
+    with pytest.raises(
+        ConfigError, match=r"root, who can write every file\. To go on: run desk and gate as users"
+    ):
         i.installation()

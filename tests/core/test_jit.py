@@ -113,7 +113,10 @@ def test_one_version_for_all_integer_widths() -> None:
 def test_computed_indices_are_those_of_python(width: type) -> None:
     a, order = np.arange(1, 6), np.array([3, 0, 4, 1, 2], width)
     given = [(np.arange(25).reshape(5, 5), np.zeros(5, np.int64)) for _ in range(2)]
-    seen = [one(a, rows, order, out) for one, (rows, out) in zip((through, through.py_func), given, strict=True)]  # type: ignore[attr-defined]
+    seen = [
+        one(a, rows, order, out)
+        for one, (rows, out) in zip((through, through.py_func), given, strict=True)
+    ]  # type: ignore[attr-defined]
     assert seen == [25, 25]
     for compiled, plain in zip(*given, strict=True):
         np.testing.assert_array_equal(compiled, plain)
@@ -181,7 +184,9 @@ def test_a_comment_and_another_place_keep_a_kernel_and_a_change_does_not(tmp_pat
     there = tmp_path / "elsewhere"
     there.mkdir()
     text = textwrap.dedent(MODULE)
-    (there / "mod.py").write_text("# moved here\n" + text.replace("def outer(a, n):", "def outer(a, n):\n    # why"))
+    (there / "mod.py").write_text(
+        "# moved here\n" + text.replace("def outer(a, n):", "def outer(a, n):\n    # why")
+    )
     assert run(there, USE, **cache) == ["10"]
     (there / "mod.py").write_text(text.replace("+= i", "+= 2 * i"))
     assert run(there, USE, **cache) == ["compiling", "20"]
@@ -199,7 +204,9 @@ print(*[line for p in run for line in p.communicate()[0].split()])
     assert run(tmp_path, USE, TERCEL_CACHE=cache) == ["10"]
 
 
-def test_a_cache_that_cannot_be_written_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cache_that_cannot_be_written_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("")
     own = tmp_path / "tmp"
@@ -223,7 +230,11 @@ def test_what_was_used_longest_ago_is_pruned(tmp_path: Path) -> None:
         os.utime(path, (time.time() - 100 * age,) * 2)
     (tmp_path / "other").write_bytes(b"0" * 10_000)
     kernel_keys.prune(tmp_path, keep_bytes=25_000)
-    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["0.nbc", "1.nbc", "other"]
+    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == [
+        "0.nbc",
+        "1.nbc",
+        "other",
+    ]
 
 
 @pytest.mark.long

@@ -16,7 +16,9 @@ from tercel.core.jit import Floats, Longs, Rows, kernel, late_kernel
 from tercel.market.flow import preset
 from tercel.market.simulator import engine
 
-pytestmark = pytest.mark.skipif(not (jit.JIT and kernel_keys.LINK), reason="kernels are linked by Numba or interpreted")
+pytestmark = pytest.mark.skipif(
+    not (jit.JIT and kernel_keys.LINK), reason="kernels are linked by Numba or interpreted"
+)
 
 
 @late_kernel
@@ -91,7 +93,9 @@ def test_it_gives_what_the_function_gives_and_is_compiled_when_it_is_called() ->
     assert overloads(total) == 1  # Python calls what kernels do
 
 
-def test_one_that_cannot_be_compiled_says_why_where_it_was_called(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_that_cannot_be_compiled_says_why_where_it_was_called(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     a, rows, w = given()
     for _ in range(2):
         with pytest.raises(Exception, match="no_such_thing"):
@@ -178,8 +182,12 @@ def run(folder: Path, script: str) -> tuple[str, list[str]]:
     (folder / "mod.py").write_text(MODULE)
     path = os.pathsep.join([str(folder), *filter(None, sys.path)])
     env = os.environ | {"TERCEL_CACHE": str(folder / "cache"), "PYTHONPATH": path}
-    done = subprocess.run([sys.executable, "-c", SHOW + script], env=env, capture_output=True, text=True, check=True)
-    return done.stdout.strip(), [line for line in done.stderr.splitlines() if line.startswith("compiling")]
+    done = subprocess.run(
+        [sys.executable, "-c", SHOW + script], env=env, capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip(), [
+        line for line in done.stderr.splitlines() if line.startswith("compiling")
+    ]
 
 
 def kept(folder: Path) -> list[str]:
@@ -199,7 +207,9 @@ def test_two_processes_compile_what_is_missing(tmp_path: Path) -> None:
     assert run(tmp_path, AHEAD + USE) == ("10 1", [])
 
 
-def test_what_a_second_process_leaves_is_compiled_by_the_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_what_a_second_process_leaves_is_compiled_by_the_first(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     dead = "sys.executable = '/bin/false';"
     assert run(tmp_path, dead + AHEAD + USE)[0] == "10 0"
     assert len(kept(tmp_path)) == 3
@@ -213,7 +223,9 @@ from tercel.market.simulator.engine import OWN_CODE
 simulated_day(load("csco"), 1, 1.0, 1.0)
 print(*[one.py_func.__name__ for one in OWN_CODE.values() if one.overloads])
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
     assert done.stdout.split() == ["queue_reactive_event"]
     assert set(engine.OWN_CODE) >= {preset.load("csco").code, preset.load("csco-hawkes").code}
     assert ahead.compile_ahead([], []) is None

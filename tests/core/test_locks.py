@@ -27,7 +27,9 @@ def test_a_second_holder_is_refused_until_the_first_lets_go(tmp_path):
 
 def test_the_lock_of_a_killed_process_holds_nobody_up(tmp_path):
     path = tmp_path / ".lock"
-    with subprocess.Popen([sys.executable, "-c", HOLD, str(path)], stdout=subprocess.PIPE, text=True) as other:
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(path)], stdout=subprocess.PIPE, text=True
+    ) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "held\n"
         with pytest.raises(BlockingIOError), locked(path, wait=False):

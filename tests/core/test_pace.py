@@ -34,7 +34,9 @@ def test_a_speed_that_is_none_is_refused(speed: float) -> None:
 
 @given(st.floats(0.01, 1000.0), st.integers(0, 10 * S), st.integers(0, 10 * S))
 @example(0.010000000000000002, 2, 1)
-def test_a_wait_ends_at_its_time_or_after_a_tenth_of_a_second(speed: float, passed: int, ahead: int) -> None:
+def test_a_wait_ends_at_its_time_or_after_a_tenth_of_a_second(
+    speed: float, passed: int, ahead: int
+) -> None:
     clock = SleepingClock()
     pace = Pace(clock, speed)
     pace.begin(7 * S)

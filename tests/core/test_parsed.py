@@ -17,7 +17,9 @@ from tercel.core.rows import csv_text, read_cell
 from tercel.core.toml import read_toml
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
-VALUES = st.recursive(LEAVES, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=30)
+VALUES = st.recursive(
+    LEAVES, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=30
+)
 TRICKY = ["[" * 200, "a." * 200, "'[", "#[", '"""', "'''", '\\"[']
 
 
@@ -70,7 +72,11 @@ def test_a_key_of_thirty_thousand_parts_is_refused_at_once(part, tmp_path):
 
 @pytest.mark.parametrize(
     "text",
-    [f'x = """{"a[" * 100_000}"""', 'x = """' + '\n\\"""' * 40_000 + "." * 101, 'x = "' + '\\"' * 100_000 + "." * 101],
+    [
+        f'x = """{"a[" * 100_000}"""',
+        'x = """' + '\n\\"""' * 40_000 + "." * 101,
+        'x = "' + '\\"' * 100_000 + "." * 101,
+    ],
     ids=["long", "never closed", "never closed, in a row"],
 )
 def test_a_long_text_is_looked_at_once_and_takes_no_more_than_it_has(text):
@@ -87,12 +93,19 @@ def test_toml_is_bounded_in_length():
         parse_tables("#" * (2**20 + 1))
 
 
-@given(st.lists(st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc", "Zs", "Zl", "Zp"))), min_size=1))
+@given(
+    st.lists(
+        st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc", "Zs", "Zl", "Zp"))),
+        min_size=1,
+    )
+)
 @example(["=1+1", "'=1", "''=1", "-", "@x", "+1", "'tis", "-3.5"])
 def test_what_is_written_as_csv_is_no_formula_and_reads_back(tmp_path_factory, texts):
     file: Path = tmp_path_factory.mktemp("csv") / "names.csv"
     file.write_text(
-        csv_text([["n", "name"], *((n, text) for n, text in enumerate(texts))]), encoding="utf-8", newline=""
+        csv_text([["n", "name"], *((n, text) for n, text in enumerate(texts))]),
+        encoding="utf-8",
+        newline="",
     )
     with file.open(newline="", encoding="utf-8") as opened:
         written = [row["name"] for row in csv.DictReader(opened)]

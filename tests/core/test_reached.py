@@ -56,7 +56,9 @@ def named(function: FunctionType) -> Iterator[tuple[str, Any]]:
             module = None
 
 
-def functions_under(function: FunctionType, seen: dict[int, FunctionType]) -> dict[int, FunctionType]:
+def functions_under(
+    function: FunctionType, seen: dict[int, FunctionType]
+) -> dict[int, FunctionType]:
     """The oracle: functions of ours that a function names, and those that they name, as they are in memory."""
     if id(function) not in seen:
         seen[id(function)] = function
@@ -75,7 +77,9 @@ def test_whatever_a_kernel_names_in_memory_is_in_its_key(sources: Sources) -> No
         function = getattr(importlib.import_module(module), name)
         reached = sources.reached(module, name)
         for one in functions_under(getattr(function, "py_func", function), {}).values():
-            if "<locals>" in one.__qualname__:  # made by a function that is reached, or by nobody of ours
+            if (
+                "<locals>" in one.__qualname__
+            ):  # made by a function that is reached, or by nobody of ours
                 continue
             if (one.__module__, one.__name__) not in reached:
                 missing.append((module, name, one.__module__, one.__name__))
@@ -101,12 +105,16 @@ class Changed(Sources):
         tree = ast.parse(path.read_text())
         for statement in tree.body:
             target = (
-                statement.target if isinstance(statement, ast.AnnAssign) else getattr(statement, "targets", [None])[0]
+                statement.target
+                if isinstance(statement, ast.AnnAssign)
+                else getattr(statement, "targets", [None])[0]
             )
             if isinstance(target, ast.Name) and target.id == name:
                 assert isinstance(statement, ast.Assign | ast.AnnAssign)
                 statement.value = ast.Constant(123456789)
-        self._modules[module] = Module(module, ast.unparse(tree).encode(), path.name == "__init__.py")
+        self._modules[module] = Module(
+            module, ast.unparse(tree).encode(), path.name == "__init__.py"
+        )
 
 
 def numbers_read(sources: Sources) -> dict[str, tuple[str, str, str]]:
@@ -114,10 +122,16 @@ def numbers_read(sources: Sources) -> dict[str, tuple[str, str, str]]:
     found: dict[str, tuple[str, str, str]] = {}
     for kernel_module, kernel in kernels():
         for module, name in sources.reached(kernel_module, kernel):
-            if module in found or module in ("tercel.core.jit", "tercel.core.linking", "tercel.core.kernel_keys"):
+            if module in found or module in (
+                "tercel.core.jit",
+                "tercel.core.linking",
+                "tercel.core.kernel_keys",
+            ):
                 continue
             values = [getattr(one, "value", None) for one in sources.statements((module, name))]
-            if any(isinstance(one, ast.Constant) and isinstance(one.value, NUMBERS) for one in values):
+            if any(
+                isinstance(one, ast.Constant) and isinstance(one.value, NUMBERS) for one in values
+            ):
                 found[module] = (kernel_module, kernel, name)
     return found
 
@@ -127,7 +141,9 @@ def test_a_number_that_a_kernel_reads_changes_its_key_in_every_file(sources: Sou
     read = numbers_read(sources)
     assert len(read) > 30
     for module, (kernel_module, kernel, name) in read.items():
-        assert Changed(sources, module, name).key(kernel_module, kernel) != sources.key(kernel_module, kernel), module
+        assert Changed(sources, module, name).key(kernel_module, kernel) != sources.key(
+            kernel_module, kernel
+        ), module
 
 
 def test_what_no_kernel_reaches_is_in_no_key(sources: Sources) -> None:
@@ -155,10 +171,16 @@ def test_members_of_modules_stars_and_blocks_are_followed(tmp_path: Path) -> Non
         return [found.key("pkg.used", name) for name in "abcefg"]
 
     def differ(**changed: str) -> str:
-        return "".join(name for name, one, other in zip("abcefg", keys(), keys(**changed), strict=True) if one != other)
+        return "".join(
+            name
+            for name, one, other in zip("abcefg", keys(), keys(**changed), strict=True)
+            if one != other
+        )
 
     assert differ(deep=files["deep"].replace("REACHED = 1", "REACHED = 7")) == "abcef"
-    assert differ(deep=files["deep"].replace("UNUSED = 2", "UNUSED = 7")) == "ce"  # a star takes all
+    assert (
+        differ(deep=files["deep"].replace("UNUSED = 2", "UNUSED = 7")) == "ce"
+    )  # a star takes all
     assert differ(deep=files["deep"].replace("= 3", "= 7")) == "ceg"
     assert differ(deep="# said\n" + files["deep"]) == ""
     assert differ(used='"""Text."""\n' + files["used"]) == ""

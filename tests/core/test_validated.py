@@ -40,13 +40,18 @@ def test_what_is_right_is_read():
 def test_an_unknown_key_is_named_with_its_place_and_the_nearest():
     error = refused(others=[{}, {"horizn_s": 3}], seed="x")
     assert error.expected == "keys that a test knows"
-    assert error.received == "a.toml: others.1.horizn_s", "before values that will not do: those may be named wrongly"
+    assert error.received == "a.toml: others.1.horizn_s", (
+        "before values that will not do: those may be named wrongly"
+    )
     assert error.remedy == "try 'horizon_s'"
     assert refused(zzz=1).remedy == "take it out"
 
 
 def test_a_key_of_another_table_is_sent_there_and_never_offered_itself():
-    assert refused(horizon_s=3).remedy == "move it to the table task or to the table others or to the table by_name"
+    assert (
+        refused(horizon_s=3).remedy
+        == "move it to the table task or to the table others or to the table by_name"
+    )
     assert refused(horizn_s=3).remedy == "try 'horizon_s' in the table task"
     assert refused(task={"horizn_s": 3}).remedy == "try 'horizon_s'"
     assert refused(task={"seed": 3}).remedy == "move it above the first table"
@@ -69,4 +74,9 @@ def test_a_value_in_the_place_of_a_section_is_told_without_names_of_classes():
 def test_keys_are_those_of_all_models_within():
     tables = {table: name for table, name in keys_of(Outer) if table}
     assert tables == dict.fromkeys(("task", "others", "by_name"), "horizon_s")
-    assert [name for table, name in keys_of(Outer) if not table] == ["task", "others", "by_name", "seed"]
+    assert [name for table, name in keys_of(Outer) if not table] == [
+        "task",
+        "others",
+        "by_name",
+        "seed",
+    ]

@@ -17,7 +17,9 @@ CASE = re.compile(r"[SOK]\d\d")
 
 
 def rows():
-    cells = [line.strip("|").split("|") for line in PAGE.splitlines() if re.match(r"\| \d+ \|", line)]
+    cells = [
+        line.strip("|").split("|") for line in PAGE.splitlines() if re.match(r"\| \d+ \|", line)
+    ]
     return {int(one[0]): [cell.strip() for cell in one[1:]] for one in cells}
 
 
@@ -30,7 +32,9 @@ def names(path):
         found |= {target.id for target in targets if isinstance(target, ast.Name)}
         if isinstance(node, ast.ClassDef | ast.FunctionDef):
             found.add(node.name)
-            found |= {f"{node.name}.{one.name}" for one in node.body if isinstance(one, ast.FunctionDef)}
+            found |= {
+                f"{node.name}.{one.name}" for one in node.body if isinstance(one, ast.FunctionDef)
+            }
     return found
 
 

@@ -23,9 +23,18 @@ DOCS = ROOT / "docs"
 PAGES = sorted(path for part in ("tutorials", "howto") for path in (DOCS / part).glob("*.md"))
 NOTEBOOKS = sorted((DOCS / "notebooks").glob("*.ipynb"))
 MADE = {
-    *("contributing.md", "changelog.md", "reference/commands.md", "reference/files.md", "reference/view.md"),
+    *(
+        "contributing.md",
+        "changelog.md",
+        "reference/commands.md",
+        "reference/files.md",
+        "reference/view.md",
+    ),
     *(f"notebooks/{path.stem}.md" for path in NOTEBOOKS),
-    *(f"wings/{path.parent.name}.md" for path in (DOCS.parent / "src" / "tercel").glob("*/README.md")),
+    *(
+        f"wings/{path.parent.name}.md"
+        for path in (DOCS.parent / "src" / "tercel").glob("*/README.md")
+    ),
 }
 """Pages that `docs/hooks.py` makes."""
 
@@ -43,13 +52,18 @@ print("gone", file=sys.stderr)
 
 def run_alone(page: Path) -> bool:
     """Whether a page has anything to run."""
-    return any(block.language in ("console", "python") for block in execute.blocks(page.read_text(encoding="utf-8")))
+    return any(
+        block.language in ("console", "python")
+        for block in execute.blocks(page.read_text(encoding="utf-8"))
+    )
 
 
 @pytest.mark.parametrize(
     "page",
     [
-        pytest.param(page, marks=pytest.mark.long if page.parent.name == "tutorials" else pytest.mark.release)
+        pytest.param(
+            page, marks=pytest.mark.long if page.parent.name == "tutorials" else pytest.mark.release
+        )
         for page in PAGES
         if run_alone(page)
     ],
@@ -59,11 +73,15 @@ def test_a_page_shows_what_its_commands_print(page: Path, request: pytest.Fixtur
     asked = execute.marks(page.read_text(encoding="utf-8"))
     for module in asked["needs"]:
         if importlib.util.find_spec(module) is None:
-            pytest.fail(f"no module {module}") if REQUIRE_DATA else pytest.skip(f"no module {module}")
+            pytest.fail(f"no module {module}") if REQUIRE_DATA else pytest.skip(
+                f"no module {module}"
+            )
     if asked["peer"]:
         request.getfixturevalue("exchange_clients")
     data = request.getfixturevalue("shared_data") if asked["data"] else None
-    found = None if data is None else gathered(data, request.getfixturevalue("tmp_path"), asked["data"])
+    found = (
+        None if data is None else gathered(data, request.getfixturevalue("tmp_path"), asked["data"])
+    )
     assert "\n".join(execute.run(page.relative_to(ROOT), found)) == ""
 
 
@@ -80,10 +98,14 @@ def gathered(data: Path, folder: Path, names: list[str]) -> Path:
 def test_a_notebook_runs_and_shows_what_is_stored(path: Path, tmp_path: Path) -> None:
     stored = json.loads(path.read_text(encoding="utf-8"))
     assert notebook.words(notebook.run(stored, tmp_path)) == notebook.words(stored)
-    assert all(cell["outputs"] or cell["source"] for cell in stored["cells"] if cell["cell_type"] == "code")
+    assert all(
+        cell["outputs"] or cell["source"] for cell in stored["cells"] if cell["cell_type"] == "code"
+    )
 
 
-@pytest.mark.parametrize("page", ["howto/own_strategy.md", "library.md", "notebooks/own_strategy.ipynb"])
+@pytest.mark.parametrize(
+    "page", ["howto/own_strategy.md", "library.md", "notebooks/own_strategy.ipynb"]
+)
 def test_a_strategy_with_memory_lives_on_where_orders_begin_apart(page: str) -> None:
     """One order goes on while another begins: what the example keeps must be its own to write to."""
     text = (DOCS / page).read_text(encoding="utf-8")
@@ -95,14 +117,20 @@ def test_a_strategy_with_memory_lives_on_where_orders_begin_apart(page: str) -> 
     exec(next(source for source in found if "class Patient" in source), names)
     one = checked(names["Patient"])
     for decisions in ([0, 0], [0, 1], [1, 0]):
-        assert one.decide(view_of(decision=decisions, left=[100, 100]))[:, REST0 + AT_TOUCH].tolist() == [100, 100]
+        assert one.decide(view_of(decision=decisions, left=[100, 100]))[
+            :, REST0 + AT_TOUCH
+        ].tolist() == [100, 100]
 
 
 def nav(parts: Any) -> list[str]:
     """Pages of the site's navigation."""
     if isinstance(parts, str):
         return [parts]
-    return [page for part in (parts.values() if isinstance(parts, dict) else parts) for page in nav(part)]
+    return [
+        page
+        for part in (parts.values() if isinstance(parts, dict) else parts)
+        for page in nav(part)
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -137,12 +165,14 @@ def test_the_front_page_is_short_and_shows_what_the_first_run_prints() -> None:
     assert len(page.split()) <= 700
     links = re.findall(r"\]\(([^)#]+)", page)
     assert [one for one in links if not (ROOT / one).exists()] == []
-    tasks = re.split(r"\n(?=\*\*)", page.partition("## Six things to do")[2].partition("\n## ")[0])[1:]
+    tasks = re.split(r"\n(?=\*\*)", page.partition("## Six things to do")[2].partition("\n## ")[0])[
+        1:
+    ]
     assert [task.count("](") for task in tasks] == [1] * 6
     for task in tasks:
-        block = [line for line in task.splitlines() if line.startswith("    ")] or execute.blocks(task)[0].text.split(
-            "\n"
-        )
+        block = [line for line in task.splitlines() if line.startswith("    ")] or execute.blocks(
+            task
+        )[0].text.split("\n")
         assert 1 <= len([line for line in block if line.strip()]) <= 6
     run = (DOCS / "run.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(\w+)`[^|]*\| (\S+ \[[^]]+\]) \|", page, re.M)
@@ -181,7 +211,9 @@ def test_the_machinery() -> None:
 
 def test_what_is_printed_is_written_and_held(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    page.write_text("```console\n$ echo one\nold\n```\n\n```python\n1 + 1\n```\n\n```text\n3\n```\n")
+    page.write_text(
+        "```console\n$ echo one\nold\n```\n\n```python\n1 + 1\n```\n\n```text\n3\n```\n"
+    )
     assert len(execute.run(page, None)) == 2
     execute.run(page, None, write=True)
     assert execute.run(page, None) == []

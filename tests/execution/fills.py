@@ -41,7 +41,13 @@ class Fills:
 
 
 def costs_of_fills(
-    fills: Fills, *, qty: Ints, arrival_mid2: Ints, side: NDArray[np.int8], mid2_grid: Ints, cluster: Ints
+    fills: Fills,
+    *,
+    qty: Ints,
+    arrival_mid2: Ints,
+    side: NDArray[np.int8],
+    mid2_grid: Ints,
+    cluster: Ints,
 ) -> Costs:
     """Add a list of fills up into the sums of `Costs`; fees, double fills and overflows are 0."""
     n, grid = mid2_grid.shape

@@ -37,7 +37,9 @@ def _lots(plain: Intents, view: View, by: AlphaTilt) -> Ints:
     """Lots to take more (or less, below 0) than the strategy takes."""
     theta = np.log(2.0) * 1e9 / np.maximum(view.half_life_ns, 1)
     rest_s = np.maximum(view.time_left_ns, 1) / 1e9
-    ahead = alpha_ticks(view) * theta * speed_weight(0.0, 0.0, theta, rest_s)  # met on average by what waits
+    ahead = (
+        alpha_ticks(view) * theta * speed_weight(0.0, 0.0, theta, rest_s)
+    )  # met on average by what waits
     take, resting = plain[:, it.TAKE].astype(np.int64), plain[:, it.REST0 :].sum(axis=1)
     taking = take / np.maximum(resting + take, 1)
     bound = by.most * view.left / view.decisions_left
@@ -96,7 +98,9 @@ def _keep_participation(intents: Intents, view: View) -> None:
     """Cut lots beyond the participation cap, in place: deepest rungs, then orders off the ladder, then the take."""
     p = view.max_participation
     capped = p < 1
-    allowed = np.floor(np.where(capped, p / np.where(capped, 1 - p, 1.0), 0.0) * view.v_seen + 1e-9).astype(np.int64)
+    allowed = np.floor(
+        np.where(capped, p / np.where(capped, 1 - p, 1.0), 0.0) * view.v_seen + 1e-9
+    ).astype(np.int64)
     on_the_way = np.maximum(view.live - view.rest.sum(axis=1) - view.outside_lots, 0)
     room = np.where(capped, np.maximum(allowed - view.done - on_the_way, 0), view.left)
     resting = np.where(intents[:, it.OUTSIDE] == it.KEEP, view.outside_lots, 0)

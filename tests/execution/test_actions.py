@@ -131,7 +131,9 @@ def test_allocation_is_within_a_lot_of_its_quota_and_loses_none(seed: int) -> No
 
 
 def test_allocation_breaks_ties_to_the_first() -> None:
-    assert allocation.largest_remainder(np.full((1, 7), 1 / 7), np.array([3])).tolist() == [[1, 1, 1, 0, 0, 0, 0]]
+    assert allocation.largest_remainder(np.full((1, 7), 1 / 7), np.array([3])).tolist() == [
+        [1, 1, 1, 0, 0, 0, 0]
+    ]
 
 
 def test_softmax_takes_large_logits() -> None:

@@ -56,7 +56,9 @@ class TestTiltedRester(StrategyConformance):
         return AlphaTilt(Peg(), ticks_a_rung=1.0)
 
 
-def by_dynamic_programming(x: float, moves: np.ndarray, risk: float, tau: float, p: Parameters) -> np.ndarray:
+def by_dynamic_programming(
+    x: float, moves: np.ndarray, risk: float, tau: float, p: Parameters
+) -> np.ndarray:
     """Optimal x_0..x_N of the module's objective, by backward induction on V_j(x) = a x^2 + b x + const."""
     eta = p.eta - p.gamma * tau / 2
     n = len(moves)
@@ -71,7 +73,10 @@ def by_dynamic_programming(x: float, moves: np.ndarray, risk: float, tau: float,
         else:
             slope, shift = q / (q + h), -g / (2 * (q + h))
             laws.append((slope, shift))
-            a, b = q * (1 - slope) ** 2 + h * slope**2, -2 * q * (1 - slope) * shift + 2 * h * slope * shift + g * slope
+            a, b = (
+                q * (1 - slope) ** 2 + h * slope**2,
+                -2 * q * (1 - slope) * shift + 2 * h * slope * shift + g * slope,
+            )
     left = [x]
     for slope, shift in reversed(laws):
         left.append(slope * left[-1] + shift)
@@ -81,7 +86,9 @@ def by_dynamic_programming(x: float, moves: np.ndarray, risk: float, tau: float,
 @given(
     st.integers(1, 60), st.floats(0.0, 0.02), st.floats(-30, 30), st.floats(5, 5000), st.floats(1, 120),
 )  # fmt: skip
-def test_first_step_is_that_of_dynamic_programming(n: int, risk: float, move: float, half_s: float, tau: float) -> None:
+def test_first_step_is_that_of_dynamic_programming(
+    n: int, risk: float, move: float, half_s: float, tau: float
+) -> None:
     """To 1e-9, any urgency, decay and number of intervals."""
     p = Parameters(sigma=0.3, eta=0.5, gamma=0.002, risk_aversion=risk)
     edges = np.arange(n + 1) * tau
@@ -90,7 +97,11 @@ def test_first_step_is_that_of_dynamic_programming(n: int, risk: float, move: fl
     plain = by_dynamic_programming(1000.0, np.zeros(n), risk, tau, p)
     k = kappa(risk, tau, p)
     lots = alpha_lots(
-        moves[None], np.array([n]), np.array([k * tau]), np.array([tau]), np.array([p.eta - p.gamma * tau / 2])
+        moves[None],
+        np.array([n]),
+        np.array([k * tau]),
+        np.array([tau]),
+        np.array([p.eta - p.gamma * tau / 2]),
     )
     np.testing.assert_allclose(plain[1] - exact[1], lots[0], rtol=1e-9, atol=1e-8)
 
@@ -100,7 +111,9 @@ def test_followed_to_the_end_it_is_the_whole_trajectory() -> None:
     p, n, move, half_s = Parameters(sigma=0.08, eta=0.5, risk_aversion=1e-6), 30, 1.5, 240.0
     horizon, x = 1800.0, 60_000
     tau = horizon / n
-    exact = by_dynamic_programming(x, np.diff(expected_move(move, half_s, np.arange(n + 1) * tau)), 1e-6, tau, p)
+    exact = by_dynamic_programming(
+        x, np.diff(expected_move(move, half_s, np.arange(n + 1) * tau)), 1e-6, tau, p
+    )
     left, seen = x, [x]
     for k in range(n):
         bps = move * 2 ** (-k * tau / half_s) / 100_000 * 1e4
@@ -158,7 +171,12 @@ def test_speed_is_that_of_the_riccati_equation(g: float, rest: float, theta: flo
     else:
         ratio = lambda s: s / horizon if g < 1e-8 else np.sinh(g * s) / np.sinh(g * horizon)  # noqa: E731
     exact, _ = quad(
-        lambda u: ratio(horizon - u) * np.exp(-theta * u), 0, horizon, epsabs=1e-11, epsrel=1e-11, limit=400
+        lambda u: ratio(horizon - u) * np.exp(-theta * u),
+        0,
+        horizon,
+        epsabs=1e-11,
+        epsrel=1e-11,
+        limit=400,
     )
     assert float(speed_weight(g, rest, theta, horizon)) == pytest.approx(exact, rel=1e-9)
 
@@ -180,7 +198,9 @@ def test_discrete_and_continuous_speeds_meet() -> None:
         alpha=9_000, half_life_ns=400 * S, touch=99_999, far=100_001, mid2=200_000,
     )  # fmt: skip
     k = kappa(2e-4, tau, p)
-    lots = alpha_lots(ahead_ticks(view, n), np.array([n]), np.array([k * tau]), np.array([tau]), np.array([p.eta]))[0]
+    lots = alpha_lots(
+        ahead_ticks(view, n), np.array([n]), np.array([k * tau]), np.array([tau]), np.array([p.eta])
+    )[0]
     theta = np.log(2) / 400
     speed = 90.0 * theta / (2 * p.eta) * float(speed_weight(k, 0.0, theta, horizon))
     assert lots / tau == pytest.approx(speed, rel=1e-3)
@@ -189,9 +209,19 @@ def test_discrete_and_continuous_speeds_meet() -> None:
 @pytest.mark.parametrize("name", ["almgren_chriss_alpha", "cartea_jaimungal", "twap_take+alpha"])
 def test_haste_when_waiting_costs_patience_when_it_pays(name: str) -> None:
     strategy = build(name, MARKET)
-    base = {"qty0": 1000, "left": 500, "decision": 5, "decisions": 10, "half_life_ns": 200 * S, "time_left_ns": 300 * S}
+    base = {
+        "qty0": 1000,
+        "left": 500,
+        "decision": 5,
+        "decisions": 10,
+        "half_life_ns": 200 * S,
+        "time_left_ns": 300 * S,
+    }
     depths = {f"far{k}": 40 for k in range(1, 6)}
-    takes = [int(strategy.decide(view_of(alpha=a, **base, **depths))[0, it.TAKE]) for a in (-90_000, 0, 90_000)]
+    takes = [
+        int(strategy.decide(view_of(alpha=a, **base, **depths))[0, it.TAKE])
+        for a in (-90_000, 0, 90_000)
+    ]
     assert takes[0] <= takes[1] < takes[2]
 
 
@@ -211,7 +241,9 @@ def test_a_tilt_without_a_forecast_is_nothing() -> None:
         view = random_views(200, seed)
         view.x[:, c.HALF_LIFE_NS] = 0
         for inner in (TwapTake(), Peg()):
-            np.testing.assert_array_equal(AlphaTilt(inner, ticks_a_rung=1).decide(view), inner.decide(view))
+            np.testing.assert_array_equal(
+                AlphaTilt(inner, ticks_a_rung=1).decide(view), inner.decide(view)
+            )
 
 
 def test_a_tilt_is_bounded() -> None:

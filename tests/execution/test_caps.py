@@ -21,7 +21,13 @@ from tercel.market.flow import preset as presets
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import reactive
 
-INNER = [Immediate(), Peg(), Peg(level=-1), SubmitAndLeave(level=2), AlphaTilt(Peg(), ticks_a_rung=2.0)]
+INNER = [
+    Immediate(),
+    Peg(),
+    Peg(level=-1),
+    SubmitAndLeave(level=2),
+    AlphaTilt(Peg(), ticks_a_rung=2.0),
+]
 
 
 class TestCappedTaker(StrategyConformance):
@@ -70,7 +76,9 @@ def test_only_what_is_allowed(inner) -> None:  # type: ignore[no-untyped-def]
 def test_rows_equal_the_plain_rules(seed: int) -> None:
     view = random_views(64, seed)
     for inner in INNER:
-        np.testing.assert_array_equal(PostureCap(inner).decide(view), capped(inner.decide(view), view))
+        np.testing.assert_array_equal(
+            PostureCap(inner).decide(view), capped(inner.decide(view), view)
+        )
         tilt = AlphaTilt(inner, 2.0, ticks_a_rung=0.5 + seed % 5)
         np.testing.assert_array_equal(tilt.decide(view), tilted(inner.decide(view), view, tilt))
 
@@ -84,13 +92,17 @@ def test_asking_for_nothing_changes_nothing() -> None:
 
 
 def test_pace() -> None:
-    left = view_of(left=90, decision=1, decisions=10, urgency=[0, 100_000, 500_000, 750_000, 1_000_000])
+    left = view_of(
+        left=90, decision=1, decisions=10, urgency=[0, 100_000, 500_000, 750_000, 1_000_000]
+    )
     assert [pace(x) for x in left.x] == [0, 2, 10, 30, 90]
 
 
 def test_lots_that_may_not_take_rest_where_they_may() -> None:
     def rests(styles: Style, far: int = 1002) -> list[int]:
-        row = PostureCap(Immediate()).decide(view_of(styles=int(styles), far=far, mid2=999 + far))[0]
+        row = PostureCap(Immediate()).decide(view_of(styles=int(styles), far=far, mid2=999 + far))[
+            0
+        ]
         return [int(row[it.TAKE]), *row[it.REST0 :].tolist()]
 
     assert rests(Style.IMPROVE | Style.JOIN) == [0, 100, 0, 0, 0, 0]

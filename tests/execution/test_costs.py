@@ -27,12 +27,26 @@ def fill(draw):
     mid2 = draw(st.integers(19_900, 20_100))
     forced = how in ("forced", "unfilled")
     bucket = GRID - 1 if forced else draw(st.integers(0, GRID - 1))
-    return Fill(price2, touch2, mid2, draw(st.integers(1, 500)), bucket, how == "passive", forced, how == "unfilled")
+    return Fill(
+        price2,
+        touch2,
+        mid2,
+        draw(st.integers(1, 500)),
+        bucket,
+        how == "passive",
+        forced,
+        how == "unfilled",
+    )
 
 
 mids = st.lists(st.integers(19_900, 20_100), min_size=GRID, max_size=GRID)
 episode = st.builds(
-    Episode, st.sampled_from([1, -1]), st.integers(19_000, 21_000), st.lists(fill(), min_size=1, max_size=6), mids, mids
+    Episode,
+    st.sampled_from([1, -1]),
+    st.integers(19_000, 21_000),
+    st.lists(fill(), min_size=1, max_size=6),
+    mids,
+    mids,
 )
 episodes = st.lists(episode, min_size=1, max_size=6)
 
@@ -46,7 +60,9 @@ def costs_of(days):
     flat = [one for day in days for one in day.fills]
     owner = np.repeat(np.arange(len(days)), [len(day.fills) for day in days])
     flags = ("passive", "forced", "unfilled")
-    columns = {name: column(flat, name, bool if name in flags else np.int64) for name in Fill._fields}
+    columns = {
+        name: column(flat, name, bool if name in flags else np.int64) for name in Fill._fields
+    }
     costs = costs_of_fills(
         Fills(owner, **columns),
         qty=np.array([sum(one.qty for one in day.fills) for day in days]),
@@ -76,7 +92,10 @@ def by_the_book(days, twin):
         for one in day.fills:
             price, touch, mid = ticks(one.price2), ticks(one.touch2), ticks(one.mid2)
             spread, walk = day.side * (touch - mid) * one.qty, day.side * (price - touch) * one.qty
-            timing, moved = day.side * (mid - ticks(day.arrival_mid2)) * one.qty, d[one.bucket] * one.qty
+            timing, moved = (
+                day.side * (mid - ticks(day.arrival_mid2)) * one.qty,
+                d[one.bucket] * one.qty,
+            )
             part["is"] += day.side * (price - ticks(day.arrival_mid2)) * one.qty
             if one.forced:
                 part["forced"] += spread + (walk + moved) + (timing - moved)
@@ -117,7 +136,9 @@ def test_without_a_displacement_the_twin_changes_nothing_but_the_names(days):
     costs, _ = costs_of(days)
     still, replayed = attribute(costs, costs.mid2_grid), attribute(costs, None)
     np.testing.assert_allclose(still["timing_bps"], replayed["timing_bps"])
-    np.testing.assert_allclose(still["spread_bps"] + still["impact_bps"], replayed["spread_bps"], atol=1e-9)
+    np.testing.assert_allclose(
+        still["spread_bps"] + still["impact_bps"], replayed["spread_bps"], atol=1e-9
+    )
     np.testing.assert_array_equal(displacement(costs, costs.mid2_grid), 0.0)
 
 
@@ -144,7 +165,9 @@ def test_a_buyer_and_a_seller_in_mirrored_markets_pay_the_same(days):
             -day.side,
             mirror(day.arrival_mid2),
             [
-                one._replace(price2=mirror(one.price2), touch2=mirror(one.touch2), mid2=mirror(one.mid2))
+                one._replace(
+                    price2=mirror(one.price2), touch2=mirror(one.touch2), mid2=mirror(one.mid2)
+                )
                 for one in day.fills
             ],
             [mirror(m) for m in day.mids],
@@ -162,7 +185,10 @@ def test_a_worked_example():
     day = Episode(
         1,
         201,
-        [Fill(200, 200, 201, 60, 0, True, False, False), Fill(206, 206, 205, 40, 3, False, True, False)],
+        [
+            Fill(200, 200, 201, 60, 0, True, False, False),
+            Fill(206, 206, 205, 40, 3, False, True, False),
+        ],
         [201, 202, 204, 205],
         [201, 201, 203, 203],
     )
@@ -189,12 +215,22 @@ def test_concat_and_select_undo_each_other(first, second):
 
 @pytest.fixture
 def costs():
-    return costs_of([Episode(1, 20_000, [Fill(20_002, 20_002, 20_001, 10, 0, False, False, False)], [1] * 4, [1] * 4)])[
-        0
-    ]
+    return costs_of(
+        [
+            Episode(
+                1,
+                20_000,
+                [Fill(20_002, 20_002, 20_001, 10, 0, False, False, False)],
+                [1] * 4,
+                [1] * 4,
+            )
+        ]
+    )[0]
 
 
-@pytest.mark.parametrize("name", ["lots_filled", "forced_lots", "unfilled_lots", "passive_lots", "qty"])
+@pytest.mark.parametrize(
+    "name", ["lots_filled", "forced_lots", "unfilled_lots", "passive_lots", "qty"]
+)
 def test_lots_that_do_not_add_up_are_found(costs, name):
     costs.check()
     with pytest.raises(TercelError, match="episode 0"):

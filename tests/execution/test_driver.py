@@ -39,21 +39,32 @@ class RestAtTouch(Strategy):
         return intents
 
 
-def market(quantity: int = 20, horizon_s: int = 60, decisions: int = 6) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+def market(
+    quantity: int = 20, horizon_s: int = 60, decisions: int = 6
+) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """100 lots on each of three levels a side, 99 at 101; slots 0 to 5; a buy order that arrives at 1000 s."""
     b, k = lay.new_book(32, 32, OWN), sim.extend(blank_state(sim.REPLAY), 0)
-    for slot, (side, price) in enumerate((side, 100 - side * n) for side in (1, -1) for n in (1, 2, 3)):
+    for slot, (side, price) in enumerate(
+        (side, 100 - side * n) for side in (1, -1) for n in (1, 2, 3)
+    ):
         replay_row(b, k, ADD, slot, side, price, 100)
     touch_from_book(b, k)
     k[[sim.SIDE, sim.QUANTITY, sim.LEFT]] = 1, quantity, quantity
-    k[[sim.NOW, sim.START_NS, sim.HORIZON_NS, sim.DECISIONS]] = 1000 * S, 1000 * S, horizon_s * S, decisions
+    k[[sim.NOW, sim.START_NS, sim.HORIZON_NS, sim.DECISIONS]] = (
+        1000 * S,
+        1000 * S,
+        horizon_s * S,
+        decisions,
+    )
     k[[sim.PHASE, sim.ARRIVAL_MID2]] = sim.WORKING, k[sim.MID2]
     return b, k
 
 
 def row(at_s: float, kind: int, who: int, *words: int) -> NDArray[np.int64]:
     """A row `at_s` seconds after arrival: kind, who, then side, price, lots, mid2, touch2 as far as given."""
-    return np.array([round((1000 + at_s) * S), kind, who, *words, *[0] * (5 - len(words))], np.int64)
+    return np.array(
+        [round((1000 + at_s) * S), kind, who, *words, *[0] * (5 - len(words))], np.int64
+    )
 
 
 def rest(at_s: float, who: int, price: int, lots: int) -> NDArray[np.int64]:
@@ -62,7 +73,11 @@ def rest(at_s: float, who: int, price: int, lots: int) -> NDArray[np.int64]:
 
 def sent(commands: NDArray[np.int64] | None) -> list[tuple[int, ...]]:
     """(what, who, price, lots)"""
-    return [] if commands is None else [tuple(c) for c in commands[:, kernels.C_WHAT : kernels.C_HOW].tolist()]
+    return (
+        []
+        if commands is None
+        else [tuple(c) for c in commands[:, kernels.C_WHAT : kernels.C_HOW].tolist()]
+    )
 
 
 def test_decisions_fall_on_their_clock_and_before_what_comes_later() -> None:
@@ -234,13 +249,17 @@ class Venue:
             self.tell(sim.OWN_FILL, who, 1, 99, lots, 200, 0)
 
 
-STEPS = st.lists(st.tuples(st.sampled_from("acft"), st.integers(0, 10), st.floats(0.1, 5.0)), max_size=60)
+STEPS = st.lists(
+    st.tuples(st.sampled_from("acft"), st.integers(0, 10), st.floats(0.1, 5.0)), max_size=60
+)
 
 
 @pytest.mark.parametrize("name", ["twap_passive", "random", "rest"])
 @settings(suppress_health_check=[HealthCheck.too_slow])
 @given(steps=STEPS)
-def test_own_lots_not_known_dead_never_exceed_what_is_left(name: str, steps: list[tuple[str, int, float]]) -> None:
+def test_own_lots_not_known_dead_never_exceed_what_is_left(
+    name: str, steps: list[tuple[str, int, float]]
+) -> None:
     strategy = RestAtTouch() if name == "rest" else build(name)
     driver = Driver(*market(quantity=40), strategy)
     venue = Venue(driver)
@@ -289,7 +308,9 @@ def test_a_record_with_an_order_missing_is_refused(data: st.DataObject) -> None:
             free.append(slot)
             rows.append(row(0.1 + n / 10, DELETE, slot, 0, 0, 100))
     Driver(b, k, RestAtTouch()).run(rows)
-    missing = data.draw(st.sampled_from([i for i, r in enumerate(rows[:-8]) if r[sim.R_KIND] == ADD]))
+    missing = data.draw(
+        st.sampled_from([i for i, r in enumerate(rows[:-8]) if r[sim.R_KIND] == ADD])
+    )
     if any(r[sim.R_WHO] == rows[missing][sim.R_WHO] for r in rows[missing + 1 :]):
         with pytest.raises(TapeError):
             Driver(b, k, RestAtTouch()).run(rows[:missing] + rows[missing + 1 :])

@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from tests.execution.test_identity import ROWS, TASK, Watched, assert_same_markets, commands_of, plan_of, recorded_tape
+from tests.execution.test_identity import (
+    ROWS,
+    TASK,
+    Watched,
+    assert_same_markets,
+    commands_of,
+    plan_of,
+    recorded_tape,
+)
 from tests.execution.test_identity import markets as markets  # noqa: PLC0414 - a fixture
 
 from benchmarks.arrival import at_arrival
@@ -95,7 +103,9 @@ def test_a_session_on_the_clock_of_events_is_the_same_through_the_driver(
 
 
 @pytest.mark.parametrize("market", EVERY)
-def test_who_holds_between_slices_does_as_on_the_schedule(markets: dict[str, Source], market: str) -> None:
+def test_who_holds_between_slices_does_as_on_the_schedule(
+    markets: dict[str, Source], market: str
+) -> None:
     # a hold is no hold while lots wait for a halt to end
     source = recorded_tape(1, halts=False) if market == "tape" else markets[market]
     task = Task(latency=Latency("constant", 40_000_000), **TASK)
@@ -104,12 +114,22 @@ def test_who_holds_between_slices_does_as_on_the_schedule(markets: dict[str, Sou
     sleeper = OnSchedule(build("twap_passive"))
     paced = run_strategy(source, task, plan, OnEvents(sleeper, GAP))
     assert sleeper.held > 10
-    for name in ("spread", "walk", "timing", "passive_lots", "forced_lots", "mid2_grid", "lots_grid"):
+    for name in (
+        "spread",
+        "walk",
+        "timing",
+        "passive_lots",
+        "forced_lots",
+        "mid2_grid",
+        "lots_grid",
+    ):
         np.testing.assert_array_equal(getattr(paced, name), getattr(plain, name), err_msg=name)
 
 
 @pytest.mark.parametrize("market", ["santa_fe", "queue_reactive", "tape"])
-def test_it_wakes_for_a_reason_not_too_soon_and_not_too_late(markets: dict[str, Source], market: str) -> None:
+def test_it_wakes_for_a_reason_not_too_soon_and_not_too_late(
+    markets: dict[str, Source], market: str
+) -> None:
     source, task = markets[market], Task(latency=LATE, **TASK)
     episodes, plan = Episodes(source, task, 1), plan_of(source, task, 300, 0)
     episodes.pace(GAP)
@@ -124,7 +144,9 @@ def test_it_wakes_for_a_reason_not_too_soon_and_not_too_late(markets: dict[str, 
     on_schedule = ((seen[1:, 0] - start) % slice_ns) == 0
     if market != "tape":  # its halts hold decisions up
         assert (gaps[live] <= sim.LONGEST_GAPS * GAP).all()
-        assert (seen[:, 5] == (seen[:, 0] - start) // slice_ns).all(), "a decision's number tells the time"
+        assert (seen[:, 5] == (seen[:, 0] - start) // slice_ns).all(), (
+            "a decision's number tells the time"
+        )
         assert (gaps[~on_schedule] % GAP == 0).all(), "looks are a gap apart"
         assert sorted(set(seen[:, 5].tolist())) == list(range(task.decisions))
     assert (~on_schedule).sum() > 5
@@ -133,11 +155,22 @@ def test_it_wakes_for_a_reason_not_too_soon_and_not_too_late(markets: dict[str, 
     assert told.mean() > 0.6
 
 
-def test_a_market_in_which_nothing_happens_asks_at_the_longest_wait(markets: dict[str, Source]) -> None:
+def test_a_market_in_which_nothing_happens_asks_at_the_longest_wait(
+    markets: dict[str, Source],
+) -> None:
     source = markets["tape"]
     task = Task(horizon_s=200.0, decisions=1, warmup_s=20.0, grid_points=3)
     plan = plan_of(source, task, 300, 0)
-    quiet = Source(source.name, source.model, source.flow, source.tape[:0], source.worlds_b, source.worlds_k, 0.01, 1)
+    quiet = Source(
+        source.name,
+        source.model,
+        source.flow,
+        source.tape[:0],
+        source.worlds_b,
+        source.worlds_k,
+        0.01,
+        1,
+    )
     plan.rows[:, 6:8] = 0
     episodes = Episodes(quiet, task, 1)
     episodes.pace(GAP)
@@ -193,7 +226,11 @@ def test_what_stands_at_the_touch_or_inside_stays_between_two_slices(seed: int) 
         if view.on_schedule[row]:
             assert found[row].tolist() == wanted[row].tolist()
             continue
-        want, rest, room = wanted[row, it.REST0 :].tolist(), view.rest[row].tolist(), int(wanted[row, it.REST0 :].sum())
+        want, rest, room = (
+            wanted[row, it.REST0 :].tolist(),
+            view.rest[row].tolist(),
+            int(wanted[row, it.REST0 :].sum()),
+        )
         keeps = [0] * it.K
         for rung in range(it.AT_TOUCH + 1):
             if not other[row]:

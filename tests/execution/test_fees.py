@@ -40,14 +40,19 @@ def test_the_shortfall_is_its_parts_and_the_fees_of_its_fills(market: Source, fe
     free, charged = run(market, TASK), run(replace(market, fees=fees), TASK)
     costs, same = charged.costs(), free.costs()
     costs.check()
-    np.testing.assert_array_equal(costs.shortfall - costs.fees, same.shortfall)  # fees change no decision of a schedule
+    np.testing.assert_array_equal(
+        costs.shortfall - costs.fees, same.shortfall
+    )  # fees change no decision of a schedule
     words = fees.words(market.tick)
     for i in range(N):
         fills = charged.fills(i)
         assert len(fills) > 3
         side, mid2 = int(costs.side[i]), int(costs.arrival_mid2[i])
         paid = sum(
-            Fraction(words[0 if passive else 1] + words[2 if passive else 3] * 2 * price, sim.FEE_UNIT) * lots
+            Fraction(
+                words[0 if passive else 1] + words[2 if passive else 3] * 2 * price, sim.FEE_UNIT
+            )
+            * lots
             for _, price, lots, _, _, passive, _ in fills.tolist()
         )
         assert abs(int(costs.fees[i]) - paid) <= Fraction(1, 2)
@@ -79,12 +84,22 @@ def test_rewards_count_fees(market: Source) -> None:
 
 def test_a_late_feed_is_a_late_command(market: Source) -> None:
     """One decision answers to what was seen d ago: the same commands, d later, as with d more of order entry."""
-    feed = run(market, replace(TASK, latency=Latency("constant", 3 * MS), feed_latency=Latency("constant", 400 * MS)))
+    feed = run(
+        market,
+        replace(
+            TASK, latency=Latency("constant", 3 * MS), feed_latency=Latency("constant", 400 * MS)
+        ),
+    )
     entry = run(market, replace(TASK, latency=Latency("constant", 403 * MS)))
     for i in range(N):
         np.testing.assert_array_equal(feed.record(i), entry.record(i))
-    drawn = run(market, replace(TASK, latency=Latency(), feed_latency=Latency("uniform", 100 * MS, 900 * MS)))
-    sent = np.concatenate([drawn.record(i)[drawn.record(i)[:, sim.R_KIND] == sim.OWN_SENT] for i in range(N)])
+    drawn = run(
+        market,
+        replace(TASK, latency=Latency(), feed_latency=Latency("uniform", 100 * MS, 900 * MS)),
+    )
+    sent = np.concatenate(
+        [drawn.record(i)[drawn.record(i)[:, sim.R_KIND] == sim.OWN_SENT] for i in range(N)]
+    )
     late = (sent[:, sim.R_TOUCH2] - sent[:, sim.R_NS]) / MS
     assert late.min() >= 100
     assert late.max() <= 900

@@ -37,7 +37,10 @@ from tercel.market.simulator.source import Source, reactive
 from tercel.market.tape.schema import ADD, CLEAR, DELETE, EXECUTE, REDUCE, TRADE_HIDDEN
 
 PAST = ("bought", "sold", "ofi", "hidden", "events", "mid2", "spread", "lots")
-LONG = Task(latency=Latency("constant", 10**9), **(TASK | {"warmup_s": 120.0, "horizon_s": 120.0, "decisions": 6}))
+LONG = Task(
+    latency=Latency("constant", 10**9),
+    **(TASK | {"warmup_s": 120.0, "horizon_s": 120.0, "decisions": 6}),
+)
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +63,11 @@ def brute_features(source: Source, until_ns: int) -> list[float]:
     from tercel.market.book import layout as lay
 
     orders = b[lay.HEADER : lay.HEADER + int(b[lay.ORDERS]) * lay.ORDER].reshape(-1, lay.ORDER)
-    book = {i: [int(o[lay.SIDE]), int(o[lay.PRICE]), int(o[lay.QTY])] for i, o in enumerate(orders) if o[lay.QTY] > 0}
+    book = {
+        i: [int(o[lay.SIDE]), int(o[lay.PRICE]), int(o[lay.QTY])]
+        for i, o in enumerate(orders)
+        if o[lay.QTY] > 0
+    }
     now = dict.fromkeys(PAST, 0)
     kept: list[dict[str, int]] = []
 
@@ -101,14 +108,20 @@ def brute_features(source: Source, until_ns: int) -> list[float]:
 
 
 def from_seconds(
-    kept: list[dict[str, int]], now: dict[str, int], bids: list[tuple[int, int]], asks: list[tuple[int, int]]
+    kept: list[dict[str, int]],
+    now: dict[str, int],
+    bids: list[tuple[int, int]],
+    asks: list[tuple[int, int]],
 ) -> list[float]:
     n = len(kept) - 1
     mid = [row["mid2"] for row in kept]
     ones = [(mid[i] - mid[i - 1]) ** 2 for i in range(1, n + 1)]
     tens = [(mid[i] - mid[max(i - 10, 0)]) ** 2 for i in range(1, n + 1)]
     unit, second = math.sqrt(max(sum(tens), 4) / (10 * n)), math.sqrt(max(sum(ones), 4) / n)
-    spread, lots = sum(row["spread"] for row in kept[1:]) / n, max(sum(row["lots"] for row in kept[1:]) / (2 * n), 1)
+    spread, lots = (
+        sum(row["spread"] for row in kept[1:]) / n,
+        max(sum(row["lots"] for row in kept[1:]) / (2 * n), 1),
+    )
     per = {key: (kept[-1][key] - kept[0][key]) / n for key in ("bought", "sold", "events")}
     volume, events = max(per["bought"] + per["sold"], 1 / n), max(per["events"], 1 / n)
     sign = 1 if bids[0][1] > asks[0][1] else -1
@@ -125,7 +138,12 @@ def from_seconds(
     gap = sign * ((asks[1][0] - asks[0][0]) - (bids[0][0] - bids[1][0])) / spread
     heavy, thin = (bids, asks) if sign > 0 else (asks, bids)
     out += [queue, sign * (five[0] - five[1]) / sum(five), queue * wide, gap]
-    out += [math.log1p(heavy[0][1] / lots), math.log1p(thin[0][1] / lots), now["spread"] / spread, wide]
+    out += [
+        math.log1p(heavy[0][1] / lots),
+        math.log1p(thin[0][1] / lots),
+        now["spread"] / spread,
+        wide,
+    ]
     for w in (10, 60):
         out.append(sum(now[key] - ago[w][key] for key in ("bought", "sold")) / (volume * w))
     out.append((now["events"] - ago[10]["events"]) / (events * 10))
@@ -155,7 +173,9 @@ def test_features_are_those_of_a_list_of_all_seconds(tape: Source, after_s: floa
     until = int(tape.worlds_k[0, sim.NOW]) + round(after_s * NS_PER_SECOND)
     found = at_time(tape, until)
     assert found is not None
-    np.testing.assert_allclose(found[: f.FEATURES], brute_features(tape, until), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(
+        found[: f.FEATURES], brute_features(tape, until), rtol=1e-12, atol=1e-12
+    )
     assert len(f.NAMES) == f.FEATURES
 
 
@@ -170,10 +190,18 @@ def test_a_market_in_the_mirror_has_the_same_features_the_other_way(tape: Source
 
     first = tape.worlds_b[0]
     across = 2 * int(tape.worlds_k[0, sim.PUBLIC_BID])
-    orders = first[lay.HEADER : lay.HEADER + int(first[lay.ORDERS]) * lay.ORDER].reshape(-1, lay.ORDER)
+    orders = first[lay.HEADER : lay.HEADER + int(first[lay.ORDERS]) * lay.ORDER].reshape(
+        -1, lay.ORDER
+    )
     b = lay.new_book(int(first[lay.ORDERS]), int(first[lay.WIDTH]), int(first[lay.OWN]))
     for slot in sorted(np.flatnonzero(orders[:, lay.QTY]), key=lambda i: orders[i, lay.ARR]):
-        insert(b, slot, -orders[slot, lay.SIDE], across - orders[slot, lay.PRICE], orders[slot, lay.QTY])
+        insert(
+            b,
+            slot,
+            -orders[slot, lay.SIDE],
+            across - orders[slot, lay.PRICE],
+            orders[slot, lay.QTY],
+        )
     k, rows = tape.worlds_k[0].copy(), tape.tape.copy()
     k[[sim.PUBLIC_BID, sim.PUBLIC_ASK]] = across - k[[sim.PUBLIC_ASK, sim.PUBLIC_BID]]
     k[[sim.LAST_BID, sim.LAST_ASK]] = k[[sim.PUBLIC_BID, sim.PUBLIC_ASK]]
@@ -202,7 +230,9 @@ def test_the_walker_equals_lightgbm() -> None:
     x = rng.normal(size=(6000, f.FEATURES))
     y = np.clip(np.tanh(x[:, 0] * x[:, 1]) + 0.3 * x[:, 2] + rng.normal(size=len(x)), -CLIP, CLIP)
     booster, trees = boosted(x, y, np.ones(len(x)), 5), fit("boosting", x, y, np.ones(len(x)), 5)
-    fresh = np.concatenate([rng.normal(size=(3000, f.FEATURES)), np.round(x[:500], 1), np.zeros((1, f.FEATURES))])
+    fresh = np.concatenate(
+        [rng.normal(size=(3000, f.FEATURES)), np.round(x[:500], 1), np.zeros((1, f.FEATURES))]
+    )
     said = made_of([trees] * len(fore.HORIZONS)).raw(fresh, 30)
     np.testing.assert_allclose(said, booster.predict(fresh), rtol=0, atol=1e-12)
     assert said.std() > 0.1
@@ -292,7 +322,9 @@ class Listening(Strategy):
         return self.strategy.decide(view)
 
 
-@pytest.mark.parametrize("strategy", ["spread_rule", "take_timed", "guarded+flow", "twap_passive+flow+events"])
+@pytest.mark.parametrize(
+    "strategy", ["spread_rule", "take_timed", "guarded+flow", "twap_passive+flow+events"]
+)
 @pytest.mark.parametrize("market", ["santa_fe", "tape"])
 def test_batch_and_driver_are_told_the_same(tape: Source, market: str, strategy: str) -> None:
     source = tape if market == "tape" else reactive(load("csco-santa-fe"), settle_s=600.0)
@@ -423,7 +455,9 @@ def told_view(forecast_bps: float, spread: int = 2, usual: float = 4.0, into: fl
 def test_a_slice_is_taken_when_the_spread_is_small_and_overdue_lots_at_any() -> None:
     rule = SpreadRule(0.5, 0.4)
     assert rule.decide(told_view(0.0, spread=2))[0, TAKE] == 10
-    assert rule.decide(told_view(0.0, spread=3))[0, TAKE] == 0  # .75 of the usual is above .5 + .4 / 2
+    assert (
+        rule.decide(told_view(0.0, spread=3))[0, TAKE] == 0
+    )  # .75 of the usual is above .5 + .4 / 2
     assert rule.decide(told_view(0.0, spread=3, into=0.9))[0, TAKE] == 10
     late = told_view(0.0, spread=9)
     late.x[0, c.LEFT] = 80
@@ -439,7 +473,9 @@ def test_a_forecast_against_the_order_makes_it_take_and_one_for_it_wait() -> Non
     assert rule.decide(told_view(-10.0))[0, TAKE] == 0
     assert rule.decide(told_view(0.0, spread=3))[0, TAKE] == 0
     assert rule.decide(told_view(10.0, spread=3))[0, TAKE] == 10
-    assert rule.cost(told_view(10.0, spread=2))[0] == pytest.approx((2 - 1.5 * 10e-4 * 1001 * 2) / 4)
+    assert rule.cost(told_view(10.0, spread=2))[0] == pytest.approx(
+        (2 - 1.5 * 10e-4 * 1001 * 2) / 4
+    )
 
 
 def test_without_a_forecast_it_is_the_spread_rule() -> None:

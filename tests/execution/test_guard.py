@@ -66,20 +66,31 @@ def test_a_guarded_policy_leaves_little_to_the_horizon():
     task = Task(0, horizon_s=600.0, decisions=20)
     plan = seeded_plan(task, task.lots(preset.volume_per_s), 5, 0, 32, 2, 30 * 10**9)
     source = reactive(preset, 2)
-    alone, watched = run_strategies(source, task, plan, [silent(**DEEP), silent(**DEEP, guard=[0.2, 0.1])])
+    alone, watched = run_strategies(
+        source, task, plan, [silent(**DEEP), silent(**DEEP, guard=[0.2, 0.1])]
+    )
     assert alone.forced_lots.sum() > 0.3 * alone.qty.sum()
     assert watched.forced_lots.sum() < 0.1 * watched.qty.sum()
 
 
 def test_a_configuration_and_a_card_say_it():
-    config = parse({"policy": {"actions": "residual", "base": "peg_behind", "guard": [0.5, 0.3]}}, "")
+    config = parse(
+        {"policy": {"actions": "residual", "base": "peg_behind", "guard": [0.5, 0.3]}}, ""
+    )
     assert action_parameters(config)["guard"] == [0.5, 0.3]
-    assert action_parameters(parse({"policy": {"actions": "sized", "guard": [0.5, 0.3]}}, "")) == {"guard": [0.5, 0.3]}
+    assert action_parameters(parse({"policy": {"actions": "sized", "guard": [0.5, 0.3]}}, "")) == {
+        "guard": [0.5, 0.3]
+    }
     view = view_of(qty0=100, left=100, decision=30, decisions=60, far1=500)
-    assert action_set("sized", {"guard": [0.2, 0.1]}).decode(np.zeros(1, np.int64), view)[0, i.TAKE] > 0
+    assert (
+        action_set("sized", {"guard": [0.2, 0.1]}).decode(np.zeros(1, np.int64), view)[0, i.TAKE]
+        > 0
+    )
 
 
-@pytest.mark.parametrize("thresholds", [(0.1, 0.2), (1.5, 0.1), (0.2, -0.1), (0.2,), "late", None, (float("nan"), 0.1)])
+@pytest.mark.parametrize(
+    "thresholds", [(0.1, 0.2), (1.5, 0.1), (0.2, -0.1), (0.2,), "late", None, (float("nan"), 0.1)]
+)
 def test_thresholds_that_are_none_are_refused(thresholds):
     if thresholds is None:
         assert action_set("sized", {"guard": None}).decode is not None
@@ -99,5 +110,8 @@ def test_in_training_too():
     while episodes.working.all():
         view = episodes.view
         if view.decision[0] == 5:
-            assert (guarded(np.zeros((4, 7)), view)[:, i.TAKE] > plain(np.zeros((4, 7)), view)[:, i.TAKE]).any()
+            assert (
+                guarded(np.zeros((4, 7)), view)[:, i.TAKE]
+                > plain(np.zeros((4, 7)), view)[:, i.TAKE]
+            ).any()
         episodes.step(plain(np.zeros((4, 7)), view))

@@ -28,7 +28,9 @@ S = 10**9
 TASK = Task(side=-1, horizon_s=60.0, decisions=6, warmup_s=10.0)
 
 
-def alpha(expected: float = 8.0, at: int = 0, horizon: int = 600 * S, half: int = 200 * S, sd: float = 2.0) -> Alpha:
+def alpha(
+    expected: float = 8.0, at: int = 0, horizon: int = 600 * S, half: int = 200 * S, sd: float = 2.0
+) -> Alpha:
     return Alpha("A", at, horizon, expected, sd, half)
 
 
@@ -46,7 +48,9 @@ def test_words_are_what_is_left(expected: float, horizon: int, half: int, past: 
         return
     if horizon / half > 1e-6:
         over = (1 - 2 ** (-past / half)) / (1 - 2 ** (-horizon / half))
-        assert words[0] == pytest.approx(1000 * expected * (1 - over), abs=0.51 + 1e-5 * abs(expected))
+        assert words[0] == pytest.approx(
+            1000 * expected * (1 - over), abs=0.51 + 1e-5 * abs(expected)
+        )
     span = horizon - past
     # half of what is left is over after the time that the words give
     after = pack(alpha(expected, 0, horizon, half), None, past + int(words[2]))
@@ -103,7 +107,9 @@ def started(n: int = 3, guidance: Guidance | None = None) -> Episodes:
 def test_episodes_say_it_at_once_and_decay_it() -> None:
     episodes = started()
     now = int(episodes.states[0, sim.NOW])
-    said = Guidance.of([alpha(6.0, now, 30 * S, 10**15), None, None], [None, Posture("B", 0, 0.25), None])
+    said = Guidance.of(
+        [alpha(6.0, now, 30 * S, 10**15), None, None], [None, Posture("B", 0, 0.25), None]
+    )
     episodes.guide(said)
     assert episodes.view.alpha_bps.tolist() == [-6.0, 0.0, 0.0]  # against an order that sells
     assert episodes.view.urgency.tolist() == [0.0, 0.25, 0.0]
@@ -120,7 +126,9 @@ def test_episodes_say_it_at_once_and_decay_it() -> None:
 
 def test_said_before_the_start_and_not_before_it_was_known() -> None:
     arrival = int(started().states[0, sim.NOW])
-    known = Guidance.of([alpha(6.0, arrival, 60 * S, 10**15)] * 2 + [alpha(6.0, arrival + 15 * S, 60 * S, 10**15)])
+    known = Guidance.of(
+        [alpha(6.0, arrival, 60 * S, 10**15)] * 2 + [alpha(6.0, arrival + 15 * S, 60 * S, 10**15)]
+    )
     episodes = started(guidance=known)
     assert episodes.view.alpha_bps.tolist() == [-6.0, -6.0, 0.0]
     episodes.step(build("twap_passive").decide(episodes.view))
@@ -146,7 +154,10 @@ def test_guidance_of_another_size_is_refused() -> None:
 def test_a_driver_sees_the_same_words() -> None:
     episodes = started(1)
     now = int(episodes.states[0, sim.NOW])
-    forecast, posture = alpha(6.0, now - S, 60 * S, 20 * S), Posture("A", now, 0.5, 0.2, Style.JOIN, 0.75, ("test",))
+    forecast, posture = (
+        alpha(6.0, now - S, 60 * S, 20 * S),
+        Posture("A", now, 0.5, 0.2, Style.JOIN, 0.75, ("test",)),
+    )
     driver = Driver(episodes.books[0], episodes.states[0], build("twap_take"))
     episodes.guide(Guidance.of([forecast], [posture]))
     driver.on_event(guided_row(forecast, posture, now))
@@ -170,7 +181,13 @@ class Remembers(Strategy):
 
 def test_a_guided_session_through_the_driver_is_the_batch_s() -> None:
     """The record with a GUIDED row at every decision gives the driver the same views and the same commands."""
-    task = Task(horizon_s=240.0, decisions=24, warmup_s=20.0, grid_points=13, latency=Latency("constant", 40_000_000))
+    task = Task(
+        horizon_s=240.0,
+        decisions=24,
+        warmup_s=20.0,
+        grid_points=13,
+        latency=Latency("constant", 40_000_000),
+    )
     source = reactive(load("csco-santa-fe"), settle_s=300.0)
     episodes, plan = Episodes(source, task, 1, record_rows=40_000), seeded_plan(task, 120, 3, 0, 1)
     strategy = "twap_passive+alpha+posture"
@@ -190,7 +207,9 @@ def test_a_guided_session_through_the_driver_is_the_batch_s() -> None:
     rows = np.concatenate([record, guided])
     rows = rows[np.argsort(rows[:, sim.R_NS], kind="stable")]
     # guidance of a moment is said after the market's rows of that moment and before what was decided then
-    order = np.lexsort((np.select([rows[:, 1] == sim.GUIDED, rows[:, 1] == sim.OWN_SENT], [1, 2], 0), rows[:, 0]))
+    order = np.lexsort(
+        (np.select([rows[:, 1] == sim.GUIDED, rows[:, 1] == sim.OWN_SENT], [1, 2], 0), rows[:, 0])
+    )
     sent = Driver(b, k, mine).run(rows[order])
     assert len(batch.seen) == task.decisions
     assert mine.seen[: len(batch.seen)] == batch.seen

@@ -29,7 +29,17 @@ from tercel.market.simulator.bounds import undercutting
 from tercel.market.simulator.source import Source, blank_state, reactive, run_free, with_impact
 from tercel.market.simulator.terms import Fees
 from tercel.market.simulator.undercut import AGES, RATES, ROOMS
-from tercel.market.tape.schema import ADD, CLEAR, DELETE, EXECUTE, REDUCE, ROLL_IN, ROLL_OUT, STATUS, TRADE_HIDDEN
+from tercel.market.tape.schema import (
+    ADD,
+    CLEAR,
+    DELETE,
+    EXECUTE,
+    REDUCE,
+    ROLL_IN,
+    ROLL_OUT,
+    STATUS,
+    TRADE_HIDDEN,
+)
 
 MS = 1_000_000
 LATENCIES = {
@@ -41,7 +51,14 @@ TASK = {"horizon_s": 240.0, "decisions": 24, "warmup_s": 20.0, "grid_points": 13
 ROWS = 40_000
 
 # what only the simulated venue knows: its flow, and what the fills of its rules were worth to the tape
-UNSHARED = [sim.FLOW_NS, sim.FLOW_RNG, sim.FLOW_RNG + 1, sim.CURSOR, sim.CURSOR_END, sim.DOUBLE_LOTS]
+UNSHARED = [
+    sim.FLOW_NS,
+    sim.FLOW_RNG,
+    sim.FLOW_RNG + 1,
+    sim.CURSOR,
+    sim.CURSOR_END,
+    sim.DOUBLE_LOTS,
+]
 UNSHARED += [sim.UNFILLED_LOTS, sim.DUE_NS, sim.GRID_NEXT]
 UNSHARED += [*range(sim.REGIME_NS, sim.IMPACT_NS)]
 UNSHARED += [*range(sim.FLOW_MEMORY, sim.FLOW_MEMORY + sim.FLOW_WORDS)]
@@ -64,7 +81,9 @@ class Watched(Strategy):
     market: tuple[NDArray[np.int32], NDArray[np.int64]] | None = None
 
     def decide(self, view: View) -> Intents:
-        self.seen.append((view.x.tobytes(), view.m.tobytes(), view.obs.tobytes(), view.draw.tobytes()))
+        self.seen.append(
+            (view.x.tobytes(), view.m.tobytes(), view.obs.tobytes(), view.draw.tobytes())
+        )
         if self.market is not None:
             b, k = self.market
             self.markets.append((b.copy(), k.copy()))
@@ -104,7 +123,11 @@ def recorded_tape(seed: int, halts: bool = True, levels: int = 0) -> Source:
     rng = np.random.default_rng(seed)
     tape: list[list[int]] = window(first, rows.tolist(), levels) if levels else rows.tolist()
     if halts:
-        for share, pause in ((0.35, 10), (0.5, len(tape) // 8), (0.86, len(tape) // 50)):  # the last: at the horizon
+        for share, pause in (
+            (0.35, 10),
+            (0.5, len(tape) // 8),
+            (0.86, len(tape) // 50),
+        ):  # the last: at the horizon
             at = int(share * len(tape))
             tape.insert(at, [tape[at][0], STATUS, 0, 0, -1, 0])
             tape.insert(at + pause, [tape[at + pause][0], STATUS, 0, 0, 1, 0])
@@ -127,7 +150,11 @@ def window(b: NDArray[np.int32], rows: list[list[int]], levels: int) -> list[lis
     slots = int(b[lay.ORDERS])
     usual = range(slots - sim.RIVAL_SLOTS)
     orders = {s: b[lay.HEADER + s * lay.ORDER :][: lay.ORDER] for s in range(slots)}
-    live = {s: [int(o[lay.SIDE]), int(o[lay.PRICE]), int(o[lay.QTY])] for s, o in orders.items() if o[lay.QTY] > 0}
+    live = {
+        s: [int(o[lay.SIDE]), int(o[lay.PRICE]), int(o[lay.QTY])]
+        for s, o in orders.items()
+        if o[lay.QTY] > 0
+    }
     shown = set(live)
     blocks: dict[tuple[int, int], int] = {}
     free: list[int] = []
@@ -144,9 +171,15 @@ def window(b: NDArray[np.int32], rows: list[list[int]], levels: int) -> list[lis
                 if (side, price) in blocks:
                     free.append(blocks.pop((side, price)))
             for price in now - seen[side]:
-                lots = sum(o[2] for s, o in live.items() if o[:2] == [side, price] and s not in shown)
+                lots = sum(
+                    o[2] for s, o in live.items() if o[:2] == [side, price] and s not in shown
+                )
                 if lots:
-                    slot = free.pop() if free else next(s for s in reversed(usual) if s not in blocks.values())
+                    slot = (
+                        free.pop()
+                        if free
+                        else next(s for s in reversed(usual) if s not in blocks.values())
+                    )
                     blocks[side, price] = slot
                     out.append([ns, ROLL_IN, slot, side, price, lots])
             seen[side] = now
@@ -238,17 +271,24 @@ def assert_same_markets(batch: Watched, driver: Watched) -> None:
         np.testing.assert_array_equal(mine[on_show], b[on_show])
         shared = np.ones(len(k), np.bool_)
         shared[UNSHARED] = False
-        shared[sim.GRID : k[sim.RECORD_AT]] = False  # mids of the grid are written later, not otherwise
+        shared[sim.GRID : k[sim.RECORD_AT]] = (
+            False  # mids of the grid are written later, not otherwise
+        )
         np.testing.assert_array_equal(np.flatnonzero((my_k != k) & shared), [])
 
 
 def test_regimes_fees_and_a_late_feed_are_the_same(markets: dict[str, Source]) -> None:
     """What only the venue knows stays there; what it asks and how late it speaks is known on both sides."""
-    chain = RegimeChain(("plain", "thin", "volatile"), ((0, 0.02, 0.02), (0.05, 0, 0), (0.05, 0, 0)))
-    source = replace(
-        with_regimes(markets["santa_fe"], chain, Season.of(load("csco-santa-fe"))), fees=Fees(-0.0013, 0.0031)
+    chain = RegimeChain(
+        ("plain", "thin", "volatile"), ((0, 0.02, 0.02), (0.05, 0, 0), (0.05, 0, 0))
     )
-    late = Task(latency=LATENCIES["drawn"], feed_latency=Latency("uniform", 5 * MS, 300 * MS), **TASK)
+    source = replace(
+        with_regimes(markets["santa_fe"], chain, Season.of(load("csco-santa-fe"))),
+        fees=Fees(-0.0013, 0.0031),
+    )
+    late = Task(
+        latency=LATENCIES["drawn"], feed_latency=Latency("uniform", 5 * MS, 300 * MS), **TASK
+    )
     episodes, plan = Episodes(source, late, 1, record_rows=ROWS), plan_of(source, late, 600, 0)
     batch, mine = Watched(build("twap_passive")), Watched(build("twap_passive"))
     record = run_batch(episodes, plan, batch)
@@ -298,17 +338,26 @@ def test_a_recorded_session_through_the_driver_is_the_same(
         driver.decide_due(int(episodes.states[0, sim.NOW]))
         assert len(batch.seen) > 1
         if strategy == "random":
-            moved = market in ("queue_reactive", "undercut_tape_of_5_levels") or "translated" in market
+            moved = (
+                market in ("queue_reactive", "undercut_tape_of_5_levels") or "translated" in market
+            )
             assert (sim.SHIFTED in record[:, sim.R_KIND]) == moved
             if "undercut" in market and latency == "none":
                 slots = int(b[lay.ORDERS])
-                undercut = (record[:, sim.R_KIND] == ADD) & (record[:, sim.R_WHO] >= slots - sim.RIVAL_SLOTS)
+                undercut = (record[:, sim.R_KIND] == ADD) & (
+                    record[:, sim.R_WHO] >= slots - sim.RIVAL_SLOTS
+                )
                 assert undercut.any()
         assert mine.seen == batch.seen
         np.testing.assert_array_equal(sent, commands_of(record))
         assert_same_markets(batch, mine)
         end = episodes.states[0]
-        account = [*range(sim.SIDE, sim.PHASE), *range(sim.SPREAD, sim.UNFILLED_LOTS), sim.FILL_ROWS, sim.RECORD]
+        account = [
+            *range(sim.SIDE, sim.PHASE),
+            *range(sim.SPREAD, sim.UNFILLED_LOTS),
+            sim.FILL_ROWS,
+            sim.RECORD,
+        ]
         np.testing.assert_array_equal(driver.state[account], end[account])
         grid = slice(sim.GRID, int(end[sim.RECORD_AT]))
         np.testing.assert_array_equal(driver.state[grid], end[grid])
@@ -317,7 +366,9 @@ def test_a_recorded_session_through_the_driver_is_the_same(
 
 @pytest.mark.parametrize("clock", ["events", "volume"])
 @pytest.mark.parametrize("market", ["santa_fe", "tape"])
-def test_the_clocks_of_events_and_volume_are_the_same(markets: dict[str, Source], market: str, clock: str) -> None:
+def test_the_clocks_of_events_and_volume_are_the_same(
+    markets: dict[str, Source], market: str, clock: str
+) -> None:
     task = Task(latency=LATENCIES["drawn"], clock=clock, clock_step=30, **TASK)
     source = markets[market]
     episodes, plan = Episodes(source, task, 1, record_rows=ROWS), plan_of(source, task, 600, 0)
@@ -330,9 +381,13 @@ def test_the_clocks_of_events_and_volume_are_the_same(markets: dict[str, Source]
 
 
 @pytest.mark.parametrize("market", ["santa_fe", "tape"])
-def test_the_compiled_decision_equals_the_one_in_steps(markets: dict[str, Source], market: str) -> None:
+def test_the_compiled_decision_equals_the_one_in_steps(
+    markets: dict[str, Source], market: str
+) -> None:
     source = markets[market]
-    task = Task(latency=LATENCIES["constant"], clock="events", clock_step=1, **(TASK | {"decisions": 4000}))
+    task = Task(
+        latency=LATENCIES["constant"], clock="events", clock_step=1, **(TASK | {"decisions": 4000})
+    )
     episodes, plan = Episodes(source, task, 1, record_rows=ROWS), plan_of(source, task, 600, 0)
     record = run_batch(episodes, plan, Watched(small_network(5)))
     b, k = at_arrival(episodes, plan)

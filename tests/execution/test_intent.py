@@ -21,7 +21,13 @@ def test_columns_are_numbered_as_they_are_named() -> None:
 def test_view_reads_every_column_by_name() -> None:
     numbers = {name: k + 1 for k, name in enumerate(c.X_NAMES + c.M_NAMES)}
     view = view_of(**numbers)
-    scaled = {"alpha": 1e3, "alpha_sd": 1e3, "urgency": 1e6, "max_participation": 1e6, "size_multiplier": 1e6}
+    scaled = {
+        "alpha": 1e3,
+        "alpha_sd": 1e3,
+        "urgency": 1e6,
+        "max_participation": 1e6,
+        "size_multiplier": 1e6,
+    }
     for name, unit in scaled.items():
         read = name + "_bps" if name.startswith("alpha") else name
         assert getattr(view, read)[0] == numbers.pop(name) / unit, name
@@ -33,7 +39,9 @@ def test_view_reads_every_column_by_name() -> None:
     assert view.own_depth[0].tolist() == [numbers[f"own{k}"] for k in range(1, 6)]
     assert view.far_depth[0].tolist() == [numbers[f"far{k}"] for k in range(1, 6)]
     what = ("same", "against", "ofi", "rv", "events", "drift")
-    assert view.past[0].tolist() == [[numbers[f"past_{name}{back}"] for name in what] for back in (1, 2, 3)]
+    assert view.past[0].tolist() == [
+        [numbers[f"past_{name}{back}"] for name in what] for back in (1, 2, 3)
+    ]
 
 
 def test_market_is_tradable_when_open_and_quoted_on_both_sides() -> None:

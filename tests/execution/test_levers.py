@@ -23,14 +23,18 @@ def test_zero_is_the_rule(base):
 
 def test_a_lever_moves_its_parameter_in_its_own_scale():
     view = random_views(100, 1)
-    actions = action_set("levers", {"base": "score_rule", "levers": {"threshold": 2.0, "touch": 0.5}})
+    actions = action_set(
+        "levers", {"base": "score_rule", "levers": {"threshold": 2.0, "touch": 0.5}}
+    )
     assert actions.labels == ("threshold", "touch")
     mine = actions.decode(np.tile([-0.7, 3.0], (100, 1)), view)
     plain = build("score_rule").vector
     from tercel.execution.strategies.score_rule import NAMES
 
     told = dict(zip(NAMES, plain.tolist(), strict=True))
-    theirs = build("score_rule", None, {"threshold": told["threshold"] - 1.4, "touch": told["touch"] + 1.5})
+    theirs = build(
+        "score_rule", None, {"threshold": told["threshold"] - 1.4, "touch": told["touch"] + 1.5}
+    )
     np.testing.assert_array_equal(mine, theirs.decide(view))
     assert (mine != build("score_rule").decide(view)).any()
 
@@ -92,7 +96,9 @@ def test_the_first_override_is_the_rule_and_the_others_are_sized(base):
     assert (actions.size, actions.continuous) == (14, False)
     for seed in range(3):
         view = random_views(140, seed)
-        np.testing.assert_array_equal(actions.decode(np.zeros(140, np.int64), view), build(base).decide(view))
+        np.testing.assert_array_equal(
+            actions.decode(np.zeros(140, np.int64), view), build(base).decide(view)
+        )
         some = np.arange(140) % 14
         mine, theirs = actions.decode(some, view), sized.decode(np.maximum(some - 1, 0), view)
         np.testing.assert_array_equal(mine[some > 0], theirs[some > 0])

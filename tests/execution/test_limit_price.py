@@ -33,13 +33,17 @@ EPISODES = 8
 def simulated():
     """A market with the law of impact."""
     preset = load("csco")
-    return reactive(preset), lambda task: seeded_plan(task, 3 * task.lots(preset.volume_per_s), 3, 0, EPISODES)
+    return reactive(preset), lambda task: seeded_plan(
+        task, 3 * task.lots(preset.volume_per_s), 3, 0, EPISODES
+    )
 
 
 @pytest.fixture(scope="module")
 def replayed(tmp_path_factory):
     """Recorded days."""
-    source, days = replay(simulated_lake(tmp_path_factory.mktemp("lake"), 1, DAYS[:1]), "SIM", DAYS[:1])
+    source, days = replay(
+        simulated_lake(tmp_path_factory.mktemp("lake"), 1, DAYS[:1]), "SIM", DAYS[:1]
+    )
     return source, lambda task: tape_plan(days, task, [3000.0] * 13)
 
 
@@ -86,7 +90,11 @@ def check(source, task, plan, strategy):
     for i, side in enumerate(costs.side.tolist()):
         fills, limit = episodes.fills(i), int(episodes.states[i, sim.LIMIT])
         ticks, of_mid = task.limit(side, source.tick)
-        assert limit == ticks if ticks else side * (2 * limit * sim.LIMIT_PARTS - costs.arrival_mid2[i] * of_mid) <= 0
+        assert (
+            limit == ticks
+            if ticks
+            else side * (2 * limit * sim.LIMIT_PARTS - costs.arrival_mid2[i] * of_mid) <= 0
+        )
         booked = fills[:, FORCED] == sim.UNFILLED
         assert (side * (fills[~booked, PRICE] - limit) <= 0).all()
         assert (side * (fills[booked, PRICE] - limit) >= 0).all()
@@ -97,7 +105,12 @@ def check(source, task, plan, strategy):
     return costs
 
 
-@given(st.integers(0, 2**32), st.sampled_from([BUY, SELL]), st.integers(-60, 60), st.sampled_from([0, 3, 50]))
+@given(
+    st.integers(0, 2**32),
+    st.sampled_from([BUY, SELL]),
+    st.integers(-60, 60),
+    st.sampled_from([0, 3, 50]),
+)
 def test_nothing_is_sent_beyond_it_and_nothing_is_lost(seed, side, above, latency):
     rng = np.random.default_rng(seed)
     b, k = market(side=side, latency=latency)
@@ -105,7 +118,14 @@ def test_nothing_is_sent_beyond_it_and_nothing_is_lost(seed, side, above, latenc
     for _ in range(12):
         rest = [int(lots) for lots in rng.choice((0, 0, 3, 5), it.K)]
         take, at = int(rng.choice((0, 4))), 100 + int(rng.integers(-40, 40))
-        row = intent(int(rng.integers(60, 140)), rest, take, at, rng.choice((KEEP, CANCEL)), int(rng.choice((0, 1, 2))))
+        row = intent(
+            int(rng.integers(60, 140)),
+            rest,
+            take,
+            at,
+            rng.choice((KEEP, CANCEL)),
+            int(rng.choice((0, 1, 2))),
+        )
         sent = want(b, k, row)
         assert all(side * (price - limit) <= 0 for what, _, price, _, _ in sent if what == "new")
         if row[it.OUTSIDE] == CANCEL and not latency and not take:
@@ -168,8 +188,15 @@ def test_written_strategies_and_policies_obey(request, where):
 def test_a_limit_that_is_never_reached_changes_nothing(request, where):
     source, plan_of = request.getfixturevalue(where)
     far = replace(TASK, limit_price="4000bps")
-    for strategy in (build("twap_passive"), build("submit_and_leave"), policy_strategy(folder_of("ppo-csco-santa-fe"))):
-        assert same(worked(source, TASK, plan_of(TASK), strategy)[1], worked(source, far, plan_of(far), strategy)[1])
+    for strategy in (
+        build("twap_passive"),
+        build("submit_and_leave"),
+        policy_strategy(folder_of("ppo-csco-santa-fe")),
+    ):
+        assert same(
+            worked(source, TASK, plan_of(TASK), strategy)[1],
+            worked(source, far, plan_of(far), strategy)[1],
+        )
 
 
 def test_a_price_is_a_limit_on_tape(replayed):
@@ -188,7 +215,9 @@ def test_lots_left_at_the_limit_cost_the_next_price_and_the_law_for_the_whole_or
     plan = plan_of(task)
     episodes, costs = worked(source, task, plan, build("immediate"))
     assert (costs.unfilled_lots == costs.qty).all()
-    touch = np.where(costs.side > 0, episodes.states[:, sim.LAST_ASK], episodes.states[:, sim.LAST_BID])
+    touch = np.where(
+        costs.side > 0, episodes.states[:, sim.LAST_ASK], episodes.states[:, sim.LAST_BID]
+    )
     price = np.array([episodes.fills(i)[-1, PRICE] for i in range(len(plan))])
     assert (costs.side * (price - touch) >= episodes.states[:, sim.UNFILLED_TICKS]).all()
     assert (costs.shortfall == costs.side * (2 * price - costs.arrival_mid2) * costs.qty).all()

@@ -14,12 +14,19 @@ from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import blank_state
 from tercel.market.tape.schema import ADD, EXECUTE
 
-ROWS = [(0, ADD, 0, 1, 99, 7), (0, ADD, 1, 1, 97, 5), (0, ADD, 2, -1, 102, 4), (0, ADD, 3, -1, 103, 9)]
+ROWS = [
+    (0, ADD, 0, 1, 99, 7),
+    (0, ADD, 1, 1, 97, 5),
+    (0, ADD, 2, -1, 102, 4),
+    (0, ADD, 3, -1, 103, 9),
+]
 LATER = [(5, EXECUTE, 2, -1, 102, 1), (6, EXECUTE, 0, 1, 99, 2), (8, ADD, 4, 1, 100, 3)]
 
 
 def mirror(rows):
-    return [(ns, kind, slot, -side, 201 - price, lots) for ns, kind, slot, side, price, lots in rows]
+    return [
+        (ns, kind, slot, -side, 201 - price, lots) for ns, kind, slot, side, price, lots in rows
+    ]
 
 
 def seen(side, latency=0, quantity=20):
@@ -28,7 +35,12 @@ def seen(side, latency=0, quantity=20):
     b = lay.new_book(16, 64, 8)
     k = sim.extend(blank_state(sim.REPLAY), 2)
     k[sim.SIDE], k[sim.QUANTITY], k[sim.LEFT], k[sim.PHASE] = side, quantity, quantity, sim.WORKING
-    k[sim.HORIZON_NS], k[sim.CURSOR_END], k[sim.FLOW_NS], k[sim.LATENCY_A] = 100, len(table), 0, latency
+    k[sim.HORIZON_NS], k[sim.CURSOR_END], k[sim.FLOW_NS], k[sim.LATENCY_A] = (
+        100,
+        len(table),
+        0,
+        latency,
+    )
     x, m, o = np.zeros(c.PX, np.int64), np.zeros(c.MX, np.int64), np.zeros(OBS_SIZE, np.float32)
     k[sim.DUE_NS] = 1
     run(b, k, np.zeros(1), table)
@@ -45,7 +57,9 @@ def seen(side, latency=0, quantity=20):
 
 def test_every_column_of_a_small_market():
     _, _, x, m, _ = seen(1)
-    named = dict(zip(c.X_NAMES, x.tolist(), strict=True)) | dict(zip(c.M_NAMES, m.tolist(), strict=True))
+    named = dict(zip(c.X_NAMES, x.tolist(), strict=True)) | dict(
+        zip(c.M_NAMES, m.tolist(), strict=True)
+    )
     # the execution at 99 filled two of the three lots at 100; the touch is now 100, a public add behind them
     assert named["left"] == 18
     assert named["live"] == 3

@@ -79,8 +79,28 @@ def test_order_size_horizon_and_urgency_are_inputs():
 
 def test_buying_and_selling_look_alike():
     """The mirrored market gives the same entries."""
-    buy = view_of(side=1, touch=999, far=1001, mid2=2000, arrival_mid2=1990, own1=30, far1=10, rv_long=4, drift=3)
-    sell = view_of(side=-1, touch=1001, far=999, mid2=2000, arrival_mid2=2010, own1=30, far1=10, rv_long=4, drift=3)
+    buy = view_of(
+        side=1,
+        touch=999,
+        far=1001,
+        mid2=2000,
+        arrival_mid2=1990,
+        own1=30,
+        far1=10,
+        rv_long=4,
+        drift=3,
+    )
+    sell = view_of(
+        side=-1,
+        touch=1001,
+        far=999,
+        mid2=2000,
+        arrival_mid2=2010,
+        own1=30,
+        far1=10,
+        rv_long=4,
+        drift=3,
+    )
     np.testing.assert_array_equal(seen(buy), seen(sell))
     o = seen(buy)[0]
     assert o[AT["drift"]] == np.float32(math.log1p(1.5))
@@ -116,7 +136,11 @@ def test_stacked_entries_follow_the_plain_ones():
     np.testing.assert_array_equal(o[:, : one.size], one.encode(view))
     assert np.isfinite(o).all()
     now = {"v_same": 30, "v_against": 10, "ofi": -4, "rv": 9, "events": 7, "drift": 2}
-    again = view_of(rv_long=4, **now, **{f"past_{name.removeprefix('v_')}2": value for name, value in now.items()})
+    again = view_of(
+        rv_long=4,
+        **now,
+        **{f"past_{name.removeprefix('v_')}2": value for name, value in now.items()},
+    )
     row = dict(zip(four.entries, four.encode(again)[0].tolist(), strict=True))
     for name in ("order_flow_imbalance", "volume_imbalance", "volatility_now", "drift"):
         assert row[f"{name}_2_ago"] == row[name] != 0.0

@@ -20,7 +20,9 @@ MINUTE = 60 * 10**9
 
 
 def slow(view):
-    return dict(zip(SLOW_NAMES, observer("v3").encode(view)[0, -len(SLOW_NAMES) :].tolist(), strict=True))
+    return dict(
+        zip(SLOW_NAMES, observer("v3").encode(view)[0, -len(SLOW_NAMES) :].tolist(), strict=True)
+    )
 
 
 def test_the_second_observation_stands_in_front():
@@ -77,7 +79,8 @@ def test_columns_are_what_the_intervals_add_up_to():
             seen += view.m[:, columns]
         np.testing.assert_array_equal(view.seen_against, seen[:, 1])
         since = (
-            view.m[:, [c.LONG_SAME, c.LONG_AGAINST, c.LONG_OFI]] - first[:, [c.LONG_SAME, c.LONG_AGAINST, c.LONG_OFI]]
+            view.m[:, [c.LONG_SAME, c.LONG_AGAINST, c.LONG_OFI]]
+            - first[:, [c.LONG_SAME, c.LONG_AGAINST, c.LONG_OFI]]
         )
         np.testing.assert_array_equal(since, seen)
         assert (view.age_ns - first[:, c.AGE_NS] == task.horizon_ns - view.time_left_ns).all()

@@ -267,10 +267,16 @@ def test_numbers_broadcast(n: int, lots: int, data: st.DataObject) -> None:
         (Intent(take=0.5), "whole numbers as take"),
         (Intent(take=np.array([1, 2, 3])), "shape (2,)"),
         (Intent(rest=np.ones((2, 4), int)), f"shape (2, {K})"),
-        (Intent(take=-3), "0 lots or more as take from mine; received -3. To go on: write numpy.maximum(take, 0)"),
+        (
+            Intent(take=-3),
+            "0 lots or more as take from mine; received -3. To go on: write numpy.maximum(take, 0)",
+        ),
         (Intent(take=np.array([5, -2])), "take from mine; received -2 in market 1"),
         (Intent(rest=-1), "0 lots or more as rest from mine; received -1"),
-        (Intent(rest=np.array([[0, 0, 0, 0, 0], [0, 4, 0, -7, 0]]), anchor=9), "received -7 in market 1"),
+        (
+            Intent(rest=np.array([[0, 0, 0, 0, 0], [0, 4, 0, -7, 0]]), anchor=9),
+            "received -7 in market 1",
+        ),
         (Intent(anchor=5), "rest beside anchor"),
         (Intent(take=1, take_limit=2**40), "take_limit"),
         (Intent(outside="stay"), "keep or cancel"),  # type: ignore[arg-type]
@@ -299,11 +305,17 @@ def test_what_is_no_strategy_is_told() -> None:
         checked(3)
 
 
-def test_strategies_are_found_in_a_file_and_in_a_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_strategies_are_found_in_a_file_and_in_a_module(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = tmp_path / "strategies_of_mine.py"
     file.write_text(SOURCE)
     monkeypatch.chdir(tmp_path)
-    found = [named(f"{file}:half_now"), named("strategies_of_mine:half_now"), named("strategies_of_mine:Peg")]
+    found = [
+        named(f"{file}:half_now"),
+        named("strategies_of_mine:half_now"),
+        named("strategies_of_mine:Peg"),
+    ]
     sys.modules.pop("strategies_of_mine")
     assert [one.name for one in found] == ["half_now", "half_now", "my_peg"]
     assert found[0].decide(view_of(left=[9]))[0, 0] == 5
@@ -366,10 +378,13 @@ def test_a_file_that_python_cannot_run_says_where(tmp_path: Path) -> None:
             named(f"{file}:f")
 
 
-def test_a_mark_changes_with_all_that_the_code_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mark_changes_with_all_that_the_code_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "pack").mkdir()
     parts = {
-        "mine.py": "import own_part\nfrom pack import inner\nwhere = 'settings_of_mine.json'\n" + SOURCE,
+        "mine.py": "import own_part\nfrom pack import inner\nwhere = 'settings_of_mine.json'\n"
+        + SOURCE,
         "own_part.py": "from pack.deep import FRAC\n",
         "pack/__init__.py": "",
         "pack/inner.py": "from . import beside\n",
@@ -400,7 +415,9 @@ def test_what_is_not_there_is_told(name: str) -> None:
         named(name)
 
 
-def test_a_package_brings_its_strategy_by_an_entry_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_package_brings_its_strategy_by_an_entry_point(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "peregrine").mkdir()
     (tmp_path / "peregrine/__init__.py").write_text(SOURCE)
     info = tmp_path / "peregrine-1.0.dist-info"
@@ -442,10 +459,16 @@ def test_a_function_of_observations_and_a_model_act_through_their_actions() -> N
     view = view_of(left=[30, 20])
     view = View(view.x, view.m, np.zeros((2, 40), np.float32), view.draw)
     by_model = model_strategy(Model(), "model").decide(view)
-    assert np.array_equal(by_model, model_strategy(lambda obs: np.full(len(obs), 3), "function").decide(view))
+    assert np.array_equal(
+        by_model, model_strategy(lambda obs: np.full(len(obs), 3), "function").decide(view)
+    )
     vector = model_strategy(lambda obs: np.ones((len(obs), 7)), "vector", actions="allocation")
     assert vector.decide(view).shape == (2, 10)
-    for wrong in (lambda obs: np.zeros(len(obs)), lambda obs: np.full(len(obs), 8), lambda obs: np.zeros(1, int)):
+    for wrong in (
+        lambda obs: np.zeros(len(obs)),
+        lambda obs: np.full(len(obs), 8),
+        lambda obs: np.zeros(1, int),
+    ):
         with pytest.raises(ConfigError, match="actions"):
             model_strategy(wrong, "wrong").decide(view)
     with pytest.raises(ConfigError, match="callable"):
@@ -459,10 +482,16 @@ def late(view: View) -> Intent:
 
 @strategy
 def by_depth(view: View) -> Intent:
-    return Intent(take=view.left // view.far_depth.sum(axis=1).min() if view.far_depth.any(axis=1).all() else -1)
+    return Intent(
+        take=view.left // view.far_depth.sum(axis=1).min()
+        if view.far_depth.any(axis=1).all()
+        else -1
+    )
 
 
-@pytest.mark.parametrize(("own", "hint"), [(late, "numpy.where(condition, this, that)"), (by_depth, "maximum")])
+@pytest.mark.parametrize(
+    ("own", "hint"), [(late, "numpy.where(condition, this, that)"), (by_depth, "maximum")]
+)
 def test_what_one_market_lets_pass_is_refused_for_two(own: OwnStrategy, hint: str) -> None:
     checked(own).decide(view_of(far1=10))
     with pytest.raises(ConfigError) as refused:

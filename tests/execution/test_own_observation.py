@@ -20,7 +20,9 @@ from tercel.execution.view import View
 
 def eyes(view: View) -> np.ndarray:
     """Share of the order and of the time left, spread in ticks."""
-    return np.column_stack([view.left / view.qty0, view.time_left_ns / view.horizon_ns, view.spread])
+    return np.column_stack(
+        [view.left / view.qty0, view.time_left_ns / view.horizon_ns, view.spread]
+    )
 
 
 def ears(view: View) -> np.ndarray:
@@ -79,9 +81,9 @@ def test_what_it_answers_later_is_checked_too() -> None:
     with pytest.raises(ConfigError, match=r"shape \(5, 2\)"):
         watch.encode(random_views(5, 1))
     with pytest.raises(ConfigError, match="finite"):
-        observer(lambda view: view.left[:, None] / (view.n - 5.0) * (1.0 if view.n == 2 else np.nan)).encode(
-            random_views(6, 1)
-        )
+        observer(
+            lambda view: view.left[:, None] / (view.n - 5.0) * (1.0 if view.n == 2 else np.nan)
+        ).encode(random_views(6, 1))
 
 
 def test_it_cannot_write_to_what_it_sees() -> None:
@@ -131,7 +133,9 @@ def test_without_it_or_with_another_the_policy_is_refused(tmp_path: Path) -> Non
 def test_a_policy_that_ships_observes_for_itself_whatever_is_given(tmp_path: Path) -> None:
     watch = observer("v1")
     ones = np.ones(watch.size, np.float32)
-    plain = MlpPolicy(((np.zeros((watch.size, 8), np.float32), np.zeros(8, np.float32)),), 0 * ones, ones)
+    plain = MlpPolicy(
+        ((np.zeros((watch.size, 8), np.float32), np.zeros(8, np.float32)),), 0 * ones, ones
+    )
     save_policy(tmp_path / "p", plain, Card("plain", watch.entries, "placement", 8))
     assert policy_strategy(tmp_path / "p", eyes=eyes).observation == "v1"
 
@@ -150,7 +154,9 @@ def test_a_card_that_names_code_runs_none(tmp_path: Path, monkeypatch: pytest.Mo
     assert not (tmp_path / "ran").exists()
 
 
-def test_a_name_is_the_same_from_a_file_and_from_a_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_is_the_same_from_a_file_and_from_a_module(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = tmp_path / "my_eyes.py"
     file.write_text("def look(view):\n    return view.left[:, None]\n")
     monkeypatch.chdir(tmp_path)

@@ -17,7 +17,14 @@ from tercel.market.flow.preset import load
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source, reactive
 
-TASK = Task(side=1, share=0.1, horizon_s=120.0, decisions=12, warmup_s=30.0, latency=Latency("constant", 2_000_000))
+TASK = Task(
+    side=1,
+    share=0.1,
+    horizon_s=120.0,
+    decisions=12,
+    warmup_s=30.0,
+    latency=Latency("constant", 2_000_000),
+)
 
 
 @pytest.fixture(scope="module")
@@ -31,22 +38,42 @@ def recorded() -> tuple[Source, np.ndarray, int]:
     while episodes.working.any():
         episodes.step(idle)
     rows = episodes.record(0)
-    tape = np.ascontiguousarray(rows[:, [sim.R_NS, sim.R_KIND, sim.R_WHO, sim.R_SIDE, sim.R_PRICE, sim.R_LOTS]])
+    tape = np.ascontiguousarray(
+        rows[:, [sim.R_NS, sim.R_KIND, sim.R_WHO, sim.R_SIDE, sim.R_PRICE, sim.R_LOTS]]
+    )
     worlds = source.worlds_k.copy()
     worlds[:, sim.MODEL] = sim.REPLAY
-    return replace(source, model=sim.REPLAY, tape=tape, worlds_k=worlds), tape, int(source.worlds_k[0, sim.NOW])
+    return (
+        replace(source, model=sim.REPLAY, tape=tape, worlds_k=worlds),
+        tape,
+        int(source.worlds_k[0, sim.NOW]),
+    )
 
 
 def batch(source: Source, began: int, lots: int, name: str) -> tuple[Episodes, float]:
     episodes = Episodes(source, TASK, 1, run_out=False)
     rows = np.zeros((1, step.EPISODE_WORDS), np.int64)
-    rows[0, : step.E_LIMIT] = 5, 0, 1, lots, began + TASK.warmup_ns, TASK.warmup_ns, 0, len(source.tape), 0
+    rows[0, : step.E_LIMIT] = (
+        5,
+        0,
+        1,
+        lots,
+        began + TASK.warmup_ns,
+        TASK.warmup_ns,
+        0,
+        len(source.tape),
+        0,
+    )
     episodes.start(Plan(rows, np.zeros(1, np.int64)))
     return episodes, began
 
 
-@pytest.mark.parametrize("name", ["twap_take", "twap_passive", "peg_behind", "immediate", "submit_and_leave"])
-def test_a_trial_fed_in_pieces_costs_what_the_replay_of_the_whole_tape_costs(name, recorded) -> None:
+@pytest.mark.parametrize(
+    "name", ["twap_take", "twap_passive", "peg_behind", "immediate", "submit_and_leave"]
+)
+def test_a_trial_fed_in_pieces_costs_what_the_replay_of_the_whole_tape_costs(
+    name, recorded
+) -> None:
     source, tape, began = recorded
     episodes, _ = batch(source, began, 40, name)
     strategy = build(name)

@@ -30,7 +30,12 @@ def market(left=40, side=1, latency=0):
     b = lay.new_book(16, 64, 32)
     k = sim.extend(blank_state(sim.REPLAY), 2)
     k[sim.SIDE], k[sim.QUANTITY], k[sim.LEFT], k[sim.PHASE] = side, left, left, sim.WORKING
-    k[sim.HORIZON_NS], k[sim.CURSOR_END], k[sim.FLOW_NS], k[sim.LATENCY_A] = 10**12, len(TAPE), 0, latency
+    k[sim.HORIZON_NS], k[sim.CURSOR_END], k[sim.FLOW_NS], k[sim.LATENCY_A] = (
+        10**12,
+        len(TAPE),
+        0,
+        latency,
+    )
     until(b, k, 0)
     return b, k
 
@@ -42,7 +47,13 @@ def until(b, k, ns):
 
 def intent(anchor, rest=(), take=0, limit=0, outside=CANCEL, step=1):
     row = it.empty(1)[0]
-    row[[it.TAKE, it.TAKE_LIMIT, it.ANCHOR, it.OUTSIDE, it.STEP]] = take, limit, anchor, outside, step
+    row[[it.TAKE, it.TAKE_LIMIT, it.ANCHOR, it.OUTSIDE, it.STEP]] = (
+        take,
+        limit,
+        anchor,
+        outside,
+        step,
+    )
     row[it.REST0 : it.REST0 + len(rest)] = rest
     return row
 
@@ -52,7 +63,9 @@ def want(b, k, row):
     before = int(k[sim.COMMAND_TAIL])
     reconcile(b, k, row)
     led = ledger_of(b)
-    sent = commands_of(k)[before - int(k[sim.COMMAND_TAIL]) :] if k[sim.COMMAND_TAIL] > before else []
+    sent = (
+        commands_of(k)[before - int(k[sim.COMMAND_TAIL]) :] if k[sim.COMMAND_TAIL] > before else []
+    )
     out = []
     for command in sent:
         what, who, price, lots, how = command[sim.WHAT : sim.COMMAND].tolist()
@@ -88,13 +101,18 @@ def plain(b, k, row):
     if row[it.OUTSIDE] == CANCEL:
         for led in own:
             lots = led[lay.OPEN] - led[lay.PENDING_CANCEL]
-            take = abs(led[lay.OWN_PRICE]) == it.MARKET_LIMIT  # dies on arrival: a cancel would come too late
+            take = (
+                abs(led[lay.OWN_PRICE]) == it.MARKET_LIMIT
+            )  # dies on arrival: a cancel would come too late
             if led[lay.OWN_PRICE] not in prices and lots > 0 and not take:
                 cancels.add(("cancel", led[lay.SENT], 0, lots, False))
     room = int(k[sim.LEFT]) - sum(led[lay.OPEN] for led in own)
     leaving = bool(cancels) or any(led[lay.PENDING_CANCEL] > 0 for led in own)
     news = []
-    for price, lots, now in [(int(row[it.TAKE_LIMIT]), int(row[it.TAKE]), True), *((p, g, False) for p, g in grow)]:
+    for price, lots, now in [
+        (int(row[it.TAKE_LIMIT]), int(row[it.TAKE]), True),
+        *((p, g, False) for p, g in grow),
+    ]:
         if not now and lots > room and leaving:
             break  # a rung is one order: it waits for what leaves
         if min(lots, room) > 0:
@@ -112,7 +130,9 @@ def test_commands_are_those_of_the_definition(seed, side, latency):
         rest = [rng.choice((0, 0, 3, 5, 9, 15)) for _ in range(it.K)]
         take, limit = rng.choice(((0, 0), (0, 0), (4, 100), (6, 100 + 30 * side)))
         anchor = rng.choice((100, 101, 99, 98))
-        row = intent(anchor, rest, take, limit, rng.choice((KEEP, CANCEL)), rng.choice((0, 1, 1, 2)))
+        row = intent(
+            anchor, rest, take, limit, rng.choice((KEEP, CANCEL)), rng.choice((0, 1, 1, 2))
+        )
         cancels, news = plain(b, k, row)
         sent = want(b, k, row)
         assert {s for s in sent if s[0] == "cancel"} == cancels
@@ -160,7 +180,10 @@ def test_a_moved_ladder_keeps_the_orders_on_prices_it_still_wants():
     b, k = market()
     want(b, k, intent(100, [5, 5, 5]))
     until(b, k, 10)
-    assert want(b, k, intent(101, [4, 5, 5])) == [("cancel", 2, 0, 5, False), ("new", 3, 101, 4, False)]
+    assert want(b, k, intent(101, [4, 5, 5])) == [
+        ("cancel", 2, 0, 5, False),
+        ("new", 3, 101, 4, False),
+    ]
 
 
 @pytest.mark.parametrize(("outside", "sent"), [(KEEP, []), (CANCEL, [("cancel", 0, 0, 5, False)])])
@@ -179,7 +202,9 @@ def test_new_lots_wait_for_cancels_to_be_acknowledged():
     until(b, k, 1099)
     assert len(commands_of(k)) == 1
     until(b, k, 1100)
-    assert [int(command[sim.HOW_MANY]) for command in commands_of(k)] == [10], "sent when the cancel was acknowledged"
+    assert [int(command[sim.HOW_MANY]) for command in commands_of(k)] == [10], (
+        "sent when the cancel was acknowledged"
+    )
     until(b, k, 1200)
     assert live(b) == {99: [10]}
 
@@ -209,14 +234,25 @@ def test_no_command_is_sent_for_prices_that_are_none():
         b, k = market(side=side)
         for anchor in (2**31 - 1, -(2**31), 2**30, -(2**30)):
             for step in (1, 2**31 - 1, -5):
-                assert want(b, k, intent(anchor, [1] if step > 1 else [1] * 5, outside=KEEP, step=step)) == []
-        assert want(b, k, intent(100, [3, 3, 3, 3, 3], step=2**31 - 1)) == [("new", 0, 100, 3, False)]
+                assert (
+                    want(
+                        b, k, intent(anchor, [1] if step > 1 else [1] * 5, outside=KEEP, step=step)
+                    )
+                    == []
+                )
+        assert want(b, k, intent(100, [3, 3, 3, 3, 3], step=2**31 - 1)) == [
+            ("new", 0, 100, 3, False)
+        ]
         until(b, k, 10)
         audit(b, k)
 
 
 def view_of(b, k):
-    x, m, o = np.zeros((1, c.PX), np.int64), np.zeros((1, c.MX), np.int64), np.zeros((1, OBS_SIZE), np.float32)
+    x, m, o = (
+        np.zeros((1, c.PX), np.int64),
+        np.zeros((1, c.MX), np.int64),
+        np.zeros((1, OBS_SIZE), np.float32),
+    )
     observe(b, k, x[0], m[0], o[0])
     assert np.isfinite(o).all()
     return View(x, m, o, np.zeros(1))
@@ -239,7 +275,14 @@ def test_a_hold_never_sends_anything(seed, side, latency):
         anchor = touch + side * rng.choice((1, 1, 1, 0, 2, 5, 39, 40, 41))
         rest = [rng.choice((0, 3, 9, 10**6, 2**31 - 1, -7)) for _ in range(it.K)]
         take = rng.choice((0, 0, 3, 2**31 - 1))
-        row = intent(anchor, rest, take, side * it.MARKET_LIMIT, rng.choice((KEEP, CANCEL)), rng.choice((1, 1, 2)))
+        row = intent(
+            anchor,
+            rest,
+            take,
+            side * it.MARKET_LIMIT,
+            rng.choice((KEEP, CANCEL)),
+            rng.choice((1, 1, 2)),
+        )
         want(b, k, row)
         until(b, k, int(k[sim.NOW]) + rng.choice((0, 2, 20)))
         audit(b, k)
@@ -249,6 +292,12 @@ def test_a_hold_never_sends_anything(seed, side, latency):
         assert view.rest.sum() + view.outside_lots.sum() <= view.left.sum()
         before, waited = live(b), waiting(k)
         sent = want(b, k, hold(view)[0])
-        for what, _, price, lots, _ in sent:  # it waited: for more lots than are left, or for some that a hold forgets
+        for (
+            what,
+            _,
+            price,
+            lots,
+            _,
+        ) in sent:  # it waited: for more lots than are left, or for some that a hold forgets
             assert (what, lots <= waited.get(price, 0)) == ("new", True)
         assert sent or live(b) == before

@@ -28,7 +28,9 @@ def decode_of(base="peg_behind", **parameters):
 def test_zero_is_the_rule_in_any_state(base):
     for seed in range(5):
         view = random_views(200, seed)
-        np.testing.assert_array_equal(decode_of(base)(np.zeros((200, 7)), view), build(base).decide(view))
+        np.testing.assert_array_equal(
+            decode_of(base)(np.zeros((200, 7)), view), build(base).decide(view)
+        )
 
 
 @pytest.mark.parametrize("base", ["peg_behind", "twap_passive"])

@@ -44,7 +44,9 @@ def test_time_decisions_fall_on_an_even_grid_the_first_at_arrival(csco):
 
 @pytest.mark.parametrize("clock", ["events", "volume"])
 def test_decisions_by_events_or_volume(csco, clock):
-    task = Task(horizon_s=600.0, decisions=5, clock=clock, clock_step=20, warmup_s=5.0, grid_points=4)
+    task = Task(
+        horizon_s=600.0, decisions=5, clock=clock, clock_step=20, warmup_s=5.0, grid_points=4
+    )
     episodes = started(csco, task, quantity=10**6)
     before = None
     for _ in range(5):
@@ -107,7 +109,12 @@ def test_finished_markets_are_left_alone(csco):
 
 
 def test_an_arrival_in_a_halt_waits_for_its_end():
-    rows = [(0, ADD, 0, 1, 99, 9), (0, ADD, 1, -1, 101, 9), (5, STATUS, -1, 0, -1, 0), (8, ADD, 2, 1, 100, 1)]
+    rows = [
+        (0, ADD, 0, 1, 99, 9),
+        (0, ADD, 1, -1, 101, 9),
+        (5, STATUS, -1, 0, -1, 0),
+        (8, ADD, 2, 1, 100, 1),
+    ]
     rows += [(40, STATUS, -1, 0, 1, 0), (50, EXECUTE, 1, -1, 101, 2)]
     table = np.array(rows, np.int64)
     b, k = lay.new_book(16, 64, 8), blank_state(sim.REPLAY)
@@ -115,7 +122,11 @@ def test_an_arrival_in_a_halt_waits_for_its_end():
     task = Task(side=1, horizon_s=100e-9, decisions=2, warmup_s=0.0, grid_points=3)
     episodes = Episodes(source, task, 1)
     plan = seeded_plan(task, 4, 1, 0, 1)
-    plan.rows[:, [kernels.E_START_NS, kernels.E_CURSOR_END, kernels.E_WARMUP_NS]] = 20, len(rows), 10
+    plan.rows[:, [kernels.E_START_NS, kernels.E_CURSOR_END, kernels.E_WARMUP_NS]] = (
+        20,
+        len(rows),
+        10,
+    )
     episodes.start(plan)
     assert episodes.states[0, [sim.NOW, sim.START_NS, sim.ARRIVAL_MID2]].tolist() == [40, 40, 201]
     assert episodes.view.x[0, c.TIME_LEFT_NS] == 100

@@ -29,19 +29,30 @@ def read(paths: list[Path], **options: object) -> Imported:
 @pytest.mark.parametrize("cut", [1, 20, 200])
 @pytest.mark.parametrize(
     ("suffix", "compress"),
-    [("zst", zstandard.compress), ("xz", lzma.compress), ("bz2", bz2.compress), ("gz", gzip.compress)],
+    [
+        ("zst", zstandard.compress),
+        ("xz", lzma.compress),
+        ("bz2", bz2.compress),
+        ("gz", gzip.compress),
+    ],
 )
-def test_a_cut_file_is_refused(tmp_path: Path, suffix: str, compress: Callable[[bytes], bytes], cut: int) -> None:
+def test_a_cut_file_is_refused(
+    tmp_path: Path, suffix: str, compress: Callable[[bytes], bytes], cut: int
+) -> None:
     data = "".join(f"34200.{i:09d},1,{i * 7919},100,1000000,1\n" for i in range(1, 2000)).encode()
     path = tmp_path / f"{NAME}_message_1.csv.{suffix}"
     path.write_bytes(compress(data)[:-cut])
-    with pytest.raises(FeedError, match=rf"message_1\.csv\.{suffix}.*(ends in the middle|ended before)"):
+    with pytest.raises(
+        FeedError, match=rf"message_1\.csv\.{suffix}.*(ends in the middle|ended before)"
+    ):
         read([path])
     with pytest.raises(FeedError), members([path]) as (only,):
         list(only.chunks(1000))
 
 
-def test_a_7z_archive_is_read_where_its_library_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_7z_archive_is_read_where_its_library_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     files = history(STEADY, 2).write(tmp_path / "files")
     archive = tmp_path / "a.7z"
     with zipfile.ZipFile(archive, "w") as packed:
@@ -54,7 +65,9 @@ def test_a_7z_archive_is_read_where_its_library_is(tmp_path: Path, monkeypatch: 
     monkeypatch.setitem(sys.modules, "py7zr", library)
     assert read([archive]).events == read(files).events
     with members([archive]) as found:
-        assert [member.where for member in found] == [f"{archive}!{file.name}.xz" for file in sorted(files)]
+        assert [member.where for member in found] == [
+            f"{archive}!{file.name}.xz" for file in sorted(files)
+        ]
     archive.write_bytes(b"7z")
     with pytest.raises(FeedError, match=r"a\.7z.*not a zip"):
         read([archive])
@@ -87,7 +100,9 @@ def test_a_bad_row_beside_a_seventh_column_is_told(tmp_path: Path) -> None:
 
 def test_several_zst_frames_are_one_file(tmp_path: Path) -> None:
     path = tmp_path / "a.csv.zst"
-    path.write_bytes(zstandard.compress(b"one,") + zstandard.compress(b"") + zstandard.compress(b"two"))
+    path.write_bytes(
+        zstandard.compress(b"one,") + zstandard.compress(b"") + zstandard.compress(b"two")
+    )
     with members([path]) as (only,):
         assert only.content() == b"one,two"
 
@@ -117,7 +132,9 @@ def test_a_date_beyond_int64_nanoseconds_is_refused(tmp_path: Path, date: str) -
 
 def test_a_date_in_a_name_that_is_none_is_named(tmp_path: Path) -> None:
     files = history(STEADY, 2).write(tmp_path)
-    renamed = [file.rename(tmp_path / file.name.replace("2012-06-21", "2012-13-45")) for file in files]
+    renamed = [
+        file.rename(tmp_path / file.name.replace("2012-06-21", "2012-13-45")) for file in files
+    ]
     with pytest.raises(TapeError, match=r"a date YYYY-MM-DD; received '2012-13-45'"):
         read(renamed)
 
@@ -125,7 +142,9 @@ def test_a_date_in_a_name_that_is_none_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("session", ["57600000_34200000", "34200000_34200000", "0_86400001"])
 def test_a_session_that_is_none_is_refused(tmp_path: Path, session: str) -> None:
     files = history(STEADY, 2).write(tmp_path)
-    renamed = [file.rename(tmp_path / file.name.replace("34200000_57600000", session)) for file in files]
+    renamed = [
+        file.rename(tmp_path / file.name.replace("34200000_57600000", session)) for file in files
+    ]
     with pytest.raises(FeedError, match="a session in ms after midnight"):
         read(renamed)
 
@@ -133,8 +152,13 @@ def test_a_session_that_is_none_is_refused(tmp_path: Path, session: str) -> None
 def test_an_orderbook_cut_inside_its_last_number_is_refused(tmp_path: Path) -> None:
     """The row still parses, with another size: only the missing line end and the message give it away."""
     stem = "AAPL_2012-06-21_34200000_57600000_{}_1.csv"
-    (tmp_path / stem.format("message")).write_text("34200.1,1,1,100,1000000,1\n34200.2,1,2,250,1000000,1\n")
+    (tmp_path / stem.format("message")).write_text(
+        "34200.1,1,1,100,1000000,1\n34200.2,1,2,250,1000000,1\n"
+    )
     rows = "9999999999,0,1000000,100\n9999999999,0,1000000,350\n"
     (tmp_path / stem.format("orderbook")).write_text(rows[:-2])
-    with pytest.raises(FeedError, match="cut off"), LobsterFeed().days([tmp_path], FeedOptions()) as days:
+    with (
+        pytest.raises(FeedError, match="cut off"),
+        LobsterFeed().days([tmp_path], FeedOptions()) as days,
+    ):
         days[0].read()

@@ -55,7 +55,9 @@ class TestLobsterKeepsTheContract(FeedContract):
 
 @given(operations, st.integers(1, 4))
 @example(STEADY, 1)
-def test_the_tape_gives_every_book_row(played: list[tuple[int, int, int, int, int]], levels: int) -> None:
+def test_the_tape_gives_every_book_row(
+    played: list[tuple[int, int, int, int, int]], levels: int
+) -> None:
     made = history(played, levels)
     assume(made.messages)
     with TemporaryDirectory() as folder:
@@ -66,12 +68,22 @@ def test_the_tape_gives_every_book_row(played: list[tuple[int, int, int, int, in
 
 
 @given(operations, st.integers(1, 3))
-def test_messages_keep_their_meaning(played: list[tuple[int, int, int, int, int]], levels: int) -> None:
+def test_messages_keep_their_meaning(
+    played: list[tuple[int, int, int, int, int]], levels: int
+) -> None:
     made = history(played, levels)
     assume(made.messages)
     with TemporaryDirectory() as folder:
         events = read(made.write(Path(folder), book=False)).events
-    kinds = [0, schema.ADD, schema.REDUCE, schema.DELETE, schema.EXECUTE, schema.TRADE_HIDDEN, schema.CROSS]
+    kinds = [
+        0,
+        schema.ADD,
+        schema.REDUCE,
+        schema.DELETE,
+        schema.EXECUTE,
+        schema.TRADE_HIDDEN,
+        schema.CROSS,
+    ]
     assert events.n == len(made.messages)
     assert events.kind.tolist() == [kinds[int(str(m[1]))] for m in made.messages]
     assert events.qty_lots.tolist() == [m[3] for m in made.messages]
@@ -115,7 +127,12 @@ def test_hidden_trades_crosses_and_halts_leave_the_book_alone(tmp_path: Path) ->
         "34203.0,6,-2,500,1000000,-1",
     ]
     events = read([write(tmp_path, rows)], tick=0.01).events
-    assert events.kind.tolist() == [schema.ADD, schema.TRADE_HIDDEN, *[schema.STATUS] * 3, schema.CROSS]
+    assert events.kind.tolist() == [
+        schema.ADD,
+        schema.TRADE_HIDDEN,
+        *[schema.STATUS] * 3,
+        schema.CROSS,
+    ]
     assert events.order_id.tolist() == [7, 0, 0, 0, 0, -2]
     assert events.side.tolist() == [1, -1, 0, 0, 0, 0]
     assert events.price_ticks.tolist() == [10000, 10001, -1, 0, 1, 10000]
@@ -158,7 +175,17 @@ def test_the_tape_opens_before_message_one(tmp_path: Path) -> None:
         messages.write_text(first + "\n")
         events = read([book, messages]).events
         head = events.slice(0, len(opening))
-        assert list(zip(head.side.tolist(), head.price_ticks.tolist(), head.qty_lots.tolist(), strict=True)) == opening
+        assert (
+            list(
+                zip(
+                    head.side.tolist(),
+                    head.price_ticks.tolist(),
+                    head.qty_lots.tolist(),
+                    strict=True,
+                )
+            )
+            == opening
+        )
         assert (head.flags & schema.OPENING != 0).all()
         assert set(head.seq.tolist()) == {0}
         assert set(head.exch_ns.tolist()) == {int(events.exch_ns[-1])}
@@ -210,11 +237,18 @@ def _tar_xz(files: list[Path], at: Path) -> Path:
     return at / "a.txz"
 
 
-EACH = ((".gz", gzip.compress), (".xz", lzma.compress), (".bz2", bz2.compress), (".zst", zstandard.compress))
+EACH = (
+    (".gz", gzip.compress),
+    (".xz", lzma.compress),
+    (".bz2", bz2.compress),
+    (".zst", zstandard.compress),
+)
 
 
 @pytest.mark.parametrize("pack", [_zip, _tar_zst, _tar_gz, _tar_xz, *(_each(*how) for how in EACH)])
-def test_archives_give_the_same_tape(tmp_path: Path, pack: Callable[[list[Path], Path], Path]) -> None:
+def test_archives_give_the_same_tape(
+    tmp_path: Path, pack: Callable[[list[Path], Path], Path]
+) -> None:
     files = history(STEADY, 2).write(tmp_path / "files")
     assert read([pack(files, tmp_path)]).events == read(files).events
 
@@ -222,9 +256,16 @@ def test_archives_give_the_same_tape(tmp_path: Path, pack: Callable[[list[Path],
 def test_several_days_of_several_symbols_in_one_call(tmp_path: Path) -> None:
     for symbol in ("AB", "BRK.B"):
         for date in ("2012-06-22", "2012-06-21"):
-            (tmp_path / f"{symbol}_{date}_34200000_57600000_message_1.csv").write_text("34200.0,1,7,10,1000000,1\n")
+            (tmp_path / f"{symbol}_{date}_34200000_57600000_message_1.csv").write_text(
+                "34200.0,1,7,10,1000000,1\n"
+            )
     days = [day.instrument for day in read_all(LobsterFeed(), [tmp_path], FeedOptions())]
-    wanted = [("AB", "2012-06-21"), ("AB", "2012-06-22"), ("BRK.B", "2012-06-21"), ("BRK.B", "2012-06-22")]
+    wanted = [
+        ("AB", "2012-06-21"),
+        ("AB", "2012-06-22"),
+        ("BRK.B", "2012-06-21"),
+        ("BRK.B", "2012-06-22"),
+    ]
     assert [(i.symbol, i.date) for i in days] == wanted
 
 
@@ -296,7 +337,13 @@ def test_messages_without_their_book_say_what_is_missing(tmp_path: Path) -> None
 
 
 def test_a_book_may_cross_while_trading_is_halted(tmp_path: Path) -> None:
-    rows = [GOOD, "34201.0,7,0,0,-1,-1", "34202.0,1,8,5,999900,-1", "34203.0,3,8,5,999900,-1", "34203.0,7,0,0,1,-1"]
+    rows = [
+        GOOD,
+        "34201.0,7,0,0,-1,-1",
+        "34202.0,1,8,5,999900,-1",
+        "34203.0,3,8,5,999900,-1",
+        "34203.0,7,0,0,1,-1",
+    ]
     path = write(tmp_path, rows)
     empty, one = "9999999999,0,1000000,10", "999900,5,1000000,10"
     book = tmp_path / path.name.replace("message", "orderbook")

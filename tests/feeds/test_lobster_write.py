@@ -25,7 +25,9 @@ from tercel.market.tape.schema import OFF_TICK, OPENING, ROLL_IN
 
 
 @given(operations, st.integers(1, 4))
-def test_what_was_imported_comes_out_again(played: list[tuple[int, int, int, int, int]], levels: int) -> None:
+def test_what_was_imported_comes_out_again(
+    played: list[tuple[int, int, int, int, int]], levels: int
+) -> None:
     made = history(played, levels)
     assume(made.messages)
     with TemporaryDirectory() as folder:
@@ -72,18 +74,26 @@ def test_a_whole_tape_through_a_window_is_the_tape_of_its_file(
     whole, cut = history(played, 40), history(played, levels)
     assume(cut.messages)
     with TemporaryDirectory() as folder:
-        (deep,) = read_all(LobsterFeed(), whole.write(Path(folder) / "whole"), FeedOptions(tick=0.01))
+        (deep,) = read_all(
+            LobsterFeed(), whole.write(Path(folder) / "whole"), FeedOptions(tick=0.01)
+        )
         (wanted,) = read_all(LobsterFeed(), cut.write(Path(folder) / "cut"), FeedOptions(tick=0.01))
-    assume(whole.messages[0] == cut.messages[0])  # the first row of a window is shown whatever it changes
+    assume(
+        whole.messages[0] == cut.messages[0]
+    )  # the first row of a window is shown whatever it changes
     instrument, events = as_shown(deep.instrument, deep.events, levels)
     wanted.events.flags[:] &= ~np.uint8(OFF_TICK)
-    for got, want in zip(events.columns()[2:], wanted.events.columns()[2:], strict=True):  # a history's clock stands
+    for got, want in zip(
+        events.columns()[2:], wanted.events.columns()[2:], strict=True
+    ):  # a history's clock stands
         np.testing.assert_array_equal(got, want)  # still where it shows nothing
     assert (instrument.levels, instrument.lot, instrument.rows) == (levels, 1, wanted.events.n)
 
 
 @pytest.mark.parametrize("levels", [1, 5])
-def test_a_simulated_session_through_a_window_is_explained_by_it(levels: int, tmp_path: Path) -> None:
+def test_a_simulated_session_through_a_window_is_explained_by_it(
+    levels: int, tmp_path: Path
+) -> None:
     preset = load("amzn")
     opening = midnight_ns("2012-06-21", "America/New_York") + 34_200 * NS_PER_SECOND
     whole = Instrument(

@@ -48,7 +48,9 @@ def package(folder: Path, name: str, feed: str = FEED, called: str = "acme") -> 
     return folder
 
 
-def test_a_strangers_feed_is_a_command_and_a_name_and_imported_when_it_is_called(tmp_path: Path) -> None:
+def test_a_strangers_feed_is_a_command_and_a_name_and_imported_when_it_is_called(
+    tmp_path: Path,
+) -> None:
     package(tmp_path, "acme")
 
     def tercel(*words: str) -> subprocess.CompletedProcess[str]:
@@ -62,7 +64,9 @@ def test_a_strangers_feed_is_a_command_and_a_name_and_imported_when_it_is_called
     assert helped.stderr.endswith("loaded []")
     lakes = {name: str(tmp_path / name) for name in ("acme", "lobster")}
     theirs = json.loads(tercel("acme", *DAY, "--lake", lakes["acme"], "--json").stdout)
-    ours = CliRunner().invoke(app, ["data", "import", "lobster", *DAY, "--lake", lakes["lobster"], "--json"])
+    ours = CliRunner().invoke(
+        app, ["data", "import", "lobster", *DAY, "--lake", lakes["lobster"], "--json"]
+    )
     assert theirs["days"][0]["rows"] > 0
     assert theirs["days"] == json.loads(ours.stdout)["days"]
 
@@ -87,10 +91,21 @@ def test_what_a_strangers_feed_lets_through_is_told_with_file_and_package(tmp_pa
     around = os.environ | {"PYTHONPATH": path, "COLUMNS": "200"}
 
     def tercel(*words: str) -> subprocess.CompletedProcess[str]:
-        words = (sys.executable, "-c", "from tercel.cli import main; main()", "data", "import", "acme", *words)
+        words = (
+            sys.executable,
+            "-c",
+            "from tercel.cli import main; main()",
+            "data",
+            "import",
+            "acme",
+            *words,
+        )
         return subprocess.run(words, env=around, capture_output=True, text=True, check=False)
 
-    for words, told in (((), "invalid literal"), (("--symbol", "ABC"), "TypeError: no such symbol, in ")):
+    for words, told in (
+        ((), "invalid literal"),
+        (("--symbol", "ABC"), "TypeError: no such symbol, in "),
+    ):
         ended = tercel(str(tmp_path), "--lake", str(tmp_path / "lake"), "--json", *words)
         assert (ended.returncode, "Traceback" in ended.stderr) == (2, False), ended.stderr
         error = json.loads(ended.stdout)["error"]
@@ -115,7 +130,9 @@ def test_a_feed_is_found_by_its_name_and_keeps_out_of_the_names_that_are_taken(
         feed_named("two")
 
 
-def test_two_feeds_of_one_name_are_refused_with_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_feeds_of_one_name_are_refused_with_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.syspath_prepend(package(package(tmp_path, "acme_a"), "acme_b"))
     with pytest.raises(ConfigError, match=r"acme_[ab] \(acme_.*\) and acme_[ab] \("):
         feed_named("acme")

@@ -30,7 +30,9 @@ def only(paths: list[Path], **options: object) -> Imported:
 
 
 @given(operations, st.integers(1, 4))
-def test_a_true_tape_is_explained(played: list[tuple[int, int, int, int, int]], levels: int) -> None:
+def test_a_true_tape_is_explained(
+    played: list[tuple[int, int, int, int, int]], levels: int
+) -> None:
     made = history(played, levels)
     assume(made.messages)
     with TemporaryDirectory() as folder:
@@ -45,9 +47,19 @@ def test_a_true_tape_is_explained(played: list[tuple[int, int, int, int, int]], 
     json.dumps(found, allow_nan=False)
 
 
-@given(operations, st.integers(1, 4), st.integers(0, 10**6), st.integers(0, 10**6), st.sampled_from([1, -1, 7, "sign"]))
+@given(
+    operations,
+    st.integers(1, 4),
+    st.integers(0, 10**6),
+    st.integers(0, 10**6),
+    st.sampled_from([1, -1, 7, "sign"]),
+)
 def test_one_flipped_size_anywhere_fails(
-    played: list[tuple[int, int, int, int, int]], levels: int, row: int, column: int, change: int | str
+    played: list[tuple[int, int, int, int, int]],
+    levels: int,
+    row: int,
+    column: int,
+    change: int | str,
 ) -> None:
     made = history(played, levels)
     assume(made.messages)
@@ -56,7 +68,9 @@ def test_one_flipped_size_anywhere_fails(
         day = only([messages, book])
         row, column = row % len(made.rows), column % (2 * levels) * 2 + 1
         before = made.rows[row][column]
-        made.rows[row][column] = -before - (before == 0) if change == "sign" else before + int(change)
+        made.rows[row][column] = (
+            -before - (before == 0) if change == "sign" else before + int(change)
+        )
         book.write_text(lines(made.rows))
         found = verify_against(day.instrument, day.events, book)
     assert not found["explained"]
@@ -103,7 +117,9 @@ def test_what_cannot_be_compared_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "rows", "levels"), SETS)
-def test_real_days_are_explained_whole(shared_data: Path, name: str, rows: int, levels: int) -> None:
+def test_real_days_are_explained_whole(
+    shared_data: Path, name: str, rows: int, levels: int
+) -> None:
     day = only([shared_data / name])
     found = verify_against(day.instrument, day.events, shared_data / name)
     assert day.warnings == ()
@@ -116,9 +132,12 @@ def test_real_days_are_explained_whole(shared_data: Path, name: str, rows: int, 
 
 
 @pytest.mark.parametrize(
-    ("name", "days", "rows", "unknown"), [("CSCO_2003", 10, 1_035_672, 1931), ("IBM_2003-01_02", 33, 1_927_699, 268)]
+    ("name", "days", "rows", "unknown"),
+    [("CSCO_2003", 10, 1_035_672, 1931), ("IBM_2003-01_02", 33, 1_927_699, 268)],
 )
-def test_real_full_depth_days_never_cross(shared_data: Path, name: str, days: int, rows: int, unknown: int) -> None:
+def test_real_full_depth_days_never_cross(
+    shared_data: Path, name: str, days: int, rows: int, unknown: int
+) -> None:
     path = shared_data / "nasdaq-2003-L1-messages" / f"{name}_message_1.tar.zst"
     total = np.zeros(2, np.int64)
     count = 0

@@ -39,7 +39,14 @@ def test_a_sound_tape_of_orders():
     assert (found["tape"], found["rows"], found["prints"]) == ("orders", 6, 1)
     assert (found["lots_added"], found["lots_executed"], found["lots_resting"]) == (5 + 7 + 4, 3, 4)
     assert found["lots_cancelled"] == 1 + 4 + 4  # the modified order leaves its old level
-    zero = {"lots_unaccounted", "crossed", "locked", "prints_outside_quotes", "executed_behind_best", "duplicate_ids"}
+    zero = {
+        "lots_unaccounted",
+        "crossed",
+        "locked",
+        "prints_outside_quotes",
+        "executed_behind_best",
+        "duplicate_ids",
+    }
     assert all(found[name] == 0 for name in zero)
     assert found["one_sided"] == 2  # before the first ask, after the last bid
 
@@ -64,14 +71,20 @@ def test_crossed_locked_duplicates_and_prints_in_a_halt():
 
 
 def test_executions_of_orders_that_are_not_first_in_their_queue_are_counted():
-    found = verify_alone(tape(*BOOK, (s.ADD, 3, -1, 102, 2), (s.EXECUTE, 3, -1, 102, 2), (s.EXECUTE, 2, -1, 102, 7)))
+    found = verify_alone(
+        tape(*BOOK, (s.ADD, 3, -1, 102, 2), (s.EXECUTE, 3, -1, 102, 2), (s.EXECUTE, 2, -1, 102, 7))
+    )
     assert (found["executed_off_head"], found["executed_behind_best"], found["prints"]) == (1, 0, 2)
 
 
 def test_what_crosses_for_a_moment_is_of_several_exchanges_or_of_messages_of_one_moment():
     rows = []
     for n in range(0, 200, 2):  # a bid that comes before the ask at its price has gone
-        rows += [(s.LEVEL_SET, 0, -1, 102 + n, 5), (s.LEVEL_SET, 0, 1, 103 + n, 5), (s.LEVEL_SET, 0, -1, 102 + n, 0)]
+        rows += [
+            (s.LEVEL_SET, 0, -1, 102 + n, 5),
+            (s.LEVEL_SET, 0, 1, 103 + n, 5),
+            (s.LEVEL_SET, 0, -1, 102 + n, 0),
+        ]
     apart = tape(*rows)
     assert verify_alone(apart)["likely_cause"].startswith("quotes of several exchanges: 100 levels")
     apart.exch_ns[2::3] = apart.exch_ns[1::3]
@@ -87,7 +100,12 @@ def test_level_totals():
     assert found["tape"] == "level totals"
     assert (found["prints"], found["prints_outside_quotes"]) == (2, 1)
     assert (found["level_repeats"], found["levels_gone_unknown"]) == (1, 1)
-    assert (found["lots_added"], found["lots_cancelled"], found["lots_hidden_again"], found["lots_resting"]) == (
+    assert (
+        found["lots_added"],
+        found["lots_cancelled"],
+        found["lots_hidden_again"],
+        found["lots_resting"],
+    ) == (
         12,
         2,
         5,
@@ -103,7 +121,9 @@ def test_a_cleared_book_is_accounted_for():
 
 
 def test_clocks_and_gaps():
-    found = verify_alone(tape(*BOOK, (s.DELETE, 1, 1, 100, 5), seq=[1, 2, 7], recv=[1500, 1400, 4000]))
+    found = verify_alone(
+        tape(*BOOK, (s.DELETE, 1, 1, 100, 5), seq=[1, 2, 7], recv=[1500, 1400, 4000])
+    )
     assert found["receive_backwards"] == 1
     assert found["received_before_sent"] == 1
     assert (found["sequence_gaps"], found["sequence_missing"]) == (1, 4)
@@ -115,5 +135,9 @@ def test_a_truth_for_each_feed_and_none_for_others():
         truth_for(day)
     for feed in TRUTHS:
         assert callable(
-            truth_for(Instrument(venue="X", symbol="A", date="2024-01-05", tick=0.01, extra={"feed": feed}))
+            truth_for(
+                Instrument(
+                    venue="X", symbol="A", date="2024-01-05", tick=0.01, extra={"feed": feed}
+                )
+            )
         )

@@ -27,7 +27,18 @@ def authority(folder: Path) -> Path:
         str(path.with_suffix(".key")),
     )
     extensions = "-addext", "keyUsage=critical,keyCertSign,cRLSign"
-    _openssl("req", "-x509", *key, "-out", str(path), "-days", "2", "-subj", "/CN=test authority", *extensions)
+    _openssl(
+        "req",
+        "-x509",
+        *key,
+        "-out",
+        str(path),
+        "-days",
+        "2",
+        "-subj",
+        "/CN=test authority",
+        *extensions,
+    )
     return path
 
 
@@ -36,12 +47,36 @@ def certificate(ca: Path, name: str) -> tuple[Path, Path]:
     made, key, request = (ca.with_name(f"{name}.{end}") for end in ("pem", "key", "csr"))
     curve = "-pkeyopt", "ec_paramgen_curve:prime256v1"
     _openssl(
-        *("req", "-newkey", "ec", *curve, "-nodes", "-keyout", str(key), "-out", str(request), "-subj", f"/CN={name}")
+        *(
+            "req",
+            "-newkey",
+            "ec",
+            *curve,
+            "-nodes",
+            "-keyout",
+            str(key),
+            "-out",
+            str(request),
+            "-subj",
+            f"/CN={name}",
+        )
     )
     alternative = ca.with_name(f"{name}.ext")
     alternative.write_text(f"subjectAltName=DNS:{name},IP:127.0.0.1\n")
     signer = "-CA", str(ca), "-CAkey", str(ca.with_suffix(".key")), "-CAcreateserial"
     _openssl(
-        *("x509", "-req", "-in", str(request), *signer, "-days", "2", "-extfile", str(alternative), "-out", str(made))
+        *(
+            "x509",
+            "-req",
+            "-in",
+            str(request),
+            *signer,
+            "-days",
+            "2",
+            "-extfile",
+            str(alternative),
+            "-out",
+            str(made),
+        )
     )
     return made, key

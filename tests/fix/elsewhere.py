@@ -19,7 +19,11 @@ lot = {lot}
 
 def failed(found):
     """Which cases failed, and why."""
-    return [f"{one['id']} as {one['role']}: {one['detail']}" for one in found["cases"] if not one["passed"]]
+    return [
+        f"{one['id']} as {one['role']}: {one['detail']}"
+        for one in found["cases"]
+        if not one["passed"]
+    ]
 
 
 def heard(venue, count, kind=o.Report):

@@ -22,7 +22,9 @@ def proved(said: dict[int, str]) -> bytes:
     """The answer to the question whether this is a simulated exchange; b"" to any other message."""
     if said[35] != "U3":
         return b""
-    digest = hashlib.sha256(f"a simulated exchange of tercel in the words of fix: {said[58]}".encode()).hexdigest()
+    digest = hashlib.sha256(
+        f"a simulated exchange of tercel in the words of fix: {said[58]}".encode()
+    ).hexdigest()
     head = [(34, 1), (49, "TERCEL"), (52, "20000101-00:00:00"), (56, "TERCEL")]
     return frame([(35, "U3"), *head, (58, digest)])
 
@@ -126,7 +128,9 @@ class PlainVenue:
         pending, self._gap = b"", False
         while more := wire.recv(1 << 16):
             pending += more
-            while (end := pending.find(b"\x0110=")) >= 0 and (stop := pending.find(SOH, end + 1)) >= 0:
+            while (end := pending.find(b"\x0110=")) >= 0 and (
+                stop := pending.find(SOH, end + 1)
+            ) >= 0:
                 raw, pending = pending[: stop + 1], pending[stop + 1 :]
                 if answer := proved(dict(parse(raw))):
                     self.asked += 1
@@ -152,7 +156,9 @@ class PlainVenue:
             self._say("5", [(58, text)])
             return False
         if kind == "A":
-            self._say("A", [(98, 0), (108, said[108]), *([(141, "Y")] if said.get(141) == "Y" else [])])
+            self._say(
+                "A", [(98, 0), (108, said[108]), *([(141, "Y")] if said.get(141) == "Y" else [])]
+            )
         if number > self._next_in:
             if not self._gap and kind != "A":
                 self._gap = True
@@ -179,7 +185,14 @@ class PlainVenue:
 
     def _say(self, kind: str, fields: Fields, number: int = 0, head: Fields | None = None) -> None:
         now = datetime.now(UTC).strftime("%Y%m%d-%H:%M:%S.%f")[:-3]
-        top = [(35, kind), (49, "VENUE"), (56, "DESK"), (34, number or self._next_out), (52, now), *(head or [])]
+        top = [
+            (35, kind),
+            (49, "VENUE"),
+            (56, "DESK"),
+            (34, number or self._next_out),
+            (52, now),
+            *(head or []),
+        ]
         if not number:
             if kind not in "A0125":
                 self._sent[self._next_out] = kind, fields
@@ -199,18 +212,35 @@ class PlainVenue:
             self._say("4", [(123, "Y"), (36, self._next_out)], first, old)
 
     # -- orders -------------------------------------------------------------------------------------------------------
-    def _report(self, order: Resting, kind: str, cum: int = 0, more: Fields | None = None, **names: str) -> None:
+    def _report(
+        self, order: Resting, kind: str, cum: int = 0, more: Fields | None = None, **names: str
+    ) -> None:
         self._ids += 1
         left = order.lots - cum if order.status in ("0", "1") else 0
-        fields: Fields = [(37, order.number), (11, names.get("name", order.name)), (17, f"E{self._ids}")]
+        fields: Fields = [
+            (37, order.number),
+            (11, names.get("name", order.name)),
+            (17, f"E{self._ids}"),
+        ]
         fields += [(41, names["orig"])] if "orig" in names else []
-        fields += [(150, kind), (39, order.status), (1, order.account), (55, "XYZ"), (54, order.side)]
+        fields += [
+            (150, kind),
+            (39, order.status),
+            (1, order.account),
+            (55, "XYZ"),
+            (54, order.side),
+        ]
         fields += [(38, order.lots), (44, order.price), (14, cum), (151, left), (6, 0)]
-        self._say("8", [*fields, *(more or []), (60, datetime.now(UTC).strftime("%Y%m%d-%H:%M:%S.%f")[:-3])])
+        self._say(
+            "8",
+            [*fields, *(more or []), (60, datetime.now(UTC).strftime("%Y%m%d-%H:%M:%S.%f")[:-3])],
+        )
 
     def _new(self, said: dict[int, str]) -> None:
         name = said[11]
-        order = Resting(name, f"V{len(self.orders) + 1}", said[54], int(said[38]), said[44], said[1])
+        order = Resting(
+            name, f"V{len(self.orders) + 1}", said[54], int(said[38]), said[44], said[1]
+        )
         self.orders[name] = order
         self._report(order, "0")
 
@@ -238,7 +268,9 @@ class PlainVenue:
             self._report(order, "I", order.lots if order.status == "2" else 0)
         else:
             account = said.get(1, "")
-            self._report(Resting(said[11], "NONE", said[54], 0, "0", account, "8"), "I", 0, [(103, 5)])
+            self._report(
+                Resting(said[11], "NONE", said[54], 0, "0", account, "8"), "I", 0, [(103, 5)]
+            )
 
     def _quote(self, said: dict[int, str]) -> None:
         bid, ask = self.quote

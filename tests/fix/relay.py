@@ -28,7 +28,12 @@ class Relay:
             watched = [self._door, *(one for pair in self._pairs for one in pair)]
             for one in select.select(watched, [], [], 0.05)[0]:
                 if one is self._door:
-                    self._pairs.append((self._door.accept()[0], socket.create_connection(("127.0.0.1", self._port))))
+                    self._pairs.append(
+                        (
+                            self._door.accept()[0],
+                            socket.create_connection(("127.0.0.1", self._port)),
+                        )
+                    )
                 else:
                     self._carry(one)
         self.cut()
@@ -38,7 +43,9 @@ class Relay:
         for pair in self._pairs:
             if one in pair:
                 data = b""
-                with suppress(OSError):  # reset by an end that saw the line go dead first: over, like any other
+                with suppress(
+                    OSError
+                ):  # reset by an end that saw the line go dead first: over, like any other
                     data = one.recv(65536)
                     if self.deaf and one is pair[0]:
                         self.lost += len(data)

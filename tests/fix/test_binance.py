@@ -65,9 +65,19 @@ def new(name, lots=3, price=6_000_000, tif=o.Tif.DAY, account="agent"):
 
 def valid(ready, terms):
     """A message as it goes out, checked by the venue's own dictionary."""
-    sent = [(35, ready.kind), (49, "EXAMPLE"), (56, "SPOT"), (34, "2"), (52, WHEN), (25000, "5000"), *ready.fields]
+    sent = [
+        (35, ready.kind),
+        (49, "EXAMPLE"),
+        (56, "SPOT"),
+        (34, "2"),
+        (52, WHEN),
+        (25000, "5000"),
+        *ready.fields,
+    ]
     message = decode(encode("FIX.4.4", sent), terms.dictionary.data_fields)
-    assert v.check(message, terms.dictionary) is None, f"{v.check(message, terms.dictionary)} in {sent}"
+    assert v.check(message, terms.dictionary) is None, (
+        f"{v.check(message, terms.dictionary)} in {sent}"
+    )
     assert message.kind in terms.dictionary.messages
     return message
 
@@ -75,7 +85,9 @@ def valid(ready, terms):
 def said(terms, kind, **fields):
     """A message of the venue, checked by its dictionary; its fields as _TAG=VALUE."""
     body = [(int(tag[1:]), value) for tag, value in fields.items()]
-    message = Message("FIX.4.4", [(35, kind), (49, "SPOT"), (56, "EXAMPLE"), (34, "7"), (52, WHEN), *body])
+    message = Message(
+        "FIX.4.4", [(35, kind), (49, "SPOT"), (56, "EXAMPLE"), (34, "7"), (52, WHEN), *body]
+    )
     assert v.check(message, terms.dictionary) is None, v.check(message, terms.dictionary)
     return message
 
@@ -97,7 +109,9 @@ def report(terms, name, kind="0", status="0", qty="0.00003", cum="0", last="0", 
 
 def one(dialect, message):
     """The one report that a message means, market data left out."""
-    (found,) = [item for _, item in dialect.read(message, NOW) if not isinstance(item, o.MarketRows)]
+    (found,) = [
+        item for _, item in dialect.read(message, NOW) if not isinstance(item, o.MarketRows)
+    ]
     return found
 
 
@@ -106,8 +120,15 @@ class TestWhatIsSaid:
         speaks = dialect(terms)
         ready, _ = speaks.commands(new("p.1"))
         order = valid(ready[0], terms)
-        assert (order.get(38), order.get(44), order.get(59), order.get(40)) == ("0.00003", "60000.00", "1", "2")
-        assert (1 in order, 60 in order) == (False, False), "it knows neither Account nor TransactTime here"
+        assert (order.get(38), order.get(44), order.get(59), order.get(40)) == (
+            "0.00003",
+            "60000.00",
+            "1",
+            "2",
+        )
+        assert (1 in order, 60 in order) == (False, False), (
+            "it knows neither Account nor TransactTime here"
+        )
         ready, _ = speaks.commands(new("p.2", price=None, tif=o.Tif.IOC))
         assert valid(ready[0], terms).get(40) == "1"
         ready, _ = speaks.commands(new("p.3", tif=o.Tif.IOC))
@@ -118,10 +139,14 @@ class TestWhatIsSaid:
     def test_fewer_lots_keep_their_place_and_all_else_is_cancel_and_new(self, terms):
         speaks = dialect(terms)
         speaks.commands(new("p.1", 9))
-        ready, _ = speaks.commands(o.ReplaceOrder("p.2", "p.1", "BTCUSDT", 1, 4, 6_000_000, "agent", "p", 0))
+        ready, _ = speaks.commands(
+            o.ReplaceOrder("p.2", "p.1", "BTCUSDT", 1, 4, 6_000_000, "agent", "p", 0)
+        )
         amend = valid(ready[0], terms)
         assert (amend.kind, amend.get(38)) == ("XAK", "0.00004")
-        ready, _ = speaks.commands(o.ReplaceOrder("p.3", "p.2", "BTCUSDT", 1, 4, 6_000_001, "agent", "p", 0))
+        ready, _ = speaks.commands(
+            o.ReplaceOrder("p.3", "p.2", "BTCUSDT", 1, 4, 6_000_001, "agent", "p", 0)
+        )
         swap = valid(ready[0], terms)
         assert (swap.kind, swap.get(44), swap.get(25033)) == ("XCN", "60000.01", "1")
         assert swap.get(25034) not in ("", swap.get(11))
@@ -131,9 +156,13 @@ class TestWhatIsSaid:
         speaks.commands(new("p.1"))
         speaks.commands(new("p.2", account="other"))
         ready, _ = speaks.commands(o.MassCancel("all", "", "", 0))
-        assert [(valid(each, terms).kind, valid(each, terms).get(55)) for each in ready] == [("q", "BTCUSDT")]
+        assert [(valid(each, terms).kind, valid(each, terms).get(55)) for each in ready] == [
+            ("q", "BTCUSDT")
+        ]
         ready, _ = speaks.commands(o.MassCancel("mine", "agent", "", 0))
-        assert [valid(each, terms).kind for each in ready] == ["F"], "q would cancel the other account's too"
+        assert [valid(each, terms).kind for each in ready] == ["F"], (
+            "q would cancel the other account's too"
+        )
 
     def test_nothing_is_asked_that_it_does_not_answer(self, terms):
         ready, note = dialect(terms).commands(o.StatusRequest("p.1", "agent", 0))
@@ -148,19 +177,29 @@ class TestWhatIsSaid:
         assert len(set(wires)) == len(names)
         assert all(len(wire) <= 36 and set(wire) <= set("-_" + LETTERS) for wire in wires)
         assert wires[-1] == "plain-1"
-        assert [one(speaks, report(terms, wire, _151="0.00003")).cl_ord_id for wire in wires] == names
+        assert [
+            one(speaks, report(terms, wire, _151="0.00003")).cl_ord_id for wire in wires
+        ] == names
 
     def test_the_session_says_what_its_document_wants(self, terms):
         session = FixSession(terms.settings())
         logon = decode(session.connect(NOW).out, terms.dictionary.data_fields)
         assert v.check(logon, terms.dictionary) is None
-        assert (logon.get(141), logon.number, logon.get(553), logon.get(25035)) == ("Y", 1, "api-key", "2")
+        assert (logon.get(141), logon.number, logon.get(553), logon.get(25035)) == (
+            "Y",
+            1,
+            "api-key",
+            "2",
+        )
 
     def test_a_gap_is_a_logout_and_never_a_resend_request(self, terms):
         session = FixSession(terms.settings())
         session.connect(NOW)
         head = [(49, "SPOT"), (56, "EXAMPLE")]
-        session.receive(encode("FIX.4.4", [(35, "A"), *head, (34, "1"), (52, WHEN), (98, "0"), (108, "30")]), NOW)
+        session.receive(
+            encode("FIX.4.4", [(35, "A"), *head, (34, "1"), (52, WHEN), (98, "0"), (108, "30")]),
+            NOW,
+        )
         assert session.up
         out = session.receive(encode("FIX.4.4", [(35, "0"), *head, (34, "5"), (52, WHEN)]), NOW).out
         assert decode(out).kind == "5"
@@ -189,9 +228,13 @@ class TestWhatItSays:
         hears = dialect(terms)
         wire = hears.commands(new("p.1"))[0][0].fields[0][1]
         acked = one(hears, report(terms, wire, _151="0.00003"))
-        assert (acked.exec_type, acked.cl_ord_id, acked.account, acked.lots, whole(acked.leaves_qty)) == (
-            *(o.ExecType.NEW, "p.1", "agent", 3, 3),
-        )
+        assert (
+            acked.exec_type,
+            acked.cl_ord_id,
+            acked.account,
+            acked.lots,
+            whole(acked.leaves_qty),
+        ) == (*(o.ExecType.NEW, "p.1", "agent", 3, 3),)
         more = {"_31": "60000", "_151": "0.00001", "_1057": "N", "_17": "10"}
         traded = one(hears, report(terms, wire, "F", "1", cum="0.00002", last="0.00002", **more))
         assert (
@@ -208,27 +251,68 @@ class TestWhatItSays:
         first = hears.commands(new("p.1", 5))[0][0].fields[0][1]
         one(hears, report(terms, first, qty="0.00005", _151="0.00005"))
         trade = {"_31": "60000", "_17": "10", "_151": "0.00003"}
-        one(hears, report(terms, first, "F", "1", qty="0.00005", cum="0.00002", last="0.00002", **trade))
+        one(
+            hears,
+            report(terms, first, "F", "1", qty="0.00005", cum="0.00002", last="0.00002", **trade),
+        )
         swap = dict(
-            hears.commands(o.ReplaceOrder("p.2", "p.1", "BTCUSDT", 1, 5, 5_999_900, "agent", "p", 0))[0][0].fields
+            hears.commands(
+                o.ReplaceOrder("p.2", "p.1", "BTCUSDT", 1, 5, 5_999_900, "agent", "p", 0)
+            )[0][0].fields
         )
         assert swap[38] == "0.00003", "what is filled is not ordered again"
-        gone = report(terms, swap[25034], "4", "4", qty="0.00005", cum="0.00002", _41=first, _17="11", _151="0")
+        gone = report(
+            terms,
+            swap[25034],
+            "4",
+            "4",
+            qty="0.00005",
+            cum="0.00002",
+            _41=first,
+            _17="11",
+            _151="0",
+        )
         assert hears.read(gone, NOW) == [], "the other half tells it"
-        back = report(terms, swap[11], qty="0.00003", _44="59999.00", _17="12", _151="0.00003", _37="77")
+        back = report(
+            terms, swap[11], qty="0.00003", _44="59999.00", _17="12", _151="0.00003", _37="77"
+        )
         changed = one(hears, back)
-        assert (changed.exec_type, changed.cl_ord_id, changed.orig) == (o.ExecType.REPLACED, "p.2", "p.1")
-        assert (changed.lots, whole(changed.cum_qty), whole(changed.leaves_qty), changed.price) == (5, 2, 3, 5_999_900)
+        assert (changed.exec_type, changed.cl_ord_id, changed.orig) == (
+            o.ExecType.REPLACED,
+            "p.2",
+            "p.1",
+        )
+        assert (changed.lots, whole(changed.cum_qty), whole(changed.leaves_qty), changed.price) == (
+            5,
+            2,
+            3,
+            5_999_900,
+        )
 
     def test_a_new_half_that_is_refused_leaves_a_cancelled_order(self, terms):
         hears = dialect(terms)
         first = hears.commands(new("p.1", 5))[0][0].fields[0][1]
         one(hears, report(terms, first, qty="0.00005", _151="0.00005"))
         swap = dict(
-            hears.commands(o.ReplaceOrder("p.2", "p.1", "BTCUSDT", 1, 5, 5_999_900, "agent", "p", 0))[0][0].fields
+            hears.commands(
+                o.ReplaceOrder("p.2", "p.1", "BTCUSDT", 1, 5, 5_999_900, "agent", "p", 0)
+            )[0][0].fields
         )
-        assert hears.read(report(terms, swap[25034], "4", "4", qty="0.00005", _41=first, _17="11"), NOW) == []
-        refused = report(terms, swap[11], "8", "8", _58="Account has insufficient balance", _25016="-2010", _17="12")
+        assert (
+            hears.read(
+                report(terms, swap[25034], "4", "4", qty="0.00005", _41=first, _17="11"), NOW
+            )
+            == []
+        )
+        refused = report(
+            terms,
+            swap[11],
+            "8",
+            "8",
+            _58="Account has insufficient balance",
+            _25016="-2010",
+            _17="12",
+        )
         over = one(hears, refused)
         assert (over.exec_type, over.status, over.orig, whole(over.leaves_qty)) == (
             *(o.ExecType.CANCELED, o.OrdStatus.CANCELED, "p.1", 0),
@@ -239,7 +323,9 @@ class TestWhatItSays:
         hears = dialect(terms)
         wire = hears.commands(new("p.1"))[0][0].fields[0][1]
         one(hears, report(terms, wire, _151="0.00003"))
-        cancel = dict(hears.commands(o.CancelOrder("p.2", "p.1", "BTCUSDT", 1, "agent", 0))[0][0].fields)
+        cancel = dict(
+            hears.commands(o.CancelOrder("p.2", "p.1", "BTCUSDT", 1, "agent", 0))[0][0].fields
+        )
         fields = {
             "_11": cancel[11],
             "_41": wire,
@@ -252,10 +338,17 @@ class TestWhatItSays:
         assert (unknown.cl_ord_id, unknown.orig, unknown.status, unknown.account) == (
             *("p.2", "p.1", o.OrdStatus.UNKNOWN, "agent"),
         )
-        barred = one(hears, said(terms, "9", **fields | {"_58": "This account may not place or cancel orders."}))
-        assert barred.status is o.OrdStatus.NEW, "the code alone does not say that the order is unknown"
+        barred = one(
+            hears,
+            said(terms, "9", **fields | {"_58": "This account may not place or cancel orders."}),
+        )
+        assert barred.status is o.OrdStatus.NEW, (
+            "the code alone does not say that the order is unknown"
+        )
         amend = dict(
-            hears.commands(o.ReplaceOrder("p.3", "p.1", "BTCUSDT", 1, 2, 6_000_000, "agent", "p", 0))[0][0].fields
+            hears.commands(
+                o.ReplaceOrder("p.3", "p.1", "BTCUSDT", 1, 2, 6_000_000, "agent", "p", 0)
+            )[0][0].fields
         )
         fields = {
             "_11": amend[11],
@@ -292,20 +385,43 @@ class TestWhatItSays:
 
     def test_instruments_and_books(self, terms, feed):
         hears = dialect(terms, feed)
-        listed = [(146, "1"), (55, "BTCUSDT"), (15, "USDT"), (25039, "0.00001000"), (969, "0.01000000")]
-        message = Message("FIX.4.4", [(35, "y"), (49, "SPOT"), (56, "E"), (34, "2"), (52, WHEN), (320, "L"), *listed])
+        listed = [
+            (146, "1"),
+            (55, "BTCUSDT"),
+            (15, "USDT"),
+            (25039, "0.00001000"),
+            (969, "0.01000000"),
+        ]
+        message = Message(
+            "FIX.4.4",
+            [(35, "y"), (49, "SPOT"), (56, "E"), (34, "2"), (52, WHEN), (320, "L"), *listed],
+        )
         assert v.check(message, feed.dictionary) is None
         ((_, answer),) = hears.read(message, NOW)
         assert isinstance(answer, StepAnswer)
         (listing,) = answer.listings
         assert (listing.instrument, listing.lot) == ("BTCUSDT", 1)
-        assert listing.tick == pytest.approx(0.01 * 0.00001), "the price of a lot, so that its value is right"
+        assert listing.tick == pytest.approx(0.01 * 0.00001), (
+            "the price of a lot, so that its value is right"
+        )
         hears.market_request("M1", "BTCUSDT")
-        entries = [(269, "0"), (270, "59999.99"), (271, "0.00007"), (269, "1"), (270, "60000.01"), (271, "0.00002")]
+        entries = [
+            (269, "0"),
+            (270, "59999.99"),
+            (271, "0.00007"),
+            (269, "1"),
+            (270, "60000.01"),
+            (271, "0.00002"),
+        ]
         head = [(49, "SPOT"), (56, "E"), (34, "3"), (52, WHEN), (262, "M1")]
-        ((_, book),) = hears.read(Message("FIX.4.4", [(35, "W"), *head, (55, "BTCUSDT"), (268, "2"), *entries]), NOW)
+        ((_, book),) = hears.read(
+            Message("FIX.4.4", [(35, "W"), *head, (55, "BTCUSDT"), (268, "2"), *entries]), NOW
+        )
         assert book.snapshot
-        assert [row[2:6] for row in book.rows.tolist()[1:]] == [[0, 1, 5_999_999, 7], [1, -1, 6_000_001, 2]]
+        assert [row[2:6] for row in book.rows.tolist()[1:]] == [
+            [0, 1, 5_999_999, 7],
+            [1, -1, 6_000_001, 2],
+        ]
         change = [(279, "1"), (270, "59999.99"), (271, "0.00004"), (269, "0"), (55, "BTCUSDT")]
         ((_, less),) = hears.read(Message("FIX.4.4", [(35, "X"), *head, (268, "1"), *change]), NOW)
         assert less.rows.tolist() == [[NOW, 2, 0, 1, 5_999_999, 3, -1]]

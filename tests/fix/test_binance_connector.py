@@ -36,8 +36,16 @@ BUY = [(55, "TINY"), (54, "1")]
 def key_pair(folder, name):
     """Files of an Ed25519 key and of its public half."""
     private, public = folder / f"{name}.pem", folder / f"{name}.pub"
-    subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", private], check=True, capture_output=True)
-    subprocess.run(["openssl", "pkey", "-in", private, "-pubout", "-out", public], check=True, capture_output=True)
+    subprocess.run(
+        ["openssl", "genpkey", "-algorithm", "ed25519", "-out", private],
+        check=True,
+        capture_output=True,
+    )
+    subprocess.run(
+        ["openssl", "pkey", "-in", private, "-pubout", "-out", public],
+        check=True,
+        capture_output=True,
+    )
     return private, public
 
 
@@ -69,7 +77,9 @@ class Connector:
         for fields in json.loads(line[1:]):
             assert [tag for tag, _ in fields[:2]] == [8, 9]
             assert fields[-1][0] == 10
-            message = Message(fields[0][1], [(tag, value) for tag, value in fields if tag not in (8, 9, 10)])
+            message = Message(
+                fields[0][1], [(tag, value) for tag, value in fields if tag not in (8, 9, 10)]
+            )
             found.append(message)
             if checked:
                 fault = v.check(message, self._dictionary)
@@ -85,7 +95,9 @@ class Connector:
 
     def until(self, *kinds, **holds):
         """What came, up to a message of these kinds; `_TAG` of it has a value."""
-        found = self._ask(until=kinds, holds=next(((int(tag[1:]), value) for tag, value in holds.items()), None))
+        found = self._ask(
+            until=kinds, holds=next(((int(tag[1:]), value) for tag, value in holds.items()), None)
+        )
         assert found, "nothing came"
         assert found[-1].kind in kinds, [(one.kind, one.get(58)) for one in found]
         return found
@@ -110,7 +122,11 @@ def dictionaries(tmp_path):
     """The venue's own where `TERCEL_PEERS` has them; else our words for what its document says."""
     theirs = Path(os.environ.get("TERCEL_PEERS", "")) / "binance"
     found = {kind: theirs / f"spot-fix-{kind.lower()}.xml" for kind in ("OE", "MD")}
-    return found if all(one.is_file() for one in found.values()) else {kind: written(kind, tmp_path) for kind in found}
+    return (
+        found
+        if all(one.is_file() for one in found.values())
+        else {kind: written(kind, tmp_path) for kind in found}
+    )
 
 
 @pytest.fixture
@@ -156,7 +172,12 @@ def load_dictionary(path):
 def desk(connector):
     session = connector()
     answer = session.one("A")
-    assert (answer.get(98), answer.get(108), answer.get(56), len(answer.get(25037))) == ("0", "30", "BOETRADE", 36)
+    assert (answer.get(98), answer.get(108), answer.get(56), len(answer.get(25037))) == (
+        "0",
+        "30",
+        "BOETRADE",
+        36,
+    )
     return session
 
 
@@ -171,7 +192,9 @@ def test_it_logs_on_is_there_and_logs_out(desk, served):
     desk.log_out()
     assert API_KEY in desk.end(), "it prints its own key; what the server keeps must not have it"
     served.close()
-    kept = b"".join(path.read_bytes() for path in (served.folder / "server").rglob("*") if path.is_file())
+    kept = b"".join(
+        path.read_bytes() for path in (served.folder / "server").rglob("*") if path.is_file()
+    )
     assert kept
     assert API_KEY.encode() not in kept
 
@@ -179,10 +202,25 @@ def test_it_logs_on_is_there_and_logs_out(desk, served):
 def test_an_order_rests_loses_lots_is_exchanged_and_cancelled(desk):
     desk.send("D", *order("o1"))
     new = desk.one("8")
-    assert [new.get(tag) for tag in (150, 39, 11, 38, 44, 14, 32)] == ["0", "0", "o1", "20", "4.90", "0", "0"]
+    assert [new.get(tag) for tag in (150, 39, 11, 38, 44, 14, 32)] == [
+        "0",
+        "0",
+        "o1",
+        "20",
+        "4.90",
+        "0",
+        "0",
+    ]
     desk.send("XAK", (11, "o2"), (41, "o1"), (55, "TINY"), (38, "10"))
     less = desk.one("8")
-    assert [less.get(tag) for tag in (150, 11, 41, 38, 151, 37)] == ["5", "o2", "o1", "10", "10", new.get(37)]
+    assert [less.get(tag) for tag in (150, 11, 41, 38, 151, 37)] == [
+        "5",
+        "o2",
+        "o1",
+        "10",
+        "10",
+        new.get(37),
+    ]
     desk.send("XAK", (11, "o3"), (41, "o2"), (55, "TINY"), (38, "30"))
     refused = desk.one("XAR")
     assert [refused.get(tag) for tag in (11, 41, 38, 25016)] == ["o3", "o2", "30", "-2038"]
@@ -207,7 +245,9 @@ def test_a_new_half_waits_for_the_cancel_and_for_its_mode(desk):
     assert (refused.kind, refused.get(11), new.get(150), new.get(11)) == ("9", "c2", "0", "o2")
     desk.send("XCN", (25033, 1), (25034, "c3"), (41, "o2"), *order("o3"), (111, "10"))
     never = desk.one("8")
-    assert (never.get(150), never.get(11)) == ("8", "o3"), "an iceberg is not offered: nothing is done"
+    assert (never.get(150), never.get(11)) == ("8", "o3"), (
+        "an iceberg is not offered: nothing is done"
+    )
     desk.send("F", (11, "c4"), (41, "o2"), (37, "7"), (55, "TINY"))
     assert desk.one("9").get(11) == "c4", "a number that is not this order's"
     desk.send("F", (11, "c5"), (41, "o2"), (55, "TINY"))
@@ -218,10 +258,22 @@ def test_orders_trade_and_what_is_not_offered_is_refused(desk):
     desk.send("D", *order("o1", "5.05", "80", (59, "3")))
     new, traded, expired = desk.until("8", _150="C")
     assert (new.get(150), expired.get(39), expired.get(14)) == ("0", "C", "50")
-    assert [traded.get(tag) for tag in (150, 39, 31, 32, 14, 151, 1057)] == ["F", "1", "5.05", "50", "50", "30", "Y"]
+    assert [traded.get(tag) for tag in (150, 39, 31, 32, 14, 151, 1057)] == [
+        "F",
+        "1",
+        "5.05",
+        "50",
+        "50",
+        "30",
+        "Y",
+    ]
     desk.send("D", (11, "o2"), *BUY, (38, "50"), (40, "1"))
     assert desk.one("8", _150="F").get(31) == "5.10"
-    refusals = [("D", order("o3", "4.90", "20", (59, "4"))), ("D", order("o4", "4.91")), ("D", order("o1"))]
+    refusals = [
+        ("D", order("o3", "4.90", "20", (59, "4"))),
+        ("D", order("o4", "4.91")),
+        ("D", order("o1")),
+    ]
     for kind, fields in refusals:
         desk.send(kind, *fields)
         said = desk.one("8")
@@ -255,10 +307,26 @@ def test_market_data_on_its_own_session(desk, connector):
     feed.one("A")
     feed.send("x", (320, "L1"), (559, "4"))
     listed = feed.one("y")
-    assert [listed.get(tag) for tag in (320, 146, 55, 15, 25039, 969)] == ["L1", "1", "TINY", "USD", "10", "0.05"]
+    assert [listed.get(tag) for tag in (320, 146, 55, 15, 25039, 969)] == [
+        "L1",
+        "1",
+        "TINY",
+        "USD",
+        "10",
+        "0.05",
+    ]
     feed.send("x", (320, "L2"), (559, "0"), (55, "ZZZ"))
     assert feed.one("3").get(371) == "55"
-    depth = [(262, "DEPTH"), (263, "1"), (264, "10"), (266, "Y"), (146, "1"), (55, "TINY"), (267, "2"), (269, "0")]
+    depth = [
+        (262, "DEPTH"),
+        (263, "1"),
+        (264, "10"),
+        (266, "Y"),
+        (146, "1"),
+        (55, "TINY"),
+        (267, "2"),
+        (269, "0"),
+    ]
     feed.send("V", *depth, (269, "1"))
     book = feed.one("W")
     entries = [value for tag, value in book.fields if tag in (270, 271)]
@@ -266,7 +334,15 @@ def test_market_data_on_its_own_session(desk, connector):
     feed.send("V", *depth, (269, "1"))
     refused = feed.one("Y")
     assert [refused.get(tag) for tag in (262, 281)] == ["DEPTH", "1"]
-    trades = [(262, "TRADES"), (263, "1"), (264, "1"), (146, "1"), (55, "TINY"), (267, "1"), (269, "2")]
+    trades = [
+        (262, "TRADES"),
+        (263, "1"),
+        (264, "1"),
+        (146, "1"),
+        (55, "TINY"),
+        (267, "1"),
+        (269, "2"),
+    ]
     feed.send("V", *trades)
     feed.one("W", _262="TRADES")
     desk.send("D", *order("o1", "5.05", "20", (59, "3")))
@@ -280,7 +356,9 @@ def test_market_data_on_its_own_session(desk, connector):
     feed.log_out()
 
 
-@pytest.mark.parametrize(("wrong", "said"), [({"key": "thief"}, "signature"), ({"api_key": "w" * 64}, "user name")])
+@pytest.mark.parametrize(
+    ("wrong", "said"), [({"key": "thief"}, "signature"), ({"api_key": "w" * 64}, "user name")]
+)
 def test_a_logon_that_is_not_its_own_is_refused(served, connector, caplog, wrong, said):
     key_pair(served.folder, "thief")
     session = connector(**wrong)
@@ -303,4 +381,8 @@ def test_logins_that_cannot_be(profile, dictionaries):
     with pytest.raises(ConfigError, match="a public Ed25519 key"):
         Login("A", public_key="-----BEGIN PUBLIC KEY-----")
     with pytest.raises(ConfigError, match=r"a profile of FIX\.4\.2"):
-        Login("A", begin="FIX.4.2", terms=load(profile(PROFILE.format(base="binance", dictionary=dictionaries["OE"]))))
+        Login(
+            "A",
+            begin="FIX.4.2",
+            terms=load(profile(PROFILE.format(base="binance", dictionary=dictionaries["OE"]))),
+        )

@@ -52,7 +52,9 @@ def ca(tmp_path_factory):
 @pytest.fixture(scope="module")
 def secure(ca):
     """TLS settings of an acceptor called localhost, and of an initiator that trusts its authority."""
-    return TlsSettings(*certificate(ca, "localhost")), TlsSettings(authorities=ca, server_name="localhost")
+    return TlsSettings(*certificate(ca, "localhost")), TlsSettings(
+        authorities=ca, server_name="localhost"
+    )
 
 
 @pytest.mark.parametrize("tls", [False, True])

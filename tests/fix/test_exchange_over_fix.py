@@ -36,8 +36,12 @@ class TestOverFix(VenueConformance):
 def test_it_answers_orders_as_certification_has_it(csco, profile, begin):
     """Every order case that any acceptor can be asked, at the exchange as it is served."""
     base = "generic-42" if begin == "FIX.4.2" else "generic-44"
-    told = profile(ELSEWHERE.format(base=base, target="VENUE", symbol="A", tick="0.01", lot=csco.lot))
-    exchange = SimulatedExchange({"A": MarketSpec(csco, 1)}, latency=EntryLatency("constant", 1_000_000))
+    told = profile(
+        ELSEWHERE.format(base=base, target="VENUE", symbol="A", tick="0.01", lot=csco.lot)
+    )
+    exchange = SimulatedExchange(
+        {"A": MarketSpec(csco, 1)}, latency=EntryLatency("constant", 1_000_000)
+    )
     with serve_fix(exchange, 0, [Login("DESK", begin=begin)], comp_id="VENUE") as server:
         found = certify(told, Address("127.0.0.1", server.port), only=ANYWHERE)
     assert failed(found) == []

@@ -115,7 +115,11 @@ class Line:
         result = self.session.receive(b"%b10=%03d\x01" % (whole, checksum(whole)), self.now_ns)
         if result.out:
             self.heard.append(decode(result.out, self.terms.dictionary.data_fields))
-        events = [refused(one, self.dialect.house_name, self.now_ns) for one in result.events if one.message]
+        events = [
+            refused(one, self.dialect.house_name, self.now_ns)
+            for one in result.events
+            if one.message
+        ]
         for message in result.messages:
             events += [item for _, item in self.dialect.read(message, self.now_ns)]
         if result.messages or events:
@@ -140,7 +144,9 @@ def _bytes(field):
 @pytest.fixture
 def line(profile):
     def make(base="generic-44", more=""):
-        return Line(load(base) if base == "tercel" else load(profile(TERMS.format(base=base, more=more))))
+        return Line(
+            load(base) if base == "tercel" else load(profile(TERMS.format(base=base, more=more)))
+        )
 
     return make
 
@@ -153,7 +159,13 @@ def places(fields, wanted):
 def doubled(draw, fields, rules):
     at = draw.choice(places(fields, lambda tag: tag not in KEPT and tag not in INSIDE))
     tag, value = fields[at]
-    value = value if draw.random() < 0.3 or rules.fields[tag].values else "20250615-15:06:41" if tag in TIMES else "3"
+    value = (
+        value
+        if draw.random() < 0.3 or rules.fields[tag].values
+        else "20250615-15:06:41"
+        if tag in TIMES
+        else "3"
+    )
     return [*fields, (tag, value)]
 
 
@@ -163,12 +175,21 @@ def emptied(draw, fields, rules):
 
 
 def ill_formed(draw, fields, rules):
-    at = draw.choice(places(fields, lambda tag: tag not in KEPT and rules.fields[tag].kind in NUMBERS))
-    return [*fields[:at], (fields[at][0], draw.choice(["ten", "1e3", "+1", "0x1", "1,5", "NaN"])), *fields[at + 1 :]]
+    at = draw.choice(
+        places(fields, lambda tag: tag not in KEPT and rules.fields[tag].kind in NUMBERS)
+    )
+    return [
+        *fields[:at],
+        (fields[at][0], draw.choice(["ten", "1e3", "+1", "0x1", "1,5", "NaN"])),
+        *fields[at + 1 :],
+    ]
 
 
 def unlisted(draw, fields, rules):
-    at = draw.choice(places(fields, lambda tag: tag not in KEPT and tag != 43 and rules.fields[tag].values) or [-1])
+    at = draw.choice(
+        places(fields, lambda tag: tag not in KEPT and tag != 43 and rules.fields[tag].values)
+        or [-1]
+    )
     if at < 0:
         return unknown(draw, fields, rules)
     value = "X" if rules.fields[fields[at][0]].kind in ("CHAR", "STRING") else "98"
@@ -232,7 +253,11 @@ def broken(draw, fields, rules):
     """What is no tag and value."""
     at = draw.randrange(1, len(fields) + 1)
     at -= fields[at - 1][0] == 354
-    return [*fields[:at], draw.choice([b"58", b"x=1", b"058=a", b"=a", b"", b"5 8=a"]), *fields[at:]]
+    return [
+        *fields[:at],
+        draw.choice([b"58", b"x=1", b"058=a", b"=a", b"", b"5 8=a"]),
+        *fields[at:],
+    ]
 
 
 def repeated(draw, fields, rules):
@@ -243,12 +268,18 @@ def repeated(draw, fields, rules):
 
 def dated(draw, fields, rules):
     at = next(n for n, (tag, _) in enumerate(fields) if tag == 52)
-    return [*fields[:at], (52, draw.choice(["20250615-13:00:00", "20300101-00:00:00", "noon"])), *fields[at + 1 :]]
+    return [
+        *fields[:at],
+        (52, draw.choice(["20250615-13:00:00", "20300101-00:00:00", "noon"])),
+        *fields[at + 1 :],
+    ]
 
 
 def unusual(draw, fields, rules):
     """A size, a rest or a price that the dictionary allows, and that means nothing here."""
-    tag, value = draw.choice([(38, "15"), (38, "-10"), (44, "9.995"), (44, "99999999999999999"), (151, "0.0000000001")])
+    tag, value = draw.choice(
+        [(38, "15"), (38, "-10"), (44, "9.995"), (44, "99999999999999999"), (151, "0.0000000001")]
+    )
     return [(tag, value) if one == tag else (one, old) for one, old in fields]
 
 
@@ -256,7 +287,20 @@ INSIDE = {354, 355, 375, 337, 382, 447, 448, 452, 453}
 TIMES = {52, 60, 122}
 NUMBERS = {"INT", "QTY", "PRICE", "FLOAT", "NUMINGROUP", "LENGTH", "AMT", "UTCTIMESTAMP"}
 FAULTS = (
-    *(doubled, emptied, ill_formed, unlisted, unknown, missing, moved, grouped, miscounted, broken, repeated, dated),
+    *(
+        doubled,
+        emptied,
+        ill_formed,
+        unlisted,
+        unknown,
+        missing,
+        moved,
+        grouped,
+        miscounted,
+        broken,
+        repeated,
+        dated,
+    ),
     unusual,
 )
 
@@ -264,8 +308,14 @@ FAULTS = (
 @pytest.mark.parametrize(
     ("base", "many"), [("generic-44", 500), ("generic-42", 130), ("tercel", 130), ("binance", 130)]
 )
-def test_every_execution_that_can_be_read_is_booked_and_its_fault_told(line, shared_peers, base, many):
-    more = f'dictionary = "{shared_peers / "binance" / "spot-fix-oe.xml"}"' if base == "binance" else ""
+def test_every_execution_that_can_be_read_is_booked_and_its_fault_told(
+    line, shared_peers, base, many
+):
+    more = (
+        f'dictionary = "{shared_peers / "binance" / "spot-fix-oe.xml"}"'
+        if base == "binance"
+        else ""
+    )
     at = line(base, more)
     for n, fault in zip(range(1, many + 1), (FAULTS * many)[:many], strict=True):
         draw = Random(n)
@@ -273,9 +323,10 @@ def test_every_execution_that_can_be_read_is_booked_and_its_fault_told(line, sha
         at.say(said)
         assert at.lots == n, (fault.__name__, said, at.heard)
         assert at.reports[-1].fault, (fault.__name__, said)
-        assert (at.reports[-1].lots, at.reports[-1].price, at.reports[-1].side) in ((LOTS, 1000, 1), (LOTS, None, 1)), (
-            said
-        )
+        assert (at.reports[-1].lots, at.reports[-1].price, at.reports[-1].side) in (
+            (LOTS, 1000, 1),
+            (LOTS, None, 1),
+        ), said
         assert at.reports[-1].leaves_qty == (LOTS - n) * ONE, said
     assert at.heard == [], "no reject, no request"
     assert at.session.up
@@ -286,16 +337,43 @@ def test_every_execution_that_can_be_read_is_booked_and_its_fault_told(line, sha
     assert at.alerts("unreadable") == []
     assert at.gateway.ledger.orders.get("p.1").base == o.OrdStatus.PARTIALLY_FILLED
     at.say(at.fill(many + 1))
-    assert (at.lots, at.reports[-1].fault, len(at.alerts())) == (many + 1, "", many), "one without a fault"
+    assert (at.lots, at.reports[-1].fault, len(at.alerts())) == (many + 1, "", many), (
+        "one without a fault"
+    )
 
 
 @pytest.mark.parametrize(
     ("less", "more"),
     [
-        *(((), [(32, "20")]), ((), [(31, "10.01")]), ((), [(14, "20")]), ((), [(17, "E9")]), ((), [(37, "V9")])),
-        *(((), [(54, "2")]), ((), [(150, "4")]), ((), [(39, "4")]), ((), [(11, "p.2")]), ((), [(1, "bob")])),
-        *(((), [(55, "Y")]), ((32,), [(32, "ten")]), ((54,), [(54, "Z")]), ((150,), [(150, "Z")]), ((14,), [(14, "")])),
-        *(((17,), []), ((31,), []), ((32,), []), ((55,), []), ((), [(49, "OTHER")]), ((), [(34, "99")])),
+        *(
+            ((), [(32, "20")]),
+            ((), [(31, "10.01")]),
+            ((), [(14, "20")]),
+            ((), [(17, "E9")]),
+            ((), [(37, "V9")]),
+        ),
+        *(
+            ((), [(54, "2")]),
+            ((), [(150, "4")]),
+            ((), [(39, "4")]),
+            ((), [(11, "p.2")]),
+            ((), [(1, "bob")]),
+        ),
+        *(
+            ((), [(55, "Y")]),
+            ((32,), [(32, "ten")]),
+            ((54,), [(54, "Z")]),
+            ((150,), [(150, "Z")]),
+            ((14,), [(14, "")]),
+        ),
+        *(
+            ((17,), []),
+            ((31,), []),
+            ((32,), []),
+            ((55,), []),
+            ((), [(49, "OTHER")]),
+            ((), [(34, "99")]),
+        ),
     ],
 )
 def test_what_is_booked_is_said_clearly_or_the_message_is_rejected(line, less, more):
@@ -313,7 +391,10 @@ def test_what_stands_twice_and_says_the_same_is_read(line):
     at = line()
     at.say([*at.fill(1), (32, "10"), (54, "1"), (11, "p.1")])
     assert (at.lots, at.heard) == (1, [])
-    assert at.reports[0].fault == "32: a tag stands twice; 54: a tag stands twice; 11: a tag stands twice"
+    assert (
+        at.reports[0].fault
+        == "32: a tag stands twice; 54: a tag stands twice; 11: a tag stands twice"
+    )
 
 
 @pytest.mark.parametrize("said", [["3", "3"], ["0", "3"], ["1", "1"], ["0", "1"]])
@@ -324,13 +405,17 @@ def test_what_is_perhaps_no_trade_is_not_booked_as_one(line, said):
     assert at.lots == 0
 
 
-@pytest.mark.parametrize(("base", "bust"), [("generic-44", {150: "H"}), ("generic-42", {150: "1", 20: "1"})])
+@pytest.mark.parametrize(
+    ("base", "bust"), [("generic-44", {150: "H"}), ("generic-42", {150: "1", 20: "1"})]
+)
 def test_a_bust_takes_back_the_execution_that_it_names_or_none(line, base, bust):
     at = line(base)
     at.say(at.fill(1))
     at.say(at.fill(2))
     for named, left in ((["E1", "E2"], 2), (["E1"], 1)):
-        fields = [(tag, bust.get(tag, f"B{left}" if tag == 17 else value)) for tag, value in at.fill(2)]
+        fields = [
+            (tag, bust.get(tag, f"B{left}" if tag == 17 else value)) for tag, value in at.fill(2)
+        ]
         at.say([*fields, *((19, one) for one in named), (58, "another text")])
         assert at.lots == left
     assert [one.kind for one in at.heard] == ["3"], "which one the first took back nobody knows"
@@ -365,10 +450,15 @@ def test_the_four_public_cases_are_booked_and_told(profile):
     }
     with Careless() as venue:
         text = TERMS.format(base="generic-44", more="").replace("lot = 10", "lot = 1")
-        text = text.replace('target = "VENUE"', f'target = "VENUE"\nhost = "127.0.0.1"\nport = {venue.port}')
+        text = text.replace(
+            'target = "VENUE"', f'target = "VENUE"\nhost = "127.0.0.1"\nport = {venue.port}'
+        )
         client = FixVenue(profile=profile(text), patience=WaitLimits(step_s=5.0))
         try:
-            limits, journal = LimitGate(parse(WIDE), client.listings(), ["ann"]), MemoryJournal(chained=False)
+            limits, journal = (
+                LimitGate(parse(WIDE), client.listings(), ["ann"]),
+                MemoryJournal(chained=False),
+            )
             gateway = OrderGateway(client, journal, limits, refold(journal, limits))
             new = o.NewOrder("p.1", "X", 1, 50, 1000, o.Tif.DAY, "ann", "p", client.now_ns)
             gateway.write([entry_out(new)])
@@ -377,10 +467,21 @@ def test_the_four_public_cases_are_booked_and_told(profile):
             for n, extra in enumerate(cases.values(), 1):
                 venue.extra = extra
                 venue.fill("p.1", n)
-                until(lambda n=n: gateway.step(client.now_ns) is not None and lots(gateway) == n, 20, "a fill")
+                until(
+                    lambda n=n: gateway.step(client.now_ns) is not None and lots(gateway) == n,
+                    20,
+                    "a fill",
+                )
             alerts = [entry.body for _, entry in journal.read(kinds=[kinds.ALERT])]
-            assert [one["severity"] for one in alerts if one["code"] == FAULTY] == ["warning", "info", "info", "info"]
-            assert [one["code"] for one in alerts if one["code"] in ("unreadable", "missing_executions")] == []
+            assert [one["severity"] for one in alerts if one["code"] == FAULTY] == [
+                "warning",
+                "info",
+                "info",
+                "info",
+            ]
+            assert [
+                one["code"] for one in alerts if one["code"] in ("unreadable", "missing_executions")
+            ] == []
             assert not {"3", "j", "5"} & set(venue.kinds())
         finally:
             client.close()

@@ -39,7 +39,16 @@ def order(name="p.1", lots=3, account="agent"):
 
 def say(dialect, version, kind, status, **more):
     """What an 8 of a venue that says as little as it may comes to."""
-    fields = {"_37": "V1", "_17": "E1", "_11": "p.1", "_55": "XYZ", "_54": "1", "_14": "0", "_151": "30", "_6": "0"}
+    fields = {
+        "_37": "V1",
+        "_17": "E1",
+        "_11": "p.1",
+        "_55": "XYZ",
+        "_54": "1",
+        "_14": "0",
+        "_151": "30",
+        "_6": "0",
+    }
     fields |= {"_150": kind, "_39": status, "_60": WHEN, **more}
     body = [(int(tag[1:]), value) for tag, value in fields.items() if value]
     head = [(35, "8"), (49, "B"), (56, "A"), (34, "7"), (52, WHEN)]
@@ -60,7 +69,11 @@ def test_an_answer_under_the_name_of_a_cancel_is_about_what_it_cancelled(profile
     hears.commands(o.CancelOrder("p.2", "p.1", "XYZ", 1, "agent", 0))
     more = {"_11": named, "_151": "0", "_20": "3" if version == "42" else "", "_17": "E2"}
     (report,) = say(hears, version, "4" if version == "42" else "I", "4", **more)
-    assert (report.exec_type, report.status, report.orig) == (o.ExecType.STATUS, o.OrdStatus.CANCELED, "p.1")
+    assert (report.exec_type, report.status, report.orig) == (
+        o.ExecType.STATUS,
+        o.OrdStatus.CANCELED,
+        "p.1",
+    )
     assert (report.account, report.lots, report.price) == ("agent", 3, 1000)
 
 
@@ -71,7 +84,13 @@ def test_an_answer_about_nobodys_order_is_for_whoever_asked(profile, version):
     hears.commands(o.StatusRequest("~1", "ann", 0))
     hears.commands(o.StatusRequest("~2", "bob", 0))
     for name, account in (("~2", "bob"), ("~1", "ann"), ("~3", "")):
-        more = {"_11": name, "_103": "5", "_151": "0", "_20": "3" if version == "42" else "", "_17": f"E{name}"}
+        more = {
+            "_11": name,
+            "_103": "5",
+            "_151": "0",
+            "_20": "3" if version == "42" else "",
+            "_17": f"E{name}",
+        }
         (report,) = say(hears, version, "8" if version == "42" else "I", "8", **more)
         assert (report.exec_type, report.status) == (o.ExecType.STATUS, o.OrdStatus.UNKNOWN)
         assert (report.cl_ord_id, report.account) == (name, account)
@@ -83,8 +102,22 @@ def test_an_answer_about_nobodys_order_is_for_whoever_asked(profile, version):
         ("42", "0", "0", {"_20": "0"}, o.ExecType.NEW, o.OrdStatus.NEW),
         ("42", "1", "1", {"_20": "0", **FILL}, o.ExecType.TRADE, o.OrdStatus.PARTIALLY_FILLED),
         ("42", "2", "2", {"_20": "0", **FILL, "_151": "0"}, o.ExecType.TRADE, o.OrdStatus.FILLED),
-        ("42", "1", "1", {"_20": "1", "_19": "E0"}, o.ExecType.BUSTED, o.OrdStatus.PARTIALLY_FILLED),
-        ("42", "1", "1", {"_20": "2", "_19": "E0", **FILL}, o.ExecType.CORRECTED, o.OrdStatus.PARTIALLY_FILLED),
+        (
+            "42",
+            "1",
+            "1",
+            {"_20": "1", "_19": "E0"},
+            o.ExecType.BUSTED,
+            o.OrdStatus.PARTIALLY_FILLED,
+        ),
+        (
+            "42",
+            "1",
+            "1",
+            {"_20": "2", "_19": "E0", **FILL},
+            o.ExecType.CORRECTED,
+            o.OrdStatus.PARTIALLY_FILLED,
+        ),
         ("42", "1", "1", {"_20": "3", **FILL}, o.ExecType.STATUS, o.OrdStatus.PARTIALLY_FILLED),
         ("42", "5", "5", {"_20": "0"}, o.ExecType.REPLACED, o.OrdStatus.NEW),
         ("42", "6", "6", {"_20": "0"}, o.ExecType.PENDING_CANCEL, o.OrdStatus.PENDING_CANCEL),
@@ -100,19 +133,36 @@ def test_an_answer_about_nobodys_order_is_for_whoever_asked(profile, version):
         ("44", "I", "8", {"_103": "5", "_151": "0"}, o.ExecType.STATUS, o.OrdStatus.UNKNOWN),
     ],
 )
-def test_each_word_means_what_the_standard_says(profile, version, kind, status, more, meant, stands):
+def test_each_word_means_what_the_standard_says(
+    profile, version, kind, status, more, meant, stands
+):
     hears = dialect(profile, version)
     hears.commands(order())
     (report,) = say(hears, version, kind, status, **more)
     assert (report.exec_type, report.status, report.ref) == (meant, stands, more.get("_19", ""))
-    assert (report.cl_ord_id, report.account, report.lots, report.price) == ("p.1", "agent", 3, 1000), "as it was sent"
+    assert (report.cl_ord_id, report.account, report.lots, report.price) == (
+        "p.1",
+        "agent",
+        3,
+        1000,
+    ), "as it was sent"
     if meant in (o.ExecType.TRADE, o.ExecType.CORRECTED):
-        assert (whole(report.last_qty), whole(report.last_px), whole(report.cum_qty)) == (1, 1000, 1)
+        assert (whole(report.last_qty), whole(report.last_px), whole(report.cum_qty)) == (
+            1,
+            1000,
+            1,
+        )
     assert report.ns == NOW + 250_000_000
 
 
 @pytest.mark.parametrize(
-    "more", [{"_150": "Z"}, {"_39": "Z"}, {"_150": "F", "_32": "10"}, {"_150": "F", "_32": "5.000000001", "_31": "10"}]
+    "more",
+    [
+        {"_150": "Z"},
+        {"_39": "Z"},
+        {"_150": "F", "_32": "10"},
+        {"_150": "F", "_32": "5.000000001", "_31": "10"},
+    ],
 )
 def test_what_cannot_be_read_is_handed_over_as_it_came(profile, more):
     hears = dialect(profile)
@@ -166,7 +216,9 @@ def test_what_is_over_long_ago_leaves_memory_and_what_may_trade_stays(monkeypatc
 class TestBooksOfLevels:
     @given(
         st.lists(
-            st.tuples(st.sampled_from((1, -1)), st.integers(0, 5), st.integers(0, 9), st.booleans()),
+            st.tuples(
+                st.sampled_from((1, -1)), st.integers(0, 5), st.integers(0, 9), st.booleans()
+            ),
             min_size=1,
             max_size=40,
         )
@@ -186,13 +238,17 @@ class TestBooksOfLevels:
             twin[side, price] = lots
             if rows is not None:
                 follower.on_market(rows)
-        best = lambda side: max((p * side for (s, p), q in twin.items() if s == side and q), default=None)  # noqa: E731
+        best = lambda side: max(  # noqa: E731
+            (p * side for (s, p), q in twin.items() if s == side and q), default=None
+        )
         bid, ask = follower.touch
         if best(1) is not None:
             assert bid == best(1)
         if best(-1) is not None:
             assert ask == -best(-1)
-        shown = book.snapshot([entry("0" if s > 0 else "1", p, q) for (s, p), q in twin.items() if q], 99).rows
+        shown = book.snapshot(
+            [entry("0" if s > 0 else "1", p, q) for (s, p), q in twin.items() if q], 99
+        ).rows
         totals = {}
         for row in shown[1:].tolist():
             totals[row[3], row[4]] = totals.get((row[3], row[4]), 0) + row[5]
@@ -229,7 +285,9 @@ class TestBooksOfLevels:
         whole = [(55, "XYZ"), (268, "1"), (269, "0"), (270, "10.00"), (271, "50")]
         hears.read(Message("FIX.4.4", [(35, "W"), (34, "8"), (52, WHEN), (262, "M1"), *whole]), NOW)
         head = [(35, "X"), (34, "9"), (52, WHEN), (262, "M1"), (268, "1"), (279, "1")]
-        ((_, unread),) = hears.read(Message("FIX.4.4", [*head, (269, "0"), (270, "nan"), (271, "10")]), NOW)
+        ((_, unread),) = hears.read(
+            Message("FIX.4.4", [*head, (269, "0"), (270, "nan"), (271, "10")]), NOW
+        )
         assert isinstance(unread, o.Unread)
         assert hears.spoilt == ["XYZ"]
 
@@ -263,7 +321,8 @@ class TestWhere:
         assert (address("fix:venue.toml").host, address("fix:/a/b.cfg").profile) == ("", "/a/b.cfg")
 
     @pytest.mark.parametrize(
-        "where", ["fix://h", "fix://h:1?speed=3", "fix:", "wire://h:1", "fix://a:hunter2@h:1", "x://h:1"]
+        "where",
+        ["fix://h", "fix://h:1?speed=3", "fix:", "wire://h:1", "fix://a:hunter2@h:1", "x://h:1"],
     )
     def test_what_is_no_address(self, where):
         with pytest.raises(Exception, match="expected simulated") as refused:

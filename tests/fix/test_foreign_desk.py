@@ -28,7 +28,9 @@ def trading(folder, desk):
     said = folder / "desk.log"
     with said.open("a") as log:
         running = subprocess.Popen(
-            [*COMMAND, "trade", "run", str(folder / "stranger.toml"), "--desk", str(desk)], stdout=log, stderr=log
+            [*COMMAND, "trade", "run", str(folder / "stranger.toml"), "--desk", str(desk)],
+            stdout=log,
+            stderr=log,
         )
     try:
         yield running, said
@@ -43,7 +45,10 @@ def orders_of(desk, running, said):
     if not (desk / "journal.db").exists():
         return {}, {}
     found = asked("trade", "orders", "--all", "--desk", str(desk))
-    return tuple({one[key]: one for one in found[room]} for room, key in (("parents", "id"), ("orders", "order")))
+    return tuple(
+        {one[key]: one for one in found[room]}
+        for room, key in (("parents", "id"), ("orders", "order"))
+    )
 
 
 def submit(desk, agent, name, horizon="10s"):
@@ -71,21 +76,32 @@ def test_a_policy_and_a_schedule_work_orders_at_jspurefix(foreign_engines, port,
 
             def worked():
                 parents = orders_of(desk, *one)[0]
-                return all(parents[f"large-{agent}"]["status"] == "done" for agent in ("policy", "schedule"))
+                return all(
+                    parents[f"large-{agent}"]["status"] == "done"
+                    for agent in ("policy", "schedule")
+                )
 
             until(worked, what="both orders, worked")
             held = {
-                each["agent"]: each["lots"] for each in asked("trade", "positions", "--desk", str(desk))["positions"]
+                each["agent"]: each["lots"]
+                for each in asked("trade", "positions", "--desk", str(desk))["positions"]
             }
             assert held["schedule"] >= LOTS
             assert held["policy"] >= LOTS
             submit(desk, "policy", "rests", "10min")
             until(
-                lambda: orders_of(desk, *one)[1].get("rests.1", {}).get("status") == "new", what="an order that rests"
+                lambda: orders_of(desk, *one)[1].get("rests.1", {}).get("status") == "new",
+                what="an order that rests",
             )
         with trading(tmp_path, desk) as again:  # its orders were cancelled under names of the gate
-            until(lambda: orders_of(desk, *again)[1]["rests.1"]["status"] == "canceled", what="the fate of every order")
-            until(lambda: "go on with `tercel trade resume" in again[1].read_text(), what="parents that wait")
+            until(
+                lambda: orders_of(desk, *again)[1]["rests.1"]["status"] == "canceled",
+                what="the fate of every order",
+            )
+            until(
+                lambda: "go on with `tercel trade resume" in again[1].read_text(),
+                what="parents that wait",
+            )
     finally:
         front.close()
         peer.stdin.close()

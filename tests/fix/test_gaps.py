@@ -13,7 +13,16 @@ from tests.parts import whole
 
 from certify.tiny import STAYS, WAY_NS
 from tercel.core.errors import VenueError
-from tercel.core.orders import ExecType, LinkStatus, MarketRows, NewOrder, OrdStatus, Report, StatusRequest, Tif
+from tercel.core.orders import (
+    ExecType,
+    LinkStatus,
+    MarketRows,
+    NewOrder,
+    OrdStatus,
+    Report,
+    StatusRequest,
+    Tif,
+)
 from tercel.fix.client import FixVenue
 from tercel.fix.received import WaitLimits
 
@@ -49,7 +58,13 @@ def until(venue, fits):
 def test_fills_while_the_line_is_cut_come_afterwards_each_once(relay, connect, profile):
     other, stays = connect("B"), profile(STAYS)
     with FixVenue(
-        "127.0.0.1", relay.port, "A", profile=stays, follow=True, reset=True, patience=WaitLimits(step_s=10.0)
+        "127.0.0.1",
+        relay.port,
+        "A",
+        profile=stays,
+        follow=True,
+        reset=True,
+        patience=WaitLimits(step_s=10.0),
     ) as cut:
         cut.subscribe("TINY")
         cut.send(buy("a", 6, 100))
@@ -67,7 +82,9 @@ def test_fills_while_the_line_is_cut_come_afterwards_each_once(relay, connect, p
             until(
                 other,
                 lambda event, n=n: (
-                    isinstance(event, Report) and event.cl_ord_id == f"s{n}" and whole(event.cum_qty) == 2
+                    isinstance(event, Report)
+                    and event.cl_ord_id == f"s{n}"
+                    and whole(event.cum_qty) == 2
                 ),
             )
         heard = []
@@ -98,7 +115,10 @@ def test_a_command_that_the_venue_never_got_is_not_repeated(relay):
         relay.drain()
         relay.cut()
         relay.deaf = False
-        heard = until(venue, lambda event: isinstance(event, LinkStatus) and "lost did not reach" in event.text)
+        heard = until(
+            venue,
+            lambda event: isinstance(event, LinkStatus) and "lost did not reach" in event.text,
+        )
         assert not [event for event in heard if isinstance(event, Report)]
         venue.send(StatusRequest("lost", "A", T0))
         (status,) = until(venue, lambda event: isinstance(event, Report))
@@ -133,11 +153,15 @@ class TestResend:
         lost = client.number
         client.say("D", order("a"), garbled=True)
         client.say("D", order("b"))
-        client.say("1", [(112, "more")])  # QuickFIX leaves what came with a garbled message unread until more comes
+        client.say(
+            "1", [(112, "more")]
+        )  # QuickFIX leaves what came with a garbled message unread until more comes
         asked = client.hear("2")
         assert int(asked[7]) == lost
         for number, name in ((lost, "a"), (lost + 1, "b")):
-            client.say("D", order(name), number=number, head=[(43, "Y"), (122, client.head("D")[-1][1])])
+            client.say(
+                "D", order(name), number=number, head=[(43, "Y"), (122, client.head("D")[-1][1])]
+            )
         client.say("U1", [(20007, T0 + 5 * WAY_NS), (20008, "s1")])
         client.say("U1", [(20007, T0 + 9 * WAY_NS), (20008, "s2")])
         acks = [client.hear("8")[11] for _ in range(2)]
@@ -175,21 +199,38 @@ with Path(sys.argv[3]).open("a") as journal:
 
 
 def told(journal):
-    return [line.split() for line in journal.read_text().splitlines(keepends=True) if line.endswith("\n")]
+    return [
+        line.split()
+        for line in journal.read_text().splitlines(keepends=True)
+        if line.endswith("\n")
+    ]
 
 
 def test_a_killed_client_goes_on_with_its_store(serve, connect, port, tmp_path):
     server, rounds = serve(), 3
     journal = tmp_path / "journal"
     for n in range(rounds):
-        words = [sys.executable, "-c", _CLIENT, str(port), str(tmp_path / "store"), str(journal), f"r{n}"]
+        words = [
+            sys.executable,
+            "-c",
+            _CLIENT,
+            str(port),
+            str(tmp_path / "store"),
+            str(journal),
+            f"r{n}",
+        ]
         process = subprocess.Popen(
-            words, env=dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path)), stderr=subprocess.PIPE
+            words,
+            env=dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path)),
+            stderr=subprocess.PIPE,
         )
 
         def worked(process=process, n=n):
             assert process.poll() is None, process.stderr.read()
-            return journal.exists() and len({step for who, step, _ in told(journal) if who == f"r{n}"}) >= 40
+            return (
+                journal.exists()
+                and len({step for who, step, _ in told(journal) if who == f"r{n}"}) >= 40
+            )
 
         waiting.until(worked, what="forty steps that brought a report")
         os.kill(process.pid, signal.SIGKILL)
@@ -204,5 +245,9 @@ def test_a_killed_client_goes_on_with_its_store(serve, connect, port, tmp_path):
     assert set(names) == {f"e{n + 1}" for n in range(server.venue._execs)}, "nothing is lost"
     assert len(heard) == len(set(heard)), "nothing comes twice"
     last = {who: step for who, step, _ in known}
-    words = {name for who, step, name in known if step == last[who]}  # before a kill; cancels of the kill before, too
-    assert {name for name in names if names.count(name) > 1} <= words, "but the last words before a kill"
+    words = {
+        name for who, step, name in known if step == last[who]
+    }  # before a kill; cancels of the kill before, too
+    assert {name for name in names if names.count(name) > 1} <= words, (
+        "but the last words before a kill"
+    )

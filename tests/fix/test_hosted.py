@@ -53,7 +53,9 @@ def client(serve, port, tmp_path, profile, shared_peers, monkeypatch):
     key.chmod(0o600)
     texts, logins = {}, []
     for name, kind, base in (("DESK", "oe", "binance"), ("FEED", "md", "binance-md")):
-        texts[name] = PROFILE.format(base=base, dictionary=shared_peers / "binance" / f"spot-fix-{kind}.xml")
+        texts[name] = PROFILE.format(
+            base=base, dictionary=shared_peers / "binance" / f"spot-fix-{kind}.xml"
+        )
         terms = load(profile(texts[name]))
         logins.append(Login(name, username="api-key", public_key=public.read_text(), terms=terms))
         texts[name] += SESSION.format(sender=name, port=port, ca=ca, key=key)
@@ -68,7 +70,9 @@ def buy(name, lots=4, price=98):
 
 
 def test_an_order_lives_there_as_anywhere(client):
-    assert [(one.instrument, one.tick, one.lot) for one in client.listings()] == [("TINY", 0.05, 10)]
+    assert [(one.instrument, one.tick, one.lot) for one in client.listings()] == [
+        ("TINY", 0.05, 10)
+    ]
     client.send(buy("p.1"))
     (new,) = heard(client, 1)
     assert (new.exec_type, new.cl_ord_id, new.account, new.lots, whole(new.leaves_qty)) == (
@@ -80,7 +84,12 @@ def test_an_order_lives_there_as_anywhere(client):
     )
     client.send(o.ReplaceOrder("p.2", "p.1", "TINY", 1, 3, 98, "acc", "p", 0))
     (less,) = heard(client, 1)
-    assert (less.exec_type, less.cl_ord_id, less.orig, less.lots) == (o.ExecType.REPLACED, "p.2", "p.1", 3)
+    assert (less.exec_type, less.cl_ord_id, less.orig, less.lots) == (
+        o.ExecType.REPLACED,
+        "p.2",
+        "p.1",
+        3,
+    )
     client.send(o.ReplaceOrder("p.3", "p.2", "TINY", 1, 5, 97, "acc", "p", 0))
     (other,) = heard(client, 1)
     assert (other.exec_type, other.cl_ord_id, other.orig, other.lots, other.price) == (
@@ -88,9 +97,13 @@ def test_an_order_lives_there_as_anywhere(client):
     )
     client.send(buy("q.1", 2, 101))
     new, traded = heard(client, 2)
-    assert (new.cl_ord_id, traded.exec_type, whole(traded.last_qty), whole(traded.last_px), traded.passive) == (
-        *("q.1", o.ExecType.TRADE, 2, 101, False),
-    )
+    assert (
+        new.cl_ord_id,
+        traded.exec_type,
+        whole(traded.last_qty),
+        whole(traded.last_px),
+        traded.passive,
+    ) == (*("q.1", o.ExecType.TRADE, 2, 101, False),)
     client.send(o.MassCancel("all", "", "TINY", 0))
     (over,) = heard(client, 1)
     assert (over.exec_type, over.cl_ord_id) == (o.ExecType.CANCELED, "p.3")
@@ -102,7 +115,11 @@ def test_an_order_lives_there_as_anywhere(client):
 def test_its_book_is_that_of_the_venue(client):
     client.subscribe("TINY")
     (book,) = heard(client, 1, o.MarketRows)
-    shown = {(row[o.M_SIDE], row[o.M_PRICE]): row[o.M_LOTS] for row in book.rows.tolist() if row[o.M_SIDE]}
+    shown = {
+        (row[o.M_SIDE], row[o.M_PRICE]): row[o.M_LOTS]
+        for row in book.rows.tolist()
+        if row[o.M_SIDE]
+    }
     assert shown == {(1, 99): 5, (1, 98): 5, (-1, 101): 5, (-1, 102): 5}
 
 
@@ -113,7 +130,9 @@ def test_a_wrong_key_does_not_log_on(serve, port, tmp_path, profile, shared_peer
     (_, public), (thief, _) = key_pair(tmp_path, "desk"), key_pair(tmp_path, "thief")
     thief.chmod(0o600)
     text = PROFILE.format(base="binance", dictionary=shared_peers / "binance" / "spot-fix-oe.xml")
-    login = Login("DESK", username="api-key", public_key=public.read_text(), terms=load(profile(text)))
+    login = Login(
+        "DESK", username="api-key", public_key=public.read_text(), terms=load(profile(text))
+    )
     serve([login], comp_id="SPOT", tls=TlsSettings(*certificate(ca, "localhost")))
     told = profile(text + SESSION.format(sender="DESK", port=port, ca=ca, key=thief))
     with pytest.raises(VenueError, match="wrong signature for DESK") as refused:
@@ -121,10 +140,22 @@ def test_a_wrong_key_does_not_log_on(serve, port, tmp_path, profile, shared_peer
     assert "api-key" not in str(refused.value)
 
 
-FIELDS = [(37, "9"), (17, "e7"), (11, "a"), (55, "TINY"), (54, "1"), (38, "20"), (40, "2"), (44, "4.90"), (14, "0")]
+FIELDS = [
+    (37, "9"),
+    (17, "e7"),
+    (11, "a"),
+    (55, "TINY"),
+    (54, "1"),
+    (38, "20"),
+    (40, "2"),
+    (44, "4.90"),
+    (14, "0"),
+]
 
 
-@pytest.mark.parametrize(("kind", "status"), [("H", "0"), ("G", "1"), ("A", "A"), ("6", "6"), ("0", "E")])
+@pytest.mark.parametrize(
+    ("kind", "status"), [("H", "0"), ("G", "1"), ("A", "A"), ("6", "6"), ("0", "E")]
+)
 def test_what_the_dictionary_has_no_word_for_is_not_told(words, kind, status):
     host, _ = words
     assert host.outward("8", [*FIELDS, (150, kind), (39, status), (151, "20")]) == []
@@ -132,7 +163,10 @@ def test_what_the_dictionary_has_no_word_for_is_not_told(words, kind, status):
 
 def test_a_name_where_a_number_is_wanted_becomes_one_and_stays_it(words):
     host, dictionary = words
-    said = [host.outward("8", [*FIELDS, (150, "0"), (39, "0"), (1, "acc"), (6, "0")])[0] for _ in range(2)]
+    said = [
+        host.outward("8", [*FIELDS, (150, "0"), (39, "0"), (1, "acc"), (6, "0")])[0]
+        for _ in range(2)
+    ]
     assert said[0] == said[1]
     kind, fields = said[0]
     head = [(35, kind), (49, "SPOT"), (56, "DESK"), (34, "2"), (52, "20250615-15:06:40.000000")]

@@ -61,5 +61,9 @@ def test_a_link_that_breaks_again_and_again_is_one_alarm_a_minute(tmp_path):
             wall.venue.cut()
             wall.until(lambda: not wall.fix.up, "the broken link")
             wall.until(lambda: wall.fix.up, "the link")
-        alarms = [entry.body for entry in wall.entries(kinds.ALERT) if entry.body["code"] == kinds.LINK_DOWN]
+        alarms = [
+            entry.body
+            for entry in wall.entries(kinds.ALERT)
+            if entry.body["code"] == kinds.LINK_DOWN
+        ]
         assert [one["severity"] for one in alarms] == ["critical", "info", "info"]

@@ -51,7 +51,9 @@ def started(words, folder, port, around):
     """A peer that listens."""
     said = folder / "peer.log"
     with said.open("w") as log:
-        process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=log, stderr=log, env=os.environ | around)
+        process = subprocess.Popen(
+            words, stdin=subprocess.PIPE, stdout=log, stderr=log, env=os.environ | around
+        )
 
     def listens():
         assert process.poll() is None, said.read_text()
@@ -74,13 +76,27 @@ def venue(request, port, tmp_path, profile):
     else:
         python = sys.executable if find_spec("quickfix") else os.environ.get("TERCEL_QUICKFIX", "")
         if not python:
-            absent("no QuickFIX: pip install 'tercel[fix]', or name a Python that has it in TERCEL_QUICKFIX")
+            absent(
+                "no QuickFIX: pip install 'tercel[fix]', or name a Python that has it in TERCEL_QUICKFIX"
+            )
         around = {}
-        words = [python, str(HERE / "quickfix_acceptor.script"), request.param, str(port), str(tmp_path / "peer")]
+        words = [
+            python,
+            str(HERE / "quickfix_acceptor.script"),
+            request.param,
+            str(port),
+            str(tmp_path / "peer"),
+        ]
     process = started(words, tmp_path, port, around)
-    told = profile(PROFILE.format(base="generic-42" if old else "generic-44", port=port, positions="" if old else "TQ"))
+    told = profile(
+        PROFILE.format(
+            base="generic-42" if old else "generic-44", port=port, positions="" if old else "TQ"
+        )
+    )
     try:
-        with FixVenue(profile=told, store=tmp_path / "store", patience=WaitLimits(logon_s=20.0)) as client:
+        with FixVenue(
+            profile=told, store=tmp_path / "store", patience=WaitLimits(logon_s=20.0)
+        ) as client:
             yield client
     finally:
         process.stdin.close()
@@ -106,11 +122,20 @@ def test_an_order_is_placed_replaced_and_cancelled(venue):
     )
     venue.send(o.ReplaceOrder("p.2", "p.1", "XYZ", 1, 5, 9991, "acc", "p", 0))
     (changed,) = heard(venue, 1)
-    assert (changed.exec_type, changed.cl_ord_id, changed.orig) == (o.ExecType.REPLACED, "p.2", "p.1")
+    assert (changed.exec_type, changed.cl_ord_id, changed.orig) == (
+        o.ExecType.REPLACED,
+        "p.2",
+        "p.1",
+    )
     assert (changed.lots, changed.price, whole(changed.leaves_qty)) == (5, 9991, 5)
     venue.send(o.CancelOrder("p.3", "p.2", "XYZ", 1, "acc", 0))
     (over,) = heard(venue, 1)
-    assert (over.exec_type, over.cl_ord_id, over.orig, whole(over.leaves_qty)) == (o.ExecType.CANCELED, "p.3", "p.2", 0)
+    assert (over.exec_type, over.cl_ord_id, over.orig, whole(over.leaves_qty)) == (
+        o.ExecType.CANCELED,
+        "p.3",
+        "p.2",
+        0,
+    )
 
 
 def test_fills_add_up(venue):
@@ -135,7 +160,11 @@ def test_what_the_venue_refuses_says_why(venue):
     assert "unknown symbol (103=1)" in refused.text
     venue.send(o.CancelOrder("p.2", "nobody", "XYZ", 1, "acc", 0))
     (unknown,) = heard(venue, 1, o.CancelReject)
-    assert (unknown.cl_ord_id, unknown.orig, unknown.status) == ("p.2", "nobody", o.OrdStatus.UNKNOWN)
+    assert (unknown.cl_ord_id, unknown.orig, unknown.status) == (
+        "p.2",
+        "nobody",
+        o.OrdStatus.UNKNOWN,
+    )
 
 
 def test_questions_are_answered(venue):
@@ -143,10 +172,18 @@ def test_questions_are_answered(venue):
     heard(venue, 3)
     venue.send(o.StatusRequest("p.1", "acc", 0))
     (known,) = heard(venue, 1)
-    assert (known.exec_type, known.status, whole(known.cum_qty)) == (o.ExecType.STATUS, o.OrdStatus.FILLED, 3)
+    assert (known.exec_type, known.status, whole(known.cum_qty)) == (
+        o.ExecType.STATUS,
+        o.OrdStatus.FILLED,
+        3,
+    )
     venue.send(o.StatusRequest("p.9", "acc", 0))
     (unknown,) = heard(venue, 1)
-    assert (unknown.exec_type, unknown.status, unknown.cl_ord_id) == (o.ExecType.STATUS, o.OrdStatus.UNKNOWN, "p.9")
+    assert (unknown.exec_type, unknown.status, unknown.cl_ord_id) == (
+        o.ExecType.STATUS,
+        o.OrdStatus.UNKNOWN,
+        "p.9",
+    )
 
 
 def test_positions_are_told(venue):
@@ -161,7 +198,11 @@ def test_positions_are_told(venue):
     for account, lots in (("acc", {"XYZ": -2}), ("nobody", {})):
         reports.ask_positions(account)
         (held,) = heard(venue, 1, o.Holdings)
-        assert (held.account, {name: whole(qty) for name, qty in held.qty.items()}, held.why) == (account, lots, "")
+        assert (held.account, {name: whole(qty) for name, qty in held.qty.items()}, held.why) == (
+            account,
+            lots,
+            "",
+        )
 
 
 def test_a_mass_cancel_that_the_venue_does_not_know_is_made_for_each_order(venue):
@@ -178,26 +219,36 @@ def test_market_data_of_levels_is_a_book(venue):
     venue.subscribe("XYZ")
     (book,) = heard(venue, 1, o.MarketRows)
     assert book.snapshot
-    shown = {(row[o.M_SIDE], row[o.M_PRICE]): row[o.M_LOTS] for row in book.rows.tolist() if row[o.M_SIDE]}
+    shown = {
+        (row[o.M_SIDE], row[o.M_PRICE]): row[o.M_LOTS]
+        for row in book.rows.tolist()
+        if row[o.M_SIDE]
+    }
     assert shown == {(1, 9998): 7, (1, 9999): 5, (-1, 10001): 6}
 
 
 def test_a_session_goes_on_with_its_store(venue, tmp_path, request):
     if request.node.callspec.id == "jspurefix":
-        pytest.skip("jspurefix 5.11.4 does not always answer a session that comes back; it is not known why")
+        pytest.skip(
+            "jspurefix 5.11.4 does not always answer a session that comes back; it is not known why"
+        )
     venue.send(buy("p.1", 9990))
     heard(venue, 1)
     venue.step(venue.now_ns)
     terms = venue._terms
     venue.close()
-    with FixVenue(profile=terms, store=tmp_path / "store", patience=WaitLimits(logon_s=20.0)) as again:
+    with FixVenue(
+        profile=terms, store=tmp_path / "store", patience=WaitLimits(logon_s=20.0)
+    ) as again:
         assert again._link.session.numbers.next_out > 2
         again.send(o.CancelOrder("p.2", "p.1", "XYZ", 1, "acc", 0))
         (over,) = heard(again, 1)
         assert (over.exec_type, over.account, over.orig) == (o.ExecType.CANCELED, "acc", "p.1")
 
 
-@pytest.mark.parametrize("strategy", ["twap_take", pytest.param("peg_behind", marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "strategy", ["twap_take", pytest.param("peg_behind", marks=pytest.mark.long)]
+)
 def test_a_session_works_an_order_there(venue, strategy):
     """A parent of 6 lots is worked to its end by a strategy that knows no FIX, at a venue that shows totals alone."""
     session = session_of(venue, warm_s=1)
@@ -209,5 +260,8 @@ def test_a_session_works_an_order_there(venue, strategy):
     assert (parent.over, parent.left) == (True, 0)
     assert session.ledger.positions.of("ann", "XYZ").lots == 6
     session.positions.look()
-    until(lambda: session.step(session.now_ns + 10**7) is not None and not session.positions._asked, what="positions")
+    until(
+        lambda: session.step(session.now_ns + 10**7) is not None and not session.positions._asked,
+        what="positions",
+    )
     assert (session.gateway.standing("").code, session.positions.differences()) == ("", {})

@@ -94,7 +94,9 @@ def questions():
 
 
 def message(kind, **fields):
-    return Message("FIX.4.4", [(35, kind), *HEAD, *((int(tag[1:]), value) for tag, value in fields.items())])
+    return Message(
+        "FIX.4.4", [(35, kind), *HEAD, *((int(tag[1:]), value) for tag, value in fields.items())]
+    )
 
 
 WHOSE = {"_1": "ann", "_581": "1"}
@@ -106,8 +108,24 @@ def ack(**changed):
 
 
 def report(symbol="XYZ", name="R1", **changed):
-    said = {"_721": name, "_710": "P1", "_727": "1", "_728": "0", "_715": "20250615", **WHOSE, "_55": symbol}
-    said |= {"_730": "0", "_731": "1", "_734": "0", "_702": "1", "_703": "TQ", "_704": "30", **changed}
+    said = {
+        "_721": name,
+        "_710": "P1",
+        "_727": "1",
+        "_728": "0",
+        "_715": "20250615",
+        **WHOSE,
+        "_55": symbol,
+    }
+    said |= {
+        "_730": "0",
+        "_731": "1",
+        "_734": "0",
+        "_702": "1",
+        "_703": "TQ",
+        "_704": "30",
+        **changed,
+    }
     return message("AP", **{tag: value for tag, value in said.items() if value})
 
 
@@ -135,13 +153,23 @@ def test_every_word_is_as_the_dictionaries_have_it(request, whose, held):
     dictionary = request.getfixturevalue("others") if whose == "others" else standard("FIX.4.4")
     asks, ready = questions()
     question = by(dictionary, ready.kind, ready.fields)
-    wanted = {710: "P1", 724: "0", 263: "0", 1: "ann", 581: "1", 715: "20250615", 60: "20250615-15:06:40.000"}
+    wanted = {
+        710: "P1",
+        724: "0",
+        263: "0",
+        1: "ann",
+        581: "1",
+        715: "20250615",
+        60: "20250615-15:06:40.000",
+    }
     assert {tag: question.get(tag) for tag in wanted} == wanted
     numbers = count(1)
     told = positions.answers(question, Holder(ann=held), SCALES, lambda: f"R{next(numbers)}", NOW)
     (found,) = heard(asks, *(by(dictionary, kind, fields) for kind, fields in told))
     assert found == Holdings("ann", in_parts(held), NOW)
-    refused = positions.refusal(question, positions.NotToldError("this", "that", positions.UNSUPPORTED), "R9")
+    refused = positions.refusal(
+        question, positions.NotToldError("this", "that", positions.UNSUPPORTED), "R9"
+    )
     by(dictionary, *refused)
 
 
@@ -152,13 +180,22 @@ def test_our_rules_of_these_messages_are_those_of_others(foreign_engines):
     numbers = {one.get("name"): int(one.get("number")) for one in root.find("fields")}
     for kind in ("AN", "AO", "AP"):
         (told,) = [one for one in root.find("messages") if one.get("msgtype") == kind]
-        required = [numbers[one.get("name")] for one in told if one.tag == "field" and one.get("required") == "Y"]
+        required = [
+            numbers[one.get("name")]
+            for one in told
+            if one.tag == "field" and one.get("required") == "Y"
+        ]
         assert set(ours.messages[kind].block.required) == set(required), kind
-        assert {numbers[one.get("name")] for one in told if one.tag == "field"} <= set(ours.messages[kind].block.tags)
+        assert {numbers[one.get("name")] for one in told if one.tag == "field"} <= set(
+            ours.messages[kind].block.tags
+        )
 
 
 @settings(deadline=None)
-@given(held=st.dictionaries(st.sampled_from(["XYZ", "ABC", "NOT LISTED"]), st.integers(-9999, 9999)), data=st.data())
+@given(
+    held=st.dictionaries(st.sampled_from(["XYZ", "ABC", "NOT LISTED"]), st.integers(-9999, 9999)),
+    data=st.data(),
+)
 def test_what_a_server_says_is_what_an_initiator_hears_in_any_order(held, data):
     asks, ready = questions()
     question = Message("FIX.4.4", [(35, ready.kind), *HEAD, *ready.fields])
@@ -168,21 +205,29 @@ def test_what_a_server_says_is_what_an_initiator_hears_in_any_order(held, data):
     again = [one for one in said for _ in range(data.draw(st.integers(1, 2)))]
     found = heard(asks, *data.draw(st.permutations(again)))
     whole = [one for one in found if one.asked]
-    assert [one.qty for one in whole] == [in_parts({name: lots for name, lots in held.items() if lots})]
+    assert [one.qty for one in whole] == [
+        in_parts({name: lots for name, lots in held.items() if lots})
+    ]
 
 
 # -- what can be wrong with an answer ---------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("said", "why"),
     [
-        ([ack(_728="3", _729="2", _58="not you")], "not authorized to request positions (728=3) not you"),
+        (
+            [ack(_728="3", _729="2", _58="not you")],
+            "not authorized to request positions (728=3) not you",
+        ),
         ([ack(_728="99", _58="tomorrow")], "a reason of its own (728=99) tomorrow"),
         ([ack(_729="2", _727="")], "728=0"),
         ([ack(_727="2"), report(_727="1")], "727=2, as before; received 727=1"),
         ([ack(), report(_1="bob")], "account ann; received 1=bob"),
         ([ack(), report(_55="")], "a symbol (55)"),
         ([ack(), report(_703="SOD")], "703=TQ; received 55=XYZ, 703=SOD"),
-        ([ack(), report(_704="35.000000001")], "8 decimals at most, in whole 10^-8 of 10; received 704=35.0"),
+        (
+            [ack(), report(_704="35.000000001")],
+            "8 decimals at most, in whole 10^-8 of 10; received 704=35.0",
+        ),
         ([ack(), report(_728="1")], "728=0 in a report; received 728=1"),
         ([message("3", _45="41", _58="Required tag missing")], "refused: Required tag missing"),
         ([message("j", _45="41", _372="AN", _380="6", _58="no")], "refused: no"),
@@ -196,7 +241,9 @@ def test_what_cannot_be_used_is_said(said, why):
     assert asks.overdue(99.0, NOW) == [], "it is over"
 
 
-@pytest.mark.parametrize("said", [ack(_728="4", _729="2"), message("j", _45="41", _372="AN", _380="3", _58="what?")])
+@pytest.mark.parametrize(
+    "said", [ack(_728="4", _729="2"), message("j", _45="41", _372="AN", _380="3", _58="what?")]
+)
 def test_a_venue_that_tells_nobody_is_told_apart(said):
     asks, _ = questions()
     (found,) = heard(asks, said)
@@ -213,8 +260,14 @@ def test_a_venue_that_tells_nobody_is_told_apart(said):
         ([report(_704="35")], {"XYZ": 3.5}),
         ([report(_710="")], {"XYZ": 3}),
         ([report(_728="2", _55="", _702="0", _703="", _704="")], {}),
-        ([ack(_727="2"), report(_727=""), report("XYZ", "R2", _727="", _704="", _705="10")], {"XYZ": 2}),
-        ([ack(_727="2"), report(_727=""), report(_727=""), report("NEW", "R2", _727="")], {"XYZ": 3, "NEW": 30}),
+        (
+            [ack(_727="2"), report(_727=""), report("XYZ", "R2", _727="", _704="", _705="10")],
+            {"XYZ": 2},
+        ),
+        (
+            [ack(_727="2"), report(_727=""), report(_727=""), report("NEW", "R2", _727="")],
+            {"XYZ": 3, "NEW": 30},
+        ),
     ],
 )
 def test_answers_as_venues_may_give_them(said, lots):
@@ -249,7 +302,10 @@ def test_what_nobody_asked_for_is_news_or_unread():
 
 # -- profiles ---------------------------------------------------------------------------------------------------------
 def test_who_answers_is_in_the_profile(profile):
-    told = {name: load(name).profile.orders.positions for name in ("tercel", "generic-44", "generic-42", "binance")}
+    told = {
+        name: load(name).profile.orders.positions
+        for name in ("tercel", "generic-44", "generic-42", "binance")
+    }
     assert told == {"tercel": "TQ", "generic-44": "", "generic-42": "", "binance": ""}
     with pytest.raises(ConfigError, match="a dictionary with AN, AO, AP"):
         load(profile('base = "generic-42"\n[orders]\npositions = "TQ"'))
@@ -288,7 +344,15 @@ def test_a_stranger_is_told_in_the_words_of_the_standard(stranger):
     said = told_to(client)
     assert [said[tag] for tag in (35, 710, 727, 728, 729, 1)] == ["AO", "q", "1", "0", "0", "ann"]
     said = told_to(client)
-    assert [said[tag] for tag in (35, 710, 727, 728, 55, 703, 705)] == ["AP", "q", "1", "0", "TINY", "TQ", "40"]
+    assert [said[tag] for tag in (35, 710, 727, 728, 55, 703, 705)] == [
+        "AP",
+        "q",
+        "1",
+        "0",
+        "TINY",
+        "TQ",
+        "40",
+    ]
     assert 704 not in said
     client.say("AN", question(_1="A", _710="none"))
     said = told_to(client)
@@ -298,7 +362,8 @@ def test_a_stranger_is_told_in_the_words_of_the_standard(stranger):
 
 
 @pytest.mark.parametrize(
-    ("changed", "result"), [({"_724": "1"}, "1"), ({"_263": "1"}, "1"), ({"_55": "ELSE"}, "1"), ({"_1": "of B"}, "3")]
+    ("changed", "result"),
+    [({"_724": "1"}, "1"), ({"_263": "1"}, "1"), ({"_55": "ELSE"}, "1"), ({"_1": "of B"}, "3")],
 )
 def test_what_is_not_told_is_refused_with_its_code(stranger, changed, result):
     other = stranger(Holder(ann={"TINY": 1}), "B")
@@ -366,7 +431,10 @@ def go_on(session, seconds):
 
 def answered(session):
     """Until nothing that was asked is on its way."""
-    until(lambda: session.step(session.now_ns) is not None and not session.positions._asked, what="an answer")
+    until(
+        lambda: session.step(session.now_ns) is not None and not session.positions._asked,
+        what="an answer",
+    )
 
 
 def new_orders(venue):
@@ -398,7 +466,10 @@ def test_a_session_stops_while_somebody_else_moved_its_lots_and_goes_on_when_the
     venue.moved["ann"] = 5
     go_on(session, 130)
     here = session.ledger.positions.of("ann", "X").lots
-    assert session.gateway.standing("").reason == f"ann holds {here} lots of X here and {here + 5} at the venue"
+    assert (
+        session.gateway.standing("").reason
+        == f"ann holds {here} lots of X here and {here + 5} at the venue"
+    )
     assert position_alerts(session) == ["POSITIONS_DIFFER"]
     sent = new_orders(venue)
     go_on(session, 120)
@@ -406,7 +477,9 @@ def test_a_session_stops_while_somebody_else_moved_its_lots_and_goes_on_when_the
     venue.moved["ann"] = 0
     go_on(session, 120)
     assert session.gateway.standing("").code == ""
-    said = position_alerts(session)  # again when an order that stood before was filled: the figures are others
+    said = position_alerts(
+        session
+    )  # again when an order that stood before was filled: the figures are others
     assert (set(said[:-1]), said[-1]) == ({"POSITIONS_DIFFER"}, "POSITIONS_AGREE")
     assert new_orders(venue) > sent
 
@@ -423,7 +496,9 @@ def test_a_named_person_says_why_they_differ_and_trading_goes_on(trading):
     assert new_orders(venue) > sent
     venue.moved["ann"] = -4
     go_on(session, 130)
-    assert session.gateway.standing("").code == "POSITIONS_DIFFER", "what was settled is known, and one more is not"
+    assert session.gateway.standing("").code == "POSITIONS_DIFFER", (
+        "what was settled is known, and one more is not"
+    )
 
 
 def test_a_new_session_begins_shut_where_the_venue_has_lots_that_nobody_here_knows(serve, connect):
@@ -439,12 +514,19 @@ def test_a_session_knows_at_once_when_the_way_came_back(port, serve, profile):
     venue = Elsewhere(exchange_of())
     serve(["TRADER"], venue=venue)
     relay = Relay(port)
-    client = FixVenue("127.0.0.1", relay.port, "TRADER", reset=True, patience=WaitLimits(step_s=10.0))
+    client = FixVenue(
+        "127.0.0.1", relay.port, "TRADER", reset=True, patience=WaitLimits(step_s=10.0)
+    )
     session = session_of(client, warm_s=0)
     assert session.gateway.standing("").code == ""
     venue.moved["ann"] = 2
     relay.cut()
-    until(lambda: session.step(session.now_ns + S) is not None and "POSITIONS_DIFFER" in alerts(session), what="word")
+    until(
+        lambda: (
+            session.step(session.now_ns + S) is not None and "POSITIONS_DIFFER" in alerts(session)
+        ),
+        what="word",
+    )
     assert session.gateway.standing("").code == "POSITIONS_DIFFER"
     session.close()
     relay.close()
@@ -484,11 +566,15 @@ def test_a_refused_question_shuts_at_the_beginning_until_it_is_answered_or_someb
         assert session.gateway.standing("").code == ""
     venue.moved["bob"] = 1
     go_on(session, 190)
-    assert session.gateway.standing("").code == "POSITIONS_DIFFER", "it answers again, and is believed"
+    assert session.gateway.standing("").code == "POSITIONS_DIFFER", (
+        "it answers again, and is believed"
+    )
     session.close()
 
 
-def test_one_answer_that_is_missing_changes_nothing_and_a_second_in_a_row_shuts(trading, monkeypatch):
+def test_one_answer_that_is_missing_changes_nothing_and_a_second_in_a_row_shuts(
+    trading, monkeypatch
+):
     session, _ = trading
     session.venue._questions._patience_s = 0.05
     with monkeypatch.context() as patched:
@@ -503,7 +589,10 @@ def test_one_answer_that_is_missing_changes_nothing_and_a_second_in_a_row_shuts(
     session.venue._questions._patience_s = 60.0
     session.positions.look()
     until(
-        lambda: session.step(session.now_ns) is not None and session.gateway.standing("").code == "", what="an answer"
+        lambda: (
+            session.step(session.now_ns) is not None and session.gateway.standing("").code == ""
+        ),
+        what="an answer",
     )
     assert position_alerts(session) == ["POSITIONS_UNKNOWN", "POSITIONS_AGREE"]
 
@@ -523,19 +612,25 @@ def test_a_kill_passes_while_a_question_hangs(trading, monkeypatch):
     assert session.positions._asked == {"ann", "bob"}, "nobody has answered"
 
 
-def test_a_link_that_goes_between_acknowledgement_and_report_ends_the_question(port, serve, monkeypatch):
+def test_a_link_that_goes_between_acknowledgement_and_report_ends_the_question(
+    port, serve, monkeypatch
+):
     venue = Elsewhere(exchange_of())
     venue.moved["ann"] = 1
     serve(["TRADER"], venue=venue)
     relay = Relay(port)
-    with FixVenue("127.0.0.1", relay.port, "TRADER", reset=True, patience=WaitLimits(step_s=10.0)) as client:
+    with FixVenue(
+        "127.0.0.1", relay.port, "TRADER", reset=True, patience=WaitLimits(step_s=10.0)
+    ) as client:
         wrong(monkeypatch, lambda told: told[:1])
         client.capabilities.position_reports.ask_positions("ann")
         until(lambda: client.poll() or client._questions._open["P" + next(iter(client._questions._open))[1:]].total,
               what="an acknowledgement")  # fmt: skip
         relay.cut()
         heard_of = []
-        until(lambda: heard_of.extend(client.step(client.now_ns)) or len(heard_of) > 1, what="its end")
+        until(
+            lambda: heard_of.extend(client.step(client.now_ns)) or len(heard_of) > 1, what="its end"
+        )
         assert [type(one) for one in heard_of[:2]] == [Holdings, LinkStatus]
         assert "the link went down: 0 of 1 position reports" in heard_of[0].why
     relay.close()
@@ -544,7 +639,10 @@ def test_a_link_that_goes_between_acknowledgement_and_report_ends_the_question(p
 def test_news_of_other_lots_make_the_keeper_ask_and_news_of_ours_do_not(trading):
     session, venue = trading
     here = session.ledger.positions.of("ann", "X").lots
-    known = [Holdings("ann", {"X": here * ONE}, NOW, asked=False), Holdings("eve", {"X": 9 * ONE}, NOW, asked=False)]
+    known = [
+        Holdings("ann", {"X": here * ONE}, NOW, asked=False),
+        Holdings("eve", {"X": 9 * ONE}, NOW, asked=False),
+    ]
     session.gateway.receive(known)
     assert not session.positions._asked
     venue.moved["ann"] = 1

@@ -25,9 +25,17 @@ def test_what_ships_can_be_read(name):
 
 def test_the_venues_that_ship_differ_where_their_documents_do():
     binance, tercel, old = (load(name).profile for name in ("binance", "tercel", "generic-42"))
-    assert (binance.session.on_gap, binance.session.reset, binance.orders.replace) == ("logout", ("logon",), "XAK")
+    assert (binance.session.on_gap, binance.session.reset, binance.orders.replace) == (
+        "logout",
+        ("logon",),
+        "XAK",
+    )
     assert [binance.orders.status, binance.orders.mass_status, binance.orders.disown] == [False] * 3
-    assert (binance.names.most, binance.limits.messages, binance.limits.window_s) == (36, 10_000, 10)
+    assert (binance.names.most, binance.limits.messages, binance.limits.window_s) == (
+        36,
+        10_000,
+        10,
+    )
     assert tercel.extension
     assert tercel.logon.fields == {"20021": "Y"}
     assert not old.extension
@@ -54,8 +62,17 @@ currency = "CHF"
 """
     terms = load(profile(text))
     settings = terms.settings()
-    assert (settings.sender, settings.target, settings.heartbeat_s, settings.on_gap) == ("ME", "THEM", 7, "request")
-    assert (settings.times.start, settings.times.end, settings.times.days) == (time(8), time(17, 30), (0, 4))
+    assert (settings.sender, settings.target, settings.heartbeat_s, settings.on_gap) == (
+        "ME",
+        "THEM",
+        7,
+        "request",
+    )
+    assert (settings.times.start, settings.times.end, settings.times.days) == (
+        time(8),
+        time(17, 30),
+        (0, 4),
+    )
     assert [(one.name, one.tick, one.lot, one.currency) for one in terms.symbols] == [
         ("XYZ", Decimal("0.05"), 10, "CHF")
     ]
@@ -67,9 +84,17 @@ currency = "CHF"
     [
         ('base = "generic-44"\n[session]\nhart_beat = 3', 3, "hart_beat"),
         ('base = "generic-44"\n[session]\nheartbeat_s = "3"', 3, "heartbeat_s"),
-        ('base = "generic-44"\n\n[times]\nstart = "08:00"\nend = "09:00"\nzone = "Mars/Olympus"', 6, "time zone"),
+        (
+            'base = "generic-44"\n\n[times]\nstart = "08:00"\nend = "09:00"\nzone = "Mars/Olympus"',
+            6,
+            "time zone",
+        ),
         ('base = "generic-44"\n[times]\nstart = "26:00"\nend = "09:00"', 3, "times.start"),
-        ('base = "generic-44"\n[times]\nstart = "06:00"\nend = "09:00"\ndays = ["someday"]', 5, "days"),
+        (
+            'base = "generic-44"\n[times]\nstart = "06:00"\nend = "09:00"\ndays = ["someday"]',
+            5,
+            "days",
+        ),
         ('base = "generic-44"\n[orders]\nreplace = "Z"', 3, "replace"),
         ('base = "generic-44"\nversion = "FIX.5.0"', 2, "version"),
         ('base = "generic-44"\n\ndictionary = "none.xml"', 3, "none.xml"),
@@ -155,7 +180,9 @@ class TestSecrets:
         from tercel.fix.profiles.secrets import hidden
 
         monkeypatch.setenv("TERCEL_WORD", SECRET)
-        terms = load(profile('base = "generic-44"\n[logon]\npassword = { env = "TERCEL_WORD" }')).unlocked()
+        terms = load(
+            profile('base = "generic-44"\n[logon]\npassword = { env = "TERCEL_WORD" }')
+        ).unlocked()
         assert SECRET not in hidden(f"password {SECRET} is wrong", terms.secrets)
 
     def test_a_signature_is_the_one_of_the_venues_document(self, profile, tmp_path, monkeypatch):
@@ -163,7 +190,9 @@ class TestSecrets:
         pytest.importorskip("cryptography", reason="pip install 'tercel[sign]'")
         (tmp_path / "key.pem").write_text(KEY)
         (tmp_path / "key.pem").chmod(0o600)
-        monkeypatch.setenv("TERCEL_USER", "sBRXrJx2DsOraMXOaUovEhgVRcjOvCtQwnWj8VxkOh1xqboS02SPGfKi2h8spZJb")
+        monkeypatch.setenv(
+            "TERCEL_USER", "sBRXrJx2DsOraMXOaUovEhgVRcjOvCtQwnWj8VxkOh1xqboS02SPGfKi2h8spZJb"
+        )
         text = """
 base = "binance"
 dictionary = "standard"
@@ -229,8 +258,17 @@ class TestSettingsOfQuickFix:
         path = self.made(tmp_path, CFG)
         first, second = load(path, "CLIENT1"), load(path, "CLIENT2")
         table = first.profile.session
-        assert (first.profile.version, table.sender, table.target) == ("FIX.4.2", "CLIENT1", "EXECUTOR")
-        assert (table.host, table.port, table.heartbeat_s, table.reset) == ("127.0.0.1", 5001, 20, ("logon",))
+        assert (first.profile.version, table.sender, table.target) == (
+            "FIX.4.2",
+            "CLIENT1",
+            "EXECUTOR",
+        )
+        assert (table.host, table.port, table.heartbeat_s, table.reset) == (
+            "127.0.0.1",
+            5001,
+            20,
+            ("logon",),
+        )
         times = first.settings().times
         assert (times.start, times.end, times.zone, times.days) == (
             time(12, 30),
@@ -245,20 +283,34 @@ class TestSettingsOfQuickFix:
     def test_keys_that_are_not_understood_are_named(self, tmp_path):
         colour, again = load(self.made(tmp_path, CFG), "CLIENT1").notes
         assert "row 13: colour is not understood" in colour
-        assert "row 5: reconnectinterval=60 is not supported and has no effect: the way is tried" in again
+        assert (
+            "row 5: reconnectinterval=60 is not supported and has no effect: the way is tried"
+            in again
+        )
 
     @pytest.mark.parametrize(
         ("line", "other"),
         [
-            *(("CheckCompID=N", "Y"), ("ValidateLengthAndChecksum=N", "Y"), ("PersistMessages=N", "Y")),
-            *(("RefreshOnLogon=Y", "N"), ("RejectInvalidMessage=N", "Y"), ("RequiresOrigSendingTime=N", "Y")),
+            *(
+                ("CheckCompID=N", "Y"),
+                ("ValidateLengthAndChecksum=N", "Y"),
+                ("PersistMessages=N", "Y"),
+            ),
+            *(
+                ("RefreshOnLogon=Y", "N"),
+                ("RejectInvalidMessage=N", "Y"),
+                ("RequiresOrigSendingTime=N", "Y"),
+            ),
             *(("ValidateSequenceNumbers=N", "Y"), ("LogoutTimeout=5", None)),
         ],
     )
     def test_a_key_that_asks_for_what_this_engine_does_not_do_is_named(self, tmp_path, line, other):
         text = CFG.replace("ReconnectInterval=60\n", "").replace("Colour=blue", line)
         (note,) = load(self.made(tmp_path, text), "CLIENT1").notes
-        assert f"row 12: {line.partition('=')[0].lower()}={line.partition('=')[2]} is not supported" in note
+        assert (
+            f"row 12: {line.partition('=')[0].lower()}={line.partition('=')[2]} is not supported"
+            in note
+        )
         if other is not None:
             right = text.replace(line, f"{line.partition('=')[0]}={other}")
             assert load(self.made(tmp_path, right), "CLIENT1").notes == ()
@@ -268,8 +320,18 @@ class TestSettingsOfQuickFix:
         [
             ("ValidateFieldsOutOfOrder=N", "9", [*REJECT, (50, "ME")], 14),
             ("ValidateFieldsHaveValues=N", "9", [*REJECT, (58, "")], 4),
-            ("ValidateUnorderedGroupFields=N", "W", [(55, "X"), (268, "1"), (270, "9"), (269, "0")], 15),
-            ("ValidateUnorderedGroupFields=N", "W", [(55, "X"), (268, "3"), (269, "0"), (270, "9")], 16),
+            (
+                "ValidateUnorderedGroupFields=N",
+                "W",
+                [(55, "X"), (268, "1"), (270, "9"), (269, "0")],
+                15,
+            ),
+            (
+                "ValidateUnorderedGroupFields=N",
+                "W",
+                [(55, "X"), (268, "3"), (269, "0"), (270, "9")],
+                16,
+            ),
             ("AllowUnknownMsgFields=Y", "9", [*REJECT, (4999, "x")], 0),
             ("AllowUnknownMsgFields=Y", "9", [*REJECT, (262, "x")], 2),
             ("UseDataDictionary=N", "9", [*REJECT[1:], (4999, "x"), (39, "Z"), (58, "")], 0),
@@ -291,7 +353,9 @@ class TestSettingsOfQuickFix:
     def test_fields_of_users_are_checked_where_the_file_says_so(self, tmp_path):
         def reason(flag, tag):
             terms = load(self.made(tmp_path, f"{SHORT}ValidateUserDefinedFields={flag}\n"))
-            fault = judged(Message("FIX.4.4", [(35, "9"), *HEAD, *REJECT, (tag, "5")]), terms.settings(), NOW)[1]
+            fault = judged(
+                Message("FIX.4.4", [(35, "9"), *HEAD, *REJECT, (tag, "5")]), terms.settings(), NOW
+            )[1]
             return fault and fault.reason
 
         assert [reason("N", 7000), reason("Y", 7000)] == [None, 0]
@@ -303,7 +367,9 @@ class TestSettingsOfQuickFix:
             settings = load(self.made(tmp_path, f"{SHORT}CheckLatency={flag}\n")).settings()
             fault = misplaced(late, settings, NOW + 40 * 86_400 * 10**9)
             assert (fault and fault.reason) == found
-        assert load(self.made(tmp_path, f"{SHORT}MillisecondsInTimeStamp=N\n")).settings().digits == 0
+        assert (
+            load(self.made(tmp_path, f"{SHORT}MillisecondsInTimeStamp=N\n")).settings().digits == 0
+        )
         both = f"{SHORT}MillisecondsInTimeStamp=N\nTimestampPrecision=6\n"
         assert load(self.made(tmp_path, both)).settings().digits == 6
 

@@ -108,7 +108,9 @@ def test_bytes_of_the_server_by_an_independent_codec(serve, plain):
     assert client.logon[108] == "1"
     assert client.logon[141] == "Y"
     client.say("x", [(320, "r"), (559, 4)])
-    client.say("V", [(262, "m"), (263, 1), (264, 0), (267, 2), (269, 0), (269, 1), (146, 1), (55, "TINY")])
+    client.say(
+        "V", [(262, "m"), (263, 1), (264, 0), (267, 2), (269, 0), (269, 1), (146, 1), (55, "TINY")]
+    )
     client.say("D", order("a", t44="5.05", t38="70"))
     client.say("U1", STEP)
     heard = []
@@ -125,7 +127,14 @@ def test_bytes_of_the_server_by_an_independent_codec(serve, plain):
     assert required <= set(dict(ack))
     assert required | {31, 32} <= set(dict(fill))
     got = dict(fill)
-    assert (got[150], got[39], got[31], got[32], got[14], got[151]) == ("F", "1", "5.05", "50", "50", "20")
+    assert (got[150], got[39], got[31], got[32], got[14], got[151]) == (
+        "F",
+        "1",
+        "5.05",
+        "50",
+        "50",
+        "20",
+    )
     assert float(got[6]) == 5.05
     assert got[60] == "20010909-01:46:40.000001"
     assert got[20001] == str(T0 + WAY_NS)
@@ -143,12 +152,46 @@ GARBAGE = [
     b"8=FIX.4.4" + SOH + b"9=abc" + SOH + b"35=A" + SOH + b"10=000" + SOH,
     frame([(35, "A")]),
     frame([(35, "A"), (49, "A"), (56, "TERCEL"), (34, "x"), (52, "never"), (98, 0), (108, 30)]),
-    frame([(35, "A"), (49, "A"), (56, "TERCEL"), (34, 1), (52, "20000101-00:00:00"), (98, 0), (108, 30)]),
+    frame(
+        [
+            (35, "A"),
+            (49, "A"),
+            (56, "TERCEL"),
+            (34, 1),
+            (52, "20000101-00:00:00"),
+            (98, 0),
+            (108, 30),
+        ]
+    ),
     frame([(35, "D"), (49, "B"), (56, "TERCEL"), (34, 1), *order("a")]),
     frame([(35, "0"), (49, "B"), (56, "TERCEL"), (34, 1), (52, "20000101-00:00:00")]),
-    frame([(35, "A"), (49, "B"), (56, "TERCEL"), (34, 1), (52, "20000101-00:00:00")], begin=b"FIX.4.2"),
-    frame([(35, "A"), (49, "B"), (56, "TERCEL"), (34, 1), (52, "20000101-00:00:00"), (98, 0), (108, 30)], checksum=7),
-    frame([(35, "A"), (49, "B"), (56, "TERCEL"), (34, 1), (52, "20000101-00:00:00"), (98, 0), (108, 30)], length=3),
+    frame(
+        [(35, "A"), (49, "B"), (56, "TERCEL"), (34, 1), (52, "20000101-00:00:00")], begin=b"FIX.4.2"
+    ),
+    frame(
+        [
+            (35, "A"),
+            (49, "B"),
+            (56, "TERCEL"),
+            (34, 1),
+            (52, "20000101-00:00:00"),
+            (98, 0),
+            (108, 30),
+        ],
+        checksum=7,
+    ),
+    frame(
+        [
+            (35, "A"),
+            (49, "B"),
+            (56, "TERCEL"),
+            (34, 1),
+            (52, "20000101-00:00:00"),
+            (98, 0),
+            (108, 30),
+        ],
+        length=3,
+    ),
     b"\x01" * 5000,
     b"=" * 5000,
 ]

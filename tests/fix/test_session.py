@@ -41,7 +41,9 @@ def buy(name, lots=2, price=97, side=1, tif=Tif.DAY, account="A"):
 
 def said(venue, until_ns=None, steps=1):
     """What came of some steps, market data left out."""
-    events = [event for _ in range(steps) for event in venue.step(until_ns or venue.now_ns + 10 * WAY_NS)]
+    events = [
+        event for _ in range(steps) for event in venue.step(until_ns or venue.now_ns + 10 * WAY_NS)
+    ]
     return [event for event in events if not isinstance(event, MarketRows)]
 
 
@@ -84,7 +86,9 @@ class TestOverASession:
         for n in range(14):
             here, there = over.step(T0 + n * WAY_NS), twin.step(T0 + n * WAY_NS)
             assert over.now_ns == twin.now_ns
-            assert [repr(event) for event in here] == [repr(event).replace("A/", "") for event in there]
+            assert [repr(event) for event in here] == [
+                repr(event).replace("A/", "") for event in there
+            ]
 
     def test_new_partial_fill_fill(self, serve, connect):
         serve()
@@ -93,9 +97,10 @@ class TestOverASession:
         assert kinds(said(first)) == [ExecType.NEW]
         second.send(buy("s", 3, 100, side=-1, account="B"))
         partial = gathered(first, 1)
-        assert [(whole(r.last_qty), whole(r.cum_qty), whole(r.leaves_qty), r.passive, r.status) for r in partial] == [
-            (3, 3, 1, True, OrdStatus.PARTIALLY_FILLED)
-        ]
+        assert [
+            (whole(r.last_qty), whole(r.cum_qty), whole(r.leaves_qty), r.passive, r.status)
+            for r in partial
+        ] == [(3, 3, 1, True, OrdStatus.PARTIALLY_FILLED)]
         assert kinds(gathered(second, 2)) == [ExecType.NEW, ExecType.TRADE]
         first.send(buy("a2", 1, 100, side=-1))
         last = gathered(first, 3)
@@ -110,7 +115,11 @@ class TestOverASession:
         for name, orig, lots in (("b", "a", 6), ("c", "b", 2)):
             venue.send(ReplaceOrder(name, orig, "TINY", 1, lots, 97, "A", "p", T0))
             (report,) = said(venue)
-            assert (report.exec_type, report.cl_ord_id, report.orig) == (ExecType.REPLACED, name, orig)
+            assert (report.exec_type, report.cl_ord_id, report.orig) == (
+                ExecType.REPLACED,
+                name,
+                orig,
+            )
             assert (report.lots, whole(report.leaves_qty)) == (lots, lots)
         venue.send(CancelOrder("d", "c", "TINY", 1, "A", T0))
         (report,) = said(venue)
@@ -129,7 +138,12 @@ class TestOverASession:
         venue.send(CancelOrder("late", "a", "TINY", 1, "A", T0))
         venue.send(ReplaceOrder("who", "nobody", "TINY", 1, 1, 97, "A", "p", T0))
         late, who = said(venue, steps=2)
-        assert (late.cl_ord_id, late.orig, late.status, late.text) == ("late", "a", OrdStatus.FILLED, "too late")
+        assert (late.cl_ord_id, late.orig, late.status, late.text) == (
+            "late",
+            "a",
+            OrdStatus.FILLED,
+            "too late",
+        )
         assert (who.cl_ord_id, who.orig, who.status) == ("who", "nobody", OrdStatus.UNKNOWN)
 
     def test_status_known_and_unknown(self, serve, connect):
@@ -139,10 +153,20 @@ class TestOverASession:
         venue.send(StatusRequest("a", "A", T0))
         venue.send(StatusRequest("b", "A", T0))
         _, known, unknown = said(venue, steps=3)
-        assert (known.exec_type, known.status, whole(known.leaves_qty)) == (ExecType.STATUS, OrdStatus.NEW, 2)
-        assert (unknown.exec_type, unknown.status, unknown.cl_ord_id) == (ExecType.STATUS, OrdStatus.UNKNOWN, "b")
+        assert (known.exec_type, known.status, whole(known.leaves_qty)) == (
+            ExecType.STATUS,
+            OrdStatus.NEW,
+            2,
+        )
+        assert (unknown.exec_type, unknown.status, unknown.cl_ord_id) == (
+            ExecType.STATUS,
+            OrdStatus.UNKNOWN,
+            "b",
+        )
 
-    def test_a_mass_cancel_ends_the_orders_of_all_accounts_of_its_session_alone(self, serve, connect):
+    def test_a_mass_cancel_ends_the_orders_of_all_accounts_of_its_session_alone(
+        self, serve, connect
+    ):
         serve()
         first, second = connect("A"), connect("B", follow=True)
         for name, account in (("a", "A"), ("b", "agent"), ("c", "")):
@@ -152,12 +176,18 @@ class TestOverASession:
         said(first, steps=5)
         first.send(MassCancel("m", "", "", T0))
         gone = said(first, steps=3)
-        assert sorted(r.cl_ord_id for r in gone if r.exec_type is ExecType.CANCELED) == ["a", "b", "c"]
+        assert sorted(r.cl_ord_id for r in gone if r.exec_type is ExecType.CANCELED) == [
+            "a",
+            "b",
+            "c",
+        ]
         assert kinds(gathered(second, 1)) == [ExecType.NEW]
         second.send(StatusRequest("a", "B", T0))
         while not (answers := [event for event in second.step(0) if isinstance(event, Report)]):
             first.step(first.now_ns + 10 * WAY_NS)
-        assert [(answer.exec_type, answer.status) for answer in answers] == [(ExecType.STATUS, OrdStatus.NEW)]
+        assert [(answer.exec_type, answer.status) for answer in answers] == [
+            (ExecType.STATUS, OrdStatus.NEW)
+        ]
 
     def test_an_account_belongs_to_the_login_that_named_it_first(self, serve, connect):
         serve()
@@ -214,7 +244,11 @@ class TestOverASession:
         first, second = connect("A"), connect("B", follow=True)
         first.subscribe("TINY")
         first.send(buy("a"))
-        rows = [e for e in first.step(T0 + 5 * WAY_NS) + first.step(T0 + 5 * WAY_NS) if isinstance(e, MarketRows)]
+        rows = [
+            e
+            for e in first.step(T0 + 5 * WAY_NS) + first.step(T0 + 5 * WAY_NS)
+            if isinstance(e, MarketRows)
+        ]
         assert [e.snapshot for e in rows] == [True, False]
         second.subscribe("TINY")
         while not (rows := second.step(T0)):
@@ -265,7 +299,9 @@ class TestLogon:
     def test_wrong_comp_ids(self, serve, connect, profile, names):
         serve()
         told = profile(f'base = "tercel"\n[session]\ntarget = "{names[1]}"')
-        with pytest.raises(VenueError, match=f"as {names[0]} to {names[1]}; received the other side closed"):
+        with pytest.raises(
+            VenueError, match=f"as {names[0]} to {names[1]}; received the other side closed"
+        ):
             connect(names[0], profile=told)
 
     def test_a_name_that_is_taken_leaves_its_holder_unharmed(self, serve, connect, plain):
@@ -327,12 +363,17 @@ class TestLogon:
         assert "`desk=`" in refused.value.remedy
 
     def test_a_port_that_is_taken(self, serve, port):
-        with socket.create_server(("127.0.0.1", port)), pytest.raises(VenueError, match=f"port {port} free"):
+        with (
+            socket.create_server(("127.0.0.1", port)),
+            pytest.raises(VenueError, match=f"port {port} free"),
+        ):
             serve()
 
     def test_a_host_that_is_not_listened_to(self, serve, port):
         serve()
-        with socket.create_connection(("127.0.0.1", port), 5, source_address=("127.0.0.2", 0)) as stranger:
+        with socket.create_connection(
+            ("127.0.0.1", port), 5, source_address=("127.0.0.2", 0)
+        ) as stranger:
             stranger.settimeout(5)
             with suppress(ConnectionError):  # closed before or after the first bytes
                 stranger.sendall(b"8=FIX.4.4\x019=5\x0135=A\x0110=000\x01")

@@ -32,7 +32,9 @@ class OverSockets(Script):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         login = Login("TW44", reset=frozenset({"disconnect"}), user_tags=False)
-        self.server = FixServer(TinyVenue(), ListenerSettings(), [login], "ISLD", wall_ns=lambda: self._now)
+        self.server = FixServer(
+            TinyVenue(), ListenerSettings(), [login], "ISLD", wall_ns=lambda: self._now
+        )
         self.server.listen()
 
     def connected(self, now_ns: int) -> "_Plug":
@@ -71,7 +73,9 @@ class _Plug:
 
 def wants_an_echo(path: Path) -> bool:
     """Whether a script has an application that sends orders back; here they are answered by execution reports."""
-    expected = [line for line in path.read_text(encoding="latin-1").splitlines() if line.startswith("E")]
+    expected = [
+        line for line in path.read_text(encoding="latin-1").splitlines() if line.startswith("E")
+    ]
     return any("\x0135=D\x01" in line or "\x0135=d\x01" in line for line in expected)
 
 
@@ -94,7 +98,9 @@ def test_a_desk_on_a_foreign_engine(foreign_engines):
     with serve_fix(TinyVenue(), 0, ["DESK"]) as server:
         command = ["node", str(INITIATOR), str(server.port), "200", "TINY", "5.10", "4.50"]
         environment = dict(os.environ, NODE_PATH=str(foreign_engines / "node_modules"))
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=True)
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=300, check=True
+        )
         assert server.error is None
     said = json.loads(done.stdout)
     counts = {key: said[key] for key in ("acks", "fills", "cancelled", "rejected")}
@@ -114,7 +120,11 @@ def test_messages_with_all_that_they_may_have_are_answered(begin):
         client = PlainClient(server.port, "A", begin=begin, own=False)
         for kind in sorted(TAKES & rules.messages.keys()):
             for symbol in ("TINY", "X"):
-                body = [field for field in full(kind, rules).fields if field[0] not in rules.header.members]
+                body = [
+                    field
+                    for field in full(kind, rules).fields
+                    if field[0] not in rules.header.members
+                ]
                 client.say(kind, [(tag, symbol if tag == 55 else value) for tag, value in body])
             client.say("1", [(112, kind)])
             heard = [decode(client.hear_raw(), rules.data_fields)]
@@ -145,12 +155,19 @@ def test_a_killed_server_goes_on_with_its_numbers(tmp_path):
         environment = dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path))
         process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment)
         assert process.stdout is not None
-        client = PlainClient(int(process.stdout.readline()), "A", number=number, reset=turn == 0, own=False)
+        client = PlainClient(
+            int(process.stdout.readline()), "A", number=number, reset=turn == 0, own=False
+        )
         assert client.logon[35] == "A", client.logon
         client.say("2", [(7, 1), (16, 0)])
         for number_out, (name, kind) in sorted(told.items()):
             again = client.hear("8")
-            assert (int(again[34]), again[11], again[17], again[43]) == (number_out, name, kind, "Y")
+            assert (int(again[34]), again[11], again[17], again[43]) == (
+                number_out,
+                name,
+                kind,
+                "Y",
+            )
         client.say("1", [(112, "done")])
         while client.hear("0")[112] != "done":
             pass

@@ -9,7 +9,9 @@ from tercel.fix.fallback_store import SPARE, SteadyStore
 from tercel.fix.protocol.store import Commit, MemoryStore, SequenceNumbers
 from tercel.fix.store import BLOCK, SqliteStore
 
-STEPS = st.lists(st.tuples(st.booleans(), st.integers(0, 3), st.integers(0, 2), st.booleans()), max_size=30)
+STEPS = st.lists(
+    st.tuples(st.booleans(), st.integers(0, 3), st.integers(0, 2), st.booleans()), max_size=30
+)
 
 
 class Disk:
@@ -30,11 +32,15 @@ def change(numbers, sent, received, reset):
     start = 1 if reset else numbers.next_out
     raws = tuple((start + n, b"raw %d" % (start + n)) for n in range(sent))
     first = SequenceNumbers(1, 1, numbers.since_ns + 1) if reset else numbers
-    return Commit(SequenceNumbers(start + sent, first.next_in + received, first.since_ns), raws, reset=reset)
+    return Commit(
+        SequenceNumbers(start + sent, first.next_in + received, first.since_ns), raws, reset=reset
+    )
 
 
 @given(STEPS)
-def test_it_is_as_one_in_memory_whatever_the_disk_takes_and_so_is_the_next_process(tmp_path_factory, steps):
+def test_it_is_as_one_in_memory_whatever_the_disk_takes_and_so_is_the_next_process(
+    tmp_path_factory, steps
+):
     path = tmp_path_factory.mktemp("steady") / "fix.db"
     with pytest.MonkeyPatch.context() as patch:
         disk, oracle = Disk(patch), MemoryStore()
@@ -55,7 +61,9 @@ def test_it_is_as_one_in_memory_whatever_the_disk_takes_and_so_is_the_next_proce
         after.close()
 
 
-def test_what_the_disk_did_not_take_is_written_at_the_end_where_there_is_room_again(tmp_path, monkeypatch):
+def test_what_the_disk_did_not_take_is_written_at_the_end_where_there_is_room_again(
+    tmp_path, monkeypatch
+):
     disk = Disk(monkeypatch)
     store = SteadyStore(tmp_path / "fix.db", "A")
     store.commit(Commit(SequenceNumbers(3, 2), ((2, b"x"),)))
@@ -84,7 +92,9 @@ def test_numbers_beside_are_of_one_session_and_of_one_state(tmp_path, monkeypatc
     assert SteadyStore(tmp_path / "fix.db", "A").load() == SequenceNumbers(20, 20)
 
 
-@pytest.mark.parametrize("spoilt", [b"", b"{", b"\xff" * 512, b'{"session": "A", "after": [1], "numbers": 3}'])
+@pytest.mark.parametrize(
+    "spoilt", [b"", b"{", b"\xff" * 512, b'{"session": "A", "after": [1], "numbers": 3}']
+)
 def test_numbers_beside_that_make_no_sense_are_passed_over(tmp_path, spoilt):
     SteadyStore(tmp_path / "fix.db", "A").close()
     (tmp_path / SPARE).write_bytes(spoilt)

@@ -38,14 +38,18 @@ while True:
     sys.stdout.flush()
 """
 
-commits = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2), st.booleans()), min_size=1, max_size=30)
+commits = st.lists(
+    st.tuples(st.integers(0, 3), st.integers(0, 2), st.booleans()), min_size=1, max_size=30
+)
 
 
 def change(numbers, kept, unkept, reset):
     """The next commit of a session, from its numbers."""
     first = 1 if reset else numbers.next_out
     sent = tuple((n, b"raw %d" % n) for n in range(first, first + kept))
-    return Commit(SequenceNumbers(first + kept + unkept, numbers.next_in + 1, NOW), sent, reset=reset)
+    return Commit(
+        SequenceNumbers(first + kept + unkept, numbers.next_in + 1, NOW), sent, reset=reset
+    )
 
 
 @given(commits, st.booleans(), st.booleans())
@@ -71,7 +75,9 @@ def test_the_number_of_what_came_in_is_written_with_the_answer(tmp_path):
 
     def after_a_kill():
         with sqlite3.connect(path) as file:
-            return SequenceNumbers(*file.execute("SELECT next_out, next_in, since_ns FROM session").fetchone())
+            return SequenceNumbers(
+                *file.execute("SELECT next_out, next_in, since_ns FROM session").fetchone()
+            )
 
     store = SqliteStore(path, "A", durable=False, together=True)
     store.commit(Commit(SequenceNumbers(2, 2)))  # logged on
@@ -108,7 +114,10 @@ def test_a_kill_at_any_time_loses_nothing(tmp_path, durable):
     told = 1
     for round_ in range(8):
         writer = subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(path), durable], stdout=subprocess.PIPE, text=True, env=os.environ
+            [sys.executable, "-c", WRITER, str(path), durable],
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ,
         )
         assert writer.stdout is not None
         for _ in range(1 + 7 * round_):

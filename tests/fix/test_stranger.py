@@ -77,9 +77,18 @@ class TestOrders:
         client = stranger(begin)
         say_order(client, "a")
         ack = dict(read(client, "8"))
-        assert (ack[150], ack[39], ack[11], ack[38], ack[14], ack[151]) == ("0", "0", "a", "20", "0", "20")
+        assert (ack[150], ack[39], ack[11], ack[38], ack[14], ack[151]) == (
+            "0",
+            "0",
+            "a",
+            "20",
+            "0",
+            "20",
+        )
         assert recent(ack[60]), "the time of day, not the venue's own"
-        client.say("F", [(41, "a"), (11, "c"), (55, "TINY"), (54, 1), (60, "20200101-00:00:00"), (38, 20)])
+        client.say(
+            "F", [(41, "a"), (11, "c"), (55, "TINY"), (54, 1), (60, "20200101-00:00:00"), (38, 20)]
+        )
         gone = dict(read(client, "8", "9"))
         assert (gone[150], gone[39], gone[41], gone[11], gone[151]) == ("4", "4", "a", "c", "0")
         assert gone[37] == ack[37]
@@ -110,12 +119,24 @@ class TestOrders:
         client.say("G", [(21, 1), *order("b", t38="40"), (41, "a")])
         done = dict(read(client, "8", "9"))
         assert (done[150], done[41], done[11], done[38], done[151]) == ("5", "a", "b", "40", "40")
-        client.say("F", [(41, "b"), (11, "c"), (55, "TINY"), (54, 1), (60, "20200101-00:00:00"), (38, 20)])
+        client.say(
+            "F", [(41, "b"), (11, "c"), (55, "TINY"), (54, 1), (60, "20200101-00:00:00"), (38, 20)]
+        )
         read(client, "8")
-        client.say("F", [(41, "b"), (11, "d"), (55, "TINY"), (54, 1), (60, "20200101-00:00:00"), (38, 20)])
+        client.say(
+            "F", [(41, "b"), (11, "d"), (55, "TINY"), (54, 1), (60, "20200101-00:00:00"), (38, 20)]
+        )
         late = dict(read(client, "8", "9"))
-        assert (late[35], late[102], late[39], late[434], late[37]) == ("9", "0", "4", "1", done[37])
-        client.say("F", [(41, "zz"), (11, "e"), (55, "TINY"), (54, 1), (60, "20200101-00:00:00"), (38, 20)])
+        assert (late[35], late[102], late[39], late[434], late[37]) == (
+            "9",
+            "0",
+            "4",
+            "1",
+            done[37],
+        )
+        client.say(
+            "F", [(41, "zz"), (11, "e"), (55, "TINY"), (54, 1), (60, "20200101-00:00:00"), (38, 20)]
+        )
         unknown = dict(read(client, "8", "9"))
         assert (unknown[35], unknown[102], unknown[39], unknown[37]) == ("9", "1", "8", "NONE")
 
@@ -132,7 +153,9 @@ class TestOrders:
             ({"t44": "4.96"}, "99", "0"),
         ],
     )
-    def test_what_cannot_be_done_is_refused_with_its_reason(self, stranger, begin, changed, reason, old):
+    def test_what_cannot_be_done_is_refused_with_its_reason(
+        self, stranger, begin, changed, reason, old
+    ):
         client = stranger(begin)
         say_order(client, "a", **changed)
         said = dict(read(client, "8", "3", "j"))
@@ -149,7 +172,13 @@ class TestOrders:
         assert (again[39], again[103]) == ("8", "6")
         client.say("H", [(11, "zz"), (55, "TINY"), (54, 2)])
         unknown = dict(read(client, "8"))
-        assert (unknown[39], unknown[103], unknown[11], unknown[54], unknown[55]) == ("8", "5", "zz", "2", "TINY")
+        assert (unknown[39], unknown[103], unknown[11], unknown[54], unknown[55]) == (
+            "8",
+            "5",
+            "zz",
+            "2",
+            "TINY",
+        )
 
     def test_a_change_that_is_refused_here_says_how_the_order_stands(self, stranger, begin):
         client = stranger(begin)
@@ -158,7 +187,11 @@ class TestOrders:
         for name, changed in (("b", {"t44": "4.96"}), ("c", {"t38": "15"}), ("d", {"t59": "3"})):
             client.say("G", [(21, 1), *order(name, **changed), (41, "a")])
             said = dict(read(client, "9"))
-            assert (said[39], said[434], said[102]) == ("1", "2", "99" if begin == "FIX.4.4" else "2")
+            assert (said[39], said[434], said[102]) == (
+                "1",
+                "2",
+                "99" if begin == "FIX.4.4" else "2",
+            )
         client.say("G", [(21, 1), *order("e", t44="4.96"), (41, "nobody")])
         assert dict(read(client, "9"))[39] == "8"
 
@@ -208,7 +241,18 @@ class TestMarketData:
     def test_changes_come_as_new_change_and_delete(self, stranger, begin):
         client, other = stranger(begin), stranger(begin, name="B")
         client.say(
-            "V", [(262, "m"), (263, 1), (264, 1), (265, 1), (267, 3), (269, 0), (269, 1), (269, 2), *self.ASK[4:]]
+            "V",
+            [
+                (262, "m"),
+                (263, 1),
+                (264, 1),
+                (265, 1),
+                (267, 3),
+                (269, 0),
+                (269, 1),
+                (269, 2),
+                *self.ASK[4:],
+            ],
         )
         read(client, "W")
         say_order(other, "a", t44="5.00")
@@ -270,7 +314,14 @@ class TestOther:
         client = stranger()
         client.say("x", [(320, "r"), (559, 4)])
         said = dict(read(client))
-        assert (said[35], said[320], said[560], said[146], said[55], said[561]) == ("y", "r", "0", "1", "TINY", "10")
+        assert (said[35], said[320], said[560], said[146], said[55], said[561]) == (
+            "y",
+            "r",
+            "0",
+            "1",
+            "TINY",
+            "10",
+        )
         client.say("x", [(320, "s"), (559, 0), (55, "ELSE")])
         assert dict(read(client))[560] == "2"
 
@@ -303,7 +354,13 @@ class TestOther:
 
     @pytest.mark.parametrize("begin", VERSIONS)
     def test_a_drop_copy_hears_of_every_execution_and_orders_nothing(self, serve, plain, begin):
-        serve([Login("A", begin=begin), Login("B", begin=begin), Login("EYE", begin=begin, copies=("A",))])
+        serve(
+            [
+                Login("A", begin=begin),
+                Login("B", begin=begin),
+                Login("EYE", begin=begin, copies=("A",)),
+            ]
+        )
         eye = plain("EYE", begin=begin, own=False)
         first, second = (plain(name, begin=begin, own=False) for name in "AB")
         for client in (first, second):
@@ -317,7 +374,9 @@ class TestOther:
         assert dict(read(eye))[103] == "1"
         say_order(eye, "mine")
         said = dict(read(eye))
-        assert (said[35], said[380]) == ("j", "6" if begin == "FIX.4.4" else "0"), "nothing of B, and no order"
+        assert (said[35], said[380]) == ("j", "6" if begin == "FIX.4.4" else "0"), (
+            "nothing of B, and no order"
+        )
 
     def test_what_it_missed_comes_when_it_is_back(self, serve, plain):
         serve([Login("A"), Login("EYE", copies=("*",))])
@@ -356,14 +415,33 @@ class TestOther:
 
 def trade(name, lots, price, kind=ExecType.TRADE, ref=""):
     return Report(
-        name, kind, OrdStatus.NEW, "a", "", "1", "A", "X", 1, 99, 5, lots * ONE, price * ONE, 0, 0, 1, ref=ref
+        name,
+        kind,
+        OrdStatus.NEW,
+        "a",
+        "",
+        "1",
+        "A",
+        "X",
+        1,
+        99,
+        5,
+        lots * ONE,
+        price * ONE,
+        0,
+        0,
+        1,
+        ref=ref,
     )
 
 
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from(["trade", "bust", "correct"]), st.integers(0, 9), st.integers(1, 9), st.integers(1, 50)
+            st.sampled_from(["trade", "bust", "correct"]),
+            st.integers(0, 9),
+            st.integers(1, 9),
+            st.integers(1, 50),
         )
     )
 )
@@ -420,7 +498,11 @@ def test_a_view_that_is_told_changes_is_the_book(data):
     told(view.snapshot(book, scale)[1], (269,))
     for n in range(data.draw(st.integers(1, 12))):
         side, lots = data.draw(st.sampled_from([1, -1])), data.draw(st.integers(1, 9))
-        venue.send(NewOrder(f"o{n}", "TINY", side, lots, data.draw(st.integers(96, 104)), Tif.DAY, "A", "", 0))
+        venue.send(
+            NewOrder(
+                f"o{n}", "TINY", side, lots, data.draw(st.integers(96, 104)), Tif.DAY, "A", "", 0
+            )
+        )
         for event in venue.step(venue.now_ns + 10**6):
             if isinstance(event, MarketRows):
                 touched, trades = book.apply(event)
@@ -428,9 +510,13 @@ def test_a_view_that_is_told_changes_is_the_book(data):
                     told(fields, (279,))
         wanted = {}
         for side, code in ((1, "0"), (-1, "1")):
-            prices = sorted({one.price for one in venue._book if one.side == side}, key=lambda p: -side * p)
+            prices = sorted(
+                {one.price for one in venue._book if one.side == side}, key=lambda p: -side * p
+            )
             for price in prices[: depth or None]:
-                lots = sum(one.left for one in venue._book if (one.side, one.price) == (side, price))
+                lots = sum(
+                    one.left for one in venue._book if (one.side, one.price) == (side, price)
+                )
                 wanted[code, scale.price(price)] = scale.quantity(lots)
         assert seen == wanted
 

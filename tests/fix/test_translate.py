@@ -46,9 +46,9 @@ from tercel.fix.translate import (
 TICKS = [0.01, 0.005, 1.0, 0.25, 1e-05, 2.5, 0.1, 1 / 3]
 KNOWN = {f"I{n}": PriceScale(tick, lot) for n, tick in enumerate(TICKS) for lot in (1, 100)}
 
-names = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S")), min_size=1, max_size=20).filter(
-    lambda name: name not in (t.NO_NAME, t.NO_SYMBOL) and name.isprintable()
-)
+names = st.text(
+    st.characters(codec="utf-8", categories=("L", "N", "P", "S")), min_size=1, max_size=20
+).filter(lambda name: name not in (t.NO_NAME, t.NO_SYMBOL) and name.isprintable())
 instruments = st.sampled_from(sorted(KNOWN))
 sides = st.sampled_from([1, -1])
 lots = st.integers(1, 2**31 - 1)
@@ -58,21 +58,39 @@ times = st.integers(0, 2**63 - 1)
 maybe = st.one_of(st.just(""), names)
 
 news = st.builds(
-    NewOrder, names, instruments, sides, lots, st.none() | prices, st.sampled_from(Tif), maybe, maybe, times
+    NewOrder,
+    names,
+    instruments,
+    sides,
+    lots,
+    st.none() | prices,
+    st.sampled_from(Tif),
+    maybe,
+    maybe,
+    times,
 )
 cancels = st.builds(CancelOrder, names, names, instruments, sides, maybe, times)
-replaces = st.builds(ReplaceOrder, names, names, instruments, sides, lots, prices, maybe, maybe, times)
+replaces = st.builds(
+    ReplaceOrder, names, names, instruments, sides, lots, prices, maybe, maybe, times
+)
 statuses = st.builds(StatusRequest, maybe, maybe, times)
 masses = st.builds(MassCancel, names, maybe, st.just("") | instruments, times)
 words_of_venue = st.text(max_size=30).filter(str.isprintable)
 reports = st.builds(
     Report,
     *(maybe, st.sampled_from(ExecType), st.sampled_from(OrdStatus), maybe, maybe, maybe, maybe),
-    *(st.just("") | instruments, st.sampled_from([1, -1, 0]), st.integers(0, 2**31 - 1), st.none() | prices),
+    *(
+        st.just("") | instruments,
+        st.sampled_from([1, -1, 0]),
+        st.integers(0, 2**31 - 1),
+        st.none() | prices,
+    ),
     *(qty, prices.map(ONE.__mul__), qty, qty, times),
     *(st.booleans(), words_of_venue, maybe),
 )
-rejects = st.builds(CancelReject, maybe, maybe, maybe, st.sampled_from(OrdStatus), times, words_of_venue)
+rejects = st.builds(
+    CancelReject, maybe, maybe, maybe, st.sampled_from(OrdStatus), times, words_of_venue
+)
 rows = st.lists(
     st.tuples(
         *(times, st.integers(1, 12), st.integers(0, 2**62), st.sampled_from([1, -1, 0]), prices),
@@ -97,11 +115,15 @@ def test_reports_come_back_as_they_left(report):
     assert all(value and "\x01" not in value for _, value in fields)
     said = {tag for tag, _ in fields}
     assert said <= {*t.READ[t.EXECUTION_REPORT], t.AVG_PX, t.TRANSACT_TIME, t.RESTATEMENT_REASON}
-    assert (t.RESTATEMENT_REASON in said) == (report.exec_type is ExecType.RESTATED), "4.4 and 4.2 ask for it there"
+    assert (t.RESTATEMENT_REASON in said) == (report.exec_type is ExecType.RESTATED), (
+        "4.4 and 4.2 ask for it there"
+    )
     assert report_in(dict(fields), KNOWN) == report
 
 
-@given(st.decimals(-(10**6), 10**6, places=10) | st.decimals(-99, 99, places=3), st.sampled_from(TICKS))
+@given(
+    st.decimals(-(10**6), 10**6, places=10) | st.decimals(-99, 99, places=3), st.sampled_from(TICKS)
+)
 def test_the_price_of_an_execution_is_exact_or_refused(price, tick):
     scale, said = PriceScale(tick), format(price, "f")
     parts = Fraction(price) / Fraction(repr(tick)) * ONE
@@ -129,7 +151,9 @@ def test_the_quantity_of_an_execution_is_exact_or_refused(shares, lot):
 def test_parts_of_lots_and_prices_between_ticks_come_back_as_they_left(report, shares, mils):
     """Lots of 100 and a tick of 0.01: single shares, thousandths."""
     qty, price = shares * ONE // 100, mils * ONE // 10
-    report = replace(report, instrument="I0", last_qty=qty, last_px=price, cum_qty=qty, leaves_qty=qty)
+    report = replace(
+        report, instrument="I0", last_qty=qty, last_px=price, cum_qty=qty, leaves_qty=qty
+    )
     fields = dict(report_out(report, KNOWN["I0"]))
     assert (fields[t.LAST_QTY], Decimal(fields[t.LAST_PX])) == (str(shares), Decimal(mils) / 1000)
     assert report_in(fields, KNOWN) == report
@@ -151,7 +175,9 @@ def dialect():
 @given(rows, st.booleans(), instruments)
 def test_market_rows_come_back_as_they_left_however_many(rows, snapshot, instrument):
     change = MarketRows(instrument, np.array(rows, np.int64).reshape(-1, 7), snapshot)
-    messages = [message(kind, fields) for kind, fields in market_out(change, "q", KNOWN[instrument])]
+    messages = [
+        message(kind, fields) for kind, fields in market_out(change, "q", KNOWN[instrument])
+    ]
     back = np.concatenate([market_in(one, KNOWN[instrument]) for one in messages])
     np.testing.assert_array_equal(back, change.rows)
     assert [one.says(t.CONTINUES) for one in messages] == [True] * (len(messages) - 1) + [False]
@@ -185,7 +211,16 @@ def test_prices_are_exact_decimals(tick, ticks):
 
 
 def _order(**changed):
-    said = {11: "a", 55: "I0", 54: "1", 38: "100", 40: "2", 44: "10.05", 59: "0", 60: "20200101-00:00:00"}
+    said = {
+        11: "a",
+        55: "I0",
+        54: "1",
+        38: "100",
+        40: "2",
+        44: "10.05",
+        59: "0",
+        60: "20200101-00:00:00",
+    }
     said.update({int(tag[1:]): value for tag, value in changed.items()})
     return {tag: value for tag, value in said.items() if value}
 
@@ -277,17 +312,29 @@ def test_a_report_that_cannot_be_read_is_handed_over_as_it_came(changed, told):
     inbound.scales = {"I0": PriceScale(0.01)}
     tags = {tag: value for tag, value in {**TRADE, **changed}.items() if value}
     ((number, unread),) = inbound.read(message(t.EXECUTION_REPORT, tags.items(), 7), 5)
-    assert (number, unread.cl_ord_id, unread.account, unread.instrument, unread.ns) == (7, "c", "a", "I0", 5)
+    assert (number, unread.cl_ord_id, unread.account, unread.instrument, unread.ns) == (
+        7,
+        "c",
+        "a",
+        "I0",
+        5,
+    )
     assert told in unread.why
     assert all(f"{tag}={value}\x01" in unread.raw for tag, value in tags.items())
     kind, fields = disowned_out(unread)
-    assert (kind, dict(fields)[t.REF_SEQ_NUM], dict(fields)[t.REF_MSG_TYPE]) == (t.BUSINESS_REJECT, "7", "8")
+    assert (kind, dict(fields)[t.REF_SEQ_NUM], dict(fields)[t.REF_MSG_TYPE]) == (
+        t.BUSINESS_REJECT,
+        "7",
+        "8",
+    )
 
 
 def test_market_data_that_cannot_be_read_names_its_instrument():
     inbound = dialect()
     inbound.market_request("r1", "I0")
-    ((_, unread),) = inbound.read(message(t.INCREMENT, [(t.MD_REQ_ID, "r1"), (t.UPDATE_ACTION, "garbage")], 7), 5)
+    ((_, unread),) = inbound.read(
+        message(t.INCREMENT, [(t.MD_REQ_ID, "r1"), (t.UPDATE_ACTION, "garbage")], 7), 5
+    )
     assert (type(unread), unread.instrument, unread.cl_ord_id) == (Unread, "I0", "")
 
 
@@ -302,7 +349,9 @@ def test_a_trade_of_nobodys_order_is_answered_and_what_has_no_answer_is_not():
     report = report_in(TRADE, {"I0": PriceScale(0.01)})
     kind, fields = disowned_out(report, PriceScale(0.01))
     assert kind == t.DONT_KNOW
-    assert {t.EXEC_ID: "e", t.DK_REASON: "D", t.LAST_QTY: "3", t.LAST_PX: "0.05"}.items() <= dict(fields).items()
+    assert {t.EXEC_ID: "e", t.DK_REASON: "D", t.LAST_QTY: "3", t.LAST_PX: "0.05"}.items() <= dict(
+        fields
+    ).items()
     assert disowned_out(CancelReject("c", "o", "a", OrdStatus.NEW, 1)) is None
     for raw in ("", "35=j\x0134=3\x01", "35=3\x0134=3\x01", "35=8\x01"):
         assert disowned_out(Unread(raw, "why", 1)) is None

@@ -14,7 +14,14 @@ import tercel.core
 ROOM = Path(tercel.core.__file__).parents[1] / "desk" / "limits"
 FILES = ("checks.py", "gate.py", "reported.py", "state.py", "watch.py", "change.py", "file.py")
 COMPARED: dict[type[ast.cmpop], type[ast.cmpop]] = {
-    **{ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq},
+    **{
+        ast.Lt: ast.LtE,
+        ast.LtE: ast.Lt,
+        ast.Gt: ast.GtE,
+        ast.GtE: ast.Gt,
+        ast.Eq: ast.NotEq,
+        ast.NotEq: ast.Eq,
+    },
     **{ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In},
 }
 SIGNS: dict[type[ast.operator], type[ast.operator]] = {ast.Add: ast.Sub, ast.Sub: ast.Add}
@@ -141,14 +148,18 @@ def _text(node: ast.AST) -> str:
 
 def planted() -> list[Mutant]:
     """The changes of `planted.toml`."""
-    listed = tomllib.loads(Path(__file__).with_name("planted.toml").read_text(encoding="utf-8"))["planted"]
+    listed = tomllib.loads(Path(__file__).with_name("planted.toml").read_text(encoding="utf-8"))[
+        "planted"
+    ]
     found = []
     for one in listed:
         before, _, after = _source(one["file"]).partition(one["before"])
         assert after, f"{one['before']} is not in {one['file']}"
         assert one["before"] not in after, f"{one['before']} comes twice in {one['file']}"
         tests = tuple(one.get("tests", ()))
-        found.append(Mutant(one["file"], before.count("\n") + 1, PLANTED, one["before"], one["after"], tests))
+        found.append(
+            Mutant(one["file"], before.count("\n") + 1, PLANTED, one["before"], one["after"], tests)
+        )
     return found
 
 

@@ -32,7 +32,9 @@ class _Changed(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def __init__(self, module: str, tree: ast.Module, file: Path) -> None:
         self._module, self._tree, self._file = module, tree, file
 
-    def find_spec(self, name: str, path: object, target: object = None) -> importlib.machinery.ModuleSpec | None:
+    def find_spec(
+        self, name: str, path: object, target: object = None
+    ) -> importlib.machinery.ModuleSpec | None:
         if name != self._module:
             return None
         return importlib.machinery.ModuleSpec(name, self, origin=str(self._file))
@@ -50,7 +52,9 @@ class Fate:
     seconds: float
 
 
-def fate_of(mutant: Mutant, tests: Sequence[str] = (*FAST, *SLOW), limit_s: float = LIMIT_S) -> Fate:
+def fate_of(
+    mutant: Mutant, tests: Sequence[str] = (*FAST, *SLOW), limit_s: float = LIMIT_S
+) -> Fate:
     """Let tests judge a mutant, one file after the other until one fails."""
     began, fate, tree = time.monotonic(), SURVIVED, tree_of(mutant)
     own = f"desk/limits/test_{mutant.file}"
@@ -64,7 +68,9 @@ def fate_of(mutant: Mutant, tests: Sequence[str] = (*FAST, *SLOW), limit_s: floa
 def _judge(mutant: Mutant, tree: ast.Module, test: str, limit_s: float) -> str:
     child = os.fork()
     if child == 0:
-        signal.setitimer(signal.ITIMER_REAL, limit_s)  # nobody handles the alarm: it ends the process
+        signal.setitimer(
+            signal.ITIMER_REAL, limit_s
+        )  # nobody handles the alarm: it ends the process
         os._exit(_in_child(mutant, tree, test))
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     if code == -signal.SIGALRM:
@@ -89,5 +95,16 @@ def _in_child(mutant: Mutant, tree: ast.Module, test: str) -> int:
         path = (ROOM / mutant.file).resolve().relative_to(ROOM.parents[2])
         module = ".".join(path.with_suffix("").parts)
         sys.meta_path.insert(0, _Changed(module, tree, Path(mutant.file)))
-        flags = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:randomly", "-m", "not long"]
+        flags = [
+            "-x",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "-p",
+            "no:xdist",
+            "-p",
+            "no:randomly",
+            "-m",
+            "not long",
+        ]
         return int(pytest.main([*flags, str(HERE / test)]))

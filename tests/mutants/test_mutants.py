@@ -33,11 +33,17 @@ def _sample() -> list[Mutant]:
     found = [
         each
         for each in every()
-        if each.name not in known and each.file in ("checks.py", "gate.py", "reported.py", "state.py")
+        if each.name not in known
+        and each.file in ("checks.py", "gate.py", "reported.py", "state.py")
     ]
-    return [*found[: -len(planted()) : len(found) // SAMPLE][:SAMPLE], *planted()[:: len(planted()) // SAMPLE]]
+    return [
+        *found[: -len(planted()) : len(found) // SAMPLE][:SAMPLE],
+        *planted()[:: len(planted()) // SAMPLE],
+    ]
 
 
-@pytest.mark.parametrize("mutant", _sample(), ids=lambda mutant: f"{mutant.file}-{mutant.line}-{mutant.place}")
+@pytest.mark.parametrize(
+    "mutant", _sample(), ids=lambda mutant: f"{mutant.file}-{mutant.line}-{mutant.place}"
+)
 def test_a_mutant_is_killed(mutant: Mutant) -> None:
     assert fate_of(mutant, FAST).fate != SURVIVED, mutant.name

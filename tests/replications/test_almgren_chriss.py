@@ -98,5 +98,7 @@ def test_stored_agents_are_on_the_frontier() -> None:
 
 def test_learning_finds_the_frontier_from_nothing() -> None:
     agent = ac.train_agent(5, 131_072)
-    best, even, run = (make(1e-6) for make in (ac.optimal, ac.even, lambda a: ac.scheduled(agent, a)))
+    best, even, run = (
+        make(1e-6) for make in (ac.optimal, ac.even, lambda a: ac.scheduled(agent, a))
+    )
     assert (even.objective - run.objective) / (even.objective - best.objective) > 0.98

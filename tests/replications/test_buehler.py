@@ -33,7 +33,9 @@ def test_without_noise_in_the_variance_it_is_black_and_scholes() -> None:
     calm, m = Heston(sigma=1e-3, rho=0.0), np.log(np.array([90.0, 100.0, 110.0]) / SPOT)
     for years in (YEARS, STEP):
         price, delta, _ = calm.call(years, m, np.array([0.04]))
-        np.testing.assert_allclose(SPOT * price[0], plain.call_price(SPOT * np.exp(m), years), atol=2e-4)
+        np.testing.assert_allclose(
+            SPOT * price[0], plain.call_price(SPOT * np.exp(m), years), atol=2e-4
+        )
         np.testing.assert_allclose(delta[0], plain.call_delta(SPOT * np.exp(m), years), atol=2e-4)
 
 
@@ -70,23 +72,39 @@ def test_the_entropic_measure_of_a_normal_loss() -> None:
 
 
 def test_a_network_is_judged_as_it_is_trained_and_learns() -> None:
-    torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'tercel[learn]'")
+    torch = pytest.importorskip(
+        "torch", reason="torch is not installed: pip install 'tercel[learn]'"
+    )
     market = study.MARKET
     paths = market.paths(4000, np.random.default_rng(4))
     pool, found = study.tensors(paths), []
-    for task, steps in ((study.Task(0.5), 1), (study.Task(0.5), 1), (study.Task(0.5), 80), (study.Task(0.5, 0.01), 1)):
-        hedge = study.learned(task, None, 1, study.Settings(steps=steps, batch=256), pool, market.price())
+    for task, steps in (
+        (study.Task(0.5), 1),
+        (study.Task(0.5), 1),
+        (study.Task(0.5), 80),
+        (study.Task(0.5, 0.01), 1),
+    ):
+        hedge = study.learned(
+            task, None, 1, study.Settings(steps=steps, batch=256), pool, market.price()
+        )
         with torch.no_grad():
             found.append(hedge.losses(pool, task.cost))
     (one, _), (same, _), (later, _), (dear, held) = found
     np.testing.assert_array_equal(one.numpy(), same.numpy())  # the same seed
-    assert plain.shortfall(later.double().numpy()).value < plain.shortfall(one.double().numpy()).value - 0.3
+    assert (
+        plain.shortfall(later.double().numpy()).value
+        < plain.shortfall(one.double().numpy()).value - 0.3
+    )
     units = torch.stack(held, dim=1).detach().double().numpy() * [1.0, study.SWAP]
     np.testing.assert_allclose(dear.numpy(), losses(paths[0], paths[1], units, 0.01), atol=2e-3)
-    assert units[:, 1:, 0].std() < 0.2  # where trading costs, learning starts from a hedge that rests
+    assert (
+        units[:, 1:, 0].std() < 0.2
+    )  # where trading costs, learning starts from a hedge that rests
 
 
-def test_a_small_study_from_training_to_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_small_study_from_training_to_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     pytest.importorskip("torch", reason="torch is not installed: pip install 'tercel[learn]'")
     small = study.Settings((3,), steps=4, batch=32, pool=200, judged=400)
     study.run(small, tmp_path, True)
@@ -98,7 +116,9 @@ def test_a_small_study_from_training_to_table(tmp_path: Path, capsys: pytest.Cap
     assert "0.71" in capsys.readouterr().out
 
 
-def test_without_torch_it_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_torch_it_says_how_to_get_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(ConfigError, match=r"tercel\[learn\]"):
         study.run(study.Settings(), tmp_path / "out", False)

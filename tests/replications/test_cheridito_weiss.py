@@ -53,7 +53,9 @@ def test_columns_say_what_stands_in_the_book() -> None:
     batch.step(out)
     for b, row, first in zip(batch.episodes.books, batch.columns, bid0, strict=True):
         bid, ask = int(b[lay.BEST_BID]), int(b[lay.BEST_ASK])
-        own = b[lay.HEADER + int(b[lay.ORDERS]) * lay.ORDER :][: int(b[lay.OWN]) * lay.ORDER].reshape(-1, lay.ORDER)
+        own = b[lay.HEADER + int(b[lay.ORDERS]) * lay.ORDER :][
+            : int(b[lay.OWN]) * lay.ORDER
+        ].reshape(-1, lay.ORDER)
         mine = dict.fromkeys(range(bid - 50, bid + 50), 0)
         for order in own[own[:, lay.QTY] > 0]:
             mine[int(order[lay.PRICE])] += int(order[lay.QTY])
@@ -96,7 +98,9 @@ def test_rewards_add_up_to_what_the_fills_fetched() -> None:
     for i in range(20):
         fills = markets.fills(i)
         assert fills[:, 2].sum() == NOISE.quantity
-        assert found[i] == pytest.approx(((fills[:, 1] - bid0[i]) * fills[:, 2]).sum() / NOISE.quantity)
+        assert found[i] == pytest.approx(
+            ((fills[:, 1] - bid0[i]) * fills[:, 2]).sum() / NOISE.quantity
+        )
 
 
 # -- rules -------------------------------------------------------------------------------------------------------------
@@ -106,11 +110,15 @@ def test_no_residual_is_the_rule() -> None:
     columns = some_columns()
     rule = rules.Tuned("direction_rule", rules.START["direction_rule"])
     out = np.empty((len(columns), it.WIDTH), np.int32)
-    rules.decide_rows(rule.vector[None], columns, np.zeros((len(columns), rules.RESIDUAL), np.float32), out)
+    rules.decide_rows(
+        rule.vector[None], columns, np.zeros((len(columns), rules.RESIDUAL), np.float32), out
+    )
     assert (out == rule.decide(columns, 0)).all()
 
 
-@given(st.lists(st.floats(-4, 4), min_size=rules.RESIDUAL, max_size=rules.RESIDUAL), st.integers(0, 3))
+@given(
+    st.lists(st.floats(-4, 4), min_size=rules.RESIDUAL, max_size=rules.RESIDUAL), st.integers(0, 3)
+)
 def test_whatever_is_added_no_more_is_wanted_than_is_left(z: list[float], seed: int) -> None:
     columns = some_columns(16, seed)
     out = np.empty((16, it.WIDTH), np.int32)
@@ -124,7 +132,9 @@ def test_whatever_is_added_no_more_is_wanted_than_is_left(z: list[float], seed: 
 def test_shares_are_rounded_as_published() -> None:
     columns = np.zeros((2, c.COLUMNS))
     columns[:, c.LEFT], columns[:, c.BID] = (20, 3), 1000
-    shares = np.array([[0.125, 0.1, 0.0, 0.5, 0.05, 0.1, 0.125], [0.5, 0.5, 0.0, 0.0, 0.0, 0.0, 0.0]], np.float32)
+    shares = np.array(
+        [[0.125, 0.1, 0.0, 0.5, 0.05, 0.1, 0.125], [0.5, 0.5, 0.0, 0.0, 0.0, 0.0, 0.0]], np.float32
+    )
     out = np.empty((2, it.WIDTH), np.int32)
     rules.allocate_rows(shares, columns, out)
     assert out[:, it.TAKE].tolist() == [2, 2]  # 2.5 and 1.5 go to the even number
@@ -158,7 +168,9 @@ def test_published_baselines_are_within_reach() -> None:
     for cell in (CELLS["noise_20"], CELLS["flow_60"]):
         for rule, figure in ((rules.SubmitAndLeave(), cell.sl), (rules.PublishedTwap(), cell.twap)):
             found = earned(cell, rule, 21, 2000)
-            assert abs(found.mean() - figure.mean) < 3.5 * figure.sd * np.sqrt(1 / 2000 + 1 / 10_000)
+            assert abs(found.mean() - figure.mean) < 3.5 * figure.sd * np.sqrt(
+                1 / 2000 + 1 / 10_000
+            )
 
 
 class TestResiduals(VecEnvContract):
@@ -192,7 +204,10 @@ def test_learning_repeats_and_never_meets_judged_episodes(tmp_path: Path) -> Non
     learned.keep_rules(tmp_path, NOISE, {"score_rule": (rule, 0.1)}, True, {})
     back = learned.known(NOISE, (1,), tmp_path)
     assert (back.rule.vector == rule.vector).all()
-    assert (earned(NOISE, back.learned[0], 1, FEW) == earned(NOISE, learned.Learned(policies[0], rule), 1, FEW)).all()
+    assert (
+        earned(NOISE, back.learned[0], 1, FEW)
+        == earned(NOISE, learned.Learned(policies[0], rule), 1, FEW)
+    ).all()
 
 
 def test_what_is_missing_is_named(tmp_path: Path) -> None:
@@ -214,7 +229,10 @@ def test_the_shipped_policies_do_not_lose_to_their_rule(name: str) -> None:
     ours = np.mean([earned(cell, policy, 77, 500) for policy in known.learned], axis=0)
     gains = ours - earned(cell, known.rule, 77, 500)
     assert gains.mean() > -2.5 * gains.std() / np.sqrt(len(gains))
-    assert all(learned.policy_path(learned.SHIPPED, cell, seed).stat().st_size < 50_000 for seed in train.SEEDS)
+    assert all(
+        learned.policy_path(learned.SHIPPED, cell, seed).stat().st_size < 50_000
+        for seed in train.SEEDS
+    )
 
 
 def test_the_command_puts_out_what_is_promised(tmp_path: Path) -> None:
@@ -223,7 +241,16 @@ def test_the_command_puts_out_what_is_promised(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
     assert list(found["markets"]) == list(CELLS)
-    promised = {"ours", "ci_low", "ci_high", "published_best", "sl", "twap", "best_rule", "paired_vs_rule"}
+    promised = {
+        "ours",
+        "ci_low",
+        "ci_high",
+        "published_best",
+        "sl",
+        "twap",
+        "best_rule",
+        "paired_vs_rule",
+    }
     for row in found["markets"].values():
         assert promised <= set(row)
         assert row["ci_low"] <= row["ours"] <= row["ci_high"]
@@ -233,7 +260,16 @@ def test_the_command_puts_out_what_is_promised(tmp_path: Path) -> None:
 
 
 def test_it_can_be_done_again_and_goes_on(tmp_path: Path) -> None:
-    words = ["cheridito-weiss", "--train", "--quick", "--episodes", "20", "--out", str(tmp_path), "--json"]
+    words = [
+        "cheridito-weiss",
+        "--train",
+        "--quick",
+        "--episodes",
+        "20",
+        "--out",
+        str(tmp_path),
+        "--json",
+    ]
     first = CliRunner().invoke(app, words)
     assert first.exit_code == 0, first.output
     made = {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}

@@ -47,7 +47,9 @@ def test_trades_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     found = study.traded(returns, above, days, names, score, 0, 2)
     np.testing.assert_allclose(found["before"], [1 + 2, 5 - 3])
     np.testing.assert_allclose(found["late"], [3 - 0, 1 - 0])
-    np.testing.assert_allclose(found["turned"], [2, 4])  # opened; 0 goes from long to short, 1 closed, 2 opened
+    np.testing.assert_allclose(
+        found["turned"], [2, 4]
+    )  # opened; 0 goes from long to short, 1 closed, 2 opened
     np.testing.assert_allclose(found["right"], [100, 50])
 
 
@@ -68,14 +70,22 @@ def prices(tmp_path: Path) -> Path:
     close = 50 * np.exp(np.cumsum(own, axis=0))
     first = date(2001, 1, 1)
     frame = pl.concat(
-        pl.DataFrame({"ticker": f"N{i:02d}", "date": [first + timedelta(k) for k in range(1003)], "close": close[:, i]})
+        pl.DataFrame(
+            {
+                "ticker": f"N{i:02d}",
+                "date": [first + timedelta(k) for k in range(1003)],
+                "close": close[:, i],
+            }
+        )
         for i in range(44)
     )
     frame.write_parquet(tmp_path / "panel.parquet")
     return tmp_path
 
 
-def test_a_planted_reversal_is_traded_and_gone_a_day_later(prices: Path, tmp_path: Path, capsys) -> None:
+def test_a_planted_reversal_is_traded_and_gone_a_day_later(
+    prices: Path, tmp_path: Path, capsys
+) -> None:
     pytest.importorskip("torch", reason="torch is not installed: pip install 'tercel[learn]'")
     small = study.Settings(rows=1500, epochs=1, trees=8)
     study.run(prices, small, tmp_path / "out", True)
@@ -95,6 +105,8 @@ def test_a_planted_reversal_is_traded_and_gone_a_day_later(prices: Path, tmp_pat
 
 def test_a_file_too_short_is_refused(tmp_path: Path) -> None:
     days = [date(2001, 1, 1) + timedelta(k) for k in range(30)]
-    pl.DataFrame({"ticker": "A", "date": days, "close": 10.0 + np.arange(30)}).write_csv(tmp_path / "a.csv")
+    pl.DataFrame({"ticker": "A", "date": days, "close": 10.0 + np.arange(30)}).write_csv(
+        tmp_path / "a.csv"
+    )
     with pytest.raises(DataError, match="1000 days"):
         study.prices_of(tmp_path / "a.csv")

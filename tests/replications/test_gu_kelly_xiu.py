@@ -45,7 +45,11 @@ def test_every_method_finds_a_line_and_none_finds_noise() -> None:
     small = study.Settings(trees=20, networks=2)
     made = study.fit_all(X[fit], y[fit], (X[hold], y[hold]), small, 1)
     assert set(study.PUBLISHED[100]) - {"oracle"} <= set(made)
-    least = {"forest": 55.0, "boosting": 75.0, "PCR": 40.0}  # PCR: two thirds of the components at most
+    least = {
+        "forest": 55.0,
+        "boosting": 75.0,
+        "PCR": 40.0,
+    }  # PCR: two thirds of the components at most
     for name, forecast in made.items():
         assert study.r2(y[test], forecast(X[test])) > least.get(name, 80.0), name
     known, *_ = np.linalg.lstsq(np.column_stack([X[fit], np.ones(1000)]), y[fit], rcond=None)
@@ -61,18 +65,26 @@ def test_a_network_bends_where_a_line_cannot() -> None:
     rng = np.random.default_rng(4)
     X = rng.uniform(-1, 1, (2000, 3))
     y = np.abs(X[:, 0]) + 0.05 * rng.standard_normal(2000)
-    nets = [study.one_layer(X[:1000], y[:1000], (X[1000:1500], y[1000:1500]), 1, 7, epochs=250) for _ in range(2)]
+    nets = [
+        study.one_layer(X[:1000], y[:1000], (X[1000:1500], y[1000:1500]), 1, 7, epochs=250)
+        for _ in range(2)
+    ]
     assert study.r2(y[1500:], nets[0](X[1500:])) > 80
     np.testing.assert_array_equal(nets[0](X), nets[1](X))
 
 
-def test_what_was_measured_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+def test_what_was_measured_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
     pytest.importorskip("torch", reason="torch is not installed: pip install 'tercel[learn]'")
     calls = []
 
     def fake(p: int, number: int, s: study.Settings) -> dict[str, dict[str, list[float]]]:
         calls.append(number)
-        return {model: {"oracle": [6.0, 5.0 + number], "OLS": [8.0, -1.0 - number]} for model in study.MODELS}
+        return {
+            model: {"oracle": [6.0, 5.0 + number], "OLS": [8.0, -1.0 - number]}
+            for model in study.MODELS
+        }
 
     monkeypatch.setattr(study, "repetition", fake)
     study.run(study.Settings(repetitions=2), tmp_path, True)

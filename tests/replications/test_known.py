@@ -17,7 +17,9 @@ def tercel(*words: object) -> Result:
 
 
 def test_almgren_chriss(tmp_path: Path) -> None:
-    result = tercel("almgren-chriss", "--episodes", 2000, "--seeds", "4,5", "--out", tmp_path, "--json")
+    result = tercel(
+        "almgren-chriss", "--episodes", 2000, "--seeds", "4,5", "--out", tmp_path, "--json"
+    )
     assert result.exit_code == 0, result.stderr
     found = json.loads(result.stdout)
     for key, theirs in found["published"].items():

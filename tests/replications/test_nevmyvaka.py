@@ -39,16 +39,26 @@ class Toy:
         """Moments of both states; each four of a state are followed as `up` says."""
         of = np.repeat([0, 1], 4 * rounds)
         following = np.array(
-            [4 * rounds * int(n % 4 < self.up[s]) + n % (4 * rounds) for n, s in enumerate(of.tolist())]
+            [
+                4 * rounds * int(n % 4 < self.up[s]) + n % (4 * rounds)
+                for n, s in enumerate(of.tolist())
+            ]
         )
-        return Tried(self.paid[of], self.closed[of], self.left[of], following), np.tile(of[:, None], UNITS)
+        return Tried(self.paid[of], self.closed[of], self.left[of], following), np.tile(
+            of[:, None], UNITS
+        )
 
-    def worth(self, policy: dict[tuple[int, int, int], int], step: int, units: int, market: int) -> float:
+    def worth(
+        self, policy: dict[tuple[int, int, int], int], step: int, units: int, market: int
+    ) -> float:
         """Expected cost to go of a policy, by recursion over the tree."""
         action = policy[step, units, market]
         if step == STEPS - 1:
             return float(self.closed[market, units - 1, action])
-        later, total = int(self.left[market, units - 1, action]), float(self.paid[market, units - 1, action])
+        later, total = (
+            int(self.left[market, units - 1, action]),
+            float(self.paid[market, units - 1, action]),
+        )
         if later:
             for state_then, chance in ((1, self.up[market] / 4), (0, 1 - self.up[market] / 4)):
                 total += chance * self.worth(policy, step + 1, later, state_then)
@@ -78,7 +88,12 @@ def test_parts_of_units_cost_in_between() -> None:
     value = toy.closed.min(axis=2)  # state, units
     for _ in range(STEPS - 1):
         known = np.concatenate([np.zeros((STATES, 1)), value], axis=1)
-        then = np.stack([[np.interp(toy.left[s], range(UNITS + 1), known[n]) for n in range(2)] for s in range(2)])
+        then = np.stack(
+            [
+                [np.interp(toy.left[s], range(UNITS + 1), known[n]) for n in range(2)]
+                for s in range(2)
+            ]
+        )
         chance = np.stack([1 - toy.up / 4, toy.up / 4], axis=1)[:, :, None, None]
         value = (toy.paid + (chance * then).sum(axis=1)).min(axis=2)
     np.testing.assert_allclose(values[0].T, value)
@@ -104,7 +119,9 @@ def test_a_market_order_costs_half_the_spread_and_a_tick_a_level() -> None:
     first, second = 30, 20
     view = view_of(left=90, touch=500, far=502, far1=first, far2=second)
     assert state.immediate(view, np.array([first])).tolist() == [1.0]
-    assert state.immediate(view, np.array([first + second])) == pytest.approx(1.0 + second / (first + second))
+    assert state.immediate(view, np.array([first + second])) == pytest.approx(
+        1.0 + second / (first + second)
+    )
 
 
 def test_a_table_reads_back_and_decides_the_same(tmp_path: Path) -> None:
@@ -113,14 +130,19 @@ def test_a_table_reads_back_and_decides_the_same(tmp_path: Path) -> None:
         name: rng.integers(0, 11, (setting.steps, setting.units, 3 ** len(which))).astype(np.int8)
         for name, which in study.VARIANTS.items()
     }
-    table = study.Table(setting, -2, np.sort(rng.normal(size=(setting.units, 4, 2)).round(3)), actions)
+    table = study.Table(
+        setting, -2, np.sort(rng.normal(size=(setting.units, 4, 2)).round(3)), actions
+    )
     offsets = np.array([*study.STEPS_AWAY, state.MARKET])
     stored.keep(tmp_path, stored.Kept(table, "XYZ", 5000, ("2030-01-02",), True, offsets))
     back = stored.kept(tmp_path, "XYZ", setting)
     view = view_of(left=90, touch=500)
     for name, which in study.VARIANTS.items():
         mine = Swept(name, actions[name], offsets, table.cuts, which).decide(view)
-        assert (Swept(name, back.table.actions[name], back.offsets, back.table.cuts, which).decide(view) == mine).all()
+        assert (
+            Swept(name, back.table.actions[name], back.offsets, back.table.cuts, which).decide(view)
+            == mine
+        ).all()
     with pytest.raises(PolicyError, match="there are XYZ"):
         stored.kept(tmp_path, "QQQ", setting)
 
@@ -138,12 +160,26 @@ def test_without_days_it_says_what_it_needs() -> None:
     assert "market simulate csco" in result.stderr
 
 
-def test_the_command_learns_and_judges_on_a_simulated_tape(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_learns_and_judges_on_a_simulated_tape(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(study, "SETTINGS", (study.Setting(2, 4, 2),))
     lake, out = str(tmp_path / "lake"), str(tmp_path / "out")
     made = CliRunner().invoke(
         tercel,
-        ["market", "simulate", "csco-santa-fe", "--days", "2", "--seconds", "3600", "--symbol", "TOY", "--out", lake],
+        [
+            "market",
+            "simulate",
+            "csco-santa-fe",
+            "--days",
+            "2",
+            "--seconds",
+            "3600",
+            "--symbol",
+            "TOY",
+            "--out",
+            lake,
+        ],
     )
     assert made.exit_code == 0, made.stderr
     typed = ["nevmyvaka", "--lake", lake, "--symbol", "TOY", "--out", out, "--json"]

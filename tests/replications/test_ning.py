@@ -85,11 +85,23 @@ def test_without_days_it_says_what_it_needs() -> None:
     assert "market simulate csco" in result.stderr
 
 
-def test_the_command_learns_and_judges_on_a_simulated_tape(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_learns_and_judges_on_a_simulated_tape(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(study, "FRAMES", 2_500)
     monkeypatch.setattr(study, "FRAMES_REPLAY", 1_600)
     lake = str(tmp_path / "lake")
-    simulated = ["market", "simulate", "csco-santa-fe", "--days", "2", "--seconds", "14400", "--symbol", "TOY"]
+    simulated = [
+        "market",
+        "simulate",
+        "csco-santa-fe",
+        "--days",
+        "2",
+        "--seconds",
+        "14400",
+        "--symbol",
+        "TOY",
+    ]
     assert CliRunner().invoke(tercel, [*simulated, "--out", lake]).exit_code == 0
     typed = ["ning", "--lake", lake, "--symbol", "TOY", "--train", "--shares", "2000", "--json"]
     result = CliRunner().invoke(app, [*typed, "--out", str(tmp_path)])

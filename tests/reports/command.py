@@ -53,7 +53,9 @@ def options(remedy: str) -> list[tuple[str, str]]:
         key, equals, _ = value.partition("=")
         rest = remedy[match.end() :]
         if equals and (others := re.match(r" ?\((?:or )?([\w, ]+)\)", rest)):
-            found += [(name, f"{key}={one}") for one in re.findall(r"\w+", others[1]) if one != "or"]
+            found += [
+                (name, f"{key}={one}") for one in re.findall(r"\w+", others[1]) if one != "or"
+            ]
         if equals and (other := re.match(rf",? or {re.escape(key)}=(\S+)", rest)):
             found.append((name, f"{key}={_bare(other[1])}"))
     return found
@@ -65,12 +67,17 @@ def _bare(word: str) -> str:
     value = value[:-1] if value.endswith(")") and value.count("(") < value.count(")") else value
     sign = re.fullmatch(r"(decimal|thousands)=([.,]).*", value)
     value = f"{sign[1]}={sign[2]}" if sign else re.sub(r"(?<=[^=])[.,;:]+$", "", value)
-    assert any(sign in value for sign in "'\"") or not OF_SHELLS.search(value), f"no shell takes {value} as it is"
+    assert any(sign in value for sign in "'\"") or not OF_SHELLS.search(value), (
+        f"no shell takes {value} as it is"
+    )
     return re.sub("[\"']", "", value)
 
 
 def obeyed(
-    *words: object, knows: Sequence[str] = (), map: Path | None = None, toml: Mapping[str, str] | None = None
+    *words: object,
+    knows: Sequence[str] = (),
+    map: Path | None = None,
+    toml: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """What a command finds at once, or after its remedies are followed to the letter; `remedies` has what was added.
 
@@ -92,7 +99,10 @@ def obeyed(
     for _ in range(6):
         result = tercel(*words, *added, "--json")
         if result.exit_code == 0:
-            return json.loads(result.stdout) | {"remedies": followed, "said": " ".join(result.stderr.split())}
+            return json.loads(result.stdout) | {
+                "remedies": followed,
+                "said": " ".join(result.stderr.split()),
+            }
         error = refused(*words, *added)
         picked = [(name, value) for name, value in options(error["remedy"]) if value in left]
         lines = [key for key in open_lines if key in error["remedy"]]

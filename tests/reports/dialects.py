@@ -13,7 +13,13 @@ from zoneinfo import ZoneInfo
 from hypothesis import strategies as st
 
 ZONES = ("America/New_York", "Europe/Berlin", "Asia/Tokyo", "Australia/Lord_Howe", "UTC")
-DATES = {"iso": "%Y-%m-%d", "dmy/": "%d/%m/%Y", "dmy.": "%d.%m.%Y", "mdy/": "%m/%d/%Y", "ymd/": "%Y/%m/%d"}
+DATES = {
+    "iso": "%Y-%m-%d",
+    "dmy/": "%d/%m/%Y",
+    "dmy.": "%d.%m.%Y",
+    "mdy/": "%m/%d/%Y",
+    "ymd/": "%Y/%m/%d",
+}
 NARROW = "\u202f"
 
 
@@ -62,12 +68,28 @@ def dialects(draw: st.DrawFn) -> Dialect:
         draw(st.sampled_from(ZONES)),
         apart,
         not apart and date == "iso" and draw(st.booleans()),
-        tuple(draw(st.sampled_from([[], ["Statement of account"], ["Depot 4711", "", "Stand heute"], [""]]))),
+        tuple(
+            draw(
+                st.sampled_from(
+                    [[], ["Statement of account"], ["Depot 4711", "", "Stand heute"], [""]]
+                )
+            )
+        ),
         draw(st.sampled_from(["", "Total", "Summe"])),
         draw(st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL])),
         draw(st.sampled_from(["\n", "\r\n"])),
         draw(st.booleans()),
-        draw(st.sampled_from([("buy", "sell"), ("B", "S"), ("BUY", "SELL"), ("Kauf", "Verkauf"), ("Achat", "Vente")])),
+        draw(
+            st.sampled_from(
+                [
+                    ("buy", "sell"),
+                    ("B", "S"),
+                    ("BUY", "SELL"),
+                    ("Kauf", "Verkauf"),
+                    ("Achat", "Vente"),
+                ]
+            )
+        ),
         draw(st.booleans()),
     )
 
@@ -91,7 +113,9 @@ class Written:
         self.columns[called] = list(cells)
         self.names.setdefault(ours, []).append(called)
 
-    def numbers(self, ours: str, theirs: str, values: Sequence[Decimal], money: bool = False) -> None:
+    def numbers(
+        self, ours: str, theirs: str, values: Sequence[Decimal], money: bool = False
+    ) -> None:
         self.add(ours, theirs, [self._number(value, money) for value in values])
 
     def _number(self, value: Decimal, money: bool) -> str:
@@ -107,7 +131,9 @@ class Written:
             text = how.money.format(text)
         return how.below_zero.format(text) if value < 0 else text
 
-    def times(self, ours: str, theirs: str, moments: Sequence[datetime], seconds: bool = True) -> None:
+    def times(
+        self, ours: str, theirs: str, moments: Sequence[datetime], seconds: bool = True
+    ) -> None:
         """Moments, local in the dialect's zone: date and time of day, in a column or two."""
         how, clock = self.how, "%H:%M:%S" if seconds else "%H:%M"
         local = [moment.astimezone(ZoneInfo(how.zone)) for moment in moments]
@@ -119,7 +145,9 @@ class Written:
             self.add(ours, f"{theirs} clock", clocks)
             return
         offsets = [one.isoformat()[-6:] if how.offset else "" for one in local]
-        joined = [f"{day} {at}{offset}" for day, at, offset in zip(days, clocks, offsets, strict=True)]
+        joined = [
+            f"{day} {at}{offset}" for day, at, offset in zip(days, clocks, offsets, strict=True)
+        ]
         self.add(ours, theirs, joined)
 
     def days(self, ours: str, theirs: str, moments: Sequence[datetime]) -> None:
@@ -133,7 +161,9 @@ class Written:
 
     def file(self) -> bytes:
         how, out = self.how, io.StringIO(newline="")
-        writer = csv.writer(out, delimiter=how.separator, quoting=how.quoting, lineterminator=how.ends)
+        writer = csv.writer(
+            out, delimiter=how.separator, quoting=how.quoting, lineterminator=how.ends
+        )
         writer.writerow(self.columns)
         writer.writerows(zip(*self.columns.values(), strict=True))
         if how.total and len(self.columns) > 3:
@@ -149,7 +179,9 @@ class Written:
         shown = how.decimal == "." if by_commas else self.shows
         if how.told or (not shown and self.doubt):
             found["decimal"] = how.decimal
-        letters = "".join([*self.columns, *(cell for cells in self.columns.values() for cell in cells)])
+        letters = "".join(
+            [*self.columns, *(cell for cells in self.columns.values() for cell in cells)]
+        )
         if how.told or (how.encoding == "cp1252" and not letters.isascii()):
             found["encoding"] = how.encoding
         if how.told:
@@ -166,16 +198,24 @@ class Written:
 
     def toml(self, zoned: bool = True) -> str:
         """The map of a table."""
-        settings = self.settings() | ({"date_order": self.order()} if self.dates and self.order() else {})
+        settings = self.settings() | (
+            {"date_order": self.order()} if self.dates and self.order() else {}
+        )
         if zoned and not self.how.offset:
             settings["timezone"] = self.how.zone
         lines = [f"{key} = {_quoted(value)}" for key, value in settings.items()]
         if self.how.sides[0] in ("Kauf", "Achat"):
-            lines += ["[sides]", f"buy = {_quoted(self.how.sides[0])}", f"sell = {_quoted(self.how.sides[1])}"]
+            lines += [
+                "[sides]",
+                f"buy = {_quoted(self.how.sides[0])}",
+                f"sell = {_quoted(self.how.sides[1])}",
+            ]
         called = {ours: names for ours, names in self.names.items() if names != [ours]}
         if called:
             lines.append("[columns]")
-            lines += [f"{ours} = [{', '.join(map(_quoted, names))}]" for ours, names in called.items()]
+            lines += [
+                f"{ours} = [{', '.join(map(_quoted, names))}]" for ours, names in called.items()
+            ]
         return "\n".join(lines) + "\n"
 
 
@@ -191,7 +231,11 @@ SYMBOLS = ("AAA", "BRK.B", "NA", "ZZ9", "TRUE", "\u00d6MV", "X")
 def amounts(least: int, most: int, places: int) -> st.SearchStrategy[Decimal]:
     """Decimals of up to so many places, in units of the last."""
     whole = st.integers(least * 10**places, most * 10**places)
-    return st.builds(lambda value, up_to: _short(Decimal(value).scaleb(-places), up_to), whole, st.integers(0, places))
+    return st.builds(
+        lambda value, up_to: _short(Decimal(value).scaleb(-places), up_to),
+        whole,
+        st.integers(0, places),
+    )
 
 
 def _short(value: Decimal, places: int) -> Decimal:

@@ -53,7 +53,9 @@ def written(folder: Path, days: Sequence[tuple[str, str]] = tuple(BASE)) -> Path
     for symbol, date in days:
         rows = ["t,b,a,n"]
         for second in range(8 * 3600, 19 * 3600, STEP):
-            when = datetime.strptime(f"{date}+0000", "%Y%m%d%z").replace(hour=second // 3600, minute=second // 60 % 60)
+            when = datetime.strptime(f"{date}+0000", "%Y%m%d%z").replace(
+                hour=second // 3600, minute=second // 60 % 60
+            )
             ticks = bid(symbol, when)
             rows.append(f"{second},{ticks / 100:.2f},{(ticks + 2) / 100:.2f},5000")
         files.append(folder / f"{symbol}_{date}.csv")

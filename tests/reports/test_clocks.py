@@ -24,9 +24,15 @@ def folder(rows: list[tuple[int, str, float]], tmp_path_factory: pytest.TempPath
     """A tape of the night, of an instrument in UTC, so that no clock is read twice."""
     made = tmp_path_factory.mktemp("night")
     map_of(made)
-    utc = [(at, f"{datetime.fromtimestamp(at // 10**9, UTC):%Y-%m-%d %H:%M:%S}", bid) for at, _, bid in rows]
+    utc = [
+        (at, f"{datetime.fromtimestamp(at // 10**9, UTC):%Y-%m-%d %H:%M:%S}", bid)
+        for at, _, bid in rows
+    ]
     days = sorted({clock[:10] for _, clock, _ in utc})
-    imported(made, *(file_of(made, "FX", day, [row for row in utc if row[1].startswith(day)]) for day in days))
+    imported(
+        made,
+        *(file_of(made, "FX", day, [row for row in utc if row[1].startswith(day)]) for day in days),
+    )
     return made
 
 
@@ -42,7 +48,10 @@ def test_07b_fills_of_the_hour_that_comes_twice_in_the_order_of_the_file(
     passes = [0, 0, 0, 1, 1, 0]
     mids = [quoted(rows, clock)[which] for clock, which in zip(clocks, passes, strict=True)]
     assert mids == sorted(mids), "a price that only rises"
-    lines = [f"{NIGHT} {clock},FX,buy,1,{mid + 0.01:.2f}" for clock, mid in zip(clocks, mids, strict=True)]
+    lines = [
+        f"{NIGHT} {clock},FX,buy,1,{mid + 0.01:.2f}"
+        for clock, mid in zip(clocks, mids, strict=True)
+    ]
     parents = [f"{line},p{n}" for n, line in enumerate(lines)]
     fills = tmp_path / "fills.csv"
     fills.write_text(HEAD.replace("price", "price,parent") + "\n".join(parents) + "\n")
@@ -95,37 +104,59 @@ def quotes(spans: list[tuple[str, str]]) -> list[tuple[int, str, float]]:
     found = []
     for begin, end in spans:
         moment, last = (
-            datetime.fromisoformat(f"2024-07-03T{one}").replace(tzinfo=ZoneInfo("UTC")) for one in (begin, end)
+            datetime.fromisoformat(f"2024-07-03T{one}").replace(tzinfo=ZoneInfo("UTC"))
+            for one in (begin, end)
         )
         while moment <= last:
-            found.append((0, f"{moment:%Y-%m-%d %H:%M:%S}", round(100 + (moment.hour * 60 + moment.minute) / 100, 2)))
+            found.append(
+                (
+                    0,
+                    f"{moment:%Y-%m-%d %H:%M:%S}",
+                    round(100 + (moment.hour * 60 + moment.minute) / 100, 2),
+                )
+            )
             moment += timedelta(seconds=10)
     return found
 
 
 @pytest.mark.parametrize(
     ("spans", "late"),
-    [([("09:30:00", "12:59:50")], "14:30:05"), ([("09:30:00", "11:00:00"), ("13:00:00", "15:59:50")], "12:15:05")],
+    [
+        ([("09:30:00", "12:59:50")], "14:30:05"),
+        ([("09:30:00", "11:00:00"), ("13:00:00", "15:59:50")], "12:15:05"),
+    ],
     ids=["half-day", "outage"],
 )
-def test_17a_no_fill_is_priced_against_an_old_quote(tmp_path: Path, spans: list[tuple[str, str]], late: str) -> None:
+def test_17a_no_fill_is_priced_against_an_old_quote(
+    tmp_path: Path, spans: list[tuple[str, str]], late: str
+) -> None:
     """The good fill is measured; the other is left out under a name of its own, with the limit in seconds."""
     map_of(tmp_path, more=STOPPED)
     imported(tmp_path, file_of(tmp_path, "HALF", "2024-07-03", quotes(spans)))
     good, mid = "10:15:05", 100 + 615 / 100 + 0.01
     fills = tmp_path / "fills.csv"
     fills.write_text(
-        HEAD + f"2024-07-03T{good}Z,HALF,buy,10,{mid + 0.01:.2f}\n2024-07-03T{late}Z,HALF,sell,7,{mid:.2f}\n"
+        HEAD
+        + f"2024-07-03T{good}Z,HALF,buy,10,{mid + 0.01:.2f}\n2024-07-03T{late}Z,HALF,sell,7,{mid:.2f}\n"
     )
     words = ("--lake", tmp_path / "lake", "--against", "none")
     found = done("tca", fills, *words)
     assert found["total"]["filled"] == 10
     assert found["total"]["money"]["fills"] == pytest.approx(0.01 * 10)
-    stale = {name: row for name, row in found["odd_fills"].items() if row["rows"] == [3] and name != "no_parent"}
+    stale = {
+        name: row
+        for name, row in found["odd_fills"].items()
+        if row["rows"] == [3] and name != "no_parent"
+    }
     assert len(stale) == 1
     (meaning,) = [row["meaning"] for row in stale.values()]
-    assert re.search(r"\d+ ?(s\b|sec|min)|(second|minute)s? of", meaning + " ".join(found["sentences"])), found
-    assert any("old" in text or re.search(r"no quote|without a quote|stale", text) for text in found["sentences"])
+    assert re.search(
+        r"\d+ ?(s\b|sec|min)|(second|minute)s? of", meaning + " ".join(found["sentences"])
+    ), found
+    assert any(
+        "old" in text or re.search(r"no quote|without a quote|stale", text)
+        for text in found["sentences"]
+    )
     alone = tmp_path / "alone.csv"
     alone.write_text(HEAD + f"2024-07-03T{late}Z,HALF,sell,7,{mid:.2f}\n")
     assert "row 2" in refused("tca", alone, *words)["received"]

@@ -53,7 +53,9 @@ def variances(closes: Closes) -> dict[str, float]:
 def sample(file: Path, *words: object) -> dict[str, Any]:
     """The sample covariance of a file's names, and each name's variance beside it."""
     found = done("risk", "covariance", file, "--covariance", "sample", *words)
-    return found | {"variance": {name: found["covariance"][k][k] for k, name in enumerate(found["names"])}}
+    return found | {
+        "variance": {name: found["covariance"][k][k] for k, name in enumerate(found["names"])}
+    }
 
 
 # -- 10: what yfinance saves ------------------------------------------------------------------------------------------
@@ -64,10 +66,14 @@ TWO = walk(DAYS)
 
 def of_yfinance(levels: Sequence[str], index: str | None, by_ticker: bool = False) -> list[str]:
     """Two header rows, then the name of the index where it has one; the two closes lie apart by their volumes."""
-    columns = [("Close", name) for name in ("AAA", "BBB")] + [("Volume", name) for name in ("AAA", "BBB")]
+    columns = [("Close", name) for name in ("AAA", "BBB")] + [
+        ("Volume", name) for name in ("AAA", "BBB")
+    ]
     if by_ticker:
         columns = sorted((name, price) for price, name in columns)
-    heads = [",".join([level, *(column[k] for column in columns)]) for k, level in enumerate(levels)]
+    heads = [
+        ",".join([level, *(column[k] for column in columns)]) for k, level in enumerate(levels)
+    ]
     rows = []
     for day, row in TWO.items():
         cells = [
@@ -104,7 +110,9 @@ def test_10_one_name_alone_and_two_prices_a_day(tmp_path: Path) -> None:
     rows = [f"{day},{row['AAA']:.6f},1000" for day, row in TWO.items()]
     file.write_text("\n".join(["Price,Close,Volume", "Ticker,AAA,AAA", "Date,,", *rows]) + "\n")
     assert sample(file)["variance"] == pytest.approx({"AAA": variances(TWO)["AAA"]}, rel=1e-9)
-    hours = [f"{day} {hour}:30:00,{row['AAA']:.6f}" for day, row in TWO.items() for hour in (14, 15)]
+    hours = [
+        f"{day} {hour}:30:00,{row['AAA']:.6f}" for day, row in TWO.items() for hour in (14, 15)
+    ]
     file.write_text("\n".join(["Datetime,Close", *hours]) + "\n")
     error = refused("risk", "covariance", file, "--covariance", "sample")
     assert f"{DAYS[0]}" in error["received"]
@@ -145,7 +153,10 @@ def test_11b_a_sample_covariance_without_full_rank_is_said(tmp_path: Path) -> No
     names, days = 150, weekdays(120)
     steps = 0.01 * np.random.default_rng(5).standard_normal((len(days), names))
     prices = 50 * np.exp(np.cumsum(steps, axis=0))
-    closes = {day: {f"N{n:03d}": float(p) for n, p in enumerate(row)} for day, row in zip(days, prices, strict=True)}
+    closes = {
+        day: {f"N{n:03d}": float(p) for n, p in enumerate(row)}
+        for day, row in zip(days, prices, strict=True)
+    }
     file = wide(tmp_path / "many.csv", closes)
     rank = int(np.linalg.matrix_rank(np.cov(np.diff(np.log(prices), axis=0).T)))
     assert rank == 118
@@ -225,10 +236,16 @@ def test_12_a_name_that_dies_costs_what_it_cost(tmp_path: Path, how: str) -> Non
     panel = pl.read_parquet(tmp_path / "o" / "panel.parquet")
     worst = 0.0
     for row in panel.to_dicts():
-        begin, end = (datetime.fromtimestamp(row[key] / 1e9, UTC).date() for key in ("start_ns", "end_ns"))
+        begin, end = (
+            datetime.fromtimestamp(row[key] / 1e9, UTC).date() for key in ("start_ns", "end_ns")
+        )
         name = row["instrument"]
         prices = [one[name] for day, one in closes.items() if begin <= day <= end and name in one]
-        assert row["outcome"] == pytest.approx(prices[-1] / prices[0] - 1, abs=1e-6), (name, begin, end)
+        assert row["outcome"] == pytest.approx(prices[-1] / prices[0] - 1, abs=1e-6), (
+            name,
+            begin,
+            end,
+        )
         worst = min(worst, row["outcome"]) if name == "HHH" else worst
     if how == "zero":
         assert worst == -1.0
@@ -239,7 +256,12 @@ def test_12_a_name_that_dies_costs_what_it_cost(tmp_path: Path, how: str) -> Non
 def test_12_a_book_with_a_name_at_zero_is_told(tmp_path: Path) -> None:
     """A loss of all is a return of -100 %, never a price before it; the others are forecast as without it."""
     found = done("risk", "forecast", wide(tmp_path / "zero.csv", dying("zero")))
-    assert "-100 %" in f"{found['left_out']} {found['notes']}".replace("\u2212", "-").replace("100%", "100 %")
-    without = {day: {name: price for name, price in row.items() if name != "HHH"} for day, row in dying("zero").items()}
+    assert "-100 %" in f"{found['left_out']} {found['notes']}".replace("\u2212", "-").replace(
+        "100%", "100 %"
+    )
+    without = {
+        day: {name: price for name, price in row.items() if name != "HHH"}
+        for day, row in dying("zero").items()
+    }
     plain = done("risk", "forecast", wide(tmp_path / "without.csv", without))
     assert found["sd"][:7] == pytest.approx(plain["sd"], rel=1e-9)

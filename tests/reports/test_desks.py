@@ -39,7 +39,9 @@ ORDERS: dict[str, tuple[dict[str, Any], int, str]] = {
 @pytest.fixture(scope="module")
 def twins() -> Iterator[dict[bool, Any]]:
     """A server as it comes, and one that gives listen keys."""
-    conftest = pytest.importorskip("tests.venues.binance.conftest", reason="the server needs the extra [trade]")
+    conftest = pytest.importorskip(
+        "tests.venues.binance.conftest", reason="the server needs the extra [trade]"
+    )
     from tercel.core.machine import WallClock
     from tercel.core.pace import Pace
     from tercel.venues.binance.serve import serve_binance
@@ -75,10 +77,20 @@ def test_13_numbers_of_a_bot_meet_the_exchanges_codes(twins: dict[bool, Any], na
 
     rest = Rest(twins[False])
     bid = rest.ask("GET", "/api/v3/ticker/bookTicker", symbol=SYMBOL).json()["bidPrice"]
-    order = {"symbol": SYMBOL, "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "100", "price": bid}
+    order = {
+        "symbol": SYMBOL,
+        "side": "BUY",
+        "type": "LIMIT",
+        "timeInForce": "GTC",
+        "quantity": "100",
+        "price": bid,
+    }
     changed, code, said = ORDERS[name]
     least = f"{math.ceil(float(bid) * 0.21 * 100) / 100:.2f}"
-    changed = {key: value.format(least=least) if isinstance(value, str) else value for key, value in changed.items()}
+    changed = {
+        key: value.format(least=least) if isinstance(value, str) else value
+        for key, value in changed.items()
+    }
     answer = rest.signed("POST", "/api/v3/order", **order | changed)
     assert (answer.status_code, answer.json()["code"]) == (400, code)
     assert said in answer.json()["msg"]
@@ -89,13 +101,22 @@ def test_13_names_secrets_and_orders_that_are_none(twins: dict[bool, Any]) -> No
 
     rest = Rest(twins[False])
     bid = rest.ask("GET", "/api/v3/ticker/bookTicker", symbol=SYMBOL).json()["bidPrice"]
-    order = {"symbol": SYMBOL, "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "100", "price": bid}
+    order = {
+        "symbol": SYMBOL,
+        "side": "BUY",
+        "type": "LIMIT",
+        "timeInForce": "GTC",
+        "quantity": "100",
+        "price": bid,
+    }
     assert rest.signed("POST", "/api/v3/order", **order, newClientOrderId="once").status_code == 200
     again = rest.signed("POST", "/api/v3/order", **order, newClientOrderId="once").json()
     assert (again["code"], again["msg"]) == (-2010, "Duplicate order sent.")
     gone = rest.signed("DELETE", "/api/v3/order", symbol=SYMBOL, orderId=987_654).json()
     assert (gone["code"], gone["msg"]) == (-2011, "Unknown order sent.")
-    assert Rest(twins[False], secret="wrong").signed("GET", "/api/v3/account").json()["code"] == -1022
+    assert (
+        Rest(twins[False], secret="wrong").signed("GET", "/api/v3/account").json()["code"] == -1022
+    )
 
 
 # -- 14: a learner's environment --------------------------------------------------------------------------------------
@@ -107,11 +128,18 @@ TASK = Task(decisions=4, horizon_s=80.0)
 def market() -> dict[str, Any]:
     preset = presets.load("csco-santa-fe")
     source = reactive(preset, worlds=2, settle_s=60.0)
-    return {"task": TASK, "source": source, "sampler": bank_sampler(TASK, TASK.lots(preset.volume_per_s), 2)}
+    return {
+        "task": TASK,
+        "source": source,
+        "sampler": bank_sampler(TASK, TASK.lots(preset.volume_per_s), 2),
+    }
 
 
 def test_14_a_step_before_a_reset_is_refused(market: dict[str, Any]) -> None:
-    for env, action in ((ExecutionEnv(**market), 1), (ExecutionVectorEnv(2, **market), np.array([1, 1]))):
+    for env, action in (
+        (ExecutionEnv(**market), 1),
+        (ExecutionVectorEnv(2, **market), np.array([1, 1])),
+    ):
         with pytest.raises((TercelError, ResetNeeded)) as error:
             env.step(action)
         assert "reset" in str(error.value)
@@ -182,7 +210,11 @@ def added(name: str, password: str) -> int:
 
     from tercel.cli import app
 
-    return CliRunner().invoke(app, ["console", "users", "add", name, "--json"], input=f"{password}\n").exit_code
+    return (
+        CliRunner()
+        .invoke(app, ["console", "users", "add", name, "--json"], input=f"{password}\n")
+        .exit_code
+    )
 
 
 @pytest.mark.parametrize("length", [130, 5000])
@@ -210,7 +242,9 @@ def test_18_an_accent_is_one_letter_or_two(people: Path) -> None:
 
     from tercel.api.console.people import People
 
-    composed, apart = (unicodedata.normalize(form, "Caf\u00e9 \u00dcbersee") for form in ("NFC", "NFD"))
+    composed, apart = (
+        unicodedata.normalize(form, "Caf\u00e9 \u00dcbersee") for form in ("NFC", "NFD")
+    )
     assert composed != apart
     assert added("ann", composed) == 0
     assert People(people).verify("ann", apart) is not None
@@ -261,7 +295,16 @@ def queues(folder: Path) -> Path:
         ]  # fmt: skip
     (folder / "map.toml").write_text(QUEUE)
     (folder / "ABC_20240403.csv").write_text("\n".join(rows) + "\n")
-    done("data", "import", "csv", folder / "ABC_20240403.csv", "--map", folder / "map.toml", "--lake", folder / "lake")
+    done(
+        "data",
+        "import",
+        "csv",
+        folder / "ABC_20240403.csv",
+        "--map",
+        folder / "map.toml",
+        "--lake",
+        folder / "lake",
+    )
     return folder / "lake"
 
 
@@ -281,6 +324,8 @@ def test_19_who_joined_gets_what_trades_beyond_the_cancels(
     assert result.episodes == 4
     for number in range(4):  # of one cycle each, whenever it begins
         fills = result.episode(number).fills("joins").to_dicts()
-        passive = [(row["price"], row["lots"]) for row in fills if row["passive"] and not row["forced"]]
+        passive = [
+            (row["price"], row["lots"]) for row in fills if row["passive"] and not row["forced"]
+        ]
         assert sum(lots for _, lots in passive) == 50
         assert {price for price, _ in passive} == {100.0}

@@ -40,7 +40,9 @@ def local(found: list[datetime], how: Dialect) -> list[datetime]:
     return [one.replace(tzinfo=ZoneInfo(how.zone)) for one in found]
 
 
-def filed(folder: Path, made: Written, name: str = "table.csv", zoned: bool = True) -> tuple[Path, Path]:
+def filed(
+    folder: Path, made: Written, name: str = "table.csv", zoned: bool = True
+) -> tuple[Path, Path]:
     (folder / name).write_bytes(made.file())
     (folder / "map.toml").write_text(made.toml(zoned), encoding="utf-8")
     return folder / name, folder / "map.toml"
@@ -58,8 +60,14 @@ def fills(data: st.DataObject, how: Dialect, folder: Path) -> None:
     """`tercel tca`."""
     count = data.draw(ROWS)
     when, side = local(data.draw(moments(count)), how), drawn(data, st.sampled_from([1, -1]), count)
-    symbol, price = drawn(data, st.sampled_from(SYMBOLS), count), drawn(data, amounts(1, 99_999, 4), count)
-    quantity, fee = drawn(data, amounts(1, 9_999_999, 8), count), drawn(data, amounts(0, 2_000, 4), count)
+    symbol, price = (
+        drawn(data, st.sampled_from(SYMBOLS), count),
+        drawn(data, amounts(1, 99_999, 4), count),
+    )
+    quantity, fee = (
+        drawn(data, amounts(1, 9_999_999, 8), count),
+        drawn(data, amounts(0, 2_000, 4), count),
+    )
     made = Written(how)
     made.times("time", "Ausf\u00fchrung", when)
     made.words("symbol", "Papier", symbol)
@@ -81,7 +89,10 @@ def orders(data: st.DataObject, how: Dialect, folder: Path) -> None:
     """Lists of orders."""
     count = data.draw(ROWS)
     when, side = local(data.draw(moments(count)), how), drawn(data, st.sampled_from([1, -1]), count)
-    symbol, limit = drawn(data, st.sampled_from(SYMBOLS), count), drawn(data, amounts(1, 99_999, 4), count)
+    symbol, limit = (
+        drawn(data, st.sampled_from(SYMBOLS), count),
+        drawn(data, amounts(1, 99_999, 4), count),
+    )
     quantity = [Decimal(one) for one in drawn(data, st.integers(1, 9_999_999), count)]
     horizon = drawn(data, st.sampled_from(["2h", "30min", "90s"]), count)
     made = Written(how)
@@ -96,7 +107,9 @@ def orders(data: st.DataObject, how: Dialect, folder: Path) -> None:
     file, told = filed(folder, made, zoned=False)
     found = tc.read_orders(file, map=told)
     seconds = {"2h": 7200.0, "30min": 1800.0, "90s": 90.0}
-    assert [one.time.replace("T", " ")[:16] for one in found] == [f"{one:%Y-%m-%d %H:%M}" for one in when]
+    assert [one.time.replace("T", " ")[:16] for one in found] == [
+        f"{one:%Y-%m-%d %H:%M}" for one in when
+    ]
     assert [(one.symbol, one.side, one.horizon_s) for one in found] == [
         (name, sign, seconds[text]) for name, sign, text in zip(symbol, side, horizon, strict=True)
     ]
@@ -116,7 +129,8 @@ def targets(data: st.DataObject, how: Dialect, folder: Path) -> None:
     file, told = filed(folder, made, zoned=False)
     found = read_targets(file, {name: name for name in names}, {"map": str(told)})
     assert {name: (one.value, one.unit, one.day) for name, one in found.items()} == {
-        name: (float(value), "shares", day[0].date()) for name, value in zip(names, values, strict=True)
+        name: (float(value), "shares", day[0].date())
+        for name, value in zip(names, values, strict=True)
     }
     assert found[names[0]].lots(Listing(names[0], 0.01, 1), 4000, 0.0) == float(values[0])
 
@@ -140,14 +154,20 @@ def prices(data: st.DataObject, how: Dialect, folder: Path) -> None:
     made.numbers("volume", "Ums\u00e4tze", volumes)
     file, told = filed(folder, made, zoned=False)
     frame = read_prices(file, table_map(told))
-    found = {(row["instrument"], row["date"]): (row["close"], row["volume"]) for row in frame.to_dicts()}
+    found = {
+        (row["instrument"], row["date"]): (row["close"], row["volume"]) for row in frame.to_dicts()
+    }
     assert found == {
-        key: (float(close), float(volume)) for key, close, volume in zip(keys, closes, volumes, strict=True)
+        key: (float(close), float(volume))
+        for key, close, volume in zip(keys, closes, volumes, strict=True)
     }
 
 
-CLOSES = pl.DataFrame({"date": pl.date_range(date(2024, 1, 1), date(2024, 5, 30), eager=True)}).with_columns(
-    pl.Series(name, [100.0 + (k * (n + 3)) % 17 for k in range(151)]) for n, name in enumerate(SYMBOLS)
+CLOSES = pl.DataFrame(
+    {"date": pl.date_range(date(2024, 1, 1), date(2024, 5, 30), eager=True)}
+).with_columns(
+    pl.Series(name, [100.0 + (k * (n + 3)) % 17 for k in range(151)])
+    for n, name in enumerate(SYMBOLS)
 )
 
 
@@ -177,7 +197,9 @@ def forecasts(data: st.DataObject, how: Dialect, folder: Path) -> None:
     file, told = filed(folder, made, zoned=False)
     walk, deviations, _ = read_forecasts(file, False, {"map": str(told)})
     days = sorted({day for _, day in keys})
-    wanted = {key: tuple(map(float, row)) for key, *row in zip(keys, values, outcomes, sds, strict=True)}
+    wanted = {
+        key: tuple(map(float, row)) for key, *row in zip(keys, values, outcomes, sds, strict=True)
+    }
     stamps = [datetime.fromtimestamp(ns / 1e9, UTC).date() for ns in walk.time_ns.tolist()]
     assert set(stamps) <= set(days)
     for t, day in enumerate(stamps):
@@ -236,12 +258,17 @@ def ticks(data: st.DataObject, how: Dialect, folder: Path) -> None:
         found = day.read()
     events, instrument = found.events, found.instrument
     kept = {}
-    for ns, side, price, lots in zip(events.exch_ns, events.side, events.price_ticks, events.qty_lots, strict=True):
+    for ns, side, price, lots in zip(
+        events.exch_ns, events.side, events.price_ticks, events.qty_lots, strict=True
+    ):
         if lots > 0:
             kept[int(ns), int(side)] = round(int(price) * instrument.tick, 4), int(lots)
     rows = zip(when, bid, sizes, strict=True)
     assert kept == {
-        (round(at.timestamp()) * 10**9, side): (float(price + (Decimal("0.0002") if side < 0 else 0)), int(size))
+        (round(at.timestamp()) * 10**9, side): (
+            float(price + (Decimal("0.0002") if side < 0 else 0)),
+            int(size),
+        )
         for at, price, size in rows
         for side in (1, -1)
     }
@@ -271,5 +298,7 @@ def test_a_table_in_any_dialect_is_the_same_rows(kind: str, data: st.DataObject)
 @pytest.mark.parametrize("kind", KINDS)
 @settings(max_examples=-(-TABLES // len(KINDS)), deadline=None, suppress_health_check=QUIET)
 @given(data=st.data())
-def test_two_thousand_tables_in_any_dialect_are_the_same_rows(kind: str, data: st.DataObject) -> None:
+def test_two_thousand_tables_in_any_dialect_are_the_same_rows(
+    kind: str, data: st.DataObject
+) -> None:
     holds(data, kind)

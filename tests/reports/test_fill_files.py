@@ -51,7 +51,9 @@ def test_01a_a_german_file_in_cp1252(lake: Path, tmp_path: Path, german_map: Pat
     file = written(tmp_path, GERMAN, "cp1252")
     words = ("tca", file, "--lake", lake, "--against", "none", "--map", german_map)
     holds(obeyed(*words, knows=("encoding=cp1252",)), BOTH, fees=21.70)
-    german_map.write_text('encoding = "cp1252"\n' + german_map.read_text(encoding="utf-8"), encoding="utf-8")
+    german_map.write_text(
+        'encoding = "cp1252"\n' + german_map.read_text(encoding="utf-8"), encoding="utf-8"
+    )
     holds(done(*words), BOTH, fees=21.70)
 
 
@@ -59,7 +61,9 @@ def test_01b_words_of_sides_are_mapped(lake: Path, tmp_path: Path, german_map: P
     file = written(tmp_path, GERMAN)
     words = ("tca", file, "--lake", lake, "--against", "none", "--map", german_map)
     holds(obeyed(*words, map=german_map, toml=SIDES), BOTH, fees=21.70)
-    german_map.write_text(GERMAN_MAP + '[sides]\nbuy = "Ankauf"\nsell = "Verkauf"\n', encoding="utf-8")
+    german_map.write_text(
+        GERMAN_MAP + '[sides]\nbuy = "Ankauf"\nsell = "Verkauf"\n', encoding="utf-8"
+    )
     wrong = refused(*words)
     assert "'Kauf'" in wrong["received"]
     assert "row 2" in wrong["received"]
@@ -89,7 +93,9 @@ def test_01d_a_point_before_three_digits_is_not_guessed(lake: Path, tmp_path: Pa
         assert found["remedies"] == [f"decimal={decimal}"]
         holds(found, [Fill(BOUGHT.when, 1, quantity, 28.0)])
     pointed = written(tmp_path, head + row.format("10.000", "28.66"), name="pointed.csv")
-    holds(done("tca", pointed, "--lake", lake, "--against", "none"), [Fill(BOUGHT.when, 1, 10, 28.66)])
+    holds(
+        done("tca", pointed, "--lake", lake, "--against", "none"), [Fill(BOUGHT.when, 1, 10, 28.66)]
+    )
 
 
 def test_01d_a_list_of_orders_too(tmp_path: Path) -> None:
@@ -118,12 +124,23 @@ SCHWAB = (
 )
 
 
-def test_02_money_in_words_under_a_title_with_rows_that_are_no_fills(lake: Path, tmp_path: Path) -> None:
+def test_02_money_in_words_under_a_title_with_rows_that_are_no_fills(
+    lake: Path, tmp_path: Path
+) -> None:
     """The shipped map, with the hour that Schwab's own file lacks beside the date."""
     file = written(tmp_path, SCHWAB)
     joined = ("--column", "time=Date", "--column", "time=Time", "--tz", "America/New_York")
     found = obeyed(
-        "tca", file, "--lake", lake, "--against", "none", "--map", "schwab", *joined, knows=("date_order=mdy",)
+        "tca",
+        file,
+        "--lake",
+        lake,
+        "--against",
+        "none",
+        "--map",
+        "schwab",
+        *joined,
+        knows=("date_order=mdy",),
     )
     holds(found, BOTH, fees=0.30)
 
@@ -134,16 +151,31 @@ def test_02b_date_and_time_are_joined(lake: Path, tmp_path: Path) -> None:
         "Date,Time,symbol,side,quantity,price\n"
         "04/03/2024,10:30:05,RWE,buy,1000,28.66\n04/03/2024,10:40:05,RWE,sell,250,28.70\n",
     )
-    words = ("tca", file, "--lake", lake, "--against", "none", "--column", "time=Date", "--column", "time=Time")
+    words = (
+        "tca",
+        file,
+        "--lake",
+        lake,
+        "--against",
+        "none",
+        "--column",
+        "time=Date",
+        "--column",
+        "time=Time",
+    )
     found = obeyed(*words, "--tz", "UTC", knows=("date_order=mdy",))
     holds(found, BOTH)
-    plain = written(tmp_path, file.read_text().replace("04/03/2024", "2024-04-03"), name="plain.csv")
+    plain = written(
+        tmp_path, file.read_text().replace("04/03/2024", "2024-04-03"), name="plain.csv"
+    )
     holds(done(words[0], plain, *words[2:], "--tz", "UTC"), BOTH)
 
 
 def test_03_the_order_of_a_date_with_slashes_is_asked_for(lake: Path, tmp_path: Path) -> None:
     """3 April and 4 March are in the lake, and the fill's price fits both: either is measured when it is said."""
-    file = written(tmp_path, "time,symbol,side,quantity,price\n03/04/2024 10:30:05,RWE,buy,1000,28.66\n")
+    file = written(
+        tmp_path, "time,symbol,side,quantity,price\n03/04/2024 10:30:05,RWE,buy,1000,28.66\n"
+    )
     words = ("tca", file, "--lake", lake, "--against", "none", "--tz", "UTC")
     asked = refused(*words)
     assert "03/04/2024" in asked["received"]
@@ -152,7 +184,9 @@ def test_03_the_order_of_a_date_with_slashes_is_asked_for(lake: Path, tmp_path: 
         holds(found, [Fill(at("10:30:05", date), 1, 1000, 28.66)])
         assert [row["date"] for row in found["parents"]] == [date]
     file.write_text(file.read_text() + "13/03/2024 10:30:05,RWE,buy,1,28.66\n")
-    assert [row["date"] for row in done(*words)["parents"]] == ["2024-04-03"], "a day above 12 shows the order"
+    assert [row["date"] for row in done(*words)["parents"]] == ["2024-04-03"], (
+        "a day above 12 shows the order"
+    )
 
 
 # -- 04: an exchange of coins -----------------------------------------------------------------------------------------
@@ -165,7 +199,8 @@ BINANCE = "Date(UTC),Pair,Side,Price,Executed,Amount,Fee\n"
 def test_04a_units_in_the_cells_of_an_export(lake: Path, tmp_path: Path) -> None:
     file = written(
         tmp_path,
-        BINANCE + "2024-04-03 10:30:05,RWEUSDT,BUY,28.66,1000.0000000000RWE,28660.00000000USDT,0.0130000000BNB\n"
+        BINANCE
+        + "2024-04-03 10:30:05,RWEUSDT,BUY,28.66,1000.0000000000RWE,28660.00000000USDT,0.0130000000BNB\n"
         "2024-04-03 10:40:05,RWEUSDT,SELL,28.70,250.0000000000RWE,7175.00000000USDT,7.17500000USDT\n",
     )
     words = ("tca", file, "--lake", lake, "--against", "none")
@@ -190,7 +225,10 @@ def test_04b_money_is_not_proposed_as_a_quantity(lake: Path, tmp_path: Path) -> 
     typed = ("time=Date(UTC)", "symbol=Pair", "quantity=Executed", "fee=Fee")
     holds(done(*words, *(word for one in typed for word in ("--column", one))), COINS, fees=3.0)
     followed = [one.replace("Executed", "Amount") for one in typed]
-    assert "Amount" in refused(*words, *(word for one in followed for word in ("--column", one)))["received"]
+    assert (
+        "Amount"
+        in refused(*words, *(word for one in followed for word in ("--column", one)))["received"]
+    )
 
 
 def test_04c_fees_of_other_currencies_stand_apart(lake: Path, tmp_path: Path) -> None:
@@ -204,14 +242,21 @@ def test_04c_fees_of_other_currencies_stand_apart(lake: Path, tmp_path: Path) ->
     found = obeyed(*words, knows=("fee_currency=fee coin", "currency=USDT"))
     assert float(found["total"]["filled"]) == pytest.approx(1599.5)
     paid = (1000 + 500 + 100) * 28.66 + 1.20
-    assert found["total"]["money"]["whole"] == pytest.approx(paid - 1599.5 * mid(COIN, at("10:30:05")))
+    assert found["total"]["money"]["whole"] == pytest.approx(
+        paid - 1599.5 * mid(COIN, at("10:30:05"))
+    )
     assert pytest.approx(0.013) in [float(one) for one in under(found, "BNB")]
     assert "fee coin" not in found["columns_not_read"]
 
 
 def test_04d_half_a_coin(lake: Path, tmp_path: Path) -> None:
-    file = written(tmp_path, "time,symbol,side,quantity,price\n2024-04-03T10:30:05Z,BTCUSD,buy,0.5,50.17\n")
-    holds(done("tca", file, "--lake", lake, "--against", "none"), [Fill(at("10:30:05"), 1, 0.5, 50.17, "BTCUSD")])
+    file = written(
+        tmp_path, "time,symbol,side,quantity,price\n2024-04-03T10:30:05Z,BTCUSD,buy,0.5,50.17\n"
+    )
+    holds(
+        done("tca", file, "--lake", lake, "--against", "none"),
+        [Fill(at("10:30:05"), 1, 0.5, 50.17, "BTCUSD")],
+    )
 
 
 # -- 05: parts of an order, parts of a share --------------------------------------------------------------------------
@@ -220,7 +265,10 @@ def test_04d_half_a_coin(lake: Path, tmp_path: Path) -> None:
 def test_05_partial_fills_of_one_millisecond_in_any_order(lake: Path, tmp_path: Path) -> None:
     head = "time,symbol,side,quantity,price,parent,cum_qty\n"
     rows = [(100, 28.66, 100), (300, 28.67, 400), (50, 28.66, 450), (550, 28.68, 1000)]
-    lines = [f"2024-04-03T10:30:05.123Z,RWE,buy,{quantity},{price},p,{cum}\n" for quantity, price, cum in rows]
+    lines = [
+        f"2024-04-03T10:30:05.123Z,RWE,buy,{quantity},{price},p,{cum}\n"
+        for quantity, price, cum in rows
+    ]
     fills = [Fill(at("10:30:05.123"), 1, quantity, price) for quantity, price, _ in rows]
     told = []
     for name, order in (("as-told.csv", (2, 0, 3, 1)), ("by-cum.csv", (0, 1, 2, 3))):
@@ -233,12 +281,17 @@ def test_05_partial_fills_of_one_millisecond_in_any_order(lake: Path, tmp_path: 
 
 def test_05b_parts_of_a_share(lake: Path, tmp_path: Path) -> None:
     rows = [("10:30:05", 0.3426, 28.66), ("10:40:05", 12.00000001, 28.70)]
-    text = "".join(f"2024-04-03T{clock}Z,RWE,buy,{quantity:.8f},{price}\n" for clock, quantity, price in rows)
+    text = "".join(
+        f"2024-04-03T{clock}Z,RWE,buy,{quantity:.8f},{price}\n" for clock, quantity, price in rows
+    )
     file = written(tmp_path, "time,symbol,side,quantity,price\n" + text)
     found = done("tca", file, "--lake", lake, "--against", "none")
     holds(found, [Fill(at(clock), 1, quantity, price) for clock, quantity, price in rows])
     assert float(found["total"]["filled"]) == pytest.approx(12.34260001, abs=1e-9)
-    finer = written(tmp_path, "time,symbol,side,quantity,price\n2024-04-03T10:30:05Z,RWE,buy,0.1234567891,28.66\n")
+    finer = written(
+        tmp_path,
+        "time,symbol,side,quantity,price\n2024-04-03T10:30:05Z,RWE,buy,0.1234567891,28.66\n",
+    )
     assert "row 2" in refused("tca", finer, "--lake", lake, "--against", "none")["received"]
 
 
@@ -259,7 +312,9 @@ def flex(*rows: str, names: tuple[str, ...] = FLEX) -> str:
     return "\n".join([",".join(names), *rows]) + "\n"
 
 
-def test_06a_executions_of_a_statement_and_two_currencies_of_commission(lake: Path, tmp_path: Path) -> None:
+def test_06a_executions_of_a_statement_and_two_currencies_of_commission(
+    lake: Path, tmp_path: Path
+) -> None:
     file = written(tmp_path, flex(ORDERS[0], EXECUTIONS[0], ORDERS[1], EXECUTIONS[1]))
     found = done("tca", file, "--lake", lake, "--against", "none", "--map", "ib-flex")
     holds(found, BOTH, fees=2.0)
@@ -270,7 +325,9 @@ def test_06b_names_of_attributes_are_known_too(lake: Path, tmp_path: Path) -> No
     names = ("dateTime", "symbol", "buySell", "quantity", "tradePrice", "ibCommission", "ibCommissionCurrency",
              "currency", "levelOfDetail", "ibOrderID")  # fmt: skip
     file = written(tmp_path, flex(*EXECUTIONS, names=names))
-    holds(done("tca", file, "--lake", lake, "--against", "none", "--map", "ib-flex"), BOTH, fees=2.0)
+    holds(
+        done("tca", file, "--lake", lake, "--against", "none", "--map", "ib-flex"), BOTH, fees=2.0
+    )
 
 
 def test_06c_several_accounts_and_several_sections(lake: Path, tmp_path: Path) -> None:
@@ -279,6 +336,9 @@ def test_06c_several_accounts_and_several_sections(lake: Path, tmp_path: Path) -
     words = ("--lake", lake, "--against", "none", "--map", "ib-flex")
     holds(done("tca", accounts, *words), (*BOTH, *BOTH), fees=4.0)
     cash = "ClientAccountID,CurrencyPrimary,FromDate,ToDate\nU1,EUR,20240401,20240403\nU1,USD,20240401,20240403\n"
-    for name, text in (("after.csv", flex(*EXECUTIONS) + cash), ("before.csv", cash + flex(*EXECUTIONS))):
+    for name, text in (
+        ("after.csv", flex(*EXECUTIONS) + cash),
+        ("before.csv", cash + flex(*EXECUTIONS)),
+    ):
         found = done("tca", written(tmp_path, text, name=name), *words)
         holds(found, BOTH, fees=2.0)

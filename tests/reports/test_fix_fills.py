@@ -72,21 +72,31 @@ def filled(odd: OddVenue, venue: Any, more: Fields) -> tuple[list[Report], list[
     odd.fill_with("a1", 1, more)
     venue.send(order("a2"))
     until(lambda: hears("a2"), what="a second acknowledgement")
-    return [one for one in told if isinstance(one, Report) and one.exec_type is ExecType.TRADE], told
+    return [
+        one for one in told if isinstance(one, Report) and one.exec_type is ExecType.TRADE
+    ], told
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_15a_a_fill_is_booked_whatever_else_is_wrong_with_it(odd: OddVenue, tmp_path: Path, fault: str) -> None:
+def test_15a_a_fill_is_booked_whatever_else_is_wrong_with_it(
+    odd: OddVenue, tmp_path: Path, fault: str
+) -> None:
     """Booked once, no reject goes out, and the fault is told with its tag."""
     (tmp_path / "plain.toml").write_text(PROFILE)
-    venue: Any = connect(f"fix://127.0.0.1:{odd.port}?profile=plain.toml", ["DESK"], tmp_path, tmp_path)
+    venue: Any = connect(
+        f"fix://127.0.0.1:{odd.port}?profile=plain.toml", ["DESK"], tmp_path, tmp_path
+    )
     try:
         trades, told = filled(odd, venue, FAULTS[fault])
     finally:
         venue.close()
-    assert [(one.cl_ord_id, one.last_qty, one.last_px, one.cum_qty) for one in trades] == [("a1", ONE, 999 * ONE, ONE)]
+    assert [(one.cl_ord_id, one.last_qty, one.last_px, one.cum_qty) for one in trades] == [
+        ("a1", ONE, 999 * ONE, ONE)
+    ]
     assert "3" not in odd.kinds()
-    said = " ".join(repr(one) for one in told if not (isinstance(one, Report) and one.cl_ord_id == "a2"))
+    said = " ".join(
+        repr(one) for one in told if not (isinstance(one, Report) and one.cl_ord_id == "a2")
+    )
     tags = {str(tag) for tag, _ in FAULTS[fault]}
     assert not tags or any(tag in said for tag in tags), "the fault is reported"
 
@@ -106,7 +116,10 @@ EndTime=00:00:00
 
 @pytest.mark.parametrize(
     ("key", "odd_fields"),
-    [("ValidateFieldsOutOfOrder", [(112, "x"), (50, "LATE")]), ("UseDataDictionary", [(112, "x"), (528, "X")])],
+    [
+        ("ValidateFieldsOutOfOrder", [(112, "x"), (50, "LATE")]),
+        ("UseDataDictionary", [(112, "x"), (528, "X")]),
+    ],
 )
 def test_15b_keys_of_quickfix_that_relax_do_so_or_are_named(
     odd: OddVenue, tmp_path: Path, key: str, odd_fields: Fields
@@ -120,7 +133,10 @@ def test_15b_keys_of_quickfix_that_relax_do_so_or_are_named(
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             venue: Any = connect(
-                f"fix://127.0.0.1:{odd.port}?profile=plain.toml", ["DESK"], tmp_path / f"store{more}", tmp_path
+                f"fix://127.0.0.1:{odd.port}?profile=plain.toml",
+                ["DESK"],
+                tmp_path / f"store{more}",
+                tmp_path,
             )
         named = any(key.lower() in str(one.message).lower() for one in caught)
         try:
@@ -144,7 +160,9 @@ def test_15c_what_a_session_does_about_sequence(tmp_path: Path) -> None:
         port = server.port
         assert PlainClient(port, "A", number=5).logon[35] == "5"
         again = PlainClient(port, "B")
-        again.say("4", [(123, "Y"), (36, 9)], number=1, head=[(43, "Y"), (122, "20200101-00:00:00")])
+        again.say(
+            "4", [(123, "Y"), (36, 9)], number=1, head=[(43, "Y"), (122, "20200101-00:00:00")]
+        )
         again.say("1", [(112, "alive")])
         assert again.hear("0", "5")[112] == "alive"
         low = PlainClient(port, "C")

@@ -48,7 +48,17 @@ def map_of(folder: Path, zone: str = "UTC", more: str = "", file: str = "") -> P
 
 
 def imported(folder: Path, *files: Path) -> dict[str, Any]:
-    return done("data", "import", "csv", *files, "--map", folder / "map.toml", "--lake", folder / "lake", "--replace")
+    return done(
+        "data",
+        "import",
+        "csv",
+        *files,
+        "--map",
+        folder / "map.toml",
+        "--lake",
+        folder / "lake",
+        "--replace",
+    )
 
 
 def added(path: Path, table: str, line: str) -> None:
@@ -60,7 +70,9 @@ def bids(folder: Path, symbol: str, date: str) -> list[tuple[int, float]]:
     """Times and best bids of a tape of one level, a row where it changes, price units."""
     instrument, events = Lake(folder / "lake").read(symbol, date)
     found: list[tuple[int, float]] = []
-    for ns, side, ticks, lots in zip(events.exch_ns, events.side, events.price_ticks, events.qty_lots, strict=True):
+    for ns, side, ticks, lots in zip(
+        events.exch_ns, events.side, events.price_ticks, events.qty_lots, strict=True
+    ):
         price = round(int(ticks) * instrument.tick, 9)
         if side > 0 and lots > 0 and (not found or found[-1][1] != price):
             found.append((int(ns), price))
@@ -73,7 +85,9 @@ def ns(moment: datetime) -> int:
 
 # -- 01e: what a spreadsheet saves ------------------------------------------------------------------------------------
 
-SHEET = "time;bid;ask;n\n2024-04-03 10:00:00;28,50;28,52;1.000\n2024-04-03 10:00:20;28,51;28,53;1.200\n"
+SHEET = (
+    "time;bid;ask;n\n2024-04-03 10:00:00;28,50;28,52;1.000\n2024-04-03 10:00:20;28,51;28,53;1.200\n"
+)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be"])
@@ -81,9 +95,20 @@ def test_01e_ticks_of_a_spreadsheet(tmp_path: Path, encoding: str) -> None:
     """Decimal commas, thousands by a point and every encoding of a spreadsheet; at once, or as the refusal says."""
     path = map_of(tmp_path)
     mark = "\ufeff" if encoding == "utf-16-be" else ""
-    text = SHEET if encoding == "utf-8" else SHEET.replace(";", "\t")  # "Unicode text" stands between tabs
+    text = (
+        SHEET if encoding == "utf-8" else SHEET.replace(";", "\t")
+    )  # "Unicode text" stands between tabs
     (tmp_path / "RWE_20240403.csv").write_bytes((mark + text).encode(encoding))
-    words = ("data", "import", "csv", tmp_path / "RWE_20240403.csv", "--map", path, "--lake", tmp_path / "lake")
+    words = (
+        "data",
+        "import",
+        "csv",
+        tmp_path / "RWE_20240403.csv",
+        "--map",
+        path,
+        "--lake",
+        tmp_path / "lake",
+    )
     for _ in range(3):
         if tercel(*words).exit_code == 0:
             break
@@ -92,7 +117,10 @@ def test_01e_ticks_of_a_spreadsheet(tmp_path: Path, encoding: str) -> None:
         assert found, error
         path.write_text(path.read_text().replace("[[file]]\n", f"[[file]]\n{found[0]}\n", 1))
     start = datetime(2024, 4, 3, 10, tzinfo=UTC)
-    assert bids(tmp_path, "RWE", "2024-04-03") == [(ns(start), 28.50), (ns(start) + 20 * 10**9, 28.51)]
+    assert bids(tmp_path, "RWE", "2024-04-03") == [
+        (ns(start), 28.50),
+        (ns(start) + 20 * 10**9, 28.51),
+    ]
     _, events = Lake(tmp_path / "lake").read("RWE", "2024-04-03")
     assert {int(lots) for lots in events.qty_lots if lots} == {1000, 1200}
 
@@ -113,7 +141,9 @@ def night(zone: str, date: str, hours: float, step_s: int = 600) -> list[tuple[i
     rows = []
     for k in range(int(hours * 3600 / step_s)):
         moment = midnight.astimezone(UTC) + timedelta(seconds=k * step_s)
-        rows.append((ns(moment), f"{moment.astimezone(place):%Y-%m-%d %H:%M:%S}", round(100 + k / 100, 2)))
+        rows.append(
+            (ns(moment), f"{moment.astimezone(place):%Y-%m-%d %H:%M:%S}", round(100 + k / 100, 2))
+        )
     assert (moment + timedelta(seconds=step_s)).astimezone(place).strftime("%H:%M") == "00:00"
     return rows
 
@@ -142,7 +172,9 @@ def test_07a_what_the_file_does_not_tell_is_refused_with_its_row(tmp_path: Path)
     alone = next(row for row in night(zone, date, hours, 300) if row[1][11:16] == "01:30")
     map_of(tmp_path, zone)
     file = file_of(tmp_path, "FX", date, [rows[0], alone, rows[1]])
-    error = refused("data", "import", "csv", file, "--map", tmp_path / "map.toml", "--lake", tmp_path / "lake")
+    error = refused(
+        "data", "import", "csv", file, "--map", tmp_path / "map.toml", "--lake", tmp_path / "lake"
+    )
     assert "row 3" in error["received"]
     assert "2024-11-03 01:30:00" in error["received"]
 
@@ -152,8 +184,12 @@ def test_07c_a_time_that_never_was(tmp_path: Path) -> None:
     zone, date, hours = NIGHTS[2]
     rows = night(zone, date, hours)
     map_of(tmp_path, zone)
-    file = file_of(tmp_path, "FX", date, [*rows[:12], (0, "2024-03-10 02:15:00", 100.12), *rows[12:]])
-    error = refused("data", "import", "csv", file, "--map", tmp_path / "map.toml", "--lake", tmp_path / "lake")
+    file = file_of(
+        tmp_path, "FX", date, [*rows[:12], (0, "2024-03-10 02:15:00", 100.12), *rows[12:]]
+    )
+    error = refused(
+        "data", "import", "csv", file, "--map", tmp_path / "map.toml", "--lake", tmp_path / "lake"
+    )
     assert "row 14" in error["received"]
     assert "time" in error["received"] + error["expected"]
     imported(tmp_path, file_of(tmp_path, "FX", date, rows))
@@ -201,16 +237,29 @@ def test_08_prices_at_and_below_zero(tmp_path: Path, kind: str) -> None:
         "name = '(?P<symbol>[A-Z]+)_(?P<date>\\d{8})\\.csv'\n"
         f'[file.time]\ncolumn = "t"\nunit = "s"\n{KINDS[kind]}[clean]\noutliers = 0\n'
     )
-    words = ("data", "import", "csv", tmp_path / "CL_20200420.csv", "--map", path, "--lake", tmp_path / "lake")
+    words = (
+        "data",
+        "import",
+        "csv",
+        tmp_path / "CL_20200420.csv",
+        "--map",
+        path,
+        "--lake",
+        tmp_path / "lake",
+    )
     error = refused(*words)
-    first = next(n for n, row in enumerate(rows, 1) if re.search(r",(-0\.00|0\.00|-\d[\d.]*)(,|$)", row))
+    first = next(
+        n for n, row in enumerate(rows, 1) if re.search(r",(-0\.00|0\.00|-\d[\d.]*)(,|$)", row)
+    )
     assert f"row {first} of" in error["received"], error
     said = KEY.search(error["remedy"])
     assert said, error
     added(path, "instrument", said[0])
     found = done(*words)
     assert "with a zero" not in found["said"]
-    verdict = done("data", "verify", "--lake", tmp_path / "lake", "--symbol", "CL", "--date", "2020-04-20")
+    verdict = done(
+        "data", "verify", "--lake", tmp_path / "lake", "--symbol", "CL", "--date", "2020-04-20"
+    )
     assert verdict["crossed"] == 0
     fills = tmp_path / "fills.csv"
     fills.write_text("time,symbol,side,quantity,price\n2020-04-20T10:00:50.5Z,CL,buy,10,-0.18\n")
@@ -260,11 +309,23 @@ def depth() -> tuple[list[str], list[str]]:
     sound, lossy = ["t,what,side,price,n"], ["t,what,side,price,n"]
     for k in range(180):
         second, bid = 36000 + 60 * k, 100 + k / 100
-        rows = [("L", "S", bid + 0.01, 0), ("L", "S", bid + 0.06, 50), ("L", "B", bid, 50), ("L", "B", bid - 0.05, 0)]
+        rows = [
+            ("L", "S", bid + 0.01, 0),
+            ("L", "S", bid + 0.06, 50),
+            ("L", "B", bid, 50),
+            ("L", "B", bid - 0.05, 0),
+        ]
         if not k:
             both = [(d, side) for d in range(5) for side in "BS"]
-            rows = [("L", side, bid - d / 100 if side == "B" else bid + 0.02 + d / 100, 50) for d, side in both]
-        for what, side, price, size in (*rows, ("T", "B", bid + 0.02, 1), ("L", "S", bid + 0.02, 49)):
+            rows = [
+                ("L", side, bid - d / 100 if side == "B" else bid + 0.02 + d / 100, 50)
+                for d, side in both
+            ]
+        for what, side, price, size in (
+            *rows,
+            ("T", "B", bid + 0.02, 1),
+            ("L", "S", bid + 0.02, 49),
+        ):
             line = f"{second},{what},{side},{price:.2f},{size}"
             sound.append(line)
             if size or side == "B" or k not in LOST:
@@ -317,7 +378,9 @@ def test_09_a_crossed_book_is_told_at_import_and_never_called_a_defect(tmp_path:
     day = ("--lake", tmp_path / "lake", "--symbol", "ABC", "--date", "2024-04-03")
     shown = " ".join(tercel("data", "verify", *day).output.split())
     assert "several exchanges" not in shown
-    assert re.search(r"lost|lacks|miss|never (change|removed|deleted)|not deleted|not removed", shown), shown
+    assert re.search(
+        r"lost|lacks|miss|never (change|removed|deleted)|not deleted|not removed", shown
+    ), shown
     task = Task(quantity=10, horizon_s=600.0, decisions=2, warmup_s=0)
     with pytest.raises(TercelError) as error:
         tc.evaluate(["twap_take"], replay(tmp_path / "lake", "ABC"), task, episodes=2)
@@ -329,8 +392,17 @@ def test_09_a_crossed_book_is_told_at_import_and_never_called_a_defect(tmp_path:
     added(path, "clean", said[0])
     mended = imported(tmp_path, file)
     assert done("data", "verify", *day)["crossed"] == 0
-    assert [n for n in counted(mended, "passed") + counted(mended, "opposite") + counted(mended, "crossed") if n]
-    assert len(tc.evaluate(["twap_take"], replay(tmp_path / "lake", "ABC"), task, episodes=2).rows) == 1
+    assert [
+        n
+        for n in counted(mended, "passed")
+        + counted(mended, "opposite")
+        + counted(mended, "crossed")
+        if n
+    ]
+    assert (
+        len(tc.evaluate(["twap_take"], replay(tmp_path / "lake", "ABC"), task, episodes=2).rows)
+        == 1
+    )
 
 
 # -- 16: an exchange's own order of executions ------------------------------------------------------------------------
@@ -340,7 +412,11 @@ TIMES_16 = 20
 
 def test_16_executions_behind_the_head_in_one_nanosecond(tmp_path: Path) -> None:
     """The second of a queue is executed before the first: imported, all lots add up, and a check counts them."""
-    data = [itch.system("O", itch.OPEN - 10), itch.action(1, itch.OPEN - 5, "T"), itch.system("Q", itch.OPEN)]
+    data = [
+        itch.system("O", itch.OPEN - 10),
+        itch.action(1, itch.OPEN - 5, "T"),
+        itch.system("Q", itch.OPEN),
+    ]
     data += [itch.add(1, itch.OPEN + 1, 900_001, "S", 100, 100_300)]
     for k in range(TIMES_16):
         at, first, second = itch.OPEN + 1000 * (k + 1), 2 * k + 1, 2 * k + 2
@@ -355,7 +431,9 @@ def test_16_executions_behind_the_head_in_one_nanosecond(tmp_path: Path) -> None
     assert TIMES_16 in counted(checked, "head")
     done("data", "import", "itch", file, "--lake", tmp_path / "lake")
     (day,) = Lake(tmp_path / "lake").list()
-    verdict = done("data", "verify", "--lake", tmp_path / "lake", "--symbol", day.symbol, "--date", day.date)
+    verdict = done(
+        "data", "verify", "--lake", tmp_path / "lake", "--symbol", day.symbol, "--date", day.date
+    )
     assert (verdict["crossed"], verdict["unknown_ids"]) == (0, 0)
 
 
@@ -370,7 +448,9 @@ def test_17b_a_future_trades_across_midnight(tmp_path: Path) -> None:
     rows = []
     for k in range(23 * 30):
         moment = start + timedelta(minutes=2 * k)
-        rows.append((ns(moment), f"{moment.astimezone(place):%Y-%m-%d %H:%M:%S}", round(100 + k / 100, 2)))
+        rows.append(
+            (ns(moment), f"{moment.astimezone(place):%Y-%m-%d %H:%M:%S}", round(100 + k / 100, 2))
+        )
     path = map_of(tmp_path, zone, more='session = ["18:00", "17:00"]')
     assert tercel("config", "check", path).exit_code == 0
     imported(tmp_path, file_of(tmp_path, "ES", date, rows))
@@ -379,8 +459,12 @@ def test_17b_a_future_trades_across_midnight(tmp_path: Path) -> None:
         ("2024-04-02T20:00:10-05:00", "buy", 60, 1),
         ("2024-04-03T10:00:10-05:00", "sell", 16 * 30, -1),
     ]
-    lines = [f"{when},ES,{side},1,{rows[k][2] + 0.01 + sign * 0.01:.2f}" for when, side, k, sign in fills]
-    (tmp_path / "fills.csv").write_text("\n".join(["time,symbol,side,quantity,price", *lines]) + "\n")
+    lines = [
+        f"{when},ES,{side},1,{rows[k][2] + 0.01 + sign * 0.01:.2f}" for when, side, k, sign in fills
+    ]
+    (tmp_path / "fills.csv").write_text(
+        "\n".join(["time,symbol,side,quantity,price", *lines]) + "\n"
+    )
     found = done("tca", tmp_path / "fills.csv", "--lake", tmp_path / "lake", "--against", "none")
     assert [row["date"] for row in found["parents"]] == [date, date]
     assert [row["arrival_price"] for row in found["parents"]] == pytest.approx(

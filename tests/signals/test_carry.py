@@ -29,7 +29,9 @@ DATES = tuple(working_days("2030-01-02", 10))
 def tape() -> list[FlowDay]:
     """Ten days of three quarters of an hour of one market."""
     market = preset("csco")
-    return [flow_day(*synthetic(market, seed, date, 2700.0, "SIM")) for seed, date in enumerate(DATES)]
+    return [
+        flow_day(*synthetic(market, seed, date, 2700.0, "SIM")) for seed, date in enumerate(DATES)
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +50,9 @@ def noise(day: FlowDay) -> FlowDay:
 
 def test_what_learns_from_the_tapes_own_days_carries_exactly(own: Carry) -> None:
     assert (own.learned_on, own.judged_on) == (DATES[:6], DATES[6:])
-    assert own.horizons["10"].carry == own.horizons["10"].ci_low == own.horizons["10"].ci_high == 1.0
+    assert (
+        own.horizons["10"].carry == own.horizons["10"].ci_low == own.horizons["10"].ci_high == 1.0
+    )
     assert own.horizons["10"].tape == own.horizons["10"].simulated > 0.02
 
 
@@ -72,7 +76,10 @@ def test_r2_is_that_of_another_library(tape: list[FlowDay], own: Carry) -> None:
     metrics = pytest.importorskip("sklearn.metrics")
     x, y = stacked(tape[6:], 10)
     said = carried.told(fitted("boosting", [tape[:6]], 10, 1), tape[6:], 10)[0]
-    both, forecasts = np.concatenate([y, -y]), np.concatenate([said, -said])  # mirrored, so that the mean is 0
+    both, forecasts = (
+        np.concatenate([y, -y]),
+        np.concatenate([said, -said]),
+    )  # mirrored, so that the mean is 0
     assert len(x) == len(y)
     assert own.horizons["10"].tape == pytest.approx(metrics.r2_score(both, forecasts), abs=1e-12)
 
@@ -91,8 +98,16 @@ def test_a_single_day_is_judged_on_its_second_half(tape: list[FlowDay]) -> None:
     assert found.learned_on == found.judged_on == DATES[:1]
 
 
-def test_too_little_and_no_library_is_no_carry(tape: list[FlowDay], monkeypatch: pytest.MonkeyPatch) -> None:
-    short = replace(tape[0], at=tape[0].at[:300], x=tape[0].x[:300], sign=tape[0].sign[:300], unit=tape[0].unit[:300])
+def test_too_little_and_no_library_is_no_carry(
+    tape: list[FlowDay], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short = replace(
+        tape[0],
+        at=tape[0].at[:300],
+        x=tape[0].x[:300],
+        sign=tape[0].sign[:300],
+        unit=tape[0].unit[:300],
+    )
     assert carry([short, tape[1]], (), tape, 1) is None
     assert carry(tape, (), [short], 1) is None
     monkeypatch.setattr(carried, "find_spec", lambda name: None)
@@ -111,11 +126,26 @@ def test_no_policy_reads_what_was_learned_in_a_market_that_does_not_carry(tmp_pa
     lake = Lake(tmp_path / "lake")
     lake.write(*synthetic(preset("csco-santa-fe"), 3, DATES[0], 3600.0, "SIM"))
     out = tmp_path / "flow"
-    words = ["signals", "flow", "train", str(lake.root), "--symbol", "SIM", "--kind", "linear", "--out", str(out)]
+    words = [
+        "signals",
+        "flow",
+        "train",
+        str(lake.root),
+        "--symbol",
+        "SIM",
+        "--kind",
+        "linear",
+        "--out",
+        str(out),
+    ]
     ran = CliRunner().invoke(app, words)
     assert ran.exit_code == 0, ran.output
-    assert "SIM was simulated by csco-santa-fe, carry -0.48, below 0.5" in ran.stderr.replace("\n", " ")
-    assert json.loads((out / "card.json").read_text())["simulated"]["SIM"]["market"] == "csco-santa-fe"
+    assert "SIM was simulated by csco-santa-fe, carry -0.48, below 0.5" in ran.stderr.replace(
+        "\n", " "
+    )
+    assert (
+        json.loads((out / "card.json").read_text())["simulated"]["SIM"]["market"] == "csco-santa-fe"
+    )
     assert resolve(str(out)).id == load(out).id
     with pytest.raises(DataError, match=r"csco-santa-fe, which has -0\.48"):
         TakeTimed(model=str(out)).forecaster  # noqa: B018 - what a policy reads
@@ -125,7 +155,9 @@ def test_no_policy_reads_what_was_learned_in_a_market_that_does_not_carry(tmp_pa
 def test_a_market_that_carries_and_one_that_nobody_judged_are_heard(tmp_path: Path) -> None:
     found = resolve("flow-1")
     for carry_, name in ((0.62, "csco"), (None, "mine")):
-        one = replace(found, card={**found.card, "simulated": {"SIM": {"market": name, "carry": carry_}}})
+        one = replace(
+            found, card={**found.card, "simulated": {"SIM": {"market": name, "carry": carry_}}}
+        )
         assert save(tmp_path / name, one).id == heard(str(tmp_path / name)).id
 
 

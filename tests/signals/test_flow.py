@@ -25,11 +25,19 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     """Two symbols of simulated days, three quarters of an hour each."""
     made = Lake(tmp_path_factory.mktemp("flow") / "lake")
     market = preset("csco-santa-fe")
-    for number, (symbol, date) in enumerate([("AAA", "2020-01-02"), ("AAA", "2020-01-03"), ("BBB", "2020-01-02")]):
+    for number, (symbol, date) in enumerate(
+        [("AAA", "2020-01-02"), ("AAA", "2020-01-03"), ("BBB", "2020-01-02")]
+    ):
         open_ns = Instrument("SIM", symbol, date, market.tick, market.lot).clock_ns("10:00")
         close_ns = open_ns + 2700 * 10**9
         one = Instrument(
-            "SIM", symbol, date, market.tick, market.lot, session_open_ns=open_ns, session_close_ns=close_ns
+            "SIM",
+            symbol,
+            date,
+            market.tick,
+            market.lot,
+            session_open_ns=open_ns,
+            session_close_ns=close_ns,
         )
         made.write(one, session(market, 5 + number, 2700.0, open_ns, warmup_s=300.0))
     return made
@@ -50,7 +58,9 @@ def test_a_day_is_quotes_and_features_at_moments(lake: Lake) -> None:
     mid2 = day.bid + day.ask
     ahead = 10 * 10**9 // STEP_NS
     known = np.isfinite(day.moves(10))
-    np.testing.assert_array_equal(day.moves(10)[known], (mid2[day.at[known] + ahead] - mid2[day.at[known]]))
+    np.testing.assert_array_equal(
+        day.moves(10)[known], (mid2[day.at[known] + ahead] - mid2[day.at[known]])
+    )
     assert not known[-1]
 
 
@@ -97,7 +107,10 @@ def test_accuracy_is_that_of_other_libraries() -> None:
     y = np.round(0.4 * said + rng.normal(size=3000))
     found = accuracy(said, y)
     moved = y != 0
-    both, signs = np.concatenate([said[moved], -said[moved]]), np.concatenate([y[moved] > 0, y[moved] < 0])
+    both, signs = (
+        np.concatenate([said[moved], -said[moved]]),
+        np.concatenate([y[moved] > 0, y[moved] < 0]),
+    )
     assert found["auc"] == pytest.approx(metrics.roc_auc_score(signs, both), abs=1e-12)
     assert found["r2"] == pytest.approx(1 - ((y - said) ** 2).sum() / (y**2).sum())
     assert found["slope"] == pytest.approx(np.linalg.lstsq(said[:, None], y, rcond=None)[0][0])
@@ -123,18 +136,34 @@ def test_clusters_and_halves() -> None:
 def test_the_commands_as_a_user_runs_them(lake: Lake, trained: Path, tmp_path: Path) -> None:
     place, out = str(lake.root), str(tmp_path / "cli")
     ran = CliRunner().invoke(
-        app, ["signals", "flow", "train", place, "--symbol", "bbb", "--kind", "linear", "--out", out]
+        app,
+        ["signals", "flow", "train", place, "--symbol", "bbb", "--kind", "linear", "--out", out],
     )
     assert ran.exit_code == 0, ran.output
-    ran = CliRunner().invoke(app, ["signals", "flow", "score", str(trained), place, "--symbol", "BBB", "--json"])
+    ran = CliRunner().invoke(
+        app, ["signals", "flow", "score", str(trained), place, "--symbol", "BBB", "--json"]
+    )
     assert ran.exit_code == 0, ran.output
     found = json.loads(ran.stdout)
     assert set(found["symbols"]["BBB"]) >= {"days", "horizons", "worth_bps", "reliability"}
     ran = CliRunner().invoke(
-        app, ["signals", "flow", "score", str(trained), place, "--symbol", "BBB", "--out", str(tmp_path / "page")]
+        app,
+        [
+            "signals",
+            "flow",
+            "score",
+            str(trained),
+            place,
+            "--symbol",
+            "BBB",
+            "--out",
+            str(tmp_path / "page"),
+        ],
     )
     assert ran.exit_code == 0, ran.output
     assert "<svg" in (tmp_path / "page" / "flow.html").read_text()
-    ran = CliRunner().invoke(app, ["signals", "flow", "score", out, place, "--symbol", "BBB", "--json"])
+    ran = CliRunner().invoke(
+        app, ["signals", "flow", "score", out, place, "--symbol", "BBB", "--json"]
+    )
     assert ran.exit_code == 2
     assert "was not trained on" in ran.stdout

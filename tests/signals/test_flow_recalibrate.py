@@ -22,7 +22,16 @@ from tercel.market.flow.preset import load as preset
 from tercel.market.simulator.days import session
 from tercel.market.tape import Instrument, Lake
 from tercel.signals.flow.days import read_day
-from tercel.signals.flow.recalibrate import HALF_LIFE_DAYS, MOST, NO_DAYS, SURE, after, day_sums, recalibrate, words
+from tercel.signals.flow.recalibrate import (
+    HALF_LIFE_DAYS,
+    MOST,
+    NO_DAYS,
+    SURE,
+    after,
+    day_sums,
+    recalibrate,
+    words,
+)
 from tercel.signals.flow.run import score
 from tercel.signals.flow.train import train
 
@@ -33,7 +42,9 @@ OLD, DATES = ["2019-12-30", "2019-12-31"], [f"2020-01-0{day}" for day in range(2
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     """Two symbols of simulated days, half an hour each."""
     made = Lake(tmp_path_factory.mktemp("recalibrate") / "lake")
-    for number, (symbol, date) in enumerate([*(("AAA", date) for date in OLD + DATES), ("BBB", DATES[0])]):
+    for number, (symbol, date) in enumerate(
+        [*(("AAA", date) for date in OLD + DATES), ("BBB", DATES[0])]
+    ):
         add_day(made, symbol, date, number)
     return made
 
@@ -42,7 +53,13 @@ def add_day(lake: Lake, symbol: str, date: str, seed: int) -> None:
     market = preset("csco-santa-fe")
     open_ns = Instrument("SIM", symbol, date, market.tick, market.lot).clock_ns("10:00")
     one = Instrument(
-        "SIM", symbol, date, market.tick, market.lot, session_open_ns=open_ns, session_close_ns=open_ns + 1800 * 10**9
+        "SIM",
+        symbol,
+        date,
+        market.tick,
+        market.lot,
+        session_open_ns=open_ns,
+        session_close_ns=open_ns + 1800 * 10**9,
     )
     lake.write(one, session(market, 5 + seed, 1800.0, open_ns, warmup_s=300.0))
 
@@ -57,7 +74,9 @@ def trained(lake: Lake, tmp_path_factory: pytest.TempPathFactory) -> Path:
 # -- the arithmetic ---------------------------------------------------------------------------------------------------
 
 
-def made_days(rng: np.random.Generator, days: int, slope: float, unrest: float = 0.0) -> list[tuple[Any, Any]]:
+def made_days(
+    rng: np.random.Generator, days: int, slope: float, unrest: float = 0.0
+) -> list[tuple[Any, Any]]:
     """Forecasts and moves of some days; the slope of a day strays by `unrest`."""
     made = []
     for _ in range(days):
@@ -76,12 +95,21 @@ def test_it_is_weighted_least_squares_written_out(seed: int, n: int, half_life: 
     found = words(reduce(lambda known, one: after(known, *one, half_life), sums(days), NO_DAYS))
     weights = [0.5 ** ((n - 1 - at) / half_life) for at in range(n)]
     x, y = (np.concatenate([day[part] for day in days]) for part in range(2))
-    root = np.sqrt(np.concatenate([np.full(len(day[0]), w) for day, w in zip(days, weights, strict=True)]))
-    first = np.sqrt((days[0][0] ** 2).sum() * weights[0] * 0.5 ** (1 / half_life))  # the prior: a day before the first
-    with_prior = np.linalg.lstsq(np.append(root * x, first)[:, None], np.append(root * y, first), rcond=None)[0][0]
+    root = np.sqrt(
+        np.concatenate([np.full(len(day[0]), w) for day, w in zip(days, weights, strict=True)])
+    )
+    first = np.sqrt(
+        (days[0][0] ** 2).sum() * weights[0] * 0.5 ** (1 / half_life)
+    )  # the prior: a day before the first
+    with_prior = np.linalg.lstsq(
+        np.append(root * x, first)[:, None], np.append(root * y, first), rcond=None
+    )[0][0]
     alone = np.linalg.lstsq((root * x)[:, None], root * y, rcond=None)[0][0]
     square = [w * (said**2).sum() for (said, _), w in zip(days, weights, strict=True)]
-    scores = [w * (said * (came - alone * said)).sum() for (said, came), w in zip(days, weights, strict=True)]
+    scores = [
+        w * (said * (came - alone * said)).sum()
+        for (said, came), w in zip(days, weights, strict=True)
+    ]
     effective = sum(square) ** 2 / sum(one**2 for one in square)
     assert found["slope"] == pytest.approx(np.clip(with_prior, 0.0, MOST), abs=1e-9)
     if effective < 2.0:
@@ -104,7 +132,10 @@ def known_of(days: Iterable[Sequence[float]]) -> Floats:
 
 def test_noise_closes_the_gate_and_a_signal_opens_it() -> None:
     rng = np.random.default_rng(1)
-    spoke = {slope: [slope_of(sums(made_days(rng, 30, slope))) for _ in range(300)] for slope in (0.0, 0.7)}
+    spoke = {
+        slope: [slope_of(sums(made_days(rng, 30, slope))) for _ in range(300)]
+        for slope in (0.0, 0.7)
+    }
     share = {slope: np.mean([one["speaks"] for one in found]) for slope, found in spoke.items()}
     assert 0.02 < share[0.0] < 0.08  # one-sided 95 %
     assert share[0.7] > 0.98
@@ -123,7 +154,12 @@ def test_the_gate_opens_and_closes_again() -> None:
 
 def test_the_prior_holds_for_two_days_and_holds_no_gate_open() -> None:
     for days in range(3):
-        assert slope_of([(4.0, -4.0)] * days) == {"slope": 1.0, "se": None, "low": None, "speaks": True}
+        assert slope_of([(4.0, -4.0)] * days) == {
+            "slope": 1.0,
+            "se": None,
+            "low": None,
+            "speaks": True,
+        }
     third = slope_of([(4.0, 0.4), (4.0, -0.4), (4.0, 0.0)])  # with its prior .25, and sure of it
     assert 0.2 < third["slope"] < 0.3
     assert not third["speaks"]
@@ -145,7 +181,9 @@ def test_a_day_counts_half_after_its_half_life() -> None:
 # -- the folder -------------------------------------------------------------------------------------------------------
 
 
-def test_slopes_are_those_of_the_days_that_it_was_not_trained_on(lake: Lake, trained: Path, tmp_path: Path) -> None:
+def test_slopes_are_those_of_the_days_that_it_was_not_trained_on(
+    lake: Lake, trained: Path, tmp_path: Path
+) -> None:
     found = recalibrate(load(trained), lake, ["AAA", "BBB"], tmp_path / "o")
     assert found[TABLE]["AAA"]["days"] == DATES
     assert found[TABLE]["BBB"]["days"] == DATES[:1]
@@ -188,14 +226,20 @@ def test_an_earlier_day_is_refused_with_a_way_on(trained: Path, tmp_path: Path) 
     assert load(out).card[TABLE]["CCC"]["days"] == ["2020-02-03", "2020-02-04", "2020-02-05"]
 
 
-def test_a_symbol_without_days_to_learn_from_is_refused(lake: Lake, trained: Path, tmp_path: Path) -> None:
+def test_a_symbol_without_days_to_learn_from_is_refused(
+    lake: Lake, trained: Path, tmp_path: Path
+) -> None:
     with pytest.raises(DataError, match="was not trained on"):
         recalibrate(load(trained), lake, ["AAA"], tmp_path / "o", until=OLD[1])
     assert not (tmp_path / "o").exists()
 
 
 def test_forecasts_of_a_symbol_are_scaled_and_of_others_kept() -> None:
-    slopes = {"days": [], "10": {"slope": 0.5, "speaks": True}, "30": {"slope": 0.3, "speaks": False}}
+    slopes = {
+        "days": [],
+        "10": {"slope": 0.5, "speaks": True},
+        "30": {"slope": 0.3, "speaks": False},
+    }
     plain = shipped()
     made = replace(plain, card={**plain.card, TABLE: {"AAA": slopes}})
     assert made.of("BBB") is made
@@ -203,7 +247,9 @@ def test_forecasts_of_a_symbol_are_scaled_and_of_others_kept() -> None:
         np.random.default_rng(3).normal(size=(20, plain.lines.shape[1] - 1)),
         *map(HORIZONS.index, (10, 30)),
     )
-    np.testing.assert_allclose(made.of("AAA").predict(x, 10), 0.5 * plain.predict(x, 10), rtol=1e-12)
+    np.testing.assert_allclose(
+        made.of("AAA").predict(x, 10), 0.5 * plain.predict(x, 10), rtol=1e-12
+    )
     assert made.of("AAA").scale[ten, 1] == plain.scale[ten, 1]
     assert made.of("AAA").scale[thirty].tolist() == [0.0, 0.0]
     kept = [n for n in range(len(HORIZONS)) if n not in (ten, thirty)]
@@ -216,7 +262,9 @@ def test_days_that_slopes_know_are_not_scored(lake: Lake, trained: Path, tmp_pat
     found, plain = score(load(out), lake, ["AAA"]), score(load(trained), lake, ["AAA"])
     assert load(out).seen == {"AAA": OLD + DATES[:3]}
     assert (found["symbols"]["AAA"]["left_out"], plain["symbols"]["AAA"]["left_out"]) == (5, 2)
-    assert not load(out).card[TABLE]["AAA"]["10"]["speaks"]  # a line of two half hours knows nothing of the others
+    assert not load(out).card[TABLE]["AAA"]["10"][
+        "speaks"
+    ]  # a line of two half hours knows nothing of the others
     ten, was = (one["symbols"]["AAA"]["horizons"]["10"] for one in (found, plain))
     assert (ten["r2"], ten["slope"], ten["auc"]) == (0.0, None, 0.5)
     assert was["r2"] < 0
@@ -224,14 +272,25 @@ def test_days_that_slopes_know_are_not_scored(lake: Lake, trained: Path, tmp_pat
 
 def test_the_command_as_a_user_runs_it(lake: Lake, trained: Path, tmp_path: Path) -> None:
     def ran(*more: str, code: int = 0) -> str:
-        words = ["signals", "flow", "recalibrate", str(trained), str(lake.root), "--out", str(tmp_path / "o"), *more]
+        words = [
+            "signals",
+            "flow",
+            "recalibrate",
+            str(trained),
+            str(lake.root),
+            "--out",
+            str(tmp_path / "o"),
+            *more,
+        ]
         done = CliRunner().invoke(app, words)
         assert done.exit_code == code, done.output
         return done.stdout
 
     table = ran("--symbol", "aaa,bbb")
     assert [line.split()[:4] for line in table.splitlines()[2:]] == [
-        [symbol, h, "s", str(days)] for symbol, days in (("AAA", 5), ("BBB", 1)) for h in ("10", "30")
+        [symbol, h, "s", str(days)]
+        for symbol, days in (("AAA", 5), ("BBB", 1))
+        for h in ("10", "30")
     ]
     found = json.loads(ran("--symbol", "AAA", "--until", DATES[3], "--json"))
     assert found[TABLE]["AAA"]["days"] == DATES[:4]

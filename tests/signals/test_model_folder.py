@@ -111,9 +111,17 @@ def test_a_folder_of_another_format_is_refused_unread(
     data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: int
 ) -> None:
     card = saved(data, tmp_path, "linear")[1].card
-    planted(tmp_path, {**card, "format": version}, bomb(tmp_path / "ran"), file="00-boosting.joblib", family="boosting")
+    planted(
+        tmp_path,
+        {**card, "format": version},
+        bomb(tmp_path / "ran"),
+        file="00-boosting.joblib",
+        family="boosting",
+    )
     monkeypatch.setitem(sys.modules, "joblib", None)
-    with pytest.raises(DataError, match=rf"format {version} .* were not opened.*tercel signals train CONFIG.toml"):
+    with pytest.raises(
+        DataError, match=rf"format {version} .* were not opened.*tercel signals train CONFIG.toml"
+    ):
         load(tmp_path)
     assert not (tmp_path / "ran").exists()
 

@@ -36,7 +36,9 @@ def model(folder: Path) -> SignalModel:
     return load(folder)
 
 
-def test_a_date_of_the_walk_is_what_the_models_say_of_the_panels_rows(folder: Path, model: SignalModel) -> None:
+def test_a_date_of_the_walk_is_what_the_models_say_of_the_panels_rows(
+    folder: Path, model: SignalModel
+) -> None:
     data, _ = load_panel(folder.parent)
     times = np.unique(data.time_ns)
     for at in (times[0], times[len(times) // 2], times[-1]):
@@ -54,14 +56,25 @@ def test_the_last_date_is_there_without_a_label(folder: Path, model: SignalModel
     assert [row["name"] for row in found["rows"]] == list(NAMES)
     walk = model.walk()
     assert walk["time"].max() < datetime.fromisoformat(found["at"])
-    wanted = {"at", "name", "horizon_s", "expected_bps", "sd_bps", "half_life_s", "sources", "model"}
+    wanted = {
+        "at",
+        "name",
+        "horizon_s",
+        "expected_bps",
+        "sd_bps",
+        "half_life_s",
+        "sources",
+        "model",
+    }
     wanted |= {"low_bps", "high_bps"}
     assert all(row["low_bps"] < row["expected_bps"] < row["high_bps"] for row in found["rows"])
     assert all(set(row) == wanted and row["sources"] == ["daily"] for row in found["rows"])
     assert found["rows"][0]["horizon_s"] == 7 * 86_400
 
 
-def test_the_interval_is_of_labels_that_had_ended_and_none_without_a_walk(model: SignalModel) -> None:
+def test_the_interval_is_of_labels_that_had_ended_and_none_without_a_walk(
+    model: SignalModel,
+) -> None:
     walk = model.walk()
     at = walk["time"].unique().sort()[-10]
     served = predict(model, at.date())
@@ -70,7 +83,10 @@ def test_the_interval_is_of_labels_that_had_ended_and_none_without_a_walk(model:
     assert interval.rows["time"].max() < at
     scaled = model.scale.sd_bps / model.scale.full_sd
     mean = pl.col("outcome").mean().over("time")
-    error = walk.select("time", said=(1e4 * (pl.col("outcome") - mean) - pl.col("expected_bps")).abs() / pl.col("sd"))
+    error = walk.select(
+        "time",
+        said=(1e4 * (pl.col("outcome") - mean) - pl.col("expected_bps")).abs() / pl.col("sd"),
+    )
     last = error.filter(pl.col("time") == interval.rows["time"].max())["said"] / scaled
     found = interval.rows.filter(pl.col("time") == interval.rows["time"].max())["score"]
     np.testing.assert_allclose(np.sort(found), np.sort(last))
@@ -109,7 +125,10 @@ def test_rows_to_come_change_no_earlier_forecast_and_need_no_training(tmp_path: 
     again = predict(model, weekdays(500)[-1])
     assert again.rows() == before.rows()
     spoilt = prices(560).with_columns(
-        pl.when(pl.col("date") > weekdays(500)[-1]).then(pl.col(c) * 7).otherwise(pl.col(c)).alias(c)
+        pl.when(pl.col("date") > weekdays(500)[-1])
+        .then(pl.col(c) * 7)
+        .otherwise(pl.col(c))
+        .alias(c)
         for c in ("open", "high", "low", "close")
     )
     spoilt.write_csv(tmp_path / "prices.csv")
@@ -125,31 +144,44 @@ def test_the_walk_says_what_was_forecast_and_what_came(model: SignalModel) -> No
     assert (walk["start"] >= walk["time"]).all()
 
 
-def test_basis_points_of_the_walk_are_by_the_scale_that_was_known(folder: Path, model: SignalModel) -> None:
+def test_basis_points_of_the_walk_are_by_the_scale_that_was_known(
+    folder: Path, model: SignalModel
+) -> None:
     walk = model.walk()
     data, _ = load_panel(folder.parent)
     folds = folds_of(data, config_of(model).train)
     scaled = 0
     for number, (_, test) in enumerate(folds):
-        begin, last = (datetime.fromtimestamp(int(data.time_ns[test][at]) / 1e9, UTC) for at in (0, -1))
+        begin, last = (
+            datetime.fromtimestamp(int(data.time_ns[test][at]) / 1e9, UTC) for at in (0, -1)
+        )
         block = walk.filter(pl.col("time").is_between(begin, last), pl.col("value").is_not_nan())
         past = walk.filter(pl.col("end") <= begin, pl.col("value").is_not_nan())
-        x, y = (past[c] - past.select(pl.col(c).mean().over("time"))[c] for c in ("value", "outcome"))
+        x, y = (
+            past[c] - past.select(pl.col(c).mean().over("time"))[c] for c in ("value", "outcome")
+        )
         if number == 0:
             assert block["expected_bps"].is_nan().all()
             continue
         unit = 1e4 * max(x.dot(y) / x.dot(x), 0.0)
         steps = np.diff(np.sort(block["value"].to_numpy()))
-        np.testing.assert_allclose(np.diff(np.sort(block["expected_bps"].to_numpy())), unit * steps, atol=1e-7)
+        np.testing.assert_allclose(
+            np.diff(np.sort(block["expected_bps"].to_numpy())), unit * steps, atol=1e-7
+        )
         scaled += unit > 0
     assert scaled
 
 
-def test_a_name_that_leaves_counts_in_the_walk_and_a_move_that_nothing_adjusts_is_told(tmp_path: Path) -> None:
+def test_a_name_that_leaves_counts_in_the_walk_and_a_move_that_nothing_adjusts_is_told(
+    tmp_path: Path,
+) -> None:
     folder = trained(tmp_path, 620)
     days, whole = weekdays(620), load(folder).walk()
     crash = pl.col("date") >= days[450]
-    fell = [pl.when((pl.col("ticker") == "CCC") & crash).then(pl.col(c) * 0.4).otherwise(pl.col(c)) for c in PRICES]
+    fell = [
+        pl.when((pl.col("ticker") == "CCC") & crash).then(pl.col(c) * 0.4).otherwise(pl.col(c))
+        for c in PRICES
+    ]
     left = (pl.col("ticker") == "DDD") & (pl.col("date") > days[460])
     prices(620).with_columns(fell).filter(~left).write_csv(tmp_path / "prices.csv")
     found = done("train", tmp_path / "s.toml", "--out", tmp_path / "fell")
@@ -165,9 +197,14 @@ def test_a_name_that_leaves_counts_in_the_walk_and_a_move_that_nothing_adjusts_i
 
 def test_names_that_a_day_leaves_out_are_told(tmp_path: Path) -> None:
     model = load(trained(tmp_path, 500))
-    thin = prices(501).filter((pl.col("date") < weekdays(501)[-1]) | pl.col("ticker").is_in(NAMES[:3]))
+    thin = prices(501).filter(
+        (pl.col("date") < weekdays(501)[-1]) | pl.col("ticker").is_in(NAMES[:3])
+    )
     thin.write_csv(tmp_path / "prices.csv")
-    assert predict(model, weekdays(501)[-1]).note == "5 of 8 names have no row on 2016-12-05: DDD, EEE, FFF, GGG, HHH"
+    assert (
+        predict(model, weekdays(501)[-1]).note
+        == "5 of 8 names have no row on 2016-12-05: DDD, EEE, FFF, GGG, HHH"
+    )
     assert predict(model, weekdays(500)[-1]).note == ""
 
 
@@ -181,18 +218,30 @@ def test_a_day_that_few_names_have_yet_is_told_and_not_forecast(tmp_path: Path) 
     said = f"only 3 of 8 names have prices of {days[501]}, after {days[499]}, the last whole day"
     found = predict(model)
     assert found.rows() == before.rows()
-    assert found.note == f"{said}, which is forecast (signals predict `date={days[501]}` takes the newer one)"
-    assert f"--date {days[501]} takes" in " ".join(signals("predict", tmp_path / "o").output.split())
-    assert [row["name"] for row in done("predict", tmp_path / "o", "--date", days[501])["rows"]] == list(NAMES[:3])
+    assert (
+        found.note
+        == f"{said}, which is forecast (signals predict `date={days[501]}` takes the newer one)"
+    )
+    assert f"--date {days[501]} takes" in " ".join(
+        signals("predict", tmp_path / "o").output.split()
+    )
+    assert [
+        row["name"] for row in done("predict", tmp_path / "o", "--date", days[501])["rows"]
+    ] == list(NAMES[:3])
     again = done("backtest", tmp_path / "o", "--cost-bps", "5")
     assert again["weights"] == backtested["weights"]
     assert again["warnings"] == [found.note]
     assert done("explain", tmp_path / "o")["warnings"][0] == found.note
     config = tmp_path / "s.toml"
     late = done("train", config, "--out", tmp_path / "late")
-    assert late["warnings"][-1] == f'{said}: prices that follow it are left out (last = "{days[501]}" keeps them)'
+    assert (
+        late["warnings"][-1]
+        == f'{said}: prices that follow it are left out (last = "{days[501]}" keeps them)'
+    )
     assert "settled" not in " ".join(late["warnings"])
-    assert load(tmp_path / "late" / "model").walk().equals(model.walk()), "names that are late have not left"
+    assert load(tmp_path / "late" / "model").walk().equals(model.walk()), (
+        "names that are late have not left"
+    )
     config.write_text(config.read_text().replace("first =", f'last = "{days[501]}"\nfirst ='))
     kept = " ".join(done("train", config, "--out", tmp_path / "kept")["warnings"])
     assert "are left out (last" not in kept
@@ -200,7 +249,9 @@ def test_a_day_that_few_names_have_yet_is_told_and_not_forecast(tmp_path: Path) 
 
 def test_a_day_that_half_of_the_names_have_is_forecast(tmp_path: Path) -> None:
     model = load(trained(tmp_path, 500))
-    half = prices(501).filter((pl.col("date") < weekdays(501)[-1]) | pl.col("ticker").is_in(NAMES[:4]))
+    half = prices(501).filter(
+        (pl.col("date") < weekdays(501)[-1]) | pl.col("ticker").is_in(NAMES[:4])
+    )
     half.write_csv(tmp_path / "prices.csv")
     found = predict(model)
     assert [one.instrument for one in found.alphas] == list(NAMES[:4])
@@ -218,7 +269,9 @@ def test_a_table_for_people_names_the_skill_and_writes_a_file(folder: Path, tmp_
     assert [float(row["expected_bps"]) for row in rows] == [row["expected_bps"] for row in exact]
 
 
-def test_a_model_that_expects_nothing_says_so_in_few_rows(model: SignalModel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_expects_nothing_says_so_in_few_rows(
+    model: SignalModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
     silent = replace(model, scale=replace(model.scale, unit_bps=0.0))
     monkeypatch.setattr(model_folder, "load", lambda _: silent)
     told = signals("predict", model.folder).output
@@ -232,14 +285,23 @@ def test_a_model_that_expects_nothing_says_so_in_few_rows(model: SignalModel, mo
     assert told.count("No source is statistically significant out of sample") == 1
     assert "rank IC" not in told
     assert "wrong way round" not in told
-    assert {(row["low_bps"], *row["sources"]) for row in done("predict", model.folder)["rows"]} == {(None,)}
-    for ic, why in (({}, "no source was statistically significant before any test"), (None, "such dates, ")):
+    assert {(row["low_bps"], *row["sources"]) for row in done("predict", model.folder)["rows"]} == {
+        (None,)
+    }
+    for ic, why in (
+        ({}, "no source was statistically significant before any test"),
+        (None, "such dates, "),
+    ):
         silent = replace(silent, card={**model.card, "ic": ic})
         assert why in refused("backtest", model.folder, "--cost-bps", "5")
 
 
-def test_a_folder_is_found_as_people_name_it(folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert folder_at(folder) == folder_at(folder.parent) == folder_at(folder / "card.json") == folder
+def test_a_folder_is_found_as_people_name_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert (
+        folder_at(folder) == folder_at(folder.parent) == folder_at(folder / "card.json") == folder
+    )
     monkeypatch.chdir(tmp_path)
     config = folder.parents[1] / "s.toml"
     assert "runs/signals-small-1/model" in refused("predict", config)
@@ -267,7 +329,9 @@ def test_folders_that_cannot_be_trusted_are_refused(folder: Path, tmp_path: Path
 
     edited = spoilt("edited")
     card = json.loads((edited / "card.json").read_text())
-    (edited / "card.json").write_text(json.dumps(card | {"alpha": card["alpha"] | {"unit_bps": 1e9}}))
+    (edited / "card.json").write_text(
+        json.dumps(card | {"alpha": card["alpha"] | {"unit_bps": 1e9}})
+    )
     assert "edited" in refused("predict", edited)
     cut = spoilt("cut")
     (cut / "card.json").write_text((folder / "card.json").read_text()[:300])
@@ -299,7 +363,9 @@ def test_a_source_that_is_gone_makes_a_forecast_less_sure(tmp_path: Path) -> Non
     trained(tmp_path, 500)
     prices(500, seed=4).write_csv(tmp_path / "other.csv")
     config = tmp_path / "s.toml"
-    config.write_text(config.read_text() + '[[source]]\nkind = "daily"\npath = "other.csv"\nname = "other"\n')
+    config.write_text(
+        config.read_text() + '[[source]]\nkind = "daily"\npath = "other.csv"\nname = "other"\n'
+    )
     done("train", config, "--out", tmp_path / "both")
     whole = {one["name"]: one for one in done("predict", tmp_path / "both")["rows"]}
     (tmp_path / "other.csv").unlink()
@@ -360,7 +426,9 @@ def test_a_project_that_is_copied_reads_its_own_files(tmp_path: Path) -> None:
     trained(project, 500)
     (project / "data").mkdir()
     (project / "prices.csv").rename(project / "data" / "prices.csv")
-    (project / "s.toml").write_text((project / "s.toml").read_text().replace("prices.csv", "data/prices.csv"))
+    (project / "s.toml").write_text(
+        (project / "s.toml").read_text().replace("prices.csv", "data/prices.csv")
+    )
     shutil.rmtree(project / "o")
     (project / "runs").mkdir()
     for out in ("o", "runs/one"):
@@ -368,7 +436,9 @@ def test_a_project_that_is_copied_reads_its_own_files(tmp_path: Path) -> None:
     before = done("predict", project / "o")["rows"]
     shutil.copytree(project, copy)
     assert done("predict", copy / "o")["rows"] == before
-    assert "files have changed" not in signals("train", copy / "s.toml", "--out", copy / "o").output, "the same panel"
+    assert (
+        "files have changed" not in signals("train", copy / "s.toml", "--out", copy / "o").output
+    ), "the same panel"
     prices(501).write_csv(copy / "data" / "prices.csv")
     assert done("predict", project / "o")["rows"] == before
     shutil.rmtree(project)
@@ -386,7 +456,9 @@ def test_a_project_that_is_copied_reads_its_own_files(tmp_path: Path) -> None:
     ):
         assert "prices.csv, which the model reads" in said
         assert f"nothing at {copy / 'data' / 'prices.csv'}" in " ".join(said.split())
-        assert "train it again: tercel signals train CONFIG.toml --out FOLDER" in " ".join(said.split())
+        assert "train it again: tercel signals train CONFIG.toml --out FOLDER" in " ".join(
+            said.split()
+        )
 
 
 def test_a_model_whose_files_are_of_no_project_reads_them_from_anywhere(tmp_path: Path) -> None:

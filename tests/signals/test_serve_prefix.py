@@ -75,18 +75,26 @@ def files(seed: int, starts: Mapping[str, int]) -> dict[str, pl.DataFrame]:
         gap = (pl.col("ticker") == NAMES[0]) & (pl.col("date").dt.ordinal_day() % 5 == 0)
         return frame.with_columns(open=opened, volume=volume).filter(~gap)
 
-    keys = pl.DataFrame({"ticker": np.tile(NAMES, DAYS), "date": [day for day in dates for _ in NAMES]})
+    keys = pl.DataFrame(
+        {"ticker": np.tile(NAMES, DAYS), "date": [day for day in dates for _ in NAMES]}
+    )
     n = keys.height
-    numbers = keys.with_columns(roe=pl.Series(rng.normal(size=n)), late=pl.Series(rng.normal(size=n)))
+    numbers = keys.with_columns(
+        roe=pl.Series(rng.normal(size=n)), late=pl.Series(rng.normal(size=n))
+    )
     varied = numbers.with_columns(late=from_then("late", pl.col("late"), pl.lit(0.0)))
     words = np.array([["strong", "weak"], ["plain", "steady"]])
     told = keys.filter(pl.Series(rng.random(n) < 0.6))
     rising = rng.integers(0, 2, told.height)
-    text = np.where([day < late["tone"] for day in told["date"]], words[1][rising], words[0][rising])
+    text = np.where(
+        [day < late["tone"] for day in told["date"]], words[1][rising], words[0][rising]
+    )
     moments = [datetime.combine(day, time(15), UTC) for day in told["date"]]
     reports = varied.filter(pl.Series(rng.random(n) < 0.05)).rename({"date": "filed"})
     reports = reports.with_columns(pl.lit(timedelta(days=30)).alias("lag"))
-    reports = reports.with_columns((pl.col("filed") - pl.col("lag")).alias("period end")).drop("lag")
+    reports = reports.with_columns((pl.col("filed") - pl.col("lag")).alias("period end")).drop(
+        "lag"
+    )
     stated = varied.filter(pl.Series(rng.random(n) < 0.05)).rename({"date": "period end"})
     return {
         "prices": priced(prices(DAYS)), "other": priced(prices(DAYS, seed=4)),
@@ -98,7 +106,9 @@ def files(seed: int, starts: Mapping[str, int]) -> dict[str, pl.DataFrame]:
 def write(folder: Path, made: Mapping[str, pl.DataFrame], until: date | None = None) -> None:
     for name, frame in made.items():
         known = pl.col(TIMES[name]).cast(pl.Date)
-        frame.filter(True if until is None else known <= until).write_parquet(folder / f"{name}.parquet")
+        frame.filter(True if until is None else known <= until).write_parquet(
+            folder / f"{name}.parquet"
+        )
 
 
 def said(model: SignalModel, day: date) -> object:
@@ -108,12 +118,16 @@ def said(model: SignalModel, day: date) -> object:
         return str(error)
     columns = {name: rows.x[:, c] for c, name in enumerate(rows.names)}
     alphas = model.alphas(columns, rows.instrument.tolist(), int(rows.time_ns[0]))
-    told = {name: column.tobytes() for name, column in columns.items() if not np.isnan(column).all()}
+    told = {
+        name: column.tobytes() for name, column in columns.items() if not np.isnan(column).all()
+    }
     return alphas, told, sorted(missing)
 
 
 @pytest.fixture(scope="module", params=[1, 2])
-def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[int, Path, SignalModel]:
+def trained(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[int, Path, SignalModel]:
     folder = tmp_path_factory.mktemp("prefix")
     (folder / "s.toml").write_text(CONFIG)
     write(folder, files(request.param, dict.fromkeys(("open", "volume", "late", "tone"), 200)))
@@ -122,10 +136,17 @@ def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 @given(data=st.data())
-@settings(max_examples=max(1, settings.default.max_examples // 8), phases=[Phase.explicit, Phase.generate])
-def test_rows_to_come_change_no_forecast(trained: tuple[int, Path, SignalModel], data: st.DataObject) -> None:
+@settings(
+    max_examples=max(1, settings.default.max_examples // 8), phases=[Phase.explicit, Phase.generate]
+)
+def test_rows_to_come_change_no_forecast(
+    trained: tuple[int, Path, SignalModel], data: st.DataObject
+) -> None:
     seed, folder, model = trained
-    starts = {name: data.draw(st.sampled_from(STARTS), name) for name in ("open", "volume", "late", "tone")}
+    starts = {
+        name: data.draw(st.sampled_from(STARTS), name)
+        for name in ("open", "volume", "late", "tone")
+    }
     day = weekdays(DAYS)[data.draw(st.integers(70, DAYS - 1), "day")]
     made = files(seed, starts)
     write(folder, made)
@@ -134,11 +155,15 @@ def test_rows_to_come_change_no_forecast(trained: tuple[int, Path, SignalModel],
     assert said(model, day) == whole
 
 
-def test_a_source_that_begins_later_says_nothing_yet(trained: tuple[int, Path, SignalModel]) -> None:
+def test_a_source_that_begins_later_says_nothing_yet(
+    trained: tuple[int, Path, SignalModel],
+) -> None:
     seed, folder, model = trained
     made = files(seed, dict.fromkeys(("open", "volume", "late", "tone"), 0))
     day = weekdays(DAYS)[220]
-    later = {name: frame.filter(pl.col(TIMES[name]).cast(pl.Date) > day) for name, frame in made.items()}
+    later = {
+        name: frame.filter(pl.col(TIMES[name]).cast(pl.Date) > day) for name, frame in made.items()
+    }
     write(folder, later | {"prices": made["prices"]})
     whole = said(model, day)
     write(folder, later | {"prices": made["prices"]}, day)

@@ -40,7 +40,12 @@ def observed(
 
 
 def planted(
-    seed: int, *, factor: float = 1.0, effect_s: float = 60.0, bursts: float = 1.0, kind: int = kinds.LIMIT_AT_BEST
+    seed: int,
+    *,
+    factor: float = 1.0,
+    effect_s: float = 60.0,
+    bursts: float = 1.0,
+    kind: int = kinds.LIMIT_AT_BEST,
 ) -> Observed:
     """A day of limit orders and market orders.
 
@@ -65,7 +70,9 @@ def planted(
         rows.append((public, kinds.MARKET, np.full(len(public), side), 50))
     for at, side in zip(large, large_side, strict=True):
         extra = at + effect_s * rng.random(rng.poisson((factor - 1.0) * effect_s / 5))
-        rows.append((extra[extra < DAY_S], kinds.MARKET, np.full(int(np.sum(extra < DAY_S)), -side), 50))
+        rows.append(
+            (extra[extra < DAY_S], kinds.MARKET, np.full(int(np.sum(extra < DAY_S)), -side), 50)
+        )
     return observed(
         np.concatenate([r[0] for r in rows]), np.concatenate([np.full(len(r[0]), r[1]) for r in rows]),
         np.concatenate([r[2] for r in rows]), np.concatenate([np.full(len(r[0]), r[3]) for r in rows]),

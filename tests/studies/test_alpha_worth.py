@@ -76,8 +76,12 @@ def test_gain_in_the_model_follows_the_law_of_quadratic_costs(drifted) -> None: 
     assert whole > 0
     for rho in (0.25, 0.5):
         f = forecasts(many.truth_bps, rho, np.random.default_rng(3))
-        assert model_gain(strategy, many, f, p) == pytest.approx((2 * rho - 1) * whole, abs=0.12 * whole)
-        assert model_gain(strategy, many, rho * f, p) == pytest.approx(rho**2 * whole, abs=0.12 * whole)
+        assert model_gain(strategy, many, f, p) == pytest.approx(
+            (2 * rho - 1) * whole, abs=0.12 * whole
+        )
+        assert model_gain(strategy, many, rho * f, p) == pytest.approx(
+            rho**2 * whole, abs=0.12 * whole
+        )
 
 
 def test_model_of_a_plain_schedule_gains_nothing(drifted) -> None:  # type: ignore[no-untyped-def]
@@ -86,7 +90,12 @@ def test_model_of_a_plain_schedule_gains_nothing(drifted) -> None:  # type: igno
 
 def test_the_table(drifted) -> None:  # type: ignore[no-untyped-def]
     rows = value_of(drifted, [build("twap_take+alpha")], [0.0, 0.5, 1.0], seed=1, resamples=200)
-    assert [(r.rho, r.calibrated) for r in rows] == [(0.0, False), (0.5, True), (0.5, False), (1.0, False)]
+    assert [(r.rho, r.calibrated) for r in rows] == [
+        (0.0, False),
+        (0.5, True),
+        (0.5, False),
+        (1.0, False),
+    ]
     for row in rows:
         assert row.gain_bps.ci_low is not None
         assert row.gain_bps.ci_low <= row.gain_bps.mean <= row.gain_bps.ci_high  # type: ignore[operator]

@@ -30,7 +30,10 @@ def slow_flow(events: Events, levels: int) -> list[list[int]]:
     before: dict[int, tuple[list[int], list[int]]] = {}
     for i in range(events.n):
         book.apply(events, i, i + 1)
-        now = {side: tuple(list(map(int, part)) for part in book.depth(side, levels)) for side in (1, -1)}
+        now = {
+            side: tuple(list(map(int, part)) for part in book.depth(side, levels))
+            for side in (1, -1)
+        }
         row = []
         for m in range(levels):
             total = 0
@@ -59,12 +62,18 @@ def test_flow_is_that_of_a_slow_book(seed: int, n: int) -> None:
 
 
 def lobster(shared_data: Path, symbol: str, levels: int) -> Imported:
-    path = shared_data / "lobster-zips-20120621" / f"LOBSTER_SampleFile_{symbol}_2012-06-21_{levels}.zip"
+    path = (
+        shared_data
+        / "lobster-zips-20120621"
+        / f"LOBSTER_SampleFile_{symbol}_2012-06-21_{levels}.zip"
+    )
     with LobsterFeed().days([path], FeedOptions()) as days:
         return days[0].read()
 
 
-@pytest.mark.parametrize(("symbol", "levels"), [pytest.param("AMZN", 5, marks=pytest.mark.long), ("GOOG", 1)])
+@pytest.mark.parametrize(
+    ("symbol", "levels"), [pytest.param("AMZN", 5, marks=pytest.mark.long), ("GOOG", 1)]
+)
 def test_bars_equal_what_agents_observe(shared_data: Path, symbol: str, levels: int) -> None:
     day = lobster(shared_data, symbol, levels)
     opened = day.instrument.session_open_ns
@@ -82,14 +91,18 @@ def test_bars_equal_what_agents_observe(shared_data: Path, symbol: str, levels: 
         at, m = stop, np.zeros(c.MX, np.int64)
         k[sim.NOW] = edge
         observe_market(b, k, m)
-        if j < 2:  # the first bar holds the opening snapshot, which moves the agent's tallies and no flow
+        if (
+            j < 2
+        ):  # the first bar holds the opening snapshot, which moves the agent's tallies and no flow
             continue
         seen = {
             "ofi_1": m[c.OFI], "rv": m[c.RV], "events": m[c.EVENTS], "move": m[c.DRIFT] / 2, "mid": m[c.MID2] / 2,
             "spread": m[c.FAR] - m[c.TOUCH], "signed_volume": m[c.V_SAME] - m[c.V_AGAINST],
             "volume": m[c.V_SAME] + m[c.V_AGAINST],
         }  # fmt: skip
-        assert {name: column[name][j - 1] for name in seen} == {name: float(value) for name, value in seen.items()}
+        assert {name: column[name][j - 1] for name in seen} == {
+            name: float(value) for name, value in seen.items()
+        }
         own, far = m[c.OWN1 : c.OWN1 + levels].sum(), m[c.FAR1 : c.FAR1 + levels].sum()
         assert column["imbalance"][j - 1] == pytest.approx((own - far) / (own + far))
         first = (m[c.OWN1] - m[c.FAR1]) / (m[c.OWN1] + m[c.FAR1])
@@ -103,7 +116,9 @@ def test_first_level_is_the_same_in_files_of_one_and_five_levels(shared_data: Pa
         day = lobster(shared_data, "AMZN", levels)
         opened = day.instrument.session_open_ns
         edges = clock(opened, opened + 3600 * NS_PER_SECOND, 10 * NS_PER_SECOND)
-        found.append(dict(zip(bar_names(levels), bars(flow_of(day.events, levels), edges).T, strict=True)))
+        found.append(
+            dict(zip(bar_names(levels), bars(flow_of(day.events, levels), edges).T, strict=True))
+        )
     for name in ("ofi_1", "mid", "move", "spread", "imbalance_1"):
         np.testing.assert_array_equal(found[0][name], found[1][name])
 
@@ -112,7 +127,9 @@ def test_clip_knows_only_the_past() -> None:
     events = rude_events(3, 400, step_ns=1_000_000)
     flow = flow_of(events, 2)
     middle = int(flow.ns[200])
-    assert np.array_equal(past_clip(flow, middle), past_clip(flow_of(events.slice(0, 201), 2), middle))
+    assert np.array_equal(
+        past_clip(flow, middle), past_clip(flow_of(events.slice(0, 201), 2), middle)
+    )
     assert np.isinf(past_clip(flow, int(flow.ns[0]) - 1)).all()
     edges = clock(int(flow.ns[0]), int(flow.ns[-1]), 50_000_000)
     clipped = bars(flow, edges, np.zeros(2))

@@ -5,7 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from studies.regimes.choices import REGIMES, BayesSwitch, Oracle, TrendLaw, script_of, with_and_without
+from studies.regimes.choices import (
+    REGIMES,
+    BayesSwitch,
+    Oracle,
+    TrendLaw,
+    script_of,
+    with_and_without,
+)
 from tercel.api.testing.strategy import view_of
 from tercel.execution.intent import TAKE
 from tercel.execution.observations import observer
@@ -35,7 +42,9 @@ def test_increments_add_up_and_a_new_order_begins_anew() -> None:
     at_once = view_of(**{**AT_ARRIVAL, "age_ns": 930 * 10**9}, long_ofi=25, mid2=2009)
     direct = bayes.trend(at_once)
     bayes.trend(first)
-    assert bayes.trend(view_of(**AT_ARRIVAL, decision=1, long_ofi=25, mid2=2009)) == pytest.approx(direct)
+    assert bayes.trend(view_of(**AT_ARRIVAL, decision=1, long_ofi=25, mid2=2009)) == pytest.approx(
+        direct
+    )
 
 
 def test_a_hazard_lets_a_late_trend_be_found() -> None:
@@ -45,7 +54,9 @@ def test_a_hazard_lets_a_late_trend_be_found() -> None:
         for number in range(60):
             late = max(number - 30, 0)
             found.append(
-                bayes.trend(view_of(**AT_ARRIVAL, decision=number, long_ofi=2 * late, mid2=2000 + late // 2))[0]
+                bayes.trend(
+                    view_of(**AT_ARRIVAL, decision=number, long_ofi=2 * late, mid2=2000 + late // 2)
+                )[0]
             )
     assert found[-1] > 0.8 > found[59]
 
@@ -58,7 +69,10 @@ def test_the_oracle_knows_sides_and_the_onset() -> None:
 
 
 def test_regimes_begin_when_they_say() -> None:
-    assert (script_of("thin"), script_of("flash_crash")) == ((-LONGEST_S, "thin"), (600.0, "flash_crash"))
+    assert (script_of("thin"), script_of("flash_crash")) == (
+        (-LONGEST_S, "thin"),
+        (600.0, "flash_crash"),
+    )
     assert "plain, half-way" not in REGIMES
     assert "trending, half-way" in REGIMES
 
@@ -66,9 +80,13 @@ def test_regimes_begin_when_they_say() -> None:
 def test_what_stands_behind_a_policy_can_be_taken_away() -> None:
     size = observer("v3").size
     layer = np.zeros((size, 7), np.float32), np.zeros(7, np.float32)
-    policy = MlpPolicy((layer,), np.zeros(size, np.float32), np.ones(size, np.float32), head="vector")
+    policy = MlpPolicy(
+        (layer,), np.zeros(size, np.float32), np.ones(size, np.float32), head="vector"
+    )
     parameters = {"base": "peg_touch", "guard": [0.5, 0.3]}
-    agent = PolicyStrategy("mine", policy, "residual", action_parameters=parameters, observation="v3")
+    agent = PolicyStrategy(
+        "mine", policy, "residual", action_parameters=parameters, observation="v3"
+    )
     found = with_and_without(agent)
     assert list(found) == ["mine", "mine without guard"]
     late = view_of(qty0=100, left=100, decision=50, decisions=60, far1=500)

@@ -22,9 +22,13 @@ from tercel.core.errors import DataError
 pytestmark = pytest.mark.release
 
 sklearn = pytest.importorskip("sklearn")
-needs_lightgbm = pytest.mark.skipif(importlib.util.find_spec("lightgbm") is None, reason="no lightgbm")
+needs_lightgbm = pytest.mark.skipif(
+    importlib.util.find_spec("lightgbm") is None, reason="no lightgbm"
+)
 needs_torch = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="no torch")
-needs_hmmlearn = pytest.mark.skipif(importlib.util.find_spec("hmmlearn") is None, reason="no hmmlearn")
+needs_hmmlearn = pytest.mark.skipif(
+    importlib.util.find_spec("hmmlearn") is None, reason="no hmmlearn"
+)
 
 
 class TestLogistic(SignalModelConformance):
@@ -100,8 +104,14 @@ NOT_EXACT = {
         (Logistic(), {}),
         (ForestClassifier(n_estimators=10), NOT_EXACT),
         pytest.param(BoostingClassifier(n_estimators=10), NOT_EXACT, marks=needs_lightgbm),
-        (SvmClassifier("linear"), {"check_sample_weight_equivalence_on_dense_data": "folds are cut by rows"}),
-        (SvmClassifier("rbf"), {"check_sample_weight_equivalence_on_dense_data": "folds are cut by rows"}),
+        (
+            SvmClassifier("linear"),
+            {"check_sample_weight_equivalence_on_dense_data": "folds are cut by rows"},
+        ),
+        (
+            SvmClassifier("rbf"),
+            {"check_sample_weight_equivalence_on_dense_data": "folds are cut by rows"},
+        ),
     ],
     ids=lambda value: repr(value) if hasattr(value, "fit") else "",
 )
@@ -110,8 +120,12 @@ def test_scikit_learn_takes_it_for_one_of_its_own(model: Any, but: dict[str, str
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        results = check_estimator(model, expected_failed_checks={**ON_PURPOSE, **but}, on_skip=None, on_fail=None)
-    failed = {r["check_name"]: str(r["exception"])[:200] for r in results if r["status"] == "failed"}
+        results = check_estimator(
+            model, expected_failed_checks={**ON_PURPOSE, **but}, on_skip=None, on_fail=None
+        )
+    failed = {
+        r["check_name"]: str(r["exception"])[:200] for r in results if r["status"] == "failed"
+    }
     assert not failed
     assert sum(r["status"] == "passed" for r in results) > 30
 
@@ -136,7 +150,9 @@ def test_forests_are_scikit_learns_node_by_node() -> None:
     X, _, up = separable(3000)
     weights = np.random.default_rng(1).uniform(0.1, 2, len(X))
     how = {"n_estimators": 20, "min_samples_leaf": 10, "random_state": 3}
-    oracle = ensemble.RandomForestClassifier(max_features="sqrt", **how).fit(X, up.astype(float), weights)
+    oracle = ensemble.RandomForestClassifier(max_features="sqrt", **how).fit(
+        X, up.astype(float), weights
+    )
     told = ForestClassifier(**how).fit(X, up, weights).predict_proba(X)
     np.testing.assert_allclose(told, oracle.predict_proba(X), atol=1e-12)
 
@@ -148,7 +164,11 @@ def test_machines_decide_as_scikit_learns(kernel: str) -> None:
     weights = np.random.default_rng(1).uniform(0.1, 2, len(X))
     mean = np.average(X, axis=0, weights=weights)
     Z = (X - mean) / np.sqrt(np.average((X - mean) ** 2, axis=0, weights=weights))
-    made = svm.LinearSVC(dual=False, max_iter=3000, random_state=0) if kernel == "linear" else svm.SVC()
+    made = (
+        svm.LinearSVC(dual=False, max_iter=3000, random_state=0)
+        if kernel == "linear"
+        else svm.SVC()
+    )
     model = SvmClassifier(kernel).fit(X, up, weights)
     told = (model.decision_function(X) - model.offset_) / model.slope_
     np.testing.assert_allclose(told, made.fit(Z, up, weights).decision_function(Z), atol=1e-7)

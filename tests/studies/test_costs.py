@@ -47,7 +47,16 @@ def test_costs_change_on_a_day_and_a_book_that_learns_comes_back() -> None:
 
 
 def test_one_table_and_a_picture(tmp_path: Path) -> None:
-    words = ["costs", str(placed(tmp_path)), "--on", "2011-09-01", "--seeds", "3", "--half-life", "8"]
+    words = [
+        "costs",
+        str(placed(tmp_path)),
+        "--on",
+        "2011-09-01",
+        "--seeds",
+        "3",
+        "--half-life",
+        "8",
+    ]
     told = runner.invoke(app, [*words, "--picture", str(tmp_path / "c.svg")])
     assert told.exit_code == 0, told.output
     assert "costs times 3 on 2011-09-01; 3 seeds each" in told.stdout

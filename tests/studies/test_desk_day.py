@@ -53,14 +53,18 @@ def test_a_score_that_flips_says_the_opposite_from_there_on() -> None:
     flips = day.model_copy(update={"signals": day.signals.model_copy(update={"news_flips": 2000})})
     (truth,) = planted(flips).values()
     assert truth.news is not None
-    leans = np.array([one.buy_share for one in truth.regimes if one.after_s % 600 == 0][:4000]) - 0.5
+    leans = (
+        np.array([one.buy_share for one in truth.regimes if one.after_s % 600 == 0][:4000]) - 0.5
+    )
     calm = np.arange(30, 1990), np.arange(2010, 4000)
     rho = [float(np.corrcoef(truth.news[at], leans[at])[0, 1]) for at in calm]
     assert rho[0] == pytest.approx(0.6, abs=0.06)
     assert rho[1] == pytest.approx(-0.6, abs=0.06)
 
 
-def test_a_desk_without_any_arrow_of_the_lean_does_nothing_by_it_and_an_agent_alone_neither() -> None:
+def test_a_desk_without_any_arrow_of_the_lean_does_nothing_by_it_and_an_agent_alone_neither() -> (
+    None
+):
     day = read_config(EXAMPLES / "day.toml")
     for config in (blind(day), frozen(day, "peg")):
         assert (config.loop.shares, config.risk.run, config.signals.lean) == ("cost", 0.0, False)

@@ -17,7 +17,9 @@ DAYS = 8
 
 
 def studied(**options: float) -> Study:
-    return event_study("MADE", {f"2030-01-{i + 1:02}": planted(100 + i, **options) for i in range(DAYS)})
+    return event_study(
+        "MADE", {f"2030-01-{i + 1:02}": planted(100 + i, **options) for i in range(DAYS)}
+    )
 
 
 @pytest.fixture(scope="module")
@@ -30,12 +32,16 @@ def nothing_in_bursts() -> Study:
     return studied(bursts=3.0)
 
 
-def cell(study: Study, outcome: str, seconds: int, k: int = 3, kind: str = "join") -> dict[str, float]:
+def cell(
+    study: Study, outcome: str, seconds: int, k: int = 3, kind: str = "join"
+) -> dict[str, float]:
     return study.effects[kind][str(k)][outcome][str(seconds)]
 
 
 @pytest.mark.parametrize(("seconds", "true"), [(10, 2.0), (60, 2.0), (300, 1.2)])
-@pytest.mark.parametrize("outcome", ["opposite_orders", "opposite_lots", "opposite_over_other_orders"])
+@pytest.mark.parametrize(
+    "outcome", ["opposite_orders", "opposite_lots", "opposite_over_other_orders"]
+)
 def test_a_planted_effect_is_found(doubled: Study, outcome: str, seconds: int, true: float) -> None:
     found = cell(doubled, outcome, seconds)
     assert found["ci_low"] < true < found["ci_high"]
@@ -94,7 +100,9 @@ def test_few_days_are_cut_into_half_hours() -> None:
 
 
 def test_improving_orders_are_apart() -> None:
-    days = {f"2030-01-{i + 1:02}": planted(i, factor=3.0, kind=kinds.LIMIT_IN_SPREAD) for i in range(5)}
+    days = {
+        f"2030-01-{i + 1:02}": planted(i, factor=3.0, kind=kinds.LIMIT_IN_SPREAD) for i in range(5)
+    }
     study = event_study("MADE", days)
     assert study.events["join"]["3"] == 0
     assert cell(study, "opposite_orders", 60, kind="improve")["ci_low"] > 2.0
@@ -190,9 +198,9 @@ def test_neighbours_are_the_nearest_that_are_far_enough_in_time() -> None:
 
 def test_too_few_controls_are_said() -> None:
     zeros = np.zeros((1, 2))
-    assert matched.neighbours(zeros, np.zeros(1, np.int64), zeros, np.zeros(1, np.int64), np.ones(2)).tolist() == [
-        [-1] * matched.NEIGHBOURS
-    ]
+    assert matched.neighbours(
+        zeros, np.zeros(1, np.int64), zeros, np.zeros(1, np.int64), np.ones(2)
+    ).tolist() == [[-1] * matched.NEIGHBOURS]
 
 
 def test_sums_weigh_controls_by_their_clusters() -> None:
@@ -204,4 +212,6 @@ def test_sums_weigh_controls_by_their_clusters() -> None:
     )  # fmt: skip
     treated, control = sums.means(np.array([[1.0, 1.0], [2.0, 1.0], [0.0, 2.0]]))
     assert treated.ravel().tolist() == [20.0, 50.0 / 3.0, 30.0]
-    np.testing.assert_allclose(control.ravel(), [(2.0 + 6.0) / 2, (2 * 2.0 + (2 * 5.0 + 7.0) / 3) / 3, 7.0])
+    np.testing.assert_allclose(
+        control.ravel(), [(2.0 + 6.0) / 2, (2 * 2.0 + (2 * 5.0 + 7.0) / 3) / 3, 7.0]
+    )

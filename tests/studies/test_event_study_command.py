@@ -27,7 +27,17 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_one_object_and_a_page(lake: Path, tmp_path: Path) -> None:
-    result = tercel("--lake", lake, "--symbol", "SIM", "--leave-out", DAYS[1], "--out", tmp_path / "page", "--json")
+    result = tercel(
+        "--lake",
+        lake,
+        "--symbol",
+        "SIM",
+        "--leave-out",
+        DAYS[1],
+        "--out",
+        tmp_path / "page",
+        "--json",
+    )
     assert result.exit_code == 0, result.output
     study = json.loads(result.stdout)
     assert study["days"] == [DAYS[0], DAYS[2]]

@@ -6,7 +6,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from studies.families.cells import PROBLEMS, FittedCell, Measurement, StackedEnsemble, candidates, lacking, plan, run
+from studies.families.cells import (
+    PROBLEMS,
+    FittedCell,
+    Measurement,
+    StackedEnsemble,
+    candidates,
+    lacking,
+    plan,
+    run,
+)
 from studies.families.claims import CLAIMS, Cells, Claim, judge, summary
 from studies.families.scores import auc
 from tercel.api.testing.signal_model import SignalModelConformance
@@ -71,7 +80,12 @@ def rows_of(values: list[float]) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize(
     ("values", "verdict"),
-    [([0.0, 0.01, 0.02], "confirmed"), ([0.9, 0.91, 0.92], "refuted"), ([0.0, 0.2, 0.4], "open"), ([0.0], "open")],
+    [
+        ([0.0, 0.01, 0.02], "confirmed"),
+        ([0.9, 0.91, 0.92], "refuted"),
+        ([0.0, 0.2, 0.4], "open"),
+        ([0.0], "open"),
+    ],
 )
 def test_the_rule_decides_either_way(values: list[float], verdict: str) -> None:
     claim = next(c for c in CLAIMS if c.text == "misses interactions")
@@ -92,8 +106,16 @@ def test_every_claim_is_sourced_and_can_be_computed_from_the_plan() -> None:
     cells = plan(names, tuple(PROBLEMS), 100, (0.0, 0.1, 0.2, 0.4), (0, 1))
     made = [
         {
-            **{"problem": c.problem, "family": c.family, "rows": c.rows, "noise": c.noise, "seed": c.seed},
-            **dict.fromkeys(("accuracy", "auc", "share", "brier", "ece", "fit_s", "row_us", "one_us"), 0.5),
+            **{
+                "problem": c.problem,
+                "family": c.family,
+                "rows": c.rows,
+                "noise": c.noise,
+                "seed": c.seed,
+            },
+            **dict.fromkeys(
+                ("accuracy", "auc", "share", "brier", "ece", "fit_s", "row_us", "one_us"), 0.5
+            ),
             **{"peak_mib": None, "state_accuracy": 0.9},
         }
         for c in cells

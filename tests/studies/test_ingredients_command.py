@@ -18,7 +18,18 @@ def test_every_part_has_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     simulated_lake(tmp_path, 2, DAYS[:1])
     few = {WHOLE: (), "young touches": ("young touches",)}
     monkeypatch.setattr("studies.tape.ingredients_command.WITHOUT", few)
-    typed = ["ingredients", "--lake", str(tmp_path), "--symbol", "SIM", "--date", DAYS[0], "--days", "1", "--json"]
+    typed = [
+        "ingredients",
+        "--lake",
+        str(tmp_path),
+        "--symbol",
+        "SIM",
+        "--date",
+        DAYS[0],
+        "--days",
+        "1",
+        "--json",
+    ]
     result = CliRunner().invoke(app, typed)
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)

@@ -45,7 +45,10 @@ def rest_of_time(episodes, until):
 
 def test_a_leg_of_nothing_is_the_market_alone(market) -> None:
     """Two legs of nothing of a minute each end where one order of nothing of two minutes ends."""
-    once, twice = started(market, 0, Task(horizon_s=120.0, decisions=6, warmup_s=60.0)), started(market, 0)
+    once, twice = (
+        started(market, 0, Task(horizon_s=120.0, decisions=6, warmup_s=60.0)),
+        started(market, 0),
+    )
     until = twice.states[:, sim.START_NS] + 120 * 10**9
     for episodes in (once, twice):
         while episodes.working.any():
@@ -76,18 +79,24 @@ def test_a_second_order_has_an_account_of_its_own(market) -> None:
 
 
 def test_a_leg_refuses_to_begin_while_lots_are_alive(market) -> None:
-    episodes = started(market, 4000, Task(horizon_s=60.0, decisions=6, warmup_s=60.0, latency=Latency(a_ns=10**6)))
+    episodes = started(
+        market, 4000, Task(horizon_s=60.0, decisions=6, warmup_s=60.0, latency=Latency(a_ns=10**6))
+    )
     episodes.step(build("submit_and_leave").decide(episodes.view))
     now = episodes.states[:, sim.NOW].copy()
     with pytest.raises(CapacityError, match="nothing of ours is alive"):
-        begin_legs(episodes, np.arange(N), side=1, lots=1, until_ns=now + 10**9, decisions=1, run_out=True)
+        begin_legs(
+            episodes, np.arange(N), side=1, lots=1, until_ns=now + 10**9, decisions=1, run_out=True
+        )
 
 
 def test_the_guard_market_gives_back_what_it_took() -> None:
     """Where every fill is booked at the mid of its time, a take costs nothing against it."""
     episodes = started(martingale_market(), 60)
     now = episodes.states[:, sim.NOW].copy()
-    begin_legs(episodes, np.arange(N), side=-1, lots=60, until_ns=now + 10**9, decisions=1, run_out=False)
+    begin_legs(
+        episodes, np.arange(N), side=-1, lots=60, until_ns=now + 10**9, decisions=1, run_out=False
+    )
     play(episodes, build("immediate"))
     costs = episodes.costs()
     assert (costs.side == -1).all()

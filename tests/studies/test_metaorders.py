@@ -21,7 +21,9 @@ def day_of(sign: np.ndarray, mid: np.ndarray, lots: np.ndarray | int = 10) -> Ob
     """Market orders evenly over two hours; `mid` just before each."""
     n = len(sign)
     at = np.linspace(1.0, DAY_S - 1.0, n)
-    return observed(at, np.full(n, kinds.MARKET), sign, np.broadcast_to(lots, n), mid=mid, seconds=DAY_S)
+    return observed(
+        at, np.full(n, kinds.MARKET), sign, np.broadcast_to(lots, n), mid=mid, seconds=DAY_S
+    )
 
 
 def trades(sign: np.ndarray, lots: np.ndarray, before: np.ndarray, after: np.ndarray) -> m.Trades:
@@ -42,10 +44,18 @@ def test_runs_as_the_dictionary_twin(seed: int, n: int, traders: int) -> None:
         run: list[int] = []
         for i in [*rows, -1]:
             if run and (i < 0 or sign[i] != sign[run[0]]):
-                wanted.append((int(lots[run].sum()), sign[run[0]] * (after[run[-1]] - before[run[0]]), len(run)))
+                wanted.append(
+                    (
+                        int(lots[run].sum()),
+                        sign[run[0]] * (after[run[-1]] - before[run[0]]),
+                        len(run),
+                    )
+                )
                 run = []
             run.append(i)
-    found = zip(*(part.tolist() for part in m.runs(trades(sign, lots, before, after), who)), strict=True)
+    found = zip(
+        *(part.tolist() for part in m.runs(trades(sign, lots, before, after), who)), strict=True
+    )
     assert sorted(found) == sorted((float(a), float(b), c) for a, b, c in wanted)
 
 
@@ -83,7 +93,9 @@ def test_trades_that_know_nothing_of_each_other_and_move_the_mid_alike_are_linea
 def test_trades_that_move_nothing_have_no_impact() -> None:
     rng = np.random.default_rng(2)
     days = {
-        f"2030-01-{i + 1:02}": day_of(rng.choice([1, -1], 6000), 20_000 + np.cumsum(rng.choice([1, -1], 6000)))
+        f"2030-01-{i + 1:02}": day_of(
+            rng.choice([1, -1], 6000), 20_000 + np.cumsum(rng.choice([1, -1], 6000))
+        )
         for i in range(8)
     }
     for fit in m.metaorders("MADE", days).fits:

@@ -23,6 +23,8 @@ def test_intervals_widen_when_days_move_together() -> None:
     rng = np.random.default_rng(2)
     day = np.repeat(np.arange(40), 20)
     right = rng.random(40)[day] > 0.5
-    narrow = metrics.clustered(metrics.accuracy, np.ones(800), right, np.arange(800), np.random.default_rng(0))
+    narrow = metrics.clustered(
+        metrics.accuracy, np.ones(800), right, np.arange(800), np.random.default_rng(0)
+    )
     wide = metrics.clustered(metrics.accuracy, np.ones(800), right, day, np.random.default_rng(0))
     assert wide.ci_high - wide.ci_low > 2 * (narrow.ci_high - narrow.ci_low)

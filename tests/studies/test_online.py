@@ -33,7 +33,10 @@ def test_after_a_flip_the_blend_is_back_at_the_oracles_and_a_fit_that_stays_is_a
     assert rows["blend"]["before"]["mean"] > 0.97 * rows["oracle"]["before"]["mean"]
     assert rows["blend"]["of the oracle's"]["ci_low"] > 0.9
     picture = flip_figure({1: table}).svg
-    assert all(name in picture for name in ("recursive", "rolling", "static", "oracle", "dates after the flip"))
+    assert all(
+        name in picture
+        for name in ("recursive", "rolling", "static", "oracle", "dates after the flip")
+    )
 
 
 def test_shuffled_labels_teach_nothing() -> None:
@@ -52,11 +55,17 @@ def test_shuffling_keeps_each_dates_labels() -> None:
 
 
 def test_ways_to_learn_are_compared_on_the_same_dates(tmp_path: Path) -> None:
-    section = TrainSection(families=("linear",), splits=3, embargo_days=2, online=OnlineRule(warm=30))
-    config = SignalsConfig(panel=PanelSection(instruments=15, days=160, strength=0.2), train=section)
+    section = TrainSection(
+        families=("linear",), splits=3, embargo_days=2, online=OnlineRule(warm=30)
+    )
+    config = SignalsConfig(
+        panel=PanelSection(instruments=15, days=160, strength=0.2), train=section
+    )
     rows = panel_table(config, 1, tmp_path)
     assert [row["update"] for row in rows] == ["refit", "static", "rolling", "recursive", "blend"]
     assert len({row["dates"] for row in rows}) == 1
     assert rows[0]["dates"] > 30
     assert rows[0]["beyond refit"] is None
-    assert rows[1]["beyond refit"]["mean"] == pytest.approx(rows[1]["IC"]["mean"] - rows[0]["IC"]["mean"])
+    assert rows[1]["beyond refit"]["mean"] == pytest.approx(
+        rows[1]["IC"]["mean"] - rows[0]["IC"]["mean"]
+    )

@@ -48,7 +48,17 @@ def test_what_isdearer_after_the_correction_is_named() -> None:
 
 
 def test_the_command_prints_every_cell() -> None:
-    words = ["orders", "default-1", "--market", "csco-santa-fe", "--horizon", "1min", "--episodes", "16", "--json"]
+    words = [
+        "orders",
+        "default-1",
+        "--market",
+        "csco-santa-fe",
+        "--horizon",
+        "1min",
+        "--episodes",
+        "16",
+        "--json",
+    ]
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 0, result.output
     cells = json.loads(result.stdout)["cells"]
@@ -60,5 +70,7 @@ def test_our_side_trades_what_the_twin_does(capsys: pytest.CaptureFixture[str]) 
     places_command.run(["goog"], 8, 77, True)
     rows = {one["place"]: one for one in json.loads(capsys.readouterr().out)["places"]}
     assert set(rows) == set(places_command.PLACES)
-    assert all(one["own"] > 0.0 and 0.95 < one["traded"] < places_command.MOST for one in rows.values())
+    assert all(
+        one["own"] > 0.0 and 0.95 < one["traded"] < places_command.MOST for one in rows.values()
+    )
     assert rows["inside"]["own"] > rows["touch"]["own"] > rows["behind"]["own"]

@@ -39,7 +39,9 @@ def test_calibration_knows_a_true_forecast(data: Dataset) -> None:
     assert coin["accuracy"]["ci_low"] < 0.5 < coin["accuracy"]["ci_high"]
 
 
-def test_compare_on_a_panel_says_what_families_take(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_compare_on_a_panel_says_what_families_take(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     config = configured(tmp_path)
     section = '[compare]\nfamilies = ["linear"]\nproblems = ["linear"]\nrows = 200\ntest_rows = 200\nseeds = 1\n'
     config.write_text(config.read_text() + section + 'noise = [0.4]\npanel = "on"\n')

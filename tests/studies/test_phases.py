@@ -16,7 +16,10 @@ pytestmark = pytest.mark.release
 def test_the_first_phase_is_the_panel_and_all_make_every_day(tmp_path: Path) -> None:
     path = daily_file(tmp_path, names=8, days=420)
     rows = phase_study(path, tested="2001-01-01")
-    assert [(row.rule, row.lag, row.guarded) for row in rows[:2]] == [("reversal", 1, True), ("reversal", 0, True)]
+    assert [(row.rule, row.lag, row.guarded) for row in rows[:2]] == [
+        ("reversal", 1, True),
+        ("reversal", 0, True),
+    ]
     assert all(len(row.phases) == WEEK for row in rows)
     counts = np.array([one.dates for one in rows[0].phases])
     means = np.array([one.mean for one in rows[0].phases])

@@ -63,7 +63,9 @@ def test_watched_without_a_wrapper_is_unwatched(market, ordinary) -> None:  # ty
     deaf = build("twap_passive")
     kinds = {"turn": Turn(), "onset": onset_of(5, 5)}
     plain = run_watched(market, TASK, plan, deaf, watch=None, **kinds).costs
-    watched = run_watched(market, TASK, plan, deaf, watch=lambda n: Watch(ordinary, finish_early(), n), **kinds)
+    watched = run_watched(
+        market, TASK, plan, deaf, watch=lambda n: Watch(ordinary, finish_early(), n), **kinds
+    )
     np.testing.assert_array_equal(plain.shortfall, watched.costs.shortfall)
     assert watched.in_force > 0
 
@@ -106,7 +108,9 @@ def test_onsets_go_round() -> None:
 def test_figures_of_costs_that_are_known(market) -> None:  # type: ignore[no-untyped-def]
     """Against NumPy: costs halved halve mean and tail, exactly, in every resample."""
     plan = seeded_plan(TASK, 120, 6, 0, 60)
-    costs = run_watched(market, TASK, plan, build("immediate"), turn=None, onset=onset_of(), watch=None).costs
+    costs = run_watched(
+        market, TASK, plan, build("immediate"), turn=None, onset=onset_of(), watch=None
+    ).costs
     bps = costs.shortfall / costs.denominator * 1e4
     same = figures("a", "b", False, costs, Run(costs, 0.0), seed=1, resamples=200)
     assert same.mean == pytest.approx(bps.mean())

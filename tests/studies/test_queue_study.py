@@ -61,13 +61,17 @@ def test_a_handful_of_events_is_refused(amzn):
 
 
 def test_models_lie_between_the_cautious_one_and_touch(amzn):
-    orders, rows = compare_queues(*amzn, wait_s=10.0, lots=10, models=("risk_averse", "power_prob:2", "log_prob"))
+    orders, rows = compare_queues(
+        *amzn, wait_s=10.0, lots=10, models=("risk_averse", "power_prob:2", "log_prob")
+    )
     by = {row.model: row for row in rows}
     assert orders > 500
     assert by[EXACT].agree == 1.0
     assert by[EXACT].mean_abs_error_s == 0.0
     assert by["risk_averse"].filled <= by["power_prob:2"].filled <= by[TOUCH].filled
     assert by["risk_averse"].filled <= by["log_prob"].filled
-    assert by[TOUCH].filled > by[EXACT].filled + 0.02  # what a backtest without queues grants too much
+    assert (
+        by[TOUCH].filled > by[EXACT].filled + 0.02
+    )  # what a backtest without queues grants too much
     for model in ("risk_averse", "power_prob:2", "log_prob"):
         assert by[model].agree > by[TOUCH].agree

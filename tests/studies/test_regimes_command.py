@@ -21,7 +21,17 @@ def test_each_named_regime_has_its_line(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_choices_are_told_by_regime() -> None:
-    words = ["choices", "--market", "csco-santa-fe", "--regime", "trending", "--regime", "plain", "--episodes", "4"]
+    words = [
+        "choices",
+        "--market",
+        "csco-santa-fe",
+        "--regime",
+        "trending",
+        "--regime",
+        "plain",
+        "--episodes",
+        "4",
+    ]
     result = CliRunner().invoke(app, [*words, "--agent", "peg_touch", "--json"])
     assert result.exit_code == 0, result.stderr
     found = json.loads(result.stdout)

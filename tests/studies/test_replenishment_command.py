@@ -25,7 +25,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     simulated_lake(folder / "lake", 1.0)
     plain = load("csco-santa-fe")
     card = {**plain.card, "days": list(DAYS), "from_s": 1800.0, "to_s": 3600.0}
-    plain.model_copy(update={"name": "sim", "symbol": "SIM", "venue": "TEST", "card": card}).save(folder / "sim.json")
+    plain.model_copy(update={"name": "sim", "symbol": "SIM", "venue": "TEST", "card": card}).save(
+        folder / "sim.json"
+    )
     return folder / "lake", folder / "sim.json"
 
 
@@ -44,7 +46,10 @@ def test_hours_without_an_end_run_to_the_close(made: tuple[Path, Path], tmp_path
     preset = load(made[1])
     open_ended = tmp_path / "open.json"
     preset.model_copy(update={"card": {**preset.card, "to_s": None}}).save(open_ended)
-    found = [json.loads(tercel(which, "--lake", made[0], "--json").stdout) for which in (made[1], open_ended)]
+    found = [
+        json.loads(tercel(which, "--lake", made[0], "--json").stdout)
+        for which in (made[1], open_ended)
+    ]
     assert found[0] == found[1]
 
 

@@ -5,7 +5,15 @@ import pytest
 
 from studies.legs.legs import figure, ratio
 from studies.response import bars
-from studies.response.attraction import CROSSING, MARKET, RECORD_ROWS, TRANSLATION, PassiveFills, count, read_hits
+from studies.response.attraction import (
+    CROSSING,
+    MARKET,
+    RECORD_ROWS,
+    TRANSLATION,
+    PassiveFills,
+    count,
+    read_hits,
+)
 from studies.response.law_targets import LOTS, NS, executed, fills_of_all, target_ticks
 from studies.response.response import measure
 from studies.response.styles import AGENT, JOINS, Blocks, Iceberg, NoTrading
@@ -71,7 +79,9 @@ def test_a_world_runs_on_to_twice_its_horizon(market) -> None:
     worlds = Worlds(market, TASK, seeded_plan(TASK, 1, 5, 0, 6))
     worlds.run(NoTrading(), 0)
     twice = Task(horizon_s=240.0, decisions=24, warmup_s=60.0)
-    np.testing.assert_array_equal(worlds.later(), run_twins(market, twice, seeded_plan(twice, 1, 5, 0, 6))[:, -1])
+    np.testing.assert_array_equal(
+        worlds.later(), run_twins(market, twice, seeded_plan(twice, 1, 5, 0, 6))[:, -1]
+    )
 
 
 def test_fills_of_all_markets_and_a_log_that_is_too_short(market) -> None:
@@ -139,7 +149,9 @@ def test_own_fills_are_told_apart_by_who_made_them() -> None:
 
 
 def test_own_and_public_lots_of_one_market_order_add_up() -> None:
-    hits = PassiveFills(np.array([10]), np.array([1]), np.array([10]), np.array([2]), np.array([MARKET]))
+    hits = PassiveFills(
+        np.array([10]), np.array([1]), np.array([10]), np.array([2]), np.array([MARKET])
+    )
     found = count(hits, 20)
     assert (found["takers"], found["market_lots"]) == (1, 3)
 

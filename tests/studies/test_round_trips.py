@@ -73,7 +73,11 @@ def test_a_leg_wants_no_more_than_is_left_and_holds_what_stays() -> None:
 
 
 def test_the_pace_follows_the_imbalance() -> None:
-    legs = first_legs(np.repeat(np.array([genes(pace=1.0, tilt=1.0, seconds=100.0) + genes() + [0.0, 0.0]]), 3, axis=0))
+    legs = first_legs(
+        np.repeat(
+            np.array([genes(pace=1.0, tilt=1.0, seconds=100.0) + genes() + [0.0, 0.0]]), 3, axis=0
+        )
+    )
     view = view_of(qty0=100, left=100, own1=[30, 10, 20], far1=[10, 30, 20])
     assert wants(view, legs)[:, it.TAKE].tolist() == [15, 5, 10]
 
@@ -95,7 +99,10 @@ def test_a_trip_is_as_large_as_its_first_leg() -> None:
     """Nothing is got, nothing is made; and who insists gets everything at the end."""
     source = martingale_market(jump_rate=1e-9, trade_rate=1e-9, level_lots=10**6)
     idle = genes(place=3, show=6.0, seconds=60.0)
-    shy, keen = (play(ground(source, 600), TASK, trip(idle, TAKES, insist), 0.1, 0, 4) for insist in (-1.0, 1.0))
+    shy, keen = (
+        play(ground(source, 600), TASK, trip(idle, TAKES, insist), 0.1, 0, 4)
+        for insist in (-1.0, 1.0)
+    )
     np.testing.assert_array_equal(shy.lots, 0.0)
     np.testing.assert_array_equal(shy.profit_bps, 0.0)
     np.testing.assert_array_equal(keen.lots, 60.0)
@@ -103,7 +110,10 @@ def test_a_trip_is_as_large_as_its_first_leg() -> None:
 
 def test_policies_meet_the_same_worlds_whoever_else_is_played() -> None:
     market = ground(reactive(load("csco"), settle_s=60.0), 40_000)
-    one, other = trip(TAKES, genes(show=6.0, seconds=60.0)), trip(genes(show=6.0, seconds=90.0), TAKES, wait=0.1)
+    one, other = (
+        trip(TAKES, genes(show=6.0, seconds=60.0)),
+        trip(genes(show=6.0, seconds=90.0), TAKES, wait=0.1),
+    )
     both = play(market, TASK, np.concatenate((one, other)), 0.1, 0, 3)
     again = play(market, TASK, other, 0.1, 0, 3)
     np.testing.assert_array_equal(both.profit_bps[1], again.profit_bps[0])
@@ -125,7 +135,9 @@ def test_no_trip_is_proved_where_prices_are_a_martingale() -> None:
     assert set(found["by_size"]) == {"1"}
 
 
-@pytest.mark.parametrize(("name", "pays"), [("csco", False), ("goog", False), ("csco-santa-fe", True)])
+@pytest.mark.parametrize(
+    ("name", "pays"), [("csco", False), ("goog", False), ("csco-santa-fe", True)]
+)
 def test_trips_pay_where_the_flow_sees_own_orders_and_nowhere_else(name: str, pays: bool) -> None:
     """A small search, legs that rest among its trips; `tercel market arbitrage` searches longer.
 

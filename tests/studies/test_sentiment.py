@@ -14,9 +14,24 @@ from tercel.signals.sources.port import SourceAbsentError
 pytestmark = pytest.mark.release
 
 pytest.importorskip("sklearn")
-GOOD = ["profit rose sharply", "sales increased and margin improved", "orders grew strongly", "the best year so far"]
-BAD = ["profit fell sharply", "sales decreased and margin shrank", "orders dropped", "a loss and lay-offs"]
-FLAT = ["the company is based in Espoo", "the meeting is on Monday", "the board has five members", "shares are listed"]
+GOOD = [
+    "profit rose sharply",
+    "sales increased and margin improved",
+    "orders grew strongly",
+    "the best year so far",
+]
+BAD = [
+    "profit fell sharply",
+    "sales decreased and margin shrank",
+    "orders dropped",
+    "a loss and lay-offs",
+]
+FLAT = [
+    "the company is based in Espoo",
+    "the meeting is on Monday",
+    "the board has five members",
+    "shares are listed",
+]
 TEXTS = GOOD + BAD + FLAT
 LABELS = np.repeat([1, -1, 0], 4)
 
@@ -28,7 +43,10 @@ def bank(folder: Path, lines: bytes, name: str = "Sentences_50Agree.txt") -> Pat
 
 def test_reads_latin_letters_and_labels(tmp_path: Path) -> None:
     found = read_phrasebank(
-        bank(tmp_path, "Hämeen Sähkö 's profit rose @ 5 % .@positive\nFlat .@neutral\n".encode("latin-1"))
+        bank(
+            tmp_path,
+            "Hämeen Sähkö 's profit rose @ 5 % .@positive\nFlat .@neutral\n".encode("latin-1"),
+        )
     )
     assert found.texts == ("Hämeen Sähkö 's profit rose @ 5 % .", "Flat .")
     assert found.labels.tolist() == [1, 0]
@@ -106,9 +124,13 @@ def test_folds_never_part_a_group() -> None:
 
 
 def test_a_study_says_what_it_could_not_run(tmp_path: Path) -> None:
-    many = "".join(f"{text} of unit {chr(97 + i) * 5}" + "\n" for i in range(6) for text in TEXTS).splitlines()
+    many = "".join(
+        f"{text} of unit {chr(97 + i) * 5}" + "\n" for i in range(6) for text in TEXTS
+    ).splitlines()
     names = {1: "positive", -1: "negative", 0: "neutral"}
-    lines = "".join(f"{t}@{names[int(label)]}\n" for t, label in zip(many, np.tile(LABELS, 6), strict=True))
+    lines = "".join(
+        f"{t}@{names[int(label)]}\n" for t, label in zip(many, np.tile(LABELS, 6), strict=True)
+    )
     found = text_study(bank(tmp_path, lines.encode()), 50)
     assert [row.model for row in found.rows] == ["majority", "tfidf"]
     assert found.notes == (NO_DICTIONARY, NO_EMBEDDING)

@@ -48,7 +48,9 @@ def day(number: int, seconds: int = 400, effect: float = 0.0) -> FlowDay:
     step[at] += np.round(effect * sign * x[:, QUEUE]).astype(np.int64)
     bid = 100_000 + np.cumsum(np.roll(step, 1))
     first = 34_200 * NS_PER_SECOND
-    return FlowDay("AAA", f"2020-01-{number:02d}", 0.01, first, bid, bid + 1, at, x, sign, np.ones(len(at)))
+    return FlowDay(
+        "AAA", f"2020-01-{number:02d}", 0.01, first, bid, bid + 1, at, x, sign, np.ones(len(at))
+    )
 
 
 def book(number: int, **how: Any) -> BookDay:
@@ -78,11 +80,15 @@ def test_a_sequence_is_the_seconds_before_turned_the_way_of_its_last() -> None:
         for back in range(STEPS):
             there = place[int(one.day.at[row]) - PACE * back]
             way = np.array([one.day.sign[there] * one.day.sign[row]])
-            np.testing.assert_allclose(x[n, STEPS - 1 - back], turned(one.day.x[[there]], way)[0], rtol=1e-6)
+            np.testing.assert_allclose(
+                x[n, STEPS - 1 - back], turned(one.day.x[[there]], way)[0], rtol=1e-6
+            )
     assert one.sequences(rows[:50], 1).shape == (50, FEATURES)
     # none reaches before the first row, over the hole, or beyond the last outcome
     assert one.day.at[rows].min() == PACE * (STEPS - 1)
-    assert not set(range(200, 210)) & {int(at) - PACE * back for at in one.day.at[rows] for back in range(STEPS)}
+    assert not set(range(200, 210)) & {
+        int(at) - PACE * back for at in one.day.at[rows] for back in range(STEPS)
+    }
     assert one.day.at[rows].max() + PACE * max(SHORT) < len(one.day.bid)
 
 
@@ -122,7 +128,11 @@ def test_a_planted_effect_is_found_and_noise_is_not() -> None:
     assert found[2.0]["auc"] > 0.65
     assert found[0.0]["r2"] < 0.03
     assert abs(found[0.0]["auc"] - 0.5) < 0.08
-    assert [one["date"] for one in found[0.0]["by_day"]] == ["2020-01-06", "2020-01-07", "2020-01-08"]
+    assert [one["date"] for one in found[0.0]["by_day"]] == [
+        "2020-01-06",
+        "2020-01-07",
+        "2020-01-08",
+    ]
 
 
 def test_differences_are_paired_by_day() -> None:
@@ -144,7 +154,9 @@ def test_an_interval_that_moves_holds_where_a_fixed_one_does_not() -> None:
     rng = np.random.default_rng(3)
     scale = np.repeat([1.0, 1.0, 3.0], 6_000)
     ns = np.arange(len(scale)) * MINUTE_NS // 12
-    found = covered(np.abs(rng.standard_normal(len(scale)) * scale), ns, 10, np.arange(len(scale)) >= 6_000)
+    found = covered(
+        np.abs(rng.standard_normal(len(scale)) * scale), ns, 10, np.arange(len(scale)) >= 6_000
+    )
     late = slice(12_000, None)
     assert found["coverage_fixed"][6_000:12_000].mean() == pytest.approx(0.9, abs=0.015)
     assert found["coverage_fixed"][late].mean() < 0.6
@@ -187,17 +199,31 @@ def test_what_cannot_be_trained_is_left_out_and_said() -> None:
     assert len(set(cells)) == len(cells)
 
 
-def test_the_command_measures_once_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_measures_once_and_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen: list[str] = []
     days = {f"2020-01-{n:02d}": n for n in range(1, 9)}
-    monkeypatch.setattr(book_rows, "read_day", lambda lake, symbol, date, step: day(days[date], effect=2.0))
+    monkeypatch.setattr(
+        book_rows, "read_day", lambda lake, symbol, date, step: day(days[date], effect=2.0)
+    )
     monkeypatch.setattr("tercel.market.tape.Lake.days", lambda self, symbol: list(days))
     real = fit
     monkeypatch.setattr(
-        "studies.families.sequences_command.fit", lambda cell, *rest: seen.append(cell.key) or real(cell, *rest)
+        "studies.families.sequences_command.fit",
+        lambda cell, *rest: seen.append(cell.key) or real(cell, *rest),
     )
     (tmp_path / "lake").mkdir()
-    words = ["families", "sequences", "--lake", str(tmp_path / "lake"), "--symbol", "AAA", "--rows", "1000"]
+    words = [
+        "families",
+        "sequences",
+        "--lake",
+        str(tmp_path / "lake"),
+        "--symbol",
+        "AAA",
+        "--rows",
+        "1000",
+    ]
     words += ["--family", "linear,gated_linear", "--steps", "3", "--out", str(tmp_path / "o")]
     first = CliRunner().invoke(app, [*words, "--json"])
     assert first.exit_code == 0, first.output

@@ -16,7 +16,9 @@ def worked(tmp_path_factory: pytest.TempPathFactory) -> list[WorkedParent]:
     return found
 
 
-def test_every_parent_has_bounds_and_takers_pay_more_at_the_pessimistic_one(worked: list[WorkedParent]) -> None:
+def test_every_parent_has_bounds_and_takers_pay_more_at_the_pessimistic_one(
+    worked: list[WorkedParent],
+) -> None:
     assert len(worked) == 16
     takes = [one.bounds for one in worked if one.strategy == "twap_take"]
     assert takes

@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from studies.realism.stylised import FACTS, Fact, correlation, excess_kurtosis, find, power, skewness
+from studies.realism.stylised import (
+    FACTS,
+    Fact,
+    correlation,
+    excess_kurtosis,
+    find,
+    power,
+    skewness,
+)
 from tercel.market.flow import load
 from tercel.market.observed import Observed
 from tercel.market.score.days import Day, simulated
@@ -19,7 +27,9 @@ def poisson() -> Observed:
     preset = load("csco-santa-fe")
     events = simulated_day(preset, 1, 7_200.0)
     last = int(events.exch_ns[-1])
-    instrument = Instrument("SIM", "TOY", "1970-01-01", 0.01, session_open_ns=1, session_close_ns=last)
+    instrument = Instrument(
+        "SIM", "TOY", "1970-01-01", 0.01, session_open_ns=1, session_close_ns=last
+    )
     return simulated(preset, 2, Day(instrument, events).seen())
 
 
@@ -29,7 +39,9 @@ def test_moments_of_known_laws() -> None:
     assert excess_kurtosis(normal) == pytest.approx(0.0, abs=0.05)
     assert excess_kurtosis(exponential) == pytest.approx(6.0, abs=0.5)
     assert skewness(exponential) == pytest.approx(2.0, abs=0.05)
-    assert correlation(normal, normal + rng.normal(size=len(normal))) == pytest.approx(np.sqrt(0.5), abs=0.01)
+    assert correlation(normal, normal + rng.normal(size=len(normal))) == pytest.approx(
+        np.sqrt(0.5), abs=0.01
+    )
 
 
 def test_a_power_law_comes_back_and_noise_around_zero_is_left_out() -> None:

@@ -38,7 +38,9 @@ def test_a_damaged_store_is_passed_over(tmp_path: Path) -> None:
     assert te.key_of("a") not in te.EmbeddingStore(tmp_path)
 
 
-def test_a_run_that_was_stopped_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_was_stopped_goes_on_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(te, "check_weights", lambda *_: None)
     monkeypatch.setattr(te, "CHUNK", 4)
     made: list[int] = []

@@ -10,7 +10,9 @@ pytestmark = pytest.mark.release
 
 
 @pytest.mark.parametrize(("agreement", "accuracy", "f1"), [(50, 0.80, 0.76), (100, 0.925, 0.895)])
-def test_the_sentiment_head_reaches_its_bar(shared_data: Path, agreement: int, accuracy: float, f1: float) -> None:
+def test_the_sentiment_head_reaches_its_bar(
+    shared_data: Path, agreement: int, accuracy: float, f1: float
+) -> None:
     from studies.signals.text import text_study
     from studies.tweets.sentiment import embedder
 
@@ -18,7 +20,11 @@ def test_the_sentiment_head_reaches_its_bar(shared_data: Path, agreement: int, a
         pytest.skip("the extra [text] is not installed")
     words = shared_data / "filings-10k-sentiment-2022" / "LM_MasterDictionary_1993-2021.csv"
     found = text_study(
-        shared_data / "financial-phrasebank", agreement, embed=embedder(), dictionary=words, head_only=True
+        shared_data / "financial-phrasebank",
+        agreement,
+        embed=embedder(),
+        dictionary=words,
+        head_only=True,
     )
     head = found.row("tfidf + embedding")
     assert head.accuracy >= accuracy
@@ -42,4 +48,7 @@ def test_stocknet_counts_and_what_tweets_describe(shared_data: Path) -> None:
     assert abs(found.correlation[1]) < 0.02
     majority = found.rows[0].accuracy
     for row in found.rows[1:]:
-        assert row.accuracy.ci_low < majority.mean < row.accuracy.ci_high or row.accuracy.mean > majority.mean, row
+        assert (
+            row.accuracy.ci_low < majority.mean < row.accuracy.ci_high
+            or row.accuracy.mean > majority.mean
+        ), row

@@ -54,4 +54,6 @@ def test_replay_of_the_totals_shows_them_too(seed):
     play(b, k, day.rows)
     book = Book(own=0)
     book.apply(levels)
-    assert {level: sum(lots for lots, _ in queue) for level, queue in queues(b).items()} == totals(book)
+    assert {level: sum(lots for lots, _ in queue) for level, queue in queues(b).items()} == totals(
+        book
+    )

@@ -15,7 +15,9 @@ pytestmark = pytest.mark.release
 
 
 def test_a_market_that_the_recipe_does_not_know_is_named(tmp_path: Path) -> None:
-    result = CliRunner().invoke(app, ["transfer", "--without", "csco-1999", "--out", str(tmp_path / "out")])
+    result = CliRunner().invoke(
+        app, ["transfer", "--without", "csco-1999", "--out", str(tmp_path / "out")]
+    )
     assert result.exit_code == 2
     assert "csco" in result.stderr
     assert not (tmp_path / "out").exists()
@@ -31,7 +33,9 @@ def test_the_recipe_loses_one_market_and_nothing_else() -> None:
     assert config.model_copy(update=same) == recipe
 
 
-def test_an_agent_is_judged_where_it_never_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_agent_is_judged_where_it_never_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(command, "QUICK_FRAMES", 4_096)
     monkeypatch.setattr(command, "QUICK_EPISODES", 16)
     typed = ["transfer", "--without", "csco", "--quick", "--json", "--out", str(tmp_path)]
@@ -40,7 +44,9 @@ def test_an_agent_is_judged_where_it_never_was(tmp_path: Path, monkeypatch: pyte
     (row,) = json.loads(first.stdout)["rows"]
     assert row["left_out"] == row["judged_in"] == "csco"
     assert row["gain_bps"]["mean"] == pytest.approx(row["written_bps"] - row["is_bps"]["mean"])
-    trained = json.loads((tmp_path / "trained" / "without_csco-1" / "config.json").read_text(encoding="utf-8"))
+    trained = json.loads(
+        (tmp_path / "trained" / "without_csco-1" / "config.json").read_text(encoding="utf-8")
+    )
     assert "csco" not in trained["market"]["presets"]
     assert (tmp_path / "transfer.html").stat().st_size > 10_000
     stamps = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.npz")}

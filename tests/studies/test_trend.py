@@ -16,7 +16,14 @@ BASE = build("peg_touch")
 OFIS = ("ofi", "past_ofi1", "past_ofi2", "past_ofi3")
 FLOW = {
     **{"horizon_ns": 1800 * 10**9, "age_ns": 900 * 10**9, "decisions": 60, "rv_long": 16},
-    **{"long_same": 3000, "long_against": 3000, "ofi": 100, "past_ofi1": -100, "past_ofi2": 100, "past_ofi3": -100},
+    **{
+        "long_same": 3000,
+        "long_against": 3000,
+        "ofi": 100,
+        "past_ofi1": -100,
+        "past_ofi2": 100,
+        "past_ofi3": -100,
+    },
     **{f"{side}{level}": 40 for side in ("own", "far") for level in range(1, 6)},
 }
 
@@ -24,7 +31,10 @@ FLOW = {
 def flowing(units: float, **values: int) -> View:
     """A view whose imbalance and mid since the warm-up began lie so many standard deviations off, both."""
     unit = imbalance_unit(view_of(**FLOW), np.array([30.0]))[0]
-    flow, move = (round(units * sd * np.sqrt(30)) for sd in (IMBALANCE_SD * unit, MOVE_SD * np.sqrt(FLOW["rv_long"])))
+    flow, move = (
+        round(units * sd * np.sqrt(30))
+        for sd in (IMBALANCE_SD * unit, MOVE_SD * np.sqrt(FLOW["rv_long"]))
+    )
     return view_of(**{**FLOW, "long_drift": move, **values}, long_ofi=flow)
 
 
@@ -34,39 +44,60 @@ class TestSwitchedPeg(StrategyConformance):
 
 
 def test_the_unit_is_a_geometric_mean_of_three_sizes() -> None:
-    sizes = [1 + 6000 / 30, (1 + 40) * 4, 1 + 100]  # volume, depth times what the mid moves, root mean square
-    assert imbalance_unit(view_of(**FLOW), np.array([30.0]))[0] == pytest.approx(np.prod(sizes) ** (1 / 3))
+    sizes = [
+        1 + 6000 / 30,
+        (1 + 40) * 4,
+        1 + 100,
+    ]  # volume, depth times what the mid moves, root mean square
+    assert imbalance_unit(view_of(**FLOW), np.array([30.0]))[0] == pytest.approx(
+        np.prod(sizes) ** (1 / 3)
+    )
 
 
 def test_bayes_rule_by_hand() -> None:
     switch = TrendSwitch(BASE, prior=0.1, recent=0.0)
     for units in (-2.0, 0.5, 3.0):
         # two that correlate by a half count as 4/3 of one
-        up, down = (0.1 * np.exp(4 / 3 * (s * 0.31 * units * np.sqrt(30) - 0.31**2 * 15)) for s in (1, -1))
-        assert switch.trend(flowing(units))[0] == pytest.approx((up - down) / (up + down + 0.8), abs=0.02)
+        up, down = (
+            0.1 * np.exp(4 / 3 * (s * 0.31 * units * np.sqrt(30) - 0.31**2 * 15)) for s in (1, -1)
+        )
+        assert switch.trend(flowing(units))[0] == pytest.approx(
+            (up - down) / (up + down + 0.8), abs=0.02
+        )
 
 
 def test_flow_without_a_move_of_the_price_is_no_trend() -> None:
     """On recorded days flow leans for hours and the price stays."""
-    leaning, quiet = (TrendSwitch(BASE).trend(flowing(4.0, **still))[0] for still in ({}, {"long_drift": 0}))
+    leaning, quiet = (
+        TrendSwitch(BASE).trend(flowing(4.0, **still))[0] for still in ({}, {"long_drift": 0})
+    )
     assert leaning > 0.5
     assert quiet < 0.1
 
 
 def test_a_jump_tells_no_more_than_the_trend_that_would_have_moved_as_far_with_luck() -> None:
     """A crash moves the mid by tens of standard deviations: cut, it is no evidence that outweighs the prior at once."""
-    some, more = (TrendSwitch(BASE).trend(flowing(3.0, long_drift=far))[0] for far in (10**4, 10**6))
+    some, more = (
+        TrendSwitch(BASE).trend(flowing(3.0, long_drift=far))[0] for far in (10**4, 10**6)
+    )
     assert some == more
     jump = {"decision": 4, "mid2": 2000 + 10**4, "age_ns": 900 * 10**9 + 4 * 30 * 10**9}
     assert TrendSwitch(BASE).trend(view_of(**{**FLOW, **jump, "long_drift": 10**4}))[0] < 0.05
-    assert TrendSwitch(BASE, most=100.0).trend(view_of(**{**FLOW, **jump, "long_drift": 10**4}))[0] > 0.9
+    assert (
+        TrendSwitch(BASE, most=100.0).trend(view_of(**{**FLOW, **jump, "long_drift": 10**4}))[0]
+        > 0.9
+    )
 
 
 def test_the_mid_since_arrival_tells_of_a_trend_that_began_with_the_order() -> None:
     moved = {"decision": 30, "mid2": 2000 + 100, "age_ns": 1800 * 10**9}
     assert TrendSwitch(BASE, most=100.0).trend(view_of(**{**FLOW, **moved}))[0] > 0.5
-    most = 0.0015 * np.exp(0.31 * (0.31 * 30 + 2 * np.sqrt(30)) - 0.31**2 * 15)  # where the evidence is cut
-    assert TrendSwitch(BASE).trend(view_of(**{**FLOW, **moved}))[0] == pytest.approx(most / (1 + most), abs=0.005)
+    most = 0.0015 * np.exp(
+        0.31 * (0.31 * 30 + 2 * np.sqrt(30)) - 0.31**2 * 15
+    )  # where the evidence is cut
+    assert TrendSwitch(BASE).trend(view_of(**{**FLOW, **moved}))[0] == pytest.approx(
+        most / (1 + most), abs=0.005
+    )
     assert TrendSwitch(BASE, recent=0.0).trend(view_of(**{**FLOW, **moved}))[0] == 0.0
 
 
@@ -84,7 +115,9 @@ def test_a_sale_mirrors_a_purchase() -> None:
     mirrored = TrendSwitch(BASE).trend(view)
     assert (np.abs(mirrored) <= 1).all()
     flipped = flowing(-3.0)
-    np.testing.assert_allclose(TrendSwitch(BASE).trend(flipped), -TrendSwitch(BASE).trend(flowing(3.0)), atol=1e-9)
+    np.testing.assert_allclose(
+        TrendSwitch(BASE).trend(flipped), -TrendSwitch(BASE).trend(flowing(3.0)), atol=1e-9
+    )
 
 
 def test_chances_that_are_none_are_refused() -> None:
@@ -96,10 +129,16 @@ def test_chances_that_are_none_are_refused() -> None:
 def test_how_often_an_order_decides_tells_nothing_of_a_trend() -> None:
     """The same half hours cut into ten times as many decisions: a tenth of the variance, flow a root of it."""
     seldom = flowing(2.0, rv_long=1600)
-    often = {"decisions": 600, "rv_long": 160, **{name: round(FLOW[name] / np.sqrt(10)) for name in OFIS}}
+    often = {
+        "decisions": 600,
+        "rv_long": 160,
+        **{name: round(FLOW[name] / np.sqrt(10)) for name in OFIS},
+    }
     often |= {name: int(getattr(seldom, name)[0]) for name in ("long_drift", "long_ofi")}
     often = view_of(**{**FLOW, **often})
-    assert TrendSwitch(BASE).trend(often)[0] == pytest.approx(TrendSwitch(BASE).trend(seldom)[0], rel=0.05)
+    assert TrendSwitch(BASE).trend(often)[0] == pytest.approx(
+        TrendSwitch(BASE).trend(seldom)[0], rel=0.05
+    )
     short = view_of(**{**FLOW, "horizon_ns": 120 * 10**9}, long_ofi=10**6)
     assert TrendSwitch(BASE).decide(short)[0].tolist() == BASE.decide(short)[0].tolist(), (
         "two minutes of it move little"

@@ -31,7 +31,9 @@ def stocknet_folder(folder: Path) -> Path:
         ("2014-01-07b", "Wed Jan 08 01:00:00 +0000 2014", ["aaa", "down"]),
     ]
     for name, stamp, text in told:
-        (tweets / name).write_text(json.dumps({"text": text, "created_at": stamp, "user_id_str": "1"}) + "\n")
+        (tweets / name).write_text(
+            json.dumps({"text": text, "created_at": stamp, "user_id_str": "1"}) + "\n"
+        )
     prices = folder / "price" / "raw"
     prices.mkdir(parents=True)
     closes = [(f"2014-01-{d:02d}", 10 + 0.2 * (d % 3)) for d in (1, 2, 3, 6, 7, 8, 9)]
@@ -44,7 +46,10 @@ class TestTweets(SourceContract):
     @pytest.fixture(params=["open", "close"])
     def source(self, tmp_path: Path, request: pytest.FixtureRequest) -> SignalSource:
         return TweetTone(
-            read_stocknet(stocknet_folder(tmp_path)), word_score, request.param, columns=("tone", "tone_above_usual")
+            read_stocknet(stocknet_folder(tmp_path)),
+            word_score,
+            request.param,
+            columns=("tone", "tone_above_usual"),
         )
 
 
@@ -53,7 +58,16 @@ def test_tweets_belong_to_the_first_cutoff_after_them(tmp_path: Path) -> None:
     for cutoff, expected in (
         ("open", [("2014-01-03", 2), ("2014-01-06", 1), ("2014-01-07", 1), ("2014-01-08", 1)]),
         # 15:45 UTC is before the close of January 2, so that it serves the 3rd; 21:30 is after it
-        ("close", [("2014-01-03", 1), ("2014-01-06", 1), ("2014-01-07", 1), ("2014-01-08", 1), ("2014-01-09", 1)]),
+        (
+            "close",
+            [
+                ("2014-01-03", 1),
+                ("2014-01-06", 1),
+                ("2014-01-07", 1),
+                ("2014-01-08", 1),
+                ("2014-01-09", 1),
+            ],
+        ),
     ):
         known = assigned(data.tweets, data.cutoffs(cutoff))
         assert known.filter(pl.col("published") > pl.col("time")).is_empty()
@@ -62,7 +76,9 @@ def test_tweets_belong_to_the_first_cutoff_after_them(tmp_path: Path) -> None:
 
 
 def test_a_firms_usual_tone_is_that_of_earlier_days(tmp_path: Path) -> None:
-    facts = TweetTone(read_stocknet(stocknet_folder(tmp_path)), word_score, "close", columns=TONES).facts()
+    facts = TweetTone(
+        read_stocknet(stocknet_folder(tmp_path)), word_score, "close", columns=TONES
+    ).facts()
     assert facts["tone"].to_list() == [2.0, -1.0, 2.0, 0.0, -1.0]
     assert facts["tone_above_usual"].to_list() == pytest.approx([0.0, -3.0, 1.5, -1.0, -1.75])
 
@@ -84,14 +100,23 @@ def test_texts_without_ticker_or_time_or_in_other_encodings_are_refused(tmp_path
         read_stocknet(folder)
 
 
-def test_the_kind_is_found_where_studies_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_kind_is_found_where_studies_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     source = source_of("tweets", tmp_path, cutoff="close")
     assert isinstance(source, Tweets)
     assert isinstance(source, SignalSource)
-    with pytest.raises(ConfigError, match="options of tweets among collected, cutoff, embed, name, phrasebank"):
+    with pytest.raises(
+        ConfigError, match="options of tweets among collected, cutoff, embed, name, phrasebank"
+    ):
         source_of("tweets", tmp_path, lag=3)
     monkeypatch.setattr(given, "entry_points", lambda **_: ())
-    with pytest.raises(UnknownNameError, match=r"a kind of source among daily, .*received 'tweets'"):
+    with pytest.raises(
+        UnknownNameError, match=r"a kind of source among daily, .*received 'tweets'"
+    ):
         source_of("tweets", tmp_path)
-    with pytest.raises(UnknownNameError, match=r"received 'stocknet'\. To go on: .*install the package that gives it"):
+    with pytest.raises(
+        UnknownNameError,
+        match=r"received 'stocknet'\. To go on: .*install the package that gives it",
+    ):
         panel_named("stocknet")

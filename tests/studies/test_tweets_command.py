@@ -23,7 +23,11 @@ PHRASES = "Profit rose .@positive\nProfit fell .@negative\nIt is a firm .@neutra
 def stocknet(folder: Path, names: int = 8, days: int = 420) -> Path:
     """A set like StockNet: a year of prices before tweets begin, then a tweet or more a day of each name."""
     rng = np.random.default_rng(5)
-    weekdays = [d for d in (date(2013, 1, 1) + timedelta(days=i) for i in range(2 * days)) if d.weekday() < 5][:days]
+    weekdays = [
+        d
+        for d in (date(2013, 1, 1) + timedelta(days=i) for i in range(2 * days))
+        if d.weekday() < 5
+    ][:days]
     prices = folder / "price" / "raw"
     prices.mkdir(parents=True)
     for n in range(names):
@@ -32,7 +36,9 @@ def stocknet(folder: Path, names: int = 8, days: int = 420) -> Path:
             f"{day},{c * 0.99:.4f},{c * 1.02:.4f},{c * 0.97:.4f},{c:.4f},{c / 2:.4f},{int(v)}"
             for day, c, v in zip(weekdays, close, rng.integers(100_000, 200_000, days), strict=True)
         ]
-        (prices / f"N{n}.csv").write_text("Date,Open,High,Low,Close,Adj Close,Volume\n" + "\n".join(lines) + "\n")
+        (prices / f"N{n}.csv").write_text(
+            "Date,Open,High,Low,Close,Adj Close,Volume\n" + "\n".join(lines) + "\n"
+        )
         told = folder / "tweet" / "preprocessed" / f"N{n}"
         told.mkdir(parents=True)
         for day in weekdays[260:]:
@@ -57,7 +63,9 @@ def test_tweets_beside_prices_of_the_same_names(tmp_path: Path) -> None:
     weights = done("train", config, "--out", out)["weights"]
     assert {name.partition(":")[0] for name in weights} == {"daily", "tweets"}
     found = done("evaluate", config, "--out", out)
-    assert set(found["ablation"]) == {name.partition(":")[0] for name, weight in weights.items() if weight}
+    assert set(found["ablation"]) == {
+        name.partition(":")[0] for name, weight in weights.items() if weight
+    }
     assert {one["verdict"] for one in found["leak"]} == {"clean"}
     config.write_text((panel + tweets + TRAIN).replace("first", 'last = "2013-05-01"\nfirst'))
     assert refused("build", config, "--out", tmp_path / "other")
@@ -103,7 +111,9 @@ def test_a_set_that_cannot_be_used_is_refused_whole(
         (b"Profit rose .@positive\n" * 3, "class 1 alone in 3 rows"),
     ],
 )
-def test_texts_of_another_encoding_or_of_a_single_class_are_refused(tmp_path: Path, text: bytes, said: str) -> None:
+def test_texts_of_another_encoding_or_of_a_single_class_are_refused(
+    tmp_path: Path, text: bytes, said: str
+) -> None:
     pytest.importorskip("sklearn")
     bank = tmp_path / "data" / "financial-phrasebank"
     bank.mkdir(parents=True)
@@ -121,11 +131,17 @@ def test_the_head_learns_from_a_path_beside_the_configuration(tmp_path: Path) ->
     pytest.importorskip("sklearn")
     stocknet(tmp_path / "net", names=5, days=290)
     (tmp_path / "bank").mkdir()
-    (tmp_path / "bank" / "Sentences_50Agree.txt").write_text("strong rally .@positive\nweak falling .@negative\n" * 3)
+    (tmp_path / "bank" / "Sentences_50Agree.txt").write_text(
+        "strong rally .@positive\nweak falling .@negative\n" * 3
+    )
     config = tmp_path / "net.toml"
-    config.write_text(PANEL.replace("2013-06-01", "2013-12-30") + TWEETS + 'phrasebank = "bank"\n' + TRAIN)
+    config.write_text(
+        PANEL.replace("2013-06-01", "2013-12-30") + TWEETS + 'phrasebank = "bank"\n' + TRAIN
+    )
     built = done("build", config, "--out", tmp_path / "out")
-    assert built["config"]["source"][0]["phrasebank"] == "bank"  # as written: a project that is copied reads its own
+    assert (
+        built["config"]["source"][0]["phrasebank"] == "bank"
+    )  # as written: a project that is copied reads its own
     assert "tweets" in built["sources"]
 
 
@@ -137,7 +153,9 @@ def test_the_leak_command_looks_at_the_set(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("part", [PANEL, TWEETS, '[train]\nfamilies = ["lstm"]\n'])
-def test_without_studies_a_configuration_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str) -> None:
+def test_without_studies_a_configuration_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
     config = tmp_path / "c.toml"
     config.write_text(part)
     monkeypatch.setattr(given, "entry_points", lambda **_: ())

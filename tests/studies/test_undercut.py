@@ -18,7 +18,13 @@ S = 10**9
 def touches(rows):
     tape = np.array(rows, np.int64)
     seen = np.zeros((len(tape), u.TOUCHES), np.int64)
-    u.touches(tape, np.zeros((0, 6), np.int64), np.zeros((512, 4), np.int64), *np.zeros((2, 4000), np.int64), seen)
+    u.touches(
+        tape,
+        np.zeros((0, 6), np.int64),
+        np.zeros((512, 4), np.int64),
+        *np.zeros((2, 4000), np.int64),
+        seen,
+    )
     return tape, seen
 
 
@@ -37,7 +43,12 @@ def slowly(rows, q):
     for ns, kind, slot, side, price, lots in rows[q[u.Q_ROW] + 1 :]:
         if kind not in (ADD, EXECUTE, REDUCE, DELETE):
             return ns, u.STOOD
-        if kind == ADD and side == q[u.Q_SIDE] and (price > q[u.Q_PRICE]) == (side > 0) and price != q[u.Q_PRICE]:
+        if (
+            kind == ADD
+            and side == q[u.Q_SIDE]
+            and (price > q[u.Q_PRICE]) == (side > 0)
+            and price != q[u.Q_PRICE]
+        ):
             return ns, u.UNDERCUT
         if kind != ADD and slot == q[u.Q_SLOT]:
             left -= lots
@@ -74,8 +85,17 @@ def test_quotes_and_their_ends_are_those_of_a_slow_count(seed):
 
 def test_a_made_tape_has_its_undercuts():
     book = [(0, ADD, 0, 1, 1000, 9), (0, ADD, 1, -1, 1020, 9)]
-    rows = [*book, (S, ADD, 2, 1, 1005, 4), (3 * S, ADD, 3, 1, 1005, 1), (4 * S, ADD, 4, 1, 1007, 2)]
-    rows += [(6 * S, DELETE, 4, 1, 1007, 2), (7 * S, EXECUTE, 2, 1, 1005, 1), (99 * S, ADD, 5, 1, 900, 1)]
+    rows = [
+        *book,
+        (S, ADD, 2, 1, 1005, 4),
+        (3 * S, ADD, 3, 1, 1005, 1),
+        (4 * S, ADD, 4, 1, 1007, 2),
+    ]
+    rows += [
+        (6 * S, DELETE, 4, 1, 1007, 2),
+        (7 * S, EXECUTE, 2, 1, 1005, 1),
+        (99 * S, ADD, 5, 1, 900, 1),
+    ]
     first, second = followed(rows)
     assert first[[u.Q_WHY, u.Q_END_NS, u.Q_MATCHED_NS, u.Q_BY, u.Q_ROOM, u.Q_STEP]].tolist() == [
         u.UNDERCUT, 4 * S, 3 * S, 4, 14, 5

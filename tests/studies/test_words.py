@@ -25,7 +25,11 @@ SENTENCES = [
 
 
 def exhaustive(texts: list[str], alike: float) -> list[set[int]]:
-    rows = vectorizer(analyzer="char_wb", ngram_range=(4, 5), preprocessor=masked).fit_transform(texts).toarray()
+    rows = (
+        vectorizer(analyzer="char_wb", ngram_range=(4, 5), preprocessor=masked)
+        .fit_transform(texts)
+        .toarray()
+    )
     groups = [{i} for i in range(len(texts))]
     for i in range(len(texts)):
         for j in range(i):

@@ -52,7 +52,10 @@ class TestTransformerRegressor(SignalModelConformance):
     ("model", "but"),
     [
         (SvmRegressor("linear"), {}),
-        (SvmRegressor("rbf"), {"check_sample_weight_equivalence_on_dense_data": "its solver stops at a tolerance"}),
+        (
+            SvmRegressor("rbf"),
+            {"check_sample_weight_equivalence_on_dense_data": "its solver stops at a tolerance"},
+        ),
     ],
     ids=repr,
 )
@@ -70,9 +73,15 @@ def test_machines_decide_as_scikit_learns(kernel: str) -> None:
     centre = np.average(y, weights=weights)
     spread = np.sqrt(np.average((y - centre) ** 2, weights=weights))
     loss = "squared_epsilon_insensitive"
-    made = svm.LinearSVR(loss=loss, dual=False, max_iter=3000, random_state=0) if kernel == "linear" else svm.SVR()
+    made = (
+        svm.LinearSVR(loss=loss, dual=False, max_iter=3000, random_state=0)
+        if kernel == "linear"
+        else svm.SVR()
+    )
     oracle = made.fit(Z, (y - centre) / spread, weights).predict(Z) * spread + centre
-    np.testing.assert_allclose(SvmRegressor(kernel).fit(X, y, weights).predict(X), oracle, atol=1e-7)
+    np.testing.assert_allclose(
+        SvmRegressor(kernel).fit(X, y, weights).predict(X), oracle, atol=1e-7
+    )
     with pytest.raises(DataError, match="linear or rbf"):
         SvmRegressor("poly").fit(X, y)
 
@@ -127,7 +136,9 @@ def test_without_studies_a_name_and_a_model_are_refused(
 def test_an_epoch_visits_no_more_rows_than_it_may(monkeypatch: pytest.MonkeyPatch) -> None:
     nets = pytest.importorskip("studies.zoo.torch_nets")
     looked, real = [], nets._loss
-    monkeypatch.setattr(nets, "_loss", lambda out, *rest: looked.append(len(out)) or real(out, *rest))
+    monkeypatch.setattr(
+        nets, "_loss", lambda out, *rest: looked.append(len(out)) or real(out, *rest)
+    )
     X, y = np.random.default_rng(0).standard_normal((500, 6)), np.arange(500.0)
     for most, sizes in ((100, [50, 50, 100]), (1_000, [50] * 8 + [100])):
         looked.clear()

@@ -30,7 +30,9 @@ def test_filtered_probabilities_are_those_of_all_paths_added_up() -> None:
             for s in range(1, t + 1):
                 chance *= model.transitions_[path[s - 1], path[s]] * density[s, path[s]]
             joint[t, path[-1]] += chance
-    np.testing.assert_allclose(model.predict_proba(few), joint / joint.sum(axis=1, keepdims=True), atol=1e-12)
+    np.testing.assert_allclose(
+        model.predict_proba(few), joint / joint.sum(axis=1, keepdims=True), atol=1e-12
+    )
 
 
 def test_what_comes_later_changes_nothing() -> None:

@@ -17,9 +17,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         return
     for name, venue in CERTIFIED.items():
         told = {
-            outcome: {one.nodeid for one in terminalreporter.stats.get(outcome, ()) if f"::{name}::" in one.nodeid}
+            outcome: {
+                one.nodeid
+                for one in terminalreporter.stats.get(outcome, ())
+                if f"::{name}::" in one.nodeid
+            }
             for outcome in ("passed", "failed", "error")
         }
         bad = told["failed"] | told["error"]
         if held := told["passed"] | bad:
-            terminalreporter.write_line(f"{venue}, through a gate: {len(held - bad)} of {len(held)} cases passed")
+            terminalreporter.write_line(
+                f"{venue}, through a gate: {len(held - bad)} of {len(held)} cases passed"
+            )

@@ -32,11 +32,20 @@ PRODUCTION = "which counts as production"
 def test_a_host_is_on_the_list_by_its_whole_name_alone() -> None:
     for host in TEST_NETWORKS:
         assert why_money(f"https://{host}") == why_money(f"fixs://{host.upper()}:9000") == ""
-        for other in (f"{host}.example", f"{host}.", f"x.{host}", f"x{host}", "testnet.example", f"example/{host}"):
+        for other in (
+            f"{host}.example",
+            f"{host}.",
+            f"x.{host}",
+            f"x{host}",
+            "testnet.example",
+            f"example/{host}",
+        ):
             assert PRODUCTION in why_money(f"https://{other}"), other
 
 
-@pytest.mark.parametrize("url", ["https://api.binance.com", "fix://fix-oe.binance.com:9000", "wss://10.0.0.1", "", "x"])
+@pytest.mark.parametrize(
+    "url", ["https://api.binance.com", "fix://fix-oe.binance.com:9000", "wss://10.0.0.1", "", "x"]
+)
 def test_a_host_that_nobody_knows_counts_as_production_and_is_asked_nothing(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -109,16 +118,22 @@ def test_a_fix_server_proves_what_its_venue_is() -> None:
                 connect(where, ["TRADER"]).close()  # type: ignore[attr-defined]
 
 
-def test_a_tunnel_to_a_real_venue_counts_as_production_and_no_logon_goes_through(tmp_path: Path) -> None:
+def test_a_tunnel_to_a_real_venue_counts_as_production_and_no_logon_goes_through(
+    tmp_path: Path,
+) -> None:
     listener = socket.create_server(("127.0.0.1", 0))
     _, told = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
     over = threading.Event()
     with PlainVenue() as venue:
         venue.proves = False
         where = f"fix://D@127.0.0.1:{listener.getsockname()[1]}?profile=generic-44"
-        thread = threading.Thread(target=Proxy(listener, venue.port, told, 1).run, args=(over.is_set,), daemon=True)
+        thread = threading.Thread(
+            target=Proxy(listener, venue.port, told, 1).run, args=(over.is_set,), daemon=True
+        )
         thread.start()
-        with pytest.raises(ConfigError, match=rf"provably a test; received 127.0.0.1:\d+, {PRODUCTION}.*test_hosts"):
+        with pytest.raises(
+            ConfigError, match=rf"provably a test; received 127.0.0.1:\d+, {PRODUCTION}.*test_hosts"
+        ):
             connect(where, ["D"], tmp_path)
         assert "A" not in venue.kinds(), "no logon"
         venue.proves = True
@@ -139,7 +154,9 @@ currency = "USD"
 """
 
 
-def test_whoever_takes_the_place_of_a_test_is_asked_before_the_session_goes_on(tmp_path: Path) -> None:
+def test_whoever_takes_the_place_of_a_test_is_asked_before_the_session_goes_on(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "plain.toml").write_text(PLAIN)
     with PlainVenue() as server:
         where = f"fix://127.0.0.1:{server.port}?profile=plain.toml"
@@ -155,7 +172,9 @@ def test_whoever_takes_the_place_of_a_test_is_asked_before_the_session_goes_on(t
         server.cut()
         until(lambda: hears(False, PRODUCTION), what="an alert")
         tries = server.asked
-        until(lambda: hears(False, PRODUCTION) and server.asked > tries + 1, what="two further tries")
+        until(
+            lambda: hears(False, PRODUCTION) and server.asked > tries + 1, what="two further tries"
+        )
         assert server.kinds().count("A") == 1, "no logon"
         assert sum(PRODUCTION in one.text for one in told) == 1, "people are told once"
         server.proves = True
@@ -178,14 +197,18 @@ def test_a_session_that_opens_at_a_test_asks_again_and_one_where_money_is_does_n
 
 
 def test_the_session_of_the_market_data_has_to_be_a_tests(tmp_path: Path) -> None:
-    (tmp_path / "market.toml").write_text(f'{PLAIN.partition("[[")[0]}host = "elsewhere.example"\nport = 9\n')
+    (tmp_path / "market.toml").write_text(
+        f'{PLAIN.partition("[[")[0]}host = "elsewhere.example"\nport = 9\n'
+    )
     (tmp_path / "both.toml").write_text(f'{PLAIN}[market]\nsession = "market.toml"\n')
     with PlainVenue() as server:
         told = money_at(f"fix://127.0.0.1:{server.port}?profile=both.toml", tmp_path)
     assert f"elsewhere.example:9, {PRODUCTION}" in told
 
 
-def test_the_installations_list_is_of_hosts_and_ports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_installations_list_is_of_hosts_and_ports(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = tmp_path / "installation.toml"
     file.write_text('test_hosts = ["uat.bank.example:9000", "uat.bank.example:443"]\n')
     monkeypatch.setattr(installation, "FILE", file)
@@ -197,12 +220,16 @@ def test_the_installations_list_is_of_hosts_and_ports(tmp_path: Path, monkeypatc
         why_money("fix://uat.bank.example:9000")
 
 
-def test_every_url_of_a_venue_has_to_be_a_tests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_url_of_a_venue_has_to_be_a_tests(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     names = ("rest_url", "ws_url", "ws_api_url")
     for name in names:
         kind = "https" if name == "rest_url" else "wss"
         (tmp_path / "venue.toml").write_text(f'{name} = "{kind}://elsewhere.example"\n')
-        assert f"elsewhere.example:443, {PRODUCTION}" in money_at("binance:venue.toml", tmp_path), name
+        assert f"elsewhere.example:443, {PRODUCTION}" in money_at("binance:venue.toml", tmp_path), (
+            name
+        )
     assert money_at("binance") == ""
     assert PRODUCTION in money_at("binance:production")
     monkeypatch.setattr(address, "urls_of", lambda *_: [])

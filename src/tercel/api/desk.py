@@ -116,7 +116,11 @@ class Desk(Closing):
         file = None if config is None else Path(config)
         beside = None if file is None else file.parent
         changes = dict(settings or {})
-        changes |= {key: value for key, value in (("desk.seed", seed), ("desk.venue", venue)) if value is not None}
+        changes |= {
+            key: value
+            for key, value in (("desk.seed", seed), ("desk.venue", venue))
+            if value is not None
+        }
         self.config, text = described(file, changes)
         self._temporary = TemporaryDirectory(prefix="tercel-desk-")
         self.folder = Path(self._temporary.name if folder is None else folder)
@@ -130,7 +134,9 @@ class Desk(Closing):
             shown = confirm, Path(tried or self.folder), time.time_ns()
             check_live(self.config, limits_of(self.config, beside), *shown, money)
             if second is None:
-                raise ConfigError("a second person", f"none ({money})", "`second=NAME`, of risk or admin")
+                raise ConfigError(
+                    "a second person", f"none ({money})", "`second=NAME`, of risk or admin"
+                )
             gate = self.config.desk.venue.startswith(GATE)
             other = second.name if gate else second.proved(installation().people, os.geteuid())
             agreed["by"] = f"{person()} ({program}), confirmed by {other}"
@@ -154,7 +160,11 @@ class Desk(Closing):
         self._closed = False
         try:
             if agreed:
-                went: dict[str, Any] = {"command": LIVE, "body": {"venue": self.config.desk.venue}, "reason": confirm}
+                went: dict[str, Any] = {
+                    "command": LIVE,
+                    "body": {"venue": self.config.desk.venue},
+                    "reason": confirm,
+                }
                 went |= {"by": agreed["by"], "wall_ns": time.time_ns()}
                 session = self._running.session
                 session.gateway.write([Entry(kinds.OPERATOR, session.now_ns, body=went)])
@@ -181,7 +191,9 @@ class Desk(Closing):
         left = self.config.desk.rounds - self.rounds
         if rounds is not None and not 0 < rounds <= left:
             raise ConfigError(
-                f"at most the {left} rounds that are left" if left > 0 else "a desk with rounds left",
+                f"at most the {left} rounds that are left"
+                if left > 0
+                else "a desk with rounds left",
                 f"run({rounds}) after {self.rounds} rounds of {self.config.desk.rounds}",
                 "open it with another settings={'desk.rounds': N}",
             )
@@ -257,7 +269,9 @@ class Desk(Closing):
         session = self._session()
         number = SIDES.get(side, 0) if isinstance(side, str) else side
         if number not in (1, -1):
-            raise OrderError("buy or sell", repr(side), "such as submit('AAA', 'buy', 100, agent=...)")
+            raise OrderError(
+                "buy or sell", repr(side), "such as submit('AAA', 'buy', 100, agent=...)"
+            )
         body: dict[str, Any] = {
             "id": name or f"py{session.mark}{session.number}.{session.ledger.parents.count + 1}",
             "instrument": instrument,
@@ -268,7 +282,9 @@ class Desk(Closing):
             "agent": agent,
             "limit_price": limit_price,
         }
-        return session.accept(session.request(body if decisions is None else body | {"decisions": decisions}))
+        return session.accept(
+            session.request(body if decisions is None else body | {"decisions": decisions})
+        )
 
     def amend(
         self,
@@ -287,7 +303,9 @@ class Desk(Closing):
             Nothing to change, fewer lots than are filled, a horizon that has passed, no such parent.
         """
         if lots is None and horizon is None and limit_price is None:
-            raise OrderError("lots, horizon or limit_price", "none of them", "say what is to change")
+            raise OrderError(
+                "lots, horizon or limit_price", "none of them", "say what is to change"
+            )
         ns = None if horizon is None else round(seconds_of(horizon) * NS_PER_SECOND)
         self._session().amend(parent, self._why(reason), lots, ns, limit_price)
         return self.parent(parent)
@@ -317,13 +335,17 @@ class Desk(Closing):
             No reason, or an agent that is not there.
         """
         session = self._session()
-        self._running.latch.kill(reason, person(), time.time_ns(), [self._agent(agent) for agent in agents])
+        self._running.latch.kill(
+            reason, person(), time.time_ns(), [self._agent(agent) for agent in agents]
+        )
         session.step(session.now_ns)
 
     def rearm(self, reason: str, *agents: str) -> None:
         """Let these agents, or all, trade again; parents that paused are resumed one by one."""
         session = self._session()
-        self._running.latch.rearm(reason, person(), time.time_ns(), [self._agent(agent) for agent in agents])
+        self._running.latch.rearm(
+            reason, person(), time.time_ns(), [self._agent(agent) for agent in agents]
+        )
         session.step(session.now_ns)
 
     # -- what is so ------------------------------------------------------------------------------------------------
@@ -341,7 +363,12 @@ class Desk(Closing):
 
     def parents(self) -> pl.DataFrame:
         """parent, instrument, agent, side, lots, filled, left, refused, status, strategy, reason: a row each."""
-        return _frame([{"parent": one.id, **one.row} for one in Ledger.of(self._running.session.journal).parents])
+        return _frame(
+            [
+                {"parent": one.id, **one.row}
+                for one in Ledger.of(self._running.session.journal).parents
+            ]
+        )
 
     def fills(self) -> pl.DataFrame:
         """parent, instrument, agent, side, lots, price (money), time_s (of the venue), passive: a row each."""
@@ -349,13 +376,18 @@ class Desk(Closing):
         return _frame(
             [
                 {
-                    "parent": one.parent, "instrument": one.instrument, "agent": one.account, "side": one.side,
-                    "lots": shown(one.qty), "price": shown(one.px) * session.listings[one.instrument].tick,
-                    "time_s": one.ns / NS_PER_SECOND, "passive": one.passive,
+                    "parent": one.parent,
+                    "instrument": one.instrument,
+                    "agent": one.account,
+                    "side": one.side,
+                    "lots": shown(one.qty),
+                    "price": shown(one.px) * session.listings[one.instrument].tick,
+                    "time_s": one.ns / NS_PER_SECOND,
+                    "passive": one.passive,
                 }
                 for one in Ledger.of(session.journal).orders.fills
             ]
-        )  # fmt: skip
+        )
 
     def positions(self) -> pl.DataFrame:
         """agent, instrument, lots (signed), average and mark (prices), realised and unrealised (money)."""
@@ -365,11 +397,15 @@ class Desk(Closing):
             unit = listing.tick / 2 * listing.lot / PAID_ONE
             rows.append(
                 {
-                    "agent": agent, "instrument": instrument, "lots": held.lots, "average": held.average * listing.tick,
-                    "mark": mid2 / 2 * listing.tick, "realised": held.realised2 * unit,
+                    "agent": agent,
+                    "instrument": instrument,
+                    "lots": held.lots,
+                    "average": held.average * listing.tick,
+                    "mark": mid2 / 2 * listing.tick,
+                    "realised": held.realised2 * unit,
                     "unrealised": (held.worth2(mid2) - held.realised2) * unit,
                 }
-            )  # fmt: skip
+            )
         return _frame(rows)
 
     def costs(self) -> pl.DataFrame:
@@ -377,12 +413,20 @@ class Desk(Closing):
         shortfall_bps (of the fills, against the mid at arrival), opportunity_bps (of unfilled lots), status."""
         rows = [
             {
-                "parent": one.id, "instrument": one.instrument, "agent": one.agent, "side": one.side,
-                "lots": one.quantity, "filled": one.filled, "unfilled": one.unfilled, "refused": one.refused,
-                "shortfall_bps": one.is_bps, "opportunity_bps": one.opportunity_bps, "status": one.status,
+                "parent": one.id,
+                "instrument": one.instrument,
+                "agent": one.agent,
+                "side": one.side,
+                "lots": one.quantity,
+                "filled": one.filled,
+                "unfilled": one.unfilled,
+                "refused": one.refused,
+                "shortfall_bps": one.is_bps,
+                "opportunity_bps": one.opportunity_bps,
+                "status": one.status,
             }
             for one in self.outcome.parents
-        ]  # fmt: skip
+        ]
         return _frame(rows)
 
     @property
@@ -401,7 +445,9 @@ class Desk(Closing):
             return None
         venue.flush()
         silent = [one.id for one in self.outcome.parents if one.silent_s]
-        found = bounds_of(self.config, self.journal.read(), self.folder / STREAM, self._beside, silent)
+        found = bounds_of(
+            self.config, self.journal.read(), self.folder / STREAM, self._beside, silent
+        )
         write_bounds(self.folder, found)
         return found
 
@@ -442,9 +488,7 @@ class Desk(Closing):
     def __repr__(self) -> str:
         changes, many = self.config.desk, self._running.session.ledger.parents.count
         state = "closed" if self._closed else "open"
-        return (
-            f"<Desk {changes.name}, {state}: {self.rounds} of {changes.rounds} rounds, {many} parents, {self.folder}>"
-        )
+        return f"<Desk {changes.name}, {state}: {self.rounds} of {changes.rounds} rounds, {many} parents, {self.folder}>"
 
     def _repr_html_(self) -> str:
         return f"<p>{html.escape(repr(self))}</p>{self.parents()._repr_html_()}"
@@ -452,7 +496,11 @@ class Desk(Closing):
     def _session(self) -> Session:
         """The session of a desk that can trade."""
         if self._closed:
-            raise ConfigError("a desk that is open", f"{self.folder}, which was closed", "open another: tercel.Desk()")
+            raise ConfigError(
+                "a desk that is open",
+                f"{self.folder}, which was closed",
+                "open another: tercel.Desk()",
+            )
         return self._running.session
 
     def _agent(self, name: str) -> str:

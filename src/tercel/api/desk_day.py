@@ -61,9 +61,15 @@ class DayWindow:
     def __post_init__(self) -> None:
         """Refuse what contradicts itself."""
         if self.session and self.from_ns is not None:
-            raise ConfigError("the last session or a time to begin at", "both", "leave one of the two out")
+            raise ConfigError(
+                "the last session or a time to begin at", "both", "leave one of the two out"
+            )
         if self.from_ns is not None and self.to_ns is not None and self.from_ns > self.to_ns:
-            raise ConfigError("a day that ends after it begins", f"{self.from_ns} to {self.to_ns} ns", "swap the two")
+            raise ConfigError(
+                "a day that ends after it begins",
+                f"{self.from_ns} to {self.to_ns} ns",
+                "swap the two",
+            )
 
     def of(self, journal: Entries | None, gate: GateDay | None = None) -> tuple[int, int]:
         """First and last moment, in venue ns, over a journal and what its gate has alerted since."""
@@ -129,7 +135,9 @@ def day_of(
             before = _sums(state)
         state.apply(seq, entry)
         events.apply(seq, entry, state, inside=before is not None)
-    for seq, entry in journal.read(state.seq, (kinds.OPERATOR,)):  # whoever takes an alert may do so later
+    for seq, entry in journal.read(
+        state.seq, (kinds.OPERATOR,)
+    ):  # whoever takes an alert may do so later
         events.own(seq, entry)
     if gate is not None:
         gate.tell(events, from_ns, to_ns)
@@ -139,7 +147,11 @@ def day_of(
     found |= _at_the_end(state, page)
     found |= {"unbooked": [] if gate is None else gate.unbooked(state, to_ns)}
     shared, fault = ("", "") if gate is None else (gate.shared, gate.fault)
-    found |= {"gate": shared, "of_gate": dict(events.general) if shared else {}, "gate_fault": fault}
+    found |= {
+        "gate": shared,
+        "of_gate": dict(events.general) if shared else {},
+        "gate_fault": fault,
+    }
     events.people += latched
     found |= events.shown() | {"limits": events.most_used(LIMITS_SHOWN)}
     found["needs"] = needs_of(found)
@@ -165,31 +177,44 @@ def _figures(page: Mapping[str, Any], events: DayEvents, gained: Sums) -> dict[s
     agents = [
         {
             **{key: row[key] for key in ("name", "state", "state_reason", "share", "strategy")},
-            "parents": events.over[row["name"]], "fills": events.fills[row["name"]],
-            "lots": shown(events.lots[row["name"]]), "denials": events.denied[row["name"]],
-            "costs": costs_of([one for one in costs if one["agent"] == row["name"] and "by_hand" not in one]),
+            "parents": events.over[row["name"]],
+            "fills": events.fills[row["name"]],
+            "lots": shown(events.lots[row["name"]]),
+            "denials": events.denied[row["name"]],
+            "costs": costs_of(
+                [one for one in costs if one["agent"] == row["name"] and "by_hand" not in one]
+            ),
             "money": money_of(costs, gained, row["name"]),
         }
         for row in page["agents"]
-    ]  # fmt: skip
+    ]
     return {
         "parents": {"accepted": events.accepted, "over": sum(events.over.values())},
-        "fills": sum(events.fills.values()), "lots": shown(sum(events.lots.values())),
-        "costs": costs_of(costs), "parent_costs": costs, "money": money_of(costs, gained), "exposure": exposure,
+        "fills": sum(events.fills.values()),
+        "lots": shown(sum(events.lots.values())),
+        "costs": costs_of(costs),
+        "parent_costs": costs,
+        "money": money_of(costs, gained),
+        "exposure": exposure,
         "agents": agents,
-    }  # fmt: skip
+    }
 
 
 def _gained(before: Sums, now: Sums) -> Sums:
     none = dict.fromkeys(FIGURES, 0.0)
-    return {key: {name: _less(row[name], before.get(key, none)[name]) for name in FIGURES} for key, row in now.items()}
+    return {
+        key: {name: _less(row[name], before.get(key, none)[name]) for name in FIGURES}
+        for key, row in now.items()
+    }
 
 
 def _less(now: float | None, before: float | None) -> float | None:
     return None if now is None or before is None else now - before
 
 
-def money_of(costs: Iterable[Mapping[str, Any]], gained: Sums, agent: str | None = None) -> list[dict[str, Any]]:
+def money_of(
+    costs: Iterable[Mapping[str, Any]], gained: Sums, agent: str | None = None
+) -> list[dict[str, Any]]:
     """A row a currency: what parents cost, profit realised, change of the open profit, fees, and profit less fees."""
     spent: defaultdict[str, list[float | None]] = defaultdict(list)
     for one in costs:
@@ -201,7 +226,8 @@ def money_of(costs: Iterable[Mapping[str, Any]], gained: Sums, agent: str | None
             parts[currency].append(row)
     return [
         _with_profit(
-            {"currency": at, "cost": total(spent[at])} | {n: total(one[n] for one in parts[at]) for n in FIGURES}
+            {"currency": at, "cost": total(spent[at])}
+            | {n: total(one[n] for one in parts[at]) for n in FIGURES}
         )
         for at in sorted({*spent, *parts})
     ]
@@ -245,13 +271,21 @@ def _at_the_end(state: DeskState, page: Mapping[str, Any]) -> dict[str, Any]:
     unknown = {order.root: order for order in ledger.orders.unknown()}
     asked = ledger.limits.requests.items()
     open_parents = [
-        {"parent": one.id, **one.row, "waits": one.status == ParentStatus.PAUSED} for one in ledger.parents.open()
+        {"parent": one.id, **one.row, "waits": one.status == ParentStatus.PAUSED}
+        for one in ledger.parents.open()
     ]
     return {
         "states": ledger.states.rows(),
         "unknown": [
-            {"order": order.root, "agent": order.account, "instrument": order.instrument, "side": order.side,
-             "lots": order.lots, "filled": shown(order.cum_qty), "sent_ns": order.sent_ns}
+            {
+                "order": order.root,
+                "agent": order.account,
+                "instrument": order.instrument,
+                "side": order.side,
+                "lots": order.lots,
+                "filled": shown(order.cum_qty),
+                "sent_ns": order.sent_ns,
+            }
             for order in unknown.values()
         ],
         "open_orders": sum(order.root not in unknown for order in ledger.orders.live()),
@@ -263,7 +297,7 @@ def _at_the_end(state: DeskState, page: Mapping[str, Any]) -> dict[str, Any]:
             if one.open(state.ns)
         ],
         "faults": ledger.faults(),
-    }  # fmt: skip
+    }
 
 
 # -- folders ----------------------------------------------------------------------------------------------------------
@@ -275,7 +309,10 @@ def days_of(folders: Sequence[Path], window: DayWindow | None = None) -> dict[st
     Every entry of a journal is checked against its hash before a figure is made of it.
     """
     names = [folder.resolve().name for folder in folders]
-    called = [name if names.count(name) == 1 else str(folder) for name, folder in zip(names, folders, strict=True)]
+    called = [
+        name if names.count(name) == 1 else str(folder)
+        for name, folder in zip(names, folders, strict=True)
+    ]
     days = [_read(folder, name, window) for folder, name in zip(folders, called, strict=True)]
     return {"desks": days, "all": all_of(days)}
 
@@ -290,7 +327,13 @@ def _read(folder: Path, name: str, window: DayWindow | None) -> dict[str, Any]:
                 "see `tercel trade verify`",
             )
         with closing(JournalReader(folder)) as reader, gate_of(folder, reader) as gate:
-            return day_of(reader, name, window, gate, [] if window and window.to_ns else _unspoken(folder, reader))
+            return day_of(
+                reader,
+                name,
+                window,
+                gate,
+                [] if window and window.to_ns else _unspoken(folder, reader),
+            )
     except TercelError as error:
         return {
             "desk": name,
@@ -303,13 +346,23 @@ def _read(folder: Path, name: str, window: DayWindow | None) -> dict[str, Any]:
 def _unspoken(folder: Path, journal: Entries) -> list[dict[str, Any]]:
     """Kills that hold and that no session has written down, as acts of people."""
     latch = KillLatch(folder / LATCH).state()
-    told = {(entry.body.get("by"), entry.body.get("reason")) for _, entry in journal.read(0, (kinds.KILL,))}
+    told = {
+        (entry.body.get("by"), entry.body.get("reason"))
+        for _, entry in journal.read(0, (kinds.KILL,))
+    }
     return [
-        {"ns": one["at_ns"], "what": HELD, "who": one["by"], "why": one["reason"],
-         "agents": one["agents"] or ["every agent"]}
+        {
+            "ns": one["at_ns"],
+            "what": HELD,
+            "who": one["by"],
+            "why": one["reason"],
+            "agents": one["agents"] or ["every agent"],
+        }
         for one in latch.history
-        if one["what"] == "kill" and one["reason"] in latch.killed.values() and (one["by"], one["reason"]) not in told
-    ]  # fmt: skip
+        if one["what"] == "kill"
+        and one["reason"] in latch.killed.values()
+        and (one["by"], one["reason"]) not in told
+    ]
 
 
 def all_of(days: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -320,18 +373,33 @@ def all_of(days: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     needs = dict[tuple[str, str], str]()
     for day in worst:
         for need in day["needs"]:  # what is of a gate of several desks is told by the first of them
-            needs.setdefault((day["gate"] if SHARED in need else day["desk"], need), f"{day['desk']}: {need}")
-    found = {"desks": len(days), "read": len(read), "costs": costs_of(costs), "needs": [*needs.values()]}
+            needs.setdefault(
+                (day["gate"] if SHARED in need else day["desk"], need), f"{day['desk']}: {need}"
+            )
+    found = {
+        "desks": len(days),
+        "read": len(read),
+        "costs": costs_of(costs),
+        "needs": [*needs.values()],
+    }
     keys = {"money": ("cost", *FIGURES, "profit"), "exposure": ("gross", "net")}
     for what, names in keys.items():
         rows: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
         for row in (row for day in read for row in day[what]):
             rows[row["currency"]].append(row)
-        found[what] = [{"currency": at, **{n: total(one[n] for one in rows[at]) for n in names}} for at in sorted(rows)]
+        found[what] = [
+            {"currency": at, **{n: total(one[n] for one in rows[at]) for n in names}}
+            for at in sorted(rows)
+        ]
     gates: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for day in read:
         gates[day["gate"]] |= Counter(day["of_gate"])
     each = [Counter(day["severities"]) - Counter(day["of_gate"]) for day in read]
     found["severities"] = dict(sum([*each, *gates.values()], Counter[str]()))
     several = "1 desk" if len(days) == 1 else f"{len(days)} desks"
-    return {"sentence": sentence_of(found, several if len(read) == len(days) else f"{len(read)} of {several}"), **found}
+    return {
+        "sentence": sentence_of(
+            found, several if len(read) == len(days) else f"{len(read)} of {several}"
+        ),
+        **found,
+    }

@@ -68,7 +68,9 @@ class DayEvents:
             return
         body = plain(entry.body)
         row = {
-            key: body[key] for key in ("is_bps", "notional", "filled", "unfilled", "refused", "by_hand") if key in body
+            key: body[key]
+            for key in ("is_bps", "notional", "filled", "unfilled", "refused", "by_hand")
+            if key in body
         }
         where = {"parent": entry.parent, "agent": entry.agent, "instrument": entry.instrument}
         money = {"currency": state.money.unit(entry.instrument).currency, "cost": _in_money(row)}
@@ -95,15 +97,29 @@ class DayEvents:
 
     # -- people --------------------------------------------------------------------------------------------------------
 
-    def _act(self, entry: Entry, what: str, agent: str, who: str = "", **more: Any) -> dict[str, Any]:
+    def _act(
+        self, entry: Entry, what: str, agent: str, who: str = "", **more: Any
+    ) -> dict[str, Any]:
         """The row of an act; what one person did to several agents for one reason is one act."""
         who, why = who or str(entry.body.get("by") or ""), str(entry.body.get("reason") or "")
         for row in self.people[::-1]:
-            if row["what"] == what and row["why"] == why and (not who or row["who"] == who) and "agents" in row:
+            if (
+                row["what"] == what
+                and row["why"] == why
+                and (not who or row["who"] == who)
+                and "agents" in row
+            ):
                 if agent not in row["agents"]:
                     row["agents"].append(agent)
                 return row
-        row = {"ns": entry.ns, "what": what, "who": who, "why": why, **({"agents": [agent]} if agent else {}), **more}
+        row = {
+            "ns": entry.ns,
+            "what": what,
+            "who": who,
+            "why": why,
+            **({"agents": [agent]} if agent else {}),
+            **more,
+        }
         self.people.append(row)
         return row
 
@@ -120,14 +136,20 @@ class DayEvents:
 
     def _on_promoted(self, seq: int, entry: Entry) -> None:
         body = entry.body
-        self._act(entry, f"promoted {body.get('challenger')} over {body.get('champion')} of {entry.agent}", "")
+        self._act(
+            entry,
+            f"promoted {body.get('challenger')} over {body.get('champion')} of {entry.agent}",
+            "",
+        )
 
     def _on_limits(self, seq: int, entry: Entry) -> None:
         body = entry.body
         if (what := CHANGED.get(str(body.get("event")))) is None:
             return
         asked = f", asked for by {body['asked_by']}" if body.get("asked_by") else ""
-        changes = ", ".join(f"{path} = {value}" for path, value in dict(body.get("changes") or {}).items())
+        changes = ", ".join(
+            f"{path} = {value}" for path, value in dict(body.get("changes") or {}).items()
+        )
         self._act(entry, f"{what}: {changes}", "", f"{body.get('by') or ''}{asked}")
 
     # -- alerts --------------------------------------------------------------------------------------------------------
@@ -153,12 +175,18 @@ class DayEvents:
         rows: dict[tuple[Any, ...], dict[str, Any]] = {}
         for one in sorted(self._alerts, key=lambda one: one["ns"]):
             owner = self.owners.get((one["gate"], one["seq"]), {"owner": "", "note": ""})
-            key = *(one[name] for name in ("severity", "code", "agent", "gate")), owner["owner"], owner["note"]
+            key = (
+                *(one[name] for name in ("severity", "code", "agent", "gate")),
+                owner["owner"],
+                owner["note"],
+            )
             row = rows.setdefault(key, {"n": 0, "first_ns": one["ns"], "seqs": []})
             more = {**owner, "n": row["n"] + 1, "last_ns": one["ns"]}
             row |= {key: one[key] for key in ("severity", "code", "agent", "text", "gate")} | more
             row["seqs"].append(one["seq"])
-        return sorted(rows.values(), key=lambda row: (SEVERE.index(row["severity"]), bool(row["owner"])))
+        return sorted(
+            rows.values(), key=lambda row: (SEVERE.index(row["severity"]), bool(row["owner"]))
+        )
 
     def shown(self) -> dict[str, Any]:
         """{"denials", "people", "alerts", "severities"}."""

@@ -57,12 +57,20 @@ class GateDay:
 
     def unbooked(self, state: DeskState, to_ns: int) -> list[dict[str, Any]]:
         """Executions that the gate heard of by the end of the day and the desk has not booked by then."""
-        found = () if self.journal is None else unbooked(self.journal, state.ledger, self.told, to_ns)
+        found = (
+            () if self.journal is None else unbooked(self.journal, state.ledger, self.told, to_ns)
+        )
         return [
-            {"agent": one.account, "instrument": one.instrument, "order": one.cl_ord_id, "side": one.side,
-             "lots": shown(one.last_qty), "ns": one.ns}
+            {
+                "agent": one.account,
+                "instrument": one.instrument,
+                "order": one.cl_ord_id,
+                "side": one.side,
+                "lots": shown(one.last_qty),
+                "ns": one.ns,
+            }
             for one in found
-        ]  # fmt: skip
+        ]
 
 
 @contextmanager
@@ -82,5 +90,7 @@ def gate_of(desk: Path, journal: JournalReader) -> Iterator[GateDay | None]:
         yield None
         return
     with closing(reader):
-        fault = f"{found.sound:,} sound entries in {where}, then {found.fault}" if found.fault else ""
+        fault = (
+            f"{found.sound:,} sound entries in {where}, then {found.fault}" if found.fault else ""
+        )
         yield GateDay(None if fault else reader, told, fault)

@@ -6,7 +6,17 @@ from html import escape
 from textwrap import fill
 from typing import Any, Final
 
-from tercel.api.desk_day_words import at, bps, clock, count, date_of, money, named, named_money, one_line
+from tercel.api.desk_day_words import (
+    at,
+    bps,
+    clock,
+    count,
+    date_of,
+    money,
+    named,
+    named_money,
+    one_line,
+)
 from tercel.core.report.cells import NOTHING, are_words
 from tercel.core.report.page import Section, render
 from tercel.core.report.tables import plain_table, without_idle
@@ -40,7 +50,9 @@ class DayPart:
     def html(self) -> str:
         """Its markup, everything of others escaped."""
         text = "".join(f"<p>{escape(line)}</p>" for line in self.text)
-        tables = "".join(plain_table(one.headings, one.rows, one.caption, one.prose) for one in self.tables)
+        tables = "".join(
+            plain_table(one.headings, one.rows, one.caption, one.prose) for one in self.tables
+        )
         return f'<div class="day">{text}{tables}</div>'
 
 
@@ -72,14 +84,20 @@ class DayReport:
     def lead(self) -> str:
         """The first sentence."""
         desks = self.found["desks"]
-        return str(desks[0].get("sentence") or _unread(desks[0]) if len(desks) == 1 else self.found["all"]["sentence"])
+        return str(
+            desks[0].get("sentence") or _unread(desks[0])
+            if len(desks) == 1
+            else self.found["all"]["sentence"]
+        )
 
     @property
     def subject(self) -> str:
         """The subject of a mail: one line."""
         needs = len(self.found["all"]["needs"])
         verb = "needs" if needs == 1 else "need"
-        return f"{self.title}: " + (f"{count(needs, 'thing')} {verb} a person" if needs else "nothing needs a person")
+        return f"{self.title}: " + (
+            f"{count(needs, 'thing')} {verb} a person" if needs else "nothing needs a person"
+        )
 
     @property
     def parts(self) -> list[DayPart]:
@@ -97,7 +115,12 @@ class DayReport:
         """The same without markup."""
         lines = [self.title, "", fill(self.lead, WIDE)]
         for part in self.parts:
-            lines += ["", part.title, "=" * len(part.title), *(fill(line, WIDE) for line in part.text)]
+            lines += [
+                "",
+                part.title,
+                "=" * len(part.title),
+                *(fill(line, WIDE) for line in part.text),
+            ]
             for one in part.tables:
                 lines += ["", one.caption, *_aligned(one)]
         return "\n".join([*lines, "", fill(NOTE, WIDE), ""])
@@ -114,7 +137,9 @@ def _aligned(table: DayTable) -> Iterator[str]:
     cells = [list(table.headings), *(list(row) for row in table.rows)]
     columns = list(zip(*cells, strict=True))
     widths = [max(map(len, column)) for column in columns]
-    left = [not place or table.prose or are_words(column[1:]) for place, column in enumerate(columns)]
+    left = [
+        not place or table.prose or are_words(column[1:]) for place, column in enumerate(columns)
+    ]
     for row in cells:
         padded = [
             cell.ljust(width) if words else cell.rjust(width)
@@ -162,10 +187,20 @@ def _desk(day: Mapping[str, Any], *, alone: bool) -> DayPart:
     name = one_line(day["desk"], 60)
     if "error" in day:
         return DayPart(name, [_unread(day)])
-    held = [f"{_span(day)}; {count(day['fills'], 'fill')} of {count(day['lots'], 'lot')}. {_exposed(day)}"]
+    held = [
+        f"{_span(day)}; {count(day['fills'], 'fill')} of {count(day['lots'], 'lot')}. {_exposed(day)}"
+    ]
     left = [_faults(day), _denials(day), _open(day)]
     text = [*([] if alone else [day["sentence"]]), *held, *[line for line in left if line]]
-    tables = [_agents(day), _limits(day), _people(day), _alerts(day), _unknown(day), _unbooked(day), _positions(day)]
+    tables = [
+        _agents(day),
+        _limits(day),
+        _people(day),
+        _alerts(day),
+        _unknown(day),
+        _unbooked(day),
+        _positions(day),
+    ]
     return DayPart("What it did" if alone else name, text, [one for one in tables if one.rows])
 
 
@@ -187,7 +222,11 @@ def _currency(rows: Iterable[Mapping[str, Any]]) -> tuple[bool, str]:
 
 def _at_risk(row: Mapping[str, Any]) -> str:
     used = "" if row["var_used"] is None else f" ({100 * row['var_used']:.0f} %)"
-    return NOTHING if row["var95"] is None else f"{money(row['var95'])} {named(row['currency'])}".strip() + used
+    return (
+        NOTHING
+        if row["var95"] is None
+        else f"{money(row['var95'])} {named(row['currency'])}".strip() + used
+    )
 
 
 def _exposed(day: Mapping[str, Any]) -> str:
@@ -197,9 +236,17 @@ def _exposed(day: Mapping[str, Any]) -> str:
         return "Nothing was ever held."
     risks = []
     for row in rows:
-        used = "" if row["var_used"] is None else f", {100 * row['var_used']:.1f} % of what may be lost in a day"
+        used = (
+            ""
+            if row["var_used"] is None
+            else f", {100 * row['var_used']:.1f} % of what may be lost in a day"
+        )
         at = named(row["currency"])
-        known = f"{money(row['var95'])} {at}".strip() + used if row["var95"] is not None else "not known yet"
+        known = (
+            f"{money(row['var95'])} {at}".strip() + used
+            if row["var95"] is not None
+            else "not known yet"
+        )
         risks.append(known)
     gross, net = named_money(rows, "gross"), named_money(rows, "net", signed=True)
     return f"Exposure: gross {gross}, net {net}; value at risk of a day, 95 %: {'; '.join(risks)}."
@@ -220,7 +267,9 @@ def _more(rows: Sequence[object], most: int) -> str:
 
 def _denials(day: Mapping[str, Any]) -> str:
     codes = [f"{one_line(code, 30)} {n:,}" for code, n in day["denials"].items()]
-    said = ", ".join(f"{n:,} {one_line(name, 20)}" for name, n in day["severities"].items()) or "none"
+    said = (
+        ", ".join(f"{n:,} {one_line(name, 20)}" for name, n in day["severities"].items()) or "none"
+    )
     return f"Denied: {', '.join(codes[:SHOWN]) or 'nothing'}{_more(codes, SHOWN)}. Alerts: {said}."
 
 
@@ -232,18 +281,27 @@ def _open(day: Mapping[str, Any]) -> str:
         for one in day["open_parents"]
     ]
     named_parents = (
-        f"{count(len(parents), 'parent')}: {', '.join(parents[:4])}{_more(parents, 4)}" if parents else "no parent"
+        f"{count(len(parents), 'parent')}: {', '.join(parents[:4])}{_more(parents, 4)}"
+        if parents
+        else "no parent"
     )
     orders = count(day["open_orders"], "order") if day["open_orders"] else "no order"
-    return f"Open at the end: {named_parents}; {orders}; {count(len(day['positions']), 'position')}."
+    return (
+        f"Open at the end: {named_parents}; {orders}; {count(len(day['positions']), 'position')}."
+    )
 
 
 def _agents(day: Mapping[str, Any]) -> DayTable:
     alone, currency = _currency(day["money"])
     rows = []
     for one in day["agents"]:
-        state = one["state"] + (f": {one_line(one['state_reason'], 60)}" if one["state_reason"] else "")
-        figures = {key: _cell(one["money"], key, alone=alone) for key in ("cost", "realised", "open", "fees")}
+        state = one["state"] + (
+            f": {one_line(one['state_reason'], 60)}" if one["state_reason"] else ""
+        )
+        figures = {
+            key: _cell(one["money"], key, alone=alone)
+            for key in ("cost", "realised", "open", "fees")
+        }
         counts = {"parents": f"{one['costs']['parents']:,}", "filled": f"{one['lots']:,}"}
         cost = {"cost, bps (95 %)": bps(one["costs"])}
         row = {"agent": one_line(one["name"], 30), "state": state} | counts | cost | figures
@@ -263,10 +321,15 @@ def _share(shares: Sequence[float]) -> str:
 
 def _limits(day: Mapping[str, Any]) -> DayTable:
     rows = [
-        [f"{one_line(row['name'], 30)} {row['limit'].replace('_', ' ')}", _used(row["used"]), _used(row["of"]),
-         f"{100 * row['share']:.0f} %", at(row["ns"], day["to_ns"])]
+        [
+            f"{one_line(row['name'], 30)} {row['limit'].replace('_', ' ')}",
+            _used(row["used"]),
+            _used(row["of"]),
+            f"{100 * row['share']:.0f} %",
+            at(row["ns"], day["to_ns"]),
+        ]
         for row in day["limits"]
-    ]  # fmt: skip
+    ]
     return DayTable("Limits used most", ("limit", "used", "of", "share", "when"), rows)
 
 
@@ -281,9 +344,16 @@ def _people(day: Mapping[str, Any]) -> DayTable:
         late = [name for name, event in act.get("events", {}).items() if event != "confirmed"]
         what += f" (not confirmed: {', '.join(late)})" if late else ""
         rows.append(
-            [at(act["ns"], day["to_ns"]), one_line(what), one_line(act["who"], 60) or "not said", one_line(act["why"])]
+            [
+                at(act["ns"], day["to_ns"]),
+                one_line(what),
+                one_line(act["who"], 60) or "not said",
+                one_line(act["why"]),
+            ]
         )
-    return DayTable(_first("People", rows), ("when", "what", "who", "why"), rows[-SHOWN:], prose=True)
+    return DayTable(
+        _first("People", rows), ("when", "what", "who", "why"), rows[-SHOWN:], prose=True
+    )
 
 
 def _first(caption: str, rows: Sequence[object], which: str = "last") -> str:
@@ -294,40 +364,68 @@ def _alerts(day: Mapping[str, Any]) -> DayTable:
     rows = []
     for row in day["alerts"]:
         times = f" ({row['n']:,} times)" if row["n"] > 1 else ""
-        owner = one_line(row["owner"], 40) + (f": {one_line(row['note'], 60)}" if row["note"] else "")
+        owner = one_line(row["owner"], 40) + (
+            f": {one_line(row['note'], 60)}" if row["note"] else ""
+        )
         where = "the gate: " if row["gate"] else ""
         what = f"{where}{one_line(row['code'], 30)}{times}: {one_line(row['text'], 100)}"
-        rows.append([row["severity"], at(row["last_ns"], day["to_ns"]), what, owner if row["owner"] else NOBODY])
+        rows.append(
+            [
+                row["severity"],
+                at(row["last_ns"], day["to_ns"]),
+                what,
+                owner if row["owner"] else NOBODY,
+            ]
+        )
     headings = ("alert", "last", "what", "owner")
-    return DayTable(_first("Critical alerts and warnings", rows, "first"), headings, rows[:SHOWN], prose=True)
+    return DayTable(
+        _first("Critical alerts and warnings", rows, "first"), headings, rows[:SHOWN], prose=True
+    )
 
 
 def _unknown(day: Mapping[str, Any]) -> DayTable:
     rows = [
-        [one_line(one["order"], 40), one_line(one["agent"], 30), one_line(one["instrument"], 20),
-         f"{SIDE_WORDS.get(one['side'], '')} {one['lots']:,}", f"{one['filled']:,}", at(one["sent_ns"], day["to_ns"])]
+        [
+            one_line(one["order"], 40),
+            one_line(one["agent"], 30),
+            one_line(one["instrument"], 20),
+            f"{SIDE_WORDS.get(one['side'], '')} {one['lots']:,}",
+            f"{one['filled']:,}",
+            at(one["sent_ns"], day["to_ns"]),
+        ]
         for one in day["unknown"]
-    ]  # fmt: skip
+    ]
     headings = ("order", "agent", "instrument", "lots", "filled", "sent")
     return DayTable(_first("Orders of unknown fate", rows, "first"), headings, rows[:SHOWN])
 
 
 def _unbooked(day: Mapping[str, Any]) -> DayTable:
     rows = [
-        [one_line(one["agent"], 30), one_line(one["instrument"], 20),
-         f"{SIDE_WORDS.get(one['side'], '')} {one['lots']:,}", one_line(one["order"], 40), at(one["ns"], day["to_ns"])]
+        [
+            one_line(one["agent"], 30),
+            one_line(one["instrument"], 20),
+            f"{SIDE_WORDS.get(one['side'], '')} {one['lots']:,}",
+            one_line(one["order"], 40),
+            at(one["ns"], day["to_ns"]),
+        ]
         for one in day["unbooked"]
-    ]  # fmt: skip
-    caption = _first("Executions that the gate alone has, which no figure here counts", rows, "first")
+    ]
+    caption = _first(
+        "Executions that the gate alone has, which no figure here counts", rows, "first"
+    )
     return DayTable(caption, ("agent", "instrument", "lots", "order", "when"), rows[:SHOWN])
 
 
 def _positions(day: Mapping[str, Any]) -> DayTable:
     held = sorted(day["positions"], key=lambda row: -abs(row["value"] or 0.0))
     rows = [
-        [one_line(row["agent"], 30), one_line(row["instrument"], 20), f"{row['qty']:,.10g}",
-         *(f"{money(row[key])} {named(row['currency'])}".strip() for key in ("value", "open"))]
+        [
+            one_line(row["agent"], 30),
+            one_line(row["instrument"], 20),
+            f"{row['qty']:,.10g}",
+            *(f"{money(row[key])} {named(row['currency'])}".strip() for key in ("value", "open")),
+        ]
         for row in held
-    ]  # fmt: skip
+    ]
     headings = ("agent", "instrument", "quantity", "value", "open profit")
     return DayTable(_first("Positions overnight", rows, "largest"), headings, rows[:SHOWN])

@@ -125,15 +125,25 @@ def sentence_of(found: Mapping[str, Any], who: str) -> str:
     """What the day cost and made, and what needs a person now."""
     costs, needs = found["costs"], found["needs"]
     if costs["is_bps"] is None:
-        cost = "no parent was analysed" if not costs["parents"] else f"{count(costs['parents'], 'parent')}, none filled"
+        cost = (
+            "no parent was analysed"
+            if not costs["parents"]
+            else f"{count(costs['parents'], 'parent')}, none filled"
+        )
     else:
         within = bps(costs).partition(" (")
         interval = f" (95 %: {within[2]}" if within[2] else ""
         several = count(costs["parents"], "parent")
         cost = f"{several} cost {within[0]} bps against arrival{interval}, {_spent(found['money'])}"
-    wants = "; ".join(map(one_line, needs[:FIRST])) + (f"; {len(needs) - FIRST:,} more" if len(needs) > FIRST else "")
+    wants = "; ".join(map(one_line, needs[:FIRST])) + (
+        f"; {len(needs) - FIRST:,} more" if len(needs) > FIRST else ""
+    )
     verb = "needs" if len(needs) == 1 else "need"
-    person = f"{count(len(needs), 'thing')} {verb} a person now: {wants}" if needs else "nothing needs a person now"
+    person = (
+        f"{count(len(needs), 'thing')} {verb} a person now: {wants}"
+        if needs
+        else "nothing needs a person now"
+    )
     return f"{one_line(who)}: {cost}; {_made(found['money'])}; {person}."
 
 
@@ -150,7 +160,9 @@ def _made(rows: Sequence[Mapping[str, Any]]) -> str:
         if value is None:
             parts.append(f"profit is not known{f' in {at}' if at else ''}")
         elif value:
-            parts.append(f"{money(abs(value))} {at}".strip() + (" was made" if value > 0 else " was lost"))
+            parts.append(
+                f"{money(abs(value))} {at}".strip() + (" was made" if value > 0 else " was lost")
+            )
     return ", ".join(parts) or "nothing was made or lost"
 
 
@@ -167,11 +179,15 @@ def needs_of(day: Mapping[str, Any]) -> list[str]:
         if (row["var_used"] or 0.0) > 1.0:
             found.append(f"value at risk is {100 * row['var_used']:.0f} % of what a day may lose")
     if day["unbooked"]:
-        found.append(f"{count(len(day['unbooked']), 'execution')} that the gate alone has: its next session books them")
+        found.append(
+            f"{count(len(day['unbooked']), 'execution')} that the gate alone has: its next session books them"
+        )
     for row in day["states"]:
         who = one_line(row["account"], 40) or "the desk"
         killed = "KILLED" in row["reasons"]
-        found.append(f"{who} is {'killed' if killed else row['state']}: {one_line(row['reason'] or 'no reason given')}")
+        found.append(
+            f"{who} is {'killed' if killed else row['state']}: {one_line(row['reason'] or 'no reason given')}"
+        )
     found += [
         f"{one_line(', '.join(act['agents']), 40)} {HELD} {one_line(act['why'])}"
         for act in day["people"]
@@ -181,8 +197,12 @@ def needs_of(day: Mapping[str, Any]) -> list[str]:
         alone = Counter[str]()
         for row in day["alerts"]:
             if row["severity"] == severity and not row["owner"]:
-                alone[SHARED if day["gate"] and row["gate"] and not row["agent"] else ""] += row["n"]
-        found += [f"{count(n, one)}{whose} that nobody owns yet" for whose, n in sorted(alone.items())]
+                alone[SHARED if day["gate"] and row["gate"] and not row["agent"] else ""] += row[
+                    "n"
+                ]
+        found += [
+            f"{count(n, one)}{whose} that nobody owns yet" for whose, n in sorted(alone.items())
+        ]
     if waiting := sum(one["waits"] for one in day["open_parents"]):
         found.append(f"{count(waiting, 'parent')} to resume or call off")
     if day["requests"]:

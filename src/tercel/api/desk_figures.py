@@ -12,7 +12,9 @@ from tercel.core.report.svg import Figure, finished, sketch
 MINUTE_NS = 60e9
 
 
-def share_of_flow(path: Sequence[tuple[int, str, Mapping[str, float]]], name: str = "shares") -> Figure:
+def share_of_flow(
+    path: Sequence[tuple[int, str, Mapping[str, float]]], name: str = "shares"
+) -> Figure:
     """Shares of the flow through the rounds, a panel per instrument.
 
     Parameters
@@ -53,7 +55,9 @@ def share_of_flow(path: Sequence[tuple[int, str, Mapping[str, float]]], name: st
 
 
 def cost_through_rounds(
-    costs: Mapping[str, Sequence[Sequence[float]]], name: str = "recovery", at_round: float | None = None
+    costs: Mapping[str, Sequence[Sequence[float]]],
+    name: str = "recovery",
+    at_round: float | None = None,
 ) -> Figure:
     """Cost of everything asked for so far, round by round: mean over runs and the standard error's band.
 
@@ -72,10 +76,14 @@ def cost_through_rounds(
             values = np.asarray(runs, np.float64)
             rounds = np.arange(1, values.shape[1] + 1)
             mean, colour = values.mean(axis=0), colours[desk].token
-            panel.plot(rounds, mean, color=colour, linewidth=2.4 if desk == "desk" else 1.4, label=desk)
+            panel.plot(
+                rounds, mean, color=colour, linewidth=2.4 if desk == "desk" else 1.4, label=desk
+            )
             if len(values) > 1:
                 error = 1.96 * values.std(axis=0, ddof=1) / np.sqrt(len(values))
-                panel.fill_between(rounds, mean - error, mean + error, color=colour, alpha=0.15, linewidth=0)
+                panel.fill_between(
+                    rounds, mean - error, mean + error, color=colour, alpha=0.15, linewidth=0
+                )
         if at_round is not None:
             panel.axvline(at_round, color=style.INK.token, linewidth=1, linestyle=":")
         panel.locator_params(axis="x", integer=True, min_n_ticks=1)
@@ -84,14 +92,23 @@ def cost_through_rounds(
         panel.legend(frameon=False)
         panel.margins(x=0.01)
 
-    ends = ", ".join(f"{desk} {float(np.mean(np.asarray(runs)[:, -1])):.1f}" for desk, runs in costs.items())
+    ends = ", ".join(
+        f"{desk} {float(np.mean(np.asarray(runs)[:, -1])):.1f}" for desk, runs in costs.items()
+    )
     many = any(len(runs) > 1 for runs in costs.values())
     caption = "Line: mean over seeds; band: 95 % of the mean." if many else "One run: mostly luck."
     caption += " Dotted: the planted change." if at_round is not None else ""
-    return finished(drawing, name, f"Cost of everything asked for so far, by round. At the end, bps: {ends}.", caption)
+    return finished(
+        drawing,
+        name,
+        f"Cost of everything asked for so far, by round. At the end, bps: {ends}.",
+        caption,
+    )
 
 
-def postures(path: Sequence[tuple[int, str, Posture]], until_ns: int, name: str = "postures") -> Figure:
+def postures(
+    path: Sequence[tuple[int, str, Posture]], until_ns: int, name: str = "postures"
+) -> Figure:
     """Posture through time: size multiplier and urgency, a panel per instrument."""
     instruments = list(dict.fromkeys(instrument for _, instrument, _ in path))
 
@@ -103,15 +120,28 @@ def postures(path: Sequence[tuple[int, str, Posture]], until_ns: int, name: str 
             for label, colour, value in (
                 ("size", style.SERIES[1], [posture.size_multiplier for _, posture in rows]),
                 ("urgency", style.SERIES[0], [posture.urgency for _, posture in rows]),
-                ("cap on participation", style.SERIES[2], [posture.max_participation for _, posture in rows]),
+                (
+                    "cap on participation",
+                    style.SERIES[2],
+                    [posture.max_participation for _, posture in rows],
+                ),
             ):
-                panel.step(time, [*value, value[-1]], where="post", color=colour.token, label=label, linewidth=1.6)
+                panel.step(
+                    time,
+                    [*value, value[-1]],
+                    where="post",
+                    color=colour.token,
+                    label=label,
+                    linewidth=1.6,
+                )
             panel.set_ylim(-0.05, 1.05)
             panel.set_title(instrument)
         panels[0].legend(frameon=False, ncols=3, loc="lower right")
         panels[-1].set_xlabel("venue time, minutes")
 
-    text = "; ".join(f"{of}: {', '.join(posture.reasons)}" for _, of, posture in path if posture.reasons)
+    text = "; ".join(
+        f"{of}: {', '.join(posture.reasons)}" for _, of, posture in path if posture.reasons
+    )
     return finished(
         drawing,
         name,
@@ -143,7 +173,13 @@ def bounds_and_fills(
             ("cost between", ".", style.SOFT.token, inside),
             ("outside", "x", style.BAD.token, ~inside),
         ):
-            panel.vlines(place[which], (low - real)[which], (high - real)[which], colors=colour, linewidth=1.0)
+            panel.vlines(
+                place[which],
+                (low - real)[which],
+                (high - real)[which],
+                colors=colour,
+                linewidth=1.0,
+            )
             panel.plot(place[which], middle[which], marker, color=colour, markersize=4, label=label)
         panel.axhline(0.0, color=style.INK.token, linewidth=0.8)
         panel.set_yscale("symlog", linthresh=2.0)

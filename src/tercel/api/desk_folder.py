@@ -43,7 +43,12 @@ def orders_of(folder: Path, *, every: bool = False) -> dict[str, Any]:
         "desk": str(folder),
         "running": running,
         "parents": [
-            {"id": parent.id, **parent.row, "limit_price": parent.limit_price, "limit": parent.limit or None}
+            {
+                "id": parent.id,
+                **parent.row,
+                "limit_price": parent.limit_price,
+                "limit": parent.limit or None,
+            }
             for parent in ledger.parents
         ],
         "orders": [
@@ -93,8 +98,13 @@ def paid_of(folder: Path) -> dict[str, list[tuple[str, float, float]]]:
                 found[entry.parent] = found.get(entry.parent, (at, entry))[0], entry
     days: dict[str, list[tuple[str, float, float]]] = {}
     for number in range(1, at + 1):
-        filled = [one for when, one in found.values() if when == number and one.body["is_bps"] is not None]
-        rows = [(names.get(one.instrument, one.instrument), one.body["is_bps"], one.body["notional"]) for one in filled]
+        filled = [
+            one for when, one in found.values() if when == number and one.body["is_bps"] is not None
+        ]
+        rows = [
+            (names.get(one.instrument, one.instrument), one.body["is_bps"], one.body["notional"])
+            for one in filled
+        ]
         days[str(folder) if at == 1 else f"{folder}, session {number}"] = rows
     return days
 
@@ -117,7 +127,9 @@ def weights_of(folder: Path) -> dict[str, float] | None:
 
 def signals_of(folder: Path) -> dict[str, Any]:
     """What a desk's file says of forecasts, its section `[signals]`."""
-    found = read_toml(folder / CONFIG, "name the folder of a desk", "a desk file").get("signals", {})
+    found = read_toml(folder / CONFIG, "name the folder of a desk", "a desk file").get(
+        "signals", {}
+    )
     return found if isinstance(found, dict) else {}
 
 
@@ -145,7 +157,10 @@ def decision_of(
     ConfigError
         There is none.
     """
-    from tercel.desk.trading.replay import decision_at, explain  # kernels, which nothing else here needs
+    from tercel.desk.trading.replay import (
+        decision_at,
+        explain,
+    )  # kernels, which nothing else here needs
 
     seq = entry
     with closing(JournalReader(folder)) as reader:
@@ -153,10 +168,14 @@ def decision_of(
             seq = decision_at(reader, parent, None if at_s is None else round(at_s * NS_PER_SECOND))
             if seq is None:
                 wanted = f"a decision of {parent or 'any parent'}"
-                raise ConfigError(wanted, f"none in {folder} by then", "`tercel trade orders` names the parents")
+                raise ConfigError(
+                    wanted, f"none in {folder} by then", "`tercel trade orders` names the parents"
+                )
         shown = explain(reader, seq)
     if shown is None:
-        raise ConfigError("the number of a decision", f"{seq}", "the console and `tercel trade replay` name some")
+        raise ConfigError(
+            "the number of a decision", f"{seq}", "the console and `tercel trade replay` name some"
+        )
     return {"seq": seq, **shown}
 
 
@@ -180,28 +199,46 @@ class DeskCosts:
     @property
     def rows(self) -> list[dict[str, Any]]:
         """Costs of each parent, a row a parent."""
-        return [{"parent": e.parent, "instrument": e.instrument, "agent": e.agent, **e.body} for e in self.entries]
+        return [
+            {"parent": e.parent, "instrument": e.instrument, "agent": e.agent, **e.body}
+            for e in self.entries
+        ]
 
     @property
     def summed(self) -> dict[str, Any]:
         """Costs summed by agent, and over all of them (`trading.tca.summary`)."""
         return summary(self.rows)
 
-    def page(self, limit: str, agents: Sequence[Mapping[str, Any]], more: Sequence[Section] = ()) -> str:
+    def page(
+        self, limit: str, agents: Sequence[Mapping[str, Any]], more: Sequence[Section] = ()
+    ) -> str:
         """The page with plots; `limit` heads the column of limit prices, `agents` are rows of the first table, `more`
         are sections behind it."""
-        from tercel.desk.trading.tca.figures import against_benchmarks, fills_in, markouts, path_with_fills
+        from tercel.desk.trading.tca.figures import (
+            against_benchmarks,
+            fills_in,
+            markouts,
+            path_with_fills,
+        )
 
         rows = self.rows
-        counts = {"side": "side", "limit": limit} | {key: key for key in ("quantity", "filled", "unfilled", "refused")}
-        keys = counts | {f"{key}_bps": f"{key}, bps" for key in ("is", "opportunity", "vwap", "twap")}
+        counts = {"side": "side", "limit": limit} | {
+            key: key for key in ("quantity", "filled", "unfilled", "refused")
+        }
+        keys = counts | {
+            f"{key}_bps": f"{key}, bps" for key in ("is", "opportunity", "vwap", "twap")
+        }
         keys |= {"participation": "participation", "passive_share": "rested"}
         sided = [row | {"side": SIDE_WORDS.get(row["side"])} for row in rows]
         shown = [[row.get(key) for key in ("parent", "agent", *keys)] for row in sided]
         paths = []
         for number, entry in enumerate(self.entries[:DRAWN]):
             arrays, side = unpack(entry.blob), entry.body["side"]
-            paths.append(path_with_fills(entry.parent, side, fills_in(arrays), arrays["mids"], f"path{number}"))
+            paths.append(
+                path_with_fills(
+                    entry.parent, side, fills_in(arrays), arrays["mids"], f"path{number}"
+                )
+            )
         note = sentences(rows)
         first = "The first forty." if len(self.entries) > DRAWN else ""
         of_agents = plain_table(list(agents[0]), [list(row.values()) for row in agents])
@@ -210,7 +247,11 @@ class DeskCosts:
             *([Section("In short", note[1:])] if note[1:] else []),
             *more,
             Section("Against benchmarks", figures=[against_benchmarks(rows), markouts(rows)]),
-            Section("All parents", html=plain_table(["parent", "agent", *keys.values()], shown), folded=True),
+            Section(
+                "All parents",
+                html=plain_table(["parent", "agent", *keys.values()], shown),
+                folded=True,
+            ),
             Section("Parent by parent", first, figures=paths, folded=True),
         ]
         return render(f"Cost analysis of {self.folder.name}", note[0], sections)
@@ -251,7 +292,9 @@ def agreement_of(folder: Path, venue: str | None = None) -> dict[str, Any]:
         return _agreement(folder, rows, Ledger.of(reader), asked=False)
 
 
-def _agreement(folder: Path, rows: list[dict[str, Any]], ledger: Ledger, asked: bool) -> dict[str, Any]:
+def _agreement(
+    folder: Path, rows: list[dict[str, Any]], ledger: Ledger, asked: bool
+) -> dict[str, Any]:
     """What was compared with the venue's report, and which orders of the ledger still wait for one."""
     unknown = {order.root: order for order in ledger.orders.unknown()}
     return {
@@ -261,16 +304,25 @@ def _agreement(folder: Path, rows: list[dict[str, Any]], ledger: Ledger, asked: 
         "differ": sum(row["action"] != "agreed" for row in rows),
         "orders": rows,
         "unknown": [{"order": order.root, **_child(order)} for order in unknown.values()],
-        "open": [{"order": order.root, **_child(order)} for order in ledger.orders.live() if order.root not in unknown],
+        "open": [
+            {"order": order.root, **_child(order)}
+            for order in ledger.orders.live()
+            if order.root not in unknown
+        ],
         "faults": ledger.faults(),
     }
 
 
 def _child(order: ChildOrder) -> dict[str, Any]:
     return {
-        "instrument": order.instrument, "agent": order.account, "side": order.side, "lots": order.lots,
-        "filled": fixed.shown(order.cum_qty), "price": order.price, "status": str(order.status),
-    }  # fmt: skip
+        "instrument": order.instrument,
+        "agent": order.account,
+        "side": order.side,
+        "lots": order.lots,
+        "filled": fixed.shown(order.cum_qty),
+        "price": order.price,
+        "status": str(order.status),
+    }
 
 
 def _reconciled(folder: Path, where: str) -> dict[str, Any]:
@@ -283,15 +335,22 @@ def _reconciled(folder: Path, where: str) -> dict[str, Any]:
     from tercel.venues.address import mark_of
 
     ledger = ledger_of(folder)
-    agents, in_force = sorted({parent.order.agent for parent in ledger.parents}), ledger.limits.in_force
+    agents, in_force = (
+        sorted({parent.order.agent for parent in ledger.parents}),
+        ledger.limits.in_force,
+    )
     journal = SqlJournal(folder, f"{person()} (tercel trade reconcile)")
     latch = KillLatch(folder / LATCH)
     with closing(journal), ExitStack() as opened:
-        link = venue_at(where, agents, folder, None, latch.path, opened, agree=lambda money: {})  # it cancels alone
+        link = venue_at(
+            where, agents, folder, None, latch.path, opened, agree=lambda money: {}
+        )  # it cancels alone
         limits = read(default_file()) if in_force is None else from_json(in_force)
         gate = LimitGate(limits, link.listings(), agents, latch.killed)
         terms = SessionTerms(mark=mark_of(where))
-        session = Session(link, journal, gate, lambda name, _: strategy_of(name, None), terms, latch=latch)
+        session = Session(
+            link, journal, gate, lambda name, _: strategy_of(name, None), terms, latch=latch
+        )
         lines = [asdict(line) for line in session.recovered]
         result = _agreement(folder, lines, session.ledger, asked=True)
         session.close()

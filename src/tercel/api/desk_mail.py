@@ -41,7 +41,9 @@ def checked(address: str) -> str:
         For anything but NAME@HOST in plain letters: no line ends, lists, or names beside it.
     """
     if not _ADDRESS.fullmatch(address):
-        raise ConfigError("a mail address NAME@HOST", repr(address[:100]), "give one address to each option")
+        raise ConfigError(
+            "a mail address NAME@HOST", repr(address[:100]), "give one address to each option"
+        )
     return address
 
 
@@ -71,12 +73,26 @@ class MailServer:
             parts = urlsplit(address)
             port = parts.port
         except ValueError:
-            raise ConfigError(f"a mail server {HOW}", "an address that does not read", "correct it") from None
+            raise ConfigError(
+                f"a mail server {HOW}", "an address that does not read", "correct it"
+            ) from None
         if parts.password is not None:
-            raise ConfigError(f"a mail server {HOW}", "an address with a password", f"put the password into {PASSWORD}")
-        if parts.scheme not in PORTS or not parts.hostname or parts.path.strip("/") or parts.query or parts.fragment:
+            raise ConfigError(
+                f"a mail server {HOW}",
+                "an address with a password",
+                f"put the password into {PASSWORD}",
+            )
+        if (
+            parts.scheme not in PORTS
+            or not parts.hostname
+            or parts.path.strip("/")
+            or parts.query
+            or parts.fragment
+        ):
             raise ConfigError(f"a mail server {HOW}", repr(address[:100]), "correct it")
-        return cls(parts.scheme, parts.hostname, port or PORTS[parts.scheme], unquote(parts.username or ""))
+        return cls(
+            parts.scheme, parts.hostname, port or PORTS[parts.scheme], unquote(parts.username or "")
+        )
 
     @property
     def shown(self) -> str:
@@ -84,7 +100,9 @@ class MailServer:
         return f"{self.scheme}://{self.host}:{self.port}"
 
 
-def message(sender: str, to: Sequence[str], subject: str, text: str, html: str, wall_s: float) -> EmailMessage:
+def message(
+    sender: str, to: Sequence[str], subject: str, text: str, html: str, wall_s: float
+) -> EmailMessage:
     """A message with two parts that say the same.
 
     >>> message("a@b.example", ["c@d.example"], "The day\\nBcc: e@f.example", "t", "<p>t</p>", 0.0)["subject"]
@@ -110,7 +128,9 @@ def send(server: MailServer, mail: EmailMessage, password: str = "") -> None:
         The server cannot be reached, is not who it says, or does not take the mail for everybody.
     """
     if server.user and not password:
-        raise ConfigError(f"the password of {server.user} in {PASSWORD}", "none", "set it, or leave the user out")
+        raise ConfigError(
+            f"the password of {server.user} in {PASSWORD}", "none", "set it, or leave the user out"
+        )
     if server.user and server.scheme == "smtp" and not is_loopback(server.host):
         raise ConfigError(
             "TLS for a password",
@@ -119,22 +139,30 @@ def send(server: MailServer, mail: EmailMessage, password: str = "") -> None:
         )
     try:
         refused = _sent(server, mail, password)
-    except smtplib.SMTPAuthenticationError as error:  # what the server says of it may repeat the password
-        raise _failed(server, f"it does not take the password of {server.user} ({error.smtp_code})") from None
+    except (
+        smtplib.SMTPAuthenticationError
+    ) as error:  # what the server says of it may repeat the password
+        raise _failed(
+            server, f"it does not take the password of {server.user} ({error.smtp_code})"
+        ) from None
     except smtplib.SMTPRecipientsRefused as error:
         refused = error.recipients
     except (smtplib.SMTPException, OSError) as error:
         why = one_line(error) or type(error).__name__
         raise _failed(server, why.replace(password, "***") if password else why) from None
     if refused:
-        said = "; ".join(f"{address}: {code} {_said(text)}" for address, (code, text) in refused.items())
+        said = "; ".join(
+            f"{address}: {code} {_said(text)}" for address, (code, text) in refused.items()
+        )
         raise _failed(server, f"refused for {one_line(said)}")
 
 
 def _sent(server: MailServer, mail: EmailMessage, password: str) -> dict[str, tuple[int, bytes]]:
     context = None if server.scheme == "smtp" else ssl.create_default_context()
     if server.scheme == "smtps":
-        link: smtplib.SMTP = smtplib.SMTP_SSL(server.host, server.port, timeout=TIMEOUT_S, context=context)
+        link: smtplib.SMTP = smtplib.SMTP_SSL(
+            server.host, server.port, timeout=TIMEOUT_S, context=context
+        )
     else:
         link = smtplib.SMTP(server.host, server.port, timeout=TIMEOUT_S)
     with link:
@@ -150,4 +178,6 @@ def _said(text: object) -> str:
 
 
 def _failed(server: MailServer, why: str) -> MailError:
-    return MailError(f"{server.shown} to take the mail", why, "see to the server and send the report again")
+    return MailError(
+        f"{server.shown} to take the mail", why, "see to the server and send the report again"
+    )

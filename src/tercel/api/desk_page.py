@@ -26,7 +26,11 @@ from tercel.desk.trading.tca.figures import against_benchmarks, fills_in, markou
 
 
 def page(
-    config: DemoConfig, opened: BuiltDesk, result: dict[str, Any], folder: Path, experiments: Sequence[Section]
+    config: DemoConfig,
+    opened: BuiltDesk,
+    result: dict[str, Any],
+    folder: Path,
+    experiments: Sequence[Section],
 ) -> str:
     """HTML page of a desk's run: agents, costs, postures, analyses, results of experiments."""
     desk = opened.desk
@@ -41,7 +45,10 @@ def page(
     sections = [
         Section("Agents", html=plain_table(*agent_rows(result))),
         *_example(opened, list(entries.values())),
-        Section("Cost through the rounds", figures=[figures.cost_through_rounds({"desk": [desk.cost_path]}, "cost")]),
+        Section(
+            "Cost through the rounds",
+            figures=[figures.cost_through_rounds({"desk": [desk.cost_path]}, "cost")],
+        ),
         *_forecasts(result["forecasts"]),
         *experiments,
         Section("Share of the flow", figures=[figures.share_of_flow(desk.share_path)], folded=True),
@@ -53,15 +60,35 @@ def page(
         drawn = [against_benchmarks(costs), markouts(costs)]
         sections.append(Section("Cost analysis", figures=drawn, folded=True))
     keys = {
-        "id": "parent", "side": "side", "quantity": "lots", "filled": "filled", "unfilled": "unfilled",
-        "refused": "refused", "is_bps": "cost, bps", "opportunity_bps": "opportunity, bps", "alpha_bps": "alpha, bps",
-        "posture": "posture", "status": "state",
-    }  # fmt: skip
-    sections.append(Section(f"Parents: {len(desk.results)}", html=_rows(keys, desk.results), folded=True))
+        "id": "parent",
+        "side": "side",
+        "quantity": "lots",
+        "filled": "filled",
+        "unfilled": "unfilled",
+        "refused": "refused",
+        "is_bps": "cost, bps",
+        "opportunity_bps": "opportunity, bps",
+        "alpha_bps": "alpha, bps",
+        "posture": "posture",
+        "status": "state",
+    }
+    sections.append(
+        Section(f"Parents: {len(desk.results)}", html=_rows(keys, desk.results), folded=True)
+    )
     if result["open_parents"]:
-        keys = {"id": "parent", "instrument": "instrument", "agent": "agent", "side": "side", "quantity": "lots",
-                "left": "left", "at_venue": "at the venue", "reason": "why"}  # fmt: skip
-        sections.append(Section("Open when the desk stopped", html=_rows(keys, result["open_parents"])))
+        keys = {
+            "id": "parent",
+            "instrument": "instrument",
+            "agent": "agent",
+            "side": "side",
+            "quantity": "lots",
+            "left": "left",
+            "at_venue": "at the venue",
+            "reason": "why",
+        }
+        sections.append(
+            Section("Open when the desk stopped", html=_rows(keys, result["open_parents"]))
+        )
     told = plain_table(["venue s", "code", "agent", "text"], alerts, prose=True)
     sections.append(Section(f"Alerts: {len(alerts)}", html=told, folded=True))
     title, lead = _answer(config, result)
@@ -77,7 +104,9 @@ def page(
 def bounds_section(found: ShadowBounds, realised: Mapping[str, float | None]) -> Section:
     """The two bounds of a desk in shadow, parent by parent, with what the same parents cost where they were filled."""
     if found.optimistic_bps is None or found.pessimistic_bps is None:
-        return Section("Bounds", "no parent was filled in a market that showed events: there are no bounds")
+        return Section(
+            "Bounds", "no parent was filled in a market that showed events: there are no bounds"
+        )
     real = {one: cost for one, cost in realised.items() if cost is not None}
     score = scored(found.parents, real)
     within = (
@@ -107,7 +136,10 @@ def bounds_scored(shadow: Path, rows: Sequence[Mapping[str, Any]]) -> ScoredBoun
     ConfigError
         No bounds, or none of these parents.
     """
-    bounds, real = read_bounds(shadow), {str(row["parent"]): row["is_bps"] for row in rows if row["is_bps"] is not None}
+    bounds, real = (
+        read_bounds(shadow),
+        {str(row["parent"]): row["is_bps"] for row in rows if row["is_bps"] is not None},
+    )
     score = scored(bounds, real)
     if score.within is None or score.centre_bps is None:
         raise ConfigError(
@@ -120,15 +152,22 @@ def bounds_scored(shadow: Path, rows: Sequence[Mapping[str, Any]]) -> ScoredBoun
         f"middle of the bounds is {score.centre_bps:+.2f} bps from what they cost, their width {score.width_bps:.2f}"
     )
     figures_of = asdict(score) | {"misses": dict(score.misses)}
-    return ScoredBounds(figures_of, Section("Bounds in shadow", text, figures=[figures.bounds_and_fills(bounds, real)]))
+    return ScoredBounds(
+        figures_of,
+        Section("Bounds in shadow", text, figures=[figures.bounds_and_fills(bounds, real)]),
+    )
 
 
 def _forecasts(found: Mapping[str, Any]) -> Iterator[Section]:
     """Forecasts that were served from files, beside what came; why there was none; what became of targets."""
     heads = ["name", "forecast, bps", "realised, bps"]
-    rows = [[one["name"], _bps(one["forecast_bps"]), _bps(one["came_bps"])] for one in found["names"]]
+    rows = [
+        [one["name"], _bps(one["forecast_bps"]), _bps(one["came_bps"])] for one in found["names"]
+    ]
     if said := forecast_sentences(found, len(found["targets"])):
-        yield Section("Forecast versus realised", said, html=plain_table(heads, rows) if rows else "")
+        yield Section(
+            "Forecast versus realised", said, html=plain_table(heads, rows) if rows else ""
+        )
 
 
 def _bps(value: float | None) -> str:
@@ -138,15 +177,24 @@ def _bps(value: float | None) -> str:
 def forecast_sentences(found: Mapping[str, Any], most: int = 4) -> list[str]:
     """What the forecasts of a desk and at most so many of its targets came to; none where it asked for none."""
     names = {one["name"] for one in found["names"]}
-    said = [f"Model {found['model']} forecast {len(names)} names, as known by {found['at']}."] * bool(names)
+    said = [
+        f"Model {found['model']} forecast {len(names)} names, as known by {found['at']}."
+    ] * bool(names)
     if found["hit_rate"] is not None:
         low, high = 100 * found["ci_low"], 100 * found["ci_high"]
         rate = f"Direction correct in {found['hits']} of {found['scored']} forecasts ({low:.0f} to {high:.0f} %)"
         said.append(f"{rate}, each at its horizon.")
     if found["not_due"]:
-        said.append(f"{found['not_due']} of {len(found['names'])} forecasts are not yet due: they are not scored.")
-    more = [f"{len(found['targets']) - most} more targets: the report has them."] * (len(found["targets"]) > most)
-    none = (f"Traded without a forecast: {why}" if "expected " in why else f"{why}." for why in found["without"])
+        said.append(
+            f"{found['not_due']} of {len(found['names'])} forecasts are not yet due: they are not scored."
+        )
+    more = [f"{len(found['targets']) - most} more targets: the report has them."] * (
+        len(found["targets"]) > most
+    )
+    none = (
+        f"Traded without a forecast: {why}" if "expected " in why else f"{why}."
+        for why in found["without"]
+    )
     return [*said, *none, *found["targets"][:most], *more]
 
 
@@ -163,10 +211,15 @@ def silence_sentences(result: Mapping[str, Any]) -> list[str]:
     silent = [row for row in result["parents"] if row["silent_s"]]
     if not silent:
         return []
-    where, longest = sorted({row["instrument"] for row in silent}), max(row["silent_s"] for row in silent)
+    where, longest = (
+        sorted({row["instrument"] for row in silent}),
+        max(row["silent_s"] for row in silent),
+    )
     which = f"{count(len(silent), 'parent order')} of {len(result['parents'])}"
     said = f"Do not rely on these costs: {', '.join(where)} showed no event for {longest:,.0f} s"
-    return [f"{said} while {which} worked there; nothing could move against them, and they have no bounds."]
+    return [
+        f"{said} while {which} worked there; nothing could move against them, and they have no bounds."
+    ]
 
 
 def answer_sentences(result: Mapping[str, Any]) -> list[str]:
@@ -174,9 +227,16 @@ def answer_sentences(result: Mapping[str, Any]) -> list[str]:
     agents, currency, parents = result["agents"], result["currency"], result["parents"]
     lots: dict[str, list[float]] = defaultdict(list)
     for row in parents:
-        lots[f"{'bought' if row['side'] == BUY else 'sold'} {{:,}} lots of {row['instrument']}"].append(row["filled"])
-    traded = ", ".join(words.format(summed(filled)) for words, filled in lots.items()) or "traded nothing"
-    worked = f"{', '.join(agents)} worked {count(len(parents), 'parent order')} of the desk's program"
+        lots[
+            f"{'bought' if row['side'] == BUY else 'sold'} {{:,}} lots of {row['instrument']}"
+        ].append(row["filled"])
+    traded = (
+        ", ".join(words.format(summed(filled)) for words, filled in lots.items())
+        or "traded nothing"
+    )
+    worked = (
+        f"{', '.join(agents)} worked {count(len(parents), 'parent order')} of the desk's program"
+    )
     value = money_of(sum(row["notional"] or 0.0 for row in parents), currency)
     said = [f"{worked}: they {traded}, worth {value} at arrival."]
     if (mean := result["parents_bps"]["mean"]) is not None:
@@ -190,7 +250,9 @@ def answer_sentences(result: Mapping[str, Any]) -> list[str]:
         whole = f"{result['cost_bps']:.1f} bps from the program's first arrival, waiting included"
         said.append(f"They cost {cost} from the mid at their arrival ({whole}); {others}.")
     denied = ", ".join(f"{code} {many:,}" for code, many in result["denials"].items())
-    refused = f"{count(sum(result['denials'].values()), 'order')} ({denied})" if denied else "no order"
+    refused = (
+        f"{count(sum(result['denials'].values()), 'order')} ({denied})" if denied else "no order"
+    )
     risk = f"Risk changed the posture {count(result['posture_changes'], 'time')}; limits refused {refused}"
     shifted = ", ".join(name for name, one in agents.items() if one["drifting"])
     inside = f"inputs of {shifted} are outside the training distribution"
@@ -221,21 +283,39 @@ def named(strategy: str) -> str:
 def agent_rows(result: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
     """Headings and a row an agent: what it cost, and beside the others."""
     heads = [
-        "agent", "strategy", "cost, bps", f"cost, {result['currency'] or 'quote currency'}", "saves on the others, bps",
-        "share of the flow", "input shift, sd", "challenger on paper",
-    ]  # fmt: skip
+        "agent",
+        "strategy",
+        "cost, bps",
+        f"cost, {result['currency'] or 'quote currency'}",
+        "saves on the others, bps",
+        "share of the flow",
+        "input shift, sd",
+        "challenger on paper",
+    ]
     rows = []
     for name, one in result["agents"].items():
-        shift = "" if one["drift"] is None else f"{one['drift']:.2f}" + ", outside training" * one["drifting"]
-        saves, share = within(one["saves_bps"], one["saves_half_bps"]), f"{100 * one['share']:.0f} %"
+        shift = (
+            ""
+            if one["drift"] is None
+            else f"{one['drift']:.2f}" + ", outside training" * one["drifting"]
+        )
+        saves, share = (
+            within(one["saves_bps"], one["saves_half_bps"]),
+            f"{100 * one['share']:.0f} %",
+        )
         cost = within(one["is_bps"], one["half_bps"]), f"{one['cost']:,.0f}"
-        rows.append([name, named(one["strategy"]), *cost, saves, share, shift, one["challenger"] or ""])
+        rows.append(
+            [name, named(one["strategy"]), *cost, saves, share, shift, one["challenger"] or ""]
+        )
     return heads, rows
 
 
 def _rows(keys: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> str:
     """A table of parents by the headings of its keys, sides in words, without columns that say nothing."""
-    shown = [{heading: row[key] for key, heading in keys.items()} | {"side": SIDE_WORDS[row["side"]]} for row in rows]
+    shown = [
+        {heading: row[key] for key, heading in keys.items()} | {"side": SIDE_WORDS[row["side"]]}
+        for row in rows
+    ]
     shown = without_idle(shown, tuple(keys.values()))
     return plain_table(list(shown[0]), [list(row.values()) for row in shown]) if shown else ""
 
@@ -244,12 +324,18 @@ def _example(opened: BuiltDesk, entries: Sequence[Entry]) -> Iterator[Section]:
     """A parent of the first agent and its fills in prices: the one with the most fills."""
     first = next(iter(opened.desk.slots))
     units = {one.instrument: one.tick / one.part for one in opened.venue.listings()}
-    arrays = [(entry, unpack(entry.blob)) for entry in entries if entry.agent == first and entry.blob]
+    arrays = [
+        (entry, unpack(entry.blob)) for entry in entries if entry.agent == first and entry.blob
+    ]
     drawn = [(entry, fills_in(one), one["mids"]) for entry, one in arrays]
     if not drawn:
         return
     entry, fills, mids = max(drawn, key=lambda one: len(one[1]))
     yield Section(
         "A parent and its fills",
-        figures=[path_with_fills(entry.parent, entry.body["side"], fills, mids, "parent", units.get(entry.instrument))],
+        figures=[
+            path_with_fills(
+                entry.parent, entry.body["side"], fills, mids, "parent", units.get(entry.instrument)
+            )
+        ],
     )

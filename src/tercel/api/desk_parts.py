@@ -14,7 +14,9 @@ from tercel.venues.address import SIMULATED, Agree, connect, refuse_money
 from tercel.venues.exchange.stream import STREAM
 
 
-def parts_of(config: DemoConfig, clock: Clock, beside: Path | None = None, agree: Agree = refuse_money) -> PartsMaker:
+def parts_of(
+    config: DemoConfig, clock: Clock, beside: Path | None = None, agree: Agree = refuse_money
+) -> PartsMaker:
     """The parts of a desk by its file; kernels are compiled before a venue is connected to.
 
     Parameters
@@ -38,8 +40,13 @@ def parts_of(config: DemoConfig, clock: Clock, beside: Path | None = None, agree
         if where == SIMULATED:
             return markets.parts(config, clock)
         calm = markets.calm(config)
-        accounts, file = [agent.name for agent in config.agent], (beside or Path()) / limits if limits else None
-        venue = venue_at(where, accounts, folder, file, latch, opened, beside, config.limits.changed, agree)
+        accounts, file = (
+            [agent.name for agent in config.agent],
+            (beside or Path()) / limits if limits else None,
+        )
+        venue = venue_at(
+            where, accounts, folder, file, latch, opened, beside, config.limits.changed, agree
+        )
         before = venue.capabilities.parents
         gate = Path(before.journal) if before is not None and before.journal else folder / FOLDER
         return DeskParts(venue, calm=calm, gate=gate)
@@ -55,5 +62,7 @@ def _kept_here(config: DemoConfig, clock: Clock, folder: Path, beside: Path | No
     if config.data.lake:
         data: Venue = recorded_exchange(config, beside, pace, shown=True)
     else:
-        data = connect(config.desk.venue, [], folder / "data", beside, agree=lambda money: {})  # no order leaves
+        data = connect(
+            config.desk.venue, [], folder / "data", beside, agree=lambda money: {}
+        )  # no order leaves
     return shadow_of(config, data, folder / STREAM)

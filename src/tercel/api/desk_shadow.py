@@ -60,13 +60,24 @@ def refuse_short(config: DeskConfig, beside: Path | None) -> None:
     """
     desk, data = config.desk, config.data
     for instrument in config.instrument:
-        lake, name, venue = Lake((beside or Path()) / data.lake), instrument.name, data.venue or None
+        lake, name, venue = (
+            Lake((beside or Path()) / data.lake),
+            instrument.name,
+            data.venue or None,
+        )
         longest = lake.longest(name, venue)
         date = data.date or longest
-        held_s, needed_s = lake.span_s(name, date, venue), desk.warmup_s + desk.rounds * desk.round_s
+        held_s, needed_s = (
+            lake.span_s(name, date, venue),
+            desk.warmup_s + desk.rounds * desk.round_s,
+        )
         if held_s < needed_s:
             fit = int((held_s - desk.warmup_s) // desk.round_s)
-            remedy = f"set rounds = {fit} in [desk]" if fit > 0 else "shorten warmup_s and round_s in [desk]"
+            remedy = (
+                f"set rounds = {fit} in [desk]"
+                if fit > 0
+                else "shorten warmup_s and round_s in [desk]"
+            )
             remedy += f", name {longest}, the longest day" * (date != longest)
             expected = f"{needed_s:,g} s of events: a warm-up of {desk.warmup_s:g} s, {desk.rounds} rounds of "
             raise ConfigError(
@@ -91,15 +102,27 @@ def recorded_exchange(
     for number, instrument in enumerate(config.instrument):
         lake, seed = (beside or Path()) / data.lake, config.desk.seed
         specs |= recorded_market(
-            lake, instrument.name, data.date or None, seed, levels=True, queue=data.queue, venue=data.venue or None
+            lake,
+            instrument.name,
+            data.date or None,
+            seed,
+            levels=True,
+            queue=data.queue,
+            venue=data.venue or None,
         )
         spec = specs[instrument.name]
         charged = replace(spec.source, fees=Fees(data.maker_bps, data.taker_bps, "bps"))
         specs[instrument.name] = replace(
-            spec, source=charged, index=number, volume_per_s=traded_per_s(charged.tape), currency=instrument.currency
+            spec,
+            source=charged,
+            index=number,
+            volume_per_s=traded_per_s(charged.tape),
+            currency=instrument.currency,
         )
     if shown:
-        return SimulatedExchange({name: replace(spec, client_orders=0) for name, spec in specs.items()}, pace=pace)
+        return SimulatedExchange(
+            {name: replace(spec, client_orders=0) for name, spec in specs.items()}, pace=pace
+        )
     return SimulatedExchange(specs, latency=latency_of(config), pace=pace)
 
 
@@ -151,9 +174,12 @@ class ShadowBounds:
 
 
 def bounds_of(
-    config: DeskConfig, entries: Iterable[tuple[int, Entry]], stream: Path, beside: Path | None = None,
+    config: DeskConfig,
+    entries: Iterable[tuple[int, Entry]],
+    stream: Path,
+    beside: Path | None = None,
     without: Collection[str] = (),
-) -> ShadowBounds:  # fmt: skip
+) -> ShadowBounds:
     """The bounds of a desk's parents on the stream that they were traded on, but for some `without` bounds.
 
     Raises
@@ -162,15 +188,21 @@ def bounds_of(
         A stream that cannot be read, strategies or limits that are gone.
     """
     return bounds_on(
-        stream, ParentScript.of(entries), lambda venue: session_again(config, venue, beside), latency_of(config),
+        stream,
+        ParentScript.of(entries),
+        lambda venue: session_again(config, venue, beside),
+        latency_of(config),
         without,
-    )  # fmt: skip
+    )
 
 
 def bounds_on(
-    stream: Path, script: ParentScript, session_at: Callable[[Venue], Session], latency: EntryLatency,
+    stream: Path,
+    script: ParentScript,
+    session_at: Callable[[Venue], Session],
+    latency: EntryLatency,
     without: Collection[str] = (),
-) -> ShadowBounds:  # fmt: skip
+) -> ShadowBounds:
     """The bounds of a script of parents, but for some `without` bounds, worked by a new session each.
 
     Raises
@@ -185,7 +217,9 @@ def bounds_on(
         moved = {name: replace(law, y=PREFACTORS[bound]) for name, law in laws.items()}
         rules = ShadowRules(queue, theirs=bound == PESSIMISTIC, laws=moved)
         data = RecordedStream(stream)
-        venue = ShadowVenue(data, [one.instrument for one in data.listings()], latency=latency, rules=rules)
+        venue = ShadowVenue(
+            data, [one.instrument for one in data.listings()], latency=latency, rules=rules
+        )
         session = session_at(venue)
         with closing(session):
             found[bound] = script.work(session)
@@ -196,13 +230,20 @@ def bounds_on(
         if parent not in without and all(parent in one for one in found.values())
     }
     means = {bound: _mean(costs, asked, listings) for bound, costs in found.items()}
-    parents = {one: (found[OPTIMISTIC][one].whole_bps, found[PESSIMISTIC][one].whole_bps) for one in asked}
+    parents = {
+        one: (found[OPTIMISTIC][one].whole_bps, found[PESSIMISTIC][one].whole_bps) for one in asked
+    }
     return ShadowBounds(
-        parents, means[OPTIMISTIC], means[PESSIMISTIC], {name: law.card() for name, law in laws.items()}
+        parents,
+        means[OPTIMISTIC],
+        means[PESSIMISTIC],
+        {name: law.card() for name, law in laws.items()},
     )
 
 
-def _mean(costs: Mapping[str, Shortfall], asked: Mapping[str, str], listings: Mapping[str, Listing]) -> float | None:
+def _mean(
+    costs: Mapping[str, Shortfall], asked: Mapping[str, str], listings: Mapping[str, Listing]
+) -> float | None:
     units = {name: one.tick / 2 * one.lot for name, one in listings.items()}
     return by_filled([costs[parent].to_dict(units[name]) for parent, name in asked.items()])[0]
 
@@ -210,10 +251,14 @@ def _mean(costs: Mapping[str, Shortfall], asked: Mapping[str, str], listings: Ma
 def session_again(config: DeskConfig, venue: Venue, beside: Path | None) -> Session:
     """A session of the desk's agents, strategies and limits, with a journal in memory."""
     known, flow = known_of(config), config.signals.flow
-    gate = LimitGate(limits_of(config, beside), venue.listings(), [agent.name for agent in config.agent])
+    gate = LimitGate(
+        limits_of(config, beside), venue.listings(), [agent.name for agent in config.agent]
+    )
     terms = SessionTerms(seed=config.desk.seed, warmup_s=config.desk.warmup_s)
     journal = MemoryJournal(chained=False)
-    return Session(venue, journal, gate, lambda name, of: strategy_of(name, known.get(of), flow), terms)
+    return Session(
+        venue, journal, gate, lambda name, of: strategy_of(name, known.get(of), flow), terms
+    )
 
 
 def stream_laws(stream: Path) -> dict[str, ImpactLaw]:
@@ -228,7 +273,9 @@ def stream_laws(stream: Path) -> dict[str, ImpactLaw]:
     laws = {}
     for name, parts in rows.items():
         try:
-            laws[name] = law_of([observe(*day_of(listings[name], np.concatenate(parts)), skip_s=0.0)], "square_root")
+            laws[name] = law_of(
+                [observe(*day_of(listings[name], np.concatenate(parts)), skip_s=0.0)], "square_root"
+            )
         except (TercelError, ValueError) as error:
             say(f"no law of impact for {name}: {error}")
     return laws
@@ -246,14 +293,24 @@ def day_of(listing: Listing, rows: Ints) -> tuple[Instrument, Events]:
     record[:, words] = rows[:, [M_NS, M_KIND, M_ID, M_SIDE, M_PRICE, M_LOTS]]
     ids = order_ids(record)
     kind = rows[:, M_KIND]
-    ids[(kind == schema.LEVEL_SET) | (kind == schema.TRADE) | (kind == schema.CLEAR) | (kind == schema.STATUS)] = 0
+    ids[
+        (kind == schema.LEVEL_SET)
+        | (kind == schema.TRADE)
+        | (kind == schema.CLEAR)
+        | (kind == schema.STATUS)
+    ] = 0
     ns, side, price, lots = (rows[:, word] for word in (M_NS, M_SIDE, M_PRICE, M_LOTS))
     events = Events.of_messages(ns, kind, ids, side, price, lots)
     opened, closed = int(rows[0, M_NS]), int(rows[-1, M_NS])
     day = Instrument(
-        "SHADOW", listing.instrument, "2000-01-03", listing.tick, listing.lot, session_open_ns=max(opened, 1),
+        "SHADOW",
+        listing.instrument,
+        "2000-01-03",
+        listing.tick,
+        listing.lot,
+        session_open_ns=max(opened, 1),
         session_close_ns=closed,
-    )  # fmt: skip
+    )
     return day, events
 
 
@@ -286,7 +343,9 @@ class BoundScore:
 
 
 def scored(
-    bounds: Mapping[str, Sequence[float]], realised: Mapping[str, float], slack_bps: float = SLACK_BPS
+    bounds: Mapping[str, Sequence[float]],
+    realised: Mapping[str, float],
+    slack_bps: float = SLACK_BPS,
 ) -> BoundScore:
     """Score bounds by own fills: both by parent, bps.
 
@@ -301,7 +360,11 @@ def scored(
     real = np.array([realised[name] for name in names])
     over = np.where(real > high, real - high, np.where(real < low, real - low, 0.0))
     outside = np.abs(over) > slack_bps
-    misses = tuple((name, round(float(far), 6)) for name, far, out in zip(names, over, outside, strict=True) if out)
+    misses = tuple(
+        (name, round(float(far), 6))
+        for name, far, out in zip(names, over, outside, strict=True)
+        if out
+    )
     centre, width = float(np.mean((low + high) / 2 - real)), float(np.mean(high - low))
     return BoundScore(len(names), float(1.0 - outside.mean()), centre, width, misses)
 
@@ -321,9 +384,14 @@ def read_bounds(folder: Path) -> dict[str, tuple[float, float]]:
     """
     try:
         return {
-            one: (low, high) for one, (low, high) in json.loads((folder / BOUNDS).read_text("utf-8"))["parents"].items()
+            one: (low, high)
+            for one, (low, high) in json.loads((folder / BOUNDS).read_text("utf-8"))[
+                "parents"
+            ].items()
         }
     except (OSError, ValueError, KeyError) as error:
         raise ConfigError(
-            "the folder of a desk in shadow", f"{folder} without {BOUNDS}", 'run one with stage = "shadow"'
+            "the folder of a desk in shadow",
+            f"{folder} without {BOUNDS}",
+            'run one with stage = "shadow"',
         ) from error

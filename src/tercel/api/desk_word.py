@@ -56,7 +56,9 @@ class PostedCommand:
         return None if self.entry is None else str(self.entry.body.get("event", self.entry.kind))
 
 
-def ask(folder: Path, command: str, body: Mapping[str, Any], reason: str, wait_s: float, by: str = "") -> PostedCommand:
+def ask(
+    folder: Path, command: str, body: Mapping[str, Any], reason: str, wait_s: float, by: str = ""
+) -> PostedCommand:
     """Post a command to a running desk (submit, pause, resume, cancel, amend, promote, limits) and wait for its answer.
 
     With 0 seconds nothing is waited for, and the session to come may take it. Whoever runs this process asks, or `by`.
@@ -81,12 +83,18 @@ def ask(folder: Path, command: str, body: Mapping[str, Any], reason: str, wait_s
     if found is not None and found.kind == kinds.ALERT:
         parts = [str(found.body.get(part) or "") for part in ("expected", "received", "remedy")]
         if not all(parts):
-            parts = [f"a command that {folder.name} can obey", str(found.body["text"]), "see `tercel trade orders`"]
+            parts = [
+                f"a command that {folder.name} can obey",
+                str(found.body["text"]),
+                "see `tercel trade orders`",
+            ]
         raise OrderError(*parts)
     return PostedCommand(folder, command, number, found, idle)
 
 
-def _await(folder: Path, reader: JournalReader, before: int, number: int, wait_s: float) -> Entry | None:
+def _await(
+    folder: Path, reader: JournalReader, before: int, number: int, wait_s: float
+) -> Entry | None:
     """The answer to a command; None when none came in time. What a desk that has ended did not take is withdrawn."""
     until = time.monotonic() + wait_s
     while True:
@@ -108,11 +116,15 @@ def answer(reader: JournalReader, after: int, number: int) -> Entry | None:
     """What the desk did of a person's command: a parent's event, a promotion, limits, or the alert of a refusal; of
     what is only noted, its own entry."""
     answers = (*ANSWERS, kinds.PROMOTED, kinds.OPERATOR)
-    return next((entry for _, entry in reader.read(after, answers) if _answers(entry.body, number)), None)
+    return next(
+        (entry for _, entry in reader.read(after, answers) if _answers(entry.body, number)), None
+    )
 
 
 def _answers(body: Mapping[str, Any], number: int) -> bool:
-    return body.get("operator") == number or (body.get("id") == number and body.get("command") in kinds.NOTED)
+    return body.get("operator") == number or (
+        body.get("id") == number and body.get("command") in kinds.NOTED
+    )
 
 
 def own_alert(folder: Path, body: Mapping[str, Any], by: str, note: str) -> Entry | None:
@@ -122,7 +134,10 @@ def own_alert(folder: Path, body: Mapping[str, Any], by: str, note: str) -> Entr
     """
     if (by_whom := holder(folder)) is None or (by_whom and BRIEFLY not in by_whom):
         return None
-    with suppress(JournalError), closing(SqlJournal(folder, f"{by} (an alert, {BRIEFLY}")) as journal:
+    with (
+        suppress(JournalError),
+        closing(SqlJournal(folder, f"{by} (an alert, {BRIEFLY}")) as journal,
+    ):
         last = max((entry.ns for _, entry in journal.read(max(journal.last - 1, 0))), default=0)
         journal.append([said := _said("own_alert", body, by, note, last)])
         return said
@@ -146,7 +161,11 @@ def settle_orders(
         For an order that is not known, or is over: nothing was written.
     """
     names = list(dict.fromkeys(orders))
-    found = {folder: ledger_of(folder) for folder in (desk / FOLDER, desk) if (folder / DATABASE).exists()}
+    found = {
+        folder: ledger_of(folder)
+        for folder in (desk / FOLDER, desk)
+        if (folder / DATABASE).exists()
+    }
     known = sorted({order.root for ledger in found.values() for order in ledger.orders.live()})
     if missing := [name for name in names if name not in known]:
         raise OrderError(
@@ -156,9 +175,15 @@ def settle_orders(
         )
     told = set[str]()
     for folder, ledger in found.items():
-        chosen = [order for order in ledger.orders.live() if order.root in names and order.root not in told]
+        chosen = [
+            order
+            for order in ledger.orders.live()
+            if order.root in names and order.root not in told
+        ]
         if chosen and holder(folder):
-            yield ask(folder, "settle", {"orders": [order.root for order in chosen]}, reason, wait_s)
+            yield ask(
+                folder, "settle", {"orders": [order.root for order in chosen]}, reason, wait_s
+            )
             told |= {order.root for order in chosen} if holder(desk) else set()
         elif chosen:
             _end(folder, chosen, ledger.orders.last_ns, reason)
@@ -177,5 +202,11 @@ def _end(folder: Path, orders: Sequence[ChildOrder], ns: int, reason: str) -> No
 
 def _said(command: str, body: Mapping[str, Any], by: str, reason: str, ns: int) -> Entry:
     """What a person said while nobody ran the desk."""
-    words = {"command": command, "body": dict(body), "by": by, "reason": reason, "wall_ns": time.time_ns()}
+    words = {
+        "command": command,
+        "body": dict(body),
+        "by": by,
+        "reason": reason,
+        "wall_ns": time.time_ns(),
+    }
     return Entry(kinds.OPERATOR, ns, body=words)

@@ -77,7 +77,8 @@ def execution(
     (40,)
     """
     return ExecutionEnv(
-        **_arguments(market, task, actions, action_parameters, observation, reward, worlds), render_mode=render_mode
+        **_arguments(market, task, actions, action_parameters, observation, reward, worlds),
+        render_mode=render_mode,
     )
 
 
@@ -171,10 +172,16 @@ def _arguments(
     where = load_market(market) if isinstance(market, str) else market
     if not isinstance(where, Market):
         raise ConfigError(
-            "a tercel.Market, or a market's name", f"{type(market).__name__} {market!r}", "such as 'csco'"
+            "a tercel.Market, or a market's name",
+            f"{type(market).__name__} {market!r}",
+            "such as 'csco'",
         )
     config = configured(
-        known(where, task or Task()), "ppo", 1, "environment", {"market.worlds": worlds} if where.preset else {}
+        known(where, task or Task()),
+        "ppo",
+        1,
+        "environment",
+        {"market.worlds": worlds} if where.preset else {},
     )
     source, order, sampler = acting_in(config)
     if isinstance(observation, str) and is_own_name(observation):

@@ -18,4 +18,6 @@ ID: Final = "tercel/Execution-v1"
 _HOME: Final = "tercel.api.environment"
 
 if ID not in gymnasium.registry:
-    gymnasium.register(ID, entry_point=f"{_HOME}:execution", vector_entry_point=f"{_HOME}:execution_vector")
+    gymnasium.register(
+        ID, entry_point=f"{_HOME}:execution", vector_entry_point=f"{_HOME}:execution_vector"
+    )

@@ -62,7 +62,11 @@ class Episode:
         import polars as pl
 
         rows = [
-            {"strategy": name, "shortfall_bps": cells["is_bps"], **{k: v for k, v in cells.items() if k != "is_bps"}}
+            {
+                "strategy": name,
+                "shortfall_bps": cells["is_bps"],
+                **{k: v for k, v in cells.items() if k != "is_bps"},
+            }
             for name, cells in self.costs_bps.items()
         ]
         return pl.DataFrame(rows).sort("shortfall_bps")
@@ -80,14 +84,21 @@ class Episode:
 
         built, candidate = self._built(), self._candidate(name)
         strategy = candidate.strategy(built.market)
-        episodes = markets_of(strategy, built.source, self._scenario.settings.task, self._plan(built), FILLS)
+        episodes = markets_of(
+            strategy, built.source, self._scenario.settings.task, self._plan(built), FILLS
+        )
         start = int(episodes.states[0, sim.START_NS])
         while episodes.working.any():
             episodes.step(strategy.decide(episodes.view))
         ns, price, lots, _, _, passive, forced = episodes.fills(0).T
-        columns = {"time_s": (ns - start) / NS_PER_SECOND, "price": price * built.source.tick, "lots": lots}
+        columns = {
+            "time_s": (ns - start) / NS_PER_SECOND,
+            "price": price * built.source.tick,
+            "lots": lots,
+        }
         return pl.DataFrame(
-            columns | {"passive": passive != 0, "forced": forced != 0, "unfilled": forced == sim.UNFILLED}
+            columns
+            | {"passive": passive != 0, "forced": forced != 0, "unfilled": forced == sim.UNFILLED}
         )
 
     def plot(self, name: str = "") -> Figure:
@@ -121,7 +132,9 @@ def episode_of(evaluation: Evaluation, number: int) -> Episode:
     costs = evaluation.main.costs
     first = next(iter(costs.values()))
     if not 0 <= number < len(first):
-        raise ConfigError(f"an episode from 0 to {len(first) - 1}", f"{number}", "episodes count from 0")
+        raise ConfigError(
+            f"an episode from 0 to {len(first) - 1}", f"{number}", "episodes count from 0"
+        )
     parts = {
         name: {
             key: float(row[number])
@@ -138,4 +151,12 @@ def episode_of(evaluation: Evaluation, number: int) -> Episode:
         inside -= size
     # Some episodes may have been left out for everybody.
     row = inside if judged.plan_rows is None else int(judged.plan_rows[inside])
-    return Episode(number, int(first.side[number]), int(first.qty[number]), parts, evaluation, judged.scenario, row)
+    return Episode(
+        number,
+        int(first.side[number]),
+        int(first.qty[number]),
+        parts,
+        evaluation,
+        judged.scenario,
+        row,
+    )

@@ -22,11 +22,22 @@ from tercel.execution.strategies import ALL_BASELINES, KNOWN, build
 from tercel.execution.task import Task
 from tercel.execution.user_strategy import checked, findable, installed, is_own, tried
 from tercel.lab.evaluation.orders import Order
-from tercel.lab.evaluation.pipeline.candidates import SPARE, Candidate, own_of, refuse_same_names, wrapped
+from tercel.lab.evaluation.pipeline.candidates import (
+    SPARE,
+    Candidate,
+    own_of,
+    refuse_same_names,
+    wrapped,
+)
 from tercel.lab.evaluation.pipeline.evaluation_result import EvaluationResult
 from tercel.lab.evaluation.pipeline.families import Participants, field_of, members_of
 from tercel.lab.evaluation.pipeline.page import write_page
-from tercel.lab.evaluation.pipeline.request import EvaluationRequest, notes_of, run_evaluation, settings_of
+from tercel.lab.evaluation.pipeline.request import (
+    EvaluationRequest,
+    notes_of,
+    run_evaluation,
+    settings_of,
+)
 from tercel.lab.evaluation.pipeline.results import Evaluation
 from tercel.lab.evaluation.pipeline.summary import summary_of
 from tercel.lab.evaluation.settings import MarketTask
@@ -93,28 +104,49 @@ def evaluate(
     2
     """
     if not isinstance(episodes, int) or not isinstance(seed, int) or episodes < 2 or seed < 0:
-        raise ConfigError("at least 2 episodes, and a seed from 0", f"{episodes!r} and {seed!r}", "such as 1000 and 7")
+        raise ConfigError(
+            "at least 2 episodes, and a seed from 0",
+            f"{episodes!r} and {seed!r}",
+            "such as 1000 and 7",
+        )
     if not isinstance(market, Market):
-        given = f"tercel.load_market({market!r})" if isinstance(market, str) else "tercel.load_market('csco')"
-        raise ConfigError("a tercel.Market", f"{type(market).__name__} {market!r}", f"such as {given}")
+        given = (
+            f"tercel.load_market({market!r})"
+            if isinstance(market, str)
+            else "tercel.load_market('csco')"
+        )
+        raise ConfigError(
+            "a tercel.Market", f"{type(market).__name__} {market!r}", f"such as {given}"
+        )
     orders = list(task) if isinstance(task, Sequence) else []
-    if not isinstance(task, Task | None) and not (orders and all(isinstance(one, Order) for one in orders)):
+    if not isinstance(task, Task | None) and not (
+        orders and all(isinstance(one, Order) for one in orders)
+    ):
         raise ConfigError(
             "a tercel.Task, or a list of tercel.Order",
             f"{type(task).__name__}",
             "such as tercel.Task(share=0.1, horizon='30min')",
         )
     markets = settings_of([market], task if isinstance(task, Task) else Task(), orders)
-    listed = [candidates] if isinstance(candidates, str) or not isinstance(candidates, Iterable) else list(candidates)
+    listed = (
+        [candidates]
+        if isinstance(candidates, str) or not isinstance(candidates, Iterable)
+        else list(candidates)
+    )
     who = participants_of(listed, markets)
-    request = EvaluationRequest(*who, markets, episodes, (seed,), here=True, allow_seen_days=allow_seen_days)
+    request = EvaluationRequest(
+        *who, markets, episodes, (seed,), here=True, allow_seen_days=allow_seen_days
+    )
     with TemporaryDirectory(prefix="tercel-") as aside:
         judged = judge(request, Path(aside if out is None else out))
     return Result(judged.figures, evaluation=judged.evaluation)
 
 
 def participants_of(
-    candidates: Sequence[Any], markets: Mapping[str, MarketTask], family: str = "", observations: Sequence[str] = ()
+    candidates: Sequence[Any],
+    markets: Mapping[str, MarketTask],
+    family: str = "",
+    observations: Sequence[str] = (),
 ) -> tuple[Participants, list[Candidate]]:
     """Candidates of an evaluation, and the written strategies among them, every name looked up.
 
@@ -138,7 +170,9 @@ def participants_of(
     refuse_same_names([*field.policies, *baselines])
     if not any(one.kind == "baseline" for one in baselines):
         names = ", ".join(one.key for one in field.policies)
-        raise ConfigError("at least one written strategy to compare with", names, "add one, such as 'twap_take'")
+        raise ConfigError(
+            "at least one written strategy to compare with", names, "add one, such as 'twap_take'"
+        )
     return field, baselines
 
 
@@ -152,7 +186,9 @@ class Judged(NamedTuple):
         """Write figures and page, whose last line is `footer`; the figures, with `out`, their folder."""
         result = replace(self.figures, out=str(out))
         write_whole(file, json_text(result) + "\n")
-        write_page(page, self.evaluation, result, footer=footer or f"results, figures and page: {out}")
+        write_page(
+            page, self.evaluation, result, footer=footer or f"results, figures and page: {out}"
+        )
         return result
 
 
@@ -182,7 +218,10 @@ def _renamed(candidates: Sequence[Any]) -> list[Any]:
     names += ALL_BASELINES if ALL in names else ()
     return [
         replace(one, name=f"{one.name} ({one.folder})")
-        if isinstance(one, Policy) and not one.temporary and one.name == one.card.name and names.count(one.name) > 1
+        if isinstance(one, Policy)
+        and not one.temporary
+        and one.name == one.card.name
+        and names.count(one.name) > 1
         else one
         for one in candidates
     ]

@@ -96,7 +96,9 @@ def train(
     """
     if not isinstance(market, Market):
         raise ConfigError(
-            "a tercel.Market", f"{type(market).__name__} {market!r}", "such as tercel.load_market('csco')"
+            "a tercel.Market",
+            f"{type(market).__name__} {market!r}",
+            "such as tercel.load_market('csco')",
         )
     if not isinstance(seed, int) or seed < 0:
         raise ConfigError("a seed from 0", repr(seed), "such as 1")
@@ -108,12 +110,16 @@ def train(
             given |= {} if isinstance(own, str) else {values[key]: own}
     if observation and observation != "v2":
         values.setdefault("policy.stack", 1)
-    config = configured(known(market, chosen), algorithm, frames, name or algorithm, values).with_given(given)
+    config = configured(
+        known(market, chosen), algorithm, frames, name or algorithm, values
+    ).with_given(given)
     folder_of = TemporaryDirectory(prefix="tercel-")
     folder = Path(folder_of.name if out is None else out)
     TrainingRun(config, folder, seed).train(progress=progress)
     eyes = eyes_of(config)
-    policy = Policy(folder / POLICY, config.name, None if isinstance(eyes, str) else eyes, folder_of)
+    policy = Policy(
+        folder / POLICY, config.name, None if isinstance(eyes, str) else eyes, folder_of
+    )
     if policy.card.kept_start:
         say(f"{policy.name}: {policy.kept}")
     return policy
@@ -175,14 +181,18 @@ class Tuned:
         """Parameters as a table: parameter, value."""
         import polars as pl
 
-        return pl.DataFrame({"parameter": list(self.parameters), "value": list(self.parameters.values())})
+        return pl.DataFrame(
+            {"parameter": list(self.parameters), "value": list(self.parameters.values())}
+        )
 
     def to_json(self) -> dict[str, Any]:
         """The tuned rule as plain values."""
         return {"rule": self.rule, **asdict(self.found)}
 
 
-def tune(rule: str, market: Market, task: Task | None = None, *, episodes: int = 0, seed: int = 1) -> Tuned:
+def tune(
+    rule: str, market: Market, task: Task | None = None, *, episodes: int = 0, seed: int = 1
+) -> Tuned:
     """Search the parameters of a written rule (CMA-ES) on training episodes, validate them on others.
 
     Parameters
@@ -210,7 +220,9 @@ def tune(rule: str, market: Market, task: Task | None = None, *, episodes: int =
     return Tuned(rule, searched(arena, rule, episodes or None, seed))
 
 
-def explain(policy: Policy | str, market: Market | None = None, *, episodes: int = 200, seed: int = 1) -> Explanation:
+def explain(
+    policy: Policy | str, market: Market | None = None, *, episodes: int = 200, seed: int = 1
+) -> Explanation:
     """What moves a policy, what that is worth, and some of its episodes, as ``tercel agent explain`` does.
 
     Parameters

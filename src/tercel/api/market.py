@@ -51,9 +51,20 @@ def load_market(
     5000000
     """
     if not isinstance(name, str | Path):
-        raise ConfigError("the name of a market, or a .json file", f"{type(name).__name__} {name!r}", "such as 'csco'")
+        raise ConfigError(
+            "the name of a market, or a .json file",
+            f"{type(name).__name__} {name!r}",
+            "such as 'csco'",
+        )
     entry, feed = latency_of(latency, "latency"), latency_of(feed_latency, "feed_latency")
-    market = Market(str(name), impact=impact, fees=fees_of(fees), latency=entry, feed_latency=feed, regimes=regimes)
+    market = Market(
+        str(name),
+        impact=impact,
+        fees=fees_of(fees),
+        latency=entry,
+        feed_latency=feed,
+        regimes=regimes,
+    )
     looked_up(market)
     return market
 
@@ -104,12 +115,20 @@ def replay(
     'SIM tape'
     """
     market = Market(
-        lake=str(lake), symbol=symbol, days=tuple(days), impact=impact, queue=queue, fees=fees_of(fees), bound=bound,
+        lake=str(lake),
+        symbol=symbol,
+        days=tuple(days),
+        impact=impact,
+        queue=queue,
+        fees=fees_of(fees),
+        bound=bound,
         latency=latency_of(latency, "latency", lake, symbol),
         feed_latency=latency_of(feed_latency, "feed_latency", lake, symbol),
-    )  # fmt: skip
+    )
     if not looked_up(market):
-        raise ConfigError("a symbol of the lake", repr(symbol), "Lake(lake).list() says what it holds")
+        raise ConfigError(
+            "a symbol of the lake", repr(symbol), "Lake(lake).list() says what it holds"
+        )
     return market
 
 

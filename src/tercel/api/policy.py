@@ -43,7 +43,11 @@ class Policy:
     def __repr__(self) -> str:
         text = f"Policy(folder={str(self.folder)!r}, name={self.name!r})"
         try:
-            return f"{text}: nothing was learned, it is what its training began with" if self.card.kept_start else text
+            return (
+                f"{text}: nothing was learned, it is what its training began with"
+                if self.card.kept_start
+                else text
+            )
         except PolicyError:
             return text
 
@@ -77,7 +81,9 @@ class Policy:
         return Policy(target, self.name, self.observation)
 
 
-def load_policy(name: str | Path, as_name: str = "", *, observation: ObservationFunction | None = None) -> Policy:
+def load_policy(
+    name: str | Path, as_name: str = "", *, observation: ObservationFunction | None = None
+) -> Policy:
     """A policy by name: a folder, one that ships (``default``, ``ppo``), or ``NAME@VERSION`` of the registry.
 
     Parameters
@@ -158,4 +164,8 @@ def save_policy(
         "stack": stack,
     }
     strategy = save_model(model, Path(folder), name, given, activation, trained_on or {})
-    return Policy(Path(folder), strategy.name, None if isinstance(strategy.observation, str) else strategy.observation)
+    return Policy(
+        Path(folder),
+        strategy.name,
+        None if isinstance(strategy.observation, str) else strategy.observation,
+    )

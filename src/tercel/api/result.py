@@ -80,13 +80,17 @@ class Comparison:
     @property
     def gain(self) -> PairedGain:
         """The difference as the judge has it."""
-        return PairedGain(self.difference_bps, self.ci_low, self.ci_high, self.p_adjusted, self.detectable_bps)
+        return PairedGain(
+            self.difference_bps, self.ci_low, self.ci_high, self.p_adjusted, self.detectable_bps
+        )
 
     @property
     def turned(self) -> "Comparison":
         """The comparison seen from `b`."""
         one = self.gain.times(-1)
-        return Comparison(self.b, self.a, one.mean, one.ci_low, one.ci_high, self.p_adjusted, self.detectable_bps)
+        return Comparison(
+            self.b, self.a, one.mean, one.ci_low, one.ci_high, self.p_adjusted, self.detectable_bps
+        )
 
     def __str__(self) -> str:
         one, word = (self, "cheaper") if self.difference_bps >= 0 else (self.turned, "dearer")
@@ -94,7 +98,9 @@ class Comparison:
         if one.ci_low is not None and one.ci_high is not None:
             text += f" [{one.ci_low:.2f}, {one.ci_high:.2f}]"
         if self.p_adjusted is not None:
-            text += f", adjusted p {self.p_adjusted:.2g}" + ("" if self.significant else ", not significant")
+            text += f", adjusted p {self.p_adjusted:.2g}" + (
+                "" if self.significant else ", not significant"
+            )
         if self.detectable_bps is not None:
             text += f"; minimum detectable effect {self.detectable_bps:.2f} bps"
         return text
@@ -152,7 +158,9 @@ class Plot:
     def costs(self) -> Figure:
         """Distribution of the shortfall over episodes, bps, every strategy."""
         ranked = self._result.ranked
-        return figures.cost_distributions({name: self._result.shortfall_bps[name] for name in ranked}, "distribution")
+        return figures.cost_distributions(
+            {name: self._result.shortfall_bps[name] for name in ranked}, "distribution"
+        )
 
     def parts(self) -> Figure:
         """Spread, impact, timing, forced and fees, which add up to the shortfall."""
@@ -250,7 +258,9 @@ class Result:
             parts = {key: getattr(cells, key) for key in KEYS[1:]}
             versus = None if name == self.best_baseline else self.compare(name, self.best_baseline)
             unfilled, kind = self.figures.counts[name].unfilled_share, self.figures.kinds[name]
-            found.append(Row(name, kind, cells.is_bps, **parts, unfilled_share=unfilled, vs_best=versus))
+            found.append(
+                Row(name, kind, cells.is_bps, **parts, unfilled_share=unfilled, vs_best=versus)
+            )
         return tuple(found)
 
     def table(self) -> "pl.DataFrame":
@@ -268,11 +278,21 @@ class Result:
         rows = list[dict[str, Any]]()
         for one in self.rows:
             cost, versus = one.shortfall_bps, one.vs_best
-            row: dict[str, Any] = {"strategy": one.strategy, "kind": one.kind, "shortfall_bps": cost.mean}
+            row: dict[str, Any] = {
+                "strategy": one.strategy,
+                "kind": one.kind,
+                "shortfall_bps": cost.mean,
+            }
             row |= {"ci_low": cost.ci_low, "ci_high": cost.ci_high}
             row |= {key: cell and cell.mean for key in KEYS[1:] for cell in [getattr(one, key)]}
-            row |= {"unfilled_share": one.unfilled_share, "vs_best_bps": versus and versus.difference_bps}
-            row |= {"vs_best_low": versus and versus.ci_low, "vs_best_high": versus and versus.ci_high}
+            row |= {
+                "unfilled_share": one.unfilled_share,
+                "vs_best_bps": versus and versus.difference_bps,
+            }
+            row |= {
+                "vs_best_low": versus and versus.ci_low,
+                "vs_best_high": versus and versus.ci_high,
+            }
             rows.append(row | {"vs_best_p": versus and versus.p_adjusted})
         return pl.DataFrame(rows, infer_schema_length=None)
 
@@ -294,7 +314,9 @@ class Result:
             if (one.a, one.b) == (b, a):
                 return one.turned
         raise ConfigError(
-            f"a comparison of {a} and {b}", "policies of one row, judged alone and together", "compare each with others"
+            f"a comparison of {a} and {b}",
+            "policies of one row, judged alone and together",
+            "compare each with others",
         )
 
     @property
@@ -327,7 +349,9 @@ class Result:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; :meth:`from_json` reads them."""
-        kept = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "evaluation"}
+        kept = {
+            one.name: getattr(self, one.name) for one in fields(self) if one.name != "evaluation"
+        }
         found: dict[str, Any] = plain({"format": FORMAT, **kept})
         return found
 
@@ -343,11 +367,15 @@ class Result:
         try:
             given = parse_json(data) if isinstance(data, str) else data
             if given["format"] != FORMAT:
-                raise ConfigError(f"a result of format {FORMAT}", f"format {given['format']}", "evaluate again")
+                raise ConfigError(
+                    f"a result of format {FORMAT}", f"format {given['format']}", "evaluate again"
+                )
             found: Result = read(cls, given)
             return found
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ConfigError("the JSON of a result", f"{error!r}", "give what Result.to_json returned") from error
+            raise ConfigError(
+                "the JSON of a result", f"{error!r}", "give what Result.to_json returned"
+            ) from error
 
     def __repr__(self) -> str:
         from io import StringIO
@@ -360,7 +388,9 @@ class Result:
 
     def _repr_html_(self) -> str:
         table = self._judged_table()
-        notes = list(dict.fromkeys((*table.notes, *self.figures.notes)))  # the page has all that can be said
+        notes = list(
+            dict.fromkeys((*table.notes, *self.figures.notes))
+        )  # the page has all that can be said
         return f'<div class="tercel">{STYLE}{replace(table, notes=notes).html()}</div>'
 
     def _judged_table(self) -> JudgedTable:
@@ -377,7 +407,11 @@ class Result:
 
     def _live(self, what: str) -> Evaluation:
         if self.evaluation is None:
-            raise ConfigError(f"a result of this session for {what}", "one that was read from JSON", "evaluate again")
+            raise ConfigError(
+                f"a result of this session for {what}",
+                "one that was read from JSON",
+                "evaluate again",
+            )
         return self.evaluation
 
     def _judged(self) -> list[Comparison]:
@@ -396,7 +430,9 @@ class Result:
         if len(names) < 2:
             return []
         ledger, rng = ComparisonLedger(), np.random.default_rng((SEED, 1))
-        saved = gains(ResampledScores.of(self.evaluation.scores(self.evaluation.main), rng), names, {}, rng)
+        saved = gains(
+            ResampledScores.of(self.evaluation.scores(self.evaluation.main), rng), names, {}, rng
+        )
         cells = {(a, b): ledger.enter(saved[a][b]) for a, b in combinations(names, 2)}
         ledger.adjust()
         return [_comparison(a, b, cell) for (a, b), cell in cells.items()]

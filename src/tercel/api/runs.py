@@ -15,7 +15,13 @@ from tercel.execution.policies.policy import CARD
 from tercel.lab.evaluation.market import JobMarket, build_market, preset_of
 from tercel.lab.evaluation.metrics import FILE as METRICS
 from tercel.lab.evaluation.metrics import rows_so_far
-from tercel.lab.evaluation.pipeline.candidates import Candidate, baselines_of, own_of, policies_of, recipes_of
+from tercel.lab.evaluation.pipeline.candidates import (
+    Candidate,
+    baselines_of,
+    own_of,
+    policies_of,
+    recipes_of,
+)
 from tercel.lab.evaluation.pipeline.evaluation_result import EvaluationResult
 from tercel.lab.evaluation.pipeline.families import Participants
 from tercel.lab.evaluation.pipeline.leaks import refuse_leaks, refuse_one_source
@@ -74,7 +80,9 @@ class WholeRun:
     market: JobMarket | None = field(default=None, repr=False, compare=False)
 
     @classmethod
-    def begin(cls, settings: RunSettings, folder: Path, *, resume: bool = False, named: bool = True) -> "WholeRun":
+    def begin(
+        cls, settings: RunSettings, folder: Path, *, resume: bool = False, named: bool = True
+    ) -> "WholeRun":
         """Refuse what cannot be run, and claim a folder.
 
         Parameters
@@ -120,7 +128,9 @@ class WholeRun:
 # -- training ---------------------------------------------------------------------------------------------------------
 
 
-def trainings(settings: RunSettings, out: Path, market: JobMarket | None = None) -> list[TrainingJob]:
+def trainings(
+    settings: RunSettings, out: Path, market: JobMarket | None = None
+) -> list[TrainingJob]:
     """Trainings of a run: the recipe with every seed; an order of lots on tape wants the built market."""
     plain, _ = learnable(settings)
     share = None
@@ -129,7 +139,9 @@ def trainings(settings: RunSettings, out: Path, market: JobMarket | None = None)
     values = {"validation.episodes": CHECKED_ON, "guards.variants": 1}
     if settings.quick:
         values |= QUICK if settings.market.on_tape else QUICK | QUICK_WORLDS
-    values["validation.every"] = settings.frames // QUICK_LOOKS if settings.quick else settings.frames
+    values["validation.every"] = (
+        settings.frames // QUICK_LOOKS if settings.quick else settings.frames
+    )
     config = configured(plain, "ppo", settings.frames, TRAINED, values, share, RECIPE)
     return [TrainingJob(config, policy_folder(out, seed), seed) for seed in settings.training_seeds]
 
@@ -149,10 +161,14 @@ def train(settings: RunSettings, jobs: Sequence[TrainingJob]) -> None:
         claim(job.folder, job.config, job.seed)
     decisions = sum(job.config.learner.frames for job in jobs)
     if settings.market.on_tape and not settings.quick:
-        say(f"{len(jobs)} trainings of {decisions:,} decisions in all come first: minutes (a quick run: less than one)")
+        say(
+            f"{len(jobs)} trainings of {decisions:,} decisions in all come first: minutes (a quick run: less than one)"
+        )
     if settings.quick:
         base = jobs[0].config.policy.base
-        say(f"a quick run: {decisions:,} decisions show the road; they begin as {base}, and are too few to beat it")
+        say(
+            f"a quick run: {decisions:,} decisions show the road; they begin as {base}, and are too few to beat it"
+        )
     with progress(now=True) as shown, Pool(len(jobs)) as pool:
         bars = {
             job.folder: shown.add_task(
@@ -168,7 +184,11 @@ def train(settings: RunSettings, jobs: Sequence[TrainingJob]) -> None:
 
         pool.run(train_task, [(job.config, job.folder, job.seed) for job in jobs], tick)
     for job in jobs:
-        if is_done(job.folder) and not (card := read_card(job.folder / POLICY / CARD)).kept_start and card.kept:
+        if (
+            is_done(job.folder)
+            and not (card := read_card(job.folder / POLICY / CARD)).kept_start
+            and card.kept
+        ):
             say(f"{job.folder.name}: {card.kept}")
 
 
@@ -187,10 +207,15 @@ def candidates(settings: RunSettings, scenario: MarketTask, name: str, out: Path
     try:
         refuse_leaks(shipped, [scenario])
     except ConfigError:
-        notes.append(f"The policy that ships, {SHIPPED}, is left out: it learned from days that are judged here.")
+        notes.append(
+            f"The policy that ships, {SHIPPED}, is left out: it learned from days that are judged here."
+        )
         shipped = []
     folders = [policy_folder(out, seed) for seed in seeds]
-    mine = [Candidate(TRAINED if len(seeds) == 1 else folder.name, str(folder / POLICY)) for folder in folders]
+    mine = [
+        Candidate(TRAINED if len(seeds) == 1 else folder.name, str(folder / POLICY))
+        for folder in folders
+    ]
     unknown = learnable(settings)[1]
     if unknown:
         notes.append(f"Training knew no {' and no '.join(unknown)}; everybody is judged with it.")

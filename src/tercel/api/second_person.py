@@ -48,11 +48,15 @@ class SecondPerson:
         found = people.verify(self.name, self.password)
         if found is None:
             remedy = f"`second=NAME` of {file}, and that person types the password"
-            raise ConfigError(wanted, f"{self.name!r} with another password, or nobody of that name", remedy)
+            raise ConfigError(
+                wanted, f"{self.name!r} with another password, or nobody of that name", remedy
+            )
         if not may(found.role, "confirm"):
             raise ConfigError(wanted, f"{self.name}, who is {found.role}", "ask somebody of risk")
         if same_person(found.name, starter):
             raise ConfigError(wanted, f"{self.name}, who starts it", "ask somebody else")
         if people.bound(found.name, starter):
-            raise ConfigError(wanted, f"{self.name} beside {starter}: {BOUND}", "ask somebody else, or wait a day")
+            raise ConfigError(
+                wanted, f"{self.name} beside {starter}: {BOUND}", "ask somebody else, or wait a day"
+            )
         return f"{found.name} (password)"

@@ -18,7 +18,15 @@ from tercel.lab.learning.agent.learner import refuse_settings, with_algo
 from tercel.lab.learning.agent.ray import spread, with_shards
 from tercel.lab.learning.agent.recipe import ALGORITHMS
 from tercel.lab.learning.agent.report import write_page
-from tercel.lab.learning.agent.run_folder import FILE, POLICY, RESULT, claim, is_done, refuse_another, refuse_changed
+from tercel.lab.learning.agent.run_folder import (
+    FILE,
+    POLICY,
+    RESULT,
+    claim,
+    is_done,
+    refuse_another,
+    refuse_changed,
+)
 from tercel.lab.learning.agent.run_folder import resumed as begun_in
 from tercel.lab.learning.agent.training import run_training
 from tercel.lab.learning.port import Metrics
@@ -93,7 +101,9 @@ class TrainingRun:
         return cls(config, folder, seed)
 
     @classmethod
-    def resumed(cls, folder: Path, *, trust: bool = False, seed: int | None = None) -> "TrainingRun":
+    def resumed(
+        cls, folder: Path, *, trust: bool = False, seed: int | None = None
+    ) -> "TrainingRun":
         """The training that was begun in a folder.
 
         Parameters
@@ -192,7 +202,9 @@ class TrainingRun:
 def _bar(config: AgentConfig, seed: int) -> Iterator[Callable[[Metrics, Metrics | None], None]]:
     """Progress bar of a training: what is called with each of its rows."""
     with bars(now=True) as shown:
-        bar = shown.add_task(f"train {config.name} seed {seed}", total=config.learner.frames, now="")
+        bar = shown.add_task(
+            f"train {config.name} seed {seed}", total=config.learner.frames, now=""
+        )
 
         def on_row(row: Metrics, best: Metrics | None) -> None:
             gain = f"best {best['gain']:+.2f} bps on the rule" if best else ""

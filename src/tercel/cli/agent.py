@@ -11,6 +11,21 @@ from tercel.cli.agent_tune import tune
 from tercel.cli.request import add
 
 agent_app = typer.Typer(
-    name="agent", help="Execution agents: train, tune, judge, look into, hand on.", no_args_is_help=True
+    name="agent",
+    help="Execution agents: train, tune, judge, look into, hand on.",
+    no_args_is_help=True,
 )
-add(agent_app, train, tune, sweep, evaluate, list_, show, export, convert, register, promote, explain)
+add(
+    agent_app,
+    train,
+    tune,
+    sweep,
+    evaluate,
+    list_,
+    show,
+    export,
+    convert,
+    register,
+    promote,
+    explain,
+)

@@ -34,11 +34,21 @@ Family = Annotated[
         metavar="NAME",
     ),
 ]
-Against = Annotated[str, typer.Option(help="Written strategies to compare with, or all.", metavar="all|NAME,...")]
-Episodes = Annotated[
-    int, typer.Option(help="Judged episodes in each market; on tape at most.", min=2, max=1_000_000, metavar="N")
+Against = Annotated[
+    str, typer.Option(help="Written strategies to compare with, or all.", metavar="all|NAME,...")
 ]
-Seeds = Annotated[str, typer.Option(help="Base seeds of the judged episodes, which are split evenly.", metavar="S,...")]
+Episodes = Annotated[
+    int,
+    typer.Option(
+        help="Judged episodes in each market; on tape at most.", min=2, max=1_000_000, metavar="N"
+    ),
+]
+Seeds = Annotated[
+    str,
+    typer.Option(
+        help="Base seeds of the judged episodes, which are split evenly.", metavar="S,..."
+    ),
+]
 
 
 @dataclass(frozen=True)
@@ -52,22 +62,30 @@ class EvaluatePolicies(JudgedOptions, JsonRequest):
     observation: ObservationOption = None
     family: Family = ""
     date: Annotated[
-        str, typer.Option(help="(--tape) Days to judge on. Default: the later third.", metavar="D[,D...]")
+        str,
+        typer.Option(
+            help="(--tape) Days to judge on. Default: the later third.", metavar="D[,D...]"
+        ),
     ] = ""
     allow_seen_days: Annotated[
         bool,
         typer.Option(
-            "--allow-seen-days", help="(--tape) Judge policies on days that they learned from too; the table says so."
+            "--allow-seen-days",
+            help="(--tape) Judge policies on days that they learned from too; the table says so.",
         ),
     ] = False
     against: Against = "all"
     episodes: Episodes = 1_000
     seeds: Seeds = "1"
     sensitivity: Annotated[
-        bool, typer.Option("--sensitivity", help="Other latencies, fees and order sizes too, one at a time.")
+        bool,
+        typer.Option(
+            "--sensitivity", help="Other latencies, fees and order sizes too, one at a time."
+        ),
     ] = False
     adaptation: Annotated[
-        bool, typer.Option("--adaptation", help="Regimes that begin half-way through the order too.")
+        bool,
+        typer.Option("--adaptation", help="Regimes that begin half-way through the order too."),
     ] = False
     trained_for: Annotated[
         list[str] | None,
@@ -77,22 +95,33 @@ class EvaluatePolicies(JudgedOptions, JsonRequest):
         ),
     ] = None
     trust: Annotated[
-        bool, typer.Option("--trust", help="Unpickle .zip archives of Stable-Baselines3, which may run anything.")
+        bool,
+        typer.Option(
+            "--trust", help="Unpickle .zip archives of Stable-Baselines3, which may run anything."
+        ),
     ] = False
     apart: Annotated[
         bool,
-        typer.Option("--apart", help="What each part of the policy (or family) is worth: the same without it."),
+        typer.Option(
+            "--apart",
+            help="What each part of the policy (or family) is worth: the same without it.",
+        ),
     ] = False
     ray: Ray = None
     out: Annotated[
-        Path, typer.Option(help="Folder of results, figures and page; what is finished there is not run again.")
+        Path,
+        typer.Option(
+            help="Folder of results, figures and page; what is finished there is not run again."
+        ),
     ] = Path("runs/evaluate")
 
     def __post_init__(self) -> None:
         """Refuse options that do not go together."""
         super().__post_init__()
         if self.date and self.by_list:
-            raise ConfigError("orders of a list on their own days", "--date with --orders", "leave one out")
+            raise ConfigError(
+                "orders of a list on their own days", "--date with --orders", "leave one out"
+            )
         if self.date and self.tape is None:
             raise ConfigError("--date with --tape", "--date alone", "add --tape and --symbol")
         if self.trained_for and not self.adaptation:
@@ -103,13 +132,13 @@ class EvaluatePolicies(JudgedOptions, JsonRequest):
             received = f"{self.order.orders} beside other conditions"
             raise ConfigError("orders of a list on their tapes alone", received, remedy)
         if not (self.policies or self.strategy or self.order.orders) and self.against == "all":
-            remedy = (
-                "name its folder, default for the one that ships, --strategy FILE:NAME, or --against NAME,... alone"
-            )
+            remedy = "name its folder, default for the one that ships, --strategy FILE:NAME, or --against NAME,... alone"
             raise ConfigError("a policy or a strategy to judge", "none", remedy)
         for option, own in (("--strategy", self.strategy), ("--observation", self.observation)):
             if self.ray is not None and own:
-                raise ConfigError(f"{option} on this machine", f"{option} {own[0]} with --ray", "leave --ray out")
+                raise ConfigError(
+                    f"{option} on this machine", f"{option} {own[0]} with --ray", "leave --ray out"
+                )
 
 
 def evaluate(request: EvaluatePolicies) -> None:
@@ -127,7 +156,9 @@ def _requested(request: EvaluatePolicies) -> "EvaluationRequest":
 
     order = request.order
     # before kernels: a refusal waits for none
-    orders = () if order.orders is None else read_orders(order.orders, columns=order.orders_column or ())
+    orders = (
+        () if order.orders is None else read_orders(order.orders, columns=order.orders_column or ())
+    )
     from tercel.api.judged import participants_of
     from tercel.execution.market import fees_of
     from tercel.execution.registry.resolve import ARCHIVE
@@ -135,13 +166,20 @@ def _requested(request: EvaluatePolicies) -> "EvaluationRequest":
     from tercel.execution.user_strategy import findable
     from tercel.lab.evaluation.pipeline.apart import members_apart
     from tercel.lab.evaluation.pipeline.candidates import baselines_of, own_of
-    from tercel.lab.evaluation.pipeline.request import EACH, EvaluationRequest, settings_of, specialists
+    from tercel.lab.evaluation.pipeline.request import (
+        EACH,
+        EvaluationRequest,
+        settings_of,
+        specialists,
+    )
     from tercel.lab.learning.agent.convert import opened
     from tercel.lab.learning.ray.jobs import on_cluster
 
     regimes = request.regimes or ""
     typed = request.markets(
-        "" if regimes == EACH else regimes, tuple(listed_dates(request.date)), fees=fees_of(request.fees)
+        "" if regimes == EACH else regimes,
+        tuple(listed_dates(request.date)),
+        fees=fees_of(request.fees),
     )
     markets = settings_of(typed, order.task(Task(), typed[-1]), orders)
     eyes = [findable(name) for name in request.observation or ()]
@@ -167,7 +205,9 @@ def _requested(request: EvaluatePolicies) -> "EvaluationRequest":
     if request.apart:
         members_apart(requested.participants, requested.baselines)
     if request.adaptation and next(iter(markets.values())).market.on_tape:
-        raise ConfigError("--adaptation in a preset's market", "a tape", "a tape has the regimes that it had")
+        raise ConfigError(
+            "--adaptation in a preset's market", "a tape", "a tape has the regimes that it had"
+        )
     return requested
 
 

@@ -16,7 +16,17 @@ from tercel.core.machine import person
 if TYPE_CHECKING:
     from tercel.execution.registry import RegistryEntry
 
-HEADINGS = ("policy", "alias", "learner", "market", "actions", "IS, bps", "measured", "seed", "observation")
+HEADINGS = (
+    "policy",
+    "alias",
+    "learner",
+    "market",
+    "actions",
+    "IS, bps",
+    "measured",
+    "seed",
+    "observation",
+)
 LEAVES = ("observation", "seed", "actions", "learner", "market")
 
 
@@ -25,7 +35,9 @@ class ListPolicies(JsonRequest):
     """What is asked of `tercel agent list`."""
 
     registry: Registry = ""
-    runs: Annotated[Path, typer.Option(help="Folder of the training runs.", metavar="DIR")] = Path("runs/agents")
+    runs: Annotated[Path, typer.Option(help="Folder of the training runs.", metavar="DIR")] = Path(
+        "runs/agents"
+    )
 
 
 def list_(request: ListPolicies) -> None:
@@ -38,7 +50,11 @@ def list_(request: ListPolicies) -> None:
     for row in packaged:
         row["alias"] = "default" if row["policy"] == policies_packaged.DEFAULT else ""
     registered = [row for entry in store.entries() for row in _registered(entry, store)]
-    folders = sorted(path for path in request.runs.iterdir() if path.is_dir()) if request.runs.is_dir() else []
+    folders = (
+        sorted(path for path in request.runs.iterdir() if path.is_dir())
+        if request.runs.is_dir()
+        else []
+    )
     trained = [_run(folder) for folder in folders]
 
     def show() -> None:
@@ -57,7 +73,9 @@ def score_text(score: Mapping[str, Any]) -> str:
     if not isinstance(score.get("mean"), int | float):
         return "-"
     low, high = score.get("ci_low"), score.get("ci_high")
-    between = f" [{low:.2f}, {high:.2f}]" if isinstance(low, float) and isinstance(high, float) else ""
+    between = (
+        f" [{low:.2f}, {high:.2f}]" if isinstance(low, float) and isinstance(high, float) else ""
+    )
     return f"{score['mean']:.2f}{between}"
 
 
@@ -78,7 +96,9 @@ def _registered(entry: "RegistryEntry", store: Any) -> list[dict[str, Any]]:
             row = _row(version.label, store.folder(version))
         except PolicyError as error:
             row = {"policy": version.label, "fault": str(error)}
-        row["alias"] = ", ".join(alias for alias, number in entry.aliases if number == version.number)
+        row["alias"] = ", ".join(
+            alias for alias, number in entry.aliases if number == version.number
+        )
         row |= {"registered": version.registered, "by": version.by, "note": version.note}
         rows.append(row)
     return rows
@@ -109,12 +129,18 @@ def _table(title: str, rows: list[dict[str, Any]]) -> None:
         return
     cells = [
         (
-            str(row["policy"]), str(row.get("alias", "")), str(row["learner"]), str(row["market"] or "-"),
-            str(row["actions"]), score_text(row["is_bps"]), str(row["measured"]), str(row["seed"]),
+            str(row["policy"]),
+            str(row.get("alias", "")),
+            str(row["learner"]),
+            str(row["market"] or "-"),
+            str(row["actions"]),
+            score_text(row["is_bps"]),
+            str(row["measured"]),
+            str(row["seed"]),
             str(row["observation_hash"]),
         )
         for row in sound
-    ]  # fmt: skip
+    ]
     if cells:
         print_table(title, HEADINGS, cells, leaves=LEAVES, left=set(HEADINGS) - {"IS, bps", "seed"})
     else:
@@ -130,7 +156,9 @@ class Register(JsonRequest):
 
     policy: Policy
     name: Annotated[str, typer.Option(help="Name to register it under.", metavar="NAME")]
-    note: Annotated[str, typer.Option(help="A line for those who read the registry.", metavar="TEXT")] = ""
+    note: Annotated[
+        str, typer.Option(help="A line for those who read the registry.", metavar="TEXT")
+    ] = ""
     registry: Registry = ""
 
 
@@ -160,9 +188,14 @@ class Promote(JsonRequest):
     version: Annotated[str, typer.Argument(help="A registered version.", metavar="NAME@VERSION")]
     to: Annotated[str, typer.Option(help="champion or challenger.", metavar="ALIAS")]
     evidence: Annotated[
-        Path | None, typer.Option(help="JSON of an evaluation of it: its paired gain must be above 0.", metavar="FILE")
+        Path | None,
+        typer.Option(
+            help="JSON of an evaluation of it: its paired gain must be above 0.", metavar="FILE"
+        ),
     ] = None
-    reason: Annotated[str, typer.Option(help="Why, where there is no evidence.", metavar="TEXT")] = ""
+    reason: Annotated[
+        str, typer.Option(help="Why, where there is no evidence.", metavar="TEXT")
+    ] = ""
     registry: Registry = ""
 
 
@@ -176,7 +209,11 @@ def promote(request: Promote) -> None:
     name, at, which = label.rpartition("@")
     checked_alias(request.to)
     if not at or not which:
-        raise ConfigError("a registered version", repr(label), "write NAME@VERSION; `tercel agent list` shows them")
+        raise ConfigError(
+            "a registered version",
+            repr(label),
+            "write NAME@VERSION; `tercel agent list` shows them",
+        )
     if evidence is None and not why:
         raise ConfigError(
             "evidence for a promotion, or a reason",
@@ -188,8 +225,14 @@ def promote(request: Promote) -> None:
     version, found = entry.find(which), []
     if evidence is not None:
         found = proven(entry, version, evidence)
-        why = "; ".join(filter(None, [why, f"{evidence.name}: {', '.join(gain.text for gain in found)}"]))
+        why = "; ".join(
+            filter(None, [why, f"{evidence.name}: {', '.join(gain.text for gain in found)}"])
+        )
     made = store.promote(name, str(version.number), request.to, why=why, at=_now(), by=person())
     before = f" (before: {name}@{made.before})" if made.before else ""
     result = {"registry": store.where, "name": name, "evidence": found, **asdict(made)}
-    hand_over(result, request.as_json, lambda: say(f"{version.label} is {request.to} of {name}{before}: {why}"))
+    hand_over(
+        result,
+        request.as_json,
+        lambda: say(f"{version.label} is {request.to} of {name}{before}: {why}"),
+    )

@@ -67,7 +67,11 @@ def sections(card: "Card", network: str, fits: bool) -> dict[str, Mapping[str, A
     """Parts of a card, each a list of short facts."""
     from tercel.execution.observations import is_own_name
 
-    whose = "a user's: give it with --observation" if is_own_name(card.observation) else "of another version of Tercel"
+    whose = (
+        "a user's: give it with --observation"
+        if is_own_name(card.observation)
+        else "of another version of Tercel"
+    )
     observation = {
         "schema": f"{card.observation}, {len(card.observes)} entries",
         "hash": f"{card.observation_hash} ({'fits this version' if fits else whose})",
@@ -87,7 +91,13 @@ def sections(card: "Card", network: str, fits: bool) -> dict[str, Mapping[str, A
         "version": f"Tercel {card.version}",
     }
     file = {"network": network, "weights": card.weights_sha256}
-    return {"observes": observation, "does": action, "trained": training, "scores": _scores(card), "file": file}
+    return {
+        "observes": observation,
+        "does": action,
+        "trained": training,
+        "scores": _scores(card),
+        "file": file,
+    }
 
 
 def limits_of_use(card: "Card") -> list[str]:
@@ -111,7 +121,9 @@ def limits_of_use(card: "Card") -> list[str]:
 def _scores(card: "Card") -> dict[str, str]:
     found: dict[str, str] = {}
     for key, value in card.scores.items():
-        found[key] = score_text(value) if isinstance(value, dict) and "mean" in value else _flat(value)
+        found[key] = (
+            score_text(value) if isinstance(value, dict) and "mean" in value else _flat(value)
+        )
     return found or {"none": "never judged"}
 
 
@@ -122,7 +134,9 @@ def _flat(value: Any) -> str:
     'kind constant, values 1 2'
     """
     if isinstance(value, dict):
-        return ", ".join(f"{key} {_flat(item)}" for key, item in value.items() if item not in (None, "", [], {}))
+        return ", ".join(
+            f"{key} {_flat(item)}" for key, item in value.items() if item not in (None, "", [], {})
+        )
     if isinstance(value, list | tuple):
         return " ".join(_flat(item) for item in value)
     return f"{value:,.6g}" if isinstance(value, float) else str(value)
@@ -133,7 +147,9 @@ class Export(JsonRequest):
     """What is asked of `tercel agent export`."""
 
     policy: Policy
-    out: Annotated[Path, typer.Option(help="Folder, or .zip file, to write.", metavar="FOLDER|FILE.zip")]
+    out: Annotated[
+        Path, typer.Option(help="Folder, or .zip file, to write.", metavar="FOLDER|FILE.zip")
+    ]
     format_: Annotated[str, typer.Option("--format", help="onnx.", metavar="FORMAT")] = "onnx"
     replace: Annotated[bool, typer.Option("--replace", help="Replace what is there.")] = False
     registry: Registry = ""
@@ -146,9 +162,13 @@ def export(request: Export) -> None:
     if request.format_ != "onnx":
         raise ConfigError("a format: onnx", f"--format {request.format_}", "leave it out")
     if out.exists() and not request.replace:
-        raise ConfigError("a place where nothing is yet", f"--out {out}", "name another, or add --replace")
+        raise ConfigError(
+            "a place where nothing is yet", f"--out {out}", "name another, or add --replace"
+        )
     if out.exists() and out.is_dir() == (out.suffix == ".zip"):
-        there, wanted = ("a file", "a folder") if out.suffix != ".zip" else ("a folder", "an archive")
+        there, wanted = (
+            ("a file", "a folder") if out.suffix != ".zip" else ("a folder", "an archive")
+        )
         remedy = "name another; one that ends in .zip is an archive, any other a folder"
         raise ConfigError(f"a place for {wanted}", f"--out {out}, which is {there}", remedy)
     from tercel.execution.policies.exported import exported
@@ -156,7 +176,11 @@ def export(request: Export) -> None:
     from tercel.execution.registry import resolve_policy
 
     if out.is_dir() and any(out.iterdir()) and not (out / CARD).is_file():
-        raise ConfigError("an empty folder or that of a policy", f"--out {out}", "name another: this would be emptied")
+        raise ConfigError(
+            "an empty folder or that of a policy",
+            f"--out {out}",
+            "name another: this would be emptied",
+        )
     found = {"policy": request.policy, "out": str(out), "format": request.format_}
     found |= exported(resolve_policy(request.policy, request.registry), out, request.seed)
     text = f"written  {out}: {', '.join(found['files'])}\n{_in_words(found)}"
@@ -167,7 +191,11 @@ def _in_words(found: dict[str, Any]) -> str:
     rows = f"checked on {found['rows']} random observations: the native loader gives the same bytes"
     if found["onnxruntime_difference"] is None:
         return f"{rows}; ONNX Runtime is not installed (pip install 'tercel[learn]')"
-    share = f" ({100 * found['same_action_share']:.4g} % the same action)" if "same_action_share" in found else ""
+    share = (
+        f" ({100 * found['same_action_share']:.4g} % the same action)"
+        if "same_action_share" in found
+        else ""
+    )
     return f"{rows}, ONNX Runtime the same to {found['onnxruntime_difference']:.1e}{share}"
 
 
@@ -176,20 +204,34 @@ class Convert(JsonRequest):
     """What is asked of `tercel agent convert`."""
 
     model: Annotated[
-        Path, typer.Argument(help="An ONNX file, or the .zip of a Stable-Baselines3 model.", metavar="MODEL")
+        Path,
+        typer.Argument(
+            help="An ONNX file, or the .zip of a Stable-Baselines3 model.", metavar="MODEL"
+        ),
     ]
     folder: Annotated[Path, typer.Argument(help="Policy folder to write.", metavar="FOLDER")]
-    trust: Annotated[bool, typer.Option("--trust", help="Unpickle the .zip, which may run anything that is in it.")] = (
-        False
-    )
+    trust: Annotated[
+        bool,
+        typer.Option("--trust", help="Unpickle the .zip, which may run anything that is in it."),
+    ] = False
     moments: Annotated[
         Path | None,
-        typer.Option(help="What VecNormalize.save wrote, if it was trained under one; unpickled too.", metavar="FILE"),
+        typer.Option(
+            help="What VecNormalize.save wrote, if it was trained under one; unpickled too.",
+            metavar="FILE",
+        ),
     ] = None
-    name: Annotated[str, typer.Option(help="On its card; the folder's if not given.", metavar="NAME")] = ""
-    actions: Annotated[str, typer.Option(help="What its actions mean.", metavar="SET")] = "placement"
+    name: Annotated[
+        str, typer.Option(help="On its card; the folder's if not given.", metavar="NAME")
+    ] = ""
+    actions: Annotated[str, typer.Option(help="What its actions mean.", metavar="SET")] = (
+        "placement"
+    )
     observation: Annotated[
-        str, typer.Option(help="What it observes: v1, v2, or a function of yours, module:name.", metavar="WHAT")
+        str,
+        typer.Option(
+            help="What it observes: v1, v2, or a function of yours, module:name.", metavar="WHAT"
+        ),
     ] = "v1"
 
 
@@ -204,7 +246,12 @@ def convert(request: Convert) -> None:
 
     model, folder, observation = request.model, request.folder, request.observation
     watched = located(observation, "observation") if is_own_name(observation) else observation
-    given_as: dict[str, Any] = {"actions": request.actions, "action_parameters": {}, "observation": watched, "stack": 1}
+    given_as: dict[str, Any] = {
+        "actions": request.actions,
+        "action_parameters": {},
+        "observation": watched,
+        "stack": 1,
+    }
     given: Any = model
     if model.suffix == ARCHIVE:
         if not request.trust:
@@ -214,7 +261,9 @@ def convert(request: Convert) -> None:
     network = type(strategy.policy).__name__
 
     def show() -> None:
-        say(f"written  {folder}: {strategy.name}, {network}, actions {request.actions}, observes {observation}")
+        say(
+            f"written  {folder}: {strategy.name}, {network}, actions {request.actions}, observes {observation}"
+        )
         say(f"judge it with `tercel agent evaluate {folder}`")
 
     found = {"model": str(model), "folder": str(folder), "name": strategy.name, "network": network}
@@ -226,7 +275,9 @@ class Explain(JsonRequest):
     """What is asked of `tercel agent explain`."""
 
     policy: Policy
-    market: Annotated[str, typer.Option(help="Market to look at it in. Default: that of its card.")] = ""
+    market: Annotated[
+        str, typer.Option(help="Market to look at it in. Default: that of its card.")
+    ] = ""
     episodes: Annotated[int, typer.Option(help="Episodes to look at.", min=16, max=100_000)] = 256
     out: Annotated[Path | None, typer.Option(help="Folder for the report.", metavar="DIR")] = None
     seed: Seed = 1
@@ -245,7 +296,14 @@ def explain(request: Explain) -> None:
 
     folder = resolve_policy(request.policy, request.registry)
     observation = read_card(folder / CARD).observation
-    eyes = next((located(one, "observation") for one in request.observation or () if same_name(observation, one)), None)
+    eyes = next(
+        (
+            located(one, "observation")
+            for one in request.observation or ()
+            if same_name(observation, one)
+        ),
+        None,
+    )
     with progress(transient=True) as bars:
         bar = bars.add_task("watch", total=None)
 
@@ -253,13 +311,20 @@ def explain(request: Explain) -> None:
             bars.update(bar, completed=done, total=total, description=what)
 
         found = explanation(
-            folder, request.policy, market=request.market, episodes=request.episodes, seed=request.seed, eyes=eyes,
+            folder,
+            request.policy,
+            market=request.market,
+            episodes=request.episodes,
+            seed=request.seed,
+            eyes=eyes,
             advance=advance,
-        )  # fmt: skip
+        )
     short = folder.parent.name if folder.name == "policy" else folder.name
     page = (request.out or Path("runs") / "explain" / short) / "explain.html"
     found.report(page)
-    hand_over({**found.to_dict(), "report": str(page)}, request.as_json, lambda: _show_explained(found))
+    hand_over(
+        {**found.to_dict(), "report": str(page)}, request.as_json, lambda: _show_explained(found)
+    )
     say(f"report  {page}")
 
 
@@ -268,18 +333,28 @@ def _show_explained(found: "Explanation") -> None:
 
     say(found.lead())
     if found.still:
-        say(f"{found.policy} in {found.market}, {found.episodes} episodes, IS {spelt(found.is_bps)} bps")
+        say(
+            f"{found.policy} in {found.market}, {found.episodes} episodes, IS {spelt(found.is_bps)} bps"
+        )
         return
     if found.from_rule is not None:
         share = f"{100 * found.from_rule.mean:.1f} %"
-        say(f"It moves a written rule, and sends {share} of what is left elsewhere than the rule alone would.")
-    title = f"{found.policy} in {found.market}, {found.episodes} episodes, IS {spelt(found.is_bps)} bps"
+        say(
+            f"It moves a written rule, and sends {share} of what is left elsewhere than the rule alone would."
+        )
+    title = (
+        f"{found.policy} in {found.market}, {found.episodes} episodes, IS {spelt(found.is_bps)} bps"
+    )
     headings = ("feature", "goes elsewhere, %", *PARTS, "dearer without it, bps")
     print_table(title, headings, _cells(found.families, found.family_costs), PARTS[::-1])
-    print_table("single features", headings, _cells(found.features[:12], found.feature_costs), PARTS[::-1])
+    print_table(
+        "single features", headings, _cells(found.features[:12], found.feature_costs), PARTS[::-1]
+    )
 
 
-def _cells(moved: "Sequence[PermutationImportance]", costs: "Mapping[str, Estimate]") -> list[tuple[str, ...]]:
+def _cells(
+    moved: "Sequence[PermutationImportance]", costs: "Mapping[str, Estimate]"
+) -> list[tuple[str, ...]]:
     return [
         (
             each.name,

@@ -23,19 +23,30 @@ class SweepRequest(JsonRequest):
 
     interrupted: ClassVar[str] = "trials that ended are kept; --resume goes on"
 
-    config: Annotated[Path, typer.Argument(help="TOML file of a training with \\[sweep.ranges].", metavar="CONFIG")]
+    config: Annotated[
+        Path,
+        typer.Argument(help="TOML file of a training with \\[sweep.ranges].", metavar="CONFIG"),
+    ]
     trials: Annotated[
-        int | None, typer.Option(help="Trials in all; those of the file if not given.", min=1, metavar="N")
+        int | None,
+        typer.Option(help="Trials in all; those of the file if not given.", min=1, metavar="N"),
     ] = None
-    timeout: Annotated[float | None, typer.Option(help="No new trial after so many seconds.", min=0.0, metavar="S")] = (
-        None
-    )
+    timeout: Annotated[
+        float | None, typer.Option(help="No new trial after so many seconds.", min=0.0, metavar="S")
+    ] = None
     storage: Annotated[
-        str, typer.Option(help="Database of trials, sqlite:///FILE; in the folder if not given.", metavar="URL")
+        str,
+        typer.Option(
+            help="Database of trials, sqlite:///FILE; in the folder if not given.", metavar="URL"
+        ),
     ] = ""
     seed: Seed = 1
-    out: Annotated[Path | None, typer.Option(help="Folder; runs/sweeps/NAME-SEED if not given.", metavar="DIR")] = None
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the sweep in that folder.")] = False
+    out: Annotated[
+        Path | None, typer.Option(help="Folder; runs/sweeps/NAME-SEED if not given.", metavar="DIR")
+    ] = None
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the sweep in that folder.")
+    ] = False
 
 
 def sweep(request: SweepRequest) -> None:
@@ -61,7 +72,9 @@ def sweep(request: SweepRequest) -> None:
 
     def show() -> None:
         best = result["best"]
-        say(f"{result['trials']} trials: {result['complete']} complete, {result['cut_short']} cut short")
+        say(
+            f"{result['trials']} trials: {result['complete']} complete, {result['cut_short']} cut short"
+        )
         if best is not None:
             gain = f"gain {best['gain']:+.2f} +- {best['se']:.2f} bps (one s.e., validation)"
             say(f"best     trial {best['trial']}: {gain}")
@@ -76,7 +89,9 @@ def _run(job: "AgentSweep", wanted: int, timeout: float | None, stop: list[bool]
     began = time.monotonic()
     frames = (job.config.sweep.frames or job.config.learner.frames) * job.config.sweep.seeds
     with progress(now=True) as bars:
-        bar = bars.add_task(f"sweep {job.config.name}", total=wanted, completed=job.sweep.finished, now="")
+        bar = bars.add_task(
+            f"sweep {job.config.name}", total=wanted, completed=job.sweep.finished, now=""
+        )
 
         def on_row(trial: "Trial", metrics: "Metrics") -> None:
             bars.update(bar, completed=trial.number + min(metrics["frames"] / frames, 1.0))

@@ -21,38 +21,61 @@ class Train(JsonRequest):
 
     interrupted: ClassVar[str] = "what is trained so far is kept; --resume RUN goes on"
 
-    config: Annotated[Path | None, typer.Argument(help="TOML file of the training.", metavar="CONFIG")] = None
-    preset: Annotated[str | None, typer.Option(help="A shipped configuration in its place.", metavar="NAME")] = None
+    config: Annotated[
+        Path | None, typer.Argument(help="TOML file of the training.", metavar="CONFIG")
+    ] = None
+    preset: Annotated[
+        str | None, typer.Option(help="A shipped configuration in its place.", metavar="NAME")
+    ] = None
     algo: Annotated[
-        str | None, typer.Option(help="Another learner: ppo, dqn, or sb3_ppo and its like.", metavar="ALGO")
+        str | None,
+        typer.Option(help="Another learner: ppo, dqn, or sb3_ppo and its like.", metavar="ALGO"),
     ] = None
     seed: Annotated[
         int | None,
-        typer.Option(help="Seed of everything that is drawn (default: 1).", min=0, max=2**31 - 1, metavar="S"),
+        typer.Option(
+            help="Seed of everything that is drawn (default: 1).", min=0, max=2**31 - 1, metavar="S"
+        ),
     ] = None
-    out: Annotated[Path | None, typer.Option(help="Run folder; runs/agents/NAME-SEED if not given.", metavar="DIR")] = (
-        None
-    )
-    resume: Annotated[Path | None, typer.Option(help="Go on with this run folder.", metavar="RUN")] = None
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Run folder; runs/agents/NAME-SEED if not given.", metavar="DIR"),
+    ] = None
+    resume: Annotated[
+        Path | None, typer.Option(help="Go on with this run folder.", metavar="RUN")
+    ] = None
     ray: Annotated[
         str | None,
-        typer.Option(help="Act on a Ray cluster: its address, auto, or local. Extra \\[scale].", metavar="ADDRESS"),
+        typer.Option(
+            help="Act on a Ray cluster: its address, auto, or local. Extra \\[scale].",
+            metavar="ADDRESS",
+        ),
     ] = None
-    workers: Annotated[int | None, typer.Option(help="Workers on it; one a core if not given.", min=1, metavar="N")] = (
-        None
-    )
+    workers: Annotated[
+        int | None, typer.Option(help="Workers on it; one a core if not given.", min=1, metavar="N")
+    ] = None
     trust: Annotated[
-        bool, typer.Option("--trust", help="(--resume) Run the own reward and observation that the run's folder names.")
+        bool,
+        typer.Option(
+            "--trust",
+            help="(--resume) Run the own reward and observation that the run's folder names.",
+        ),
     ] = False
 
 
 def train(request: Train) -> None:
     """Train an agent: from a configuration to a policy with its card."""
     if request.workers is not None and request.ray is None:
-        raise ConfigError("--workers with --ray", "--workers alone", "add --ray local, or the address of a cluster")
+        raise ConfigError(
+            "--workers with --ray",
+            "--workers alone",
+            "add --ray local, or the address of a cluster",
+        )
     run = _asked(request)
     with stopped() as stop:
-        result = run.train(progress=True, stop=lambda: bool(stop), cluster=request.ray, workers=request.workers)
+        result = run.train(
+            progress=True, stop=lambda: bool(stop), cluster=request.ray, workers=request.workers
+        )
     if not result["done"]:
         trusted = " --trust" if run.config.own_code else ""
         raise KeyboardInterrupt(
@@ -70,15 +93,25 @@ def _asked(request: Train) -> "TrainingRun":
     config, preset, resume = request.config, request.preset, request.resume
     if resume is not None:
         if any(one is not None for one in (config, preset, request.out, request.algo)):
-            raise ConfigError("--resume alone: the run knows the rest", "more beside it", "leave it out")
+            raise ConfigError(
+                "--resume alone: the run knows the rest", "more beside it", "leave it out"
+            )
         begun = TrainingRun.resumed(resume, trust=request.trust, seed=request.seed)
         if request.ray is not None and not begun.config.learner.shards:
             received = f"{resume} was begun without: its results would change"
-            raise ConfigError("a run with learner.shards to go on with on a cluster", received, "go on without --ray")
+            raise ConfigError(
+                "a run with learner.shards to go on with on a cluster",
+                received,
+                "go on without --ray",
+            )
         return begun
     if (config is None) == (preset is None):
         received = "neither" if config is None else "both"
-        raise ConfigError("a configuration file or --preset NAME", received, f"presets: {', '.join(preset_names())}")
+        raise ConfigError(
+            "a configuration file or --preset NAME",
+            received,
+            f"presets: {', '.join(preset_names())}",
+        )
     return TrainingRun.of_file(
         config or str(preset),
         algorithm=request.algo or "",

@@ -18,7 +18,16 @@ from tercel.core.names import nearest, offer
 if TYPE_CHECKING:
     from tercel.lab.evaluation.tuning_tasks import TuningSettings
 
-HEADINGS = ("strategy", "validation, bps", "s.e.", "final, bps", "final s.e.", "before", "training, bps", "episodes")
+HEADINGS = (
+    "strategy",
+    "validation, bps",
+    "s.e.",
+    "final, bps",
+    "final s.e.",
+    "before",
+    "training, bps",
+    "episodes",
+)
 
 
 @dataclass(frozen=True)
@@ -29,20 +38,34 @@ class Tune(MarketOptions, JsonRequest):
 
     strategies: Annotated[
         list[str] | None,
-        typer.Argument(help="Strategies to tune, NAME or NAME+events; all rules that can be when none is named."),
+        typer.Argument(
+            help="Strategies to tune, NAME or NAME+events; all rules that can be when none is named."
+        ),
     ] = None
     episodes: Annotated[
-        int, typer.Option(help="Training episodes of each search; by the number of parameters when 0.", min=0)
+        int,
+        typer.Option(
+            help="Training episodes of each search; by the number of parameters when 0.", min=0
+        ),
     ] = 0
     validation: Annotated[int, typer.Option(help="Validation episodes; 1,024 when 0.", min=0)] = 0
     seed: Seed = 1
-    out: Annotated[Path | None, typer.Option(help="File of the values found.", metavar="FILE")] = None
+    out: Annotated[Path | None, typer.Option(help="File of the values found.", metavar="FILE")] = (
+        None
+    )
 
 
 def tune(request: Tune) -> None:
     """Tune written strategies on training episodes; name the best on validation episodes: the baseline."""
     from tercel.execution.strategies import ALL_BASELINES, TUNABLE
-    from tercel.lab.evaluation.tuning_tasks import finals, rank, read_results, result_of, tune_all, write_json
+    from tercel.lab.evaluation.tuning_tasks import (
+        finals,
+        rank,
+        read_results,
+        result_of,
+        tune_all,
+        write_json,
+    )
 
     names, settings = _names(request.strategies or ()), _settings(request)
     market = settings.run.market
@@ -62,12 +85,18 @@ def tune(request: Tune) -> None:
     shutil.rmtree(parts)
 
     def show() -> None:
-        rows = sorted({**result["strategies"], **result["untuned"]}.items(), key=lambda item: rank(item[1]))
-        print_table(f"Tuned in {label}, cheapest first", HEADINGS, [_cells(name, one) for name, one in rows])
+        rows = sorted(
+            {**result["strategies"], **result["untuned"]}.items(), key=lambda item: rank(item[1])
+        )
+        print_table(
+            f"Tuned in {label}, cheapest first", HEADINGS, [_cells(name, one) for name, one in rows]
+        )
         for name, one in rows:
             if lost := _lost(one):
                 say(f"{name}: {lost}")
-        say(f"the baseline: {result['best']}, the best on validation episodes that chose nothing else")
+        say(
+            f"the baseline: {result['best']}, the best on validation episodes that chose nothing else"
+        )
         say(f"values    {out}")
 
     hand_over({**result, "out": str(out)}, request.as_json, show)
@@ -102,8 +131,14 @@ def _settings(request: Tune) -> "TuningSettings":
     from tercel.lab.evaluation.tuning_tasks import VALIDATION_EPISODES, TuningSettings
 
     if request.validation == 1:
-        raise ConfigError("two validation episodes or more", "1", "leave --validation out for 1,024")
-    market, episodes, held_out = request.markets()[0], request.episodes, request.validation or VALIDATION_EPISODES
+        raise ConfigError(
+            "two validation episodes or more", "1", "leave --validation out for 1,024"
+        )
+    market, episodes, held_out = (
+        request.markets()[0],
+        request.episodes,
+        request.validation or VALIDATION_EPISODES,
+    )
     looked_up(market)
     return TuningSettings(MarketTask(market), episodes, held_out, request.seed)
 
@@ -116,7 +151,11 @@ def _lost(one: dict[str, Any]) -> str:
     held_out = [(one[kind], kind) for kind in ("validation", "final") if kind in one]
     counts += [(score.get("overflowed", 0), score["episodes"], kind) for score, kind in held_out]
     counted = ", ".join(f"{lost:,} of {of:,} {kind}" for lost, of, kind in counts if lost)
-    return f"capacity overflow in {counted} episodes, {OVERFLOWED_BPS:g} bps dearer each" if counted else ""
+    return (
+        f"capacity overflow in {counted} episodes, {OVERFLOWED_BPS:g} bps dearer each"
+        if counted
+        else ""
+    )
 
 
 def _cells(name: str, one: dict[str, Any]) -> tuple[str, ...]:

@@ -19,7 +19,9 @@ from tercel.core.plain import json_text
 from tercel.core.schema import schema_of
 from tercel.core.toml import read_toml
 
-config_app = typer.Typer(name="config", help="Files in TOML: check one, give editors a schema.", no_args_is_help=True)
+config_app = typer.Typer(
+    name="config", help="Files in TOML: check one, give editors a schema.", no_args_is_help=True
+)
 KINDS: Final = {
     "desk": ("a desk", "tercel.api.demo.config:DemoConfig", "tercel.api.demo.config:check_file"),
     "gate": ("a gate", "tercel.desk.gate.config:GateConfig", "tercel.desk.gate.config:read_config"),
@@ -29,13 +31,21 @@ KINDS: Final = {
         "tercel.lab.learning.agent.config:AgentConfig",
         "tercel.lab.learning.agent.config:read_config",
     ),
-    "signals": ("signals", "tercel.signals.runs.config:SignalsConfig", "tercel.signals.runs.build:check_file"),
+    "signals": (
+        "signals",
+        "tercel.signals.runs.config:SignalsConfig",
+        "tercel.signals.runs.build:check_file",
+    ),
     "portfolio": (
         "a portfolio",
         "tercel.signals.runs.portfolio_file:PortfolioConfig",
         "tercel.signals.runs.portfolio_file:read_config",
     ),
-    "regimes": ("regimes", "tercel.market.regimes.choice:RegimesFile", "tercel.market.regimes.choice:check_file"),
+    "regimes": (
+        "regimes",
+        "tercel.market.regimes.choice:RegimesFile",
+        "tercel.market.regimes.choice:check_file",
+    ),
     "map": ("a map of a CSV file", "tercel.feeds.csv_map:schema", "tercel.feeds.csv_map:load_map"),
     "binance": (
         "a Binance venue",
@@ -67,7 +77,10 @@ def kinds() -> dict[str, tuple[str, str, str]]:
 def schemas() -> dict[str, dict[str, Any]]:
     """The JSON schema of every kind of file."""
     made = {kind: (about, resolve_name(model)) for kind, (about, model, _) in kinds().items()}
-    return {k: model() if isfunction(model) else schema_of(model, about) for k, (about, model) in made.items()}
+    return {
+        k: model() if isfunction(model) else schema_of(model, about)
+        for k, (about, model) in made.items()
+    }
 
 
 def _is_named(table: Any, schema: dict[str, Any]) -> bool:
@@ -84,7 +97,11 @@ def kind_of(raw: dict[str, Any]) -> str:
 
     found = schemas()
     for kind, schema in found.items():
-        if "properties" not in schema and raw and all(_is_named(one, schema) for one in raw.values()):
+        if (
+            "properties" not in schema
+            and raw
+            and all(_is_named(one, schema) for one in raw.values())
+        ):
             return kind
     known = {kind: schema.get("properties", {}) for kind, schema in found.items()}
     count = {kind: sum(2 if fits(keys, key) else -1 for key in raw) for kind, keys in known.items()}
@@ -97,7 +114,8 @@ class ConfigCheck(JsonRequest):
 
     file: Annotated[Path, typer.Argument(help="A file in TOML.", metavar="FILE.toml")]
     kind: Annotated[
-        str, typer.Option(help=f"What it is: {', '.join(NAMES)}. Default: by its keys.", metavar="KIND")
+        str,
+        typer.Option(help=f"What it is: {', '.join(NAMES)}. Default: by its keys.", metavar="KIND"),
     ] = ""
 
 
@@ -119,7 +137,12 @@ def check(request: ConfigCheck) -> None:
 
     def show() -> None:
         typer.echo(
-            "\n".join([f"{request.file}: {about} ({kind}), as it should be", *(f"note: {one}" for one in notes)])
+            "\n".join(
+                [
+                    f"{request.file}: {about} ({kind}), as it should be",
+                    *(f"note: {one}" for one in notes),
+                ]
+            )
         )
 
     hand_over(found, request.as_json, show)
@@ -129,7 +152,9 @@ def check(request: ConfigCheck) -> None:
 class Schema(JsonRequest):
     """What is asked of `tercel config schema`."""
 
-    out: Annotated[Path, typer.Option(help="Folder for KIND.schema.json.", metavar="DIR")] = Path("schemas")
+    out: Annotated[Path, typer.Option(help="Folder for KIND.schema.json.", metavar="DIR")] = Path(
+        "schemas"
+    )
 
 
 def schema(request: Schema) -> None:

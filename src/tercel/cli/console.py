@@ -33,7 +33,11 @@ FIRST = "admin"
 USERS = "users"
 File = Annotated[
     Path | None,
-    typer.Option("--people", help=f"The file of people (default: {PEOPLE}, or desks/people.json).", metavar="FILE"),
+    typer.Option(
+        "--people",
+        help=f"The file of people (default: {PEOPLE}, or desks/people.json).",
+        metavar="FILE",
+    ),
 ]
 Name = Annotated[str, typer.Argument(help="A person's name at the console.", metavar="NAME")]
 Role = Annotated[str, typer.Option(help="viewer, trader, risk or admin.", metavar="ROLE")]
@@ -65,16 +69,26 @@ class Console:
 
     interrupted: ClassVar[str] = "the desks go on without the page"
 
-    desks: Annotated[list[Path] | None, typer.Argument(help="Folders of desks.", metavar="DESKS...")] = None
+    desks: Annotated[
+        list[Path] | None, typer.Argument(help="Folders of desks.", metavar="DESKS...")
+    ] = None
     desk: Desk = None
-    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.", min=0, max=65535, metavar="P")] = PORT
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.", min=0, max=65535, metavar="P")] = (
+        PORT
+    )
     people: File = None
     metrics_token: Annotated[
         str | None,
-        typer.Option(help=f"Whoever sends it as a bearer token may read /metrics (default: {TOKEN}).", metavar="TOKEN"),
+        typer.Option(
+            help=f"Whoever sends it as a bearer token may read /metrics (default: {TOKEN}).",
+            metavar="TOKEN",
+        ),
     ] = None
     oidc: Annotated[
-        Path | None, typer.Option(help="An identity provider: issuer, client_id, secret_file.", metavar="FILE.toml")
+        Path | None,
+        typer.Option(
+            help="An identity provider: issuer, client_id, secret_file.", metavar="FILE.toml"
+        ),
     ] = None
 
 
@@ -91,7 +105,9 @@ def console(request: Console) -> None:
     listening = bind(request.port)
     first = _first(people)
     token = request.metrics_token or os.environ.get(TOKEN)
-    provider = None if request.oidc is None else provider_of(request.oidc, time.monotonic, time.time)
+    provider = (
+        None if request.oidc is None else provider_of(request.oidc, time.monotonic, time.time)
+    )
     desks = served(folders, time.time_ns, time.monotonic)
     app = create_app(desks, people, time.monotonic, token=token, provider=provider)
     named = ", ".join(map(str, folders))
@@ -116,7 +132,9 @@ def _first(people: "People") -> str:
     people.add(FIRST, "admin", password := made_password() if given is None else given, by)
     if given is not None:
         return f"log in as {FIRST}, with the password of {PASSWORD}"
-    return f"nobody was in {people.path}: log in as {FIRST}, password {password} (printed this once)"
+    return (
+        f"nobody was in {people.path}: log in as {FIRST}, password {password} (printed this once)"
+    )
 
 
 def people_of(given: Path | None) -> "People":
@@ -139,7 +157,9 @@ class AddUser(PeopleRequest):
 
     name: Name
     role: Role = "viewer"
-    oidc: Annotated[bool, typer.Option("--oidc", help="No password: the identity provider says who it is.")] = False
+    oidc: Annotated[
+        bool, typer.Option("--oidc", help="No password: the identity provider says who it is.")
+    ] = False
 
 
 def add(request: AddUser) -> None:
@@ -154,9 +174,18 @@ def add(request: AddUser) -> None:
     people = people_of(request.people)
     people.add(request.name, request.role, password, f"{person()} (tercel console users)")
     printed = password if not (typed or request.oidc) else None
-    row = {"name": request.name, "role": request.role, "people": str(people.path), "password": printed}
+    row = {
+        "name": request.name,
+        "role": request.role,
+        "people": str(people.path),
+        "password": printed,
+    }
     made = f"; password {printed} (printed this once)" if printed else ""
-    hand_over(row, request.as_json, lambda: say(f"{request.name} is {request.role} in {people.path}{made}"))
+    hand_over(
+        row,
+        request.as_json,
+        lambda: say(f"{request.name} is {request.role} in {people.path}{made}"),
+    )
 
 
 def _asked(name: str) -> str:
@@ -185,7 +214,11 @@ def password(request: NamedUser) -> None:
     people.set_password(request.name, typed or made, f"{person()} (tercel console users)")
     row = {"name": request.name, "people": str(people.path), "password": made or None}
     told = f": {made} (printed this once)" if made else ""
-    hand_over(row, request.as_json, lambda: say(f"{request.name} has another password in {people.path}{told}"))
+    hand_over(
+        row,
+        request.as_json,
+        lambda: say(f"{request.name} has another password in {people.path}{told}"),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,7 +234,9 @@ def role(request: RoleOfUser) -> None:
     people = people_of(request.people)
     people.set_role(request.name, request.role, f"{person()} (tercel console users)")
     row = {"name": request.name, "role": request.role, "people": str(people.path)}
-    hand_over(row, request.as_json, lambda: say(f"{request.name} is {request.role} in {people.path}"))
+    hand_over(
+        row, request.as_json, lambda: say(f"{request.name} is {request.role} in {people.path}")
+    )
 
 
 def remove(request: NamedUser) -> None:
@@ -220,18 +255,29 @@ class ListUsers(PeopleRequest):
 def list_(request: ListUsers) -> None:
     """Show who may log in, as what, and by whose word."""
     people = people_of(request.people)
-    rows = [{"name": one.name, "role": one.role, "password": bool(one.hash), "by": one.by} for one in people.all()]
-    hand_over({"people": str(people.path), "users": rows}, request.as_json, lambda: _print(str(people.path), rows))
+    rows = [
+        {"name": one.name, "role": one.role, "password": bool(one.hash), "by": one.by}
+        for one in people.all()
+    ]
+    hand_over(
+        {"people": str(people.path), "users": rows},
+        request.as_json,
+        lambda: _print(str(people.path), rows),
+    )
 
 
 def _print(title: str, rows: Sequence[dict[str, Any]]) -> None:
     heads = ("name", "role", "password", "by")
-    cells = [[one["name"], one["role"], "yes" if one["password"] else "", one["by"]] for one in rows]
+    cells = [
+        [one["name"], one["role"], "yes" if one["password"] else "", one["by"]] for one in rows
+    ]
     print_table(title, heads, cells, left=heads)
 
 
 console_app = typer.Typer(name="console", cls=ConsoleGroup, invoke_without_command=True)
 console_app.callback()(as_callback(console))
-users_app = typer.Typer(name=USERS, help="Who may log in at the console, and as what.", no_args_is_help=True)
+users_app = typer.Typer(
+    name=USERS, help="Who may log in at the console, and as what.", no_args_is_help=True
+)
 add_commands(users_app, add, role, password, remove, list_)
 console_app.add_typer(users_app)

@@ -16,7 +16,9 @@ from tercel.core.errors import FeedError
 if TYPE_CHECKING:
     from tercel.market.tape import Instrument
 
-data_app = typer.Typer(name="data", help="Tapes: import feed files, list a lake, verify a day.", no_args_is_help=True)
+data_app = typer.Typer(
+    name="data", help="Tapes: import feed files, list a lake, verify a day.", no_args_is_help=True
+)
 data_app.add_typer(import_app, name="import")
 data_app.add_typer(record_app, name="record")
 
@@ -49,11 +51,14 @@ class Verify(Dated, JsonRequest):
     lake: Lake
     symbol: Symbol
     date: Annotated[str, typer.Option(help="Day on the tape.", metavar="YYYY-MM-DD")]
-    venue: Annotated[str | None, typer.Option(help="Where several have the day: BINANCE, XNAS, ...")] = None
+    venue: Annotated[
+        str | None, typer.Option(help="Where several have the day: BINANCE, XNAS, ...")
+    ] = None
     against: Annotated[
         Path | None,
         typer.Option(
-            help="File to compare with: a LOBSTER orderbook, a Databento mbp-10, a Binance capture.", metavar="FILE"
+            help="File to compare with: a LOBSTER orderbook, a Databento mbp-10, a Binance capture.",
+            metavar="FILE",
         ),
     ] = None
 
@@ -64,7 +69,9 @@ def verify(request: Verify) -> int:
     from tercel.feeds.verify_truths import truth_for
     from tercel.market.tape import Lake as Store
 
-    instrument, events = Store(request.lake, below_zero=True).check(request.symbol, request.date, request.venue)
+    instrument, events = Store(request.lake, below_zero=True).check(
+        request.symbol, request.date, request.venue
+    )
     if request.against is None:
         found, explained = {**verify_alone(events), **_at_import(instrument)}, True
     else:
@@ -76,7 +83,13 @@ def verify(request: Verify) -> int:
 
 def _at_import(instrument: "Instrument") -> dict[str, Any]:
     """What the feed counted when it read the files."""
-    kinds = {"clock_backwards": int, "quotes_without_change": int, "gaps": int, "cleaning": dict, "signed": dict}
+    kinds = {
+        "clock_backwards": int,
+        "quotes_without_change": int,
+        "gaps": int,
+        "cleaning": dict,
+        "signed": dict,
+    }
     extra = instrument.extra
     return {key: extra[key] for key, kind in kinds.items() if isinstance(extra.get(key), kind)}
 
@@ -93,14 +106,20 @@ def _print_verdict(instrument: "Instrument", found: dict[str, Any], explained: b
     if not explained and found["first_mismatch"] is not None:
         say("the tape and the file do not agree; the first mismatch is in the table")
     elif not explained and found.get("illegal_rolls"):
-        say("the tape's levels are the file's; illegal_rolls counts the rows whose levels come or go without cause")
+        say(
+            "the tape's levels are the file's; illegal_rolls counts the rows whose levels come or go without cause"
+        )
     if found.get("crossed") and instrument.extra.get("feed") == "lobster":
-        say("warning: this tape does not rebuild a real book: its messages alone leave out what lay beyond the levels")
+        say(
+            "warning: this tape does not rebuild a real book: its messages alone leave out what lay beyond the levels"
+        )
         say("they show. Import them with their orderbook file")
     elif cause:
         say(f"crossed, by what is likely: {cause}")
     if found.get("unknown_ids") and not found.get("crossed"):
-        say("unknown ids: orders that rested before the first message; the book lacks them until they are gone")
+        say(
+            "unknown ids: orders that rested before the first message; the book lacks them until they are gone"
+        )
 
 
 def _in_words(value: Any) -> str:

@@ -20,19 +20,32 @@ if TYPE_CHECKING:
     from tercel.feeds.itch_pass import FileCounts, Progress
     from tercel.market.tape import Lake as Store
 
-import_app = typer.Typer(help="Import feed files into a lake, one command per feed.", no_args_is_help=True)
+import_app = typer.Typer(
+    help="Import feed files into a lake, one command per feed.", no_args_is_help=True
+)
 
 Captures = Annotated[
     list[Path],
     typer.Argument(
-        help="Captures: lines of local ns and JSON, plain, compressed, in archives or folders.", metavar="PATHS"
+        help="Captures: lines of local ns and JSON, plain, compressed, in archives or folders.",
+        metavar="PATHS",
     ),
 ]
 MaybeLake = Annotated[Path | None, typer.Option(help="Folder of the tape lake.", metavar="DIR")]
-FileDate = Annotated[str | None, typer.Option(help="Default: read from the file names.", metavar="YYYY-MM-DD")]
-UtcDate = Annotated[str | None, typer.Option(help="One day of UTC (default: all).", metavar="YYYY-MM-DD")]
-ExactTick = Annotated[float | None, typer.Option(help="Tick size (default: inferred, exactly).", metavar="T")]
-OUTCOMES = {"written": "written", "replaced": "replaced", "unchanged": "unchanged: the lake holds the same content"}
+FileDate = Annotated[
+    str | None, typer.Option(help="Default: read from the file names.", metavar="YYYY-MM-DD")
+]
+UtcDate = Annotated[
+    str | None, typer.Option(help="One day of UTC (default: all).", metavar="YYYY-MM-DD")
+]
+ExactTick = Annotated[
+    float | None, typer.Option(help="Tick size (default: inferred, exactly).", metavar="T")
+]
+OUTCOMES = {
+    "written": "written",
+    "replaced": "replaced",
+    "unchanged": "unchanged: the lake holds the same content",
+}
 SHOWN = 25
 """Symbols in the table of `--check`, the busiest first."""
 
@@ -41,9 +54,13 @@ SHOWN = 25
 class FeedImport(Dated, JsonRequest):
     """What is asked of every `tercel data import`."""
 
-    paths: Annotated[list[Path], typer.Argument(help="Files, archives or folders.", metavar="PATHS")]
+    paths: Annotated[
+        list[Path], typer.Argument(help="Files, archives or folders.", metavar="PATHS")
+    ]
     lake: Lake
-    symbol: Annotated[str | None, typer.Option(help="One symbol (default: all).", metavar="SYM")] = None
+    symbol: Annotated[
+        str | None, typer.Option(help="One symbol (default: all).", metavar="SYM")
+    ] = None
     date: UtcDate = None
     tick: ExactTick = None
     replace: Replace = False
@@ -53,9 +70,15 @@ class FeedImport(Dated, JsonRequest):
 class OtherImport(FeedImport):
     """What is asked of `tercel data import` with a feed of another package: facts, in the place of what files say."""
 
-    symbol: Annotated[str | None, typer.Option(help="Default: as the files say.", metavar="SYM")] = None
-    date: Annotated[str | None, typer.Option(help="Default: as the files say.", metavar="YYYY-MM-DD")] = None
-    tick: Annotated[float | None, typer.Option(help="Default: as the feed knows.", metavar="T")] = None
+    symbol: Annotated[
+        str | None, typer.Option(help="Default: as the files say.", metavar="SYM")
+    ] = None
+    date: Annotated[
+        str | None, typer.Option(help="Default: as the files say.", metavar="YYYY-MM-DD")
+    ] = None
+    tick: Annotated[float | None, typer.Option(help="Default: as the feed knows.", metavar="T")] = (
+        None
+    )
 
 
 @dataclass(frozen=True)
@@ -64,12 +87,18 @@ class Lobster(FeedImport):
 
     paths: Annotated[
         list[Path],
-        typer.Argument(help="Message and orderbook CSVs, zip, zst or tar files of them, or folders.", metavar="PATHS"),
+        typer.Argument(
+            help="Message and orderbook CSVs, zip, zst or tar files of them, or folders.",
+            metavar="PATHS",
+        ),
     ]
-    symbol: Annotated[str | None, typer.Option(help="Default: read from the file names.", metavar="SYM")] = None
+    symbol: Annotated[
+        str | None, typer.Option(help="Default: read from the file names.", metavar="SYM")
+    ] = None
     date: FileDate = None
     tick: Annotated[
-        float | None, typer.Option(help="Tick size in dollars (default: inferred from the prices).", metavar="T")
+        float | None,
+        typer.Option(help="Tick size in dollars (default: inferred from the prices).", metavar="T"),
     ] = None
 
 
@@ -85,15 +114,18 @@ class Dbn(FeedImport):
     paths: Annotated[
         list[Path],
         typer.Argument(
-            help="Databento MBO files: .dbn, .dbn.zst, .csv, archives of them, or folders.", metavar="PATHS"
+            help="Databento MBO files: .dbn, .dbn.zst, .csv, archives of them, or folders.",
+            metavar="PATHS",
         ),
     ]
-    symbol: Annotated[str | None, typer.Option(help="One symbol or instrument id (default: all).", metavar="SYM")] = (
-        None
-    )
+    symbol: Annotated[
+        str | None, typer.Option(help="One symbol or instrument id (default: all).", metavar="SYM")
+    ] = None
     tick: Annotated[
         float | None,
-        typer.Option(help="Tick size (default: from a definition file, else inferred).", metavar="T"),
+        typer.Option(
+            help="Tick size (default: from a definition file, else inferred).", metavar="T"
+        ),
     ] = None
 
 
@@ -107,7 +139,9 @@ class Binance(FeedImport):
     """What is asked of `tercel data import binance`."""
 
     paths: Captures
-    lot: Annotated[str | None, typer.Option(help="Lot size (default: inferred, exactly).", metavar="L")] = None
+    lot: Annotated[
+        str | None, typer.Option(help="Lot size (default: inferred, exactly).", metavar="L")
+    ] = None
 
 
 def binance(request: Binance) -> None:
@@ -122,9 +156,12 @@ class Bitstamp(FeedImport):
     """What is asked of `tercel data import bitstamp`."""
 
     paths: Captures
-    symbol: Annotated[str | None, typer.Option(help="One pair, as BTCUSD (default: all).", metavar="SYM")] = None
+    symbol: Annotated[
+        str | None, typer.Option(help="One pair, as BTCUSD (default: all).", metavar="SYM")
+    ] = None
     lot: Annotated[
-        str | None, typer.Option(help="Lot size (default: the smallest power of ten that fits).", metavar="L")
+        str | None,
+        typer.Option(help="Lot size (default: the smallest power of ten that fits).", metavar="L"),
     ] = None
 
 
@@ -141,18 +178,32 @@ class Csv(Dated, JsonRequest):
 
     paths: Annotated[
         list[Path] | None,
-        typer.Argument(help="CSV files, zip, zst, gz or tar files of them, or folders.", metavar="PATHS"),
+        typer.Argument(
+            help="CSV files, zip, zst, gz or tar files of them, or folders.", metavar="PATHS"
+        ),
     ] = None
     map: Annotated[
-        str, typer.Option(help="What the columns mean: the name of a shipped map, or a file.", metavar="MAP.toml")
+        str,
+        typer.Option(
+            help="What the columns mean: the name of a shipped map, or a file.", metavar="MAP.toml"
+        ),
     ] = ""
     lake: MaybeLake = None
     show_map: Annotated[
-        bool, typer.Option("--show-map", help="Print the map, to start one's own from, and import nothing.")
+        bool,
+        typer.Option(
+            "--show-map", help="Print the map, to start one's own from, and import nothing."
+        ),
     ] = False
-    symbol: Annotated[str | None, typer.Option(help="Default: as the map says.", metavar="SYM")] = None
-    date: Annotated[str | None, typer.Option(help="Default: as the map says.", metavar="YYYY-MM-DD")] = None
-    tick: Annotated[float | None, typer.Option(help="Tick size (default: the map's).", metavar="T")] = None
+    symbol: Annotated[str | None, typer.Option(help="Default: as the map says.", metavar="SYM")] = (
+        None
+    )
+    date: Annotated[
+        str | None, typer.Option(help="Default: as the map says.", metavar="YYYY-MM-DD")
+    ] = None
+    tick: Annotated[
+        float | None, typer.Option(help="Tick size (default: the map's).", metavar="T")
+    ] = None
     replace: Replace = False
 
 
@@ -162,7 +213,9 @@ def csv(request: Csv) -> None:
     from tercel.feeds.csv_map import map_text, parse_map, shipped
 
     if not request.map:
-        raise ConfigError("a map", "none", f"add --map NAME ({', '.join(shipped())}) or --map FILE.toml")
+        raise ConfigError(
+            "a map", "none", f"add --map NAME ({', '.join(shipped())}) or --map FILE.toml"
+        )
     if request.show_map:
         text = map_text(request.map)
         parse_map(text, request.map)
@@ -174,7 +227,9 @@ def csv(request: Csv) -> None:
         return
     if request.lake is None or not request.paths:
         missing = "--lake DIR" if request.lake is None else "PATHS"
-        raise ConfigError("files to import and a lake to put them in", f"no {missing}", f"add {missing}")
+        raise ConfigError(
+            "files to import and a lake to put them in", f"no {missing}", f"add {missing}"
+        )
     _import(lambda: CsvFeed(request.map), request, request.paths, request.lake)
 
 
@@ -184,19 +239,28 @@ class ImportItch(Dated, JsonRequest):
 
     paths: Annotated[
         list[Path],
-        typer.Argument(help="ITCH 5.0 files, plain, compressed, in archives or folders.", metavar="PATHS"),
+        typer.Argument(
+            help="ITCH 5.0 files, plain, compressed, in archives or folders.", metavar="PATHS"
+        ),
     ]
     lake: MaybeLake = None
-    symbol: Annotated[str | None, typer.Option(help="Symbols, separated by commas (default: all).")] = None
+    symbol: Annotated[
+        str | None, typer.Option(help="Symbols, separated by commas (default: all).")
+    ] = None
     date: FileDate = None
     tick: Annotated[
-        float | None, typer.Option(help="Tick size in dollars (default: inferred for each symbol).", metavar="T")
+        float | None,
+        typer.Option(help="Tick size in dollars (default: inferred for each symbol).", metavar="T"),
     ] = None
     check: Annotated[
-        bool, typer.Option("--check", help="Keep the books of all symbols and count what is odd; import nothing.")
+        bool,
+        typer.Option(
+            "--check", help="Keep the books of all symbols and count what is odd; import nothing."
+        ),
     ] = False
     allow_cut: Annotated[
-        bool, typer.Option("--allow-cut", help="Take the whole messages of a file that ends inside one.")
+        bool,
+        typer.Option("--allow-cut", help="Take the whole messages of a file that ends inside one."),
     ] = False
     replace: Replace = False
 
@@ -207,7 +271,11 @@ def itch(request: ImportItch) -> None:
         _check(request)
         return
     if request.lake is None:
-        raise ConfigError("--lake DIR, a folder to import into", "none", "give --lake, or --check to import nothing")
+        raise ConfigError(
+            "--lake DIR, a folder to import into",
+            "none",
+            "give --lake, or --check to import nothing",
+        )
     from tercel.feeds.itch import ItchFeed
     from tercel.market.tape import Lake as Store
 
@@ -227,7 +295,9 @@ def itch(request: ImportItch) -> None:
 # -- days into a lake -------------------------------------------------------------------------------------------------
 
 
-def _import(feed: "Callable[[], Feed]", request: FeedImport | Csv, paths: Sequence[Path], root: Path) -> None:
+def _import(
+    feed: "Callable[[], Feed]", request: FeedImport | Csv, paths: Sequence[Path], root: Path
+) -> None:
     """Import the days that a feed finds; says on stderr what happens, on stdout what was done."""
     from tercel.market.tape import Lake as Store
 
@@ -247,7 +317,9 @@ def import_days(days: "Sequence[FeedDay]", lake: "Store", replace: bool) -> list
         except BaseException as error:
             error.add_note(", ".join(day.source))
             if number > 1:
-                say(f"{number - 1} of {len(days)} days are in the lake; {day.symbol} {day.date} is not")
+                say(
+                    f"{number - 1} of {len(days)} days are in the lake; {day.symbol} {day.date} is not"
+                )
             raise
     return rows
 
@@ -275,7 +347,11 @@ def no_lake_as_source(paths: Sequence[Path], lake: "Store") -> None:
         raise FeedError("a folder as --lake", f"the file {lake.root}", "name another folder")
     for path in paths:
         if path.is_dir() and (path / ".tercel").is_dir():
-            raise FeedError("a folder of feed files", f"the lake {path}", "give the folder that was imported from")
+            raise FeedError(
+                "a folder of feed files",
+                f"the lake {path}",
+                "give the folder that was imported from",
+            )
 
 
 def print_days(days: Sequence[dict[str, Any]]) -> None:
@@ -284,13 +360,19 @@ def print_days(days: Sequence[dict[str, Any]]) -> None:
     rows = [
         [
             *(day["venue"], day["symbol"], day["date"], f"{day['rows']:,}"),
-            *(str(day["levels"]) if day["levels"] else "all", f"{day['tick']:g}", f"{day['off_tick_rows']:,}"),
+            *(
+                str(day["levels"]) if day["levels"] else "all",
+                f"{day['tick']:g}",
+                f"{day['off_tick_rows']:,}",
+            ),
             day["outcome"] if last == "outcome" else day["content_hash"][:12],
         ]
         for day in days
     ]
     headings = ("venue", "symbol", "date", "events", "levels", "tick", "off tick", last)
-    print_table("days", headings, rows, leaves=("off tick", "levels", "tick"), left=("symbol", "date", last))
+    print_table(
+        "days", headings, rows, leaves=("off tick", "levels", "tick"), left=("symbol", "date", last)
+    )
 
 
 # -- ITCH -------------------------------------------------------------------------------------------------------------
@@ -315,15 +397,24 @@ def _say_counts(counts: "FileCounts") -> None:
     from tercel.feeds.itch_format import NAMES
 
     named = ", ".join(
-        f"{y} {n:,} ({NAMES[y][0]})" if y in NAMES else f"{y} {n:,} (unknown)" for y, n in counts.types.items()
+        f"{y} {n:,} ({NAMES[y][0]})" if y in NAMES else f"{y} {n:,} (unknown)"
+        for y, n in counts.types.items()
     )
-    say(f"{counts.file}: {counts.messages:,} messages, {counts.bytes:,} bytes, {counts.symbols:,} symbols: {named}")
+    say(
+        f"{counts.file}: {counts.messages:,} messages, {counts.bytes:,} bytes, {counts.symbols:,} symbols: {named}"
+    )
     for name, n in counts.odd.items():
-        say(f"warning: {name.replace('_', ' ')} {n:,} times, first in message {counts.first[name]:,}")
+        say(
+            f"warning: {name.replace('_', ' ')} {n:,} times, first in message {counts.first[name]:,}"
+        )
     if counts.unprinted or counts.away:
-        say(f"{counts.unprinted:,} executions are not printed, {counts.away:,} are printed at another price")
+        say(
+            f"{counts.unprinted:,} executions are not printed, {counts.away:,} are printed at another price"
+        )
     if counts.cut_bytes:
-        say(f"warning: the file ends inside a message; its last {counts.cut_bytes} bytes were left out")
+        say(
+            f"warning: the file ends inside a message; its last {counts.cut_bytes} bytes were left out"
+        )
 
 
 def _check(request: ImportItch) -> None:
@@ -334,9 +425,17 @@ def _check(request: ImportItch) -> None:
     results: list[dict[str, Any]] = []
     with members(request.paths) as found:
         for member in found:
-            counts, symbols = check_file(member, tuple(listed(request.symbol or "")), request.allow_cut, _progress())
+            counts, symbols = check_file(
+                member, tuple(listed(request.symbol or "")), request.allow_cut, _progress()
+            )
             _say_counts(counts)
-            results.append({**asdict(counts), "totals": totals(symbols), "symbols": [asdict(one) for one in symbols]})
+            results.append(
+                {
+                    **asdict(counts),
+                    "totals": totals(symbols),
+                    "symbols": [asdict(one) for one in symbols],
+                }
+            )
             if not request.as_json:
                 _print_check(counts, symbols)
     hand_over({"files": results}, request.as_json, lambda: None)
@@ -345,14 +444,28 @@ def _check(request: ImportItch) -> None:
 def _print_check(counts: "FileCounts", symbols: "list[SymbolCheck]") -> None:
     from tercel.feeds.itch_book import totals
 
-    names: tuple[str, ...] = ("messages", "crossed", "locked", "off_best", "off_head", "resting", "bid", "ask")
+    names: tuple[str, ...] = (
+        "messages",
+        "crossed",
+        "locked",
+        "off_best",
+        "off_head",
+        "resting",
+        "bid",
+        "ask",
+    )
     names += ("added", "executed", "withdrawn", "hidden", "cross", "broken")
     headings = ["symbol", *(name.replace("_", " ") for name in names)]
     busiest = sorted(symbols, key=lambda s: -s.messages)[:SHOWN]
     rows = [[s.symbol, *(_cell(getattr(s, name)) for name in names)] for s in busiest]
     if len(symbols) > 1:
         sums = totals(symbols)
-        rows.append([f"all {len(symbols):,}", *("" if n in ("bid", "ask") else _cell(sums[n]) for n in names)])
+        rows.append(
+            [
+                f"all {len(symbols):,}",
+                *("" if n in ("bid", "ask") else _cell(sums[n]) for n in names),
+            ]
+        )
     print_table(counts.file, headings, rows)
 
 
@@ -370,12 +483,17 @@ def _of_another(name: str) -> Callable[[OtherImport], None]:
             _import(lambda: feed_named(name), request, request.paths, request.lake)
         except (TercelError, OSError):
             raise
-        except Exception as error:  # its people know what it means: it is told with their name, and where it was
+        except (
+            Exception
+        ) as error:  # its people know what it means: it is told with their name, and where it was
             files = ", ".join(getattr(error, "__notes__", map(str, request.paths)))
             received = f"{type(error).__name__}: {error}, in {files}, from the feed of {whose}"
-            raise FeedError("days, or an error with file, row and field", received, "tell its people") from error
+            raise FeedError(
+                "days, or an error with file, row and field", received, "tell its people"
+            ) from error
 
-    body.__name__, body.__doc__ = name, f"Import with a feed of another package: {whose}."
+    body.__name__ = name
+    body.__doc__ = f"Import with a feed of another package: {whose}."
     return body
 
 

@@ -18,7 +18,9 @@ from tercel.cli.terminal import hand_over, print_table, say
 from tercel.core.errors import ConfigError, FeedError, VenueError
 from tercel.core.machine import WallClock
 
-record_app = typer.Typer(help="Record live feeds into a lake, one command per feed.", no_args_is_help=True)
+record_app = typer.Typer(
+    help="Record live feeds into a lake, one command per feed.", no_args_is_help=True
+)
 
 
 @dataclass(frozen=True)
@@ -28,28 +30,44 @@ class RecordItch(Dated, JsonRequest):
     interrupted: ClassVar[str] = "accepted messages are in the capture; --resume goes on"
 
     lake: Lake
-    port: Annotated[int, typer.Option(help="UDP port to listen on.", min=1, max=65_535, metavar="PORT")]
-    group: Annotated[str | None, typer.Option(help="Multicast group to join.", metavar="ADDR")] = None
-    host: Annotated[str, typer.Option(help="Address to listen on; with --group, of the interface.", metavar="ADDR")] = (
-        "0.0.0.0"
+    port: Annotated[
+        int, typer.Option(help="UDP port to listen on.", min=1, max=65_535, metavar="PORT")
+    ]
+    group: Annotated[str | None, typer.Option(help="Multicast group to join.", metavar="ADDR")] = (
+        None
     )
+    host: Annotated[
+        str,
+        typer.Option(help="Address to listen on; with --group, of the interface.", metavar="ADDR"),
+    ] = "0.0.0.0"
     request: Annotated[
-        str | None, typer.Option(help="Request server that gives missing messages again.", metavar="HOST:PORT")
+        str | None,
+        typer.Option(help="Request server that gives missing messages again.", metavar="HOST:PORT"),
     ] = None
-    symbol: Annotated[str | None, typer.Option(help="Symbols, separated by commas (default: all).")] = None
+    symbol: Annotated[
+        str | None, typer.Option(help="Symbols, separated by commas (default: all).")
+    ] = None
     date: Annotated[
-        str | None, typer.Option(help="Day of the feed (default: today in New York).", metavar="YYYY-MM-DD")
+        str | None,
+        typer.Option(help="Day of the feed (default: today in New York).", metavar="YYYY-MM-DD"),
     ] = None
     capture: Annotated[
-        Path | None, typer.Option(help="File of accepted messages (default: in LAKE/captures).", metavar="FILE")
+        Path | None,
+        typer.Option(help="File of accepted messages (default: in LAKE/captures).", metavar="FILE"),
     ] = None
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with a capture, after a stop or a kill.")] = False
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a capture, after a stop or a kill.")
+    ] = False
     seconds: Annotated[
-        float | None, typer.Option(help="Stop after so long (default: at the end of the session).", min=0.0)
+        float | None,
+        typer.Option(help="Stop after so long (default: at the end of the session).", min=0.0),
     ] = None
-    silence: Annotated[float, typer.Option(help="Give up after so many seconds without a packet.", min=0.1)] = 30.0
+    silence: Annotated[
+        float, typer.Option(help="Give up after so many seconds without a packet.", min=0.1)
+    ] = 30.0
     patience: Annotated[
-        float, typer.Option(help="Give up when missing messages stay away for so many seconds.", min=0.1)
+        float,
+        typer.Option(help="Give up when missing messages stay away for so many seconds.", min=0.1),
     ] = 10.0
     replace: Replace = False
 
@@ -59,12 +77,26 @@ def itch(request: RecordItch) -> None:
     from zoneinfo import ZoneInfo
 
     from tercel.feeds.itch import TIMEZONE
-    from tercel.feeds.moldudp import MoldCapture, MulticastLink, PacketOutcome, Receiver, open_socket
+    from tercel.feeds.moldudp import (
+        MoldCapture,
+        MulticastLink,
+        PacketOutcome,
+        Receiver,
+        open_socket,
+    )
 
     today = datetime.now(ZoneInfo(TIMEZONE)).date().isoformat()
-    path = request.capture or request.lake / "captures" / f"itch-{request.date or today}-{request.port}.itch"
+    path = (
+        request.capture
+        or request.lake / "captures" / f"itch-{request.date or today}-{request.port}.itch"
+    )
     link = MulticastLink(
-        request.port, request.group, request.host, _address(request.request), request.silence, request.patience
+        request.port,
+        request.group,
+        request.host,
+        _address(request.request),
+        request.silence,
+        request.patience,
     )
     open_socket(link).close()  # an address that cannot be had leaves no capture behind
     if request.resume:
@@ -74,12 +106,18 @@ def itch(request: RecordItch) -> None:
         capture = MoldCapture.start(path, {"session": None, "date": request.date or today})
     date = request.date or str(capture.note.get("date", today))
     receiver = Receiver(link, capture, WallClock())
-    say(f"listening on {request.group or request.host}:{request.port}; accepted messages go to {path}")
+    say(
+        f"listening on {request.group or request.host}:{request.port}; accepted messages go to {path}"
+    )
     try:
         outcome = receiver.run(BoundedClock(request.seconds).stopping)
     finally:
         capture.close()
-    found: dict[str, Any] = {"outcome": str(outcome), "capture": path, "session": capture.note["session"]}
+    found: dict[str, Any] = {
+        "outcome": str(outcome),
+        "capture": path,
+        "session": capture.note["session"],
+    }
     found |= {"captured": capture.messages, **asdict(receiver.sequencer.counts)}
     if outcome is PacketOutcome.STOPPED:
         say(f"stopped after message {capture.messages:,}; --resume goes on")
@@ -88,8 +126,14 @@ def itch(request: RecordItch) -> None:
 
     def show() -> None:
         days = found.get("days", ())
-        rows = [[name.replace("_", " "), f"{value}"] for name, value in found.items() if name not in ("days", "files")]
-        rows += [[f"{day['symbol']} {day['date']}", f"{day['rows']:,} {day['outcome']}"] for day in days]
+        rows = [
+            [name.replace("_", " "), f"{value}"]
+            for name, value in found.items()
+            if name not in ("days", "files")
+        ]
+        rows += [
+            [f"{day['symbol']} {day['date']}", f"{day['rows']:,} {day['outcome']}"] for day in days
+        ]
         print_table("recording", ["what", "value"], rows)
 
     hand_over(found, request.as_json, show)
@@ -120,18 +164,27 @@ def _address(text: str | None) -> tuple[str, int] | None:
 class Crypto(JsonRequest):
     """What is asked of `tercel data record crypto`."""
 
-    interrupted: ClassVar[str] = "what was captured is kept; `tercel data import` makes a tape of it"
+    interrupted: ClassVar[str] = (
+        "what was captured is kept; `tercel data import` makes a tape of it"
+    )
 
-    symbol: Annotated[str, typer.Option(help="As the venue writes it: BTCUSDT, btcusd.", metavar="SYM")]
+    symbol: Annotated[
+        str, typer.Option(help="As the venue writes it: BTCUSDT, btcusd.", metavar="SYM")
+    ]
     url: Annotated[str, typer.Option(help="WebSocket server, ws:// or wss://.", metavar="URL")]
     lake: Lake
     venue: Annotated[str, typer.Option(help="binance or bitstamp.")] = "binance"
     market: Annotated[str, typer.Option(help="Binance: spot, usdm or coinm.")] = "spot"
-    snapshot_url: Annotated[str | None, typer.Option(help="Snapshot server (default: the venue's).")] = None
-    captures: Annotated[
-        Path | None, typer.Option(help="Folder of the raw captures (default: in the lake).", metavar="DIR")
+    snapshot_url: Annotated[
+        str | None, typer.Option(help="Snapshot server (default: the venue's).")
     ] = None
-    duration: Annotated[float | None, typer.Option(help="Seconds (default: until Ctrl-C).", metavar="S")] = None
+    captures: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the raw captures (default: in the lake).", metavar="DIR"),
+    ] = None
+    duration: Annotated[
+        float | None, typer.Option(help="Seconds (default: until Ctrl-C).", metavar="S")
+    ] = None
 
 
 class _Clock(BoundedClock):
@@ -145,17 +198,28 @@ class _Clock(BoundedClock):
 def crypto(request: Crypto) -> None:
     """Record order books and trades: raw captures as they come, at the end a tape. A kill loses nothing accepted."""
     if request.duration is not None and not 0 < request.duration < math.inf:
-        raise ConfigError("a duration above zero", f"--duration {request.duration}", "give seconds, or leave it out")
+        raise ConfigError(
+            "a duration above zero",
+            f"--duration {request.duration}",
+            "give seconds, or leave it out",
+        )
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", request.symbol):  # it names a folder
-        raise ConfigError("a symbol as the venue writes it", f"--symbol {request.symbol}", "such as BTCUSDT or btcusd")
+        raise ConfigError(
+            "a symbol as the venue writes it",
+            f"--symbol {request.symbol}",
+            "such as BTCUSDT or btcusd",
+        )
     from tercel.feeds.recorder import CaptureWriter, Recorder
     from tercel.feeds.recorder.live import websocket_client
     from tercel.feeds.streams import stream_of
 
-    stream = stream_of(request.venue, request.symbol, request.market, request.url, request.snapshot_url)
+    stream = stream_of(
+        request.venue, request.symbol, request.market, request.url, request.snapshot_url
+    )
     websocket_client()
     folder = (
-        request.captures or request.lake / "captures" / f"{request.venue}-{request.market}-{request.symbol.upper()}"
+        request.captures
+        or request.lake / "captures" / f"{request.venue}-{request.market}-{request.symbol.upper()}"
     )
     made = [place for place in (folder, *folder.parents) if not place.exists()]
     clock = _Clock(request.duration)
@@ -165,20 +229,38 @@ def crypto(request: Crypto) -> None:
     if writer.lines == 0:
         for place in made:
             place.rmdir()
-        reason = f"none in {recorded.connections} connections" if recorded.connections else "no connection"
-        raise VenueError(
-            f"messages of {request.symbol} from {stream.url}", reason, "check the address, symbol and network"
+        reason = (
+            f"none in {recorded.connections} connections"
+            if recorded.connections
+            else "no connection"
         )
-    counts = {**asdict(stream.seen), **asdict(recorded), "lines": writer.lines, "clock_back": writer.clock_back}
+        raise VenueError(
+            f"messages of {request.symbol} from {stream.url}",
+            reason,
+            "check the address, symbol and network",
+        )
+    counts = {
+        **asdict(stream.seen),
+        **asdict(recorded),
+        "lines": writer.lines,
+        "clock_back": writer.clock_back,
+    }
     days = _tape(request, folder)
 
     def show() -> None:
-        print_table("recorded", ("what", "count"), [(name, f"{count:,}") for name, count in counts.items()])
+        print_table(
+            "recorded", ("what", "count"), [(name, f"{count:,}") for name, count in counts.items()]
+        )
         if days:
-            rows = [(day["venue"], day["symbol"], day["date"], f"{day['rows']:,}", day["outcome"]) for day in days]
+            rows = [
+                (day["venue"], day["symbol"], day["date"], f"{day['rows']:,}", day["outcome"])
+                for day in days
+            ]
             print_table("days", ("venue", "symbol", "date", "events", "outcome"), rows)
 
-    hand_over({"captures": folder, "lake": request.lake, **counts, "days": days}, request.as_json, show)
+    hand_over(
+        {"captures": folder, "lake": request.lake, **counts, "days": days}, request.as_json, show
+    )
 
 
 def _tape(request: Crypto, folder: Path) -> list[dict[str, Any]]:
@@ -189,7 +271,9 @@ def _tape(request: Crypto, folder: Path) -> list[dict[str, Any]]:
     lake = Store(request.lake)
     days: list[dict[str, Any]] = []
     try:
-        with (BinanceFeed() if request.venue == "binance" else BitstampFeed()).days([folder], FeedOptions()) as found:
+        with (BinanceFeed() if request.venue == "binance" else BitstampFeed()).days(
+            [folder], FeedOptions()
+        ) as found:
             for day in found:
                 imported = day.read()
                 outcome = lake.write(imported.instrument, imported.events, replace=True)
@@ -198,7 +282,9 @@ def _tape(request: Crypto, folder: Path) -> list[dict[str, Any]]:
                 days.append({**asdict(imported.instrument), "outcome": outcome})
     except FeedError as error:
         say(f"no tape yet: {error}")
-        say(f"the captures are kept in {folder}; import them later with: tercel data import {request.venue} {folder}")
+        say(
+            f"the captures are kept in {folder}; import them later with: tercel data import {request.venue} {folder}"
+        )
     return days
 
 

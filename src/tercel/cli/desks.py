@@ -43,12 +43,16 @@ def find_desk(given: Path | None) -> Path:
     given = given or named_desk()
     if given is not None:
         if not _is_desk(given):
-            raise ConfigError(f"a desk folder with a {DATABASE}", str(given), "run `tercel trade run` there first")
+            raise ConfigError(
+                f"a desk folder with a {DATABASE}", str(given), "run `tercel trade run` there first"
+            )
         return given
     known = [path for path in ROOT.glob("*") if _is_desk(path)]
     if not known:
         raise ConfigError(
-            "a desk", f"none under {ROOT}/", "begin with `tercel trade run --demo`, or name one: --desk DIR"
+            "a desk",
+            f"none under {ROOT}/",
+            "begin with `tercel trade run --demo`, or name one: --desk DIR",
         )
     return max(known, key=lambda folder: max(path.stat().st_mtime_ns for path in folder.iterdir()))
 

@@ -21,7 +21,10 @@ class OpenGate(JsonRequest):
 
     config: Annotated[Path, typer.Argument(help="The gate's file.", metavar="CONFIG.toml")]
     acknowledge: Annotated[
-        str, typer.Option(help="Go on with the sound part of a damaged journal; say why.", metavar="TEXT")
+        str,
+        typer.Option(
+            help="Go on with the sound part of a damaged journal; say why.", metavar="TEXT"
+        ),
     ] = ""
 
 
@@ -40,15 +43,32 @@ def gate(request: OpenGate) -> int:
     def listens(gate: Gate) -> None:
         gates.append(gate)
         asks = f"; sessions show all that live asks: {gate.money}" if gate.money else ""
-        say(f'a gate to {gate.gateway.venue.name} for {", ".join(accounts)}: venue = "gate:{gate.path}"{asks}')
+        say(
+            f'a gate to {gate.gateway.venue.name} for {", ".join(accounts)}: venue = "gate:{gate.path}"{asks}'
+        )
 
     file, stop = request.config.resolve(), BoundedClock(None).stopping
-    hold(config, file, person(), stop, listens, request.acknowledge, prove=proof_of(file, config.gate.people))
+    hold(
+        config,
+        file,
+        person(),
+        stop,
+        listens,
+        request.acknowledge,
+        prove=proof_of(file, config.gate.people),
+    )
     (held,) = gates
     left = left_open(held)
     say("every order is over" if not left else f"{len(left)} orders are NOT known to be over")
     if request.as_json:
-        print_json({"venue": held.gateway.venue.name, "accounts": accounts, "listen": held.path, "open": left})
+        print_json(
+            {
+                "venue": held.gateway.venue.name,
+                "accounts": accounts,
+                "listen": held.path,
+                "open": left,
+            }
+        )
     return 1 if left else 0
 
 
@@ -59,6 +79,8 @@ def proof_of(file: Path, named: str) -> Callable[[Mapping[str, Any], int], str]:
 
     def proved(shown: Mapping[str, Any], uid: int) -> str:
         people = file.parent / named if named else installation().people
-        return SecondPerson(str(shown.get("second")), str(shown.get("password"))).proved(people, uid)
+        return SecondPerson(str(shown.get("second")), str(shown.get("password"))).proved(
+            people, uid
+        )
 
     return proved

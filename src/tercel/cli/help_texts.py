@@ -18,7 +18,9 @@ def help_texts(package: str) -> HelpTexts:
     if file is None or not file.is_file():
         return {}
     found = tomllib.loads(file.read_text(encoding="utf-8"))
-    panels = {words: name for name, commands in found.get("panels", {}).items() for words in commands}
+    panels = {
+        words: name for name, commands in found.get("panels", {}).items() for words in commands
+    }
     return {"panels": panels, "examples": found.get("examples", {})}
 
 

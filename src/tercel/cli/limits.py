@@ -11,7 +11,9 @@ from tercel.cli.shared import JsonRequest
 from tercel.cli.terminal import hand_over, print_table, result_console
 
 limits_app = typer.Typer(
-    name="limits", help="Hard pre-trade limits: check a file, show the packaged one.", no_args_is_help=True
+    name="limits",
+    help="Hard pre-trade limits: check a file, show the packaged one.",
+    no_args_is_help=True,
 )
 
 
@@ -33,7 +35,8 @@ def check(request: LimitsCheck) -> None:
         scopes = {"desk": limits["desk"]}
         for room in ("instruments", "agents"):
             scopes |= {
-                f"{room[:-1]} {'(any other)' if name == '*' else name}": each for name, each in limits[room].items()
+                f"{room[:-1]} {'(any other)' if name == '*' else name}": each
+                for name, each in limits[room].items()
             }
         keys = dict.fromkeys(key for each in scopes.values() for key in each)
         rows = [[key, *(_shown(each.get(key)) for each in scopes.values())] for key in keys]
@@ -47,7 +50,13 @@ def _shown(value: Any) -> str:
         return "-"
     if isinstance(value, list):
         return " to ".join(value)
-    return value if isinstance(value, str) else f"{value:,.15g}" if isinstance(value, float) else f"{value:,}"
+    return (
+        value
+        if isinstance(value, str)
+        else f"{value:,.15g}"
+        if isinstance(value, float)
+        else f"{value:,}"
+    )
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,9 @@ if TYPE_CHECKING:
     from tercel.market.tape import Events, Instrument
 
 market_app = typer.Typer(
-    name="market", help="Simulated markets: calibrate one from tape, score it, simulate days.", no_args_is_help=True
+    name="market",
+    help="Simulated markets: calibrate one from tape, score it, simulate days.",
+    no_args_is_help=True,
 )
 
 
@@ -47,7 +49,13 @@ class Calibrate(JsonRequest):
     lake: Lake
     symbol: Symbol
     dates: Annotated[
-        str, typer.Option("--date", "--days", help="Days to calibrate on, separated by commas.", metavar="D[,D...]")
+        str,
+        typer.Option(
+            "--date",
+            "--days",
+            help="Days to calibrate on, separated by commas.",
+            metavar="D[,D...]",
+        ),
     ]
     out: Annotated[Path, typer.Option(help="File to write (.json), which --market takes.")]
     model: Annotated[
@@ -59,21 +67,32 @@ class Calibrate(JsonRequest):
             metavar="MODEL",
         ),
     ] = "queue_reactive"
-    name: Annotated[str, typer.Option(help="Name of the market. Default: that of the file.", metavar="NAME")] = ""
+    name: Annotated[
+        str, typer.Option(help="Name of the market. Default: that of the file.", metavar="NAME")
+    ] = ""
     held_out: Annotated[
         str, typer.Option(help="Days to judge the fit on, separated by commas.", metavar="D[,D...]")
     ] = ""
     start: From = ""
     end: To = ""
     stamp: Annotated[
-        str, typer.Option(help="Date of this calibration, for the card. Default: today.", metavar="YYYY-MM-DD")
+        str,
+        typer.Option(
+            help="Date of this calibration, for the card. Default: today.", metavar="YYYY-MM-DD"
+        ),
     ] = ""
     venue: Venue = ""
     levels: Annotated[
-        int | None, typer.Option(help="Read the tape as a feed of so many levels. Default: all it shows.", min=5)
+        int | None,
+        typer.Option(
+            help="Read the tape as a feed of so many levels. Default: all it shows.", min=5
+        ),
     ] = None
     lot: Annotated[
-        int | None, typer.Option(help="Units of a simulated lot. Default: the coarsest that keeps the sizes.", min=1)
+        int | None,
+        typer.Option(
+            help="Units of a simulated lot. Default: the coarsest that keeps the sizes.", min=1
+        ),
     ] = None
 
 
@@ -91,9 +110,18 @@ def calibrate(request: Calibrate) -> None:
     from tercel.market.tape import Lake as Store
 
     began = time.perf_counter()
-    if out.suffix != ".json" or out.is_dir() or not out.parent.is_dir():  # refused before minutes of work
-        raise ConfigError("a file to write (.json) in a folder that exists", f"--out {out}", "name another --out")
-    symbol, venue, levels, windowed = request.symbol, request.venue, request.levels, bool(request.start or request.end)
+    if (
+        out.suffix != ".json" or out.is_dir() or not out.parent.is_dir()
+    ):  # refused before minutes of work
+        raise ConfigError(
+            "a file to write (.json) in a folder that exists", f"--out {out}", "name another --out"
+        )
+    symbol, venue, levels, windowed = (
+        request.symbol,
+        request.venue,
+        request.levels,
+        bool(request.start or request.end),
+    )
     name, stamp = request.name or out.stem, request.stamp or datetime.now().date().isoformat()
     days = read_days(request.lake, symbol, dates, request.start, request.end, venue, levels)
     if request.model == "queue_reactive" and all(day.instrument.levels == 1 for day in days):
@@ -101,17 +129,30 @@ def calibrate(request: Calibrate) -> None:
     labels = ", ".join(day.label for day in days)
     say(f"{labels} read; fitting {request.model}, about a minute for a few days")
     if request.model == "resampled" and (request.start or levels or request.lot):
-        raise ConfigError("days from their opening", "--from, --levels or --lot", "leave them out with resampled")
-    halves = len(dates) == 1 and days[0].session_s >= LEAST_SESSION_S  # odd half hours against even ones
+        raise ConfigError(
+            "days from their opening", "--from, --levels or --lot", "leave them out with resampled"
+        )
+    halves = (
+        len(dates) == 1 and days[0].session_s >= LEAST_SESSION_S
+    )  # odd half hours against even ones
     if request.model == "santa_fe" and not (windowed or levels) and (held_out or halves):
         made = make(
-            request.lake, symbol, days=dates, held_out=held_out, name=name, out=out, date=stamp, lot_shares=request.lot,
+            request.lake,
+            symbol,
+            days=dates,
+            held_out=held_out,
+            name=name,
+            out=out,
+            date=stamp,
+            lot_shares=request.lot,
             venue=venue or None,
-        )  # fmt: skip
+        )
         show_fit(made, out, request.as_json)
         return
     if both := ", ".join(sorted(set(dates) & set(held_out))):
-        raise ConfigError("days either calibrated on or held out", f"{both} in both", "name each day once")
+        raise ConfigError(
+            "days either calibrated on or held out", f"{both} in both", "name each day once"
+        )
     made = calibrated(
         request.model,
         days,
@@ -126,7 +167,9 @@ def calibrate(request: Calibrate) -> None:
         made = made.model_copy(update={"card": {**made.card, "levels_read": levels}})
     scores = None
     if held_out:
-        drawn = ScoreDraw(made, read_days(request.lake, symbol, held_out, venue=venue, levels=levels), days)
+        drawn = ScoreDraw(
+            made, read_days(request.lake, symbol, held_out, venue=venue, levels=levels), days
+        )
         made = keep(made, drawn.tape, score(drawn, classifier=False))
         scores = made.card["scores"]
         made = made.model_copy(update={"card": {**made.card, "held_out_days": held_out}})
@@ -137,11 +180,22 @@ def calibrate(request: Calibrate) -> None:
         say(f"{made.name}: {made.model} from {labels} in {seconds:.1f} s")
         if scores:
             floor = scores["floor_mean_l1"]
-            say(f"mean L1 {scores['mean_l1']:.3f} on the days held out (real against real: {floor:.3f})")
+            say(
+                f"mean L1 {scores['mean_l1']:.3f} on the days held out (real against real: {floor:.3f})"
+            )
         say(f"written  {out}")
-        hours = f" --from {request.end}" if request.end else f" --to {request.start}" if request.start else ""
+        hours = (
+            f" --from {request.end}"
+            if request.end
+            else f" --to {request.start}"
+            if request.start
+            else ""
+        )
         unseen = set(Store(request.lake).days(symbol, venue or None)) - {*dates, *held_out}
-        left, session = ",".join(dates if hours else sorted(unseen)), days[0].instrument.session(days[0].events.exch_ns)
+        left, session = (
+            ",".join(dates if hours else sorted(unseen)),
+            days[0].instrument.session(days[0].events.exch_ns),
+        )
         middle = f"{datetime.fromtimestamp(sum(session) / 2e9, ZoneInfo(days[0].instrument.timezone)):%H:%M}"
         say(
             f"score it on what it has not seen: tercel market score {out} --lake {request.lake} --date {left}{hours}"
@@ -168,7 +222,12 @@ def show_fit(preset: "Preset", path: Path, as_json: bool) -> None:
         print_table(f"{preset.name}: how the simulated market fits", headings, rows)
         say(f"written  {path}")
 
-    found = {"name": preset.name, "out": path, "fit": card["fit"], "held_out_days": card["held_out_days"]}
+    found = {
+        "name": preset.name,
+        "out": path,
+        "fit": card["fit"],
+        "held_out_days": card["held_out_days"],
+    }
     hand_over(found, as_json, show)
 
 
@@ -181,11 +240,18 @@ class Simulate(JsonRequest):
     days: Annotated[int, typer.Option(help="Days to simulate.", min=1, max=10_000)] = 1
     seed: Seed = 1
     seconds: Annotated[float, typer.Option(help="Length of each session.", metavar="S")] = 23_400.0
-    symbol: Annotated[str, typer.Option(help="Symbol to write. Default: the preset's.", metavar="SYM")] = ""
-    first: Annotated[str, typer.Option(help="First day; weekends are left out.", metavar="YYYY-MM-DD")] = "2030-01-02"
+    symbol: Annotated[
+        str, typer.Option(help="Symbol to write. Default: the preset's.", metavar="SYM")
+    ] = ""
+    first: Annotated[
+        str, typer.Option(help="First day; weekends are left out.", metavar="YYYY-MM-DD")
+    ] = "2030-01-02"
     replace: Replace = False
     regimes: Annotated[
-        str, typer.Option(help="Regimes of each day, as in `tercel run`: chain, season, a name, a .toml file.")
+        str,
+        typer.Option(
+            help="Regimes of each day, as in `tercel run`: chain, season, a name, a .toml file."
+        ),
     ] = ""
 
     def beside(self, instrument: "Instrument", events: "Events") -> dict[str, Any]:
@@ -203,27 +269,53 @@ def simulate(request: Simulate) -> None:
 
     preset, seconds = load(request.preset), request.seconds
     if not 60.0 <= seconds <= LONGEST_S:
-        raise ConfigError(f"60 to {LONGEST_S:g} seconds a day", f"{seconds:g}", "simulate several days instead")
-    if preset.model == "resampled" and (request.symbol not in ("", preset.symbol) or seconds != Simulate.seconds):
+        raise ConfigError(
+            f"60 to {LONGEST_S:g} seconds a day", f"{seconds:g}", "simulate several days instead"
+        )
+    if preset.model == "resampled" and (
+        request.symbol not in ("", preset.symbol) or seconds != Simulate.seconds
+    ):
         received = f"{request.symbol or preset.symbol} for {seconds:g} s"
-        raise ConfigError(f"{preset.symbol} for whole sessions", received, "leave --symbol and --seconds out")
+        raise ConfigError(
+            f"{preset.symbol} for whole sessions", received, "leave --symbol and --seconds out"
+        )
     law, names = law_of(request.regimes, preset, seconds)
     lake, rows = Store(request.out), []
     for seed, date in enumerate(working_days(request.first, request.days), request.seed):
-        instrument, events = synthetic(preset, seed, date, seconds, request.symbol or preset.symbol, law)
+        instrument, events = synthetic(
+            preset, seed, date, seconds, request.symbol or preset.symbol, law
+        )
         outcome = lake.write(instrument, events, replace=request.replace)
         regimes = {} if law is None else {"regimes": truth(law, names, seed, seconds)}
-        row = {"symbol": instrument.symbol, "date": date, "rows": events.n, "seed": seed, "outcome": outcome}
+        row = {
+            "symbol": instrument.symbol,
+            "date": date,
+            "rows": events.n,
+            "seed": seed,
+            "outcome": outcome,
+        }
         rows.append(row | request.beside(instrument, events) | regimes)
         say(f"{instrument.symbol} {date}: {events.n:,} events, {outcome}")
     found = {"lake": request.out, "preset": preset.name, "model": preset.model, "days": rows}
-    hand_over(found, request.as_json, lambda: say(f"look at it: tercel data list --lake {request.out}"))
+    hand_over(
+        found, request.as_json, lambda: say(f"look at it: tercel data list --lake {request.out}")
+    )
 
 
 SHIPPED = (
-    "preset", "model", "Spearman", "symbol", "calibrated on", "MEAN14", "floor", "pooled", "AUC", "gates", "dynamics",
+    "preset",
+    "model",
+    "Spearman",
+    "symbol",
+    "calibrated on",
+    "MEAN14",
+    "floor",
+    "pooled",
+    "AUC",
+    "gates",
+    "dynamics",
     "judged",
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True)
@@ -240,22 +332,60 @@ def list_(request: ListMarkets) -> None:
     for preset in map(presets.load, presets.names()):
         scores, days = preset.card.get("scores") or {}, calibrated_on(preset)
         judged, prediction = bool(scores.get("judged")), preset.card.get("prediction")
-        about = {"name": preset.name, "model": preset.model, "symbol": preset.symbol, "calibrated_on": days}
+        about = {
+            "name": preset.name,
+            "model": preset.model,
+            "symbol": preset.symbol,
+            "calibrated_on": days,
+        }
         teaches = preset.card.get("teaches")
-        found.append(about | {"judged": judged, "prediction": prediction, "teaches": teaches, "scores": scores})
-        teach.append([preset.name, *taught(teaches), cell(teaches["carry"], 2) if teaches else "none: no tape"])
-        figures = [scores.get(key) for key in ("mean_l1", "floor_mean_l1", "pooled_floor_mean_l1", "classifier_auc")]
-        span = days[0] if len(days) == 1 else f"{days[0]} .. {days[-1]}, {len(days)} days" if days else ""
+        found.append(
+            about
+            | {"judged": judged, "prediction": prediction, "teaches": teaches, "scores": scores}
+        )
+        teach.append(
+            [
+                preset.name,
+                *taught(teaches),
+                cell(teaches["carry"], 2) if teaches else "none: no tape",
+            ]
+        )
+        figures = [
+            scores.get(key)
+            for key in ("mean_l1", "floor_mean_l1", "pooled_floor_mean_l1", "classifier_auc")
+        ]
+        span = (
+            days[0]
+            if len(days) == 1
+            else f"{days[0]} .. {days[-1]}, {len(days)} days"
+            if days
+            else ""
+        )
         cells.append(
             [
-                preset.name, preset.model, predicted(prediction), preset.symbol, span,
+                preset.name,
+                preset.model,
+                predicted(prediction),
+                preset.symbol,
+                span,
                 *("" if figure is None else f"{figure:.4f}" for figure in figures),
-                *(passed(scores.get(key, {})) for key in ("gates", "dynamics")), "yes" if judged else "no",
+                *(passed(scores.get(key, {})) for key in ("gates", "dynamics")),
+                "yes" if judged else "no",
             ]
-        )  # fmt: skip
+        )
 
     def show() -> None:
-        leaves = ["pooled", "symbol", "judged", "gates", "dynamics", "AUC", "calibrated on", "floor", "MEAN14"]
+        leaves = [
+            "pooled",
+            "symbol",
+            "judged",
+            "gates",
+            "dynamics",
+            "AUC",
+            "calibrated on",
+            "floor",
+            "MEAN14",
+        ]
         title = "presets and their scores on held-out tape"
         print_table(title, SHIPPED, cells, leaves, left=["model", "calibrated on"])
         title = "what they teach, simulated / tape: fills at the touch, mark-outs in bps, R² of forecasts on tape"

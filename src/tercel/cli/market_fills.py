@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tercel.cli.market_score import file_to_write
-from tercel.cli.shared import PRESET, JsonRequest, Lake, PresetsSymbol, Seed, Venue, listed_dates, page_folder
+from tercel.cli.shared import (
+    PRESET,
+    JsonRequest,
+    Lake,
+    PresetsSymbol,
+    Seed,
+    Venue,
+    listed_dates,
+    page_folder,
+)
 from tercel.cli.terminal import check_folder, hand_over, print_table, say
 from tercel.core.plain import plain
 from tercel.core.report.cells import NOTHING
@@ -27,20 +36,28 @@ class FillsRequest(JsonRequest):
     preset: Annotated[str, PRESET]
     lake: Lake
     dates: Annotated[
-        list[str], typer.Option("--date", help="Days of tape, separated by commas or given again.", metavar="D[,D...]")
+        list[str],
+        typer.Option(
+            "--date", help="Days of tape, separated by commas or given again.", metavar="D[,D...]"
+        ),
     ]
     symbol: PresetsSymbol = ""
     venue: Venue = ""
     days: Annotated[int, typer.Option(help="Days to simulate.", min=1, max=1000, metavar="N")] = 20
     seed: Seed = 1
     out: Annotated[Path | None, page_folder("fills")] = None
-    write: Annotated[bool, typer.Option("--write", help="Keep it in the preset file's card.")] = False
+    write: Annotated[bool, typer.Option("--write", help="Keep it in the preset file's card.")] = (
+        False
+    )
 
 
 def fills(request: FillsRequest) -> None:
     """Do resting orders fill as on tape? Fill curves, mark-outs, returns, cancels and carry of simulated days."""
     check_folder(request.out)
-    file, dates = file_to_write(request.preset) if request.write else None, listed_dates(",".join(request.dates))
+    file, dates = (
+        file_to_write(request.preset) if request.write else None,
+        listed_dates(",".join(request.dates)),
+    )
     from tercel.lab.fills.fill_comparison import card, study, teaches
     from tercel.market.flow.preset import load
     from tercel.market.score.stretches import days_of
@@ -51,7 +68,9 @@ def fills(request: FillsRequest) -> None:
     if file is not None:
         preset.model_copy(update={"card": {**preset.card, "teaches": teaches(found)}}).save(file)
         say(f"written  {file}")
-    hand_over(card(found), request.as_json, lambda: show(found), request.out, "fills", lambda: page(found))
+    hand_over(
+        card(found), request.as_json, lambda: show(found), request.out, "fills", lambda: page(found)
+    )
 
 
 def show(found: "Fills") -> None:
@@ -79,13 +98,28 @@ def table(found: "Fills") -> list[list[str]]:
 
     rows = []
     for gate in found.gates:
-        name = gate.name.removesuffix("_bps") + "_ticks" if gate.name.endswith("_bps") else gate.name
+        name = (
+            gate.name.removesuffix("_bps") + "_ticks" if gate.name.endswith("_bps") else gate.name
+        )
         cell = found.figures[name]
         floor, made = _number(cell.floor), _number(cell.simulated)
-        rows.append([WORDS[gate.name], _number(cell.real), *months(name), floor, made, "yes" if gate.passed else "NO"])
+        rows.append(
+            [
+                WORDS[gate.name],
+                _number(cell.real),
+                *months(name),
+                floor,
+                made,
+                "yes" if gate.passed else "NO",
+            ]
+        )
     moves = [(name, MOVES[name], cell) for name, cell in found.moves.items()]
     moves += [
-        (name, f"mark-out {h} s after a fill, {words}, ticks", {"real": cell.real, "simulated": cell.simulated})
+        (
+            name,
+            f"mark-out {h} s after a fill, {words}, ticks",
+            {"real": cell.real, "simulated": cell.simulated},
+        )
         for place, words in PLACES.items()
         for h in (10, 60)
         for name in [f"markout_{place}_{h}s_ticks"]
@@ -103,7 +137,13 @@ def table(found: "Fills") -> list[list[str]]:
 
 
 def _number(value: float) -> str:
-    return NOTHING if not math.isfinite(value) else f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
+    return (
+        NOTHING
+        if not math.isfinite(value)
+        else f"{value:.3f}"
+        if abs(value) < 10
+        else f"{value:.1f}"
+    )
 
 
 def sentences(found: "Fills") -> list[str]:
@@ -116,12 +156,15 @@ def sentences(found: "Fills") -> list[str]:
         f"{passed} of {len(found.gates)} gates passed; {found.simulated_days} simulated days have "
         f"{in_words(asdict(found.carry)) if found.carry else 'no carry: that needs LightGBM, and hours of tape'}.",
         f"{lot} a start whose wait runs over the end of the session is left out of that wait.",
-        "Intervals are over days." if found.clusters == "days" else
-        "Intervals are over the half hours of one day, which is optimistic.",
+        "Intervals are over days."
+        if found.clusters == "days"
+        else "Intervals are over the half hours of one day, which is optimistic.",
         "Floor: odd against even half hours of the tape itself.",
-    ]  # fmt: skip
+    ]
     if found.calibrated_on:
-        lines.append(f"Calibrated on {len(found.calibrated_on)} of these days, which favours the preset.")
+        lines.append(
+            f"Calibrated on {len(found.calibrated_on)} of these days, which favours the preset."
+        )
     return lines
 
 
@@ -132,25 +175,42 @@ def page(found: "Fills") -> str:
     from tercel.lab.fills.fills import WAITS_S
     from tercel.lab.fills.markouts import HORIZONS_S
 
-    cells, symbol = plain({name: asdict(cell) for name, cell in found.figures.items()}), found.symbol
+    cells, symbol = (
+        plain({name: asdict(cell) for name, cell in found.figures.items()}),
+        found.symbol,
+    )
     everything = [
         [name.replace("_", " "), *(_number(x) for x in (cell.real, cell.floor, cell.simulated))]
         for name, cell in found.figures.items()
     ]
     sections = [
         Section("Gates", html=plain_table(head(found), table(found))),
-        Section("Do orders fill as on tape?", figures=[fill_curves(cells, WAITS_S, symbol), by_class(cells, symbol)]),
+        Section(
+            "Do orders fill as on tape?",
+            figures=[fill_curves(cells, WAITS_S, symbol), by_class(cells, symbol)],
+        ),
         Section("Prices after a fill", figures=[markouts(cells, HORIZONS_S, symbol)]),
-        Section("After the touch was emptied, and hidden executions", figures=[returns_and_hidden(cells, symbol)]),
+        Section(
+            "After the touch was emptied, and hidden executions",
+            figures=[returns_and_hidden(cells, symbol)],
+        ),
         Section("Every figure", html=plain_table(HEAD[:-1], everything)),
     ]
     facts = {
-        "days of tape": len(found.days), "simulated days": found.simulated_days,
-        "minutes without a book": found.dropped_minutes, "a ghost": f"{found.scale.ghost} shares",
+        "days of tape": len(found.days),
+        "simulated days": found.simulated_days,
+        "minutes without a book": found.dropped_minutes,
+        "a ghost": f"{found.scale.ghost} shares",
         "usual queue": f"{found.scale.queue:g} shares",
-    }  # fmt: skip
+    }
     footer = (
         f"reprint: tercel market fills {found.preset} --symbol {symbol} --date {','.join(found.days)} "
         f"--days {found.simulated_days} --seed {found.seed}"
     )
-    return render(f"Fills of {found.preset} beside {symbol}", " ".join(sentences(found)), sections, facts, footer)
+    return render(
+        f"Fills of {found.preset} beside {symbol}",
+        " ".join(sentences(found)),
+        sections,
+        facts,
+        footer,
+    )

@@ -13,7 +13,10 @@ from tercel.core.errors import ConfigError
 from tercel.core.report.tables import spelt_cell
 
 Law = Annotated[
-    str | None, typer.Option(help="none, translation or weights (default: what the preset carries).", metavar="LAW")
+    str | None,
+    typer.Option(
+        help="none, translation or weights (default: what the preset carries).", metavar="LAW"
+    ),
 ]
 QUESTIONS = {
     "exponent_size": "exponent of size, 600 s",
@@ -31,17 +34,26 @@ class Impact(JsonRequest):
 
     preset: Annotated[str, PRESET]
     pairs: Annotated[
-        int, typer.Option(help="Twins of each size and length; 400: exponents within about 0.05.", metavar="N")
+        int,
+        typer.Option(
+            help="Twins of each size and length; 400: exponents within about 0.05.", metavar="N"
+        ),
     ] = 400
     seed: Seed = 0
     impact: Law = None
     out: Annotated[Path | None, page_folder("impact")] = None
     carry: Annotated[
         Path | None,
-        typer.Option(help="Only measure the law that a pilot finds, and write the preset with it.", metavar="FILE"),
+        typer.Option(
+            help="Only measure the law that a pilot finds, and write the preset with it.",
+            metavar="FILE",
+        ),
     ] = None
     y: Annotated[
-        float, typer.Option("--y", help="(--carry) Prefactor of the square-root law; markets show 0.5 to 1.5.")
+        float,
+        typer.Option(
+            "--y", help="(--carry) Prefactor of the square-root law; markets show 0.5 to 1.5."
+        ),
     ] = 1.0
 
 
@@ -54,7 +66,9 @@ def impact(request: Impact) -> None:
     from tercel.market.flow.preset import load
     from tercel.market.impact.card import impact_card
 
-    card = impact_card(load(request.preset), pairs=request.pairs, seed=request.seed, impact=request.impact)
+    card = impact_card(
+        load(request.preset), pairs=request.pairs, seed=request.seed, impact=request.impact
+    )
 
     def show() -> None:
         law = card["law"]["law"] if card["law"] else "no law"
@@ -69,7 +83,9 @@ def impact(request: Impact) -> None:
 def _carry(request: Impact, out: Path) -> None:
     """Write the preset with the law that a pilot measures on its card."""
     if request.impact not in (None, "translation"):
-        raise ConfigError("--carry with the law translation", f"--impact {request.impact}", "leave --impact out")
+        raise ConfigError(
+            "--carry with the law translation", f"--impact {request.impact}", "leave --impact out"
+        )
     if out.suffix != ".json":
         raise ConfigError("a preset file (.json) to write", f"--carry {out}", "name it NAME.json")
     from tercel.market.flow.preset import load
@@ -81,7 +97,9 @@ def _carry(request: Impact, out: Path) -> None:
     made.save(out)
 
     def show() -> None:
-        say(f"wanted   {law.scale_ticks:.4g} ticks after a mean trade of {law.mean_trade_lots:.4g} lots")
+        say(
+            f"wanted   {law.scale_ticks:.4g} ticks after a mean trade of {law.mean_trade_lots:.4g} lots"
+        )
         say(f"written  {out}")
 
     hand_over({"name": made.name, "out": out, "impact": law.card()}, request.as_json, show)
@@ -93,14 +111,21 @@ def rows(card: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
 
     for key, question in QUESTIONS.items():
         low, high = BARS[key]
-        yield question, spelt_cell(card[key]), f"{low:g} to {high:g}", "" if card["passed"][key] else "missed"
+        yield (
+            question,
+            spelt_cell(card[key]),
+            f"{low:g} to {high:g}",
+            "" if card["passed"][key] else "missed",
+        )
 
 
 def lines(card: Mapping[str, Any]) -> list[str]:
     """What else is measured, in sentences."""
     sentences = [
         "impact at the end, 600 s: "
-        + ", ".join(f"{100 * r['share']:g} % {r['ticks']:.2f} +- {r['se']:.2f} ticks" for r in card["sizes"]),
+        + ", ".join(
+            f"{100 * r['share']:g} % {r['ticks']:.2f} +- {r['se']:.2f} ticks" for r in card["sizes"]
+        ),
         f"standard error of a twin impact at {card['twin']['pairs']:,} pairs: {card['twin']['se_ticks']:.3g} ticks; "
         f"a pair takes {1000 * card['twin']['seconds_a_pair']:.3g} ms",
     ]
@@ -114,18 +139,28 @@ def lines(card: Mapping[str, Any]) -> list[str]:
         )
     trips = card["round_trips"]
     if trips is not None:
-        sentences.append(f"best round trip on the law alone: {100 * trips['best_share_of_peak']:.1f} % of size x peak")
+        sentences.append(
+            f"best round trip on the law alone: {100 * trips['best_share_of_peak']:.1f} % of size x peak"
+        )
     return sentences
 
 
 def page(card: Mapping[str, Any], out: Path | None) -> str:
     """The figures as pictures."""
-    from tercel.core.report.impact_figures import decay_and_response, impact_by_size, metaorder_paths
+    from tercel.core.report.impact_figures import (
+        decay_and_response,
+        impact_by_size,
+        metaorder_paths,
+    )
     from tercel.core.report.page import Section, render
     from tercel.market.impact.card import LENGTH_S
 
     missed = [QUESTIONS[key] for key, fine in card["passed"].items() if not fine]
-    lead = "All five figures lie where markets stand." if not missed else f"Missed: {', '.join(missed)}."
+    lead = (
+        "All five figures lie where markets stand."
+        if not missed
+        else f"Missed: {', '.join(missed)}."
+    )
     facts = {
         key: f"{value:.4g}" if isinstance(value, float) else value
         for key, value in (card["law"] or {}).items()
@@ -136,13 +171,22 @@ def page(card: Mapping[str, Any], out: Path | None) -> str:
         lead,
         [
             Section(
-                "Impact through time and against size", lines(card),
-                figures=[metaorder_paths(card["path"], LENGTH_S), impact_by_size(card["sizes"], card["lengths"])],
+                "Impact through time and against size",
+                lines(card),
+                figures=[
+                    metaorder_paths(card["path"], LENGTH_S),
+                    impact_by_size(card["sizes"], card["lengths"]),
+                ],
             ),
-            Section("After the end, and after a public trade", figures=[
-                decay_and_response(card["decay"], card["response"])
-            ]),
-            Section("The law", "Exponent and kernel are priors: the public tape does not teach them.", facts=facts),
+            Section(
+                "After the end, and after a public trade",
+                figures=[decay_and_response(card["decay"], card["response"])],
+            ),
+            Section(
+                "The law",
+                "Exponent and kernel are priors: the public tape does not teach them.",
+                facts=facts,
+            ),
         ],
         footer=f"reprint: tercel market impact {card['preset']} --pairs {card['pairs']} --out {out}",
-    )  # fmt: skip
+    )

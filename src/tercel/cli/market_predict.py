@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tercel.cli.market_score import file_to_write
-from tercel.cli.shared import PRESET, JsonRequest, Lake, PresetsSymbol, Seed, listed_dates, page_folder, share_of
+from tercel.cli.shared import (
+    PRESET,
+    JsonRequest,
+    Lake,
+    PresetsSymbol,
+    Seed,
+    listed_dates,
+    page_folder,
+    share_of,
+)
 from tercel.cli.terminal import check_folder, hand_over, print_table, say
 from tercel.core.plain import plain
 from tercel.core.record import Record
@@ -29,7 +38,10 @@ class Predict(JsonRequest):
     lake: Lake
     date: Annotated[
         list[str],
-        typer.Option(help="Days that the market was not calibrated on; may be given again.", metavar="D[,D...]"),
+        typer.Option(
+            help="Days that the market was not calibrated on; may be given again.",
+            metavar="D[,D...]",
+        ),
     ]
     symbol: PresetsSymbol = ""
     strategy: Annotated[
@@ -41,7 +53,10 @@ class Predict(JsonRequest):
         ),
     ] = None
     episodes: Annotated[
-        int, typer.Option(help="Simulated orders; on tape all that fit.", min=2, max=1_000_000, metavar="N")
+        int,
+        typer.Option(
+            help="Simulated orders; on tape all that fit.", min=2, max=1_000_000, metavar="N"
+        ),
     ] = 1_000
     seed: Seed = 1
     share: Annotated[
@@ -53,11 +68,15 @@ class Predict(JsonRequest):
         ),
     ] = 0.1
     impact: Annotated[
-        str, typer.Option(help="Law of impact on tape: square_root, propagator, none.", metavar="LAW")
+        str,
+        typer.Option(help="Law of impact on tape: square_root, propagator, none.", metavar="LAW"),
     ] = "square_root"
     out: Annotated[Path | None, page_folder("prediction")] = None
     write: Annotated[
-        bool, typer.Option("--write", help="Keep correlations, signs and days in the preset file's card.")
+        bool,
+        typer.Option(
+            "--write", help="Keep correlations, signs and days in the preset file's card."
+        ),
     ] = False
 
 
@@ -71,7 +90,12 @@ def predict(request: Predict) -> None:
     from tercel.lab.evaluation.pipeline.request import settings_of
     from tercel.lab.evaluation.pipeline.scenarios import Scenario
     from tercel.lab.evaluation.prediction import predict as compared
-    from tercel.lab.evaluation.prediction_runs import THEIRS, candidates_of, refuse_calibrated, sides
+    from tercel.lab.evaluation.prediction_runs import (
+        THEIRS,
+        candidates_of,
+        refuse_calibrated,
+        sides,
+    )
     from tercel.market.flow.preset import load
 
     began = time.process_time()
@@ -79,7 +103,14 @@ def predict(request: Predict) -> None:
     file = file_to_write(request.preset) if request.write else None
     candidates = candidates_of(request.strategy or ("all",))
     task = Task(share=request.share)
-    tape = Market("", str(request.lake), request.symbol or preset.symbol, tuple(dates), impact or "", bound="kind")
+    tape = Market(
+        "",
+        str(request.lake),
+        request.symbol or preset.symbol,
+        tuple(dates),
+        impact or "",
+        bound="kind",
+    )
     home = Market(request.preset)
     beside = replace(home, bound=tape.bound) if home.on_tape else home
     (own,) = settings_of([beside], task).values()
@@ -88,7 +119,8 @@ def predict(request: Predict) -> None:
     refuse_calibrated(request.preset, judged)
     notes = refuse_leaks([one for one in candidates if one.learned], settings.values())
     simulated, recorded = (
-        Scenario(name, one, (seed,), 0 if one.market.on_tape else request.episodes) for name, one in settings.items()
+        Scenario(name, one, (seed,), 0 if one.market.on_tape else request.episodes)
+        for name, one in settings.items()
     )
     results, more = sides(simulated, recorded, preset.name, candidates, seed)
     found = Predicted(
@@ -106,7 +138,9 @@ def predict(request: Predict) -> None:
     if file is not None:
         preset.model_copy(update={"card": {**preset.card, "prediction": card_of(found)}}).save(file)
         say(f"written  {file}")
-    hand_over(found, request.as_json, lambda: show(found), request.out, "prediction", lambda: page(found))
+    hand_over(
+        found, request.as_json, lambda: show(found), request.out, "prediction", lambda: page(found)
+    )
 
 
 @dataclass(frozen=True)
@@ -149,7 +183,12 @@ def card_of(found: Predicted) -> dict[str, Any]:
     kept = plain({"days": found.dates, "strategies": strategies, **ranks, "symbol": found.symbol})
     for key in ranks:
         del kept[key]["halves"]
-    rest = {"impact": found.impact, "episodes": found.episodes, "signs": ours.signs, "shares": found.finding.shares}
+    rest = {
+        "impact": found.impact,
+        "episodes": found.episodes,
+        "signs": ours.signs,
+        "shares": found.finding.shares,
+    }
     card: dict[str, Any] = rounded(kept | plain(rest), 4)
     return card
 
@@ -176,7 +215,10 @@ def rows_of(found: Predicted) -> list[list[str]]:
         [
             name,
             *(spelt(row.interval_bps[where]) for where in ("simulated", "tape")),
-            *(f"{share['simulated']:.2f} / {share['tape']:.2f}" for share in (row.passive_share, row.late_share)),
+            *(
+                f"{share['simulated']:.2f} / {share['tape']:.2f}"
+                for share in (row.passive_share, row.late_share)
+            ),
             spelt(row.interval_bps.get("theirs")),
         ]
         for name, row in found.finding.strategies.items()

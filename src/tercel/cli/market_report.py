@@ -22,7 +22,9 @@ from tercel.market.score import figures
 from tercel.market.score.realism import ScoreDraw
 
 
-def write(folder: Path, drawn: ScoreDraw, card: dict[str, Any], impact: dict[str, Any] | None = None) -> Path:
+def write(
+    folder: Path, drawn: ScoreDraw, card: dict[str, Any], impact: dict[str, Any] | None = None
+) -> Path:
     """Write ``report.html`` into `folder` (made if need be) and say where it is."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "report.html"
@@ -50,7 +52,9 @@ def page(drawn: ScoreDraw, card: dict[str, Any], impact: dict[str, Any] | None =
     )
     sections = [
         Section(
-            "Distances and floors", html=plain_table(*distance_table(card)), figures=[figures.floors(card["distances"])]
+            "Distances and floors",
+            html=plain_table(*distance_table(card)),
+            figures=[figures.floors(card["distances"])],
         ),
         Section(
             "Gates",
@@ -58,7 +62,9 @@ def page(drawn: ScoreDraw, card: dict[str, Any], impact: dict[str, Any] | None =
             html=plain_table(*gate_table(card)),
             figures=[figures.moves(drawn)],
         ),
-        Section("Dynamics", "How it moves, and what lasts.", html=plain_table(*dynamics_table(card))),
+        Section(
+            "Dynamics", "How it moves, and what lasts.", html=plain_table(*dynamics_table(card))
+        ),
         Section("Laws", figures=[figures.laws(drawn)]),
         Section("Memory", figures=[figures.memories(drawn)]),
         Section(
@@ -69,7 +75,9 @@ def page(drawn: ScoreDraw, card: dict[str, Any], impact: dict[str, Any] | None =
         Section(
             "Impact",
             "" if any(card["impact"].values()) else "Not measured in this score (--impact).",
-            html=plain_table(("", "mean [95 %]"), impact_rows(card)) if any(card["impact"].values()) else "",
+            html=plain_table(("", "mean [95 %]"), impact_rows(card))
+            if any(card["impact"].values())
+            else "",
             figures=_impact_figures(impact) if impact else (),
         ),
     ]

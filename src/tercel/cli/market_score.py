@@ -28,24 +28,33 @@ class ScoreRequest(JsonRequest):
             metavar="DIR",
         ),
     ] = None
-    dates: Annotated[str, typer.Option("--date", help="Days to score on, separated by commas.", metavar="D[,D...]")] = (
-        ""
-    )
+    dates: Annotated[
+        str,
+        typer.Option("--date", help="Days to score on, separated by commas.", metavar="D[,D...]"),
+    ] = ""
     symbol: PresetsSymbol = ""
     venue: Venue = ""
     start: From = ""
     end: To = ""
     seeds: Annotated[
-        int | None, typer.Option(help="Simulated paths for each day. Default: 3, by lob-bench 5.", min=1, max=100)
+        int | None,
+        typer.Option(
+            help="Simulated paths for each day. Default: 3, by lob-bench 5.", min=1, max=100
+        ),
     ] = None
     out: Annotated[Path | None, typer.Option(help="Folder for the report.", metavar="DIR")] = None
     by: Annotated[
-        str, typer.Option(help="Whose figures: tercel, or lob-bench (its own code; see --peers).", metavar="JUDGE")
+        str,
+        typer.Option(
+            help="Whose figures: tercel, or lob-bench (its own code; see --peers).", metavar="JUDGE"
+        ),
     ] = OWN
     peers: Annotated[
         Path | None,
         typer.Option(
-            help="(lob-bench) A clone of peernagy/lob_bench, or its folder.", envvar="TERCEL_PEERS", metavar="DIR"
+            help="(lob-bench) A clone of peernagy/lob_bench, or its folder.",
+            envvar="TERCEL_PEERS",
+            metavar="DIR",
         ),
     ] = None
     data: Annotated[
@@ -56,12 +65,23 @@ class ScoreRequest(JsonRequest):
             metavar="DIR",
         ),
     ] = None
-    windows: Annotated[int, typer.Option(help="(lob-bench) Windows of 500 messages a side.", min=2, max=10_000)] = 64
-    classifier: Annotated[bool, typer.Option(help="Train the classifier (needs scikit-learn).")] = True
-    impact: Annotated[bool, typer.Option("--impact", help="Measure the impact card too (minutes).")] = False
-    seen: Annotated[bool, typer.Option("--seen", help="Score on days calibrated on all the same.")] = False
+    windows: Annotated[
+        int, typer.Option(help="(lob-bench) Windows of 500 messages a side.", min=2, max=10_000)
+    ] = 64
+    classifier: Annotated[bool, typer.Option(help="Train the classifier (needs scikit-learn).")] = (
+        True
+    )
+    impact: Annotated[
+        bool, typer.Option("--impact", help="Measure the impact card too (minutes).")
+    ] = False
+    seen: Annotated[
+        bool, typer.Option("--seen", help="Score on days calibrated on all the same.")
+    ] = False
     write: Annotated[
-        bool, typer.Option("--write", help="Keep scores, and the tape that they need, in the preset file's card.")
+        bool,
+        typer.Option(
+            "--write", help="Keep scores, and the tape that they need, in the preset file's card."
+        ),
     ] = False
 
 
@@ -104,9 +124,10 @@ def _by_card(request: ScoreRequest) -> dict[str, Any]:
     )
     if request.dates or any(alone):
         raise ConfigError(
-            "--lake with the days to score on", "options about days without it",
+            "--lake with the days to score on",
+            "options about days without it",
             "name both, or neither to score against the tape on the card",
-        )  # fmt: skip
+        )
     from tercel.market.flow.preset import load
     from tercel.market.score.card import score_by_card
 
@@ -116,7 +137,11 @@ def _by_card(request: ScoreRequest) -> dict[str, Any]:
 def _by_tape(request: ScoreRequest, lake: Path, dates: list[str]) -> dict[str, Any]:
     """On days of a lake; the report and the card are written where asked."""
     if not dates:
-        raise ConfigError("--date with --lake", f"--lake {lake} alone", "name the days to score on, or leave out both")
+        raise ConfigError(
+            "--date with --lake",
+            f"--lake {lake} alone",
+            "name the days to score on, or leave out both",
+        )
     file = file_to_write(request.preset) if request.write else None
     from tercel.market.flow.preset import load
     from tercel.market.impact.card import impact_card
@@ -127,7 +152,13 @@ def _by_tape(request: ScoreRequest, lake: Path, dates: list[str]) -> dict[str, A
 
     preset = load(request.preset)
     days = days_of(
-        preset, lake, dates, symbol=request.symbol, venue=request.venue, start=request.start, end=request.end
+        preset,
+        lake,
+        dates,
+        symbol=request.symbol,
+        venue=request.venue,
+        start=request.start,
+        end=request.end,
     )
     if not request.seen:
         refuse_seen(preset, days)
@@ -154,7 +185,9 @@ def file_to_write(which: str) -> Path:
         A name and no file.
     """
     if not which.endswith(".json"):
-        raise ConfigError("a preset file (.json) to write into", f"the name {which}", "give its path")
+        raise ConfigError(
+            "a preset file (.json) to write into", f"the name {which}", "give its path"
+        )
     return Path(which)
 
 
@@ -166,13 +199,19 @@ def show(card: dict[str, Any]) -> None:
     from tercel.signals.flow.carry import in_words
 
     if card["prediction"]:
-        print_table("does it predict tape?", ["", "value"], rows.prediction_rows(card["prediction"]))
+        print_table(
+            "does it predict tape?", ["", "value"], rows.prediction_rows(card["prediction"])
+        )
     if card["teaches"]:
         taught = list(zip(rows.TAUGHT, rows.taught(card["teaches"]), strict=True))
         print_table("what it teaches, simulated / tape", ["", "value"], taught)
     title = f"{card['preset']} ({card['model']}) on {', '.join(card['scored_on'])}"
     print_table(f"{title}: distance to real tape", *rows.distance_table(card))
-    level = f"; at equal level of the days {rows.passed(card['gates_level'], ' of ')}" if card["gates_level"] else ""
+    level = (
+        f"; at equal level of the days {rows.passed(card['gates_level'], ' of ')}"
+        if card["gates_level"]
+        else ""
+    )
     print_table(
         f"gates: {rows.passed(card['gates'], ' of ')} passed{level}",
         *rows.gate_table(card),
@@ -182,12 +221,18 @@ def show(card: dict[str, Any]) -> None:
     if level:
         say("by model: simulated over the days calibrated on; by day: those over the days scored")
     if card["dynamics"]:
-        near = [abs(r["train"] - r["real"]) <= r["bar"] for r in card["dynamics"].values() if r["train"] is not None]
+        near = [
+            abs(r["train"] - r["real"]) <= r["bar"]
+            for r in card["dynamics"].values()
+            if r["train"] is not None
+        ]
         beside = f"; by the days calibrated on {sum(near)} of {len(near)}" if near else ""
         print_table(
-            f"dynamics: {rows.passed(card['dynamics'], ' of ')} passed{beside}", *rows.dynamics_table(card),
-            ["calibrated on", "bar", "interval"], left=["passed"],
-        )  # fmt: skip
+            f"dynamics: {rows.passed(card['dynamics'], ' of ')} passed{beside}",
+            *rows.dynamics_table(card),
+            ["calibrated on", "bar", "interval"],
+            left=["passed"],
+        )
     if card["conditional"]:
         print_table("L1 given the spread, and given the half hour", *rows.given_table(card))
     facts = [

@@ -10,7 +10,12 @@ Table = tuple[tuple[str, ...], list[list[str]]]
 """Names of columns, and rows."""
 MEANS = {
     "mean of 14": ("mean_l1", "", "floor_mean_l1", "pooled_floor_mean_l1"),
-    "mean of 14, odd against even half hours": ("interleaved_mean_l1", "", "interleaved_floor_mean_l1", ""),
+    "mean of 14, odd against even half hours": (
+        "interleaved_mean_l1",
+        "",
+        "interleaved_floor_mean_l1",
+        "",
+    ),
 }
 
 
@@ -19,9 +24,14 @@ def distance_table(card: Mapping[str, Any]) -> Table:
     from tercel.market.score.sample import CURVES
 
     columns = ("l1", "wasserstein", "floor_l1", "pooled_floor_l1")
-    rows = [[_in_words(name), *(cell(row[key]) for key in columns)] for name, row in card["distances"].items()]
+    rows = [
+        [_in_words(name), *(cell(row[key]) for key in columns)]
+        for name, row in card["distances"].items()
+    ]
     at = len(rows) - len(CURVES)
-    rows[at:at] = [[name, *(cell(card[key]) if key else "" for key in keys)] for name, keys in MEANS.items()]
+    rows[at:at] = [
+        [name, *(cell(card[key]) if key else "" for key in keys)] for name, keys in MEANS.items()
+    ]
     return ("statistic", "L1", "Wasserstein", "floor: a real day", "floor: real days pooled"), rows
 
 
@@ -30,37 +40,58 @@ def gate_table(card: Mapping[str, Any]) -> Table:
     level = card["gates_level"]
     rows = [
         [
-            _in_words(name), cell(gate["value"], 4), cell(gate["real"], 4),
-            cell(card["gates_train"].get(name, {}).get("real"), 4), "yes" if gate["passed"] else "NO",
+            _in_words(name),
+            cell(gate["value"], 4),
+            cell(gate["real"], 4),
+            cell(card["gates_train"].get(name, {}).get("real"), 4),
+            "yes" if gate["passed"] else "NO",
             *(cell(level.get(name, {}).get(key), 2) for key in ("by_model", "by_day")),
             ("yes" if level[name]["passed"] else "NO") if level else cell(None),
         ]
         for name, gate in card["gates"].items()
-    ]  # fmt: skip
-    return ("", "simulated", "real", "calibrated on", "passed", "by model", "by day", "at equal level"), rows
+    ]
+    return (
+        "",
+        "simulated",
+        "real",
+        "calibrated on",
+        "passed",
+        "by model",
+        "by day",
+        "at equal level",
+    ), rows
 
 
 def dynamics_table(card: Mapping[str, Any]) -> Table:
     """A row for each figure of how it moves."""
     rows = [
         [
-            _in_words(name), cell(row["value"]), cell(row["real"]), f"{cell(row['ci_low'])} to {cell(row['ci_high'])}",
-            *(cell(row[key]) for key in ("floor", "bar", "train")), "yes" if row["passed"] else "NO",
+            _in_words(name),
+            cell(row["value"]),
+            cell(row["real"]),
+            f"{cell(row['ci_low'])} to {cell(row['ci_high'])}",
+            *(cell(row[key]) for key in ("floor", "bar", "train")),
+            "yes" if row["passed"] else "NO",
         ]
         for name, row in card["dynamics"].items()
-    ]  # fmt: skip
+    ]
     return ("", "simulated", "real", "interval", "floor", "bar", "calibrated on", "passed"), rows
 
 
 def given_table(card: Mapping[str, Any]) -> Table:
     """A row for each statistic given the spread or the half hour."""
-    rows = [[name, cell(row["l1"]), cell(row["pooled_floor_l1"])] for name, row in card["conditional"].items()]
+    rows = [
+        [name, cell(row["l1"]), cell(row["pooled_floor_l1"])]
+        for name, row in card["conditional"].items()
+    ]
     return ("statistic | given", "L1", "floor"), rows
 
 
 def impact_rows(card: Mapping[str, Any]) -> list[list[str]]:
     """A row for each figure of impact that was measured."""
-    return [[_in_words(name), spelt_cell(one, digits=3)] for name, one in card["impact"].items() if one]
+    return [
+        [_in_words(name), spelt_cell(one, digits=3)] for name, one in card["impact"].items() if one
+    ]
 
 
 def passed(gates: Mapping[str, Any], of: str = "/") -> str:
@@ -81,8 +112,12 @@ def predicted(one: Mapping[str, Any] | None) -> str:
     if not one or one["spearman"]["mean"] is None:
         return ""
     found = one["spearman"]
-    interval = "" if found["ci_low"] is None else f" [{found['ci_low']:.2f}, {found['ci_high']:.2f}]"
-    return f"{found['mean']:.2f}{interval}" + ("" if found["ceiling"] is None else f" of {found['ceiling']:.2f}")
+    interval = (
+        "" if found["ci_low"] is None else f" [{found['ci_low']:.2f}, {found['ci_high']:.2f}]"
+    )
+    return f"{found['mean']:.2f}{interval}" + (
+        "" if found["ceiling"] is None else f" of {found['ceiling']:.2f}"
+    )
 
 
 def prediction_rows(one: Mapping[str, Any]) -> list[list[str]]:
@@ -90,8 +125,14 @@ def prediction_rows(one: Mapping[str, Any]) -> list[list[str]]:
     signs = one["signs"]
     agree = "" if signs["agree"] is None else f", {signs['agree']:.0%} with the same sign"
     return [
-        [f"Spearman over {one['strategies']} strategies, of the tape's ceiling", predicted(one) or NOTHING],
-        ["Spearman over those that mostly rest", predicted({"spearman": one["spearman_resting"]}) or NOTHING],
+        [
+            f"Spearman over {one['strategies']} strategies, of the tape's ceiling",
+            predicted(one) or NOTHING,
+        ],
+        [
+            "Spearman over those that mostly rest",
+            predicted({"spearman": one["spearman_resting"]}) or NOTHING,
+        ],
         ["pairs that differ significantly on tape", f"{signs['told']}{agree}"],
         ["days of tape", str(len(one["days"]))],
     ]

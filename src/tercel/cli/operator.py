@@ -19,7 +19,9 @@ from tercel.core.toml import read_toml
 
 Desk = Annotated[
     Path | None,
-    typer.Option(help="The desk's folder (default: TERCEL_DESK, or the newest under desks/).", metavar="DIR"),
+    typer.Option(
+        help="The desk's folder (default: TERCEL_DESK, or the newest under desks/).", metavar="DIR"
+    ),
 ]
 
 
@@ -35,12 +37,17 @@ class AskDesk(DeskRequest):
     """A request that a desk which runs answers."""
 
     wait: Annotated[
-        float, typer.Option(help="Seconds to wait for the desk's answer; 0: none.", min=0.0, max=3600.0, metavar="S")
+        float,
+        typer.Option(
+            help="Seconds to wait for the desk's answer; 0: none.", min=0.0, max=3600.0, metavar="S"
+        ),
     ] = 10.0
 
 
 Reason = Annotated[str, typer.Option(help="Why: it is journaled.", metavar="TEXT")]
-Agents = Annotated[list[str] | None, typer.Option("--agent", help="One agent; may be repeated.", metavar="A")]
+Agents = Annotated[
+    list[str] | None, typer.Option("--agent", help="One agent; may be repeated.", metavar="A")
+]
 
 PORT = 8321
 """Where the console is, unless asked otherwise."""
@@ -52,7 +59,9 @@ class Kill(DeskRequest):
 
     reason: Reason = ""
     agent: Agents = None
-    every: Annotated[bool, typer.Option("--all", help="Every agent (the default without --agent).")] = False
+    every: Annotated[
+        bool, typer.Option("--all", help="Every agent (the default without --agent).")
+    ] = False
 
     def __post_init__(self) -> None:
         """Refuse what contradicts itself."""
@@ -67,7 +76,9 @@ def kill(request: Kill) -> None:
 
     reason, agents = request.reason.strip() or "no reason given", request.agent or []
     folder = _stopped(request.desk)
-    has = agents_of(folder) if agents else set()  # empty also where it is not known whom the desk has
+    has = (
+        agents_of(folder) if agents else set()
+    )  # empty also where it is not known whom the desk has
     strangers = [agent for agent in agents if has and agent not in has]
     whom = [agent for agent in agents if agent not in strangers]
     if whom or not strangers:
@@ -77,13 +88,17 @@ def kill(request: Kill) -> None:
         known = sorted(agents_of(folder))
         done = f"killed: {', '.join(whom)}" if whom else "nothing was killed"
         remedy = f"{offer(strangers[0], known, 'kill one of them')}, or --all"
-        raise ConfigError(f"agents of the desk: {', '.join(known)}", f"{', '.join(strangers)}; {done}", remedy)
+        raise ConfigError(
+            f"agents of the desk: {', '.join(known)}", f"{', '.join(strangers)}; {done}", remedy
+        )
     ended = ""
     if holder(folder) == "":
         ended = ", where nothing runs: the desk has ended"
         ended += "" if _held_here(folder) else ", and its next session begins killed"
     text = f"killed: {', '.join(whom) or 'every agent'} of {folder}{ended}; `tercel rearm --reason ...` releases it"
-    hand_over({"desk": str(folder), "killed": dict(state.killed)}, request.as_json, lambda: say(text))
+    hand_over(
+        {"desk": str(folder), "killed": dict(state.killed)}, request.as_json, lambda: say(text)
+    )
 
 
 @dataclass(frozen=True)
@@ -103,9 +118,15 @@ def rearm(request: Rearm) -> None:
     before, state = latch.state(), latch.rearm(request.reason, person(), time.time_ns(), agents)
     _post(folder, "rearm", {"agents": agents}, request.reason)
     who, waits = ", ".join(state.history[-1]["agents"]) or "every agent", _waiting(folder)
-    text = f"armed again: {who} of {folder}" if before.killed or before.damaged else f"nothing was killed at {folder}"
+    text = (
+        f"armed again: {who} of {folder}"
+        if before.killed or before.damaged
+        else f"nothing was killed at {folder}"
+    )
     text += f"; {waits}" if waits else ""
-    hand_over({"desk": str(folder), "killed": dict(state.killed)}, request.as_json, lambda: say(text))
+    hand_over(
+        {"desk": str(folder), "killed": dict(state.killed)}, request.as_json, lambda: say(text)
+    )
 
 
 def _waiting(folder: Path) -> str:
@@ -132,7 +153,11 @@ def agents_of(folder: Path) -> set[str]:
 
     try:
         with closing(JournalReader(folder)) as reader:
-            return {entry.agent for _, entry in reader.read(0, (kinds.SEAT, kinds.PARENT)) if entry.agent}
+            return {
+                entry.agent
+                for _, entry in reader.read(0, (kinds.SEAT, kinds.PARENT))
+                if entry.agent
+            }
     except TercelError:
         return set()
 

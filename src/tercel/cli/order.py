@@ -52,7 +52,10 @@ class MarketOptions:
     ] = None
     tape: Annotated[
         Path | None,
-        typer.Option(help="This lake's real days: learn on the earlier ones, judge on the later.", metavar="LAKE"),
+        typer.Option(
+            help="This lake's real days: learn on the earlier ones, judge on the later.",
+            metavar="LAKE",
+        ),
     ] = None
     symbol: Symbols = None
     impact: Impact = None
@@ -71,16 +74,24 @@ class MarketOptions:
             ("--bound", self.bound),
         ):
             if value == "":
-                raise ConfigError(f"a name with {option}", "an empty one", f"leave {option} out for the default")
+                raise ConfigError(
+                    f"a name with {option}", "an empty one", f"leave {option} out for the default"
+                )
         if not self.by_list and (self.tape is None) != (self.symbol is None):
-            given, missing = ("--tape", "--symbol") if self.symbol is None else ("--symbol", "--tape")
+            given, missing = (
+                ("--tape", "--symbol") if self.symbol is None else ("--symbol", "--tape")
+            )
             raise ConfigError(
                 "--tape and --symbol together",
                 f"{given} alone",
                 f"add {missing}; `tercel data list --lake LAKE` names what a lake holds",
             )
         if self.bound is not None and self.tape is None:
-            raise ConfigError("--bound with --tape", "--bound alone", "add --tape and --symbol, or leave --bound out")
+            raise ConfigError(
+                "--bound with --tape",
+                "--bound alone",
+                "add --tape and --symbol, or leave --bound out",
+            )
         if not self.several and len(self.presets) + (self.tape is not None) > 1:
             raise ConfigError(
                 "one market, of --market or --tape",
@@ -98,16 +109,29 @@ class MarketOptions:
         """Whether a list of orders says the symbols."""
         return False
 
-    def markets(self, regimes: str = "", days: tuple[str, ...] = (), **terms: Any) -> "list[Market]":
+    def markets(
+        self, regimes: str = "", days: tuple[str, ...] = (), **terms: Any
+    ) -> "list[Market]":
         """The presets that were typed, then the tape, whose the law and the days are; regimes are those of presets."""
         from tercel.execution.market import Market
         from tercel.market.flow.preset import DEFAULT
 
         names, law = self.presets, self.impact or ""
         if self.tape is None:
-            return [Market(name, impact=law, regimes=regimes, **terms) for name in names or [DEFAULT]]
+            return [
+                Market(name, impact=law, regimes=regimes, **terms) for name in names or [DEFAULT]
+            ]
         beside = "" if names else regimes
-        tape = Market("", str(self.tape), self.symbol or "", days, law, regimes=beside, bound=self.bound or "", **terms)
+        tape = Market(
+            "",
+            str(self.tape),
+            self.symbol or "",
+            days,
+            law,
+            regimes=beside,
+            bound=self.bound or "",
+            **terms,
+        )
         return [*(Market(name, regimes=regimes, **terms) for name in names), tape]
 
 
@@ -115,7 +139,9 @@ class MarketOptions:
 class TypedOrder:
     """What was typed of an order; None: not."""
 
-    side: Annotated[str | None, typer.Option(help="buy, sell or both (default).", metavar="SIDE")] = None
+    side: Annotated[
+        str | None, typer.Option(help="buy, sell or both (default).", metavar="SIDE")
+    ] = None
     share: Annotated[
         float | None,
         typer.Option(
@@ -125,10 +151,14 @@ class TypedOrder:
         ),
     ] = None
     quantity: Annotated[
-        int | None, typer.Option(help="The order in lots, in the place of a share; of US equities shares.", metavar="N")
+        int | None,
+        typer.Option(
+            help="The order in lots, in the place of a share; of US equities shares.", metavar="N"
+        ),
     ] = None
     horizon: Annotated[
-        str | None, typer.Option(help="Time to execute it: 30min (default), 2h, seconds.", metavar="SPAN")
+        str | None,
+        typer.Option(help="Time to execute it: 30min (default), 2h, seconds.", metavar="SPAN"),
     ] = None
     start: Annotated[
         str | None,
@@ -139,9 +169,14 @@ class TypedOrder:
         ),
     ] = None
     end: Annotated[
-        str | None, typer.Option(help="(--start) Its horizon by the clock, in the place of --horizon.", metavar="HH:MM")
+        str | None,
+        typer.Option(
+            help="(--start) Its horizon by the clock, in the place of --horizon.", metavar="HH:MM"
+        ),
     ] = None
-    decisions: Annotated[int | None, typer.Option(help="Decisions at most (default: 60).", metavar="N")] = None
+    decisions: Annotated[
+        int | None, typer.Option(help="Decisions at most (default: 60).", metavar="N")
+    ] = None
     limit_price: Annotated[
         str | None,
         typer.Option(
@@ -185,7 +220,10 @@ class TypedOrder:
         from tercel.execution.market import latency_of
         from tercel.lab.evaluation.order_files import task_of
 
-        late = {"latency": (self.latency, "latency"), "feed_latency": (feed_latency_ms, "feed_latency_ms")}
+        late = {
+            "latency": (self.latency, "latency"),
+            "feed_latency": (feed_latency_ms, "feed_latency_ms"),
+        }
         laws = {
             field: latency_of(text, name, market.lake, market.symbol)
             for field, (text, name) in late.items()
@@ -211,7 +249,10 @@ class JudgedOptions(MarketOptions):
     ] = None
     fees: Annotated[
         str | None,
-        typer.Option(help="Fees in price units a share, or as 1,5bps; below 0: a rebate.", metavar="MAKER,TAKER"),
+        typer.Option(
+            help="Fees in price units a share, or as 1,5bps; below 0: a rebate.",
+            metavar="MAKER,TAKER",
+        ),
     ] = None
     order: TypedOrder = NOT_TYPED
     strategy: StrategyOption = None
@@ -230,7 +271,9 @@ class JudgedOptions(MarketOptions):
             f"--{name.replace('_', '-')}" for name in self.order.values
         ]
         if self.tape is None:
-            raise ConfigError("--orders with --tape", "--orders alone", "add --tape with the lake of their days")
+            raise ConfigError(
+                "--orders with --tape", "--orders alone", "add --tape with the lake of their days"
+            )
         if set(beside) - {"--decisions"}:
             raise ConfigError(
                 "a list of orders, or one",

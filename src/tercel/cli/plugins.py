@@ -80,10 +80,15 @@ def join(app: typer.Typer) -> list[str]:
     for entry in sorted(entry_points(group=GROUP), key=lambda one: (one.name, one.value)):
         package = f"{entry.dist.name if entry.dist else entry.name} ({entry.value})"
         try:
-            found, its_texts = list(_offers(entry, package)), help_texts(entry.module.rpartition(".")[0])
+            found, its_texts = (
+                list(_offers(entry, package)),
+                help_texts(entry.module.rpartition(".")[0]),
+            )
         except (Exception, SystemExit) as error:
             what = f"{type(error).__name__}: {error}".replace("\n", " ")
-            left_out.append(f"warning: no commands of {package}: {what}; to go on, install it again or take it away")
+            left_out.append(
+                f"warning: no commands of {package}: {what}; to go on, install it again or take it away"
+            )
             continue
         texts.append(its_texts)
         for one in found:
@@ -94,9 +99,12 @@ def join(app: typer.Typer) -> list[str]:
         if (words in own and not extended) or own.get(given[0].to.group) is not None:
             who.insert(0, "tercel")
         if len(who) > 1:
-            left_out.append(f"warning: `tercel {words}` is given by {' and '.join(who)}; to go on, take one away")
+            left_out.append(
+                f"warning: `tercel {words}` is given by {' and '.join(who)}; to go on, take one away"
+            )
         elif old is not None and new.callback is not None:
-            new.callback.__doc__, old.callback = old.callback.__doc__, new.callback
+            new.callback.__doc__ = old.callback.__doc__
+            old.callback = new.callback
         else:
             _group(app, given[0].to).registered_commands.append(new)
     add_help(app, texts)
@@ -107,7 +115,9 @@ def _offers(entry: EntryPoint, package: str) -> Iterator[_Offer]:
     """What an entry point gives, each command tried: Typer reads its options here and not at the first `--help`."""
     for one in entry.load():
         if not isinstance(one, PluginCommands):
-            raise ConfigError("a list of tercel.cli.plugins.PluginCommands", repr(one), "see that module")
+            raise ConfigError(
+                "a list of tercel.cli.plugins.PluginCommands", repr(one), "see that module"
+            )
         scratch = typer.Typer()
         add(scratch, *one.bodies)
         typer.main.get_command(scratch)
@@ -124,7 +134,9 @@ def _group(app: typer.Typer, commands: PluginCommands) -> typer.Typer:
     for word in commands.group.split():
         inner = [one.typer_instance for one in app.registered_groups if name_of(one) == word]
         if not inner:
-            app.add_typer(typer.Typer(name=word, help=commands.about, no_args_is_help=True), name=word)
+            app.add_typer(
+                typer.Typer(name=word, help=commands.about, no_args_is_help=True), name=word
+            )
             inner = [app.registered_groups[-1].typer_instance]
         app = inner[0] or app
     return app

@@ -22,11 +22,14 @@ portfolio_app = typer.Typer(
 class BacktestPortfolio(JsonRequest):
     """What is asked of `tercel portfolio backtest`."""
 
-    file: Annotated[Path, typer.Argument(help="A portfolio (see docs/examples/portfolio.toml).", metavar="FILE")]
+    file: Annotated[
+        Path, typer.Argument(help="A portfolio (see docs/examples/portfolio.toml).", metavar="FILE")
+    ]
     out: Annotated[Path | None, page_folder("portfolio")] = None
     seed: Seed = 1
     shuffled: Annotated[
-        bool, typer.Option("--shuffled", help="A control: outcomes exchanged among the names of a date.")
+        bool,
+        typer.Option("--shuffled", help="A control: outcomes exchanged among the names of a date."),
     ] = False
 
 
@@ -39,7 +42,10 @@ def backtest(request: BacktestPortfolio) -> None:
     found = backtested(request.file, request.seed, shuffled=request.shuffled)
 
     def show() -> None:
-        print_rows(f"{found['name']}, {found['dates']} dates out of sample, {found['cost']}", *table_of(found["rules"]))
+        print_rows(
+            f"{found['name']}, {found['dates']} dates out of sample, {found['cost']}",
+            *table_of(found["rules"]),
+        )
         print_sentences(found["sentences"])
 
     hand_over(found, request.as_json, show, request.out, "portfolio", lambda: portfolio_page(found))
@@ -49,8 +55,13 @@ def backtest(request: BacktestPortfolio) -> None:
 class RunPortfolio(JsonRequest):
     """What is asked of `tercel portfolio run`."""
 
-    file: Annotated[Path, typer.Argument(help="A portfolio (see docs/examples/portfolio.toml).", metavar="FILE")]
-    out: Annotated[Path, typer.Option(help="Folder of targets.csv, which says what is held too.", metavar="DIR")]
+    file: Annotated[
+        Path, typer.Argument(help="A portfolio (see docs/examples/portfolio.toml).", metavar="FILE")
+    ]
+    out: Annotated[
+        Path,
+        typer.Option(help="Folder of targets.csv, which says what is held too.", metavar="DIR"),
+    ]
     desk: Annotated[
         list[Path] | None,
         typer.Option(
@@ -58,7 +69,9 @@ class RunPortfolio(JsonRequest):
             metavar="DIR",
         ),
     ] = None
-    rule: Annotated[str, typer.Option(help="How the targets are followed.", metavar="RULE")] = "rate"
+    rule: Annotated[str, typer.Option(help="How the targets are followed.", metavar="RULE")] = (
+        "rate"
+    )
     seed: Seed = 1
 
 
@@ -81,7 +94,11 @@ def run(request: RunPortfolio) -> None:
         shown = ends(rows)
         keys = ("held", "target", "weight", "trade")
         cells = [(row["name"], *(f"{100 * row[key]:+.2f}" for key in keys)) for row in shown]
-        print_rows(f"book of {found['at'][:10]}, %, {len(shown)} of {len(rows)} names", ("name", *keys), cells)
+        print_rows(
+            f"book of {found['at'][:10]}, %, {len(shown)} of {len(rows)} names",
+            ("name", *keys),
+            cells,
+        )
         print_sentences(found["sentences"])
         say(f"targets {found['targets']}\nreport  {request.out / 'steps.html'}")
 

@@ -27,7 +27,9 @@ class Command(TyperCommand):
         typed = self.make_parser(ctx).parse_args(args=list(args))[2]
         for one in (one for one in typed if isinstance(one, TyperOption) and not one.multiple):
             if typed.count(one) > 1 and ("," in f"{one.metavar}" or "comma" in f"{one.help}"):
-                raise typer.BadParameter(f"typed twice: write it once, with commas: {one.opts[0]} A,B", ctx, one)
+                raise typer.BadParameter(
+                    f"typed twice: write it once, with commas: {one.opts[0]} A,B", ctx, one
+                )
         return super().parse_args(ctx, args)
 
 
@@ -88,21 +90,35 @@ def _named(kind: Any) -> Callable[[Any], int | None]:
 def _typed(body: Callable[[Any], int | None], kind: Any, text: str | None) -> Callable[..., None]:
     """The function that Typer reads: its signature is the request's, requests inside it spread out."""
     fields = inspect.signature(kind).parameters
-    inner = {name: inspect.signature(one.annotation).parameters for name, one in fields.items() if _is_request(one)}
-    options = [each for name, one in fields.items() for each in (inner[name].values() if name in inner else [one])]
+    inner = {
+        name: inspect.signature(one.annotation).parameters
+        for name, one in fields.items()
+        if _is_request(one)
+    }
+    options = [
+        each
+        for name, one in fields.items()
+        for each in (inner[name].values() if name in inner else [one])
+    ]
     interrupted: str = getattr(kind, "interrupted", NOTHING_HALF_DONE)
 
     def typed(**values: Any) -> None:
         with reported(values.get("as_json", False), interrupted.format_map(values)):
             if values.get("symbol") and IN_LAKE in get_args(fields["symbol"].annotation):
-                values["symbol"] = _in_lake(values["symbol"], values.get("tape") or values.get("lake"))
+                values["symbol"] = _in_lake(
+                    values["symbol"], values.get("tape") or values.get("lake")
+                )
             parts = {
-                name: fields[name].annotation(**{key: values.pop(key) for key in its}) for name, its in inner.items()
+                name: fields[name].annotation(**{key: values.pop(key) for key in its})
+                for name, its in inner.items()
             }
             raise typer.Exit(body(kind(**values, **parts)) or 0)
 
-    typed.__name__, typed.__doc__ = body.__name__, text
-    typed.__annotations__ = {name: one.annotation for name, one in fields.items()} | {"return": None}
+    typed.__name__ = body.__name__
+    typed.__doc__ = text
+    typed.__annotations__ = {name: one.annotation for name, one in fields.items()} | {
+        "return": None
+    }
     typed.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
     typed.request = kind  # type: ignore[attr-defined]
     return typed

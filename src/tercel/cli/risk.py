@@ -30,19 +30,31 @@ SHOWN = 20
 """Names that a terminal shows."""
 
 Weights = Annotated[
-    Path | None, typer.Option(help="CSV of name,weight; short below 0. Default: equal weights.", metavar="FILE")
+    Path | None,
+    typer.Option(help="CSV of name,weight; short below 0. Default: equal weights.", metavar="FILE"),
 ]
 Map = Annotated[
-    str | None, typer.Option(help="A shipped map, or a file of \\[columns] close = ....", metavar="NAME|MAP.toml")
+    str | None,
+    typer.Option(
+        help="A shipped map, or a file of \\[columns] close = ....", metavar="NAME|MAP.toml"
+    ),
 ]
 Column = Annotated[
     list[str] | None,
-    typer.Option(help="A column, as close=Last, or a setting, as decimal=,; may be repeated.", metavar="OURS=THEIRS"),
+    typer.Option(
+        help="A column, as close=Last, or a setting, as decimal=,; may be repeated.",
+        metavar="OURS=THEIRS",
+    ),
 ]
-Adjusted = Annotated[bool, typer.Option("--adjusted", help="The closes are adjusted though none is called so.")]
+Adjusted = Annotated[
+    bool, typer.Option("--adjusted", help="The closes are adjusted though none is called so.")
+]
 Prices = Annotated[
     Path,
-    typer.Argument(help="Daily prices, CSV, Parquet, JSON: a row a name and day or a column each", metavar="FILE"),
+    typer.Argument(
+        help="Daily prices, CSV, Parquet, JSON: a row a name and day or a column each",
+        metavar="FILE",
+    ),
 ]
 Volatility = Annotated[
     str,
@@ -60,7 +72,9 @@ Covariance = Annotated[
         metavar="MODEL",
     ),
 ]
-Window = Annotated[int, typer.Option(help="Days that the covariance is estimated from.", min=20, metavar="N")]
+Window = Annotated[
+    int, typer.Option(help="Days that the covariance is estimated from.", min=20, metavar="N")
+]
 
 
 @dataclass(frozen=True)
@@ -90,7 +104,9 @@ class Matrix(JsonRequest):
     volatility: Volatility = ""
     covariance: Covariance = ""
     window: Window = 504
-    out: Annotated[Path | None, typer.Option(help="Write the matrix as CSV.", metavar="FILE.csv")] = None
+    out: Annotated[
+        Path | None, typer.Option(help="Write the matrix as CSV.", metavar="FILE.csv")
+    ] = None
 
     def found(self) -> "RiskForecast":
         """The forecast by the models that are named."""
@@ -116,10 +132,21 @@ def forecast(request: Forecast) -> None:
     def show() -> None:
         headings, rows = forecast_rows(found)
         title = f"{request.prices.file.name}: risk of the trading day after {found.book.days[-1]}"
-        print_table(title, headings, [_cells(row) for row in (*rows[:SHOWN], *rows[max(SHOWN, len(rows) - 1) :])])
+        print_table(
+            title,
+            headings,
+            [_cells(row) for row in (*rows[:SHOWN], *rows[max(SHOWN, len(rows) - 1) :])],
+        )
         _say(sentences(found))
 
-    hand_over(found.to_json(), request.as_json, show, request.out, "forecast", lambda: forecast_page(found))
+    hand_over(
+        found.to_json(),
+        request.as_json,
+        show,
+        request.out,
+        "forecast",
+        lambda: forecast_page(found),
+    )
 
 
 @dataclass(frozen=True)
@@ -136,7 +163,10 @@ class Var(JsonRequest):
         ),
     ] = ""
     since: Annotated[
-        str | None, typer.Option(help="Begin the backtest on this day (default: as early as can be).", metavar="DATE")
+        str | None,
+        typer.Option(
+            help="Begin the backtest on this day (default: as early as can be).", metavar="DATE"
+        ),
     ] = None
     out: Annotated[Path | None, page_folder("var")] = None
 
@@ -152,7 +182,11 @@ def var(request: Var) -> None:
     from tercel.signals.risk.forecast import value_at_risk
     from tercel.signals.risk.report import sentences, var_page, var_rows
 
-    since = 0 if request.since is None else sum(day < date.fromisoformat(request.since) for day in book.days[1:])
+    since = (
+        0
+        if request.since is None
+        else sum(day < date.fromisoformat(request.since) for day in book.days[1:])
+    )
     found = value_at_risk(book, request.level, request.model, since)
 
     def show() -> None:
@@ -187,7 +221,9 @@ def covariance(request: Matrix) -> None:
 class PostureRequest(JsonRequest):
     """What is asked of `tercel risk posture`."""
 
-    file: Annotated[Path | None, typer.Argument(help="Daily prices that say it.", metavar="FILE")] = None
+    file: Annotated[
+        Path | None, typer.Argument(help="Daily prices that say it.", metavar="FILE")
+    ] = None
     out: Annotated[Path | None, page_folder("posture")] = None
     seed: Seed = 1
     map: Map = None
@@ -200,7 +236,9 @@ class PostureRequest(JsonRequest):
 
         if self.file is None:
             raise ConfigError("a FILE of daily prices", "none", "name one")
-        return of_book(OwnPrices(self.file, map=self.map, column=self.column, adjusted=self.adjusted).book())
+        return of_book(
+            OwnPrices(self.file, map=self.map, column=self.column, adjusted=self.adjusted).book()
+        )
 
 
 def posture(request: PostureRequest) -> None:
@@ -209,10 +247,19 @@ def posture(request: PostureRequest) -> None:
     story = request.story()
 
     def show() -> None:
-        print_table(story.market, story.headings, story.rows, left=("styles",), wraps=("what changed",))
+        print_table(
+            story.market, story.headings, story.rows, left=("styles",), wraps=("what changed",)
+        )
         _say(story.notes)
 
-    hand_over(story.to_json() | {"seed": request.seed}, request.as_json, show, request.out, "posture", story.page)
+    hand_over(
+        story.to_json() | {"seed": request.seed},
+        request.as_json,
+        show,
+        request.out,
+        "posture",
+        story.page,
+    )
 
 
 def _cells(row: Sequence[object]) -> list[str]:

@@ -34,16 +34,27 @@ from tercel.cli.venue import venue_app
 
 app = command_line("tercel", "From tick data to an execution agent that is judged.")
 _ROOMS = (
-    data_app, market_app, agent_app, signals_app, portfolio_app, risk_app, limits_app, venue_app, trade_app, config_app,
+    data_app,
+    market_app,
+    agent_app,
+    signals_app,
+    portfolio_app,
+    risk_app,
+    limits_app,
+    venue_app,
+    trade_app,
+    config_app,
     console_app,
-)  # fmt: skip
+)
 for _room in _ROOMS:
     app.add_typer(_room, name=str(_room.info.name))
 
 
 @app.callback(invoke_without_command=True)
 def _root(
-    version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True)
+    ] = False,
 ) -> None:
     if version:
         typer.echo(f"tercel {__version__}")

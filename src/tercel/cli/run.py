@@ -34,14 +34,19 @@ class RunRequest(JudgedOptions, JsonRequest):
     interrupted: ClassVar[str] = "what is finished is kept; to go on: tercel run --resume"
 
     quick: Annotated[
-        bool, typer.Option("--quick", help="A smoke run under a minute: proves the road, not the agent.")
+        bool,
+        typer.Option("--quick", help="A smoke run under a minute: proves the road, not the agent."),
     ] = False
     seed: Seed = 1
-    out: Annotated[Path | None, typer.Option(help="Run folder (default: a new one under runs/).", metavar="DIR")] = None
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Run folder (default: a new one under runs/).", metavar="DIR"),
+    ] = None
     resume: Annotated[
         bool,
         typer.Option(
-            "--resume", help="Go on with the stopped run in --out (default: the newest), with the options it had."
+            "--resume",
+            help="Go on with the stopped run in --out (default: the newest), with the options it had.",
         ),
     ] = False
     feed_latency_ms: Annotated[
@@ -83,7 +88,10 @@ def _symbols(request: RunRequest) -> None:
         looked_up(market)  # refused before the first of them is begun
     folder = request.out or _fresh()
     each = [replace(request, symbol=one, out=folder / one) for one in symbols]
-    each = [replace(one, resume=request.resume and (folder / str(one.symbol) / FILE).exists()) for one in each]
+    each = [
+        replace(one, resume=request.resume and (folder / str(one.symbol) / FILE).exists())
+        for one in each
+    ]
     runs = [(one, *_settings(one)) for one in each]
     found = {one: _run(*its) for one, its in zip(symbols, runs, strict=True)}
     if request.as_json:
@@ -95,7 +103,9 @@ def _run(request: RunRequest, settings: "RunSettings", folder: Path) -> "Evaluat
     from tercel.api.runs import REPORT, RESULT, WholeRun
 
     try:
-        begun = WholeRun.begin(settings, folder, resume=request.resume, named=request.out is not None)
+        begun = WholeRun.begin(
+            settings, folder, resume=request.resume, named=request.out is not None
+        )
         folder = begun.folder
         result = begun.finish(footer=f"reprint: tercel run --resume --out {folder}")
     except KeyboardInterrupt:
@@ -103,7 +113,9 @@ def _run(request: RunRequest, settings: "RunSettings", folder: Path) -> "Evaluat
     if not request.as_json:
         show(result, folder / RESULT, folder / REPORT)
         say(f"policies  {folder / 'policies'}")
-        say("next      make demo, from a clone; or tercel trade run --demo, which wants the extra [trade]")
+        say(
+            "next      make demo, from a clone; or tercel trade run --demo, which wants the extra [trade]"
+        )
     return result
 
 
@@ -120,8 +132,12 @@ def _list(request: RunRequest) -> None:
     }
     if beside := ", ".join(name for name, value in options.items() if value is not None):
         remedy = f"leave {beside} out"
-        raise ConfigError("a list of orders without what a run of agents has", f"--orders with {beside}", remedy)
-    say("orders of a list are worked by written strategies; for agents: tercel agent evaluate POLICY --orders")
+        raise ConfigError(
+            "a list of orders without what a run of agents has", f"--orders with {beside}", remedy
+        )
+    say(
+        "orders of a list are worked by written strategies; for agents: tercel agent evaluate POLICY --orders"
+    )
     evaluation = EvaluatePolicies(
         strategy=request.strategy,
         market=request.market,
@@ -162,8 +178,12 @@ def _applied(request: RunRequest, settings: "RunSettings") -> "RunSettings":
     if request.fees is not None:
         terms["fees"] = fees_of(request.fees)
     if request.regimes:
-        words = listed(request.regimes)  # files by their whole path, so that a run resumes from any folder
-        terms["regimes"] = ",".join(str(Path(word).resolve()) if word.endswith(".toml") else word for word in words)
+        words = listed(
+            request.regimes
+        )  # files by their whole path, so that a run resumes from any folder
+        terms["regimes"] = ",".join(
+            str(Path(word).resolve()) if word.endswith(".toml") else word for word in words
+        )
         if not terms["regimes"]:
             received = f"--regimes {request.regimes!r}"
             raise ConfigError("names of regimes, or a script", received, "such as calm,volatile")
@@ -189,10 +209,14 @@ def _settings(request: RunRequest) -> "tuple[RunSettings, Path]":
     folder = request.out or _fresh()
     if (folder / FILE).exists():
         raise ConfigError(
-            "a new run folder", f"{folder} holds a run", "add --resume to go on with it, or name another --out"
+            "a new run folder",
+            f"{folder} holds a run",
+            "add --resume to go on with it, or name another --out",
         )
     if folder.exists() and any(folder.iterdir()):
-        raise ConfigError("an empty or new run folder", f"{folder} holds other files", "name another --out")
+        raise ConfigError(
+            "an empty or new run folder", f"{folder} holds other files", "name another --out"
+        )
     plain = RunSettings(request.markets()[0], quick=request.quick, seed=request.seed, frames=FRAMES)
     settings = _applied(request, plain)
     if request.quick:
@@ -208,16 +232,34 @@ def _started(request: RunRequest, folder: Path) -> "tuple[RunSettings, Path]":
     now = _applied(request, started)
     order, was, place = request.order, started.market, now.market
     options = {
-        "--market": (",".join(request.presets) or None, request.presets and request.markets()[0].preset, was.preset),
+        "--market": (
+            ",".join(request.presets) or None,
+            request.presets and request.markets()[0].preset,
+            was.preset,
+        ),
         "--tape": (request.tape, request.tape and str(request.tape.resolve()), was.lake),
         "--symbol": (request.symbol, request.symbol, was.symbol),
         "--quick": (request.quick or None, request.quick, started.quick),
         "--strategy": (_own(request) or None, _own(request), started.strategies),
-        "--seed": (None if request.seed == DEFAULT_SEED else request.seed, request.seed, started.seed),
-        **{f"--{name}": (getattr(request, name), getattr(place, name), getattr(was, name)) for name in TERMS},
-        **{f"--{name.replace('_', '-')}": (value, now.task, started.task) for name, value in order.values.items()},
+        "--seed": (
+            None if request.seed == DEFAULT_SEED else request.seed,
+            request.seed,
+            started.seed,
+        ),
+        **{
+            f"--{name}": (getattr(request, name), getattr(place, name), getattr(was, name))
+            for name in TERMS
+        },
+        **{
+            f"--{name.replace('_', '-')}": (value, now.task, started.task)
+            for name, value in order.values.items()
+        },
         "--latency": (order.latency, now.task.latency, started.task.latency),
-        "--feed-latency-ms": (request.feed_latency_ms, now.task.feed_latency, started.task.feed_latency),
+        "--feed-latency-ms": (
+            request.feed_latency_ms,
+            now.task.feed_latency,
+            started.task.feed_latency,
+        ),
     }
     for option, (typed, wanted, had) in options.items():
         if typed is not None and wanted != had:
@@ -233,19 +275,29 @@ def _in_words(settings: "RunSettings") -> str:
     from tercel.execution.market import in_words as venue_words
 
     market = settings.market
-    words = [f"{market.symbol} in {market.lake}" if market.on_tape else market.preset, f"seed {settings.seed}"]
+    words = [
+        f"{market.symbol} in {market.lake}" if market.on_tape else market.preset,
+        f"seed {settings.seed}",
+    ]
     words += ["--quick"] * settings.quick
-    words += [f"--{name} {value}" for name in ("regimes", "impact") if (value := getattr(market, name))]
+    words += [
+        f"--{name} {value}" for name in ("regimes", "impact") if (value := getattr(market, name))
+    ]
     words += _ordered(settings.task)
     words += [f"--strategy {name}" for name in settings.strategies]
-    return ", ".join([*words, *venue_words(market.fees, settings.task.latency, settings.task.feed_latency)])
+    return ", ".join(
+        [*words, *venue_words(market.fees, settings.task.latency, settings.task.feed_latency)]
+    )
 
 
 def _ordered(task: "Task") -> list[str]:
     """What of the order is not as it is by itself: side, size, time and limit."""
     from tercel.execution.task import SIDES, Task
 
-    plain, size = Task(), f"--quantity {task.quantity}" if task.share is None else f"--share {task.share:g}"
+    plain, size = (
+        Task(),
+        f"--quantity {task.quantity}" if task.share is None else f"--share {task.share:g}",
+    )
     side = next(name for name, number in SIDES.items() if number == task.side)
     given = {
         f"--side {side}": task.side == plain.side,

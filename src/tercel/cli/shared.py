@@ -23,7 +23,9 @@ NOTHING_HALF_DONE = "nothing was left half done"
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")]
 Lake = Annotated[Path, typer.Option(help="Folder of the tape lake.", metavar="DIR")]
-Seed = Annotated[int, typer.Option(help="Seed of everything that is drawn.", min=0, max=2**31 - 1, metavar="S")]
+Seed = Annotated[
+    int, typer.Option(help="Seed of everything that is drawn.", min=0, max=2**31 - 1, metavar="S")
+]
 ObservationOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -57,24 +59,42 @@ Registry = Annotated[
 ]
 Ray = Annotated[
     str | None,
-    typer.Option("--ray", help="Run the episodes on Ray: local, auto, or a cluster's address.", metavar="ADDRESS"),
+    typer.Option(
+        "--ray",
+        help="Run the episodes on Ray: local, auto, or a cluster's address.",
+        metavar="ADDRESS",
+    ),
 ]
 IN_LAKE = "spelt as the lake has it"
 """Marks options whose symbols the lake holds: their letters may be small or capital."""
 TAPES = typer.Option(help="Symbol on the tape (with --tape).", metavar="SYM")
 TapesSymbol = Annotated[str | None, TAPES, IN_LAKE]
 Symbol = Annotated[str, typer.Option(help="Symbol on the tape.", metavar="SYM"), IN_LAKE]
-PresetsSymbol = Annotated[str, typer.Option(help="Symbol on the tape. Default: the preset's.", metavar="SYM"), IN_LAKE]
+PresetsSymbol = Annotated[
+    str, typer.Option(help="Symbol on the tape. Default: the preset's.", metavar="SYM"), IN_LAKE
+]
 Symbols = Annotated[
     str | None,
-    typer.Option(help="Symbol on the tape (with --tape); several with commas.", metavar="SYM[,SYM...]"),
+    typer.Option(
+        help="Symbol on the tape (with --tape); several with commas.", metavar="SYM[,SYM...]"
+    ),
     IN_LAKE,
 ]
-Venue = Annotated[str, typer.Option(help="Venue on the tape, where several have the symbol.", metavar="VENUE")]
-From = Annotated[str, typer.Option("--from", help="Begin at this local time of the exchange.", metavar="HH:MM")]
-To = Annotated[str, typer.Option("--to", help="End at this local time of the exchange.", metavar="HH:MM")]
-Replace = Annotated[bool, typer.Option("--replace", help="Replace a day that the lake holds with other content.")]
-PRESET = typer.Argument(help="Preset market, by name or as a .json file (`tercel market list`).", metavar="PRESET")
+Venue = Annotated[
+    str, typer.Option(help="Venue on the tape, where several have the symbol.", metavar="VENUE")
+]
+From = Annotated[
+    str, typer.Option("--from", help="Begin at this local time of the exchange.", metavar="HH:MM")
+]
+To = Annotated[
+    str, typer.Option("--to", help="End at this local time of the exchange.", metavar="HH:MM")
+]
+Replace = Annotated[
+    bool, typer.Option("--replace", help="Replace a day that the lake holds with other content.")
+]
+PRESET = typer.Argument(
+    help="Preset market, by name or as a .json file (`tercel market list`).", metavar="PRESET"
+)
 
 
 def share_of(typed: object) -> float:
@@ -112,9 +132,15 @@ def run_app(app: typer.Typer) -> None:
     try:
         app()
     except SystemExit as stop:
-        usage = getattr(stop.__context__, "format_message", None)  # what was typed makes no sense: told on stderr
+        usage = getattr(
+            stop.__context__, "format_message", None
+        )  # what was typed makes no sense: told on stderr
         if usage is not None and "--json" in sys.argv[1:]:
-            parts = {"expected": "a command as its --help says", "received": usage(), "remedy": "see --help"}
+            parts = {
+                "expected": "a command as its --help says",
+                "received": usage(),
+                "remedy": "see --help",
+            }
             print_json({"error": {"kind": "UsageError", **parts}})
         raise
     except KeyboardInterrupt:
@@ -148,7 +174,8 @@ def reported(as_json: bool = False, on_interrupt: str = NOTHING_HALF_DONE) -> It
     ``TERCEL_TRACEBACK=1`` lets errors through as they are. A body may say better than `on_interrupt` how to go on after
     Ctrl-C: ``raise KeyboardInterrupt("...")``.
     """
-    before, stderr.wording = stderr.wording, in_options
+    before = stderr.wording
+    stderr.wording = in_options
     try:
         yield
     except KeyboardInterrupt as stop:
@@ -158,7 +185,9 @@ def reported(as_json: bool = False, on_interrupt: str = NOTHING_HALF_DONE) -> It
         if os.environ.get("TERCEL_TRACEBACK") == "1":
             raise
         if isinstance(error, RecursionError):
-            error = ConfigError("files nested less deep", f"{error}", "see with TERCEL_TRACEBACK=1 which one it is")
+            error = ConfigError(
+                "files nested less deep", f"{error}", "see with TERCEL_TRACEBACK=1 which one it is"
+            )
         print_error(error if isinstance(error, TercelError) else of_files(error), as_json)
         raise typer.Exit(2) from None
     finally:
@@ -191,7 +220,9 @@ def check_date(text: str | None, option: str = "--date") -> None:
     except ValueError:
         understood = False
     if not understood:
-        raise ConfigError("a day of the calendar as YYYY-MM-DD", f"{option} {text}", "write it as 2012-06-21")
+        raise ConfigError(
+            "a day of the calendar as YYYY-MM-DD", f"{option} {text}", "write it as 2012-06-21"
+        )
 
 
 def listed_dates(text: str) -> list[str]:
@@ -217,5 +248,9 @@ def listed_seeds(text: str) -> list[int]:
     seeds = [int(part) for part in parts if part.isdecimal()]
     if len(seeds) < len(parts) or len(set(seeds)) < len(seeds) or max(seeds) >= 2**31:
         remedy = "such as --seeds 901,902,903; negative ones belong to training"
-        raise ConfigError("different whole numbers from 0 to 2^31 - 1, separated by commas", f"--seeds {text}", remedy)
+        raise ConfigError(
+            "different whole numbers from 0 to 2^31 - 1, separated by commas",
+            f"--seeds {text}",
+            remedy,
+        )
     return seeds

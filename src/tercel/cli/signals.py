@@ -29,10 +29,15 @@ signals_app = typer.Typer(
 )
 
 Config = Annotated[
-    Path | None, typer.Argument(help="A configuration (see docs/examples/signals.toml).", metavar="CONFIG.toml")
+    Path | None,
+    typer.Argument(help="A configuration (see docs/examples/signals.toml).", metavar="CONFIG.toml"),
 ]
-Demo = Annotated[bool, typer.Option("--demo", help="Synthetic material alone; nothing has to be there.")]
-Out = Annotated[Path | None, typer.Option(help="Folder of the results (default: under runs/).", metavar="DIR")]
+Demo = Annotated[
+    bool, typer.Option("--demo", help="Synthetic material alone; nothing has to be there.")
+]
+Out = Annotated[
+    Path | None, typer.Option(help="Folder of the results (default: under runs/).", metavar="DIR")
+]
 RUNS = Path("runs")
 
 
@@ -50,16 +55,20 @@ class Configured(JsonRequest):
 class Evaluate(Configured):
     """What is asked of `tercel signals evaluate`."""
 
-    config: Annotated[Path | None, typer.Argument(help="A configuration that was trained.", metavar="CONFIG.toml")] = (
-        None
-    )
+    config: Annotated[
+        Path | None, typer.Argument(help="A configuration that was trained.", metavar="CONFIG.toml")
+    ] = None
 
 
 def settings_of(request: Configured, what: str = "signals") -> "tuple[SignalsConfig, Path]":
     """The configuration that is named, and the folder of its results."""
     if (request.config is None) != request.demo:
         given = "both" if request.demo else "neither"
-        raise ConfigError("a CONFIG.toml or --demo", given, "name a file (see docs/examples/signals.toml), or --demo")
+        raise ConfigError(
+            "a CONFIG.toml or --demo",
+            given,
+            "name a file (see docs/examples/signals.toml), or --demo",
+        )
     from tercel.signals.runs.config import demo, read_config
 
     settings = demo() if request.config is None else read_config(request.config)
@@ -69,7 +78,9 @@ def settings_of(request: Configured, what: str = "signals") -> "tuple[SignalsCon
 def _typed(verb: str, request: Configured, out: Path) -> str:
     """A command on the same configuration, seed and folder."""
     name = "--demo" if request.config is None else str(request.config)
-    return shlex.join(["tercel", "signals", verb, name, "--seed", str(request.seed), "--out", str(out)])
+    return shlex.join(
+        ["tercel", "signals", verb, name, "--seed", str(request.seed), "--out", str(out)]
+    )
 
 
 @contextmanager
@@ -93,9 +104,13 @@ def build(request: Configured) -> None:
 
     def show() -> None:
         facts = {key: manifest[key] for key in ("rows", "dates", "instruments", "first", "last")}
-        rows = [(key, f"{value:,}" if isinstance(value, int) else value) for key, value in facts.items()]
+        rows = [
+            (key, f"{value:,}" if isinstance(value, int) else value) for key, value in facts.items()
+        ]
         print_rows("panel", ("", "value"), rows)
-        sources = [(n, len(c), f"{manifest['missing'][n]:.1%}") for n, c in manifest["sources"].items()]
+        sources = [
+            (n, len(c), f"{manifest['missing'][n]:.1%}") for n, c in manifest["sources"].items()
+        ]
         print_rows("sources", ("source", "columns", "rows without it"), sources)
         _notes(manifest)
         say(f"panel     {out}")
@@ -123,21 +138,29 @@ def train(request: TrainSignals) -> None:
         figures, show_beside = request.beside(out)
 
     def show() -> None:
-        weights = [(name, f"{weight:.3f}", found["evidence"][name]) for name, weight in found["weights"].items()]
-        print_rows("weights of the fusion", ("source:family", "weight", "slope out of fold, 95 %"), weights)
+        weights = [
+            (name, f"{weight:.3f}", found["evidence"][name])
+            for name, weight in found["weights"].items()
+        ]
+        print_rows(
+            "weights of the fusion", ("source:family", "weight", "slope out of fold, 95 %"), weights
+        )
         scale = found["alpha_scale"]
         facts = {
-            "bps per unit of forecast": scale["unit_bps"], "sd of the error, bps": scale["sd_bps"],
+            "bps per unit of forecast": scale["unit_bps"],
+            "sd of the error, bps": scale["sd_bps"],
             "horizon, hours": scale["horizon_ns"] / 3.6e12,
-        }  # fmt: skip
-        rows = [(name, f"{number:,.1f}" if number else NOTHING) for name, number in facts.items()] + [
-            ("half-life, hours", found["half_life"])
-        ]
+        }
+        rows = [
+            (name, f"{number:,.1f}" if number else NOTHING) for name, number in facts.items()
+        ] + [("half-life, hours", found["half_life"])]
         print_rows("alpha", ("", "value"), rows)
         show_beside()
         _notes(found)
         say(f"model     {out / MODEL}")
-        say(f"next      {_typed('evaluate', request, out)}; tercel signals predict {shlex.quote(str(out / MODEL))}")
+        say(
+            f"next      {_typed('evaluate', request, out)}; tercel signals predict {shlex.quote(str(out / MODEL))}"
+        )
 
     hand_over(found | figures, request.as_json, show)
 
@@ -147,7 +170,10 @@ class Leak(Configured):
     """What is asked of `tercel signals leak`."""
 
     data: Annotated[
-        Path | None, typer.Option(help="Folder of real data sets: its daily stocks, reports, tweets.", metavar="DIR")
+        Path | None,
+        typer.Option(
+            help="Folder of real data sets: its daily stocks, reports, tweets.", metavar="DIR"
+        ),
     ] = None
 
     def sets(self, data: Path) -> "list[SignalsConfig]":
@@ -160,9 +186,13 @@ class Leak(Configured):
 def leak(request: Leak) -> None:
     """Look for knowledge of the future in every source, with planted leaks beside them that must be caught."""
     if request.config is None and not request.demo and request.data is None:
-        raise ConfigError("a CONFIG.toml, --demo or --data DIR", "none of them", "add one, say --demo")
+        raise ConfigError(
+            "a CONFIG.toml, --demo or --data DIR", "none of them", "add one, say --demo"
+        )
     if request.data is not None and not request.data.is_dir():
-        raise ConfigError("a folder of real data sets", f"nothing at {request.data}", "check --data")
+        raise ConfigError(
+            "a folder of real data sets", f"nothing at {request.data}", "check --data"
+        )
     from tercel.signals.leak import leak_table
     from tercel.signals.runs import leak as checks
     from tercel.signals.runs.config import demo, read_config
@@ -173,7 +203,9 @@ def leak(request: Leak) -> None:
     if request.data is not None and not sets:
         expected = f"a data set such as {checks.STOCKS}"
         raise ConfigError(expected, f"none in {request.data}", "check `data=`")
-    found = checks.leak(configs + sets, request.seed, request.out or RUNS / f"signals-leak-{request.seed}")
+    found = checks.leak(
+        configs + sets, request.seed, request.out or RUNS / f"signals-leak-{request.seed}"
+    )
 
     def show() -> None:
         for name in dict.fromkeys(one["panel"] for one in found["leak"]):
@@ -213,11 +245,16 @@ def evaluate(request: Evaluate) -> None:
 class PredictSignals(OfModel):
     """What is asked of `tercel signals predict`."""
 
-    date: Annotated[str | None, typer.Option(help="A day of the files (default: the last).", metavar="YYYY-MM-DD")] = (
-        None
-    )
-    out: Annotated[Path | None, typer.Option(help="Also write the rows as CSV.", metavar="FILE.csv")] = None
-    seed: Annotated[int, typer.Option(help="Of the training, where a CONFIG.toml is named.", min=0)] = 1
+    date: Annotated[
+        str | None,
+        typer.Option(help="A day of the files (default: the last).", metavar="YYYY-MM-DD"),
+    ] = None
+    out: Annotated[
+        Path | None, typer.Option(help="Also write the rows as CSV.", metavar="FILE.csv")
+    ] = None
+    seed: Annotated[
+        int, typer.Option(help="Of the training, where a CONFIG.toml is named.", min=0)
+    ] = 1
 
 
 def predict(request: PredictSignals) -> None:
@@ -235,7 +272,11 @@ def predict(request: PredictSignals) -> None:
         texts = [{**row, "sources": " ".join(row["sources"])}.values() for row in rows]
         write_whole(request.out, csv_text([rows[0] if rows else (), *texts]))
     about = {"name": model.name, "ic": model.card.get("ic")} | found.about()
-    hand_over(about | {"rows": rows}, request.as_json, lambda: _show_predicted(model.name, rows, about, found.held))
+    hand_over(
+        about | {"rows": rows},
+        request.as_json,
+        lambda: _show_predicted(model.name, rows, about, found.held),
+    )
 
 
 SHOWN = 10
@@ -244,25 +285,42 @@ FEW = 5
 """Names in it where nothing is expected of any."""
 
 
-def _show_predicted(name: str, rows: list[dict[str, Any]], about: dict[str, Any], held: "HeldSpan") -> None:
+def _show_predicted(
+    name: str, rows: list[dict[str, Any]], about: dict[str, Any], held: "HeldSpan"
+) -> None:
     from tercel.signals.runs.backtest import ends
     from tercel.signals.scores import told
 
     def around(row: dict[str, Any]) -> tuple[str, str]:
-        inside = NOTHING if row["low_bps"] is None else f"{row['low_bps']:+.0f} to {row['high_bps']:+.0f}"
+        inside = (
+            NOTHING
+            if row["low_bps"] is None
+            else f"{row['low_bps']:+.0f} to {row['high_bps']:+.0f}"
+        )
         return f"{row['sd_bps']:.0f}", inside
 
     ordered = sorted(rows, key=lambda row: -float(row["expected_bps"]))
     silent = not any(row["expected_bps"] for row in rows)
     shown = ordered[:FEW] if silent else ends(ordered, SHOWN)
     cells = [
-        (row["name"], f"{row['expected_bps'] + 0.0:+.1f}", *around(row), ", ".join(row["sources"]) or NOTHING)
+        (
+            row["name"],
+            f"{row['expected_bps'] + 0.0:+.1f}",
+            *around(row),
+            ", ".join(row["sources"]) or NOTHING,
+        )
         for row in shown
     ]
     first = rows[0]
-    title = f"{name}, model {first['model']}: forecast of {first['at']}, to the close of {held.last}"
+    title = (
+        f"{name}, model {first['model']}: forecast of {first['at']}, to the close of {held.last}"
+    )
     print_rows(title, ("name", "expected, bps", "sd, bps", "90 %", "sources"), cells)
-    left = f", {len(rows) - len(shown):,} between them" if len(shown) < len(rows) and not silent else ""
+    left = (
+        f", {len(rows) - len(shown):,} between them"
+        if len(shown) < len(rows) and not silent
+        else ""
+    )
     say(f"{len(shown)} of {len(rows):,} names shown{left}; each beyond the mean of all, {held}.")
     for line in ([] if silent and not about["ic"] else [told(about["ic"])]) + about["sentences"]:
         say(line)

@@ -15,9 +15,15 @@ if TYPE_CHECKING:
     from tercel.signals.runs.backtest import Charge
 
 Model = Annotated[
-    Path, typer.Argument(help="The folder of a trained model, its run's, or the CONFIG.toml.", metavar="MODEL")
+    Path,
+    typer.Argument(
+        help="The folder of a trained model, its run's, or the CONFIG.toml.", metavar="MODEL"
+    ),
 ]
-Out = Annotated[Path | None, typer.Option(help="Folder of the results (default: beside the model).", metavar="DIR")]
+Out = Annotated[
+    Path | None,
+    typer.Option(help="Folder of the results (default: beside the model).", metavar="DIR"),
+]
 SHOWN = 12
 """Groups of features that a terminal shows."""
 
@@ -42,15 +48,31 @@ class OfModel(JsonRequest):
 class BacktestSignals(OfModel):
     """What is asked of `tercel signals backtest`."""
 
-    cost_bps: Annotated[float | None, typer.Option(help="Cost of a half-turn, bps of its value.", metavar="X")] = None
-    cost_law: Annotated[float | None, typer.Option(help="Or the square-root law: its Y, about 1.", metavar="Y")] = None
-    cost_from: Annotated[Path | None, typer.Option(help="Or the mean of a desk's parents.", metavar="DESK")] = None
-    capital: Annotated[float, typer.Option(help="Of the book, for --cost-law.", metavar="MONEY")] = 1e7
-    book: Annotated[str, typer.Option(help="deciles (equal weights) or scores.", metavar="BOOK")] = "deciles"
-    hold: Annotated[float, typer.Option(help="Weight of a name's past scores: less turnover.", metavar="0..1")] = 0.0
-    leave: Annotated[str, typer.Option(help="A name of a decile stays in this share.", metavar="SHARE")] = "10%"
+    cost_bps: Annotated[
+        float | None, typer.Option(help="Cost of a half-turn, bps of its value.", metavar="X")
+    ] = None
+    cost_law: Annotated[
+        float | None, typer.Option(help="Or the square-root law: its Y, about 1.", metavar="Y")
+    ] = None
+    cost_from: Annotated[
+        Path | None, typer.Option(help="Or the mean of a desk's parents.", metavar="DESK")
+    ] = None
+    capital: Annotated[
+        float, typer.Option(help="Of the book, for --cost-law.", metavar="MONEY")
+    ] = 1e7
+    book: Annotated[
+        str, typer.Option(help="deciles (equal weights) or scores.", metavar="BOOK")
+    ] = "deciles"
+    hold: Annotated[
+        float, typer.Option(help="Weight of a name's past scores: less turnover.", metavar="0..1")
+    ] = 0.0
+    leave: Annotated[
+        str, typer.Option(help="A name of a decile stays in this share.", metavar="SHARE")
+    ] = "10%"
     long_only: Annotated[bool, typer.Option("--long-only", help="The long leg alone.")] = False
-    vol_target: Annotated[str | None, typer.Option(help="Scale to this volatility a year.", metavar="SD")] = None
+    vol_target: Annotated[
+        str | None, typer.Option(help="Scale to this volatility a year.", metavar="SD")
+    ] = None
 
 
 def backtest(request: BacktestSignals) -> None:
@@ -66,16 +88,29 @@ def backtest(request: BacktestSignals) -> None:
     target = None if request.vol_target is None else share_of(request.vol_target)
     found = {**backtested(model, book, charge, request.seed, target), "out": out}
     found["targets"] = write_targets(found, out)
-    hand_over(found, request.as_json, lambda: _show_backtest(found), out, "backtest", lambda: backtest_page(found))
+    hand_over(
+        found,
+        request.as_json,
+        lambda: _show_backtest(found),
+        out,
+        "backtest",
+        lambda: backtest_page(found),
+    )
 
 
 def charge_of(request: BacktestSignals) -> "Charge":
     """The cost that was asked for: exactly one of the three."""
-    given = {"--cost-bps": request.cost_bps, "--cost-law": request.cost_law, "--cost-from": request.cost_from}
+    given = {
+        "--cost-bps": request.cost_bps,
+        "--cost-law": request.cost_law,
+        "--cost-from": request.cost_from,
+    }
     named = [name for name, value in given.items() if value is not None]
     if len(named) != 1:
         expected = "one of --cost-bps, --cost-law and --cost-from"
-        raise ConfigError(expected, " and ".join(named) or "none of them", "say --cost-bps 5; 0 is a cost too")
+        raise ConfigError(
+            expected, " and ".join(named) or "none of them", "say --cost-bps 5; 0 is a cost too"
+        )
     from tercel.signals.runs.backtest import Charge
 
     if request.cost_law is not None:
@@ -86,7 +121,9 @@ def charge_of(request: BacktestSignals) -> "Charge":
 
     total = costs_of(request.cost_from).summed["total"]
     if total["is_bps"] is None:
-        raise ConfigError("parents that were filled", f"none in {request.cost_from}", "say --cost-bps instead")
+        raise ConfigError(
+            "parents that were filled", f"none in {request.cost_from}", "say --cost-bps instead"
+        )
     whose = f"the mean of {total['parents']} parents of {request.cost_from.name}"
     return Charge(max(total["is_bps"], 0.0), whose=whose)
 
@@ -113,7 +150,14 @@ def explain(request: OfModel) -> None:
 
     model, out = request.opened()
     found = {**explained(model, request.seed), "out": out}
-    hand_over(found, request.as_json, lambda: _show_explained(found), out, "explain", lambda: explain_page(found))
+    hand_over(
+        found,
+        request.as_json,
+        lambda: _show_explained(found),
+        out,
+        "explain",
+        lambda: explain_page(found),
+    )
 
 
 def _show_explained(found: dict[str, Any]) -> None:

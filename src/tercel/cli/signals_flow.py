@@ -13,13 +13,20 @@ from tercel.cli.terminal import check_folder, hand_over, print_rows, print_sente
 from tercel.core.names import listed
 
 flow_app = typer.Typer(
-    name="flow", help="Forecasts of the next seconds, learned from recorded days.", no_args_is_help=True
+    name="flow",
+    help="Forecasts of the next seconds, learned from recorded days.",
+    no_args_is_help=True,
 )
 
 Out = Annotated[Path, typer.Option(help="Folder of the forecaster.", metavar="DIR")]
 Tape = Annotated[Path, typer.Argument(help="Folder of the tape lake.", metavar="LAKE")]
-Model = Annotated[str, typer.Argument(help="A forecaster's folder, or the name of one that ships.", metavar="MODEL")]
-Names = Annotated[str, typer.Option(help="Symbols of the lake, with commas.", metavar="SYM"), IN_LAKE]
+Model = Annotated[
+    str,
+    typer.Argument(help="A forecaster's folder, or the name of one that ships.", metavar="MODEL"),
+]
+Names = Annotated[
+    str, typer.Option(help="Symbols of the lake, with commas.", metavar="SYM"), IN_LAKE
+]
 
 
 @dataclass(frozen=True)
@@ -29,10 +36,13 @@ class TrainFlow(JsonRequest):
     lake: Tape
     symbol: Names
     out: Out
-    kind: Annotated[str, typer.Option(help="boosting (LightGBM) or linear.", metavar="KIND")] = "boosting"
-    days: Annotated[str | None, typer.Option(help="Days to train on, with commas (default: all).", metavar="DATES")] = (
-        None
+    kind: Annotated[str, typer.Option(help="boosting (LightGBM) or linear.", metavar="KIND")] = (
+        "boosting"
     )
+    days: Annotated[
+        str | None,
+        typer.Option(help="Days to train on, with commas (default: all).", metavar="DATES"),
+    ] = None
     seed: Seed = 1
 
 
@@ -54,7 +64,9 @@ class RecalibrateFlow(JsonRequest):
     lake: Tape
     symbol: Names
     out: Out
-    until: Annotated[str, typer.Option(help="Take later days back, and read none.", metavar="DATE")] = ""
+    until: Annotated[
+        str, typer.Option(help="Take later days back, and read none.", metavar="DATE")
+    ] = ""
 
 
 def train(request: TrainFlow) -> None:
@@ -66,7 +78,9 @@ def train(request: TrainFlow) -> None:
     from tercel.signals.flow.train import train as trained
 
     dates = listed(request.days) if request.days else ()
-    found = trained(Lake(request.lake), listed(request.symbol), request.out, request.seed, request.kind, dates)
+    found = trained(
+        Lake(request.lake), listed(request.symbol), request.out, request.seed, request.kind, dates
+    )
 
     def show() -> None:
         print_rows(*trained_table(found))
@@ -74,7 +88,9 @@ def train(request: TrainFlow) -> None:
         out, lake = shlex.quote(str(request.out)), shlex.quote(str(request.lake))
         for symbol, one in found.get("simulated", {}).items():
             say(f"note      {symbol} was simulated by {one['market']}, {in_words(one)}")
-        say(f"next      tercel signals flow score {out} {lake} --symbol SYM, of days that it was not trained on")
+        say(
+            f"next      tercel signals flow score {out} {lake} --symbol SYM, of days that it was not trained on"
+        )
 
     hand_over(found, request.as_json, show)
 
@@ -88,7 +104,9 @@ def score(request: ScoreFlow) -> None:
     from tercel.signals.flow.run import score as scored
 
     found = scored(resolve(request.model), Lake(request.lake), listed(request.symbol))
-    hand_over(found, request.as_json, lambda: _show(found), request.out, "flow", lambda: flow_page(found))
+    hand_over(
+        found, request.as_json, lambda: _show(found), request.out, "flow", lambda: flow_page(found)
+    )
 
 
 def recalibrate(request: RecalibrateFlow) -> None:

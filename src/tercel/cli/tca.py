@@ -22,9 +22,21 @@ AGAINST = {RUN: None, "none": ""}
 SHOWN = 20
 """Parents that a terminal shows."""
 LEAVES = (
-    "+1s", "+10s", "+300s", "+1800s", "+60s", "end", "start", "close", "twap", "fees", "walk", "timing", "delay",
+    "+1s",
+    "+10s",
+    "+300s",
+    "+1800s",
+    "+60s",
+    "end",
+    "start",
+    "close",
+    "twap",
+    "fees",
+    "walk",
+    "timing",
+    "delay",
     "vwap",
-)  # fmt: skip
+)
 """Columns that leave a narrow terminal, first to last."""
 
 
@@ -41,7 +53,9 @@ class Tca(JsonRequest):
     lake: Lake
     orders: Annotated[
         Path | None,
-        typer.Option(help="CSV of the parents: parent, symbol, side, quantity, start, end.", metavar="FILE"),
+        typer.Option(
+            help="CSV of the parents: parent, symbol, side, quantity, start, end.", metavar="FILE"
+        ),
     ] = None
     map: Annotated[
         str | None,
@@ -54,16 +68,25 @@ class Tca(JsonRequest):
     column: Annotated[
         list[str] | None,
         typer.Option(
-            help="One column, such as parent=ClOrdID; may be repeated; fee= leaves one out.", metavar="OURS=THEIRS"
+            help="One column, such as parent=ClOrdID; may be repeated; fee= leaves one out.",
+            metavar="OURS=THEIRS",
         ),
     ] = None
     tz: Annotated[
-        str, typer.Option(help="Zone of times that do not say theirs, such as America/New_York.", metavar="ZONE")
+        str,
+        typer.Option(
+            help="Zone of times that do not say theirs, such as America/New_York.", metavar="ZONE"
+        ),
     ] = ""
     fees: Annotated[
-        str, typer.Option(help="How a fee that you paid is written: positive, negative.", metavar="SIGN")
+        str,
+        typer.Option(
+            help="How a fee that you paid is written: positive, negative.", metavar="SIGN"
+        ),
     ] = ""
-    venue: Annotated[str, typer.Option(help="Whose tape, where several have a symbol.", metavar="VENUE")] = ""
+    venue: Annotated[
+        str, typer.Option(help="Whose tape, where several have a symbol.", metavar="VENUE")
+    ] = ""
     against: Annotated[
         str,
         typer.Option(
@@ -74,11 +97,17 @@ class Tca(JsonRequest):
     ] = RUN
     agent: Annotated[
         list[str] | None,
-        typer.Option(help="A policy that works them again, such as default; may be repeated.", metavar="POLICY"),
+        typer.Option(
+            help="A policy that works them again, such as default; may be repeated.",
+            metavar="POLICY",
+        ),
     ] = None
     impact: Annotated[
         str,
-        typer.Option(help="What strategies' trades do to prices: square_root, none, propagator.", metavar="LAW"),
+        typer.Option(
+            help="What strategies' trades do to prices: square_root, none, propagator.",
+            metavar="LAW",
+        ),
     ] = "square_root"
     quote_age: Annotated[
         float | None,
@@ -88,7 +117,9 @@ class Tca(JsonRequest):
         ),
     ] = None
     seed: Seed = 1
-    out: Annotated[Path | None, typer.Option(help="Folder for tca.html and tca.json.", metavar="DIR")] = None
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for tca.html and tca.json.", metavar="DIR")
+    ] = None
 
 
 def tca(request: Tca) -> None:
@@ -99,31 +130,54 @@ def tca(request: Tca) -> None:
     with progress(counted=True, transient=True) as bar:
         task = bar.add_task("work the parents again", total=None)
         costs = tc.own_costs(
-            request.fills, request.lake, orders=request.orders,
-            map=fills_map(request.map, request.column or (), request.tz, request.fees), venue=request.venue,
-            strategies=AGAINST.get(request.against, request.against), agents=tuple(request.agent or ()),
-            impact=request.impact, seed=request.seed, quote_age_s=request.quote_age,
+            request.fills,
+            request.lake,
+            orders=request.orders,
+            map=fills_map(request.map, request.column or (), request.tz, request.fees),
+            venue=request.venue,
+            strategies=AGAINST.get(request.against, request.against),
+            agents=tuple(request.agent or ()),
+            impact=request.impact,
+            seed=request.seed,
+            quote_age_s=request.quote_age,
             progress=lambda done, of: bar.update(task, completed=done, total=of),
-        )  # fmt: skip
+        )
     for warning in costs.warnings:
         say(f"warning: {warning}")
     found, title = costs.to_json(), f"What {request.fills.name} cost"
     found["warnings"] = [in_options(warning) for warning in costs.warnings]
-    hand_over(found, request.as_json, lambda: _show(costs, found), request.out, "tca", lambda: costs.page(title))
+    hand_over(
+        found,
+        request.as_json,
+        lambda: _show(costs, found),
+        request.out,
+        "tca",
+        lambda: costs.page(title),
+    )
 
 
 def _show(costs: "OwnCosts", found: dict[str, Any]) -> None:
     out = result_console()
-    sums = [{"who": name or "no agent", **row} for name, row in (*found["agents"].items(), ("all", found["total"]))]
+    sums = [
+        {"who": name or "no agent", **row}
+        for name, row in (*found["agents"].items(), ("all", found["total"]))
+    ]
     unit = found["unit"]
     of = "bps by its value" if unit == "bps" else "ticks per lot"
-    _table(f"what was filled, {of}; a cost is positive, a mark-out in the order's favour too", sums, "who", unit)
+    _table(
+        f"what was filled, {of}; a cost is positive, a mark-out in the order's favour too",
+        sums,
+        "who",
+        unit,
+    )
     out.print()
     if costs.counterfactual is not None:
         _show_counterfactual(costs.counterfactual, unit)
         out.print()
     rows = [row | {"parents": None} for row in found["parents"][:SHOWN]]
-    more = f", the first {SHOWN} of {len(found['parents']):,}" if len(found["parents"]) > SHOWN else ""
+    more = (
+        f", the first {SHOWN} of {len(found['parents']):,}" if len(found["parents"]) > SHOWN else ""
+    )
     _table(f"parents{more}", rows, "parent", unit)
     out.print()
     if found["fees_apart"]:
@@ -146,7 +200,10 @@ def _table(title: str, rows: list[dict[str, Any]], first: str, unit: str) -> Non
     for row in rows:
         side = {"side": "buy" if row.get("side", 0) > 0 else "sell"}
         cells = [str(row[first]), *(_cell(side.get(key, row.get(key))) for key in plain)]
-        cells += [f"{row['money']['fills']:,.2f}", *(fixed(row[f"{key}_{unit}"], 1) for key in costs)]
+        cells += [
+            f"{row['money']['fills']:,.2f}",
+            *(fixed(row[f"{key}_{unit}"], 1) for key in costs),
+        ]
         cells += [fixed(row[f"markouts_{unit}"][span], 1) for span in spans]
         shown.append(dict(zip(headings, cells, strict=True)))
     shown = without_idle(shown, ("limit", "unfilled", "refused", "delay", "forced"))
@@ -165,4 +222,10 @@ def _show_counterfactual(found: "Counterfactual", unit: str) -> None:
         f"the same {found.parents:,} parents worked again, {unit} of what was asked for, without fees; impact "
         f"{found.impact}; 95 % intervals for all rows at once, {found.clusters} clusters"
     )
-    print_table(title, ["strategy", "cost", "saves", "verdict", "unfilled"], rows, ("unfilled",), ("verdict",))
+    print_table(
+        title,
+        ["strategy", "cost", "saves", "verdict", "unfilled"],
+        rows,
+        ("unfilled",),
+        ("verdict",),
+    )

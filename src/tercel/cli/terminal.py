@@ -126,7 +126,11 @@ def print_sentences(sentences: Iterable[str]) -> None:
 def print_rows(title: str, headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """A table of anything: columns of long cells are words that may take several lines."""
     cells = [[str(cell) for cell in row] for row in rows]
-    long = [name for place, name in enumerate(headings) if any(len(row[place]) > _SHORT for row in cells)]
+    long = [
+        name
+        for place, name in enumerate(headings)
+        if any(len(row[place]) > _SHORT for row in cells)
+    ]
     print_table(title, headings, cells, wraps=long)
 
 

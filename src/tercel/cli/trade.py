@@ -16,7 +16,14 @@ from tercel.cli.machine import end_on_termination
 from tercel.cli.operator import PORT
 from tercel.cli.request import add
 from tercel.cli.shared import JsonRequest
-from tercel.cli.terminal import print_json, print_sentences, print_table, progress, result_console, say
+from tercel.cli.terminal import (
+    print_json,
+    print_sentences,
+    print_table,
+    progress,
+    result_console,
+    say,
+)
 from tercel.cli.trade_day import day
 from tercel.cli.trade_limits import limits_app
 from tercel.cli.trade_look import orders, positions, reconcile, replay, tca, verify
@@ -54,40 +61,62 @@ class RunDesk(JsonRequest):
 
     interrupted: ClassVar[str] = "the journal keeps what was done"
 
-    config: Annotated[Path | None, typer.Argument(help="The desk's file.", metavar="CONFIG.toml")] = None
-    demo: Annotated[bool, typer.Option("--demo", help="The packaged desk, on the simulated exchange.")] = False
+    config: Annotated[
+        Path | None, typer.Argument(help="The desk's file.", metavar="CONFIG.toml")
+    ] = None
+    demo: Annotated[
+        bool, typer.Option("--demo", help="The packaged desk, on the simulated exchange.")
+    ] = False
     show_demo: Annotated[
-        bool, typer.Option("--show-demo", help="Print the packaged desk's file, to start one's own from.")
+        bool,
+        typer.Option(
+            "--show-demo", help="Print the packaged desk's file, to start one's own from."
+        ),
     ] = False
     seed: Annotated[
-        int | None, typer.Option(help="Seed of everything that is drawn (default: the file's).", min=0, max=2**31 - 1)
+        int | None,
+        typer.Option(
+            help="Seed of everything that is drawn (default: the file's).", min=0, max=2**31 - 1
+        ),
     ] = None
     rounds: Annotated[
-        int | None, typer.Option(help="So many rounds (default: the file's).", min=1, max=10_000, metavar="N")
+        int | None,
+        typer.Option(help="So many rounds (default: the file's).", min=1, max=10_000, metavar="N"),
     ] = None
     desk: Annotated[
         Path | None,
-        typer.Option(help="Folder of the desk (default: TERCEL_DESK, or a new one under desks/).", metavar="DIR"),
+        typer.Option(
+            help="Folder of the desk (default: TERCEL_DESK, or a new one under desks/).",
+            metavar="DIR",
+        ),
     ] = None
-    venue: Annotated[str | None, typer.Option(help="simulated or fix://[ID@]host:port.", metavar="WHERE")] = None
+    venue: Annotated[
+        str | None, typer.Option(help="simulated or fix://[ID@]host:port.", metavar="WHERE")
+    ] = None
     acknowledge: Annotated[
-        str, typer.Option(help="Go on with the sound part of a damaged journal; why, journaled.", metavar="REASON")
+        str,
+        typer.Option(
+            help="Go on with the sound part of a damaged journal; why, journaled.", metavar="REASON"
+        ),
     ] = ""
 
     confirm: Annotated[
-        str, typer.Option(help="(where money is) The sentence that its refusal shows.", metavar="TEXT")
+        str,
+        typer.Option(help="(where money is) The sentence that its refusal shows.", metavar="TEXT"),
     ] = ""
     tried: Annotated[
         Path | None,
         typer.Option(
-            help="(where money is) This desk in shadow or on paper, whose kill switch was tried today.", metavar="DIR"
+            help="(where money is) This desk in shadow or on paper, whose kill switch was tried today.",
+            metavar="DIR",
         ),
     ] = None
 
     second: Annotated[
         str,
         typer.Option(
-            help="(where money is) Another person of risk or admin who agrees, and types the password.", metavar="NAME"
+            help="(where money is) Another person of risk or admin who agrees, and types the password.",
+            metavar="NAME",
         ),
     ] = ""
 
@@ -105,7 +134,9 @@ def run(request: RunDesk) -> None:
         result_console().print(demo_text(), markup=False, highlight=False, soft_wrap=True, end="")
         return
     if request.demo == (request.config is not None):
-        raise ConfigError("a desk's file or --demo", "both" if request.demo else "neither", "give one of the two")
+        raise ConfigError(
+            "a desk's file or --demo", "both" if request.demo else "neither", "give one of the two"
+        )
     typed = {"desk.seed": request.seed, "desk.rounds": request.rounds, "desk.venue": request.venue}
     settings = {key: value for key, value in typed.items() if value is not None}
     config, _ = described(request.config, settings)
@@ -123,7 +154,9 @@ def run(request: RunDesk) -> None:
     else:
         _print(config, result, folder, [*staged.lines, *tried.lines])
     if desk.unknown:
-        say(f"NOT known to be over: {', '.join(desk.unknown)}; see tercel trade reconcile --desk {folder}")
+        say(
+            f"NOT known to be over: {', '.join(desk.unknown)}; see tercel trade reconcile --desk {folder}"
+        )
         raise typer.Exit(1)
 
 
@@ -137,7 +170,11 @@ def _confirmed(request: RunDesk, config: "DemoConfig") -> RunDesk:
         return request
     say(f"money is at risk ({why}). To go on, type: {sentence(config, limits_of(config, beside))}")
     typed = input("> ")
-    return replace(request, confirm=typed, second=request.second or input("second person, of risk or admin: ").strip())
+    return replace(
+        request,
+        confirm=typed,
+        second=request.second or input("second person, of risk or admin: ").strip(),
+    )
 
 
 def _second(request: RunDesk) -> "SecondPerson | None":
@@ -162,7 +199,9 @@ def _staged(config: "DemoConfig", desk: "tc.Desk") -> Experiments:
     if (found := desk.bounds()) is None:
         return Experiments({"stage": config.desk.stage, "bounds": None})
     section = bounds_section(found, {one.id: one.is_bps for one in desk.outcome.parents})
-    return Experiments({"stage": config.desk.stage, "bounds": found.to_json()}, [section], [str(section.text)])
+    return Experiments(
+        {"stage": config.desk.stage, "bounds": found.to_json()}, [section], [str(section.text)]
+    )
 
 
 def _traded(
@@ -180,15 +219,24 @@ def _traded(
         def show(done: int) -> None:
             bar.update(task, completed=done)
             if not done:  # it is open, so nothing refused it
-                say(f"watch     {folder}: tercel console --desk {folder}, then http://127.0.0.1:{PORT}")
+                say(
+                    f"watch     {folder}: tercel console --desk {folder}, then http://127.0.0.1:{PORT}"
+                )
                 if waits := waiting(folder, ledger_of(folder)):
                     say(waits)
 
         try:
             with tc.Desk(
-                request.config, folder=folder, settings=settings, acknowledge=request.acknowledge, progress=show,
-                program="tercel trade run", confirm=request.confirm, tried=request.tried, second=second,
-            ) as desk:  # fmt: skip
+                request.config,
+                folder=folder,
+                settings=settings,
+                acknowledge=request.acknowledge,
+                progress=show,
+                program="tercel trade run",
+                confirm=request.confirm,
+                tried=request.tried,
+                second=second,
+            ) as desk:
                 freeze()
                 desk.run()
                 staged = _staged(config, desk)
@@ -217,10 +265,17 @@ def _what_remains(folder: Path) -> str:
     return f"the journal of what was done is kept in {folder}{left}"
 
 
-def _print(config: "DemoConfig", result: dict[str, Any], folder: Path, experiments: Sequence[str]) -> None:
+def _print(
+    config: "DemoConfig", result: dict[str, Any], folder: Path, experiments: Sequence[str]
+) -> None:
     """A table of the agents and what happened in words."""
     from tercel.api.desk import REPORT
-    from tercel.api.desk_page import agent_rows, answer_sentences, forecast_sentences, silence_sentences
+    from tercel.api.desk_page import (
+        agent_rows,
+        answer_sentences,
+        forecast_sentences,
+        silence_sentences,
+    )
 
     heads, rows = agent_rows(result)
     title = f"desk {config.desk.name}, seed {result['seed']}: {config.desk.rounds} rounds of {config.desk.round_s:g} s"
@@ -231,7 +286,9 @@ def _print(config: "DemoConfig", result: dict[str, Any], folder: Path, experimen
     _print_open(result["open_parents"])
     print_sentences(forecast_sentences(result["forecasts"]))
     if not result["journal"]["consistent"]:
-        print_sentences(["The journal does NOT agree with the desk's state: see `tercel trade verify`."])
+        print_sentences(
+            ["The journal does NOT agree with the desk's state: see `tercel trade verify`."]
+        )
     print_sentences([*experiments, "One run is one sample: --seed N draws another."])
     print_sentences([f"report: {folder / REPORT}", f"next: tercel trade tca --desk {folder}"])
 
@@ -240,15 +297,45 @@ def _print_open(parents: list[dict[str, Any]]) -> None:
     """Parents that had not ended when the desk stopped, if any."""
     if not parents:
         return
-    keys = {"id": "parent", "instrument": "instrument", "agent": "agent", "left": "left", "at_venue": "at the venue",
-            "reason": "why"}  # fmt: skip
-    rows = [[f"{row[key]:,}" if isinstance(row[key], int) else row[key] for key in keys] for row in parents]
+    keys = {
+        "id": "parent",
+        "instrument": "instrument",
+        "agent": "agent",
+        "left": "left",
+        "at_venue": "at the venue",
+        "reason": "why",
+    }
+    rows = [
+        [f"{row[key]:,}" if isinstance(row[key], int) else row[key] for key in keys]
+        for row in parents
+    ]
     text = ("instrument", "agent")
-    print_table(f"open when the desk stopped: {len(parents)} parents", list(keys.values()), rows, text, text, ("why",))
+    print_table(
+        f"open when the desk stopped: {len(parents)} parents",
+        list(keys.values()),
+        rows,
+        text,
+        text,
+        ("why",),
+    )
 
 
 add(
-    trade_app, run, submit, pause, resume, cancel, amend, promote, settle, orders, positions, replay, reconcile, verify,
-    tca, day,
-)  # fmt: skip
+    trade_app,
+    run,
+    submit,
+    pause,
+    resume,
+    cancel,
+    amend,
+    promote,
+    settle,
+    orders,
+    positions,
+    replay,
+    reconcile,
+    verify,
+    tca,
+    day,
+)
 trade_app.add_typer(limits_app)

@@ -32,13 +32,20 @@ class DayOfDesks(JsonRequest):
 
     desks: Annotated[
         list[Path] | None,
-        typer.Argument(help="Folders of desks (default: TERCEL_DESK, or the newest under desks/).", metavar="DESK..."),
+        typer.Argument(
+            help="Folders of desks (default: TERCEL_DESK, or the newest under desks/).",
+            metavar="DESK...",
+        ),
     ] = None
     out: Annotated[
         Path | None,
-        typer.Option(help="The page (default: day.html, in the desk's folder if it is one).", metavar="FILE"),
+        typer.Option(
+            help="The page (default: day.html, in the desk's folder if it is one).", metavar="FILE"
+        ),
     ] = None
-    mail: Annotated[list[str] | None, typer.Option(help="Send it to this address; several.", metavar="ADDRESS")] = None
+    mail: Annotated[
+        list[str] | None, typer.Option(help="Send it to this address; several.", metavar="ADDRESS")
+    ] = None
     smtp: Annotated[
         str,
         typer.Option(
@@ -47,15 +54,24 @@ class DayOfDesks(JsonRequest):
         ),
     ] = ""
     sender: Annotated[
-        str, typer.Option(help="From this address (default: tercel@ this machine).", metavar="ADDRESS")
+        str,
+        typer.Option(help="From this address (default: tercel@ this machine).", metavar="ADDRESS"),
     ] = ""
     date: Annotated[
         str | None,
-        typer.Option(help="This day in UTC (default: the last 24 hours of the venue).", metavar="YYYY-MM-DD"),
+        typer.Option(
+            help="This day in UTC (default: the last 24 hours of the venue).", metavar="YYYY-MM-DD"
+        ),
     ] = None
-    session: Annotated[bool, typer.Option("--session", help="Since the last session began.")] = False
-    from_ns: Annotated[int | None, typer.Option(help="From this venue time.", min=0, max=2**62, metavar="NS")] = None
-    to_ns: Annotated[int | None, typer.Option(help="Up to this venue time.", min=0, max=2**62, metavar="NS")] = None
+    session: Annotated[bool, typer.Option("--session", help="Since the last session began.")] = (
+        False
+    )
+    from_ns: Annotated[
+        int | None, typer.Option(help="From this venue time.", min=0, max=2**62, metavar="NS")
+    ] = None
+    to_ns: Annotated[
+        int | None, typer.Option(help="Up to this venue time.", min=0, max=2**62, metavar="NS")
+    ] = None
 
     def __post_init__(self) -> None:
         """Refuse what contradicts itself."""
@@ -77,7 +93,9 @@ class DayOfDesks(JsonRequest):
         if self.date is None:
             return DayWindow(self.from_ns, self.to_ns, self.session)
         if self.session or self.from_ns is not None or self.to_ns is not None:
-            raise ConfigError("--date, or a time to begin and to end", "both", "leave one of the two out")
+            raise ConfigError(
+                "--date, or a time to begin and to end", "both", "leave one of the two out"
+            )
         try:
             day = datetime.strptime(self.date, "%Y-%m-%d").replace(tzinfo=UTC)
         except ValueError:
@@ -100,7 +118,11 @@ def day(request: DayOfDesks) -> int:
     write_whole(file, report.html())
     error = _mailed(request, report) if request.mail else None
     if request.as_json:
-        sent = {"to": request.mail, "sent": error is None, "error": None if error is None else error.to_json()}
+        sent = {
+            "to": request.mail,
+            "sent": error is None,
+            "error": None if error is None else error.to_json(),
+        }
         print_json(found | {"file": str(file), "mail": sent if request.mail else None})
     else:
         print_sentences(report.text().splitlines())

@@ -19,7 +19,9 @@ SHOWN = 16
 """Limits that a terminal shows: those used most."""
 
 limits_app = typer.Typer(
-    name="limits", help="Limits of a running desk: one person tightens, two loosen.", no_args_is_help=True
+    name="limits",
+    help="Limits of a running desk: one person tightens, two loosen.",
+    no_args_is_help=True,
 )
 Changes = Annotated[
     list[str],
@@ -69,7 +71,9 @@ def show(request: ShowLimits) -> int:
         print_rows(f"limits of {folder}, {record.hash}", [_row(row) for row in rows[:SHOWN]])
         print_states(states.rows())
         texts = [
-            one | {"changes": ", ".join(f"{path}={value}" for path, value in one["changes"].items())} for one in waiting
+            one
+            | {"changes": ", ".join(f"{path}={value}" for path, value in one["changes"].items())}
+            for one in waiting
         ]
         print_rows(f"asked for, to be approved within {EXPIRES_NS // 10**9} s", texts)
         result_console().print(
@@ -94,19 +98,31 @@ class TightenLimits(AskDesk):
 
 def tighten(request: TightenLimits) -> None:
     """Make limits of a running desk tighter, at once and alone."""
-    ask(request, "limits", {"act": "tighten", "changes": changes_of(request.changes)}, request.reason)
+    ask(
+        request,
+        "limits",
+        {"act": "tighten", "changes": changes_of(request.changes)},
+        request.reason,
+    )
 
 
 def request(request: TightenLimits) -> None:
     """Ask for looser limits; another person approves them within a quarter of an hour."""
-    ask(request, "limits", {"act": "request", "changes": changes_of(request.changes)}, request.reason)
+    ask(
+        request,
+        "limits",
+        {"act": "request", "changes": changes_of(request.changes)},
+        request.reason,
+    )
 
 
 @dataclass(frozen=True)
 class ApproveLimits(AskDesk):
     """What is asked of `tercel trade limits approve`."""
 
-    number: Annotated[int, typer.Argument(help="The request; `tercel trade limits show` names it.", min=1)]
+    number: Annotated[
+        int, typer.Argument(help="The request; `tercel trade limits show` names it.", min=1)
+    ]
     reason: Why
 
 
@@ -130,7 +146,9 @@ def changes_of(typed: Sequence[str]) -> dict[str, str]:
     for each in typed:
         path, equal, value = each.partition("=")
         if not (path and equal and value) or path in changes:
-            raise ConfigError("a change as PATH=VALUE, each path once", repr(each), "write desk.messages=1000")
+            raise ConfigError(
+                "a change as PATH=VALUE, each path once", repr(each), "write desk.messages=1000"
+            )
         changes[path] = value
     return changes
 

@@ -38,16 +38,32 @@ def orders(request: ListOrders) -> None:
     running, children, states = found["running"], found["orders"], found["states"]
     named = {"limit_price": "limit asked", "limit": LIMIT}
     shown = [
-        {named.get(key, key): value for key, value in (parent | {"strategy": short(str(parent["strategy"]))}).items()}
+        {
+            named.get(key, key): value
+            for key, value in (parent | {"strategy": short(str(parent["strategy"]))}).items()
+        }
         for parent in found["parents"]
     ]
     shown = without_idle(shown, ("reason", "refused", *named.values()))
-    ended = "; nobody runs this desk, these are the last states in its journal" if running is False else ""
-    print_rows(f"parents of {folder}{ended}", shown, ("agent", "strategy", "instrument"), wraps=("reason",))
+    ended = (
+        "; nobody runs this desk, these are the last states in its journal"
+        if running is False
+        else ""
+    )
+    print_rows(
+        f"parents of {folder}{ended}", shown, ("agent", "strategy", "instrument"), wraps=("reason",)
+    )
     result_console().print()
-    shown = [{f"{key}, ticks" if key == "price" else key: value for key, value in child.items()} for child in children]
+    shown = [
+        {f"{key}, ticks" if key == "price" else key: value for key, value in child.items()}
+        for child in children
+    ]
     last = " when the desk ended" if running is False and not request.every else ""
-    print_rows("orders" if request.every else f"open orders{last}", shown, ("parent", "agent", "instrument"))
+    print_rows(
+        "orders" if request.every else f"open orders{last}",
+        shown,
+        ("parent", "agent", "instrument"),
+    )
     print_states(states)
 
 
@@ -55,7 +71,11 @@ def print_states(states: Sequence[Mapping[str, Any]]) -> None:
     """Print what is not active, where something is not: accounts, and the desk, which is all of them."""
     if states:
         shown = [
-            {"account": row["account"] or "all", "state": row["state"], "reasons": ", ".join(row["reasons"])}
+            {
+                "account": row["account"] or "all",
+                "state": row["state"],
+                "reasons": ", ".join(row["reasons"]),
+            }
             | {"reason": row["reason"]}
             for row in states
         ]
@@ -84,9 +104,22 @@ def positions(request: ListPositions) -> None:
     if request.as_json:
         print_json({"desk": str(folder), "positions": rows, "money": sums})
         return
-    columns = ("agent", "instrument", "qty", "average", "mark", "value", "realised", "open", "fees", "currency")
+    columns = (
+        "agent",
+        "instrument",
+        "qty",
+        "average",
+        "mark",
+        "value",
+        "realised",
+        "open",
+        "fees",
+        "currency",
+    )
     named = [one | {"agent": "all", "value": one["net"]} for one in sums] if len(rows) > 1 else []
-    shown = without_idle([{key: row.get(key) for key in columns} for row in [*rows, *named]], ("currency",))
+    shown = without_idle(
+        [{key: row.get(key) for key in columns} for row in [*rows, *named]], ("currency",)
+    )
     print_rows(f"positions of {folder}", shown, ("average", "mark", "fees"), digits=2)
     unknown = any(row["currency"] == IN_TICKS for row in rows)
     how = "its journal names no ticks: prices in ticks, money in ticks x lots" if unknown else UNITS
@@ -94,20 +127,29 @@ def positions(request: ListPositions) -> None:
     times = [row["mark_ns"] for row in rows if row["mark_ns"] is not None]
     if times:
         when = f"{min(times) / NS_PER_SECOND:.0f} s or later"
-        result_console().print(f"marks: the last mid journaled (each minute and at the end), {when}", style="dim")
+        result_console().print(
+            f"marks: the last mid journaled (each minute and at the end), {when}", style="dim"
+        )
 
 
 @dataclass(frozen=True)
 class ReplayDecision(DeskRequest):
     """What is asked of `tercel trade replay`."""
 
-    parent: Annotated[str | None, typer.Option(help="Of this parent (default: any).", metavar="PARENT")] = None
+    parent: Annotated[
+        str | None, typer.Option(help="Of this parent (default: any).", metavar="PARENT")
+    ] = None
     at: Annotated[
         float | None,
-        typer.Option(help="Venue time in seconds: the last decision by then (default: the end).", min=0, max=9e9),
+        typer.Option(
+            help="Venue time in seconds: the last decision by then (default: the end).",
+            min=0,
+            max=9e9,
+        ),
     ] = None
     entry: Annotated[
-        int | None, typer.Option(help="The decision with this number in the journal.", min=1, max=2**62)
+        int | None,
+        typer.Option(help="The decision with this number in the journal.", min=1, max=2**62),
     ] = None
 
 
@@ -124,7 +166,12 @@ def replay(request: ReplayDecision) -> None:
     for sentence in shown["sentences"]:
         out.print(sentence)
     for name, values in shown["tables"].items():
-        print_rows(name, [{"what": key, "value": value} for key, value in values.items()], wraps=("value",), digits=2)
+        print_rows(
+            name,
+            [{"what": key, "value": value} for key, value in values.items()],
+            wraps=("value",),
+            digits=2,
+        )
 
 
 @dataclass(frozen=True)
@@ -132,7 +179,10 @@ class Reconcile(DeskRequest):
     """What is asked of `tercel trade reconcile`."""
 
     venue: Annotated[
-        str | None, typer.Option(help="Ask this venue now and cancel what still stands there.", metavar="WHERE")
+        str | None,
+        typer.Option(
+            help="Ask this venue now and cancel what still stands there.", metavar="WHERE"
+        ),
     ] = None
 
 
@@ -151,12 +201,16 @@ def reconcile(request: Reconcile) -> int:
 def _print_agreement(folder: Path, result: Mapping[str, Any]) -> None:
     keys = ("order", "ours", "venue", "filled_before", "filled", "action")
     rows = [{key.replace("_", " "): row[key] for key in keys} for row in result["orders"]]
-    print_rows(f"reconciled orders of {folder}", rows, ("filled before", "filled"), wraps=("action",))
+    print_rows(
+        f"reconciled orders of {folder}", rows, ("filled before", "filled"), wraps=("action",)
+    )
     print_rows("orders of unknown fate", result["unknown"], ("agent", "instrument"))
     if result["open"]:
         print_rows("orders that the ledger holds for open", result["open"], ("agent", "instrument"))
     console = result_console()
-    counts = f"{result['checked']} checked, {result['differ']} differ, {len(result['unknown'])} unknown"
+    counts = (
+        f"{result['checked']} checked, {result['differ']} differ, {len(result['unknown'])} unknown"
+    )
     console.print(f"{counts}, {len(result['open'])} open")
     if not result["asked"]:
         console.print("the venue has not been asked; --venue WHERE asks it")
@@ -176,7 +230,11 @@ def verify(request: VerifyJournal) -> int:
     if request.as_json:
         print_json(found._asdict())
     else:
-        key = "with a key" if found.keyed else "without a key: who can write it can write its past anew"
+        key = (
+            "with a key"
+            if found.keyed
+            else "without a key: who can write it can write its past anew"
+        )
         console = result_console()
         console.print(f"{found.sound:,} entries are sound, hashes {key}", markup=False)
         console.print(f"the last one's hash is {found.head}", markup=False)
@@ -189,13 +247,20 @@ def verify(request: VerifyJournal) -> int:
 class DeskTca(DeskRequest):
     """What is asked of `tercel trade tca`."""
 
-    parent: Annotated[str | None, typer.Option(help="One parent (default: all).", metavar="PARENT")] = None
+    parent: Annotated[
+        str | None, typer.Option(help="One parent (default: all).", metavar="PARENT")
+    ] = None
     out: Annotated[
-        Path | None, typer.Option(help="The page with plots (default: tca.html in the desk's folder).", metavar="FILE")
+        Path | None,
+        typer.Option(
+            help="The page with plots (default: tca.html in the desk's folder).", metavar="FILE"
+        ),
     ] = None
     shadow: Annotated[
         Path | None,
-        typer.Option(help="Score the bounds of a desk in shadow that worked the same parents.", metavar="DIR"),
+        typer.Option(
+            help="Score the bounds of a desk in shadow that worked the same parents.", metavar="DIR"
+        ),
     ] = None
 
 
@@ -214,7 +279,10 @@ def tca(request: DeskTca) -> None:
         _print_tca(folder, rows, summed)
         print_sentences([] if score is None else [str(score.section.text)])
     page = request.out if request.out is not None else folder / "tca.html"
-    page.write_text(found.page(LIMIT, _agents(summed), [] if score is None else [score.section]), encoding="utf-8")
+    page.write_text(
+        found.page(LIMIT, _agents(summed), [] if score is None else [score.section]),
+        encoding="utf-8",
+    )
     say(f"report: {page}")
 
 
@@ -227,7 +295,19 @@ def _print_tca(folder: Path, rows: Sequence[Mapping[str, Any]], summed: Mapping[
     result_console().print()
     more = f", the first {SHOWN} of {len(rows):,}" if len(rows) > SHOWN else ""
     parents = without_idle([_tca_row(row) for row in rows[:SHOWN]], ("unfilled", "refused", LIMIT))
-    leaves = ("walk", "+10s", "+60s", "timing", "spread", "twap", "vwap", "refused", LIMIT, "unfilled", "side")
+    leaves = (
+        "walk",
+        "+10s",
+        "+60s",
+        "timing",
+        "spread",
+        "twap",
+        "vwap",
+        "refused",
+        LIMIT,
+        "unfilled",
+        "side",
+    )
     print_rows(f"parents{more}; a mark-out is positive in the order's favour", parents, leaves)
     result_console().print()
     note = "95 % of Student's t over parents as if independent: those of one time share a market."
@@ -238,11 +318,17 @@ def _agents(summed: Mapping[str, Any]) -> list[dict[str, Any]]:
     """A row for each agent, and one for all."""
     shown = summed["agents"] | {"all": summed["total"]}
     rows = [
-        {"agent": name, **{key: of[key] for key in ("parents", "filled", "unfilled", "refused")}, "is": of["is_bps"],
-         "95% of is": _between(of.get("ci_low"), of.get("ci_high")), "forced": of["forced_bps"],
-         "vwap": of["vwap_bps"], "rested": _percent(of["passive_share"])}
+        {
+            "agent": name,
+            **{key: of[key] for key in ("parents", "filled", "unfilled", "refused")},
+            "is": of["is_bps"],
+            "95% of is": _between(of.get("ci_low"), of.get("ci_high")),
+            "forced": of["forced_bps"],
+            "vwap": of["vwap_bps"],
+            "rested": _percent(of["passive_share"]),
+        }
         for name, of in shown.items()
-    ]  # fmt: skip
+    ]
     return without_idle(rows, ("unfilled", "refused"))
 
 
@@ -257,8 +343,15 @@ def _percent(share: float | None) -> str:
 def _tca_row(row: Mapping[str, Any]) -> dict[str, Any]:
     """The columns of a terminal; the page and `--json` have all."""
     cells = {"parent": row["parent"], "side": row["side"], "lots": row["quantity"]}
-    cells |= {"unfilled": row.get("unfilled", 0), "refused": row.get("refused", 0), LIMIT: row.get("limit")}
-    parts = {key: row[f"{key}_bps"] for key in ("is", "forced", "vwap", "twap", "spread", "walk", "timing")}
+    cells |= {
+        "unfilled": row.get("unfilled", 0),
+        "refused": row.get("refused", 0),
+        LIMIT: row.get("limit"),
+    }
+    parts = {
+        key: row[f"{key}_bps"]
+        for key in ("is", "forced", "vwap", "twap", "spread", "walk", "timing")
+    }
     marks = {f"+{key}": row["markouts_bps"][key] for key in ("10s", "60s")}
     return cells | parts | {"rested": _percent(row["passive_share"])} | marks
 

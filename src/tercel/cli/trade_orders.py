@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from tercel.api.desk_word import PostedCommand
     from tercel.core.ports import Entry
 
-Parent = Annotated[str, typer.Argument(help="A parent order's id; `tercel trade orders` names them.", metavar="PARENT")]
+Parent = Annotated[
+    str,
+    typer.Argument(help="A parent order's id; `tercel trade orders` names them.", metavar="PARENT"),
+]
 HORIZON_NS = 600 * 10**9
 LONGEST_S = 1e7
 
@@ -32,26 +35,41 @@ class Submit(AskDesk):
     instrument: Annotated[str, typer.Argument(metavar="INSTRUMENT")]
     side: Annotated[str, typer.Argument(help="buy or sell.", metavar="SIDE")]
     lots: Annotated[int, typer.Argument(min=1, max=2**30, metavar="LOTS")]
-    agent: Annotated[str, typer.Option(help="Who works it (default: the desk's only agent).", metavar="A")] = ""
+    agent: Annotated[
+        str, typer.Option(help="Who works it (default: the desk's only agent).", metavar="A")
+    ] = ""
     name: Annotated[
         str,
         typer.Option(
-            "--id", help="A new id for it (default: one is made and told first); asked for twice it is one order.",
+            "--id",
+            help="A new id for it (default: one is made and told first); asked for twice it is one order.",
             metavar="ID",
         ),
-    ] = ""  # fmt: skip
-    strategy: Annotated[str, typer.Option(help="What works it (default: the agent's own).", metavar="NAME")] = ""
+    ] = ""
+    strategy: Annotated[
+        str, typer.Option(help="What works it (default: the agent's own).", metavar="NAME")
+    ] = ""
     horizon: Annotated[
         str | None,
-        typer.Option(help="From acceptance to its horizon: 15min, 2h, 90s (default: 10min).", metavar="SPAN"),
+        typer.Option(
+            help="From acceptance to its horizon: 15min, 2h, 90s (default: 10min).", metavar="SPAN"
+        ),
     ] = None
     decisions: Annotated[
         int | None,
-        typer.Option(help="Decisions within it (default: as often as the desk's).", min=1, max=10**6, metavar="N"),
+        typer.Option(
+            help="Decisions within it (default: as often as the desk's).",
+            min=1,
+            max=10**6,
+            metavar="N",
+        ),
     ] = None
     limit_price: Annotated[
         str | None,
-        typer.Option(help="It never trades beyond: a price, or 25bps beyond the mid at arrival.", metavar="PRICE"),
+        typer.Option(
+            help="It never trades beyond: a price, or 25bps beyond the mid at arrival.",
+            metavar="PRICE",
+        ),
     ] = None
     reason: Reason = "submit"
 
@@ -59,16 +77,31 @@ class Submit(AskDesk):
 def submit(request: Submit) -> None:
     """Ask a running desk to work one more parent order."""
     if request.side not in ("buy", "sell"):
-        raise ConfigError("buy or sell", repr(request.side), "such as: tercel trade submit AAA buy 100 ...")
+        raise ConfigError(
+            "buy or sell", repr(request.side), "such as: tercel trade submit AAA buy 100 ..."
+        )
     agents = [request.agent] if request.agent else sorted(agents_of(find_desk(request.desk)))
     name = request.name or f"{(agents or ['A'])[0]}-{secrets.token_hex(4)}"
     if len(agents) != 1:
-        words = ["tercel", "trade", "submit", request.instrument, request.side, str(request.lots), "--id", name,
-                 "--agent", (agents or ["A"])[0], *(["--desk", str(request.desk)] if request.desk else [])]  # fmt: skip
+        words = [
+            "tercel",
+            "trade",
+            "submit",
+            request.instrument,
+            request.side,
+            str(request.lots),
+            "--id",
+            name,
+            "--agent",
+            (agents or ["A"])[0],
+            *(["--desk", str(request.desk)] if request.desk else []),
+        ]
         known = ", ".join(agents) or "no agent is in its journal"
         raise ConfigError(f"an agent of the desk: {known}", "no --agent", f"`{shlex.join(words)}`")
     if not request.name:
-        say(f"id        {name}: name it (--id {name}) to ask again where no answer comes, so that it is one order")
+        say(
+            f"id        {name}: name it (--id {name}) to ask again where no answer comes, so that it is one order"
+        )
     body: dict[str, object] = {
         "id": name,
         "instrument": request.instrument,
@@ -79,14 +112,21 @@ def submit(request: Submit) -> None:
         "agent": agents[0],
     }
     body |= {} if request.decisions is None else {"decisions": request.decisions}
-    ask(request, "submit", body | ({"strategy": request.strategy} if request.strategy else {}), request.reason)
+    ask(
+        request,
+        "submit",
+        body | ({"strategy": request.strategy} if request.strategy else {}),
+        request.reason,
+    )
 
 
 @dataclass(frozen=True)
 class Settle(AskDesk):
     """What is asked of `tercel trade settle`."""
 
-    reason: Annotated[str, typer.Option(help="Why: it is journaled with your name.", metavar="TEXT")]
+    reason: Annotated[
+        str, typer.Option(help="Why: it is journaled with your name.", metavar="TEXT")
+    ]
     order: Annotated[
         list[str] | None,
         typer.Option(
@@ -110,9 +150,16 @@ def settle(request: Settle) -> None:
     from tercel.api.desk_word import PostedCommand, settle_orders
 
     if request.execution or not request.order:
-        ask(request, "settle", {"executions": request.execution} if request.execution else {}, request.reason)
+        ask(
+            request,
+            "settle",
+            {"executions": request.execution} if request.execution else {},
+            request.reason,
+        )
     desk, rows = find_desk(request.desk), list[dict[str, Any]]()
-    for one in settle_orders(desk, request.order, request.reason, request.wait) if request.order else ():
+    for one in (
+        settle_orders(desk, request.order, request.reason, request.wait) if request.order else ()
+    ):
         if isinstance(one, PostedCommand):
             _tell(request, one)
         else:
@@ -121,7 +168,9 @@ def settle(request: Settle) -> None:
         print_json({"desk": str(desk), "by": person(), "reason": request.reason, "settled": rows})
         return
     for row in rows:
-        say(f"{row['order']} is over with {row['filled']} lots filled, by the word of {person()}: {row['journal']}")
+        say(
+            f"{row['order']} is over with {row['filled']} lots filled, by the word of {person()}: {row['journal']}"
+        )
 
 
 @dataclass(frozen=True)
@@ -166,13 +215,19 @@ class Amend(AskDesk):
     """What is asked of `tercel trade amend`."""
 
     parent: Parent
-    lots: Annotated[int | None, typer.Option(help="The new total, filled lots included.", min=1, metavar="N")] = None
+    lots: Annotated[
+        int | None, typer.Option(help="The new total, filled lots included.", min=1, metavar="N")
+    ] = None
     horizon: Annotated[
-        str | None, typer.Option(help="The new horizon, from its acceptance: 15min, 2h, 90s.", metavar="SPAN")
+        str | None,
+        typer.Option(help="The new horizon, from its acceptance: 15min, 2h, 90s.", metavar="SPAN"),
     ] = None
     limit_price: Annotated[
         str | None,
-        typer.Option(help="Another limit: a price, 25bps beyond the mid at arrival, or none.", metavar="PRICE"),
+        typer.Option(
+            help="Another limit: a price, 25bps beyond the mid at arrival, or none.",
+            metavar="PRICE",
+        ),
     ] = None
     reason: Reason = "amend"
 
@@ -181,7 +236,9 @@ def amend(request: Amend) -> None:
     """Change a parent's lots, its horizon or its limit price."""
     lots, horizon_ns = request.lots, _horizon_ns(request)
     if lots is None and horizon_ns is None and request.limit_price is None:
-        raise ConfigError("--lots, --horizon or --limit-price", "none of them", "say what is to change")
+        raise ConfigError(
+            "--lots, --horizon or --limit-price", "none of them", "say what is to change"
+        )
     body: dict[str, object] = {"parent": request.parent}
     body |= {"lots": lots} if lots is not None else {}
     body |= {"horizon_ns": horizon_ns} if horizon_ns is not None else {}
@@ -192,7 +249,9 @@ def amend(request: Amend) -> None:
 class PromoteChallenger(AskDesk):
     """What is asked of `tercel trade promote`."""
 
-    agent: Annotated[str, typer.Argument(help="Whose challenger takes its champion's place.", metavar="AGENT")]
+    agent: Annotated[
+        str, typer.Argument(help="Whose challenger takes its champion's place.", metavar="AGENT")
+    ]
     reason: Reason
 
 
@@ -213,7 +272,9 @@ def _horizon_ns(request: Submit | Amend) -> int | None:
         seconds = seconds_of(request.horizon)
     if not 1.0 <= seconds <= LONGEST_S:
         received = f"--horizon {request.horizon}"
-        raise ConfigError(f"a horizon from a second to {LONGEST_S:,.0f} seconds", received, "write it as 15min")
+        raise ConfigError(
+            f"a horizon from a second to {LONGEST_S:,.0f} seconds", received, "write it as 15min"
+        )
     return round(seconds * 1e9)
 
 
@@ -260,7 +321,9 @@ def ask(request: AskDesk, command: str, body: Mapping[str, Any], reason: str) ->
 def _tell(request: AskDesk, posted: "PostedCommand") -> None:
     command, number, answer = posted.command, posted.number, posted.answer
     if request.as_json:
-        print_json({"desk": str(posted.folder), "command": command, "number": number, "answer": answer})
+        print_json(
+            {"desk": str(posted.folder), "command": command, "number": number, "answer": answer}
+        )
     elif answer is not None:
         say(f"{command} ({number}): {answer}{_accepted(posted.entry)}")
     else:
@@ -277,7 +340,9 @@ def _accepted(answer: "Entry | None") -> str:
 
     if answer is not None and answer.kind == kinds.LIMITS:
         return (
-            f", request {answer.body['request']}" if answer.body["event"] == "requested" else f", {answer.body['hash']}"
+            f", request {answer.body['request']}"
+            if answer.body["event"] == "requested"
+            else f", {answer.body['hash']}"
         )
     if answer is None or answer.body.get("event") != "accepted":
         return ""

@@ -15,7 +15,9 @@ from tercel.core.heap import freeze
 if TYPE_CHECKING:
     from tercel.venues.exchange import SimulatedExchange
 
-venue_app = typer.Typer(name="venue", help="Places to trade: serve a simulated exchange.", no_args_is_help=True)
+venue_app = typer.Typer(
+    name="venue", help="Places to trade: serve a simulated exchange.", no_args_is_help=True
+)
 
 
 @venue_app.callback()
@@ -28,7 +30,9 @@ def serve(request: Serve) -> None:
     if request.tape is not None and request.market:
         raise ConfigError("either --market or --tape", "both", "leave one out")
     if request.tape is None and (request.symbol or request.date):
-        raise ConfigError("--symbol and --date with --tape", "no --tape", "name the lake with --tape LAKE")
+        raise ConfigError(
+            "--symbol and --date with --tape", "no --tape", "name the lake with --tape LAKE"
+        )
     if request.api not in (FIX, BINANCE):
         raise ConfigError(f"--api {FIX} or {BINANCE}", f"--api {request.api}", "name one of them")
     if request.api == BINANCE:
@@ -40,7 +44,9 @@ def serve(request: Serve) -> None:
 
     latency = EntryLatency("constant", round(request.latency_ms * 1e6))
     keep = None if request.store is None else request.store / KEPT
-    exchange = SimulatedExchange(request.markets(), latency=latency, run=f"{time.time_ns() // 10**9:x}-", keep=keep)
+    exchange = SimulatedExchange(
+        request.markets(), latency=latency, run=f"{time.time_ns() // 10**9:x}-", keep=keep
+    )
     with request.served(exchange) as server:
         end_on_termination()
         freeze()
@@ -55,7 +61,9 @@ def _announce(request: Serve, exchange: "SimulatedExchange", port: int) -> None:
 
     def show() -> None:
         moves = f"{speed:g} s of it in a second" if speed else "stepped by its clients"
-        say(f"{', '.join(exchange.instruments)} at FIX 4.4 on {HOST}:{port}, {moves}; Ctrl-C ends it")
+        say(
+            f"{', '.join(exchange.instruments)} at FIX 4.4 on {HOST}:{port}, {moves}; Ctrl-C ends it"
+        )
 
     found = {
         "host": HOST,

@@ -30,7 +30,9 @@ def serve_until_stopped(request: Serve) -> None:
     if not speed:
         raise ConfigError("a clock that runs", "--speed 0", "--speed 1 is real time")
     check_folder(request.out)
-    request.out.mkdir(parents=True, exist_ok=True)  # who cannot write there hears it now, not at the end
+    request.out.mkdir(
+        parents=True, exist_ok=True
+    )  # who cannot write there hears it now, not at the end
     markets = request.markets()
     if request.tape is None:
         lots = o.lots_of_presets(request.market or [CRYPTO])
@@ -52,7 +54,9 @@ def serve_until_stopped(request: Serve) -> None:
         listen_keys=request.listen_keys,
     )
     end_on_termination()
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets what runs in its background ignore it
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # a shell lets what runs in its background ignore it
     try:
         freeze()
         server.start()
@@ -78,8 +82,12 @@ def _key(request: Serve) -> "ApiKey":
     try:
         pem = request.public_key.read_text()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"a public key in {request.public_key}", f"{error}", "name another file") from None
-    ed25519_key(pem, str(request.public_key), private=False)  # another one is refused now, not at the first request
+        raise ConfigError(
+            f"a public key in {request.public_key}", f"{error}", "name another file"
+        ) from None
+    ed25519_key(
+        pem, str(request.public_key), private=False
+    )  # another one is refused now, not at the first request
     return ApiKey(name, TRADER, public=pem)
 
 
@@ -91,7 +99,9 @@ def _announce(request: Serve, server: "BinanceServer", key: "ApiKey", speed: flo
 
     def show() -> None:
         say(where)
-        say(f"streams: {server.ws_url}/ws, {server.ws_url}/stream; WebSocket API: {server.ws_api_url}")
+        say(
+            f"streams: {server.ws_url}/ws, {server.ws_url}/stream; WebSocket API: {server.ws_api_url}"
+        )
         say(f"key: {key.name}\nsecret: {key.secret or '(of the Ed25519 key that was named)'}")
 
     found: dict[str, Any] = {
@@ -115,9 +125,15 @@ def _report(request: Serve, engine: "BinanceExchange") -> None:
     found = venue_report(engine, twin(engine, request.markets()), TRADER, request.out)
     for symbol, told in found["symbols"].items():
         moved = told["impact"]["moved_bps"].get("+60s")
-        after = "" if moved is None else f"; a minute after a fill they had moved the price by {moved:.2f} bps"
+        after = (
+            ""
+            if moved is None
+            else f"; a minute after a fill they had moved the price by {moved:.2f} bps"
+        )
         say(f"{symbol}: {told['orders']:,} orders, {told['fills']:,} fills{after}")
-    sentences = (found["costs"] or {}).get("sentences", [found.get("why_no_costs", "no fills: no costs")])
+    sentences = (found["costs"] or {}).get(
+        "sentences", [found.get("why_no_costs", "no fills: no costs")]
+    )
     for sentence in sentences[:2]:  # the others, of fills to look at, are in the report
         say(sentence)
     say(f"report: {request.out / 'report.json'}")

@@ -45,10 +45,17 @@ class Serve(JsonRequest):
     ] = None
     tape: Annotated[
         Path | None,
-        typer.Option("--tape", "--lake", help="Replay a day of this lake instead of a preset.", metavar="LAKE"),
+        typer.Option(
+            "--tape",
+            "--lake",
+            help="Replay a day of this lake instead of a preset.",
+            metavar="LAKE",
+        ),
     ] = None
     symbol: TapesSymbol = None
-    date: Annotated[str | None, typer.Option(help="Day of the tape (default: its last).", metavar="YYYY-MM-DD")] = None
+    date: Annotated[
+        str | None, typer.Option(help="Day of the tape (default: its last).", metavar="YYYY-MM-DD")
+    ] = None
     port: Annotated[
         int,
         typer.Option(
@@ -67,7 +74,10 @@ class Serve(JsonRequest):
     ] = None
     password_file: Annotated[
         Path | None,
-        typer.Option(help="Every login says the word in this file, which is its owner's (mode 0600).", metavar="FILE"),
+        typer.Option(
+            help="Every login says the word in this file, which is its owner's (mode 0600).",
+            metavar="FILE",
+        ),
     ] = None
     store: Annotated[
         Path | None,
@@ -88,7 +98,13 @@ class Serve(JsonRequest):
         ),
     ] = None
     latency_ms: Annotated[
-        float, typer.Option(help="Time from a client's hand to the book, milliseconds.", min=0.0, max=1e6, metavar="MS")
+        float,
+        typer.Option(
+            help="Time from a client's hand to the book, milliseconds.",
+            min=0.0,
+            max=1e6,
+            metavar="MS",
+        ),
     ] = 0.0
     balance: Annotated[
         list[str] | None,
@@ -99,22 +115,31 @@ class Serve(JsonRequest):
         ),
     ] = None
     fee_bps: Annotated[
-        float, typer.Option(help="(binance) Fee of every fill, bps.", min=0.0, max=1000.0, metavar="BPS")
+        float,
+        typer.Option(help="(binance) Fee of every fill, bps.", min=0.0, max=1000.0, metavar="BPS"),
     ] = 10.0
     order_limit: Annotated[
-        int, typer.Option(help="(binance) Unfilled orders in ten seconds.", min=1, max=10**9, metavar="N")
+        int,
+        typer.Option(
+            help="(binance) Unfilled orders in ten seconds.", min=1, max=10**9, metavar="N"
+        ),
     ] = 100
     public_key: Annotated[
         Path | None,
-        typer.Option(help="(binance) Public Ed25519 key in PEM instead of a secret of HMAC.", metavar="FILE"),
+        typer.Option(
+            help="(binance) Public Ed25519 key in PEM instead of a secret of HMAC.", metavar="FILE"
+        ),
     ] = None
     listen_keys: Annotated[
         bool,
-        typer.Option("--listen-keys", help="(binance) Give listen keys, as Binance did until February 2026; else 410."),
+        typer.Option(
+            "--listen-keys",
+            help="(binance) Give listen keys, as Binance did until February 2026; else 410.",
+        ),
     ] = False
-    out: Annotated[Path, typer.Option(help="(binance) Folder of the report that Ctrl-C writes.", metavar="DIR")] = Path(
-        "venue-report"
-    )
+    out: Annotated[
+        Path, typer.Option(help="(binance) Folder of the report that Ctrl-C writes.", metavar="DIR")
+    ] = Path("venue-report")
     seed: Seed = 1
 
     def markets(self) -> "dict[str, MarketSpec]":
@@ -122,7 +147,9 @@ class Serve(JsonRequest):
         from tercel.venues.exchange.named import preset_markets, recorded_market
 
         if self.tape is None:
-            return preset_markets(self.market or ([CRYPTO] if self.api == BINANCE else ()), self.seed)
+            return preset_markets(
+                self.market or ([CRYPTO] if self.api == BINANCE else ()), self.seed
+            )
         return recorded_market(self.tape, self.symbol, self.date, self.seed)
 
     def served(self, exchange: "SimulatedExchange") -> "FixServer":
@@ -136,7 +163,9 @@ class Serve(JsonRequest):
         parted = [text.partition("=") for text in self.login or [TRADER]]
         word = ""
         if self.password_file is not None:
-            word = Secret(file=str(self.password_file)).read("the password of every login", Path.cwd())
+            word = Secret(file=str(self.password_file)).read(
+                "the password of every login", Path.cwd()
+            )
         logins = [Login(name, begin=begin or "FIX.4.4", password=word) for name, _, begin in parted]
         pace = Pace(WallClock(), self.speed) if self.speed else None
         return serve_fix(exchange, self.port, logins, store=self.store, pace=pace, host=HOST)

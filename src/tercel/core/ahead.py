@@ -29,7 +29,9 @@ def compile_ahead(here: Sequence[Any], beside: Sequence[Any]) -> None:
     missing = [*mine, *others]
     if not missing:
         return
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
     child = _begin(others) if mine and others and cores > 1 else None
     with progress(counted=True, transient=True) as shown:
         bar = shown.add_task("compiling kernels", total=len(missing))
@@ -56,7 +58,12 @@ def _is_kept(kernel: Any) -> bool:
 
 def _begin(kernels: Sequence[Any]) -> "subprocess.Popen[bytes]":
     """A process that compiles kernels, without a word."""
-    words = [sys.executable, "-m", __name__, *(f"{one.__module__}.{one.__name__}" for one in kernels)]
+    words = [
+        sys.executable,
+        "-m",
+        __name__,
+        *(f"{one.__module__}.{one.__name__}" for one in kernels),
+    ]
     env = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     silent = subprocess.DEVNULL
     return subprocess.Popen(words, env=env, stdin=silent, stdout=silent, stderr=silent)

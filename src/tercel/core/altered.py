@@ -37,7 +37,11 @@ def altered(one: _One, **changes: Any) -> _One:
 
 
 @cache
-def _slots(kind: Any) -> tuple[frozenset[str], list[tuple[str, Callable[[Any], Any], Callable[[Any, Any], None]]]]:
+def _slots(
+    kind: Any,
+) -> tuple[frozenset[str], list[tuple[str, Callable[[Any], Any], Callable[[Any, Any], None]]]]:
     """Names of fields, and each with what reads and what writes its slot."""
     slots = [(one.name, getattr(kind, one.name)) for one in fields(kind)]
-    return frozenset(name for name, _ in slots), [(name, slot.__get__, slot.__set__) for name, slot in slots]
+    return frozenset(name for name, _ in slots), [
+        (name, slot.__get__, slot.__set__) for name, slot in slots
+    ]

@@ -220,27 +220,41 @@ def _faults(venue: object) -> Iterator[tuple[str, str, str]]:
     for field, members in _MEMBERS.items():
         known |= members
         if (one := offered[field]) is not None:
-            yield from _missing(f"{kind}, whose `capabilities.{field}` is a {type(one).__name__}", field, one)
+            yield from _missing(
+                f"{kind}, whose `capabilities.{field}` is a {type(one).__name__}", field, one
+            )
     for name in sorted(names & known.keys() - {"capabilities"}):
         fields = [field for field, members in _MEMBERS.items() if name in members]
         ours = [field for field in fields if offered[field] is not None]
         given = [getattr(offered[field], name, None) for field in ours]
         if name in _FLAGS and getattr(venue, name) != getattr(declared, name):
             said = f"{kind}.{name} = {getattr(venue, name)!r}, and capabilities.{name} = {getattr(declared, name)!r}"
-            yield "one word on what a venue can do", said, f"write `Capabilities({name}={getattr(venue, name)!r})`"
+            yield (
+                "one word on what a venue can do",
+                said,
+                f"write `Capabilities({name}={getattr(venue, name)!r})`",
+            )
         elif fields and not ours:
             said = f"{kind}.{name}, and no `{fields[0]}` in its `capabilities`"
             remedy = f"write `Capabilities({fields[0]}=self)`, or give the attribute another name"
             yield "a venue that declares what it can do", said, remedy
         elif fields and known[name] and getattr(venue, name) not in given:
             said = f"{kind}.{name}, and `capabilities.{ours[0]}` is another object's"
-            yield "a venue that declares its own", said, f"write `replace(inner.capabilities, {ours[0]}=self)`"
+            yield (
+                "a venue that declares its own",
+                said,
+                f"write `replace(inner.capabilities, {ours[0]}=self)`",
+            )
     for name in sorted(names - known.keys()):
         method = callable(getattr_static(venue, name))
         alike = [one for one in known.keys() - names if known[one] == method]
         if near := get_close_matches(name, alike, 1, LIKE):
             remedy = f"write `{near[0]}` and declare it, or give the attribute another name"
-            yield "the name of a capability, or one unlike it", f"{kind}.{name}, nearly `{near[0]}`", remedy
+            yield (
+                "the name of a capability, or one unlike it",
+                f"{kind}.{name}, nearly `{near[0]}`",
+                remedy,
+            )
 
 
 def _missing(whose: str, field: str, offered: object) -> Iterator[tuple[str, str, str]]:
@@ -255,7 +269,11 @@ def _missing(whose: str, field: str, offered: object) -> Iterator[tuple[str, str
 
 def _own_names(one: object) -> set[str]:
     """Public names of an object and its class that hold something; what `__getattr__` would find is another's."""
-    names = {name for name in (*dir(type(one)), *getattr(one, "__dict__", ())) if not name.startswith("_")}
+    names = {
+        name
+        for name in (*dir(type(one)), *getattr(one, "__dict__", ()))
+        if not name.startswith("_")
+    }
     return {name for name in names if getattr_static(one, name, None) is not None}
 
 
@@ -264,10 +282,14 @@ def _members(protocol: type) -> dict[str, bool]:
     found: dict[str, bool] = {}
     for kind in reversed([one for one in protocol.__mro__ if one.__module__ == __name__]):
         names = [*vars(kind), *vars(kind).get("__annotations__", ())]
-        found |= {name: callable(vars(kind).get(name)) for name in names if not name.startswith("_")}
+        found |= {
+            name: callable(vars(kind).get(name)) for name in names if not name.startswith("_")
+        }
     return found
 
 
 _HINTS: Final = get_type_hints(Capabilities)
 _FLAGS: Final = tuple(name for name, hint in _HINTS.items() if hint is bool)
-_MEMBERS: Final = {name: _members(get_args(hint)[0]) for name, hint in _HINTS.items() if name not in _FLAGS}
+_MEMBERS: Final = {
+    name: _members(get_args(hint)[0]) for name, hint in _HINTS.items() if name not in _FLAGS
+}

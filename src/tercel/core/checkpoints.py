@@ -61,7 +61,11 @@ class Checkpoints(Generic[State]):
         rows: Collection[str] = (),
         shared: Callable[[State], Sequence[object]] = lambda state: (),
     ) -> None:
-        self._every_ns, self._every, self._most, self._rows, self._shared = every_ns, every, most, rows, shared
+        self._every_ns = every_ns
+        self._every = every
+        self._most = most
+        self._rows = rows
+        self._shared = shared
         self._kept: tuple[tuple[int, int, int, State], ...] = ()
         self._pieces: dict[bytes, bytes] = {}
 
@@ -86,7 +90,9 @@ class Checkpoints(Generic[State]):
         copied = self._copy(state, memo)
         kept = (*self._kept, (ns, seq, len(memo), copied))
         if len(kept) > self._most or (sum(one[2] for one in kept) > ROOM and len(kept) > 2):
-            kept, self._every_ns, self._every = kept[::2], 2 * self._every_ns, 2 * self._every
+            kept = kept[::2]
+            self._every_ns = 2 * self._every_ns
+            self._every = 2 * self._every
         self._kept = kept
 
     def before(self, ns: int) -> tuple[int, State] | None:
@@ -115,7 +121,9 @@ class Checkpoints(Generic[State]):
         else:
             made = memo[id(one)] = object.__new__(kind)
             for name in (*getattr(one, "__dict__", ()), *_slots(kind)):
-                object.__setattr__(made, name, self._copy(getattr(one, name), memo, name in self._rows))
+                object.__setattr__(
+                    made, name, self._copy(getattr(one, name), memo, name in self._rows)
+                )
         memo[id(one)] = made
         return made
 
@@ -131,14 +139,20 @@ class Checkpoints(Generic[State]):
     def _stored(self, one: "array[Any]") -> "_Pieces":
         whole = len(one) // PIECE * PIECE
         pieces = [one[at : at + PIECE].tobytes() for at in range(0, whole, PIECE)]
-        return _Pieces(one.typecode, [self._pieces.setdefault(piece, piece) for piece in pieces], one[whole:].tobytes())
+        return _Pieces(
+            one.typecode,
+            [self._pieces.setdefault(piece, piece) for piece in pieces],
+            one[whole:].tobytes(),
+        )
 
 
 class _Pieces:
     """An array as it is kept."""
 
     def __init__(self, typecode: str, pieces: list[bytes], rest: bytes) -> None:
-        self.typecode, self.pieces, self.rest = typecode, pieces, rest
+        self.typecode = typecode
+        self.pieces = pieces
+        self.rest = rest
 
 
 @cache
@@ -148,7 +162,11 @@ def _changes(kind: Any) -> bool:
         return True
     terms: Any = getattr(kind, "__dataclass_params__", None)
     frozen = is_dataclass(kind) and terms.frozen
-    return not (frozen or issubclass(kind, Enum | Number | ndarray) or kind.__module__ in ("builtins", "functools"))
+    return not (
+        frozen
+        or issubclass(kind, Enum | Number | ndarray)
+        or kind.__module__ in ("builtins", "functools")
+    )
 
 
 @cache

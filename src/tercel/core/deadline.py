@@ -51,7 +51,10 @@ class Deadline(PeriodicThread):
     def __init__(self, every_s: float = 0.05) -> None:
         super().__init__("tercel-deadline", every_s, self._count)
         self._lock = Lock()
-        self._left_s, self._thread, self._late, self._owed = -1.0, 0, False, False
+        self._left_s = -1.0
+        self._thread = 0
+        self._late = False
+        self._owed = False
         self._stops: list[Callable[[], object]] = []
 
     def call(self, act: Callable[[], Answer], seconds: float) -> Answer:
@@ -66,7 +69,9 @@ class Deadline(PeriodicThread):
         try:
             try:
                 with self._lock:
-                    self._left_s, self._thread, self._late = seconds, get_ident(), False
+                    self._left_s = seconds
+                    self._thread = get_ident()
+                    self._late = False
                 return act()
             finally:
                 self._disarm()
@@ -88,7 +93,8 @@ class Deadline(PeriodicThread):
         """
         try:
             with self._lock:
-                self._left_s, owed = -1.0, self._owed
+                self._left_s = -1.0
+                owed = self._owed
             for _ in range(_SWALLOWED if owed else 0):
                 self._over.wait(0.001)
         except _TooLateError:
@@ -103,7 +109,8 @@ class Deadline(PeriodicThread):
             self._left_s -= self.every_s
             if self._left_s >= 0:
                 return
-            self._left_s, self._late = _AGAIN_S, True
+            self._left_s = _AGAIN_S
+            self._late = True
             for stop in self._stops:
                 stop()
             if not self._stops:

@@ -49,7 +49,11 @@ class Module:
                 name = one.asname or one.name.partition(".")[0]
                 yield name, (one.name if one.asname else name, _ALL)
             return
-        above = self.name.split(".")[: -statement.level + self._package or None] if statement.level else []
+        above = (
+            self.name.split(".")[: -statement.level + self._package or None]
+            if statement.level
+            else []
+        )
         origin = ".".join([*above, *([statement.module] if statement.module else [])])
         yield from ((one.asname or one.name, (origin, one.name)) for one in statement.names)
 
@@ -107,7 +111,9 @@ class Sources:
         if (root := self._roots.get(package)) is None:
             return None
         path = root.joinpath(*below)
-        files = (root,) if root.is_file() else (path / "__init__.py", path.with_name(path.name + ".py"))
+        files = (
+            (root,) if root.is_file() else (path / "__init__.py", path.with_name(path.name + ".py"))
+        )
         file = next((each for each in files if each.is_file()), None)
         return None if file is None else Module(name, file.read_bytes(), file.name == "__init__.py")
 
@@ -145,7 +151,10 @@ class Sources:
         for node in ast.walk(statement):
             if isinstance(node, ast.Import | ast.ImportFrom):
                 yield from (self._exact(place) for _, place in module.meant(node))
-            elif isinstance(node, ast.Attribute) and (place := self._of_module(module, node.value)) is not None:
+            elif (
+                isinstance(node, ast.Attribute)
+                and (place := self._of_module(module, node.value)) is not None
+            ):
                 whole.add(id(node.value))
                 yield self._exact((place, node.attr))
             elif isinstance(node, ast.Name) and id(node) not in whole:
@@ -158,7 +167,11 @@ class Sources:
         """The module that an expression names, as `layout` or `tercel.market.book.layout` do."""
         if isinstance(node, ast.Attribute):
             outer = self._of_module(module, node.value)
-            return f"{outer}.{node.attr}" if outer and self.module(f"{outer}.{node.attr}") is not None else None
+            return (
+                f"{outer}.{node.attr}"
+                if outer and self.module(f"{outer}.{node.attr}") is not None
+                else None
+            )
         if not isinstance(node, ast.Name) or node.id not in module.imported:
             return None
         origin, name = self._exact(module.imported[node.id])
@@ -189,7 +202,9 @@ def _imports(body: list[ast.stmt]) -> Iterator[ast.Import | ast.ImportFrom]:
         if isinstance(statement, ast.Import | ast.ImportFrom):
             yield statement
         elif isinstance(statement, _BLOCKS):
-            yield from (one for one in ast.walk(statement) if isinstance(one, ast.Import | ast.ImportFrom))
+            yield from (
+                one for one in ast.walk(statement) if isinstance(one, ast.Import | ast.ImportFrom)
+            )
 
 
 def _names_bound(statement: ast.stmt) -> list[str]:
@@ -202,7 +217,9 @@ def _names_bound(statement: ast.stmt) -> list[str]:
             found.append(node.name)
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store | ast.Del):
             found.append(node.id)
-        elif isinstance(node, ast.Attribute | ast.Subscript) and isinstance(node.ctx, ast.Store | ast.Del):
+        elif isinstance(node, ast.Attribute | ast.Subscript) and isinstance(
+            node.ctx, ast.Store | ast.Del
+        ):
             inner: ast.expr = node
             while isinstance(inner, ast.Attribute | ast.Subscript):
                 inner = inner.value

@@ -48,7 +48,9 @@ class Executions(Generic[Owner]):
 
     def order_of(self, account: str, name: str) -> str:
         """Name of the order of the latest execution of a name; "" where none has."""
-        named = (key for key in reversed(self._named) if name and (key[0], key[2]) == (account, name))
+        named = (
+            key for key in reversed(self._named) if name and (key[0], key[2]) == (account, name)
+        )
         return next((order for _, order, _ in named), "")
 
     def book(self, key: Key, owner: Owner, qty: int, px: int) -> Execution[Owner]:

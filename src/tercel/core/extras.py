@@ -24,7 +24,9 @@ def needed(module: str, extra: str = "signals") -> Any:
         return import_module(module)
     except ModuleNotFoundError as error:
         missing = error.name or module
-        raise ConfigError(f"the extra [{extra}]", f"no module {missing}", f"pip install 'tercel[{extra}]'") from error
+        raise ConfigError(
+            f"the extra [{extra}]", f"no module {missing}", f"pip install 'tercel[{extra}]'"
+        ) from error
 
 
 def how_to_install(remedy: str) -> str:

@@ -60,7 +60,9 @@ def summed(values: Iterable[int | float]) -> int | float:
     >>> summed([0.1, 0.2, 1]), summed([1, 2])
     (1.3, 3)
     """
-    return shown(sum(round(value * ONE) if isinstance(value, float) else value * ONE for value in values))
+    return shown(
+        sum(round(value * ONE) if isinstance(value, float) else value * ONE for value in values)
+    )
 
 
 def text(value: int, places: int = PLACES) -> str:

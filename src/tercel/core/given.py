@@ -26,7 +26,9 @@ def loaded(entry: EntryPoint) -> Any:
         return entry.load()
     except Exception as error:
         expected = f"{entry.value} of the entry point {entry.name}"
-        raise ConfigError(expected, f"{type(error).__name__}: {error}", "install its package again") from error
+        raise ConfigError(
+            expected, f"{type(error).__name__}: {error}", "install its package again"
+        ) from error
 
 
 def names_given(group: str) -> tuple[str, ...]:
@@ -64,4 +66,6 @@ def given(group: str, name: str, own: Iterable[str], what: str, said: str = "") 
     for entry in entry_points(group=group, name=name):
         return loaded(entry)
     known = (*own, *names_given(group))
-    raise UnknownNameError(f"{what} {', '.join(known)}", said or repr(name), offer(name, known, INSTALL))
+    raise UnknownNameError(
+        f"{what} {', '.join(known)}", said or repr(name), offer(name, known, INSTALL)
+    )

@@ -33,14 +33,19 @@ class Graph:
         Fields that are not written, and stay as they are when it is read into an object that is there.
     """
 
-    def __init__(self, classes: tuple[type, ...], left_out: Mapping[type, frozenset[str]] | None = None) -> None:
+    def __init__(
+        self, classes: tuple[type, ...], left_out: Mapping[type, frozenset[str]] | None = None
+    ) -> None:
         self._classes = {one.__name__: one for one in classes}
         self._left_out = dict(left_out or {})
 
     @property
     def shape(self) -> str:
         """Hash of the classes and their fields; data of another shape is refused."""
-        shapes = [f"{name}({', '.join(sorted(_declared(one)))})" for name, one in sorted(self._classes.items())]
+        shapes = [
+            f"{name}({', '.join(sorted(_declared(one)))})"
+            for name, one in sorted(self._classes.items())
+        ]
         return sha256("\n".join(shapes).encode()).hexdigest()[:16]
 
     # -- writing -----------------------------------------------------------------------------------------------------
@@ -91,7 +96,9 @@ class Graph:
                 raise IndexError(f"{len(made)} objects in {count} rows")
             return made[0]
         except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
-            raise JournalError("rows of objects", f"{type(error).__name__}: {error}", "fold the journal") from error
+            raise JournalError(
+                "rows of objects", f"{type(error).__name__}: {error}", "fold the journal"
+            ) from error
 
     def _made(self, number: int, name: str, made: dict[int, Any]) -> Any:
         if number not in made:
@@ -116,7 +123,12 @@ class Graph:
         return deque(several, maxlen=rest[0]) if kind == "d" else _SEVERAL[kind](several)
 
 
-_SEVERAL: Final[Mapping[str, Callable[[Any], Any]]] = {"t": tuple, "l": list, "s": set, "f": frozenset}
+_SEVERAL: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "t": tuple,
+    "l": list,
+    "s": set,
+    "f": frozenset,
+}
 _MAPS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "m": dict,
     "r": OrderedDict,
@@ -128,7 +140,8 @@ class _Writing:
     """One writing: the numbers of objects, and those whose fields are still to be written."""
 
     def __init__(self, graph: Graph) -> None:
-        self._graph, self._numbers = graph, dict[int, int]()
+        self._graph = graph
+        self._numbers = dict[int, int]()
         self.waiting: deque[object] = deque()
         self._kept: list[object] = []
 
@@ -157,9 +170,13 @@ class _Writing:
         if kind is array and value.typecode == "q":
             return ["o", self.number(value), _ARRAY]
         if self._graph._classes.get(kind.__name__) is not kind:
-            raise JournalError("an object of a class that is known here", f"{kind.__name__}", "fold the journal")
+            raise JournalError(
+                "an object of a class that is known here", f"{kind.__name__}", "fold the journal"
+            )
         return (
-            ["e", kind.__name__, value.value] if isinstance(value, Enum) else ["o", self.number(value), kind.__name__]
+            ["e", kind.__name__, value.value]
+            if isinstance(value, Enum)
+            else ["o", self.number(value), kind.__name__]
         )
 
 

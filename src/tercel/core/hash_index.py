@@ -47,11 +47,15 @@ class HashIndex:
         if not len(self._keys):
             return None
         at = int(np.searchsorted(self._keys, np.uint64(key)))
-        return int(self._values[at]) if at < len(self._keys) and int(self._keys[at]) == key else None
+        return (
+            int(self._values[at]) if at < len(self._keys) and int(self._keys[at]) == key else None
+        )
 
     def _merge(self) -> None:
         keys = np.concatenate([np.fromiter(self._recent, np.uint64, len(self._recent)), self._keys])
-        values = np.concatenate([np.fromiter(self._recent.values(), np.int32, len(self._recent)), self._values])
+        values = np.concatenate(
+            [np.fromiter(self._recent.values(), np.int32, len(self._recent)), self._values]
+        )
         self._keys, first = np.unique(keys, return_index=True)
         self._values = values[first]
         self._recent = {}
@@ -62,7 +66,8 @@ class HashIndex:
         copy._keys, copy._values, copy._recent = self._keys, self._values, dict(self._recent)
         copy._merge()
         keep = copy._values < most
-        copy._keys, copy._values = copy._keys[keep], copy._values[keep]
+        copy._keys = copy._keys[keep]
+        copy._values = copy._values[keep]
         return copy
 
     def state(self) -> dict[str, str]:

@@ -35,7 +35,9 @@ def installation() -> Installation:
     if not FILE.exists():
         return Installation()
     check_guarded(FILE, os.geteuid())
-    return validated(Installation, read_toml(FILE, "see docs/howto/gate.md"), str(FILE), "an installation")
+    return validated(
+        Installation, read_toml(FILE, "see docs/howto/gate.md"), str(FILE), "an installation"
+    )
 
 
 def check_guarded(path: Path, uid: int) -> None:
@@ -48,9 +50,15 @@ def check_guarded(path: Path, uid: int) -> None:
     """
     wanted = f"{path}, which the user who trades cannot write"
     if uid == 0:
-        raise ConfigError(wanted, "root, who can write every file", "run desk and gate as users of their own")
+        raise ConfigError(
+            wanted, "root, who can write every file", "run desk and gate as users of their own"
+        )
     if not os.access(path, os.R_OK):
-        raise ConfigError(wanted, "none that this user can read", f"chgrp {path} to a group of that user; chmod 640")
+        raise ConfigError(
+            wanted,
+            "none that this user can read",
+            f"chgrp {path} to a group of that user; chmod 640",
+        )
     for one in (path.absolute(), *path.absolute().parents, path.resolve(), *path.resolve().parents):
         found = one.stat()
         if found.st_uid == uid or (found.st_mode & 0o022 and not found.st_mode & stat.S_ISVTX):

@@ -143,7 +143,9 @@ def late_kernel(function: F) -> F:
         return kernel(function)
     from tercel.core import late, linking
 
-    entry = _compiled(function, _may_keep(function), _nrt=False, pipeline_class=linking.LinkingCompiler)
+    entry = _compiled(
+        function, _may_keep(function), _nrt=False, pipeline_class=linking.LinkingCompiler
+    )
     late.call_by_pointer(entry, *_declared(function))
     return entry
 
@@ -160,11 +162,17 @@ def _declared(function: Any) -> tuple[tuple[Any, ...], Any]:
     kinds: dict[Any, Any] = {
         **{int: types.int64, float: types.float64, bool: types.boolean, None: types.none},
         **{Packed: types.int32[::1], Longs: types.int64[::1], Floats: types.float64[::1]},
-        **{PackedRows: types.int32[:, ::1], Rows: types.int64[:, ::1], FloatRows: types.float64[:, ::1]},
+        **{
+            PackedRows: types.int32[:, ::1],
+            Rows: types.int64[:, ::1],
+            FloatRows: types.float64[:, ::1],
+        },
         **{SingleRows: types.float32[:, ::1]},
     }
     said = signature(function)
-    return tuple(kinds[each.annotation] for each in said.parameters.values()), kinds[said.return_annotation]
+    return tuple(kinds[each.annotation] for each in said.parameters.values()), kinds[
+        said.return_annotation
+    ]
 
 
 def _linked(function: F, translating: str) -> Any:
@@ -175,7 +183,9 @@ def _linked(function: F, translating: str) -> Any:
         return _by_numba(function, _nrt=False)
     from tercel.core import linking
 
-    entry = _compiled(function, _may_keep(function), _nrt=False, pipeline_class=linking.LinkingCompiler)
+    entry = _compiled(
+        function, _may_keep(function), _nrt=False, pipeline_class=linking.LinkingCompiler
+    )
     compiler = getattr(linking, translating)
     part = _compiled(function, _nrt=False, no_cpython_wrapper=True, pipeline_class=compiler)
     linking.as_callee(entry, part)

@@ -24,7 +24,10 @@ from tercel.core.written import write_whole
 
 LINKED = ("0.66", "0.67", "0.68")
 """Versions of Numba that :mod:`tercel.core.linking` is known to work with."""
-LINK = os.environ.get("TERCEL_LINK", "1") != "0" and ".".join(version("numba").split(".")[:2]) in LINKED
+LINK = (
+    os.environ.get("TERCEL_LINK", "1") != "0"
+    and ".".join(version("numba").split(".")[:2]) in LINKED
+)
 """Whether kernels are linked in our way."""
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -109,7 +112,11 @@ def reached_key(function: Any) -> str:
     """What a kernel rests on (`core.dependencies`), among the sources of its package and of ours."""
     package, _, inside = function.__module__.partition(".")
     file = Path(function.__code__.co_filename)
-    root = next((folder for folder in file.parents if folder.name == package), file) if inside else file
+    root = (
+        next((folder for folder in file.parents if folder.name == package), file)
+        if inside
+        else file
+    )
     name = function.__qualname__.partition(".")[0]
     module = package if root == file else function.__module__
     if (known := _keys(package, root).get(f"{module}.{name}")) is None:

@@ -43,8 +43,12 @@ def call_by_pointer(entry: Any, arguments: tuple[Any, ...], result: Any) -> None
 
     def call(context: Any, builder: Any, kind: Any, args: Any) -> Any:
         whole = [_plain(context, builder, *each) for each in zip(kind.args, args, strict=True)]
-        jump = builder.module.globals.get(f"{name}.call") or _jump(context, builder.module, kind, name)
-        status, value = context.call_conv.call_function(builder, jump, kind.return_type, kind.args, whole)
+        jump = builder.module.globals.get(f"{name}.call") or _jump(
+            context, builder.module, kind, name
+        )
+        status, value = context.call_conv.call_function(
+            builder, jump, kind.return_type, kind.args, whole
+        )
         with cgutils.if_unlikely(builder, status.is_error):
             context.call_conv.return_status_propagate(builder, status)
         return value
@@ -64,7 +68,11 @@ def call_by_pointer(entry: Any, arguments: tuple[Any, ...], result: Any) -> None
         if taken not in defined:
             defined.add(taken)
             entry.targetctx.insert_func_defn([(call, name, taken)])
-        return make_concrete_template(name, key=name, signatures=[Signature(result, taken, None)]), *folded, {}
+        return (
+            make_concrete_template(name, key=name, signatures=[Signature(result, taken, None)]),
+            *folded,
+            {},
+        )
 
     entry.get_call_template = template
     entry.get_overload = lambda _: name
@@ -83,7 +91,10 @@ def _plain(context: Any, builder: Any, kind: Any, arg: Any) -> Any:
     """
     if not isinstance(kind, types.Array):
         return arg
-    array, made = context.make_array(kind)(context, builder, arg), context.make_array(kind)(context, builder)
+    array, made = (
+        context.make_array(kind)(context, builder, arg),
+        context.make_array(kind)(context, builder),
+    )
     size = context.get_constant(types.intp, kind.dtype.bitwidth // 8)
     lengths = cgutils.unpack_tuple(builder, array.shape)
     steps = [builder.mul(size, length) for length in lengths[1:]] + [size]
@@ -93,7 +104,9 @@ def _plain(context: Any, builder: Any, kind: Any, arg: Any) -> Any:
 
 def _jump(context: Any, module: Any, kind: Any, name: str) -> Any:
     """A function that calls what the address points to, so that its callers are optimised as for any other call."""
-    jump = ir.Function(module, context.call_conv.get_function_type(kind.return_type, kind.args), f"{name}.call")
+    jump = ir.Function(
+        module, context.call_conv.get_function_type(kind.return_type, kind.args), f"{name}.call"
+    )
     jump.linkage = "linkonce_odr"
     jump.attributes.add("noinline")
     builder = ir.IRBuilder(jump.append_basic_block())

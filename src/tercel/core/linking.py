@@ -58,7 +58,11 @@ class Translated(JITCodeLibrary):
         mine = {function.name for function in module.functions if not function.is_declaration}
         for library in self.tree():
             if library is not self:
-                part = library.alone() if isinstance(library, Translated) else library._get_module_for_linking()
+                part = (
+                    library.alone()
+                    if isinstance(library, Translated)
+                    else library._get_module_for_linking()
+                )
                 module.link_in(part, preserve=True)
         _make_private(module, mine)
         return module
@@ -69,13 +73,21 @@ class Linked(JITCodeLibrary):
 
     def finalize(self) -> None:
         """Link the tree, make it private, optimise, emit."""
-        mine = {function.name for function in self._final_module.functions if not function.is_declaration}
+        mine = {
+            function.name
+            for function in self._final_module.functions
+            if not function.is_declaration
+        }
         libraries: dict[Any, None] = {}
         for library in self._linking_libraries:
             libraries |= library.tree() if isinstance(library, Translated) else {library: None}
         for library in libraries:
             self._reload_init.update(library._reload_init)
-            part = library.alone() if isinstance(library, Translated) else library._get_module_for_linking()
+            part = (
+                library.alone()
+                if isinstance(library, Translated)
+                else library._get_module_for_linking()
+            )
             self._final_module.link_in(part, preserve=True)
         _make_private(self._final_module, mine)
         self._linking_libraries = []

@@ -57,5 +57,7 @@ def alone(folder: Path, what: str) -> Iterator[None]:
             stack.enter_context(locked(folder / LOCK, wait=False))
         except BlockingIOError as error:
             remedy = "wait for it, or name another `out=`"
-            raise ConfigError(f"one {what} at a time in a folder", f"{folder}, where one goes on", remedy) from error
+            raise ConfigError(
+                f"one {what} at a time in a folder", f"{folder}, where one goes on", remedy
+            ) from error
         yield

@@ -16,7 +16,9 @@ if TYPE_CHECKING or not JIT:
 
     def record_at(dtype: Any) -> Any:
         """A function of an array and a place: the record of `dtype` that lies there, in the array itself."""
-        return lambda array, place: array[place : place + dtype.itemsize // array.itemsize].view(dtype)[0]
+        return lambda array, place: array[place : place + dtype.itemsize // array.itemsize].view(
+            dtype
+        )[0]
 
 else:
     from llvmlite import ir
@@ -48,7 +50,9 @@ else:
             line = builder.bitcast(_address(context, builder, signature.args[0], *args), byte)
             kind = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
             call = get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
-            builder.call(call, [line, number(0), number(3), number(1)])  # to be read, kept in all levels, data
+            builder.call(
+                call, [line, number(0), number(3), number(1)]
+            )  # to be read, kept in all levels, data
             return context.get_dummy_value()
 
         return types.void(array, types.intp), hint

@@ -26,7 +26,9 @@ ANY_STYLE = Style.JOIN | Style.IMPROVE | Style.TAKE
 
 
 def _refuse(what: str, name: str, expected: str, value: object) -> ConfigError:
-    return ConfigError(f"{what} whose {name} is {expected}", f"{value!r}", f"mend what makes the {what.split()[1]}")
+    return ConfigError(
+        f"{what} whose {name} is {expected}", f"{value!r}", f"mend what makes the {what.split()[1]}"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,9 @@ class Alpha:
         if not (math.isfinite(self.sd_bps) and self.sd_bps >= 0):
             raise _refuse(what, "sd_bps", "a number, at least 0", self.sd_bps)
         if self.horizon_ns <= 0 or self.half_life_ns <= 0:
-            raise _refuse(what, "horizon_ns and half_life_ns", "above 0", (self.horizon_ns, self.half_life_ns))
+            raise _refuse(
+                what, "horizon_ns and half_life_ns", "above 0", (self.horizon_ns, self.half_life_ns)
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,5 +106,8 @@ class Posture:
                 raise _refuse("a Posture", name, "in [0, 1]", value)
         if self.max_participation == 0.0 or not self.styles:
             raise _refuse(
-                "a Posture", "max_participation and styles", "not empty", (self.max_participation, self.styles)
+                "a Posture",
+                "max_participation and styles",
+                "not empty",
+                (self.max_participation, self.styles),
             )

@@ -25,7 +25,9 @@ def nearest(name: object, known: Iterable[str], most: int = 1, like: float = LIK
         folded.setdefault(one.casefold(), one)
     text = str(name).casefold()
     alike = {one: SequenceMatcher(None, one, text).ratio() for one in folded}
-    near = [one for one in folded if alike[one] >= like or (len(text) >= BEGUN and one.startswith(text))]
+    near = [
+        one for one in folded if alike[one] >= like or (len(text) >= BEGUN and one.startswith(text))
+    ]
     return [folded[one] for one in sorted(near, key=lambda one: -alike[one])[:most]]
 
 

@@ -45,8 +45,12 @@ class OrdStatus(StrEnum):
     UNKNOWN = "unknown"
 
 
-TERMINAL: Final = frozenset({OrdStatus.FILLED, OrdStatus.CANCELED, OrdStatus.REJECTED, OrdStatus.EXPIRED})
-HELD: Final = frozenset({OrdStatus.SUSPENDED, OrdStatus.STOPPED, OrdStatus.DONE_FOR_DAY, OrdStatus.CALCULATED})
+TERMINAL: Final = frozenset(
+    {OrdStatus.FILLED, OrdStatus.CANCELED, OrdStatus.REJECTED, OrdStatus.EXPIRED}
+)
+HELD: Final = frozenset(
+    {OrdStatus.SUSPENDED, OrdStatus.STOPPED, OrdStatus.DONE_FOR_DAY, OrdStatus.CALCULATED}
+)
 """It lives and does not trade as others do: its lots stay reserved."""
 
 
@@ -208,15 +212,20 @@ class Report:
     def __str__(self) -> str:
         """As people read it: in ticks and lots."""
         words = {field.name: getattr(self, field.name) for field in fields(self)} | {
-            name: fixed.shown(getattr(self, name)) for name in ("last_qty", "last_px", "cum_qty", "leaves_qty")
+            name: fixed.shown(getattr(self, name))
+            for name in ("last_qty", "last_px", "cum_qty", "leaves_qty")
         }
         return f"Report({', '.join(f'{name}={value!s}' for name, value in words.items() if value != '')})"
 
 
 def refused(
-    new: NewOrder, exec_id: str, ns: int, text: str,
-    kind: ExecType = ExecType.REJECTED, status: OrdStatus = OrdStatus.REJECTED,
-) -> Report:  # fmt: skip
+    new: NewOrder,
+    exec_id: str,
+    ns: int,
+    text: str,
+    kind: ExecType = ExecType.REJECTED,
+    status: OrdStatus = OrdStatus.REJECTED,
+) -> Report:
     """The report of an order that was not taken, or is not there: nothing filled, nothing open, no venue's name.
 
     >>> new = NewOrder("c1", "X", 1, 10, 100, Tif.DAY, "ann", "p", 0)
@@ -224,10 +233,24 @@ def refused(
     0
     """
     return Report(
-        exec_id=exec_id, exec_type=kind, status=status, cl_ord_id=new.cl_ord_id, orig="", order_id="",
-        account=new.account, instrument=new.instrument, side=new.side, lots=new.lots, price=new.price, last_qty=0,
-        last_px=0, cum_qty=0, leaves_qty=0, ns=ns, text=text,
-    )  # fmt: skip
+        exec_id=exec_id,
+        exec_type=kind,
+        status=status,
+        cl_ord_id=new.cl_ord_id,
+        orig="",
+        order_id="",
+        account=new.account,
+        instrument=new.instrument,
+        side=new.side,
+        lots=new.lots,
+        price=new.price,
+        last_qty=0,
+        last_px=0,
+        cum_qty=0,
+        leaves_qty=0,
+        ns=ns,
+        text=text,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,9 @@ class Pace:
     def __init__(self, clock: Clock, speed: float = 1.0) -> None:
         if not 0 < speed <= FASTEST:
             raise ConfigError("a speed above 0 and at most a million", f"{speed}", "1 is real time")
-        self._clock, self._speed, self._began = clock, speed, (0, 0)
+        self._clock = clock
+        self._speed = speed
+        self._began = (0, 0)
 
     def begin(self, venue_ns: int) -> None:
         """Start the venue's time now."""

@@ -37,7 +37,9 @@ def parse_json(data: str | bytes) -> Any:
     >>> parse_json(b'{"lots": [5, 7]}')
     {'lots': [5, 7]}
     """
-    return json.loads(_bounded(data if isinstance(data, str) else data.decode(json.detect_encoding(data))))
+    return json.loads(
+        _bounded(data if isinstance(data, str) else data.decode(json.detect_encoding(data)))
+    )
 
 
 def parse_tables(text: str, decimals: bool = False) -> dict[str, Any]:
@@ -66,5 +68,7 @@ def _bounded(text: str, longest: int = LONGEST) -> str:
         dots = dots + (token == ".") if token in ".\"'" else 0
         if max(depth, dots) > DEEPEST:
             row = text.count("\n", 0, found.start()) + 1
-            raise ValueError(f"more than {DEEPEST} brackets within each other, or parts of a key, in row {row}")
+            raise ValueError(
+                f"more than {DEEPEST} brackets within each other, or parts of a key, in row {row}"
+            )
     return text

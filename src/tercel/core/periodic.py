@@ -28,7 +28,9 @@ class PeriodicThread(Thread):
 
     def __init__(self, name: str, every_s: float, turn: Callable[[], object]) -> None:
         super().__init__(name=name, daemon=True)
-        self.every_s, self._turn, self._over = every_s, turn, Event()
+        self.every_s = every_s
+        self._turn = turn
+        self._over = Event()
 
     @property
     def over(self) -> bool:

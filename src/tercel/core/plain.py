@@ -40,7 +40,9 @@ def plain(value: Any) -> Any:
     if isinstance(value, Record):
         return plain(value.json_fields())
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {
+            field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)
+        }
     if hasattr(value, "model_dump"):
         return plain(value.model_dump())
     if hasattr(value, "tolist"):  # NumPy, without importing it here

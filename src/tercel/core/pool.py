@@ -55,7 +55,9 @@ class Pool:
         context = get_context("spawn")
         self._stop = context.Event()
         count = max(min(os.cpu_count() or 1, work), 1)
-        self._executor = ProcessPoolExecutor(count, mp_context=context, initializer=_begin, initargs=(self._stop,))
+        self._executor = ProcessPoolExecutor(
+            count, mp_context=context, initializer=_begin, initargs=(self._stop,)
+        )
 
     def __enter__(self) -> "Pool":
         return self
@@ -65,7 +67,12 @@ class Pool:
             self._stop.set()
         self._executor.shutdown(wait=True, cancel_futures=kind is not None)
 
-    def run(self, function: Callable[..., bool], jobs: Sequence[tuple[Any, ...]], tick: Callable[[int], None]) -> None:
+    def run(
+        self,
+        function: Callable[..., bool],
+        jobs: Sequence[tuple[Any, ...]],
+        tick: Callable[[int], None],
+    ) -> None:
         """Do all jobs; `tick(done)` is called about twice a second and after each one.
 
         Raises

@@ -29,7 +29,12 @@ def progress(counted: bool = False, transient: bool = False, now: bool = False) 
     from rich import progress as bar
 
     done = bar.MofNCompleteColumn() if counted else bar.TaskProgressColumn()
-    columns = (bar.TextColumn("{task.description}"), bar.BarColumn(), done, bar.TimeRemainingColumn())
+    columns = (
+        bar.TextColumn("{task.description}"),
+        bar.BarColumn(),
+        done,
+        bar.TimeRemainingColumn(),
+    )
     last = (bar.TextColumn("{task.fields[now]}"),) if now else ()
     shown_on = console() if console else None
     drawn = shown_on is not None and shown_on.is_terminal
@@ -38,14 +43,26 @@ def progress(counted: bool = False, transient: bool = False, now: bool = False) 
         said_s = time.monotonic()
 
         def update(self, task_id: bar.TaskID, **fields: Any) -> None:
-            task, over, now_s = self._tasks[task_id], self._tasks[task_id].finished, time.monotonic()
+            task, over, now_s = (
+                self._tasks[task_id],
+                self._tasks[task_id].finished,
+                time.monotonic(),
+            )
             super().update(task_id, **fields)
             if not (drawn or over) and now_s - self.said_s >= EVERY_S:
                 self.said_s = now_s
-                far = f"{task.completed:,.0f} of {task.total or 0:,.0f}" if counted else f"{task.percentage:.0f} %"
+                far = (
+                    f"{task.completed:,.0f} of {task.total or 0:,.0f}"
+                    if counted
+                    else f"{task.percentage:.0f} %"
+                )
                 if task.completed and task.remaining:
                     far += f", some {(task.elapsed or 0.0) * task.remaining / task.completed:,.0f} s left"
-                words = f"{task.description}:", far * (task.total is not None), task.fields.get("now", "")
+                words = (
+                    f"{task.description}:",
+                    far * (task.total is not None),
+                    task.fields.get("now", ""),
+                )
                 say(" ".join(filter(None, words)))
 
         def advance(self, task_id: bar.TaskID, advance: float = 1) -> None:

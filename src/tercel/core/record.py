@@ -37,12 +37,28 @@ def read(kind: Any, value: Any) -> Any:
     inside = get_args(kind)
     outer = get_origin(kind) or kind
     if outer in (Union, UnionType):
-        return None if value is None else read(next(one for one in inside if one is not NoneType), value)
+        return (
+            None
+            if value is None
+            else read(next(one for one in inside if one is not NoneType), value)
+        )
     if outer is float:
         return math.nan if value is None else value
     if isinstance(kind, type) and is_dataclass(kind):
         hints, known = get_type_hints(kind), dict(value)
-        return kind(**{one.name: read(hints[one.name], known[one.name]) for one in fields(kind) if one.name in known})
+        return kind(
+            **{
+                one.name: read(hints[one.name], known[one.name])
+                for one in fields(kind)
+                if one.name in known
+            }
+        )
     if isinstance(outer, type) and issubclass(outer, Mapping):
-        return {key: read(inside[1], item) for key, item in (value or {}).items()} if inside else value
-    return outer(read(inside[0], item) for item in value) if outer in (list, tuple) and inside else value
+        return (
+            {key: read(inside[1], item) for key, item in (value or {}).items()} if inside else value
+        )
+    return (
+        outer(read(inside[0], item) for item in value)
+        if outer in (list, tuple) and inside
+        else value
+    )

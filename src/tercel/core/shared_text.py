@@ -40,7 +40,11 @@ class SharedText:
         """The turn now, and the parts that changed after another as the text of one object."""
         now, all_parts, texts = self._now
         if after not in texts:
-            parts = (f"{json.dumps(key)}: {text}" for key, (turn, text) in all_parts.items() if turn > after)
+            parts = (
+                f"{json.dumps(key)}: {text}"
+                for key, (turn, text) in all_parts.items()
+                if turn > after
+            )
             texts[after] = "{" + ", ".join(parts) + "}"
         return now, texts[after]
 

@@ -16,4 +16,6 @@ def proof(words: str, nonce: str) -> str:
     >>> proof("fix", "a") != proof("binance", "a") != proof("binance", "b")
     True
     """
-    return hashlib.sha256(f"a simulated exchange of tercel in the words of {words}: {nonce}".encode()).hexdigest()
+    return hashlib.sha256(
+        f"a simulated exchange of tercel in the words of {words}: {nonce}".encode()
+    ).hexdigest()

@@ -24,7 +24,10 @@ def fingerprint(function: Any) -> str:
     >>> fingerprint(one) == fingerprint(two), fingerprint(one) == fingerprint(lambda x: x + 2)
     (True, False)
     """
-    home = getattr(getattr(function, "func", function), "__module__", None) or type(function).__module__
+    home = (
+        getattr(getattr(function, "func", function), "__module__", None)
+        or type(function).__module__
+    )
     digest = hashlib.sha256()
     for part in _parts(function, home, set()):
         digest.update(part.encode() + b"\0")
@@ -50,12 +53,20 @@ def _parts(found: Any, home: str, seen: set[int]) -> Iterator[str]:
     elif hasattr(found, "tobytes") and hasattr(found, "dtype"):
         yield from (str(found.dtype), str(found.shape), hashlib.sha256(found.tobytes()).hexdigest())
     elif getattr(found, "__module__", None) != home:
-        yield getattr(found, "__qualname__", None) or getattr(found, "__name__", None) or type(found).__qualname__
+        yield (
+            getattr(found, "__qualname__", None)
+            or getattr(found, "__name__", None)
+            or type(found).__qualname__
+        )
     elif isinstance(found, FunctionType):
         yield from _function(found, home, seen)
     elif isinstance(found, type):
         told = {name: value for name, value in vars(found).items() if name not in _WHERE}
-        kept = {name: value for name, value in told.items() if isinstance(value, (FunctionType, *_PLAIN))}
+        kept = {
+            name: value
+            for name, value in told.items()
+            if isinstance(value, (FunctionType, *_PLAIN))
+        }
         yield from _parts(kept, home, seen)
     else:
         yield from _each((type(found), getattr(found, "__dict__", None)), home, seen)

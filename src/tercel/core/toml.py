@@ -26,16 +26,22 @@ def read_toml(path: Path, way: str, what: str = "a configuration file") -> dict[
     """
     try:
         if path.exists() and not path.is_file():
-            raise ConfigError(f"{what}, a regular file", f"{path}, which is none", way)  # a device may never end
+            raise ConfigError(
+                f"{what}, a regular file", f"{path}, which is none", way
+            )  # a device may never end
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(what, f"{path}: {error.strerror}", way) from None
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{what} in UTF-8", f"{path}: {error.reason} at byte {error.start}", "save it so") from None
+        raise ConfigError(
+            f"{what} in UTF-8", f"{path}: {error.reason} at byte {error.start}", "save it so"
+        ) from None
     return parse_toml(text, str(path), way, what)
 
 
-def parse_toml(text: str, where: str, way: str, what: str = "a configuration file") -> dict[str, Any]:
+def parse_toml(
+    text: str, where: str, way: str, what: str = "a configuration file"
+) -> dict[str, Any]:
     """The tables of a text; `where` is how an error calls it. Numbers that no reader takes are refused too.
 
     >>> parse_toml("[desk]\\nlots = 5", "desk.toml", "see the example")
@@ -58,7 +64,9 @@ def changed(raw: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:
         section, _, inner = key.partition(".")
         below = found.get(section, {})
         if inner and not isinstance(below, Mapping):
-            raise ConfigError(f"a table {section}, for the key {key}", f"{below!r:.80}", f"give all of {section}")
+            raise ConfigError(
+                f"a table {section}, for the key {key}", f"{below!r:.80}", f"give all of {section}"
+            )
         found[section] = {**below, inner: value} if inner else value
     return found
 
@@ -77,7 +85,9 @@ def row_of(text: str, keys: Sequence[str | int]) -> int | None:
     >>> row_of("[desk]\\nlots = 5", ["desk", "name"]), row_of("[desk]", ["agent"])
     (1, None)
     """
-    fits = [(len(place), -row) for row, place in _places(text) if place == tuple(keys[: len(place)])]
+    fits = [
+        (len(place), -row) for row, place in _places(text) if place == tuple(keys[: len(place)])
+    ]
     return -max(fits)[1] if fits else None
 
 

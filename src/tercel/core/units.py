@@ -58,5 +58,9 @@ class Unit:
 
     def shown(self) -> dict[str, Any]:
         """{"tick", "lot", "currency"}; null where nobody told the tick: prices are then in ticks."""
-        size = {"tick": float(self.tick), "lot": float(self.lot)} if self.known else {"tick": None, "lot": None}
+        size = (
+            {"tick": float(self.tick), "lot": float(self.lot)}
+            if self.known
+            else {"tick": None, "lot": None}
+        )
         return {**size, "currency": self.currency}

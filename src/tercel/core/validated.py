@@ -5,7 +5,14 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Final, TypeVar, get_args, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, create_model, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    ValidationError,
+    ValidationInfo,
+    create_model,
+    field_validator,
+)
 
 from tercel.core.errors import ConfigError
 from tercel.core.names import nearest
@@ -27,7 +34,9 @@ class TomlTable(BaseModel):
         """A number is written as one: neither true nor "3"."""
         wanted = cls.model_fields[str(info.field_name)].annotation
         kinds = get_args(wanted) if isinstance(wanted, UnionType) else (wanted,)
-        number = isinstance(value, bool | str) and {int, float} & set(kinds) and type(value) not in kinds
+        number = (
+            isinstance(value, bool | str) and {int, float} & set(kinds) and type(value) not in kinds
+        )
         if number or (wanted is bool and type(value) is not bool):
             raise ValueError(f"a value of type {getattr(wanted, '__name__', wanted)}")
         return value
@@ -62,7 +71,9 @@ def validated(kind: type[Model], raw: Mapping[str, Any], name: str, reader: str)
             hint = _instead(first["loc"], keys_of(kind))
             raise ConfigError(f"keys that {reader} knows", f"{name}: {where}{row}", hint) from None
         said = f"{where}: {words_of(first)}" if where else words_of(first)
-        raise ConfigError(said, f"{name}: {first['input']!r}"[:200] + row, "mend the file") from None
+        raise ConfigError(
+            said, f"{name}: {first['input']!r}"[:200] + row, "mend the file"
+        ) from None
 
 
 def fitting(made: Any, options: Mapping[str, Any], name: str, **types: Any) -> dict[str, Any]:
@@ -88,7 +99,9 @@ def fitting(made: Any, options: Mapping[str, Any], name: str, **types: Any) -> d
     """
     known = get_type_hints(made, include_extras=True) | types
     fields: dict[str, Any] = {one: (known.get(one, Any), ...) for one in options}
-    return dict(validated(create_model("Options", __base__=TomlTable, **fields), options, name, name))
+    return dict(
+        validated(create_model("Options", __base__=TomlTable, **fields), options, name, name)
+    )
 
 
 def _row(name: str, keys: Sequence[str | int]) -> str:
@@ -104,13 +117,19 @@ def words_of(refusal: Mapping[str, Any]) -> str:
     >>> words_of({"type": "model_type", "msg": "Input should be a valid dictionary or instance of Inner"})
     'a table'
     """
-    return "a table" if refusal["type"] in TABLES else str(refusal["msg"]).removeprefix("Value error, ")
+    return (
+        "a table"
+        if refusal["type"] in TABLES
+        else str(refusal["msg"]).removeprefix("Value error, ")
+    )
 
 
 def keys_of(kind: type[BaseModel], table: str = "") -> list[tuple[str, str]]:
     """Table and name of every key of a model and of the models in it; the table of its own keys is `table`."""
     inside = [
-        (name, inner) for name, field in kind.model_fields.items() for inner in dict.fromkeys(_models(field.annotation))
+        (name, inner)
+        for name, field in kind.model_fields.items()
+        for inner in dict.fromkeys(_models(field.annotation))
     ]
     below = [key for name, inner in inside for key in keys_of(inner, f"{table}.{name}".lstrip("."))]
     return [*((table, name) for name in kind.model_fields), *below]

@@ -10,7 +10,15 @@ from tercel.market.simulator import layout as sim
 # Columns of an account that costs have under the same name.
 _COLUMNS = (
     *("arrival_mid2", "spread", "walk", "timing", "forced_spread", "forced_walk", "forced_timing"),
-    *("passive_lots", "forced_lots", "unfilled_lots", "unfilled_paid", "fees", "double_lots", "run_out"),
+    *(
+        "passive_lots",
+        "forced_lots",
+        "unfilled_lots",
+        "unfilled_paid",
+        "fees",
+        "double_lots",
+        "run_out",
+    ),
 )
 
 
@@ -39,7 +47,10 @@ def costs_of(books: Int32, states: Ints, points: int, cluster: Ints) -> Costs:
         **{name: k[:, getattr(sim, name.upper())].copy() for name in _COLUMNS},
         qty=k[:, sim.QUANTITY].copy(),
         lots_filled=k[:, sim.QUANTITY] - k[:, sim.LEFT] - k[:, sim.UNFILLED_LOTS],
-        **{name: grid[:, number].copy() for number, name in enumerate(("mid2_grid", "lots_grid", "forced_lots_grid"))},
+        **{
+            name: grid[:, number].copy()
+            for number, name in enumerate(("mid2_grid", "lots_grid", "forced_lots_grid"))
+        },
         side=k[:, sim.SIDE].astype(np.int8),
         cluster=cluster.copy(),
         overflow=overflow.astype(np.int64),

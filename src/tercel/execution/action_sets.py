@@ -12,7 +12,16 @@ import numpy as np
 
 from tercel.core.arrays import AnyArray
 from tercel.core.names import check_known
-from tercel.execution.actions import allocation, fraction, level, levers, override, placement, residual, sized
+from tercel.execution.actions import (
+    allocation,
+    fraction,
+    level,
+    levers,
+    override,
+    placement,
+    residual,
+    sized,
+)
 from tercel.execution.actions.choice import refuse_unknown
 from tercel.execution.actions.guard import guarded
 from tercel.execution.intent import Intents
@@ -55,14 +64,29 @@ def base_strategy(parameters: Mapping[str, Any]) -> Strategy:
     return build(str(parameters.get("base", "peg_behind")), estimates, parameters.get("parameters"))
 
 
-_PLAIN: Final = {"placement": placement, "fraction": fraction, "level": level, "sized": sized, "allocation": allocation}
+_PLAIN: Final = {
+    "placement": placement,
+    "fraction": fraction,
+    "level": level,
+    "sized": sized,
+    "allocation": allocation,
+}
 # Name -> what makes a decoder of parameters.
 _MADE: Final[dict[str, Callable[[Mapping[str, Any]], Any]]] = {
     "override": lambda given: override.override(given, base_strategy),
     "levers": levers.levers,
     "residual": lambda given: residual.residual(given, base_strategy),
 }
-SETS: Final = ("placement", "fraction", "level", "sized", "override", "allocation", "levers", "residual")
+SETS: Final = (
+    "placement",
+    "fraction",
+    "level",
+    "sized",
+    "override",
+    "allocation",
+    "levers",
+    "residual",
+)
 """All sets by name; the first is the default."""
 
 
@@ -109,4 +133,6 @@ def action_set(name: str, parameters: Mapping[str, Any] | None = None) -> Action
 
 def _then(decode: Decoder, change: Callable[[Intents, View], Intents]) -> Decoder:
     """A decoder whose intents are changed by a function of them and of the view."""
-    return lambda actions, view: change(decode(actions, view).astype(np.int32, casting="same_kind"), view)
+    return lambda actions, view: change(
+        decode(actions, view).astype(np.int32, casting="same_kind"), view
+    )

@@ -13,11 +13,15 @@ from tercel.market.simulator.layout import PAST_INTERVALS, PAST_WORDS, RUNGS
 
 # x: private columns. The fields of `View` say what each is, in units of people where they differ.
 
-SIDE, QTY0, LEFT, DECISION, DECISIONS, TIME_LEFT_NS, HORIZON_NS, LIVE, OUTSIDE_LOTS, INFLIGHT = range(10)
+SIDE, QTY0, LEFT, DECISION, DECISIONS, TIME_LEFT_NS, HORIZON_NS, LIVE, OUTSIDE_LOTS, INFLIGHT = (
+    range(10)
+)
 REST0, REST1, REST2, REST3, REST4 = range(10, 10 + RUNGS)
 # own lots at improve (touch + side); REST0 + j stands j ticks behind it
 AHEAD0, AHEAD1, AHEAD2, AHEAD3, AHEAD4 = range(REST0 + RUNGS, REST0 + 2 * RUNGS)
-ALPHA, ALPHA_SD, HALF_LIFE_NS, URGENCY, MAX_PARTICIPATION, STYLES, SIZE_MULTIPLIER, PX = range(AHEAD4 + 1, AHEAD4 + 9)
+ALPHA, ALPHA_SD, HALF_LIFE_NS, URGENCY, MAX_PARTICIPATION, STYLES, SIZE_MULTIPLIER, PX = range(
+    AHEAD4 + 1, AHEAD4 + 9
+)
 # ALPHA and ALPHA_SD in milli-bps; URGENCY, MAX_PARTICIPATION and SIZE_MULTIPLIER in millionths; PX: how many there are
 
 # m: market columns
@@ -28,17 +32,34 @@ LEVELS: Final = 5
 """Occupied levels shown of each side."""
 OWN1, OWN2, OWN3, OWN4, OWN5 = range(4, 4 + LEVELS)
 FAR1, FAR2, FAR3, FAR4, FAR5 = range(OWN1 + LEVELS, OWN1 + 2 * LEVELS)
-V_SEEN, V_SAME, V_AGAINST, OFI, RV, EVENTS, HALTED, RV_LONG, DRIFT, PAST0 = range(FAR1 + LEVELS, FAR1 + LEVELS + 10)
+V_SEEN, V_SAME, V_AGAINST, OFI, RV, EVENTS, HALTED, RV_LONG, DRIFT, PAST0 = range(
+    FAR1 + LEVELS, FAR1 + LEVELS + 10
+)
 # PAST0: what the decision intervals before the last one showed, `PAST_FEATURES` columns an interval, the youngest first
 AGE_NS: Final = PAST0 + PAST_WORDS
 LONG_SAME, LONG_AGAINST, LONG_OFI, SEEN_AGAINST, LONG_DRIFT, MX = range(AGE_NS + 1, AGE_NS + 7)
 # AGE_NS: what the next three columns add up over; SEEN_AGAINST: what resting orders could have been filled by; MX: how
 # many there are
 (
-    PAST_SAME1, PAST_AGAINST1, PAST_OFI1, PAST_RV1, PAST_EVENTS1, PAST_DRIFT1,
-    PAST_SAME2, PAST_AGAINST2, PAST_OFI2, PAST_RV2, PAST_EVENTS2, PAST_DRIFT2,
-    PAST_SAME3, PAST_AGAINST3, PAST_OFI3, PAST_RV3, PAST_EVENTS3, PAST_DRIFT3,
-) = range(PAST0, AGE_NS)  # fmt: skip
+    PAST_SAME1,
+    PAST_AGAINST1,
+    PAST_OFI1,
+    PAST_RV1,
+    PAST_EVENTS1,
+    PAST_DRIFT1,
+    PAST_SAME2,
+    PAST_AGAINST2,
+    PAST_OFI2,
+    PAST_RV2,
+    PAST_EVENTS2,
+    PAST_DRIFT2,
+    PAST_SAME3,
+    PAST_AGAINST3,
+    PAST_OFI3,
+    PAST_RV3,
+    PAST_EVENTS3,
+    PAST_DRIFT3,
+) = range(PAST0, AGE_NS)
 
 # the outlook: columns of a forecaster, where there is one
 
@@ -51,7 +72,15 @@ X_NAMES: Final = (
     *("live", "outside_lots", "inflight"),
     *(f"rest{j}" for j in range(RUNGS)),
     *(f"ahead{j}" for j in range(RUNGS)),
-    *("alpha", "alpha_sd", "half_life_ns", "urgency", "max_participation", "styles", "size_multiplier"),
+    *(
+        "alpha",
+        "alpha_sd",
+        "half_life_ns",
+        "urgency",
+        "max_participation",
+        "styles",
+        "size_multiplier",
+    ),
 )
 M_NAMES: Final = (
     *("touch", "far", "mid2", "arrival_mid2"),
@@ -65,4 +94,10 @@ M_NAMES: Final = (
     ),
     *("age_ns", "long_same", "long_against", "long_ofi", "seen_against", "long_drift"),
 )
-OUTLOOK_NAMES: Final = ("usual_spread", "forecast_10", "forecast_10_sd", "forecast_30", "forecast_30_sd")
+OUTLOOK_NAMES: Final = (
+    "usual_spread",
+    "forecast_10",
+    "forecast_10_sd",
+    "forecast_30",
+    "forecast_30_sd",
+)

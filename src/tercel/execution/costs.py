@@ -143,7 +143,10 @@ class Costs:
 
     def totals(self) -> "Costs":
         """The same costs without their course: lots of the whole order, one mid, at arrival. A tenth of the bytes."""
-        lots = {name: getattr(self, name).sum(axis=1, keepdims=True) for name in ("lots_grid", "forced_lots_grid")}
+        lots = {
+            name: getattr(self, name).sum(axis=1, keepdims=True)
+            for name in ("lots_grid", "forced_lots_grid")
+        }
         return replace(self, mid2_grid=self.mid2_grid[:, :1].copy(), **lots)
 
     @classmethod
@@ -155,7 +158,12 @@ class Costs:
                 f"grids of {[part.mid2_grid.shape[1] for part in parts]} times",
                 "run every batch with the same task",
             )
-        return cls(**{f.name: np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(cls)})
+        return cls(
+            **{
+                f.name: np.concatenate([getattr(part, f.name) for part in parts])
+                for f in fields(cls)
+            }
+        )
 
     def check(self) -> None:
         """Refuse costs in which a lot is missing or counted twice.
@@ -171,12 +179,22 @@ class Costs:
             "a positive order at a positive arrival mid": (self.qty > 0) & (self.arrival_mid2 > 0),
             "side +1 or -1": np.abs(self.side) == 1,
             "lots filled + unfilled = order": self.lots_filled + self.unfilled_lots == self.qty,
-            "lots before the horizon order + its own = order": self.lots_grid.sum(1) + self.forced_lots == self.qty,
-            "forced lots on the grid = forced lots": self.forced_lots_grid.sum(1) == self.forced_lots,
+            "lots before the horizon order + its own = order": self.lots_grid.sum(1)
+            + self.forced_lots
+            == self.qty,
+            "forced lots on the grid = forced lots": self.forced_lots_grid.sum(1)
+            == self.forced_lots,
             "no more unfilled lots than forced ones": self.unfilled_lots <= self.forced_lots,
-            "passive lots among those filled before the horizon order": self.passive_lots <= passive_most,
+            "passive lots among those filled before the horizon order": self.passive_lots
+            <= passive_most,
             "no negative count of lots": np.minimum.reduce(
-                [self.passive_lots, self.forced_lots, self.unfilled_lots, self.double_lots, self.overflow]
+                [
+                    self.passive_lots,
+                    self.forced_lots,
+                    self.unfilled_lots,
+                    self.double_lots,
+                    self.overflow,
+                ]
             )
             >= 0,
         }
@@ -185,7 +203,9 @@ class Costs:
                 row = int(np.flatnonzero(~holds)[0])
                 names = [field.name for field in fields(self) if field.name not in _GRIDS]
                 values = {name: getattr(self, name)[row].item() for name in names}
-                raise TercelError(rule, f"episode {row}: {values}", "this is a defect of the market: report it")
+                raise TercelError(
+                    rule, f"episode {row}: {values}", "this is a defect of the market: report it"
+                )
 
 
 def displacement(costs: Costs, twin_mid2_grid: Ints) -> Floats:
@@ -210,7 +230,9 @@ def displacement(costs: Costs, twin_mid2_grid: Ints) -> Floats:
     """
     seen = int(costs.run_out.sum())
     if not seen:
-        raise TercelError("episodes that ran to their horizon", f"none of {len(costs)}", "run some of them out")
+        raise TercelError(
+            "episodes that ran to their horizon", f"none of {len(costs)}", "run some of them out"
+        )
     return np.asarray(own_displacement(costs, twin_mid2_grid).sum(axis=0) / seen)
 
 

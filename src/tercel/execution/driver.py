@@ -71,10 +71,16 @@ class Driver:
     """
 
     def __init__(
-        self, book: Int32, state: Ints, strategy: Strategy, apply: ApplyRow = kernels.apply_row,
+        self,
+        book: Int32,
+        state: Ints,
+        strategy: Strategy,
+        apply: ApplyRow = kernels.apply_row,
         symbol: str = "",
-    ) -> None:  # fmt: skip
-        self.book, self.state, self.strategy = book.copy(), state.copy(), strategy
+    ) -> None:
+        self.book = book.copy()
+        self.state = state.copy()
+        self.strategy = strategy
         self._apply = apply
         self.words = self.state.data
         """The state's words: a number of Python's in half the time that the array takes."""
@@ -94,7 +100,10 @@ class Driver:
         seen = self._x, self._m, self._obs, self._draw
         self._serve = partial(kernels.serve, self.book, self.state, *seen, self._out)
         policy = None
-        if isinstance(strategy, PolicyStrategy) and (strategy.action_set_name, strategy.observation) == _COMPILED:
+        if (
+            isinstance(strategy, PolicyStrategy)
+            and (strategy.action_set_name, strategy.observation) == _COMPILED
+        ):
             policy = strategy.policy
         self._drive: Callable[..., int] | None = None
         self._decide_compiled: Callable[..., int] | None = None
@@ -107,11 +116,23 @@ class Driver:
         """Everything that the compiled decision works on."""
         if policy.observation_size != OBS_SIZE:
             raise PolicyError(
-                f"a policy of {OBS_SIZE} inputs", f"one of {policy.observation_size}", "train it on this observation"
+                f"a policy of {OBS_SIZE} inputs",
+                f"one of {policy.observation_size}",
+                "train it on this observation",
             )
         values = np.zeros(policy.n_actions, np.float32)
         network = (*policy.packed, policy.scratch, values)
-        return (self.book, self.state, *network, self._x, self._m, self._obs, self._draw, self._intent, self._out)
+        return (
+            self.book,
+            self.state,
+            *network,
+            self._x,
+            self._m,
+            self._obs,
+            self._draw,
+            self._intent,
+            self._out,
+        )
 
     @property
     def last_intent(self) -> Int32:
@@ -212,7 +233,9 @@ class Driver:
         k = self.state
         lost = int(self.book[lay.OVERFLOW] + k[sim.OWN_OVERFLOW] + k[sim.COMMAND_OVERFLOW])
         if lost:
-            raise CapacityError("room for all orders and commands", f"{lost} without", "raise the book's capacities")
+            raise CapacityError(
+                "room for all orders and commands", f"{lost} without", "raise the book's capacities"
+            )
 
     def _on_event(self, row: Ints, last: bool) -> Commands | None:
         """As :meth:`on_event`, with the strategy in Python."""
@@ -237,15 +260,23 @@ class Driver:
         while at < 0:
             if not np.isfinite(self._obs).all():
                 raise PolicyError(
-                    "an observation of numbers", "NaN or infinity in it", "see its features in the journal"
+                    "an observation of numbers",
+                    "NaN or infinity in it",
+                    "see its features in the journal",
                 )
             if self._teller is not None and self._outlook is not None:
                 self._teller.tell(self.book[None], self.state[None], self._outlook)
             answer = np.asarray(self.strategy.decide(self.view))
             if answer.dtype.kind != "i":
-                received = "NaN" if answer.dtype.kind == "f" and np.isnan(answer).any() else f"{answer.dtype}"
+                received = (
+                    "NaN"
+                    if answer.dtype.kind == "f" and np.isnan(answer).any()
+                    else f"{answer.dtype}"
+                )
                 raise PolicyError(
-                    f"an intent of whole numbers from {self.strategy.name}", received, "correct the strategy"
+                    f"an intent of whole numbers from {self.strategy.name}",
+                    received,
+                    "correct the strategy",
                 )
             wanted[:] = answer[0]
             at = self._serve(wanted, DriverRequest.ANSWER.value, 0, now_ns, -1 - at)
@@ -255,7 +286,11 @@ class Driver:
         """A row that was not applied: a recorded command, or a gap in the record."""
         if fault == kernels.IS_COMMAND:
             return self._compare(row)
-        raise TapeError(REASONS[fault], f"row {row.tolist()} at {self.state[sim.NOW]} ns", "feed the whole record")
+        raise TapeError(
+            REASONS[fault],
+            f"row {row.tolist()} at {self.state[sim.NOW]} ns",
+            "feed the whole record",
+        )
 
     def _compare(self, row: Ints) -> Commands | None:
         """A recorded command must be the driver's next; when it has sent none more, a decision must be due."""

@@ -31,7 +31,14 @@ from tercel.market.simulator.account import (
     write,
 )
 from tercel.market.simulator.engine import decision_is_due, mark_grid, mark_time
-from tercel.market.simulator.levels import guess_queues, level_row, print_row, shows_levels, tell, untell
+from tercel.market.simulator.levels import (
+    guess_queues,
+    level_row,
+    print_row,
+    shows_levels,
+    tell,
+    untell,
+)
 from tercel.market.simulator.records import row_at, state_at
 from tercel.market.simulator.replay import empty_public, roll, take_block
 from tercel.market.tape.schema import (
@@ -107,7 +114,9 @@ def public_fault(b: Packed, k: Longs, kind: int, who: int, price: int, lots: int
             FINE if who < 0 or qty >= lots >= 0 or shows_levels(k) else BAD_LOTS
         )  # of a level's lots many were guessed
     if kind == LEVEL_SET or kind == TRADE:
-        return FINE if -int(kind == TRADE) <= who < slots and lots >= int(kind == TRADE) else BAD_SLOT
+        return (
+            FINE if -int(kind == TRADE) <= who < slots and lots >= int(kind == TRADE) else BAD_SLOT
+        )
     if kind == ROLL_IN:
         return FINE if 0 <= who < slots and qty == 0 else BAD_SLOT
     if kind == ROLL_OUT or kind == STATUS or kind == CLEAR or kind == TRADE_HIDDEN:
@@ -206,7 +215,12 @@ def apply_row(b: Packed, k: Longs, row: Longs) -> int:
         return BACKWARDS
     if kind == sim.OWN_SENT:
         return IS_COMMAND
-    if kind == sim.OWN_REST or kind == sim.OWN_FILL or kind == sim.OWN_DEAD or kind == sim.OWN_DENIED:
+    if (
+        kind == sim.OWN_REST
+        or kind == sim.OWN_FILL
+        or kind == sim.OWN_DEAD
+        or kind == sim.OWN_DENIED
+    ):
         return apply_own(b, k, row)
     if kind == sim.GUIDED:
         guide(b, k, row)
@@ -320,9 +334,19 @@ def collect(k: Longs, since: int, out: Longs, at: int) -> int:
 
 @kernel
 def serve(
-    b: Packed, k: Longs, x: Longs, m: Longs, o: Singles, draw: Floats, out: Longs, intent: Packed,
-    what: int, since: int, now: int, at: int,
-) -> int:  # fmt: skip
+    b: Packed,
+    k: Longs,
+    x: Longs,
+    m: Longs,
+    o: Singles,
+    draw: Floats,
+    out: Longs,
+    intent: Packed,
+    what: int,
+    since: int,
+    now: int,
+    at: int,
+) -> int:
     """Serve every request of Python to the driver of one market behind one compiled entry.
 
     Parameters
@@ -379,9 +403,21 @@ def serve(
 
 @kernel
 def decide_mlp(
-    b: Packed, k: Longs, w: Singles, net: Packed, scratch: Singles, values: Singles,
-    x: Longs, m: Longs, o: Singles, draw: Floats, intent: Packed, out: Longs, now: int, at: int,
-) -> int:  # fmt: skip
+    b: Packed,
+    k: Longs,
+    w: Singles,
+    net: Packed,
+    scratch: Singles,
+    values: Singles,
+    x: Longs,
+    m: Longs,
+    o: Singles,
+    draw: Floats,
+    intent: Packed,
+    out: Longs,
+    now: int,
+    at: int,
+) -> int:
     """Take every decision that is due by `now` with a network over the placement actions.
 
     Observe, network, action, intent, commands. Returns the row of `out` after the last command.
@@ -405,9 +441,21 @@ def decide_mlp(
 
 @kernel
 def drive_mlp(
-    b: Packed, k: Longs, w: Singles, net: Packed, scratch: Singles, values: Singles,
-    x: Longs, m: Longs, o: Singles, draw: Floats, intent: Packed, out: Longs, row: Longs, last: bool,
-) -> int:  # fmt: skip
+    b: Packed,
+    k: Longs,
+    w: Singles,
+    net: Packed,
+    scratch: Singles,
+    values: Singles,
+    x: Longs,
+    m: Longs,
+    o: Singles,
+    draw: Floats,
+    intent: Packed,
+    out: Longs,
+    row: Longs,
+    last: bool,
+) -> int:
     """A row and the decisions around it. Returns the number of commands, or minus why the row was refused."""
     s = state_at(k)
     ns = row_at(row, 0).ns
@@ -419,4 +467,6 @@ def drive_mlp(
     if fault != FINE:
         return -fault
     n = collect(k, since, out, n)
-    return decide_mlp(b, k, w, net, scratch, values, x, m, o, draw, intent, out, ns if last else ns - 1, n)
+    return decide_mlp(
+        b, k, w, net, scratch, values, x, m, o, draw, intent, out, ns if last else ns - 1, n
+    )

@@ -77,11 +77,21 @@ class Guidance:
         zero, one = np.zeros(n), np.ones(n)
         none = np.zeros(n, np.int64)
         return cls(
-            zero, zero.copy(), none, none.copy(), none.copy(), zero.copy(), one, np.full(n, int(ANY_STYLE)), one.copy()
+            zero,
+            zero.copy(),
+            none,
+            none.copy(),
+            none.copy(),
+            zero.copy(),
+            one,
+            np.full(n, int(ANY_STYLE)),
+            one.copy(),
         )
 
     @classmethod
-    def of(cls, alphas: Sequence[Alpha | None], postures: Sequence[Posture | None] | None = None) -> "Guidance":
+    def of(
+        cls, alphas: Sequence[Alpha | None], postures: Sequence[Posture | None] | None = None
+    ) -> "Guidance":
         """One alpha and one posture a market; None says nothing.
 
         Raises
@@ -91,14 +101,25 @@ class Guidance:
         """
         given = [None] * len(alphas) if postures is None else list(postures)
         if len(given) != len(alphas):
-            raise ConfigError(f"{len(alphas)} postures, one a market", f"{len(given)}", "give None where there is none")
+            raise ConfigError(
+                f"{len(alphas)} postures, one a market",
+                f"{len(given)}",
+                "give None where there is none",
+            )
         out = cls.none(len(alphas))
         for i, (alpha, posture) in enumerate(zip(alphas, given, strict=True)):
             if alpha is not None:
                 out.expected_bps[i], out.sd_bps[i] = alpha.expected_bps, alpha.sd_bps
-                out.at_ns[i], out.horizon_ns[i], out.half_life_ns[i] = alpha.at_ns, alpha.horizon_ns, alpha.half_life_ns
+                out.at_ns[i], out.horizon_ns[i], out.half_life_ns[i] = (
+                    alpha.at_ns,
+                    alpha.horizon_ns,
+                    alpha.half_life_ns,
+                )
             if posture is not None:
-                out.urgency[i], out.max_participation[i] = posture.urgency, posture.max_participation
+                out.urgency[i], out.max_participation[i] = (
+                    posture.urgency,
+                    posture.max_participation,
+                )
                 out.styles[i], out.size_multiplier[i] = int(posture.styles), posture.size_multiplier
         return out
 
@@ -115,7 +136,9 @@ class Guidance:
         if (past[known] < 0).any():
             first = int(np.flatnonzero(known & (past < 0))[0])
             late = f"market {first}: known {-int(past[first])} ns later"
-            raise ConfigError("a forecast that is known by now", late, "guide with what was known, nothing later")
+            raise ConfigError(
+                "a forecast that is known by now", late, "guide with what was known, nothing later"
+            )
         share, half = remaining(past, self.horizon_ns, self.half_life_ns)
         out = np.empty((len(self), WORDS), np.int64)
         out[:, _ALPHA] = np.rint(np.clip(self.expected_bps, -MOST_BPS, MOST_BPS) * share * MILLI)
@@ -129,7 +152,10 @@ class Guidance:
 
     def known_by(self, now_ns: ArrayLike) -> "Guidance":
         """The same without forecasts from after `now_ns` (one, or one a market)."""
-        return replace(self, horizon_ns=np.where(self.at_ns <= np.asarray(now_ns, np.int64), self.horizon_ns, 0))
+        return replace(
+            self,
+            horizon_ns=np.where(self.at_ns <= np.asarray(now_ns, np.int64), self.horizon_ns, 0),
+        )
 
     def put(self, which: Ints, other: "Guidance") -> "Guidance":
         """The same with the markets `which` guided by `other`, one row each."""
@@ -147,7 +173,9 @@ def remaining(past: Ints, horizon: Ints, half_life: Ints) -> tuple[Floats, Ints]
     h = np.maximum(half_life, 1).astype(np.float64)
     # 2^(-t/h) - 2^(-H/h) over 1 - 2^(-H/h), written with what does not cancel when h is far above H
     share = np.exp2(-past / h) * -np.expm1(-np.log(2.0) * left / h)
-    share = np.where(alive, share / np.where(alive, -np.expm1(-np.log(2.0) * horizon / h), 1.0), 0.0)
+    share = np.where(
+        alive, share / np.where(alive, -np.expm1(-np.log(2.0) * horizon / h), 1.0), 0.0
+    )
     # h (1 - log2(1 + y)) with y = 2^(-left/h), as -h log2(1 - (1 - y) / 2)
     half = -h * np.log1p(0.5 * np.expm1(-np.log(2.0) * left / h)) / np.log(2.0)
     return share, np.where(alive, np.maximum(np.rint(half), 1), 0).astype(np.int64)
@@ -168,7 +196,9 @@ def guided_row(alpha: Alpha | None, posture: Posture | None, now_ns: int) -> Int
     Feed it at the time of the decision that it is for, before what else falls due then.
     """
     a, sd, half, urgency, participation, styles, size = pack(alpha, posture, now_ns).tolist()
-    return np.array([now_ns, sim.GUIDED, a, sd, half, urgency, participation, styles << 32 | size], np.int64)
+    return np.array(
+        [now_ns, sim.GUIDED, a, sd, half, urgency, participation, styles << 32 | size], np.int64
+    )
 
 
 def expected_move(alpha_bps: ArrayLike, half_life_ns: ArrayLike, ahead_ns: ArrayLike) -> Floats:
@@ -179,4 +209,6 @@ def expected_move(alpha_bps: ArrayLike, half_life_ns: ArrayLike, ahead_ns: Array
     """
     half = np.asarray(half_life_ns, np.float64)
     spent = -np.expm1(-np.log(2.0) * np.asarray(ahead_ns, np.float64) / np.maximum(half, 1.0))
-    return np.asarray(np.where(half > 0, np.asarray(alpha_bps, np.float64) * spent, 0.0), np.float64)
+    return np.asarray(
+        np.where(half > 0, np.asarray(alpha_bps, np.float64) * spent, 0.0), np.float64
+    )

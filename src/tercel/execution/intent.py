@@ -161,7 +161,9 @@ class Intent:
             The decision of n markets that it answers.
         """
         if self.outside not in (None, "keep", "cancel"):
-            raise ConfigError("outside as keep or cancel", repr(self.outside), "leave it out for the default")
+            raise ConfigError(
+                "outside as keep or cancel", repr(self.outside), "leave it out for the default"
+            )
         if self.rest is None and self.anchor is not None:
             raise ConfigError("rest beside anchor", "anchor alone", "say how many lots rest there")
         n, most = view.n, np.maximum(view.left, 0)
@@ -179,7 +181,9 @@ class Intent:
         rows[:, STEP] = _prices("step", self.step, n)
         rungs = _lots("rest", self.rest)
         if rungs.ndim < 2:
-            rows[:, REST0 + (AT_TOUCH if self.anchor is None else 0)] = np.minimum(_column("rest", rungs, n), most)
+            rows[:, REST0 + (AT_TOUCH if self.anchor is None else 0)] = np.minimum(
+                _column("rest", rungs, n), most
+            )
         else:
             rows[:, REST0:] = np.minimum(_spread("rest", rungs, (n, K)), most[:, None])
         return clip(rows, view.left)
@@ -188,8 +192,14 @@ class Intent:
 def _whole(name: str, value: Any) -> Ints:
     array = np.asarray(value)
     if array.dtype.kind not in "iu":
-        remedy = "round it, such as numpy.ceil(x).astype(int)" if array.dtype.kind == "f" else "give numbers"
-        raise ConfigError(f"whole numbers as {name}", f"{array.dtype} of shape {array.shape}", remedy)
+        remedy = (
+            "round it, such as numpy.ceil(x).astype(int)"
+            if array.dtype.kind == "f"
+            else "give numbers"
+        )
+        raise ConfigError(
+            f"whole numbers as {name}", f"{array.dtype} of shape {array.shape}", remedy
+        )
     return array.astype(np.int64)
 
 
@@ -197,13 +207,21 @@ def _lots(name: str, value: Any) -> Ints:
     array = _whole(name, value)
     if (least := int(array.min(initial=0))) < 0:
         where = "" if array.ndim == 0 else f" in market {int(np.argwhere(array == least)[0][0])}"
-        raise ConfigError(f"0 lots or more as {name}", f"{least}{where}", f"write numpy.maximum({name}, 0)")
+        raise ConfigError(
+            f"0 lots or more as {name}", f"{least}{where}", f"write numpy.maximum({name}, 0)"
+        )
     return array
 
 
 def _spread(name: str, array: Ints, shape: tuple[int, ...]) -> Ints:
-    if array.ndim and (array.ndim != len(shape) or array.shape[-1] != shape[-1] or array.shape[0] not in (1, shape[0])):
-        expected = f"{name} as one number, or of shape {shape}" + (f" or (1, {K})" if len(shape) > 1 else "")
+    if array.ndim and (
+        array.ndim != len(shape)
+        or array.shape[-1] != shape[-1]
+        or array.shape[0] not in (1, shape[0])
+    ):
+        expected = f"{name} as one number, or of shape {shape}" + (
+            f" or (1, {K})" if len(shape) > 1 else ""
+        )
         raise ConfigError(expected, f"shape {array.shape}", "give one row a market")
     return np.broadcast_to(array, shape)
 
@@ -216,5 +234,9 @@ def _prices(name: str, value: Any, n: int) -> Ints:
     array = _column(name, value, n)
     most = int(np.abs(array).max(initial=0))
     if most > FARTHEST:
-        raise ConfigError(f"{name} within {FARTHEST} ticks", f"{most}", "prices are whole ticks, as view.touch says")
+        raise ConfigError(
+            f"{name} within {FARTHEST} ticks",
+            f"{most}",
+            "prices are whole ticks, as view.touch says",
+        )
     return array

@@ -79,25 +79,45 @@ class Market:
         """
         made = presets.load(self.preset) if self.preset.endswith(".json") else None
         if isinstance(made, ResampledPreset):
-            for name, value in (("preset", ""), ("lake", str(made.written())), ("symbol", made.symbol)):
+            for name, value in (
+                ("preset", ""),
+                ("lake", str(made.written())),
+                ("symbol", made.symbol),
+            ):
                 object.__setattr__(self, name, value)
         if bool(self.preset) == bool(self.lake) or (self.symbol and not self.lake):
             received = f"preset {self.preset!r}, lake {self.lake!r}, symbol {self.symbol!r}"
             remedy = "call load_market(name) or replay(lake, symbol)"
             raise ConfigError("a preset, or a lake and a symbol", received, remedy)
         if self.lake and self.regimes:
-            raise ConfigError("regimes in a simulated market", "`regimes=` with `tape=`", "a tape has its own")
+            raise ConfigError(
+                "regimes in a simulated market", "`regimes=` with `tape=`", "a tape has its own"
+            )
         if self.queue != DEFAULT and not self.lake:
-            raise ConfigError("`queue=` with `tape=`", "`queue=` alone", "a simulated market has a queue of its own")
+            raise ConfigError(
+                "`queue=` with `tape=`",
+                "`queue=` alone",
+                "a simulated market has a queue of its own",
+            )
         if self.bound and not self.lake:
-            raise ConfigError("`bound=` with `tape=`", "`bound=` alone", "a simulated market answers by itself")
+            raise ConfigError(
+                "`bound=` with `tape=`", "`bound=` alone", "a simulated market answers by itself"
+            )
         if self.lake:
             object.__setattr__(self, "bound", self.bound or UNDERCUT)
-            check_known(self.bound, BOUNDS, "a bound on fills:", f"`bound={self.bound}`", ConfigError)
+            check_known(
+                self.bound, BOUNDS, "a bound on fills:", f"`bound={self.bound}`", ConfigError
+            )
         queue_model(self.queue)
         laws, where = (TAPE_LAWS, "a tape") if self.on_tape else (LAWS, "a preset's market")
         if self.impact:
-            check_known(self.impact, laws, f"an impact law of {where}:", f"`impact={self.impact}`", ConfigError)
+            check_known(
+                self.impact,
+                laws,
+                f"an impact law of {where}:",
+                f"`impact={self.impact}`",
+                ConfigError,
+            )
         elif self.on_tape:
             object.__setattr__(self, "impact", TAPE_LAW)
         if self.on_tape or self.preset.endswith(".json"):
@@ -134,7 +154,9 @@ class Market:
             On tape, where the size goes by the time of day.
         """
         if self.on_tape:
-            raise ConfigError("a simulated market", self.name, "ask result.episode(i) for the lots of an order")
+            raise ConfigError(
+                "a simulated market", self.name, "ask result.episode(i) for the lots of an order"
+            )
         return task.lots(presets.load(self.preset).volume_per_s)
 
 
@@ -155,7 +177,9 @@ def fees_of(said: Fees | str | None) -> Fees:
     return Fees(maker, taker, unit)
 
 
-def latency_of(said: Latency | float | str, name: str, lake: Path | str = "", symbols: str | None = "") -> Latency:
+def latency_of(
+    said: Latency | float | str, name: str, lake: Path | str = "", symbols: str | None = ""
+) -> Latency:
     """A latency as it is said, in milliseconds: X, evenly on A,B, or `tape`: what the first symbol's first day says of
     receipt.
 
@@ -167,7 +191,11 @@ def latency_of(said: Latency | float | str, name: str, lake: Path | str = "", sy
     text = str(said)
     if text == TAPE:
         if not lake or not symbols:
-            raise ConfigError("a recorded day to take the latency from", f"`{name}=tape`", "add `tape=` and `symbol=`")
+            raise ConfigError(
+                "a recorded day to take the latency from",
+                f"`{name}=tape`",
+                "add `tape=` and `symbol=`",
+            )
         days, symbol = Lake(lake), listed(symbols)[0]
         _, events = days.read(symbol, next(iter(days.days(symbol))))
         return Latency("empirical", values_ns=receive_delays(events))
@@ -175,9 +203,13 @@ def latency_of(said: Latency | float | str, name: str, lake: Path | str = "", sy
         bounds = [float(part) for part in text.split(",")]
     except ValueError:
         bounds = []
-    if not 1 <= len(bounds) <= 2 or any(not (math.isfinite(ms) and 0 <= ms <= MOST_MS) for ms in bounds):
+    if not 1 <= len(bounds) <= 2 or any(
+        not (math.isfinite(ms) and 0 <= ms <= MOST_MS) for ms in bounds
+    ):
         remedy = f"such as `{name}=5`, `{name}=2,10` or, with `tape=`, `{name}=tape`"
-        raise ConfigError(f"milliseconds from 0 to {MOST_MS:,.0f}, or two bounds", f"`{name}={text}`", remedy)
+        raise ConfigError(
+            f"milliseconds from 0 to {MOST_MS:,.0f}, or two bounds", f"`{name}={text}`", remedy
+        )
     low, *high = (round(ms * 1e6) for ms in bounds)
     return Latency("uniform", low, high[0]) if high else Latency("constant", low)
 
@@ -187,8 +219,14 @@ def in_words(fees: Fees, entry: Latency, feed: Latency) -> list[str]:
     sentences = []
     if not fees.free:
         unit = "bps of the value" if fees.unit == "bps" else "a share"
-        sentences.append(f"Fees: {fees.maker:g} {unit} for resting orders, {fees.taker:g} for taking.")
-    late = [f"{name} {_law(one)}" for name, one in (("order entry", entry), ("feed", feed)) if one != Latency()]
+        sentences.append(
+            f"Fees: {fees.maker:g} {unit} for resting orders, {fees.taker:g} for taking."
+        )
+    late = [
+        f"{name} {_law(one)}"
+        for name, one in (("order entry", entry), ("feed", feed))
+        if one != Latency()
+    ]
     return [*sentences, *([f"Latency: {', '.join(late)}."] if late else [])]
 
 

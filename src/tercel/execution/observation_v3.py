@@ -52,7 +52,9 @@ def encode_slow(x: Longs, m: Longs, at: int, o: Singles) -> None:
     o[at] = _log_ratio(done / max(passed, 1), left / to_come) if passed > 0 else 0.0
     o[at + 1] = done / max(done + seen_against, 1.0)
     o[at + 2] = math.log1p(against / intervals * to_come / left)
-    o[at + 3] = _log_ratio(seen / max(passed, 1), (same + against) / intervals) if passed > 0 else 0.0
+    o[at + 3] = (
+        _log_ratio(seen / max(passed, 1), (same + against) / intervals) if passed > 0 else 0.0
+    )
     o[at + 4] = imbalance(same, against)
     o[at + 5] = imbalance(seen - seen_against, seen_against)
     o[at + 6] = signed_log(m[c.LONG_OFI] / intervals / depth)

@@ -82,7 +82,9 @@ def observer(name: str | ObservationFunction, stack: int = 1) -> Observer:
     if not isinstance(name, str):
         if stack != 1:
             raise ConfigError(
-                f"a stack of 1 to 1 for observation {name_of(name)}", f"{stack}", "v2 and v3 can be stacked"
+                f"a stack of 1 to 1 for observation {name_of(name)}",
+                f"{stack}",
+                "v2 and v3 can be stacked",
             )
         return _own(name)
     if name not in OBSERVERS:
@@ -90,7 +92,9 @@ def observer(name: str | ObservationFunction, stack: int = 1) -> Observer:
         raise UnknownNameError(f"one of {', '.join(OBSERVERS)}", f"observation {name!r}", remedy)
     most = 1 if name == "v1" else MOST
     if not 1 <= stack <= most:
-        raise ConfigError(f"a stack of 1 to {most} for observation {name}", f"{stack}", "v2 and v3 can be stacked")
+        raise ConfigError(
+            f"a stack of 1 to {most} for observation {name}", f"{stack}", "v2 and v3 can be stacked"
+        )
     return Observer("v1", OBS_NAMES, _v1) if name == "v1" else _stacked(name, stack)
 
 
@@ -134,13 +138,19 @@ def _own(function: ObservationFunction) -> Observer:
     """A user's function as an observation; two ordinary markets tell how many entries it has."""
     if not callable(function):
         remedy = "such as def eyes(view): return numpy.column_stack([view.left, view.spread])"
-        raise ConfigError("the name of an observation, or a function of a view", repr(function), remedy)
+        raise ConfigError(
+            "the name of an observation, or a function of a view", repr(function), remedy
+        )
     name = name_of(function)
     size = _rows_of(function, name, probe(), None).shape[1]
-    entries = tuple(getattr(function, "entries", ())) or tuple(f"{name.partition(':')[2]}_{i}" for i in range(size))
+    entries = tuple(getattr(function, "entries", ())) or tuple(
+        f"{name.partition(':')[2]}_{i}" for i in range(size)
+    )
     if len(entries) != size:
         received = f"{len(entries)} entries for {size} columns"
-        raise ConfigError(f"a name for each column of {name}", received, "let its `entries` name them all")
+        raise ConfigError(
+            f"a name for each column of {name}", received, "let its `entries` name them all"
+        )
     return Observer(name, entries, lambda view: _rows_of(function, name, view, size))
 
 
@@ -150,11 +160,21 @@ def _rows_of(function: ObservationFunction, name: str, view: View, size: int | N
     wide = size or max((1, *found.shape[1:]))
     if found.dtype.kind not in "fiub" or found.shape != (view.n, wide):
         wanted = f"({view.n}, {size or 'k'})"
-        remedy = "return a row of numbers a market, such as numpy.column_stack([view.left, view.spread])"
-        raise ConfigError(f"numbers of shape {wanted} from {name}", f"{found.dtype} of shape {found.shape}", remedy)
+        remedy = (
+            "return a row of numbers a market, such as numpy.column_stack([view.left, view.spread])"
+        )
+        raise ConfigError(
+            f"numbers of shape {wanted} from {name}",
+            f"{found.dtype} of shape {found.shape}",
+            remedy,
+        )
     rows = np.array(found, np.float32)
     if not np.isfinite(rows).all():
         row, entry = np.argwhere(~np.isfinite(rows))[0]
         received = f"{rows[row, entry]} in column {entry} of row {row}"
-        raise ConfigError(f"finite numbers from {name}", received, "look for divisions by zero, and unquoted sides")
+        raise ConfigError(
+            f"finite numbers from {name}",
+            received,
+            "look for divisions by zero, and unquoted sides",
+        )
     return rows

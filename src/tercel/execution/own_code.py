@@ -85,14 +85,20 @@ def _named_in(code: ast.AST) -> tuple[str, ...]:
             inside = [f"{within}/{one.name}".lstrip("/") for one in node.names]
             up = "../" * max(node.level - 1, 0)
             names += [f"{up}{one}{end}" for one in (within, *inside) if one for end in SOURCES]
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and 0 < len(node.value) < LONGEST_NAME:
+        elif (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and 0 < len(node.value) < LONGEST_NAME
+        ):
             names.append(node.value)
     return tuple(name for name in dict.fromkeys(names) if "\0" not in name)
 
 
 def place_of(error: BaseException) -> str:
     """The last line of a user's own that an error came through, as `` at FILE:LINE``; "" where there is none."""
-    frames = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
+    frames = [
+        (frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)
+    ]
     own = [(file, line) for file, line in frames if not is_installed(file)]
     return " at {}:{}".format(*own[-1]) if own else ""
 

@@ -40,10 +40,14 @@ class PaperTrial:
     """
 
     def __init__(self, book: Int32, state: Ints, strategy: Strategy) -> None:
-        self._book, self._state, self._strategy = book.copy(), state.copy(), strategy
+        self._book = book.copy()
+        self._state = state.copy()
+        self._strategy = strategy
         self._state[sim.DUE_NS] = self._seen = int(state[sim.NOW])
-        self._x, self._m = np.zeros((1, c.PX), np.int64), np.zeros((1, c.MX), np.int64)
-        self._obs, self._draw = np.zeros((1, OBS_SIZE), np.float32), np.zeros(1)
+        self._x = np.zeros((1, c.PX), np.int64)
+        self._m = np.zeros((1, c.MX), np.int64)
+        self._obs = np.zeros((1, OBS_SIZE), np.float32)
+        self._draw = np.zeros(1)
         self._view = View(self._x, self._m, self._obs, self._draw)
         self._intent = np.zeros(WIDTH, np.int32)
         self._run(np.zeros((0, sim.TAPE_WORDS), np.int64))
@@ -80,7 +84,9 @@ class PaperTrial:
         """
         first = int(rows[0, sim.T_NS]) if len(rows) else seen_ns
         if first < self._seen or seen_ns < self._seen:
-            raise TapeError("rows in order of time", f"{first} ns after {self._seen} ns", "feed every row once")
+            raise TapeError(
+                "rows in order of time", f"{first} ns after {self._seen} ns", "feed every row once"
+            )
         self._seen = seen_ns
         if not self.done:
             self._run(np.ascontiguousarray(rows))

@@ -129,7 +129,9 @@ def keep_limit(k: Longs) -> None:
     if beyond == 0:
         return
     if first == it.K:
-        first, s.waiting_anchor, s.waiting_step = 0, limit, FARTHEST
+        first = 0
+        s.waiting_anchor = limit
+        s.waiting_step = FARTHEST
     k[sim.WAITING_REST + first] += beyond
 
 
@@ -154,7 +156,9 @@ def reconcile(b: Packed, k: Longs, intent: Packed) -> None:
     s.waiting_step = step
     for j in range(it.K):
         price = intent[it.ANCHOR] - side * step * j
-        k[sim.WAITING_REST + j] = max(intent[it.REST0 + j], 0) if -FARTHEST < price < FARTHEST else 0
+        k[sim.WAITING_REST + j] = (
+            max(intent[it.REST0 + j], 0) if -FARTHEST < price < FARTHEST else 0
+        )
     # After the intent is written down, so that it holds for everybody who decides.
     if s.limit != 0:
         keep_limit(k)

@@ -32,7 +32,9 @@ class ReplayedBook:
             kind = row[sim.R_KIND]
             if kind in PRINTS:
                 side = -int(row[sim.R_SIDE]) if kind == EXECUTE else 0
-                self.trades.append((int(row[sim.R_NS]), int(row[sim.R_PRICE]), int(row[sim.R_LOTS]), side))
+                self.trades.append(
+                    (int(row[sim.R_NS]), int(row[sim.R_PRICE]), int(row[sim.R_LOTS]), side)
+                )
             if kind < sim.OWN_REST:
                 apply_row(*self._arrays, row)
 
@@ -40,6 +42,9 @@ class ReplayedBook:
         """Price in ticks and lots of the best occupied levels of a side, best first."""
         if self._arrays is None:
             return []
-        prices, lots = np.full(most, NO_BID if side > 0 else NO_ASK, np.int32), np.zeros(most, np.int32)
+        prices, lots = (
+            np.full(most, NO_BID if side > 0 else NO_ASK, np.int32),
+            np.zeros(most, np.int32),
+        )
         n = int(best_levels(self._arrays[0], side, prices, lots))
         return list(zip(prices[:n].tolist(), lots[:n].tolist(), strict=True))

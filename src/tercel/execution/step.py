@@ -57,7 +57,10 @@ def schedule(k: Longs) -> None:
     horizon = s.start_ns + s.horizon_ns
     if s.clock_events == 0 and s.clock_volume == 0:
         # decisions that fell due in a halt are left out, so that a decision's number tells its time
-        while s.decision < s.decisions and s.start_ns + s.decision * s.horizon_ns // s.decisions < s.now:
+        while (
+            s.decision < s.decisions
+            and s.start_ns + s.decision * s.horizon_ns // s.decisions < s.now
+        ):
             s.decision += 1
     if s.decision >= s.decisions:
         s.due_ns = horizon
@@ -118,7 +121,8 @@ def end(k: Longs) -> None:
     if s.left > 0:
         last = s.last_ask if s.side > 0 else s.last_bid
         worst = ladder_end(k, s.side, last)
-        lots, s.left = s.left, 0
+        lots = s.left
+        s.left = 0
         price, paid = worst + s.side * s.unfilled_ticks, s.worst_paid
         book_fill(k, price, lots, s.mid2, 2 * worst, False, True)
         mark_unfilled(k, price, lots, paid)
@@ -153,7 +157,15 @@ def limit_of(episode: Longs, mid2: int) -> int:
 
 
 @kernel
-def warm_up(b: Packed, k: Longs, flow: Floats, tape: Longs, worlds_b: Packed, worlds_k: Longs, episode: Longs) -> None:
+def warm_up(
+    b: Packed,
+    k: Longs,
+    flow: Floats,
+    tape: Longs,
+    worlds_b: Packed,
+    worlds_k: Longs,
+    episode: Longs,
+) -> None:
     """Copy a prepared world, seed its streams and run it to the order's arrival, whichever side that is on.
 
     A world has no room for the grid, the record and the log that a market keeps behind it: these begin as zeros. The
@@ -233,7 +245,13 @@ def arrive(b: Packed, k: Longs, flow: Floats, episode: Longs) -> None:
 def share_market(one: Longs, other: Longs) -> bool:
     """Whether two episodes differ in their orders alone, such as a buy and a sell on one stream."""
     for j in range(EPISODE_WORDS):
-        if one[j] != other[j] and j != E_SIDE and j != E_QUANTITY and j != E_LIMIT and j != E_LIMIT_OF_MID:
+        if (
+            one[j] != other[j]
+            and j != E_SIDE
+            and j != E_QUANTITY
+            and j != E_LIMIT
+            and j != E_LIMIT_OF_MID
+        ):
             return False
     return True
 
@@ -261,7 +279,9 @@ def act(b: Packed, k: Longs, flow: Floats, tape: Longs, intent: Packed, terms: L
 
 
 @kernel
-def observe_and_draw(b: Packed, k: Longs, x: Longs, m: Longs, o: Singles, draw: Floats, i: int) -> None:
+def observe_and_draw(
+    b: Packed, k: Longs, x: Longs, m: Longs, o: Singles, draw: Floats, i: int
+) -> None:
     """Observe market `i` and draw the uniform number of its decision."""
     observe(b, k, x[i], m[i], o[i])
     draw[i] = uniform(k, sim.DRAW_RNG)
@@ -269,10 +289,19 @@ def observe_and_draw(b: Packed, k: Longs, x: Longs, m: Longs, o: Singles, draw: 
 
 @kernel
 def begin_batch(
-    bs: PackedRows, ks: Rows, flow: Floats, tape: Rows,
-    worlds_b: PackedRows, worlds_k: Rows, episodes: Rows, which: Longs,
-    x: Rows, m: Rows, o: SingleRows, draw: Floats,
-) -> None:  # fmt: skip
+    bs: PackedRows,
+    ks: Rows,
+    flow: Floats,
+    tape: Rows,
+    worlds_b: PackedRows,
+    worlds_k: Rows,
+    episodes: Rows,
+    which: Longs,
+    x: Rows,
+    m: Rows,
+    o: SingleRows,
+    draw: Floats,
+) -> None:
     """Start episodes in the markets `which` and observe them; neighbours in one market warm up once."""
     n = 0
     while n < which.shape[0]:
@@ -293,9 +322,18 @@ def begin_batch(
 
 @kernel
 def act_at(
-    bs: Packed, ks: Longs, flow: Floats, tape: Longs,
-    intents: Packed, terms: Longs, x: Longs, m: Longs, o: Singles, draw: Floats, i: int,
-) -> None:  # fmt: skip
+    bs: Packed,
+    ks: Longs,
+    flow: Floats,
+    tape: Longs,
+    intents: Packed,
+    terms: Longs,
+    x: Longs,
+    m: Longs,
+    o: Singles,
+    draw: Floats,
+    i: int,
+) -> None:
     """One decision of market `i`, and what it observes then; nothing where no episode goes on."""
     if state_at(ks[i]).phase == sim.WORKING:
         act(bs[i], ks[i], flow, tape, intents[i], terms[i])
@@ -306,9 +344,17 @@ def act_at(
 
 @kernel
 def act_batch(
-    bs: PackedRows, ks: Rows, flow: Floats, tape: Rows,
-    intents: PackedRows, terms: Rows, x: Rows, m: Rows, o: SingleRows, draw: Floats,
-) -> None:  # fmt: skip
+    bs: PackedRows,
+    ks: Rows,
+    flow: Floats,
+    tape: Rows,
+    intents: PackedRows,
+    terms: Rows,
+    x: Rows,
+    m: Rows,
+    o: SingleRows,
+    draw: Floats,
+) -> None:
     """One decision in every market that works, on one thread."""
     for i in range(bs.shape[0]):
         act_at(bs, ks, flow, tape, intents, terms, x, m, o, draw, i)
@@ -316,9 +362,17 @@ def act_batch(
 
 @parallel_kernel
 def act_batch_threads(
-    bs: Packed, ks: Longs, flow: Floats, tape: Longs,
-    intents: Packed, terms: Longs, x: Longs, m: Longs, o: Singles, draw: Floats,
-) -> None:  # fmt: skip
+    bs: Packed,
+    ks: Longs,
+    flow: Floats,
+    tape: Longs,
+    intents: Packed,
+    terms: Longs,
+    x: Longs,
+    m: Longs,
+    o: Singles,
+    draw: Floats,
+) -> None:
     """As `act_batch`, the markets spread over threads: the same bytes, since every market owns its streams."""
     for i in prange(bs.shape[0]):
         act_at(bs, ks, flow, tape, intents, terms, x, m, o, draw, i)
@@ -326,4 +380,8 @@ def act_batch_threads(
 
 def needed(model: int) -> tuple[list[Any], list[Any]]:
     """Kernels of any episode in a market of `model` (`simulator.layout`), for two processes to compile ahead."""
-    return [operate, advance], [*([OWN_CODE[model]] if model in OWN_CODE else []), begin_batch, act_batch]
+    return [operate, advance], [
+        *([OWN_CODE[model]] if model in OWN_CODE else []),
+        begin_batch,
+        act_batch,
+    ]

@@ -104,7 +104,9 @@ def expected_shares(weights: NDArray[np.floating], decode: Decode, view: View) -
     weights = np.broadcast_to(weights, (view.n, np.shape(weights)[-1]))
     total = np.zeros((view.n, 1 + intent.K))
     for action in range(weights.shape[1]):
-        total += weights[:, [action]] * shares(decode(np.full(view.n, action, np.int64), view), view)
+        total += weights[:, [action]] * shares(
+            decode(np.full(view.n, action, np.int64), view), view
+        )
     return total
 
 

@@ -53,7 +53,9 @@ def seconds_of(span: float | str) -> float:
         return float(span)
     parts = _PART.findall(span)
     if not parts or _PART.sub("", span).strip():
-        raise ConfigError("seconds, or a span such as 30min, 2h or 90s", repr(span), "write it as '30min'")
+        raise ConfigError(
+            "seconds, or a span such as 30min, 2h or 90s", repr(span), "write it as '30min'"
+        )
     return sum(float(number) * _UNITS[unit] for number, unit in parts)
 
 
@@ -105,7 +107,9 @@ class Latency:
         """Refuse a law that is none."""
         fits = self.kind in LATENCIES and self.a_ns >= 0 and self.b_ns >= 0
         values = sim.LATENCY_VALUES if self.kind == "empirical" else 0
-        if len(self.values_ns) != values or any(not _is_count(value, 0) for value in self.values_ns):
+        if len(self.values_ns) != values or any(
+            not _is_count(value, 0) for value in self.values_ns
+        ):
             raise ConfigError(
                 f"{values} values of 0 ns or more for a latency of kind {self.kind}",
                 f"{len(self.values_ns)}: {self.values_ns}",
@@ -127,7 +131,9 @@ class Latency:
         """
         if self.kind == "empirical":
             return sum(self.values_ns) / len(self.values_ns)
-        return (self.a_ns + self.b_ns) / 2 if self.kind == "uniform" else float(self.a_ns + self.b_ns)
+        return (
+            (self.a_ns + self.b_ns) / 2 if self.kind == "uniform" else float(self.a_ns + self.b_ns)
+        )
 
 
 ENTRY: Final = Latency("constant", a_ns=5_000_000)
@@ -212,21 +218,33 @@ class Task:
             object.__setattr__(self, "side", SIDES[self.side])
         if self.share is not None and self.quantity:
             received = f"share {self.share!r} and quantity {self.quantity!r}"
-            raise ConfigError("a task with a share of the volume or a quantity", received, "leave one out")
+            raise ConfigError(
+                "a task with a share of the volume or a quantity", received, "leave one out"
+            )
         if self.share is None and self.quantity is None:
             object.__setattr__(self, "share", SHARE)
         if self.share is not None:
             object.__setattr__(self, "quantity", 0)
         if horizon is not None and end is not None:
-            raise ConfigError("a task with horizon or end", f"horizon {horizon!r} and end {end!r}", "leave one out")
+            raise ConfigError(
+                "a task with horizon or end",
+                f"horizon {horizon!r} and end {end!r}",
+                "leave one out",
+            )
         if end is not None and not self.start:
-            raise ConfigError("a task whose end has a start", f"end {end!r} alone", "add start, or give horizon")
+            raise ConfigError(
+                "a task whose end has a start", f"end {end!r} alone", "add start, or give horizon"
+            )
         if self.start:
             clock_s(self.start)
         if end is not None:
             horizon = clock_s(end) - clock_s(self.start)
             if horizon <= 0:
-                raise ConfigError("an end after the start", f"start {self.start} and end {end}", "give horizon instead")
+                raise ConfigError(
+                    "an end after the start",
+                    f"start {self.start} and end {end}",
+                    "give horizon instead",
+                )
         if horizon is not None:
             object.__setattr__(self, "horizon_s", seconds_of(horizon))
         wrong = [
@@ -237,26 +255,59 @@ class Task:
                 "in (0, 1] of the expected volume",
                 "such as 0.1 for 10 %",
             ),
-            (not NANOSECOND <= self.horizon_s <= LONGEST_S, "horizon_s", "from 1 ns to 10 million s", "such as 1800"),
-            (not _is_count(self.decisions, 1), "decisions", "a whole number, at least 1", "such as 60"),
+            (
+                not NANOSECOND <= self.horizon_s <= LONGEST_S,
+                "horizon_s",
+                "from 1 ns to 10 million s",
+                "such as 1800",
+            ),
+            (
+                not _is_count(self.decisions, 1),
+                "decisions",
+                "a whole number, at least 1",
+                "such as 60",
+            ),
             (self.clock not in CLOCKS, "clock", f"one of {', '.join(CLOCKS)}", "use time"),
-            (self.clock != "time" and not _is_count(self.clock_step, 1), "clock_step", "at least 1", "such as 100"),
-            (not 0 <= self.warmup_s <= LONGEST_S, "warmup_s", "from 0 to 10 million s", "such as 900"),
+            (
+                self.clock != "time" and not _is_count(self.clock_step, 1),
+                "clock_step",
+                "at least 1",
+                "such as 100",
+            ),
+            (
+                not 0 <= self.warmup_s <= LONGEST_S,
+                "warmup_s",
+                "from 0 to 10 million s",
+                "such as 900",
+            ),
             (
                 self.share is None and not _is_count(self.quantity, 1, 2**31 - 1),
                 "quantity",
                 "a whole number of lots, at least 1",
                 "such as 500",
             ),
-            (not _is_count(self.grid_points, 2, 100_000), "grid_points", "a whole number, 2 to 100,000", "such as 61"),
+            (
+                not _is_count(self.grid_points, 2, 100_000),
+                "grid_points",
+                "a whole number, 2 to 100,000",
+                "such as 61",
+            ),
         ]
         for bad, name, expected, remedy in wrong:
             if bad:
-                raise ConfigError(f"a task whose {name} is {expected}", f"{getattr(self, name)!r}", remedy)
+                raise ConfigError(
+                    f"a task whose {name} is {expected}", f"{getattr(self, name)!r}", remedy
+                )
         self.limit(self.side or BUY)
-        if self.side == 0 and self.limit_price is not None and not isinstance(self.limit_price, str):
+        if (
+            self.side == 0
+            and self.limit_price is not None
+            and not isinstance(self.limit_price, str)
+        ):
             remedy = "add side, or give the limit as '25bps' beyond the mid at arrival"
-            raise ConfigError("a limit price of one side", f"{self.limit_price!r} for buys and sells", remedy)
+            raise ConfigError(
+                "a limit price of one side", f"{self.limit_price!r} for buys and sells", remedy
+            )
 
     @property
     def horizon_ns(self) -> int:
@@ -283,7 +334,11 @@ class Task:
 
     def lots(self, volume_per_s: float) -> int:
         """Lots of the order in a market that trades so many lots a second; at least 1."""
-        return max(round(self.share * volume_per_s * self.horizon_s), 1) if self.share is not None else self.quantity
+        return (
+            max(round(self.share * volume_per_s * self.horizon_s), 1)
+            if self.share is not None
+            else self.quantity
+        )
 
     def limit(self, side: int, tick: float = 0.01) -> tuple[int, int]:
         """The limit of an order of that side: the last tick within a price, or what of the mid at arrival it is.
@@ -309,7 +364,11 @@ class Task:
             price = Fraction(0)
         if isinstance(self.limit_price, str | bool) or not 0 < price < 2**40:
             expected = f"a limit price above 0, or text such as 25bps, within {FARTHEST_BPS:,} bps"
-            raise ConfigError(expected, repr(self.limit_price), "such as 241.5, or '25bps' beyond the mid at arrival")
+            raise ConfigError(
+                expected,
+                repr(self.limit_price),
+                "such as 241.5, or '25bps' beyond the mid at arrival",
+            )
         ticks = price / Fraction(str(tick))
         return (floor(ticks) or -1) if side > 0 else ceil(ticks), 0
 
@@ -324,7 +383,11 @@ class Task:
         ticks, of_mid = self.limit(side)
         if ticks:
             remedy = "give it beyond the mid at arrival, such as '25bps'"
-            raise ConfigError("a limit price on recorded days", f"{self.limit_price!r} in a simulated market", remedy)
+            raise ConfigError(
+                "a limit price on recorded days",
+                f"{self.limit_price!r} in a simulated market",
+                remedy,
+            )
         return of_mid
 
     def to_dict(self) -> dict[str, object]:
@@ -348,7 +411,10 @@ class Task:
         True
         """
         late = {name: given[name] for name in ("latency", "feed_latency") if name in given}
-        laws = {name: Latency(**{**one, "values_ns": tuple(one.get("values_ns", ()))}) for name, one in late.items()}
+        laws = {
+            name: Latency(**{**one, "values_ns": tuple(one.get("values_ns", ()))})
+            for name, one in late.items()
+        }
         return cls(**{**given, **laws})
 
     @property

@@ -78,7 +78,8 @@ class FunctionStrategy(OwnStrategy):
     """A function of a view as a strategy; see :func:`strategy`."""
 
     def __init__(self, function: Callable[[View], Intent | Intents], name: str = "") -> None:
-        self.function, self.name = function, name or function.__name__
+        self.function = function
+        self.name = name or function.__name__
         self.__doc__ = function.__doc__
 
     def __call__(self, view: View) -> Intent | Intents:
@@ -129,7 +130,8 @@ class CheckedStrategy(Strategy):
     """
 
     def __init__(self, own: Any, mark: str = "", name: str = "") -> None:
-        self._own, self.mark = own, mark or uuid.uuid4().hex
+        self._own = own
+        self.mark = mark or uuid.uuid4().hex
         self._name = name or getattr(own, "name", "") or type(own).__name__
         resets = getattr(type(own), "reset", OwnStrategy.reset) is not OwnStrategy.reset
         self._watched = 0 if resets else WATCHED
@@ -198,7 +200,9 @@ class CheckedStrategy(Strategy):
             raise
         except Exception as error:
             received = f"{_said(error)}{place_of(error)}"
-            raise ConfigError(f"an answer of {self.name} to a View", received, _remedy(error)) from error
+            raise ConfigError(
+                f"an answer of {self.name} to a View", received, _remedy(error)
+            ) from error
         if before is not None:
             self._watched -= 1
             self._refuse_memory(before)
@@ -206,13 +210,19 @@ class CheckedStrategy(Strategy):
             try:
                 rows = answer.rows(view)
             except ConfigError as error:
-                raise ConfigError(f"{error.expected} from {self.name}", error.received, error.remedy) from error
+                raise ConfigError(
+                    f"{error.expected} from {self.name}", error.received, error.remedy
+                ) from error
         else:
             rows = np.array(answer)
             if rows.dtype != np.int32 or rows.shape != (view.n, WIDTH):
-                received = f"{type(answer).__name__}" + (f" {rows.dtype} {rows.shape}" if rows.ndim else "")
+                received = f"{type(answer).__name__}" + (
+                    f" {rows.dtype} {rows.shape}" if rows.ndim else ""
+                )
                 wanted = f"an Intent from {self.name}, or int32 of shape ({view.n}, {WIDTH})"
-                raise ConfigError(wanted, received, "such as return tercel.Intent(take=view.left // 2)")
+                raise ConfigError(
+                    wanted, received, "such as return tercel.Intent(take=view.left // 2)"
+                )
         return settle(rows, view)
 
 
@@ -226,7 +236,9 @@ def _remedy(error: Exception) -> str:
         return remedy
     name = getattr(error, "name", None)
     if isinstance(error, AttributeError) and isinstance(error.obj, View) and isinstance(name, str):
-        return offer(name, [one for one in dir(View) if not one.startswith("_")], "a field of tercel.View")
+        return offer(
+            name, [one for one in dir(View) if not one.startswith("_")], "a field of tercel.View"
+        )
     if isinstance(error, TypeError | AttributeError) and "View" in str(error):
         return "a model of an observation is wrapped: tercel.model_strategy(model, name, actions=, observation=)"
     return "correct it there; tercel.View has its fields"
@@ -268,7 +280,9 @@ def _parts(value: Any, every: bool = False) -> dict[str, Any]:
                 enclosed[name] = cell.cell_contents
     elif not every and not _is_users(type(value)):
         return {}
-    slots = [name for kind in type(value).__mro__ for name in _listed(getattr(kind, "__slots__", ()))]
+    slots = [
+        name for kind in type(value).__mro__ for name in _listed(getattr(kind, "__slots__", ()))
+    ]
     held = {name: getattr(value, name) for name in slots if hasattr(value, name)}
     return {**enclosed, **held, **getattr(value, "__dict__", {})}
 
@@ -281,7 +295,11 @@ def _is_users(kind: type) -> bool:
     """Whether a class is neither of Python's own library nor of an installed package."""
     root = kind.__module__.partition(".")[0]
     file = getattr(sys.modules.get(root), "__file__", None) or ""
-    return root not in sys.stdlib_module_names and root != "tercel" and not (file and is_installed(file))
+    return (
+        root not in sys.stdlib_module_names
+        and root != "tercel"
+        and not (file and is_installed(file))
+    )
 
 
 def checked(own: Any, mark: str = "", name: str = "") -> Strategy:
@@ -300,11 +318,15 @@ def checked(own: Any, mark: str = "", name: str = "") -> Strategy:
             own = own()
         except TypeError as error:
             remedy = "give an object, or make every argument optional"
-            raise ConfigError("a strategy class that needs no arguments", f"{own.__name__}: {error}", remedy) from error
+            raise ConfigError(
+                "a strategy class that needs no arguments", f"{own.__name__}: {error}", remedy
+            ) from error
     if not hasattr(own, "decide") and callable(own):
         own = FunctionStrategy(own, getattr(own, "__name__", type(own).__name__))
     if not hasattr(own, "decide"):
-        raise ConfigError("a strategy: an object with decide(view)", repr(own), "see tercel.strategy")
+        raise ConfigError(
+            "a strategy: an object with decide(view)", repr(own), "see tercel.strategy"
+        )
     return CheckedStrategy(own, mark, name)
 
 
@@ -366,7 +388,9 @@ def named(name: str) -> Strategy:
             found = point.load()
         except (ImportError, AttributeError) as error:
             received = f"{point.value}: {error}"
-            raise ConfigError(f"the strategy {name!r} of an installed package", received, "install it again") from error
+            raise ConfigError(
+                f"the strategy {name!r} of an installed package", received, "install it again"
+            ) from error
         return checked(found, mark_of(_code(found)), name)
     if ":" not in name:
         known = list(installed())
@@ -387,15 +411,23 @@ def located(name: str, what: str) -> Any:
     """
     where, _, inside = name.rpartition(":")
     if not where or not inside:
-        raise ConfigError(f"the {what} as module:Name or path/file.py:Name", repr(name), "such as my_module:Mine")
+        raise ConfigError(
+            f"the {what} as module:Name or path/file.py:Name", repr(name), "such as my_module:Mine"
+        )
     module = _file(Path(where)) if where.endswith(".py") else _module(where)
     found = getattr(module, inside, None)
     if found is None:
         public = [
-            one for one, value in vars(module).items() if getattr(_code(value), "__module__", "") == module.__name__
+            one
+            for one, value in vars(module).items()
+            if getattr(_code(value), "__module__", "") == module.__name__
         ]
         listed = f" ({', '.join(public)})" if public else ""
-        raise ConfigError(f"a {what} of {where}{listed}", f"no {inside} in it", offer(inside, public, "name one in it"))
+        raise ConfigError(
+            f"a {what} of {where}{listed}",
+            f"no {inside} in it",
+            offer(inside, public, "name one in it"),
+        )
     return found
 
 
@@ -435,4 +467,6 @@ def _file(path: Path) -> Any:
 def _cannot_run(what: str, error: Exception) -> TercelError:
     if isinstance(error, TercelError):
         return error
-    return ConfigError(f"{what} that Python can run", f"{_said(error)}{place_of(error)}", "correct it there")
+    return ConfigError(
+        f"{what} that Python can run", f"{_said(error)}{place_of(error)}", "correct it there"
+    )

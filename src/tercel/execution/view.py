@@ -20,7 +20,8 @@ class _Column(Generic[Values]):
 
     def __init__(self, first: int, doc: str, count: int = 0, parts: float = 0.0) -> None:
         self.at: Any = slice(first, first + count) if count else first
-        self.parts, self.__doc__ = parts, doc
+        self.parts = parts
+        self.__doc__ = doc
 
     @overload
     def __get__(self, view: None, kind: type | None = None) -> Self: ...
@@ -136,7 +137,9 @@ class View:
     def on_schedule(self) -> Bools:
         """Whether this decision is one of the schedule, bool (n,); on a clock of events others fall between."""
         passed: Ints = self.horizon_ns - self.time_left_ns
-        return np.asarray(passed == self.decision * self.horizon_ns // np.maximum(self.decisions, 1))
+        return np.asarray(
+            passed == self.decision * self.horizon_ns // np.maximum(self.decisions, 1)
+        )
 
     time_left_ns = _Order(c.TIME_LEFT_NS, "Nanoseconds to the horizon.")
     horizon_ns = _Order(c.HORIZON_NS, "Nanoseconds from arrival to the horizon.")
@@ -146,8 +149,12 @@ class View:
     live = _Order(c.LIVE, "Own lots not known dead: in flight, resting, cancel pending.")
     outside_lots = _Order(c.OUTSIDE_LOTS, "Own resting lots off the default ladder.")
     inflight = _Order(c.INFLIGHT, "Own lots sent and not yet at the market.")
-    rest = _Order(c.REST0, "(n, RUNGS) own lots resting at improve, touch, touch-1, touch-2, touch-3.", RUNGS)
-    ahead = _Order(c.AHEAD0, "(n, RUNGS) lots ahead of the first own order there, -1 where none.", RUNGS)
+    rest = _Order(
+        c.REST0, "(n, RUNGS) own lots resting at improve, touch, touch-1, touch-2, touch-3.", RUNGS
+    )
+    ahead = _Order(
+        c.AHEAD0, "(n, RUNGS) lots ahead of the first own order there, -1 where none.", RUNGS
+    )
 
     # guidance of signals and risk
 
@@ -157,10 +164,14 @@ class View:
         parts=1000.0,
     )
     alpha_sd_bps = _Scaled(c.ALPHA_SD, "Standard deviation of that forecast, bps.", parts=1000.0)
-    half_life_ns = _Order(c.HALF_LIFE_NS, "Time in which half of the expected move is over; 0: no forecast.")
+    half_life_ns = _Order(
+        c.HALF_LIFE_NS, "Time in which half of the expected move is over; 0: no forecast."
+    )
     urgency = _Scaled(c.URGENCY, "Posture's urgency, 0 to 1.", parts=1e6)
     max_participation = _Scaled(
-        c.MAX_PARTICIPATION, "Posture's cap on the own share of all lots traded; 1: none.", parts=1e6
+        c.MAX_PARTICIPATION,
+        "Posture's cap on the own share of all lots traded; 1: none.",
+        parts=1e6,
     )
     styles = _Order(c.STYLES, "Allowed styles, bits of `core.messages.Style`.")
     size_multiplier = _Scaled(c.SIZE_MULTIPLIER, "Posture's size multiplier.", parts=1e6)
@@ -172,14 +183,18 @@ class View:
         """(n, OUTLOOK) what a forecaster says, zeros where there is none."""
         return np.zeros((self.n, c.OUTLOOK), np.int64) if self.outlook is None else self.outlook
 
-    usual_spread = _Outlook(c.USUAL_SPREAD, "Mean spread of the last quarter hour, ticks; 0: not known.", parts=1000.0)
+    usual_spread = _Outlook(
+        c.USUAL_SPREAD, "Mean spread of the last quarter hour, ticks; 0: not known.", parts=1000.0
+    )
     forecast_10_bps = _Outlook(
         c.FORECAST_10,
         "Move of the mid expected in 10 s, against the order; bps, positive: waiting costs.",
         parts=1000.0,
     )
     forecast_10_sd_bps = _Outlook(
-        c.FORECAST_10_SD, "Standard deviation of that forecast, bps; 0: there is none.", parts=1000.0
+        c.FORECAST_10_SD,
+        "Standard deviation of that forecast, bps; 0: there is none.",
+        parts=1000.0,
     )
     forecast_30_bps = _Outlook(
         c.FORECAST_30,
@@ -187,7 +202,9 @@ class View:
         parts=1000.0,
     )
     forecast_30_sd_bps = _Outlook(
-        c.FORECAST_30_SD, "Standard deviation of that forecast, bps; 0: there is none.", parts=1000.0
+        c.FORECAST_30_SD,
+        "Standard deviation of that forecast, bps; 0: there is none.",
+        parts=1000.0,
     )
 
     # the market
@@ -203,12 +220,18 @@ class View:
 
     mid2 = _Market(c.MID2, "Bid + ask, half ticks.")
     arrival_mid2 = _Market(c.ARRIVAL_MID2, "Bid + ask at arrival, half ticks.")
-    own_depth = _Market(c.OWN1, "(n, 5) public lots on the occupied levels of the own side, best first.", c.LEVELS)
-    far_depth = _Market(c.FAR1, "(n, 5) public lots on the occupied levels of the far side, best first.", c.LEVELS)
+    own_depth = _Market(
+        c.OWN1, "(n, 5) public lots on the occupied levels of the own side, best first.", c.LEVELS
+    )
+    far_depth = _Market(
+        c.FAR1, "(n, 5) public lots on the occupied levels of the far side, best first.", c.LEVELS
+    )
     v_seen = _Market(c.V_SEEN, "Public lots traded since arrival, own trades excluded.")
     v_same = _Market(c.V_SAME, "Aggressor lots on the task's side in the last interval.")
     v_against = _Market(c.V_AGAINST, "Aggressor lots against the task's side in the last interval.")
-    ofi = _Market(c.OFI, "Order flow imbalance of the last interval, lots, towards the task's side.")
+    ofi = _Market(
+        c.OFI, "Order flow imbalance of the last interval, lots, towards the task's side."
+    )
     rv = _Market(c.RV, "Sum of squared half-tick moves of the mid in the last interval.")
     events = _Market(c.EVENTS, "Public events in the last interval.")
 
@@ -218,9 +241,12 @@ class View:
         return np.asarray(self.m[:, c.HALTED] != 0)
 
     rv_long = _Market(
-        c.RV_LONG, "Squared half-tick moves of the mid a decision interval, on average since the warm-up began."
+        c.RV_LONG,
+        "Squared half-tick moves of the mid a decision interval, on average since the warm-up began.",
     )
-    drift = _Market(c.DRIFT, "Half ticks that the mid moved in the last interval, towards the task's side.")
+    drift = _Market(
+        c.DRIFT, "Half ticks that the mid moved in the last interval, towards the task's side."
+    )
 
     @property
     def past(self) -> Ints:
@@ -230,9 +256,15 @@ class View:
 
     age_ns = _Market(c.AGE_NS, "Nanoseconds since the warm-up began, long before the arrival.")
     long_same = _Market(c.LONG_SAME, "Aggressor lots on the task's side since the warm-up began.")
-    long_against = _Market(c.LONG_AGAINST, "Aggressor lots against the task's side since the warm-up began.")
-    long_ofi = _Market(c.LONG_OFI, "Order flow imbalance since the warm-up began, lots, towards the task's side.")
-    long_drift = _Market(c.LONG_DRIFT, "Half ticks that the mid moved the task's way since the warm-up began.")
+    long_against = _Market(
+        c.LONG_AGAINST, "Aggressor lots against the task's side since the warm-up began."
+    )
+    long_ofi = _Market(
+        c.LONG_OFI, "Order flow imbalance since the warm-up began, lots, towards the task's side."
+    )
+    long_drift = _Market(
+        c.LONG_DRIFT, "Half ticks that the mid moved the task's way since the warm-up began."
+    )
     seen_against = _Market(c.SEEN_AGAINST, "Aggressor lots against the task's side since arrival.")
 
     @property
@@ -252,5 +284,9 @@ def fields() -> dict[str, str]:
         "obs": "float32 (n, D) the same, scaled for networks.",
         "draw": "float64 (n,) one uniform number in [0, 1) a decision.",
     }
-    named = {name: str(one.__doc__) for name, one in vars(View).items() if isinstance(one, _Column | property)}
+    named = {
+        name: str(one.__doc__)
+        for name, one in vars(View).items()
+        if isinstance(one, _Column | property)
+    }
     return {name: " ".join(text.split()) for name, text in (named | given).items()}

@@ -99,7 +99,11 @@ def diff_of(data: Mapping[str, Any], recv_ns: int, scaled: Scaled) -> DepthDiff:
     """
     ids = int(data["U"]), int(data["u"]), int(data.get("pu", 0))
     return DepthDiff(
-        *ids, time_ns(data.get("T", data["E"])), recv_ns, _levels(data["b"], scaled), _levels(data["a"], scaled)
+        *ids,
+        time_ns(data.get("T", data["E"])),
+        recv_ns,
+        _levels(data["b"], scaled),
+        _levels(data["a"], scaled),
     )
 
 
@@ -113,7 +117,9 @@ def snapshot_of(data: Mapping[str, Any], recv_ns: int, scaled: Scaled) -> Snapsh
 def trade_of(data: Mapping[str, Any], recv_ns: int, scaled: Scaled) -> BinanceTrade:
     """A trade of its message."""
     side = 1 if data["m"] else -1
-    return BinanceTrade(int(data["t"]), time_ns(data["T"]), recv_ns, side, scaled(data["p"]), scaled(data["q"]))
+    return BinanceTrade(
+        int(data["t"]), time_ns(data["T"]), recv_ns, side, scaled(data["p"]), scaled(data["q"])
+    )
 
 
 def markets_of(lines: Iterable[CaptureLine]) -> list[BinanceMarket]:
@@ -185,7 +191,9 @@ class _Reader:
         if data.get("X", "MARKET") != "MARKET":
             market.off_book += 1
             return
-        market.trades.append(trade_of(data, line.recv_ns, lambda text: self.scaled(text, line.where)))
+        market.trades.append(
+            trade_of(data, line.recv_ns, lambda text: self.scaled(text, line.where))
+        )
 
     def _quote(self, data: dict[str, Any], line: CaptureLine) -> None:
         venue = COINM if "ps" in data else USDM if "T" in data else SPOT
@@ -204,13 +212,20 @@ class _Reader:
             filters = {f["filterType"]: f for f in entry.get("filters", ())}
             if "PRICE_FILTER" in filters and "LOT_SIZE" in filters:
                 tick = self.scaled(filters["PRICE_FILTER"]["tickSize"], line.where)
-                self.units[entry["symbol"]] = tick, self.scaled(filters["LOT_SIZE"]["stepSize"], line.where)
+                self.units[entry["symbol"]] = (
+                    tick,
+                    self.scaled(filters["LOT_SIZE"]["stepSize"], line.where),
+                )
 
     def finish(self) -> list[BinanceMarket]:
         """Put the snapshots where they belong, in their place among the diffs."""
         for symbol, snapshot, order, where in reversed(self.loose):
             dated = snapshot.exch_ns > 0  # on spot it is not
-            fitting = [m for m in self.markets if m in self.books and symbol in ("", m[1]) and dated == (m[0] != SPOT)]
+            fitting = [
+                m
+                for m in self.markets
+                if m in self.books and symbol in ("", m[1]) and dated == (m[0] != SPOT)
+            ]
             if len(fitting) != 1:
                 names = ", ".join(" ".join(key) for key in fitting) or "none"
                 raise FeedError(
@@ -220,7 +235,9 @@ class _Reader:
                 )
             self.books[fitting[0]].append((order, snapshot))
         for key, market in self.markets.items():
-            market.book = [part for _, part in sorted(self.books.get(key, ()), key=lambda one: one[0])]
+            market.book = [
+                part for _, part in sorted(self.books.get(key, ()), key=lambda one: one[0])
+            ]
             market.tick, market.lot = self.units.get(market.symbol, (0, 0))
         return list(self.markets.values())
 

@@ -10,7 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from tercel.feeds.binance_messages import SPOT, BinanceMarket, BinanceTrade, DepthDiff, Level, Snapshot
+from tercel.feeds.binance_messages import (
+    SPOT,
+    BinanceMarket,
+    BinanceTrade,
+    DepthDiff,
+    Level,
+    Snapshot,
+)
 
 OPENED: Final = "opened"
 APPLIED: Final = "applied"
@@ -101,7 +108,8 @@ class BookSync:
 
     def lose(self) -> None:
         """Forget the book: the stream broke, and what it told meanwhile is not known."""
-        self.last, self.pending = 0, None
+        self.last = 0
+        self.pending = None
         self.waiting.clear()
 
     def _snapshot(self, snapshot: Snapshot) -> None:
@@ -131,8 +139,12 @@ class BookSync:
         self.counts.unplaced += found
         stamp = self.pending.exch_ns or (old[-1].exch_ns if old else first.exch_ns)
         ns = self._time(min(stamp, first.exch_ns))
-        snapshot, self.pending, self.waiting = self.pending, None, []
-        self.steps.append(SyncStep(OPENED, ns, snapshot.recv_ns or ns, at, snapshot.bids, snapshot.asks))
+        snapshot = self.pending
+        self.pending = None
+        self.waiting = []
+        self.steps.append(
+            SyncStep(OPENED, ns, snapshot.recv_ns or ns, at, snapshot.bids, snapshot.asks)
+        )
         self._apply(first)
         for diff in fresh[found + 1 :]:
             if self.last:
@@ -157,7 +169,9 @@ class BookSync:
     def _apply(self, diff: DepthDiff) -> None:
         ns = self._time(diff.exch_ns)
         self.last = diff.last
-        self.steps.append(SyncStep(APPLIED, ns, diff.recv_ns or ns, diff.last, diff.bids, diff.asks))
+        self.steps.append(
+            SyncStep(APPLIED, ns, diff.recv_ns or ns, diff.last, diff.bids, diff.asks)
+        )
 
     def _time(self, ns: int) -> int:
         self.counts.clock_back += ns < self.clock

@@ -72,12 +72,27 @@ class BitstampFeed(CaptureFeed):
         book, stated = follow(market), capture.options.tick
         prices = np.array([row.price for row in book.rows], np.int64)
         tick = unit_of(prices, stated_unit(stated, "tick"), "tick", capture.where)
-        lot = self._lot or fitting_lot(max((max(row.before, row.after) for row in book.rows), default=0))
+        lot = self._lot or fitting_lot(
+            max((max(row.before, row.after) for row in book.rows), default=0)
+        )
         reading = capture.reading
-        counts = {**asdict(book.counts), "against_type": market.against_type, "recv_back": reading.recv_back}
+        counts = {
+            **asdict(book.counts),
+            "against_type": market.against_type,
+            "recv_back": reading.recv_back,
+        }
         counts |= {"cut_lines": reading.cut_lines}
-        extra: dict[str, Any] = {"feed": self.name, "messages": reading.messages, "lot_size": shown(lot), **counts}
-        extra |= {"order_events": len(market.orders), "trades": len(market.trades), "snapshots": len(market.snapshots)}
+        extra: dict[str, Any] = {
+            "feed": self.name,
+            "messages": reading.messages,
+            "lot_size": shown(lot),
+            **counts,
+        }
+        extra |= {
+            "order_events": len(market.orders),
+            "trades": len(market.trades),
+            "snapshots": len(market.snapshots),
+        }
         base = capture.instrument(VENUE, market.symbol, tick, stated is not None, extra)
         warnings = tuple(f"{counts[name]:,} {text}" for name, text in _TOLD.items() if counts[name])
         return days_of(base, events_of(book.rows, tick, lot), warnings)
@@ -98,7 +113,17 @@ def fitting_lot(largest: int) -> int:
 def events_of(rows: Sequence[BitstampRow], tick: int, lot: int) -> Events:
     """Rows as columns; those that are less than a lot fall away with their message where it has no other."""
     table = [
-        (row.exch_ns, row.recv_ns, row.seq, row.kind, row.number, row.side, row.price // tick, lots, row.flags)
+        (
+            row.exch_ns,
+            row.recv_ns,
+            row.seq,
+            row.kind,
+            row.number,
+            row.side,
+            row.price // tick,
+            lots,
+            row.flags,
+        )
         for row, lots in ((row, lots_of(row, lot)) for row in rows)
         if lots or row.kind == schema.CLEAR
     ]

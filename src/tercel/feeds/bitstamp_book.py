@@ -21,7 +21,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.feeds.bitstamp_messages import CREATED, DELETED, OrderBookAnswer, OrderEvent, OrderTrade, Pair
+from tercel.feeds.bitstamp_messages import (
+    CREATED,
+    DELETED,
+    OrderBookAnswer,
+    OrderEvent,
+    OrderTrade,
+    Pair,
+)
 from tercel.market.tape import schema
 
 PATIENCE_NS: Final = NS_PER_SECOND
@@ -109,9 +116,22 @@ class BitstampBook:
         far = self.best(-side)
         return far is not None and (price == 0 or (price - far) * side >= 0)
 
-    def _row(self, kind: int, number: int, side: int, price: int, before: int, after: int, flags: int = 0) -> None:
+    def _row(
+        self, kind: int, number: int, side: int, price: int, before: int, after: int, flags: int = 0
+    ) -> None:
         self.rows.append(
-            BitstampRow(self.ns, self.recv_ns or self.ns, self.seq, kind, number, side, price, before, after, flags)
+            BitstampRow(
+                self.ns,
+                self.recv_ns or self.ns,
+                self.seq,
+                kind,
+                number,
+                side,
+                price,
+                before,
+                after,
+                flags,
+            )
         )
 
     def add(self, number: int, side: int, price: int, amount: int, flags: int = 0) -> None:
@@ -162,7 +182,9 @@ class BitstampBook:
             self.gone.add(event.number)
         elif self.took[event.number] or self.crosses(event.side, event.price):
             self.counts.takers += 1
-            self.waiting[event.number] = BitstampOrder(event.side, event.price, amount, event.exch_ns)
+            self.waiting[event.number] = BitstampOrder(
+                event.side, event.price, amount, event.exch_ns
+            )
         else:
             self.add(event.number, event.side, event.price, amount)
 
@@ -230,7 +252,9 @@ class BitstampBook:
         """Open the book, or hold it against a later snapshot."""
         if not opening:
             held = {number: (o.side, o.price, o.amount) for number, o in self.orders.items()}
-            if held == {number: (side, price, amount) for side, price, amount, number in answer.orders}:
+            if held == {
+                number: (side, price, amount) for side, price, amount, number in answer.orders
+            }:
                 self.counts.snapshots_agree += 1
                 return
             self.counts.resyncs += 1
@@ -258,7 +282,8 @@ def follow(pair: Pair) -> BitstampBook:
     for part in _merged((orders, trades, pair.snapshots), book.counts):
         ns, first = part.exch_ns, len(book.rows)
         book.counts.clock_back += ns < book.ns
-        book.ns, book.recv_ns = max(book.ns, ns), part.recv_ns
+        book.ns = max(book.ns, ns)
+        book.recv_ns = part.recv_ns
         opening = isinstance(part, OrderBookAnswer) and part is pair.snapshots[0]
         book.seq += not opening
         if isinstance(part, OrderBookAnswer):

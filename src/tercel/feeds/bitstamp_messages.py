@@ -105,13 +105,19 @@ def _number(data: dict[str, Any], name: str, line: CaptureLine, scaled: ScaledCa
     return scaled(data[name] if text is None else text, line.where)
 
 
-def _order(event: str, data: dict[str, Any], line: CaptureLine, scaled: ScaledCapture) -> OrderEvent:
+def _order(
+    event: str, data: dict[str, Any], line: CaptureLine, scaled: ScaledCapture
+) -> OrderEvent:
     price = _number(data, "price", line, scaled)
     return OrderEvent(
-        what=event, number=int(data["id"]), side=1 if int(data["order_type"]) == 0 else -1,
-        price=price if price < EXTREME else 0, amount=_number(data, "amount", line, scaled),
-        exch_ns=int(data["microtimestamp"]) * 1000, recv_ns=line.recv_ns,
-    )  # fmt: skip
+        what=event,
+        number=int(data["id"]),
+        side=1 if int(data["order_type"]) == 0 else -1,
+        price=price if price < EXTREME else 0,
+        amount=_number(data, "amount", line, scaled),
+        exch_ns=int(data["microtimestamp"]) * 1000,
+        recv_ns=line.recv_ns,
+    )
 
 
 def _trade(pair: Pair, data: dict[str, Any], line: CaptureLine, scaled: ScaledCapture) -> None:
@@ -119,10 +125,15 @@ def _trade(pair: Pair, data: dict[str, Any], line: CaptureLine, scaled: ScaledCa
     bought = buyer > seller
     pair.against_type += "type" in data and bought != (int(data["type"]) == 0)
     trade = OrderTrade(
-        number=int(data["id"]), resting=min(buyer, seller), aggressor=max(buyer, seller), side=-1 if bought else 1,
-        price=_number(data, "price", line, scaled), amount=_number(data, "amount", line, scaled),
-        exch_ns=int(data["microtimestamp"]) * 1000, recv_ns=line.recv_ns,
-    )  # fmt: skip
+        number=int(data["id"]),
+        resting=min(buyer, seller),
+        aggressor=max(buyer, seller),
+        side=-1 if bought else 1,
+        price=_number(data, "price", line, scaled),
+        amount=_number(data, "amount", line, scaled),
+        exch_ns=int(data["microtimestamp"]) * 1000,
+        recv_ns=line.recv_ns,
+    )
     pair.trades.append(trade)
 
 

@@ -72,13 +72,21 @@ class Capture:
         """Names of the files, for people."""
         return ", ".join(self.source)
 
-    def instrument(self, venue: str, symbol: str, tick: int, stated: bool, extra: dict[str, Any]) -> Instrument:
+    def instrument(
+        self, venue: str, symbol: str, tick: int, stated: bool, extra: dict[str, Any]
+    ) -> Instrument:
         """A market of the capture, of any day; its tick in 1e-10."""
         rule = "stated" if stated else "inferred"
         return Instrument(
-            venue, symbol, "2000-01-01", float(shown(tick)), timezone="UTC", source=self.source, tick_rule=rule,
+            venue,
+            symbol,
+            "2000-01-01",
+            float(shown(tick)),
+            timezone="UTC",
+            source=self.source,
+            tick_rule=rule,
             extra=extra,
-        )  # fmt: skip
+        )
 
 
 class CaptureFeed:
@@ -123,7 +131,9 @@ class CaptureFeed:
         if markets and not chosen:
             known = ", ".join(sorted(m.symbol for m in markets))
             raise UnknownNameError(
-                f"a {self.MARKET} of the capture", f"`symbol={options.symbol}`", f"give one of {known}"
+                f"a {self.MARKET} of the capture",
+                f"`symbol={options.symbol}`",
+                f"give one of {known}",
             )
         days = [day for market in chosen for day in self.market_days(market, capture)]
         days = [day for day in days if options.date in (None, day.date)]
@@ -156,13 +166,17 @@ def days_of(
         part, update = events.slice(start, stop), updates[start:stop]
         if start:
             book = book_after(events, start)
-            standing = [(0 if levels else key, *book[key]) for key in (sorted(book) if levels else book)]
+            standing = [
+                (0 if levels else key, *book[key]) for key in (sorted(book) if levels else book)
+            ]
             head = _opening(standing, part)
             part = Events.joined([head, replace(part, seq=part.seq - part.seq[0] + 1)])
             update = np.concatenate([np.zeros(head.n, np.int64), update])
         first, last = int(part.exch_ns[0]), int(part.exch_ns[-1])
         day = str(np.datetime64(first // DAY_NS, "D"))
-        instrument = replace(base, date=day, rows=part.n, session_open_ns=first, session_close_ns=last)
+        instrument = replace(
+            base, date=day, rows=part.n, session_open_ns=first, session_close_ns=last
+        )
         yield CaptureDay(Imported(instrument, part, warnings), update, tuple(quotes))
 
 
@@ -173,7 +187,9 @@ def book_after(events: Events, stop: int) -> dict[Any, tuple[int, int, int]]:
     """
     book: dict[Any, tuple[int, int, int]] = {}
     columns = (events.kind, events.order_id, events.side, events.price_ticks, events.qty_lots)
-    for kind, number, side, price, lots in zip(*(column[:stop].tolist() for column in columns), strict=True):
+    for kind, number, side, price, lots in zip(
+        *(column[:stop].tolist() for column in columns), strict=True
+    ):
         key = number or (side, price)
         if kind == schema.CLEAR:
             book.clear()
@@ -193,8 +209,14 @@ def book_after(events: Events, stop: int) -> dict[Any, tuple[int, int, int]]:
 def _opening(standing: Sequence[tuple[int, int, int, int]], part: Events) -> Events:
     """Rows that open a day with what stands in the book, at the time of its first row."""
     head = Events.empty(len(standing))
-    head.order_id[:], head.side[:], head.price_ticks[:], head.qty_lots[:] = np.reshape(standing, (-1, 4)).T
+    head.order_id[:], head.side[:], head.price_ticks[:], head.qty_lots[:] = np.reshape(
+        standing, (-1, 4)
+    ).T
     head.kind[:] = np.where(head.order_id == 0, schema.LEVEL_SET, schema.ADD)
-    head.exch_ns[:], head.recv_ns[:], head.flags[:] = part.exch_ns[0], part.recv_ns[0], schema.OPENING
+    head.exch_ns[:], head.recv_ns[:], head.flags[:] = (
+        part.exch_ns[0],
+        part.recv_ns[0],
+        schema.OPENING,
+    )
     head.flags[-1:] |= schema.MESSAGE_END
     return head

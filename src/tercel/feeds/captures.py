@@ -60,7 +60,10 @@ def lines_of(files: Sequence[Member], reading: CaptureWarnings) -> Iterator[Capt
     FeedError
         When a line is none; the last of a file may be cut and is counted.
     """
-    contents = [(member, member.content().decode("utf-8", errors="replace").splitlines()) for member in files]
+    contents = [
+        (member, member.content().decode("utf-8", errors="replace").splitlines())
+        for member in files
+    ]
     contents.sort(key=lambda item: _first_time(item[1]))
     for member, rows in contents:
         last = 0
@@ -129,10 +132,14 @@ def exact(text: str, where: str) -> int:
         number = Decimal(text).scaleb(SCALE)
         whole = int(number)
     except (InvalidOperation, ValueError, OverflowError) as error:
-        raise FeedError("a decimal number", f"{text!r} in {where}", "correct it, or record again") from error
+        raise FeedError(
+            "a decimal number", f"{text!r} in {where}", "correct it, or record again"
+        ) from error
     if whole != number or whole < 0:
         raise FeedError(
-            f"a number at or above zero of at most {SCALE} places", f"{text!r} in {where}", "report the feed"
+            f"a number at or above zero of at most {SCALE} places",
+            f"{text!r} in {where}",
+            "report the feed",
         )
     return whole
 

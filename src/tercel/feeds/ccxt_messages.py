@@ -7,8 +7,11 @@ from typing import Any, Final
 
 REJECTED, CANCEL_REJECTED, NO_SUCH_ORDER = -2010, -2011, -2013
 STATUSES: Final[Mapping[str, str]] = {
-    "closed": "FILLED", "canceled": "CANCELED", "expired": "EXPIRED", "rejected": "REJECTED",
-}  # fmt: skip
+    "closed": "FILLED",
+    "canceled": "CANCELED",
+    "expired": "EXPIRED",
+    "rejected": "REJECTED",
+}
 """Binance's words for how an order ended; of any other it is NEW, which is no end."""
 Said = Mapping[str, Any]
 _ORDER_S: Final = 1.0
@@ -45,7 +48,13 @@ def plain(value: Any) -> str:
     >>> plain(1e-05), plain("0.10"), plain(None)
     ('0.00001', '0.10', '0')
     """
-    return value if isinstance(value, str) else "0" if value is None else format(Decimal(repr(value)), "f")
+    return (
+        value
+        if isinstance(value, str)
+        else "0"
+        if value is None
+        else format(Decimal(repr(value)), "f")
+    )
 
 
 def kinds_of(error: Exception) -> set[str]:
@@ -57,7 +66,9 @@ def kinds_of(error: Exception) -> set[str]:
     return {one.__name__ for one in type(error).__mro__}
 
 
-def refusal(method: str, error: Exception, text: str, coded: bool, wait_s: float, now_ms: int) -> dict[str, Any]:
+def refusal(
+    method: str, error: Exception, text: str, coded: bool, wait_s: float, now_ms: int
+) -> dict[str, Any]:
     """An error in Binance's words; one that does not say that nothing was done is a fault of the server.
 
     Parameters
@@ -81,12 +92,18 @@ def refusal(method: str, error: Exception, text: str, coded: bool, wait_s: float
         code, text = REJECTED, f"duplicate: {text}"
     if kinds & {"RateLimitExceeded", "DDoSProtection"}:
         later_ms = now_ms + round(wait_s * 1000)
-        status, data = 418 if " 418 " in text else 429, {"serverTime": now_ms, "retryAfter": later_ms}
+        status, data = (
+            418 if " 418 " in text else 429,
+            {"serverTime": now_ms, "retryAfter": later_ms},
+        )
     elif "ExchangeError" in kinds:
         status = 400
     elif " 404 " in text and not method.startswith("order."):
         status = 404
-    return {"status": status, "error": {"code": code, "msg": said[1] if said else text[:300], "data": data}}
+    return {
+        "status": status,
+        "error": {"code": code, "msg": said[1] if said else text[:300], "data": data},
+    }
 
 
 def market_entry(market: Said, mode: int, amends: bool) -> dict[str, Any]:
@@ -98,15 +115,25 @@ def market_entry(market: Said, mode: int, amends: bool) -> dict[str, Any]:
         ("NOTIONAL", "cost", "", "minNotional", "maxNotional"),
     ):
         limits, size = market["limits"].get(what) or {}, steps.get(what)
-        exact = "0" if size is None or mode == 3 else plain(size) if mode == 4 else f"{Decimal(10) ** -int(size):f}"
+        exact = (
+            "0"
+            if size is None or mode == 3
+            else plain(size)
+            if mode == 4
+            else f"{Decimal(10) ** -int(size):f}"
+        )
         told = {least: limits.get("min"), most: limits.get("max"), step: exact}
         filters.append({"filterType": kind, "applyMinToMarket": True} | told)
     modes = info.get("allowedSelfTradePreventionModes") if isinstance(info, Mapping) else None
     return {
-        "symbol": market["id"], "baseAsset": market["base"], "quoteAsset": market["quote"], "filters": filters,
-        "status": "HALT" if market.get("active") is False else "TRADING", "amendAllowed": amends,
+        "symbol": market["id"],
+        "baseAsset": market["base"],
+        "quoteAsset": market["quote"],
+        "filters": filters,
+        "status": "HALT" if market.get("active") is False else "TRADING",
+        "amendAllowed": amends,
         "allowedSelfTradePreventionModes": modes or ["NONE"],
-    }  # fmt: skip
+    }
 
 
 def account_row(told: Said, market: Said) -> dict[str, Any]:
@@ -116,35 +143,63 @@ def account_row(told: Said, market: Said) -> dict[str, Any]:
         free = told[name].get("free")
         rows.append({"asset": name, "free": plain(total if free is None else free)})
         rows[-1]["locked"] = plain(None if free is None else told[name].get("used"))
-    return {"balances": rows, "commissionRates": {one: plain(market.get(one)) for one in ("maker", "taker")}}
+    return {
+        "balances": rows,
+        "commissionRates": {one: plain(market.get(one)) for one in ("maker", "taker")},
+    }
 
 
 def order_row(order: Said, asked: Said, now_ms: int) -> dict[str, Any]:
     """An order, as one who asked is answered."""
     status, filled = STATUSES.get(str(order.get("status")), "NEW"), plain(order.get("filled"))
-    if status == "FILLED" and order.get("amount") and Decimal(filled) < Decimal(plain(order["amount"])):
+    if (
+        status == "FILLED"
+        and order.get("amount")
+        and Decimal(filled) < Decimal(plain(order["amount"]))
+    ):
         status = "EXPIRED"  # over, and not all of it was done
     stamps = [order.get(one) for one in ("lastUpdateTimestamp", "lastTradeTimestamp", "timestamp")]
     ms = next((int(one) for one in stamps if one), now_ms)
-    fills = [trade_row(one, now_ms) for one in order.get("trades") or () if one.get("id") and one.get("price")]
-    wires = order.get("clientOrderId"), asked.get("newClientOrderId"), asked.get("origClientOrderId")
+    fills = [
+        trade_row(one, now_ms)
+        for one in order.get("trades") or ()
+        if one.get("id") and one.get("price")
+    ]
+    wires = (
+        order.get("clientOrderId"),
+        asked.get("newClientOrderId"),
+        asked.get("origClientOrderId"),
+    )
     return {
-        "symbol": asked["symbol"], "orderId": number_of(order["id"]), "status": status, "executedQty": filled,
-        "clientOrderId": next((str(one) for one in wires if one), ""), "origQty": plain(order.get("amount")),
-        "price": plain(order.get("price")), "side": str(order.get("side")).upper(), "fills": fills,
-        "time": ms, "updateTime": ms, "transactTime": ms,
-    }  # fmt: skip
+        "symbol": asked["symbol"],
+        "orderId": number_of(order["id"]),
+        "status": status,
+        "executedQty": filled,
+        "clientOrderId": next((str(one) for one in wires if one), ""),
+        "origQty": plain(order.get("amount")),
+        "price": plain(order.get("price")),
+        "side": str(order.get("side")).upper(),
+        "fills": fills,
+        "time": ms,
+        "updateTime": ms,
+        "transactTime": ms,
+    }
 
 
 def trade_row(trade: Said, now_ms: int) -> dict[str, Any]:
     """A trade of ours."""
     fee, number = trade.get("fee") or {}, number_of(trade["id"])
     return {
-        "id": number, "tradeId": number, "orderId": number_of(trade["order"] or 0), "price": plain(trade["price"]),
-        "qty": plain(trade["amount"]), "commission": plain(fee.get("cost")),
-        "commissionAsset": fee.get("currency") or "", "isMaker": trade.get("takerOrMaker") == "maker",
+        "id": number,
+        "tradeId": number,
+        "orderId": number_of(trade["order"] or 0),
+        "price": plain(trade["price"]),
+        "qty": plain(trade["amount"]),
+        "commission": plain(fee.get("cost")),
+        "commissionAsset": fee.get("currency") or "",
+        "isMaker": trade.get("takerOrMaker") == "maker",
         "time": int(trade["timestamp"] or now_ms),
-    }  # fmt: skip
+    }
 
 
 class OwnOrders:
@@ -185,7 +240,9 @@ class OwnOrders:
         if "orderId" in row:
             self._named(row["orderId"], str(row.get("clientOrderId") or ""))
         if message["status"] == 400 or row.get("status") == "CANCELED":
-            self._cancels = {key: one for key, one in self._cancels.items() if one[0] != message["id"]}
+            self._cancels = {
+                key: one for key, one in self._cancels.items() if one[0] != message["id"]
+            }
 
     def _named(self, number: int, wire: str) -> None:
         if wire:
@@ -193,27 +250,58 @@ class OwnOrders:
             if len(self._wires) > _KEPT:
                 del self._wires[next(iter(self._wires))]
 
-    def reports(self, trades: Sequence[Said], orders: Sequence[Said], now_ms: int, now_s: float) -> list[Said]:
+    def reports(
+        self, trades: Sequence[Said], orders: Sequence[Said], now_ms: int, now_s: float
+    ) -> list[Said]:
         """What has come: trades first, since an order's end counts them."""
-        names, found, waiting = {symbol: name for name, symbol in self._unified.items()}, list[Said](), self._trades
-        rows = [order_row(one, {"symbol": names[one["symbol"]]}, now_ms) for one in orders if one["symbol"] in names]
+        names, found, waiting = (
+            {symbol: name for name, symbol in self._unified.items()},
+            list[Said](),
+            self._trades,
+        )
+        rows = [
+            order_row(one, {"symbol": names[one["symbol"]]}, now_ms)
+            for one in orders
+            if one["symbol"] in names
+        ]
         for row in rows:
             self._named(row["orderId"], row["clientOrderId"])
         self._trades = []
-        for until, one in waiting + [(now_s + _ORDER_S, one) for one in trades if one["symbol"] in names]:
+        for until, one in waiting + [
+            (now_s + _ORDER_S, one) for one in trades if one["symbol"] in names
+        ]:
             row = trade_row(one, now_ms)
             wire = self._wires.get(row["orderId"])
             if wire is None and now_s < until:
                 self._trades.append((until, one))
                 continue
-            told = {"x": "TRADE", "X": "", "c": wire or "", "C": "", "z": "0", "t": row["id"], "L": row["price"]}
-            told |= {"l": row["qty"], "n": row["commission"], "N": row["commissionAsset"], "m": row["isMaker"]}
+            told = {
+                "x": "TRADE",
+                "X": "",
+                "c": wire or "",
+                "C": "",
+                "z": "0",
+                "t": row["id"],
+                "L": row["price"],
+            }
+            told |= {
+                "l": row["qty"],
+                "n": row["commission"],
+                "N": row["commissionAsset"],
+                "m": row["isMaker"],
+            }
             found.append(_report(names[one["symbol"]], row["orderId"], row["time"], told))
         for row in rows:
             wire, cancel, number = row["clientOrderId"], (0, ""), row["orderId"]
             if row["status"] == "CANCELED":
                 cancel = self._cancels.pop(number, self._cancels.pop(wire, cancel))
-            told = {"x": row["status"], "X": row["status"], "c": cancel[1] or wire, "C": wire, "z": row["executedQty"]}
+            told = {
+                "x": row["status"],
+                "X": row["status"],
+                "c": cancel[1] or wire,
+                "C": wire,
+                "z": row["executedQty"],
+            }
             found.append(_report(row["symbol"], number, row["updateTime"], told))
         return found
 
@@ -249,14 +337,24 @@ class ShownBooks:
         about = {"s": name, "E": int(book.get("timestamp") or now_ms)}
         if was is None:
             self._count += 1
-            bids, asks = ([[plain(price), plain(size)] for price, size in side.items()] for side in now)
+            bids, asks = (
+                [[plain(price), plain(size)] for price, size in side.items()] for side in now
+            )
             yield about | {"lastUpdateId": self._count, "bids": bids, "asks": asks}
         self._count += 1
         changes = list[list[list[str]]]()
         for before, after in zip(was or now, now, strict=True):
             gone = [[plain(price), "0"] for price in before.keys() - after.keys()]
-            changes.append(gone + [[plain(p), plain(n)] for p, n in after.items() if before.get(p) != n])
-        yield about | {"e": "depthUpdate", "U": self._count, "u": self._count, "b": changes[0], "a": changes[1]}
+            changes.append(
+                gone + [[plain(p), plain(n)] for p, n in after.items() if before.get(p) != n]
+            )
+        yield about | {
+            "e": "depthUpdate",
+            "U": self._count,
+            "u": self._count,
+            "b": changes[0],
+            "a": changes[1],
+        }
 
 
 def prints(name: str, rows: Sequence[Mapping[str, Any]], now_ms: int) -> Iterator[dict[str, Any]]:

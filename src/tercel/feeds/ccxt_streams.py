@@ -27,7 +27,9 @@ _SUBSCRIBED_S: Final = 0.2
 _CLOSE_S: Final = 3.0
 
 
-def made_of(name: str, key: Mapping[str, str], urls: Mapping[str, str], only: Sequence[str], sandbox: bool) -> Any:
+def made_of(
+    name: str, key: Mapping[str, str], urls: Mapping[str, str], only: Sequence[str], sandbox: bool
+) -> Any:
     """An exchange of ccxt.pro, not connected.
 
     Parameters
@@ -51,18 +53,28 @@ def made_of(name: str, key: Mapping[str, str], urls: Mapping[str, str], only: Se
     options = {"defaultType": "spot", "fetchMarkets": {"types": ["spot"]}, "fetchMargins": False}
     made = getattr(pro, name)({**key, "options": options})
     if missing := [one for one in NEEDED if made.has.get(one) is not True]:
-        raise ConfigError(f"an exchange with {', '.join(NEEDED)}", f"{name} has no {missing[0]}", "choose another")
-    made.number, made.has["fetchCurrencies"] = str, False  # exact; and nothing is withdrawn
+        raise ConfigError(
+            f"an exchange with {', '.join(NEEDED)}", f"{name} has no {missing[0]}", "choose another"
+        )
+    # exact; and nothing is withdrawn
+    made.number = str
+    made.has["fetchCurrencies"] = False
     made.logger = logging.Logger("ccxt", logging.CRITICAL + 1)  # its own would show keys
     if sandbox:
         if not made.urls.get("test"):
-            remedy = 'write net = "production" and stage = "live", or watch it with stage = "shadow"'
+            remedy = (
+                'write net = "production" and stage = "live", or watch it with stage = "shadow"'
+            )
             raise ConfigError(f"a sandbox of {name}", "none that ccxt knows", remedy)
         made.set_sandbox_mode(True)
     known = dict(urls_of(made.urls["api"]))
     for one in urls:
         check_known(one, tuple(known), said=f"the URL {one} of {name}")
-    kept = {one: made.implode_hostname(url) for one, url in (known | dict(urls)).items() if one in (only or known)}
+    kept = {
+        one: made.implode_hostname(url)
+        for one, url in (known | dict(urls)).items()
+        if one in (only or known)
+    }
     made.urls["api"] = kept.pop("", None) or {}
     for one, url in kept.items():
         *tables, last = one.split(".")
@@ -106,10 +118,17 @@ class CcxtStreams:
     """
 
     def __init__(
-        self, exchange: Any, selector: selectors.BaseSelector, now_ms: Callable[[], int],
-        why: Callable[[Exception], str], allow: Callable[[str], object] = lambda _: None,
-    ) -> None:  # fmt: skip
-        self.exchange, self._selector, self.now_ms, self._why = exchange, selector, now_ms, why
+        self,
+        exchange: Any,
+        selector: selectors.BaseSelector,
+        now_ms: Callable[[], int],
+        why: Callable[[Exception], str],
+        allow: Callable[[str], object] = lambda _: None,
+    ) -> None:
+        self.exchange = exchange
+        self._selector = selector
+        self.now_ms = now_ms
+        self._why = why
         self.came: deque[tuple[str, Any]] = deque()
         self._tasks: list[asyncio.Task[None]] = []
         self._standing: dict[str, bool] = {}
@@ -192,7 +211,9 @@ class CcxtStreams:
 
     def _fault(self, told: Mapping[str, Any]) -> None:
         """Something of ccxt's failed: nothing is printed, it may hold a signed URL. Streams are begun anew."""
-        for one in list(self.exchange.clients.values()) if "handle" in told and not self._closed else ():
+        for one in (
+            list(self.exchange.clients.values()) if "handle" in told and not self._closed else ()
+        ):
             with suppress(Exception):
                 one.on_error(told["exception"])
 
@@ -202,8 +223,9 @@ class CcxtStreams:
     def _begin(self) -> None:
         """Own orders and trades by stream where there is one; without any, questions tell all."""
         for at, name, call in (
-            (0, "watchMyTrades", self.exchange.watch_my_trades), (1, "watchOrders", self.exchange.watch_orders)
-        ):  # fmt: skip
+            (0, "watchMyTrades", self.exchange.watch_my_trades),
+            (1, "watchOrders", self.exchange.watch_orders),
+        ):
             if self.exchange.has.get(name) is True:
                 self._standing[name] = False
                 self._start(self._watched(name, call, lambda rows, at=at: self._mine(at, rows)))  # type: ignore[misc]
@@ -216,11 +238,14 @@ class CcxtStreams:
         self.loop.call_soon(self._tell)
 
     def _tell(self) -> None:
-        own, self._own = self._own, ([], [])
+        own = self._own
+        self._own = ([], [])
         if any(own):
             self.say("own", own)
 
-    async def _watched(self, name: str, call: Callable[[], Awaitable[Any]], take: Callable[[Any], None]) -> None:
+    async def _watched(
+        self, name: str, call: Callable[[], Awaitable[Any]], take: Callable[[Any], None]
+    ) -> None:
         """Take what a stream brings, and begin again after a pause when it breaks."""
         wait = FIRST_S
         while True:

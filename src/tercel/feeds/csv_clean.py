@@ -49,12 +49,20 @@ def merge_exchanges(quotes: pl.DataFrame, keep: bool) -> pl.DataFrame:
         prices, sizes = [], []
         for exchange in quotes["exchange"].unique(maintain_order=True):
             stated = (pl.col("exchange") == exchange) & ((pl.col(f"{side}_1") > 0) | (not keep))
-            price, size = (pl.when(stated).then(pl.col(f"{side}{what}_1")).forward_fill() for what in ("", "_size"))
+            price, size = (
+                pl.when(stated).then(pl.col(f"{side}{what}_1")).forward_fill()
+                for what in ("", "_size")
+            )
             prices.append(pl.when(price > 0).then(price))
             sizes.append(size)
         touch = better(*prices)
-        at_touch = [pl.when(price == touch).then(size) for price, size in zip(prices, sizes, strict=True)]
-        best += [touch.fill_null(0.0).alias(f"{side}_1"), pl.sum_horizontal(at_touch).alias(f"{side}_size_1")]
+        at_touch = [
+            pl.when(price == touch).then(size) for price, size in zip(prices, sizes, strict=True)
+        ]
+        best += [
+            touch.fill_null(0.0).alias(f"{side}_1"),
+            pl.sum_horizontal(at_touch).alias(f"{side}_size_1"),
+        ]
     return quotes.with_columns(best) if quotes.height else quotes
 
 
@@ -83,7 +91,9 @@ def clean_quotes(
 
         out = np.zeros(q.height, np.uint8)
         mid = q.select((_BID + _ASK) / 2).to_series().to_numpy()
-        outliers(mid, rules.window, rules.outliers, GRAIN_TICKS * tick, np.zeros(rules.window + 1), out)
+        outliers(
+            mid, rules.window, rules.outliers, GRAIN_TICKS * tick, np.zeros(rules.window + 1), out
+        )
         q = _kept(q, pl.lit(pl.Series(out == 0)), "quotes that are outliers", report)
     opening = opening.filter((_BID > 0) & (_BID < _ASK))
     if opening.height and q.height and q[NS][0] > open_ns:
@@ -92,10 +102,17 @@ def clean_quotes(
     return q
 
 
-def clean_trades(t: pl.DataFrame, rules: CleanMap, open_ns: int, close_ns: int, report: Taken) -> pl.DataFrame:
+def clean_trades(
+    t: pl.DataFrame, rules: CleanMap, open_ns: int, close_ns: int, report: Taken
+) -> pl.DataFrame:
     """Trades by the rules that need no quotes; auction prints are kept where they fall."""
     if rules.zero:
-        t = _kept(t, (pl.col("price") > 0) & (pl.col("size") > 0), "trades without a price or a size", report)
+        t = _kept(
+            t,
+            (pl.col("price") > 0) & (pl.col("size") > 0),
+            "trades without a price or a size",
+            report,
+        )
     if rules.session and close_ns:
         inside = pl.col(NS).is_between(open_ns, close_ns) | pl.col("cross")
         t = _kept(t, inside, "trades outside the session", report)
@@ -117,7 +134,11 @@ def _merged_quotes(q: pl.DataFrame, how: str) -> pl.DataFrame:
     median = how == "median" and "bid_2" not in q.columns
     sides = pl.col("^(bid|ask)_.*$")
     values = sides.median() if median else sides.last()
-    return q.group_by(NS, maintain_order=True).agg(pl.col(RECEIVED, ROW, "exchange").last(), values).select(q.columns)
+    return (
+        q.group_by(NS, maintain_order=True)
+        .agg(pl.col(RECEIVED, ROW, "exchange").last(), values)
+        .select(q.columns)
+    )
 
 
 def _merged_trades(t: pl.DataFrame) -> pl.DataFrame:
@@ -126,6 +147,9 @@ def _merged_trades(t: pl.DataFrame) -> pl.DataFrame:
     new = (pl.col(NS) != pl.col(NS).shift()) | cross | cross.shift()
     one = pl.when(pl.col("sign").n_unique() == 1).then(pl.col("sign").first()).otherwise(0)
     merged = t.group_by(new.fill_null(True).cum_sum().alias("run"), maintain_order=True).agg(
-        pl.col(*TIMES, "cross").last(), pl.col("price").median(), pl.col("size").sum(), one.alias("sign")
+        pl.col(*TIMES, "cross").last(),
+        pl.col("price").median(),
+        pl.col("size").sum(),
+        one.alias("sign"),
     )
     return merged.select(t.columns)

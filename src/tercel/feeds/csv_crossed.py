@@ -37,7 +37,14 @@ def passed(b: Packed, ids: Ids, key_of: Longs, tape: Columns, out: Longs) -> int
                 what, lots = DELETE, order_at(b, slot).qty
                 key = 0 if order_at(b, slot).marks & ANONYMOUS else key_of[slot]
             apply_one(b, ids, key_of, what, key, s, at, lots)
-            out[n, 0], out[n, 1], out[n, 2], out[n, 3], out[n, 4], out[n, 5] = i, what, key, s, at, lots
+            out[n, 0], out[n, 1], out[n, 2], out[n, 3], out[n, 4], out[n, 5] = (
+                i,
+                what,
+                key,
+                s,
+                at,
+                lots,
+            )
             n += 1
     return n
 
@@ -52,8 +59,15 @@ def uncrossed(events: Events, report: Taken) -> Events:
     in_room(look)
     at, *values = out[: report["levels that the other side passed"]].T
     frame = events.to_frame().with_row_index("at")
-    changed = [name for name in COLUMN_NAMES if name in ("kind", "order_id", "side", "price_ticks", "qty_lots")]
-    made = {name: pl.Series(one).cast(frame.schema[name]) for name, one in zip(changed, values, strict=True)}
+    changed = [
+        name
+        for name in COLUMN_NAMES
+        if name in ("kind", "order_id", "side", "price_ticks", "qty_lots")
+    ]
+    made = {
+        name: pl.Series(one).cast(frame.schema[name])
+        for name, one in zip(changed, values, strict=True)
+    }
     gone = frame[at].with_columns(**made, flags=pl.lit(0, frame.schema["flags"]))
     return Events.from_frame(pl.concat([gone, frame]).sort("at", maintain_order=True).drop("at"))
 

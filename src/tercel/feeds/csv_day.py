@@ -69,13 +69,19 @@ class CsvDay:
         one, rules = self.map.instrument, self.map.clean
         tick = one.tick if self.tick is None else self.tick
         if not LEAST_TICK <= tick <= MOST_TICK:
-            raise FeedError(f"a tick of {LEAST_TICK:g} to {MOST_TICK:g}", f"{tick:g}", "give the exchange's tick")
+            raise FeedError(
+                f"a tick of {LEAST_TICK:g} to {MOST_TICK:g}",
+                f"{tick:g}",
+                "give the exchange's tick",
+            )
         origin = 0
         if one.lowest_price is not None:  # the lowest price is tick 1 of the tape
             origin = floor(Fraction(str(one.lowest_price)) / Fraction(str(tick))) - 1
         items, back = self._gather(r.FilePrices(zero=float(origin * Fraction(str(tick)))), report)
         open_ns, close_ns = one.session_ns(self.date)
-        quotes, trades, direct = (in_order(pl.concat(items[what])) if items[what] else NONE[what] for what in NONE)
+        quotes, trades, direct = (
+            in_order(pl.concat(items[what])) if items[what] else NONE[what] for what in NONE
+        )
         if items["quote"]:
             quotes = clean_quotes(quotes, rules, open_ns, close_ns, tick, report)
         if items["trade"]:
@@ -83,24 +89,46 @@ class CsvDay:
         events, extra = tape_of(quotes, trades, direct, tick, one.lot, rules.trade_outliers, report)
         if events.n == 0:
             received = f"none left of {', '.join(self.source)}: {dict(report)}"
-            raise FeedError(f"rows of {self.symbol} on {self.date}", received, "check symbol, date, session and rules")
+            raise FeedError(
+                f"rows of {self.symbol} on {self.date}",
+                received,
+                "check symbol, date, session and rules",
+            )
         if direct.height:
             from tercel.feeds.csv_crossed import counted, uncrossed
 
             events = uncrossed(events, report) if rules.uncross else events
             extra |= counted(events)
-        extra |= {"feed": "csv", "map": self.map.about, "cleaning": dict(report), "clock_backwards": back}
+        extra |= {
+            "feed": "csv",
+            "map": self.map.about,
+            "cleaning": dict(report),
+            "clock_backwards": back,
+        }
         instrument = Instrument(
-            venue=one.venue, symbol=self.symbol, date=self.date, tick=tick, lot=one.lot,
-            levels=next((f.quote.levels for _, f in reversed(self.parts) if f.quote is not None), 0),
-            timezone=one.timezone, source=self.source, session_open_ns=open_ns, session_close_ns=close_ns,
-            rows=events.n, off_tick_rows=int(np.count_nonzero(events.flags & schema.OFF_TICK)), extra=extra,
+            venue=one.venue,
+            symbol=self.symbol,
+            date=self.date,
+            tick=tick,
+            lot=one.lot,
+            levels=next(
+                (f.quote.levels for _, f in reversed(self.parts) if f.quote is not None), 0
+            ),
+            timezone=one.timezone,
+            source=self.source,
+            session_open_ns=open_ns,
+            session_close_ns=close_ns,
+            rows=events.n,
+            off_tick_rows=int(np.count_nonzero(events.flags & schema.OFF_TICK)),
+            extra=extra,
             price_origin=origin,
-        )  # fmt: skip
+        )
         rows = quotes.height + trades.height + direct.height
         return Imported(instrument, events, tuple(self._warnings(report, back, rows, extra)))
 
-    def _gather(self, prices: r.FilePrices, report: r.Taken) -> tuple[dict[str, list[pl.DataFrame]], int]:
+    def _gather(
+        self, prices: r.FilePrices, report: r.Taken
+    ) -> tuple[dict[str, list[pl.DataFrame]], int]:
         """Rows of all files by what they are, numbered by file (trades before quotes at one time), and clocks back."""
         items: dict[str, list[pl.DataFrame]] = {what: [] for what in NONE}
         back = 0
@@ -114,10 +142,14 @@ class CsvDay:
             back += int((text.frame[r.NS].diff() < 0).sum())
             rank = number if file.quote is None else number + len(self.parts)
             for role in file.roles:
-                mine = text.of(file.rows.column, getattr(file.rows, role)) if file.rows.column else text
-                rows = _rows_of(role, mine, file, replace(prices, over=file.price_scale), report).with_columns(
-                    pl.col(r.ROW) + (rank << 40)
+                mine = (
+                    text.of(file.rows.column, getattr(file.rows, role))
+                    if file.rows.column
+                    else text
                 )
+                rows = _rows_of(
+                    role, mine, file, replace(prices, over=file.price_scale), report
+                ).with_columns(pl.col(r.ROW) + (rank << 40))
                 items[role if role in NONE else "direct"].append(rows)
         return items, back
 
@@ -126,20 +158,26 @@ class CsvDay:
         counts = ", ".join(f"{v:,} {k}" for k, v in taken.items() if v)
         found = [f"cleaning took {counts}"] if counts else []
         if report[ROUNDED]:
-            found.append(f"sizes of {report[ROUNDED]:,} rows are no whole lots; they were rounded, to 1 lot at least")
+            found.append(
+                f"sizes of {report[ROUNDED]:,} rows are no whole lots; they were rounded, to 1 lot at least"
+            )
         if back > MOST_BACKWARDS * items:
             found.append(f"the clock goes back in {back:,} rows; they were put in order of time")
         if any(f.quote is not None and not f.quote.bid_size for _, f in self.parts):
             found.append("the quotes carry no sizes: each side is shown as one lot")
         if extra.get("crossed_states") or extra.get("locked_states"):
-            states = "{crossed_states:,} of {states:,} states are crossed, {locked_states:,} locked".format(**extra)
+            states = "{crossed_states:,} of {states:,} states are crossed, {locked_states:,} locked".format(
+                **extra
+            )
             found.append(
                 f"{states}; `tercel data verify` names the likely cause, `uncross = true` under [clean] drops it"
             )
         return found
 
 
-def _rows_of(role: str, text: r.TextRows, file: FileMap, prices: r.FilePrices, report: r.Taken) -> pl.DataFrame:
+def _rows_of(
+    role: str, text: r.TextRows, file: FileMap, prices: r.FilePrices, report: r.Taken
+) -> pl.DataFrame:
     """What the rows of one kind say."""
     if role == "quote" and (q := file.quote) is not None:
         quotes, keep = r.quotes_of(text, q, prices, report), q.zero_side == "keep"
@@ -174,37 +212,66 @@ NONE: Final = {
 
 
 def tape_of(
-    q: pl.DataFrame, t: pl.DataFrame, d: pl.DataFrame, tick: float, lot: int, check: bool, report: r.Taken
+    q: pl.DataFrame,
+    t: pl.DataFrame,
+    d: pl.DataFrame,
+    tick: float,
+    lot: int,
+    check: bool,
+    report: r.Taken,
 ) -> tuple[Events, dict[str, Any]]:
     """The tape of cleaned rows, and what else was found; with `check` prints far beyond the quotes are left out."""
     from tercel.feeds import csv_kernels as k
 
     q, shown, off = _levels(q, tick, lot, report)
     touch = {"touch_bid": shown[0][:, 0], "touch_ask": shown[2][:, 0]}
-    sorts = (q.select(r.TIMES).with_columns(**{name: pl.Series(values) for name, values in touch.items()}), t, d)
-    items = in_order(pl.concat([f.with_columns(what=pl.lit(i)) for i, f in enumerate(sorts)], how="diagonal"))
-    items = items.with_row_index("seq").with_columns(pl.col("seq").cast(pl.Int64), pl.col(*touch).forward_fill())
+    sorts = (
+        q.select(r.TIMES).with_columns(
+            **{name: pl.Series(values) for name, values in touch.items()}
+        ),
+        t,
+        d,
+    )
+    items = in_order(
+        pl.concat([f.with_columns(what=pl.lit(i)) for i, f in enumerate(sorts)], how="diagonal")
+    )
+    items = items.with_row_index("seq").with_columns(
+        pl.col("seq").cast(pl.Int64), pl.col(*touch).forward_fill()
+    )
     quotes, prints, direct = (items.filter(what=i) for i in range(3))
-    prints, signed = _signed(prints.with_columns(price=r.divided(pl.col("price"), tick)), check, report)
+    prints, signed = _signed(
+        prints.with_columns(price=r.divided(pl.col("price"), tick)), check, report
+    )
     first = min((f["seq"][0] for f in (quotes, prints, direct) if f.height), default=0)
     opens = quotes.height > 0 and quotes["seq"][0] == first
     bid, bid_lots, ask, ask_lots = shown
-    made = np.empty((k.changes(bid, bid_lots, ask, ask_lots, off, opens, np.empty((0, 6), np.int64)), 6), np.int64)
+    made = np.empty(
+        (k.changes(bid, bid_lots, ask, ask_lots, off, opens, np.empty((0, 6), np.int64)), 6),
+        np.int64,
+    )
     k.changes(bid, bid_lots, ask, ask_lots, off, opens, made)
-    columns = dict(zip(("kind", "side", "price_ticks", "qty_lots", "flags"), made.T[1:], strict=True))
+    columns = dict(
+        zip(("kind", "side", "price_ticks", "qty_lots", "flags"), made.T[1:], strict=True)
+    )
     kind = pl.when("cross").then(schema.CROSS).otherwise(schema.TRADE)
     parts = (
-        quotes[made[:, 0]].with_columns(order_id=0, **{name: pl.Series(values) for name, values in columns.items()}),
+        quotes[made[:, 0]].with_columns(
+            order_id=0, **{name: pl.Series(values) for name, values in columns.items()}
+        ),
         _in_lots(prints.with_columns(kind=kind, order_id=0, side=-pl.col("sign")), lot, report),
         _in_lots(direct.with_columns(price=r.divided(pl.col("price"), tick)), lot, report),
     )
     longs = [pl.col(name).cast(pl.Int64) for name in schema.COLUMN_NAMES]
     names = {r.NS: "exch_ns", r.RECEIVED: "recv_ns"}
-    table = pl.concat([part.rename(names).select(longs) for part in parts]).sort("seq", maintain_order=True)
+    table = pl.concat([part.rename(names).select(longs) for part in parts]).sort(
+        "seq", maintain_order=True
+    )
     opening = bool(opens and table.height and table["seq"][0] == first)  # message 0
     place = pl.col("seq")
     ends = place.ne_missing(place.shift(-1)).cast(pl.Int64) * schema.MESSAGE_END
-    table = table.with_columns(seq=place.rle_id().cast(pl.Int64) + (not opening), flags=pl.col("flags") + ends)
+    table = table.with_columns(
+        seq=place.rle_id().cast(pl.Int64) + (not opening), flags=pl.col("flags") + ends
+    )
     same = q.height - len(np.unique(made[:, 0])) - (opens and not opening)
     return Events.from_columns(table.to_dict()), {"quotes_without_change": same} | signed
 
@@ -219,35 +286,70 @@ def _signed(t: pl.DataFrame, check: bool, report: r.Taken) -> tuple[pl.DataFrame
         return t, {}
     bid, ask, price, sign = (pl.col(name) for name in ("touch_bid", "touch_ask", "price", "sign"))
     if check:
-        far = (bid > 0) & (ask > bid) & ((price > 2 * ask - bid) | (price < 2 * bid - ask)) & ~pl.col("cross")
+        far = (
+            (bid > 0)
+            & (ask > bid)
+            & ((price > 2 * ask - bid) | (price < 2 * bid - ask))
+            & ~pl.col("cross")
+        )
         kept = t.filter(~far.fill_null(False))
         report["trades beyond the quotes"] += t.height - kept.height
         t = kept
     plain = t.filter(~pl.col("cross"))
     was = price.shift()
-    by_tick = pl.when((was > 0) & (price != was)).then((price - was).sign()).forward_fill().fill_null(0.0)
+    by_tick = (
+        pl.when((was > 0) & (price != was)).then((price - was).sign()).forward_fill().fill_null(0.0)
+    )
     by_quote = pl.when((bid > 0) & (ask > 0)).then((2 * price - ask - bid).sign()).fill_null(0.0)
-    how = pl.when(sign != 0).then(0).when(by_quote != 0).then(1).when(by_tick != 0).then(2).otherwise(3)
-    found = pl.when(sign != 0).then(sign).when(by_quote != 0).then(by_quote).otherwise(by_tick).cast(pl.Int64)
+    how = (
+        pl.when(sign != 0)
+        .then(0)
+        .when(by_quote != 0)
+        .then(1)
+        .when(by_tick != 0)
+        .then(2)
+        .otherwise(3)
+    )
+    found = (
+        pl.when(sign != 0)
+        .then(sign)
+        .when(by_quote != 0)
+        .then(by_quote)
+        .otherwise(by_tick)
+        .cast(pl.Int64)
+    )
     plain = plain.with_columns(how.alias("how"), found.alias("sign"))
     counts = np.bincount(plain["how"].to_numpy(), minlength=4).tolist()
     names = ("by feed", "by quotes", "by ticks", "unsigned")
-    both = pl.concat([plain.drop("how"), t.filter("cross").with_columns(sign=0)], how="vertical_relaxed")
+    both = pl.concat(
+        [plain.drop("how"), t.filter("cross").with_columns(sign=0)], how="vertical_relaxed"
+    )
     return both.sort("seq"), {"signed": dict(zip(names, counts, strict=True))}
 
 
-def _levels(q: pl.DataFrame, tick: float, lot: int, report: r.Taken) -> tuple[pl.DataFrame, list[Int32], Bytes]:
+def _levels(
+    q: pl.DataFrame, tick: float, lot: int, report: r.Taken
+) -> tuple[pl.DataFrame, list[Int32], Bytes]:
     """Quotes in ticks and lots, and which are off the tick; those whose levels make no sense are left out."""
     from tercel.feeds import csv_kernels as k
 
     sides = r.side_columns(sum(name.startswith("bid_size_") for name in q.columns))
-    large = [pl.col(*names) >= MOST_LOTS * unit for names, unit in zip(sides, (tick, lot) * 2, strict=True)]
+    large = [
+        pl.col(*names) >= MOST_LOTS * unit
+        for names, unit in zip(sides, (tick, lot) * 2, strict=True)
+    ]
     for wrong in q.filter(pl.any_horizontal(large)).head(1).iter_rows(named=True):
         received = f"a price or a size in row {wrong[r.ROW] & ((1 << 40) - 1)} that makes more"
-        raise FeedError("quotes below 2**30 ticks and lots", received, "correct the row, or give a larger tick or lot")
+        raise FeedError(
+            "quotes below 2**30 ticks and lots",
+            received,
+            "correct the row, or give a larger tick or lot",
+        )
     if rounded := q.filter(pl.any_horizontal(pl.col(*sides[1], *sides[3]) % lot > 0)).height:
         report[ROUNDED] += rounded
-    bid, bid_size, ask, ask_size = (np.ascontiguousarray(q.select(names).to_numpy()) for names in sides)
+    bid, bid_size, ask, ask_size = (
+        np.ascontiguousarray(q.select(names).to_numpy()) for names in sides
+    )
     shown = [np.zeros(bid.shape, np.int32) for _ in range(4)]
     off, bad = np.zeros(q.height, np.uint8), np.zeros(q.height, np.uint8)
     k.to_levels(bid, bid_size, 1, tick, lot, shown[0], shown[1], off, bad)
@@ -266,8 +368,18 @@ def _in_lots(rows: pl.DataFrame, lot: int, report: r.Taken) -> pl.DataFrame:
     """
     exact, side, size = pl.col("price"), pl.col("side"), pl.col("size")
     off = (exact - exact.round()).abs() > 1e-4
-    away = pl.when(side > 0).then(exact.floor()).when(side < 0).then(exact.ceil()).otherwise(exact.round())
-    lots = pl.when(size > 0).then(pl.max_horizontal((r.divided(size, lot) + 0.5).floor(), 1)).otherwise(0)
+    away = (
+        pl.when(side > 0)
+        .then(exact.floor())
+        .when(side < 0)
+        .then(exact.ceil())
+        .otherwise(exact.round())
+    )
+    lots = (
+        pl.when(size > 0)
+        .then(pl.max_horizontal((r.divided(size, lot) + 0.5).floor(), 1))
+        .otherwise(0)
+    )
     rows = rows.with_columns(
         price_ticks=pl.when(off).then(pl.max_horizontal(away, 1)).otherwise(exact.round()),
         qty_lots=lots,
@@ -277,7 +389,11 @@ def _in_lots(rows: pl.DataFrame, lot: int, report: r.Taken) -> pl.DataFrame:
         report[ROUNDED] += rounded
     for bad in rows.filter(pl.col("price_ticks") >= MOST_LOTS).head(1).iter_rows(named=True):
         raise FeedError("prices below 2**30 ticks", f"{bad['price']:g} ticks", "give a larger tick")
-    for bad in rows.filter((pl.col("qty_lots") >= MOST_LOTS) | (size < 0)).head(1).iter_rows(named=True):
+    for bad in (
+        rows.filter((pl.col("qty_lots") >= MOST_LOTS) | (size < 0)).head(1).iter_rows(named=True)
+    ):
         received = f"{bad['size']:g} in row {bad[r.ROW] & ((1 << 40) - 1)}"
-        raise FeedError("a size of 0 to 2**30 lots", received, "raise `lot` in the map, or correct the row")
+        raise FeedError(
+            "a size of 0 to 2**30 lots", received, "raise `lot` in the map, or correct the row"
+        )
     return rows

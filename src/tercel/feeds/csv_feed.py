@@ -49,24 +49,31 @@ class CsvFeed:
                     strange.append(member)
                     continue
                 file, symbol, date = named
-                date = None if self.map.instrument.begins_s else date  # a calendar day's file holds two trading days
+                date = (
+                    None if self.map.instrument.begins_s else date
+                )  # a calendar day's file holds two trading days
                 for key in self._keys(member, file, options.symbol or symbol, options.date or date):
                     groups.setdefault(key, []).append((member, file))
             if paths and not groups:
                 wanted = " or ".join(f.name or "any name" for f in self.map.file)
                 raise FeedError(
-                    f"files named as the map says ({wanted})", ", ".join(m.name for m in strange[:3]),
+                    f"files named as the map says ({wanted})",
+                    ", ".join(m.name for m in strange[:3]),
                     "check the path and the map's `name`",
-                )  # fmt: skip
+                )
             yield [self._day(key, parts, options) for key, parts in sorted(groups.items())]
 
-    def _day(self, key: tuple[str, str], parts: list[tuple[Member, FileMap]], options: FeedOptions) -> CsvDay:
+    def _day(
+        self, key: tuple[str, str], parts: list[tuple[Member, FileMap]], options: FeedOptions
+    ) -> CsvDay:
         symbol, date = key
         for file in self.map.file:
             same = [m.where for m, f in parts if f is file]
             if len(same) > 1 and file.name and not self.map.instrument.begins_s:
                 received = " and ".join(same[:3])
-                raise FeedError(f"one file of each kind for {symbol} on {date}", received, "import one of them")
+                raise FeedError(
+                    f"one file of each kind for {symbol} on {date}", received, "import one of them"
+                )
         return CsvDay(symbol, date, tuple(parts), self.map, options.tick)
 
     def _file_of(self, member: Member) -> tuple[FileMap, str | None, str | None] | None:
@@ -84,12 +91,16 @@ class CsvFeed:
                 except ValueError as error:
                     received = f"{date!r} in the name of {member.where}"
                     raise FeedError(
-                        f"a date as {file.date_format}", received, "rename the file, or correct the map"
+                        f"a date as {file.date_format}",
+                        received,
+                        "rename the file, or correct the map",
                     ) from error
             return file, groups.get("symbol"), date
         return None
 
-    def _keys(self, member: Member, file: FileMap, symbol: str | None, date: str | None) -> list[tuple[str, str]]:
+    def _keys(
+        self, member: Member, file: FileMap, symbol: str | None, date: str | None
+    ) -> list[tuple[str, str]]:
         """Symbols and days in a file: from its name and the user, else from its rows."""
         if symbol is not None and date is not None:
             return [(self._cased(symbol), date)]
@@ -99,14 +110,24 @@ class CsvFeed:
         zone = self.map.instrument.timezone
         text = read_text(member, file, zone, date, None)
         if text.frame.height == 0:
-            raise FeedError("a row", f"none in {member.where}", "download it again, or leave it out")
+            raise FeedError(
+                "a row", f"none in {member.where}", "download it again, or leave it out"
+            )
         local = (
-            pl.from_epoch(NS, "ns").dt.replace_time_zone("UTC").dt.convert_time_zone(zone).dt.replace_time_zone(None)
+            pl.from_epoch(NS, "ns")
+            .dt.replace_time_zone("UTC")
+            .dt.convert_time_zone(zone)
+            .dt.replace_time_zone(None)
         )
         local = local.dt.offset_by(f"{-self.map.instrument.begins_s}s")
         named = pl.lit(symbol) if symbol is not None else stripped(file.symbol)
         day = pl.lit(date) if date is not None else local.dt.strftime("%Y-%m-%d")
-        pairs = text.frame.select(symbol=named, day=day).unique().filter(pl.col("symbol") != "").sort("symbol", "day")
+        pairs = (
+            text.frame.select(symbol=named, day=day)
+            .unique()
+            .filter(pl.col("symbol") != "")
+            .sort("symbol", "day")
+        )
         return [(self._cased(one), on) for one, on in pairs.rows()]
 
     def _cased(self, symbol: str) -> str:

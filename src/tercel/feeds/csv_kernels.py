@@ -53,14 +53,31 @@ def _place(prices: Packed, n: int, price: int) -> int:
 
 
 @kernel
-def _put(out: Longs, n: int, quote: int, kind: int, side: int, price: int, lots: int, flags: int) -> int:
+def _put(
+    out: Longs, n: int, quote: int, kind: int, side: int, price: int, lots: int, flags: int
+) -> int:
     if n < out.shape[0]:
-        out[n, 0], out[n, 1], out[n, 2], out[n, 3], out[n, 4], out[n, 5] = quote, kind, side, price, lots, flags
+        out[n, 0], out[n, 1], out[n, 2], out[n, 3], out[n, 4], out[n, 5] = (
+            quote,
+            kind,
+            side,
+            price,
+            lots,
+            flags,
+        )
     return n + 1
 
 
 @kernel
-def changes(bid: Packed, bid_lots: Packed, ask: Packed, ask_lots: Packed, off: Bytes, opens: bool, out: Longs) -> int:
+def changes(
+    bid: Packed,
+    bid_lots: Packed,
+    ask: Packed,
+    ask_lots: Packed,
+    off: Bytes,
+    opens: bool,
+    out: Longs,
+) -> int:
     """What changes from each snapshot to the next: levels gone, then levels set; returns how many rows that makes.
 
     `out` int64[rows, 6] takes number of the snapshot, kind, side, price, lots and flags, as far as it has room. A level
@@ -82,20 +99,40 @@ def changes(bid: Packed, bid_lots: Packed, ask: Packed, ask_lots: Packed, off: B
                     for x in range(k):
                         if _place(new_p, m, old_p[x]) < 0:
                             beyond = m == levels and (new_p[m - 1] - old_p[x]) * side > 0
-                            n = _put(out, n, j, ROLL_OUT if beyond else LEVEL_SET, side, old_p[x], 0, 0)
+                            n = _put(
+                                out, n, j, ROLL_OUT if beyond else LEVEL_SET, side, old_p[x], 0, 0
+                            )
                     continue
                 for x in range(m):
                     where = _place(old_p, k, new_p[x])
                     if where >= 0 and old_q[where] == new_q[x]:
                         continue
                     into = where < 0 and k == levels and (old_p[k - 1] - new_p[x]) * side > 0
-                    n = _put(out, n, j, ROLL_IN if into or first else LEVEL_SET, side, new_p[x], new_q[x], flags)
+                    n = _put(
+                        out,
+                        n,
+                        j,
+                        ROLL_IN if into or first else LEVEL_SET,
+                        side,
+                        new_p[x],
+                        new_q[x],
+                        flags,
+                    )
     return n
 
 
 @kernel
-def to_levels(price: Floats, size: Floats, side: int, tick: float, lot: int, out_price: Packed, out_lots: Packed,
-              off: Bytes, bad: Bytes) -> None:  # fmt: skip
+def to_levels(
+    price: Floats,
+    size: Floats,
+    side: int,
+    tick: float,
+    lot: int,
+    out_price: Packed,
+    out_lots: Packed,
+    off: Bytes,
+    bad: Bytes,
+) -> None:
     """Prices and sizes float64[n, L] to ticks and lots: off the tick rounded away from the touch, equal ticks merged.
 
     Rows are marked `off` where a price was off its tick, `bad` where levels are not ordered or too large for a tape.
@@ -112,7 +149,11 @@ def to_levels(price: Floats, size: Floats, side: int, tick: float, lot: int, out
                 at = int(np.floor(exact) if side > 0 else np.ceil(exact))
             at = max(at, 1)
             lots = max(int(size[i, x] / lot + 0.5), 1)
-            if at >= 1 << 30 or lots >= 1 << 30 or (m > 0 and (at - out_price[i, m - 1]) * side > 0):
+            if (
+                at >= 1 << 30
+                or lots >= 1 << 30
+                or (m > 0 and (at - out_price[i, m - 1]) * side > 0)
+            ):
                 bad[i] = 1
                 break
             if m > 0 and out_price[i, m - 1] == at:

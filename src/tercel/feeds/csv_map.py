@@ -66,9 +66,18 @@ class InstrumentMap(MapTable):
         clock = re.compile(r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?")
         sound = len(self.session) in (0, 2) and all(clock.fullmatch(text) for text in self.session)
         _need(
-            (sound, "a session as HH:MM, 23:59 at most, when it begins and when it ends; none for around the clock"),
-            (not sound or self.begins_s > -DAY_S, "a session that begins after 00:00, or none for around the clock"),
-            (-(2**29) * self.tick <= (self.lowest_price or 0.0), "a lowest_price at most 2**29 ticks below zero"),
+            (
+                sound,
+                "a session as HH:MM, 23:59 at most, when it begins and when it ends; none for around the clock",
+            ),
+            (
+                not sound or self.begins_s > -DAY_S,
+                "a session that begins after 00:00, or none for around the clock",
+            ),
+            (
+                -(2**29) * self.tick <= (self.lowest_price or 0.0),
+                "a lowest_price at most 2**29 ticks below zero",
+            ),
         )
         return self
 
@@ -83,7 +92,9 @@ class InstrumentMap(MapTable):
         if not self.session:
             return 0, 0
         opens, closes = (clock_s(text) for text in self.session)
-        return local_ns(date, self.timezone, self.begins_s or opens), local_ns(date, self.timezone, closes)
+        return local_ns(date, self.timezone, self.begins_s or opens), local_ns(
+            date, self.timezone, closes
+        )
 
 
 class TimeMap(MapTable):
@@ -120,7 +131,10 @@ class TimeMap(MapTable):
     @model_validator(mode="after")
     def _holds_together(self) -> Self:
         _need(
-            (self.unit != "text" or self.format, "a format for text, such as '%Y-%m-%d %H:%M:%S%.f'"),
+            (
+                self.unit != "text" or self.format,
+                "a format for text, such as '%Y-%m-%d %H:%M:%S%.f'",
+            ),
             ("%f" not in self.format, FRACTION),
         )
         return self
@@ -300,7 +314,10 @@ class FileMap(TextFormat):
         _need(
             (self.header or self.columns, "columns for a file without header"),
             (self.roles, "a [file.quote], [file.trade], [file.level] or [file.order]"),
-            (len(self.roles) == 1 or self.rows.column, "[file.rows] where one file holds several kinds of rows"),
+            (
+                len(self.roles) == 1 or self.rows.column,
+                "[file.rows] where one file holds several kinds of rows",
+            ),
         )
         return self
 
@@ -335,13 +352,22 @@ class CsvMap(MapTable):
     def _holds_together(self) -> Self:
         dated = all(file.time.unit == "text" or file.time.origin == "epoch" for file in self.file)
         crosses = self.instrument.begins_s < 0
-        _need((dated or not crosses, "times with their date (text, or since 1970): the session begins the day before"))
+        _need(
+            (
+                dated or not crosses,
+                "times with their date (text, or since 1970): the session begins the day before",
+            )
+        )
         return self
 
 
 def shipped() -> list[str]:
     """Names of the maps that come with the package."""
-    return sorted(f.name.removesuffix(".toml") for f in resources.files(MAPS).iterdir() if f.name.endswith(".toml"))
+    return sorted(
+        f.name.removesuffix(".toml")
+        for f in resources.files(MAPS).iterdir()
+        if f.name.endswith(".toml")
+    )
 
 
 def schema() -> dict[str, Any]:
@@ -381,7 +407,9 @@ def map_text(name: str) -> str:
     path = Path(name)
     if not path.is_file():
         received = f"{name}, which is neither"
-        raise ConfigError(f"a shipped map ({', '.join(shipped())}) or a file", received, offer(name, shipped()))
+        raise ConfigError(
+            f"a shipped map ({', '.join(shipped())}) or a file", received, offer(name, shipped())
+        )
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

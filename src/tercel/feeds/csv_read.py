@@ -56,13 +56,17 @@ def stripped(column: str) -> pl.Expr:
 
 def divided(value: pl.Expr, by: float) -> pl.Expr:
     """Quotients to the last digit: by a single number Polars multiplies with its reciprocal."""
-    return value.map_batches(lambda column: pl.Series(column.to_numpy() / by), return_dtype=pl.Float64)
+    return value.map_batches(
+        lambda column: pl.Series(column.to_numpy() / by), return_dtype=pl.Float64
+    )
 
 
 def one_of(column: str, table: Mapping[str, int], what: str) -> TypedColumn:
     """A column by a table of what its values mean."""
     text = stripped(column)
-    made = text.replace_strict(list(table), list(table.values()), default=None, return_dtype=pl.Int64)
+    made = text.replace_strict(
+        list(table), list(table.values()), default=None, return_dtype=pl.Int64
+    )
     return TypedColumn(column, text, made, what)
 
 
@@ -101,14 +105,26 @@ class TextRows:
         if not self.decimal:
             unknown = self.frame[column].str.strip_chars().str.contains(EITHER).fill_null(False)
             self.refuse(
-                unknown, made, "a number whose decimal sign is known", 'write `decimal = ","`, or ".", in the map'
+                unknown,
+                made,
+                "a number whose decimal sign is known",
+                'write `decimal = ","`, or ".", in the map',
             )
         if self.decimal == "," or self.frame[column].str.contains(_MARKS).any():
-            made = replace(made, made=with_point(plain_text(text), self.decimal or ".").cast(pl.Float64))
-        value = pl.when(text == "").then(0.0).when(made.made.is_finite()).then(divided(made.made * times, over))
+            made = replace(
+                made, made=with_point(plain_text(text), self.decimal or ".").cast(pl.Float64)
+            )
+        value = (
+            pl.when(text == "")
+            .then(0.0)
+            .when(made.made.is_finite())
+            .then(divided(made.made * times, over))
+        )
         return replace(made, made=value)
 
-    def typed(self, fields: Mapping[str, TypedColumn | pl.Expr], kept: Sequence[str] = TIMES) -> pl.DataFrame:
+    def typed(
+        self, fields: Mapping[str, TypedColumn | pl.Expr], kept: Sequence[str] = TIMES
+    ) -> pl.DataFrame:
         """The `kept` columns and those of the fields, under their names.
 
         Raises
@@ -116,7 +132,9 @@ class TextRows:
         FeedError
             For a field that is not what is expected, with its row.
         """
-        made = {name: one.made if isinstance(one, TypedColumn) else one for name, one in fields.items()}
+        made = {
+            name: one.made if isinstance(one, TypedColumn) else one for name, one in fields.items()
+        }
         typed = self.frame.select(*kept, **made)
         for name, one in fields.items():
             if isinstance(one, TypedColumn):
@@ -128,7 +146,9 @@ class TextRows:
         if wrong.any():
             at = int(wrong.arg_max() or 0)
             shown = (self.frame[at].select(one.text).item() or "")[:40]
-            received = f"{shown!r} in column {one.column}, row {self.frame[ROW][at]} of {self.where}"
+            received = (
+                f"{shown!r} in column {one.column}, row {self.frame[ROW][at]} of {self.where}"
+            )
             raise FeedError(f"{expected} as {one.column}", received, remedy)
 
 
@@ -148,17 +168,25 @@ class FilePrices:
     zero: float = 0.0
 
     def column(
-        self, text: TextRows, name: str, zero_is_none: pl.Expr | bool | None = None, may_lack: pl.Expr | bool = True
+        self,
+        text: TextRows,
+        name: str,
+        zero_is_none: pl.Expr | bool | None = None,
+        may_lack: pl.Expr | bool = True,
     ) -> TypedColumn:
         """Prices above `zero`, counted from there; 0 where there is none. Others are refused, and none where needed.
 
         `zero_is_none` says where 0 is no price; by default it is none unless the map has `lowest_price`.
         """
         said = text.number(name, over=self.over)
-        nothing = (said.text == "") | ((said.made == 0) & (not self.zero if zero_is_none is None else zero_is_none))
+        nothing = (said.text == "") | (
+            (said.made == 0) & (not self.zero if zero_is_none is None else zero_is_none)
+        )
         above = pl.when((said.text != "") & (said.made > self.zero)).then(said.made - self.zero)
         made = pl.when(nothing & may_lack).then(0.0).otherwise(above)
-        return TypedColumn(name, said.text, made, f"a price above {self.zero:g}", LOWER if self.zero else ALLOW)
+        return TypedColumn(
+            name, said.text, made, f"a price above {self.zero:g}", LOWER if self.zero else ALLOW
+        )
 
 
 def needed_columns(file: FileMap) -> list[str]:
@@ -177,7 +205,9 @@ def needed_columns(file: FileMap) -> list[str]:
     return [name for name in dict.fromkeys(named) if name]
 
 
-def read_text(member: Member, file: FileMap, timezone: str, date: str | None, symbol: str | None) -> TextRows:
+def read_text(
+    member: Member, file: FileMap, timezone: str, date: str | None, symbol: str | None
+) -> TextRows:
     """Rows of a file as text with their times; of one symbol where the file holds several.
 
     Raises
@@ -187,14 +217,20 @@ def read_text(member: Member, file: FileMap, timezone: str, date: str | None, sy
     """
     source, separator, skip = _opened(member, file)
     try:
-        lazy = pl.scan_csv(source, has_header=file.header, infer_schema=False, separator=separator, skip_lines=skip)
+        lazy = pl.scan_csv(
+            source, has_header=file.header, infer_schema=False, separator=separator, skip_lines=skip
+        )
         lazy = _named(lazy, member, file).with_row_index(ROW, 1 + file.header + skip)
         if symbol is not None and file.symbol:
-            lazy = lazy.filter(pl.col(file.symbol).str.strip_chars().str.to_uppercase() == symbol.upper())
+            lazy = lazy.filter(
+                pl.col(file.symbol).str.strip_chars().str.to_uppercase() == symbol.upper()
+            )
         frame = lazy.with_columns(pl.col(ROW).cast(pl.Int64)).collect(engine="streaming")
     except (pl.exceptions.PolarsError, OSError) as error:
         first = str(error).splitlines()[0]
-        raise FeedError("rows of separated fields", f"{member.where}: {first}", "check the file and the map") from error
+        raise FeedError(
+            "rows of separated fields", f"{member.where}: {first}", "check the file and the map"
+        ) from error
     start = 0
     if file.time.unit != "text" and file.time.origin == "midnight":
         if date is None:
@@ -210,13 +246,27 @@ def read_text(member: Member, file: FileMap, timezone: str, date: str | None, sy
     whose = frame.select(stripped(file.symbol)).to_series() if file.symbol else None
     for name, one in times.items():
         if typed.schema[name] == pl.Datetime("ns"):  # of local clocks
-            moments, unshown = resolve(typed[name], clock.timezone or timezone, clock.repeated_hour, whose)
-            text.refuse(moments.is_null(), one, f"{one.expected}, one that the clocks did not pass over,", CORRECT)
+            moments, unshown = resolve(
+                typed[name], clock.timezone or timezone, clock.repeated_hour, whose
+            )
+            text.refuse(
+                moments.is_null(),
+                one,
+                f"{one.expected}, one that the clocks did not pass over,",
+                CORRECT,
+            )
             remedy = 'write `repeated_hour = "first"`, or "second", under [file.time] in the map'
-            text.refuse(unshown, one, "rows whose order shows which pass of the hour that the clocks repeat,", remedy)
+            text.refuse(
+                unshown,
+                one,
+                "rows whose order shows which pass of the hour that the clocks repeat,",
+                remedy,
+            )
             typed = typed.with_columns(moments.alias(name))
     kept = pl.col(*times).dt.epoch("ns") if clock.unit == "text" else pl.col(*times)
-    typed = typed.with_columns(kept).with_columns(pl.col(RECEIVED if clock.received else NS).alias(RECEIVED))
+    typed = typed.with_columns(kept).with_columns(
+        pl.col(RECEIVED if clock.received else NS).alias(RECEIVED)
+    )
     return replace(text, frame=typed)
 
 
@@ -245,7 +295,9 @@ def _shown(frame: pl.DataFrame) -> str:
     """The decimal sign that cells show, "" where none does."""
     some = frame.head(HEAD)
     found = shown_signs(some)
-    comma, point = (one is not None for one in (shown_signs(frame) if found == (None, None) else found))
+    comma, point = (
+        one is not None for one in (shown_signs(frame) if found == (None, None) else found)
+    )
     return "," if comma and not point else "." if point and not comma else ""
 
 
@@ -255,7 +307,11 @@ def _named(lazy: pl.LazyFrame, member: Member, file: FileMap) -> pl.LazyFrame:
     if not file.header:
         if len(names) != len(file.columns):
             received = f"{len(names)} in {member.where}, row 1"
-            raise FeedError(f"{len(file.columns)} columns, {', '.join(file.columns)}", received, "correct the map")
+            raise FeedError(
+                f"{len(file.columns)} columns, {', '.join(file.columns)}",
+                received,
+                "correct the map",
+            )
         lazy = lazy.rename(dict(zip(names, file.columns, strict=True)))
         names = list(file.columns)
     wanted = needed_columns(file)
@@ -277,7 +333,10 @@ def _time(file: FileMap, columns: tuple[str, ...], start: int) -> TypedColumn:
     whole = parts.field("field_0").cast(pl.Int64, strict=False)
     rest = ("0." + parts.field("field_1").fill_null("0")).cast(pl.Float64, strict=False)
     return TypedColumn(
-        name, text, whole * unit + (rest * unit).round().cast(pl.Int64) + start, f"a time in {clock.unit}"
+        name,
+        text,
+        whole * unit + (rest * unit).round().cast(pl.Int64) + start,
+        f"a time in {clock.unit}",
     )
 
 
@@ -290,7 +349,10 @@ Taken = Counter[str]
 
 def side_columns(levels: int) -> list[list[str]]:
     """Columns of quotes: prices and sizes of bids, then of asks, best first."""
-    return [[f"{what}_{n}" for n in range(1, levels + 1)] for what in ("bid", "bid_size", "ask", "ask_size")]
+    return [
+        [f"{what}_{n}" for n in range(1, levels + 1)]
+        for what in ("bid", "bid_size", "ask", "ask_size")
+    ]
 
 
 def quotes_of(text: TextRows, m: QuoteMap, prices: FilePrices, report: Taken) -> pl.DataFrame:
@@ -300,8 +362,12 @@ def quotes_of(text: TextRows, m: QuoteMap, prices: FilePrices, report: Taken) ->
     """
     text = _kept(text, m.suspicious, ("0", ""), "quotes marked suspicious", report)
     text = _kept(text, m.exchange, m.exchanges, "quotes of other exchanges", report)
-    never = m.zero_side == "none" or (m.zero_side == "keep" and not prices.zero)  # a price of 0 is one
-    fields: dict[str, TypedColumn | pl.Expr] = {"exchange": stripped(m.exchange) if m.exchange else pl.lit("")}
+    never = m.zero_side == "none" or (
+        m.zero_side == "keep" and not prices.zero
+    )  # a price of 0 is one
+    fields: dict[str, TypedColumn | pl.Expr] = {
+        "exchange": stripped(m.exchange) if m.exchange else pl.lit("")
+    }
     for side, price, size in (("bid", m.bid, m.bid_size), ("ask", m.ask, m.ask_size)):
         for n in range(1, m.levels + 1):
             column = price.replace("{n}", str(n))
@@ -325,7 +391,10 @@ def trades_of(text: TextRows, m: TradeMap, prices: FilePrices, report: Taken) ->
         kinds = _conditions(text, m)
         regular = text.of(m.condition, list(kinds))
         report["trades of irregular conditions"] += text.frame.height - regular.frame.height
-        text, cross = regular, stripped(m.condition).is_in([name for name, auction in kinds.items() if auction])
+        text, cross = (
+            regular,
+            stripped(m.condition).is_in([name for name, auction in kinds.items() if auction]),
+        )
     sign: pl.Expr = pl.lit(0, pl.Int64)
     if m.aggressor:
         active = stripped(m.aggressor)
@@ -344,7 +413,9 @@ def _conditions(text: TextRows, m: TradeMap) -> dict[str, bool]:
             except ValueError:
                 row = text.of(m.condition, [name]).frame[ROW][0]
                 received = f"{name!r} in row {row} of {text.where}"
-                raise FeedError(f"hexadecimal flags as {m.condition}", received, "correct the map") from None
+                raise FeedError(
+                    f"hexadecimal flags as {m.condition}", received, "correct the map"
+                ) from None
             parts = {f"{1 << b:x}" for b in range(64) if bits >> b & 1}
         else:
             parts = set(name.replace(" ", ""))
@@ -371,9 +442,14 @@ def levels_of(text: TextRows, m: LevelMap, prices: FilePrices) -> pl.DataFrame:
 def orders_of(text: TextRows, m: OrderMap, prices: FilePrices) -> pl.DataFrame:
     """Events of single orders: `kind`, `order_id`, `side` int64, `price` and `size` float64 as the file has them."""
     kinds = {
-        schema.ADD: m.add, schema.REDUCE: m.reduce, schema.DELETE: m.delete, schema.EXECUTE: m.execute,
-        schema.MODIFY: m.modify, schema.TRADE_HIDDEN: m.hidden, schema.CROSS: m.cross,
-    }  # fmt: skip
+        schema.ADD: m.add,
+        schema.REDUCE: m.reduce,
+        schema.DELETE: m.delete,
+        schema.EXECUTE: m.execute,
+        schema.MODIFY: m.modify,
+        schema.TRADE_HIDDEN: m.hidden,
+        schema.CROSS: m.cross,
+    }
     table = {word: kind for kind, words in kinds.items() for word in words}
     number_of = text.number(m.id)
     ids = TypedColumn(m.id, number_of.text, number_of.made.cast(pl.Int64), number_of.expected)
@@ -390,4 +466,12 @@ def _direct(
     side = one_of(m.side, {**dict.fromkeys(m.bid, 1), **dict.fromkeys(m.ask, -1)}, "a side")
     print_of_auction = (kind.made if isinstance(kind, TypedColumn) else kind) == schema.CROSS
     price = prices.column(text, m.price, may_lack=print_of_auction)
-    return text.typed({"side": side, "kind": kind, "order_id": order_id, "price": price, "size": text.number(m.size)})
+    return text.typed(
+        {
+            "side": side,
+            "kind": kind,
+            "order_id": order_id,
+            "price": price,
+            "size": text.number(m.size),
+        }
+    )

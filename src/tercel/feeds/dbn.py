@@ -59,7 +59,9 @@ class Part:
         for instrument, day, words in split(records_of(self.member)):
             if (instrument, day) == (self.instrument, self.day):
                 return words
-        raise FeedError("a file that stays as it is", f"{self.member.where}, which changed", "import it again")
+        raise FeedError(
+            "a file that stays as it is", f"{self.member.where}, which changed", "import it again"
+        )
 
 
 class DbnFeed:
@@ -96,10 +98,23 @@ class DbnFeed:
                     kept += words.nbytes
                     symbol, first = records.symbol(instrument, day), int(words[0, k.TS_RECV])
                     keep = words if kept <= self._hold else None
-                    parts.append(Part(member, instrument, day, symbol, records.venue, first, records.others, keep))
+                    parts.append(
+                        Part(
+                            member,
+                            instrument,
+                            day,
+                            symbol,
+                            records.venue,
+                            first,
+                            records.others,
+                            keep,
+                        )
+                    )
             if paths and not parts:
                 names = ", ".join(m.name for m in found[:3])
-                raise FeedError("files with order-by-order records", names, "give files of the schema mbo")
+                raise FeedError(
+                    "files with order-by-order records", names, "give files of the schema mbo"
+                )
             yield days_of(parts, options, ticks)
 
 
@@ -143,7 +158,9 @@ def days_of(parts: Sequence[Part], options: FeedOptions, ticks: dict[int, float]
         )
     names = {(symbol, day) for symbol, day, _, _ in chosen}
     if len(names) < len(chosen):
-        raise FeedError("one instrument under each symbol", "two of one name", "import the files one at a time")
+        raise FeedError(
+            "one instrument under each symbol", "two of one name", "import the files one at a time"
+        )
     return [_day(group, options, ticks) for _, group in sorted(chosen.items())]
 
 
@@ -192,7 +209,9 @@ def _day(group: Sequence[Part], options: FeedOptions, ticks: dict[int, float]) -
     first = ordered[0]
 
     def load() -> k.Words:
-        return first.load() if len(ordered) == 1 else np.concatenate([part.load() for part in ordered])
+        return (
+            first.load() if len(ordered) == 1 else np.concatenate([part.load() for part in ordered])
+        )
 
     stated = options.tick is not None
     tick, rule = (options.tick, "stated") if stated else (ticks.get(first.instrument), "definition")

@@ -19,7 +19,20 @@ TIMEZONE: Final = "UTC"
 """Days of Databento files are days of UTC."""
 PIECE: Final = 1 << 15
 """Records that one call of the kernel translates, about."""
-US_STOCKS: Final = ("XNAS", "XNYS", "XBOS", "XPSX", "BATS", "BATY", "EDGA", "EDGX", "ARCX", "IEXG", "DBEQ", "EQUS")
+US_STOCKS: Final = (
+    "XNAS",
+    "XNYS",
+    "XBOS",
+    "XPSX",
+    "BATS",
+    "BATY",
+    "EDGA",
+    "EDGX",
+    "ARCX",
+    "IEXG",
+    "DBEQ",
+    "EQUS",
+)
 """Datasets of stocks that trade continuously from 9:30 to 16:00 in New York."""
 _HOUR: Final = 3600 * 10**9
 _AGAIN: Final = "download the file again, or report the feed"
@@ -96,7 +109,9 @@ class DbnDay:
         counts = dict(zip(k.COUNTS, report.tolist(), strict=False))
         warnings = [f"{counts[name]:,} {text}" for name, text in _TOLD.items() if counts[name]]
         if not (flags_of(words) & k.LAST).any():
-            warnings.append("no record is marked as the last of its event: each was taken as an event of its own")
+            warnings.append(
+                "no record is marked as the last of its event: each was taken as an event of its own"
+            )
         opening, close = self._session(events)
         about: dict[str, Any] = {"feed": "dbn", "records": len(words), "other_records": self.others}
         about["messages"] = int(report[k.EVENTS])
@@ -123,7 +138,11 @@ class DbnDay:
         units = self.tick * 10**9
         unit = round(units) if math.isfinite(units) else 0
         if unit < 1 or abs(units - unit) > 1e-3:
-            raise FeedError("a tick that is a positive multiple of 1e-9", f"`tick={self.tick}`", "as in `tick=0.25`")
+            raise FeedError(
+                "a tick that is a positive multiple of 1e-9",
+                f"`tick={self.tick}`",
+                "as in `tick=0.25`",
+            )
         return unit
 
     def _session(self, events: Events) -> tuple[int, int]:
@@ -140,8 +159,12 @@ class DbnDay:
 
 def opening_cross(events: Events) -> int | None:
     """Row of the auction before which nothing trades; None where a day has no such one."""
-    crosses, trades = (np.flatnonzero(events.kind == kind) for kind in (schema.CROSS, schema.EXECUTE))
-    return int(crosses[0]) if len(crosses) and (len(trades) == 0 or crosses[0] < trades[0]) else None
+    crosses, trades = (
+        np.flatnonzero(events.kind == kind) for kind in (schema.CROSS, schema.EXECUTE)
+    )
+    return (
+        int(crosses[0]) if len(crosses) and (len(trades) == 0 or crosses[0] < trades[0]) else None
+    )
 
 
 def with_opening_auction(events: Events) -> Events:
@@ -161,7 +184,13 @@ def with_opening_auction(events: Events) -> Events:
     both.seq[:] = events.seq[head], events.seq[after - 1] + 2
     events.seq[head:] += 1
     events.seq[after:] += 1
-    parts = [events.slice(0, head), both.slice(0, 1), events.slice(head, after), both.slice(1, 2), events.slice(after)]
+    parts = [
+        events.slice(0, head),
+        both.slice(0, 1),
+        events.slice(head, after),
+        both.slice(1, 2),
+        events.slice(after),
+    ]
     return Events.joined(parts)
 
 
@@ -205,7 +234,9 @@ def pieces(ends: Bytes, size: int) -> list[tuple[int, int]]:
     return found
 
 
-def translate(words: k.Words, unit: int, date: str, where: str, piece: int = PIECE) -> tuple[Events, Ints]:
+def translate(
+    words: k.Words, unit: int, date: str, where: str, piece: int = PIECE
+) -> tuple[Events, Ints]:
     """Records of one instrument to rows of the tape, and the report of :mod:`dbn_kernels`.
 
     Raises
@@ -221,13 +252,19 @@ def translate(words: k.Words, unit: int, date: str, where: str, piece: int = PIE
     parts: list[Events] = []
     ends = event_ends(words)
     words = words.view()
-    words.flags.writeable = False  # as records that lie in the file's own bytes are: one kind of array, one kernel
+    words.flags.writeable = (
+        False  # as records that lie in the file's own bytes are: one kind of array, one kernel
+    )
     runs = pieces(ends, piece)
-    out = np.empty((2 * max((stop - start for start, stop in runs), default=0), len(schema.COLUMNS)), np.int64)
+    out = np.empty(
+        (2 * max((stop - start for start, stop in runs), default=0), len(schema.COLUMNS)), np.int64
+    )
     now = np.zeros(k.NOW, np.int64)
     for start, stop in runs:
         orders = _with_room(orders, stop - start, state)
-        rows = int(k.translate(words, ends, start, stop, unit, day, orders, out, now, state, report))
+        rows = int(
+            k.translate(words, ends, start, stop, unit, day, orders, out, now, state, report)
+        )
         if report[k.CODE]:
             raise _error(report, words, where)
         parts.append(Events.from_table(out[:rows]))
@@ -273,5 +310,7 @@ def _error(report: Ints, words: k.Words, where: str) -> FeedError:
         "ts_event": int(record[k.TS_EVENT]),
         "action": chr((body >> 48) & 255),
     }[name]
-    received = f"{name} {value} in record {row + 1} (sequence {int(record[k.TAIL]) >> 32}) of {where}"
+    received = (
+        f"{name} {value} in record {row + 1} (sequence {int(record[k.TAIL]) >> 32}) of {where}"
+    )
     return FeedError(expected, received, remedy)

@@ -62,11 +62,30 @@ ACTION, OWN, LEFT, KEY, TICKS, MARK, RECEIVED = range(7)
 NOW: Final = 8
 
 COUNTS: Final = (
-    *("unknown_ids", "duplicate_ids", "maybe_bad_book", "clock_back", "undefined", "fills_without_change"),
+    *(
+        "unknown_ids",
+        "duplicate_ids",
+        "maybe_bad_book",
+        "clock_back",
+        "undefined",
+        "fills_without_change",
+    ),
     *("fills_over_shown", "contradicted_fills", "trades_without_fill", "auctions", "cleared"),
 )
 """What is counted in a day: the first slots of the report, under the names that `extra` and the warnings use."""
-UNKNOWN, DUPLICATE, MAYBE, CLOCK_BACK, UNDEFINED, NO_CHANGE, OVER, REFIT, BARE, AUCTIONS, CLEARED = range(len(COUNTS))
+(
+    UNKNOWN,
+    DUPLICATE,
+    MAYBE,
+    CLOCK_BACK,
+    UNDEFINED,
+    NO_CHANGE,
+    OVER,
+    REFIT,
+    BARE,
+    AUCTIONS,
+    CLEARED,
+) = range(len(COUNTS))
 """`NO_CHANGE`: fills that no change of their order follows. `OVER`: fills of more lots than the order showed, or of
 orders that are not in the book. `REFIT`: changes that contradict the fills before them; the change is believed."""
 CODE, WHERE, OTHER, OFF, OWN_FILLS, EXECUTED, EVENTS, REPORT = range(len(COUNTS), len(COUNTS) + 8)
@@ -104,7 +123,8 @@ def grow_map(ids: Ids, larger: Ids) -> None:
     for i in range(ids.shape[0]):
         if ids[i].slot >= 0:
             at = place_of(larger, ids[i].key)
-            larger[at].key, larger[at].slot = ids[i].key, ids[i].slot
+            larger[at].key = ids[i].key
+            larger[at].slot = ids[i].slot
 
 
 @kernel
@@ -126,7 +146,16 @@ def ticks_of(price: int, unit: int, side: int) -> int:
 
 @kernel
 def put(
-    out: Longs, at: int, state: Longs, now: Longs, what: int, key: int, side: int, ticks: int, lots: int, mark: int
+    out: Longs,
+    at: int,
+    state: Longs,
+    now: Longs,
+    what: int,
+    key: int,
+    side: int,
+    ticks: int,
+    lots: int,
+    mark: int,
 ) -> int:
     """Write a row of the tape at `at` of `out` int64[rows, 9]; returns the next place."""
     out[at, 0], out[at, 1], out[at, 2] = state[CLOCK], now[RECEIVED], state[SEQ]
@@ -148,7 +177,14 @@ def changes_later(words: Words, p: int, stop: int, key: int) -> bool:
 
 @kernel
 def read_record(
-    words: Words, p: int, unit: int, day: Longs, opening: bool, state: Longs, now: Longs, report: Longs
+    words: Words,
+    p: int,
+    unit: int,
+    day: Longs,
+    opening: bool,
+    state: Longs,
+    now: Longs,
+    report: Longs,
 ) -> int:
     """Fields of record `p` to `now`, and the clock; returns what there is to do: 1, nothing: 0, an error: its code."""
     body = words[p, BODY]
@@ -208,12 +244,16 @@ def cleared(orders: Resting, out: Longs, at: int, state: Longs, now: Longs, repo
 
 
 @kernel
-def traded(words: Words, p: int, end: int, out: Longs, at: int, state: Longs, now: Longs, report: Longs) -> int:
+def traded(
+    words: Words, p: int, end: int, out: Longs, at: int, state: Longs, now: Longs, report: Longs
+) -> int:
     """`T`: remember the aggressor; a row of its own where no fills tell the trade, or where it is an auction."""
     state[AGGRESSOR] = now[OWN]
     if not (p + 1 < end and action_of(words[p + 1, BODY]) == F):
         report[BARE] += 1
-        return put(out, at, state, now, schema.TRADE_HIDDEN, 0, -now[OWN], now[TICKS], now[LEFT], now[MARK])
+        return put(
+            out, at, state, now, schema.TRADE_HIDDEN, 0, -now[OWN], now[TICKS], now[LEFT], now[MARK]
+        )
     if now[OWN] == 0:
         report[AUCTIONS] += 1
         return put(out, at, state, now, schema.CROSS, 0, 0, now[TICKS], now[LEFT], now[MARK])
@@ -222,7 +262,15 @@ def traded(words: Words, p: int, end: int, out: Longs, at: int, state: Longs, no
 
 @kernel
 def filled(
-    words: Words, p: int, end: int, orders: Resting, out: Longs, at: int, state: Longs, now: Longs, report: Longs
+    words: Words,
+    p: int,
+    end: int,
+    orders: Resting,
+    out: Longs,
+    at: int,
+    state: Longs,
+    now: Longs,
+    report: Longs,
 ) -> int:
     """`F`: the execution of a resting order as far as the book shows it, the rest as hidden."""
     ids, kept = orders.ids, orders.kept
@@ -244,7 +292,9 @@ def filled(
     else:
         report[NO_CHANGE] += 1
     if size > lots:
-        at = put(out, at, state, now, schema.TRADE_HIDDEN, 0, own, now[TICKS], size - lots, now[MARK])
+        at = put(
+            out, at, state, now, schema.TRADE_HIDDEN, 0, own, now[TICKS], size - lots, now[MARK]
+        )
     return at
 
 
@@ -252,12 +302,21 @@ def filled(
 def changed(orders: Resting, out: Longs, at: int, state: Longs, now: Longs, report: Longs) -> int:
     """`A`, `C` or `M`: what is more than the fills before it, as withdrawal, reduction or new order."""
     ids, kept, free = orders
-    action, key, own, left, ticks, mark = now[ACTION], now[KEY], now[OWN], now[LEFT], now[TICKS], now[MARK]
+    action, key, own, left, ticks, mark = (
+        now[ACTION],
+        now[KEY],
+        now[OWN],
+        now[LEFT],
+        now[TICKS],
+        now[MARK],
+    )
     found = find(ids, key)
     if found < 0:
         report[UNKNOWN] += action != A
         if action == C:
-            if ticks > 0 and own != 0:  # told as it came, so that a replay of the tape counts it too
+            if (
+                ticks > 0 and own != 0
+            ):  # told as it came, so that a replay of the tape counts it too
                 at = put(out, at, state, now, schema.DELETE, key, own, ticks, left, mark)
             return at
         return _rests(orders, found, own, ticks, left, out, at, state, now, report)
@@ -270,7 +329,18 @@ def changed(orders: Resting, out: Longs, at: int, state: Longs, now: Longs, repo
         left, ticks = max(had + done - left, 0), was
     if action != A and ticks == was and left <= had:
         if left < had:
-            at = put(out, at, state, now, schema.REDUCE if left > 0 else schema.DELETE, key, own, was, had - left, 0)
+            at = put(
+                out,
+                at,
+                state,
+                now,
+                schema.REDUCE if left > 0 else schema.DELETE,
+                key,
+                own,
+                was,
+                had - left,
+                0,
+            )
         kept[slot, LOTS] = left
     else:
         report[REFIT] += action != A and ticks == was and done > 0 and had > 0
@@ -288,9 +358,17 @@ def changed(orders: Resting, out: Longs, at: int, state: Longs, now: Longs, repo
 
 @kernel
 def _rests(
-    orders: Resting, found: int, side: int, ticks: int, lots: int, out: Longs, at: int, state: Longs, now: Longs,
+    orders: Resting,
+    found: int,
+    side: int,
+    ticks: int,
+    lots: int,
+    out: Longs,
+    at: int,
+    state: Longs,
+    now: Longs,
     report: Longs,
-) -> int:  # fmt: skip
+) -> int:
     """An order comes to rest at the end of its level, in its old slot or in a new one; one of no lots does not."""
     ids, kept, free = orders
     key = now[KEY]
@@ -300,7 +378,8 @@ def _rests(
         state[FREE] -= 1
         state[LIVE] += 1
         found = place_of(ids, key)
-        ids[found].key, ids[found].slot = key, free[state[FREE]]
+        ids[found].key = key
+        ids[found].slot = free[state[FREE]]
     slot = ids[found].slot
     kept[slot, AT], kept[slot, LOTS], kept[slot, SIDE], kept[slot, DONE] = ticks, lots, side, 0
     report[OFF] += (now[MARK] & schema.OFF_TICK) != 0
@@ -309,9 +388,18 @@ def _rests(
 
 @kernel
 def translate(
-    words: Words, ends: Bytes, start: int, stop: int, unit: int, day: Longs, orders: Resting, out: Longs, now: Longs,
-    state: Longs, report: Longs,
-) -> int:  # fmt: skip
+    words: Words,
+    ends: Bytes,
+    start: int,
+    stop: int,
+    unit: int,
+    day: Longs,
+    orders: Resting,
+    out: Longs,
+    now: Longs,
+    state: Longs,
+    report: Longs,
+) -> int:
     """Records `[start, stop)`, whole events, to rows of the tape from place 0 on; returns how many rows.
 
     `ends` uint8[n] marks the last record of each event; `day` int64[3] is the first and the last nanosecond and the

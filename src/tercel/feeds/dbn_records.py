@@ -23,7 +23,17 @@ MAGIC: Final = b"DBN"
 RECORD: Final = 8 * k.RECORD_WORDS
 NANOS: Final = 1_000_000_000
 MBO_COLUMNS: Final = (
-    *("ts_recv", "ts_event", "rtype", "publisher_id", "instrument_id", "action", "side", "price", "size"),
+    *(
+        "ts_recv",
+        "ts_event",
+        "rtype",
+        "publisher_id",
+        "instrument_id",
+        "action",
+        "side",
+        "price",
+        "size",
+    ),
     *("order_id", "flags", "sequence"),
 )
 PUBLISHERS: Final = {1: "GLBX", 2: "XNAS"}
@@ -96,7 +106,9 @@ def metadata_of(data: bytes, where: str) -> tuple[Any, int]:
     except ConfigError:
         raise
     except Exception as error:  # the library has its own tree of errors, and raises others' as well
-        raise FeedError("metadata of DBN version 1 to 3", f"{where}: {error}", "download it again") from error
+        raise FeedError(
+            "metadata of DBN version 1 to 3", f"{where}: {error}", "download it again"
+        ) from error
     return metadata, start
 
 
@@ -136,7 +148,9 @@ def words_of(data: bytes, start: int, where: str) -> tuple[k.Words, int]:
     body = raw[start:]
     rows = len(body) // RECORD
     heads = body[: rows * RECORD].reshape(rows, RECORD)
-    if len(body) == rows * RECORD and bool(np.all((heads[:, 0] == RECORD // 4) & (heads[:, 1] == k.MBO))):
+    if len(body) == rows * RECORD and bool(
+        np.all((heads[:, 0] == RECORD // 4) & (heads[:, 1] == k.MBO))
+    ):
         at_words = heads.ctypes.data % 8 == 0  # as the format lays it out: then nothing is copied
         return (heads if at_words else heads.copy()).view(np.int64), 0
     offsets = np.empty(len(body) // 16 + 1, np.int64)
@@ -199,7 +213,9 @@ def csv_time(text: TextRows, name: str) -> TypedColumn:
 
 def csv_number(name: str) -> TypedColumn:
     """A column of whole numbers."""
-    return TypedColumn(name, stripped(name), stripped(name).cast(pl.Int64, strict=False), "a whole number")
+    return TypedColumn(
+        name, stripped(name), stripped(name).cast(pl.Int64, strict=False), "a whole number"
+    )
 
 
 def csv_price(text: TextRows, name: str) -> TypedColumn:
@@ -208,9 +224,13 @@ def csv_price(text: TextRows, name: str) -> TypedColumn:
     whole, part = (shown.str.splitn(".", 2).struct.field(f"field_{i}") for i in range(2))
     made = whole.cast(pl.Int64, strict=False)
     if text.frame.select(part.is_not_null().any()).item():
-        billionths = part.fill_null("").str.slice(0, 9).str.pad_end(9, "0").cast(pl.Int64, strict=False)
+        billionths = (
+            part.fill_null("").str.slice(0, 9).str.pad_end(9, "0").cast(pl.Int64, strict=False)
+        )
         made = made * NANOS + billionths * pl.when(shown.str.starts_with("-")).then(-1).otherwise(1)
-    return TypedColumn(name, shown, pl.when(shown == "").then(k.NO_PRICE).otherwise(made), "a price")
+    return TypedColumn(
+        name, shown, pl.when(shown == "").then(k.NO_PRICE).otherwise(made), "a price"
+    )
 
 
 def csv_letter(name: str) -> TypedColumn:
@@ -230,10 +250,19 @@ def read_csv_records(member: Member) -> Records:
     """
     text = read_csv(member, MBO_COLUMNS)
     numbers = ("rtype", "publisher_id", "instrument_id", "size", "flags", "sequence", "order_id")
-    columns = {name: csv_number(name) for name in numbers} | {name: csv_letter(name) for name in ("action", "side")}
-    columns |= {name: csv_time(text, name) for name in ("ts_event", "ts_recv")} | {"price": csv_price(text, "price")}
+    columns = {name: csv_number(name) for name in numbers} | {
+        name: csv_letter(name) for name in ("action", "side")
+    }
+    columns |= {name: csv_time(text, name) for name in ("ts_event", "ts_recv")} | {
+        "price": csv_price(text, "price")
+    }
     typed = text.typed(columns, [])
-    for row in typed.with_row_index("row", 2).filter(pl.col("rtype") != k.MBO).head(1).iter_rows(named=True):
+    for row in (
+        typed.with_row_index("row", 2)
+        .filter(pl.col("rtype") != k.MBO)
+        .head(1)
+        .iter_rows(named=True)
+    ):
         raise FeedError(
             f"order-by-order records (rtype {k.MBO})",
             f"rtype {row['rtype']} in row {row['row']} of {text.where}",
@@ -241,11 +270,21 @@ def read_csv_records(member: Member) -> Records:
         )
     at = {name: typed[name].to_numpy().astype(np.int64) for name in columns}
     words = np.zeros((typed.height, k.RECORD_WORDS), np.int64)
-    words[:, k.HEAD] = RECORD // 4 | k.MBO << 8 | at["publisher_id"] << 16 | at["instrument_id"] << 32
+    words[:, k.HEAD] = (
+        RECORD // 4 | k.MBO << 8 | at["publisher_id"] << 16 | at["instrument_id"] << 32
+    )
     words[:, k.BODY] = at["size"] | at["flags"] << 32 | at["action"] << 48 | at["side"] << 56
-    words[:, k.TS_EVENT], words[:, k.TS_RECV], words[:, k.PRICE] = at["ts_event"], at["ts_recv"], at["price"]
+    words[:, k.TS_EVENT], words[:, k.TS_RECV], words[:, k.PRICE] = (
+        at["ts_event"],
+        at["ts_recv"],
+        at["price"],
+    )
     words[:, k.ORDER_ID], words[:, k.TAIL] = at["order_id"], at["sequence"] << 32
     named = text.frame["symbol"].fill_null("").to_list() if "symbol" in text.frame.columns else []
-    symbols = {(number, ""): name for number, name in zip(at["instrument_id"].tolist(), named, strict=False) if name}
+    symbols = {
+        (number, ""): name
+        for number, name in zip(at["instrument_id"].tolist(), named, strict=False)
+        if name
+    }
     first = int(at["publisher_id"][0]) if typed.height else 0
     return Records(words, PUBLISHERS.get(first, f"PUB{first}"), symbols, 0, text.where)

@@ -99,15 +99,28 @@ class ItchDay:
             unit = infer_unit(visible) if len(visible) else UNITS_PER_DOLLAR // 100
         midnight = midnight_ns(self.date, TIMEZONE)
         events, beyond = tape_of(rows, midnight, unit, self.date >= HIDDEN_SIDE_MASKED_FROM)
-        warnings = [f"{beyond:,} prices of {self.stock} beyond the last tick were put on it"] if beyond else []
+        warnings = (
+            [f"{beyond:,} prices of {self.stock} beyond the last tick were put on it"]
+            if beyond
+            else []
+        )
         broken = int(self.staging.broken[self.locate])
         if broken:
-            warnings.append(f"{broken:,} trades of {self.stock} were broken afterwards; the tape keeps them")
+            warnings.append(
+                f"{broken:,} trades of {self.stock} were broken afterwards; the tape keeps them"
+            )
         return Imported(self._instrument(events, unit, midnight, broken), events, tuple(warnings))
 
     def _instrument(self, events: Events, unit: int, midnight: int, broken: int) -> Instrument:
-        extra: dict[str, Any] = {"feed": "itch", "stock": self.stock, "messages": int(events.seq[-1])}
-        extra |= {"broken_trades": broken, "session": "system events" if self.session_said else "usual hours"}
+        extra: dict[str, Any] = {
+            "feed": "itch",
+            "stock": self.stock,
+            "messages": int(events.seq[-1]),
+        }
+        extra |= {
+            "broken_trades": broken,
+            "session": "system events" if self.session_said else "usual hours",
+        }
         return Instrument(
             venue=self.venue,
             symbol=self.symbol,
@@ -133,7 +146,9 @@ def tape_of(rows: Ints, midnight: int, unit: int, mask_hidden: bool) -> tuple[Ev
     off = (rest != 0) & ~status
     ticks += off & (side < 0)
     beyond = (ticks >= k.MOST) & ~status
-    ticks = np.where(beyond, k.MOST - 1, np.where(kind == schema.CROSS, ticks, np.maximum(ticks, 1)))
+    ticks = np.where(
+        beyond, k.MOST - 1, np.where(kind == schema.CROSS, ticks, np.maximum(ticks, 1))
+    )
     masked = (kind == schema.TRADE_HIDDEN) & ((marks & k.SIDE_KNOWN) == 0) & mask_hidden
     flags = (marks | np.where(off | beyond, schema.OFF_TICK, 0)) & (k.SIDE_KNOWN - 1)
     ends = (marks & schema.MESSAGE_END) != 0
@@ -141,9 +156,15 @@ def tape_of(rows: Ints, midnight: int, unit: int, mask_hidden: bool) -> tuple[Ev
     ns = midnight + rows[:, f.R_NS]
     columns = (
         *(ns, ns, seq, kind, rows[:, f.R_ID], np.where(masked, 0, side)),
-        *(np.where(status, np.where(price == 0xFFFFFFFF, -1, price), ticks), rows[:, f.R_LOTS_PRICE] >> 32, flags),
+        *(
+            np.where(status, np.where(price == 0xFFFFFFFF, -1, price), ticks),
+            rows[:, f.R_LOTS_PRICE] >> 32,
+            flags,
+        ),
     )
-    events = Events(*(column.astype(dtype) for column, (_, dtype) in zip(columns, schema.COLUMNS, strict=True)))
+    events = Events(
+        *(column.astype(dtype) for column, (_, dtype) in zip(columns, schema.COLUMNS, strict=True))
+    )
     return events, int(np.count_nonzero(beyond))
 
 
@@ -183,14 +204,20 @@ class ItchFeed:
                 days += self._of_file(member, date, venue, options, stack)
             yield sorted(days, key=lambda day: (day.symbol, day.date))
 
-    def _of_file(self, member: Member, date: str, venue: str, options: FeedOptions, stack: ExitStack) -> list[ItchDay]:
+    def _of_file(
+        self, member: Member, date: str, venue: str, options: FeedOptions, stack: ExitStack
+    ) -> list[ItchDay]:
         picks = tuple(listed(options.symbol or ""))
         for pick in picks:
             if not (len(pick) <= 8 and pick.isascii()):
-                raise FeedError("symbols of at most 8 letters", repr(pick), "write `symbol=AAPL,MSFT`")
+                raise FeedError(
+                    "symbols of at most 8 letters", repr(pick), "write `symbol=AAPL,MSFT`"
+                )
         store, staging = ItchStore(picks), Staging()
         stack.callback(staging.forget)
-        counts = run_chunks(member.chunks(), member.where, store, staging, self.allow_cut, self.progress)
+        counts = run_chunks(
+            member.chunks(), member.where, store, staging, self.allow_cut, self.progress
+        )
         staging.close()
         judge(counts)
         self.files.append(counts)
@@ -203,7 +230,18 @@ class ItchFeed:
         stated = 0 <= opened < closed
         session = (opened, closed) if stated else SESSION_NS
         return [
-            ItchDay(symbol_of(s), date, (member.name,), venue, s, locate, options.tick, session, stated, staging)
+            ItchDay(
+                symbol_of(s),
+                date,
+                (member.name,),
+                venue,
+                s,
+                locate,
+                options.tick,
+                session,
+                stated,
+                staging,
+            )
             for s, locate in stocks.items()
         ]
 
@@ -218,7 +256,9 @@ def named_files(found: Sequence[Member], date: str | None) -> list[tuple[Member,
     """
     files = [m for m in found if Path(m.name).suffix.lower() not in _OTHER]
     if found and not files:
-        raise FeedError("ITCH 5.0 files", found[0].where, "give files as NASDAQ publishes them, or a capture")
+        raise FeedError(
+            "ITCH 5.0 files", found[0].where, "give files as NASDAQ publishes them, or a capture"
+        )
     named: list[tuple[Member, str, str]] = []
     for member in files:
         stated, venue = date_and_venue(member.name)
@@ -253,7 +293,9 @@ def judge(counts: FileCounts) -> None:
         if n > max(100, MOST_ODD * counts.messages):
             received = f"{name.replace('_', ' ')} {n:,} times in {counts.messages:,} messages of {counts.file}"
             received += f", first in message {counts.first[name]:,}"
-            raise FeedError(f"at most {MOST_ODD:.0%} of odd messages", received, "fetch the whole file again")
+            raise FeedError(
+                f"at most {MOST_ODD:.0%} of odd messages", received, "fetch the whole file again"
+            )
 
 
 def _no_symbol(pick: str, store: ItchStore, member: Member) -> FeedError:
@@ -262,4 +304,8 @@ def _no_symbol(pick: str, store: ItchStore, member: Member) -> FeedError:
         received = f"{pick} without one order or trade in {member.where}"
         return FeedError("a symbol with orders", received, "take another symbol")
     near = ", ".join(nearest(pick, names, 3))
-    return FeedError(f"a symbol of {member.where}", repr(pick), f"take one like {near}" if near else "check the file")
+    return FeedError(
+        f"a symbol of {member.where}",
+        repr(pick),
+        f"take one like {near}" if near else "check the file",
+    )

@@ -83,7 +83,10 @@ class ItchBooks:
         orders = np.bincount(places, minlength=f.LOCATES)
         busy = np.flatnonzero(self.per[:, [k.P_ADDED, k.P_HIDDEN, k.P_CROSS]].any(axis=1))
         found = [
-            self._symbol(f.unpacked_name(int(store.names[i])), int(i), int(resting[i]), int(orders[i])) for i in busy
+            self._symbol(
+                f.unpacked_name(int(store.names[i])), int(i), int(resting[i]), int(orders[i])
+            )
+            for i in busy
         ]
         return sorted(found, key=lambda s: s.symbol)
 
@@ -99,7 +102,10 @@ class ItchBooks:
 
 
 def check_file(
-    member: Member, picks: tuple[str, ...] = (), allow_cut: bool = False, progress: Progress | None = None
+    member: Member,
+    picks: tuple[str, ...] = (),
+    allow_cut: bool = False,
+    progress: Progress | None = None,
 ) -> tuple[FileCounts, list[SymbolCheck]]:
     """Keep the books of a file, write nothing.
 

@@ -13,7 +13,19 @@ import numpy as np
 
 from tercel.core.jit import Bytes, Longs, Packed, kernel
 from tercel.feeds import itch_format as f
-from tercel.feeds.itch_store import U32, allocate, be2, be4, be8, begin, forget, look_ahead, odd, place_of, release
+from tercel.feeds.itch_store import (
+    U32,
+    allocate,
+    be2,
+    be4,
+    be8,
+    begin,
+    forget,
+    look_ahead,
+    odd,
+    place_of,
+    release,
+)
 
 S_BASE, S_N, S_CAP, S_BEST = range(4)
 """A stretch of rungs, int32[2 * 65536, 8], at locate * 2 (bids) and locate * 2 + 1 (asks), one cache line for both:
@@ -35,7 +47,9 @@ order that is not at the best price, or not the first at its price; messages aft
 or locked, while it trades, and while it does not; shares printed against hidden orders, and in crosses; trades broken.
 """
 (P_ADDED, P_EXECUTED, P_WITHDRAWN, P_MESSAGES, P_OFF_BEST, P_OFF_HEAD) = range(6)
-(P_CROSSED, P_LOCKED, P_CROSSED_OFF, P_LOCKED_OFF, P_HIDDEN, P_CROSS, P_BROKEN, P_STATUS) = range(6, 14)
+(P_CROSSED, P_LOCKED, P_CROSSED_OFF, P_LOCKED_OFF, P_HIDDEN, P_CROSS, P_BROKEN, P_STATUS) = range(
+    6, 14
+)
 """The last: 0 not reported (taken as trading), 1 trading, 2 quoting only, 3 halted."""
 PER = 16
 LINEAR = 24
@@ -88,7 +102,10 @@ def make_level(w: Longs, books: Books, place: int, at: int, price: int) -> int:
         new = w[f.POOL]
         w[f.POOL] += room
         for i in range(n):
-            rungs[new + i, R_PRICE], rungs[new + i, R_LEVEL] = rungs[base + i, R_PRICE], rungs[base + i, R_LEVEL]
+            rungs[new + i, R_PRICE], rungs[new + i, R_LEVEL] = (
+                rungs[base + i, R_PRICE],
+                rungs[base + i, R_LEVEL],
+            )
         sides[place, S_BASE], sides[place, S_CAP] = new, room
         at += new - base
         base = new
@@ -124,7 +141,16 @@ def drop_level(w: Longs, books: Books, place: int, level: int, price: int) -> No
 
 
 @kernel
-def enter(w: Longs, table: Longs, orders: Packed, books: Books, ref: int, place: int, shares: int, price: int) -> None:
+def enter(
+    w: Longs,
+    table: Longs,
+    orders: Packed,
+    books: Books,
+    ref: int,
+    place: int,
+    shares: int,
+    price: int,
+) -> None:
     """A new order at the end of its queue; one without shares is refused, one without a price only remembered."""
     sides, rungs, levels, per = books
     if shares == 0 or shares >= MOST:
@@ -139,7 +165,11 @@ def enter(w: Longs, table: Longs, orders: Packed, books: Books, ref: int, place:
     else:
         slot = allocate(w, orders)
         table[where, 0], table[where, 1] = ref, slot
-    orders[slot, f.O_PRICE], orders[slot, f.O_SHARES], orders[slot, f.O_PLACE] = price, shares, place
+    orders[slot, f.O_PRICE], orders[slot, f.O_SHARES], orders[slot, f.O_PLACE] = (
+        price,
+        shares,
+        place,
+    )
     orders[slot, f.O_NEXT] = -1
     per[place >> 1, P_ADDED] += shares
     if price == 0:
@@ -207,9 +237,18 @@ def look_at_levels(b: Bytes, start: int, n: int, w: Longs, orders: Packed, books
 
 @kernel
 def book(
-    b: Bytes, start: int, stop: int, w: Longs, lengths: Longs, names: Longs, picks: Longs, wanted: Bytes,
-    table: Longs, orders: Packed, books: Books,
-) -> int:  # fmt: skip
+    b: Bytes,
+    start: int,
+    stop: int,
+    w: Longs,
+    lengths: Longs,
+    names: Longs,
+    picks: Longs,
+    wanted: Bytes,
+    table: Longs,
+    orders: Packed,
+    books: Books,
+) -> int:
     """Apply whole messages of `b[start:stop]`; returns where it stopped, why in `w[STOP]`."""
     sides, rungs, levels, per = books
     i = start
@@ -245,7 +284,13 @@ def book(
                 continue
             place, ref, shares = 2 * locate + (letter == 83), be8(b, m + 11), be4(b, m + 20)
             enter(w, table, orders, books, ref, place, shares, be4(b, m + 32))
-        elif y == f.EXECUTED or y == f.EXECUTED_AT or y == f.CANCELLED or y == f.DELETED or y == f.REPLACED:
+        elif (
+            y == f.EXECUTED
+            or y == f.EXECUTED_AT
+            or y == f.CANCELLED
+            or y == f.DELETED
+            or y == f.REPLACED
+        ):
             change(b, m, y, locate, w, table, orders, books)
         elif y == f.ACTION:
             state = b[m + 19]
@@ -272,7 +317,9 @@ def book(
 
 
 @kernel
-def change(b: Bytes, m: int, y: int, locate: int, w: Longs, table: Longs, orders: Packed, books: Books) -> None:
+def change(
+    b: Bytes, m: int, y: int, locate: int, w: Longs, table: Longs, orders: Packed, books: Books
+) -> None:
     """What happens to an order that is in a book."""
     sides, levels, per = books.sides, books.levels, books.per
     where = place_of(table, be8(b, m + 11))

@@ -8,7 +8,19 @@ import numpy as np
 
 from tercel.core.jit import Bytes, Longs, Packed, kernel
 from tercel.feeds import itch_format as f
-from tercel.feeds.itch_store import U32, allocate, be2, be4, be8, begin, forget, look_ahead, odd, place_of, release
+from tercel.feeds.itch_store import (
+    U32,
+    allocate,
+    be2,
+    be4,
+    be8,
+    begin,
+    forget,
+    look_ahead,
+    odd,
+    place_of,
+    release,
+)
 from tercel.market.tape import schema
 
 MOST = 1 << 30
@@ -19,7 +31,16 @@ SIDE_KNOWN = 128
 
 @kernel
 def put(
-    rows: Longs, at: int, ns: int, key: int, price: int, lots: int, locate: int, kind: int, side: int, flags: int
+    rows: Longs,
+    at: int,
+    ns: int,
+    key: int,
+    price: int,
+    lots: int,
+    locate: int,
+    kind: int,
+    side: int,
+    flags: int,
 ) -> int:
     """Write one staged row; returns the place of the next."""
     rows[at, f.R_NS] = ns
@@ -31,9 +52,19 @@ def put(
 
 @kernel
 def decode(
-    b: Bytes, start: int, stop: int, w: Longs, lengths: Longs, names: Longs, picks: Longs, wanted: Bytes,
-    table: Longs, orders: Packed, rows: Longs, broken: Longs,
-) -> tuple[int, int]:  # fmt: skip
+    b: Bytes,
+    start: int,
+    stop: int,
+    w: Longs,
+    lengths: Longs,
+    names: Longs,
+    picks: Longs,
+    wanted: Bytes,
+    table: Longs,
+    orders: Packed,
+    rows: Longs,
+    broken: Longs,
+) -> tuple[int, int]:
     """Decode whole messages of `b[start:stop]`; returns where it stopped and the rows written, why in `w[STOP]`."""
     i = start
     at = 0
@@ -62,7 +93,13 @@ def decode(
         if y == f.ADDED or y == f.ATTRIBUTED:
             ref, shares, price = be8(b, m + 11), be4(b, m + 20), be4(b, m + 32)
             at = _add(w, table, orders, rows, at, ref, locate, b[m + 19], shares, price)
-        elif y == f.EXECUTED or y == f.EXECUTED_AT or y == f.CANCELLED or y == f.DELETED or y == f.REPLACED:
+        elif (
+            y == f.EXECUTED
+            or y == f.EXECUTED_AT
+            or y == f.CANCELLED
+            or y == f.DELETED
+            or y == f.REPLACED
+        ):
             at = _change(b, m, y, locate, w, table, orders, rows, at)
         elif y == f.PRINT:
             side = 1 if b[m + 19] == 66 else -1
@@ -75,25 +112,48 @@ def decode(
             if shares < 0 or shares >= MOST:
                 odd(w, f.CUT_SHARES)
                 shares = MOST - 1
-            at = put(rows, at, w[f.NOW_NS], key, be4(b, m + 27), shares, locate, schema.CROSS, 0, schema.MESSAGE_END)
+            at = put(
+                rows,
+                at,
+                w[f.NOW_NS],
+                key,
+                be4(b, m + 27),
+                shares,
+                locate,
+                schema.CROSS,
+                0,
+                schema.MESSAGE_END,
+            )
         elif y == f.ACTION:
             state = b[m + 19]
             status = 1 if state == 84 else 0 if state == 81 else -1
             if status < 0 and state != 72 and state != 80:
                 odd(w, f.ODD_FIELD)
-            at = put(rows, at, w[f.NOW_NS], 0, status, 0, locate, schema.STATUS, 0, schema.MESSAGE_END)
+            at = put(
+                rows, at, w[f.NOW_NS], 0, status, 0, locate, schema.STATUS, 0, schema.MESSAGE_END
+            )
         elif y == f.OPERATIONAL and b[m + 19] == 81:  # of this market
             status = 1 if b[m + 20] == 84 else -1
-            at = put(rows, at, w[f.NOW_NS], 0, status, 0, locate, schema.STATUS, 0, schema.MESSAGE_END)
+            at = put(
+                rows, at, w[f.NOW_NS], 0, status, 0, locate, schema.STATUS, 0, schema.MESSAGE_END
+            )
         elif y == f.BROKEN:
             broken[locate] += 1
 
 
 @kernel
 def _add(
-    w: Longs, table: Longs, orders: Packed, rows: Longs, at: int,
-    ref: int, locate: int, letter: int, shares: int, price: int,
-) -> int:  # fmt: skip
+    w: Longs,
+    table: Longs,
+    orders: Packed,
+    rows: Longs,
+    at: int,
+    ref: int,
+    locate: int,
+    letter: int,
+    shares: int,
+    price: int,
+) -> int:
     """A new order; one without shares or price is kept out of the rows (the latter is remembered, to be recognised)."""
     if letter != 66 and letter != 83:
         odd(w, f.ODD_FIELD)
@@ -101,11 +161,22 @@ def _add(
     side = 1 if letter == 66 else -1
     if not _keep(w, table, orders, ref, locate, side, shares, price):
         return at
-    return put(rows, at, w[f.NOW_NS], ref, price, shares, locate, schema.ADD, side, schema.MESSAGE_END)
+    return put(
+        rows, at, w[f.NOW_NS], ref, price, shares, locate, schema.ADD, side, schema.MESSAGE_END
+    )
 
 
 @kernel
-def _keep(w: Longs, table: Longs, orders: Packed, ref: int, locate: int, side: int, shares: int, price: int) -> bool:
+def _keep(
+    w: Longs,
+    table: Longs,
+    orders: Packed,
+    ref: int,
+    locate: int,
+    side: int,
+    shares: int,
+    price: int,
+) -> bool:
     """Remember an order; whether it belongs on the tape."""
     if shares == 0 or shares >= MOST:
         odd(w, f.NO_SHARES if shares == 0 else f.CUT_SHARES)
@@ -125,16 +196,39 @@ def _keep(w: Longs, table: Longs, orders: Packed, ref: int, locate: int, side: i
 
 
 @kernel
-def _print(w: Longs, rows: Longs, at: int, flags: int, price: int, shares: int, locate: int, side: int) -> int:
+def _print(
+    w: Longs, rows: Longs, at: int, flags: int, price: int, shares: int, locate: int, side: int
+) -> int:
     """A print of a hidden order (or of a visible one away from its price)."""
     if shares == 0 or shares >= MOST or price == 0:
         odd(w, f.NO_PRICE if price == 0 else f.NO_SHARES if shares == 0 else f.CUT_SHARES)
         return at
-    return put(rows, at, w[f.NOW_NS], 0, price, shares, locate, schema.TRADE_HIDDEN, side, flags | schema.MESSAGE_END)
+    return put(
+        rows,
+        at,
+        w[f.NOW_NS],
+        0,
+        price,
+        shares,
+        locate,
+        schema.TRADE_HIDDEN,
+        side,
+        flags | schema.MESSAGE_END,
+    )
 
 
 @kernel
-def _change(b: Bytes, m: int, y: int, locate: int, w: Longs, table: Longs, orders: Packed, rows: Longs, at: int) -> int:
+def _change(
+    b: Bytes,
+    m: int,
+    y: int,
+    locate: int,
+    w: Longs,
+    table: Longs,
+    orders: Packed,
+    rows: Longs,
+    at: int,
+) -> int:
     """What happens to an order that is in the book."""
     ref, ns = be8(b, m + 11), w[f.NOW_NS]
     where = place_of(table, ref)
@@ -149,11 +243,15 @@ def _change(b: Bytes, m: int, y: int, locate: int, w: Longs, table: Longs, order
         release(w, orders, slot)
         first = at
         if price != 0:
-            at = put(rows, at, ns, ref, price, left, locate, schema.DELETE, side, schema.MESSAGE_END)
+            at = put(
+                rows, at, ns, ref, price, left, locate, schema.DELETE, side, schema.MESSAGE_END
+            )
         if y == f.REPLACED:
             new, shares, price = be8(b, m + 19), be4(b, m + 27), be4(b, m + 31)
             if _keep(w, table, orders, new, locate, side, shares, price):
-                at = put(rows, at, ns, new, price, shares, locate, schema.ADD, side, schema.MESSAGE_END)
+                at = put(
+                    rows, at, ns, new, price, shares, locate, schema.ADD, side, schema.MESSAGE_END
+                )
         if at == first + 2:
             rows[first, f.R_META] &= ~schema.MESSAGE_END
         return at
@@ -175,7 +273,9 @@ def _change(b: Bytes, m: int, y: int, locate: int, w: Longs, table: Longs, order
         printed, paid = b[m + 31] == 89, be4(b, m + 32)
         if not printed:
             w[f.UNPRINTED] += 1
-            return put(rows, at, ns, ref, price, taken, locate, schema.REDUCE, side, schema.MESSAGE_END)
+            return put(
+                rows, at, ns, ref, price, taken, locate, schema.REDUCE, side, schema.MESSAGE_END
+            )
         if paid != price and paid != 0:
             w[f.AWAY] += 1
             at = put(rows, at, ns, ref, price, taken, locate, schema.REDUCE, side, 0)

@@ -104,9 +104,13 @@ class FileCounts:
 
 
 def run_chunks(
-    pieces: Iterator[bytes], where: str, store: ItchStore, sink: Sink, allow_cut: bool = False,
+    pieces: Iterator[bytes],
+    where: str,
+    store: ItchStore,
+    sink: Sink,
+    allow_cut: bool = False,
     progress: Progress | None = None,
-) -> FileCounts:  # fmt: skip
+) -> FileCounts:
     """Send the bytes of a file, cut anywhere, through a sink.
 
     Raises
@@ -190,7 +194,9 @@ def _bad(stop: int, store: ItchStore, where: str, offset: int) -> FeedError:
         return FeedError("ns since midnight within a day", f"{value:,} {at}", remedy)
     if stop == f.OTHER_STOCK:
         name = f.unpacked_name(int(store.names[value]))
-        return FeedError(f"stock {name} at locate {value}, as before", f"another stock {at}", remedy)
+        return FeedError(
+            f"stock {name} at locate {value}, as before", f"another stock {at}", remedy
+        )
     return FeedError("a message as long as its type", f"length {value} {at}", remedy)
 
 
@@ -260,7 +266,9 @@ class Staging:
             if isinstance(kept, int):
                 assert self._file is not None
                 self._file.seek(kept + first * f.ROW * 8)
-                part = np.frombuffer(self._file.read((stop - first) * f.ROW * 8), np.int64).reshape(-1, f.ROW)
+                part = np.frombuffer(self._file.read((stop - first) * f.ROW * 8), np.int64).reshape(
+                    -1, f.ROW
+                )
             else:
                 part = kept[first:stop]
             out[at : at + len(part)] = part

@@ -48,7 +48,9 @@ def be8(b: Bytes, i: int) -> int:
 def home(ref: int, mask: int) -> int:
     """Preferred position of a reference in the map."""
     h = ref * -7046029254386353131  # 2^64 / golden ratio, as a signed number
-    h = (h ^ ((h >> 32) & U32)) * -7046029254386353131  # once is not enough for references that grow in fours
+    h = (
+        h ^ ((h >> 32) & U32)
+    ) * -7046029254386353131  # once is not enough for references that grow in fours
     return (h >> 32) & mask
 
 
@@ -151,7 +153,16 @@ def look_ahead(b: Bytes, start: int, stop: int, w: Longs, table: Longs, orders: 
 
 
 @kernel
-def begin(b: Bytes, at: int, stop: int, w: Longs, lengths: Longs, names: Longs, picks: Longs, wanted: Bytes) -> int:
+def begin(
+    b: Bytes,
+    at: int,
+    stop: int,
+    w: Longs,
+    lengths: Longs,
+    names: Longs,
+    picks: Longs,
+    wanted: Bytes,
+) -> int:
     """Check the frame and head of the message at `at`; returns its length, 0 when the kernel has to return.
 
     `names` int64[65536] are packed stocks by locate (0 unknown), `picks` those that are wanted, `wanted` uint8[65536]
@@ -180,11 +191,14 @@ def begin(b: Bytes, at: int, stop: int, w: Longs, lengths: Longs, names: Longs, 
         return 0
     if need > 0:
         where = (
-            at + 26 if y == f.ADDED or y == f.ATTRIBUTED or y == f.PRINT
-            else at + 21 if y == f.CROSSED
-            else at + 13 if y == f.DIRECTORY or y == f.ACTION or y == f.OPERATIONAL
+            at + 26
+            if y == f.ADDED or y == f.ATTRIBUTED or y == f.PRINT
+            else at + 21
+            if y == f.CROSSED
+            else at + 13
+            if y == f.DIRECTORY or y == f.ACTION or y == f.OPERATIONAL
             else 0
-        )  # fmt: skip
+        )
         if where > 0:
             locate = be2(b, at + 3)
             name = be8(b, where)

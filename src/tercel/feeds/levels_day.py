@@ -39,7 +39,9 @@ def rows_of(steps: Sequence[SyncStep], trades: Sequence[BinanceTrade]) -> tuple[
             seq += opened
             opened = True
             stamps = part.exch_ns, part.recv_ns or part.exch_ns, seq
-            table += [[*stamps, kind, 0, side, *level, flags, 0] for kind, side, level, flags in rows]
+            table += [
+                [*stamps, kind, 0, side, *level, flags, 0] for kind, side, level, flags in rows
+            ]
             table[-1][FLAGS] |= schema.MESSAGE_END
             table[-1][UPDATE] = part.last if isinstance(part, SyncStep) else 0
     return np.array(table, np.int64).reshape(-1, 10), before

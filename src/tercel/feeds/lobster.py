@@ -80,7 +80,11 @@ def _named(member: Member, options: FeedOptions) -> LobsterFile | None:
 
 def _unnamed(found: Sequence[Member], options: FeedOptions) -> list[LobsterFile]:
     """CSV files of other names, their role known by the number of columns: six or seven are messages."""
-    others = [m for m in found if _NAME.fullmatch(m.name) is None and Path(m.name).suffix.lower() == ".csv"]
+    others = [
+        m
+        for m in found
+        if _NAME.fullmatch(m.name) is None and Path(m.name).suffix.lower() == ".csv"
+    ]
     if not others:
         return []
     if options.symbol is None or options.date is None:
@@ -136,6 +140,12 @@ def _day(symbol: str, date: str, group: Sequence[LobsterFile], tick: float | Non
             "name the file as it was downloaded",
         )
     return LobsterDay(
-        symbol, date, first.member, book.member if book else None, first.start_ms, first.end_ms, tick,
+        symbol,
+        date,
+        first.member,
+        book.member if book else None,
+        first.start_ms,
+        first.end_ms,
+        tick,
         book.levels if book else 0,
-    )  # fmt: skip
+    )

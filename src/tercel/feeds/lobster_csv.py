@@ -51,9 +51,13 @@ def read_messages(member: Member) -> Messages:
 
     content = member.path or member.content()
     attributed = _width(content, member.where) == MESSAGE_WIDTHS[1]
-    schema: dict[str, Any] = {name: pl.Float64 if name == "time" else pl.Int64 for name in MESSAGE_FIELDS}
+    schema: dict[str, Any] = {
+        name: pl.Float64 if name == "time" else pl.Int64 for name in MESSAGE_FIELDS
+    }
     frame = _read(member, schema | ({ATTRIBUTION: pl.String} if attributed else {}), content)
-    time, kind, order_id, size, price, side = (frame[name].rechunk().to_numpy(writable=True) for name in MESSAGE_FIELDS)
+    time, kind, order_id, size, price, side = (
+        frame[name].rechunk().to_numpy(writable=True) for name in MESSAGE_FIELDS
+    )
     return Messages(time, kind, order_id, size, price, side, attributed)
 
 
@@ -71,7 +75,9 @@ def read_orderbook(member: Member) -> Ints:
     width = _width(content, member.where)
     if width == 0 or width % 4:
         received = f"{width} columns in {member.where}, row 1"
-        raise FeedError("four columns for each level of an orderbook file", received, "check that it is one")
+        raise FeedError(
+            "four columns for each level of an orderbook file", received, "check that it is one"
+        )
     frame = _read(member, dict.fromkeys(orderbook_fields(width // 4), pl.Int64), content)
     return np.ascontiguousarray(frame.to_numpy(order="fortran").T)
 
@@ -131,12 +137,18 @@ def _good_rows(member: Member, names: list[str]) -> int:
         where = f"in row {row} of {member.where}"
         if len(values) != len(names):
             remedy = "the row is cut, or from another file: download the file again"
-            raise FeedError(f"{len(names)} fields, {names[0]} to {names[-1]}", f"{len(values)} {where}", remedy)
+            raise FeedError(
+                f"{len(names)} fields, {names[0]} to {names[-1]}", f"{len(values)} {where}", remedy
+            )
         for name, value in zip(names, values, strict=True):
             if name != ATTRIBUTION and not _is_number(value, integer=name != "time"):
                 shown = value.decode("utf-8", "replace")[:40]
                 header = row == 1 and any(c.isalpha() for c in shown)
-                remedy = "remove the header line" if header else "correct the row or download the file again"
+                remedy = (
+                    "remove the header line"
+                    if header
+                    else "correct the row or download the file again"
+                )
                 number = "a number" if name == "time" else "an integer"
                 raise FeedError(f"{number} as {name}", f"{shown!r} {where}", remedy)
     return len(lines)

@@ -16,7 +16,13 @@ from tercel.core.jit import Longs, Packed
 from tercel.feeds import lobster_kernels as k
 from tercel.feeds.lobster_csv import Messages, read_messages, read_orderbook
 from tercel.feeds.lobster_errors import row_error
-from tercel.feeds.lobster_tick import UNITS_PER_DOLLAR, WORTH_SAYING, infer_unit, share_off, stated_unit
+from tercel.feeds.lobster_tick import (
+    UNITS_PER_DOLLAR,
+    WORTH_SAYING,
+    infer_unit,
+    share_off,
+    stated_unit,
+)
 from tercel.feeds.members import Member
 from tercel.market.book import Book
 from tercel.market.feed import Imported
@@ -33,7 +39,16 @@ MOST_CROSSED: Final = 0.01
 """Share of rows that may leave the book of messages alone crossed before a warning."""
 # By LOBSTER's type.
 _KINDS: Final = np.array(
-    [0, schema.ADD, schema.REDUCE, schema.DELETE, schema.EXECUTE, schema.TRADE_HIDDEN, schema.CROSS, schema.STATUS]
+    [
+        0,
+        schema.ADD,
+        schema.REDUCE,
+        schema.DELETE,
+        schema.EXECUTE,
+        schema.TRADE_HIDDEN,
+        schema.CROSS,
+        schema.STATUS,
+    ]
 )
 
 
@@ -42,7 +57,9 @@ def _alone(events: Events, where: str) -> list[str]:
     book = Book()
     book.apply(events)
     later = np.isin(events.kind, (schema.REDUCE, schema.DELETE, schema.EXECUTE))
-    older = int((later & ~np.isin(events.order_id, events.order_id[events.kind == schema.ADD])).sum())
+    older = int(
+        (later & ~np.isin(events.order_id, events.order_id[events.kind == schema.ADD])).sum()
+    )
     missing = [
         f"no orderbook file for {where}: {older:,} of {events.n:,} rows concern orders that stood before its first row "
         "and are missing; import both files of the download together"
@@ -106,10 +123,14 @@ class LobsterDay:
         plain = self._translate(messages, unit)
         warnings: list[str] = []
         if messages.attributed:
-            warnings.append(f"the seventh column of {self.messages.where}, who attributed an order, is left out")
+            warnings.append(
+                f"the seventh column of {self.messages.where}, who attributed an order, is left out"
+            )
         if (off := share_off(unit, visible)) > WORTH_SAYING:
             tick = unit / UNITS_PER_DOLLAR
-            warnings.append(f"{off:.1%} of the visible prices of {self.messages.where} are not on the tick of {tick}")
+            warnings.append(
+                f"{off:.1%} of the visible prices of {self.messages.where} are not on the tick of {tick}"
+            )
         levels, book_off = 0, 0
         events = plain
         if self.orderbook is not None:
@@ -121,7 +142,11 @@ class LobsterDay:
         else:
             warnings += _alone(plain, self.messages.where)
         off_tick = int(np.count_nonzero(events.flags & schema.OFF_TICK))
-        extra: dict[str, Any] = {"feed": "lobster", "messages": plain.n, "orderbook_on_tick": not book_off}
+        extra: dict[str, Any] = {
+            "feed": "lobster",
+            "messages": plain.n,
+            "orderbook_on_tick": not book_off,
+        }
         midnight = midnight_ns(self.date, TIMEZONE)
         instrument = Instrument(
             venue=VENUE,
@@ -175,7 +200,9 @@ class LobsterDay:
         masked = (rows.kind == schema.TRADE_HIDDEN) & (self.date >= HIDDEN_SIDE_MASKED_FROM)
         rows.order_id[:] = np.where(nobodys, 0, m.order_id)
         rows.side[:] = np.where(halt | cross | masked, 0, m.direction)
-        rows.price_ticks[:] = np.where(halt, m.price, np.maximum(ticks, least))  # a bid below one tick: on the first
+        rows.price_ticks[:] = np.where(
+            halt, m.price, np.maximum(ticks, least)
+        )  # a bid below one tick: on the first
         rows.qty_lots[:] = np.where(halt, 0, m.size)
         rows.flags[:] = schema.MESSAGE_END | np.where(off, schema.OFF_TICK, 0)
         return rows
@@ -262,10 +289,14 @@ def with_rolls(plain: Events, book: Longs, unit: int, where: str) -> tuple[Event
     return Events.joined([opening, Events.from_table(rows[:at])]), report
 
 
-def _open(plain: Events, book: Longs, unit: int, state: Packed, count: Longs, report: Longs, where: str) -> None:
+def _open(
+    plain: Events, book: Longs, unit: int, state: Packed, count: Longs, report: Longs, where: str
+) -> None:
     """Levels before message 1: row 0 less what it did."""
     for h, side in enumerate((1, -1)):
-        count[h] = k.read_levels(book, 0, side, unit, state[h, 0, 0], state[h, 0, 1], state[h, 0, 2], report)
+        count[h] = k.read_levels(
+            book, 0, side, unit, state[h, 0, 0], state[h, 0, 1], state[h, 0, 2], report
+        )
         _raise_for(report, book, where)
     kind, side = int(plain.kind[0]), int(plain.side[0])
     if kind <= schema.EXECUTE:
@@ -281,7 +312,9 @@ def _raise_for(report: Longs, book: Longs, where: str) -> None:
     code, row, level = (int(x) for x in report[[k.CODE, k.ROW, k.LEVEL]])
     if code == 0:
         return
-    ask_price, ask_size, bid_price, bid_size = (int(x) for x in book[4 * level : 4 * level + 4, row])
+    ask_price, ask_size, bid_price, bid_size = (
+        int(x) for x in book[4 * level : 4 * level + 4, row]
+    )
     if code == k.BOOK_CROSSED:
         raise row_error(code, f"{ask_price}, best bid {bid_price},", row, where)
     value = f"ask {ask_price} x {ask_size}, bid {bid_price} x {bid_size},"

@@ -12,7 +12,11 @@ _NAMES: Final = {
     k.BAD_SIZE: ("size", "a positive size below 2**30 shares", _AGAIN),
     k.BAD_PRICE: ("price", "a positive price", _AGAIN),
     k.BAD_TIME: ("time", "seconds after midnight, from 0 to 86400", _AGAIN),
-    k.TIME_BACK: ("time", "a time not before the row above", "sort nothing by hand: download the file again"),
+    k.TIME_BACK: (
+        "time",
+        "a time not before the row above",
+        "sort nothing by hand: download the file again",
+    ),
     k.BAD_STATUS: ("price", "a trading status (-1, 0 or 1) as price of a halt message", _AGAIN),
     k.FINE_TICK: ("price", "prices below 2**30 ticks", "give a larger `tick=`, or leave it out"),
     k.BOOK_CROSSED: ("ask price 1", "a best ask above the best bid", _AGAIN),

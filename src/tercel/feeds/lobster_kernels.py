@@ -18,7 +18,9 @@ LAST_SECOND: Final = 86_400.0
 MOST: Final = 2**30
 """Prices in ticks and quantities in lots stay below this."""
 
-BAD_TYPE, BAD_DIRECTION, BAD_SIZE, BAD_PRICE, BAD_TIME, TIME_BACK, BAD_STATUS, FINE_TICK = range(1, 9)
+BAD_TYPE, BAD_DIRECTION, BAD_SIZE, BAD_PRICE, BAD_TIME, TIME_BACK, BAD_STATUS, FINE_TICK = range(
+    1, 9
+)
 BOOK_CROSSED, BOOK_PRICE, BOOK_SIZE, BOOK_ORDER, BOOK_EMPTY = range(9, 14)
 """What can be wrong with a row; the texts are in lobster_errors."""
 
@@ -31,7 +33,14 @@ NS, RECEIVED, SEQ, KIND, ID, SIDE, TICKS, LOTS, FLAGS = range(9)
 
 @kernel
 def read_levels(
-    book: Longs, row: int, side: int, unit: int, prices: Packed, lots: Packed, off: Packed, report: Longs
+    book: Longs,
+    row: int,
+    side: int,
+    unit: int,
+    prices: Packed,
+    lots: Packed,
+    off: Packed,
+    report: Longs,
 ) -> int:
     """The levels of one side of a book row, best first, in ticks; levels that fall on one tick are merged.
 
@@ -83,7 +92,9 @@ def read_levels(
 
 
 @kernel
-def apply_message(prices: Packed, lots: Packed, off: Packed, n: int, side: int, kind: int, price: int, qty: int) -> int:
+def apply_message(
+    prices: Packed, lots: Packed, off: Packed, n: int, side: int, kind: int, price: int, qty: int
+) -> int:
     """One message on a side's levels, in place; returns their new number."""
     k = 0
     while k < n and (prices[k] - price) * side > 0:
@@ -109,13 +120,24 @@ def apply_message(prices: Packed, lots: Packed, off: Packed, n: int, side: int, 
 
 @kernel
 def _roll_side(
-    rolling_in: bool, side: int, levels: int, removed: int, kept: Packed, n_kept: int, now: Packed, n_now: int,
-    rows: Longs, at: int, report: Longs,
-) -> int:  # fmt: skip
+    rolling_in: bool,
+    side: int,
+    levels: int,
+    removed: int,
+    kept: Packed,
+    n_kept: int,
+    now: Packed,
+    n_now: int,
+    rows: Longs,
+    at: int,
+    report: Longs,
+) -> int:
     """Write the ROLL_OUT or the ROLL_IN rows of one side from position `at`; returns the next position."""
     a = b = 0
     while a < n_kept or b < n_now:
-        ahead = (kept[0, a] - now[0, b]) * side if a < n_kept and b < n_now else 1 if a < n_kept else -1
+        ahead = (
+            (kept[0, a] - now[0, b]) * side if a < n_kept and b < n_now else 1 if a < n_kept else -1
+        )
         if ahead == 0 and kept[1, a] == now[1, b]:
             a += 1
             b += 1
@@ -126,7 +148,15 @@ def _roll_side(
         if ahead <= 0 and rolling_in:
             worse_than_removed = removed == 0 or (removed - now[0, b]) * side > 0
             report[ILLEGAL] += not (a == n_kept and n_kept < levels and worse_than_removed)
-            at = _put(rows, at, schema.ROLL_IN, side, now[0, b], now[1, b], schema.OFF_TICK if now[2, b] else 0)
+            at = _put(
+                rows,
+                at,
+                schema.ROLL_IN,
+                side,
+                now[0, b],
+                now[1, b],
+                schema.OFF_TICK if now[2, b] else 0,
+            )
         a += ahead >= 0
         b += ahead <= 0
     return at
@@ -161,9 +191,16 @@ def _same_row(book: Longs, row: int, half: int) -> bool:
 
 @kernel
 def roll_rows(
-    book: Longs, unit: int, start: int, at: int, state: Packed, count: Longs, messages: Longs, rows: Longs,
+    book: Longs,
+    unit: int,
+    start: int,
+    at: int,
+    state: Packed,
+    count: Longs,
+    messages: Longs,
+    rows: Longs,
     report: Longs,
-) -> tuple[int, int]:  # fmt: skip
+) -> tuple[int, int]:
     """Messages from `start` on, with their rolls, into `rows` from `at`: both int64[n, 9], the columns of a tape.
 
     `state` int32[2 sides, 2 (row before, this row), 3 (price, lots, off tick), levels + 3] and the first two of
@@ -181,7 +218,9 @@ def roll_rows(
             return i, at
         first = at
         kind, side, ticks = messages[i, KIND], messages[i, SIDE], messages[i, TICKS]
-        at = _put(rows, at, kind, side, ticks, messages[i, LOTS], messages[i, FLAGS] & schema.OFF_TICK)
+        at = _put(
+            rows, at, kind, side, ticks, messages[i, LOTS], messages[i, FLAGS] & schema.OFF_TICK
+        )
         rows[first, ID] = messages[i, ID]
         if kind == schema.STATUS:
             report[HALTED] = ticks != 1
@@ -203,18 +242,33 @@ def roll_rows(
         if own >= 0:
             p = state[own, 0]
             before = count[own]
-            count[own] = apply_message(p[0], p[1], p[2], before, side, kind, ticks, messages[i, LOTS])
+            count[own] = apply_message(
+                p[0], p[1], p[2], before, side, kind, ticks, messages[i, LOTS]
+            )
             if count[own] < before:
                 removed = ticks
         for h in range(2):
-            rolls[h] = differs[h] and not same_levels(state[h, 0], count[h], state[h, 1], now_count[h])
+            rolls[h] = differs[h] and not same_levels(
+                state[h, 0], count[h], state[h, 1], now_count[h]
+            )
         for rolling_in in range(2):
             for h in range(2):
                 if not rolls[h]:
                     continue
                 gone = removed if h == own else 0
-                at = _roll_side(rolling_in == 1, 1 - 2 * h, levels, gone, state[h, 0], count[h], state[h, 1],
-                                now_count[h], rows, at, report)  # fmt: skip
+                at = _roll_side(
+                    rolling_in == 1,
+                    1 - 2 * h,
+                    levels,
+                    gone,
+                    state[h, 0],
+                    count[h],
+                    state[h, 1],
+                    now_count[h],
+                    rows,
+                    at,
+                    report,
+                )
         for r in range(first, at):
             rows[r, NS] = rows[r, RECEIVED] = messages[i, NS]
             rows[r, SEQ] = i + 1

@@ -58,7 +58,9 @@ def stated_unit(tick: float, prices: Ints, where: str) -> int:
     off = share_off(unit, prices)
     if off > MOST_OFF and unit > ONE_CENT:
         received = f"`tick={tick}`, which {off:.1%} of the visible prices in {where} are not on"
-        raise FeedError(f"a tick that holds at least {1 - MOST_OFF:.0%} of the prices", received, remedy)
+        raise FeedError(
+            f"a tick that holds at least {1 - MOST_OFF:.0%} of the prices", received, remedy
+        )
     return unit
 
 

@@ -13,18 +13,35 @@ from tercel.market.book.id_map import Ids
 from tercel.market.book.tape_kernels import apply_one, best_levels
 from tercel.market.tape.events import Columns, Events
 from tercel.market.tape.instrument import Instrument
-from tercel.market.tape.schema import ADD, DELETE, EXECUTE, MESSAGE_END, OPENING, REDUCE, TRADE_HIDDEN
+from tercel.market.tape.schema import (
+    ADD,
+    DELETE,
+    EXECUTE,
+    MESSAGE_END,
+    OPENING,
+    REDUCE,
+    TRADE_HIDDEN,
+)
 
 
 @kernel
 def is_message(kind: int) -> bool:
     """Whether a row is one of LOBSTER's types 1 to 5, which count as the tape does."""
-    return kind == ADD or kind == REDUCE or kind == DELETE or kind == EXECUTE or kind == TRADE_HIDDEN
+    return (
+        kind == ADD or kind == REDUCE or kind == DELETE or kind == EXECUTE or kind == TRADE_HIDDEN
+    )
 
 
 @kernel
 def write_rows(
-    b: Packed, ids: Ids, key_of: Longs, tape: Columns, row: Longs, book: Packed, prices: Packed, lots: Packed
+    b: Packed,
+    ids: Ids,
+    key_of: Longs,
+    tape: Columns,
+    row: Longs,
+    book: Packed,
+    prices: Packed,
+    lots: Packed,
 ) -> int:
     """Play a tape; keep the rows (`row`) that change the levels shown, and hidden trades, with the book after each.
 
@@ -37,7 +54,9 @@ def write_rows(
         apply_one(b, ids, key_of, kind[i], tape.order_id[i], side[i], price[i], qty[i])
         if is_message(kind[i]) and (tape.flags[i] & OPENING) == 0:
             pending = i
-        if pending < 0 or (i + 1 < kind.shape[0] and seq[i + 1] == seq[i] and not is_message(kind[i + 1])):
+        if pending < 0 or (
+            i + 1 < kind.shape[0] and seq[i + 1] == seq[i] and not is_message(kind[i + 1])
+        ):
             continue
         changed = n == 0 or kind[pending] == TRADE_HIDDEN
         for s in range(2):
@@ -65,7 +84,11 @@ def rows_shown(events: Events, levels: int) -> tuple[NDArray[np.int64], NDArray[
         When more than 4 million orders rest at once.
     """
     row, book = np.zeros(events.n + 1, np.int64), np.zeros((events.n + 1, 4 * levels), np.int32)
-    prices, lots, found = np.zeros(levels, np.int32), np.zeros(levels, np.int32), np.zeros(1, np.int64)
+    prices, lots, found = (
+        np.zeros(levels, np.int32),
+        np.zeros(levels, np.int32),
+        np.zeros(1, np.int64),
+    )
 
     def play(b: Packed, ids: Ids, key_of: Longs) -> None:
         found[0] = write_rows(b, ids, key_of, events.columns(), row, book, prices, lots)
@@ -92,7 +115,11 @@ def as_shown(instrument: Instrument, events: Events, levels: int) -> tuple[Instr
     """
     kept, book = rows_shown(events, levels)
     plain = Events(*(column[kept] for column in events.columns()))
-    plain.recv_ns[:], plain.seq[:], plain.flags[:] = plain.exch_ns, np.arange(1, plain.n + 1), MESSAGE_END
+    plain.recv_ns[:], plain.seq[:], plain.flags[:] = (
+        plain.exch_ns,
+        np.arange(1, plain.n + 1),
+        MESSAGE_END,
+    )
     plain.order_id[plain.kind == TRADE_HIDDEN] = 0
     plain.qty_lots[:] *= instrument.lot
     shown = np.ascontiguousarray(in_units(book, 1, instrument.lot).T)

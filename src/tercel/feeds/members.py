@@ -98,7 +98,9 @@ def members(paths: Sequence[Path]) -> Iterator[list[Member]]:
         found: list[Member] = []
         for path in paths:
             if not path.exists():
-                raise FeedError("a file or folder", f"{path}, which does not exist", "check the path")
+                raise FeedError(
+                    "a file or folder", f"{path}, which does not exist", "check the path"
+                )
             files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
             if not files:
                 raise FeedError("files", f"the empty folder {path}", "check the path")
@@ -106,7 +108,11 @@ def members(paths: Sequence[Path]) -> Iterator[list[Member]]:
                 if _is_clutter(file.name):
                     continue
                 if file.stat().st_size == 0:
-                    raise FeedError("a file with content", f"{file}, 0 bytes", "download it again, or leave it out")
+                    raise FeedError(
+                        "a file with content",
+                        f"{file}, 0 bytes",
+                        "download it again, or leave it out",
+                    )
                 found += _of_file(file, stack)
         yield found
 
@@ -116,7 +122,11 @@ def _of_file(path: Path, stack: ExitStack) -> list[Member]:
     try:
         if name.endswith(".zip"):
             archive = stack.enter_context(zipfile.ZipFile(path))
-            files = [(info.filename, partial(archive.open, info)) for info in archive.infolist() if not info.is_dir()]
+            files = [
+                (info.filename, partial(archive.open, info))
+                for info in archive.infolist()
+                if not info.is_dir()
+            ]
             return _in_archive(path, files)
         if name.endswith(_TAR_ZST):
             return _of_tar(path, stack.enter_context(_decompressed(path)), stack)
@@ -128,7 +138,9 @@ def _of_file(path: Path, stack: ExitStack) -> list[Member]:
         return _of_7z(path, stack)
     if name.endswith(".rar"):
         raise FeedError(
-            "a .csv, .gz, .xz, .bz2, .zst, .zip, .tar or .7z file", str(path), "unpack it and import the folder"
+            "a .csv, .gz, .xz, .bz2, .zst, .zip, .tar or .7z file",
+            str(path),
+            "unpack it and import the folder",
         )
     if name.endswith(_COMPRESSED):
         return [Member(path.stem, str(path), None, lambda: path.open("rb"))]
@@ -138,13 +150,21 @@ def _of_file(path: Path, stack: ExitStack) -> list[Member]:
 def _of_tar(path: Path, file: IO[bytes] | None, stack: ExitStack) -> list[Member]:
     opened = tarfile.open(path) if file is None else tarfile.open(fileobj=file, mode="r:")  # noqa: SIM115
     archive = stack.enter_context(opened)
-    files = [(info.name, partial(archive.extractfile, info)) for info in archive.getmembers() if info.isfile()]
+    files = [
+        (info.name, partial(archive.extractfile, info))
+        for info in archive.getmembers()
+        if info.isfile()
+    ]
     return _in_archive(path, files)
 
 
 def _in_archive(path: Path, files: Sequence[tuple[str, Callable[[], Any]]]) -> list[Member]:
     named = sorted(files, key=lambda one: one[0])
-    return [Member(_bare(name), f"{path}!{name}", None, opened) for name, opened in named if not _is_clutter(name)]
+    return [
+        Member(_bare(name), f"{path}!{name}", None, opened)
+        for name, opened in named
+        if not _is_clutter(name)
+    ]
 
 
 def _of_7z(path: Path, stack: ExitStack) -> list[Member]:
@@ -163,9 +183,14 @@ def _of_7z(path: Path, stack: ExitStack) -> list[Member]:
             archive.extractall(folder)
     except Exception as error:  # its own, of several kinds, and what its decoders let through
         raise _damaged(str(path), error) from error
-    files = sorted(file for file in folder.rglob("*") if file.is_file() and not _is_clutter(file.name))
+    files = sorted(
+        file for file in folder.rglob("*") if file.is_file() and not _is_clutter(file.name)
+    )
     found = [member for file in files for member in _of_file(file, stack)]
-    return [replace(member, where=f"{path}!{member.where.removeprefix(f'{folder}/')}") for member in found]
+    return [
+        replace(member, where=f"{path}!{member.where.removeprefix(f'{folder}/')}")
+        for member in found
+    ]
 
 
 @contextmanager
@@ -221,4 +246,6 @@ def _bare(name: str) -> str:
 
 
 def _damaged(where: str, error: BaseException) -> FeedError:
-    return FeedError("a readable file", f"{where}: {error}", "download it again, or check its rights")
+    return FeedError(
+        "a readable file", f"{where}: {error}", "download it again, or check its rights"
+    )

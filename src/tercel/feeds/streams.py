@@ -48,14 +48,21 @@ class Stream:
     """
 
     def __init__(
-        self, url: str, snapshot_url: str, information_url: str = "", subscriptions: tuple[str, ...] = ()
+        self,
+        url: str,
+        snapshot_url: str,
+        information_url: str = "",
+        subscriptions: tuple[str, ...] = (),
     ) -> None:
-        self.url, self.snapshot_url, self.information_url = url, snapshot_url, information_url
+        self.url = url
+        self.snapshot_url = snapshot_url
+        self.information_url = information_url
         self.subscriptions = subscriptions
         self.wants_snapshot = False
         """Whether the book is unknown, so that a snapshot is due; whoever asks for one clears it."""
         self.seen = StreamCounts()
-        self._trade, self._fresh = 0, True
+        self._trade = 0
+        self._fresh = True
 
     def connected(self) -> None:
         """A connection begins: what was known of the book may be out of date, so that its first word asks for it."""
@@ -117,18 +124,28 @@ class BinanceStream(Stream):
     """
 
     def __init__(
-        self, symbol: str, market: str, url: str, snapshot_url: str | None = None, information_url: str | None = None
+        self,
+        symbol: str,
+        market: str,
+        url: str,
+        snapshot_url: str | None = None,
+        information_url: str | None = None,
     ) -> None:
         self._symbol = symbol.upper()
-        depth, levels, mine = ("0ms", 1000, "") if market != SPOT else ("100ms", 5000, f"?symbol={self._symbol}")
-        names = "/".join(f"{symbol.lower()}@{kind}" for kind in (f"depth@{depth}", "trade", "bookTicker"))
+        depth, levels, mine = (
+            ("0ms", 1000, "") if market != SPOT else ("100ms", 5000, f"?symbol={self._symbol}")
+        )
+        names = "/".join(
+            f"{symbol.lower()}@{kind}" for kind in (f"depth@{depth}", "trade", "bookTicker")
+        )
         own = "" if snapshot_url else f"{_API[market]}/exchangeInfo{mine}"
         super().__init__(
             url if "?" in url else f"{url.rstrip('/')}?streams={names}",
             snapshot_url or f"{_API[market]}/depth?symbol={self._symbol}&limit={levels}",
             own if information_url is None else information_url,
         )
-        self._update, self._begins = 0, 0
+        self._update = 0
+        self._begins = 0
         """Last update id; the one that a snapshot must have reached to meet the diffs since the connection or gap."""
 
     def _is_new(self, message: Any) -> bool | None:
@@ -144,16 +161,19 @@ class BinanceStream(Stream):
 
     def _diff(self, data: dict[str, Any]) -> bool:
         first, last, before = int(data["U"]), int(data["u"]), data.get("pu")
-        fresh, self._fresh = self._fresh, False
+        fresh = self._fresh
+        self._fresh = False
         reached = first - 1 if before is None else int(before)
         if fresh:
-            self._begins, self.wants_snapshot = reached, True
+            self._begins = reached
+            self.wants_snapshot = True
         if last <= self._update:
             return False
         follows = first == self._update + 1 if before is None else int(before) == self._update
         if self._update and not follows:
             self.seen.gaps += 1
-            self._begins, self.wants_snapshot = reached, True
+            self._begins = reached
+            self.wants_snapshot = True
         self._update = last
         return True
 
@@ -190,7 +210,9 @@ class BitstampStream(Stream):
         self._pair = pair.lower()
         own = f"https://www.bitstamp.net/api/v2/order_book/{self._pair}/?group=2"
         asked = ({"channel": f"live_{what}_{self._pair}"} for what in ("orders", "trades"))
-        subscriptions = tuple(json.dumps({"event": "bts:subscribe", "data": data}) for data in asked)
+        subscriptions = tuple(
+            json.dumps({"event": "bts:subscribe", "data": data}) for data in asked
+        )
         super().__init__(url, snapshot_url or own, subscriptions=subscriptions)
 
     def connected(self) -> None:
@@ -206,7 +228,8 @@ class BitstampStream(Stream):
         if event not in ("order_created", "order_changed", "order_deleted"):
             return None
         if self._fresh:
-            self._fresh, self.wants_snapshot = False, True
+            self._fresh = False
+            self.wants_snapshot = True
         return True
 
     def snapshot(self, body: str) -> str:
@@ -229,11 +252,19 @@ def stream_of(venue: str, symbol: str, market: str, url: str, snapshot_url: str 
         When the address is none of a WebSocket.
     """
     if not url.startswith(("ws://", "wss://")):
-        raise ConfigError("an address that begins with ws:// or wss://", f"`url={url}`", "give the stream server's")
+        raise ConfigError(
+            "an address that begins with ws:// or wss://",
+            f"`url={url}`",
+            "give the stream server's",
+        )
     if venue == "bitstamp":
         return BitstampStream(symbol, url, snapshot_url)
     if venue != "binance":
-        raise UnknownNameError("a venue: binance or bitstamp", f"`venue={venue}`", "give one of them")
+        raise UnknownNameError(
+            "a venue: binance or bitstamp", f"`venue={venue}`", "give one of them"
+        )
     if market not in BINANCE_MARKETS:
-        raise UnknownNameError(f"a market: {', '.join(BINANCE_MARKETS)}", f"`market={market}`", "give one of them")
+        raise UnknownNameError(
+            f"a market: {', '.join(BINANCE_MARKETS)}", f"`market={market}`", "give one of them"
+        )
     return BinanceStream(symbol, BINANCE_MARKETS[market], url, snapshot_url)

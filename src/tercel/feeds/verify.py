@@ -63,7 +63,9 @@ def verify_alone(events: Events) -> dict[str, Any]:
     def replay(b: Packed, ids: Ids, key_of: Longs) -> None:
         report[:] = 0
         e = events
-        survey.survey(b, ids, key_of, e.kind, e.order_id, e.side, e.price_ticks, e.qty_lots, e.flags, report)
+        survey.survey(
+            b, ids, key_of, e.kind, e.order_id, e.side, e.price_ticks, e.qty_lots, e.flags, report
+        )
 
     book = in_room(replay)
     found = survey.findings(events, report, int(survey.resting_lots(book.state)))
@@ -88,10 +90,17 @@ def crossed_by(events: Events) -> str:
     removal was lost does so in one crossed state after the other until the price is back at it.
     """
     quotes, _, crossed = crossings(events)
-    columns = {"row": np.arange(events.n), "side": events.side, "price": events.price_ticks, "kind": events.kind}
+    columns = {
+        "row": np.arange(events.n),
+        "side": events.side,
+        "price": events.price_ticks,
+        "kind": events.kind,
+    }
     rows = pl.DataFrame(columns).with_columns(changed="row").filter(pl.col("kind").is_in(ON_LEVEL))
     touch = [pl.DataFrame({"row": crossed, "price": at}) for at in quotes[crossed].T]
-    both = pl.concat([one.with_columns(side=side) for one, side in zip(touch, SIDES, strict=True)]).sort("row")
+    both = pl.concat(
+        [one.with_columns(side=side) for one, side in zip(touch, SIDES, strict=True)]
+    ).sort("row")
     last = both.join_asof(rows, on="row", by=["side", "price"], check_sortedness=False)
     stale = last.group_by("row").agg(pl.col("changed").min())["changed"].n_unique()
     if len(crossed) == 0:
@@ -152,7 +161,9 @@ def verify_against(instrument: Instrument, events: Events, orderbook: Path) -> d
     return _result(rows, levels, unit, report, matched)
 
 
-def _result(rows: int, levels: int, unit: int, report: NDArray[np.int64], matched: NDArray[np.int64]) -> dict[str, Any]:
+def _result(
+    rows: int, levels: int, unit: int, report: NDArray[np.int64], matched: NDArray[np.int64]
+) -> dict[str, Any]:
     opening = bool(report[v.OPENING_MATCHES])
     unexplained, illegal = int(report[v.UNEXPLAINED]), int(report[v.ILLEGAL])
     return {
@@ -188,7 +199,11 @@ def _orderbook_of(found: list[Member], instrument: Instrument) -> Member:
     if len(found) == 1:
         return found[0]
     tail = f"_orderbook_{instrument.levels}.csv"
-    mine = [m for m in found if m.name.startswith(f"{instrument.symbol}_{instrument.date}_") and m.name.endswith(tail)]
+    mine = [
+        m
+        for m in found
+        if m.name.startswith(f"{instrument.symbol}_{instrument.date}_") and m.name.endswith(tail)
+    ]
     if len(mine) != 1:
         raise FeedError(
             f"one file {instrument.symbol}_{instrument.date}_..{tail}",

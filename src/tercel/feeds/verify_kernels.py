@@ -10,7 +10,9 @@ from tercel.market.book.tape_kernels import apply_one
 from tercel.market.tape.events import Columns
 from tercel.market.tape.schema import EXECUTE, MESSAGE_END, OPENING, REDUCE, ROLL_IN, ROLL_OUT
 
-BY_MESSAGE, BY_ROLL_IN, UNEXPLAINED, OPENING_MATCHES, BAD_ROW, BAD_LEVEL, BAD_SIDE, WANTED = range(8)
+BY_MESSAGE, BY_ROLL_IN, UNEXPLAINED, OPENING_MATCHES, BAD_ROW, BAD_LEVEL, BAD_SIDE, WANTED = range(
+    8
+)
 GOT, ILLEGAL, MESSAGES, KEPT, REPORT = 9, 11, 12, 13, 15
 """Slots of the report and its length: from `BAD_ROW` on the first row that differs (-1 none), its level and side, price
 and lots expected, price and lots of the book; rows with a roll that does not follow from the book and the message;
@@ -82,7 +84,14 @@ def wanted_levels(book: Longs, unit: int, on_tick: bool, empty: Longs, want: Pac
 
 @kernel
 def _mark(
-    row: int, side: int, empty: int, want: Packed, got: Packed, n_got: int, level_ok: Bytes, report: Longs
+    row: int,
+    side: int,
+    empty: int,
+    want: Packed,
+    got: Packed,
+    n_got: int,
+    level_ok: Bytes,
+    report: Longs,
 ) -> None:
     """Clear `level_ok` where a level of one side differs, and keep the first difference of all."""
     levels = want.shape[1]
@@ -111,9 +120,17 @@ def _touch_equal(b: Packed, want: Packed) -> bool:
 
 @kernel
 def compare(
-    b: Packed, ids: Ids, key_of: Longs, tape: Columns, want: Packed, empty: Longs, work: Packed, level_ok: Bytes,
-    matched: Longs, report: Longs,
-) -> None:  # fmt: skip
+    b: Packed,
+    ids: Ids,
+    key_of: Longs,
+    tape: Columns,
+    want: Packed,
+    empty: Longs,
+    work: Packed,
+    level_ok: Bytes,
+    matched: Longs,
+    report: Longs,
+) -> None:
     """Replay every row; after each message compare with its row of `want` (see `wanted_levels`).
 
     `empty` int64[2] are the prices of no bid and no ask; `matched` int64[L] counts equal levels from the second row;
@@ -141,10 +158,15 @@ def compare(
                     snapshot, before = True, _touch_equal(b, want[row])
                 h = 0 if side[j] > 0 else 1
                 if kind[j] == ROLL_OUT:
-                    legal &= report[KEPT + h] > levels and (kept[h, 0, levels - 1] - price[j]) * side[j] > 0
+                    legal &= (
+                        report[KEPT + h] > levels
+                        and (kept[h, 0, levels - 1] - price[j]) * side[j] > 0
+                    )
                 else:
                     gone = removed if removed_side == side[j] else 0
-                    legal &= _legal_in(kept[h, 0], report[KEPT + h], levels, gone, side[j], price[j])
+                    legal &= _legal_in(
+                        kept[h, 0], report[KEPT + h], levels, gone, side[j], price[j]
+                    )
             held = lots_at(b, side[j], price[j]) if REDUCE <= kind[j] <= EXECUTE else 0
             apply_one(b, ids, key_of, kind[j], order_id[j], side[j], price[j], qty[j])
             if held > 0 and lots_at(b, side[j], price[j]) == 0:

@@ -16,7 +16,15 @@ from numpy.typing import NDArray
 from tercel.core.errors import FeedError
 from tercel.core.jit import Longs, Packed, kernel
 from tercel.feeds.dbn_kernels import NO_PRICE
-from tercel.feeds.dbn_records import csv_number, csv_price, csv_time, is_csv, metadata_of, read_csv, symbols_of
+from tercel.feeds.dbn_records import (
+    csv_number,
+    csv_price,
+    csv_time,
+    is_csv,
+    metadata_of,
+    read_csv,
+    symbols_of,
+)
 from tercel.feeds.members import Member, members
 from tercel.feeds.verify import in_room
 from tercel.feeds.verify_kernels import read_book
@@ -31,13 +39,38 @@ LEVELS: Final = 10
 PX, SZ, CT = 0, 1, 2
 RTYPE: Final = 0x0A
 _LEVEL: Final = np.dtype(
-    [("bid_px", "<i8"), ("ask_px", "<i8"), ("bid_sz", "<u4"), ("ask_sz", "<u4"), ("bid_ct", "<u4"), ("ask_ct", "<u4")]
+    [
+        ("bid_px", "<i8"),
+        ("ask_px", "<i8"),
+        ("bid_sz", "<u4"),
+        ("ask_sz", "<u4"),
+        ("bid_ct", "<u4"),
+        ("ask_ct", "<u4"),
+    ]
 )
 _RECORD: Final = np.dtype(
     [
-        *(("length", "u1"), ("rtype", "u1"), ("publisher_id", "<u2"), ("instrument_id", "<u4"), ("ts_event", "<u8")),
-        *(("price", "<i8"), ("size", "<u4"), ("action", "u1"), ("side", "u1"), ("flags", "u1"), ("depth", "u1")),
-        *(("ts_recv", "<u8"), ("ts_in_delta", "<i4"), ("sequence", "<u4"), ("levels", _LEVEL, (LEVELS,))),
+        *(
+            ("length", "u1"),
+            ("rtype", "u1"),
+            ("publisher_id", "<u2"),
+            ("instrument_id", "<u4"),
+            ("ts_event", "<u8"),
+        ),
+        *(
+            ("price", "<i8"),
+            ("size", "<u4"),
+            ("action", "u1"),
+            ("side", "u1"),
+            ("flags", "u1"),
+            ("depth", "u1"),
+        ),
+        *(
+            ("ts_recv", "<u8"),
+            ("ts_in_delta", "<i4"),
+            ("sequence", "<u4"),
+            ("levels", _LEVEL, (LEVELS,)),
+        ),
     ]
 )
 
@@ -79,16 +112,29 @@ def same_levels(b: Packed, want: Longs, got: Packed, work: Longs) -> bool:
             for what in range(3):
                 have = price if what == PX else (lots if what == SZ else orders)
                 if have != want[h, what, level] and want[h, what, level] >= 0:
-                    work[0], work[1], work[2], work[3], work[4] = level, side, what, want[h, what, level], have
+                    work[0], work[1], work[2], work[3], work[4] = (
+                        level,
+                        side,
+                        what,
+                        want[h, what, level],
+                        have,
+                    )
                     return False
     return True
 
 
 @kernel
 def compare(
-    b: Packed, ids: Ids, key_of: Longs, tape: Columns, times: Longs, want: Longs, got: Packed, work: Longs,
+    b: Packed,
+    ids: Ids,
+    key_of: Longs,
+    tape: Columns,
+    times: Longs,
+    want: Longs,
+    got: Packed,
+    work: Longs,
     report: Longs,
-) -> None:  # fmt: skip
+) -> None:
     """Replay a tape and look for each row of `want` int64[rows, 2, 3, L] among the states of its time."""
     ns, _, _, kind, order_id, side, price, qty, _ = tape
     at = 0
@@ -130,7 +176,11 @@ def verify_mbp10(instrument: Instrument, events: Events, path: Path) -> dict[str
     want = wanted(levels, round(instrument.tick * 10**9))
     inside = (times >= events.exch_ns[0] - 86_400 * 10**9) & (times <= events.exch_ns[-1])
     if not inside.any():
-        raise FeedError(f"rows of {instrument.symbol} on {instrument.date}", f"none in {path}", "give that day's file")
+        raise FeedError(
+            f"rows of {instrument.symbol} on {instrument.date}",
+            f"none in {path}",
+            "give that day's file",
+        )
     report = np.zeros(REPORT, np.int64)
 
     def run(b: Packed, ids: Ids, key_of: Longs) -> None:
@@ -178,13 +228,20 @@ def _csv(member: Member, symbol: str) -> tuple[NDArray[np.int64], NDArray[np.int
     A number of orders that the file leaves empty is -1.
     """
     names = [
-        f"{side}_{what}_{level:02d}" for level in range(LEVELS) for side in ("bid", "ask") for what in ("px", "sz")
+        f"{side}_{what}_{level:02d}"
+        for level in range(LEVELS)
+        for side in ("bid", "ask")
+        for what in ("px", "sz")
     ]
     text = read_csv(member, ("ts_event", *names))
     if "symbol" in text.frame.columns:
-        text = replace(text, frame=text.frame.filter(pl.col("symbol").fill_null("").is_in([symbol, ""])))
+        text = replace(
+            text, frame=text.frame.filter(pl.col("symbol").fill_null("").is_in([symbol, ""]))
+        )
     columns = {"ts_event": csv_time(text, "ts_event")}
-    columns |= {name: csv_price(text, name) if "_px_" in name else csv_number(name) for name in names}
+    columns |= {
+        name: csv_price(text, name) if "_px_" in name else csv_number(name) for name in names
+    }
     for name in (name.replace("_sz_", "_ct_") for name in names if "_sz_" in name):
         if name in text.frame.columns and text.frame[name].is_not_null().any():
             text = replace(text, frame=text.frame.with_columns(pl.col(name).fill_null("0")))
@@ -212,7 +269,9 @@ def _dbn(member: Member, symbol: str) -> tuple[NDArray[np.int64], NDArray[np.int
         )
     rows = np.frombuffer(data, _RECORD, offset=start)
     numbers = {number for (number, _), name in symbols_of(metadata).items() if name == symbol}
-    mine = (rows["rtype"] == RTYPE) & (np.isin(rows["instrument_id"], list(numbers)) if numbers else True)
+    mine = (rows["rtype"] == RTYPE) & (
+        np.isin(rows["instrument_id"], list(numbers)) if numbers else True
+    )
     rows = rows[mine]
     levels = np.empty((len(rows), 2, 3, LEVELS), np.int64)
     for h, side in enumerate(("bid", "ask")):

@@ -44,13 +44,22 @@ def verify_orders(instrument: Instrument, events: Events, capture: Path) -> dict
             f"none of {instrument.symbol} in {capture} within the tape's time",
             "capture another one later in the day",
         )
-    found: dict[str, Any] = {"snapshots": len(answers), "orders": 0, "matched": 0, "surplus": 0, "first_mismatch": None}
+    found: dict[str, Any] = {
+        "snapshots": len(answers),
+        "orders": 0,
+        "matched": 0,
+        "surplus": 0,
+        "first_mismatch": None,
+    }
     for answer in answers:
         stop = int(np.searchsorted(events.exch_ns, answer.exch_ns, "right"))
         start = int(np.searchsorted(events.exch_ns, answer.exch_ns, "left"))
         opened_anew = np.flatnonzero(events.kind[start:stop] == schema.CLEAR)
         ours = book_after(events, start + int(opened_anew[0]) if len(opened_anew) else stop)
-        theirs = {number: (side, price // tick, -(-amount // lot)) for side, price, amount, number in answer.orders}
+        theirs = {
+            number: (side, price // tick, -(-amount // lot))
+            for side, price, amount, number in answer.orders
+        }
         wrong = [number for number, order in theirs.items() if ours.get(number) != order]
         surplus = [number for number in ours if number not in theirs]
         found["orders"] += len(theirs)
@@ -66,5 +75,7 @@ def _snapshots(symbol: str, capture: Path) -> list[OrderBookAnswer]:
         pairs = pairs_of(lines_of(files, CaptureWarnings()))
     if symbol not in pairs:
         known = ", ".join(sorted(pairs)) or "no pair"
-        raise FeedError(f"a capture of {symbol}", f"{known} in {capture}", "give the capture of this pair")
+        raise FeedError(
+            f"a capture of {symbol}", f"{known} in {capture}", "give the capture of this pair"
+        )
     return pairs[symbol].snapshots

@@ -38,10 +38,20 @@ def verify_quotes(instrument: Instrument, events: Events, capture: Path) -> dict
     tick = exact(repr(instrument.tick), "the instrument")
     lot = exact(str(instrument.extra["lot_size"]), "the instrument")
     wanted = {
-        quote.last: [quote.bid[0] // tick, quote.bid[1] // lot, quote.ask[0] // tick, quote.ask[1] // lot]
+        quote.last: [
+            quote.bid[0] // tick,
+            quote.bid[1] // lot,
+            quote.ask[0] // tick,
+            quote.ask[1] // lot,
+        ]
         for quote in day.quotes
     }
-    found: dict[str, Any] = {"quotes": len(day.quotes), "coincide": 0, "matched": 0, "first_mismatch": None}
+    found: dict[str, Any] = {
+        "quotes": len(day.quotes),
+        "coincide": 0,
+        "matched": 0,
+        "first_mismatch": None,
+    }
     book, at = Book(own=0), 0
     for row in np.flatnonzero(day.updates).tolist() if same else []:
         book.apply(events, at, row + 1)

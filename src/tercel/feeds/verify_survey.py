@@ -18,19 +18,56 @@ from tercel.market.tape.events import Events
 Signs = NDArray[np.int8]
 
 COUNTS: Final = (
-    "messages", "crossed", "crossed_not_trading", "locked", "one_sided",
-    "prints", "prints_outside_quotes", "executed_behind_best", "executed_off_head", "executed_not_trading",
+    "messages",
+    "crossed",
+    "crossed_not_trading",
+    "locked",
+    "one_sided",
+    "prints",
+    "prints_outside_quotes",
+    "executed_behind_best",
+    "executed_off_head",
+    "executed_not_trading",
     "hidden_prints",
-    "hidden_outside_quotes", "auction_prints", "auction_lots", "halts", "level_repeats", "levels_gone_unknown",
-    "lots_added", "lots_executed", "lots_cancelled", "lots_shown", "lots_hidden_again", "lots_cleared",
-)  # fmt: skip
+    "hidden_outside_quotes",
+    "auction_prints",
+    "auction_lots",
+    "halts",
+    "level_repeats",
+    "levels_gone_unknown",
+    "lots_added",
+    "lots_executed",
+    "lots_cancelled",
+    "lots_shown",
+    "lots_hidden_again",
+    "lots_cleared",
+)
 """Slots of the report, in order."""
 (
-    MESSAGES, CROSSED, QUOTING, LOCKED, ONE_SIDED,
-    PRINTS, OUTSIDE, BEHIND, OFF_HEAD, NOT_TRADING, HIDDEN,
-    HIDDEN_OUTSIDE, AUCTIONS, AUCTION_LOTS, HALTS, REPEATS, GONE,
-    ADDED, EXECUTED, CANCELLED, SHOWN, HIDDEN_AGAIN, CLEARED,
-) = range(len(COUNTS))  # fmt: skip
+    MESSAGES,
+    CROSSED,
+    QUOTING,
+    LOCKED,
+    ONE_SIDED,
+    PRINTS,
+    OUTSIDE,
+    BEHIND,
+    OFF_HEAD,
+    NOT_TRADING,
+    HIDDEN,
+    HIDDEN_OUTSIDE,
+    AUCTIONS,
+    AUCTION_LOTS,
+    HALTS,
+    REPEATS,
+    GONE,
+    ADDED,
+    EXECUTED,
+    CANCELLED,
+    SHOWN,
+    HIDDEN_AGAIN,
+    CLEARED,
+) = range(len(COUNTS))
 
 
 @kernel
@@ -47,7 +84,9 @@ def _account(kind: int, change: int, report: Longs) -> None:
 
 
 @kernel
-def _see_print(b: Packed, kind: int, side: int, price: int, lots: int, trading: int, report: Longs) -> None:
+def _see_print(
+    b: Packed, kind: int, side: int, price: int, lots: int, trading: int, report: Longs
+) -> None:
     """Where a print stands against the quotes just before it."""
     bid, ask = best(b, 1), best(b, -1)
     outside = (bid != NO_BID and price < bid) or (ask != NO_ASK and price > ask)
@@ -68,9 +107,17 @@ def _see_print(b: Packed, kind: int, side: int, price: int, lots: int, trading: 
 
 @kernel
 def survey(
-    b: Packed, ids: Ids, key_of: Longs,
-    kind: Bytes, order_id: Longs, side: Signs, price: Packed, qty: Packed, flags: Bytes, report: Longs,
-) -> None:  # fmt: skip
+    b: Packed,
+    ids: Ids,
+    key_of: Longs,
+    kind: Bytes,
+    order_id: Longs,
+    side: Signs,
+    price: Packed,
+    qty: Packed,
+    flags: Bytes,
+    report: Longs,
+) -> None:
     """Replay every row and count; see `COUNTS`."""
     trading = 1
     running = 0
@@ -79,7 +126,12 @@ def survey(
         if what == schema.STATUS:
             trading = p
             report[HALTS] += p < 0
-        elif what == schema.EXECUTE or what == schema.TRADE or what == schema.TRADE_HIDDEN or what == schema.CROSS:
+        elif (
+            what == schema.EXECUTE
+            or what == schema.TRADE
+            or what == schema.TRADE_HIDDEN
+            or what == schema.CROSS
+        ):
             _see_print(b, what, s, p, qty[i], trading, report)
         on_level = (
             what <= schema.EXECUTE
@@ -175,7 +227,9 @@ def findings(events: Events, report: NDArray[np.int64], resting: int) -> dict[st
     if schema.CLEAR not in there:
         del found["lots_cleared"]
     signs = {"lots_added": 1, "lots_shown": 1}
-    accounted = sum(signs.get(name, -1) * n for name, n in found.items() if name.startswith("lots_"))
+    accounted = sum(
+        signs.get(name, -1) * n for name, n in found.items() if name.startswith("lots_")
+    )
     found["lots_resting"] = resting
     found["lots_unaccounted"] = accounted - resting
     return found

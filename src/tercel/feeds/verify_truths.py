@@ -14,8 +14,16 @@ Truth = Callable[[Instrument, Events, Path], dict[str, Any]]
 TRUTHS: Final = {
     "lobster": ("tercel.feeds.verify", "verify_against", "an orderbook file"),
     "dbn": ("tercel.feeds.verify_mbp10", "verify_mbp10", "a Databento mbp-10 file"),
-    "binance": ("tercel.feeds.verify_quotes", "verify_quotes", "the capture with its bookTicker stream"),
-    "bitstamp": ("tercel.feeds.verify_orders", "verify_orders", "a capture with later snapshots of the order book"),
+    "binance": (
+        "tercel.feeds.verify_quotes",
+        "verify_quotes",
+        "the capture with its bookTicker stream",
+    ),
+    "bitstamp": (
+        "tercel.feeds.verify_orders",
+        "verify_orders",
+        "a capture with later snapshots of the order book",
+    ),
 }
 """By the feed's name: where its check is, and what file it wants. A new format is one more line."""
 
@@ -28,7 +36,11 @@ def truth_for(instrument: Instrument) -> Truth:
     TapeError
         When nothing independent is known for its feed.
     """
-    feed = str(instrument.extra.get("feed", "lobster" if instrument.levels else "files of a feed without a name"))
+    feed = str(
+        instrument.extra.get(
+            "feed", "lobster" if instrument.levels else "files of a feed without a name"
+        )
+    )
     if feed not in TRUTHS:
         known = "; ".join(f"{name}: {file}" for name, (_, _, file) in TRUTHS.items())
         raise TapeError(

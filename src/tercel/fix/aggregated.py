@@ -93,7 +93,9 @@ class AggregatedBook:
         elif kind == schema.LEVEL_SET:
             self._add(level, lots - self.lots(level), touched)
         elif kind == schema.ROLL_OUT:
-            self._orders = {one: order for one, order in self._orders.items() if (order[0], order[1]) != level}
+            self._orders = {
+                one: order for one, order in self._orders.items() if (order[0], order[1]) != level
+            }
             self._add(level, -self.lots(level), touched)
         elif kind == schema.CLEAR:
             touched |= self._clear()
@@ -112,7 +114,9 @@ class AggregatedBook:
             del self._lots[level], prices[bisect_left(prices, key)]
 
     def _shift(self, ticks: int, touched: set[Level]) -> None:
-        orders = {who: [side, price + ticks, lots] for who, (side, price, lots) in self._orders.items()}
+        orders = {
+            who: [side, price + ticks, lots] for who, (side, price, lots) in self._orders.items()
+        }
         levels = {(side, price + ticks): lots for (side, price), lots in self._lots.items()}
         touched |= self._clear()
         self._orders = orders
@@ -158,11 +162,19 @@ class AggregatedView:
         entries = [(_SIDES[side], price, lots) for (side, price), lots in self._shown.items()]
         if TRADE in self.types and book.last is not None:
             entries.append((TRADE, *book.last))
-        head = [(t.MD_REQ_ID, self.request), (t.SYMBOL, self.instrument), (t.NO_ENTRIES, str(len(entries)))]
+        head = [
+            (t.MD_REQ_ID, self.request),
+            (t.SYMBOL, self.instrument),
+            (t.NO_ENTRIES, str(len(entries))),
+        ]
         return t.SNAPSHOT, [*head, *(one for entry in entries for one in _entry(entry, scale))]
 
     def change(
-        self, book: AggregatedBook, touched: set[Level], trades: list[tuple[int, int]], scale: PriceScale
+        self,
+        book: AggregatedBook,
+        touched: set[Level],
+        trades: list[tuple[int, int]],
+        scale: PriceScale,
     ) -> Iterator[tuple[str, Fields]]:
         """Messages on a change: a W where full refreshes were requested, else an incremental X."""
         actions = self._actions(book, touched)
@@ -188,19 +200,32 @@ class AggregatedView:
                 for price, lots in book.top(side, self.depth):
                     yield (side, price), lots
 
-    def _actions(self, book: AggregatedBook, touched: set[Level]) -> list[tuple[str, str, int, int]]:
+    def _actions(
+        self, book: AggregatedBook, touched: set[Level]
+    ) -> list[tuple[str, str, int, int]]:
         shown, changes = self._shown, list[tuple[Level, int]]()
         if self.depth:
             now = dict(self._seen(book))
             changes = [(level, now.get(level, 0)) for level in dict.fromkeys([*shown, *now])]
         else:
-            changes = [(level, book.lots(level)) for level in sorted(touched) if _SIDES[level[0]] in self.types]
+            changes = [
+                (level, book.lots(level))
+                for level in sorted(touched)
+                if _SIDES[level[0]] in self.types
+            ]
         actions = []
         for level, lots in changes:
             before = shown.get(level, 0)
             if lots == before:
                 continue
-            actions.append((_DELETE if not lots else _CHANGE if before else _NEW, _SIDES[level[0]], level[1], lots))
+            actions.append(
+                (
+                    _DELETE if not lots else _CHANGE if before else _NEW,
+                    _SIDES[level[0]],
+                    level[1],
+                    lots,
+                )
+            )
             if lots:
                 shown[level] = lots
             else:
@@ -210,4 +235,9 @@ class AggregatedView:
 
 def _entry(entry: tuple[str, int, int], scale: PriceScale, named: Fields = ()) -> Fields:
     kind, price, lots = entry
-    return [(t.ENTRY_TYPE, kind), *named, (t.ENTRY_PX, scale.price(price)), (t.ENTRY_SIZE, scale.quantity(lots))]
+    return [
+        (t.ENTRY_TYPE, kind),
+        *named,
+        (t.ENTRY_PX, scale.price(price)),
+        (t.ENTRY_SIZE, scale.quantity(lots)),
+    ]

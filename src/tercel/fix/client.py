@@ -88,23 +88,43 @@ class FixVenue(Closing):
         terms = load(profile, comp_id) if isinstance(profile, str) else profile
         for note in terms.notes:
             warnings.warn(note, stacklevel=2)
-        self._terms, self._own, self._follow = terms, terms.profile.extension, follow
+        self._terms = terms
+        self._own = terms.profile.extension
+        self._follow = follow
         self._patience = patience or WaitLimits()
         self._queue: deque[tuple[int, Item]] = deque()
-        self._waited_s, self._lost = 0.0, ""
+        self._waited_s = 0.0
+        self._lost = ""
         self._subscribed: list[str] = []
-        self._now_ns, self._stepped, self._taken, self._returned, self._names = 0, False, 0, 0, 0
+        self._now_ns = 0
+        self._stepped = False
+        self._taken = 0
+        self._returned = 0
+        self._names = 0
         self._early: list[o.VenueEvent] = []
         self._first = 0  # number of ours that this connection began with
-        self._received, self._closed, self.unbooked = ReceivedMark(), False, False
+        self._received = ReceivedMark()
+        self._closed = False
+        self.unbooked = False
         self._link = self._feed = FixLink(
-            terms, address_of(host, port, terms), comp_id, store, reset or store is None, wall, allow
+            terms,
+            address_of(host, port, terms),
+            comp_id,
+            store,
+            reset or store is None,
+            wall,
+            allow,
         )
         clock = self._link.now_ns
         self._dialect = OwnDialect(clock) if self._own else StandardDialect(terms, clock, store)
         self._listings: tuple[o.Listing, ...] = ()
         self._questions = PositionQuestions(
-            terms, self._dialect.scales, lambda: self._name("P"), self._send, clock, self._patience.logon_s
+            terms,
+            self._dialect.scales,
+            lambda: self._name("P"),
+            self._send,
+            clock,
+            self._patience.logon_s,
         )
         try:
             if store is not None:
@@ -138,10 +158,18 @@ class FixVenue(Closing):
             if link.refusals and (link.answered or link.refusals > 1):
                 raise no_logon(link, link.why, self._returned > 0)
             if time.monotonic() > until:
-                raise no_logon(link, link.why or f"no logon within {self._patience.logon_s:g} s", self._returned > 0)
+                raise no_logon(
+                    link,
+                    link.why or f"no logon within {self._patience.logon_s:g} s",
+                    self._returned > 0,
+                )
 
     def _beside(
-        self, comp_id: str, store: Path | None, wall: Callable[[], int], allow: Callable[[str], object]
+        self,
+        comp_id: str,
+        store: Path | None,
+        wall: Callable[[], int],
+        allow: Callable[[str], object],
     ) -> None:
         if (terms := market_terms(self._terms, comp_id)) is None:
             return
@@ -162,7 +190,9 @@ class FixVenue(Closing):
         answer = self._await(name, self._patience.logon_s, early)
         if answer is None:
             raise VenueError(f"the instruments of {self._feed.name}", "a broken link", "try again")
-        self._stepped, self._now_ns, self._early = answer.stepped and not self._follow, answer.ns, early
+        self._stepped = answer.stepped and not self._follow
+        self._now_ns = answer.ns
+        self._early = early
         return answer.listings
 
     # -- what comes in ------------------------------------------------------------------------------------------------
@@ -190,14 +220,19 @@ class FixVenue(Closing):
         for message in messages:
             self._heard(message, link)
         if not messages:  # what was read late is not late
-            self._queue += ((0, one) for one in self._questions.overdue(time.monotonic(), self._link.now_ns()))
+            self._queue += (
+                (0, one) for one in self._questions.overdue(time.monotonic(), self._link.now_ns())
+            )
         for instrument in self._dialect.spoilt:
             with suppress(VenueError):  # down: the next logon asks
                 self._ask_market(instrument)
         self._dialect.spoilt.clear()
-        again, self._dialect.again = self._dialect.again, []
+        again = self._dialect.again
+        self._dialect.again = []
         for command in again:
-            with suppress(VenueError):  # down: whoever asked learns it from the link, and asks again
+            with suppress(
+                VenueError
+            ):  # down: whoever asked learns it from the link, and asks again
                 self.send(command)
 
     def _heard(self, message: Message, link: FixLink) -> None:
@@ -206,7 +241,14 @@ class FixVenue(Closing):
             self._queue += ((message.number, one) for one in told)
             return
         if message.kind == t.REJECT and self._own:
-            found = [(0, self._dialect.refusal(message.get(t.REF_SEQ_NUM, "0"), message.get(t.TEXT), now))]
+            found = [
+                (
+                    0,
+                    self._dialect.refusal(
+                        message.get(t.REF_SEQ_NUM, "0"), message.get(t.TEXT), now
+                    ),
+                )
+            ]
         else:
             found = self._dialect.read(message, now)
         self._queue += found if link is self._link else [(0, item) for _, item in found]
@@ -227,13 +269,17 @@ class FixVenue(Closing):
             if link is self._link:
                 self._queue += ((0, one) for one in self._questions.forget(now))
             if not self._closed:
-                text = f"{self._lost}; waiting up to {self._patience.outage_s:g} s for it to come back"
+                text = (
+                    f"{self._lost}; waiting up to {self._patience.outage_s:g} s for it to come back"
+                )
                 self._queue.append((0, o.LinkStatus(link is not self._link, now, text)))
         elif event.what is SessionEventKind.RESET and link is self._link:
             self._taken = self._returned = 0
             self._queue = deque((0, item) for _, item in self._queue)
         elif event.what is SessionEventKind.GAP and link is self._feed and not self._own:
-            self._dialect.spoilt += self._subscribed  # what is missing may be market data, which nobody has to repeat
+            self._dialect.spoilt += (
+                self._subscribed
+            )  # what is missing may be market data, which nobody has to repeat
         elif event.what in (SessionEventKind.REJECTED, SessionEventKind.GARBLED):
             self._queue.append((0, refused(event, self._dialect.house_name, now)))
         elif event.what is SessionEventKind.NOT_REPEATED and event.message is not None:
@@ -270,7 +316,9 @@ class FixVenue(Closing):
                     return None
             left = until - time.monotonic()
             if left <= 0:
-                raise VenueError(f"an answer from {self._link.name} within {seconds:g} s", "none", "see its log")
+                raise VenueError(
+                    f"an answer from {self._link.name} within {seconds:g} s", "none", "see its log"
+                )
             if self._feed is not self._link and not self._listings:
                 self._pump(min(left, _WAIT_S), self._feed)
                 left = 0.0
@@ -297,9 +345,14 @@ class FixVenue(Closing):
         """See `Venue`: those its profile allows."""
         orders = self._terms.profile.orders
         return Capabilities(
-            stepped=self._stepped, answers_questions=orders.status, connection=self, session=self, disowns=self,
-            depth=self, position_reports=self._questions if orders.positions else None,
-        )  # fmt: skip
+            stepped=self._stepped,
+            answers_questions=orders.status,
+            connection=self,
+            session=self,
+            disowns=self,
+            depth=self,
+            position_reports=self._questions if orders.positions else None,
+        )
 
     @property
     def up(self) -> bool:
@@ -354,7 +407,9 @@ class FixVenue(Closing):
             For an instrument that is not listed, or when the link is down.
         """
         if instrument not in (known := self._dialect.scales):
-            raise VenueError("an instrument that is listed", instrument, f"choose one of {', '.join(known)}")
+            raise VenueError(
+                "an instrument that is listed", instrument, f"choose one of {', '.join(known)}"
+            )
         self._ask_market(instrument)
         if instrument not in self._subscribed:
             self._subscribed.append(instrument)
@@ -400,7 +455,8 @@ class FixVenue(Closing):
         """
         if not self.unbooked:
             self._received.write(self._returned)
-        events, self._early = self._early, []
+        events = self._early
+        self._early = []
         try:
             self._collect(until_ns, events)
         except VenueError:
@@ -431,7 +487,13 @@ class FixVenue(Closing):
         name = self._name("S")
         fields = [(t.UNTIL_NS, str(until_ns)), (t.STEP_ID, name)]
         try:
-            self._send([OutgoingMessage(t.STEP, [*fields, (t.WAIT_ONLY, "Y")] if self._follow else fields, None)])
+            self._send(
+                [
+                    OutgoingMessage(
+                        t.STEP, [*fields, (t.WAIT_ONLY, "Y")] if self._follow else fields, None
+                    )
+                ]
+            )
         except VenueError:
             self._pump(_WAIT_S, self._link)
             self._drain(events)

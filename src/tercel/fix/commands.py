@@ -53,9 +53,16 @@ class Commands:
     """
 
     def __init__(
-        self, terms: ProfileTerms, memory: OrderMemory, scales: Mapping[str, PriceScale], clock: Callable[[], int]
+        self,
+        terms: ProfileTerms,
+        memory: OrderMemory,
+        scales: Mapping[str, PriceScale],
+        clock: Callable[[], int],
     ) -> None:
-        self._orders, self._memory, self._scales, self._clock = terms.profile.orders, memory, scales, clock
+        self._orders = terms.profile.orders
+        self._memory = memory
+        self._scales = scales
+        self._clock = clock
         self._digits = min(terms.profile.session.digits, 6)
         self._rules = terms.dictionary.messages if terms.dictionary is not None else {}
         self.unknown: set[str] = set()
@@ -90,7 +97,9 @@ class Commands:
         """Without what is empty and what the venue's dictionary lacks."""
         rule = self._rules.get(kind)
         if rule is None:
-            raise OrderError(f"35={kind} in the venue's dictionary", "none", "choose another orders.replace")
+            raise OrderError(
+                f"35={kind} in the venue's dictionary", "none", "choose another orders.replace"
+            )
         kept = [(tag, value) for tag, value in fields if value and tag in rule.block.members]
         return OutgoingMessage(kind, kept, about)  # type: ignore[arg-type]
 
@@ -116,7 +125,9 @@ class Commands:
 
     def _new(self, command: o.NewOrder) -> OutgoingMessage:
         told = self._memory.tell(command)
-        return self._ready(t.NEW_ORDER, [*self._head(told), *self._terms(told, command.tif)], command)
+        return self._ready(
+            t.NEW_ORDER, [*self._head(told), *self._terms(told, command.tif)], command
+        )
 
     def _orig(self, name: str) -> Fields:
         old = self._memory.by_name.get(name)
@@ -125,13 +136,22 @@ class Commands:
 
     def _cancel(self, told: SentOrder, about: o.Command) -> OutgoingMessage:
         lots = self._scale(told.instrument).quantity(told.lots) if told.lots else ""
-        return self._ready(t.CANCEL, [*self._head(told), *self._orig(told.orig), (t.ORDER_QTY, lots)], about)
+        return self._ready(
+            t.CANCEL, [*self._head(told), *self._orig(told.orig), (t.ORDER_QTY, lots)], about
+        )
 
     def _replace(self, command: o.ReplaceOrder) -> OutgoingMessage:
         style, old = self._orders.replace, self._memory.by_name.get(command.orig)
         if style == "cancel":
             told = self._memory.tell(
-                o.CancelOrder(command.cl_ord_id, command.orig, command.instrument, command.side, command.account, 0)
+                o.CancelOrder(
+                    command.cl_ord_id,
+                    command.orig,
+                    command.instrument,
+                    command.side,
+                    command.account,
+                    0,
+                )
             )
             return self._cancel(told, command)
         told = self._memory.tell(command)
@@ -139,7 +159,12 @@ class Commands:
             fields = [*self._head(told), *self._orig(command.orig), *self._terms(told)]
             return self._ready(t.REPLACE, fields, command)
         base = ceiled(old.base_qty) if old is not None else 0
-        if style == AMEND and old is not None and old.price == command.price and told.lots - base < old.lots:
+        if (
+            style == AMEND
+            and old is not None
+            and old.price == command.price
+            and told.lots - base < old.lots
+        ):
             told.base_qty = old.base_qty
             told.lots -= base
             self._memory.write(told)
@@ -168,29 +193,50 @@ class Commands:
         for instrument in instruments:
             told = self._memory.tell(command, f"-{instrument}" if len(instruments) > 1 else "")
             told.instrument = instrument
-            scope = [(t.MASS_CANCEL_TYPE, "1" if instrument else "7"), (t.SYMBOL, named(instrument))]
+            scope = [
+                (t.MASS_CANCEL_TYPE, "1" if instrument else "7"),
+                (t.SYMBOL, named(instrument)),
+            ]
             at = (t.TRANSACT_TIME, utc_text(self._clock(), self._digits))
-            found.append(self._ready(t.MASS_CANCEL, [(t.CL_ORD_ID, told.wire), *scope, at], command))
+            found.append(
+                self._ready(t.MASS_CANCEL, [(t.CL_ORD_ID, told.wire), *scope, at], command)
+            )
         return found
 
     def _one_of(self, command: o.MassCancel, told: SentOrder) -> SentOrder:
         name = f"{command.cl_ord_id}-{told.name}"
-        return self._memory.tell(o.CancelOrder(name, told.name, told.instrument, told.side, told.account, 0))
+        return self._memory.tell(
+            o.CancelOrder(name, told.name, told.instrument, told.side, told.account, 0)
+        )
 
     def _status(self, command: o.StatusRequest) -> tuple[list[OutgoingMessage], str]:
-        if not command.cl_ord_id and self._orders.mass_status and t.MASS_STATUS in self._rules.keys() - self.unknown:
+        if (
+            not command.cl_ord_id
+            and self._orders.mass_status
+            and t.MASS_STATUS in self._rules.keys() - self.unknown
+        ):
             scope = [(t.MASS_STATUS_ID, f"all-{self._clock()}"), (t.MASS_STATUS_TYPE, "7")]
             return [self._ready(t.MASS_STATUS, [*scope, (t.ACCOUNT, command.account)], command)], ""
         if not self._orders.status or t.STATUS not in self._rules.keys() - self.unknown:
             what = command.cl_ord_id or "any order"
-            return [], f"the venue answers no questions: {what} stands as it last said, until it says more"
-        asked = [command.cl_ord_id] if command.cl_ord_id else [one.name for one in self._memory.live(command.account)]
+            return (
+                [],
+                f"the venue answers no questions: {what} stands as it last said, until it says more",
+            )
+        asked = (
+            [command.cl_ord_id]
+            if command.cl_ord_id
+            else [one.name for one in self._memory.live(command.account)]
+        )
         return [self._asked(name, command) for name in asked], ""
 
     def _asked(self, name: str, command: o.StatusRequest) -> OutgoingMessage:
         told = self._memory.by_name.get(name)
         side = side_code(told.side if told else 0)
-        which = [(t.CL_ORD_ID, self._memory.ask(name, command.account)), (t.ORDER_ID, told.order_id if told else "")]
+        which = [
+            (t.CL_ORD_ID, self._memory.ask(name, command.account)),
+            (t.ORDER_ID, told.order_id if told else ""),
+        ]
         what = [(t.SYMBOL, told.instrument if told else t.NO_SYMBOL), (t.SIDE, side)]
         account = [(t.ACCOUNT, command.account)] if self._orders.account else []
         return self._ready(t.STATUS, [*which, *what, *account], command)

@@ -66,7 +66,9 @@ class TlsSettings:
             Without a certificate, and for a file that is missing or no PEM.
         """
         if self.certificate is None:
-            raise ConfigError("the acceptor's certificate", "none", "name its PEM file, and that of its key")
+            raise ConfigError(
+                "the acceptor's certificate", "none", "name its PEM file, and that of its key"
+            )
         made = self._loaded(ssl.Purpose.CLIENT_AUTH)
         if self.authorities is not None:
             made.verify_mode = ssl.CERT_REQUIRED
@@ -78,11 +80,16 @@ class TlsSettings:
             if self.certificate is not None:
                 made.load_cert_chain(self.certificate, self.key)
         except (OSError, ssl.SSLError) as error:
-            files = ", ".join(str(one) for one in (self.certificate, self.key, self.authorities) if one)
-            raise ConfigError("certificates and a key in PEM", f"{error} in {files}", "mend the files") from None
+            files = ", ".join(
+                str(one) for one in (self.certificate, self.key, self.authorities) if one
+            )
+            raise ConfigError(
+                "certificates and a key in PEM", f"{error} in {files}", "mend the files"
+            ) from None
         made.minimum_version = ssl.TLSVersion.TLSv1_2
         if purpose is ssl.Purpose.SERVER_AUTH and not self.verify:
-            made.check_hostname, made.verify_mode = False, ssl.CERT_NONE
+            made.check_hostname = False
+            made.verify_mode = ssl.CERT_NONE
         return made
 
 
@@ -117,8 +124,11 @@ class Connection:
         plain.setblocking(False)
         if plain.family in (socket.AF_INET, socket.AF_INET6):
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._socket, self._context, self._server_name = plain, context, server_name
-        self._out, self._most_waiting = bytearray(), most_waiting
+        self._socket = plain
+        self._context = context
+        self._server_name = server_name
+        self._out = bytearray()
+        self._most_waiting = most_waiting
         self._connecting = self._shaking = self._blocked = self._ending = self._told = False
         self.why = ""
         """Why it is closed."""
@@ -127,7 +137,9 @@ class Connection:
             self._shaking = True
 
     @classmethod
-    def to(cls, host: str, port: int, tls: TlsSettings | None = None, most_waiting: int = MOST_WAITING) -> Self:
+    def to(
+        cls, host: str, port: int, tls: TlsSettings | None = None, most_waiting: int = MOST_WAITING
+    ) -> Self:
         """Begin to connect. A name is looked up now; all else happens in `receive` and `flush`. What cannot be made
         is closed, and says `why`.
 
@@ -140,11 +152,17 @@ class Connection:
         """
         context = tls.client() if tls is not None else None
         try:
-            family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+            family, kind, protocol, _, address = socket.getaddrinfo(
+                host, port, type=socket.SOCK_STREAM
+            )[0]
             plain = socket.socket(family, kind, protocol)
         except (OSError, OverflowError, UnicodeError) as error:
-            raise VenueError(f"the address of {host}:{port}", f"{error}", "give another host or port") from None
-        made = cls(plain, context, (tls.server_name or host) if tls is not None else None, most_waiting)
+            raise VenueError(
+                f"the address of {host}:{port}", f"{error}", "give another host or port"
+            ) from None
+        made = cls(
+            plain, context, (tls.server_name or host) if tls is not None else None, most_waiting
+        )
         code = plain.connect_ex(address)
         made._connecting = code == EINPROGRESS
         if code not in (0, EINPROGRESS):
@@ -163,7 +181,9 @@ class Connection:
     @property
     def wants_write(self) -> bool:
         """Whether `flush` has something to do when the socket becomes writable."""
-        return not self.closed and (self._connecting or self._blocked or bool(self._out and not self._shaking))
+        return not self.closed and (
+            self._connecting or self._blocked or bool(self._out and not self._shaking)
+        )
 
     @property
     def waiting(self) -> int:
@@ -176,7 +196,9 @@ class Connection:
             return None if self.closed else b""
         parts, size, ended = [], 0, False
         try:
-            while size < _MOST_AT_ONCE or (isinstance(self._socket, ssl.SSLSocket) and self._socket.pending()):
+            while size < _MOST_AT_ONCE or (
+                isinstance(self._socket, ssl.SSLSocket) and self._socket.pending()
+            ):
                 part = self._socket.recv(_CHUNK)
                 if not part:
                     ended = True
@@ -235,7 +257,8 @@ class Connection:
     def close(self, why: str = "closed here") -> None:
         """Close now; buffered bytes are lost."""
         if not self.closed:
-            self.closed, self.why = True, why
+            self.closed = True
+            self.why = why
             self._out.clear()
             self._socket.close()
 
@@ -261,7 +284,10 @@ class Connection:
             if not isinstance(self._socket, ssl.SSLSocket) and self._context is not None:
                 own = self._server_name is None
                 self._socket = self._context.wrap_socket(
-                    self._socket, server_side=own, server_hostname=self._server_name, do_handshake_on_connect=False
+                    self._socket,
+                    server_side=own,
+                    server_hostname=self._server_name,
+                    do_handshake_on_connect=False,
                 )
             if isinstance(self._socket, ssl.SSLSocket):
                 self._socket.do_handshake()

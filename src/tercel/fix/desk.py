@@ -24,8 +24,14 @@ def comp_id(name: str) -> str:
     ConfigError
         When it cannot.
     """
-    if not name or not name.isascii() or not name.replace("-", "").replace("_", "").replace(".", "").isalnum():
-        raise ConfigError("a CompID of letters, digits, '-', '_' and '.'", repr(name), "choose another name")
+    if (
+        not name
+        or not name.isascii()
+        or not name.replace("-", "").replace("_", "").replace(".", "").isalnum()
+    ):
+        raise ConfigError(
+            "a CompID of letters, digits, '-', '_' and '.'", repr(name), "choose another name"
+        )
     return name
 
 
@@ -75,15 +81,23 @@ class Login:
     def __post_init__(self) -> None:
         comp_id(self.comp_id)
         if self.terms is not None and self.terms.profile.version != self.begin:
-            expected, received = f"a profile of {self.begin} for {self.comp_id}", self.terms.profile.version
+            expected, received = (
+                f"a profile of {self.begin} for {self.comp_id}",
+                self.terms.profile.version,
+            )
             raise ConfigError(expected, received, "name the profile's version as the login's")
         if self.public_key:
             verifier(self.public_key, self.comp_id)
 
     def refusal(self, logon: Message) -> str:
         """Why its Logon is refused, "" when it is accepted; the password is not repeated."""
-        for what, tag, wanted in (("user name", t.USERNAME, self.username), ("password", t.PASSWORD, self.password)):
-            if wanted and not hmac.compare_digest(logon.get(tag).encode(errors="replace"), wanted.encode()):
+        for what, tag, wanted in (
+            ("user name", t.USERNAME, self.username),
+            ("password", t.PASSWORD, self.password),
+        ):
+            if wanted and not hmac.compare_digest(
+                logon.get(tag).encode(errors="replace"), wanted.encode()
+            ):
                 return f"wrong {what} for {self.comp_id}"
         if self.public_key and not verifier(self.public_key, self.comp_id)(logon):
             return f"wrong signature for {self.comp_id}"
@@ -108,7 +122,9 @@ class OrderFills:
         name = report.exec_id
         if name in self._names:
             return False
-        self._names[name] = first = self._names.get(report.ref, report.ref) if report.exec_type in o.REBOOKS else name
+        self._names[name] = first = (
+            self._names.get(report.ref, report.ref) if report.exec_type in o.REBOOKS else name
+        )
         if report.exec_type is o.ExecType.BUSTED:
             self._of.pop(first, None)
         else:
@@ -119,7 +135,11 @@ class OrderFills:
     def average(self) -> Decimal:
         """Mean price in ticks; 0 without executions."""
         qty = sum(one for one, _ in self._of.values())
-        return Decimal(sum(one * px for one, px in self._of.values())) / (qty * ONE) if qty else Decimal(0)
+        return (
+            Decimal(sum(one * px for one, px in self._of.values())) / (qty * ONE)
+            if qty
+            else Decimal(0)
+        )
 
 
 @dataclass(slots=True)
@@ -165,13 +185,17 @@ class Counterparty:
 
     def greet(self, logon: Message) -> None:
         """Apply what its Logon requests."""
-        self.own = logon.says(t.OWN_TAGS) and self.login.begin == "FIX.4.4" and self.login.terms is None
+        self.own = (
+            logon.says(t.OWN_TAGS) and self.login.begin == "FIX.4.4" and self.login.terms is None
+        )
         asks = logon.get(t.CANCEL_ON_DISCONNECT)
         self.cancels = asks == "Y" if asks else self.login.cancel_on_disconnect
 
     def hang_up(self) -> None:
         """Drop the state that ends with a connection."""
-        self.up, self.waits, self.owed = False, None, False
+        self.up = False
+        self.waits = None
+        self.owed = False
         self.wanted.clear()
         self.followed.clear()
         self.asked.clear()
@@ -180,7 +204,9 @@ class Counterparty:
         """A command as the venue receives it: with an account, names prefixed."""
         account, prefix = command.account or self.login.comp_id, self.prefix
         if isinstance(command, o.StatusRequest):
-            return replace(command, account=account, cl_ord_id=command.cl_ord_id and prefix + command.cl_ord_id)
+            return replace(
+                command, account=account, cl_ord_id=command.cl_ord_id and prefix + command.cl_ord_id
+            )
         named = {"cl_ord_id": prefix + command.cl_ord_id}
         if isinstance(command, o.CancelOrder | o.ReplaceOrder):
             named["orig"] = prefix + command.orig
@@ -198,7 +224,9 @@ class Counterparty:
 
     def stands(self, name: str) -> o.OrdStatus:
         """Status of an order, pending requests included; REJECTED where there is none."""
-        pending = [of_replace for of_replace, original in self.requested.values() if original == name]
+        pending = [
+            of_replace for of_replace, original in self.requested.values() if original == name
+        ]
         last = self.told.get(self.orders.get(name) or name)
         if name not in self.orders or (last is not None and last.status in o.TERMINAL):
             return last.status if last is not None else o.OrdStatus.REJECTED

@@ -15,7 +15,12 @@ _OLD: Final = "FIX.4.2"
 # ExecTransType of a bust, a correction and a status; of all else it is 0.
 _TRANSACTIONS: Final = {"H": "1", "G": "2", "I": "3"}
 # What a reason becomes that FIX 4.2 does not have.
-_BROKER: Final = {t.ORD_REJ_REASON: "0", t.CXL_REJ_REASON: "2", t.REJECT_REASON: "0", t.MD_REJ_REASON: "0"}
+_BROKER: Final = {
+    t.ORD_REJ_REASON: "0",
+    t.CXL_REJ_REASON: "2",
+    t.REJECT_REASON: "0",
+    t.MD_REJ_REASON: "0",
+}
 
 
 def plain(kind: str, fields: Iterable[tuple[int, str]], begin: str, now_ns: int) -> Fields:
@@ -25,7 +30,11 @@ def plain(kind: str, fields: Iterable[tuple[int, str]], begin: str, now_ns: int)
     [(20, '0'), (150, '1'), (39, '1'), (151, '5'), (60, '20010909-01:46:40.000')]
     """
     now = utc_text(now_ns)
-    known = [(tag, now if tag == t.TRANSACT_TIME else value) for tag, value in fields if tag not in _PRIVATE]
+    known = [
+        (tag, now if tag == t.TRANSACT_TIME else value)
+        for tag, value in fields
+        if tag not in _PRIVATE
+    ]
     return _older(kind, known) if begin == _OLD else known
 
 
@@ -45,5 +54,7 @@ def _older(kind: str, fields: list[tuple[int, str]]) -> Fields:
     for tag, value in fields:
         if tag not in block.tags and tag not in rules.header.members:
             continue
-        made.append((tag, _BROKER[tag] if tag in _BROKER and rules.fields[tag].fault(value) else value))
+        made.append(
+            (tag, _BROKER[tag] if tag in _BROKER and rules.fields[tag].fault(value) else value)
+        )
     return made

@@ -49,8 +49,11 @@ class SteadyStore:
     """
 
     def __init__(self, path: Path, session: str) -> None:
-        self._disk, self._session = SqliteStore(path, session, durable=False), session
-        self._memory, self._reset, self._tried_s = MemoryStore(), False, 0.0
+        self._disk = SqliteStore(path, session, durable=False)
+        self._session = session
+        self._memory = MemoryStore()
+        self._reset = False
+        self._tried_s = 0.0
         self.why = ""
         """Why the disk does not have all: nothing new should leave."""
         self._spare = -1
@@ -72,8 +75,10 @@ class SteadyStore:
             try:
                 self._disk.commit(change)
             except VenueError as error:
-                self.why, self._tried_s = error.received, time.monotonic()
-                self._memory, self._reset = MemoryStore(), False
+                self.why = error.received
+                self._tried_s = time.monotonic()
+                self._memory = MemoryStore()
+                self._reset = False
                 self._disk.wait_for_locks(0.0)  # a cancel waits for nobody
             else:
                 self._base = change.numbers
@@ -104,7 +109,8 @@ class SteadyStore:
         to : int
             A number that cannot be right, as 0 is none: go on behind every number that can have left.
         """
-        unsure, self._disk.unsure = self._disk.unsure, False
+        unsure = self._disk.unsure
+        self._disk.unsure = False
         if unsure and not self.why:
             last = self._disk.behind_block()
             right = self.load().next_out < to <= last.next_out
@@ -130,11 +136,15 @@ class SteadyStore:
         with suppress(VenueError):
             self._disk.commit(Commit(numbers, sent, reset=self._reset))
             self._disk.wait_for_locks()
-            self.why, self._base, self._memory = "", numbers, MemoryStore()
+            self.why = ""
+            self._base = numbers
+            self._memory = MemoryStore()
 
     def _put_by(self, numbers: SequenceNumbers) -> None:
         """In place: it needs no room on a disk that is full."""
-        text = json.dumps({"session": self._session, "after": astuple(self._base), "numbers": astuple(numbers)})
+        text = json.dumps(
+            {"session": self._session, "after": astuple(self._base), "numbers": astuple(numbers)}
+        )
         if self._spare >= 0:
             with suppress(OSError):
                 os.pwrite(self._spare, text.ljust(_BYTES).encode(), 0)

@@ -75,12 +75,19 @@ class HostedDialect:
     def __init__(self, terms: ProfileTerms, began_ns: int) -> None:
         if terms.dictionary is None:
             wanted = f"the dictionary of {terms.name}"
-            raise ConfigError(wanted, "none", 'name the XML file that the venue publishes: dictionary = "FILE.xml"')
+            raise ConfigError(
+                wanted,
+                "none",
+                'name the XML file that the venue publishes: dictionary = "FILE.xml"',
+            )
         self._rules: Dictionary = terms.dictionary
         self._profile = terms.profile
         self._currencies = {one.name: one.currency for one in terms.symbols if one.currency}
-        self._name_form = re.compile(f"(?:{terms.profile.names.letters.pattern}){{1,{terms.profile.names.most}}}")
-        self._uuid, self._count = str(uuid4()), count(began_ns // 1000)
+        self._name_form = re.compile(
+            f"(?:{terms.profile.names.letters.pattern}){{1,{terms.profile.names.most}}}"
+        )
+        self._uuid = str(uuid4())
+        self._count = count(began_ns // 1000)
         self._numbers: dict[tuple[int, str], str] = {}
         self._orders: dict[str, _Order] = {}
         self._name_of: dict[str, str] = {}
@@ -134,7 +141,8 @@ class HostedDialect:
 
     def due(self) -> list[Message]:
         """New orders of cancel-and-new messages whose cancel has been answered."""
-        found, self._due = self._due, []
+        found = self._due
+        self._due = []
         return found
 
     def refuse(self, message: Message) -> None:
@@ -147,7 +155,11 @@ class HostedDialect:
         """
         for tag in _NOT_OFFERED:
             if tag in message:
-                raise RefusedError(f"a message without field {tag}", f"{tag}={message.get(tag)[:40]}", t.UNSUPPORTED)
+                raise RefusedError(
+                    f"a message without field {tag}",
+                    f"{tag}={message.get(tag)[:40]}",
+                    t.UNSUPPORTED,
+                )
         if message.kind == t.REPLACE:
             orig, lots = message.get(t.ORIG_CL_ORD_ID), message.get(t.ORDER_QTY)
             if (order := self._orders.get(orig)) is None:
@@ -158,8 +170,13 @@ class HostedDialect:
     def _new(self, message: Message) -> Message:
         orders = self._profile.orders
         force = {orders.day: "0", orders.ioc: "3"}.get(message.get(t.TIME_IN_FORCE))
-        fields = [(tag, force if tag == t.TIME_IN_FORCE and force else value) for tag, value in message.fields]
-        name, side, price, lots = (message.get(one) for one in (t.CL_ORD_ID, t.SIDE, t.PRICE, t.ORDER_QTY))
+        fields = [
+            (tag, force if tag == t.TIME_IN_FORCE and force else value)
+            for tag, value in message.fields
+        ]
+        name, side, price, lots = (
+            message.get(one) for one in (t.CL_ORD_ID, t.SIDE, t.PRICE, t.ORDER_QTY)
+        )
         self._orders.setdefault(name, _Order(side, price, lots))
         return Message(message.begin, fields)
 
@@ -183,13 +200,19 @@ class HostedDialect:
         meant = self._meant(message)
         order = self._orders.get(meant) or _Order(t.BUY_CODE, "0", "0")
         what = [(t.CL_ORD_ID, message.get(t.CL_ORD_ID)), (t.ORIG_CL_ORD_ID, meant)]
-        what += [(t.SYMBOL, message.get(t.SYMBOL)), (t.SIDE, order.side), (t.ORDER_QTY, message.get(t.ORDER_QTY))]
+        what += [
+            (t.SYMBOL, message.get(t.SYMBOL)),
+            (t.SIDE, order.side),
+            (t.ORDER_QTY, message.get(t.ORDER_QTY)),
+        ]
         return _made(message, t.REPLACE, [*what, (t.ORD_TYPE, t.LIMIT), (t.PRICE, order.price)])
 
     def _cancel_and_new(self, message: Message) -> list[Message]:
         """The cancel; the order waits for its answer. An order that cannot be is refused before anything is done."""
         members = self._rules.messages[t.NEW_ORDER].block.tags
-        body = [(tag, value) for tag, value in message.fields if tag in members or tag in _NOT_OFFERED]
+        body = [
+            (tag, value) for tag, value in message.fields if tag in members or tag in _NOT_OFFERED
+        ]
         order = self._new(_made(message, t.NEW_ORDER, body))
         try:
             self.refuse(order)
@@ -208,7 +231,14 @@ class HostedDialect:
         if kind == t.CANCEL_REJECT:
             return self._cancel_reject(values)
         if kind == t.BUSINESS_REJECT and kind not in self._rules.messages:
-            return [(t.REJECT, self._fitted(t.REJECT, {**values, 373: t.OTHER, _ERROR: _CODES[t.REJECT]}.items()))]
+            return [
+                (
+                    t.REJECT,
+                    self._fitted(
+                        t.REJECT, {**values, 373: t.OTHER, _ERROR: _CODES[t.REJECT]}.items()
+                    ),
+                )
+            ]
         if kind == t.SECURITY_LIST and t.NO_RELATED_SYM not in values:
             what = [(371, str(t.SYMBOL)), (t.REF_MSG_TYPE, t.SECURITY_LIST_REQUEST), (373, "5")]
             return [(t.REJECT, [*what, (_ERROR, _CODES[t.REJECT]), (t.TEXT, "no such instrument")])]
@@ -224,7 +254,10 @@ class HostedDialect:
         """An instrument's entry in the venue's security list."""
         table, name = self._profile.symbols, listing.instrument
         quoted = self._currencies.get(name, _NO_CURRENCY)
-        steps = [(table.lot_tag, str(listing.lot)), (table.tick_tag, PriceScale(listing.tick).price(1))]
+        steps = [
+            (table.lot_tag, str(listing.lot)),
+            (table.tick_tag, PriceScale(listing.tick).price(1)),
+        ]
         return [(t.SYMBOL, name), (table.currency_tag, quoted), *steps]
 
     def _report(self, values: dict[int, str]) -> list[tuple[str, Fields]]:
@@ -232,7 +265,9 @@ class HostedDialect:
         if rules[t.EXEC_TYPE].fault(kind) or rules[t.ORD_STATUS].fault(values[t.ORD_STATUS]):
             return []
         if t.LIQUIDITY in values:
-            values[self._profile.orders.liquidity_tag] = "N" if values.pop(t.LIQUIDITY) == "1" else "Y"
+            values[self._profile.orders.liquidity_tag] = (
+                "N" if values.pop(t.LIQUIDITY) == "1" else "Y"
+            )
         values.setdefault(t.LAST_QTY, "0")
         if kind == "8":
             values[_ERROR] = _CODES[t.EXECUTION_REPORT]
@@ -242,7 +277,9 @@ class HostedDialect:
         if kind in ("4", "8"):
             self._answered(name, kind == "4")
         else:
-            self._orders[name] = _Order(values[t.SIDE], values.get(t.PRICE, ""), values[t.ORDER_QTY])
+            self._orders[name] = _Order(
+                values[t.SIDE], values.get(t.PRICE, ""), values[t.ORDER_QTY]
+            )
             self._name_of[dict(told).get(t.ORDER_ID, "")] = name
         return [(t.EXECUTION_REPORT, told)]
 
@@ -252,7 +289,13 @@ class HostedDialect:
         kind = AMEND_REJECT if request is not None and request.kind == AMEND else t.CANCEL_REJECT
         repeated = t.SYMBOL, t.ORDER_QTY, t.ORDER_ID, t.ORIG_CL_ORD_ID
         said = {tag: request.get(tag) for tag in repeated} if request is not None else {}
-        values |= {t.SYMBOL: t.NO_SYMBOL, t.ORDER_QTY: "0", t.ORDER_ID: "", t.CXL_REJ_RESPONSE_TO: "1", **said}
+        values |= {
+            t.SYMBOL: t.NO_SYMBOL,
+            t.ORDER_QTY: "0",
+            t.ORDER_ID: "",
+            t.CXL_REJ_RESPONSE_TO: "1",
+            **said,
+        }
         over = values[t.CXL_REJ_REASON] in (t.TOO_LATE, t.NOT_KNOWN)  # neither is there any more
         text = UNKNOWN_ORDER_TEXT if over else values.get(t.TEXT) or "The request is refused."
         values |= {_ERROR: _CODES[kind], t.TEXT: text}
@@ -287,4 +330,6 @@ class HostedDialect:
 def _made(message: Message, kind: str, body: Fields) -> Message:
     """A message of another kind, with the header of one."""
     head = [(tag, value) for tag, value in message.fields if tag in _HEADER]
-    return Message(message.begin, [(t.MSG_TYPE, kind), *head, *((tag, value) for tag, value in body if value)])
+    return Message(
+        message.begin, [(t.MSG_TYPE, kind), *head, *((tag, value) for tag, value in body if value)]
+    )

@@ -91,7 +91,9 @@ class RejectTracker:
 
     def answers(self, message: o.Report | o.CancelReject | o.Unread) -> list[OutgoingMessage]:
         """DK or business reject of a report, or nothing."""
-        scale = self.scales.get(message.instrument, PLAIN) if isinstance(message, o.Report) else PLAIN
+        scale = (
+            self.scales.get(message.instrument, PLAIN) if isinstance(message, o.Report) else PLAIN
+        )
         answer = translate.disowned_out(message, scale)
         return [] if answer is None else [OutgoingMessage(*answer, message)]
 
@@ -111,7 +113,9 @@ class RejectTracker:
             return o.Unread(f"{command}", f"the venue does not take it: {text}", now_ns)
         if command is not None:
             return o.LinkStatus(True, now_ns, f"the venue does not take our answer: {text}")
-        return PendingFault(VenueError("a message that the venue takes", text, "see what was asked of it"))
+        return PendingFault(
+            VenueError("a message that the venue takes", text, "see what was asked of it")
+        )
 
 
 class OwnDialect(RejectTracker):
@@ -142,13 +146,25 @@ class OwnDialect(RejectTracker):
     def market_request(self, name: str, instrument: str) -> OutgoingMessage:
         """MarketDataRequest for an instrument under a request id."""
         self.asks_market(name, instrument)
-        fields: Fields = [(t.MD_REQ_ID, name), (t.SUBSCRIPTION, "1"), (t.MARKET_DEPTH, "0"), (t.NO_ENTRY_TYPES, "2")]
-        fields += [(t.ENTRY_TYPE, "0"), (t.ENTRY_TYPE, "1"), (t.NO_RELATED_SYM, "1"), (t.SYMBOL, instrument)]
+        fields: Fields = [
+            (t.MD_REQ_ID, name),
+            (t.SUBSCRIPTION, "1"),
+            (t.MARKET_DEPTH, "0"),
+            (t.NO_ENTRY_TYPES, "2"),
+        ]
+        fields += [
+            (t.ENTRY_TYPE, "0"),
+            (t.ENTRY_TYPE, "1"),
+            (t.NO_RELATED_SYM, "1"),
+            (t.SYMBOL, instrument),
+        ]
         return OutgoingMessage(t.MARKET_DATA_REQUEST, fields, None)
 
     def list_request(self, name: str) -> OutgoingMessage:
         """SecurityListRequest."""
-        return OutgoingMessage(t.SECURITY_LIST_REQUEST, [(t.SECURITY_REQ_ID, name), (t.SECURITY_LIST_TYPE, "4")], None)
+        return OutgoingMessage(
+            t.SECURITY_LIST_REQUEST, [(t.SECURITY_REQ_ID, name), (t.SECURITY_LIST_TYPE, "4")], None
+        )
 
     # -- what is heard ------------------------------------------------------------------------------------------------
     def read(self, message: Message, now_ns: int) -> list[tuple[int, Item]]:
@@ -160,7 +176,9 @@ class OwnDialect(RejectTracker):
         if message.kind == t.SECURITY_LIST:
             with suppress(ValueError, KeyError):  # reported below
                 self.shapes = market.shapes_in(message)
-                self.scales.update(scales({one.instrument: one for one in market.listings_in(message)}))
+                self.scales.update(
+                    scales({one.instrument: one for one in market.listings_in(message)})
+                )
             for earlier in self._unread:
                 items += self._items(earlier, now_ns)
             self._unread.clear()
@@ -181,7 +199,11 @@ class OwnDialect(RejectTracker):
     def _not_read(self, message: Message, error: Exception, now_ns: int) -> o.Unread:
         """What cannot be read, with the order that it names, or the instrument whose market data it is."""
         name = message.get(t.CL_ORD_ID) or message.get(t.ORIG_CL_ORD_ID)
-        instrument = message.get(t.SYMBOL) if name else self.requests.get(message.get(t.MD_REQ_ID), ("", []))[0]
+        instrument = (
+            message.get(t.SYMBOL)
+            if name
+            else self.requests.get(message.get(t.MD_REQ_ID), ("", []))[0]
+        )
         return o.Unread(raw(message), f"{error}", now_ns, name, message.get(t.ACCOUNT), instrument)
 
     def _translated(self, message: Message, now_ns: int) -> list[Item]:
@@ -200,14 +222,28 @@ class OwnDialect(RejectTracker):
             return [StepAnswer(tags[t.STEP_ID], int(tags[t.EXACT_NS]))]
         if kind == t.SECURITY_LIST:
             listings = tuple(market.listings_in(message))
-            return [StepAnswer(tags[t.SECURITY_REQ_ID], int(tags[t.EXACT_NS]), listings, tags[t.STEPPED] == "Y")]
+            return [
+                StepAnswer(
+                    tags[t.SECURITY_REQ_ID], int(tags[t.EXACT_NS]), listings, tags[t.STEPPED] == "Y"
+                )
+            ]
         if kind == t.MASS_CANCEL_REPORT:
             if tags[t.MASS_CANCEL_RESPONSE] != "0":
                 return []
             names = tags.get(t.CL_ORD_ID, ""), "", tags.get(t.FOR_ACCOUNT, "")
-            return [o.CancelReject(*names, o.OrdStatus.REJECTED, int(tags[t.EXACT_NS]), tags.get(t.TEXT, ""))]
+            return [
+                o.CancelReject(
+                    *names, o.OrdStatus.REJECTED, int(tags[t.EXACT_NS]), tags.get(t.TEXT, "")
+                )
+            ]
         if kind == t.MARKET_DATA_REJECT:
-            return [PendingFault(VenueError("market data", tags.get(t.TEXT, "none"), "subscribe to what is listed"))]
+            return [
+                PendingFault(
+                    VenueError(
+                        "market data", tags.get(t.TEXT, "none"), "subscribe to what is listed"
+                    )
+                )
+            ]
         if kind == t.BUSINESS_REJECT:
             return [self.refusal(tags.get(t.REF_SEQ_NUM, ""), tags.get(t.TEXT, ""), now_ns)]
         raise RefusedError("a message that means something here", f"35={kind}")

@@ -61,7 +61,9 @@ def address_of(host: str, port: int, terms: ProfileTerms) -> Address:
     """
     session = terms.profile.session
     if not (host or session.host) or not (port or session.port):
-        raise ConfigError(f"session.host and session.port in {terms.name}", "none", "say where it listens")
+        raise ConfigError(
+            f"session.host and session.port in {terms.name}", "none", "say where it listens"
+        )
     return Address(host or session.host, port or session.port)
 
 
@@ -108,7 +110,10 @@ class FixLink:
         wall: Callable[[], int] = time.time_ns,
         allow: Callable[[str], object] = lambda _: None,
     ) -> None:
-        self.terms, self.address, self._wall, self._allow = terms.unlocked(), address, wall, allow
+        self.terms = terms.unlocked()
+        self.address = address
+        self._wall = wall
+        self._allow = allow
         self._later = self.terms.settings(sender)
         settings = self.terms.settings(sender, reset)
         self.name = f"{address} as {settings.sender} to {settings.target}"
@@ -123,7 +128,9 @@ class FixLink:
         self._parting: list[Connection] = []
         self._began: deque[int] = deque()
         self._sent: deque[int] = deque()
-        self._tries, self._next_try_ns, self._up_ns = 0, 0, 0
+        self._tries = 0
+        self._next_try_ns = 0
+        self._up_ns = 0
         self.why = ""
         """Why there is no session, in the venue's words where it said anything."""
         self.refusals = 0
@@ -190,12 +197,16 @@ class FixLink:
         """
         listed = list(messages)
         if not self.up:
-            raise VenueError(f"a link to {self.name}", f"none: {self.why or 'it is down'}", "wait until it is up")
+            raise VenueError(
+                f"a link to {self.name}", f"none: {self.why or 'it is down'}", "wait until it is up"
+            )
         self._throttle(len(listed))
         number = self.session.numbers.next_out
         self._write(self.session.send_all(listed, self.now_ns()))
         if self._connection is None or self._connection.closed:
-            raise VenueError(f"a link to {self.name}", "one that broke just now", "wait until it is up")
+            raise VenueError(
+                f"a link to {self.name}", "one that broke just now", "wait until it is up"
+            )
         return number
 
     def log_out(self) -> None:
@@ -215,7 +226,8 @@ class FixLink:
         for one in (self._connection, *self._parting):
             if one is not None:
                 one.close()
-        self._connection, self._parting = None, []
+        self._connection = None
+        self._parting = []
         if self._file is not None:
             self._file.close()
 
@@ -230,7 +242,11 @@ class FixLink:
         if len(self._sent) + count > limits.messages:
             received = f"{len(self._sent) + count}"
             wanted = f"at most {limits.messages} messages in {limits.window_s:g} s at {self.name}"
-            raise VenueError(wanted, received, "send fewer, or raise limits.messages of the profile if the venue did")
+            raise VenueError(
+                wanted,
+                received,
+                "send fewer, or raise limits.messages of the profile if the venue did",
+            )
         self._sent.extend([now] * count)
 
     def _step(self, messages: list[Message], events: list[SessionEvent]) -> None:
@@ -242,7 +258,8 @@ class FixLink:
         if self._connection is None:
             return
         if self._connection.established and not self.session.connected:
-            self.connected_once, self.answered = True, False
+            self.connected_once = True
+            self.answered = False
             self._take(self.session.connect(self.now_ns()), messages, events)
         self._read(messages, events)
         if self.session.connected:
@@ -264,7 +281,9 @@ class FixLink:
             self._allow(f"{'fix' if self._tls is None else 'fixs'}://{self.address}")
             self._connection = Connection.to(self.address.host, self.address.port, self._tls)
         except VenueError as error:
-            events += [SessionEvent(SessionEventKind.DOWN, error.received)] * (error.received != self.why)  # told once
+            events += [SessionEvent(SessionEventKind.DOWN, error.received)] * (
+                error.received != self.why
+            )  # told once
             self._failed(error.received, events)
         self._until_ns = now + round(self._later.answer_s * S)
 
@@ -314,12 +333,16 @@ class FixLink:
     def _take(self, outcome: Outcome, messages: list[Message], events: list[SessionEvent]) -> None:
         for event in outcome.events:
             if event.what is SessionEventKind.UP:
-                self.refusals, self._up_ns = 0, time.monotonic_ns()
+                self.refusals = 0
+                self._up_ns = time.monotonic_ns()
                 self.why = ""
                 self.session.settings = replace(self._later)
             elif event.what in (SessionEventKind.DOWN, SessionEventKind.REFUSED):
                 self.why = hidden(event.text, self.terms.secrets)
-            if event.what is SessionEventKind.DOWN and time.monotonic_ns() - self._up_ns >= _STANDS_S * S:
+            if (
+                event.what is SessionEventKind.DOWN
+                and time.monotonic_ns() - self._up_ns >= _STANDS_S * S
+            ):
                 self._tries = self._next_try_ns = 0
             elif event.what is SessionEventKind.DOWN:
                 self._wait_longer()
@@ -362,19 +385,25 @@ class FixLink:
             time.sleep(min(seconds, pause + 0.001))
             return
         waiting = select.poll()
-        waiting.register(connection, select.POLLIN | (select.POLLOUT if connection.wants_write else 0))
+        waiting.register(
+            connection, select.POLLIN | (select.POLLOUT if connection.wants_write else 0)
+        )
         waiting.poll(seconds * 1000)
 
 
 def no_logon(link: FixLink, received: str, before: bool) -> VenueError:
     """Error of a session that is not logged on, with a remedy; `before`: the same store was logged on once."""
     if not link.connected_once:
-        return VenueError(f"a FIX server at {link.name}", received, "start it, or give the address it listens at")
+        return VenueError(
+            f"a FIX server at {link.name}", received, "start it, or give the address it listens at"
+        )
     remedy = "check both CompIDs and the password, and that no other session uses them"
     if "MsgSeqNum" in received:
         remedy = _ANEW
     elif before:
-        remedy = f"see whether it still runs, and start it where it does not; if it began anew, {_ANEW}"
+        remedy = (
+            f"see whether it still runs, and start it where it does not; if it began anew, {_ANEW}"
+        )
     return VenueError(f"a logon at {link.name}", received, remedy)
 
 

@@ -29,7 +29,9 @@ _ACTIONS = {schema.ADD: "0", schema.ROLL_IN: "0", schema.DELETE: "2", schema.ROL
 _CHANGED = "1"
 
 
-def market_out(change: o.MarketRows, request: str, scale: PriceScale) -> Iterator[tuple[str, Fields]]:
+def market_out(
+    change: o.MarketRows, request: str, scale: PriceScale
+) -> Iterator[tuple[str, Fields]]:
     """Message type and fields of each message that carries a change to the subscription `request`."""
     kind = t.SNAPSHOT if change.snapshot else t.INCREMENT
     rows = change.rows.tolist()
@@ -45,16 +47,27 @@ def market_out(change: o.MarketRows, request: str, scale: PriceScale) -> Iterato
         yield kind, fields
 
 
-def _entry(row: Sequence[int], scale: PriceScale, snapshot: bool, fields: list[tuple[int, str]]) -> None:
+def _entry(
+    row: Sequence[int], scale: PriceScale, snapshot: bool, fields: list[tuple[int, str]]
+) -> None:
     """Append one entry, 269 first in W and 279 first in X."""
     side, kind, name = row[o.M_SIDE], row[o.M_KIND], str(row[o.M_ID])
     entry_type = "0" if side == BUY else "1" if side == SELL else _NEITHER
-    price, size = (t.ENTRY_PX, scale.price(row[o.M_PRICE])), (t.ENTRY_SIZE, scale.quantity(row[o.M_LOTS]))
+    price, size = (
+        (t.ENTRY_PX, scale.price(row[o.M_PRICE])),
+        (t.ENTRY_SIZE, scale.quantity(row[o.M_LOTS])),
+    )
     if snapshot:
         fields += [(t.ENTRY_TYPE, entry_type), price, size, (t.ORDER_ID, name)]
     else:
         action = _ACTIONS.get(kind, _CHANGED)
-        fields += [(t.UPDATE_ACTION, action), (t.ENTRY_TYPE, entry_type), (t.ENTRY_ID, name), price, size]
+        fields += [
+            (t.UPDATE_ACTION, action),
+            (t.ENTRY_TYPE, entry_type),
+            (t.ENTRY_ID, name),
+            price,
+            size,
+        ]
     fields += [(t.EXACT_NS, str(row[o.M_NS])), (t.ROW_KIND, str(kind))]
     if row[o.M_AGGRESSOR] >= 0:
         fields.append((t.AGGRESSOR, str(row[o.M_AGGRESSOR])))
@@ -107,9 +120,20 @@ def listings_out(
     shapes: Mapping[str, Shape] = MappingProxyType({}),
 ) -> Fields:
     """Fields of a security list, with the venue's time and its clock's owner."""
-    head = [(t.SECURITY_REQ_ID, request), (t.SECURITY_RESPONSE_ID, request), (t.SECURITY_RESULT, "0")]
-    head += [(t.EXACT_NS, str(now_ns)), (t.STEPPED, _YES_NO[stepped]), (t.NO_RELATED_SYM, str(len(listings)))]
-    return [*head, *(one for listing in listings for one in _listed(listing, shapes.get(listing.instrument)))]
+    head = [
+        (t.SECURITY_REQ_ID, request),
+        (t.SECURITY_RESPONSE_ID, request),
+        (t.SECURITY_RESULT, "0"),
+    ]
+    head += [
+        (t.EXACT_NS, str(now_ns)),
+        (t.STEPPED, _YES_NO[stepped]),
+        (t.NO_RELATED_SYM, str(len(listings))),
+    ]
+    return [
+        *head,
+        *(one for listing in listings for one in _listed(listing, shapes.get(listing.instrument))),
+    ]
 
 
 _YES_NO = {True: "Y", False: "N"}
@@ -127,7 +151,11 @@ def _listed(one: o.Listing, shape: Shape | None) -> Fields:
     ]
     if any(one.fees):
         fields.append((t.VENUE_FEES, ",".join(map(str, one.fees))))
-    return fields if shape is None else [*fields, (t.BOOK_WIDTH, str(shape[0])), (t.FEED_LEVELS, str(shape[1]))]
+    return (
+        fields
+        if shape is None
+        else [*fields, (t.BOOK_WIDTH, str(shape[0])), (t.FEED_LEVELS, str(shape[1]))]
+    )
 
 
 def listings_in(message: Message) -> list[o.Listing]:
@@ -148,7 +176,9 @@ def shapes_in(message: Message) -> dict[str, Shape]:
 
 
 def _listing(tags: Mapping[int, str]) -> o.Listing:
-    maker, taker, maker_rate, taker_rate = (int(part) for part in tags.get(t.VENUE_FEES, "0,0,0,0").split(","))
+    maker, taker, maker_rate, taker_rate = (
+        int(part) for part in tags.get(t.VENUE_FEES, "0,0,0,0").split(",")
+    )
     return o.Listing(
         instrument=tags[t.SYMBOL],
         tick=float(tags[t.TICK]),

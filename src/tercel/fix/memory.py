@@ -90,7 +90,8 @@ class OrderMemory:
     """
 
     def __init__(self, names: NamesTable, folder: Path | None = None) -> None:
-        self._fits, self.most = re.compile(f"(?:{names.letters.pattern})+"), names.most
+        self._fits = re.compile(f"(?:{names.letters.pattern})+")
+        self.most = names.most
         self.by_wire: dict[str, SentOrder] = {}
         """What was sent, by ClOrdID."""
         self.by_name: dict[str, SentOrder] = {}
@@ -99,8 +100,10 @@ class OrderMemory:
         self._asked: dict[str, str] = {}
         self.by_swap: dict[str, SentOrder] = {}
         """The new order of a cancel-and-new, by the ClOrdID of the cancel."""
-        self._mark, self._count = _base36(time.time_ns() // 1_000_000), 0
-        self._file, self._owed = -1, dict[str, SentOrder]()
+        self._mark = _base36(time.time_ns() // 1_000_000)
+        self._count = 0
+        self._file = -1
+        self._owed = dict[str, SentOrder]()
         self.why = ""
         """Why the file does not have all: no new order should leave."""
         if folder is not None:
@@ -120,7 +123,9 @@ class OrderMemory:
                 beside.replace(path)
             self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         except OSError as error:
-            raise VenueError(f"the orders of a session in {path}", f"{error.strerror}", "mend the file") from None
+            raise VenueError(
+                f"the orders of a session in {path}", f"{error.strerror}", "mend the file"
+            ) from None
 
     def _take(self, line: str) -> None:
         """One line; a torn one is of an order that never left."""
@@ -146,8 +151,10 @@ class OrderMemory:
                 self.by_wire[told.wire] = told
                 continue
             for known, name in (
-                (self.by_name, told.name), (self.by_swap, told.swaps), (self._by_number, told.order_id)
-            ):  # fmt: skip
+                (self.by_name, told.name),
+                (self.by_swap, told.swaps),
+                (self._by_number, told.order_id),
+            ):
                 if known.get(name) is told:
                     del known[name]
 
@@ -163,7 +170,10 @@ class OrderMemory:
         if self._file < 0:
             return
         self._owed[told.wire] = told
-        lines, size = "".join(map(_line, self._owed.values())).encode(), os.fstat(self._file).st_size
+        lines, size = (
+            "".join(map(_line, self._owed.values())).encode(),
+            os.fstat(self._file).st_size,
+        )
         try:
             if os.write(self._file, lines) < len(lines):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -187,7 +197,9 @@ class OrderMemory:
             made = f"T{self._mark}X{_base36(self._count)}"[-self.most :]
         return made
 
-    def tell(self, command: o.NewOrder | o.ReplaceOrder | o.CancelOrder | o.MassCancel, suffix: str = "") -> SentOrder:
+    def tell(
+        self, command: o.NewOrder | o.ReplaceOrder | o.CancelOrder | o.MassCancel, suffix: str = ""
+    ) -> SentOrder:
         """Record a command before it is sent.
 
         Raises
@@ -198,7 +210,9 @@ class OrderMemory:
         name = command.cl_ord_id + suffix
         old = self.by_name.get(command.orig)
         last = command if isinstance(command, o.NewOrder | o.ReplaceOrder) else old
-        lots, price, parent = (last.lots, last.price, last.parent) if last is not None else (0, None, "")
+        lots, price, parent = (
+            (last.lots, last.price, last.parent) if last is not None else (0, None, "")
+        )
         told = SentOrder(
             self.wire(name),
             name,
@@ -209,14 +223,20 @@ class OrderMemory:
             lots,
             price,
             parent,
-            {o.NewOrder: "new", o.ReplaceOrder: "replace", o.CancelOrder: "cancel"}.get(type(command), "mass"),
+            {o.NewOrder: "new", o.ReplaceOrder: "replace", o.CancelOrder: "cancel"}.get(
+                type(command), "mass"
+            ),
             old.order_id if old else "",
         )
         self.write(told)
         self._forget(2)
         if self.why and told.kind in ("new", "replace"):
             del self.by_wire[told.wire], self.by_name[told.name], self._owed[told.wire]
-            raise VenueError("orders that can be written down before they leave", self.why, "make room on its disk")
+            raise VenueError(
+                "orders that can be written down before they leave",
+                self.why,
+                "make room on its disk",
+            )
         return told
 
     def skip(self, told: SentOrder, never: bool) -> str:
@@ -260,7 +280,10 @@ class OrderMemory:
     def learn(self, report: o.Report) -> None:
         """Record a report's OrderID, status, fills and name."""
         told = self.by_name.get(report.cl_ord_id)
-        if told is not None and told.kind not in ("new", "replace"):  # a cancel's name: the order is the other
+        if told is not None and told.kind not in (
+            "new",
+            "replace",
+        ):  # a cancel's name: the order is the other
             told = None
         old = self.by_name.get(report.orig)
         for one in (told, old):
@@ -268,7 +291,11 @@ class OrderMemory:
                 continue
             renamed = one is old and told is not None and report.exec_type is o.ExecType.REPLACED
             status = o.OrdStatus.CANCELED if renamed else report.status
-            if (one.order_id, one.status, one.cum_qty) != (report.order_id or one.order_id, status, report.cum_qty):
+            if (one.order_id, one.status, one.cum_qty) != (
+                report.order_id or one.order_id,
+                status,
+                report.cum_qty,
+            ):
                 number = report.order_id or one.order_id
                 self.write(replace(one, order_id=number, status=status, cum_qty=report.cum_qty))
 
@@ -280,7 +307,10 @@ class OrderMemory:
 
 
 def _line(told: SentOrder) -> str:
-    return json.dumps({key: getattr(told, key) for key in SentOrder.__slots__}, separators=(",", ":")) + "\n"
+    return (
+        json.dumps({key: getattr(told, key) for key in SentOrder.__slots__}, separators=(",", ":"))
+        + "\n"
+    )
 
 
 def _base36(number: int) -> str:

@@ -22,4 +22,6 @@ def own_dictionary(version: str) -> Dictionary:
     (True, True)
     """
     check_known(version, _FILES)
-    return read_toml((files(__package__) / _FILES[version]).read_text(encoding="utf-8"), _FILES[version])
+    return read_toml(
+        (files(__package__) / _FILES[version]).read_text(encoding="utf-8"), _FILES[version]
+    )

@@ -42,7 +42,12 @@ class NotToldError(RefusedError):
 def _whose(account: str) -> Fields:
     """Account, and the same as the party that the standard wants named."""
     party = [(t.NO_PARTIES, "1"), (t.PARTY_ID, account), (t.PARTY_SOURCE, _PROPRIETARY)]
-    return [*party, (t.PARTY_ROLE, _CUSTOMER_ACCOUNT), (t.ACCOUNT, account), (t.ACCOUNT_TYPE, _CUSTOMER_SIDE)]
+    return [
+        *party,
+        (t.PARTY_ROLE, _CUSTOMER_ACCOUNT),
+        (t.ACCOUNT, account),
+        (t.ACCOUNT_TYPE, _CUSTOMER_SIDE),
+    ]
 
 
 # -- who asks ---------------------------------------------------------------------------------------------------------
@@ -90,9 +95,15 @@ class PositionQuestions:
         patience_s: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._name, self._send, self._now_ns, self._patience_s, self._clock = name, send, now_ns, patience_s, clock
-        self._type, self._digits = terms.profile.orders.positions, min(terms.profile.session.digits, 6)
-        self._rules, self._scales = terms.dictionary, scales
+        self._name = name
+        self._send = send
+        self._now_ns = now_ns
+        self._patience_s = patience_s
+        self._clock = clock
+        self._type = terms.profile.orders.positions
+        self._digits = min(terms.profile.session.digits, 6)
+        self._rules = terms.dictionary
+        self._scales = scales
         self._open: dict[str, _Question] = {}
 
     def ask_positions(self, account: str) -> None:
@@ -108,7 +119,12 @@ class PositionQuestions:
         name, now = self._name(), utc_text(self._now_ns(), self._digits)
         until_s = self._clock() + self._patience_s
         what = [(t.POS_REQ_ID, name), (t.POS_REQ_TYPE, _POSITIONS), (t.SUBSCRIPTION, _SNAPSHOT)]
-        fields = [*what, *_whose(named(account)), (t.CLEARING_DATE, now[:8]), (t.TRANSACT_TIME, now)]
+        fields = [
+            *what,
+            *_whose(named(account)),
+            (t.CLEARING_DATE, now[:8]),
+            (t.TRANSACT_TIME, now),
+        ]
         self._open[name] = _Question(
             name, account, until_s, self._send([OutgoingMessage(t.POSITIONS_REQUEST, fields, None)])
         )
@@ -130,16 +146,30 @@ class PositionQuestions:
         except (TercelError, ValueError) as error:
             if question is not None:
                 return [self._end(question, now_ns, f"a position report cannot be read: {error}")]
-            return [o.Unread(raw(message), f"{error}", now_ns, "", message.get(t.ACCOUNT), message.get(t.SYMBOL))]
+            return [
+                o.Unread(
+                    raw(message),
+                    f"{error}",
+                    now_ns,
+                    "",
+                    message.get(t.ACCOUNT),
+                    message.get(t.SYMBOL),
+                )
+            ]
 
     def overdue(self, now_s: float, now_ns: int) -> list[o.Holdings]:
         """Requests that timed out."""
         late = [one for one in self._open.values() if now_s > one.until_s]
-        return [self._end(one, now_ns, f"no whole answer in time: {_progress(one)}") for one in late]
+        return [
+            self._end(one, now_ns, f"no whole answer in time: {_progress(one)}") for one in late
+        ]
 
     def forget(self, now_ns: int) -> list[o.Holdings]:
         """Drop open requests, as the link is down."""
-        return [self._end(one, now_ns, f"the link went down: {_progress(one)}") for one in list(self._open.values())]
+        return [
+            self._end(one, now_ns, f"the link went down: {_progress(one)}")
+            for one in list(self._open.values())
+        ]
 
     def _question(self, message: Message) -> _Question | None:
         name, account = message.get(t.POS_REQ_ID), message.get(t.ACCOUNT)
@@ -147,7 +177,9 @@ class PositionQuestions:
             return self._open.get(name)
         return next((one for one in self._open.values() if one.account == account), None)
 
-    def _end(self, question: _Question, now_ns: int, why: str = "", never: bool = False) -> o.Holdings:
+    def _end(
+        self, question: _Question, now_ns: int, why: str = "", never: bool = False
+    ) -> o.Holdings:
         self._open.pop(question.name, None)
         held = {} if why else {name: qty for name, qty in question.qty.items() if qty}
         return o.Holdings(question.account, held, now_ns, why=why, never=never)
@@ -158,10 +190,16 @@ class PositionQuestions:
         question = next((one for one in self._open.values() if str(one.number) == number), None)
         if question is None:
             return None
-        never = message.kind == t.BUSINESS_REJECT and message.get(t.REJECT_REASON) == t.NOT_SUPPORTED
-        return [self._end(question, now_ns, f"refused: {message.get(t.TEXT) or message.kind}", never)]
+        never = (
+            message.kind == t.BUSINESS_REJECT and message.get(t.REJECT_REASON) == t.NOT_SUPPORTED
+        )
+        return [
+            self._end(question, now_ns, f"refused: {message.get(t.TEXT) or message.kind}", never)
+        ]
 
-    def _acknowledged(self, question: _Question, message: Message, now_ns: int) -> list[o.Holdings | o.Unread]:
+    def _acknowledged(
+        self, question: _Question, message: Message, now_ns: int
+    ) -> list[o.Holdings | o.Unread]:
         result, text = message.get(t.POS_RESULT), message.get(t.TEXT)
         if result not in (VALID, NONE_FOUND) or message.get(t.POS_STATUS) == _REJECTED:
             why = f"refused: {_WORDS.get(result, 'a reason of its own')} (728={result}) {text}".strip()
@@ -170,7 +208,9 @@ class PositionQuestions:
             return [self._end(question, now_ns)]
         return self._complete(question, message, now_ns)
 
-    def _complete(self, question: _Question, message: Message, now_ns: int) -> list[o.Holdings | o.Unread]:
+    def _complete(
+        self, question: _Question, message: Message, now_ns: int
+    ) -> list[o.Holdings | o.Unread]:
         """Whether all reports are here that the venue says there are."""
         if t.TOTAL_POS_REPORTS in message:
             total = message.whole(t.TOTAL_POS_REPORTS)
@@ -183,7 +223,9 @@ class PositionQuestions:
             raise RefusedError(f"{question.total} reports (727)", f"{len(question.heard)}")
         return [self._end(question, now_ns)]
 
-    def _reported(self, question: _Question | None, message: Message, now_ns: int) -> list[o.Holdings | o.Unread]:
+    def _reported(
+        self, question: _Question | None, message: Message, now_ns: int
+    ) -> list[o.Holdings | o.Unread]:
         if question is None:
             account, qty = message.get(t.ACCOUNT), self._qty(message)
             return [o.Holdings(account, {message.get(t.SYMBOL): qty}, now_ns, asked=False)]
@@ -214,7 +256,9 @@ class PositionQuestions:
         meant = [one for one in entries if one.get(t.POS_TYPE) == self._type]
         if not symbol or not meant:
             said = ", ".join(one.get(t.POS_TYPE) for one in entries)
-            raise RefusedError(f"a symbol (55) and lots of the type 703={self._type}", f"55={symbol}, 703={said}")
+            raise RefusedError(
+                f"a symbol (55) and lots of the type 703={self._type}", f"55={symbol}, 703={said}"
+            )
         scale = self._scales.get(symbol, PLAIN)
         return sum(scale.qty(one.get(tag, "0"), tag) * way for one in meant for tag, way in _WAYS)
 
@@ -226,7 +270,11 @@ def _progress(question: _Question) -> str:
 
 # -- who answers ------------------------------------------------------------------------------------------------------
 def answers(
-    message: Message, venue: Venue, scales: Mapping[str, PriceScale], name: Callable[[], str], now_ns: int
+    message: Message,
+    venue: Venue,
+    scales: Mapping[str, PriceScale],
+    name: Callable[[], str],
+    now_ns: int,
 ) -> list[tuple[str, Fields]]:
     """Acknowledgement of a request and a report of each position of a venue.
 
@@ -246,14 +294,22 @@ def answers(
     held = {one: qty for one, qty in sorted(told.items()) if qty and symbol in ("", one)}
     today = utc_text(now_ns)[:8]
     result = VALID if held else NONE_FOUND
-    found = [(t.POSITIONS_ACK, [*_head(message, name(), len(held), result), (t.POS_STATUS, _COMPLETED)])]
+    found = [
+        (t.POSITIONS_ACK, [*_head(message, name(), len(held), result), (t.POS_STATUS, _COMPLETED)])
+    ]
     for one, qty in held.items():
         size = scales.get(one, PLAIN).qty_text(abs(qty))
         side = t.LONG_QTY if qty > 0 else t.SHORT_QTY
-        prices = [(t.SETTL_PRICE, "0"), (t.SETTL_PRICE_TYPE, _THEORETICAL), (t.PRIOR_SETTL_PRICE, "0")]
+        prices = [
+            (t.SETTL_PRICE, "0"),
+            (t.SETTL_PRICE_TYPE, _THEORETICAL),
+            (t.PRIOR_SETTL_PRICE, "0"),
+        ]
         what = [(t.POS_REQ_TYPE, _POSITIONS), (t.CLEARING_DATE, today), (t.SYMBOL, one), *prices]
         held_now = [(t.NO_POSITIONS, "1"), (t.POS_TYPE, "TQ"), (side, size)]
-        found.append((t.POSITION_REPORT, [*_head(message, name(), len(held), VALID), *what, *held_now]))
+        found.append(
+            (t.POSITION_REPORT, [*_head(message, name(), len(held), VALID), *what, *held_now])
+        )
     return found
 
 

@@ -52,8 +52,12 @@ class Publisher:
         stepped: bool,
         hosted: Mapping[str, HostedDialect],
     ) -> None:
-        self._venue, self._parties, self._scales, self._send = venue, parties, scales, send
-        self._stepped, self._hosted = stepped, hosted
+        self._venue = venue
+        self._parties = parties
+        self._scales = scales
+        self._send = send
+        self._stepped = stepped
+        self._hosted = hosted
         self._books: dict[str, AggregatedBook] = {}
         self._subscribed: dict[str, list[_Subscription]] = {}
 
@@ -67,13 +71,17 @@ class Publisher:
                 self._subscribe(party, message)
         except RefusedError as refused:
             fields = [(t.MD_REQ_ID, message.get(t.MD_REQ_ID)), (t.MD_REJ_REASON, refused.reason)]
-            self._send(party, t.MARKET_DATA_REJECT, [*fields, (t.TEXT, translate.line(refused.text))], True)
+            self._send(
+                party, t.MARKET_DATA_REJECT, [*fields, (t.TEXT, translate.line(refused.text))], True
+            )
 
     def forget(self, party: Counterparty, request: str = "") -> None:
         """End a counterparty's subscription; without a name, all of them."""
         for instrument, all_ in self._subscribed.items():
             self._subscribed[instrument] = [
-                one for one in all_ if one.party is not party or (request and one.view.request != request)
+                one
+                for one in all_
+                if one.party is not party or (request and one.view.request != request)
             ]
 
     def _symbols(self, party: Counterparty, message: Message) -> list[str]:
@@ -103,18 +111,24 @@ class Publisher:
             self.forget(party, request)
             return
         if any(
-            one.view.request == request and one.party is party for all_ in self._subscribed.values() for one in all_
+            one.view.request == request and one.party is party
+            for all_ in self._subscribed.values()
+            for one in all_
         ):
             raise RefusedError("a name of its own for each request", f"262={request[:40]}", "1")
         depth = message.whole(t.MARKET_DEPTH)
         if depth < 0:
-            raise RefusedError("264 of 0, the whole book, or more", f"264={message.get(t.MARKET_DEPTH)[:40]}", "5")
+            raise RefusedError(
+                "264 of 0, the whole book, or more", f"264={message.get(t.MARKET_DEPTH)[:40]}", "5"
+            )
         if message.get(t.AGGREGATED, "Y") != "Y":
             raise RefusedError("266=Y, books by price level", "266=N", "7")
         listed = own_dictionary(party.login.begin).entries(message, t.NO_ENTRY_TYPES)
         types = frozenset(one.get(t.ENTRY_TYPE) for one in listed)
         if not types or not types <= ENTRY_TYPES:
-            raise RefusedError("269 of 0, 1 or 2", f"269={','.join(sorted(types - ENTRY_TYPES))}", "8")
+            raise RefusedError(
+                "269 of 0, 1 or 2", f"269={','.join(sorted(types - ENTRY_TYPES))}", "8"
+            )
         whole = message.get(t.UPDATE_TYPE, "0" if what == "0" else "1") == "0"
         for instrument in self._symbols(party, message):
             view = AggregatedView(request, instrument, depth, types, whole)
@@ -130,7 +144,9 @@ class Publisher:
             self._tell_whole(instrument, subscription)
 
     def _tell_whole(self, instrument: str, one: _Subscription) -> None:
-        self._send(one.party, *one.view.snapshot(self._books[instrument], self._scales[instrument]), True)
+        self._send(
+            one.party, *one.view.snapshot(self._books[instrument], self._scales[instrument]), True
+        )
         one.began = True
         if not one.lasts:
             self._subscribed[instrument].remove(one)
@@ -142,20 +158,39 @@ class Publisher:
             shapes, venue = {}, self._venue
             if (depth := venue.capabilities.depth) is not None:
                 shapes = {one: (depth.width(one), depth.feed_levels(one)) for one in self._scales}
-            listed = market.listings_out(venue.listings(), request, self._stepped, venue.now_ns, shapes)
+            listed = market.listings_out(
+                venue.listings(), request, self._stepped, venue.now_ns, shapes
+            )
             self._send(party, t.SECURITY_LIST, listed, False)
             return
         scope, symbol = message.get(t.SECURITY_LIST_TYPE), message.get(t.SYMBOL)
-        listings = [one for one in self._venue.listings() if scope == _ALL_LISTED or one.instrument == symbol]
+        listings = [
+            one
+            for one in self._venue.listings()
+            if scope == _ALL_LISTED or one.instrument == symbol
+        ]
         result = "0" if listings else "2"
         if scope not in (_ALL_LISTED, _ONE_LISTED):
             listings, result = [], "1"
-        head = [(t.SECURITY_REQ_ID, request), (t.SECURITY_RESPONSE_ID, request), (t.SECURITY_RESULT, result)]
+        head = [
+            (t.SECURITY_REQ_ID, request),
+            (t.SECURITY_RESPONSE_ID, request),
+            (t.SECURITY_RESULT, result),
+        ]
         host = self._hosted.get(party.login.comp_id)
         plain = [[(t.SYMBOL, one.instrument), (t.ROUND_LOT, str(one.lot))] for one in listings]
         entries = plain if host is None else [host.entry(one) for one in listings]
-        count = [(t.TOTAL_SYMBOLS, str(len(entries))), (t.NO_RELATED_SYM, str(len(entries)))] if entries else []
-        self._send(party, t.SECURITY_LIST, [*head, *count, *(one for entry in entries for one in entry)], False)
+        count = (
+            [(t.TOTAL_SYMBOLS, str(len(entries))), (t.NO_RELATED_SYM, str(len(entries)))]
+            if entries
+            else []
+        )
+        self._send(
+            party,
+            t.SECURITY_LIST,
+            [*head, *count, *(one for entry in entries for one in entry)],
+            False,
+        )
 
     # -- what the venue reports ---------------------------------------------------------------------------------------
     def publish(self, change: o.MarketRows) -> None:

@@ -32,7 +32,9 @@ def of_order(status: OrdStatus, text: str, unknown: bool = True) -> str:
     >>> of_order(OrdStatus.REJECTED, "duplicate cl_ord_id 'a'"), of_order(OrdStatus.NEW, "")
     ('6', '')
     """
-    if status is OrdStatus.UNKNOWN or (unknown and status is OrdStatus.REJECTED and text.startswith("unknown order")):
+    if status is OrdStatus.UNKNOWN or (
+        unknown and status is OrdStatus.REJECTED and text.startswith("unknown order")
+    ):
         return t.UNKNOWN_ORDER
     if status is not OrdStatus.REJECTED:
         return ""

@@ -71,8 +71,12 @@ class ReportReader:
     scales : mapping of str to PriceScale
     """
 
-    def __init__(self, terms: ProfileTerms, memory: OrderMemory, scales: Mapping[str, PriceScale]) -> None:
-        self._orders, self._memory, self._scales = terms.profile.orders, memory, scales
+    def __init__(
+        self, terms: ProfileTerms, memory: OrderMemory, scales: Mapping[str, PriceScale]
+    ) -> None:
+        self._orders = terms.profile.orders
+        self._memory = memory
+        self._scales = scales
         self._held: dict[str, o.Report] = {}
 
     def report(self, message: Message, now_ns: int) -> list[o.Report]:
@@ -85,7 +89,9 @@ class ReportReader:
         """
         wire, orig = message.get(t.CL_ORD_ID), message.get(t.ORIG_CL_ORD_ID)
         told, old = self._memory.by_wire.get(wire), self._memory.by_wire.get(orig)
-        if old is None:  # a venue may call what was cancelled by the name of its cancel, or by its own number alone
+        if (
+            old is None
+        ):  # a venue may call what was cancelled by the name of its cancel, or by its own number alone
             old = self._memory.meant(told, name_of(message.get(t.ORDER_ID)))
         about = told if told is not None and told.kind in ("new", "replace") else old or told
         read = self._read(message, about, now_ns)
@@ -113,8 +119,12 @@ class ReportReader:
         price = about.price if about is not None else None
         traded = kind in (o.ExecType.TRADE, o.ExecType.CORRECTED)
         if traded and (t.LAST_QTY not in message or t.LAST_PX not in message):
-            raise RefusedError("LastQty (32) and LastPx (31) in a trade", f"150={message.get(t.EXEC_TYPE)} without")
-        side = {t.BUY_CODE: BUY, t.SELL_CODE: SELL}.get(message.get(t.SIDE), about.side if about else 0)
+            raise RefusedError(
+                "LastQty (32) and LastPx (31) in a trade", f"150={message.get(t.EXEC_TYPE)} without"
+            )
+        side = {t.BUY_CODE: BUY, t.SELL_CODE: SELL}.get(
+            message.get(t.SIDE), about.side if about else 0
+        )
         return o.Report(
             exec_id=name_of(message.get(t.EXEC_ID)) or f"N{message.number}-{message.get(52)}",
             exec_type=kind,
@@ -126,11 +136,15 @@ class ReportReader:
             instrument=instrument,
             side=side,
             lots=lots,
-            price=price if tags.get(t.ORD_TYPE) == t.MARKET else optional(tags, t.PRICE, scale.ticks, price, faults),
+            price=price
+            if tags.get(t.ORD_TYPE) == t.MARKET
+            else optional(tags, t.PRICE, scale.ticks, price, faults),
             last_qty=scale.qty(message.get(t.LAST_QTY), t.LAST_QTY) if traded else 0,
             last_px=scale.px(message.get(t.LAST_PX), t.LAST_PX) if traded else 0,
             cum_qty=cum,
-            leaves_qty=optional(tags, t.LEAVES_QTY, lambda text: scale.qty(text, t.LEAVES_QTY), leaves, faults),
+            leaves_qty=optional(
+                tags, t.LEAVES_QTY, lambda text: scale.qty(text, t.LEAVES_QTY), leaves, faults
+            ),
             ns=utc_ns(message.get(t.TRANSACT_TIME)) or utc_ns(message.get(52)) or now_ns,
             passive=message.get(liquidity) == ("N" if liquidity == AGGRESSOR else "1"),
             text=self._text(message, t.ORD_REJ_REASON, REASONS),
@@ -161,7 +175,10 @@ class ReportReader:
             raise RefusedError("an OrdStatus (39) that is known here", f"39={code}")
         if found is o.OrdStatus.REJECTED and message.get(t.ORD_REJ_REASON) == t.UNKNOWN_ORDER:
             never = (
-                about is not None and about.kind == "new" and about.skipped and about.status is o.OrdStatus.PENDING_NEW
+                about is not None
+                and about.kind == "new"
+                and about.skipped
+                and about.status is o.OrdStatus.PENDING_NEW
             )
             return found if never else o.OrdStatus.UNKNOWN
         return found
@@ -199,11 +216,20 @@ class ReportReader:
             return [replace(cancelled, text=text)]
         first = replace(read, exec_type=o.ExecType.REPLACED, orig=about.orig)
         if read.exec_type is o.ExecType.NEW:
-            return [replace(first, status=o.OrdStatus.PARTIALLY_FILLED if read.cum_qty else o.OrdStatus.NEW)]
+            return [
+                replace(
+                    first, status=o.OrdStatus.PARTIALLY_FILLED if read.cum_qty else o.OrdStatus.NEW
+                )
+            ]
         before = replace(
-            first, exec_id=f"{read.exec_id}-R", cum_qty=about.base_qty, leaves_qty=about.lots * ONE,
-            status=o.OrdStatus.NEW, last_qty=0, last_px=0,
-        )  # fmt: skip
+            first,
+            exec_id=f"{read.exec_id}-R",
+            cum_qty=about.base_qty,
+            leaves_qty=about.lots * ONE,
+            status=o.OrdStatus.NEW,
+            last_qty=0,
+            last_px=0,
+        )
         return [before, read]
 
     # -- refusals -----------------------------------------------------------------------------------------------------
@@ -211,12 +237,17 @@ class ReportReader:
         """Reject from a 9, or from an amendment's XAR; a missing status is the last known one."""
         wire, orig = message.get(t.CL_ORD_ID), message.get(t.ORIG_CL_ORD_ID)
         told = self._memory.by_wire.get(wire) or self._memory.by_swap.get(wire)
-        old = self._memory.by_wire.get(orig) or (self._memory.by_name.get(told.orig) if told is not None else None)
+        old = self._memory.by_wire.get(orig) or (
+            self._memory.by_name.get(told.orig) if told is not None else None
+        )
         text = self._text(message, t.CXL_REJ_REASON, CANCEL_REASONS)
         status = old.status if old is not None else o.OrdStatus.REJECTED
         if message.get(t.ORD_STATUS):
             status = self._status(message, old)
-        gone = message.get(t.CXL_REJ_REASON) == t.NOT_KNOWN or message.get(ERROR_CODE) == _NO_SUCH_ORDER
+        gone = (
+            message.get(t.CXL_REJ_REASON) == t.NOT_KNOWN
+            or message.get(ERROR_CODE) == _NO_SUCH_ORDER
+        )
         gone = gone or (ERROR_CODE in message and message.get(t.TEXT) == UNKNOWN_ORDER_TEXT)
         if gone and status is not o.OrdStatus.FILLED:
             status = o.OrdStatus.UNKNOWN
@@ -235,7 +266,9 @@ class ReportReader:
         told = self._memory.by_wire.get(message.get(t.CL_ORD_ID))
         text = self._text(message, t.MASS_CANCEL_REASON, {})
         name, account = (told.name, told.account) if told else (message.get(t.CL_ORD_ID), "")
-        return o.CancelReject(name, "", account, o.OrdStatus.REJECTED, now_ns, text or "mass cancel refused")
+        return o.CancelReject(
+            name, "", account, o.OrdStatus.REJECTED, now_ns, text or "mass cancel refused"
+        )
 
     def unread(self, message: Message, error: TercelError | Exception, now_ns: int) -> o.Unread:
         """An unreadable message, with the order it names."""

@@ -76,8 +76,10 @@ class PriceScale:
     """
 
     def __init__(self, tick: float = 1.0, lot: int | Decimal = 1) -> None:
-        self.tick, self.lot = Decimal(repr(float(tick))), lot
-        self._tick, self._lot = _Unit.of(self.tick), _Unit.of(lot)
+        self.tick = Decimal(repr(float(tick)))
+        self.lot = lot
+        self._tick = _Unit.of(self.tick)
+        self._lot = _Unit.of(lot)
 
     def price(self, ticks: int) -> str:
         """Ticks as a decimal price."""
@@ -137,7 +139,9 @@ class PriceScale:
         """
         qty = self._lot.parts(text, tag, "a quantity")
         if not 0 <= qty < 2**31 * ONE:
-            raise RefusedError(f"a quantity within {2**31} lots", f"{tag}={text[:40]}", t.INCORRECT_QUANTITY)
+            raise RefusedError(
+                f"a quantity within {2**31} lots", f"{tag}={text[:40]}", t.INCORRECT_QUANTITY
+            )
         return qty
 
     def quantity(self, lots: int) -> str:
@@ -155,11 +159,15 @@ class PriceScale:
         """
         whole, rest = _units(text, self.lot, "a quantity", 38, t.INCORRECT_QUANTITY)
         if rest or not 0 <= whole < 2**31:
-            raise RefusedError(f"a quantity in whole lots of {self.lot}", f"38={text[:40]}", t.INCORRECT_QUANTITY)
+            raise RefusedError(
+                f"a quantity in whole lots of {self.lot}", f"38={text[:40]}", t.INCORRECT_QUANTITY
+            )
         return int(whole)
 
 
-def _units(text: str, unit: int | Decimal, what: str, tag: int, reason: str) -> tuple[Decimal, Decimal]:
+def _units(
+    text: str, unit: int | Decimal, what: str, tag: int, reason: str
+) -> tuple[Decimal, Decimal]:
     """Whole units of a decimal number, and what is left of it."""
     try:
         return divmod(Decimal(text), unit)
@@ -171,7 +179,9 @@ PLAIN = PriceScale()
 """Ticks and lots as they are: for instruments that nobody has listed."""
 
 
-def optional(tags: Mapping[int, str], tag: int, read: Callable[[str], T], default: T, faults: list[str]) -> T:
+def optional(
+    tags: Mapping[int, str], tag: int, read: Callable[[str], T], default: T, faults: list[str]
+) -> T:
     """Value of a field without which a report is booked, too: `default` where it is missing or cannot be read.
 
     >>> faults = []

@@ -43,7 +43,13 @@ _TICK_S: Final = 0.1
 # How long a connection that is over waits for the other side to close it.
 _GOODBYE_S: Final = 2.0
 # Answers that are stale on another connection.
-_NOT_KEPT: Final = NOT_KEPT | {t.STEPPED_TO, t.SECURITY_LIST, t.MARKET_DATA_REJECT, t.POSITIONS_ACK, t.POSITION_REPORT}
+_NOT_KEPT: Final = NOT_KEPT | {
+    t.STEPPED_TO,
+    t.SECURITY_LIST,
+    t.MARKET_DATA_REJECT,
+    t.POSITIONS_ACK,
+    t.POSITION_REPORT,
+}
 _WRITE: Final = selectors.EVENT_WRITE
 _READ: Final = selectors.EVENT_READ
 
@@ -100,12 +106,20 @@ class FixServer(Closing):
         wall_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         if not logins or len({login.comp_id for login in logins}) < len(logins):
-            raise ConfigError("logins with a name each", str([one.comp_id for one in logins]), "name each login once")
-        self.venue, self.door, self.name, self.port = venue, door, comp_id(name), door.port
+            raise ConfigError(
+                "logins with a name each",
+                str([one.comp_id for one in logins]),
+                "name each login once",
+            )
+        self.venue = venue
+        self.door = door
+        self.name = comp_id(name)
+        self.port = door.port
         self._wall_ns = wall_ns
         self._tls = door.tls.server() if door.tls is not None else None
         self._parties = {login.comp_id: Counterparty(login) for login in logins}
-        self._times, self._store = times, store
+        self._times = times
+        self._store = store
         self._stores: dict[str, SqliteStore] = {}
         self._session_of: dict[str, FixSession] = {}
         self._sessions: Mapping[SessionName, FixSession] = {}
@@ -148,7 +162,9 @@ class FixServer(Closing):
             raise
         except (OSError, OverflowError) as error:
             self._forget()
-            raise VenueError(f"port {self.port} free to listen on", f"{error}", "choose another port") from None
+            raise VenueError(
+                f"port {self.port} free to listen on", f"{error}", "choose another port"
+            ) from None
         for one in (self._listener, self._bell):
             one.setblocking(False)
             self._selector.register(one, _READ, one)
@@ -239,7 +255,9 @@ class FixServer(Closing):
                 self.turn(self._wait_s)
             for party in self._parties.values():
                 self._service.down(party)
-        except Exception as error:  # whatever a venue dies of, its counterparties must see the line go dead
+        except (
+            Exception
+        ) as error:  # whatever a venue dies of, its counterparties must see the line go dead
             self.error = error
         with suppress(TercelError, OSError):
             self._hang_up()
@@ -278,7 +296,9 @@ class FixServer(Closing):
         if str(where[0]) not in {*LOOPBACK, *self.door.hosts}:
             plain.close()
             return
-        link = _Link(Connection(plain, self._tls), IncomingConnection(self._sessions, self._wall_ns()))
+        link = _Link(
+            Connection(plain, self._tls), IncomingConnection(self._sessions, self._wall_ns())
+        )
         self._links.append(link)
         self._selector.register(link, _READ, link)
 
@@ -294,7 +314,11 @@ class FixServer(Closing):
 
     def _received(self, link: _Link, data: bytes) -> Outcome:
         """What a session makes of data, or a simulated exchange of the question whether it is one."""
-        if link.arrival.session is None and self.venue.capabilities.simulated and (told := answered(data)):
+        if (
+            link.arrival.session is None
+            and self.venue.capabilities.simulated
+            and (told := answered(data))
+        ):
             return Outcome(out=told, close=True)
         return link.arrival.receive(data, self._wall_ns())
 
@@ -348,7 +372,8 @@ class FixServer(Closing):
         for name, party in self._parties.items():
             if not party.outbox:
                 continue
-            ready, party.outbox = party.outbox, []
+            ready = party.outbox
+            party.outbox = []
             link, session = self._link_of.get(name), self._session_of[name]
             outcome = session.send_all(ready, self._wall_ns())
             if link is not None and outcome.out:
@@ -379,7 +404,9 @@ class FixServer(Closing):
         self._selector.unregister(link)
         link.connection.close()
         self._gone(link)
-        if not link.until_ns:  # else its session is over already, and may have another connection by now
+        if (
+            not link.until_ns
+        ):  # else its session is over already, and may have another connection by now
             with suppress(TercelError):
                 link.arrival.disconnect(self._wall_ns())
 
@@ -403,7 +430,9 @@ class FixServer(Closing):
     def _await_answer(self, link: _Link, mask: int) -> None:
         """Go on until the other side has logged out too. What it asks for now is not heard: it is told that we go."""
         data = self._came(link, mask)
-        over = data is None or (bool(data) and link.arrival.receive(data or b"", self._wall_ns()).close)
+        over = data is None or (
+            bool(data) and link.arrival.receive(data or b"", self._wall_ns()).close
+        )
         if over or link.connection.closed:
             self._let_go(link)
         else:

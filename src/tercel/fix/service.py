@@ -54,9 +54,15 @@ class VenueService:
     """
 
     def __init__(
-        self, venue: Venue, parties: Mapping[str, Counterparty], pace: Pace | None, wall_ns: Callable[[], int]
+        self,
+        venue: Venue,
+        parties: Mapping[str, Counterparty],
+        pace: Pace | None,
+        wall_ns: Callable[[], int],
     ) -> None:
-        self.venue, self._parties, self._wall_ns = venue, parties, wall_ns
+        self.venue = venue
+        self._parties = parties
+        self._wall_ns = wall_ns
         check_capabilities(venue)
         self._connection = venue.capabilities.connection
         self.runs = self._connection is not None and not venue.capabilities.stepped
@@ -66,11 +72,16 @@ class VenueService:
         self._owner = {name: name for name in parties}
         self._scales = scales({one.instrument: one for one in venue.listings()})
         self._stepper = ""
-        self._began_ns, self._count = wall_ns(), 0
+        self._began_ns = wall_ns()
+        self._count = 0
         speak = [(name, one.login.terms) for name, one in parties.items()]
-        self.hosted = {name: HostedDialect(terms, self._began_ns) for name, terms in speak if terms is not None}
+        self.hosted = {
+            name: HostedDialect(terms, self._began_ns) for name, terms in speak if terms is not None
+        }
         """Logins that speak a venue's own words, with those."""
-        self._publisher = Publisher(venue, parties, self._scales, self._send, not self._free, self.hosted)
+        self._publisher = Publisher(
+            venue, parties, self._scales, self._send, not self._free, self.hosted
+        )
         self._copies = [party for party in parties.values() if party.login.copies]
 
     def begin(self) -> None:
@@ -103,9 +114,13 @@ class VenueService:
         if kind in _IGNORED:
             return
         if party.login.copies and kind in ORDERS:
-            self._business_reject(party, message, "this login gets copies, and gives no orders", t.NOT_AUTHORIZED)
+            self._business_reject(
+                party, message, "this login gets copies, and gives no orders", t.NOT_AUTHORIZED
+            )
         elif party.login.risk and kind in ORDERS and kind != t.MASS_CANCEL:
-            self._business_reject(party, message, "this login cancels, and gives no orders", t.NOT_AUTHORIZED)
+            self._business_reject(
+                party, message, "this login cancels, and gives no orders", t.NOT_AUTHORIZED
+            )
         elif kind in ORDERS:
             self._command(party, message)
         elif kind == t.MARKET_DATA_REQUEST:
@@ -118,7 +133,9 @@ class VenueService:
         elif party.own:
             self._step(party, message)
         else:
-            self._business_reject(party, message, "this message type is not supported", t.NOT_SUPPORTED)
+            self._business_reject(
+                party, message, "this message type is not supported", t.NOT_SUPPORTED
+            )
 
     def _positions(self, party: Counterparty, message: Message) -> None:
         """Who gives no orders sees what it gets copies of; an account is its owner's alone."""
@@ -127,7 +144,9 @@ class VenueService:
             if not (party.login.copies or party.login.risk):
                 self._claim(party, account)
             elif not party.login.sees(account):
-                raise RefusedError("an account whose copies it gets", f"1={account}", t.UNKNOWN_ACCOUNT)
+                raise RefusedError(
+                    "an account whose copies it gets", f"1={account}", t.UNKNOWN_ACCOUNT
+                )
             told = positions.answers(message, self.venue, self._scales, self._exec_id, now)
         except RefusedError as refused:
             told = [positions.refusal(message, refused, self._exec_id())]
@@ -155,17 +174,25 @@ class VenueService:
             if not party.own:
                 self._refuse_unknown(party, message)
             command = translate.command_in(kind, tags, self._scales, self.venue.now_ns)
-            if isinstance(command, o.NewOrder) and message.says(t.POSS_RESEND) and command.cl_ord_id in party.orders:
+            if (
+                isinstance(command, o.NewOrder)
+                and message.says(t.POSS_RESEND)
+                and command.cl_ord_id in party.orders
+            ):
                 command = o.StatusRequest(command.cl_ord_id, command.account, command.sent_ns)
             hit = 0
             for one in self._accounts_of(party, command):
                 if not party.login.risk:
                     self._claim(party, one.account)
                 if isinstance(one, o.MassCancel):
-                    hit += sum(each.living(one.account, one.instrument) for each in self._parties.values())
+                    hit += sum(
+                        each.living(one.account, one.instrument) for each in self._parties.values()
+                    )
                 self._note(party, one, tags)
                 inward = party.inward(one)
-                self.venue.send(replace(inward, sent_ns=self.venue.now_ns) if self._free else inward)
+                self.venue.send(
+                    replace(inward, sent_ns=self.venue.now_ns) if self._free else inward
+                )
         except RefusedError as refused:
             self._refuse(party, message, tags, refused)
         except TercelError as error:
@@ -174,7 +201,9 @@ class VenueService:
             if isinstance(command, o.MassCancel):
                 self._mass_report(party, tags, None, hit)
             elif kind == t.MASS_STATUS and not party.orders:
-                fields = none_to_report(party, tags.get(t.ACCOUNT, ""), self._exec_id(), self.venue.now_ns)
+                fields = none_to_report(
+                    party, tags.get(t.ACCOUNT, ""), self._exec_id(), self.venue.now_ns
+                )
                 self._send(party, t.EXECUTION_REPORT, fields)
             self._stir(party, self.venue.now_ns + _STIR_NS)
 
@@ -185,12 +214,20 @@ class VenueService:
         if message.kind in (t.NEW_ORDER, t.REPLACE):
             for tag in _NOT_DEALT_IN:
                 if tag in message:
-                    raise RefusedError(f"an order without field {tag}", f"{tag}={message.get(tag)[:40]}", t.UNSUPPORTED)
+                    raise RefusedError(
+                        f"an order without field {tag}",
+                        f"{tag}={message.get(tag)[:40]}",
+                        t.UNSUPPORTED,
+                    )
         if message.kind == t.REPLACE and message.get(t.TIME_IN_FORCE, "0") != "0":
-            raise RefusedError("59=0 in a replace", f"59={message.get(t.TIME_IN_FORCE)}", t.UNSUPPORTED)
+            raise RefusedError(
+                "59=0 in a replace", f"59={message.get(t.TIME_IN_FORCE)}", t.UNSUPPORTED
+            )
         original = message.get(t.ORIG_CL_ORD_ID)
         if message.kind == t.CANCEL and (False, original) in party.requested.values():
-            raise RefusedError("an order that is not being cancelled", "one that is", t.ALREADY_PENDING)
+            raise RefusedError(
+                "an order that is not being cancelled", "one that is", t.ALREADY_PENDING
+            )
 
     def _stir(self, party: Counterparty, until_ns: int) -> None:
         """Let a clock that nobody moves go on to the answer, for one who cannot ask for it."""
@@ -225,17 +262,30 @@ class VenueService:
         elif isinstance(command, o.StatusRequest):
             party.mass_status = tags.get(t.MASS_STATUS_ID, "")
 
-    def _refuse(self, party: Counterparty, message: Message, tags: dict[int, str], refused: RefusedError) -> None:
+    def _refuse(
+        self, party: Counterparty, message: Message, tags: dict[int, str], refused: RefusedError
+    ) -> None:
         """A command that does not reach the venue is answered in the way of its kind."""
         now, name, kind = self.venue.now_ns, tags.get(t.CL_ORD_ID, ""), message.kind
         if kind == t.MASS_CANCEL:
             self._mass_report(party, tags, refused)
         elif kind in (t.CANCEL, t.REPLACE):
-            account, original = tags.get(t.ACCOUNT, party.login.comp_id), tags.get(t.ORIG_CL_ORD_ID, "")
-            reject = o.CancelReject(name, original, account, party.stands(original), now, refused.text)
-            fields = translate.cancel_reject_out(reject, kind == t.REPLACE, party.orders.get(original, ""))
+            account, original = (
+                tags.get(t.ACCOUNT, party.login.comp_id),
+                tags.get(t.ORIG_CL_ORD_ID, ""),
+            )
+            reject = o.CancelReject(
+                name, original, account, party.stands(original), now, refused.text
+            )
+            fields = translate.cancel_reject_out(
+                reject, kind == t.REPLACE, party.orders.get(original, "")
+            )
             code = t.ALREADY_PENDING if refused.reason == t.ALREADY_PENDING else t.OTHER
-            self._send(party, t.CANCEL_REJECT, [(tag, code if tag == t.CXL_REJ_REASON else v) for tag, v in fields])
+            self._send(
+                party,
+                t.CANCEL_REJECT,
+                [(tag, code if tag == t.CXL_REJ_REASON else v) for tag, v in fields],
+            )
         elif kind == t.NEW_ORDER:
             fields = translate.order_refusal(tags, refused, self._exec_id(), now)
             self._send(party, t.EXECUTION_REPORT, fields)
@@ -246,7 +296,11 @@ class VenueService:
     def _business_reject(
         self, party: Counterparty, message: Message, text: str, reason: str = t.BUSINESS_OTHER
     ) -> None:
-        fields = [(t.REF_SEQ_NUM, message.get(t.SEQ_NUM)), (t.REF_MSG_TYPE, message.kind), (t.REJECT_REASON, reason)]
+        fields = [
+            (t.REF_SEQ_NUM, message.get(t.SEQ_NUM)),
+            (t.REF_MSG_TYPE, message.kind),
+            (t.REJECT_REASON, reason),
+        ]
         self._send(party, t.BUSINESS_REJECT, [*fields, (t.TEXT, translate.line(text))])
 
     def _mass_report(
@@ -254,14 +308,24 @@ class VenueService:
     ) -> None:
         scope, number = tags.get(t.MASS_CANCEL_TYPE, "7"), t.NO_NAME if refused else self._exec_id()
         fields = [
-            *((t.ORDER_ID, number), (t.CL_ORD_ID, tags.get(t.CL_ORD_ID, t.NO_NAME)), (t.MASS_CANCEL_TYPE, scope)),
-            *((t.MASS_CANCEL_RESPONSE, "0" if refused else scope), (t.MASS_CANCEL_ORDERS, str(hit))),
+            *(
+                (t.ORDER_ID, number),
+                (t.CL_ORD_ID, tags.get(t.CL_ORD_ID, t.NO_NAME)),
+                (t.MASS_CANCEL_TYPE, scope),
+            ),
+            *(
+                (t.MASS_CANCEL_RESPONSE, "0" if refused else scope),
+                (t.MASS_CANCEL_ORDERS, str(hit)),
+            ),
             (t.EXACT_NS, str(self.venue.now_ns)),
             (t.FOR_ACCOUNT, tags.get(t.FOR_ACCOUNT, party.login.comp_id)),
         ]
         if refused:
             codes = {t.UNKNOWN_SYMBOL: "1", t.UNSUPPORTED: "0"}
-            fields += [(t.MASS_CANCEL_REASON, codes.get(refused.reason, "99")), (t.TEXT, translate.line(refused.text))]
+            fields += [
+                (t.MASS_CANCEL_REASON, codes.get(refused.reason, "99")),
+                (t.TEXT, translate.line(refused.text)),
+            ]
         self._send(party, t.MASS_CANCEL_REPORT, fields, owed=refused is not None)
 
     # -- time ---------------------------------------------------------------------------------------------------------
@@ -273,10 +337,14 @@ class VenueService:
             return
         moves = not self._free and message.get(t.WAIT_ONLY) != "Y"
         if moves and int(until) - self.venue.now_ns > _LONGEST_STEP_NS:
-            self._business_reject(party, message, f"expected a step of at most 100 days; received {until[:40]} ns")
+            self._business_reject(
+                party, message, f"expected a step of at most 100 days; received {until[:40]} ns"
+            )
             return
         if moves and self._stepper not in ("", name):
-            self._business_reject(party, message, f"the clock is moved by {self._stepper}; wait for it (follow=True)")
+            self._business_reject(
+                party, message, f"the clock is moved by {self._stepper}; wait for it (follow=True)"
+            )
             return
         party.waits = (message.get(t.STEP_ID), int(until))
         if moves:
@@ -309,8 +377,14 @@ class VenueService:
     def _answer(self, party: Counterparty) -> None:
         if party.waits is None:
             return
-        (name, _), party.waits = party.waits, None
-        self._send(party, t.STEPPED_TO, [(t.EXACT_NS, str(self.venue.now_ns)), (t.STEP_ID, name)], owed=False)
+        (name, _) = party.waits
+        party.waits = None
+        self._send(
+            party,
+            t.STEPPED_TO,
+            [(t.EXACT_NS, str(self.venue.now_ns)), (t.STEP_ID, name)],
+            owed=False,
+        )
         party.owed = False
 
     # -- what the venue reports ---------------------------------------------------------------------------------------
@@ -332,7 +406,11 @@ class VenueService:
             event = party.outward(event)
             of_replace, original = party.requested.pop(event.cl_ord_id, (False, event.orig))
             order_id = party.orders.get(original, "")
-            self._send(party, t.CANCEL_REJECT, translate.cancel_reject_out(event, of_replace, order_id, party.own))
+            self._send(
+                party,
+                t.CANCEL_REJECT,
+                translate.cancel_reject_out(event, of_replace, order_id, party.own),
+            )
             return
         event = party.outward(event)
         party.requested.pop(event.cl_ord_id, None)
@@ -343,10 +421,14 @@ class VenueService:
         elif new:  # a stranger that asks for a status is not told its trades again
             self._send(party, t.EXECUTION_REPORT, plain_report(party, event, scale, average))
         if new and self._copies:
-            self._copy(party, event.account, translate.report_out(event, scale, average, exact=False))
+            self._copy(
+                party, event.account, translate.report_out(event, scale, average, exact=False)
+            )
 
     def _copy(self, party: Counterparty, account: str, fields: Fields) -> None:
         """An execution report goes to every drop copy that sees its account, with the name of the login whose it is."""
         for other in self._copies:
             if other.login.sees(account):
-                self._send(other, t.EXECUTION_REPORT, [(t.ON_BEHALF_OF, party.login.comp_id), *fields])
+                self._send(
+                    other, t.EXECUTION_REPORT, [(t.ON_BEHALF_OF, party.login.comp_id), *fields]
+                )

@@ -120,7 +120,9 @@ class ShownBook:
         """Rows of the book as it stands; `status` as a STATUS row has it."""
         rows = [(now_ns, schema.STATUS, 0, 0, status, 0, -1)]
         for (side, price), level in self._levels.items():
-            rows += [(now_ns, schema.ADD, one.number, side, price, one.lots, -1) for one in level.orders]
+            rows += [
+                (now_ns, schema.ADD, one.number, side, price, one.lots, -1) for one in level.orders
+            ]
         return o.MarketRows(self.instrument, _array(rows), True, self.as_of_ns)
 
     def cleared(self, now_ns: int) -> o.MarketRows:
@@ -138,7 +140,9 @@ class ShownBook:
             if kind == TRADE:
                 rows += self.print(now_ns, price, lots, entry.get(AGGRESSOR_SIDE))
             elif kind in _SIDES:
-                rows += self.total(now_ns, _SIDES[kind], price, 0 if entry.get(t.UPDATE_ACTION) == DELETE else lots)
+                rows += self.total(
+                    now_ns, _SIDES[kind], price, 0 if entry.get(t.UPDATE_ACTION) == DELETE else lots
+                )
         rows += self.arrive(now_ns)
         return self.rows(rows)
 
@@ -174,7 +178,11 @@ class ShownBook:
             return []
         at = own.side, own.price
         mine = self._mine(own)
-        left, far, price = floored(report.last_qty), -own.side, floored(report.last_px)  # books are in ticks and lots
+        left, far, price = (
+            floored(report.last_qty),
+            -own.side,
+            floored(report.last_px),
+        )  # books are in ticks and lots
         if mine is not None and mine.lots >= left:
             return [self._less(report.ns, *at, mine, left, -1, schema.EXECUTE)] if left else []
         whole = price * ONE == report.last_px
@@ -182,9 +190,17 @@ class ShownBook:
 
     def after(self, report: o.Report) -> list[tuple[int, ...]]:
         """Rows after a report: how much of the order rests now."""
-        own, leaves = self._own.get(report.orig) or self._own.get(report.cl_ord_id), ceiled(report.leaves_qty)
+        own, leaves = (
+            self._own.get(report.orig) or self._own.get(report.cl_ord_id),
+            ceiled(report.leaves_qty),
+        )
         if own is None:
-            if report.price is None or not leaves or report.exec_type is o.ExecType.REJECTED or not report.side:
+            if (
+                report.price is None
+                or not leaves
+                or report.exec_type is o.ExecType.REJECTED
+                or not report.side
+            ):
                 return []
             own = _Own(report.cl_ord_id, self._number(), report.side, report.price)
             self._own[report.cl_ord_id] = own
@@ -206,14 +222,17 @@ class ShownBook:
     def _crosses(self, own: _Own) -> bool:
         """Whether the other side, as far as it is shown, stands where an order would trade."""
         prices = [price for side, price in self._levels if side == -own.side]
-        return bool(prices) and (min(prices) <= own.price if own.side == BUY else max(prices) >= own.price)
+        return bool(prices) and (
+            min(prices) <= own.price if own.side == BUY else max(prices) >= own.price
+        )
 
     def arrive(self, ns: int) -> list[tuple[int, ...]]:
         """Own orders that waited for the other side to go, and rest now."""
         rows = []
         for own in dict.fromkeys(self._own.values()):
             if own.waiting and not self._crosses(own):
-                lots, own.waiting = own.waiting, 0
+                lots = own.waiting
+                own.waiting = 0
                 rows += self._rest(ns, own, lots)
         return rows
 
@@ -248,7 +267,9 @@ class ShownBook:
             del self._own[name]
         self._free.appendleft(own.number)
 
-    def _take(self, ns: int, side: int, price: int, lots: int, aggressor: int, kind: int) -> list[tuple[int, ...]]:
+    def _take(
+        self, ns: int, side: int, price: int, lots: int, aggressor: int, kind: int
+    ) -> list[tuple[int, ...]]:
         """Others at a price lose lots: the first in the queue to a trade, the last where they are withdrawn."""
         rows: list[tuple[int, ...]] = []
         level = self._levels.get((side, price))
@@ -292,7 +313,11 @@ class ShownBook:
     def rows(self, rows: Iterable[tuple[int, ...]]) -> o.MarketRows | None:
         """Pending rows as market data; None when there are none, or no subscription."""
         listed = list(rows)
-        return o.MarketRows(self.instrument, _array(listed), False, self.as_of_ns) if listed and self.ready else None
+        return (
+            o.MarketRows(self.instrument, _array(listed), False, self.as_of_ns)
+            if listed and self.ready
+            else None
+        )
 
 
 def _array(rows: Sequence[tuple[int, ...]]) -> Ints:

@@ -41,7 +41,8 @@ class StandardDialect(RejectTracker):
 
     def __init__(self, terms: ProfileTerms, clock: Callable[[], int], folder: Path | None) -> None:
         super().__init__()
-        self._terms, self._clock = terms, clock
+        self._terms = terms
+        self._clock = clock
         self._seen: set[tuple[str, str, str]] = set()
         """Reports that came: order, the venue's name of it, name of the execution."""
         self.market_terms = terms
@@ -51,13 +52,20 @@ class StandardDialect(RejectTracker):
         self._hears = ReportReader(terms, self.memory, self.scales)
         self._books: dict[str, ShownBook] = {}
         self._numbers: dict[tuple[str, str], str] = {}
-        self._listed(tuple(scaled_listing(one.name, str(one.tick), str(one.lot)) for one in terms.symbols))
+        self._listed(
+            tuple(scaled_listing(one.name, str(one.tick), str(one.lot)) for one in terms.symbols)
+        )
 
     # -- what is said -------------------------------------------------------------------------------------------------
     def commands(self, command: o.Command) -> tuple[list[OutgoingMessage], str]:
         """Messages of a command, or why it has none."""
-        if isinstance(command, o.NewOrder) and (book := self._books.get(command.instrument)) is not None:
-            book.expect(command.cl_ord_id, command.side, command.price, command.tif is not o.Tif.IOC)
+        if (
+            isinstance(command, o.NewOrder)
+            and (book := self._books.get(command.instrument)) is not None
+        ):
+            book.expect(
+                command.cl_ord_id, command.side, command.price, command.tif is not o.Tif.IOC
+            )
         return self._speaks.messages(command)
 
     def house_name(self, wire: str) -> str:
@@ -90,12 +98,18 @@ class StandardDialect(RejectTracker):
         table = self.market_terms.profile.market
         if table is None:
             wanted = f"market data at {self.market_terms.name}"
-            raise VenueError(wanted, "none in its profile", "add [market] to the profile, if the venue has any")
+            raise VenueError(
+                wanted, "none in its profile", "add [market] to the profile, if the venue has any"
+            )
         self.asks_market(name, instrument)
         kinds = ["0", "1", *(["2"] if table.trades and table.order == "types" else [])]
         types = [(t.NO_ENTRY_TYPES, str(len(kinds))), *((t.ENTRY_TYPE, kind) for kind in kinds)]
         symbols = [(t.NO_RELATED_SYM, "1"), (t.SYMBOL, instrument)]
-        fields: list[tuple[int, str]] = [(t.MD_REQ_ID, name), (t.SUBSCRIPTION, "1"), (t.MARKET_DEPTH, str(table.depth))]
+        fields: list[tuple[int, str]] = [
+            (t.MD_REQ_ID, name),
+            (t.SUBSCRIPTION, "1"),
+            (t.MARKET_DEPTH, str(table.depth)),
+        ]
         fields += [(t.UPDATE_TYPE, table.update_type)] if table.update_type else []
         fields += [(t.AGGREGATED, table.aggregated)] if table.aggregated else []
         fields += [*types, *symbols] if table.order == "types" else [*symbols, *types]
@@ -107,7 +121,9 @@ class StandardDialect(RejectTracker):
         if table.source == "file":
             return None
         return OutgoingMessage(
-            t.SECURITY_LIST_REQUEST, [(t.SECURITY_REQ_ID, name), (t.SECURITY_LIST_TYPE, table.list_type)], None
+            t.SECURITY_LIST_REQUEST,
+            [(t.SECURITY_REQ_ID, name), (t.SECURITY_LIST_TYPE, table.list_type)],
+            None,
         )
 
     # -- what is heard ------------------------------------------------------------------------------------------------
@@ -158,7 +174,9 @@ class StandardDialect(RejectTracker):
     def _in_other_words(self, message: Message) -> o.Command | None:
         """A request about all orders whose message the venue does not know: it is made for each of them."""
         command, kind = self.sent(message.get(t.REF_SEQ_NUM)), message.get(t.REF_MSG_TYPE)
-        if kind not in (t.MASS_STATUS, t.MASS_CANCEL) or not isinstance(command, o.StatusRequest | o.MassCancel):
+        if kind not in (t.MASS_STATUS, t.MASS_CANCEL) or not isinstance(
+            command, o.StatusRequest | o.MassCancel
+        ):
             return None
         self._speaks.unknown.add(kind)
         return command
@@ -168,7 +186,9 @@ class StandardDialect(RejectTracker):
         found = super().refusal(number if number.isdigit() else "0", text, now_ns)
         if isinstance(found, o.Report):
             self.memory.learn(found)
-        if isinstance(found, PendingFault):  # a question of ours, or nothing of ours: no reason to stop
+        if isinstance(
+            found, PendingFault
+        ):  # a question of ours, or nothing of ours: no reason to stop
             return o.Unread(f"45={number}", f"the venue refused a message: {text}", now_ns)
         return found
 
@@ -183,7 +203,9 @@ class StandardDialect(RejectTracker):
             if book is None or report.exec_type is o.ExecType.STATUS:
                 found.append(self._numbered(report, -1))
                 continue
-            dated = replace(report, ns=now_ns)  # the market's time is the clock's, as of all else that is shown
+            dated = replace(
+                report, ns=now_ns
+            )  # the market's time is the clock's, as of all else that is shown
             taken = book.before(dated)
             number = max(book.number(report.orig), book.number(report.cl_ord_id))
             moved = book.after(dated)
@@ -207,7 +229,8 @@ class StandardDialect(RejectTracker):
         if table is None or request is None:
             return []
         book = self._books[request[0]]
-        entries, book.as_of_ns = table.entries(message, t.NO_ENTRIES), now_ns
+        entries = table.entries(message, t.NO_ENTRIES)
+        book.as_of_ns = now_ns
         if message.kind == t.SNAPSHOT:
             return [book.snapshot(entries, now_ns)]
         rows = book.changes(entries, now_ns)
@@ -218,7 +241,10 @@ class StandardDialect(RejectTracker):
         self.listings = tuple(listing for listing, _ in found)
         self.scales.update({listing.instrument: scale for listing, scale in found})
         self.shapes = {listing.instrument: (_WIDTH, 0) for listing in self.listings}
-        self._books = {one.instrument: ShownBook(one.instrument, self.scales[one.instrument]) for one in self.listings}
+        self._books = {
+            one.instrument: ShownBook(one.instrument, self.scales[one.instrument])
+            for one in self.listings
+        }
 
     def _listings_of(self, message: Message) -> tuple[tuple[o.Listing, PriceScale], ...]:
         table, rules = self.market_terms.profile.symbols, self.market_terms.dictionary

@@ -66,8 +66,13 @@ class SqliteStore(Closing):
     (3, [(2, b'8=FIX...')])
     """
 
-    def __init__(self, path: Path, session: str, durable: bool = True, together: bool = False) -> None:
-        self.path, self.session, self.durable, self._together = path, session, durable, together
+    def __init__(
+        self, path: Path, session: str, durable: bool = True, together: bool = False
+    ) -> None:
+        self.path = path
+        self.session = session
+        self.durable = durable
+        self._together = together
         self._held: Commit | None = None
         self._next_out = 0
         self.unsure = False
@@ -75,7 +80,9 @@ class SqliteStore(Closing):
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             path.touch(mode=0o600)  # its log takes its mode when it is opened
-            self._file = sqlite3.connect(path, timeout=_WAIT_S, isolation_level=None, check_same_thread=False)
+            self._file = sqlite3.connect(
+                path, timeout=_WAIT_S, isolation_level=None, check_same_thread=False
+            )
             self._file.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;" + _TABLES)
             path.chmod(0o600)
             self._reserved = self._begin()
@@ -91,7 +98,9 @@ class SqliteStore(Closing):
         boot = boot_id()
         self.unsure = found is not None and found[2] != "closed"
         if found is None:
-            self._file.execute("INSERT INTO session VALUES (?, 1, 1, 0, 1, ?)", (self.session, boot))
+            self._file.execute(
+                "INSERT INTO session VALUES (?, 1, 1, 0, 1, ?)", (self.session, boot)
+            )
             return 1
         next_out, reserved, last = found
         if last != "closed" and (last != boot or not boot):
@@ -119,7 +128,11 @@ class SqliteStore(Closing):
         VenueError
             When it cannot be written. Nothing of it was.
         """
-        if self._together and not (change.sent or change.reset) and change.numbers.next_out == self._next_out:
+        if (
+            self._together
+            and not (change.sent or change.reset)
+            and change.numbers.next_out == self._next_out
+        ):
             self._held = change
         else:
             self._held = None
@@ -127,7 +140,8 @@ class SqliteStore(Closing):
 
     def flush(self) -> None:
         """Write buffered commits. Errors are those of :meth:`commit`."""
-        change, self._held = self._held, None
+        change = self._held
+        self._held = None
         if change is not None:
             self._write_down(change)
 
@@ -152,7 +166,8 @@ class SqliteStore(Closing):
                     self._file.execute("ROLLBACK")
                 if reserves:
                     self._to_disk(False)
-        self._reserved, self._next_out = reserved, numbers.next_out
+        self._reserved = reserved
+        self._next_out = numbers.next_out
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -161,7 +176,9 @@ class SqliteStore(Closing):
             yield
         except sqlite3.Error as error:
             remedy = "free its disk, or end who holds it"
-            raise VenueError(f"a store of FIX sessions that can be written, {self.path}", f"{error}", remedy) from None
+            raise VenueError(
+                f"a store of FIX sessions that can be written, {self.path}", f"{error}", remedy
+            ) from None
 
     def sent(self, first: int, last: int) -> Iterable[tuple[int, bytes]]:
         """See `SessionStore`."""

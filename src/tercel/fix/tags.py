@@ -212,7 +212,9 @@ EXEC_CODES: Final[Mapping[ExecType, str]] = MappingProxyType(
         ExecType.CALCULATED: "B",
     }
 )
-EXECS: Final[Mapping[str, ExecType]] = MappingProxyType({code: kind for kind, code in EXEC_CODES.items()})
+EXECS: Final[Mapping[str, ExecType]] = MappingProxyType(
+    {code: kind for kind, code in EXEC_CODES.items()}
+)
 TIF_CODES: Final[Mapping[Tif, str]] = MappingProxyType({Tif.DAY: "0", Tif.IOC: "3"})
 TIFS: Final[Mapping[str, Tif]] = MappingProxyType({code: tif for tif, code in TIF_CODES.items()})
 
@@ -266,7 +268,17 @@ READ: Final[Mapping[str, tuple[int, ...]]] = MappingProxyType(
         ),
         CANCEL: (ACCOUNT, CL_ORD_ID, ORIG_CL_ORD_ID, SIDE, SYMBOL, TRANSACT_TIME, EXACT_NS),
         REPLACE: (
-            *(ACCOUNT, CL_ORD_ID, ORIG_CL_ORD_ID, ORDER_QTY, ORD_TYPE, PRICE, SIDE, SYMBOL, TIME_IN_FORCE),
+            *(
+                ACCOUNT,
+                CL_ORD_ID,
+                ORIG_CL_ORD_ID,
+                ORDER_QTY,
+                ORD_TYPE,
+                PRICE,
+                SIDE,
+                SYMBOL,
+                TIME_IN_FORCE,
+            ),
             *(TRANSACT_TIME, EXACT_NS, PARENT),
         ),
         STATUS: (ACCOUNT, CL_ORD_ID, SYMBOL, SIDE, STATUS_ID, EXACT_NS),
@@ -277,11 +289,41 @@ READ: Final[Mapping[str, tuple[int, ...]]] = MappingProxyType(
         POSITIONS_REQUEST: (POS_REQ_ID, POS_REQ_TYPE, SUBSCRIPTION, ACCOUNT, SYMBOL),
         STEP: (UNTIL_NS, STEP_ID, WAIT_ONLY),
         EXECUTION_REPORT: (
-            *(ACCOUNT, CL_ORD_ID, CUM_QTY, EXEC_ID, EXEC_REF_ID, LAST_PX, LAST_QTY, ORDER_ID, ORDER_QTY, ORD_STATUS),
-            *(ORD_TYPE, ORIG_CL_ORD_ID, PRICE, SIDE, SYMBOL, TEXT, ORD_REJ_REASON, EXEC_TYPE, LEAVES_QTY, LIQUIDITY),
+            *(
+                ACCOUNT,
+                CL_ORD_ID,
+                CUM_QTY,
+                EXEC_ID,
+                EXEC_REF_ID,
+                LAST_PX,
+                LAST_QTY,
+                ORDER_ID,
+                ORDER_QTY,
+                ORD_STATUS,
+            ),
+            *(
+                ORD_TYPE,
+                ORIG_CL_ORD_ID,
+                PRICE,
+                SIDE,
+                SYMBOL,
+                TEXT,
+                ORD_REJ_REASON,
+                EXEC_TYPE,
+                LEAVES_QTY,
+                LIQUIDITY,
+            ),
             EXACT_NS,
         ),
-        CANCEL_REJECT: (ACCOUNT, CL_ORD_ID, ORD_STATUS, ORIG_CL_ORD_ID, TEXT, CXL_REJ_REASON, EXACT_NS),
+        CANCEL_REJECT: (
+            ACCOUNT,
+            CL_ORD_ID,
+            ORD_STATUS,
+            ORIG_CL_ORD_ID,
+            TEXT,
+            CXL_REJ_REASON,
+            EXACT_NS,
+        ),
         MASS_CANCEL_REPORT: (CL_ORD_ID, MASS_CANCEL_RESPONSE, TEXT, EXACT_NS, FOR_ACCOUNT),
         BUSINESS_REJECT: (REF_SEQ_NUM, REF_MSG_TYPE, TEXT),
         MARKET_DATA_REJECT: (MD_REQ_ID, TEXT),

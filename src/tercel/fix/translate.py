@@ -35,7 +35,11 @@ def named(text: str) -> str:
 
 def line(text: str) -> str:
     """One line for Text (58); unprintable characters become blanks."""
-    return text if text.isprintable() else "".join(letter if letter.isprintable() else " " for letter in text)
+    return (
+        text
+        if text.isprintable()
+        else "".join(letter if letter.isprintable() else " " for letter in text)
+    )
 
 
 def side_code(side: int) -> str:
@@ -48,7 +52,11 @@ def _times(ns: int) -> Fields:
 
 
 def _priced(price: int | None, scale: PriceScale) -> Fields:
-    return [(t.ORD_TYPE, t.MARKET)] if price is None else [(t.ORD_TYPE, t.LIMIT), (t.PRICE, scale.price(price))]
+    return (
+        [(t.ORD_TYPE, t.MARKET)]
+        if price is None
+        else [(t.ORD_TYPE, t.LIMIT), (t.PRICE, scale.price(price))]
+    )
 
 
 def _present(fields: Fields) -> Fields:
@@ -69,8 +77,13 @@ def command_out(command: o.Command, scale: PriceScale = PLAIN) -> tuple[str, Fie
         return _status_out(command)
     fields: Fields = [(t.CL_ORD_ID, named(command.cl_ord_id))]
     if isinstance(command, o.MassCancel):
-        fields += [(t.MASS_CANCEL_TYPE, "1" if command.instrument else "7"), (t.SYMBOL, named(command.instrument))]
-        return t.MASS_CANCEL, _present([*fields, (t.FOR_ACCOUNT, named(command.account)), *_times(command.sent_ns)])
+        fields += [
+            (t.MASS_CANCEL_TYPE, "1" if command.instrument else "7"),
+            (t.SYMBOL, named(command.instrument)),
+        ]
+        return t.MASS_CANCEL, _present(
+            [*fields, (t.FOR_ACCOUNT, named(command.account)), *_times(command.sent_ns)]
+        )
     fields += [(t.ACCOUNT, named(command.account)), (t.SYMBOL, named(command.instrument))]
     fields += [(t.SIDE, side_code(command.side)), *_times(command.sent_ns)]
     if isinstance(command, o.CancelOrder):
@@ -87,7 +100,11 @@ def _status_out(command: o.StatusRequest) -> tuple[str, Fields]:
     if not command.cl_ord_id:
         scope = [(t.MASS_STATUS_ID, f"all-{command.sent_ns}"), (t.MASS_STATUS_TYPE, "7")]
         return t.MASS_STATUS, _present([*scope, account, exact])
-    which = [(t.CL_ORD_ID, named(command.cl_ord_id)), (t.SYMBOL, t.NO_SYMBOL), (t.SIDE, t.NO_SIDE_CODE)]
+    which = [
+        (t.CL_ORD_ID, named(command.cl_ord_id)),
+        (t.SYMBOL, t.NO_SYMBOL),
+        (t.SIDE, t.NO_SIDE_CODE),
+    ]
     return t.STATUS, _present([*which, account, exact])
 
 
@@ -105,17 +122,23 @@ def command_in(kind: str, tags: Tags, known: Mapping[str, PriceScale], now_ns: i
         return o.StatusRequest(_need(tags, t.CL_ORD_ID), account, sent_ns)
     if kind == t.MASS_STATUS:
         if tags.get(t.MASS_STATUS_TYPE) != "7":
-            raise RefusedError("585=7, all orders", f"585={tags.get(t.MASS_STATUS_TYPE, '')}", t.UNSUPPORTED)
+            raise RefusedError(
+                "585=7, all orders", f"585={tags.get(t.MASS_STATUS_TYPE, '')}", t.UNSUPPORTED
+            )
         return o.StatusRequest("", account, sent_ns)
     name = _need(tags, t.CL_ORD_ID)
     if kind == t.MASS_CANCEL:
-        return o.MassCancel(name, tags.get(t.FOR_ACCOUNT, ""), _mass_instrument(tags, known), sent_ns)
+        return o.MassCancel(
+            name, tags.get(t.FOR_ACCOUNT, ""), _mass_instrument(tags, known), sent_ns
+        )
     instrument = _instrument(tags, known)
     side = {t.BUY_CODE: BUY, t.SELL_CODE: SELL}.get(_need(tags, t.SIDE))
     if side is None:
         raise RefusedError("54=1 or 54=2", f"54={tags[t.SIDE]}", t.UNSUPPORTED)
     if kind == t.CANCEL:
-        return o.CancelOrder(name, _need(tags, t.ORIG_CL_ORD_ID), instrument, side, account, sent_ns)
+        return o.CancelOrder(
+            name, _need(tags, t.ORIG_CL_ORD_ID), instrument, side, account, sent_ns
+        )
     scale, parent = known[instrument], tags.get(t.PARENT, "")
     lots = scale.lots(_need(tags, t.ORDER_QTY, t.INCORRECT_QUANTITY))
     if lots == 0:
@@ -151,7 +174,9 @@ def _whole(tags: Tags, tag: int, default: int) -> int:
 def _instrument(tags: Tags, known: Mapping[str, PriceScale]) -> str:
     instrument = _need(tags, t.SYMBOL, t.UNKNOWN_SYMBOL)
     if instrument not in known:
-        raise RefusedError("an instrument that is listed here", f"55={instrument[:40]}", t.UNKNOWN_SYMBOL)
+        raise RefusedError(
+            "an instrument that is listed here", f"55={instrument[:40]}", t.UNKNOWN_SYMBOL
+        )
     return instrument
 
 
@@ -203,7 +228,10 @@ def report_out(
         (t.TEXT, line(report.text)),
     ]
     if report.last_qty or report.last_px:
-        fields += [(t.LAST_QTY, scale.qty_text(report.last_qty)), (t.LAST_PX, scale.px_text(report.last_px))]
+        fields += [
+            (t.LAST_QTY, scale.qty_text(report.last_qty)),
+            (t.LAST_PX, scale.px_text(report.last_px)),
+        ]
     if report.last_qty or report.passive:
         fields.append((t.LIQUIDITY, "1" if report.passive else "2"))
     return _present(fields)
@@ -222,10 +250,14 @@ def report_in(tags: Tags, known: Mapping[str, PriceScale], fault: str = "") -> o
     symbol = tags.get(t.SYMBOL, "")
     instrument = "" if symbol == t.NO_SYMBOL else symbol
     scale = known.get(instrument, PLAIN)
-    kind, status = t.EXECS.get(tags.get(t.EXEC_TYPE, "")), t.STATUSES.get(tags.get(t.ORD_STATUS, ""))
+    kind, status = (
+        t.EXECS.get(tags.get(t.EXEC_TYPE, "")),
+        t.STATUSES.get(tags.get(t.ORD_STATUS, "")),
+    )
     if kind is None or status is None:
         raise RefusedError(
-            "150 and 39 that are known here", f"150={tags.get(t.EXEC_TYPE)}, 39={tags.get(t.ORD_STATUS)}"
+            "150 and 39 that are known here",
+            f"150={tags.get(t.EXEC_TYPE)}, 39={tags.get(t.ORD_STATUS)}",
         )
     if status is o.OrdStatus.REJECTED and tags.get(t.ORD_REJ_REASON) == t.UNKNOWN_ORDER:
         status = o.OrdStatus.UNKNOWN
@@ -253,7 +285,11 @@ def report_in(tags: Tags, known: Mapping[str, PriceScale], fault: str = "") -> o
         cum_qty=cum,
         leaves_qty=left if left >= 0 else 0 if over else max(lots * ONE - cum, 1),
         ns=optional(
-            tags, t.EXACT_NS, lambda _: _whole(tags, t.EXACT_NS, 0), utc_ns(tags.get(t.TRANSACT_TIME, "")) or 0, faults
+            tags,
+            t.EXACT_NS,
+            lambda _: _whole(tags, t.EXACT_NS, 0),
+            utc_ns(tags.get(t.TRANSACT_TIME, "")) or 0,
+            faults,
         ),
         passive=tags.get(t.LIQUIDITY) == "1",
         text=tags.get(t.TEXT, ""),
@@ -262,19 +298,32 @@ def report_in(tags: Tags, known: Mapping[str, PriceScale], fault: str = "") -> o
     )
 
 
-def disowned_out(message: o.Report | o.CancelReject | o.Unread, scale: PriceScale = PLAIN) -> tuple[str, Fields] | None:
+def disowned_out(
+    message: o.Report | o.CancelReject | o.Unread, scale: PriceScale = PLAIN
+) -> tuple[str, Fields] | None:
     """Message type and fields of the answer to a report that was set aside: a DK of an execution of no order of ours, a
     business reject of a message that cannot be read; None where FIX has no answer. A bust or correction of what was
     never reported is disowned too."""
     if isinstance(message, o.Report) and (message.exec_type in o.REBOOKS or message.last_qty):
         rebooks = message.exec_type in o.REBOOKS
-        fields = [(t.ORDER_ID, message.order_id or t.NO_NAME), (t.EXEC_ID, message.exec_id or t.NO_NAME)]
-        fields += [(t.DK_REASON, t.OTHER_DK if rebooks else t.NO_MATCH), (t.SYMBOL, message.instrument or t.NO_SYMBOL)]
+        fields = [
+            (t.ORDER_ID, message.order_id or t.NO_NAME),
+            (t.EXEC_ID, message.exec_id or t.NO_NAME),
+        ]
+        fields += [
+            (t.DK_REASON, t.OTHER_DK if rebooks else t.NO_MATCH),
+            (t.SYMBOL, message.instrument or t.NO_SYMBOL),
+        ]
         fields += [(t.SIDE, side_code(message.side)), (t.ORDER_QTY, scale.quantity(message.lots))]
         if rebooks:
-            text = line(f"{message.exec_type} of {message.ref or 'nothing'}, which was never reported")
+            text = line(
+                f"{message.exec_type} of {message.ref or 'nothing'}, which was never reported"
+            )
             return t.DONT_KNOW, [*fields, (t.TEXT, text)]
-        traded = [(t.LAST_QTY, scale.qty_text(message.last_qty)), (t.LAST_PX, scale.px_text(message.last_px))]
+        traded = [
+            (t.LAST_QTY, scale.qty_text(message.last_qty)),
+            (t.LAST_PX, scale.px_text(message.last_px)),
+        ]
         return t.DONT_KNOW, [*fields, *traded]
     if not isinstance(message, o.Unread):
         return None
@@ -291,7 +340,9 @@ def name_of(text: str) -> str:
     return "" if text == t.NO_NAME else text
 
 
-def cancel_reject_out(reject: o.CancelReject, of_replace: bool, order_id: str = "", exact: bool = True) -> Fields:
+def cancel_reject_out(
+    reject: o.CancelReject, of_replace: bool, order_id: str = "", exact: bool = True
+) -> Fields:
     """Fields of a cancel reject; the reject itself does not tell cancel from replace."""
     return _present(
         [
@@ -322,7 +373,9 @@ def cancel_reject_in(tags: Tags) -> o.CancelReject:
     if status is o.OrdStatus.REJECTED and tags.get(t.CXL_REJ_REASON) == t.NOT_KNOWN:
         status = o.OrdStatus.UNKNOWN
     names = name_of(tags.get(t.CL_ORD_ID, "")), name_of(tags.get(t.ORIG_CL_ORD_ID, ""))
-    return o.CancelReject(*names, tags.get(t.ACCOUNT, ""), status, _whole(tags, t.EXACT_NS, 0), tags.get(t.TEXT, ""))
+    return o.CancelReject(
+        *names, tags.get(t.ACCOUNT, ""), status, _whole(tags, t.EXACT_NS, 0), tags.get(t.TEXT, "")
+    )
 
 
 def order_refusal(tags: Tags, refused: RefusedError, exec_id: str, ns: int) -> Fields:

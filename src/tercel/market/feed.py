@@ -84,7 +84,9 @@ class Feed(Protocol):
 
     name: str
 
-    def days(self, paths: Sequence[Path], options: FeedOptions) -> AbstractContextManager[Sequence[FeedDay]]:
+    def days(
+        self, paths: Sequence[Path], options: FeedOptions
+    ) -> AbstractContextManager[Sequence[FeedDay]]:
         """Find the days in `paths` (files, folders, archives), by symbol and date; read them within the context.
 
         Raises
@@ -152,8 +154,12 @@ def feed_named(name: str) -> Feed:
         found = entries[0].load()()
     except Exception as error:
         raise ConfigError(
-            f"the feed {name!r} of {whose}", f"{type(error).__name__}: {error}", "install that package again"
+            f"the feed {name!r} of {whose}",
+            f"{type(error).__name__}: {error}",
+            "install that package again",
         ) from error
     if not isinstance(found, Feed):
-        raise ConfigError("a feed: a name and days(paths, options)", f"{found!r} of {whose}", "see market/feed.py")
+        raise ConfigError(
+            "a feed: a name and days(paths, options)", f"{found!r} of {whose}", "see market/feed.py"
+        )
     return found

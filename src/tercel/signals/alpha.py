@@ -65,15 +65,26 @@ def decay(score: ArrayLike, moves: ArrayLike, horizons_ns: Sequence[int]) -> Dec
     """
     f, m = np.asarray(score, np.float64), np.asarray(moves, np.float64)
     horizons = np.asarray(horizons_ns, np.int64)
-    if m.shape != (len(f), len(horizons)) or len(horizons) < 2 or (np.diff(horizons) <= 0).any() or horizons[0] <= 0:
+    if (
+        m.shape != (len(f), len(horizons))
+        or len(horizons) < 2
+        or (np.diff(horizons) <= 0).any()
+        or horizons[0] <= 0
+    ):
         text = f"moves of shape {m.shape}, {len(f)} scores, horizons {list(horizons_ns)}"
-        raise DataError("a move per score and horizon, at least two horizons, ascending", text, "line them up")
+        raise DataError(
+            "a move per score and horizon, at least two horizons, ascending", text, "line them up"
+        )
     ic, slope, precision = np.zeros(len(horizons)), np.zeros(len(horizons)), np.zeros(len(horizons))
     for h in range(len(horizons)):
         seen = np.isfinite(m[:, h]) & np.isfinite(f)
         x, y = f[seen], m[seen, h]
         if seen.sum() < 10 or not x.std() > 0:
-            raise DataError("at least 10 scores that vary, with a move each", f"{int(seen.sum())}", "take more history")
+            raise DataError(
+                "at least 10 scores that vary, with a move each",
+                f"{int(seen.sum())}",
+                "take more history",
+            )
         x = x - x.mean()
         slope[h] = float(x @ (y - y.mean())) / float(x @ x)
         precision[h] = float(x @ x) / max(float(y.var()), 1e-300)
@@ -125,10 +136,12 @@ class AlphaScale:
         'longer than measured (4.0 days)'
         """
         return (
-            NOTHING if self.unit_bps == 0.0
-            else f"{self.half_life_ns / 3.6e12:,.1f}" if self.half_life_ns < PERIODS[-1] * self.horizon_ns
+            NOTHING
+            if self.unit_bps == 0.0
+            else f"{self.half_life_ns / 3.6e12:,.1f}"
+            if self.half_life_ns < PERIODS[-1] * self.horizon_ns
             else f"longer than measured ({self.half_life_ns / DAY_NS:.1f} days)"
-        )  # fmt: skip
+        )
 
 
 def scale_of(data: Dataset, value: ArrayLike, full_sd: float) -> AlphaScale:
@@ -145,14 +158,18 @@ def scale_of(data: Dataset, value: ArrayLike, full_sd: float) -> AlphaScale:
     f = np.asarray(value, np.float64)
     seen = np.isfinite(f)
     if seen.sum() < 30:
-        raise DataError("at least 30 rows with a forecast", str(int(seen.sum())), "take a longer panel")
+        raise DataError(
+            "at least 30 rows with a forecast", str(int(seen.sum())), "take a longer panel"
+        )
     moves = chained(data, PERIODS)
     x, y = within_dates(data, f, data.outcome, seen)
     slope = slope_of(x, y)
     horizon = int(np.median(data.end_ns - data.start_ns))
     horizons = [horizon * period for period in PERIODS]
     lasts = decay(x, moves[seen], horizons).half_life_ns if x @ x > 0 else horizon
-    return AlphaScale(1e4 * slope, 1e4 * float((y - slope * x).std()), full_sd, horizon, min(lasts, horizons[-1]))
+    return AlphaScale(
+        1e4 * slope, 1e4 * float((y - slope * x).std()), full_sd, horizon, min(lasts, horizons[-1])
+    )
 
 
 def within_dates(data: Dataset, value: Floats, came: Floats, rows: Bools) -> tuple[Floats, Floats]:
@@ -173,4 +190,6 @@ def chained(data: Dataset, periods: Sequence[int]) -> Floats:
     who, dates = np.unique(data.instrument, return_inverse=True)[1], data.dates
     table = np.full((dates.max(initial=0) + max(periods) + 1, who.max(initial=0) + 1), np.nan)
     table[dates, who] = data.outcome
-    return np.stack([np.sum([table[dates + k, who] for k in range(h)], axis=0) for h in periods], axis=1)
+    return np.stack(
+        [np.sum([table[dates + k, who] for k in range(h)], axis=0) for h in periods], axis=1
+    )

@@ -91,13 +91,19 @@ class BookRule:
     def __post_init__(self) -> None:
         """Refuse what is no book."""
         if self.kind not in ("deciles", "scores"):
-            raise ConfigError("a book of deciles or scores", f"{self.kind!r}", "give `book=deciles`")
+            raise ConfigError(
+                "a book of deciles or scores", f"{self.kind!r}", "give `book=deciles`"
+            )
         if not 0.0 <= self.hold < 1.0:
-            raise ConfigError("a weight of past scores from 0 to below 1", f"{self.hold:g}", "give `hold=0.5`")
+            raise ConfigError(
+                "a weight of past scores from 0 to below 1", f"{self.hold:g}", "give `hold=0.5`"
+            )
         if not SHARE <= self.leave <= 0.5:
             raise ConfigError("a share from 10 % to 50 %", f"{self.leave:g}", "give `leave=30%`")
         if self.kind == "scores" and self.leave != SHARE:
-            raise ConfigError("a share to leave at with a book of deciles", "one of scores", "leave `leave=` out")
+            raise ConfigError(
+                "a share to leave at with a book of deciles", "one of scores", "leave `leave=` out"
+            )
 
     def __str__(self) -> str:
         """The rule in words.
@@ -121,16 +127,31 @@ def walk_of(table: pl.DataFrame) -> Walk:
         below -1 or infinite.
     """
     if lacking := [column for column in NEEDED if column not in table.columns]:
-        raise DataError(f"columns {', '.join(NEEDED)}", f"none called {', '.join(lacking)}", "train the model again")
-    numbers = [pl.col(column).cast(pl.Float64).fill_null(float("nan")) for column in ("value", "outcome")]
+        raise DataError(
+            f"columns {', '.join(NEEDED)}",
+            f"none called {', '.join(lacking)}",
+            "train the model again",
+        )
+    numbers = [
+        pl.col(column).cast(pl.Float64).fill_null(float("nan")) for column in ("value", "outcome")
+    ]
     rows = table.select("name", pl.col("time", "start", "end").dt.epoch("ns"), *numbers)
     rows = rows.with_row_index("row", 1).filter(pl.col("value").is_not_nan())
-    wrong = pl.col("value").is_infinite() | pl.col("outcome").is_infinite() | (pl.col("outcome") < -1.0)
+    wrong = (
+        pl.col("value").is_infinite() | pl.col("outcome").is_infinite() | (pl.col("outcome") < -1.0)
+    )
     _refuse(rows.filter(wrong), "finite forecasts, returns of -1 or more")
     _refuse(rows.filter(pl.struct("time", "name").is_duplicated()), "one row a time and name")
     if rows.is_empty():
-        raise DataError("forecasts out of sample", f"none in {table.height} rows", "train on a longer panel")
-    dates = rows.group_by("time").agg(pl.col("start", "end").median().cast(pl.Int64)).sort("time").fill_null(0)
+        raise DataError(
+            "forecasts out of sample", f"none in {table.height} rows", "train on a longer panel"
+        )
+    dates = (
+        rows.group_by("time")
+        .agg(pl.col("start", "end").median().cast(pl.Int64))
+        .sort("time")
+        .fill_null(0)
+    )
     names, who = np.unique(rows["name"].to_numpy().astype(np.str_), return_inverse=True)
     at = dates["time"].search_sorted(rows["time"]).to_numpy()
     wide = np.full((2, dates.height, len(names)), np.nan)
@@ -161,7 +182,11 @@ def apart(walk: Walk) -> Indices:
     """
     seen = np.flatnonzero(np.isfinite(walk.outcome).any(axis=1))
     if not len(seen):
-        raise DataError("outcomes beside the forecasts", f"none on {len(walk.time_ns)} dates", "take a longer panel")
+        raise DataError(
+            "outcomes beside the forecasts",
+            f"none on {len(walk.time_ns)} dates",
+            "take a longer panel",
+        )
     start, end = walk.start_ns[seen], walk.end_ns[seen]
     return seen[:: stride(start, end)]
 
@@ -174,7 +199,9 @@ def averaged(value: Floats, hold: float) -> Floats:
     """
     out = value.copy()
     for t in range(1, len(out) if hold else 0):
-        out[t] = np.where(np.isfinite(out[t - 1]), hold * out[t - 1] + (1.0 - hold) * value[t], value[t])
+        out[t] = np.where(
+            np.isfinite(out[t - 1]), hold * out[t - 1] + (1.0 - hold) * value[t], value[t]
+        )
     return out
 
 
@@ -192,7 +219,9 @@ def weights(value: Floats, book: BookRule) -> Floats:
             centred = score[rows] - score[rows].mean()
             out[t, rows] = 2.0 * centred / np.abs(centred).sum()
         else:
-            out[t, rows] = _deciles(score[rows], np.zeros(len(rows)) if t == 0 else out[t - 1, rows], book.leave)
+            out[t, rows] = _deciles(
+                score[rows], np.zeros(len(rows)) if t == 0 else out[t - 1, rows], book.leave
+            )
     return np.maximum(out, 0.0) if book.long_only else out
 
 
@@ -266,11 +295,17 @@ def square_root(law: float, capital: float, sd: Floats, dollars: Floats) -> Cost
         When no name of a date has a deviation and a value.
     """
     if not (law > 0 and capital > 0 and np.isfinite(law * capital)):
-        raise ConfigError("a law and capital above 0", f"{law:g} and {capital:g}", "give `cost_law=1` `capital=1e7`")
+        raise ConfigError(
+            "a law and capital above 0",
+            f"{law:g} and {capital:g}",
+            "give `cost_law=1` `capital=1e7`",
+        )
     scale = law * sd * np.sqrt(capital / np.where(dollars > 0, dollars, np.nan))
     if (bare := np.isnan(scale).all(axis=1)).any():
         raise DataError(
-            "prices and volumes for every date", f"none on date {int(bare.argmax()) + 1}", "give a cost in bps instead"
+            "prices and volumes for every date",
+            f"none on date {int(bare.argmax()) + 1}",
+            "give a cost in bps instead",
         )
     filled = np.where(np.isfinite(scale), scale, np.nanmedian(scale, axis=1, keepdims=True))
     return CostLaw(filled, 1.5)
@@ -311,10 +346,14 @@ class Backtest:
     @property
     def drawdown(self) -> Floats:
         """Loss from the highest equity so far, a fraction of it, float64 (D,)."""
-        return np.asarray(1.0 - self.equity / np.maximum.accumulate(np.maximum(self.equity, 1.0)), np.float64)
+        return np.asarray(
+            1.0 - self.equity / np.maximum.accumulate(np.maximum(self.equity, 1.0)), np.float64
+        )
 
 
-def backtest(walk: Walk, book: BookRule, charge: Cost, exposure: Exposure | None = None) -> Backtest:
+def backtest(
+    walk: Walk, book: BookRule, charge: Cost, exposure: Exposure | None = None
+) -> Backtest:
     """Trade a book through the dates of a walk, its weights multiplied by `exposure`, where there is one.
 
     Raises
@@ -324,7 +363,9 @@ def backtest(walk: Walk, book: BookRule, charge: Cost, exposure: Exposure | None
     """
     rows, newest = apart(walk), len(walk.time_ns) - 1
     if not (np.nanmax(walk.value, axis=1) > np.nanmin(walk.value, axis=1)).any():
-        text = f"one forecast for all of {len(walk.names)} names on each of {len(walk.time_ns)} dates"
+        text = (
+            f"one forecast for all of {len(walk.names)} names on each of {len(walk.time_ns)} dates"
+        )
         raise DataError("forecasts that differ between names", text, "train on features that do")
     at = rows if rows[-1] == newest else np.append(rows, newest)
     held, plain = np.zeros(len(walk.names)), weights(walk.value[at], book)
@@ -335,8 +376,12 @@ def backtest(walk: Walk, book: BookRule, charge: Cost, exposure: Exposure | None
         earned, paid = float(wanted[t] @ moved), float(charge(row, traded))
         figures[:, t] = earned, paid, earned - paid, np.abs(traded).sum()
         if earned - paid <= -1.0:
-            text = f"a return of {earned - paid:.0%} at {np.datetime64(int(walk.time_ns[row]), 'ns')}"
-            raise DataError("a book that outlives its losses", text, "look at that date's outcomes, or the cost")
+            text = (
+                f"a return of {earned - paid:.0%} at {np.datetime64(int(walk.time_ns[row]), 'ns')}"
+            )
+            raise DataError(
+                "a book that outlives its losses", text, "look at that date's outcomes, or the cost"
+            )
         held = wanted[t] * (1.0 + moved) / (1.0 + earned - paid)
     span = float(walk.start_ns[rows[-1]] - walk.start_ns[rows[0]])
     periods = (len(rows) - 1) * YEAR_NS / span if span > 0 else float("nan")
@@ -358,7 +403,9 @@ def sharpe(returns: Floats, periods: float, rng: np.random.Generator) -> Estimat
     return sharpes({"": returns}, periods, rng)[""].estimate()
 
 
-def sharpes(books: Mapping[str, Floats], periods: float, rng: np.random.Generator) -> dict[str, Replicates]:
+def sharpes(
+    books: Mapping[str, Floats], periods: float, rng: np.random.Generator
+) -> dict[str, Replicates]:
     """Sharpe ratios of books on the same dates, drawn together: the difference of two is paired."""
 
     def ratio(means: Floats) -> Floats:
@@ -368,10 +415,14 @@ def sharpes(books: Mapping[str, Floats], periods: float, rng: np.random.Generato
     n = len(next(iter(books.values())))
     squares = {name: np.column_stack([one, one**2]) for name, one in books.items()}
     moments = {
-        name: replace(moments_of_mean(one, np.arange(n) // BLOCK), statistic=ratio) for name, one in squares.items()
+        name: replace(moments_of_mean(one, np.arange(n) // BLOCK), statistic=ratio)
+        for name, one in squares.items()
     }
     draws = replicate(moments, 2000, rng)
-    return {name: over_seeds(one.point(), draws[name].T, one.clusters, rng) for name, one in moments.items()}
+    return {
+        name: over_seeds(one.point(), draws[name].T, one.clusters, rng)
+        for name, one in moments.items()
+    }
 
 
 def years(found: Backtest) -> list[dict[str, Any]]:
@@ -382,8 +433,13 @@ def years(found: Backtest) -> list[dict[str, Any]]:
     equity, mean, sd = (1.0 + pl.col("net")).cum_prod(), pl.col("net").mean(), pl.col("net").std()
     year = pl.from_epoch("start", "ns").dt.year().alias("year")
     table = rows.group_by(year, maintain_order=True).agg(
-        dates=pl.len(), ic=pl.col("ic").mean(), gross=grown["gross"], cost=pl.col("cost").sum(), net=grown["net"],
-        sharpe_net=pl.when(sd > 0).then(mean / sd * found.periods**0.5), turnover=pl.col("turnover").mean(),
+        dates=pl.len(),
+        ic=pl.col("ic").mean(),
+        gross=grown["gross"],
+        cost=pl.col("cost").sum(),
+        net=grown["net"],
+        sharpe_net=pl.when(sd > 0).then(mean / sd * found.periods**0.5),
+        turnover=pl.col("turnover").mean(),
         drawdown=(1.0 - equity / pl.max_horizontal(equity.cum_max(), 1.0)).max(),
-    )  # fmt: skip
+    )
     return table.to_dicts()

@@ -25,18 +25,29 @@ def figures_of(found: Mapping[str, Any]) -> dict[str, str]:
     worst, scaled = found["worst_year"], [found["exposure"]["worth"]] if found["exposure"] else []
     gained = {f"Sharpe gained by {one['name']}": one["sharpe_gained"] for one in scaled}
     return {
-        **{f"Sharpe, {key}": spelt_cell(found[f"sharpe_{key}_interval"]) for key in ("net", "gross")},
-        "rank IC": spelt_cell(found["ic"], digits=4), "half-turns a date": fixed(found["turnover"]),
+        **{
+            f"Sharpe, {key}": spelt_cell(found[f"sharpe_{key}_interval"])
+            for key in ("net", "gross")
+        },
+        "rank IC": spelt_cell(found["ic"], digits=4),
+        "half-turns a date": fixed(found["turnover"]),
         "worst drawdown, %": fixed(100 * found["drawdown"], 1),
         "worst year": f"{worst['year']}: {fixed(100 * worst['net'], 1)} %",
         **{name: f"{spelt_cell(one, '+')}, t {fixed(one['t'], 1)}" for name, one in gained.items()},
-    }  # fmt: skip
+    }
 
 
-def weights_table(held: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+def weights_table(
+    held: Sequence[Mapping[str, Any]],
+) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """Headings and rows of names that are held."""
     return ("name", "weight, %", "expected, bps", "sd, bps"), [
-        (row["name"], fixed(100 * row["weight"], 2, True), fixed(row["expected_bps"], 1, True), fixed(row["sd_bps"], 0))
+        (
+            row["name"],
+            fixed(100 * row["weight"], 2, True),
+            fixed(row["expected_bps"], 1, True),
+            fixed(row["sd_bps"], 0),
+        )
         for row in held
     ]
 
@@ -47,27 +58,59 @@ def backtest_page(found: Mapping[str, Any]) -> str:
     held, day = [row for row in found["weights"] if row["weight"]], found["at"][:10]
     percent = ("gross", "cost", "net", "drawdown")
     years = [
-        (str(row["year"]), row["dates"], fixed(row["ic"], 4), *(fixed(100 * row[key], 1) for key in percent),
-         fixed(row["sharpe_net"]), fixed(row["turnover"]))
+        (
+            str(row["year"]),
+            row["dates"],
+            fixed(row["ic"], 4),
+            *(fixed(100 * row[key], 1) for key in percent),
+            fixed(row["sharpe_net"]),
+            fixed(row["turnover"]),
+        )
         for row in found["years"]
-    ]  # fmt: skip
+    ]
     heads = ("year", "dates", "IC", *(f"{key} %" for key in percent), "Sharpe", "half-turns")
-    curve, plain = (_drawn(found["curve"]), _drawn(found["exposure"]["plain"]) if found["exposure"] else None)
+    curve, plain = (
+        _drawn(found["curve"]),
+        _drawn(found["exposure"]["plain"]) if found["exposure"] else None,
+    )
     legs = both_legs(held, f"Largest of {len(held)} weights among {len(found['weights'])} names")
     sections = [
         Section(f"Forecast of {day}" + until(found), [*reach(found), *found["warnings"]], legs),
-        Section("Equity after costs", [*rest[:2], *rest[3:]], figures=[equity(curve, found["last"], plain)]),
-        Section("Skill through time", rest[2:3],
-                figures=[skill_through_time(curve, found["dates_a_year"], found["ic"]["mean"])]),
+        Section(
+            "Equity after costs",
+            [*rest[:2], *rest[3:]],
+            figures=[equity(curve, found["last"], plain)],
+        ),
+        Section(
+            "Skill through time",
+            rest[2:3],
+            figures=[skill_through_time(curve, found["dates_a_year"], found["ic"]["mean"])],
+        ),
         Section("Turnover and cost", figures=[turnover(curve)]),
         Section("By year", html=plain_table(heads, years)),
-        Section(f"All weights of {day}: {len(held)}", html=plain_table(*weights_table(held)), folded=len(held) > 30),
-        Section("How it is measured", [f"Cost: {found['cost']}; {found['definition']}.",
-            "Books are rebuilt on dates whose labels do not overlap. Sharpe ratios are annualised by their spacing, "
-            f"{found['dates_a_year']:.1f} a year; intervals are 95 %, drawn over blocks of dates.", IC_OVER]),
-    ]  # fmt: skip
+        Section(
+            f"All weights of {day}: {len(held)}",
+            html=plain_table(*weights_table(held)),
+            folded=len(held) > 30,
+        ),
+        Section(
+            "How it is measured",
+            [
+                f"Cost: {found['cost']}; {found['definition']}.",
+                "Books are rebuilt on dates whose labels do not overlap. Sharpe ratios are annualised by their spacing, "
+                f"{found['dates_a_year']:.1f} a year; intervals are 95 %, drawn over blocks of dates.",
+                IC_OVER,
+            ],
+        ),
+    ]
     facts = figures_of(found) | {"book": found["book"]}
-    return render(f"{found['name']}: {title(held)}", first, sections, facts, "printed by: tercel signals backtest")
+    return render(
+        f"{found['name']}: {title(held)}",
+        first,
+        sections,
+        facts,
+        "printed by: tercel signals backtest",
+    )
 
 
 def until(found: Mapping[str, Any]) -> str:
@@ -77,7 +120,11 @@ def until(found: Mapping[str, Any]) -> str:
 
 def reach(found: Mapping[str, Any]) -> list[str]:
     """The closes between which the forecast's return lies, in a sentence."""
-    return [f"Expected beyond the mean of all names, {HeldSpan(**found['held'])}."] if found["held"] else []
+    return (
+        [f"Expected beyond the mean of all names, {HeldSpan(**found['held'])}."]
+        if found["held"]
+        else []
+    )
 
 
 def title(held: Sequence[Mapping[str, Any]]) -> str:
@@ -86,23 +133,42 @@ def title(held: Sequence[Mapping[str, Any]]) -> str:
     >>> title([{"name": "A", "weight": 1.0}, {"name": "B", "weight": -1.0}])
     'long A, short B'
     """
-    longs, shorts = [row for row in held if row["weight"] > 0], [row for row in held[::-1] if row["weight"] < 0]
-    parts = [(word, [row["name"] for row in leg]) for word, leg in (("long", longs), ("short", shorts))]
-    said = [f"{word} {', '.join(names[:3])}{' ...' * (len(names) > 3)}" for word, names in parts if names]
+    longs, shorts = (
+        [row for row in held if row["weight"] > 0],
+        [row for row in held[::-1] if row["weight"] < 0],
+    )
+    parts = [
+        (word, [row["name"] for row in leg]) for word, leg in (("long", longs), ("short", shorts))
+    ]
+    said = [
+        f"{word} {', '.join(names[:3])}{' ...' * (len(names) > 3)}"
+        for word, names in parts
+        if names
+    ]
     return ", ".join(said) or "no book"
 
 
 def both_legs(held: Sequence[Mapping[str, Any]], caption: str) -> str:
     """The ends of both legs side by side: names with their forecast and weight."""
-    legs = [row for row in held if row["weight"] > 0], [row for row in held[::-1] if row["weight"] < 0]
-    cells = [[(row["name"], fixed(row["expected_bps"], 1, True), fixed(100 * row["weight"], 1)) for row in leg[:SHOWN]]
-             for leg in legs]  # fmt: skip
+    legs = (
+        [row for row in held if row["weight"] > 0],
+        [row for row in held[::-1] if row["weight"] < 0],
+    )
+    cells = [
+        [
+            (row["name"], fixed(row["expected_bps"], 1, True), fixed(100 * row["weight"], 1))
+            for row in leg[:SHOWN]
+        ]
+        for leg in legs
+    ]
     rows = [(*long, *short) for long, short in zip_longest(*cells, fillvalue=("", "", ""))]
     return plain_table(("long", "bps", "% held", "short", "bps ", "% held "), rows, caption)
 
 
 def _drawn(rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
-    return pl.DataFrame(rows, infer_schema_length=None).with_columns(pl.col("at").str.to_datetime(time_zone="UTC"))
+    return pl.DataFrame(rows, infer_schema_length=None).with_columns(
+        pl.col("at").str.to_datetime(time_zone="UTC")
+    )
 
 
 def equity(curve: pl.DataFrame, last: str, plain: pl.DataFrame | None = None) -> Figure:
@@ -118,7 +184,12 @@ def equity(curve: pl.DataFrame, last: str, plain: pl.DataFrame | None = None) ->
         top.plot(at, gross, color=style.SERIES[9].token, linewidth=1.2, label="before costs")
         top.plot(at, net, color=style.SERIES[1].token, linewidth=2.0, label="after costs")
         if plain is not None:
-            top.plot(at, np.append(1.0, plain["equity"]), color=style.SERIES[0].token, label="after costs, not scaled")
+            top.plot(
+                at,
+                np.append(1.0, plain["equity"]),
+                color=style.SERIES[0].token,
+                label="after costs, not scaled",
+            )
         top.set_ylabel("equity, 1 at the start")
         if gross.max() > WIDE * net.min():
             top.set_yscale("log", subs=[2, 5])
@@ -129,15 +200,24 @@ def equity(curve: pl.DataFrame, last: str, plain: pl.DataFrame | None = None) ->
         low.set_ylabel("drawdown, %")
         low.margins(x=0.01)
     alt = f"Equity from 1 to {net[-1]:.2f} after costs, {gross[-1]:.2f} before; drawdown to {100 * fallen.max():.1f} %."
-    return finished(drawing, "equity", alt, "Profits stay in the book. Below: loss from the highest equity so far.")
+    return finished(
+        drawing,
+        "equity",
+        alt,
+        "Profits stay in the book. Below: loss from the highest equity so far.",
+    )
 
 
 def skill_through_time(curve: pl.DataFrame, periods: float, whole: float) -> Figure:
     """Rank IC as a mean over about a year of dates, with its interval, and the mean of all dates."""
     known = curve.filter(pl.col("ic").is_not_null() & pl.col("ic").is_not_nan())
-    over = int(min(max(round(periods) if np.isfinite(periods) else 20, 10), max(known.height // 2, 2)))
+    over = int(
+        min(max(round(periods) if np.isfinite(periods) else 20, 10), max(known.height // 2, 2))
+    )
     table = known.select(
-        "at", mean=pl.col("ic").rolling_mean(over), half=1.96 * pl.col("ic").rolling_std(over) / over**0.5
+        "at",
+        mean=pl.col("ic").rolling_mean(over),
+        half=1.96 * pl.col("ic").rolling_std(over) / over**0.5,
     ).drop_nulls()
     at, mean, half = (table[key].to_numpy() for key in table.columns)
     with sketch(3.2, PAGE) as drawing:
@@ -145,7 +225,9 @@ def skill_through_time(curve: pl.DataFrame, periods: float, whole: float) -> Fig
         panel.axhline(0.0, color=style.INK.token, linewidth=0.9)
         panel.fill_between(at, mean - half, mean + half, color=blue, alpha=0.18, linewidth=0)
         panel.plot(at, mean, color=blue, linewidth=1.8, label=f"mean of {over} dates")
-        panel.axhline(whole, color=style.SERIES[0].token, linewidth=1.2, linestyle="--", label="mean of all")
+        panel.axhline(
+            whole, color=style.SERIES[0].token, linewidth=1.2, linestyle="--", label="mean of all"
+        )
         panel.set_ylabel("rank IC")
         panel.legend(loc="upper right", ncols=2)
         panel.margins(x=0.01)
@@ -158,11 +240,16 @@ def skill_through_time(curve: pl.DataFrame, periods: float, whole: float) -> Fig
 def turnover(curve: pl.DataFrame) -> Figure:
     """Half-turns of each date, and what they cost so far."""
     turned, paid = curve["turnover"].to_numpy(), 100 * curve["cost"].cum_sum().to_numpy()
-    drawn = ("half-turns", turned, style.SERIES[2]), ("cost so far, % of equity", paid, style.SERIES[0])
+    drawn = (
+        ("half-turns", turned, style.SERIES[2]),
+        ("cost so far, % of equity", paid, style.SERIES[0]),
+    )
     with sketch(3.0, PAGE) as drawing:
         for panel, (title, line, colour) in zip(drawing.subplots(1, 2), drawn, strict=True):
             panel.plot(curve["at"].to_numpy(), line, color=colour.token, linewidth=1.0)
             panel.set(title=title, ylim=(0, None))
             panel.margins(x=0.01)
     alt = f"Half-turns a date: {turned.mean():.2f} on average; costs add up to {paid[-1]:.1f} % of equity."
-    return finished(drawing, "turnover", alt, "A half-turn is the sum of |change of weight|, both legs.")
+    return finished(
+        drawing, "turnover", alt, "A half-turn is the sum of |change of weight|, both legs."
+    )

@@ -28,11 +28,16 @@ class BoundedLinear:
     def predict(self, X: Floats) -> Floats:
         """Forecasts, float64 (n,), of X, float64 (n, F); NaN where a value is. Row by row: the bits of one are those
         of many."""
-        return np.array([np.clip(row, self.low, self.high) @ self.coef + self.intercept for row in X])
+        return np.array(
+            [np.clip(row, self.low, self.high) @ self.coef + self.intercept for row in X]
+        )
 
     def kept(self) -> dict[str, AnyArray]:
         """All that a prediction needs."""
-        return {name: np.asarray(getattr(self, name), np.float64) for name in ("low", "high", "coef", "intercept")}
+        return {
+            name: np.asarray(getattr(self, name), np.float64)
+            for name in ("low", "high", "coef", "intercept")
+        }
 
     def get_params(self) -> dict[str, Any]:
         """None: everything is learned."""
@@ -75,7 +80,9 @@ class BaseModel:
         """Forecasts (n,) for the source's columns (n, len(names)); NaN where all of them are missing."""
         part = x[:, self.used]
         missing = np.isnan(x).all(axis=1)
-        ready = part if type(self.model).native_nan else np.where(np.isnan(part), self.medians, part)
+        ready = (
+            part if type(self.model).native_nan else np.where(np.isnan(part), self.medians, part)
+        )
         out = np.full(len(x), np.nan)
         if (~missing).any():
             out[~missing] = self.model.predict(ready[~missing])

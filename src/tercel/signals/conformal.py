@@ -70,7 +70,9 @@ class AdaptiveWidth:
             self.past.popleft()
 
 
-def widths(scores: Floats, time_ns: Ints, end_ns: Ints, until_ns: int, one: AdaptiveWidth) -> tuple[Floats, float]:
+def widths(
+    scores: Floats, time_ns: Ints, end_ns: Ints, until_ns: int, one: AdaptiveWidth
+) -> tuple[Floats, float]:
     """Half-width of each row as its date could know it, (n,), and that of `until_ns`.
 
     Parameters
@@ -115,9 +117,17 @@ class WalkInterval:
 
     def by_year(self) -> dict[str, dict[str, float]]:
         """Share inside and mean half-width by year, and over `all`."""
-        inside = [(pl.col("score") <= pl.col("width")).mean().alias("coverage"), pl.col("width").mean()]
-        years = self.rows.group_by(pl.col("time").dt.year().cast(pl.String)).agg(inside).sort("time")
-        found = {str(year): {"coverage": share, "width_sd": width} for year, share, width in years.iter_rows()}
+        inside = [
+            (pl.col("score") <= pl.col("width")).mean().alias("coverage"),
+            pl.col("width").mean(),
+        ]
+        years = (
+            self.rows.group_by(pl.col("time").dt.year().cast(pl.String)).agg(inside).sort("time")
+        )
+        found = {
+            str(year): {"coverage": share, "width_sd": width}
+            for year, share, width in years.iter_rows()
+        }
         share, width = self.rows.select(inside).row(0)
         return found | {"all": {"coverage": share, "width_sd": width}}
 
@@ -129,15 +139,23 @@ def interval_of(model: SignalModel, until_ns: int | None = None) -> WalkInterval
     if model.inputs != "panel" or model.card.get("walk") is None or model.silent:
         return None
     walk = model.walk()
-    came = 1e4 * (pl.col("outcome") - pl.col("outcome").mean().over("time")) - pl.col("expected_bps")
+    came = 1e4 * (pl.col("outcome") - pl.col("outcome").mean().over("time")) - pl.col(
+        "expected_bps"
+    )
     deviation = pl.col("sd") * (model.scale.sd_bps / model.scale.full_sd)
-    known = walk.select("time", "end", score=came.abs() / deviation).filter(pl.col("score").is_finite())
+    known = walk.select("time", "end", score=came.abs() / deviation).filter(
+        pl.col("score").is_finite()
+    )
     time_ns, end_ns = (known[name].dt.epoch("ns").to_numpy() for name in ("time", "end"))
     until = int(end_ns.max(initial=0)) if until_ns is None else until_ns
     past = time_ns < until
     scores = known["score"].to_numpy()[past]
     found, now = widths(scores, time_ns[past], end_ns[past], until, AdaptiveWidth())
-    rows = known.filter(pl.Series(past)).with_columns(width=pl.Series(found)).filter(pl.col("width").is_finite())
+    rows = (
+        known.filter(pl.Series(past))
+        .with_columns(width=pl.Series(found))
+        .filter(pl.col("width").is_finite())
+    )
     return WalkInterval(now, rows) if rows.height and np.isfinite(now) else None
 
 

@@ -29,7 +29,13 @@ def tested_of(folds: Sequence[Fold]) -> Indices:
 
 
 def out_of_sample(
-    data: Dataset, forecasts: Floats, columns: tuple[str, ...], folds: Sequence[Fold], *, shrink: float, seed: int
+    data: Dataset,
+    forecasts: Floats,
+    columns: tuple[str, ...],
+    folds: Sequence[Fold],
+    *,
+    shrink: float,
+    seed: int,
 ) -> dict[str, Any]:
     """Figures of forecasts that were walked forward: "ic", "calibration", "ablation" and how many rows.
 
@@ -53,16 +59,21 @@ def out_of_sample(
     scores |= {name: forecasts[tested, k] for k, name in enumerate(columns)}
 
     def less(keep: Indices) -> Floats:
-        return fused(data, forecasts[:, keep], [columns[k] for k in keep], folds, shrink=shrink)[0][tested]
+        return fused(data, forecasts[:, keep], [columns[k] for k in keep], folds, shrink=shrink)[0][
+            tested
+        ]
 
     ic = {name: ic_of(score, part, rng) for name, score in scores.items()}
     # a forecast that is the same of all names has no slope, though its level may move from block to block
     return {
-        "rows": len(tested), "dates": len(np.unique(part.time_ns)), "ic": ic,
-        "calibration": _calibration(value, sd, part, rng) | ({"slope": float("nan")} if ic["fusion"] == {} else {}),
+        "rows": len(tested),
+        "dates": len(np.unique(part.time_ns)),
+        "ic": ic,
+        "calibration": _calibration(value, sd, part, rng)
+        | ({"slope": float("nan")} if ic["fusion"] == {} else {}),
         "ablation": _ablation(part, forecasts[tested], columns, value, less, rng),
         "unranked": [name for name in data.sources if name not in data.ranking],
-    }  # fmt: skip
+    }
 
 
 def _difference(first: Floats, second: Floats, rng: np.random.Generator) -> dict[str, Any] | None:
@@ -71,7 +82,10 @@ def _difference(first: Floats, second: Floats, rng: np.random.Generator) -> dict
     if both.sum() <= BLOCK:
         return None
     blocks = np.flatnonzero(both) // BLOCK
-    return {"adds": mean_interval(first[both] - second[both], blocks, rng).to_json(), "dates": int(both.sum())}
+    return {
+        "adds": mean_interval(first[both] - second[both], blocks, rng).to_json(),
+        "dates": int(both.sum()),
+    }
 
 
 def ic_of(score: Floats, part: Dataset, rng: np.random.Generator) -> dict[str, float] | None:
@@ -96,7 +110,9 @@ def _by_date(score: Floats, part: Dataset) -> Floats:
     return np.where(many, np.nan_to_num(ic), ic)
 
 
-def _calibration(value: Floats, sd: Floats, part: Dataset, rng: np.random.Generator) -> dict[str, Any]:
+def _calibration(
+    value: Floats, sd: Floats, part: Dataset, rng: np.random.Generator
+) -> dict[str, Any]:
     """Slope of outcomes on forecasts (1 is right), and how often it came within the stated deviation.
 
     Labels are ranks, uniform by construction: .577 of them lie within one standard deviation, .950 within 1.645.
@@ -114,9 +130,13 @@ def _calibration(value: Floats, sd: Floats, part: Dataset, rng: np.random.Genera
 
 
 def _ablation(
-    part: Dataset, forecasts: Floats, columns: tuple[str, ...], value: Floats,
-    less: Callable[[Indices], Floats], rng: np.random.Generator,
-) -> dict[str, Any]:  # fmt: skip
+    part: Dataset,
+    forecasts: Floats,
+    columns: tuple[str, ...],
+    value: Floats,
+    less: Callable[[Indices], Floats],
+    rng: np.random.Generator,
+) -> dict[str, Any]:
     """What each source adds: IC of the fusion less that of a fusion without it, over the dates when it forecast."""
     whole, found = rank_ic_by_date(value, part.outcome, part.dates), dict[str, Any]()
     of = np.array([name.rsplit(":", 1)[0] for name in columns])
@@ -138,26 +158,52 @@ def _ablation(
 def tables(found: dict[str, Any]) -> tuple[Table, ...]:
     """Skill, what each source adds, calibration, leak check of what `evaluate` found, intervals if any."""
     known = {name: ic or dict.fromkeys(("mean", "t", "dates")) for name, ic in found["ic"].items()}
-    ics = [(name, spelt_cell(ic, digits=4), fixed(ic["t"], 1), ic["dates"] or NOTHING) for name, ic in known.items()]
-    adds = [(name, spelt_cell(one["adds"], digits=4), one["dates"]) for name, one in found["ablation"].items()]
-    adds = adds or [("none: it takes two sources, and a forecast with one or without it", NOTHING, NOTHING)]
+    ics = [
+        (name, spelt_cell(ic, digits=4), fixed(ic["t"], 1), ic["dates"] or NOTHING)
+        for name, ic in known.items()
+    ]
+    adds = [
+        (name, spelt_cell(one["adds"], digits=4), one["dates"])
+        for name, one in found["ablation"].items()
+    ]
+    adds = adds or [
+        ("none: it takes two sources, and a forecast with one or without it", NOTHING, NOTHING)
+    ]
     shares = found["calibration"]
-    within = [(name, spelt_cell(shares[name], digits=3)) for name in ("within_1_sd", "within_1.645_sd")]
+    within = [
+        (name, spelt_cell(shares[name], digits=3)) for name in ("within_1_sd", "within_1.645_sd")
+    ]
     interval = found.get("interval") or {}
-    years = [(year, fixed(one["coverage"], 3), fixed(one["width_sd"], 2)) for year, one in interval.items()]
+    years = [
+        (year, fixed(one["coverage"], 3), fixed(one["width_sd"], 2))
+        for year, one in interval.items()
+    ]
     return (
-        (f"out of sample, {found['dates']} dates", ("forecast", "rank IC, 95 %", "t", "dates"), ics),
+        (
+            f"out of sample, {found['dates']} dates",
+            ("forecast", "rank IC, 95 %", "t", "dates"),
+            ics,
+        ),
         ("what each source adds to the IC, 95 %", ("source", "adds", "dates"), adds),
-        ("calibration: slope 1, .577 and .950 are right for ranks", ("", "value"),
-         [("slope", fixed(shares["slope"], 3)), *within]),
+        (
+            "calibration: slope 1, .577 and .950 are right for ranks",
+            ("", "value"),
+            [("slope", fixed(shares["slope"], 3)), *within],
+        ),
         ("leak check", *leak_table(found["leak"])),
-        *((("90 % interval of predict, by year", ("year", "inside", "half of it, sd"), years),) if years else ()),
-    )  # fmt: skip
+        *(
+            (("90 % interval of predict, by year", ("year", "inside", "half of it, sd"), years),)
+            if years
+            else ()
+        ),
+    )
 
 
 def evaluate_page(result: dict[str, Any]) -> str:
     """Page of the figures of `evaluate`, as HTML."""
-    skill, added, shares, leak, *years = (plain_table(heads, rows, prose=True) for _, heads, rows in tables(result))
+    skill, added, shares, leak, *years = (
+        plain_table(heads, rows, prose=True) for _, heads, rows in tables(result)
+    )
     adds = {name: one["adds"] for name, one in result["ablation"].items()}
     less = "The fusion's IC less that of a fusion without the source, over the dates when it forecast. "
     slope = (

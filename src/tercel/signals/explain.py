@@ -51,7 +51,9 @@ def groups_of(data: Dataset) -> tuple[tuple[str, ...], ...]:
     length = np.sqrt((ranks**2).sum(axis=0))
     apart = 1.0 - np.abs(ranks.T @ ranks) / np.maximum(np.outer(length, length), 1e-300)
     np.fill_diagonal(apart, 0.0)
-    label = fcluster(linkage(squareform(apart.clip(0.0), checks=False), "complete"), 1.0 - ALIKE, "distance")
+    label = fcluster(
+        linkage(squareform(apart.clip(0.0), checks=False), "complete"), 1.0 - ALIKE, "distance"
+    )
     return tuple(tuple(np.array(names)[label == one].tolist()) for one in dict.fromkeys(label))
 
 
@@ -112,7 +114,11 @@ def contributions(model: SignalModel, data: Dataset) -> Parts:
     mean = bps.mean(axis=0)
     loose = constant - constant.mean()  # where names lack different sources, the rest differs too
     if np.abs(loose).max(initial=0.0) > 1e-9:
-        names["what is missing"], bps, mean = loose, np.column_stack([bps, loose]), np.append(mean, 0.0)
+        names["what is missing"], bps, mean = (
+            loose,
+            np.column_stack([bps, loose]),
+            np.append(mean, 0.0),
+        )
     return Parts(tuple(names), bps - mean, float(mean.sum() + constant.mean()))
 
 
@@ -156,12 +162,16 @@ class Importance:
     def by_fold(self, name: str) -> Floats:
         """Mean IC lost in each fold that forecasts."""
         lost, known = self.lost[name], np.isfinite(self.lost[name])
-        return np.array([lost[known & (self.fold == one)].mean() for one in np.unique(self.fold[known])])
+        return np.array(
+            [lost[known & (self.fold == one)].mean() for one in np.unique(self.fold[known])]
+        )
 
     def agreement(self, names: Sequence[str]) -> float:
         """Mean rank correlation of these names' importance between two folds; NaN with one fold or one name."""
         table = np.array([self.by_fold(name) for name in names]).T
-        pairs = [float(spearman(a, b)) for i, a in enumerate(table) for b in table[:i] if len(names) > 1]
+        pairs = [
+            float(spearman(a, b)) for i, a in enumerate(table) for b in table[:i] if len(names) > 1
+        ]
         known = [one for one in pairs if np.isfinite(one)]
         return float(np.mean(known)) if known else float("nan")
 
@@ -171,9 +181,16 @@ class Importance:
 
 
 def importance(
-    data: Dataset, families: Sequence[str], folds: Sequence[Fold], rng: np.random.Generator, *, shrink: float,
-    groups: Sequence[Sequence[str]] = (), tick: Callable[[str], None] = lambda _: None, **how: Any,
-) -> Importance:  # fmt: skip
+    data: Dataset,
+    families: Sequence[str],
+    folds: Sequence[Fold],
+    rng: np.random.Generator,
+    *,
+    shrink: float,
+    groups: Sequence[Sequence[str]] = (),
+    tick: Callable[[str], None] = lambda _: None,
+    **how: Any,
+) -> Importance:
     """Fit each fold again and shuffle each feature, each source and each group in its test block.
 
     Parameters
@@ -209,7 +226,9 @@ def importance(
             continue
         ic.append(rank_ic_by_date(value[test], part.outcome, part.time_ns))
         fold.append(np.full(len(ic[-1]), number))
-        mixed = np.lexsort((rng.random(part.n), part.time_ns))  # rows are in order of time: each keeps its date
+        mixed = np.lexsort(
+            (rng.random(part.n), part.time_ns)
+        )  # rows are in order of time: each keeps its date
         for name, columns in things.items():
             tick(name)
             shuffled = _shuffled(part, fit, forecasts[test], columns, mixed)
@@ -217,7 +236,10 @@ def importance(
             # a forecast that no longer varies has no skill
             lost[name].append(ic[-1] - np.where(np.isfinite(ic[-1]), np.nan_to_num(moved), np.nan))
     return Importance(
-        value, np.concatenate(ic), np.concatenate(fold), {name: np.concatenate(parts) for name, parts in lost.items()}
+        value,
+        np.concatenate(ic),
+        np.concatenate(fold),
+        {name: np.concatenate(parts) for name, parts in lost.items()},
     )
 
 
@@ -226,7 +248,11 @@ def _fused(fusion: Fusion | None, forecasts: Floats) -> Floats:
 
 
 def _shuffled(
-    part: Dataset, models: Sequence[BaseModel | None], forecasts: Floats, columns: list[int], mixed: Indices
+    part: Dataset,
+    models: Sequence[BaseModel | None],
+    forecasts: Floats,
+    columns: list[int],
+    mixed: Indices,
 ) -> Floats:
     """Forecasts of models where some columns hold another name's values: only models that read them are asked again."""
     x, out = part.x.copy(), forecasts.copy()

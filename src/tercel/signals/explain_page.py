@@ -18,13 +18,24 @@ DRAWN: Final = 15
 """Groups of a picture."""
 
 
-def worth_table(rows: Sequence[Mapping[str, Any]], folds: int = 0) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+def worth_table(
+    rows: Sequence[Mapping[str, Any]], folds: int = 0
+) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """Headings and rows of what features and sources are worth, in all and in each of `folds`."""
-    return ("feature or source", "IC lost, 95 %", "sign kept", *(f"fold {k + 1}" for k in range(folds))), [
-        (one["name"], spelt_cell(one["ic_lost"], digits=4), f"{100 * one['same_sign']:.0f} %",
-         *(fixed(lost, 3) for lost in one["by_fold"][:folds]))
+    return (
+        "feature or source",
+        "IC lost, 95 %",
+        "sign kept",
+        *(f"fold {k + 1}" for k in range(folds)),
+    ), [
+        (
+            one["name"],
+            spelt_cell(one["ic_lost"], digits=4),
+            f"{100 * one['same_sign']:.0f} %",
+            *(fixed(lost, 3) for lost in one["by_fold"][:folds]),
+        )
         for one in rows
-    ]  # fmt: skip
+    ]
 
 
 def by_group(found: Mapping[str, Any], most: int | None = None) -> list[Mapping[str, Any]]:
@@ -37,9 +48,14 @@ def by_group(found: Mapping[str, Any], most: int | None = None) -> list[Mapping[
     return rows
 
 
-def parts_table(names: Sequence[Mapping[str, Any]], most: int = 4) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+def parts_table(
+    names: Sequence[Mapping[str, Any]], most: int = 4
+) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
     """Headings and rows of forecasts with their largest groups of parts."""
-    rows = [(one["name"], fixed(one["expected_bps"], 1, signed=True), made_of(one, most, inside=True)) for one in names]
+    rows = [
+        (one["name"], fixed(one["expected_bps"], 1, signed=True), made_of(one, most, inside=True))
+        for one in names
+    ]
     return ("name", "bps", "largest parts, bps; of a group (&) the sum = its features"), rows
 
 
@@ -51,16 +67,37 @@ def explain_page(found: Mapping[str, Any]) -> str:
     worth = worth_table(by_group(found), found["folds"])
     best = {one["name"]: one["ic_lost"] for one in found["groups"][:DRAWN]}
     sections = [
-        Section(f"Forecast of {found['at'][:10]}, by feature", [common, *found["warnings"]],
-                plain_table(*parts_table(shown), prose=True), [parts_figure(found)]),
-        Section("What features are worth", [*rest, *[f"Bias: {found['note']}."] * bool(found["note"])],
-                figures=[interval_figure("worth", "rank IC lost", best)]),
-        Section("Fold by fold", "Mean IC lost in each test block, with models fitted on what came before it. "
-                + IC_OVER, plain_table(*worth)),
-        Section(f"All names: {len(names)}", html=plain_table(*parts_table(names), prose=True), folded=True),
-    ]  # fmt: skip
-    facts = {"rank IC": f"{ic['mean']:.4f}, t {fixed(ic['t'], 1)}", "dates": found["dates"], "folds": found["folds"]}
-    extremes = (f"{one['name']} {fixed(one['expected_bps'], 1, True)}" for one in (names[0], names[-1]))
+        Section(
+            f"Forecast of {found['at'][:10]}, by feature",
+            [common, *found["warnings"]],
+            plain_table(*parts_table(shown), prose=True),
+            [parts_figure(found)],
+        ),
+        Section(
+            "What features are worth",
+            [*rest, *[f"Bias: {found['note']}."] * bool(found["note"])],
+            figures=[interval_figure("worth", "rank IC lost", best)],
+        ),
+        Section(
+            "Fold by fold",
+            "Mean IC lost in each test block, with models fitted on what came before it. "
+            + IC_OVER,
+            plain_table(*worth),
+        ),
+        Section(
+            f"All names: {len(names)}",
+            html=plain_table(*parts_table(names), prose=True),
+            folded=True,
+        ),
+    ]
+    facts = {
+        "rank IC": f"{ic['mean']:.4f}, t {fixed(ic['t'], 1)}",
+        "dates": found["dates"],
+        "folds": found["folds"],
+    }
+    extremes = (
+        f"{one['name']} {fixed(one['expected_bps'], 1, True)}" for one in (names[0], names[-1])
+    )
     title = f"{found['name']}: why {' and '.join(extremes)} bps"
     return render(title, lead, sections, facts, "printed by: tercel signals explain")
 
@@ -74,13 +111,24 @@ def parts_figure(found: Mapping[str, Any], most: int = 6) -> Figure:
             bps = np.array([group["bps"] for group in groups])
             colours = [style.GOOD.token if each > 0 else style.BAD.token for each in bps]
             panel.barh(range(len(groups)), bps, height=0.6, color=colours)
-            inside = [(part["bps"], row) for row, group in enumerate(groups) for part in group["parts"]
-                      if len(group["parts"]) > 1]  # fmt: skip
-            panel.plot(*zip(*inside, strict=True) if inside else ((), ()), "|", color=style.INK.token, markersize=9)
+            inside = [
+                (part["bps"], row)
+                for row, group in enumerate(groups)
+                for part in group["parts"]
+                if len(group["parts"]) > 1
+            ]
+            panel.plot(
+                *zip(*inside, strict=True) if inside else ((), ()),
+                "|",
+                color=style.INK.token,
+                markersize=9,
+            )
             panel.axvline(0, color=style.INK.token, linewidth=0.9)
             name_rows(panel, [short(group["group"]) for group in groups])
             panel.set_title(f"{one['name']} {fixed(one['expected_bps'], 1, True)} bps")
-    alt = "; ".join(f"{one['name']} {fixed(one['expected_bps'], 1, True)} bps: {made_of(one)}" for one in chosen)
+    alt = "; ".join(
+        f"{one['name']} {fixed(one['expected_bps'], 1, True)} bps: {made_of(one)}" for one in chosen
+    )
     caption = "Bar: a group's bps, less the mean over names; with what is common to all they add up. Stroke: a feature."
     return finished(drawing, "parts", alt, caption)
 

@@ -44,8 +44,14 @@ class DailyReturns:
         """
         known = np.searchsorted(self.known_ns, time_ns, side="right")
         if known[0] < least:
-            received = f"{known[0]} before {np.datetime64(int(time_ns[0]), 'ns').astype('datetime64[D]')}"
-            raise DataError(f"at least {least} days of prices before the first date", received, "take a longer panel")
+            received = (
+                f"{known[0]} before {np.datetime64(int(time_ns[0]), 'ns').astype('datetime64[D]')}"
+            )
+            raise DataError(
+                f"at least {least} days of prices before the first date",
+                received,
+                "take a longer panel",
+            )
         return known
 
 
@@ -73,7 +79,11 @@ def volatility_target(target: float, days: DailyReturns) -> Exposure:
         out = np.ones(len(weights))
         for t, stop in enumerate(days.before(time_ns, LEAST_PAST).tolist()):
             earned = days.returns[max(stop - YEAR, 0) : stop] @ weights[t]
-            sd = float(np.sqrt(YEAR * ewma(earned**2, Ewma().decay, float(np.mean(earned[:MONTH] ** 2)))[-1]))
+            sd = float(
+                np.sqrt(
+                    YEAR * ewma(earned**2, Ewma().decay, float(np.mean(earned[:MONTH] ** 2)))[-1]
+                )
+            )
             out[t] = min(target / sd, MOST) if sd > 0.0 else 1.0
         return out
 

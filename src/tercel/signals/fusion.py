@@ -74,7 +74,9 @@ class Fusion:
         given = np.asarray(forecasts, dtype=np.float64)
         if given.ndim != 2 or given.shape[1] != len(self.sources):
             text = f"shape {given.shape} for {', '.join(self.sources)}"
-            raise DataError("one column of forecasts per source", text, "give NaN for a source that is missing")
+            raise DataError(
+                "one column of forecasts per source", text, "give NaN for a source that is missing"
+            )
         if np.isinf(given).any():
             raise DataError("finite forecasts", "an infinite one", "look at the model that made it")
         here = ~np.isnan(given)
@@ -102,12 +104,17 @@ class Fusion:
         return grown, max(whole, self._deviation(grown))
 
     def _deviation(self, weights: Floats) -> float:
-        variance = self.spread**2 - 2 * float(weights @ self.common) + float(weights @ self.gram @ weights)
+        variance = (
+            self.spread**2 - 2 * float(weights @ self.common) + float(weights @ self.gram @ weights)
+        )
         return float(np.sqrt(max(variance, 1e-12 * self.spread**2)))
 
     def to_json(self) -> dict[str, Any]:
         """As plain values."""
-        arrays = {name: getattr(self, name).tolist() for name in ("centre", "slope", "weights", "gram", "common")}
+        arrays = {
+            name: getattr(self, name).tolist()
+            for name in ("centre", "slope", "weights", "gram", "common")
+        }
         numbers = {"base": self.base, "spread": self.spread, "tail": self.tail}
         return {"sources": list(self.sources), **arrays, **numbers}
 
@@ -123,19 +130,39 @@ class Fusion:
         try:
             sources = tuple(str(name) for name in raw["sources"])
             k = len(sources)
-            shapes = {"centre": (k,), "slope": (k,), "weights": (k,), "gram": (k, k), "common": (k,)}
-            arrays = {name: np.asarray(raw[name], np.float64).reshape(shape) for name, shape in shapes.items()}
+            shapes = {
+                "centre": (k,),
+                "slope": (k,),
+                "weights": (k,),
+                "gram": (k, k),
+                "common": (k,),
+            }
+            arrays = {
+                name: np.asarray(raw[name], np.float64).reshape(shape)
+                for name, shape in shapes.items()
+            }
             base, spread, tail = (float(raw[name]) for name in ("base", "spread", "tail"))
         except (KeyError, TypeError, ValueError) as error:
-            raise DataError("a fusion as it was saved", f"{type(error).__name__}: {error}", "train again") from error
-        numbers = np.concatenate([*(array.ravel() for array in arrays.values()), [base, spread, tail]])
+            raise DataError(
+                "a fusion as it was saved", f"{type(error).__name__}: {error}", "train again"
+            ) from error
+        numbers = np.concatenate(
+            [*(array.ravel() for array in arrays.values()), [base, spread, tail]]
+        )
         if not np.isfinite(numbers).all() or (arrays["weights"] < 0).any():
-            raise DataError("finite numbers and weights that are not negative", "others", "train again")
+            raise DataError(
+                "finite numbers and weights that are not negative", "others", "train again"
+            )
         return cls(sources, base=base, spread=spread, tail=tail, **arrays)
 
 
 def stack(
-    out_of_fold: ArrayLike, y: ArrayLike, sources: Sequence[str], *, shrink: float = 0.5, heard: ArrayLike = True
+    out_of_fold: ArrayLike,
+    y: ArrayLike,
+    sources: Sequence[str],
+    *,
+    shrink: float = 0.5,
+    heard: ArrayLike = True,
 ) -> Fusion:
     """Learn how to weigh sources from forecasts that none of their trainings saw the answers of.
 
@@ -160,7 +187,9 @@ def stack(
     base = float(rows @ target)
     spread = float(np.sqrt(rows @ (target - base) ** 2))
     if not spread > 0:
-        raise DataError("targets that vary", f"{len(target)} times {base:g}", "take a longer history")
+        raise DataError(
+            "targets that vary", f"{len(target)} times {base:g}", "take a longer history"
+        )
     here = ~np.isnan(given)
     centre, slope = _calibrated(given, here & np.asarray(heard, bool), target - base, rows)
     scaled = np.where(here, slope * (given - centre), 0.0)
@@ -176,18 +205,30 @@ def _checked(
     out_of_fold: ArrayLike, y: ArrayLike, sources: Sequence[str], shrink: float
 ) -> tuple[Floats, Floats, Floats]:
     given, target = np.asarray(out_of_fold, np.float64), np.asarray(y, np.float64)
-    if given.ndim != 2 or given.shape != (len(target), len(sources)) or len(set(sources)) != len(sources):
-        text = f"forecasts of shape {given.shape}, {len(target)} targets, sources {', '.join(sources)}"
+    if (
+        given.ndim != 2
+        or given.shape != (len(target), len(sources))
+        or len(set(sources)) != len(sources)
+    ):
+        text = (
+            f"forecasts of shape {given.shape}, {len(target)} targets, sources {', '.join(sources)}"
+        )
         raise DataError("one forecast per row and source, sources named once", text, "line them up")
     if len(target) < LEAST_ROWS:
-        raise DataError(f"at least {LEAST_ROWS} out-of-fold rows", str(len(target)), "take a longer history")
+        raise DataError(
+            f"at least {LEAST_ROWS} out-of-fold rows", str(len(target)), "take a longer history"
+        )
     if not np.isfinite(target).all() or np.isinf(given).any():
         raise DataError("finite targets and forecasts", "others", "drop rows without a label")
     if not 0.0 <= shrink <= 1.0:
-        raise DataError("a shrinkage from 0 to 1", f"{shrink:g}", "0 trusts the sample, 1 is equal weights")
+        raise DataError(
+            "a shrinkage from 0 to 1", f"{shrink:g}", "0 trusts the sample, 1 is equal weights"
+        )
     silent = [name for name, column in zip(sources, given.T, strict=True) if np.isnan(column).all()]
     if len(silent) == len(sources):
-        raise DataError("a source that says something", f"nothing from {', '.join(silent)}", "check the panel")
+        raise DataError(
+            "a source that says something", f"nothing from {', '.join(silent)}", "check the panel"
+        )
     return given, target, np.full(len(target), 1.0 / len(target))
 
 
@@ -216,7 +257,9 @@ def _even(gram: Floats, common: Floats) -> Floats:
     return ones * (max(float(ones @ common), 0.0) / power) if power > 0 else ones
 
 
-def _nonnegative(gram: Floats, common: Floats, even: Floats, shrink: float, rounds: int = 500) -> Floats:
+def _nonnegative(
+    gram: Floats, common: Floats, even: Floats, shrink: float, rounds: int = 500
+) -> Floats:
     """Weights >= 0 that minimise the squared error plus a pull to `even`, by coordinate descent (convex)."""
     if shrink >= 1.0:
         return even

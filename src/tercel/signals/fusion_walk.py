@@ -44,7 +44,12 @@ def thinned(rows: Indices, dates: Ints, most: int) -> Indices:
 
 
 def fit_base(
-    data: Dataset, source: str, name: str, rows: Indices, seed: int, settings: Settings | None = None
+    data: Dataset,
+    source: str,
+    name: str,
+    rows: Indices,
+    seed: int,
+    settings: Settings | None = None,
 ) -> BaseModel:
     """Fit one family to one source's columns on some rows.
 
@@ -66,7 +71,9 @@ def fit_base(
     spread = np.nanmax(x, axis=0, initial=-np.inf) - np.nanmin(x, axis=0, initial=np.inf)
     used = np.flatnonzero(spread > 0)
     if not len(used):
-        raise DataError("features that vary", f"constant {source} in {len(x)} rows", "leave the source out")
+        raise DataError(
+            "features that vary", f"constant {source} in {len(x)} rows", "leave the source out"
+        )
     model = family(name).make(seed, **dict((settings or {}).get(name, {})))
     ready, medians = filled(x[:, used])
     model.fit(x[:, used] if type(model).native_nan else ready, y)
@@ -74,9 +81,15 @@ def fit_base(
 
 
 def fitted(
-    data: Dataset, families: Sequence[str], folds: Sequence[Fold], *, seed: int = 0, most_rows: int = 10**9,
-    settings: Settings | None = None, tick: Callable[[str], None] = lambda _: None,
-) -> Iterator[list[BaseModel | None]]:  # fmt: skip
+    data: Dataset,
+    families: Sequence[str],
+    folds: Sequence[Fold],
+    *,
+    seed: int = 0,
+    most_rows: int = 10**9,
+    settings: Settings | None = None,
+    tick: Callable[[str], None] = lambda _: None,
+) -> Iterator[list[BaseModel | None]]:
     """Base models of each fold in turn, as :func:`base_names`; None where a source has too little to learn from."""
     dates = data.dates
     for train, _ in folds:
@@ -100,7 +113,9 @@ def forecast_by(data: Dataset, models: Sequence[BaseModel | None], rows: Indices
     return out
 
 
-def out_of_fold(data: Dataset, families: Sequence[str], folds: Sequence[Fold], **how: Any) -> Floats:
+def out_of_fold(
+    data: Dataset, families: Sequence[str], folds: Sequence[Fold], **how: Any
+) -> Floats:
     """Walk-forward forecasts of every base model, float64 (n, K), columns as :func:`base_names`; `how` as
     :func:`fitted`.
 
@@ -122,7 +137,12 @@ def mean_of_said(forecasts: Floats) -> Floats:
 
 
 def fused(
-    data: Dataset, forecasts: Floats, names: Sequence[str], folds: Sequence[Fold], *, shrink: float = 0.5
+    data: Dataset,
+    forecasts: Floats,
+    names: Sequence[str],
+    folds: Sequence[Fold],
+    *,
+    shrink: float = 0.5,
 ) -> tuple[Floats, Floats, Floats]:
     """Fused forecast, its standard deviation, and equal weights beside them, float64 (n,) each; NaN in no test block.
 
@@ -130,14 +150,23 @@ def fused(
     before which nothing was heard, by equal weights without a scale and the spread of the training's labels.
     """
     value, sd, even = (np.full(data.n, np.nan) for _ in range(3))
-    for (train, test), fusion in zip(folds, fusions(data, forecasts, names, folds, shrink=shrink), strict=True):
+    for (train, test), fusion in zip(
+        folds, fusions(data, forecasts, names, folds, shrink=shrink), strict=True
+    ):
         even[test] = mean_of_said(forecasts[test])
-        value[test], sd[test] = (even[test], data.y[train].std()) if fusion is None else fusion.combine(forecasts[test])
+        value[test], sd[test] = (
+            (even[test], data.y[train].std()) if fusion is None else fusion.combine(forecasts[test])
+        )
     return value, sd, even
 
 
 def fusions(
-    data: Dataset, forecasts: Floats, names: Sequence[str], folds: Sequence[Fold], *, shrink: float = 0.5
+    data: Dataset,
+    forecasts: Floats,
+    names: Sequence[str],
+    folds: Sequence[Fold],
+    *,
+    shrink: float = 0.5,
 ) -> Iterator[Fusion | None]:
     """The fusion of each block, by what earlier blocks taught; None for a block before which too little was heard."""
     seen = np.zeros(data.n, dtype=bool)
@@ -146,7 +175,13 @@ def fusions(
         if known.sum() < LEAST_ROWS:
             yield None
         else:
-            yield stack(forecasts[known], data.y[known], names, shrink=shrink, heard=heard(data, forecasts, known))
+            yield stack(
+                forecasts[known],
+                data.y[known],
+                names,
+                shrink=shrink,
+                heard=heard(data, forecasts, known),
+            )
         seen[test] = True
 
 
@@ -168,7 +203,9 @@ def evidence(data: Dataset, forecasts: Floats, rows: Bools) -> list[Estimate]:
     found = []
     for column in forecasts.T:
         seen = rows & np.isfinite(column)
-        x, y = within_dates(data, column, data.y, seen) if seen.any() else (column[seen], column[seen])
+        x, y = (
+            within_dates(data, column, data.y, seen) if seen.any() else (column[seen], column[seen])
+        )
         power, common = (np.bincount(blocks[seen], x * one) for one in (x, y))
         says = power > 0
         slope, half = weighted_interval((common[says] / power[says]).tolist(), power[says].tolist())
@@ -183,7 +220,9 @@ def spelt_evidence(slope: Estimate) -> str:
     >>> spelt_evidence(Estimate(0.8, 0.5, 1.1)), spelt_evidence(Estimate(0.1, -0.2, 0.4))
     ('0.80 [0.50, 1.10]', '0.10 [-0.20, 0.40]: not statistically significant, weight 0')
     """
-    return spelt(slope) + ("" if _is_above_0(slope) else ": not statistically significant, weight 0")
+    return spelt(slope) + (
+        "" if _is_above_0(slope) else ": not statistically significant, weight 0"
+    )
 
 
 def heard(data: Dataset, forecasts: Floats, rows: Bools) -> Bools:
@@ -198,16 +237,27 @@ def _is_above_0(slope: Estimate) -> bool:
 def whole(data: Dataset, forecasts: Floats, names: Sequence[str], shrink: float) -> Fusion:
     """The fusion by all forecasts out of fold."""
     rows = np.asarray(~np.isnan(forecasts).all(axis=1))
-    return stack(forecasts[rows], data.y[rows], names, shrink=shrink, heard=heard(data, forecasts, rows))
+    return stack(
+        forecasts[rows], data.y[rows], names, shrink=shrink, heard=heard(data, forecasts, rows)
+    )
 
 
 def final(
-    data: Dataset, families: Sequence[str], forecasts: Floats, *, seed: int = 0, shrink: float = 0.5,
-    most_rows: int = 10**9, settings: Settings | None = None,
-) -> tuple[Fusion, list[BaseModel]]:  # fmt: skip
+    data: Dataset,
+    families: Sequence[str],
+    forecasts: Floats,
+    *,
+    seed: int = 0,
+    shrink: float = 0.5,
+    most_rows: int = 10**9,
+    settings: Settings | None = None,
+) -> tuple[Fusion, list[BaseModel]]:
     """Model to be saved: base models on all rows, weighed by all out-of-fold forecasts."""
     names = base_names(data, families)
-    rows, parts = thinned(np.arange(data.n), data.dates, most_rows), [name.rsplit(":", 1) for name in names]
+    rows, parts = (
+        thinned(np.arange(data.n), data.dates, most_rows),
+        [name.rsplit(":", 1) for name in names],
+    )
     return whole(data, forecasts, names, shrink), [
         fit_base(data, source, one, rows, seed, settings) for source, one in parts
     ]

@@ -8,7 +8,12 @@ from tercel.core.errors import DataError
 
 
 def forward_returns(
-    prices: pl.DataFrame, *, horizon: int, lag: int = 0, void: str | None = None, settle: bool = False
+    prices: pl.DataFrame,
+    *,
+    horizon: int,
+    lag: int = 0,
+    void: str | None = None,
+    settle: bool = False,
 ) -> pl.DataFrame:
     """Forward return of every (instrument, time) with the interval that it is made of.
 
@@ -39,18 +44,23 @@ def forward_returns(
     """
     if horizon < 1 or lag < 0:
         raise DataError(
-            "a horizon of at least 1 bar and a lag of at least 0", f"{horizon} and {lag}", "mend the settings"
+            "a horizon of at least 1 bar and a lag of at least 0",
+            f"{horizon} and {lag}",
+            "mend the settings",
         )
-    ordered = prices.sort("instrument", "time").with_columns(_seen=pl.col(void).cum_sum() if void else 0)
+    ordered = prices.sort("instrument", "time").with_columns(
+        _seen=pl.col(void).cum_sum() if void else 0
+    )
     ends = {name: pl.col(name).shift(-(lag + horizon)) for name in ("time", "close", "_seen")}
     if settle:
         ends = {name: end.fill_null(pl.col(name).last()) for name, end in ends.items()}
     out = ordered.with_columns(
-        start=pl.col("time").shift(-lag).over("instrument"), end=ends["time"].over("instrument"),
+        start=pl.col("time").shift(-lag).over("instrument"),
+        end=ends["time"].over("instrument"),
         forward=(ends["close"] / pl.col("close").shift(-lag) - 1.0).over("instrument"),
         void=(ends["_seen"] > pl.col("_seen").shift(-lag)).over("instrument"),
         settled=pl.col("time").shift(-(lag + horizon)).is_null().over("instrument"),
-    )  # fmt: skip
+    )
     # it ends when those of the date's other names do: where none has ended, it is still open
     others = pl.col("end").filter(~pl.col("settled")).min().over("time")
     latest = pl.when(others.is_not_null()).then(pl.max_horizontal("end", others))
@@ -59,7 +69,9 @@ def forward_returns(
     if out.is_empty():
         longest = ordered.group_by("instrument").len()["len"].max()
         raise DataError(
-            f"over {lag + horizon} bars of an instrument", f"{longest!r}", "use a longer panel or a shorter horizon"
+            f"over {lag + horizon} bars of an instrument",
+            f"{longest!r}",
+            "use a longer panel or a shorter horizon",
         )
     columns = ("instrument", "time", "start", "end", "forward", "void", "settled")
     return out.select(columns).sort("time", "instrument")
@@ -74,4 +86,9 @@ def ranked(column: str, by: str | Sequence[str] = "time") -> pl.Expr:
     """
     value = pl.col(column)
     count = value.count().over(by)
-    return pl.when(count > 1).then((value.rank().over(by) - 1) / (count - 1) - 0.5).otherwise(None).alias(column)
+    return (
+        pl.when(count > 1)
+        .then((value.rank().over(by) - 1) / (count - 1) - 0.5)
+        .otherwise(None)
+        .alias(column)
+    )

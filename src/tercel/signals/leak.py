@@ -88,9 +88,15 @@ class LeakReport:
 
 
 def leak_report(
-    prices: pl.DataFrame, source: SignalSource, *, ceiling: float = CEILING, seed: int = 0, block: int = 5,
-    max_age: timedelta | None = None, ahead: int = AHEAD,
-) -> LeakReport:  # fmt: skip
+    prices: pl.DataFrame,
+    source: SignalSource,
+    *,
+    ceiling: float = CEILING,
+    seed: int = 0,
+    block: int = 5,
+    max_age: timedelta | None = None,
+    ahead: int = AHEAD,
+) -> LeakReport:
     """Check a source for knowledge of the future.
 
     Parameters
@@ -124,30 +130,56 @@ def leak_report(
     found, last = [], min(max(ahead, AHEAD), FURTHEST)
     shifts = range(-BEFORE, last + 2)
     for table, measure in looks:
-        profiles = [{shift: measure(column, returns, shift) for shift in shifts} for column in table]
-        strongest = [max(abs(_mean(profile[shift])) for shift in shifts if shift >= 1) for profile in profiles]
+        profiles = [
+            {shift: measure(column, returns, shift) for shift in shifts} for column in table
+        ]
+        strongest = [
+            max(abs(_mean(profile[shift])) for shift in shifts if shift >= 1)
+            for profile in profiles
+        ]
         best = int(np.argmax(strongest))
         if np.isfinite(profiles[best][1]).sum() < (1 if table is values else FEWEST_BARS):
             continue
-        profile, instant = {shift: _mean(profiles[best][shift]) for shift in shifts}, float(np.mean(delay == 0))
-        known = [shift for shift in range(1, last + 2) if np.isfinite(profiles[best][shift]).sum() > block]
-        skills = {shift: skill(profiles[best][shift], np.random.default_rng(seed), block=block) for shift in known}
+        profile, instant = (
+            {shift: _mean(profiles[best][shift]) for shift in shifts},
+            float(np.mean(delay == 0)),
+        )
+        known = [
+            shift
+            for shift in range(1, last + 2)
+            if np.isfinite(profiles[best][shift]).sum() > block
+        ]
+        skills = {
+            shift: skill(profiles[best][shift], np.random.default_rng(seed), block=block)
+            for shift in known
+        }
         column, median = source.columns[best], float(np.median(delay))
         for bar in (shift for shift in range(1, last + 1) if {shift, shift + 1} <= set(known)):
             ic, late = skills[bar], skills[bar + 1]
             verdict, reasons = judged(bar, ic, late, profile, instant, ceiling, profiles[best])
-            found.append(LeakReport(source.name, column, verdict, reasons, ic, late, profile, instant, median))
+            found.append(
+                LeakReport(
+                    source.name, column, verdict, reasons, ic, late, profile, instant, median
+                )
+            )
     if not found:
         raise DataError(
-            "facts and prices of the same instruments and times", "no cross-section of 5", "check the names and times"
+            "facts and prices of the same instruments and times",
+            "no cross-section of 5",
+            "check the names and times",
         )
     return max(found, key=lambda report: VERDICTS.index(report.verdict))
 
 
 def judged(
-    bar: int, ic: Skill, late: Skill, profile: dict[int, float], instant: float, ceiling: float,
+    bar: int,
+    ic: Skill,
+    late: Skill,
+    profile: dict[int, float],
+    instant: float,
+    ceiling: float,
     by_bar: dict[int, Floats],
-) -> tuple[Verdict, tuple[str, ...]]:  # fmt: skip
+) -> tuple[Verdict, tuple[str, ...]]:
     """Verdict of a leak check by the IC with the return of one bar and of the one after, and the reason."""
     blatant = max((shift for shift in profile if shift >= 1), key=lambda shift: abs(profile[shift]))
     if abs(profile[blatant]) > BLATANT:
@@ -157,22 +189,30 @@ def judged(
     too_good = abs(ic.mean) > ceiling and abs(ic.t) > SURE
     if too_good:
         size = "in absolute value (models learn a column's sign) " * (ic.mean < 0)
-        reasons.append(f"too good to be true: IC {ic.mean:+.4f}{at}, t {ic.t:.1f}, {size}above {ceiling:g}")
+        reasons.append(
+            f"too good to be true: IC {ic.mean:+.4f}{at}, t {ic.t:.1f}, {size}above {ceiling:g}"
+        )
     lost = by_bar[bar] - by_bar[bar + 1]
     lost = lost[np.isfinite(lost)]
     error = float(lost.std(ddof=1)) / len(lost) ** 0.5 if len(lost) > 1 else float("inf")
     sure = error > 0 and abs(float(lost.mean())) / error > SURE
     collapses = abs(ic.t) > SURE and abs(late.mean) < COLLAPSED * abs(ic.mean) and sure
     if collapses:
-        reasons.append(f"skill stands in one bar alone: IC {ic.mean:+.4f}{at}, known one period later {late.mean:+.4f}")
+        reasons.append(
+            f"skill stands in one bar alone: IC {ic.mean:+.4f}{at}, known one period later {late.mean:+.4f}"
+        )
     stamped = instant > 0.99 and abs(ic.t) > SURE
     if stamped:
-        reasons.append(f"no time stamp of its own: {instant:.0%} of facts known at the very time of their event")
+        reasons.append(
+            f"no time stamp of its own: {instant:.0%} of facts known at the very time of their event"
+        )
     if too_good and (collapses or stamped):
         return "leak", tuple(reasons)
     if too_good or collapses:
         return "suspect", tuple(reasons)
-    summary = f"IC {ic.mean:+.4f} (t {ic.t:.1f}) with the next bar, {late.mean:+.4f} with the one after"
+    summary = (
+        f"IC {ic.mean:+.4f} (t {ic.t:.1f}) with the next bar, {late.mean:+.4f} with the one after"
+    )
     return "clean", (summary,)
 
 
@@ -184,10 +224,14 @@ def _matrices(prices: pl.DataFrame, panel: Panel) -> tuple[list[Floats], Floats]
         raise DataError("prices of the source's instruments", "none", "check the names")
     rows = panel.join(prices.select("instrument", "time", "close"))
     wide = {
-        column: rows.pivot("instrument", index="time", values=column, sort_columns=True).sort("time").drop("time")
+        column: rows.pivot("instrument", index="time", values=column, sort_columns=True)
+        .sort("time")
+        .drop("time")
         for column in ("close", *panel.columns)
     }
-    close, *values = (table.cast(pl.Float64).fill_null(float("nan")).to_numpy() for table in wide.values())
+    close, *values = (
+        table.cast(pl.Float64).fill_null(float("nan")).to_numpy() for table in wide.values()
+    )
     returns = np.full_like(close, np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
         returns[1:] = np.log(close[1:] / close[:-1])
@@ -197,7 +241,12 @@ def _matrices(prices: pl.DataFrame, panel: Panel) -> tuple[list[Floats], Floats]
 def _market(prices: pl.DataFrame) -> pl.DataFrame:
     """One instrument that moves as all of them do on average: facts that hold for all can foretell that alone."""
     move = (pl.col("close") / pl.col("close").shift(1)).log().over("instrument")
-    moves = prices.sort("instrument", "time").select("time", move=move).group_by("time").agg(pl.col("move").mean())
+    moves = (
+        prices.sort("instrument", "time")
+        .select("time", move=move)
+        .group_by("time")
+        .agg(pl.col("move").mean())
+    )
     level = pl.col("move").fill_null(0.0).cum_sum().exp()
     return moves.sort("time").select(pl.lit(EVERY).alias("instrument"), "time", close=level)
 
@@ -278,9 +327,16 @@ def profile_figure(reports: dict[str, LeakReport], name: str = "leak") -> Figure
             panel.set(title=f"{title}: {report.verdict}", xlabel="bar, periods from the known time")
         panels[0].set_ylabel("rank IC with the bar's return")
 
-    summary = "; ".join(f"{title}: {report.verdict}, IC {report.ic.mean:+.3f}" for title, report in reports.items())
+    summary = "; ".join(
+        f"{title}: {report.verdict}, IC {report.ic.mean:+.3f}" for title, report in reports.items()
+    )
     caption = (
         "Right of the dotted line lies what had not happened when the source says it knew. Honest skill fades over "
         "several bars; a leak stands in one."
     )
-    return finished(drawing, name, f"Rank IC of a source with returns around its known time. {summary}.", caption)
+    return finished(
+        drawing,
+        name,
+        f"Rank IC of a source with returns around its known time. {summary}.",
+        caption,
+    )

@@ -115,7 +115,9 @@ class SignalModel:
         rows = max((np.size(column) for column in features.values()), default=0)
         by_model, gap = np.full((rows, len(self.models)), np.nan), np.full(rows, np.nan)
         for k, model in enumerate(self.models):
-            x = np.stack([np.asarray(features.get(name, gap), np.float64) for name in model.names], axis=1)
+            x = np.stack(
+                [np.asarray(features.get(name, gap), np.float64) for name in model.names], axis=1
+            )
             by_model[:, k] = model.predict(x)
         return by_model
 
@@ -123,7 +125,9 @@ class SignalModel:
         """Value and standard deviation (n,), in units of what it was fitted to."""
         return self.fusion.combine(self.told(features))
 
-    def alphas(self, features: Mapping[str, ArrayLike], instruments: Sequence[str], at_ns: int) -> list[Alpha]:
+    def alphas(
+        self, features: Mapping[str, ArrayLike], instruments: Sequence[str], at_ns: int
+    ) -> list[Alpha]:
         """A message per instrument of one cross-section; a column that is not there, or NaN in all of a source, is
         missing.
 
@@ -137,22 +141,37 @@ class SignalModel:
         by_model, scale = self.told(features), self.scale
         if len(by_model) != len(instruments):
             raise DataError(
-                "a row per instrument", f"{len(by_model)} rows, {len(instruments)} instruments", "line them up"
+                "a row per instrument",
+                f"{len(by_model)} rows, {len(instruments)} instruments",
+                "line them up",
             )
         value, sd = self.fusion.combine(by_model)
         speaks = (self.fusion.weights * scale.unit_bps > 0) & ~np.isnan(by_model)
         expected, deviation = self.bps(value), scale.sd_bps * sd / scale.full_sd
         return [
             Alpha(
-                instrument, at_ns, scale.horizon_ns, float(expected[row]), float(deviation[row]), scale.half_life_ns,
-                tuple(dict.fromkeys(one.source for one, said in zip(self.models, speaks[row], strict=True) if said)),
+                instrument,
+                at_ns,
+                scale.horizon_ns,
+                float(expected[row]),
+                float(deviation[row]),
+                scale.half_life_ns,
+                tuple(
+                    dict.fromkeys(
+                        one.source
+                        for one, said in zip(self.models, speaks[row], strict=True)
+                        if said
+                    )
+                ),
             )
             for row, instrument in enumerate(instruments)
-        ]  # fmt: skip
+        ]
 
     def bps(self, value: Floats) -> Floats:
         """Basis points of fused values (n,): of a panel, what a name is expected to do beyond its cross-section."""
-        return self.scale.unit_bps * (value - (0.0 if self.inputs == "market" else self.fusion.base))
+        return self.scale.unit_bps * (
+            value - (0.0 if self.inputs == "market" else self.fusion.base)
+        )
 
     def alpha(self, features: Mapping[str, float | None], instrument: str, at_ns: int) -> Alpha:
         """The `Alpha` of one instrument at one moment.
@@ -174,14 +193,20 @@ class SignalModel:
         known = self.features
         for name, value in features.items():
             if name not in known:
-                raise DataError(f"features of model {self.name!r}", repr(name), offer(name, known, "leave it out"))
+                raise DataError(
+                    f"features of model {self.name!r}",
+                    repr(name),
+                    offer(name, known, "leave it out"),
+                )
             if value is not None and not math.isfinite(value):
                 raise DataError(
                     "features that are numbers, or None",
                     f"{value} in {name} of {instrument} at {at_ns}",
                     "send None where a fact is missing",
                 )
-        columns = {name: [math.nan if (value := features.get(name)) is None else value] for name in known}
+        columns = {
+            name: [math.nan if (value := features.get(name)) is None else value] for name in known
+        }
         return self.alphas(columns, [instrument], at_ns)[0]
 
     def walk(self) -> "pl.DataFrame":
@@ -222,10 +247,16 @@ class SignalModel:
         """:meth:`updates`, and what to say of a last line that was cut short, which is no part of them."""
         if not self.online:
             raise DataError(
-                f"a journal of updates in {self.folder}", f"no {UPDATES}", "set train.update and train again"
+                f"a journal of updates in {self.folder}",
+                f"no {UPDATES}",
+                "set train.update and train again",
             )
-        lines = [parse_json(line) for line in _checked(self.folder, self.card["updates"]).splitlines()]
-        known = {(one["source"], name): new for one in lines for name, (_, new) in one["moved"].items()}
+        lines = [
+            parse_json(line) for line in _checked(self.folder, self.card["updates"]).splitlines()
+        ]
+        known = {
+            (one["source"], name): new for one in lines for name, (_, new) in one["moved"].items()
+        }
         last, file = {one["source"]: one["at"] for one in lines}, self.folder / SERVED
         *whole, rest = (file.read_bytes() if file.is_file() else b"").split(b"\n")
         cut = ""
@@ -254,33 +285,54 @@ class SignalModel:
 
 
 def save(
-    folder: Path, model: SignalModel, about: Mapping[str, Any], walk: "pl.DataFrame | None" = None,
+    folder: Path,
+    model: SignalModel,
+    about: Mapping[str, Any],
+    walk: "pl.DataFrame | None" = None,
     updates: Sequence[Mapping[str, Any]] = (),
-) -> SignalModel:  # fmt: skip
+) -> SignalModel:
     """Write a trained fusion, the card last; `about` goes into the card. Returns the model as it is in the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     for stale in (folder / CARD, folder / UPDATES, folder / SERVED):
         stale.unlink(missing_ok=True)
-    (folder / WEIGHTS).write_text(json.dumps(model.fusion.to_json(), indent=1) + "\n", encoding="utf-8")
+    (folder / WEIGHTS).write_text(
+        json.dumps(model.fusion.to_json(), indent=1) + "\n", encoding="utf-8"
+    )
     parts = []
     for number, one in enumerate(model.models):
         file = folder / f"{number:02d}-{one.family}.npz"
         np.savez_compressed(file, allow_pickle=False, **one.model.kept())
-        parts.append({
-            "source": one.source, "family": one.family, "features": list(one.names), "used": one.used.tolist(),
-            "medians": one.medians.tolist(), "parameters": _plain(one.model.get_params()), **_named(file),
-        })  # fmt: skip
+        parts.append(
+            {
+                "source": one.source,
+                "family": one.family,
+                "features": list(one.names),
+                "used": one.used.tolist(),
+                "medians": one.medians.tolist(),
+                "parameters": _plain(one.model.get_params()),
+                **_named(file),
+            }
+        )
     if walk is not None:
         walk.write_parquet(folder / WALK)
     card = {
-        "format": FORMAT, "inputs": "panel", **about, "alpha": asdict(model.scale), "parts": parts,
-        "fusion": _named(folder / WEIGHTS), "walk": None if walk is None else _named(folder / WALK),
-    }  # fmt: skip
+        "format": FORMAT,
+        "inputs": "panel",
+        **about,
+        "alpha": asdict(model.scale),
+        "parts": parts,
+        "fusion": _named(folder / WEIGHTS),
+        "walk": None if walk is None else _named(folder / WALK),
+    }
     if updates:
-        (folder / UPDATES).write_text("".join(f"{json.dumps(line)}\n" for line in updates), encoding="utf-8")
+        (folder / UPDATES).write_text(
+            "".join(f"{json.dumps(line)}\n" for line in updates), encoding="utf-8"
+        )
         card["updates"] = _named(folder / UPDATES)
     whole = card | {"sha256": _digest(card)}
-    (folder / CARD).write_text(json.dumps(whole, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    (folder / CARD).write_text(
+        json.dumps(whole, indent=1, allow_nan=False) + "\n", encoding="utf-8"
+    )
     return load(folder)
 
 
@@ -305,7 +357,9 @@ def load(folder: Path) -> SignalModel:
         fusion = Fusion.from_json(parse_json(_checked(folder, card["fusion"])))
         models = tuple(_part(folder, raw) for raw in card["parts"])
         if fusion.sources != tuple(one.name for one in models):
-            raise DataError("a fusion of the model's parts", f"{', '.join(fusion.sources)} in {folder}", AGAIN)
+            raise DataError(
+                "a fusion of the model's parts", f"{', '.join(fusion.sources)} in {folder}", AGAIN
+            )
         for name in ("walk", "updates"):
             if card.get(name) is not None:
                 _checked(folder, card[name])
@@ -313,7 +367,9 @@ def load(folder: Path) -> SignalModel:
     except OSError as error:
         raise DataError("the folder of a trained model", f"{folder}: {error}", AGAIN) from error
     except DAMAGED as error:
-        raise DataError("a model as it was trained", f"{folder}, cut off or edited: {error}", AGAIN) from error
+        raise DataError(
+            "a model as it was trained", f"{folder}, cut off or edited: {error}", AGAIN
+        ) from error
     return SignalModel(fusion, models, scale, card, folder, _digest(card)[:12])
 
 
@@ -329,7 +385,9 @@ def folder_at(path: Path, seed: int = 1) -> Path:
     tried = [path, path / MODEL]
     if path.is_file() and path.name != CARD:
         if path.suffix == ".json":
-            raise DataError("the folder of a trained model", f"{path}, a file", f"name its folder, or {AGAIN}")
+            raise DataError(
+                "the folder of a trained model", f"{path}, a file", f"name its folder, or {AGAIN}"
+            )
         from tercel.signals.runs.config import read_config
 
         tried = [RUNS / f"signals-{read_config(path).name}-{seed}" / MODEL]
@@ -381,10 +439,14 @@ def load_packaged(name: str) -> SignalModel:
 
 
 def _part(folder: Path, raw: Mapping[str, Any]) -> BaseModel:
-    with np.load(io.BytesIO(_checked(folder, raw)), allow_pickle=False) as kept:  # one that holds objects is refused
+    with np.load(
+        io.BytesIO(_checked(folder, raw)), allow_pickle=False
+    ) as kept:  # one that holds objects is refused
         arrays = {name: kept[name] for name in kept.files}
     if raw["family"] == BOUNDED:
-        model: Any = BoundedLinear(arrays["low"], arrays["high"], arrays["coef"], float(arrays["intercept"]))
+        model: Any = BoundedLinear(
+            arrays["low"], arrays["high"], arrays["coef"], float(arrays["intercept"])
+        )
     else:
         from tercel.signals.zoo import family
 
@@ -415,4 +477,8 @@ def _digest(card: Mapping[str, Any]) -> str:
 
 
 def _plain(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in parameters.items() if isinstance(value, bool | int | float | str | None)}
+    return {
+        key: value
+        for key, value in parameters.items()
+        if isinstance(value, bool | int | float | str | None)
+    }

@@ -117,24 +117,33 @@ def learn(data: Dataset, source: str, update: Update, rule: OnlineRule = USUAL) 
     x = data.x[:, columns]
     present = ~np.isnan(x).all(axis=1)
     times, batches, sections = _schedule(data, present)
-    warm = np.concatenate(batches[: rule.warm + 1]) if len(times) > rule.warm else np.zeros(0, np.intp)
+    warm = (
+        np.concatenate(batches[: rule.warm + 1]) if len(times) > rule.warm else np.zeros(0, np.intp)
+    )
     if len(warm) < LEAST_ROWS:
         raise DataError(
             f"{LEAST_ROWS} labels of {source} that end in its first {rule.warm} dates",
             f"{len(warm)}, {len(times)} dates in all",
             "take a longer history",
         )
-    spread = np.nanmax(x[warm], axis=0, initial=-np.inf) - np.nanmin(x[warm], axis=0, initial=np.inf)
+    spread = np.nanmax(x[warm], axis=0, initial=-np.inf) - np.nanmin(
+        x[warm], axis=0, initial=np.inf
+    )
     used = np.flatnonzero(spread > 0)
     if not len(used):
-        raise DataError("features that vary", f"constant {source} in {len(warm)} rows", "leave the source out")
+        raise DataError(
+            "features that vary", f"constant {source} in {len(warm)} rows", "leave the source out"
+        )
     ready, medians = filled(x[warm][:, used])
     centre, scale = scale_of(ready, np.ones(len(warm)))
     full = filled(x[:, used], medians)[0]
     design = np.column_stack([(full - centre) / scale, np.ones(data.n), data.y])
     names = [*(data.names[columns[c]] for c in used), "intercept"]
     experts = EXPERTS if update == "blend" else (update,)
-    weights, unit = np.full(len(experts), 1.0 / len(experts)), 2.0 * max(float(data.y[warm].var()), 1e-300)
+    weights, unit = (
+        np.full(len(experts), 1.0 / len(experts)),
+        2.0 * max(float(data.y[warm].var()), 1e-300),
+    )
     told, said = np.full(data.n, np.nan), np.full((data.n, len(experts)), np.nan)
     window, fixed = deque[Floats](maxlen=rule.window), np.zeros((len(names), len(names) + 1))
     memory, state, moves = fixed, dict[str, float](), list[dict[str, Any]]()
@@ -151,15 +160,21 @@ def learn(data: Dataset, source: str, update: Update, rule: OnlineRule = USUAL) 
         if at < rule.warm:
             continue
         sums = {"static": fixed, "rolling": np.sum(window, axis=0), "recursive": memory}
-        lines = np.stack([_unscaled(solved(sums[one], rule.penalty), centre, scale) for one in experts])
+        lines = np.stack(
+            [_unscaled(solved(sums[one], rule.penalty), centre, scale) for one in experts]
+        )
         said[now] = full[now] @ lines[:, :-1].T + lines[:, -1]
         state = _moved(state, _named(experts, names, lines, weights), int(times[at]), source, moves)
         told[now] = full[now] @ (weights @ lines)[:-1] + (weights @ lines)[-1]
-    part = BaseModel(source, FAMILY, tuple(data.names[c] for c in columns), used, medians, family(FAMILY).make())
+    part = BaseModel(
+        source, FAMILY, tuple(data.names[c] for c in columns), used, medians, family(FAMILY).make()
+    )
     return Learned(told, said, _set(part, state), moves)
 
 
-def learn_all(data: Dataset, update: Update, rule: OnlineRule = USUAL) -> tuple[Floats, list[BaseModel], list[Any]]:
+def learn_all(
+    data: Dataset, update: Update, rule: OnlineRule = USUAL
+) -> tuple[Floats, list[BaseModel], list[Any]]:
     """Forecasts (n, K) of every source that ranks, their models, and the journal of all by date."""
     found = [learn(data, source, update, rule) for source in data.ranking]
     moves = sorted((line for one in found for line in one.moves), key=lambda line: str(line["at"]))
@@ -179,13 +194,17 @@ def as_of(model: SignalModel, at_ns: int) -> SignalModel:
     moves = model.updates()
     if not (states := states_at(moves, at_ns)):
         first = min(line["at"] for line in moves)[:10]
-        raise DataError(f"a date from {first} on", stamp(at_ns)[:10], "the model had learned nothing by then")
+        raise DataError(
+            f"a date from {first} on", stamp(at_ns)[:10], "the model had learned nothing by then"
+        )
     return with_states(model, states)
 
 
 def with_states(model: SignalModel, states: Mapping[str, Mapping[str, float]]) -> SignalModel:
     """The model with parameters by source and name; a source without any says nothing."""
-    return replace(model, models=tuple(_set(one, states.get(one.source, {})) for one in model.models))
+    return replace(
+        model, models=tuple(_set(one, states.get(one.source, {})) for one in model.models)
+    )
 
 
 def states_at(moves: Iterable[Mapping[str, Any]], at_ns: int) -> dict[str, dict[str, float]]:
@@ -199,7 +218,9 @@ def states_at(moves: Iterable[Mapping[str, Any]], at_ns: int) -> dict[str, dict[
     found, until = dict[str, dict[str, float]](), stamp(at_ns)
     for line in moves:
         if line["at"] <= until:
-            found.setdefault(line["source"], {}).update({name: new for name, (_, new) in line["moved"].items()})
+            found.setdefault(line["source"], {}).update(
+                {name: new for name, (_, new) in line["moved"].items()}
+            )
     return found
 
 
@@ -222,7 +243,11 @@ def _schedule(data: Dataset, present: Any) -> tuple[Ints, list[Any], list[Any]]:
         order = np.argsort(at, kind="stable")
         return np.split(rows[order], np.searchsorted(at[order], edges))[: len(times)]
 
-    return times, split(np.searchsorted(times, data.end_ns[rows])), split(np.searchsorted(times, data.time_ns[rows]))
+    return (
+        times,
+        split(np.searchsorted(times, data.end_ns[rows])),
+        split(np.searchsorted(times, data.time_ns[rows])),
+    )
 
 
 def _unscaled(beta: Floats, centre: Floats, scale: Floats) -> Floats:
@@ -231,18 +256,26 @@ def _unscaled(beta: Floats, centre: Floats, scale: Floats) -> Floats:
     return np.append(slope, beta[-1] - centre @ slope)
 
 
-def _named(experts: Sequence[str], names: Sequence[str], lines: Floats, weights: Floats) -> dict[str, float]:
+def _named(
+    experts: Sequence[str], names: Sequence[str], lines: Floats, weights: Floats
+) -> dict[str, float]:
     """Every parameter by its name in the journal."""
     coefficients = {
         f"{one}:{name}": float(value)
         for one, line in zip(experts, lines, strict=True)
         for name, value in zip(names, line, strict=True)
     }
-    return coefficients | {f"weight:{one}": float(w) for one, w in zip(experts, weights, strict=True)}
+    return coefficients | {
+        f"weight:{one}": float(w) for one, w in zip(experts, weights, strict=True)
+    }
 
 
 def _moved(
-    old: Mapping[str, float], new: dict[str, float], at_ns: int, source: str, moves: list[dict[str, Any]]
+    old: Mapping[str, float],
+    new: dict[str, float],
+    at_ns: int,
+    source: str,
+    moves: list[dict[str, Any]],
 ) -> dict[str, float]:
     """The new state, with a line in the journal if anything differs."""
     moved = {name: [old.get(name), value] for name, value in new.items() if old.get(name) != value}
@@ -261,5 +294,9 @@ def _set(part: BaseModel, state: Mapping[str, float]) -> BaseModel:
     lines = np.array([[state[f"{one}:{name}"] for name in names] for one in experts])
     mixed = np.array([state[f"weight:{one}"] for one in experts]) @ lines
     model = family(FAMILY).make(**part.model.get_params())
-    kept = {"coef_": mixed[:-1], "intercept_": mixed[-1], "n_features_in_": np.asarray(len(mixed) - 1)}
+    kept = {
+        "coef_": mixed[:-1],
+        "intercept_": mixed[-1],
+        "n_features_in_": np.asarray(len(mixed) - 1),
+    }
     return replace(part, model=model.put_back(kept))

@@ -61,11 +61,17 @@ def read_portfolio(
     if isinstance(weights, str | Path):
         written = columns if isinstance(columns, TableMap) else table_map(None, columns)
         there = {plain_name(name) for name in read_table(weights, written).frame.columns}
-        named = {ours: words for ours, words in written.columns.items() if there & set(map(plain_name, words))}
+        named = {
+            ours: words
+            for ours, words in written.columns.items()
+            if there & set(map(plain_name, words))
+        }
         rows = read_named(Path(weights), _WEIGHTS, written.model_copy(update={"columns": named}))[1]
         weights = {name: weight for name, weight, _ in rows}
     book = make_portfolio(table.frame.with_columns(pl.col("adjusted") | adjusted), weights)
-    noticed = [f"{note[0].upper()}{note[1:]}." for note in table.notes if not note.startswith("moves")]
+    noticed = [
+        f"{note[0].upper()}{note[1:]}." for note in table.notes if not note.startswith("moves")
+    ]
     book = replace(book, notes=(*noticed, *book.notes))
     return replace(book, columns=_measured(source, columns, book)) if len(book.names) == 1 else book
 
@@ -76,7 +82,9 @@ def _measured(source: object, columns: TableMap | Called, book: Portfolio) -> di
         return {}
     table = read_table(source, columns)
     plain = {plain_name(name) for name in table.frame.columns if name != ROW}
-    there = [one for one, usual in MEASURED.items() if one in table.map.columns or plain & set(usual)]
+    there = [
+        one for one, usual in MEASURED.items() if one in table.map.columns or plain & set(usual)
+    ]
     table = renamed(table, ("date", *there), (), MEASURED | USUAL)
     found: dict[str, Floats] = {}
     day = days(table, "date")
@@ -84,7 +92,9 @@ def _measured(source: object, columns: TableMap | Called, book: Portfolio) -> di
     for name in there:
         values = numbers(table, name)
         remedy = f"correct the cell, or go on without the column: `column={name}=`"
-        table.refuse(used & ~(values.fill_null(0.0) > 0), name, "a number above 0 on each day", remedy)
+        table.refuse(
+            used & ~(values.fill_null(0.0) > 0), name, "a number above 0 on each day", remedy
+        )
         known = dict(zip(day.to_list(), values.to_list(), strict=True))
         found[name] = pl.Series([known[one] for one in book.days]).to_numpy()
     return found if "rv" in found else {}

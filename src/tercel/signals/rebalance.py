@@ -83,9 +83,15 @@ class Sought:
 
 
 def sought_of(
-    walk: Walk, sd: Floats, law: CostLaw, level: Floats, *, by_risk: bool = True, hold: float = 0.0,
+    walk: Walk,
+    sd: Floats,
+    law: CostLaw,
+    level: Floats,
+    *,
+    by_risk: bool = True,
+    hold: float = 0.0,
     optimum: Floats | None = None,
-) -> Sought:  # fmt: skip
+) -> Sought:
     """Targets of forecasts: scores around their date's mean, over forecast volatility where that is asked for, each leg
     adding up to 1.
 
@@ -100,11 +106,19 @@ def sought_of(
     """
     known, scores = np.isfinite(walk.value), averaged(walk.value, hold)
     if not (np.nanmax(walk.value, axis=1) > np.nanmin(walk.value, axis=1)).any():
-        text = f"one forecast for all of {len(walk.names)} names on each of {len(walk.time_ns)} dates"
+        text = (
+            f"one forecast for all of {len(walk.names)} names on each of {len(walk.time_ns)} dates"
+        )
         raise DataError("forecasts that differ between names", text, "train on features that do")
     if (bare := ~np.isfinite(np.where(known, sd, np.nan)).any(axis=1)).any():
-        raise DataError("a volatility beside the forecasts", f"none on date {int(bare.argmax()) + 1}", "add prices")
-    risk = np.where(sd > 0, sd, np.nanmedian(np.where(known & (sd > 0), sd, np.nan), axis=1, keepdims=True))
+        raise DataError(
+            "a volatility beside the forecasts",
+            f"none on date {int(bare.argmax()) + 1}",
+            "add prices",
+        )
+    risk = np.where(
+        sd > 0, sd, np.nanmedian(np.where(known & (sd > 0), sd, np.nan), axis=1, keepdims=True)
+    )
     target, unit, score = (np.zeros(walk.value.shape) for _ in range(3))
     for t, row in enumerate(scores):
         at = np.flatnonzero(known[t])
@@ -132,7 +146,9 @@ def _gain(walk: Walk, score: Floats, sd: Floats) -> Floats:
     done, square = finished(walk), (score**2 * there).sum(axis=1)
     crossed, squared = (np.append(0.0, np.cumsum(one))[done] for one in (cross, square))
     slope = np.divide(crossed, squared, out=np.zeros(len(done)), where=squared > 0)
-    return np.asarray(np.maximum(slope, 0.0) * np.abs(score).sum(axis=1) / np.maximum((score != 0).sum(axis=1), 1))
+    return np.asarray(
+        np.maximum(slope, 0.0) * np.abs(score).sum(axis=1) / np.maximum((score != 0).sum(axis=1), 1)
+    )
 
 
 Step = Callable[[Sought, int, Floats, Floats], Floats]
@@ -154,7 +170,9 @@ def _to_the_edge(sought: Sought, t: int, held: Floats, width: Floats) -> Floats:
         middle = aim - centre * unit
         return np.asarray(np.minimum(np.maximum(held, middle - reach), middle + reach))
 
-    far = ((np.abs(aim) + np.abs(held)) / np.where(unit > 0, unit, np.inf)).max(axis=-1, keepdims=True) + width
+    far = ((np.abs(aim) + np.abs(held)) / np.where(unit > 0, unit, np.inf)).max(
+        axis=-1, keepdims=True
+    ) + width
     low, high = -far, far
     for _ in range(HALVINGS):
         middle = (low + high) / 2.0
@@ -181,7 +199,9 @@ def _by_name(sought: Sought, t: int, held: Floats, _: Floats) -> Floats:
 
 def _to_optimum(sought: Sought, t: int, held: Floats, _: Floats) -> Floats:
     if sought.optimum is None:
-        raise DataError("mean-variance weights", "none", "give daily prices: forecasts of a trained model")
+        raise DataError(
+            "mean-variance weights", "none", "give daily prices: forecasts of a trained model"
+        )
     return np.asarray(sought.optimum[t] - held)
 
 
@@ -205,16 +225,25 @@ class Rule:
     says: str = ""
 
 
-RULES: Final[Mapping[str, Rule]] = MappingProxyType({
-    one.name: one
-    for one in (
-        Rule("all_at_once", _share, says="the target, whatever it costs"),
-        Rule("rate", _share, RATES, "a share of the way to the target"),
-        Rule("zone", _to_the_edge, WIDTHS, "to the edge of a zone around the target, legs balanced"),
-        Rule("by_name", _by_name, says="this date's forecast less the true cost, name by name"),
-        Rule("mean_variance", _to_optimum, says="inverse covariance times forecasts, all at once"),
-    )
-})  # fmt: skip
+RULES: Final[Mapping[str, Rule]] = MappingProxyType(
+    {
+        one.name: one
+        for one in (
+            Rule("all_at_once", _share, says="the target, whatever it costs"),
+            Rule("rate", _share, RATES, "a share of the way to the target"),
+            Rule(
+                "zone",
+                _to_the_edge,
+                WIDTHS,
+                "to the edge of a zone around the target, legs balanced",
+            ),
+            Rule("by_name", _by_name, says="this date's forecast less the true cost, name by name"),
+            Rule(
+                "mean_variance", _to_optimum, says="inverse covariance times forecasts, all at once"
+            ),
+        )
+    }
+)
 CONTROLS: Final = ("by_name", "mean_variance")
 """Rules that lose, kept so that it is seen."""
 
@@ -267,7 +296,11 @@ class CostBelief:
     def level(self) -> float:
         """What is believed now."""
         _, weight, square, cross = self.known[:4].tolist()
-        return max((cross + weight * self.prior) / (square + weight), 0.0) if square + weight > 0 else self.prior
+        return (
+            max((cross + weight * self.prior) / (square + weight), 0.0)
+            if square + weight > 0
+            else self.prior
+        )
 
     def learn(self, square: float, cross: float) -> None:
         """One more date: sums over fills of squared costs at a level of 1, and of those times shortfalls, each over the
@@ -305,7 +338,11 @@ def choose(paper: tuple[Floats, Floats], past: int, level: float) -> int:
     >>> choose((gross, np.tile([0.001, 0.0001], (40, 1))), 40, 1.0), choose((gross, gross), 20, 1.0)
     (1, 0)
     """
-    return 0 if past < LEAST_PAST else int(np.argmax(np.nan_to_num(past_sharpes(paper, past, level), nan=-np.inf)))
+    return (
+        0
+        if past < LEAST_PAST
+        else int(np.argmax(np.nan_to_num(past_sharpes(paper, past, level), nan=-np.inf)))
+    )
 
 
 def past_sharpes(paper: tuple[Floats, Floats], past: int, level: float) -> Floats:
@@ -314,7 +351,9 @@ def past_sharpes(paper: tuple[Floats, Floats], past: int, level: float) -> Float
     """
     net = paper[0][:past] - level * paper[1][:past]
     sd = net.std(axis=0, ddof=1)
-    return np.asarray(np.where(sd > 1e-12, net.mean(axis=0) / np.where(sd > 1e-12, sd, 1.0), np.nan))
+    return np.asarray(
+        np.where(sd > 1e-12, net.mean(axis=0) / np.where(sd > 1e-12, sd, 1.0), np.nan)
+    )
 
 
 def picks_of(walk: Walk) -> Indices:
@@ -324,9 +363,13 @@ def picks_of(walk: Walk) -> Indices:
 
 
 def trade(
-    sought: Sought, rule: Rule, belief: CostBelief | None = None, *, seed: int = 1,
+    sought: Sought,
+    rule: Rule,
+    belief: CostBelief | None = None,
+    *,
+    seed: int = 1,
     paper: tuple[Floats, Floats] | None = None,
-) -> Traded:  # fmt: skip
+) -> Traded:
     """Follow a rule from the first date to the last and pay the true cost.
 
     Parameters
@@ -348,7 +391,11 @@ def trade(
     first, past = picks_of(walk), finished(walk)
     noise = np.random.default_rng([seed, 34]).standard_normal(dates)
     held, pick, left = np.zeros(sought.target.shape[1]), 0, 0
-    weights, figures, told = np.zeros(sought.target.shape), np.zeros((4, dates)), np.zeros((2, dates))
+    weights, figures, told = (
+        np.zeros(sought.target.shape),
+        np.zeros((4, dates)),
+        np.zeros((2, dates)),
+    )
     for t, moved in enumerate(np.nan_to_num(walk.outcome)):
         level = float(sought.level[t]) if belief is None else belief.level
         if paper is not None and first[t] == t:
@@ -359,8 +406,13 @@ def trade(
         earned, paid = float(wanted @ moved), float(sought.level[t] * sought.law(t, change))
         if earned - paid <= -1.0:
             text = f"a return of {earned - paid:.0%} at {np.datetime64(int(walk.time_ns[t]), 'ns')} by {rule.name}"
-            raise DataError("a book that outlives its losses", text, "look at that date's outcomes, or the cost")
-        figures[:, t], told[:, t] = (earned, paid, earned - paid, np.abs(change).sum()), (rule.parameters[pick], level)
+            raise DataError(
+                "a book that outlives its losses", text, "look at that date's outcomes, or the cost"
+            )
+        figures[:, t], told[:, t] = (
+            (earned, paid, earned - paid, np.abs(change).sum()),
+            (rule.parameters[pick], level),
+        )
         if belief is not None:
             square = told_by(sought, t, change)
             belief.learn(square, float(sought.level[t]) * square + square**0.5 * float(noise[t]))
@@ -377,5 +429,7 @@ def told_by(sought: Sought, t: int, change: Floats) -> float:
     The sum of independent noises, each weighted so, is one normal number of this very variance.
     """
     at = np.flatnonzero(np.abs(change) > 1e-12)
-    scale = np.broadcast_to(sought.law.at(t), change.shape)[at] * np.abs(change[at]) ** (sought.law.power - 1.0)
+    scale = np.broadcast_to(sought.law.at(t), change.shape)[at] * np.abs(change[at]) ** (
+        sought.law.power - 1.0
+    )
     return float(((scale / (NOISE * sought.sd[t, at])) ** 2).sum())

@@ -80,9 +80,10 @@ def skill(by_date: Floats, rng: np.random.Generator, *, block: int = BLOCK) -> S
     labels = np.arange(len(kept)) // block
     if len(kept) == 0 or labels[-1] < 1:
         raise DataError(
-            f"at least {block + 1} dates with {FEWEST} instruments that vary", f"{len(kept)}",
+            f"at least {block + 1} dates with {FEWEST} instruments that vary",
+            f"{len(kept)}",
             "use a longer panel, more instruments, or a forecast that is not constant",
-        )  # fmt: skip
+        )
     found = mean_interval(kept, labels, rng)
     error = clustered_se(kept, labels)
     low, high = (float("nan") if end is None else end for end in (found.ci_low, found.ci_high))
@@ -109,7 +110,9 @@ def told(ic: Mapping[str, Any] | None) -> str:
     "The fused forecast's rank IC out of sample is 0.0200 [0.0100, 0.0300], t 4.0, over 90 dates."
     """
     if not ic:
-        silent = "no source was statistically significant before any test block, so every forecast was 0"
+        silent = (
+            "no source was statistically significant before any test block, so every forecast was 0"
+        )
         why = "too few dates or names" if ic is None else silent
         return f"The fused forecast's rank IC out of sample is not known: {why}."
     open_ = "" if (ic["ci_low"] or 0.0) > 0 else ": no skill that can be told from none"

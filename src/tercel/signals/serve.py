@@ -130,9 +130,15 @@ class ServedForecasts:
         """All but the rows: `seen_until`, `sentences`, `learned` and `drift` among it."""
         told = {} if self.since is None else self.since.about()
         return {
-            "model": self.model, "at": self.at, "missing": self.missing, "note": self.note, "held": asdict(self.held),
-            "seen_until": self.seen_until, "sentences": self.sentences(), **told,
-        }  # fmt: skip
+            "model": self.model,
+            "at": self.at,
+            "missing": self.missing,
+            "note": self.note,
+            "held": asdict(self.held),
+            "seen_until": self.seen_until,
+            "sentences": self.sentences(),
+            **told,
+        }
 
     def sentences(self) -> list[str]:
         """Whether training had seen what came, and what was learned since."""
@@ -149,13 +155,18 @@ class ServedForecasts:
         """
         return [
             {
-                "at": self.at, "name": one.instrument, "horizon_s": one.horizon_ns / NS_PER_SECOND,
-                "expected_bps": one.expected_bps, "sd_bps": one.sd_bps,
-                "half_life_s": one.half_life_ns / NS_PER_SECOND, "sources": list(one.sources), "model": self.model,
+                "at": self.at,
+                "name": one.instrument,
+                "horizon_s": one.horizon_ns / NS_PER_SECOND,
+                "expected_bps": one.expected_bps,
+                "sd_bps": one.sd_bps,
+                "half_life_s": one.half_life_ns / NS_PER_SECOND,
+                "sources": list(one.sources),
+                "model": self.model,
                 **bounds(self.interval if one.sources else None, one.expected_bps, one.sd_bps),
             }
             for one in self.alphas
-        ]  # fmt: skip
+        ]
 
 
 def predict(model: SignalModel, at: date | None = None) -> ServedForecasts:
@@ -184,13 +195,21 @@ def predict(model: SignalModel, at: date | None = None) -> ServedForecasts:
     known = prices.filter(pl.col("time").dt.epoch("ns") <= at_ns).sort("time")
     closes = dict(known.group_by("instrument").agg(pl.col("close").last()).iter_rows())
     panel = config_of(model).panel
-    zone, lag, horizon = ("UTC", 0, 1) if panel.kind == "synthetic" else (NEW_YORK, panel.lag, panel.horizon)
+    zone, lag, horizon = (
+        ("UTC", 0, 1) if panel.kind == "synthetic" else (NEW_YORK, panel.lag, panel.horizon)
+    )
     days = prices["time"].dt.convert_time_zone(zone).dt.date().unique().sort().to_list()
-    held = span_of(days, datetime.fromtimestamp(at_ns // NS_PER_SECOND, ZoneInfo(zone)).date(), lag, horizon)
-    return ServedForecasts(model.id, at_ns, tuple(alphas), missing, held, data.note, closes, since, seen_ns)
+    held = span_of(
+        days, datetime.fromtimestamp(at_ns // NS_PER_SECOND, ZoneInfo(zone)).date(), lag, horizon
+    )
+    return ServedForecasts(
+        model.id, at_ns, tuple(alphas), missing, held, data.note, closes, since, seen_ns
+    )
 
 
-def section(model: SignalModel, at: date | None) -> tuple[Dataset, dict[str, str], pl.DataFrame, Since]:
+def section(
+    model: SignalModel, at: date | None
+) -> tuple[Dataset, dict[str, str], pl.DataFrame, Since]:
     """:func:`cross_section`, and the model as of its date: what came since training is learned, kept and watched; on a
     day between two dates of training too, what had come by then is learned.
     """
@@ -232,7 +251,9 @@ def config_of(model: SignalModel) -> SignalsConfig:
     for one in raw["source"]:
         if isinstance(one.get("collected"), str):
             text = one["collected"]
-            one["collected"] = date.fromisoformat(text) if len(text) == 10 else datetime.fromisoformat(text)
+            one["collected"] = (
+                date.fromisoformat(text) if len(text) == 10 else datetime.fromisoformat(text)
+            )
     base = os.path.normpath(model.folder.resolve() / str(model.card.get(BASE, "")))
     return placed(SignalsConfig.model_validate(raw), Path(base))
 
@@ -247,7 +268,11 @@ def present(config: SignalsConfig) -> SignalsConfig:
     """
     prices = Path(config.panel.path)
     if config.panel.path and not prices.exists():
-        raise DataError(f"{prices.name}, which the model reads", f"nothing at {prices}", f"put it there, or {AGAIN}")
+        raise DataError(
+            f"{prices.name}, which the model reads",
+            f"nothing at {prices}",
+            f"put it there, or {AGAIN}",
+        )
     return config
 
 
@@ -255,7 +280,9 @@ Past = Callable[[int], Dataset]
 """The panel after a moment, until the date that is forecast: labels that are open are NaN."""
 
 
-def cross_section(model: SignalModel, at: date | None) -> tuple[tuple[Dataset, dict[str, str]], pl.DataFrame, Past]:
+def cross_section(
+    model: SignalModel, at: date | None
+) -> tuple[tuple[Dataset, dict[str, str]], pl.DataFrame, Past]:
     """The cross-section of a date (the files' last if None) with every source that the model listens to and why others
     say nothing, all closes, the past.
 
@@ -268,7 +295,9 @@ def cross_section(model: SignalModel, at: date | None) -> tuple[tuple[Dataset, d
     wanted = {one.source: [name.split(".", 1)[1] for name in one.names] for one in model.models}
     synthetic = config.panel.kind == "synthetic"
     data, prices, past = _synthetic(model, config, at) if synthetic else _daily(config, wanted, at)
-    config = config.model_copy(update={"source": tuple(one for one in config.source if one.called in wanted)})
+    config = config.model_copy(
+        update={"source": tuple(one for one in config.source if one.called in wanted)}
+    )
     join = partial(joined_all, config=config, prices=prices, wanted=wanted)
     return join(data), prices, lambda after_ns: join(past(after_ns))[0]
 
@@ -283,7 +312,10 @@ def _daily(
     days, late = prices["time"].unique().sort(), ""
     if at is None:
         at, late = last_whole(prices)
-        late = late and f"{late}, which is forecast (signals predict `date={days[-1].date()}` takes the newer one)"
+        late = (
+            late
+            and f"{late}, which is forecast (signals predict `date={days[-1].date()}` takes the newer one)"
+        )
     day = _chosen(days, at, days.dt.convert_time_zone(NEW_YORK).dt.date(), config.panel.path)
     if not prices.filter(pl.col("time") == day)["listed"].any():
         raise DataError(
@@ -296,23 +328,38 @@ def _daily(
     prices = source.with_factors(prices)
     facts = source.facts_of(prices, recent.tail(1))
     names = tuple(f"{source.name}.{column}" for column in source.columns)
-    were = prices.filter(pl.col("time").is_in(recent.implode()) & pl.col("listed"))["instrument"].unique()
+    were = prices.filter(pl.col("time").is_in(recent.implode()) & pl.col("listed"))[
+        "instrument"
+    ].unique()
     gone = sorted(set(were) - set(facts["instrument"]))
-    note = f"{len(gone)} of {len(were)} names have no row on {day.date()}: {first_names(gone)}" if gone else ""
+    note = (
+        f"{len(gone)} of {len(were)} names have no row on {day.date()}: {first_names(gone)}"
+        if gone
+        else ""
+    )
     told = "; ".join(filter(None, (late, note)))
     data = replace(_unlabelled(facts, source.columns, names, day + 2 * SETTLES), note=told)
 
     def past(after_ns: int) -> Dataset:
         panel = config.panel
         return daily_panel(
-            Path(panel.path), horizon=panel.horizon, lag=panel.lag, every=panel.every, first=panel.first,
-            source=source, prices=prices, until=day, after_ns=after_ns,
-        )  # fmt: skip
+            Path(panel.path),
+            horizon=panel.horizon,
+            lag=panel.lag,
+            every=panel.every,
+            first=panel.first,
+            source=source,
+            prices=prices,
+            until=day,
+            after_ns=after_ns,
+        )
 
     return data, prices.select("instrument", "time", "close"), past
 
 
-def _synthetic(model: SignalModel, config: SignalsConfig, at: date | None) -> tuple[Dataset, pl.DataFrame, Past]:
+def _synthetic(
+    model: SignalModel, config: SignalsConfig, at: date | None
+) -> tuple[Dataset, pl.DataFrame, Past]:
     market = market_of(config, int(model.card["seed"]))
     days = market.prices["time"].unique().sort()
     day = _chosen(days, at, days.dt.date(), "the synthetic market")
@@ -322,7 +369,9 @@ def _synthetic(model: SignalModel, config: SignalsConfig, at: date | None) -> tu
     def past(after_ns: int) -> Dataset:
         data = market.data
         known = data.rows((data.end_ns <= now.time_ns[0]) & (data.time_ns > after_ns))
-        both: Any = {key: np.concatenate([getattr(one, key) for one in (known, now)]) for key in ("x", *KEYS)}
+        both: Any = {
+            key: np.concatenate([getattr(one, key) for one in (known, now)]) for key in ("x", *KEYS)
+        }
         return replace(now, **both)
 
     return now, market.prices, past
@@ -343,12 +392,21 @@ def _chosen(days: pl.Series, at: date | None, dates: pl.Series, where: str) -> d
     return days[found]  # type: ignore[no-any-return]
 
 
-def _unlabelled(facts: pl.DataFrame, columns: Sequence[str], names: tuple[str, ...], known: datetime) -> Dataset:
+def _unlabelled(
+    facts: pl.DataFrame, columns: Sequence[str], names: tuple[str, ...], known: datetime
+) -> Dataset:
     """Rows of one date whose label is still to come."""
     facts = facts.sort("instrument")
     if facts.is_empty():
-        raise DataError("names in the cross-section", f"none on {known.date()}", "look at the prices of that day")
+        raise DataError(
+            "names in the cross-section",
+            f"none on {known.date()}",
+            "look at the prices of that day",
+        )
     values = [pl.col(column).alias(name) for column, name in zip(columns, names, strict=True)]
     at, blank = pl.lit(known, time_type()), pl.lit(None, pl.Float64)
     end = at + pl.duration(microseconds=1)
-    return from_frame(facts.select("instrument", *values, time=at, start=at, end=end, y=blank, outcome=blank), names)
+    return from_frame(
+        facts.select("instrument", *values, time=at, start=at, end=end, y=blank, outcome=blank),
+        names,
+    )

@@ -75,9 +75,14 @@ class Since:
         path, (journal, cut) = self.model.folder / SERVED, self.model.journal()
         try:
             if cut or further(journal, self.moves, self.model.id):
-                with locked(path.with_name(LOCK)):  # by now another process may have learned the same, and written it
+                with locked(
+                    path.with_name(LOCK)
+                ):  # by now another process may have learned the same, and written it
                     journal, again = self.model.journal()
-                    lines = [*(one for one in journal if "model" in one), *further(journal, self.moves, self.model.id)]
+                    lines = [
+                        *(one for one in journal if "model" in one),
+                        *further(journal, self.moves, self.model.id),
+                    ]
                     write_whole(path, "".join(f"{json.dumps(line)}\n" for line in lines))
                     cut = again or cut
         except OSError as error:
@@ -87,13 +92,21 @@ class Since:
 
     def about(self) -> dict[str, Any]:
         """Dates on which it learned just now, drift, and whether prices were corrected."""
-        return {"learned": [line["at"] for line in self.lines], "drift": self.drift, "corrected": self.corrected}
+        return {
+            "learned": [line["at"] for line in self.lines],
+            "drift": self.drift,
+            "corrected": self.corrected,
+        }
 
     def sentences(self) -> list[str]:
         """What was learned, and that no drift can be told; that it has drifted is in the note."""
         days = sorted({line["at"][:10] for line in self.lines})
         told = [f"It learned on {len(days)} dates, to {days[-1]}: see {SERVED}."] if days else []
-        return told if self.drift is None or self.drift["drifted"] else [*told, spelt_drift(self.drift)]
+        return (
+            told
+            if self.drift is None or self.drift["drifted"]
+            else [*told, spelt_drift(self.drift)]
+        )
 
 
 def learns(model: SignalModel, train: TrainSection) -> bool:
@@ -110,9 +123,15 @@ def caught_up(model: SignalModel, past: Dataset, train: TrainSection) -> Since:
     if learns(model, train) and train.update != "refit":
         journal, at = model.updates(), int(past.time_ns[-1])
         try:
-            found = {one.source: learn(past, one.source, train.update, train.online) for one in model.models
-                     if one.source in past.sources}  # fmt: skip
-            moves = sorted((line for one in found.values() for line in one.moves), key=lambda line: str(line["at"]))
+            found = {
+                one.source: learn(past, one.source, train.update, train.online)
+                for one in model.models
+                if one.source in past.sources
+            }
+            moves = sorted(
+                (line for one in found.values() for line in one.moves),
+                key=lambda line: str(line["at"]),
+            )
             lines = further(journal, moves, model.id)
             for k, one in enumerate(model.models):
                 told[:, k] = found[one.source].told[new] if one.source in found else told[:, k]
@@ -124,7 +143,9 @@ def caught_up(model: SignalModel, past: Dataset, train: TrainSection) -> Since:
     drift = drift_of(model.card.get("ic"), model.fusion.combine(told)[0], past.rows(new))
     drifted = spelt_drift(drift).rstrip(".") if drift is not None and drift["drifted"] else ""
     other = "" if corrected is None else spelt_correction(corrected)
-    return Since(model, moves, lines, drift, corrected, "; ".join(filter(None, (note, other, drifted))))
+    return Since(
+        model, moves, lines, drift, corrected, "; ".join(filter(None, (note, other, drifted)))
+    )
 
 
 def further(
@@ -151,8 +172,16 @@ def further(
         now.setdefault(source, {}).update({name: new for name, (_, new) in line["moved"].items()})
         if set(now[source]) != set(old[source]):
             others = ", ".join(sorted(set(now[source]) ^ set(old[source])))
-            raise DataError(f"the parameters that {source} had in training", f"others by the files: {others}", AGAIN)
-        moved = {name: [old[source][name], new] for name, new in now[source].items() if old[source][name] != new}
+            raise DataError(
+                f"the parameters that {source} had in training",
+                f"others by the files: {others}",
+                AGAIN,
+            )
+        moved = {
+            name: [old[source][name], new]
+            for name, new in now[source].items()
+            if old[source][name] != new
+        }
         if line["at"] > last[source] and moved:
             lines.append({"at": line["at"], "source": source, "moved": moved, "model": model})
             old[source] = dict(now[source])
@@ -160,7 +189,10 @@ def further(
 
 
 def corrected_of(
-    model: SignalModel, past: Dataset, journal: Sequence[Mapping[str, Any]], moves: Sequence[Mapping[str, Any]]
+    model: SignalModel,
+    past: Dataset,
+    journal: Sequence[Mapping[str, Any]],
+    moves: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any] | None:
     """Where a walk over the files as they are now differs from that of training: the `source` whose line does most,
     the date `from` which on, and how far the forecasts of its last line are `apart`, in their deviation, over all rows;
@@ -169,21 +201,31 @@ def corrected_of(
     dates, _ = model.walked_ns
     until = int(dates[dates <= past.time_ns[-1]].max(initial=0))
     columns = {name: past.x[:, c] for c, name in enumerate(past.names)}
-    then, now = (with_states(model, states_at(one, until)).told(columns) for one in (journal, moves))
+    then, now = (
+        with_states(model, states_at(one, until)).told(columns) for one in (journal, moves)
+    )
     far = {
         one.source: float(np.nanstd(now[:, k] - then[:, k]) / np.nanstd(then[:, k]))
-        for k, one in enumerate(model.models) if one.source in {line["source"] for line in moves}
-    }  # fmt: skip
+        for k, one in enumerate(model.models)
+        if one.source in {line["source"] for line in moves}
+    }
     source = max(far, key=far.__getitem__, default="")
     if not source or not far[source] > SAME:
         return None
     learned, taught = (
-        {(line["at"], name): new for line in one if line["source"] == source and line["at"] <= stamp(until)
-         for name, (_, new) in line["moved"].items()}
+        {
+            (line["at"], name): new
+            for line in one
+            if line["source"] == source and line["at"] <= stamp(until)
+            for name, (_, new) in line["moved"].items()
+        }
         for one in (journal, moves)
-    )  # fmt: skip
-    parted = (key[0] for key in sorted({*learned, *taught})
-              if not math.isclose(learned.get(key, math.nan), taught.get(key, math.nan), rel_tol=SAME))  # fmt: skip
+    )
+    parted = (
+        key[0]
+        for key in sorted({*learned, *taught})
+        if not math.isclose(learned.get(key, math.nan), taught.get(key, math.nan), rel_tol=SAME)
+    )
     return {"source": source, "from": next(parted, stamp(until)), "apart": far[source]}
 
 
@@ -200,7 +242,9 @@ def spelt_correction(corrected: Mapping[str, Any]) -> str:
     )
 
 
-def drift_of(before: Mapping[str, Any] | None, value: Floats, rows: Dataset) -> dict[str, Any] | None:
+def drift_of(
+    before: Mapping[str, Any] | None, value: Floats, rows: Dataset
+) -> dict[str, Any] | None:
     """Rank IC of forecasts since training beside that of training; None where dates are too few to tell.
 
     It has drifted where Student's t of the difference is below its quantile of `LEVEL`; errors are clustered by blocks
@@ -214,11 +258,16 @@ def drift_of(before: Mapping[str, Any] | None, value: Floats, rows: Dataset) -> 
     if not before or not before["t"] or blocks < LEAST_BLOCKS:
         return None
     found = skill(by_date, np.random.default_rng(9), block=block)
-    error = np.hypot(clustered_se(by_date, np.arange(len(by_date)) // block), before["mean"] / before["t"])
+    error = np.hypot(
+        clustered_se(by_date, np.arange(len(by_date)) // block), before["mean"] / before["t"]
+    )
     t = (found.mean - before["mean"]) / float(error) if error > 0 else 0.0
     return {
-        **found.to_json(), "training": before["mean"], "t": t, "drifted": bool(t < t_quantile(LEVEL, blocks - 1)),
-    }  # fmt: skip
+        **found.to_json(),
+        "training": before["mean"],
+        "t": t,
+        "drifted": bool(t < t_quantile(LEVEL, blocks - 1)),
+    }
 
 
 def spelt_drift(drift: Mapping[str, Any]) -> str:

@@ -22,31 +22,76 @@ def steps_page(steps: Steps) -> str:
     """HTML page of the steps of a book, in order (:func:`tercel.signals.runs.portfolio_run.recorded`)."""
     last, asked = steps[-1], [one for one in steps if one["missed"] is not None]
     sections = [
-        Section("Step by step", "A row begins with what the desk's last session made of the step before.",
-                plain_table(*table_of(steps)), [paid(steps)] if any(one["learned"] for one in steps) else []),
-        Section("Asked and held", "Positions at their last marks, over the capital of the desk's file.",
-                figures=[held(asked[-LAST:])] if asked else []),
-        *([Section("Why this parameter", why(last), figures=[tried(steps)])] if last["tried"] else []),
-    ]  # fmt: skip
-    facts = {"rule": last["rule"], "steps": len(steps), "cost the file says": f"{last['cost_said']:.3g}",
-             "cost believed": f"{last['cost_believed']:.3g}"}  # fmt: skip
+        Section(
+            "Step by step",
+            "A row begins with what the desk's last session made of the step before.",
+            plain_table(*table_of(steps)),
+            [paid(steps)] if any(one["learned"] for one in steps) else [],
+        ),
+        Section(
+            "Asked and held",
+            "Positions at their last marks, over the capital of the desk's file.",
+            figures=[held(asked[-LAST:])] if asked else [],
+        ),
+        *(
+            [Section("Why this parameter", why(last), figures=[tried(steps)])]
+            if last["tried"]
+            else []
+        ),
+    ]
+    facts = {
+        "rule": last["rule"],
+        "steps": len(steps),
+        "cost the file says": f"{last['cost_said']:.3g}",
+        "cost believed": f"{last['cost_believed']:.3g}",
+    }
     text = last["sentences"]
-    return render(f"{last['name']}: {len(steps)} steps", text[0], sections, facts, "printed by: tercel portfolio run")
+    return render(
+        f"{last['name']}: {len(steps)} steps",
+        text[0],
+        sections,
+        facts,
+        "printed by: tercel portfolio run",
+    )
 
 
 def table_of(steps: Steps) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """Headings and rows, a step each."""
-    heads = ("forecast of", "parents", "paid, bps", "cost believed before", "after", "missed", "parameter",
-             "past Sharpe net", "trades, half-turns")  # fmt: skip
+    heads = (
+        "forecast of",
+        "parents",
+        "paid, bps",
+        "cost believed before",
+        "after",
+        "missed",
+        "parameter",
+        "past Sharpe net",
+        "trades, half-turns",
+    )
     rows = list[tuple[str, ...]]()
     for one in steps:
         new = one["learned"][-1] if one["learned"] else None
         missed = "" if one["missed"] is None else fixed(one["missed"], 3)
-        told = ("", "", f"{one['cost_said']:.3g}") if new is None else (
-            str(new["parents"]), spelt_paid(new), f"{new['before']:.3g}")  # fmt: skip
-        best = next((row["sharpe_net"] for row in one["tried"] if row["parameter"] == one["parameter"]), None)
-        rows.append((str(one["at"])[:10], *told, f"{one['cost_believed']:.3g}", missed, f"{one['parameter']:g}",
-                     fixed(best), fixed(one["turnover"], 3)))  # fmt: skip
+        told = (
+            ("", "", f"{one['cost_said']:.3g}")
+            if new is None
+            else (str(new["parents"]), spelt_paid(new), f"{new['before']:.3g}")
+        )
+        best = next(
+            (row["sharpe_net"] for row in one["tried"] if row["parameter"] == one["parameter"]),
+            None,
+        )
+        rows.append(
+            (
+                str(one["at"])[:10],
+                *told,
+                f"{one['cost_believed']:.3g}",
+                missed,
+                f"{one['parameter']:g}",
+                fixed(best),
+                fixed(one["turnover"], 3),
+            )
+        )
     return heads, rows
 
 
@@ -62,16 +107,27 @@ def paid(steps: Steps) -> Figure:
         left, middle, right = drawing.subplots(1, 3)
         left.axhline(0.0, color=style.SOFT.token, linewidth=0.9)
         means, halves = ([one[key] or 0.0 for _, one in told] for key in ("bps", "half_bps"))
-        left.errorbar([n for n, _ in told], means, halves, fmt="o", color=style.SERIES[1].token, markersize=4)
+        left.errorbar(
+            [n for n, _ in told], means, halves, fmt="o", color=style.SERIES[1].token, markersize=4
+        )
         left.set(title="paid by the session before, bps", xlim=(-0.5, len(steps) - 0.5))
-        middle.plot([one["cost_believed"] for one in steps], "o-", color=style.SERIES[2].token, markersize=4)
+        middle.plot(
+            [one["cost_believed"] for one in steps], "o-", color=style.SERIES[2].token, markersize=4
+        )
         middle.set(title="cost believed", ylim=(0, None))
-        right.step(range(len(steps)), [one["parameter"] for one in steps], where="mid", color=style.SERIES[3].token)
+        right.step(
+            range(len(steps)),
+            [one["parameter"] for one in steps],
+            where="mid",
+            color=style.SERIES[3].token,
+        )
         right.set(title=f"parameter of {steps[-1]['rule']}", ylim=(0, None))
         for panel in (left, middle, right):
             _days(panel, steps)
     spelt = "; ".join(f"{steps[n]['at'][:10]} {spelt_paid(one)} bps" for n, one in told)
-    return finished(drawing, "paid", f"Paid: {spelt}.", "Bars are 95 % intervals over a session's parents.")
+    return finished(
+        drawing, "paid", f"Paid: {spelt}.", "Bars are 95 % intervals over a session's parents."
+    )
 
 
 def held(steps: Steps) -> Figure:
@@ -79,18 +135,30 @@ def held(steps: Steps) -> Figure:
     with sketch(2.9 * -(-len(steps) // 5), PAGE) as drawing:
         panels = small_panels(drawing, len(steps), min(5, len(steps)))
         for panel, one in zip(panels, steps, strict=True):
-            rows = sorted(one["trades"], key=lambda row: -max(abs(row["asked"]), abs(row["held"])))[:MOST]
+            rows = sorted(one["trades"], key=lambda row: -max(abs(row["asked"]), abs(row["held"])))[
+                :MOST
+            ]
             rows.sort(key=lambda row: -row["asked"])
             at = np.arange(len(rows))
             name_rows(panel, [row["name"] for row in rows])
             panel.barh(at, [100 * row["held"] for row in rows], 0.6, color=style.SERIES[1].token)
-            panel.plot([100 * row["asked"] for row in rows], at, "|", color=style.SERIES[0].token, markersize=10,
-                       markeredgewidth=2)  # fmt: skip
+            panel.plot(
+                [100 * row["asked"] for row in rows],
+                at,
+                "|",
+                color=style.SERIES[0].token,
+                markersize=10,
+                markeredgewidth=2,
+            )
             panel.set_title(f"before {one['at'][:10]}", fontsize=9)
             panel.set_xlabel("% of capital")
     missed = "; ".join(f"{one['at'][:10]} {one['missed']:.3f}" for one in steps)
-    return finished(drawing, "held", f"Half-turns away from what was asked: {missed}.",
-                    "Bars are held, strokes were asked for.")  # fmt: skip
+    return finished(
+        drawing,
+        "held",
+        f"Half-turns away from what was asked: {missed}.",
+        "Bars are held, strokes were asked for.",
+    )
 
 
 def tried(steps: Steps) -> Figure:
@@ -101,13 +169,23 @@ def tried(steps: Steps) -> Figure:
         for one, shade in zip(able, np.linspace(0.35, 1.0, len(able)), strict=True):
             x, y = ([row[key] for row in one["tried"]] for key in ("parameter", "sharpe_net"))
             colour = style.SERIES[1].token
-            panel.plot(range(len(x)), [np.nan if value is None else value for value in y], color=colour, alpha=shade)
+            panel.plot(
+                range(len(x)),
+                [np.nan if value is None else value for value in y],
+                color=colour,
+                alpha=shade,
+            )
             at = x.index(one["parameter"])
             panel.plot(at, y[at], "o", color=colour, alpha=shade)
             panel.set_xticks(range(len(x)), [f"{value:g}" for value in x])
-            panel.annotate(one["at"][5:10], (at, y[at]), (3, 3), textcoords="offset points", fontsize=7)
+            panel.annotate(
+                one["at"][5:10], (at, y[at]), (3, 3), textcoords="offset points", fontsize=7
+            )
         panel.set(xlabel=f"parameter of {steps[-1]['rule']}", ylabel="past Sharpe ratio, net")
     taken = "; ".join(f"{one['at'][:10]} {one['parameter']:g}" for one in able)
     return finished(
-        drawing, "tried", f"Taken: {taken}.", "Later steps are darker; the year's past is the same for all."
+        drawing,
+        "tried",
+        f"Taken: {taken}.",
+        "Later steps are darker; the year's past is the same for all.",
     )

@@ -47,7 +47,10 @@ class Target:
 
 
 def read_targets(
-    path: Path, names: Mapping[str, str], columns: Called = MappingProxyType({}), how: HowToMap = TYPED
+    path: Path,
+    names: Mapping[str, str],
+    columns: Called = MappingProxyType({}),
+    how: HowToMap = TYPED,
 ) -> dict[str, Target]:
     """Targets in a file, by instrument; `names` are those of the file's, `columns` and `how` as :func:`read_named`.
 
@@ -62,8 +65,16 @@ def read_targets(
         if name in names:
             found[names[name]] = Target(value, unit, day)
         elif value:
-            remedy = offer(name, names, "add it as [[instrument]], map it by [signals.names], or take the row out")
-            raise DataError(f"names such as {', '.join(list(names)[:5])}", f"{name!r} in row {row} of {path}", remedy)
+            remedy = offer(
+                name,
+                names,
+                "add it as [[instrument]], map it by [signals.names], or take the row out",
+            )
+            raise DataError(
+                f"names such as {', '.join(list(names)[:5])}",
+                f"{name!r} in row {row} of {path}",
+                remedy,
+            )
     if not found:
         raise DataError("rows of targets", f"none in {path}", "write one a name: name,lots")
     return found
@@ -107,24 +118,50 @@ def read_named(
     """
     table = read_table(path, columns, how)
     plain = [plain_name(column) for column in table.frame.columns]
-    counted = [unit for unit, called in units.items() if unit in table.map.columns or set(called) & set(plain)]
+    counted = [
+        unit
+        for unit, called in units.items()
+        if unit in table.map.columns or set(called) & set(plain)
+    ]
     if len(counted) != 1:
-        calls = " ".join(how.column.format(ours, "THEIRS") for ours in ("symbol", next(iter(units))))
+        calls = " ".join(
+            how.column.format(ours, "THEIRS") for ours in ("symbol", next(iter(units)))
+        )
         raise DataError(
             f"columns name and one of {', '.join(units)}",
             f"{', '.join(table.frame.columns[1:])} in {path}, row 1",
             f"name them so, or say what they are called: {calls}",
         )
-    table = renamed(table, ("symbol", *counted), ("date",), {**units, "symbol": USUAL["symbol"], "date": ("date",)})
+    table = renamed(
+        table,
+        ("symbol", *counted),
+        ("date",),
+        {**units, "symbol": USUAL["symbol"], "date": ("date",)},
+    )
     last: Any = None
     if "date" in table.frame.columns:
         day = days(table, "date")
         if day.is_empty():
-            raise DataError("a row a name", f"none in {path}", "write one, 0 to hold none, or take the file away")
+            raise DataError(
+                "a row a name",
+                f"none in {path}",
+                "write one, 0 to hold none, or take the file away",
+            )
         last = day.max()
         table = replace(table, frame=table.frame.filter(day == last))
-    table.refuse(~table.frame["symbol"].is_first_distinct(), "symbol", "one row a name", "take one of them out")
+    table.refuse(
+        ~table.frame["symbol"].is_first_distinct(),
+        "symbol",
+        "one row a name",
+        "take one of them out",
+    )
     values = numbers(table, counted[0])
-    table.refuse(values.is_null(), counted[0], f"a number of {counted[0]}", "write a number, 0 to hold none")
+    table.refuse(
+        values.is_null(), counted[0], f"a number of {counted[0]}", "write a number, 0 to hold none"
+    )
     names = table.frame["symbol"].cast(str).to_list()
-    return counted[0], list(zip(names, values.to_list(), table.frame[ROW].to_list(), strict=True)), last
+    return (
+        counted[0],
+        list(zip(names, values.to_list(), table.frame[ROW].to_list(), strict=True)),
+        last,
+    )

@@ -19,9 +19,14 @@ DAY = 86_400 * 1_000_000_000
 
 
 def walk_forward(
-    time_ns: Ints, end_ns: Ints, *, splits: int = 5, embargo_ns: int = 0, cuts: Sequence[int] | None = None,
+    time_ns: Ints,
+    end_ns: Ints,
+    *,
+    splits: int = 5,
+    embargo_ns: int = 0,
+    cuts: Sequence[int] | None = None,
     first: float = 0.5,
-) -> Iterator[tuple[Indices, Indices]]:  # fmt: skip
+) -> Iterator[tuple[Indices, Indices]]:
     """(train, test) row numbers: always the past to train on, the block that follows to test.
 
     Parameters
@@ -51,7 +56,9 @@ def walk_forward(
         if len(test) == 0:
             continue
         if len(train) == 0:
-            raise _short("rows whose labels end an embargo before the first test block", time_ns, embargo_ns)
+            raise _short(
+                "rows whose labels end an embargo before the first test block", time_ns, embargo_ns
+            )
         yield train, test
 
 
@@ -67,12 +74,18 @@ def _cuts(time_ns: Ints, splits: int, first: float) -> list[int]:
 
 def _refuse_short(time_ns: Ints, embargo_ns: int) -> None:
     if embargo_ns < 0:
-        raise DataError("an embargo of 0 ns or more", f"{embargo_ns}", "say how long labels and features overlap")
+        raise DataError(
+            "an embargo of 0 ns or more",
+            f"{embargo_ns}",
+            "say how long labels and features overlap",
+        )
     if len(time_ns) == 0 or int(time_ns.max()) - int(time_ns.min()) <= embargo_ns:
         raise _short("a panel longer than the embargo", time_ns, embargo_ns)
 
 
 def _short(expected: str, time_ns: Ints, embargo_ns: int) -> DataError:
     span = (int(time_ns.max()) - int(time_ns.min())) / DAY if len(time_ns) else 0.0
-    received = f"{len(time_ns)} rows over {span:.2f} days and an embargo of {embargo_ns / DAY:.2f} days"
+    received = (
+        f"{len(time_ns)} rows over {span:.2f} days and an embargo of {embargo_ns / DAY:.2f} days"
+    )
     return DataError(expected, received, "use a longer panel or a shorter embargo and horizon")

@@ -160,9 +160,14 @@ def mark_of(where: str) -> str:
 
 
 def connect(
-    where: str, accounts: Sequence[str], store: Path | None = None, near: Path | None = None,
-    link_s: int | None = None, wall: Callable[[], int] = time.time_ns, agree: Agree = refuse_money,
-) -> Venue:  # fmt: skip
+    where: str,
+    accounts: Sequence[str],
+    store: Path | None = None,
+    near: Path | None = None,
+    link_s: int | None = None,
+    wall: Callable[[], int] = time.time_ns,
+    agree: Agree = refuse_money,
+) -> Venue:
     """Connect to the venue at an address: an order session opens, where it is provably a test or `agree` lets it.
 
     A session that opened at a test asks before each further connection whether it still is one.
@@ -219,7 +224,9 @@ def connect(
     user, terms = _fix_terms(found, near)
     if link_s is not None and terms.profile.extension:
         terms = terms.beating(link_s)
-    return FixVenue(found.host, found.port, user, profile=terms, store=store, reset=reset, wall=wall, **more)
+    return FixVenue(
+        found.host, found.port, user, profile=terms, store=store, reset=reset, wall=wall, **more
+    )
 
 
 def _fix_terms(found: VenueAddress, near: Path | None) -> tuple[str, Any]:

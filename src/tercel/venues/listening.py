@@ -16,14 +16,18 @@ def bind(port: int, host: str = LOOPBACK) -> socket.socket:
     ConfigError
         When the port is taken or not allowed.
     """
-    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # asyncio then sends at once
+    listening = socket.socket(
+        socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP
+    )  # asyncio then sends at once
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
         listening.listen(128)
     except (OSError, OverflowError) as error:
         listening.close()
-        raise ConfigError(f"a free port at {host}", f"port {port}: {error}", "choose another with `port=`") from None
+        raise ConfigError(
+            f"a free port at {host}", f"port {port}: {error}", "choose another with `port=`"
+        ) from None
     return listening
 
 

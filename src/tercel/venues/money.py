@@ -17,8 +17,16 @@ from tercel.venues.listening import is_loopback
 
 TEST_NETWORKS: Final = frozenset(
     {
-        *("testnet.binance.vision", "stream.testnet.binance.vision", "ws-api.testnet.binance.vision"),
-        *("fix-oe.testnet.binance.vision", "fix-md.testnet.binance.vision", "fix-dc.testnet.binance.vision"),
+        *(
+            "testnet.binance.vision",
+            "stream.testnet.binance.vision",
+            "ws-api.testnet.binance.vision",
+        ),
+        *(
+            "fix-oe.testnet.binance.vision",
+            "fix-md.testnet.binance.vision",
+            "fix-dc.testnet.binance.vision",
+        ),
         *("api-testnet.bybit.com", "stream-testnet.bybit.com"),
     }
 )
@@ -53,7 +61,9 @@ def why_money(url: str, seconds: float = 0.0) -> str:
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 0)
     where, here = f"{host}:{port}", is_loopback(host)
-    if host in TEST_NETWORKS or (here and _proves(parts.scheme, host, port, seconds or _PATIENCE_S)):
+    if host in TEST_NETWORKS or (
+        here and _proves(parts.scheme, host, port, seconds or _PATIENCE_S)
+    ):
         return ""
     if where in installation.installation().test_hosts:
         return ""

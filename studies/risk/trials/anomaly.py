@@ -18,10 +18,14 @@ from tercel.signals.risk.seconds import simulate
 LEARNED_DAYS = 20
 
 
-def found_anomaly(market: str, days: int, planted: int, seed: int, tell: Callable[[str], None]) -> TrialReport:
+def found_anomaly(
+    market: str, days: int, planted: int, seed: int, tell: Callable[[str], None]
+) -> TrialReport:
     """The table of a simulated market; `tell` is given a line on the way."""
     if days < 1 or planted < 1:
-        raise ConfigError("at least one calm day and one withdrawal", f"{days} and {planted}", "ask for more")
+        raise ConfigError(
+            "at least one calm day and one withdrawal", f"{days} and {planted}", "ask for more"
+        )
     source = reactive(preset.load(market))
     tell(f"learning what is calm from {LEARNED_DAYS} simulated days of {market}")
     score = StreamingAnomaly(calm_of(source, LEARNED_DAYS))
@@ -48,8 +52,13 @@ def found_anomaly(market: str, days: int, planted: int, seed: int, tell: Callabl
     body = {"market": market, "seed": seed, **vars(verdict), "notes": notes}
     lead = f"{market}: {100 * verdict.detected_before_trough:.1f} % of {planted} withdrawals before their trough, "
     lead += f"{verdict.false_alarms_per_day:.2f} false alarms a day over {days} calm days."
-    drawings = [_example(source, score, seed), figures.histogram("lead", "Lead of the alarm", leads, "s to the trough")]
-    return TrialReport("Anomaly score", lead, [Table(market, ("what", "found"), rows)], notes, drawings, body)
+    drawings = [
+        _example(source, score, seed),
+        figures.histogram("lead", "Lead of the alarm", leads, "s to the trough"),
+    ]
+    return TrialReport(
+        "Anomaly score", lead, [Table(market, ("what", "found"), rows)], notes, drawings, body
+    )
 
 
 def _quartiles(values: tuple[float, float, float]) -> str:
@@ -65,4 +74,6 @@ def _example(source: Source, score: StreamingAnomaly, seed: int) -> Figure:
     starts = [int(t) for t in alarm_starts(scores) if planted.onset <= t < high]
     marks = {"onset": planted.onset, "trough": trough, "end": planted.end}
     x = np.arange(low, high, dtype=np.float64)
-    return figures.withdrawal(x, depth[low:high], scores[low:high], marks, starts[0] if starts else None)
+    return figures.withdrawal(
+        x, depth[low:high], scores[low:high], marks, starts[0] if starts else None
+    )

@@ -29,7 +29,10 @@ def found(data: Path | None, names: int, window: int, seed: int) -> TrialReport:
         returns = synthetic.factor_returns(truth, window + 1008, seed + 1)
         first, what = window, f"synthetic factor market, {names} names"
         least = math.sqrt(252 / float(np.ones(names) @ np.linalg.solve(truth, np.ones(names))))
-        notes += [synthetic.NOTE, f"With the true covariance the portfolio's volatility is {100 * least:.2f} %."]
+        notes += [
+            synthetic.NOTE,
+            f"With the true covariance the portfolio's volatility is {100 * least:.2f} %.",
+        ]
     else:
         panel = read_panel(data)
         drawn = panel.draw(min(names, len(panel.names)), seed)
@@ -45,7 +48,13 @@ def found(data: Path | None, names: int, window: int, seed: int) -> TrialReport:
     verdicts = covariance.judge(covariance.estimators(), returns, first, window, REBUILD)
     verdicts = sorted(verdicts, key=lambda one: one.volatility)
     rows = [
-        (v.name, fixed(100 * v.volatility), fixed(v.t, 1, True), fixed(v.leverage, 1), fixed(v.turnover, 2))
+        (
+            v.name,
+            fixed(100 * v.volatility),
+            fixed(v.t, 1, True),
+            fixed(v.leverage, 1),
+            fixed(v.turnover, 2),
+        )
         for v in verdicts
     ]
     title = f"{what}, window {window} days, rebuilt every {REBUILD}"
@@ -61,12 +70,24 @@ def found(data: Path | None, names: int, window: int, seed: int) -> TrialReport:
         "window": window,
         "seed": seed,
         "estimators": {
-            v.name: {"volatility": v.volatility, "t": v.t, "leverage": v.leverage, "turnover": v.turnover}
+            v.name: {
+                "volatility": v.volatility,
+                "t": v.t,
+                "leverage": v.leverage,
+                "turnover": v.turnover,
+            }
             for v in verdicts
         },
         "notes": notes,
     }
     best = verdicts[0]
     lead = f"{best.name}: {100 * best.volatility:.2f} % a year out of sample, the least of {len(verdicts)}."
-    drawing = bars("volatility", "Out-of-sample volatility", {v.name: 100 * v.volatility for v in verdicts}, "% a year")
-    return TrialReport("Covariance estimators", lead, [Table(title, headings, rows)], notes, [drawing], body)
+    drawing = bars(
+        "volatility",
+        "Out-of-sample volatility",
+        {v.name: 100 * v.volatility for v in verdicts},
+        "% a year",
+    )
+    return TrialReport(
+        "Covariance estimators", lead, [Table(title, headings, rows)], notes, [drawing], body
+    )

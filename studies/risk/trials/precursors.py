@@ -66,7 +66,9 @@ class Usual:
     def of(cls, days: Sequence[Floats], threshold: float | None = None) -> "Usual":
         """Of calm days; `threshold` of the anomaly score, standard deviations, by default that of these days."""
         anomaly = learn_calm(days, false_alarms_per_day=RATE, least=1.0)
-        return cls(anomaly if threshold is None else replace(anomaly, threshold=threshold), Calm.of(days))
+        return cls(
+            anomaly if threshold is None else replace(anomaly, threshold=threshold), Calm.of(days)
+        )
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,9 @@ def learned_in(market: Preset, sizes: Sizes, seed: int) -> Learned:
     power = power_for(source)
     days = list(_calm(source, sizes.calm, seed, LEARNING, sizes.day_s))
     usual = Usual.of(days)
-    shown = list(_planted(source, power, sizes.fitted + sizes.chosen, seed, 2 * LEARNING, sizes.planted_s))
+    shown = list(
+        _planted(source, power, sizes.fitted + sizes.chosen, seed, 2 * LEARNING, sizes.planted_s)
+    )
     fitted, chosen = shown[: sizes.fitted], shown[sizes.fitted :]
     hazards = {name: precursors.learn(fitted, days, usual.calm, name, seed) for name in LEARNERS}
     others = list(_calm(source, sizes.threshold, seed, 3 * LEARNING, sizes.day_s))
@@ -134,12 +138,15 @@ def learned_in(market: Preset, sizes: Sizes, seed: int) -> Learned:
 
     level = usual.anomaly.threshold * threshold(StreamingAnomaly(usual.anomaly).scores)
     usual = replace(usual, anomaly=replace(usual.anomaly, threshold=level))
-    thresholds = {name: threshold(partial(one.scores, calm=usual.calm)) for name, one in hazards.items()}
+    thresholds = {
+        name: threshold(partial(one.scores, calm=usual.calm)) for name, one in hazards.items()
+    }
     depth, variance = usual.anomaly.depth, usual.anomaly.variance
     thresholds["posture"] = threshold(lambda day: precursors.posture_scores(day, depth, variance))
     here = Learned(market, source, power, usual, hazards, thresholds, {})
     shares = {
-        name: float(np.mean([_alarm(here, METHODS[1], *one, name).before_half for one in chosen])) for name in LEARNERS
+        name: float(np.mean([_alarm(here, METHODS[1], *one, name).before_half for one in chosen]))
+        for name in LEARNERS
     }
     return replace(here, shares=shares)
 
@@ -152,7 +159,9 @@ def _alarm(here: Learned, method: str, seconds: Floats, planted: Withdrawal, lea
 def judged_in(here: Learned, learner: str, sizes: Sizes, seed: int) -> dict[str, Verdict]:
     """Judge every method on withdrawals and calm days of another seed."""
     alarms: dict[str, list[Alarm]] = {name: [] for name in METHODS}
-    for seconds, planted in _planted(here.source, here.power, sizes.withdrawals, seed, 0, sizes.planted_s):
+    for seconds, planted in _planted(
+        here.source, here.power, sizes.withdrawals, seed, 0, sizes.planted_s
+    ):
         for name in METHODS:
             alarms[name].append(_alarm(here, name, seconds, planted, learner))
     scores: dict[str, list[Floats]] = {name: [] for name in METHODS}
@@ -160,7 +169,9 @@ def judged_in(here: Learned, learner: str, sizes: Sizes, seed: int) -> dict[str,
         for name in METHODS:
             scores[name].append(here.scores(name, day, here.usual, learner))
     rng = np.random.default_rng((seed, 7))
-    seen = {name: np.array([one.before_half for one in alarms[name]], np.float64) for name in METHODS}
+    seen = {
+        name: np.array([one.before_half for one in alarms[name]], np.float64) for name in METHODS
+    }
     found = {}
     for name in METHODS:
         leads = np.array([one.lead_s for one in alarms[name]])
@@ -186,7 +197,9 @@ def on_tape(here: Learned, learner: str, lake: Path, seed: int) -> tuple[int, di
     What is usual is that of the day before; of a symbol's only day it is its first hour, and the rest is judged.
     """
     store = Lake(lake)
-    read = (observe(*store.read(here.market.symbol, date)) for date in store.days(here.market.symbol))
+    read = (
+        observe(*store.read(here.market.symbol, date)) for date in store.days(here.market.symbol)
+    )
     days = [seconds for seconds in map(precursors.tape_seconds, read) if len(seconds) >= SHORTEST_S]
     if len(days) == 1:
         days = [days[0][:HOUR_S], days[0][HOUR_S:]]
@@ -198,7 +211,11 @@ def on_tape(here: Learned, learner: str, lake: Path, seed: int) -> tuple[int, di
             counts[name].append(here.scores(name, day, usual, learner))
     rng = np.random.default_rng((seed, 8))
     judged = max(len(days) - 1, 0)
-    return judged, {name: _mean(precursors.alarms_a_day(of, DAY_S), rng) for name, of in counts.items() if judged}
+    return judged, {
+        name: _mean(precursors.alarms_a_day(of, DAY_S), rng)
+        for name, of in counts.items()
+        if judged
+    }
 
 
 def found_precursors(
@@ -207,7 +224,9 @@ def found_precursors(
     """The trial of all markets, and of their tapes in a lake; `tell` is given a line on the way."""
     if sizes.withdrawals < 1 or sizes.days < 1:
         raise ConfigError(
-            "at least one calm day and one withdrawal", f"{sizes.days} and {sizes.withdrawals}", "ask for more"
+            "at least one calm day and one withdrawal",
+            f"{sizes.days} and {sizes.withdrawals}",
+            "ask for more",
         )
     presets = {one.name: one for one in map(preset.load, markets)}
     symbols = {symbol for _, symbol, _ in (one.key for one in Lake(lake).list())} if lake else set()
@@ -216,11 +235,16 @@ def found_precursors(
         shown, calm = sizes.fitted + sizes.chosen, sizes.calm + sizes.threshold
         tell(f"{name}: learning from {shown} withdrawals and {calm} calm days")
         learned[name] = learned_in(one, sizes, seed)
-    shares = {learner: float(np.mean([one.shares[learner] for one in learned.values()])) for learner in LEARNERS}
+    shares = {
+        learner: float(np.mean([one.shares[learner] for one in learned.values()]))
+        for learner in LEARNERS
+    }
     learner = max(LEARNERS, key=lambda name: shares[name])
     verdicts, tapes = {}, {}
     for name, here in learned.items():
-        tell(f"{name}: judging {sizes.withdrawals} withdrawals and {sizes.days} calm days of another seed")
+        tell(
+            f"{name}: judging {sizes.withdrawals} withdrawals and {sizes.days} calm days of another seed"
+        )
         verdicts[name] = judged_in(here, learner, sizes, seed + 1)
         if lake and here.market.symbol in symbols:
             tell(f"{name}: days of {here.market.symbol} on tape")
@@ -236,7 +260,9 @@ def found_precursors(
     notes = _notes(sizes, learner, shares, verdicts, tapes)
     example = _example(learned[next(iter(learned))], learner, sizes, seed + 1)
     tables = [_table(verdicts), *([_tapes(tapes)] if tapes else [])]
-    return TrialReport("Precursors of withdrawals", notes[-1], tables, notes, [example], body | {"notes": notes})
+    return TrialReport(
+        "Precursors of withdrawals", notes[-1], tables, notes, [example], body | {"notes": notes}
+    )
 
 
 def _table(verdicts: dict[str, dict[str, Verdict]]) -> Table:
@@ -257,11 +283,16 @@ def _table(verdicts: dict[str, dict[str, Verdict]]) -> Table:
 
 
 def _tapes(tapes: dict[str, tuple[int, dict[str, Estimate]]]) -> Table:
-    rows = [(name, days, *(spelt(of.get(method)) for method in METHODS)) for name, (days, of) in tapes.items()]
+    rows = [
+        (name, days, *(spelt(of.get(method)) for method in METHODS))
+        for name, (days, of) in tapes.items()
+    ]
     return Table("Alarms a day on tape", ("market", "days", *METHODS), rows)
 
 
-def _notes(sizes: Sizes, learner: str, shares: dict[str, float], verdicts: Any, tapes: Any) -> list[str]:
+def _notes(
+    sizes: Sizes, learner: str, shares: dict[str, float], verdicts: Any, tapes: Any
+) -> list[str]:
     chosen = ", ".join(f"{name} {100 * share:.0f} %" for name, share in shares.items())
     notes = [
         f"The hazard is {learner}, which saw more before half the depth was gone of {sizes.chosen} withdrawals a "
@@ -270,14 +301,24 @@ def _notes(sizes: Sizes, learner: str, shares: dict[str, float], verdicts: Any, 
         "posture as it stands.",
     ]
     if tapes:
-        notes.append("On tape no one knows which alarms are false: all are counted, at the thresholds of the market.")
+        notes.append(
+            "On tape no one knows which alarms are false: all are counted, at the thresholds of the market."
+        )
     ahead = [name for name, of in verdicts.items() if _ahead(of)]
-    noisy = [name for name, (days, of) in tapes.items() if days and of[METHODS[1]].mean > of[METHODS[2]].mean]
+    noisy = [
+        name
+        for name, (days, of) in tapes.items()
+        if days and of[METHODS[1]].mean > of[METHODS[2]].mean
+    ]
     clearly = len(ahead) == len(verdicts) and not noisy
     notes.append(
         "The hazard sees significantly more before the half than the anomaly score and the posture's inputs, and keeps "
         f"to the false alarms allowed, in {len(ahead)} of {len(verdicts)} markets"
-        + (f"; on tape it sounds more often than those inputs on {len(noisy)} of {len(tapes)}" if tapes else "")
+        + (
+            f"; on tape it sounds more often than those inputs on {len(noisy)} of {len(tapes)}"
+            if tapes
+            else ""
+        )
         + (": it beats them." if clearly else ": no case for putting it into the posture.")
     )
     return notes
@@ -286,14 +327,23 @@ def _notes(sizes: Sizes, learner: str, shares: dict[str, float], verdicts: Any, 
 def _ahead(of: dict[str, Verdict]) -> bool:
     """Whether the hazard beats both rivals, and its false alarms are not significantly above `RATE`."""
     gains = (of[rival].hazard_less_it.ci_low for rival in (METHODS[0], METHODS[2]))
-    return all((gain or 0.0) > 0 for gain in gains) and (of[METHODS[1]].false_alarms_a_day.ci_low or 0.0) <= RATE
+    return (
+        all((gain or 0.0) > 0 for gain in gains)
+        and (of[METHODS[1]].false_alarms_a_day.ci_low or 0.0) <= RATE
+    )
 
 
 def _example(here: Learned, learner: str, sizes: Sizes, seed: int) -> Figure:
     seconds, planted = next(_planted(here.source, here.power, 1, seed, 0, sizes.planted_s))
-    scores, half = here.scores(METHODS[1], seconds, here.usual, learner), precursors.half_of(seconds, planted)
+    scores, half = (
+        here.scores(METHODS[1], seconds, here.usual, learner),
+        precursors.half_of(seconds, planted),
+    )
     alarm = precursors.first_alarm(scores, planted, half)
     low, high = max(planted.onset - 600, 0), min(planted.end + 600, len(seconds))
-    x, marks = np.arange(low, high, dtype=np.float64), {"onset": planted.onset, "half": half, "end": planted.end}
+    x, marks = (
+        np.arange(low, high, dtype=np.float64),
+        {"onset": planted.onset, "half": half, "end": planted.end},
+    )
     at = None if np.isnan(alarm.lead_s) else int(half - alarm.lead_s)
     return figures.withdrawal(x, depth_of(seconds)[low:high], scores[low:high], marks, at)

@@ -46,7 +46,9 @@ class TrialReport:
     def page(self) -> str:
         """The page with all tables and figures of the trial."""
         sections = [
-            Section(table.title, html=plain_table(table.headings, table.rows, prose=bool(table.left)))
+            Section(
+                table.title, html=plain_table(table.headings, table.rows, prose=bool(table.left))
+            )
             for table in self.tables
         ]
         sections.append(Section("Figures", text=list(self.notes), figures=self.figures))

@@ -64,7 +64,9 @@ def found_tail(data: Path | None, seed: int) -> TrialReport:
         },
         "notes": notes,
     }  # fmt: skip
-    drawing = tails(days[first:], returns[first:], {v.name: v.var for v in (verdicts[1], verdicts[-1])})
+    drawing = tails(
+        days[first:], returns[first:], {v.name: v.var for v in (verdicts[1], verdicts[-1])}
+    )
     last = verdicts[-1].tests
     table = Table(title, headings, rows, leaves=("in 250 d", "joint p", "pinball", "loss / ES"))
     lead = f"{verdicts[-1].name}: {last.hits} hits for {expected:.1f} expected, Kupiec p {last.kupiec:.3f}."
@@ -103,7 +105,9 @@ def found_regimes(data: Path | None, seed: int) -> TrialReport:
     ]
     if truth is not None:
         right = float(np.mean(states[verdicts[1].name] == truth[first:]))
-        notes.append(f"With hysteresis the state is the true one on {100 * right:.1f} % of the days.")
+        notes.append(
+            f"With hysteresis the state is the true one on {100 * right:.1f} % of the days."
+        )
     body = {
         "synthetic": data is None,
         "series": name,

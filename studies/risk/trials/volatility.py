@@ -28,7 +28,9 @@ def found(data: Path | None, seed: int) -> TrialReport:
         first, realised = SYNTHETIC_DAYS // 2, known.series.column("rv")
         models = _fitting(known.series)
         parts = [
-            _part(known.series, first, "the true variance", known.variance, ("GARCH", "GJR"), models),
+            _part(
+                known.series, first, "the true variance", known.variance, ("GARCH", "GJR"), models
+            ),
             _part(known.series, first, "realised variance", realised, ("GARCH", "log-HAR"), models),
         ]
         notes = [
@@ -40,7 +42,16 @@ def found(data: Path | None, seed: int) -> TrialReport:
         return _shown([_of_file(read_csv(data))], [], False)
     spy, index = read_spy(data), read_sp500(data)
     first, start, realised = spy.since(SPY_FIRST), index.since(INDEX_FIRST), spy.column("rv")
-    parts = [_part(spy, first, "realised variance, 5 minutes", realised, ("GARCH", "log-HAR"), _fitting(spy))]
+    parts = [
+        _part(
+            spy,
+            first,
+            "realised variance, 5 minutes",
+            realised,
+            ("GARCH", "log-HAR"),
+            _fitting(spy),
+        )
+    ]
     for what, target in (("squared returns", "r2"), ("range + overnight²", "proxy")):
         proxy = index.returns**2 if target == "r2" else index.column(target)
         parts.append(_part(index, start, what, proxy, ("GARCH", "GJR"), daily_models(target)))
@@ -52,7 +63,9 @@ def _of_file(series: DailySeries) -> dict[str, Any]:
     first = first_of_test(series.days, SPY_FIRST, 500)
     if "rv" in series.columns:
         realised = series.column("rv")
-        return _part(series, first, "realised variance", realised, ("GARCH", "log-HAR"), _fitting(series))
+        return _part(
+            series, first, "realised variance", realised, ("GARCH", "log-HAR"), _fitting(series)
+        )
     models = [model for model in daily_models() if "range" not in model.name]
     return _part(series, first, "squared returns", series.returns**2, ("GARCH", "GJR"), models)
 
@@ -101,17 +114,30 @@ def _shown(parts: Sequence[dict[str, Any]], notes: list[str], is_synthetic: bool
     for place, part in enumerate(parts):
         losses = {one.name: one.loss for one in part["ranked"]}
         if min(losses.values()) > 0:
-            drawings.append(bars(f"qlike{place}", f"QLIKE, {part['series']}, {part['proxy']}", losses, "QLIKE"))
+            drawings.append(
+                bars(f"qlike{place}", f"QLIKE, {part['series']}, {part['proxy']}", losses, "QLIKE")
+            )
     part = parts[0]
     best = part["ranked"][0]
     lines = {"what was measured": part["truth"], best.name: best.forecasts}
-    yearly = {name: 100 * np.sqrt(252 * np.maximum(values, 1e-12)) for name, values in lines.items()}
+    yearly = {
+        name: 100 * np.sqrt(252 * np.maximum(values, 1e-12)) for name, values in lines.items()
+    }
     title = f"Volatility of {part['series']}"
-    drawings.append(figures.through_time("forecast", title, part["dates"], yearly, "% a year", log=True))
-    lead = f"{part['series']}: {best.name} is best, QLIKE {best.loss:.4f} over {part['days']:,} days."
+    drawings.append(
+        figures.through_time("forecast", title, part["dates"], yearly, "% a year", log=True)
+    )
+    lead = (
+        f"{part['series']}: {best.name} is best, QLIKE {best.loss:.4f} over {part['days']:,} days."
+    )
     body = {"synthetic": is_synthetic, "tables": [_json(part) for part in parts], "notes": notes}
     return TrialReport(
-        "Volatility forecasts", (synthetic.NOTE + " " if is_synthetic else "") + lead, tables, notes, drawings, body
+        "Volatility forecasts",
+        (synthetic.NOTE + " " if is_synthetic else "") + lead,
+        tables,
+        notes,
+        drawings,
+        body,
     )
 
 
@@ -119,16 +145,30 @@ def _table(part: dict[str, Any]) -> Table:
     references = part["references"]
     rows = []
     for one in part["ranked"]:
-        tests = [fixed(one.against[name].t, 2, True) if name in one.against else "" for name in references]
+        tests = [
+            fixed(one.against[name].t, 2, True) if name in one.against else ""
+            for name in references
+        ]
         rows.append((one.name, fixed(one.loss, 4), fixed(100 * one.r2_log, 1), *tests))
     title = f"{part['series']}, {part['proxy']}, {part['first']} to {part['last']}, {part['days']:,} days"
-    return Table(title, ("model", "QLIKE", "R² of logs, %", *(f"DM t vs {name}" for name in references)), rows)
+    return Table(
+        title,
+        ("model", "QLIKE", "R² of logs, %", *(f"DM t vs {name}" for name in references)),
+        rows,
+    )
 
 
 def _json(part: dict[str, Any]) -> dict[str, Any]:
     ranked: list[RankedModel] = part["ranked"]
     models = {
-        one.name: {"qlike": one.loss, "r2_log": one.r2_log, "dm_t": {k: v.t for k, v in one.against.items()}}
+        one.name: {
+            "qlike": one.loss,
+            "r2_log": one.r2_log,
+            "dm_t": {k: v.t for k, v in one.against.items()},
+        }
         for one in ranked
     }
-    return {**{key: part[key] for key in ("series", "proxy", "first", "last", "days")}, "models": models}
+    return {
+        **{key: part[key] for key in ("series", "proxy", "first", "last", "days")},
+        "models": models,
+    }

@@ -13,7 +13,16 @@ import pytest
 pytest.importorskip("fastapi", reason="the console needs the extra [trade]")
 
 from fastapi.testclient import TestClient
-from tests.desk.console.desks import PASSWORD, QUICK, ListedDesk, S, Steady, a_session, people_of, served_by
+from tests.desk.console.desks import (
+    PASSWORD,
+    QUICK,
+    ListedDesk,
+    S,
+    Steady,
+    a_session,
+    people_of,
+    served_by,
+)
 
 from tercel.api.console.people import People
 from tercel.api.console.reached import Desks
@@ -65,7 +74,16 @@ def placed(folder: Path, made: Path) -> Place:
     wall_ns: Callable[[], int] = lambda: int(wall.now * S)  # noqa: E731
     desks = served_by(folder / "desks", desk, other, now_s=clock, wall_ns=wall_ns)
     app = create_app(desks, people, clock, token=TOKEN)
-    return Place(app, desk, other, people, clock, wall, TestClient(app, base_url=HERE, follow_redirects=False), desks)
+    return Place(
+        app,
+        desk,
+        other,
+        people,
+        clock,
+        wall,
+        TestClient(app, base_url=HERE, follow_redirects=False),
+        desks,
+    )
 
 
 @pytest.fixture

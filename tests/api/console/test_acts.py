@@ -28,9 +28,18 @@ def kill(place: Place, who: str = "trader", **body: Any) -> Any:
 def test_a_kill_of_an_agent_says_what_the_desk_did_and_bears_the_name(place: Place) -> None:
     said = kill(place, scope="agent", name="ppo")
     assert said.status_code == 200
-    assert said.json() == {"done": ["test desk: ppo killed, nothing open at the venue"], "not_done": []}
-    assert place.desk.latch == {"scope": "ppo", "by": "trader (password)", "reason": "prices look wrong"}
-    assert place.desk.posted == [("kill", {"agents": ["ppo"]}, "trader (password)", "prices look wrong")]
+    assert said.json() == {
+        "done": ["test desk: ppo killed, nothing open at the venue"],
+        "not_done": [],
+    }
+    assert place.desk.latch == {
+        "scope": "ppo",
+        "by": "trader (password)",
+        "reason": "prices look wrong",
+    }
+    assert place.desk.posted == [
+        ("kill", {"agents": ["ppo"]}, "trader (password)", "prices look wrong")
+    ]
     assert place.other.latch is None
 
 
@@ -49,7 +58,11 @@ def test_a_kill_of_nobody_is_404_and_of_a_desk_or_all_is_whole(place: Place) -> 
     assert kill(place, scope="agent").status_code == 422
     assert place.desk.latch is place.other.latch is None
     assert kill(place, scope="desk", name="test desk").status_code == 200
-    assert place.desk.latch == {"scope": "all", "by": "trader (password)", "reason": "prices look wrong"}
+    assert place.desk.latch == {
+        "scope": "all",
+        "by": "trader (password)",
+        "reason": "prices look wrong",
+    }
     assert place.other.latch is None
     assert kill(place, scope="all").status_code == 200
     assert place.other.latch is not None
@@ -61,7 +74,9 @@ def test_a_desk_whose_agents_nobody_knows_is_killed_all_the_same(place: Place) -
 
 
 @pytest.mark.parametrize("broken", ["stands", "read", "post", "all"])
-def test_a_kill_needs_no_journal(place: Place, monkeypatch: pytest.MonkeyPatch, broken: str) -> None:
+def test_a_kill_needs_no_journal(
+    place: Place, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
     def fails(*_: object, **__: object) -> Any:
         raise JournalError("a journal", "a damaged one", "look at it")
 
@@ -73,13 +88,17 @@ def test_a_kill_needs_no_journal(place: Place, monkeypatch: pytest.MonkeyPatch, 
     assert "ppo" in said.json()["done"][0]
 
 
-def test_a_latch_that_cannot_be_made_durable_is_said(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_latch_that_cannot_be_made_durable_is_said(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(place.desk, "kill", full)
     said = kill(place, scope="desk", name="test desk").json()
-    assert said["not_done"] == [{"what": "kill test desk durably", "why": "[Errno 28] No space left on device"}]
+    assert said["not_done"] == [
+        {"what": "kill test desk durably", "why": "[Errno 28] No space left on device"}
+    ]
     assert kill(place, scope="all").status_code == 200
     assert place.other.latch is not None, "the other desk is stopped all the same"
 
@@ -95,7 +114,9 @@ def test_a_kill_waits_for_no_other_act(place: Place, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(place.desk, "ask", waits)
     client, killer = place.outside, place.client("trader")
-    token = client.post("/api/login", json={"name": "trader", "password": "eight or more"}).json()["csrf"]
+    token = client.post("/api/login", json={"name": "trader", "password": "eight or more"}).json()[
+        "csrf"
+    ]
 
     def pause() -> None:
         body = {"desk": "test desk", "reason": "x"}
@@ -105,7 +126,9 @@ def test_a_kill_waits_for_no_other_act(place: Place, monkeypatch: pytest.MonkeyP
     for one in acts:
         one.start()
     until(lambda: len(asked) >= 40, what="all threads taken")
-    said = client.post("/api/kill", json={"scope": "all", "reason": "now"}, headers={"x-csrf": token})
+    said = client.post(
+        "/api/kill", json={"scope": "all", "reason": "now"}, headers={"x-csrf": token}
+    )
     assert said.status_code == 200
     assert place.desk.latch is not None
     answered.set()
@@ -134,7 +157,9 @@ def test_a_kill_waits_for_no_other_act(place: Place, monkeypatch: pytest.MonkeyP
 def test_a_persons_word_reaches_the_desk_with_the_name(
     place: Place, path: str, body: dict[str, Any], posted: tuple[str, dict[str, Any]]
 ) -> None:
-    said = place.client("trader").post(f"/api/{path}", json={"desk": "test desk", "reason": "news  are\ndue", **body})
+    said = place.client("trader").post(
+        f"/api/{path}", json={"desk": "test desk", "reason": "news  are\ndue", **body}
+    )
     assert said.status_code == 200, said.text
     assert place.desk.posted == [(*posted, "trader (password)", "news are due")]
     assert said.json()["done"][0].startswith(("test desk: p1", "test desk: ppo is "))
@@ -143,8 +168,17 @@ def test_a_persons_word_reaches_the_desk_with_the_name(
 def test_a_parent_or_an_agent_of_any_name_can_be_acted_on(tmp_path: Path, made: Path) -> None:
     place = placed(tmp_path, made)
     names = ("a/b", "/pause", "50%2F", "a/../b", "pause/pause", "x?y#z", "BTC/USD:USD-001-ppo")
-    body = {"event": "accepted", "side": 1, "lots": 50, "horizon_ns": 10**12, "decisions": 20, "strategy": "x"}
-    place.desk.entries += [Entry(kinds.PARENT, 20 * 10**9, "AAA", name, name, body=body) for name in names]
+    body = {
+        "event": "accepted",
+        "side": 1,
+        "lots": 50,
+        "horizon_ns": 10**12,
+        "decisions": 20,
+        "strategy": "x",
+    }
+    place.desk.entries += [
+        Entry(kinds.PARENT, 20 * 10**9, "AAA", name, name, body=body) for name in names
+    ]
     with listening(place.app) as port, Client(base_url=f"http://127.0.0.1:{port}/api/") as client:
         login = client.post("login", json={"name": "trader", "password": PASSWORD}).json()
         headers = {"x-csrf": login["csrf"]}
@@ -164,7 +198,14 @@ def test_a_parent_or_an_agent_of_any_name_can_be_acted_on(tmp_path: Path, made: 
 
 
 def test_a_parent_is_submitted_in_whole_lots_to_who_has_most_of_the_flow(place: Place) -> None:
-    body = {"desk": "test desk", "instrument": "AAA", "side": "sell", "qty": 12, "minutes": 5, "reason": "rebalance"}
+    body = {
+        "desk": "test desk",
+        "instrument": "AAA",
+        "side": "sell",
+        "qty": 12,
+        "minutes": 5,
+        "reason": "rebalance",
+    }
     said = place.client("trader").post("/api/parents", json=body | {"limit_price": "25bps"})
     assert said.status_code == 200, said.text
     ((command, posted, by, _),) = place.desk.posted
@@ -175,7 +216,9 @@ def test_a_parent_is_submitted_in_whole_lots_to_who_has_most_of_the_flow(place: 
     }  # fmt: skip
     assert "accepted: sell 12 lots of AAA, limit 25bps" in said.json()["done"][0]
     assert place.client("trader").post("/api/parents", json=body | {"qty": 1.5}).status_code == 409
-    assert place.client("trader").post("/api/parents", json=body | {"agent": "pgg"}).status_code == 404
+    assert (
+        place.client("trader").post("/api/parents", json=body | {"agent": "pgg"}).status_code == 404
+    )
     said = place.client("trader").post("/api/parents", json=body | {"id": ".."})
     assert (said.status_code, "no address can name it" in said.json()["received"]) == (422, True)
 
@@ -184,12 +227,19 @@ def test_who_resumes_an_agent_is_told_what_of_it_waits_and_who_paused_it(place: 
     paused = {"event": "paused", "reason": "bob (password): too wide"}
     place.desk.entries.append(Entry(kinds.PARENT, 20 * 10**9, "AAA", "ppo", "p1", body=paused))
     client = place.client("trader")
-    until(lambda: client.get("/api/orders").json()["parents"][0]["status"] == "paused", what="the pause")
-    said = client.post("/api/agents/ppo/resume", json={"desk": "test desk", "reason": "no news"}).json()["done"]
+    until(
+        lambda: client.get("/api/orders").json()["parents"][0]["status"] == "paused",
+        what="the pause",
+    )
+    said = client.post(
+        "/api/agents/ppo/resume", json={"desk": "test desk", "reason": "no news"}
+    ).json()["done"]
     assert said[1:] == ["test desk: paused until each is resumed: p1 (bob (password): too wide)"]
 
 
-@pytest.mark.parametrize(("command", "stays"), [("order", False), ("promote", False), ("cancel", True)])
+@pytest.mark.parametrize(
+    ("command", "stays"), [("order", False), ("promote", False), ("cancel", True)]
+)
 def test_what_a_desk_that_hangs_has_not_answered_is_taken_back_unless_it_is_careful(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, stays: bool
 ) -> None:
@@ -208,11 +258,19 @@ def test_what_a_desk_that_hangs_has_not_answered_is_taken_back_unless_it_is_care
 
 def test_what_the_desk_says_no_to_is_409_in_its_words(place: Place) -> None:
     place.desk.says_no = "a parent that is over"
-    said = place.client("trader").post("/api/parents/p1/pause", json={"desk": "test desk", "reason": "x"})
+    said = place.client("trader").post(
+        "/api/parents/p1/pause", json={"desk": "test desk", "reason": "x"}
+    )
     assert said.status_code == 409
-    assert said.json() == {"expected": "something else", "received": "a parent that is over", "remedy": "ask for that"}
+    assert said.json() == {
+        "expected": "something else",
+        "received": "a parent that is over",
+        "remedy": "ask for that",
+    }
     place.desk.ask = lambda *_: None  # type: ignore[method-assign,assignment]
-    said = place.client("trader").post("/api/parents/p1/pause", json={"desk": "test desk", "reason": "x"})
+    said = place.client("trader").post(
+        "/api/parents/p1/pause", json={"desk": "test desk", "reason": "x"}
+    )
     assert said.status_code == 409
     assert "no answer" in said.json()["received"]
 
@@ -236,13 +294,18 @@ def test_what_is_not_there_is_said(shared: Place, path: str, status: int) -> Non
     said = shared.client("trader").post(f"/api/{path}", json={"desk": "test desk", **word})
     assert said.status_code == status, said.text
     assert set(said.json()) == {"expected", "received", "remedy"}
-    assert shared.client("trader").post(f"/api/{path}", json={"desk": "gone", **word}).status_code == 404
+    assert (
+        shared.client("trader").post(f"/api/{path}", json={"desk": "gone", **word}).status_code
+        == 404
+    )
     assert shared.desk.posted == []
 
 
 def test_an_alert_is_owned_by_who_says_so(place: Place) -> None:
     seq = next(n for n, one in enumerate(place.desk.entries, 1) if one.kind == kinds.ALERT)
-    said = place.client("trader").post(f"/api/alerts/{seq}/acknowledge", json={"desk": "test desk", "note": "mine"})
+    said = place.client("trader").post(
+        f"/api/alerts/{seq}/acknowledge", json={"desk": "test desk", "note": "mine"}
+    )
     assert said.json()["done"] == [f"test desk: alert {seq} is owned by trader (password)"]
     assert place.desk.posted == [("own_alert", {"alert": seq}, "trader (password)", "mine")]
 
@@ -258,12 +321,16 @@ def test_an_alert_of_the_gate_is_owned_at_the_gate(place: Place) -> None:
     assert place.desk.wall.posted == [("own_alert", {"alert": 1}, "trader (password)", "mine")]
     assert place.desk.posted == []
     assert client.post("/api/alerts/2/acknowledge", json=body).status_code == 404
-    assert client.post("/api/alerts/1/acknowledge", json=body | {"desk": "quiet"}).status_code == 404
+    assert (
+        client.post("/api/alerts/1/acknowledge", json=body | {"desk": "quiet"}).status_code == 404
+    )
     assert place.client("viewer").post("/api/alerts/1/acknowledge", json=body).status_code == 403
 
 
 @pytest.mark.parametrize("at_gate", [False, True])
-def test_an_alert_is_the_first_ones_who_takes_it_and_the_second_is_told(place: Place, at_gate: bool) -> None:
+def test_an_alert_is_the_first_ones_who_takes_it_and_the_second_is_told(
+    place: Place, at_gate: bool
+) -> None:
     where = ListedDesk([], "gate") if at_gate else place.desk
     place.desk.wall = where if at_gate else None
     said = {"severity": "critical", "code": "GAP", "text": "gone"}
@@ -276,7 +343,11 @@ def test_an_alert_is_the_first_ones_who_takes_it_and_the_second_is_told(place: P
         """Somebody at another console is a moment earlier."""
         for who in ("eve (password)", by):
             where.entries.append(
-                Entry(kinds.OPERATOR, 21 * 10**9, body={"command": command, "body": about, "by": who, "reason": "x"})
+                Entry(
+                    kinds.OPERATOR,
+                    21 * 10**9,
+                    body={"command": command, "body": about, "by": who, "reason": "x"},
+                )
             )
         return asked(command, about, by, reason)
 
@@ -295,7 +366,10 @@ def test_an_alert_of_another_desks_agent_is_none_of_this_ones(place: Place) -> N
     place.desk.wall = ListedDesk([Entry(kinds.ALERT, 9 * 10**9, agent="cy", body=said)], "gate")
     told = {"session": 2, "resume": True, "gate": {"journal": "/wall", "accounts": ["ppo", "peg"]}}
     place.desk.entries.append(Entry(kinds.SESSION, 20 * 10**9, body=told))
-    until(lambda: place.served["test desk"].follower.ask(lambda state: state.session.get("gate")), what="the session")
+    until(
+        lambda: place.served["test desk"].follower.ask(lambda state: state.session.get("gate")),
+        what="the session",
+    )
     body = {"desk": "test desk", "note": "mine", "gate": True}
     assert place.client("admin").post("/api/alerts/1/acknowledge", json=body).status_code == 404
     assert place.desk.wall.posted == []
@@ -315,26 +389,46 @@ def test_a_quote_has_costs_with_intervals_and_what_speaks_against(place: Place) 
     ]  # fmt: skip
     client = place.client("trader")
     body = {"desk": "test desk", "instrument": "AAA", "side": "buy", "qty": 100}
-    until(lambda: client.post("/api/parents/quote", json=body).json().get("value") is not None, what="a price")
+    until(
+        lambda: client.post("/api/parents/quote", json=body).json().get("value") is not None,
+        what="a price",
+    )
     said = client.post("/api/parents/quote", json=body).json()
     assert said["value"] == pytest.approx(1000.0)
     first, last = said["by_strategy"]
-    assert (first["agent"], first["strategy"], first["parents"], first["currency"]) == ("peg", "peg_behind", 4, "USD")
+    assert (first["agent"], first["strategy"], first["parents"], first["currency"]) == (
+        "peg",
+        "peg_behind",
+        4,
+        "USD",
+    )
     assert first["bps"]["mean"] == 3.5
     assert first["bps"]["low"] < 3.5 < first["bps"]["high"]
     assert first["money"]["mean"] == pytest.approx(0.35)
-    assert first["against"] == ["peg: long lots 95 + 10 of 100", "peg: gross value 0 + 1,000 of 500"]
+    assert first["against"] == [
+        "peg: long lots 95 + 10 of 100",
+        "peg: gross value 0 + 1,000 of 500",
+    ]
     assert last["bps"] == {"mean": None, "low": None, "high": None}
     assert place.desk.posted == []
 
 
 def test_an_order_by_hand_says_what_became_of_it(place: Place) -> None:
-    said = {"what": "report", "cl_ord_id": "p1.7", "orig": "", "exec_type": "trade", "status": "filled", "text": ""}
+    said = {
+        "what": "report",
+        "cl_ord_id": "p1.7",
+        "orig": "",
+        "exec_type": "trade",
+        "status": "filled",
+        "text": "",
+    }
     asked = place.desk.ask
 
     def answers(command: str, body: Any, by: str, reason: str) -> Any:
         found = asked(command, body, by, reason)
-        place.desk.entries.append(Entry(kinds.REPORT_IN, 20 * 10**9, "AAA", "ppo", "p1", "p1.7", body=said))
+        place.desk.entries.append(
+            Entry(kinds.REPORT_IN, 20 * 10**9, "AAA", "ppo", "p1", "p1.7", body=said)
+        )
         return found
 
     place.desk.ask = answers  # type: ignore[method-assign]
@@ -359,7 +453,9 @@ def test_an_order_by_hand_says_what_became_of_it(place: Place) -> None:
         {"qty": 5, "reason": "a\u202eb"}, {},
     ],
 )  # fmt: skip
-def test_an_order_by_hand_of_another_shape_reaches_nobody(shared: Place, more: dict[str, Any]) -> None:
+def test_an_order_by_hand_of_another_shape_reaches_nobody(
+    shared: Place, more: dict[str, Any]
+) -> None:
     body = {"desk": "test desk", "reason": "news", **more}
     assert shared.client("trader").post("/api/parents/p1/orders", json=body).status_code == 422
     assert shared.desk.posted == []
@@ -381,7 +477,9 @@ def test_a_new_parent_goes_to_an_agent_that_takes_any(place: Place) -> None:
 
     def held(*agents: str) -> None:
         said = {"event": "paused", "by": "ann", "reason": "news", "parents": []}
-        place.desk.entries += [Entry(kinds.HOLD, 20 * 10**9, agent=agent, body=said) for agent in agents]
+        place.desk.entries += [
+            Entry(kinds.HOLD, 20 * 10**9, agent=agent, body=said) for agent in agents
+        ]
 
     def row(agent: str) -> Any:
         return next(one for one in client.get("/api/agents").json() if one["agent"] == agent)
@@ -394,8 +492,12 @@ def test_a_new_parent_goes_to_an_agent_that_takes_any(place: Place) -> None:
     assert row("ppo")["share"] == {"AAA": 1.0}
     assert client.post("/api/parents", json=body).status_code == 200
     assert place.desk.posted[-1][1]["agent"] == "ppo"
-    quoted = client.post("/api/parents/quote", json={key: body[key] for key in body if key != "reason"}).json()
-    assert {one["agent"]: one["against"] for one in quoted["by_strategy"]}["peg"] == ["peg is paused by ann: news"]
+    quoted = client.post(
+        "/api/parents/quote", json={key: body[key] for key in body if key != "reason"}
+    ).json()
+    assert {one["agent"]: one["against"] for one in quoted["by_strategy"]}["peg"] == [
+        "peg is paused by ann: news"
+    ]
     held("ppo")
     until(lambda: row("ppo")["state"] == "paused", what="the pause")
     said = client.post("/api/parents", json=body)
@@ -419,8 +521,15 @@ def test_what_a_person_did_by_hand_is_told_and_no_agent_is_judged_by_it(place: P
     until(lambda: client.get("/api/orders").json()["parents"][0]["hand"] != "", what="the hand")
     told = client.get("/api/orders", params={"desk": "test desk"}).json()
     (parent,) = [one for one in told["parents"] if one["id"] == "p1"]
-    assert (parent["status"], parent["hand"], parent["by_hand"]) == ("by hand", "ann (password)", 0.0)
-    assert {one["id"]: one["by_hand"] for one in told["orders"]} == {"c1": "", "p1.2": "ann (password)"}
+    assert (parent["status"], parent["hand"], parent["by_hand"]) == (
+        "by hand",
+        "ann (password)",
+        0.0,
+    )
+    assert {one["id"]: one["by_hand"] for one in told["orders"]} == {
+        "c1": "",
+        "p1.2": "ann (password)",
+    }
     (ppo,) = [one for one in client.get("/api/agents").json() if one["agent"] == "ppo"]
     assert (ppo["is_bps"], ppo["parents"]) == (None, 0)
 
@@ -441,15 +550,22 @@ def test_while_a_long_journal_is_read_kills_pauses_and_cancels_go_and_nothing_el
     follower = found.served["test desk"].follower
     with found.outside:
         client, word = found.client("trader"), {"desk": "test desk", "reason": "x"}
-        assert client.get("/api/desks/test%20desk/state").json()["reading"]["text"] == "reading the journal, 0 %"
+        assert (
+            client.get("/api/desks/test%20desk/state").json()["reading"]["text"]
+            == "reading the journal, 0 %"
+        )
         refused = [
             client.post("/api/parents/p1/amend", json=word | {"qty": 1}),
             client.post("/api/parents/p1/take_over", json=word),
             client.post("/api/alerts/12/acknowledge", json={"desk": "test desk", "note": "x"}),
-            found.client("risk").post("/api/limits", json=word | {"changes": {"all.order_lots": 1}}),
+            found.client("risk").post(
+                "/api/limits", json=word | {"changes": {"all.order_lots": 1}}
+            ),
             found.client("risk").post("/api/agents/ppo/promote", json=word),
         ]
-        assert [one.status_code for one in refused] == [409] * len(refused), [one.text for one in refused]
+        assert [one.status_code for one in refused] == [409] * len(refused), [
+            one.text for one in refused
+        ]
         assert {one.json()["received"] for one in refused} == {"0 % of it"}
         assert found.desk.posted == []
         for path in ("agents/late/pause", "parents/p9/pause", "parents/p9/cancel"):
@@ -468,7 +584,10 @@ def test_while_a_long_journal_is_read_kills_pauses_and_cancels_go_and_nothing_el
 def test_a_journal_that_cannot_be_read_on_is_not_waited_for(tmp_path: Path, made: Path) -> None:
     found = placed(tmp_path, made)
     quiet = Entry(kinds.DRIFT, 5 * 10**9, "AAA", "ppo", body={"state": "steady", "text": ""})
-    found.desk.entries += [Entry(kinds.SHARE, 5 * 10**9, "AAA", body={"shares": 5}), *[quiet] * 6000]
+    found.desk.entries += [
+        Entry(kinds.SHARE, 5 * 10**9, "AAA", body={"shares": 5}),
+        *[quiet] * 6000,
+    ]
     with found.outside:
         until(lambda: "none that can be" in found.served["test desk"].follower.fault)
         client, word = found.client("trader"), {"desk": "test desk", "reason": "x"}

@@ -27,12 +27,25 @@ OWN = "http://127.0.0.1:8321"
 )  # fmt: skip
 def test_a_foreign_host_is_served_nothing(shared: Place, host: str) -> None:
     client = shared.client("admin")
-    for path in ("/", "/login", "/static/app.js", "/api/desks", "/metrics", "/openapi.json", "/nothing"):
+    for path in (
+        "/",
+        "/login",
+        "/static/app.js",
+        "/api/desks",
+        "/metrics",
+        "/openapi.json",
+        "/nothing",
+    ):
         assert client.get(path, headers={"host": host.encode("latin-1")}).status_code == 421, path
-    assert client.post("/api/login", json={}, headers={"host": host.encode("latin-1")}).status_code == 421
+    assert (
+        client.post("/api/login", json={}, headers={"host": host.encode("latin-1")}).status_code
+        == 421
+    )
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:9999", "localhost:1", "LOCALHOST", "[::1]:8321"])
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "127.0.0.1:9999", "localhost:1", "LOCALHOST", "[::1]:8321"]
+)
 def test_the_own_hosts_are_served_at_any_port_of_a_tunnel(shared: Place, host: str) -> None:
     assert shared.client().get("/login", headers={"host": host}).status_code == 200
 
@@ -51,10 +64,15 @@ def test_the_own_hosts_are_served_at_any_port_of_a_tunnel(shared: Place, host: s
         {"origin": OWN, "sec-fetch-site": "cross-site"},
     ],
 )
-def test_a_change_from_elsewhere_is_refused_with_cookie_and_token(place: Place, headers: dict[str, str]) -> None:
+def test_a_change_from_elsewhere_is_refused_with_cookie_and_token(
+    place: Place, headers: dict[str, str]
+) -> None:
     client = place.client("admin")
     assert client.post("/api/kill", json=KILL, headers=headers).status_code == 403
-    assert client.post("/api/kill", data={"scope": "all", "reason": "x"}, headers=headers).status_code == 403
+    assert (
+        client.post("/api/kill", data={"scope": "all", "reason": "x"}, headers=headers).status_code
+        == 403
+    )
     pause = {"desk": "test desk", "reason": "x"}
     assert client.post("/api/parents/p1/pause", json=pause, headers=headers).status_code == 403
     right = {"name": "admin", "password": PASSWORD}
@@ -63,7 +81,10 @@ def test_a_change_from_elsewhere_is_refused_with_cookie_and_token(place: Place, 
     assert place.desk.latch is None
     assert place.desk.posted == []
     assert (
-        client.post("/api/kill", json=KILL, headers={"origin": OWN, "sec-fetch-site": "same-origin"}).status_code == 200
+        client.post(
+            "/api/kill", json=KILL, headers={"origin": OWN, "sec-fetch-site": "same-origin"}
+        ).status_code
+        == 200
     )
 
 
@@ -74,8 +95,12 @@ def test_a_form_that_is_replayed_is_of_a_session_that_is_over(place: Place) -> N
     replay = {"x-csrf": token, "cookie": f"tercel_session={cookie}"}
     assert place.client().post("/api/kill", json=KILL, headers=replay).status_code == 401
     again = place.client("trader")
-    assert again.post("/api/kill", json=KILL, headers={"x-csrf": token}).status_code == 403, "an old token"
-    assert place.client().post("/api/kill", json=KILL, headers={"x-csrf": token}).status_code == 401, "a token alone"
+    assert again.post("/api/kill", json=KILL, headers={"x-csrf": token}).status_code == 403, (
+        "an old token"
+    )
+    assert (
+        place.client().post("/api/kill", json=KILL, headers={"x-csrf": token}).status_code == 401
+    ), "a token alone"
     assert place.desk.latch is None
 
 
@@ -127,7 +152,9 @@ def test_json_of_wrong_types_kills_nobody(shared: Place, body: Any) -> None:
 )  # fmt: skip
 def test_text_that_is_no_json_breaks_nothing(shared: Place, text: str) -> None:
     client = shared.client("trader")
-    said = client.post("/api/kill", content=text.encode(), headers={"content-type": "application/json"})
+    said = client.post(
+        "/api/kill", content=text.encode(), headers={"content-type": "application/json"}
+    )
     assert said.status_code in (400, 422), said.text
     assert shared.desk.latch is None
 
@@ -151,9 +178,14 @@ def test_numbers_that_are_none_send_no_parent(shared: Place, body: dict[str, Any
 
 def test_formulas_and_markup_of_people_stay_text(place: Place) -> None:
     for name in ("=HYPERLINK(1)", "@SUM(A1)", "+1", "-1", "<b>ann</b>", "a,b", "ann (admin)"):
-        assert place.client("admin").post("/api/users", json={"name": name}).status_code in (409, 422), name
+        assert place.client("admin").post("/api/users", json={"name": name}).status_code in (
+            409,
+            422,
+        ), name
     reason = "=cmd|' /C calc'!A0, <script>alert(1)</script>"
-    assert place.client("trader").post("/api/kill", json=KILL | {"reason": reason}).status_code == 200
+    assert (
+        place.client("trader").post("/api/kill", json=KILL | {"reason": reason}).status_code == 200
+    )
     assert place.desk.latch is not None
     assert place.desk.latch["reason"] == reason
     page = place.client("viewer").get("/api/desks/test desk/state")
@@ -172,7 +204,10 @@ def test_who_is_told_apart_by_nothing(place: Place) -> None:
     known = client.post("/api/login", json={"name": "bob", "password": "wrong"})
     unknown = client.post("/api/login", json={"name": "nobody", "password": "wrong"})
     assert (known.status_code, known.json()) == (unknown.status_code, unknown.json())
-    there, nowhere = client.get("/api/desks/test%20desk/state"), client.get("/api/desks/nowhere/state")
+    there, nowhere = (
+        client.get("/api/desks/test%20desk/state"),
+        client.get("/api/desks/nowhere/state"),
+    )
     assert (there.status_code, there.json()) == (nowhere.status_code, nowhere.json())
     assert client.post("/api/kill", content=b"{").status_code == 401, "before the body is looked at"
 
@@ -182,7 +217,10 @@ def test_a_session_is_fixed_by_nobody(place: Place) -> None:
     client.cookies.set("tercel_session", "chosen by somebody else", domain="127.0.0.1")
     said = client.post("/api/login", json={"name": "bob", "password": PASSWORD})
     assert "chosen" not in said.headers["set-cookie"]
-    assert place.client().get("/api/me", headers={"cookie": "tercel_session=chosen"}).status_code == 401
+    assert (
+        place.client().get("/api/me", headers={"cookie": "tercel_session=chosen"}).status_code
+        == 401
+    )
 
 
 GONE = [
@@ -195,7 +233,13 @@ GONE = [
 def test_a_form_finds_no_road(shared: Place, method: str, path: str) -> None:
     """Forms are what other sites can send: no road takes one, nor does the page that was here before."""
     client = shared.client("admin")
-    form = {"target": "all", "reason": "x", "name": "admin", "password": PASSWORD, "csrf": client.headers["x-csrf"]}
+    form = {
+        "target": "all",
+        "reason": "x",
+        "name": "admin",
+        "password": PASSWORD,
+        "csrf": client.headers["x-csrf"],
+    }
     said = client.request(method, path, data=form if method == "POST" else None)
     assert said.status_code in (404, 405)
     assert "set-cookie" not in said.headers
@@ -250,11 +294,26 @@ def test_an_upload_without_a_length_ends_at_the_limit(port: int) -> None:
     [
         (b"GET /api/desks HTTP/1.0\r\n\r\n", (400,)),
         (b"GET /api/desks HTTP/1.1\r\nHost:\r\nConnection: close\r\n\r\n", (400,)),
-        (b"GET /api/desks HTTP/1.1\r\nHost: 127.0.0.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n", (400,)),
-        (b"GET http://evil.example/api/desks HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n", (401, 404)),
-        (b"POST /api/login HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: -5\r\nConnection: close\r\n\r\n", (400,)),
-        (b"POST /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello", (400,)),
-        (b"GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade, close\r\n\r\n", (404,)),
+        (
+            b"GET /api/desks HTTP/1.1\r\nHost: 127.0.0.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n",
+            (400,),
+        ),
+        (
+            b"GET http://evil.example/api/desks HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n",
+            (401, 404),
+        ),
+        (
+            b"POST /api/login HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: -5\r\nConnection: close\r\n\r\n",
+            (400,),
+        ),
+        (
+            b"POST /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
+            (400,),
+        ),
+        (
+            b"GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade, close\r\n\r\n",
+            (404,),
+        ),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", (400,)),
     ],
 )
@@ -273,7 +332,9 @@ def test_raw_tricks_are_refused(port: int, text: bytes, status: tuple[int, ...])
         ("POST /api/login", "evil", 421),
     ],
 )
-def test_a_body_that_nobody_reads_ends_the_connection(port: int, line: str, host: str, status: int, body: str) -> None:
+def test_a_body_that_nobody_reads_ends_the_connection(
+    port: int, line: str, host: str, status: int, body: str
+) -> None:
     """It would stay open for as long as one byte a second comes."""
     said = spoken(port, f"{line} HTTP/1.1\r\nHost: {host}\r\n{body}\r\n\r\n".encode()).lower()
     assert said.startswith(b"http/1.1 %d" % status)
@@ -285,7 +346,9 @@ def test_an_address_in_a_header_is_believed_by_nobody(port: int) -> None:
     answers = []
     for n in range(6):
         headers = {"Content-Type": "application/json", "X-Forwarded-For": f"10.0.0.{n}"}
-        client.request("POST", "/api/login", json.dumps({"name": "bob", "password": "wrong"}), headers)
+        client.request(
+            "POST", "/api/login", json.dumps({"name": "bob", "password": "wrong"}), headers
+        )
         answer = client.getresponse()
         answer.read()
         answers.append(answer.status)

@@ -48,7 +48,9 @@ def both(tmp_path_factory: pytest.TempPathFactory, made: Path) -> Iterator[Both]
     issuer = f"http://127.0.0.1:{at}"
     shutil.copy(made, folder / "people.json")
     (folder / "secret").write_text("a secret of the client\n")
-    (folder / "oidc.toml").write_text(f'issuer = "{issuer}"\nclient_id = "tercel"\nsecret_file = "secret"\n')
+    (folder / "oidc.toml").write_text(
+        f'issuer = "{issuer}"\nclient_id = "tercel"\nsecret_file = "secret"\n'
+    )
     people, desk = People(folder / "people.json", lambda: 1e9, QUICK), ListedDesk(a_session())
     desks = served_by(folder, desk, now_s=time.monotonic, wall_ns=lambda: 10**9 * S)
     provider = provider_of(folder / "oidc.toml", time.monotonic, time.time)
@@ -78,7 +80,11 @@ def followed(client: httpx.Client, answer: httpx.Response, stop: str) -> httpx.R
             form = re.search(r'action="([^"]+)"', answer.text)
             assert form is not None, answer.text[:500]
             fields = dict(re.findall(r'name="(\w+)" value="([^"]*)"', answer.text))
-            fields |= {"login": client.headers["x-who"], "password": "any"} if 'name="login"' in answer.text else {}
+            fields |= (
+                {"login": client.headers["x-who"], "password": "any"}
+                if 'name="login"' in answer.text
+                else {}
+            )
             answer = client.post(urljoin(str(answer.url), form[1]), data=fields)
     raise AssertionError("the provider never came back")
 
@@ -98,7 +104,9 @@ def test_who_the_provider_names_is_in_with_the_role_of_the_file(both: Both) -> N
     me = client.get(f"{both.console}/api/me").json()
     assert (me["name"], me["role"]) == ("trader", "trader")
     said = client.post(
-        f"{both.console}/api/kill", json={"scope": "all", "reason": "test"}, headers={"x-csrf": me["csrf"]}
+        f"{both.console}/api/kill",
+        json={"scope": "all", "reason": "test"},
+        headers={"x-csrf": me["csrf"]},
     )
     assert said.status_code == 200, said.text
     assert both.desk.latch is not None
@@ -134,7 +142,8 @@ def test_a_provider_is_reached_by_tls_or_on_loopback(issuer: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", 'issuer = "https://a"', "=", 'issuer="https://a"\nclient_id="b"\nsecret_file="c"\nx=1']
+    "text",
+    ["", 'issuer = "https://a"', "=", 'issuer="https://a"\nclient_id="b"\nsecret_file="c"\nx=1'],
 )
 def test_a_file_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "oidc.toml").write_text(text)
@@ -143,7 +152,9 @@ def test_a_file_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
 
 
 def test_a_provider_that_is_away_breaks_nothing(place: Place, tmp_path: Path) -> None:
-    provider = IdentityProvider(f"http://127.0.0.1:{free_port()}", "tercel", "secret", Steady(), Steady())
+    provider = IdentityProvider(
+        f"http://127.0.0.1:{free_port()}", "tercel", "secret", Steady(), Steady()
+    )
     desks = served_by(tmp_path / "away", ListedDesk([]), now_s=Steady(), wall_ns=lambda: 0)
     with listening(create_app(desks, place.people, time.monotonic, provider=provider)) as port:
         assert httpx.get(f"http://127.0.0.1:{port}/oidc").status_code == 409

@@ -48,7 +48,9 @@ def test_who_is_let_in_is_known_by_the_password_alone(tmp_path: Path, wall: Wall
     assert (ann.role, ann.hash.split("$")[1]) == ("admin", "argon2id")
     assert PASSWORD not in people.path.read_text()
     assert people.path.stat().st_mode & 0o777 == 0o600
-    assert [one.name for one in people.path.parent.iterdir() if not one.name.endswith(".lock")] == ["people.json"]
+    assert [one.name for one in people.path.parent.iterdir() if not one.name.endswith(".lock")] == [
+        "people.json"
+    ]
 
 
 def test_a_person_without_a_password_enters_by_none(people: People) -> None:
@@ -57,7 +59,9 @@ def test_a_person_without_a_password_enters_by_none(people: People) -> None:
     assert people.verify("bob", made_password()) is None
 
 
-@pytest.mark.parametrize("password", ["x" * 7, "x" * 1025, "x" * 5000, "caf\u00e9" * 250, "\udce4rger und Zorn"])
+@pytest.mark.parametrize(
+    "password", ["x" * 7, "x" * 1025, "x" * 5000, "caf\u00e9" * 250, "\udce4rger und Zorn"]
+)
 def test_no_password_is_taken_that_a_login_refuses(people: People, password: str) -> None:
     with pytest.raises(ConfigError, match="a password of 8 to 1,024 characters"):
         people.add("bob", "risk", password, "root")
@@ -102,7 +106,9 @@ def test_another_process_changes_the_file_and_it_counts_at_once(people: People) 
         (lambda p: p.remove("bob"), "one of ann"),
     ],
 )
-def test_what_cannot_be_is_refused_and_changes_nothing(people: People, change: Any, said: str) -> None:
+def test_what_cannot_be_is_refused_and_changes_nothing(
+    people: People, change: Any, said: str
+) -> None:
     before = people.path.read_bytes()
     with pytest.raises(ConfigError, match=said):
         change(people)
@@ -112,8 +118,34 @@ def test_what_cannot_be_is_refused_and_changes_nothing(people: People, change: A
 @pytest.mark.parametrize(
     "name",
     [
-        *("", " ", "a" * 41, "a\nb", "a\x00", "=1+1", "@x", "-x", "+x", "a (b)", "a,b", "a;b", 'a"b', "a/b", ".."),
-        *("\ud800", "a\u202eb", "a  b", "\u3164", "ann\u115f", "\u1160ann", "an\uffa0n", "ann\ufe0f", "ann\u2800"),
+        *(
+            "",
+            " ",
+            "a" * 41,
+            "a\nb",
+            "a\x00",
+            "=1+1",
+            "@x",
+            "-x",
+            "+x",
+            "a (b)",
+            "a,b",
+            "a;b",
+            'a"b',
+            "a/b",
+            "..",
+        ),
+        *(
+            "\ud800",
+            "a\u202eb",
+            "a  b",
+            "\u3164",
+            "ann\u115f",
+            "\u1160ann",
+            "an\uffa0n",
+            "ann\ufe0f",
+            "ann\u2800",
+        ),
     ],
 )
 def test_a_name_that_would_lie_in_a_journal_a_path_or_a_table_is_none(name: str) -> None:
@@ -134,7 +166,8 @@ def test_a_name_by_which_a_desk_or_its_machine_speaks_is_nobodys(people: People,
 
 
 @pytest.mark.parametrize(
-    "name", ["\u0410\u043d\u043d\u0430", "\u0391\u03bd\u03bd\u03b1", "Jos\u00e9 2", "\u674e\u96f7 Lei"]
+    "name",
+    ["\u0410\u043d\u043d\u0430", "\u0391\u03bd\u03bd\u03b1", "Jos\u00e9 2", "\u674e\u96f7 Lei"],
 )
 def test_a_name_of_any_one_alphabet_is_one(name: str) -> None:
     assert check_name(name) == name
@@ -166,7 +199,9 @@ def test_a_file_that_others_may_read_is_refused(people: People) -> None:
         people.all()
 
 
-def test_nobody_confirms_for_who_let_them_in_or_raised_them_within_a_day(people: People, wall: Wall) -> None:
+def test_nobody_confirms_for_who_let_them_in_or_raised_them_within_a_day(
+    people: People, wall: Wall
+) -> None:
     wall.now += 2 * DAY_S
     people.add("bob", "risk", PASSWORD, "ann (password)")
     people.add("cid", "viewer", PASSWORD, "bob (password)")
@@ -203,7 +238,9 @@ def test_who_is_gone_lets_nobody_in(people: People) -> None:
 def test_a_file_without_who_let_people_in_is_refused(people: People) -> None:
     row = {"role": "admin", "hash": "", "by": "root (tercel console)", "s": people.now_s()}
     people.path.write_text(json.dumps({"people": {"ann": row}}))
-    with pytest.raises(ConfigError, match=r"a file of people.*KeyError: 'lifters'.*tercel console users add"):
+    with pytest.raises(
+        ConfigError, match=r"a file of people.*KeyError: 'lifters'.*tercel console users add"
+    ):
         people.all()
 
 
@@ -212,6 +249,7 @@ def test_a_file_without_who_let_people_in_is_refused(people: People) -> None:
 def test_a_time_in_the_file_that_is_none_is_refused(people: People, row: str, time: str) -> None:
     people.path.write_text('{"people": {"ann": {"role": "admin", %s}}}' % (row % time))
     with pytest.raises(
-        ConfigError, match=r"times finite; received a hash or a time of 'ann'|a file of people.*Overflow"
+        ConfigError,
+        match=r"times finite; received a hash or a time of 'ann'|a file of people.*Overflow",
     ):
         people.all()

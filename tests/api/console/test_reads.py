@@ -30,7 +30,14 @@ from tercel.execution.policies.policy import CARD
 from tercel.execution.policies_packaged import folder_of, names
 
 DESK = "/api/desks/test desk"
-ROUTES = ("alerts", "at?ns=5", "chart/AAA?from_ns=0&to_ns=9", "book/AAA?ns=9", "forecasts", "models")
+ROUTES = (
+    "alerts",
+    "at?ns=5",
+    "chart/AAA?from_ns=0&to_ns=9",
+    "book/AAA?ns=9",
+    "forecasts",
+    "models",
+)
 LISTED = {"tick": 0.01, "lot": 100, "currency": "USD"}
 EUR = "EUR/USD"
 
@@ -86,8 +93,16 @@ def priced(tmp_path_factory: pytest.TempPathFactory, made: Path) -> Iterator[Pla
     found = placed(tmp_path_factory.mktemp("priced"), made)
     listings = {"AAA": LISTED, EUR: LISTED | {"tick": 0.0001}}
     first = found.desk.entries[0]
-    found.desk.entries[0] = Entry(kinds.SESSION, first.ns, body={**first.body, "listings": listings})
-    alpha = {"expected_bps": 2.0, "sd_bps": 1.5, "horizon_ns": 60 * S, "half_life_ns": S, "model": "night"}
+    found.desk.entries[0] = Entry(
+        kinds.SESSION, first.ns, body={**first.body, "listings": listings}
+    )
+    alpha = {
+        "expected_bps": 2.0,
+        "sd_bps": 1.5,
+        "horizon_ns": 60 * S,
+        "half_life_ns": S,
+        "model": "night",
+    }
     before = {**alpha, "at": "noon", "left_bps": 1.0, "due_ns": 23 * S}
     found.desk.entries += [
         Entry(kinds.MARKET, 20 * S, "AAA", body={"bid": 999, "ask": 1001}),
@@ -116,9 +131,13 @@ def test_a_viewer_sees_it_and_a_stranger_does_not(priced: Place, path: str) -> N
     assert priced.client("viewer").get(f"{DESK}/{path}").status_code == 200
     stranger = priced.client()
     assert stranger.get(f"{DESK}/{path}").status_code == 401
-    assert stranger.get(f"/api/desks/nowhere/{path}").json() == stranger.get(f"{DESK}/{path}").json()
+    assert (
+        stranger.get(f"/api/desks/nowhere/{path}").json() == stranger.get(f"{DESK}/{path}").json()
+    )
     bearer = {"authorization": "Bearer the token of metrics"}
-    assert stranger.get(f"{DESK}/{path}", headers=bearer).status_code == 401, "that token is for /metrics alone"
+    assert stranger.get(f"{DESK}/{path}", headers=bearer).status_code == 401, (
+        "that token is for /metrics alone"
+    )
 
 
 @pytest.mark.parametrize("path", ROUTES)
@@ -172,10 +191,21 @@ def alerts_of(place: Place, seed: int, n: int = 130) -> list[tuple[int, bool, in
         draw.choice((desk, wall)).append(entry)
         if severity != "info" and draw.random() < 0.5:
             where = desk if desk[-1] is entry else wall
-            own = {"command": "own_alert", "body": {"alert": len(where)}, "by": "ann", "reason": "seen"}
+            own = {
+                "command": "own_alert",
+                "body": {"alert": len(where)},
+                "by": "ann",
+                "reason": "seen",
+            }
             where.append(Entry(kinds.OPERATOR, ns, body=own))
-    rows = ((journal is wall, seq, one) for journal in (desk, wall) for seq, one in enumerate(journal, 1))
-    return sorted(((one.ns, gate, seq) for gate, seq, one in rows if one.kind == kinds.ALERT), reverse=True)
+    rows = (
+        (journal is wall, seq, one)
+        for journal in (desk, wall)
+        for seq, one in enumerate(journal, 1)
+    )
+    return sorted(
+        ((one.ns, gate, seq) for gate, seq, one in rows if one.kind == kinds.ALERT), reverse=True
+    )
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -193,7 +223,9 @@ def test_alerts_of_desk_and_gate_are_paged_to_the_first(place: Place, seed: int,
     free = [row for row in found if not row["owner"] and row["severity"] != "info"]
     assert free
     assert got(place, "alerts?unowned=true&most=1000")["alerts"] == free
-    (row,) = (row for row in place.client("viewer").get("/api/desks").json() if row["desk"] == "test desk")
+    (row,) = (
+        row for row in place.client("viewer").get("/api/desks").json() if row["desk"] == "test desk"
+    )
     assert row["alerts"]["unowned"] == len(free)
     state = got(place, "state")
     assert [one["ns"] for one in state["alerts"]] == [ns for ns, *_ in wanted[:50]]
@@ -211,7 +243,9 @@ def test_alerts_of_then_are_paged_with_their_owners_of_then(place: Place, seed: 
     while before:
         page = got(place, f"alerts?before={before}&most=9&ns={then}")
         found, before = found + page["alerts"], page["next"] or 0
-    assert found[:50] == [{"gate": False, "owner": "", "note": "", **row} for row in whole["alerts"]]
+    assert found[:50] == [
+        {"gate": False, "owner": "", "note": "", **row} for row in whole["alerts"]
+    ]
     assert len(found) == sum(whole["summary"]["alerts"].values())
     free = [row for row in found if not row["owner"] and row["severity"] != "info"]
     assert len(free) == whole["summary"]["unowned"]
@@ -229,13 +263,18 @@ def test_pages_of_alerts_that_cannot_be_are_refused(shared: Place, asked: str) -
     assert shared.client("viewer").get(f"{DESK}/alerts?{asked}").status_code == 422
 
 
-@pytest.mark.parametrize("asked", ["before=0", "before=0&ns=0", "ns=0", f"before={2**62}&most=1&ns={2**62 - 1}"])
+@pytest.mark.parametrize(
+    "asked", ["before=0", "before=0&ns=0", "ns=0", f"before={2**62}&most=1&ns={2**62 - 1}"]
+)
 def test_pages_of_alerts_at_the_ends_are_pages(place: Place, asked: str) -> None:
     wanted = alerts_of(place, 1)
     place.served["test desk"].follower.look_at_gate()
     newest = sum(ns == wanted[0][0] for ns, *_ in wanted)  # a page holds all of a moment
     shown = newest if asked.startswith("before=4") else 0
-    until(lambda: len(got(place, f"alerts?{asked}")["alerts"]) == shown, what="what the follower has still to read")
+    until(
+        lambda: len(got(place, f"alerts?{asked}")["alerts"]) == shown,
+        what="what the follower has still to read",
+    )
 
 
 def test_looking_back_leaves_the_page_of_now_as_it_is(priced: Place) -> None:
@@ -270,7 +309,9 @@ def test_a_name_with_a_slash_is_an_instrument(priced: Place) -> None:
         assert got(priced, f"book/{path}")["ns"] is None
 
 
-@pytest.mark.parametrize("name", ["ZZZ", "..%2f..%2fetc%2fpasswd", "a/b/c", "%00", "%ff%fe", "\u202e", "A" * 2000])
+@pytest.mark.parametrize(
+    "name", ["ZZZ", "..%2f..%2fetc%2fpasswd", "a/b/c", "%00", "%ff%fe", "\u202e", "A" * 2000]
+)
 def test_an_instrument_that_nobody_trades_has_empty_parts(priced: Place, name: str) -> None:
     chart = got(priced, f"chart/{name}")
     assert {key: one for key, one in chart.items() if key != "currency"} == {
@@ -298,7 +339,9 @@ def test_forecasts_stand_beside_what_came(priced: Place) -> None:
     }  # fmt: skip
     then = {"ns": 20 * S, "horizon_s": 3.0, "forecast_bps": 1.0, "low": -2.0, "high": 4.0}
     came = pytest.approx(1e4 * (19_995 / 20_001 - 1))
-    assert over == now | then | {"came_bps": came}, "of the forecast that was taken first, at its horizon"
+    assert over == now | then | {"came_bps": came}, (
+        "of the forecast that was taken first, at its horizon"
+    )
     assert old["instrument"] == "AAA"
     assert (old["source"], old["forecast_bps"], old["low"]) == ("news", 3.2, pytest.approx(-4.8))
     assert (old["horizon_s"], old["came_bps"]) == (None, None)
@@ -321,7 +364,9 @@ def test_what_came_of_a_live_forecast_is_measured_by_the_marks() -> None:
         found.apply(Entry(kind, ns, "AAA", body=body))
     (row,) = found.told
     assert (row["ns"], row["forecast_bps"], row["low"], row["source"]) == (S, 5.0, 1.0, "flow")
-    assert row["came_bps"] == pytest.approx(10.0), "from the first mark at the forecast to the first at its horizon"
+    assert row["came_bps"] == pytest.approx(10.0), (
+        "from the first mark at the forecast to the first at its horizon"
+    )
 
 
 def test_what_the_models_know(priced: Place) -> None:
@@ -334,13 +379,23 @@ def test_what_the_models_know(priced: Place) -> None:
 
 def test_a_policy_is_known_by_its_weights(place: Place) -> None:
     card = read_card(folder_of(names()[0]) / CARD)
-    body = {**place.desk.entries[2].body, "strategy": "packaged:nobody", "model": card.weights_sha256[:12]}
+    body = {
+        **place.desk.entries[2].body,
+        "strategy": "packaged:nobody",
+        "model": card.weights_sha256[:12],
+    }
     place.desk.entries += [Entry(kinds.PARENT, 11 * S, "AAA", "ppo", "p9", body=body)]
-    place.desk.entries += [Entry(kinds.SEAT, 11 * S, agent="peg", body={"strategy": "x", "challenger": "policy:gone"})]
+    place.desk.entries += [
+        Entry(kinds.SEAT, 11 * S, agent="peg", body={"strategy": "x", "challenger": "policy:gone"})
+    ]
     look = place.client("viewer")
     until(lambda: len(look.get(f"{DESK}/models").json()) == 3, what="the cards")
     policy, challenger, _ = look.get(f"{DESK}/models").json()
-    assert (policy["used_by"], policy["hash"], policy["why"]) == (["ppo"], card.weights_sha256[:12], "")
+    assert (policy["used_by"], policy["hash"], policy["why"]) == (
+        ["ppo"],
+        card.weights_sha256[:12],
+        "",
+    )
     assert policy["judged"][0]["figure"]["mean"] is not None
     assert challenger["used_by"] == ["peg, as challenger"]
     assert challenger["why"], "a folder that is gone has no card, and that is said"
@@ -358,7 +413,10 @@ def test_pages_are_what_their_models_say(priced: Place) -> None:
 def test_a_table_to_take_away_has_no_formulas(place: Place) -> None:
     place.desk.entries[3] = replace(place.desk.entries[3], parent="=cmd|' /C calc'!A0")
     look = place.client("viewer")
-    until(lambda: len(look.get(f"{DESK}/journal").json()["entries"]) == len(place.desk.entries), what="the journal")
+    until(
+        lambda: len(look.get(f"{DESK}/journal").json()["entries"]) == len(place.desk.entries),
+        what="the journal",
+    )
     said = look.get(f"{DESK}/journal?format=csv&most=5")
     assert said.headers["content-type"].startswith("text/csv")
     assert "attachment" in said.headers["content-disposition"]
@@ -370,7 +428,9 @@ def test_a_table_to_take_away_has_no_formulas(place: Place) -> None:
     assert look.get("/api/orders?format=xml").status_code == 422
 
 
-def test_a_journal_that_cannot_be_read_is_409(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_journal_that_cannot_be_read_is_409(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fails(*_: object, **__: object) -> Any:
         raise OSError(5, "Input/output error")
 

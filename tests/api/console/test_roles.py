@@ -46,7 +46,13 @@ def routes(place: Place) -> dict[tuple[str, str], str]:
 
 def filled(path: str) -> str:
     """A path with names of what is there."""
-    names = {"{desk}": "test desk", "{name}": "nobody", "{id}": "none", "{seq}": "7", "{instrument}": "AAA"}
+    names = {
+        "{desk}": "test desk",
+        "{name}": "nobody",
+        "{id}": "none",
+        "{seq}": "7",
+        "{instrument}": "AAA",
+    }
     for one, value in names.items():
         path = path.replace(one, value)
     return path
@@ -73,13 +79,19 @@ def test_every_route_names_a_permission_of_the_table(shared: Place) -> None:
 
 def test_openapi_has_every_route_of_the_api_with_its_permission(shared: Place) -> None:
     told = shared.client("viewer").get("/openapi.json").json()["paths"]
-    listed = {(path, method.upper()): one[PERMISSION] for path, ways in told.items() for method, one in ways.items()}
+    listed = {
+        (path, method.upper()): one[PERMISSION]
+        for path, ways in told.items()
+        for method, one in ways.items()
+    }
     there = {key: one for key, one in routes(shared).items() if key[0].startswith("/api")}
     assert {key: one for key, one in listed.items() if key[0].startswith("/api")} == there
 
 
 @pytest.mark.parametrize("role", ["", *ROLES])
-def test_a_role_may_what_the_table_says_at_every_path_by_every_method(place: Place, role: str) -> None:
+def test_a_role_may_what_the_table_says_at_every_path_by_every_method(
+    place: Place, role: str
+) -> None:
     client = place.client(role)
     asked = 0
     known = routes(place)
@@ -131,12 +143,18 @@ def test_metrics_are_for_a_session_or_the_bearer_of_the_token(shared: Place) -> 
     assert asked(authorization=f"Bearer {TOKEN}") == 200
     assert asked(authorization=f"Bearer {TOKEN}", host="elsewhere.example") == 421
     assert shared.client("viewer").get("/metrics").status_code == 200
-    assert shared.client().get("/api/desks", headers={"authorization": f"Bearer {TOKEN}"}).status_code == 401
+    assert (
+        shared.client().get("/api/desks", headers={"authorization": f"Bearer {TOKEN}"}).status_code
+        == 401
+    )
 
 
 def role_table() -> str:
     """The table of the documentation, Markdown: `docs/console.md` has it word for word."""
-    rows = [f"| {TOLD[one]} | " + " | ".join("yes" if may(role, one) else "" for role in ROLES) + " |" for one in LEAST]
+    rows = [
+        f"| {TOLD[one]} | " + " | ".join("yes" if may(role, one) else "" for role in ROLES) + " |"
+        for one in LEAST
+    ]
     return "\n".join([f"| May | {' | '.join(ROLES)} |", "|---|" + "---|" * len(ROLES), *rows])
 
 

@@ -51,14 +51,18 @@ def test_no_request_breaks_the_server(
         cookie, token = entered.cookies["tercel_session"], entered.json()["csrf"]
         headers = {"cookie": f"tercel_session={cookie}"}
         schema = tmp_path / "openapi.json"
-        schema.write_text(json.dumps(_named(httpx.get(f"{address}/openapi.json", headers=headers).json())))
+        schema.write_text(
+            json.dumps(_named(httpx.get(f"{address}/openapi.json", headers=headers).json()))
+        )
         command = [
             str(exchange_clients.with_name("schemathesis")), "run", str(schema), "--url", address,
             "--checks", "not_a_server_error", "--phases", "fuzzing", "--mode", "all", "--seed", "1", "--no-color",
             "--max-examples", os.environ.get("TERCEL_EXAMPLES", "60"), "--header", f"Cookie: tercel_session={cookie}",
             "--header", f"x-csrf: {token}", "--exclude-path-regex", "logout|stream",
         ]  # fmt: skip
-        done = subprocess.run(command, capture_output=True, text=True, timeout=3000, check=False, cwd=tmp_path)
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=3000, check=False, cwd=tmp_path
+        )
         alive = httpx.get(f"{address}/api/me", headers=headers)
     log.info("%d requests as %s: %s", len(counted.statuses), role, _counts(counted.statuses))
     assert len(counted.statuses) > LEAST / 2, done.stdout[-3000:]
@@ -74,7 +78,9 @@ def _named(schema: Any, inside: str = "") -> Any:
         return [_named(one, inside) for one in schema]
     if not isinstance(schema, dict):
         return schema
-    found = {key: _named(value, key if key.startswith("/") else inside) for key, value in schema.items()}
+    found = {
+        key: _named(value, key if key.startswith("/") else inside) for key, value in schema.items()
+    }
     where = {"desk": ["test desk", "quiet"], "id": ["p1", "p2"], "name": ["ppo", "peg"]}
     if found.get("in") == "path" and found["name"] in where and "users" not in inside:
         found["schema"] = {"type": "string", "enum": where[found["name"]]}

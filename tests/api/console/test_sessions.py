@@ -14,7 +14,15 @@ from tests.waiting import DEADLINE_S, until
 from tercel.api.console.guard import HttpGuard
 from tercel.api.console.people import Person
 from tercel.api.console.serve import TimedProtocol
-from tercel.api.console.sessions import FREE_HERE, IDLE_S, KEPT, LIFE_S, Sessions, Throttle, TooSoonError
+from tercel.api.console.sessions import (
+    FREE_HERE,
+    IDLE_S,
+    KEPT,
+    LIFE_S,
+    Sessions,
+    Throttle,
+    TooSoonError,
+)
 from tercel.core.ports import Entry
 from tercel.desk.trading.journal import kinds
 
@@ -79,19 +87,27 @@ def test_two_sessions_have_two_tokens(place: Place) -> None:
     one, two = place.client("trader"), place.client("trader")
     assert one.headers["x-csrf"] != two.headers["x-csrf"]
     body = {"scope": "all", "reason": "test"}
-    assert one.post("/api/kill", json=body, headers={"x-csrf": two.headers["x-csrf"]}).status_code == 403
+    assert (
+        one.post("/api/kill", json=body, headers={"x-csrf": two.headers["x-csrf"]}).status_code
+        == 403
+    )
     assert one.post("/api/logout").status_code == 200
     assert two.get("/api/me").status_code == 200
 
 
 def test_a_file_that_cannot_be_obeyed_lets_nobody_in(place: Place) -> None:
     admin = place.client("admin")
-    place.people.path.write_text(place.people.path.read_text().replace('"role": "viewer"', '"role": "viewr"'))
+    place.people.path.write_text(
+        place.people.path.read_text().replace('"role": "viewer"', '"role": "viewr"')
+    )
     said = admin.get("/api/me")
     assert said.status_code == 401
     assert "users list" in said.json()["remedy"]
     assert str(place.people.path) not in said.text
-    assert place.client().post("/api/login", json={"name": "admin", "password": PASSWORD}).status_code == 401
+    assert (
+        place.client().post("/api/login", json={"name": "admin", "password": PASSWORD}).status_code
+        == 401
+    )
 
 
 def test_wrong_passwords_wait_longer_and_longer_and_lock_out_nobody_elsewhere(place: Place) -> None:
@@ -121,15 +137,26 @@ def test_wrong_passwords_wait_longer_and_longer_and_lock_out_nobody_elsewhere(pl
 def test_who_guesses_names_keeps_nobody_else_of_the_address_out(place: Place) -> None:
     stranger, device = place.client(), place.client("risk")
     for n in range(40):
-        assert stranger.post("/api/login", json={"name": f"name{n}", "password": "wrong"}).status_code == 401
+        assert (
+            stranger.post("/api/login", json={"name": f"name{n}", "password": "wrong"}).status_code
+            == 401
+        )
     said = {"name": "bob", "password": PASSWORD}
-    assert [place.client().post("/api/login", json=said).status_code for _ in range(31)] == [200] * 31
+    assert [place.client().post("/api/login", json=said).status_code for _ in range(31)] == [
+        200
+    ] * 31
     wrong, right = {"name": "risk", "password": "wrong"}, {"name": "risk", "password": PASSWORD}
     told = [stranger.post("/api/login", json=wrong).status_code for _ in range(2 * FREE_HERE)]
-    assert told[-1] == stranger.post("/api/login", json=right).status_code == 429, "they wait who guess this name"
-    assert device.post("/api/login", json=right).status_code == 200, "but not a device from which it logged in"
+    assert told[-1] == stranger.post("/api/login", json=right).status_code == 429, (
+        "they wait who guess this name"
+    )
+    assert device.post("/api/login", json=right).status_code == 200, (
+        "but not a device from which it logged in"
+    )
     told = [device.post("/api/login", json=wrong).status_code for _ in range(2 * FREE_HERE)]
-    assert told[-1] == device.post("/api/login", json=right).status_code == 429, "which has as few tries as others"
+    assert told[-1] == device.post("/api/login", json=right).status_code == 429, (
+        "which has as few tries as others"
+    )
 
 
 def test_a_device_is_known_for_its_name_and_its_password_alone(place: Place) -> None:
@@ -164,7 +191,9 @@ def test_strangers_who_keep_the_hashing_busy_leave_known_devices_theirs(place: P
     place.app.state.sessions.people.verify = slow
     tries = [
         threading.Thread(
-            target=place.client().post, args=("/api/login",), kwargs={"json": {"name": f"n{n}", "password": "x"}}
+            target=place.client().post,
+            args=("/api/login",),
+            kwargs={"json": {"name": f"n{n}", "password": "x"}},
         )
         for n in range(4)
     ]
@@ -172,7 +201,9 @@ def test_strangers_who_keep_the_hashing_busy_leave_known_devices_theirs(place: P
         one.start()
     try:
         assert busy.wait(60)
-        assert device.post("/api/login", json={"name": "bob", "password": PASSWORD}).status_code == 200
+        assert (
+            device.post("/api/login", json={"name": "bob", "password": PASSWORD}).status_code == 200
+        )
     finally:
         let.set()
         for one in tries:
@@ -185,7 +216,9 @@ WHOLE = b"GET /api/ways HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 
 
 @pytest.mark.parametrize("half", [*HALVES, *(WHOLE + half for half in HALVES[1:]), BODY])
-def test_half_requests_are_ended(tmp_path: Path, made: Path, monkeypatch: pytest.MonkeyPatch, half: bytes) -> None:
+def test_half_requests_are_ended(
+    tmp_path: Path, made: Path, monkeypatch: pytest.MonkeyPatch, half: bytes
+) -> None:
     monkeypatch.setattr(TimedProtocol, "headers_s", 0.05)
     with listening(HttpGuard(placed(tmp_path, made).app, body_s=0.05)) as port:
         with socket.create_connection(("127.0.0.1", port)) as line:
@@ -197,7 +230,9 @@ def test_half_requests_are_ended(tmp_path: Path, made: Path, monkeypatch: pytest
                     heard += line.recv(4096)
             line.sendall(half.removeprefix(WHOLE))
             heard += b"".join(iter(lambda: line.recv(4096), b""))
-        assert heard.startswith(b"HTTP/1.1 408" if half is BODY else b"HTTP/1.1 200" if half.startswith(WHOLE) else b"")
+        assert heard.startswith(
+            b"HTTP/1.1 408" if half is BODY else b"HTTP/1.1 200" if half.startswith(WHOLE) else b""
+        )
 
 
 def test_tries_at_once_are_counted_before_they_are_looked_at(place: Place) -> None:
@@ -237,7 +272,9 @@ def test_a_flood_of_names_is_forgotten_again() -> None:
 def test_too_many_tries_are_429_with_the_time_to_wait(place: Place) -> None:
     client = place.client()
     for _ in range(FREE_HERE + 1):
-        assert client.post("/api/login", json={"name": "ann", "password": "wrong"}).status_code == 401
+        assert (
+            client.post("/api/login", json={"name": "ann", "password": "wrong"}).status_code == 401
+        )
     said = client.post("/api/login", json={"name": "ann", "password": "wrong"})
     assert said.status_code == 429
     assert int(said.headers["retry-after"]) >= 1
@@ -245,7 +282,9 @@ def test_too_many_tries_are_429_with_the_time_to_wait(place: Place) -> None:
     assert client.post("/api/login", json={"name": "bob", "password": PASSWORD}).status_code == 200
 
 
-def test_an_unknown_name_takes_the_work_of_a_wrong_password(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_name_takes_the_work_of_a_wrong_password(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
     work = list[str]()
     hasher = place.people._hasher
 
@@ -263,13 +302,18 @@ def test_an_unknown_name_takes_the_work_of_a_wrong_password(place: Place, monkey
 
 def test_a_stream_shows_the_page_and_ends_with_its_session(tmp_path: Path, made: Path) -> None:
     place = placed(tmp_path, made)
-    with listening(place.app) as port, httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+    with (
+        listening(place.app) as port,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client,
+    ):
         client.post("/api/login", json={"name": "viewer", "password": PASSWORD})
         with client.stream("GET", "/api/desks/test desk/stream") as stream:
             lines = (line for line in stream.iter_lines() if line)
             first = json.loads(next(lines).removeprefix("data: "))
             assert {agent["name"] for agent in first["agents"]} == {"ppo", "peg"}
-            place.desk.entries.append(Entry(kinds.MARKET, 20 * S, "BBB", body={"bid": 999, "ask": 1001}))
+            place.desk.entries.append(
+                Entry(kinds.MARKET, 20 * S, "BBB", body={"bid": 999, "ask": 1001})
+            )
             last, follower = len(place.desk.entries), place.served["test desk"].follower
             until(lambda: follower.shown()["seq"] == last, what="the entry")
             place.clock.now += 1.0
@@ -291,7 +335,9 @@ def test_the_way_in_by_the_page(place: Place) -> None:
     assert (said.status_code, said.json()["expected"]) == (401, "a name and its password")
     assert "set-cookie" not in said.headers
     assert client.get("/api/me").status_code == 401
-    assert client.post("/api/login", json={"name": " bob ", "password": PASSWORD}).status_code == 200
+    assert (
+        client.post("/api/login", json={"name": " bob ", "password": PASSWORD}).status_code == 200
+    )
     me = client.get("/api/me").json()
     assert me["name"] == "bob"
     assert client.get("/").content == page.content
@@ -301,7 +347,11 @@ def test_the_way_in_by_the_page(place: Place) -> None:
 
 def test_a_stranger_gets_the_files_of_the_page_and_no_others(place: Place) -> None:
     client = place.client()
-    for name, kind in (("app.css", "text/css"), ("app.js", "text/javascript"), ("licenses.txt", "text/plain")):
+    for name, kind in (
+        ("app.css", "text/css"),
+        ("app.js", "text/javascript"),
+        ("licenses.txt", "text/plain"),
+    ):
         said = client.get(f"/static/{name}")
         assert (said.status_code, said.headers["content-type"].split(";")[0]) == (200, kind)
         assert said.headers["cache-control"] == "no-store"
@@ -321,15 +371,26 @@ def test_everybody_changes_their_own_password_and_their_other_sessions_end(place
     assert there.get("/api/me").status_code == 401
     assert here.get("/api/me").status_code == other.get("/api/me").status_code == 200
     fresh = place.client()
-    assert fresh.post("/api/login", json={"name": "viewer", "password": PASSWORD}).status_code == 401
-    assert fresh.post("/api/login", json={"name": "viewer", "password": "another password"}).status_code == 200
+    assert (
+        fresh.post("/api/login", json={"name": "viewer", "password": PASSWORD}).status_code == 401
+    )
+    assert (
+        fresh.post(
+            "/api/login", json={"name": "viewer", "password": "another password"}
+        ).status_code
+        == 200
+    )
     after = place.people.get("viewer")
     assert before is not None
     assert after is not None
-    assert (after.role, after.by, after.s) == (before.role, before.by, before.s), "nobody let them in anew"
+    assert (after.role, after.by, after.s) == (before.role, before.by, before.s), (
+        "nobody let them in anew"
+    )
 
 
-def test_ones_own_session_outlives_ones_own_password_however_often_it_is_looked_at(place: Place) -> None:
+def test_ones_own_session_outlives_ones_own_password_however_often_it_is_looked_at(
+    place: Place,
+) -> None:
     sessions: Sessions = place.app.state.sessions
     secret = sessions.enter("viewer", PASSWORD, HERE)
     other = sessions.enter("viewer", PASSWORD, HERE)
@@ -347,7 +408,9 @@ def test_ones_own_session_outlives_ones_own_password_however_often_it_is_looked_
         visit = sessions.visit(secret)
         if visit is None:
             break
-        assert sessions.change_password(visit, secret, old, old := f"another one {n}", HERE) == (n == 0)
+        assert sessions.change_password(visit, secret, old, old := f"another one {n}", HERE) == (
+            n == 0
+        )
     over.set()
     for one in threads:
         one.join(300)
@@ -360,7 +423,11 @@ def test_a_password_that_changes_while_a_session_is_looked_at_ends_it_not(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sessions: Sessions = place.app.state.sessions
-    secret, real, changed = sessions.enter("viewer", PASSWORD, HERE), place.people.get, list[int | None]()
+    secret, real, changed = (
+        sessions.enter("viewer", PASSWORD, HERE),
+        place.people.get,
+        list[int | None](),
+    )
     visit = sessions.visit(secret)
     assert visit is not None
 
@@ -379,15 +446,20 @@ def test_a_password_that_changes_while_a_session_is_looked_at_ends_it_not(
     assert sessions.visit(secret) is None
 
 
-def test_a_password_is_changed_by_who_knows_it_and_to_one_that_is_none_by_nobody(place: Place) -> None:
+def test_a_password_is_changed_by_who_knows_it_and_to_one_that_is_none_by_nobody(
+    place: Place,
+) -> None:
     client = place.client("viewer")
     said = client.post("/api/password", json={"old": "a guess of it", "new": "another password"})
     assert said.status_code == 403
     assert client.post("/api/password", json={"old": PASSWORD, "new": "short"}).status_code == 409
     assert client.post("/api/password", json={"old": PASSWORD}).status_code == 422
-    assert client.post("/api/password", json={"old": PASSWORD, "new": "x" * 1025}).status_code == 422
+    assert (
+        client.post("/api/password", json={"old": PASSWORD, "new": "x" * 1025}).status_code == 422
+    )
     assert place.client("viewer").get("/api/me").status_code == 200
     tries = [
-        client.post("/api/password", json={"old": "a guess", "new": "longer than 8"}).status_code for _ in range(6)
+        client.post("/api/password", json={"old": "a guess", "new": "longer than 8"}).status_code
+        for _ in range(6)
     ]
     assert 429 in tries, "guessing here is slowed as at the door"

@@ -22,13 +22,17 @@ BOTH = "risk (password), confirmed by bob (password)"
 
 
 def killed(place: Place) -> None:
-    said = place.client("trader").post("/api/kill", json={"scope": "desk", "name": "test desk", "reason": "odd"})
+    said = place.client("trader").post(
+        "/api/kill", json={"scope": "desk", "name": "test desk", "reason": "odd"}
+    )
     assert said.status_code == 200
     place.desk.posted.clear()
 
 
 def ask(place: Place, path: str = "rearm", who: str = "risk", **more: Any) -> str:
-    said = place.client(who).post(f"/api/{path}", json={"desk": "test desk", "reason": "looked at it", **more})
+    said = place.client(who).post(
+        f"/api/{path}", json={"desk": "test desk", "reason": "looked at it", **more}
+    )
     assert said.status_code == 202, said.text
     return str(said.json()["request"])
 
@@ -99,7 +103,9 @@ def test_a_person_whom_the_asker_made_or_raised_does_not_confirm_within_a_day(pl
 
 
 def let_in(place: Place, by: str, name: str, role: str = "risk") -> None:
-    said = place.client(by).post("/api/users", json={"name": name, "role": role, "password": PASSWORD})
+    said = place.client(by).post(
+        "/api/users", json={"name": name, "role": role, "password": PASSWORD}
+    )
     assert said.status_code == 200, said.text
 
 
@@ -166,7 +172,9 @@ def the_asker_begins_anew(place: Place) -> tuple[str, str]:
         the_middle_is_lifted_by_its_puppet, another_raises_them_later, the_asker_begins_anew,
     ],
 )  # fmt: skip
-def test_one_admin_alone_is_never_two_persons(place: Place, alone: Callable[[Place], tuple[str, str]]) -> None:
+def test_one_admin_alone_is_never_two_persons(
+    place: Place, alone: Callable[[Place], tuple[str, str]]
+) -> None:
     killed(place)
     request, who = alone(place)
     said = settle(place, request, who)
@@ -238,7 +246,9 @@ def test_two_who_confirm_at_once_confirm_once(place: Place) -> None:
     clients: list[TestClient] = [place.client(name) for name in ("bob", "cid", "eve", "admin")]
 
     def confirm(client: TestClient) -> None:
-        said.append(client.post(f"/api/requests/{request}/confirm", json={"reason": "x"}).status_code)
+        said.append(
+            client.post(f"/api/requests/{request}/confirm", json={"reason": "x"}).status_code
+        )
 
     threads = [threading.Thread(target=confirm, args=(client,)) for client in clients]
     for one in threads:
@@ -257,23 +267,37 @@ def test_two_persons_promote_and_undo_it(place: Place, verb: str) -> None:
     place.desk.entries.append(
         Entry(kinds.SEAT, 20 * S, agent="ppo", body={"strategy": "ppo-csco", "challenger": "dqn"})
     )
-    until(lambda: client.get("/api/agents?desk=test desk").json()[0]["challenger"], what="a challenger")
+    until(
+        lambda: client.get("/api/agents?desk=test desk").json()[0]["challenger"],
+        what="a challenger",
+    )
     if verb == "demote":
-        assert "nobody was promoted" in client.post(f"/api/agents/ppo/{verb}", json=body).json()["received"]
+        assert (
+            "nobody was promoted"
+            in client.post(f"/api/agents/ppo/{verb}", json=body).json()["received"]
+        )
         promoted = {"champion": "dqn", "challenger": "ppo-csco", "by": "ann", "reason": "cheaper"}
         place.desk.entries.append(Entry(kinds.PROMOTED, 20 * S, agent="ppo", body=promoted))
-        until(lambda: client.get("/api/agents?desk=test desk").json()[0]["promoted"], what="a promotion")
+        until(
+            lambda: client.get("/api/agents?desk=test desk").json()[0]["promoted"],
+            what="a promotion",
+        )
     request = ask(place, f"agents/ppo/{verb}")
     assert place.desk.posted == []
     said = settle(place, request)
-    assert said.json()["done"] == ["test desk: ppo: b works in the place of a from the next parent on"]
+    assert said.json()["done"] == [
+        "test desk: ppo: b works in the place of a from the next parent on"
+    ]
     body = {"agent": "ppo", "champion": "ppo-csco", "challenger": "dqn"}
     assert place.desk.posted == [("promote", body, BOTH, "looked at it; so it is")]
 
 
 def test_a_promotion_is_confirmed_for_what_was_asked_and_nothing_else(place: Place) -> None:
     client, name = place.client("risk"), "ppo"
-    seats = [{"strategy": "ppo-csco", "challenger": "dqn"}, {"strategy": "dqn", "challenger": "ppo-csco"}]
+    seats = [
+        {"strategy": "ppo-csco", "challenger": "dqn"},
+        {"strategy": "dqn", "challenger": "ppo-csco"},
+    ]
 
     def sits(seat: dict[str, str]) -> None:
         place.desk.entries.append(Entry(kinds.SEAT, 20 * S, agent=name, body=seat))
@@ -289,7 +313,12 @@ def test_a_promotion_is_confirmed_for_what_was_asked_and_nothing_else(place: Pla
     assert [command for command, *_ in place.desk.posted] == ["promote"]
     assert state(place, other) == "waits"
     assert settle(place, other, verb="refuse").status_code == 200
-    assert client.post(f"/api/agents/{name}/promote", json={"desk": "test desk", "reason": "x"}).status_code == 202
+    assert (
+        client.post(
+            f"/api/agents/{name}/promote", json={"desk": "test desk", "reason": "x"}
+        ).status_code
+        == 202
+    )
 
 
 @pytest.fixture
@@ -336,12 +365,17 @@ def test_a_kill_while_a_rearm_is_being_confirmed_stays(
 def test_one_person_tightens_and_two_loosen(place: Place) -> None:
     client = place.client("risk")
     body = {"desk": "test desk", "reason": "news", "changes": {"desk.order_lots": 10}}
-    assert client.post("/api/limits", json=body).status_code == 409, "nothing is known to be in force"
+    assert client.post("/api/limits", json=body).status_code == 409, (
+        "nothing is known to be in force"
+    )
     limits = read(default_file())
     said = {"event": "in_force", "hash": hash_of(limits), "limits": limits_json(limits)}
     place.desk.entries.append(Entry(kinds.LIMITS, 20 * S, body=said))
     until(lambda: client.post("/api/limits", json=body).status_code == 200, what="limits in force")
-    assert place.desk.posted[-1][1:3] == ({"act": "tighten", "changes": {"desk.order_lots": "10"}}, "risk (password)")
+    assert place.desk.posted[-1][1:3] == (
+        {"act": "tighten", "changes": {"desk.order_lots": "10"}},
+        "risk (password)",
+    )
     request = ask(place, "limits", changes={"desk.order_lots": "6000"})
     number = len(place.desk.posted)
     assert place.desk.posted[-1][1]["act"] == "request"
@@ -363,25 +397,38 @@ def test_a_damaged_file_of_requests_confirms_nothing(place: Place) -> None:
     assert file.stat().st_mode & 0o777 == 0o600
     file.write_text("{")
     assert settle(place, request).status_code == 409
-    assert place.client("trader").post("/api/kill", json={"scope": "all", "reason": "x"}).status_code == 200
+    assert (
+        place.client("trader").post("/api/kill", json={"scope": "all", "reason": "x"}).status_code
+        == 200
+    )
 
 
-def test_a_damaged_file_of_one_desk_keeps_no_other_desks_requests_from_an_answer(place: Place) -> None:
+def test_a_damaged_file_of_one_desk_keeps_no_other_desks_requests_from_an_answer(
+    place: Place,
+) -> None:
     killed(place)
     request = ask(place)
     folder = next(place.people.path.parent.glob("desks/quiet"))
     (folder / "requests.json").write_text("{")
     rows = place.client("viewer").get("/api/requests").json()
-    assert {(row["desk"], row["state"]) for row in rows} == {("test desk", "waits"), ("quiet", "expired")}
+    assert {(row["desk"], row["state"]) for row in rows} == {
+        ("test desk", "waits"),
+        ("quiet", "expired"),
+    }
     assert "a file of requests" in next(row["what"] for row in rows if row["desk"] == "quiet")
     assert settle(place, "none").status_code == 409
     assert settle(place, request).status_code == 200
     assert place.desk.latch is None
 
 
-def test_who_confirms_at_a_desk_that_is_slow_holds_nobody_up(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_confirms_at_a_desk_that_is_slow_holds_nobody_up(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
     killed(place)
-    one, other = ask(place), ask(place, "posture", agent="ppo", minutes=5, size_multiplier=1, instead=True)
+    one, other = (
+        ask(place),
+        ask(place, "posture", agent="ppo", minutes=5, size_multiplier=1, instead=True),
+    )
     at_work, go, said = threading.Event(), threading.Event(), list[Any]()
     did = place.desk.rearm
 
@@ -408,17 +455,28 @@ def test_who_confirms_at_a_desk_that_is_slow_holds_nobody_up(place: Place, monke
 
 
 def test_one_person_of_risk_sets_a_posture_that_adds_care_and_ends_it(place: Place) -> None:
-    body = {"desk": "test desk", "reason": "news", "minutes": 30, "size_multiplier": 0.5, "styles": ["join", "take"]}
+    body = {
+        "desk": "test desk",
+        "reason": "news",
+        "minutes": 30,
+        "size_multiplier": 0.5,
+        "styles": ["join", "take"],
+    }
     said = place.client("risk").post("/api/posture", json=body)
     assert said.status_code == 200, said.text
     assert said.json()["done"] == ["test desk: posture by hand of the whole desk set"]
     words = {"size_multiplier": 0.5, "styles": 5}
     asked = {"agent": None, "words": words, "span_ns": 1800 * S}
     assert place.desk.posted == [("posture", asked, "risk (password)", "news")]
-    said = place.client("risk").post("/api/posture/end", json={"desk": "test desk", "reason": "over"})
+    said = place.client("risk").post(
+        "/api/posture/end", json={"desk": "test desk", "reason": "over"}
+    )
     assert said.json()["done"] == ["test desk: posture by hand of the whole desk lifted"]
     assert place.desk.posted[-1][1] == {"agent": None, "lift": True}
-    assert place.client("risk").post("/api/posture", json=body | {"agent": "nobody"}).status_code == 404
+    assert (
+        place.client("risk").post("/api/posture", json=body | {"agent": "nobody"}).status_code
+        == 404
+    )
 
 
 def test_one_in_the_place_of_what_risk_says_takes_two_persons(place: Place) -> None:
@@ -429,7 +487,12 @@ def test_one_in_the_place_of_what_risk_says_takes_two_persons(place: Place) -> N
     assert settle(place, request).status_code == 200
     ((command, body, by, reason),) = place.desk.posted
     assert (command, by, reason) == ("posture", BOTH, "looked at it; so it is")
-    assert body == {"agent": "ppo", "words": {"size_multiplier": 1.0}, "span_ns": 300 * S, "instead": True}
+    assert body == {
+        "agent": "ppo",
+        "words": {"size_multiplier": 1.0},
+        "span_ns": 300 * S,
+        "instead": True,
+    }
     assert settle(place, request).status_code == 409, "once"
 
 

@@ -21,10 +21,14 @@ def drawings(cell: PairedGain) -> list[Figure]:
     ]
 
 
-@pytest.mark.parametrize(("cell", "colours"), [(UNCALLED, set()), (BETTER, {style.GOOD.css}), (WORSE, {style.BAD.css})])
+@pytest.mark.parametrize(
+    ("cell", "colours"), [(UNCALLED, set()), (BETTER, {style.GOOD.css}), (WORSE, {style.BAD.css})]
+)
 def test_a_figure_colours_what_is_called(cell: PairedGain, colours: set[str]) -> None:
     for figure in drawings(cell):
-        assert {colour for colour in (style.GOOD.css, style.BAD.css) if colour in figure.svg} == colours
+        assert {
+            colour for colour in (style.GOOD.css, style.BAD.css) if colour in figure.svg
+        } == colours
         assert "no significant difference, after the correction" in figure.caption
 
 
@@ -35,4 +39,6 @@ def test_the_judged_table_colours_and_says_what_is_called() -> None:
     assert 'class="better"' not in table.html()
     assert "ppo: no significant difference to pov" in table.html()
     assert "ppo: cheaper than pov (gain +1.00" in verdict_sentence("ppo", {"pov": UNCALLED})
-    assert verdict_sentence("ppo", {"pov": BETTER}, called=called) == verdict_sentence("ppo", {"pov": BETTER})
+    assert verdict_sentence("ppo", {"pov": BETTER}, called=called) == verdict_sentence(
+        "ppo", {"pov": BETTER}
+    )

@@ -56,8 +56,12 @@ def analysed(folder: Path) -> Path:
         orders.append(f"parent-{number},SIM,buy,500,{start},{start + 300 * S},15.99,100")
         for step in (30, 120):
             price = day.before(start + step * S)[1] * day.instrument.tick
-            fills.append(f"{start + step * S},SIM,buy,100,{price:.4f},parent-{number},agent-{number % 2},0.35")
-    (folder / "fills.csv").write_text("time,symbol,side,quantity,price,parent,agent,fee\n" + "\n".join(fills) + "\n")
+            fills.append(
+                f"{start + step * S},SIM,buy,100,{price:.4f},parent-{number},agent-{number % 2},0.35"
+            )
+    (folder / "fills.csv").write_text(
+        "time,symbol,side,quantity,price,parent,agent,fee\n" + "\n".join(fills) + "\n"
+    )
     header = "parent,symbol,side,quantity,start,end,limit,refused\n"
     (folder / "orders.csv").write_text(header + "\n".join(orders) + "\n")
     words = ("--lake", lake.root, "--against", "twap_take,twap_passive", "--out", folder)
@@ -74,14 +78,18 @@ PAGES = {evaluated: "#book", analysed: "#largest", traded: "#parent"}
 
 
 @pytest.mark.parametrize("made", PAGES, ids=lambda made: made.__name__)
-def test_a_page_answers_in_three_screens_and_clips_nothing(browser: Any, tmp_path: Path, made: Any) -> None:
+def test_a_page_answers_in_three_screens_and_clips_nothing(
+    browser: Any, tmp_path: Path, made: Any
+) -> None:
     browser.get(made(tmp_path).as_uri())
     with window(browser, 1280):
         places = browser.execute_script(PLACES, PAGES[made])
         assert places["lead"] < SCREEN / 2
         assert places["answer"] < places["lead"] < places["table"] < 2 * SCREEN
         assert places["lead"] < places["picture"] < (1 if made is traded else 3) * SCREEN
-        browser.execute_script("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+        browser.execute_script(
+            "document.querySelectorAll('details').forEach((one) => { one.open = true; })"
+        )
         assert browser.execute_script(CLIPPED) == []
     assert cut_cells(browser, 1280) == []
     assert cut_cells(browser, 400) == []
@@ -89,7 +97,9 @@ def test_a_page_answers_in_three_screens_and_clips_nothing(browser: Any, tmp_pat
 
 def test_print_shows_what_is_folded(browser: Any, tmp_path: Path) -> None:
     file = tmp_path / "page.html"
-    file.write_text(render("A page", "", [Section("Folded", "Seen on paper.", folded=True)]), encoding="utf-8")
+    file.write_text(
+        render("A page", "", [Section("Folded", "Seen on paper.", folded=True)]), encoding="utf-8"
+    )
     browser.get(file.as_uri())
     seen = "return document.querySelector('details > p').checkVisibility()"
     assert not browser.execute_script(seen)

@@ -20,8 +20,13 @@ def interval(mean: float) -> Estimate:
 
 
 STRATEGIES = {
-    name: {key: interval(value) for key, value in zip(["is_bps", *style.COMPONENTS], row, strict=True)}
-    for name, row in {"ppo": (1.0, 0.5, -0.5, 1.0, 0.0, 0.0), "pov": (2.0, 0.5, 0.5, 0.5, 0.5, 0.0)}.items()
+    name: {
+        key: interval(value) for key, value in zip(["is_bps", *style.COMPONENTS], row, strict=True)
+    }
+    for name, row in {
+        "ppo": (1.0, 0.5, -0.5, 1.0, 0.0, 0.0),
+        "pov": (2.0, 0.5, 0.5, 0.5, 0.5, 0.0),
+    }.items()
 }
 
 
@@ -32,10 +37,14 @@ def every_figure() -> list[Figure]:
     depth = rng.integers(-9, 10, (13, 6))
     return [
         figures.trajectories(time, {"ppo": left, "pov": left**2, "mine": left[:1]}),
-        figures.cost_distributions({"ppo": rng.normal(1, 3, 50), "constant": np.full(9, 2.0), "none": [np.nan]}),
+        figures.cost_distributions(
+            {"ppo": rng.normal(1, 3, 50), "constant": np.full(9, 2.0), "none": [np.nan]}
+        ),
         figures.decomposition(STRATEGIES),
         figures.paired_differences({"ppo": interval(1.0), "dqn": interval(0.1)}, "pov"),
-        figures.learning_curves({"ppo": [(time, time**0.5), (time, time**0.4)], "dqn": [(time, time)]}, {"pov": 9.0}),
+        figures.learning_curves(
+            {"ppo": [(time, time**0.5), (time, time**0.4)], "dqn": [(time, time)]}, {"pov": 9.0}
+        ),
         figures.impact_paths(time, {"ppo": time / 900, "pov": time / 1800, "random": time}),
         ladder.book_around_trades(
             time,
@@ -75,7 +84,9 @@ def test_a_saved_figure_opens_alone(tmp_path: Path) -> None:
     assert ElementTree.parse(path).getroot().tag.endswith("svg")
 
 
-@pytest.mark.parametrize("draw", [figures.cost_distributions, figures.decomposition, figures.learning_curves])
+@pytest.mark.parametrize(
+    "draw", [figures.cost_distributions, figures.decomposition, figures.learning_curves]
+)
 def test_nothing_to_show_is_not_an_error(draw: object) -> None:
     assert draw({}).svg  # type: ignore[operator]
 
@@ -99,7 +110,9 @@ class Reader(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         for name, value in attrs:
-            if name in ("src", "href", "xlink:href", "srcset", "data") and not (value or "").startswith(("#", "data:")):
+            if name in ("src", "href", "xlink:href", "srcset", "data") and not (
+                value or ""
+            ).startswith(("#", "data:")):
                 self.fetched.append(f"{tag} {name}={value}")
             if name == "id":
                 self.ids.append(value or "")
@@ -158,7 +171,9 @@ def contrast(one: str, other: str) -> float:
     "colour", [c for c in style.COLOURS if c not in (style.RULE, style.PAPER)], ids=lambda c: c.name
 )
 def test_colours_can_be_seen_on_both_papers(colour: style.Colour) -> None:
-    needed = 4.5 if colour in (style.INK, style.SOFT, style.GOOD, style.BAD) else 3.0  # WCAG 2.2: text, graphics
+    needed = (
+        4.5 if colour in (style.INK, style.SOFT, style.GOOD, style.BAD) else 3.0
+    )  # WCAG 2.2: text, graphics
     assert contrast(colour.light, style.PAPER.light) >= needed
     assert contrast(colour.dark, style.PAPER.dark) >= needed
 

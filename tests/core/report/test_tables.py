@@ -16,17 +16,28 @@ from tercel.core.stats import PairedGain
 
 
 def interval(mean: float | None, half: float = 0.3) -> PairedGain:
-    return PairedGain(nan, None, None) if mean is None else PairedGain(mean, mean - half, mean + half)
+    return (
+        PairedGain(nan, None, None) if mean is None else PairedGain(mean, mean - half, mean + half)
+    )
 
 
 def judged(impact: float | None = 1.0, clusters: int = 400) -> JudgedTable:
     strategies = {
         name: {column.key: interval(0.25) for column in COLUMNS}
         | {"is_bps": interval(cost), "impact_bps": interval(impact), "fees_bps": interval(0.0, 0.0)}
-        for name, cost in {"submit_and_leave": 3.0, "ppo": 1.5, "twap_passive": 2.0, "broken": None}.items()
+        for name, cost in {
+            "submit_and_leave": 3.0,
+            "ppo": 1.5,
+            "twap_passive": 2.0,
+            "broken": None,
+        }.items()
     }
     return JudgedTable(
-        strategies, "twap_passive", {"ppo": interval(0.5), "submit_and_leave": interval(-0.1)}, 400, clusters
+        strategies,
+        "twap_passive",
+        {"ppo": interval(0.5), "submit_and_leave": interval(-0.1)},
+        400,
+        clusters,
     )
 
 
@@ -59,11 +70,17 @@ def test_few_clusters_are_said() -> None:
 def test_each_policy_is_placed_in_words() -> None:
     text = " ".join(printed(judged(), 120).split())
     assert "ppo: cheaper than twap_passive (gain +0.50 [+0.20, +0.80] bps)." in text
-    assert "submit_and_leave: no significant difference to twap_passive (gain -0.10 [-0.40, +0.20] bps)." in text
+    assert (
+        "submit_and_leave: no significant difference to twap_passive (gain -0.10 [-0.40, +0.20] bps)."
+        in text
+    )
 
 
 def test_what_could_have_been_found_is_said_where_nothing_was() -> None:
-    gains = {"pov": replace(interval(0.1), power=0.43), "random": replace(interval(2.0), power=0.43)}
+    gains = {
+        "pov": replace(interval(0.1), power=0.43),
+        "random": replace(interval(2.0), power=0.43),
+    }
     assert verdict_sentence("mine", gains) == (
         "mine: no significant difference to pov (gain +0.10 [-0.20, +0.40] bps; a true gain of 0.43 would have been "
         "detected with 80 % power), cheaper than random (gain +2.00 [+1.70, +2.30] bps)."
@@ -71,7 +88,9 @@ def test_what_could_have_been_found_is_said_where_nothing_was() -> None:
 
 
 def test_verdicts_come_first_and_what_the_sample_is_last() -> None:
-    table = replace(judged(), notes=("A note.",), verdicts={"ppo": {"random": interval(0.5)}}, correlation=0.5)
+    table = replace(
+        judged(), notes=("A note.",), verdicts={"ppo": {"random": interval(0.5)}}, correlation=0.5
+    )
     first, *_, last = table.sentences()
     assert first.startswith("ppo: cheaper than random")
     assert "effective sample 400 clusters (episode seed); costs of two strategies" in last
@@ -83,13 +102,20 @@ def test_who_is_asked_about_stands_above_the_others() -> None:
     assert table.names == ["twap_passive", "submit_and_leave", "ppo", "broken"]
     lines = [line.split() for line in printed(table, 100).splitlines()]
     at = next(number for number, line in enumerate(lines) if line[:1] == ["twap_passive"])
-    assert [line[:1] for line in lines[at : at + 4]] == [["twap_passive"], ["submit_and_leave"], [], ["ppo"]]
+    assert [line[:1] for line in lines[at : at + 4]] == [
+        ["twap_passive"],
+        ["submit_and_leave"],
+        [],
+        ["ppo"],
+    ]
 
 
 def test_the_page_shows_the_gain_beside_the_cost() -> None:
     heads = re.findall(r"<th scope=\"col\"[^>]*>([^<]+)</th>", judged().html())
     assert heads[1:4] == ["vs best, bps", "cost, bps", "cost, to scale"]
-    cells = re.findall(r"<td[^>]*>(.*?)</td>", judged().html().split("<tbody>")[1].split("</tr>")[0])
+    cells = re.findall(
+        r"<td[^>]*>(.*?)</td>", judged().html().split("<tbody>")[1].split("</tr>")[0]
+    )
     assert len(cells) == len(heads) - 1
     assert cells[0].startswith("+0.50")
 
@@ -99,8 +125,16 @@ def test_columns_without_room_are_named(width: int) -> None:
     table = judged()
     text = printed(table, width)
     head = next(line for line in text.splitlines() if "strategy" in line)
-    missing = [name for name in (*(column.heading for column in table.columns), "vs best") if name not in head]
-    said = f"left out: {', '.join(missing)} (a wider terminal shows more, its JSON has all)" if missing else ""
+    missing = [
+        name
+        for name in (*(column.heading for column in table.columns), "vs best")
+        if name not in head
+    ]
+    said = (
+        f"left out: {', '.join(missing)} (a wider terminal shows more, its JSON has all)"
+        if missing
+        else ""
+    )
     assert said in " ".join(text.split())
     assert bool(missing) == ("left out:" in text) == (width < 200)
 
@@ -124,18 +158,33 @@ def test_it_fits_and_the_cost_stays(width: int) -> None:
 )
 def test_any_result_can_be_shown(costs: dict[str, float | None], width: int) -> None:
     strategies = {name: {"is_bps": interval(cost)} for name, cost in costs.items()}
-    table = JudgedTable(strategies, next(iter(costs)), {name: interval(cost) for name, cost in costs.items()}, 3, 3)
+    table = JudgedTable(
+        strategies, next(iter(costs)), {name: interval(cost) for name, cost in costs.items()}, 3, 3
+    )
     printed(table, width)
     ElementTree.fromstring(f"<div>{table.html()}</div>")
 
 
 def test_gains_over_named_opponents_are_listed_with_their_verdicts() -> None:
-    row = {"twap_passive": interval(0.5), "submit_and_leave": interval(0.1), "broken": interval(-1.5)}
+    row = {
+        "twap_passive": interval(0.5),
+        "submit_and_leave": interval(0.1),
+        "broken": interval(-1.5),
+    }
     table = replace(judged(), paired={"ppo": row})
     for width in (80, 120):
         lines = [line.split() for line in printed(table, width).splitlines()]
         assert ["ppo", "twap_passive", "*", "+0.50", "[+0.20,", "+0.80]", "cheaper"] in lines
-        assert ["ppo", "submit_and_leave", "+0.10", "[-0.20,", "+0.40]", "no", "significant", "difference"] in lines
+        assert [
+            "ppo",
+            "submit_and_leave",
+            "+0.10",
+            "[-0.20,",
+            "+0.40]",
+            "no",
+            "significant",
+            "difference",
+        ] in lines
         assert ["ppo", "broken", "-1.50", "[-1.80,", "-1.20]", "dearer"] in lines
     plain = re.sub(r' data-head="[^"]*"', "", table.html())
     assert '<td>-1.50 [-1.80, -1.20]</td><td class="left">dearer</td>' in plain
@@ -157,7 +206,9 @@ def test_verdict_is_zero_outside_the_interval(mean: float, half: float) -> None:
 
 
 def test_plain_table_is_escaped_and_well_formed() -> None:
-    markup = plain_table(["name", "value"], [["<x>", 1234], ["y", None], ["z", 0.123456], ["w", True]], "A & B")
+    markup = plain_table(
+        ["name", "value"], [["<x>", 1234], ["y", None], ["z", 0.123456], ["w", True]], "A & B"
+    )
     cells = [cell.text for cell in ElementTree.fromstring(markup).iter("td")]
     assert cells == ["1,234", "\N{EN DASH}", "0.1235", "yes"]
 
@@ -165,11 +216,21 @@ def test_plain_table_is_escaped_and_well_formed() -> None:
 def test_lots_that_found_nobody_and_lots_filled_twice_have_columns_where_there_are_any() -> None:
     plain = judged()
     rows = {name: dict(row) for name, row in plain.strategies.items()}
-    for name, unfilled, twice in (("ppo", 0.034, 0.96), ("twap_passive", 0.0011, 0.0), ("submit_and_leave", 0.0, 0.2)):
-        rows[name] |= {"unfilled_share": interval(unfilled, 0.0), "double_filled_share": interval(twice, 0.0)}
+    for name, unfilled, twice in (
+        ("ppo", 0.034, 0.96),
+        ("twap_passive", 0.0011, 0.0),
+        ("submit_and_leave", 0.0, 0.2),
+    ):
+        rows[name] |= {
+            "unfilled_share": interval(unfilled, 0.0),
+            "double_filled_share": interval(twice, 0.0),
+        }
     table = printed(replace(plain, strategies=rows), 160)
     assert re.search(r"passive +unfilled +twice", table)
     assert re.search(r"ppo .* 3.4 % +96 %", table)
     assert re.search(r"twap_passive .* 0.11 % +0 %", table)
-    none = {name: row | {"unfilled_share": interval(0.0005, 0.0)} for name, row in plain.strategies.items()}
+    none = {
+        name: row | {"unfilled_share": interval(0.0005, 0.0)}
+        for name, row in plain.strategies.items()
+    }
     assert "unfilled" not in printed(replace(plain, strategies=none), 160)

@@ -52,7 +52,9 @@ def test_three_clusters_match_the_enumerated_distribution():
     draws = replicate({"": moments_of_mean(values, [0, 1, 2])}, 40_000, rng())[""][:, 0]
     assert set(draws) == set(exact)
     assert draws.var() == pytest.approx(np.var(exact), rel=0.03)
-    assert np.var(exact) == pytest.approx(values.var(ddof=1) / 3)  # unbiased: C - 1 draws (Rao & Wu, 1988)
+    assert np.var(exact) == pytest.approx(
+        values.var(ddof=1) / 3
+    )  # unbiased: C - 1 draws (Rao & Wu, 1988)
 
 
 def test_the_variance_over_resamples_is_the_cluster_robust_one():
@@ -74,7 +76,9 @@ def test_one_cluster_has_a_mean_and_no_interval():
 
 # Against brute force
 
-small = st.lists(st.tuples(st.integers(0, 4), st.floats(-9, 9), st.floats(1, 9)), min_size=4, max_size=30)
+small = st.lists(
+    st.tuples(st.integers(0, 4), st.floats(-9, 9), st.floats(1, 9)), min_size=4, max_size=30
+)
 
 
 @given(small, st.integers(0, 2**32 - 1))
@@ -85,10 +89,15 @@ def test_sums_by_cluster_replicate_what_copying_the_episodes_would(rows, seed):
     drawn = replicate(parts, 5, rng(seed))
     for b, counts in enumerate(draw_counts(len(names), 5, rng(seed)).astype(int)):
         members = np.concatenate(
-            [np.tile(np.flatnonzero(labels == name), count) for name, count in zip(names, counts, strict=True)]
+            [
+                np.tile(np.flatnonzero(labels == name), count)
+                for name, count in zip(names, counts, strict=True)
+            ]
         ).astype(int)
         assert drawn["mean"][b, 0] == pytest.approx(top[members].mean(), abs=1e-9)
-        assert drawn["ratio"][b, 0] == pytest.approx(top[members].sum() / bottom[members].sum(), abs=1e-9)
+        assert drawn["ratio"][b, 0] == pytest.approx(
+            top[members].sum() / bottom[members].sum(), abs=1e-9
+        )
 
 
 def test_chunks_change_nothing(monkeypatch):
@@ -100,11 +109,16 @@ def test_chunks_change_nothing(monkeypatch):
 
 def test_the_same_seed_gives_the_same_interval():
     values = rng(5).normal(size=60)
-    assert mean_interval(values, np.arange(60), rng(7)) == mean_interval(values, np.arange(60), rng(7))
+    assert mean_interval(values, np.arange(60), rng(7)) == mean_interval(
+        values, np.arange(60), rng(7)
+    )
 
 
 def test_statistics_over_other_clusters_cannot_be_paired():
-    parts = {"a": moments_of_mean([1.0, 2.0], [0, 1]), "b": moments_of_mean([1.0, 2.0, 3.0], [0, 1, 2])}
+    parts = {
+        "a": moments_of_mean([1.0, 2.0], [0, 1]),
+        "b": moments_of_mean([1.0, 2.0, 3.0], [0, 1, 2]),
+    }
     with pytest.raises(ConfigError, match="same clusters"):
         replicate(parts, 3, rng())
 
@@ -115,7 +129,10 @@ def test_statistics_over_other_clusters_cannot_be_paired():
 def test_pairing_takes_the_shared_market_noise_out():
     generator = rng(2)
     shared = generator.normal(0.0, 50.0, 400)
-    ours, theirs = shared + generator.normal(1.0, 0.5, 400), shared + generator.normal(0.0, 0.5, 400)
+    ours, theirs = (
+        shared + generator.normal(1.0, 0.5, 400),
+        shared + generator.normal(0.0, 0.5, 400),
+    )
     paired = mean_interval(ours - theirs, np.arange(400), rng(0))
     assert paired.ci_high - paired.ci_low < 0.2
     assert covers(paired, 1.0)
@@ -127,9 +144,13 @@ def test_replicates_subtract_as_pairs():
     generator = rng(4)
     ours, theirs = generator.normal(size=80), generator.normal(size=80)
     drawn = replicate(
-        {"a": moments_of_mean(ours, np.arange(80)), "b": moments_of_mean(theirs, np.arange(80))}, 500, rng(9)
+        {"a": moments_of_mean(ours, np.arange(80)), "b": moments_of_mean(theirs, np.arange(80))},
+        500,
+        rng(9),
     )
-    one, other = (over_seeds([x.mean()], drawn[k].T, 80, rng()) for k, x in (("a", ours), ("b", theirs)))
+    one, other = (
+        over_seeds([x.mean()], drawn[k].T, 80, rng()) for k, x in (("a", ours), ("b", theirs))
+    )
     direct = mean_interval(ours - theirs, np.arange(80), rng(9), resamples=500)
     assert (one - other).estimate().to_json() == pytest.approx(direct.to_json())
 
@@ -142,8 +163,12 @@ def test_seeds_that_differ_widen_the_interval():
     narrow, wide = (seeds_by_clusters(table, np.arange(500), rng(1)) for table in (alike, unlike))
     assert wide.mean == pytest.approx(narrow.mean)
     assert narrow.ci_high - narrow.ci_low < 0.3
-    assert wide.ci_high - wide.ci_low > 2 * 4.0  # two degrees of freedom: t is 4.3, the error 2 / sqrt(3)
-    assert seeds_by_clusters(episodes[None], np.arange(500), rng(1)).mean == pytest.approx(episodes.mean())
+    assert (
+        wide.ci_high - wide.ci_low > 2 * 4.0
+    )  # two degrees of freedom: t is 4.3, the error 2 / sqrt(3)
+    assert seeds_by_clusters(episodes[None], np.arange(500), rng(1)).mean == pytest.approx(
+        episodes.mean()
+    )
 
 
 def test_satterthwaite_lies_between_its_parts():
@@ -167,9 +192,13 @@ def test_coverage_on_clustered_data(clusters):
     generator = rng(clusters)
     hits = naive = 0
     for _ in range(TRIALS):
-        labels, values = clustered_sample(generator, clusters, 10, lambda n: generator.normal(0.0, 1.0, n))
+        labels, values = clustered_sample(
+            generator, clusters, 10, lambda n: generator.normal(0.0, 1.0, n)
+        )
         hits += covers(mean_interval(values, labels, generator, resamples=600), 0.0)
-        naive += covers(mean_interval(values, np.arange(len(values)), generator, resamples=200), 0.0)
+        naive += covers(
+            mean_interval(values, np.arange(len(values)), generator, resamples=200), 0.0
+        )
     assert 0.92 <= hits / TRIALS <= 0.98
     assert naive / TRIALS < 0.75
 
@@ -189,7 +218,11 @@ def test_coverage_over_three_training_seeds():
     generator = rng(12)
     hits = without = 0
     for _ in range(TRIALS):
-        table = generator.normal(0, 0.3, (3, 1)) + generator.normal(0, 1, 60) + generator.normal(0, 0.5, (3, 60))
+        table = (
+            generator.normal(0, 0.3, (3, 1))
+            + generator.normal(0, 1, 60)
+            + generator.normal(0, 0.5, (3, 60))
+        )
         hits += covers(seeds_by_clusters(table, np.arange(60), generator, resamples=600), 0.0)
         without += covers(mean_interval(table[0], np.arange(60), generator, resamples=200), 0.0)
     assert 0.92 <= hits / TRIALS <= 0.995  # crossed draws err to the safe side

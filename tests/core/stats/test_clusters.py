@@ -15,7 +15,9 @@ def naive_se(values):
 
 
 labels_and_values = st.lists(
-    st.tuples(st.integers(-3, 3), st.floats(-100, 100), st.floats(-100, 100)), min_size=2, max_size=40
+    st.tuples(st.integers(-3, 3), st.floats(-100, 100), st.floats(-100, 100)),
+    min_size=2,
+    max_size=40,
 )
 
 
@@ -34,7 +36,11 @@ def test_sums_by_cluster_are_those_of_a_loop(rows):
 def test_rows_of_one_cluster_add_up_where_as_many_clusters_are_counted_as_rows():
     """A cluster may be empty: that there are as many as rows does not say that each row has its own."""
     values = np.array([[1.0, 10.0], [2.0, 20.0], [4.0, 40.0]])
-    assert cluster_sums(values, np.array([2, 0, 2]), 3).tolist() == [[2.0, 20.0], [0.0, 0.0], [5.0, 50.0]]
+    assert cluster_sums(values, np.array([2, 0, 2]), 3).tolist() == [
+        [2.0, 20.0],
+        [0.0, 0.0],
+        [5.0, 50.0],
+    ]
 
 
 @given(st.lists(st.floats(-100, 100), min_size=2, max_size=30))
@@ -45,7 +51,9 @@ def test_clusters_of_one_give_the_naive_error(values):
 @given(st.lists(st.floats(-100, 100), min_size=2, max_size=20), st.integers(2, 5))
 def test_copies_within_a_cluster_bring_no_precision(values, copies):
     labels = np.repeat(np.arange(len(values)), copies)
-    assert clustered_se(np.repeat(values, copies), labels) == pytest.approx(naive_se(values), abs=1e-9)
+    assert clustered_se(np.repeat(values, copies), labels) == pytest.approx(
+        naive_se(values), abs=1e-9
+    )
 
 
 def test_one_cluster_has_no_error():

@@ -24,7 +24,10 @@ def world(generator, markets, seeds, episodes, sd_market, sd_seed, sd_episode, t
     """Gains of S seeds in each market: markets differ, seeds differ, episodes are shared noise."""
     by_market = truth + sd_market * generator.normal(size=markets)
     by_seed = sd_seed * generator.normal(size=seeds)
-    return [by_market[m] + by_seed[:, None] + sd_episode * generator.normal(size=(1, episodes)) for m in range(markets)]
+    return [
+        by_market[m] + by_seed[:, None] + sd_episode * generator.normal(size=(1, episodes))
+        for m in range(markets)
+    ]
 
 
 def hierarchy(gains, generator, redraw, resamples=600, teams=None):
@@ -55,7 +58,9 @@ def test_one_market_is_the_bootstrap_over_seeds_and_clusters():
     generator = np.random.default_rng(1)
     [table] = gains = world(generator, 1, 4, 200, 0.0, 0.4, 1.0)
     moments = moments_of_mean(table.T, np.arange(200))
-    known = over_seeds(moments.point(), replicate({"": moments}, 6000, generator)[""].T, 200, generator)
+    known = over_seeds(
+        moments.point(), replicate({"": moments}, 6000, generator)[""].T, 200, generator
+    )
     found = hierarchy(gains, generator, redraw=True, resamples=6000)
     assert found.point == known.point
     assert found.error == pytest.approx(known.error, rel=0.05)
@@ -77,7 +82,9 @@ def own_policies(generator, markets, seeds, episodes, sd_seed, sd_episode, truth
     """Gains in markets that have policies of their own: nothing is shared between them."""
     sizes = [(seeds + market % 2, 1) for market in range(markets)]
     return [
-        truth + sd_seed * generator.normal(size=size) + sd_episode * generator.normal(size=(1, episodes))
+        truth
+        + sd_seed * generator.normal(size=size)
+        + sd_episode * generator.normal(size=(1, episodes))
         for size in sizes
     ]
 
@@ -101,7 +108,9 @@ def test_markets_of_one_team_share_its_seeds():
     same = hierarchy(gains, np.random.default_rng(5), redraw=True, teams=["x"] * 3)
     plain = hierarchy(gains, np.random.default_rng(5), redraw=True)
     np.testing.assert_allclose(same.draws, plain.draws)
-    apart = hierarchy(gains, np.random.default_rng(5), redraw=False, resamples=4000, teams=["x", "y", "z"])
+    apart = hierarchy(
+        gains, np.random.default_rng(5), redraw=False, resamples=4000, teams=["x", "y", "z"]
+    )
     joined = hierarchy(gains, np.random.default_rng(5), redraw=False, resamples=4000)
     assert apart.error < joined.error, "what seeds have in common does not average out over markets"
 
@@ -121,7 +130,12 @@ def test_markets_with_other_seeds_are_refused(teams):
     one, two = np.zeros((2, 9)), np.zeros((3, 9))
     with pytest.raises(ConfigError):
         over_markets(
-            [one[:, 0], two[:, 0]], [one, two], [5, 5], np.random.default_rng(0), redraw_markets=True, teams=teams
+            [one[:, 0], two[:, 0]],
+            [one, two],
+            [5, 5],
+            np.random.default_rng(0),
+            redraw_markets=True,
+            teams=teams,
         )
 
 
@@ -139,11 +153,15 @@ def test_its_interval_is_that_of_a_bootstrap_stratified_by_task():
     table = np.random.default_rng(3).normal(size=(10, 4)) + np.array([0.0, 10.0, 20.0, 30.0])
     generator = np.random.default_rng(4)
     draws = [
-        stats.trim_mean(np.stack([generator.choice(table[:, t], 10) for t in range(4)], axis=1), 0.25, axis=None)
+        stats.trim_mean(
+            np.stack([generator.choice(table[:, t], 10) for t in range(4)], axis=1), 0.25, axis=None
+        )
         for _ in range(4000)
     ]
     found = interquartile_mean(table, np.random.default_rng(5), resamples=4000)
-    assert [found.ci_low, found.ci_high] == pytest.approx(np.quantile(draws, [0.025, 0.975]), abs=0.08)
+    assert [found.ci_low, found.ci_high] == pytest.approx(
+        np.quantile(draws, [0.025, 0.975]), abs=0.08
+    )
 
 
 def test_a_single_seed_has_no_interval_and_no_number_is_refused():
@@ -167,7 +185,9 @@ def test_the_interval_of_the_cvar_is_that_of_resampling_it_whole():
     values = generator.normal(size=2000)
     picked = np.sort(generator.choice(values, size=(1500, 2000)), axis=1)[:, -100:].mean(axis=1)
     [found] = intervals(moments_of_cvar(values, np.arange(2000)), generator)
-    assert found.ci_high - found.ci_low == pytest.approx(np.ptp(np.quantile(picked, [0.025, 0.975])), rel=0.15)
+    assert found.ci_high - found.ci_low == pytest.approx(
+        np.ptp(np.quantile(picked, [0.025, 0.975])), rel=0.15
+    )
 
 
 def test_the_slope_is_scipys_and_its_interval_the_robust_one():

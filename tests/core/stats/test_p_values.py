@@ -14,7 +14,9 @@ from tercel.core.stats.deflated import exceeds, expected_best
 
 @given(st.floats(0.0, 60.0), st.floats(1.0, 1e5))
 def test_the_tail_is_scipys_far_out_too(t, freedom):
-    assert two_sided_p(t, freedom) == pytest.approx(2 * stats.t.sf(t, freedom), rel=1e-8, abs=1e-290)
+    assert two_sided_p(t, freedom) == pytest.approx(
+        2 * stats.t.sf(t, freedom), rel=1e-8, abs=1e-290
+    )
 
 
 def test_many_degrees_of_freedom_are_the_normal():
@@ -59,7 +61,9 @@ def test_one_variant_is_not_deflated_and_many_are():
     gains = np.random.default_rng(2).normal(0.2, 1.0, 400)
     one, many = deflate(gains, 1), deflate(gains, 1000)
     assert one.best_of_none == 0.0
-    assert one.probability == pytest.approx(stats.norm.cdf(stats.ttest_1samp(gains, 0).statistic), abs=0.01)
+    assert one.probability == pytest.approx(
+        stats.norm.cdf(stats.ttest_1samp(gains, 0).statistic), abs=0.01
+    )
     assert many.probability < one.probability
     with pytest.raises(DataError):
         deflate(np.ones(20), 3)
@@ -70,7 +74,9 @@ def test_the_detectable_gain_is_detected_as_often_as_it_says():
     gain = detectable_gain(1 / np.sqrt(n), freedom)
     exact = stats.nct.sf(stats.t.ppf(0.975, freedom), freedom, gain * np.sqrt(n))
     assert exact == pytest.approx(0.8, abs=0.015)
-    assert detectable_gain(2.0, 1e9) == pytest.approx(2 * (stats.norm.ppf(0.975) + stats.norm.ppf(0.8)))
+    assert detectable_gain(2.0, 1e9) == pytest.approx(
+        2 * (stats.norm.ppf(0.975) + stats.norm.ppf(0.8))
+    )
 
 
 def test_the_p_value_and_the_interval_say_the_same():

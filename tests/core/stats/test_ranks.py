@@ -30,7 +30,9 @@ def test_spearman_is_scipys(pairs):
     if np.ptp(first) == 0.0 or np.ptp(second) == 0.0:
         assert np.isnan(spearman(first, second))
     else:
-        assert spearman(first, second) == pytest.approx(stats.spearmanr(first, second).statistic, abs=1e-12)
+        assert spearman(first, second) == pytest.approx(
+            stats.spearmanr(first, second).statistic, abs=1e-12
+        )
 
 
 def test_many_at_once_are_one_by_one():
@@ -63,7 +65,9 @@ def test_halves_of_a_ranking_without_noise_agree_and_of_noise_alone_do_not():
     rng = np.random.default_rng(2)
     same = np.tile(np.arange(12.0), (10, 1))
     assert split_half(each_a_cluster(same), rng) == pytest.approx((1.0, 1.0))
-    halves = [split_half(each_a_cluster(rng.normal(size=(10, 12))), rng, splits=50)[0] for _ in range(100)]
+    halves = [
+        split_half(each_a_cluster(rng.normal(size=(10, 12))), rng, splits=50)[0] for _ in range(100)
+    ]
     assert abs(np.mean(halves)) < 0.1
 
 

@@ -50,12 +50,18 @@ def test_sparse_rows_are_right_or_not_shown(zone, seconds, descending):
     assert not (unshown & ~twice).any()
 
 
-@given(seed=st.integers(0, 2**32), noise=st.floats(0.001, 60), one_pass=st.sampled_from(["both", "first", "second"]))
+@given(
+    seed=st.integers(0, 2**32),
+    noise=st.floats(0.001, 60),
+    one_pass=st.sampled_from(["both", "first", "second"]),
+)
 def test_the_disorder_of_a_feed_does_not_hide_the_change_nor_make_one(seed, noise, one_pass):
     rng = np.random.default_rng(seed)
     seconds = np.arange(-6 * 3600, 6 * 3600, 5.0)
     if one_pass != "both":
-        seconds = seconds[(seconds * (-1 if one_pass == "first" else 1) > 0) | (abs(seconds) > 3600)]
+        seconds = seconds[
+            (seconds * (-1 if one_pass == "first" else 1) > 0) | (abs(seconds) > 3600)
+        ]
     late = np.argsort(seconds + rng.uniform(0, noise, len(seconds)), kind="stable")
     true = moments_of("America/Chicago", seconds[late])
     local = clock_of(true, "America/Chicago")
@@ -64,7 +70,10 @@ def test_the_disorder_of_a_feed_does_not_hide_the_change_nor_make_one(seed, nois
         assert not unshown.any()
         assert moments.to_list() == true.to_list()
     else:
-        assert unshown.to_list() == local.dt.replace_time_zone("America/Chicago", ambiguous="null").is_null().to_list()
+        assert (
+            unshown.to_list()
+            == local.dt.replace_time_zone("America/Chicago", ambiguous="null").is_null().to_list()
+        )
 
 
 def test_a_jumbled_file_shows_nothing_and_the_setting_decides():
@@ -82,12 +91,18 @@ def test_a_jumbled_file_shows_nothing_and_the_setting_decides():
 
 def test_the_setting_leaves_what_the_file_shows():
     true = moments_of("Europe/London", [-4000, -3000, -600, 600, 3000, 4000])
-    assert resolve(clock_of(true, "Europe/London"), "Europe/London", "first")[0].to_list() == true.to_list()
+    assert (
+        resolve(clock_of(true, "Europe/London"), "Europe/London", "first")[0].to_list()
+        == true.to_list()
+    )
 
 
 def test_each_symbol_has_its_own_sequence():
     zone = "America/Chicago"
-    dense, thin = moments_of(zone, np.arange(-9000, 9000, 300)), moments_of(zone, [-5000, -1000, 5000])
+    dense, thin = (
+        moments_of(zone, np.arange(-9000, 9000, 300)),
+        moments_of(zone, [-5000, -1000, 5000]),
+    )
     both, by = pl.concat([dense, thin]), pl.Series(["A"] * len(dense) + ["B"] * len(thin))
     moments, unshown = resolve(clock_of(both, zone), zone, by=by)
     assert moments.filter(~unshown).to_list() == both.filter(~unshown).to_list()
@@ -96,7 +111,9 @@ def test_each_symbol_has_its_own_sequence():
 
 def test_a_time_that_never_was_and_a_cell_without_one_are_null():
     local = pl.Series(["2024-03-10T01:59", None, "2024-03-10T02:15", "2024-03-10T03:00"])
-    moments, unshown = resolve(local.str.to_datetime("%Y-%m-%dT%H:%M", time_unit="ns"), "America/New_York")
+    moments, unshown = resolve(
+        local.str.to_datetime("%Y-%m-%dT%H:%M", time_unit="ns"), "America/New_York"
+    )
     assert [None if m is None else f"{m:%H:%M}" for m in moments] == ["06:59", None, None, "07:00"]
     assert unshown.to_list() == [False] * 4
 

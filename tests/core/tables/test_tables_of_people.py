@@ -16,7 +16,9 @@ from tercel.core.tables.times import days, moments
 from tercel.core.tables.usual import USUAL_FILLS
 
 
-def read(folder: Path, text: str | bytes, columns: TableMap | Called = AS_NAMED, *needed: str) -> Table:
+def read(
+    folder: Path, text: str | bytes, columns: TableMap | Called = AS_NAMED, *needed: str
+) -> Table:
     file = folder / "t.csv"
     file.write_bytes(text if isinstance(text, bytes) else text.encode())
     return renamed(read_table(file, columns), needed)
@@ -51,21 +53,31 @@ def test_numbers_are_read_by_the_sign_that_the_file_shows(
     [
         ("price;quantity\n28;10.000\n", "`column=decimal=,` or `column=decimal=.`"),
         ("price;quantity\n28;010.000\n", "`column=decimal=,` or `column=decimal=.`"),
-        ("price;quantity;Zeit;parent\n28;1.000;10.30;12.5\n", "`column=decimal=,` or `column=decimal=.`"),
+        (
+            "price;quantity;Zeit;parent\n28;1.000;10.30;12.5\n",
+            "`column=decimal=,` or `column=decimal=.`",
+        ),
         ("price;quantity\n28,60;1\n28.60;1,5\n", "`column=decimal=,` or `column=decimal=.`"),
         ('price,quantity\n1,"28,60"\n', "`column=decimal=,`"),
     ],
 )
-def test_a_number_of_no_certain_sign_is_refused_and_its_remedy_works(tmp_path: Path, text: str, remedy: str) -> None:
+def test_a_number_of_no_certain_sign_is_refused_and_its_remedy_works(
+    tmp_path: Path, text: str, remedy: str
+) -> None:
     with pytest.raises(DataError) as refusal:
         exact(read(tmp_path, text, AS_NAMED, "price", "quantity"), "quantity")
     assert remedy in str(refusal.value)
-    assert exact(read(tmp_path, text.replace("28.60", "28,60"), {"decimal": ","}, "price", "quantity"), "quantity")
+    assert exact(
+        read(tmp_path, text.replace("28.60", "28,60"), {"decimal": ","}, "price", "quantity"),
+        "quantity",
+    )
 
 
 @pytest.mark.parametrize("said", [{}, {"units_in_cells": True}])
 @pytest.mark.parametrize("cell", ["1.5K", "2M", "3 mio"])
-def test_thousands_in_a_letter_are_neither_a_unit_nor_proposed_as_one(tmp_path: Path, cell: str, said: Called) -> None:
+def test_thousands_in_a_letter_are_neither_a_unit_nor_proposed_as_one(
+    tmp_path: Path, cell: str, said: Called
+) -> None:
     with pytest.raises(DataError) as refusal:
         exact(read(tmp_path, f"price,quantity\n1,{cell}\n", said, "price", "quantity"), "quantity")
     assert "units_in_cells" not in str(refusal.value)
@@ -81,7 +93,13 @@ def test_half_a_gzipped_file_is_refused(tmp_path: Path) -> None:
 def test_an_open_quotation_mark_swallows_no_rows(tmp_path: Path) -> None:
     for third in ("c", '"c'):
         with pytest.raises(DataError, match="behind row 2"):
-            read(tmp_path, f'symbol,price,note\nA,1,a\nB,2,"b\nC,3,{third}\nD,4,d\n', AS_NAMED, "symbol", "price")
+            read(
+                tmp_path,
+                f'symbol,price,note\nA,1,a\nB,2,"b\nC,3,{third}\nD,4,d\n',
+                AS_NAMED,
+                "symbol",
+                "price",
+            )
 
 
 def test_rows_of_a_second_table_with_the_same_columns_are_not_passed_over(tmp_path: Path) -> None:
@@ -122,7 +140,9 @@ def test_titles_totals_sections_and_repeated_headers_are_no_rows(tmp_path: Path)
     ]
     cash = read(tmp_path, text, {"symbol": "Currency", "price": "Ending Cash"}, "symbol", "price")
     assert cash.frame["row"].to_list() == [10]
-    ends = read(tmp_path, "symbol,price,quantity\nA,1.5,10\nTotal,,10\n", AS_NAMED, "symbol", "price")
+    ends = read(
+        tmp_path, "symbol,price,quantity\nA,1.5,10\nTotal,,10\n", AS_NAMED, "symbol", "price"
+    )
     assert ends.frame["symbol"].to_list() == ["A"]
     with pytest.raises(DataError, match="3 cells, as in the first row; received 2 cells in row 3"):
         read(tmp_path, "symbol,price,quantity\nA,1,1\nB,2\nC,3,1\n", AS_NAMED, "symbol")
@@ -134,7 +154,13 @@ def test_encodings_are_found_or_said(tmp_path: Path) -> None:
         table = read(tmp_path, text.encode(encoding), {"quantity": "Stück"}, "symbol", "quantity")
         assert table.frame["symbol"].to_list() == ["ÄÖ"]
         assert len(table.notes) == (encoding == "cp1252")
-    latin = read(tmp_path, text.encode("cp850"), {"quantity": "Stück", "encoding": "cp850"}, "symbol", "quantity")
+    latin = read(
+        tmp_path,
+        text.encode("cp850"),
+        {"quantity": "Stück", "encoding": "cp850"},
+        "symbol",
+        "quantity",
+    )
     assert latin.frame["symbol"].to_list() == ["ÄÖ"]
 
 
@@ -146,14 +172,29 @@ def test_columns_are_proposed_but_not_money_for_a_quantity(tmp_path: Path) -> No
         renamed(table, ("time", "side", "price", "quantity"), (), USUAL_FILLS, taken=False)
     assert "`column=quantity=Executed`" in str(refusal.value)
     assert "quantity=Amount" not in str(refusal.value)
-    assert unread(renamed(table, ("time",)), ("time",)) == ["Pair", "Side", "Price", "Executed", "Amount"]
+    assert unread(renamed(table, ("time",)), ("time",)) == [
+        "Pair",
+        "Side",
+        "Price",
+        "Executed",
+        "Amount",
+    ]
 
 
 def test_times_of_two_columns_and_words_of_sides(tmp_path: Path) -> None:
-    said = {"time": ["Datum", "Zeit"], "timezone": "Europe/Berlin", "buy": "Kauf", "sell": "Verkauf", "side": "Art"}
+    said = {
+        "time": ["Datum", "Zeit"],
+        "timezone": "Europe/Berlin",
+        "buy": "Kauf",
+        "sell": "Verkauf",
+        "side": "Art",
+    }
     text = "Datum;Zeit;Art\n03.04.2024;10:30;Kauf\n04.04.2024;01:30:00 PM;VERKAUF\n"
     table = read(tmp_path, text, said, "time", "side")
-    assert [str(one)[:16] for one in moments(table, "time")] == ["2024-04-03 08:30", "2024-04-04 11:30"]
+    assert [str(one)[:16] for one in moments(table, "time")] == [
+        "2024-04-03 08:30",
+        "2024-04-04 11:30",
+    ]
     assert sides(table).to_list() == [1, -1]
     with pytest.raises(DataError, match=r"received Art 'Kauf' in row 2 .*`column=buy=WORD`"):
         sides(read(tmp_path, text, {"side": "Art"}, "side"))
@@ -165,7 +206,12 @@ def test_units_and_maps(tmp_path: Path) -> None:
     (tmp_path / "m.toml").write_text('decimal = ","\n[columns]\nprice = "Kurs"\n')
     assert table_map(tmp_path / "m.toml", {"price": "Preis"}).columns == {"price": ("Preis",)}
     assert table_map(None, {"map": str(tmp_path / "m.toml")}).decimal == ","
-    wrongs = ({"timezone": "Mars"}, {"encoding": "utf-99"}, {"separator": ";;"}, {"time_format": "%S,%f"})
+    wrongs = (
+        {"timezone": "Mars"},
+        {"encoding": "utf-99"},
+        {"separator": ";;"},
+        {"time_format": "%S,%f"},
+    )
     for wrong in ({"decimal": ";"}, *wrongs):
         with pytest.raises(ConfigError):
             table_map(None, wrong)

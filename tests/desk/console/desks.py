@@ -55,7 +55,9 @@ class ListedDesk(ReachedDesk):
     def running(self) -> str | None:
         return "process 1 (test)"
 
-    def read(self, after: int = 0, kinds: Iterable[str] = (), until: int = 2**62) -> Iterator[tuple[int, Entry]]:
+    def read(
+        self, after: int = 0, kinds: Iterable[str] = (), until: int = 2**62
+    ) -> Iterator[tuple[int, Entry]]:
         wanted = set(kinds)
         for seq, entry in enumerate(list(self.entries), 1):
             if after < seq <= until and (not wanted or entry.kind in wanted):
@@ -71,11 +73,18 @@ class ListedDesk(ReachedDesk):
             raise OrderError("something else", self.says_no, "ask for that")
         said = {"operator": number, "event": command, "by": by, "reason": reason}
         if command == "limits":
-            event = {"tighten": "tightened", "request": "requested", "approve": "loosened"}[str(body["act"])]
+            event = {"tighten": "tightened", "request": "requested", "approve": "loosened"}[
+                str(body["act"])
+            ]
             said |= {"event": event, "hash": "h", "request": number}
             return Entry(kinds.LIMITS, S, body=said)
         if command == "promote":
-            return Entry(kinds.PROMOTED, S, agent=str(body["agent"]), body=said | {"champion": "a", "challenger": "b"})
+            return Entry(
+                kinds.PROMOTED,
+                S,
+                agent=str(body["agent"]),
+                body=said | {"champion": "a", "challenger": "b"},
+            )
         if command in ("pause_agent", "resume_agent"):
             said |= {"event": f"{command.removesuffix('_agent')}d", "parents": ["p1"]}
             return Entry(kinds.HOLD, S, agent=str(body["agent"]), body=said)
@@ -86,13 +95,24 @@ class ListedDesk(ReachedDesk):
             event, *more = BY_HAND[command]
             said |= {"event": event, **dict(more)}
         if command == "own_alert":
-            return Entry(kinds.OPERATOR, S, body={"id": number, "command": command, "body": dict(body), "by": by})
+            return Entry(
+                kinds.OPERATOR,
+                S,
+                body={"id": number, "command": command, "body": dict(body), "by": by},
+            )
         if command == "submit":
-            told = {key: body[key] for key in ("side", "lots", "horizon_ns")} | {"limit_price": body.get("limit_price")}
+            told = {key: body[key] for key in ("side", "lots", "horizon_ns")} | {
+                "limit_price": body.get("limit_price")
+            }
             said |= {"event": "accepted", **told}
         parent = str(body.get("parent", body.get("id", "")))
         return Entry(
-            kinds.PARENT, S, str(body.get("instrument", "AAA")), str(body.get("agent", "ppo")), parent, body=said
+            kinds.PARENT,
+            S,
+            str(body.get("instrument", "AAA")),
+            str(body.get("agent", "ppo")),
+            parent,
+            body=said,
         )
 
     def kill(self, agents: Sequence[str], by: str, reason: str) -> None:
@@ -139,7 +159,9 @@ class Steady:
         return self.now
 
 
-def served_by(folder: Path, *desks: ListedDesk, now_s: Callable[[], float], wall_ns: Callable[[], int]) -> Desks:
+def served_by(
+    folder: Path, *desks: ListedDesk, now_s: Callable[[], float], wall_ns: Callable[[], int]
+) -> Desks:
     """What a console serves: desks of lists, their requests in folders of their own."""
     found = Desks()
     for desk in desks:
@@ -176,11 +198,24 @@ def a_session() -> list[Entry]:
         "strategy": "ppo-csco",
     }
     entries = [
-        Entry(kinds.SESSION, S, body={"session": 1, "venue": "simulated", "holder": "x", "resume": False}),
+        Entry(
+            kinds.SESSION,
+            S,
+            body={"session": 1, "venue": "simulated", "holder": "x", "resume": False},
+        ),
         Entry(kinds.SHARE, S, "AAA", body={"shares": {"ppo": 0.5, "peg": 0.5}, "why": "first"}),
         Entry(kinds.PARENT, S, "AAA", "ppo", "p1", body=accepted),
-        Entry(kinds.PARENT, S, "AAA", "peg", "p2", body=accepted | {"side": -1, "strategy": "peg_behind"}),
-        Entry(kinds.ALPHA, S, "AAA", body={"expected_bps": 3.2, "sd_bps": 4.0, "sources": ["news"]}),
+        Entry(
+            kinds.PARENT,
+            S,
+            "AAA",
+            "peg",
+            "p2",
+            body=accepted | {"side": -1, "strategy": "peg_behind"},
+        ),
+        Entry(
+            kinds.ALPHA, S, "AAA", body={"expected_bps": 3.2, "sd_bps": 4.0, "sources": ["news"]}
+        ),
         Entry(
             kinds.POSTURE,
             S,
@@ -193,15 +228,28 @@ def a_session() -> list[Entry]:
                 "reasons": ["depth thin: 0.4 of usual"],
             },
         ),
-        Entry(kinds.DECISION, 2 * S, "AAA", "ppo", "p1", body={"n": 0, "intent": [0, 0], "commands": ["c1"]}),
+        Entry(
+            kinds.DECISION,
+            2 * S,
+            "AAA",
+            "ppo",
+            "p1",
+            body={"n": 0, "intent": [0, 0], "commands": ["c1"]},
+        ),
         entry_out(order),
         entry_in(report("e1", 20, 3 * S), "p1"),
         entry_in(report("e1", 20, 3 * S), "p1"),
         entry_denied(order, "COLLAR", "price=1000"),
         Entry(
-            kinds.ALERT, 4 * S, "AAA", "ppo", body={"severity": "warning", "code": "DRIFT", "text": "<b>spread</b> far"}
+            kinds.ALERT,
+            4 * S,
+            "AAA",
+            "ppo",
+            body={"severity": "warning", "code": "DRIFT", "text": "<b>spread</b> far"},
         ),
-        Entry(kinds.DRIFT, 4 * S, "AAA", "ppo", body={"state": "drifting", "text": "spread +2.1 sd"}),
+        Entry(
+            kinds.DRIFT, 4 * S, "AAA", "ppo", body={"state": "drifting", "text": "spread +2.1 sd"}
+        ),
         Entry(
             kinds.HEARTBEAT,
             5 * S,
@@ -209,15 +257,33 @@ def a_session() -> list[Entry]:
                 "positions": {"ppo": {"AAA": 20}},
                 "open": 1,
                 "unknown": 0,
-                "limits": {"agents": {"ppo": {"messages": [20, 500], "gross_value": [450.0, 500.0]}}},
+                "limits": {
+                    "agents": {"ppo": {"messages": [20, 500], "gross_value": [450.0, 500.0]}}
+                },
             },
         ),
     ]
     for n in range(4):
         entries.append(
-            Entry(kinds.FEEDBACK, (6 + n) * S, "AAA", "peg", f"p{2 + n}", body={"is_bps": 2.0 + n, "filled": 50})
+            Entry(
+                kinds.FEEDBACK,
+                (6 + n) * S,
+                "AAA",
+                "peg",
+                f"p{2 + n}",
+                body={"is_bps": 2.0 + n, "filled": 50},
+            )
         )
-        entries.append(Entry(kinds.SHARE, (6 + n) * S, "AAA", body={"shares": {"ppo": 0.4, "peg": 0.6}, "why": "cost"}))
+        entries.append(
+            Entry(
+                kinds.SHARE,
+                (6 + n) * S,
+                "AAA",
+                body={"shares": {"ppo": 0.4, "peg": 0.6}, "why": "cost"},
+            )
+        )
     why = "its horizon came while its agent was killed: prices look wrong; 50 of 50 lots unfilled"
-    entries.append(Entry(kinds.PARENT, 10 * S, "AAA", "peg", "p2", body={"event": "expired", "reason": why}))
+    entries.append(
+        Entry(kinds.PARENT, 10 * S, "AAA", "peg", "p2", body={"event": "expired", "reason": why})
+    )
     return entries

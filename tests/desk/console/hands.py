@@ -7,7 +7,9 @@ from typing import Any
 from tests.waiting import until as waits
 
 until = partial(waits, seconds=60)
-PAINTED = "const done = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(() => done()))"
+PAINTED = (
+    "const done = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(() => done()))"
+)
 
 
 def log_in(page: Any, address: str, role: str = "admin") -> None:
@@ -39,7 +41,8 @@ def look(page: Any, width: int, scheme: str, height: int = 900) -> None:
     size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
     page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     page.execute_cdp_cmd(
-        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+        "Emulation.setEmulatedMedia",
+        {"features": [{"name": "prefers-color-scheme", "value": scheme}]},
     )
 
 
@@ -50,8 +53,15 @@ def picture(page: Any, path: Path, whole: bool = True) -> None:
     from PIL import Image
 
     if whole:
-        size = page.execute_script("return [innerWidth, Math.min(document.documentElement.scrollHeight, 4000)]")
-        metrics = {"width": size[0], "height": max(size[1], 800), "deviceScaleFactor": 1, "mobile": False}
+        size = page.execute_script(
+            "return [innerWidth, Math.min(document.documentElement.scrollHeight, 4000)]"
+        )
+        metrics = {
+            "width": size[0],
+            "height": max(size[1], 800),
+            "deviceScaleFactor": 1,
+            "mobile": False,
+        }
         page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
     page.execute_async_script(PAINTED)
     shot = Image.open(BytesIO(page.get_screenshot_as_png())).convert("RGB")
@@ -60,7 +70,9 @@ def picture(page: Any, path: Path, whole: bool = True) -> None:
 
 def text(page: Any, selector: str = "body") -> str:
     """What stands there, now."""
-    found = "return [...document.querySelectorAll(arguments[0])].map((e) => e.innerText).join('\\n')"
+    found = (
+        "return [...document.querySelectorAll(arguments[0])].map((e) => e.innerText).join('\\n')"
+    )
     return str(page.execute_script(found, selector))
 
 

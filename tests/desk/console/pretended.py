@@ -51,7 +51,10 @@ def create_app() -> FastAPI:
     kept = app.state
     kept.asked, kept.owners, kept.stopped, kept.older = [], {}, False, []
     kept.ns = {name: start + LENGTH - 20 * MINUTE for name, start in START.items()}
-    kept.latches = {"today": None, "drill": {"scope": "all", "by": "bob (console)", "reason": "prices look wrong"}}
+    kept.latches = {
+        "today": None,
+        "drill": {"scope": "all", "by": "bob (console)", "reason": "prices look wrong"},
+    }
     kept.requests = [
         {
             "id": "7",
@@ -59,7 +62,8 @@ def create_app() -> FastAPI:
             "what": "re-arm every agent",
             "asked_by": "bob",
             "reason": "prices were right",
-            "ns": START["today"] + 90 * MINUTE,  # requests are of the wall's clock, whatever the desk's is
+            "ns": START["today"]
+            + 90 * MINUTE,  # requests are of the wall's clock, whatever the desk's is
             "state": "waits",
             "by": "",
         }
@@ -74,7 +78,9 @@ def create_app() -> FastAPI:
     async def root() -> Response:
         strict = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self'; "
         headers = {"Content-Security-Policy": strict + "img-src 'self' data:"}
-        return Response((files("tercel.core") / "pages" / "index.html").read_bytes(), 200, headers, "text/html")
+        return Response(
+            (files("tercel.core") / "pages" / "index.html").read_bytes(), 200, headers, "text/html"
+        )
 
     @app.get("/static/{name}")
     async def static(name: str) -> Response:
@@ -82,14 +88,31 @@ def create_app() -> FastAPI:
         return Response((files("tercel.core") / "pages" / name).read_bytes(), media_type=kind)
 
     def me(role: str) -> dict[str, Any]:
-        needs = {one: least for least, all_ in reversed(MAY.items()) for one in all_ if one not in MAY[role]}
-        return {"name": "ann", "role": role, "may": MAY[role], "needs": needs, "csrf": "token", "until_s": 3600.0}
+        needs = {
+            one: least
+            for least, all_ in reversed(MAY.items())
+            for one in all_
+            if one not in MAY[role]
+        }
+        return {
+            "name": "ann",
+            "role": role,
+            "may": MAY[role],
+            "needs": needs,
+            "csrf": "token",
+            "until_s": 3600.0,
+        }
 
     @app.post("/api/login")
     async def login(asked: dict[str, str]) -> Response:
         if asked["name"] not in MAY or not asked["password"]:
             return JSONResponse(
-                {"expected": "a name and its password", "received": "another", "remedy": "try again"}, 401
+                {
+                    "expected": "a name and its password",
+                    "received": "another",
+                    "remedy": "try again",
+                },
+                401,
             )
         response = JSONResponse(me(asked["name"]))
         response.set_cookie("role", asked["name"])
@@ -115,20 +138,32 @@ def create_app() -> FastAPI:
             keys = ("desk", "running", "seq", "ns", "silent_s", "fault", "money", "unbooked")
             rows.append(
                 {key: there[key] for key in keys}
-                | {"stage": "paper", "venue": "simulated", "killed": there["latch"], "alerts": alerts}
+                | {
+                    "stage": "paper",
+                    "venue": "simulated",
+                    "killed": there["latch"],
+                    "alerts": alerts,
+                }
             )
         return rows
 
     @app.get("/api/desks/{desk}/alerts")
     async def older(desk: str, before: int, ns: int | None = None) -> dict[str, Any]:
-        rows = [*shown(desk, ns)["alerts"], *(row for row in kept.older if ns is None or row["ns"] <= ns)]
+        rows = [
+            *shown(desk, ns)["alerts"],
+            *(row for row in kept.older if ns is None or row["ns"] <= ns),
+        ]
         return {"alerts": [row for row in rows if row["ns"] < before], "next": None}
 
     @app.get("/api/agents")
     async def agents() -> list[dict[str, Any]]:
         rows = [(name, dict(row)) for name in START for row in shown(name)["agents"]]
         return [
-            {key: value for key, value in row.items() if key not in ("name", "seat", "half_bps", "state_reason")}
+            {
+                key: value
+                for key, value in row.items()
+                if key not in ("name", "seat", "half_bps", "state_reason")
+            }
             | {
                 "desk": name,
                 "agent": row["name"],
@@ -145,7 +180,10 @@ def create_app() -> FastAPI:
 
     @app.get("/api/desks/{desk}/models")
     async def models(desk: str) -> list[dict[str, Any]]:
-        return [card(names, kind) for names, kind in ((["ppo"], "policy"), (["ppo", "schedule"], "forecast"))]
+        return [
+            card(names, kind)
+            for names, kind in ((["ppo"], "policy"), (["ppo", "schedule"], "forecast"))
+        ]
 
     @app.get("/api/orders")
     async def orders(desk: str) -> dict[str, Any]:
@@ -157,7 +195,10 @@ def create_app() -> FastAPI:
 
     @app.get("/api/users")
     async def users() -> list[dict[str, Any]]:
-        return [{"name": "ann", "role": "admin", "by": ""}, {"name": "bob", "role": "risk", "by": "ann"}]
+        return [
+            {"name": "ann", "role": "admin", "by": ""},
+            {"name": "bob", "role": "risk", "by": "ann"},
+        ]
 
     @app.get("/api/desks/{desk}/state")
     async def state(desk: str) -> dict[str, Any]:
@@ -182,7 +223,9 @@ def create_app() -> FastAPI:
     @app.get("/api/desks/{desk}/chart/{instrument}")
     async def chart(desk: str, instrument: str, from_ns: int, to_ns: int) -> dict[str, Any]:
         start = START[desk]
-        times = range(max(from_ns, start), min(to_ns, kept.ns[desk]), max(S, (to_ns - from_ns) // 900))
+        times = range(
+            max(from_ns, start), min(to_ns, kept.ns[desk]), max(S, (to_ns - from_ns) // 900)
+        )
         fills = [
             {
                 "ns": t,
@@ -211,7 +254,10 @@ def create_app() -> FastAPI:
             [t, min(1.0, 1.1 * i / 60), min(1.0, i / 60)]
             for i, t in enumerate(range(from_ns, to_ns, max(1, (to_ns - from_ns) // 60)))
         ]
-        mid = [[t, price(instrument, t, start) - TICK, price(instrument, t, start) + TICK] for t in times]
+        mid = [
+            [t, price(instrument, t, start) - TICK, price(instrument, t, start) + TICK]
+            for t in times
+        ]
         return {
             "currency": "USD",
             "mid": mid,
@@ -241,7 +287,9 @@ def create_app() -> FastAPI:
         sizes = draws.integers(100, 1900, 20)
         return {
             "ns": ns,
-            "bids": [[(middle - 1 - i) * TICK, int(sizes[i]), 300 if i == 1 else 0] for i in range(10)],
+            "bids": [
+                [(middle - 1 - i) * TICK, int(sizes[i]), 300 if i == 1 else 0] for i in range(10)
+            ],
             "asks": [[(middle + 1 + i) * TICK, int(sizes[10 + i]), 0] for i in range(10)],
             "heat": {"ns": times, "price": [p * TICK for p in ladder], "qty": heat},
             "tape": [
@@ -285,7 +333,9 @@ def create_app() -> FastAPI:
         }
 
     @app.get("/api/desks/{desk}/journal")
-    async def journal(desk: str, after: int = 0, kinds: str = "", most: int = 100) -> dict[str, Any]:
+    async def journal(
+        desk: str, after: int = 0, kinds: str = "", most: int = 100
+    ) -> dict[str, Any]:
         last = shown(desk)["seq"]
         named = kinds.split(",", maxsplit=1)[0] or "decision"
         rows = [
@@ -323,7 +373,9 @@ def create_app() -> FastAPI:
     @app.post("/api/{what:path}")
     async def act(request: Request, what: str, asked: dict[str, Any]) -> Response:
         if request.headers.get("x-csrf") != "token":
-            return JSONResponse({"expected": "the token", "received": "none", "remedy": "load the page anew"}, 403)
+            return JSONResponse(
+                {"expected": "the token", "received": "none", "remedy": "load the page anew"}, 403
+            )
         kept.asked.append((what, asked))
         if what == "kill":
             for name in START if asked["scope"] == "all" else [asked["desk"]]:
@@ -332,7 +384,9 @@ def create_app() -> FastAPI:
                     "by": "ann (console)",
                     "reason": asked["reason"],
                 }
-            return JSONResponse({"done": [f"{asked['name']} killed, nothing open at the venue"], "not_done": []})
+            return JSONResponse(
+                {"done": [f"{asked['name']} killed, nothing open at the venue"], "not_done": []}
+            )
         if what.startswith("alerts/"):
             kept.owners[int(what.split("/")[1])] = "ann"
         if what.startswith("requests/"):
@@ -341,7 +395,11 @@ def create_app() -> FastAPI:
             return JSONResponse({"request": "8"}, 202)
         if what.endswith("cancel"):
             return JSONResponse(
-                {"expected": "a parent that is at work", "received": "one that is over", "remedy": "look at the page"},
+                {
+                    "expected": "a parent that is at work",
+                    "received": "one that is over",
+                    "remedy": "look at the page",
+                },
                 409,
             )
         return JSONResponse({"done": [f"today: {what}"], "not_done": []})

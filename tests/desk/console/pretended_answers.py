@@ -16,7 +16,11 @@ NOW = {name: start + LENGTH - 20 * MINUTE for name, start in START.items()}
 EARLY = START["today"] + 5 * MINUTE
 PATHS = (
     *("ways", "desks", "agents", "requests", "users"),
-    *(f"desks/{desk}/{what}" for desk in START for what in ("state", "limits", "forecasts", "models")),
+    *(
+        f"desks/{desk}/{what}"
+        for desk in START
+        for what in ("state", "limits", "forecasts", "models")
+    ),
     *(f"desks/{desk}/journal?most=3" for desk in START),
     f"desks/today/at?ns={EARLY}",
     "desks/today/why/60",
@@ -31,12 +35,17 @@ def answers() -> str:
     """The file's text."""
     client, found = TestClient(create_app()), dict[str, Any]()
     for role in MAY:
-        found[f"me {role}"] = client.post("/api/login", json={"name": role, "password": "any"}).json()
+        found[f"me {role}"] = client.post(
+            "/api/login", json={"name": role, "password": "any"}
+        ).json()
     for path in PATHS:
         found[path.partition("?")[0]] = _short(client.get(f"/api/{path}").json())
     quote = client.post("/api/parents/quote", json={})
     found["parents/quote"] = quote.json()
-    lines = (f"{json.dumps(path)}: {json.dumps(told, separators=(',', ':'))}" for path, told in found.items())
+    lines = (
+        f"{json.dumps(path)}: {json.dumps(told, separators=(',', ':'))}"
+        for path, told in found.items()
+    )
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
@@ -46,7 +55,10 @@ def _short(told: Any, name: str = "") -> Any:
         return {key: _short(one, key) for key, one in told.items()}
     if isinstance(told, list):
         kept = told[:: 20 if name in SERIES else 1]
-        return [_short(one, name) for one in (kept[-12:] if name in ("heat", "qty", "ns", "price") else kept)]
+        return [
+            _short(one, name)
+            for one in (kept[-12:] if name in ("heat", "qty", "ns", "price") else kept)
+        ]
     return float(f"{told:.6g}") if isinstance(told, float) else told
 
 

@@ -10,9 +10,23 @@ LENGTH = 120 * MINUTE
 TICK, LOT = 0.01, 1
 NAMES = {"today": ("ppo", "peg", "schedule"), "drill": ("default", "peg")}
 COSTS = {"ppo": (2.5, 4.1), "peg": (-1.2, 6.3), "schedule": (9.7, 5.2), "default": (3.9, 12.0)}
-STRATEGIES = {"ppo": "packaged:ppo-csco+alpha+posture", "peg": "peg_touch+alpha+posture", "schedule": "twap_take+alpha"}
+STRATEGIES = {
+    "ppo": "packaged:ppo-csco+alpha+posture",
+    "peg": "peg_touch+alpha+posture",
+    "schedule": "twap_take+alpha",
+}
 MAY = {"viewer": ["look"]}
-MAY["trader"] = [*MAY["viewer"], "kill", "submit", "pause", "resume", "amend", "cancel", "by_hand", "acknowledge"]
+MAY["trader"] = [
+    *MAY["viewer"],
+    "kill",
+    "submit",
+    "pause",
+    "resume",
+    "amend",
+    "cancel",
+    "by_hand",
+    "acknowledge",
+]
 MAY["risk"] = [*MAY["trader"], "rearm", "promote", "limits", "posture", "confirm"]
 MAY["admin"] = [*MAY["risk"], "users"]
 
@@ -51,12 +65,22 @@ def total(scale: float) -> dict[str, Any]:
 def limit_rows(rows: list[tuple[str, str, str, float, float]]) -> list[dict[str, Any]]:
     """Limits and how much of each is used."""
     return [
-        {"scope": s, "name": n, "limit": w, "used": u, "of": o, "warned_at": 0.8 * o, "share": u / o}
+        {
+            "scope": s,
+            "name": n,
+            "limit": w,
+            "used": u,
+            "of": o,
+            "warned_at": 0.8 * o,
+            "share": u / o,
+        }
         for s, n, w, u, o in rows
     ]
 
 
-def page(desk: str, ns: int, latch: dict[str, Any] | None, owners: dict[int, str]) -> dict[str, Any]:
+def page(
+    desk: str, ns: int, latch: dict[str, Any] | None, owners: dict[int, str]
+) -> dict[str, Any]:
     """A desk's page at a time."""
     start, names = START[desk], NAMES[desk]
     done = (ns - start) / LENGTH
@@ -81,7 +105,13 @@ def page(desk: str, ns: int, latch: dict[str, Any] | None, owners: dict[int, str
                 "half_bps": half,
                 "low_bps": mean - half,
                 "high_bps": mean + half,
-                "parts": {"spread": 3.1, "walk": 0.4, "timing": mean - 3.5, "forced": 0.0, "fees": 0.0},
+                "parts": {
+                    "spread": 3.1,
+                    "walk": 0.4,
+                    "timing": mean - 3.5,
+                    "forced": 0.0,
+                    "fees": 0.0,
+                },
                 "parents": 9,
                 "filled_share": 0.93,
                 "by_hand": 0,
@@ -132,7 +162,9 @@ def page(desk: str, ns: int, latch: dict[str, Any] | None, owners: dict[int, str
                     "hand": "ann (password)" if live and i == 1 else "",
                     "by_hand": 0,
                     "live": live,
-                    "reason": ("news are due (ann)" if live else "9,000 of 9,000 lots unfilled") if i == 2 else "",
+                    "reason": ("news are due (ann)" if live else "9,000 of 9,000 lots unfilled")
+                    if i == 2
+                    else "",
                     "schedule": 0.55 if live else 1.0,
                     "left_s": 812.0 if live else None,
                     "last_decision": 60 + i,
@@ -166,7 +198,9 @@ def page(desk: str, ns: int, latch: dict[str, Any] | None, owners: dict[int, str
         },
     ]
     told = [
-        a | {"gate": False, "owner": owners.get(int(str(a["seq"])), ""), "note": ""} for a in alerts if a["ns"] <= ns
+        a | {"gate": False, "owner": owners.get(int(str(a["seq"])), ""), "note": ""}
+        for a in alerts
+        if a["ns"] <= ns
     ]
     return {
         "seq": 4000 + round(1100 * done),
@@ -181,8 +215,13 @@ def page(desk: str, ns: int, latch: dict[str, Any] | None, owners: dict[int, str
         "gate_fault": "",
         "unbooked": 0,
         "summary": dict.fromkeys(("is_bps", "half_bps", "low_bps", "high_bps"))
-        | dict.fromkeys(("unfilled", "refused", "live", "over", "fills", "lots", "denied", "open", "unknown"), 0)
-        | {"alerts": {str(row["severity"]): 1 for row in told}, "unowned": sum(not row["owner"] for row in told)}
+        | dict.fromkeys(
+            ("unfilled", "refused", "live", "over", "fills", "lots", "denied", "open", "unknown"), 0
+        )
+        | {
+            "alerts": {str(row["severity"]): 1 for row in told},
+            "unowned": sum(not row["owner"] for row in told),
+        }
         | {"of_gate": 0, "gate": ""},
         "agents": agents,
         "parents": parents,
@@ -236,7 +275,8 @@ def page(desk: str, ns: int, latch: dict[str, Any] | None, owners: dict[int, str
         "correlation": {
             "agents": list(names),
             "matrix": [
-                [1.0 if i == j else 0.62 - 0.5 * abs(i - j) for j in range(len(names))] for i in range(len(names))
+                [1.0 if i == j else 0.62 - 0.5 * abs(i - j) for j in range(len(names))]
+                for i in range(len(names))
             ],
         },
         "stances": [
@@ -312,7 +352,9 @@ def page(desk: str, ns: int, latch: dict[str, Any] | None, owners: dict[int, str
             {
                 "ns": t,
                 "instrument": "CSCO",
-                "shares": {n: 0.5 - 0.13 * i + 0.04 * float(np.sin(k / 3 + i)) for i, n in enumerate(names)},
+                "shares": {
+                    n: 0.5 - 0.13 * i + 0.04 * float(np.sin(k / 3 + i)) for i, n in enumerate(names)
+                },
             }
             for k, t in enumerate(minutes)
             if k % 10 == 0
@@ -329,7 +371,8 @@ def page(desk: str, ns: int, latch: dict[str, Any] | None, owners: dict[int, str
         ],
         "heartbeat": {"ns": ns},
         "freshness": {
-            what: dict.fromkeys(MIDS, s) for what, s in (("marks", 0.4), ("forecasts", 312.0), ("postures", 1200.0))
+            what: dict.fromkeys(MIDS, s)
+            for what, s in (("marks", 0.4), ("forecasts", 312.0), ("postures", 1200.0))
         },
     }
 

@@ -53,16 +53,26 @@ strategy = "twap_take"
 
 def tercel(*words: str | Path) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
-    return subprocess.run([*COMMAND, *map(str, words)], capture_output=True, text=True, timeout=300, check=False)
+    return subprocess.run(
+        [*COMMAND, *map(str, words)], capture_output=True, text=True, timeout=300, check=False
+    )
 
 
 @contextmanager
-def started(words: Sequence[str | Path], said: Path, stop: int = signal.SIGINT) -> Iterator[subprocess.Popen[str]]:
+def started(
+    words: Sequence[str | Path], said: Path, stop: int = signal.SIGINT
+) -> Iterator[subprocess.Popen[str]]:
     """A command that runs beside the test; stopped with a signal where it has not ended by itself."""
     with said.open("w") as out:
-        env = os.environ | {"TERCEL_CONSOLE_PASSWORD": PASSWORD, "PYTHONUNBUFFERED": "1", "TERCEL_METRICS_TOKEN": TOKEN}
+        env = os.environ | {
+            "TERCEL_CONSOLE_PASSWORD": PASSWORD,
+            "PYTHONUNBUFFERED": "1",
+            "TERCEL_METRICS_TOKEN": TOKEN,
+        }
         env |= {"TERCEL_PEOPLE": str(said.parent / "people.json")}
-        process = subprocess.Popen([*COMMAND, *map(str, words)], stdout=out, stderr=out, text=True, env=env)
+        process = subprocess.Popen(
+            [*COMMAND, *map(str, words)], stdout=out, stderr=out, text=True, env=env
+        )
         try:
             yield process
         finally:
@@ -91,7 +101,9 @@ def console(desk: Path, said: Path) -> Iterator[str]:
 
 
 @contextmanager
-def running_desk(folder: Path, speed: float = 10.0, round_s: float = 600.0, more: str = "") -> Iterator[Path]:
+def running_desk(
+    folder: Path, speed: float = 10.0, round_s: float = 600.0, more: str = ""
+) -> Iterator[Path]:
     """A desk at work in a folder: parents are accepted and orders are open; `more` is added to its file."""
     from tercel.core.errors import JournalError
     from tercel.desk.trading.journal import kinds

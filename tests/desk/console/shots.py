@@ -39,7 +39,9 @@ WIDTHS = {400: 860, 1280: 900, 2560: 1440}
 @contextmanager
 def serving(app: Any) -> Iterator[str]:
     """The address of an application on a port of its own."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical", timeout_graceful_shutdown=1))
+    server = uvicorn.Server(
+        uvicorn.Config(app, port=0, log_level="critical", timeout_graceful_shutdown=1)
+    )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     until(lambda: server.started, what="a server")
@@ -53,7 +55,11 @@ def serving(app: Any) -> Iterator[str]:
 def main(folder: Path, only: list[str]) -> None:
     """All pictures, into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory() as profile, serving(create_app()) as address, chromium(Path(profile)) as page:
+    with (
+        TemporaryDirectory() as profile,
+        serving(create_app()) as address,
+        chromium(Path(profile)) as page,
+    ):
         log_in(page, address)
         for width, height in WIDTHS.items():
             for scheme in ("light", "dark"):

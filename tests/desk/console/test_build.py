@@ -38,7 +38,13 @@ def node_tool(name: str) -> str:
 def test_own_sources_are_as_the_formatter_makes_them() -> None:
     config = json.loads((WEB / ".prettierrc").read_text(encoding="utf-8"))
     assert config == {"printWidth": 120, "tabWidth": 2}, "its default options"
-    prettier = [node_tool("prettier"), "--check", "--config", str(WEB / ".prettierrc"), *map(str, own_sources())]
+    prettier = [
+        node_tool("prettier"),
+        "--check",
+        "--config",
+        str(WEB / ".prettierrc"),
+        *map(str, own_sources()),
+    ]
     done = subprocess.run(prettier, check=False, capture_output=True, text=True, cwd=WEB)
     assert done.returncode == 0, done.stderr
 
@@ -46,11 +52,15 @@ def test_own_sources_are_as_the_formatter_makes_them() -> None:
 def test_the_types_are_those_of_the_api(tmp_path: Path) -> None:
     told = tmp_path / "openapi.json"
     told.write_text(runpy.run_path(str(WEB / "openapi.py"))["schema"](), encoding="utf-8")
-    script = json.loads((WEB / "package.json").read_text(encoding="utf-8"))["scripts"]["types"].split()
+    script = json.loads((WEB / "package.json").read_text(encoding="utf-8"))["scripts"][
+        "types"
+    ].split()
     there = {"openapi.json": str(told), "src/schema.ts": str(tmp_path / "schema.ts")}
     make = [node_tool(script[0]), *(there.get(word, word) for word in script[1:])]
     subprocess.run(make, check=True, capture_output=True, cwd=WEB)
-    assert (tmp_path / "schema.ts").read_bytes() == (WEB / "src" / "schema.ts").read_bytes(), "make console"
+    assert (tmp_path / "schema.ts").read_bytes() == (WEB / "src" / "schema.ts").read_bytes(), (
+        "make console"
+    )
 
 
 def test_own_sources_stay_few() -> None:
@@ -58,7 +68,9 @@ def test_own_sources_stay_few() -> None:
     assert len(own) > 10
     for kind, most in MOST_LINES.items():
         sources = [path for path in own if path.suffix in (kind, f"{kind}x")]
-        assert 0 < sum(len(path.read_text(encoding="utf-8").splitlines()) for path in sources) <= most
+        assert (
+            0 < sum(len(path.read_text(encoding="utf-8").splitlines()) for path in sources) <= most
+        )
     assert max(len(path.read_text(encoding="utf-8").splitlines()) for path in own) <= 400
 
 
@@ -75,7 +87,9 @@ def test_the_built_page_is_small_and_names_its_licenses() -> None:
 def test_the_page_has_the_colours_of_the_reports() -> None:
     css = (WEB / "src" / "style" / "theme.css").read_text(encoding="utf-8")
     for colour in COLOURS:
-        assert css.count(f"--color-{colour.name}: light-dark({colour.light}, {colour.dark});") == 1, colour
+        assert (
+            css.count(f"--color-{colour.name}: light-dark({colour.light}, {colour.dark});") == 1
+        ), colour
 
 
 @pytest.mark.long
@@ -88,10 +102,21 @@ def test_a_rebuild_gives_the_same_bytes(tmp_path: Path) -> None:
     playbooks = Path("docs", "howto", "incidents.md")
     (tmp_path / playbooks).parent.mkdir(parents=True)
     shutil.copy(ROOT / playbooks, tmp_path / playbooks)
-    install = [npm, "ci", "--silent", "--no-fund", "--no-audit", "--ignore-scripts", "--prefix", str(there)]
+    install = [
+        npm,
+        "ci",
+        "--silent",
+        "--no-fund",
+        "--no-audit",
+        "--ignore-scripts",
+        "--prefix",
+        str(there),
+    ]
     if subprocess.run(install, check=False, capture_output=True).returncode:
         pytest.skip("npm ci has no registry to ask")
-    subprocess.run([npm, "run", "--silent", "--prefix", str(there), "build"], check=True, capture_output=True)
+    subprocess.run(
+        [npm, "run", "--silent", "--prefix", str(there), "build"], check=True, capture_output=True
+    )
     again = tmp_path / "src" / "tercel" / "core" / "pages"
     for path in PAGES.iterdir():
         assert (again / path.name).read_bytes() == path.read_bytes(), path.name

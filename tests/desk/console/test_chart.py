@@ -19,7 +19,9 @@ from tercel.execution import columns as c
 @pytest.mark.parametrize("seed", range(5))
 def test_a_chart_has_the_fills_marks_and_orders_of_its_span(seed: int) -> None:
     story = Story(seed)
-    story.entries[0] = Entry(kinds.SESSION, S, body={**story.entries[0].body, "listings": {"X": LISTED}})
+    story.entries[0] = Entry(
+        kinds.SESSION, S, body={**story.entries[0].body, "listings": {"X": LISTED}}
+    )
     for _ in range(700):
         story.step()
     entries, last = story.entries, story.entries[-1].ns
@@ -37,17 +39,24 @@ def test_a_chart_has_the_fills_marks_and_orders_of_its_span(seed: int) -> None:
     stand = [one for one in ledger.orders.fills if one.instrument == "X" and from_ns <= one.ns]
     assert found["mid"] == [pytest.approx(one) for one in marks]
     keys = ("ns", "qty", "side", "agent", "parent", "price")
-    twin = sorted((one.ns, one.qty / ONE * 100, one.side, one.account, one.parent, one.px / ONE / 100) for one in stand)
+    twin = sorted(
+        (one.ns, one.qty / ONE * 100, one.side, one.account, one.parent, one.px / ONE / 100)
+        for one in stand
+    )
     assert sorted(tuple(one[key] for key in keys) for one in found["fills"]) == twin
     live = [one for one in ledger.orders.live(instrument="X") if one.price is not None]
-    assert sum(one["to_ns"] is None and one["price"] is not None for one in found["orders"]) == len(live)
+    assert sum(one["to_ns"] is None and one["price"] is not None for one in found["orders"]) == len(
+        live
+    )
     assert all(one["from_ns"] <= (one["to_ns"] or to_ns) for one in found["orders"])
     assert found["currency"] == "USD"
     assert chart(journal, "X", from_ns, to_ns) == found
     ends = {one["parent"]: one["points"][-1] for one in found["schedule"]}
     parents = [one for one in ledger.parents.open() if one.order.instrument == "X"]
     assert all(ends[one.id][1] == one.filled_qty / ONE * 100 for one in parents)
-    assert {ends[one.id][0] for one in parents} <= {max(one.ns for one in entries if one.ns <= to_ns)}
+    assert {ends[one.id][0] for one in parents} <= {
+        max(one.ns for one in entries if one.ns <= to_ns)
+    }
 
 
 def test_a_chart_is_thinned_and_shows_parents_against_their_schedule() -> None:
@@ -71,9 +80,15 @@ def test_the_replayed_book_is_the_one_that_strategies_saw() -> None:
         m = unpack(entry.blob)["m"].ravel()
         found = book(session.journal, "X", entry.ns)
         assert found["ns"] == entry.ns
-        assert [found["bids"][0][0], found["asks"][0][0]] == pytest.approx([m[c.TOUCH] * tick, m[c.FAR] * tick])
-        assert [one[1] / lot for one in found["bids"][: c.LEVELS]] == m[c.OWN1 : c.OWN1 + c.LEVELS].tolist()
-        assert [one[1] / lot for one in found["asks"][: c.LEVELS]] == m[c.FAR1 : c.FAR1 + c.LEVELS].tolist()
+        assert [found["bids"][0][0], found["asks"][0][0]] == pytest.approx(
+            [m[c.TOUCH] * tick, m[c.FAR] * tick]
+        )
+        assert [one[1] / lot for one in found["bids"][: c.LEVELS]] == m[
+            c.OWN1 : c.OWN1 + c.LEVELS
+        ].tolist()
+        assert [one[1] / lot for one in found["asks"][: c.LEVELS]] == m[
+            c.FAR1 : c.FAR1 + c.LEVELS
+        ].tolist()
         assert len(found["heat"]["ns"]) == len(found["heat"]["qty"]) == decisions.index(entry) + 1
         bids = {price: qty for price, qty, _ in found["bids"]}
         last = dict(zip(found["heat"]["price"], found["heat"]["qty"][-1], strict=True))

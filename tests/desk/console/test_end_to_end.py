@@ -49,9 +49,14 @@ def page(desk: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         browser.find_element("id", "name").send_keys("admin")
         browser.find_element("id", "password").send_keys("not the password")
         browser.find_element("css selector", "form button").click()
-        until(lambda: "That name and password do not go together." in text(browser, ".said"), what="a refusal")
+        until(
+            lambda: "That name and password do not go together." in text(browser, ".said"),
+            what="a refusal",
+        )
         log_in(browser, address, "admin")
-        until(lambda: "peg_behind" in text(browser, "[aria-label='Agents by cost']"), what="the page")
+        until(
+            lambda: "peg_behind" in text(browser, "[aria-label='Agents by cost']"), what="the page"
+        )
         yield browser
 
 
@@ -65,14 +70,21 @@ def ask(page: Any, button: str, within: str, reason: str, yes: str) -> None:
 
 
 def picture(
-    page: Any, name: str, screen: str = "", width: int = 1280, height: int = 1000, scheme: str = "light"
+    page: Any,
+    name: str,
+    screen: str = "",
+    width: int = 1280,
+    height: int = 1000,
+    scheme: str = "light",
 ) -> None:
     """Save what a screen looks like under TERCEL_SCREENSHOTS, where that is set."""
     if SHOTS:
         look(page, width, scheme, height)
         if screen:
             show(page, screen)
-        page.execute_script("for (const one of document.querySelectorAll('#notes button')) one.click(); scrollTo(0, 0)")
+        page.execute_script(
+            "for (const one of document.querySelectorAll('#notes button')) one.click(); scrollTo(0, 0)"
+        )
         taken(page, Path(SHOTS) / f"{name}.png", whole=False)
         look(page, 1280, "light")
 
@@ -87,7 +99,9 @@ def events(desk: Path, parent: str) -> list[str]:
 
 def confirmed(desk: Path, after: int) -> bool:
     """Whether the kill of all agents is confirmed."""
-    said = [e.body for _, e in entries(desk, kinds.KILL, after=after) if e.body["event"] == "confirmed"]
+    said = [
+        e.body for _, e in entries(desk, kinds.KILL, after=after) if e.body["event"] == "confirmed"
+    ]
     return {body["scope"] for body in said} == AGENTS
 
 
@@ -98,7 +112,11 @@ def a_live_parent(desk: Path) -> str:
     def there() -> bool:
         reader = JournalReader(desk)
         now = max(e.ns for _, e in reader.read())
-        found[:] = [p.id for p in Ledger.of(reader).parents if p.status == "working" and p.ends_ns - now > 150e9]
+        found[:] = [
+            p.id
+            for p in Ledger.of(reader).parents
+            if p.status == "working" and p.ends_ns - now > 150e9
+        ]
         return bool(found)
 
     until(there, what="a parent with time left")
@@ -107,7 +125,9 @@ def a_live_parent(desk: Path) -> str:
 
 def nothing_new_leaves(desk: Path, after: int) -> None:
     """No order that opens anything was journaled since the first latch of a kill."""
-    latched = next(seq for seq, e in entries(desk, kinds.KILL, after=after) if e.body["event"] == "latched")
+    latched = next(
+        seq for seq, e in entries(desk, kinds.KILL, after=after) if e.body["event"] == "latched"
+    )
     for agent in sorted(AGENTS):
         at = next(
             seq for seq, e in entries(desk, kinds.KILL, after=after)
@@ -123,7 +143,10 @@ def test_a_person_watches_pauses_and_asks_why(desk: Path, page: Any) -> None:
     before = len(entries(desk, kinds.DECISION))
     until(lambda: len(entries(desk, kinds.DECISION)) > before + 3, what="decisions")
     show(page, AGENT)
-    until(lambda: text(page, "[aria-label='Last decisions']").count("Why?") > 1, what="decisions on the page")
+    until(
+        lambda: text(page, "[aria-label='Last decisions']").count("Why?") > 1,
+        what="decisions on the page",
+    )
     parent = a_live_parent(desk)
     row = f"tr[data-id='{parent}']"
     show(page, ORDERS)
@@ -150,11 +173,15 @@ def test_a_kill_from_the_page_and_the_way_back(desk: Path, page: Any) -> None:
     assert not page.execute_script(ENABLED)
     say(page, "Reason", "prices look wrong")
     press(page, "Kill the whole desk today", "dialog")
-    log.info("kill from the page confirmed after %.3f s", until(lambda: confirmed(desk, before), what="a kill"))
+    log.info(
+        "kill from the page confirmed after %.3f s",
+        until(lambda: confirmed(desk, before), what="a kill"),
+    )
     answered(page, "ppo killed, nothing open at the venue")
     until(lambda: "prices look wrong" in text(page, ".say.bad"), what="the banner")
     until(
-        lambda: text(page, ".say.bad").count("nothing open at the venue") == len(AGENTS), what="the venue's word, shown"
+        lambda: text(page, ".say.bad").count("nothing open at the venue") == len(AGENTS),
+        what="the venue's word, shown",
     )
     until(lambda: events(desk, parent)[-1] == "paused", what="parents paused")
     seen = JournalReader(desk).last
@@ -167,7 +194,9 @@ def test_a_kill_from_the_page_and_the_way_back(desk: Path, page: Any) -> None:
     assert not entries(desk, kinds.REARM, after=before)
     confirm(page.execute_script("return location.origin"), "bob", PASSWORD)
     until(lambda: len(entries(desk, kinds.REARM, after=before)) == len(AGENTS), what="re-armed")
-    assert {e.body["reason"] for _, e in entries(desk, kinds.REARM, after=before)} == {"prices were right; so it is"}
+    assert {e.body["reason"] for _, e in entries(desk, kinds.REARM, after=before)} == {
+        "prices were right; so it is"
+    }
     both = "admin (password), confirmed by bob (password)"
     assert {e.body["by"] for _, e in entries(desk, kinds.REARM, after=before)} == {both}
     until(lambda: not page.find_elements("css selector", ".say.bad"), what="the banner gone")
@@ -177,7 +206,10 @@ def test_a_kill_from_the_page_and_the_way_back(desk: Path, page: Any) -> None:
         until(lambda: events(desk, parent)[-1] in ("resumed", "done", "expired"), what="going on")
     at = JournalReader(desk).last
     sent = ("new", "replace")
-    until(lambda: any(e.body["what"] in sent for _, e in entries(desk, kinds.ORDER_OUT, after=at)), what="orders again")
+    until(
+        lambda: any(e.body["what"] in sent for _, e in entries(desk, kinds.ORDER_OUT, after=at)),
+        what="orders again",
+    )
 
 
 def pictures(desk: Path, page: Any) -> None:
@@ -207,7 +239,9 @@ def test_a_promotion_from_the_page(desk: Path, page: Any) -> None:
     until(lambda: "dqn-csco-santa-fe" in text(page, "main .title"), what="on the page")
 
 
-def test_a_kill_from_the_command_line_with_the_page_down_is_told_by_two_consoles(desk: Path, tmp_path: Path) -> None:
+def test_a_kill_from_the_command_line_with_the_page_down_is_told_by_two_consoles(
+    desk: Path, tmp_path: Path
+) -> None:
     a_live_parent(desk)
     before = JournalReader(desk).last
     done = tercel("kill", "--all", "--reason", "from a terminal", "--desk", desk, "--json")
@@ -224,7 +258,9 @@ def test_a_kill_from_the_command_line_with_the_page_down_is_told_by_two_consoles
     until(lambda: len(entries(desk, kinds.REARM, after=before)) == len(AGENTS), what="re-armed")
     with console(desk, tmp_path / "one.out") as one, console(desk, tmp_path / "two.out") as two:
         for address in (one, two):
-            asked = urllib.request.Request(f"{address}metrics", headers={"Authorization": f"Bearer {TOKEN}"})
+            asked = urllib.request.Request(
+                f"{address}metrics", headers={"Authorization": f"Bearer {TOKEN}"}
+            )
             with urllib.request.urlopen(asked, timeout=DEADLINE_S) as answer:
                 assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
                 said = answer.read().decode()

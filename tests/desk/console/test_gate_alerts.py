@@ -30,12 +30,21 @@ from tercel.desk.trading.journal.store import SqlJournal, verify
 
 
 def alert(ns: int, code: str, agent: str = "", severity: str = "critical") -> Entry:
-    return Entry(kinds.ALERT, ns * S, agent=agent, body={"severity": severity, "code": code, "text": f"{code} at {ns}"})
+    return Entry(
+        kinds.ALERT,
+        ns * S,
+        agent=agent,
+        body={"severity": severity, "code": code, "text": f"{code} at {ns}"},
+    )
 
 
 def begun(ns: int = 1, gate: Path | None = None, accounts: Sequence[str] = ()) -> Entry:
     told = {} if gate is None else {"gate": {"journal": str(gate), "accounts": list(accounts)}}
-    return Entry(kinds.SESSION, ns * S, body={"session": 1, "venue": "x", "holder": "t", "resume": False, **told})
+    return Entry(
+        kinds.SESSION,
+        ns * S,
+        body={"session": 1, "venue": "x", "holder": "t", "resume": False, **told},
+    )
 
 
 def kept(folder: Path, *entries: Entry) -> Path:
@@ -60,7 +69,9 @@ def rows(follower: JournalFollower, ns: int | None = None) -> list[tuple[str, bo
 def own(follower: JournalFollower, code: str, who: str) -> Entry | None:
     """Somebody takes the gate's alert of a code."""
     assert isinstance(follower.gate.desk, ReachedDesk)
-    seq = next(row["seq"] for row in follower.shown()["alerts"] if row["code"] == code and row.get("gate"))
+    seq = next(
+        row["seq"] for row in follower.shown()["alerts"] if row["code"] == code and row.get("gate")
+    )
     return follower.gate.desk.ask("own_alert", {"alert": seq}, who, "I look at it")
 
 
@@ -68,20 +79,39 @@ def owned(folder: Path) -> list[int]:
     """Entries of a journal that say whose an alert is."""
     with closing(JournalReader(folder)) as journal:
         said = journal.read(0, (kinds.OPERATOR,))
-        return [int(entry.body["body"]["alert"]) for _, entry in said if entry.body["command"] == "own_alert"]
+        return [
+            int(entry.body["body"]["alert"])
+            for _, entry in said
+            if entry.body["command"] == "own_alert"
+        ]
 
 
-def test_a_gates_alerts_are_on_its_desks_page_and_are_owned_in_its_own_journal(tmp_path: Path) -> None:
+def test_a_gates_alerts_are_on_its_desks_page_and_are_owned_in_its_own_journal(
+    tmp_path: Path,
+) -> None:
     desk = kept(tmp_path, begun(), alert(5, "DRIFT", "ann", "warning"))
-    gate = kept(tmp_path / FOLDER, begun(), alert(3, "unwatched", "ann"), alert(7, "POSITIONS_AGREE", "", "info"))
+    gate = kept(
+        tmp_path / FOLDER,
+        begun(),
+        alert(3, "unwatched", "ann"),
+        alert(7, "POSITIONS_AGREE", "", "info"),
+    )
     follower = looked(desk)
-    assert rows(follower) == [("POSITIONS_AGREE", True, ""), ("DRIFT", False, ""), ("unwatched", True, "")]
+    assert rows(follower) == [
+        ("POSITIONS_AGREE", True, ""),
+        ("DRIFT", False, ""),
+        ("unwatched", True, ""),
+    ]
     summary = follower.shown()["summary"]
     assert (summary["alerts"], summary["unowned"]) == ({"critical": 1, "warning": 1, "info": 1}, 2)
     assert own(follower, "unwatched", "ann (password)") is not None
     follower.look_at_gate()
     assert rows(follower)[2] == ("unwatched", True, "ann (password)")
-    assert rows(follower)[1] == ("DRIFT", False, "")  # which has the same number, in the other journal
+    assert rows(follower)[1] == (
+        "DRIFT",
+        False,
+        "",
+    )  # which has the same number, in the other journal
     assert follower.shown()["summary"]["unowned"] == 1
     assert (owned(desk), owned(gate)) == ([], [2])
     assert verify(gate).fault == verify(desk).fault == ""
@@ -91,7 +121,9 @@ def test_a_gates_alerts_are_on_its_desks_page_and_are_owned_in_its_own_journal(t
     assert "tercel_critical_alerts 1.0" in metrics
 
 
-def test_what_comes_while_a_page_is_open_is_told_and_a_past_page_has_what_was_then(tmp_path: Path) -> None:
+def test_what_comes_while_a_page_is_open_is_told_and_a_past_page_has_what_was_then(
+    tmp_path: Path,
+) -> None:
     desk = kept(tmp_path, begun(), alert(5, "DRIFT", "ann", "warning"))
     gate = kept(tmp_path / FOLDER, begun(), alert(3, "unwatched", "ann"))
     follower = looked(desk)
@@ -102,7 +134,11 @@ def test_what_comes_while_a_page_is_open_is_told_and_a_past_page_has_what_was_th
     follower._told_s = 0.0
     follower.tell()
     assert "link_down at 9" in follower.changed(turn)[1]
-    assert rows(follower) == [("link_down", True, ""), ("DRIFT", False, ""), ("unwatched", True, "bob (password)")]
+    assert rows(follower) == [
+        ("link_down", True, ""),
+        ("DRIFT", False, ""),
+        ("unwatched", True, "bob (password)"),
+    ]
     then = follower.page_at(4 * S)
     assert rows(follower, 4) == [("unwatched", True, "")]
     assert (then["summary"]["alerts"], then["summary"]["unowned"]) == ({"critical": 1}, 1)
@@ -111,7 +147,11 @@ def test_what_comes_while_a_page_is_open_is_told_and_a_past_page_has_what_was_th
 
 def test_two_desks_behind_one_gate_show_the_same_alert_with_one_owner(tmp_path: Path) -> None:
     gate = kept(
-        tmp_path / "wall", begun(), alert(2, "link_down"), alert(3, "unwatched", "ann"), alert(4, "unwatched", "cy")
+        tmp_path / "wall",
+        begun(),
+        alert(2, "link_down"),
+        alert(3, "unwatched", "ann"),
+        alert(4, "unwatched", "cy"),
     )
     one, two = (kept(tmp_path / name, begun(1, gate, [name])) for name in ("ann", "cy"))
     kept(two / FOLDER, begun(), alert(1, "OLD", "cy"))  # a gate of its own, of an earlier session
@@ -142,10 +182,20 @@ def test_a_gate_whose_journal_cannot_be_read_is_said(tmp_path: Path) -> None:
     assert rows(follower) == [("DRIFT", False, ""), ("OTHER", True, "")]
 
 
-def test_executions_that_the_gate_alone_has_are_counted_while_no_session_runs(tmp_path: Path) -> None:
+def test_executions_that_the_gate_alone_has_are_counted_while_no_session_runs(
+    tmp_path: Path,
+) -> None:
     entries = a_session()
-    desk, gate = kept(tmp_path, *entries), kept(tmp_path / FOLDER, begun(0), entry_in(report("e0", 9, S // 2)))
-    kept(gate, entry_in(report("e1", 20, 3 * S)), entry_in(report("e2", 7, 11 * S)), entry_in(report("e3", 1, 12 * S)))
+    desk, gate = (
+        kept(tmp_path, *entries),
+        kept(tmp_path / FOLDER, begun(0), entry_in(report("e0", 9, S // 2))),
+    )
+    kept(
+        gate,
+        entry_in(report("e1", 20, 3 * S)),
+        entry_in(report("e2", 7, 11 * S)),
+        entry_in(report("e3", 1, 12 * S)),
+    )
     follower = looked(desk)
     assert follower.shown()["unbooked"] == 2  # e0 is of before the last session
     with closing(SqlJournal(desk, "a session")) as journal:
@@ -155,7 +205,13 @@ def test_executions_that_the_gate_alone_has_are_counted_while_no_session_runs(tm
     follower.catch_up()
     follower.look_at_gate()
     assert follower.shown()["unbooked"] == 1
-    assert [ReachedDesk(gate, time.time_ns).before(ns * S) for ns in (0, 3, 4, 12, 99)] == [0, 2, 3, 4, 5]
+    assert [ReachedDesk(gate, time.time_ns).before(ns * S) for ns in (0, 3, 4, 12, 99)] == [
+        0,
+        2,
+        3,
+        4,
+        5,
+    ]
 
 
 def test_who_takes_an_alert_holds_nobody_up_and_several_do_at_once(tmp_path: Path) -> None:
@@ -163,7 +219,9 @@ def test_who_takes_an_alert_holds_nobody_up_and_several_do_at_once(tmp_path: Pat
     held = FileLock(gate / LOCK, f"ann (an alert, {BRIEFLY}")
     with ThreadPoolExecutor(6) as people:
         takes = ReachedDesk(gate, time.time_ns).ask
-        asked = [people.submit(takes, "own_alert", {"alert": 2 + n}, f"p{n}", "mine") for n in range(6)]
+        asked = [
+            people.submit(takes, "own_alert", {"alert": 2 + n}, f"p{n}", "mine") for n in range(6)
+        ]
         assert not any(one.done() for one in asked)
         held.release()
         assert all(one.result(30) is not None for one in asked)
@@ -188,12 +246,16 @@ ODD = [{}, [], None, "x", 7, {"alert": "x"}, {"alert": [2]}, {"alert": True}, {"
 
 def taken(body: object, by: str = "eve") -> Entry:
     return Entry(
-        kinds.OPERATOR, 4 * S, body={"id": 1, "command": "own_alert", "body": body, "by": by, "reason": "mine"}
+        kinds.OPERATOR,
+        4 * S,
+        body={"id": 1, "command": "own_alert", "body": body, "by": by, "reason": "mine"},
     )
 
 
 @pytest.mark.parametrize("body", ODD, ids=repr)
-def test_no_word_in_an_inbox_stops_a_console_or_owns_what_is_not_told_yet(tmp_path: Path, body: object) -> None:
+def test_no_word_in_an_inbox_stops_a_console_or_owns_what_is_not_told_yet(
+    tmp_path: Path, body: object
+) -> None:
     story = [begun(), alert(3, "DRIFT"), taken(body), alert(5, "GAP")]
     desk = kept(tmp_path, *story)
     kept(tmp_path / FOLDER, *story)
@@ -203,7 +265,10 @@ def test_no_word_in_an_inbox_stops_a_console_or_owns_what_is_not_told_yet(tmp_pa
     assert rows(follower) == told
     assert follower.shown()["summary"]["unowned"] == 4
     (day,) = days_of([desk])["desks"]
-    assert {(row["code"], row["owner"], row["n"]) for row in day["alerts"]} == {("DRIFT", "", 1), ("GAP", "", 1)}
+    assert {(row["code"], row["owner"], row["n"]) for row in day["alerts"]} == {
+        ("DRIFT", "", 1),
+        ("GAP", "", 1),
+    }
 
 
 @pytest.mark.parametrize("told", [[], 7, "x", {}, {"journal": "x"}, {"journal": 7, "accounts": []},
@@ -217,14 +282,18 @@ def test_a_session_that_says_nonsense_of_its_gate_has_its_own(tmp_path: Path, to
 
 
 def test_an_entry_that_cannot_be_is_said_and_nothing_after_it_is_shown(tmp_path: Path) -> None:
-    desk = kept(tmp_path, begun(), Entry(kinds.SHARE, 2 * S, "AAA", body={"shares": 5}), alert(5, "DRIFT"))
+    desk = kept(
+        tmp_path, begun(), Entry(kinds.SHARE, 2 * S, "AAA", body={"shares": 5}), alert(5, "DRIFT")
+    )
     follower = looked(desk)
     for _ in range(2):
         assert follower.shown()["fault"].startswith("entry 2 (share) is none that can be")
         assert (follower.shown()["seq"], rows(follower)) == (2, [])
         follower.catch_up()
     shutil.rmtree(tmp_path)
-    kept(tmp_path, begun(2), alert(5, "GAP"))  # a new one, whose file may well have the number of the old one's
+    kept(
+        tmp_path, begun(2), alert(5, "GAP")
+    )  # a new one, whose file may well have the number of the old one's
     follower.catch_up()
     assert (follower.shown()["fault"], rows(follower)) == ("", [("GAP", False, "")])
 
@@ -272,7 +341,11 @@ def test_who_asks_for_alerts_waits_once_at_most_for_a_gate_that_is_locked(
         monkeypatch.setattr(follower.gate.desk, "read", lambda *_: tried.append(2))
         assert [row.code for row in alert_page(served, LAST, 50, False, None).alerts] == ["DRIFT"]
         assert [row["code"] for row in follower.page_at(9 * S)["alerts"]] == ["DRIFT"]
-        assert (served.owner(2, at_gate=True), served.owner(9, at_gate=True), tried) == ("", None, [])
+        assert (served.owner(2, at_gate=True), served.owner(9, at_gate=True), tried) == (
+            "",
+            None,
+            [],
+        )
         monkeypatch.undo()
         locks.execute("rollback")
     follower.look_at_gate()
@@ -280,12 +353,20 @@ def test_who_asks_for_alerts_waits_once_at_most_for_a_gate_that_is_locked(
 
 
 def test_alerts_are_counted_once_however_often_a_gate_is_read_anew(tmp_path: Path) -> None:
-    gate = kept(tmp_path / "wall", begun(), alert(2, "GAP"), alert(3, "GAP", "ann"), alert(3, "GAP", "cy", "warning"))
+    gate = kept(
+        tmp_path / "wall",
+        begun(),
+        alert(2, "GAP"),
+        alert(3, "GAP", "ann"),
+        alert(3, "GAP", "cy", "warning"),
+    )
     desk = kept(tmp_path / "desk", begun(1, gate, ["ann"]), alert(4, "GAP"))
     follower = looked(desk)
     count = 'tercel_alerts_total{code="GAP",severity="critical"}'
     assert f"{count} 3.0" in follower.metrics().decode()
-    kept(desk, begun(9, gate, ["ann", "cy"]))  # a session with more agents: all of the gate is read again
+    kept(
+        desk, begun(9, gate, ["ann", "cy"])
+    )  # a session with more agents: all of the gate is read again
     follower.catch_up()
     follower.look_at_gate()
     assert f"{count} 3.0" in follower.metrics().decode()
@@ -299,14 +380,23 @@ def test_alerts_are_counted_once_however_often_a_gate_is_read_anew(tmp_path: Pat
 
 
 def test_an_alert_of_a_shared_gate_about_nobody_is_told_once_over_desks(tmp_path: Path) -> None:
-    gate = kept(tmp_path / "wall", begun(), alert(2, "GAP"), alert(3, "unwatched", "ann"), alert(3, "X", "", "info"))
+    gate = kept(
+        tmp_path / "wall",
+        begun(),
+        alert(2, "GAP"),
+        alert(3, "unwatched", "ann"),
+        alert(3, "X", "", "info"),
+    )
     folders = [kept(tmp_path / name, begun(1, gate, [name])) for name in ("ann", "cy")]
     one, two = (looked(folder).shown()["summary"] for folder in folders)
     assert [(row["unowned"], row["of_gate"]) for row in (one, two)] == [(2, 1), (1, 1)]
     assert one["gate"] == two["gate"] == str(gate)
     found = days_of(folders)
     shared = "1 critical alert of a gate of several desks that nobody owns yet"
-    assert [day["needs"] for day in found["desks"]] == [["1 critical alert that nobody owns yet", shared], [shared]]
+    assert [day["needs"] for day in found["desks"]] == [
+        ["1 critical alert that nobody owns yet", shared],
+        [shared],
+    ]
     assert found["all"]["needs"] == ["ann: 1 critical alert that nobody owns yet", f"ann: {shared}"]
     assert found["all"]["severities"] == {"critical": 2, "info": 1}
     own = looked(kept(tmp_path / "own", begun(), alert(5, "GAP")))

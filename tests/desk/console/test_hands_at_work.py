@@ -84,13 +84,17 @@ class Hands:
 
     def __call__(self, path: str, status: int = 200, **body: Any) -> str:
         """What the desk did, or what was received where it was refused."""
-        said = self.client.post(f"/api/{path}", json={"desk": "today", "reason": "news are due", **body})
+        said = self.client.post(
+            f"/api/{path}", json={"desk": "today", "reason": "news are due", **body}
+        )
         assert said.status_code == status, (path, said.text)
         found = said.json()
         return "\n".join(found["done"]) if status == 200 else str(found.get("received", found))
 
     def parent(self, id_: str) -> Any:
-        return next(one for one in self.client.get("/api/orders").json()["parents"] if one["id"] == id_)
+        return next(
+            one for one in self.client.get("/api/orders").json()["parents"] if one["id"] == id_
+        )
 
     def agent(self, name: str) -> Any:
         return next(one for one in self.client.get("/api/agents").json() if one["agent"] == name)
@@ -140,7 +144,9 @@ def _takes_over(ann: Hands, bob: Hands, vic: Hands) -> None:
     assert ann("parents/p1/orders", 409, qty=101 * lot) == "101"
     bid = ann.market()["markets"]["CSCO"]["bid"] * ann.market()["instruments"]["CSCO"]["tick"]
     assert "COLLAR" in ann("parents/p1/orders", 409, qty=lot, limit_price=round(2 * bid, 2))
-    assert "price on a tick" not in ann("parents/p1/orders", 409, qty=lot, limit_price=round(bid, 2) + 0.0033)
+    assert "price on a tick" not in ann(
+        "parents/p1/orders", 409, qty=lot, limit_price=round(bid, 2) + 0.0033
+    )
     said = ann("parents/p1/orders", qty=2 * lot)
     assert said.endswith(": filled"), said
     until(lambda: ann.parent("p1")["by_hand"] == 2 * lot, what="what was filled by hand")
@@ -156,7 +162,10 @@ def _still_in_hand(ann: Hands, bob: Hands) -> None:
     assert "goes on with what is left" in bob("parents/p1/give_back")
     assert "p1 is working" in ann("parents/p1/give_back", 409)
     until(
-        lambda: any(one["parent"] == "p1" for one in ann.client.get("/api/orders").json()["orders"]), what="its orders"
+        lambda: any(
+            one["parent"] == "p1" for one in ann.client.get("/api/orders").json()["orders"]
+        ),
+        what="its orders",
     )
     assert ann("parents/p1/cancel").endswith("p1 cancelling")
     until(lambda: ann.parent("p1")["status"] == "cancelled", what="its end")

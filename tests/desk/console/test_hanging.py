@@ -84,8 +84,15 @@ def said(desk: Path, kind: str) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("strategy", ["sleeps", "circles"], indirect=True)
 def test_a_kill_works_while_an_agent_hangs_and_lasts(tmp_path: Path, strategy: Hangs) -> None:
     venue, latch = exchange_of(), KillLatch(tmp_path / "kill.json")
-    words: dict[str, Any] = {"killed": latch.killed, "latch": latch, "watch_s": 0.05, "decision_s": 3600.0}
-    session = session_of(venue, SqlJournal(tmp_path, "test"), strategies=lambda name, _: strategy, **words)
+    words: dict[str, Any] = {
+        "killed": latch.killed,
+        "latch": latch,
+        "watch_s": 0.05,
+        "decision_s": 3600.0,
+    }
+    session = session_of(
+        venue, SqlJournal(tmp_path, "test"), strategies=lambda name, _: strategy, **words
+    )
     hook = listening()
     sender = AlertSender(JournalReader(tmp_path), f"http://127.0.0.1:{hook.server_port}/")
     sender.start()
@@ -103,8 +110,15 @@ def test_a_kill_works_while_an_agent_hangs_and_lasts(tmp_path: Path, strategy: H
     before = len(said(tmp_path, kinds.ORDER_OUT))
     began = time.monotonic()
     kill(Kill("it hangs", desk=tmp_path))
-    until(lambda: sum(b["event"] == "confirmed" for b in said(tmp_path, kinds.KILL)) == 2, what="a confirmed kill")
-    log.info("kill confirmed %.3f s after it was asked for, agent %s", time.monotonic() - began, strategy.how)
+    until(
+        lambda: sum(b["event"] == "confirmed" for b in said(tmp_path, kinds.KILL)) == 2,
+        what="a confirmed kill",
+    )
+    log.info(
+        "kill confirmed %.3f s after it was asked for, agent %s",
+        time.monotonic() - began,
+        strategy.how,
+    )
     assert truth(venue, "ann")[1] == truth(venue, "bob")[1] == 0
     until(lambda: sum(b["code"] == "KILL" for _, b in hook.got) == 4, what="the kill, told")  # type: ignore[attr-defined]
     strategy.go_on.set()
@@ -112,11 +126,17 @@ def test_a_kill_works_while_an_agent_hangs_and_lasts(tmp_path: Path, strategy: H
     assert not loop.is_alive()
     sender.stop()
     hook.shutdown()
-    assert {body["what"] for body in said(tmp_path, kinds.ORDER_OUT)[before:]} <= {"mass_cancel", "cancel", "status"}
+    assert {body["what"] for body in said(tmp_path, kinds.ORDER_OUT)[before:]} <= {
+        "mass_cancel",
+        "cancel",
+        "status",
+    }
     assert {parent.status for parent in session.ledger.parents} == {"paused"}
     session.journal.close()
 
-    again = session_of(venue, SqlJournal(tmp_path, "test"), warm_s=1, **words)  # the desk is started anew
+    again = session_of(
+        venue, SqlJournal(tmp_path, "test"), warm_s=1, **words
+    )  # the desk is started anew
     for attempt in (lambda: again.accept(asked("p3")), lambda: again.resume("p1", "please")):
         with pytest.raises(OrderError, match="it hangs"):
             attempt()

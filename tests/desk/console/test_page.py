@@ -26,7 +26,17 @@ pytestmark = pytest.mark.release  # before: `web/test` in jsdom, `test_end_to_en
 HERE = "?desk=test+desk"
 SCREENS = {
     name: f"#/{name}{HERE}"
-    for name in ("overview", "agent", "orders", "market", "risk", "forecasts", "alerts", "people", "journal")
+    for name in (
+        "overview",
+        "agent",
+        "orders",
+        "market",
+        "risk",
+        "forecasts",
+        "alerts",
+        "people",
+        "journal",
+    )
 }
 
 
@@ -39,7 +49,9 @@ def desk() -> ListedDesk:
 def address(desk: ListedDesk, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("served")
     desks = served_by(folder, desk, now_s=time.monotonic, wall_ns=time.time_ns)
-    with listening(create_app(desks, people_of(folder, ann="risk", bob="risk", eve="admin"), time.monotonic)) as port:
+    with listening(
+        create_app(desks, people_of(folder, ann="risk", bob="risk", eve="admin"), time.monotonic)
+    ) as port:
         yield f"http://127.0.0.1:{port}/"
 
 
@@ -54,7 +66,16 @@ def page(address: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any
 @pytest.mark.parametrize(
     ("screen", "shown"),
     [
-        ("overview", ["peg of test desk costs most", "+3.5 [+1.4, +5.6] bps", "peg_behind", "drifting", "60 %"]),
+        (
+            "overview",
+            [
+                "peg of test desk costs most",
+                "+3.5 [+1.4, +5.6] bps",
+                "peg_behind",
+                "drifting",
+                "60 %",
+            ],
+        ),
         ("agent", ["cost against arrival", "running mean over parents"]),
         ("orders", ["20 / 50", "p1", "p2", "its horizon came while its agent was killed", "c1"]),
         ("market", ["AAA"]),
@@ -77,7 +98,10 @@ def page(address: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any
 def test_what_the_journal_says_is_on_the_page(page: Any, screen: str, shown: list[str]) -> None:
     show(page, SCREENS[screen])
     for one in shown:
-        until(lambda one=one: one in text(page, "main"), what=f"{one} on {screen}: {text(page, 'main')[:3000]}")
+        until(
+            lambda one=one: one in text(page, "main"),
+            what=f"{one} on {screen}: {text(page, 'main')[:3000]}",
+        )
 
 
 def test_nobody_is_led_to_a_provider_that_is_not_there(address: str, tmp_path: Path) -> None:
@@ -100,8 +124,12 @@ def test_every_cell_can_be_brought_into_sight(page: Any, width: int) -> None:
 def test_no_screen_says_anything_wrong_or_asks_anybody_else(page: Any, address: str) -> None:
     for hash_ in SCREENS.values():
         show(page, hash_)
-        assert not page.find_elements("css selector", "main [role=alert]"), text(page, "main [role=alert]")
-    asked = page.execute_script("return performance.getEntriesByType('resource').map((e) => e.name)")
+        assert not page.find_elements("css selector", "main [role=alert]"), text(
+            page, "main [role=alert]"
+        )
+    asked = page.execute_script(
+        "return performance.getEntriesByType('resource').map((e) => e.name)"
+    )
     assert [name for name in asked if not name.startswith((address, "data:"))] == []
     said = [line["message"] for line in page.get_log("browser") if line["level"] == "SEVERE"]
     assert [line for line in said if "favicon" not in line and "/api/me" not in line] == []
@@ -125,7 +153,9 @@ def test_a_persons_word_reaches_the_desk_with_name_and_reason(page: Any, desk: L
         ("a/%2Fb", "Pause…", "news are due", "Pause"),
     ):
         press(page, verb, f"tr[data-id='{id_}']")
-        assert not page.execute_script("return document.querySelector('dialog [type=submit]').matches(':enabled')")
+        assert not page.execute_script(
+            "return document.querySelector('dialog [type=submit]').matches(':enabled')"
+        )
         say(page, "Reason", reason)
         press(page, yes, "dialog")
         what = yes.split(" ")[0].lower()
@@ -141,7 +171,9 @@ def test_a_kill_needs_a_choice_and_a_reason_and_two_persons_end_it(
     press(page, "Kill…", "#head")
     until(lambda: "Kill: choose whom" in text(page, "dialog .menu"), what="the second step")
     say(page, "Reason", "prices look wrong")
-    assert not page.execute_script("return document.querySelector('dialog [type=submit]').matches(':enabled')")
+    assert not page.execute_script(
+        "return document.querySelector('dialog [type=submit]').matches(':enabled')"
+    )
     press(page, "Back", "dialog")
     until(lambda: not page.find_elements("css selector", "dialog"), what="the dialog's end")
     assert desk.latch is None
@@ -153,7 +185,10 @@ def test_a_kill_needs_a_choice_and_a_reason_and_two_persons_end_it(
     press(page, "Kill the whole desk test desk", "dialog")
     until(lambda: "prices look wrong" in text(page, ".say.bad"), what="the banner")
     assert desk.latch == {"scope": "all", "by": "ann (password)", "reason": "prices look wrong"}
-    until(lambda: text(page, ".say.bad").count("nothing open at the venue") == 2, what="the venue's word")
+    until(
+        lambda: text(page, ".say.bad").count("nothing open at the venue") == 2,
+        what="the venue's word",
+    )
     until(lambda: page.title.startswith("KILLED"), what="the title")
     page.save_screenshot(str(tmp_path / "killed.png"))
     press(page, "Re-arm…", ".say.bad")
@@ -162,7 +197,10 @@ def test_a_kill_needs_a_choice_and_a_reason_and_two_persons_end_it(
     answered(page, "Waits for a second person")
     assert desk.latch is not None
     show(page, SCREENS["people"])
-    until(lambda: "You asked: another person confirms." in text(page, "main"), what="a request that waits")
+    until(
+        lambda: "You asked: another person confirms." in text(page, "main"),
+        what="a request that waits",
+    )
     confirm(address, "bob", PASSWORD)
     until(lambda: not page.find_elements("css selector", ".say.bad"), what="the banner gone")
     assert desk.latch is None
@@ -180,20 +218,33 @@ def test_an_admin_lets_people_in_and_out(page: Any, address: str) -> None:
     until(lambda: page.find_elements("css selector", "tr[data-id=cid]"), what="a new person")
     press(page, "Remove…", "tr[data-id=cid]")
     press(page, "Remove", "dialog")
-    until(lambda: not page.find_elements("css selector", "tr[data-id=cid]"), what="nobody of that name")
+    until(
+        lambda: not page.find_elements("css selector", "tr[data-id=cid]"),
+        what="nobody of that name",
+    )
 
 
-def test_a_journal_that_cannot_be_read_is_said(page: Any, desk: ListedDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_journal_that_cannot_be_read_is_said(
+    page: Any, desk: ListedDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fails() -> Any:
         raise JournalError("a journal", "a damaged one", "look at it")
 
     show(page, SCREENS["orders"])
     with monkeypatch.context() as broken:
         broken.setattr(desk, "stands", fails)
-        until(lambda: "The journal of test desk cannot be read" in text(page, "[role=alert]"), what="a fault")
-        assert page.execute_script("return document.querySelector('#head .danger').matches(':enabled')")
+        until(
+            lambda: "The journal of test desk cannot be read" in text(page, "[role=alert]"),
+            what="a fault",
+        )
+        assert page.execute_script(
+            "return document.querySelector('#head .danger').matches(':enabled')"
+        )
     until(lambda: "cannot be read" not in text(page, "main"), what="the fault gone")
     with monkeypatch.context() as long:
         long.setattr(desk, "stands", lambda: ("listed", 10**6))
-        until(lambda: "Reading the journal, 0 %." in text(page, "main [role=status]"), what="how far it is")
+        until(
+            lambda: "Reading the journal, 0 %." in text(page, "main [role=status]"),
+            what="how far it is",
+        )
     until(lambda: "Reading the journal" not in text(page, "main"), what="all of it")

@@ -44,7 +44,9 @@ def journal_of(entries: list[Entry]) -> MemoryJournal:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_the_page_of_a_time_is_the_fold_up_to_it(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_page_of_a_time_is_the_fold_up_to_it(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Busts of executions long before the checkpoint, sessions that begin, parents that come back from the archive."""
     monkeypatch.setattr(p, "EVERY", 37)
     monkeypatch.setattr(kept, "WORK", 10**9)
@@ -135,7 +137,9 @@ def test_a_long_journal_opens_before_it_is_read() -> None:
     follower.catch_up(within_s=3.0)
     shown = follower.shown()
     assert 0 < shown["reading"]["share"] < 1
-    assert shown["reading"]["text"] == f"reading the journal, {int(100 * shown['reading']['share'])} %"
+    assert (
+        shown["reading"]["text"] == f"reading the journal, {int(100 * shown['reading']['share'])} %"
+    )
     assert shown["agents"]
     follower.catch_up()
     assert follower.shown()["reading"] is None
@@ -156,7 +160,9 @@ def test_pages_share_one_text_a_turn() -> None:
     turn, text = texts[0]
     page = json.loads(text)
     clock.now += 10
-    desk.entries.append(Entry(kinds.ALPHA, 99 * S, "AAA", body={"expected_bps": 1.0, "sd_bps": 2.0, "sources": []}))
+    desk.entries.append(
+        Entry(kinds.ALPHA, 99 * S, "AAA", body={"expected_bps": 1.0, "sd_bps": 2.0, "sources": []})
+    )
     follower.catch_up()
     follower.tell()
     later, changed = follower.changed(turn)
@@ -164,6 +170,8 @@ def test_pages_share_one_text_a_turn() -> None:
     parts = json.loads(changed)
     assert {"alphas", "seq", "ns"} <= set(parts)
     assert "share_points" not in parts
-    assert page | parts == json.loads(json.dumps(shown())) | {"silent_s": parts.get("silent_s", page["silent_s"])}
+    assert page | parts == json.loads(json.dumps(shown())) | {
+        "silent_s": parts.get("silent_s", page["silent_s"])
+    }
     assert follower.changed(later)[1] == "{}"
     assert json.loads(follower.changed(0)[1]) == page | parts

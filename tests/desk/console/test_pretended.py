@@ -42,4 +42,6 @@ def test_what_it_pretends_is_what_the_models_say() -> None:
 
 
 def test_the_pages_own_tests_have_its_answers() -> None:
-    assert FILE.read_text(encoding="utf-8") == answers(), "python -m tests.desk.console.pretended_answers"
+    assert FILE.read_text(encoding="utf-8") == answers(), (
+        "python -m tests.desk.console.pretended_answers"
+    )

@@ -67,7 +67,9 @@ def test_it_is_stopped_from_where_it_stands(page: Any, app: Any) -> None:
     until(lambda: "its book is one-sided" in text(page, "main"), what="why")
     press(page, "Kill…", "main .title")
     until(lambda: "Kill agent schedule of today" in text(page, "dialog"), what="the second step")
-    assert not page.execute_script("return document.querySelector('dialog [type=submit]').matches(':enabled')")
+    assert not page.execute_script(
+        "return document.querySelector('dialog [type=submit]').matches(':enabled')"
+    )
     say(page, "Reason", "it costs us")
     press(page, "Kill agent schedule of today", "dialog")
     answered(page, "schedule killed, nothing open at the venue")
@@ -80,7 +82,10 @@ def test_it_is_stopped_from_where_it_stands(page: Any, app: Any) -> None:
     say(page, "Reason", "it was a glitch")
     press(page, "Ask to re-arm", "dialog")
     answered(page, "Waits for a second person: People")
-    assert app.state.asked[-1] == ("rearm", {"desk": "today", "agents": ["schedule"], "reason": "it was a glitch"})
+    assert app.state.asked[-1] == (
+        "rearm",
+        {"desk": "today", "agents": ["schedule"], "reason": "it was a glitch"},
+    )
 
 
 def test_the_old_one_is_put_back_by_two(page: Any, app: Any) -> None:
@@ -89,7 +94,10 @@ def test_the_old_one_is_put_back_by_two(page: Any, app: Any) -> None:
     say(page, "Reason", "it was better")
     press(page, "Ask to put it back", "dialog")
     answered(page, "Waits for a second person: People")
-    assert app.state.asked[-1] == ("agents/ppo/demote", {"desk": "today", "reason": "it was better"})
+    assert app.state.asked[-1] == (
+        "agents/ppo/demote",
+        {"desk": "today", "reason": "it was better"},
+    )
 
 
 def test_a_parent_is_taken_over_and_worked_by_who_has_it(page: Any, app: Any) -> None:
@@ -99,19 +107,31 @@ def test_a_parent_is_taken_over_and_worked_by_who_has_it(page: Any, app: Any) ->
     press(page, "Take over", "dialog")
     answered(page, "Done:")
     path, body = app.state.asked[-1]
-    assert (path.rpartition("/")[2], body) == ("take_over", {"desk": "today", "reason": "news are due"})
+    assert (path.rpartition("/")[2], body) == (
+        "take_over",
+        {"desk": "today", "reason": "news are due"},
+    )
     press(page, "Order…")
     say(page, "Quantity, at most 8,100", "1,000")
     say(page, "Limit price", "30.01")
     say(page, "Reason", "news are due")
     press(page, "Send it", "dialog")
     body = {"desk": "today", "qty": 1000, "limit_price": 30.01, "reason": "news are due"}
-    until(lambda: app.state.asked[-1] == ("parents/CSCO-001-peg/orders", body), what="the order by hand")
-    until(lambda: not page.execute_script("return document.querySelector('dialog[open]')"), what="a dialog that closes")
+    until(
+        lambda: app.state.asked[-1] == ("parents/CSCO-001-peg/orders", body),
+        what="the order by hand",
+    )
+    until(
+        lambda: not page.execute_script("return document.querySelector('dialog[open]')"),
+        what="a dialog that closes",
+    )
     press(page, "Give back…")
     say(page, "Reason", "they were good")
     press(page, "Give back", "dialog")
-    until(lambda: app.state.asked[-1][0] == "parents/CSCO-001-peg/give_back", what="the parent given back")
+    until(
+        lambda: app.state.asked[-1][0] == "parents/CSCO-001-peg/give_back",
+        what="the parent given back",
+    )
 
 
 def test_a_posture_by_hand_has_an_end_and_says_what_counts(page: Any, app: Any) -> None:
@@ -122,7 +142,13 @@ def test_a_posture_by_hand_has_an_end_and_says_what_counts(page: Any, app: Any) 
     say(page, "Reason", "news are due")
     press(page, "Set it", "dialog")
     answered(page, "Done:")
-    body = {"desk": "today", "size_multiplier": 0.5, "minutes": 60, "instead": False, "reason": "news are due"}
+    body = {
+        "desk": "today",
+        "size_multiplier": 0.5,
+        "minutes": 60,
+        "instead": False,
+        "reason": "news are due",
+    }
     assert app.state.asked[-1] == ("posture", body)
     press(page, "End…")
     say(page, "Reason", "they were good")
@@ -136,7 +162,9 @@ def test_a_kill_from_the_head_has_chosen_nobody(page: Any, app: Any) -> None:
     say(page, "Reason", "prices look wrong")
     assert not page.find_elements("css selector", "dialog input:checked")
     assert "Kill: choose whom" in text(page, "dialog .menu")
-    assert not page.execute_script("return document.querySelector('dialog [type=submit]').matches(':enabled')")
+    assert not page.execute_script(
+        "return document.querySelector('dialog [type=submit]').matches(':enabled')"
+    )
     whole = "[...document.querySelectorAll('dialog .choice')].find((l) => l.innerText.includes('all 2')).click()"
     page.execute_script(whole)
     press(page, "Kill all 2 desks", "dialog")
@@ -158,7 +186,13 @@ def test_an_order_says_what_it_will_cost_before_it_is_sent(page: Any, app: Any) 
     assert app.state.asked == []
     press(page, "Buy 1,000 CSCO")
     answered(page, "Done: today: parents")
-    sent = {"instrument": "CSCO", "side": "buy", "qty": 1000, "minutes": 30, "reason": "the client asks"}
+    sent = {
+        "instrument": "CSCO",
+        "side": "buy",
+        "qty": 1000,
+        "minutes": 30,
+        "reason": "the client asks",
+    }
     assert app.state.asked == [("parents", {"desk": "today"} | sent)]
 
 
@@ -169,7 +203,10 @@ def test_what_the_desk_does_not_do_is_said(page: Any) -> None:
     press(page, "Cancel the parent", "dialog")
     refused = "Not done. The desk says no. Expected a parent that is at work; got one that is over."
     until(lambda: refused in text(page, "dialog [role=alert]"), what="why not, where it was asked")
-    assert page.execute_script("return document.querySelector('dialog input').value") == "not wanted any more"
+    assert (
+        page.execute_script("return document.querySelector('dialog input').value")
+        == "not wanted any more"
+    )
     press(page, "Back", "dialog")
     assert refused in text(page, "#notes")
 
@@ -190,14 +227,25 @@ def test_an_alert_gets_an_owner_and_its_text_is_never_markup(page: Any, app: Any
     say(page, "Reason", "I look at it")
     press(page, "It is mine", "dialog")
     until(lambda: "ann" in text(page, "tr[data-id='71']"), what="an owner")
-    assert app.state.asked[-1] == ("alerts/71/acknowledge", {"desk": "today", "gate": False, "note": "I look at it"})
+    assert app.state.asked[-1] == (
+        "alerts/71/acknowledge",
+        {"desk": "today", "gate": False, "note": "I look at it"},
+    )
 
 
-def test_older_alerts_are_a_page_away_and_those_of_the_gate_are_owned_at_the_gate(page: Any, app: Any) -> None:
+def test_older_alerts_are_a_page_away_and_those_of_the_gate_are_owned_at_the_gate(
+    page: Any, app: Any
+) -> None:
     show(page, SCREENS["alerts"])
     older = "Array.from(document.querySelectorAll('main button')).find((b) => b.textContent === 'Older').disabled"
     assert page.execute_script(f"return {older}")
-    row = {"severity": "critical", "code": "unwatched", "text": "its session is gone", "agent": "ppo", "instrument": ""}
+    row = {
+        "severity": "critical",
+        "code": "unwatched",
+        "text": "its session is gone",
+        "agent": "ppo",
+        "instrument": "",
+    }
     app.state.older = [row | {"seq": 71, "gate": True, "ns": 5, "owner": "", "note": ""}]
     until(lambda: not page.execute_script(f"return {older}"), what="more alerts than are shown")
     press(page, "Older", "main")
@@ -208,16 +256,28 @@ def test_older_alerts_are_a_page_away_and_those_of_the_gate_are_owned_at_the_gat
     say(page, "Reason", "I look at it")
     press(page, "It is mine", "dialog")
     until(lambda: app.state.asked, what="an answer")
-    assert app.state.asked[-1] == ("alerts/71/acknowledge", {"desk": "today", "gate": True, "note": "I look at it"})
+    assert app.state.asked[-1] == (
+        "alerts/71/acknowledge",
+        {"desk": "today", "gate": True, "note": "I look at it"},
+    )
     press(page, "Newest", "main")
     until(lambda: "nothing was decided" in text(page, "main"), what="the newest")
 
 
 def test_older_alerts_of_a_past_minute_are_those_of_then(page: Any, app: Any) -> None:
-    row = {"severity": "info", "code": "GAP", "agent": "", "instrument": "", "gate": False, "owner": "", "note": ""}
+    row = {
+        "severity": "info",
+        "code": "GAP",
+        "agent": "",
+        "instrument": "",
+        "gate": False,
+        "owner": "",
+        "note": "",
+    }
     at = app.state.ns["today"] - 60 * 10**9
     app.state.older = [
-        row | {"seq": n, "ns": ns, "text": text} for n, ns, text in ((61, 5, "early"), (62, at + 9, "late"))
+        row | {"seq": n, "ns": ns, "text": text}
+        for n, ns, text in ((61, 5, "early"), (62, at + 9, "late"))
     ]
     show(page, f"{SCREENS['alerts']}?desk=today&at={at}")
     press(page, "Older", "main")
@@ -228,7 +288,10 @@ def test_older_alerts_of_a_past_minute_are_those_of_then(page: Any, app: Any) ->
 def test_an_alert_leads_to_its_playbook(page: Any) -> None:
     show(page, SCREENS["alerts"])
     press(page, "what to do", "tr[data-id='71']")
-    until(lambda: "kill, then look at what the agent computes" in text(page, "main"), what="the playbook")
+    until(
+        lambda: "kill, then look at what the agent computes" in text(page, "main"),
+        what="the playbook",
+    )
     assert "Playbook: loop_stands_still" in text(page, "main")
 
 
@@ -237,14 +300,19 @@ def test_forecasts_stand_beside_what_came_with_their_figures(page: Any) -> None:
     assert text(page, ".answer").startswith("Of 9 forecasts whose time has come, 78 % ended inside")
     figures = text(page, "[aria-label='How good they are'] tbody tr").split()
     assert figures == ["CSCO", "9", "+0.10", "44", "%"]
-    assert page.find_elements("css selector", "[aria-label^='Forecasts of CSCO and realised, bps: forecast +4.0']")
+    assert page.find_elements(
+        "css selector", "[aria-label^='Forecasts of CSCO and realised, bps: forecast +4.0']"
+    )
     assert "2012-06-21" in text(page, "[aria-label='Model packaged:ppo-csco']")
 
 
 def test_a_limit_is_changed_by_its_path(page: Any, app: Any) -> None:
     show(page, SCREENS["risk"])
     sentence = "What stops the desk is its loss of the day: 612 of 1,000 so far, 61 %."
-    until(lambda: sentence in text(page, "main"), what="why nothing stops at a value at risk above what a day may lose")
+    until(
+        lambda: sentence in text(page, "main"),
+        what="why nothing stops at a value at risk above what a day may lose",
+    )
     press(page, "Show all 11")
     until(lambda: text(page, "[aria-label=Limits] tbody").count("a/b") == 8, what="all limits")
     press(page, "Tighten…")
@@ -253,7 +321,10 @@ def test_a_limit_is_changed_by_its_path(page: Any, app: Any) -> None:
     press(page, "Tighten", "dialog")
     answered(page, "today: limits")
     changes = {"agents.ppo.gross_value": 200000}
-    assert app.state.asked[-1] == ("limits", {"desk": "today", "changes": changes, "reason": "less of it"})
+    assert app.state.asked[-1] == (
+        "limits",
+        {"desk": "today", "changes": changes, "reason": "less of it"},
+    )
 
 
 def test_a_decision_says_why(page: Any) -> None:
@@ -266,10 +337,14 @@ def test_a_decision_says_why(page: Any) -> None:
 def test_a_viewer_may_press_nothing_that_changes(page: Any, address: str) -> None:
     page.delete_all_cookies()
     log_in(page, f"{address}?viewer", "viewer")
-    asks = "return [...document.querySelectorAll('button')].filter((b) => b.innerText.endsWith('…'))"
+    asks = (
+        "return [...document.querySelectorAll('button')].filter((b) => b.innerText.endsWith('…'))"
+    )
     for name in ("agent", "orders", "risk", "alerts"):
         show(page, SCREENS[name])
-        assert page.execute_script(f"{asks}.filter((b) => !b.disabled).map((b) => b.innerText)") == [], name
+        assert (
+            page.execute_script(f"{asks}.filter((b) => !b.disabled).map((b) => b.innerText)") == []
+        ), name
         assert "needs trader" in text(page, "#head"), name
         assert ("needs risk" if name == "risk" else "needs trader") in text(page, "main"), name
 
@@ -308,18 +383,26 @@ def test_the_market_of_the_past_is_never_the_live_one(page: Any) -> None:
     seen = "return ['.pastbanner strong', arguments[0]].map((one) => document.querySelector(one)?.innerText)"
     found = page.execute_script(seen, ladder)[1]
     assert not found or found != live, "nothing, or what was"
-    until(lambda: (pair := page.execute_script(seen, ladder))[1] and pair[1] in pair[0], what="the ladder as it was")
+    until(
+        lambda: (pair := page.execute_script(seen, ladder))[1] and pair[1] in pair[0],
+        what="the ladder as it was",
+    )
 
 
 def test_an_identity_provider_is_offered_where_there_is_one(page: Any, address: str) -> None:
     page.delete_all_cookies()
     page.get(f"{address}?way")
-    until(lambda: page.find_elements("css selector", "main a[href='/oidc']"), what="the provider's way in")
+    until(
+        lambda: page.find_elements("css selector", "main a[href='/oidc']"),
+        what="the provider's way in",
+    )
 
 
 def test_a_desk_that_dies_while_its_page_is_open_is_said(page: Any, app: Any) -> None:
     app.state.stopped = True
-    until(lambda: "today has stopped while you watched." in text(page, "[role=alert]"), what="a death")
+    until(
+        lambda: "today has stopped while you watched." in text(page, "[role=alert]"), what="a death"
+    )
     assert "not running" in text(page, "#head")
 
 
@@ -338,7 +421,9 @@ def test_a_browser_without_event_streams_polls(browser: Any, address: str, app: 
         browser.delete_all_cookies()
         log_in(browser, f"{address}?polling")
         show(browser, SCREENS["orders"])
-        assert "no event stream" in str(browser.find_element("css selector", "#head .clock").get_attribute("title"))
+        assert "no event stream" in str(
+            browser.find_element("css selector", "#head .clock").get_attribute("title")
+        )
         app.state.ns["today"] += MINUTE
         until(lambda: "11:41:00" in text(browser, "#head .clock"), what="a minute later")
     finally:
@@ -362,7 +447,9 @@ def test_the_keyboard_goes_everywhere(page: Any) -> None:
 
 
 def test_the_first_page_is_small_and_asks_nobody_else(page: Any, address: str) -> None:
-    script = "return performance.getEntriesByType('resource').map((e) => [e.name, e.decodedBodySize])"
+    script = (
+        "return performance.getEntriesByType('resource').map((e) => [e.name, e.decodedBodySize])"
+    )
     seen = page.execute_script(script)
     assert all(name.startswith(address) or name.startswith("data:") for name, _ in seen)
     static = [size for name, size in seen if "/static/" in name]
@@ -370,7 +457,9 @@ def test_the_first_page_is_small_and_asks_nobody_else(page: Any, address: str) -
     assert sum(static) < 300_000
     assert sum(size for _, size in seen[:12]) < 600_000
     said = [line["message"] for line in page.get_log("browser") if line["level"] == "SEVERE"]
-    assert [line for line in said if "401" not in line and "ERR_" not in line and "409" not in line] == []
+    assert [
+        line for line in said if "401" not in line and "ERR_" not in line and "409" not in line
+    ] == []
 
 
 @pytest.mark.parametrize("width", [400, 700, 1280])
@@ -381,7 +470,9 @@ def test_every_cell_can_be_brought_into_sight(page: Any, width: int) -> None:
     look(page, 1280, "light")
     show(page, SCREENS["orders"])
     wide = "return [...document.querySelectorAll('main .scroll')].map((b) => b.scrollWidth - b.clientWidth)"
-    until(lambda: max(page.execute_script(wide)) <= 0, what="every column in sight, without scrolling")
+    until(
+        lambda: max(page.execute_script(wide)) <= 0, what="every column in sight, without scrolling"
+    )
 
 
 def test_a_request_has_the_walls_clock_and_says_so(page: Any) -> None:
@@ -404,6 +495,8 @@ def test_axe_finds_nothing_serious(page: Any, width: int, scheme: str) -> None:
         run = "const done = arguments[0]; axe.run({resultTypes: ['violations']}).then((r) => done(r.violations))"
         for one in page.execute_async_script(run):
             if one["impact"] in ("serious", "critical"):
-                where = [(node["html"][:160], node["failureSummary"][:200]) for node in one["nodes"]]
+                where = [
+                    (node["html"][:160], node["failureSummary"][:200]) for node in one["nodes"]
+                ]
                 found[f"{name}: {one['id']}"] = where[:3]
     assert found == {}, json.dumps(found, indent=1)

@@ -43,7 +43,12 @@ def test_a_killed_agent_has_no_share_and_the_others_have_it() -> None:
     said = {"event": "paused", "by": "ann", "reason": "news", "parents": []}
     held = [*killed, Entry(kinds.HOLD, 21 * S, agent="peg", body=said)]
     assert [one["shares"] for one in page(held)["share_points"]][-1] == {"ppo": 0.0, "peg": 0.0}
-    armed = [*held, Entry(kinds.REARM, 22 * S, agent="ppo", body={"scope": "ppo", "by": "ann", "reason": "fine"})]
+    armed = [
+        *held,
+        Entry(
+            kinds.REARM, 22 * S, agent="ppo", body={"scope": "ppo", "by": "ann", "reason": "fine"}
+        ),
+    ]
     assert [one["shares"] for one in page(armed)["share_points"]][-1] == {"ppo": 1.0, "peg": 0.0}
 
 
@@ -51,22 +56,43 @@ def test_an_agents_row_says_what_it_does_and_may_do() -> None:
     weights = read_card(folder_of(names()[0]) / CARD).weights_sha256[:12]
     entries = a_session()
     entries[0] = Entry(kinds.SESSION, S, body={**entries[0].body, "listings": LISTED})
-    entries[2] = Entry(kinds.PARENT, S, "AAA", "ppo", "p1", body={**entries[2].body, "model": weights})
-    for intent in ([0] * 10, [3, 9, 0, 0, 1] + [0] * 5, [0, 0, 9, 0, 1, 0, 4, 0, 0, 0], [2, 0, 9, 0, 1, 0, 4, 0, 0, 0]):
-        entries.append(Entry(kinds.DECISION, 11 * S, "AAA", "ppo", "p1", body={"n": 1, "intent": intent}))
+    entries[2] = Entry(
+        kinds.PARENT, S, "AAA", "ppo", "p1", body={**entries[2].body, "model": weights}
+    )
+    for intent in (
+        [0] * 10,
+        [3, 9, 0, 0, 1] + [0] * 5,
+        [0, 0, 9, 0, 1, 0, 4, 0, 0, 0],
+        [2, 0, 9, 0, 1, 0, 4, 0, 0, 0],
+    ):
+        entries.append(
+            Entry(kinds.DECISION, 11 * S, "AAA", "ppo", "p1", body={"n": 1, "intent": intent})
+        )
     entries.append(Entry(kinds.MARKET, 12 * S, "AAA", body={"bid": 1001, "ask": 1003}))
     shown = page(entries)
     row = agents(shown)["ppo"]
-    assert {one["what"]: one["n"] for one in row["actions"]} == {"wait": 2, "take": 1, "rest": 1, "take and rest": 1}
+    assert {one["what"]: one["n"] for one in row["actions"]} == {
+        "wait": 2,
+        "take": 1,
+        "rest": 1,
+        "take and rest": 1,
+    }
     assert row["model"] == weights
     assert row["capital"] == {"used": 450.0, "of": 500.0}
     assert row["posture"]["AAA"]["urgency"] == 0.3
     [money] = row["money"]
-    assert (money["currency"], money["open"], money["net"]) == ("USD", 20 * 2 * 1.0, 20 * 1002 * 1.0)
+    assert (money["currency"], money["open"], money["net"]) == (
+        "USD",
+        20 * 2 * 1.0,
+        20 * 1002 * 1.0,
+    )
     assert shown["freshness"]["marks"] == {"AAA": 0.0}
     assert shown["freshness"]["forecasts"] == {"AAA": 11.0}
     peg = agents(shown)["peg"]
-    assert (peg["low_bps"], peg["high_bps"]) == (peg["is_bps"] - peg["half_bps"], peg["is_bps"] + peg["half_bps"])
+    assert (peg["low_bps"], peg["high_bps"]) == (
+        peg["is_bps"] - peg["half_bps"],
+        peg["is_bps"] + peg["half_bps"],
+    )
     assert peg["model"] == ""
 
 
@@ -79,7 +105,9 @@ def test_sums_have_the_interval_of_the_list() -> None:
             kept.append((story.uniform(-50, 50), story.choice([0.0, 1e-3, 5e6])))
             sums.add(*kept[-1])
         counted = [(value, weight) for value, weight in kept if weight]
-        expected = weighted_interval([value for value, _ in counted], [weight for _, weight in counted])
+        expected = weighted_interval(
+            [value for value, _ in counted], [weight for _, weight in counted]
+        )
         for one, other in zip(sums.interval(), expected, strict=True):
             assert one == (None if other is None else pytest.approx(other, rel=1e-9))
 
@@ -120,6 +148,8 @@ def test_a_bust_takes_fills_and_lots_away() -> None:
 
     from tercel.core.orders import ExecType
 
-    bust = replace(report("e2", 0, 12 * S), exec_type=ExecType.BUSTED, ref="e1", cum_qty=0, leaves_qty=50 * ONE)
+    bust = replace(
+        report("e2", 0, 12 * S), exec_type=ExecType.BUSTED, ref="e1", cum_qty=0, leaves_qty=50 * ONE
+    )
     row = agents(page([*a_session(), entry_in(bust, "p1")]))["ppo"]
     assert (row["fills"], row["lots"]) == (0, 0)

@@ -12,7 +12,15 @@ import pytest
 pytest.importorskip("fastapi", reason="the console needs the extra [trade]")
 
 from fastapi.testclient import TestClient
-from tests.desk.console.desks import PASSWORD, ListedDesk, S, Steady, a_session, people_of, served_by
+from tests.desk.console.desks import (
+    PASSWORD,
+    ListedDesk,
+    S,
+    Steady,
+    a_session,
+    people_of,
+    served_by,
+)
 from tests.waiting import until
 
 from tercel.api.console.web import create_app
@@ -52,7 +60,9 @@ def test_nothing_is_shown_to_strangers(client: TestClient, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/", "/login"])
-def test_the_page_is_for_everybody_says_nothing_and_is_kept_by_nobody(client: TestClient, path: str) -> None:
+def test_the_page_is_for_everybody_says_nothing_and_is_kept_by_nobody(
+    client: TestClient, path: str
+) -> None:
     response = client.get(path)
     assert response.status_code == 200
     assert "test desk" not in response.text
@@ -69,12 +79,24 @@ def test_the_page_is_for_everybody_says_nothing_and_is_kept_by_nobody(client: Te
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("GET", "/state"), ("GET", "/stream"), ("GET", "/why/7"), ("POST", "/act/kill"), ("POST", "/login")],
+    [
+        ("GET", "/state"),
+        ("GET", "/stream"),
+        ("GET", "/why/7"),
+        ("POST", "/act/kill"),
+        ("POST", "/login"),
+    ],
 )
-def test_the_roads_of_the_page_before_are_gone(client: TestClient, desk: ListedDesk, method: str, path: str) -> None:
+def test_the_roads_of_the_page_before_are_gone(
+    client: TestClient, desk: ListedDesk, method: str, path: str
+) -> None:
     enter(client)
     data = {"target": "all", "reason": "x", "name": "Ann Lee", "password": PASSWORD}
-    assert client.request(method, path, data=data if method == "POST" else None).status_code in (403, 404, 405)
+    assert client.request(method, path, data=data if method == "POST" else None).status_code in (
+        403,
+        404,
+        405,
+    )
     assert desk.latch is None
 
 
@@ -103,8 +125,12 @@ def test_the_roads_of_the_page_before_are_gone(client: TestClient, desk: ListedD
         ("own_alert", {"alert": 7}, "took alert 7 as their own"),
     ],
 )  # fmt: skip
-def test_what_people_did_is_told_in_the_desks_words(command: str, body: dict[str, Any], told: str) -> None:
-    entry = Entry(kinds.OPERATOR, 1, body={"command": command, "body": body, "by": "ann", "reason": "x"})
+def test_what_people_did_is_told_in_the_desks_words(
+    command: str, body: dict[str, Any], told: str
+) -> None:
+    entry = Entry(
+        kinds.OPERATOR, 1, body={"command": command, "body": body, "by": "ann", "reason": "x"}
+    )
     assert operator_text(entry) == {"by": "ann", "what": told, "reason": "x"}
 
 
@@ -138,7 +164,12 @@ def test_an_alert_that_is_somebodys_says_whose(client: TestClient, desk: ListedD
     enter(client)
     seq = next(n for n, one in enumerate(desk.entries, 1) if one.kind == kinds.ALERT)
     assert client.get("/api/desks").json()[0]["alerts"]["unowned"] == 1
-    said = {"command": "own_alert", "body": {"alert": seq}, "by": "bob (password)", "reason": "I look at it"}
+    said = {
+        "command": "own_alert",
+        "body": {"alert": seq},
+        "by": "bob (password)",
+        "reason": "I look at it",
+    }
     desk.entries.append(Entry(kinds.OPERATOR, 12 * S, body=said))
     until(lambda: "owner" in client.get(f"{DESK}/state").json()["alerts"][0], what="an owner")
     (alert,) = client.get(f"{DESK}/state").json()["alerts"]

@@ -48,7 +48,9 @@ heartbeat_s = {heartbeat_s}
 class Place:
     """A gate's folder with its small disks, and the venue that it trades at."""
 
-    def __init__(self, folder: Path, stack: ExitStack, mass: str = "none", heartbeat_s: float = 60.0) -> None:
+    def __init__(
+        self, folder: Path, stack: ExitStack, mass: str = "none", heartbeat_s: float = 60.0
+    ) -> None:
         self.folder, self._stack = folder, stack
         self.venue = stack.enter_context(PlainVenue())
         folder.mkdir(exist_ok=True)
@@ -167,7 +169,9 @@ class Place:
         self.start()
         self.rest(2)
         assert self.venue.refused == refused
-        assert [said[141] for _, said in self.venue.heard[before:] if said[35] == "A" and 141 in said] == []
+        assert [
+            said[141] for _, said in self.venue.heard[before:] if said[35] == "A" and 141 in said
+        ] == []
         assert self.stop() == 0, self.said
         assert "every order is over" in self.said
         assert self.venue.open == []

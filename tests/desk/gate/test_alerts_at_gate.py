@@ -38,7 +38,11 @@ def test_a_gate_that_runs_takes_whose_its_alerts_are(gate_of: Served, tmp_path: 
         (seq,) = (n for n, one in console.read(0, (kinds.ALERT,)) if one.body["code"] == UNWATCHED)
         said = console.ask("own_alert", {"alert": seq}, "ann (password)", "mine")
         assert said is not None
-        assert (said.kind, said.body["by"], said.body["body"]) == (kinds.OPERATOR, "ann (password)", {"alert": seq})
+        assert (said.kind, said.body["by"], said.body["body"]) == (
+            kinds.OPERATOR,
+            "ann (password)",
+            {"alert": seq},
+        )
         with pytest.raises(OrderError, match="own_alert, limits or settle, at a gate"):
             console.ask("pause", {"parent": "p1"}, "ann (password)", "news")
 
@@ -60,13 +64,18 @@ def test_a_desk_behind_a_gate_of_others_knows_its_journal(tmp_path: Path) -> Non
     wall, desk = tmp_path / "wall", tmp_path / "desk"
     wall.mkdir()
     (wall / "limits.toml").write_text(WIDE)
-    terms = GateTerms(venue="simulated", accounts=("ann", "cy"), limits="limits.toml", silence_s=60.0)
+    terms = GateTerms(
+        venue="simulated", accounts=("ann", "cy"), limits="limits.toml", silence_s=60.0
+    )
     hook = HTTPServer(("127.0.0.1", 0), Heard)
     heard: list[dict[str, Any]] = []
     hook.heard = heard  # type: ignore[attr-defined]
     Thread(target=hook.serve_forever, daemon=True).start()
     settings = SMALL | {"alerts.webhook": f"http://127.0.0.1:{hook.server_port}"}
-    with opened(GateConfig(gate=terms), wall, "test", reach=lambda *_: exchange()) as gate, turning(gate.run):
+    with (
+        opened(GateConfig(gate=terms), wall, "test", reach=lambda *_: exchange()) as gate,
+        turning(gate.run),
+    ):
         where = f"gate:{wall / 'gate.sock'}"
         gate.gateway.alert("critical", "OLD", "before the desk", agent="ann")
         with Desk(settings=settings, venue=where, folder=desk):
@@ -75,11 +84,18 @@ def test_a_desk_behind_a_gate_of_others_knows_its_journal(tmp_path: Path) -> Non
             until(lambda: "GAP" in [one["code"] for one in heard], what="the gate's alert")
         gate.gateway.alert("critical", UNWATCHED, "while nobody is there", agent="ann")
         with Desk(settings=settings, venue=where, folder=desk):
-            until(lambda: "while nobody is there" in [one["text"] for one in heard], what="what came meanwhile")
+            until(
+                lambda: "while nobody is there" in [one["text"] for one in heard],
+                what="what came meanwhile",
+            )
     hook.shutdown()
     hook.server_close()
     texts = [one["text"] for one in heard]
-    assert (texts.count("of nobody"), texts.count("of another desk"), texts.count("before the desk")) == (1, 0, 0)
+    assert (
+        texts.count("of nobody"),
+        texts.count("of another desk"),
+        texts.count("before the desk"),
+    ) == (1, 0, 0)
     with closing(JournalReader(desk)) as journal:
         sessions = [entry.body["gate"] for _, entry in journal.read(0, (kinds.SESSION,))]
     assert sessions == [{"journal": str(wall.resolve()), "accounts": ["ann"]}] * 2
@@ -99,9 +115,15 @@ def test_a_desk_that_people_stop_alarms_nobody_and_one_that_an_error_ends_does(
     (wall / "limits.toml").write_text(WIDE)
     terms = GateTerms(venue="simulated", accounts=("ann",), limits="limits.toml", silence_s=60.0)
     settings = SMALL | {"agent": [{"name": "ann", "strategy": "twap_passive"}]}
-    with opened(GateConfig(gate=terms), wall, "test", reach=lambda *_: exchange()) as gate, turning(gate.run):
+    with (
+        opened(GateConfig(gate=terms), wall, "test", reach=lambda *_: exchange()) as gate,
+        turning(gate.run),
+    ):
         where, folder = f"gate:{wall / 'gate.sock'}", tmp_path / "desk"
-        with suppress(RuntimeError, KeyboardInterrupt), Desk(settings=settings, venue=where, folder=folder) as desk:
+        with (
+            suppress(RuntimeError, KeyboardInterrupt),
+            Desk(settings=settings, venue=where, folder=folder) as desk,
+        ):
             desk.submit("X", "buy", 20, agent="ann", horizon="10min", decisions=100)
             while not gate.open:
                 desk.wait("1s")

@@ -42,7 +42,9 @@ def gate(gate_of: Served) -> Iterator[Gate]:
 
 
 def trades(events: list[VenueEvent]) -> list[Report]:
-    return [event for event in events if isinstance(event, Report) and event.exec_type is ExecType.TRADE]
+    return [
+        event for event in events if isinstance(event, Report) and event.exec_type is ExecType.TRADE
+    ]
 
 
 def test_a_session_that_comes_back_finds_what_became_of_its_orders(gate: Gate) -> None:
@@ -61,7 +63,9 @@ def test_a_session_that_comes_back_finds_what_became_of_its_orders(gate: Gate) -
     assert isinstance(events[-1], LinkStatus)
     trader.venue.send(StatusRequest(name, "ann", 0))
     told = heard_until(trader.venue, lambda heard: [e for e in heard if isinstance(e, Report)])
-    assert [(e.exec_type, e.status) for e in told if isinstance(e, Report)] == [(ExecType.STATUS, OrdStatus.CANCELED)]
+    assert [(e.exec_type, e.status) for e in told if isinstance(e, Report)] == [
+        (ExecType.STATUS, OrdStatus.CANCELED)
+    ]
     assert trader.venue.executions("ann") == traded
     assert trader.venue.executions("ann", traded[0].exec_id) == traded[1:]
     assert any(isinstance(event, MarketRows) and event.snapshot for event in told)
@@ -88,7 +92,10 @@ def test_a_session_whose_link_breaks_goes_on(gate_of: Served) -> None:
         assert session.ledger.parents.must("p1").status == "done"
         assert session.ledger.faults() == []
         assert session.ledger.orders.unknown() == []
-        assert session.ledger.positions.of("ann", "X").qty == server.venue._orders.positions["ann"]["X"]
+        assert (
+            session.ledger.positions.of("ann", "X").qty
+            == server.venue._orders.positions["ann"]["X"]
+        )
         alerts = {entry.body["code"] for _, entry in session.journal.read(kinds=(kinds.ALERT,))}
         assert kinds.LINK_DOWN in alerts
         session.close()
@@ -100,13 +107,24 @@ def test_positions_are_those_of_the_executions_that_were_handed_over(gate_of: Se
         gate = gate_of(server)
         trader = Trader(session_at(gate), "ann")
         name = trader.new(1, 5, None, Tif.IOC)
-        until(lambda: not gate.gateway.ledger.orders.live() and gate.gateway.ledger.orders.get(name), what="its end")
+        until(
+            lambda: not gate.gateway.ledger.orders.live() and gate.gateway.ledger.orders.get(name),
+            what="its end",
+        )
         assert whole(gate.gateway.ledger.positions.of("ann", "X").qty) == 5
         assert sum(trader.venue.positions("ann").values()) == 0
         assert sum(whole(trade.last_qty) for trade in trader.venue.executions("ann")) == 5
-        assert whole(trader.venue.positions("ann")["X"]) == 5  # they were asked for, and come once more
-        heard = heard_until(trader.venue, lambda heard: sum(whole(one.last_qty) for one in trades(heard)) == 5)
-        assert whole(trader.venue.positions("ann")["X"]) == 5 == sum(whole(trade.last_qty) for trade in trades(heard))
+        assert (
+            whole(trader.venue.positions("ann")["X"]) == 5
+        )  # they were asked for, and come once more
+        heard = heard_until(
+            trader.venue, lambda heard: sum(whole(one.last_qty) for one in trades(heard)) == 5
+        )
+        assert (
+            whole(trader.venue.positions("ann")["X"])
+            == 5
+            == sum(whole(trade.last_qty) for trade in trades(heard))
+        )
 
 
 def test_a_gate_that_goes_away_is_an_event_and_then_an_error(gate_of: Served) -> None:
@@ -115,7 +133,9 @@ def test_a_gate_that_goes_away_is_an_event_and_then_an_error(gate_of: Served) ->
         venue = session_at(gate)
         for client in gate._clients:
             client.socket.shutdown(2)
-        heard = heard_until(venue, lambda heard: [event for event in heard if isinstance(event, LinkStatus)])
+        heard = heard_until(
+            venue, lambda heard: [event for event in heard if isinstance(event, LinkStatus)]
+        )
         assert [event.up for event in heard if isinstance(event, LinkStatus)] == [False]
         with pytest.raises(VenueError, match="reconnect"):
             venue.send(NewOrder("1", "X", 1, 1, 1, Tif.DAY, "ann", "", 0))
@@ -162,7 +182,9 @@ def test_what_is_not_there_is_said_in_words(gate: Gate, tmp_path: Path) -> None:
         (frames._HEAD.pack(200_000, frames.JSON) + b"[" * 200_000, "recursion"),
     ],
 )
-def test_what_is_not_the_protocol_is_answered_and_harms_nobody(gate: Gate, sent: bytes, said: str) -> None:
+def test_what_is_not_the_protocol_is_answered_and_harms_nobody(
+    gate: Gate, sent: bytes, said: str
+) -> None:
     with frames.connect(gate.path, 5.0) as raw:
         raw.sendall(sent)
         assert said in raw.recv(4096).decode(errors="replace")

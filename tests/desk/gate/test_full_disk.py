@@ -108,7 +108,9 @@ def test_a_disk_that_is_full_before_the_start_is_an_error_that_says_so(place_of)
     assert place.stop() == 0
 
 
-def test_a_gate_that_left_orders_behind_does_not_start_on_a_full_disk_and_ends_them_when_there_is_room(place_of):
+def test_a_gate_that_left_orders_behind_does_not_start_on_a_full_disk_and_ends_them_when_there_is_room(
+    place_of,
+):
     place = place_of()
     disk = place.disk("state")
     place.start()
@@ -156,7 +158,9 @@ def test_a_log_on_the_same_disk_changes_nothing(place_of):
     place.goes_on()
 
 
-def test_a_process_that_can_write_nothing_at_all_cancels_and_the_next_session_goes_on_behind_its_numbers(place_of):
+def test_a_process_that_can_write_nothing_at_all_cancels_and_the_next_session_goes_on_behind_its_numbers(
+    place_of,
+):
     """Not even in place: the venue is ahead of every number that is written down."""
     place = place_of()
     place.start()
@@ -184,7 +188,9 @@ def test_a_desk_without_a_gate_cancels_too(place_of):
     folder, accounts = place.folder / "state", ("ann",)
     fix = connect("fix:venue.toml", accounts, folder / "fix", place.folder)
     limits = LimitGate(parse(WIDE), fix.listings(), accounts)
-    session = Session(fix, SqlJournal(folder), limits, lambda name, _: build(name), SessionTerms(warmup_s=0.0))
+    session = Session(
+        fix, SqlJournal(folder), limits, lambda name, _: build(name), SessionTerms(warmup_s=0.0)
+    )
     follower = session.follow("XYZ")
 
     def known():
@@ -193,7 +199,10 @@ def test_a_desk_without_a_gate_cancels_too(place_of):
 
     until(known, what="a market")
     session.limits.parent("p", "XYZ", "ann", 1, 100)
-    orders = [NewOrder(f"p.{n}", "XYZ", 1, 10, 990 - n, Tif.DAY, "ann", "p", session.now_ns) for n in range(3)]
+    orders = [
+        NewOrder(f"p.{n}", "XYZ", 1, 10, 990 - n, Tif.DAY, "ann", "p", session.now_ns)
+        for n in range(3)
+    ]
     assert session.gateway.submit(orders).denied == []
     until(lambda: len(place.venue.open) == 3, what="orders at the venue")
     disk.fill()
@@ -213,7 +222,9 @@ def test_a_desk_without_a_gate_cancels_too(place_of):
     disk.free()
     fix = connect("fix:venue.toml", accounts, folder / "fix", place.folder)
     limits = LimitGate(parse(WIDE), fix.listings(), accounts)
-    again = Session(fix, SqlJournal(folder), limits, lambda name, _: build(name), SessionTerms(warmup_s=0.0))
+    again = Session(
+        fix, SqlJournal(folder), limits, lambda name, _: build(name), SessionTerms(warmup_s=0.0)
+    )
     assert {line.order: line.venue for line in again.recovered} == {
         "p.0": "canceled",
         "p.1": "canceled",

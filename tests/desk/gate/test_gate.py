@@ -32,7 +32,15 @@ from tests.waiting import DEADLINE_S, until
 
 from tercel.api.testing.venue import PublicBook, Trader, VenueConformance
 from tercel.core.errors import ConfigError, VenueError
-from tercel.core.orders import CancelReject, LinkStatus, MarketRows, NewOrder, OrdStatus, Report, Tif
+from tercel.core.orders import (
+    CancelReject,
+    LinkStatus,
+    MarketRows,
+    NewOrder,
+    OrdStatus,
+    Report,
+    Tif,
+)
 from tercel.core.ports import Entry, Journal, Venue
 from tercel.core.version import code_mark
 from tercel.desk.console.metrics import Metrics
@@ -72,7 +80,9 @@ class TestAGateToTheSimulatedExchange(VenueConformance):
     @pytest.fixture
     def venue(self, tmp_path: Path) -> Iterator[RemoteVenue]:
         (tmp_path / "limits.toml").write_text(WIDE)
-        terms = GateTerms(venue="simulated", accounts=("kit",), limits="limits.toml", silence_s=60.0)
+        terms = GateTerms(
+            venue="simulated", accounts=("kit",), limits="limits.toml", silence_s=60.0
+        )
         made = opened(GateConfig(gate=terms), tmp_path, "test", reach=lambda *_: exchange())
         with made as gate, turning(gate.run):
             venue = session_at(gate, ("kit",))
@@ -92,9 +102,14 @@ class TestAGateToAVenueThatRunsFreely(VenueConformance):
         """Orders come and go between the last row and the next snapshot: who was there before it stands as it stood."""
         trader.rest()
         trader.run(30 * S)
-        before, heard = {who: tuple(order[:2]) for who, order in trader.book.orders.items()}, len(trader.events)
+        before, heard = (
+            {who: tuple(order[:2]) for who, order in trader.book.orders.items()},
+            len(trader.events),
+        )
         trader.follow()
-        again = [one for one in trader.events[heard:] if isinstance(one, MarketRows) and one.snapshot]
+        again = [
+            one for one in trader.events[heard:] if isinstance(one, MarketRows) and one.snapshot
+        ]
         told = PublicBook()
         told.apply(again[-1])
         stood = {who: tuple(order[:2]) for who, order in told.orders.items() if who in before}
@@ -132,7 +147,9 @@ def test_a_session_behind_a_gate_trades_as_one_without(gate_of: Served) -> None:
         assert [(fill.order, fill.qty, fill.px, fill.ns) for fill in fills] == alone
 
 
-def test_a_desk_of_other_code_than_its_gates_says_so(gate_of: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_desk_of_other_code_than_its_gates_says_so(
+    gate_of: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def said(journal: Journal, kind: str) -> list[Mapping[str, object]]:
         return [entry.body for _, entry in journal.read(kinds=(kind,))]
 
@@ -143,10 +160,16 @@ def test_a_desk_of_other_code_than_its_gates_says_so(gate_of: Served, monkeypatc
                 monkeypatch.setattr(f"tercel.desk.trading.{room}.code_mark", lambda ours=ours: ours)
             session = session_over(RemoteVenue(gate.path, ["ann", "bob"]))
             assert [body["code"] for body in said(session.journal, kinds.SESSION)] == [ours]
-            told = [body for body in said(session.journal, kinds.ALERT) if body["code"] == "other_code"]
-            assert [body["text"] for body in told] == [f"the gate runs {code_mark()}, this desk {ours}"] * alerts
+            told = [
+                body for body in said(session.journal, kinds.ALERT) if body["code"] == "other_code"
+            ]
+            assert [body["text"] for body in told] == [
+                f"the gate runs {code_mark()}, this desk {ours}"
+            ] * alerts
             session.close()
-        assert {body["code"] for body in said(JournalReader(Path(gate.path).parent), kinds.SESSION)} == {code_mark()}
+        assert {
+            body["code"] for body in said(JournalReader(Path(gate.path).parent), kinds.SESSION)
+        } == {code_mark()}
 
 
 def test_a_clock_that_is_not_the_venues_is_measured_and_said_once(tmp_path: Path) -> None:
@@ -170,7 +193,9 @@ def test_a_clock_that_is_not_the_venues_is_measured_and_said_once(tmp_path: Path
     assert f"tercel_clock_offset_seconds {beats[-1]}" in Metrics().text(state, 0.0, False).decode()
 
 
-def an_order(name: str, lots: int = 5, price: int | None = None, account: str = "ann", parent: str = "") -> NewOrder:
+def an_order(
+    name: str, lots: int = 5, price: int | None = None, account: str = "ann", parent: str = ""
+) -> NewOrder:
     return NewOrder(name, "X", 1, lots, price, Tif.DAY if price else Tif.IOC, account, parent, 0)
 
 
@@ -190,14 +215,19 @@ def test_what_no_parent_asked_for_and_what_is_too_large_is_denied(gate_of: Serve
             **dict.fromkeys("abc", OrdStatus.REJECTED),
             "d": OrdStatus.FILLED,
         }
-        assert ["UNKNOWN_PARENT" in reports["a"].text, "the gate: " in reports["c"].text] == [True, True]
+        assert ["UNKNOWN_PARENT" in reports["a"].text, "the gate: " in reports["c"].text] == [
+            True,
+            True,
+        ]
         venue.send(an_order("e", account="eve"))
         with pytest.raises(VenueError, match="one of the accounts"):
             trader.run(S)
         assert given(server) == {"d"}
 
 
-def test_a_parent_that_is_over_leaves_the_gates_memory_and_does_not_begin_again(gate_of: Served) -> None:
+def test_a_parent_that_is_over_leaves_the_gates_memory_and_does_not_begin_again(
+    gate_of: Served,
+) -> None:
     with exchange_served() as server:
         gate = gate_of(server)
         ledger = gate.gateway.ledger
@@ -216,16 +246,25 @@ def test_a_parent_that_is_over_leaves_the_gates_memory_and_does_not_begin_again(
         trader.run(S)
         venue.send(an_order("s", 1, parent="q"))
         trader.run(S)
-        assert (ledger.parents.get("p"), ledger.parents.must("q").over) == (None, True)  # an order of q still rests
+        assert (ledger.parents.get("p"), ledger.parents.must("q").over) == (
+            None,
+            True,
+        )  # an order of q still rests
         venue.send(an_order("e", 1, parent="p"))
         trader.run(S)
-        assert [r.text for r in trader.events if isinstance(r, Report) and r.cl_ord_id == "e" and "UNKNOWN" in r.text]
+        assert [
+            r.text
+            for r in trader.events
+            if isinstance(r, Report) and r.cl_ord_id == "e" and "UNKNOWN" in r.text
+        ]
         for name in ("p", "q"):
             venue.announce(name, "X", "ann", 1, 10)
             with pytest.raises(VenueError, match="not over"):
                 trader.run(S)
             trader.run(S)  # reads the answer to the step that failed
-        of_p = [r for r in trader.events if isinstance(r, Report) and r.cl_ord_id == "d" and r.last_qty]
+        of_p = [
+            r for r in trader.events if isinstance(r, Report) and r.cl_ord_id == "d" and r.last_qty
+        ]
         assert ledger.past is not None
         assert (ledger.past.fills, ledger.fills) == (len(of_p), len(of_p) + 1)
 
@@ -244,7 +283,11 @@ def test_a_kill_denies_and_cancels_at_the_gate(gate_of: Served) -> None:
 
 
 def _ended(event: object, name: str) -> bool:
-    return isinstance(event, Report) and name in (event.cl_ord_id, event.orig) and event.status is OrdStatus.CANCELED
+    return (
+        isinstance(event, Report)
+        and name in (event.cl_ord_id, event.orig)
+        and event.status is OrdStatus.CANCELED
+    )
 
 
 @pytest.mark.parametrize("speed", [0.0, 10.0])
@@ -258,12 +301,18 @@ def test_orders_of_a_session_that_is_gone_are_cancelled(gate_of: Served, speed: 
         until(lambda: not gate.open, what="nothing open")
         assert given(server, open_alone=True) == set()
         alerts = [e for _, e in JournalReader(Path(gate.path).parent).read(kinds=["alert"])]
-        assert any(entry.body["code"] == "unwatched" and "gone" in entry.body["text"] for entry in alerts)
+        assert any(
+            entry.body["code"] == "unwatched" and "gone" in entry.body["text"] for entry in alerts
+        )
 
 
 def unwatched(gate: Gate) -> list[tuple[str, str]]:
     told = JournalReader(Path(gate.path).parent).read(kinds=["alert"])
-    return [(str(e.body["severity"]), str(e.body["text"])) for _, e in told if e.body["code"] == "unwatched"]
+    return [
+        (str(e.body["severity"]), str(e.body["text"]))
+        for _, e in told
+        if e.body["code"] == "unwatched"
+    ]
 
 
 @pytest.mark.parametrize("speed", [0.0, 10.0])
@@ -286,7 +335,9 @@ def test_what_a_session_leaves_that_no_venue_ends_alarms_after_a_while(
         gate = gate_of(server)
         venue = session_at(gate)
         Trader(venue, "ann").rest()
-        monkeypatch.setattr(server.venue, "send", lambda command: None)  # the venue answers no cancel
+        monkeypatch.setattr(
+            server.venue, "send", lambda command: None
+        )  # the venue answers no cancel
         venue.leave()
         venue.close()
         until(lambda: len(unwatched(gate)) > 1, what="an alarm")
@@ -315,12 +366,16 @@ def test_a_session_that_begins_may_be_silent_until_it_has_something_open(gate_of
         gate = gate_of(server, silence_s=0.4)
         venue = session_at(gate)
         (client,) = gate._clients
-        until(lambda: gate._silent.get(client, (0, 0.0))[1] > 1.0, what="more than twice the silence")
+        until(
+            lambda: gate._silent.get(client, (0, 0.0))[1] > 1.0, what="more than twice the silence"
+        )
         trader = Trader(venue, "ann")
         name, _ = trader.rest()
         assert gate.gateway.ledger.orders.get(name) is not None
         until(lambda: not gate.open, what="nothing open: from now on silence counts")
-        until(lambda: client not in gate._clients, what="the session to be cut off, with nothing open")
+        until(
+            lambda: client not in gate._clients, what="the session to be cut off, with nothing open"
+        )
 
 
 def test_a_session_that_waits_is_not_silent(gate_of: Served) -> None:
@@ -494,7 +549,9 @@ def test_a_second_gate_is_refused_and_a_dead_ones_socket_is_taken(tmp_path: Path
 
 
 # -- when the gate itself stands still --------------------------------------------------------------------------------
-def test_a_kill_cancels_while_the_journal_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kill_cancels_while_the_journal_hangs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Two hundred orders of two, and a write that does not return: the other thread cancels every one."""
     with exchange_served(speed=1.0) as server:
         folder = tmp_path / "gate"
@@ -504,7 +561,9 @@ def test_a_kill_cancels_while_the_journal_hangs(tmp_path: Path, monkeypatch: pyt
             bid, _ = gate._followers["X"].touch
             for who in ("ann", "bob"):
                 gate.gateway.limits.parent(who, "X", who, 1, 5_000)
-                gate.gateway.submit([an_order(f"{who}{n}", 1, bid - 5, who, who) for n in range(100)])
+                gate.gateway.submit(
+                    [an_order(f"{who}{n}", 1, bid - 5, who, who) for n in range(100)]
+                )
             until(lambda: (gate._pump(), gate.open == 200)[1], what="all orders")
             hanging, goes_on = threading.Event(), threading.Event()
             append = gate.gateway.journal.append
@@ -554,7 +613,9 @@ def test_a_file_that_is_no_gates_is_refused(tmp_path: Path, line: str, match: st
 
 
 def test_a_gate_before_nothing_says_so(tmp_path: Path) -> None:
-    config = GateConfig.model_validate({"gate": {"venue": "fix://127.0.0.1:1", "accounts": ["ann"]}})
+    config = GateConfig.model_validate(
+        {"gate": {"venue": "fix://127.0.0.1:1", "accounts": ["ann"]}}
+    )
     with pytest.raises(VenueError, match="a FIX server at 127"), opened(config, tmp_path, "test"):
         pass
 

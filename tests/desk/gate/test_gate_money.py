@@ -112,7 +112,9 @@ def test_what_a_session_shows_is_looked_at_by_the_gate(
 def test_the_gates_people_are_those_whom_the_session_cannot_write(
     gate: Gate, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "user_of", lambda link: (place.folder / "people.json").stat().st_uid)
+    monkeypatch.setattr(
+        server, "user_of", lambda link: (place.folder / "people.json").stat().st_uid
+    )
     with pytest.raises(VenueError, match="which the user who trades cannot write"):
         session(gate, **SHOWN)
     monkeypatch.setattr(server, "LOOK_S", 0.0)  # the next look is at once
@@ -136,7 +138,9 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("quick")
-def test_a_desks_own_gate_waits_for_its_word_before_it_logs_on(place: Place, tmp_path: Path) -> None:
+def test_a_desks_own_gate_waits_for_its_word_before_it_logs_on(
+    place: Place, tmp_path: Path
+) -> None:
     def refuses(money: str) -> Mapping[str, str]:
         assert PRODUCTION in money
         assert "A" not in place.venue.kinds(), "no logon yet"
@@ -150,7 +154,9 @@ def test_a_desks_own_gate_waits_for_its_word_before_it_logs_on(place: Place, tmp
 
 
 @pytest.mark.usefixtures("quick")
-def test_the_desk_that_started_a_gate_trades_through_it_and_nobody_else(place: Place, tmp_path: Path) -> None:
+def test_the_desk_that_started_a_gate_trades_through_it_and_nobody_else(
+    place: Place, tmp_path: Path
+) -> None:
     with own(place, tmp_path / "desk", lambda money: SHOWN) as gate:
         with pytest.raises(VenueError, match="the desk that started this gate"):
             RemoteVenue(str(gate.listen), ["ann"], agree=lambda money: SHOWN)
@@ -165,7 +171,9 @@ def test_the_desk_that_started_a_gate_trades_through_it_and_nobody_else(place: P
 def _connected(place: Place, gate: GateProcess) -> bool:
     try:
         venue = GatedVenue(gate, ["ann", "bob"])
-    except VenueError:  # a look that was refused a moment ago, or accounts that are held until it is noticed
+    except (
+        VenueError
+    ):  # a look that was refused a moment ago, or accounts that are held until it is noticed
         return False
     ordered(place, venue)
     until(lambda: place.step() is not None and place.venue.orders, what="an order at the venue")
@@ -174,7 +182,9 @@ def _connected(place: Place, gate: GateProcess) -> bool:
 
 
 @pytest.mark.usefixtures("quick")
-def test_a_gate_without_a_word_cancels_alone_and_needs_no_limits(place: Place, tmp_path: Path) -> None:
+def test_a_gate_without_a_word_cancels_alone_and_needs_no_limits(
+    place: Place, tmp_path: Path
+) -> None:
     with own(place, tmp_path / "desk", lambda money: {}, limits=False) as gate:
         venue = GatedVenue(gate, ["ann", "bob"])
         with pytest.raises(VenueError, match="a session that has shown what live asks"):

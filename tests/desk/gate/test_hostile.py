@@ -29,7 +29,11 @@ def told(link: socket.socket, *sent: bytes) -> list[object]:
     link.sendall(b"".join([*sent, frames.pack({"do": "alive"})]))
     reader, said = frames.FrameReader(), list[object]()
     while not any(isinstance(one, dict) and one.get("said") == "alive" for one in said):
-        said += [json.loads(body) for kind, body in reader.feed(link.recv(1 << 16)) if kind != frames.ROWS]
+        said += [
+            json.loads(body)
+            for kind, body in reader.feed(link.recv(1 << 16))
+            if kind != frames.ROWS
+        ]
     return said
 
 
@@ -40,12 +44,20 @@ def reached(gate: Gate, *sent: bytes) -> list[object]:
 
 
 @pytest.mark.parametrize("name", ["o\ud800", "o\0", "o\x0138=2000", "o" * 201])
-def test_names_that_nobody_can_be_told_are_refused_and_the_gate_goes_on(gate_of: Served, name: str) -> None:
+def test_names_that_nobody_can_be_told_are_refused_and_the_gate_goes_on(
+    gate_of: Served, name: str
+) -> None:
     with exchange_served(10.0) as server:
         gate = gate_of(server)
-        for command in (an_order(name), CancelOrder("c", name, "X", 1, "ann", 0), MassCancel("m", "ann", name, 0)):
+        for command in (
+            an_order(name),
+            CancelOrder("c", name, "X", 1, "ann", 0),
+            MassCancel("m", "ann", name, 0),
+        ):
             said = reached(gate, frames.pack_message(command))
-            assert any(isinstance(one, dict) and "printable names" in str(one.get("parts")) for one in said)
+            assert any(
+                isinstance(one, dict) and "printable names" in str(one.get("parts")) for one in said
+            )
         assert not list(gate.gateway.journal.read(kinds=["denied"]))
 
 
@@ -61,9 +73,17 @@ def test_a_command_that_the_venue_cannot_be_told_is_handed_over_once(gate_of: Se
 
         gate.gateway.venue.send = refuse  # type: ignore[method-assign]
         bad, good = (CancelOrder(name, "o", "X", 1, "ann", 0) for name in ("bad", "good"))
-        reached(gate, frames.pack_message(bad), frames.pack_message(good), frames.pack({"do": "beat"}))
-        until(lambda: [*gate.gateway.journal.read(kinds=["report_in"])], what="an answer of the venue")
-        left = [e.order for _, e in gate.gateway.journal.read(kinds=["order_out"]) if not e.order.startswith("~")]
+        reached(
+            gate, frames.pack_message(bad), frames.pack_message(good), frames.pack({"do": "beat"})
+        )
+        until(
+            lambda: [*gate.gateway.journal.read(kinds=["report_in"])], what="an answer of the venue"
+        )
+        left = [
+            e.order
+            for _, e in gate.gateway.journal.read(kinds=["order_out"])
+            if not e.order.startswith("~")
+        ]
         assert left == ["bad", "good"]
         alerts = [e.body["code"] for _, e in gate.gateway.journal.read(kinds=["alert"])]
         assert "send_failed" in alerts
@@ -84,7 +104,9 @@ def test_names_of_the_gate_and_orders_of_others_are_not_a_sessions(gate_of: Serv
             StatusRequest(name, "", 0),
         ]
         said = reached(gate, *(frames.pack_message(command) for command in hostile))
-        assert sum(isinstance(one, dict) and one.get("said") == "error" for one in said) == len(hostile)
+        assert sum(isinstance(one, dict) and one.get("said") == "error" for one in said) == len(
+            hostile
+        )
         order = gate.gateway.ledger.orders.get(name)
         assert (order is not None, gate.open) == (True, 1)
         bob.close()
@@ -130,7 +152,10 @@ def test_a_session_is_silent_whatever_another_one_does(gate_of: Served) -> None:
 def test_more_connections_than_any_are_closed(gate_of: Served) -> None:
     with exchange_served(10.0) as server, ExitStack() as stack:
         gate = gate_of(server)
-        links = [stack.enter_context(closing(socket.socket(socket.AF_UNIX))) for _ in range(MOST_CLIENTS + 1)]
+        links = [
+            stack.enter_context(closing(socket.socket(socket.AF_UNIX)))
+            for _ in range(MOST_CLIENTS + 1)
+        ]
         for link in links:
             link.settimeout(DEADLINE_S)
             link.connect(gate.path)

@@ -37,7 +37,9 @@ def place(tmp_path: Path) -> Iterator[Place]:
 
 def own_gate(place: Place, desk: Path) -> GateProcess:
     venue = f"fix:{place.folder / 'venue.toml'}"
-    return GateProcess(desk, venue, ["ann", "bob"], place.folder / "limits.toml", desk / "kill.json")
+    return GateProcess(
+        desk, venue, ["ann", "bob"], place.folder / "limits.toml", desk / "kill.json"
+    )
 
 
 def said_by(file: Path) -> tuple[list[dict[str, object]], int]:
@@ -80,7 +82,9 @@ def test_the_desk_meets_the_three_parts_of_its_gates_error(place: Place, tmp_pat
     assert str(told["received"]) in log.read_text(), "people find it in the log too"
 
 
-def test_a_gate_that_dies_without_a_word_is_no_gate(place: Place, tmp_path: Path, monkeypatch) -> None:
+def test_a_gate_that_dies_without_a_word_is_no_gate(
+    place: Place, tmp_path: Path, monkeypatch
+) -> None:
     monkeypatch.setattr(process.sys, "executable", "/bin/false")
     with pytest.raises(VenueError, match="a gate that opens"):
         own_gate(place, tmp_path / "desk")
@@ -122,6 +126,8 @@ def test_single_limits_of_the_desks_file_hold_at_its_gate_too(place: Place, tmp_
     with closing(JournalReader(tmp_path / FOLDER)) as journal:
         *_, (_, entry) = journal.read(kinds=(kinds.LIMITS,))
     in_force = from_json(entry.body["limits"])
-    given = changed(read(place.folder / "limits.toml"), {name: str(one) for name, one in changes.items()})
+    given = changed(
+        read(place.folder / "limits.toml"), {name: str(one) for name, one in changes.items()}
+    )
     assert as_json(in_force) == as_json(given)
     assert (in_force.agents["*"].order_lots, in_force.desk.messages) == (3, 7)

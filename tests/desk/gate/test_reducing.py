@@ -57,7 +57,11 @@ def refuse_all(venue):
     def refused(message):
         if message.kind != t.MASS_CANCEL:
             return answer(message)
-        scope = [(t.MASS_CANCEL_TYPE, "7"), (t.MASS_CANCEL_RESPONSE, "0"), (t.MASS_CANCEL_REASON, "99")]
+        scope = [
+            (t.MASS_CANCEL_TYPE, "7"),
+            (t.MASS_CANCEL_RESPONSE, "0"),
+            (t.MASS_CANCEL_REASON, "99"),
+        ]
         names = [(t.CL_ORD_ID, message.get(t.CL_ORD_ID)), (t.ORDER_ID, t.NO_NAME)]
         return venue.say(t.MASS_CANCEL_REPORT, [*names, *scope])
 
@@ -70,7 +74,10 @@ def orders(wall):
 
 
 def states(wall):
-    return [(entry.agent, entry.body["state"]) for _, entry in wall.gateway.journal.read(0, (kinds.STATE,))]
+    return [
+        (entry.agent, entry.body["state"])
+        for _, entry in wall.gateway.journal.read(0, (kinds.STATE,))
+    ]
 
 
 def denials(wall, command):
@@ -90,7 +97,9 @@ def test_an_order_that_never_arrived_leaves_its_account_reducing_and_the_others_
         sell = wall.new(5, 1001, side=SELL)
         wall.send(sell)
         wall.say(sell.cl_ord_id, "0", "0")
-        assert denials(wall, wall.new(4, 1002, side=SELL)) == ["REDUCING"], "5 of 8 are on their way"
+        assert denials(wall, wall.new(4, 1002, side=SELL)) == ["REDUCING"], (
+            "5 of 8 are on their way"
+        )
         wall.send(wall.new(1, account="bob"))
         assert [code for code in codes(wall) if code.startswith("STATE")] == ["STATE_REDUCING"]
 
@@ -120,7 +129,9 @@ def test_it_is_active_again_as_soon_as_the_venue_speaks_of_the_order(tmp_path):
     with began(tmp_path, held=0) as (wall, name):
         wall.until(lambda: wall.venue.asked(name), "a question about it")
         wall.venue.report(name, "4", "4", qty=10, _1="ann", _54="1", _44="10.00")
-        wall.until(lambda: wall.gateway.standing("ann").state is ACTIVE, "an account that is active")
+        wall.until(
+            lambda: wall.gateway.standing("ann").state is ACTIVE, "an account that is active"
+        )
         assert states(wall) == [("ann", "reducing"), ("ann", "active")]
         assert wall.holding().buys == 0
         wall.send(wall.new(1))
@@ -133,7 +144,9 @@ def test_an_order_whose_cancel_is_refused_is_cancelled_again_until_it_is_over(tm
         assert wall.state(name).status == "new"
         wall.venue.by_hand = set(BY_HAND) - {t.CANCEL}
         del wall.venue._cancel  # from here on it takes them
-        wall.until(lambda: wall.gateway.standing("ann").state is ACTIVE, "an account that is active")
+        wall.until(
+            lambda: wall.gateway.standing("ann").state is ACTIVE, "an account that is active"
+        )
         assert wall.state(name).status == "canceled"
 
 
@@ -151,13 +164,15 @@ def test_a_person_says_that_it_is_over_while_the_gate_runs(tmp_path):
             Entry(kinds.OPERATOR, wall.fix.now_ns, body={**asked, "body": {"orders": [name]}}),
             wall.gate._obey,
         )
-        wall.until(lambda: wall.gateway.standing("ann").state is ACTIVE, "an account that is active")
+        wall.until(
+            lambda: wall.gateway.standing("ann").state is ACTIVE, "an account that is active"
+        )
         assert wall.state(name).done
         assert wall.holding().buys == 0
         settled = [entry.body for _, entry in wall.gateway.journal.read(0, (kinds.SETTLED,))]
-        assert [(one["by"], one["orders"], one["qty_gaps"], one["operator"]) for one in settled] == [
-            ("eve", [name], [], 7)
-        ]
+        assert [
+            (one["by"], one["orders"], one["qty_gaps"], one["operator"]) for one in settled
+        ] == [("eve", [name], [], 7)]
 
 
 def test_a_journal_says_how_accounts_stand_and_a_new_session_finds_out_anew(tmp_path):
@@ -178,11 +193,26 @@ def order(name, side, lots):
 @pytest.mark.parametrize("side", [BUY, SELL])
 @pytest.mark.parametrize("lots", range(1, 9))
 @pytest.mark.parametrize(("open_lots", "with_it"), [(0, 0), (2, 0), (2, 3)])
-def test_a_command_reduces_when_no_fill_of_its_side_turns_the_position(held, side, lots, open_lots, with_it):
+def test_a_command_reduces_when_no_fill_of_its_side_turns_the_position(
+    held, side, lots, open_lots, with_it
+):
     """The twin fills everything on the side, in any part: the position never grows nor changes its sign."""
     orders, positions = Orders(), Positions()
     if held:
-        positions.book(Fill("E", "o", "p", "ann", XYZ, 1 if held > 0 else -1, abs(held) * ONE, 1000 * ONE, 0, False))
+        positions.book(
+            Fill(
+                "E",
+                "o",
+                "p",
+                "ann",
+                XYZ,
+                1 if held > 0 else -1,
+                abs(held) * ONE,
+                1000 * ONE,
+                0,
+                False,
+            )
+        )
     if open_lots:
         orders._open(opened(order("open", side, open_lots)))
     before = [order("with", side, with_it)] if with_it else []
@@ -195,7 +225,9 @@ def test_a_replacement_counts_what_it_adds():
     orders, positions = Orders(), Positions()
     positions.book(Fill("E", "o", "p", "ann", XYZ, 1, 6 * ONE, 1000 * ONE, 0, False))
     orders._open(opened(order("open", SELL, 4)))
-    replaced = [ReplaceOrder("r", "open", XYZ, SELL, lots, 1000, "ann", "p", 0) for lots in (3, 6, 7)]
+    replaced = [
+        ReplaceOrder("r", "open", XYZ, SELL, lots, 1000, "ann", "p", 0) for lots in (3, 6, 7)
+    ]
     assert [reduces(one, orders, positions, []) for one in replaced] == [True, True, False]
 
 

@@ -172,12 +172,19 @@ def folded(wall):
 def paused(wall, code):
     """Whether ann is stopped for one reason, and bob is not."""
     assert wall.alerts().count(code) == 1, wall.alerts()
-    assert next(one.body["severity"] for one in wall.entries(kinds.ALERT) if one.body["code"] == code) == "critical"
+    assert (
+        next(one.body["severity"] for one in wall.entries(kinds.ALERT) if one.body["code"] == code)
+        == "critical"
+    )
     return denied(wall) == ["STOPPED"] and denied(wall, "bob") == []
 
 
-@pytest.mark.parametrize(("side", "price", "beyond", "within"), [(1, 1000, 10.01, 9.99), (-1, 1000, 9.99, 10.01)])
-def test_a_fill_beyond_the_limit_price_is_booked_and_pauses_its_agent(at, side, price, beyond, within):
+@pytest.mark.parametrize(
+    ("side", "price", "beyond", "within"), [(1, 1000, 10.01, 9.99), (-1, 1000, 9.99, 10.01)]
+)
+def test_a_fill_beyond_the_limit_price_is_booked_and_pauses_its_agent(
+    at, side, price, beyond, within
+):
     with at() as wall:
         name = wall.live(side=side, price=price)
         wall.say(name, "F", "1", last=1, px=10)
@@ -189,7 +196,9 @@ def test_a_fill_beyond_the_limit_price_is_booked_and_pauses_its_agent(at, side, 
 
 
 @pytest.mark.parametrize(("side", "px"), [(1, 0), (1, -5), (1, 9.4), (-1, 10.6), (-1, 1000)])
-def test_an_execution_at_a_price_that_cannot_be_forgives_no_loss_and_waits_for_a_person(at, side, px):
+def test_an_execution_at_a_price_that_cannot_be_forgives_no_loss_and_waits_for_a_person(
+    at, side, px
+):
     with at(instruments={"fill_band_bps": 500}, **LOSS) as wall:
         name = wall.live(100, 1000 if side > 0 else 960, side=side)
         exec_id = wall.say(name, "F", "2", last=100, px=px)
@@ -292,9 +301,14 @@ def test_executions_that_the_venue_counts_and_does_not_say_pause_until_they_come
         wall.until(lambda: "missing_executions" in wall.alerts(), "the alarm")
         assert paused(wall, "missing_executions")
         wall.until(lambda: len(wall.venue.asked(name)) > before, "a question about the order")
-        assert folded(wall).stopped == wall.gateway.limits.agents["ann"].stopped, "a restart forgets no pause"
+        assert folded(wall).stopped == wall.gateway.limits.agents["ann"].stopped, (
+            "a restart forgets no pause"
+        )
         wall.say(name, "F", "2", last=10, px=10, cum=10)
-        wall.until(lambda: any(one.agent == "ann" for one in wall.entries(kinds.REARM)), "the word that it goes on")
+        wall.until(
+            lambda: any(one.agent == "ann" for one in wall.entries(kinds.REARM)),
+            "the word that it goes on",
+        )
         assert denied(wall) == []
         assert wall.position() == 10
         assert folded(wall).stopped == ""

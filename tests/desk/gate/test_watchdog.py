@@ -108,7 +108,10 @@ def test_a_gate_that_is_silent_or_has_no_link_has_its_orders_cancelled_until_it_
         until(lambda: talking.asked > 2, what="a watchdog that asks")
         assert not made
         talking.says = silence
-        until(lambda: made and made[0].cancelled[:4] == ["ann", "bob", "ann", "bob"], what="cancels, and cancels again")
+        until(
+            lambda: made and made[0].cancelled[:4] == ["ann", "bob", "ann", "bob"],
+            what="cancels, and cancels again",
+        )
         talking.says = True
         until(lambda: made[0].closed, what="a watchdog that stands down")
     assert len(made) == 1
@@ -141,12 +144,21 @@ def test_a_risk_login_cancels_for_others_and_gives_no_orders(tmp_path: Path) -> 
     ):
         desk.send(NewOrder("a", "X", 1, 5, 1, Tif.DAY, "ann", "", desk.now_ns))
         heard: list[object] = []
-        until(lambda: heard.extend(desk.step(desk.now_ns)) or _status(heard, "new"), what="an order that works")
+        until(
+            lambda: heard.extend(desk.step(desk.now_ns)) or _status(heard, "new"),
+            what="an order that works",
+        )
         risk.send(NewOrder("b", "X", 1, 5, 1, Tif.DAY, "bob", "", risk.now_ns))
         refused: list[object] = []
-        until(lambda: refused.extend(risk.step(risk.now_ns)) or _status(refused, "rejected"), what="a refusal")
+        until(
+            lambda: refused.extend(risk.step(risk.now_ns)) or _status(refused, "rejected"),
+            what="a refusal",
+        )
         risk.send(MassCancel("c", "ann", "", risk.now_ns))
-        until(lambda: heard.extend(desk.step(desk.now_ns)) or _status(heard, "canceled"), what="its end")
+        until(
+            lambda: heard.extend(desk.step(desk.now_ns)) or _status(heard, "canceled"),
+            what="its end",
+        )
 
 
 def _status(heard: list[object], status: str) -> bool:
@@ -156,27 +168,39 @@ def _status(heard: list[object], status: str) -> bool:
 def test_a_watchdog_is_for_a_venue_over_fix(tmp_path: Path) -> None:
     file = tmp_path / "gate.toml"
     file.write_text(
-        gate_text({"venue": "gate:/elsewhere.sock", "accounts": ["ann"]}) + '[gate.watchdog]\ncomp_id = "R"\n'
+        gate_text({"venue": "gate:/elsewhere.sock", "accounts": ["ann"]})
+        + '[gate.watchdog]\ncomp_id = "R"\n'
     )
     with pytest.raises(ConfigError, match="fix"):
         read_config(file)
 
 
-@pytest.mark.parametrize("new", [False, pytest.param(True, marks=pytest.mark.long)])  # in a new interpreter
+@pytest.mark.parametrize(
+    "new", [False, pytest.param(True, marks=pytest.mark.long)]
+)  # in a new interpreter
 def test_one_watchdog_in_a_folder_goes_its_own_way_and_ends_with_an_orderly_gate(
     new: bool, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     if not new:
         request.getfixturevalue("quick")
     with served(tmp_path / "s") as server:
-        (tmp_path / "own.toml").write_text(f'base = "tercel"\n[session]\nhost = "127.0.0.1"\nport = {server.port}\n')
+        (tmp_path / "own.toml").write_text(
+            f'base = "tercel"\n[session]\nhost = "127.0.0.1"\nport = {server.port}\n'
+        )
         file = tmp_path / "gate.toml"
         text = gate_text({"venue": f"fix://DESK@127.0.0.1:{server.port}", "accounts": ["ann"]})
-        file.write_text(text + '[gate.watchdog]\ncomp_id = "RISK"\nprofile = "own.toml"\nsilence_s = 0.2\n')
+        file.write_text(
+            text + '[gate.watchdog]\ncomp_id = "RISK"\nprofile = "own.toml"\nsilence_s = 0.2\n'
+        )
         config = read_config(file)
         with beside_gate(file, config, lambda: True):
-            until(lambda: (tmp_path / LOCK).exists() and (tmp_path / LOCK).read_text(), what="a watchdog")
-            watch(config, tmp_path, lambda: False, lambda text: None)  # returns at once: another watches
+            until(
+                lambda: (tmp_path / LOCK).exists() and (tmp_path / LOCK).read_text(),
+                what="a watchdog",
+            )
+            watch(
+                config, tmp_path, lambda: False, lambda text: None
+            )  # returns at once: another watches
             until(lambda: "RISK" in server.linked, what="its logon, as no gate answers")
         until(lambda: "RISK" not in server.linked, what="its end")
 
@@ -185,7 +209,9 @@ def test_one_watchdog_in_a_folder_goes_its_own_way_and_ends_with_an_orderly_gate
 def test_a_desk_starts_its_own_gate_again_when_it_was_killed(tmp_path: Path) -> None:
     with served(tmp_path / "s") as server, ExitStack() as opening:
         latch = tmp_path / "kill.json"
-        venue = venue_at(f"fix://DESK@127.0.0.1:{server.port}", ["ann"], tmp_path / "desk", None, latch, opening)
+        venue = venue_at(
+            f"fix://DESK@127.0.0.1:{server.port}", ["ann"], tmp_path / "desk", None, latch, opening
+        )
         assert isinstance(venue, GatedVenue)
         opening.callback(venue.close)
         first = process_at(tmp_path)

@@ -34,7 +34,9 @@ class RealTime:
 
 
 def exchange() -> SimulatedExchange:
-    return SimulatedExchange({"X": MarketSpec(csco(), 1)}, latency=EntryLatency("constant", 1_000_000))
+    return SimulatedExchange(
+        {"X": MarketSpec(csco(), 1)}, latency=EntryLatency("constant", 1_000_000)
+    )
 
 
 @contextmanager
@@ -70,7 +72,10 @@ def given(server: FixServer, account: str = "", open_alone: bool = False) -> set
 def section(server: FixServer, folder: Path, **changes: object) -> GateConfig:
     folder.mkdir(exist_ok=True)
     (folder / "limits.toml").write_text(WIDE)
-    fields: dict[str, object] = {"venue": f"fix://127.0.0.1:{server.port}", "accounts": ("ann", "bob")}
+    fields: dict[str, object] = {
+        "venue": f"fix://127.0.0.1:{server.port}",
+        "accounts": ("ann", "bob"),
+    }
     patient: dict[str, object] = {"link_s": 30, "silence_s": 60.0}
     return GateConfig(gate=GateTerms(**{**fields, **patient, "limits": "limits.toml", **changes}))  # type: ignore[arg-type]
 
@@ -81,7 +86,9 @@ def gate_of(tmp_path: Path) -> Iterator[Served]:
     with ExitStack() as stack:
 
         def serve(server: FixServer, **changes: object) -> Gate:
-            gate = stack.enter_context(opened(section(server, tmp_path / "gate", **changes), tmp_path / "gate", "test"))
+            gate = stack.enter_context(
+                opened(section(server, tmp_path / "gate", **changes), tmp_path / "gate", "test")
+            )
             stack.enter_context(turning(gate.run))
             return gate
 
@@ -95,7 +102,11 @@ class Announcing(RemoteVenue):
         if isinstance(command, NewOrder | ReplaceOrder):
             parent = f"{command.account}{command.side}{command.instrument}"
             command = replace(command, parent=parent)
-            if isinstance(command, NewOrder) and command.instrument == "X" and command.side in (1, -1):
+            if (
+                isinstance(command, NewOrder)
+                and command.instrument == "X"
+                and command.side in (1, -1)
+            ):
                 self.announce(parent, command.instrument, command.account, command.side, 100_000)
         super().send(command)  # type: ignore[arg-type]
 

@@ -7,7 +7,16 @@ import pytest
 from tests.desk.limits.test_gate import WIDE
 
 from tercel.core.errors import LimitsError
-from tercel.desk.limits import changed, from_json, hash_of, hash_of_json, limits_json, loosened, parse, tightest
+from tercel.desk.limits import (
+    changed,
+    from_json,
+    hash_of,
+    hash_of_json,
+    limits_json,
+    loosened,
+    parse,
+    tightest,
+)
 from tercel.desk.limits.change import within
 from tercel.desk.limits.file import DAY_NS, MONEY, MS
 
@@ -66,7 +75,13 @@ FEWER = ["order_lots", "order_value", "gross_value", "messages", "daily_loss", "
 
 
 def _of(path: str) -> Any:
-    return BASE.desk if path == "desk" else BASE.agents["*"] if path.startswith("agents") else BASE.instruments["*"]
+    return (
+        BASE.desk
+        if path == "desk"
+        else BASE.agents["*"]
+        if path.startswith("agents")
+        else BASE.instruments["*"]
+    )
 
 
 @pytest.mark.parametrize("path", ["desk", "agents.x", "instruments.A"])
@@ -99,8 +114,12 @@ def test_fewer_is_tighter(path: str, key: str) -> None:
         ("instruments.A", "hours", '["09:30", "16:00"]', False),
     ],
 )
-def test_longer_windows_are_tighter_and_older_marks_looser(path: str, key: str, value: str, looser: bool) -> None:
-    assert loosened(BASE, changed(BASE, {f"{path}.{key}": value})) == ([f"{path}.{key}"] if looser else [])
+def test_longer_windows_are_tighter_and_older_marks_looser(
+    path: str, key: str, value: str, looser: bool
+) -> None:
+    assert loosened(BASE, changed(BASE, {f"{path}.{key}": value})) == (
+        [f"{path}.{key}"] if looser else []
+    )
 
 
 def test_no_limit_on_executions_is_the_loosest() -> None:
@@ -108,12 +127,20 @@ def test_no_limit_on_executions_is_the_loosest() -> None:
     assert loosened(some, changed(some, {"agents.*.executions": "0"})) == ["agents.*.executions"]
     assert loosened(some, changed(some, {"agents.*.executions": "4"})) == []
     assert loosened(some, changed(some, {"agents.*.executions": "6"})) == ["agents.*.executions"]
-    assert tightest(BASE, some).agents["*"].executions == tightest(some, BASE).agents["*"].executions == 5
+    assert (
+        tightest(BASE, some).agents["*"].executions
+        == tightest(some, BASE).agents["*"].executions
+        == 5
+    )
 
 
-@pytest.mark.parametrize("inner", [(10, 20), (10, 19), (11, 20), (9, 20), (10, 21), (20, 10), (5, 25), (0, 1)])
+@pytest.mark.parametrize(
+    "inner", [(10, 20), (10, 19), (11, 20), (9, 20), (10, 21), (20, 10), (5, 25), (0, 1)]
+)
 @pytest.mark.parametrize("outer", [(10, 20), (20, 10)])
-def test_hours_within_hours_minute_by_minute(inner: tuple[int, int], outer: tuple[int, int]) -> None:
+def test_hours_within_hours_minute_by_minute(
+    inner: tuple[int, int], outer: tuple[int, int]
+) -> None:
     def open_at(hours: tuple[int, int], hour: int) -> bool:
         return (hour - hours[0]) % 24 < (hours[1] - hours[0]) % 24
 
@@ -157,7 +184,9 @@ def test_the_tightest_lets_new_names_of_a_file_in() -> None:
 
 
 def test_limits_survive_json_and_have_a_name() -> None:
-    some = changed(BASE, {"instruments.A.hours": '["09:30", "16:00"]', "agents.x.daily_loss": "0.000000001"})
+    some = changed(
+        BASE, {"instruments.A.hours": '["09:30", "16:00"]', "agents.x.daily_loss": "0.000000001"}
+    )
     body = limits_json(some)
     again = from_json(body, "here")
     assert (again.desk, again.instruments, again.agents, again.source) == (
@@ -192,7 +221,9 @@ def test_a_journal_without_a_limit_is_refused(name: str) -> None:
     body = limits_json(BASE)
     scopes = (body["desk"], body["instruments"]["*"], body["agents"]["*"])
     assert [scope.pop(name) for scope in scopes if name in scope]
-    with pytest.raises(LimitsError, match=f"this version knows; received {name} in the journal.*that wrote it"):
+    with pytest.raises(
+        LimitsError, match=f"this version knows; received {name} in the journal.*that wrote it"
+    ):
         from_json(body)
 
 

@@ -66,7 +66,9 @@ def test_stress_refuses_what_makes_no_sense(words: list[str]) -> None:
 
 def test_ctrl_c_says_how_far_it_came() -> None:
     words = [*COMMAND, "limits", "stress", "--actions", "100000000", "--json"]
-    running = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ))
+    running = subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ)
+    )
     try:
         assert running.stderr is not None
         assert "100,000,000 actions" in running.stderr.readline()  # it has begun
@@ -90,7 +92,9 @@ def test_a_desks_file_is_recognised(tmp_path: Path) -> None:
     path.write_text(path.read_text() + '[limits]\nfile = "limits.toml"\n')
     assert (
         "check limits.toml"
-        in json.loads(runner.invoke(app, ["limits", "check", str(path), "--json"]).stdout)["error"]["remedy"]
+        in json.loads(runner.invoke(app, ["limits", "check", str(path), "--json"]).stdout)["error"][
+            "remedy"
+        ]
     )
 
 

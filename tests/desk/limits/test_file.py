@@ -29,7 +29,8 @@ def test_every_limit_has_a_key() -> None:
 
 def test_a_name_overrides_single_keys() -> None:
     limits = parse(
-        GOOD + '\n[instruments.CSCO]\nlong_lots = 7\nhours = ["09:30:00", "16:00"]\n[agents."a b"]\ndaily_loss = 0.25\n'
+        GOOD
+        + '\n[instruments.CSCO]\nlong_lots = 7\nhours = ["09:30:00", "16:00"]\n[agents."a b"]\ndaily_loss = 0.25\n'
     )
     csco, other = limits.of_instrument("CSCO"), limits.of_instrument("IBM")
     assert csco is not None
@@ -56,10 +57,16 @@ def changed(old: str, new: str) -> str:
         ("", r"\[desk\].*none in f.toml"),
         ("x = = 3", "f.toml: .*line 1"),
         (changed("[desk]", "[dask]"), "section dask in f.toml.*try 'desk'"),
-        (changed("order_lots", "order_lot"), r"key order_lot of \[desk\] in f.toml.*try 'order_lots'"),
+        (
+            changed("order_lots", "order_lot"),
+            r"key order_lot of \[desk\] in f.toml.*try 'order_lots'",
+        ),
         (changed("order_lots", "zzz"), r"key zzz of \[desk\] in f.toml.*take it out"),
         (changed("daily_loss = 250_000", ""), r"a limit daily_loss.*\[desk\] in f.toml"),
-        (changed("order_lots = 5000", "order_lots = -1"), r"at least 0; received -1 at key order_lots of \[desk\]"),
+        (
+            changed("order_lots = 5000", "order_lots = -1"),
+            r"at least 0; received -1 at key order_lots of \[desk\]",
+        ),
         (changed("order_lots = 5000", "order_lots = 5.0"), "whole number.*received 5.0"),
         (changed("order_lots = 5000", "order_lots = true"), "whole number.*received True"),
         (changed("order_lots = 5000", 'order_lots = "5"'), "whole number.*'5'"),
@@ -78,14 +85,29 @@ def changed(old: str, new: str) -> str:
         (changed('hours = "always"', 'hours = ["9:30", "16:00"]'), "HH:MM:SS; received '9:30'"),
         (changed('hours = "always"', 'hours = ["09:30", "24:00"]'), "HH:MM:SS; received '24:00'"),
         (changed('[instruments."*"]', "[[instruments]]"), "section .instruments"),
-        (GOOD + "\n[instruments.X]\nlong_lot = 3\n", r'key long_lot of \[instruments."X"\] in f.toml.*long_lots'),
+        (
+            GOOD + "\n[instruments.X]\nlong_lot = 3\n",
+            r'key long_lot of \[instruments."X"\] in f.toml.*long_lots',
+        ),
         (GOOD + "\n[desk]\n", "f.toml: .*line"),
         ("desk = 3\n[instruments]\n[agents]\n", r"\[desk\] of limits; received 3"),
         (changed("order_lots = 5000", f"order_lots = 1{'0' * 5000}"), "a TOML file"),
-        (changed("order_lots = 5000", f"order_lots = 0x{'f' * 5000}"), "at most 10+; .*key order_lots"),
-        (changed("messages = 2000", f"messages = 1{'0' * 30}"), "at most 10+; received 1.000e.30 at key messages"),
-        (changed("order_value = 5_000_000", "order_value = 1e400"), "at most 10+; .*key order_value"),
-        (changed("order_value = 5_000_000", "order_value = 1e9999999"), "at most 10+; .*key order_value"),
+        (
+            changed("order_lots = 5000", f"order_lots = 0x{'f' * 5000}"),
+            "at most 10+; .*key order_lots",
+        ),
+        (
+            changed("messages = 2000", f"messages = 1{'0' * 30}"),
+            "at most 10+; received 1.000e.30 at key messages",
+        ),
+        (
+            changed("order_value = 5_000_000", "order_value = 1e400"),
+            "at most 10+; .*key order_value",
+        ),
+        (
+            changed("order_value = 5_000_000", "order_value = 1e9999999"),
+            "at most 10+; .*key order_value",
+        ),
         (changed("order_value = 5_000_000", f"order_value = 1e{'9' * 20}"), "a TOML file"),
         (changed("order_lots = 5000", f"order_lots = {'[' * 100_000}"), "a TOML file"),
     ],
@@ -109,7 +131,9 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
         read(tmp_path)
 
 
-@pytest.mark.parametrize(("collar", "band"), [(1, 2), (500, 1000), (4999, 9998), (5000, 9999), (9999, 9999)])
+@pytest.mark.parametrize(
+    ("collar", "band"), [(1, 2), (500, 1000), (4999, 9998), (5000, 9999), (9999, 9999)]
+)
 def test_a_band_of_fills_that_is_not_said_is_twice_the_collar(collar: int, band: int) -> None:
     text = re.sub(r"\nfill_band_bps.*", "", default_file().read_text(encoding="utf-8"))
     read = parse(text.replace("collar_bps = 500 ", f"collar_bps = {collar} "))

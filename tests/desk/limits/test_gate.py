@@ -70,7 +70,9 @@ def limits(room: str = "", **values: int) -> Limits:
 
 
 def gate(of: Limits | None = None, **words: Any) -> LimitGate:
-    made = LimitGate(of or limits(), [Listing("A", 0.01, 100), Listing("B", 0.01, 100)], ["x", "y"], **words)
+    made = LimitGate(
+        of or limits(), [Listing("A", 0.01, 100), Listing("B", 0.01, 100)], ["x", "y"], **words
+    )
     for agent in "xy":
         for name in "AB":
             made.parent(f"{agent}{name}+", name, agent, 1, 10_000)
@@ -90,11 +92,22 @@ def order(
     **words: Any,
 ) -> NewOrder:
     parent = words.pop("parent", f"{agent}{of}{'+' if side > 0 else '-'}")
-    return NewOrder(name, of, side, lots, price, words.pop("tif", Tif.DAY), agent, parent, words.pop("ns", NOON))
+    return NewOrder(
+        name, of, side, lots, price, words.pop("tif", Tif.DAY), agent, parent, words.pop("ns", NOON)
+    )
 
 
 def word(of: NewOrder, kind: ExecType, status: OrdStatus, **words: Any) -> Report:
-    said = {"exec_id": "", "orig": "", "last_lots": 0, "last_price": 0, "cum": 0, "leaves": 0, "ns": NOON, **words}
+    said = {
+        "exec_id": "",
+        "orig": "",
+        "last_lots": 0,
+        "last_price": 0,
+        "cum": 0,
+        "leaves": 0,
+        "ns": NOON,
+        **words,
+    }
     name = said.pop("cl_ord_id", of.cl_ord_id)
     lots, price = said.pop("lots", of.lots), of.price
     return Report(
@@ -105,7 +118,9 @@ def word(of: NewOrder, kind: ExecType, status: OrdStatus, **words: Any) -> Repor
 
 def fill(of: NewOrder, exec_id: str, lots: int, cum: int, price: int = 1000) -> Report:
     status = OrdStatus.FILLED if cum >= of.lots else OrdStatus.PARTIALLY_FILLED
-    return word(of, ExecType.TRADE, status, exec_id=exec_id, last_lots=lots, last_price=price, cum=cum)
+    return word(
+        of, ExecType.TRADE, status, exec_id=exec_id, last_lots=lots, last_price=price, cum=cum
+    )
 
 
 def code(of: LimitGate, command: Any, now: int = NOON) -> str:
@@ -122,11 +137,23 @@ def test_an_ordinary_order_passes() -> None:
     ("limit", "value", "fits", "past", "told"),
     [
         ("order_lots", 7, {"lots": 7}, {"lots": 8}, "ORDER_LOTS"),
-        ("order_value", 5 * 990 * MONEY, {"lots": 5, "price": 990}, {"lots": 5, "price": 991}, "ORDER_VALUE"),
+        (
+            "order_value",
+            5 * 990 * MONEY,
+            {"lots": 5, "price": 990},
+            {"lots": 5, "price": 991},
+            "ORDER_VALUE",
+        ),
         # a market order is worth the collar's edge, 1100
         ("order_value", 5500 * MONEY, {"price": None}, {"price": None, "lots": 6}, "ORDER_VALUE"),
         # a sell below the bid may fill at the bid
-        ("order_value", 5 * 999 * MONEY, {"side": -1, "price": 950}, {"side": -1, "price": 1000}, "ORDER_VALUE"),
+        (
+            "order_value",
+            5 * 999 * MONEY,
+            {"side": -1, "price": 950},
+            {"side": -1, "price": 1000},
+            "ORDER_VALUE",
+        ),
         (
             "order_value",
             5 * 999 * MONEY - 1,
@@ -135,7 +162,13 @@ def test_an_ordinary_order_passes() -> None:
             "ORDER_VALUE",
         ),
         ("gross_value", 5 * 1000 * MONEY, {"lots": 5}, {"lots": 6}, "GROSS"),
-        ("gross_value", 5 * 1000 * MONEY, {"lots": 5, "side": -1, "price": 1005}, {"lots": 6, "side": -1}, "GROSS"),
+        (
+            "gross_value",
+            5 * 1000 * MONEY,
+            {"lots": 5, "side": -1, "price": 1005},
+            {"lots": 6, "side": -1},
+            "GROSS",
+        ),
         ("long_lots", 5, {"lots": 5}, {"lots": 6}, "POSITION"),
         ("short_lots", 5, {"lots": 5, "side": -1}, {"lots": 6, "side": -1}, "POSITION"),
         ("messages", 1, {}, None, "MESSAGES"),
@@ -143,7 +176,12 @@ def test_an_ordinary_order_passes() -> None:
     ],
 )
 def test_a_limit_lets_itself_through_and_no_step_more(
-    room: str, limit: str, value: int, fits: dict[str, Any] | None, past: dict[str, Any] | None, told: str
+    room: str,
+    limit: str,
+    value: int,
+    fits: dict[str, Any] | None,
+    past: dict[str, Any] | None,
+    told: str,
 ) -> None:
     if room == "desk" and limit in ("long_lots", "short_lots"):
         pytest.skip("the desk has no position of its own")
@@ -199,7 +237,10 @@ def test_a_reference_grows_old_to_the_ns() -> None:
     one = gate()
     age = 1000 * MS
     assert [code(one, order(), NOON + after) for after in (age, age + 1)] == ["", "STALE_REFERENCE"]
-    assert [code(one, order(), NOON - before) for before in (age, age + 1)] == ["", "STALE_REFERENCE"]
+    assert [code(one, order(), NOON - before) for before in (age, age + 1)] == [
+        "",
+        "STALE_REFERENCE",
+    ]
     never = LimitGate(limits(), [Listing("A", 0.01, 100)], ["x"])
     never.parent("xA+", "A", "x", 1, 10)
     assert code(never, order()) == "NO_REFERENCE"
@@ -248,7 +289,8 @@ def test_orders_count_from_the_moment_they_are_sent() -> None:
 
 
 @pytest.mark.parametrize(
-    "status", [OrdStatus.UNKNOWN, OrdStatus.PENDING_CANCEL, OrdStatus.NEW, OrdStatus.PENDING_REPLACE]
+    "status",
+    [OrdStatus.UNKNOWN, OrdStatus.PENDING_CANCEL, OrdStatus.NEW, OrdStatus.PENDING_REPLACE],
 )
 def test_an_order_keeps_its_lots_until_it_is_over(status: OrdStatus) -> None:
     one = gate(limits("agents", long_lots=5))
@@ -337,11 +379,23 @@ def test_a_bust_gives_back_position_money_and_lots() -> None:
     one.report(fill(first, "e1", 5, 5, 1000))
     held, parent = one.holdings["x", "A"], one.parents["xA+"]
     one.mark("A", 899, 901, NOON)
-    assert (whole(held.position), whole(held.buys), whole(parent.used), held.agent.lost > 0) == (5, 0, 5, True)
-    busted = word(first, ExecType.BUSTED, OrdStatus.PARTIALLY_FILLED, exec_id="b", ref="e1", cum=0, leaves=5)
+    assert (whole(held.position), whole(held.buys), whole(parent.used), held.agent.lost > 0) == (
+        5,
+        0,
+        5,
+        True,
+    )
+    busted = word(
+        first, ExecType.BUSTED, OrdStatus.PARTIALLY_FILLED, exec_id="b", ref="e1", cum=0, leaves=5
+    )
     for _ in range(2):
         assert one.report(busted) is None
-        assert (whole(held.position), whole(held.buys), whole(parent.used), held.agent.lost) == (0, 5, 5, 0)
+        assert (whole(held.position), whole(held.buys), whole(parent.used), held.agent.lost) == (
+            0,
+            5,
+            5,
+            0,
+        )
     one.report(word(first, ExecType.CANCELED, OrdStatus.CANCELED))
     assert (whole(held.position), whole(held.buys), whole(parent.used)) == (0, 0, 0)
 
@@ -352,9 +406,16 @@ def test_a_correction_books_what_it_says() -> None:
     one.sent(first)
     one.report(fill(first, "e1", 2, 2, 1000))
     words = {"last_lots": 3, "last_price": 990, "cum": 3, "leaves": 2}
-    one.report(word(first, ExecType.CORRECTED, OrdStatus.PARTIALLY_FILLED, exec_id="c", ref="e1", **words))
+    one.report(
+        word(first, ExecType.CORRECTED, OrdStatus.PARTIALLY_FILLED, exec_id="c", ref="e1", **words)
+    )
     held = one.holdings["x", "A"]
-    assert (whole(held.position), whole(held.buys), whole(one.parents["xA+"].used), -held.agent.lost) == (
+    assert (
+        whole(held.position),
+        whole(held.buys),
+        whole(one.parents["xA+"].used),
+        -held.agent.lost,
+    ) == (
         3,
         2,
         5,
@@ -392,8 +453,12 @@ def test_an_order_that_never_arrived_frees_its_lots() -> None:
     first = order("1", lots=5)
     one.sent(first)
     assert (whole(one.holdings["x", "A"].buys), whole(one.parents["xA+"].used)) == (5, 5)
-    unknown = replace(word(first, ExecType.STATUS, OrdStatus.REJECTED, lots=0), instrument="", side=1, price=None)
-    assert one.report(replace(unknown, account="y")) == Alarm("FOREIGN", "account=y instrument= order=1")
+    unknown = replace(
+        word(first, ExecType.STATUS, OrdStatus.REJECTED, lots=0), instrument="", side=1, price=None
+    )
+    assert one.report(replace(unknown, account="y")) == Alarm(
+        "FOREIGN", "account=y instrument= order=1"
+    )
     assert one.report(unknown) is None
     assert (whole(one.holdings["x", "A"].buys), whole(one.parents["xA+"].used)) == (0, 0)
 
@@ -436,7 +501,8 @@ def test_children_never_come_to_more_than_their_parent() -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [("P", "Z", "x", 1, 5), ("P", "A", "zoe", 1, 5), ("P", "A", "x", 0, 5), ("P", "A", "x", 1, 0)]
+    "words",
+    [("P", "Z", "x", 1, 5), ("P", "A", "zoe", 1, 5), ("P", "A", "x", 0, 5), ("P", "A", "x", 1, 0)],
 )
 def test_parents_that_make_no_sense(words: tuple[Any, ...]) -> None:
     with pytest.raises(OrderError):
@@ -455,7 +521,12 @@ def test_a_parent_told_twice_and_told_otherwise() -> None:
 
 @pytest.mark.parametrize(
     ("own", "new", "told"),
-    [(1000, 1000, "OWN_CROSS"), (1000, 999, ""), (1000, None, "OWN_CROSS"), (None, 950, "OWN_CROSS")],
+    [
+        (1000, 1000, "OWN_CROSS"),
+        (1000, 999, ""),
+        (1000, None, "OWN_CROSS"),
+        (None, 950, "OWN_CROSS"),
+    ],
 )
 @pytest.mark.parametrize("agent", ["x", "y"])
 def test_own_orders_do_not_meet(own: int | None, new: int | None, told: str, agent: str) -> None:
@@ -472,7 +543,11 @@ def test_names_and_contents_leave_once() -> None:
     one = gate(limits("desk", duplicate_ns=10))
     one.sent(order("1"))
     assert code(one, order("1", price=995)) == "DUPLICATE_ID"
-    assert [code(one, order("2"), NOON + after) for after in (0, 9, 10)] == ["DUPLICATE", "DUPLICATE", ""]
+    assert [code(one, order("2"), NOON + after) for after in (0, 9, 10)] == [
+        "DUPLICATE",
+        "DUPLICATE",
+        "",
+    ]
     one.sent(CancelOrder("c", "1", "A", 1, "x", NOON))
     assert code(one, order("c", price=995)) == "DUPLICATE_ID"
 
@@ -556,7 +631,11 @@ def test_a_check_of_ones_own_is_asked_last() -> None:
         return Denial("THIRTEEN", f"lots={asked.lots}") if asked.lots == 13 else None
 
     one = gate(more=[no_thirteen])
-    assert (code(one, order(lots=13)), code(one, order(lots=12)), code(one, order(lots=13, price=1))) == (
+    assert (
+        code(one, order(lots=13)),
+        code(one, order(lots=12)),
+        code(one, order(lots=13, price=1)),
+    ) == (
         "THIRTEEN",
         "",
         "COLLAR",
@@ -583,7 +662,9 @@ def test_counts_that_broke_let_nothing_new_leave(harm: Callable[[LimitGate], Any
 
 
 def test_agents_and_instruments_without_limits_are_unknown() -> None:
-    only = parse(WIDE.replace('[agents."*"]', "[agents.x]").replace('[instruments."*"]', "[instruments.A]"))
+    only = parse(
+        WIDE.replace('[agents."*"]', "[agents.x]").replace('[instruments."*"]', "[instruments.A]")
+    )
     one = LimitGate(only, [Listing("A", 0.01, 100), Listing("B", 0.01, 100)], ["x", "y"])
     assert (set(one.instruments), set(one.agents)) == ({"A"}, {"x"})
 

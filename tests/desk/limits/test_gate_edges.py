@@ -9,7 +9,15 @@ from tests.parts import parts, whole
 
 from tercel.core.errors import OrderError, VenueError
 from tercel.core.fixed import PAID_ONE
-from tercel.core.orders import CancelOrder, CancelReject, ExecType, Listing, OrdStatus, ReplaceOrder, StatusRequest
+from tercel.core.orders import (
+    CancelOrder,
+    CancelReject,
+    ExecType,
+    Listing,
+    OrdStatus,
+    ReplaceOrder,
+    StatusRequest,
+)
 from tercel.desk.limits import LimitGate
 from tercel.desk.limits.file import DAY_NS, MONEY, MS
 
@@ -61,7 +69,9 @@ SOLD = {"side": -1, "lots": 1, "price": 1010}
         ),
     ],
 )
-def test_the_worst_case_of_both_sides(room: str, limit: str, fits: int, command: dict[str, Any], told: str) -> None:
+def test_the_worst_case_of_both_sides(
+    room: str, limit: str, fits: int, command: dict[str, Any], told: str
+) -> None:
     assert code(busy(of=limits(room, **{limit: fits})), order("n", **command)) == ""
     one = busy(of=limits(room, **{limit: fits}))
     one.sent(order("n", **command))
@@ -91,7 +101,9 @@ def test_gross_says_which_scope() -> None:
     one.enforce(replace(one.limits, desk=replace(one.limits.desk, gross_value=13_000 * MONEY)))
     assert text(one, order("n", lots=1)) == "GROSS scope=x gross=8000.00 limit=7000.00"
     two = busy(of=limits("instruments", gross_value=13_000 * MONEY))
-    two.enforce(replace(two.limits, agents={"*": replace(two.limits.agents["*"], gross_value=8000 * MONEY)}))
+    two.enforce(
+        replace(two.limits, agents={"*": replace(two.limits.agents["*"], gross_value=8000 * MONEY)})
+    )
     assert text(two, order("n", lots=1)) == "GROSS scope=A gross=14000.00 limit=13000.00"
 
 
@@ -126,10 +138,16 @@ def test_a_sell_does_not_meet_an_own_buy(own: int | None, new: int | None, told:
 def test_an_own_order_is_named_by_its_price() -> None:
     one = gate()
     one.sent(order("1", price=995))
-    assert text(one, order("2", side=-1, price=990)) == "OWN_CROSS instrument=A agent=x price=990 own_buy=995"
+    assert (
+        text(one, order("2", side=-1, price=990))
+        == "OWN_CROSS instrument=A agent=x price=990 own_buy=995"
+    )
     two = gate()
     two.sent(order("1", side=-1, price=1005))
-    assert text(two, order("2", price=1006)) == "OWN_CROSS instrument=A agent=x price=1006 own_sell=1005"
+    assert (
+        text(two, order("2", price=1006))
+        == "OWN_CROSS instrument=A agent=x price=1006 own_sell=1005"
+    )
 
 
 def test_the_best_own_price_follows_orders_that_come_and_go() -> None:
@@ -152,7 +170,11 @@ def test_the_best_own_price_follows_orders_that_come_and_go() -> None:
 
 def test_a_market_order_is_worth_the_edge_of_the_collar_rounded_up() -> None:
     for side in (1, -1):
-        for bid, ask, worst in ((20_000, 20_002, 22_002), (19_999, 20_001, 22_000), (1000, 1002, 1102)):
+        for bid, ask, worst in (
+            (20_000, 20_002, 22_002),
+            (19_999, 20_001, 22_000),
+            (1000, 1002, 1102),
+        ):
             one = gate(limits("agents", order_value=worst * MONEY))
             one.mark("A", bid, ask, NOON)
             assert code(one, order(side=side, lots=1, price=None)) == ""
@@ -162,18 +184,29 @@ def test_a_market_order_is_worth_the_edge_of_the_collar_rounded_up() -> None:
 
 
 @pytest.mark.parametrize(
-    ("side", "price", "worst"), [(1, 990, 990), (1, 1010, 1010), (-1, 990, 999), (-1, 999, 999), (-1, 1010, 1010)]
+    ("side", "price", "worst"),
+    [(1, 990, 990), (1, 1010, 1010), (-1, 990, 999), (-1, 999, 999), (-1, 1010, 1010)],
 )
-def test_an_order_is_worth_its_price_or_the_bid_that_a_sell_may_fill_at(side: int, price: int, worst: int) -> None:
+def test_an_order_is_worth_its_price_or_the_bid_that_a_sell_may_fill_at(
+    side: int, price: int, worst: int
+) -> None:
     one = gate(limits("agents", order_value=3 * worst * MONEY))
-    assert [code(one, order(side=side, lots=lots, price=price)) for lots in (3, 4)] == ["", "ORDER_VALUE"]
+    assert [code(one, order(side=side, lots=lots, price=price)) for lots in (3, 4)] == [
+        "",
+        "ORDER_VALUE",
+    ]
 
 
 def test_denials_have_the_figures() -> None:
     one = gate(limits("agents", order_lots=5, order_value=4000 * MONEY, messages=1))
-    assert text(one, order(price=1101, lots=1)) == "COLLAR instrument=A price=1101 mid=1000 limit_bps=1000"
+    assert (
+        text(one, order(price=1101, lots=1))
+        == "COLLAR instrument=A price=1101 mid=1000 limit_bps=1000"
+    )
     assert text(one, order(lots=6)) == "ORDER_LOTS instrument=A agent=x lots=6 limit=5"
-    assert text(one, order(lots=5)) == "ORDER_VALUE instrument=A agent=x value=5000.00 limit=4000.00"
+    assert (
+        text(one, order(lots=5)) == "ORDER_VALUE instrument=A agent=x value=5000.00 limit=4000.00"
+    )
     stale = f"STALE_REFERENCE instrument=A age_ns={1000 * MS + 7} limit={1000 * MS}"
     assert text(one, order(), NOON + 1000 * MS + 7) == stale
     ahead = f"{stale.replace('age_ns=', 'age_ns=-')}: the market is dated ahead of the clock"
@@ -215,7 +248,10 @@ def test_a_long_position_may_be_sold_after_a_loss_beside_what_is_being_sold() ->
     one.report(fill(bought, "e1", 5, 5, 1000))
     one.sent(order("3", side=-1, lots=2, price=1005))
     one.mark("A", 989, 991, NOON)
-    assert [code(one, order("2", side=-1, lots=lots, price=1005)) for lots in (3, 4)] == ["", "DAILY_LOSS"]
+    assert [code(one, order("2", side=-1, lots=lots, price=1005)) for lots in (3, 4)] == [
+        "",
+        "DAILY_LOSS",
+    ]
 
 
 def test_the_scope_that_lost_is_named_not_one_at_its_limit() -> None:
@@ -226,7 +262,11 @@ def test_the_scope_that_lost_is_named_not_one_at_its_limit() -> None:
     one.report(fill(bought, "e1", 10, 10, 1000))
     one.mark("A", 998, 1000, NOON)  # lost 10
     assert text(one, order("2")) == "DAILY_LOSS scope=desk loss=10.00 limit=9.00"
-    one.enforce(replace(one.limits, desk=replace(one.limits.desk, daily_loss=10 * MONEY, drawdown=9 * MONEY)))
+    one.enforce(
+        replace(
+            one.limits, desk=replace(one.limits.desk, daily_loss=10 * MONEY, drawdown=9 * MONEY)
+        )
+    )
     assert text(one, order("2")) == "DRAWDOWN scope=desk drawdown=10.00 limit=9.00"
 
 
@@ -270,10 +310,16 @@ def test_a_mark_from_the_future_is_as_old_as_one_from_the_past() -> None:
     one.mark("B", 999, 1001, NOON)
     one.mark("A", 999, 1001, NOON)
     age = 1000 * MS
-    assert [code(one, order("2", of="B"), NOON - early) for early in (age, age + 1)] == ["", "STALE_REFERENCE"]
+    assert [code(one, order("2", of="B"), NOON - early) for early in (age, age + 1)] == [
+        "",
+        "STALE_REFERENCE",
+    ]
     one.instruments["B"].limits = replace(one.instruments["B"].limits, reference_age_ns=5000 * MS)
     one.instruments["B"].age()
-    assert [code(one, order("2", of="B"), NOON - early) for early in (age, age + 1)] == ["", "STALE_MARK"]
+    assert [code(one, order("2", of="B"), NOON - early) for early in (age, age + 1)] == [
+        "",
+        "STALE_MARK",
+    ]
 
 
 # -- clocks that go back --------------------------------------------------------------------------------------------
@@ -296,7 +342,9 @@ def test_a_clock_that_goes_back_repeats_nothing_and_turns_no_day_back() -> None:
     assert code(one, order("2"), DAY_NS + 14) == "DUPLICATE"
     one.sent(order("3", price=991), NOON)
     one.mark("A", 999, 1001, DAY_NS + 5)
-    assert [code(one, order("4", price=991), at) for at in (NOON, NOON + 11, DAY_NS + 14)] == ["DUPLICATE"] * 3
+    assert [code(one, order("4", price=991), at) for at in (NOON, NOON + 11, DAY_NS + 14)] == [
+        "DUPLICATE"
+    ] * 3
     assert code(one, order("4", price=991), DAY_NS + 15) == ""
     assert one.day_ends_ns == 2 * DAY_NS
 
@@ -349,12 +397,20 @@ def test_the_later_of_two_replaces_stands_and_older_words_change_nothing() -> No
     one.sent(first)
     one.sent(to("2", 7))
     one.sent(to("3", 9, "2"))
-    one.report(word(first, ExecType.REPLACED, OrdStatus.NEW, cl_ord_id="2", orig="1", lots=7, ns=NOON + 5))
+    one.report(
+        word(first, ExecType.REPLACED, OrdStatus.NEW, cl_ord_id="2", orig="1", lots=7, ns=NOON + 5)
+    )
     assert whole(one.holdings["x", "A"].buys) == 9
-    one.report(word(first, ExecType.REPLACED, OrdStatus.NEW, cl_ord_id="3", orig="2", lots=9, ns=NOON + 4))
-    assert whole(one.holdings["x", "A"].buys) == 9  # it was asked for later: the venue's clock was put back
+    one.report(
+        word(first, ExecType.REPLACED, OrdStatus.NEW, cl_ord_id="3", orig="2", lots=9, ns=NOON + 4)
+    )
+    assert (
+        whole(one.holdings["x", "A"].buys) == 9
+    )  # it was asked for later: the venue's clock was put back
     one.report(word(first, ExecType.RESTATED, OrdStatus.NEW, lots=4, ns=NOON + 4))
-    assert whole(one.holdings["x", "A"].buys) == 9  # what the venue said before does not change what it said after
+    assert (
+        whole(one.holdings["x", "A"].buys) == 9
+    )  # what the venue said before does not change what it said after
     one.report(word(first, ExecType.RESTATED, OrdStatus.NEW, lots=4, ns=NOON + 5))
     assert whole(one.holdings["x", "A"].buys) == 4
 
@@ -467,7 +523,9 @@ def test_a_correction_to_the_same_lots_reopens_nothing() -> None:
     one.sent(first)
     one.report(fill(first, "e1", 5, 5, 1005))
     words = {"last_lots": 5, "last_price": 1004, "cum": 5, "leaves": 1}
-    one.report(word(first, ExecType.CORRECTED, OrdStatus.PARTIALLY_FILLED, exec_id="c", ref="e1", **words))
+    one.report(
+        word(first, ExecType.CORRECTED, OrdStatus.PARTIALLY_FILLED, exec_id="c", ref="e1", **words)
+    )
     assert code(one, order("2", price=1005)) == ""
 
 
@@ -476,7 +534,9 @@ def test_what_a_bust_reopens_and_what_it_does_not() -> None:
     first = order("1", lots=5)
     one.sent(first)
     one.report(fill(first, "e1", 5, 5))
-    bust = word(first, ExecType.BUSTED, OrdStatus.PARTIALLY_FILLED, exec_id="b", ref="e1", ns=NOON + 5)
+    bust = word(
+        first, ExecType.BUSTED, OrdStatus.PARTIALLY_FILLED, exec_id="b", ref="e1", ns=NOON + 5
+    )
     one.report(bust)  # no lots of it are open again, says the venue
     assert whole(one.holdings["x", "A"].buys) == 0
     two = gate()
@@ -484,7 +544,9 @@ def test_what_a_bust_reopens_and_what_it_does_not() -> None:
     two.report(fill(first, "e1", 5, 5))
     two.report(replace(bust, **parts(leaves=1)))
     assert whole(two.holdings["x", "A"].buys) == 5
-    two.report(word(first, ExecType.STATUS, OrdStatus.FILLED, cum=5, ns=NOON + 4))  # from before the bust
+    two.report(
+        word(first, ExecType.STATUS, OrdStatus.FILLED, cum=5, ns=NOON + 4)
+    )  # from before the bust
     assert (whole(two.holdings["x", "A"].buys), whole(two.holdings["x", "A"].position)) == (5, 0)
     two.report(word(first, ExecType.STATUS, OrdStatus.FILLED, cum=5, ns=NOON + 5))
     assert whole(two.holdings["x", "A"].buys) == 5  # its fill has not come
@@ -503,7 +565,13 @@ def test_a_strange_fill_is_booked_once_and_by_its_side() -> None:
     for _ in range(2):
         one.report(ghost)
     held = one.holdings["x", "A"]
-    assert (whole(held.position), whole(held.buys), whole(held.sells), whole(held.exposure), held.agent.gross) == (
+    assert (
+        whole(held.position),
+        whole(held.buys),
+        whole(held.sells),
+        whole(held.exposure),
+        held.agent.gross,
+    ) == (
         -2,
         0,
         0,
@@ -519,7 +587,12 @@ def test_a_unit_of_money() -> None:
     for nothing in (0.0, -0.01):
         with pytest.raises(VenueError):
             Listing("A", nothing, 100)
-    for tick, lot, unit in ((0.01, 100, MONEY // 2), (0.5, 2, MONEY // 2), (0.0005, 1000, MONEY // 4), (1e-9, 1, 1)):
+    for tick, lot, unit in (
+        (0.01, 100, MONEY // 2),
+        (0.5, 2, MONEY // 2),
+        (0.0005, 1000, MONEY // 4),
+        (1e-9, 1, 1),
+    ):
         assert LimitGate(limits(), [Listing("A", tick, lot)], ["x"]).instruments["A"].unit == unit
 
 
@@ -532,7 +605,9 @@ def test_cancels_count_where_they_belong() -> None:
         StatusRequest("s", "y", NOON),
     ):
         one.sent(command)
-    counts = [len(each.times) for each in (one.desk, *one.agents.values(), *one.instruments.values())]
+    counts = [
+        len(each.times) for each in (one.desk, *one.agents.values(), *one.instruments.values())
+    ]
     assert (counts, one.fault) == ([4, 2, 1, 1, 1], "")
 
 
@@ -556,7 +631,9 @@ def test_of_two_replacements_at_the_same_time_the_later_counts() -> None:
     for name, orig, price in (("2", "1", 980), ("3", "2", 970)):
         other = ReplaceOrder(name, orig, "A", 1, 5, price, "x", "xA+", NOON)
         one.sent(other)
-        one.report(word(first, ExecType.REPLACED, OrdStatus.NEW, cl_ord_id=name, orig=orig, leaves=5))
+        one.report(
+            word(first, ExecType.REPLACED, OrdStatus.NEW, cl_ord_id=name, orig=orig, leaves=5)
+        )
         assert one.orders["1"].price == price
 
 
@@ -567,6 +644,18 @@ def test_of_two_busts_at_the_same_time_the_later_says_what_is_filled() -> None:
     one.report(fill(first, "e1", 5, 5))
     one.report(fill(first, "e2", 5, 10))
     for name, ref, cum in (("b1", "e1", 5), ("b2", "e2", 0)):
-        one.report(word(first, ExecType.BUSTED, OrdStatus.CANCELED, exec_id=name, ref=ref, cum=cum, ns=NOON + 5))
+        one.report(
+            word(
+                first,
+                ExecType.BUSTED,
+                OrdStatus.CANCELED,
+                exec_id=name,
+                ref=ref,
+                cum=cum,
+                ns=NOON + 5,
+            )
+        )
     held = one.holdings["x", "A"]
-    assert (whole(held.position), whole(held.buys)) == (0, 0), "what the venue says is filled has no lots to come"
+    assert (whole(held.position), whole(held.buys)) == (0, 0), (
+        "what the venue says is filled has no lots to come"
+    )

@@ -118,10 +118,14 @@ class Gate(RuleBasedStateMachine):
         self.count += 1
         return f"o{self.count}"
 
-    @rule(data=st.data(), lots=lots, price=prices, tif=st.sampled_from(Tif), again=st.integers(0, 20))
+    @rule(
+        data=st.data(), lots=lots, price=prices, tif=st.sampled_from(Tif), again=st.integers(0, 20)
+    )
     def new(self, data: st.DataObject, lots: int, price: int | None, tif: Tif, again: int) -> None:
         parent = data.draw(st.sampled_from(self.parents))
-        name, agent, side = next(w[2:5] for w in self.twin.past if w[0] == "parent" and w[1] == parent)
+        name, agent, side = next(
+            w[2:5] for w in self.twin.past if w[0] == "parent" and w[1] == parent
+        )
         if again == 0:
             name, agent, side, parent, lots = data.draw(
                 st.sampled_from(
@@ -137,19 +141,40 @@ class Gate(RuleBasedStateMachine):
         cl_ord_id = self.orders[-1].cl_ord_id if again == 1 and self.orders else self.name()
         self.leave(NewOrder(cl_ord_id, name, side, lots, price, tif, agent, parent, self.now))
 
-    @rule(many=st.lists(st.tuples(st.integers(0, 99), st.integers(1, 5), st.integers(0, 3)), min_size=2, max_size=8))
+    @rule(
+        many=st.lists(
+            st.tuples(st.integers(0, 99), st.integers(1, 5), st.integers(0, 3)),
+            min_size=2,
+            max_size=8,
+        )
+    )
     def orders_of_many(self, many: list[tuple[int, int, int]]) -> None:
         """Orders that mostly pass: apart from the touch, at different times."""
         for which, lots, away in many:
             parent = self.parents[which % len(self.parents)]
-            name, agent, side = next(w[2:5] for w in self.twin.past if w[0] == "parent" and w[1] == parent)
+            name, agent, side = next(
+                w[2:5] for w in self.twin.past if w[0] == "parent" and w[1] == parent
+            )
             self.now += 3 * MS
             self.mark(name, 99, 101, self.now)
-            words = (name, side, lots, 99 - away if side > 0 else 101 + away, Tif.DAY, agent, parent, self.now)
+            words = (
+                name,
+                side,
+                lots,
+                99 - away if side > 0 else 101 + away,
+                Tif.DAY,
+                agent,
+                parent,
+                self.now,
+            )
             self.leave(NewOrder(self.name(), *words))
 
     @precondition(lambda self: self.orders)
-    @rule(many=st.lists(st.tuples(st.integers(0, 99), st.integers(1, 5), st.booleans()), min_size=1, max_size=6))
+    @rule(
+        many=st.lists(
+            st.tuples(st.integers(0, 99), st.integers(1, 5), st.booleans()), min_size=1, max_size=6
+        )
+    )
     def words_of_many(self, many: list[tuple[int, int, bool]]) -> None:
         """Reports as a sane venue gives them, fills and ends."""
         for which, lots, ends in many:
@@ -160,14 +185,26 @@ class Gate(RuleBasedStateMachine):
             if ends:
                 kind, status = (ExecType.CANCELED, OrdStatus.CANCELED)
             px = (o.price or 100) * ONE
-            self.hear(o, kind, status, 0 if ends else lots * ONE, px, cum * ONE, o.lots, f"f{self.count}")
+            self.hear(
+                o, kind, status, 0 if ends else lots * ONE, px, cum * ONE, o.lots, f"f{self.count}"
+            )
 
     @precondition(lambda self: self.orders)
     @rule(data=st.data(), lots=lots, price=st.integers(96, 104))
     def replace(self, data: st.DataObject, lots: int, price: int) -> None:
         o = data.draw(st.sampled_from(self.orders))
         self.leave(
-            ReplaceOrder(self.name(), o.cl_ord_id, o.instrument, o.side, lots, price, o.account, o.parent, self.now)
+            ReplaceOrder(
+                self.name(),
+                o.cl_ord_id,
+                o.instrument,
+                o.side,
+                lots,
+                price,
+                o.account,
+                o.parent,
+                self.now,
+            )
         )
 
     @precondition(lambda self: self.orders)
@@ -187,7 +224,9 @@ class Gate(RuleBasedStateMachine):
     @rule(
         data=st.data(),
         kind=st.sampled_from([ExecType.NEW, *[ExecType.TRADE] * 4, *ExecType]),
-        status=st.sampled_from([OrdStatus.NEW, OrdStatus.PARTIALLY_FILLED, OrdStatus.UNKNOWN, *OrdStatus]),
+        status=st.sampled_from(
+            [OrdStatus.NEW, OrdStatus.PARTIALLY_FILLED, OrdStatus.UNKNOWN, *OrdStatus]
+        ),
         last=QTY,
         px=PX,
         cum=st.integers(0, 11 * ONE) | st.integers(0, 11).map(ONE.__mul__),
@@ -233,8 +272,26 @@ class Gate(RuleBasedStateMachine):
     ) -> None:
         traded = kind is ExecType.TRADE
         report = Report(
-            *(execution if traded else "", kind, status, name or o.cl_ord_id, "", "", o.account, o.instrument),
-            *(side or o.side, total, o.price, last if traded else 0, px if traded else 0, cum, 0, self.now + ahead),
+            *(
+                execution if traded else "",
+                kind,
+                status,
+                name or o.cl_ord_id,
+                "",
+                "",
+                o.account,
+                o.instrument,
+            ),
+            *(
+                side or o.side,
+                total,
+                o.price,
+                last if traded else 0,
+                px if traded else 0,
+                cum,
+                0,
+                self.now + ahead,
+            ),
         )
         self.tell(report)
 
@@ -248,7 +305,9 @@ class Gate(RuleBasedStateMachine):
         data=st.data(),
         kind=st.sampled_from(sorted(REBOOKS)),
         status=st.sampled_from([*[OrdStatus.PARTIALLY_FILLED] * 4, *OrdStatus]),
-        numbers=st.tuples(QTY, PX, st.integers(0, 8).map(ONE.__mul__), st.integers(0, 3).map(ONE.__mul__)),
+        numbers=st.tuples(
+            QTY, PX, st.integers(0, 8).map(ONE.__mul__), st.integers(0, 3).map(ONE.__mul__)
+        ),
         late=st.sampled_from([0, 0, 0, 1, MS]),
         again=st.integers(0, 5),
     )
@@ -267,15 +326,39 @@ class Gate(RuleBasedStateMachine):
             report = data.draw(st.sampled_from(self.rebooked))
         else:
             self.count += 1
-            names = [f"e{n}" for n in range(6)] + [f"f{n}" for n in range(self.count)] + ["r1", "r2", "r3"]
+            names = (
+                [f"e{n}" for n in range(6)]
+                + [f"f{n}" for n in range(self.count)]
+                + ["r1", "r2", "r3"]
+            )
             names += [one.exec_id for one in self.rebooked]
             heard = [w[1] for w in self.twin.past if w[0] == "report" and w[1].exec_id]
             about = data.draw(st.sampled_from(heard)) if heard and again else None
-            orders = [one for one in self.orders if about is not None and one.cl_ord_id == about.cl_ord_id]
+            orders = [
+                one for one in self.orders if about is not None and one.cl_ord_id == about.cl_ord_id
+            ]
             o = data.draw(st.sampled_from(orders or self.orders))
             report = Report(
-                *(f"r{self.count}", kind, status, o.cl_ord_id, "", "", o.account, o.instrument, o.side, o.lots),
-                *(o.price, 0 if kind is ExecType.BUSTED else last, price, cum, leaves, self.now - late),
+                *(
+                    f"r{self.count}",
+                    kind,
+                    status,
+                    o.cl_ord_id,
+                    "",
+                    "",
+                    o.account,
+                    o.instrument,
+                    o.side,
+                    o.lots,
+                ),
+                *(
+                    o.price,
+                    0 if kind is ExecType.BUSTED else last,
+                    price,
+                    cum,
+                    leaves,
+                    self.now - late,
+                ),
                 ref=data.draw(st.sampled_from(names)) if about is None else about.exec_id,
             )
             self.rebooked.append(report)
@@ -289,7 +372,12 @@ class Gate(RuleBasedStateMachine):
         self.gate.cancel_reject(reject)
         self.twin.happened("reject", reject)
 
-    @rule(name=names, bid=st.integers(96, 102), spread=st.sampled_from([2, 2, 2, 1, 3, 0, -1]), late=st.integers(0, 5))
+    @rule(
+        name=names,
+        bid=st.integers(96, 102),
+        spread=st.sampled_from([2, 2, 2, 1, 3, 0, -1]),
+        late=st.integers(0, 5),
+    )
     def quote(self, name: str, bid: int, spread: int, late: int) -> None:
         self.mark(name, bid, bid + spread, self.now - (MS if late == 0 else 0))
 
@@ -327,12 +415,28 @@ class Gate(RuleBasedStateMachine):
         """Somebody tightens a limit, or two take back what was tightened."""
         limits = parse(TINY)
         if part < 6:
-            rooms = {"desk": limits.desk, "agents.x": limits.agents["*"], "instruments.A": limits.instruments["*"]}
+            rooms = {
+                "desk": limits.desk,
+                "agents.x": limits.agents["*"],
+                "instruments.A": limits.instruments["*"],
+            }
             room = data.draw(st.sampled_from(sorted(rooms)))
-            keys = ["order_lots", "long_lots", "short_lots", "collar_bps", "daily_loss", "drawdown", "gross_value"]
-            key = data.draw(st.sampled_from([key for key in [*keys, "executions"] if hasattr(rooms[room], key)]))
+            keys = [
+                "order_lots",
+                "long_lots",
+                "short_lots",
+                "collar_bps",
+                "daily_loss",
+                "drawdown",
+                "gross_value",
+            ]
+            key = data.draw(
+                st.sampled_from([key for key in [*keys, "executions"] if hasattr(rooms[room], key)])
+            )
             scale = MONEY if key in ("daily_loss", "drawdown", "gross_value") else 1
-            limits = changed(limits, {f"{room}.{key}": str(getattr(rooms[room], key) // scale * part // 6)})
+            limits = changed(
+                limits, {f"{room}.{key}": str(getattr(rooms[room], key) // scale * part // 6)}
+            )
         self.gate.enforce(limits)
         self.twin.happened("limits", limits)
 
@@ -340,7 +444,11 @@ class Gate(RuleBasedStateMachine):
     def clock_goes_back(self, ns: int) -> None:
         self.now -= ns
 
-    @rule(ns=st.sampled_from([1, MS - 1, MS, 2 * MS, 5 * MS, 10 * MS, 10 * MS + 1, 15 * MS, 30 * MS, 30 * MS + 1]))
+    @rule(
+        ns=st.sampled_from(
+            [1, MS - 1, MS, 2 * MS, 5 * MS, 10 * MS, 10 * MS + 1, 15 * MS, 30 * MS, 30 * MS + 1]
+        )
+    )
     def wait(self, ns: int) -> None:
         self.now += ns
 
@@ -370,7 +478,9 @@ class Gate(RuleBasedStateMachine):
         for agent in AGENTS:
             for name in NAMES:
                 held = gate.holdings[agent, name]
-                assert (held.position, held.buys, held.sells) == tuple(lots * ONE for lots in twin.lots(agent, name))
+                assert (held.position, held.buys, held.sells) == tuple(
+                    lots * ONE for lots in twin.lots(agent, name)
+                )
                 assert held.exposure == twin.worst(agent, name) * ONE
             assert gate.agents[agent].gross == twin.gross([agent], NAMES) * money
             assert gate.agents[agent].lost == twin.lost([agent], NAMES) * money

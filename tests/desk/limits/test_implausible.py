@@ -73,13 +73,17 @@ class Bench:
     def __init__(self, loss=LOSS, mid=MID):
         text = LIMITS if loss is None else LIMITS.replace("100_000_000\n[inst", f"{loss}\n[inst")
         at = text.index("[agents")
-        self.limits_text = text[:at] + text[at:].replace("daily_loss = 100_000_000", f"daily_loss = {loss}")
+        self.limits_text = text[:at] + text[at:].replace(
+            "daily_loss = 100_000_000", f"daily_loss = {loss}"
+        )
         self.venue, self.journal, self.names = Away(), MemoryJournal(chained=False), count(1)
         self.open()
         for agent in "xy":
             for side, sign in ((1, "+"), (-1, "-")):
                 self.limits.parent(f"{agent}{sign}", "A", agent, side, 10_000_000)
-                request = ParentRequest(f"{agent}{sign}", "A", side, 10_000_000, 10**15, 1, "by hand", agent)
+                request = ParentRequest(
+                    f"{agent}{sign}", "A", side, 10_000_000, 10**15, 1, "by hand", agent
+                )
                 self.gateway.write([accepted(request, self.venue.now_ns)])
         if mid is not None:
             self.mark(mid)
@@ -87,12 +91,16 @@ class Bench:
     def open(self):
         """Begin, or begin anew from the journal."""
         self.limits = LimitGate(parse(self.limits_text), LIST, ["x", "y"])
-        self.gateway = OrderGateway(self.venue, self.journal, self.limits, refold(self.journal, self.limits))
+        self.gateway = OrderGateway(
+            self.venue, self.journal, self.limits, refold(self.journal, self.limits)
+        )
         self.keeper = PositionKeeper(self.gateway, lambda: ("x", "y"))
 
     def mark(self, mid):
         self.venue.now_ns += 10**6
-        self.gateway.write([Entry(kinds.MARKET, self.venue.now_ns, "A", body={"bid": mid - 1, "ask": mid + 1})])
+        self.gateway.write(
+            [Entry(kinds.MARKET, self.venue.now_ns, "A", body={"bid": mid - 1, "ask": mid + 1})]
+        )
         self.limits.mark("A", mid - 1, mid + 1, self.venue.now_ns)
 
     def send(self, side=1, lots=10, price=None, agent="x"):
@@ -100,7 +108,17 @@ class Bench:
         name = f"{agent}{'+' if side > 0 else '-'}"
         self.venue.now_ns += 10**9
         self.mark_again()
-        new = NewOrder(f"{name}.{next(self.names)}", "A", side, lots, price, Tif.DAY, agent, name, self.venue.now_ns)
+        new = NewOrder(
+            f"{name}.{next(self.names)}",
+            "A",
+            side,
+            lots,
+            price,
+            Tif.DAY,
+            agent,
+            name,
+            self.venue.now_ns,
+        )
         denied = self.gateway.submit([new]).denied
         return denied[0][1].code if denied else ""
 
@@ -113,8 +131,17 @@ class Bench:
         """A report in ticks and lots; its name."""
         self.venue.now_ns += 1
         name = f"e{next(self.names)}" if exec_id is None else exec_id
-        words = {"account": of.account, "cl_ord_id": of.cl_ord_id, "side": of.side, "price": of.price}
-        words |= {"cum_qty": 0, "leaves_qty": 0, "status": OrdStatus.FILLED if qty >= of.lots else OrdStatus.NEW} | more
+        words = {
+            "account": of.account,
+            "cl_ord_id": of.cl_ord_id,
+            "side": of.side,
+            "price": of.price,
+        }
+        words |= {
+            "cum_qty": 0,
+            "leaves_qty": 0,
+            "status": OrdStatus.FILLED if qty >= of.lots else OrdStatus.NEW,
+        } | more
         words = {"exec_id": name, "last_qty": round(qty * ONE), "last_px": round(px * ONE), **words}
         said = Report(
             exec_type=kind, orig="", order_id="", instrument="A", lots=of.lots, ns=self.venue.now_ns, ref=ref, **words
@@ -124,8 +151,19 @@ class Bench:
 
     def confirm(self, *names):
         """A person's word on executions."""
-        body = {"id": next(self.names), "command": "settle", "by": "ann", "reason": "asked the venue"}
-        self.keeper.settle(Entry(kinds.OPERATOR, self.venue.now_ns, body={**body, "body": {"executions": list(names)}}))
+        body = {
+            "id": next(self.names),
+            "command": "settle",
+            "by": "ann",
+            "reason": "asked the venue",
+        }
+        self.keeper.settle(
+            Entry(
+                kinds.OPERATOR,
+                self.venue.now_ns,
+                body={**body, "body": {"executions": list(names)}},
+            )
+        )
 
     def loss(self, agent="x"):
         """The day's loss of an agent as it counts."""
@@ -137,9 +175,19 @@ class Bench:
 
     def counts(self):
         """What a restart must not change."""
-        doubts = {key: (one.held, one.position, one.day_ends_ns) for key, one in self.limits.doubts.items()}
-        scopes = {(one.room, one.name): (one.equity, one.opening, one.gross) for one in self.limits.scopes()}
-        return doubts, scopes, {name: one.stops.keys() - KILLS for name, one in self.limits.agents.items()}
+        doubts = {
+            key: (one.held, one.position, one.day_ends_ns)
+            for key, one in self.limits.doubts.items()
+        }
+        scopes = {
+            (one.room, one.name): (one.equity, one.opening, one.gross)
+            for one in self.limits.scopes()
+        }
+        return (
+            doubts,
+            scopes,
+            {name: one.stops.keys() - KILLS for name, one in self.limits.agents.items()},
+        )
 
 
 @pytest.fixture
@@ -157,7 +205,13 @@ def filled(bench, side=1, lots=10, **words):
 @pytest.mark.parametrize(
     ("side", "px", "stops", "lost"),
     [
-        *((1, 950, False, -500), (1, 949.99, True, 0), (1, 0, True, 0), (1, -5, True, 0), (1, 1e-8, True, 0)),
+        *(
+            (1, 950, False, -500),
+            (1, 949.99, True, 0),
+            (1, 0, True, 0),
+            (1, -5, True, 0),
+            (1, 1e-8, True, 0),
+        ),
         *((1, 1050, False, 500), (1, 1050.01, True, 500.1), (1, 1250, True, 2500)),
         *(
             (-1, 1050, False, -500),
@@ -168,10 +222,14 @@ def filled(bench, side=1, lots=10, **words):
         ),
     ],
 )
-def test_an_execution_beyond_the_band_counts_at_the_worse_of_price_and_mid(bench, side, px, stops, lost):
+def test_an_execution_beyond_the_band_counts_at_the_worse_of_price_and_mid(
+    bench, side, px, stops, lost
+):
     _, name = filled(bench, side, px=px)
     held = bench.gateway.ledger.positions.of("x", "A")
-    assert (held.lots, held.cash2) == (10 * side, -2 * side * 10 * ONE * round(px * ONE)), "booked as it was told"
+    assert (held.lots, held.cash2) == (10 * side, -2 * side * 10 * ONE * round(px * ONE)), (
+        "booked as it was told"
+    )
     assert bench.loss() == pytest.approx(lost)
     assert bench.alerts() == ([name] if stops else [])
     assert (bench.send() == "STOPPED") == stops
@@ -182,7 +240,11 @@ def test_an_execution_beyond_the_band_counts_at_the_worse_of_price_and_mid(bench
 def test_no_scope_is_forgiven_a_loss_by_an_execution_that_cannot_be(bench, scope):
     order, _ = filled(bench, lots=20, px=1040)
     bench.say(order, px=1)
-    of = {"agents": bench.limits.agents["x"], "instruments": bench.limits.instruments["A"], "desk": bench.limits.desk}
+    of = {
+        "agents": bench.limits.agents["x"],
+        "instruments": bench.limits.instruments["A"],
+        "desk": bench.limits.desk,
+    }
     assert of[scope].lost == 400 * MONEY * PAID_ONE
     bench.mark(1001)
     assert of[scope].high == 0, "nor does it raise the day's highest"
@@ -226,15 +288,25 @@ def test_nor_is_it_where_it_was_corrected_since(bench):
 @pytest.mark.parametrize(
     ("px", "corrected", "doubted", "lost"),
     [
-        *((1000, 960, 0, -400), (1000, 940, 1, 0), (1000, 1060, 1, 600), (990, 941, 0, -590), (990, 940, 1, -100)),
+        *(
+            (1000, 960, 0, -400),
+            (1000, 940, 1, 0),
+            (1000, 1060, 1, 600),
+            (990, 941, 0, -590),
+            (990, 940, 1, -100),
+        ),
         *((0, 1000, 2, 0), (0, 1010, 2, 100), (0, 0, 2, 0)),
     ],
 )
-def test_a_correction_is_held_against_the_first_price_or_its_reference(bench, px, corrected, doubted, lost):
+def test_a_correction_is_held_against_the_first_price_or_its_reference(
+    bench, px, corrected, doubted, lost
+):
     order, name = filled(bench, px=px)
     exec_id = name.partition(":")[2]
     for ref in (exec_id, "c1"):
-        bench.say(order, ExecType.CORRECTED, corrected, exec_id="c1" if ref == exec_id else "c2", ref=ref)
+        bench.say(
+            order, ExecType.CORRECTED, corrected, exec_id="c1" if ref == exec_id else "c2", ref=ref
+        )
     assert len(bench.alerts()) == (doubted and doubted + 1)
     assert set(bench.alerts()) <= {name}, "each is of the execution that was first reported"
     assert bench.loss() == pytest.approx(lost)
@@ -251,7 +323,8 @@ def test_a_correction_is_not_held_against_the_market_of_later(bench):
 
 
 @pytest.mark.parametrize(
-    ("px", "mid", "lost"), [(1040, 1000, 0), (1040, 950, 900), (1000, 1100, 0), (0, 1000, 0), (0, 900, 1000)]
+    ("px", "mid", "lost"),
+    [(1040, 1000, 0), (1040, 950, 900), (1000, 1100, 0), (0, 1000, 0), (0, 900, 1000)],
 )
 def test_a_bust_takes_no_loss_back_that_is_beyond_the_band(bench, px, mid, lost):
     order, name = filled(bench, px=px)
@@ -308,7 +381,14 @@ def test_an_execution_that_is_said_again_is_doubted_once_and_one_without_a_name_
 
 @pytest.mark.parametrize(
     ("price", "px", "doubted"),
-    [(1000, 960, False), (1000, 940, True), (None, 0, True), (None, 5, True), (None, 1e9, True), (None, -3, True)],
+    [
+        (1000, 960, False),
+        (1000, 940, True),
+        (None, 0, True),
+        (None, 5, True),
+        (None, 1e9, True),
+        (None, -3, True),
+    ],
 )
 def test_before_any_mark_an_execution_is_held_against_the_limit_price(price, px, doubted):
     bench = Bench(mid=None)
@@ -320,7 +400,9 @@ def test_before_any_mark_an_execution_is_held_against_the_limit_price(price, px,
     bench.mark(1000)
     assert bench.loss() == pytest.approx(max(0, 10 * (px - 1000)) if doubted else -10 * (1000 - px))
     bench.mark(1001)
-    assert bench.loss() == pytest.approx(max(0, 10 * (px - 1000)) - 10 if doubted else -10 * (1001 - px)), "its lots do"
+    assert bench.loss() == pytest.approx(
+        max(0, 10 * (px - 1000)) - 10 if doubted else -10 * (1001 - px)
+    ), "its lots do"
 
 
 @pytest.mark.parametrize(("side", "px"), [(-1, 1e9), (1, 1e-8), (1, 0.01)])
@@ -333,7 +415,9 @@ def test_nobodys_execution_before_any_mark_brings_no_gain_at_the_first(side, px,
         bench.say(NewOrder("v2", "A", -side, 10, **words), qty=after[0], px=after[1], exec_id="e")
     bench.keeper._judge({})
     bench.mark(1000)
-    assert (bench.alerts()[0], bench.send()) == ("v1:e", ""), "once positions agree its agent goes on, without the gain"
+    assert (bench.alerts()[0], bench.send()) == ("v1:e", ""), (
+        "once positions agree its agent goes on, without the gain"
+    )
     scopes = bench.limits.scopes()
     assert min(one.lost for one in scopes) >= 0
     assert max(one.high for one in scopes) == 0
@@ -385,7 +469,9 @@ def test_nor_is_a_correction_of_lots_of_an_execution_of_yesterday_a_profit_of_to
 
 
 @pytest.mark.parametrize(("early", "first"), [(1000, 1200), (1000, 1000), (1200, 1)])
-def test_an_execution_whose_correction_came_before_it_is_held_against_the_mid_with_it(bench, early, first):
+def test_an_execution_whose_correction_came_before_it_is_held_against_the_mid_with_it(
+    bench, early, first
+):
     assert bench.send(lots=20) == ""
     order = bench.venue.sent[-1]
     bench.say(order, ExecType.CORRECTED, early, qty=20, exec_id="c", ref="e", status=OrdStatus.NEW)
@@ -446,7 +532,9 @@ def test_a_snapshot_keeps_what_waits_for_a_person(bench):
     assert bench.loss() == -9990
 
 
-@pytest.mark.parametrize(("px", "qty"), [(2**64, 10), (-(2**64), 10), (1000, 2**64), (1000, 0), (1000, -5)])
+@pytest.mark.parametrize(
+    ("px", "qty"), [(2**64, 10), (-(2**64), 10), (1000, 2**64), (1000, 0), (1000, -5)]
+)
 def test_what_no_position_can_hold_is_unreadable(bench, px, qty):
     order, _ = filled(bench)
     bench.say(order, px=px, qty=qty)
@@ -482,7 +570,10 @@ class Deal:
     def change(self, qty, px, mid, day, doubted):
         """Executed, corrected or busted (no lots)."""
         side = self.order.side
-        taken, was = max(0, side * self.qty * (self.first - self.px)), self.cash + side * self.qty * mid
+        taken, was = (
+            max(0, side * self.qty * (self.first - self.px)),
+            self.cash + side * self.qty * mid,
+        )
         self.qty, self.px = qty, px
         made = self.cash + side * qty * mid - was
         if self.sums:
@@ -514,7 +605,9 @@ class Plain:
         self.deals.append(one := Deal(order, name, px))
         stands = early[:2] if early else (qty, px)
         beyond = stands[0] > self.left(order)
-        one.change(*stands, mid, self.day, any(far(each, mid) for each in (px, stands[1])) or beyond)
+        one.change(
+            *stands, mid, self.day, any(far(each, mid) for each in (px, stands[1])) or beyond
+        )
 
     def left(self, order):
         """Lots of an order that nothing has filled; nobody's has no end."""
@@ -545,14 +638,29 @@ def far(px, reference):
 
 EDGES = (949, 950, 951, 1049, 1050, 1051)
 IMPOSSIBLE = (0, -5 * ONE, 1, -1, ONE, 10**18, -(10**18), 10**316, -(10**316))
-QUANTITIES = (ONE, ONE, ONE, 2 * ONE, 3 * ONE, ONE // 2, 1, 20 * ONE, 500 * ONE, 0, -3 * ONE, 10**38)
+QUANTITIES = (
+    ONE,
+    ONE,
+    ONE,
+    2 * ONE,
+    3 * ONE,
+    ONE // 2,
+    1,
+    20 * ONE,
+    500 * ONE,
+    0,
+    -3 * ONE,
+    10**38,
+)
 
 
 def price(rng, mid):
     """One that may be, one at the edge of the band, one that cannot be."""
     near = mid + rng.randint(-2000, 2000) * ONE // 100
     edge = mid * rng.choice(EDGES) // 1000 + rng.randint(-1, 1)
-    return rng.choice([near, near, near, edge, edge, rng.choice(IMPOSSIBLE), rng.randint(1, 3 * mid)])
+    return rng.choice(
+        [near, near, near, edge, edge, rng.choice(IMPOSSIBLE), rng.randint(1, 3 * mid)]
+    )
 
 
 def fuzzed(seed, reports):
@@ -563,23 +671,37 @@ def fuzzed(seed, reports):
         bench.venue.now_ns += DAY_NS // 3 if rng.random() < 0.01 else 0
         mid = max(200, mid + rng.randint(-15, 15)) if rng.random() < 0.2 else mid
         for one in plain.values():  # a day begins with what is held at the mark before
-            one.begin((bench.venue.now_ns + 10**6) // DAY_NS, bench.limits.instruments["A"].mid2 * ONE // 2)
+            one.begin(
+                (bench.venue.now_ns + 10**6) // DAY_NS,
+                bench.limits.instruments["A"].mid2 * ONE // 2,
+            )
         bench.mark(mid)
         before = {agent: (one.equity(mid * ONE), lots(one)) for agent, one in plain.items()}
         say(rng, bench, plain, orders, mid * ONE)
         for (
             agent,
             one,
-        ) in plain.items():  # twice the band of what it is of, of the dearer of its first price and the mid
+        ) in (
+            plain.items()
+        ):  # twice the band of what it is of, of the dearer of its first price and the mid
             was, had = before[agent]
             most = max([mid * ONE, *(each.first for each in one.deals if not each.sums)])
             gained = bench.limits.agents[agent].equity // MONEY - was
-            assert gained * 10_000 <= 2 * BAND * most * max(had | lots(one), default=0), (seed, turn)
+            assert gained * 10_000 <= 2 * BAND * most * max(had | lots(one), default=0), (
+                seed,
+                turn,
+            )
         for agent, one in plain.items():
             of = bench.limits.agents[agent]
-            assert (of.equity, of.opening) == (MONEY * one.equity(mid * ONE), MONEY * one.opening), (seed, turn)
+            assert (of.equity, of.opening) == (
+                MONEY * one.equity(mid * ONE),
+                MONEY * one.opening,
+            ), (seed, turn)
         whole = sum(one.equity(mid * ONE) for one in plain.values())
-        assert bench.limits.desk.equity == bench.limits.instruments["A"].equity == MONEY * whole, (seed, turn)
+        assert bench.limits.desk.equity == bench.limits.instruments["A"].equity == MONEY * whole, (
+            seed,
+            turn,
+        )
         people(rng, bench, plain)
         bench.limits.watch(bench.venue.now_ns)
         for agent, one in plain.items():
@@ -607,20 +729,33 @@ def say(rng, bench, plain, orders, mid):
     one, deals = plain[agent], plain[agent].deals
     qty, px = rng.choice(QUANTITIES), price(rng, mid)
     holds = 0 < qty < 2**63 and abs(px) < 2**63
-    kind = rng.choice([ExecType.TRADE] * 6 + [ExecType.CORRECTED] * 2 + [ExecType.BUSTED]) if deals else ExecType.TRADE
+    kind = (
+        rng.choice([ExecType.TRADE] * 6 + [ExecType.CORRECTED] * 2 + [ExecType.BUSTED])
+        if deals
+        else ExecType.TRADE
+    )
     words = {"kind": kind, "last_qty": qty, "last_px": px}
     if kind is ExecType.TRADE and deals and rng.random() < 0.1:
         again = rng.choice(deals)
         bench.say(again.order, exec_id=again.name, **words)
     elif kind is ExecType.TRADE:
         mine = [order for order in orders[-10:] if order.account == agent]
-        nobodys = NewOrder(f"v{rng.randint(1, 10**9)}", "A", rng.choice([-1, 1]), 5, None, Tif.DAY, agent, "", 0)
+        nobodys = NewOrder(
+            f"v{rng.randint(1, 10**9)}", "A", rng.choice([-1, 1]), 5, None, Tif.DAY, agent, "", 0
+        )
         order = rng.choice(mine) if mine and rng.random() < 0.9 else nobodys
         early, name = (), f"t{len(deals)}{agent}"
         if holds and order.parent and rng.random() < 0.1:
             early = rng.choice(QUANTITIES[:8]), price(rng, mid)
             early = early if abs(early[1]) < 2**63 else (ONE, mid)
-            bench.say(order, ExecType.CORRECTED, exec_id=f"c{name}", ref=name, last_qty=early[0], last_px=early[1])
+            bench.say(
+                order,
+                ExecType.CORRECTED,
+                exec_id=f"c{name}",
+                ref=name,
+                last_qty=early[0],
+                last_px=early[1],
+            )
         bench.say(order, exec_id=name, **words)
         if holds:
             one.trade(order, name, qty, px, mid, early)
@@ -638,7 +773,9 @@ def people(rng, bench, plain):
     if bench.limits.doubts and rng.random() < 0.1:
         agent, name = rng.choice(sorted(bench.limits.doubts))
         bench.confirm(name)
-        plain[agent].confirm(next(one for one in plain[agent].deals if f"{one.order.cl_ord_id}:{one.name}" == name))
+        plain[agent].confirm(
+            next(one for one in plain[agent].deals if f"{one.order.cl_ord_id}:{one.name}" == name)
+        )
     for agent in "xy":
         if rng.random() < 0.3:
             body = {"scope": agent, "by": "ann", "reason": "go on"}

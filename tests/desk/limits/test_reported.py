@@ -46,7 +46,10 @@ def test_no_report_is_later_than_the_clock() -> None:
     one = gate(limits("agents", executions=2, executions_ns=10))
     first = order(lots=9)
     one.sent(first)
-    alarms = [one.report(replace(fill(first, f"e{n}", 1, n + 1), ns=NOON + n * MS), NOON) for n in range(3)]
+    alarms = [
+        one.report(replace(fill(first, f"e{n}", 1, n + 1), ns=NOON + n * MS), NOON)
+        for n in range(3)
+    ]
     assert [alarm and alarm.code for alarm in alarms] == [None, None, "EXECUTIONS"]
     one.report(word(first, ExecType.RESTATED, OrdStatus.NEW, lots=8, cum=3, ns=NOON + DAY_NS), NOON)
     one.report(word(first, ExecType.RESTATED, OrdStatus.NEW, lots=7, cum=3, ns=NOON), NOON)
@@ -72,14 +75,19 @@ def test_an_order_that_is_restated_below_what_is_filled_may_come_to_what_is_fill
     first = order(lots=10)
     one.sent(first)
     one.report(fill(first, "e", 8, 8))
-    assert one.report(word(first, ExecType.RESTATED, OrdStatus.PARTIALLY_FILLED, lots=5, cum=8)) is None
+    assert (
+        one.report(word(first, ExecType.RESTATED, OrdStatus.PARTIALLY_FILLED, lots=5, cum=8))
+        is None
+    )
     assert one.orders["1"].lots == 8
     one.report(word(first, ExecType.CORRECTED, OrdStatus.PARTIALLY_FILLED, ref="e", exec_id="c",
                     last_lots=5, last_price=1000, cum=5, leaves=3))  # fmt: skip
     assert whole(one.holdings["x", "A"].buys) == 3
 
 
-@pytest.mark.parametrize(("lots", "cum", "counts", "stops"), [(6, 7, 7, True), (8, 0, 8, True), (6, 0, 6, False)])
+@pytest.mark.parametrize(
+    ("lots", "cum", "counts", "stops"), [(6, 7, 7, True), (8, 0, 8, True), (6, 0, 6, False)]
+)
 def test_a_replace_that_gives_more_than_was_asked_counts_and_stops(
     lots: int, cum: int, counts: int, stops: bool
 ) -> None:
@@ -87,7 +95,9 @@ def test_a_replace_that_gives_more_than_was_asked_counts_and_stops(
     first = order(lots=5)
     one.sent(first)
     one.sent(ReplaceOrder("r", "1", "A", 1, 6, 1000, "x", "xA+", NOON))
-    said = word(first, ExecType.REPLACED, OrdStatus.NEW, cl_ord_id="r", orig="1", lots=lots, cum=cum)
+    said = word(
+        first, ExecType.REPLACED, OrdStatus.NEW, cl_ord_id="r", orig="1", lots=lots, cum=cum
+    )
     alarm = one.report(said)
     assert one.orders["1"].lots == counts
     assert (alarm is not None and alarm.code == "ENLARGED") == stops
@@ -99,11 +109,23 @@ def test_a_replace_that_gives_more_than_was_asked_counts_and_stops(
 @pytest.mark.parametrize(
     ("side", "price", "at", "stops"),
     [
-        *((1, 1000, 1000, False), (1, 1000, 1001, True), (1, 1000, 990, False), (1, None, 1500, False)),
-        *((-1, 1000, 1000, False), (-1, 1000, 999, True), (-1, 1000, 1010, False), (-1, None, 1, False)),
+        *(
+            (1, 1000, 1000, False),
+            (1, 1000, 1001, True),
+            (1, 1000, 990, False),
+            (1, None, 1500, False),
+        ),
+        *(
+            (-1, 1000, 1000, False),
+            (-1, 1000, 999, True),
+            (-1, 1000, 1010, False),
+            (-1, None, 1, False),
+        ),
     ],
 )
-def test_a_fill_beyond_every_price_that_was_asked_for_stops(side: int, price: int | None, at: int, stops: bool) -> None:
+def test_a_fill_beyond_every_price_that_was_asked_for_stops(
+    side: int, price: int | None, at: int, stops: bool
+) -> None:
     one = gate()
     first = order(side=side, price=price)
     one.sent(first)
@@ -137,7 +159,14 @@ def test_the_smallest_part_of_a_lot_is_a_fill_and_reopens_an_order() -> None:
     one = gate()
     first = order(lots=5)
     one.sent(first)
-    assert one.report(replace(fill(first, "e", 1, 5), last_qty=1, cum_qty=1, status=OrdStatus.PARTIALLY_FILLED)) is None
+    assert (
+        one.report(
+            replace(
+                fill(first, "e", 1, 5), last_qty=1, cum_qty=1, status=OrdStatus.PARTIALLY_FILLED
+            )
+        )
+        is None
+    )
     assert one.holdings["x", "A"].position == 1
     assert one.report(replace(fill(first, "f", 1, 5), last_qty=5 * ONE - 1)) is None
     assert not one.orders["1"].live

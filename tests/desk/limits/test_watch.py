@@ -11,16 +11,29 @@ from tercel.desk.limits import LimitGate, parse
 from tercel.desk.limits.file import DAY_NS, MONEY, MS
 
 
-def events(one: LimitGate, now: int = NOON, warnings: bool = True) -> list[tuple[str, str, str, str]]:
+def events(
+    one: LimitGate, now: int = NOON, warnings: bool = True
+) -> list[tuple[str, str, str, str]]:
     return [(each.event, each.room, each.name, each.limit) for each in one.watch(now, warnings)]
 
 
-def breaches(one: LimitGate, now: int = NOON, warnings: bool = True) -> list[tuple[str, str, tuple[str, ...]]]:
-    return [(each.name, each.limit, each.agents) for each in one.watch(now, warnings) if each.event == "breach"]
+def breaches(
+    one: LimitGate, now: int = NOON, warnings: bool = True
+) -> list[tuple[str, str, tuple[str, ...]]]:
+    return [
+        (each.name, each.limit, each.agents)
+        for each in one.watch(now, warnings)
+        if each.event == "breach"
+    ]
 
 
 def held(
-    one: LimitGate, lots: int = 10, price: int = 1000, side: int = 1, agent: str = "x", name: str = "1"
+    one: LimitGate,
+    lots: int = 10,
+    price: int = 1000,
+    side: int = 1,
+    agent: str = "x",
+    name: str = "1",
 ) -> NewOrder:
     """An agent holds so many lots of A."""
     first = order(name, side=side, lots=lots, price=price, agent=agent)
@@ -34,7 +47,9 @@ def held(
 
 @pytest.mark.parametrize("room", ["instruments", "agents"])
 @pytest.mark.parametrize(("limit", "side"), [("long_lots", 1), ("short_lots", -1)])
-def test_a_position_warns_at_its_level_and_clears_under_nine_tenths_of_it(room: str, limit: str, side: int) -> None:
+def test_a_position_warns_at_its_level_and_clears_under_nine_tenths_of_it(
+    room: str, limit: str, side: int
+) -> None:
     one = gate(limits(room, **{limit: 100, "warn": 5000}))
     name = "x" if room == "agents" else "A"
     first = order("1", side=side, lots=49, price=1000 - 5 * side)
@@ -100,7 +115,9 @@ def test_executions_warn_and_one_too_many_stops_the_agent() -> None:
     for number in range(4):
         at = {"ns": NOON + number}
         assert one.report(replace(fill(first, f"e{number}", 1, number + 1), **at)) is None
-        assert [each[3] for each in events(one, NOON + number)] == (["executions"] if number == 3 else [])
+        assert [each[3] for each in events(one, NOON + number)] == (
+            ["executions"] if number == 3 else []
+        )
     assert one.report(replace(fill(first, "e4", 1, 5), ns=NOON + 4)) is None
     assert code(one, order("2")) == ""
     alarm = one.report(replace(fill(first, "e5", 1, 6), ns=NOON + 5))
@@ -118,7 +135,9 @@ def test_executions_warn_and_one_too_many_stops_the_agent() -> None:
 
 
 @pytest.mark.parametrize("warnings", [True, False])
-def test_too_many_executions_are_told_also_where_warnings_are_not_looked_for(warnings: bool) -> None:
+def test_too_many_executions_are_told_also_where_warnings_are_not_looked_for(
+    warnings: bool,
+) -> None:
     one = gate(limits("agents", executions=2, executions_ns=10))
     first = order("1", lots=9)
     one.sent(first)
@@ -147,7 +166,9 @@ def test_executions_count_by_side_instrument_and_window() -> None:
             assert one.report(replace(filled, ns=NOON + 5 * turn)) is None, turn
     late = order("late", lots=1)
     one.sent(late)
-    alarm = one.report(replace(fill(late, "late", 1, 1), ns=NOON))  # its report is late: it counts as the last
+    alarm = one.report(
+        replace(fill(late, "late", 1, 1), ns=NOON)
+    )  # its report is late: it counts as the last
     assert alarm is not None
     assert alarm.code == "EXECUTIONS"
 
@@ -167,9 +188,12 @@ def test_as_many_executions_as_come_where_there_is_no_limit() -> None:
 
 @pytest.mark.parametrize("warnings", [True, False])
 @pytest.mark.parametrize(
-    ("room", "name", "agents"), [("desk", "desk", ("*",)), ("instruments", "A", ("x",)), ("agents", "x", ("x",))]
+    ("room", "name", "agents"),
+    [("desk", "desk", ("*",)), ("instruments", "A", ("x",)), ("agents", "x", ("x",))],
 )
-def test_a_loss_stops_whom_it_concerns(room: str, name: str, agents: tuple[str, ...], warnings: bool) -> None:
+def test_a_loss_stops_whom_it_concerns(
+    room: str, name: str, agents: tuple[str, ...], warnings: bool
+) -> None:
     one = gate(limits(room, daily_loss=10 * MONEY))
     held(one)
     one.mark("A", 998, 1000, NOON)
@@ -181,7 +205,9 @@ def test_a_loss_stops_whom_it_concerns(room: str, name: str, agents: tuple[str, 
     assert code(one, order("2", agent="y")) == (
         "STOPPED" if room == "desk" else "DAILY_LOSS" if room == "instruments" else ""
     )
-    assert code(one, order("3", side=-1, lots=10, price=1005)) == "STOPPED"  # not even nearer to nothing
+    assert (
+        code(one, order("3", side=-1, lots=10, price=1005)) == "STOPPED"
+    )  # not even nearer to nothing
     one.resume("x")
     one.resume("y")
     assert code(one, order("3", side=-1, lots=10, price=1005)) == ""
@@ -228,7 +254,10 @@ def test_a_fill_makes_no_high_and_a_bust_none_either() -> None:
     assert one.agents["x"].high == 100 * PAID_ONE * MONEY
     words = {"last_lots": 10, "last_price": 991, "cum": 10, "leaves": 0}
     one.report(word(first, ExecType.CORRECTED, OrdStatus.FILLED, exec_id="c", ref="e1", **words))
-    assert (one.agents["x"].high, one.agents["x"].drawn) == (100 * PAID_ONE * MONEY, 10 * PAID_ONE * MONEY)
+    assert (one.agents["x"].high, one.agents["x"].drawn) == (
+        100 * PAID_ONE * MONEY,
+        10 * PAID_ONE * MONEY,
+    )
     assert breaches(one) == []
 
 
@@ -326,7 +355,10 @@ def test_a_clock_that_goes_back_makes_no_mark_young() -> None:
 
 
 def test_a_day_is_taken_on_and_an_older_one_is_not() -> None:
-    one, two = gate(limits("agents", drawdown=10 * MONEY)), gate(limits("agents", drawdown=10 * MONEY))
+    one, two = (
+        gate(limits("agents", drawdown=10 * MONEY)),
+        gate(limits("agents", drawdown=10 * MONEY)),
+    )
     for each in (one, two):
         held(each)
     one.mark("A", 1009, 1011, NOON)
@@ -342,7 +374,9 @@ def test_a_day_is_taken_on_and_an_older_one_is_not() -> None:
     assert three.agents["x"].high == 0
     assert three.day_ends_ns == 2 * DAY_NS
     four = LimitGate(limits(), [Listing("A", 0.01, 100)], ["x"])
-    four.restore_day({"ends_ns": 3 * DAY_NS, "scopes": [["agents", "gone", 1, 2], ["desk", "desk", 3, 4]]})
+    four.restore_day(
+        {"ends_ns": 3 * DAY_NS, "scopes": [["agents", "gone", 1, 2], ["desk", "desk", 3, 4]]}
+    )
     assert (four.day_ends_ns, four.desk.opening, four.desk.high) == (3 * DAY_NS, 3, 4)
 
 
@@ -353,9 +387,17 @@ def test_other_limits_hold_at_once_and_counts_stay() -> None:
     one = gate()
     held(one, lots=5)
     one.enforce(limits("agents", long_lots=7, order_lots=9))
-    assert [code(one, order("2", lots=lots)) for lots in (2, 3, 10)] == ["", "POSITION", "ORDER_LOTS"]
+    assert [code(one, order("2", lots=lots)) for lots in (2, 3, 10)] == [
+        "",
+        "POSITION",
+        "ORDER_LOTS",
+    ]
     one.enforce(limits("instruments", long_lots=6, order_lots=8))
-    assert [code(one, order("2", lots=lots)) for lots in (1, 2, 9)] == ["", "POSITION", "ORDER_LOTS"]
+    assert [code(one, order("2", lots=lots)) for lots in (1, 2, 9)] == [
+        "",
+        "POSITION",
+        "ORDER_LOTS",
+    ]
     one.enforce(limits("desk", order_lots=4, duplicate_ns=10, gross_value=6000 * MONEY))
     assert [code(one, order("2", lots=lots)) for lots in (1, 2, 5)] == ["", "GROSS", "ORDER_LOTS"]
     assert one.duplicate_ns == 10
@@ -433,7 +475,11 @@ def test_usage_has_every_limit_that_is_used_up() -> None:
     usage = one.usage()
     common = {"gross_value", "daily_loss", "drawdown", "messages"}
     assert set(usage["desk"]["desk"]) == common
-    assert set(usage["instruments"]["A"]) == common | {"long_lots", "short_lots", "reference_age_ms"}
+    assert set(usage["instruments"]["A"]) == common | {
+        "long_lots",
+        "short_lots",
+        "reference_age_ms",
+    }
     assert set(usage["agents"]["x"]) == common | {"long_lots", "short_lots", "executions"}
     assert usage["agents"]["x"]["executions"] == (1, 7, 6)
     assert usage["agents"]["x"]["long_lots"] == (7, 10_000, 8000)
@@ -485,7 +531,9 @@ def test_a_mark_of_the_very_age_is_not_old_and_without_warnings_nothing_is_said(
     held(one)
     assert events(one, NOON, warnings=False) == []
     assert events(one, NOON + 1000 * MS, warnings=False) == []
-    assert ("breach", "instruments", "A", "reference_age_ms") in events(one, NOON + 1000 * MS + 1, warnings=False)
+    assert ("breach", "instruments", "A", "reference_age_ms") in events(
+        one, NOON + 1000 * MS + 1, warnings=False
+    )
 
 
 # -- a market without a reference -------------------------------------------------------------------------------------
@@ -493,7 +541,13 @@ def test_a_mark_of_the_very_age_is_not_old_and_without_warnings_nothing_is_said(
 
 @pytest.mark.parametrize(
     ("bid", "ask", "age_s"),
-    [(1001, 1000, 0.0), (1000, 1000, 0.0), (None, None, 0.0), (1000, None, 0.0), (999, 1001, 600.0)],
+    [
+        (1001, 1000, 0.0),
+        (1000, 1000, 0.0),
+        (None, None, 0.0),
+        (1000, None, 0.0),
+        (999, 1001, 600.0),
+    ],
 )
 def test_a_market_that_comes_in_no_state_to_trade_is_told_once_in_two_seconds_and_once_when_it_is_back(
     bid: int | None, ask: int | None, age_s: float

@@ -10,7 +10,16 @@ from math import ceil
 from typing import Any
 
 from tercel.core.fixed import ONE
-from tercel.core.orders import REBOOKS, TERMINAL, ExecType, Listing, NewOrder, OrdStatus, ReplaceOrder, Report
+from tercel.core.orders import (
+    REBOOKS,
+    TERMINAL,
+    ExecType,
+    Listing,
+    NewOrder,
+    OrdStatus,
+    ReplaceOrder,
+    Report,
+)
 from tercel.desk.limits import Limits
 from tercel.desk.limits.file import DAY_NS, MONEY
 
@@ -46,7 +55,9 @@ class One:
         return max(Fraction(0), max(0 if self.dead else self.most(), self.reported) - self.cum)
 
     def prices(self) -> list[int | None]:
-        return [] if self.dead else [self.price] + [price for _, _, price in self.requested.values()]
+        return (
+            [] if self.dead else [self.price] + [price for _, _, price in self.requested.values()]
+        )
 
 
 def _terms(r: Report) -> tuple[Fraction, Fraction]:
@@ -97,7 +108,13 @@ class Twin:
         if what[0] == "limits":
             self.limits = what[1]
             self.broken.clear()
-        if what[0] == "mark" and what[2] and what[3] and 0 < what[2] < what[3] and self.mark(what[1])[2] == what[4]:
+        if (
+            what[0] == "mark"
+            and what[2]
+            and what[3]
+            and 0 < what[2] < what[3]
+            and self.mark(what[1])[2] == what[4]
+        ):
             for name, of in self.scopes().items():
                 if name in ("desk", what[1]) or (name in self.agents and self.worst(name, what[1])):
                     self.high[name] = max(self.high.get(name, Fraction(0)), self.equity(*of))
@@ -111,7 +128,11 @@ class Twin:
     def limits_of(self, scope: str) -> Any:
         if scope == "desk":
             return self.limits.desk
-        return self.limits.of_agent(scope) if scope in self.agents else self.limits.of_instrument(scope)
+        return (
+            self.limits.of_agent(scope)
+            if scope in self.agents
+            else self.limits.of_instrument(scope)
+        )
 
     def watch(self, now: int) -> set[tuple[str, str, tuple[str, ...]]]:
         """Breaches that are new: of whom, of what, whom they stop; and they are stopped."""
@@ -121,11 +142,17 @@ class Twin:
         for scope, of in self.scopes().items():
             limits = self.limits_of(scope)
             equity = self.equity(*of)
-            used = {"daily_loss": self.lost(*of), "drawdown": self.high.get(scope, Fraction(0)) - equity}
+            used = {
+                "daily_loss": self.lost(*of),
+                "drawdown": self.high.get(scope, Fraction(0)) - equity,
+            }
             most = {"daily_loss": limits.daily_loss, "drawdown": limits.drawdown}
             whole = {limit: int(value * MONEY) for limit, value in used.items()}
             if scope in self.unit:
-                whole["reference_age_ms"], most["reference_age_ms"] = self.age(scope, now), limits.reference_age_ns
+                whole["reference_age_ms"], most["reference_age_ms"] = (
+                    self.age(scope, now),
+                    limits.reference_age_ns,
+                )
             for limit, value in whole.items():
                 level = max(1, -(-most[limit] * limits.warn // 10_000))
                 if (scope, limit) in self.broken:
@@ -228,7 +255,10 @@ class Twin:
         changes: list[tuple[str, str, Report]],
         stopped: set[str],
     ) -> None:
-        one, cum = self.named(orders, r.cl_ord_id) or self.named(orders, r.orig), Fraction(r.cum_qty, ONE)
+        one, cum = (
+            self.named(orders, r.cl_ord_id) or self.named(orders, r.orig),
+            Fraction(r.cum_qty, ONE),
+        )
         if one is not None and (one.new.account, one.new.instrument) != (r.account, r.instrument):
             one = None
         order = r.cl_ord_id if one is None else one.new.cl_ord_id
@@ -243,13 +273,18 @@ class Twin:
         if one is None:
             if fresh:
                 stopped.add(r.account)
-                trades.append(Trade(r.exec_id, order, None, r.account, r.instrument, r.side, *_terms(r)))
+                trades.append(
+                    Trade(r.exec_id, order, None, r.account, r.instrument, r.side, *_terms(r))
+                )
             return
         if r.status is OrdStatus.REJECTED and r.exec_type not in REBOOKS:
             if one.requested.pop(r.cl_ord_id, None) is None and not one.accepted:
                 one.dead = True
             return
-        one.accepted |= r.exec_type in REBOOKS or r.status not in (OrdStatus.PENDING_NEW, OrdStatus.UNKNOWN)
+        one.accepted |= r.exec_type in REBOOKS or r.status not in (
+            OrdStatus.PENDING_NEW,
+            OrdStatus.UNKNOWN,
+        )
         still, most = one.open(), one.most()
         unasked = r.cl_ord_id not in one.names[1:]
         if r.exec_type is ExecType.REPLACED and r.cl_ord_id in one.requested:
@@ -267,7 +302,12 @@ class Twin:
             stopped.add(one.new.account)
         if r.exec_type in REBOOKS and r.ns >= one.recounted:
             one.recounted, one.reported = r.ns, cum
-        if (restated or r.exec_type in REBOOKS) and one.filled and r.leaves_qty > 0 and one.cum < one.most():
+        if (
+            (restated or r.exec_type in REBOOKS)
+            and one.filled
+            and r.leaves_qty > 0
+            and one.cum < one.most()
+        ):
             one.dead = one.filled = False
         filled = r.status is OrdStatus.FILLED
         if r.status in TERMINAL and not (filled and r.ns < one.recounted):
@@ -277,7 +317,9 @@ class Twin:
             trade = Trade(r.exec_id, order, one, r.account, r.instrument, one.new.side, *_terms(r))
             trades.append(trade)
             one.cum += trade.stands(changes)[0]
-            beyond = one.asked and all(one.new.side * (trade.price - price) > 0 for price in one.asked)
+            beyond = one.asked and all(
+                one.new.side * (trade.price - price) > 0 for price in one.asked
+            )
             if trade.stands(changes)[0] > still or beyond or r.side == -one.new.side:
                 stopped.add(one.new.account)
         one.reported = max(one.reported, cum) if r.ns >= one.recounted else one.reported
@@ -287,14 +329,23 @@ class Twin:
     def lots(self, agent: str, name: str) -> tuple[Fraction, Fraction, Fraction]:
         """Position, lots that open buys and sells may still fill."""
         orders, fills, _ = self.tell()
-        position = sum(side * lots for who, what, side, lots, _ in fills if (who, what) == (agent, name))
+        position = sum(
+            side * lots for who, what, side, lots, _ in fills if (who, what) == (agent, name)
+        )
         mine = [one for one in orders if (one.new.account, one.new.instrument) == (agent, name)]
-        return position, *(sum(one.open() for one in mine if one.new.side == side) for side in (1, -1))  # type: ignore[return-value]
+        return position, *(
+            sum(one.open() for one in mine if one.new.side == side) for side in (1, -1)
+        )  # type: ignore[return-value]
 
     def used(self, parent: str) -> Fraction:
-        return sum((one.cum + one.open() for one in self.tell()[0] if one.new.parent == parent), Fraction(0))
+        return sum(
+            (one.cum + one.open() for one in self.tell()[0] if one.new.parent == parent),
+            Fraction(0),
+        )
 
-    def mark(self, name: str, past: list[Happened] | None = None) -> tuple[int | None, int | None, int | None, int]:
+    def mark(
+        self, name: str, past: list[Happened] | None = None
+    ) -> tuple[int | None, int | None, int | None, int]:
         """Bid, ask and time of the last mark, and the last sane mid in half ticks."""
         bid = ask = ns = None
         mid2 = 0
@@ -316,10 +367,17 @@ class Twin:
 
     def gross(self, agents: list[str], names: list[str]) -> Fraction:
         return sum(
-            (self.worst(a, n) * Fraction(self.mark(n)[3], 2) * self.unit[n] for a in agents for n in names), Fraction(0)
+            (
+                self.worst(a, n) * Fraction(self.mark(n)[3], 2) * self.unit[n]
+                for a in agents
+                for n in names
+            ),
+            Fraction(0),
         )
 
-    def equity(self, agents: list[str], names: list[str], past: list[Happened] | None = None) -> Fraction:
+    def equity(
+        self, agents: list[str], names: list[str], past: list[Happened] | None = None
+    ) -> Fraction:
         whole = self.past
         self.past, money = whole if past is None else past, Fraction(0)
         for agent, name, side, lots, price in self.tell()[1]:
@@ -332,10 +390,12 @@ class Twin:
         """Since the last day began: the first thing that happened on it."""
         day, began = 0, 0
         for at, (what, *words) in enumerate(self.past):
-            ns = {"sent": lambda w: w[1], "mark": lambda w: w[3], "report": lambda w: w[1]}.get(what, lambda _: 0)(
-                words
-            )
-            if what == "mark" and any(e[0] == "mark" and e[1] == words[0] and e[4] > ns for e in self.past[:at]):
+            ns = {"sent": lambda w: w[1], "mark": lambda w: w[3], "report": lambda w: w[1]}.get(
+                what, lambda _: 0
+            )(words)
+            if what == "mark" and any(
+                e[0] == "mark" and e[1] == words[0] and e[4] > ns for e in self.past[:at]
+            ):
                 continue
             if ns // DAY_NS > day:
                 day, began = ns // DAY_NS, at
@@ -343,7 +403,8 @@ class Twin:
 
     def day(self) -> int:
         times = [
-            w[2] if w[0] == "sent" else w[4] if w[0] == "mark" else w[2] if w[0] == "report" else 0 for w in self.past
+            w[2] if w[0] == "sent" else w[4] if w[0] == "mark" else w[2] if w[0] == "report" else 0
+            for w in self.past
         ]
         return max([0, *(ns // DAY_NS for ns in times)])
 
@@ -380,13 +441,21 @@ class Twin:
         at, mine = self.limits.of_instrument(name), self.limits.of_agent(agent)
         assert at is not None
         assert mine is not None
-        codes |= {"DUPLICATE_ID"} if any(w[0] == "sent" and w[1].cl_ord_id == c.cl_ord_id for w in self.past) else set()
+        codes |= (
+            {"DUPLICATE_ID"}
+            if any(w[0] == "sent" and w[1].cl_ord_id == c.cl_ord_id for w in self.past)
+            else set()
+        )
         leaving = zip((w[1] for w in self.past if w[0] == "sent"), self.times(), strict=True)
         same = [ns for left, ns in leaving if self.says(left) == self.says(c)]
         codes |= {"DUPLICATE"} if same and now - same[-1] < desk.duplicate_ns else set()
         if at.hours and not (at.hours[0] - now % DAY_NS <= 0 < at.hours[1] - now % DAY_NS):
             codes.add("HOURS")
-        codes |= {"ORDER_LOTS"} if c.lots > min(at.order_lots, mine.order_lots, desk.order_lots) else set()
+        codes |= (
+            {"ORDER_LOTS"}
+            if c.lots > min(at.order_lots, mine.order_lots, desk.order_lots)
+            else set()
+        )
         if not self.sane(name, now):
             return codes | {"NO_REFERENCE", "BAD_REFERENCE", "STALE_REFERENCE"}
         bid, _, _, mid2 = self.mark(name)
@@ -395,7 +464,9 @@ class Twin:
         if c.price is not None:
             codes |= {"COLLAR"} if abs(c.price - mid) > collar * mid else set()
             worst = max(worst, Fraction(bid or 0)) if side < 0 else worst
-        if c.lots * worst * self.unit[name] * MONEY > min(at.order_value, mine.order_value, desk.order_value):
+        if c.lots * worst * self.unit[name] * MONEY > min(
+            at.order_value, mine.order_value, desk.order_value
+        ):
             codes.add("ORDER_VALUE")
         asking = BEYOND * side if c.price is None else c.price
         for other in orders:
@@ -407,9 +478,15 @@ class Twin:
         for agents, limits in (([agent], mine), (self.agents, at)):
             every = [self.lots(each, name) for each in agents]
             whole = sum(p + b if side > 0 else s - p for p, b, s in every) + extra
-            codes |= {"POSITION"} if extra and whole > (limits.long_lots if side > 0 else limits.short_lots) else set()
+            codes |= (
+                {"POSITION"}
+                if extra and whole > (limits.long_lots if side > 0 else limits.short_lots)
+                else set()
+            )
         position, buys, sells = self.lots(agent, name)
-        grown = (position + buys if side > 0 else sells - position) + extra - self.worst(agent, name)
+        grown = (
+            (position + buys if side > 0 else sells - position) + extra - self.worst(agent, name)
+        )
         names = list(self.unit)
         scopes = (([agent], names, mine), (self.agents, [name], at), (self.agents, names, desk))
         for agents, instruments, limits in scopes:
@@ -420,7 +497,11 @@ class Twin:
             (self.times("instrument", name), at),
             (self.times(), desk),
         ):
-            codes |= {"MESSAGES"} if sum(ns > now - limits.window_ns for ns in times) >= limits.messages else set()
+            codes |= (
+                {"MESSAGES"}
+                if sum(ns > now - limits.window_ns for ns in times) >= limits.messages
+                else set()
+            )
         if not ((buys if side > 0 else sells) + extra <= -position * side):
             held = {n for n in names for a in self.agents if self.lots(a, n)[0]}
             codes |= {"STALE_MARK"} if any(not self.sane(n, now) for n in held) else set()
@@ -433,7 +514,9 @@ class Twin:
 
     @staticmethod
     def says(c: Any) -> tuple[object, ...]:
-        words = tuple(getattr(c, name, None) for name in ("parent", "lots", "price", "tif", "side", "orig"))
+        words = tuple(
+            getattr(c, name, None) for name in ("parent", "lots", "price", "tif", "side", "orig")
+        )
         return (type(c), *words) if isinstance(c, NewOrder | ReplaceOrder) else (object(),)
 
     def times(self, of: str = "", name: str = "") -> list[int]:

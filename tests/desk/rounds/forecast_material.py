@@ -58,7 +58,9 @@ def prices(days: int, seed: int = 3, reversal: float = 0.15, turns: int = 700) -
     rng, asked, days = np.random.default_rng(seed), days, 700
     moves = 0.02 * rng.standard_normal((days, len(NAMES)))
     for day in range(6, days):
-        moves[day] -= (reversal if day < turns else -reversal) * moves[day - 6 : day - 1].sum(axis=0)
+        moves[day] -= (reversal if day < turns else -reversal) * moves[day - 6 : day - 1].sum(
+            axis=0
+        )
     close = 50.0 * np.exp(np.cumsum(moves, axis=0))
     nights = close * np.exp(0.002 * rng.standard_normal(close.shape))
     frame = {

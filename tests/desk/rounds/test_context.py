@@ -23,7 +23,9 @@ REGIME = Path(__file__).parents[3] / "docs" / "examples" / "regime.toml"
 AGENTS = ("a", "b", "c")
 
 
-def told(flow: list[tuple[int, int]], mids2: list[int] | None = None, minutes: int = 60) -> PublicLean:
+def told(
+    flow: list[tuple[int, int]], mids2: list[int] | None = None, minutes: int = 60
+) -> PublicLean:
     """A lean that has seen minutes of (bought, sold)."""
     lean, bought, sold = PublicLean(minutes), 0, 0
     lean.minute(0, 0, 2000 if mids2 is None else mids2[0])
@@ -34,7 +36,10 @@ def told(flow: list[tuple[int, int]], mids2: list[int] | None = None, minutes: i
 
 
 class TestLean:
-    @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=40), st.integers(3, 10))
+    @given(
+        st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=40),
+        st.integers(3, 10),
+    )
     def test_is_a_share_with_an_error_and_shrinks_towards_nothing(
         self, flow: list[tuple[int, int]], minutes: int
     ) -> None:
@@ -50,7 +55,10 @@ class TestLean:
 
     def test_its_error_is_that_of_independent_minutes(self) -> None:
         rng = np.random.default_rng(0)
-        draws = [told([(n, 20 - n) for n in rng.binomial(20, 0.7, 20).tolist()]).over(20) for _ in range(400)]
+        draws = [
+            told([(n, 20 - n) for n in rng.binomial(20, 0.7, 20).tolist()]).over(20)
+            for _ in range(400)
+        ]
         values, errors = np.array(draws).T
         assert values.mean() == pytest.approx(0.4, abs=0.02)
         # with one more minute that leans by all it has: 1 / 20
@@ -59,7 +67,9 @@ class TestLean:
     def test_one_trade_says_nothing(self) -> None:
         assert told([(1, 0), (0, 0), (0, 0)]).over(5) == (0.0, 1.0)
 
-    def test_a_lean_that_lasts_is_known_by_its_whole_past_and_a_new_one_by_the_last_minutes(self) -> None:
+    def test_a_lean_that_lasts_is_known_by_its_whole_past_and_a_new_one_by_the_last_minutes(
+        self,
+    ) -> None:
         lasting = told([(8, 2), (2, 2)] * 30)
         assert lasting.steady(5) == lasting.over(40)
         turned = told([(2, 8), (4, 6)] * 30 + [(8, 2)] * 10)
@@ -69,7 +79,9 @@ class TestLean:
         rng = np.random.default_rng(1)
         nets = np.append(rng.integers(-8, 9, 400), 10 * [8])
         flow = [(10 + net, 10 - net) for net in nets.tolist()]
-        mids2 = (200_000 + np.cumsum(nets)).tolist()  # a lean of net / 10 moves it by net half ticks: .05 bps each
+        mids2 = (
+            200_000 + np.cumsum(nets)
+        ).tolist()  # a lean of net / 10 moves it by net half ticks: .05 bps each
         lean = told(flow, mids2)
         found = lean.ahead_bps(5, 4)
         value, error = lean.steady(5)
@@ -78,12 +90,19 @@ class TestLean:
         assert SPAN == 5
 
 
-def brute(rounds: list[dict[str, float]], moves: list[float], rule: ContextRule, agent: str) -> np.ndarray:
+def brute(
+    rounds: list[dict[str, float]], moves: list[float], rule: ContextRule, agent: str
+) -> np.ndarray:
     """The line of an agent by weighted least squares with a normal prior, from all rounds at once."""
     x = np.array([[1.0, move] for move in moves])
     y = np.array([each[agent] - np.mean(list(each.values())) for each in rounds])
     kept = np.exp(-np.arange(len(moves))[::-1] / rule.memory)
-    start = np.array([rule.expected_bps.get(agent, 0.0) - np.mean(list(rule.expected_bps.values()) or [0.0]), 0.0])
+    start = np.array(
+        [
+            rule.expected_bps.get(agent, 0.0) - np.mean(list(rule.expected_bps.values()) or [0.0]),
+            0.0,
+        ]
+    )
     prior = np.diag([rule.level_bps**-2, rule.slope**-2]) * rule.noise_bps**2
     return np.linalg.solve(prior + (x.T * kept) @ x, (x.T * kept) @ y + prior @ start)
 
@@ -95,7 +114,10 @@ class TestShares:
         rule = ContextRule(expected_bps=said)
         shares = ContextualShares(AGENTS, WeightsRule(), rule)
         moves = rng.normal(0, 30, 25).tolist()
-        rounds = [dict(zip(AGENTS, (rng.normal(size=3) * 5 + [0, 0.5 * m, 3]).tolist(), strict=True)) for m in moves]
+        rounds = [
+            dict(zip(AGENTS, (rng.normal(size=3) * 5 + [0, 0.5 * m, 3]).tolist(), strict=True))
+            for m in moves
+        ]
         for costs, move in zip(rounds, moves, strict=True):
             shares.update(costs, move)
         for agent in AGENTS:
@@ -115,7 +137,10 @@ class TestShares:
 
     @given(
         st.lists(
-            st.tuples(st.lists(st.floats(-500, 500) | st.just(math.nan), min_size=3, max_size=3), st.floats(-300, 300)),
+            st.tuples(
+                st.lists(st.floats(-500, 500) | st.just(math.nan), min_size=3, max_size=3),
+                st.floats(-300, 300),
+            ),
             max_size=20,
         ),
         st.floats(-300, 300),
@@ -130,14 +155,18 @@ class TestShares:
         assert sum(shares.shares.values()) == pytest.approx(1)
         assert min(shares.shares.values()) >= WeightsRule().floor - 1e-12
 
-    @pytest.mark.parametrize("rule", [{"minutes": 2}, {"memory": 1.0}, {"slope": 0.0}, {"level_bps": math.inf}])
+    @pytest.mark.parametrize(
+        "rule", [{"minutes": 2}, {"memory": 1.0}, {"slope": 0.0}, {"level_bps": math.inf}]
+    )
     def test_no_rule_is_refused(self, rule: dict[str, float]) -> None:
         with pytest.raises(ConfigError, match=r"loop\.context"):
             ContextRule(**rule)  # type: ignore[arg-type]
 
     def test_expectations_of_some_agents_alone_are_refused(self) -> None:
         text = REGIME.read_text().replace("taker = 9.9", "takers = 9.9")
-        with pytest.raises(ConfigError, match=r"of every agent or of none, not ppo, peg, takers of peg, ppo, taker"):
+        with pytest.raises(
+            ConfigError, match=r"of every agent or of none, not ppo, peg, takers of peg, ppo, taker"
+        ):
             parse_config(text, "regime.toml")
 
 
@@ -151,7 +180,11 @@ def test_flow_that_runs_away_asks_for_haste_and_nothing_else() -> None:
     assert hasty.reasons == (
         "flow runs away: the move expected against the orders, in half spreads, is 2.00, at or above 2",
     )
-    assert (hasty.urgency, hasty.size_multiplier, hasty.max_participation) == (RUN_URGENCY, 1.0, 1.0)
+    assert (hasty.urgency, hasty.size_multiplier, hasty.max_participation) == (
+        RUN_URGENCY,
+        1.0,
+        1.0,
+    )
     assert posture_policy("A").update(state(50.0), 0) == Posture("A", 0)
 
 
@@ -159,7 +192,9 @@ def short(config: DemoConfig, at_round: float, rounds: int) -> DemoConfig:
     """The desk of the example, its change earlier, and over earlier."""
     instrument = config.instrument[0]
     change = (instrument.change[0].model_copy(update={"at_round": at_round}),)
-    changed = config.model_copy(update={"instrument": (instrument.model_copy(update={"change": change}),)})
+    changed = config.model_copy(
+        update={"instrument": (instrument.model_copy(update={"change": change}),)}
+    )
     return changed.with_desk(rounds=rounds)
 
 
@@ -193,4 +228,6 @@ def test_what_the_desk_takes_itself_is_not_the_publics_flow() -> None:
     value, error = monitor.lean.over(60)
     assert abs(value) < 3 * error
     took = monitor._took[1] // ONE
-    assert took > 0.25 * opened.session.follow("AAA").tallies(opened.session.now_ns)[1]  # of all that buyers took
+    assert (
+        took > 0.25 * opened.session.follow("AAA").tallies(opened.session.now_ns)[1]
+    )  # of all that buyers took

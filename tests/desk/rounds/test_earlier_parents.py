@@ -17,7 +17,11 @@ from tercel.desk.trading.tca.recorder import TcaRecorder
 
 
 def test_what_expired_while_the_desk_was_dead_is_told_once() -> None:
-    config, tools, journal = parse_config(SMALL, "desk.toml"), SimulatedMarkets(), MemoryJournal(chained=False)
+    config, tools, journal = (
+        parse_config(SMALL, "desk.toml"),
+        SimulatedMarkets(),
+        MemoryJournal(chained=False),
+    )
     exchange = tools.exchange(config)
     died = open_desk(config, journal, DeskParts(exchange))
     died.desk.warm_up()
@@ -43,24 +47,55 @@ def test_what_expired_while_the_desk_was_dead_is_told_once() -> None:
     for seq, entry in journal.read():
         state.apply(seq, entry)
     row = next(row for row in state.shown()["parents"] if row["parent"] == "mine")
-    assert (row["filled"], row["unfilled"], row["is_bps"]) == (parent.filled, 500 - parent.filled, body["is_bps"])
+    assert (row["filled"], row["unfilled"], row["is_bps"]) == (
+        parent.filled,
+        500 - parent.filled,
+        body["is_bps"],
+    )
     assert {row["parent"] for row in state.shown()["parents"]} == set(told)
 
 
-@pytest.mark.parametrize("said", [(kinds.TCA, kinds.FEEDBACK), (kinds.FEEDBACK, kinds.TCA), (kinds.TCA,)])
+@pytest.mark.parametrize(
+    "said", [(kinds.TCA, kinds.FEEDBACK), (kinds.FEEDBACK, kinds.TCA), (kinds.TCA,)]
+)
 def test_the_console_counts_a_parent_once(said: tuple[str, ...]) -> None:
     """Of a parent that a starting session expires the analysis comes first; else the desk's feedback does."""
-    accepted = {"event": "accepted", "side": 1, "lots": 21, "horizon_ns": 600, "decisions": 2, "strategy": "twap_take"}
-    cost = {"is_bps": 16.75, "notional": 11_940.0, "quantity": 21, "filled": 8, "unfilled": 13, "refused": 0}
+    accepted = {
+        "event": "accepted",
+        "side": 1,
+        "lots": 21,
+        "horizon_ns": 600,
+        "decisions": 2,
+        "strategy": "twap_take",
+    }
+    cost = {
+        "is_bps": 16.75,
+        "notional": 11_940.0,
+        "quantity": 21,
+        "filled": 8,
+        "unfilled": 13,
+        "refused": 0,
+    }
     state = DeskState()
     entries = [
         Entry(kinds.PARENT, 1, "AAA", "taker", "p", body=accepted),
-        Entry(kinds.PARENT, 700, "AAA", "taker", "p", body={"event": "expired", "reason": "nobody worked it"}),
+        Entry(
+            kinds.PARENT,
+            700,
+            "AAA",
+            "taker",
+            "p",
+            body={"event": "expired", "reason": "nobody worked it"},
+        ),
         *(Entry(kind, 700, "AAA", "taker", "p", body=cost) for kind in said),
     ]
     for seq, entry in enumerate(entries, 1):
         state.apply(seq, entry)
     shown = state.shown()
-    assert (shown["summary"]["unfilled"], shown["summary"]["over"], len(shown["cost_points"])) == (13, 1, 1)
+    assert (shown["summary"]["unfilled"], shown["summary"]["over"], len(shown["cost_points"])) == (
+        13,
+        1,
+        1,
+    )
     assert [agent["parents"] for agent in shown["agents"]] == [1]
     assert shown["agents"][0]["is_bps"] == pytest.approx(16.75)

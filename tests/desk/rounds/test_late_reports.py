@@ -57,7 +57,9 @@ def tools() -> SimulatedMarkets:
     return SimulatedMarkets()
 
 
-def desk_of(tools: SimulatedMarkets, late_s: float, strategy: str = "twap_take", rounds: int = 4) -> BuiltDesk:
+def desk_of(
+    tools: SimulatedMarkets, late_s: float, strategy: str = "twap_take", rounds: int = 4
+) -> BuiltDesk:
     text = SMALL.replace("rounds = 1", f"rounds = {rounds}").replace("peg_behind", strategy)
     config = parse_config(text, "desk.toml")
     venue: Any = LateVenue(tools.exchange(config), round(late_s * S))
@@ -66,14 +68,19 @@ def desk_of(tools: SimulatedMarkets, late_s: float, strategy: str = "twap_take",
 
 @pytest.mark.parametrize("strategy", ["twap_take", "twap_passive"])
 @pytest.mark.parametrize("late_s", [0.0, 4.0, 9.0, 30.0])
-def test_what_is_asked_for_is_worked_once(tools: SimulatedMarkets, late_s: float, strategy: str) -> None:
+def test_what_is_asked_for_is_worked_once(
+    tools: SimulatedMarkets, late_s: float, strategy: str
+) -> None:
     opened = desk_of(tools, late_s, strategy)
     opened.desk.run()
     desk, session = opened.desk, opened.session
     program = desk._lines["AAA"].program
     asked = sum(order.lots for orders in desk._orders.values() for order in orders)
     assert session.ledger.faults() == []
-    assert sum(parent.filled if parent.over else parent.lots for parent in session.ledger.parents) <= asked
+    assert (
+        sum(parent.filled if parent.over else parent.lots for parent in session.ledger.parents)
+        <= asked
+    )
     session.run(session.now_ns + 300 * S)
     assert all(parent.over for parent in session.ledger.parents)
     assert sum(parent.filled for parent in session.ledger.parents) == asked - program.open
@@ -105,7 +112,9 @@ def test_lots_that_a_person_adds_are_part_of_the_program(tools: SimulatedMarkets
 
 
 @pytest.mark.parametrize("late_s", [0.5, 4.0])
-def test_a_challenger_on_paper_goes_on_with_late_market_data(tools: SimulatedMarkets, late_s: float) -> None:
+def test_a_challenger_on_paper_goes_on_with_late_market_data(
+    tools: SimulatedMarkets, late_s: float
+) -> None:
     opened = desk_of(tools, late_s, 'peg_behind"\nchallenger = "twap_passive')
     opened.desk.run()
     opened.session.run(opened.session.now_ns + 300 * S)

@@ -50,7 +50,10 @@ def elsewhere(tools: SimulatedMarkets, how: str) -> Iterator[Venue]:
     if how == "in process":
         yield exchange
         return
-    with serve_fix(exchange, 0, ["peg"]) as server, FixVenue("127.0.0.1", server.port, "peg") as venue:
+    with (
+        serve_fix(exchange, 0, ["peg"]) as server,
+        FixVenue("127.0.0.1", server.port, "peg") as venue,
+    ):
         yield venue
 
 
@@ -66,7 +69,9 @@ def heard(text: str, tools: SimulatedMarkets, venue: Venue | None = None) -> lis
 
 
 @pytest.mark.parametrize("how", ["in process", "fix"])
-def test_a_desk_elsewhere_that_names_no_model_has_no_alpha(tools: SimulatedMarkets, how: str) -> None:
+def test_a_desk_elsewhere_that_names_no_model_has_no_alpha(
+    tools: SimulatedMarkets, how: str
+) -> None:
     with elsewhere(tools, how) as venue:
         assert heard(DESK, tools, venue) == []
 
@@ -82,7 +87,9 @@ def test_a_model_that_is_named_hears_no_news_elsewhere(tools: SimulatedMarkets, 
 def test_on_its_own_exchange_a_desk_hears_of_planted_drift_alone(tools: SimulatedMarkets) -> None:
     assert heard(DESK, tools) == []
     assert all("news" in sources for sources in heard(DESK + MODEL, tools))
-    assert all("news" not in sources for sources in heard(DESK.replace("drift = 0.25", "") + MODEL, tools))
+    assert all(
+        "news" not in sources for sources in heard(DESK.replace("drift = 0.25", "") + MODEL, tools)
+    )
 
 
 def test_the_demo_names_its_model_and_keeps_its_news() -> None:

@@ -52,7 +52,10 @@ strategy = "packaged:default-1"
 def test_a_parent_beyond_an_agents_card_goes_to_a_schedule_of_takes_with_an_alert() -> None:
     for share, over in ((0.9, True), (0.1, False)):
         text = SMALL.partition("[[agent]]")[0].replace("rounds = 1", "rounds = 2") + LARGE
-        config, journal = parse_config(f"{text}[demand]\nshare = {share}\n", "desk.toml"), MemoryJournal(chained=False)
+        config, journal = (
+            parse_config(f"{text}[demand]\nshare = {share}\n", "desk.toml"),
+            MemoryJournal(chained=False),
+        )
         opened = open_demo(config, journal)
         opened.desk.run()
         entries = [entry.body for _, entry in journal.read(0, (kinds.ALERT,))]
@@ -60,21 +63,39 @@ def test_a_parent_beyond_an_agents_card_goes_to_a_schedule_of_takes_with_an_aler
         worked = {parent.order.strategy for parent in opened.session.ledger.parents}
         assert worked == {f"{'rest_and_take' if over else 'packaged:default-1'}+alpha+posture"}
         assert bool(told) == over
-        assert all(text.endswith("a round at most: rest_and_take+alpha+posture works them") for text in told)
+        assert all(
+            text.endswith("a round at most: rest_and_take+alpha+posture works them")
+            for text in told
+        )
 
 
 def test_a_parent_by_hand_is_held_against_the_card_at_its_pace() -> None:
-    config, journal = parse_config(SMALL.partition("[[agent]]")[0] + LARGE, "desk.toml"), MemoryJournal(chained=False)
+    config, journal = (
+        parse_config(SMALL.partition("[[agent]]")[0] + LARGE, "desk.toml"),
+        MemoryJournal(chained=False),
+    )
     opened = open_demo(config, journal)
-    (name, most), *_ = ((where, most) for (_, where), most in opened.desk.slots["agent"].most_lots.items())
+    (name, most), *_ = (
+        (where, most) for (_, where), most in opened.desk.slots["agent"].most_lots.items()
+    )
     round_ns = round(config.desk.round_s * 1e9)
 
     def works(lots: float, horizon_ns: int, strategy: str = "") -> str:
-        body = {"id": "mine", "instrument": name, "side": 1, "lots": int(lots), "horizon_ns": horizon_ns}
-        return opened.session.request({**body, "agent": "agent", "strategy": strategy, "limit_price": None}).strategy
+        body = {
+            "id": "mine",
+            "instrument": name,
+            "side": 1,
+            "lots": int(lots),
+            "horizon_ns": horizon_ns,
+        }
+        return opened.session.request(
+            {**body, "agent": "agent", "strategy": strategy, "limit_price": None}
+        ).strategy
 
     def alerts() -> int:
-        return sum(entry.body["code"] == "HANDED_OVER" for _, entry in journal.read(0, (kinds.ALERT,)))
+        return sum(
+            entry.body["code"] == "HANDED_OVER" for _, entry in journal.read(0, (kinds.ALERT,))
+        )
 
     assert works(most, round_ns).startswith("packaged:default-1")
     assert works(2 * most, 3 * round_ns).startswith("packaged:default-1")

@@ -32,7 +32,11 @@ BBB = 'name = "BBB"\nmarket = "csco"'
 
 
 class TestHedge:
-    @given(st.lists(st.lists(st.floats(-50, 50) | st.just(math.nan), min_size=3, max_size=3), max_size=30))
+    @given(
+        st.lists(
+            st.lists(st.floats(-50, 50) | st.just(math.nan), min_size=3, max_size=3), max_size=30
+        )
+    )
     def test_shares_sum_to_one_and_keep_their_floor(self, costs: list[list[float]]) -> None:
         rule = WeightsRule()
         hedge = MultiplicativeWeights(["a", "b", "c"], rule)
@@ -49,7 +53,9 @@ class TestHedge:
         for _ in range(400):
             losses = rng.random(4) * np.array([0.5, 0.8, 1.0, 1.0])
             losses -= losses.min()  # as the rule measures them: against the round's best
-            total += float(sum(hedge.shares[name] * loss for name, loss in zip("abcd", losses, strict=True)))
+            total += float(
+                sum(hedge.shares[name] * loss for name, loss in zip("abcd", losses, strict=True))
+            )
             experts += losses
             hedge.update(dict(zip("abcd", losses.tolist(), strict=True)))
         assert total - experts.min() <= math.log(4) / 0.3 + 0.3 * 400 / 8
@@ -141,7 +147,10 @@ class TestDrift:
         detector, rng = self.detector(), np.random.default_rng(2)
         for order in range(12):
             for _ in range(30):
-                detector.update(f"P{order}", rng.normal(size=6) + np.array([3.5, 3.5, 3.5, 0, 0, 0]) * (order >= 6))
+                detector.update(
+                    f"P{order}",
+                    rng.normal(size=6) + np.array([3.5, 3.5, 3.5, 0, 0, 0]) * (order >= 6),
+                )
             detector.over(f"P{order}")
             assert detector.drifting == (order >= 9)
         assert set(detector.far) == {"o0", "o1", "o2"}
@@ -206,7 +215,11 @@ def test_a_file_that_cannot_be_obeyed_is_refused(change: tuple[str, str], said: 
 
 class TestPlanted:
     def test_news_knows_as_much_of_the_drift_as_it_is_said_to(self) -> None:
-        text = demo_text().replace("rounds = 12", "rounds = 4000").replace("drift = 0.05", "drift = 0.2", 1)
+        text = (
+            demo_text()
+            .replace("rounds = 12", "rounds = 4000")
+            .replace("drift = 0.05", "drift = 0.2", 1)
+        )
         config = parse_config(text, "desk.toml")
         truth = planted(config)["AAA"]
         drift = np.array([regime.buy_share for regime in truth.regimes]) - 0.5
@@ -220,7 +233,9 @@ class TestPlanted:
         assert depth[6.0] == 1.0
         assert depth[6.4] == depth[7.0] == 0.35
         assert depth[8.0] == depth[11.0] == 1.0
-        assert [regime.after_s for regime in regimes] == sorted(regime.after_s for regime in regimes)
+        assert [regime.after_s for regime in regimes] == sorted(
+            regime.after_s for regime in regimes
+        )
 
 
 class TestProgram:
@@ -245,7 +260,9 @@ class TestProgram:
         assert program.cost2 == total * PAID_ONE
         assert program.open == len(queue)
         marked = total + sum(side * (2000 - mid2) for mid2 in queue)
-        assert program.cost_bps(2000) == pytest.approx(1e4 * marked / sum(lots * mid2 for lots, mid2 in asked))
+        assert program.cost_bps(2000) == pytest.approx(
+            1e4 * marked / sum(lots * mid2 for lots, mid2 in asked)
+        )
 
     def test_more_than_was_asked_for_is_refused(self) -> None:
         program = Program(1)
@@ -255,7 +272,13 @@ class TestProgram:
 
 
 def test_own_aggressions_are_withdrawals_on_paper() -> None:
-    rows = np.array([[1, EXECUTE, 4, 1, 99, 3, -1], [1, EXECUTE, 4, 1, 99, 3, 512], [2, EXECUTE, 5, 1, 99, 3, 513]])
+    rows = np.array(
+        [
+            [1, EXECUTE, 4, 1, 99, 3, -1],
+            [1, EXECUTE, 4, 1, 99, 3, 512],
+            [2, EXECUTE, 5, 1, 99, 3, 513],
+        ]
+    )
     tape = paper_rows(MarketRows("A", rows), {512})
     assert tape[:, 1].tolist() == [EXECUTE, REDUCE, EXECUTE]
     assert tape[:, 2].tolist() == [4, 4, 5]
@@ -267,31 +290,45 @@ def test_evidence_says_what_it_cannot_say() -> None:
     assert "better" in str(Evidence.of([1.0, 1.2, 0.9, 1.1]))
     assert "not told apart" in str(Evidence.of([1.0, -1.2, 0.9, -1.1]))
     found = Evidence.of([1.0, 2.0, 3.0])
-    assert (found.mean_bps, found.high_bps) == (2.0, pytest.approx(2 + 4.302653 / math.sqrt(3), rel=1e-6))
+    assert (found.mean_bps, found.high_bps) == (
+        2.0,
+        pytest.approx(2 + 4.302653 / math.sqrt(3), rel=1e-6),
+    )
 
 
 class TestSeat:
     def test_a_schedule_knows_the_market_that_it_trades_in(self) -> None:
         text = demo_text().replace(BBB, BBB.replace("csco", "ibm-santa-fe"))
-        text = text.replace("twap_take", "pov").replace('"peg_touch"', '"almgren_chriss"\nchallenger = "pov"')
+        text = text.replace("twap_take", "pov").replace(
+            '"peg_touch"', '"almgren_chriss"\nchallenger = "pov"'
+        )
         config = parse_config(text, "desk.toml")
         known = known_of(config)
         slots = {agent.name: slot_of(agent, known) for agent in config.agent}
         for slot, champion, rival in (("schedule", "pov", ""), ("peg", "almgren_chriss", "pov")):
             for name, figures in known.items():
-                wanted = [strategy_of(f"{each}+alpha+posture", figures) if each else None for each in (champion, rival)]
-                assert [repr(made) for made in slots[slot].at(name)] == [repr(each) for each in wanted]
+                wanted = [
+                    strategy_of(f"{each}+alpha+posture", figures) if each else None
+                    for each in (champion, rival)
+                ]
+                assert [repr(made) for made in slots[slot].at(name)] == [
+                    repr(each) for each in wanted
+                ]
             assert repr(slots[slot].at("AAA")) != repr(slots[slot].at("BBB"))
 
     def test_a_promotion_holds_in_every_instrument(self) -> None:
-        config = parse_config(demo_text().replace(BBB, BBB.replace("csco", "ibm-santa-fe")), "desk.toml")
+        config = parse_config(
+            demo_text().replace(BBB, BBB.replace("csco", "ibm-santa-fe")), "desk.toml"
+        )
         known = known_of(config)
         slot = slot_of(config.agent[0], known)
         before = {name: slot.at(name) for name in known}
         watched, waiting = slot.drift, slot.challenger_drift
         slot.promote()
         assert (slot.drift, slot.challenger_drift) == (waiting, watched)
-        assert {name: slot.at(name) for name in known} == {name: (b, a) for name, (a, b) in before.items()}
+        assert {name: slot.at(name) for name in known} == {
+            name: (b, a) for name, (a, b) in before.items()
+        }
 
 
 def test_the_demos_file_shows_every_default_as_it_is() -> None:
@@ -302,7 +339,9 @@ def test_the_demos_file_shows_every_default_as_it_is() -> None:
 
 def test_a_policy_in_another_market_than_its_cards_is_said() -> None:
     assert out_of_card(read_config(None)) == []
-    config = parse_config(demo_text().replace(BBB, BBB.replace("csco", "ibm-santa-fe")), "desk.toml")
+    config = parse_config(
+        demo_text().replace(BBB, BBB.replace("csco", "ibm-santa-fe")), "desk.toml"
+    )
     [(agent, text)] = out_of_card(config)
     assert agent == "default"
     assert "BBB is ibm-santa-fe" in text
@@ -318,15 +357,27 @@ def test_the_demo_works_the_policy_that_ships_in_its_market_under_limits_of_its_
     card = read_card(packaged_policies.folder_of(packaged_policies.DEFAULT) / "card.json").limits
     assert (demo.desk.round_s, demo.desk.decision_s) == (card["horizon_s"], card["decision_s"])
     floor, most = demo.loop.hedge.floor, 1.0 - (len(demo.agent) - 1) * demo.loop.hedge.floor
-    assert card["share"][0] <= demo.demand.share * floor <= demo.demand.share * most <= card["share"][1]
+    assert (
+        card["share"][0]
+        <= demo.demand.share * floor
+        <= demo.demand.share * most
+        <= card["share"][1]
+    )
     limits = limits_of(demo)
-    assert (limits.of_agent("peg").long_lots, limits.of_agent("peg").executions) == (1_500_000, 5000)
+    assert (limits.of_agent("peg").long_lots, limits.of_agent("peg").executions) == (
+        1_500_000,
+        5000,
+    )
     for path in ("agents.*.long_lot", "agents.long_lots", "desk.order_lots.x"):
         with pytest.raises(ConfigError, match=r"limits.changed"):
-            limits_of(parse_config(demo_text().replace('"agents.*.long_lots"', f'"{path}"'), "desk.toml"))
+            limits_of(
+                parse_config(demo_text().replace('"agents.*.long_lots"', f'"{path}"'), "desk.toml")
+            )
 
 
-def test_a_clock_of_events_that_would_send_more_than_its_limit_is_refused_before_anything_runs() -> None:
+def test_a_clock_of_events_that_would_send_more_than_its_limit_is_refused_before_anything_runs() -> (
+    None
+):
     text = demo_text()
     check(parse_config(text, "desk.toml"))
     slow = text.replace('"agents.*.long_lots"', '"agents.*.messages" = 11\n"agents.*.long_lots"')
@@ -339,7 +390,11 @@ def test_a_clock_of_events_that_would_send_more_than_its_limit_is_refused_before
 
 def test_an_agent_saves_on_the_others_of_its_round_alone() -> None:
     """By hand: three rounds of two or three agents, one parent without a fill, one agent alone in the third."""
-    costs = {"A-0": {"x": 1.0, "y": 3.0, "z": 5.0}, "A-1": {"x": 2.0, "y": 3.0, "z": None}, "A-2": {"x": 9.0}}
+    costs = {
+        "A-0": {"x": 1.0, "y": 3.0, "z": 5.0},
+        "A-1": {"x": 2.0, "y": 3.0, "z": None},
+        "A-2": {"x": 9.0},
+    }
     costs |= {"A-3": {"x": 1.0, "y": 3.0}}
     rows = [
         {"id": f"{at}-{agent}", "agent": agent, "is_bps": cost, "notional": 1e4}

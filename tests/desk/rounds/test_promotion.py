@@ -14,7 +14,10 @@ def test_a_promotion_that_was_asked_for_twice_is_done_once(tmp_path: Path) -> No
     names = champion, challenger = slot.shown, slot.challenger_shown
     asked = {"agent": "peg", "champion": champion, "challenger": challenger}
     (promoted, *_) = placed.say("promote", **asked)
-    assert (promoted.kind, promoted.body["champion"], promoted.body["challenger"]) == (kinds.PROMOTED, *names)
+    assert (promoted.kind, promoted.body["champion"], promoted.body["challenger"]) == (
+        kinds.PROMOTED,
+        *names,
+    )
     said = placed.say.refused("promote", **asked)
     assert f"{challenger} over {champion} of peg; {champion} over {challenger} now" in said
     assert (slot.shown, slot.challenger_shown) == (challenger, champion)

@@ -17,12 +17,16 @@ ROUNDS = 2
 LENGTHS = {"short": {"round_s": 120.0, "warmup_s": 60.0}, "as_shipped": {}}
 
 
-@pytest.fixture(scope="module", params=["short", pytest.param("as_shipped", marks=pytest.mark.long)])
+@pytest.fixture(
+    scope="module", params=["short", pytest.param("as_shipped", marks=pytest.mark.long)]
+)
 def config(request: pytest.FixtureRequest) -> DemoConfig:
     return read_config(None).with_desk(rounds=ROUNDS, **LENGTHS[request.param])
 
 
-def run(config: DemoConfig, tools: SimulatedMarkets, seed: int, chained: bool) -> tuple[BuiltDesk, MemoryJournal]:
+def run(
+    config: DemoConfig, tools: SimulatedMarkets, seed: int, chained: bool
+) -> tuple[BuiltDesk, MemoryJournal]:
     journal = MemoryJournal(chained=chained)
     opened = open_demo(config.with_desk(seed=seed), journal, tools)
     opened.desk.run()
@@ -33,12 +37,18 @@ def run(config: DemoConfig, tools: SimulatedMarkets, seed: int, chained: bool) -
 def runs(config: DemoConfig) -> list[tuple[BuiltDesk, MemoryJournal]]:
     """Seed 1 twice, on tools of their own; seed 2."""
     shared = SimulatedMarkets()
-    return [run(config, SimulatedMarkets(), 1, False), run(config, shared, 1, True), run(config, shared, 2, False)]
+    return [
+        run(config, SimulatedMarkets(), 1, False),
+        run(config, shared, 1, True),
+        run(config, shared, 2, False),
+    ]
 
 
 def told(journal: MemoryJournal) -> list[tuple[object, ...]]:
     """Everything but the bodies, whose tuples JSON gives back as lists."""
-    return [(e.kind, e.ns, e.instrument, e.agent, e.parent, e.order, e.blob) for _, e in journal.read()]
+    return [
+        (e.kind, e.ns, e.instrument, e.agent, e.parent, e.order, e.blob) for _, e in journal.read()
+    ]
 
 
 def test_one_seed_gives_one_journal(runs: list[tuple[BuiltDesk, MemoryJournal]]) -> None:
@@ -54,14 +64,19 @@ def test_one_seed_gives_one_journal(runs: list[tuple[BuiltDesk, MemoryJournal]])
     assert told[0] == told[1]
 
 
-def test_what_a_desk_says_is_what_its_journal_holds(runs: list[tuple[BuiltDesk, MemoryJournal]]) -> None:
+def test_what_a_desk_says_is_what_its_journal_holds(
+    runs: list[tuple[BuiltDesk, MemoryJournal]],
+) -> None:
     for opened, journal in runs:
         fills: dict[str, dict[str, int]] = defaultdict(dict)
         for _, entry in journal.read(0, (kinds.REPORT_IN,)):
             if entry.body.get("exec_type") == "trade":
                 fills[entry.parent][entry.body["exec_id"]] = whole(entry.body["last_qty"])
         assert len(opened.desk.results) > ROUNDS
-        said = [(entry.ns, entry.instrument, entry.body["shares"]) for _, entry in journal.read(0, (kinds.SHARE,))]
+        said = [
+            (entry.ns, entry.instrument, entry.body["shares"])
+            for _, entry in journal.read(0, (kinds.SHARE,))
+        ]
         assert said
         assert len(opened.desk.share_path) == ROUNDS * len(opened.desk.config.instrument)
         assert [one for one in opened.desk.share_path if one in said] == said
@@ -69,7 +84,11 @@ def test_what_a_desk_says_is_what_its_journal_holds(runs: list[tuple[BuiltDesk, 
             assert row["filled"] == sum(fills[str(row["id"])].values()) <= int(str(row["quantity"]))
         lots: dict[tuple[str, str], int] = defaultdict(int)
         for row in opened.desk.results:
-            lots[str(row["agent"]), str(row["instrument"])] += int(str(row["side"])) * int(str(row["filled"]))
+            lots[str(row["agent"]), str(row["instrument"])] += int(str(row["side"])) * int(
+                str(row["filled"])
+            )
         assert sum(lots.values()) == sum(
-            count for book in opened.session.ledger.positions.lots().values() for count in book.values()
+            count
+            for book in opened.session.ledger.positions.lots().values()
+            for count in book.values()
         )

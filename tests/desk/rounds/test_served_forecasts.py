@@ -75,10 +75,16 @@ def of(entries: list[Entry], kind: str) -> list[Entry]:
 def why_none(entries: list[Entry]) -> list[tuple[str, str]]:
     """Instrument and text of each alert that a desk trades without a forecast."""
     alerts = of(entries, kinds.ALERT)
-    return [(one.instrument, str(one.body["text"])) for one in alerts if one.body["code"] == "NO_FORECAST"]
+    return [
+        (one.instrument, str(one.body["text"]))
+        for one in alerts
+        if one.body["code"] == "NO_FORECAST"
+    ]
 
 
-def test_the_desk_takes_what_predict_prints_to_the_byte(folder: Path, tools: SimulatedMarkets) -> None:
+def test_the_desk_takes_what_predict_prints_to_the_byte(
+    folder: Path, tools: SimulatedMarkets
+) -> None:
     _, entries = ran(folder / "desk.toml", tools)
     rows = {row["name"]: row for row in predict(load(folder / "o" / "model")).rows()}
     alphas = of(entries, kinds.ALPHA)
@@ -88,13 +94,20 @@ def test_the_desk_takes_what_predict_prints_to_the_byte(folder: Path, tools: Sim
         assert {key: body[key] for key in ("at", "model", "expected_bps", "sd_bps", "sources")} == {
             key: row[key] for key in ("at", "model", "expected_bps", "sd_bps", "sources")
         }
-        assert (body["horizon_ns"], body["half_life_ns"]) == (row["horizon_s"] * 1e9, round(row["half_life_s"] * 1e9))
+        assert (body["horizon_ns"], body["half_life_ns"]) == (
+            row["horizon_s"] * 1e9,
+            round(row["half_life_s"] * 1e9),
+        )
     assert why_none(entries) == []
     decided = [entry.body["alpha"] for entry in of(entries, kinds.DECISION)]
-    assert {one["expected_bps"] for one in decided} == {rows[name]["expected_bps"] for name in ("AAA", "BBB")}
+    assert {one["expected_bps"] for one in decided} == {
+        rows[name]["expected_bps"] for name in ("AAA", "BBB")
+    }
 
 
-def test_a_forecast_of_a_week_is_not_scored_on_rounds_of_minutes(folder: Path, tools: SimulatedMarkets) -> None:
+def test_a_forecast_of_a_week_is_not_scored_on_rounds_of_minutes(
+    folder: Path, tools: SimulatedMarkets
+) -> None:
     """The desk, its report and what it learns: a forecast is taken in every round, counts once, and is not yet due."""
     opened, entries = ran(folder / "desk.toml", tools)
     alphas = of(entries, kinds.ALPHA)
@@ -111,10 +124,19 @@ def test_a_forecast_of_a_week_is_not_scored_on_rounds_of_minutes(folder: Path, t
     assert said[-1] == "2 of 2 forecasts are not yet due: they are not scored."
     # a week later the market is marked again, a week and a round later once more
     due = {entry.instrument: entry.body["due_ns"] for entry in alphas}
-    base = next(e.body for e in entries if e.kind == kinds.MARKET and e.instrument == "AAA" and e.ns >= alphas[0].ns)
+    base = next(
+        e.body
+        for e in entries
+        if e.kind == kinds.MARKET and e.instrument == "AAA" and e.ns >= alphas[0].ns
+    )
     mid2 = base["bid"] + base["ask"]
     later = [
-        Entry(kinds.MARKET, due["AAA"] + n, "AAA", body={"bid": 2 * mid2 * (n + 1), "ask": 2 * mid2 * (n + 1)})
+        Entry(
+            kinds.MARKET,
+            due["AAA"] + n,
+            "AAA",
+            body={"bid": 2 * mid2 * (n + 1), "ask": 2 * mid2 * (n + 1)},
+        )
         for n in (-1, 0, 1)
     ]
     over = forecasts_in([*entries, *later])
@@ -138,7 +160,9 @@ def test_trust_in_forecasts_moves_when_their_horizon_is_over(
     assert {entry.body["horizon_ns"] for entry in alphas} == {600 * 10**9}
     assert len(alphas) == 2 * 4
     assert [expected for expected, _ in seen] == [one.body["expected_bps"] for one in alphas[:4]]
-    assert not any(due <= opened.session.now_ns for line in opened.desk._lines.values() for due in line.pending)
+    assert not any(
+        due <= opened.session.now_ns for line in opened.desk._lines.values() for due in line.pending
+    )
 
 
 def test_a_round_has_its_own_part_of_a_forecast(folder: Path) -> None:
@@ -153,11 +177,15 @@ def test_a_round_has_its_own_part_of_a_forecast(folder: Path) -> None:
 
 def test_a_session_without_dates_is_the_weekday_after_the_forecast() -> None:
     friday = round(datetime(2017, 5, 19, 20, 30, tzinfo=UTC).timestamp()) * 10**9
-    assert datetime.fromtimestamp(begins_ns(friday, "") / 1e9, UTC) == datetime(2017, 5, 22, 13, 30, tzinfo=UTC)
+    assert datetime.fromtimestamp(begins_ns(friday, "") / 1e9, UTC) == datetime(
+        2017, 5, 22, 13, 30, tzinfo=UTC
+    )
     assert datetime.fromtimestamp(begins_ns(friday, "2017-12-01") / 1e9, UTC).hour == 14
 
 
-def test_names_of_the_desk_are_mapped_and_one_without_a_row_has_none(folder: Path, tools: SimulatedMarkets) -> None:
+def test_names_of_the_desk_are_mapped_and_one_without_a_row_has_none(
+    folder: Path, tools: SimulatedMarkets
+) -> None:
     file = desk_file(folder, old='name = "BBB"', new='name = "XYZ"')
     _, entries = ran(file, tools)
     assert {entry.instrument for entry in of(entries, kinds.ALPHA)} == {"AAA"}
@@ -171,7 +199,9 @@ def test_names_of_the_desk_are_mapped_and_one_without_a_row_has_none(folder: Pat
     assert mapped == {"AAA": rows["AAA"]["expected_bps"], "XYZ": rows["DDD"]["expected_bps"]}
 
 
-def test_a_day_that_few_names_have_is_not_what_a_desk_trades(folder: Path, tools: SimulatedMarkets) -> None:
+def test_a_day_that_few_names_have_is_not_what_a_desk_trades(
+    folder: Path, tools: SimulatedMarkets
+) -> None:
     """The last whole day is, and the files are what is to be mended."""
     before = predict(load(folder / "o" / "model")).rows()
     days = weekdays(621)
@@ -184,9 +214,14 @@ def test_a_day_that_few_names_have_is_not_what_a_desk_trades(folder: Path, tools
     assert f"(signals predict `date={days[-1]}` takes the newer one)" in told
     said = forecast_sentences(asdict(forecasts_in(entries)))
     assert said[-1] == f"{told}."
-    grown.filter(late | pl.col("ticker").is_in(NAMES).and_(pl.col("ticker") != "BBB")).write_csv(folder / "prices.csv")
+    grown.filter(late | pl.col("ticker").is_in(NAMES).and_(pl.col("ticker") != "BBB")).write_csv(
+        folder / "prices.csv"
+    )
     _, entries = ran(folder / "desk.toml", tools)
-    assert any("no row of BBB" in text and "give the files their prices" in text for _, text in why_none(entries))
+    assert any(
+        "no row of BBB" in text and "give the files their prices" in text
+        for _, text in why_none(entries)
+    )
 
 
 def edited(folder: Path) -> None:
@@ -255,7 +290,9 @@ def test_a_desk_trades_without_what_it_cannot_trust_and_says_so_once(
 
 
 @pytest.mark.parametrize("spoil", [edited, cut, later_version, no_card])
-def test_a_check_of_the_file_refuses_a_folder_that_does_not_load(folder: Path, spoil: Callable[[Path], None]) -> None:
+def test_a_check_of_the_file_refuses_a_folder_that_does_not_load(
+    folder: Path, spoil: Callable[[Path], None]
+) -> None:
     check_file(folder / "desk.toml")
     spoil(folder)
     with pytest.raises(DataError):
@@ -264,7 +301,12 @@ def test_a_check_of_the_file_refuses_a_folder_that_does_not_load(folder: Path, s
 
 @pytest.mark.parametrize(
     ("day", "said"),
-    [("2017-05-19", "known by now"), ("2017-05-26", None), ("2017-05-29", None), ("2017-05-30", "horizon is not over")],
+    [
+        ("2017-05-19", "known by now"),
+        ("2017-05-26", None),
+        ("2017-05-29", None),
+        ("2017-05-30", "horizon is not over"),
+    ],
 )
 def test_a_forecast_of_the_future_or_a_stale_one_is_not_traded(
     folder: Path, tools: SimulatedMarkets, day: str, said: str | None
@@ -275,13 +317,17 @@ def test_a_forecast_of_the_future_or_a_stale_one_is_not_traded(
     assert bool(of(entries, kinds.ALPHA)) == (said is None)
 
 
-def test_a_fridays_forecast_of_one_day_reaches_over_the_weekend(tmp_path: Path, tools: SimulatedMarkets) -> None:
+def test_a_fridays_forecast_of_one_day_reaches_over_the_weekend(
+    tmp_path: Path, tools: SimulatedMarkets
+) -> None:
     """It is of the move from Monday's close to Tuesday's."""
     trained(tmp_path, more="horizon = 1\n")
     for day, fresh in (("2017-05-22", True), ("2017-05-23", True), ("2017-05-24", False)):
         _, entries = ran(desk_file(tmp_path, f'date = "{day}"\n'), tools)
         assert bool(of(entries, kinds.ALPHA)) == fresh
-        assert [("to the close of 2017-05-23" in text) for _, text in why_none(entries)] == [True] * (not fresh)
+        assert [("to the close of 2017-05-23" in text) for _, text in why_none(entries)] == [
+            True
+        ] * (not fresh)
 
 
 @pytest.mark.parametrize(
@@ -294,12 +340,16 @@ def test_a_fridays_forecast_of_one_day_reaches_over_the_weekend(tmp_path: Path, 
         ('model = "o/model"', 'model = "o/model"\nnames = {AAB = "AAPL"}', "AAA"),
     ],
 )
-def test_what_can_never_be_looked_for_is_refused_at_once(folder: Path, old: str, new: str, said: str) -> None:
+def test_what_can_never_be_looked_for_is_refused_at_once(
+    folder: Path, old: str, new: str, said: str
+) -> None:
     with pytest.raises(ConfigError, match=said):
         check(read_config(desk_file(folder, old=old, new=new)), folder)
 
 
-def test_the_folder_of_the_run_will_do_and_a_new_day_reads_anew(folder: Path, tools: SimulatedMarkets) -> None:
+def test_the_folder_of_the_run_will_do_and_a_new_day_reads_anew(
+    folder: Path, tools: SimulatedMarkets
+) -> None:
     file = desk_file(folder, old='model = "o/model"', new='model = "o"')
     config, journal = read_config(file), MemoryJournal(chained=False)
     opened = open_demo(config, journal, tools)
@@ -320,7 +370,14 @@ def test_the_folder_of_the_run_will_do_and_a_new_day_reads_anew(folder: Path, to
 def test_a_hit_rate_says_how_few_forecasts_are() -> None:
     entries = []
     for n, mid in enumerate((1001, 998, 1000, 1002)):
-        about = {"model": "m", "at": f"{n}", "expected_bps": 9.0, "left_bps": 1.0, "horizon_ns": 99, "due_ns": 9}
+        about = {
+            "model": "m",
+            "at": f"{n}",
+            "expected_bps": 9.0,
+            "left_bps": 1.0,
+            "horizon_ns": 99,
+            "due_ns": 9,
+        }
         entries += [
             Entry(kinds.ALPHA, 1, f"N{n}", body=about), Entry(kinds.MARKET, 2, f"N{n}", body={"bid": 999, "ask": 1001}),
             Entry(kinds.MARKET, 9, f"N{n}", body={"bid": mid, "ask": mid}),
@@ -334,7 +391,9 @@ def test_a_hit_rate_says_how_few_forecasts_are() -> None:
     assert np.isclose(found.ci_high, 0.939, atol=0.002)
 
 
-@pytest.mark.parametrize(("unit_bps", "why"), [(1e12, "within 10 standard deviations"), (float("nan"), "a number")])
+@pytest.mark.parametrize(
+    ("unit_bps", "why"), [(1e12, "within 10 standard deviations"), (float("nan"), "a number")]
+)
 def test_a_model_that_forecasts_what_cannot_be_is_not_followed(
     folder: Path, tools: SimulatedMarkets, unit_bps: float, why: str
 ) -> None:
@@ -349,7 +408,9 @@ def test_a_model_that_forecasts_what_cannot_be_is_not_followed(
     assert all(why in text for _, text in why_none(entries))
 
 
-def test_forecasts_are_read_before_a_gate_counts_the_seconds(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_forecasts_are_read_before_a_gate_counts_the_seconds(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What loads for the first time takes seconds, in which a desk says nothing: a gate would take it for dead."""
     read, opened = list[str](), list[int]()
 

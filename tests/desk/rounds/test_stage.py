@@ -67,7 +67,9 @@ def test_what_fits_together(stage: str, venue: str, more: str) -> None:
         ("paper", "simulated", "", "name the venue"),
     ],
 )
-def test_what_contradicts_itself_is_refused_with_how_to_go_on(stage: str, venue: str, more: str, told: str) -> None:
+def test_what_contradicts_itself_is_refused_with_how_to_go_on(
+    stage: str, venue: str, more: str, told: str
+) -> None:
     with pytest.raises(ConfigError, match=told):
         check_stage(desk(stage, venue, more))
 
@@ -96,12 +98,24 @@ def journal_with(folder: Path, *entries: Entry) -> Path:
 
 
 def operator(command: str, at: dt.datetime, *agents: str) -> Entry:
-    body = {"id": 1, "command": command, "body": {"agents": list(agents)}, "by": "ann", "reason": "drill"}
+    body = {
+        "id": 1,
+        "command": command,
+        "body": {"agents": list(agents)},
+        "by": "ann",
+        "reason": "drill",
+    }
     return Entry(kinds.OPERATOR, 5, body=body | {"wall_ns": int(at.timestamp()) * 10**9})
 
 
 def kill(event: str, by: str = "ann", scope: str = "ann") -> Entry:
-    body = {"event": event, "scope": scope, "by": by if event == "latched" else "", "reason": "d", "open": 0}
+    body = {
+        "event": event,
+        "scope": scope,
+        "by": by if event == "latched" else "",
+        "reason": "d",
+        "open": 0,
+    }
     return Entry(kinds.KILL, 6, agent=scope, body=body)
 
 
@@ -117,7 +131,10 @@ def begun(config: DemoConfig, stage: str = "paper", **other: object) -> list[Ent
     limits = hash_of(limits_of(config))
     told = identity(config) | {"stage": stage} | other
     in_force = {"event": "in_force", "hash": told.pop("limits", limits), "limits": {}}
-    return [Entry(kinds.SESSION, 1, body={"session": 1, "desk": told}), Entry(kinds.LIMITS, 1, body=in_force)]
+    return [
+        Entry(kinds.SESSION, 1, body={"session": 1, "desk": told}),
+        Entry(kinds.LIMITS, 1, body=in_force),
+    ]
 
 
 def drill(at: dt.datetime = DAY, agent: str = "ann") -> list[Entry]:
@@ -151,13 +168,17 @@ def test_live_with_everything_passes(tried: Path) -> None:
 
 def test_a_wrong_word_is_told_what_was_expected(tried: Path) -> None:
     for typed, said in (("yes", "'yes'"), ("", "none")):
-        with pytest.raises(ConfigError, match=f"expected the words .*lose 1,000 at most.*; received {said}"):
+        with pytest.raises(
+            ConfigError, match=f"expected the words .*lose 1,000 at most.*; received {said}"
+        ):
             check_live(*live(), typed, tried, NOW_NS, WHY)
 
 
 def test_live_without_limits_of_ones_own_is_refused(tried: Path) -> None:
     config = desk("live", FIX)
-    with pytest.raises(ConfigError, match="limits in money that a person set; received the packaged ones"):
+    with pytest.raises(
+        ConfigError, match="limits in money that a person set; received the packaged ones"
+    ):
         check_live(config, limits_of(config), sentence(*live()), tried, NOW_NS, WHY)
 
 
@@ -187,7 +208,9 @@ def test_live_without_limits_of_ones_own_is_refused(tried: Path) -> None:
         [*begun(live()[0]), operator("kill", DAY), kill("latched"), kill("confirmed", scope="bob"), REARM],
     ],
 )  # fmt: skip
-def test_live_without_a_kill_switch_that_this_desk_tried_today_is_refused(entries: Any, tmp_path: Path) -> None:
+def test_live_without_a_kill_switch_that_this_desk_tried_today_is_refused(
+    entries: Any, tmp_path: Path
+) -> None:
     folder = journal_with(tmp_path / "desk", *entries)
     with pytest.raises(ConfigError, match="tried on 2030-01-02"):
         check_live(*live(), sentence(*live()), folder, NOW_NS, WHY)
@@ -196,13 +219,23 @@ def test_live_without_a_kill_switch_that_this_desk_tried_today_is_refused(entrie
 def test_kills_that_were_tried_are_found_by_day(tried: Path, tmp_path: Path) -> None:
     assert kills_tried(tried, *live()) == {DAY.date()}
     shadow = journal_with(
-        tmp_path / "shadow", *begun(live()[0], "shadow"), *drill(DAY - dt.timedelta(days=3)), *drill()
+        tmp_path / "shadow",
+        *begun(live()[0], "shadow"),
+        *drill(DAY - dt.timedelta(days=3)),
+        *drill(),
     )
     assert kills_tried(shadow, *live()) == {DAY.date(), DAY.date() - dt.timedelta(days=3)}
     late = journal_with(
-        tmp_path / "late", *begun(live()[0]), kill("latched"), kill("confirmed"), operator("kill", DAY, "ann"), REARM
+        tmp_path / "late",
+        *begun(live()[0]),
+        kill("latched"),
+        kill("confirmed"),
+        operator("kill", DAY, "ann"),
+        REARM,
     )
-    assert kills_tried(late, *live()) == {DAY.date()}, "the latch falls before the journal hears who asked"
+    assert kills_tried(late, *live()) == {DAY.date()}, (
+        "the latch falls before the journal hears who asked"
+    )
     assert kills_tried(tmp_path / "nowhere", *live()) == set()
 
 
@@ -214,7 +247,9 @@ def test_rows_that_were_put_into_a_journal_by_hand_are_no_evidence(tmp_path: Pat
         for n, one in enumerate(drill(), 1):
             row = dict(zip(columns, last, strict=True))
             row |= {"seq": row["seq"] + n, "kind": one.kind, "hash": "00"}
-            rows.execute(f"INSERT INTO journal VALUES ({', '.join('?' * len(row))})", list(row.values()))
+            rows.execute(
+                f"INSERT INTO journal VALUES ({', '.join('?' * len(row))})", list(row.values())
+            )
     with pytest.raises(ConfigError, match="a journal that is as it was written"):
         check_live(*live(), sentence(*live()), folder, NOW_NS, WHY)
 
@@ -235,6 +270,9 @@ def test_a_clock_that_is_off_or_unknown_is_refused(tmp_path: Path) -> None:
 
 
 def test_behind_a_gate_its_last_heartbeat_tells_the_clock(tmp_path: Path) -> None:
-    beats = [Entry(kinds.HEARTBEAT, n, body={"clock_s": clock_s}) for n, clock_s in enumerate((3.0, 0.02))]
+    beats = [
+        Entry(kinds.HEARTBEAT, n, body={"clock_s": clock_s})
+        for n, clock_s in enumerate((3.0, 0.02))
+    ]
     gate = journal_with(tmp_path / "gate", *beats, Entry(kinds.HEARTBEAT, 9, body={}))
     check_clock(venue(None, told=False), (gate, tmp_path))

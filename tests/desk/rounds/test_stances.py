@@ -20,9 +20,14 @@ from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.store import SqlJournal
 from tercel.desk.trading.ledger import Ledger
 
-LONGER = SMALL.replace("rounds = 1", "rounds = 9") + '[[agent]]\nname = "taker"\nstrategy = "twap_take"\n'
+LONGER = (
+    SMALL.replace("rounds = 1", "rounds = 9")
+    + '[[agent]]\nname = "taker"\nstrategy = "twap_take"\n'
+)
 CALM = Posture("A", 0)
-WORRIED = Posture("A", 0, urgency=0.5, max_participation=0.2, styles=Style.JOIN | Style.TAKE, size_multiplier=0.5)
+WORRIED = Posture(
+    "A", 0, urgency=0.5, max_participation=0.2, styles=Style.JOIN | Style.TAKE, size_multiplier=0.5
+)
 
 
 def stance(instead: bool = False, **words: Any) -> dict[str, Any]:
@@ -42,7 +47,12 @@ def test_what_one_person_sets_is_never_less_careful_than_what_risk_says(
     risk: Posture, words: dict[str, Any], careful: tuple[float, float, int, float]
 ) -> None:
     found = combined(risk, stance(**words))
-    assert (found.urgency, found.max_participation, int(found.styles), found.size_multiplier) == careful
+    assert (
+        found.urgency,
+        found.max_participation,
+        int(found.styles),
+        found.size_multiplier,
+    ) == careful
     assert found.reasons[-1] == "by hand of ann: news"
     instead = combined(risk, stance(True, **words))
     for name, value in words.items():
@@ -68,7 +78,9 @@ class Placed:
         return [one for one in self.entries(kinds.PARENT) if one.body["event"] == "accepted"]
 
 
-def test_a_size_of_nothing_stops_new_parents_until_its_end_which_comes_by_itself(tmp_path: Path) -> None:
+def test_a_size_of_nothing_stops_new_parents_until_its_end_which_comes_by_itself(
+    tmp_path: Path,
+) -> None:
     placed = Placed(tmp_path)
     span_ns = round(1.5 * placed.desk.config.desk.round_s * S)
     (said,) = placed.say("posture", words={"size_multiplier": 0.0}, span_ns=span_ns)
@@ -92,7 +104,10 @@ def test_one_of_an_agent_reaches_that_agent_alone(tmp_path: Path) -> None:
     first, *others = placed.desk.slots
     placed.say("posture", agent=first, words={"max_participation": 0.05}, span_ns=3600 * S)
     placed.desk.round()
-    seen = {one.agent: (one.body["posture"] or {}).get("max_participation") for one in placed.entries(kinds.DECISION)}
+    seen = {
+        one.agent: (one.body["posture"] or {}).get("max_participation")
+        for one in placed.entries(kinds.DECISION)
+    }
     assert seen[first] == 0.05
     assert all(seen[name] != 0.05 for name in others if name in seen)
     placed.say("posture", agent=first, words={"size_multiplier": 0.0}, span_ns=3600 * S)
@@ -106,14 +121,20 @@ def test_one_of_an_agent_reaches_that_agent_alone(tmp_path: Path) -> None:
     assert first in {one.agent for one in placed.parents()[before:]}
 
 
-def test_one_agents_in_the_place_of_risks_passes_no_careful_one_of_the_whole_desk(tmp_path: Path) -> None:
+def test_one_agents_in_the_place_of_risks_passes_no_careful_one_of_the_whole_desk(
+    tmp_path: Path,
+) -> None:
     placed = Placed(tmp_path)
     first = next(iter(placed.desk.slots))
     bold = {"max_participation": 1.0, "styles": 7}
     placed.say("posture", agent=first, words=bold, span_ns=3600 * S, instead=True)
     placed.say("posture", words={"max_participation": 0.05, "styles": 1}, span_ns=3600 * S)
     placed.desk.round()
-    seen = [one.body["posture"] for one in placed.entries(kinds.DECISION) if one.agent == first and one.body["posture"]]
+    seen = [
+        one.body["posture"]
+        for one in placed.entries(kinds.DECISION)
+        if one.agent == first and one.body["posture"]
+    ]
     assert seen
     assert {(one["max_participation"], one["styles"]) for one in seen} == {(0.05, 1)}
 
@@ -159,7 +180,9 @@ def calm(tmp_path_factory: pytest.TempPathFactory) -> Placed:
     return Placed(tmp_path_factory.mktemp("calm"))
 
 
-def test_a_paused_agent_gets_no_part_of_the_flow_and_where_nobody_is_left_orders_wait(tmp_path: Path) -> None:
+def test_a_paused_agent_gets_no_part_of_the_flow_and_where_nobody_is_left_orders_wait(
+    tmp_path: Path,
+) -> None:
     placed = Placed(tmp_path)
     first, *others = placed.desk.slots
     placed.say("pause_agent", agent=first)
@@ -172,7 +195,9 @@ def test_a_paused_agent_gets_no_part_of_the_flow_and_where_nobody_is_left_orders
     placed.desk.round()
     assert len(placed.parents()) == before
     waits = [one for one in placed.entries(kinds.ALERT) if one.body["code"] == "NOBODY_LEFT"]
-    assert [one.body["text"] for one in waits] == ["orders of AAA wait: every agent is killed or paused"]
+    assert [one.body["text"] for one in waits] == [
+        "orders of AAA wait: every agent is killed or paused"
+    ]
     placed.say("resume_agent", agent=first)
     placed.desk.round()
     assert {one.agent for one in placed.parents()[before:]} == {first}

@@ -61,7 +61,9 @@ def ran(file: Path, tools: SimulatedMarkets) -> tuple[BuiltDesk, list[Entry]]:
 
 def said(entries: list[Entry]) -> dict[str, str]:
     """What became of each target."""
-    alerts = (entry for entry in entries if entry.kind == kinds.ALERT and entry.body["code"] == "TARGET")
+    alerts = (
+        entry for entry in entries if entry.kind == kinds.ALERT and entry.body["code"] == "TARGET"
+    )
     return {entry.instrument: str(entry.body["text"]) for entry in alerts}
 
 
@@ -74,10 +76,14 @@ def held(opened: BuiltDesk) -> dict[str, float]:
     return found
 
 
-def test_a_desk_trades_to_its_targets_and_to_nothing_else(tmp_path: Path, tools: SimulatedMarkets) -> None:
+def test_a_desk_trades_to_its_targets_and_to_nothing_else(
+    tmp_path: Path, tools: SimulatedMarkets
+) -> None:
     opened, entries = ran(written(tmp_path, "name,lots\nAAA,30\nBBB,-20.4\n"), tools)
     assert held(opened) == {"AAA": 30, "BBB": -20}
-    sides = {(parent.order.instrument, parent.order.side) for parent in opened.session.ledger.parents}
+    sides = {
+        (parent.order.instrument, parent.order.side) for parent in opened.session.ledger.parents
+    }
     assert sides == {("AAA", BUY), ("BBB", SELL)}
     assert "target 30, worth" in said(entries)["AAA"]
     assert said(entries)["AAA"].endswith("holds 0, 0 at work: buys 30")
@@ -86,8 +92,12 @@ def test_a_desk_trades_to_its_targets_and_to_nothing_else(tmp_path: Path, tools:
     assert held(opened) == {"AAA": 30}
 
 
-def test_weights_are_shares_of_the_capital_at_the_mid(tmp_path: Path, tools: SimulatedMarkets) -> None:
-    file = written(tmp_path, "date,name,weight\n2017-05-18,AAA,0.9\n2017-05-19,AAA,0.5\n2017-05-19,BBB,-0.25\n")
+def test_weights_are_shares_of_the_capital_at_the_mid(
+    tmp_path: Path, tools: SimulatedMarkets
+) -> None:
+    file = written(
+        tmp_path, "date,name,weight\n2017-05-18,AAA,0.9\n2017-05-19,AAA,0.5\n2017-05-19,BBB,-0.25\n"
+    )
     with pytest.raises(TercelError, match="capital"):
         check(read_config(file))
     file.write_text(file.read_text() + "capital = 100_000.0\n")
@@ -99,7 +109,9 @@ def test_weights_are_shares_of_the_capital_at_the_mid(tmp_path: Path, tools: Sim
     assert held(opened)["BBB"] == pytest.approx(-25_000 / (mid * listing.lot), rel=0.1)
 
 
-def test_a_session_that_follows_counts_what_the_first_holds(tmp_path: Path, tools: SimulatedMarkets) -> None:
+def test_a_session_that_follows_counts_what_the_first_holds(
+    tmp_path: Path, tools: SimulatedMarkets
+) -> None:
     config = read_config(written(tmp_path, "name,lots\nAAA,30\n"))
     exchange, journal = tools.exchange(config), MemoryJournal(chained=False)
     first = open_desk(config, journal, DeskParts(exchange), terms=SessionTerms(mark="a-"))
@@ -118,13 +130,25 @@ def test_a_session_that_follows_counts_what_the_first_holds(tmp_path: Path, tool
 
 
 def test_lots_at_work_are_not_asked_for_again(tmp_path: Path, tools: SimulatedMarkets) -> None:
-    config, journal = read_config(written(tmp_path, "name,lots\nAAA,30\n")), MemoryJournal(chained=False)
+    config, journal = (
+        read_config(written(tmp_path, "name,lots\nAAA,30\n")),
+        MemoryJournal(chained=False),
+    )
     opened = open_demo(config, journal, tools)
     opened.desk.begin()
-    asked = {"id": "mine", "instrument": "AAA", "side": BUY, "lots": 10, "horizon_ns": 10**12, "agent": "taker"}
+    asked = {
+        "id": "mine",
+        "instrument": "AAA",
+        "side": BUY,
+        "lots": 10,
+        "horizon_ns": 10**12,
+        "agent": "taker",
+    }
     opened.session.accept(opened.session.request(asked))
     opened.desk.round()
-    assert said([entry for _, entry in journal.read(0)])["AAA"].endswith("holds 0, 10 at work: buys 20")
+    assert said([entry for _, entry in journal.read(0)])["AAA"].endswith(
+        "holds 0, 10 at work: buys 20"
+    )
 
 
 @pytest.mark.parametrize(
@@ -187,7 +211,9 @@ def test_a_dated_file_without_rows_is_refused(tmp_path: Path) -> None:
     st.floats(-2, 2), st.sampled_from([0.01, 0.5, 1e-4]), st.integers(1, 1000), st.integers(2, 10**7),
     st.floats(0, 1e9),
 )  # fmt: skip
-def test_a_weight_is_worth_its_share_of_the_capital(w: float, tick: float, lot: int, mid2: int, capital: float) -> None:
+def test_a_weight_is_worth_its_share_of_the_capital(
+    w: float, tick: float, lot: int, mid2: int, capital: float
+) -> None:
     lots = Target(w, "weight").lots(Listing("A", tick, lot), mid2, capital)
     assert lots * lot * mid2 / 2 * tick == pytest.approx(w * capital, rel=1e-9)
     assert Target(w, "shares").lots(Listing("A", tick, lot), mid2, 0.0) * lot == pytest.approx(w)
@@ -200,13 +226,17 @@ def test_a_target_without_a_price_waits_until_there_is_one() -> None:
         follow=lambda name: SimpleNamespace(mid2=mids[name]),
         listings={"AAA": Listing("AAA", 0.01, 1)},
         gateway=SimpleNamespace(
-            alert=lambda *words: alerts.append(words), alert_once=lambda *words: alerts.append(words)
+            alert=lambda *words: alerts.append(words),
+            alert_once=lambda *words: alerts.append(words),
         ),
         ledger=SimpleNamespace(
-            positions=SimpleNamespace(qty=lambda: {"ann": {"AAA": -3 * ONE}}), parents=SimpleNamespace(open=list)
+            positions=SimpleNamespace(qty=lambda: {"ann": {"AAA": -3 * ONE}}),
+            parents=SimpleNamespace(open=list),
         ),
     )
-    orders = TargetOrders({"AAA": Target(0.5, "weight")}, session, SignalsSection(capital=100.0), None)
+    orders = TargetOrders(
+        {"AAA": Target(0.5, "weight")}, session, SignalsSection(capital=100.0), None
+    )
     assert list(orders.due(0)) == []
     assert "waits a round" in alerts[0][2]
     mids["AAA"] = 1000
@@ -215,32 +245,47 @@ def test_a_target_without_a_price_waits_until_there_is_one() -> None:
 
 
 @pytest.mark.parametrize("value", ["1e9", "-3e7", "1e300"])
-def test_a_target_that_no_order_reaches_is_refused_alone(tmp_path: Path, tools: SimulatedMarkets, value: str) -> None:
+def test_a_target_that_no_order_reaches_is_refused_alone(
+    tmp_path: Path, tools: SimulatedMarkets, value: str
+) -> None:
     file = written(tmp_path, f"name,weight\nAAA,{value}\nBBB,-0.25\n")
     file.write_text(file.read_text().replace(TARGETS, TARGETS + "capital = 100_000.0\n"))
     opened, entries = ran(file, tools)
     told = said(entries)
     assert f"weight {float(value):g} at" in told["AAA"]
     assert "it is refused, the others are traded" in told["AAA"]
-    assert f"gross exposure of {abs(float(value)) + 0.25:g} times the capital, 100,000.00" in told[""]
+    assert (
+        f"gross exposure of {abs(float(value)) + 0.25:g} times the capital, 100,000.00" in told[""]
+    )
     assert list(held(opened)) == ["BBB"]
     assert "sells" in told["BBB"]
 
 
-@pytest.mark.parametrize(("weights", "gross"), [((-5, 1), 6), ((0.6, -0.5), 1.1), ((0.5, 0.5001), 0), ((0.9, 0), 0)])
+@pytest.mark.parametrize(
+    ("weights", "gross"), [((-5, 1), 6), ((0.6, -0.5), 1.1), ((0.5, 0.5001), 0), ((0.9, 0), 0)]
+)
 def test_weights_beyond_the_capital_are_traded_and_told_once(
     tmp_path: Path, tools: SimulatedMarkets, weights: tuple[float, float], gross: float
 ) -> None:
     file = written(tmp_path, f"name,weight\nAAA,{weights[0]}\nBBB,{weights[1]}\n")
     file.write_text(file.read_text().replace(TARGETS, TARGETS + "capital = 10_000.0\n"))
     _, entries = ran(file, tools)
-    told = [e.body for e in entries if e.kind == kinds.ALERT and "gross exposure" in str(e.body["text"])]
-    assert [(body["severity"], body["code"]) for body in told] == ([("warning", "TARGET")] if gross else [])
-    assert all(f"targets.csv asks for a gross exposure of {gross:g} times" in str(body["text"]) for body in told)
+    told = [
+        e.body for e in entries if e.kind == kinds.ALERT and "gross exposure" in str(e.body["text"])
+    ]
+    assert [(body["severity"], body["code"]) for body in told] == (
+        [("warning", "TARGET")] if gross else []
+    )
+    assert all(
+        f"targets.csv asks for a gross exposure of {gross:g} times" in str(body["text"])
+        for body in told
+    )
 
 
 def test_a_desk_that_names_no_instrument_trades_those_of_its_targets(tmp_path: Path) -> None:
-    file = written(tmp_path, "date,name,lots\n2024-01-01,OLD,1\n2024-01-02,AAA,3\n2024-01-02,BBB,-2\n")
+    file = written(
+        tmp_path, "date,name,lots\n2024-01-01,OLD,1\n2024-01-02,AAA,3\n2024-01-02,BBB,-2\n"
+    )
     text = file.read_text(encoding="utf-8")
     for name in ("AAA", "BBB"):
         text = text.replace(f'[[instrument]]\nname = "{name}"\n', "")
@@ -299,11 +344,15 @@ def beside(made: Path, tmp_path: Path) -> Path:
 
 def modelled(folder: Path, text: str, more: str = "") -> Path:
     file = written(folder, text, more)
-    file.write_text(file.read_text().replace(TARGETS, TARGETS + 'model = "o/model"\ncapital = 100_000.0\n'))
+    file.write_text(
+        file.read_text().replace(TARGETS, TARGETS + 'model = "o/model"\ncapital = 100_000.0\n')
+    )
     return file
 
 
-def test_targets_are_held_back_while_their_forecast_is_refused(beside: Path, tools: SimulatedMarkets) -> None:
+def test_targets_are_held_back_while_their_forecast_is_refused(
+    beside: Path, tools: SimulatedMarkets
+) -> None:
     file = modelled(beside, DATED.format(day="2017-05-19"))
     assert held(ran(file, tools)[0]) == {"AAA": 30, "BBB": -2}
     old = modelled(beside, DATED.format(day="1999-05-19"))
@@ -334,7 +383,9 @@ def test_a_weight_is_worth_its_share_where_the_desk_trades_and_the_file_s_close_
     assert len(forecasts_in(entries).targets) == 2
 
 
-def test_a_target_of_no_name_in_the_panel_is_refused_with_the_nearest(beside: Path, tools: SimulatedMarkets) -> None:
+def test_a_target_of_no_name_in_the_panel_is_refused_with_the_nearest(
+    beside: Path, tools: SimulatedMarkets
+) -> None:
     file = modelled(beside, "name,weight\nAAA,0.5\nBBBB,-0.2\n")
     text = file.read_text(encoding="utf-8")
     for name in ("AAA", "BBB"):
@@ -351,7 +402,12 @@ def test_a_target_of_no_name_in_the_panel_is_refused_with_the_nearest(beside: Pa
 
 def test_why_names_the_target_of_its_own_orders_alone() -> None:
     journal = MemoryJournal(chained=False)
-    told = Entry(kinds.ALERT, 1, "AAA", body={"code": "TARGET", "text": "AAA: lots 3 at 10 is 3 lots; buys 3"})
+    told = Entry(
+        kinds.ALERT,
+        1,
+        "AAA",
+        body={"code": "TARGET", "text": "AAA: lots 3 at 10 is 3 lots; buys 3"},
+    )
     entries = [
         Entry(kinds.SESSION, 0, body={}),
         told,
@@ -362,11 +418,16 @@ def test_why_names_the_target_of_its_own_orders_alone() -> None:
         entry_of("later", "accepted", 5, "AAA"),
     ]
     names = {"drawn": "BBB", "asked": "AAA", "by-hand": "AAA", "later": "AAA"}
-    entries += [Entry(kinds.DECISION, 6, instrument, "agent", name, body={}) for name, instrument in names.items()]
+    entries += [
+        Entry(kinds.DECISION, 6, instrument, "agent", name, body={})
+        for name, instrument in names.items()
+    ]
     journal.append(entries)
     why = {
         entry.parent: " ".join((explain(journal, seq) or {})["sentences"])
         for seq, entry in journal.read(0, (kinds.DECISION,))
     }
-    assert why["asked"].startswith("The file of targets asked for it, AAA: lots 3 at 10 is 3 lots; buys 3.")
+    assert why["asked"].startswith(
+        "The file of targets asked for it, AAA: lots 3 at 10 is 3 lots; buys 3."
+    )
     assert [name for name, said in why.items() if "targets" in said] == ["asked"]

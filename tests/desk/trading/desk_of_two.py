@@ -64,20 +64,35 @@ def by_name(name, instrument):
     return build(name)
 
 
-def session_of(exchange, journal=None, strategies=by_name, limits=WIDE, killed=None, warm_s=70, **options) -> Session:
+def session_of(
+    exchange, journal=None, strategies=by_name, limits=WIDE, killed=None, warm_s=70, **options
+) -> Session:
     """A session whose market has run a little, so that there is a price."""
     listings = list(exchange.listings())
     gate = LimitGate(parse(limits), listings, ["ann", "bob"], killed=killed)
     journal = MemoryJournal() if journal is None else journal
-    ports = {name: options.pop(name) for name in ("latch", "on_operator", "request") if name in options}
-    session = Session(exchange, journal, gate, strategies, SessionTerms(warmup_s=60.0, **options), **ports)
+    ports = {
+        name: options.pop(name) for name in ("latch", "on_operator", "request") if name in options
+    }
+    session = Session(
+        exchange, journal, gate, strategies, SessionTerms(warmup_s=60.0, **options), **ports
+    )
     for listing in listings:
         session.follow(listing.instrument)
     session.run_until(exchange.now_ns + warm_s * S)
     return session
 
 
-def asked(id_="p1", lots=200, side=1, horizon_s=300, decisions=20, strategy="peg_behind", agent="ann", instrument="X"):
+def asked(
+    id_="p1",
+    lots=200,
+    side=1,
+    horizon_s=300,
+    decisions=20,
+    strategy="peg_behind",
+    agent="ann",
+    instrument="X",
+):
     return ParentRequest(id_, instrument, side, lots, horizon_s * S, decisions, strategy, agent)
 
 

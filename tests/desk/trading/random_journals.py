@@ -33,7 +33,13 @@ class Story:
     def __init__(self, seed: int) -> None:
         self.draw, self.ns, self.entries = random.Random(seed), 10**9, list[Entry]()
         self.ledger, self.trades, self.numbers = Ledger(), list[Report](), 0
-        self.put(Entry(kinds.SESSION, self.ns, body={"session": 1, "venue": "v", "holder": "", "resume": False}))
+        self.put(
+            Entry(
+                kinds.SESSION,
+                self.ns,
+                body={"session": 1, "venue": "v", "holder": "", "resume": False},
+            )
+        )
 
     def put(self, entry: Entry) -> None:
         self.entries.append(entry)
@@ -43,7 +49,15 @@ class Story:
         self.numbers += 1
         return self.numbers
 
-    def told(self, order: ChildOrder, kind: ExecType, status: OrdStatus, lots: int = 0, ref: str = "", **words) -> None:
+    def told(
+        self,
+        order: ChildOrder,
+        kind: ExecType,
+        status: OrdStatus,
+        lots: int = 0,
+        ref: str = "",
+        **words,
+    ) -> None:
         cum = words.pop("cum", whole(order.cum_qty) + lots)
         report = Report(
             exec_id=words.pop("exec_id", f"e{self.number()}"), exec_type=kind, status=status, cl_ord_id=order.name,
@@ -64,18 +78,34 @@ class Story:
         act()
 
     def ask(self) -> None:
-        instrument, side, agent = self.draw.choice("XY"), self.draw.choice([1, -1]), self.draw.choice(["ann", "bob"])
+        instrument, side, agent = (
+            self.draw.choice("XY"),
+            self.draw.choice([1, -1]),
+            self.draw.choice(["ann", "bob"]),
+        )
         order = ParentRequest(f"p{self.number()}", instrument, side, 50, 10**12, 5, "t", agent)
         self.put(accepted(order, self.ns))
 
     def order(self) -> None:
-        for parent in self.draw.sample(self.ledger.parents.open(), min(1, len(self.ledger.parents.open()))):
+        for parent in self.draw.sample(
+            self.ledger.parents.open(), min(1, len(self.ledger.parents.open()))
+        ):
             name, asked = f"{parent.id}.{self.ledger.next_child(parent.id)}", parent.order
             lots = self.draw.randint(1, 9)
             price = self.draw.choice([None, 99, 100])
             self.put(
                 entry_out(
-                    NewOrder(name, asked.instrument, asked.side, lots, price, Tif.DAY, asked.agent, parent.id, self.ns)
+                    NewOrder(
+                        name,
+                        asked.instrument,
+                        asked.side,
+                        lots,
+                        price,
+                        Tif.DAY,
+                        asked.agent,
+                        parent.id,
+                        self.ns,
+                    )
                 )
             )
 
@@ -91,7 +121,13 @@ class Story:
         if (order := self.live()) is not None and (cum := whole(order.cum_qty)) < order.lots:
             lots = self.draw.randint(1, order.lots - cum)
             done = cum + lots == order.lots
-            self.told(order, X.TRADE, S.FILLED if done else S.PARTIALLY_FILLED, lots, price=self.draw.randint(95, 105))
+            self.told(
+                order,
+                X.TRADE,
+                S.FILLED if done else S.PARTIALLY_FILLED,
+                lots,
+                price=self.draw.randint(95, 105),
+            )
 
     def end(self) -> None:
         if (order := self.live()) is not None:
@@ -102,7 +138,16 @@ class Story:
         for parent in self.ledger.parents.open():
             if not self.ledger.orders.live(parent=parent.id) and parent.status == "working":
                 words = {"filled": parent.filled, "left": parent.left, "refused": 0}
-                self.put(entry_of(parent.id, "done", self.ns, parent.order.instrument, parent.order.agent, **words))
+                self.put(
+                    entry_of(
+                        parent.id,
+                        "done",
+                        self.ns,
+                        parent.order.instrument,
+                        parent.order.agent,
+                        **words,
+                    )
+                )
                 return
 
     def bust(self) -> None:
@@ -114,7 +159,15 @@ class Story:
         kind = self.draw.choice([X.BUSTED, X.CORRECTED])
         lots = 0 if kind is X.BUSTED else whole(trade.last_qty)
         cum = max(whole(order.cum_qty) - whole(trade.last_qty) + lots, 0)
-        self.told(order, kind, S.PARTIALLY_FILLED, lots, ref=trade.exec_id, cum=cum, price=self.draw.randint(95, 105))
+        self.told(
+            order,
+            kind,
+            S.PARTIALLY_FILLED,
+            lots,
+            ref=trade.exec_id,
+            cum=cum,
+            price=self.draw.randint(95, 105),
+        )
 
     def double(self) -> None:
         if self.trades:
@@ -123,23 +176,38 @@ class Story:
     def break_(self) -> None:
         what = self.draw.randrange(8)
         if what == 0:
-            body = {"session": self.ledger.orders.session + 1, "venue": "v", "holder": "", "resume": True}
+            body = {
+                "session": self.ledger.orders.session + 1,
+                "venue": "v",
+                "holder": "",
+                "resume": True,
+            }
             self.put(Entry(kinds.SESSION, self.ns, body=body))
         elif what == 1:
             self.put(entry_in(LinkStatus(False, self.ns, "gone")))
-            self.put(Entry(kinds.ALERT, self.ns, body={"severity": "critical", "code": kinds.LINK_DOWN, "text": ""}))
+            self.put(
+                Entry(
+                    kinds.ALERT,
+                    self.ns,
+                    body={"severity": "critical", "code": kinds.LINK_DOWN, "text": ""},
+                )
+            )
         elif what == 2:
             self.put(entry_out(MassCancel(f"~1.{self.number()}", "ann", "", self.ns)))
 
     def mark(self) -> None:
         bid = self.draw.randint(95, 104)
-        self.put(Entry(kinds.MARKET, self.ns, self.draw.choice("XY"), body={"bid": bid, "ask": bid + 1}))
+        self.put(
+            Entry(kinds.MARKET, self.ns, self.draw.choice("XY"), body={"bid": bid, "ask": bid + 1})
+        )
 
     def change(self) -> None:
         if (order := self.live()) is not None and not order.done:
             name = f"~1.{self.number()}"
             if self.draw.randrange(2) or order.price is None:
-                out = CancelOrder(name, order.name, order.instrument, order.side, order.account, self.ns)
+                out = CancelOrder(
+                    name, order.name, order.instrument, order.side, order.account, self.ns
+                )
             else:
                 out = ReplaceOrder(
                     name,
@@ -154,4 +222,9 @@ class Story:
                 )
             self.put(entry_out(out, order.parent))
             if self.draw.randrange(2):
-                self.put(entry_in(CancelReject(name, order.name, order.account, order.status, self.ns), order.parent))
+                self.put(
+                    entry_in(
+                        CancelReject(name, order.name, order.account, order.status, self.ns),
+                        order.parent,
+                    )
+                )

@@ -36,7 +36,9 @@ def test_a_paused_agent_works_nothing_and_takes_nothing_until_it_is_resumed(tmp_
     session.run_until(session.now_ns + 3 * S)
     assert statuses(session) == {"p1": "paused", "p2": "paused", "q1": "working"}
     assert session.ledger.orders.live("ann") == []
-    with pytest.raises(OrderError, match=r"ann, paused by dora \(password\): news are due.* resume this one first"):
+    with pytest.raises(
+        OrderError, match=r"ann, paused by dora \(password\): news are due.* resume this one first"
+    ):
         session.accept(asked("p3"))
     assert "ann, paused by" in say.refused("resume", parent="p1")
     assert "ann, paused by" in say.refused("pause_agent", agent="ann")
@@ -57,7 +59,11 @@ def test_it_stays_paused_in_the_next_session(tmp_path, resume):
     session.journal.close()  # the process is gone, and says nothing
     again = session_of(session.venue, SqlJournal(tmp_path), warm_s=0, resume=resume)
     assert again.ledger.holds["ann"]["by"] == DORA
-    assert statuses(again) == {"p1": "paused", "p2": "paused", "q1": "working" if resume else "paused"}
+    assert statuses(again) == {
+        "p1": "paused",
+        "p2": "paused",
+        "q1": "working" if resume else "paused",
+    }
     again.run_until(again.now_ns + 20 * S)
     assert again.ledger.orders.live("ann") == []
     with pytest.raises(OrderError, match="paused by"):

@@ -17,7 +17,9 @@ from tercel.desk.trading.journal.memory import MemoryJournal
 
 
 def alert(text: str, severity: str = "warning") -> Entry:
-    return Entry(kinds.ALERT, 5, "AAA", "ppo", body={"severity": severity, "code": "DRIFT", "text": text})
+    return Entry(
+        kinds.ALERT, 5, "AAA", "ppo", body={"severity": severity, "code": "DRIFT", "text": text}
+    )
 
 
 def test_an_alert_waits_less_than_five_seconds_for_a_webhook_that_answers() -> None:
@@ -42,16 +44,39 @@ def test_a_webhook_gets_every_alert() -> None:
     sender = AlertSender(journal, f"http://127.0.0.1:{server.server_port}/hook")
     sender.start()
     journal.append([alert("one"), Entry(kinds.HEARTBEAT, 6), alert("two")])
-    journal.append([Entry(kinds.KILL, 7, body={"event": "latched", "scope": "all", "by": "ann", "reason": "test"})])
-    journal.append([Entry(kinds.KILL, 8, body={"event": "confirmed", "scope": "all", "by": "", "reason": "test"})])
+    journal.append(
+        [
+            Entry(
+                kinds.KILL,
+                7,
+                body={"event": "latched", "scope": "all", "by": "ann", "reason": "test"},
+            )
+        ]
+    )
+    journal.append(
+        [
+            Entry(
+                kinds.KILL,
+                8,
+                body={"event": "confirmed", "scope": "all", "by": "", "reason": "test"},
+            )
+        ]
+    )
     until(lambda: len(got) >= 4, what="four alerts")
     sender.stop()
     server.shutdown()
-    assert [body["text"] for body in got] == ["one", "two", "latched: all by ann: test", "confirmed: all: test"]
+    assert [body["text"] for body in got] == [
+        "one",
+        "two",
+        "latched: all by ann: test",
+        "confirmed: all: test",
+    ]
     assert got[-1]["severity"] == "critical"
 
 
-def test_a_webhook_that_is_down_is_tried_again_and_nothing_is_lost(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_webhook_that_is_down_is_tried_again_and_nothing_is_lost(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     taken: list[str] = []
     down = True
 

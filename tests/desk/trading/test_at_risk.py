@@ -24,12 +24,21 @@ class Desk:
     """A session with a position of 20 lots, its marks, and what its watch says."""
 
     def __init__(self, *before: Entry) -> None:
-        self.journal, self.ledger, self.said = MemoryJournal(), Ledger(), list[tuple[str, str, str]]()
+        self.journal, self.ledger, self.said = (
+            MemoryJournal(),
+            Ledger(),
+            list[tuple[str, str, str]](),
+        )
         self.money = Money()
         listing = Listing("AAA", 0.01, 1, currency="USD")
         self.write(
             Entry(
-                kinds.SESSION, S, body={"session": 1, "listings": {"AAA": {"tick": 0.01, "lot": 1, "currency": "USD"}}}
+                kinds.SESSION,
+                S,
+                body={
+                    "session": 1,
+                    "listings": {"AAA": {"tick": 0.01, "lot": 1, "currency": "USD"}},
+                },
             )
         )
         self.write(entry_in(report("e1", 20, S)), *before)
@@ -102,7 +111,9 @@ def test_a_session_at_work_alerts_where_its_limit_is_below_what_is_at_risk() -> 
     session.accept(asked(strategy="twap_take"))  # type: ignore[no-untyped-call]
     for _ in range(90):
         session.run_until(session.now_ns + 6 * S)
-    assert not [one for _, one in session.journal.read(0, (kinds.ALERT,)) if one.body["code"] == OVER]
+    assert not [
+        one for _, one in session.journal.read(0, (kinds.ALERT,)) if one.body["code"] == OVER
+    ]
     session.keeper.tighten({"desk.daily_loss": "1"}, "ann", "a test")
     session.run_until(session.now_ns + 10 * S)
     told = [one for _, one in session.journal.read(0, (kinds.ALERT,)) if one.body["code"] == OVER]

@@ -25,7 +25,9 @@ S = 1_000_000_000
 XETRA = Instrument("XETR", "RWE", "2024-04-03", 0.01, timezone="Europe/Berlin")
 MARCH = replace(XETRA, date="2024-03-04")
 NEW_YORK = Instrument("XNYS", "ABC", "2024-04-02", 0.01)
-COIN = Instrument("BINANCE", "RWEUSDT", "2024-04-03", 0.01, timezone="UTC", extra={"lot_size": "0.00001"})
+COIN = Instrument(
+    "BINANCE", "RWEUSDT", "2024-04-03", 0.01, timezone="UTC", extra={"lot_size": "0.00001"}
+)
 PRODUCT = replace(COIN, venue="COINBASE", symbol="RWE-USD")
 
 FLEX = (
@@ -81,7 +83,9 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     for about in (XETRA, MARCH, NEW_YORK, COIN, PRODUCT):
         opening, close = (about.clock_ns(text) for text in ("09:00", "17:00"))
         day = replace(about, session_open_ns=opening, session_close_ns=close)
-        lake = quoted_lake(folder, day, range(opening, close, 3 * S), range(opening + S, close, 60 * S), ticks=2850)
+        lake = quoted_lake(
+            folder, day, range(opening, close, 3 * S), range(opening + S, close, 60 * S), ticks=2850
+        )
     return lake
 
 
@@ -112,7 +116,11 @@ def refused(path: Path, lake: Lake, *words: object) -> dict[str, str]:
 
 def options(remedy: str) -> list[str]:
     """What a person would type of a remedy: its first option and the word after it, or all that stand in a row."""
-    words = remedy.replace(";", " ").replace(",", " , ").split() if "decimal" not in remedy else remedy.split()
+    words = (
+        remedy.replace(";", " ").replace(",", " , ").split()
+        if "decimal" not in remedy
+        else remedy.split()
+    )
     first = next(at for at, word in enumerate(words) if word.startswith("--"))
     typed: list[str] = []
     while first < len(words) and words[first].startswith("--"):
@@ -126,7 +134,9 @@ def options(remedy: str) -> list[str]:
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_file_of_each_vendor_comes_to_its_page(lake: Lake, tmp_path: Path, name: str) -> None:
-    path = written(tmp_path, f"{name}.csv", FILES[name], "cp1252" if name == "comdirect" else "utf-8")
+    path = written(
+        tmp_path, f"{name}.csv", FILES[name], "cp1252" if name == "comdirect" else "utf-8"
+    )
     found = costs(path, lake, "--map", name, "--out", tmp_path / "out")
     assert found["odd_fills"].keys() <= {"no_parent", "off_market"}
     assert found["total"]["filled"] > 0
@@ -151,13 +161,17 @@ def test_both_spellings_of_a_flex_query_are_one_file(tmp_path: Path) -> None:
         (-1, 60, Fraction("28.52"), 2, "USD", "EUR"),
     ]
     assert [fill.row for fill in found] == [3, 4, 6]
-    attributes = FILES["ib-flex"].replace("Buy/Sell", "buySell").replace("CurrencyPrimary", "currency")
+    attributes = (
+        FILES["ib-flex"].replace("Buy/Sell", "buySell").replace("CurrencyPrimary", "currency")
+    )
     assert read_fills(written(tmp_path, "xml.csv", attributes), fills_map("ib-flex")) == found
 
 
 def test_two_sections_of_a_flex_query_are_told_apart(tmp_path: Path) -> None:
     """Trades, and below them another report under a header of its own; either may stand first."""
-    cash = "ClientAccountID,CurrencyPrimary,Amount,Description\nU1,USD,-12.5,FEE\nU1,USD,3,INTEREST\n"
+    cash = (
+        "ClientAccountID,CurrencyPrimary,Amount,Description\nU1,USD,-12.5,FEE\nU1,USD,3,INTEREST\n"
+    )
     trades = FLEX + FLEX_ROWS
     alone = read_fills(written(tmp_path, "alone.csv", trades), fills_map("ib-flex"))
     for text in (trades + cash, cash + trades):
@@ -191,13 +205,19 @@ def test_coins_come_with_their_units(lake: Lake, tmp_path: Path) -> None:
     ]  # fmt: skip
     found = costs(path, lake, "--map", "binance-trades")
     assert found["fees_apart"] == {"BNB": 0.000013}
-    assert found["exact"]["fees"] * found["exact"]["unit"] == pytest.approx(0.0005 * 28.52 + 0.007125, abs=1e-12)
+    assert found["exact"]["fees"] * found["exact"]["unit"] == pytest.approx(
+        0.0005 * 28.52 + 0.007125, abs=1e-12
+    )
     assert found["total"]["filled"] == pytest.approx((0.4995 + 1.25 + 0.25) * 100_000)
     assert found["currency"] == "USDT"
 
 
 BARS = [("2024-01-02", 10.5, 20.25), ("2024-01-03", 10.75, 20.5), ("2024-01-04", 10.25, 20.75)]
-LONG = "".join(f"{day},{name},{p},{p},{p},{p},9\n" for day, a, b in BARS for name, p in (("AAA", a), ("BBB", b)))
+LONG = "".join(
+    f"{day},{name},{p},{p},{p},{p},9\n"
+    for day, a, b in BARS
+    for name, p in (("AAA", a), ("BBB", b))
+)
 TWO = "Price,Close,Close,Open,Open\nTicker,AAA,BBB,AAA,BBB\n"
 CELLS = "".join(f"{day},{a},{b},{a},{b}\n" for day, a, b in BARS)
 
@@ -216,8 +236,13 @@ CELLS = "".join(f"{day},{a},{b},{a},{b}\n" for day, a, b in BARS)
 )
 def test_every_layout_of_yfinance_is_the_same_prices(tmp_path: Path, text: str) -> None:
     found = read_prices(written(tmp_path, "prices.csv", text), table_map("yfinance"))
-    closes = {(str(day), name): close for day, name, close in found.select("date", "instrument", "close").rows()}
-    assert closes == {(day, name): price for day, a, b in BARS for name, price in (("AAA", a), ("BBB", b))}
+    closes = {
+        (str(day), name): close
+        for day, name, close in found.select("date", "instrument", "close").rows()
+    }
+    assert closes == {
+        (day, name): price for day, a, b in BARS for name, price in (("AAA", a), ("BBB", b))
+    }
 
 
 # -- without a map, or with half of one -------------------------------------------------------------------------------
@@ -227,7 +252,14 @@ def test_a_german_file_is_read_as_it_is_and_asks_for_the_rest(lake: Lake, tmp_pa
     """01a, 01b: the encoding is found and said; the map says words; the same file with a map of its own in UTF-8."""
     path = written(tmp_path, "german.csv", COMDIRECT, "cp1252")
     mapped = costs(path, lake, "--map", "comdirect")
-    typed = ("time=Datum", "time=Zeit", "symbol=Wertpapier", "side=Geschäftsart", "quantity=Stück", "price=Kurs")
+    typed = (
+        "time=Datum",
+        "time=Zeit",
+        "symbol=Wertpapier",
+        "side=Geschäftsart",
+        "quantity=Stück",
+        "price=Kurs",
+    )
     more = ("currency=Währung", "fee=Provision", "sell=Verkauf", "timezone=Europe/Berlin")
     words = [word for one in (*typed, *more) for word in ("--column", one)]
     error = refused(path, lake, *words)
@@ -243,7 +275,9 @@ def test_a_german_file_is_read_as_it_is_and_asks_for_the_rest(lake: Lake, tmp_pa
 def test_decimal_commas_are_shown_by_the_file(lake: Lake, tmp_path: Path) -> None:
     """01c, 01d: 28,52 shows what 1.000 is; where nothing shows it the file is refused, and what is named mends it."""
     head = "time;symbol;side;quantity;price\n"
-    rows = "2024-04-03T10:12:00+02:00;RWE;buy;1.000;{}\n2024-04-03T10:12:06+02:00;RWE;buy;10.000;{}\n"
+    rows = (
+        "2024-04-03T10:12:00+02:00;RWE;buy;1.000;{}\n2024-04-03T10:12:06+02:00;RWE;buy;10.000;{}\n"
+    )
     shown = costs(written(tmp_path, "comma.csv", head + rows.format("28,52", "28,5")), lake)
     assert shown["total"]["filled"] == 11_000
     unknown = written(tmp_path, "whole.csv", head + rows.format("28", "28"))
@@ -261,7 +295,9 @@ def test_a_list_of_orders_is_read_by_the_same_rules(tmp_path: Path) -> None:
     [order] = read_orders(path, columns=["buy=Kauf"])
     assert (order.quantity, order.side, order.limit_price) == (10_000, 1, 28.5)
     moved = "Datum;Zeit;symbol;side;quantity;horizon\n03.04.2024;10:30;RWE;buy;5;2h\n"
-    [apart] = read_orders(written(tmp_path, "two.csv", moved), columns={"time": ["Datum", "Zeit"], "decimal": ","})
+    [apart] = read_orders(
+        written(tmp_path, "two.csv", moved), columns={"time": ["Datum", "Zeit"], "decimal": ","}
+    )
     assert apart.time == "2024-04-03 10:30"
 
 
@@ -283,7 +319,9 @@ def test_dates_with_slashes_are_asked_for(lake: Lake, tmp_path: Path) -> None:
     assert found["parents"][0]["date"] == "2024-04-03"
     american = costs(path, lake, "--tz", "Europe/Berlin", "--column", "date_order=mdy")
     assert american["parents"][0]["date"] == "2024-03-04"
-    shown = written(tmp_path, "shown.csv", head + row.format("03/04/2024") + row.format("13/04/2024"))
+    shown = written(
+        tmp_path, "shown.csv", head + row.format("03/04/2024") + row.format("13/04/2024")
+    )
     assert costs(shown, lake, "--tz", "Europe/Berlin")["parents"][0]["date"] == "2024-04-03"
 
 

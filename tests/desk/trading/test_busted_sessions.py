@@ -37,7 +37,12 @@ class Changeable:
 
     def change(self, trade, kind, exec_id, lots=0, price=0):
         """Take back a trade that ended long ago, or correct it."""
-        words = {"exec_type": kind, "ref": trade.exec_id, "exec_id": exec_id, "ns": self._venue.now_ns}
+        words = {
+            "exec_type": kind,
+            "ref": trade.exec_id,
+            "exec_id": exec_id,
+            "ns": self._venue.now_ns,
+        }
         cum = whole(trade.cum_qty) - whole(trade.last_qty) + lots
         words |= parts(last_lots=lots, last_price=price, cum=cum, leaves=0)
         self.more.append(replace(trade, status=OrdStatus.CANCELED, **words))
@@ -82,7 +87,9 @@ def test_busted_lots_go_back_to_work(session):
     session.run(session.now_ns + 400 * S)
     parent = session.ledger.parents.must("p1")
     assert (parent.status, parent.filled, check(session)) == ("done", 200, 200)
-    assert sum(whole(trade.last_qty) for trade in trades(session)) == 200 + whole(trades(session)[0].last_qty)
+    assert sum(whole(trade.last_qty) for trade in trades(session)) == 200 + whole(
+        trades(session)[0].last_qty
+    )
 
 
 def test_a_parent_that_is_over_stays_over_and_its_costs_are_told_anew(session):
@@ -105,7 +112,9 @@ def test_a_parent_that_is_over_stays_over_and_its_costs_are_told_anew(session):
     old, new = (entry.body for _, entry in session.journal.read(kinds=(kinds.TCA,)))
     assert (old["filled"], new["filled"]) == (200, 200 - whole(one.last_qty))
     rows = session.ledger.fills_of["p1"]
-    assert new["average_price"] == pytest.approx(sum(f.qty * f.px for f in rows) / sum(f.qty for f in rows) / ONE)
+    assert new["average_price"] == pytest.approx(
+        sum(f.qty * f.px for f in rows) / sum(f.qty for f in rows) / ONE
+    )
 
 
 def test_a_session_goes_on_through_words_that_it_cannot_use(session):
@@ -153,21 +162,34 @@ def test_an_order_that_a_bust_opened_again_is_asked_about_and_no_order_works_for
     trade = trades(session)[-1]
     left = {"leaves_qty": trade.last_qty, "cum_qty": trade.cum_qty - trade.last_qty}
     open_again = {"status": OrdStatus.PARTIALLY_FILLED, **left}
-    words = {"exec_type": ExecType.BUSTED, "ref": trade.exec_id, "exec_id": "b1", "ns": session.now_ns}
+    words = {
+        "exec_type": ExecType.BUSTED,
+        "ref": trade.exec_id,
+        "exec_id": "b1",
+        "ns": session.now_ns,
+    }
     session.venue.more.append(replace(trade, **open_again, **words))
     session.step(session.now_ns)
     order = session.ledger.orders.get(trade.cl_ord_id)
     assert (order.status, whole(order.open_qty)) == ("unknown", whole(trade.last_qty))
-    standing = replace(trade, exec_type=ExecType.STATUS, exec_id="s1", last_qty=0, last_px=0, **open_again)
+    standing = replace(
+        trade, exec_type=ExecType.STATUS, exec_id="s1", last_qty=0, last_px=0, **open_again
+    )
     session.venue.more.append(replace(standing, ns=session.now_ns))
     session.run_until(session.now_ns + 2 * S)
     session.step(session.now_ns + S)
-    cancels = [entry for _, entry in session.journal.read(kinds=(kinds.ORDER_OUT,)) if entry.body["what"] == "cancel"]
+    cancels = [
+        entry
+        for _, entry in session.journal.read(kinds=(kinds.ORDER_OUT,))
+        if entry.body["what"] == "cancel"
+    ]
     assert [entry.body["orig"] for entry in cancels] == [order.name]
     check(session)
 
 
-def test_a_session_that_ends_before_it_saw_a_market_says_so_of_what_it_cannot_analyse(session, monkeypatch):
+def test_a_session_that_ends_before_it_saw_a_market_says_so_of_what_it_cannot_analyse(
+    session, monkeypatch
+):
     recorder = TcaRecorder(session)
     session.accept(asked(strategy="twap_take"))
     session.run_until(session.now_ns + 60 * S)

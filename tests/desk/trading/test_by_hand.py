@@ -27,7 +27,9 @@ class Deafened(Flaky):
             return
         self.cancels += 1
         self.answers = [
-            CancelReject(command.cl_ord_id, command.orig, command.account, OrdStatus.NEW, self._venue.now_ns)
+            CancelReject(
+                command.cl_ord_id, command.orig, command.account, OrdStatus.NEW, self._venue.now_ns
+            )
         ]
 
     answers = ()
@@ -82,7 +84,12 @@ def decisions(session):
 def test_who_takes_over_stops_the_strategy_and_cancels_its_orders(tmp_path):
     session, say = working(tmp_path)
     (told,) = say("take_over", parent="p1")
-    assert told.body | {"operator": 0} == {"event": "taken_over", "by": DORA, "reason": "news are due", "operator": 0}
+    assert told.body | {"operator": 0} == {
+        "event": "taken_over",
+        "by": DORA,
+        "reason": "news are due",
+        "operator": 0,
+    }
     run(session, 2)
     before = decisions(session)
     run(session, 60)
@@ -217,14 +224,20 @@ def test_what_a_stranger_may_try_is_refused_with_what_would_do(tmp_path):
         assert f"1 to {left} lots" in say.refused("order", parent="p1", lots=lots)
     for price in (0, -1, "x", True, [1], 1e300, bid(session) + 0.00123):
         assert "price" in say.refused("order", parent="p1", lots=1, limit_price=price)
-    assert "COLLAR" in say.refused("order", parent="p1", lots=1, limit_price=round(bid(session) * 1.2, 2))
+    assert "COLLAR" in say.refused(
+        "order", parent="p1", lots=1, limit_price=round(bid(session) * 1.2, 2)
+    )
     price = round(bid(session) - 0.05, 2)
     say("order", parent="p1", lots=left - 1, limit_price=price)
     run(session, 1)
     assert "1 to 1 lots" in say.refused("order", parent="p1", lots=2, limit_price=price)
     assert "open by hand" in say.refused("amend", parent="p1", lots=parent(session).filled + 3)
     assert "none" in say.refused("withdraw", parent="p1", order="p1.1").replace("'p1.1'", "none")
-    sends = [one for _, one in session.journal.read(kinds=(kinds.ORDER_OUT,)) if one.body["what"] == "new"]
+    sends = [
+        one
+        for _, one in session.journal.read(kinds=(kinds.ORDER_OUT,))
+        if one.body["what"] == "new"
+    ]
     assert sum(one.order in dict(parent(session).by_hand) for one in sends) == 1
     say("cancel", parent="p1")
     run(session, 2)
@@ -238,7 +251,9 @@ def test_its_own_limit_price_holds_by_hand_too(tmp_path):
     say("take_over", parent="p1")
     tick = session.follow("X").listing.tick
     beyond = round((parent(session).limit + 1) * tick, 2)
-    assert "within the limit price of p1" in say.refused("order", parent="p1", lots=1, limit_price=beyond)
+    assert "within the limit price of p1" in say.refused(
+        "order", parent="p1", lots=1, limit_price=beyond
+    )
     say("order", parent="p1", lots=1)
     ((name, _),) = parent(session).by_hand
     assert session.ledger.orders.get(name).price == parent(session).limit
@@ -289,9 +304,13 @@ def test_a_command_that_was_carried_out_is_not_carried_out_again_by_the_next_ses
     session.journal.close()
     again = session_of(session.venue, SqlJournal(tmp_path), warm_s=0)
     run(again, 5)
-    sent = [one for _, one in again.journal.read(kinds=(kinds.ORDER_OUT,)) if one.body["what"] == "new"]
+    sent = [
+        one for _, one in again.journal.read(kinds=(kinds.ORDER_OUT,)) if one.body["what"] == "new"
+    ]
     assert sum(one.order in dict(parent(again).by_hand) for one in sent) == 1
-    assert list(refold(again.journal, session_of(exchange_of(), warm_s=0).limits).parents) == list(again.ledger.parents)
+    assert list(refold(again.journal, session_of(exchange_of(), warm_s=0).limits).parents) == list(
+        again.ledger.parents
+    )
 
 
 def test_what_fills_of_a_strategys_order_while_it_is_cancelled_leaves_less_to_do_by_hand(tmp_path):
@@ -330,12 +349,22 @@ def test_a_hand_order_that_cannot_be_sent_is_known_to_be_of_unknown_fate(tmp_pat
     say("take_over", parent="p1")
     venue.failing = 1
     say("order", parent="p1", lots=100)
-    assert "SEND" in "".join(one.body["code"].upper() for _, one in session.journal.read(kinds=(kinds.ALERT,)))
-    assert "1" not in say.refused("order", parent="p1", lots=100).split(";")[0]  # it may have arrived all the same
+    assert "SEND" in "".join(
+        one.body["code"].upper() for _, one in session.journal.read(kinds=(kinds.ALERT,))
+    )
+    assert (
+        "1" not in say.refused("order", parent="p1", lots=100).split(";")[0]
+    )  # it may have arrived all the same
     for _ in range(5):
         session.run_until(session.now_ns + S)
-    assert not [one for one in venue.sends if isinstance(one, NewOrder) and one.parent == "p1" and one.lots == 100]
-    say("order", parent="p1", lots=100)  # its lots are free again, once the venue has said that it has no such order
+    assert not [
+        one
+        for one in venue.sends
+        if isinstance(one, NewOrder) and one.parent == "p1" and one.lots == 100
+    ]
+    say(
+        "order", parent="p1", lots=100
+    )  # its lots are free again, once the venue has said that it has no such order
     session.run_until(session.now_ns + 3 * S)
     assert parent(session).filled == 100
 
@@ -351,7 +380,11 @@ def test_an_order_that_a_dead_session_took_is_not_sent_by_the_next(tmp_path):
     again = session_of(session.venue, SqlJournal(tmp_path), warm_s=0)
     run(again, 5)
     assert parent(again).by_hand == ()
-    (told,) = [one.body for _, one in again.journal.read(kinds=(kinds.ALERT,)) if one.body.get("operator") == number]
+    (told,) = [
+        one.body
+        for _, one in again.journal.read(kinds=(kinds.ALERT,))
+        if one.body.get("operator") == number
+    ]
     assert told["received"] == "one that was asked of a session which has ended"
     assert again.ledger.requested == {}
 
@@ -384,4 +417,6 @@ def test_a_venue_that_refuses_cancels_is_asked_once_a_second(tmp_path):
         session.run_until(session.now_ns + S // 10)
     assert 3 <= venue.cancels <= 8
     assert parent(session).status == "working"
-    assert "p1" not in session.manager.executors, "its strategy waits: what is open could still fill"
+    assert "p1" not in session.manager.executors, (
+        "its strategy waits: what is open could still fill"
+    )

@@ -40,7 +40,9 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "gate.toml").write_text(GATE)
     journal = SqlJournal(folder, "test")
     for n in range(300):
-        journal.append([Entry(kinds.ALERT, n, body={"severity": "info", "code": "x", "text": "y" * 200})])
+        journal.append(
+            [Entry(kinds.ALERT, n, body={"severity": "info", "code": "x", "text": "y" * 200})]
+        )
         if n in (100, 200):
             journal.keep_snapshot(journal.last, "test", b"what follows" * 100)
     copy = folder.parent / "copy"
@@ -105,16 +107,20 @@ def test_a_command_says_what_is_wrong(damaged: Path, command: str) -> None:
     assert done.exit_code in (0, 1, 2)
     assert "Usage:" not in done.output, done.output
     if done.exit_code == 2:
-        assert all(word in done.output for word in ("expected", "received", "to go on")), done.output
+        assert all(word in done.output for word in ("expected", "received", "to go on")), (
+            done.output
+        )
 
 
-def test_a_session_does_not_start_on_it_and_goes_on_when_a_person_acknowledges_that(damaged: Path) -> None:
+def test_a_session_does_not_start_on_it_and_goes_on_when_a_person_acknowledges_that(
+    damaged: Path,
+) -> None:
     with pytest.raises(JournalError, match="acknowledge"):
         SqlJournal(damaged, "test")
     journal = SqlJournal(damaged, "test", acknowledge="the disk was broken")
-    assert [entry.body["reason"] for _, entry in journal.read() if entry.kind == kinds.OPERATOR] == [
-        "the disk was broken"
-    ]
+    assert [
+        entry.body["reason"] for _, entry in journal.read() if entry.kind == kinds.OPERATOR
+    ] == ["the disk was broken"]
     journal.close()
     assert verify(damaged).fault == ""
     assert (damaged / "journal.db.damaged-1").is_file()

@@ -63,7 +63,12 @@ def test_what_one_side_alone_has_is_found_in_time(watch, clock):
     assert watch.look(["ann"]) == []
     clock.now = 2.0
     missing, extra = watch.look(["ann"])
-    assert (missing.kind, missing.report, extra.kind, extra.report) == ("missing", EXEC, "extra", None)
+    assert (missing.kind, missing.report, extra.kind, extra.report) == (
+        "missing",
+        EXEC,
+        "extra",
+        None,
+    )
     watch.ours(EXEC)  # it came after all: it was told, and is paired
     clock.now = 9.0
     assert watch.look(["ann"]) == []

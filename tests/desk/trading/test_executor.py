@@ -44,7 +44,15 @@ LATENCIES = [
     Latency("constant", 40_000_000),
     Latency("exponential", 1_000_000, 700_000_000),
 ]
-STRATEGIES = ["twap_passive", "twap_take", "peg_behind", "random", "mlp", "twap_repeg+events", "random+events"]
+STRATEGIES = [
+    "twap_passive",
+    "twap_take",
+    "peg_behind",
+    "random",
+    "mlp",
+    "twap_repeg+events",
+    "random+events",
+]
 FORESEEING = ["twap_passive+flow", "twap_passive+flow+events"]
 
 
@@ -53,10 +61,15 @@ def strategy_of(name: str) -> Strategy:
         return build(name)
     rng = np.random.default_rng(5)
     layers = tuple(
-        (rng.normal(0, 0.6, shape).astype(np.float32), rng.normal(0, 0.3, shape[1]).astype(np.float32))
+        (
+            rng.normal(0, 0.6, shape).astype(np.float32),
+            rng.normal(0, 0.3, shape[1]).astype(np.float32),
+        )
         for shape in ((40, 16), (16, 8))
     )
-    return PolicyStrategy("mlp", MlpPolicy(layers, np.zeros(40, np.float32), np.ones(40, np.float32)))
+    return PolicyStrategy(
+        "mlp", MlpPolicy(layers, np.zeros(40, np.float32), np.ones(40, np.float32))
+    )
 
 
 def own_word(events: list[VenueEvent]) -> bool:
@@ -75,7 +88,9 @@ def work(
     ended = 0
     for _ in range(200_000):
         due = min(executor.due_ns for executor in executors)
-        until = due if due < FOREVER_NS else exchange.now_ns + 999_999_937  # no time at which a row of a tape lies
+        until = (
+            due if due < FOREVER_NS else exchange.now_ns + 999_999_937
+        )  # no time at which a row of a tape lies
         events = exchange.step(until)
         for event in events:
             if isinstance(event, MarketRows):
@@ -95,9 +110,13 @@ def work(
     raise AssertionError("it does not end")
 
 
-def batch(source: Source, task: Task, plan: Plan, strategy: Strategy, run_out: bool) -> tuple[Costs, np.ndarray]:
+def batch(
+    source: Source, task: Task, plan: Plan, strategy: Strategy, run_out: bool
+) -> tuple[Costs, np.ndarray]:
     told_by = forecaster_of(strategy)
-    episodes = Episodes(source, task, 1, run_out=run_out, log_rows=4096, looks_back=told_by is not None)
+    episodes = Episodes(
+        source, task, 1, run_out=run_out, log_rows=4096, looks_back=told_by is not None
+    )
     episodes.start(plan)
     episodes.pace(gap_of(strategy))
     episodes.foresee(told_by)
@@ -110,7 +129,9 @@ def live(
     spec: MarketSpec, task: Task, row: np.ndarray, start_ns: int, strategy: Strategy, run_out: bool
 ) -> tuple[Costs, np.ndarray]:
     latency = EntryLatency(task.latency.kind, task.latency.a_ns, task.latency.b_ns)
-    return over(SimulatedExchange({"X": spec}, latency=latency), task, row, start_ns, strategy, run_out)
+    return over(
+        SimulatedExchange({"X": spec}, latency=latency), task, row, start_ns, strategy, run_out
+    )
 
 
 def over(
@@ -137,7 +158,9 @@ def assert_same(one: tuple[Costs, np.ndarray], other: tuple[Costs, np.ndarray]) 
     np.testing.assert_array_equal(one[1], other[1])
     for f in fields(Costs):
         if f.name not in ("cluster", "double_lots"):
-            np.testing.assert_array_equal(getattr(one[0], f.name), getattr(other[0], f.name), err_msg=f.name)
+            np.testing.assert_array_equal(
+                getattr(one[0], f.name), getattr(other[0], f.name), err_msg=f.name
+            )
 
 
 @pytest.fixture(scope="module")
@@ -147,8 +170,12 @@ def csco() -> Source:
 
 @pytest.mark.parametrize("latency", LATENCIES, ids=lambda law: f"{law.kind}-{law.a_ns}")
 @pytest.mark.parametrize("name", [*STRATEGIES, *FORESEEING])
-def test_an_executor_is_the_batch_in_a_reactive_market(csco: Source, name: str, latency: Latency) -> None:
-    task = Task(share=0.2, horizon_s=300.0, decisions=20, warmup_s=60.0, latency=latency, grid_points=7)
+def test_an_executor_is_the_batch_in_a_reactive_market(
+    csco: Source, name: str, latency: Latency
+) -> None:
+    task = Task(
+        share=0.2, horizon_s=300.0, decisions=20, warmup_s=60.0, latency=latency, grid_points=7
+    )
     for index, run_out in ((0, False), (1, True)):
         plan = seeded_plan(task, 220, 7, index, 1)
         began = int(csco.worlds_k[0, sim.NOW])
@@ -162,11 +189,14 @@ def test_an_executor_is_the_batch_in_a_reactive_market(csco: Source, name: str, 
 def test_an_executor_is_told_the_forecasts_of_its_instrument(csco: Source, tmp_path: Path) -> None:
     """A symbol whose gate is closed trades as without the forecaster, at the desk as in the batch."""
     gates = {
-        symbol: {h: {"slope": 0.4, "speaks": symbol == "X"} for h in ("10", "30")} for symbol in ("X", "csco-santa-fe")
+        symbol: {h: {"slope": 0.4, "speaks": symbol == "X"} for h in ("10", "30")}
+        for symbol in ("X", "csco-santa-fe")
     }
     save(tmp_path, replace(shipped(), card={**shipped().card, TABLE: gates}))
     strategy = OnFlow(build("twap_passive"), str(tmp_path), Thresholds(0.0, 0.0))
-    task = Task(share=0.2, horizon_s=300.0, decisions=20, warmup_s=60.0, latency=LATENCIES[1], grid_points=7)
+    task = Task(
+        share=0.2, horizon_s=300.0, decisions=20, warmup_s=60.0, latency=LATENCIES[1], grid_points=7
+    )
     plan = seeded_plan(task, 220, 7, 0, 1)
     start = int(csco.worlds_k[0, sim.NOW]) + task.warmup_ns
     heard = batch(replace(csco, name="X"), task, plan, strategy, True)
@@ -177,9 +207,13 @@ def test_an_executor_is_told_the_forecasts_of_its_instrument(csco: Source, tmp_p
 
 
 @pytest.mark.parametrize("name", ["twap_passive", "random", "mlp", "random+events"])
-def test_an_executor_is_the_batch_in_a_market_that_own_trades_translate(csco: Source, name: str) -> None:
+def test_an_executor_is_the_batch_in_a_market_that_own_trades_translate(
+    csco: Source, name: str
+) -> None:
     loud = with_impact(csco, ImpactLaw("translation", 5.0, trades=10.0, sigma_ticks=6.0))
-    task = Task(share=0.2, horizon_s=300.0, decisions=20, warmup_s=60.0, latency=LATENCIES[2], grid_points=7)
+    task = Task(
+        share=0.2, horizon_s=300.0, decisions=20, warmup_s=60.0, latency=LATENCIES[2], grid_points=7
+    )
     for index, run_out in ((0, False), (1, True)):
         plan = seeded_plan(task, 220, 7, index, 1)
         began = int(loud.worlds_k[0, sim.NOW])
@@ -212,13 +246,24 @@ def within(fills: np.ndarray, side: int, limit: int) -> np.ndarray:
 @pytest.mark.parametrize("name", [*STRATEGIES, "immediate"])
 def test_an_executor_is_the_batch_under_a_limit_price(csco: Source, name: str, limit: str) -> None:
     """Every sum and every fill, those that nobody sold among them; a limit far away changes nothing."""
-    free = Task(share=0.2, horizon_s=300.0, decisions=20, warmup_s=60.0, latency=LATENCIES[2], grid_points=7)
+    free = Task(
+        share=0.2, horizon_s=300.0, decisions=20, warmup_s=60.0, latency=LATENCIES[2], grid_points=7
+    )
     task = replace(free, limit_price=limit)
     for index in (0, 1):
         row = seeded_plan(task, 220, 7, index, 1).rows[0]
         start = int(csco.worlds_k[0, sim.NOW]) + task.warmup_ns
-        wanted = batch(csco, task, seeded_plan(task, 220, 7, index, 1), strategy_of(name), index == 1)
-        got = live(MarketSpec(csco, seed=7, index=index // 2), task, row, start, strategy_of(name), index == 1)
+        wanted = batch(
+            csco, task, seeded_plan(task, 220, 7, index, 1), strategy_of(name), index == 1
+        )
+        got = live(
+            MarketSpec(csco, seed=7, index=index // 2),
+            task,
+            row,
+            start,
+            strategy_of(name),
+            index == 1,
+        )
         assert_same(got, wanted)
         side = int(row[step.E_SIDE])
         ticks = limit_at(task, side, 0.01, int(wanted[0].arrival_mid2[0]))
@@ -227,16 +272,29 @@ def test_an_executor_is_the_batch_under_a_limit_price(csco: Source, name: str, l
         if limit == "-40bps":
             assert got[0].unfilled_lots[0] > 0
         if limit == "4000bps":
-            assert_same(got, batch(csco, free, seeded_plan(free, 220, 7, index, 1), strategy_of(name), index == 1))
+            assert_same(
+                got,
+                batch(
+                    csco, free, seeded_plan(free, 220, 7, index, 1), strategy_of(name), index == 1
+                ),
+            )
 
 
 @pytest.mark.parametrize("limit", ["-5bps", "5bps"])
 @pytest.mark.parametrize("name", ["twap_passive", "twap_take", "random"])
-def test_a_limit_price_holds_where_own_trades_translate_the_market(csco: Source, name: str, limit: str) -> None:
+def test_a_limit_price_holds_where_own_trades_translate_the_market(
+    csco: Source, name: str, limit: str
+) -> None:
     """What traded is the batch's; at what price lots that nobody sold are booked is the law's, which no venue tells."""
     loud = with_impact(csco, ImpactLaw("translation", 5.0, trades=10.0, sigma_ticks=6.0))
     task = Task(
-        share=0.2, horizon_s=300.0, decisions=20, warmup_s=60.0, latency=LATENCIES[1], grid_points=7, limit_price=limit
+        share=0.2,
+        horizon_s=300.0,
+        decisions=20,
+        warmup_s=60.0,
+        latency=LATENCIES[1],
+        grid_points=7,
+        limit_price=limit,
     )
     plan = seeded_plan(task, 220, 7, 0, 1)
     start = int(loud.worlds_k[0, sim.NOW]) + task.warmup_ns
@@ -250,23 +308,35 @@ def test_a_limit_price_holds_where_own_trades_translate_the_market(csco: Source,
 
 def test_an_executor_is_the_batch_under_regimes_and_fees(csco: Source) -> None:
     """Regimes are the venue's secret, fees are in its listing: over FIX too."""
-    chain = RegimeChain(("plain", "thin", "volatile"), ((0, 0.02, 0.02), (0.05, 0, 0), (0.05, 0, 0)))
+    chain = RegimeChain(
+        ("plain", "thin", "volatile"), ((0, 0.02, 0.02), (0.05, 0, 0), (0.05, 0, 0))
+    )
     source = replace(with_regimes(csco, chain), fees=Fees(-0.0013, 0.0031))
-    task = Task(share=0.2, horizon_s=300.0, decisions=20, warmup_s=60.0, latency=LATENCIES[2], grid_points=7)
+    task = Task(
+        share=0.2, horizon_s=300.0, decisions=20, warmup_s=60.0, latency=LATENCIES[2], grid_points=7
+    )
     plan = seeded_plan(task, 220, 7, 0, 1)
     start = int(source.worlds_k[0, sim.NOW]) + task.warmup_ns
     wanted = batch(source, task, plan, build("twap_passive"), True)
     assert wanted[0].fees[0] != 0
-    assert_same(live(MarketSpec(source, seed=7), task, plan.rows[0], start, build("twap_passive"), True), wanted)
+    assert_same(
+        live(MarketSpec(source, seed=7), task, plan.rows[0], start, build("twap_passive"), True),
+        wanted,
+    )
     law = EntryLatency("exponential", 1_000_000, 700_000_000)
     exchange = SimulatedExchange({"X": MarketSpec(source, 7)}, latency=law)
-    with serve_fix(exchange, 0, ["me"]) as server, FixVenue("127.0.0.1", server.port, "me") as venue:
+    with (
+        serve_fix(exchange, 0, ["me"]) as server,
+        FixVenue("127.0.0.1", server.port, "me") as venue,
+    ):
         assert_same(over(venue, task, plan.rows[0], start, build("twap_passive"), True), wanted)
 
 
 def test_a_cancel_of_some_lots_leaves_as_a_replace(csco: Source) -> None:
     task = Task(horizon_s=300.0, decisions=60, warmup_s=60.0, latency=LATENCIES[1])
-    exchange = SimulatedExchange({"X": MarketSpec(csco, 3)}, latency=EntryLatency("constant", 40_000_000))
+    exchange = SimulatedExchange(
+        {"X": MarketSpec(csco, 3)}, latency=EntryLatency("constant", 40_000_000)
+    )
     follower, sent = Follower(exchange.listings()[0], width=exchange.width("X")), []
     send = exchange.send
     exchange.send = lambda command: (sent.append(command), send(command))[1]  # type: ignore[method-assign]
@@ -299,7 +369,14 @@ def tape_episode(source: Source, task: Task, side: int, lots: int, start_ns: int
 def test_an_executor_is_the_batch_on_a_tape(name: str, levels: int, limit: str | None) -> None:
     """Tapes with halts, several rows a moment, hidden trades, and a window that forgets levels."""
     latency = LATENCIES[1 if levels else 2]
-    task = Task(horizon_s=120.0, decisions=24, warmup_s=30.0, latency=latency, grid_points=5, limit_price=limit)
+    task = Task(
+        horizon_s=120.0,
+        decisions=24,
+        warmup_s=30.0,
+        latency=latency,
+        grid_points=5,
+        limit_price=limit,
+    )
     traded = 0
     for seed in range(3):
         rows = RandomTape(random.Random(seed), 1500, levels).array()
@@ -316,7 +393,9 @@ def test_an_executor_is_the_batch_on_a_tape(name: str, levels: int, limit: str |
 
 
 @pytest.mark.parametrize("levels", [1, 5])
-def test_an_executor_is_the_batch_on_a_recorded_day(levels: int, shared_data: Path, tmp_path: Path) -> None:
+def test_an_executor_is_the_batch_on_a_recorded_day(
+    levels: int, shared_data: Path, tmp_path: Path
+) -> None:
     """Three windows of one real day that shows few levels; forecasts want a quarter of an hour before."""
     files = sorted(shared_data.rglob(f"*AMZN_2012-06-21_{levels}.zip"))
     if not files:
@@ -328,10 +407,18 @@ def test_an_executor_is_the_batch_on_a_recorded_day(levels: int, shared_data: Pa
             lake.write(imported.instrument, imported.events)
     source, placed = replay(lake, "AMZN", ["2012-06-21"])
     told = Task(share=0.1, horizon_s=300.0, decisions=20, warmup_s=920.0, latency=LATENCIES[2])
-    every = [(replace(told, warmup_s=120.0), ("twap_passive", "random"), (0, 0.5, 1)), (told, FORESEEING, (0.3, 0.8))]
+    every = [
+        (replace(told, warmup_s=120.0), ("twap_passive", "random"), (0, 0.5, 1)),
+        (told, FORESEEING, (0.3, 0.8)),
+    ]
     for task, names, parts in every:
         plan = tape_plan(placed, task, [20_000.0] * 13, seed=1)
-        _assert_same_windows(source, task, plan.take(np.array([int(part * (len(plan) - 1)) for part in parts])), names)
+        _assert_same_windows(
+            source,
+            task,
+            plan.take(np.array([int(part * (len(plan) - 1)) for part in parts])),
+            names,
+        )
 
 
 def _assert_same_windows(source: Source, task: Task, plan: Plan, names: Sequence[str]) -> None:

@@ -6,7 +6,15 @@ from tests.parts import whole
 
 from tercel.core.errors import OrderError, TapeError, VenueError
 from tercel.core.messages import Alpha
-from tercel.core.orders import CancelOrder, ExecType, Listing, MarketRows, MassCancel, NewOrder, Report
+from tercel.core.orders import (
+    CancelOrder,
+    ExecType,
+    Listing,
+    MarketRows,
+    MassCancel,
+    NewOrder,
+    Report,
+)
 from tercel.core.vocabulary import FOREVER_NS
 from tercel.desk.trading.children import Assignment
 from tercel.desk.trading.executor import ParentExecutor
@@ -46,9 +54,17 @@ class Floor:
         self.denies = False
 
     def hire(
-        self, name: str, *, side: int = 1, quantity: int = 200, after_s: int = 60, account: str = "me"
+        self,
+        name: str,
+        *,
+        side: int = 1,
+        quantity: int = 200,
+        after_s: int = 60,
+        account: str = "me",
     ) -> ParentExecutor:
-        order = Assignment(name, account, "X", side, quantity, self.exchange.now_ns + after_s * S, TASK)
+        order = Assignment(
+            name, account, "X", side, quantity, self.exchange.now_ns + after_s * S, TASK
+        )
         self.executors.append(ParentExecutor(order, self.follower, build("twap_passive")))
         return self.executors[-1]
 
@@ -75,11 +91,17 @@ class Floor:
             if all(isinstance(event, MarketRows) for event in events):
                 for executor in self.executors:
                     self.send(executor, executor.on_time(self.exchange.now_ns))
-                if self.exchange.now_ns >= until and all(executor.due_ns > until for executor in self.executors):
+                if self.exchange.now_ns >= until and all(
+                    executor.due_ns > until for executor in self.executors
+                ):
                     return
 
     def traded(self, parent: str) -> int:
-        mine = (r for r in self.reports if r.exec_type is ExecType.TRADE and r.cl_ord_id.startswith(parent + "."))
+        mine = (
+            r
+            for r in self.reports
+            if r.exec_type is ExecType.TRADE and r.cl_ord_id.startswith(parent + ".")
+        )
         return sum(whole(r.last_qty) for r in mine)
 
 
@@ -209,7 +231,8 @@ def test_two_executors_on_both_sides_and_accounts_fill_and_the_record_replays(cs
         again = Driver(*executor.began, build("twap_passive"))
         again.run(executor.take_recorded())
         np.testing.assert_array_equal(
-            again.state[sim.SPREAD : sim.STEP_CASH], executor.driver.state[sim.SPREAD : sim.STEP_CASH]
+            again.state[sim.SPREAD : sim.STEP_CASH],
+            executor.driver.state[sim.SPREAD : sim.STEP_CASH],
         )
         np.testing.assert_array_equal(again.book, executor.driver.book)
         assert len(executor.take_recorded()) == 0

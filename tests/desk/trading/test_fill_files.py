@@ -35,7 +35,14 @@ BROKER = (
     "06/21/2012 10:00:01.5,AMZN,2,200,223.5,B-2,-0.10,XNAS\n"
     "06/21/2012 10:00:02,AMZN,5,300,223.5,B-2,,XNAS\n"
 )
-COLUMNS = ("time=TransactTime", "symbol=Ticker", "quantity=LastQty", "price=LastPx", "parent=ClOrdID", "fee=Commission")
+COLUMNS = (
+    "time=TransactTime",
+    "symbol=Ticker",
+    "quantity=LastQty",
+    "price=LastPx",
+    "parent=ClOrdID",
+    "fee=Commission",
+)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +63,11 @@ def broker(tmp_path: Path) -> Path:
 
 
 def time_of(text: str, zone: str = "America/New_York") -> int:
-    table = Table(pl.DataFrame({"row": [2], "time": [text]}), "fills.csv", table_map(columns={"timezone": zone}))
+    table = Table(
+        pl.DataFrame({"row": [2], "time": [text]}),
+        "fills.csv",
+        table_map(columns={"timezone": zone}),
+    )
     return int(moments(table, "time").to_physical()[0])
 
 
@@ -76,7 +87,9 @@ def test_one_moment_is_read_from_every_writing_of_it(text: str) -> None:
 
 def test_parts_of_a_second_are_kept_and_what_is_no_time_is_refused() -> None:
     assert time_of("06/21/2012 10:00:00.123456789") == TEN + 123456789
-    assert time_of("20120621-14:00:00.123", "") == time_of("1340287200.123", "") == TEN + 123 * 10**6
+    assert (
+        time_of("20120621-14:00:00.123", "") == time_of("1340287200.123", "") == TEN + 123 * 10**6
+    )
     assert time_of("1340287200123.5", "") == TEN + 123_500_000
     wrong = (
         "20121321-10:00:00",
@@ -99,7 +112,18 @@ def test_a_brokers_file_is_read_through_a_map(broker: Path, tmp_path: Path) -> N
     found = read_fills(broker, fills_map(columns=COLUMNS, timezone="America/New_York"))
     assert found == [
         FileFill(2, TEN, "AMZN", 1, 100, Fraction("223.87"), Fraction("0.2"), "A-1", "", ""),
-        FileFill(3, TEN + 1_500_000_000, "AMZN", -1, 200, Fraction("223.5"), Fraction("-0.1"), "B-2", "", ""),
+        FileFill(
+            3,
+            TEN + 1_500_000_000,
+            "AMZN",
+            -1,
+            200,
+            Fraction("223.5"),
+            Fraction("-0.1"),
+            "B-2",
+            "",
+            "",
+        ),
         FileFill(4, TEN + 2 * S, "AMZN", -1, 300, Fraction("223.5"), Fraction(0), "B-2", "", ""),
     ]
     rows = "\n".join('{} = "{}"'.format(*text.split("=")) for text in COLUMNS)
@@ -112,7 +136,9 @@ def test_a_brokers_file_is_read_through_a_map(broker: Path, tmp_path: Path) -> N
 
 def test_one_map_serves_fills_and_orders(broker: Path, tmp_path: Path) -> None:
     path = tmp_path / "orders.csv"
-    path.write_text("ClOrdID,Ticker,Side,OrderQty,start,end\nA-1,AMZN,1,500,1340287200,1340287260\n")
+    path.write_text(
+        "ClOrdID,Ticker,Side,OrderQty,start,end\nA-1,AMZN,1,500,1340287200,1340287260\n"
+    )
     both = fills_map(columns=[*COLUMNS, "quantity=OrderQty"], timezone="America/New_York")
     assert len(read_fills(broker, both)) == 3
     order = read_orders(path, both)["A-1"]
@@ -125,7 +151,9 @@ def test_a_missing_column_is_offered_with_what_to_type(broker: Path) -> None:
     for words in COLUMNS:
         assert f"`column={words}`" in caught.value.remedy
     half = fills_map(columns=COLUMNS[:4], timezone="America/New_York")
-    with pytest.raises(DataError, match="ClOrdID, perhaps parent, Commission, perhaps fee") as caught:
+    with pytest.raises(
+        DataError, match="ClOrdID, perhaps parent, Commission, perhaps fee"
+    ) as caught:
         read_fills(broker, half)
     assert "`column=parent=ClOrdID` `column=fee=Commission`" in caught.value.remedy
     assert "go on without: `column=parent=` `column=fee=`" in caught.value.remedy
@@ -150,9 +178,7 @@ def test_maps_that_cannot_be_are_refused(broker: Path, tmp_path: Path) -> None:
 
 # -- a broker's file by its name --------------------------------------------------------------------------------------
 
-FLEX = (
-    "ClientAccountID,CurrencyPrimary,Symbol,DateTime,Quantity,TradePrice,IBCommission,Buy/Sell,IBOrderID,LevelOfDetail"
-)
+FLEX = "ClientAccountID,CurrencyPrimary,Symbol,DateTime,Quantity,TradePrice,IBCommission,Buy/Sell,IBOrderID,LevelOfDetail"
 """Fields of the section Trades of an Activity Flex Query: "Trades", Reporting Reference of Interactive Brokers,
 https://www.ibkrguides.com/reportingreference/reportguide/tradesfq.htm; there commissions are cash amounts, netted with
 profit, and a sale's quantity is below 0 (its proceeds are quantity times price, above 0)."""
@@ -166,10 +192,11 @@ def flex(day: MarketDay, fills: int = 60) -> str:
         bid_then, ask_then = day.before(ns // S * S)
         if len(rows) < 2 * fills and (ask > ask_then or bid < bid_then):
             side = 1 if ask > ask_then else -1
-            at, price = datetime.fromtimestamp(ns // S, ZONE), float((ask if side > 0 else bid) * tick)
-            row = (
-                f"U1,USD,SIM,{at:%Y%m%d;%H%M%S},{side * 100},{price},-0.35,{'BUY' if side > 0 else 'SELL'},{len(rows)}"
+            at, price = (
+                datetime.fromtimestamp(ns // S, ZONE),
+                float((ask if side > 0 else bid) * tick),
             )
+            row = f"U1,USD,SIM,{at:%Y%m%d;%H%M%S},{side * 100},{price},-0.35,{'BUY' if side > 0 else 'SELL'},{len(rows)}"
             rows += [f"{row},EXECUTION", f"{row},ORDER"]
     assert len(rows) == 2 * fills
     return "\n".join([FLEX, *rows]) + "\n"
@@ -203,14 +230,18 @@ def test_the_order_time_of_a_flex_query_is_the_arrival_that_strategies_start_fro
             price = day.before(round(at.timestamp()) * S)[1] * tick
             row = f"U1,USD,SIM,{at:%Y%m%d;%H%M%S},100,{price},-0.35,BUY,{number}"
             rows.append(f"{row},{ordered:%Y%m%d;%H%M%S},EXECUTION")
-    path.write_text("\n".join([FLEX.replace(",LevelOfDetail", ",OrderTime,LevelOfDetail"), *rows]) + "\n")
+    path.write_text(
+        "\n".join([FLEX.replace(",LevelOfDetail", ",OrderTime,LevelOfDetail"), *rows]) + "\n"
+    )
     found = own_costs(path, lake.root, map="ib-flex", strategies=["twap_take"])
     assert found.not_read == ("ClientAccountID",)
     for one, row in zip(found.analysis.parents, found.rows, strict=True):
         assert one.cost.end_ns - one.cost.start_ns == 120 * S
         move = sum(day.before(one.cost.start_ns + 30 * S)) - sum(day.before(one.cost.start_ns))
         assert one.cost.sums["delay"] == move * one.grain * one.cost.filled
-        parts = [row[f"{part}_bps"] for part in ("delay", "spread", "walk", "timing", "forced", "fees")]
+        parts = [
+            row[f"{part}_bps"] for part in ("delay", "spread", "walk", "timing", "forced", "fees")
+        ]
         assert row["is_bps"] == pytest.approx(sum(parts))
     assert found.counterfactual is not None
     assert found.counterfactual.parents == 3
@@ -225,8 +256,12 @@ def test_the_order_time_of_a_flex_query_is_the_arrival_that_strategies_start_fro
     mapped = fills_map("ib-flex", ["arrival=Other"])
     assert own_costs(path, lake.root, map=mapped, strategies=()).rows == found.rows
     path.write_text(path.read_text().replace("Other", "Submitted"))
-    plain = {name: words for name, words in fills_map("ib-flex").columns.items() if name != "arrival"}
-    with pytest.raises(DataError, match=r"Submitted, perhaps arrival.*`column=arrival=Submitted`.*go on without"):
+    plain = {
+        name: words for name, words in fills_map("ib-flex").columns.items() if name != "arrival"
+    }
+    with pytest.raises(
+        DataError, match=r"Submitted, perhaps arrival.*`column=arrival=Submitted`.*go on without"
+    ):
         read_fills(path, fills_map("ib-flex").model_copy(update={"columns": plain}))
 
 
@@ -249,7 +284,9 @@ def test_a_brokers_file_without_its_map_names_it_first(day: MarketDay, tmp_path:
         read_fills(path)
     assert caught.value.remedy.startswith("`map=ib-flex`")
     by_hand = ["time=DateTime", "side=Buy/Sell", "price=TradePrice"]
-    with pytest.raises(DataError, match="IBOrderID, perhaps parent, IBCommission, perhaps fee") as caught:
+    with pytest.raises(
+        DataError, match="IBOrderID, perhaps parent, IBCommission, perhaps fee"
+    ) as caught:
         read_fills(path, fills_map(columns=by_hand))
     assert caught.value.remedy.startswith("`map=ib-flex`")
     assert "`column=parent=IBOrderID` `column=fee=IBCommission`" in caught.value.remedy
@@ -273,7 +310,12 @@ def test_a_fee_above_0_does_not_say_what_most_below_0_are(broker: Path) -> None:
     with pytest.raises(DataError, match="2 of 3 below 0"):
         read_fills(broker, fills_map(**words))
     broker.write_text(BROKER + row.format("0"))
-    assert [fill.fee for fill in read_fills(broker, fills_map(**words))] == [Fraction("0.2"), Fraction("-0.1"), 0, 0]
+    assert [fill.fee for fill in read_fills(broker, fills_map(**words))] == [
+        Fraction("0.2"),
+        Fraction("-0.1"),
+        0,
+        0,
+    ]
 
 
 def test_fees_that_are_all_below_0_ask_for_their_sign(broker: Path) -> None:
@@ -284,16 +326,24 @@ def test_fees_that_are_all_below_0_ask_for_their_sign(broker: Path) -> None:
         read_fills(broker, fills_map(columns=words, timezone=zone))
     assert "`fees=negative`" in caught.value.remedy
     assert "`fees=positive`" in caught.value.remedy
-    paid = [fill.fee for fill in read_fills(broker, fills_map(columns=words, timezone=zone, fees="negative"))]
+    paid = [
+        fill.fee
+        for fill in read_fills(broker, fills_map(columns=words, timezone=zone, fees="negative"))
+    ]
     assert paid == [Fraction("0.2"), Fraction("0.1"), 0]
-    got = [fill.fee for fill in read_fills(broker, fills_map(columns=words, timezone=zone, fees="positive"))]
+    got = [
+        fill.fee
+        for fill in read_fills(broker, fills_map(columns=words, timezone=zone, fees="positive"))
+    ]
     assert got == [-fee for fee in paid]
     with pytest.raises(ConfigError):
         fills_map(fees="up")
 
 
 @pytest.mark.parametrize("wrong", [str(2**30), "1_0", "\u0661\u0660"])
-def test_an_order_is_of_fewer_lots_than_2_to_the_30_in_plain_digits(tmp_path: Path, wrong: str) -> None:
+def test_an_order_is_of_fewer_lots_than_2_to_the_30_in_plain_digits(
+    tmp_path: Path, wrong: str
+) -> None:
     path = tmp_path / "orders.csv"
     head = "parent,symbol,side,quantity,start,end\nA-1,AMZN,buy,"
     path.write_text(f"{head}{2**30 - 1},1340287200,1340287260\n")
@@ -307,11 +357,15 @@ def test_a_quantity_with_a_sign_has_that_of_its_side(day: MarketDay, tmp_path: P
     path = tmp_path / "flex.csv"
     for wrong in (",100,", ",0,"):
         path.write_text(flex(day).replace(",-100,", wrong))
-        with pytest.raises(DataError, match=r"a quantity above 0 and below 2\*\*30, with the sign of its side"):
+        with pytest.raises(
+            DataError, match=r"a quantity above 0 and below 2\*\*30, with the sign of its side"
+        ):
             read_fills(path, fills_map("ib-flex"))
     for wrong in ("-1_00", "-\u0661\u0660\u0660", f"-{2**30}", f"-{2**40 - 1}"):
         path.write_text(flex(day).replace(",-100,", f",{wrong},"))
-        with pytest.raises(DataError, match=r"a quantity above 0 and below 2\*\*30|a quantity of shares"):
+        with pytest.raises(
+            DataError, match=r"a quantity above 0 and below 2\*\*30|a quantity of shares"
+        ):
             read_fills(path, fills_map("ib-flex"))
     path.write_text(flex(day))
     whole = read_fills(path, fills_map("ib-flex"))
@@ -332,21 +386,41 @@ def spread_out(day: MarketDay, by_ns: int = 0) -> list[FileFill]:
     for number in range(40):
         ns = day.open_ns + (number + 1) * step
         price = Fraction(sum(day.before(ns)), 2) * Fraction(str(day.instrument.tick))
-        found.append(FileFill(number + 2, ns + by_ns, "SIM", 1, 100, price, Fraction(0), f"p{number // 10}", "", ""))
+        found.append(
+            FileFill(
+                number + 2,
+                ns + by_ns,
+                "SIM",
+                1,
+                100,
+                price,
+                Fraction(0),
+                f"p{number // 10}",
+                "",
+                "",
+            )
+        )
     return found
 
 
 @pytest.mark.parametrize("within_ns", [0, S - 1])
-def test_what_fits_is_what_quotes_just_before_and_through_the_second_hold(day: MarketDay, within_ns: int) -> None:
+def test_what_fits_is_what_quotes_just_before_and_through_the_second_hold(
+    day: MarketDay, within_ns: int
+) -> None:
     rng = np.random.default_rng(5)
     ns = rng.integers(day.open_ns - 60 * S, day.close_ns + 60 * S, 400)
     ns[:200] = rng.choice(day.ns, 200)
     price = np.array([sum(day.before(int(one))) / 2 for one in ns]) + rng.integers(-2, 3, 400) / 2
     twin = []
     for one, paid in zip(ns.tolist(), price.tolist(), strict=True):
-        moments = [one, *(int(seen) + 1 for seen in day.ns[(day.ns >= one) & (day.ns <= one + within_ns)])]
+        moments = [
+            one,
+            *(int(seen) + 1 for seen in day.ns[(day.ns >= one) & (day.ns <= one + within_ns)]),
+        ]
         quotes = [(bid, ask) for bid, ask in map(day.before, moments) if bid]
-        held = bool(day.before(one)[0]) and min(q[0] for q in quotes) <= paid <= max(q[1] for q in quotes)
+        held = bool(day.before(one)[0]) and min(q[0] for q in quotes) <= paid <= max(
+            q[1] for q in quotes
+        )
         twin.append(held)
         lowest, highest = day.span(one, within_ns)
         assert held == (0 < lowest <= paid <= highest)
@@ -356,7 +430,9 @@ def test_what_fits_is_what_quotes_just_before_and_through_the_second_hold(day: M
 
 
 @pytest.mark.parametrize("hours", [1, -1])
-def test_a_wrong_clock_is_told_first_with_the_shift_that_mends_it(lake: Lake, day: MarketDay, hours: int) -> None:
+def test_a_wrong_clock_is_told_first_with_the_shift_that_mends_it(
+    lake: Lake, day: MarketDay, hours: int
+) -> None:
     found = analyse(spread_out(day, -hours * HOUR), {}, lake)
     assert found.fits[hours] == 40
     assert max(found.fits.values()) == 40
@@ -364,7 +440,9 @@ def test_a_wrong_clock_is_told_first_with_the_shift_that_mends_it(lake: Lake, da
     way = "later" if hours > 0 else "earlier"
     assert found.warnings[0].startswith("the clock of the fills looks wrong by 1 hour: ")
     assert f"40 would lie in the market 1 hour {way}" in found.warnings[0]
-    gone = sorted({f"p{number}" for number in range(4)} - {one.cost.parent for one in found.parents})
+    gone = sorted(
+        {f"p{number}" for number in range(4)} - {one.cost.parent for one in found.parents}
+    )
     assert found.left_parents == gone
     assert gone
     assert found.warnings[1].endswith(", ".join(gone))
@@ -398,6 +476,8 @@ def _fields(fill: FileFill) -> dict[str, object]:
 
 def test_prices_and_fees_of_two_currency_signs_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "fills.csv"
-    file.write_text("time,symbol,side,quantity,price,fee\n2024-04-03T10:30:00Z,A,buy,1,$28.60,€1.00\n")
+    file.write_text(
+        "time,symbol,side,quantity,price,fee\n2024-04-03T10:30:00Z,A,buy,1,$28.60,€1.00\n"
+    )
     with pytest.raises(DataError, match=r"one currency sign; received \$ and € in .*fee_currency"):
         read_fills(file)

@@ -60,13 +60,18 @@ def test_an_outage_is_one_gap_among_many(tmp_path: Path) -> None:
     eleven = DAY.clock_ns("11:00")
     times = [ns for ns in every(1) if not eleven < ns < eleven + 600 * S]
     lake = quoted_lake(tmp_path, ABC, times, prints=[eleven + 300 * S])
-    at = [fill(eleven + after * S, row=row, parent=f"p{row}") for row, after in enumerate((-5, 40, 60, 61, 599, 601))]
+    at = [
+        fill(eleven + after * S, row=row, parent=f"p{row}")
+        for row, after in enumerate((-5, 40, 60, 61, 599, 601))
+    ]
     for limit, stale in ((None, [3, 4]), (30.0, [1, 2, 3, 4]), (700.0, [])):
         found = analyse(at, {}, lake, quote_age_s=limit)
         assert [one.row for one in found.odd["stale_quote"]] == stale
         assert len(found.parents) == len(at) - len(stale)
         assert found.quote_age_s == {f"X ABC {DATE}": limit or 60.0}
-    held = FileOrder(2, "p5", "ABC", 1, Fraction(1), eleven + 300 * S, eleven + 700 * S, None, Fraction(0))
+    held = FileOrder(
+        2, "p5", "ABC", 1, Fraction(1), eleven + 300 * S, eleven + 700 * S, None, Fraction(0)
+    )
     inside = analyse(at, {"p5": held}, lake)
     assert [one.row for one in inside.odd["stale_quote"]] == [3, 4, 5], "an arrival is priced too"
 
@@ -74,7 +79,11 @@ def test_an_outage_is_one_gap_among_many(tmp_path: Path) -> None:
 def test_a_quiet_name_has_quotes_that_are_legitimately_old(tmp_path: Path) -> None:
     """Quotes ten minutes apart: the limit is five times its usual gap, and half a day without any is beyond it."""
     lake = quoted_lake(tmp_path, ABC, every(600, last=DAY.clock_ns("12:00")))
-    quiet = [fill(NINE_THIRTY + 590 * S), fill(DAY.clock_ns("12:30"), row=3), fill(DAY.clock_ns("15:30"), row=4)]
+    quiet = [
+        fill(NINE_THIRTY + 590 * S),
+        fill(DAY.clock_ns("12:30"), row=3),
+        fill(DAY.clock_ns("15:30"), row=4),
+    ]
     found = analyse(quiet, {}, lake)
     assert found.quote_age == "3,000 s"
     assert [one.row for one in found.odd["stale_quote"]] == [4]
@@ -103,7 +112,9 @@ def coins(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     return lake
 
 
-def by_hand(one: OwnParent, fills: list[FileFill], kept: list[Fraction], lake: Lake) -> dict[str, Fraction]:
+def by_hand(
+    one: OwnParent, fills: list[FileFill], kept: list[Fraction], lake: Lake
+) -> dict[str, Fraction]:
     """The split in plain fractions: price units x coins, from the quotes just before each fill."""
     day = read_day(lake, one.day)
     tick, side = Fraction("0.01"), fills[0].side
@@ -121,9 +132,14 @@ def by_hand(one: OwnParent, fills: list[FileFill], kept: list[Fraction], lake: L
 
 
 @given(data=st.data())
-def test_parts_of_a_coin_and_of_a_share_are_split_to_the_last_digit(coins: Lake, data: st.DataObject) -> None:
+def test_parts_of_a_coin_and_of_a_share_are_split_to_the_last_digit(
+    coins: Lake, data: st.DataObject
+) -> None:
     """Quantities to 1e-8, sub-penny prices, fees in the price's money or in the coin itself."""
-    symbol, side = data.draw(st.sampled_from(["ABC", "ABCUSDT"])), data.draw(st.sampled_from([1, -1]))
+    symbol, side = (
+        data.draw(st.sampled_from(["ABC", "ABCUSDT"])),
+        data.draw(st.sampled_from([1, -1])),
+    )
     amounts = st.decimals("0.00001", "40", places=8)
     rows = [
         fill(
@@ -144,7 +160,10 @@ def test_parts_of_a_coin_and_of_a_share_are_split_to_the_last_digit(coins: Lake,
     assert found["fills"] == sum(expected.values())
     got = sum(row.quantity for row in rows) - sum(kept)
     assert Fraction(one.cost.filled, one.parts) == got / one.day.lot_units
-    paid = sum(row.quantity * row.price for row in rows) + sum(row.fee for row in rows if not in_coin) * side
+    paid = (
+        sum(row.quantity * row.price for row in rows)
+        + sum(row.fee for row in rows if not in_coin) * side
+    )
     arrival = one.arrival_mid2 * one.price_unit / 2
     assert found["fills"] == side * (paid - got * arrival)
 
@@ -152,18 +171,27 @@ def test_parts_of_a_coin_and_of_a_share_are_split_to_the_last_digit(coins: Lake,
 def test_lots_and_parts_of_a_coin_are_the_same_quantity(coins: Lake) -> None:
     at = NINE_THIRTY + 60 * S
     [in_coins] = analyse([fill(at, quantity="0.12345", symbol="ABCUSDT")], {}, coins).parents
-    [in_lots] = analyse([fill(at, quantity="12345", symbol="ABCUSDT")], {}, coins, in_lots=True).parents
+    [in_lots] = analyse(
+        [fill(at, quantity="12345", symbol="ABCUSDT")], {}, coins, in_lots=True
+    ).parents
     assert in_coins.money == in_lots.money
-    assert (in_coins.cost.filled, in_coins.parts) == (in_lots.cost.filled, in_lots.parts) == (12345, 1)
+    assert (
+        (in_coins.cost.filled, in_coins.parts) == (in_lots.cost.filled, in_lots.parts) == (12345, 1)
+    )
 
 
 def test_an_order_is_measured_in_parts_too(coins: Lake) -> None:
     """Of 0.75 coins 0.5 bought, and 0.1 of them kept as the fee: a quarter is unfilled, nothing is asked for twice."""
     at = NINE_THIRTY + 60 * S
-    order = FileOrder(2, "p", "ABCUSDT", 1, Fraction("0.75"), at, at + 60 * S, None, Fraction("0.05"))
+    order = FileOrder(
+        2, "p", "ABCUSDT", 1, Fraction("0.75"), at, at + 60 * S, None, Fraction("0.05")
+    )
     bought = fill(at + S, quantity="0.5", symbol="ABCUSDT", fee=Fraction("0.1"), fee_currency="abc")
     [one] = analyse([bought], {"p": order}, coins).parents
-    lots = [Fraction(count, one.parts) / 100_000 for count in (one.cost.filled, one.cost.unfilled, one.cost.refused)]
+    lots = [
+        Fraction(count, one.parts) / 100_000
+        for count in (one.cost.filled, one.cost.unfilled, one.cost.refused)
+    ]
     assert lots == [Fraction("0.4"), Fraction("0.2"), Fraction("0.05")]
     with pytest.raises(DataError, match="a fee of less than the quantity"):
         analyse([replace(bought, fee=Fraction("0.5"))], {}, coins)
@@ -187,16 +215,26 @@ def test_sums_beyond_64_bits_are_refused(coins: Lake) -> None:
         ("EURN", "USD", "EUR", "EUR"), ("EURN", "", "EUR", "EUR"), ("ABCUSDT", "USDT", "BNB", "BNB"),
     ],
 )  # fmt: skip
-def test_a_fee_is_in_the_prices_money_or_apart(symbol: str, currency: str, paid_in: str, left: str) -> None:
+def test_a_fee_is_in_the_prices_money_or_apart(
+    symbol: str, currency: str, paid_in: str, left: str
+) -> None:
     one = fill(0, symbol=symbol, currency=currency, fee=Fraction(1), fee_currency=paid_in)
     assert settled(one) == replace(one, fee_currency=left)
 
 
 @pytest.mark.parametrize(
-    ("symbol", "currency", "asset"), [("BNBUSDT", "USDT", ""), ("BNB/EUR", "", ""), ("BNBXYZ", "", "BNB")]
+    ("symbol", "currency", "asset"),
+    [("BNBUSDT", "USDT", ""), ("BNB/EUR", "", ""), ("BNBXYZ", "", "BNB")],
 )
-def test_a_fee_in_the_coin_lessens_what_a_buy_receives(symbol: str, currency: str, asset: str) -> None:
-    words: dict[str, object] = {"symbol": symbol, "currency": currency, "asset": asset, "fee_currency": "BNB"}
+def test_a_fee_in_the_coin_lessens_what_a_buy_receives(
+    symbol: str, currency: str, asset: str
+) -> None:
+    words: dict[str, object] = {
+        "symbol": symbol,
+        "currency": currency,
+        "asset": asset,
+        "fee_currency": "BNB",
+    }
     bought = settled(fill(0, "200", "2", fee=Fraction("0.01"), **words))
     sold = settled(fill(0, "200", "2", side=-1, fee=Fraction("0.01"), **words))
     assert (bought.fee, bought.kept, bought.fee_currency) == (2, Fraction("0.01"), "")
@@ -215,7 +253,10 @@ def test_nothing_is_summed_across_currencies(coins: Lake) -> None:
     found = analyse(rows, {}, coins)
     assert found.money()["fees"] == Fraction("0.5")
     assert found.apart == {"BNB": Fraction("0.02"), "EUR": 2}
-    assert found.warnings[-1] == "fees of 0.02 BNB, 2 EUR stand apart and are in no cost: prices are in USDT"
+    assert (
+        found.warnings[-1]
+        == "fees of 0.02 BNB, 2 EUR stand apart and are in no cost: prices are in USDT"
+    )
     unknown = analyse([replace(row, symbol="ABC", currency="") for row in rows], {}, coins)
     assert "a map's `currency` says what prices are in" in unknown.warnings[-1]
     with pytest.raises(DataError, match="USDT in row 2, EUR in row 9"):
@@ -229,7 +270,9 @@ def test_strategies_work_whole_lots(coins: Lake) -> None:
             fill(at + S, quantity="0.3426", parent="q")]  # fmt: skip
     found = analyse(rows, {}, coins)
     assert {one.cost.parent: one.worked for one in found.parents} == {"p": 2, "q": 0}
-    again = counterfactual(found.parents, coins, {"immediate": partial(build, "immediate")}, impact="none")
+    again = counterfactual(
+        found.parents, coins, {"immediate": partial(build, "immediate")}, impact="none"
+    )
     assert again is not None
     assert again.left_out == {"under_a_lot": ["q"]}
     assert again.costs["immediate"] == pytest.approx(1e4 / 1001, abs=15)

@@ -37,7 +37,9 @@ def csco():
 def front(csco, tmp_path):
     """Both servers on one clock, which went on for a second while the first was up and the second was not."""
     clock, over = Clock(), threading.Event()
-    market = MarketServer(SimulatedExchange({"X": MarketSpec(csco)}), str(tmp_path / "market"), Pace(clock))
+    market = MarketServer(
+        SimulatedExchange({"X": MarketSpec(csco)}), str(tmp_path / "market"), Pace(clock)
+    )
     first = threading.Thread(target=market.run, args=(over.is_set,), daemon=True)
     first.start()
     venue = RemoteVenue(market.path)
@@ -55,7 +57,16 @@ def front(csco, tmp_path):
 
 
 def order(name):
-    return [(11, name), (55, "X"), (54, 1), (60, "20200101-00:00:00"), (38, 100), (40, 2), (44, "0.01"), (59, 0)]
+    return [
+        (11, name),
+        (55, "X"),
+        (54, 1),
+        (60, "20200101-00:00:00"),
+        (38, 100),
+        (40, 2),
+        (44, "0.01"),
+        (59, 0),
+    ]
 
 
 def test_an_answer_waits_for_no_clock(front):
@@ -72,7 +83,20 @@ def test_an_answer_waits_for_no_clock(front):
 def test_time_and_market_data_come_as_they_pass(front):
     clock, fix = front
     client = PlainClient(fix.port, "A", own=False)
-    client.say("V", [(262, "m"), (263, 1), (264, 5), (265, 1), (267, 2), (269, 0), (269, 1), (146, 1), (55, "X")])
+    client.say(
+        "V",
+        [
+            (262, "m"),
+            (263, 1),
+            (264, 5),
+            (265, 1),
+            (267, 2),
+            (269, 0),
+            (269, 1),
+            (146, 1),
+            (55, "X"),
+        ],
+    )
     assert client.hear()[35] == "W"
     began = fix.venue.now_ns
 

@@ -43,8 +43,14 @@ def ended(session, id_="p1", waits_s=70):
     assert parent.status == "expired"
     assert truth(session.venue, account) == (parent.filled, 0)
     assert session.ledger.faults() == []
-    [over] = [body for body in bodies(session.journal, kinds.PARENT, id_) if body["event"] == "expired"]
-    assert (over["filled"], over["left"], over["refused"]) == (parent.filled, parent.left, parent.refused)
+    [over] = [
+        body for body in bodies(session.journal, kinds.PARENT, id_) if body["event"] == "expired"
+    ]
+    assert (over["filled"], over["left"], over["refused"]) == (
+        parent.filled,
+        parent.left,
+        parent.refused,
+    )
     assert f"{parent.left:,} of {parent.lots:,} lots unfilled" in over["reason"] == parent.reason
     told = [body for body in bodies(session.journal, kinds.ALERT, id_) if body["code"] == "expired"]
     assert [body["severity"] for body in told] == ["critical"]
@@ -55,11 +61,19 @@ def ended(session, id_="p1", waits_s=70):
     for seq, entry in session.journal.read():
         state.apply(seq, entry)
     row = next(row for row in state.shown()["parents"] if row["parent"] == id_)
-    assert (row["status"], row["live"], row["filled"], row["lots"]) == ("expired", False, parent.filled, parent.lots)
+    assert (row["status"], row["live"], row["filled"], row["lots"]) == (
+        "expired",
+        False,
+        parent.filled,
+        parent.lots,
+    )
     [analysis] = bodies(session.journal, kinds.TCA, id_)
     assert (analysis["quantity"], analysis["filled"]) == (parent.lots, parent.filled)
     assert analysis["unfilled"] + analysis["refused"] == parent.left
-    assert (row["is_bps"], row["opportunity_bps"]) == (analysis["is_bps"], analysis["opportunity_bps"])
+    assert (row["is_bps"], row["opportunity_bps"]) == (
+        analysis["is_bps"],
+        analysis["opportunity_bps"],
+    )
     assert row["refused"] == analysis["refused"]
     return parent, analysis
 
@@ -72,7 +86,9 @@ def test_a_parent_expires_that_was_at_work_when_its_desk_died(resume):
     assert standing
     nobody_works(old.venue, 400)
     again = session_of(old.venue, journal, warm_s=0, resume=resume)
-    assert again.ledger.parents.must("p1").status == "expired"  # at once: a session that only recovers says it too
+    assert (
+        again.ledger.parents.must("p1").status == "expired"
+    )  # at once: a session that only recovers says it too
     parent, analysis = ended(again)
     assert "nobody worked it" in parent.reason
     assert 0 < parent.filled < 2000
@@ -80,7 +96,9 @@ def test_a_parent_expires_that_was_at_work_when_its_desk_died(resume):
     cost2 = sum((2 * whole(fill.px) - mid2) * whole(fill.qty) for fill in fills)
     assert analysis["sums"]["fills"] == cost2
     assert analysis["is_bps"] == pytest.approx(1e4 * cost2 / (mid2 * parent.filled))
-    assert analysis["spread_bps"] is None  # what the market was at fills of a session that died is not known
+    assert (
+        analysis["spread_bps"] is None
+    )  # what the market was at fills of a session that died is not known
     assert analysis["vwap_bps"] is None
     with pytest.raises(OrderError, match="expired"):
         again.resume("p1", "ann: go on")
@@ -174,7 +192,9 @@ def test_a_latch_that_falls_with_the_horizon_is_obeyed(tmp_path, strategy):
     session.run_until(parent.ends_ns + 2 * S)
     assert latch.state().history
     denied = [body["command"]["lots"] for body in bodies(session.journal, kinds.DENIED, "p1")]
-    assert denied == ([2000 - before] if strategy == "waits" else [])  # the other had orders to take back first
+    assert denied == (
+        [2000 - before] if strategy == "waits" else []
+    )  # the other had orders to take back first
     after, _ = ended(session)
     assert after.filled == before
     assert "killed: stop" in after.reason

@@ -24,7 +24,9 @@ class Asked:
 
     def __init__(self):
         self.venue = SimpleNamespace(now_ns=0, capabilities=Capabilities())
-        lost = SimpleNamespace(root="o1", account="ann", base="new", last_ns=1, cum_qty=0, counted_qty=0)
+        lost = SimpleNamespace(
+            root="o1", account="ann", base="new", last_ns=1, cum_qty=0, counted_qty=0
+        )
         orders = SimpleNamespace(unknown=lambda: [lost], live=lambda: [lost])
         self.ledger = SimpleNamespace(orders=orders, states=TradingStates())
         self.states, self.times, self.limits = self.ledger.states, [], SimpleNamespace(doubts=())
@@ -104,8 +106,14 @@ def test_a_storm_of_resend_requests_holds_up_no_order_and_asks_nothing(tmp_path)
         assert [one.get(t.CL_ORD_ID) for one in wall.venue.of_kind(t.NEW_ORDER)][-1] == order
         wall.until(lambda: wall.fix.now_ns > began + AGAIN_NS, "a second")
         assert wall.venue.of_kind(t.STATUS, t.MASS_STATUS) == before, "no word is missing"
-        notes = [entry.body["text"] for entry in wall.entries(kinds.REPORT_IN) if entry.body["what"] == "link"]
-        assert len(notes) <= 2, "what the venue has reported on reached it: told once of what was on its way"
+        notes = [
+            entry.body["text"]
+            for entry in wall.entries(kinds.REPORT_IN)
+            if entry.body["what"] == "link"
+        ]
+        assert len(notes) <= 2, (
+            "what the venue has reported on reached it: told once of what was on its way"
+        )
 
 
 def test_a_kill_leaves_in_the_midst_of_a_storm(tmp_path):
@@ -114,7 +122,9 @@ def test_a_kill_leaves_in_the_midst_of_a_storm(tmp_path):
         wall.gate.watch.start()
         ask_again(wall.venue, STORM)
         KillLatch(wall.folder / LATCH).kill("enough", "eve", 0)
-        until(lambda: wall.venue.of_kind(t.MASS_CANCEL), what="the cancel, without a turn of the gate")
+        until(
+            lambda: wall.venue.of_kind(t.MASS_CANCEL), what="the cancel, without a turn of the gate"
+        )
         wall.gate.watch.stop(60.0)
         wall.say(name, "4", "4")
         wall.settle()

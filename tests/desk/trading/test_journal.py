@@ -62,7 +62,9 @@ class TestMemory(JournalConformance):
         return reopened
 
 
-@pytest.mark.skipif(not SERVER, reason="no TERCEL_POSTGRES_URL=postgresql://... of a database to empty and use")
+@pytest.mark.skipif(
+    not SERVER, reason="no TERCEL_POSTGRES_URL=postgresql://... of a database to empty and use"
+)
 class TestPostgres(JournalConformance):
     @pytest.fixture
     def opened(self):
@@ -72,7 +74,9 @@ class TestPostgres(JournalConformance):
 
         engine = JournalPlace(SERVER).engine()
         with engine.begin() as connection:
-            connection.exec_driver_sql("DROP TABLE IF EXISTS meta, journal, journal_damaged, inbox, snapshot")
+            connection.exec_driver_sql(
+                "DROP TABLE IF EXISTS meta, journal, journal_damaged, inbox, snapshot"
+            )
         engine.dispose()
         journals = []
 
@@ -114,7 +118,26 @@ class TestPostgres(JournalConformance):
 # -- words ------------------------------------------------------------------------------------------------------------
 
 WORDS = [
-    Report("e", ExecType.TRADE, OrdStatus.FILLED, "c", "", "9", "a", "X", 1, 5, None, 5, 100, 5, 0, 3, True, "t"),
+    Report(
+        "e",
+        ExecType.TRADE,
+        OrdStatus.FILLED,
+        "c",
+        "",
+        "9",
+        "a",
+        "X",
+        1,
+        5,
+        None,
+        5,
+        100,
+        5,
+        0,
+        3,
+        True,
+        "t",
+    ),
     CancelReject("c2", "c1", "a", OrdStatus.FILLED, 5, "too late"),
     LinkStatus(False, 3, "gone"),
 ]
@@ -140,7 +163,9 @@ def test_every_message_comes_back():
 
 def test_every_kind_is_documented():
     source = Path(kinds.__file__).read_text()
-    names = {value for name, value in vars(kinds).items() if name.isupper() and isinstance(value, str)}
+    names = {
+        value for name, value in vars(kinds).items() if name.isupper() and isinstance(value, str)
+    }
     codes = {kinds.SEND_FAILED, kinds.LINK_DOWN, kinds.NO_ACK, kinds.JOURNAL_DOWN, kinds.TARGET}
     assert names - codes == kinds.KINDS
     for name in kinds.KINDS:
@@ -240,7 +265,11 @@ def test_a_row_that_makes_no_sense_is_taken_once_and_holds_nothing_up(tmp_path, 
         into = "INSERT INTO inbox (kind, body, by, reason, wall_ns, taken) VALUES (?, ?, ?, 'x', 'when', 0)"
         anybody.execute(into, (kind, body, by))
     (entry,) = journal.take_inbox(5)
-    assert (type(entry.body["body"]), len(entry.body["body"]) <= 200, entry.body["wall_ns"]) == (str, True, 0)
+    assert (type(entry.body["body"]), len(entry.body["body"]) <= 200, entry.body["wall_ns"]) == (
+        str,
+        True,
+        0,
+    )
     assert journal.take_inbox(6) == []
     journal.close()
     SqlJournal(tmp_path).close()
@@ -268,14 +297,19 @@ def ten(tmp_path):
     return tmp_path
 
 
-@given(column=st.sampled_from(["kind", "ns", "instrument", "agent", "parent", "ord", "body", "blob", "hash"]))
+@given(
+    column=st.sampled_from(
+        ["kind", "ns", "instrument", "agent", "parent", "ord", "body", "blob", "hash"]
+    )
+)
 def test_any_changed_column_shows(tmp_path_factory, column):
     folder = tmp_path_factory.mktemp("j")
     journal = SqlJournal(folder)
     journal.append(entries(4))
     journal.close()
     damaged(
-        folder, f"UPDATE journal SET {column} = {'7' if column == 'ns' else chr(39) + '{}' + chr(39)} WHERE seq = 3"
+        folder,
+        f"UPDATE journal SET {column} = {'7' if column == 'ns' else chr(39) + '{}' + chr(39)} WHERE seq = 3",
     )
     with pytest.raises(JournalError, match="1 to 2 are sound; then entry 3"):
         SqlJournal(folder)
@@ -464,7 +498,9 @@ def test_a_folder_that_cannot_be_used_is_named(tmp_path):
 def test_another_schema_is_refused(ten, schema):
     damaged(ten, f"UPDATE meta SET value = '{schema}' WHERE key = 'schema'")
     for opened in (SqlJournal, JournalReader, verify):
-        with pytest.raises(JournalError, match=rf"of schema 2; received schema {schema} in .*that wrote it"):
+        with pytest.raises(
+            JournalError, match=rf"of schema 2; received schema {schema} in .*that wrote it"
+        ):
             opened(ten)
 
 
@@ -504,7 +540,9 @@ def test_a_kill_leaves_what_waited_for_no_disk(tmp_path):
         journal.append(entries(4, 3), sync=False)
         os.kill(os.getpid(), signal.SIGKILL)
     """
-    done = subprocess.run([sys.executable, "-c", textwrap.dedent(script), str(tmp_path)], check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script), str(tmp_path)], check=False
+    )
     assert done.returncode == -9
     journal = SqlJournal(tmp_path)
     assert all_of(journal) == entries(7)
@@ -520,7 +558,10 @@ def test_only_an_append_with_sync_flushes(tmp_path, monkeypatch):
     for number, sync in enumerate((True, False, False, True, True)):
         journal.append(entries(1, number), sync=sync)
         assert raw.execute("PRAGMA synchronous").fetchone()[0] == (2 if sync else 1)
-    assert [text for text in asked if "=" in text] == ["PRAGMA synchronous=NORMAL", "PRAGMA synchronous=FULL"]
+    assert [text for text in asked if "=" in text] == [
+        "PRAGMA synchronous=NORMAL",
+        "PRAGMA synchronous=FULL",
+    ]
     raw.set_trace_callback(None)
     flushed = []
     monkeypatch.setattr("tercel.desk.trading.journal.sqlite.os.fsync", flushed.append)
@@ -543,7 +584,9 @@ def test_a_lost_log_shows(tmp_path):
         journal.append(entries(7))
         os.kill(os.getpid(), signal.SIGKILL)
     """
-    done = subprocess.run([sys.executable, "-c", textwrap.dedent(script), str(tmp_path)], check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script), str(tmp_path)], check=False
+    )
     assert done.returncode == -9
     (tmp_path / "journal.db-wal").unlink()
     with pytest.raises(JournalError, match="entries up to 7 are missing"):
@@ -563,7 +606,10 @@ def rewritten(folder: Path) -> None:
     for row in rows:
         other = row._replace(body=row.body.replace('"i":3', '"i":4'), ns=row.ns + 1)
         head = digest(head, other)
-        connection.execute("UPDATE journal SET ns=?, body=?, hash=? WHERE seq=?", (other.ns, other.body, head, row.seq))
+        connection.execute(
+            "UPDATE journal SET ns=?, body=?, hash=? WHERE seq=?",
+            (other.ns, other.body, head, row.seq),
+        )
     connection.commit()
     connection.close()
     (folder / "journal.head").write_text(json.dumps({"seq": len(rows), "hash": head}))
@@ -615,7 +661,11 @@ def test_a_key_comes_from_a_file_that_nobody_else_reads(tmp_path, monkeypatch):
         place.chmod(0o600)
     read = key_of(desk, {"TERCEL_JOURNAL_KEY_FILE": str(tmp_path / "key")})
     assert read is not None
-    assert read.mark == ChainKey(secret.encode()).mark == key_of(desk, {"TERCEL_JOURNAL_KEY": secret}).mark
+    assert (
+        read.mark
+        == ChainKey(secret.encode()).mark
+        == key_of(desk, {"TERCEL_JOURNAL_KEY": secret}).mark
+    )
     assert key_of(desk, {}) is None
     wrong = [
         ({"TERCEL_JOURNAL_KEY_FILE": str(desk / "key")}, "outside"),
@@ -639,6 +689,8 @@ def test_a_key_comes_from_a_file_that_nobody_else_reads(tmp_path, monkeypatch):
 
 def test_the_journal_takes_any_entry_of_json(tmp_path_factory):
     journal = MemoryJournal()
-    entry = Entry("alert", -(2**62), "é\0", "a", "p", "o", {"deep": [{"x": [1.5, None, True, "ü"]}]}, b"")
+    entry = Entry(
+        "alert", -(2**62), "é\0", "a", "p", "o", {"deep": [{"x": [1.5, None, True, "ü"]}]}, b""
+    )
     journal.append([entry])
     assert all_of(journal) == [entry]

@@ -104,7 +104,9 @@ def test_survives_a_restart(path: Path) -> None:
 
 def test_stops_the_next_order_of_a_gate_and_lets_cancels_pass(path: Path) -> None:
     other = KillLatch(path)
-    gate = LimitGate(read(default_file()), [Listing("A", 0.01, 100)], ["twap"], killed=KillLatch(path).killed)
+    gate = LimitGate(
+        read(default_file()), [Listing("A", 0.01, 100)], ["twap"], killed=KillLatch(path).killed
+    )
     gate.parent("P", "A", "twap", 1, 100)
     gate.mark("A", 999, 1001, 0)
     new = NewOrder("1", "A", 1, 5, 999, Tif.DAY, "twap", "P", 5)
@@ -196,7 +198,9 @@ STEPS = ["os.fsync", "pathlib.Path.replace", "os.close"]
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("what", ["kill", "rearm"])
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_a_writer_killed_at_any_step_leaves_one_state_or_the_other(path: Path, step: str, what: str, when: str) -> None:
+def test_a_writer_killed_at_any_step_leaves_one_state_or_the_other(
+    path: Path, step: str, what: str, when: str
+) -> None:
     latch = KillLatch(path)
     if what == "rearm":
         latch.kill("first", by="ann", at_ns=1)
@@ -216,7 +220,9 @@ def test_a_writer_killed_at_any_step_leaves_one_state_or_the_other(path: Path, s
         setattr(owner, name, dies)
         latch.{what}("second", by="bob", at_ns=2)
     """
-    done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, check=False
+    )
     assert done.returncode == -signal.SIGKILL, done.stderr
     if path.read_bytes() != before:
         assert json.loads(path.read_bytes())["history"][-1]["what"] == what
@@ -252,13 +258,22 @@ def test_all_is_no_agents_name(path: Path) -> None:
 
 def test_the_command_that_kills_starts_without_what_takes_long(tmp_path: Path):
     """Numerics, kernels and the fold of a journal: a busy machine needs seconds for each."""
-    heavy = "numba", "scipy", "pydantic", "torch", "tercel.desk.trading.ledger", "tercel.desk.limits"
+    heavy = (
+        "numba",
+        "scipy",
+        "pydantic",
+        "torch",
+        "tercel.desk.trading.ledger",
+        "tercel.desk.limits",
+    )
     SqlJournal(tmp_path, "test").close()
     words = (
         "import sys; from pathlib import Path; from tercel.cli.operator import Kill, kill\n"
         f"kill(Kill('stop', agent=['ann'], desk=Path({str(tmp_path)!r})))\n"
         "print([name for name in sys.argv[1:] if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", words, *heavy], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", words, *heavy], capture_output=True, text=True, check=True
+    )
     assert "killed: ann" in done.stderr
     assert done.stdout.strip() == "[]"

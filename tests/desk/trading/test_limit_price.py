@@ -29,7 +29,11 @@ def held(session, limit, id_="p1"):
     """No order left beyond the limit, and none without one; no fill lies beyond it. Lots filled."""
     parent = session.ledger.parents.must(id_)
     side = parent.order.side
-    sent = [body for body in bodies(session.journal, kinds.ORDER_OUT, id_) if body["what"] in ("new", "replace")]
+    sent = [
+        body
+        for body in bodies(session.journal, kinds.ORDER_OUT, id_)
+        if body["what"] in ("new", "replace")
+    ]
     assert all(body["price"] is not None and side * (body["price"] - limit) <= 0 for body in sent)
     assert all(side * (whole(fill.px) - limit) <= 0 for fill in session.ledger.fills_of[id_])
     assert session.ledger.faults() == []
@@ -46,15 +50,26 @@ def test_nothing_trades_beyond_it_and_what_is_left_is_told(strategy, side):
     session.run_until(session.now_ns + 70 * S)
     recorder.close()
     parent = session.ledger.parents.must("p1")
-    [arrived] = [body for body in bodies(session.journal, kinds.PARENT) if body["event"] == "arrived"]
+    [arrived] = [
+        body for body in bodies(session.journal, kinds.PARENT) if body["event"] == "arrived"
+    ]
     mid2 = arrived["mid2"]
-    assert 0 <= side * ((mid2 / 2) * (1 - side * 3e-4) - arrived["limit"]) < 1  # the last tick within it
+    assert (
+        0 <= side * ((mid2 / 2) * (1 - side * 3e-4) - arrived["limit"]) < 1
+    )  # the last tick within it
     assert parent.limit == arrived["limit"]
     filled = held(session, parent.limit)
     assert (parent.status, filled < 2000) == ("done", True)
-    assert f"{2000 - filled:,} of 2,000 lots unfilled within the limit of {parent.limit:,} ticks" in parent.reason
+    assert (
+        f"{2000 - filled:,} of 2,000 lots unfilled within the limit of {parent.limit:,} ticks"
+        in parent.reason
+    )
     [analysis] = bodies(session.journal, kinds.TCA)
-    assert (analysis["limit"], analysis["filled"], analysis["unfilled"]) == (parent.limit, filled, 2000 - filled)
+    assert (analysis["limit"], analysis["filled"], analysis["unfilled"]) == (
+        parent.limit,
+        filled,
+        2000 - filled,
+    )
     assert Ledger.of(session.journal).parents.must("p1") == parent
     state = DeskState()
     for seq, entry in session.journal.read():
@@ -102,7 +117,10 @@ def test_it_is_amended_and_taken_off():
     session.amend("p1", "ann: further", limit_price="-2bps")
     parent = session.ledger.parents.must("p1")
     task = replace(parent.order, limit_price="-2bps").task()
-    assert (parent.limit_price, parent.limit) == ("-2bps", limit_at(task, 1, 0.01, parent.arrival_mid2))
+    assert (parent.limit_price, parent.limit) == (
+        "-2bps",
+        limit_at(task, 1, 0.01, parent.arrival_mid2),
+    )
     session.run_until(began + 120 * S)
     held(session, parent.limit)
     session.amend("p1", "ann: any price", limit_price="none")
@@ -126,10 +144,20 @@ def test_nonsense_is_refused_and_told(nonsense):
             ("amend", {"parent": "p1", "limit_price": nonsense}),
         )
     ):
-        told = {"id": number, "command": command, "body": body, "by": "ann", "reason": "", "wall_ns": 0}
+        told = {
+            "id": number,
+            "command": command,
+            "body": body,
+            "by": "ann",
+            "reason": "",
+            "wall_ns": 0,
+        }
         carry_out(session.gateway, Entry(kinds.OPERATOR, session.now_ns, body=told), session._obey)
     refused = [entry.body for _, entry in session.journal.read(kinds=(kinds.ALERT,))]
-    assert [(body["code"], body["operator"]) for body in refused] == [("operator_refused", 0), ("operator_refused", 2)]
+    assert [(body["code"], body["operator"]) for body in refused] == [
+        ("operator_refused", 0),
+        ("operator_refused", 2),
+    ]
     assert all("limit price" in body["text"] for body in refused)
     with pytest.raises(OrderError, match="limit price"):
         limited(nonsense)
@@ -141,7 +169,11 @@ def test_a_take_farther_than_the_collar_is_refused_and_told():
     session.accept(limited("300bps", lots=100, strategy="twap_take"))
     session.run(session.now_ns + 100 * S)
     working = session.ledger.parents.must("p1").row
-    assert (working["status"], working["filled"], working["reason"]) == ("working", 0, "refused: COLLAR")
+    assert (working["status"], working["filled"], working["reason"]) == (
+        "working",
+        0,
+        "refused: COLLAR",
+    )
     session.run(session.now_ns + 300 * S)
     assert {body["code"] for body in bodies(session.journal, kinds.DENIED)} == {"COLLAR"}
     parent = session.ledger.parents.must("p1")
@@ -154,5 +186,10 @@ def test_a_parent_without_one_says_nothing_of_it():
     session = session_of(exchange_of())
     session.accept(asked(lots=50))
     session.run(session.now_ns + 400 * S)
-    assert all(not body.keys() & {"limit", "limit_price"} for body in bodies(session.journal, kinds.PARENT))
-    assert (session.ledger.parents.must("p1").limit_price, session.ledger.parents.must("p1").limit) == (None, 0)
+    assert all(
+        not body.keys() & {"limit", "limit_price"} for body in bodies(session.journal, kinds.PARENT)
+    )
+    assert (
+        session.ledger.parents.must("p1").limit_price,
+        session.ledger.parents.must("p1").limit,
+    ) == (None, 0)

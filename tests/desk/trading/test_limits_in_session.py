@@ -65,7 +65,9 @@ def test_a_loss_latches_and_cancels(tmp_path, limits, limit, killed):
     until = session.now_ns + 300 * S
     while "ann" not in session.stopper.killed and session.now_ns < until:
         bid, _ = session.followers["X"].quotes
-        session.limits.mark("X", bid - 50, bid - 48, session.now_ns)  # the market falls by half a currency unit a share
+        session.limits.mark(
+            "X", bid - 50, bid - 48, session.now_ns
+        )  # the market falls by half a currency unit a share
         session.keeper.watch()
     sent = len(venue.sends)
     assert {agent for agent in ("ann", "bob") if latch.killed(agent)} == killed
@@ -77,11 +79,17 @@ def test_a_loss_latches_and_cancels(tmp_path, limits, limit, killed):
     assert new_risk(venue.sends[sent:]) == []
     breach, *_ = [body for body in alerts(session, "limit_breach") if limit in body["text"]]
     assert breach["severity"] == "critical"
-    assert ("confirmed", "ann") in [(body["event"], body["scope"]) for body in bodies(session.journal, kinds.KILL)]
+    assert ("confirmed", "ann") in [
+        (body["event"], body["scope"]) for body in bodies(session.journal, kinds.KILL)
+    ]
 
 
 def test_a_breach_lasts_over_a_restart_until_a_person_rearms(tmp_path):
-    latch, venue, limits = KillLatch(tmp_path / "kill.json"), Flaky(exchange_of()), tight(agent="daily_loss = 10")
+    latch, venue, limits = (
+        KillLatch(tmp_path / "kill.json"),
+        Flaky(exchange_of()),
+        tight(agent="daily_loss = 10"),
+    )
     session = session_of(venue, limits=limits, killed=latch.killed, latch=latch)
     session.accept(asked(strategy="twap_take"))
     session.run_until(session.now_ns + 60 * S)
@@ -90,7 +98,9 @@ def test_a_breach_lasts_over_a_restart_until_a_person_rearms(tmp_path):
     session.keeper.watch()
     journal, sent = session.journal, len(venue.sends)
     again = KillLatch(tmp_path / "kill.json")
-    second = session_of(venue, journal, limits=limits, killed=again.killed, latch=again, resume=True, warm_s=5)
+    second = session_of(
+        venue, journal, limits=limits, killed=again.killed, latch=again, resume=True, warm_s=5
+    )
     with pytest.raises(OrderError, match="drawdown"):
         second.accept(asked("p3"))
     assert new_risk(venue.sends[sent:]) == []
@@ -102,7 +112,9 @@ def test_a_breach_lasts_over_a_restart_until_a_person_rearms(tmp_path):
 
 def test_a_mark_that_grows_old_is_a_breach_where_a_position_is_held(tmp_path):
     latch, venue = KillLatch(tmp_path / "kill.json"), Flaky(exchange_of())
-    session = session_of(venue, killed=latch.killed, latch=latch, limits=tight(instrument="reference_age_ms = 5_000"))
+    session = session_of(
+        venue, killed=latch.killed, latch=latch, limits=tight(instrument="reference_age_ms = 5_000")
+    )
     session.accept(asked(strategy="twap_take"))
     session.run_until(session.now_ns + 30 * S)
     assert latch.killed("ann") is None
@@ -124,7 +136,9 @@ def deaf(session, venue):
 def test_no_breach_without_trades_or_position(tmp_path):
     latch, venue = KillLatch(tmp_path / "kill.json"), Flaky(exchange_of())
     limits = tight(
-        agent="daily_loss = 0\ndrawdown = 0", desk="daily_loss = 0\ndrawdown = 0", instrument="reference_age_ms = 1_000"
+        agent="daily_loss = 0\ndrawdown = 0",
+        desk="daily_loss = 0\ndrawdown = 0",
+        instrument="reference_age_ms = 1_000",
     )
     session = session_of(venue, killed=latch.killed, latch=latch, limits=limits)
     session.run_until(session.now_ns + 30 * S)
@@ -135,7 +149,11 @@ def test_no_breach_without_trades_or_position(tmp_path):
 
 
 def test_too_many_executions_stop_an_agent_until_a_named_person_lets_it_go_on(tmp_path):
-    latch, venue, limits = KillLatch(tmp_path / "kill.json"), Flaky(exchange_of()), tight(agent="executions = 3")
+    latch, venue, limits = (
+        KillLatch(tmp_path / "kill.json"),
+        Flaky(exchange_of()),
+        tight(agent="executions = 3"),
+    )
     session = session_of(venue, killed=latch.killed, latch=latch, limits=limits)
     session.accept(asked(strategy="twap_take", lots=400))
     until = session.now_ns + 300 * S
@@ -143,11 +161,23 @@ def test_too_many_executions_stop_an_agent_until_a_named_person_lets_it_go_on(tm
         session.step(session.now_ns + S)
     assert "executions of agent ann" in latch.killed("ann")
     sent = len(venue.sends)
-    second = session_of(venue, session.journal, limits=limits, killed=latch.killed, latch=latch, resume=True, warm_s=2)
+    second = session_of(
+        venue,
+        session.journal,
+        limits=limits,
+        killed=latch.killed,
+        latch=latch,
+        resume=True,
+        warm_s=2,
+    )
     assert new_risk(venue.sends[sent:]) == []
     latch.rearm("it was a drill", "dora", 9)
     second.step(second.now_ns + S)
-    assert bodies(session.journal, kinds.REARM)[-1] == {"scope": "ann", "by": "dora", "reason": "it was a drill"}
+    assert bodies(session.journal, kinds.REARM)[-1] == {
+        "scope": "ann",
+        "by": "dora",
+        "reason": "it was a drill",
+    }
     second.resume("p1", "dora")
     second.run_until(second.now_ns + 20 * S)
     assert new_risk(venue.sends[sent:])
@@ -169,7 +199,9 @@ def test_a_latch_that_cannot_be_written_kills_all_the_same():
             return type("State", (), {"history": ()})
 
     latch, venue = Full(), Flaky(exchange_of())
-    session = session_of(venue, killed=latch.killed, latch=latch, limits=tight(agent="daily_loss = 10"))
+    session = session_of(
+        venue, killed=latch.killed, latch=latch, limits=tight(agent="daily_loss = 10")
+    )
     session.accept(asked(strategy="twap_take"))
     session.run_until(session.now_ns + 60 * S)
     bid, _ = session.followers["X"].quotes
@@ -186,7 +218,11 @@ def test_a_warning_comes_once_and_is_journaled():
     session = session_of(exchange_of(), limits=tight(agent="long_lots = 250\nwarn = 0.5"))
     session.accept(asked(strategy="twap_take", lots=200))
     session.run_until(session.now_ns + 400 * S)
-    said = [body for body in alerts(session, "limit_warning") if "long_lots of agent ann" in body["text"]]
+    said = [
+        body
+        for body in alerts(session, "limit_warning")
+        if "long_lots of agent ann" in body["text"]
+    ]
     assert len(said) == 1
     assert said[0]["severity"] == "warning"
     (beat,) = bodies(session.journal, kinds.HEARTBEAT)[-1:]
@@ -285,14 +321,22 @@ def test_an_approval_is_of_the_values_that_were_asked_for_and_seen():
     with pytest.raises(OrderError, match=r"order_lots = 5000.*order_lots = 50000") as refused:
         session.keeper.approve(number, "bob", "seen", changes={path: "50000"})
     assert "ask anew" in refused.value.remedy
-    session.keeper.tighten({path: "100"}, "rita", "worse news")  # what was asked about is another limit now
+    session.keeper.tighten(
+        {path: "100"}, "rita", "worse news"
+    )  # what was asked about is another limit now
     with pytest.raises(OrderError, match=r"order_lots = 2000.*order_lots = 100"):
         session.keeper.approve(number, "bob", "seen", changes={path: "5000"})
     assert session.limits.holdings["ann", "X"].order_lots == 100
-    session.keeper.approve(session.keeper.request({path: "5000"}, "ann", "over"), "bob", "seen", changes={path: "5000"})
+    session.keeper.approve(
+        session.keeper.request({path: "5000"}, "ann", "over"), "bob", "seen", changes={path: "5000"}
+    )
     assert session.limits.holdings["ann", "X"].order_lots == 5000
-    wide = tight(agent="order_lots = 50000", desk="order_lots = 50000", instrument="order_lots = 50000")
-    later = session_of(venue, journal, limits=wide, warm_s=1)  # the file says more than two persons agreed on
+    wide = tight(
+        agent="order_lots = 50000", desk="order_lots = 50000", instrument="order_lots = 50000"
+    )
+    later = session_of(
+        venue, journal, limits=wide, warm_s=1
+    )  # the file says more than two persons agreed on
     assert later.limits.holdings["ann", "X"].order_lots == 5000
     assert f"{path} (5000 to 50000)" in alerts(later, "limits_file_looser")[0]["text"]
     assert wrong(journal)[1] == []
@@ -323,7 +367,9 @@ def test_every_order_carries_the_hash_of_its_limits():
     session.run_until(session.now_ns + 100 * S)
     orders, found = wrong(session.journal)
     assert found == []
-    named = {body["limits"] for body in bodies(session.journal, kinds.ORDER_OUT) if body["what"] == "new"}
+    named = {
+        body["limits"] for body in bodies(session.journal, kinds.ORDER_OUT) if body["what"] == "new"
+    }
     assert len(named) == 2
     assert orders >= 4
 
@@ -351,12 +397,28 @@ def test_people_change_limits_by_the_inbox(tmp_path):
     journal = SqlJournal(tmp_path, "test")
     session = session_of(exchange_of(), journal)
     try:
-        first = post(tmp_path, "limits", {"act": "tighten", "changes": {"desk.messages": "9"}}, "ann", "news", 1)
+        first = post(
+            tmp_path,
+            "limits",
+            {"act": "tighten", "changes": {"desk.messages": "9"}},
+            "ann",
+            "news",
+            1,
+        )
         session.step(session.now_ns + S)
         assert session.limits.limits.desk.messages == 9
-        asked_for = post(tmp_path, "limits", {"act": "request", "changes": {"desk.messages": "10"}}, "ann", "x", 2)
+        asked_for = post(
+            tmp_path,
+            "limits",
+            {"act": "request", "changes": {"desk.messages": "10"}},
+            "ann",
+            "x",
+            2,
+        )
         session.step(session.now_ns + S)
-        answers = {body["operator"]: body for body in bodies(journal, kinds.LIMITS) if "operator" in body}
+        answers = {
+            body["operator"]: body for body in bodies(journal, kinds.LIMITS) if "operator" in body
+        }
         assert answers[first]["event"] == "tightened"
         request = answers[asked_for]["request"]
         refused = [

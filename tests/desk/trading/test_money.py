@@ -49,7 +49,10 @@ def cash(ledger, listed=LISTED):
         maker, taker, maker_rate, taker_rate = words["fees"]
         lots, price = Fraction(fill.qty, ONE), Fraction(fill.px, ONE) * tick
         a_lot, rate = (maker, maker_rate) if fill.passive else (taker, taker_rate)
-        fee = Fraction(a_lot, 10**8) * tick / 2 * lot * lots + Fraction(rate, 10**8) * price * lot * lots
+        fee = (
+            Fraction(a_lot, 10**8) * tick / 2 * lot * lots
+            + Fraction(rate, 10**8) * price * lot * lots
+        )
         got = found.setdefault((fill.account, fill.instrument), [Fraction(0)] * 3)
         got[0] -= fill.side * price * lot * lots
         got[1] += fill.side * lots
@@ -66,7 +69,9 @@ def test_profit_is_cash_and_what_is_held_at_the_mark(seed: int) -> None:
     assert {(one.agent, one.instrument) for one in held} >= set(twin)
     for one in held:
         received, lots, fees = twin.get((one.agent, one.instrument), (0, 0, 0))
-        unit = Fraction(str(LISTED[one.instrument]["tick"])) * Fraction(str(LISTED[one.instrument]["lot"]))
+        unit = Fraction(str(LISTED[one.instrument]["tick"])) * Fraction(
+            str(LISTED[one.instrument]["lot"])
+        )
         worth = lots * marked[one.instrument] * unit
         assert one.exact("realised") + one.exact("open") == received + worth
         assert (one.exact("value"), one.exact("fees")) == (worth, fees)
@@ -81,12 +86,19 @@ def test_agents_add_up_to_the_desk_in_every_currency(seed: int) -> None:
     assert set(desk) == {"USD", "USDT"}
     for name in ("realised", "open", "fees", "total", "gross", "net"):
         agents = {one.agent for one in held}
-        rows = [row for agent in agents for row in money.total(one for one in held if one.agent == agent)]
+        rows = [
+            row
+            for agent in agents
+            for row in money.total(one for one in held if one.agent == agent)
+        ]
         for currency, row in desk.items():
             whole = math.fsum(each[name] for each in rows if each["currency"] == currency)
             assert row[name] == pytest.approx(whole, rel=1e-12, abs=1e-9)
     money.curve.due_ns, ledger.moves = 0, []
-    money.apply(Entry(kinds.MARKET, 10**15, "X", body={"bid": money.marks["X"][1] - 100, "ask": 100}), ledger)
+    money.apply(
+        Entry(kinds.MARKET, 10**15, "X", body={"bid": money.marks["X"][1] - 100, "ask": 100}),
+        ledger,
+    )
     page = money.shown(ledger.positions, 10**15)
     for currency, row in desk.items():
         parts = [one for one in page["exposure"] if one["currency"] == currency]
@@ -97,7 +109,10 @@ def test_agents_add_up_to_the_desk_in_every_currency(seed: int) -> None:
 
 
 def beat(ns: int, **marks: tuple[int | None, int | None]) -> list[Entry]:
-    return [Entry(kinds.MARKET, ns, name, body={"bid": bid, "ask": ask}) for name, (bid, ask) in marks.items()]
+    return [
+        Entry(kinds.MARKET, ns, name, body={"bid": bid, "ask": ask})
+        for name, (bid, ask) in marks.items()
+    ]
 
 
 def holding(money: Money, name: str, lots: int) -> HeldPosition:
@@ -107,7 +122,9 @@ def holding(money: Money, name: str, lots: int) -> HeldPosition:
 
 def test_value_at_risk_is_the_fifth_percentile_of_what_the_marks_did() -> None:
     draw = np.random.default_rng(4)
-    mids = {name: (10_000 * np.exp(np.cumsum(draw.normal(0, 2e-4, 401)))).astype(int) for name in "XY"}
+    mids = {
+        name: (10_000 * np.exp(np.cumsum(draw.normal(0, 2e-4, 401)))).astype(int) for name in "XY"
+    }
     listed = dict.fromkeys("XY", LISTED["X"])
     entries = [Entry(kinds.SESSION, S, body={"session": 1, "listings": listed})]
     for minute in range(401):
@@ -117,7 +134,9 @@ def test_value_at_risk_is_the_fifth_percentile_of_what_the_marks_did() -> None:
     results = []
     for minute in range(400):
         moves = {name: mids[name][minute + 1] / mids[name][minute] - 1 for name in "XY"}
-        results.append(sum(lots[name] * mids[name][-1] * 1.0 * moves[name] for name in "XY"))  # a tick of a lot is 1
+        results.append(
+            sum(lots[name] * mids[name][-1] * 1.0 * moves[name] for name in "XY")
+        )  # a tick of a lot is 1
     twentieth = sorted(results)[19]  # the 20th worst of 400
     held = [holding(money, name, lots[name]) for name in "XY"]
     [row] = money.total(held, limit=1e6)
@@ -129,7 +148,12 @@ def test_value_at_risk_is_the_fifth_percentile_of_what_the_marks_did() -> None:
 
 def test_a_clock_that_begins_again_makes_no_return() -> None:
     listed = Entry(kinds.SESSION, S, body={"session": 1, "listings": LISTED})
-    entries = [listed, *beat(60 * S, X=(10, 12)), *beat(120 * S, X=(11, 13)), *beat(60 * S, X=(90, 92))]
+    entries = [
+        listed,
+        *beat(60 * S, X=(10, 12)),
+        *beat(120 * S, X=(11, 13)),
+        *beat(60 * S, X=(90, 92)),
+    ]
     money, _ = folded(entries)
     assert [step for step, _ in money.returns] == [60 * S]
 
@@ -146,7 +170,9 @@ def test_correlation_is_numpys_of_signed_lots_by_the_minute(seed: int) -> None:
     rows = [[0.0] * 2 for _ in minutes]
     for fill in ledger.orders.fills:
         if (minute := fill.ns // m.MINUTE_NS) in minutes:
-            rows[minutes.index(minute)][["ann", "bob"].index(fill.account)] += fill.side * fill.qty / ONE
+            rows[minutes.index(minute)][["ann", "bob"].index(fill.account)] += (
+                fill.side * fill.qty / ONE
+            )
     assert found["agents"] == ["ann", "bob"]
     np.testing.assert_allclose(found["matrix"], np.corrcoef(np.array(rows).T), atol=1e-12)
 
@@ -178,5 +204,7 @@ def test_without_a_mark_nobody_knows_what_is_open() -> None:
     entries = [entry for entry in a_story(5) if entry.kind != kinds.MARKET]
     money, ledger = folded([*entries, *beat(10**15, X=(100, None))])
     rows = money.total(money.holdings(ledger.positions))
-    assert all(row[name] is None for row in rows for name in ("open", "total", "net", "gross", "var95"))
+    assert all(
+        row[name] is None for row in rows for name in ("open", "total", "net", "gross", "var95")
+    )
     assert all(row["realised"] is not None for row in rows)

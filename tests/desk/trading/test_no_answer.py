@@ -34,10 +34,14 @@ def test_an_order_without_a_word_is_unknown_asked_and_not_sent_again():
     assert orders
     assert len(set(orders)) == len(orders)
     assert {order.status for order in session.ledger.orders.live()} == {OrdStatus.UNKNOWN}
-    assert session.limits.holdings["ann", "X"].buys == sum(o.open_qty for o in session.ledger.orders.live())
+    assert session.limits.holdings["ann", "X"].buys == sum(
+        o.open_qty for o in session.ledger.orders.live()
+    )
     codes = [entry.body["code"] for _, entry in session.journal.read(kinds=(kinds.ALERT,))]
     assert kinds.NO_ACK in codes
-    questions = {one.cl_ord_id for one in session.venue.sent if type(one).__name__ == "StatusRequest"}
+    questions = {
+        one.cl_ord_id for one in session.venue.sent if type(one).__name__ == "StatusRequest"
+    }
     assert set(orders) <= questions
 
 

@@ -37,7 +37,9 @@ def test_lots_that_limits_refuse_are_no_execution_and_do_not_pass_unsaid() -> No
     assert analysis.body["opportunity_bps"] is None
     assert by_filled([analysis.body]) == (None, None)
     told = [entry for entry in of(session, kinds.ALERT) if entry.parent == "p1"]
-    assert any("999,999" in entry.body["text"] and entry.body["code"] == "refused" for entry in told)
+    assert any(
+        "999,999" in entry.body["text"] and entry.body["code"] == "refused" for entry in told
+    )
     [done] = [entry for entry in of(session, kinds.PARENT) if entry.body["event"] == "done"]
     assert done.body["refused"] == MOST
     assert parent.reason == "999,999 of 999,999 lots refused (ORDER_LOTS)"
@@ -55,11 +57,20 @@ def test_what_is_denied_once_and_filled_later_is_not_refused() -> None:
 def test_the_console_weighs_by_what_was_filled() -> None:
     """One parent filled whole at 10 bps, one of a million lots that was refused: the desk's cost is 10 bps."""
     state = DeskState()
-    bodies = [Shortfall(1, 100, 100, 0, 2000, 2000, 100 * 2002, 0), Shortfall(1, MOST, 0, MOST, 2000, 2010, 0, 0)]
+    bodies = [
+        Shortfall(1, 100, 100, 0, 2000, 2000, 100 * 2002, 0),
+        Shortfall(1, MOST, 0, MOST, 2000, 2010, 0, 0),
+    ]
     for seq, (name, cost) in enumerate(zip(("a", "b"), bodies, strict=True)):
         for number, body in enumerate(
             (
-                {"event": "accepted", "side": 1, "lots": cost.quantity, "horizon_ns": S, "strategy": "x"},
+                {
+                    "event": "accepted",
+                    "side": 1,
+                    "lots": cost.quantity,
+                    "horizon_ns": S,
+                    "strategy": "x",
+                },
                 cost.to_dict(1.0),
             )
         ):
@@ -83,8 +94,19 @@ def entry_of(kind, parent, body):
 COUNT = st.integers(0, 10**7)
 
 
-@given(st.sampled_from([-1, 1]), COUNT, COUNT, COUNT, st.integers(1, 10**6), st.integers(1, 10**6), COUNT, COUNT)
-def test_fills_opportunity_and_refusals_are_the_whole(side, filled, open_, refused, m0, end, paid2, fees) -> None:
+@given(
+    st.sampled_from([-1, 1]),
+    COUNT,
+    COUNT,
+    COUNT,
+    st.integers(1, 10**6),
+    st.integers(1, 10**6),
+    COUNT,
+    COUNT,
+)
+def test_fills_opportunity_and_refusals_are_the_whole(
+    side, filled, open_, refused, m0, end, paid2, fees
+) -> None:
     cost = Shortfall(side, filled + open_ + refused, filled, refused, m0, end, paid2, fees)
     assert cost.fills + cost.opportunity + cost.refusal == cost.whole
     by_hand = side * (paid2 + end * (open_ + refused) - m0 * (filled + open_ + refused)) + fees
@@ -94,7 +116,11 @@ def test_fills_opportunity_and_refusals_are_the_whole(side, filled, open_, refus
 
 
 def test_means_weigh_by_money_filled() -> None:
-    rows = [{"is_bps": 1.0, "notional": 300.0}, {"is_bps": 5.0, "notional": 100.0}, {"is_bps": None, "notional": 0.0}]
+    rows = [
+        {"is_bps": 1.0, "notional": 300.0},
+        {"is_bps": 5.0, "notional": 100.0},
+        {"is_bps": None, "notional": 0.0},
+    ]
     mean, _ = by_filled(rows)
     assert mean == pytest.approx(2.0)
     assert np.isfinite(mean)

@@ -35,7 +35,15 @@ from tercel.desk.trading.orders import Orders
 from tercel.desk.trading.positions import Position
 
 S, X = OrdStatus, ExecType
-UNASKED = [X.RESTATED, X.PENDING_CANCEL, X.PENDING_REPLACE, X.SUSPENDED, X.STOPPED, X.DONE_FOR_DAY, X.CALCULATED]
+UNASKED = [
+    X.RESTATED,
+    X.PENDING_CANCEL,
+    X.PENDING_REPLACE,
+    X.SUSPENDED,
+    X.STOPPED,
+    X.DONE_FOR_DAY,
+    X.CALCULATED,
+]
 SMALL = st.integers(1, 6)
 
 
@@ -52,7 +60,15 @@ def standing(heard):
             names |= {word.exec_id for word in more}
         last = max([trade, *about], key=lambda word: word.ns)
         if all(word.exec_type != X.BUSTED for word in about):
-            fills.append((trade.exec_id, whole(last.last_qty), whole(last.last_px), trade.side, trade.account))
+            fills.append(
+                (
+                    trade.exec_id,
+                    whole(last.last_qty),
+                    whole(last.last_px),
+                    trade.side,
+                    trade.account,
+                )
+            )
     return fills
 
 
@@ -89,7 +105,12 @@ class Channel(RuleBasedStateMachine):
     def start(self):
         self.write(Entry(kinds.SESSION, 0, body={"session": 1}))
 
-    @rule(side=st.sampled_from([1, -1]), lots=SMALL, account=st.sampled_from("ab"), leaves=st.integers(0, 9))
+    @rule(
+        side=st.sampled_from([1, -1]),
+        lots=SMALL,
+        account=st.sampled_from("ab"),
+        leaves=st.integers(0, 9),
+    )
     def new(self, side, lots, account, leaves):
         """One in ten is journaled and never sent."""
         self.send(NewOrder(self.name(), "X", side, lots, 100, Tif.DAY, account, "p", 0), leaves > 0)
@@ -98,7 +119,10 @@ class Channel(RuleBasedStateMachine):
                 Entry(
                     kinds.ALERT,
                     0,
-                    body={"code": kinds.SEND_FAILED, "orders": [f"{self.ledger.orders.session}-{self.n}"]},
+                    body={
+                        "code": kinds.SEND_FAILED,
+                        "orders": [f"{self.ledger.orders.session}-{self.n}"],
+                    },
                 )
             )
 
@@ -112,7 +136,9 @@ class Channel(RuleBasedStateMachine):
     @rule(data=st.data(), lots=SMALL)
     def replace(self, data, lots):
         order = self.pick(data)
-        self.send(ReplaceOrder(self.name(), order.name, "X", order.side, lots, 101, order.account, "p", 0))
+        self.send(
+            ReplaceOrder(self.name(), order.name, "X", order.side, lots, 101, order.account, "p", 0)
+        )
 
     @rule(account=st.sampled_from(["", "a"]))
     def mass_cancel(self, account):
@@ -137,7 +163,9 @@ class Channel(RuleBasedStateMachine):
 
     def pick_execution(self, data):
         """An order that traded, one of its trades that stand, and any name of it."""
-        order = data.draw(st.sampled_from([order for order in self.venue.orders.values() if order.stands]))
+        order = data.draw(
+            st.sampled_from([order for order in self.venue.orders.values() if order.stands])
+        )
         trade = data.draw(st.sampled_from(list(order.stands)))
         self.rebooked.add(order.order_id)
         return order, trade, data.draw(st.sampled_from(order.names[trade]))
@@ -152,7 +180,9 @@ class Channel(RuleBasedStateMachine):
     def correct(self, data, price):
         order, trade, ref = self.pick_execution(data)
         most = order.lots - order.cum + order.stands[trade][0]
-        self.to_us.append(self.venue.correct(order, trade, ref, data.draw(st.integers(1, max(most, 1))), price))
+        self.to_us.append(
+            self.venue.correct(order, trade, ref, data.draw(st.integers(1, max(most, 1))), price)
+        )
 
     @precondition(lambda self: self.venue.live())
     @rule(data=st.data(), more=st.integers(1, 3), kind=st.sampled_from(UNASKED))
@@ -196,11 +226,15 @@ class Channel(RuleBasedStateMachine):
             self.write(entry_in(word))
         self.to_us = []
         asked = self.ledger.orders.unknown()
-        for order in self.venue.orders.values() if self.lost_words else ():  # a session resends what was missed
+        for order in (
+            self.venue.orders.values() if self.lost_words else ()
+        ):  # a session resends what was missed
             for word in order.executions:
                 self.write(entry_in(word))
         self.lost_words = False
-        for order in {order.root: order for order in [*asked, *self.ledger.orders.unknown()]}.values():
+        for order in {
+            order.root: order for order in [*asked, *self.ledger.orders.unknown()]
+        }.values():
             for word in self.venue.process(StatusRequest(order.name, order.account, 0)):
                 self.write(entry_in(word))
         assert not self.ledger.orders.unknown()
@@ -230,16 +264,24 @@ class Channel(RuleBasedStateMachine):
                 assert whole(order.cum_qty) <= held.cum
                 assert whole(order.cum_qty) + whole(order.open_qty) >= held.cum + held.leaves
                 assert not order.done or held.status == order.base
-            assert whole(order.cum_qty) == sum(whole(f.qty) for f in self.ledger.orders.fills if f.order == order.root)
-            assert order.paid == sum(f.px * f.qty for f in self.ledger.orders.fills if f.order == order.root)
+            assert whole(order.cum_qty) == sum(
+                whole(f.qty) for f in self.ledger.orders.fills if f.order == order.root
+            )
+            assert order.paid == sum(
+                f.px * f.qty for f in self.ledger.orders.fills if f.order == order.root
+            )
 
     @invariant()
     def positions_are_those_of_the_executions_that_stand(self):
         fills = standing(self.heard)
-        assert [(f.exec_id, whole(f.qty), whole(f.px)) for f in self.ledger.orders.fills] == [f[:3] for f in fills]
+        assert [(f.exec_id, whole(f.qty), whole(f.px)) for f in self.ledger.orders.fills] == [
+            f[:3] for f in fills
+        ]
         held = {}
         for _, lots, price, side, account in fills:
-            held[account, "X"] = held.get((account, "X"), Position()).after(side, lots * ONE, price * ONE)
+            held[account, "X"] = held.get((account, "X"), Position()).after(
+                side, lots * ONE, price * ONE
+            )
         assert self.ledger.positions.all() == held
 
     def teardown(self):
@@ -266,8 +308,23 @@ TestChannel.settings = settings(stateful_step_count=40)
 
 def told(**words):
     values = {
-        **{"exec_id": "e", "exec_type": X.NEW, "status": S.NEW, "cl_ord_id": "1-1", "orig": "", "order_id": "9"},
-        **{"account": "a", "instrument": "X", "side": 1, "lots": 10, "price": 100, "last_lots": 0, "last_price": 0},
+        **{
+            "exec_id": "e",
+            "exec_type": X.NEW,
+            "status": S.NEW,
+            "cl_ord_id": "1-1",
+            "orig": "",
+            "order_id": "9",
+        },
+        **{
+            "account": "a",
+            "instrument": "X",
+            "side": 1,
+            "lots": 10,
+            "price": 100,
+            "last_lots": 0,
+            "last_price": 0,
+        },
         **{"cum": 0, "leaves": 10, "ns": 5},
     }
     return entry_in(Report(**parts(**{**values, **words})))
@@ -308,7 +365,11 @@ def test_a_fill_before_the_ack_counts(orders):
     orders.apply(fill("t1", 4, 4))
     assert orders.get("1-1").status == S.PARTIALLY_FILLED
     orders.apply(told(exec_id="n"))
-    assert (orders.get("1-1").status, whole(orders.get("1-1").cum_qty), whole(orders.get("1-1").open_qty)) == (
+    assert (
+        orders.get("1-1").status,
+        whole(orders.get("1-1").cum_qty),
+        whole(orders.get("1-1").open_qty),
+    ) == (
         S.PARTIALLY_FILLED,
         4,
         6,
@@ -333,7 +394,9 @@ def test_after_a_mass_cancel_that_is_refused_every_order_stands(orders, account)
     orders.apply(told(exec_id="n"))
     orders.apply(entry_out(MassCancel("1-2", account, "", 2)))
     assert orders.get("1-1").status == S.PENDING_CANCEL
-    assert codes(orders.apply(entry_in(CancelReject("1-2", "", account, S.NEW, 9, "no")))) == [Code.CANCEL_REJECTED]
+    assert codes(orders.apply(entry_in(CancelReject("1-2", "", account, S.NEW, 9, "no")))) == [
+        Code.CANCEL_REJECTED
+    ]
     assert orders.get("1-1").status == S.NEW
 
 
@@ -342,11 +405,29 @@ def test_a_chain_of_replaces_keeps_the_larger_size_reserved(orders):
     orders.apply(entry_out(ReplaceOrder("1-2", "1-1", "X", 1, 15, 101, "a", "p", 2)))
     orders.apply(entry_out(ReplaceOrder("1-3", "1-2", "X", 1, 7, 101, "a", "p", 2)))
     assert (orders.get("1-1").status, whole(orders.get("1-1").open_qty)) == (S.PENDING_REPLACE, 15)
-    orders.apply(told(exec_id="r", exec_type=X.REPLACED, cl_ord_id="1-2", orig="1-1", lots=15, price=101, ns=6))
-    orders.apply(told(exec_id="r2", exec_type=X.REPLACED, cl_ord_id="1-3", orig="1-2", lots=7, price=101, ns=7))
+    orders.apply(
+        told(
+            exec_id="r", exec_type=X.REPLACED, cl_ord_id="1-2", orig="1-1", lots=15, price=101, ns=6
+        )
+    )
+    orders.apply(
+        told(
+            exec_id="r2", exec_type=X.REPLACED, cl_ord_id="1-3", orig="1-2", lots=7, price=101, ns=7
+        )
+    )
     order = orders.get("1-3")
-    assert (order.root, order.name, order.status, whole(order.open_qty), order.price) == ("1-1", "1-3", S.NEW, 7, 101)
-    orders.apply(told(exec_id="c", exec_type=X.CANCELED, status=S.CANCELED, cl_ord_id="1-3", lots=7, leaves=0))
+    assert (order.root, order.name, order.status, whole(order.open_qty), order.price) == (
+        "1-1",
+        "1-3",
+        S.NEW,
+        7,
+        101,
+    )
+    orders.apply(
+        told(
+            exec_id="c", exec_type=X.CANCELED, status=S.CANCELED, cl_ord_id="1-3", lots=7, leaves=0
+        )
+    )
     assert orders.live() == []
 
 
@@ -371,10 +452,22 @@ def test_missing_executions_are_named_and_stay_reserved(orders):
     ("entries", "code"),
     [
         ([fill("t1", 12, 12)], Code.OVERFILL),
-        ([told(exec_type=X.CANCELED, status=S.CANCELED, leaves=0), fill("t1", 3, 3)], Code.LATE_FILL),
-        ([told(exec_id="n"), told(exec_type=X.CANCELED, status=S.CANCELED, leaves=0)], Code.UNSOLICITED),
-        ([told(exec_id="n"), told(exec_type=X.REJECTED, status=S.REJECTED, leaves=0)], Code.CONFLICT),
-        ([fill("t1", 10, 10), told(exec_type=X.EXPIRED, status=S.EXPIRED, leaves=0)], Code.CONFLICT),
+        (
+            [told(exec_type=X.CANCELED, status=S.CANCELED, leaves=0), fill("t1", 3, 3)],
+            Code.LATE_FILL,
+        ),
+        (
+            [told(exec_id="n"), told(exec_type=X.CANCELED, status=S.CANCELED, leaves=0)],
+            Code.UNSOLICITED,
+        ),
+        (
+            [told(exec_id="n"), told(exec_type=X.REJECTED, status=S.REJECTED, leaves=0)],
+            Code.CONFLICT,
+        ),
+        (
+            [fill("t1", 10, 10), told(exec_type=X.EXPIRED, status=S.EXPIRED, leaves=0)],
+            Code.CONFLICT,
+        ),
         ([told(cl_ord_id="other", order_id="77")], Code.UNKNOWN_ORDER),
         ([told(exec_id="n"), told(exec_type=X.STATUS, status=S.REJECTED, leaves=0)], Code.CONFLICT),
     ],
@@ -392,10 +485,14 @@ def test_a_word_on_an_unknown_order_is_kept_aside(orders):
 def test_an_execution_of_an_unknown_order_is_booked_to_no_parent(orders):
     notices = orders.apply(fill("t9", 3, 3, cl_ord_id="9-9", order_id="77"))
     assert Code.UNALLOCATED in codes(notices)
-    assert [(one.exec_id, whole(one.qty), one.parent, one.account) for one in orders.fills] == [("t9", 3, "", "a")]
+    assert [(one.exec_id, whole(one.qty), one.parent, one.account) for one in orders.fills] == [
+        ("t9", 3, "", "a")
+    ]
     assert codes(orders.apply(fill("t9", 3, 3, cl_ord_id="9-9", order_id="77"))) == [Code.DUPLICATE]
     bust = {"exec_type": X.BUSTED, "status": S.CANCELED, "ref": "t9", "cum": 0, "leaves": 0}
-    assert Code.BUSTED in codes(orders.apply(told(exec_id="b9", cl_ord_id="9-9", order_id="77", **bust)))
+    assert Code.BUSTED in codes(
+        orders.apply(told(exec_id="b9", cl_ord_id="9-9", order_id="77", **bust))
+    )
     assert orders.fills == []
     assert orders.live() == [orders.get("1-1")]
 
@@ -414,7 +511,9 @@ def test_an_order_that_may_not_have_left_is_unknown_until_the_venue_says(orders)
     assert (orders.get("1-1").status, whole(orders.get("1-1").open_qty)) == (S.UNKNOWN, 10)
     orders.apply(told(exec_type=X.STATUS, status=S.PENDING_NEW))
     assert orders.get("1-1").status == S.UNKNOWN
-    orders.apply(told(exec_type=X.STATUS, status=S.REJECTED, order_id="", text="unknown order", leaves=0))
+    orders.apply(
+        told(exec_type=X.STATUS, status=S.REJECTED, order_id="", text="unknown order", leaves=0)
+    )
     assert (orders.get("1-1").status, whole(orders.get("1-1").open_qty)) == (S.REJECTED, 0)
 
 
@@ -431,7 +530,11 @@ def test_a_cancel_reject_that_speaks_of_an_end_nobody_told_leaves_it_unknown(ord
 # -- positions --------------------------------------------------------------------------------------------------------
 
 
-@given(st.lists(st.tuples(st.sampled_from([1, -1]), st.integers(1, 50), st.integers(1, 200)), max_size=30))
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([1, -1]), st.integers(1, 50), st.integers(1, 200)), max_size=30
+    )
+)
 def test_positions_add_up_in_whole_numbers(trades):
     held = Position()
     for trade in trades:
@@ -463,7 +566,10 @@ def ledger_of(*entries):
 
 def test_a_parent_goes_through_its_states():
     ledger = ledger_of(p.accepted(ASKED, 5))
-    assert (ledger.parents.must("p1").status, ledger.parents.must("p1").ends_ns) == ("working", 10**9 + 5)
+    assert (ledger.parents.must("p1").status, ledger.parents.must("p1").ends_ns) == (
+        "working",
+        10**9 + 5,
+    )
     for event, status in (
         ("paused", "paused"),
         ("resumed", "working"),
@@ -506,7 +612,8 @@ def test_fills_of_children_are_the_parents():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"side": 0}, {"lots": 0}, {"horizon_ns": 0}, {"decisions": 0}, {"id": ""}, {"agent": ""}]
+    "wrong",
+    [{"side": 0}, {"lots": 0}, {"horizon_ns": 0}, {"decisions": 0}, {"id": ""}, {"agent": ""}],
 )
 def test_a_senseless_parent_is_refused(wrong):
     fields = {name: getattr(ASKED, name) for name in p.ParentRequest.__slots__}

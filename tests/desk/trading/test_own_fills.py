@@ -63,7 +63,9 @@ def test_a_file_is_read_as_it_is(tmp_path: Path) -> None:
         "1042468201000000000,SIM,buy,100,15.6,,,,x\n"
     )
     first, second = read_fills(path, fills_map(fees="positive"))
-    assert first == FileFill(2, 1042468200 * S, "SIM", -1, 300, Fraction("15.635"), Fraction("-0.25"), "a", "", "ann")
+    assert first == FileFill(
+        2, 1042468200 * S, "SIM", -1, 300, Fraction("15.635"), Fraction("-0.25"), "a", "", "ann"
+    )
     assert (second.row, second.side, second.fee, second.parent) == (4, 1, 0, "")
 
 
@@ -91,10 +93,17 @@ def test_bad_rows_are_refused_with_file_and_row(tmp_path: Path, text: str, said:
 
 def test_bad_orders_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "orders.csv"
-    head, row = "parent,symbol,side,quantity,start,end,refused\n", "p,SIM,buy,5,1042468200000000000,1042468260000000000"
+    head, row = (
+        "parent,symbol,side,quantity,start,end,refused\n",
+        "p,SIM,buy,5,1042468200000000000,1042468260000000000",
+    )
     path.write_text(head + f"{row},1\n")
     assert read_orders(path)["p"].refused == 1
-    for text in (f"{row},0\n{row},0\n", f"{row},6\n", "p,SIM,buy,5,1042468260000000000,1042468200000000000,0\n"):
+    for text in (
+        f"{row},0\n{row},0\n",
+        f"{row},6\n",
+        "p,SIM,buy,5,1042468260000000000,1042468200000000000,0\n",
+    ):
         path.write_text(head + text)
         with pytest.raises(DataError, match=r"row [23] of .*orders\.csv"):
             read_orders(path)
@@ -103,11 +112,16 @@ def test_bad_orders_are_refused(tmp_path: Path) -> None:
 # -- the day ----------------------------------------------------------------------------------------------------------
 
 
-def test_quotes_are_those_of_a_book_that_is_played_up_to_the_moment(lake: Lake, day: MarketDay) -> None:
+def test_quotes_are_those_of_a_book_that_is_played_up_to_the_moment(
+    lake: Lake, day: MarketDay
+) -> None:
     """At moments between events and at events: a book that took every row before them, row by row."""
     _, events = lake.read("SIM", DAYS[0])
     rng, inside = np.random.default_rng(2), np.flatnonzero(events.exch_ns > day.open_ns)[:-1]
-    moments = [*rng.integers(day.open_ns, day.close_ns - S, 40), *events.exch_ns[rng.choice(inside, 40)]]
+    moments = [
+        *rng.integers(day.open_ns, day.close_ns - S, 40),
+        *events.exch_ns[rng.choice(inside, 40)],
+    ]
     book, played = Book(), 0
     for ns in sorted(int(ns) for ns in moments):
         for moment in (ns, ns + 1):
@@ -128,7 +142,10 @@ def test_nothing_is_quoted_in_a_halt_or_a_night(lake: Lake, day: MarketDay, tmp_
         "price_ticks": [-1, 1],
         "flags": MESSAGE_END,
     }
-    columns = {name: np.insert(getattr(events, name), at, words.get(name, 0)).astype(dtype) for name, dtype in COLUMNS}
+    columns = {
+        name: np.insert(getattr(events, name), at, words.get(name, 0)).astype(dtype)
+        for name, dtype in COLUMNS
+    }
     columns["seq"] = np.arange(1, len(columns["seq"]) + 1, dtype=np.int64)
     halted = Lake(tmp_path)
     halted.write(replace(about, rows=0, content_hash=""), Events(**columns))
@@ -143,11 +160,17 @@ def test_nothing_is_quoted_in_a_halt_or_a_night(lake: Lake, day: MarketDay, tmp_
     assert found.parents[0].cost.filled == 100 // about.lot
 
 
-@pytest.mark.parametrize(("column", "meant"), [("prnt", "parent"), ("fe", "fee"), ("vnue", "venue")])
-def test_a_misspelt_column_is_refused_and_any_other_passed_over(tmp_path: Path, column: str, meant: str) -> None:
+@pytest.mark.parametrize(
+    ("column", "meant"), [("prnt", "parent"), ("fe", "fee"), ("vnue", "venue")]
+)
+def test_a_misspelt_column_is_refused_and_any_other_passed_over(
+    tmp_path: Path, column: str, meant: str
+) -> None:
     path, row = tmp_path / "fills.csv", "2012-06-21T10:30:00Z,A,buy,1,5,7"
     path.write_text(f"time,symbol,side,quantity,price,{column}\n{row}\n")
-    with pytest.raises(DataError, match=rf"(?s){column!r} in the first row of .*fills\.csv.*try {meant!r}"):
+    with pytest.raises(
+        DataError, match=rf"(?s){column!r} in the first row of .*fills\.csv.*try {meant!r}"
+    ):
         read_fills(path)
     for other in ("asset", "event", "exchange", "currency", ""):
         path.write_text(f"time,symbol,side,quantity,price,{other}\n{row}\n")
@@ -166,7 +189,10 @@ def test_every_part_of_three_fills_by_hand(lake: Lake, day: MarketDay) -> None:
     times = [start + 10 * S, start + 60 * S, start + 90 * S]
     quotes = [day.before(ns) for ns in times]
     prices = [(quotes[0][1] + 2) * tick, quotes[1][0] * tick, Fraction(sum(quotes[2]), 2) * tick]
-    rows = [fill(ns, price, quantity=lot, row=n) for n, (ns, price) in enumerate(zip(times, prices, strict=True))]
+    rows = [
+        fill(ns, price, quantity=lot, row=n)
+        for n, (ns, price) in enumerate(zip(times, prices, strict=True))
+    ]
     found = analyse(rows, {"p": order(start, start + 120 * S, 5 * lot, refused=lot)}, lake)
     [one] = found.parents
     m0, (_, last) = sum(day.before(start)), day.mids
@@ -213,7 +239,9 @@ def test_an_order_time_in_the_file_is_the_arrival_and_delay_a_part_of_the_cost(
         shortfall += side * (row.price - mid[start]) * row.quantity
     assert one.money["delay"] == delay
     assert one.money["fills"] == shortfall == sum(one.money[part] for part in PARTS)
-    assert one.delay_bps == pytest.approx(float(1e4 * delay / (mid[start] * sum(row.quantity for row in rows))))
+    assert one.delay_bps == pytest.approx(
+        float(1e4 * delay / (mid[start] * sum(row.quantity for row in rows)))
+    )
     first = analyse([replace(row, arrival_ns=0) for row in rows], {}, lake).parents[0]
     assert (first.ordered, first.cost.start_ns, first.money["delay"]) == (False, rows[0].ns, 0)
     late = analyse([replace(row, arrival_ns=row.ns + S) for row in rows], {}, lake).parents[0]
@@ -245,7 +273,10 @@ def test_parts_add_up_to_the_last_digit(lake: Lake, day: MarketDay, data: st.Dat
 
 def test_what_is_odd_is_named_and_counted(lake: Lake, day: MarketDay) -> None:
     """A parent of its own for what has none; an unknown symbol, a night, a price off the market, a second day."""
-    inside, price = day.open_ns + 900 * S, day.before(day.open_ns + 900 * S)[1] * Fraction(str(day.instrument.tick))
+    inside, price = (
+        day.open_ns + 900 * S,
+        day.before(day.open_ns + 900 * S)[1] * Fraction(str(day.instrument.tick)),
+    )
     next_day = read_day(lake, lake.list()[1])
     there = next_day.before(inside + 86_400 * S)[1] * Fraction(str(day.instrument.tick))
     lot = day.instrument.lot
@@ -259,7 +290,13 @@ def test_what_is_odd_is_named_and_counted(lake: Lake, day: MarketDay) -> None:
     ]
     found = analyse(rows, {}, lake)
     counts = {name: len(fills) for name, fills in found.odd.items() if fills}
-    assert counts == {"no_parent": 1, "no_tape": 1, "outside_session": 1, "off_market": 1, "several_days": 2}
+    assert counts == {
+        "no_parent": 1,
+        "no_tape": 1,
+        "outside_session": 1,
+        "off_market": 1,
+        "several_days": 2,
+    }
     assert {one.cost.parent for one in found.parents} == {
         "SIM buy 2003-01-13", "s", "t 2003-01-13", "t 2003-01-14",
     }  # fmt: skip
@@ -269,7 +306,9 @@ def test_what_is_odd_is_named_and_counted(lake: Lake, day: MarketDay) -> None:
 
 
 @pytest.mark.parametrize("times", [Fraction(10), Fraction(1, 10), Fraction(100), Fraction(5)])
-def test_a_price_with_a_slipped_digit_is_named_and_not_averaged_in(lake: Lake, day: MarketDay, times: Fraction) -> None:
+def test_a_price_with_a_slipped_digit_is_named_and_not_averaged_in(
+    lake: Lake, day: MarketDay, times: Fraction
+) -> None:
     inside, lot = day.open_ns + 900 * S, day.instrument.lot
     price = day.before(inside)[1] * Fraction(str(day.instrument.tick))
     good = [fill(inside, price, quantity=lot, row=2), fill(inside, price, quantity=2 * lot, row=4)]
@@ -279,7 +318,11 @@ def test_a_price_with_a_slipped_digit_is_named_and_not_averaged_in(lake: Lake, d
     assert [one.row for one in found.odd["far_off"]] == [3]
     assert found.odd["off_market"] == []
     [one], [other] = found.parents, sound.parents
-    assert {**one.money, "opportunity": 0, "whole": 0} == {**other.money, "opportunity": 0, "whole": 0}
+    assert {**one.money, "opportunity": 0, "whole": 0} == {
+        **other.money,
+        "opportunity": 0,
+        "whole": 0,
+    }
     assert (one.cost.is_bps, one.cost.filled) == (pytest.approx(other.cost.is_bps), 3)
     assert one.cost.quantity == 10 - 3  # what is left out was not asked for either
     with pytest.raises(DataError, match=r"fifth of it or less.*row 3"):
@@ -290,16 +333,28 @@ def test_a_fill_of_a_day_without_tape_is_on_neither_side(lake: Lake, day: Market
     """With the slip in the file, what its order asked for is less by its lots: the rest costs what it does without."""
     inside, lot = day.open_ns + 900 * S, day.instrument.lot
     price = day.before(inside)[1] * Fraction(str(day.instrument.tick))
-    good, slip = fill(inside, price, quantity=2 * lot), fill(inside + 900 * 86_400 * S, price, quantity=3 * lot, row=3)
+    good, slip = (
+        fill(inside, price, quantity=2 * lot),
+        fill(inside + 900 * 86_400 * S, price, quantity=3 * lot, row=3),
+    )
     asked, less = ({"p": order(inside - S, inside + S, lots * lot)} for lots in (10, 7))
     for sound in ([good], []):
         rest = [fill(inside, price, quantity=lot, parent="q", row=9)]
-        found, other = analyse([*sound, slip, *rest], asked, lake), analyse([*sound, *rest], less, lake)
+        found, other = (
+            analyse([*sound, slip, *rest], asked, lake),
+            analyse([*sound, *rest], less, lake),
+        )
         assert [one.row for one in found.odd["no_tape"]] == [3]
         assert [one.money for one in found.parents] == [one.money for one in other.parents]
-        assert [one.cost.unfilled for one in found.parents] == [one.cost.unfilled for one in other.parents]
+        assert [one.cost.unfilled for one in found.parents] == [
+            one.cost.unfilled for one in other.parents
+        ]
     with pytest.raises(DataError, match="1200 filled and 0 refused"):
-        analyse([slip, fill(inside, price, quantity=9 * lot)], {"p": order(inside - S, inside + S, 10 * lot)}, lake)
+        analyse(
+            [slip, fill(inside, price, quantity=9 * lot)],
+            {"p": order(inside - S, inside + S, 10 * lot)},
+            lake,
+        )
 
 
 def test_fills_beyond_the_limit_of_their_order_are_named(lake: Lake, day: MarketDay) -> None:
@@ -335,7 +390,10 @@ def test_a_wide_limit_and_a_price_off_the_market_are_told_apart(
     beside = fill(inside, touch, quantity=lot, side=side, row=4, parent="q")
     asked = {"p": order(inside, inside + S, lot, side=side, limit=worst)}
     found = analyse([mine, beside], asked, lake)
-    assert sorted(name for name, fills in found.odd.items() if [one for one in fills if one.row == 3]) == names
+    assert (
+        sorted(name for name, fills in found.odd.items() if [one for one in fills if one.row == 3])
+        == names
+    )
 
 
 def test_what_cannot_be_one_parent_is_refused(lake: Lake, day: MarketDay) -> None:
@@ -351,7 +409,10 @@ def test_what_cannot_be_one_parent_is_refused(lake: Lake, day: MarketDay) -> Non
 def test_an_order_without_fills_has_opportunity_alone(lake: Lake, day: MarketDay) -> None:
     start, lot = day.open_ns + 900 * S, day.instrument.lot
     price = day.before(start)[1] * Fraction(str(day.instrument.tick))
-    asked = {"p": order(start, start + 60 * S, lot), "idle": order(start, start + 60 * S, 3 * lot, parent="idle")}
+    asked = {
+        "p": order(start, start + 60 * S, lot),
+        "idle": order(start, start + 60 * S, 3 * lot, parent="idle"),
+    }
     asked["gone"] = order(0, S, lot, parent="gone")
     found = analyse([fill(start + S, price, quantity=lot)], asked, lake)
     idle = next(one for one in found.parents if one.cost.parent == "idle")
@@ -370,13 +431,20 @@ TIGHT = (-6, -2, 0, 2, 6)
 def written_by(lake: Lake, name: str, impact: str, n: int = 24, limited: bool = False) -> Written:
     """Fills and orders that a strategy leaves when it works `n` random parents in replay, some of them to a limit."""
     rng, about = np.random.default_rng(3), lake.list()[0]
-    source, [day] = replay(lake, "SIM", [about.date], impact=tape_law([lake.read("SIM", about.date)], impact))
+    source, [day] = replay(
+        lake, "SIM", [about.date], impact=tape_law([lake.read("SIM", about.date)], impact)
+    )
     task, tick = Task(horizon_s=300.0), Fraction(str(about.tick))
     starts = np.sort(rng.integers(day.open_ns + 60 * S, day.close_ns - 700 * S, n))
     spans, lots = rng.integers(200 * S, 600 * S, n), rng.integers(1, 12, n)
     sides = rng.choice([-1, 1], n)
     asked = zip(starts.tolist(), sides.tolist(), lots.tolist(), strict=True)
-    rows = np.array([window_row(day, task, start, side, lot, 1, i) for i, (start, side, lot) in enumerate(asked)])
+    rows = np.array(
+        [
+            window_row(day, task, start, side, lot, 1, i)
+            for i, (start, side, lot) in enumerate(asked)
+        ]
+    )
     worlds = rows[:, kernels.E_WORLD].copy()
     rows[:, kernels.E_WORLD] = np.arange(n)
     if limited:
@@ -409,13 +477,18 @@ def written_by(lake: Lake, name: str, impact: str, n: int = 24, limited: bool = 
 @pytest.mark.parametrize(
     ("name", "impact"), [("twap_take", "none"), ("twap_passive", "square_root"), ("random", "none")]
 )
-def test_a_strategy_does_not_differ_from_itself(lake: Lake, name: str, impact: str, limited: bool) -> None:
+def test_a_strategy_does_not_differ_from_itself(
+    lake: Lake, name: str, impact: str, limited: bool
+) -> None:
     """Fills written by a strategy in replay, read as a file's: worked again by it, not a half tick is between them."""
     found = analyse(*written_by(lake, name, impact, limited=limited), lake)
     assert any(one.cost.unfilled for one in found.parents) == limited
     assert not found.odd["beyond_limit"]
     again = counterfactual(
-        found.parents, lake, {name: partial(build, name), "immediate": partial(build, "immediate")}, impact=impact
+        found.parents,
+        lake,
+        {name: partial(build, name), "immediate": partial(build, "immediate")},
+        impact=impact,
     )
     assert again is not None
     assert again.parents == 24
@@ -432,7 +505,9 @@ def test_parents_that_cannot_be_worked_again_are_said(lake: Lake, day: MarketDay
     price = day.before(ns)[1] * Fraction(str(day.instrument.tick))
     rows = [fill(ns, price, quantity=lot), fill(ns, price, parent="q", quantity=lot)]
     asked = {"p": order(ns - S, ns + 60 * S, lot)}
-    again = counterfactual(analyse(rows, asked, lake).parents, lake, {"twap_take": partial(build, "twap_take")})
+    again = counterfactual(
+        analyse(rows, asked, lake).parents, lake, {"twap_take": partial(build, "twap_take")}
+    )
     assert again is not None
     assert again.parents == 1
     assert again.left_out == {"one_moment": ["q"]}
@@ -444,11 +519,15 @@ def test_a_limit_holds_for_strategies_too(lake: Lake, impact: str) -> None:
     names = ("immediate", "twap_passive", "random")
     found = analyse(*written_by(lake, "twap_take", impact, limited=True), lake)
     parents = [one for one in found.parents if one.limit is not None]
-    again = counterfactual(parents, lake, {name: partial(build, name) for name in names}, impact=impact)
+    again = counterfactual(
+        parents, lake, {name: partial(build, name) for name in names}, impact=impact
+    )
     assert again is not None
     about = lake.list()[0]
     tick, held = Fraction(str(about.tick)), read_day(lake, about)
-    source, [day] = replay(lake, "SIM", [about.date], impact=tape_law([lake.read("SIM", about.date)], impact))
+    source, [day] = replay(
+        lake, "SIM", [about.date], impact=tape_law([lake.read("SIM", about.date)], impact)
+    )
     short = dict.fromkeys(names, 0)
     for number, one in enumerate(parents):
         span, side, worked = one.cost.end_ns - one.cost.start_ns, one.cost.side, one.worked
@@ -477,14 +556,19 @@ def test_a_limit_that_nobody_meets_costs_the_move_of_the_mid(lake: Lake, day: Ma
     """In closed form: every strategy, and the owner, cost what the market did to the whole order."""
     start, lot = day.open_ns + 900 * S, day.instrument.lot
     orders = {
-        f"p{i}": order(start + i * S, start + 300 * S, 5 * lot, parent=f"p{i}", side=side, limit=limit)
+        f"p{i}": order(
+            start + i * S, start + 300 * S, 5 * lot, parent=f"p{i}", side=side, limit=limit
+        )
         for i, (side, limit) in enumerate([(1, Fraction(1)), (-1, Fraction(90)), (1, Fraction(2))])
     }
     found = analyse([], orders, lake)
     makers = {name: partial(build, name) for name in ("immediate", "twap_passive", "peg_behind")}
     again = counterfactual(found.parents, lake, makers)
     assert again is not None
-    m0, m1 = [sum(day.before(start + i * S)) for i in range(3)], sum(day.before(start + 300 * S + 1))
+    m0, m1 = (
+        [sum(day.before(start + i * S)) for i in range(3)],
+        sum(day.before(start + 300 * S + 1)),
+    )
     moved = [1e4 * side * (m1 - mid) / mid for side, mid in zip((1, -1, 1), m0, strict=True)]
     for costs in again.costs.values():
         np.testing.assert_allclose(costs, moved, rtol=0, atol=1e-9)
@@ -499,14 +583,25 @@ def test_a_false_difference_comes_in_a_twentieth_of_tables(lake: Lake, limited: 
     """
     found = analyse(*written_by(lake, "twap_take", "none", 60, limited), lake)
     names = ("twap_passive", "submit_and_leave", "immediate", "imbalance_peg")
-    again = counterfactual(found.parents, lake, {name: partial(build, name) for name in names}, impact="none")
+    again = counterfactual(
+        found.parents, lake, {name: partial(build, name) for name in names}, impact="none"
+    )
     assert again is not None
     costs = np.stack([again.costs[name] for name in ("", *names)])
     rng, tables = np.random.default_rng(11), 400
     clusters, n = np.arange(costs.shape[1]), costs.shape[1]
     false = 0
     for _ in range(tables):
-        dealt = np.take_along_axis(costs, rng.permuted(np.tile(np.arange(5), (n, 1)), axis=1).T, axis=0)
-        rows = compare(dealt[0], dict(zip(names, dealt[1:], strict=True)), np.ones(n), clusters, rng, resamples=500)
+        dealt = np.take_along_axis(
+            costs, rng.permuted(np.tile(np.arange(5), (n, 1)), axis=1).T, axis=0
+        )
+        rows = compare(
+            dealt[0],
+            dict(zip(names, dealt[1:], strict=True)),
+            np.ones(n),
+            clusters,
+            rng,
+            resamples=500,
+        )
         false += any(not (one.ci_low or 0) <= 0 <= (one.ci_high or 0) for one in rows.values())
     assert false / tables == pytest.approx(0.05, abs=3.2 * np.sqrt(0.05 * 0.95 / tables))

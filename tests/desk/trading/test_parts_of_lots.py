@@ -28,7 +28,11 @@ from tercel.desk.trading.tca.recorder import TcaRecorder
 LOTS, MID2 = 50, 2001
 qty = st.integers(1, 20).map(ONE.__mul__) | st.integers(1, 20 * ONE)
 px = st.integers(990, 1010).map(ONE.__mul__) | st.integers(990 * ONE, 1010 * ONE)
-acts = st.lists(st.tuples(st.sampled_from(["trade", "trade", "trade", "bust", "correct"]), st.integers(0, 9), qty, px))
+acts = st.lists(
+    st.tuples(
+        st.sampled_from(["trade", "trade", "trade", "bust", "correct"]), st.integers(0, 9), qty, px
+    )
+)
 
 
 class Book:
@@ -83,7 +87,9 @@ class Book:
 
 @settings(deadline=None)
 @given(acts, st.sampled_from([1, -1]))
-def test_ledger_positions_limits_and_costs_are_those_of_fractions(found: list[Any], side: int) -> None:
+def test_ledger_positions_limits_and_costs_are_those_of_fractions(
+    found: list[Any], side: int
+) -> None:
     book = Book(side)
     for number, act in enumerate(found):
         book.do(number, *act)
@@ -96,7 +102,10 @@ def test_ledger_positions_limits_and_costs_are_those_of_fractions(found: list[An
     assert limits.fault == ""
     assert (Fraction(order.cum_qty, ONE), Fraction(order.paid, PAID_ONE)) == (cum, paid)
     assert Fraction(order.open_qty, ONE) == LOTS - cum
-    assert (Fraction(held.qty, ONE), Fraction(held.cash2, PAID_ONE)) == (side * cum, -2 * side * paid)
+    assert (Fraction(held.qty, ONE), Fraction(held.cash2, PAID_ONE)) == (
+        side * cum,
+        -2 * side * paid,
+    )
     assert Fraction(held.worth2(MID2), PAID_ONE) == side * (cum * MID2 - 2 * paid)
     assert (Fraction(parent.filled_qty, ONE), parent.left) == (cum, math.floor(LOTS - cum))
     counted = limits.holdings["a", "X"]
@@ -116,8 +125,13 @@ def test_ledger_positions_limits_and_costs_are_those_of_fractions(found: list[An
     assert sums["refusal"] == side * 6 * (parent.left // 3)
     assert sums["opportunity"] == side * 6 * (LOTS - cum - parent.left // 3)
     assert sums["whole"] == sums["fills"] + sums["opportunity"] + sums["refusal"]
-    assert sums["fills"] == sum(sums[part] for part in ("spread", "walk", "timing", "forced", "fees"))
-    assert (cost.filled, cost.unfilled) == (shown(int(cum * ONE)), float(LOTS - cum - parent.left // 3))
+    assert sums["fills"] == sum(
+        sums[part] for part in ("spread", "walk", "timing", "forced", "fees")
+    )
+    assert (cost.filled, cost.unfilled) == (
+        shown(int(cum * ONE)),
+        float(LOTS - cum - parent.left // 3),
+    )
 
 
 def test_the_order_that_has_half_a_lot_left_is_live_and_keeps_it_reserved() -> None:
@@ -162,8 +176,17 @@ class Halves:
         words["cum_qty"] -= less
         if less and event.status is OrdStatus.FILLED:
             words |= {"status": OrdStatus.PARTIALLY_FILLED, "leaves_qty": less}
-            gone = words | {"exec_id": f"{event.exec_id}-end", "exec_type": ExecType.CANCELED, "leaves_qty": 0}
-            gone |= {"status": OrdStatus.CANCELED, "last_qty": 0, "last_px": 0, "text": "the rest is not dealt in"}
+            gone = words | {
+                "exec_id": f"{event.exec_id}-end",
+                "exec_type": ExecType.CANCELED,
+                "leaves_qty": 0,
+            }
+            gone |= {
+                "status": OrdStatus.CANCELED,
+                "last_qty": 0,
+                "last_px": 0,
+                "text": "the rest is not dealt in",
+            }
             return [Report(**words), Report(**gone)]
         return [Report(**words)]
 
@@ -181,7 +204,11 @@ def test_a_parent_is_never_filled_beyond_its_lots_and_what_is_left_is_told(strat
     assert parent.filled_qty <= 60 * ONE
     assert parent.filled_qty == sum(fill.qty for fill in ledger.fills_of["p1"])
     assert parent.filled_qty % ONE in (0, ONE // 2)
-    assert ledger.positions.of("ann", "X").qty == session.limits.holdings["ann", "X"].position == parent.filled_qty
+    assert (
+        ledger.positions.of("ann", "X").qty
+        == session.limits.holdings["ann", "X"].position
+        == parent.filled_qty
+    )
     assert session.limits.holdings["ann", "X"].buys == 0
     sent = [entry.body for _, entry in session.journal.read(kinds=(kinds.ORDER_OUT,))]
     assert all(type(body["lots"]) is int for body in sent if "lots" in body)
@@ -197,5 +224,10 @@ def test_a_parent_is_never_filled_beyond_its_lots_and_what_is_left_is_told(strat
 def test_numbers_for_people() -> None:
     assert [shown(one) for one in (0, ONE, -ONE, ONE // 2, -ONE // 2)] == [0, 1, -1, 0.5, -0.5]
     assert [type(shown(one)) for one in (7 * ONE, ONE // 4)] == [int, float]
-    assert [text(one) for one in (0, 12 * ONE, ONE + 1, -ONE - ONE // 10)] == ["0", "12", "1.00000001", "-1.1"]
+    assert [text(one) for one in (0, 12 * ONE, ONE + 1, -ONE - ONE // 10)] == [
+        "0",
+        "12",
+        "1.00000001",
+        "-1.1",
+    ]
     assert [floored(-1), ceiled(-1), floored(ONE + 1), ceiled(ONE + 1)] == [-1, 0, 1, 2]

@@ -39,10 +39,14 @@ def test_the_files_of_journal_latch_and_session_are_its_owners_alone(tmp_path: P
     ReceivedMark(desk / "fix").write(3)
     (desk / "fix" / "orders.jsonl").write_text("{}\n" * 21)
     OrderMemory(NamesTable(), desk / "fix")  # writes its file anew
-    files = {path.name: oct(path.stat().st_mode & 0o777) for path in desk.rglob("*") if path.is_file()}
+    files = {
+        path.name: oct(path.stat().st_mode & 0o777) for path in desk.rglob("*") if path.is_file()
+    }
     wanted = {"journal.db", "journal.db-wal", "journal.db-shm", "journal.head", "kill.json"}
     wanted |= {"fix.db", "fix.db-wal", "fix.db-shm", "numbers", "received", "orders.jsonl"}
-    assert dict.fromkeys(wanted, "0o600") == {name: mode for name, mode in files.items() if name not in LOCKS}
+    assert dict.fromkeys(wanted, "0o600") == {
+        name: mode for name, mode in files.items() if name not in LOCKS
+    }
     folders = {path.name: oct(path.stat().st_mode & 0o777) for path in (desk, desk / "fix")}
     assert folders == {"desk": "0o700", "fix": "0o700"}
     store.close()
@@ -59,5 +63,7 @@ def test_rights_that_a_person_gave_stay(tmp_path: Path):
         (desk / name).chmod(0o640)
     SqlJournal(desk, "test").close()
     latch.rearm("looked at it", "ann", 2)
-    assert [oct((desk / name).stat().st_mode & 0o777) for name in ("journal.db", "kill.json")] == ["0o640"] * 2
+    assert [oct((desk / name).stat().st_mode & 0o777) for name in ("journal.db", "kill.json")] == [
+        "0o640"
+    ] * 2
     assert oct(desk.stat().st_mode & 0o777) == "0o755"

@@ -99,7 +99,11 @@ def test_an_order_that_was_journaled_and_never_sent_never_arrived():
     again = session_of(venue, journal, warm_s=0)
     line = next(line for line in again.recovered if line.order == "p1.77")
     assert (line.ours, line.venue, line.action) == ("pending_new", "rejected", "never arrived")
-    assert not any(getattr(command, "cl_ord_id", "") == "p1.77" for command in venue.sends if type(command) is NewOrder)
+    assert not any(
+        getattr(command, "cl_ord_id", "") == "p1.77"
+        for command in venue.sends
+        if type(command) is NewOrder
+    )
     assert again.ledger.next_child("p1") == 78
     assert again.gateway.limits.parents["p1"].used == again.ledger.parents.must("p1").filled
     assert list(journal.read(kinds=[kinds.ALERT])) == []
@@ -123,8 +127,13 @@ def test_a_venue_that_does_not_answer_keeps_the_session_from_beginning():
 def test_why_a_venue_refuses_to_answer_is_said():
     journal, venue = MemoryJournal(), Deaf(exchange_of())
     started(journal, venue, seconds=30)
-    venue.swallows, venue.refuses = (MassCancel, StatusRequest), "1=ann, which another login named first"
-    with pytest.raises(VenueError, match=r"word on every order.*1=ann, which another login named first"):
+    venue.swallows, venue.refuses = (
+        (MassCancel, StatusRequest),
+        "1=ann, which another login named first",
+    )
+    with pytest.raises(
+        VenueError, match=r"word on every order.*1=ann, which another login named first"
+    ):
         session_of(venue, journal, warm_s=0)
 
 
@@ -135,7 +144,9 @@ def test_a_venue_that_began_anew_is_not_asked_about_what_it_cannot_know():
     with pytest.raises(VenueError, match=r"time has gone on.*began anew"):
         session_of(exchange_of(), journal, warm_s=0)
     assert [entry.kind for _, entry in journal.read(last)] == [kinds.SESSION]
-    assert [order.root for order in Ledger.of(journal).orders.live()] == [order.root for order in standing]
+    assert [order.root for order in Ledger.of(journal).orders.live()] == [
+        order.root for order in standing
+    ]
 
 
 def test_parents_go_on_when_they_are_resumed():
@@ -219,7 +230,11 @@ def test_an_unknown_order_found_standing_is_cancelled_and_said():
     journal, venue = MemoryJournal(), Flaky(exchange_of())
     old = started(journal, venue, seconds=30)
     forgotten = [entry for _, entry in journal.read()]
-    last = max(i for i, entry in enumerate(forgotten) if entry.kind == kinds.ORDER_OUT and entry.body["what"] == "new")
+    last = max(
+        i
+        for i, entry in enumerate(forgotten)
+        if entry.kind == kinds.ORDER_OUT and entry.body["what"] == "new"
+    )
     cut = MemoryJournal()
     cut.append(forgotten[:last])
     cut.append([Entry(kinds.OPERATOR, old.now_ns, body={"command": "acknowledge", "sound": last})])
@@ -301,7 +316,11 @@ class Forgetful(Flaky):
         return replace(self._venue.capabilities, executions=self, positions=self)
 
     def executions(self, account, after=""):
-        return [report for report in self._venue.executions(account, after) if report.exec_id != self._lost]
+        return [
+            report
+            for report in self._venue.executions(account, after)
+            if report.exec_id != self._lost
+        ]
 
     def positions(self, account):
         lots = Counter()

@@ -61,7 +61,9 @@ def check(session):
 
 
 @pytest.mark.parametrize("limit", [None, "-2bps"])
-@pytest.mark.parametrize("strategy", ["twap_passive", "peg_behind", "twap_take", "twap_repeg+events"])
+@pytest.mark.parametrize(
+    "strategy", ["twap_passive", "peg_behind", "twap_take", "twap_repeg+events"]
+)
 def test_a_session_trades_as_a_bare_executor_does(strategy, limit):
     session = session_of(exchange_of(seed=5), seed=9)
     began = session.now_ns
@@ -72,7 +74,9 @@ def test_a_session_trades_as_a_bare_executor_does(strategy, limit):
     bare = session_of(exchange_of(seed=5))
     exchange, follower = bare.venue, bare.follow("X")
     task = Task(horizon_s=300.0, decisions=20, warmup_s=60.0, limit_price=limit)
-    executor = ParentExecutor(Assignment("p1", "ann", "X", 1, 200, began, task, 9, 0), follower, build(strategy))
+    executor = ParentExecutor(
+        Assignment("p1", "ann", "X", 1, 200, began, task, 9, 0), follower, build(strategy)
+    )
     while not executor.done:
         due = min(executor.due_ns, exchange.now_ns + S)
         events = exchange.step(due)
@@ -86,7 +90,9 @@ def test_a_session_trades_as_a_bare_executor_does(strategy, limit):
                 exchange.send(command)
     np.testing.assert_array_equal(mine.fills(), executor.fills())
     for field in fields(Costs):
-        np.testing.assert_array_equal(getattr(mine.costs(), field.name), getattr(executor.costs(), field.name))
+        np.testing.assert_array_equal(
+            getattr(mine.costs(), field.name), getattr(executor.costs(), field.name)
+        )
     check(session)
     assert session.ledger.parents.must("p1").filled + mine.costs().unfilled_lots[0] == 200
 
@@ -96,9 +102,14 @@ def test_a_session_trades_as_a_bare_executor_does(strategy, limit):
 
 def sends(path):
     """Whether a file calls `send` on something that is called a venue."""
-    calls = (node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call))
+    calls = (
+        node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)
+    )
     return any(
-        isinstance(call, ast.Attribute) and call.attr == "send" and "venue" in ast.unparse(call.value) for call in calls
+        isinstance(call, ast.Attribute)
+        and call.attr == "send"
+        and "venue" in ast.unparse(call.value)
+        for call in calls
     )
 
 
@@ -113,7 +124,10 @@ def test_nothing_but_the_gateway_sends_to_a_venue():
         "desk/limits/stress",
     )  # venues themselves, kits
     outside = {name for name in found if not name.startswith(aside)}
-    assert outside == {"desk/trading/gateway.py", "desk/gate/watchdog.py"}  # the second cancels, and nothing else
+    assert outside == {
+        "desk/trading/gateway.py",
+        "desk/gate/watchdog.py",
+    }  # the second cancels, and nothing else
 
 
 def test_what_leaves_is_in_the_journal_first():
@@ -122,7 +136,10 @@ def test_what_leaves_is_in_the_journal_first():
     real = venue.send
 
     def send(command):
-        assert entry_out(command, limits=session.limits.hash).body in bodies(journal, kinds.ORDER_OUT)[-20:]
+        assert (
+            entry_out(command, limits=session.limits.hash).body
+            in bodies(journal, kinds.ORDER_OUT)[-20:]
+        )
         real(command)
 
     venue.send = send
@@ -181,24 +198,34 @@ def test_what_limits_deny_is_journaled_and_the_parent_goes_on():
 
 
 def test_an_order_that_was_denied_is_not_cancelled_at_the_venue():
-    session = session_of(venue := Flaky(exchange_of()), limits=WIDE.replace("order_lots = 5000", "order_lots = 8"))
+    session = session_of(
+        venue := Flaky(exchange_of()), limits=WIDE.replace("order_lots = 5000", "order_lots = 8")
+    )
     session.accept(asked())
     new = NewOrder("p1.a", "X", 1, 9, None, Tif.DAY, "ann", "p1", session.now_ns)
     cancel = CancelOrder("p1.b", "p1.a", "X", 1, "ann", session.now_ns)
     outcome = session.gateway.submit([new, cancel])
     assert (outcome.sent, [command for command, _ in outcome.denied]) == ([], [new, cancel])
-    assert [body["code"] for body in bodies(session.journal, kinds.DENIED)] == ["ORDER_LOTS", "UNKNOWN_ORDER"]
+    assert [body["code"] for body in bodies(session.journal, kinds.DENIED)] == [
+        "ORDER_LOTS",
+        "UNKNOWN_ORDER",
+    ]
     assert not venue.sends
     assert session.gateway.submit([cancel]).sent == [cancel]
 
 
 def test_stale_prices_are_no_reason_to_trade():
-    session = session_of(exchange_of(), limits=WIDE.replace("reference_age_ms = 60_000", "reference_age_ms = 1"))
+    session = session_of(
+        exchange_of(), limits=WIDE.replace("reference_age_ms = 60_000", "reference_age_ms = 1")
+    )
     session.accept(asked())
     session.run_until(session.now_ns + 100 * S)
     denied = bodies(session.journal, kinds.DENIED)
     assert denied
-    assert all("mid" in body["text"] or "age" in body["text"] or "REFERENCE" in body["code"] for body in denied)
+    assert all(
+        "mid" in body["text"] or "age" in body["text"] or "REFERENCE" in body["code"]
+        for body in denied
+    )
 
 
 def test_a_journal_that_fails_lets_nothing_out(tmp_path):
@@ -271,7 +298,9 @@ def test_cancel_ends_a_parent_when_the_venue_has_ended_its_children():
         session.pause("p1", "too late")
 
 
-@pytest.mark.parametrize("words", [{"lots": 400}, {"lots": 120}, {"horizon_ns": 120 * S}, {"horizon_ns": 900 * S}])
+@pytest.mark.parametrize(
+    "words", [{"lots": 400}, {"lots": 120}, {"horizon_ns": 120 * S}, {"horizon_ns": 900 * S}]
+)
 def test_amend_changes_what_is_left(words):
     session = session_of(exchange_of())
     began = session.now_ns
@@ -290,7 +319,13 @@ def test_amend_changes_what_is_left(words):
 def test_senseless_amendments_and_unknown_things_are_refused():
     session = session_of(exchange_of())
     session.accept(asked())
-    for bad in ({"lots": 0}, {"lots": 1.5}, {"lots": 10**25}, {"horizon_ns": 0}, {"horizon_ns": 10**25}):
+    for bad in (
+        {"lots": 0},
+        {"lots": 1.5},
+        {"lots": 10**25},
+        {"horizon_ns": 0},
+        {"horizon_ns": 10**25},
+    ):
         with pytest.raises(OrderError):
             session.amend("p1", "why", **bad)
     for request in (asked(), asked("p2", instrument="NOPE"), asked("p3", agent="eve")):
@@ -319,9 +354,13 @@ def test_commands_from_other_processes_are_obeyed_once(tmp_path):
     session.run_until(session.now_ns + 5 * S)
     parent = session.ledger.parents.must("q1")
     assert (parent.status, parent.lots) == ("paused", 300)
-    refused = [body for body in bodies(session.journal, kinds.ALERT) if body["code"] == "operator_refused"]
+    refused = [
+        body for body in bodies(session.journal, kinds.ALERT) if body["code"] == "operator_refused"
+    ]
     assert [(body["operator"], body["severity"]) for body in refused] == [(4, "info"), (5, "info")]
-    assert all(body["text"].endswith(str(TercelError(*(body[part] for part in PARTS)))) for body in refused)
+    assert all(
+        body["text"].endswith(str(TercelError(*(body[part] for part in PARTS)))) for body in refused
+    )
     assert session.ledger.requested == {}
     session.close()
 
@@ -341,7 +380,14 @@ def test_a_command_of_nonsense_is_refused_and_stops_nothing(nonsense):
     journal = MemoryJournal()
     session = session_of(exchange_of(), journal, warm_s=0)
     names = {field: getattr(asked("q1"), field) for field in asked().__slots__}
-    told = {"id": 1, "command": "submit", "body": names | nonsense, "by": "ann", "reason": "", "wall_ns": 0}
+    told = {
+        "id": 1,
+        "command": "submit",
+        "body": names | nonsense,
+        "by": "ann",
+        "reason": "",
+        "wall_ns": 0,
+    }
     carry_out(session.gateway, Entry(kinds.OPERATOR, session.now_ns, body=told), session._obey)
     assert [body["code"] for body in bodies(journal, kinds.ALERT)] == ["operator_refused"]
     assert not list(session.ledger.parents)
@@ -351,7 +397,14 @@ def test_a_command_that_was_taken_and_not_obeyed_is_obeyed_by_the_next_session()
     exchange, journal = exchange_of(), MemoryJournal()
     session = session_of(exchange, journal)
     session.accept(asked())
-    body = {"id": 7, "command": "cancel", "body": {"parent": "p1"}, "by": "ann", "reason": "stop", "wall_ns": 0}
+    body = {
+        "id": 7,
+        "command": "cancel",
+        "body": {"parent": "p1"},
+        "by": "ann",
+        "reason": "stop",
+        "wall_ns": 0,
+    }
     journal.append([Entry(kinds.OPERATOR, session.now_ns, body=body)])
     again = session_of(exchange, journal, warm_s=0)
     assert again.ledger.parents.must("p1").status == "cancelled"
@@ -382,7 +435,9 @@ class Bad:
 
 @pytest.mark.parametrize("how", ["raises", "nan"])
 def test_a_strategy_that_fails_is_replaced_by_the_fallback(how):
-    session = session_of(exchange_of(), strategies=lambda name, _: Bad(how) if name == "bad" else build(name))
+    session = session_of(
+        exchange_of(), strategies=lambda name, _: Bad(how) if name == "bad" else build(name)
+    )
     session.accept(asked(strategy="bad"))
     session.run(session.now_ns + 400 * S)
     parent = session.ledger.parents.must("p1")
@@ -448,7 +503,13 @@ class CutOff:
     """A venue behind a link that is down for a while: no market data come, and they begin anew once it is back."""
 
     def __init__(self, venue, down_ns, up_ns):
-        self._venue, self._down_ns, self._up_ns, self.there, self.fresh = venue, down_ns, up_ns, True, False
+        self._venue, self._down_ns, self._up_ns, self.there, self.fresh = (
+            venue,
+            down_ns,
+            up_ns,
+            True,
+            False,
+        )
 
     def __getattr__(self, name):
         return getattr(self._venue, name)
@@ -492,7 +553,11 @@ def test_no_executor_works_on_when_a_snapshot_says_that_trading_is_halted():
     session.accept(asked(strategy="twap_take"))
     session.run_until(session.now_ns + 40 * S)
     session.venue.subscribe("X")
-    (whole,) = [one for one in session.venue.step(session.now_ns) if isinstance(one, MarketRows) and one.snapshot]
+    (whole,) = [
+        one
+        for one in session.venue.step(session.now_ns)
+        if isinstance(one, MarketRows) and one.snapshot
+    ]
     follower = session.followers["X"]
     follower.on_market(whole)
     assert not follower.on_market(whole), "the same book"
@@ -562,7 +627,9 @@ def test_a_kill_cancels_everything_and_lasts_until_rearmed(tmp_path):
             act()
     latch.rearm("looked at it", "dora", 9, ["ann"])
     session.step(session.now_ns + S)
-    assert bodies(session.journal, kinds.REARM) == [{"scope": "ann", "by": "dora", "reason": "looked at it"}]
+    assert bodies(session.journal, kinds.REARM) == [
+        {"scope": "ann", "by": "dora", "reason": "looked at it"}
+    ]
     session.resume("p1", "dora")
     session.run(session.now_ns + 400 * S)
     assert session.ledger.parents.must("p1").status == "done"
@@ -601,7 +668,10 @@ def test_a_kill_works_while_a_strategy_hangs(tmp_path):
     KillLatch(tmp_path / "kill.json").kill("it hangs", "carl", 5)
     until(lambda: not session.stopper.open and session.stopper.killed, what="a confirmed kill")
     assert truth(session.venue, "ann")[1] == 0
-    assert [body["event"] for body in bodies(session.journal, kinds.KILL)] == ["latched", "confirmed"]
+    assert [body["event"] for body in bodies(session.journal, kinds.KILL)] == [
+        "latched",
+        "confirmed",
+    ]
     go_on.set()
     loop.join(DEADLINE_S)
     assert not loop.is_alive()
@@ -669,7 +739,9 @@ def test_a_decision_that_does_not_end_is_stopped_and_the_fallback_takes_over(how
     session.run()
     parent = session.ledger.parents.must("p1")
     assert (parent.status, parent.strategy) == ("done", FALLBACK)
-    assert any("no answer within 0.2 s" in body["text"] for body in bodies(session.journal, kinds.ALERT))
+    assert any(
+        "no answer within 0.2 s" in body["text"] for body in bodies(session.journal, kinds.ALERT)
+    )
     check(session)
     session.close()
 
@@ -679,6 +751,10 @@ def test_a_parent_says_by_which_weights_it_is_worked():
     session = session_of(exchange_of())
     session.accept(asked("learned"), policy)
     session.accept(asked("written"))
-    models = {e.parent: e.body.get("model") for _, e in session.journal.read(kinds=(kinds.PARENT,)) if "side" in e.body}
+    models = {
+        e.parent: e.body.get("model")
+        for _, e in session.journal.read(kinds=(kinds.PARENT,))
+        if "side" in e.body
+    }
     file = Path(policies_packaged.__file__).parent / "ppo-csco-santa-fe" / "policy.onnx"
     assert models == {"learned": sha256(file.read_bytes()).hexdigest()[:12], "written": None}

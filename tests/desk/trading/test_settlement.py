@@ -22,7 +22,9 @@ class Asked(Flaky):
 
     @property
     def capabilities(self):
-        return replace(self._venue.capabilities, positions=None, executions=None, position_reports=self)
+        return replace(
+            self._venue.capabilities, positions=None, executions=None, position_reports=self
+        )
 
     def ask_positions(self, account):
         if self.deaf:
@@ -37,7 +39,16 @@ class Asked(Flaky):
 
 def fill(number, lots, account="ann"):
     side = 1 if lots > 0 else -1
-    names = f"E{number}", ExecType.TRADE, OrdStatus.FILLED, f"by-hand-{number}", "", f"V{number}", account, "X"
+    names = (
+        f"E{number}",
+        ExecType.TRADE,
+        OrdStatus.FILLED,
+        f"by-hand-{number}",
+        "",
+        f"V{number}",
+        account,
+        "X",
+    )
     traded = abs(lots) * ONE
     return Report(*names, side, abs(lots), 100, traded, 100 * ONE, traded, 0, 5)
 
@@ -76,7 +87,9 @@ def test_positions_are_compared_where_they_stand_among_reports(before, after, of
     session.gateway.receive(events)
     here = sum(before) + sum(after)
     assert session.ledger.positions.lots().get("ann", {}).get("X", 0) == here
-    assert session.positions.differences() == ({("ann", "X"): (here * ONE, (here + off) * ONE)} if off else {})
+    assert session.positions.differences() == (
+        {("ann", "X"): (here * ONE, (here + off) * ONE)} if off else {}
+    )
     assert session.positions.last_told("ann").get("X", 0) == (here + off) * ONE
 
 

@@ -80,14 +80,22 @@ def test_a_body_that_lacks_a_line_is_refused():
     for at in range(len(lines)):
         fresh = limits_of()
         with pytest.raises((JournalError, ValueError, KeyError)):
-            restored(iter([*lines[:at], *lines[at + 1 :]]), Ledger(ledger_of.ArchiveIndex(journal), fresh), fresh)
+            restored(
+                iter([*lines[:at], *lines[at + 1 :]]),
+                Ledger(ledger_of.ArchiveIndex(journal), fresh),
+                fresh,
+            )
 
 
 def test_what_a_person_asked_for_stands_in_it_until_it_is_answered():
     """A command that is only noted (an owner of an alert) waits for no answer."""
     story = story_of(7, 60)
     asked = [
-        Entry(kinds.OPERATOR, story.ns, body={"id": number, "command": command, "body": {"alert": 1}, "by": "ann"})
+        Entry(
+            kinds.OPERATOR,
+            story.ns,
+            body={"id": number, "command": command, "body": {"alert": 1}, "by": "ann"},
+        )
         for number, command in ((1, "resume_agent"), (2, "own_alert"))
     ]
     ledger, limits, journal = folded([*story.entries, *asked])
@@ -128,7 +136,9 @@ def test_what_left_memory_is_known_when_it_is_asked_for(seed):
     assert short.fills == whole.fills == len(whole.orders.fills)
     kept = [fill for of_parent in short.fills_of.values() for fill in of_parent]
     assert sorted(map(repr, short.orders.fills)) == sorted(map(repr, kept))
-    assert [parent.id for parent in short.parents.open()] == [parent.id for parent in whole.parents.open()]
+    assert [parent.id for parent in short.parents.open()] == [
+        parent.id for parent in whole.parents.open()
+    ]
     for trade in story.trades:
         assert short.knows(trade)
     for parent in whole.parents:
@@ -143,7 +153,9 @@ def test_stories_let_go_and_bring_back():
         ledger, _, _ = folded(story.entries)
         gone += len(ledger.past)
         busted += len(ledger.orders.rebooked)
-        back += sum(parent.over and parent.over_ns + KEPT_NS < story.ns for parent in ledger.parents)
+        back += sum(
+            parent.over and parent.over_ns + KEPT_NS < story.ns for parent in ledger.parents
+        )
     assert gone > 100
     assert back > 5
     assert busted > 50
@@ -153,7 +165,9 @@ def kept(folder, entries, cut, version=None):
     """A journal with a snapshot of its first entries."""
     journal = SqlJournal(folder)
     journal.append(entries[:cut])
-    snapshots = Snapshots(journal, blank_of(limits_of()), version or version_of(limits_of()), refold, every=1)
+    snapshots = Snapshots(
+        journal, blank_of(limits_of()), version or version_of(limits_of()), refold, every=1
+    )
     snapshots.look()
     assert snapshots.failure is None
     if entries[cut:]:
@@ -177,7 +191,10 @@ def test_a_restart_reads_from_the_snapshot_and_comes_to_the_same(tmp_path):
 @pytest.mark.parametrize(
     ("damage", "why"),
     [
-        ("UPDATE snapshot SET body = substr(body, 1, 50) || x'00' || substr(body, 52)", "it was changed"),
+        (
+            "UPDATE snapshot SET body = substr(body, 1, 50) || x'00' || substr(body, 52)",
+            "it was changed",
+        ),
         ("UPDATE snapshot SET seq = 150", "it was changed"),
         ("UPDATE snapshot SET version = 'other'", "it was changed"),
         ("UPDATE journal SET hash = 'x' WHERE seq = 200", "it belongs to other entries"),
@@ -204,7 +221,10 @@ def test_a_snapshot_that_is_damaged_or_anothers_is_passed_over_and_said(tmp_path
 def test_a_snapshot_under_other_limits_is_passed_over(tmp_path):
     story = story_of(7)
     kept(tmp_path, story.entries, 200).close()
-    journal, limits = SqlJournal(tmp_path), limits_of(WIDE.replace("daily_loss = 250_000", "daily_loss = 260_000"))
+    journal, limits = (
+        SqlJournal(tmp_path),
+        limits_of(WIDE.replace("daily_loss = 250_000", "daily_loss = 260_000")),
+    )
     refold(journal, limits)
     assert "other limits" in journal.ignored[0]
     journal.close()
@@ -212,7 +232,9 @@ def test_a_snapshot_under_other_limits_is_passed_over(tmp_path):
 
 def test_another_version_is_told_by_any_field_and_not_by_where_the_limits_lie(monkeypatch):
     before = version_of(limits_of())
-    elsewhere = LimitGate(parse(WIDE, "other.toml"), [Listing(name, 0.01, 1, 1000) for name in "XY"], ["ann", "bob"])
+    elsewhere = LimitGate(
+        parse(WIDE, "other.toml"), [Listing(name, 0.01, 1, 1000) for name in "XY"], ["ann", "bob"]
+    )
     assert version_of(elsewhere) == before
     init = Ledger.__init__
 

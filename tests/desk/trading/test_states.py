@@ -11,7 +11,15 @@ from tests.desk.trading.desk_of_two import S, asked, exchange_of, session_of
 from tests.desk.trading.random_journals import Story
 
 from tercel.core.fixed import ONE
-from tercel.core.orders import CancelOrder, LinkStatus, MassCancel, NewOrder, ReplaceOrder, StatusRequest, Tif
+from tercel.core.orders import (
+    CancelOrder,
+    LinkStatus,
+    MassCancel,
+    NewOrder,
+    ReplaceOrder,
+    StatusRequest,
+    Tif,
+)
 from tercel.core.ports import Entry
 from tercel.desk.limits import PAUSES
 from tercel.desk.trading.journal import kinds
@@ -94,7 +102,9 @@ def test_who_may_send_what_in_which_state(sender, state):
     orders, held = Orders(), Positions()
     held.book(Fill("E", "o", "p", "ann", "X", 1, 6 * ONE, 100 * ONE, 0, False))
     orders._open(opened(NewOrder("open", "X", -1, 4, 100, Tif.DAY, "ann", "p", 0)))
-    refused = {name: refusal(sender, one, STANDING[state], orders, held) for name, one in COMMANDS.items()}
+    refused = {
+        name: refusal(sender, one, STANDING[state], orders, held) for name, one in COMMANDS.items()
+    }
     assert {name for name, why in refused.items() if why is None} == TWIN[sender, state]
     codes = {why.code for why in refused.values() if why is not None}
     expected = {ACTIVE: "NOT_PERMITTED", REDUCING: "REDUCING", HALTED: "KILLED"}[state]
@@ -103,7 +113,11 @@ def test_who_may_send_what_in_which_state(sender, state):
 
 def test_a_worse_state_permits_nothing_that_a_better_one_does_not():
     for sender, act in product(Sender, Act):
-        assert permits(sender, act, ACTIVE) >= permits(sender, act, REDUCING) >= permits(sender, act, HALTED)
+        assert (
+            permits(sender, act, ACTIVE)
+            >= permits(sender, act, REDUCING)
+            >= permits(sender, act, HALTED)
+        )
     assert all(permits(sender, act, HALTED) for sender in Sender for act in (Act.CANCEL, Act.QUERY))
     assert set(PERMITS) == set(Sender)
 
@@ -113,7 +127,9 @@ def test_every_reason_has_terms_in_the_order_of_the_enumeration():
 
 
 # -- reasons, in any order --------------------------------------------------------------------------------------------
-keys = st.tuples(st.sampled_from(list(StateReason)), st.sampled_from(WHOSE), st.sampled_from(["", "a", "b"]))
+keys = st.tuples(
+    st.sampled_from(list(StateReason)), st.sampled_from(WHOSE), st.sampled_from(["", "a", "b"])
+)
 
 
 def key_of(reason, whose, cause):
@@ -130,12 +146,18 @@ def test_the_state_is_the_worst_of_the_reasons_that_stand(steps):
             twin[reason, whose, cause] = f"{number}"
         else:
             states.end(reason, whose, None if whole else cause)
-            gone = {one for one in twin if one[:2] == (reason, whose) and (whole or one[2] == cause)}
+            gone = {
+                one for one in twin if one[:2] == (reason, whose) and (whole or one[2] == cause)
+            }
             twin = {one: text for one, text in twin.items() if one not in gone}
         for scope, who in product((ReasonScope.ACCOUNT, ReasonScope.PARENT), (*WHOSE, "eve")):
             mine = [one for one in twin if REASONS[one[0]].scope is ReasonScope.DESK
                     or (REASONS[one[0]].scope is scope and one[1] == who)]  # fmt: skip
-            found = [state for state in (HALTED, REDUCING) if any(REASONS[one[0]].state is state for one in mine)]
+            found = [
+                state
+                for state in (HALTED, REDUCING)
+                if any(REASONS[one[0]].state is state for one in mine)
+            ]
             standing = states.standing(who, scope)
             assert standing.state is (found[0] if found else ACTIVE)
             assert set(standing.reasons) == {one[0] for one in mine}
@@ -150,14 +172,22 @@ def test_what_ends_one_reason_leaves_the_other():
     for code in ("STRANGE_FILL", "missing_executions"):
         states.apply(alert(code, agent="ann", stops="until they come"))
     states.apply(Entry(kinds.REARM, 0, agent="ann", body={"ends": ["missing_executions"]}))
-    assert states.standing("ann") == Standing(HALTED, "STOPPED", "STRANGE_FILL o", (StateReason.STOPPED,))
+    assert states.standing("ann") == Standing(
+        HALTED, "STOPPED", "STRANGE_FILL o", (StateReason.STOPPED,)
+    )
     states.apply(Entry(kinds.REARM, 0, agent="ann", body={}))
     assert states.standing("ann") == Standing()
 
 
 # -- the fold against a twin ------------------------------------------------------------------------------------------
 def alert(code, severity="critical", agent="", text="why", **more):
-    return Entry(kinds.ALERT, 0, agent=agent, order="o", body={"severity": severity, "code": code, "text": text} | more)
+    return Entry(
+        kinds.ALERT,
+        0,
+        agent=agent,
+        order="o",
+        body={"severity": severity, "code": code, "text": text} | more,
+    )
 
 
 def link(up, text=""):
@@ -282,13 +312,18 @@ def test_a_link_that_breaks_in_a_random_journal_halts_until_it_is_up_or_a_sessio
 def table(head):
     """Rows of the table with this head, as cells."""
     lines = PAGE[PAGE.index(head) :].splitlines()[2:]
-    rows = lines[: next((n for n, line in enumerate(lines) if not line.startswith("|")), len(lines))]
+    rows = lines[
+        : next((n for n, line in enumerate(lines) if not line.startswith("|")), len(lines))
+    ]
     return [[cell.strip() for cell in re.split(r"(?<!\\)\|", row)[1:-1]] for row in rows]
 
 
 def test_the_page_has_the_tables_of_the_code():
     permitted = [
-        [str(sender), *(str(last) if last else "never" for last in (PERMITS[sender][act] for act in Act))]
+        [
+            str(sender),
+            *(str(last) if last else "never" for last in (PERMITS[sender][act] for act in Act)),
+        ]
         for sender in Sender
     ]
     assert table("| Sender |") == permitted

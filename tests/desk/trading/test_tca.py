@@ -23,7 +23,9 @@ def facts(**changes: object) -> ParentFacts:
         "start_ns": 10 * S,
         "end_ns": 40 * S,
         "arrival_mid2": 2001,
-        "fills": np.array([[12 * S, 1001, 10, 2001, 2002, 0, 0], [20 * S, 999, 10, 2003, 1998, 1, 0]]),
+        "fills": np.array(
+            [[12 * S, 1001, 10, 2001, 2002, 0, 0], [20 * S, 999, 10, 2003, 1998, 1, 0]]
+        ),
         "mid_ns": np.array([10 * S, 15 * S, 30 * S, 95 * S]),
         "mid2": np.array([2001, 2003, 2007, 2005]),
         "trade_price": np.array([1000, 1002]),
@@ -51,7 +53,9 @@ def test_every_part_by_hand() -> None:
     assert cost.spread_bps == pytest.approx(((2002 - 2001) * 10 + (1998 - 2003) * 10) * unit)
     assert cost.timing_bps == pytest.approx((2003 - 2001) * 10 * unit)
     assert cost.walk_bps == 0
-    assert cost.spread_bps + cost.walk_bps + cost.timing_bps + cost.forced_bps == pytest.approx(cost.is_bps)
+    assert cost.spread_bps + cost.walk_bps + cost.timing_bps + cost.forced_bps == pytest.approx(
+        cost.is_bps
+    )
     assert cost.opportunity_bps == pytest.approx((2007 - 2001) / 2001 * 1e4)
     assert cost.sums == {
         "spread": -40,
@@ -71,7 +75,9 @@ def test_every_part_by_hand() -> None:
     assert cost.participation == 0.5
     assert cost.passive_share == 0.5
     assert cost.markouts_bps["1s"] == pytest.approx(0)
-    assert cost.markouts_bps["10s"] == pytest.approx(((2003 - 2001) * 10 + (2007 - 2003) * 10) / 20 * 1e4 / 2001)
+    assert cost.markouts_bps["10s"] == pytest.approx(
+        ((2003 - 2001) * 10 + (2007 - 2003) * 10) / 20 * 1e4 / 2001
+    )
 
 
 def test_a_markout_that_is_not_known_yet_is_not_made_up() -> None:
@@ -118,18 +124,29 @@ def test_facts_that_make_no_sense_are_refused(changes: dict[str, object], said: 
         measure(facts(**changes))
 
 
-FILL = st.tuples(st.integers(10, 39), st.integers(900, 1100), st.integers(1, 9), st.integers(1900, 2100))
+FILL = st.tuples(
+    st.integers(10, 39), st.integers(900, 1100), st.integers(1, 9), st.integers(1900, 2100)
+)
 
 
 @given(st.lists(FILL, max_size=8), st.sampled_from([-1, 1]), st.booleans())
-def test_the_parts_add_up_and_sides_mirror(fills: list[tuple[int, int, int, int]], side: int, forced: bool) -> None:
-    rows = [[ns * S, price, lots, mid2, 2 * price, 1, int(forced)] for ns, price, lots, mid2 in sorted(fills)]
+def test_the_parts_add_up_and_sides_mirror(
+    fills: list[tuple[int, int, int, int]], side: int, forced: bool
+) -> None:
+    rows = [
+        [ns * S, price, lots, mid2, 2 * price, 1, int(forced)]
+        for ns, price, lots, mid2 in sorted(fills)
+    ]
     some = facts(fills=np.array(rows, np.int64).reshape(-1, 7), quantity=100, side=side)
     cost = measure(some)
     total = sum(side * (2 * price - 2001) * lots for _, price, lots, _ in fills)
     filled = sum(lots for _, _, lots, _ in fills)
     sums = cost.sums
-    assert sum(sums[part] for part in ("spread", "walk", "timing", "forced", "fees")) == sums["fills"] == total
+    assert (
+        sum(sums[part] for part in ("spread", "walk", "timing", "forced", "fees"))
+        == sums["fills"]
+        == total
+    )
     assert sums["fills"] + sums["opportunity"] + sums["refusal"] == sums["whole"]
     assert sums["whole"] == total + side * (2007 - 2001) * (100 - filled)
     if filled:

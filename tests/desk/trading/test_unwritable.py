@@ -84,7 +84,9 @@ def test_a_full_disk_cancels_what_is_open_and_says_so(caplog):
     session.run(session.now_ns + 400 * S)
     assert session.ledger.parents.must("p1").over
     assert session.ledger.faults() == []
-    assert session.ledger.last == max(seq for seq, _ in journal.read()), "a snapshot of now would say where to go on"
+    assert session.ledger.last == max(seq for seq, _ in journal.read()), (
+        "a snapshot of now would say where to go on"
+    )
     assert session.ledger.positions.of("ann", "X").lots == truth(venue, "ann")[0]
 
 

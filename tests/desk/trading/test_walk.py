@@ -38,13 +38,19 @@ class Walk:
         elif event == "call" and frame.f_code is self._send and self._back:
             self.codes = self._walked(stack(frame))
         elif self._back and event in ("call", "return"):
-            self._events.append((event, frame, any_array(frame) if event == "call" else isinstance(arg, ORDERS)))
+            self._events.append(
+                (event, frame, any_array(frame) if event == "call" else isinstance(arg, ORDERS))
+            )
 
     def _walked(self, sending: list[FrameType]) -> list[CodeType]:
         back = [frame for frame in self._back if frame not in sending]
         on = [frame for frame in reversed(sending) if frame not in self._back[len(back) + 1 :]]
-        handed = next(place for place, (event, frame, _) in enumerate(self._events) if frame is back[-1])
-        converts = [frame for _, frame, carries in self._events[:handed] if carries and frame not in back]
+        handed = next(
+            place for place, (event, frame, _) in enumerate(self._events) if frame is back[-1]
+        )
+        converts = [
+            frame for _, frame, carries in self._events[:handed] if carries and frame not in back
+        ]
         return list(dict.fromkeys(frame.f_code for frame in (*back, *converts, *on)))
 
 
@@ -83,16 +89,25 @@ def walk_of_a_decision() -> list[tuple[str, str]]:
         session.run_until(session.now_ns + 60 * S)
     finally:
         sys.setprofile(None)
-    return [(str(Path(code.co_filename).relative_to(ROOT)), code.co_qualname) for code in walk.codes]
+    return [
+        (str(Path(code.co_filename).relative_to(ROOT)), code.co_qualname) for code in walk.codes
+    ]
 
 
 def hands_on(function: ast.FunctionDef) -> bool:
     """Whether a method only calls another object's method with its own arguments, each as it came."""
-    body = [one for one in function.body if not (isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant))]
+    body = [
+        one
+        for one in function.body
+        if not (isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant))
+    ]
     call = getattr(body[0], "value", None) if len(body) == 1 else None
     if not isinstance(call, ast.Call) or not ast.unparse(call.func).startswith("self."):
         return False
-    own = [one.arg for one in (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)][1:]
+    own = [
+        one.arg
+        for one in (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)
+    ][1:]
     given = [ast.unparse(one) for one in (*call.args, *(word.value for word in call.keywords))]
     return "." in ast.unparse(call.func).removeprefix("self.") and given == own
 
@@ -109,10 +124,16 @@ def test_a_decision_reaches_the_venue_in_few_hops():
 
 def test_no_class_on_the_way_only_hands_calls_on():
     counted = Counter[str]()
-    for path in (path for room in ("execution", "limits", "trading", "venues") for path in (ROOT / room).rglob("*.py")):
+    for path in (
+        path
+        for room in ("execution", "limits", "trading", "venues")
+        for path in (ROOT / room).rglob("*.py")
+    ):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ClassDef):
                 methods = [one for one in node.body if isinstance(one, ast.FunctionDef)]
-                counted[f"{path.relative_to(ROOT)}: {node.name}"] += sum(hands_on(one) for one in methods)
+                counted[f"{path.relative_to(ROOT)}: {node.name}"] += sum(
+                    hands_on(one) for one in methods
+                )
     assert sum(counted.values()) > 0
     assert {name: count for name, count in counted.items() if count > MOST_HANDED_ON} == {}

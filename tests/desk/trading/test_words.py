@@ -18,12 +18,24 @@ S, X = OrdStatus, ExecType
 
 
 def bust(ref, cum, exec_id="b", **words):
-    base = {"exec_type": X.BUSTED, "status": S.PARTIALLY_FILLED, "cum": cum, "leaves": 10 - cum, "ref": ref, "ns": 8}
+    base = {
+        "exec_type": X.BUSTED,
+        "status": S.PARTIALLY_FILLED,
+        "cum": cum,
+        "leaves": 10 - cum,
+        "ref": ref,
+        "ns": 8,
+    }
     return told(exec_id=exec_id, **{**base, **words})
 
 
 def correct(ref, lots, price, cum, exec_id="c", **words):
-    return bust(ref, cum, exec_id, **{"exec_type": X.CORRECTED, "last_lots": lots, "last_price": price, **words})
+    return bust(
+        ref,
+        cum,
+        exec_id,
+        **{"exec_type": X.CORRECTED, "last_lots": lots, "last_price": price, **words},
+    )
 
 
 class Desk:
@@ -32,7 +44,9 @@ class Desk:
     def __init__(self):
         self.ledger, self.journal = Ledger(), MemoryJournal(chained=False)
         self.hear(p.accepted(p.ParentRequest("p1", "X", 1, 100, 10**9, 10, "twap", "a"), 5))
-        self.hear(entry_out(NewOrder("1-1", "X", 1, 10, 100, Tif.DAY, "a", "p1", 1)), told(exec_id="n"))
+        self.hear(
+            entry_out(NewOrder("1-1", "X", 1, 10, 100, Tif.DAY, "a", "p1", 1)), told(exec_id="n")
+        )
 
     def hear(self, *entries):
         """The codes of the notices; the fold of the journal is the same at every moment."""
@@ -55,7 +69,12 @@ class Desk:
         """Position, cash, filled of the parent, lots open: of the desk, of the order."""
         held = self.ledger.positions.of("a", "X")
         assert (held.qty, held.cash2) == (self.order.cum_qty, -2 * self.order.paid)
-        return held.lots, held.cash2 // PAID_ONE, self.ledger.parents.must("p1").filled, whole(self.order.open_qty)
+        return (
+            held.lots,
+            held.cash2 // PAID_ONE,
+            self.ledger.parents.must("p1").filled,
+            whole(self.order.open_qty),
+        )
 
 
 @pytest.fixture
@@ -89,7 +108,10 @@ def test_an_order_that_was_filled_is_asked_about_after_a_bust_and_its_lots_are_o
 
 
 def test_a_bust_of_a_cancelled_order_frees_no_lot(desk):
-    desk.hear(fill("t1", 4, 4), told(exec_id="x", exec_type=X.CANCELED, status=S.CANCELED, cum=4, leaves=0))
+    desk.hear(
+        fill("t1", 4, 4),
+        told(exec_id="x", exec_type=X.CANCELED, status=S.CANCELED, cum=4, leaves=0),
+    )
     assert desk.hear(bust("t1", 0, status=S.CANCELED, leaves=0)) == [Code.BUSTED]
     assert desk.stands() == (0, 0, 0, 0)
     assert (desk.order.status, desk.ledger.orders.live()) == (S.CANCELED, [])
@@ -128,11 +150,16 @@ def test_a_correction_of_what_was_busted_is_set_aside(desk):
     [
         ([bust("t1", 0, ns=8)], (0, 0, 0, 10)),
         ([correct("t1", 3, 99, 3)], (3, -594, 3, 7)),
-        ([correct("c1", 2, 98, 2, "c2", ns=9), correct("t1", 3, 99, 3, "c1", ns=8)], (2, -392, 2, 8)),
+        (
+            [correct("c1", 2, 98, 2, "c2", ns=9), correct("t1", 3, 99, 3, "c1", ns=8)],
+            (2, -392, 2, 8),
+        ),
         ([correct("t1", 3, 99, 3, "c1"), bust("c1", 0, ns=9)], (0, 0, 0, 10)),
     ],
 )
-def test_what_comes_before_its_trade_is_set_aside_and_the_trade_is_booked_as_it_left_it(desk, changes, stands):
+def test_what_comes_before_its_trade_is_set_aside_and_the_trade_is_booked_as_it_left_it(
+    desk, changes, stands
+):
     for entry in changes:
         assert Code.UNKNOWN_EXECUTION in desk.hear(entry)
     assert desk.stands()[0] == 0
@@ -176,7 +203,17 @@ def test_pending_states_hold(desk, kind):
     assert desk.hear(told(exec_id="p", exec_type=kind, status=S(kind), cum=4, leaves=6)) == []
     assert (desk.order.status, whole(desk.order.open_qty)) == (S.PARTIALLY_FILLED, 6)
     desk.hear(entry_out(CancelOrder("1-2", "1-1", "X", 1, "a", 2)))
-    desk.hear(told(exec_id="p2", exec_type=kind, status=S(kind), cl_ord_id="1-2", orig="1-1", cum=4, leaves=6))
+    desk.hear(
+        told(
+            exec_id="p2",
+            exec_type=kind,
+            status=S(kind),
+            cl_ord_id="1-2",
+            orig="1-1",
+            cum=4,
+            leaves=6,
+        )
+    )
     assert desk.order.status == S.PENDING_CANCEL
 
 
@@ -184,14 +221,22 @@ def test_an_order_may_be_rejected_after_it_was_pending():
     ledger = Ledger()
     ledger.apply(entry_out(NewOrder("1-1", "X", 1, 10, 100, Tif.DAY, "a", "p", 1)))
     ledger.apply(told(exec_id="p", exec_type=X.PENDING_NEW, status=S.PENDING_NEW))
-    assert codes(ledger.apply(told(exec_id="r", exec_type=X.REJECTED, status=S.REJECTED))) == [Code.REJECTED]
+    assert codes(ledger.apply(told(exec_id="r", exec_type=X.REJECTED, status=S.REJECTED))) == [
+        Code.REJECTED
+    ]
     assert ledger.orders.get("1-1").status == S.REJECTED
 
 
 @pytest.mark.parametrize("kind", [X.SUSPENDED, X.STOPPED, X.DONE_FOR_DAY, X.CALCULATED])
 def test_what_is_held_says_so_keeps_its_lots_and_may_go_on(desk, kind):
-    assert desk.hear(told(exec_id="h", exec_type=kind, status=S(kind), text="news", ns=6)) == [Code.HELD]
-    assert (desk.order.status, whole(desk.order.open_qty), SEVERITY[Code.HELD]) == (S(kind), 10, "warning")
+    assert desk.hear(told(exec_id="h", exec_type=kind, status=S(kind), text="news", ns=6)) == [
+        Code.HELD
+    ]
+    assert (desk.order.status, whole(desk.order.open_qty), SEVERITY[Code.HELD]) == (
+        S(kind),
+        10,
+        "warning",
+    )
     desk.hear(fill("t1", 4, 4, status=S(kind), ns=7))
     assert (desk.order.status, whole(desk.order.open_qty)) == (S(kind), 6)
     desk.hear(fill("t2", 1, 5, ns=8))
@@ -199,8 +244,15 @@ def test_what_is_held_says_so_keeps_its_lots_and_may_go_on(desk, kind):
 
 
 def test_a_restatement_changes_size_and_price(desk):
-    assert desk.hear(told(exec_id="d", exec_type=X.RESTATED, lots=7, price=98, ns=6)) == [Code.RESTATED]
-    assert (desk.order.lots, desk.order.price, whole(desk.order.open_qty), desk.order.name) == (7, 98, 7, "1-1")
+    assert desk.hear(told(exec_id="d", exec_type=X.RESTATED, lots=7, price=98, ns=6)) == [
+        Code.RESTATED
+    ]
+    assert (desk.order.lots, desk.order.price, whole(desk.order.open_qty), desk.order.name) == (
+        7,
+        98,
+        7,
+        "1-1",
+    )
     desk.hear(told(exec_id="d0", exec_type=X.RESTATED, lots=9, price=97, ns=5))
     assert (desk.order.lots, desk.order.price) == (7, 98)
 

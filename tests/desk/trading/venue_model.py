@@ -68,7 +68,8 @@ class ModelVenue:
             return [
                 self.cancel(order)
                 for order in self.live()
-                if command.account in ("", order.account) and command.instrument in ("", order.instrument)
+                if command.account in ("", order.account)
+                and command.instrument in ("", order.instrument)
             ]
         assert isinstance(command, StatusRequest)
         return self.answer(command)
@@ -106,7 +107,14 @@ class ModelVenue:
         return words
 
     def _say(
-        self, order: Held, kind: ExecType, orig: str = "", lots: int = 0, price: int = 0, name: str = "", ref: str = ""
+        self,
+        order: Held,
+        kind: ExecType,
+        orig: str = "",
+        lots: int = 0,
+        price: int = 0,
+        name: str = "",
+        ref: str = "",
     ) -> Report:
         self.ns += 1
         self.executed += 1
@@ -132,7 +140,16 @@ class ModelVenue:
 
     def _new(self, c: NewOrder, refuse: bool) -> Report:
         assert c.cl_ord_id not in self.names, "a cl_ord_id came twice"
-        order = Held(f"v{len(self.orders)}", c.cl_ord_id, c.instrument, c.account, c.side, c.lots, c.price, c.tif)
+        order = Held(
+            f"v{len(self.orders)}",
+            c.cl_ord_id,
+            c.instrument,
+            c.account,
+            c.side,
+            c.lots,
+            c.price,
+            c.tif,
+        )
         self.orders[order.order_id] = order
         self.names[c.cl_ord_id] = order.order_id
         if refuse:
@@ -177,7 +194,9 @@ class ModelVenue:
         order.names[trade].append(report.exec_id)
         return report
 
-    def _rebooked(self, order: Held, kind: ExecType, ref: str, lots: int = 0, price: int = 0) -> Report:
+    def _rebooked(
+        self, order: Held, kind: ExecType, ref: str, lots: int = 0, price: int = 0
+    ) -> Report:
         if order.status not in TERMINAL or order.status == OrdStatus.FILLED:
             order.status = OrdStatus.PARTIALLY_FILLED if order.cum else OrdStatus.NEW
             order.status = OrdStatus.FILLED if order.cum == order.lots else order.status
@@ -200,5 +219,7 @@ class ModelVenue:
         return self._say(order, ExecType.CANCELED)
 
     def position(self, account: str, instrument: str) -> int:
-        mine = [o for o in self.orders.values() if (o.account, o.instrument) == (account, instrument)]
+        mine = [
+            o for o in self.orders.values() if (o.account, o.instrument) == (account, instrument)
+        ]
         return sum(o.side * o.cum for o in mine)

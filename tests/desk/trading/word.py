@@ -23,7 +23,11 @@ class Word:
         before = self.session.ledger.last
         number = post(self.folder, command, body, by, reason, 1)
         self.session.run_until(self.session.now_ns + S // 10)
-        found = [one for _, one in self.session.journal.read(before) if one.body.get("operator") == number]
+        found = [
+            one
+            for _, one in self.session.journal.read(before)
+            if one.body.get("operator") == number
+        ]
         assert number not in self.session.ledger.requested
         assert found, (command, body)
         assert all(one.kind != kinds.ALERT for one in found) or refused, found

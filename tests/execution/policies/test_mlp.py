@@ -71,7 +71,9 @@ def test_shares_are_what_their_formulas_say(size):
     alpha = np.logaddexp(0, z.astype(float)) + 1
     for head, expected in (("simplex", weights), ("dirichlet", alpha)):
         shares = MlpPolicy(eye, *plain, head=head).act(z)
-        np.testing.assert_allclose(shares, expected / expected.sum(axis=1, keepdims=True), atol=1e-6)
+        np.testing.assert_allclose(
+            shares, expected / expected.sum(axis=1, keepdims=True), atol=1e-6
+        )
 
 
 def test_mask_forbids_and_probabilities_sum_to_one():

@@ -48,7 +48,9 @@ def test_the_shipped_agent_without_its_guard_is_the_card_without_it() -> None:
     bare, strategy = without(shipped(), "guard"), policy_strategy(folder_of("default-1"))
     assert bare is not None
     parameters = {key: value for key, value in strategy.action_parameters.items() if key != "guard"}
-    np.testing.assert_array_equal(bare.decide(VIEWS), replace(strategy, action_parameters=parameters).decide(VIEWS))
+    np.testing.assert_array_equal(
+        bare.decide(VIEWS), replace(strategy, action_parameters=parameters).decide(VIEWS)
+    )
     late = view_of(qty0=1000, left=990, decision=55, decisions=60, far1=300)
     assert shipped().decide(late)[0, 0] > bare.decide(late)[0, 0]
     plain = without(build("guarded"), "guard")
@@ -74,7 +76,9 @@ def test_wrappers_keep_what_is_around_the_part() -> None:
     learned, schedule = named["learned"], named["clock"]
     assert learned is not None
     assert schedule is not None
-    np.testing.assert_array_equal(learned.decide(VIEWS), build("guarded+events+posture").decide(VIEWS))
+    np.testing.assert_array_equal(
+        learned.decide(VIEWS), build("guarded+events+posture").decide(VIEWS)
+    )
     assert gap_of(learned) == gap_of(whole)
     assert gap_of(schedule) == 0
     np.testing.assert_array_equal(schedule.decide(VIEWS), whole.decide(VIEWS))
@@ -101,7 +105,9 @@ def test_without_its_forecast_a_strategy_is_told_of_nothing_and_goes_on(name: st
     assert (gap_of(silent), silent.name) == (gap_of(whole), name)
     assert (whole.decide(foretold(VIEWS)) != whole.decide(VIEWS)).any()
     if "flow" in name:
-        np.testing.assert_array_equal(silent.decide(VIEWS), build(name.replace("+flow", "")).decide(VIEWS))
+        np.testing.assert_array_equal(
+            silent.decide(VIEWS), build(name.replace("+flow", "")).decide(VIEWS)
+        )
     learned = without(whole, "learned")
     assert learned is not None
     assert forecaster_of(learned) is spread_alone()
@@ -133,7 +139,11 @@ def test_written_rules_and_somebodys_own_have_none_but_a_clock() -> None:
 
     mine = checked(Mine())
     assert gap_of(mine) == 10**9
-    for strategy, parts in ((build("twap_take"), set()), (build("twap_take+events"), {"clock"}), (mine, {"clock"})):
+    for strategy, parts in (
+        (build("twap_take"), set()),
+        (build("twap_take+events"), {"clock"}),
+        (mine, {"clock"}),
+    ):
         assert {part for part in PARTS if without(strategy, part) is not None} == parts
     with pytest.raises(UnknownNameError, match="network"):
         without(mine, "netwrok")

@@ -16,7 +16,14 @@ NAMES = tuple(f"feature_{i}" for i in range(6))
 
 
 def card(**changes):
-    fields = {"name": "ppo", "observes": NAMES, "actions": "placement", "n_actions": 8, "seed": 3, "frames": 4096}
+    fields = {
+        "name": "ppo",
+        "observes": NAMES,
+        "actions": "placement",
+        "n_actions": 8,
+        "seed": 3,
+        "frames": 4096,
+    }
     return Card(**{**fields, "task": {"share": 0.1}, **changes})
 
 

@@ -20,15 +20,21 @@ def policy(actions, head="logits", seed=0):
     rng = np.random.default_rng(seed)
     sizes = (OBS_SIZE, 16, actions)
     layers = tuple(
-        (rng.normal(size=(a, b)).astype(np.float32), rng.normal(size=b).astype(np.float32)) for a, b in pairwise(sizes)
+        (rng.normal(size=(a, b)).astype(np.float32), rng.normal(size=b).astype(np.float32))
+        for a, b in pairwise(sizes)
     )
-    return MlpPolicy(layers, np.zeros(OBS_SIZE, np.float32), np.ones(OBS_SIZE, np.float32), 10.0, "tanh", head)
+    return MlpPolicy(
+        layers, np.zeros(OBS_SIZE, np.float32), np.ones(OBS_SIZE, np.float32), 10.0, "tanh", head
+    )
 
 
 class Learned(StrategyConformance):
     def views(self):
         views = super().views()
-        return [replace(v, obs=np.random.default_rng(v.n).normal(size=(v.n, OBS_SIZE)).astype("f4")) for v in views]
+        return [
+            replace(v, obs=np.random.default_rng(v.n).normal(size=(v.n, OBS_SIZE)).astype("f4"))
+            for v in views
+        ]
 
 
 class TestGreedy(Learned):
@@ -50,7 +56,9 @@ def test_expected_intent_is_that_of_what_is_judged():
     view = TestGreedy().views()[0]
     weights = policy(8)
     greedy, drawn = PolicyStrategy("ppo", weights), PolicyStrategy("ppo", weights, stochastic=True)
-    np.testing.assert_array_equal(greedy.decide(view), placement.decode(weights.act(view.obs), view))
+    np.testing.assert_array_equal(
+        greedy.decide(view), placement.decode(weights.act(view.obs), view)
+    )
     np.testing.assert_array_equal(drawn.decide(view), greedy.decide(view))
     np.testing.assert_array_equal(greedy.expected(view), shares(greedy.decide(view), view))
     mean = expected_shares(weights.probabilities(view.obs), action_set("placement").decode, view)

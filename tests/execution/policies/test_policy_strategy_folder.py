@@ -21,8 +21,12 @@ def save(folder, actions, observation, head="logits", zero=False, **parameters):
     rng = np.random.default_rng(3)
     weight = np.zeros((watch.size, wide)) if zero else rng.normal(size=(watch.size, wide))
     ones = np.ones(watch.size, np.float32)
-    policy = MlpPolicy(((weight.astype(np.float32), np.zeros(wide, np.float32)),), 0 * ones, ones, head=head)
-    card = Card("mine", watch.entries, actions, wide, observation=observation, action_parameters=parameters)
+    policy = MlpPolicy(
+        ((weight.astype(np.float32), np.zeros(wide, np.float32)),), 0 * ones, ones, head=head
+    )
+    card = Card(
+        "mine", watch.entries, actions, wide, observation=observation, action_parameters=parameters
+    )
     save_policy(folder, policy, card)
     return policy
 
@@ -32,13 +36,19 @@ def test_a_discrete_policy_of_the_second_observation_runs_as_saved(tmp_path):
     strategy, view = policy_strategy(tmp_path / "p", "shown"), random_views(100, 1)
     assert strategy.name == "shown"
     actions = policy.act(observer("v2").encode(view))
-    np.testing.assert_array_equal(strategy.decide(view), action_set("placement").decode(actions, view))
+    np.testing.assert_array_equal(
+        strategy.decide(view), action_set("placement").decode(actions, view)
+    )
 
 
 def test_a_residual_of_zeros_is_its_base(tmp_path):
-    save(tmp_path / "p", "residual", "v2", "vector", True, base="peg_behind", parameters={"level": 2})
+    save(
+        tmp_path / "p", "residual", "v2", "vector", True, base="peg_behind", parameters={"level": 2}
+    )
     strategy, view = policy_strategy(tmp_path / "p"), random_views(100, 1)
-    np.testing.assert_array_equal(strategy.decide(view), build("peg_behind", None, {"level": 2}).decide(view))
+    np.testing.assert_array_equal(
+        strategy.decide(view), build("peg_behind", None, {"level": 2}).decide(view)
+    )
     np.testing.assert_array_equal(strategy.expected(view).sum(axis=1) <= 1, True)
 
 

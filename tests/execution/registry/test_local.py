@@ -19,17 +19,26 @@ def registry(tmp_path: Path) -> LocalRegistry:
     return LocalRegistry(tmp_path / "registry")
 
 
-def test_versions_count_up_and_keep_their_bytes(registry: LocalRegistry, policies: list[Path]) -> None:
-    versions = [registry.register(folder, "csco", note=f"n{i}", at="t", by="b") for i, folder in enumerate(policies)]
+def test_versions_count_up_and_keep_their_bytes(
+    registry: LocalRegistry, policies: list[Path]
+) -> None:
+    versions = [
+        registry.register(folder, "csco", note=f"n{i}", at="t", by="b")
+        for i, folder in enumerate(policies)
+    ]
     assert [version.label for version in versions] == ["csco@1", "csco@2", "csco@3"]
     for version, folder in zip(versions, policies, strict=True):
         kept = registry.folder(version)
-        assert {p.name: p.read_bytes() for p in kept.iterdir()} == {p.name: p.read_bytes() for p in folder.iterdir()}
+        assert {p.name: p.read_bytes() for p in kept.iterdir()} == {
+            p.name: p.read_bytes() for p in folder.iterdir()
+        }
     assert registry.entry("csco").versions == tuple(versions)
     assert [entry.name for entry in LocalRegistry(registry.root).entries()] == ["csco"]
 
 
-def test_the_same_policy_again_is_the_version_it_has(registry: LocalRegistry, policies: list[Path]) -> None:
+def test_the_same_policy_again_is_the_version_it_has(
+    registry: LocalRegistry, policies: list[Path]
+) -> None:
     first = registry.register(policies[0], "csco")
     registry.register(policies[1], "csco")
     assert registry.register(policies[0], "csco") == first
@@ -51,7 +60,9 @@ def test_aliases_move_and_tell_where_from(registry: LocalRegistry, policies: lis
 
 
 @pytest.mark.parametrize("which", ["4", "0", "challenger", "latest2", "-1", "1.0"])
-def test_what_is_not_there_is_refused_with_what_is(registry: LocalRegistry, policies: list[Path], which: str) -> None:
+def test_what_is_not_there_is_refused_with_what_is(
+    registry: LocalRegistry, policies: list[Path], which: str
+) -> None:
     registry.register(policies[0], "csco")
     with pytest.raises(PolicyError, match=r"csco@1"):
         registry.promote("csco", which, "champion", why="x")
@@ -65,7 +76,9 @@ def test_reading_makes_nothing(registry: LocalRegistry) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "../up", "a/b", ".hidden", "a@1", "x" * 65])
-def test_names_that_are_no_folder_names(registry: LocalRegistry, policies: list[Path], name: str) -> None:
+def test_names_that_are_no_folder_names(
+    registry: LocalRegistry, policies: list[Path], name: str
+) -> None:
     with pytest.raises(ConfigError, match="a name of letters"):
         registry.register(policies[0], name)
 
@@ -85,7 +98,9 @@ def test_damage_is_said(registry: LocalRegistry, policies: list[Path]) -> None:
         registry.register(policies[0], "csco")
 
 
-def test_a_killed_registration_leaves_what_was(registry: LocalRegistry, policies: list[Path]) -> None:
+def test_a_killed_registration_leaves_what_was(
+    registry: LocalRegistry, policies: list[Path]
+) -> None:
     registry.register(policies[0], "csco")
     (registry.root / "csco" / "2").mkdir()  # moved into place, the index not yet written
     (registry.root / "csco" / ".2.part").mkdir()
@@ -106,7 +121,10 @@ def test_two_processes_at_once_lose_nothing(tmp_path: Path) -> None:
     root = tmp_path / "registry"
     folders = [small_policy(tmp_path / f"p{seed}", seed) for seed in range(12)]
     spawned = multiprocessing.get_context("fork")
-    workers = [spawned.Process(target=_register_many, args=(root, folders[i::3], f"w{i}")) for i in range(3)]
+    workers = [
+        spawned.Process(target=_register_many, args=(root, folders[i::3], f"w{i}"))
+        for i in range(3)
+    ]
     for worker in workers:
         worker.start()
     for worker in workers:

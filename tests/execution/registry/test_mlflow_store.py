@@ -20,7 +20,10 @@ def test_register_list_promote_and_get(url: str, tmp_path: Path) -> None:
     registry = open_registry(url)
     assert registry.entries() == []
     folders = [small_policy(tmp_path / f"p{seed}", seed) for seed in range(2)]
-    versions = [registry.register(folder, "csco", note="n", at=f"t{i}", by="b") for i, folder in enumerate(folders)]
+    versions = [
+        registry.register(folder, "csco", note="n", at=f"t{i}", by="b")
+        for i, folder in enumerate(folders)
+    ]
     assert [version.label for version in versions] == ["csco@1", "csco@2"]
     assert registry.register(folders[0], "csco") == versions[0]
     assert registry.promote("csco", "2", "champion", why="better", at="t3").before == 0
@@ -31,15 +34,22 @@ def test_register_list_promote_and_get(url: str, tmp_path: Path) -> None:
     assert [(p.number, p.why) for p in entry.promotions] == [(2, "better")]
     assert again.entries() == [entry]
     fetched = resolve_policy("csco@champion", url)
-    assert {p.name: p.read_bytes() for p in fetched.iterdir()} == {p.name: p.read_bytes() for p in folders[1].iterdir()}
+    assert {p.name: p.read_bytes() for p in fetched.iterdir()} == {
+        p.name: p.read_bytes() for p in folders[1].iterdir()
+    }
 
 
 def test_a_database_file_keeps_its_files_beside_it(url: str, tmp_path: Path) -> None:
-    pytest.importorskip("sqlalchemy", reason="SQLAlchemy is not installed: pip install 'tercel[trade]'")
+    pytest.importorskip(
+        "sqlalchemy", reason="SQLAlchemy is not installed: pip install 'tercel[trade]'"
+    )
     where = f"mlflow+sqlite:///{tmp_path / 'm.db'}"
     folder = small_policy(tmp_path / "p")
     open_registry(where).register(folder, "csco")
-    assert resolve_policy("csco@1", where).joinpath("card.json").read_bytes() == (folder / "card.json").read_bytes()
+    assert (
+        resolve_policy("csco@1", where).joinpath("card.json").read_bytes()
+        == (folder / "card.json").read_bytes()
+    )
     assert {path.name for path in tmp_path.iterdir()} == {"p", "m.db", "m.db.files", "cache"}
 
 

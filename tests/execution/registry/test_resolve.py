@@ -27,11 +27,23 @@ def test_registered_names(tmp_path: Path) -> None:
     for seed in range(3):
         registry.register(small_policy(tmp_path / f"p{seed}", seed), "csco")
     registry.promote("csco", "2", "champion", why="x")
-    assert resolve_policy("csco@3") == resolve_policy("csco@latest") == tmp_path / "registry" / "csco" / "3"
-    assert resolve_policy("csco@champion") == resolve_policy("policy:csco@2") == tmp_path / "registry" / "csco" / "2"
+    assert (
+        resolve_policy("csco@3")
+        == resolve_policy("csco@latest")
+        == tmp_path / "registry" / "csco" / "3"
+    )
+    assert (
+        resolve_policy("csco@champion")
+        == resolve_policy("policy:csco@2")
+        == tmp_path / "registry" / "csco" / "2"
+    )
     assert resolve_policy("csco@1", registry.where).name == "1"
     assert (pinned("policy:csco@champion"), pinned("csco@latest")) == ("policy:csco@2", "csco@3")
-    assert [pinned(text) for text in ("twap_take", "csco@1", "packaged:ppo")] == ["twap_take", "csco@1", "packaged:ppo"]
+    assert [pinned(text) for text in ("twap_take", "csco@1", "packaged:ppo")] == [
+        "twap_take",
+        "csco@1",
+        "packaged:ppo",
+    ]
 
 
 def test_what_is_not_there(tmp_path: Path) -> None:
@@ -45,7 +57,11 @@ def test_what_is_not_there(tmp_path: Path) -> None:
         resolve_policy("cscoo@1")
     with pytest.raises(PolicyError, match=r"csco@1"):
         resolve_policy("csco@champion")
-    for typed, meant in (("defaul", "default"), ("default-al", "default-all"), ("default-9", "default-1")):
+    for typed, meant in (
+        ("defaul", "default"),
+        ("default-al", "default-all"),
+        ("default-9", "default-1"),
+    ):
         with pytest.raises(UnknownNameError, match=f"try '{meant}'"):
             resolve_policy(typed)
     with pytest.raises(UnknownNameError) as told:

@@ -22,7 +22,9 @@ TAU = T / N
 
 def example(risk_aversion: float) -> Parameters:
     """S0 = $50, 30 % annual volatility, spread 1/8, daily volume 5 M; dollars, shares and days."""
-    return Parameters(sigma=0.95, eta=2.5e-6, gamma=2.5e-7, epsilon=0.0625, risk_aversion=risk_aversion)
+    return Parameters(
+        sigma=0.95, eta=2.5e-6, gamma=2.5e-7, epsilon=0.0625, risk_aversion=risk_aversion
+    )
 
 
 @pytest.mark.parametrize(
@@ -66,7 +68,9 @@ def test_sums_agree_with_the_closed_forms(risk_aversion: float) -> None:
         * (TAU * sinh(2 * k * T) + 2 * T * sinh(k * TAU))
         / (2 * TAU**2 * sinh(k * T) ** 2)
     )
-    variance = 0.5 * p.sigma**2 * X**2 * (TAU * sinh(k * T) * cosh(k * (T - TAU)) - T * sinh(k * TAU))
+    variance = (
+        0.5 * p.sigma**2 * X**2 * (TAU * sinh(k * T) * cosh(k * (T - TAU)) - T * sinh(k * TAU))
+    )
     variance /= sinh(k * T) ** 2 * sinh(k * TAU)
     assert expected_cost(left, TAU, p) == pytest.approx(cost, rel=1e-12)
     assert cost_variance(left, TAU, p) == pytest.approx(variance, rel=1e-12)
@@ -115,7 +119,9 @@ def test_urgency_has_no_units() -> None:
     p = Parameters(sigma=2.0, eta=0.3)
     scaled = Parameters(sigma=2.0 * ticks * seconds**0.5, eta=0.3 * ticks * lots / seconds)
     shape = holdings(1000.0, 600.0, 10, p) / 1000.0
-    np.testing.assert_allclose(holdings(1000.0 / lots, 600.0 / seconds, 10, scaled) * lots / 1000.0, shape)
+    np.testing.assert_allclose(
+        holdings(1000.0 / lots, 600.0 / seconds, 10, scaled) * lots / 1000.0, shape
+    )
 
 
 BAD = [{"eta": 0.0}, {"sigma": -1.0}, {"risk_aversion": -1.0}, {"urgency": np.nan}]

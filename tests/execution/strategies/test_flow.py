@@ -65,7 +65,10 @@ def plain(inner: Strategy, at: Thresholds, view: View, row: int) -> list[int]:
     return [int(n) for n in intents]
 
 
-@given(st.integers(0, 2**32 - 1), st.sampled_from(["guarded", "peg_touch", "twap_take", "submit_and_leave"]))
+@given(
+    st.integers(0, 2**32 - 1),
+    st.sampled_from(["guarded", "peg_touch", "twap_take", "submit_and_leave"]),
+)
 @settings(max_examples=20, deadline=None)
 def test_it_is_the_rule_written_row_by_row(seed: int, name: str) -> None:
     inner, z = build(name), np.random.default_rng(seed).normal(0, 1, 60).tolist()
@@ -75,7 +78,9 @@ def test_it_is_the_rule_written_row_by_row(seed: int, name: str) -> None:
 
 
 def test_it_hides_where_the_price_comes() -> None:
-    view = foretold(view_of(qty0=600, left=[600] * 4, decisions=60, far1=500, own1=100), [-0.5, -0.3, 0.7, 0.9])
+    view = foretold(
+        view_of(qty0=600, left=[600] * 4, decisions=60, far1=500, own1=100), [-0.5, -0.3, 0.7, 0.9]
+    )
     rule = build("peg_touch")
     got, was = OnFlow(rule, thresholds=AT).decide(view), rule.decide(view)
     assert got[0, it.REST0 :].sum() == 0
@@ -87,7 +92,10 @@ def test_the_later_an_order_is_the_more_is_asked_of_a_forecast() -> None:
     # behind by .25 of it with a quarter of its time left: .4 + .5 * .25 / .5 = .65
     view = view_of(qty0=600, left=300, decision=45, decisions=60, far1=500)
     rule = OnFlow(build("peg_touch"), thresholds=AT)
-    shown = [rule.decide(foretold(view, [z]))[0, it.REST0 :].sum() > 0 for z in (-0.6, -0.64, -0.66, -0.7)]
+    shown = [
+        rule.decide(foretold(view, [z]))[0, it.REST0 :].sum() > 0
+        for z in (-0.6, -0.64, -0.66, -0.7)
+    ]
     assert shown == [True, True, False, False]
 
 
@@ -98,11 +106,17 @@ def test_without_a_forecast_it_is_the_inner_strategy_to_the_byte(outlook: int | 
             view = random_views(100, seed)
             told = view if outlook is None else foretold(view, [5.0, -5.0], sd=outlook)
             assert (against(told) == 0).all()
-            np.testing.assert_array_equal(build(f"{name}+flow").decide(told), build(name).decide(view))
+            np.testing.assert_array_equal(
+                build(f"{name}+flow").decide(told), build(name).decide(view)
+            )
 
 
 def test_it_listens_to_the_shipped_forecaster_at_the_inner_clock() -> None:
-    for name, clock in (("twap_repeg+flow", 0), ("guarded+flow", 10**9), ("spread_rule+flow", 10**8)):
+    for name, clock in (
+        ("twap_repeg+flow", 0),
+        ("guarded+flow", 10**9),
+        ("spread_rule+flow", 10**8),
+    ):
         made = build(name)
         assert (made.name, gap_of(made)) == (name, clock)
         forecaster = forecaster_of(made)
@@ -116,7 +130,9 @@ def test_on_a_tape_it_acts_and_its_order_is_done() -> None:
     source = recorded_tape(1, halts=False)
     task = Task(**(TASK | {"warmup_s": 120.0, "horizon_s": 120.0, "decisions": 24}))
     eager = OnFlow(build("peg_touch"), thresholds=Thresholds(0.0, 0.0))
-    plain_, amended = run_strategies(source, task, plan_of(source, task, 60, 0), [build("peg_touch"), eager])
+    plain_, amended = run_strategies(
+        source, task, plan_of(source, task, 60, 0), [build("peg_touch"), eager]
+    )
     assert amended.lots_filled[0] == plain_.lots_filled[0] == 60
     assert amended.shortfall[0] != plain_.shortfall[0]
 
@@ -145,7 +161,9 @@ def test_a_file_that_does_not_say_them_is_refused(tmp_path: Path, text: str) -> 
 def test_the_shipped_ones_lie_beside_the_forecaster(tmp_path: Path) -> None:
     (tmp_path / FILE).write_text(json.dumps({"thresholds": {"hide": 1, "slack": 2}}))
     assert shipped_thresholds(tmp_path) == Thresholds(1.0, 2.0)
-    assert repr(build("guarded+flow")) == repr(OnFlow(build("guarded"), thresholds=shipped_thresholds()))
+    assert repr(build("guarded+flow")) == repr(
+        OnFlow(build("guarded"), thresholds=shipped_thresholds())
+    )
 
 
 def test_a_card_says_what_a_policy_listens_to() -> None:

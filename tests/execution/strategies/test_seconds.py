@@ -31,7 +31,9 @@ def told(soon: float, late: float = 0.0, half_ns: int = HOUR) -> View:
     """A view with a forecast of 30 s and one of hours, bps against the order."""
     outlook = np.zeros((1, c.OUTLOOK), np.int64)
     outlook[0, [c.FORECAST_30, c.FORECAST_30_SD]] = round(1000 * soon), 500
-    guided = view_of(alpha=round(1000 * late), alpha_sd=300 if late else 0, half_life_ns=half_ns if late else 0)
+    guided = view_of(
+        alpha=round(1000 * late), alpha_sd=300 if late else 0, half_life_ns=half_ns if late else 0
+    )
     return replace(guided, outlook=outlook)
 
 
@@ -40,7 +42,9 @@ moves = st.floats(-50, 50).filter(lambda move: abs(move) >= 0.01)
 
 @settings(max_examples=2 * settings.default.max_examples)
 @given(moves, moves, st.integers(10**9, 100 * HOUR))
-def test_what_is_read_of_the_next_30_seconds_is_what_both_say(soon: float, late: float, half_ns: int) -> None:
+def test_what_is_read_of_the_next_30_seconds_is_what_both_say(
+    soon: float, late: float, half_ns: int
+) -> None:
     x = joined(told(soon, late, half_ns))[0]
     alone = [SPENT * round(1000 * soon), float(expected_move(round(1000 * late), half_ns, NEXT_NS))]
     read = float(expected_move(x[c.ALPHA], x[c.HALF_LIFE_NS], NEXT_NS))
@@ -65,7 +69,10 @@ def test_where_nothing_is_said_it_is_the_strategy_within() -> None:
 def test_a_taker_takes_more_before_the_price_runs_and_less_before_it_comes() -> None:
     strategy = OnSeconds(build("twap_take+alpha"))
     books = {f"far{n}": 400 for n in range(1, 6)}
-    lots = [int(strategy.decide(replace(told(soon), m=view_of(**books).m))[0, it.TAKE]) for soon in (-8.0, 0.0, 8.0)]
+    lots = [
+        int(strategy.decide(replace(told(soon), m=view_of(**books).m))[0, it.TAKE])
+        for soon in (-8.0, 0.0, 8.0)
+    ]
     assert lots[0] < lots[1] < lots[2]
 
 
@@ -90,7 +97,10 @@ def test_a_desk_guides_agents_that_take_alpha_by_its_forecaster() -> None:
     config = parse_config(DESK.replace("FLOW", "flow-1"), "desk.toml")
     check(config)
     slots = [slot_of(agent, known_of(config), config.signals.flow) for agent in config.agent]
-    assert [slot.shown for slot in slots] == ["twap_take+alpha+posture+seconds", "peg_touch+posture"]
+    assert [slot.shown for slot in slots] == [
+        "twap_take+alpha+posture+seconds",
+        "peg_touch+posture",
+    ]
     strategy = slots[0].strategy
     assert isinstance(strategy, OnSeconds)
     assert strategy.forecaster.id == shipped().id

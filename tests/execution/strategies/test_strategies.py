@@ -13,7 +13,9 @@ from tercel.execution.strategies.baselines import shares_done
 from tercel.execution.strategy import Strategy, shares
 from tercel.execution.view import View
 
-ESTIMATES = MarketEstimates(1000.0, (1000.0, 600.0, 400.0, 250.0, 0.0), sigma=0.5, eta=0.2, spread=2.0)
+ESTIMATES = MarketEstimates(
+    1000.0, (1000.0, 600.0, 400.0, 250.0, 0.0), sigma=0.5, eta=0.2, spread=2.0
+)
 
 
 @pytest.mark.parametrize("name", WRITTEN)
@@ -34,10 +36,14 @@ class TestWritten(StrategyConformance):
 def at(decision: int, left: int, decisions: int = 10, qty0: int = 100, **more: int) -> View:
     """One market on a uniform grid of decisions."""
     time_left = HORIZON_NS * (decisions - decision) // decisions
-    return view_of(qty0=qty0, left=left, decision=decision, decisions=decisions, time_left_ns=time_left, **more)
+    return view_of(
+        qty0=qty0, left=left, decision=decision, decisions=decisions, time_left_ns=time_left, **more
+    )
 
 
-def takes(strategy: Strategy, qty0: int, decisions: int, v_seen: list[int] | None = None) -> list[int]:
+def takes(
+    strategy: Strategy, qty0: int, decisions: int, v_seen: list[int] | None = None
+) -> list[int]:
     """Lots taken at each decision when every take fills at once."""
     left, lots = qty0, []
     for k in range(decisions):
@@ -118,7 +124,12 @@ def test_vwap_without_any_volume_is_twap() -> None:
 def test_pov_follows_the_volume_seen_and_leaves_the_rest_to_the_horizon() -> None:
     assert takes(build("pov", ESTIMATES), 100, 4, [0, 300, 300, 800]) == [0, 30, 0, 50]
     assert takes(build("pov", ESTIMATES), 100, 4, [0, 900, 2000, 3000]) == [0, 90, 10, 0]
-    assert takes(build("pov", ESTIMATES, {"rate": 0.2}), 100, 4, [0, 300, 300, 300]) == [0, 60, 0, 0]
+    assert takes(build("pov", ESTIMATES, {"rate": 0.2}), 100, 4, [0, 300, 300, 300]) == [
+        0,
+        60,
+        0,
+        0,
+    ]
 
 
 def test_submit_and_leave_places_once_and_holds() -> None:
@@ -135,7 +146,9 @@ def test_submit_and_leave_places_after_a_halt_at_arrival() -> None:
     assert strategy.decide(at(1, 100))[0, i.REST0 + i.AT_TOUCH] == 100
 
 
-@pytest.mark.parametrize("name", ["twap_take", "twap_passive", "almgren_chriss", "immediate", "submit_and_leave"])
+@pytest.mark.parametrize(
+    "name", ["twap_take", "twap_passive", "almgren_chriss", "immediate", "submit_and_leave"]
+)
 def test_fixed_schedules_do_not_depend_on_the_market(name: str) -> None:
     """Their adaptability is 0: (take, rungs) stay the same under any other market's open state."""
     view, other = random_views(100, 1), random_views(100, 2)
@@ -169,7 +182,9 @@ def test_missing_estimates_and_unknown_parameters_are_named() -> None:
         build("submit_and_leave", parameters={"level": 4})
 
 
-@pytest.mark.parametrize("curve", [[1.0], [1.0, 2.0, 0.0], [2.0, 1.0], [np.nan, 0.0], [[1.0], [0.0]]])
+@pytest.mark.parametrize(
+    "curve", [[1.0], [1.0, 2.0, 0.0], [2.0, 1.0], [np.nan, 0.0], [[1.0], [0.0]]]
+)
 def test_estimates_refuse_a_curve_that_does_not_fall_to_zero(curve: list[float]) -> None:
     with pytest.raises(ConfigError, match="volume curve"):
         MarketEstimates(1.0, curve)

@@ -6,7 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from tercel.api.testing.strategy import HORIZON_NS, StrategyConformance, random_views, take_rows, view_of
+from tercel.api.testing.strategy import (
+    HORIZON_NS,
+    StrategyConformance,
+    random_views,
+    take_rows,
+    view_of,
+)
 from tercel.core.errors import ConfigError
 from tercel.execution import intent as i
 from tercel.execution.strategies import TUNABLE, MarketEstimates, build
@@ -21,7 +27,9 @@ from tercel.execution.strategies.tunable import (
 )
 from tercel.execution.strategy import Strategy
 
-ESTIMATES = MarketEstimates(1000.0, (1000.0, 600.0, 400.0, 250.0, 0.0), sigma=0.5, eta=0.2, spread=2.0)
+ESTIMATES = MarketEstimates(
+    1000.0, (1000.0, 600.0, 400.0, 250.0, 0.0), sigma=0.5, eta=0.2, spread=2.0
+)
 
 
 def matrix(kernel):
@@ -68,15 +76,23 @@ def takes(strategy, qty0, decisions):
     left, lots = qty0, []
     for k in range(decisions):
         time_left = HORIZON_NS * (decisions - k) // decisions
-        view = view_of(qty0=qty0, left=left, decision=k, decisions=decisions, time_left_ns=time_left)
+        view = view_of(
+            qty0=qty0, left=left, decision=k, decisions=decisions, time_left_ns=time_left
+        )
         lots.append(int(strategy.decide(view)[0, i.TAKE]))
         left -= lots[-1]
     return lots
 
 
 def test_lots_follow_the_schedules():
-    assert takes(ObizhaevaWang({"resilience": float(np.log(np.log(2) * 3))}), 100, 3) == [40, 20, 40]
-    assert takes(ObizhaevaWang({"resilience": 20.0}), 100, 4) == [25] * 4, "a book that refills at once: TWAP"
+    assert takes(ObizhaevaWang({"resilience": float(np.log(np.log(2) * 3))}), 100, 3) == [
+        40,
+        20,
+        40,
+    ]
+    assert takes(ObizhaevaWang({"resilience": 20.0}), 100, 4) == [25] * 4, (
+        "a book that refills at once: TWAP"
+    )
     parameters = {"beta": float(np.log(0.4 / 0.6)), "reach": float(np.log(0.1))}
     expected = np.diff(np.floor(1000 * power_law_done(5, 0.1, 0.4) + 0.5))
     np.testing.assert_allclose(takes(TunablePropagator(parameters), 1000, 5), expected, atol=1)
@@ -115,14 +131,21 @@ class TestRowsOfParameters(StrategyConformance):
 def test_they_contain_the_untuned(name, parameters, same):
     view = random_views(300, 4)
     rows = view.tradable & (view.left > 0)
-    ours, theirs = build(name, ESTIMATES, parameters).decide(view), build(same, ESTIMATES).decide(view)
-    assert np.abs(ours[rows] - theirs[rows]).max() <= (1 if name == "twap_cross" else 0), "half lots of integers"
+    ours, theirs = (
+        build(name, ESTIMATES, parameters).decide(view),
+        build(same, ESTIMATES).decide(view),
+    )
+    assert np.abs(ours[rows] - theirs[rows]).max() <= (1 if name == "twap_cross" else 0), (
+        "half lots of integers"
+    )
 
 
 def test_arrears_wait_for_the_tolerance_and_repegged_ones_for_the_horizon():
     late = view_of(qty0=100, left=100, decision=5, decisions=10)
     assert build("twap_cross", None, {"tolerance": float(np.log(2))}).decide(late)[0, i.TAKE] == 30
-    row = build("twap_repeg", None, {"ahead": 0.0, "behind": -30.0, "catch_up": 0.0}).decide(late)[0]
+    row = build("twap_repeg", None, {"ahead": 0.0, "behind": -30.0, "catch_up": 0.0}).decide(late)[
+        0
+    ]
     assert (row[i.TAKE], row[i.REST0 + i.AT_TOUCH]) == (0, 60)
 
 

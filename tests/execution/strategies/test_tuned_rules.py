@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tercel.api.testing.strategy import HORIZON_NS, StrategyConformance, random_views, take_rows, view_of, wanted
+from tercel.api.testing.strategy import (
+    HORIZON_NS,
+    StrategyConformance,
+    random_views,
+    take_rows,
+    view_of,
+    wanted,
+)
 from tercel.core.errors import ConfigError
 from tercel.execution import columns as c
 from tercel.execution import intent as i
@@ -40,7 +47,9 @@ class TestLoudBestResponse(StrategyConformance):
 def test_a_best_response_without_weights_is_its_rule_in_whole_grains() -> None:
     view = random_views(300, 4)
     ours, ruled = BestResponse({"ahead": 1.0}).decide(view), TwapRepeg({"ahead": 1.0}).decide(view)
-    assert (np.abs(ours - ruled)[:, i.REST0 :].max(axis=1) <= np.maximum(view.qty0 // GRAINS, 0)).all()
+    assert (
+        np.abs(ours - ruled)[:, i.REST0 :].max(axis=1) <= np.maximum(view.qty0 // GRAINS, 0)
+    ).all()
     np.testing.assert_array_equal(ours[:, : i.REST0], ruled[:, : i.REST0])
 
 
@@ -50,13 +59,18 @@ def test_a_weight_moves_its_action_by_its_entry_alone() -> None:
         for left, tenths in ((1000, 1), (900, 9))
     )
     rule = BestResponse({"take.lots_left_ahead_of_time": 0.5})
-    assert rule.decide(late)[0, i.TAKE] == 20, "six widths late, cut at three: an action of 1.5, beyond the band by 1"
+    assert rule.decide(late)[0, i.TAKE] == 20, (
+        "six widths late, cut at three: an action of 1.5, beyond the band by 1"
+    )
     assert rule.decide(early)[0, i.TAKE] == 0
 
 
 def test_a_best_response_begins_as_the_rule_tuned_in_its_market() -> None:
     for market in tuned_markets():
-        known, own = tuned_values("best_response", market), tuned_parameters(market, "best_response")
+        known, own = (
+            tuned_values("best_response", market),
+            tuned_parameters(market, "best_response"),
+        )
         assert known == (own or tuned_parameters(market, "twap_repeg"))
 
 
@@ -67,7 +81,9 @@ def test_numbers_tuned_on_the_clock_of_events_come_before_the_schedules(monkeypa
     assert tuned_values("twap_repeg+events", "csco") == {"ahead": 3.0, "behind": 2.0}
     here = MarketEstimates(930.0, market="csco")
     on_clock, plain = build("twap_repeg+events", here), build("twap_repeg", here)
-    np.testing.assert_array_equal(on_clock.inner.vector, TwapRepeg({"ahead": 3.0, "behind": 2.0}).vector)
+    np.testing.assert_array_equal(
+        on_clock.inner.vector, TwapRepeg({"ahead": 3.0, "behind": 2.0}).vector
+    )
     np.testing.assert_array_equal(plain.vector, TwapRepeg({"ahead": 1.0, "behind": 2.0}).vector)
 
 
@@ -109,11 +125,20 @@ def test_it_becomes_submit_and_leave() -> None:
     view.x[:, c.LEFT] = np.maximum(view.left, view.live)
     whole = (view.live == view.left) & (view.left > 0) & view.tradable
     assert whole.sum() >= 10
-    np.testing.assert_array_equal(rule.decide(view)[whole], build("submit_and_leave").decide(view)[whole])
+    np.testing.assert_array_equal(
+        rule.decide(view)[whole], build("submit_and_leave").decide(view)[whole]
+    )
 
 
 def test_it_takes_a_multiple_of_the_far_touch_when_the_book_leans_against_it() -> None:
-    loud = {**NEVER, **EMPTY, "threshold": 0.5, "ramp": -10.0, "take": float(np.log(0.25)), "w_spread": 0.0}
+    loud = {
+        **NEVER,
+        **EMPTY,
+        "threshold": 0.5,
+        "ramp": -10.0,
+        "take": float(np.log(0.25)),
+        "w_spread": 0.0,
+    }
     against = view_of(qty0=1000, left=1000, own1=900, far1=100)
     towards = view_of(qty0=1000, left=1000, own1=100, far1=900)
     assert ScoreRule(loud).decide(against)[0, i.TAKE] == 25
@@ -128,14 +153,24 @@ def test_a_cap_hides_the_rest() -> None:
 
 def test_nothing_improves_where_the_spread_is_one_tick() -> None:
     rule = ScoreRule({**NEVER, **EMPTY, "improve": 60.0})
-    assert rule.decide(view_of(left=90, touch=1000, far=1001, mid2=2001))[0, i.REST0 :].tolist() == [0, 90, 0, 0, 0]
-    assert rule.decide(view_of(left=90, touch=999, far=1001))[0, i.REST0 :].tolist() == [90, 0, 0, 0, 0]
+    assert rule.decide(view_of(left=90, touch=1000, far=1001, mid2=2001))[
+        0, i.REST0 :
+    ].tolist() == [0, 90, 0, 0, 0]
+    assert rule.decide(view_of(left=90, touch=999, far=1001))[0, i.REST0 :].tolist() == [
+        90,
+        0,
+        0,
+        0,
+        0,
+    ]
 
 
 def test_small_changes_of_a_rung_are_not_made() -> None:
     rule = ScoreRule({**NEVER, **EMPTY, "touch": 60.0})
     assert rule.decide(view_of(left=100, live=97, rest1=97))[0, i.REST0 + i.AT_TOUCH] == 97
-    assert rule.decide(view_of(left=100, live=90, rest1=90))[0, i.REST0 + i.AT_TOUCH] == 98, "two grains of 4"
+    assert rule.decide(view_of(left=100, live=90, rest1=90))[0, i.REST0 + i.AT_TOUCH] == 98, (
+        "two grains of 4"
+    )
 
 
 @given(st.integers(0, 2**31), st.floats(0.0, 30.0))
@@ -143,17 +178,23 @@ def test_any_parameters_keep_the_rules_of_an_intent(seed: int, size: float) -> N
     rng = np.random.default_rng(seed)
     view = random_views(40, seed % 1000)
     for rule in (ScoreRule, DirectionRule):
-        intents = rule.intents(rng.normal(0, size, (view.n, len(rule.layout.names))), view.x, view.m)
+        intents = rule.intents(
+            rng.normal(0, size, (view.n, len(rule.layout.names))), view.x, view.m
+        )
         assert (intents[:, [i.TAKE, *range(i.REST0, i.WIDTH)]] >= 0).all()
         assert (wanted(intents) <= view.left).all()
 
 
 def test_a_vector_a_market_is_as_good_as_one_rule_a_market() -> None:
     view = random_views(30, 7)
-    parameters = LAYOUT.vector() + np.random.default_rng(1).normal(0, 1, (view.n, len(LAYOUT.names)))
+    parameters = LAYOUT.vector() + np.random.default_rng(1).normal(
+        0, 1, (view.n, len(LAYOUT.names))
+    )
     whole = ScoreRule(parameters).decide(view)
     for row in range(view.n):
-        np.testing.assert_array_equal(ScoreRule(parameters[row]).decide(take_rows(view, [row]))[0], whole[row])
+        np.testing.assert_array_equal(
+            ScoreRule(parameters[row]).decide(take_rows(view, [row]))[0], whole[row]
+        )
 
 
 def test_direction_waits_while_the_market_comes_and_takes_when_it_turns() -> None:
@@ -179,9 +220,16 @@ def test_the_share_behind_falls_with_the_spread() -> None:
     """Half of what is shown stands a tick behind where the spread is one tick, a sixth where it is three."""
     view = view_of(qty0=600, left=600, decision=0, decisions=60, touch=1000, far=[1001, 1003])
     for name in ("twap_repeg", "twap_cross"):
-        shown = build(name, None, {"ahead": float(np.log(16)), "behind": 0.0, "spread_power": 1.0}).decide(view)
-        assert shown[:, [i.REST0 + i.AT_TOUCH, i.REST0 + i.AT_TOUCH + 1]].tolist() == [[80, 80], [133, 27]]
-        plain = build(name, None, {"ahead": float(np.log(16)), "behind": 0.0, "spread_power": 0.0}).decide(view)
+        shown = build(
+            name, None, {"ahead": float(np.log(16)), "behind": 0.0, "spread_power": 1.0}
+        ).decide(view)
+        assert shown[:, [i.REST0 + i.AT_TOUCH, i.REST0 + i.AT_TOUCH + 1]].tolist() == [
+            [80, 80],
+            [133, 27],
+        ]
+        plain = build(
+            name, None, {"ahead": float(np.log(16)), "behind": 0.0, "spread_power": 0.0}
+        ).decide(view)
         assert plain[:, i.REST0 + i.AT_TOUCH].tolist() == [80, 80]
 
 
@@ -193,10 +241,14 @@ def test_twap_repeg_stands_inside_where_a_tick_is_little_of_the_spread_and_nowhe
     view = random_views(60, seed)
     base = {"ahead": 1.0, "catch_up": 3.0}
     plain = build("twap_repeg", None, {**base, "inside": 0.0}).decide(view)
-    intents = build("twap_repeg", None, {**base, "inside": inside, "inside_lots": lots}).decide(view)
+    intents = build("twap_repeg", None, {**base, "inside": inside, "inside_lots": lots}).decide(
+        view
+    )
     wide = (view.spread > 1) & (view.spread * inside >= 1) & view.tradable
     np.testing.assert_array_equal(intents[~wide], plain[~wide])
     shown = intents[wide, i.REST0 :]
     assert not shown[:, 1:].any()
     cap = np.maximum(np.exp(lots) * view.own_depth.mean(axis=1), -(-view.qty0 // GRAINS))[wide]
-    np.testing.assert_array_equal(shown[:, 0], np.minimum(plain[wide, i.REST0 :].sum(axis=1), cap.astype(np.int64)))
+    np.testing.assert_array_equal(
+        shown[:, 0], np.minimum(plain[wide, i.REST0 :].sum(axis=1), cap.astype(np.int64))
+    )

@@ -51,7 +51,13 @@ class Binance:
         self._ms += r.randint(0, 90)
         if r.random() < 0.4:
             self._sell_or_buy()
-        diff: dict[str, Any] = {"e": "depthUpdate", "E": self._ms, "s": "XYUSDT", "U": first, "u": self._id}
+        diff: dict[str, Any] = {
+            "e": "depthUpdate",
+            "E": self._ms,
+            "s": "XYUSDT",
+            "U": first,
+            "u": self._id,
+        }
         diff["b"] = [[text(p, 2), text(q, 3)] for (s, p), q in changed.items() if s > 0]
         diff["a"] = [[text(p, 2), text(q, 3)] for (s, p), q in changed.items() if s < 0]
         if self.futures:
@@ -95,7 +101,10 @@ class Binance:
             "asks": [[text(p, 2), text(book[-1, p], 3)] for p in levels[-1]],
         }
         if self.futures:
-            last = max((d["data"]["T"] for k, d in self.lines if k == "diff" and d["data"]["U"] <= update), default=0)
+            last = max(
+                (d["data"]["T"] for k, d in self.lines if k == "diff" and d["data"]["U"] <= update),
+                default=0,
+            )
             made |= {"E": last, "T": last}
         return made
 
@@ -105,7 +114,9 @@ def text(number: int, places: int) -> str:
     return f"{number // 10**places}.{number % 10**places:0{places}d}00"
 
 
-def write(path: Path, messages: list[dict[str, Any]], recv_ns: int = MIDNIGHT_MS * 1_000_000) -> Path:
+def write(
+    path: Path, messages: list[dict[str, Any]], recv_ns: int = MIDNIGHT_MS * 1_000_000
+) -> Path:
     """A capture file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = [f"{recv_ns + 1_000_000 * i} {json.dumps(m)}\n" for i, m in enumerate(messages)]

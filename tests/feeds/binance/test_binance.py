@@ -116,7 +116,14 @@ def test_a_gap_clears_the_book_until_the_next_snapshot(tmp_path: Path) -> None:
     made = Binance(3, futures=False)
     diffs = [m for kind, m in made.lines if kind == "diff"]
     ids = [d["data"]["u"] for d in diffs]
-    messages = [*diffs[:5], made.snapshot(ids[1]), *diffs[5:10], *diffs[11:20], made.snapshot(ids[14]), *diffs[20:]]
+    messages = [
+        *diffs[:5],
+        made.snapshot(ids[1]),
+        *diffs[5:10],
+        *diffs[11:20],
+        made.snapshot(ids[14]),
+        *diffs[20:],
+    ]
     (day,) = days([write(tmp_path / "a.jsonl", messages)])
     events = day.imported.events
     (row,) = np.flatnonzero(events.kind == schema.CLEAR).tolist()
@@ -138,14 +145,21 @@ def test_an_update_numbered_far_ahead_costs_the_book_until_the_next_snapshot(
     diffs = [m for kind, m in made.lines if kind == "diff"]
     ids = [d["data"]["u"] for d in diffs]
     at = 10 if known else 0
-    spoilt = {**diffs[at], "data": diffs[at]["data"] | {key: diffs[at]["data"][key] + far for key in bent}}
+    spoilt = {
+        **diffs[at],
+        "data": diffs[at]["data"] | {key: diffs[at]["data"][key] + far for key in bent},
+    }
     whole = [*diffs[:5], made.snapshot(ids[1]), *diffs[5:20], made.snapshot(ids[14]), *diffs[20:]]
     (true,) = days([write(tmp_path / "true.jsonl", whole)])
-    (day,) = days([write(tmp_path / "bent.jsonl", [spoilt if one is diffs[at] else one for one in whole])])
+    (day,) = days(
+        [write(tmp_path / "bent.jsonl", [spoilt if one is diffs[at] else one for one in whole])]
+    )
     events, extra = day.imported.events, day.imported.instrument.extra
     assert (extra["gaps"], extra["duplicates"]) == (known, 0)
     assert len(np.flatnonzero(events.kind == schema.CLEAR)) == known
-    assert lots_after(events, len(events)) == lots_after(true.imported.events, len(true.imported.events))
+    assert lots_after(events, len(events)) == lots_after(
+        true.imported.events, len(true.imported.events)
+    )
 
 
 def test_two_files_follow_one_another_and_a_killed_recorder_cuts_a_line(tmp_path: Path) -> None:
@@ -181,7 +195,10 @@ def test_exchange_information_gives_tick_and_lot(tmp_path: Path) -> None:
     information = {"symbols": [{"symbol": "XYUSDT", "filters": filters}]}
     made = capture(Binance(6, futures=True))
     (day,) = days([write(tmp_path / "a.jsonl", [information, *made])])
-    assert (day.imported.instrument.tick, day.imported.instrument.extra["lot_size"]) == (0.01, "0.0005")
+    assert (day.imported.instrument.tick, day.imported.instrument.extra["lot_size"]) == (
+        0.01,
+        "0.0005",
+    )
     assert day.imported.instrument.tick_rule == "stated"
     filters[1]["stepSize"] = "0.7"  # old dust on the book is finer than today's rule
     (day,) = days([write(tmp_path / "b.jsonl", [information, *made])])
@@ -215,7 +232,9 @@ def _no_snapshot(lines: list[str]) -> list[str]:
         (lambda lines: ["1 {}\n"], "depth updates"),
     ],
 )
-def test_bad_captures_are_refused(tmp_path: Path, spoil: Callable[[list[str]], list[str]], says: str) -> None:
+def test_bad_captures_are_refused(
+    tmp_path: Path, spoil: Callable[[list[str]], list[str]], says: str
+) -> None:
     path = write(tmp_path / "a.jsonl", capture(Binance(7, futures=True)))
     path.write_text("".join(spoil(path.read_text().splitlines(keepends=True))))
     with pytest.raises(TercelError, match=says):
@@ -252,7 +271,10 @@ def test_real_captures_agree_with_their_best_quotes(shared_data: Path, name: str
         assert instrument.extra["gaps"] == 0
         counts = verify_alone(events)
         assert counts["crossed"] == counts["locked"] == counts["unknown_ids"] == 0
-    assert (first.imported.instrument.extra["updates"], first.imported.instrument.extra["trades"]) == (updates, trades)
+    assert (
+        first.imported.instrument.extra["updates"],
+        first.imported.instrument.extra["trades"],
+    ) == (updates, trades)
     found = verify_quotes(first.imported.instrument, first.imported.events, path)
     assert (found["coincide"], found["matched"], found["same_tape"]) == (coincide, coincide, True)
 

@@ -84,8 +84,17 @@ class Bitstamp:
 
     def _tell(self, event: str, number: int, side: int, price: int, amount: int) -> None:
         data = {
-            **{"id": number, "id_str": str(number), "order_type": 0 if side > 0 else 1, "amount": amount / UNIT},
-            **{"amount_str": decimal(amount, 8), "price": price / 100, "price_str": decimal(price, 2)},
+            **{
+                "id": number,
+                "id_str": str(number),
+                "order_type": 0 if side > 0 else 1,
+                "amount": amount / UNIT,
+            },
+            **{
+                "amount_str": decimal(amount, 8),
+                "price": price / 100,
+                "price_str": decimal(price, 2),
+            },
             "microtimestamp": str(self._us),
         }
         self.orders.append({"event": event, "channel": "live_orders_btcusd", "data": data})
@@ -93,8 +102,17 @@ class Bitstamp:
     def _print(self, side: int, aggressor: int, resting: int, price: int, amount: int) -> None:
         self._trade_us = max(self._trade_us, self._us + self._random.randint(0, self.jitter_us))
         data = {
-            **{"id": self._trade, "type": 0 if side > 0 else 1, "microtimestamp": str(self._trade_us)},
-            **{"amount_str": decimal(amount, 8), "price_str": decimal(price, 2), "amount": 0, "price": 0},
+            **{
+                "id": self._trade,
+                "type": 0 if side > 0 else 1,
+                "microtimestamp": str(self._trade_us),
+            },
+            **{
+                "amount_str": decimal(amount, 8),
+                "price_str": decimal(price, 2),
+                "amount": 0,
+                "price": 0,
+            },
             "buy_order_id": aggressor if side > 0 else resting,
             "sell_order_id": resting if side > 0 else aggressor,
         }
@@ -105,7 +123,9 @@ class Bitstamp:
         """The REST answer after an operation."""
         us, book = self.books[step]
         sides = {
-            name: [[decimal(p, 2), decimal(a, 8), str(n)] for n, (s, p, a) in book.items() if s == side]
+            name: [
+                [decimal(p, 2), decimal(a, 8), str(n)] for n, (s, p, a) in book.items() if s == side
+            ]
             for side, name in ((1, "bids"), (-1, "asks"))
         }
         data = {"timestamp": str(us // 10**6), "microtimestamp": str(us), **sides}
@@ -129,5 +149,7 @@ def decimal(number: int, places: int) -> str:
 def write(path: Path, messages: list[dict[str, Any]], recv_ns: int = MIDNIGHT_US * 1000) -> Path:
     """A capture file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(f"{recv_ns + i * 1000} {json.dumps(m)}\n" for i, m in enumerate(messages)))
+    path.write_text(
+        "".join(f"{recv_ns + i * 1000} {json.dumps(m)}\n" for i, m in enumerate(messages))
+    )
     return path

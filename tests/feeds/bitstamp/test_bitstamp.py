@@ -27,7 +27,9 @@ def days(path: Path, lot: str | None = LOT, **options: object) -> list[Imported]
         return [day.read() for day in found]
 
 
-def made(messages: list[dict[str, Any]], lot: str | None = LOT, tick: float | None = 0.01) -> Imported:
+def made(
+    messages: list[dict[str, Any]], lot: str | None = LOT, tick: float | None = 0.01
+) -> Imported:
     with TemporaryDirectory() as folder:
         (day,) = days(write(Path(folder) / "a.jsonl", messages), lot, tick=tick)
     validate(day.events, day.instrument)
@@ -56,13 +58,19 @@ def test_after_each_operation_the_tape_shows_the_true_book(seed: int) -> None:
         rows = int(np.searchsorted(day.events.exch_ns, us * 1000, "right"))
         assert book_after(day.events, rows) == book
     extra = day.instrument.extra
-    assert [extra[n] for n in ("unknown_ids", "ghosts", "fills_without_trade", "trades_unknown_order")] == [0] * 4
+    assert [
+        extra[n] for n in ("unknown_ids", "ghosts", "fills_without_trade", "trades_unknown_order")
+    ] == [0] * 4
 
 
 @given(st.integers(0, 10**6), st.sampled_from([0, 5, 3000]))
-def test_every_traded_lot_is_an_execution_once_and_the_book_never_crosses(seed: int, jitter: int) -> None:
+def test_every_traded_lot_is_an_execution_once_and_the_book_never_crosses(
+    seed: int, jitter: int
+) -> None:
     exchange = Bitstamp(seed, jitter_us=jitter)
-    day = made(exchange.shuffled([exchange.snapshot(0), exchange.snapshot(len(exchange.books) - 1)]))
+    day = made(
+        exchange.shuffled([exchange.snapshot(0), exchange.snapshot(len(exchange.books) - 1)])
+    )
     events = day.events
     executed = events.qty_lots[events.kind == schema.EXECUTE].astype(np.int64).sum()
     first = exchange.books[0][0]
@@ -127,7 +135,12 @@ def test_later_snapshots_of_another_capture_agree(seed: int, lot: str) -> None:
 
 
 def order(event: str, number: int, side: int, price: int, amount: int, us: int) -> dict[str, Any]:
-    data = {"id": number, "order_type": 0 if side > 0 else 1, "amount_str": decimal(amount, 8), "amount": 0}
+    data = {
+        "id": number,
+        "order_type": 0 if side > 0 else 1,
+        "amount_str": decimal(amount, 8),
+        "amount": 0,
+    }
     data |= {"price_str": decimal(price, 2), "price": 0, "microtimestamp": str(MIDNIGHT_US + us)}
     return {"event": event, "channel": "live_orders_btcusd", "data": data}
 
@@ -148,19 +161,27 @@ def snapshot(us: int, *orders: tuple[int, int, int, int]) -> dict[str, Any]:
 def rows(day: Imported) -> list[tuple[str, int, int, int]]:
     e = day.events
     names = [schema.KIND_NAMES[kind] for kind in e.kind.tolist()]
-    return list(zip(names, e.order_id.tolist(), e.price_ticks.tolist(), e.qty_lots.tolist(), strict=True))
+    return list(
+        zip(names, e.order_id.tolist(), e.price_ticks.tolist(), e.qty_lots.tolist(), strict=True)
+    )
 
 
 def test_a_market_order_at_an_absurd_price_never_rests() -> None:
     messages = [snapshot(1, (1, 1, 9_900, 5), (2, -1, 10_000, 5))]
-    messages += [order("order_created", 3, 1, 999_999_999_900, 7, 10), order("order_deleted", 2, -1, 10_000, 0, 10)]
+    messages += [
+        order("order_created", 3, 1, 999_999_999_900, 7, 10),
+        order("order_deleted", 2, -1, 10_000, 0, 10),
+    ]
     messages += [order("order_deleted", 3, 1, 999_999_999_900, 2, 10)]
     assert rows(made(messages))[2:] == [("execute", 2, 10_000, 5)]
 
 
 def test_a_ghost_in_the_way_is_withdrawn_after_a_second() -> None:
     messages = [snapshot(1, (1, 1, 9_900, 5), (2, -1, 10_000, 5))]
-    messages += [order("order_created", 3, 1, 10_000, 7, 10), order("order_created", 4, 1, 9_000, 7, 500_000)]
+    messages += [
+        order("order_created", 3, 1, 10_000, 7, 10),
+        order("order_created", 4, 1, 9_000, 7, 500_000),
+    ]
     messages += [order("order_created", 5, 1, 9_000, 7, 1_500_000)]
     day = made(messages)
     assert rows(day)[2:] == [
@@ -173,7 +194,10 @@ def test_a_ghost_in_the_way_is_withdrawn_after_a_second() -> None:
 
 
 def test_a_change_without_a_trade_is_the_owners(tmp_path: Path) -> None:
-    messages = [snapshot(1, (1, 1, 9_900, 5), (2, -1, 10_000, 5)), order("order_changed", 1, 1, 9_900, 3, 10)]
+    messages = [
+        snapshot(1, (1, 1, 9_900, 5), (2, -1, 10_000, 5)),
+        order("order_changed", 1, 1, 9_900, 3, 10),
+    ]
     messages += [order("order_deleted", 99, 1, 9_900, 3, 11)]
     day = made(messages)
     assert rows(day)[2:] == [("reduce", 1, 9_900, 2)]

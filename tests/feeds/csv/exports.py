@@ -17,15 +17,22 @@ def taq_frame(path: Path) -> pl.DataFrame:
     with catch_warnings(action="ignore"):
         (frame,) = rdata.read_rda(path).values()
     ns = (pl.col("DT") * 1e9).round().cast(pl.Int64)
-    return pl.DataFrame({name: frame[name].tolist() for name in frame}).with_columns(ns.cast(pl.Datetime("ns")))
+    return pl.DataFrame({name: frame[name].tolist() for name in frame}).with_columns(
+        ns.cast(pl.Datetime("ns"))
+    )
 
 
 def export_taq(folder: Path, out: Path) -> list[Path]:
     """Raw quotes and trades as CSV."""
     files = []
-    for source, name in (("sampleQDataRaw", "raw_quotes.csv"), ("sampleTDataRaw", "raw_trades.csv")):
+    for source, name in (
+        ("sampleQDataRaw", "raw_quotes.csv"),
+        ("sampleTDataRaw", "raw_trades.csv"),
+    ):
         frame = taq_frame(folder / f"{source}.rda")
-        frame = frame.with_columns(pl.col("DT").cast(pl.Datetime("ns")).dt.strftime("%Y-%m-%d %H:%M:%S%.9f"))
+        frame = frame.with_columns(
+            pl.col("DT").cast(pl.Datetime("ns")).dt.strftime("%Y-%m-%d %H:%M:%S%.9f")
+        )
         frame.write_csv(out / name)
         files.append(out / name)
     return files
@@ -46,7 +53,9 @@ def export_mat(path: Path, out: Path, rows: int | None = None) -> list[Path]:
     mo = lob["MO"]
     last = columns["EventTime"][-1]
     mo = mo[(mo[:, 0] >= columns["EventTime"][0]) & (mo[:, 0] <= last)]
-    frame = pl.DataFrame({"time": mo[:, 0], "price": mo[:, 5], "size": mo[:, 6], "direction": mo[:, 7]})
+    frame = pl.DataFrame(
+        {"time": mo[:, 0], "price": mo[:, 5], "size": mo[:, 6], "direction": mo[:, 7]}
+    )
     frame = frame.with_columns(pl.all().cast(pl.Int64))
     frame.write_csv(orders)
     assert np.isin(mo[:, 7], (-1, 1)).all()

@@ -32,7 +32,10 @@ BIDS = [Decimal(RNG.randint(-60, 20) - i) / 100 for i in range(60)]
 def quotes(up=Decimal(0)):
     return [
         "t,b1,bs1,a1,as1",
-        *(f"{i},{bid + up},{i % 7 + 1},{bid + up + Decimal('0.02')},3" for i, bid in enumerate(BIDS)),
+        *(
+            f"{i},{bid + up},{i % 7 + 1},{bid + up + Decimal('0.02')},3"
+            for i, bid in enumerate(BIDS)
+        ),
     ]
 
 
@@ -42,12 +45,18 @@ def levels(up=Decimal(0)):
 
 def orders(up=Decimal(0)):
     rows = [f"{i},{i + 1},add,bid,{bid + up},5" for i, bid in enumerate(BIDS)]
-    rows += [f"{100 + i},{i + 1},{'delete' if i % 2 else 'execute'},bid,{bid + up},5" for i, bid in enumerate(BIDS)]
+    rows += [
+        f"{100 + i},{i + 1},{'delete' if i % 2 else 'execute'},bid,{bid + up},5"
+        for i, bid in enumerate(BIDS)
+    ]
     return ["t,i,a,s,p,q", *rows, f"900,0,cross,bid,{up},7"]
 
 
 def trades(up=Decimal(0)):
-    return ["t,p,q,s", *(f"{i},{bid + up},1,{'bid' if i % 2 else 'ask'}" for i, bid in enumerate(BIDS))]
+    return [
+        "t,p,q,s",
+        *(f"{i},{bid + up},1,{'bid' if i % 2 else 'ask'}" for i, bid in enumerate(BIDS)),
+    ]
 
 
 KINDS = [(QUOTE % 1, quotes), (LEVEL, levels), (ORDER, orders), (TRADE, trades)]
@@ -63,30 +72,45 @@ def test_the_tape_is_that_of_a_dearer_instrument(tmp_path, what, rows):
     assert day.instrument.extra == dearer.instrument.extra
     assert (day.instrument.price_origin, dearer.instrument.price_origin) == (-10_001, 0)
     prices = {day.instrument.price_of(ticks) for ticks in day.events.price_ticks.tolist()}
-    said = {float(row.split(",")[{"t,b": 1, "t,s": 2, "t,i": 4, "t,p": 1}[rows()[0][:3]]]) for row in rows()[1:]}
+    said = {
+        float(row.split(",")[{"t,b": 1, "t,s": 2, "t,i": 4, "t,p": 1}[rows()[0][:3]]])
+        for row in rows()[1:]
+    }
     assert {float(price) for price in prices} >= said
 
 
 @pytest.mark.parametrize(("what", "rows"), KINDS, ids=["quotes", "levels", "orders", "trades"])
-def test_without_the_maps_word_the_row_of_the_file_is_named_and_the_remedy_works(tmp_path, what, rows):
+def test_without_the_maps_word_the_row_of_the_file_is_named_and_the_remedy_works(
+    tmp_path, what, rows
+):
     text = MAP % ("x", what)
     with pytest.raises(FeedError) as refused:
         one(text, rows(), tmp_path)
-    first = next(i for i, bid in enumerate(BIDS) if bid < (0 if rows is trades else Decimal("0.001")))
+    first = next(
+        i for i, bid in enumerate(BIDS) if bid < (0 if rows is trades else Decimal("0.001"))
+    )
     assert f"row {first + 2} of {tmp_path}" in str(refused.value)
     assert "lowest_price = -100.0" in str(refused.value)
     assert "[instrument]" in str(refused.value)
-    assert one(text.replace("[instrument]", "[instrument]\nlowest_price = -100.0"), rows(), tmp_path).events.n > 40
+    assert (
+        one(
+            text.replace("[instrument]", "[instrument]\nlowest_price = -100.0"), rows(), tmp_path
+        ).events.n
+        > 40
+    )
 
 
 def test_a_price_below_the_lowest_is_refused_and_a_lower_one_takes_it(tmp_path):
     text = (MAP % ("x", LEVEL)).replace("tick = 0.01", "tick = 0.01\nlowest_price = -37.62")
     with pytest.raises(
-        FeedError, match=r"above -37.63 as p; received '-37.63' in column p, row 3.*lower `lowest_price`"
+        FeedError,
+        match=r"above -37.63 as p; received '-37.63' in column p, row 3.*lower `lowest_price`",
     ):
         one(text, ["t,s,p,q", "0,bid,-37.62,1", "1,bid,-37.63,1"], tmp_path)
     lower = text.replace("-37.62", "-37.63")
-    assert one(lower, ["t,s,p,q", "0,bid,-37.62,1", "1,bid,-37.63,1"], tmp_path).events.price_ticks.tolist() == [2, 1]
+    assert one(
+        lower, ["t,s,p,q", "0,bid,-37.62,1", "1,bid,-37.63,1"], tmp_path
+    ).events.price_ticks.tolist() == [2, 1]
 
 
 NO_SIZES = '[file.quote]\nbid = "b1"\nask = "a1"\n'
@@ -120,7 +144,13 @@ def test_what_a_price_of_zero_says(tmp_path, row, what, bids, lowest):
 
 
 def test_prices_below_zero_are_not_counted_as_quotes_without_a_price(tmp_path):
-    rows = ["t,b1,bs1,a1,as1", "0,-0.01,1,0.00,1", "1,-0.02,1,-0.01,1", "2,,0,-0.01,1", "3,0,0,0.01,1"]
+    rows = [
+        "t,b1,bs1,a1,as1",
+        "0,-0.01,1,0.00,1",
+        "1,-0.02,1,-0.01,1",
+        "2,,0,-0.01,1",
+        "3,0,0,0.01,1",
+    ]
     day = one((MAP % ("x", QUOTE % 1)).replace(*LOWEST), rows, tmp_path)
     taken = {name: rows for name, rows in day.instrument.extra["cleaning"].items() if rows}
     assert taken == {"quotes read": 4, "quotes without a price or a size on a side": 2}
@@ -139,7 +169,8 @@ def test_a_lake_gives_such_days_to_those_alone_who_ask_for_them(tmp_path):
         lambda symbol, _: lake.days(symbol),
     ):
         with pytest.raises(
-            TapeError, match=r"received ABC on 2024-01-05, which may trade as low as -100\. .*tercel tca"
+            TapeError,
+            match=r"received ABC on 2024-01-05, which may trade as low as -100\. .*tercel tca",
         ):
             read(*key)
     about, events = open_to_all.check(*key)
@@ -155,10 +186,19 @@ def test_the_origin_gives_the_integers_their_meaning():
     with pytest.raises(TapeError, match="price_origin"):
         replace(about, price_origin=1)
     assert Instrument.from_json(about.to_json()) == about
-    assert Instrument.from_json('{"venue": "X", "symbol": "ABC", "date": "2024-01-05", "tick": 0.01}').price_origin == 0
+    assert (
+        Instrument.from_json(
+            '{"venue": "X", "symbol": "ABC", "date": "2024-01-05", "tick": 0.01}'
+        ).price_origin
+        == 0
+    )
     from tercel.market.tape import Events
     from tercel.market.tape.instrument import content_hash
 
-    hashes = {content_hash(replace(about, price_origin=origin), Events.empty(1)) for origin in (0, -1, -2)}
+    hashes = {
+        content_hash(replace(about, price_origin=origin), Events.empty(1)) for origin in (0, -1, -2)
+    }
     assert len(hashes) == 3
-    assert np.array_equal([float(about.ticks_of(about.price_of(ticks))) for ticks in (1, 10_001)], [1.0, 10_001.0])
+    assert np.array_equal(
+        [float(about.ticks_of(about.price_of(ticks))) for ticks in (1, 10_001)], [1.0, 10_001.0]
+    )

@@ -30,7 +30,10 @@ def test_outliers_are_those_of_the_definition(values, window):
     for i in range(n):
         start = min(max(i - half, 0), max(n - 2 * half - 1, 0))
         near = np.delete(x[start : start + 2 * half + 1], i - start)
-        far = len(near) >= 2 and abs(x[i] - np.median(near)) > 3.0 * np.abs(near - np.median(near)).mean() + 0.5
+        far = (
+            len(near) >= 2
+            and abs(x[i] - np.median(near)) > 3.0 * np.abs(near - np.median(near)).mean() + 0.5
+        )
         assert bool(out[i]) == bool(far)
 
 
@@ -40,13 +43,22 @@ def frame(ns, **columns):
 
 def quotes(rows):
     ns, bid, ask = zip(*rows, strict=True)
-    sizes = {f"{side}_size_1": [float(price > 0) for price in of] for side, of in (("bid", bid), ("ask", ask))}
+    sizes = {
+        f"{side}_size_1": [float(price > 0) for price in of]
+        for side, of in (("bid", bid), ("ask", ask))
+    }
     return frame(ns, exchange=[""] * len(ns), bid_1=bid, ask_1=ask, **sizes)
 
 
 def test_each_rule_takes_its_rows_and_says_so():
     good = [(100 + i, 10.00, 10.02) for i in range(20)]
-    bad = [(50, 10.0, 10.02), (105, 0.0, 10.02), (106, 10.05, 10.02), (107, 10.0, 12.0), (108, 12.0, 12.02)]
+    bad = [
+        (50, 10.0, 10.02),
+        (105, 0.0, 10.02),
+        (106, 10.05, 10.02),
+        (107, 10.0, 12.0),
+        (108, 12.0, 12.02),
+    ]
     rows = sorted(good + bad + [(110, 10.00, 10.04), (300, 10.0, 10.02)])
     report = Taken()
     kept = clean_quotes(quotes(rows), CleanMap(merge="last"), 100, 200, 0.01, report)
@@ -63,7 +75,12 @@ def test_each_rule_takes_its_rows_and_says_so():
 
 def test_the_last_quote_before_the_session_opens_it():
     kept = clean_quotes(
-        quotes([(50, 9.0, 9.02), (60, 10.0, 10.02), (150, 10.0, 10.03)]), CleanMap(), 100, 200, 0.01, Taken()
+        quotes([(50, 9.0, 9.02), (60, 10.0, 10.02), (150, 10.0, 10.03)]),
+        CleanMap(),
+        100,
+        200,
+        0.01,
+        Taken(),
     )
     assert kept[NS].to_list() == [100, 150]
     assert kept["bid_1"][0] == 10.0
@@ -76,7 +93,10 @@ def test_trades_of_one_stamp_merge_but_auction_prints_stand_alone():
     )  # fmt: skip
     report = Taken()
     merged = clean_trades(trades, CleanMap(merge="median"), 0, 0, report)
-    assert (merged["price"].to_list(), merged["size"].to_list()) == ([10.2, 11.0, 11.0], [6.0, 4.0, 5.0])
+    assert (merged["price"].to_list(), merged["size"].to_list()) == (
+        [10.2, 11.0, 11.0],
+        [6.0, 4.0, 5.0],
+    )
     assert report["trades merged into others of their stamp"] == 2
 
 
@@ -94,14 +114,19 @@ def taq(shared_data, tmp_path_factory):
 def test_taq_cleans_to_what_others_cleaned(taq):
     """R's highfrequency package (its rules stop before Q4 and T4): 46,564 quotes and 7,168 trades of its raw sample."""
     folder, days = taq
-    theirs = (taq_frame(folder / "sampleQData.rda").height, taq_frame(folder / "sampleTData.rda").height)
+    theirs = (
+        taq_frame(folder / "sampleQData.rda").height,
+        taq_frame(folder / "sampleTData.rda").height,
+    )
     assert theirs == (46_564, 7_168)
 
     def left(day, what):
         taken = day.instrument.extra["cleaning"]
         later = ("quotes that are outliers", "trades beyond the quotes")
         of = (
-            v for name, v in taken.items() if name.startswith(what) and not name.endswith(" read") and name not in later
+            v
+            for name, v in taken.items()
+            if name.startswith(what) and not name.endswith(" read") and name not in later
         )
         return taken[f"{what} read"] - sum(of)
 
@@ -118,22 +143,48 @@ def test_taq_prices_are_those_of_the_cleaned_sample(taq):
     their = taq_frame(folder / "sampleQData.rda")
     ns = their["DT"].cast(pl.Datetime("ns")).dt.epoch("ns").to_numpy()
     known = {
-        1: set(zip(ns.tolist(), np.floor(their["BID"].to_numpy() * 100 + 1e-4).astype(int).tolist(), strict=True)),
-        -1: set(zip(ns.tolist(), np.ceil(their["OFR"].to_numpy() * 100 - 1e-4).astype(int).tolist(), strict=True)),
+        1: set(
+            zip(
+                ns.tolist(),
+                np.floor(their["BID"].to_numpy() * 100 + 1e-4).astype(int).tolist(),
+                strict=True,
+            )
+        ),
+        -1: set(
+            zip(
+                ns.tolist(),
+                np.ceil(their["OFR"].to_numpy() * 100 - 1e-4).astype(int).tolist(),
+                strict=True,
+            )
+        ),
     }
     for day in days:
         e = day.events
-        came = ((e.kind == schema.LEVEL_SET) | (e.kind == schema.ROLL_IN)) & (e.qty_lots > 0) & (e.seq > 0)
-        rows = zip(e.exch_ns[came].tolist(), e.price_ticks[came].tolist(), e.side[came].tolist(), strict=True)
+        came = (
+            ((e.kind == schema.LEVEL_SET) | (e.kind == schema.ROLL_IN))
+            & (e.qty_lots > 0)
+            & (e.seq > 0)
+        )
+        rows = zip(
+            e.exch_ns[came].tolist(),
+            e.price_ticks[came].tolist(),
+            e.side[came].tolist(),
+            strict=True,
+        )
         assert all((ns, price) in known[side] for ns, price, side in rows)
 
 
 def test_lean_days(shared_data):
-    days = read_all(CsvFeed("lean"), [shared_data / "lean-us-equity-tick-2013" / "tick" / "ibm"], FeedOptions())
+    days = read_all(
+        CsvFeed("lean"), [shared_data / "lean-us-equity-tick-2013" / "tick" / "ibm"], FeedOptions()
+    )
     assert [d.instrument.date for d in days] == [f"2013-10-{n:02}" for n in range(7, 12)]
     first = days[0]
     cross = first.events.kind == schema.CROSS
-    assert first.events.qty_lots[cross].tolist() == [138_862, 151_665]  # the opening and the closing print
+    assert first.events.qty_lots[cross].tolist() == [
+        138_862,
+        151_665,
+    ]  # the opening and the closing print
     assert first.events.price_ticks[cross].tolist() == [18_200, 18_201]
     assert first.instrument.extra["cleaning"]["trades of irregular conditions"] == 249
 
@@ -141,14 +192,19 @@ def test_lean_days(shared_data):
 def test_b3_days(shared_data):
     days = read_all(CsvFeed("b3"), [shared_data / "b3-l1-trades-2025"], FeedOptions())
     assert len(days) == 19
-    read = {w: sum(d.instrument.extra["cleaning"][f"{w} read"] for d in days) for w in ("quotes", "trades")}
+    read = {
+        w: sum(d.instrument.extra["cleaning"][f"{w} read"] for d in days)
+        for w in ("quotes", "trades")
+    }
     assert sum(read.values()) == 71_194
     assert all(d.instrument.extra["signed"]["unsigned"] == 0 for d in days)
 
 
 def test_snapshots_of_a_mat_file(shared_data, tmp_path):
     """20 levels: the tape's book shows every snapshot whole."""
-    files = export_mat(shared_data / "nasdaq-lob-1s-20141103" / "INTC_20141103.mat", tmp_path, rows=4000)
+    files = export_mat(
+        shared_data / "nasdaq-lob-1s-20141103" / "INTC_20141103.mat", tmp_path, rows=4000
+    )
     (day,) = read_all(CsvFeed("lob-snapshots"), files, FeedOptions())
     frame = pl.read_csv(files[0])
     want = {}
@@ -170,7 +226,9 @@ def test_snapshots_of_a_mat_file(shared_data, tmp_path):
             at = rows[int(ms[i])]
             for s in (1, -1):
                 shown = sorted(book[s].items(), reverse=s > 0)
-                assert shown == [(int(want[s, n][0][at]), int(want[s, n][1][at])) for n in range(1, 21)]
+                assert shown == [
+                    (int(want[s, n][0][at]), int(want[s, n][1][at])) for n in range(1, 21)
+                ]
             seen += 1
     assert seen > 1000
 
@@ -179,7 +237,9 @@ def test_lean_prints_add_up_to_the_minute_bars_of_the_same_vendor(shared_data):
     """Every print of SPY, none left out, against the volume, high and low of bars that were made apart from them."""
     folder = shared_data / "lean-us-equity-tick-2013"
     text = re.sub(r"\ndrop = .*", "", map_text("lean"))
-    (day,) = read_all(CsvFeed(parse_map(text)), [folder / "tick" / "spy" / "20131007_trade.zip"], FeedOptions())
+    (day,) = read_all(
+        CsvFeed(parse_map(text)), [folder / "tick" / "spy" / "20131007_trade.zip"], FeedOptions()
+    )
     with zipfile.ZipFile(folder / "minute" / "spy" / "20131007_trade.zip") as archive:
         bars = np.loadtxt(io.BytesIO(archive.read(archive.namelist()[0])), delimiter=",")
     bars = bars[(bars[:, 0] >= 34_200_000) & (bars[:, 0] < 57_600_000)]
@@ -188,8 +248,12 @@ def test_lean_prints_add_up_to_the_minute_bars_of_the_same_vendor(shared_data):
     minute = (e.exch_ns - day.instrument.session_open_ns) // (60 * 10**9)
     inside = (minute >= 0) & (minute < 390)
     volume = np.bincount(minute[inside], weights=e.qty_lots[inside], minlength=390)
-    assert (volume[1:-1] == bars[1:-1, 5]).all()  # the bars leave official prices of the first and last minute out
-    (day,) = read_all(CsvFeed("lean"), [folder / "tick" / "spy" / "20131007_trade.zip"], FeedOptions())
+    assert (
+        volume[1:-1] == bars[1:-1, 5]
+    ).all()  # the bars leave official prices of the first and last minute out
+    (day,) = read_all(
+        CsvFeed("lean"), [folder / "tick" / "spy" / "20131007_trade.zip"], FeedOptions()
+    )
     e = day.events  # with irregular prints left out, as the bars' extremes are
     minute = (e.exch_ns - day.instrument.session_open_ns) // (60 * 10**9)
     regular = (minute >= 0) & (minute < 390) & (e.kind == schema.TRADE)

@@ -59,7 +59,10 @@ def depth_feed(steps=1500, seed=0):
 
 def written(rows, folder):
     path = folder / "abc_20240105.csv"
-    path.write_text("\n".join(["t,s,p,q", *(f"{ms},{s},{tick / 100:.2f},{lots}" for ms, s, tick, lots in rows)]) + "\n")
+    path.write_text(
+        "\n".join(["t,s,p,q", *(f"{ms},{s},{tick / 100:.2f},{lots}" for ms, s, tick, lots in rows)])
+        + "\n"
+    )
     return path
 
 
@@ -80,7 +83,10 @@ def test_a_whole_feed_is_not_crossed(tmp_path, lossy):
     assert len(lossy[0]) - len(lossy[1]) == 3
     for uncross in ("false", "true"):
         day = imported(written(lossy[0], tmp_path), uncross)
-        assert (day.instrument.extra["crossed_states"], day.instrument.extra["locked_states"]) == (0, 0)
+        assert (day.instrument.extra["crossed_states"], day.instrument.extra["locked_states"]) == (
+            0,
+            0,
+        )
         assert day.warnings == ()
 
 
@@ -89,17 +95,24 @@ def test_lost_rows_are_counted_and_named_and_the_tape_is_not_replayed(tmp_path, 
     extra = day.instrument.extra
     assert extra["crossed_states"] > 0.9 * extra["states"]
     assert any(
-        f"{extra['crossed_states']:,} of {extra['states']:,} states are crossed" in said for said in day.warnings
+        f"{extra['crossed_states']:,} of {extra['states']:,} states are crossed" in said
+        for said in day.warnings
     )
     cause = verify_alone(day.events)["likely_cause"]
-    assert cause.startswith(f"updates lost in the feed: {extra['crossed_states']:,} states stand across 1 levels")
+    assert cause.startswith(
+        f"updates lost in the feed: {extra['crossed_states']:,} states stand across 1 levels"
+    )
     lake = Lake(tmp_path / "lake")
     lake.write(day.instrument, day.events)
     row = int(crossings(day.events)[2][0])
-    with pytest.raises(TapeError, match=rf"the first after row {row} at 00:00:00: a bid of \d+ ticks") as refused:
+    with pytest.raises(
+        TapeError, match=rf"the first after row {row} at 00:00:00: a bid of \d+ ticks"
+    ) as refused:
         replay(lake, "ABC", ["2024-01-05"])
     assert "uncross = true" in refused.value.remedy
-    with pytest.raises(TapeError, match=f"the first after row {row} "):  # what an evaluation asks first
+    with pytest.raises(
+        TapeError, match=f"the first after row {row} "
+    ):  # what an evaluation asks first
         tape_law([lake.read("ABC", "2024-01-05")], "square_root")
 
 
@@ -111,7 +124,9 @@ def test_what_a_better_level_passes_is_dropped_and_the_book_is_the_true_one(tmp_
     validate(day.events, day.instrument)
     ours, whole = touches(day), touches(true)
     assert ours.keys() == whole.keys()
-    assert sum(ours[ns] != whole[ns] for ns in whole) < 0.005 * len(whole)  # until a bid reaches the lost level
+    assert sum(ours[ns] != whole[ns] for ns in whole) < 0.005 * len(
+        whole
+    )  # until a bid reaches the lost level
     lake = Lake(tmp_path / "lake")
     lake.write(day.instrument, day.events)
     replay(lake, "ABC", ["2024-01-05"])
@@ -125,11 +140,24 @@ def touches(day):
 
 def test_orders_that_the_other_side_passes_are_dropped(tmp_path):
     path = tmp_path / "abc_20240105.csv"
-    rows = ["t,i,k,s,p,q", "0,1,A,B,1.00,5", "0,2,A,S,1.02,4", "0,3,A,S,1.03,4", "1,4,A,B,1.02,2", "2,5,A,S,1.04,1"]
+    rows = [
+        "t,i,k,s,p,q",
+        "0,1,A,B,1.00,5",
+        "0,2,A,S,1.02,4",
+        "0,3,A,S,1.03,4",
+        "1,4,A,B,1.02,2",
+        "2,5,A,S,1.04,1",
+    ]
     path.write_text("\n".join(rows) + "\n")
     day = imported(path, "false", ORDER)
     assert (day.instrument.extra["crossed_states"], day.instrument.extra["locked_states"]) == (0, 2)
     e = imported(path, "true", ORDER).events
-    assert (e.kind[3], e.order_id[3], e.side[3], e.price_ticks[3], e.qty_lots[3]) == (schema.DELETE, 2, -1, 102, 4)
+    assert (e.kind[3], e.order_id[3], e.side[3], e.price_ticks[3], e.qty_lots[3]) == (
+        schema.DELETE,
+        2,
+        -1,
+        102,
+        4,
+    )
     assert e.order_id.tolist() == [1, 2, 3, 2, 4, 5]
     assert e.seq.tolist() == [1, 2, 3, 4, 4, 5]

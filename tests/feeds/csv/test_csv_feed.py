@@ -25,7 +25,9 @@ column = "t"
 unit = "ms"
 %s
 """
-NO_RULES = "[clean]\nzero=false\nnegative_spread=false\nwide_spread=0\noutliers=0\ntrade_outliers=false\n"
+NO_RULES = (
+    "[clean]\nzero=false\nnegative_spread=false\nwide_spread=0\noutliers=0\ntrade_outliers=false\n"
+)
 QUOTE = '[file.quote]\nbid = "b{n}"\nbid_size = "bs{n}"\nask = "a{n}"\nask_size = "as{n}"\nlevels = %d\n'
 BOTH = """
 [file.rows]
@@ -54,7 +56,10 @@ def one(text, rows, folder, name="abc_20240105_x.csv", options=None):
 
 def snapshots(rng, n, levels):
     """Random walks of two sides, best first, at most `levels` shown of up to 9 that are there."""
-    sides = ({100 - i: rng.randint(1, 9) for i in range(5)}, {101 + i: rng.randint(1, 9) for i in range(5)})
+    sides = (
+        {100 - i: rng.randint(1, 9) for i in range(5)},
+        {101 + i: rng.randint(1, 9) for i in range(5)},
+    )
     shown = []
     for _ in range(n):
         for book, other, sign in ((sides[0], sides[1], 1), (sides[1], sides[0], -1)):
@@ -122,9 +127,18 @@ def test_rows_rebuild_the_snapshots(tmp_path, levels, seed):
 
 
 def test_levels_beyond_those_shown_roll_and_those_within_are_set(tmp_path):
-    rows = ["t,b1,bs1,a1,as1", "0,1.00,5,1.02,7", "1,1.01,2,1.02,7", "2,1.00,5,1.02,7", "3,1.00,4,1.03,1"]
+    rows = [
+        "t,b1,bs1,a1,as1",
+        "0,1.00,5,1.02,7",
+        "1,1.01,2,1.02,7",
+        "2,1.00,5,1.02,7",
+        "3,1.00,4,1.03,1",
+    ]
     e = one(MAP % ("x", QUOTE % 1) + NO_RULES, rows, tmp_path).events
-    got = [(int(e.kind[i]), int(e.side[i]), int(e.price_ticks[i]), int(e.qty_lots[i])) for i in range(2, e.n)]
+    got = [
+        (int(e.kind[i]), int(e.side[i]), int(e.price_ticks[i]), int(e.qty_lots[i]))
+        for i in range(2, e.n)
+    ]
     assert got == [
         (schema.ROLL_OUT, 1, 100, 0), (schema.LEVEL_SET, 1, 101, 2),  # a better bid: what was there is out of sight
         (schema.LEVEL_SET, 1, 101, 0), (schema.ROLL_IN, 1, 100, 5),  # it went: the old one comes back into sight
@@ -133,12 +147,31 @@ def test_levels_beyond_those_shown_roll_and_those_within_are_set(tmp_path):
 
 
 def test_signs_by_feed_by_quotes_and_by_ticks(tmp_path):
-    rows = ["t,what,b,a,n,s", "0,q,1.00,1.04,5,", "1,t,1.03,,2,", "2,t,1.01,,2,", "3,t,1.02,,2,", "4,t,1.02,,2,B"]
+    rows = [
+        "t,what,b,a,n,s",
+        "0,q,1.00,1.04,5,",
+        "1,t,1.03,,2,",
+        "2,t,1.01,,2,",
+        "3,t,1.02,,2,",
+        "4,t,1.02,,2,B",
+    ]
     rows += ["5,t,1.04,,9,S", "6,t,1.02,,1,"]
     day = one(MAP % ("x", BOTH) + NO_RULES, rows, tmp_path)
     trades = day.events.kind == schema.TRADE
-    assert (-day.events.side[trades]).tolist() == [1, -1, 1, 1, -1, -1]  # above, below, uptick, said, said, downtick
-    assert day.instrument.extra["signed"] == {"by feed": 2, "by quotes": 2, "by ticks": 2, "unsigned": 0}
+    assert (-day.events.side[trades]).tolist() == [
+        1,
+        -1,
+        1,
+        1,
+        -1,
+        -1,
+    ]  # above, below, uptick, said, said, downtick
+    assert day.instrument.extra["signed"] == {
+        "by feed": 2,
+        "by quotes": 2,
+        "by ticks": 2,
+        "unsigned": 0,
+    }
 
 
 def test_off_tick_prints_are_rounded_away_from_the_touch(tmp_path):
@@ -151,12 +184,16 @@ def test_off_tick_prints_are_rounded_away_from_the_touch(tmp_path):
 
 def test_level_updates_and_order_events(tmp_path):
     level = '[file.level]\nside="s"\nprice="p"\nsize="q"\n'
-    e = one(MAP % ("x", level), ["t,s,p,q", "0,bid,1.00,5", "1,ask,1.02,3", "2,bid,1.00,0"], tmp_path).events
+    e = one(
+        MAP % ("x", level), ["t,s,p,q", "0,bid,1.00,5", "1,ask,1.02,3", "2,bid,1.00,0"], tmp_path
+    ).events
     assert e.kind.tolist() == [schema.LEVEL_SET] * 3
     assert e.qty_lots.tolist() == [5, 3, 0]
     order = '[file.order]\nid="i"\naction="k"\nside="s"\nprice="p"\nsize="q"\nadd="A"\ndelete="D"\nexecute="E"\n'
     e = one(
-        MAP % ("x", order), ["t,i,k,s,p,q", "0,7,A,buy,1.00,5", "1,7,E,buy,1.00,2", "2,7,D,buy,1,3"], tmp_path
+        MAP % ("x", order),
+        ["t,i,k,s,p,q", "0,7,A,buy,1.00,5", "1,7,E,buy,1.00,2", "2,7,D,buy,1,3"],
+        tmp_path,
     ).events
     assert e.kind.tolist() == [schema.ADD, schema.EXECUTE, schema.DELETE]
     assert e.order_id.tolist() == [7, 7, 7]
@@ -171,7 +208,10 @@ def test_level_updates_and_order_events(tmp_path):
         ),
         ('column="t"\nunit="s"\norigin="epoch"', "1704465000.500000001"),
         ('column="t"\nunit="us"\norigin="epoch"', "1704465000500000"),
-        ('column="t"\nunit="text"\nformat="%Y-%m-%dT%H:%M:%S%.f%:z"', "2024-01-05T15:30:00.5+01:00"),
+        (
+            'column="t"\nunit="text"\nformat="%Y-%m-%dT%H:%M:%S%.f%:z"',
+            "2024-01-05T15:30:00.5+01:00",
+        ),
     ],
 )
 def test_clocks(tmp_path, clock, first):
@@ -184,7 +224,12 @@ def test_clocks(tmp_path, clock, first):
 def test_a_file_of_several_symbols_and_days(tmp_path):
     text = MAP.replace("name = '(?P<symbol>[a-z]+)_(?P<date>\\d{8})_%s\\.csv'", 'symbol = "y"%s')
     text = text.replace('unit = "ms"', 'unit = "s"\norigin="epoch"') % ("", QUOTE % 1) + NO_RULES
-    rows = ["t,y,b1,bs1,a1,as1", "1704465000,aa,1,1,2,1", "1704465001,bb,1,1,2,1", "1704551400,aa,3,1,4,1"]
+    rows = [
+        "t,y,b1,bs1,a1,as1",
+        "1704465000,aa,1,1,2,1",
+        "1704465001,bb,1,1,2,1",
+        "1704551400,aa,3,1,4,1",
+    ]
     path = tmp_path / "ticks.csv"
     path.write_text("\n".join(rows) + "\n")
     days = read_all(CsvFeed(parse_map(text)), [path], FeedOptions())
@@ -295,8 +340,18 @@ def test_times_that_go_back_are_put_in_order_and_counted(tmp_path):
 
 
 def test_one_best_over_exchanges_with_one_sided_rows(tmp_path):
-    text = MAP % ("x", '[file.quote]\nbid="b"\nask="a"\nbid_size="n"\nask_size="n"\nexchange="e"\nzero_side="keep"\n')
-    rows = ["t,e,b,a,n", "0,P,1.00,1.05,3", "1,Q,1.01,0,4", "2,N,1.01,1.04,2", "3,Q,0.99,0,1", "4,N,1.01,1.06,2"]
+    text = MAP % (
+        "x",
+        '[file.quote]\nbid="b"\nask="a"\nbid_size="n"\nask_size="n"\nexchange="e"\nzero_side="keep"\n',
+    )
+    rows = [
+        "t,e,b,a,n",
+        "0,P,1.00,1.05,3",
+        "1,Q,1.01,0,4",
+        "2,N,1.01,1.04,2",
+        "3,Q,0.99,0,1",
+        "4,N,1.01,1.06,2",
+    ]
     day = one(text + NO_RULES, rows, tmp_path)
     e, best = day.events, {1: (0, 0), -1: (0, 0)}
     shown = []
@@ -326,9 +381,18 @@ def test_columns_without_header_must_be_as_many_as_the_map_names(tmp_path):
 
 
 def test_taq_as_wrds_exports_it(tmp_path):
-    quotes = ["DATE,TIME_M,EX,SYM_ROOT,BID,BIDSIZ,ASK,ASKSIZ", "20180102,9:30:01.5,N,IBM,10.00,2,10.02,3"]
-    quotes += ["20180102,9:30:02.000000001,P,IBM,10.01,2,10.02,3", "20180102,15:59:59,N,IBM,10.00,1,10.02,3"]
-    trades = ["DATE,TIME_M,EX,SYM_ROOT,TR_SCOND,SIZE,PRICE,TR_CORR", "20180102,9:30:02,N,IBM,@  I,7,10.02,00"]
+    quotes = [
+        "DATE,TIME_M,EX,SYM_ROOT,BID,BIDSIZ,ASK,ASKSIZ",
+        "20180102,9:30:01.5,N,IBM,10.00,2,10.02,3",
+    ]
+    quotes += [
+        "20180102,9:30:02.000000001,P,IBM,10.01,2,10.02,3",
+        "20180102,15:59:59,N,IBM,10.00,1,10.02,3",
+    ]
+    trades = [
+        "DATE,TIME_M,EX,SYM_ROOT,TR_SCOND,SIZE,PRICE,TR_CORR",
+        "20180102,9:30:02,N,IBM,@  I,7,10.02,00",
+    ]
     trades += [
         "20180102,9:30:03,N,IBM, O X,900,10.01,00",
         "20180102,9:30:04,N,IBM,,5,10.00,08",
@@ -339,6 +403,11 @@ def test_taq_as_wrds_exports_it(tmp_path):
     (day,) = read_all(CsvFeed("taq-wrds"), [tmp_path], FeedOptions())
     e = day.events
     assert (e.exch_ns[0] - day.instrument.session_open_ns) == 1_500_000_000
-    assert e.kind.tolist() == [schema.ROLL_IN] * 2 + [schema.TRADE, schema.CROSS, schema.LEVEL_SET, schema.CROSS]
+    assert e.kind.tolist() == [schema.ROLL_IN] * 2 + [
+        schema.TRADE,
+        schema.CROSS,
+        schema.LEVEL_SET,
+        schema.CROSS,
+    ]
     assert e.qty_lots.tolist() == [200, 300, 7, 900, 100, 50]
     assert day.instrument.extra["cleaning"]["trades corrected"] == 1

@@ -57,7 +57,11 @@ def days_of(folder, rows, zone, session="[]", more="", options=None, name="ticks
 
 def bids(day):
     e = day.events
-    set_ = (e.side > 0) & (e.qty_lots > 0) & ((e.kind == schema.LEVEL_SET) | (e.kind == schema.ROLL_IN))
+    set_ = (
+        (e.side > 0)
+        & (e.qty_lots > 0)
+        & ((e.kind == schema.LEVEL_SET) | (e.kind == schema.ROLL_IN))
+    )
     return e.exch_ns[set_], e.price_ticks[set_]
 
 
@@ -89,7 +93,9 @@ def test_a_pass_that_the_file_does_not_show_is_refused_with_its_row_and_the_map_
 
 def test_a_time_that_never_was_is_refused_with_its_row(tmp_path):
     rows = ["2024-03-10T01:59:00,EURUSD,1.00,1.05", "2024-03-10T02:15:00,EURUSD,1.01,1.05"]
-    with pytest.raises(FeedError, match=r"did not pass over.*'2024-03-10T02:15:00' in column t, row 3"):
+    with pytest.raises(
+        FeedError, match=r"did not pass over.*'2024-03-10T02:15:00' in column t, row 3"
+    ):
         days_of(tmp_path, rows, "America/New_York")
 
 
@@ -103,7 +109,9 @@ EVENING = datetime(2024, 1, 7, 18, tzinfo=ZONE)
 
 
 def test_rows_fall_on_the_trading_day_that_they_belong_to(tmp_path):
-    moments = [EVENING + i * HOUR / 2 for i in range(2 * 47)]  # until Tuesday 16:30, an hour's pause in between
+    moments = [
+        EVENING + i * HOUR / 2 for i in range(2 * 47)
+    ]  # until Tuesday 16:30, an hour's pause in between
     found = days_of(tmp_path, rising(NEW_YORK, moments), NEW_YORK, FUTURE)
     assert [day.instrument.date for day in found] == ["2024-01-08", "2024-01-09"]
     for day, opens in zip(found, (EVENING, EVENING + 24 * HOUR), strict=True):
@@ -116,7 +124,9 @@ def test_rows_fall_on_the_trading_day_that_they_belong_to(tmp_path):
         assert one.clock_ns("23:30") == opening + 19800 * 10**9
         assert one.clock_ns("24:00") == opening + 6 * 3600 * 10**9
         assert one.clock_ns("16:59") == close - 60 * 10**9
-    assert bids(found[0])[1].tolist() == list(range(100, 147))  # 17:00 is the last that counts, 17:30 in the pause not
+    assert bids(found[0])[1].tolist() == list(
+        range(100, 147)
+    )  # 17:00 is the last that counts, 17:30 in the pause not
     assert bids(found[1])[1].tolist() == list(range(148, 194))
 
 
@@ -126,7 +136,9 @@ def test_files_of_calendar_days_join_into_trading_days(tmp_path):
     rows = rising(NEW_YORK, moments)
     for date in ("2024-01-07", "2024-01-08", "2024-01-09"):
         mine = [row for row in rows if row.startswith(date)]
-        (tmp_path / f"ES_{date.replace('-', '')}.csv").write_text("\n".join(["t,y,b,a", *mine]) + "\n")
+        (tmp_path / f"ES_{date.replace('-', '')}.csv").write_text(
+            "\n".join(["t,y,b,a", *mine]) + "\n"
+        )
     feed = CsvFeed(parse_map(text.format(zone=NEW_YORK, session=FUTURE, more="")))
     found = read_all(feed, [tmp_path], FeedOptions())
     assert [(day.instrument.symbol, day.instrument.date) for day in found] == [
@@ -171,14 +183,19 @@ def test_a_moment_a_clock_and_an_order_find_the_trading_day(tmp_path):
 def test_a_session_that_says_nothing_is_refused(session, more, said):
     text = MAP.format(zone=NEW_YORK, session=session, more=more)
     if more:
-        text = text.replace('unit = "text"', 'unit = "ms"').replace('format = "%Y-%m-%dT%H:%M:%S"', "")
+        text = text.replace('unit = "text"', 'unit = "ms"').replace(
+            'format = "%Y-%m-%dT%H:%M:%S"', ""
+        )
     with pytest.raises(ConfigError, match=said):
         parse_map(text)
 
 
 def test_a_fraction_of_no_said_width_is_refused_since_it_would_be_nanoseconds(tmp_path):
     """09:00:00;120 read by %f is 120 ns after nine: refused, and what is named reads it."""
-    row, told = ["05.03.2024 09:00:00;120,EURUSD,1,1.05"], MAP.replace("%Y-%m-%dT%H:%M:%S", "%d.%m.%Y %H:%M:%S;%f")
+    row, told = (
+        ["05.03.2024 09:00:00;120,EURUSD,1,1.05"],
+        MAP.replace("%Y-%m-%dT%H:%M:%S", "%d.%m.%Y %H:%M:%S;%f"),
+    )
     with pytest.raises(ConfigError, match="%3f, %6f or %9f"):
         days_of(tmp_path, row, "UTC", text=told)
     [day] = days_of(tmp_path, row, "UTC", text=told.replace("%f", "%3f"))

@@ -23,7 +23,19 @@ assert _RECORD.size == 56
 operations = st.lists(
     st.tuples(
         st.sampled_from(
-            ["add", "add", "add", "cancel", "modify", "trade", "sweep", "iceberg", "bare", "hidden", "clear"]
+            [
+                "add",
+                "add",
+                "add",
+                "cancel",
+                "modify",
+                "trade",
+                "sweep",
+                "iceberg",
+                "bare",
+                "hidden",
+                "clear",
+            ]
         ),
         st.sampled_from("BA"),
         st.integers(1, 6),
@@ -152,7 +164,9 @@ class Exchange:
         """The book is emptied, and sent again as a snapshot or not."""
         parts = [Record("R", "N", 2**63 - 1, 0, 0, SNAPSHOT if again else 0)]
         if again:
-            parts += [Record("A", s, p, q, key, SNAPSHOT) for key, (s, p, q) in self.book.orders.items()]
+            parts += [
+                Record("A", s, p, q, key, SNAPSHOT) for key, (s, p, q) in self.book.orders.items()
+            ]
         self.event(parts)
 
     def _trade(self, side: str, other: str, size: int, iceberg: bool) -> None:
@@ -171,23 +185,33 @@ class Exchange:
             take = min(size, have)
             size -= take
             more = 2 if iceberg and take == have else 0
-            fills += [Record("T", side, price, take + more, self.next_id), Record("F", other, price, take + more, key)]
+            fills += [
+                Record("T", side, price, take + more, self.next_id),
+                Record("F", other, price, take + more, key),
+            ]
             self.traded += take + more
             if more:
                 changes.append(Record("M", other, price, 3, key))
             elif take == have:
                 changes.append(Record("C", other, price, take, key))
             else:
-                changes.append(Record("M" if key % 2 else "C", other, price, have - take if key % 2 else take, key))
+                changes.append(
+                    Record(
+                        "M" if key % 2 else "C", other, price, have - take if key % 2 else take, key
+                    )
+                )
         self.event(fills + changes)
 
 
-def metadata(symbols: dict[str, int], schema: databento_dbn.Schema = databento_dbn.Schema.MBO) -> bytes:
+def metadata(
+    symbols: dict[str, int], schema: databento_dbn.Schema = databento_dbn.Schema.MBO
+) -> bytes:
     start = date.fromisoformat(DAY)
     stop = date(start.year, start.month, start.day + 1)
     mappings = [
         SimpleNamespace(
-            raw_symbol=name, intervals=[SimpleNamespace(start_date=start, end_date=stop, symbol=str(number))]
+            raw_symbol=name,
+            intervals=[SimpleNamespace(start_date=start, end_date=stop, symbol=str(number))],
         )
         for name, number in symbols.items()
     ]

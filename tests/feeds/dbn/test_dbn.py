@@ -99,12 +99,16 @@ def test_after_each_event_the_book_is_what_the_changes_alone_make(
     # the next tranche of an iceberg goes behind all others, which a plain reading of the M does not know
     refilled = any(what == "iceberg" for what, *_ in operations)
 
-    def arranged(book: dict[tuple[str, int], list[tuple[int, int]]]) -> dict[tuple[str, int], list[tuple[int, int]]]:
+    def arranged(
+        book: dict[tuple[str, int], list[tuple[int, int]]],
+    ) -> dict[tuple[str, int], list[tuple[int, int]]]:
         return {where: sorted(queue) for where, queue in book.items()} if refilled else book
 
     for stop in made.ends:
         ts = made.records[stop - 1].ts
-        if made.records[start].flags & SNAPSHOT:  # what a snapshot says holds at the time of the event before
+        if (
+            made.records[start].flags & SNAPSHOT
+        ):  # what a snapshot says holds at the time of the event before
             ts = made.records[max(start - 1, 0)].ts
         for record in made.records[start:stop]:
             plain.apply(record)
@@ -125,15 +129,25 @@ def test_every_lot_that_rested_and_traded_is_an_execution_once(
     with TemporaryDirectory() as folder:
         events = read([write(Path(folder) / "a.dbn", made.records)], tick=0.25).events
     shown = events.kind == schema.EXECUTE
-    hidden = (events.kind == schema.TRADE_HIDDEN) & np.isin(events.price_ticks * TICK, [r.price for r in made.records])
-    bare = sum(r.size for r in made.records if r.action == "T" and r.price // TICK == 20_000 and r.order_id == 0)
-    lots = int(events.qty_lots[shown].sum()) + int(events.qty_lots[events.kind == schema.TRADE_HIDDEN].sum())
+    hidden = (events.kind == schema.TRADE_HIDDEN) & np.isin(
+        events.price_ticks * TICK, [r.price for r in made.records]
+    )
+    bare = sum(
+        r.size
+        for r in made.records
+        if r.action == "T" and r.price // TICK == 20_000 and r.order_id == 0
+    )
+    lots = int(events.qty_lots[shown].sum()) + int(
+        events.qty_lots[events.kind == schema.TRADE_HIDDEN].sum()
+    )
     assert lots == made.traded + bare
     assert hidden.sum() <= events.n
 
 
 @given(operations, st.integers(1, 30))
-def test_where_pieces_end_makes_no_difference(operations: list[tuple[str, str, int, int, int]], piece: int) -> None:
+def test_where_pieces_end_makes_no_difference(
+    operations: list[tuple[str, str, int, int, int]], piece: int
+) -> None:
     made = played(operations)
     words, others = words_of(b"".join(r.packed() for r in made.records), 0, "here")
     assert others == 0
@@ -167,7 +181,9 @@ def test_databento_reads_the_same_records(tmp_path: Path) -> None:
             mine[k.TAIL] >> 32,
             mine[k.HEAD] >> 32,
         ]
-        assert str(record.action) + str(record.side) == chr((body >> 48) & 255) + chr((body >> 56) & 255)
+        assert str(record.action) + str(record.side) == chr((body >> 48) & 255) + chr(
+            (body >> 56) & 255
+        )
 
 
 # -- examples ---------------------------------------------------------------------------------------------------------
@@ -183,15 +199,25 @@ def event(*records: Record, ts: int = MIDNIGHT + 10**9) -> list[Record]:
 def rows(day: Imported) -> list[tuple[str, int, int, int]]:
     e = day.events
     names = [schema.KIND_NAMES[kind] for kind in e.kind.tolist()]
-    return list(zip(names, e.order_id.tolist(), e.price_ticks.tolist(), e.qty_lots.tolist(), strict=True))
+    return list(
+        zip(names, e.order_id.tolist(), e.price_ticks.tolist(), e.qty_lots.tolist(), strict=True)
+    )
 
 
 def test_a_snapshot_opens_the_tape(tmp_path: Path) -> None:
     head = [
-        replace(Record("A", "B", 100 * TICK, 5, 1, SNAPSHOT), ts=MIDNIGHT - 10**15, ts_recv=MIDNIGHT),
-        replace(Record("A", "A", 101 * TICK, 6, 2, SNAPSHOT | LAST), ts=MIDNIGHT - 10**14, ts_recv=MIDNIGHT),
+        replace(
+            Record("A", "B", 100 * TICK, 5, 1, SNAPSHOT), ts=MIDNIGHT - 10**15, ts_recv=MIDNIGHT
+        ),
+        replace(
+            Record("A", "A", 101 * TICK, 6, 2, SNAPSHOT | LAST),
+            ts=MIDNIGHT - 10**14,
+            ts_recv=MIDNIGHT,
+        ),
     ]
-    day = read([write(tmp_path / "a.dbn", head + event(Record("C", "A", 101 * TICK, 6, 2)))], tick=0.25)
+    day = read(
+        [write(tmp_path / "a.dbn", head + event(Record("C", "A", 101 * TICK, 6, 2)))], tick=0.25
+    )
     validate(day.events, day.instrument)
     assert rows(day) == [("add", 1, 100, 5), ("add", 2, 101, 6), ("delete", 2, 101, 6)]
     assert day.events.seq.tolist() == [0, 0, 1]
@@ -246,7 +272,10 @@ def test_what_is_odd_is_counted_and_told(tmp_path: Path) -> None:
     day = read([write(tmp_path / "a.dbn", records)], tick=0.25)
     validate(day.events, day.instrument)
     extra = day.instrument.extra
-    assert [extra[n] for n in ("unknown_ids", "duplicate_ids", "maybe_bad_book", "clock_back", "undefined")] == [1] * 5
+    assert [
+        extra[n]
+        for n in ("unknown_ids", "duplicate_ids", "maybe_bad_book", "clock_back", "undefined")
+    ] == [1] * 5
     assert len(day.warnings) == 5
     assert verify_alone(day.events)["unknown_ids"] == 1
 
@@ -344,7 +373,13 @@ def test_the_mbo_and_mbp10_pair_is_exact(shared_data: Path, tmp_path: Path) -> N
     pair = shared_data / "databento-mbo-mbp10-pair"
     day = read([pair / "mbo.csv"])
     found = verify_mbp10(day.instrument, day.events, pair / "mbp.csv")
-    assert found == {"rows": 3928, "levels": 10, "matched": 3928, "first_mismatch": None, "explained": True}
+    assert found == {
+        "rows": 3928,
+        "levels": 10,
+        "matched": 3928,
+        "first_mismatch": None,
+        "explained": True,
+    }
     lines = (pair / "mbp.csv").read_text().splitlines()
     spoiled = lines[2000].split(",")
     spoiled[16] = str(int(spoiled[16] or 0) + 1)

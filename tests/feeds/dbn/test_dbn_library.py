@@ -76,8 +76,12 @@ def mbp10(book: Plain, r: Record) -> bytes:
             if s == side:
                 levels.setdefault(price, []).append(size)
         best = sorted(levels.items(), reverse=side == "B")[:10]
-        sides.append([(p, sum(q), len(q)) for p, q in best] + [(UNDEFINED, 0, 0)] * (10 - len(best)))
-    return head + b"".join(_LEVEL.pack(b[0], a[0], b[1], a[1], b[2], a[2]) for b, a in zip(*sides, strict=True))
+        sides.append(
+            [(p, sum(q), len(q)) for p, q in best] + [(UNDEFINED, 0, 0)] * (10 - len(best))
+        )
+    return head + b"".join(
+        _LEVEL.pack(b[0], a[0], b[1], a[1], b[2], a[2]) for b, a in zip(*sides, strict=True)
+    )
 
 
 @given(operations)
@@ -94,7 +98,9 @@ def test_ten_levels_after_each_event_are_those_of_a_plain_book(
         folder = Path(name)
         day = read([write(folder / "a.dbn", made.records)], tick=0.25)
         theirs = folder / "b.mbp-10.dbn.zst"
-        theirs.write_bytes(zstandard.compress(metadata({"ESH4": 7}, databento_dbn.Schema.MBP_10) + packed))
+        theirs.write_bytes(
+            zstandard.compress(metadata({"ESH4": 7}, databento_dbn.Schema.MBP_10) + packed)
+        )
         found = verify_mbp10(day.instrument, day.events, theirs)
     assert found["matched"] == found["rows"] == len(made.ends)
     assert found["explained"]
@@ -130,7 +136,12 @@ def test_es_through_databentos_reader_and_a_plain_book(shared_data: Path) -> Non
     plain, ours, at, events = Plain(), Book(own=0), 0, 0
     for theirs in decoder.decode()[1:]:
         record = Record(
-            str(theirs.action), str(theirs.side), theirs.price, theirs.size, theirs.order_id, int(theirs.flags)
+            str(theirs.action),
+            str(theirs.side),
+            theirs.price,
+            theirs.size,
+            theirs.order_id,
+            int(theirs.flags),
         )
         plain.apply(record)
         events += record.flags >> 7
@@ -141,12 +152,16 @@ def test_es_through_databentos_reader_and_a_plain_book(shared_data: Path) -> Non
             rows = int(np.count_nonzero(day.events.seq == 0))
         ours.apply(day.events, at, rows)
         at = max(at, rows)
-        expected = sorted((n, 1 if s == "B" else -1, p // TICK, q) for n, (s, p, q) in plain.orders.items())
+        expected = sorted(
+            (n, 1 if s == "B" else -1, p // TICK, q) for n, (s, p, q) in plain.orders.items()
+        )
         assert sorted(map(tuple, ours.orders()[:, :4].tolist())) == expected
     assert events == 47_021 + 1
 
 
-def test_without_the_library_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_library_the_extra_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = write(tmp_path / "a.dbn", played(STEADY).records)
     monkeypatch.setitem(sys.modules, "databento_dbn", None)
     with pytest.raises(ConfigError, match=r"tercel\[dbn\]"):

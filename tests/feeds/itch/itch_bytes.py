@@ -17,7 +17,9 @@ def framed(body: bytes) -> bytes:
 def message(letter: str, locate: int, ns: int, *fields: tuple[int, int] | bytes) -> bytes:
     """A framed message: fields are (value, bytes) or bytes."""
     head = letter.encode() + locate.to_bytes(2, "big") + bytes(2) + ns.to_bytes(6, "big")
-    return framed(head + b"".join(x if isinstance(x, bytes) else x[0].to_bytes(x[1], "big") for x in fields))
+    return framed(
+        head + b"".join(x if isinstance(x, bytes) else x[0].to_bytes(x[1], "big") for x in fields)
+    )
 
 
 def stock(locate: int) -> bytes:
@@ -30,7 +32,9 @@ def system(letter: str, ns: int) -> bytes:
     return message("S", 0, ns, letter.encode())
 
 
-def add(locate: int, ns: int, ref: int, side: str, shares: int, price: int, mpid: bytes = b"") -> bytes:
+def add(
+    locate: int, ns: int, ref: int, side: str, shares: int, price: int, mpid: bytes = b""
+) -> bytes:
     """A, or F with an attribution."""
     fields = ((ref, 8), side.encode(), (shares, 4), stock(locate), (price, 4), mpid)
     return message("F" if mpid else "A", locate, ns, *fields)
@@ -43,7 +47,9 @@ def executed(locate: int, ns: int, ref: int, shares: int) -> bytes:
 
 def executed_at(locate: int, ns: int, ref: int, shares: int, printed: bool, price: int) -> bytes:
     """C."""
-    return message("C", locate, ns, (ref, 8), (shares, 4), (1, 8), b"Y" if printed else b"N", (price, 4))
+    return message(
+        "C", locate, ns, (ref, 8), (shares, 4), (1, 8), b"Y" if printed else b"N", (price, 4)
+    )
 
 
 def cancelled(locate: int, ns: int, ref: int, shares: int) -> bytes:
@@ -63,7 +69,9 @@ def replaced(locate: int, ns: int, ref: int, new: int, shares: int, price: int) 
 
 def hidden(locate: int, ns: int, side: str, shares: int, price: int) -> bytes:
     """P."""
-    return message("P", locate, ns, (0, 8), side.encode(), (shares, 4), stock(locate), (price, 4), (9, 8))
+    return message(
+        "P", locate, ns, (0, 8), side.encode(), (shares, 4), stock(locate), (price, 4), (9, 8)
+    )
 
 
 def cross(locate: int, ns: int, shares: int, price: int, kind: str) -> bytes:
@@ -103,7 +111,9 @@ OPERATION = st.one_of(
     st.tuples(st.just(deleted), LOCATE, REF),
     st.tuples(st.just(replaced), LOCATE, REF, REF, SHARES, PRICE),
     st.tuples(st.just(hidden), LOCATE, st.sampled_from("BS"), SHARES, PRICE),
-    st.tuples(st.just(cross), LOCATE, st.sampled_from([0, 7, 2**40]), PRICE, st.sampled_from("OCHI")),
+    st.tuples(
+        st.just(cross), LOCATE, st.sampled_from([0, 7, 2**40]), PRICE, st.sampled_from("OCHI")
+    ),
     st.tuples(st.just(action), LOCATE, st.sampled_from("HPQTx")),
     st.tuples(st.just(_other), LOCATE, st.integers(0, 7)),
 )

@@ -75,7 +75,9 @@ def rows_of(store: ItchStore, staging: Staging) -> dict[str, list[Row]]:
             price = lots_price & 0xFFFFFFFF
             if kind == schema.STATUS and price == 0xFFFFFFFF:
                 price = -1
-            rows.append(Row(ns, kind, key, side, price, lots_price >> 32, bool(flags & schema.MESSAGE_END)))
+            rows.append(
+                Row(ns, kind, key, side, price, lots_price >> 32, bool(flags & schema.MESSAGE_END))
+            )
         found[f.unpacked_name(int(store.names[locate]))] = rows
     return found
 
@@ -94,12 +96,18 @@ class TestItchKeepsTheContract(FeedContract):
 
 
 @given(m.PLAYS, st.lists(st.integers(0, 5_000), max_size=6))
-def test_rows_and_oddities_are_the_plain_readers(operations: list[tuple[int, tuple]], cuts: list[int]) -> None:
+def test_rows_and_oddities_are_the_plain_readers(
+    operations: list[tuple[int, tuple]], cuts: list[int]
+) -> None:
     data = m.played(operations)
     twin = Twin().feed(data)
     store, staging = staged(data, cuts)
     assert rows_of(store, staging) == {name: rows for name, rows in twin.rows.items() if rows}
-    odd = {name: int(store.w[f.ODD + i]) for i, name in enumerate(f.ODDITIES) if name != "longer_messages"}
+    odd = {
+        name: int(store.w[f.ODD + i])
+        for i, name in enumerate(f.ODDITIES)
+        if name != "longer_messages"
+    }
     assert odd == {name: twin.odd[name] for name in odd}
     assert int(store.w[f.LIVE]) == len(twin.orders)
 
@@ -135,7 +143,18 @@ def test_every_kind_of_message_becomes_what_it_should(tmp_path: Path) -> None:
     assert day.instrument.session_open_ns == midnight + m.OPEN
     assert day.instrument.session_close_ns == midnight + m.OPEN + 1_000
     s = schema
-    kinds = [s.STATUS, s.ADD, s.ADD, s.EXECUTE, s.REDUCE, s.TRADE_HIDDEN, s.REDUCE, s.DELETE, s.ADD, s.TRADE_HIDDEN]
+    kinds = [
+        s.STATUS,
+        s.ADD,
+        s.ADD,
+        s.EXECUTE,
+        s.REDUCE,
+        s.TRADE_HIDDEN,
+        s.REDUCE,
+        s.DELETE,
+        s.ADD,
+        s.TRADE_HIDDEN,
+    ]
     assert e.kind.tolist() == [*kinds, s.CROSS, s.DELETE]
     assert e.order_id.tolist() == [0, 7, 8, 7, 8, 0, 8, 7, 17, 0, -1, 17]
     assert e.side.tolist() == [0, 1, -1, 1, -1, -1, -1, 1, 1, 0, 0, 1]
@@ -152,7 +171,11 @@ def test_hidden_trades_have_a_side_before_it_was_masked(tmp_path: Path) -> None:
 def test_compressed_files_are_the_same(tmp_path: Path) -> None:
     plain = read_all(ItchFeed(), [put(tmp_path / "a", SMALL)], FeedOptions())
     (tmp_path / "b").mkdir()
-    packed = [tmp_path / "b" / f"{NAME}.gz", tmp_path / "b" / f"{NAME}.zst", tmp_path / "b" / "x.zip"]
+    packed = [
+        tmp_path / "b" / f"{NAME}.gz",
+        tmp_path / "b" / f"{NAME}.zst",
+        tmp_path / "b" / "x.zip",
+    ]
     packed[0].write_bytes(gzip.compress(SMALL))
     packed[1].write_bytes(zstandard.compress(SMALL[:99]) + zstandard.compress(SMALL[99:]))
     with zipfile.ZipFile(packed[2], "w") as archive:

@@ -47,7 +47,9 @@ def plain_queues(twin: Twin) -> dict[tuple[int, int, int], list[tuple[int, int]]
     found: dict[tuple[int, int, int], list[tuple[int, int]]] = {}
     for ref, (locate, side, shares, price) in twin.orders.items():
         if price:
-            found.setdefault((locate, side, price), []).append((ref - 2**64 if ref >= 2**63 else ref, shares))
+            found.setdefault((locate, side, price), []).append(
+                (ref - 2**64 if ref >= 2**63 else ref, shares)
+            )
     return found
 
 
@@ -90,7 +92,9 @@ def test_many_levels_move_and_stay_sorted() -> None:
     gone = rng.permutation(3_000)[:1_500] + 1
     data += [m.deleted(1, m.OPEN, int(i)) for i in gone]
     store, books = booked(b"".join(data))
-    left = sorted((int(p) for i, p in enumerate(prices, start=1) if i not in set(gone.tolist())), reverse=True)
+    left = sorted(
+        (int(p) for i, p in enumerate(prices, start=1) if i not in set(gone.tolist())), reverse=True
+    )
     refs = references(store)
     assert [price for price, _ in side_of(books, store, 1, 1, refs)] == left
     assert [price for price, _ in side_of(books, store, 2, -1, refs)] == list(range(1, 3_001))

@@ -40,14 +40,19 @@ def test_the_synthetic_sample_is_read_alike_by_three(folder: Path) -> None:
         counts, checks = check_file(found[0])
     assert counts.types == {"S": 6, "R": 3, "A": 4_328, "E": 1_182, "X": 823, "D": 1_667}
     assert counts.odd == {}
-    for day, check in zip(read_all(ItchFeed(), [path], FeedOptions(date=DATE, tick=0.0001)), checks, strict=True):
+    for day, check in zip(
+        read_all(ItchFeed(), [path], FeedOptions(date=DATE, tick=0.0001)), checks, strict=True
+    ):
         rows = twin.rows[day.instrument.symbol]
         assert [(r.kind, r.order_id, r.side, r.price, r.lots) for r in rows] == list(
             zip(*(c.tolist() for c in day.events.columns()[3:8]), strict=True)
         )
         book = Book(orders=1 << 13, own=0)
         book.apply(day.events)
-        assert (book.best_bid, book.best_ask) == (round(check.bid * 10_000), round(check.ask * 10_000))
+        assert (book.best_bid, book.best_ask) == (
+            round(check.bid * 10_000),
+            round(check.ask * 10_000),
+        )
         assert book.unknown_ids == 0
         assert check.kept
         assert check.crossed > 0
@@ -62,7 +67,11 @@ def test_the_other_reader_sees_the_same_fields(folder: Path) -> None:
         theirs = [x for x in parser.parse_stream(data) if x.message_type != b""]
         ours = list(messages(data))
         for a, b in zip(ours, theirs, strict=True):
-            assert (a.type, a.locate, a.ns) == (b.message_type.decode(), b.stock_locate, b.timestamp)
+            assert (a.type, a.locate, a.ns) == (
+                b.message_type.decode(),
+                b.stock_locate,
+                b.timestamp,
+            )
             if a.type in "AEXD":
                 assert a.fields[0] == b.order_reference_number
             if a.type == "A":
@@ -92,6 +101,10 @@ def test_the_crosses_of_a_day_come_back(folder: Path, tmp_path: Path) -> None:
     for day in days:
         e = day.events
         assert (e.kind == schema.CROSS).all()
-        found = np.stack([e.exch_ns - e.exch_ns[0], e.qty_lots, e.price_ticks, e.order_id], axis=1).tolist()
+        found = np.stack(
+            [e.exch_ns - e.exch_ns[0], e.qty_lots, e.price_ticks, e.order_id], axis=1
+        ).tolist()
         rows = sorted(want[day.instrument.extra["stock"]])
-        assert found == [[ns - rows[0][0], shares, units, kinds[kind]] for ns, shares, units, kind in rows]
+        assert found == [
+            [ns - rows[0][0], shares, units, kinds[kind]] for ns, shares, units, kind in rows
+        ]

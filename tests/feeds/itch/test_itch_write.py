@@ -29,14 +29,22 @@ MIDNIGHT = midnight_ns(DATE, "America/New_York")
 OPEN = 34_200 * NS_PER_SECOND
 
 
-def day_of(symbol: str, events: Events, first_id: int, tick: float = 0.01) -> tuple[Instrument, Events]:
+def day_of(
+    symbol: str, events: Events, first_id: int, tick: float = 0.01
+) -> tuple[Instrument, Events]:
     """Events from time 0 as a day that starts at the open."""
     events.exch_ns[:] += MIDNIGHT + OPEN
     events.recv_ns[:] = events.exch_ns
     events.order_id[events.order_id > 0] += first_id
     opened = MIDNIGHT + OPEN
     instrument = Instrument(
-        "NASDAQ", symbol, DATE, tick, rows=events.n, session_open_ns=opened, session_close_ns=opened + 10**13
+        "NASDAQ",
+        symbol,
+        DATE,
+        tick,
+        rows=events.n,
+        session_open_ns=opened,
+        session_close_ns=opened + 10**13,
     )
     validate(events, instrument)
     return instrument, events
@@ -55,13 +63,18 @@ def with_rare_rows(e: Events) -> Events:
     rng = np.random.default_rng(1)
     live: dict[int, int] = {}
 
-    def put(ns: int, kind: int, key: int, side: int, price: int, lots: int, last: bool = True) -> None:
+    def put(
+        ns: int, kind: int, key: int, side: int, price: int, lots: int, last: bool = True
+    ) -> None:
         row = (ns, ns, seq, kind, key, side, price, lots, schema.MESSAGE_END if last else 0)
         for name, value in zip(columns, row, strict=True):
             columns[name].append(value)
 
     new = 10**7
-    rows = zip(*(c.tolist() for c in (e.exch_ns, e.kind, e.order_id, e.side, e.price_ticks, e.qty_lots)), strict=True)
+    rows = zip(
+        *(c.tolist() for c in (e.exch_ns, e.kind, e.order_id, e.side, e.price_ticks, e.qty_lots)),
+        strict=True,
+    )
     for ns, kind, key, side, price, given in rows:
         lots = given
         seq += 1
@@ -118,7 +131,9 @@ def write_garnished(path: Path, days: list[tuple[Instrument, Events]]) -> int:
 
 
 @pytest.mark.parametrize("garnish", [False, True])
-def test_the_round_trip_is_exact(days: list[tuple[Instrument, Events]], garnish: bool, tmp_path: Path) -> None:
+def test_the_round_trip_is_exact(
+    days: list[tuple[Instrument, Events]], garnish: bool, tmp_path: Path
+) -> None:
     n = (write_garnished if garnish else write_itch)(tmp_path / NAME, days)
     feed = ItchFeed()
     back = read_all(feed, [tmp_path / NAME], FeedOptions(tick=0.01))
@@ -128,7 +143,9 @@ def test_the_round_trip_is_exact(days: list[tuple[Instrument, Events]], garnish:
     if garnish:
         assert set("SRHYLVWKJhAFECXDUPQBINO") == set(counts.types)
     for (instrument, events), day in zip(days, back, strict=True):
-        for (name, _), a, b in zip(schema.COLUMNS, events.columns(), day.events.columns(), strict=True):
+        for (name, _), a, b in zip(
+            schema.COLUMNS, events.columns(), day.events.columns(), strict=True
+        ):
             np.testing.assert_array_equal(b, a, err_msg=name)
         assert content_hash(day.instrument, day.events) == content_hash(instrument, events)
         assert (day.instrument.session_open_ns, day.instrument.session_close_ns) == (
@@ -136,7 +153,9 @@ def test_the_round_trip_is_exact(days: list[tuple[Instrument, Events]], garnish:
         )  # fmt: skip
 
 
-def test_the_plain_reader_sees_the_same_messages(days: list[tuple[Instrument, Events]], tmp_path: Path) -> None:
+def test_the_plain_reader_sees_the_same_messages(
+    days: list[tuple[Instrument, Events]], tmp_path: Path
+) -> None:
     n = write_garnished(tmp_path / NAME, days)
     data = (tmp_path / NAME).read_bytes()
     assert sum(1 for _ in messages(data)) == n
@@ -164,7 +183,9 @@ def test_the_books_of_the_bytes_are_the_books_of_the_tapes(
         assert check.crossed == check.locked == 0
 
 
-def test_what_itch_cannot_say_is_refused(days: list[tuple[Instrument, Events]], tmp_path: Path) -> None:
+def test_what_itch_cannot_say_is_refused(
+    days: list[tuple[Instrument, Events]], tmp_path: Path
+) -> None:
     instrument, events = days[0]
     with pytest.raises(TapeError, match="shared"):
         write_itch(tmp_path / "x", [days[0], (replace(instrument, symbol="DDD"), events)])

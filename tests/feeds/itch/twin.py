@@ -63,7 +63,9 @@ class Twin:
         self.orders[ref] = [locate, side, shares, price]
         return price > 0
 
-    def _on_A(self, m: Message, ref: int, side: bytes, shares: int, _: bytes, price: int, *__: Any) -> None:
+    def _on_A(
+        self, m: Message, ref: int, side: bytes, shares: int, _: bytes, price: int, *__: Any
+    ) -> None:
         sign = {b"B": 1, b"S": -1}.get(side)
         if sign is None:
             self.odd["odd_fields"] += 1
@@ -139,9 +141,13 @@ class Twin:
             rows.append((schema.ADD, _signed(new), order[1], price, shares))
         self._put(m.locate, *rows)
 
-    def _on_P(self, m: Message, _: int, side: bytes, shares: int, __: bytes, price: int, ___: int) -> None:
+    def _on_P(
+        self, m: Message, _: int, side: bytes, shares: int, __: bytes, price: int, ___: int
+    ) -> None:
         if price == 0 or shares == 0 or shares >= 2**30:
-            self.odd["no_price" if price == 0 else "no_shares" if shares == 0 else "cut_shares"] += 1
+            self.odd[
+                "no_price" if price == 0 else "no_shares" if shares == 0 else "cut_shares"
+            ] += 1
             return
         self._put(m.locate, (schema.TRADE_HIDDEN, 0, 1 if side == b"B" else -1, price, shares))
 
@@ -149,7 +155,9 @@ class Twin:
         if shares >= 2**30:
             self.odd["cut_shares"] += 1
             shares = 2**30 - 1
-        self._put(m.locate, (schema.CROSS, {b"O": -1, b"C": -2, b"H": -3}.get(kind, -4), 0, price, shares))
+        self._put(
+            m.locate, (schema.CROSS, {b"O": -1, b"C": -2, b"H": -3}.get(kind, -4), 0, price, shares)
+        )
 
     def _on_H(self, m: Message, _: bytes, state: bytes, *__: Any) -> None:
         self.odd["odd_fields"] += state not in (b"T", b"Q", b"H", b"P")

@@ -90,7 +90,9 @@ class FaultyServer:
         self._requests = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._requests.bind(("127.0.0.1", 0))
         self._requests.settimeout(0.05)
-        self._threads = [threading.Thread(target=t, daemon=True) for t in (self._play, self._answer)]
+        self._threads = [
+            threading.Thread(target=t, daemon=True) for t in (self._play, self._answer)
+        ]
 
     @property
     def rewinder(self) -> tuple[str, int]:

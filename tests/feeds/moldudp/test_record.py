@@ -36,7 +36,9 @@ class Clock:
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("itch") / "01302019.NASDAQ_ITCH50"
-    write_garnished(path, [simulated("AAA", "csco-santa-fe", 1), simulated("BBB", "ibm-santa-fe", 2)])
+    write_garnished(
+        path, [simulated("AAA", "csco-santa-fe", 1), simulated("BBB", "ibm-santa-fe", 2)]
+    )
     return path
 
 
@@ -46,7 +48,9 @@ def free_port() -> int:
         return int(sock.getsockname()[1])
 
 
-def receiver(folder: Path, port: int, rewinder: tuple[str, int] | None, **limits: float) -> Receiver:
+def receiver(
+    folder: Path, port: int, rewinder: tuple[str, int] | None, **limits: float
+) -> Receiver:
     link = MulticastLink(port, host="127.0.0.1", rewinder=rewinder, **limits)
     return Receiver(link, MoldCapture.start(folder / "a.itch", {"session": None}), Clock())
 
@@ -68,7 +72,9 @@ def test_a_bad_line_gives_the_file_byte_for_byte(file: Path, tmp_path: Path) -> 
     assert server.answered > 0
 
 
-def test_a_gap_that_nobody_fills_ends_the_recording_and_keeps_what_was_before(file: Path, tmp_path: Path) -> None:
+def test_a_gap_that_nobody_fills_ends_the_recording_and_keeps_what_was_before(
+    file: Path, tmp_path: Path
+) -> None:
     port = free_port()
     data = file.read_bytes()
     with FaultyServer(split_file(data), ("127.0.0.1", port), faults=Faults(lost=0.1)):
@@ -105,8 +111,27 @@ def test_a_stop_ends_it_in_good_order_and_a_taken_port_is_told(tmp_path: Path) -
 
 def command(folder: Path, port: int, server: FaultyServer, *more: str) -> "subprocess.Popen[str]":
     host, rewind = server.rewinder
-    words = ["data", "record", "itch", "--lake", str(folder / "lake"), "--port", str(port), "--host", "127.0.0.1"]
-    words += ["--request", f"{host}:{rewind}", "--date", DATE, "--capture", str(folder / "a.itch"), "--json", *more]
+    words = [
+        "data",
+        "record",
+        "itch",
+        "--lake",
+        str(folder / "lake"),
+        "--port",
+        str(port),
+        "--host",
+        "127.0.0.1",
+    ]
+    words += [
+        "--request",
+        f"{host}:{rewind}",
+        "--date",
+        DATE,
+        "--capture",
+        str(folder / "a.itch"),
+        "--json",
+        *more,
+    ]
     return subprocess.Popen(
         [sys.executable, "-m", "tercel.cli", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env=dict(os.environ),

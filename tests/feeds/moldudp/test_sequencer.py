@@ -42,7 +42,9 @@ def test_any_order_any_loss_any_doubles_give_the_messages_once(
         for first, count in s.wanted(now):
             assert 1 <= first <= first + count - 1 <= len(messages)
             if rng.random() < 0.7:
-                out += s.take(packet(SESSION, first, messages[first - 1 : first - 1 + min(count, 3)]), now)
+                out += s.take(
+                    packet(SESSION, first, messages[first - 1 : first - 1 + min(count, 3)]), now
+                )
     assert out == framed(messages)
     assert s.counts.messages == len(messages) == s.expected - 1
     assert not s._held
@@ -71,7 +73,14 @@ def test_a_gap_is_asked_for_after_a_moment_and_again_later() -> None:
 def test_what_is_no_packet_is_counted_and_changes_nothing() -> None:
     s = Sequencer(SESSION)
     good = packet(SESSION, 1, [b"abc", b"d"])
-    for data in (b"", good[:19], good[:-1], good + b"x", packet(SESSION, 0, [b"a"]), packet(SESSION, 1, [b""])):
+    for data in (
+        b"",
+        good[:19],
+        good[:-1],
+        good + b"x",
+        packet(SESSION, 0, [b"a"]),
+        packet(SESSION, 1, [b""]),
+    ):
         assert s.take(data, 0) == b""
     assert s.counts.malformed == 6
     assert (s.expected, s.last_known) == (1, 0)

@@ -37,12 +37,16 @@ class PlayedBinance:
         skips: dict[int, int] | None = None,
     ) -> None:
         parsed = [json.loads(text) for text in messages]
-        self.messages = [text for text, m in zip(messages, parsed, strict=True) if "lastUpdateId" not in m]
+        self.messages = [
+            text for text, m in zip(messages, parsed, strict=True) if "lastUpdateId" not in m
+        ]
         self._parsed = [m["data"] for m in parsed if "lastUpdateId" not in m]
         self._recorded = next(m for m in parsed if "lastUpdateId" in m)
         self._pause_s = pause_s
         self._drops, self._skips = set(drops or ()), dict(skips or {})
-        self._book = {(1, p): q for p, q in self._recorded["bids"]} | {(-1, p): q for p, q in self._recorded["asks"]}
+        self._book = {(1, p): q for p, q in self._recorded["bids"]} | {
+            (-1, p): q for p, q in self._recorded["asks"]
+        }
         self._applied, self._update, self._ms = 0, int(self._recorded["lastUpdateId"]), 0
         self._lock = threading.Lock()
         self._answered = 0
@@ -69,7 +73,10 @@ class PlayedBinance:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._closing.set()
         self._server.shutdown()
@@ -145,7 +152,11 @@ class PlayedBinance:
             {"filterType": "PRICE_FILTER", "tickSize": "0.01"},
             {"filterType": "LOT_SIZE", "stepSize": "0.001"},
         ]
-        return {"symbols": [{"symbol": name, "filters": filters} for name in ("OTHER", self._parsed[0]["s"])]}
+        return {
+            "symbols": [
+                {"symbol": name, "filters": filters} for name in ("OTHER", self._parsed[0]["s"])
+            ]
+        }
 
     def _snapshot(self) -> dict[str, Any]:
         sides = {

@@ -68,7 +68,8 @@ def direct(folder: Path, messages: list[str]) -> CaptureDay:
 
 def same(a: CaptureDay, b: CaptureDay) -> bool:
     return all(
-        getattr(a.imported.events, name).tolist() == getattr(b.imported.events, name).tolist() for name in COLUMNS
+        getattr(a.imported.events, name).tolist() == getattr(b.imported.events, name).tolist()
+        for name in COLUMNS
     )
 
 
@@ -102,7 +103,11 @@ def record(folder: Path, server: PlayedBinance, symbol: str = "BTCUSDT") -> Reco
 
     def done() -> bool:
         nonlocal quiet
-        ended = server.over.is_set() and last.encode() in writer.path.read_bytes()[-4000:] and recorder_has_snapshot()
+        ended = (
+            server.over.is_set()
+            and last.encode() in writer.path.read_bytes()[-4000:]
+            and recorder_has_snapshot()
+        )
         quiet = quiet + 1 if ended else 0
         return quiet > 3
 
@@ -125,7 +130,11 @@ def test_real_messages_make_the_tape_of_the_direct_import(real: list[str], tmp_p
     assert same(tape(tmp_path / "captures"), direct(tmp_path, real))
     with BinanceFeed().days([tmp_path / "captures"], FeedOptions()) as days:
         instrument = days[0].read().instrument
-    assert (instrument.tick, instrument.tick_rule, instrument.extra["lot_size"]) == (0.01, "stated", "0.001")
+    assert (instrument.tick, instrument.tick_rule, instrument.extra["lot_size"]) == (
+        0.01,
+        "stated",
+        "0.001",
+    )
 
 
 def test_dropped_connections_with_overlap_lose_nothing(real: list[str], tmp_path: Path) -> None:
@@ -147,7 +156,9 @@ def test_after_a_gap_the_book_comes_back_from_a_new_snapshot(seed: int, tmp_path
     assert recorder.recorded.snapshots >= 2
     got, want = tape(tmp_path / "captures"), direct(tmp_path, messages)
     events, truth = got.imported.events, want.imported.events
-    assert np.count_nonzero(events.kind == schema.CLEAR) == got.imported.instrument.extra["gaps"] == 1
+    assert (
+        np.count_nonzero(events.kind == schema.CLEAR) == got.imported.instrument.extra["gaps"] == 1
+    )
     at = {int(update): row for row, update in enumerate(want.updates.tolist()) if update}
     for row in np.flatnonzero(got.updates)[-40:].tolist():
         assert book_after(events, row + 1) == book_after(truth, at[int(got.updates[row])] + 1)
@@ -163,7 +174,10 @@ def test_bitstamp_is_recorded_order_by_order(tmp_path: Path) -> None:
 
     def play(connection: Any) -> None:
         heard.extend(json.loads(connection.recv())["data"]["channel"] for _ in range(2))
-        for message in [*exchange.shuffled([]), {"event": "bts:heartbeat", "channel": "", "data": ""}]:
+        for message in [
+            *exchange.shuffled([]),
+            {"event": "bts:heartbeat", "channel": "", "data": ""},
+        ]:
             connection.send(json.dumps(message))
         over.wait(DEADLINE_S)  # the line stays open until the recorder has all
 
@@ -177,7 +191,9 @@ def test_bitstamp_is_recorded_order_by_order(tmp_path: Path) -> None:
         stream = BitstampStream("btcusd", f"ws://127.0.0.1:{port}", f"http://127.0.0.1:{port}/book")
         with CaptureWriter(tmp_path / "captures", 1) as writer:
             recorder = Recorder(
-                stream, writer, Fake(lambda: stream.seen.others > 0 and recorder.recorded.snapshots > 0)
+                stream,
+                writer,
+                Fake(lambda: stream.seen.others > 0 and recorder.recorded.snapshots > 0),
             )
             recorder.run()
         over.set()
@@ -193,7 +209,9 @@ def test_bitstamp_is_recorded_order_by_order(tmp_path: Path) -> None:
 def start(server: PlayedBinance, lake: Path) -> "subprocess.Popen[bytes]":
     command = [sys.executable, "-m", "tercel.cli", "data", "record", "crypto", "--market", "usdm"]
     command += ["--symbol", "BTCUSDT", "--url", server.url, "--snapshot-url", server.snapshot_url]
-    return subprocess.Popen([*command, "--lake", str(lake), "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    return subprocess.Popen(
+        [*command, "--lake", str(lake), "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
 
 
 def lines(lake: Path) -> list[str]:
@@ -212,7 +230,9 @@ def test_a_killed_recorder_loses_nothing_it_accepted(real: list[str], tmp_path: 
             finally:
                 os.kill(process.pid, signal.SIGKILL)
                 process.wait()
-            for file in (lake / "captures").rglob("*.jsonl"):  # every line is whole, but for a last one that was cut
+            for file in (lake / "captures").rglob(
+                "*.jsonl"
+            ):  # every line is whole, but for a last one that was cut
                 whole = file.read_text().split("\n")[:-1]
                 assert all(json.loads(line.split(" ", 1)[1]) for line in whole)
             kept = {line.split(" ", 1)[1] for line in lines(lake)}
@@ -233,7 +253,9 @@ def test_a_killed_recorder_loses_nothing_it_accepted(real: list[str], tmp_path: 
     assert day["extra"]["duplicates"] > 0
     _, events = Lake(lake).read("BTCUSDT", day["date"])
     want = direct(tmp_path, real).imported.events
-    lots = events.qty_lots.astype(np.int64) * 1000  # the command infers tick and lot, `direct` states them
+    lots = (
+        events.qty_lots.astype(np.int64) * 1000
+    )  # the command infers tick and lot, `direct` states them
     assert events.n == want.n
     assert events.kind.tolist() == want.kind.tolist()
     assert events.exch_ns.tolist() == want.exch_ns.tolist()
@@ -275,7 +297,9 @@ def test_bitstamp_subscribes_and_asks_once_a_connection() -> None:
         "live_trades_btcusd",
     ]
     order = '{"event":"order_created","channel":"live_orders_btcusd","data":{"id":1}}'
-    assert not stream.take('{"event":"bts:subscription_succeeded","channel":"live_orders_btcusd","data":{}}')
+    assert not stream.take(
+        '{"event":"bts:subscription_succeeded","channel":"live_orders_btcusd","data":{}}'
+    )
     assert stream.take(order)
     assert stream.wants_snapshot
     stream.wants_snapshot = False

@@ -93,15 +93,15 @@ _MESSAGES = {
 def written(kind: str, folder: Path) -> Path:
     """The dictionary of a session, "OE" or "MD", as a file."""
     messages = _SESSION | _MESSAGES[kind]
-    fields = [one.split() for line in (_OWN + "\n" + _STANDARD).split("\n") for one in line.split("|")]
+    fields = [
+        one.split() for line in (_OWN + "\n" + _STANDARD).split("\n") for one in line.split("|")
+    ]
     parts = [
         f'<message name="{key.split()[1]}" msgtype="{key.split()[0]}" msgcat="{_category(key)}">'
         f"{_elements(words)}</message>"
         for key, words in messages.items()
     ]
-    head = (
-        "BeginString! BodyLength! MsgType! SenderCompID! TargetCompID! MsgSeqNum! SendingTime! RecvWindow PossDupFlag "
-    )
+    head = "BeginString! BodyLength! MsgType! SenderCompID! TargetCompID! MsgSeqNum! SendingTime! RecvWindow PossDupFlag "
     text = f'<fix type="FIX" major="4" minor="4"><header>{_elements(head + "PossResend OrigSendingTime")}</header>'
     text += f"<messages>{''.join(parts)}</messages><trailer>{_elements('CheckSum!')}</trailer><components/>"
     text += f"<fields>{''.join(_field(*one) for one in fields)}</fields></fix>"
@@ -128,7 +128,9 @@ def _elements(words: str) -> str:
         tag, inside = "field", ""
         if "(" in word:
             start, (name, _, first) = "group", word.partition("(")
-            inner, _, rest = (first + " " + rest if first[-1] != ")" else first + rest).partition(")")
+            inner, _, rest = (first + " " + rest if first[-1] != ")" else first + rest).partition(
+                ")"
+            )
             tag, word, inside, rest = start, name, _elements(inner.strip()), rest.strip()
         needed = "Y" if word.endswith("!") else "N"
         found += f'<{tag} name="{word.rstrip("!")}" required="{needed}">{inside}</{tag}>'

@@ -39,7 +39,9 @@ class Script:
     """
 
     def __init__(self, path: Path, begin: str = "FIX.4.4") -> None:
-        self._lines = path.read_text(encoding="latin-1").replace("8=FIX.4.4", f"8={begin}").splitlines()
+        self._lines = (
+            path.read_text(encoding="latin-1").replace("8=FIX.4.4", f"8={begin}").splitlines()
+        )
         settings = SessionSettings(
             "ISLD",
             "TW44",
@@ -90,7 +92,9 @@ class Script:
             self._wait(link, lambda: bool(link.came))
             assert link.came, "nothing came"
             got = link.came.pop(0)
-            assert self._compared([(8, got.begin), *got.fields]) == self._compared(self._fields(rest)), got.fields
+            assert self._compared([(8, got.begin), *got.fields]) == self._compared(
+                self._fields(rest)
+            ), got.fields
 
     def _wire(self, text: str) -> bytes:
         """A line as bytes, with the times, the length and the sum that it leaves out."""
@@ -107,16 +111,23 @@ class Script:
 
     @staticmethod
     def _fields(text: str) -> list[tuple[int, str]]:
-        return [(int(tag), value) for tag, _, value in (part.partition("=") for part in text.split("\x01") if part)]
+        return [
+            (int(tag), value)
+            for tag, _, value in (part.partition("=") for part in text.split("\x01") if part)
+        ]
 
     @staticmethod
     def _compared(fields: list[tuple[int, str]]) -> list[tuple[int, str]]:
         """Fields that count; of times, only that they are there."""
-        return sorted((tag, "" if tag in FREE else value) for tag, value in fields if tag not in (9, 10, 58))
+        return sorted(
+            (tag, "" if tag in FREE else value) for tag, value in fields if tag not in (9, 10, 58)
+        )
 
     def _take(self, line: Line, outcome) -> None:
         """Note what left; echo orders, unless they say that they may have been sent before and were."""
-        line.came += [decode(raw) for raw in re.findall(rb"8=FIX.*?\x0110=\d{3}\x01", outcome.out, re.DOTALL)]
+        line.came += [
+            decode(raw) for raw in re.findall(rb"8=FIX.*?\x0110=\d{3}\x01", outcome.out, re.DOTALL)
+        ]
         line.closed |= outcome.close
         for message in outcome.messages:
             if message.kind not in ECHOED or (message.says(97) and message.get(11) in self._names):

@@ -61,18 +61,26 @@ class Script:
             self.sent += self.say("A", (98, "0"), (108, "30"))
             assert self.side.session.up
 
-    def wire(self, kind: str, *body: tuple[int, str], number: int | None = None, **head: str) -> bytes:
+    def wire(
+        self, kind: str, *body: tuple[int, str], number: int | None = None, **head: str
+    ) -> bytes:
         """A message of the other side; `t49="X"` replaces a field of the header, "" leaves it out."""
         if number is None:
             self.number = number = self.number + 1
         fields = {34: str(number), 49: "THEM", 56: "US", 52: utc_text(self.now)}
         fields |= {int(tag[1:]): value for tag, value in head.items()}
         begin = fields.pop(8, self.begin)
-        return encode(begin, [(35, kind), *((tag, value) for tag, value in fields.items() if value), *body])
+        return encode(
+            begin, [(35, kind), *((tag, value) for tag, value in fields.items() if value), *body]
+        )
 
-    def say(self, kind: str, *body: tuple[int, str], number: int | None = None, **head: str) -> list[Message]:
+    def say(
+        self, kind: str, *body: tuple[int, str], number: int | None = None, **head: str
+    ) -> list[Message]:
         """The other side says something; what comes back."""
-        return self.side.take(self.side.session.receive(self.wire(kind, *body, number=number, **head), self.now))
+        return self.side.take(
+            self.side.session.receive(self.wire(kind, *body, number=number, **head), self.now)
+        )
 
     def repeat(self, kind: str, number: int, *body: tuple[int, str]) -> list[Message]:
         return self.say(kind, (43, "Y"), (122, utc_text(self.now)), *body, number=number)

@@ -8,7 +8,12 @@ _VALUES = {
     **dict.fromkeys(("INT", "LENGTH", "SEQNUM", "NUMINGROUP", "DAYOFMONTH"), "3"),
     **dict.fromkeys(("FLOAT", "QTY", "PRICE", "PRICEOFFSET", "AMT", "PERCENTAGE"), "1.5"),
     **dict.fromkeys(("UTCDATE", "UTCDATEONLY", "LOCALMKTDATE"), "20231114"),
-    **{"MONTHYEAR": "202311", "UTCTIMESTAMP": "20231114-22:13:20", "UTCTIMEONLY": "22:13:20.123", "BOOLEAN": "Y"},
+    **{
+        "MONTHYEAR": "202311",
+        "UTCTIMESTAMP": "20231114-22:13:20",
+        "UTCTIMEONLY": "22:13:20.123",
+        "BOOLEAN": "Y",
+    },
 }
 
 
@@ -22,7 +27,10 @@ def filled(block: Block, dictionary: Dictionary, entries: int = 2) -> list[tuple
     lengths = {data: length for length, data in dictionary.data_fields.items()}
     for tag, inner in block.members.items():
         if inner is not None:
-            fields += [(tag, str(entries)), *(field for _ in range(entries) for field in filled(inner, dictionary))]
+            fields += [
+                (tag, str(entries)),
+                *(field for _ in range(entries) for field in filled(inner, dictionary)),
+            ]
         elif tag in lengths and lengths[tag] in block.members:
             fields += [(lengths[tag], "8"), (tag, "a\x0110=b\x01c")]
         elif tag not in dictionary.data_fields:

@@ -64,11 +64,21 @@ def test_two_sessions_of_the_wheel_trade_messages(tmp_path: Path) -> None:
         (room / "__init__.py").touch()
     (tmp_path / "project" / "pyproject.toml").write_text(PROJECT)
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
-    build = [*pip, "wheel", "--no-deps", "--no-build-isolation", "-w", str(tmp_path), str(tmp_path / "project")]
+    build = [
+        *pip,
+        "wheel",
+        "--no-deps",
+        "--no-build-isolation",
+        "-w",
+        str(tmp_path),
+        str(tmp_path / "project"),
+    ]
     subprocess.run(build, check=True)
     [wheel] = tmp_path.glob("*.whl")
     there = tmp_path / "there"
-    subprocess.run([*pip, "install", "--no-deps", "--no-index", "--target", str(there), str(wheel)], check=True)
+    subprocess.run(
+        [*pip, "install", "--no-deps", "--no-index", "--target", str(there), str(wheel)], check=True
+    )
     # isolated: neither this clone nor what is installed beside it is on the path
     code = f"import sys; sys.path.insert(0, {str(there)!r})\n{TALK}"
     alone = [sys.executable, "-I", "-S", "-c", code, str(there)]

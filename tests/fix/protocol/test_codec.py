@@ -8,7 +8,9 @@ from tercel.core.errors import VenueError
 from tercel.fix.protocol.codec import Decoder, GarbledMessage, checksum, decode, encode
 from tercel.fix.protocol.message import Message, utc_ns, utc_text
 
-values = st.text(st.characters(blacklist_characters="\x01", blacklist_categories=()), min_size=0, max_size=12)
+values = st.text(
+    st.characters(blacklist_characters="\x01", blacklist_categories=()), min_size=0, max_size=12
+)
 any_bytes = st.binary(max_size=40).map(lambda raw: raw.decode("utf-8", "surrogateescape"))
 plain = st.tuples(st.integers(-9, 30_000).filter(lambda tag: tag not in (8, 9, 10, 95, 96)), values)
 
@@ -28,27 +30,41 @@ def bodies(draw: st.DrawFn) -> list[tuple[int, str]]:
 def encodable(fields: list[tuple[int, str]]) -> bool:
     lengths = {tag for tag, _ in fields} & {90, 93, 212, 348, 350, 354, 362, 364, 445, 618, 621}
     try:
-        return not lengths and all(value.encode("utf-8", "surrogateescape") is not None for _, value in fields)
+        return not lengths and all(
+            value.encode("utf-8", "surrogateescape") is not None for _, value in fields
+        )
     except UnicodeEncodeError:  # a lone surrogate is no text
         return False
 
 
 @given(st.lists(bodies().filter(encodable), min_size=1, max_size=4), st.data())
-def test_messages_come_back_in_whatever_pieces(all_fields: list[list[tuple[int, str]]], data: st.DataObject) -> None:
+def test_messages_come_back_in_whatever_pieces(
+    all_fields: list[list[tuple[int, str]]], data: st.DataObject
+) -> None:
     wire = b"".join(encode("FIX.4.4", fields) for fields in all_fields)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(wire)), max_size=6)))
     decoder, found = Decoder(), []
     for start, stop in zip([0, *cuts], [*cuts, len(wire)], strict=True):
         found += decoder.feed(wire[start:stop])
     expected = [
-        [(tag, value.encode("utf-8", "surrogateescape")) for tag, value in fields if fields] for fields in all_fields
+        [(tag, value.encode("utf-8", "surrogateescape")) for tag, value in fields if fields]
+        for fields in all_fields
     ]
-    assert [[(tag, v.encode("utf-8", "surrogateescape")) for tag, v in one.fields] for one in found] == expected
+    assert [
+        [(tag, v.encode("utf-8", "surrogateescape")) for tag, v in one.fields] for one in found
+    ] == expected
     assert decoder.waiting == b""
 
 
 def test_every_single_byte_may_be_a_piece_of_its_own() -> None:
-    fields = [(35, "D"), (34, "2"), (95, "12"), (96, "a\x0110=000\x018=F"), (58, "Zürich"), (11, "A=1")]
+    fields = [
+        (35, "D"),
+        (34, "2"),
+        (95, "12"),
+        (96, "a\x0110=000\x018=F"),
+        (58, "Zürich"),
+        (11, "A=1"),
+    ]
     wire = encode("FIX.4.4", fields) + encode("FIX.4.2", [(35, "0")])
     decoder = Decoder()
     found = [one for n in range(len(wire)) for one in decoder.feed(wire[n : n + 1])]
@@ -65,7 +81,11 @@ def test_noise_before_a_message_costs_the_noise(noise: bytes) -> None:
     """Only bytes that look like the head of a message can hide the one that follows."""
     if b"8=" in noise or noise.endswith(b"8"):
         return
-    assert [one for one in Decoder().feed(noise + encode("FIX.4.4", [(35, "0")])) if isinstance(one, Message)]
+    assert [
+        one
+        for one in Decoder().feed(noise + encode("FIX.4.4", [(35, "0")]))
+        if isinstance(one, Message)
+    ]
 
 
 def wire(text: str) -> bytes:
@@ -108,7 +128,17 @@ def test_of_an_execution_every_field_is_kept() -> None:
     """Whoever reads it says what it is worth: a fill is not left out for what nothing reads."""
     body = "35=8|34=2|x=y|58|055=|95=9|96=abc|17=E1||"
     (found,) = Decoder().feed(closed(f"8=FIX.4.4|9={len(body)}|{body}"))
-    read = [(35, "8"), (34, "2"), (0, "x=y"), (0, "58"), (0, "055="), (95, "9"), (96, "abc"), (17, "E1"), (0, "")]
+    read = [
+        (35, "8"),
+        (34, "2"),
+        (0, "x=y"),
+        (0, "58"),
+        (0, "055="),
+        (95, "9"),
+        (96, "abc"),
+        (17, "E1"),
+        (0, ""),
+    ]
     assert isinstance(found, Message)
     assert found.fields == read
 
@@ -120,7 +150,9 @@ def test_a_length_that_is_too_long_costs_the_message_behind_it_too() -> None:
     assert [type(one) for one in found] == [GarbledMessage, Message]
 
 
-@pytest.mark.parametrize("fields", [[(35, "D"), (58, "a\x0155=b")], [(35, "D"), (95, "2"), (96, "a\x01b")]])
+@pytest.mark.parametrize(
+    "fields", [[(35, "D"), (58, "a\x0155=b")], [(35, "D"), (95, "2"), (96, "a\x01b")]]
+)
 def test_a_value_cannot_smuggle_a_field_in(fields: list[tuple[int, str]]) -> None:
     with pytest.raises(VenueError, match="SOH in field"):
         encode("FIX.4.4", fields)
@@ -142,6 +174,8 @@ def test_times_come_back(ns: int, digits: int) -> None:
     assert utc_ns(utc_text(ns, digits)) == ns // unit * unit
 
 
-@pytest.mark.parametrize("text", ["", "20231301-00:00:00", "20230229-00:00:00", "20231114-22:13", "20231114 22:13:20"])
+@pytest.mark.parametrize(
+    "text", ["", "20231301-00:00:00", "20230229-00:00:00", "20231114-22:13", "20231114 22:13:20"]
+)
 def test_what_is_no_time(text: str) -> None:
     assert utc_ns(text) is None

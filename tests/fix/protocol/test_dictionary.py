@@ -12,7 +12,9 @@ from tercel.fix.protocol.message import Message
 from tercel.fix.protocol.quickfix_xml import read_xml
 from tercel.fix.protocol.validate import check, faults
 
-STANDARD = [(version, kind) for version in ("FIX.4.2", "FIX.4.4") for kind in standard(version).messages]
+STANDARD = [
+    (version, kind) for version in ("FIX.4.2", "FIX.4.4") for kind in standard(version).messages
+]
 FOUR = standard("FIX.4.4")
 
 
@@ -53,7 +55,12 @@ def test_every_message_of_a_venue_comes_back(shared_peers: Path, name: str) -> N
 ORDER = ((11, "A1"), (55, "XYZ"), (54, "1"), (60, "20231114-22:13:20"), (38, "100"), (40, "2"))
 
 
-def fault(kind: str, *body: tuple[int, str], head: tuple[tuple[int, str], ...] = HEAD, user_tags: bool = False):
+def fault(
+    kind: str,
+    *body: tuple[int, str],
+    head: tuple[tuple[int, str], ...] = HEAD,
+    user_tags: bool = False,
+):
     found = check(Message("FIX.4.4", [(35, kind), *head, *body]), FOUR, user_tags)
     return found and (found.reason, found.tag)
 
@@ -100,7 +107,12 @@ def test_every_fault_has_its_reason_and_its_tag(
 def test_what_is_missing() -> None:
     assert fault("D", *ORDER[1:]) == (1, 11)
     assert fault("D", *ORDER, head=HEAD[:1] + HEAD[2:]) == (1, 56)
-    assert fault("V", (262, "q"), (263, "1"), (264, "0"), (267, "1"), (269, "0"), (146, "1"), (55, "X")) is None
+    assert (
+        fault(
+            "V", (262, "q"), (263, "1"), (264, "0"), (267, "1"), (269, "0"), (146, "1"), (55, "X")
+        )
+        is None
+    )
     assert fault("W", (55, "X"), (268, "1"), (270, "9")) == (15, 270)
     assert fault("r", (11, "A"), (37, "1"), (530, "7"), (531, "0"), (534, "1"), (41, "B")) is None
     assert fault("y", (320, "a"), (322, "b"), (560, "0"), (146, "1"), (55, "X"), (561, "1")) is None
@@ -111,7 +123,19 @@ def test_fields_of_the_body_before_the_headers() -> None:
 
 
 def test_users_tags_stand_anywhere_once_they_may() -> None:
-    assert fault("D", (6001, "x"), *ORDER, (386, "1"), (336, "1"), (6002, "y"), (625, "2"), user_tags=True) is None
+    assert (
+        fault(
+            "D",
+            (6001, "x"),
+            *ORDER,
+            (386, "1"),
+            (336, "1"),
+            (6002, "y"),
+            (625, "2"),
+            user_tags=True,
+        )
+        is None
+    )
     assert fault("D", *ORDER, (4999, "x"), user_tags=True) == (0, 4999)
 
 
@@ -122,12 +146,17 @@ def test_users_tags_stand_anywhere_once_they_may() -> None:
             ((999, "x"), (58, ""), (52, "20231114-22:13:20"), (59, "9")),
             [(0, 999), (4, 58), (14, 52), (13, 52), (5, 59)],
         ),
-        (((386, "2"), (625, "2"), (336, "1"), (625, "2"), (58, "")), [(15, 625), (15, 625), (4, 58)]),
+        (
+            ((386, "2"), (625, "2"), (336, "1"), (625, "2"), (58, "")),
+            [(15, 625), (15, 625), (4, 58)],
+        ),
         (((453, "1"), (447, "D"), (448, "A"), (452, "1"), (58, "")), [(15, 447), (4, 58)]),
         (((386, "x"), (336, "1"), (58, "")), [(6, 386), (16, 386), (4, 58)]),
     ],
 )
-def test_every_fault_of_a_message_is_found(body: tuple[tuple[int, str], ...], found: list[tuple[int, int]]) -> None:
+def test_every_fault_of_a_message_is_found(
+    body: tuple[tuple[int, str], ...], found: list[tuple[int, int]]
+) -> None:
     said = Message("FIX.4.4", [(35, "D"), *HEAD, *ORDER, *body])
     assert [(one.reason, one.tag) for one in faults(said, FOUR)] == found
 
@@ -148,7 +177,10 @@ XML = """<fix type='FIX' major='4' minor='4'>{head}<messages>
     ("text", "told"),
     [
         ("<!DOCTYPE fix [<!ENTITY a 'b'>]>" + XML.format(head="", body=""), "document type"),
-        ("<!DOCTYPE fix SYSTEM 'file:///etc/passwd'>" + XML.format(head="", body=""), "document type"),
+        (
+            "<!DOCTYPE fix SYSTEM 'file:///etc/passwd'>" + XML.format(head="", body=""),
+            "document type",
+        ),
         (XML.format(head="", body="<field name='Nothing' required='N'/>"), "Nothing"),
         (XML.format(head="", body="<component name='Loop' required='N'/>"), "inside itself"),
         ("<fix>", "data dictionary"),

@@ -90,11 +90,15 @@ def play(net: Wire, todo: list[tuple[str, int, int]], kind: str) -> list[list[st
 
 @pytest.mark.parametrize("next_expected", [False, True])
 @given(st.lists(steps, max_size=25))
-def test_every_message_arrives_once_and_in_order(next_expected: bool, todo: list[tuple[str, int, int]]) -> None:
+def test_every_message_arrives_once_and_in_order(
+    next_expected: bool, todo: list[tuple[str, int, int]]
+) -> None:
     net = wire(next_expected, frozenset())
     sent = play(net, todo, "8")
     for one, other in ((0, 1), (1, 0)):
-        assert [message.get(17) for message in net.sides[other].messages if message.kind == "8"] == sent[one]
+        assert [
+            message.get(17) for message in net.sides[other].messages if message.kind == "8"
+        ] == sent[one]
         assert not net.sides[one].told(SessionEventKind.NOT_REPEATED)
 
 
@@ -104,7 +108,11 @@ def test_an_order_arrives_at_most_once_and_never_late(todo: list[tuple[str, int,
     sent = play(net, todo, "D")
     for one, other in ((0, 1), (1, 0)):
         came = [message.get(11) for message in net.sides[other].messages if message.kind == "D"]
-        lost = {event.message.get(11) for event in net.sides[one].events if event.what == SessionEventKind.NOT_REPEATED}
+        lost = {
+            event.message.get(11)
+            for event in net.sides[one].events
+            if event.what == SessionEventKind.NOT_REPEATED
+        }
         assert came == [name for name in sent[one] if name in came]
         assert lost | set(came) >= set(sent[one])
         assert not any(message.says(43) for message in net.sides[other].messages)

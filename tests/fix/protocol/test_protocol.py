@@ -55,7 +55,9 @@ def test_our_logout_waits_for_its_answer_and_not_for_ever(begin: str, initiates:
 
 
 @each
-def test_a_logon_that_is_too_high_is_taken_and_the_rest_asked_for(begin: str, initiates: bool) -> None:
+def test_a_logon_that_is_too_high_is_taken_and_the_rest_asked_for(
+    begin: str, initiates: bool
+) -> None:
     script = Script(False, begin=begin, initiates=initiates)
     script.number = 4
     sent = script.sent + script.say("A", (98, "0"), (108, "30"))
@@ -67,7 +69,9 @@ def test_a_logon_that_is_too_high_is_taken_and_the_rest_asked_for(begin: str, in
 
 
 @each
-def test_a_number_that_is_too_low_ends_the_session_and_resets_nothing(begin: str, initiates: bool) -> None:
+def test_a_number_that_is_too_low_ends_the_session_and_resets_nothing(
+    begin: str, initiates: bool
+) -> None:
     script = Script(begin=begin, initiates=initiates)
     script.say("0")
     sent = script.say("0", number=2)
@@ -128,7 +132,10 @@ def test_passwords_are_sent_checked_and_never_kept() -> None:
     store = MemoryStore()
     desk = Side(
         SessionSettings(
-            "DESK", "VENUE", initiates=True, logon_fields=lambda at, number: [(553, "me"), (554, f"secret{number}")]
+            "DESK",
+            "VENUE",
+            initiates=True,
+            logon_fields=lambda at, number: [(553, "me"), (554, f"secret{number}")],
         ),
         store,
     )
@@ -206,7 +213,10 @@ def test_each_side_repeats_by_itself_what_the_other_expects_next() -> None:
         script.side.take(script.side.session.send("8", report(name), script.now))
     script.again()
     sent = script.say("A", (98, "0"), (108, "30"), (789, "3"))
-    assert [(one.kind, one.number, one.says(43)) for one in sent] == [("A", 4, False), ("8", 3, True)]
+    assert [(one.kind, one.number, one.says(43)) for one in sent] == [
+        ("A", 4, False),
+        ("8", 3, True),
+    ]
     assert sent[0].get(789) == "3"
     script.again()
     assert "too high" in script.say("A", (98, "0"), (108, "30"), (789, "99"))[0].get(58)
@@ -232,10 +242,14 @@ def test_no_heartbeats_where_none_were_agreed() -> None:
 
 
 @each
-def test_what_is_missing_is_asked_for_and_what_came_early_is_not_lost(begin: str, initiates: bool) -> None:
+def test_what_is_missing_is_asked_for_and_what_came_early_is_not_lost(
+    begin: str, initiates: bool
+) -> None:
     script = Script(begin=begin, initiates=initiates)
     body = [*report("x"), (20, "0")] if begin == "FIX.4.2" else report("x")
-    assert [(one.kind, one.get(7), one.get(16)) for one in script.say("8", *body, number=4)] == [("2", "2", "0")]
+    assert [(one.kind, one.get(7), one.get(16)) for one in script.say("8", *body, number=4)] == [
+        ("2", "2", "0")
+    ]
     assert script.say("8", *body, number=5) == []
     assert script.side.messages == []
     script.repeat("8", 2, *body)
@@ -295,7 +309,10 @@ def test_both_sides_ask_at_once() -> None:
         script.side.take(script.side.session.send("8", report(name), script.now))
     script.say("0", number=7)
     sent = script.say("2", (7, "2"), (16, "3"), number=8)
-    assert [(one.kind, one.number, one.says(43)) for one in sent] == [("8", 2, True), ("8", 3, True)]
+    assert [(one.kind, one.number, one.says(43)) for one in sent] == [
+        ("8", 2, True),
+        ("8", 3, True),
+    ]
     for number in (2, 3, 4, 5, 6):
         assert script.repeat("0", number) == []  # the request that was held is not answered again
     assert script.side.session.numbers.next_in == 9
@@ -303,7 +320,13 @@ def test_both_sides_ask_at_once() -> None:
 
 def test_orders_are_not_repeated_reports_are() -> None:
     script = Script()
-    for kind, body in (("8", report("a")), ("D", order("o")), ("8", report("b")), ("9", None), ("D", order("p"))):
+    for kind, body in (
+        ("8", report("a")),
+        ("D", order("o")),
+        ("8", report("b")),
+        ("9", None),
+        ("D", order("p")),
+    ):
         reject = [(37, "O"), (11, "c"), (41, "o"), (39, "0"), (434, "1")]
         script.side.take(script.side.session.send(kind, body or reject, script.now))
     script.now += S
@@ -320,14 +343,18 @@ def test_orders_are_not_repeated_reports_are() -> None:
     assert sent[1].get(122) == utc_text(START)
     assert sent[1].get(52) == utc_text(START + S)
     lost = [
-        one.message.get(11) for one in script.side.events if one.what == SessionEventKind.NOT_REPEATED and one.message
+        one.message.get(11)
+        for one in script.side.events
+        if one.what == SessionEventKind.NOT_REPEATED and one.message
     ]
     assert lost == ["o", "p"]
     after = script.side.take(script.side.session.send("D", order("q"), script.now))
     assert [(one.number, one.says(43)) for one in after] == [(7, False)]
 
 
-def test_what_is_asked_for_too_often_is_repeated_once_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_asked_for_too_often_is_repeated_once_for_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """So much may leave at once as leaves in a second; what is asked for beyond waits, and leaves together."""
     monkeypatch.setattr(outbox, "REPEATS_PER_S", 100)
     script = Script()
@@ -336,7 +363,9 @@ def test_what_is_asked_for_too_often_is_repeated_once_for_all(monkeypatch: pytes
     script.side.take(script.side.session.send("D", order("o"), script.now))
     sent = [one for _ in range(500) for one in script.say("2", (7, "2"), (16, "0"))]
     assert len([one for one in sent if one.kind == "8"]) == 10 * (100 // 11 + 1)
-    assert script.side.told(SessionEventKind.NOT_REPEATED) == ["35=D, 12"], "once, however often it is asked for"
+    assert script.side.told(SessionEventKind.NOT_REPEATED) == ["35=D, 12"], (
+        "once, however often it is asked for"
+    )
     after = script.side.take(script.side.session.send("D", order("p"), script.now))
     assert [one.get(11) for one in after] == ["p"], "an order waits for nothing"
     script.now += S
@@ -357,12 +386,19 @@ def test_a_report_waits_for_the_next_connection_and_an_order_does_not() -> None:
     session.connect(script.now)
     sent = script.say("A", (98, "0"), (108, "30"))
     assert sent[0].number == 3
-    assert [(one.kind, one.get(17)) for one in script.say("2", (7, "2"), (16, "0"))] == [("8", "late"), ("4", "")]
+    assert [(one.kind, one.get(17)) for one in script.say("2", (7, "2"), (16, "0"))] == [
+        ("8", "late"),
+        ("4", ""),
+    ]
 
 
 @pytest.mark.parametrize(
     ("number", "dated", "sent"),
-    [(2, (), ["3"]), (2, ((122, utc_text(START)),), []), (2, ((122, utc_text(START + 9 * S)),), ["3", "5"])],
+    [
+        (2, (), ["3"]),
+        (2, ((122, utc_text(START)),), []),
+        (2, ((122, utc_text(START + 9 * S)),), ["3", "5"]),
+    ],
 )
 def test_a_repetition_of_what_is_here_is_dropped(
     number: int, dated: tuple[tuple[int, str], ...], sent: list[str]
@@ -378,7 +414,9 @@ def test_a_repetition_of_what_is_not_here_is_taken_once() -> None:
     script.repeat("8", 2, *report("a"))
     script.repeat("8", 2, *report("a"))
     assert [one.get(17) for one in script.side.messages] == ["a"]
-    assert kinds(script.say("D", (43, "Y"), *order("b"), number=3)) == ["3"]  # without its OrigSendingTime
+    assert kinds(script.say("D", (43, "Y"), *order("b"), number=3)) == [
+        "3"
+    ]  # without its OrigSendingTime
     assert script.side.session.numbers.next_in == 4
 
 
@@ -413,7 +451,14 @@ def test_garbled_bytes_take_no_number() -> None:
 def test_rejects_go_back_where_the_message_came_from() -> None:
     script = Script()
     sent = script.say("D", (115, "FUND"), (116, "ME"), *order("a"), (44, "x"))[0]
-    assert [sent.get(tag) for tag in (128, 129, 45, 371, 372, 373)] == ["FUND", "ME", "2", "44", "D", "6"]
+    assert [sent.get(tag) for tag in (128, 129, 45, 371, 372, 373)] == [
+        "FUND",
+        "ME",
+        "2",
+        "44",
+        "D",
+        "6",
+    ]
 
 
 def test_reasons_that_a_version_does_not_have_are_left_out() -> None:
@@ -462,7 +507,10 @@ def test_raw_data_comes_through() -> None:
 def test_a_killed_session_goes_on_where_it_was() -> None:
     """With a new session on the same store, on either side, at every state."""
     common = {"never_repeated": frozenset[str]()}
-    settings = SessionSettings("DESK", "VENUE", initiates=True, **common), SessionSettings("VENUE", "DESK", **common)
+    settings = (
+        SessionSettings("DESK", "VENUE", initiates=True, **common),
+        SessionSettings("VENUE", "DESK", **common),
+    )
     for cut in range(0, 700, 23):
         for which in (0, 1):
             net = Wire(Side(settings[0]), Side(settings[1]))
@@ -499,7 +547,9 @@ def test_too_many_early_messages_are_not_held_and_come_again() -> None:
         ("8", [*report("a"), (44, "")]),
     ],
 )
-def test_what_the_dictionary_does_not_have_is_not_sent(kind: str, body: list[tuple[int, str]]) -> None:
+def test_what_the_dictionary_does_not_have_is_not_sent(
+    kind: str, body: list[tuple[int, str]]
+) -> None:
     script = Script()
     with pytest.raises(VenueError):
         script.side.session.send(kind, body, script.now)
@@ -507,11 +557,20 @@ def test_what_the_dictionary_does_not_have_is_not_sent(kind: str, body: list[tup
 
 
 @pytest.mark.parametrize(
-    "words", [{"sender": ""}, {"target": "a\x01b"}, {"heartbeat_s": -1}, {"digits": 2}, {"begin": "FIX.4.2"}]
+    "words",
+    [
+        {"sender": ""},
+        {"target": "a\x01b"},
+        {"heartbeat_s": -1},
+        {"digits": 2},
+        {"begin": "FIX.4.2"},
+    ],
 )
 def test_settings_that_make_no_sense(words: dict[str, object]) -> None:
     with pytest.raises(ConfigError):
-        SessionSettings(**{"sender": "A", "target": "B", "dictionary": standard("FIX.4.4"), **words})  # type: ignore[arg-type]
+        SessionSettings(
+            **{"sender": "A", "target": "B", "dictionary": standard("FIX.4.4"), **words}
+        )  # type: ignore[arg-type]
 
 
 def test_messages_sent_together_are_one_commit_or_none() -> None:
@@ -533,7 +592,9 @@ def test_market_data_is_not_kept() -> None:
     script.side.take(script.side.session.send("W", [(55, "X"), (268, "0")], script.now))
     assert list(script.side.store.sent(1, 9)) == []
     again = script.say("2", (7, "2"), (16, "0"))
-    assert [(one.kind, one.says(43)) for one in again] == [("W", True)], "on its own connection it is repeated"
+    assert [(one.kind, one.says(43)) for one in again] == [("W", True)], (
+        "on its own connection it is repeated"
+    )
     script.again()
     script.say("A", (98, "0"), (108, "30"))
     assert kinds(script.say("2", (7, "2"), (16, "2"))) == ["4"], "and on no other"
@@ -588,13 +649,24 @@ def test_a_second_connection_of_a_session_is_an_error() -> None:
 @given(st.data())
 def test_whatever_comes_it_never_raises(data: st.DataObject) -> None:
     """Messages of every type with whatever in them, in and out of sequence."""
-    script = Script(data.draw(st.booleans()), initiates=False, next_expected=data.draw(st.booleans()))
-    texts = st.sampled_from(["", "0", "1", "2", "3", "9", "-1", "99999999999999999999", "x", "Y", "N", utc_text(START)])
-    tags = st.sampled_from([7, 16, 36, 34, 43, 45, 52, 49, 98, 108, 112, 122, 123, 141, 268, 269, 372, 373, 789, 0, -7])
+    script = Script(
+        data.draw(st.booleans()), initiates=False, next_expected=data.draw(st.booleans())
+    )
+    texts = st.sampled_from(
+        ["", "0", "1", "2", "3", "9", "-1", "99999999999999999999", "x", "Y", "N", utc_text(START)]
+    )
+    tags = st.sampled_from(
+        [7, 16, 36, 34, 43, 45, 52, 49, 98, 108, 112, 122, 123, 141, 268, 269, 372, 373, 789, 0, -7]
+    )
     for _ in range(data.draw(st.integers(1, 8))):
-        kind = data.draw(st.sampled_from(["0", "1", "2", "3", "4", "5", "A", "8", "W", "j", "E", "?"]))
+        kind = data.draw(
+            st.sampled_from(["0", "1", "2", "3", "4", "5", "A", "8", "W", "j", "E", "?"])
+        )
         body = data.draw(st.lists(st.tuples(tags, texts), max_size=5))
         plain = {"7": "1", "16": "0", "36": "5", "98": "0", "108": "30"}
-        full = [*body, *((int(tag), value) for tag, value in plain.items() if data.draw(st.booleans()))]
+        full = [
+            *body,
+            *((int(tag), value) for tag, value in plain.items() if data.draw(st.booleans())),
+        ]
         script.say(kind, *full, number=data.draw(st.sampled_from([None, 0, 1, 2, 5, 50])))
         script.wait(data.draw(st.sampled_from([0, 0, 1])))

@@ -38,7 +38,11 @@ WEEKLY = SessionTimes(time(22), time(21), "UTC", days=(6,), ends_on=4)
         (WEEKLY, "2024-03-13T03:00", ["03-10T22:00", "03-15T21:00"]),
         (WEEKLY, "2024-03-15T21:00", None),
         (WEEKLY, "2024-03-10T21:59", None),
-        (SessionTimes(time(0), time(0), days=(6,), ends_on=6), "2024-03-13T03:00", ["03-10T00:00", "03-17T00:00"]),
+        (
+            SessionTimes(time(0), time(0), days=(6,), ends_on=6),
+            "2024-03-13T03:00",
+            ["03-10T00:00", "03-17T00:00"],
+        ),
         (SessionTimes(time(0), time(0)), "2024-03-13T03:00", ["03-13T00:00", "03-14T00:00"]),
     ],
 )
@@ -46,7 +50,9 @@ def test_windows(times: SessionTimes, at: str, expected: list[str] | None) -> No
     assert window(times, at) == expected
 
 
-@pytest.mark.parametrize("words", [{"zone": "Nowhere/At_All"}, {"days": ()}, {"days": (7,)}, {"ends_on": 9}])
+@pytest.mark.parametrize(
+    "words", [{"zone": "Nowhere/At_All"}, {"days": ()}, {"days": (7,)}, {"ends_on": 9}]
+)
 def test_times_that_make_no_sense(words: dict[str, object]) -> None:
     with pytest.raises(ConfigError):
         SessionTimes(**{"start": time(8), "end": time(9), **words})  # type: ignore[arg-type]
@@ -54,7 +60,9 @@ def test_times_that_make_no_sense(words: dict[str, object]) -> None:
 
 @pytest.mark.parametrize("initiates", [False, True])
 def test_a_session_over_two_days(initiates: bool) -> None:
-    script = Script(initiates=initiates, heartbeat_s=0, times=SessionTimes(time(22), time(23)))  # it is 22:13
+    script = Script(
+        initiates=initiates, heartbeat_s=0, times=SessionTimes(time(22), time(23))
+    )  # it is 22:13
     script.side.take(script.side.session.send("8", report("a"), script.now))
     script.again()
     assert script.side.told(SessionEventKind.RESET) == []

@@ -21,7 +21,9 @@ def recorded(seed, episodes=200, steps=3, sides=(1, -1), live=None):
     x[:, :, c.SIDE] = np.resize(sides, episodes)[:, None]
     x[:, :, c.LEFT] = rng.integers(1, 1000, (episodes, steps))
     m[:, :, c.OFI] = rng.integers(-500, 500, (episodes, steps))
-    obs = np.concatenate([x[:, :, [c.LEFT]], x[:, :, [c.LEFT]], m[:, :, [c.OFI]]], axis=2).astype(np.float32)
+    obs = np.concatenate([x[:, :, [c.LEFT]], x[:, :, [c.LEFT]], m[:, :, [c.OFI]]], axis=2).astype(
+        np.float32
+    )
     live = np.ones((episodes, steps), bool) if live is None else live
     return Decisions(x, m, obs, rng.random((episodes, steps)), live, PRIVATE, np.arange(episodes))
 
@@ -44,7 +46,9 @@ def flow(view):
 @pytest.mark.parametrize("redraws", [2, 8, 16])
 def test_a_sum_of_inventory_and_market_has_the_closed_form(weight, redraws):
     decisions = recorded(3, episodes=1500)
-    found = estimate(decisions, lambda view: (inventory(view) + weight * flow(view))[:, None], redraws)
+    found = estimate(
+        decisions, lambda view: (inventory(view) + weight * flow(view))[:, None], redraws
+    )
     truth = weight**2 / (1.0 + weight**2)  # both are uniform over a range of 1
     assert found.mean == pytest.approx(truth, abs=0.03)
     assert found.ci_low <= truth <= found.ci_high
@@ -58,7 +62,12 @@ def test_components_are_added():
 
 def test_the_correction_for_few_redraws_leaves_no_bias():
     found = [
-        estimate(recorded(seed, episodes=60), lambda view: (inventory(view) + flow(view))[:, None], 2, seed).mean
+        estimate(
+            recorded(seed, episodes=60),
+            lambda view: (inventory(view) + flow(view))[:, None],
+            2,
+            seed,
+        ).mean
         for seed in range(60)
     ]
     assert np.mean(found) == pytest.approx(0.5, abs=3 * np.std(found) / np.sqrt(60) + 0.01)
@@ -83,7 +92,9 @@ def test_a_rule_that_sees_the_market_alone_scores_all():
 @given(st.integers(0, 1000), st.floats(-2, 2))
 def test_it_is_a_share(seed, mix):
     found = estimate(
-        recorded(seed, 12), lambda view: (inventory(view) * flow(view) + mix * inventory(view))[:, None], 3
+        recorded(seed, 12),
+        lambda view: (inventory(view) * flow(view) + mix * inventory(view))[:, None],
+        3,
     )
     assert 0.0 <= found.mean <= 1.0
 
@@ -92,7 +103,9 @@ def test_networks_get_their_own_half_of_the_observation():
     decisions = recorded(6, episodes=40)
 
     def network(view):
-        np.testing.assert_array_equal(view.obs[:, :PRIVATE], np.repeat(view.left[:, None], 2, axis=1))
+        np.testing.assert_array_equal(
+            view.obs[:, :PRIVATE], np.repeat(view.left[:, None], 2, axis=1)
+        )
         np.testing.assert_array_equal(view.obs[:, PRIVATE], view.ofi)
         return view.obs.astype(np.float64) / 1000.0
 
@@ -128,7 +141,11 @@ def test_all_pairs_give_the_exact_ratio():
     response = respond(decisions, expected, np.random.default_rng(0), redraws=8)
     table = np.array(
         [
-            [np.sin(0.01 * decisions.x[i, 0, c.LEFT] * decisions.m[j, 0, c.OFI]) for j in range(9) if j != i]
+            [
+                np.sin(0.01 * decisions.x[i, 0, c.LEFT] * decisions.m[j, 0, c.OFI])
+                for j in range(9)
+                if j != i
+            ]
             for i in range(9)
         ]
     )
@@ -146,9 +163,16 @@ def test_decisions_without_lots_left_do_not_count():
 
 
 def test_too_few_episodes_answer_nothing_and_nonsense_is_an_error():
-    few = respond(recorded(0, episodes=4), lambda view: np.zeros((view.n, 1)), np.random.default_rng(0))
+    few = respond(
+        recorded(0, episodes=4), lambda view: np.zeros((view.n, 1)), np.random.default_rng(0)
+    )
     assert not few.rows.any(), "no market of two others of a side is there to draw"
     with pytest.raises(TercelError, match="2 redraws"):
         estimate(recorded(0), lambda view: np.zeros((view.n, 1)), redraws=1)
     with pytest.raises(TercelError, match="recorded decisions"):
-        Decisions(*(np.zeros((2, 3, 1)) for _ in range(4)), np.ones((2, 2), bool), 0, np.zeros(2, np.int64))
+        Decisions(
+            *(np.zeros((2, 3, 1)) for _ in range(4)),
+            np.ones((2, 2), bool),
+            0,
+            np.zeros(2, np.int64),
+        )

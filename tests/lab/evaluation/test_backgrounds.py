@@ -29,7 +29,13 @@ from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source, reactive
 from tercel.market.tape.schema import ADD, TRADE_HIDDEN
 
-TASK = Task(share=1.0, horizon_s=300.0, decisions=30, warmup_s=60.0, latency=Latency("uniform", 0, 2_000_000_000))
+TASK = Task(
+    share=1.0,
+    horizon_s=300.0,
+    decisions=30,
+    warmup_s=60.0,
+    latency=Latency("uniform", 0, 2_000_000_000),
+)
 SAME = {"latency": TASK.latency, "warmup_s": 60.0, "horizon_s": 300.0, "decisions": 30}
 
 
@@ -66,9 +72,13 @@ def check_same(one: Episodes, other: Episodes) -> None:
         assert np.array_equal(getattr(one.view, column), getattr(other.view, column))
 
 
-def run_both(source: Source, task: Task, plan: Plan, make: Strategy, again: Strategy, **options: int) -> Episodes:
+def run_both(
+    source: Source, task: Task, plan: Plan, make: Strategy, again: Strategy, **options: int
+) -> Episodes:
     """Run a plan with the public shared and not, the same at every decision."""
-    alone, shared = (Episodes(source, task, len(plan), record_rows=40_000, log_rows=4_000) for _ in range(2))
+    alone, shared = (
+        Episodes(source, task, len(plan), record_rows=40_000, log_rows=4_000) for _ in range(2)
+    )
     shared.share(Backgrounds(**options))
     for episodes in (alone, shared):
         episodes.pace(gap_of(make))
@@ -107,7 +117,12 @@ def test_a_market_that_follows_is_the_one_that_simulates(name: str, regimes: str
 
 @pytest.mark.parametrize("rule", ["twap_repeg", "popv", "guarded"])
 def test_written_strategies_and_their_clocks(rule: str) -> None:
-    task = Task(warmup_s=60.0, horizon_s=600.0, decisions=20, latency=Latency("exponential", 1_000, 20_000_000))
+    task = Task(
+        warmup_s=60.0,
+        horizon_s=600.0,
+        decisions=20,
+        latency=Latency("exponential", 1_000, 20_000_000),
+    )
     plan = seeded_plan(task, task.lots(load("csco").volume_per_s), 3, 0, 4)
     run_both(market("csco"), task, plan, build(rule), build(rule))
 
@@ -189,7 +204,9 @@ def environments() -> tuple[ExecutionVec, ExecutionVec]:
     task = Task(horizon_s=300.0, decisions=10, warmup_s=60.0)
     source = reactive(load("csco"), 2)
     sampler = pooled(bank_sampler(task, task.lots(load("csco").volume_per_s), 2), 6)
-    return ExecutionVec(source, task, sampler, 8, share=True), ExecutionVec(source, task, sampler, 8)
+    return ExecutionVec(source, task, sampler, 8, share=True), ExecutionVec(
+        source, task, sampler, 8
+    )
 
 
 def test_a_pool_pays_what_it_paid_and_goes_on_from_a_state() -> None:
@@ -230,13 +247,17 @@ ROW = st.tuples(
     draws=st.integers(0, 40),
     mid2=st.none() | st.integers(-(1 << 40), 1 << 40),
 )
-def test_rows_come_out_as_they_went_in(rows: list[tuple[int, ...]], wait: int, draws: int, mid2: int | None) -> None:
+def test_rows_come_out_as_they_went_in(
+    rows: list[tuple[int, ...]], wait: int, draws: int, mid2: int | None
+) -> None:
     k = np.zeros(sim.GRID, np.int64)
     b = lay.new_book(64, 64, 4, background=True)
     packed = np.zeros((9, followed.PACKED_WORDS), np.int64)
     for n, row in enumerate(rows):
         at = sim.MIRROR + n * sim.RECORD_WORDS
-        k[[at + sim.R_KIND, at + sim.R_WHO, at + sim.R_SIDE, at + sim.R_PRICE, at + sim.R_LOTS]] = row
+        k[[at + sim.R_KIND, at + sim.R_WHO, at + sim.R_SIDE, at + sim.R_PRICE, at + sim.R_LOTS]] = (
+            row
+        )
     k[sim.MIRROR_ROW] = len(rows)
     k[sim.BACKGROUND + sim.MID2 - sim.EVENTS] = mid2 or 0
     end = followed.pack_event(k, packed, 1, wait, draws, mid2 is not None)
@@ -255,7 +276,9 @@ def test_rows_come_out_as_they_went_in(rows: list[tuple[int, ...]], wait: int, d
     assert there[sim.MIRROR_ROW] == len(rows)
     for n, row in enumerate(rows):
         at = sim.MIRROR + n * sim.RECORD_WORDS
-        found = there[[at + sim.R_KIND, at + sim.R_WHO, at + sim.R_SIDE, at + sim.R_PRICE, at + sim.R_LOTS]]
+        found = there[
+            [at + sim.R_KIND, at + sim.R_WHO, at + sim.R_SIDE, at + sim.R_PRICE, at + sim.R_LOTS]
+        ]
         assert tuple(found.tolist()) == row
     if mid2 is not None:
         assert there[sim.BACKGROUND + sim.MID2 - sim.EVENTS] == mid2

@@ -15,8 +15,15 @@ SEEDS = 3
 def scores(generator, gains):
     """A recipe of three seeds, and what it saves on each strategy."""
     noise = generator.normal(size=300)
-    table = {"mine": noise + 0.05 * generator.normal(size=(SEEDS, 1)) + 0.2 * generator.normal(size=(SEEDS, 300))}
-    table |= {name: (noise + gain + 0.5 * generator.normal(size=300))[None, :] for name, gain in gains.items()}
+    table = {
+        "mine": noise
+        + 0.05 * generator.normal(size=(SEEDS, 1))
+        + 0.2 * generator.normal(size=(SEEDS, 300))
+    }
+    table |= {
+        name: (noise + gain + 0.5 * generator.normal(size=300))[None, :]
+        for name, gain in gains.items()
+    }
     return Scores(table, np.arange(300))
 
 
@@ -24,10 +31,16 @@ def claimed(worlds, best=None):
     """A claim of worlds: regime -> market -> strategy -> true gain."""
     generator, ledger = np.random.default_rng(0), ComparisonLedger()
     cells = {
-        regime: {market: compare(scores(generator, gains), ["mine"], {}, ledger, generator) for market, gains in row}
+        regime: {
+            market: compare(scores(generator, gains), ["mine"], {}, ledger, generator)
+            for market, gains in row
+        }
         for regime, row in ((regime, row.items()) for regime, row in worlds.items())
     }
-    teams = {market: [f"{market}-{seed}" for seed in range(SEEDS)] for market in next(iter(worlds.values()))}
+    teams = {
+        market: [f"{market}-{seed}" for seed in range(SEEDS)]
+        for market in next(iter(worlds.values()))
+    }
     found = claim("mine", cells, teams, ledger, generator, best)
     ledger.adjust()
     return found, cells, len(ledger.primary)
@@ -43,9 +56,14 @@ def test_what_is_above_open_and_below_is_counted_and_named():
     assert {word: list(names) for word, names in told.items()} == {
         "above": ["weak"], "open": ["equal"], "below": ["strong"]
     }  # fmt: skip
-    assert found.verdict["these_markets"].startswith("significantly cheaper than 1 of 3 and dearer than 1 (strong -")
+    assert found.verdict["these_markets"].startswith(
+        "significantly cheaper than 1 of 3 and dearer than 1 (strong -"
+    )
     assert "no significant difference from 1 (equal " in found.verdict["these_markets"]
-    assert {(part.against, part.place) for part in found.worse} == {("strong", "a"), ("strong", "b")}
+    assert {(part.against, part.place) for part in found.worse} == {
+        ("strong", "a"),
+        ("strong", "b"),
+    }
 
 
 def test_a_primary_comparison_is_made_once():
@@ -62,7 +80,11 @@ def test_a_primary_comparison_is_made_once():
 
 def test_a_regime_that_loses_is_not_averaged_away():
     good, bad = {"weak": 2.0}, {"weak": -2.0}
-    worlds = {"plain": {"a": good, "b": good}, "thin": {"a": good, "b": bad}, "calm": {"a": good, "b": good}}
+    worlds = {
+        "plain": {"a": good, "b": good},
+        "thin": {"a": good, "b": bad},
+        "calm": {"a": good, "b": good},
+    }
     found, cells, _ = claimed(worlds)
     assert found.told["these_markets"]["above"].keys() == {"weak"}
     assert [(part.against, part.place) for part in found.worse] == [("weak", "b thin")]
@@ -70,7 +92,9 @@ def test_a_regime_that_loses_is_not_averaged_away():
     row = found.against["weak"]
     by_hand = [one.cell.paired["mine"]["weak"].mean for one in cells["thin"].values()]
     assert row.by_regime["thin"].mean == pytest.approx(np.mean(by_hand))
-    assert all(cell.power > 0 for cell in (row.any_markets, row.these_markets, *row.by_market.values()))
+    assert all(
+        cell.power > 0 for cell in (row.any_markets, row.these_markets, *row.by_market.values())
+    )
 
 
 def test_one_market_is_claimed_as_it_is():

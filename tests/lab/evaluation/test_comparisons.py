@@ -83,8 +83,12 @@ def test_a_gain_is_what_the_other_costs_more_and_pairing_sees_it():
     difference = s.bps["rule"][0] - s.bps["agent"][0]
     assert agent.point == pytest.approx(difference.mean())
     assert agent.error == pytest.approx(difference.std(ddof=1) / 20, rel=0.1)
-    assert agent.p_value() == pytest.approx(stats.ttest_1samp(difference, 0).pvalue, rel=1.0, abs=1e-8)
-    assert set(found["recipe"]) == {"agent", "rule", "worse"}, "a recipe is not compared with its own seeds"
+    assert agent.p_value() == pytest.approx(
+        stats.ttest_1samp(difference, 0).pvalue, rel=1.0, abs=1e-8
+    )
+    assert set(found["recipe"]) == {"agent", "rule", "worse"}, (
+        "a recipe is not compared with its own seeds"
+    )
     assert found["recipe"]["rule"].point == pytest.approx(0.5, abs=0.2)
     assert found["recipe"]["rule"].error > found["agent"]["rule"].error, "its seeds differ"
 
@@ -98,7 +102,9 @@ def test_everything_entered_is_corrected_together():
     expected = stats.false_discovery_control([p for _, p in ledger.rows])
     assert [cell.p_adjusted for cell in rows] == pytest.approx(expected)
     assert set(rows[0].to_json()) == {"mean", "ci_low", "ci_high", "p_adjusted", "power"}
-    assert compared(s.part(np.arange(5)), ["agent"], {}, ledger, rng()).json_fields()["paired"] is None
+    assert (
+        compared(s.part(np.arange(5)), ["agent"], {}, ledger, rng()).json_fields()["paired"] is None
+    )
 
 
 def test_primary_comparisons_are_held_by_themselves_whatever_else_is_entered():
@@ -118,7 +124,9 @@ def test_primary_comparisons_are_held_by_themselves_whatever_else_is_entered():
 
 def test_training_seeds_of_a_recipe_are_exploratory():
     ledger = ComparisonLedger()
-    cell = compare(scores(), ["recipe", "agent"], {"recipe": ["agent"]}, ledger, rng(), {"rule"}).cell
+    cell = compare(
+        scores(), ["recipe", "agent"], {"recipe": ["agent"]}, ledger, rng(), {"rule"}
+    ).cell
     assert [row[0] for row in ledger.primary] == [cell.paired["recipe"]["rule"]]
 
 
@@ -135,10 +143,14 @@ def test_pairs_are_counted_together_in_the_sample_that_1_bps_needs():
     assert found.sd_bps == pytest.approx(2**0.5 * pairs.std(), rel=0.01)
     assert found.episodes_for_1_bps == needed(found.sd_bps)
     assert found.detectable_bps == pytest.approx((needed(found.sd_bps) / 1000) ** 0.5, rel=0.01)
-    assert f"{round(needed(found.sd_bps) / 20.0)} days with 20 a day; 1,000 are judged" in found.words
+    assert (
+        f"{round(needed(found.sd_bps) / 20.0)} days with 20 a day; 1,000 are judged" in found.words
+    )
     assert read(SampleSize, plain(found)) == found
     cancelled = replace(costs(half_ticks * (apart + 100)), cluster=cluster)
-    assert sample_size({"rule": rule, "cancelled": cancelled}, judged=1000) is None  # nothing varies between pairs
+    assert (
+        sample_size({"rule": rule, "cancelled": cancelled}, judged=1000) is None
+    )  # nothing varies between pairs
     assert sample_size({"rule": rule}, judged=1000) is None
 
 
@@ -149,12 +161,20 @@ def false_betters(tables, dear, seed):
     for _ in range(tables):
         n, ledger = 80, ComparisonLedger()
         common = generator.normal(scale=20.0, size=n)
-        bps = {name: (10.0 + common + generator.normal(scale=4.0, size=n))[None, :] for name in ("agent", *names)}
-        bps |= {f"dear-{i}": (60.0 + i + common + generator.normal(scale=4.0, size=n))[None, :] for i in range(dear)}
+        bps = {
+            name: (10.0 + common + generator.normal(scale=4.0, size=n))[None, :]
+            for name in ("agent", *names)
+        }
+        bps |= {
+            f"dear-{i}": (60.0 + i + common + generator.normal(scale=4.0, size=n))[None, :]
+            for i in range(dear)
+        }
         bps["random"] = (10.0 + common + generator.normal(scale=4.0, size=n))[None, :]
         resampled = ResampledScores.of(Scores(bps, np.arange(n)), generator, 200)
         best = names[int(generator.integers(8))]  # chosen on other episodes
-        rows = ledger.enter_all(gains(resampled, ["agent"], {}, generator), {best, "random"})["agent"]
+        rows = ledger.enter_all(gains(resampled, ["agent"], {}, generator), {best, "random"})[
+            "agent"
+        ]
         ledger.adjust()
         primary += any(called(rows[name]) == "better" for name in (best, "random"))
         anywhere += any(called(rows[name]) == "better" for name in names)
@@ -171,7 +191,9 @@ def test_dear_strategies_make_no_false_winner_among_the_primary_ones(dear):
 
 
 def test_pooling_over_places_weighs_them_alike():
-    places = [ResampledScores.of(scores(n, seed), rng(seed)) for n, seed in ((200, 1), (400, 2), (300, 3))]
+    places = [
+        ResampledScores.of(scores(n, seed), rng(seed)) for n, seed in ((200, 1), (400, 2), (300, 3))
+    ]
     by_hand = np.mean([(one.points["rule"] - one.points["recipe"].mean())[0] for one in places])
     these = pooled_gain(places, "recipe", "rule", rng(), redraw_markets=False)
     drawn = pooled_gain(places, "recipe", "rule", rng(), redraw_markets=True)
@@ -184,7 +206,9 @@ def test_ratios_are_of_means_and_fall_silent_where_impact_is_not_known():
     noise = generator.integers(-20, 21, 400)
     cheap, dear = costs(10 + noise), costs(20 + noise)
     found = ratios(
-        [JudgedEntry("agent", "learned", (cheap,)), JudgedEntry("twap_take", "baseline", (dear,))], None, rng()
+        [JudgedEntry("agent", "learned", (cheap,)), JudgedEntry("twap_take", "baseline", (dear,))],
+        None,
+        rng(),
     )
     cell = found["agent"].is_bps["twap_take"]
     assert cell.mean == pytest.approx((10 + noise).mean() / (20 + noise).mean())

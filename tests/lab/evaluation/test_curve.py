@@ -44,5 +44,7 @@ def test_a_judged_half_hour_counts_as_the_mean_of_the_others(tmp_path: Path) -> 
     [day] = read_all(CsvFeed(parse_map(MAP)), [trades, quotes], FeedOptions())
     begin = day.instrument.session_open_ns + 3_600 * 10**9
     judged = {day.instrument.date: [(begin, begin + 1_800 * 10**9)]}
-    split = Split([day.instrument.date], [day.instrument.date], 0, [(day.instrument, day.events)], judged)
+    split = Split(
+        [day.instrument.date], [day.instrument.date], 0, [(day.instrument, day.events)], judged
+    )
     assert np.allclose(split.curve, [1, 2, (91 - 3) / 12, *lots[3:]])

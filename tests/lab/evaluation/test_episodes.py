@@ -26,7 +26,14 @@ def tape(rows):
     table = np.array(rows, np.int64)
     table[:, sim.T_NS] *= MS
     return Source(
-        "tape", sim.REPLAY, np.zeros(1), table, lay.new_book(64, 64, 32)[None], blank_state(sim.REPLAY)[None], 0.01, 1
+        "tape",
+        sim.REPLAY,
+        np.zeros(1),
+        table,
+        lay.new_book(64, 64, 32)[None],
+        blank_state(sim.REPLAY)[None],
+        0.01,
+        1,
     )
 
 
@@ -66,12 +73,17 @@ def test_a_take_that_walks_the_book_by_hand():
     costs = finish(episodes)
     assert parts(costs) == (14, 12, 0, 0, 0, 0)
     assert costs.mid2_grid[0].tolist()[0] == 200
-    assert episodes.fills(0).tolist() == [[MS, 101, 4, 200, 202, 0, 0], [MS, 103, 3, 200, 202, 0, 0]]
+    assert episodes.fills(0).tolist() == [
+        [MS, 101, 4, 200, 202, 0, 0],
+        [MS, 103, 3, 200, 202, 0, 0],
+    ]
     assert attribute(costs, None)["is_bps"][0] == pytest.approx(26 / (200 * 7) * 1e4)
 
 
 def test_a_sale_is_a_purchase_seen_in_a_mirror():
-    mirrored = [(ns, kind, slot, -side, 200 - price, lots) for ns, kind, slot, side, price, lots in BOOK]
+    mirrored = [
+        (ns, kind, slot, -side, 200 - price, lots) for ns, kind, slot, side, price, lots in BOOK
+    ]
     episodes = begin(mirrored, 7, side=-1)
     take(episodes, 7)
     assert parts(finish(episodes)) == (14, 12, 0, 0, 0, 0)
@@ -142,7 +154,14 @@ def test_zero_latency_trades_at_the_mid_of_the_decision():
 
 def test_latency_beyond_the_decision_interval():
     """Each take arrives 80 ms later, two decisions on; the horizon's order 80 ms after the horizon."""
-    task = Task(side=1, horizon_s=0.1, decisions=4, warmup_s=0.0, grid_points=3, latency=Latency("constant", 80 * MS))
+    task = Task(
+        side=1,
+        horizon_s=0.1,
+        decisions=4,
+        warmup_s=0.0,
+        grid_points=3,
+        latency=Latency("constant", 80 * MS),
+    )
     episodes = begin(BOOK, 6, task)
     take(episodes, 1)
     take(episodes, 1)
@@ -224,7 +243,12 @@ def test_a_full_record_is_refused():
 
 
 def test_both_sides_of_a_market_warm_up_once_to_the_byte():
-    task = Task(horizon_s=60.0, decisions=6, warmup_s=20.0, latency=Latency("exponential", a_ns=10**6, b_ns=10**9))
+    task = Task(
+        horizon_s=60.0,
+        decisions=6,
+        warmup_s=20.0,
+        latency=Latency("exponential", a_ns=10**6, b_ns=10**9),
+    )
     plan = seeded_plan(task, 50, 3, 0, 6)
     plan.rows[3, kernels.E_QUANTITY] = 20
     source = martingale_market()

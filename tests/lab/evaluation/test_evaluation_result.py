@@ -17,7 +17,16 @@ KEYS = ("spread_bps", "timing_bps", "forced_bps", "fees_bps", "timing_risk_bps",
 OTHERS = [name for name in KINDS if name != "mine"]
 NOTHING: dict[str, Any] = {
     key: {}
-    for key in ("policies", "recipes", "by_market_and_regime", "by_liquidity", "ratios", "pooled", "iqm", "sensitivity")
+    for key in (
+        "policies",
+        "recipes",
+        "by_market_and_regime",
+        "by_liquidity",
+        "ratios",
+        "pooled",
+        "iqm",
+        "sensitivity",
+    )
 }
 
 
@@ -83,8 +92,14 @@ def test_what_was_written_comes_back() -> None:
 
 
 def test_a_file_of_before_hand_overs_opens() -> None:
-    older = {key: value for key, value in written().items() if key not in ("handed_over", "apart", "learned_saves")}
-    assert EvaluationResult.from_json(older) == replace(EvaluationResult.from_json(written()), learned_saves={})
+    older = {
+        key: value
+        for key, value in written().items()
+        if key not in ("handed_over", "apart", "learned_saves")
+    }
+    assert EvaluationResult.from_json(older) == replace(
+        EvaluationResult.from_json(written()), learned_saves={}
+    )
 
 
 @pytest.mark.parametrize("data", [{}, {"strategies": 3}, {**written(), "claims": {"mine": {}}}])
@@ -97,6 +112,9 @@ def test_the_answer_names_who_was_cheaper_and_who_handed_over() -> None:
     found = EvaluationResult.from_json(written())
     assert answer(found) == "mine: cheaper than pov, the best of 3 written strategies"
     over = replace(found, handed_over={"mine": "twap_take"})
-    assert answer(over) == "mine (handed over to twap_take): cheaper than pov, the best of 3 written strategies"
+    assert (
+        answer(over)
+        == "mine (handed over to twap_take): cheaper than pov, the best of 3 written strategies"
+    )
     quick = replace(found, notes=(QUICK,))
     assert answer(quick) == "A quick run: too few episodes to judge by; a look, not a judgement"

@@ -113,7 +113,13 @@ def test_an_overflow_is_not_judged(market):
     costs = run_strategy(market, TASK, plan, build("immediate", ESTIMATES))
     costs.overflow[4] = 2
     with pytest.raises(CapacityError, match="episode 4"):
-        judge([JudgedEntry("immediate", "baseline", (costs,), ())], None, np.random.default_rng(1), market="m", task={})
+        judge(
+            [JudgedEntry("immediate", "baseline", (costs,), ())],
+            None,
+            np.random.default_rng(1),
+            market="m",
+            task={},
+        )
 
 
 @pytest.mark.parametrize(
@@ -122,11 +128,15 @@ def test_an_overflow_is_not_judged(market):
      {"clock": "events"}, {"warmup_s": -1.0}, {"grid_points": 1}],
 )  # fmt: skip
 def test_tasks_that_cannot_be_run(wrong):
-    with pytest.raises(ConfigError, match=next(iter(wrong)) if wrong != {"clock": "events"} else "clock_step"):
+    with pytest.raises(
+        ConfigError, match=next(iter(wrong)) if wrong != {"clock": "events"} else "clock_step"
+    ):
         Task(**wrong)
 
 
-@pytest.mark.parametrize("wrong", [("drawn", 0, 0), ("constant", -1, 0), ("uniform", 5, 4), ("exponential", 0, -1)])
+@pytest.mark.parametrize(
+    "wrong", [("drawn", 0, 0), ("constant", -1, 0), ("uniform", 5, 4), ("exponential", 0, -1)]
+)
 def test_latencies_that_are_none(wrong):
     with pytest.raises(ConfigError):
         Latency(*wrong)

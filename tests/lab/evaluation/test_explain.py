@@ -24,7 +24,15 @@ from tercel.lab.evaluation.explain.dependence import partial_dependence
 from tercel.lab.evaluation.explain.episode_trace import chosen, trace_episodes
 from tercel.lab.evaluation.explain.explanation import explained, from_rule
 from tercel.lab.evaluation.explain.importance import moves_action, moves_cost
-from tercel.lab.evaluation.explain.observed import PARTS, ObservedDecisions, behind_touch, grouped, parts, places, watch
+from tercel.lab.evaluation.explain.observed import (
+    PARTS,
+    ObservedDecisions,
+    behind_touch,
+    grouped,
+    parts,
+    places,
+    watch,
+)
 from tercel.lab.evaluation.explain.page import Explanation
 from tercel.market.flow.preset import load
 from tercel.market.simulator.source import Source, reactive
@@ -66,9 +74,13 @@ def watched(market: Source, plan: Plan) -> tuple[ObservedDecisions, Costs]:
     return watch(market, TASK, plan, Leaning())
 
 
-def test_what_is_shuffled_moves_as_much_as_it_must(watched: tuple[ObservedDecisions, Costs]) -> None:
+def test_what_is_shuffled_moves_as_much_as_it_must(
+    watched: tuple[ObservedDecisions, Costs],
+) -> None:
     seen = watched[0]
-    moved = moves_action(Leaning(), seen, {"lean": (FLOW,), "spread": (SPREAD,)}, np.random.default_rng(1))
+    moved = moves_action(
+        Leaning(), seen, {"lean": (FLOW,), "spread": (SPREAD,)}, np.random.default_rng(1)
+    )
     assert [each.name for each in moved] == ["lean", "spread"]
     assert (moved[1].distance.mean, *moved[1].change) == (0.0,) * 5
     heavy = seen.obs[:, FLOW] > 0
@@ -77,14 +89,18 @@ def test_what_is_shuffled_moves_as_much_as_it_must(watched: tuple[ObservedDecisi
     p = heavy.mean()
     expected = np.where(heavy, 1 - p, p).mean()
     assert moved[0].distance.mean == pytest.approx(expected, abs=0.03)
-    assert moved[0].change[PARTS.index("take")] == pytest.approx((np.where(heavy, 1 - p, p) * share).mean(), abs=0.01)
+    assert moved[0].change[PARTS.index("take")] == pytest.approx(
+        (np.where(heavy, 1 - p, p) * share).mean(), abs=0.01
+    )
     assert moved[0].distance.ci_low is not None
     assert moved[0].distance.ci_low < moved[0].distance.mean < moved[0].distance.ci_high
 
 
 def test_families_are_shuffled_as_one(watched: tuple[ObservedDecisions, Costs]) -> None:
     families = grouped(OBS_NAMES)
-    assert sorted(column for columns in families.values() for column in columns) == list(range(len(OBS_NAMES)))
+    assert sorted(column for columns in families.values() for column in columns) == list(
+        range(len(OBS_NAMES))
+    )
     moved = moves_action(Leaning(), watched[0], families, np.random.default_rng(1))
     assert moved[0].name == "imbalance of the book"
     assert [each.distance.mean for each in moved[1:]] == [0.0] * (len(families) - 1)
@@ -96,7 +112,11 @@ def test_what_is_not_looked_at_costs_nothing(
     rng, told = np.random.default_rng(2), []
     columns = {"unused": (UNUSED,), "lean": (FLOW,)}
     found = moves_cost(market, TASK, plan, Leaning(), watched[1], columns, rng, told.append)
-    assert (found["unused"].mean, found["unused"].ci_low, found["unused"].ci_high) == (0.0, 0.0, 0.0)
+    assert (found["unused"].mean, found["unused"].ci_low, found["unused"].ci_high) == (
+        0.0,
+        0.0,
+        0.0,
+    )
     assert found["lean"].mean != 0.0
     assert told == ["unused", "lean"]
 
@@ -116,18 +136,31 @@ def test_partial_dependence_is_the_rule(watched: tuple[ObservedDecisions, Costs]
 def test_shares_add_up_and_know_what_is_behind_the_touch() -> None:
     view = view_of(side=-1, left=100, touch=502, far=500)
     intents = ladder(view)
-    intents[:, TAKE], intents[:, REST0], intents[:, REST0 + 1], intents[:, REST0 + 3] = 10, 20, 30, 25
+    intents[:, TAKE], intents[:, REST0], intents[:, REST0 + 1], intents[:, REST0 + 3] = (
+        10,
+        20,
+        30,
+        25,
+    )
     assert behind_touch(intents, view)[0].tolist() == [-1, 0, 1, 2, 3]
     assert parts(intents, view)[0] == pytest.approx([0.1, 0.5, 0.25, 0.15])
     assert places(intents, view).sum() == pytest.approx(1.0)
 
 
-def test_stories_are_the_episodes(market: Source, plan: Plan, watched: tuple[ObservedDecisions, Costs]) -> None:
+def test_stories_are_the_episodes(
+    market: Source, plan: Plan, watched: tuple[ObservedDecisions, Costs]
+) -> None:
     seen, costs = watched
     bps = attribute(costs, None)["is_bps"]
     picks = chosen(bps, 1)
-    assert [bps[row] for _, row in picks] == [bps.min(), np.sort(bps)[(len(bps) - 1) // 2], bps.max()]
-    traces = trace_episodes(market, TASK, plan, Leaning(), seen, OBS_NAMES, picks, np.random.default_rng(4))
+    assert [bps[row] for _, row in picks] == [
+        bps.min(),
+        np.sort(bps)[(len(bps) - 1) // 2],
+        bps.max(),
+    ]
+    traces = trace_episodes(
+        market, TASK, plan, Leaning(), seen, OBS_NAMES, picks, np.random.default_rng(4)
+    )
     for trace, (_, row) in zip(traces, picks, strict=True):
         assert trace.cost_bps == pytest.approx(bps[row], rel=1e-12)  # the same episode
         assert trace.fill_lots.sum() == trace.lots == costs.qty[row]
@@ -144,14 +177,21 @@ def test_stories_are_the_episodes(market: Source, plan: Plan, watched: tuple[Obs
             assert ("take" in step.wants) != ("touch" in step.wants)
 
 
-def test_a_network_that_moves_a_rule_is_told_from_it(market: Source, plan: Plan, tmp_path: Path) -> None:
+def test_a_network_that_moves_a_rule_is_told_from_it(
+    market: Source, plan: Plan, tmp_path: Path
+) -> None:
     entries, labels = observer("v2").entries, action_set("residual", {"base": "peg_behind"}).labels
     rng, width = np.random.default_rng(6), len(entries)
-    still, lively = np.zeros((width, len(labels)), np.float32), rng.normal(size=(width, len(labels))).astype(np.float32)
+    still, lively = (
+        np.zeros((width, len(labels)), np.float32),
+        rng.normal(size=(width, len(labels))).astype(np.float32),
+    )
     found = []
     for number, weight in enumerate((still, lively)):
         layers = ((weight, np.zeros(len(labels), np.float32)),)
-        network = MlpPolicy(layers, np.zeros(width, np.float32), np.ones(width, np.float32), 10.0, "tanh", "vector")
+        network = MlpPolicy(
+            layers, np.zeros(width, np.float32), np.ones(width, np.float32), 10.0, "tanh", "vector"
+        )
         card = Card(
             "moved",
             entries,
@@ -174,12 +214,21 @@ def test_a_network_that_moves_a_rule_is_told_from_it(market: Source, plan: Plan,
     assert "other" not in families
     assert moves_action(strategy, seen, families, rng)[0].distance.mean > 0.01
     traces = trace_episodes(
-        market, TASK, plan, strategy, seen, entries, chosen(attribute(costs, None)["is_bps"], 1), rng
+        market,
+        TASK,
+        plan,
+        strategy,
+        seen,
+        entries,
+        chosen(attribute(costs, None)["is_bps"], 1),
+        rng,
     )
     assert any(step.reasons for trace in traces for step in trace.steps)
 
 
-def test_what_nothing_moves_is_not_ranked(market: Source, plan: Plan, watched: tuple[ObservedDecisions, Costs]) -> None:
+def test_what_nothing_moves_is_not_ranked(
+    market: Source, plan: Plan, watched: tuple[ObservedDecisions, Costs]
+) -> None:
     seen, costs = watched
     rng, bps = np.random.default_rng(5), attribute(costs, None)["is_bps"]
     nothing = [replace(each, distance=replace(each.distance, mean=0.0)) for each in
@@ -191,7 +240,10 @@ def test_what_nothing_moves_is_not_ranked(market: Source, plan: Plan, watched: t
         traces=trace_episodes(market, TASK, plan, Leaning(), seen, OBS_NAMES, chosen(bps, 1), rng), tick=0.01, facts={},
         from_rule=zero,
     )  # fmt: skip
-    assert found.lead() == "Nothing was learned: mine is the written rule itself, and no feature moves it from there."
+    assert (
+        found.lead()
+        == "Nothing was learned: mine is the written rule itself, and no feature moves it from there."
+    )
     page = found.html()
     assert page.count("Nothing was learned") == 1
     assert "What moves it" not in page
@@ -199,10 +251,16 @@ def test_what_nothing_moves_is_not_ranked(market: Source, plan: Plan, watched: t
     assert page.count("<svg") == 3, "the episodes alone"
     alone = replace(found, from_rule=None)
     assert alone.lead() == "No feature that mine sees moves what it does."
-    assert replace(alone, kept_start=True).lead().startswith("Nothing was learned: mine is what its training began")
+    assert (
+        replace(alone, kept_start=True)
+        .lead()
+        .startswith("Nothing was learned: mine is what its training began")
+    )
 
 
-def test_the_page_holds_it_all(market: Source, plan: Plan, watched: tuple[ObservedDecisions, Costs]) -> None:
+def test_the_page_holds_it_all(
+    market: Source, plan: Plan, watched: tuple[ObservedDecisions, Costs]
+) -> None:
     seen, costs = watched
     rng = np.random.default_rng(5)
     bps = attribute(costs, None)["is_bps"]

@@ -52,7 +52,9 @@ def test_decisions_recorded_on_the_way_are_those_of_a_run_of_their_own(market, s
     run_strategies(market, TASK, plan, strategies, recording=recording)
     for one, seen in zip(strategies, recording.decisions, strict=True):
         alone = run_recorded(market, TASK, plan.take(slice(0, 6)), one)
-        assert all(np.array_equal(getattr(seen, f.name), getattr(alone, f.name)) for f in fields(alone))
+        assert all(
+            np.array_equal(getattr(seen, f.name), getattr(alone, f.name)) for f in fields(alone)
+        )
 
 
 class HoldsBetween(Wrapper):
@@ -65,7 +67,9 @@ class HoldsBetween(Wrapper):
         self.inner = inner
 
     def decide(self, view):
-        return np.where(view.on_schedule[:, None], self.inner.decide(view), hold(view)).astype(np.int32)
+        return np.where(view.on_schedule[:, None], self.inner.decide(view), hold(view)).astype(
+            np.int32
+        )
 
 
 def test_on_the_clock_of_events_decisions_of_the_schedule_are_recorded(market, strategies):
@@ -74,7 +78,9 @@ def test_on_the_clock_of_events_decisions_of_the_schedule_are_recorded(market, s
     plan = seeded_plan(TASK, 40, 5, 0, 13)
     plain, paced = Recording(6), Recording(6)
     run_strategies(market, TASK, plan, strategies[1:], recording=plain)
-    run_strategies(market, TASK, plan, [HoldsBetween(one) for one in strategies[1:]], recording=paced)
+    run_strategies(
+        market, TASK, plan, [HoldsBetween(one) for one in strategies[1:]], recording=paced
+    )
     for one, other in zip(plain.decisions, paced.decisions, strict=True):
         assert same(replace(one, draw=other.draw), other)
 
@@ -90,7 +96,10 @@ def test_a_stop_keeps_what_is_whole(market, strategies):
 
 
 def test_a_market_s_fills_pass(market, strategies):
-    total = sum((guard(market, TASK, seeded_plan(TASK, 200, 5, 0, 16), one) for one in strategies), Guard(0, 0, 0, 0))
+    total = sum(
+        (guard(market, TASK, seeded_plan(TASK, 200, 5, 0, 16), one) for one in strategies),
+        Guard(0, 0, 0, 0),
+    )
     assert total.takes > 50
     assert total.decisions > 10
     assert (total.at_mid, total.beyond) == (0, 0)
@@ -112,7 +121,13 @@ def test_more_than_was_displayed_is_caught():
 
 
 def test_late_orders_are_not_held_against_a_display_that_is_gone(market):
-    late = Task(horizon_s=60.0, decisions=6, warmup_s=20.0, grid_points=4, latency=Latency("constant", 10**9))
+    late = Task(
+        horizon_s=60.0,
+        decisions=6,
+        warmup_s=20.0,
+        grid_points=4,
+        latency=Latency("constant", 10**9),
+    )
     assert guard(market, late, seeded_plan(late, 200, 5, 0, 4), build("twap_take")).decisions == 0
 
 
@@ -134,7 +149,9 @@ def test_an_episode_that_ends_with_its_order_costs_the_same(market, strategies):
     whole = run_strategies(market, TASK, plan, strategies)
     short = run_strategies(market, TASK, plan, strategies, run_out=False)
     some = np.arange(len(plan)) % 3 == 0
-    for one, part in zip(whole, run_strategies(market, TASK, plan, strategies, run_out=some), strict=True):
+    for one, part in zip(
+        whole, run_strategies(market, TASK, plan, strategies, run_out=some), strict=True
+    ):
         assert part.shortfall.tolist() == one.shortfall.tolist()
         assert part.run_out.tolist() == some.astype(int).tolist()
         assert (part.mid2_grid[some] == one.mid2_grid[some]).all()

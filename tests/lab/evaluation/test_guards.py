@@ -78,7 +78,9 @@ def trend_follower(view):
     return intents
 
 
-@pytest.mark.parametrize("task", MARTINGALES, ids=["zero latency", "drawn latency", "latency beyond the interval"])
+@pytest.mark.parametrize(
+    "task", MARTINGALES, ids=["zero latency", "drawn latency", "latency beyond the interval"]
+)
 @pytest.mark.parametrize("who", [*ALL_BASELINES, "wanderer", "trend_follower"])
 def test_nobody_earns_in_a_martingale(who, task):
     decide = {"wanderer": wanderer, "trend_follower": trend_follower}.get(who)
@@ -123,9 +125,15 @@ def test_fills_booked_at_their_price_would_be_seen():
     source, n = martingale_market(), 1000
     source.worlds_k[:, sim.AT_MID] = 0
     for name, sign in (("immediate", 1), ("submit_and_leave", -1)):
-        task = MARTINGALES[0] if sign > 0 else Task(horizon_s=900.0, decisions=3, warmup_s=0.0, grid_points=3)
+        task = (
+            MARTINGALES[0]
+            if sign > 0
+            else Task(horizon_s=900.0, decisions=3, warmup_s=0.0, grid_points=3)
+        )
         quantity = 60 if sign > 0 else 5
-        done = run_through(Episodes(source, task, n), seeded_plan(task, quantity, 11, 0, n), build(name).decide)
+        done = run_through(
+            Episodes(source, task, n), seeded_plan(task, quantity, 11, 0, n), build(name).decide
+        )
         assert sign * attribute(done, None)["spread_bps"].mean() > 0, name
         if sign > 0:
             assert z_of(done) > 10
@@ -162,7 +170,9 @@ def costs_of_log(episodes, done, mutate=""):
             if mutate and not passive:
                 touch2 = 2 * price if mutate.startswith("touch") else touch2  # noqa: PLW2901
                 mid2 = mid2 + int(done.side[i]) * lots if mutate.startswith("mid") else mid2  # noqa: PLW2901
-            bucket = min(max((ns - start) * (points - 1) // episodes.task.horizon_ns, 0), points - 1)
+            bucket = min(
+                max((ns - start) * (points - 1) // episodes.task.horizon_ns, 0), points - 1
+            )
             rows.append((i, 2 * price, touch2, mid2, lots, bucket, passive, forced, 0))
     columns = np.array(rows, np.int64).T.reshape(9, -1)
     fills = Fills(*columns[:6], *(column.astype(bool) for column in columns[6:]))
@@ -194,7 +204,11 @@ def csco():
 def markets(csco):
     """Sources by name; a function, so that no failure prints them."""
     loud = ImpactLaw("translation", 5.0, trades=10.0, sigma_ticks=6.0)
-    return {"santa fe": csco, "martingale": martingale_market(), "translated": with_impact(csco, loud)}.get
+    return {
+        "santa fe": csco,
+        "martingale": martingale_market(),
+        "translated": with_impact(csco, loud),
+    }.get
 
 
 def history(source, plan, decide, n, **options):
@@ -203,7 +217,13 @@ def history(source, plan, decide, n, **options):
     episodes.start(plan)
     seen = []
     while episodes.working.all():
-        seen.append((episodes.books.tobytes(), episodes.states[:, PUBLIC].tobytes(), episodes.view.m.tobytes()))
+        seen.append(
+            (
+                episodes.books.tobytes(),
+                episodes.states[:, PUBLIC].tobytes(),
+                episodes.view.m.tobytes(),
+            )
+        )
         episodes.step(decide(episodes.view))
     return seen, episodes
 
@@ -303,7 +323,9 @@ def absurd(rng, view):
             row[it.REST0 + j] = rng.choice((0, 0, 1, 3, 8, 20, 10**6, -3, 2**31 - 1))
         if rng.random() < 0.25:
             row[it.TAKE] = rng.choice((1, 4, 30, 10**6, -2))
-            row[it.TAKE_LIMIT] = rng.choice((int(row[it.TAKE_LIMIT]), int(row[it.ANCHOR]), 0, 2**31 - 1, -(2**31)))
+            row[it.TAKE_LIMIT] = rng.choice(
+                (int(row[it.TAKE_LIMIT]), int(row[it.ANCHOR]), 0, 2**31 - 1, -(2**31))
+            )
     return intents
 
 

@@ -19,7 +19,10 @@ from tercel.market.flow.preset import load
 from tercel.market.simulator.source import reactive
 
 
-@given(st.lists(st.tuples(st.integers(-50, 50), st.integers(0, 40)), min_size=1, max_size=12), st.integers(1, 60))
+@given(
+    st.lists(st.tuples(st.integers(-50, 50), st.integers(0, 40)), min_size=1, max_size=12),
+    st.integers(1, 60),
+)
 def test_greed_is_the_optimum_of_the_linear_programme(offered, quantity):
     prices = np.array([[price for price, _ in offered]])
     lots = np.array([[count for _, count in offered]])
@@ -47,7 +50,9 @@ def test_nothing_that_does_not_move_the_market_costs_less():
     bound = run_arrivals(source, task, plan)[1]
     assert bound.shape == (24,)
     alone = [run_arrivals(source, task, plan.take(slice(i, i + 1)))[1] for i in range(24)]
-    np.testing.assert_array_equal(bound, np.concatenate(alone), "a sell sees the buy's market from its own side")
+    np.testing.assert_array_equal(
+        bound, np.concatenate(alone), "a sell sees the buy's market from its own side"
+    )
     for name in ("twap_take", "immediate", "peg_behind", "score_rule"):
         cost = attribute(run_strategy(source, task, plan, build(name)), None)["is_bps"]
         assert bound.mean() < cost.mean(), name

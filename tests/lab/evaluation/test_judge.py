@@ -48,7 +48,9 @@ def make(episodes, extra, *, seed=0, clusters=None, moved=0, forced=0):
         forced_lots=ints(forced),
         unfilled_lots=ints(),
         unfilled_paid=ints(),
-        mid2_grid=MID2 + np.tile([0, 0, 1, 1, 1], (episodes, 1)) * moved + rng.integers(-5, 6, (episodes, GRID)),
+        mid2_grid=MID2
+        + np.tile([0, 0, 1, 1, 1], (episodes, 1)) * moved
+        + rng.integers(-5, 6, (episodes, GRID)),
         lots_grid=lots_grid,
         forced_lots_grid=forced_grid,
         side=np.ones(episodes, np.int8),
@@ -67,8 +69,14 @@ def field(episodes=200, **changes):
         JudgedEntry("immediate", "baseline", (make(episodes, 80, seed=1, **changes),)),
         JudgedEntry("twap_take", "baseline", (make(episodes, 20, seed=2, forced=10, **changes),)),
         JudgedEntry("random", "random", (make(episodes, 0, seed=3, **changes),)),
-        JudgedEntry("ppo", "learned", tuple(make(episodes, -10 + s, seed=4 + s, **changes) for s in range(3))),
-        JudgedEntry("mine", "own", tuple(make(episodes, 50 + s, seed=7 + s, **changes) for s in range(3))),
+        JudgedEntry(
+            "ppo",
+            "learned",
+            tuple(make(episodes, -10 + s, seed=4 + s, **changes) for s in range(3)),
+        ),
+        JudgedEntry(
+            "mine", "own", tuple(make(episodes, 50 + s, seed=7 + s, **changes) for s in range(3))
+        ),
     ]
 
 
@@ -86,9 +94,16 @@ def run(entries, twins=None, seed=0, **options):
 @pytest.fixture(scope="module")
 def judged():
     entries, rng = field(), np.random.default_rng(1)
-    bps = {one.name: np.stack([attribute(costs, None)["is_bps"] for costs in one.runs]) for one in entries}
-    found = gains(ResampledScores.of(Scores(bps, entries[0].runs[0].cluster), rng), ["ppo", "mine"], {}, rng)
-    paired = {name: {other: gain.estimate() for other, gain in row.items()} for name, row in found.items()}
+    bps = {
+        one.name: np.stack([attribute(costs, None)["is_bps"] for costs in one.runs])
+        for one in entries
+    }
+    found = gains(
+        ResampledScores.of(Scores(bps, entries[0].runs[0].cluster), rng), ["ppo", "mine"], {}, rng
+    )
+    paired = {
+        name: {other: gain.estimate() for other, gain in row.items()} for name, row in found.items()
+    }
     return run(entries, twin(), paired=paired)
 
 
@@ -106,7 +121,9 @@ def test_means_are_those_of_the_attribution(judged):
         rows = [attribute(costs, twin()) for costs in entry.runs]
         for key in rows[0]:
             expected = np.mean([row[key].mean() for row in rows])
-            assert getattr(judged.strategies[entry.name], key).mean == pytest.approx(expected, abs=1e-9)
+            assert getattr(judged.strategies[entry.name], key).mean == pytest.approx(
+                expected, abs=1e-9
+            )
         risk = np.mean([row["is_bps"].std(ddof=1) for row in rows])
         assert judged.strategies[entry.name].timing_risk_bps.mean == pytest.approx(risk)
 
@@ -130,7 +147,9 @@ def test_paired_differences_are_positive_when_cheaper(judged):
     assert set(judged.paired_vs_best_baseline) == {"ppo", "mine"}
     gain = judged.paired_vs_best_baseline["ppo"]
     assert gain.ci_low > 0
-    assert gain.mean == pytest.approx(judged.strategies["twap_take"].is_bps.mean - judged.strategies["ppo"].is_bps.mean)
+    assert gain.mean == pytest.approx(
+        judged.strategies["twap_take"].is_bps.mean - judged.strategies["ppo"].is_bps.mean
+    )
     assert judged.paired_vs_best_baseline["mine"].ci_high < 0
     assert judged.paired["ppo"]["twap_take"] == gain
     assert set(judged.paired["ppo"]) == {"immediate", "twap_take", "random", "mine"}
@@ -149,7 +168,10 @@ def test_each_training_seed_stands_by_itself(judged):
         assert cell.mean == pytest.approx(saved.mean())
         assert cell.ci_low > 0
         assert beaten.mean == pytest.approx(
-            (attribute(field()[2].runs[0], None)["is_bps"] - attribute(ours[seed], None)["is_bps"]).mean()
+            (
+                attribute(field()[2].runs[0], None)["is_bps"]
+                - attribute(ours[seed], None)["is_bps"]
+            ).mean()
         )
 
 
@@ -162,7 +184,10 @@ def test_one_run_has_the_plain_cluster_bootstrap_interval(judged):
 
 
 def test_displacement_is_booked_as_impact_and_leaves_the_shortfall():
-    still, pushed = (run([JudgedEntry("a", "baseline", (make(300, 0, moved=push),))], twin(300)) for push in (0, 40))
+    still, pushed = (
+        run([JudgedEntry("a", "baseline", (make(300, 0, moved=push),))], twin(300))
+        for push in (0, 40)
+    )
     rows = [result.strategies["a"] for result in (still, pushed)]
     shift = rows[1].impact_bps.mean - rows[0].impact_bps.mean
     assert shift == pytest.approx(40 / MID2 * 1e4)
@@ -176,7 +201,9 @@ def test_uncertain_displacement_widens_impact_and_timing_and_leaves_the_shortfal
     row = run([JudgedEntry("a", "baseline", (costs,))], noisy).strategies["a"]
     error = 300 / np.sqrt(3) / np.sqrt(300) / MID2 * 1e4
     for key in ("impact_bps", "timing_bps"):
-        assert row.known[key].ci_high - row.known[key].ci_low == pytest.approx(2 * 1.96 * error, rel=0.25)
+        assert row.known[key].ci_high - row.known[key].ci_low == pytest.approx(
+            2 * 1.96 * error, rel=0.25
+        )
     assert row.is_bps.ci_high == pytest.approx(row.is_bps.ci_low)
 
 
@@ -192,7 +219,10 @@ def test_displacement_is_that_of_the_episodes_that_ran_to_their_horizon() -> Non
     mean_lots = (whole.lots_grid / whole.denominator[:, None]).mean(axis=0)
     walk = (whole.walk / whole.denominator).mean()
     assert row.impact_bps.mean == pytest.approx(1e4 * (walk + (mean_lots * moved).sum()))
-    assert row.is_bps == run([JudgedEntry("a", "baseline", (whole,))], twin(300)).strategies["a"].is_bps
+    assert (
+        row.is_bps
+        == run([JudgedEntry("a", "baseline", (whole,))], twin(300)).strategies["a"].is_bps
+    )
     assert attribute(part, twin(300))["impact_bps"].mean() == pytest.approx(row.impact_bps.mean)
     with pytest.raises(TercelError, match="ran to their horizon"):
         displacement(replace(part, run_out=0 * part.run_out), twin(300))
@@ -223,7 +253,9 @@ def test_without_a_twin_impact_is_null_and_says_why():
     assert result.to_json()["strategies"]["twap_take"]["impact_bps"] is None
     assert any("impact is not available" in note for note in result.notes)
     first = attribute(field(40)[0].runs[0], None)
-    assert result.strategies["immediate"].spread_bps.mean == pytest.approx(first["spread_bps"].mean())
+    assert result.strategies["immediate"].spread_bps.mean == pytest.approx(
+        first["spread_bps"].mean()
+    )
 
 
 def test_few_clusters_one_cluster_and_one_seed_are_said():
@@ -234,9 +266,16 @@ def test_few_clusters_one_cluster_and_one_seed_are_said():
     one = run([JudgedEntry("a", "baseline", (make(9, 0, clusters=np.zeros(9, np.int64)),))])
     assert one.strategies["a"].is_bps.ci_low is None
     assert any("no intervals" in note for note in one.notes)
-    single = run([JudgedEntry("a", "baseline", (make(30, 0),)), JudgedEntry("dqn", "learned", (make(30, 0),))])
+    single = run(
+        [
+            JudgedEntry("a", "baseline", (make(30, 0),)),
+            JudgedEntry("dqn", "learned", (make(30, 0),)),
+        ]
+    )
     assert any("one training seed" in note for note in single.notes)
-    assert not any("training seed" in note or "clusters" in note for note in run(field(), twin()).notes)
+    assert not any(
+        "training seed" in note or "clusters" in note for note in run(field(), twin()).notes
+    )
 
 
 def test_clusters_widen_intervals():
@@ -244,7 +283,9 @@ def test_clusters_widen_intervals():
     whole = make(200, 0)
     alike = replace(whole, timing=whole.timing[copies * 4], cluster=np.arange(200))
     loose, tight = (
-        run([JudgedEntry("a", "baseline", (replace(alike, cluster=labels),))]).strategies["a"].is_bps
+        run([JudgedEntry("a", "baseline", (replace(alike, cluster=labels),))])
+        .strategies["a"]
+        .is_bps
         for labels in (copies, np.arange(200))
     )
     assert loose.ci_high - loose.ci_low > 1.6 * (tight.ci_high - tight.ci_low)
@@ -273,7 +314,9 @@ def test_unfilled_and_double_filled_lots_are_counted():
 
 def test_adaptability_is_averaged_over_seeds():
     def response(within):
-        return Response(np.arange(30), np.ones(30), np.full(30, within), np.zeros((30, 6)), np.ones(30))
+        return Response(
+            np.arange(30), np.ones(30), np.full(30, within), np.zeros((30, 6)), np.ones(30)
+        )
 
     entries = field(30)
     entries[3] = replace(entries[3], responses=tuple(response(share) for share in (0.2, 0.3, 0.4)))
@@ -301,7 +344,8 @@ def overflowing(costs):
 
 def test_an_overflow_is_an_error():
     with pytest.raises(
-        CapacityError, match="no overflow in a judged run; received 1 in twap_take, the first in episode 7"
+        CapacityError,
+        match="no overflow in a judged run; received 1 in twap_take, the first in episode 7",
     ):
         run([JudgedEntry("twap_take", "baseline", (overflowing(make(20, 0)),))])
 
@@ -312,7 +356,13 @@ def test_an_overflow_is_an_error():
         ([JudgedEntry("ppo", "learned", (make(9, 0),))], "baseline"),
         ([JudgedEntry("a", "baseline", (make(9, 0),))] * 2, "different names"),
         ([JudgedEntry("a", "baseline", ())], "at least one run"),
-        ([JudgedEntry("a", "baseline", (make(9, 0),)), JudgedEntry("b", "baseline", (make(8, 0),))], "same episodes"),
+        (
+            [
+                JudgedEntry("a", "baseline", (make(9, 0),)),
+                JudgedEntry("b", "baseline", (make(8, 0),)),
+            ],
+            "same episodes",
+        ),
         (
             [
                 JudgedEntry("a", "baseline", (make(9, 0),)),
@@ -342,7 +392,11 @@ def test_intervals_stay_within_what_a_key_can_be():
 def test_the_correlation_of_paired_costs_is_said() -> None:
     """The median over pairs of written strategies, as NumPy has it; nothing with one strategy alone."""
     entries = field()
-    costs = [entry.runs[0].shortfall / entry.runs[0].denominator for entry in entries if entry.kind == "baseline"]
+    costs = [
+        entry.runs[0].shortfall / entry.runs[0].denominator
+        for entry in entries
+        if entry.kind == "baseline"
+    ]
     assert paired_correlation(entries) == pytest.approx(np.corrcoef(costs)[0, 1])
     assert run(entries, twin()).correlation == paired_correlation(entries)
     assert paired_correlation(entries[:1]) is None

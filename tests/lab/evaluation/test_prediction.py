@@ -69,7 +69,9 @@ def test_the_correlation_is_scipys_of_the_means():
 def test_a_shuffled_table_predicts_nothing():
     rng = np.random.default_rng(4)
     tape = side(APART, rng, days=20)
-    found = [predict(side(rng.permutation(APART), rng, n=40), tape).ours.spearman.mean for _ in range(60)]
+    found = [
+        predict(side(rng.permutation(APART), rng, n=40), tape).ours.spearman.mean for _ in range(60)
+    ]
     assert abs(np.mean(found)) < 0.15
 
 
@@ -87,8 +89,12 @@ def test_shares_lie_side_by_side_and_who_rests_is_ranked_alone():
     rng = np.random.default_rng(6)
     simulated, tape = side(APART, rng, passive=9), side(APART, rng, days=20, passive=6, late=2)
     found = predict(simulated, tape, theirs=tape)
-    assert found.strategies["s0"].passive_share == pytest.approx({"simulated": 0.9, "tape": 0.6, "theirs": 0.6})
-    assert found.strategies["s0"].late_share == pytest.approx({"simulated": 0, "tape": 0.2, "theirs": 0.2})
+    assert found.strategies["s0"].passive_share == pytest.approx(
+        {"simulated": 0.9, "tape": 0.6, "theirs": 0.6}
+    )
+    assert found.strategies["s0"].late_share == pytest.approx(
+        {"simulated": 0, "tape": 0.2, "theirs": 0.2}
+    )
     assert found.shares.near == 0
     assert found.shares.passive_share == pytest.approx(0.3)
     assert found.resting == NAMES

@@ -68,7 +68,9 @@ def test_a_flash_crash_falls_and_recovers(found: dict[str, Effect]) -> None:
 @pytest.mark.long
 @pytest.mark.parametrize("name", ["csco", "ibm", "amzn"])
 def test_the_names_hold_in_the_queue_reactive_flow(name: str) -> None:
-    found = {one.name: one for one in effects(reactive(load(name), settle_s=900.0), seed=3, episodes=48)}
+    found = {
+        one.name: one for one in effects(reactive(load(name), settle_s=900.0), seed=3, episodes=48)
+    }
     assert 1.5 < found["volatile"].sd60 < 2.5
     assert found["calm"].sd60 < 0.85
     assert found["thin"].depth < 0.8
@@ -93,7 +95,10 @@ def test_the_record_tells_the_truth(market: Source) -> None:
         while episodes.working.any():
             episodes.step(empty(len(plan)) if strategy is None else strategy.decide(episodes.view))
         rows = [episodes.record(i) for i in range(len(plan))]
-        told = [r[r[:, sim.R_KIND] == sim.REGIME_IS][:, [sim.R_NS, sim.R_PRICE, sim.R_LOTS]] for r in rows]
+        told = [
+            r[r[:, sim.R_KIND] == sim.REGIME_IS][:, [sim.R_NS, sim.R_PRICE, sim.R_LOTS]]
+            for r in rows
+        ]
         seen.append(told)
     for with_orders, twin in zip(*seen, strict=True):
         np.testing.assert_array_equal(with_orders, twin)
@@ -101,14 +106,18 @@ def test_the_record_tells_the_truth(market: Source) -> None:
     for i, rows in enumerate(seen[0]):
         since = np.maximum(rows[:, 0], starts)
         held = np.zeros(len(truth.names))
-        np.add.at(held, rows[:, 1], np.maximum(np.diff(since, append=starts + TASK.horizon_ns), 0) / 1e9)
+        np.add.at(
+            held, rows[:, 1], np.maximum(np.diff(since, append=starts + TASK.horizon_ns), 0) / 1e9
+        )
         np.testing.assert_allclose(held, truth.seconds[i], atol=1e-6)
 
 
 def test_a_market_without_regimes_is_the_market_it_was(market: Source) -> None:
     """A law that says plain draws from its own stream and changes no byte of the market's."""
     plan = seeded_plan(TASK, 50, 9, 0, 4)
-    plain = run_strategy(with_regimes(market, RegimeScript([(0.0, "plain")])), TASK, plan, build("twap_passive"))
+    plain = run_strategy(
+        with_regimes(market, RegimeScript([(0.0, "plain")])), TASK, plan, build("twap_passive")
+    )
     same = run_strategy(market, TASK, plan, build("twap_passive"))
     np.testing.assert_array_equal(plain.shortfall, same.shortfall)
     np.testing.assert_array_equal(plain.mid2_grid, same.mid2_grid)
@@ -118,11 +127,15 @@ def test_a_market_without_regimes_is_the_market_it_was(market: Source) -> None:
 def test_a_day_of_regimes_is_a_tape_and_keeps_its_secret() -> None:
     preset = load("csco-santa-fe")
     law = packed(RegimeScript([(0.0, "thin")]), Season.of(preset, arrival_s=0.0))
-    plain, thin = (simulated_day(preset, 4, 1200.0, 300.0, from_s=0.0, law=one) for one in (None, law))
+    plain, thin = (
+        simulated_day(preset, 4, 1200.0, 300.0, from_s=0.0, law=one) for one in (None, law)
+    )
     assert thin.kind.max() < sim.OWN_REST
     early = [np.searchsorted(day.exch_ns, 300 * 10**9) for day in (plain, thin)]
     assert early[1] != early[0]  # the season of the opening is in force from the start
-    busy = simulated_day(preset, 4, 1200.0, 300.0, from_s=0.0, law=packed(None, Season.of(preset, arrival_s=0.0)))
+    busy = simulated_day(
+        preset, 4, 1200.0, 300.0, from_s=0.0, law=packed(None, Season.of(preset, arrival_s=0.0))
+    )
     assert busy.n > 1.2 * plain.n
     assert thin.n < busy.n
 
@@ -136,7 +149,9 @@ def test_a_season_has_the_volume_curve_of_the_preset() -> None:
         day = simulated_day(preset, seed, 23_400.0, 300.0, from_s=0.0, law=law)
         took = day.kind == EXECUTE
         half_hour = (day.exch_ns[took] - 300 * 10**9) // (1800 * 10**9)
-        traded += np.bincount(half_hour[half_hour >= 0], day.qty_lots[took][half_hour >= 0], 13)[:13]
+        traded += np.bincount(half_hour[half_hour >= 0], day.qty_lots[took][half_hour >= 0], 13)[
+            :13
+        ]
     curve = np.array(preset.volume_curve)
     np.testing.assert_allclose(traded / traded.mean(), curve / curve.mean(), rtol=0.12)
 

@@ -21,7 +21,18 @@ def test_an_example_draws_itself() -> None:
     time = np.arange(6.0)
     lots = np.tile([40, 30, 0, -20, -50], (6, 1))
     example = BookExample(
-        "ppo", 1, time, np.arange(98, 103), lots, np.full(6, 99.0), np.full(6, 101.0), [1.0], [99], [7], [True], 0.01
+        "ppo",
+        1,
+        time,
+        np.arange(98, 103),
+        lots,
+        np.full(6, 99.0),
+        np.full(6, 101.0),
+        [1.0],
+        [99],
+        [7],
+        [True],
+        0.01,
     )
     assert example.figure.svg.startswith(("<svg", "<img"))
 
@@ -67,4 +78,8 @@ def test_distribution_counts_wins_and_the_worst() -> None:
 
 @pytest.mark.parametrize("kind", ["constant", "uniform", "exponential"])
 def test_a_latency_is_told_in_milliseconds(kind: str) -> None:
-    assert "ms" in str(order_facts({"latency": {"kind": kind, "a_ns": 1_000_000, "b_ns": 2_500_000}})["order latency"])
+    assert "ms" in str(
+        order_facts({"latency": {"kind": kind, "a_ns": 1_000_000, "b_ns": 2_500_000}})[
+            "order latency"
+        ]
+    )

@@ -34,7 +34,9 @@ def test_results_lie_elsewhere_when_a_named_day_or_file_changes(tmp_path: Path) 
     assert Scenario("csco", simulated, (1,), 4).id != first.id
 
 
-def test_a_market_is_settled_once_for_all_seeds_and_anew_when_its_file_changes(tmp_path: Path) -> None:
+def test_a_market_is_settled_once_for_all_seeds_and_anew_when_its_file_changes(
+    tmp_path: Path,
+) -> None:
     file = tmp_path / "mine.json"
     file.write_text((preset.FOLDER / "csco-santa-fe.json").read_text())
     settings = MarketTask(Market(str(file)), Task(horizon_s=60, decisions=2, warmup_s=60))

@@ -38,24 +38,35 @@ def minimise(function, start, generations, seed=1, **options):
 
 def test_it_finds_the_minimum_of_a_sphere_an_ellipsoid_and_rosenbrocks_valley():
     target = np.arange(6.0)
-    assert minimise(lambda v: ((v - target) ** 2).sum(), np.zeros(6), 150) == pytest.approx(target, abs=1e-4)
+    assert minimise(lambda v: ((v - target) ** 2).sum(), np.zeros(6), 150) == pytest.approx(
+        target, abs=1e-4
+    )
     lengths = 10.0 ** np.linspace(0, 4, 6)
-    assert minimise(lambda v: (lengths * v**2).sum(), np.ones(6), 300) == pytest.approx(np.zeros(6), abs=1e-3)
-    valley = minimise(lambda v: 100 * (v[1] - v[0] ** 2) ** 2 + (1 - v[0]) ** 2, np.array([-1.0, 1.0]), 250)
+    assert minimise(lambda v: (lengths * v**2).sum(), np.ones(6), 300) == pytest.approx(
+        np.zeros(6), abs=1e-3
+    )
+    valley = minimise(
+        lambda v: 100 * (v[1] - v[0] ** 2) ** 2 + (1 - v[0]) ** 2, np.array([-1.0, 1.0]), 250
+    )
     assert valley == pytest.approx(np.ones(2), abs=1e-3)
 
 
 def test_variances_alone_are_learned_faster_of_many_numbers():
     """An ellipsoid along its axes, of forty numbers whose lengths differ a hundredfold."""
     lengths = 10.0 ** np.linspace(0, 4, 40)
-    both = [minimise(lambda v: (lengths * v**2).sum(), np.ones(40), 300, diagonal=one) for one in (True, False)]
+    both = [
+        minimise(lambda v: (lengths * v**2).sum(), np.ones(40), 300, diagonal=one)
+        for one in (True, False)
+    ]
     alone, together = ((lengths * found**2).sum() for found in both)
     assert alone < together / 100
 
 
 def test_noise_as_large_as_the_start_is_survived():
     noise = np.random.default_rng(2)
-    found = minimise(lambda v: (v**2).sum() + noise.normal(0, 5.0), np.full(8, 2.0), 120, population=24)
+    found = minimise(
+        lambda v: (v**2).sum() + noise.normal(0, 5.0), np.full(8, 2.0), 120, population=24
+    )
     assert (found**2).sum() < 8.0, "from 32"
 
 
@@ -130,7 +141,9 @@ def test_candidates_on_the_clock_of_events_cost_what_each_costs_alone(arena):
     found = try_all(arena, plan, kind, rows, ["events"]).bps
     alone = [scores(arena, plan, [wrap(kind(row), ["events"])])[0].bps for row in rows]
     np.testing.assert_allclose(found, alone, rtol=1e-12)
-    assert not np.allclose(found, try_all(arena, plan, kind, rows).bps), "another clock, another cost"
+    assert not np.allclose(found, try_all(arena, plan, kind, rows).bps), (
+        "another clock, another cost"
+    )
 
 
 def test_a_rule_is_tuned_on_the_clock_that_its_name_says(arena):
@@ -164,5 +177,9 @@ def test_too_few_episodes_are_refused(arena):
 
 
 def test_more_parameters_get_more_episodes_and_candidates():
-    assert episodes_for(TUNABLE["obizhaeva_wang"]) < episodes_for(TUNABLE["popv"]) < episodes_for(TUNABLE["score_rule"])
+    assert (
+        episodes_for(TUNABLE["obizhaeva_wang"])
+        < episodes_for(TUNABLE["popv"])
+        < episodes_for(TUNABLE["score_rule"])
+    )
     assert [population_of(d) for d in (1, 5, 23)] == [8, 16, 24]

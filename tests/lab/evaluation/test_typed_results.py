@@ -14,7 +14,15 @@ from tercel.lab.evaluation.result import KEYS
 ROOT = Path(__file__).parents[3]
 EVALUATION = ROOT / "src" / "tercel" / "lab" / "evaluation"
 UNTYPED = 20
-RESULTS = {"EvaluationResult", "JudgedRun", "Claim", "ScenarioCell", "ScheduleRatios", "BigTable", "PromotionEvidence"}
+RESULTS = {
+    "EvaluationResult",
+    "JudgedRun",
+    "Claim",
+    "ScenarioCell",
+    "ScheduleRatios",
+    "BigTable",
+    "PromotionEvidence",
+}
 SAID = {"POOLED_WORDS", "trained_on"}
 """Words for a key of a result, and what a policy's card says of its training: no results."""
 
@@ -35,7 +43,11 @@ def read_by_string(tree: ast.AST) -> Iterator[tuple[str, str]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load):
             of, keys = node.value, [node.slice]
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "get":
+        elif (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr == "get"
+        ):
             of, keys = node.func.value, node.args
         else:
             continue
@@ -56,7 +68,9 @@ def readers() -> Iterator[Path]:
 
 @pytest.mark.long
 def test_a_result_is_read_by_attribute() -> None:
-    keys = {one.name for kind in records(EvaluationResult, set()) for one in fields(kind)} - set(KEYS)  # costs: arrays
+    keys = {one.name for kind in records(EvaluationResult, set()) for one in fields(kind)} - set(
+        KEYS
+    )  # costs: arrays
     found = list(readers())
     assert len(found) >= 12
     by_string = [
@@ -73,6 +87,7 @@ def test_an_evaluation_says_of_what_type_its_values_are() -> None:
         f"{path.relative_to(ROOT)}:{node.lineno}"
         for path in sorted(EVALUATION.rglob("*.py"))
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Subscript) and ast.unparse(node) in ("dict[str, Any]", "Mapping[str, Any]")
+        if isinstance(node, ast.Subscript)
+        and ast.unparse(node) in ("dict[str, Any]", "Mapping[str, Any]")
     ]
     assert len(untyped) <= UNTYPED, untyped

@@ -11,7 +11,13 @@ from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND as S
 from tercel.execution import step as kernels
 from tercel.execution.task import Task
-from tercel.lab.evaluation.windows import BLOCK_NS, expected_lots, tape_plan, tape_sampler, window_starts
+from tercel.lab.evaluation.windows import (
+    BLOCK_NS,
+    expected_lots,
+    tape_plan,
+    tape_sampler,
+    window_starts,
+)
 from tercel.market.simulator.tape_source import TapeDay
 from tercel.market.tape import Instrument
 
@@ -20,11 +26,25 @@ CURVE = [130.0] * 13
 TASK = Task(share=0.1, horizon_s=1800.0, decisions=60, warmup_s=900.0)
 
 
-def day(first_s=34_200, last_s=57_600, opening=OPEN, closing=CLOSE, world=0, date="2012-06-21") -> TapeDay:
-    marks = np.array([first_s * S - 1, *range((first_s // 900 + 1) * 900 * S, last_s * S, 900 * S), last_s * S])
-    instrument = Instrument("NASDAQ", "TOY", date, 0.01, session_open_ns=opening, session_close_ns=closing)
+def day(
+    first_s=34_200, last_s=57_600, opening=OPEN, closing=CLOSE, world=0, date="2012-06-21"
+) -> TapeDay:
+    marks = np.array(
+        [first_s * S - 1, *range((first_s // 900 + 1) * 900 * S, last_s * S, 900 * S), last_s * S]
+    )
+    instrument = Instrument(
+        "NASDAQ", "TOY", date, 0.01, session_open_ns=opening, session_close_ns=closing
+    )
     worlds = np.arange(world, world + len(marks))
-    return TapeDay(instrument, 100, 100 + 10 * len(marks), marks, 100 + 10 * np.arange(len(marks)), worlds, last_s * S)
+    return TapeDay(
+        instrument,
+        100,
+        100 + 10 * len(marks),
+        marks,
+        100 + 10 * np.arange(len(marks)),
+        worlds,
+        last_s * S,
+    )
 
 
 def spans(plan, task=TASK):
@@ -56,14 +76,18 @@ def test_every_window_is_inside_everything(first, last, horizon, warmup, every, 
     high = min(last * S, CLOSE if known else last * S)
     assert (starts - max(task.warmup_ns, task.horizon_ns // 10) >= low).all()
     assert (starts + task.horizon_ns <= high).all()
-    assert (len(starts) > 0) == (high - low >= task.horizon_ns + max(task.warmup_ns, task.horizon_ns // 10))
+    assert (len(starts) > 0) == (
+        high - low >= task.horizon_ns + max(task.warmup_ns, task.horizon_ns // 10)
+    )
     if len(starts):
         assert starts[-1] + every * S + task.horizon_ns > high
 
 
 def test_the_bounds_hold_the_warm_up_and_the_horizon():
     cut = OPEN + 4 * 3600 * S
-    early, late = (tape_plan([day()], TASK, CURVE, **{b: cut}) for b in ("latest_ns", "earliest_ns"))
+    early, late = (
+        tape_plan([day()], TASK, CURVE, **{b: cut}) for b in ("latest_ns", "earliest_ns")
+    )
     assert spans(early)[2].max() <= cut <= spans(late)[0].min()
 
 
@@ -98,7 +122,9 @@ def test_expected_lots_in_closed_form():
     assert expected_lots(day(), OPEN, 1800 * S, curve) == pytest.approx(1.0)
     assert expected_lots(day(), OPEN + 900 * S, 1800 * S, curve) == pytest.approx(0.5 * 1 + 0.5 * 2)
     assert expected_lots(day(), OPEN, CLOSE - OPEN, curve) == pytest.approx(91.0)
-    assert expected_lots(day(), CLOSE - 900 * S, 3600 * S, curve) == pytest.approx(6.5), "nothing after the close"
+    assert expected_lots(day(), CLOSE - 900 * S, 3600 * S, curve) == pytest.approx(6.5), (
+        "nothing after the close"
+    )
     unknown = day(opening=0, closing=0)
     assert expected_lots(unknown, OPEN, CLOSE - OPEN, curve) == pytest.approx(91.0)
 
@@ -133,7 +159,9 @@ def test_both_sides_of_each_window_and_alternating_ones():
     fixed = tape_plan([day()], replace(TASK, side=-1), CURVE)
     assert fixed.rows[:, kernels.E_SIDE].tolist() == [-1] * 12
     for one in (plan, single, fixed):
-        assert one.rows[:, kernels.E_INDEX].tolist() == list(range(len(one))), "a stream for each episode"
+        assert one.rows[:, kernels.E_INDEX].tolist() == list(range(len(one))), (
+            "a stream for each episode"
+        )
 
 
 def test_days_are_clusters():
@@ -161,7 +189,9 @@ def test_the_sampler_is_a_function_of_seed_and_number():
     again = tape_sampler(plan)(3, 20, 30)
     assert np.array_equal(whole.rows[20:], again.rows)
     assert np.array_equal(whole.cluster[20:], again.cluster)
-    assert not np.array_equal(whole.rows[:, kernels.E_START_NS], sample(4, 0, 50).rows[:, kernels.E_START_NS])
+    assert not np.array_equal(
+        whole.rows[:, kernels.E_START_NS], sample(4, 0, 50).rows[:, kernels.E_START_NS]
+    )
     known = {tuple(r) for r in plan.rows[:, kernels.E_SIDE : kernels.E_WORLD + 1].tolist()}
     assert {tuple(r) for r in whole.rows[:, kernels.E_SIDE : kernels.E_WORLD + 1].tolist()} <= known
     assert (whole.rows[:, kernels.E_SEED] < 0).all(), "training streams are apart from judged ones"

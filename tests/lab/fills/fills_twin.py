@@ -38,7 +38,9 @@ class Ghost:
         return (max(prices) if side > 0 else min(prices)) if prices else None
 
     def here(self) -> int:
-        return sum(lots for s, price, lots in self.book.values() if s == self.side and price == self.price)
+        return sum(
+            lots for s, price, lots in self.book.values() if s == self.side and price == self.price
+        )
 
     def join(self) -> bool:
         """Whether there is a touch to join."""
@@ -46,7 +48,11 @@ class Ghost:
         if bid is None or ask is None or bid >= ask:
             return False
         self.price = (bid if self.side > 0 else ask) - self.side * self.distance
-        mine = {o: lots for o, (s, price, lots) in self.book.items() if (s, price) == (self.side, self.price)}
+        mine = {
+            o: lots
+            for o, (s, price, lots) in self.book.items()
+            if (s, price) == (self.side, self.price)
+        }
         self.earlier, self.ahead, self.joined = set(mine), sum(mine.values()), True
         return True
 
@@ -102,7 +108,9 @@ class Ghost:
             self.fate.back = min(self.fate.back, age)
 
 
-def run_ghost(events: Events, start_ns: int, side: int, lots: int, distance: int, wait_s: float) -> Fate | None:
+def run_ghost(
+    events: Events, start_ns: int, side: int, lots: int, distance: int, wait_s: float
+) -> Fate | None:
     """The fate of one ghost; None where it cannot join."""
     ghost, last = Ghost(side, lots, distance), 0.0
     for i in range(events.n):

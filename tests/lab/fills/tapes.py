@@ -43,7 +43,11 @@ def drawn(seed: int, n: int = 200, each_s: float = 1.0) -> tuple[Instrument, Eve
     for i in range(n):
         at += each_s * float(rng.exponential())
         side, roll = int(rng.choice([1, -1])), float(rng.random())
-        mine = [o for o, (s, price, _) in book.items() if s == side and (rng.random() < 0.3 or price == best(side))]
+        mine = [
+            o
+            for o, (s, price, _) in book.items()
+            if s == side and (rng.random() < 0.3 or price == best(side))
+        ]
         if roll < 0.45 or not mine:
             price = min(best(-1) - 1, 104) if side > 0 else max(best(1) + 1, 96)
             price -= side * int(rng.integers(0, 4))
@@ -51,7 +55,9 @@ def drawn(seed: int, n: int = 200, each_s: float = 1.0) -> tuple[Instrument, Eve
             rows.append((at, kind.ADD, i + 1, *book[i + 1]))  # type: ignore[arg-type]
             continue
         if roll > 0.95:
-            rows.append((at, kind.TRADE_HIDDEN, 0, side, best(side) - side * int(rng.integers(-1, 3)), 3))
+            rows.append(
+                (at, kind.TRADE_HIDDEN, 0, side, best(side) - side * int(rng.integers(-1, 3)), 3)
+            )
             continue
         if roll > 0.94:
             rows.append((at, kind.STATUS, 0, 0, int(rng.choice([-1, 1])), 0))

@@ -71,16 +71,26 @@ def test_mark_outs_of_ghosts_count_from_the_fill_price_and_those_of_orders_from_
 
 
 def test_mids_of_minutes_without_a_book_are_none() -> None:
-    gone = [(1070.0, DELETE, 2, -1, 102, 10), (1070.0, ADD, 4, -1, 5000, 5), (1090.0, ADD, 5, -1, 102, 5)]
+    gone = [
+        (1070.0, DELETE, 2, -1, 102, 10),
+        (1070.0, ADD, 4, -1, 5000, 5),
+        (1090.0, ADD, 5, -1, 102, 5),
+    ]
     one = tally((1010.0, EXECUTE, 1, 1, 100, 1), *gone)
-    add_markouts(one, np.full((len(one.day.starts), 2, 7), 1e18), usable(one.day), market_orders(one.day))
+    add_markouts(
+        one, np.full((len(one.day.starts), 2, 7), 1e18), usable(one.day), market_orders(one.day)
+    )
     assert cases(one.sums, "market_markout_1s_ticks") == 1
     assert cases(one.sums, "market_markout_60s_ticks") == 0
     assert cases(one.sums, "market_markout_300s_ticks") == 1
 
 
 def test_fano_is_variance_over_mean_of_whole_stretches_about_the_days_mean() -> None:
-    rows = [(900.0 + 300 * i + j, EXECUTE, 3, 1, 98, 1) for i, n in enumerate((1, 3, 2)) for j in range(n)]
+    rows = [
+        (900.0 + 300 * i + j, EXECUTE, 3, 1, 98, 1)
+        for i, n in enumerate((1, 3, 2))
+        for j in range(n)
+    ]
     one = tally((899.0, DELETE, 1, 1, 100, 10), *rows)
     add_counts(one, market_orders(one.day))
     counts = np.array([1, 3, 2] + [0] * 5)
@@ -106,11 +116,17 @@ def test_depletions_are_those_of_a_slow_look(seed: int) -> None:
     i = 0
     while i < len(day.rows):
         what, side, ns, j = day.rows[i, k.KIND], day.rows[i, k.SIDE], day.ns[i], i
-        while what == EXECUTE and (day.rows[j + 1, [k.KIND, k.NS, k.SIDE]] == (what, ns, side)).all():
+        while (
+            what == EXECUTE and (day.rows[j + 1, [k.KIND, k.NS, k.SIDE]] == (what, ns, side)).all()
+        ):
             j += 1
         name = {EXECUTE: "trade", REDUCE: "cancel", DELETE: "cancel"}.get(int(what))
         at = 0 if side > 0 else 1
-        if name and day.within(day.ns[i : i + 1])[0] and (touch[j + 1][at] - touch[i][at]) * side < 0:
+        if (
+            name
+            and day.within(day.ns[i : i + 1])[0]
+            and (touch[j + 1][at] - touch[i][at]) * side < 0
+        ):
             later = np.flatnonzero(day.ns <= ns + 10 * NS_PER_SECOND)[-1] + 1
             slow[name] += bool(day.has_book(day.ns[i : i + 1] + NS_PER_SECOND)[0])
             fine = day.has_book(day.ns[i : i + 1] + 10 * NS_PER_SECOND)[0]
@@ -137,7 +153,9 @@ def test_cancels_empty_the_touch_too() -> None:
     )  # fmt: skip
     add_depletions(one, market_orders(one.day))
     assert cases(one.sums, "back_after_cancel_1s") == 0  # its minute has no book for half a second
-    one = tally((1000.0, ADD, 4, -1, 101, 5), (1001.0, DELETE, 4, -1, 101, 5), (1030.0, ADD, 5, -1, 101, 1))
+    one = tally(
+        (1000.0, ADD, 4, -1, 101, 5), (1001.0, DELETE, 4, -1, 101, 5), (1030.0, ADD, 5, -1, 101, 1)
+    )
     add_depletions(one, market_orders(one.day))
     assert [share(one.sums, f"back_after_cancel_{h}s") for h in (1, 10, 60)] == [0.0, 0.0, 1.0]
     assert share(one.sums, "followed_after_cancel_10s") == 0.0
@@ -154,10 +172,22 @@ def test_what_became_of_orders_that_joined_or_improved() -> None:
         (1030.0, EXECUTE, 2, -1, 102, 10), (1030.0, ADD, 13, 1, 102, 3), (1031.0, DELETE, 13, 1, 102, 3),
     )  # fmt: skip
     add_own_orders(one)
-    assert [cases(one.sums, f"{kind}_filled_10s") for kind in ("joins", "improves")] == [1, 1]  # 13 is a remainder
-    assert [share(one.sums, f"joins_filled_{wait}s") for wait in WAITS_S] == [0.0, 1.0, 1.0, 1.0, 1.0]
+    assert [cases(one.sums, f"{kind}_filled_10s") for kind in ("joins", "improves")] == [
+        1,
+        1,
+    ]  # 13 is a remainder
+    assert [share(one.sums, f"joins_filled_{wait}s") for wait in WAITS_S] == [
+        0.0,
+        1.0,
+        1.0,
+        1.0,
+        1.0,
+    ]
     assert [share(one.sums, f"improves_filled_{wait}s") for wait in (10, 900)] == [0.0, 0.0]
-    assert [share(one.sums, f"{kind}_cancelled_10s") for kind in ("joins", "improves")] == [0.0, 1.0]
+    assert [share(one.sums, f"{kind}_cancelled_10s") for kind in ("joins", "improves")] == [
+        0.0,
+        1.0,
+    ]
 
 
 def test_hidden_executions_by_rows_volume_and_width() -> None:
@@ -234,11 +264,21 @@ def test_a_market_that_is_its_tape_passes_where_there_is_something_to_say(day: S
     assert set(cells) == {figure.name for figure in figures()}
     for gate in judged:
         assert gate.passed == np.isfinite(gate.real), gate
-    assert {"filled_10s", "cancel_ratio", "fano", "hidden_rows", "markout_60s_bps"} <= {gate.name for gate in judged}
+    assert {"filled_10s", "cancel_ratio", "fano", "hidden_rows", "markout_60s_bps"} <= {
+        gate.name for gate in judged
+    }
     assert sum(gate.passed for gate in judged) > 10
 
 
-CELL = GateCell(real=1.0, ci_low=0.9, ci_high=1.05, floor=0.01, simulated=1.0, simulated_low=None, simulated_high=None)
+CELL = GateCell(
+    real=1.0,
+    ci_low=0.9,
+    ci_high=1.05,
+    floor=0.01,
+    simulated=1.0,
+    simulated_low=None,
+    simulated_high=None,
+)
 
 
 @pytest.mark.parametrize(

@@ -25,13 +25,25 @@ from tercel.market.simulator.days import session
 from tercel.market.simulator.tape_source import source_of
 from tercel.market.tape import Events, Instrument
 from tercel.market.tape.compiled import compile_day
-from tercel.market.tape.schema import ADD, CLEAR, DELETE, EXECUTE, REDUCE, ROLL_IN, ROLL_OUT, STATUS, TRADE_HIDDEN
+from tercel.market.tape.schema import (
+    ADD,
+    CLEAR,
+    DELETE,
+    EXECUTE,
+    REDUCE,
+    ROLL_IN,
+    ROLL_OUT,
+    STATUS,
+    TRADE_HIDDEN,
+)
 
 OPENS = [(1.0, ADD, 1, 1, 100, 10), (1.0, ADD, 2, -1, 102, 10)]
 """A bid of 10 lots at 100 and an ask of 10 at 102."""
 
 
-def ghost(*rows: tuple[float, int, int, int, int, int], lots: int = 1, distance: int = 0) -> np.ndarray:
+def ghost(
+    *rows: tuple[float, int, int, int, int, int], lots: int = 1, distance: int = 0
+) -> np.ndarray:
     """What becomes of a bid that joins at 900 s, on a tape of these rows (seconds after 900)."""
     moved = [(900.0 + row[0], *row[1:]) for row in rows]
     day = replayed(*tape([*OPENS, *moved]))
@@ -45,8 +57,21 @@ def of_starts(
     compiled = compile_day(*day)
     rows = compiled.rows.copy()
     seen, first, stand = noted(rows, starts, compiled.slots)
-    found, levels = np.zeros((len(starts), 2, k.FOUND)), np.ascontiguousarray(stand[:, :, DISTANCES.index(distance)])
-    k.ghosts(rows, seen, starts, first, levels, lots, round(wait_s * NS_PER_SECOND), np.zeros(k.GHOST, np.int64), found)
+    found, levels = (
+        np.zeros((len(starts), 2, k.FOUND)),
+        np.ascontiguousarray(stand[:, :, DISTANCES.index(distance)]),
+    )
+    k.ghosts(
+        rows,
+        seen,
+        starts,
+        first,
+        levels,
+        lots,
+        round(wait_s * NS_PER_SECOND),
+        np.zeros(k.GHOST, np.int64),
+        found,
+    )
     found[levels[..., k.STAND_PRICE] == 0] = np.nan
     return found
 
@@ -65,7 +90,9 @@ def test_ghosts_are_those_of_a_slow_twin(seed: int, lots: int, distance: int) ->
             if fate is None:
                 assert np.isnan(found[g, s]).all()
             else:
-                assert found[g, s].tolist() == pytest.approx(list(vars(fate).values()), rel=1e-9, abs=1e-9)
+                assert found[g, s].tolist() == pytest.approx(
+                    list(vars(fate).values()), rel=1e-9, abs=1e-9
+                )
 
 
 def test_one_lot_fills_when_an_own_order_of_the_simulated_exchange_does() -> None:
@@ -82,7 +109,9 @@ def test_one_lot_fills_when_an_own_order_of_the_simulated_exchange_does() -> Non
     source = source_of([compile_day(instrument, events)])[0]
     places = placements(source, instrument, wait_ns)
     theirs = run_orders(source, places, wait_ns, 1).filled_s
-    ours = of_starts((instrument, events), places[:, 0].copy(), 1, 0, 59.999999999)[..., k.FILLED].ravel()
+    ours = of_starts((instrument, events), places[:, 0].copy(), 1, 0, 59.999999999)[
+        ..., k.FILLED
+    ].ravel()
     assert np.isfinite(theirs).mean() > 0.3
     assert np.where(ours < k.NEVER, ours, np.inf) == pytest.approx(theirs, abs=1e-6)
 
@@ -111,7 +140,10 @@ def test_a_ghost_inside_meets_who_comes_down_to_it_and_joins_no_narrow_touch() -
     assert ghost((5.0, ADD, 3, -1, 101, 2))[k.FILLED] == k.NEVER
     assert ghost((5.0, EXECUTE, 1, 1, 100, 1), distance=-1)[k.FILLED] == pytest.approx(5.0)
     wide, narrow = (replayed(*tape([*OPENS, (2.0, ADD, 3, -1, 102 - off, 5)])) for off in (0, 1))
-    counted = [tallied(day, FillScale(1, 1.0, (1.0, 2.0, 3.0)))["filled_30s_inside_1#"].sum() for day in (wide, narrow)]
+    counted = [
+        tallied(day, FillScale(1, 1.0, (1.0, 2.0, 3.0)))["filled_30s_inside_1#"].sum()
+        for day in (wide, narrow)
+    ]
     assert counted[0] > counted[1] == 0.0
 
 
@@ -125,8 +157,12 @@ def test_moves_go_on_or_turn_as_a_plain_loop_says() -> None:
         moved = [mid[i + h] - mid[i] for i in range(0, len(mid) - h, h)]
         pairs = list(pairwise(moved))
         squares = sum((x * x + y * y) / 2.0 for x, y in pairs)
-        assert found[f"trend_{h}s"] == pytest.approx(sum(max(x * y, 0.0) for x, y in pairs) / squares)
-        assert found[f"bounce_{h}s"] == pytest.approx(sum(max(-x * y, 0.0) for x, y in pairs) / squares)
+        assert found[f"trend_{h}s"] == pytest.approx(
+            sum(max(x * y, 0.0) for x, y in pairs) / squares
+        )
+        assert found[f"bounce_{h}s"] == pytest.approx(
+            sum(max(-x * y, 0.0) for x, y in pairs) / squares
+        )
         over_both = sum((x + y) ** 2 for x, y in pairs) / (2.0 * squares)
         assert over_both == pytest.approx(1.0 + found[f"trend_{h}s"] - found[f"bounce_{h}s"])
 
@@ -165,8 +201,15 @@ def test_minutes_without_a_book_are_dropped_and_days_are_not() -> None:
     assert 1190.0 in starts
     assert 1260.0 in starts
     assert not np.any((starts >= 1200.0) & (starts < 1260.0))
-    far = [(1200.0, DELETE, 2, -1, 102, 10), (1200.0, ADD, 3, -1, 201, 10), (1260.0, ADD, 4, -1, 200, 10)]
-    assert replayed(*tape([*OPENS, *far])).booked[[20, 21]].tolist() == [False, True]  # 101 ticks, 100 ticks
+    far = [
+        (1200.0, DELETE, 2, -1, 102, 10),
+        (1200.0, ADD, 3, -1, 201, 10),
+        (1260.0, ADD, 4, -1, 200, 10),
+    ]
+    assert replayed(*tape([*OPENS, *far])).booked[[20, 21]].tolist() == [
+        False,
+        True,
+    ]  # 101 ticks, 100 ticks
     quick = [(1200.0, DELETE, 2, -1, 102, 10), (1200.0, ADD, 3, -1, 103, 10)]
     assert replayed(*tape([*OPENS, *quick])).booked[20]  # one stamp
 
@@ -176,20 +219,32 @@ def test_a_tape_that_ends_early_ends_the_session() -> None:
     kept = events.exch_ns <= 3000 * NS_PER_SECOND
     day = replayed(instrument, Events(*(column[kept] for column in events.columns())))
     assert day.close_ns == 3060 * NS_PER_SECOND
-    assert tallied(day, FillScale(1, 4.0, (1.0, 2.0, 3.0)))["filled_900s#"].sum() == 2 * 127  # starts at 900 to 2,160 s
+    assert (
+        tallied(day, FillScale(1, 4.0, (1.0, 2.0, 3.0)))["filled_900s#"].sum() == 2 * 127
+    )  # starts at 900 to 2,160 s
 
 
 def test_ghosts_take_nothing_from_each_other() -> None:
     """Each of them fills on the one lot that passes all."""
-    day = replayed(*tape([*OPENS, (1000.0, EXECUTE, 1, 1, 100, 10), (1000.0, EXECUTE, 4, 1, 99, 1)]))
+    day = replayed(
+        *tape([*OPENS, (1000.0, EXECUTE, 1, 1, 100, 10), (1000.0, EXECUTE, 4, 1, 99, 1)])
+    )
     found = run_ghosts(day, 5)[:, 0, k.FILLED]
     assert (found[:11] < k.NEVER).all()
 
 
 def test_size_waits_for_lots_at_its_price_and_not_past_it() -> None:
-    assert ghost((5.0, EXECUTE, 1, 1, 100, 10), (6.0, EXECUTE, 1, 1, 100, 4), lots=5)[k.FILLED] == k.NEVER
+    assert (
+        ghost((5.0, EXECUTE, 1, 1, 100, 10), (6.0, EXECUTE, 1, 1, 100, 4), lots=5)[k.FILLED]
+        == k.NEVER
+    )
     behind = (1.0, ADD, 3, 1, 100, 9)
-    rows = (behind, (5.0, EXECUTE, 1, 1, 100, 10), (6.0, EXECUTE, 3, 1, 100, 4), (7.0, EXECUTE, 3, 1, 100, 1))
+    rows = (
+        behind,
+        (5.0, EXECUTE, 1, 1, 100, 10),
+        (6.0, EXECUTE, 3, 1, 100, 4),
+        (7.0, EXECUTE, 3, 1, 100, 1),
+    )
     assert ghost(*rows, lots=5)[k.FILLED] == 7.0
     assert ghost((5.0, EXECUTE, 9, 1, 99, 1), lots=5)[k.FILLED] == 5.0
 
@@ -199,12 +254,19 @@ def test_size_waits_for_lots_at_its_price_and_not_past_it() -> None:
 
 def test_cancels_ahead_move_it_up_and_those_behind_do_not() -> None:
     late = (1.0, ADD, 3, 1, 100, 6)
-    found = ghost(late, (2.0, REDUCE, 1, 1, 100, 4), (3.0, DELETE, 3, 1, 100, 6), (9.0, EXECUTE, 1, 1, 100, 6))
+    found = ghost(
+        late, (2.0, REDUCE, 1, 1, 100, 4), (3.0, DELETE, 3, 1, 100, 6), (9.0, EXECUTE, 1, 1, 100, 6)
+    )
     assert found[k.FILLED] == k.NEVER
     assert found[[k.CANCEL_AHEAD, k.CANCEL_BEHIND]].tolist() == [4.0, 6.0]
     assert found[k.AHEAD_S] == pytest.approx(2 * 10 + 7 * 6)
     assert found[k.BEHIND_S] == pytest.approx(2 * 6)
-    assert ghost((2.0, DELETE, 1, 1, 100, 10), (3.0, ADD, 3, 1, 100, 5), (4.0, EXECUTE, 3, 1, 100, 1))[k.FILLED] == 4.0
+    assert (
+        ghost((2.0, DELETE, 1, 1, 100, 10), (3.0, ADD, 3, 1, 100, 5), (4.0, EXECUTE, 3, 1, 100, 1))[
+            k.FILLED
+        ]
+        == 4.0
+    )
 
 
 def test_cancels_count_for_half_a_minute_at_the_touch() -> None:
@@ -239,15 +301,27 @@ def test_out_of_the_window_the_queue_is_frozen() -> None:
     assert ghost(*rows, (7.0, EXECUTE, 0, 1, 100, 4), (8.0, EXECUTE, 0, 1, 100, 1))[k.FILLED] == 8.0
     larger = (out, (6.0, ROLL_IN, 0, 1, 100, 30))
     assert ghost(*larger, (7.0, EXECUTE, 0, 1, 100, 11))[k.FILLED] == 7.0
-    withdrawn = (*larger, (7.0, REDUCE, 5, 1, 100, 25), (8.0, EXECUTE, 0, 1, 100, 6))  # 20 behind, then 5 ahead
+    withdrawn = (
+        *larger,
+        (7.0, REDUCE, 5, 1, 100, 25),
+        (8.0, EXECUTE, 0, 1, 100, 6),
+    )  # 20 behind, then 5 ahead
     assert ghost(*withdrawn)[k.FILLED] == 8.0
-    assert ghost((2.0, CLEAR, 0, 0, 0, 0), (3.0, ADD, 3, 1, 100, 1), (4.0, EXECUTE, 3, 1, 100, 1))[k.FILLED] == 4.0
+    assert (
+        ghost((2.0, CLEAR, 0, 0, 0, 0), (3.0, ADD, 3, 1, 100, 1), (4.0, EXECUTE, 3, 1, 100, 1))[
+            k.FILLED
+        ]
+        == 4.0
+    )
 
 
 def test_an_auction_fills_nothing() -> None:
     halt, auction = (2.0, STATUS, 0, 0, -1, 0), (3.0, EXECUTE, 1, 1, 100, 10)
     assert ghost(halt, auction, (4.0, EXECUTE, 9, 1, 99, 1))[k.FILLED] == k.NEVER
-    assert ghost(halt, auction, (4.0, STATUS, 0, 0, 1, 0), (5.0, EXECUTE, 9, 1, 99, 1))[k.FILLED] == 5.0
+    assert (
+        ghost(halt, auction, (4.0, STATUS, 0, 0, 1, 0), (5.0, EXECUTE, 9, 1, 99, 1))[k.FILLED]
+        == 5.0
+    )
 
 
 def test_the_scale_is_a_round_lot_on_nasdaq_and_the_usual_order_elsewhere() -> None:

@@ -38,7 +38,12 @@ def solve() -> Floats:
     for t in range(STEPS - 2, -1, -1):
         a, b, c, d = values[t + 1]
         pull, stiff = DRIFT + b * RHO, IMPACT + a
-        values[t] = IMPACT * a / stiff, IMPACT * pull / stiff, c * RHO**2 - pull**2 / (4 * stiff), d + c * (1 - RHO**2)
+        values[t] = (
+            IMPACT * a / stiff,
+            IMPACT * pull / stiff,
+            c * RHO**2 - pull**2 / (4 * stiff),
+            d + c * (1 - RHO**2),
+        )
     return values
 
 
@@ -114,9 +119,18 @@ class LinearMarket:
         return self._observe(), -cost, np.full(self.n, last), {}
 
     def state(self) -> State:
-        return {"t": self.t, "left": self.left, "signal": self.signal, "rng": self.rng.bit_generator.state}
+        return {
+            "t": self.t,
+            "left": self.left,
+            "signal": self.signal,
+            "rng": self.rng.bit_generator.state,
+        }
 
     def restore(self, state: State) -> Float32:
-        self.t, self.left, self.signal = int(state["t"]), np.array(state["left"]), np.array(state["signal"])
+        self.t, self.left, self.signal = (
+            int(state["t"]),
+            np.array(state["left"]),
+            np.array(state["signal"]),
+        )
         self.rng.bit_generator.state = state["rng"]
         return self._observe()

@@ -9,7 +9,12 @@ from tercel.lab.learning.native.clone import clone
 from tercel.lab.learning.native.distributions import distribution
 from tercel.lab.learning.native.ppo import Ppo, PpoSettings
 
-ENVS = {"categorical": ToyVec, "gaussian": VectorToyVec, "logistic_normal": SharesToyVec, "dirichlet": SharesToyVec}
+ENVS = {
+    "categorical": ToyVec,
+    "gaussian": VectorToyVec,
+    "logistic_normal": SharesToyVec,
+    "dirichlet": SharesToyVec,
+}
 
 
 def made(name, seed=0):
@@ -20,7 +25,9 @@ def shown(name, n=4096):
     """Observations of the toy and what is best there."""
     env = ENVS[name](n)
     obs = env.reset(5)
-    return obs, obs[:, :-1].argmax(axis=1) if name == "categorical" else env.wanted(env.goal).astype(np.float32)
+    return obs, obs[:, :-1].argmax(axis=1) if name == "categorical" else env.wanted(
+        env.goal
+    ).astype(np.float32)
 
 
 @pytest.mark.parametrize("name", ENVS)

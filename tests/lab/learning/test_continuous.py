@@ -130,11 +130,17 @@ def test_it_starts_where_it_is_told(name, start, expected):
 
 
 def test_sigma_and_entropy_are_annealed():
-    settings = PpoSettings(**SMALL, distribution="gaussian", anneal_frames=384, learning_rate_end=1e-4)
+    settings = PpoSettings(
+        **SMALL, distribution="gaussian", anneal_frames=384, learning_rate_end=1e-4
+    )
     learner = Ppo(VectorToyVec(), settings, 0)
     rows = [learner.update() for _ in range(4)]
-    np.testing.assert_allclose([row["sigma"] for row in rows], [1.0, 1 - 0.68 / 3, 1 - 1.36 / 3, 0.32])
-    np.testing.assert_allclose([row["learning_rate"] for row in rows], np.array([5, 11 / 3, 7 / 3, 1]) * 1e-4)
+    np.testing.assert_allclose(
+        [row["sigma"] for row in rows], [1.0, 1 - 0.68 / 3, 1 - 1.36 / 3, 0.32]
+    )
+    np.testing.assert_allclose(
+        [row["learning_rate"] for row in rows], np.array([5, 11 / 3, 7 / 3, 1]) * 1e-4
+    )
 
 
 def test_a_target_kl_stops_early():

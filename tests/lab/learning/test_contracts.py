@@ -19,7 +19,15 @@ from tercel.lab.learning.native.ppo import Ppo, PpoSettings
 from tercel.lab.learning.port import LearningError, train
 
 PPO = PpoSettings(hidden=(16, 16), steps=16, minibatch=32, epochs=2)
-DQN = DqnSettings(hidden=(16, 16), steps=16, minibatch=32, capacity=512, warmup=64, gradient_steps=1, target_every=8)
+DQN = DqnSettings(
+    hidden=(16, 16),
+    steps=16,
+    minibatch=32,
+    capacity=512,
+    warmup=64,
+    gradient_steps=1,
+    target_every=8,
+)
 
 
 class TestTinyMarket(VecEnvContract):
@@ -69,7 +77,9 @@ def test_the_toy_is_learned(learner, env):
     assert (made.policy().act(obs) == obs[:, :-1].argmax(axis=1)).all()
 
 
-@pytest.mark.parametrize("kind", [lambda e: Ppo(e, PPO, 1), lambda e: Dqn(e, DQN, 1)], ids=["ppo", "dqn"])
+@pytest.mark.parametrize(
+    "kind", [lambda e: Ppo(e, PPO, 1), lambda e: Dqn(e, DQN, 1)], ids=["ppo", "dqn"]
+)
 def test_without_env_state_a_resume_starts_new_episodes(kind):
     first = kind(ToyVec())
     for _ in range(6):
@@ -100,7 +110,9 @@ def test_values_stay_the_same_when_their_scale_moves():
     assert rows[-1]["explained_variance"] > 0.9, "targets are of one size, whatever the rewards'"
     learner.collect()
     said = learner.valuer.values(learner.rollout.last)
-    learner.valuer.learn(np.full(999, 7e4, np.float32), learner.net.head_weights[1], learner.net.head_biases[1])
+    learner.valuer.learn(
+        np.full(999, 7e4, np.float32), learner.net.head_weights[1], learner.net.head_biases[1]
+    )
     x = learner.net.forward(learner.x, learner.acting)[1][:, 0] + learner.net.head_biases[1]
     np.testing.assert_allclose(learner.valuer.values(x), said, rtol=1e-4)
 
@@ -127,10 +139,15 @@ def test_a_damaged_checkpoint_is_refused_and_an_absent_one_is_none(tmp_path):
 
 
 def test_a_killed_save_leaves_the_old_checkpoint(tmp_path, monkeypatch):
-    save_checkpoint(tmp_path, {"a": np.arange(3), "rng": np.random.default_rng(0).bit_generator.state, "n": None})
+    save_checkpoint(
+        tmp_path,
+        {"a": np.arange(3), "rng": np.random.default_rng(0).bit_generator.state, "n": None},
+    )
     from tercel.lab.learning import checkpoint
 
-    monkeypatch.setattr(checkpoint.json, "dumps", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(
+        checkpoint.json, "dumps", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
+    )
     with pytest.raises(KeyboardInterrupt):
         save_checkpoint(tmp_path, {"a": np.arange(4)})
     monkeypatch.undo()
@@ -143,7 +160,12 @@ def test_a_killed_save_leaves_the_old_checkpoint(tmp_path, monkeypatch):
 def test_training_stops_between_updates(tmp_path):
     learner, calls, saved, seen = Ppo(TinyMarket(8), PPO, 0), count(), [], []
     finished = train(
-        learner, 10_000, on_update=seen.append, checkpoint=saved.append, every=2, stop=lambda: next(calls) == 3
+        learner,
+        10_000,
+        on_update=seen.append,
+        checkpoint=saved.append,
+        every=2,
+        stop=lambda: next(calls) == 3,
     )
     assert not finished
     assert [row["frames"] for row in seen] == [128, 256, 384]
@@ -191,7 +213,9 @@ def test_sizes_that_do_not_fit_are_refused():
         Ppo(ToyVec(actions=1), PPO)
 
 
-@pytest.mark.parametrize("kind", [lambda e: Ppo(e, PPO, 1), lambda e: Dqn(e, DQN, 1)], ids=["ppo", "dqn"])
+@pytest.mark.parametrize(
+    "kind", [lambda e: Ppo(e, PPO, 1), lambda e: Dqn(e, DQN, 1)], ids=["ppo", "dqn"]
+)
 def test_a_state_of_other_sizes_and_lost_numbers_are_refused(kind):
     class Broken(ToyVec):
         def step(self, actions):

@@ -33,7 +33,9 @@ def source(market):
 
 def make(source, market, n=6, task=TASK, **arguments):
     quantity = task.lots(market.volume_per_s)
-    return ExecutionVec(source, task, bank_sampler(task, quantity, len(source.worlds_b)), n, **arguments)
+    return ExecutionVec(
+        source, task, bank_sampler(task, quantity, len(source.worlds_b)), n, **arguments
+    )
 
 
 class TestContract(VecEnvContract):
@@ -83,7 +85,9 @@ def test_return_is_minus_the_shortfall_in_ticks_per_lot(source, market, actions)
         costs = env.episodes.costs()
         shortfall = costs.shortfall / (2 * costs.qty)
         np.testing.assert_allclose(total[done], -shortfall[done], atol=1e-9)
-        np.testing.assert_allclose(info["is_bps"][done], costs.shortfall[done] / costs.denominator[done] * BPS)
+        np.testing.assert_allclose(
+            info["is_bps"][done], costs.shortfall[done] / costs.denominator[done] * BPS
+        )
         assert np.isnan(info["is_bps"][~done]).all()
         ended += int(done.sum())
         total[done] = 0.0
@@ -137,9 +141,14 @@ def test_episodes_do_not_depend_on_how_many_run_side_by_side(source, market):
     wide, narrow = make(source, market, n=6), make(source, market, n=2)
     many, few = wide.reset(9), narrow.reset(9)
     np.testing.assert_array_equal(many[:2], few)
-    alike = np.ones(2, bool)  # a market that begins anew takes the next episode, whose number hangs on how many run
+    alike = np.ones(
+        2, bool
+    )  # a market that begins anew takes the next episode, whose number hangs on how many run
     for _ in range(5):
-        (one, _, over, _), (other, _, ended, _) = wide.step(np.full(6, 4)), narrow.step(np.full(2, 4))
+        (one, _, over, _), (other, _, ended, _) = (
+            wide.step(np.full(6, 4)),
+            narrow.step(np.full(2, 4)),
+        )
         np.testing.assert_array_equal(over[:2][alike], ended[alike])
         alike &= ~ended
         np.testing.assert_array_equal(one[:2][alike], other[alike])

@@ -20,10 +20,27 @@ from tercel.lab.learning.port import train
 
 TARGET = np.array([[0.3, -0.2, 0.5, 0.0], [0.0, 0.4, -0.3, 0.1]])
 RECIPE = {
-    "market": {"presets": ["csco"], "regimes": ["", "drawn"], "regime_stakes": [1, 0.5], "worlds": 4},
+    "market": {
+        "presets": ["csco"],
+        "regimes": ["", "drawn"],
+        "regime_stakes": [1, 0.5],
+        "worlds": 4,
+    },
     "task": {"share": [0.05, 0.2], "horizon_s": 120.0, "warmup_s": 60.0},
-    "policy": {"actions": "residual", "base": "twap_repeg", "grains": True, "observation": "v3", "guard": [0.7, 0.5]},
-    "learner": {"algo": "es", "frames": 1_500, "population": 4, "episodes": 4, "entries": ["spread", "time_left"]},
+    "policy": {
+        "actions": "residual",
+        "base": "twap_repeg",
+        "grains": True,
+        "observation": "v3",
+        "guard": [0.7, 0.5],
+    },
+    "learner": {
+        "algo": "es",
+        "frames": 1_500,
+        "population": 4,
+        "episodes": 4,
+        "entries": ["spread", "time_left"],
+    },
     "reward": {"unit": "spread"},
     "validation": {"episodes": 8, "every": 1_000},
 }
@@ -36,11 +53,17 @@ class Bowl:
     action_size = 2
 
     def observed(self, policy, seed, episodes):
-        return np.random.default_rng(seed).normal([1.0, 0.0, -2.0], [2.0, 1.0, 1.0], (400, 3)).astype(np.float32)
+        return (
+            np.random.default_rng(seed)
+            .normal([1.0, 0.0, -2.0], [2.0, 1.0, 1.0], (400, 3))
+            .astype(np.float32)
+        )
 
     def compare(self, rows, seed, first, episodes):
         noise = 100 * np.random.default_rng((seed, first)).standard_normal(episodes // 2)
-        away = np.array([((row.tables[0] - TARGET[:, : row.tables.shape[2]]) ** 2).sum() for row in rows])
+        away = np.array(
+            [((row.tables[0] - TARGET[:, : row.tables.shape[2]]) ** 2).sum() for row in rows]
+        )
         return [away[:, None] + noise], len(rows) * episodes * 10
 
     def weighed(self, costs):
@@ -69,10 +92,15 @@ def test_the_network_that_leaves_acts_as_the_candidate_did() -> None:
 
 
 def test_a_policy_keeps_a_share_of_what_was_found() -> None:
-    whole, half = (Evolution(Bowl(), EvolutionSettings(anneal_frames=50_000, keep=keep), 3) for keep in (1.0, 0.5))
+    whole, half = (
+        Evolution(Bowl(), EvolutionSettings(anneal_frames=50_000, keep=keep), 3)
+        for keep in (1.0, 0.5)
+    )
     for learner in (whole, half):
         train(learner, 20_000, lambda row: None)
-    np.testing.assert_allclose(half.policy().layers[0][0], whole.policy().layers[0][0] / 2, rtol=1e-6)
+    np.testing.assert_allclose(
+        half.policy().layers[0][0], whole.policy().layers[0][0] / 2, rtol=1e-6
+    )
 
 
 def test_a_resume_is_bit_identical() -> None:
@@ -129,7 +157,8 @@ def test_candidates_cost_what_the_judge_says_they_cost() -> None:
     rng, seen = np.random.default_rng(2), np.array([21, 0])
     size = len(arena.entries)
     rows = [
-        Population(table[None], seen, np.zeros(size), np.ones(size), 3.0) for table in rng.normal(0, 0.5, (6, 7, 3))
+        Population(table[None], seen, np.zeros(size), np.ones(size), 3.0)
+        for table in rng.normal(0, 0.5, (6, 7, 3))
     ]
     costs, frames = arena.compare([*rows, rows[0]], 9, 4, 6)
     assert [cost.shape for cost in costs] == [(7, 3), (7, 3)]
@@ -162,7 +191,16 @@ def test_a_training_ends_with_a_policy_that_can_be_loaded(tmp_path) -> None:
 def test_its_run_folder_is_judged_and_the_page_draws_its_looks(tmp_path) -> None:
     """Its updates have no cost of their own."""
     run_training(parse(RECIPE, ""), tmp_path / "run", 1)
-    words = ["--market", "csco-santa-fe", "--episodes", "4", "--against", "twap_take", "--out", str(tmp_path / "out")]
+    words = [
+        "--market",
+        "csco-santa-fe",
+        "--episodes",
+        "4",
+        "--against",
+        "twap_take",
+        "--out",
+        str(tmp_path / "out"),
+    ]
     told = CliRunner().invoke(app, ["agent", "evaluate", str(tmp_path / "run" / "policy"), *words])
     assert told.exit_code == 0, told.output
     assert "How it learned" in (tmp_path / "out" / "evaluation.html").read_text()

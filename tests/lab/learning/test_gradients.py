@@ -64,7 +64,9 @@ LAWS = [
 ]
 
 
-@pytest.mark.parametrize(("law", "env"), LAWS, ids=["categorical", "masked", *[law.__name__ for law, _ in LAWS[2:]]])
+@pytest.mark.parametrize(
+    ("law", "env"), LAWS, ids=["categorical", "masked", *[law.__name__ for law, _ in LAWS[2:]]]
+)
 def test_ppo_gradient_equals_autograd(law, env):
     sigma, entropy = 0.7, 0.05
     settings = PpoSettings(steps=16, minibatch=128, distribution=law.__name__, sigma_start=sigma)
@@ -90,7 +92,10 @@ def test_ppo_gradient_equals_autograd(law, env):
     (policy_loss + s.value * value_loss - entropy * dist.entropy().mean()).backward()
 
     assert ((ratio - 1).abs() > s.clip).any()
-    expected = [float(v) for v in (policy_loss.detach(), value_loss.detach(), dist.entropy().mean().detach())]
+    expected = [
+        float(v)
+        for v in (policy_loss.detach(), value_loss.detach(), dist.entropy().mean().detach())
+    ]
     np.testing.assert_allclose(stats[:3], expected, atol=1e-5, rtol=1e-4)
     compare(net, leaves)
 
@@ -108,13 +113,16 @@ def test_the_jacobian_of_the_softmax_cancels_in_the_ratio():
     one, two = torch.tensor(rng.normal(size=(50, 3))), torch.tensor(rng.normal(size=(50, 3)))
     x = torch.softmax(torch.cat([latent, torch.zeros(50, 1)], dim=1), dim=1)
     of_shares = softmax_density(one, 0.5, x) - softmax_density(two, 0.5, x)
-    normal = [torch.distributions.Independent(torch.distributions.Normal(m, 0.5), 1) for m in (one, two)]
+    normal = [
+        torch.distributions.Independent(torch.distributions.Normal(m, 0.5), 1) for m in (one, two)
+    ]
     of_latent = normal[0].log_prob(latent) - normal[1].log_prob(latent)
     np.testing.assert_allclose(of_shares, of_latent, atol=1e-9)
     jacobian = torch.stack(
         [
             torch.autograd.functional.jacobian(
-                lambda z: torch.softmax(torch.cat([z, torch.zeros(1, dtype=z.dtype)]), dim=0)[:-1], row
+                lambda z: torch.softmax(torch.cat([z, torch.zeros(1, dtype=z.dtype)]), dim=0)[:-1],
+                row,
             )
             for row in latent
         ]
@@ -165,9 +173,15 @@ def test_dqn_gradient_equals_autograd(double, dueling, n_step):
     with torch.no_grad():
         valuing = q_of(forward(as_torch(target), x_later)[0])
         choosing = q_of(forward(leaves, x_later)[0]) if double else valuing
-        best = torch.where(torch.tensor(np.array(masks)), choosing, torch.tensor(-1e9)).argmax(dim=1)
-        goal = torch.tensor(goals) + torch.tensor(discounts) * valuing[torch.arange(len(rows)), best]
-    q = q_of(forward(leaves, x)[0])[torch.arange(len(rows)), torch.tensor(m.actions.reshape(-1)[rows])]
+        best = torch.where(torch.tensor(np.array(masks)), choosing, torch.tensor(-1e9)).argmax(
+            dim=1
+        )
+        goal = (
+            torch.tensor(goals) + torch.tensor(discounts) * valuing[torch.arange(len(rows)), best]
+        )
+    q = q_of(forward(leaves, x)[0])[
+        torch.arange(len(rows)), torch.tensor(m.actions.reshape(-1)[rows])
+    ]
     loss = torch.nn.functional.smooth_l1_loss(q, goal.float())
     loss.backward()
     np.testing.assert_allclose(stats[0], float(loss.detach()), rtol=1e-4)
@@ -189,7 +203,9 @@ def test_adam_equals_torch():
 
 
 def test_dueling_head_folds_into_one_layer():
-    learner = Dqn(ToyVec(n=8, actions=4), DqnSettings(capacity=512, warmup=64, steps=32, minibatch=64), seed=5)
+    learner = Dqn(
+        ToyVec(n=8, actions=4), DqnSettings(capacity=512, warmup=64, steps=32, minibatch=64), seed=5
+    )
     learner.update()
     obs = learner.env.reset(3)
     x = np.empty_like(obs)

@@ -26,7 +26,11 @@ TASK = Task(decisions=6, horizon_s=120.0)
 def market():
     preset = presets.load(presets.DEFAULT)
     source = reactive(preset, worlds=2, settle_s=600.0)
-    return {"task": TASK, "source": source, "sampler": bank_sampler(TASK, TASK.lots(preset.volume_per_s), 2)}
+    return {
+        "task": TASK,
+        "source": source,
+        "sampler": bank_sampler(TASK, TASK.lots(preset.volume_per_s), 2),
+    }
 
 
 def test_gymnasium_accepts_it(market, recwarn):
@@ -42,7 +46,9 @@ def ours(file):
 @pytest.mark.parametrize("folder", ["tercel", "clone", "a tercel/of mine"])
 def test_what_a_library_warns_of_is_not_ours(folder):
     """The libraries of `.venv` lie in the clone as well."""
-    assert not ours(f"/home/ann/{folder}/.venv/lib/python3.11/site-packages/gymnasium/utils/env_checker.py")
+    assert not ours(
+        f"/home/ann/{folder}/.venv/lib/python3.11/site-packages/gymnasium/utils/env_checker.py"
+    )
     assert ours(SOURCES / "lab" / "learning" / "gym_env.py")
 
 
@@ -126,7 +132,9 @@ def test_a_seed_for_each_market_gives_the_episodes_of_a_market_alone(market):
     seeds = [7, 2**63 + 5, 3]
     many, alone = ExecutionVectorEnv(3, **market), [ExecutionEnv(**market) for _ in seeds]
     obs, ended = many.reset(seed=seeds)[0], np.zeros(3, int)
-    np.testing.assert_array_equal(obs, [env.reset(seed=seed)[0] for env, seed in zip(alone, seeds, strict=True)])
+    np.testing.assert_array_equal(
+        obs, [env.reset(seed=seed)[0] for env, seed in zip(alone, seeds, strict=True)]
+    )
     for k in range(15):
         actions = np.array([7, 3, k % 8])
         obs, rewards, terminated, _, _ = many.step(actions)
@@ -136,7 +144,9 @@ def test_a_seed_for_each_market_gives_the_episodes_of_a_market_alone(market):
             np.testing.assert_array_equal(obs[i], env.reset()[0] if end else single)
         ended += terminated
     assert ended.min() >= 2
-    np.testing.assert_array_equal(many.reset(seed=7)[0], ExecutionVectorEnv(3, **market).reset(seed=7)[0])
+    np.testing.assert_array_equal(
+        many.reset(seed=7)[0], ExecutionVectorEnv(3, **market).reset(seed=7)[0]
+    )
     drawn = many.reset(seed=[1, None, 1])[0]
     np.testing.assert_array_equal(drawn[0], drawn[2])
     with pytest.raises(ConfigError, match="one seed, or 3; received 2 of them"):
@@ -211,7 +221,9 @@ def test_a_frame_is_as_long_as_lots_and_shares_and_one_of_many_is_the_same(marke
     np.testing.assert_array_equal(frame, first)
     ink, view = (frame == INK).all(axis=2), env.vec.episodes.view
     assert ink[-20].sum() == round(WIDE * view.left[0] / view.qty0[0])
-    assert (frame[-44, EDGE:-EDGE] != frame[-44, -EDGE - 1]).any(axis=1).sum() == round(WIDE * 3 / 6)
+    assert (frame[-44, EDGE:-EDGE] != frame[-44, -EDGE - 1]).any(axis=1).sum() == round(
+        WIDE * 3 / 6
+    )
     (row,) = np.flatnonzero(view.rest[0])  # all that is left rests at one price
     lots, ahead = view.rest[0, row], view.ahead[0, row]
     drawn = np.flatnonzero(ink[:262].any(axis=0))

@@ -38,7 +38,10 @@ def market():
 
 def env_of(market, n=8, hindsight=6, **more):
     source, sampler = market
-    return MixedVec([DrawnOrdersVec(source, TASK, sampler, n, hindsight=hindsight, actions="sized", **more)], ["csco"])
+    return MixedVec(
+        [DrawnOrdersVec(source, TASK, sampler, n, hindsight=hindsight, actions="sized", **more)],
+        ["csco"],
+    )
 
 
 def with_inputs(env):
@@ -182,6 +185,12 @@ def test_refusals(section, values, received):
 
 
 def test_a_configuration_asks_for_it():
-    config = tiny.config() if hasattr(tiny, "config") else AgentConfig.model_validate({"learner": {"hindsight": 4}})
-    config = config.model_copy(update={"learner": config.learner.model_copy(update={"hindsight": 4, "markets": 4})})
+    config = (
+        tiny.config()
+        if hasattr(tiny, "config")
+        else AgentConfig.model_validate({"learner": {"hindsight": 4}})
+    )
+    config = config.model_copy(
+        update={"learner": config.learner.model_copy(update={"hindsight": 4, "markets": 4})}
+    )
     assert isinstance(learned_in(config, markets_of(config)), HindsightVec)

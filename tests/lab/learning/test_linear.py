@@ -48,11 +48,17 @@ def test_the_optimum_costs_what_the_recursion_says_and_others_cost_more():
     assert played(linear.Twap()).mean() == pytest.approx(1 / linear.STEPS, abs=0.002)
 
 
-@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in (1, 2))])
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in (1, 2))]
+)
 def test_ppo_closes_the_gap(seed):
     frames = 204_800
     settings = PpoSettings(
-        distribution="gaussian", sigma_start=0.2, sigma_end=0.05, learning_rate=1e-3, anneal_frames=frames
+        distribution="gaussian",
+        sigma_start=0.2,
+        sigma_end=0.05,
+        learning_rate=1e-3,
+        anneal_frames=frames,
     )
     learner = Ppo(linear.LinearMarket(64), settings, seed)
     assert linear.gap_closed(learner.policy()) == 0.0, "it starts as TWAP"

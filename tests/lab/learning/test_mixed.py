@@ -55,7 +55,11 @@ def test_ranges_grow_from_their_middle_to_the_whole(low, times, count, frames):
 
 
 def test_what_is_no_range_is_refused():
-    for wrong in ({"share": (0.2, 0.1)}, {"share": (0.0, 0.1)}, {"share": (0.1, 0.2), "latency_ms": (-1.0, 0.0)}):
+    for wrong in (
+        {"share": (0.2, 0.1)},
+        {"share": (0.0, 0.1)},
+        {"share": (0.1, 0.2), "latency_ms": (-1.0, 0.0)},
+    ):
         with pytest.raises(ConfigError, match="lowest to a highest"):
             Ranges(**wrong)
 
@@ -133,7 +137,12 @@ def test_the_paired_return_is_the_gain_on_the_rule(market):
 
 
 def test_a_rule_against_itself_gains_nothing(market):
-    env = drawn(market, rival=build("peg_behind"), actions="residual", action_parameters={"base": "peg_behind"})
+    env = drawn(
+        market,
+        rival=build("peg_behind"),
+        actions="residual",
+        action_parameters={"base": "peg_behind"},
+    )
     env.reset(4)
     total = np.zeros(8)
     ended = np.zeros(8, bool)
@@ -150,14 +159,19 @@ def test_demonstrations_say_what_the_rule_does(market):
     obs, actions = demonstrations(mixed, build("peg_behind"), 30, 1)
     assert obs.shape == (32, mixed.observation_size)
     assert 3 in actions
-    assert set(actions.tolist()) <= {0, 3}  # what stands one tick behind already may as well be held
+    assert set(actions.tolist()) <= {
+        0,
+        3,
+    }  # what stands one tick behind already may as well be held
     view = random_views(50, 1)
     said = as_actions(action_set("allocation"), view, build("twap_passive"))
     open_and_left = view.tradable & (view.left > 0)
     decoded = action_set("allocation").decode(said[open_and_left], _rows(view, open_and_left))
     wanted = build("twap_passive").decide(_rows(view, open_and_left))
     np.testing.assert_allclose(
-        shares(decoded, _rows(view, open_and_left)), shares(wanted, _rows(view, open_and_left)), atol=1e-5
+        shares(decoded, _rows(view, open_and_left)),
+        shares(wanted, _rows(view, open_and_left)),
+        atol=1e-5,
     )
     with pytest.raises(ConfigError, match="leave start"):
         as_actions(action_set("residual"), view, build("peg_behind"))

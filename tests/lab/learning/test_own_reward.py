@@ -68,7 +68,9 @@ def test_every_column_is_what_its_description_says(market):
         np.testing.assert_array_equal(step.forced[~done], 0)
         assert (step.time_left[~done] > 0).all()
         assert (step.horizon == TASK.horizon_s).all()
-        np.testing.assert_allclose(step.time_left / step.horizon, 1 - step.decision / step.decisions, atol=1e-6)
+        np.testing.assert_allclose(
+            step.time_left / step.horizon, 1 - step.decision / step.decisions, atol=1e-6
+        )
         assert (step.spread >= 0).all()
         np.testing.assert_array_equal(step.mid, step.view.mid2 / 2)
         assert not step.filled.flags.writeable

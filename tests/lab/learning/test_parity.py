@@ -31,7 +31,12 @@ def within_two_pooled_errors(a, b):
 
 def as_sb3(settings):
     """The same settings for the learner that stands on Stable-Baselines3."""
-    names = {"n_steps": "steps", "batch_size": "minibatch", "n_epochs": "epochs", "learning_rate": "learning_rate"}
+    names = {
+        "n_steps": "steps",
+        "batch_size": "minibatch",
+        "n_epochs": "epochs",
+        "learning_rate": "learning_rate",
+    }
     names |= {"gae_lambda": "lam", "clip_range": "clip", "ent_coef": "entropy", "vf_coef": "value"}
     parameters = {theirs: getattr(settings, ours) for theirs, ours in names.items()}
     network = {"net_arch": list(settings.hidden)}
@@ -80,7 +85,9 @@ def test_final_costs_in_a_simulated_market():
     source, quantity = reactive(market, worlds=16), task.lots(market.volume_per_s)
     native, other = [], []
     for seed in SEEDS:
-        mine, theirs = (ExecutionVec(source, task, bank_sampler(task, quantity, 16)) for _ in range(2))
+        mine, theirs = (
+            ExecutionVec(source, task, bank_sampler(task, quantity, 16)) for _ in range(2)
+        )
         learner = Ppo(mine, settings, seed)
         train(learner, frames)
         judge = sb3_judge.Sb3Ppo(theirs, settings, seed)
@@ -96,7 +103,9 @@ def test_its_policy_as_arrays_is_its_own():
 
     theirs = sb3_judge.Sb3Ppo(tiny.TinyMarket(8), PpoSettings(steps=16, minibatch=64), 3)
     theirs.learn(512)
-    obs = tiny.TinyMarket(50).reset(1) + np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)
+    obs = tiny.TinyMarket(50).reset(1) + np.random.default_rng(0).normal(size=(50, 4)).astype(
+        np.float32
+    )
     seen = torch.tensor(theirs.venv.normalize_obs(obs))
     logits = theirs.model.policy.get_distribution(seen).distribution.logits.detach().numpy()
     mine = theirs.policy().logits(obs)
@@ -108,7 +117,10 @@ def test_both_start_from_the_same_kind_of_weights():
     env = tiny.TinyMarket(8)
     mine = Ppo(env, PpoSettings(steps=16, minibatch=64), 0).net
     theirs = sb3_judge.Sb3Ppo(env, PpoSettings(steps=16, minibatch=64), 0).model.policy
-    norms = [float(torch_layer.weight.detach().norm()) for torch_layer in (theirs.action_net, theirs.value_net)]
+    norms = [
+        float(torch_layer.weight.detach().norm())
+        for torch_layer in (theirs.action_net, theirs.value_net)
+    ]
     assert [float(np.linalg.norm(w)) for w in mine.head_weights] == pytest.approx(norms, rel=1e-5)
     hidden = [float(theirs.mlp_extractor.policy_net[i].weight.detach().norm()) for i in (0, 2)]
     assert [float(np.linalg.norm(w[0])) for w in mine.weights] == pytest.approx(hidden, rel=1e-5)

@@ -21,14 +21,18 @@ from tercel.lab.learning.risk import Risk, RiskTransform
 HEDGE = 0.5
 
 
-@given(st.lists(st.floats(-50, 50), min_size=1, max_size=40), st.sampled_from([Risk(1.0), Risk(2.0, "mean_variance")]))
+@given(
+    st.lists(st.floats(-50, 50), min_size=1, max_size=40),
+    st.sampled_from([Risk(1.0), Risk(2.0, "mean_variance")]),
+)
 def test_no_other_threshold_is_better(costs, risk):
     costs = np.array(costs)
     best = risk.value(costs)
     # numpy's quantile interpolates between two costs, anywhere between which the mean price differs by rounding only
     # where (1 - level) n is whole; elsewhere one of the costs themselves is best.
     tried = [
-        risk.price(costs, np.full(costs.shape, w)).mean() for w in (*costs, costs.mean(), *np.linspace(-60, 60, 25))
+        risk.price(costs, np.full(costs.shape, w)).mean()
+        for w in (*costs, costs.mean(), *np.linspace(-60, 60, 25))
     ]
     assert best <= min(tried) + (1e-9 if risk.measure == "mean_variance" else np.ptp(costs) * 1.01)
     assert best >= costs.mean() - 1e-9
@@ -73,7 +77,9 @@ TAIL = stats.norm.pdf(stats.norm.ppf(0.8)) / 0.2
 def objective(risk, share):
     """In closed form."""
     open_share = 1 - share
-    per_unit = risk.aversion * (open_share**2 if risk.measure == "mean_variance" else abs(open_share) * TAIL)
+    per_unit = risk.aversion * (
+        open_share**2 if risk.measure == "mean_variance" else abs(open_share) * TAIL
+    )
     return HEDGE / 2 * share**2 + per_unit
 
 
@@ -88,7 +94,9 @@ def objective(risk, share):
     ],
 )
 def test_the_best_hedge_is_found(risk, share):
-    assert objective(risk, share) <= min(objective(risk, share + 0.01), objective(risk, share - 0.01))
+    assert objective(risk, share) <= min(
+        objective(risk, share + 0.01), objective(risk, share - 0.01)
+    )
     frames = 100_000
     settings = PpoSettings(
         (8,), steps=16, minibatch=256, learning_rate=3e-3, anneal_frames=frames, distribution="gaussian",
@@ -136,7 +144,9 @@ def test_what_it_has_cost_so_far_decides():
     risk, frames = Risk(0.5, "cvar", 0.9), 40_000
     best = min(product((0, 1), repeat=2), key=lambda choice: exact(risk, *choice))
     assert best == (1, 0), "gamble while nothing is lost, not afterwards"
-    settings = PpoSettings((16,), steps=16, minibatch=256, learning_rate=3e-3, anneal_frames=frames, **priced(risk))
+    settings = PpoSettings(
+        (16,), steps=16, minibatch=256, learning_rate=3e-3, anneal_frames=frames, **priced(risk)
+    )
     learner = Ppo(TwoSteps(), settings, 1)
     train(learner, frames)
     assert tuple(learner.policy().act(np.array([[1, 0], [1, 4]], np.float32))) == best
@@ -171,7 +181,9 @@ def test_what_was_earned_is_logged_not_what_was_paid():
 class TestPpoResumes(LearnerContract):
     @pytest.fixture
     def make(self):
-        settings = PpoSettings((16,), steps=16, minibatch=32, risk_aversion=0.5, risk_measure="mean_variance")
+        settings = PpoSettings(
+            (16,), steps=16, minibatch=32, risk_aversion=0.5, risk_measure="mean_variance"
+        )
         return lambda seed: Ppo(TinyMarket(8), settings, seed)
 
 
@@ -180,11 +192,19 @@ class TestDqnResumes(LearnerContract):
 
     @pytest.fixture
     def make(self):
-        settings = DqnSettings((16,), steps=16, minibatch=32, capacity=512, warmup=64, risk_aversion=0.5)
+        settings = DqnSettings(
+            (16,), steps=16, minibatch=32, capacity=512, warmup=64, risk_aversion=0.5
+        )
         return lambda seed: Dqn(TinyMarket(8), settings, seed)
 
 
 def test_nonsense_is_refused():
-    for wrong in ({"aversion": -1.0}, {"aversion": 1.5}, {"level": 1.0}, {"measure": "variance"}, {"aversion": np.nan}):
+    for wrong in (
+        {"aversion": -1.0},
+        {"aversion": 1.5},
+        {"level": 1.0},
+        {"measure": "variance"},
+        {"aversion": np.nan},
+    ):
         with pytest.raises(ConfigError):
             Risk(**wrong)

@@ -44,7 +44,9 @@ def settings(algorithm, **more):
     if algorithm == "qrdqn":
         network |= {"n_quantiles": 16}
     return sb3.Sb3Settings(
-        algorithm, FRAMES[algorithm], **{"parameters": parameters, "network": network, "device": "cpu", **more}
+        algorithm,
+        FRAMES[algorithm],
+        **{"parameters": parameters, "network": network, "device": "cpu", **more},
     )
 
 
@@ -72,7 +74,15 @@ class ShareVec(ToyVec):
 
 
 @pytest.mark.parametrize(
-    "algorithm", ["ppo", *(pytest.param(name, marks=pytest.mark.release) for name in sb3.ALGORITHMS if name != "ppo")]
+    "algorithm",
+    [
+        "ppo",
+        *(
+            pytest.param(name, marks=pytest.mark.release)
+            for name in sb3.ALGORITHMS
+            if name != "ppo"
+        ),
+    ],
 )
 def test_each_algorithm_learns_the_toy_and_exports_what_it_learned(algorithm):
     env = MaskedToyVec() if algorithm == "maskable_ppo" else ToyVec()
@@ -83,7 +93,9 @@ def test_each_algorithm_learns_the_toy_and_exports_what_it_learned(algorithm):
     obs = ToyVec().reset(9)
     policy = learner.policy()
     assert (policy.act(obs) == obs[:, :-1].argmax(axis=1)).mean() >= 0.99
-    assert isinstance(policy, {"recurrent_ppo": RecurrentPolicy, "qrdqn": OnnxPolicy}.get(algorithm, MlpPolicy))
+    assert isinstance(
+        policy, {"recurrent_ppo": RecurrentPolicy, "qrdqn": OnnxPolicy}.get(algorithm, MlpPolicy)
+    )
 
 
 @pytest.mark.parametrize("algorithm", list(sb3.ALGORITHMS))
@@ -91,7 +103,9 @@ def test_an_export_gives_torchs_numbers(algorithm):
     import torch
 
     env = ToyVec()
-    learner = sb3.Sb3Learner(MaskedToyVec() if algorithm == "maskable_ppo" else env, settings(algorithm), 3)
+    learner = sb3.Sb3Learner(
+        MaskedToyVec() if algorithm == "maskable_ppo" else env, settings(algorithm), 3
+    )
     learner.update()
     obs = env.reset(2) + np.random.default_rng(0).normal(size=(8, 4)).astype(np.float32)
     seen = torch.tensor(learner.venv.normalize_obs(obs))
@@ -126,8 +140,12 @@ def test_memory_goes_on_and_starts_anew():
         starts[3] |= t == 2
         with torch.no_grad():
             seen = torch.tensor(learner.venv.normalize_obs(obs))
-            law, memory = model.get_distribution(seen, memory, torch.tensor(starts, dtype=torch.float32))
-        assert np.array_equal(policy.proceed(obs, starts), law.distribution.probs.argmax(dim=1).numpy())
+            law, memory = model.get_distribution(
+                seen, memory, torch.tensor(starts, dtype=torch.float32)
+            )
+        assert np.array_equal(
+            policy.proceed(obs, starts), law.distribution.probs.argmax(dim=1).numpy()
+        )
         np.testing.assert_allclose(policy._h, memory[0][0].numpy(), atol=1e-5)
 
 

@@ -9,7 +9,11 @@ pytest.importorskip("optuna", reason="needs the extra [sweep]")
 
 from tercel.lab.learning.sweep import Choice, Range, Sweep
 
-SPACE = {"x": Range(-4.0, 4.0), "n": Range(1, 64, log=True, whole=True), "shape": Choice(([8], [8, 8]))}
+SPACE = {
+    "x": Range(-4.0, 4.0),
+    "n": Range(1, 64, log=True, whole=True),
+    "shape": Choice(([8], [8, 8])),
+}
 
 
 def hill(values):

@@ -53,7 +53,11 @@ def test_the_optimum_uses_every_action_and_beats_schedules_clearly():
 @pytest.mark.parametrize("seed", SEEDS)
 def test_ppo_closes_the_gap(seed):
     frames = 409_600
-    learner = Ppo(tiny.TinyMarket(64), PpoSettings(learning_rate=1e-3, anneal_frames=frames, entropy_end=0.0), seed)
+    learner = Ppo(
+        tiny.TinyMarket(64),
+        PpoSettings(learning_rate=1e-3, anneal_frames=frames, entropy_end=0.0),
+        seed,
+    )
     assert tiny.gap_closed(learner.policy()) < 0.7
     train(learner, frames)
     assert tiny.gap_closed(learner.policy()) >= 0.95

@@ -61,7 +61,9 @@ class Outcome:
 
 def outcome(action: int) -> Outcome:
     """The tables of `action`."""
-    left, imbalance, spread = np.meshgrid(np.arange(LOTS + 1), np.arange(3), np.arange(2), indexing="ij")
+    left, imbalance, spread = np.meshgrid(
+        np.arange(LOTS + 1), np.arange(3), np.arange(2), indexing="ij"
+    )
     ticks = spread + 1.0
     taken = np.minimum(left, {TAKE1: 1, TAKE2: 2}.get(action, 0))
     fill = np.where((action == REST) & (left > 0), FILL[spread, imbalance], 0.0)
@@ -113,15 +115,21 @@ def twap_take() -> NDArray[np.int64]:
     return np.full((STEPS, LOTS + 1, 3, 2), TAKE1, np.int64)
 
 
-def observe(t: NDArray[Any], left: NDArray[Any], imbalance: NDArray[Any], spread: NDArray[Any]) -> Float32:
+def observe(
+    t: NDArray[Any], left: NDArray[Any], imbalance: NDArray[Any], spread: NDArray[Any]
+) -> Float32:
     """Observations float32[..., 4] of states given as indices."""
-    return np.stack([1 - t / STEPS, left / LOTS, imbalance - 1.0, spread + 1.0], axis=-1).astype(np.float32)
+    return np.stack([1 - t / STEPS, left / LOTS, imbalance - 1.0, spread + 1.0], axis=-1).astype(
+        np.float32
+    )
 
 
 def table_of(policy: Any) -> NDArray[np.int64]:
     """The action table of anything with ``act(obs float32[n, 4]) -> int64[n]``."""
     shape = (STEPS, LOTS + 1, 3, 2)
-    actions: NDArray[np.int64] = np.asarray(policy.act(observe(*np.indices(shape)).reshape(-1, 4))).reshape(shape)
+    actions: NDArray[np.int64] = np.asarray(
+        policy.act(observe(*np.indices(shape)).reshape(-1, 4))
+    ).reshape(shape)
     return actions
 
 
@@ -161,13 +169,17 @@ class TinyMarket:
     def step(self, actions: Ints) -> tuple[Float32, NDArray[np.float64], Bools, dict[str, Any]]:
         u = self.rng.random((4, self.n))
         ticks = self.spread + 1.0
-        taken = np.minimum(self.left, np.where(actions == TAKE2, 2, (actions == TAKE1).astype(np.int64)))
+        taken = np.minimum(
+            self.left, np.where(actions == TAKE2, 2, (actions == TAKE1).astype(np.int64))
+        )
         filled = (actions == REST) & (self.left > 0) & (u[0] < FILL[self.spread, self.imbalance])
         self.left = self.left - taken - filled
         up, down = MOVE_UP[self.imbalance], MOVE_DOWN[self.imbalance]
         move = (u[1] < up).astype(np.float64) - (u[1] >= 1 - down)
         cost = take_cost(taken, ticks) - filled * ticks / 2 + move * self.left
-        self.imbalance = (u[2][:, None] >= IMBALANCE[self.imbalance].cumsum(axis=1)[:, :-1]).sum(axis=1)
+        self.imbalance = (u[2][:, None] >= IMBALANCE[self.imbalance].cumsum(axis=1)[:, :-1]).sum(
+            axis=1
+        )
         self.spread = (u[3] >= SPREAD[self.spread, 0]).astype(np.int64)
         self.t = self.t + 1
         done = self.t == STEPS

@@ -74,7 +74,9 @@ class Columns(NamedTuple):
 
 def columns(rows: list[tuple[int, int, int, int, int]]) -> Columns:
     """Tape columns from rows of kind, order id, side, price and lots."""
-    kind, order_id, side, price, qty = (list(c) for c in zip(*rows, strict=True)) if rows else ([],) * 5
+    kind, order_id, side, price, qty = (
+        (list(c) for c in zip(*rows, strict=True)) if rows else ([],) * 5
+    )
     return Columns(
         np.array(kind, np.uint8),
         np.array(order_id, np.int64),

@@ -18,7 +18,10 @@ def adds_and_deletes(ids: np.ndarray, live: int) -> Columns:
     order_id = np.empty(2 * n, np.int64)
     kind[:live], order_id[:live] = ADD, ids[:live]
     kind[live : 2 * n - live : 2], order_id[live : 2 * n - live : 2] = ADD, ids[live:]
-    kind[live + 1 : 2 * n - live : 2], order_id[live + 1 : 2 * n - live : 2] = DELETE, ids[: n - live]
+    kind[live + 1 : 2 * n - live : 2], order_id[live + 1 : 2 * n - live : 2] = (
+        DELETE,
+        ids[: n - live],
+    )
     kind[2 * n - live :], order_id[2 * n - live :] = DELETE, ids[n - live :]
     rows = np.arange(2 * n)
     return Columns(

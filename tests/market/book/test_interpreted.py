@@ -22,7 +22,11 @@ print(json.dumps([JIT, repr(picture(book)), *counts]))
 def run(jit: str) -> list[object]:
     environment = os.environ | {"TERCEL_JIT": jit, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", SCRIPT], env=environment, capture_output=True, text=True, check=True
+        [sys.executable, "-W", "ignore", "-c", SCRIPT],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return list(json.loads(done.stdout))
 

@@ -51,7 +51,11 @@ class BookMachine(RuleBasedStateMachine):
 
     def lots_of(self, order_id: int) -> int:
         rows = self.book.orders()
-        return int(rows[(rows[:, 0] == order_id), 3].sum()) if self.book.lots_ahead(order_id) >= 0 else 0
+        return (
+            int(rows[(rows[:, 0] == order_id), 3].sum())
+            if self.book.lots_ahead(order_id) >= 0
+            else 0
+        )
 
     def public_at(self, side: int, price: int) -> int:
         own = (i for i in range(OWN) if self.book.own_lots(i))
@@ -94,7 +98,9 @@ class BookMachine(RuleBasedStateMachine):
                 assert self.both("modify", order_id, price, had - less)
                 self.cancelled += less
 
-    @rule(old=ids.filter(lambda i: i != -1), new=ids.filter(lambda i: i != -1), price=prices, qty=lots)
+    @rule(
+        old=ids.filter(lambda i: i != -1), new=ids.filter(lambda i: i != -1), price=prices, qty=lots
+    )
     def replace(self, old: int, new: int, price: int, qty: int) -> None:
         gone = self.lots_of(old) + (self.lots_of(new) if new != old else 0)
         if self.both("replace", old, new, price, qty):
@@ -114,7 +120,9 @@ class BookMachine(RuleBasedStateMachine):
     @rule(side=sides, back=st.integers(0, 30))
     def roll_a_level_out_and_in(self, side: int, back: int) -> None:
         """What a level-limited feed does, at a level that is there."""
-        occupied = sorted(set(self.reference.orders()[:, 2][self.reference.orders()[:, 1] == side].tolist()))
+        occupied = sorted(
+            set(self.reference.orders()[:, 2][self.reference.orders()[:, 1] == side].tolist())
+        )
         if occupied:
             price = occupied[back % len(occupied)]
             self.roll_out(side, price)
@@ -132,7 +140,9 @@ class BookMachine(RuleBasedStateMachine):
         """A rude piece of tape in one call; what it moved is not in the ledger's words, so the ledger starts anew."""
         rows = random_columns(seed, 12, span=6, ids=5)
         near = np.where(rows.price_ticks > 9_000, rows.price_ticks - 9_900, rows.price_ticks)
-        rows = rows._replace(price_ticks=np.where(rows.price_ticks < 20_000, near, rows.price_ticks))
+        rows = rows._replace(
+            price_ticks=np.where(rows.price_ticks < 20_000, near, rows.price_ticks)
+        )
         self.both("apply", rows)
         for name in ("crossed", "locked", "checksum"):
             assert getattr(self.book, name) == getattr(self.reference, name), name
@@ -157,7 +167,9 @@ class BookMachine(RuleBasedStateMachine):
         self.executed += filled
 
     @staticmethod
-    def check_priority(before: np.ndarray, fills: list[tuple[int, int, int]], side: int, price: int, kind: int) -> None:
+    def check_priority(
+        before: np.ndarray, fills: list[tuple[int, int, int]], side: int, price: int, kind: int
+    ) -> None:
         """Fills run through the other side as it stood, in priority order, each but the last whole."""
         queue = before[before[:, 1] == -side]
         for row, fill in zip(queue.tolist(), fills, strict=False):

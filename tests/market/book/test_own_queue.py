@@ -30,12 +30,23 @@ WEIGHTS = {
 Call = tuple[str, tuple[int, ...]]
 
 
-def draw_call(rng: random.Random, reference: ReferenceBook, prices: list[int], live: list[int]) -> Call | None:
+def draw_call(
+    rng: random.Random, reference: ReferenceBook, prices: list[int], live: list[int]
+) -> Call | None:
     """One call, mostly about anonymous blocks and own orders."""
-    side, price, lots, order_id = rng.choice([1, -1]), rng.choice(prices), rng.randint(1, 9), rng.randint(1, 9)
+    side, price, lots, order_id = (
+        rng.choice([1, -1]),
+        rng.choice(prices),
+        rng.randint(1, 9),
+        rng.randint(1, 9),
+    )
     what = rng.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
     if what == "own_add":
-        here = [row for row in reference.orders().tolist() if row[1] == side and row[2] == price and row[0] >= 0]
+        here = [
+            row
+            for row in reference.orders().tolist()
+            if row[1] == side and row[2] == price and row[0] >= 0
+        ]
         outside = rng.random() < 0.5 and not here
         return (what, (side, price, lots, outside)) if len(live) < OWN - 1 else None
     if what == "own_cancel":
@@ -73,8 +84,13 @@ def test_own_orders_keep_their_place_whatever_happens(block: int) -> None:
             assert got == wanted, (seed, calls)
             assert picture(book) == picture(reference), (seed, calls)
             live = [i for i in range(OWN) if reference.own_lots(i)]
-            assert [book.own_lots(i) for i in range(OWN)] == [reference.own_lots(i) for i in range(OWN)], (seed, calls)
-            assert [book.own_ahead(i) for i in live] == [reference.own_ahead(i) for i in live], (seed, calls)
+            assert [book.own_lots(i) for i in range(OWN)] == [
+                reference.own_lots(i) for i in range(OWN)
+            ], (seed, calls)
+            assert [book.own_ahead(i) for i in live] == [reference.own_ahead(i) for i in live], (
+                seed,
+                calls,
+            )
 
 
 def test_a_block_is_split_around_each_frozen_own_order() -> None:

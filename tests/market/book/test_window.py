@@ -72,4 +72,10 @@ def test_time_priority_survives_a_stay_in_the_far_list() -> None:
     book.reduce(2, 1)
     assert book.own_ahead(own) == 5
     assert book.delete(9) == 1  # and comes back
-    assert book.submit(50, SELL, 100, 20) == [(1, 100, 1), (2, 100, 1), (3, 100, 3), (-1 - own, 100, 5), (4, 100, 4)]
+    assert book.submit(50, SELL, 100, 20) == [
+        (1, 100, 1),
+        (2, 100, 1),
+        (3, 100, 3),
+        (-1 - own, 100, 5),
+        (4, 100, 4),
+    ]

@@ -63,15 +63,24 @@ class SantaFe:
             if mark < limit:
                 distance = min(bisect_right(self._limit_cumulative, mark) + 1, reach)
                 price = book.reference(-side) - side * distance
-                return FlowEvent(wait, LIMIT, side, price, preset.limit_sizes[int(rng.integers(SIZES))])
+                return FlowEvent(
+                    wait, LIMIT, side, price, preset.limit_sizes[int(rng.integers(SIZES))]
+                )
             mark -= limit
             if mark < market:
-                return FlowEvent(wait, MARKET, side, 0, preset.market_sizes[int(rng.integers(SIZES))])
+                return FlowEvent(
+                    wait, MARKET, side, 0, preset.market_sizes[int(rng.integers(SIZES))]
+                )
             mark -= market
         for side, price, orders, rate in resting:
             if mark < rate:
                 return FlowEvent(
-                    wait, CANCEL, side, price, 0, orders[min(int(mark / rate * len(orders)), len(orders) - 1)]
+                    wait,
+                    CANCEL,
+                    side,
+                    price,
+                    0,
+                    orders[min(int(mark / rate * len(orders)), len(orders) - 1)],
                 )
             mark -= rate
         return FlowEvent(
@@ -196,7 +205,9 @@ def as_events(rows: Sequence[tuple[int, int, int, int, int, int]]) -> Events:
 def simulated_census(flow: Flow, seed: int, seconds: float, warmup_s: float = 600.0) -> Census:
     """Census of a simulated day, the warm-up left out."""
     events = simulate(flow, seed, seconds, warmup_s)
-    return census(events, 0, int((warmup_s + seconds) * NS_PER_SECOND), int(warmup_s * NS_PER_SECOND))
+    return census(
+        events, 0, int((warmup_s + seconds) * NS_PER_SECOND), int(warmup_s * NS_PER_SECOND)
+    )
 
 
 def z_scores(first: Sequence[Census], second: Sequence[Census]) -> dict[str, float]:
@@ -212,7 +223,9 @@ def z_scores(first: Sequence[Census], second: Sequence[Census]) -> dict[str, flo
         samples = [np.array([row[key] for row in side]) for side in rows]
         error = np.sqrt(sum(x.var(ddof=1) / len(x) for x in samples))
         difference = float(samples[0].mean() - samples[1].mean())
-        scores[key] = difference / float(error) if error > 0.0 else (0.0 if difference == 0.0 else np.inf)
+        scores[key] = (
+            difference / float(error) if error > 0.0 else (0.0 if difference == 0.0 else np.inf)
+        )
     return scores
 
 
@@ -275,7 +288,9 @@ class PresetConformance:
         """A market of the model under test."""
         raise NotImplementedError("give a preset of the model under test as the fixture `preset`")
 
-    def rows(self, preset: Preset, factors: Factors, bias: float | None = None) -> NDArray[np.int64]:
+    def rows(
+        self, preset: Preset, factors: Factors, bias: float | None = None
+    ) -> NDArray[np.int64]:
         """Public rows of `SECONDS` from the mean book, under factors of a regime and the bias of own trades."""
         b, k, flow = first_world(preset, 1)
         impose(k, factors)
@@ -285,18 +300,24 @@ class PresetConformance:
         return run_recorded(b, k, flow, self.SECONDS * NS_PER_SECOND)
 
     def test_seed_determines_the_day(self, preset: Preset) -> None:
-        first, second, other = (simulated_day(preset, seed, self.SECONDS, 0.0) for seed in (1, 1, 2))
+        first, second, other = (
+            simulated_day(preset, seed, self.SECONDS, 0.0) for seed in (1, 1, 2)
+        )
         assert first == second
         assert first != other
 
     @pytest.mark.parametrize("name", ["limit", "market", "cancel", "pace", "lean"])
     def test_regimes_reach_the_flow(self, preset: Preset, name: str) -> None:
         """A kernel that leaves a factor out would ignore `--regimes` in silence."""
-        assert not np.array_equal(self.rows(preset, Factors(**{name: 0.5})), self.rows(preset, Factors()))
+        assert not np.array_equal(
+            self.rows(preset, Factors(**{name: 0.5})), self.rows(preset, Factors())
+        )
 
     def test_a_faster_pace_brings_more_events(self, preset: Preset) -> None:
         assert len(self.rows(preset, Factors(pace=4.0))) > 2 * len(self.rows(preset, Factors()))
 
     def test_own_trades_lean_on_the_flow_under_weights(self, preset: Preset) -> None:
         """A kernel that leaves `bias` out would ignore `--impact weights` in silence."""
-        assert not np.array_equal(self.rows(preset, Factors(), 2.0), self.rows(preset, Factors(), 0.0))
+        assert not np.array_equal(
+            self.rows(preset, Factors(), 2.0), self.rows(preset, Factors(), 0.0)
+        )

@@ -156,7 +156,13 @@ def brute_force(events: Events, start: int, stop: int) -> SimpleNamespace:
     out.depth, out.placed = np.zeros(LEVELS), np.zeros(REACH + 1)
     before = start
     for t, kind, order, side, price, qty in zip(
-        events.exch_ns, events.kind, events.order_id, events.side, events.price_ticks, events.qty_lots, strict=True
+        events.exch_ns,
+        events.kind,
+        events.order_id,
+        events.side,
+        events.price_ticks,
+        events.qty_lots,
+        strict=True,
     ):
         t, order, side, price, qty = int(t), int(order), int(side), int(price), int(qty)  # noqa: PLW2901
         dt = max(0, min(t, stop) - before) * 1e-9

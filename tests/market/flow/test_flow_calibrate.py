@@ -6,7 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tercel.core.errors import ConfigError
-from tercel.market.flow.calibrate import calibrate, cancel_rates, census_of, covering_distance, size_table
+from tercel.market.flow.calibrate import (
+    calibrate,
+    cancel_rates,
+    census_of,
+    covering_distance,
+    size_table,
+)
 from tercel.market.flow.santa_fe_preset import SantaFePreset as Preset
 from tercel.market.tape import Events, Instrument
 
@@ -15,13 +21,21 @@ SIGMAS = 4.5
 
 
 def instrument(**changes: object) -> Instrument:
-    fields = {"venue": "TEST", "symbol": "TOY", "date": "2003-01-13", "tick": 0.01, "session_close_ns": 6300 * S}
+    fields = {
+        "venue": "TEST",
+        "symbol": "TOY",
+        "date": "2003-01-13",
+        "tick": 0.01,
+        "session_close_ns": 6300 * S,
+    }
     return Instrument(**{**fields, **changes})  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
 def again(toy_day: Events) -> Preset:
-    return calibrate([(instrument(), toy_day)], name="toy", date="2026-01-01", lot_shares=1, skip_s=300.0)
+    return calibrate(
+        [(instrument(), toy_day)], name="toy", date="2026-01-01", lot_shares=1, skip_s=300.0
+    )
 
 
 def test_limit_rates_come_back(toy: Preset, again: Preset) -> None:
@@ -34,7 +48,9 @@ def test_limit_rates_come_back(toy: Preset, again: Preset) -> None:
 def test_market_rate_and_volume_come_back(toy: Preset, again: Preset) -> None:
     expected = 2.0 * again.card["seconds"] * toy.market_rate
     assert abs(again.card["market_orders"] - expected) < SIGMAS * np.sqrt(expected)
-    assert again.volume_per_s == pytest.approx(2.0 * toy.market_rate * np.mean(toy.market_sizes), rel=0.1)
+    assert again.volume_per_s == pytest.approx(
+        2.0 * toy.market_rate * np.mean(toy.market_sizes), rel=0.1
+    )
 
 
 def test_cancel_rates_come_back(toy: Preset, again: Preset, toy_day: Events) -> None:
@@ -58,7 +74,9 @@ def test_days_are_pooled_and_the_card_says_so(toy_day: Events, again: Preset) ->
     days = [(instrument(date=date), toy_day) for date in ("2003-01-13", "2003-01-14")]
     pooled = calibrate(days, name="toy", date="2026-01-01", lot_shares=1, skip_s=300.0)
     assert pooled.limit_rate == pytest.approx(again.limit_rate)
-    assert pooled.cancel_rate == pytest.approx(again.cancel_rate, rel=0.1)  # pools of neighbours may differ
+    assert pooled.cancel_rate == pytest.approx(
+        again.cancel_rate, rel=0.1
+    )  # pools of neighbours may differ
     assert pooled.volume_curve == pytest.approx(again.volume_curve)
     assert pooled.card["days"] == ["2003-01-13", "2003-01-14"]
     assert pooled.card["calibrated"] == "2026-01-01"

@@ -23,9 +23,14 @@ FIRST = {load(name).model: name for name in reversed(names())}
 @pytest.mark.parametrize("name", ["toy", pytest.param("csco-santa-fe", marks=pytest.mark.long)])
 def test_kernel_and_oracle_agree(name: str, toy: Preset) -> None:
     """Every quantity of the fit table, twelve days each, Welch's z (14 quantities: 4.5 is rare by chance)."""
-    preset, seconds, warmup = (toy, 1500.0, 200.0) if name == "toy" else (load(name), 3600.0, 1800.0)
+    preset, seconds, warmup = (
+        (toy, 1500.0, 200.0) if name == "toy" else (load(name), 3600.0, 1800.0)
+    )
     fast = [simulated_census(preset, seed, seconds, warmup) for seed in range(24)]
-    slow = [oracle.simulated_census(oracle.SantaFe(preset), 100 + seed, seconds, warmup) for seed in range(12)]
+    slow = [
+        oracle.simulated_census(oracle.SantaFe(preset), 100 + seed, seconds, warmup)
+        for seed in range(12)
+    ]
     scores = oracle.z_scores(fast, slow)
     assert max(map(abs, scores.values())) < SIGMAS, scores
 
@@ -36,9 +41,13 @@ def test_rates_come_back_from_the_kernel(toy: Preset) -> None:
     again = from_census(days, [instrument] * 3, name="toy", date="2026-01-01", lot_shares=1)
     seconds = again.card["seconds"]
     placed = 2.0 * seconds * np.array(toy.limit_rate)
-    assert np.all(np.abs(2.0 * seconds * np.array(again.limit_rate) - placed) < SIGMAS * np.sqrt(placed))
+    assert np.all(
+        np.abs(2.0 * seconds * np.array(again.limit_rate) - placed) < SIGMAS * np.sqrt(placed)
+    )
     assert np.array(again.cancel_rate) == pytest.approx(np.array(toy.cancel_rate), rel=0.06)
-    assert again.market_rate == pytest.approx(toy.market_rate, rel=SIGMAS / np.sqrt(2.0 * seconds * toy.market_rate))
+    assert again.market_rate == pytest.approx(
+        toy.market_rate, rel=SIGMAS / np.sqrt(2.0 * seconds * toy.market_rate)
+    )
 
 
 class TestShipped(PresetConformance):

@@ -41,7 +41,15 @@ def test_a_day_without_bid_and_ask_for_half_an_hour_is_refused(lake: Path, tmp_p
     kept = (events.side != BUY) | (events.exch_ns - events.exch_ns[0] > 7200 * S)
     Lake(tmp_path).write(instrument, Events.from_frame(events.to_frame().filter(kept)))
     with pytest.raises(ConfigError, match="stretches of 1970-01-02") as error:
-        make(tmp_path, "TOY", days=["1970-01-02"], held_out=[], name="x", out=tmp_path / "x.json", date="2026-01-01")
+        make(
+            tmp_path,
+            "TOY",
+            days=["1970-01-02"],
+            held_out=[],
+            name="x",
+            out=tmp_path / "x.json",
+            date="2026-01-01",
+        )
     assert "a bid and an ask" in str(error.value)
     assert not (tmp_path / "x.json").exists()
 
@@ -99,5 +107,7 @@ def test_shipped_presets_are_made_again(name: str, shared_data: Path, tmp_path: 
     assert again.model_dump(exclude={"card"}) == shipped.model_dump(exclude={"card"})
     for key, row in shipped.card["fit"].items():
         printed = again.card["fit"][key]
-        assert (printed["train"], printed["held_out"]) == pytest.approx((row["train"], row["held_out"]), rel=1e-9), key
+        assert (printed["train"], printed["held_out"]) == pytest.approx(
+            (row["train"], row["held_out"]), rel=1e-9
+        ), key
         assert printed["simulated"] == pytest.approx(row["simulated"], rel=0.05), key

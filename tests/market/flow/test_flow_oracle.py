@@ -20,7 +20,12 @@ class TestSantaFe(FlowConformance):
 def test_orders_balance(toy: Preset) -> None:
     """Equal cancel rates, single lots: live orders = 2 (sum of limit rates - market rate) / cancel rate, exactly."""
     flat = toy.model_copy(
-        update={"cancel_rate": (0.1,) * 5, "limit_sizes": (1,) * 64, "market_sizes": (1,) * 64, "market_rate": 0.3}
+        update={
+            "cancel_rate": (0.1,) * 5,
+            "limit_sizes": (1,) * 64,
+            "market_sizes": (1,) * 64,
+            "market_rate": 0.3,
+        }
     )
     days = [simulated_census(SantaFe(flat), seed, 2000.0, 200.0) for seed in range(8)]
     live = np.array([day.orders_live_time / day.seconds for day in days])

@@ -17,12 +17,28 @@ def test_shipped_presets_are_whole(name: str) -> None:
     preset = load(name)
     assert preset.name == name
     card = preset.card
-    assert {"days", "calibrated", "estimator", "fit", "misses", "simulated", "held_out_days"} <= set(card)
+    assert {
+        "days",
+        "calibrated",
+        "estimator",
+        "fit",
+        "misses",
+        "simulated",
+        "held_out_days",
+    } <= set(card)
     assert not set(card["days"]) & set(card["held_out_days"])
-    assert np.mean(preset.market_sizes) * 2.0 * preset.market_rate == pytest.approx(preset.volume_per_s, rel=0.02)
+    assert np.mean(preset.market_sizes) * 2.0 * preset.market_rate == pytest.approx(
+        preset.volume_per_s, rel=0.02
+    )
     assert card["simulated"]["live_orders"] < 0.5 * preset.orders
     for row in card["fit"].values():
-        assert {"train", "held_out", "simulated", "simulated_over_held_out", "train_over_held_out"} <= set(row)
+        assert {
+            "train",
+            "held_out",
+            "simulated",
+            "simulated_over_held_out",
+            "train_over_held_out",
+        } <= set(row)
 
 
 def test_the_default_is_shipped() -> None:
@@ -56,7 +72,9 @@ def test_an_unknown_name_offers_the_nearest() -> None:
         ("extra", 1, "extra"),
     ],
 )
-def test_wrong_files_are_refused(toy: Preset, tmp_path: Path, field: str, value: object, says: str) -> None:
+def test_wrong_files_are_refused(
+    toy: Preset, tmp_path: Path, field: str, value: object, says: str
+) -> None:
     path = tmp_path / "wrong.json"
     path.write_text(json.dumps({**toy.model_dump(mode="json"), field: value}))
     with pytest.raises(ConfigError, match=says) as caught:

@@ -31,9 +31,13 @@ def test_a_program_has_all_lots_in_even_children() -> None:
         assert np.abs(orders[:, 1]).max() <= 9
 
 
-@pytest.mark.parametrize("changes", [{}, {"td_s": 300.0}, {"beta": 1.5}, {"permanent": 0.5}, {"exponent": 0.6}])
+@pytest.mark.parametrize(
+    "changes", [{}, {"td_s": 300.0}, {"beta": 1.5}, {"permanent": 0.5}, {"exponent": 0.6}]
+)
 def test_no_round_trip_gains_on_the_law_alone(changes: dict[str, float]) -> None:
-    law = ImpactLaw("translation", **{"mean_trade_lots": 4.0, "trades": 100.0, "sigma_ticks": 20.0, **changes})
+    law = ImpactLaw(
+        "translation", **{"mean_trade_lots": 4.0, "trades": 100.0, "sigma_ticks": 20.0, **changes}
+    )
     found = trips_on_the_law(law)
     assert found["searched"] == len(schedules()) == 100
     assert not found["makes_money"]

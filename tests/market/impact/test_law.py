@@ -16,7 +16,14 @@ from tercel.market.impact.pilot import mean_trade, pilot_law, weights_law
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator import lockstep
 from tercel.market.simulator.float_bits import real
-from tercel.market.simulator.source import NO_TAPE, Source, blank_state, reactive, run_free, with_impact
+from tercel.market.simulator.source import (
+    NO_TAPE,
+    Source,
+    blank_state,
+    reactive,
+    run_free,
+    with_impact,
+)
 
 LAW = ImpactLaw("translation", mean_trade_lots=4.0, trades=100.0, sigma_ticks=20.0, td_s=300.0)
 
@@ -32,7 +39,9 @@ def still(law: ImpactLaw, index: int = 0) -> Source:
     for side in (1, -1):
         for n in range(1, 100):
             lockstep.lay_order(b, k, np.zeros(sim.FLOW_HEAD), NO_TAPE, side, 1000 - side * n, 10)
-    source = Source("still", sim.SANTA_FE, np.zeros(sim.FLOW_HEAD), NO_TAPE, b[None], k[None], 0.01, 1)
+    source = Source(
+        "still", sim.SANTA_FE, np.zeros(sim.FLOW_HEAD), NO_TAPE, b[None], k[None], 0.01, 1
+    )
     return with_impact(source, law)
 
 
@@ -58,7 +67,9 @@ def test_what_is_shifted_is_the_target_on_average_and_decays_with_it() -> None:
 
 def test_a_sale_is_the_mirror_image() -> None:
     paths = paired(still(LAW), 60, 60.0, 4.0, pairs=40, seed=1, step_s=30.0, points=11)
-    np.testing.assert_allclose(paths[:, 0, :, SHIFT].mean(0), -paths[:, 1, :, SHIFT].mean(0), atol=0.35)
+    np.testing.assert_allclose(
+        paths[:, 0, :, SHIFT].mean(0), -paths[:, 1, :, SHIFT].mean(0), atol=0.35
+    )
     assert displacement(paths)[:, -1].mean() > 5.0
 
 
@@ -115,7 +126,8 @@ def test_passive_fills_count_with_the_side_of_the_own_order(csco: Source) -> Non
 
 
 @pytest.mark.parametrize(
-    "bad", [{"law": "magic"}, {"mean_trade_lots": 0.0}, {"trades": float("nan")}, {"permanent": 2.0}]
+    "bad",
+    [{"law": "magic"}, {"mean_trade_lots": 0.0}, {"trades": float("nan")}, {"permanent": 2.0}],
 )
 def test_what_is_no_law_is_refused(bad: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match="impact law"):
@@ -141,7 +153,9 @@ def test_under_weights_others_sell_more_while_we_buy(csco: Source) -> None:
     assert sold[1] > sold[0]
 
 
-JUDGED = [n for n in names() if load(n).model == "queue_reactive" and load(n).card.get("judged", True)]
+JUDGED = [
+    n for n in names() if load(n).model == "queue_reactive" and load(n).card.get("judged", True)
+]
 
 
 @pytest.mark.parametrize("name", JUDGED)

@@ -29,7 +29,16 @@ def tape() -> Source:
     same = [sim.NOW, sim.MID2, sim.PUBLIC_BID, sim.PUBLIC_ASK, sim.LAST_BID, sim.LAST_ASK]
     world[same] = source.worlds_k[0][same]
     world[sim.CURSOR_END], world[sim.FLOW_NS] = len(rows), rows[0, sim.R_NS]
-    return Source("tape", sim.REPLAY, np.zeros(sim.FLOW_HEAD), rows[:, :6].copy(), first[None], world[None], 0.01, 1)
+    return Source(
+        "tape",
+        sim.REPLAY,
+        np.zeros(sim.FLOW_HEAD),
+        rows[:, :6].copy(),
+        first[None],
+        world[None],
+        0.01,
+        1,
+    )
 
 
 def played(source: Source, shift_at_s: float, ticks: int) -> tuple[np.ndarray, np.ndarray]:
@@ -44,7 +53,9 @@ def played(source: Source, shift_at_s: float, ticks: int) -> tuple[np.ndarray, n
 
 def test_after_a_translation_the_tape_goes_on_at_prices_moved_by_it(tape: Source) -> None:
     plain, moved = played(tape, 600.0, 0), played(tape, 600.0, 7)
-    orders = [b[lay.HEADER : int(b[lay.AT_LEVELS])].reshape(-1, lay.ORDER) for b, _ in (plain, moved)]
+    orders = [
+        b[lay.HEADER : int(b[lay.AT_LEVELS])].reshape(-1, lay.ORDER) for b, _ in (plain, moved)
+    ]
     live = orders[0][:, lay.QTY] > 0
     np.testing.assert_array_equal(orders[1][:, lay.QTY], orders[0][:, lay.QTY])
     np.testing.assert_array_equal(orders[1][live, lay.PRICE], orders[0][live, lay.PRICE] + 7)
@@ -70,7 +81,9 @@ def test_prices_that_we_see_are_shifted_and_recover(tape: Source) -> None:
     want = LAW.scale_ticks * np.sqrt(120 / 9.0)
     assert 0.5 * want < moved[5] < 1.1 * want
     assert moved[-1] < 0.8 * moved[5]
-    np.testing.assert_allclose(moved[-1], 0.5 * (paths[0, 0, -1, SHIFT] - paths[0, 1, -1, SHIFT]), atol=1.0)
+    np.testing.assert_allclose(
+        moved[-1], 0.5 * (paths[0, 0, -1, SHIFT] - paths[0, 1, -1, SHIFT]), atol=1.0
+    )
 
 
 def test_a_known_propagator_is_found_again() -> None:
@@ -81,7 +94,10 @@ def test_a_known_propagator_is_found_again() -> None:
         sign[i] = sign[i - 1] if rng.random() < 0.75 else -sign[i - 1]
     known = (1.0 + np.arange(LAGS)) ** -0.2
     steps = np.diff(np.concatenate(([0.0], known)))
-    mid = np.concatenate(([0.0], np.convolve(sign, steps)[: n - 1])).cumsum() + rng.normal(0.0, 0.05, n).cumsum()
+    mid = (
+        np.concatenate(([0.0], np.convolve(sign, steps)[: n - 1])).cumsum()
+        + rng.normal(0.0, 0.05, n).cumsum()
+    )
     found = fit([SignedFlow(sign, 2.0 * mid)])
     np.testing.assert_allclose(found.kernel[:50], known[:50], atol=0.06)
     assert found.correlation[1] == pytest.approx(0.5, abs=0.02)

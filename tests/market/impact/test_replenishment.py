@@ -32,9 +32,15 @@ def seen_in(*rows: tuple[float, int, int, int, int, int], stop_s: float = 2000.0
     names = ("kind", "order_id", "side", "price_ticks", "qty_lots")
     columns = {name: [r[i + 1] for r in every] for i, name in enumerate(names)}
     seq, flags = np.arange(1, len(every) + 1), np.full(len(every), schema.MESSAGE_END)
-    events = Events.from_columns({"exch_ns": at, "recv_ns": at, "seq": seq, "flags": flags, **columns})
+    events = Events.from_columns(
+        {"exch_ns": at, "recv_ns": at, "seq": seq, "flags": flags, **columns}
+    )
     stop = OPEN + round(stop_s * NS_PER_SECOND)
-    return observe(Instrument("X", "Y", DAY.date, 0.01, session_open_ns=OPEN, session_close_ns=stop), events, 0.0)
+    return observe(
+        Instrument("X", "Y", DAY.date, 0.01, session_open_ns=OPEN, session_close_ns=stop),
+        events,
+        0.0,
+    )
 
 
 def by_brute_force(seen: Observed) -> list[float]:
@@ -68,7 +74,11 @@ def test_as_the_brute_force_twin(seed: int, step: int) -> None:
 
 @pytest.fixture(scope="module")
 def simulated() -> Observed:
-    return observe(Instrument("X", "Y", DAY.date, 0.01), simulated_day(load("amzn-santa-fe"), 3, 1200.0, 60.0), 60.0)
+    return observe(
+        Instrument("X", "Y", DAY.date, 0.01),
+        simulated_day(load("amzn-santa-fe"), 3, 1200.0, 60.0),
+        60.0,
+    )
 
 
 def test_a_simulated_day_as_the_twin(simulated: Observed) -> None:
@@ -120,7 +130,11 @@ def test_late_and_cut_are_told_apart() -> None:
     found = delays([seen_in((10, schema.EXECUTE, 0, -1, 101, 3), (700, schema.ADD, 1, -1, 101, 9),
                             (1500, schema.EXECUTE, 0, -1, 101, 3))])  # fmt: skip
     assert found.seconds.tolist() == [LONGEST_S, LONGEST_S]
-    assert (found.late.tolist(), found.cut.tolist(), found.censored) == ([True, False], [False, True], 1.0)
+    assert (found.late.tolist(), found.cut.tolist(), found.censored) == (
+        [True, False],
+        [False, True],
+        1.0,
+    )
 
 
 def test_level_totals_are_read_too() -> None:
@@ -150,4 +164,6 @@ def test_days_that_say_nothing() -> None:
     with pytest.raises(ConfigError, match="market orders"):
         replenishment([seen_in((10, schema.ADD, 1, -1, 101, 3))])
     with pytest.raises(ConfigError, match="limit orders"):
-        replenishment([seen_in((10, schema.EXECUTE, 0, -1, 101, 3), (3000, schema.ADD, 1, -1, 101, 3))])
+        replenishment(
+            [seen_in((10, schema.EXECUTE, 0, -1, 101, 3), (3000, schema.ADD, 1, -1, 101, 3))]
+        )

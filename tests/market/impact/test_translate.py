@@ -48,10 +48,14 @@ class Brute:
 
     def translate(self, ticks: int) -> None:
         side = 1 if ticks > 0 else -1
-        coming = sorted((o for o in self.orders if o.side == side and not o.own), key=lambda o: -o.price * side)
+        coming = sorted(
+            (o for o in self.orders if o.side == side and not o.own), key=lambda o: -o.price * side
+        )
         for order in coming:
             price = order.price + ticks
-            for mine in sorted((o for o in self.orders if o.own and o.side == -side), key=lambda o: o.price * side):
+            for mine in sorted(
+                (o for o in self.orders if o.own and o.side == -side), key=lambda o: o.price * side
+            ):
                 if (price - mine.price) * side < 0 or order.lots == 0:
                     break
                 traded = min(mine.lots, order.lots)
@@ -121,8 +125,14 @@ class World:
         self.brute.fills = []
         translate(self.b, self.k, ticks)
         self.brute.translate(ticks)
-        rows = self.k[self.k[sim.RECORD_AT] : self.k[sim.LOG_AT]].reshape(-1, sim.RECORD_WORDS)[: self.k[sim.RECORD]]
-        fills = [tuple(r[[sim.R_WHO, sim.R_PRICE, sim.R_LOTS]].tolist()) for r in rows if r[1] == sim.OWN_FILL]
+        rows = self.k[self.k[sim.RECORD_AT] : self.k[sim.LOG_AT]].reshape(-1, sim.RECORD_WORDS)[
+            : self.k[sim.RECORD]
+        ]
+        fills = [
+            tuple(r[[sim.R_WHO, sim.R_PRICE, sim.R_LOTS]].tolist())
+            for r in rows
+            if r[1] == sim.OWN_FILL
+        ]
         assert fills == self.brute.fills
         assert all(r[sim.R_MID2] == k[sim.MID2] for r in rows if r[1] == sim.OWN_FILL)
         k[sim.RECORD] = 0
@@ -135,10 +145,15 @@ class World:
 
     def check(self) -> None:
         b, k, brute = self.b, self.k, self.brute
-        for side, best, public in ((1, lay.BEST_BID, sim.PUBLIC_BID), (-1, lay.BEST_ASK, sim.PUBLIC_ASK)):
+        for side, best, public in (
+            (1, lay.BEST_BID, sim.PUBLIC_BID),
+            (-1, lay.BEST_ASK, sim.PUBLIC_ASK),
+        ):
             none = NO_BID if side > 0 else NO_ASK
             assert b[best] == (none if brute.best(side, True) is None else brute.best(side, True))
-            assert k[public] == (none if brute.best(side, False) is None else brute.best(side, False))
+            assert k[public] == (
+                none if brute.best(side, False) is None else brute.best(side, False)
+            )
             for price in {o.price for o in brute.orders if o.side == side}:
                 queue = brute.queue(side, price)
                 assert self.packed_queue(side, price) == [(o.own, o.who, o.lots) for o in queue]
@@ -154,7 +169,11 @@ class World:
     def packed_queue(self, side: int, price: int) -> list[tuple[bool, int, int]]:
         b = self.b
         orders: NDArray[np.int32] = b[lay.HEADER :][: (64 + OWN) * lay.ORDER].reshape(-1, lay.ORDER)
-        here = [s for s in range(64 + OWN) if orders[s, lay.QTY] and tuple(orders[s, [5, 0]]) == (side, price)]
+        here = [
+            s
+            for s in range(64 + OWN)
+            if orders[s, lay.QTY] and tuple(orders[s, [5, 0]]) == (side, price)
+        ]
         by_arrival = sorted(here, key=lambda s: int(orders[s, lay.ARR]))
         lo = int(b[lay.LO_BID if side > 0 else lay.LO_ASK])
         if lo <= price < lo + b[lay.WIDTH]:
@@ -203,7 +222,9 @@ def test_a_translated_book_is_the_brute_one(width: int, calls: list[tuple[int, .
         world.check()
 
 
-def test_lots_from_a_worse_price_come_behind_an_own_order_and_lots_from_a_better_one_before_it() -> None:
+def test_lots_from_a_worse_price_come_behind_an_own_order_and_lots_from_a_better_one_before_it() -> (
+    None
+):
     world = World(16)
     for price in (99, 100, 101):
         world.add(1, price, 4)

@@ -45,7 +45,16 @@ class Twin:
                 total[price] += lots
         return sorted(((p, q) for p, q in total.items() if q > 0), reverse=side > 0)
 
-    def event(self, now: int, kind: str, side: int, price: int, lots: int, key: int, remainder: bool = False) -> bool:
+    def event(
+        self,
+        now: int,
+        kind: str,
+        side: int,
+        price: int,
+        lots: int,
+        key: int,
+        remainder: bool = False,
+    ) -> bool:
         bids, asks = self.depth(1), self.depth(-1)
         if self.halted or not bids or not asks or bids[0][0] >= asks[0][0]:
             return False
@@ -87,10 +96,22 @@ class Twin:
             return self.orders[key][2]
         return self.nobody[side, price]
 
-    def row(self, now: int, seq: int, kind: int, key: int, side: int, price: int, lots: int, counted: bool) -> None:
+    def row(
+        self,
+        now: int,
+        seq: int,
+        kind: int,
+        key: int,
+        side: int,
+        price: int,
+        lots: int,
+        counted: bool,
+    ) -> None:
         if kind == schema.TRADE_HIDDEN:
             self.unseen(now, price, lots, counted)
-        counted = counted and (self.cleared is None or (now != self.cleared[0] and seq != self.cleared[1]))
+        counted = counted and (
+            self.cleared is None or (now != self.cleared[0] and seq != self.cleared[1])
+        )
         if kind == schema.STATUS:
             self.halted = price != 1
         elif kind == schema.CLEAR:
@@ -153,14 +174,25 @@ class Twin:
 
 def read_by_twin(events: Events, start: int, stop: int, levels: int, window: int) -> Twin:
     twin = Twin(levels, window)
-    for now, _, seq, kind, key, side, price, lots, _ in zip(*(c.tolist() for c in events.columns()), strict=True):
+    for now, _, seq, kind, key, side, price, lots, _ in zip(
+        *(c.tolist() for c in events.columns()), strict=True
+    ):
         if side != 0 or kind in (schema.STATUS, schema.CLEAR, schema.TRADE_HIDDEN):
             twin.row(now, seq, kind, key, side, price, lots, start <= now < stop)
     return twin
 
 
 def rows_of(seen: Observed) -> list[tuple[int, ...]]:
-    columns = (seen.ns, seen.kind, seen.side, seen.price, seen.distance, seen.lots, seen.order_id, seen.remainder)
+    columns = (
+        seen.ns,
+        seen.kind,
+        seen.side,
+        seen.price,
+        seen.distance,
+        seen.lots,
+        seen.order_id,
+        seen.remainder,
+    )
     return [tuple(int(x) for x in row) for row in zip(*columns, strict=True)]
 
 
@@ -168,7 +200,12 @@ def books_of(seen: Observed) -> list[list[list[tuple[int, int]]]]:
     out = []
     for i in range(seen.n):
         sides = ((seen.bid_px, seen.bid_lots), (seen.ask_px, seen.ask_lots))
-        out.append([[(int(p), int(q)) for p, q in zip(px[i], lots[i], strict=True) if q > 0] for px, lots in sides])
+        out.append(
+            [
+                [(int(p), int(q)) for p, q in zip(px[i], lots[i], strict=True) if q > 0]
+                for px, lots in sides
+            ]
+        )
     return out
 
 
@@ -185,12 +222,21 @@ def once_alive(events: Events) -> Events:
     return events
 
 
-@given(seed=st.integers(0, 2**31), levels=st.integers(1, 6), window=st.integers(0, 3), step=st.sampled_from([1, 10**9]))
+@given(
+    seed=st.integers(0, 2**31),
+    levels=st.integers(1, 6),
+    window=st.integers(0, 3),
+    step=st.sampled_from([1, 10**9]),
+)
 def test_as_the_twin_reads_it(seed: int, levels: int, window: int, step: int) -> None:
     events = once_alive(rude_events(seed, 300, step_ns=step))
-    instrument = Instrument("NASDAQ", "TOY", DAY.date, 0.01, session_open_ns=OPEN, session_close_ns=OPEN + 10**12)
+    instrument = Instrument(
+        "NASDAQ", "TOY", DAY.date, 0.01, session_open_ns=OPEN, session_close_ns=OPEN + 10**12
+    )
     start = int(events.exch_ns[100])
-    seen = observe(instrument, events, 0.0, levels, from_s=(start - OPEN) / NS_PER_SECOND, window=window)
+    seen = observe(
+        instrument, events, 0.0, levels, from_s=(start - OPEN) / NS_PER_SECOND, window=window
+    )
     twin = read_by_twin(events, seen.start_ns, seen.stop_ns, levels, window)
     assert rows_of(seen) == twin.rows
     assert books_of(seen) == twin.books
@@ -204,7 +250,9 @@ def tape(*rows: tuple[int, int, int, int, int, int]) -> Events:
     columns = {name: [r[i + 1] for r in rows] for i, name in enumerate(names)}
     n = len(rows)
     seq, flags = np.arange(1, n + 1), np.full(n, schema.MESSAGE_END)
-    return Events.from_columns({"exch_ns": at, "recv_ns": at, "seq": seq, "flags": flags, **columns})
+    return Events.from_columns(
+        {"exch_ns": at, "recv_ns": at, "seq": seq, "flags": flags, **columns}
+    )
 
 
 BOOK = (
@@ -276,7 +324,11 @@ def test_totals_of_levels_become_orders() -> None:
         (5, schema.TRADE, 0, -1, 101, 2),
         (6, schema.LEVEL_SET, 0, -1, 101, 6),
     )
-    got = list(zip((kinds.NAMES[x] for x in seen.kind), seen.side.tolist(), seen.lots.tolist(), strict=True))
+    got = list(
+        zip(
+            (kinds.NAMES[x] for x in seen.kind), seen.side.tolist(), seen.lots.tolist(), strict=True
+        )
+    )
     assert got == [
         ("limit at best", 1, 4), ("market", -1, 4), ("cancel at best", 1, 2),
         ("market", 1, 3), ("market", 1, 2), ("limit at best", -1, 1),
@@ -287,9 +339,14 @@ def test_a_message_of_many_levels_never_crosses_on_the_way() -> None:
     events = tape(*BOOK, (1, schema.LEVEL_SET, 0, 1, 101, 4), (1, schema.LEVEL_SET, 0, -1, 101, 0))
     events = Events(*(np.append(column, column[-1]) for column in events.columns()))
     events.seq[-2:] = events.seq[-3]
-    events.price_ticks[-1], events.qty_lots[-1] = 102, 6  # the ask's next level, in the same message
+    events.price_ticks[-1], events.qty_lots[-1] = (
+        102,
+        6,
+    )  # the ask's next level, in the same message
     seen = observe(Instrument("X", "Y", DAY.date, 0.01), events, 0.0)
-    assert [kinds.NAMES[x] for x in seen.kind] == ["cancel at best"]  # then the ask is empty: no distance, no event
+    assert [kinds.NAMES[x] for x in seen.kind] == [
+        "cancel at best"
+    ]  # then the ask is empty: no distance, no event
 
 
 @pytest.mark.parametrize(("rows", "words"), [((), "without either"), (BOOK, "without either")])

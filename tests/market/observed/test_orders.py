@@ -16,12 +16,20 @@ SECOND = 10**9
 def totals(seed: int, messages: int) -> Events:
     """Messages of one to four levels each, some after prints; bids below 100, asks above."""
     rng = np.random.default_rng(seed)
-    rows = [(1, schema.LEVEL_SET, s, 100 - s * i, 10, schema.OPENING) for s in (1, -1) for i in range(1, 6)]
+    rows = [
+        (1, schema.LEVEL_SET, s, 100 - s * i, 10, schema.OPENING)
+        for s in (1, -1)
+        for i in range(1, 6)
+    ]
     held = {(s, 100 - s * i): 10 for s in (1, -1) for i in range(1, 6)}
     for seq in range(2, messages + 2):
         side, price = int(rng.choice([1, -1])), 0
         if rng.random() < 0.3:
-            price = max((p for s, p in held if s == side and held[s, p] > 0), key=lambda p: p * side, default=0)
+            price = max(
+                (p for s, p in held if s == side and held[s, p] > 0),
+                key=lambda p: p * side,
+                default=0,
+            )
             if price:
                 lots = int(rng.integers(1, held[side, price] + 1))
                 rows.append((seq, schema.TRADE, side, price, lots, 0))
@@ -43,7 +51,10 @@ def totals(seed: int, messages: int) -> Events:
 def depth(events: Events) -> list[list[tuple[int, int]]]:
     book = Book(orders=4096, width=256)
     book.apply(events)
-    return [[(int(p), int(q)) for p, q in zip(*book.depth(side, 20), strict=True) if q] for side in (1, -1)]
+    return [
+        [(int(p), int(q)) for p, q in zip(*book.depth(side, 20), strict=True) if q]
+        for side in (1, -1)
+    ]
 
 
 @given(st.integers(0, 2**31))
@@ -60,7 +71,10 @@ def test_the_same_book(seed: int) -> None:
 @given(st.integers(0, 2**31))
 def test_the_same_flow(seed: int) -> None:
     events = totals(seed, 60)
-    bounds = {"session_open_ns": SECOND, "session_close_ns": 70 * SECOND}  # a last message may change nothing
+    bounds = {
+        "session_open_ns": SECOND,
+        "session_close_ns": 70 * SECOND,
+    }  # a last message may change nothing
     instrument = Instrument("X", "Y", DAY.date, 0.01, **bounds)
     ways = [observe(instrument, tape, 0.0, from_s=1.5) for tape in (events, as_orders(events))]
     for name in ("ns", "side", "price", "distance", "lots", "bid_px", "ask_lots", "mid2"):

@@ -88,11 +88,17 @@ def test_a_file_says_regimes_of_its_own(tmp_path: Path, preset) -> None:  # type
     assert [phase.factors.limit for phase in law.regimes[1].phases] == [0.2, 0.8]
     assert law.played == ((300.0, "gap"), (320.0, "plain"), (900.0, "plain"))
     assert season == Season((1.5, 1.0, 0.5), arrival_s=3600.0)
-    path.write_text("[chain]\nstates = ['plain', 'thin']\nrates = [[0, 0.1], [0.2, 0]]\nfirst = [1, 0]\n")
+    path.write_text(
+        "[chain]\nstates = ['plain', 'thin']\nrates = [[0, 0.1], [0.2, 0]]\nfirst = [1, 0]\n"
+    )
     law, season = chosen(str(path), preset)
     assert isinstance(law, RegimeChain)
     assert season is None
-    assert with_chosen(reactive(preset, settle_s=1.0), str(path), preset).regimes == ("none", "plain", "thin")
+    assert with_chosen(reactive(preset, settle_s=1.0), str(path), preset).regimes == (
+        "none",
+        "plain",
+        "thin",
+    )
 
 
 @pytest.mark.parametrize(

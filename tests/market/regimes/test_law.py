@@ -27,7 +27,14 @@ def source(law: RegimeChain | RegimeScript | None, season: Season | None = None)
     """A flow that is never run: its law alone matters."""
     nothing = np.zeros((1, 0), np.int32)
     blank = Source(
-        "none", sim.SANTA_FE, np.zeros(sim.FLOW_HEAD), NO_TAPE, nothing, np.zeros((1, sim.GRID), np.int64), 0.01, 1
+        "none",
+        sim.SANTA_FE,
+        np.zeros(sim.FLOW_HEAD),
+        NO_TAPE,
+        nothing,
+        np.zeros((1, sim.GRID), np.int64),
+        0.01,
+        1,
     )
     return with_regimes(blank, law, season)
 
@@ -36,7 +43,9 @@ def exact(rates: np.ndarray, first: np.ndarray, seconds: float) -> np.ndarray:
     """Expected seconds in each state: the integral of first exp(Q s) over [0, seconds], by eigenvectors."""
     generator = rates - np.diag(rates.sum(axis=1))
     value, vector = np.linalg.eig(generator)
-    inside = np.where(np.abs(value) < 1e-12, seconds, np.expm1(value * seconds) / np.where(value == 0, 1, value))
+    inside = np.where(
+        np.abs(value) < 1e-12, seconds, np.expm1(value * seconds) / np.where(value == 0, 1, value)
+    )
     return np.real(first @ vector @ np.diag(inside) @ np.linalg.inv(vector))
 
 
@@ -68,7 +77,10 @@ def test_a_chain_begins_in_its_stationary_law_and_stays_there() -> None:
     truth = in_force(source(chain), zero + 3, index, zero, zero + 50 * S, 60 * S)
     assert truth.names == ("none", *STATES)
     np.testing.assert_allclose(truth.seconds.sum(axis=1), 60)
-    mean, error = truth.seconds[:, 1:].mean(axis=0) / 60, truth.seconds[:, 1:].std(axis=0) / 60 / n**0.5
+    mean, error = (
+        truth.seconds[:, 1:].mean(axis=0) / 60,
+        truth.seconds[:, 1:].std(axis=0) / 60 / n**0.5,
+    )
     assert (np.abs(mean - share) < 3.5 * error).all()
 
 
@@ -80,7 +92,9 @@ def test_the_same_seed_is_the_same_path_whatever_the_flow() -> None:
 
 
 def test_a_script_is_kept_to_the_nanosecond() -> None:
-    script = RegimeScript([(-5.0, "calm"), (10.0, "thin"), (30.0, "flash_crash"), (200.0, "volatile")])
+    script = RegimeScript(
+        [(-5.0, "calm"), (10.0, "thin"), (30.0, "flash_crash"), (200.0, "volatile")]
+    )
     market = source(script)
     names = market.regimes
     rows = path(market.flow, 1, 1, 1000 * S, 1100 * S, 1400 * S)
@@ -99,7 +113,14 @@ def test_what_a_script_wants_before_the_warm_up_begins_with_it() -> None:
 
 def test_a_script_by_the_session_counts_from_its_opening() -> None:
     season = Season((1.0,), arrival_s=50.0)
-    rows = path(source(RegimeScript([(60.0, "thin")], since="session"), season).flow, 1, 1, 0, 100 * S, 200 * S)
+    rows = path(
+        source(RegimeScript([(60.0, "thin")], since="session"), season).flow,
+        1,
+        1,
+        0,
+        100 * S,
+        200 * S,
+    )
     assert rows[:, :2].tolist() == [[0, 1], [110 * S, 2]]
 
 
@@ -117,7 +138,9 @@ def test_a_season_is_read_by_the_time_of_day_and_moves_the_event_that_waits() ->
         k[sim.NOW] = k[sim.REGIME_NS]
         k[sim.FLOW_NS] = k[sim.NOW] + 10 * S
         regime_event(k, flow)
-        seen.append((int(k[sim.NOW] // S), real(k, sim.PACE_FACTOR), int(k[sim.FLOW_NS] - k[sim.NOW]) / S))
+        seen.append(
+            (int(k[sim.NOW] // S), real(k, sim.PACE_FACTOR), int(k[sim.FLOW_NS] - k[sim.NOW]) / S)
+        )
     assert seen == [(50, 1.0, 20.0), (150, 0.5, 20.0)]
 
 
@@ -163,7 +186,13 @@ def test_what_is_no_law_is_refused() -> None:
         RegimeScript([(0.0, "thin")], since="lunch")
     with pytest.raises(ConfigError, match="each once"):
         RegimeChain(("thin", "thin"), ((0, 1), (1, 0)))
-    for rates in (((0, -1), (1, 0)), ((1, 1), (1, 0)), ((0, 1),), ((0, float("nan")), (1, 0)), (("a", 0), (0, 0))):
+    for rates in (
+        ((0, -1), (1, 0)),
+        ((1, 1), (1, 0)),
+        ((0, 1),),
+        ((0, float("nan")), (1, 0)),
+        (("a", 0), (0, 0)),
+    ):
         with pytest.raises(ConfigError, match="rates"):
             RegimeChain(("thin", "plain"), rates)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="stationary"):

@@ -19,11 +19,15 @@ def market() -> Source:
     return reactive(load("csco-santa-fe"), settle_s=300.0)
 
 
-def rows_of(market: Source, factors: Factors | None, flow: NDArray[np.float64] | None = None) -> NDArray[np.int64]:
+def rows_of(
+    market: Source, factors: Factors | None, flow: NDArray[np.float64] | None = None
+) -> NDArray[np.int64]:
     b, k = market.worlds_b[0].copy(), market.worlds_k[0].copy()
     if factors is not None:
         impose(k, factors)
-    return run_recorded(b, k, market.flow if flow is None else flow, int(k[sim.NOW]) + SECONDS * 10**9)
+    return run_recorded(
+        b, k, market.flow if flow is None else flow, int(k[sim.NOW]) + SECONDS * 10**9
+    )
 
 
 def test_factors_of_one_change_no_byte(market: Source) -> None:
@@ -46,6 +50,8 @@ def test_the_pace_is_the_same_market_in_another_time(market: Source) -> None:
     fast, slow = rows_of(market, Factors(pace=4.0)), rows_of(market, None)
     n = len(slow)
     assert len(fast) > 3 * n
-    np.testing.assert_array_equal(fast[:n, 1:], slow[:, 1:])  # the same events, nanoseconds apart from a quarter
+    np.testing.assert_array_equal(
+        fast[:n, 1:], slow[:, 1:]
+    )  # the same events, nanoseconds apart from a quarter
     start = int(market.worlds_k[0, sim.NOW])
     np.testing.assert_allclose(4 * (fast[1:n, 0] - start), slow[1:, 0] - start, rtol=1e-3, atol=5e9)

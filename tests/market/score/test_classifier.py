@@ -7,7 +7,12 @@ import pytest
 
 from tercel.market.flow.port import Preset
 from tercel.market.score.classifier import FEATURES, WINDOW, auc, classifier_auc, features
-from tercel.market.score.conditional import ConditionalReference, Conditioned, given_spread, given_time
+from tercel.market.score.conditional import (
+    ConditionalReference,
+    Conditioned,
+    given_spread,
+    given_time,
+)
 from tercel.market.score.days import Day, simulated
 from tercel.market.score.distance import Bins, l1
 
@@ -55,7 +60,10 @@ def test_a_market_is_not_told_from_itself_and_another_is(truth: Preset, days: li
 
 def test_conditional_distances_by_hand() -> None:
     rng = np.random.default_rng(2)
-    given, other_given = rng.integers(0, 3, 900).astype(float), rng.integers(0, 3, 900).astype(float)
+    given, other_given = (
+        rng.integers(0, 3, 900).astype(float),
+        rng.integers(0, 3, 900).astype(float),
+    )
     values, other = rng.normal(given), rng.normal(2 * other_given)
     found = Conditioned(values, given).l1(other, other_given)
     by_hand = 0.0

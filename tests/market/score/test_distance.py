@@ -26,13 +26,17 @@ def test_round_lots_are_bins_of_their_own() -> None:
     reference = np.where(rng.random(10_000) < 0.4, 100.0, rng.integers(1, 100_000, 10_000))
     nearly = np.where(reference == 100.0, 101.0, reference)
     bins = Bins.of(reference, BINS)
-    assert l1(bins.shares(reference), bins.shares(nearly)) == pytest.approx(np.mean(reference == 100.0), abs=1e-9)
+    assert l1(bins.shares(reference), bins.shares(nearly)) == pytest.approx(
+        np.mean(reference == 100.0), abs=1e-9
+    )
 
 
 def test_twenty_even_bins_of_a_smooth_law() -> None:
     bins = Bins.of(np.random.default_rng(2).normal(size=20_000), BINS)
     assert bins.n == BINS
-    np.testing.assert_allclose(bins.shares(np.random.default_rng(3).normal(size=200_000)), 0.05, atol=0.006)
+    np.testing.assert_allclose(
+        bins.shares(np.random.default_rng(3).normal(size=200_000)), 0.05, atol=0.006
+    )
 
 
 @given(VALUES, VALUES)

@@ -12,7 +12,16 @@ from tercel.core.vocabulary import NS_PER_SECOND as S
 from tercel.market.observed import Observed
 from tercel.market.observed.kinds import CANCEL_AT_BEST, LIMIT_AT_BEST, MARKET
 from tercel.market.score.days import Day
-from tercel.market.score.dynamics import COLUMNS, FIGURES, bar, judge, of_tape, order_flow, spreads, sums_of
+from tercel.market.score.dynamics import (
+    COLUMNS,
+    FIGURES,
+    bar,
+    judge,
+    of_tape,
+    order_flow,
+    spreads,
+    sums_of,
+)
 from tercel.market.score.sums import table, values
 
 OPEN_NS = 34_200 * S
@@ -29,7 +38,9 @@ def seen(
 ) -> Observed:
     """A stretch that begins at the opening; `touch` int[n, 4]: bid, ask, bid lots, ask lots."""
     zero = np.zeros(len(ns), np.int32)
-    bid, ask, wanted, offered = (np.repeat(touch[:, [i]], 5, axis=1).astype(np.int32) for i in range(4))
+    bid, ask, wanted, offered = (
+        np.repeat(touch[:, [i]], 5, axis=1).astype(np.int32) for i in range(4)
+    )
     return Observed(
         ns + OPEN_NS, kind.astype(np.uint8), side.astype(np.int8), zero, zero, lots.astype(np.int32),
         np.arange(len(ns)), np.zeros(len(ns), np.bool_), bid, ask, wanted, offered, np.zeros((0, 5), np.int64),
@@ -42,7 +53,9 @@ def drawn(seed: int, seconds: int = 5_400, n: int = 4_000) -> Observed:
     rng = np.random.default_rng(seed)
     ns = np.sort(rng.integers(30 * S, seconds * S, n))
     bid = 1_000 + np.cumsum(rng.integers(-1, 2, n))
-    touch = np.column_stack((bid, bid + rng.integers(1, 4, n), rng.integers(1, 30, n), rng.integers(1, 30, n)))
+    touch = np.column_stack(
+        (bid, bid + rng.integers(1, 4, n), rng.integers(1, 30, n), rng.integers(1, 30, n))
+    )
     mid2 = 2_000 + np.cumsum(rng.integers(-2, 3, seconds + 1))
     mid2[:30] = 0
     kind = rng.choice([LIMIT_AT_BEST, CANCEL_AT_BEST, MARKET], n)
@@ -101,7 +114,9 @@ def mid_of(o: Observed, i: int) -> float:
 
 def later(x: list[float], lag: int) -> float:
     a, b = x[:-lag], x[lag:]
-    return sum(p * q for p, q in zip(a, b, strict=True)) / math.sqrt(sum(p * p for p in a) * sum(q * q for q in b))
+    return sum(p * q for p, q in zip(a, b, strict=True)) / math.sqrt(
+        sum(p * p for p in a) * sum(q * q for q in b)
+    )
 
 
 def less_mean(x: list[float]) -> list[float]:
@@ -142,15 +157,23 @@ def test_every_figure_by_brute_force() -> None:
     roots = less_mean([math.sqrt(v) for v in volume])
     told |= {f"volume_acf_{lag}": later(roots, lag) for lag in (1, 5, 20)}
     rows = [row_at(o, o.start_ns + t * S) for t in range(0, 5_400, 10)]
-    depth = [less_mean([math.log(touch_of(o, i)[column]) for i in rows if i is not None]) for column in (2, 3)]
+    depth = [
+        less_mean([math.log(touch_of(o, i)[column]) for i in rows if i is not None])
+        for column in (2, 3)
+    ]
     told["depth_both_sides"] = sum(a * b for a, b in zip(*depth, strict=True)) / math.sqrt(
         math.prod(sum(a * a for a in side) for side in depth)
     )
     top = sum(sum(a * b for a, b in zip(side[:-6], side[6:], strict=True)) for side in depth)
-    first, second = (sum(a * a for side in depth for a in side[part]) for part in (slice(-6), slice(6, None)))
+    first, second = (
+        sum(a * a for side in depth for a in side[part]) for part in (slice(-6), slice(6, None))
+    )
     told["depth_acf_60s"] = top / math.sqrt(first * second)
     trades = [i for i in range(o.n) if o.kind[i] == MARKET]
-    told |= {f"sign_acf_{lag}": later([float(o.side[i]) for i in trades], lag) for lag in (1, 10, 100, 1000)}
+    told |= {
+        f"sign_acf_{lag}": later([float(o.side[i]) for i in trades], lag)
+        for lag in (1, 10, 100, 1000)
+    }
     moved: dict[str, list[float]] = {}
     wide = []
     for i in trades:
@@ -166,7 +189,9 @@ def test_every_figure_by_brute_force() -> None:
         at = row_at(o, int(o.ns[i]) + 60 * S)
         if at is not None:
             wide.append(touch_of(o, at)[1] - touch_of(o, at)[0] - 2)
-    told |= {name: float(np.mean(moves)) for name, moves in moved.items()} | {"excess_spread_60s": float(np.mean(wide))}
+    told |= {name: float(np.mean(moves)) for name, moves in moved.items()} | {
+        "excess_spread_60s": float(np.mean(wide))
+    }
     for name, value in told.items():
         assert found[name] == pytest.approx(value, abs=1e-9), name
     assert set(found) - set(told) == {"ofi_r2_1s"}
@@ -177,7 +202,13 @@ def test_every_figure_by_brute_force() -> None:
 
 def with_mid(mid2: np.ndarray) -> Observed:
     return seen(
-        np.array([0, 1]), np.array([0, 0]), np.array([1, 1]), np.array([1, 1]), np.ones((2, 4)), mid2 + 1_000_000, 1
+        np.array([0, 1]),
+        np.array([0, 0]),
+        np.array([1, 1]),
+        np.array([1, 1]),
+        np.ones((2, 4)),
+        mid2 + 1_000_000,
+        1,
     )
 
 
@@ -205,7 +236,9 @@ def test_signs_that_persist_and_moves_that_follow_flow() -> None:
     found = figures(o)
     assert found["sign_acf_1"] == pytest.approx(0.5, abs=0.02)
     assert found["sign_acf_10"] == pytest.approx(0.5**10, abs=0.02)
-    steps = np.sign(np.diff(flow)) * 14  # the touch of 7 lots improves on one side and worsens on the other
+    steps = (
+        np.sign(np.diff(flow)) * 14
+    )  # the touch of 7 lots improves on one side and worsens on the other
     assert np.diff(order_flow(o)).tolist() == steps.tolist()
     assert [found[f"ofi_r2_{h}s"] for h in (1, 10, 60)] == pytest.approx([1.0] * 3)
     assert found["signed_volume_r2_10s"] < 0.01
@@ -223,16 +256,22 @@ def test_bars_come_from_the_days() -> None:
     assert tape["ofi_r2_10s"]["bar"] == bar("ofi_r2_10s", tape["ofi_r2_10s"]["real"], 1.0)
     assert tape["ofi_r2_10s"]["bar"] == pytest.approx(0.2 * tape["ofi_r2_10s"]["real"])
     assert tape["variance_1s_to_300s"]["bar"] == 0.15
-    assert tape["sign_acf_1"]["ci_low"] <= tape["sign_acf_1"]["real"] <= tape["sign_acf_1"]["ci_high"]
+    assert (
+        tape["sign_acf_1"]["ci_low"] <= tape["sign_acf_1"]["real"] <= tape["sign_acf_1"]["ci_high"]
+    )
     itself = judge(tape, days[:2])
-    assert all(row["passed"] and row["value"] == pytest.approx(row["real"]) for row in itself.values())
+    assert all(
+        row["passed"] and row["value"] == pytest.approx(row["real"]) for row in itself.values()
+    )
     other = judge(tape, [sums_of(with_mid(np.cumsum(np.full(5_401, 2))))])
     assert other["variance_1s_to_10s"]["value"] == pytest.approx(10.0)
     assert not other["variance_1s_to_10s"]["passed"]
     assert (other["sign_acf_1"]["value"], other["sign_acf_1"]["passed"]) == (None, False)
 
 
-def test_a_single_day_has_the_spread_of_its_halves_and_short_tape_leaves_figures_out(days: list[Day]) -> None:
+def test_a_single_day_has_the_spread_of_its_halves_and_short_tape_leaves_figures_out(
+    days: list[Day],
+) -> None:
     one = sums_of(drawn(9, seconds=7_200))
     halves = [{name: column * mask for name, column in one.items()} for mask in half_masks(2)]
     apart = [values(FIGURES, table([half], COLUMNS), COLUMNS)["sign_acf_1"] for half in halves]
@@ -241,8 +280,14 @@ def test_a_single_day_has_the_spread_of_its_halves_and_short_tape_leaves_figures
     assert "sign_acf_1000" not in told
     assert "sign_acf_1" not in told  # one half hour has no spread
     assert told["ofi_r2_10s"]["train"] is None
-    real = of_tape([sums_of(day.seen()) for day in days[:1]], [sums_of(day.seen()) for day in days[1:]])
-    assert all(abs(row["train"] - row["real"]) <= max(3 * row["bar"], 0.1) for row in real.values() if row["train"])
+    real = of_tape(
+        [sums_of(day.seen()) for day in days[:1]], [sums_of(day.seen()) for day in days[1:]]
+    )
+    assert all(
+        abs(row["train"] - row["real"]) <= max(3 * row["bar"], 0.1)
+        for row in real.values()
+        if row["train"]
+    )
 
 
 def half_masks(first: int) -> list[np.ndarray]:

@@ -16,7 +16,16 @@ from tercel.market.score.days import Day, half_hours, simulated
 from tercel.market.score.distance import distances, mean14
 from tercel.market.score.gates import gates, numbers
 from tercel.market.score.realism import ScoreDraw, interleaved, realism
-from tercel.market.score.sample import CURVES, FOURTEEN, RESPONSE_LAGS, acf, clock_of, response, returns, sample
+from tercel.market.score.sample import (
+    CURVES,
+    FOURTEEN,
+    RESPONSE_LAGS,
+    acf,
+    clock_of,
+    response,
+    returns,
+    sample,
+)
 from tercel.market.score.tape import HeldOutTape
 from tercel.market.tape import Events, schema
 
@@ -30,7 +39,9 @@ def test_a_day_against_itself_is_at_zero(days: list[Day]) -> None:
     assert all(gate["passed"] for gate in gates(one, one).values())
 
 
-def test_a_model_on_its_own_days_is_as_near_as_they_are_to_each_other(truth: Preset, days: list[Day]) -> None:
+def test_a_model_on_its_own_days_is_as_near_as_they_are_to_each_other(
+    truth: Preset, days: list[Day]
+) -> None:
     drawn = ScoreDraw(truth, days[:1], days[1:])
     card = realism(drawn.tape, drawn.made)
     assert card["mean_l1"] == pytest.approx(card["floor_mean_l1"], rel=0.25)
@@ -51,7 +62,9 @@ def test_another_market_is_far(truth: Preset, days: list[Day]) -> None:
     assert not card["gates"]["mean_spread"]["passed"]
 
 
-def test_the_simulated_stretch_is_as_long_and_as_late_as_the_real_one(truth: Preset, days: list[Day]) -> None:
+def test_the_simulated_stretch_is_as_long_and_as_late_as_the_real_one(
+    truth: Preset, days: list[Day]
+) -> None:
     part = Day(days[0].instrument, days[0].events, 1800.0, 3600.0)
     seen = part.seen()
     assert seen.seconds == 1800.0
@@ -88,7 +101,9 @@ def test_interleaved_halves_forgive_no_day(truth: Preset, days: list[Day]) -> No
     assert card["interleaved_floor_mean_l1"] < 0.6 * card["floor_mean_l1"]
     forgiven = card["mean_l1"] / card["floor_mean_l1"]
     assert card["interleaved_mean_l1"] / card["interleaved_floor_mean_l1"] > 1.3 * forgiven
-    short = ScoreDraw(truth, [Day(days[0].instrument, days[0].events, 1800.0, 3600.0)], [], seeds=(1,))
+    short = ScoreDraw(
+        truth, [Day(days[0].instrument, days[0].events, 1800.0, 3600.0)], [], seeds=(1,)
+    )
     assert short.tape.interleaved_floor_mean_l1 is None
     assert interleaved(short.tape, short.made) is None
 
@@ -102,7 +117,9 @@ def test_a_card_scores_as_its_days_do(truth: Preset, days: list[Day]) -> None:
     kept = kept.model_copy(update={"card": json.loads(json.dumps(kept.card))})
     again = score_by_card(kept, (1,))
     for name, row in told["distances"].items():
-        assert again["distances"][name]["l1"] == pytest.approx(row["l1"], abs=0.0 if name in FOURTEEN else 1e-4)
+        assert again["distances"][name]["l1"] == pytest.approx(
+            row["l1"], abs=0.0 if name in FOURTEEN else 1e-4
+        )
         assert again["distances"][name]["wasserstein"] is None
     for key in ("mean_l1", "floor_mean_l1", "interleaved_mean_l1", "interleaved_floor_mean_l1"):
         assert again[key] == pytest.approx(told[key], rel=1e-4)
@@ -126,17 +143,24 @@ def test_statistics_by_brute_force(days: list[Day]) -> None:
     spread = [seen.ask_px[i, 0] - seen.bid_px[i, 0] for i in rows]
     assert found.values["spread"].tolist() == spread
     assert found.mean_spread == pytest.approx(np.mean(spread))
-    deep = [seen.bid_lots[i, 1:].sum() * seen.lot for i in rows] + [seen.ask_lots[i, 1:].sum() * seen.lot for i in rows]
+    deep = [seen.bid_lots[i, 1:].sum() * seen.lot for i in rows] + [
+        seen.ask_lots[i, 1:].sum() * seen.lot for i in rows
+    ]
     assert found.values["deep_depth"].tolist() == deep
     limits = [i for i in rows if seen.kind[i] <= 2]
     behind = [
-        (seen.bid_px[i, 0] - seen.price[i]) if seen.side[i] > 0 else (seen.price[i] - seen.ask_px[i, 0]) for i in limits
+        (seen.bid_px[i, 0] - seen.price[i])
+        if seen.side[i] > 0
+        else (seen.price[i] - seen.ask_px[i, 0])
+        for i in limits
     ]
     assert found.values["limit_distance"].tolist() == behind
     trades = [i for i in rows if seen.kind[i] == MARKET]
     minutes = [0.0] * 30
     for i in trades:
-        minutes[int((seen.ns[i] - seen.start_ns) // (60 * NS_PER_SECOND))] += seen.lots[i] * seen.lot
+        minutes[int((seen.ns[i] - seen.start_ns) // (60 * NS_PER_SECOND))] += (
+            seen.lots[i] * seen.lot
+        )
     assert found.values["minute_volume"].tolist() == minutes
     mids = [(seen.bid_px[i, 0] + seen.ask_px[i, 0]) / 2 for i in trades]
     for at, lag in enumerate(RESPONSE_LAGS):
@@ -155,7 +179,9 @@ def test_autocorrelation_of_a_known_process() -> None:
     for i in range(1, len(x)):
         x[i] = 0.6 * x[i - 1] + rng.normal()
     np.testing.assert_allclose(acf([x], 5), 0.6 ** np.arange(1, 6), atol=0.01)
-    np.testing.assert_allclose(acf([x[:100_000], x[100_000:]], 5), 0.6 ** np.arange(1, 6), atol=0.01)
+    np.testing.assert_allclose(
+        acf([x[:100_000], x[100_000:]], 5), 0.6 ** np.arange(1, 6), atol=0.01
+    )
     assert acf([np.ones(5)], 3).tolist() == [0.0, 0.0, 0.0]
 
 
@@ -181,7 +207,13 @@ def with_status(day: Day, at_s: float, status: int) -> Day:
     events = day.events
     ns = day.instrument.session_open_ns + round(at_s * NS_PER_SECOND)
     row = int(np.searchsorted(events.exch_ns, ns))
-    new = {"exch_ns": ns, "recv_ns": ns, "kind": schema.STATUS, "price_ticks": status, "flags": schema.MESSAGE_END}
+    new = {
+        "exch_ns": ns,
+        "recv_ns": ns,
+        "kind": schema.STATUS,
+        "price_ticks": status,
+        "flags": schema.MESSAGE_END,
+    }
     columns = {
         name: np.insert(column, row, new.get(name, 0))
         for name, column in zip(schema.COLUMN_NAMES, events.columns(), strict=True)

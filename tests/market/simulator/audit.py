@@ -34,14 +34,20 @@ def is_own(b: Packed, slot: int) -> bool:
 
 def public_lots(b: Packed) -> dict[Level, int]:
     """Lots of others by level, none where there are none."""
-    totals = {lv: sum(q for _, slot, q in queue if not is_own(b, slot)) for lv, queue in orders_of(b).items()}
+    totals = {
+        lv: sum(q for _, slot, q in queue if not is_own(b, slot))
+        for lv, queue in orders_of(b).items()
+    }
     return {level: lots for level, lots in totals.items() if lots}
 
 
 def commands_of(k: Longs) -> list[Longs]:
     """Own commands on their way, oldest first."""
     ring = k[sim.COMMANDS : sim.COMMANDS + sim.COMMAND_SLOTS * sim.COMMAND].reshape(-1, sim.COMMAND)
-    return [ring[i % sim.COMMAND_SLOTS] for i in range(int(k[sim.COMMAND_HEAD]), int(k[sim.COMMAND_TAIL]))]
+    return [
+        ring[i % sim.COMMAND_SLOTS]
+        for i in range(int(k[sim.COMMAND_HEAD]), int(k[sim.COMMAND_TAIL]))
+    ]
 
 
 def ledger_of(b: Packed) -> Packed:
@@ -65,7 +71,9 @@ def audit(b: Packed, k: Longs) -> None:
     filled = int(k[sim.QUANTITY] - k[sim.LEFT])
     points = int(k[sim.GRID_POINTS])
     if points:
-        assert k[sim.GRID + points : sim.GRID + 3 * points].sum() == filled, "left + filled is not the order"
+        assert k[sim.GRID + points : sim.GRID + 3 * points].sum() == filled, (
+            "left + filled is not the order"
+        )
     assert 0 <= k[sim.LEFT] <= k[sim.QUANTITY], "the parent is overfilled"
 
 
@@ -75,7 +83,9 @@ def _audit_levels(b: Packed, levels: dict[Level, list[tuple[int, int, int]]]) ->
         lo, width = int(b[lay.LO_BID if side > 0 else lay.LO_ASK]), int(b[lay.WIDTH])
         if not lo <= price < lo + width:
             for _, slot, _ in queue:
-                assert b[lay.HEADER + slot * lay.ORDER + lay.FLAGS] & lay.FAR, "an order beyond the window is not far"
+                assert b[lay.HEADER + slot * lay.ORDER + lay.FLAGS] & lay.FAR, (
+                    "an order beyond the window is not far"
+                )
             continue
         ring[side] += 1
         lv = int(b[lay.AT_LEVELS]) + ((0 if side > 0 else width) + price % width) * lay.LEVEL
@@ -83,7 +93,9 @@ def _audit_levels(b: Packed, levels: dict[Level, list[tuple[int, int, int]]]) ->
         while slot >= 0:
             linked.append(slot)
             slot = int(b[lay.HEADER + slot * lay.ORDER + lay.NEXT])
-        assert linked == [slot for _, slot, _ in queue], f"the queue at {side, price} is not in arrival order"
+        assert linked == [slot for _, slot, _ in queue], (
+            f"the queue at {side, price} is not in arrival order"
+        )
         assert b[lv + lay.LOTS] == sum(q for *_, q in queue), f"lots at {side, price}"
         own = sum(q for _, slot, q in queue if is_own(b, slot))
         assert b[lv + lay.OWN_LOTS] == own, f"own lots at {side, price}"
@@ -95,7 +107,9 @@ def _audit_levels(b: Packed, levels: dict[Level, list[tuple[int, int, int]]]) ->
 
 
 def _audit_touch(k: Longs, b: Packed, levels: dict[Level, list[tuple[int, int, int]]]) -> None:
-    public = [level for level, queue in levels.items() if any(not is_own(b, slot) for _, slot, _ in queue)]
+    public = [
+        level for level, queue in levels.items() if any(not is_own(b, slot) for _, slot, _ in queue)
+    ]
     bid = max((p for s, p in public if s > 0), default=NO_BID)
     ask = min((p for s, p in public if s < 0), default=NO_ASK)
     assert (k[sim.PUBLIC_BID], k[sim.PUBLIC_ASK]) == (bid, ask), "public touch"
@@ -130,6 +144,10 @@ def _audit_ledger(b: Packed, k: Longs, levels: dict[Level, list[tuple[int, int, 
             lots, ahead = resting.get(i, (0, 0))
             assert led[lay.OPEN] == lots, f"open lots of own {i}"
             if lots and led[lay.AHEAD_STATE] == lay.AHEAD_KNOWN:
-                assert led[lay.AHEAD] == ahead, f"lots ahead of own {i}: {led[lay.AHEAD]}, a walk finds {ahead}"
+                assert led[lay.AHEAD] == ahead, (
+                    f"lots ahead of own {i}: {led[lay.AHEAD]}, a walk finds {ahead}"
+                )
     if k[sim.PHASE] == sim.WORKING:
-        assert ledger_of(b)[:, lay.OPEN].sum() <= k[sim.LEFT], "own lots not known dead exceed what is left"
+        assert ledger_of(b)[:, lay.OPEN].sum() <= k[sim.LEFT], (
+            "own lots not known dead exceed what is left"
+        )

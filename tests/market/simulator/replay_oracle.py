@@ -213,7 +213,9 @@ class ReplayOracle:
         """Advance to a decision that falls due at `due`, or after the halt that it falls in; False: never."""
         while True:
             flow = self.rows[0][0] if self.rows else FOREVER_NS
-            command = max(self.flying[0][0], self.now) if self.flying and not self.halted else FOREVER_NS
+            command = (
+                max(self.flying[0][0], self.now) if self.flying and not self.halted else FOREVER_NS
+            )
             decision = max(due, self.now) if not self.halted else FOREVER_NS
             if min(flow, command, decision) == FOREVER_NS:
                 return False
@@ -233,12 +235,18 @@ class ReplayOracle:
 
     def levels_of(self, side: int, public: bool = True) -> list[int]:
         """Occupied prices of a side, best first."""
-        prices = (p for (s, p), q in self.queues.items() if s == side and any(not public or e.what != "own" for e in q))
+        prices = (
+            p
+            for (s, p), q in self.queues.items()
+            if s == side and any(not public or e.what != "own" for e in q)
+        )
         return sorted(prices, reverse=side > 0)
 
     def public(self) -> dict[Level, int]:
         """Lots of others by level."""
-        totals = {level: sum(e.lots for e in q if e.what != "own") for level, q in self.queues.items()}
+        totals = {
+            level: sum(e.lots for e in q if e.what != "own") for level, q in self.queues.items()
+        }
         return {level: lots for level, lots in totals.items() if lots}
 
     def own(self) -> dict[int, tuple[int, int, float]]:
@@ -309,7 +317,9 @@ class ReplayOracle:
         self.fills.append((self.now, entry.key, price, lots, 1, mid2, 2 * price))
 
     def _own_levels(self, side: int) -> list[int]:
-        prices = (p for (s, p), q in self.queues.items() if s == side and any(e.what == "own" for e in q))
+        prices = (
+            p for (s, p), q in self.queues.items() if s == side and any(e.what == "own" for e in q)
+        )
         return sorted(prices, reverse=side > 0)
 
     def _hit_own(self, side: int, price: int, lots: int) -> int:
@@ -371,7 +381,9 @@ class ReplayOracle:
                 public += entry.lots
             elif entry.frozen is None:
                 entry.frozen = public
-        self._keep((side, price), [e for e in self.queues.get((side, price), []) if e.what == "own"])
+        self._keep(
+            (side, price), [e for e in self.queues.get((side, price), []) if e.what == "own"]
+        )
 
     def _roll_in(self, side: int, price: int, lots: int) -> None:
         queue: list[Entry] = []
@@ -389,7 +401,9 @@ class ReplayOracle:
 
     # the agent
 
-    def send(self, delay: int, what: str, number: int, price: int, lots: int, immediate: bool = False) -> None:
+    def send(
+        self, delay: int, what: str, number: int, price: int, lots: int, immediate: bool = False
+    ) -> None:
         """A command leaves: "new" or "cancel"."""
         at = max(self.now + delay, self.flying[-1][0] if self.flying else 0)
         self.flying.append((at, what, number, price, lots, immediate))

@@ -26,7 +26,13 @@ from tercel.market.tape.schema import ADD, EXECUTE, TRADE_HIDDEN
 Book = NDArray[np.int32]
 State = NDArray[np.int64]
 MODELS = ("csco", "goog", "csco-hawkes")
-TASK = Task(share=1.0, horizon_s=300.0, decisions=30, warmup_s=60.0, latency=Latency("uniform", 0, 2_000_000_000))
+TASK = Task(
+    share=1.0,
+    horizon_s=300.0,
+    decisions=30,
+    warmup_s=60.0,
+    latency=Latency("uniform", 0, 2_000_000_000),
+)
 
 
 class Anything(Strategy):
@@ -40,7 +46,9 @@ class Anything(Strategy):
     def decide(self, view: View) -> Intents:
         intents = ladder(view)
         n = len(view.left)
-        intents[:, TAKE] = np.where(self.rng.random(n) < 0.3, view.left * self.rng.random(n) * 0.3, 0)
+        intents[:, TAKE] = np.where(
+            self.rng.random(n) < 0.3, view.left * self.rng.random(n) * 0.3, 0
+        )
         for rung in range(5):
             shown = self.rng.random(n) < 0.5
             intents[:, REST0 + rung] = np.where(shown, view.left * self.rng.random(n) * 0.3, 0)
@@ -114,14 +122,19 @@ def test_whatever_we_do_the_background_is_the_twin(name: str, seed: int) -> None
             assert public(behind(b)) == public(behind(tb)) == public(tb)
             theirs = tk[sim.EVENTS : sim.EVENTS + sim.TALLIES]
             assert k[sim.BACKGROUND : sim.BACKGROUND + sim.TALLIES].tolist() == theirs.tolist()
-            assert k[[sim.FLOW_NS, sim.FLOW_RNG, sim.FLOW_RNG + 1]].tolist() == tk[[1, 14, 15]].tolist()
+            assert (
+                k[[sim.FLOW_NS, sim.FLOW_RNG, sim.FLOW_RNG + 1]].tolist()
+                == tk[[1, 14, 15]].tolist()
+            )
         ours.step(strategy.decide(ours.view))
         twins.step(np.zeros((8, len(build("twap_take").decide(twins.view)[0])), np.int32))
     assert ours.states[:, sim.PASSIVE_LOTS].sum() > 0
     assert np.abs(ours.states[:, sim.SHIFT]).max() > 0
 
 
-def _enter(b: Book, k: State, source: Source, side: int, price: int, lots: int, place: int, now: bool) -> None:
+def _enter(
+    b: Book, k: State, source: Source, side: int, price: int, lots: int, place: int, now: bool
+) -> None:
     k[sim.SIDE], k[sim.LEFT], k[sim.QUANTITY] = side, 10**9, 10**9
     at = lockstep.alone(b, k, source.flow)
     lockstep.enter_new(b, k, source.flow, at, 0, place, side, price, lots, now)
@@ -138,7 +151,9 @@ def test_after_every_market_order_the_public_book_is_the_twins(name: str) -> Non
     twin_b, twin_k = b.copy(), k.copy()
     start = int(k[sim.NOW])
     _until(twin_b, twin_k, source, start + 900 * NS_PER_SECOND)
-    rows = twin_k[twin_k[sim.RECORD_AT] :][: twin_k[sim.RECORD] * sim.RECORD_WORDS].reshape(-1, sim.RECORD_WORDS)
+    rows = twin_k[twin_k[sim.RECORD_AT] :][: twin_k[sim.RECORD] * sim.RECORD_WORDS].reshape(
+        -1, sim.RECORD_WORDS
+    )
     times = np.unique(rows[rows[:, sim.R_KIND] == EXECUTE, sim.R_NS])
     assert len(times) > 5
     twin_b, twin_k = source.worlds_b[0].copy(), sim.extend(source.worlds_k[0], 0)
@@ -249,7 +264,9 @@ def test_strategies_on_one_seed_share_the_markets_moves() -> None:
     task = Task()
     plan = seeded_plan(task, task.lots(preset.volume_per_s), 5, 0, 128)
     source = reactive(preset, settle_s=900.0)
-    costs = [run_strategy(source, task, plan, build(name)) for name in ("twap_take", "twap_passive")]
+    costs = [
+        run_strategy(source, task, plan, build(name)) for name in ("twap_take", "twap_passive")
+    ]
     assert np.corrcoef([one.shortfall for one in costs])[0, 1] > 0.6
 
 
@@ -302,7 +319,9 @@ def test_rows_of_the_record_are_those_of_the_book_on_show() -> None:
             lots[slot] -= int(row[sim.R_LOTS])
     assert shift == k[sim.SHIFT] > 0
     after = orders(b)[:, lay.QTY]
-    assert {slot: n for slot, n in lots.items() if n} == {int(s): int(after[s]) for s in np.flatnonzero(after)}
+    assert {slot: n for slot, n in lots.items() if n} == {
+        int(s): int(after[s]) for s in np.flatnonzero(after)
+    }
 
 
 def recorded(k: State) -> NDArray[np.int64]:
@@ -327,7 +346,12 @@ def test_hidden_executions_are_the_twins_told_and_counted_once(seed: int) -> Non
         for row in recorded(k):
             shift += int(row[sim.R_PRICE]) if row[sim.R_KIND] == sim.SHIFTED else 0
             if row[sim.R_KIND] == TRADE_HIDDEN:
-                found.append([*row[[sim.R_NS, sim.R_SIDE, sim.R_LOTS]].tolist(), int(row[sim.R_PRICE]) - shift])
+                found.append(
+                    [
+                        *row[[sim.R_NS, sim.R_SIDE, sim.R_LOTS]].tolist(),
+                        int(row[sim.R_PRICE]) - shift,
+                    ]
+                )
         assert (shift != 0) == trades
         rows.append(found)
         lots.append(int(k[sim.HIDDEN_LOTS] - source.worlds_k[0][sim.HIDDEN_LOTS]))
@@ -346,7 +370,10 @@ def test_what_nobody_sold_moves_nothing() -> None:
     arrive_new(b, k, source.flow, 0, sim.LAST_ASK + 10**8, 10**7, sim.FORCED | sim.IMMEDIATE)
     assert 0 < k[sim.UNFILLED_LOTS] < 10**7
     law = _law_of("goog")
-    own = float(law.kernel()[1] @ k[sim.KERNEL : sim.KERNEL + 14].view(np.float64)) * law.mean_trade_lots
+    own = (
+        float(law.kernel()[1] @ k[sim.KERNEL : sim.KERNEL + 14].view(np.float64))
+        * law.mean_trade_lots
+    )
     assert own + k[sim.PENDING] == pytest.approx(10**7 - k[sim.UNFILLED_LOTS])
     assert k[sim.LEFT] == 0
     shown = orders(b)

@@ -42,7 +42,12 @@ def send(b: np.ndarray, k: np.ndarray, own: int, side: int, beyond: int, lots: i
     price = int(k[sim.PUBLIC_ASK if side > 0 else sim.PUBLIC_BID]) + side * beyond
     k[sim.SIDE] = side
     led = int(b[lay.AT_LEDGER]) + own * lay.LEDGER
-    b[[led + lay.STATE, led + lay.OPEN, led + lay.OWN_SIDE, led + lay.OWN_PRICE]] = lay.IN_FLIGHT, lots, side, price
+    b[[led + lay.STATE, led + lay.OPEN, led + lay.OWN_SIDE, led + lay.OWN_PRICE]] = (
+        lay.IN_FLIGHT,
+        lots,
+        side,
+        price,
+    )
     arrive_new(b, k, SOURCE.flow, own, price, lots, 0)
     return price
 
@@ -91,7 +96,9 @@ def test_lots_stop_at_the_limit_though_the_touch_shows_more() -> None:
         shown = int(public_lots_at(b, -1, k[sim.PUBLIC_ASK]))
         price = send(b, k, 0, 1, 0)
         traded = 10_000 - int(k[sim.LEFT])
-        left_standing += 0 < traded < min(shown, LOTS) and b[lay.BEST_BID] == price and k[sim.SHIFT] > 0
+        left_standing += (
+            0 < traded < min(shown, LOTS) and b[lay.BEST_BID] == price and k[sim.SHIFT] > 0
+        )
     assert left_standing > 0
 
 

@@ -58,7 +58,10 @@ class Brute:
         same = [o for o in self.shown if o.side == order.side]
         better = [o for o in same if (o.price - order.price) * order.side > 0]
         at = [o for o in same if o.price == order.price]
-        return sorted(better, key=lambda o: -o.price * o.side) + at[: at.index(order) if order in at else len(at)]
+        return (
+            sorted(better, key=lambda o: -o.price * o.side)
+            + at[: at.index(order) if order in at else len(at)]
+        )
 
     def counterpart(self, slot: int) -> Order | None:
         return next((o for o in self.shown if o.what == PUBLIC and o.slot == slot), None)
@@ -68,8 +71,16 @@ class Brute:
 
     def add(self, slot: int, side: int, price: int, lots: int) -> None:
         self.real[slot] = Order(PUBLIC, slot, side, price, lots)
-        self.shown = [o for o in self.shown if o.what != KEPT or o.side == side or (price - o.price) * side < 0]
-        mine = [o for o in self.shown if o.what == OURS and o.side != side and (price - o.price) * side >= 0]
+        self.shown = [
+            o
+            for o in self.shown
+            if o.what != KEPT or o.side == side or (price - o.price) * side < 0
+        ]
+        mine = [
+            o
+            for o in self.shown
+            if o.what == OURS and o.side != side and (price - o.price) * side >= 0
+        ]
         for o in sorted(mine, key=lambda o: o.price * side):
             take = min(lots, o.lots)
             o.lots -= take
@@ -188,10 +199,16 @@ class World:
         slot = list(self.brute.real)[pick % len(self.brute.real)]
         real = self.brute.real[slot]
         kind = DELETE if lots >= real.lots else REDUCE
-        here = [o for o in self.brute.shown if o.what == PUBLIC and (o.side, o.price) == (real.side, real.price)]
+        here = [
+            o
+            for o in self.brute.shown
+            if o.what == PUBLIC and (o.side, o.price) == (real.side, real.price)
+        ]
         may = self.brute.cancel(slot, lots)
         self.event(lambda b, k: public_take(b, k, slot, lots, kind, False))
-        left = [int(self.b[lay.HEADER + s * lay.ORDER + lay.ARR]) for s in kept_slots(self.b, self.k)]
+        left = [
+            int(self.b[lay.HEADER + s * lay.ORDER + lay.ARR]) for s in kept_slots(self.b, self.k)
+        ]
         kept = [o for o in self.brute.shown if o.what == KEPT]
         by_place = self.kept_in_order()
         assert len(left) == len(by_place)
@@ -207,11 +224,18 @@ class World:
 
     def kept_in_order(self) -> list[tuple[int, int, int]]:
         found = orders(self.b)[kept_slots(self.b, self.k)]
-        return [tuple(o[[lay.SIDE, lay.PRICE, lay.QTY]].tolist()) for o in found[np.argsort(found[:, lay.ARR])]]
+        return [
+            tuple(o[[lay.SIDE, lay.PRICE, lay.QTY]].tolist())
+            for o in found[np.argsort(found[:, lay.ARR])]
+        ]
 
     def rest(self, side: int, off: int, lots: int) -> None:
         price = MID + off
-        free = [i for i in range(OWN) if self.b[self.b[lay.AT_LEDGER] + i * lay.LEDGER + lay.STATE] == lay.FREE_SLOT]
+        free = [
+            i
+            for i in range(OWN)
+            if self.b[self.b[lay.AT_LEDGER] + i * lay.LEDGER + lay.STATE] == lay.FREE_SLOT
+        ]
         far = [o.price * side for o in self.brute.shown if o.side != side]
         if not free or (far and price * side >= min(far)):
             return
@@ -248,8 +272,12 @@ class World:
         assert public(behind(b)) == public(self.twin_b)
         theirs = self.twin_k[sim.EVENTS : sim.EVENTS + sim.TALLIES]
         assert k[sim.BACKGROUND : sim.BACKGROUND + sim.TALLIES].tolist() == theirs.tolist()
-        levels = {level: [(is_own(b, s), q) for _, s, q in queue] for level, queue in orders_of(b).items()}
-        assert levels == {(o.side, o.price): self.brute.queue(o.side, o.price) for o in self.brute.shown}
+        levels = {
+            level: [(is_own(b, s), q) for _, s, q in queue] for level, queue in orders_of(b).items()
+        }
+        assert levels == {
+            (o.side, o.price): self.brute.queue(o.side, o.price) for o in self.brute.shown
+        }
         assert self.brute.filled == k[sim.PASSIVE_LOTS]
         assert self.brute.traded == {1: k[sim.SOLD], -1: k[sim.BOUGHT]}
         early = [self.brute.early[1], self.brute.early[-1]]
@@ -318,7 +346,9 @@ def test_what_own_lots_stood_in_front_of_stays_at_its_place() -> None:
     assert lane(world) == [(False, 1), (False, 2), (True, 6), (False, 5)]
     play(world, [("market", -1, 4)], True)
     assert lane(world) == [(True, 5), (False, 5)]
-    assert len(kept_slots(world.b, world.k)) == 1  # that of 5, in a slot that no other order is shown in
+    assert (
+        len(kept_slots(world.b, world.k)) == 1
+    )  # that of 5, in a slot that no other order is shown in
     assert world.k[sim.PASSIVE_LOTS] + world.k[sim.SOLD] == 10
 
 
@@ -331,7 +361,9 @@ def test_what_is_kept_for_an_order_that_lives_goes_with_it() -> None:
 
 
 def test_a_kept_order_gives_way_to_who_reaches_it() -> None:
-    world = made(("rest", 1, 0, 9), ("add", 1, 0, 3), ("add", 1, 0, 3), ("market", -1, 3), ("market", -1, 3))
+    world = made(
+        ("rest", 1, 0, 9), ("add", 1, 0, 3), ("add", 1, 0, 3), ("market", -1, 3), ("market", -1, 3)
+    )
     assert lane(world) == [(True, 3), (False, 3), (False, 3)]
     play(world, [("add", -1, 1, 2)], True)
     assert lane(world) == [(True, 3), (False, 3), (False, 3)]
@@ -346,7 +378,13 @@ def test_kept_orders_go_as_often_as_one_of_the_next_price() -> None:
     for at in range(n):
         world = World(256)
         world.k[sim.FLOW_RNG] += 7919 * at
-        for call in (("rest", 1, 0, 3), ("add", 1, 0, 3), ("market", -1, 3), ("add", 1, -1, 2), ("add", 1, -1, 2)):
+        for call in (
+            ("rest", 1, 0, 3),
+            ("add", 1, 0, 3),
+            ("market", -1, 3),
+            ("add", 1, -1, 2),
+            ("add", 1, -1, 2),
+        ):
             getattr(world, str(call[0]))(*call[1:])
         world.cancel(2, 5)  # two ticks off
         assert lane(world) == [(False, 3)]
@@ -401,7 +439,9 @@ def test_an_own_aggressor_takes_kept_lots_and_nobody_brings_them_back() -> None:
     assert lane(world) == [(False, 4)]
 
 
-@given(slots=st.integers(10, 28), calls=st.lists(st.one_of(*PASSIVE[:-2]), min_size=20, max_size=80))
+@given(
+    slots=st.integers(10, 28), calls=st.lists(st.one_of(*PASSIVE[:-2]), min_size=20, max_size=80)
+)
 def test_where_no_slot_is_left_a_kept_order_goes(slots: int, calls: list[tuple[int, ...]]) -> None:
     """Whatever the room: no count is wrong and the background is the twin."""
     world = World(slots)
@@ -410,7 +450,9 @@ def test_where_no_slot_is_left_a_kept_order_goes(slots: int, calls: list[tuple[i
             if what == "add" and world.b[world.b[lay.BACKGROUND] + lay.LIVE] >= slots:
                 continue
             world.brute = Brute()  # not asked
-            world.brute.real = {s: Order(PUBLIC, s, sd, p, q) for s, sd, p, q, _ in public(behind(world.b))}
+            world.brute.real = {
+                s: Order(PUBLIC, s, sd, p, q) for s, sd, p, q, _ in public(behind(world.b))
+            }
             world.brute.shown = [
                 Order(OURS if is_own(world.b, s) else PUBLIC, -1, sd, p, q)
                 for (sd, p), queue in orders_of(world.b).items()
@@ -419,7 +461,9 @@ def test_where_no_slot_is_left_a_kept_order_goes(slots: int, calls: list[tuple[i
             getattr(world, str(what))(*words)
         elif there := public(behind(world.b)):
             slot, *_, lots, _ = there[words[0] % len(there)]
-            world.event(lambda b, k, slot=slot, lots=lots: public_take(b, k, slot, lots, DELETE, False))  # type: ignore[misc]
+            world.event(
+                lambda b, k, slot=slot, lots=lots: public_take(b, k, slot, lots, DELETE, False)
+            )  # type: ignore[misc]
         audit(world.b, world.k)
         check(world.b, world.k)
         assert public(behind(world.b)) == public(world.twin_b)
@@ -430,9 +474,18 @@ def test_where_no_slot_is_left_a_kept_order_goes(slots: int, calls: list[tuple[i
 def test_own_and_public_lots_on_our_side_are_the_twins(name: str, ticks: int) -> None:
     """Joining the touch, inside and behind at 100 %; what the law's moves fill is besides."""
     preset = load(name)
-    task = Task(share=1.0, horizon_s=600.0, decisions=60, warmup_s=60.0, latency=Latency("constant", 1_000_000, 0))
+    task = Task(
+        share=1.0,
+        horizon_s=600.0,
+        decisions=60,
+        warmup_s=60.0,
+        latency=Latency("constant", 1_000_000, 0),
+    )
     plan = seeded_plan(task, round(600 * preset.volume_per_s), 7, 0, 8, 2)
-    episodes, rule = Episodes(reactive(preset, worlds=2, seed=3, settle_s=900.0), task, 8), Peg(ticks)
+    episodes, rule = (
+        Episodes(reactive(preset, worlds=2, seed=3, settle_s=900.0), task, 8),
+        Peg(ticks),
+    )
     episodes.start(plan)
     most = 0
     while episodes.working.any():

@@ -36,7 +36,9 @@ MODELS = {
 @given(st.sampled_from(list(MODELS)), st.integers(1, 10**6), st.integers(1, 10**6))
 def test_shares_are_those_of_the_formulas(name, front, back):
     code, n = qm.queue_model(name)
-    assert qm.share_ahead(code, n, float(front), float(back)) == pytest.approx(1 - MODELS[name](front, back), abs=1e-9)
+    assert qm.share_ahead(code, n, float(front), float(back)) == pytest.approx(
+        1 - MODELS[name](front, back), abs=1e-9
+    )
 
 
 @given(st.sampled_from(list(MODELS)), st.integers(2, 10**6), st.data())
@@ -106,7 +108,13 @@ class Level:
         drop = rest - total
 
         def ahead(front, back):
-            return 0.0 if front <= 0 else 1 - self.behind(front, back) if back > 0 else float(self.behind(1, 1) < 1)
+            return (
+                0.0
+                if front <= 0
+                else 1 - self.behind(front, back)
+                if back > 0
+                else float(self.behind(1, 1) < 1)
+            )
 
         gone = 0
         if taken > 0:
@@ -162,7 +170,13 @@ def test_kernels_agree_with_a_level_that_counts_lot_by_lot(name, seed):
             number = play.new(BID, lots)
             assert play.run_to(int(play.k[sim.NOW]) + 1)
             level.own.append(
-                {"front": level.public, "printed": level.printed, "lots": lots, "number": number, "carry": 0.0}
+                {
+                    "front": level.public,
+                    "printed": level.printed,
+                    "lots": lots,
+                    "number": number,
+                    "carry": 0.0,
+                }
             )
         elif what == "cancel" and level.own:
             o = rng.choice(level.own)
@@ -203,7 +217,9 @@ def rows_of(rows):
     )  # fmt: skip
 
 
-INSTRUMENT = Instrument(venue="X", symbol="A", date="2024-01-05", tick=0.01, timezone="UTC", levels=2)
+INSTRUMENT = Instrument(
+    venue="X", symbol="A", date="2024-01-05", tick=0.01, timezone="UTC", levels=2
+)
 
 
 def test_levels_keep_their_slot_while_they_are_shown():
@@ -212,7 +228,16 @@ def test_levels_keep_their_slot_while_they_are_shown():
         (ROLL_OUT, 1, 100, 0), (ROLL_IN, 1, 100, 3), (LEVEL_SET, 1, 100, 0), (LEVEL_SET, 1, 99, 0), (TRADE, 1, 99, 1),
     ]))  # fmt: skip
     assert day.by_level
-    assert day.rows[:, 2].tolist() == [0, 1, 0, 0, 0, 0, 0, -1]  # what was never shown and goes is no row
+    assert day.rows[:, 2].tolist() == [
+        0,
+        1,
+        0,
+        0,
+        0,
+        0,
+        0,
+        -1,
+    ]  # what was never shown and goes is no row
     source, _ = source_of([day], "log_prob")
     assert (source.worlds_k[:, lv.QUEUE] == qm.LOG_PROB).all()
 
@@ -275,7 +300,11 @@ def test_in_a_halt_nothing_of_ours_fills_or_arrives():
     play.new(BID, 3)
     assert play.run_to(int(play.k[sim.NOW]) + 1)
     now = int(play.k[sim.NOW]) + 1
-    rows = [[now, STATUS, 0, 0, -1, 0], [now + 1, TRADE, 0, 1, BID, 50], [now + 4, STATUS, 0, 0, 1, 0]]
+    rows = [
+        [now, STATUS, 0, 0, -1, 0],
+        [now + 1, TRADE, 0, 1, BID, 50],
+        [now + 4, STATUS, 0, 0, 1, 0],
+    ]
     play.tape = np.array(rows, np.int64)
     play.k[sim.CURSOR], play.k[sim.CURSOR_END], play.k[sim.FLOW_NS] = 0, 3, now
     sold = int(play.k[sim.SOLD])

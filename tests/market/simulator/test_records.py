@@ -7,7 +7,14 @@ from tercel.core.jit import Longs, kernel
 from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.records import MEMORY, memory_at
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.records import STATE, command_at, fill_at, recorded_at, row_at, state_at
+from tercel.market.simulator.records import (
+    STATE,
+    command_at,
+    fill_at,
+    recorded_at,
+    row_at,
+    state_at,
+)
 
 TALLIES = ("events", "bought", "sold", "ofi", "variance", "mid2")
 
@@ -17,10 +24,16 @@ def place_of(name: str) -> int:
     group, _, tally = name.partition("_")
     if group in ("seen", "arrived") and tally in TALLIES:
         return getattr(sim, group.upper()) + TALLIES.index(tally)
-    return sim.BACKGROUND + sim.MID2 - sim.EVENTS if name == "background_mid2" else getattr(sim, name.upper())
+    return (
+        sim.BACKGROUND + sim.MID2 - sim.EVENTS
+        if name == "background_mid2"
+        else getattr(sim, name.upper())
+    )
 
 
-@pytest.mark.parametrize(("record", "place"), [(STATE, place_of), (MEMORY, lambda name: getattr(q, name.upper()))])
+@pytest.mark.parametrize(
+    ("record", "place"), [(STATE, place_of), (MEMORY, lambda name: getattr(q, name.upper()))]
+)
 def test_every_name_is_one_word_where_the_layout_has_it(record, place):
     places = [offset for _, offset in record.fields.values()]
     assert places == [8 * place(name) for name in record.names]

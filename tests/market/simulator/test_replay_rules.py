@@ -16,7 +16,17 @@ from tercel.market.simulator import layout as sim
 from tercel.market.simulator.engine import advance
 from tercel.market.simulator.entry import send_cancel, send_new
 from tercel.market.simulator.source import blank_state
-from tercel.market.tape.schema import ADD, CLEAR, CROSS, DELETE, EXECUTE, ROLL_IN, ROLL_OUT, STATUS, TRADE_HIDDEN
+from tercel.market.tape.schema import (
+    ADD,
+    CLEAR,
+    CROSS,
+    DELETE,
+    EXECUTE,
+    ROLL_IN,
+    ROLL_OUT,
+    STATUS,
+    TRADE_HIDDEN,
+)
 
 NO_FLOW = np.zeros(1)
 QUANTITY = 10**6
@@ -53,7 +63,9 @@ class Replay:
 
     def index(self, number):
         led = ledger_of(self.b)
-        (found,) = np.flatnonzero((led[:, lay.STATE] != lay.FREE_SLOT) & (led[:, lay.SENT] == number))
+        (found,) = np.flatnonzero(
+            (led[:, lay.STATE] != lay.FREE_SLOT) & (led[:, lay.SENT] == number)
+        )
         return int(found)
 
     def rename(self):
@@ -66,13 +78,17 @@ class Replay:
         """(ns, own number, price, lots, passive, mid2, touch2) of all fills so far."""
         self._fills = getattr(self, "_fills", [])
         self._seen = getattr(self, "_seen", 0)
-        rows = self.k[self.k[sim.RECORD_AT] :][: self.k[sim.RECORD] * sim.RECORD_WORDS].reshape(-1, sim.RECORD_WORDS)
+        rows = self.k[self.k[sim.RECORD_AT] :][: self.k[sim.RECORD] * sim.RECORD_WORDS].reshape(
+            -1, sim.RECORD_WORDS
+        )
         for r in rows[self._seen :].tolist():
             if r[sim.R_KIND] == sim.OWN_FILL:
                 passive = r[sim.R_SIDE] & 1
                 touch2 = 2 * r[sim.R_PRICE] if passive else r[sim.R_TOUCH2]
                 who = self.number[r[sim.R_WHO]]
-                self._fills.append((r[0], who, r[sim.R_PRICE], r[sim.R_LOTS], passive, r[sim.R_MID2], touch2))
+                self._fills.append(
+                    (r[0], who, r[sim.R_PRICE], r[sim.R_LOTS], passive, r[sim.R_MID2], touch2)
+                )
         self._seen = len(rows)
         return self._fills
 
@@ -83,7 +99,11 @@ class Replay:
             if led[lay.STATE] == lay.RESTING and led[lay.OPEN] > 0:
                 ahead = int(led[lay.AHEAD])
                 unknown = ahead > lay.AHEAD_UNKNOWN_LOTS // 2
-                found[self.number[i]] = (int(led[lay.OWN_PRICE]), int(led[lay.OPEN]), inf if unknown else ahead)
+                found[self.number[i]] = (
+                    int(led[lay.OWN_PRICE]),
+                    int(led[lay.OPEN]),
+                    inf if unknown else ahead,
+                )
         return found
 
 
@@ -112,7 +132,10 @@ def compare(kernel, oracle):
 def play(seed, messages, levels, side, delays, theirs):
     rng = random.Random(seed)
     tape = RandomTape(rng, messages, levels)
-    kernel, oracle = Replay(tape.rows, side, levels), ReplayOracle(list(tape.rows), side, levels, theirs)
+    kernel, oracle = (
+        Replay(tape.rows, side, levels),
+        ReplayOracle(list(tape.rows), side, levels, theirs),
+    )
     kernel.k[sim.THEIRS] = int(theirs)
     due, number = 0, 0
     while due < tape.now + 40:
@@ -122,7 +145,9 @@ def play(seed, messages, levels, side, delays, theirs):
         if not going:
             return
         compare(kernel, oracle)
-        for _ in range(rng.choice((0, 1, 1, 2)) if len(oracle.flying) < sim.COMMAND_SLOTS - 2 else 0):
+        for _ in range(
+            rng.choice((0, 1, 1, 2)) if len(oracle.flying) < sim.COMMAND_SLOTS - 2 else 0
+        ):
             delay = rng.choice(delays)
             alive = [n for n in oracle.open if oracle.open[n] - oracle.pending[n] > 0]
             if alive and (rng.random() < 0.3 or len(alive) > 10):
@@ -168,7 +193,13 @@ def test_lots_that_the_agent_took_stay_taken():
 
 def test_an_execution_fills_better_own_orders_then_those_with_nothing_ahead():
     m = Replay(
-        [*BOOK, (5, EXECUTE, 0, 1, 99, 4), (6, EXECUTE, 0, 1, 99, 6), (7, ADD, 0, 1, 99, 5), (8, EXECUTE, 0, 1, 99, 5)]
+        [
+            *BOOK,
+            (5, EXECUTE, 0, 1, 99, 4),
+            (6, EXECUTE, 0, 1, 99, 6),
+            (7, ADD, 0, 1, 99, 5),
+            (8, EXECUTE, 0, 1, 99, 5),
+        ]
     )
     m.run_to(1)
     better, behind = m.new(100, 3), m.new(99, 2)
@@ -189,7 +220,9 @@ def test_the_other_bound_leaves_the_tape_what_trades_at_an_own_price():
     m.run_to(1)
     better, behind = m.new(100, 3), m.new(99, 2)
     m.run_to(9)
-    assert m.fills() == [(5, better, 100, 3, 1, 200, 200)], "a trade beyond an own price would have met it first"
+    assert m.fills() == [(5, better, 100, 3, 1, 200, 200)], (
+        "a trade beyond an own price would have met it first"
+    )
     assert m.own()[behind][:2] == (99, 2)
 
 
@@ -211,7 +244,11 @@ def test_an_add_that_own_orders_swallow_whole_may_go_on_living_on_tape(side):
         (0, ADD, 1, -side, 1000 + 2 * side, 10),
         (1, DELETE, 1, -side, 1000 + 2 * side, 10),
     ]
-    rows += [(5, ADD, 2, -side, 1000, 2), (6, EXECUTE, 2, -side, 1000, 1), (7, DELETE, 2, -side, 1000, 1)]
+    rows += [
+        (5, ADD, 2, -side, 1000, 2),
+        (6, EXECUTE, 2, -side, 1000, 1),
+        (7, DELETE, 2, -side, 1000, 1),
+    ]
     m = Replay(rows, side)
     m.run_to(2)
     m.new(1000, 5)
@@ -237,7 +274,9 @@ def test_hidden_trades_crosses_and_halts_fill_nothing():
     m.new(101, 1, immediate=True, delay=2)  # would arrive in the halt
     m.run_to(7)
     assert m.k[sim.NOW] == 9, "no decision falls due in a halt"
-    assert [f[:1] for f in m.fills()] == [(9,)], "what would arrive in a halt arrives when trading resumes"
+    assert [f[:1] for f in m.fills()] == [(9,)], (
+        "what would arrive in a halt arrives when trading resumes"
+    )
 
 
 def test_executions_of_an_auction_fill_nothing_and_are_no_volume():
@@ -281,7 +320,12 @@ def test_time_never_goes_back_after_a_halt():
     assert m.k[sim.NOW] == 50
 
 
-WINDOW = [(0, ADD, 0, 1, 100, 5), (0, ADD, 1, 1, 99, 8), (0, ADD, 2, -1, 102, 5), (0, ADD, 3, -1, 103, 5)]
+WINDOW = [
+    (0, ADD, 0, 1, 100, 5),
+    (0, ADD, 1, 1, 99, 8),
+    (0, ADD, 2, -1, 102, 5),
+    (0, ADD, 3, -1, 103, 5),
+]
 
 
 @pytest.mark.parametrize(("block", "ahead"), [(20, 8), (8, 8), (3, 3)])
@@ -328,7 +372,12 @@ def test_a_clear_takes_the_pieces_of_a_split_block_too():
 
 
 def test_a_block_that_rolls_in_through_an_own_order_trades_with_it():
-    rows = [(0, ADD, 0, 1, 99, 5), (0, ADD, 1, -1, 101, 5), (5, DELETE, 1, -1, 101, 5), (5, ROLL_IN, 1, -1, 102, 9)]
+    rows = [
+        (0, ADD, 0, 1, 99, 5),
+        (0, ADD, 1, -1, 101, 5),
+        (5, DELETE, 1, -1, 101, 5),
+        (5, ROLL_IN, 1, -1, 102, 9),
+    ]
     m = Replay(rows, levels=1)
     m.run_to(1)
     m.new(103, 7)  # takes 5 at 101, rests with 2 at 103 where the feed shows nothing
@@ -352,7 +401,13 @@ def test_one_aggressor_meets_one_mid():
 def test_far_public_orders_stay_the_touch_behind_an_own_order():
     """Own orders may stand a whole window away from the next public one: the public touch is still found."""
     m = Replay(
-        [(0, ADD, 0, 1, 1, 5), (0, ADD, 1, -1, 1000, 5), (5, ADD, 2, 1, 2, 5), (6, DELETE, 2, 1, 2, 5)], width=16
+        [
+            (0, ADD, 0, 1, 1, 5),
+            (0, ADD, 1, -1, 1000, 5),
+            (5, ADD, 2, 1, 2, 5),
+            (6, DELETE, 2, 1, 2, 5),
+        ],
+        width=16,
     )
     m.run_to(1)
     m.new(990, 2)

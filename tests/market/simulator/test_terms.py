@@ -26,7 +26,9 @@ def state(fees: Fees = Fees(), tick: float = 0.01) -> NDArray[np.int64]:  # noqa
     return k
 
 
-fills = st.lists(st.tuples(st.integers(1, 2**24), st.integers(1, 10**5), st.booleans()), min_size=1, max_size=30)
+fills = st.lists(
+    st.tuples(st.integers(1, 2**24), st.integers(1, 10**5), st.booleans()), min_size=1, max_size=30
+)
 
 
 @given(fills, st.floats(-50, 50), st.floats(-50, 50), st.sampled_from(["share", "bps"]))
@@ -38,7 +40,9 @@ def test_what_is_charged_is_the_exact_sum_rounded_once(
     words, said, exact = fees.words(0.01), 0, Fraction(0)
     for price2, lots, passive in trades:
         said += charge(k, price2, lots, passive)
-        each = Fraction(words[0 if passive else 1] + words[2 if passive else 3] * price2, sim.FEE_UNIT)
+        each = Fraction(
+            words[0 if passive else 1] + words[2 if passive else 3] * price2, sim.FEE_UNIT
+        )
         exact += each * lots
     assert k[sim.FEES] == said
     assert Fraction(int(k[sim.FEES])) + Fraction(int(k[sim.FEES_REST]), sim.FEE_UNIT) == exact
@@ -108,7 +112,9 @@ def test_an_empirical_latency_has_the_law_of_its_values() -> None:
     counts = np.bincount(np.searchsorted(values, delays(k, 6400)), minlength=sim.LATENCY_VALUES)
     assert counts.sum() == 6400
     assert ((counts - 200) ** 2 / 200).sum() < 60  # chi-squared, 31 degrees: 0.1 % at 61
-    assert set(np.unique([entry_delay(k) for _ in range(2000)]).tolist()) == set((2 * values).tolist())
+    assert set(np.unique([entry_delay(k) for _ in range(2000)]).tolist()) == set(
+        (2 * values).tolist()
+    )
 
 
 def received(delay_ns: NDArray[np.int64]) -> Events:
@@ -116,7 +122,9 @@ def received(delay_ns: NDArray[np.int64]) -> Events:
     ns = np.arange(n) * 1000
     zeros = np.zeros(n, np.int64)
     names = ("kind", "order_id", "side", "price_ticks", "qty_lots", "flags")
-    return Events.from_columns({"exch_ns": ns, "recv_ns": ns + delay_ns, "seq": ns, **dict.fromkeys(names, zeros)})
+    return Events.from_columns(
+        {"exch_ns": ns, "recv_ns": ns + delay_ns, "seq": ns, **dict.fromkeys(names, zeros)}
+    )
 
 
 def test_a_tape_says_how_late_it_was() -> None:

@@ -21,11 +21,15 @@ from tercel.market.tape.schema import ADD, CLEAR, DELETE, EXECUTE
 S = NS_PER_SECOND
 
 
-def words(rate: float, life_s: float = 1e9, step: float = 0.01, lots: float = 1.0, usual: float = 5.0) -> np.ndarray:
+def words(
+    rate: float, life_s: float = 1e9, step: float = 0.01, lots: float = 1.0, usual: float = 5.0
+) -> np.ndarray:
     """A table of one rate, one life, one size."""
     sizes, draws = np.ones(u.SIZES), np.ones(u.DRAWS)
     rates = np.full(u.ROOMS * u.AGES, rate)
-    return np.concatenate(([0.0], [usual], rates, sizes, step * draws, lots * draws, life_s * draws))
+    return np.concatenate(
+        ([0.0], [usual], rates, sizes, step * draws, lots * draws, life_s * draws)
+    )
 
 
 class Undercut(Replay):
@@ -114,7 +118,9 @@ def test_an_order_that_crosses_trades_with_it_first(side):
 
 @pytest.mark.parametrize("better", [0, 3])
 def test_it_goes_when_the_tape_reaches_or_passes_it(side, better):
-    m = Undercut([*book(side), (3 * S, ADD, 2, side, 1000 + (6 + better) * side, 7)], words(50.0), side)
+    m = Undercut(
+        [*book(side), (3 * S, ADD, 2, side, 1000 + (6 + better) * side, 7)], words(50.0), side
+    )
     m.run_to(1)
     m.new(1000 + 5 * side, 30)
     m.run_to(3 * S)
@@ -128,7 +134,9 @@ def test_it_goes_when_its_time_is_over(side):
     m.new(1000 + 5 * side, 30)
     m.flow = words(1e6, life_s=0.5)
     m.k[sim.HAZARD_LEFT] = 0
-    m.run_to(S // 10 + 5000)  # a new age begins: from here on it is undercut at once, again and again
+    m.run_to(
+        S // 10 + 5000
+    )  # a new age begins: from here on it is undercut at once, again and again
     assert m.rivals() == [(1000 + 6 * side, 5)]
     m.flow = words(0.0)
     m.run_to(S)
@@ -173,7 +181,13 @@ def filled_by(seed, messages, side, inside, flow):
     return out
 
 
-@given(st.integers(0, 2**32), st.integers(20, 90), st.sampled_from([1, -1]), st.integers(0, 3), st.floats(0.01, 20.0))
+@given(
+    st.integers(0, 2**32),
+    st.integers(20, 90),
+    st.sampled_from([1, -1]),
+    st.integers(0, 3),
+    st.floats(0.01, 20.0),
+)
 def test_it_never_fills_more_than_the_strict_bound(seed, messages, side, inside, rate):
     strict = filled_by(seed, messages, side, inside, None)
     under = filled_by(seed, messages, side, inside, words(rate, life_s=3.0))

@@ -17,7 +17,9 @@ MIDNIGHT = midnight_ns(DAY.date, DAY.timezone)
 OPEN = MIDNIGHT + 34_200 * NS_PER_SECOND
 
 
-def rude_events(seed: int, n: int, *, step_ns: int = 1, ids: int = 30, anonymous: float = 0.1) -> Events:
+def rude_events(
+    seed: int, n: int, *, step_ns: int = 1, ids: int = 30, anonymous: float = 0.1
+) -> Events:
     """Every kind of row but LEVEL_SET, duplicate, unknown and no ids, clears and halts."""
     rng = np.random.default_rng(seed)
     rows = random_columns(seed, n, span=6, ids=ids)
@@ -25,7 +27,11 @@ def rude_events(seed: int, n: int, *, step_ns: int = 1, ids: int = 30, anonymous
     events.kind[:] = np.where(rows.kind == schema.LEVEL_SET, schema.ROLL_IN, rows.kind)
     events.kind[rng.random(n) < 0.005] = schema.CLEAR
     events.order_id[:] = np.where(rng.random(n) < anonymous, 0, rows.order_id)
-    events.side[:], events.price_ticks[:], events.qty_lots[:] = rows.side, rows.price_ticks, rows.qty_lots
+    events.side[:], events.price_ticks[:], events.qty_lots[:] = (
+        rows.side,
+        rows.price_ticks,
+        rows.qty_lots,
+    )
     status = events.kind == schema.STATUS
     events.price_ticks[status] = rng.integers(-1, 2, status.sum())
     events.exch_ns[:] = events.recv_ns[:] = OPEN + np.cumsum(rng.integers(0, 2 * step_ns, n))

@@ -31,7 +31,9 @@ def days(shared_data):
     ends = np.flatnonzero(plain.flags & MESSAGE_END)
     after = np.sort(rng.choice(ends[20:], PRINTS, replace=False)) + 1
     columns = {}
-    for (name, _), column in zip(Events.empty(0).to_frame().schema.items(), plain.columns(), strict=True):
+    for (name, _), column in zip(
+        Events.empty(0).to_frame().schema.items(), plain.columns(), strict=True
+    ):
         given = {
             "kind": np.full(PRINTS, CROSS), "order_id": rng.choice([-1, -2, -3], PRINTS),
             "side": rng.choice([-1, 0, 1], PRINTS), "qty_lots": rng.integers(1, 10**6, PRINTS),
@@ -96,5 +98,12 @@ def test_verify_counts_them_apart(days):
     _, plain, strewn = days
     a, b = verify_alone(plain), verify_alone(strewn)
     assert b["auction_prints"] == PRINTS
-    for name in ("prints", "prints_outside_quotes", "lots_executed", "lots_resting", "crossed", "lots_unaccounted"):
+    for name in (
+        "prints",
+        "prints_outside_quotes",
+        "lots_executed",
+        "lots_resting",
+        "crossed",
+        "lots_unaccounted",
+    ):
         assert a[name] == b[name]

@@ -118,7 +118,9 @@ def test_damage_is_repaired(lake, counted, name, how):
     assert len(counted) == 2
 
 
-@pytest.mark.parametrize("marks", ["[]", "null", "3", '"text"', "{}", '{"sha256": 1, "marks": "{}"}', '{"marks": 3}'])
+@pytest.mark.parametrize(
+    "marks", ["[]", "null", "3", '"text"', "{}", '{"sha256": 1, "marks": "{}"}', '{"marks": 3}']
+)
 def test_marks_that_are_json_but_no_marks_are_repaired(lake, counted, marks):
     right = get(lake)
     (folder(lake) / MARKS).write_text(marks)
@@ -126,7 +128,9 @@ def test_marks_that_are_json_but_no_marks_are_repaired(lake, counted, marks):
     assert len(counted) == 2
 
 
-@pytest.mark.parametrize(("old", "new"), [('"slots\\": ', '"slots\\": 1'), ('"row\\": ', '"row\\": 1')])
+@pytest.mark.parametrize(
+    ("old", "new"), [('"slots\\": ', '"slots\\": 1'), ('"row\\": ', '"row\\": 1')]
+)
 def test_marks_that_were_changed_are_repaired(lake, counted, old, new):
     right = get(lake)
     text = (folder(lake) / MARKS).read_text()
@@ -194,7 +198,9 @@ def test_several_processes_at_once(lake):
     """Makers and removers: everyone always reads a whole day, and what is left in the end is one."""
     right = get(lake)
     (folder(lake) / MARKS).unlink()
-    work = [subprocess.Popen([sys.executable, "-c", GET, str(lake.root)], cwd=ROOT) for _ in range(2)]
+    work = [
+        subprocess.Popen([sys.executable, "-c", GET, str(lake.root)], cwd=ROOT) for _ in range(2)
+    ]
     while any(p.poll() is None for p in work):
         assert_same(get(lake), right)
     assert [p.returncode for p in work] == [0, 0]

@@ -85,21 +85,46 @@ BOOK = [(schema.ADD, 1, 1, 99, 5), (schema.ADD, 2, 1, 99, 7), (schema.ADD, 3, -1
         pytest.param([(schema.MODIFY, 1, 1, 99, 3)], id="modify keeps the place"),
         pytest.param([(schema.MODIFY, 1, 1, 99, 6)], id="modify to more loses it"),
         pytest.param([(schema.MODIFY, 1, 1, 99, 5)], id="modify to the same loses it"),
-        pytest.param([(schema.MODIFY, 1, 1, 98, 2), (schema.DELETE, 1, 1, 98, 2)], id="modify moves"),
+        pytest.param(
+            [(schema.MODIFY, 1, 1, 98, 2), (schema.DELETE, 1, 1, 98, 2)], id="modify moves"
+        ),
         pytest.param([(schema.MODIFY, 9, 1, 98, 2)], id="modify of nobody"),
         pytest.param([(schema.ADD, 1, 1, 98, 4), (schema.REDUCE, 1, 1, 98, 1)], id="duplicate add"),
-        pytest.param([(schema.ADD, 1, -1, 102, 4), (schema.DELETE, 1, -1, 102, 1)], id="duplicate on the other side"),
+        pytest.param(
+            [(schema.ADD, 1, -1, 102, 4), (schema.DELETE, 1, -1, 102, 1)],
+            id="duplicate on the other side",
+        ),
         pytest.param([(schema.CLEAR, 0, 0, 0, 0), (schema.DELETE, 1, 1, 99, 5), *BOOK], id="clear"),
         pytest.param([(schema.STATUS, 0, 0, -1, 0)], id="halt"),
-        pytest.param([(schema.STATUS, 0, 0, -1, 0), (schema.STATUS, 0, 0, 1, 0)], id="halt and resume"),
-        pytest.param([(schema.ROLL_OUT, 0, 1, 99, 0), (schema.ROLL_IN, 0, 1, 99, 8)], id="roll out and in"),
-        pytest.param([(schema.ROLL_OUT, 0, 1, 99, 0), (schema.EXECUTE, 1, 1, 99, 5)], id="forgotten order"),
-        pytest.param([(schema.ROLL_IN, 0, 1, 98, 8), (schema.REDUCE, 77, 1, 98, 3)], id="unknown id, a block"),
-        pytest.param([(schema.ADD, 0, 1, 98, 8), (schema.EXECUTE, 77, 1, 98, 3)], id="an add without an id"),
-        pytest.param([(schema.ADD, 0, 1, 98, 8), (schema.REDUCE, 0, 1, 98, 9)], id="no id, more than there is"),
-        pytest.param([(schema.EXECUTE, 1, 1, 99, 50), (schema.ADD, 4, -1, 103, 1)], id="executed beyond its lots"),
         pytest.param(
-            [(schema.ADD, 4, 1, STUB_BID, 1), (schema.ADD, 5, -1, STUB_ASK, 1), (schema.DELETE, 3, -1, 101, 5)],
+            [(schema.STATUS, 0, 0, -1, 0), (schema.STATUS, 0, 0, 1, 0)], id="halt and resume"
+        ),
+        pytest.param(
+            [(schema.ROLL_OUT, 0, 1, 99, 0), (schema.ROLL_IN, 0, 1, 99, 8)], id="roll out and in"
+        ),
+        pytest.param(
+            [(schema.ROLL_OUT, 0, 1, 99, 0), (schema.EXECUTE, 1, 1, 99, 5)], id="forgotten order"
+        ),
+        pytest.param(
+            [(schema.ROLL_IN, 0, 1, 98, 8), (schema.REDUCE, 77, 1, 98, 3)], id="unknown id, a block"
+        ),
+        pytest.param(
+            [(schema.ADD, 0, 1, 98, 8), (schema.EXECUTE, 77, 1, 98, 3)], id="an add without an id"
+        ),
+        pytest.param(
+            [(schema.ADD, 0, 1, 98, 8), (schema.REDUCE, 0, 1, 98, 9)],
+            id="no id, more than there is",
+        ),
+        pytest.param(
+            [(schema.EXECUTE, 1, 1, 99, 50), (schema.ADD, 4, -1, 103, 1)],
+            id="executed beyond its lots",
+        ),
+        pytest.param(
+            [
+                (schema.ADD, 4, 1, STUB_BID, 1),
+                (schema.ADD, 5, -1, STUB_ASK, 1),
+                (schema.DELETE, 3, -1, 101, 5),
+            ],
             id="stub quotes",
         ),
     ],
@@ -136,7 +161,9 @@ def test_checkpoints_lie_a_quarter_of_an_hour_apart():
 # -- slots ------------------------------------------------------------------------------------------------------------
 
 
-@given(st.integers(0, 2**32), st.integers(1, 250), st.sampled_from([1, -1]), st.sampled_from([0, 2]))
+@given(
+    st.integers(0, 2**32), st.integers(1, 250), st.sampled_from([1, -1]), st.sampled_from([0, 2])
+)
 def test_no_row_rests_in_a_slot_that_is_in_use(seed, n, side, levels):
     """Also when an agent takes, rests and cancels in between."""
     day = compile_day(replace(DAY, levels=levels), rude_events(seed, n))
@@ -154,11 +181,21 @@ def test_no_row_rests_in_a_slot_that_is_in_use(seed, n, side, levels):
 
 def act(rng: random.Random, b: np.ndarray, k: np.ndarray, side: int) -> None:
     """Now and then an own order about the far touch, or a cancel, which arrives at once."""
-    open_orders = [i for i, led in enumerate(ledger_of(b)) if led[lay.STATE] == lay.RESTING and led[lay.OPEN] > 0]
+    open_orders = [
+        i
+        for i, led in enumerate(ledger_of(b))
+        if led[lay.STATE] == lay.RESTING and led[lay.OPEN] > 0
+    ]
     what = rng.random()
     far = int(k[sim.PUBLIC_ASK if side > 0 else sim.PUBLIC_BID])
     if what < 0.25 and len(open_orders) < 20 and far not in (NO_BID, NO_ASK):
-        send_new(b, k, far - side * rng.randint(-3, 4), rng.randint(1, 12), sim.IMMEDIATE if what < 0.05 else 0)
+        send_new(
+            b,
+            k,
+            far - side * rng.randint(-3, 4),
+            rng.randint(1, 12),
+            sim.IMMEDIATE if what < 0.05 else 0,
+        )
         arrive(b, k, np.zeros(0))
     elif what < 0.35 and open_orders:
         i = rng.choice(open_orders)
@@ -214,7 +251,10 @@ def calm_events(seed: int, n: int = 4000) -> Events:
     for i in range(3, n):
         if alive and rng.random() < 0.48:
             order, side, price, lots = alive.pop(int(rng.integers(len(alive))))
-            best = max((o for o in [*alive, (order, side, price, lots)] if o[1] == side), key=lambda o: side * o[2])
+            best = max(
+                (o for o in [*alive, (order, side, price, lots)] if o[1] == side),
+                key=lambda o: side * o[2],
+            )
             if best[0] != order and rng.random() < 0.5:
                 alive = [*(o for o in alive if o != best), (order, side, price, lots)]
                 rows.append((schema.EXECUTE, best[0], side, best[2], best[3]))
@@ -225,7 +265,9 @@ def calm_events(seed: int, n: int = 4000) -> Events:
             alive.append((i, side, 1000 - side * int(rng.integers(1, 9)), int(rng.integers(1, 9))))
             rows.append((schema.ADD, *alive[-1]))
     events = rows_of(*rows)
-    events.exch_ns[:] = events.recv_ns[:] = OPEN + np.sort(rng.integers(0, 23_000 * NS_PER_SECOND, len(rows)))
+    events.exch_ns[:] = events.recv_ns[:] = OPEN + np.sort(
+        rng.integers(0, 23_000 * NS_PER_SECOND, len(rows))
+    )
     return events
 
 

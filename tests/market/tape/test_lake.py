@@ -74,7 +74,9 @@ def test_other_content_needs_replace(tmp_path: Path) -> None:
     assert not list((tmp_path / ".tercel").glob("*-*"))
 
 
-def test_the_swap_works_where_the_system_has_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_swap_works_where_the_system_has_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(swap, "_exchange", lambda a, b: False)
     lake = Lake(tmp_path)
     lake.write(DAY, tape())
@@ -204,7 +206,9 @@ def test_the_hash_covers_content_and_units() -> None:
         ("flags", 1, 4 | schema.OPENING, "OPENING"),
     ],
 )
-def test_rules_are_checked_on_write(tmp_path: Path, column: str, row: int, value: int, said: str) -> None:
+def test_rules_are_checked_on_write(
+    tmp_path: Path, column: str, row: int, value: int, said: str
+) -> None:
     events = tape()
     getattr(events, column)[row] = value
     with pytest.raises(TapeError, match=said) as error:
@@ -222,7 +226,13 @@ def test_an_empty_tape_is_refused(tmp_path: Path) -> None:
     "change",
     [
         *({"symbol": "../x"}, {"venue": ""}, {"date": "2012-6-21"}, {"date": "20120621"}),
-        *({"tick": 0.0}, {"tick": float("nan")}, {"lot": 0}, {"levels": -1}, {"timezone": "Mars/Base"}),
+        *(
+            {"tick": 0.0},
+            {"tick": float("nan")},
+            {"lot": 0},
+            {"levels": -1},
+            {"timezone": "Mars/Base"},
+        ),
     ],
 )
 def test_an_instrument_that_makes_no_sense_is_refused(change: dict[str, object]) -> None:
@@ -239,7 +249,9 @@ def test_events_check_their_columns() -> None:
     with pytest.raises(TapeError, match="flags"):
         Events.from_frame(tape().to_frame().drop("flags"))
     with pytest.raises(TapeError, match="int32"):
-        Events.from_columns({**dict(zip(schema.COLUMN_NAMES, columns, strict=True)), "qty_lots": [2**40] * 5})
+        Events.from_columns(
+            {**dict(zip(schema.COLUMN_NAMES, columns, strict=True)), "qty_lots": [2**40] * 5}
+        )
 
 
 def test_days_are_local_and_know_their_clock_changes() -> None:

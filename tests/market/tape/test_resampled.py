@@ -24,7 +24,9 @@ BLOCK_S = 120.0
 
 @pytest.fixture(scope="module")
 def days(tmp_path_factory):
-    lake = simulated_lake(tmp_path_factory.mktemp("lake"), 0.5, ("2003-01-13", "2003-01-14", "2003-01-15"))
+    lake = simulated_lake(
+        tmp_path_factory.mktemp("lake"), 0.5, ("2003-01-13", "2003-01-14", "2003-01-15")
+    )
     return [compiled(lake, "SIM", date) for date in lake.days("SIM")]
 
 
@@ -51,7 +53,14 @@ def levels_of(rows, until_ns):
 
 
 def table_of(events):
-    columns = events.exch_ns, events.kind, events.order_id, events.side, events.price_ticks, events.qty_lots
+    columns = (
+        events.exch_ns,
+        events.kind,
+        events.order_id,
+        events.side,
+        events.price_ticks,
+        events.qty_lots,
+    )
     return np.column_stack([np.asarray(one, np.int64) for one in columns]).tolist()
 
 
@@ -69,7 +78,9 @@ def test_within_every_block_the_book_is_that_of_a_real_day_moved(days, resampler
             real = levels_of(days[number].rows.tolist(), start_ns + since)
             made = levels_of(rows, instrument.session_open_ns + clock + since)
             moved = max(p for s, p in made if s > 0) - max(p for s, p in real if s > 0)
-            assert made == Counter({(side, price + moved): lots for (side, price), lots in real.items()})
+            assert made == Counter(
+                {(side, price + moved): lots for (side, price), lots in real.items()}
+            )
         clock += (ends - begins) * EACH_NS
     assert clock == instrument.session_close_ns - instrument.session_open_ns
     assert len(sources) > 1, "blocks of several days"
@@ -81,9 +92,13 @@ def test_blocks_begin_where_a_book_stands_like_the_one_before(resampler) -> None
     for seed in range(40):
         _, blocks = at.blocks(resampler.steps, np.random.default_rng((seed, resampler.steps)))
         joins = list(pairwise(blocks))[:-1]  # the close of a real day is one of three here
-        same += [(at.spread[end] == at.spread[begin], end == begin) for (_, end), (begin, _) in joins]
+        same += [
+            (at.spread[end] == at.spread[begin], end == begin) for (_, end), (begin, _) in joins
+        ]
         last = blocks[-1][1]
-        assert last == len(at.day) - 1 or at.day[last + 1] != at.day[last], "a day closes as a real one does"
+        assert last == len(at.day) - 1 or at.day[last + 1] != at.day[last], (
+            "a day closes as a real one does"
+        )
     assert all(spread for spread, _ in same)
     assert np.mean([joined for _, joined in same]) < 0.5, "days are mixed"
 
@@ -102,20 +117,31 @@ def test_a_day_is_tape_like_any_other_and_each_seed_has_its_own(resampler, tmp_p
     assert np.array_equal(np.diff(events.exch_ns[halts])[::2], np.zeros(halts.sum() // 2))
 
 
-books = st.lists(st.tuples(st.sampled_from([1, -1]), st.integers(1, 4), st.integers(1, 9)), min_size=1, max_size=12)
+books = st.lists(
+    st.tuples(st.sampled_from([1, -1]), st.integers(1, 4), st.integers(1, 9)),
+    min_size=1,
+    max_size=12,
+)
 
 
 @given(books, books)
 def test_joined_books_have_the_lots_of_the_new_one_and_the_order_of_the_old_one(old, new) -> None:
     def laid(orders):
-        apart = [(n, side, price + (10 if side < 0 else 0), lots) for n, (side, price, lots) in enumerate(orders)]
+        apart = [
+            (n, side, price + (10 if side < 0 else 0), lots)
+            for n, (side, price, lots) in enumerate(orders)
+        ]
         return np.array(sorted(apart, key=lambda one: (one[1], one[2], one[0])), np.int64)
 
     stands, comes = laid(old), laid(new)
     own = np.zeros((64, 3), np.int64)
     own[stands[:, 0]] = stands[:, 1:]
     before = own.copy()
-    pieces, ends, out = np.zeros((64, 2), np.int64), np.zeros((16, 2), np.int64), np.zeros((96, 6), np.int64)
+    pieces, ends, out = (
+        np.zeros((64, 2), np.int64),
+        np.zeros((16, 2), np.int64),
+        np.zeros((96, 6), np.int64),
+    )
     rows, born, made = join(stands, comes, 5, own, len(old), pieces, ends, out)
     start = [(0, ADD, n, *before[n]) for n in range(len(old))]
     there = levels_of([*start, *out[:rows].tolist()], 9)
@@ -123,9 +149,13 @@ def test_joined_books_have_the_lots_of_the_new_one_and_the_order_of_the_old_one(
     kinds = [int(kind) for kind in out[:rows, 1]]
     assert kinds[0] == kinds[-1] == STATUS
     adds = [n for n, kind in enumerate(kinds) if kind == ADD]
-    assert all(kind != ADD for kind in kinds[: min(adds, default=len(kinds) - 1)]), "cancels come first"
+    assert all(kind != ADD for kind in kinds[: min(adds, default=len(kinds) - 1)]), (
+        "cancels come first"
+    )
     assert not [n for n in adds if kinds[n + 1 :].count(REDUCE) + kinds[n + 1 :].count(DELETE)]
-    for level in _totals(new):  # whoever stays stands where he stood: lots leave from the back alone
+    for level in _totals(
+        new
+    ):  # whoever stays stands where he stood: lots leave from the back alone
         queue = [n for n in range(len(old)) if tuple(before[n, :2]) == level]
         left = [int(own[n, 2]) for n in queue]
         whole = [int(before[n, 2]) for n in queue]
@@ -134,7 +164,9 @@ def test_joined_books_have_the_lots_of_the_new_one_and_the_order_of_the_old_one(
     for n, (_, _, lots) in enumerate(new):
         carried = pieces[ends[n, 0] : ends[n, 1]]
         assert carried[:, 1].sum() == lots
-        assert {tuple(own[who, :2]) for who in carried[:, 0]} == {tuple(comes[comes[:, 0] == n][0, 1:3])}
+        assert {tuple(own[who, :2]) for who in carried[:, 0]} == {
+            tuple(comes[comes[:, 0] == n][0, 1:3])
+        }
     assert made == ends.max()
     assert (own[len(old) : born, 2] > 0).all()
 
@@ -157,7 +189,9 @@ def test_what_cannot_be_resampled_is_refused(days) -> None:
         Resampler(days, 125.0)
     with pytest.raises(TapeError, match="received 1130 s in SIM 2003-01-13"):
         Resampler(days, BLOCK_S, until_s=OPENING_S + 2 * BLOCK_S - 10)
-    again = replace(days[0], instrument=replace(days[0].instrument, extra={"resampled_of": ["2003-01-13"]}))
+    again = replace(
+        days[0], instrument=replace(days[0].instrument, extra={"resampled_of": ["2003-01-13"]})
+    )
     with pytest.raises(TapeError, match="which is made of others"):
         Resampler([again], BLOCK_S)
     windowed = replace(days[0], instrument=replace(days[0].instrument, levels=5))
@@ -180,7 +214,9 @@ def test_blocks_are_of_the_hours_that_are_used_and_fill_a_whole_day(days) -> Non
     late.rows[late.rows[:, 0] > late.instrument.session_open_ns + until_s * NS_PER_SECOND, 5] += 7
     again = Resampler([late, *days[1:]], BLOCK_S, until_s)
     for one in (again, made):
-        assert one.day("2031-01-02", 3)[1] == made.day("2031-01-02", 3)[1], "later hours are not read"
+        assert one.day("2031-01-02", 3)[1] == made.day("2031-01-02", 3)[1], (
+            "later hours are not read"
+        )
 
 
 def test_a_block_never_holds_a_halt(days) -> None:

@@ -32,7 +32,9 @@ def same_through(window: Instrument, events: Events) -> Events:
     assert instrument.levels == 0
     (wanted, shown), (times, book) = books(events, window.levels), books(whole, window.levels)
     np.testing.assert_array_equal(book[np.searchsorted(times, wanted, side="right") - 1], shown)
-    assert np.isin(times[1:], wanted).all(), "the first is the opening, which is no message of a window"
+    assert np.isin(times[1:], wanted).all(), (
+        "the first is the opening, which is no message of a window"
+    )
     return whole
 
 
@@ -47,13 +49,18 @@ def test_any_file_s_levels_are_those_of_the_whole_book(
     same_through(day.instrument, day.events)
 
 
-def test_trades_are_the_tape_s_and_no_order_comes_into_view_that_the_tape_had_not(tmp_path: Path) -> None:
+def test_trades_are_the_tape_s_and_no_order_comes_into_view_that_the_tape_had_not(
+    tmp_path: Path,
+) -> None:
     lake = simulated_lake(tmp_path, 0.25, ["2003-01-13"], market="amzn")
     shown = as_shown(*lake.read("SIM", "2003-01-13"), 5)
     whole = same_through(*shown)
     assert (shown[1].kind == ROLL_IN).sum() > 1000
     assert not np.isin(whole.kind, (ROLL_IN, ROLL_OUT)).any()
-    assert whole.qty_lots[whole.kind == EXECUTE].sum() == shown[1].qty_lots[shown[1].kind == EXECUTE].sum()
+    assert (
+        whole.qty_lots[whole.kind == EXECUTE].sum()
+        == shown[1].qty_lots[shown[1].kind == EXECUTE].sum()
+    )
     again = as_shown(Instrument("TEST", "SIM", "2003-01-13", 0.01), whole, 5)[1]
     for kind in (ADD, EXECUTE):
         seen, wanted = (np.unique(one.exch_ns[one.kind == kind]) for one in (again, shown[1]))

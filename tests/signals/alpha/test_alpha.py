@@ -49,10 +49,19 @@ def test_the_future_may_end():
 def test_the_message_says_what_was_heard():
     rng = np.random.default_rng(3)
     told = rng.normal(size=(400, 2))
-    fused = stack(told, told.sum(axis=1) + rng.normal(size=400), ("book:bounded_linear", "news:bounded_linear"))
+    fused = stack(
+        told,
+        told.sum(axis=1) + rng.normal(size=400),
+        ("book:bounded_linear", "news:bounded_linear"),
+    )
     one = BoundedLinear(np.full(1, -9.0), np.full(1, 9.0), np.ones(1), 0.0)
-    parts = tuple(BaseModel(name, BOUNDED, (name,), np.arange(1), np.zeros(1), one) for name in ("book", "news"))
-    model = SignalModel(fused, parts, AlphaScale(1.0, 1.0, 1.0, 600 * S, S), card={"inputs": "market", "name": "m"})
+    parts = tuple(
+        BaseModel(name, BOUNDED, (name,), np.arange(1), np.zeros(1), one)
+        for name in ("book", "news")
+    )
+    model = SignalModel(
+        fused, parts, AlphaScale(1.0, 1.0, 1.0, 600 * S, S), card={"inputs": "market", "name": "m"}
+    )
     whole = model.alpha({"book": 1.0, "news": 2.0}, "X", 5)
     less = model.alpha({"book": 1.0, "news": None}, "X", 5)
     none = model.alpha({}, "X", 5)

@@ -64,7 +64,9 @@ def test_unknown_names_are_told_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError, match="demo"):
         load_packaged("demmo")
     model = load_packaged("demo")
-    again = save(tmp_path / "m", model, {key: model.card[key] for key in ("name", "inputs", "test")})
+    again = save(
+        tmp_path / "m", model, {key: model.card[key] for key in ("name", "inputs", "test")}
+    )
     assert again.alpha(FEATURES, "A", 0) == model.alpha(FEATURES, "A", 0)
     file = tmp_path / "m" / "card.json"
     raw = json.loads(file.read_text())
@@ -89,7 +91,9 @@ def test_material_is_the_seeds_alone_and_the_news_is_as_good_as_planted() -> Non
     first, second = (simulate_rounds(preset, 500, 3) for _ in range(2))
     np.testing.assert_array_equal(first.X, second.X)
     np.testing.assert_array_equal(first.moves, second.moves)
-    assert np.corrcoef(first.X[:, NAMES.index("news")], first.direction)[0, 1] == pytest.approx(0.6, abs=0.08)
+    assert np.corrcoef(first.X[:, NAMES.index("news")], first.direction)[0, 1] == pytest.approx(
+        0.6, abs=0.08
+    )
     assert np.corrcoef(first.direction, first.moves[:, -1])[0, 1] > 0.6
     still = simulate_rounds(preset, 500, 3, drift=0.0)
     assert abs(np.corrcoef(still.direction, still.moves[:, -1])[0, 1]) < 0.15
@@ -98,15 +102,21 @@ def test_material_is_the_seeds_alone_and_the_news_is_as_good_as_planted() -> Non
 def test_the_card_says_what_a_small_training_finds_again() -> None:
     card = load_packaged("demo").card
     made = train_demo(load("csco-santa-fe"), 2000, 1000, 5, "test")
-    assert made.card["test"]["all"]["ic"]["mean"] == pytest.approx(card["test"]["all"]["ic"]["mean"], abs=0.08)
+    assert made.card["test"]["all"]["ic"]["mean"] == pytest.approx(
+        card["test"]["all"]["ic"]["mean"], abs=0.08
+    )
     assert made.card["test"]["all"]["within_90"] == pytest.approx(0.9, abs=0.03)
-    assert line_of(made, "news").coef[0] == pytest.approx(line_of(load_packaged("demo"), "news").coef[0], rel=0.15)
+    assert line_of(made, "news").coef[0] == pytest.approx(
+        line_of(load_packaged("demo"), "news").coef[0], rel=0.15
+    )
 
 
 @pytest.mark.long
 def test_the_packaged_model_is_what_its_command_makes() -> None:
     kept = load_packaged("demo")
-    made = train_demo(load("csco-santa-fe"), kept.card["rounds"], kept.card["rounds"] // 2, kept.card["seed"], "")
+    made = train_demo(
+        load("csco-santa-fe"), kept.card["rounds"], kept.card["rounds"] // 2, kept.card["seed"], ""
+    )
     for name in SOURCES:
         np.testing.assert_allclose(line_of(made, name).coef, line_of(kept, name).coef, rtol=1e-6)
     np.testing.assert_allclose(made.fusion.weights, kept.fusion.weights, rtol=1e-6)

@@ -59,7 +59,9 @@ def twin(of: Walk, share: float, leave: float, hold: float, bps: float) -> list[
     past: dict[str, float] = {}
     rows = []
     for t in range(len(of.time_ns)):
-        today = {n: float(v) for n, v in zip(of.names, of.value[t], strict=True) if math.isfinite(v)}
+        today = {
+            n: float(v) for n, v in zip(of.names, of.value[t], strict=True) if math.isfinite(v)
+        }
         past = {n: hold * past[n] + (1 - hold) * v if n in past else v for n, v in today.items()}
         order = sorted(past, key=lambda name: (past[name], name))
         count, stay = max(1, int(len(order) * share)), max(1, int(len(order) * leave))
@@ -68,16 +70,29 @@ def twin(of: Walk, share: float, leave: float, hold: float, bps: float) -> list[
             for i, n in enumerate(order)
             if i >= len(order) - count or (target.get(n, 0) > 0 and i >= len(order) - stay)
         ]
-        shorts = [n for i, n in enumerate(order) if i < count or (target.get(n, 0) < 0 and i < stay)]
+        shorts = [
+            n for i, n in enumerate(order) if i < count or (target.get(n, 0) < 0 and i < stay)
+        ]
         target = {n: 1 / len(longs) for n in longs} | {n: -1 / len(shorts) for n in shorts}
         turned = sum(abs(target.get(n, 0.0) - held.get(n, 0.0)) for n in {*target, *held})
-        came = {n: float(o) if math.isfinite(o) else 0.0 for n, o in zip(of.names, of.outcome[t], strict=True)}
+        came = {
+            n: float(o) if math.isfinite(o) else 0.0
+            for n, o in zip(of.names, of.outcome[t], strict=True)
+        }
         gross = sum(w * came[n] for n, w in target.items())
         cost = turned * bps / 10_000
         held = {n: w * (1 + came[n]) / (1 + gross - cost) for n, w in target.items()}
         equity *= 1 + gross - cost
         peak = max(peak, equity)
-        rows.append({"gross": gross, "cost": cost, "turnover": turned, "equity": equity, "drawdown": 1 - equity / peak})
+        rows.append(
+            {
+                "gross": gross,
+                "cost": cost,
+                "turnover": turned,
+                "equity": equity,
+                "drawdown": 1 - equity / peak,
+            }
+        )
     return rows
 
 
@@ -96,13 +111,22 @@ def test_a_plain_loop_finds_the_same(hold: float, leave: float) -> None:
 
 def test_by_hand_with_costs() -> None:
     """Six names, one long and one short, which then change places; 10 bps a half-turn."""
-    found = run(walk([[6, 5, 4, 3, 2, 1], [1, 2, 3, 4, 5, 6]] * 5, [[0.1, 0, 0, 0, 0, -0.1], [0.0] * 6] * 5), bps=10.0)
+    found = run(
+        walk(
+            [[6, 5, 4, 3, 2, 1], [1, 2, 3, 4, 5, 6]] * 5, [[0.1, 0, 0, 0, 0, -0.1], [0.0] * 6] * 5
+        ),
+        bps=10.0,
+    )
     assert found.weights[:2].tolist() == [[1, 0, 0, 0, 0, -1], [-1, 0, 0, 0, 0, 1]]
     assert found.gross[:2].tolist() == pytest.approx([0.2, 0.0])
     assert found.cost[0] == pytest.approx(0.002)  # 2 half-turns to build
     grown = 1 + 0.2 - 0.002
-    assert found.turnover[1] == pytest.approx(1 + 1.1 / grown + 1 + 0.9 / grown)  # A stands at 1.1, D at -.9, of 1.198
-    assert found.equity[:2].tolist() == pytest.approx([grown, grown * (1 - 1e-3 * found.turnover[1])])
+    assert found.turnover[1] == pytest.approx(
+        1 + 1.1 / grown + 1 + 0.9 / grown
+    )  # A stands at 1.1, D at -.9, of 1.198
+    assert found.equity[:2].tolist() == pytest.approx(
+        [grown, grown * (1 - 1e-3 * found.turnover[1])]
+    )
 
 
 def test_the_study_of_families_turns_over_as_much() -> None:
@@ -140,7 +164,9 @@ def test_the_sharpe_ratio_is_annualised_by_the_spacing_of_dates() -> None:
     found = run(drawn(4, dates=105))
     assert found.periods == pytest.approx(365.25 / 7)
     one = sharpe(found.net, found.periods, np.random.default_rng(0))
-    assert one.mean == pytest.approx(found.net.mean() / found.net.std(ddof=1) * math.sqrt(365.25 / 7))
+    assert one.mean == pytest.approx(
+        found.net.mean() / found.net.std(ddof=1) * math.sqrt(365.25 / 7)
+    )
     assert one.ci_low is not None
     assert one.ci_high is not None
     assert one.ci_low < one.mean < one.ci_high
@@ -149,7 +175,9 @@ def test_the_sharpe_ratio_is_annualised_by_the_spacing_of_dates() -> None:
 
 
 def test_labels_that_overlap_are_not_traded_twice() -> None:
-    of = walk(*(drawn(6, dates=60).__getattribute__(key) for key in ("value", "outcome")), holds=3 * WEEK)
+    of = walk(
+        *(drawn(6, dates=60).__getattribute__(key) for key in ("value", "outcome")), holds=3 * WEEK
+    )
     assert apart(of).tolist() == list(range(0, 60, 3))
     found = run(of)
     assert len(found.net) == 20
@@ -176,7 +204,9 @@ def test_the_square_root_law_by_hand() -> None:
     sd, dollars = np.full((10, 4), 0.02), np.full((10, 4), 1e8)
     sd[:, 3] = np.nan  # stands at the median
     law = square_root(1.0, 4e6, sd, dollars)
-    assert law(0, np.array([0.25, 0.0, 0.0, -0.25])) == pytest.approx(2 * 0.25 * 0.02 * math.sqrt(0.25 * 4e6 / 1e8))
+    assert law(0, np.array([0.25, 0.0, 0.0, -0.25])) == pytest.approx(
+        2 * 0.25 * 0.02 * math.sqrt(0.25 * 4e6 / 1e8)
+    )
     with pytest.raises(DataError, match="volumes"):
         square_root(1.0, 4e6, np.full((10, 4), np.nan), dollars)
     with pytest.raises(ConfigError, match="capital"):
@@ -203,7 +233,9 @@ def walks(draw: st.DrawFn) -> Walk:
     return walk(value + np.linspace(0, 1e-6, dates)[:, None], outcome)
 
 
-BOOKS = st.builds(BookRule, st.sampled_from(["deciles", "scores"]), hold=st.sampled_from([0.0, 0.5]))
+BOOKS = st.builds(
+    BookRule, st.sampled_from(["deciles", "scores"]), hold=st.sampled_from([0.0, 0.5])
+)
 
 
 def varies(of: Walk) -> bool:
@@ -215,7 +247,9 @@ def varies(of: Walk) -> bool:
 
 
 @given(walks().filter(varies), BOOKS, st.floats(0, 50))
-def test_net_is_gross_less_cost_and_a_book_has_two_legs(of: Walk, book: BookRule, bps: float) -> None:
+def test_net_is_gross_less_cost_and_a_book_has_two_legs(
+    of: Walk, book: BookRule, bps: float
+) -> None:
     try:
         found = run(of, book, bps)
     except DataError as error:
@@ -240,9 +274,13 @@ def test_the_order_of_rows_and_names_changes_nothing(of: Walk, random: Any) -> N
     np.testing.assert_array_equal(same.value, of.value)
     places = random.sample(range(len(of.names)), len(of.names))
     jittered = of.value + 1e-9 * np.arange(len(of.names))  # no ties: names decide those
-    moved = Walk(of.time_ns, of.start_ns, of.end_ns, of.names, jittered[:, places], of.outcome[:, places])
+    moved = Walk(
+        of.time_ns, of.start_ns, of.end_ns, of.names, jittered[:, places], of.outcome[:, places]
+    )
     first = Walk(of.time_ns, of.start_ns, of.end_ns, of.names, jittered, of.outcome)
-    np.testing.assert_allclose(weights(moved.value, BookRule()), weights(first.value, BookRule())[:, places])
+    np.testing.assert_allclose(
+        weights(moved.value, BookRule()), weights(first.value, BookRule())[:, places]
+    )
 
 
 @given(st.lists(st.floats(-0.9, 2.0), min_size=1, max_size=30))
@@ -254,7 +292,9 @@ def test_drawdown_by_its_definition(returns: list[float]) -> None:
     expected = [1 - equity[t] / max(equity[: t + 1]) for t in range(1, len(equity))]
     net = np.array(returns)
     of = walk(np.zeros((len(net), 2)), np.zeros((len(net), 2)))
-    found = Backtest(of, np.zeros((len(net), 2)), net, 0 * net, net, 0 * net, net, np.zeros(2), 52.0)
+    found = Backtest(
+        of, np.zeros((len(net), 2)), net, 0 * net, net, 0 * net, net, np.zeros(2), 52.0
+    )
     np.testing.assert_allclose(found.drawdown, expected, atol=1e-12)
     assert years(found)[0]["drawdown"] == pytest.approx(max(expected), abs=1e-12)
 
@@ -275,9 +315,17 @@ def long(of: Walk) -> pl.DataFrame:
 def test_long_only_and_scores() -> None:
     value = np.array([[3.0, 1.0, 0.0, 0.0], [1.0, 1.0, 1.0, 1.0]])
     assert weights(value, BookRule("scores")).tolist() == [[1.0, 0.0, -0.5, -0.5], [0.0] * 4]
-    assert weights(value, BookRule("scores", long_only=True)).tolist() == [[1.0, 0.0, 0.0, 0.0], [0.0] * 4]
-    assert weights(value, BookRule())[1].tolist() == [0.0] * 4  # nothing is said on a date of one forecast
-    assert str(BookRule(leave=0.3, long_only=True)) == "deciles, equal weights, left at 30%, long leg alone"
+    assert weights(value, BookRule("scores", long_only=True)).tolist() == [
+        [1.0, 0.0, 0.0, 0.0],
+        [0.0] * 4,
+    ]
+    assert (
+        weights(value, BookRule())[1].tolist() == [0.0] * 4
+    )  # nothing is said on a date of one forecast
+    assert (
+        str(BookRule(leave=0.3, long_only=True))
+        == "deciles, equal weights, left at 30%, long leg alone"
+    )
 
 
 @pytest.mark.parametrize(
@@ -299,7 +347,12 @@ def test_what_is_no_book_is_refused(given_: dict[str, Any]) -> None:
 def changed(of: Walk, **cells: Floats) -> pl.DataFrame:
     return long(
         Walk(
-            of.time_ns, of.start_ns, of.end_ns, of.names, cells.get("value", of.value), cells.get("outcome", of.outcome)
+            of.time_ns,
+            of.start_ns,
+            of.end_ns,
+            of.names,
+            cells.get("value", of.value),
+            cells.get("outcome", of.outcome),
         )
     )
 

@@ -72,21 +72,33 @@ def test_a_backtest_from_folder_to_page(out: Path, tmp_path: Path) -> None:
         file.write(f"{found['at'][:10]},GONE,0.1\n")
     done("backtest", out, "--cost-bps", "5", "--out", tmp_path)
     with (tmp_path / "targets.csv").open(encoding="utf-8") as file:
-        assert [row["name"] for row in csv.DictReader(file) if float(row["weight"]) == 0.0] == ["GONE"], "closed"
+        assert [row["name"] for row in csv.DictReader(file) if float(row["weight"]) == 0.0] == [
+            "GONE"
+        ], "closed"
     page = (tmp_path / "backtest.html").read_text(encoding="utf-8")
     assert page.count("<svg") == 3
-    assert page.index(f"Forecast of {found['at'][:10]}") < page.index("Equity after costs") < page.index("By year")
-    assert done("backtest", out / "model", "--cost-bps", "5", "--out", tmp_path)["curve"] == found["curve"]
+    assert (
+        page.index(f"Forecast of {found['at'][:10]}")
+        < page.index("Equity after costs")
+        < page.index("By year")
+    )
+    assert (
+        done("backtest", out / "model", "--cost-bps", "5", "--out", tmp_path)["curve"]
+        == found["curve"]
+    )
     assert json.loads((tmp_path / "backtest.json").read_text())["dates"] == 80
 
 
 def test_the_table_ends_in_what_a_desk_would_say(out: Path, tmp_path: Path) -> None:
-    told = signals("backtest", out, "--cost-bps", "5", "--hold", "0.5", "--leave", "30%", "--out", tmp_path)
+    told = signals(
+        "backtest", out, "--cost-bps", "5", "--hold", "0.5", "--leave", "30%", "--out", tmp_path
+    )
     assert told.exit_code == 0
     assert "After 5 bps a half-turn the book made" in told.stdout
     assert "scores averaged (0.5 past), left at 30%" in " ".join(told.stdout.split())
     calm, plain = (
-        done("backtest", out, "--cost-bps", "5", *more, "--out", tmp_path) for more in (["--hold", "0.5"], [])
+        done("backtest", out, "--cost-bps", "5", *more, "--out", tmp_path)
+        for more in (["--hold", "0.5"], [])
     )
     assert calm["turnover"] < plain["turnover"]
     longs = done("backtest", out, "--cost-bps", "5", "--long-only", "--out", tmp_path)
@@ -101,12 +113,16 @@ def test_the_table_ends_in_what_a_desk_would_say(out: Path, tmp_path: Path) -> N
 
 def test_a_desks_own_costs(out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     total: dict[str, Any] = {"parents": 7, "is_bps": 3.5}
-    monkeypatch.setattr("tercel.api.desk_folder.costs_of", lambda folder: SimpleNamespace(summed={"total": total}))
+    monkeypatch.setattr(
+        "tercel.api.desk_folder.costs_of", lambda folder: SimpleNamespace(summed={"total": total})
+    )
     found = done("backtest", out, "--cost-from", tmp_path / "today", "--out", tmp_path)
     assert found["cost"] == "3.5 bps a half-turn, the mean of 7 parents of today"
     assert found["curve"][0]["cost"] == pytest.approx(3.5e-4 * found["curve"][0]["turnover"])
     total["is_bps"] = None
-    assert "parents that were filled" in refused("backtest", out, "--cost-from", tmp_path, "--out", tmp_path)
+    assert "parents that were filled" in refused(
+        "backtest", out, "--cost-from", tmp_path, "--out", tmp_path
+    )
 
 
 def test_what_cannot_be_backtested_is_refused(out: Path, tmp_path: Path) -> None:
@@ -167,7 +183,9 @@ def test_stopped_by_ctrl_c(out: Path, tmp_path: Path, monkeypatch: pytest.Monkey
     assert not (tmp_path / "x").exists()
 
 
-def test_a_fusion_that_was_wrong_leaves_no_targets(out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fusion_that_was_wrong_leaves_no_targets(
+    out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Weights of the last walked date are weeks old, and a desk could trade them."""
     done("backtest", out, "--cost-bps", "5", "--out", tmp_path)
     assert (tmp_path / "targets.csv").is_file()
@@ -177,21 +195,29 @@ def test_a_fusion_that_was_wrong_leaves_no_targets(out: Path, tmp_path: Path, mo
     told = signals("backtest", out, "--cost-bps", "5", "--out", tmp_path)
     assert told.exit_code == 0
     said = " ".join(told.output.split())
-    assert "The slope of returns on the fused forecast is not above 0 out of sample: every forecast is 0" in said
+    assert (
+        "The slope of returns on the fused forecast is not above 0 out of sample: every forecast is 0"
+        in said
+    )
     assert "targets.csv of before is removed" in said
     assert "targets none" in said
     assert not (tmp_path / "targets.csv").exists()
     assert "no targets are written" in (tmp_path / "backtest.html").read_text(encoding="utf-8")
 
 
-def test_without_its_files_the_walk_still_stands(out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_its_files_the_walk_still_stands(
+    out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def gone(*_: object) -> None:
         raise DataError("files", "prices.csv, which is gone", "bring it back")
 
     monkeypatch.setattr(runs, "predict", gone)
     found = done("backtest", out, "--cost-bps", "5", "--out", tmp_path)
     none = "No forecast is given, so no targets are written"
-    assert found["warnings"] == ["No newer forecast than the walk's: prices.csv, which is gone", f"{none}."]
+    assert found["warnings"] == [
+        "No newer forecast than the walk's: prices.csv, which is gone",
+        f"{none}.",
+    ]
     assert found["targets"] is None
     (tmp_path / "targets.csv").write_text("no table\n")
     again = done("backtest", out, "--cost-bps", "5", "--out", tmp_path)
@@ -255,7 +281,11 @@ def test_costs_of_the_law_by_hand(daily: Path) -> None:
     walk = walk_of(model.walk())
     sd, dollars = runs.traded(model, walk)
     day = np.datetime64(int(walk.time_ns[0]), "ns").astype("datetime64[D]").item()
-    prices = pl.read_parquet(daily.parent / "prices.parquet").filter(pl.col("ticker") == "N00", pl.col("date") <= day)
+    prices = pl.read_parquet(daily.parent / "prices.parquet").filter(
+        pl.col("ticker") == "N00", pl.col("date") <= day
+    )
     moves = np.diff(np.log(prices["close"].to_numpy()))[-20:]
     assert sd[0, 0] == pytest.approx(moves.std(ddof=1))
-    assert dollars[0, 0] == pytest.approx(np.median((prices["close"] * prices["volume"]).to_numpy()[-60:]))
+    assert dollars[0, 0] == pytest.approx(
+        np.median((prices["close"] * prices["volume"]).to_numpy()[-60:])
+    )

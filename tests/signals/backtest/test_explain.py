@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from tercel.signals.alpha import AlphaScale
-from tercel.signals.explain import Importance, Parts, called, contributions, groups_of, importance, split_of
+from tercel.signals.explain import (
+    Importance,
+    Parts,
+    called,
+    contributions,
+    groups_of,
+    importance,
+    split_of,
+)
 from tercel.signals.fusion_walk import base_names, final, fit_base, fused, out_of_fold
 from tercel.signals.model_folder import SignalModel
 from tercel.signals.panel.dataset import Dataset
@@ -45,7 +53,9 @@ def test_parts_add_up_to_the_forecast(data: Dataset, model: SignalModel) -> None
     rows = last_date(data)
     parts = contributions(model, rows)
     alphas = model.alphas(dict(zip(rows.names, rows.x.T, strict=True)), rows.instrument.tolist(), 0)
-    np.testing.assert_allclose(parts.common + parts.bps.sum(axis=1), [one.expected_bps for one in alphas], atol=1e-8)
+    np.testing.assert_allclose(
+        parts.common + parts.bps.sum(axis=1), [one.expected_bps for one in alphas], atol=1e-8
+    )
     np.testing.assert_allclose(parts.bps.mean(axis=0), 0.0, atol=1e-9)
     assert set(parts.features) <= set(data.names)
 
@@ -56,12 +66,18 @@ def test_they_add_up_where_a_source_is_missing_for_some(data: Dataset, model: Si
     rows.x[5] = np.nan
     parts = contributions(model, rows)
     alphas = model.alphas(dict(zip(rows.names, rows.x.T, strict=True)), rows.instrument.tolist(), 0)
-    np.testing.assert_allclose(parts.common + parts.bps.sum(axis=1), [one.expected_bps for one in alphas], atol=1e-8)
+    np.testing.assert_allclose(
+        parts.common + parts.bps.sum(axis=1), [one.expected_bps for one in alphas], atol=1e-8
+    )
     assert "what is missing" in parts.features
 
 
-@pytest.mark.parametrize(("family", "settings"), [("linear", {}), ("boosting", {"boosting": {"num_leaves": 2}})])
-def test_one_feature_moved_moves_its_own_part_alone(data: Dataset, family: str, settings: dict[str, dict]) -> None:
+@pytest.mark.parametrize(
+    ("family", "settings"), [("linear", {}), ("boosting", {"boosting": {"num_leaves": 2}})]
+)
+def test_one_feature_moved_moves_its_own_part_alone(
+    data: Dataset, family: str, settings: dict[str, dict]
+) -> None:
     """The oracle of models without interactions, a line and stumps: a part moves by what the forecast moves."""
     part = fit_base(data, "interaction", family, np.arange(data.n), 0, settings)
     x = data.x[:40][:, list(data.sources["interaction"])]
@@ -69,7 +85,9 @@ def test_one_feature_moved_moves_its_own_part_alone(data: Dataset, family: str, 
     moved[:, 0] += 1.5
     before, rest = split_of(part, x)
     after, _ = split_of(part, moved)
-    np.testing.assert_allclose(after["interaction.b"] - before["interaction.b"], part.predict(moved) - part.predict(x))
+    np.testing.assert_allclose(
+        after["interaction.b"] - before["interaction.b"], part.predict(moved) - part.predict(x)
+    )
     np.testing.assert_allclose(after["interaction.c"], before["interaction.c"])
     np.testing.assert_allclose(sum(before.values()) + rest, part.predict(x))
 
@@ -82,7 +100,9 @@ def test_a_family_that_cannot_be_split_is_one_part(data: Dataset) -> None:
     assert not rest.any()
 
 
-def test_importance_is_that_of_a_plain_loop(data: Dataset, folds: list[tuple[np.ndarray, np.ndarray]]) -> None:
+def test_importance_is_that_of_a_plain_loop(
+    data: Dataset, folds: list[tuple[np.ndarray, np.ndarray]]
+) -> None:
     found = importance(data, ("linear",), folds, np.random.default_rng(1), shrink=0.5, seed=0)
     names = base_names(data, ("linear",))
     told = out_of_fold(data, ("linear",), folds)
@@ -95,22 +115,37 @@ def test_importance_is_that_of_a_plain_loop(data: Dataset, folds: list[tuple[np.
         x = data.x.copy()
         x[test, column] = data.x[test[order], column]
         spoilt = out_of_fold(
-            Dataset(x, data.y, data.outcome, data.names, data.time_ns, data.start_ns, data.end_ns, data.instrument),
+            Dataset(
+                x,
+                data.y,
+                data.outcome,
+                data.names,
+                data.time_ns,
+                data.start_ns,
+                data.end_ns,
+                data.instrument,
+            ),
             ("linear",),
             folds,
         )
         mixed = told.copy()
-        mixed[test] = spoilt[test]  # this block alone: the fusion learned from earlier ones as they were
+        mixed[test] = spoilt[
+            test
+        ]  # this block alone: the fusion learned from earlier ones as they were
         moved = fused(data, mixed, names, folds)[0]
         lost.append(
             rank_ic_by_date(value[test], data.outcome[test], data.time_ns[test])
             - rank_ic_by_date(moved[test], data.outcome[test], data.time_ns[test])
         )
     np.testing.assert_allclose(found.lost["linear.a"], np.concatenate(lost), atol=1e-12)
-    np.testing.assert_array_equal(found.lost["linear"], found.lost["linear.a"])  # a source of one feature
+    np.testing.assert_array_equal(
+        found.lost["linear"], found.lost["linear.a"]
+    )  # a source of one feature
 
 
-def test_what_was_planted_is_worth_something(data: Dataset, folds: list[tuple[np.ndarray, np.ndarray]]) -> None:
+def test_what_was_planted_is_worth_something(
+    data: Dataset, folds: list[tuple[np.ndarray, np.ndarray]]
+) -> None:
     found = importance(data, ("linear",), folds, np.random.default_rng(1), shrink=0.5, seed=0)
     rng = np.random.default_rng(2)
     assert (planted := found.interval("linear", rng).ci_low) is not None
@@ -139,21 +174,32 @@ def test_parts_that_cancel_are_said_by_their_sum(data: Dataset) -> None:
     features = ("s.ret", "s.adjusted", "s.other", "s:forest")
     parts = Parts(features, np.array([[28.6, -26.5, 9.0, -1.0]]), 0.4)
     rows = data.rows(np.array([0]))
-    (found,) = parts_of(parts, rows, [("s.ret", "s.adjusted"), ("s.other",), ("s.unread",)])["names"]
+    (found,) = parts_of(parts, rows, [("s.ret", "s.adjusted"), ("s.other",), ("s.unread",)])[
+        "names"
+    ]
     assert [(one["group"], round(one["bps"], 6)) for one in found["groups"]] == [
         ("s.other", 9.0),
         ("s.ret & adjusted", 2.1),
         ("s:forest", -1.0),
     ]
     assert sum(one["bps"] for one in found["groups"]) + 0.4 == pytest.approx(found["expected_bps"])
-    assert [one["feature"] for one in found["parts"]] == ["s.ret", "s.adjusted", "s.other", "s:forest"]
+    assert [one["feature"] for one in found["parts"]] == [
+        "s.ret",
+        "s.adjusted",
+        "s.other",
+        "s:forest",
+    ]
     assert made_of(found) == "s.other +9.0, s.ret & adjusted +2.1, s:forest -1.0"
     assert made_of(found, 2, inside=True) == "s.other +9.0, s.ret & adjusted +2.1 = +28.6 -26.5"
 
 
-def test_a_group_is_shuffled_as_a_whole(data: Dataset, folds: list[tuple[np.ndarray, np.ndarray]]) -> None:
+def test_a_group_is_shuffled_as_a_whole(
+    data: Dataset, folds: list[tuple[np.ndarray, np.ndarray]]
+) -> None:
     group = ("linear.a", "noise.d")
-    found = importance(data, ("linear",), folds, np.random.default_rng(1), shrink=0.5, seed=0, groups=[group])
+    found = importance(
+        data, ("linear",), folds, np.random.default_rng(1), shrink=0.5, seed=0, groups=[group]
+    )
     plain = importance(data, ("linear",), folds, np.random.default_rng(1), shrink=0.5, seed=0)
     assert set(found.lost) - set(plain.lost) == {called(group)}
     assert all(np.array_equal(found.lost[name], lost) for name, lost in plain.lost.items())
@@ -169,13 +215,16 @@ def test_folds_that_agree_by_hand() -> None:
     assert found.by_fold("b").tolist() == [1.0, 1.0]
     assert found.same_sign("c") == 0.5
     assert found.agreement(["a", "b"]) == pytest.approx(1.0)
-    assert found.agreement(["a", "b", "c"]) == pytest.approx(0.0, abs=1e-12)  # ranks 3 2 1, then 2.5 1 2.5
+    assert found.agreement(["a", "b", "c"]) == pytest.approx(
+        0.0, abs=1e-12
+    )  # ranks 3 2 1, then 2.5 1 2.5
     assert np.isnan(found.agreement(["a"]))
 
 
 def test_a_forecast_that_rounds_to_zero_is_said_without_a_sign() -> None:
     names = [
-        {"name": name, "expected_bps": bps, "parts": [], "groups": []} for name, bps in (("A", 0.01), ("B", -0.01))
+        {"name": name, "expected_bps": bps, "parts": [], "groups": []}
+        for name, bps in (("A", 0.01), ("B", -0.01))
     ]
     lost = {"mean": 0.1, "ci_low": 0.05, "ci_high": 0.2}
     said = sentences({

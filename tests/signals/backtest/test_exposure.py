@@ -33,7 +33,14 @@ def walk_of(days: DailyReturns, seed: int, first: int = 600) -> Walk:
     outcome = np.stack([np.prod(1 + days.returns[t + 1 : t + 6], axis=0) - 1 for t in at])
     value = np.random.default_rng(seed).standard_normal(outcome.shape)
     time = days.known_ns[at] + 1
-    return Walk(time, time + DAY, time + 6 * DAY, np.array([f"N{i:02d}" for i in range(NAMES)]), value, outcome)
+    return Walk(
+        time,
+        time + DAY,
+        time + 6 * DAY,
+        np.array([f"N{i:02d}" for i in range(NAMES)]),
+        value,
+        outcome,
+    )
 
 
 def test_a_target_by_hand() -> None:
@@ -90,10 +97,16 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run")
     rng = np.random.default_rng(4)
     turns = 2 * np.pi * (np.arange(1000)[:, None] / 120 + np.arange(30) / 30)
-    closes = 50 * np.exp(np.cumsum(0.002 * np.sign(np.sin(turns)) + 0.01 * rng.standard_normal((1000, 30)), axis=0))
-    every = [day for i in range(1400) if (day := date(2010, 1, 4) + timedelta(i)).weekday() < 5][:1000]
+    closes = 50 * np.exp(
+        np.cumsum(0.002 * np.sign(np.sin(turns)) + 0.01 * rng.standard_normal((1000, 30)), axis=0)
+    )
+    every = [day for i in range(1400) if (day := date(2010, 1, 4) + timedelta(i)).weekday() < 5][
+        :1000
+    ]
     table = pl.DataFrame({"Date": every, **{f"N{i:02d}": closes[:, i] for i in range(30)}})
-    long = table.unpivot(index="Date", variable_name="Symbol", value_name="Adj Close").with_columns(Volume=pl.lit(1e6))
+    long = table.unpivot(index="Date", variable_name="Symbol", value_name="Adj Close").with_columns(
+        Volume=pl.lit(1e6)
+    )
     long.write_csv(folder / "prices.csv")
     (folder / "s.toml").write_text(
         '[panel]\nkind = "daily"\npath = "prices.csv"\n[train]\nfamilies = ["linear"]\nrefit = "blocks"\nsplits = 3\n'
@@ -113,9 +126,13 @@ def test_the_command_says_what_each_is_worth(out: Path, tmp_path: Path) -> None:
     gained = worth["sharpe_gained"]
     assert gained["mean"] == pytest.approx(scaled["sharpe_net"] - plain["sharpe_net"])
     assert gained["ci_low"] <= gained["mean"] <= gained["ci_high"]
-    assert {key for key in scaled if key != "exposure"} == {key for key in plain if key != "exposure"}
+    assert {key for key in scaled if key != "exposure"} == {
+        key for key in plain if key != "exposure"
+    }
     page = (tmp_path / "backtest.html").read_text(encoding="utf-8")
     assert "Sharpe gained by volatility target" in page
     assert "after costs, not scaled" in page
     assert json.loads((tmp_path / "backtest.json").read_text())["exposure"] is not None
-    assert "vol-target" in refused("backtest", out, "--cost-bps", "5", "--vol-target", "0", "--out", tmp_path)
+    assert "vol-target" in refused(
+        "backtest", out, "--cost-bps", "5", "--vol-target", "0", "--out", tmp_path
+    )

@@ -34,7 +34,13 @@ def study(shared_data: Path, symbol: str) -> FlowStudy:
     [("AMZN", 0.50, 0.312, 0.62, 0.80, 4.2), ("GOOG", 0.39, 0.164, 0.44, 0.70, 7.4)],
 )
 def test_order_flow_explains_and_foretells(
-    shared_data: Path, symbol: str, raw: float, whole: float, clipped_1: float, next_5: float, move: float
+    shared_data: Path,
+    symbol: str,
+    raw: float,
+    whole: float,
+    clipped_1: float,
+    next_5: float,
+    move: float,
 ) -> None:
     found = study(shared_data, symbol)
     assert found.half_hours == 13
@@ -58,7 +64,9 @@ def test_a_short_tape_is_refused() -> None:
     from tercel.market.tape.instrument import midnight_ns
 
     start = midnight_ns(DAY.date, DAY.timezone) + 34_200 * NS_PER_SECOND
-    short = replace(DAY, levels=1, session_open_ns=start, session_close_ns=start + 1000 * NS_PER_SECOND)
+    short = replace(
+        DAY, levels=1, session_open_ns=start, session_close_ns=start + 1000 * NS_PER_SECOND
+    )
     with pytest.raises(DataError, match="two half hours"):
         flow_study(short, rude_events(1, 50))
 
@@ -77,9 +85,13 @@ def scores(panel: Dataset, first_year: int = 2003) -> dict[str, dict]:
         x, y = z[train], panel.y[train]
         slope = np.linalg.solve(x.T @ x + 0.01 * len(y) * np.eye(x.shape[1]), x.T @ (y - y.mean()))
         forecast[test] = z[test] @ slope + y.mean()
-    rules = {name: sign * panel.x[:, panel.names.index(column)] for name, (column, sign) in RULES.items()}
+    rules = {
+        name: sign * panel.x[:, panel.names.index(column)] for name, (column, sign) in RULES.items()
+    }
     rng, part = np.random.default_rng(0), panel.rows(tested)
-    return {name: scored(told[tested], part, rng) for name, told in {"ridge": forecast, **rules}.items()}
+    return {
+        name: scored(told[tested], part, rng) for name, told in {"ridge": forecast, **rules}.items()
+    }
 
 
 @pytest.mark.long
@@ -98,12 +110,16 @@ def test_the_daily_panel_has_a_small_sure_skill(panel: Dataset) -> None:
 
 
 @pytest.mark.long
-def test_two_lines_and_prices_come_to_the_skill_that_the_documents_tell(shared_data: Path, tmp_path: Path) -> None:
+def test_two_lines_and_prices_come_to_the_skill_that_the_documents_tell(
+    shared_data: Path, tmp_path: Path
+) -> None:
     path = (shared_data / "us-daily-ohlcv-2000-2017").resolve()
     (tmp_path / "s.toml").write_text(f'[panel]\nkind = "daily"\npath = "{path}"\n')
     done("train", tmp_path / "s.toml", "--out", tmp_path / "o")
     found = done("evaluate", tmp_path / "s.toml", "--out", tmp_path / "o")["ic"]
-    fusion, linear, boosting = (found[name] for name in ("fusion", "daily:linear", "daily:boosting"))
+    fusion, linear, boosting = (
+        found[name] for name in ("fusion", "daily:linear", "daily:boosting")
+    )
     assert 0.021 <= fusion["mean"] < 0.04
     assert fusion["t"] >= 4
     assert linear["mean"] >= 0.021
@@ -120,7 +136,9 @@ def test_a_leak_into_the_daily_panel_raises_a_warning(panel: Dataset) -> None:
     part = panel.rows(last)
     hint = 0.2 * part.y / part.y.std() + rng.standard_normal(part.n)
     leaky = replace(part, x=np.column_stack([part.x, hint]), names=(*part.names, "planted.hint"))
-    first = int(np.datetime64(int(part.time_ns[0]), "ns").astype("datetime64[Y]").astype(int)) + 1971
+    first = (
+        int(np.datetime64(int(part.time_ns[0]), "ns").astype("datetime64[Y]").astype(int)) + 1971
+    )
     row = scores(leaky, first)["ridge"]
     assert row["ic"]["mean"] > 0.1
     assert "look for a leak" in row["warning"]
@@ -131,7 +149,11 @@ def test_the_leak_test_on_real_prices(shared_data: Path) -> None:
     import polars as pl
 
     source = DailyFactors(shared_data / "us-daily-ohlcv-2000-2017")
-    prices = source.prices().filter(pl.col("time").dt.year() >= 2014).with_columns(time=pl.col("time") + 2 * SETTLES)
+    prices = (
+        source.prices()
+        .filter(pl.col("time").dt.year() >= 2014)
+        .with_columns(time=pl.col("time") + 2 * SETTLES)
+    )
     assert leak_report(prices, planted_leak(prices, 1, strength=0.1)).verdict == "leak"
     true = leak_report(prices, planted_leak(prices, 1, strength=0.1, falsified=False))
     assert true.verdict == "clean"

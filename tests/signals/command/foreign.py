@@ -8,7 +8,10 @@ import numpy as np
 
 from tercel.core.arrays import Floats
 
-GOOD, BAD = ("strong rally", "profit growth", "upgrade"), ("weak decline", "sharp loss", "downgrade")
+GOOD, BAD = (
+    ("strong rally", "profit growth", "upgrade"),
+    ("weak decline", "sharp loss", "downgrade"),
+)
 TWO_LINES = '[panel]\nkind = "daily"\npath = "prices.csv"\n'
 SMALL = TWO_LINES + "history = 20\nleast_dollars = 0\nevery = 2\n"
 TRAIN = '[train]\nfamilies = ["linear"]\nsplits = 3\nembargo_days = 2\n'
@@ -56,7 +59,11 @@ class Foreign:
 
 def foreign(folder: Path, names: int = 10, days: int = 220, seed: int = 3) -> Foreign:
     rng = np.random.default_rng(seed)
-    weekdays = [d for d in (date(2018, 1, 1) + timedelta(days=i) for i in range(2 * days)) if d.weekday() < 5][:days]
+    weekdays = [
+        d
+        for d in (date(2018, 1, 1) + timedelta(days=i) for i in range(2 * days))
+        if d.weekday() < 5
+    ][:days]
     moves = 0.015 * rng.standard_normal((days, names)) + 0.005 * rng.standard_normal((days, 1))
     close = 40 * np.exp(np.cumsum(moves, axis=0))
     ahead = np.vstack([moves[1:], np.zeros((1, names))])
@@ -69,5 +76,7 @@ def headlines(made: Foreign, name: str, leak: bool, seed: int) -> Path:
     for d, n in made.cells():
         if rng.random() < 0.7:
             words = (GOOD if values[d, n] > 0 else BAD)[rng.integers(3)]
-            rows.append(f'{made.days[d]}T15:30:00-05:00,{made.names[n]},"{words}, said desk {rng.integers(40)}"')
+            rows.append(
+                f'{made.days[d]}T15:30:00-05:00,{made.names[n]},"{words}, said desk {rng.integers(40)}"'
+            )
     return made.write(name, "published,Ticker,Headline", rows)

@@ -27,7 +27,9 @@ def undated(folder: Path) -> str:
 def constant(folder: Path) -> str:
     path = trend(folder)
     lines = path.read_text().splitlines()
-    path.write_text("\n".join([lines[0], *(line.split(",")[0] + ",7" for line in lines[1:])]) + "\n")
+    path.write_text(
+        "\n".join([lines[0], *(line.split(",")[0] + ",7" for line in lines[1:])]) + "\n"
+    )
     return SERIES
 
 
@@ -35,7 +37,15 @@ def constant(folder: Path) -> str:
     ("made", "said"),
     [
         (latin_series, ("source series", "debt 'é' in row 2", "trend.csv")),
-        (future, ("source series", "dated in the future", "trend.csv, row 62", "known by the day of collection")),
+        (
+            future,
+            (
+                "source series",
+                "dated in the future",
+                "trend.csv, row 62",
+                "known by the day of collection",
+            ),
+        ),
         (undated, ("a date such as", "date '' in row 172 of", "trend.csv")),
         (constant, ("features that vary", "debt", "trend.csv")),
     ],
@@ -62,12 +72,18 @@ def test_a_panel_shorter_than_its_embargo_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("part", "said"),
     [
-        ('[[source]]\nkind = "horoscope"\npath = "x"\n', "a kind of source among daily, fundamentals"),
+        (
+            '[[source]]\nkind = "horoscope"\npath = "x"\n',
+            "a kind of source among daily, fundamentals",
+        ),
         (SERIES + "lagg = 3\n", "options of series among"),
         ('[[source]]\nkind = "series"\npath = "trend.csv"\n', "the options that series needs"),
         (SERIES + SERIES, "series twice"),
         (SERIES + 'name = "noise"\n', "noise, which the panel has already"),
-        (SERIES.replace('"trend.csv"', '"gone.csv"') + "required = true\n", "source series: nothing at"),
+        (
+            SERIES.replace('"trend.csv"', '"gone.csv"') + "required = true\n",
+            "source series: nothing at",
+        ),
         (SERIES.replace("2020", "1990") + "max_age_days = -1\n", "max_age_days"),
         ("[train.gate]\nstates = 2\n", "train.gate"),
     ],
@@ -76,6 +92,8 @@ def test_sources_that_cannot_be_are_named(tmp_path: Path, part: str, said: str) 
     trend(tmp_path)
     config = configured(tmp_path)
     text = config.read_text()
-    config.write_text(text + part if part.startswith("[train") else text.replace("[train]", part + "[train]"))
+    config.write_text(
+        text + part if part.startswith("[train") else text.replace("[train]", part + "[train]")
+    )
     told = refused("train", config, "--out", tmp_path / "out")
     assert said in told

@@ -50,7 +50,9 @@ def test_headlines_and_series_forecast_under_any_names_of_columns(tmp_path: Path
         assert all(set(row["sources"]) <= {"daily", "news", "series"} for row in found["rows"])
         assert any("news" in row["sources"] for row in found["rows"])
         assert all(row["low_bps"] < row["expected_bps"] < row["high_bps"] for row in found["rows"])
-        rows.append([{key: value for key, value in row.items() if key != "model"} for row in found["rows"]])
+        rows.append(
+            [{key: value for key, value in row.items() if key != "model"} for row in found["rows"]]
+        )
         if mapped:
             interval = done("evaluate", config, "--out", out)["interval"]
             assert set(interval) == {"2018", "all"}

@@ -32,7 +32,9 @@ def configured(made: Foreign, *parts: str, panel: str = SMALL) -> Path:
 
 def source(kind: str, path: str, *options: str, name: str = "") -> str:
     named = [f'name = "{name}"'] if name else []
-    return "\n".join(["[[source]]", f'kind = "{kind}"', f'path = "{path}"', *named, *options]) + "\n"
+    return (
+        "\n".join(["[[source]]", f'kind = "{kind}"', f'path = "{path}"', *named, *options]) + "\n"
+    )
 
 
 def test_two_lines_and_a_csv_are_enough(tmp_path: Path) -> None:
@@ -60,9 +62,15 @@ def test_two_lines_and_a_csv_are_enough(tmp_path: Path) -> None:
         assert cell.endswith(": not statistically significant, weight 0")
     found = done("predict", tmp_path / "o")
     assert none in found["note"]
-    said = {(row["expected_bps"], row["low_bps"], row["high_bps"], *row["sources"]) for row in found["rows"]}
+    said = {
+        (row["expected_bps"], row["low_bps"], row["high_bps"], *row["sources"])
+        for row in found["rows"]
+    }
     assert said == {(0.0, None, None)}
-    assert f"{none}." in done("backtest", tmp_path / "o", "--cost-bps", "5", "--out", tmp_path / "b")["warnings"]
+    assert (
+        f"{none}."
+        in done("backtest", tmp_path / "o", "--cost-bps", "5", "--out", tmp_path / "b")["warnings"]
+    )
     assert (tmp_path / "o" / "model").is_dir()
     told = " ".join(signals("evaluate", config, "--out", tmp_path / "o").output.split())
     assert "none: it takes two sources, and a forecast with one or without it" in told
@@ -85,16 +93,22 @@ def test_shapes_of_prices_give_one_panel(tmp_path: Path) -> None:
     kept, first = load(tmp_path / "b")[0], load(tmp_path / "a")[0]
     assert np.allclose(kept.outcome, first.outcome, atol=1e-6)
     assert np.array_equal(kept.x[:, 0], first.x[:, first.names.index(kept.names[0])])
-    renamed = "When,Who," + long.read_text().split(",", 2)[2].replace("Close,Adj Close", "Last,Total", 1)
+    renamed = "When,Who," + long.read_text().split(",", 2)[2].replace(
+        "Close,Adj Close", "Last,Total", 1
+    )
     (tmp_path / "odd.csv").write_text(renamed)
     config.write_text(SMALL.replace("prices.csv", "odd.csv") + TRAIN)
-    assert "say what they are called in [panel.columns]" in refused("build", config, "--out", tmp_path / "c")
+    assert "say what they are called in [panel.columns]" in refused(
+        "build", config, "--out", tmp_path / "c"
+    )
     mapped = '[panel.columns]\ndate = "When"\nsymbol = "Who"\nclose = "Last"\nadj_close = ["Adjusted", "Total"]\n'
     config.write_text(SMALL.replace("prices.csv", "odd.csv") + mapped + TRAIN)
     done("build", config, "--out", tmp_path / "c")
     assert load(tmp_path / "c")[0].x.tobytes() == first.x.tobytes()
     single = made.write(
-        "ONE.csv", "Date,Adj Close", [f"{d},{c}" for d, c in zip(made.days, made.close[:, 0], strict=True)]
+        "ONE.csv",
+        "Date,Adj Close",
+        [f"{d},{c}" for d, c in zip(made.days, made.close[:, 0], strict=True)],
     )
     config.write_text(SMALL.replace("prices.csv", single.name) + TRAIN)
     alone = refused("build", config, "--out", tmp_path / "d")
@@ -103,7 +117,11 @@ def test_shapes_of_prices_give_one_panel(tmp_path: Path) -> None:
 
 
 def dated(made: Foreign, name: str, header: str, values: np.ndarray, every: int = 1) -> None:
-    rows = [f"{made.names[n]},{made.days[d]},{values[d, n]:.6f}" for d, n in made.cells() if (d + n) % every == 0]
+    rows = [
+        f"{made.names[n]},{made.days[d]},{values[d, n]:.6f}"
+        for d, n in made.cells()
+        if (d + n) % every == 0
+    ]
     made.write(name, header, rows)
 
 
@@ -114,19 +132,58 @@ def planted(made: Foreign, leak: bool) -> str:
     headlines(made, f"{word}_news.csv", leak, seed)
     # a day is known from the midnight after it, so that a leak is two days ahead of what the file says
     dated(made, f"{word}_fundamentals.csv", "Ticker,Filed,Mood", made.values(leak, seed, ahead=1))
-    dated(made, f"{word}_rare.csv", "Ticker,Filed,Mood", made.values(3 * leak, seed, ahead=1), every=15)
-    dated(made, f"{word}_statements.csv", "Ticker,Period Ending,Mood", made.values(leak, seed, ahead=1))
+    dated(
+        made,
+        f"{word}_rare.csv",
+        "Ticker,Filed,Mood",
+        made.values(3 * leak, seed, ahead=1),
+        every=15,
+    )
+    dated(
+        made,
+        f"{word}_statements.csv",
+        "Ticker,Period Ending,Mood",
+        made.values(leak, seed, ahead=1),
+    )
     dated(made, f"{word}_names.csv", "Symbol,Date,Mood", made.values(leak, seed))
-    market = made.values(leak, seed).mean(axis=1) if leak else np.random.default_rng(9).standard_normal(len(made.days))
-    made.write(f"{word}_market.csv", "Date,Mood", [f"{d},{v:.6f}" for d, v in zip(made.days, market, strict=True)])
+    market = (
+        made.values(leak, seed).mean(axis=1)
+        if leak
+        else np.random.default_rng(9).standard_normal(len(made.days))
+    )
+    made.write(
+        f"{word}_market.csv",
+        "Date,Mood",
+        [f"{d},{v:.6f}" for d, v in zip(made.days, market, strict=True)],
+    )
     return "".join(
         [
-            source("daily", f"{word}_daily.csv", "history = 20", "least_dollars = 0", name=f"{word}_daily"),
-            source("news", f"{word}_news.csv", "window_days = 1", 'features = ["count", "tone"]', name=f"{word}_news"),
-            source("news", f"{word}_news.csv", "window_days = 1", 'features = ["learned"]', name=f"{word}_learned"),
+            source(
+                "daily",
+                f"{word}_daily.csv",
+                "history = 20",
+                "least_dollars = 0",
+                name=f"{word}_daily",
+            ),
+            source(
+                "news",
+                f"{word}_news.csv",
+                "window_days = 1",
+                'features = ["count", "tone"]',
+                name=f"{word}_news",
+            ),
+            source(
+                "news",
+                f"{word}_news.csv",
+                "window_days = 1",
+                'features = ["learned"]',
+                name=f"{word}_learned",
+            ),
             source("fundamentals", f"{word}_fundamentals.csv", name=f"{word}_fundamentals"),
             source("fundamentals", f"{word}_rare.csv", name=f"{word}_rare"),
-            source("statements", f"{word}_statements.csv", "lag_days = 1", name=f"{word}_statements"),
+            source(
+                "statements", f"{word}_statements.csv", "lag_days = 1", name=f"{word}_statements"
+            ),
             source("series", f"{word}_names.csv", "lag_days = 0", name=f"{word}_names"),
             source("series", f"{word}_market.csv", "lag_days = 0", name=f"{word}_market"),
         ]
@@ -145,23 +202,33 @@ def test_a_planted_leak_is_caught_through_every_adapter_and_an_honest_twin_is_no
     else:  # what the command writes down, without its figures
         found = leaks_of(read_config(config), 1, planted=True)
     verdicts = {one["source"]: one["verdict"] for one in found}
-    assert {name: one for name, one in verdicts.items() if name.startswith("leaky")} == dict.fromkeys(
-        [name for name in verdicts if name.startswith("leaky")], "leak"
-    ), {one["source"]: one["reasons"] for one in found}
-    honest = {name: one for name, one in verdicts.items() if not name.startswith(("leaky", "planted, false"))}
+    assert {
+        name: one for name, one in verdicts.items() if name.startswith("leaky")
+    } == dict.fromkeys([name for name in verdicts if name.startswith("leaky")], "leak"), {
+        one["source"]: one["reasons"] for one in found
+    }
+    honest = {
+        name: one
+        for name, one in verdicts.items()
+        if not name.startswith(("leaky", "planted, false"))
+    }
     assert set(honest.values()) == {"clean"}, honest
     assert len(verdicts) == 2 * 8 + 3
 
 
 def test_a_leak_in_a_frame_is_caught(tmp_path: Path) -> None:
     made = foreign(tmp_path, names=16)
-    prices = read_prices(made.prices()).with_columns(time=pl.col("date").cast(pl.Datetime("ns", "UTC")))
+    prices = read_prices(made.prices()).with_columns(
+        time=pl.col("date").cast(pl.Datetime("ns", "UTC"))
+    )
     for leak, verdict in ((True, "leak"), (False, "clean")):
         dated(made, "f.csv", "Symbol,Date,Mood", made.values(leak, 4))
         frame = pl.read_csv(tmp_path / "f.csv", try_parse_dates=True)
         assert leak_report(prices, source_of("series", frame, lag_days=0)).verdict == verdict  # type: ignore[arg-type]
         day = pl.col("Date").cast(pl.Datetime("ns", "UTC"))
-        facts = frame.select(pl.col("Symbol").alias("instrument"), "Mood", event_time=day, known_time=day)
+        facts = frame.select(
+            pl.col("Symbol").alias("instrument"), "Mood", event_time=day, known_time=day
+        )
         assert leak_report(prices, FrameSource("mine", ("Mood",), facts)).verdict == verdict
 
 
@@ -178,7 +245,9 @@ def test_several_files_on_one_panel(tmp_path: Path) -> None:
     assert built["sources"]["news"] == ["news.count", "news.tone"]
     assert built["sources"]["names"] == ["names.Mood", "names.Mood_change"]
     assert built["missing"]["fundamentals"] < 0.05
-    checked = json.loads(CliRunner().invoke(app, ["config", "check", str(made.folder / "s.toml"), "--json"]).stdout)
+    checked = json.loads(
+        CliRunner().invoke(app, ["config", "check", str(made.folder / "s.toml"), "--json"]).stdout
+    )
     assert checked["kind"] == "signals"
 
 
@@ -203,17 +272,24 @@ def test_config_check_knows_kinds_and_options(tmp_path: Path, part: str, said: s
     ("columns", "said"),
     [
         ('[panel.columns]\nclose = "Lst"', "the column that is called close received no Lst in"),
-        ('[source.columns]\ntext = "Words"', "in source news: the column that is called text received no Words in"),
+        (
+            '[source.columns]\ntext = "Words"',
+            "in source news: the column that is called text received no Words in",
+        ),
         ('[source.columns]\ntxt = "Headline"', "try 'text'"),
     ],
 )
-def test_config_check_reads_the_files_that_are_named(tmp_path: Path, columns: str, said: str) -> None:
+def test_config_check_reads_the_files_that_are_named(
+    tmp_path: Path, columns: str, said: str
+) -> None:
     made = foreign(tmp_path, names=3, days=40)
     made.prices()
     headlines(made, "n.csv", False, 1)
     file = tmp_path / "s.toml"
     part = source("news", "n.csv")
-    panel, table = (SMALL + columns, part) if columns.startswith("[panel") else (SMALL, part + columns)
+    panel, table = (
+        (SMALL + columns, part) if columns.startswith("[panel") else (SMALL, part + columns)
+    )
     file.write_text(f"{panel}\n{table}\n{TRAIN}", encoding="utf-8")
     result = CliRunner().invoke(app, ["config", "check", str(file)])
     assert result.exit_code == 2
@@ -246,7 +322,9 @@ def test_broken_headlines_are_refused_with_their_row(
     made = foreign(tmp_path, days=60)
     made.prices()
     made.write("n.csv", "published,Ticker,Headline", rows)
-    told = refused("build", configured(made, source("news", "n.csv", *options)), "--out", tmp_path / "o")
+    told = refused(
+        "build", configured(made, source("news", "n.csv", *options)), "--out", tmp_path / "o"
+    )
     assert said in told
 
 
@@ -259,7 +337,10 @@ def test_an_evaluation_says_what_was_left_out(tmp_path: Path) -> None:
     done("train", config, "--out", tmp_path / "o")
     told = signals("evaluate", config, "--out", tmp_path / "o")
     words = " ".join(told.output.split())
-    assert "moves of a split, or beyond -60% or +65% in a day, without an adjusted close: 1 in" in words
+    assert (
+        "moves of a split, or beyond -60% or +65% in a day, without an adjusted close: 1 in"
+        in words
+    )
     assert "N0 on 2018-06" in words
 
 
@@ -269,7 +350,9 @@ def test_what_is_served_of_own_files_is_what_the_panel_has(tmp_path: Path) -> No
     made.prices()
     headlines(made, "n.csv", True, 4)
     dated(made, "f.csv", "Ticker,Filed,Mood", made.values(True, 4), every=15)
-    sources = source("news", "n.csv", "window_days = 1", "collected = 2018-12-31") + source("fundamentals", "f.csv")
+    sources = source("news", "n.csv", "window_days = 1", "collected = 2018-12-31") + source(
+        "fundamentals", "f.csv"
+    )
     done("train", configured(made, sources), "--out", tmp_path / "o")
     model = load_model(tmp_path / "o" / "model")
     data = load(tmp_path / "o")[0]
@@ -292,7 +375,9 @@ def test_a_news_file_that_has_ended_is_not_heard(tmp_path: Path) -> None:
     head, *rows = (made.folder / "n.csv").read_text().splitlines()
     rows = sorted(rows)[: len(rows) * 4 // 5]
     (made.folder / "n.csv").write_text("\n".join([head, *rows]))
-    config = configured(made, source("news", "n.csv", "window_days = 1", 'features = ["count", "tone"]'))
+    config = configured(
+        made, source("news", "n.csv", "window_days = 1", 'features = ["count", "tone"]')
+    )
     trained = done("train", config, "--out", tmp_path / "o")
     ended = f"the last headline of {made.folder / 'n.csv'} is of {rows[-1][:10]}"
     assert any(ended in warning for warning in trained["warnings"])

@@ -14,7 +14,16 @@ from tercel.signals.runs.config import PanelSection, SourceSection, TrainSection
 from tercel.signals.sources.registry import KINDS
 from tercel.signals.zoo import family
 
-WRONG = ("nan", "-inf", "1e300", "-9000000000000000000", "[[]]", '[["a"], 1]', "[1, 2]", "{a = [{}]}")
+WRONG = (
+    "nan",
+    "-inf",
+    "1e300",
+    "-9000000000000000000",
+    "[[]]",
+    '[["a"], 1]',
+    "[1, 2]",
+    "{a = [{}]}",
+)
 """No key can be one of these."""
 SETTINGS = {
     "linear": ("alpha",),
@@ -64,7 +73,9 @@ def test_no_setting_of_a_family_takes_what_it_cannot_be(name: str, value: object
         ('collected = "2020-01-01"', "collected"),
     ],
 )
-def test_a_wrong_option_of_a_series_is_named_and_nothing_is_written(tmp_path: Path, line: str, said: str) -> None:
+def test_a_wrong_option_of_a_series_is_named_and_nothing_is_written(
+    tmp_path: Path, line: str, said: str
+) -> None:
     trend(tmp_path)
     series = SERIES.replace("lag_days = 1\n", "") if "lag_days" in line else SERIES
     config = configured(tmp_path, f"{series}{line}\n")

@@ -57,7 +57,9 @@ def test_factors_are_what_their_names_say() -> None:
     assert last["intraday_21"] == pytest.approx(legs[t - 20 :].sum())
     assert last["overnight_21"] == pytest.approx((r - legs)[t - 20 :].sum())
     dollars = (found["close"] * found["volume"]).to_numpy()
-    assert last["illiquidity"] == pytest.approx(np.log(np.mean(np.abs(r[t - 20 :]) / dollars[t - 20 :])))
+    assert last["illiquidity"] == pytest.approx(
+        np.log(np.mean(np.abs(r[t - 20 :]) / dollars[t - 20 :]))
+    )
 
 
 def test_factors_know_nothing_of_the_future() -> None:
@@ -66,14 +68,22 @@ def test_factors_know_nothing_of_the_future() -> None:
     early = of(frame.filter(pl.col("time") <= cut))
     late = of(frame).filter(pl.col("time") <= cut)
     for name in FACTORS:
-        assert early[name].to_list() == pytest.approx(late[name].to_list(), nan_ok=True, abs=1e-9), name
+        assert early[name].to_list() == pytest.approx(
+            late[name].to_list(), nan_ok=True, abs=1e-9
+        ), name
 
 
 def test_splits_and_zero_opens_are_missing_not_moves() -> None:
     frame = prices()
     at = pl.col("time") >= START + timedelta(days=300)
-    halved = pl.when(at & (pl.col("instrument") == "N1")).then(pl.col("close") / 3).otherwise(pl.col("close"))
-    zero = pl.when(pl.col("time") == START + timedelta(days=310)).then(0.0).otherwise(pl.col("open"))
+    halved = (
+        pl.when(at & (pl.col("instrument") == "N1"))
+        .then(pl.col("close") / 3)
+        .otherwise(pl.col("close"))
+    )
+    zero = (
+        pl.when(pl.col("time") == START + timedelta(days=310)).then(0.0).otherwise(pl.col("open"))
+    )
     found = of(frame.with_columns(close=halved, open=zero))
     split = found.row(300, named=True)
     assert split["void"]

@@ -23,7 +23,9 @@ def test_a_fall_to_nothing_is_no_split() -> None:
     assert [split_of(move) for move in (-1.0, -1 + 1e-12, 1e300)] == ["", "", ""]
 
 
-@given(move=st.one_of(st.floats(-0.99, 3.0), st.sampled_from([1 / new - 1 for new in SPLITS.tolist()])))
+@given(
+    move=st.one_of(st.floats(-0.99, 3.0), st.sampled_from([1 / new - 1 for new in SPLITS.tolist()]))
+)
 def test_the_rule_is_its_twin_and_names_the_split(move: float) -> None:
     found = pl.DataFrame({"m": [move]}).select(unadjusted(pl.col("m")))["m"][0]
     assert found == twin(move)
@@ -39,9 +41,13 @@ def test_the_panel_and_risk_go_by_one_rule(kept: float) -> None:
     closes = [50.0 + n % 3 + (n % 7) / 10 for n in range(150)]
     closes = [close * (kept if n >= 75 else 1.0) for n, close in enumerate(closes)]
     closes[75] = closes[74] * kept
-    frame = pl.DataFrame({"instrument": "A", "date": days, "close": closes, "adjusted": False, "row": range(150)})
+    frame = pl.DataFrame(
+        {"instrument": "A", "date": days, "close": closes, "adjusted": False, "row": range(150)}
+    )
     times = [datetime(day.year, day.month, day.day, 21, tzinfo=UTC) for day in days]
-    priced = frame.with_columns(pl.Series("time", times), *(pl.col("close").alias(n) for n in ("open", "high", "low")))
+    priced = frame.with_columns(
+        pl.Series("time", times), *(pl.col("close").alias(n) for n in ("open", "high", "low"))
+    )
     void = bool(guarded(priced.with_columns(volume=1.0))["void"].any())
     if void:
         with pytest.raises(DataError, match="closes adjusted for splits"):

@@ -112,7 +112,9 @@ def test_messages_are_in_bps_and_less_is_less_sure(data: Dataset) -> None:
     folds, names = folds_of(data), base_names(data, ("linear",))
     told = out_of_fold(data, ("linear",), folds)
     fusion, models = final(data, ("linear",), told)
-    scale = scale_of(data, fused(data, told, names, folds)[0], fusion.without([True] * len(names))[1])
+    scale = scale_of(
+        data, fused(data, told, names, folds)[0], fusion.without([True] * len(names))[1]
+    )
     assert scale.horizon_ns == DAY
     assert scale.sd_bps == pytest.approx(200, rel=0.15)
     today = data.dates == data.dates[-1]
@@ -167,12 +169,25 @@ def test_only_a_source_above_zero_by_its_interval_has_a_weight(data: Dataset) ->
             block[1] += float(x @ x)
         common, power = np.array(list(sums.values())).T
         slope, n = common.sum() / power.sum(), len(sums)
-        half = t_quantile(0.975, n - 1) * np.sqrt(((common - slope * power) ** 2).sum() * n / (n - 1)) / power.sum()
-        assert (found.mean, found.ci_low, found.ci_high) == pytest.approx((slope, slope - half, slope + half))
+        half = (
+            t_quantile(0.975, n - 1)
+            * np.sqrt(((common - slope * power) ** 2).sum() * n / (n - 1))
+            / power.sum()
+        )
+        assert (found.mean, found.ci_low, found.ci_high) == pytest.approx(
+            (slope, slope - half, slope + half)
+        )
         assert (fusion.weights[k] * fusion.slope[k] > 0) == (slope - half > 0)
-        assert spelt_evidence(found).endswith("not statistically significant, weight 0") == (slope - half <= 0)
+        assert spelt_evidence(found).endswith("not statistically significant, weight 0") == (
+            slope - half <= 0
+        )
     assert fusion.weights[0] > 0
-    none = whole(data, np.where(np.isnan(told), np.nan, np.random.default_rng(0).normal(size=told.shape)), names, 0.5)
+    none = whole(
+        data,
+        np.where(np.isnan(told), np.nan, np.random.default_rng(0).normal(size=told.shape)),
+        names,
+        0.5,
+    )
     value, sd = none.combine(told[rows])
     assert not none.weights.any()
     assert set(value.tolist()) == {none.base}

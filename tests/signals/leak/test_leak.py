@@ -24,7 +24,9 @@ def test_a_leak_is_caught_under_its_false_time_and_worthless_under_its_true_one(
     false = leak_report(market.prices, planted_leak(market.prices, seed, strength=strength))
     assert false.verdict == "leak", false.reasons
     assert false.ic.mean > 0.6 * strength
-    true = leak_report(market.prices, planted_leak(market.prices, seed, strength=strength, falsified=False))
+    true = leak_report(
+        market.prices, planted_leak(market.prices, seed, strength=strength, falsified=False)
+    )
     assert true.verdict == "clean", true.reasons
     assert abs(true.ic.t) < 3
     assert abs(true.ic.mean) < 0.03
@@ -41,13 +43,17 @@ def test_a_leak_of_a_later_bar_is_caught_too(market: SyntheticMarket) -> None:
     early = market.prices.sort("instrument", "time").with_columns(
         hint=(pl.col("close").shift(-3) / pl.col("close").shift(-2)).log().over("instrument")
     )
-    facts = early.drop_nulls().select("instrument", event_time="time", known_time="time", hint="hint")
+    facts = early.drop_nulls().select(
+        "instrument", event_time="time", known_time="time", hint="hint"
+    )
     report = leak_report(market.prices, FrameSource("later", ("hint",), facts))
     assert report.verdict == "leak"
     assert "bar +3" in report.reasons[0]
 
 
-def test_a_leak_of_the_opposite_sign_is_one_and_says_that_it_is_the_size_that_counts(market: SyntheticMarket) -> None:
+def test_a_leak_of_the_opposite_sign_is_one_and_says_that_it_is_the_size_that_counts(
+    market: SyntheticMarket,
+) -> None:
     leak = planted_leak(market.prices, 1, strength=0.3)
     facts = leak.facts().with_columns(-pl.col(leak.columns))
     report = leak_report(market.prices, FrameSource("negated", leak.columns, facts))
@@ -64,7 +70,9 @@ def test_a_faint_leak_of_any_bar_of_the_label_is_caught(market: SyntheticMarket,
     facts = closes.with_columns(move=move, noise=noise).drop_nulls()
     facts = facts.with_columns(hint=pl.col("move") / pl.col("move").std() + 3.0 * pl.col("noise"))
     source = FrameSource(
-        "faint", ("hint",), facts.select("instrument", event_time="time", known_time="time", hint="hint")
+        "faint",
+        ("hint",),
+        facts.select("instrument", event_time="time", known_time="time", hint="hint"),
     )
     report = leak_report(market.prices, source, ahead=6)
     assert report.verdict == "leak"

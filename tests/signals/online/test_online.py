@@ -68,13 +68,17 @@ def test_each_expert_is_a_weighted_ridge_of_labels_that_had_ended(data: Dataset,
 
 
 @given(rows=st.lists(st.tuples(st.floats(0.1, 9.0), st.floats(-0.9, 1.4)), min_size=3, max_size=12))
-def test_one_feature_is_the_slope_that_recalibrates_a_forecaster(rows: list[tuple[float, float]]) -> None:
+def test_one_feature_is_the_slope_that_recalibrates_a_forecaster(
+    rows: list[tuple[float, float]],
+) -> None:
     """The prior of `recalibrate`, a slope of 1 with the first day's weight, is a day before the first."""
     known, sums = NO_DAYS, np.full((1, 2), rows[0][0])
     for square, slope in rows:
         known = after(known, square, square * slope, 5.0)
         sums = forgotten(sums, np.array([[square, square * slope]]), 5.0)
-    assert words(known)["slope"] == pytest.approx(min(max(sums[0, 1] / sums[0, 0], 0.0), 1.5), abs=1e-9)
+    assert words(known)["slope"] == pytest.approx(
+        min(max(sums[0, 1] / sums[0, 0], 0.0), 1.5), abs=1e-9
+    )
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5])
@@ -84,9 +88,12 @@ def test_fixed_share_is_bayes_over_every_sequence_of_experts(experts: int, share
     mass = np.zeros(experts)
     for path in itertools.product(range(experts), repeat=len(losses) + 1):
         switches = [
-            share / max(experts - 1, 1) if a != b else 1.0 - share * (experts > 1) for a, b in itertools.pairwise(path)
+            share / max(experts - 1, 1) if a != b else 1.0 - share * (experts > 1)
+            for a, b in itertools.pairwise(path)
         ]
-        mass[path[-1]] += np.prod(switches) * np.exp(-losses[np.arange(len(losses)), path[:-1]].sum())
+        mass[path[-1]] += np.prod(switches) * np.exp(
+            -losses[np.arange(len(losses)), path[:-1]].sum()
+        )
     weights = np.full(experts, 1.0 / experts)
     for loss in losses:
         weights = fixed_share(weights, loss, share)
@@ -98,11 +105,15 @@ def test_the_blend_is_not_much_worse_than_the_best_sequence(data: st.DataObject)
     """Squared loss on [0, 1] is 1/2-exp-concave: regret against any sequence with m switches is bounded (Cesa-Bianchi &
     Lugosi 2006, theorem 5.2 and proposition 3.1)."""
     experts, rounds = data.draw(st.integers(2, 4)), data.draw(st.integers(1, 30))
-    share, rng = data.draw(st.sampled_from([0.01, 0.1, 0.3])), np.random.default_rng(data.draw(st.integers(0, 999)))
+    share, rng = (
+        data.draw(st.sampled_from([0.01, 0.1, 0.3])),
+        np.random.default_rng(data.draw(st.integers(0, 999))),
+    )
     said, came = rng.random((rounds, experts)), rng.integers(0, 2, rounds)
     path = np.sort(rng.integers(0, rounds, data.draw(st.integers(0, 3))))
     best = [
-        int(np.argmin(((said - came[:, None]) ** 2)[part].sum(axis=0))) for part in np.split(np.arange(rounds), path)
+        int(np.argmin(((said - came[:, None]) ** 2)[part].sum(axis=0)))
+        for part in np.split(np.arange(rounds), path)
     ]
     path = np.repeat(best, [len(part) for part in np.split(np.arange(rounds), path)])
     switches = int((np.diff(path) != 0).sum())
@@ -111,7 +122,11 @@ def test_the_blend_is_not_much_worse_than_the_best_sequence(data: st.DataObject)
         lost += (weights @ row - y) ** 2
         mixed -= 2.0 * np.log(weights @ np.exp(-0.5 * (row - y) ** 2))
         weights = fixed_share(weights, 0.5 * (row - y) ** 2, share)
-    prior = np.log(experts) + switches * np.log((experts - 1) / share) - (rounds - 1 - switches) * np.log(1.0 - share)
+    prior = (
+        np.log(experts)
+        + switches * np.log((experts - 1) / share)
+        - (rounds - 1 - switches) * np.log(1.0 - share)
+    )
     assert lost <= mixed + 1e-9
     assert mixed <= ((said[np.arange(rounds), path] - came) ** 2).sum() + 2.0 * prior + 1e-9
 
@@ -122,7 +137,10 @@ def test_labels_to_come_change_no_forecast_and_no_parameter(data: Dataset) -> No
         cut = int(np.unique(data.time_ns)[date])
         spoilt = replace(data, y=np.where(data.end_ns > cut, -3.0 * data.y[::-1], data.y))
         early = data.time_ns <= cut
-        assert learn(spoilt, "linear", "blend", RULE).told[early].tobytes() == whole.told[early].tobytes()
+        assert (
+            learn(spoilt, "linear", "blend", RULE).told[early].tobytes()
+            == whole.told[early].tobytes()
+        )
         shorter = learn(data.rows(np.flatnonzero(early)), "linear", "blend", RULE)
         assert shorter.told.tobytes() == whole.told[early].tobytes()
         state = states_at(whole.moves, cut)
@@ -134,9 +152,13 @@ def test_the_journal_leads_back_to_any_state_and_tells_the_forecasts(data: Datas
     found = learn(data, "linear", "blend", RULE)
     times = [int(t) for t in np.unique(data.time_ns[np.isfinite(found.told)])]
     state = states_at(found.moves, times[-1])["linear"]
-    assert sum(value for name, value in state.items() if name.startswith("weight:")) == pytest.approx(1.0)
+    assert sum(
+        value for name, value in state.items() if name.startswith("weight:")
+    ) == pytest.approx(1.0)
     for line, before in zip(found.moves[::-1], found.moves[-2::-1], strict=False):
-        now = states_at(found.moves, int(np.datetime64(line["at"][:-1], "ns").astype(np.int64)))["linear"]
+        now = states_at(found.moves, int(np.datetime64(line["at"][:-1], "ns").astype(np.int64)))[
+            "linear"
+        ]
         assert state == now
         state = state | {name: old for name, (old, _) in line["moved"].items()}
         assert before["at"] < line["at"]
@@ -145,7 +167,9 @@ def test_the_journal_leads_back_to_any_state_and_tells_the_forecasts(data: Datas
         assert old is None
 
 
-def test_a_source_that_had_learned_nothing_is_silent_as_it_was(data: Dataset, tmp_path: Path) -> None:
+def test_a_source_that_had_learned_nothing_is_silent_as_it_was(
+    data: Dataset, tmp_path: Path
+) -> None:
     column = data.names.index("linear.a")
     x = data.x.copy()
     x[data.dates < 50, column] = np.nan
@@ -153,7 +177,12 @@ def test_a_source_that_had_learned_nothing_is_silent_as_it_was(data: Dataset, tm
     told, parts, moves = learn_all(late, "recursive", RULE)
     names = [one.name for one in parts]
     fusion = stack(told, data.y, names)
-    model = save(tmp_path, SignalModel(fusion, tuple(parts), AlphaScale(1e4, 1.0, 1.0, 1, 1)), {}, updates=moves)
+    model = save(
+        tmp_path,
+        SignalModel(fusion, tuple(parts), AlphaScale(1e4, 1.0, 1.0, 1, 1)),
+        {},
+        updates=moves,
+    )
     for date in (30, 60, 90):
         rows = data.dates == date
         at = int(data.time_ns[rows][0])

@@ -34,7 +34,9 @@ warm = 20
 
 def trained(folder: Path, update: str, until: date | None = None) -> Path:
     folder.mkdir(exist_ok=True)
-    prices(DAYS).filter(True if until is None else pl.col("date") <= until).write_csv(folder / "prices.csv")
+    prices(DAYS).filter(True if until is None else pl.col("date") <= until).write_csv(
+        folder / "prices.csv"
+    )
     (folder / "s.toml").write_text(CONFIG.format(update))
     done("train", folder / "s.toml", "--out", folder / "o")
     return folder / "o" / "model"
@@ -46,7 +48,9 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("days", [455, 588])
-def test_a_file_that_ends_earlier_gives_the_same_forecasts(whole: Path, tmp_path: Path, days: int) -> None:
+def test_a_file_that_ends_earlier_gives_the_same_forecasts(
+    whole: Path, tmp_path: Path, days: int
+) -> None:
     """Of the walk to the byte, and the same parameters and journal."""
     cut, full = load(trained(tmp_path / "cut", "blend", weekdays(DAYS)[days])), load(whole)
     walk = cut.walk()
@@ -66,9 +70,14 @@ def test_a_date_is_forecast_with_the_parameters_of_that_date(whole: Path) -> Non
     times = np.unique(model.walk().drop_nans("value")["time"].dt.epoch("ns").to_numpy())
     at, day = int(times[-30]), datetime.fromtimestamp(int(times[-30]) / 1e9, UTC).date()
     then = {one.instrument: one.expected_bps for one in predict(model, day).alphas}
-    told = dict(model.walk().filter(pl.col("time").dt.epoch("ns") == at).select("name", "value").iter_rows())
+    told = dict(
+        model.walk().filter(pl.col("time").dt.epoch("ns") == at).select("name", "value").iter_rows()
+    )
     assert sorted(then, key=then.get) == sorted(told, key=told.get)  # type: ignore[arg-type]
-    assert as_of(model, int(times[-1])).models[0].model.coef_.tobytes() == model.models[0].model.coef_.tobytes()
+    assert (
+        as_of(model, int(times[-1])).models[0].model.coef_.tobytes()
+        == model.models[0].model.coef_.tobytes()
+    )
     with pytest.raises(DataError, match="the model had learned nothing by then"):
         predict(model, weekdays(DAYS)[70])
 
@@ -76,7 +85,9 @@ def test_a_date_is_forecast_with_the_parameters_of_that_date(whole: Path) -> Non
 def test_it_is_backtested_evaluated_and_explained(whole: Path, tmp_path: Path) -> None:
     assert done("backtest", whole, "--cost-bps", "5", "--out", tmp_path)["dates"] > 10
     assert "fusion" in done("evaluate", whole.parents[1] / "s.toml", "--out", whole.parent)["ic"]
-    assert any("learned online" in line for line in done("explain", whole, "--out", tmp_path)["warnings"])
+    assert any(
+        "learned online" in line for line in done("explain", whole, "--out", tmp_path)["warnings"]
+    )
 
 
 def test_without_the_key_nothing_is_new_and_a_journal_of_before_goes(tmp_path: Path) -> None:

@@ -73,7 +73,9 @@ def caught(update: str, start: int, days: int) -> SignalModel:
 
 
 def lines_of(model: SignalModel) -> np.ndarray:
-    return np.concatenate([np.append(one.model.coef_, one.model.intercept_) for one in model.models])
+    return np.concatenate(
+        [np.append(one.model.coef_, one.model.intercept_) for one in model.models]
+    )
 
 
 def journal(model: SignalModel) -> str:
@@ -89,17 +91,23 @@ def near(one: Mapping[str, Mapping[str, float]], two: Mapping[str, Mapping[str, 
 
 @given(update=st.sampled_from(METHODS), start=st.integers(450, 600), more=st.integers(1, 60))
 @FEW
-def test_what_is_served_is_what_a_training_to_the_date_would_serve(update: str, start: int, more: int) -> None:
+def test_what_is_served_is_what_a_training_to_the_date_would_serve(
+    update: str, start: int, more: int
+) -> None:
     early = project(update, start, prices(start + more))
     late, trained = project(update, start + more), load(kept(update, start + more) / "o" / "model")
     ours, oracle = predict(early), predict(late)
     assert ours.since is not None
     assert oracle.since is not None
     assert ours.at_ns == oracle.at_ns
-    np.testing.assert_allclose(lines_of(ours.since.model), lines_of(oracle.since.model), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(
+        lines_of(ours.since.model), lines_of(oracle.since.model), rtol=0, atol=1e-12
+    )
     rows = cross_section(early, None)[0][0]
     columns = {name: rows.x[:, c] for c, name in enumerate(rows.names)}
-    np.testing.assert_allclose(ours.since.model.told(columns), oracle.since.model.told(columns), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(
+        ours.since.model.told(columns), oracle.since.model.told(columns), rtol=0, atol=1e-12
+    )
     for line in trained.updates():  # by the labels alone, no open row among them
         at = int(np.datetime64(line["at"][:-1], "ns").astype(np.int64))
         near(states_at(early.updates(), at), states_at(trained.updates(), at))
@@ -115,18 +123,29 @@ def test_what_was_served_is_what_a_later_training_walks(update: str, start: int,
     at = 260 + 3 * (-((start - 260) // -3) + more - 1)  # the first cross-section is that of day 260
     model, later = project(update, start, prices(DAYS)), load(kept(update, DAYS) / "o" / "model")
     served = predict(model, weekdays(DAYS)[at])
-    assert any(line["at"].startswith(str(weekdays(DAYS)[at])) for line in later.updates()) or update == "static"
+    assert (
+        any(line["at"].startswith(str(weekdays(DAYS)[at])) for line in later.updates())
+        or update == "static"
+    )
     near(states_at(model.updates(), served.at_ns), states_at(later.updates(), served.at_ns))
 
 
 @given(
-    update=st.sampled_from(METHODS), start=st.integers(450, 560), more=st.integers(1, 40), factor=st.floats(0.2, 5.0)
+    update=st.sampled_from(METHODS),
+    start=st.integers(450, 560),
+    more=st.integers(1, 40),
+    factor=st.floats(0.2, 5.0),
 )
 @FEW
-def test_labels_that_end_later_change_nothing(update: str, start: int, more: int, factor: float) -> None:
+def test_labels_that_end_later_change_nothing(
+    update: str, start: int, more: int, factor: float
+) -> None:
     day = weekdays(DAYS)[start + more - 1]
     plain = project(update, start, prices(start + more))
-    moved = [pl.when(pl.col("date") > day).then(pl.col(c) * factor).otherwise(pl.col(c)).alias(c) for c in CLOSES]
+    moved = [
+        pl.when(pl.col("date") > day).then(pl.col(c) * factor).otherwise(pl.col(c)).alias(c)
+        for c in CLOSES
+    ]
     spoilt = project(update, start, prices(DAYS).with_columns(moved))
     assert predict(spoilt, day).rows() == predict(plain).rows()
     assert journal(spoilt) == journal(plain)
@@ -141,7 +160,9 @@ def test_days_between_that_were_served_change_no_later_one() -> None:
     near(states_at(often.updates(), EVER), states_at(once.updates(), EVER))
 
 
-def two_sources(path: Path, days: int, grow: Callable[[Path, int], None], update: str) -> SignalModel:
+def two_sources(
+    path: Path, days: int, grow: Callable[[Path, int], None], update: str
+) -> SignalModel:
     """A model of daily prices and of a second source like them, trained on so many days that `grow` writes."""
     folder = path / f"{days}"
     folder.mkdir(exist_ok=True)
@@ -166,8 +187,13 @@ def test_every_source_learns_and_one_that_is_gone_keeps_what_it_knew(tmp_path: P
     assert ours.since is not None
     assert oracle.since is not None
     assert {one.source for one in ours.since.model.models} == {"daily", "other"}
-    np.testing.assert_allclose(lines_of(ours.since.model), lines_of(oracle.since.model), rtol=0, atol=1e-12)
-    assert {json.loads(line)["source"] for line in journal(early).splitlines()} == {"daily", "other"}
+    np.testing.assert_allclose(
+        lines_of(ours.since.model), lines_of(oracle.since.model), rtol=0, atol=1e-12
+    )
+    assert {json.loads(line)["source"] for line in journal(early).splitlines()} == {
+        "daily",
+        "other",
+    }
     grow(early.folder.parents[1], 600)
     (early.folder.parents[1] / "other.csv").unlink()
     found = predict(early)
@@ -203,7 +229,9 @@ def test_a_journal_that_does_not_go_on_is_refused(row: int) -> None:
     model = caught("recursive", 500, 560)
     lines = journal(model).splitlines(keepends=True)
     for broken in ("no line\n", "", lines[row - 1].replace(model.id, "another")):
-        (model.folder / "served.jsonl").write_text("".join([*lines[: row - 1], broken, *lines[row:]]))
+        (model.folder / "served.jsonl").write_text(
+            "".join([*lines[: row - 1], broken, *lines[row:]])
+        )
         told = refused("predict", model.folder)
         assert f"row{row}of{model.folder / 'served.jsonl'}" in told.replace(" ", "")
         assert "learns them anew" in told
@@ -214,7 +242,9 @@ def test_a_journal_that_does_not_go_on_is_refused(row: int) -> None:
 def test_two_desks_that_learn_at_once_write_each_line_once() -> None:
     """The second had read the journal before the first one wrote; one of them forecasts a day later."""
     model = project("blend", 500, prices(560))
-    one, two, later = (predict(project("blend", 500, prices(560 + more))).since for more in (0, 0, 1))
+    one, two, later = (
+        predict(project("blend", 500, prices(560 + more))).since for more in (0, 0, 1)
+    )
     alone = project("blend", 500, prices(560))
     predict(alone)
     for since in (one, two, later):
@@ -314,7 +344,9 @@ def test_a_model_that_drifted_while_nobody_looked_is_told(update: str) -> None:
 
 def test_a_model_that_learned_what_had_turned_has_not_drifted() -> None:
     """Of the same dates: one that learns is right again soon, one that does not is wrong to the end."""
-    still, learns = (predict(project(update, 450, prices(690, turns=450))) for update in ("static", "recursive"))
+    still, learns = (
+        predict(project(update, 450, prices(690, turns=450))) for update in ("static", "recursive")
+    )
     assert still.since is not None
     assert learns.since is not None
     assert still.since.drift is not None
@@ -331,12 +363,22 @@ def test_drift_is_told_as_seldom_as_it_says_and_found_where_it_is() -> None:
     week = 7 * 86_400 * 10**9
     time = np.repeat(np.arange(dates) * week, names)
     for _ in range(300):
-        before = {"mean": 0.0951 * (1 + rng.standard_normal() / 20), "t": 20.0}  # rank correlation of r .0995
+        before = {
+            "mean": 0.0951 * (1 + rng.standard_normal() / 20),
+            "t": 20.0,
+        }  # rank correlation of r .0995
         value, noise = rng.standard_normal((2, dates * names))
         for sign in told:
             outcome = sign * 0.1 * value + noise
             rows = Dataset(
-                value[:, None], outcome, outcome, ("a.b",), time, time, time + week, np.full(len(value), "A")
+                value[:, None],
+                outcome,
+                outcome,
+                ("a.b",),
+                time,
+                time,
+                time + week,
+                np.full(len(value), "A"),
             )
             found = drift_of(before, value, rows)
             assert found is not None
@@ -366,7 +408,9 @@ def test_a_portfolio_steps_by_what_was_learned_while_its_desk_was_off(tmp_path: 
     assert any(f"It learned on {days} dates" in line for line in stepped(model, tmp_path / "book"))
     assert journal(model) == journal(served)
     rows = cross_section(model, None)[0][0]
-    walk = opened(read_portfolio(model.folder.parents[1] / "p.toml"), model.folder.parents[1], newest=True).sought.walk
+    walk = opened(
+        read_portfolio(model.folder.parents[1] / "p.toml"), model.folder.parents[1], newest=True
+    ).sought.walk
     columns = {name: rows.x[:, c] for c, name in enumerate(rows.names)}
     learned, trained = (one.forecast(columns)[0] for one in (as_of(model, EVER), model))
     here = np.searchsorted(walk.names, rows.instrument)
@@ -375,5 +419,11 @@ def test_a_portfolio_steps_by_what_was_learned_while_its_desk_was_off(tmp_path: 
 
 
 def test_a_portfolio_is_told_of_a_model_that_drifted_while_its_desk_was_off(tmp_path: Path) -> None:
-    assert any("it has drifted" in line for line in stepped(project("static", 450, prices(690, turns=450)), tmp_path))
-    assert not any("it has drifted" in line for line in stepped(project("static", 450, prices(690)), tmp_path / "b"))
+    assert any(
+        "it has drifted" in line
+        for line in stepped(project("static", 450, prices(690, turns=450)), tmp_path)
+    )
+    assert not any(
+        "it has drifted" in line
+        for line in stepped(project("static", 450, prices(690)), tmp_path / "b")
+    )

@@ -57,7 +57,10 @@ def test_a_line_that_was_cut_short_is_told_and_learned_again(left: int) -> None:
     predict(model, weekdays(DAYS)[540])
     lines = journal(whole).splitlines()
     served(model).write_text("\n".join(lines[:9]) + "\n" + lines[9][:left])
-    assert model.updates() == [*load(kept("recursive", 500) / "o" / "model").updates(), *map(json.loads, lines[:9])]
+    assert model.updates() == [
+        *load(kept("recursive", 500) / "o" / "model").updates(),
+        *map(json.loads, lines[:9]),
+    ]
     found = done("predict", model.folder)
     assert f"row 10 of {served(model)} was cut short" in said(found)
     assert found["rows"] == expected["rows"]
@@ -93,7 +96,9 @@ def test_a_source_whose_line_of_a_date_was_cut_short_learns_that_date(tmp_path: 
     predict(model)
     assert journal(model) == whole
     # a source that was away when the other learned is caught up in, though the other knows later dates
-    served(model).write_text("".join(line for line in lines if json.loads(line)["source"] == "daily"))
+    served(model).write_text(
+        "".join(line for line in lines if json.loads(line)["source"] == "daily")
+    )
     assert predict(model).since is not None
     near(states_at(model.updates(), EVER), states_at(of_lines(model, lines), EVER))
     model.updates()
@@ -114,7 +119,9 @@ def test_a_last_line_without_its_end_is_whole_and_none_is_glued_to_it() -> None:
 
 
 @pytest.mark.parametrize("row", [1, 4])
-@pytest.mark.parametrize("bad", [b"\xff\xfe\x00", b'{"at": "2', b"\0\0\0\0", b"[1, 2]", b'{"at": 3}'])
+@pytest.mark.parametrize(
+    "bad", [b"\xff\xfe\x00", b'{"at": "2', b"\0\0\0\0", b"[1, 2]", b'{"at": 3}']
+)
 def test_a_broken_line_in_the_middle_is_refused_by_its_row(bad: bytes, row: int) -> None:
     model = caught("recursive", 500, 560)
     lines = journal(model).encode().splitlines(keepends=True)
@@ -249,7 +256,9 @@ def test_prices_corrected_are_served_as_a_training_on_them_would(tmp_path: Path)
     assert oracle is not None
     np.testing.assert_allclose(lines_of(ours.model), lines_of(oracle.model), rtol=0, atol=1e-12)
     # and once they were told, what goes on from there is the same walk
-    np.testing.assert_allclose(lines_of(as_of(model, EVER)), lines_of(ours.model), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(
+        lines_of(as_of(model, EVER)), lines_of(ours.model), rtol=0, atol=1e-12
+    )
 
 
 @pytest.mark.parametrize("at", [300, 470])
@@ -265,7 +274,10 @@ def test_a_model_that_does_not_learn_says_nothing_of_learning(update: str, at: i
     if update == "static":
         since = predict(model).since
         assert since is not None
-        assert lines_of(since.model).tobytes() == lines_of(load(kept("static", 500) / "o" / "model")).tobytes()
+        assert (
+            lines_of(since.model).tobytes()
+            == lines_of(load(kept("static", 500) / "o" / "model")).tobytes()
+        )
 
 
 def between(update: str, days: int, folder: Path, then: int) -> SignalModel:
@@ -274,7 +286,9 @@ def between(update: str, days: int, folder: Path, then: int) -> SignalModel:
     if not early.exists():
         early.mkdir()
         prices(days).write_csv(early / "prices.csv")
-        (early / "s.toml").write_text(CONFIG.format(update).replace("every = 3", "every = 3\nhorizon = 4"))
+        (early / "s.toml").write_text(
+            CONFIG.format(update).replace("every = 3", "every = 3\nhorizon = 4")
+        )
         train(read_config(early / "s.toml"), 1, early / "o")
     shutil.copytree(early, folder)
     prices(then).write_csv(folder / "prices.csv")
@@ -282,9 +296,14 @@ def between(update: str, days: int, folder: Path, then: int) -> SignalModel:
 
 
 @pytest.mark.parametrize("update", METHODS)
-def test_a_day_between_cross_sections_is_the_same_whatever_was_served_before(update: str, tmp_path: Path) -> None:
+def test_a_day_between_cross_sections_is_the_same_whatever_was_served_before(
+    update: str, tmp_path: Path
+) -> None:
     """Whether later days were served, or training went on beyond it, changes nothing: nor does it change them."""
-    after, late = between(update, 500, tmp_path / "after", 560), between(update, 560, tmp_path / "late", 560)
+    after, late = (
+        between(update, 500, tmp_path / "after", 560),
+        between(update, 560, tmp_path / "late", 560),
+    )
     predict(after)
     predict(late)
     assert predict(late, weekdays(DAYS)[401]).since.corrected is None  # type: ignore[union-attr]
@@ -294,7 +313,9 @@ def test_a_day_between_cross_sections_is_the_same_whatever_was_served_before(upd
         assert expected.since is not None
         for one in found:
             assert one.since is not None
-            np.testing.assert_allclose(lines_of(one.since.model), lines_of(expected.since.model), rtol=0, atol=1e-12)
+            np.testing.assert_allclose(
+                lines_of(one.since.model), lines_of(expected.since.model), rtol=0, atol=1e-12
+            )
             assert one.since.corrected is None
         assert found[0].rows() == expected.rows()
     near(states_at(after.updates(), EVER), states_at(late.updates(), EVER))

@@ -16,7 +16,11 @@ T0 = datetime(2020, 1, 1, tzinfo=UTC)
 
 def prices(names: int, days: int, seed: int = 0) -> pl.DataFrame:
     rng = np.random.default_rng(seed)
-    rows = [(f"N{i}", T0 + timedelta(days=d), float(rng.uniform(5, 9))) for i in range(names) for d in range(days)]
+    rows = [
+        (f"N{i}", T0 + timedelta(days=d), float(rng.uniform(5, 9)))
+        for i in range(names)
+        for d in range(days)
+    ]
     return pl.DataFrame(rows, schema=["instrument", "time", "close"], orient="row")
 
 
@@ -37,11 +41,18 @@ def test_forward_returns_are_those_of_a_loop(names: int, days: int, horizon: int
 
 
 @given(st.lists(st.integers(3, 12), min_size=2, max_size=4), st.integers(1, 4), st.integers(0, 2))
-def test_a_name_that_leaves_is_settled_at_its_last_close(lengths: list[int], horizon: int, lag: int) -> None:
+def test_a_name_that_leaves_is_settled_at_its_last_close(
+    lengths: list[int], horizon: int, lag: int
+) -> None:
     last = max(lengths)
     day = (pl.col("time") - T0).dt.total_days()
     whole = prices(len(lengths), last)
-    frame = pl.concat([whole.filter(pl.col("instrument") == f"N{i}", day < days) for i, days in enumerate(lengths)])
+    frame = pl.concat(
+        [
+            whole.filter(pl.col("instrument") == f"N{i}", day < days)
+            for i, days in enumerate(lengths)
+        ]
+    )
     close = {(who, (when - T0).days): price for who, when, price in frame.rows()}
     expected = {}
     for i, days in enumerate(lengths):
@@ -49,7 +60,11 @@ def test_a_name_that_leaves_is_settled_at_its_last_close(lengths: list[int], hor
             end = t + lag + horizon
             if end < last:
                 out = min(end, days - 1)
-                expected[f"N{i}", t] = (end, close[f"N{i}", out] / close[f"N{i}", t + lag] - 1, end >= days)
+                expected[f"N{i}", t] = (
+                    end,
+                    close[f"N{i}", out] / close[f"N{i}", t + lag] - 1,
+                    end >= days,
+                )
     if not expected:
         return
     found = forward_returns(frame, horizon=horizon, lag=lag, settle=True)

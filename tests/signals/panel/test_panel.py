@@ -19,7 +19,9 @@ T0 = datetime(2020, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 
 
-def source(rows: list[tuple[str, int, int, float | None]], name: str = "s", **options: object) -> FrameSource:
+def source(
+    rows: list[tuple[str, int, int, float | None]], name: str = "s", **options: object
+) -> FrameSource:
     """Facts (instrument, event hour, known hour, value)."""
     columns = {
         "instrument": [row[0] for row in rows],
@@ -59,7 +61,9 @@ def test_an_amendment_of_an_old_report_does_not_hide_a_newer_one() -> None:
 
 def test_facts_of_every_instrument_and_stale_facts() -> None:
     market = source([(EVERY, 0, 1, 5.0), (EVERY, 2, 3, 6.0)], "market")
-    panel = Panel([market, source([("A", 0, 0, 1.0), ("B", 0, 4, 2.0)])], max_age={"market": 2 * HOUR})
+    panel = Panel(
+        [market, source([("A", 0, 0, 1.0), ("B", 0, 4, 2.0)])], max_age={"market": 2 * HOUR}
+    )
     found = panel.as_of([T0 + h * HOUR for h in (0, 3, 5)], ["A", "B"])
     assert found["market.value"].to_list() == [None, None, 6.0, 6.0, None, None]
     assert found["s.value"].to_list() == [1.0, None, 1.0, None, 1.0, 2.0]
@@ -88,12 +92,17 @@ def test_a_missing_source_degrades_and_says_so() -> None:
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
-        ([("A", 0, 1, 1.0), ("A", 5, 4, 2.0)], r"known earlier in facts\.csv, row 2 \(instrument A"),
+        (
+            [("A", 0, 1, 1.0), ("A", 5, 4, 2.0)],
+            r"known earlier in facts\.csv, row 2 \(instrument A",
+        ),
         ([("A", 0, 1, 1.0), ("", 1, 1, 2.0)], r"an instrument in every record.*row 2"),
         ([], "not one"),
     ],
 )
-def test_bad_facts_are_refused_with_file_and_row(rows: list[tuple[str, int, int, float]], said: str) -> None:
+def test_bad_facts_are_refused_with_file_and_row(
+    rows: list[tuple[str, int, int, float]], said: str
+) -> None:
     with pytest.raises(DataError, match=said):
         source(rows).facts()
 
@@ -101,7 +110,9 @@ def test_bad_facts_are_refused_with_file_and_row(rows: list[tuple[str, int, int,
 def test_a_source_that_never_varies_is_refused_to_train_on_alone() -> None:
     flat = source([("A", 0, 1, 3.0), ("A", 1, 1, 3.0)])
     rows = small()
-    with pytest.raises(DataError, match="source s: features that vary; received constant or empty value in s"):
+    with pytest.raises(
+        DataError, match="source s: features that vary; received constant or empty value in s"
+    ):
         build.joined(rows, flat, varies=True)
     assert build.joined(rows, flat).names[-1] == "s.value"
 
@@ -146,20 +157,48 @@ def test_a_dataset_knows_its_sources_and_dates() -> None:
 def test_a_label_that_looks_back_is_refused() -> None:
     data = small()
     with pytest.raises(DataError, match="looks back"):
-        Dataset(data.x, data.y, data.outcome, data.names, data.time_ns, data.time_ns - 1, data.end_ns, data.instrument)
+        Dataset(
+            data.x,
+            data.y,
+            data.outcome,
+            data.names,
+            data.time_ns,
+            data.time_ns - 1,
+            data.end_ns,
+            data.instrument,
+        )
     with pytest.raises(DataError, match="lengths"):
         Dataset(
-            data.x, data.y[:-1], data.outcome, data.names, data.time_ns, data.start_ns, data.end_ns, data.instrument
+            data.x,
+            data.y[:-1],
+            data.outcome,
+            data.names,
+            data.time_ns,
+            data.start_ns,
+            data.end_ns,
+            data.instrument,
         )
 
 
 def test_long_short_by_hand() -> None:
     dates, names = [0, 0, 0, 0, 1, 1, 1, 1], list("ABCD") * 2
-    found = long_short([4, 3, 2, 1, 1, 2, 3, 4], [0.1, 0, 0, -0.1, 0, 0, 0, 0], dates, names, share=0.25, cost_bps=10)
+    found = long_short(
+        [4, 3, 2, 1, 1, 2, 3, 4],
+        [0.1, 0, 0, -0.1, 0, 0, 0, 0],
+        dates,
+        names,
+        share=0.25,
+        cost_bps=10,
+    )
     assert found.gross == pytest.approx(0.2 / 2)
     # A drifts to 1.1 and D to -0.9 before both legs turn over
     assert found.half_turns == pytest.approx((2 + 2.1 + 1.9) / 2)
     assert found.net == pytest.approx(0.1 - 3.0 * 10e-4)
-    assert smoothed([4.0, 2.0, 0.0, 0.0], [0, 0, 1, 1], list("ABAB")).tolist() == [4.0, 2.0, 2.0, 1.0]
+    assert smoothed([4.0, 2.0, 0.0, 0.0], [0, 0, 1, 1], list("ABAB")).tolist() == [
+        4.0,
+        2.0,
+        2.0,
+        1.0,
+    ]
     with pytest.raises(DataError, match="two dates"):
         long_short([1, 2], [0, 0], [0, 0], list("AB"))

@@ -20,7 +20,10 @@ FALLS = 40
 def file_of(folder: Path, b: list[str]) -> Path:
     """Closes of A, B and C, those of B from its fall on as they are given."""
     drawn = 50 * np.exp(np.cumsum(np.random.default_rng(5).normal(0, 0.01, (60, 3)), axis=0))
-    rows = [f"{day},A,{x:.4f}\n{day},B,{y:.4f}\n{day},C,{z:.4f}\n" for day, (x, y, z) in zip(DAYS, drawn, strict=True)]
+    rows = [
+        f"{day},A,{x:.4f}\n{day},B,{y:.4f}\n{day},C,{z:.4f}\n"
+        for day, (x, y, z) in zip(DAYS, drawn, strict=True)
+    ]
     for k, close in enumerate(b, FALLS):
         lines = rows[k].splitlines()
         rows[k] = "\n".join([lines[0], f"{DAYS[k]},B,{close}", lines[2]]) + "\n"
@@ -32,7 +35,9 @@ def file_of(folder: Path, b: list[str]) -> Path:
 @pytest.mark.parametrize("after", ["0", ""])
 def test_labels_over_a_fall_to_nothing_are_a_loss_of_all(tmp_path: Path, after: str) -> None:
     source = DailyFactors(file_of(tmp_path, ["0", *[after] * 19]), history=5, least_dollars=0)
-    data = daily_panel(tmp_path / "px.csv", horizon=3, lag=1, every=1, first="2020-01-01", source=source)
+    data = daily_panel(
+        tmp_path / "px.csv", horizon=3, lag=1, every=1, first="2020-01-01", source=source
+    )
     of_b = data.instrument == "B"
     at = [np.datetime64(int(ns), "ns").astype("datetime64[D]").item() for ns in data.time_ns[of_b]]
     found = dict(zip(at, data.outcome[of_b].tolist(), strict=True))
@@ -55,7 +60,9 @@ def test_the_day_of_the_fall_is_a_loss_of_all_and_later_ones_none(
 
 def test_a_zero_with_a_price_after_it_is_refused_with_its_row(tmp_path: Path) -> None:
     path = file_of(tmp_path, ["0", "", "31.5"])
-    with pytest.raises(DataError, match=rf"0 of B on {DAYS[FALLS]} in row {2 + 3 * FALLS + 1} of .*leave it empty"):
+    with pytest.raises(
+        DataError, match=rf"0 of B on {DAYS[FALLS]} in row {2 + 3 * FALLS + 1} of .*leave it empty"
+    ):
         read_prices(path)
     told = read_prices(pl.DataFrame({"Date": DAYS, "A": [1.0] * 60, "B": [2.0] * 40 + [0.0] * 20}))
     assert told.filter(pl.col("instrument") == "B")["close"].to_list() == [2.0] * 40 + [0.0] * 20

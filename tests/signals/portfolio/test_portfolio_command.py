@@ -34,7 +34,9 @@ bps = 10
 
 
 def portfolio(*arguments: object, what: str = "backtest") -> Result:
-    return CliRunner().invoke(app, ["portfolio", what, *map(str, arguments)], env={"COLUMNS": "200"})
+    return CliRunner().invoke(
+        app, ["portfolio", what, *map(str, arguments)], env={"COLUMNS": "200"}
+    )
 
 
 def done(*arguments: object, what: str = "backtest") -> dict[str, Any]:
@@ -62,7 +64,9 @@ def table(seed: int = 1, gone: str = "") -> pl.DataFrame:
         for n in range(NAMES):
             outcome = 0.005 * value[n] + 0.03 * rng.standard_normal()
             day = date(2010, 1, 5) + timedelta(days=7 * t)
-            rows.append((day, f"N{n:02d}", value[n], round(outcome, 6), 0.01 + 0.001 * n, 1e7 * (n + 1)))
+            rows.append(
+                (day, f"N{n:02d}", value[n], round(outcome, 6), 0.01 + 0.001 * n, 1e7 * (n + 1))
+            )
     frame = pl.DataFrame(rows, ["date", "name", "value", "outcome", "sd", "dollars"], orient="row")
     return frame.filter(~((pl.col("name") == gone) & (pl.col("date") > date(2012, 1, 1))))
 
@@ -94,7 +98,10 @@ def test_from_a_table_to_a_page(tmp_path: Path) -> None:
     assert len(found["sentences"]) <= 5
     before = found["not_judged"]
     assert (before["first"][:10], before["dates"] + found["dates"]) == ("2010-01-05", DATES)
-    assert f"; the {before['dates']} before, from 2010-01-05 on, are not judged (the past by" in found["sentences"][0]
+    assert (
+        f"; the {before['dates']} before, from 2010-01-05 on, are not judged (the past by"
+        in found["sentences"][0]
+    )
     named = done(placed(tmp_path, TOML + '[rules]\nfirst = "2010-01-01"\n'))
     assert named["not_judged"]["dates"] == 0
     assert "not judged" not in named["sentences"][0]
@@ -110,7 +117,11 @@ def test_from_a_table_to_a_page(tmp_path: Path) -> None:
     file = placed(tmp_path)
     page = (tmp_path / "out" / "portfolio.html").read_text(encoding="utf-8")
     assert page.count("<svg") == 3
-    assert page.index("Equity after costs") < page.index("What each year chose") < page.index("believed of costs")
+    assert (
+        page.index("Equity after costs")
+        < page.index("What each year chose")
+        < page.index("believed of costs")
+    )
     equity = math.prod(1.0 + row["rules"]["rate"]["net"] for row in found["curve"])
     assert equity == pytest.approx(found["curve"][-1]["rules"]["rate"]["equity"])
     assert done(file)["curve"] == found["curve"]
@@ -120,20 +131,27 @@ def test_from_a_table_to_a_page(tmp_path: Path) -> None:
     assert found["sentences"][0] in " ".join(told.stdout.split())
     bare = {name: row | {"sharpe_gross": math.nan} for name, row in found["rules"].items()}
     assert "before costs" in sentences(found)[1]
-    assert sentences(found | {"rules": bare})[1].endswith(f"for {bare['all_at_once']['turnover']:.2f}.")
+    assert sentences(found | {"rules": bare})[1].endswith(
+        f"for {bare['all_at_once']['turnover']:.2f}."
+    )
 
 
 def test_costs_of_the_law_that_triple(tmp_path: Path) -> None:
     law = TOML.replace("bps = 10", 'law = 1.0\ncapital = 2e7\nchanges = "2011-06-01"\ntimes = 3')
     found = done(placed(tmp_path, law + '[rules]\nnames = ["zone", "by_name"]\n'))
     assert list(found["rules"]) == ["all_at_once", "zone", "by_name"]
-    assert found["cost"] == "the square-root law, Y 1, on 20,000,000, 3 times as much from 2011-06-01 on"
+    assert (
+        found["cost"]
+        == "the square-root law, Y 1, on 20,000,000, 3 times as much from 2011-06-01 on"
+    )
     true = [row["cost_true"] for row in found["curve"]]
     assert (true[0], true[-1]) == (1.0, 3.0)
     assert found["cost_learned"]["back_after"] <= 26
     shuffled = done(tmp_path / "p.toml", "--shuffled")
     assert shuffled["sentences"][0].startswith("Control")
-    low, high = (shuffled["rules"]["zone"]["sharpe_gross_interval"][key] for key in ("ci_low", "ci_high"))
+    low, high = (
+        shuffled["rules"]["zone"]["sharpe_gross_interval"][key] for key in ("ci_low", "ci_high")
+    )
     assert low < 0 < high
     assert done(tmp_path / "p.toml", "--seed", "2")["curve"] != found["curve"]
 
@@ -168,23 +186,46 @@ def test_a_trained_model_and_both_controls(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (("[cost]\nbps = 10", ""), ("a table [cost]", "[forecasts] in", "add [cost] with bps = 10")),
-        (('[forecasts]\nfile = "forecasts.csv"', ""), ("a table [forecasts]", "[cost] in", "model = ")),
+        (
+            ("[cost]\nbps = 10", ""),
+            ("a table [cost]", "[forecasts] in", "add [cost] with bps = 10"),
+        ),
+        (
+            ('[forecasts]\nfile = "forecasts.csv"', ""),
+            ("a table [forecasts]", "[cost] in", "model = "),
+        ),
         (("bps = 10", "bps = -1"), ("cost.bps", "-1", "row 6")),
         (("bps = 10", "law = 1.0"), ("cost.capital beside cost.law", "none")),
         (("bps = 10", "bps = 10\nlaw = 1.0"), ("one of cost.bps and cost.law", "both")),
         (("bps = 10", ""), ("one of cost.bps and cost.law", "neither")),
         (("bps = 10", "bsp = 10"), ("cost.bsp", "try 'bps'")),
-        (("bps = 10", 'bps = 10\n[rules]\nnames = ["zoen"]'), ("rules among", "'zoen' in rules.names", "try 'zone'")),
-        (("bps = 10", 'bps = 10\n[rules]\nnames = ["mean_variance"]'), ("forecasts.model for the rule mean_variance",)),
-        (("bps = 10", 'bps = 10\n[rules]\nfirst = "2030-01-01"'), ("two dates to judge", "150 dates")),
+        (
+            ("bps = 10", 'bps = 10\n[rules]\nnames = ["zoen"]'),
+            ("rules among", "'zoen' in rules.names", "try 'zone'"),
+        ),
+        (
+            ("bps = 10", 'bps = 10\n[rules]\nnames = ["mean_variance"]'),
+            ("forecasts.model for the rule mean_variance",),
+        ),
+        (
+            ("bps = 10", 'bps = 10\n[rules]\nfirst = "2030-01-01"'),
+            ("two dates to judge", "150 dates"),
+        ),
         (("bps = 10", 'bps = 10\nchanges = "soon"'), ("a day such as",)),
-        (('file = "forecasts.csv"', 'model = "nowhere"'), ("the folder of a trained model", "nowhere")),
+        (
+            ('file = "forecasts.csv"', 'model = "nowhere"'),
+            ("the folder of a trained model", "nowhere"),
+        ),
         (('file = "forecasts.csv"', 'file = "none.csv"'), ("a table", "none.csv")),
-        (('file = "forecasts.csv"', 'file = "a"\nmodel = "b"'), ("one of forecasts.model and forecasts.file",)),
+        (
+            ('file = "forecasts.csv"', 'file = "a"\nmodel = "b"'),
+            ("one of forecasts.model and forecasts.file",),
+        ),
     ],
 )
-def test_what_is_no_portfolio_is_refused(tmp_path: Path, change: tuple[str, str], said: tuple[str, ...]) -> None:
+def test_what_is_no_portfolio_is_refused(
+    tmp_path: Path, change: tuple[str, str], said: tuple[str, ...]
+) -> None:
     told = refused(placed(tmp_path, TOML.replace(*change)), "--out", tmp_path / "x")
     assert all(part in told for part in said), told
     assert not (tmp_path / "x").exists()
@@ -201,10 +242,14 @@ def test_a_table_that_cannot_be_used_is_refused_by_its_row(tmp_path: Path) -> No
         ("sd", 0.0, "above 0"),
         ("sd", None, "above 0"),
     ):
-        told = said(good.with_columns(pl.when(last).then(bad).otherwise(pl.col(column)).alias(column)))
+        told = said(
+            good.with_columns(pl.when(last).then(bad).otherwise(pl.col(column)).alias(column))
+        )
         assert what in told
         assert "row 9" in told
-    assert "row 3002" in said(pl.concat([good, good[:1]])) or "row 2" in said(pl.concat([good, good[:1]]))
+    assert "row 3002" in said(pl.concat([good, good[:1]])) or "row 2" in said(
+        pl.concat([good, good[:1]])
+    )
     assert "sd" in said(good.drop("sd"))
     law = TOML.replace("bps = 10", "law = 1.0\ncapital = 1e7")
     assert "dollars" in said(good.drop("dollars"), law)
@@ -236,17 +281,22 @@ stepped = partial(done, what="run")
 def test_todays_book_is_a_step_from_the_one_before(model: Path, tmp_path: Path) -> None:
     out = tmp_path / "book"
     out.mkdir()
-    (out / "targets.csv").write_text("date,name,weight\n2012-01-02,N00,0.5\n2012-01-02,GONE,-0.25\n")
+    (out / "targets.csv").write_text(
+        "date,name,weight\n2012-01-02,N00,0.5\n2012-01-02,GONE,-0.25\n"
+    )
     found = stepped(model, "--out", out, "--rule", "rate")
     rows = {row["name"]: row for row in found["trades"]}
     for row in rows.values():
         assert (
-            row["trade"] == pytest.approx(found["parameter"] * (row["target"] - row["held"])) or row["name"] == "GONE"
+            row["trade"] == pytest.approx(found["parameter"] * (row["target"] - row["held"]))
+            or row["name"] == "GONE"
         )
     assert (rows["N00"]["held"], rows["GONE"]["weight"], rows["GONE"]["trade"]) == (0.5, 0.0, 0.25)
     assert sum(row["target"] for row in rows.values()) == pytest.approx(0.0, abs=1e-12)
     read = read_targets(out / "targets.csv", {name: name for name in rows})  # as a desk reads it
-    assert {name: one.value for name, one in read.items()} == pytest.approx({n: r["weight"] for n, r in rows.items()})
+    assert {name: one.value for name, one in read.items()} == pytest.approx(
+        {n: r["weight"] for n, r in rows.items()}
+    )
     assert {one.unit for one in read.values()} == {"weight"}
     before = (out / "targets.csv").read_bytes()
     told = run(model, "--out", out)
@@ -258,7 +308,9 @@ def test_todays_book_is_a_step_from_the_one_before(model: Path, tmp_path: Path) 
     assert "zone at" in shown.stdout
 
 
-def test_desks_say_what_was_paid(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_desks_say_what_was_paid(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rows = [(f"N{n:02d}", 40.0, 1e4) for n in range(12)]
     sessions = 1
 
@@ -267,15 +319,22 @@ def test_desks_say_what_was_paid(model: Path, tmp_path: Path, monkeypatch: pytes
 
     monkeypatch.setattr("tercel.api.desk_folder.paid_of", paid)
     monkeypatch.setattr("tercel.api.desk_folder.weights_of", lambda folder: None)
-    found = stepped(model, "--out", tmp_path / "a", *[word for n in range(9) for word in ("--desk", f"d{n}")])
+    found = stepped(
+        model, "--out", tmp_path / "a", *[word for n in range(9) for word in ("--desk", f"d{n}")]
+    )
     assert found["parents"] == 9 * 12
     assert 28.0 < found["cost_believed"] < 40.0  # nine days, the prior of 12 forgotten as a day is
     assert found["cost_said"] == 12.0
     assert [(one["bps"], one["half_bps"]) for one in found["learned"]] == 9 * [(40.0, 0.0)]
-    assert [one["before"] for one in found["learned"]] == [12.0, *(one["after"] for one in found["learned"][:-1])]
+    assert [one["before"] for one in found["learned"]] == [
+        12.0,
+        *(one["after"] for one in found["learned"][:-1]),
+    ]
     sessions = 9
     again = stepped(model, "--out", tmp_path / "one", "--desk", "d1")
-    assert again["cost_believed"] == found["cost_believed"], "sessions of one folder count as desks do"
+    assert again["cost_believed"] == found["cost_believed"], (
+        "sessions of one folder count as desks do"
+    )
     assert stepped(model, "--out", tmp_path / "b")["cost_believed"] == 12.0
     sessions, rows[:] = 1, []  # a day on which limits refused all of it
     assert stepped(model, "--out", tmp_path / "none", "--desk", "d1")["cost_believed"] == 12.0
@@ -285,12 +344,21 @@ def test_desks_say_what_was_paid(model: Path, tmp_path: Path, monkeypatch: pytes
     assert "XYZ of d1" in told.output
 
 
-def test_a_desk_tells_what_each_session_paid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_desk_tells_what_each_session_paid(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A parent belongs to the session that analysed it first; a correction takes the place of what it corrects."""
     monkeypatch.setattr("tercel.api.desk_folder.names_of", lambda folder: {"first": "N00"})
 
     def tca(parent: str, instrument: str, bps: float | None) -> Entry:
-        return Entry(kinds.TCA, 1, instrument, "a", parent, body={"is_bps": bps, "notional": 1e4, "start_ns": 0})
+        return Entry(
+            kinds.TCA,
+            1,
+            instrument,
+            "a",
+            parent,
+            body={"is_bps": bps, "notional": 1e4, "start_ns": 0},
+        )
 
     with closing(SqlJournal(tmp_path, "test")) as journal:
         begun = Entry(kinds.SESSION, 1)
@@ -304,8 +372,12 @@ def test_what_a_desk_holds_is_what_is_stepped_from(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tercel.api.desk_folder.paid_of", lambda folder: {})
-    monkeypatch.setattr("tercel.api.desk_folder.weights_of", lambda folder: {"N00": 0.2, "GONE": -0.1})
-    (tmp_path / "targets.csv").write_text("date,name,weight\n2012-01-02,N00,0.5\n2012-01-02,LATE,0.1\n")
+    monkeypatch.setattr(
+        "tercel.api.desk_folder.weights_of", lambda folder: {"N00": 0.2, "GONE": -0.1}
+    )
+    (tmp_path / "targets.csv").write_text(
+        "date,name,weight\n2012-01-02,N00,0.5\n2012-01-02,LATE,0.1\n"
+    )
     found = stepped(model, "--out", tmp_path, "--desk", "monday")
     rows = {row["name"]: row for row in found["trades"]}
     assert (rows["N00"]["held"], rows["GONE"]["held"], rows["GONE"]["weight"]) == (0.2, -0.1, 0.0)
@@ -315,7 +387,10 @@ def test_what_a_desk_holds_is_what_is_stepped_from(
     monkeypatch.setattr("tercel.api.desk_folder.weights_of", lambda folder: None)
     (tmp_path / "targets.csv").write_text("date,name,weight\n2012-01-02,N00,0.5\n")
     found = stepped(model, "--out", tmp_path, "--desk", "monday")
-    assert (found["held"], {row["name"]: row["held"] for row in found["trades"]}["N00"]) == ("targets", 0.5)
+    assert (found["held"], {row["name"]: row["held"] for row in found["trades"]}["N00"]) == (
+        "targets",
+        0.5,
+    )
     assert len((tmp_path / "steps.jsonl").read_text().splitlines()) == 2
 
 

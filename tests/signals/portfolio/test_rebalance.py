@@ -31,7 +31,9 @@ WEEK = 7 * 86_400 * 10**9
 START = 1_041_900_000 * 10**9  # 2003-01-07
 
 
-def drawn(seed: int, dates: int = 120, names: int = 12, skill: float = 0.3, missing: float = 0.05) -> Walk:
+def drawn(
+    seed: int, dates: int = 120, names: int = 12, skill: float = 0.3, missing: float = 0.05
+) -> Walk:
     """Persistent forecasts of weekly returns, some names missing on some dates."""
     rng = np.random.default_rng(seed)
     value, now = np.zeros((dates, names)), rng.standard_normal(names)
@@ -41,7 +43,9 @@ def drawn(seed: int, dates: int = 120, names: int = 12, skill: float = 0.3, miss
     value = np.where(rng.random(value.shape) < missing, np.nan, value)
     time = START + WEEK * np.arange(dates, dtype=np.int64)
     labels = np.array([f"N{i:02d}" for i in range(names)])
-    return Walk(time, time + WEEK // 7, time + WEEK // 7 + WEEK, labels, value, np.clip(outcome, -0.5, 0.5))
+    return Walk(
+        time, time + WEEK // 7, time + WEEK // 7 + WEEK, labels, value, np.clip(outcome, -0.5, 0.5)
+    )
 
 
 def sought(walk: Walk, bps: float = 10.0, law: CostLaw | None = None, **more: Any) -> Sought:
@@ -51,7 +55,9 @@ def sought(walk: Walk, bps: float = 10.0, law: CostLaw | None = None, **more: An
 
 def root(walk: Walk) -> CostLaw:
     shape = walk.value.shape
-    return square_root(1.0, 1e7, np.full(shape, 0.02), 1e7 * (1.0 + np.arange(shape[1])) * np.ones(shape))
+    return square_root(
+        1.0, 1e7, np.full(shape, 0.02), 1e7 * (1.0 + np.arange(shape[1])) * np.ones(shape)
+    )
 
 
 def twin(of: Sought, rule: str, chosen: Floats) -> list[tuple[float, float, float]]:
@@ -63,12 +69,19 @@ def twin(of: Sought, rule: str, chosen: Floats) -> list[tuple[float, float, floa
         wanted, centre = {}, 0.0
 
         def zoned(i: int, centre: float, t: int = t, held: dict[str, float] = held) -> float:
-            middle, half = float(of.target[t, i] - centre * of.unit[t, i]), float(chosen[t] * of.unit[t, i])
+            middle, half = (
+                float(of.target[t, i] - centre * of.unit[t, i]),
+                float(chosen[t] * of.unit[t, i]),
+            )
             return min(max(held[of.walk.names[i]], middle - half), middle + half)
 
         if rule == "zone":
             there = [i for i in range(len(held)) if not math.isnan(of.walk.value[t, i])]
-            centre = float(brentq(lambda c, there=there: sum(zoned(i, c) for i in there), -99.0, 99.0, xtol=1e-14))
+            centre = float(
+                brentq(
+                    lambda c, there=there: sum(zoned(i, c) for i in there), -99.0, 99.0, xtol=1e-14
+                )
+            )
         for i, name in enumerate(of.walk.names.tolist()):
             aim, have = float(of.target[t, i]), held[name]
             if math.isnan(of.walk.value[t, i]):
@@ -108,7 +121,9 @@ def test_all_at_once_is_the_backtest_of_signals() -> None:
     plain = backtest(walk, BookRule("scores", hold=0.5), flat(7.5))
     found = trade(of, RULES["all_at_once"]).book
     for key in ("weights", "gross", "cost", "net", "turnover", "ic"):
-        np.testing.assert_allclose(getattr(found, key), getattr(plain, key), atol=1e-13, err_msg=key)
+        np.testing.assert_allclose(
+            getattr(found, key), getattr(plain, key), atol=1e-13, err_msg=key
+        )
     assert found.periods == plain.periods
 
 
@@ -140,7 +155,9 @@ def test_the_rate_of_garleanu_and_pedersen() -> None:
         one = replace(sought_like(walk), target=wanted[None, :])
         change = RULES["rate"].step(one, 0, held, rates[:, None])
         held = held + change
-        utility += (now * held - gamma / 2 * sd**2 * held**2 - cost / 2 * sd**2 * change**2).sum(axis=1)
+        utility += (now * held - gamma / 2 * sd**2 * held**2 - cost / 2 * sd**2 * change**2).sum(
+            axis=1
+        )
     assert int(np.argmax(utility)) == 2
 
 
@@ -163,7 +180,9 @@ def test_by_name_is_each_names_own_optimum(by_root: bool) -> None:
             left = of.target[t, i] - held[0, i] - x
             return float(0.5 * curve * left**2 + scale * abs(x) ** of.law.power)
 
-        best = minimize_scalar(loses, bounds=(-3.0, 3.0), method="bounded", options={"xatol": 1e-10})
+        best = minimize_scalar(
+            loses, bounds=(-3.0, 3.0), method="bounded", options={"xatol": 1e-10}
+        )
         assert loses(float(change[i])) <= best.fun + 1e-12
 
 
@@ -172,7 +191,9 @@ def test_limits_of_cost() -> None:
     walk = drawn(8, missing=0.0)
     free, dear = sought(walk, 0.0), sought(walk, 1e7)
     held = np.zeros((1, len(walk.names)))
-    np.testing.assert_allclose(step(free, RULES["by_name"], 90, held, np.ones((1, 1)))[0], free.target[90], atol=1e-12)
+    np.testing.assert_allclose(
+        step(free, RULES["by_name"], 90, held, np.ones((1, 1)))[0], free.target[90], atol=1e-12
+    )
     assert not step(dear, RULES["by_name"], 90, held, np.ones((1, 1))).any()
     for name in ("rate", "zone"):
         paper = on_paper(free, RULES[name])
@@ -180,14 +201,19 @@ def test_limits_of_cost() -> None:
         assert picks == sorted(picks)
         assert picks[-1] > picks[0]
     perfect = drawn(9, skill=50.0, missing=0.0)
-    perfect.value[:] = np.random.default_rng(1).permuted(perfect.value, axis=0)  # no persistence: the newest is all
+    perfect.value[:] = np.random.default_rng(1).permuted(
+        perfect.value, axis=0
+    )  # no persistence: the newest is all
     perfect.outcome[:] = 0.02 * perfect.value
     of = sought(perfect, 0.0, by_risk=False)
     assert [choose(on_paper(of, RULES[name]), 100, 0.0) for name in ("rate", "zone")] == [0, 0]
 
 
 @given(
-    st.integers(0, 10_000), st.floats(0, 40), st.booleans(), st.sampled_from(["all_at_once", "rate", "zone", "by_name"])
+    st.integers(0, 10_000),
+    st.floats(0, 40),
+    st.booleans(),
+    st.sampled_from(["all_at_once", "rate", "zone", "by_name"]),
 )
 def test_accounting_holds_for_any_walk(seed: int, bps: float, by_risk: bool, name: str) -> None:
     walk = drawn(seed, dates=60)
@@ -195,19 +221,25 @@ def test_accounting_holds_for_any_walk(seed: int, bps: float, by_risk: bool, nam
     book = found.book
     np.testing.assert_array_equal(book.net, book.gross - book.cost)
     np.testing.assert_allclose(book.cost, 1e-4 * bps * book.turnover, atol=1e-15)
-    np.testing.assert_allclose(book.gross, (book.weights * np.nan_to_num(walk.outcome)).sum(axis=1), atol=1e-13)
+    np.testing.assert_allclose(
+        book.gross, (book.weights * np.nan_to_num(walk.outcome)).sum(axis=1), atol=1e-13
+    )
     assert not book.weights[np.isnan(walk.value)].any()
     if name in ("all_at_once", "zone"):
         np.testing.assert_allclose(book.weights.sum(axis=1), 0.0, atol=1e-9)
 
 
 @given(st.integers(0, 10_000), st.floats(0.0, 3.0), st.floats(0.0, 3.0), st.floats(0.02, 1.0))
-def test_a_zone_turns_over_less_and_the_wider_the_less(seed: int, one: float, other: float, rate: float) -> None:
+def test_a_zone_turns_over_less_and_the_wider_the_less(
+    seed: int, one: float, other: float, rate: float
+) -> None:
     """Where prices stand still: the play operator has no more variation than what it follows, nor has a share of it."""
     walk = drawn(seed, dates=50, missing=0.0)
     walk.outcome[:] = 0.0
     of = sought(walk, 0.0, by_risk=False)
-    of = replace(of, unit=np.broadcast_to(of.unit[:1], of.unit.shape))  # a width that does not move by itself
+    of = replace(
+        of, unit=np.broadcast_to(of.unit[:1], of.unit.shape)
+    )  # a width that does not move by itself
 
     def turned(name: str, parameter: float) -> float:
         return float(trade(of, Rule(name, RULES[name].step, (parameter,))).book.turnover.sum())
@@ -226,9 +258,14 @@ def test_nothing_of_the_future_is_known(name: str) -> None:
     later = drawn(12)
     value, outcome = walk.value.copy(), walk.outcome.copy()
     value[cut:], outcome[cut:] = later.value[cut:], later.outcome[cut:]
-    outcome[finished(walk)[cut - 1] :] = later.outcome[finished(walk)[cut - 1] :]  # labels that had not ended by then
+    outcome[finished(walk)[cut - 1] :] = later.outcome[
+        finished(walk)[cut - 1] :
+    ]  # labels that had not ended by then
     found = trade(of, RULES[name], CostBelief(5.0, learns=True), seed=3)
-    for other in (sought(replace(walk, value=value, outcome=outcome), 15.0), sought(walk.rows(np.arange(cut)), 15.0)):
+    for other in (
+        sought(replace(walk, value=value, outcome=outcome), 15.0),
+        sought(walk.rows(np.arange(cut)), 15.0),
+    ):
         got = trade(other, RULES[name], CostBelief(5.0, learns=True), seed=3)
         assert got.chosen[:cut].tobytes() == found.chosen[:cut].tobytes()
         assert got.believed[:cut].tobytes() == found.believed[:cut].tobytes()
@@ -255,7 +292,8 @@ def test_what_a_date_says_of_cost_is_what_its_fills_say() -> None:
     units, noise = rng.uniform(1e-4, 1e-3, 200), rng.uniform(5e-3, 2e-2, 200)
     square = float(((units / noise) ** 2).sum())
     one_by_one = [
-        float((units * (true * units + noise * rng.standard_normal(200)) / noise**2).sum()) for _ in range(4000)
+        float((units * (true * units + noise * rng.standard_normal(200)) / noise**2).sum())
+        for _ in range(4000)
     ]
     assert np.mean(one_by_one) == pytest.approx(true * square, rel=0.03)
     assert np.std(one_by_one) == pytest.approx(math.sqrt(square), rel=0.05)
@@ -282,9 +320,17 @@ def test_without_skill_no_rule_gains_gross() -> None:
     gains = []
     for seed in range(40):
         of = sought(drawn(100 + seed, dates=150, skill=0.0), 10.0)
-        books = {name: trade(of, RULES[name]).book for name in ("all_at_once", "rate", "zone", "by_name")}
-        sharpe = {name: one.gross.mean() / one.gross.std() if one.gross.any() else 0.0 for name, one in books.items()}
-        gains.append([sharpe[name] for name in books] + [sharpe[n] - sharpe["all_at_once"] for n in ("rate", "zone")])
+        books = {
+            name: trade(of, RULES[name]).book for name in ("all_at_once", "rate", "zone", "by_name")
+        }
+        sharpe = {
+            name: one.gross.mean() / one.gross.std() if one.gross.any() else 0.0
+            for name, one in books.items()
+        }
+        gains.append(
+            [sharpe[name] for name in books]
+            + [sharpe[n] - sharpe["all_at_once"] for n in ("rate", "zone")]
+        )
     t = np.mean(gains, axis=0) / np.std(gains, axis=0, ddof=1) * math.sqrt(len(gains))
     assert np.abs(t).max() < 3.0, t
 
@@ -295,7 +341,9 @@ def test_what_cannot_be_traded_is_refused() -> None:
     sd[3] = np.nan
     with pytest.raises(DataError, match="none on date 4"):
         sought_of(walk, sd, flat(1.0), np.ones(10))
-    walk.outcome[:] = np.where(np.nan_to_num(walk.value) > np.nanmean(walk.value, axis=1, keepdims=True), -0.9, 0.9)
+    walk.outcome[:] = np.where(
+        np.nan_to_num(walk.value) > np.nanmean(walk.value, axis=1, keepdims=True), -0.9, 0.9
+    )
     with pytest.raises(DataError, match="by all_at_once"):
         trade(sought(walk), RULES["all_at_once"])
     with pytest.raises(DataError, match="mean-variance"):

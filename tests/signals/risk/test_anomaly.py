@@ -39,7 +39,10 @@ class Market:
         k = self.state
         since = int(k[sim.RECORD])
         run_free(self.book, k, self.flow, NO_TAPE, self.start + (t + 1) * NS_PER_SECOND)
-        at = [int(k[sim.RECORD_AT]) + n % (1 << 14) * sim.RECORD_WORDS for n in range(since, int(k[sim.RECORD]))]
+        at = [
+            int(k[sim.RECORD_AT]) + n % (1 << 14) * sim.RECORD_WORDS
+            for n in range(since, int(k[sim.RECORD]))
+        ]
         rows = np.array([k[a : a + 7] for a in at], np.int64).reshape(-1, 7)
         return MarketRows("A", rows)
 

@@ -5,9 +5,19 @@ import pytest
 from studies.risk import covariance as c
 from studies.risk import tail as t
 from studies.risk import volatility as v
-from studies.risk.conformance import AnomalyConformance, CovarianceConformance, TailConformance, VolatilityConformance
+from studies.risk.conformance import (
+    AnomalyConformance,
+    CovarianceConformance,
+    TailConformance,
+    VolatilityConformance,
+)
 from tercel.signals.risk.anomaly import StreamingAnomaly
-from tercel.signals.risk.covariance import FastVolatility, LinearShrinkage, NonlinearShrinkage, SampleCovariance
+from tercel.signals.risk.covariance import (
+    FastVolatility,
+    LinearShrinkage,
+    NonlinearShrinkage,
+    SampleCovariance,
+)
 from tercel.signals.risk.ports import CovarianceEstimator, TailModel, VolatilityModel
 
 VOLATILITY = [*v.realised_models(), *v.daily_models(), *v.daily_models("rv")]

@@ -17,7 +17,13 @@ def test_chi_square_is_scipys(x: float, freedom: int) -> None:
 
 @pytest.mark.parametrize(
     ("days", "rate", "low", "high"),
-    [(250, 0.01, 1, 6), (500, 0.01, 2, 9), (1000, 0.01, 5, 16), (250, 0.05, 7, 19), (1000, 0.025, 16, 35)],
+    [
+        (250, 0.01, 1, 6),
+        (500, 0.01, 2, 9),
+        (1000, 0.01, 5, 16),
+        (250, 0.05, 7, 19),
+        (1000, 0.025, 16, 35),
+    ],
 )
 def test_kupiecs_acceptance_regions(days: int, rate: float, low: int, high: int) -> None:
     def p(hits: int) -> float:

@@ -49,7 +49,9 @@ def test_volatility_is_archs_forecast(model: str, o: int) -> None:
     found = forecast(book, model)
     for column in range(2):
         theirs = arch.arch_model(100 * book.returns[:, column], p=1, o=o, q=1, rescale=False)
-        variance = theirs.fit(disp="off", show_warning=False).forecast(horizon=1).variance.iloc[-1, 0]
+        variance = (
+            theirs.fit(disp="off", show_warning=False).forecast(horizon=1).variance.iloc[-1, 0]
+        )
         assert found.sd[column] == pytest.approx(math.sqrt(variance) / 100, rel=1e-10)
     np.testing.assert_allclose(np.sqrt(np.diag(found.covariance)), found.sd, rtol=1e-12)
     if model == "gjr":  # the default of a few names
@@ -58,7 +60,9 @@ def test_volatility_is_archs_forecast(model: str, o: int) -> None:
 
 def test_ewma_is_archs_once_the_start_is_forgotten() -> None:
     book = book_of(2, 800)
-    theirs = arch.univariate.ZeroMean(100 * book.returns[:, 0], volatility=arch.univariate.EWMAVariance(0.94))
+    theirs = arch.univariate.ZeroMean(
+        100 * book.returns[:, 0], volatility=arch.univariate.EWMAVariance(0.94)
+    )
     variance = theirs.fit(disp="off").forecast(horizon=1).variance.iloc[-1, 0]
     assert forecast(book, "ewma").sd[0] == pytest.approx(math.sqrt(variance) / 100, rel=1e-10)
 
@@ -67,14 +71,20 @@ def test_a_named_covariance_is_scikit_learns() -> None:
     sklearn = pytest.importorskip("sklearn.covariance")
     book = book_of(30, 400)
     ours = forecast(book, covariance="ledoit-wolf")
-    np.testing.assert_allclose(ours.covariance, sklearn.LedoitWolf().fit(book.returns).covariance_, rtol=1e-10)
+    np.testing.assert_allclose(
+        ours.covariance, sklearn.LedoitWolf().fit(book.returns).covariance_, rtol=1e-10
+    )
     np.testing.assert_allclose(ours.sd**2, np.diag(ours.covariance), rtol=1e-12)
     sample = forecast(book, covariance="sample", window=100)
-    np.testing.assert_allclose(sample.covariance, np.cov(book.returns[-100:], rowvar=False), rtol=1e-10)
+    np.testing.assert_allclose(
+        sample.covariance, np.cov(book.returns[-100:], rowvar=False), rtol=1e-10
+    )
     assert sample.window == 100
     both = forecast(book, "ewma", "sample")
     spread = np.sqrt(np.diag(both.covariance))
-    np.testing.assert_allclose(both.covariance / np.outer(spread, spread), np.corrcoef(book.returns, rowvar=False))
+    np.testing.assert_allclose(
+        both.covariance / np.outer(spread, spread), np.corrcoef(book.returns, rowvar=False)
+    )
 
 
 def test_the_books_risk_adds_up() -> None:
@@ -107,14 +117,18 @@ def test_without_the_extra_it_goes_on_and_says_so(monkeypatch: pytest.MonkeyPatc
 def test_realised_variance_is_used_where_it_is_there(tmp_path: Path) -> None:
     series = gjr_series(900, 6).series
     close = 100 * np.exp(np.cumsum(series.returns))
-    frame = pl.DataFrame({"Date": series.days, "Close": close, "RV": series.columns["rv"], "VIX": 15 + close % 7})
+    frame = pl.DataFrame(
+        {"Date": series.days, "Close": close, "RV": series.columns["rv"], "VIX": 15 + close % 7}
+    )
     frame.write_csv(tmp_path / "one.csv")
     book = read_portfolio(tmp_path / "one.csv")
     assert set(book.columns) == {"rv", "vix"}
     found = forecast(book)
     assert found.models["volatility"] == "log-HAR + VIX"
     assert 0.5 < found.sd[0] / forecast(book, "gjr").sd[0] < 2
-    holed = frame.with_columns(RV=pl.when(pl.col("Date") == series.days[40]).then(0.0).otherwise("RV"))
+    holed = frame.with_columns(
+        RV=pl.when(pl.col("Date") == series.days[40]).then(0.0).otherwise("RV")
+    )
     with pytest.raises(DataError, match=r"RV 0\.0 in row 41"):
         read_portfolio(holed)
     with pytest.raises(DataError, match="no column rv"):
@@ -125,7 +139,10 @@ def test_realised_variance_is_used_where_it_is_there(tmp_path: Path) -> None:
 
 def test_tomorrow_is_the_forecast_that_the_backtest_would_make_of_it() -> None:
     returns = gjr_series(1301, 8).series.returns
-    whole, cut = make_portfolio(prices({"A": returns})), make_portfolio(prices({"A": returns[:1200]}))
+    whole, cut = (
+        make_portfolio(prices({"A": returns})),
+        make_portfolio(prices({"A": returns[:1200]})),
+    )
     today, later = value_at_risk(cut), value_at_risk(whole, since=1199)
     assert later.verdict is not None
     assert today.var == pytest.approx(float(later.verdict.var[0]), rel=1e-9)
@@ -157,12 +174,22 @@ def walks(names: str, days: int = 300, seed: int = 1) -> dict[str, np.ndarray]:
 
 
 def test_a_file_of_which_nothing_can_be_used_is_refused_with_how_many_names() -> None:
-    moves = {name: 0.01 * np.random.default_rng(c).standard_normal(300) for c, name in enumerate("ABC")}
-    gaps = {name: np.where(np.arange(300) % 10 == c, np.nan, moves[name]) for c, name in enumerate("ABC")}
-    with pytest.raises(DataError, match=r"3 of 3 that cannot: A: no close on .*give the days that lack"):
+    moves = {
+        name: 0.01 * np.random.default_rng(c).standard_normal(300) for c, name in enumerate("ABC")
+    }
+    gaps = {
+        name: np.where(np.arange(300) % 10 == c, np.nan, moves[name])
+        for c, name in enumerate("ABC")
+    }
+    with pytest.raises(
+        DataError, match=r"3 of 3 that cannot: A: no close on .*give the days that lack"
+    ):
         make_portfolio(prices(gaps))
     one = prices(moves | {"B": gaps["B"]})
-    with pytest.raises(DataError, match=r"names that can be used alone.*1 of 3 that cannot: B.*leave such names out"):
+    with pytest.raises(
+        DataError,
+        match=r"names that can be used alone.*1 of 3 that cannot: B.*leave such names out",
+    ):
         make_portfolio(one, {"A": 0.5, "B": 0.3, "C": 0.2})
 
 
@@ -230,22 +257,30 @@ def test_moves_that_nothing_adjusts_are_refused_with_their_row() -> None:
     assert make_portfolio(frame).names == ("A", "B")  # adjusted: it happened
     bare = frame.with_columns(adjusted=pl.lit(False))
     row = frame.filter(pl.col("instrument") == "B")["row"][77]
-    with pytest.raises(DataError, match=rf"B moves by -75 % on {DAY + timedelta(days=77)}, row {row}"):
+    with pytest.raises(
+        DataError, match=rf"B moves by -75 % on {DAY + timedelta(days=77)}, row {row}"
+    ):
         make_portfolio(bare)
     assert make_portfolio(bare, {"A": 1.0}).names == ("A",)
     made["B"][77] = math.log(0.55)
     fallen = make_portfolio(prices(made).with_columns(adjusted=pl.lit(False)))
-    assert f"B moves by -45 % on {DAY + timedelta(days=77)}, row {row}: a split, if" in fallen.notes[0]
+    assert (
+        f"B moves by -45 % on {DAY + timedelta(days=77)}, row {row}: a split, if" in fallen.notes[0]
+    )
 
 
 @pytest.mark.parametrize("besides", [0.987, 1.0, 1.013])
-@pytest.mark.parametrize("split", ["3:2", "2:1", "5:2", "3:1", "7:1", "20:1", "100:1", "1:2", "1:3", "1:10"])
+@pytest.mark.parametrize(
+    "split", ["3:2", "2:1", "5:2", "3:1", "7:1", "20:1", "100:1", "1:2", "1:3", "1:10"]
+)
 def test_a_split_is_refused_by_its_ratio(split: str, besides: float) -> None:
     new, old = map(int, split.split(":"))
     made = walks("AB")
     made["B"][77] = math.log(old / new * besides)
     bare = prices(made).with_columns(adjusted=pl.lit(False))
-    with pytest.raises(DataError, match=rf"B moves by .* % on {DAY + timedelta(days=77)}, row 379, as in a split") as e:
+    with pytest.raises(
+        DataError, match=rf"B moves by .* % on {DAY + timedelta(days=77)}, row 379, as in a split"
+    ) as e:
         make_portfolio(bare)
     if besides == 1.0:
         assert f"a split of {split}." in str(e.value)

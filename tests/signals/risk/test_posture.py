@@ -40,13 +40,23 @@ def test_a_rule_enters_at_once_and_leaves_beyond_its_gap_after_the_dwell_time() 
     assert policy.changed == (
         "in force: volatility raised: volatility against its usual level is 1.60, at or above 1.5",
     )
-    assert policy.update(*at(40, volatility_ratio=1.3)).reasons[0].endswith("is 1.30, not yet below 1.25")
+    assert (
+        policy.update(*at(40, volatility_ratio=1.3))
+        .reasons[0]
+        .endswith("is 1.30, not yet below 1.25")
+    )
     assert policy.changed == ()
     held = policy.update(*at(41, volatility_ratio=1.2))
     assert held.reasons == ()
-    assert policy.changed == ("lifted volatility raised: volatility against its usual level is 1.20, below 1.25",)
+    assert policy.changed == (
+        "lifted volatility raised: volatility against its usual level is 1.20, below 1.25",
+    )
     policy.update(*at(42, volatility_ratio=1.6))
-    assert policy.update(*at(50, volatility_ratio=1.0)).reasons[0].endswith("is 1.00, held for 8 s of 30 s")
+    assert (
+        policy.update(*at(50, volatility_ratio=1.0))
+        .reasons[0]
+        .endswith("is 1.00, held for 8 s of 30 s")
+    )
     assert policy.update(*at(72, volatility_ratio=1.0)).reasons == ()
 
 
@@ -68,7 +78,9 @@ def test_the_most_careful_word_of_each_kind_wins() -> None:
         ({"depth_ratio": -0.1}, "cannot be -0.1"),
     ],
 )
-def test_broken_inputs_give_the_cautious_posture_with_the_reason(values: dict[str, float], words: str) -> None:
+def test_broken_inputs_give_the_cautious_posture_with_the_reason(
+    values: dict[str, float], words: str
+) -> None:
     policy = PosturePolicy("A")
     policy.update(*at(0))
     posture = policy.update(*at(1, **values))
@@ -120,17 +132,25 @@ def test_tables_that_make_no_sense_are_refused() -> None:
         PostureConfig(stale_ns=0)
 
 
-@given(st.lists(st.tuples(st.floats(0, 5), st.floats(0, 2), st.floats(-1, 4)), min_size=1, max_size=60))
-def test_a_posture_is_always_one_that_can_be_obeyed_and_never_flaps(steps: list[tuple[float, float, float]]) -> None:
+@given(
+    st.lists(st.tuples(st.floats(0, 5), st.floats(0, 2), st.floats(-1, 4)), min_size=1, max_size=60)
+)
+def test_a_posture_is_always_one_that_can_be_obeyed_and_never_flaps(
+    steps: list[tuple[float, float, float]],
+) -> None:
     policy = PosturePolicy("A")
     last: dict[str, int] = {}
     for second, (volatility, depth, anomaly) in enumerate(steps):
-        posture = policy.update(*at(second, volatility_ratio=volatility, depth_ratio=depth, anomaly=anomaly))
+        posture = policy.update(
+            *at(second, volatility_ratio=volatility, depth_ratio=depth, anomaly=anomaly)
+        )
         assert 0 < posture.max_participation <= 1
         assert posture.styles
         for rule in DEFAULT_RULES:
             in_force = any(reason.startswith(rule.name + ":") for reason in posture.reasons)
-            value = {"volatility_ratio": volatility, "depth_ratio": depth, "anomaly": anomaly}.get(rule.watches)
+            value = {"volatility_ratio": volatility, "depth_ratio": depth, "anomaly": anomaly}.get(
+                rule.watches
+            )
             if value is not None and rule.enters(value):
                 assert in_force
             if not in_force and rule.name in last:
@@ -144,16 +164,27 @@ def test_no_value_both_enters_and_leaves(rule: PostureRule, value: float) -> Non
     assert not (rule.enters(value) and rule.leaves(value))
 
 
-VALUES = st.none() | st.sampled_from([0.0, 0.4, 0.6, 1.0, 1.5, 2.0, math.nan, math.inf]) | st.floats(-1.0, 3.0)
+VALUES = (
+    st.none()
+    | st.sampled_from([0.0, 0.4, 0.6, 1.0, 1.5, 2.0, math.nan, math.inf])
+    | st.floats(-1.0, 3.0)
+)
 
 
 @given(st.lists(st.tuples(*[VALUES] * 3), max_size=40), st.booleans())
-def test_seconds_in_which_nothing_can_change_are_passed_over(inputs: list[tuple[float | None, ...]], few: bool) -> None:
+def test_seconds_in_which_nothing_can_change_are_passed_over(
+    inputs: list[tuple[float | None, ...]], few: bool
+) -> None:
     """A policy that looks at every rule every time says the same."""
-    config = PostureConfig(required=() if few else PostureConfig().required, dwell_ns=3 * NS_PER_SECOND)
+    config = PostureConfig(
+        required=() if few else PostureConfig().required, dwell_ns=3 * NS_PER_SECOND
+    )
     quick, whole = PosturePolicy("A", config), PosturePolicy("A", config)
     whole._calm = lambda state, at_ns: False  # type: ignore[method-assign]
     for second, values in enumerate(inputs):
-        state, now = RiskState("A", second * NS_PER_SECOND, *values), (second + (second % 3 == 0)) * NS_PER_SECOND
+        state, now = (
+            RiskState("A", second * NS_PER_SECOND, *values),
+            (second + (second % 3 == 0)) * NS_PER_SECOND,
+        )
         assert quick.update(state, now) == whole.update(state, now)
         assert quick.changed == whole.changed

@@ -19,7 +19,9 @@ FIRST = date(2020, 1, 1)
 
 def made(closes: Mapping[str, np.ndarray], days: list[date]) -> pl.DataFrame:
     """Closes by day and name, as they are read; NaN is no close."""
-    wide = pl.DataFrame({"date": days, **closes}).unpivot(index="date", variable_name="instrument", value_name="close")
+    wide = pl.DataFrame({"date": days, **closes}).unpivot(
+        index="date", variable_name="instrument", value_name="close"
+    )
     known = wide.filter(pl.col("close").is_finite())
     return known.with_columns(adjusted=pl.lit(True), row=pl.int_range(2, known.height + 2))
 
@@ -84,27 +86,35 @@ def test_a_name_that_fell_to_nothing_is_named() -> None:
     book = make_portfolio(frame.with_columns(adjusted=pl.lit(False)))  # and no split
     assert book.left_out == {"B": f"a return of -100 % on {days[250]}"}
     assert np.isfinite(book.returns).all()
-    with pytest.raises(DataError, match=rf"B: a return of -100 % on {days[250]}.*leave such names out"):
+    with pytest.raises(
+        DataError, match=rf"B: a return of -100 % on {days[250]}.*leave such names out"
+    ):
         make_portfolio(frame, {"A": 0.5, "B": 0.5})
 
 
 def test_copies_are_named() -> None:
     days, a = weekdays(300), walk(1, 300)
     book = make_portfolio(made({"A": a, "B": walk(2, 300), "C": 3 * a}, days))
-    with pytest.raises(DataError, match=r"A and C, which move as one.*leave out names that are copies"):
+    with pytest.raises(
+        DataError, match=r"A and C, which move as one.*leave out names that are copies"
+    ):
         forecast(book, "ewma")
     for covariance in ("ledoit-wolf", "sample"):
         assert "Copies: A and C move as one." in forecast(book, "ewma", covariance).notes
     near = make_portfolio(made({"A": a, "B": walk(2, 300), "C": (3 * a).round(3)}, days))
     assert "Copies: A and C move as one." in forecast(near, "ewma").notes
-    assert not any("Copies" in note for note in forecast(make_portfolio(made({"A": a}, days)), "ewma").notes)
+    assert not any(
+        "Copies" in note for note in forecast(make_portfolio(made({"A": a}, days)), "ewma").notes
+    )
 
 
 def test_a_sample_covariance_without_full_rank_says_so() -> None:
     days = weekdays(120)
     book = make_portfolio(made({f"N{c:03}": walk(c, 120) for c in range(150)}, days))
     found = forecast(book, covariance="sample")
-    assert "sample covariance has rank 118, not 150, by 119 days of 150 names" in " ".join(found.notes)
+    assert "sample covariance has rank 118, not 150, by 119 days of 150 names" in " ".join(
+        found.notes
+    )
     for covariance in ("ledoit-wolf", "nonlinear"):
         assert not any("rank" in note for note in forecast(book, covariance=covariance).notes)
 

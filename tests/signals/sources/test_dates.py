@@ -34,14 +34,21 @@ def twins(cells: list[str], order: str) -> list[list[date]]:
     for one in [order] if order else PLACES:
         for year in ("%Y", "%y"):
             try:
-                days = [datetime.strptime(cell, WRITTEN[one].format("/", year)).date() for cell in cells]
+                days = [
+                    datetime.strptime(cell, WRITTEN[one].format("/", year)).date() for cell in cells
+                ]
             except ValueError:
                 continue
             found += [days] * (days not in found and all(day.year >= 1970 for day in days))
     return found
 
 
-@given(days=DAYS, order=st.sampled_from([*WRITTEN]), year=st.sampled_from(["%Y", "%y"]), told=st.booleans())
+@given(
+    days=DAYS,
+    order=st.sampled_from([*WRITTEN]),
+    year=st.sampled_from(["%Y", "%y"]),
+    told=st.booleans(),
+)
 def test_orders_are_those_of_strptime(days: list[date], order: str, year: str, told: bool) -> None:
     days = [day for day in days if year == "%Y" or 1970 <= day.year < 2069] or [date(2024, 2, 3)]
     cells = [day.strftime(WRITTEN[order].format("/", year)) for day in days]
@@ -61,23 +68,33 @@ def test_the_key_says_the_order(tmp_path: Path, sign: str, order: str, day: date
     if sign == ".":
         assert read_prices(path)["date"].to_list() == [date(2024, 4, 3)]
         return
-    with pytest.raises(TercelError, match=rf"order is said.* received Date '3{sign}4{sign}2024' in row 2 .*=dmy") as e:
+    with pytest.raises(
+        TercelError, match=rf"order is said.* received Date '3{sign}4{sign}2024' in row 2 .*=dmy"
+    ) as e:
         read_prices(path)
     assert "(mdy, ymd); or write 2024-01-31" in str(e.value)
 
 
 HEADLINES = "time,symbol,text\n3/4/2024 10:30:00-05:00,A,up\n{}/4/2024 10:30:00-05:00,A,down\n"
 FILES: dict[str, tuple[str, Callable[[Path, dict[str, str]], pl.Series]]] = {
-    "news": (HEADLINES, lambda path, map: News(path, called=map).headlines()["published"].dt.date()),
+    "news": (
+        HEADLINES,
+        lambda path, map: News(path, called=map).headlines()["published"].dt.date(),
+    ),
     "series": (
         "date,value\n3/4/2024,1\n{}/4/2024,2\n",
         lambda path, map: DatedSeries(path, lag_days=1, called=map).facts()["event_time"].dt.date(),
     ),
     "reports": (
         "symbol,known,period,eps\nA,3/4/2024,31/12/2023,1\nA,{}/4/2024,31/12/2023,2\n",
-        lambda path, map: (Fundamentals(path, called=map).facts()["known_time"] - timedelta(hours=12)).dt.date(),
+        lambda path, map: (
+            Fundamentals(path, called=map).facts()["known_time"] - timedelta(hours=12)
+        ).dt.date(),
     ),
-    "prices": ("Date,Close\n3/4/2024,1\n{}/4/2024,2\n", lambda path, map: read_prices(path, map)["date"]),
+    "prices": (
+        "Date,Close\n3/4/2024,1\n{}/4/2024,2\n",
+        lambda path, map: read_prices(path, map)["date"],
+    ),
     "targets": (
         "date,name,lots\n{}/4/2024,A,5\n",
         lambda path, map: pl.Series([read_named(path, {"lots": ("lots",)})[2]]),
@@ -92,7 +109,9 @@ def test_every_reader_takes_the_order_or_asks_for_it(tmp_path: Path, kind: str) 
     path.write_text(text.format(13), encoding="utf-8")
     assert read(path, {}).max() == date(2024, 4, 13)
     path.write_text(text.format(5), encoding="utf-8")
-    with pytest.raises(TercelError, match="dates whose order is said, or shown by a day after the 12th") as e:
+    with pytest.raises(
+        TercelError, match="dates whose order is said, or shown by a day after the 12th"
+    ) as e:
         read(path, {})
     assert KEY in str(e.value)
     if kind in ("prices", "series", "news"):
@@ -105,13 +124,20 @@ def test_a_configuration_says_it_beside_the_columns(tmp_path: Path) -> None:
     path = tmp_path / "prices.csv"
     head, *rows = path.read_text().splitlines()
     few = [row for row in rows if int(row[8:10]) <= 12]
-    path.write_text("\n".join([head, *(f"{r[8:10]}/{r[5:7]}/{r[:4]}{r[10:]}" for r in few)]), encoding="utf-8")
+    path.write_text(
+        "\n".join([head, *(f"{r[8:10]}/{r[5:7]}/{r[:4]}{r[10:]}" for r in few)]), encoding="utf-8"
+    )
     config, out = tmp_path / "c.toml", tmp_path / "out"
     config.write_text(f"{SMALL}{TRAIN}", encoding="utf-8")
-    assert 'say it: date_order = "dmy" in [panel.columns] (mdy, ymd)' in refused("build", config, "--out", out)
+    assert 'say it: date_order = "dmy" in [panel.columns] (mdy, ymd)' in refused(
+        "build", config, "--out", out
+    )
     config.write_text(f'{SMALL}[panel.columns]\ndate_order = "mdd"\n{TRAIN}', encoding="utf-8")
     assert "'dmy', 'mdy' or 'ymd'" in refused("build", config, "--out", out)
-    config.write_text(f'{SMALL}[panel.columns]\ndate_order = "dmy"\n{TRAIN}'.replace("= 20", "= 1"), encoding="utf-8")
+    config.write_text(
+        f'{SMALL}[panel.columns]\ndate_order = "dmy"\n{TRAIN}'.replace("= 20", "= 1"),
+        encoding="utf-8",
+    )
     result = CliRunner().invoke(app, ["signals", "build", str(config), "--out", str(out), "--json"])
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout)["first"] > "2018-01"
@@ -121,7 +147,9 @@ def test_risk_takes_it_as_a_column(tmp_path: Path) -> None:
     days = [date(2020, 1, 1) + timedelta(n) for n in range(900)]
     rows = [f"{day:%d/%m/%Y},{100 + day.day + day.month}" for day in days if day.day <= 12]
     path = tmp_path / "p.csv"
-    path.write_text("\n".join(["Date,Close,rv", *(f"{row},0.0001" for row in rows)]), encoding="utf-8")
+    path.write_text(
+        "\n".join(["Date,Close,rv", *(f"{row},0.0001" for row in rows)]), encoding="utf-8"
+    )
     book = read_portfolio(path, {KEY: "dmy"})
     assert list(book.days) == [day for day in days if day.day <= 12]
     result = CliRunner().invoke(app, ["risk", "covariance", str(path)])

@@ -17,7 +17,9 @@ def test_every_kind_makes_a_source(tmp_path: Path) -> None:
 
 
 def test_options_reach_the_source(tmp_path: Path) -> None:
-    facts = source_of("series", series_file(tmp_path), date="date", series=["debt"], lag_days=3).facts()
+    facts = source_of(
+        "series", series_file(tmp_path), date="date", series=["debt"], lag_days=3
+    ).facts()
     assert str((facts["known_time"] - facts["event_time"])[0]) == "3 days, 0:00:00"
     assert source_of("series", series_file(tmp_path), lag_days=3, name="glow").name == "glow"
 

@@ -42,14 +42,24 @@ B;31.03.2015;05.05.2015;0,20;
 def daily_file(folder: Path, names: int = 6, days: int = 320) -> Path:
     rng = np.random.default_rng(0)
     first = date(2001, 1, 1)
-    weekdays = [d for d in (first + timedelta(days=i) for i in range(2 * days)) if d.weekday() < 5][:days]
+    weekdays = [d for d in (first + timedelta(days=i) for i in range(2 * days)) if d.weekday() < 5][
+        :days
+    ]
     frames = []
     for i in range(names):
         close = 30 * np.exp(np.cumsum(0.02 * rng.standard_normal(days)))
         high, low = close * (1 + 0.02 * rng.random(days)), close * (1 - 0.02 * rng.random(days))
         opened = low + (high - low) * rng.random(days)
-        frame = {"ticker": [f"N{i}"] * days, "date": weekdays, "open": opened, "high": high, "low": low}
-        frames.append(pl.DataFrame({**frame, "close": close, "volume": rng.integers(100_000, 200_000, days)}))
+        frame = {
+            "ticker": [f"N{i}"] * days,
+            "date": weekdays,
+            "open": opened,
+            "high": high,
+            "low": low,
+        }
+        frames.append(
+            pl.DataFrame({**frame, "close": close, "volume": rng.integers(100_000, 200_000, days)})
+        )
     path = folder / "panel.parquet"
     pl.concat(frames).write_parquet(path)
     return path
@@ -59,8 +69,16 @@ def reports_file(folder: Path, **columns: list[object]) -> Path:
     ended = [date(2015, 3, 31), date(2015, 6, 30), date(2016, 3, 31)]
     known = [date(2015, 5, 1), date(2015, 8, 3), date(2016, 5, 2)]
     base = {name: [value] * 3 for name, value in REPORT.items()}
-    grown = {"assets": [100.0, 110.0, 120.0], "revenues": [10.0, 12.0, 14.0], "net_income": [1.0, 2.0, -1.0]}
-    moved = {"cur_assets": [30.0, 31.0, 32.0], "op_income": [1.0, 2.0, 3.0], "cash": [5.0, 4.0, 3.0]}
+    grown = {
+        "assets": [100.0, 110.0, 120.0],
+        "revenues": [10.0, 12.0, 14.0],
+        "net_income": [1.0, 2.0, -1.0],
+    }
+    moved = {
+        "cur_assets": [30.0, 31.0, 32.0],
+        "op_income": [1.0, 2.0, 3.0],
+        "cash": [5.0, 4.0, 3.0],
+    }
     path = folder / "reports.parquet"
     frame = {
         **base,
@@ -94,7 +112,9 @@ class TestSynthetic(SourceContract):
 class TestPlanted(SourceContract):
     @pytest.fixture(params=[True, False])
     def source(self, request: pytest.FixtureRequest) -> SignalSource:
-        return planted_leak(synthetic_market(1, instruments=8, days=40).prices, 1, falsified=request.param)
+        return planted_leak(
+            synthetic_market(1, instruments=8, days=40).prices, 1, falsified=request.param
+        )
 
 
 class TestDaily(SourceContract):
@@ -139,7 +159,9 @@ STATED = (
     "Ticker Symbol,Period Ending,Net Income,Total Assets,Total Equity\n"
     "A,2012-12-31,5,100,40\nA,2013-12-31,7,,50\nB,2013-12-31,-7,120,60\n"
 )
-SERIES = "date,symbol,debt,rate\n" + "".join(f"2010-01-{d:02d},{'AB'[d % 2]},{20 + d % 4},{d}.5\n" for d in range(1, 9))
+SERIES = "date,symbol,debt,rate\n" + "".join(
+    f"2010-01-{d:02d},{'AB'[d % 2]},{20 + d % 4},{d}.5\n" for d in range(1, 9)
+)
 
 
 @pytest.mark.parametrize(
@@ -158,7 +180,11 @@ def test_csv_and_parquet_of_the_same_rows_give_the_same_facts(
     tmp_path: Path, kind: str, options: dict[str, Any], write: Callable[[Path], Path]
 ) -> None:
     file = write(tmp_path)
-    typed = pl.read_parquet(file) if file.suffix == ".parquet" else pl.read_csv(file, try_parse_dates=True)
+    typed = (
+        pl.read_parquet(file)
+        if file.suffix == ".parquet"
+        else pl.read_csv(file, try_parse_dates=True)
+    )
     typed.write_csv(tmp_path / "same.csv")
     typed.write_parquet(tmp_path / "same.parquet")
     paths = [file, tmp_path / "same.csv", tmp_path / "same.parquet"]
@@ -187,7 +213,9 @@ def test_a_report_is_known_the_day_after_it_was_collected(tmp_path: Path) -> Non
 def test_impossible_and_future_reports_are_refused_or_dropped_and_counted(tmp_path: Path) -> None:
     early = [date(2015, 5, 1), date(2015, 6, 1), date(2016, 5, 2)]
     path = reports_file(tmp_path, collected=early)
-    with pytest.raises(DataError, match=r"collected .*2015, 6, 1\) in row 2 of .*, and 1 more rows"):
+    with pytest.raises(
+        DataError, match=r"collected .*2015, 6, 1\) in row 2 of .*, and 1 more rows"
+    ):
         Fundamentals(path).facts()
     dropping = Fundamentals(path, drop_impossible=True)
     assert dropping.facts().height == 4
@@ -223,7 +251,9 @@ def test_a_restated_report_replaces_its_own_and_hides_no_newer_one(tmp_path: Pat
     assert told["2015-05-05", "B"] is None
     assert told["2015-06-21", "B"] == 0.15
     (tmp_path / "p.csv").write_text("Ticker,Period End,ROE\nA,2015-03-31,1\n")
-    with pytest.raises(DataError, match=r"reports with the day on which they were known .*state the lag"):
+    with pytest.raises(
+        DataError, match=r"reports with the day on which they were known .*state the lag"
+    ):
         Fundamentals(tmp_path / "p.csv").facts()
     with pytest.raises(DataError, match=r"columns EPS in .*; received none named EPS"):
         Fundamentals(tmp_path / "r.csv", values=("EPS",)).facts()
@@ -236,8 +266,12 @@ def test_two_restatements_of_one_day_are_told(tmp_path: Path) -> None:
         source = Fundamentals(tmp_path / "r.csv")
         found = Panel([source]).as_of([datetime(2015, 8, 4, 20, tzinfo=UTC)], ["A"])
         assert found["fundamentals.ROE"].to_list() == [last / 100]
-        assert [note for note in source.notes if "(first: A, rows 3 and 6)" in note] == list(source.notes) * told
-    (tmp_path / "s.csv").write_text("Symbol,Date,x\nA,2015-01-02,1\nA,2015-01-05,2\nA,2015-01-05,3\nB,2015-01-05,4\n")
+        assert [note for note in source.notes if "(first: A, rows 3 and 6)" in note] == list(
+            source.notes
+        ) * told
+    (tmp_path / "s.csv").write_text(
+        "Symbol,Date,x\nA,2015-01-02,1\nA,2015-01-05,2\nA,2015-01-05,3\nB,2015-01-05,4\n"
+    )
     series = DatedSeries(tmp_path / "s.csv", lag_days=0)
     series.facts()
     assert "of which the last row counts: 1 in" in series.notes[0]
@@ -254,20 +288,36 @@ def test_counts_and_tones_are_those_of_the_window(tmp_path: Path) -> None:
         time=at_new_york(pl.col("date"), 16)
     )
     prices = closes.with_columns(instrument=pl.lit("A"), close=pl.lit(1.0))
-    facts = News(tmp_path / "n.jsonl", window_days=1, features=("count", "tone"), prices=prices).facts()
+    facts = News(
+        tmp_path / "n.jsonl", window_days=1, features=("count", "tone"), prices=prices
+    ).facts()
     counts = facts.with_columns(pl.col("count").exp() - 1.0)
-    told = {(r["instrument"], r["known_time"].day): (r["count"], r["tone"]) for r in counts.to_dicts()}
+    told = {
+        (r["instrument"], r["known_time"].day): (r["count"], r["tone"]) for r in counts.to_dicts()
+    }
     one = pytest.approx(1.0)
     # nobody has a headline within a day of the last close: the file has ended, and nothing is known of any name
-    assert [told["A", d] for d in (5, 6, 7, 8)] == [(one, 2.0), (one, -1.0), (one, -1.0), (None, None)]
-    assert [told["B", d] for d in (5, 6, 7, 8)] == [(one, 2.0), (0.0, None), (0.0, None), (None, None)]
+    assert [told["A", d] for d in (5, 6, 7, 8)] == [
+        (one, 2.0),
+        (one, -1.0),
+        (one, -1.0),
+        (None, None),
+    ]
+    assert [told["B", d] for d in (5, 6, 7, 8)] == [
+        (one, 2.0),
+        (0.0, None),
+        (0.0, None),
+        (None, None),
+    ]
     assert ("C", 5) not in told
 
 
 def test_news_says_which_names_are_unknown_and_when_it_ended(tmp_path: Path) -> None:
     rows = ["2018-03-05T15:30:00-05:00,A,strong", "2018-03-05T15:31:00-05:00,ZZ,weak"]
     (tmp_path / "n.csv").write_text("\n".join(["time,symbol,text", *rows]))
-    times = pl.DataFrame({"date": [date(2018, 3, d) for d in (5, 6)]}).select(time=at_new_york(pl.col("date"), 16))
+    times = pl.DataFrame({"date": [date(2018, 3, d) for d in (5, 6)]}).select(
+        time=at_new_york(pl.col("date"), 16)
+    )
     prices = times.with_columns(instrument=pl.lit("A"), close=pl.lit(1.0))
     source = News(tmp_path / "n.csv", window_days=1, features=("count", "tone"), prices=prices)
     source.facts()
@@ -286,7 +336,9 @@ def test_what_is_learned_of_words_is_the_ridge_of_earlier_quarters_alone(tmp_pat
     told = News(tmp_path / "n.csv", prices=prices).headlines()
     score = learned(told, prices, 5)
     begin = datetime(2018, 4, 1, tzinfo=UTC)
-    moved = forward_returns(prices.select("instrument", "time", "close"), horizon=5).with_columns(y=ranked("forward"))
+    moved = forward_returns(prices.select("instrument", "time", "close"), horizon=5).with_columns(
+        y=ranked("forward")
+    )
     past = told.join_asof(
         moved.sort("time"), left_on="published", right_on="time", by="instrument", strategy="forward",
         check_sortedness=False,
@@ -298,7 +350,9 @@ def test_what_is_learned_of_words_is_the_ridge_of_earlier_quarters_alone(tmp_pat
     model = linear.Ridge(alpha=PENALTY).fit(words.transform(past["text"]), past["y"])
     now = (told["published"] >= begin) & (told["published"] < datetime(2018, 7, 1, tzinfo=UTC))
     assert np.isnan(score[~(told["published"] >= begin).to_numpy()]).all()
-    assert score[now.to_numpy()] == pytest.approx(model.predict(words.transform(told.filter(now)["text"])), abs=1e-4)
+    assert score[now.to_numpy()] == pytest.approx(
+        model.predict(words.transform(told.filter(now)["text"])), abs=1e-4
+    )
     # prices and headlines of later days change nothing
     cut = datetime(2018, 6, 1, tzinfo=UTC)
     early, known = told.filter(pl.col("published") < cut), prices.filter(pl.col("time") < cut)
@@ -350,7 +404,9 @@ def test_series_errors_name_the_file(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="lag of 0 to 36,500 days"):
         DatedSeries(path, "date", ("debt",), lag_days=-1).facts()
     with pytest.raises(DataError, match=r"dated in the future in .*trend\.csv"):
-        DatedSeries(path, "date", ("debt",), lag_days=1, collected=datetime(2010, 1, 20, tzinfo=UTC)).facts()
+        DatedSeries(
+            path, "date", ("debt",), lag_days=1, collected=datetime(2010, 1, 20, tzinfo=UTC)
+        ).facts()
     path.write_text("date,debt\n")
     with pytest.raises(SourceAbsentError, match=r"not one in .*trend\.csv"):
         DatedSeries(path, "date", ("debt",), lag_days=1).facts()
@@ -365,7 +421,14 @@ def test_a_report_that_is_restated_later_changes_no_growth_that_was_known() -> N
 
     def facts(rows: list[tuple[str, date, str, float, date]]) -> pl.DataFrame:
         told = [
-            {**REPORT, "symbol": who, "end_date": end, "period_focus": focus, "assets": assets, "collected": known}
+            {
+                **REPORT,
+                "symbol": who,
+                "end_date": end,
+                "period_focus": focus,
+                "assets": assets,
+                "collected": known,
+            }
             for who, end, focus, assets, known in rows
         ]
         return Fundamentals(pl.DataFrame(told)).facts()

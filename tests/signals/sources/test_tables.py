@@ -47,7 +47,9 @@ def test_files_that_say_the_same_give_the_same(tmp_path: Path, text: str | bytes
         ("A", date(2020, 1, 3), 0.5, 1.0, 0.25, 0.8, 200.0, True),
         ("B", date(2020, 1, 2), 1.0, 2.0, 0.5, 1.5, None, True),
     ]
-    assert found.frame.drop("row").rows() == [(a, b, *map(pytest.approx, c[:4]), *c[4:]) for a, b, *c in rows]
+    assert found.frame.drop("row").rows() == [
+        (a, b, *map(pytest.approx, c[:4]), *c[4:]) for a, b, *c in rows
+    ]
     assert found.notes == ()
     assert found.has == {"open", "high", "low", "volume"}
 
@@ -65,9 +67,17 @@ def test_wide_and_single_files_and_frames(tmp_path: Path) -> None:
     polars = pl.read_csv(wide, try_parse_dates=True)
     assert read_prices(polars).drop("row").equals(frame.drop("row"))
     pandas = pytest.importorskip("pandas")
-    assert read_prices(pandas.read_csv(wide, index_col="Date", parse_dates=True)).drop("row").equals(frame.drop("row"))
+    assert (
+        read_prices(pandas.read_csv(wide, index_col="Date", parse_dates=True))
+        .drop("row")
+        .equals(frame.drop("row"))
+    )
     lines = [f'{{"date": "{r[1]}", "ticker": "{r[0]}", "close": {r[5]}}}' for r in frame.rows()]
-    assert read_prices(written(tmp_path, "\n".join(lines), "px.jsonl")).drop("row").equals(frame.drop("row"))
+    assert (
+        read_prices(written(tmp_path, "\n".join(lines), "px.jsonl"))
+        .drop("row")
+        .equals(frame.drop("row"))
+    )
     frame.select("instrument", "date", "close").write_parquet(tmp_path / "px.parquet")
     assert read_prices(tmp_path / "px.parquet").drop("row").equals(frame.drop("row"))
     (tmp_path / "many").mkdir()
@@ -78,14 +88,18 @@ def test_wide_and_single_files_and_frames(tmp_path: Path) -> None:
 
 PRICES = "Price,Close,High,Low,Open,Volume,Close,High,Low,Open,Volume"
 TICKERS = "Ticker,AAPL,AAPL,AAPL,AAPL,AAPL,MSFT,MSFT,MSFT,MSFT,MSFT"
-YAHOO = "\n2024-01-02,185.6,188,183,187,82,370.8,375,366,373,25\n2024-01-03,184.2,185,183,184,58,,,,,\n"
+YAHOO = (
+    "\n2024-01-02,185.6,188,183,187,82,370.8,375,366,373,25\n2024-01-03,184.2,185,183,184,58,,,,,\n"
+)
 
 
 @pytest.mark.parametrize("levels", [(PRICES, TICKERS), (TICKERS, PRICES)])
 def test_the_file_that_yfinance_writes_is_long(tmp_path: Path, levels: tuple[str, str]) -> None:
     text = "\n".join([*levels, "Date,,,,,,,,,,"]) + YAHOO
     found = price_table(written(tmp_path, text))
-    assert found.frame.select("instrument", "date", "open", "high", "low", "close", "volume", "row").rows() == [
+    assert found.frame.select(
+        "instrument", "date", "open", "high", "low", "close", "volume", "row"
+    ).rows() == [
         ("AAPL", date(2024, 1, 2), 187, 188, 183, 185.6, 82, 4),
         ("AAPL", date(2024, 1, 3), 184, 185, 183, 184.2, 58, 5),
         ("MSFT", date(2024, 1, 2), 373, 375, 366, 370.8, 25, 4),
@@ -93,7 +107,9 @@ def test_the_file_that_yfinance_writes_is_long(tmp_path: Path, levels: tuple[str
     assert (found.notes, found.has) == ((), {"open", "high", "low", "volume"})
     with pytest.raises(DataError, match=r"a price; received Close 'x' in row 4"):
         read_prices(written(tmp_path, text.replace("370.8", "x")))
-    with pytest.raises(DataError, match="11 cells, as in the first row; received 10 cells in row 5"):
+    with pytest.raises(
+        DataError, match="11 cells, as in the first row; received 10 cells in row 5"
+    ):
         read_prices(written(tmp_path, text.replace("58,,,,,", "58,,,,")))
     one = "Price,Close,Volume\nTicker,SPY,SPY\nDate,,\n2024-01-02,472.6,123\n"
     assert read_prices(written(tmp_path, one)).rows()[0][0] == "SPY"
@@ -103,7 +119,9 @@ def test_a_map_says_what_columns_are_called(tmp_path: Path) -> None:
     path = written(tmp_path, "When;Who;Px;Last;Volume\n02.01.2020;A;1,25;9;x\n")
     mapped = {"date": "When", "symbol": ["Name", "Who"], "close": "Px", "volume": ""}
     assert read_prices(path, mapped).row(0)[:6] == ("A", date(2020, 1, 2), 1.25, 1.25, 1.25, 1.25)
-    with pytest.raises(DataError, match=r"the column that is called close; received no Pxx in .*px.csv: When, Who"):
+    with pytest.raises(
+        DataError, match=r"the column that is called close; received no Pxx in .*px.csv: When, Who"
+    ):
         read_prices(path, mapped | {"close": "Pxx"})
     with pytest.raises(DataError, match="the column that is called close; received no Lst"):
         read_prices(written(tmp_path, LONG), {"close": "Lst"})
@@ -122,23 +140,56 @@ def test_a_map_says_what_columns_are_called(tmp_path: Path) -> None:
         (LONG + "2020-01-02,A,1,2,.5,1.5,.75,1\n", "two of A on 2020-01-02 in .*, rows 2 and 5"),
         (LONG + "2020-01-06,A,1\n", "3 cells in row 5"),
         (LONG + "2020-01-06,A,1,2,.5,abc,1,1\n", "a price; received Close 'abc' in row 5"),
-        (LONG + "2020-01-06,A,1,2,.5,-1,1,1\n", "a price above 0, or 0 of .*; received Close '-1' in row 5"),
-        (LONG + "2020-01-06,A,1,2,.5,1e308,1,1\n", "a price of 1e-12 to 1e12; received Close '1e308' in row 5"),
-        (LONG + "2020-01-06,A,1,2,.5,1e-308,1,1\n", "a price of 1e-12 to 1e12; received Close '1e-308' in row 5"),
-        (LONG + "2020-01-06,A,1,2,.5,1,1,-1\n", "a volume of 0 to 1e15; received Volume '-1' in row 5"),
-        (LONG + "2020-01-06,A,1,2,.5,1,1,1e308\n", "a volume of 0 to 1e15; received Volume '1e308' in row 5"),
+        (
+            LONG + "2020-01-06,A,1,2,.5,-1,1,1\n",
+            "a price above 0, or 0 of .*; received Close '-1' in row 5",
+        ),
+        (
+            LONG + "2020-01-06,A,1,2,.5,1e308,1,1\n",
+            "a price of 1e-12 to 1e12; received Close '1e308' in row 5",
+        ),
+        (
+            LONG + "2020-01-06,A,1,2,.5,1e-308,1,1\n",
+            "a price of 1e-12 to 1e12; received Close '1e-308' in row 5",
+        ),
+        (
+            LONG + "2020-01-06,A,1,2,.5,1,1,-1\n",
+            "a volume of 0 to 1e15; received Volume '-1' in row 5",
+        ),
+        (
+            LONG + "2020-01-06,A,1,2,.5,1,1,1e308\n",
+            "a volume of 0 to 1e15; received Volume '1e308' in row 5",
+        ),
         (LONG + "2020-01-06,A,1,2,.5,inf,1,1\n", "a price; received Close 'inf' in row 5"),
-        (LONG + "2020-01-06,A,1,2,.5,1,1,much\n", "Volume 'much' in row 5 .*go on without the column"),
+        (
+            LONG + "2020-01-06,A,1,2,.5,1,1,much\n",
+            "Volume 'much' in row 5 .*go on without the column",
+        ),
         (LONG + ",A,1,2,.5,1,1,1\n", "a date such as .*received Date '' in row 5"),
-        (LONG + "9999-12-31,A,1,2,.5,1,1,1\n", "a date from 1800-01-01 to 2199-12-31; received Date .*9999.* in row 5"),
-        (LONG + "0001-01-01,A,1,2,.5,1,1,1\n", "a date from 1800-01-01 to 2199-12-31; received Date .*0001.* in row 5"),
+        (
+            LONG + "9999-12-31,A,1,2,.5,1,1,1\n",
+            "a date from 1800-01-01 to 2199-12-31; received Date .*9999.* in row 5",
+        ),
+        (
+            LONG + "0001-01-01,A,1,2,.5,1,1,1\n",
+            "a date from 1800-01-01 to 2199-12-31; received Date .*0001.* in row 5",
+        ),
         (LONG + "2020-13-06,A,1,2,.5,1,1,1\n", "received Date '2020-13-06' in row 5"),
         (LONG + "2020-01-06,,1,2,.5,1,1,1\n", "a symbol in every row; received Symbol '' in row 5"),
-        ("Date,Close\n2020-01-02 16:00-05:00,1\n2020-01-03 16:00+01:00,1\n", "-05:00 in row 2 and .01:00 in row 3"),
-        ("Date,Close\n2020-01-02 16:00-05:00,1\n2020-01-03 16:00,1\n", "zone -05:00 in row 2 and none in row 3"),
+        (
+            "Date,Close\n2020-01-02 16:00-05:00,1\n2020-01-03 16:00+01:00,1\n",
+            "-05:00 in row 2 and .01:00 in row 3",
+        ),
+        (
+            "Date,Close\n2020-01-02 16:00-05:00,1\n2020-01-03 16:00,1\n",
+            "zone -05:00 in row 2 and none in row 3",
+        ),
         (b"Date,Close,caf\x81\n", "a text file in UTF-8; received .* in row 1"),
         (b"PK\x03\x04", "a workbook of Excel"),
-        (LONG + "2020-01-06,A,1,2,.5," + "1" * 200_000 + ",1,1\n", r"px.csv: field larger than field limit \(131072\)"),
+        (
+            LONG + "2020-01-06,A,1,2,.5," + "1" * 200_000 + ",1,1\n",
+            r"px.csv: field larger than field limit \(131072\)",
+        ),
     ],
 )
 def test_what_cannot_be_is_named_with_its_row(tmp_path: Path, text: str | bytes, said: str) -> None:
@@ -147,7 +198,9 @@ def test_what_cannot_be_is_named_with_its_row(tmp_path: Path, text: str | bytes,
 
 
 def test_gaps_disorder_and_moves_are_said(tmp_path: Path) -> None:
-    said = price_table(written(tmp_path, LONG + "2020-01-01,A,1,2,.5,1.5,.7,1\n2020-01-06,A,1,2,.5,,NaN,1\n"))
+    said = price_table(
+        written(tmp_path, LONG + "2020-01-01,A,1,2,.5,1.5,.7,1\n2020-01-06,A,1,2,.5,,NaN,1\n")
+    )
     assert "1 of 5 closes are empty" in said.notes[0]
     assert "A on 2020-01-06, row 6" in said.notes[0]
     assert "dates of A are out of order" in said.notes[1]
@@ -158,25 +211,37 @@ def test_gaps_disorder_and_moves_are_said(tmp_path: Path) -> None:
     (note,) = price_table(written(tmp_path, TWO.format(100, 67))).notes
     assert "by -33% (a split of 3:2), row 3" in note
     assert price_table(written(tmp_path, TWO.format(100, 70))).notes == ()
-    assert price_table(written(tmp_path, TWO.replace("Close", "Adj Close").format(100, 50))).notes == ()
+    assert (
+        price_table(written(tmp_path, TWO.replace("Close", "Adj Close").format(100, 50))).notes
+        == ()
+    )
     # one hour apart is summer time: the day is the one that is written
-    summer = written(tmp_path, "Date,Close\n2020-01-02 00:00:00-05:00,1\n2020-07-02 00:00:00-04:00,1\n")
+    summer = written(
+        tmp_path, "Date,Close\n2020-01-02 00:00:00-05:00,1\n2020-07-02 00:00:00-04:00,1\n"
+    )
     assert read_prices(summer)["date"].to_list() == [date(2020, 1, 2), date(2020, 7, 2)]
     with pytest.raises(SourceAbsentError, match="nothing at"):
         read_prices(tmp_path / "gone.csv")
 
 
 @given(st.data())
-def test_long_and_wide_say_the_same_in_any_order(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+def test_long_and_wide_say_the_same_in_any_order(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
     names, count = ["AA", "BB", "CC"], data.draw(st.integers(1, 8))
     days = [date(2021, 1, 1) + timedelta(days=d) for d in range(count)]
-    close = np.array(data.draw(st.lists(st.floats(1, 1.5), min_size=3 * count, max_size=3 * count))).reshape(count, 3)
+    close = np.array(
+        data.draw(st.lists(st.floats(1, 1.5), min_size=3 * count, max_size=3 * count))
+    ).reshape(count, 3)
     there = [(d, n) for d in range(count) for n in range(3) if data.draw(st.booleans())] or [(0, 0)]
     folder = tmp_path_factory.mktemp("px")
     cells = {(d, n): repr(float(close[d, n])) for d, n in there}
     rows = [f"{days[d]},{','.join(cells.get((d, n), '') for n in range(3))}" for d in range(count)]
     wide = read_prices(written(folder, "Date,AA,BB,CC\n" + "\n".join(rows), "wide.csv"))
-    mixed = [f"{names[n]},{close[d, n]!r},{days[d]:%m/%d/%Y}" for d, n in data.draw(st.permutations(there))]
+    mixed = [
+        f"{names[n]},{close[d, n]!r},{days[d]:%m/%d/%Y}"
+        for d, n in data.draw(st.permutations(there))
+    ]
     text = "Ticker,Close,Date\n" + "\n".join(mixed).replace("np.float64(", "").replace(")", "")
     long = read_prices(written(folder, text, "long.csv"), {"date_order": "mdy"})
     assert long.drop("row").equals(wide.drop("row"))
@@ -189,7 +254,9 @@ def test_a_folder_of_files_has_one_row_a_name_and_day(tmp_path: Path) -> None:
         read_prices(tmp_path)
 
 
-def test_a_split_that_is_adjusted_leaves_what_was_traded_and_a_crash_is_a_move(tmp_path: Path) -> None:
+def test_a_split_that_is_adjusted_leaves_what_was_traded_and_a_crash_is_a_move(
+    tmp_path: Path,
+) -> None:
     """Dollars of a day do not know of later splits; where closes are adjusted, a fall by half and more is one."""
     split = "date,symbol,close,adj close,volume\n2024-01-02,A,100,25,10\n2024-01-03,A,26,26,40\n2024-01-04,A,10,10,50\n"
     found = guarded(read_prices(written(tmp_path, split)).rename({"date": "time"}))
@@ -197,7 +264,9 @@ def test_a_split_that_is_adjusted_leaves_what_was_traded_and_a_crash_is_a_move(t
     assert not found["void"].any()
     assert found["day"][0] is None, "a name's first day has no return, and no legs of one"
     np.testing.assert_allclose(found["r"].to_list()[1:], np.log([26 / 25, 10 / 26]))
-    raw = guarded(read_prices(written(tmp_path, split.replace("adj close", "other"))).rename({"date": "time"}))
+    raw = guarded(
+        read_prices(written(tmp_path, split.replace("adj close", "other"))).rename({"date": "time"})
+    )
     assert raw["void"].to_list() == [False, True, True]
 
 

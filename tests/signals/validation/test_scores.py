@@ -45,8 +45,11 @@ def test_a_single_class_and_short_panels_are_refused() -> None:
     with pytest.raises(DataError, match="class 1 alone in 3 rows"):
         own_scores.auc([1, 1, 1], [0.1, 0.2, 0.3])
     with pytest.raises(DataError, match="dates with 5 instruments"):
-        scores.skill(scores.rank_ic_by_date([1, 2, 3], [1, 2, 3], [0, 0, 0]), np.random.default_rng(0))
+        scores.skill(
+            scores.rank_ic_by_date([1, 2, 3], [1, 2, 3], [0, 0, 0]), np.random.default_rng(0)
+        )
     with pytest.raises(DataError, match="not constant"):
         scores.skill(
-            scores.rank_ic_by_date(np.ones(300), CHANCE, np.repeat(np.arange(12), 25)), np.random.default_rng(0)
+            scores.rank_ic_by_date(np.ones(300), CHANCE, np.repeat(np.arange(12), 25)),
+            np.random.default_rng(0),
         )

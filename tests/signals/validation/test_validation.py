@@ -18,7 +18,9 @@ def times(drawn: tuple[int, int, int, int]) -> tuple[np.ndarray, np.ndarray, int
 
 
 @given(PANEL, st.integers(1, 4))
-def test_walk_forward_trains_on_the_past_alone(drawn: tuple[int, int, int, int], splits: int) -> None:
+def test_walk_forward_trains_on_the_past_alone(
+    drawn: tuple[int, int, int, int], splits: int
+) -> None:
     time, end, embargo = times(drawn)
     seen = []
     for train, test in walk_forward(time, end, splits=splits, embargo_ns=embargo):
@@ -34,7 +36,8 @@ def test_walk_forward_trains_on_the_past_alone(drawn: tuple[int, int, int, int],
 def test_cuts_are_obeyed() -> None:
     time = np.arange(10, dtype=np.int64)
     found = [
-        (train.tolist(), test.tolist()) for train, test in walk_forward(time, time + 2, cuts=[5, 7, 10], embargo_ns=1)
+        (train.tolist(), test.tolist())
+        for train, test in walk_forward(time, time + 2, cuts=[5, 7, 10], embargo_ns=1)
     ]
     assert found == [([0, 1, 2], [5, 6]), ([0, 1, 2, 3, 4], [7, 8, 9])]
 

@@ -21,7 +21,11 @@ def weekly(first: str, last: str) -> Dataset:
 
 
 def years(data: Dataset, rows: np.ndarray) -> set[int]:
-    return set((data.time_ns[rows].astype("datetime64[ns]").astype("datetime64[Y]").astype(int) + 1970).tolist())
+    return set(
+        (
+            data.time_ns[rows].astype("datetime64[ns]").astype("datetime64[Y]").astype(int) + 1970
+        ).tolist()
+    )
 
 
 def test_a_long_panel_is_refitted_by_years_from_its_third() -> None:

@@ -18,7 +18,9 @@ from tercel.signals.zoo.linear import Ridge
 from tercel.signals.zoo.port import FAMILIES, FamilyCard
 
 sklearn = pytest.importorskip("sklearn")
-needs_lightgbm = pytest.mark.skipif(importlib.util.find_spec("lightgbm") is None, reason="no lightgbm")
+needs_lightgbm = pytest.mark.skipif(
+    importlib.util.find_spec("lightgbm") is None, reason="no lightgbm"
+)
 
 
 class TestRidge(SignalModelConformance):
@@ -54,8 +56,12 @@ def judged_by_scikit_learn(model: Any, but: dict[str, str]) -> None:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        results = check_estimator(model, expected_failed_checks={**ON_PURPOSE, **but}, on_skip=None, on_fail=None)
-    failed = {r["check_name"]: str(r["exception"])[:200] for r in results if r["status"] == "failed"}
+        results = check_estimator(
+            model, expected_failed_checks={**ON_PURPOSE, **but}, on_skip=None, on_fail=None
+        )
+    failed = {
+        r["check_name"]: str(r["exception"])[:200] for r in results if r["status"] == "failed"
+    }
     assert not failed
     assert sum(r["status"] == "passed" for r in results) > 30
 
@@ -65,7 +71,9 @@ def judged_by_scikit_learn(model: Any, but: dict[str, str]) -> None:
     [
         (Ridge(), {}),
         (ForestRegressor(n_estimators=10), NOT_EXACT),
-        pytest.param(BoostingRegressor(n_estimators=20, learning_rate=0.3), NOT_EXACT, marks=needs_lightgbm),
+        pytest.param(
+            BoostingRegressor(n_estimators=20, learning_rate=0.3), NOT_EXACT, marks=needs_lightgbm
+        ),
     ],
     ids=lambda value: repr(value) if hasattr(value, "fit") else "",
 )
@@ -111,6 +119,10 @@ def test_absent_library_names_the_extra() -> None:
 def test_the_extra_of_a_family_brings_what_it_needs(name: str) -> None:
     text = (Path(__file__).resolve().parents[3] / "pyproject.toml").read_text(encoding="utf-8")
     extras = tomllib.loads(text)["project"]["optional-dependencies"]
-    brought = " ".join(extras[family(name).extra]).replace("scikit-learn", "sklearn").replace("stable-baselines3", "")
+    brought = (
+        " ".join(extras[family(name).extra])
+        .replace("scikit-learn", "sklearn")
+        .replace("stable-baselines3", "")
+    )
     assert set(family(name).needs) - {"sklearn"} <= set(re.findall(r"[a-z]+", brought))
     assert "torch" not in " ".join(extras["signals"])

@@ -39,7 +39,9 @@ def ledoit_wolf(returns: np.ndarray) -> np.ndarray:
 def test_linear_shrinkage_is_the_papers(days: int, names: int, seed: int) -> None:
     pytest.importorskip("sklearn.covariance")
     returns = np.random.default_rng(seed).standard_t(4, (days, names)) * np.linspace(0.5, 2, names)
-    np.testing.assert_allclose(LinearShrinkage().estimate(returns), ledoit_wolf(returns), rtol=1e-9, atol=1e-13)
+    np.testing.assert_allclose(
+        LinearShrinkage().estimate(returns), ledoit_wolf(returns), rtol=1e-9, atol=1e-13
+    )
 
 
 def test_ewma_in_closed_form() -> None:
@@ -50,7 +52,9 @@ def test_ewma_in_closed_form() -> None:
 
 
 @pytest.mark.parametrize(("names", "days"), [(100, 300), (200, 250), (300, 150)])
-def test_nonlinear_shrinkage_beats_linear_and_nears_the_best_eigenvalues(names: int, days: int) -> None:
+def test_nonlinear_shrinkage_beats_linear_and_nears_the_best_eigenvalues(
+    names: int, days: int
+) -> None:
     """With a fifth of the eigenvalues 1, two fifths 3 and two fifths 10 (Ledoit and Wolf 2012)."""
     spectrum = np.repeat([1.0, 3.0, 10.0], [names // 5, 2 * names // 5, 2 * names // 5])
     truth = np.diag(spectrum)
@@ -62,8 +66,12 @@ def test_nonlinear_shrinkage_beats_linear_and_nears_the_best_eigenvalues(names: 
     def error(estimate: np.ndarray) -> float:
         return float(np.sum((estimate - truth) ** 2))
 
-    gain = 1 - (error(NonlinearShrinkage().estimate(returns)) - error(oracle)) / (error(sample) - error(oracle))
-    linear = 1 - (error(LinearShrinkage().estimate(returns)) - error(oracle)) / (error(sample) - error(oracle))
+    gain = 1 - (error(NonlinearShrinkage().estimate(returns)) - error(oracle)) / (
+        error(sample) - error(oracle)
+    )
+    linear = 1 - (error(LinearShrinkage().estimate(returns)) - error(oracle)) / (
+        error(sample) - error(oracle)
+    )
     assert gain > 0.95
     assert gain > linear
 
@@ -92,7 +100,9 @@ def test_minimum_variance_in_closed_form_and_singular_matrices_refused() -> None
     returns = factor_returns(truth, 8, 6)
     with pytest.raises(DataError, match=r"singular.*shrink"):
         c.minimum_variance(SampleCovariance().estimate(returns))
-    assert c.minimum_variance(SampleCovariance().estimate(returns), pseudo_inverse=True).sum() == pytest.approx(1)
+    assert c.minimum_variance(
+        SampleCovariance().estimate(returns), pseudo_inverse=True
+    ).sum() == pytest.approx(1)
     assert "pseudo-inverse" in c.PseudoInverse(SampleCovariance()).name
 
 
@@ -117,7 +127,9 @@ def test_with_the_truth_known_shrinkage_comes_near_the_least_risk() -> None:
     least = math.sqrt(252 / np.linalg.inv(truth).sum())
     risk = {
         v.name: v.volatility
-        for v in c.judge([c.PseudoInverse(SampleCovariance()), NonlinearShrinkage()], returns, 200, 160)
+        for v in c.judge(
+            [c.PseudoInverse(SampleCovariance()), NonlinearShrinkage()], returns, 200, 160
+        )
     }
     assert least < risk["Ledoit-Wolf nonlinear"] < 1.15 * least
     assert risk["sample (pseudo-inverse)"] > 1.25 * least
@@ -176,7 +188,9 @@ def test_panels_that_cannot_be_read_are_named(tmp_path: Path) -> None:
 
 def test_the_bars_on_four_hundred_names(shared_data: Path) -> None:
     panel = read_panel(shared_data).draw(400, 1)
-    verdicts = c.judge([LinearShrinkage(), NonlinearShrinkage(), FastVolatility()], panel.returns, 504, 504)
+    verdicts = c.judge(
+        [LinearShrinkage(), NonlinearShrinkage(), FastVolatility()], panel.returns, 504, 504
+    )
     linear, nonlinear, fast = (100 * v.volatility for v in verdicts)
     assert 9.9 < linear < 10.7
     assert nonlinear <= 9.5

@@ -30,7 +30,9 @@ pytestmark = pytest.mark.release
 pytest.importorskip("sklearn")
 pytest.importorskip("lightgbm")
 NS = 1_000_000_000
-TINY = Sizes(withdrawals=4, days=2, fitted=8, chosen=3, calm=2, threshold=2, day_s=3600, planted_s=2400)
+TINY = Sizes(
+    withdrawals=4, days=2, fitted=8, chosen=3, calm=2, threshold=2, day_s=3600, planted_s=2400
+)
 
 
 def drawn(seed: int, n: int) -> np.ndarray:
@@ -58,7 +60,9 @@ def test_features_are_what_they_say_and_know_no_later_second() -> None:
             change = level - said(column, usual, span, t - span)
             for label, value in ((f"{name} {span} s", level), (f"{name} change {span} s", change)):
                 at = p.FEATURES.index(label)
-                assert found[t, at] * calm.scale[at] + calm.centre[at] == pytest.approx(value, abs=1e-9)
+                assert found[t, at] * calm.scale[at] + calm.centre[at] == pytest.approx(
+                    value, abs=1e-9
+                )
 
 
 def test_the_postures_score_is_one_when_its_policy_comes_into_force() -> None:

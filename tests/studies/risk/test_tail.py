@@ -47,7 +47,9 @@ def test_a_normal_market_passes_the_normal_model() -> None:
 def test_filtered_simulation_passes_on_the_index_and_the_plain_one_fails(shared_data: Path) -> None:
     index = read_sp500(shared_data)
     returns, first = index.returns[1:], index.since(date(2004, 1, 2)) - 1
-    plain, filtered = judge([t.HistoricalSimulation(), FilteredHistoricalSimulation()], returns, first)
+    plain, filtered = judge(
+        [t.HistoricalSimulation(), FilteredHistoricalSimulation()], returns, first
+    )
     assert filtered.tests.days == 3775
     assert 40 <= filtered.tests.hits <= 50
     assert min(filtered.tests.kupiec, filtered.tests.independence, filtered.tests.joint) > 0.10
@@ -63,14 +65,23 @@ def test_the_filter_is_hmmlearns_posterior_of_the_last_day() -> None:
     hmm = pytest.importorskip("hmmlearn.hmm")
     returns, _ = regime_returns(120, 4)
     fit = r.TwoStateModel(
-        np.array([0.001, -0.001]), np.array([0.007, 0.02]), np.array([0.99, 0.97]), np.array([0.7, 0.3])
+        np.array([0.001, -0.001]),
+        np.array([0.007, 0.02]),
+        np.array([0.99, 0.97]),
+        np.array([0.7, 0.3]),
     )
     theirs = hmm.GaussianHMM(2, "diag")
-    theirs.startprob_, theirs.means_, theirs.covars_ = fit.start, fit.means[:, None], fit.sds[:, None] ** 2
+    theirs.startprob_, theirs.means_, theirs.covars_ = (
+        fit.start,
+        fit.means[:, None],
+        fit.sds[:, None] ** 2,
+    )
     theirs.transmat_ = np.array([[0.99, 0.01], [0.03, 0.97]])
     ours = fit.filtered(returns)
     for day in (0, 1, 17, 60, 119):
-        assert ours[day] == pytest.approx(theirs.predict_proba(returns[: day + 1, None])[-1, 1], abs=1e-9)
+        assert ours[day] == pytest.approx(
+            theirs.predict_proba(returns[: day + 1, None])[-1, 1], abs=1e-9
+        )
 
 
 def test_probabilities_do_not_change_when_later_days_are_added() -> None:

@@ -50,11 +50,19 @@ def test_a_har_of_a_har_process_finds_its_coefficients() -> None:
     rng = np.random.default_rng(3)
     log = np.zeros(4000)
     for t in range(22, 4000):
-        log[t] = 0.4 * log[t - 1] + 0.3 * log[t - 5 : t].mean() + 0.2 * log[t - 22 : t].mean() + 0.1 * rng.normal()
+        log[t] = (
+            0.4 * log[t - 1]
+            + 0.3 * log[t - 5 : t].mean()
+            + 0.2 * log[t - 22 : t].mean()
+            + 0.1 * rng.normal()
+        )
     days = tuple(date.fromordinal(700_000 + t) for t in range(4000))
     series = DailySeries("har", days, rng.normal(size=4000), {"rv": np.exp(log)})
     forecast = np.log(Har(logs=True, refit=4000).forecast(series, 3500))
-    wanted = [0.4 * log[t - 1] + 0.3 * log[t - 5 : t].mean() + 0.2 * log[t - 22 : t].mean() for t in range(3500, 4000)]
+    wanted = [
+        0.4 * log[t - 1] + 0.3 * log[t - 5 : t].mean() + 0.2 * log[t - 22 : t].mean()
+        for t in range(3500, 4000)
+    ]
     assert np.abs(forecast - np.array(wanted) - 0.005).max() < 0.05
 
 
@@ -73,7 +81,9 @@ def test_qlike_is_least_at_the_truth_and_ranks_as_its_other_form() -> None:
         assert np.all(qlike(scale * proxy, proxy) > 0)
     with_zero = np.append(proxy, 0.0)
     apart = qlike(np.full(4, 2.0), with_zero) - qlike(np.full(4, 1.0), with_zero)
-    np.testing.assert_allclose(apart[:3], qlike(np.full(3, 2.0), proxy) - qlike(np.full(3, 1.0), proxy))
+    np.testing.assert_allclose(
+        apart[:3], qlike(np.full(3, 2.0), proxy) - qlike(np.full(3, 1.0), proxy)
+    )
 
 
 def test_trailing_means() -> None:
@@ -103,7 +113,9 @@ def written(folder: Path, text: str) -> Path:
         ("date,close,rv\n2020-01-02,3,1\n2020-01-03,4,0\n", ["row 3", "column rv"]),
     ],
 )
-def test_a_file_that_cannot_be_used_is_named_by_row_and_column(tmp_path: Path, text: str, words: list[str]) -> None:
+def test_a_file_that_cannot_be_used_is_named_by_row_and_column(
+    tmp_path: Path, text: str, words: list[str]
+) -> None:
     with pytest.raises(DataError) as raised:
         read_csv(written(tmp_path, text))
     for word in words:
@@ -128,7 +140,9 @@ def test_a_missing_column_and_a_missing_file_are_named(tmp_path: Path) -> None:
 
 def test_a_constant_regressor_is_refused() -> None:
     series = gjr_series(300, 7).series
-    flat = DailySeries("x", series.days, series.returns, {**series.columns, "vix": np.full(300, 20.0)})
+    flat = DailySeries(
+        "x", series.days, series.returns, {**series.columns, "vix": np.full(300, 20.0)}
+    )
     with pytest.raises(DataError, match="rank"):
         Har(vix=True, logs=True).forecast(flat, 200)
 

@@ -44,7 +44,15 @@ class Bench:
     ) -> OrderAsked:  # fmt: skip
         rules = self.engine.rules[self.symbol]
         return OrderAsked(
-            rules, BinanceSide(side), BinanceOrderType(kind), TimeInForce(tif), lots, ticks, spent, name, {}
+            rules,
+            BinanceSide(side),
+            BinanceOrderType(kind),
+            TimeInForce(tif),
+            lots,
+            ticks,
+            spent,
+            name,
+            {},
         )
 
     def place(self, **words: Any) -> Any:
@@ -55,7 +63,9 @@ class Bench:
 
 
 def bench_of(name: str = MARKET, seed: int = 1, wall_ns: int = 1_700_000_000 * SECOND) -> Bench:
-    engine = opened(preset_markets([name], seed), lots_of_presets([name]), wall_ns=wall_ns, fee=100_000)
+    engine = opened(
+        preset_markets([name], seed), lots_of_presets([name]), wall_ns=wall_ns, fee=100_000
+    )
     endow(engine, ACCOUNT, ())
     return Bench(engine, engine.account(ACCOUNT), next(iter(engine.rules)))
 

@@ -38,10 +38,14 @@ class Cutter:
         both = {writer, onwards}
         self._open |= both
         with suppress(asyncio.CancelledError):  # at the end
-            await asyncio.gather(self._pass(reader, onwards), self._pass(behind, writer, codes=True))
+            await asyncio.gather(
+                self._pass(reader, onwards), self._pass(behind, writer, codes=True)
+            )
         self._open -= both
 
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, codes: bool = False) -> None:
+    async def _pass(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, codes: bool = False
+    ) -> None:
         tail = b""
         try:
             while data := await reader.read(1 << 16):
@@ -49,7 +53,9 @@ class Cutter:
                 await writer.drain()
                 if codes:
                     seen = tail + data
-                    found = list(CODE.finditer(seen, 0, len(seen) if data[-1:] == b"}" else len(seen) - 8))
+                    found = list(
+                        CODE.finditer(seen, 0, len(seen) if data[-1:] == b"}" else len(seen) - 8)
+                    )
                     self.codes.update(one[1].decode() for one in found)
                     tail = seen[max(len(seen) - 24, found[-1].end() if found else 0) :]
         except OSError:

@@ -13,7 +13,9 @@ def main() -> None:
 
     url, key, secret, symbol, count = sys.argv[1:]
     options = {"fetchMarkets": {"types": ["spot"]}, "defaultType": "spot"}
-    x = ccxt.binance({"apiKey": key, "secret": secret, "enableRateLimit": False, "options": options})
+    x = ccxt.binance(
+        {"apiKey": key, "secret": secret, "enableRateLimit": False, "options": options}
+    )
     for name in ("public", "private", "v1"):
         x.urls["api"][name] = f"{url}/api/v3"
     x.urls["api"]["sapi"] = f"{url}/sapi/v1"
@@ -26,7 +28,11 @@ def main() -> None:
         book = x.fetch_order_book(symbol, 5)
         side = rng.choice(["buy", "sell"])
         best = book["bids" if side == "buy" else "asks"][0][0]
-        amount = float(x.amount_to_precision(symbol, rng.randint(10, 60) * lot if lot < 1 else rng.randint(1, 60)))
+        amount = float(
+            x.amount_to_precision(
+                symbol, rng.randint(10, 60) * lot if lot < 1 else rng.randint(1, 60)
+            )
+        )
         kind = rng.choice(["rest", "take", "away", "swap"])
         if kind == "take":
             made.append(x.create_order(symbol, "market", side, amount)["id"])
@@ -34,7 +40,9 @@ def main() -> None:
             made.append(x.create_order(symbol, "limit", side, amount, best)["id"])
         else:
             price = best * (0.99 if side == "buy" else 1.01)
-            order = x.create_order(symbol, "limit", side, amount, float(x.price_to_precision(symbol, price)))
+            order = x.create_order(
+                symbol, "limit", side, amount, float(x.price_to_precision(symbol, price))
+            )
             made.append(order["id"])
             if kind == "swap":
                 order = x.edit_order(order["id"], symbol, "limit", side, amount, order["price"])
@@ -49,7 +57,10 @@ def main() -> None:
         """Every row of a paged list, from the last number on: a trade with oneself has two rows of one number."""
         rows, first = {}, 1
         while True:
-            page = {(row["id"], row.get("order")): row for row in fetch(symbol, None, 1000, {number: first})}
+            page = {
+                (row["id"], row.get("order")): row
+                for row in fetch(symbol, None, 1000, {number: first})
+            }
             if page.keys() <= rows.keys():
                 return rows
             rows |= page
@@ -57,7 +68,9 @@ def main() -> None:
 
     orders, trades = all_of(x.fetch_orders, "orderId"), all_of(x.fetch_my_trades, "fromId")
     price = book["bids"][0][0]
-    too_much = float(x.amount_to_precision(symbol, 1.5 * x.fetch_balance()["free"][market["quote"]] / price))
+    too_much = float(
+        x.amount_to_precision(symbol, 1.5 * x.fetch_balance()["free"][market["quote"]] / price)
+    )
     errors = {}
     for name, act in {
         "too_little": lambda: x.create_order(symbol, "limit", "buy", too_much, book["bids"][0][0]),
@@ -92,10 +105,18 @@ def main() -> None:
                 "trades": len(trades),
                 "before": before,
                 "after": x.fetch_balance()["total"],
-                "bought": sum(row["amount"] * (1 if row["side"] == "buy" else -1) for row in trades.values()),
-                "paid": sum(row["cost"] * (1 if row["side"] == "buy" else -1) for row in trades.values()),
+                "bought": sum(
+                    row["amount"] * (1 if row["side"] == "buy" else -1) for row in trades.values()
+                ),
+                "paid": sum(
+                    row["cost"] * (1 if row["side"] == "buy" else -1) for row in trades.values()
+                ),
                 "fees": {
-                    asset: sum(row["fee"]["cost"] for row in trades.values() if row["fee"]["currency"] == asset)
+                    asset: sum(
+                        row["fee"]["cost"]
+                        for row in trades.values()
+                        if row["fee"]["currency"] == asset
+                    )
                     for asset in before
                 },
                 "errors": errors,

@@ -58,7 +58,9 @@ async def main() -> None:
     for one in tasks:
         one.cancel()
     await x.close()
-    sys.stdout.write(json.dumps({"made": len(made), "heard": len(made & heard), "seen": seen, "failed": failed}))
+    sys.stdout.write(
+        json.dumps({"made": len(made), "heard": len(made & heard), "seen": seen, "failed": failed})
+    )
 
 
 if __name__ == "__main__":

@@ -20,7 +20,12 @@ from nautilus_trader.adapters.binance import (
 )
 from nautilus_trader.backtest.config import BacktestEngineConfig
 from nautilus_trader.backtest.engine import BacktestEngine
-from nautilus_trader.config import InstrumentProviderConfig, LiveExecEngineConfig, LoggingConfig, TradingNodeConfig
+from nautilus_trader.config import (
+    InstrumentProviderConfig,
+    LiveExecEngineConfig,
+    LoggingConfig,
+    TradingNodeConfig,
+)
 from nautilus_trader.examples.strategies.ema_cross import EMACross, EMACrossConfig
 from nautilus_trader.examples.strategies.volatility_market_maker import (
     VolatilityMarketMaker,
@@ -65,17 +70,28 @@ def asked(url, path):
 
 def recorded(url, symbol):
     """All trades of a market, and its instrument."""
-    rules = {one["filterType"]: one for one in asked(url, f"exchangeInfo?symbol={symbol}")["symbols"][0]["filters"]}
-    tick, step = rules["PRICE_FILTER"]["tickSize"].rstrip("0"), rules["LOT_SIZE"]["stepSize"].rstrip("0")
+    rules = {
+        one["filterType"]: one
+        for one in asked(url, f"exchangeInfo?symbol={symbol}")["symbols"][0]["filters"]
+    }
+    tick, step = (
+        rules["PRICE_FILTER"]["tickSize"].rstrip("0"),
+        rules["LOT_SIZE"]["stepSize"].rstrip("0"),
+    )
     name = InstrumentId.from_str(f"{symbol}.BINANCE")
     fee = Decimal("0.001")
     pair = CurrencyPair(
         name, name.symbol, BTC, USDT, len(tick.partition(".")[2]), len(step.partition(".")[2]), Price.from_str(tick),
         Quantity.from_str(step), 0, 0, maker_fee=fee, taker_fee=fee,
     )  # fmt: skip
-    rows, last = [], asked(url, f"aggTrades?symbol={symbol}&limit=1")[0]["a"]  # the market goes on meanwhile
+    rows, last = (
+        [],
+        asked(url, f"aggTrades?symbol={symbol}&limit=1")[0]["a"],
+    )  # the market goes on meanwhile
     while not rows or rows[-1]["a"] < last:
-        rows += asked(url, f"aggTrades?symbol={symbol}&limit=1000&fromId={rows[-1]['a'] + 1 if rows else 0}")
+        rows += asked(
+            url, f"aggTrades?symbol={symbol}&limit=1000&fromId={rows[-1]['a'] + 1 if rows else 0}"
+        )
     return pair, [
         TradeTick(
             name, pair.make_price(Decimal(row["p"])), pair.make_qty(Decimal(row["q"])),
@@ -104,8 +120,15 @@ def backtest(url, symbol, bar_s="15", size="0.0002"):
 
 
 def trade(url, key, secret, symbol, seconds, size, bar_s="15"):
-    base = {"api_key": key, "api_secret": secret, "base_url_http": url, "base_url_ws": url.replace("http", "ws")}
-    names = InstrumentProviderConfig(load_ids=frozenset([InstrumentId.from_str(f"{symbol}.BINANCE")]))
+    base = {
+        "api_key": key,
+        "api_secret": secret,
+        "base_url_http": url,
+        "base_url_ws": url.replace("http", "ws"),
+    }
+    names = InstrumentProviderConfig(
+        load_ids=frozenset([InstrumentId.from_str(f"{symbol}.BINANCE")])
+    )
     config = TradingNodeConfig(
         trader_id="TESTER-001",
         logging=LoggingConfig(log_level="WARNING", log_colors=False),
@@ -115,7 +138,9 @@ def trade(url, key, secret, symbol, seconds, size, bar_s="15"):
             inflight_check_threshold_ms=30_000,
         ),
         data_clients={BINANCE: BinanceDataClientConfig(instrument_provider=names, **base)},
-        exec_clients={BINANCE: BinanceExecClientConfig(instrument_provider=names, max_retries=3, **base)},
+        exec_clients={
+            BINANCE: BinanceExecClientConfig(instrument_provider=names, max_retries=3, **base)
+        },
         timeout_post_stop=40.0,
     )
     node = TradingNode(config=config)
@@ -131,13 +156,23 @@ def trade(url, key, secret, symbol, seconds, size, bar_s="15"):
         account = node.cache.account_for_venue(Venue(BINANCE))
         return {
             "orders": {
-                one.client_order_id.value: [one.side_string(), str(one.filled_qty), one.status_string()]
+                one.client_order_id.value: [
+                    one.side_string(),
+                    str(one.filled_qty),
+                    one.status_string(),
+                ]
                 for one in orders
             },
-            "fills": sum(event.__class__.__name__ == "OrderFilled" for one in orders for event in one.events),
+            "fills": sum(
+                event.__class__.__name__ == "OrderFilled" for one in orders for event in one.events
+            ),
             "states": Counter(one.status_string() for one in orders),
-            "positions": {one.id.value: str(one.signed_decimal_qty()) for one in node.cache.positions_open()},
-            "balances": {str(one): str(money.as_decimal()) for one, money in account.balances_total().items()},
+            "positions": {
+                one.id.value: str(one.signed_decimal_qty()) for one in node.cache.positions_open()
+            },
+            "balances": {
+                str(one): str(money.as_decimal()) for one, money in account.balances_total().items()
+            },
         }
     finally:
         node.dispose()

@@ -16,7 +16,11 @@ TRADES = st.lists(
 )
 
 
-@given(TRADES, st.sampled_from(["15m", "1h", "4h", "12h", "1d"]), st.sampled_from([-12.0, -1, 5.75, 8, 14]))
+@given(
+    TRADES,
+    st.sampled_from(["15m", "1h", "4h", "12h", "1d"]),
+    st.sampled_from([-12.0, -1, 5.75, 8, 14]),
+)
 def test_bars_of_a_zone_are_those_of_trades_moved_there(trades, interval, hours) -> None:
     shift, now = round(hours * HOUR), BEGAN + 41 * HOUR * SECOND
     here, there = Bars(BEGAN, 100), Bars(BEGAN + shift * SECOND, 100)
@@ -28,11 +32,23 @@ def test_bars_of_a_zone_are_those_of_trades_moved_there(trades, interval, hours)
     assert [one.open_ns + shift * SECOND for one in found] == [one.open_ns for one in wanted]
     for one, other in zip(found, wanted, strict=True):
         assert one.close_ns + shift * SECOND == other.close_ns
-        names = ("opened", "high", "low", "closed", "lots", "value", "taken_lots", "taken_value", "count")
+        names = (
+            "opened",
+            "high",
+            "low",
+            "closed",
+            "lots",
+            "value",
+            "taken_lots",
+            "taken_value",
+            "count",
+        )
         assert [getattr(one, name) for name in names] == [getattr(other, name) for name in names]
 
 
-@pytest.mark.parametrize(("zone", "hour"), [("8", 16), ("-1:00", 1), ("05:45", 18.25), ("+14", 10), ("0", 0)])
+@pytest.mark.parametrize(
+    ("zone", "hour"), [("8", 16), ("-1:00", 1), ("05:45", 18.25), ("+14", 10), ("0", 0)]
+)
 def test_a_day_begins_at_midnight_of_its_zone(bench, zone, hour) -> None:
     from tercel.venues.binance.limits import RateLimits, RateUsage
     from tercel.venues.binance.market_requests import MarketRequests

@@ -55,12 +55,17 @@ def cutter() -> Iterator[Callable[[int, float], tuple[str, subprocess.Popen[str]
 def at_server(server: Any) -> dict[str, tuple[str, str, str]]:
     """By order: side, what was filled, the client's name, as the account's own questions are answered."""
     rows = Rest(server).signed("GET", "/api/v3/allOrders", symbol=SYMBOL, limit=1000).json()
-    return {str(row["orderId"]): (row["side"], row["executedQty"], row["clientOrderId"]) for row in rows}
+    return {
+        str(row["orderId"]): (row["side"], row["executedQty"], row["clientOrderId"]) for row in rows
+    }
 
 
 def signed(rows: Any) -> Decimal:
     """Purchases less sales."""
-    return sum((Decimal(amount) * (1 if side.lower() == "buy" else -1) for side, amount in rows), Decimal(0))
+    return sum(
+        (Decimal(amount) * (1 if side.lower() == "buy" else -1) for side, amount in rows),
+        Decimal(0),
+    )
 
 
 @pytest.mark.release
@@ -81,13 +86,19 @@ def test_freqtrade_trades_and_its_book_is_ours(served, bots, cutter, tmp_path) -
         try:
             until(lambda: account.orders, PATIENCE_S, "its first order")
             ends = server.engine.now_ns + round(RUN_S * 1e9)
-            until(lambda: server.engine.now_ns > ends and account.fills, PATIENCE_S, "two minutes and a fill")
+            until(
+                lambda: server.engine.now_ns > ends and account.fills,
+                PATIENCE_S,
+                "two minutes and a fill",
+            )
         finally:
             stopped(bot)
     said = (tmp_path / "said").read_text()
     told = json.loads(stopped(relay).splitlines()[-1])
     with sqlite3.connect(tmp_path / "trades.sqlite") as book:
-        mine = book.execute("select order_id, ft_order_side, coalesce(filled, 0) from orders").fetchall()
+        mine = book.execute(
+            "select order_id, ft_order_side, coalesce(filled, 0) from orders"
+        ).fetchall()
     ours = at_server(server)
     assert server.engine.imbalance("TRADER") == {}
     assert mine
@@ -96,17 +107,29 @@ def test_freqtrade_trades_and_its_book_is_ours(served, bots, cutter, tmp_path) -
         assert ours[number][0].lower() == side
         assert float(ours[number][1]) == pytest.approx(filled, abs=1e-9), said[-3000:]
     known = {number for number, *_ in mine}
-    unknown = [amount for number, (_, amount, _) in ours.items() if number not in known and float(amount)]
-    assert len(unknown) <= said.count("Could not place") + 1, said[-3000:]  # it never asks after a request that was cut
+    unknown = [
+        amount for number, (_, amount, _) in ours.items() if number not in known and float(amount)
+    ]
+    assert len(unknown) <= said.count("Could not place") + 1, said[
+        -3000:
+    ]  # it never asks after a request that was cut
 
 
 @pytest.mark.release
-def test_nautilus_trades_what_it_tested_before_and_its_positions_are_ours(served, bots, cutter) -> None:
+def test_nautilus_trades_what_it_tested_before_and_its_positions_are_ours(
+    served, bots, cutter
+) -> None:
     python = str(bots("nautilus"))
     script = str(HERE / "foreign_nautilus.py")
 
     def said(*words: str) -> Any:
-        done = subprocess.run([python, script, *words], capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+        done = subprocess.run(
+            [python, script, *words],
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=False,
+        )
         assert done.returncode == 0, done.stderr[-3000:] + done.stdout[-3000:]
         return json.loads(done.stdout.splitlines()[-1])
 
@@ -123,7 +146,9 @@ def test_nautilus_trades_what_it_tested_before_and_its_positions_are_ours(served
     assert server.engine.imbalance("TRADER") == {}
     assert json.loads(stopped(relay).splitlines()[-1])["cuts"] >= 1
     assert told["fills"] > 0
-    assert signed(by_name.values()) == signed((side, amount) for side, amount, _ in told["orders"].values())
+    assert signed(by_name.values()) == signed(
+        (side, amount) for side, amount, _ in told["orders"].values()
+    )
     rows = Rest(server).signed("GET", "/api/v3/account").json()["balances"]
     held = {row["asset"]: Decimal(row["free"]) + Decimal(row["locked"]) for row in rows}
     assert {asset: Decimal(amount) for asset, amount in told["balances"].items()} == held

@@ -43,7 +43,9 @@ def do(bench: Bench, step: tuple[str, str, int, int, str, int]) -> None:
     if what == "wait":
         bench.go_on(wait / 1000)
     elif what == "cancel" and living:
-        bench.engine.cancel(bench.account, bench.symbol, living[lots % len(living)].order_id, "", "")
+        bench.engine.cancel(
+            bench.account, bench.symbol, living[lots % len(living)].order_id, "", ""
+        )
     elif what == "amend" and living:
         order = living[lots % len(living)]
         bench.engine.amend(bench.account, order, max(order.lots // 2, 1), "")
@@ -52,7 +54,11 @@ def do(bench: Bench, step: tuple[str, str, int, int, str, int]) -> None:
         bench.place(side=side, kind=what, lots=0 if spent else lots, spent=spent)
     elif what in ("LIMIT", "LIMIT_MAKER"):
         bench.place(
-            side=side, kind=what, lots=lots, ticks=bench.market.middle + away, tif=tif if what == "LIMIT" else "GTC"
+            side=side,
+            kind=what,
+            lots=lots,
+            ticks=bench.market.middle + away,
+            tif=tif if what == "LIMIT" else "GTC",
         )
 
 
@@ -70,9 +76,17 @@ def test_money_conserves_and_the_public_book_is_the_exchanges(steps, seed) -> No
     bench = bench_of(seed=seed)
     for step in steps:
         refused = done(bench, step)
-        assert refused in (None, ErrorCode.ORDER_REJECTED, ErrorCode.INVALID_MESSAGE, ErrorCode.AMEND_REJECTED)
+        assert refused in (
+            None,
+            ErrorCode.ORDER_REJECTED,
+            ErrorCode.INVALID_MESSAGE,
+            ErrorCode.AMEND_REJECTED,
+        )
         assert bench.engine.imbalance(bench.account.name) == {}
-        assert min([*bench.account.balances.free.values(), *bench.account.balances.locked.values()]) >= 0
+        assert (
+            min([*bench.account.balances.free.values(), *bench.account.balances.locked.values()])
+            >= 0
+        )
         for side in (1, -1):
             assert dict(bench.market.book.top(side)) == public_book(bench, side)
     trades = {one.number: one for one in bench.market.trades}
@@ -90,9 +104,15 @@ def test_an_imbalance_is_seen(bench) -> None:
 def test_a_limit_order_sets_its_money_aside_and_a_cancel_gives_it_back(bench) -> None:
     before = bench.account.balances.free["USDT"]
     order = bench.place(lots=100, ticks=1400)
-    assert bench.account.balances.locked["USDT"] == 100 * 1400 * bench.engine.rules[bench.symbol].unit
+    assert (
+        bench.account.balances.locked["USDT"] == 100 * 1400 * bench.engine.rules[bench.symbol].unit
+    )
     told = bench.engine.cancel(bench.account, bench.symbol, order.order_id, "", "bye")
-    assert (told["status"], told["clientOrderId"], told["origClientOrderId"]) == ("CANCELED", "bye", order.client_id)
+    assert (told["status"], told["clientOrderId"], told["origClientOrderId"]) == (
+        "CANCELED",
+        "bye",
+        order.client_id,
+    )
     assert bench.account.balances.free["USDT"] == before
     kinds = [(event["e"], event.get("x")) for _, event in bench.engine.told]
     assert kinds == [
@@ -106,7 +126,9 @@ def test_a_buyer_gets_the_lots_less_a_fee_in_the_base_asset(bench) -> None:
     order = bench.place(kind="MARKET", lots=1000)
     assert order.status is Status.FILLED
     lot = bench.engine.rules[bench.symbol].lot
-    assert bench.account.balances.free["CSCO"] - held == 1000 * lot - lot  # 0.1 % of a thousand lots
+    assert (
+        bench.account.balances.free["CSCO"] - held == 1000 * lot - lot
+    )  # 0.1 % of a thousand lots
     assert sum(one.lots for one in order.fills) == 1000
 
 
@@ -150,7 +172,10 @@ def test_an_amended_order_keeps_its_place(bench) -> None:
     ours = bench.place(lots=100, ticks=price)
     behind = bench.place(lots=100, ticks=price)
     told = bench.engine.amend(bench.account, ours, 60, "less")
-    assert (told["amendedOrder"]["qty"], told["amendedOrder"]["clientOrderId"]) == ("60.00000000", "less")
+    assert (told["amendedOrder"]["qty"], told["amendedOrder"]["clientOrderId"]) == (
+        "60.00000000",
+        "less",
+    )
     while not behind.cum and ours.open:
         bench.go_on(5)
     assert ours.cum
@@ -187,7 +212,12 @@ def test_an_order_too_large_for_a_moment_is_refused_not_the_end(monkeypatch) -> 
     assert small.place(kind="MARKET", lots=10).status is Status.FILLED
 
 
-@given(st.sampled_from(["csco", "btc-spot"]), st.sampled_from([1, -1]), st.integers(10, 800), st.integers(0, 60))
+@given(
+    st.sampled_from(["csco", "btc-spot"]),
+    st.sampled_from([1, -1]),
+    st.integers(10, 800),
+    st.integers(0, 60),
+)
 def test_what_an_order_would_fill_is_what_it_fills(name, side, lots, wait) -> None:
     bench = bench_of(name)
     for asset in bench.engine.assets:

@@ -107,9 +107,12 @@ def test_what_is_no_request_is_answered_and_the_connection_lives(served: Serve, 
 
 
 @pytest.mark.parametrize(
-    "said", [DEEP, '{"method":' * 100_000, "", "5", '{"method": "SUBSCRIBE", "params": [5], "id": 1}']
+    "said",
+    [DEEP, '{"method":' * 100_000, "", "5", '{"method": "SUBSCRIBE", "params": [5], "id": 1}'],
 )
-def test_what_a_stream_cannot_read_is_answered_and_the_connection_lives(served: Serve, said: str) -> None:
+def test_what_a_stream_cannot_read_is_answered_and_the_connection_lives(
+    served: Serve, said: str
+) -> None:
     one = Socket(f"{served().ws_url}/ws")
     one.ws.send(said)
     assert "error" in one.read()
@@ -129,7 +132,10 @@ def test_what_a_stream_cannot_read_is_answered_and_the_connection_lives(served: 
 )  # fmt: skip
 def test_bytes_that_are_no_http_leave_the_server_as_it_is(served: Serve, said: bytes) -> None:
     server = served()
-    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as raw, suppress(ConnectionError):
+    with (
+        socket.create_connection(("127.0.0.1", server.port), timeout=60) as raw,
+        suppress(ConnectionError),
+    ):
         raw.sendall(said)
         raw.shutdown(socket.SHUT_WR)
         head = raw.recv(1 << 16)

@@ -17,7 +17,8 @@ from tercel.venues.exchange.named import preset_markets
 
 
 @pytest.mark.parametrize(
-    ("name", "lots"), [("csco", 2000), ("btc-spot", 200), pytest.param("btc-spot", 2000, marks=pytest.mark.release)]
+    ("name", "lots"),
+    [("csco", 2000), ("btc-spot", 200), pytest.param("btc-spot", 2000, marks=pytest.mark.release)],
 )
 def test_costs_are_in_the_money_that_was_paid(name, lots, tmp_path) -> None:
     bench = bench_of(name)
@@ -38,7 +39,9 @@ def test_costs_are_in_the_money_that_was_paid(name, lots, tmp_path) -> None:
     assert total["money"]["fees"] == pytest.approx(fees, rel=1e-3)
     cost = total["money"]["whole"] - total["money"]["fees"]
     assert cost == pytest.approx(paid - parent["arrival_price"] * bought, rel=1e-6)
-    assert total["is_bps"] == pytest.approx(1e4 * total["money"]["whole"] / total["notional"], rel=1e-6)
+    assert total["is_bps"] == pytest.approx(
+        1e4 * total["money"]["whole"] / total["notional"], rel=1e-6
+    )
 
 
 def test_a_record_in_parts_is_the_record(tmp_path) -> None:

@@ -31,15 +31,22 @@ def amend(schema: dict[str, Any]) -> None:
         return at[path][method]["responses"]["200"]["content"]["application/json"]
 
     # aggTrades: "T": 1498793709153, a timestamp (rest-api.md, line 1108); the OpenAPI has a boolean
-    resolved(schema, resolved(schema, ok("/api/v3/aggTrades", "get")["schema"])["items"])["properties"]["T"] = {
-        "type": "integer"
-    }
+    resolved(schema, resolved(schema, ok("/api/v3/aggTrades", "get")["schema"])["items"])[
+        "properties"
+    ]["T"] = {"type": "integer"}
     # exchangeInfo: filters of each kind have their own fields (filters.md); the OpenAPI has those of PRICE_FILTER
-    info = resolved(schema, ok("/api/v3/exchangeInfo", "get")["schema"])["properties"]["symbols"]["items"]
-    resolved(schema, info)["properties"]["filters"]["items"] = {"type": "object", "required": ["filterType"]}
+    info = resolved(schema, ok("/api/v3/exchangeInfo", "get")["schema"])["properties"]["symbols"][
+        "items"
+    ]
+    resolved(schema, info)["properties"]["filters"]["items"] = {
+        "type": "object",
+        "required": ["filterType"],
+    }
     # cancelReplace: newOrderResponse.fills are objects (rest-api.md, line 2261)
     replaced = resolved(schema, ok("/api/v3/order/cancelReplace", "post")["schema"])
-    resolved(schema, replaced["properties"]["newOrderResponse"])["properties"]["fills"]["items"] = {"type": "object"}
+    resolved(schema, replaced["properties"]["newOrderResponse"])["properties"]["fills"]["items"] = {
+        "type": "object"
+    }
 
 
 def resolved(schema: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
@@ -63,11 +70,17 @@ def judge(shared_peers) -> Callable[[str, str, Any], None]:
     schema = published(shared_peers)
 
     def check(method: str, path: str, answer: Any) -> None:
-        where = schema["paths"][path][method.lower()]["responses"]["200"]["content"]["application/json"]["schema"]
-        validator = jsonschema.Draft202012Validator({**resolved(schema, where), "components": schema["components"]})
+        where = schema["paths"][path][method.lower()]["responses"]["200"]["content"][
+            "application/json"
+        ]["schema"]
+        validator = jsonschema.Draft202012Validator(
+            {**resolved(schema, where), "components": schema["components"]}
+        )
         # a full answer is a result with fills, and an acknowledgement: of several that fit, one is enough
         errors = [one for one in validator.iter_errors(answer) if not more_than_one(one)]
-        assert not errors, f"{method} {path}: {errors[0].message} at {list(errors[0].absolute_path)}"
+        assert not errors, (
+            f"{method} {path}: {errors[0].message} at {list(errors[0].absolute_path)}"
+        )
 
     return check
 
@@ -80,7 +93,14 @@ def test_every_answer_is_as_the_openapi_has_it(served, judge) -> None:
     server = served(listen_keys=True)
     rest, symbol = Rest(server), "CSCOUSDT"
     bid = rest.ask("GET", "/api/v3/ticker/bookTicker", symbol=symbol).json()["bidPrice"]
-    order = {"symbol": symbol, "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "100", "price": bid}
+    order = {
+        "symbol": symbol,
+        "side": "BUY",
+        "type": "LIMIT",
+        "timeInForce": "GTC",
+        "quantity": "100",
+        "price": bid,
+    }
     market = {"symbol": symbol, "side": "SELL", "type": "MARKET", "quantity": "100"}
     seen = set()
 
@@ -92,9 +112,24 @@ def test_every_answer_is_as_the_openapi_has_it(served, judge) -> None:
         return answer.json()
 
     look("POST", "order", **market)
-    for path in ("ping", "time", "exchangeInfo", "ticker/24hr", "ticker/price", "ticker/bookTicker"):
+    for path in (
+        "ping",
+        "time",
+        "exchangeInfo",
+        "ticker/24hr",
+        "ticker/price",
+        "ticker/bookTicker",
+    ):
         look("GET", path, signed=False)
-    for path in ("depth", "trades", "historicalTrades", "aggTrades", "avgPrice", "ticker", "ticker/tradingDay"):
+    for path in (
+        "depth",
+        "trades",
+        "historicalTrades",
+        "aggTrades",
+        "avgPrice",
+        "ticker",
+        "ticker/tradingDay",
+    ):
         assert look("GET", path, signed=False, symbol=symbol)
     assert look("GET", "historicalTrades", signed=False, symbol=symbol, fromId=2**63 - 1) == []
     for path in ("klines", "uiKlines"):
@@ -172,8 +207,16 @@ ORDER = {
         ({"price": None}, -1102, "Mandatory parameter 'price'"),
         ({"price": ""}, -1105, "Parameter 'price' was empty."),
         ({"type": "MARKET"}, -1106, "sent when not required"),
-        ({"type": "MARKET", "timeInForce": None, "price": None, "quantity": None}, -1102, "'quoteOrderQty' must be"),
-        ({"type": "LIMIT_MAKER", "timeInForce": None, "price": "20.00"}, -2010, "would immediately match and take"),
+        (
+            {"type": "MARKET", "timeInForce": None, "price": None, "quantity": None},
+            -1102,
+            "'quoteOrderQty' must be",
+        ),
+        (
+            {"type": "LIMIT_MAKER", "timeInForce": None, "price": "20.00"},
+            -2010,
+            "would immediately match and take",
+        ),
         ({"type": "STOP_LOSS", "stopPrice": "14"}, -2010, "Stop loss orders are not supported"),
         ({"icebergQty": "10"}, -2010, "Iceberg orders are not supported"),
         ({"quantity": "900000"}, -2010, "insufficient balance"),
@@ -208,7 +251,9 @@ def one_server() -> Any:
     engine = bench_of(wall_ns=time.time_ns()).engine
     pace = Pace(WallClock(), 1.0)
     pace.begin(engine.now_ns)
-    with serve_binance(engine, [ApiKey(KEY, ACCOUNT, SECRET)], pace=pace, limits=FREE).start() as server:
+    with serve_binance(
+        engine, [ApiKey(KEY, ACCOUNT, SECRET)], pace=pace, limits=FREE
+    ).start() as server:
         yield server
 
 
@@ -221,15 +266,35 @@ def one_server() -> Any:
         ("DELETE", "/api/v3/openOrders", {"symbol": "CSCOUSDT"}, -2011),
         ("GET", "/api/v3/depth", {"symbol": "CSCOUSDT", "limit": "x"}, -1100),
         ("GET", "/api/v3/klines", {"symbol": "CSCOUSDT", "interval": "7m"}, -1120),
-        ("GET", "/api/v3/klines", {"symbol": "CSCOUSDT", "interval": "1d", "timeZone": "15"}, -1130),
-        ("GET", "/api/v3/klines", {"symbol": "CSCOUSDT", "interval": "1d", "timeZone": "-12:30"}, -1130),
-        ("GET", "/api/v3/klines", {"symbol": "CSCOUSDT", "interval": "1d", "timeZone": "8:60"}, -1130),
+        (
+            "GET",
+            "/api/v3/klines",
+            {"symbol": "CSCOUSDT", "interval": "1d", "timeZone": "15"},
+            -1130,
+        ),
+        (
+            "GET",
+            "/api/v3/klines",
+            {"symbol": "CSCOUSDT", "interval": "1d", "timeZone": "-12:30"},
+            -1130,
+        ),
+        (
+            "GET",
+            "/api/v3/klines",
+            {"symbol": "CSCOUSDT", "interval": "1d", "timeZone": "8:60"},
+            -1130,
+        ),
         ("GET", "/api/v3/ticker", {"symbol": "CSCOUSDT", "windowSize": "0m"}, -1130),
         ("GET", "/api/v3/ticker/24hr", {"symbol": "CSCOUSDT", "symbols": '["CSCOUSDT"]'}, -1101),
         ("GET", "/api/v3/ticker/24hr", {"symbols": '["CSCOUSDT","CSCOUSDT"]'}, -1151),
         ("GET", "/api/v3/ticker/24hr", {"symbol": "CSCOUSDT", "type": "X"}, -1139),
         ("GET", "/api/v3/depth", {"symbol": "CSCOUSDT", "symbolStatus": "HALT"}, -1220),
-        ("GET", "/api/v3/allOrders", {"symbol": "CSCOUSDT", "startTime": 0, "endTime": 10**9}, -1127),
+        (
+            "GET",
+            "/api/v3/allOrders",
+            {"symbol": "CSCOUSDT", "startTime": 0, "endTime": 10**9},
+            -1127,
+        ),
         ("GET", "/api/v3/nothing", {}, -1020),
     ],
 )
@@ -258,12 +323,17 @@ def test_who_signs_wrongly_is_not_let_in(one_server) -> None:
     assert refused(Rest(one_server, key="x" * 64)) == (401, -2015)
     assert refused(Rest(one_server, key="")) == (401, -2014)
     unsigned = Rest(one_server).ask("GET", "/api/v3/account", timestamp=1)
-    assert unsigned.json()["msg"].startswith("Mandatory parameter 'signature'") or unsigned.json()["code"] == -1021
+    assert (
+        unsigned.json()["msg"].startswith("Mandatory parameter 'signature'")
+        or unsigned.json()["code"] == -1021
+    )
 
 
 def test_what_clients_ask_the_wallet_when_they_begin(one_server) -> None:
     rest = Rest(one_server)
-    fees = [{"symbol": "CSCOUSDT", "makerCommission": "0.00100000", "takerCommission": "0.00100000"}]
+    fees = [
+        {"symbol": "CSCOUSDT", "makerCommission": "0.00100000", "takerCommission": "0.00100000"}
+    ]
     assert rest.signed("GET", "/sapi/v1/asset/tradeFee").json() == fees
     assert rest.signed("GET", "/sapi/v1/asset/tradeFee", symbol="CSCOUSDT").json() == fees
     assert rest.signed("GET", "/sapi/v1/asset/tradeFee", symbol="X").json()["code"] == -1121
@@ -287,7 +357,9 @@ def test_a_changed_request_has_no_valid_signature(one_server) -> None:
     rest = Rest(one_server)
     for text, status in ((query, 200), (query.replace("CSCO", "IBM"), 400)):
         headers = {"X-MBX-APIKEY": KEY}
-        answer = rest.http.get(f"/api/v3/allOrders?{text}&signature={signature.upper()}", headers=headers)
+        answer = rest.http.get(
+            f"/api/v3/allOrders?{text}&signature={signature.upper()}", headers=headers
+        )
         assert answer.status_code == status
     assert answer.json()["code"] == -1022
 
@@ -301,13 +373,19 @@ def test_ed25519_keys_sign_too(served) -> None:
 
     made = Ed25519PrivateKey.generate()
     none = serialization.NoEncryption()
-    private = made.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, none).decode()
-    public = made.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    private = made.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, none
+    ).decode()
+    public = made.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
     rest = Rest(served(keys=[ApiKey(KEY, ACCOUNT, public=public.decode())]))
     query = f"timestamp={time.time_ns() // 10**6}"
     signature = signer(private, "the test")(query)
     for text, status in ((signature, 200), (signature.swapcase(), 400)):
-        answer = rest.http.get(f"/api/v3/account?{query}&signature={quote(text)}", headers={"X-MBX-APIKEY": KEY})
+        answer = rest.http.get(
+            f"/api/v3/account?{query}&signature={quote(text)}", headers={"X-MBX-APIKEY": KEY}
+        )
         assert answer.status_code == status
 
 
@@ -321,7 +399,9 @@ def test_weight_is_told_and_over_the_limit_comes_429_then_a_ban(served) -> None:
     assert 429 in codes
     assert codes[-1] == 418
     assert {one.json()["code"] for one in answers if one.status_code in (418, 429)} == {-1003}
-    assert all(int(one.headers["Retry-After"]) > 0 for one in answers if one.status_code in (418, 429))
+    assert all(
+        int(one.headers["Retry-After"]) > 0 for one in answers if one.status_code in (418, 429)
+    )
 
 
 def test_limits_begin_anew_with_their_interval_and_a_ban_ends() -> None:
@@ -335,7 +415,9 @@ def test_limits_begin_anew_with_their_interval_and_a_ban_ends() -> None:
     assert usage.ask("a", 1) == 1
     usage.order("me")
     usage.order("me")
-    with pytest.raises(BinanceError, match="Too many new orders; current limit is 2 orders per 10 SECOND"):
+    with pytest.raises(
+        BinanceError, match="Too many new orders; current limit is 2 orders per 10 SECOND"
+    ):
         usage.order("me")
     usage.filled("me")
     usage.order("me")
@@ -355,7 +437,9 @@ def test_orders_over_the_limit_are_refused_and_filled_ones_do_not_count(served) 
     filled = [rest.signed("POST", "/api/v3/order", **one) for _ in range(12)]
     assert {each.status_code for each in filled} == {200}
     assert filled[-1].headers["X-MBX-ORDER-COUNT-10S"] == "0"
-    resting = [rest.signed("POST", "/api/v3/order", **(ORDER | {"price": "14.00"})) for _ in range(40)]
+    resting = [
+        rest.signed("POST", "/api/v3/order", **(ORDER | {"price": "14.00"})) for _ in range(40)
+    ]
     refused = next(one for one in resting if one.status_code != 200)
     assert (refused.status_code, refused.json()["code"]) == (429, -1015)
 
@@ -365,7 +449,9 @@ def test_a_cancel_that_fails_stops_its_new_order_or_does_not(one_server) -> None
     cheap = ORDER | {"price": "14.00"}
 
     def swap(mode: str, **params: Any) -> Any:
-        return rest.signed("POST", "/api/v3/order/cancelReplace", **(cheap | params), cancelReplaceMode=mode)
+        return rest.signed(
+            "POST", "/api/v3/order/cancelReplace", **(cheap | params), cancelReplaceMode=mode
+        )
 
     stopped = swap("STOP_ON_FAILURE", cancelOrderId=10**6)
     assert (stopped.status_code, stopped.json()["code"]) == (400, -2022)
@@ -389,4 +475,6 @@ def test_money_comes_by_somebody_elses_hand(one_server) -> None:
     before = float(free())
     assert rest.ask("POST", "/tercel/v1/deposit", asset="USDT", amount="12.5").status_code == 200
     assert float(free()) == before + 12.5
-    assert rest.ask("POST", "/tercel/v1/deposit", asset="USDT", amount="-99999999").status_code == 400
+    assert (
+        rest.ask("POST", "/tercel/v1/deposit", asset="USDT", amount="-99999999").status_code == 400
+    )

@@ -15,7 +15,14 @@ from tercel.venues.binance.limits import RateLimits
 from tercel.venues.binance.signing import ApiKey, hmac_signer, sorted_payload
 
 SYMBOL, STREAM = "CSCOUSDT", "cscousdt"
-ORDER = {"symbol": SYMBOL, "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "10", "price": "14.00"}
+ORDER = {
+    "symbol": SYMBOL,
+    "side": "BUY",
+    "type": "LIMIT",
+    "timeInForce": "GTC",
+    "quantity": "10",
+    "price": "14.00",
+}
 SELL = {"symbol": SYMBOL, "side": "SELL", "type": "MARKET", "quantity": "200"}
 
 
@@ -53,14 +60,26 @@ def test_the_diffs_rebuild_the_snapshot(served) -> None:
             wanted = rest.ask("GET", "/api/v3/depth", symbol=SYMBOL, limit=5000).json()
             while book.last < wanted["lastUpdateId"]:
                 book.apply(stream.read())
-            if book.last == wanted["lastUpdateId"]:  # else it has gone on, and is compared with the next
+            if (
+                book.last == wanted["lastUpdateId"]
+            ):  # else it has gone on, and is compared with the next
                 compared += 1
                 assert book.sides == {side: dict(wanted[side]) for side in ("bids", "asks")}
 
 
 def test_every_stream_says_what_it_is(served) -> None:
     server = served(speed=30.0)
-    names = ["trade", "aggTrade", "bookTicker", "depth", "depth5", "depth10@100ms", "depth20", "kline_1m", "miniTicker"]
+    names = [
+        "trade",
+        "aggTrade",
+        "bookTicker",
+        "depth",
+        "depth5",
+        "depth10@100ms",
+        "depth20",
+        "kline_1m",
+        "miniTicker",
+    ]
     names += ["ticker", "avgPrice", "kline_1s", "kline_1d@+08:00", "ticker_1h", "ticker_1d"]
     path = "/".join(f"{STREAM}@{one}" for one in names)
     rest = Rest(server)
@@ -92,8 +111,14 @@ def test_control_messages(served) -> None:
             stream.ws.send(json.dumps(asked))
             return stream.event(lambda told: "id" in told or "error" in told)
 
-        assert say(method="SUBSCRIBE", params=[f"{STREAM}@trade", f"{STREAM}@depth"], id=1) == {"result": None, "id": 1}
-        assert say(method="LIST_SUBSCRIPTIONS", id="a3")["result"] == [f"{STREAM}@trade", f"{STREAM}@depth"]
+        assert say(method="SUBSCRIBE", params=[f"{STREAM}@trade", f"{STREAM}@depth"], id=1) == {
+            "result": None,
+            "id": 1,
+        }
+        assert say(method="LIST_SUBSCRIPTIONS", id="a3")["result"] == [
+            f"{STREAM}@trade",
+            f"{STREAM}@depth",
+        ]
         assert say(method="UNSUBSCRIBE", params=[f"{STREAM}@depth"], id=2)["result"] is None
         unlike = "e42095a0-916a-4c81-978c-d89dc8bba69d"
         assert say(method="LIST_SUBSCRIPTIONS", id=unlike)["id"] == unlike
@@ -120,7 +145,13 @@ def test_a_listen_key_hears_its_account(served) -> None:
         assert (new["x"], new["X"], new["c"], new["i"]) == ("NEW", "NEW", "mine", placed["orderId"])
         locked = stream.event(lambda told: told["e"] == "outboundAccountPosition")
         assert {one["a"]: one["l"] for one in locked["B"]}["USDT"] == "140.00000000"
-        rest.signed("DELETE", "/api/v3/order", symbol=SYMBOL, origClientOrderId="mine", newClientOrderId="bye")
+        rest.signed(
+            "DELETE",
+            "/api/v3/order",
+            symbol=SYMBOL,
+            origClientOrderId="mine",
+            newClientOrderId="bye",
+        )
         gone = stream.event(lambda told: told.get("x") == "CANCELED")
         assert (gone["c"], gone["C"], gone["X"]) == ("bye", "mine", "CANCELED")
         rest.ask("POST", "/tercel/v1/deposit", asset="USDT", amount="-3")
@@ -138,7 +169,9 @@ def test_the_websocket_api_trades_and_tells(served) -> None:
         assert api.signed("userDataStream.subscribe.signature")["error"]["code"] == -2035
         placed = api.signed("order.place", **ORDER, newClientOrderId="mine")
         assert (placed["status"], placed["result"]["status"]) == (200, "NEW")
-        assert {(one["rateLimitType"], one["count"]) for one in placed["rateLimits"]} >= {("ORDERS", 1)}
+        assert {(one["rateLimitType"], one["count"]) for one in placed["rateLimits"]} >= {
+            ("ORDERS", 1)
+        }
         event = api.event(lambda told: told.get("event", {}).get("e") == "executionReport")
         assert (event["subscriptionId"], event["event"]["c"]) == (0, "mine")
         status = api.signed("order.status", symbol=SYMBOL, origClientOrderId="mine")
@@ -153,8 +186,14 @@ def test_the_websocket_api_trades_and_tells(served) -> None:
         assert (told["origQty"], told["newQty"]) == ("10.00000000", "4.00000000")
         replaced = api.event(lambda told: told.get("event", {}).get("x") == "REPLACED")["event"]
         assert (replaced["c"], replaced["I"]) == (told["newClientOrderId"], told["executionId"])
-        assert (replaced["q"], replaced["C"]) == ("4.00000000", swapped["result"]["newOrderResponse"]["clientOrderId"])
-        assert api.signed("order.cancel", symbol=SYMBOL, orderId=number)["result"]["status"] == "CANCELED"
+        assert (replaced["q"], replaced["C"]) == (
+            "4.00000000",
+            swapped["result"]["newOrderResponse"]["clientOrderId"],
+        )
+        assert (
+            api.signed("order.cancel", symbol=SYMBOL, orderId=number)["result"]["status"]
+            == "CANCELED"
+        )
         assert api.signed("account.status")["result"]["balances"]
         assert api.call("depth", symbol=SYMBOL, limit=5)["result"]["bids"]
         assert "rateLimits" not in api.call("time", returnRateLimits=False)
@@ -170,7 +209,9 @@ def test_a_listen_key_is_a_stream_among_others(served) -> None:
         rest.signed("POST", "/api/v3/order", **ORDER)
         told = stream.event(lambda told: told["stream"] == listen)
         assert (told["data"]["e"], told["data"]["x"]) == ("executionReport", "NEW")
-        stream.event(lambda told: told["stream"] == listen and told["data"]["e"] == "outboundAccountPosition")
+        stream.event(
+            lambda told: told["stream"] == listen and told["data"]["e"] == "outboundAccountPosition"
+        )
         stream.ws.send(json.dumps({"method": "UNSUBSCRIBE", "params": [listen], "id": 2}))
         stream.event(lambda told: told.get("id") == 2)
         rest.signed("DELETE", "/api/v3/openOrders", symbol=SYMBOL)
@@ -204,7 +245,11 @@ def test_a_session_that_logs_on_signs_no_more(served) -> None:
     made, none = Ed25519PrivateKey.generate(), serialization.NoEncryption()
     pem = serialization.Encoding.PEM
     private = made.private_bytes(pem, serialization.PrivateFormat.PKCS8, none).decode()
-    public = made.public_key().public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
+    public = (
+        made.public_key()
+        .public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo)
+        .decode()
+    )
     server = served(keys=[ApiKey(KEY, ACCOUNT, public=public)])
 
     def now() -> int:
@@ -245,12 +290,18 @@ def test_the_market_goes_on_at_its_speed(served) -> None:
     server = served(speed=1000.0)
     rest = Rest(server)
     began = rest.ask("GET", "/api/v3/time").json()["serverTime"]
-    until(lambda: rest.ask("GET", "/api/v3/time").json()["serverTime"] - began > 60_000, what="a minute of the market")
+    until(
+        lambda: rest.ask("GET", "/api/v3/time").json()["serverTime"] - began > 60_000,
+        what="a minute of the market",
+    )
     assert rest.signed("GET", "/api/v3/account").status_code == 200  # stamped by the wall's clock
 
     def by_the_market() -> bool:  # its minute is 60 ms here: a request may come too late
         now = rest.ask("GET", "/api/v3/time").json()["serverTime"]
-        return rest.signed("GET", "/api/v3/account", timestamp=now, recvWindow=60_000).status_code == 200
+        return (
+            rest.signed("GET", "/api/v3/account", timestamp=now, recvWindow=60_000).status_code
+            == 200
+        )
 
     until(by_the_market, what="a request stamped by the market's clock")
 
@@ -260,7 +311,9 @@ def test_times_come_in_microseconds_where_they_are_asked_for(served) -> None:
     rest = Rest(server)
 
     def asked(unit: str, path: str = "time") -> Any:
-        return rest.http.get(f"/api/v3/{path}", headers={"X-MBX-TIME-UNIT": unit} if unit else {}).json()
+        return rest.http.get(
+            f"/api/v3/{path}", headers={"X-MBX-TIME-UNIT": unit} if unit else {}
+        ).json()
 
     for unit in ("MICROSECOND", "microsecond"):
         assert 10**15 < asked(unit)["serverTime"] < 10**16
@@ -297,7 +350,9 @@ def test_who_says_more_than_five_things_a_second_is_cut_off(served) -> None:
 
 def test_who_says_five_things_a_second_is_not(served) -> None:
     seconds = iter(range(0, 10**6))
-    server = served(limits=RateLimits(), wall_ns=lambda: time.time_ns() + next(seconds) * 200_000_000)
+    server = served(
+        limits=RateLimits(), wall_ns=lambda: time.time_ns() + next(seconds) * 200_000_000
+    )
     with Socket(f"{server.ws_url}/ws") as stream:
         for number in range(30):
             stream.ws.send(json.dumps({"method": "LIST_SUBSCRIPTIONS", "id": number}))

@@ -47,7 +47,11 @@ class Served:
             listen_keys=listen_keys,
         ).start()
         self.opened: list[BinanceVenue] = []
-        self.urls = {"rest_url": self.server.url, "ws_url": self.server.ws_url, "ws_api_url": self.server.ws_api_url}
+        self.urls = {
+            "rest_url": self.server.url,
+            "ws_url": self.server.ws_url,
+            "ws_api_url": self.server.ws_api_url,
+        }
 
     def now(self) -> int:
         return self.pace.now_ns
@@ -76,7 +80,9 @@ def served(keys_in_environment: None) -> Iterator[Callable[..., Served]]:
     """Makes servers, which end with the test."""
     running: list[Served] = []
 
-    def serve(speed: float = 1.0, limits: RateLimits = FREE, keys: list[ApiKey] | None = None, **more: Any) -> Served:
+    def serve(
+        speed: float = 1.0, limits: RateLimits = FREE, keys: list[ApiKey] | None = None, **more: Any
+    ) -> Served:
         running.append(Served(speed, limits, keys, **more))
         return running[-1]
 

@@ -29,9 +29,22 @@ DOWN = (
     "exchanged", "an hour ahead", "numbers as strings", "strings as numbers",
 )  # fmt: skip
 """Of answers and events of the account; exchanged: with the number of another request."""
-MARKET = ("cut", "doubled", "reordered", "half a frame", "lost", "html", "an hour ahead", "strings as numbers")
+MARKET = (
+    "cut",
+    "doubled",
+    "reordered",
+    "half a frame",
+    "lost",
+    "html",
+    "an hour ahead",
+    "strings as numbers",
+)
 """Of market data."""
-KINDS = (*(f"request: {one}" for one in UP), *(f"answer: {one}" for one in DOWN), *(f"market: {one}" for one in MARKET))
+KINDS = (
+    *(f"request: {one}" for one in UP),
+    *(f"answer: {one}" for one in DOWN),
+    *(f"market: {one}" for one in MARKET),
+)
 
 
 def ahead(told: Any) -> Any:
@@ -46,7 +59,9 @@ def in_strings(told: Any, outer: bool = True) -> Any:
     """A message whose numbers are strings, but for those of the API's own frame."""
     if isinstance(told, dict):
         kept = ("id", "status", "subscriptionId") if outer else ()
-        return {key: value if key in kept else in_strings(value, False) for key, value in told.items()}
+        return {
+            key: value if key in kept else in_strings(value, False) for key, value in told.items()
+        }
     if isinstance(told, list):
         return [in_strings(one, False) for one in told]
     return str(told) if isinstance(told, int | float) and not isinstance(told, bool) else told
@@ -97,12 +112,21 @@ class _Relay:
         elif kind in ("429", "418"):
             now = time.time_ns() // 1_000_000
             self.refuse(
-                asked, int(kind), -1003, "Too much request weight used.", {"serverTime": now, "retryAfter": now + 300}
+                asked,
+                int(kind),
+                -1003,
+                "Too much request weight used.",
+                {"serverTime": now, "retryAfter": now + 300},
             )
             return
         elif kind.startswith(("-1007", "503")):
             code = -1007 if kind.startswith("-1007") else -1000
-            self.refuse(asked, 408 if code == -1007 else 503, code, "Timeout waiting for response from backend server.")
+            self.refuse(
+                asked,
+                408 if code == -1007 else 503,
+                code,
+                "Timeout waiting for response from backend server.",
+            )
             if kind.endswith("never arrives"):
                 return
             self.swallowed.add(asked["id"])
@@ -159,7 +183,9 @@ class _Relay:
         elif kind == "half a frame":
             half = text.encode()[: len(text) // 2]
             with self.lock, suppress(OSError):
-                self.client.socket.sendall(b"\x81\x7f" + len(text.encode()).to_bytes(8, "big") + half)
+                self.client.socket.sendall(
+                    b"\x81\x7f" + len(text.encode()).to_bytes(8, "big") + half
+                )
             self.cut()
         elif kind == "reordered":
             self.held.append(text)
@@ -187,7 +213,11 @@ class _Relay:
         if kind == "html":
             return "<html><body>502 Bad Gateway</body></html>"
         if kind == "nothing in it":
-            return json.dumps({"id": told["id"], "status": 200, "result": None}) if "id" in told else "{}"
+            return (
+                json.dumps({"id": told["id"], "status": 200, "result": None})
+                if "id" in told
+                else "{}"
+            )
         if kind == "an hour ahead":
             return json.dumps(ahead(told))
         if kind == "numbers as strings":
@@ -246,7 +276,9 @@ class FaultProxy:
                 return ""
             if self._armed[0] == ("request", "doubled") and method != "order.cancel":
                 return ""
-            if self._armed[0][1] in ("exchanged", "nothing in it") and not good:  # of answers that are no errors
+            if (
+                self._armed[0][1] in ("exchanged", "nothing in it") and not good
+            ):  # of answers that are no errors
                 return ""
             if self._armed[0][1] == "an hour ahead" and where == "answer" and good:  # of events
                 return ""

@@ -36,7 +36,9 @@ BEGAN_NS: Final = 1_790_000_000 * S
 TICK_S: Final = 0.1
 AGE_S: Final = 3.0
 """The desk's limit of a reference's age."""
-LIMITS: Final = WIDE.replace("reference_age_ms = 60_000", f"reference_age_ms = {round(AGE_S * 1000)}")
+LIMITS: Final = WIDE.replace(
+    "reference_age_ms = 60_000", f"reference_age_ms = {round(AGE_S * 1000)}"
+)
 DAY_MS: Final = 86_400_000
 Bend = Callable[["Server", dict[str, Any]], Iterable[Any]]
 """What is said in place of a message."""
@@ -75,7 +77,9 @@ class Server:
         self.subscribed_s = 0.0
         self.asked: list[tuple[float, str, Mapping[str, Any]]] = []
         self.bend: Bend | None = None
-        self.bend_answer: Callable[[Server, str, dict[str, Any]], dict[str, Any] | None] | None = None
+        self.bend_answer: Callable[[Server, str, dict[str, Any]], dict[str, Any] | None] | None = (
+            None
+        )
         self.numbers = count(1)
 
     @property
@@ -134,7 +138,11 @@ class Server:
     def send(self, message: Mapping[str, Any]) -> None:
         method, asked = message["method"], message["params"]
         self.asked.append((self.clock.s, method, asked))
-        told: dict[str, Any] | None = {"id": message["id"], "status": 200, "result": self._answer(method, asked)}
+        told: dict[str, Any] | None = {
+            "id": message["id"],
+            "status": 200,
+            "result": self._answer(method, asked),
+        }
         if self.bend_answer is not None:
             told = self.bend_answer(self, method, told or {})
         if told is not None:
@@ -144,32 +152,83 @@ class Server:
         if method == "depth":
             return self.snapshot()
         if method == "order.place":
-            row = {"symbol": NAME, "orderId": next(self.numbers), "clientOrderId": asked["newClientOrderId"]}
-            row |= {"transactTime": self.ms, "status": "NEW", "executedQty": "0", "origQty": asked["quantity"]}
-            event = {"e": "executionReport", "E": self.ms, "T": self.ms, "s": NAME, "i": row["orderId"], "x": "NEW"}
-            self.user.append(event | {"c": row["clientOrderId"], "C": "", "X": "NEW", "z": "0", "q": row["origQty"]})
+            row = {
+                "symbol": NAME,
+                "orderId": next(self.numbers),
+                "clientOrderId": asked["newClientOrderId"],
+            }
+            row |= {
+                "transactTime": self.ms,
+                "status": "NEW",
+                "executedQty": "0",
+                "origQty": asked["quantity"],
+            }
+            event = {
+                "e": "executionReport",
+                "E": self.ms,
+                "T": self.ms,
+                "s": NAME,
+                "i": row["orderId"],
+                "x": "NEW",
+            }
+            self.user.append(
+                event
+                | {"c": row["clientOrderId"], "C": "", "X": "NEW", "z": "0", "q": row["origQty"]}
+            )
             return row
         if method == "order.cancel":
-            return {"orderId": asked["orderId"], "status": "CANCELED", "executedQty": "0", "transactTime": self.ms}
+            return {
+                "orderId": asked["orderId"],
+                "status": "CANCELED",
+                "executedQty": "0",
+                "transactTime": self.ms,
+            }
         if method == "order.status":
-            row = {"orderId": asked.get("orderId", 0), "clientOrderId": "", "status": "NEW", "executedQty": "0"}
+            row = {
+                "orderId": asked.get("orderId", 0),
+                "clientOrderId": "",
+                "status": "NEW",
+                "executedQty": "0",
+            }
             return row | {"time": self.ms, "updateTime": self.ms, "origQty": "0.001"}
         if method == "time":
             return {"serverTime": self.ms}
         return self.ask({"exchangeInfo": "/api/v3/exchangeInfo"}.get(method, "/api/v3/account"), 1)
 
     def snapshot(self) -> dict[str, Any]:
-        sides = {side: [level(p, n) for (s, p), n in self.book.items() if s == side] for side in "ba"}
+        sides = {
+            side: [level(p, n) for (s, p), n in self.book.items() if s == side] for side in "ba"
+        }
         return {"lastUpdateId": self.last, "bids": sides["b"], "asks": sides["a"]}
 
     # -- as REST ------------------------------------------------------------------------------------------------------
-    def ask(self, path: str, weight: int, params: Any = None, *, signed: bool = False, method: str = "GET") -> Any:
+    def ask(
+        self,
+        path: str,
+        weight: int,
+        params: Any = None,
+        *,
+        signed: bool = False,
+        method: str = "GET",
+    ) -> Any:
         if path.endswith("/time"):
             return {"serverTime": self.ms}
         if path.endswith("/exchangeInfo"):
-            return {"symbols": [{"symbol": NAME, "baseAsset": "ABC", "quoteAsset": "USDT", "filters": tick("0.01")}]}
+            return {
+                "symbols": [
+                    {
+                        "symbol": NAME,
+                        "baseAsset": "ABC",
+                        "quoteAsset": "USDT",
+                        "filters": tick("0.01"),
+                    }
+                ]
+            }
         if path.endswith("/account"):
-            return {"canTrade": True, "balances": [{"asset": "USDT", "free": "1000", "locked": "0"}]}
+            return {
+                "canTrade": True,
+                "balances": [{"asset": "USDT", "free": "1000", "locked": "0"}],
+            }
         return {"enableWithdrawals": False} if "Restrictions" in path else []
 
 
@@ -212,7 +271,9 @@ class Desk:
         self.limits.killed = self.latch.killed
         self.journal = MemoryJournal()
         self._names = count(1)
-        self.gateway = OrderGateway(self.venue, self.journal, self.limits, refold(self.journal, self.limits), self.name)
+        self.gateway = OrderGateway(
+            self.venue, self.journal, self.limits, refold(self.journal, self.limits), self.name
+        )
         self.stopper = KillCanceller(self.gateway, self.latch, self.name)
         self.keeper = LimitKeeper(self.gateway, self.latch, lambda: self.stopper.look([AGENT]))
         self.keeper.begin()
@@ -248,7 +309,9 @@ class Desk:
 
     def _trade(self) -> None:
         bid, _ = self.follower.quotes
-        new = o.NewOrder(self.name(), NAME, 1, 1, (bid or 10_000) - 40, o.Tif.DAY, AGENT, "p", self.venue.now_ns)
+        new = o.NewOrder(
+            self.name(), NAME, 1, 1, (bid or 10_000) - 40, o.Tif.DAY, AGENT, "p", self.venue.now_ns
+        )
         outcome = self.gateway.submit([new])
         self.denials += [denial.code for _, denial in outcome.denied]
         if outcome.sent:
@@ -259,7 +322,9 @@ class Desk:
     def sees(self, within_s: float = AGE_S) -> bool:
         """Whether what the desk sees is what was true at some time not longer ago."""
         return any(
-            touch == self.follower.quotes for s, touch in self.server.history if s >= self.clock.s - within_s - 1e-6
+            touch == self.follower.quotes
+            for s, touch in self.server.history
+            if s >= self.clock.s - within_s - 1e-6
         )
 
     def alerts(self, since_s: float, until_s: float = 1e9) -> list[Mapping[str, Any]]:
@@ -296,12 +361,19 @@ class Lie:
     """
 
     def __init__(
-        self, says: str, bend: Bend | None = None, answer: Any = None, gap: bool = False, seconds: float = 10.0
+        self,
+        says: str,
+        bend: Bend | None = None,
+        answer: Any = None,
+        gap: bool = False,
+        seconds: float = 10.0,
     ):
         self.says, self.bend, self.answer, self.gap, self.seconds = says, bend, answer, gap, seconds
 
 
-def depths(change: Callable[["Server", dict[str, Any]], dict[str, Any] | None], part: float = 1.0) -> Bend:
+def depths(
+    change: Callable[["Server", dict[str, Any]], dict[str, Any] | None], part: float = 1.0
+) -> Bend:
     """Some of the updates, changed; None: left out."""
 
     def bend(server: Server, message: dict[str, Any]) -> Iterable[Any]:
@@ -400,9 +472,27 @@ def own_trades(**fields: Any) -> Bend:
 
     def bend(server: Server, message: dict[str, Any]) -> Iterable[Any]:
         if message["e"] == "trade":
-            name = next(asked["newClientOrderId"] for _, method, asked in server.asked if method == "order.place")
-            told = {"e": "executionReport", "E": server.ms, "T": server.ms, "s": NAME, "i": 1, "c": name, "C": ""}
-            told |= {"x": "TRADE", "X": "PARTIALLY_FILLED", "z": "0.001", "q": "0.001", "t": server.trade}
+            name = next(
+                asked["newClientOrderId"]
+                for _, method, asked in server.asked
+                if method == "order.place"
+            )
+            told = {
+                "e": "executionReport",
+                "E": server.ms,
+                "T": server.ms,
+                "s": NAME,
+                "i": 1,
+                "c": name,
+                "C": "",
+            }
+            told |= {
+                "x": "TRADE",
+                "X": "PARTIALLY_FILLED",
+                "z": "0.001",
+                "q": "0.001",
+                "t": server.trade,
+            }
             server.user.append(told | {"L": "99.60", "l": "0.001", "n": "0", "N": "USDT"} | fields)
         return [message]
 
@@ -410,7 +500,10 @@ def own_trades(**fields: Any) -> Bend:
 
 
 def tick(size: str) -> list[dict[str, str]]:
-    return [{"filterType": "PRICE_FILTER", "tickSize": size}, {"filterType": "LOT_SIZE", "stepSize": "0.001"}]
+    return [
+        {"filterType": "PRICE_FILTER", "tickSize": size},
+        {"filterType": "LOT_SIZE", "stepSize": "0.001"},
+    ]
 
 
 def listed(wrong: Mapping[str, Any]) -> Any:
@@ -433,7 +526,11 @@ def refused(status: int, code: int, retry_ms: int = 0) -> Any:
 
     def change(server: Server, method: str, told: dict[str, Any]) -> dict[str, Any]:
         data = {"serverTime": server.ms, "retryAfter": server.ms + retry_ms}
-        return {"id": told["id"], "status": status, "error": {"code": code, "msg": "no", "data": data}}
+        return {
+            "id": told["id"],
+            "status": status,
+            "error": {"code": code, "msg": "no", "data": data},
+        }
 
     return change
 

@@ -42,7 +42,12 @@ def of(heard: list[o.VenueEvent], kind: o.ExecType) -> list[o.Report]:
 
 
 def order(
-    venue: BinanceVenue, name: str, lots: int, price: int | None = None, side: int = 1, tif: o.Tif = o.Tif.IOC
+    venue: BinanceVenue,
+    name: str,
+    lots: int,
+    price: int | None = None,
+    side: int = 1,
+    tif: o.Tif = o.Tif.IOC,
 ) -> None:
     symbol = venue.listings()[0].instrument
     venue.send(o.NewOrder(name, symbol, side, lots, price, tif, "ann", "p", venue.now_ns))
@@ -55,7 +60,10 @@ def test_fees_in_the_base_asset_leave_positions_equal(served: Serve) -> None:
     started = dict(venue.ledger.expected)
     order(venue, "buy", 900)
     order(venue, "sell", 400, side=-1)
-    heard = hear(venue, lambda heard: sum(report.leaves_qty == 0 for report in of(heard, o.ExecType.TRADE)) >= 2)
+    heard = hear(
+        venue,
+        lambda heard: sum(report.leaves_qty == 0 for report in of(heard, o.ExecType.TRADE)) >= 2,
+    )
     hear(venue, lambda _: venue.ledger.told == venue.ledger.expected)
     lots = sum(report.side * report.last_qty for report in of(heard, o.ExecType.TRADE)) // ONE
     assert lots == 500
@@ -63,7 +71,10 @@ def test_fees_in_the_base_asset_leave_positions_equal(served: Serve) -> None:
     held = one.engine.account(ACCOUNT).balances
     assert venue.ledger.expected["CSCO"] == held.free["CSCO"] + held.locked["CSCO"]
     assert venue.ledger.fees["CSCO"] > 0
-    assert started["CSCO"] + lots * base.lot - venue.ledger.fees["CSCO"] == venue.ledger.expected["CSCO"]
+    assert (
+        started["CSCO"] + lots * base.lot - venue.ledger.fees["CSCO"]
+        == venue.ledger.expected["CSCO"]
+    )
 
 
 def test_a_balance_that_changes_by_somebody_elses_hand_is_told(served: Serve) -> None:
@@ -71,12 +82,17 @@ def test_a_balance_that_changes_by_somebody_elses_hand_is_told(served: Serve) ->
     venue = one.venue()
     one.engine.deposit(ACCOUNT, "USDT", -5 * ONE)
     held = venue.ledger.told["USDT"] - 5 * ONE
-    heard = hear(venue, lambda heard: said(heard, "somebody else's hand") and venue.ledger.told["USDT"] == held)
+    heard = hear(
+        venue,
+        lambda heard: said(heard, "somebody else's hand") and venue.ledger.told["USDT"] == held,
+    )
     assert "-5 USDT" in said(heard, "somebody")[0].why
     assert venue.ledger.differences() == {}
 
 
-def test_a_balance_that_nothing_explains_is_told_once(served: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_balance_that_nothing_explains_is_told_once(
+    served: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(upkeep, "AGAIN_S", 0.1)
     one = served()
     venue = one.venue()
@@ -107,7 +123,9 @@ def test_another_program_with_the_same_key_is_noticed_and_left_alone(served: Ser
     assert len(one.engine.account(ACCOUNT).living) == 1
 
 
-def test_a_symbol_that_halts_or_changes_takes_no_orders(served: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_symbol_that_halts_or_changes_takes_no_orders(
+    served: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
     one = served()
     venue = one.venue()
     rules = one.engine.rules["CSCOUSDT"]
@@ -117,7 +135,9 @@ def test_a_symbol_that_halts_or_changes_takes_no_orders(served: Serve, monkeypat
         ("TRADING", {"stepSize": "2.00000000"}, "another tick or lot"),
     ):
 
-        def told(self: Any, _: str, status: str = status, changed: dict[str, str] = changed) -> dict[str, Any]:
+        def told(
+            self: Any, _: str, status: str = status, changed: dict[str, str] = changed
+        ) -> dict[str, Any]:
             found = was(self, status)
             for each in found["filters"]:
                 each |= {key: value for key, value in changed.items() if key in each}
@@ -127,7 +147,9 @@ def test_a_symbol_that_halts_or_changes_takes_no_orders(served: Serve, monkeypat
         venue._watch.soon()
         hear(venue, lambda heard, words=words: said(heard, words))  # type: ignore[misc]
         order(venue, f"n{status}", 5)
-        (refused,) = of(hear(venue, lambda heard: of(heard, o.ExecType.REJECTED)), o.ExecType.REJECTED)
+        (refused,) = of(
+            hear(venue, lambda heard: of(heard, o.ExecType.REJECTED)), o.ExecType.REJECTED
+        )
         assert "does not trade" in refused.text
 
 
@@ -145,7 +167,11 @@ def test_an_order_of_a_process_that_died_is_found_again(served: Serve, tmp_path:
     order(before, "rests", 50, low, tif=o.Tif.DAY)
     order(before, "takes.1", 60)
     heard = hear(
-        before, lambda heard: of(heard, o.ExecType.NEW) and any(x.leaves_qty == 0 for x in of(heard, o.ExecType.TRADE))
+        before,
+        lambda heard: (
+            of(heard, o.ExecType.NEW)
+            and any(x.leaves_qty == 0 for x in of(heard, o.ExecType.TRADE))
+        ),
     )
     trades = of(heard, o.ExecType.TRADE)
     order(before, "lost", 50, low, tif=o.Tif.DAY)
@@ -156,13 +182,20 @@ def test_an_order_of_a_process_that_died_is_found_again(served: Serve, tmp_path:
         (x.exec_id, x.last_qty, x.last_px, x.cum_qty) for x in trades
     ]
     assert after.executions("ann", trades[0].exec_id) == again[1:]
-    for name, status in (("rests", o.OrdStatus.NEW), ("lost", o.OrdStatus.NEW), ("takes.1", o.OrdStatus.FILLED)):
+    for name, status in (
+        ("rests", o.OrdStatus.NEW),
+        ("lost", o.OrdStatus.NEW),
+        ("takes.1", o.OrdStatus.FILLED),
+    ):
         after.send(o.StatusRequest(name, "ann", after.now_ns))
         heard = hear(after, lambda heard: of(heard, o.ExecType.STATUS))
         told = [x for x in of(heard, o.ExecType.STATUS) if x.cl_ord_id == name]
         assert told[-1].status is status
     after.send(o.MassCancel("m", "ann", "", after.now_ns))
-    hear(after, lambda heard: {x.cl_ord_id for x in of(heard, o.ExecType.CANCELED)} == {"rests", "lost"})
+    hear(
+        after,
+        lambda heard: {x.cl_ord_id for x in of(heard, o.ExecType.CANCELED)} == {"rests", "lost"},
+    )
     assert not one.engine.account(ACCOUNT).living
     assert after.ledger.differences() == {}
     with pytest.raises(VenueError):
@@ -171,7 +204,11 @@ def test_an_order_of_a_process_that_died_is_found_again(served: Serve, tmp_path:
 
 def test_weight_that_is_used_up_refuses_and_comes_back(served: Serve) -> None:
     """The server never has to refuse: not one 429."""
-    one = served(limits=RateLimits(weight=200, orders=10**6, orders_a_day=10**7, requests=10**6, messages=10**5))
+    one = served(
+        limits=RateLimits(
+            weight=200, orders=10**6, orders_a_day=10**7, requests=10**6, messages=10**5
+        )
+    )
     venue = one.venue()
     sent = 0
     while venue.budget.fits(1):
@@ -186,23 +223,43 @@ def test_weight_that_is_used_up_refuses_and_comes_back(served: Serve) -> None:
 
 
 def test_too_many_orders_are_held_back(served: Serve) -> None:
-    one = served(limits=RateLimits(weight=10**6, orders=5, orders_a_day=10**6, requests=10**6, messages=10**5))
+    one = served(
+        limits=RateLimits(
+            weight=10**6, orders=5, orders_a_day=10**6, requests=10**6, messages=10**5
+        )
+    )
     venue = one.venue()
     for n in range(12):
         order(venue, f"n{n}", 1, 1, tif=o.Tif.DAY)
-        hear(venue, lambda heard, n=n: any(isinstance(x, o.Report) and x.cl_ord_id == f"n{n}" for x in heard))  # type: ignore[misc]
+        hear(
+            venue,
+            lambda heard, n=n: any(
+                isinstance(x, o.Report) and x.cl_ord_id == f"n{n}" for x in heard
+            ),
+        )  # type: ignore[misc]
     assert one.server.usage.refused[429] <= 1
 
 
-def test_terms_of_orders_are_those_asked_for(served: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_terms_of_orders_are_those_asked_for(
+    served: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
     one = served()
     venue, sent = one.venue(post_only=True), list[dict[str, Any]]()
     socket = venue._channel.socket
     assert socket is not None
-    monkeypatch.setattr(socket, "send", lambda message: sent.append(json.loads(json.dumps(message))))
+    monkeypatch.setattr(
+        socket, "send", lambda message: sent.append(json.loads(json.dumps(message)))
+    )
     order(venue, "a", 5, 1500, tif=o.Tif.DAY)
     order(venue, "b", 5, 1500)
     order(venue, "c", 5)
-    kinds = [(one["params"]["type"], one["params"].get("timeInForce"), one["params"].get("price")) for one in sent]
-    assert kinds == [("LIMIT_MAKER", None, "15.00000000"), ("LIMIT", "IOC", "15.00000000"), ("MARKET", None, None)]
+    kinds = [
+        (one["params"]["type"], one["params"].get("timeInForce"), one["params"].get("price"))
+        for one in sent
+    ]
+    assert kinds == [
+        ("LIMIT_MAKER", None, "15.00000000"),
+        ("LIMIT", "IOC", "15.00000000"),
+        ("MARKET", None, None),
+    ]
     assert all(one["params"]["selfTradePreventionMode"] == "NONE" for one in sent)

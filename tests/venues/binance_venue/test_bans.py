@@ -17,7 +17,11 @@ WEEK_S = 7 * 86_400.0
 
 def banned(server: Server, method: str, told: dict[str, Any]) -> dict[str, Any]:
     later = {"serverTime": server.ms, "retryAfter": server.ms + round(WEEK_S * 1000)}
-    return {"id": told["id"], "status": 418, "error": {"code": -1003, "msg": "Way too much.", "data": later}}
+    return {
+        "id": told["id"],
+        "status": 418,
+        "error": {"code": -1003, "msg": "Way too much.", "data": later},
+    }
 
 
 def asked(desk: Desk, method: str, since_s: float) -> list[float]:
@@ -25,7 +29,9 @@ def asked(desk: Desk, method: str, since_s: float) -> list[float]:
 
 
 @pytest.mark.parametrize("longest_s", [60.0, 20.0])
-def test_a_week_of_ban_silences_no_kill_and_is_tried_again(tmp_path: Path, longest_s: float) -> None:
+def test_a_week_of_ban_silences_no_kill_and_is_tried_again(
+    tmp_path: Path, longest_s: float
+) -> None:
     desk = Desk(tmp_path, 3, longest_wait_s=longest_s)
     desk.run(5.0)
     desk.server.bend_answer = banned
@@ -55,7 +61,11 @@ def test_a_week_of_too_many_orders_is_believed_for_a_minute(tmp_path: Path) -> N
         if method != "order.place":
             return told
         later = {"serverTime": server.ms, "retryAfter": server.ms + 7 * DAY_MS}
-        return {"id": told["id"], "status": 429, "error": {"code": -1015, "msg": "Too many orders.", "data": later}}
+        return {
+            "id": told["id"],
+            "status": 429,
+            "error": {"code": -1015, "msg": "Too many orders.", "data": later},
+        }
 
     desk.server.bend_answer = full
     desk.run(1.0)
@@ -108,12 +118,24 @@ def test_however_long_a_ban_is_said_to_be_few_requests_leave(
                 return
             budget.block(max(said_s - now[0], 0.0), "status 418")
     every = sorted(left[False] + left[True])
-    assert all(later - one >= longest_s for one, later in zip(left[True], left[True][1:], strict=False))
+    assert all(
+        later - one >= longest_s for one, later in zip(left[True], left[True][1:], strict=False)
+    )
     assert len(every) <= 2 * (now[0] / longest_s + 1)
 
 
 @pytest.mark.parametrize(
-    "ahead_ms", [2 * DAY_MS, 200 * 365 * DAY_MS, -2 * DAY_MS, -(BEGAN_NS // 10**6), 600_000, 90_000, -90_000, -2500]
+    "ahead_ms",
+    [
+        2 * DAY_MS,
+        200 * 365 * DAY_MS,
+        -2 * DAY_MS,
+        -(BEGAN_NS // 10**6),
+        600_000,
+        90_000,
+        -90_000,
+        -2500,
+    ],
 )
 def test_a_clock_that_cannot_be_the_venues_is_not_believed(tmp_path: Path, ahead_ms: int) -> None:
     """Its word decides how old a book is, and whether an order never arrived; and no clock here has jumped."""
@@ -147,9 +169,13 @@ def test_a_clock_by_which_the_venue_refuses_is_believed_within_a_day(tmp_path: P
     assert not channel.heard_time(now + 90_000, now), "once"
 
 
-@pytest.mark.parametrize("later_ms", [0, -1, -(10**30), 10**400], ids=["now", "past", "long past", "never"])
+@pytest.mark.parametrize(
+    "later_ms", [0, -1, -(10**30), 10**400], ids=["now", "past", "long past", "never"]
+)
 @pytest.mark.parametrize("killed", [False, True])
-def test_a_ban_that_is_over_when_it_is_told_floods_nobody(tmp_path: Path, later_ms: int, killed: bool) -> None:
+def test_a_ban_that_is_over_when_it_is_told_floods_nobody(
+    tmp_path: Path, later_ms: int, killed: bool
+) -> None:
     desk = Desk(tmp_path, 3)
     desk.run(5.0)
     desk.server.bend_answer = refused(418, -1003, later_ms)
@@ -158,14 +184,24 @@ def test_a_ban_that_is_over_when_it_is_told_floods_nobody(tmp_path: Path, later_
     desk.run(60.0)
     assert len([s for s, _, _ in desk.server.asked if s > 5.2]) <= 20, "beside what was on its way"
     desk.server.bend_answer = None
-    desk.run(130.0, lambda: not desk.gateway.ledger.orders.live() if killed else desk.passed[-1] > desk.clock.s - 1.0)
+    desk.run(
+        130.0,
+        lambda: (
+            not desk.gateway.ledger.orders.live()
+            if killed
+            else desk.passed[-1] > desk.clock.s - 1.0
+        ),
+    )
     assert bool(desk.gateway.ledger.orders.live()) != killed
 
 
 def test_a_count_that_cannot_be_holds_no_order(tmp_path: Path) -> None:
     desk = Desk(tmp_path, 3)
     desk.run(3.0)
-    kinds_of = [{"rateLimitType": kind, "count": 10**30, "limit": 50} for kind in ("REQUEST_WEIGHT", "ORDERS")]
+    kinds_of = [
+        {"rateLimitType": kind, "count": 10**30, "limit": 50}
+        for kind in ("REQUEST_WEIGHT", "ORDERS")
+    ]
     desk.server.bend_answer = lambda server, method, told: told | {"rateLimits": kinds_of}
     desk.run(2.0)
     assert desk.passed[-1] == desk.clock.s

@@ -33,7 +33,9 @@ from tercel.venues.binance_venue.upkeep import AccountWatch
 from tercel.venues.binance_venue.venue import BinanceVenue
 
 ROOT = Path(__file__).resolve().parents[3]
-FILE = Path(os.environ.get("TERCEL_PEERS", ROOT.parent / "shared" / "peers")) / "ccxt" / "binance.json"
+FILE = (
+    Path(os.environ.get("TERCEL_PEERS", ROOT.parent / "shared" / "peers")) / "ccxt" / "binance.json"
+)
 Request = tuple[str, str, dict[str, Any]]
 """Verb and path of REST, and parameters."""
 REST = {
@@ -71,7 +73,9 @@ class Recorded(ApiChannel):
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.heard: Callable[[ApiAnswer], object]
 
-    def ask(self, method: str, params: Any, weight: int, then: Callable[[ApiAnswer], object], **_: Any) -> None:
+    def ask(
+        self, method: str, params: Any, weight: int, then: Callable[[ApiAnswer], object], **_: Any
+    ) -> None:
         self.asked.append((method, dict(params)))
         self.heard = then
 
@@ -89,7 +93,15 @@ class RecordedRest:
         self.answer = answer
         self.last: Request = ("", "", {})
 
-    def ask(self, path: str, weight: int, params: Any = None, *, signed: bool = False, method: str = "GET") -> Any:
+    def ask(
+        self,
+        path: str,
+        weight: int,
+        params: Any = None,
+        *,
+        signed: bool = False,
+        method: str = "GET",
+    ) -> Any:
         was, self.last = self.last, (method, path, dict(params or {}))
         return self.answer if not was[0] else []
 
@@ -112,11 +124,19 @@ class Desk:
         }  # fmt: skip
         found = symbol_of(self.entry)
         memory = OrderMemory(NamesTable())
-        self.tracker = OrderTracker({self.name: found}, memory, AssetLedger(), lambda report, *_: report)
+        self.tracker = OrderTracker(
+            {self.name: found}, memory, AssetLedger(), lambda report, *_: report
+        )
         self.inquiry = FateInquiry(self.channel, self.tracker, lambda _: None, lambda ns: ns)
         self.books = {self.name: StreamedBook(found)}
         self.orders = OrderEntry(
-            self.channel, self.tracker, self.inquiry, self.books, lambda _: None, lambda ns: ns, post_only=post_only
+            self.channel,
+            self.tracker,
+            self.inquiry,
+            self.books,
+            lambda _: None,
+            lambda ns: ns,
+            post_only=post_only,
         )
 
     def new(self, side: str, price: Any, amount: Any, ioc: bool, name: str = "n") -> None:
@@ -141,11 +161,15 @@ def ticks_of(price: Any) -> int | None:
 
 
 # -- ours, by what ccxt is asked for ----------------------------------------------------------------------------------
-def create_order(market: str, kind: str, side: str, amount: Any, price: Any = None, words: Any = None) -> Request:
+def create_order(
+    market: str, kind: str, side: str, amount: Any, price: Any = None, words: Any = None
+) -> Request:
     words = words or {}
     desk = Desk(market, bool(words.get("postOnly")))
     name = words.get("clientOrderId", "n")
-    desk.new(side, None if kind == "market" else price, amount, words.get("timeInForce") == "IOC", name)
+    desk.new(
+        side, None if kind == "market" else price, amount, words.get("timeInForce") == "IOC", name
+    )
     return desk.channel.last
 
 
@@ -160,7 +184,9 @@ def cancel_order(number: str, market: str, words: Any = None) -> Request:
     return desk.channel.last
 
 
-def edit_order(number: str, market: str, kind: str, side: str, amount: Any, price: Any, words: Any = None) -> Request:
+def edit_order(
+    number: str, market: str, kind: str, side: str, amount: Any, price: Any, words: Any = None
+) -> Request:
     desk = Desk(market)
     desk.working(number, "n", side)
     at = ticks_of(price)
@@ -190,7 +216,9 @@ def fetch_order_trades(number: str, market: str, *_: Any) -> Request:
     return desk.channel.last
 
 
-def fetch_my_trades(market: str, since: Any = None, limit: Any = None, words: Any = None) -> Request:
+def fetch_my_trades(
+    market: str, since: Any = None, limit: Any = None, words: Any = None
+) -> Request:
     if "orderId" in (words or {}):
         return fetch_order_trades(words["orderId"], market)
     path, name, first = "/api/v3/myTrades", market.replace("/", ""), (words or {}).get("fromId")
@@ -219,7 +247,9 @@ def fetch_balance(*_: Any) -> Request:
 def fetch_order_book(market: str, limit: int = 1000) -> Request:
     desk = Desk(market)
     terms = BinanceTerms(depth=limit)
-    venue = SimpleNamespace(_terms=terms, budget=WeightBudget(), _books=desk.books, _channel=desk.channel)
+    venue = SimpleNamespace(
+        _terms=terms, budget=WeightBudget(), _books=desk.books, _channel=desk.channel
+    )
     book = desk.books[desk.name]
     book._sync.waiting.append(DepthDiff(1, 1, 0, 0, 0, (), ()))
     BinanceVenue._ask_book(venue, desk.name, book, 0.0)  # type: ignore[arg-type]
@@ -269,7 +299,9 @@ def theirs(method: str, words: tuple[Any, ...]) -> Request:
     ccxt = pytest.importorskip("ccxt")
     about = {"fetchMargins": False, "crossMarginPairsData": [], "isolatedMarginPairsData": []}
     options = {"defaultType": "spot", "fetchMarkets": {"types": ["spot"]}, **about}
-    made = ccxt.binance({"apiKey": "k" * 64, "secret": "s" * 64, "options": options, "enableRateLimit": False})
+    made = ccxt.binance(
+        {"apiKey": "k" * 64, "secret": "s" * 64, "options": options, "enableRateLimit": False}
+    )
     made.has["fetchCurrencies"] = False
 
     def fetch(url: str, verb: str = "GET", headers: Any = None, body: Any = None) -> None:
@@ -293,8 +325,21 @@ def theirs(method: str, words: tuple[Any, ...]) -> Request:
 
 CALLS: list[tuple[str, tuple[Any, ...]]] = [
     ("createOrder", (MARKET, "limit", "buy", "0.2", "50", {"clientOrderId": "me"})),
-    ("createOrder", (MARKET, "limit", "sell", "0.2", "50", {"clientOrderId": "me", "postOnly": True})),
-    ("createOrder", (MARKET, "limit", "sell", "0.00001", "50.01", {"clientOrderId": "me", "timeInForce": "IOC"})),
+    (
+        "createOrder",
+        (MARKET, "limit", "sell", "0.2", "50", {"clientOrderId": "me", "postOnly": True}),
+    ),
+    (
+        "createOrder",
+        (
+            MARKET,
+            "limit",
+            "sell",
+            "0.00001",
+            "50.01",
+            {"clientOrderId": "me", "timeInForce": "IOC"},
+        ),
+    ),
     ("createOrder", (MARKET, "market", "buy", "0.2", None, {"clientOrderId": "me"})),
     ("cancelOrder", ("465138", MARKET)),
     ("cancelOrder", ("", MARKET, {"clientOrderId": "me"})),
@@ -312,7 +357,9 @@ CALLS: list[tuple[str, tuple[Any, ...]]] = [
 ]
 
 
-@pytest.mark.parametrize(("method", "words"), CALLS, ids=[f"{name}-{at}" for at, (name, _) in enumerate(CALLS)])
+@pytest.mark.parametrize(
+    ("method", "words"), CALLS, ids=[f"{name}-{at}" for at, (name, _) in enumerate(CALLS)]
+)
 def test_requests_are_those_that_ccxt_makes(method: str, words: tuple[Any, ...]) -> None:
     verb, path, params = theirs(method, words)
     made = OURS[method](*words)
@@ -327,7 +374,9 @@ def fits(case: Any) -> bool:
     """Whether the desk can ask for what a call of ccxt asked for: spot, one symbol, nothing but what is plain."""
     words = [one for one in case["input"] if isinstance(one, dict)]
     named = [one for one in case["input"] if isinstance(one, str) and "/" in one]
-    spot = urlsplit(case["url"]).path.startswith("/api/v3/") and not any(":" in one for one in named)
+    spot = urlsplit(case["url"]).path.startswith("/api/v3/") and not any(
+        ":" in one for one in named
+    )
     return spot and all(one in PLAIN for one in words) and "weird" not in case["description"]
 
 

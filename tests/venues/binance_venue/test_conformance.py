@@ -65,7 +65,9 @@ class Announcing(RemoteVenue):
         if isinstance(command, o.NewOrder | o.ReplaceOrder):
             command = replace(command, parent=f"{command.account}{command.side}")
             if command.instrument in {one.instrument for one in self.listings()}:
-                self.announce(command.parent, command.instrument, command.account, command.side, 100_000)
+                self.announce(
+                    command.parent, command.instrument, command.account, command.side, 100_000
+                )
         super().send(command)
 
 
@@ -80,9 +82,14 @@ class TestBinanceBehindAGate(VenueConformance):
         def reach(where: str, accounts: tuple[str, ...], store: Path, *_: object) -> BinanceVenue:
             return server.venue(store)
 
-        with opened(GateConfig(gate=terms), tmp_path, "test", reach=reach) as gate, turning(gate.run):
+        with (
+            opened(GateConfig(gate=terms), tmp_path, "test", reach=reach) as gate,
+            turning(gate.run),
+        ):
             session = Announcing(gate.path, ("kit",))
             yield session
             session.close()
 
-    test_a_market_order_takes_what_is_shown = TestBinanceIsAVenue.test_a_market_order_takes_what_is_shown
+    test_a_market_order_takes_what_is_shown = (
+        TestBinanceIsAVenue.test_a_market_order_takes_what_is_shown
+    )

@@ -51,7 +51,9 @@ class Trading:
         self.symbol = listing.instrument
         self.limits = LimitGate(parse(WIDE), self.venue.listings(), [AGENT])
         journal = MemoryJournal()
-        self.gateway = OrderGateway(self.venue, journal, self.limits, refold(journal, self.limits), self.name)
+        self.gateway = OrderGateway(
+            self.venue, journal, self.limits, refold(journal, self.limits), self.name
+        )
         self.inquiry = Inquiry(self.gateway, lambda: [AGENT], self.name, lambda: None)
         self.follower = follower_of(self.venue, listing)
         self.placed: Counter[str] = Counter()
@@ -96,14 +98,18 @@ class Trading:
                 except TapeError:
                     self.gaps += 1
                     self.venue.subscribe(self.symbol)
-                self.limits.mark(self.symbol, *self.follower.quotes, self.follower.now_ns, self.venue.now_ns)
+                self.limits.mark(
+                    self.symbol, *self.follower.quotes, self.follower.now_ns, self.venue.now_ns
+                )
         with suppress(VenueError):
             self.inquiry.turn()
         self.look()
 
     def look(self) -> None:
         """What the desk calls over must not live at the venue."""
-        living = [one.client_id for one in list(self.served.engine.account(ACCOUNT).living.values())]
+        living = [
+            one.client_id for one in list(self.served.engine.account(ACCOUNT).living.values())
+        ]
         for wire in living:
             told = self.venue.memory.by_wire.get(wire)
             order = self.orders.get(told.name) if told is not None else None
@@ -113,31 +119,65 @@ class Trading:
     def act(self) -> None:
         """Something that a strategy does."""
         bid, ask = self.follower.quotes
-        live = [one for one in self.orders.live() if one.acked and not one.pending and one.price is not None]
+        live = [
+            one
+            for one in self.orders.live()
+            if one.acked and not one.pending and one.price is not None
+        ]
         now, side = self.venue.now_ns, self.rng.choice((1, -1))
         what = self.rng.random()
         if live and what < 0.3:
             one = self.rng.choice(live)
-            command: o.Command = o.CancelOrder(self.name(), one.name, self.symbol, one.side, AGENT, now)
+            command: o.Command = o.CancelOrder(
+                self.name(), one.name, self.symbol, one.side, AGENT, now
+            )
         elif live and what < 0.5:
             one = self.rng.choice(live)
             lots, price = self.rng.choice(
-                ((one.lots - 1, one.price), (one.lots + 1, one.price), (one.lots, one.price - one.side))
+                (
+                    (one.lots - 1, one.price),
+                    (one.lots + 1, one.price),
+                    (one.lots, one.price - one.side),
+                )
             )
             command = o.ReplaceOrder(
-                self.name(), one.name, self.symbol, one.side, max(lots, 1), price, AGENT, one.parent, now
+                self.name(),
+                one.name,
+                self.symbol,
+                one.side,
+                max(lots, 1),
+                price,
+                AGENT,
+                one.parent,
+                now,
             )
         elif bid is None or ask is None:
             return
         elif what < 0.65:
             command = o.NewOrder(
-                self.name(), self.symbol, side, self.rng.randint(1, 9), None, o.Tif.IOC, AGENT, PARENTS[side], now
+                self.name(),
+                self.symbol,
+                side,
+                self.rng.randint(1, 9),
+                None,
+                o.Tif.IOC,
+                AGENT,
+                PARENTS[side],
+                now,
             )
         else:
             price = (bid if side > 0 else ask) - side * self.rng.randint(-2, 6)
             tif = self.rng.choice((o.Tif.DAY, o.Tif.DAY, o.Tif.IOC))
             command = o.NewOrder(
-                self.name(), self.symbol, side, self.rng.randint(1, 20), price, tif, AGENT, PARENTS[side], now
+                self.name(),
+                self.symbol,
+                side,
+                self.rng.randint(1, 20),
+                price,
+                tif,
+                AGENT,
+                PARENTS[side],
+                now,
             )
         with suppress(OrderError):
             self.denied.update(denial.code for _, denial in self.gateway.submit([command]).denied)
@@ -158,7 +198,9 @@ class Trading:
             said = (kinds.ORDER_OUT, kinds.REPORT_IN, kinds.RECONCILED, kinds.ALERT)
             for seq, entry in self.gateway.journal.read(kinds=said):
                 if order is not None and self.orders.get(entry.order) is order:
-                    found.append(f"    {seq} {entry.ns} {entry.kind} {entry.order} {dict(entry.body)}")
+                    found.append(
+                        f"    {seq} {entry.ns} {entry.kind} {entry.order} {dict(entry.body)}"
+                    )
         return found
 
     def settle(self) -> None:
@@ -173,7 +215,12 @@ class Trading:
                 for order in self.orders.live():
                     if not order.pending:
                         cancel = o.CancelOrder(
-                            self.name(), order.name, self.symbol, order.side, AGENT, self.venue.now_ns
+                            self.name(),
+                            order.name,
+                            self.symbol,
+                            order.side,
+                            AGENT,
+                            self.venue.now_ns,
                         )
                         self.gateway.submit([cancel])
             for _ in range(30):
@@ -198,7 +245,8 @@ class Trading:
         held = self.gateway.ledger.positions.qty().get(AGENT, {}).get(self.symbol, 0)
         return {
             "lost": sum((made - booked).values()),
-            "doubled": sum((booked - made).values()) + sum(n - 1 for n in self.placed.values() if n > 1),
+            "doubled": sum((booked - made).values())
+            + sum(n - 1 for n in self.placed.values() if n > 1),
             "orphaned": len(account.living) + sum(1 for wire in self.placed if wire not in wires),
             "unwatched": len(self.unwatched) + len(self.orders.live()),
             "positions": abs(lots * 10**8 - held),
@@ -206,7 +254,9 @@ class Trading:
 
 
 @pytest.fixture
-def trading(served: Callable[..., Served], tmp_path: Path) -> Iterator[Callable[[int], tuple[Trading, FaultProxy]]]:
+def trading(
+    served: Callable[..., Served], tmp_path: Path
+) -> Iterator[Callable[[int], tuple[Trading, FaultProxy]]]:
     made: list[FaultProxy] = []
 
     def trade(seed: int) -> tuple[Trading, FaultProxy]:
@@ -244,12 +294,16 @@ def test_nothing_is_lost_doubled_orphaned_or_unwatched(
 
 
 @pytest.mark.long
-def test_nothing_is_wrong_after_every_fault(trading: Callable[[int], tuple[Trading, FaultProxy]]) -> None:
+def test_nothing_is_wrong_after_every_fault(
+    trading: Callable[[int], tuple[Trading, FaultProxy]],
+) -> None:
     nothing_is_wrong(*trading(1), 45)
 
 
 @pytest.mark.long
-def test_nothing_is_wrong_after_two_hundred_faults(trading: Callable[[int], tuple[Trading, FaultProxy]]) -> None:
+def test_nothing_is_wrong_after_two_hundred_faults(
+    trading: Callable[[int], tuple[Trading, FaultProxy]],
+) -> None:
     """At four desks of one server each, side by side: what befalls them is mostly waited for."""
     desks = [trading(seed) for seed in (2, 3, 4, 5)]
     with ThreadPoolExecutor(len(desks)) as threads:
@@ -257,7 +311,9 @@ def test_nothing_is_wrong_after_two_hundred_faults(trading: Callable[[int], tupl
             done.result()
 
 
-def nothing_is_wrong(one: Trading, proxy: FaultProxy, faults: int, every: Sequence[str] = EVERY) -> None:
+def nothing_is_wrong(
+    one: Trading, proxy: FaultProxy, faults: int, every: Sequence[str] = EVERY
+) -> None:
     for n in range(faults):
         befall(one, proxy, every[n] if n < len(every) else one.rng.choice(every))
     proxy.calm()
@@ -270,11 +326,15 @@ def nothing_is_wrong(one: Trading, proxy: FaultProxy, faults: int, every: Sequen
     one.settle()
     found = one.faults()
     told = f"{proxy.fired.total()} faults, {len(one.placed)} orders, {len(one.orders.fills)} fills"
-    sys.stdout.write(f"{told}: {found}; denied: {dict(one.denied)}\n" + "\n".join((*one.alerts(), *one.stray())))
+    sys.stdout.write(
+        f"{told}: {found}; denied: {dict(one.denied)}\n" + "\n".join((*one.alerts(), *one.stray()))
+    )
     assert proxy.fired.total() >= faults
     assert {kind for kind in every if proxy.fired[kind]} == set(every)
     assert found == dict.fromkeys(found, 0)
     assert len(one.orders.fills) > faults / 3
     assert one.venue.ledger.differences() == {}
-    assert not [text for text in one.told if "do not explain" in text]  # nor were they taken as they are
+    assert not [
+        text for text in one.told if "do not explain" in text
+    ]  # nor were they taken as they are
     assert one.served.engine.imbalance(ACCOUNT) == {}

@@ -36,22 +36,33 @@ SEEN = {
     "the last id of one update 10^9 ahead": Lie("", once(depths(shifted(10**9, first=False)))),
     "the last id of one update 10^6 ahead": Lie("", once(depths(shifted(10**6, first=False)))),
     "crossed for ten seconds": Lie("", crossed(900)),
-    "one update dated an hour ahead": Lie("", once(depths(lambda _, told: told | {"E": told["E"] + 3_600_000}))),
+    "one update dated an hour ahead": Lie(
+        "", once(depths(lambda _, told: told | {"E": told["E"] + 3_600_000}))
+    ),
     "all six seconds late": Lie("", late(6.0), seconds=15.0),
     "five seconds late, dated nine ahead": Lie("", late(5.0, 9000), seconds=15.0),
-    "five seconds late after one dated 0.9 s ahead": Lie("", first_ahead(900, late(5.0)), seconds=15.0),
-    "five seconds late after one dated 9.9 s ahead": Lie("", first_ahead(9900, late(5.0)), seconds=15.0),
+    "five seconds late after one dated 0.9 s ahead": Lie(
+        "", first_ahead(900, late(5.0)), seconds=15.0
+    ),
+    "five seconds late after one dated 9.9 s ahead": Lie(
+        "", first_ahead(9900, late(5.0)), seconds=15.0
+    ),
     "sizes of 2^30 lots": Lie("", depths(levels(["90.00", "1073741.824"]))),
     "snapshots 10^9 ahead": Lie(
         "",
-        answer=snapshots(lambda server, told: result(lastUpdateId=server.last + 10**9)(server, told)),
+        answer=snapshots(
+            lambda server, told: result(lastUpdateId=server.last + 10**9)(server, told)
+        ),
         gap=True,
         seconds=6.0,
     ),
     "levels all taken off": Lie(
         "",
         depths(
-            lambda server, told: told | {s: told[s] + [level(p, 0) for (of, p) in server.book if of == s] for s in "ba"}
+            lambda server, told: (
+                told
+                | {s: told[s] + [level(p, 0) for (of, p) in server.book if of == s] for s in "ba"}
+            )
         ),
     ),
 }
@@ -77,7 +88,10 @@ def held_to_the_bars(desk: Desk, lie: Lie) -> None:
         wrong_s = max(wrong_s, blind_s)
     server.bend = server.bend_answer = None
     behaves = desk.clock.s
-    desk.run(RECOVERED_S, lambda: desk.sees(0.0) and desk.clock.s - behaves > 1.0 and desk.passed[-1] == desk.clock.s)
+    desk.run(
+        RECOVERED_S,
+        lambda: desk.sees(0.0) and desk.clock.s - behaves > 1.0 and desk.passed[-1] == desk.clock.s,
+    )
     assert not desk.stale, "an order left on a book that is older than its limit"
     assert desk.sees(0.0), "the book is not back"
     assert desk.passed[-1] == desk.clock.s, f"no order passes: {desk.denials[-1]}"
@@ -96,10 +110,14 @@ def test_what_once_froze_a_book_is_dropped_told_and_mended(tmp_path: Path, name:
     held_to_the_bars(desk, SEEN[name])
     assert desk.alerts(8.0, 8.0 + ALERT_S + (6.0 if "late" in name else 0.0))
     if "late" not in name:
-        assert [s for s, method, _ in desk.server.asked if method == "depth" and s > 8.0], "it began anew"
+        assert [s for s, method, _ in desk.server.asked if method == "depth" and s > 8.0], (
+            "it began anew"
+        )
 
 
-@pytest.mark.parametrize(("field", "said"), [(key, said) for key, all_ in REPORTS.items() for said in all_])
+@pytest.mark.parametrize(
+    ("field", "said"), [(key, said) for key, all_ in REPORTS.items() for said in all_]
+)
 def test_own_reports_that_cannot_be_read_are_told_and_asked_about_once_a_minute(
     tmp_path: Path, field: str, said: Any
 ) -> None:
@@ -112,7 +130,9 @@ def test_own_reports_that_cannot_be_read_are_told_and_asked_about_once_a_minute(
     assert desk.passed[-1] == desk.clock.s
     desk.server.bend = None
     desk.run(41.0)
-    assert [s for s, method, _ in desk.server.asked if method == "order.status"][-1] > 60.0, "and of what came later"
+    assert [s for s, method, _ in desk.server.asked if method == "order.status"][-1] > 60.0, (
+        "and of what came later"
+    )
 
 
 def test_a_report_dated_ahead_makes_nothing_old(tmp_path: Path) -> None:
@@ -127,8 +147,12 @@ def test_a_report_dated_ahead_makes_nothing_old(tmp_path: Path) -> None:
     assert desk.passed[-1] == desk.clock.s
 
 
-@pytest.mark.parametrize("wrong", [{"status": "BREAK"}, {"symbol": "ZZZ"}, *({"filters": tick(one)} for one in TICKS)])
-def test_a_symbol_that_was_called_halted_trades_again_within_a_minute(tmp_path: Path, wrong: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "wrong", [{"status": "BREAK"}, {"symbol": "ZZZ"}, *({"filters": tick(one)} for one in TICKS)]
+)
+def test_a_symbol_that_was_called_halted_trades_again_within_a_minute(
+    tmp_path: Path, wrong: dict[str, Any]
+) -> None:
     desk = Desk(tmp_path, 3)
     desk.run(5.0)
     desk.server.bend_answer = listed(wrong)
@@ -199,7 +223,9 @@ def test_a_market_that_lies_every_six_seconds_is_told_once_a_minute(tmp_path: Pa
 @pytest.mark.parametrize(
     "seed",
     [
-        pytest.param(n, marks=[] if n in FIRST else pytest.mark.long, id=f"{n}-{drawn(n).says}"[:60])
+        pytest.param(
+            n, marks=[] if n in FIRST else pytest.mark.long, id=f"{n}-{drawn(n).says}"[:60]
+        )
         for n in range(CASES)
     ],
 )

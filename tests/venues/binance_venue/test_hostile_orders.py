@@ -42,14 +42,20 @@ class Bench:
         self.channel.budget = Budget()  # type: ignore[assignment]
         self.clock_s = 0.0
         symbols = {
-            name: symbol_of({"symbol": name, "baseAsset": name[0], "quoteAsset": "USDT", "filters": FILTERS})
+            name: symbol_of(
+                {"symbol": name, "baseAsset": name[0], "quoteAsset": "USDT", "filters": FILTERS}
+            )
             for name in NAMES
         }
         self.ledger = AssetLedger()
         self.tracker = OrderTracker(symbols, OrderMemory(NamesTable()), self.ledger, self._tell)
-        self.inquiry = FateInquiry(self.channel, self.tracker, self.told.append, lambda ns: ns, lambda: self.clock_s)
+        self.inquiry = FateInquiry(
+            self.channel, self.tracker, self.told.append, lambda ns: ns, lambda: self.clock_s
+        )
         books = {name: StreamedBook(symbol) for name, symbol in symbols.items()}
-        self.desk = OrderEntry(self.channel, self.tracker, self.inquiry, books, self.told.append, lambda ns: ns)
+        self.desk = OrderEntry(
+            self.channel, self.tracker, self.inquiry, books, self.told.append, lambda ns: ns
+        )
 
     def _tell(self, report: o.Report, *_: object) -> o.Report:
         self.told.append(report)
@@ -85,25 +91,60 @@ def answer(result: Any) -> ApiAnswer:
 
 
 def refused(code: int) -> ApiAnswer:
-    return ApiAnswer(None, RequestRefusedError("order.status", code, "no such order", 400), "", 2, 3)
+    return ApiAnswer(
+        None, RequestRefusedError("order.status", code, "no such order", 400), "", 2, 3
+    )
 
 
 def placed(number: int, name: str, **more: Any) -> dict[str, Any]:
-    whole = {"symbol": "AUSDT", "orderId": number, "clientOrderId": name, "transactTime": 1, "executedQty": "0"}
+    whole = {
+        "symbol": "AUSDT",
+        "orderId": number,
+        "clientOrderId": name,
+        "transactTime": 1,
+        "executedQty": "0",
+    }
     return whole | {"status": "NEW", "fills": []} | more
 
 
-def event(number: int, name: str, what: str, status: str, z: Any = "0", **more: Any) -> dict[str, Any]:
-    whole = {"e": "executionReport", "s": "AUSDT", "i": number, "c": name, "C": "", "x": what, "X": status, "z": z}
-    return whole | {"T": 1, "E": 1, "q": "10", "n": "0", "N": None, "t": -1, "l": "0", "L": "0"} | more
+def event(
+    number: int, name: str, what: str, status: str, z: Any = "0", **more: Any
+) -> dict[str, Any]:
+    whole = {
+        "e": "executionReport",
+        "s": "AUSDT",
+        "i": number,
+        "c": name,
+        "C": "",
+        "x": what,
+        "X": status,
+        "z": z,
+    }
+    return (
+        whole | {"T": 1, "E": 1, "q": "10", "n": "0", "N": None, "t": -1, "l": "0", "L": "0"} | more
+    )
 
 
-def traded(number: int, name: str, trade: int, qty: Any, z: Any, status: str = "PARTIALLY_FILLED", **more: Any) -> Any:
+def traded(
+    number: int,
+    name: str,
+    trade: int,
+    qty: Any,
+    z: Any,
+    status: str = "PARTIALLY_FILLED",
+    **more: Any,
+) -> Any:
     return event(number, name, "TRADE", status, z, t=trade, l=qty, L="10.00", **more)
 
 
 def row(number: int, name: str, status: str, executed: str, **more: Any) -> dict[str, Any]:
-    whole = {"orderId": number, "clientOrderId": name, "status": status, "executedQty": executed, "time": 1}
+    whole = {
+        "orderId": number,
+        "clientOrderId": name,
+        "status": status,
+        "executedQty": executed,
+        "time": 1,
+    }
     return whole | more
 
 
@@ -140,13 +181,19 @@ def test_numbers_beyond_floats_are_kept_apart(bench: Bench) -> None:
     bench.works("a", first)
     bench.works("b", second)
     bench.tracker.event(
-        read_json(str(traded(second, "b", 2**63 + 1, "10", "10", "FILLED")).replace("'", '"').replace("None", "null"))
+        read_json(
+            str(traded(second, "b", 2**63 + 1, "10", "10", "FILLED"))
+            .replace("'", '"')
+            .replace("None", "null")
+        )
     )
     (trade,) = bench.reports(X.TRADE)
     assert (trade.cl_ord_id, trade.exec_id) == ("b", f"AUSDT-{second}-{2**63 + 1}")
 
 
-def test_an_order_that_comes_under_another_name_is_asked_about_once_its_number_is_known(bench: Bench) -> None:
+def test_an_order_that_comes_under_another_name_is_asked_about_once_its_number_is_known(
+    bench: Bench,
+) -> None:
     known: list[int] = []
     bench.tracker.known = lambda order: known.append(order.number)
     then = bench.sends("a")
@@ -171,7 +218,11 @@ def test_an_order_that_is_filled_with_fewer_lots_than_were_sent_ends(bench: Benc
     bench.tracker.event(event(7, "a", "TRADE_PREVENTION", "NEW", v=3, A="6", B="6"))
     bench.tracker.event(traded(7, "a", 1, "4", "4", "FILLED"))
     assert order.over
-    assert (bench.told[-1].exec_type, bench.told[-1].cum_qty, bench.told[-1].leaves_qty) == (X.EXPIRED, 4 * ONE, 0)
+    assert (bench.told[-1].exec_type, bench.told[-1].cum_qty, bench.told[-1].leaves_qty) == (
+        X.EXPIRED,
+        4 * ONE,
+        0,
+    )
     bench.tracker.event(traded(7, "a", 1, "4", "4", "FILLED"))
     assert len(bench.reports(X.TRADE)) == 1
 
@@ -190,7 +241,9 @@ def test_a_change_whose_event_and_answer_are_lost_is_seen_by_what_follows(bench:
     order = bench.works("a", 7)
     bench.tracker._symbols["AUSDT"].__dict__["amends"] = True
     bench.desk.send(o.ReplaceOrder("b", "a", "AUSDT", 1, 6, 1000, "ann", "p", 0))
-    bench.channel.then.pop("order.amend.keepPriority")(ApiAnswer(None, None, "no answer within 12 s", 2, 3))
+    bench.channel.then.pop("order.amend.keepPriority")(
+        ApiAnswer(None, None, "no answer within 12 s", 2, 3)
+    )
     bench.tracker.event(traded(7, "b", 1, "6", "6", "FILLED", q="6"))
     assert [(one.cl_ord_id, one.orig) for one in bench.reports(X.REPLACED)] == [("b", "a")]
     assert not bench.reports(X.RESTATED)
@@ -205,7 +258,10 @@ def test_an_answer_to_another_request_is_believed_by_nobody(bench: Bench, method
         rows = [placed(8, "b"), placed(7, "a")]
     else:
         bench.works("a", 7), bench.works("b", 8)
-        rows, thens = [row(8, "b", "CANCELED", "0", transactTime=1), row(7, "a", "NEW", "0", transactTime=1)], []
+        rows, thens = (
+            [row(8, "b", "CANCELED", "0", transactTime=1), row(7, "a", "NEW", "0", transactTime=1)],
+            [],
+        )
         for name in "ab":
             order = bench.tracker.by_name[name]
             if method == "order.cancel":
@@ -223,14 +279,19 @@ def test_an_answer_to_another_request_is_believed_by_nobody(bench: Bench, method
                 then(answer(result))  # the channel calls it unknown then
     assert not bench.reports(X.CANCELED)
     assert len(bench.reports(X.NEW)) == before
-    assert all(bench.tracker.by_name[name].number in (0, number) for name, number in (("a", 7), ("b", 8)))
+    assert all(
+        bench.tracker.by_name[name].number in (0, number) for name, number in (("a", 7), ("b", 8))
+    )
 
 
 def test_a_replacement_whose_answer_is_about_something_else_is_asked_about(bench: Bench) -> None:
     before = bench.works("a", 7)
     bench.desk.send(o.ReplaceOrder("b", "a", "AUSDT", 1, 10, 1001, "ann", "p", 0))
     then, after = bench.channel.then.pop("order.cancelReplace"), before.after
-    others = {"cancelResponse": placed(99, "z", status="CANCELED"), "newOrderResponse": placed(98, "y")}
+    others = {
+        "cancelResponse": placed(99, "z", status="CANCELED"),
+        "newOrderResponse": placed(98, "y"),
+    }
     with pytest.raises(VenueError, match="that of"):
         then(answer(others))
     assert before.ended is None
@@ -247,7 +308,9 @@ def test_no_order_takes_the_place_of_one_that_another_cancel_is_about(bench: Ben
     bench.tracker.event(traded(7, "a", 1, "4", "4"))
     bench.desk.send(o.ReplaceOrder("b", "a", "AUSDT", 1, 10, 1001, "ann", "p", 0))
     with pytest.raises(VenueError, match="that of"):
-        bench.channel.then.pop("order.cancel")(answer(placed(8, "z", status="CANCELED", executedQty="4")))
+        bench.channel.then.pop("order.cancel")(
+            answer(placed(8, "z", status="CANCELED", executedQty="4"))
+        )
     assert "order.place" not in bench.channel.then
     assert not before.over
 
@@ -271,7 +334,15 @@ def test_every_page_of_an_orders_trades_is_read(bench: Bench) -> None:
     bench.asks()(answer(row(7, "a", "FILLED", "2500")))
     asked: list[dict[str, Any]] = []
     trades = [
-        {"id": n, "orderId": 7, "price": "10.00", "qty": "1", "commission": "0", "time": 1, "isMaker": True}
+        {
+            "id": n,
+            "orderId": 7,
+            "price": "10.00",
+            "qty": "1",
+            "commission": "0",
+            "time": 1,
+            "isMaker": True,
+        }
         for n in range(2500)
     ]
     ask = bench.channel.ask
@@ -281,10 +352,14 @@ def test_every_page_of_an_orders_trades_is_read(bench: Bench) -> None:
         ask(method, params, *rest, **more)
 
     bench.channel.ask = noted  # type: ignore[method-assign]
-    bench.channel.then["myTrades"](answer(trades[-1000:])) if "myTrades" in bench.channel.then else None
+    bench.channel.then["myTrades"](
+        answer(trades[-1000:])
+    ) if "myTrades" in bench.channel.then else None
     while "myTrades" in bench.channel.then:
         first = asked[-1]["fromId"]
-        bench.channel.then.pop("myTrades")(answer([one for one in trades if one["id"] >= first][:1000]))
+        bench.channel.then.pop("myTrades")(
+            answer([one for one in trades if one["id"] >= first][:1000])
+        )
         assert len(asked) < 9
     assert [one["fromId"] for one in asked] == [0, 1000]
     assert len(bench.reports(X.TRADE)) == 2500
@@ -297,10 +372,22 @@ def test_pages_of_exactly_a_thousand_come_to_an_end(bench: Bench) -> None:
     bench.inquiry.about(bench.tracker.by_name["a"])
     bench.asks()(answer(row(7, "a", "NEW", "1500")))
     page = [
-        {"id": n, "orderId": 7, "price": "10.00", "qty": "1", "commission": "0", "time": 1, "isMaker": True}
+        {
+            "id": n,
+            "orderId": 7,
+            "price": "10.00",
+            "qty": "1",
+            "commission": "0",
+            "time": 1,
+            "isMaker": True,
+        }
         for n in range(1000)
     ]
-    for told in (page, page, []):  # the latest, from the first on, and no more: the list lags behind
+    for told in (
+        page,
+        page,
+        [],
+    ):  # the latest, from the first on, and no more: the list lags behind
         bench.channel.then.pop("myTrades")(answer(told))
     assert "myTrades" not in bench.channel.then
     assert bench.inquiry.open
@@ -312,17 +399,30 @@ def test_trades_of_other_orders_are_not_booked(bench: Bench) -> None:
     bench.inquiry.about(bench.tracker.by_name["a"])
     bench.asks()(answer(row(7, "a", "NEW", "4")))
     trade = {"price": "10.00", "commission": "0", "time": 1, "isMaker": True}
-    told = [trade | {"id": 1, "orderId": 9, "qty": "3"}, trade | {"id": 2, "orderId": 7, "qty": "4"}]
+    told = [
+        trade | {"id": 1, "orderId": 9, "qty": "3"},
+        trade | {"id": 2, "orderId": 7, "qty": "4"},
+    ]
     bench.channel.then.pop("myTrades")(answer(told))
     assert [one.last_qty for one in bench.reports(X.TRADE)] == [4 * ONE]
 
 
-def test_an_order_that_the_venue_has_forgotten_after_it_was_filled_is_found_by_its_trades(bench: Bench) -> None:
+def test_an_order_that_the_venue_has_forgotten_after_it_was_filled_is_found_by_its_trades(
+    bench: Bench,
+) -> None:
     order = bench.works("a", 7)
     bench.desk.send(o.CancelOrder("c", "a", "AUSDT", 1, "ann", 0))
     bench.channel.then.pop("order.cancel")(refused(ErrorCode.CANCEL_REJECTED))
     bench.asks()(refused(ErrorCode.NO_SUCH_ORDER))
-    trade = {"id": 1, "orderId": 7, "price": "10.00", "qty": "10", "commission": "0", "time": 1, "isMaker": True}
+    trade = {
+        "id": 1,
+        "orderId": 7,
+        "price": "10.00",
+        "qty": "10",
+        "commission": "0",
+        "time": 1,
+        "isMaker": True,
+    }
     bench.channel.then.pop("myTrades")(answer([trade]))
     assert order.over
     assert bench.reports(X.TRADE)[0].cum_qty == 10 * ONE
@@ -376,7 +476,9 @@ def test_fees_in_an_asset_that_is_not_there_are_counted(bench: Bench) -> None:
     assert bench.ledger.differences() == {"BNB": (-1, 0), "USDT": (-100 * ONE, 0)}
 
 
-@pytest.mark.parametrize("said", ['{"i": Infinity}', '{"i": -Infinity}', '{"i": NaN}', "[" * 100_000, "<html>", ""])
+@pytest.mark.parametrize(
+    "said", ['{"i": Infinity}', '{"i": -Infinity}', '{"i": NaN}', "[" * 100_000, "<html>", ""]
+)
 def test_what_is_no_json_is_a_value_error(said: str) -> None:
     with pytest.raises(ValueError, match=r"column|nested|number"):
         read_json(said)

@@ -35,7 +35,8 @@ class BentRest(http.server.BaseHTTPRequestHandler):
         status, body = 200, self.bodies.get(path, b"")
         if path not in self.bodies:
             asked = urllib.request.Request(
-                self.behind + self.path, headers={"X-MBX-APIKEY": self.headers["X-MBX-APIKEY"] or ""}
+                self.behind + self.path,
+                headers={"X-MBX-APIKEY": self.headers["X-MBX-APIKEY"] or ""},
             )
             try:
                 with urllib.request.urlopen(asked) as answer:
@@ -83,7 +84,8 @@ def proxied(served: Serve) -> Iterator[Callable[..., tuple[Served, FaultProxy, B
 
 @pytest.mark.parametrize("path", ["time", "exchangeInfo", "account", "allOrders"])
 @pytest.mark.parametrize(
-    "body", [b"<html>hello</html>", b"", b"[]", b"{}", b"null", b'"ok"', b"[" * 5000, b'{"symbols": 5}']
+    "body",
+    [b"<html>hello</html>", b"", b"[]", b"{}", b"null", b'"ok"', b"[" * 5000, b'{"symbols": 5}'],
 )
 def test_answers_that_are_none_at_logon_are_refused_in_three_parts(
     served: Serve, bent: Callable[..., str], tmp_path: Any, path: str, body: bytes
@@ -104,7 +106,9 @@ def test_answers_that_are_none_at_logon_are_refused_in_three_parts(
     assert caught.value.remedy
 
 
-def test_a_snapshot_that_is_always_too_old_does_not_use_up_the_weight(proxied: Callable[..., Any]) -> None:
+def test_a_snapshot_that_is_always_too_old_does_not_use_up_the_weight(
+    proxied: Callable[..., Any],
+) -> None:
     one, _, venue = proxied(speed=20.0)
     ask, asked = venue._channel.ask, list[str]()
 
@@ -156,15 +160,22 @@ def test_a_finer_step_at_midnight_stops_orders_and_is_told_few_times(
 
     monkeypatch.setattr(venue, "_market", odd)
     began, heard = one.now(), list[o.VenueEvent]()
-    heard = hear(venue, lambda heard: said(heard, "another tick or lot") and one.now() - began > 25 * 10**9)
+    heard = hear(
+        venue, lambda heard: said(heard, "another tick or lot") and one.now() - began > 25 * 10**9
+    )
     assert len([each for each in heard if isinstance(each, o.Unread)]) < 20
     order(venue, "late", 5)
     assert (
-        "does not trade" in of(hear(venue, lambda heard: of(heard, o.ExecType.REJECTED)), o.ExecType.REJECTED)[0].text
+        "does not trade"
+        in of(hear(venue, lambda heard: of(heard, o.ExecType.REJECTED)), o.ExecType.REJECTED)[
+            0
+        ].text
     )
 
 
-def test_a_symbol_that_is_no_longer_listed_is_told(served: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_symbol_that_is_no_longer_listed_is_told(
+    served: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Binance refuses the question about all of them then (-1121)."""
     venue = served().venue()
     ask = venue._channel.ask
@@ -184,11 +195,16 @@ def test_a_symbol_that_is_no_longer_listed_is_told(served: Serve, monkeypatch: p
     assert "DELISTED" in of(heard, o.ExecType.REJECTED)[0].text
 
 
-@pytest.mark.parametrize("told", [{"e": "executionReport"}, {"e": "outboundAccountPosition"}, {"e": "balanceUpdate"}])
 @pytest.mark.parametrize(
-    "more", [{}, {"s": 5, "i": "x", "c": [], "B": 7, "d": {}, "a": None}, {"B": [5, None, {}], "T": 1}]
+    "told", [{"e": "executionReport"}, {"e": "outboundAccountPosition"}, {"e": "balanceUpdate"}]
 )
-def test_events_that_make_no_sense_are_told_and_survived(proxied: Callable[..., Any], told: Any, more: Any) -> None:
+@pytest.mark.parametrize(
+    "more",
+    [{}, {"s": 5, "i": "x", "c": [], "B": 7, "d": {}, "a": None}, {"B": [5, None, {}], "T": 1}],
+)
+def test_events_that_make_no_sense_are_told_and_survived(
+    proxied: Callable[..., Any], told: Any, more: Any
+) -> None:
     _, proxy, venue = proxied()
     for relay in proxy.relays:
         if not relay.market:
@@ -200,8 +216,22 @@ def test_events_that_make_no_sense_are_told_and_survived(proxied: Callable[..., 
 
 def test_one_event_an_hour_ahead_does_not_stop_the_clock(proxied: Callable[..., Any]) -> None:
     one, proxy, venue = proxied()
-    event = {"e": "balanceUpdate", "E": one.now() // 10**6 + 3_600_000, "T": one.now() // 10**6, "a": "USDT", "d": "0"}
-    report = {"e": "executionReport", "E": event["E"], "s": "CSCOUSDT", "i": 99, "c": "a", "C": "", "x": "NEW"}
+    event = {
+        "e": "balanceUpdate",
+        "E": one.now() // 10**6 + 3_600_000,
+        "T": one.now() // 10**6,
+        "a": "USDT",
+        "d": "0",
+    }
+    report = {
+        "e": "executionReport",
+        "E": event["E"],
+        "s": "CSCOUSDT",
+        "i": 99,
+        "c": "a",
+        "C": "",
+        "x": "NEW",
+    }
     report |= {"X": "NEW", "T": event["E"], "z": "0", "q": "5"}
     order(venue, "a", 5, 1400, tif=o.Tif.DAY)
     for relay in proxy.relays:
@@ -214,26 +244,36 @@ def test_one_event_an_hour_ahead_does_not_stop_the_clock(proxied: Callable[..., 
     until(lambda: venue.poll() or venue.now_ns > was + 20 * 10**9, what="a clock that goes on")
 
 
-def test_a_listen_key_that_is_over_is_made_anew(served: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_listen_key_that_is_over_is_made_anew(
+    served: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A renewal that is refused says that the stream has been silent: whatever works is asked about."""
     venue = served().venue()
     links = venue._links
     links._key, asked = "k" * 60, list[tuple[str, str]]()
 
-    def refuse(path: str, weight: int, params: Any = None, *, signed: bool = False, method: str = "GET") -> Any:
+    def refuse(
+        path: str, weight: int, params: Any = None, *, signed: bool = False, method: str = "GET"
+    ) -> Any:
         asked.append((path, method))
-        raise RequestRefusedError(path, ErrorCode.INVALID_LISTEN_KEY, "This listenKey does not exist.", 400)
+        raise RequestRefusedError(
+            path, ErrorCode.INVALID_LISTEN_KEY, "This listenKey does not exist.", 400
+        )
 
     monkeypatch.setattr(links._rest, "ask", refuse)
     links._renew()
     assert asked == [(LISTEN_KEY, "PUT")]
     assert not venue.up
-    heard = hear(venue, lambda heard: sum(isinstance(each, o.LinkStatus) and each.up for each in heard))
+    heard = hear(
+        venue, lambda heard: sum(isinstance(each, o.LinkStatus) and each.up for each in heard)
+    )
     assert heard
     assert venue.up
 
 
-def test_a_time_of_the_market_that_is_an_hour_ahead_has_no_order_called_lost(proxied: Callable[..., Any]) -> None:
+def test_a_time_of_the_market_that_is_an_hour_ahead_has_no_order_called_lost(
+    proxied: Callable[..., Any],
+) -> None:
     """It is on its way, and the venue does not know it yet; one wrong E would prove that it never came."""
     one, proxy, venue = proxied(speed=1.0, recv_window_ms=5000)
     for kind in ("trade", "depthUpdate"):
@@ -253,7 +293,10 @@ def test_two_desks_with_one_key_hear_of_each_other_once_a_minute(served: Serve) 
     ours, others = one.venue(), one.venue()
     for n in range(20):
         order(others, f"t{n}", 5)
-    hear(others, lambda heard: sum(report.leaves_qty == 0 for report in of(heard, o.ExecType.TRADE)) >= 20)
+    hear(
+        others,
+        lambda heard: sum(report.leaves_qty == 0 for report in of(heard, o.ExecType.TRADE)) >= 20,
+    )
     order(ours, "mine", 5)
     heard = hear(ours, lambda heard: of(heard, o.ExecType.TRADE) and len(ours._strangers) >= 20)
     assert len(said(heard, "nobody here sent")) == 1
@@ -275,7 +318,10 @@ def test_a_stream_is_left_and_subscribed_to_anew(served: Serve) -> None:
     socket.send = lambda message: (asked.append(message["method"]), send(message))[1]
     links.renew("CSCOUSDT")
     book.lose("the test says so")
-    heard = hear(venue, lambda heard: asked[:2] == ["UNSUBSCRIBE", "SUBSCRIBE"] and book.known and len(heard) > 3)
+    heard = hear(
+        venue,
+        lambda heard: asked[:2] == ["UNSUBSCRIBE", "SUBSCRIBE"] and book.known and len(heard) > 3,
+    )
     cleared, *rows = [each for each in heard if isinstance(each, o.MarketRows)]
     assert not cleared.snapshot
     assert rows[0].snapshot or rows[-1].rows.size

@@ -29,7 +29,9 @@ class HeldChannel(ApiChannel):
         super().__init__(None, None, lambda: 10**9, 5000)  # type: ignore[arg-type]
         self.then: dict[str, Callable[[ApiAnswer], object]] = {}
 
-    def ask(self, method: str, params: Any, weight: int, then: Callable[[ApiAnswer], object], **_: Any) -> None:
+    def ask(
+        self, method: str, params: Any, weight: int, then: Callable[[ApiAnswer], object], **_: Any
+    ) -> None:
         self.then[method] = then
 
     def answer(self, method: str, result: dict[str, Any]) -> None:
@@ -40,10 +42,15 @@ def test_an_order_that_is_replaced_while_it_is_asked_about_lives() -> None:
     """The desk would take it for over, and the order in its place would be watched by nobody."""
     channel, told = HeldChannel(), list[Any]()
     tracker = OrderTracker(
-        {"AUSDT": SYMBOL}, OrderMemory(NamesTable()), AssetLedger(), lambda one, *_: told.append(one) or one
+        {"AUSDT": SYMBOL},
+        OrderMemory(NamesTable()),
+        AssetLedger(),
+        lambda one, *_: told.append(one) or one,
     )
     inquiry = FateInquiry(channel, tracker, told.append, lambda ns: ns)
-    desk = OrderEntry(channel, tracker, inquiry, {"AUSDT": StreamedBook(SYMBOL)}, told.append, lambda ns: ns)
+    desk = OrderEntry(
+        channel, tracker, inquiry, {"AUSDT": StreamedBook(SYMBOL)}, told.append, lambda ns: ns
+    )
     desk.send(o.NewOrder("x1", "AUSDT", 1, 5, 1000, o.Tif.DAY, "ann", "p", 0))
     channel.answer("order.place", PLACED | {"orderId": 7})
     desk.send(o.ReplaceOrder("x2", "x1", "AUSDT", 1, 6, 1000, "ann", "p", 0))
@@ -58,7 +65,8 @@ def test_an_order_that_is_replaced_while_it_is_asked_about_lives() -> None:
         },
     )
     channel.answer(
-        "order.status", {"orderId": 7, "executedQty": "0", "status": "CANCELED", "time": 1, "clientOrderId": "x1"}
+        "order.status",
+        {"orderId": 7, "executedQty": "0", "status": "CANCELED", "time": 1, "clientOrderId": "x1"},
     )
     last = told[-1]
     assert (last.exec_type, last.cl_ord_id, last.status, last.order_id) == (

@@ -57,7 +57,9 @@ def test_rights_that_cannot_be_asked_are_said(served: Serve) -> None:
     assert any("could not be checked" in note for note in notes_of(one.venue()))
 
 
-def test_a_wrong_secret_and_a_strange_key_say_so(served: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_secret_and_a_strange_key_say_so(
+    served: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
     one = served()
     monkeypatch.setenv("BINANCE_SECRET", "t" * 64)
     with pytest.raises(VenueError, match=r"-1022.*check that the secret") as caught:
@@ -75,7 +77,9 @@ def test_a_clock_that_is_off_is_refused(served: Serve) -> None:
     one = served()
     terms = BinanceTerms(**one.urls, clock_ms=2000.0)  # type: ignore[arg-type]
     for ahead_s in (-60, 60):
-        with pytest.raises(VenueError, match=f"{'ahead' if ahead_s > 0 else 'behind'} of the venue"):
+        with pytest.raises(
+            VenueError, match=f"{'ahead' if ahead_s > 0 else 'behind'} of the venue"
+        ):
             BinanceVenue(terms, Path(), wall=lambda ahead_s=ahead_s: one.now() + ahead_s * 10**9)  # type: ignore[misc]
 
 
@@ -129,7 +133,9 @@ def test_a_file_names_secrets_by_their_place(tmp_path: Path) -> None:
         BinanceTerms.named("productoin")
 
 
-def test_a_secret_may_lie_in_the_keyring(served: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_secret_may_lie_in_the_keyring(
+    served: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "keyring.py").write_text(
         f"def get_password(service, user):\n    return {SECRET!r} if (service, user) == ('binance', 'desk') else None\n"
     )
@@ -146,14 +152,23 @@ def test_ed25519_keys_are_read_from_a_file(served: Serve, tmp_path: Path) -> Non
     made, pem = ed25519.Ed25519PrivateKey.generate(), tmp_path / "key.pem"
     pem.touch(mode=0o600)
     coding = serialization.Encoding.PEM
-    pem.write_bytes(made.private_bytes(coding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
-    public = made.public_key().public_bytes(coding, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
+    pem.write_bytes(
+        made.private_bytes(coding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    public = (
+        made.public_key()
+        .public_bytes(coding, serialization.PublicFormat.SubjectPublicKeyInfo)
+        .decode()
+    )
     one = served(keys=[ApiKey(KEY, "TRADER", public=public)])
     assert one.venue(key={"private_key": {"file": str(pem)}}).up
 
 
 def test_no_secret_is_told(
-    served: Serve, tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+    served: Serve,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     """Journal, store, log, output, errors and reprs of a venue that trades, is refused, and loses its link."""
     caplog.set_level(logging.DEBUG)
@@ -176,7 +191,13 @@ def test_no_secret_is_told(
         gateway.receive(venue.step(venue.now_ns + 10**8))
     with pytest.raises(VenueError) as caught:
         venue.send(o.NewOrder("d", symbol, 1, 1, None, o.Tif.IOC, "ann", "p", venue.now_ns))
-    said += [repr(caught.value), repr(venue), repr(venue.__dict__), repr(venue._signer), repr(venue._channel.__dict__)]
+    said += [
+        repr(caught.value),
+        repr(venue),
+        repr(venue.__dict__),
+        repr(venue._signer),
+        repr(venue._channel.__dict__),
+    ]
     journal.close()
     for file in tmp_path.rglob("*"):
         said.append(file.read_bytes().decode("latin-1") if file.is_file() else "")

@@ -20,7 +20,9 @@ KEY, SECRET = "K" * 64, "S" * 64
 
 
 @given(st.lists(st.tuples(st.floats(0, 40), st.integers(1, 250)), max_size=60), st.floats(0, 60))
-def test_no_minute_of_any_clock_has_more_than_its_weight(asks: list[tuple[float, int]], phase: float) -> None:
+def test_no_minute_of_any_clock_has_more_than_its_weight(
+    asks: list[tuple[float, int]], phase: float
+) -> None:
     now = [0.0]
     budget, spent = WeightBudget(1000, lambda: now[0]), list[tuple[float, int]]()
     for wait, weight in asks:
@@ -74,7 +76,9 @@ def scripted() -> Iterator[tuple[BinanceRest, type[Scripted], WeightBudget]]:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     budget = WeightBudget()
     signer = ApiSigner(KEY, secret=SECRET)
-    rest = BinanceRest(f"http://127.0.0.1:{server.server_port}", signer, budget, TlsSettings(), lambda: 5, 5000)
+    rest = BinanceRest(
+        f"http://127.0.0.1:{server.server_port}", signer, budget, TlsSettings(), lambda: 5, 5000
+    )
     yield rest, handler, budget
     rest.close()
     server.shutdown()
@@ -83,11 +87,15 @@ def scripted() -> Iterator[tuple[BinanceRest, type[Scripted], WeightBudget]]:
 
 def answer(status: str, body: str, *headers: str, length: int = -1) -> bytes:
     size = len(body) if length < 0 else length
-    head = "\r\n".join((f"HTTP/1.1 {status}", f"Content-Length: {size}", "Connection: close", *headers))
+    head = "\r\n".join(
+        (f"HTTP/1.1 {status}", f"Content-Length: {size}", "Connection: close", *headers)
+    )
     return f"{head}\r\n\r\n{body}".encode()
 
 
-def test_answers_and_weight_are_read(scripted: tuple[BinanceRest, type[Scripted], WeightBudget]) -> None:
+def test_answers_and_weight_are_read(
+    scripted: tuple[BinanceRest, type[Scripted], WeightBudget],
+) -> None:
     rest, told, budget = scripted
     told.answers.append(answer("200 OK", '{"p": 0.10}', "X-MBX-USED-WEIGHT-1M: 44"))
     assert rest.ask("/api/v3/depth", 5) == {"p": "0.10"}
@@ -104,12 +112,30 @@ def test_answers_and_weight_are_read(scripted: tuple[BinanceRest, type[Scripted]
             7,
             "wait",
         ),
-        (answer("418 I'm a teapot", '{"code":-1003,"msg":"Banned."}', "Retry-After: 120"), -1003, False, 120, "wait"),
+        (
+            answer("418 I'm a teapot", '{"code":-1003,"msg":"Banned."}', "Retry-After: 120"),
+            -1003,
+            False,
+            120,
+            "wait",
+        ),
         (answer("503 Service Unavailable", "<html>"), 0, True, 0, "errors.md"),
-        (answer("504 Gateway Timeout", '{"code":-1007,"msg":"Timeout."}'), -1007, True, 0, "errors.md"),
+        (
+            answer("504 Gateway Timeout", '{"code":-1007,"msg":"Timeout."}'),
+            -1007,
+            True,
+            0,
+            "errors.md",
+        ),
         (answer("400 Bad Request", '{"code":-1021,"msg":"Timestamp."}'), -1021, False, 0, "clock"),
         (answer("400 Bad Request", '{"code":-1022,"msg":"Signature."}'), -1022, False, 0, "secret"),
-        (answer("401 Unauthorized", '{"code":-2015,"msg":"Invalid API-key."}'), -2015, False, 0, "permissions"),
+        (
+            answer("401 Unauthorized", '{"code":-2015,"msg":"Invalid API-key."}'),
+            -2015,
+            False,
+            0,
+            "permissions",
+        ),
     ],
 )
 def test_errors_have_three_parts(
@@ -141,8 +167,12 @@ def test_a_page_that_is_no_json_says_what_came(
         rest.ask("/api/v3/account", 20, signed=True)
 
 
-@pytest.mark.parametrize("said", [b"", b"HTTP/1.1 200", answer("200 OK", '{"a":', length=500), b"rubbish\r\n\r\n"])
-def test_half_an_answer_is_none(scripted: tuple[BinanceRest, type[Scripted], WeightBudget], said: bytes) -> None:
+@pytest.mark.parametrize(
+    "said", [b"", b"HTTP/1.1 200", answer("200 OK", '{"a":', length=500), b"rubbish\r\n\r\n"]
+)
+def test_half_an_answer_is_none(
+    scripted: tuple[BinanceRest, type[Scripted], WeightBudget], said: bytes
+) -> None:
     rest, told, _ = scripted
     told.answers.append(said)
     with pytest.raises(VenueError, match="/api/v3/time"):
@@ -153,11 +183,13 @@ def test_half_an_answer_is_none(scripted: tuple[BinanceRest, type[Scripted], Wei
 def test_a_signature_is_the_documents() -> None:
     """`rest-api.md`, "SIGNED Endpoint Examples"."""
     secret = "NhqPtmdSJYdKjVHjA7PZj4Mge3R5YNiP1e3UZjInClVN65XAbvqqM6A7H5fATj0j"
-    signer = ApiSigner("vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A", secret=secret)
-    payload = (
-        "symbol=LTCBTC&side=BUY&type=LIMIT&timeInForce=GTC&quantity=1&price=0.1&recvWindow=5000&timestamp=1499827319559"
+    signer = ApiSigner(
+        "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A", secret=secret
     )
-    assert signer.sign(payload) == "c8db56825ae71d6d79447849e617115f4a920fa2acdcab2b053c4b2838bd6b71"
+    payload = "symbol=LTCBTC&side=BUY&type=LIMIT&timeInForce=GTC&quantity=1&price=0.1&recvWindow=5000&timestamp=1499827319559"
+    assert (
+        signer.sign(payload) == "c8db56825ae71d6d79447849e617115f4a920fa2acdcab2b053c4b2838bd6b71"
+    )
 
 
 def test_an_ed25519_key_signs_what_its_public_half_verifies() -> None:
@@ -169,7 +201,9 @@ def test_an_ed25519_key_signs_what_its_public_half_verifies() -> None:
     pem = made.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     ).decode()
-    public = made.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    public = made.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
     signer = ApiSigner(KEY, private_key=pem)
     assert ApiKey(KEY, "a", public=public.decode()).verify("a=1", signer.sign("a=1"))
     inside = pem.splitlines()[1]
@@ -178,7 +212,8 @@ def test_an_ed25519_key_signs_what_its_public_half_verifies() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "words"), [("", {"secret": SECRET}), (KEY, {"secret": "short"}), (KEY, {"private_key": "no pem"})]
+    ("name", "words"),
+    [("", {"secret": SECRET}), (KEY, {"secret": "short"}), (KEY, {"private_key": "no pem"})],
 )
 def test_a_key_of_a_wrong_kind_is_refused_and_not_shown(name: str, words: dict[str, str]) -> None:
     with pytest.raises(ConfigError) as caught:

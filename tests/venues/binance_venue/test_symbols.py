@@ -42,14 +42,17 @@ def as_number(value: Any) -> Any:
 
 @given(st.decimals(0, 10**15, places=8, allow_nan=False), st.sampled_from("fsn"))
 def test_a_number_reads_the_same_however_it_is_written(number: Decimal, how: str) -> None:
-    written = {"f": format(number, "f"), "s": str(number), "n": format(number.normalize(), "f")}[how]
+    written = {"f": format(number, "f"), "s": str(number), "n": format(number.normalize(), "f")}[
+        how
+    ]
     assert whole(written, "it") == int(number * ONE)
     (read,) = read_json(f"[{written}]")
     assert whole(read, "it") == int(number * ONE)
 
 
 @pytest.mark.parametrize(
-    "said", ["", "x", "-1", "1e-9", "0.000000001", "NaN", "Infinity", True, None, [], "1" * 60, "1e40"]
+    "said",
+    ["", "x", "-1", "1e-9", "0.000000001", "NaN", "Infinity", True, None, [], "1" * 60, "1e40"],
 )
 def test_what_is_no_amount_is_refused(said: Any) -> None:
     with pytest.raises(VenueError):
@@ -98,7 +101,9 @@ def test_our_filters_are_the_servers(lots: int, ticks: int, side: int) -> None:
     ours = SERVED.refusal(replace(order(lots, ticks, side)), mean * rules.tick // ONE)
     theirs = ""
     try:
-        rules.check_limit(rules.ticks(ticks * rules.tick), rules.lots(lots * rules.lot), mean // ONE)
+        rules.check_limit(
+            rules.ticks(ticks * rules.tick), rules.lots(lots * rules.lot), mean // ONE
+        )
     except BinanceError as error:
         theirs = error.msg.removeprefix("Filter failure: ")
     assert bool(ours) == bool(theirs)

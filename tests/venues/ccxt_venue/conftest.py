@@ -5,7 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.venues.binance_venue.conftest import PATIENCE, SINCE_BOOT_NS, Allow, Served, keys_in_environment, served
+from tests.venues.binance_venue.conftest import (
+    PATIENCE,
+    SINCE_BOOT_NS,
+    Allow,
+    Served,
+    keys_in_environment,
+    served,
+)
 
 from tercel.venues.ccxt_venue.terms import CcxtTerms
 from tercel.venues.ccxt_venue.venue import CcxtVenue
@@ -28,7 +35,11 @@ class ByCcxt:
         self.opened: list[CcxtVenue] = []
 
     def venue(self, store: Path | None = None, allow: Allow = str, **terms: Any) -> CcxtVenue:
-        said = {"recv_window_ms": 60_000, "clock_ms": 60_000.0, "urls": urls_at(self.served.server)} | terms
+        said = {
+            "recv_window_ms": 60_000,
+            "clock_ms": 60_000.0,
+            "urls": urls_at(self.served.server),
+        } | terms
         now = self.served.now
         steady = lambda: now() - SINCE_BOOT_NS  # noqa: E731
         made = CcxtVenue("binance", CcxtTerms(**said), Path(), store, now, PATIENCE, steady, allow)

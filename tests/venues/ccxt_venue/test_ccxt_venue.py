@@ -54,15 +54,21 @@ def test_an_address_names_exchange_and_file(tmp_path: Path) -> None:
             address(wrong)
 
 
-def test_every_url_of_the_exchange_as_ccxt_has_it_is_a_tests_or_money_is_there(tmp_path: Path) -> None:
+def test_every_url_of_the_exchange_as_ccxt_has_it_is_a_tests_or_money_is_there(
+    tmp_path: Path,
+) -> None:
     assert money_at("ccxt:binance") == ""
     assert money_at("ccxt:bybit") == "", "https://bybit-exchange.github.io/docs/v5/guide"
     for venue in ("ccxt:binance:production", "ccxt:kraken:production"):
         assert "which counts as production" in money_at(venue)
     known = urls_of(exchange_of("binance", CcxtTerms(), tmp_path).urls["api"])
     name = next(one for one, url in known if "ws-api" in url)
-    (tmp_path / "one.toml").write_text(f'[urls]\n"{name}" = "wss://ws-api.binance.com:443/ws-api/v3"\n')
-    assert "which counts as production" in money_at("ccxt:binance:one.toml", tmp_path), "one is enough"
+    (tmp_path / "one.toml").write_text(
+        f'[urls]\n"{name}" = "wss://ws-api.binance.com:443/ws-api/v3"\n'
+    )
+    assert "which counts as production" in money_at("ccxt:binance:one.toml", tmp_path), (
+        "one is enough"
+    )
 
 
 def test_an_exchange_that_nobody_knows_or_that_has_no_sandbox_is_refused() -> None:
@@ -101,22 +107,44 @@ def test_a_file_that_will_not_do_says_why(tmp_path: Path, text: str, words: str)
 
 def test_only_urls_that_are_used_are_kept_and_others_cannot_be_named(tmp_path: Path) -> None:
     made = exchange_of("binance", CcxtTerms(net="production"), tmp_path)
-    assert {name for name, _ in urls_of(made.urls["api"])} == {"public", "private", "sapi", "ws.spot", "ws.ws-api.spot"}
+    assert {name for name, _ in urls_of(made.urls["api"])} == {
+        "public",
+        "private",
+        "sapi",
+        "ws.spot",
+        "ws.ws-api.spot",
+    }
     with pytest.raises(TercelError, match="publik"):
         exchange_of("binance", CcxtTerms(urls={"publik": "https://a.example"}), tmp_path)
 
 
 # -- words ------------------------------------------------------------------------------------------------------------
 def test_names_of_orders_are_numbers_and_back() -> None:
-    for name in ("1", "28457", "OABC-7", "007", "9f1c2d3e-0000-4000-8000-000000000000", "0", "12345678901234567890123"):
+    for name in (
+        "1",
+        "28457",
+        "OABC-7",
+        "007",
+        "9f1c2d3e-0000-4000-8000-000000000000",
+        "0",
+        "12345678901234567890123",
+    ):
         assert name_of(number_of(name)) == name
-    assert [plain(one) for one in (1e-08, "0.10", 12, None, 61837.63)] == ["0.00000001", "0.10", "12", "0", "61837.63"]
+    assert [plain(one) for one in (1e-08, "0.10", 12, None, 61837.63)] == [
+        "0.00000001",
+        "0.10",
+        "12",
+        "0",
+        "61837.63",
+    ]
 
 
 def test_what_an_exchange_lacks_is_said() -> None:
     import ccxt.pro
 
-    assert lacks_of(ccxt.pro.binance()) == ["no cancel on disconnect: what is open stays open when the link breaks"]
+    assert lacks_of(ccxt.pro.binance()) == [
+        "no cancel on disconnect: what is open stays open when the link breaks"
+    ]
     poor = "; ".join(lacks_of(ccxt.pro.kraken()))
     assert "no change of an order in its place" in poor
     assert "looked for in lists" in poor
@@ -153,14 +181,26 @@ def test_an_error_that_does_not_say_that_nothing_was_done_leaves_it_open() -> No
     assert told(ccxt.OrderNotFound("gone"), "order.cancel")[1] == -2011
     assert told(ccxt.DDoSProtection("binance 418 I'm a teapot"))[0] == 418
     limited = calls.refusal("order.place", ccxt.RateLimitExceeded("slow"))
-    assert (limited["status"], limited["error"]["data"]) == (429, {"serverTime": 1000, "retryAfter": 8000})
+    assert (limited["status"], limited["error"]["data"]) == (
+        429,
+        {"serverTime": 1000, "retryAfter": 8000},
+    )
     leaky = told(ccxt.NetworkError(f"GET https://h.example/order?signature=abc&key=1 {SECRET}"))[2]
     assert leaky == "GET https://h.example/order ***"
 
 
 def test_an_exchange_without_such_questions_is_searched() -> None:
     """No question about one order, names of orders that are no numbers, and numbers that ccxt has as floats."""
-    rows = [{"id": "OAB-1", "clientOrderId": "L1", "status": "open", "amount": 1e-05, "filled": 0.0, "price": 0.1}]
+    rows = [
+        {
+            "id": "OAB-1",
+            "clientOrderId": "L1",
+            "status": "open",
+            "amount": 1e-05,
+            "filled": 0.0,
+            "price": 0.1,
+        }
+    ]
 
     class Lists(Refusing):
         id, has = "poor", {"fetchOpenOrders": True}
@@ -175,8 +215,14 @@ def test_an_exchange_without_such_questions_is_searched() -> None:
     calls.unified = {"BTC-USD": "BTC/USD"}
     for asked in ({"origClientOrderId": "L1"}, {"orderId": number_of("OAB-1")}):
         row = asyncio.run(calls.message(1, "order.status", {"symbol": "BTC-USD"} | asked))["result"]
-        assert (name_of(row["orderId"]), row["status"], row["origQty"]) == ("OAB-1", "NEW", "0.00001")
-    told = asyncio.run(calls.message(1, "order.status", {"symbol": "BTC-USD", "origClientOrderId": "no"}))
+        assert (name_of(row["orderId"]), row["status"], row["origQty"]) == (
+            "OAB-1",
+            "NEW",
+            "0.00001",
+        )
+    told = asyncio.run(
+        calls.message(1, "order.status", {"symbol": "BTC-USD", "origClientOrderId": "no"})
+    )
     assert told["error"]["code"] == -2013
 
 
@@ -184,7 +230,9 @@ def test_an_exchange_without_such_questions_is_searched() -> None:
 def test_it_says_at_start_what_it_does_without(by_ccxt: Serve) -> None:
     venue = by_ccxt().venue()
     notes = [one.text for one in venue.step(venue.now_ns) if isinstance(one, o.LinkStatus)]
-    assert any("ccxt:binance passed the conformance kit; no cancel on disconnect" in note for note in notes)
+    assert any(
+        "ccxt:binance passed the conformance kit; no cancel on disconnect" in note for note in notes
+    )
 
 
 def test_logon_refuses_what_it_must(by_ccxt: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -212,14 +260,19 @@ def test_executions_and_fees_explain_balances_and_strange_hands_are_told(by_ccxt
     venue = one.venue()
     order(venue, "buy", 900)
     order(venue, "sell", 400, side=-1)
-    hear(venue, lambda heard: sum(report.leaves_qty == 0 for report in of(heard, o.ExecType.TRADE)) >= 2)
+    hear(
+        venue,
+        lambda heard: sum(report.leaves_qty == 0 for report in of(heard, o.ExecType.TRADE)) >= 2,
+    )
     venue._watch._account_s = 0.0
     hear(venue, lambda _: venue.ledger.told == venue.ledger.expected)
     held = one.served.engine.account(ACCOUNT).balances
     assert venue.ledger.expected["CSCO"] == held.free["CSCO"] + held.locked["CSCO"]
     one.served.engine.deposit(ACCOUNT, "USDT", -5 * ONE)
     venue._watch._account_s = 0.0
-    heard = hear(venue, lambda heard: said(heard, "do not explain"), what="a balance that nothing explains")
+    heard = hear(
+        venue, lambda heard: said(heard, "do not explain"), what="a balance that nothing explains"
+    )
     assert "USDT" in said(heard, "do not explain")[0].why
 
 
@@ -241,11 +294,15 @@ def test_an_answer_that_is_lost_is_asked_for(by_ccxt: Serve) -> None:
         await create(*words, **more)
         import ccxt
 
-        raise ccxt.RequestTimeout("binance POST https://h.example/order?signature=abc request timed out")
+        raise ccxt.RequestTimeout(
+            "binance POST https://h.example/order?signature=abc request timed out"
+        )
 
     venue._ccxt.exchange.create_order = lost
     order(venue, "a", 3)
-    heard = hear(venue, lambda heard: any(report.leaves_qty == 0 for report in of(heard, o.ExecType.TRADE)))
+    heard = hear(
+        venue, lambda heard: any(report.leaves_qty == 0 for report in of(heard, o.ExecType.TRADE))
+    )
     assert len(placed) == 1
     assert sum(report.last_qty for report in of(heard, o.ExecType.TRADE)) == 3 * ONE
 
@@ -267,7 +324,9 @@ def test_too_many_requests_hold_all_back(by_ccxt: Serve) -> None:
     venue = by_ccxt().venue()
 
     async def limited(*_: Any, **__: Any) -> Any:
-        raise ccxt.DDoSProtection('binance 429 Too Many Requests {"code":-1003,"msg":"Too much request weight used."}')
+        raise ccxt.DDoSProtection(
+            'binance 429 Too Many Requests {"code":-1003,"msg":"Too much request weight used."}'
+        )
 
     venue._ccxt.exchange.create_order = limited
     order(venue, "a", 3)
@@ -307,7 +366,9 @@ def test_an_order_of_an_earlier_process_is_found(by_ccxt: Serve, tmp_path: Path)
     one = by_ccxt(speed=5.0)
     venue = one.venue(tmp_path / "store")
     order(venue, "a", 3)
-    first = hear(venue, lambda heard: any(report.leaves_qty == 0 for report in of(heard, o.ExecType.TRADE)))
+    first = hear(
+        venue, lambda heard: any(report.leaves_qty == 0 for report in of(heard, o.ExecType.TRADE))
+    )
     venue.close()
     again = one.venue(tmp_path / "store")
     told = [(one.exec_id, one.last_qty, one.last_px) for one in again.executions("ann")]
@@ -315,7 +376,10 @@ def test_an_order_of_an_earlier_process_is_found(by_ccxt: Serve, tmp_path: Path)
 
 
 def test_no_secret_is_told(
-    by_ccxt: Serve, tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+    by_ccxt: Serve,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     """Journal, store, log, output, errors and reprs of a venue that trades, is refused, and loses its link."""
     caplog.set_level(logging.DEBUG)
@@ -356,7 +420,9 @@ def test_levels_beyond_what_is_exact_are_refused(by_ccxt: Serve) -> None:
     """A price or quantity finer than 1e-8 is told, and the book begins anew."""
     venue = by_ccxt().venue()
     name = venue.listings()[0].instrument
-    venue._market({"s": name, "E": 1, "lastUpdateId": 1, "bids": [["1.000000001", "1"]], "asks": []})
+    venue._market(
+        {"s": name, "E": 1, "lastUpdateId": 1, "bids": [["1.000000001", "1"]], "asks": []}
+    )
     venue._market({"e": "depthUpdate", "s": name, "E": 1, "U": 2, "u": 2, "b": [], "a": []})
     assert said(venue._events, name)
     assert venue._books[name].wanted
@@ -364,7 +430,9 @@ def test_levels_beyond_what_is_exact_are_refused(by_ccxt: Serve) -> None:
 
 def cut_all(exchange: Any) -> None:
     """Break its streams, and the connections that it keeps for its next requests."""
-    for one in [protocol for kept in exchange.tcp_connector._conns.values() for protocol, *_ in kept]:
+    for one in [
+        protocol for kept in exchange.tcp_connector._conns.values() for protocol, *_ in kept
+    ]:
         one.close()
     for client in list(exchange.clients.values()):
         client.on_error(OSError("cut"))
@@ -392,14 +460,19 @@ def test_a_stream_that_breaks_is_not_opened_again_where_money_is(
 
     def told(up: bool) -> Callable[[list[o.VenueEvent]], object]:
         words = "logged on" if up else "production"
-        return lambda heard: any(isinstance(one, o.LinkStatus) and one.up is up and words in one.text for one in heard)
+        return lambda heard: any(
+            isinstance(one, o.LinkStatus) and one.up is up and words in one.text for one in heard
+        )
 
     production.append("yes")
     cut()
     heard = hear(venue, told(False), what="an alert")
     hear(venue, lambda _: len(refused) > 2, what="further tries")
     assert not venue.up
-    assert len([one for one in heard if isinstance(one, o.LinkStatus) and "production" in one.text]) == 1
+    assert (
+        len([one for one in heard if isinstance(one, o.LinkStatus) and "production" in one.text])
+        == 1
+    )
     production.clear()
     hear(venue, told(True), what="the link")
 
@@ -409,7 +482,11 @@ class Redirects(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         parts = urlsplit(self.path)
-        proved = proof("binance", parse_qs(parts.query)["nonce"][0]).encode() if parts.path == PATH else b""
+        proved = (
+            proof("binance", parse_qs(parts.query)["nonce"][0]).encode()
+            if parts.path == PATH
+            else b""
+        )
         self.send_response(200 if proved else 307)
         self.send_header("Location", f"{self.server.other}{self.path}")  # type: ignore[attr-defined]
         self.send_header("Content-Length", f"{len(proved)}")
@@ -439,7 +516,9 @@ def test_no_order_follows_a_redirect_to_where_money_is(tmp_path: Path) -> None:
     made = exchange_of("binance", CcxtTerms(urls=urls), tmp_path, {"apiKey": KEY, "secret": SECRET})
     with selectors.DefaultSelector() as selector, ExitStack() as stack:
         for one in servers:
-            threading.Thread(target=one.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+            threading.Thread(
+                target=one.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+            ).start()
             stack.callback(one.server_close)
             stack.callback(one.shutdown)
         streams = CcxtStreams(made, selector, lambda: 0, str, still_test)

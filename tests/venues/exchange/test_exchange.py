@@ -9,7 +9,16 @@ from tests.parts import whole
 
 from tercel.api.testing.venue import PublicBook, Trader, VenueConformance
 from tercel.core.errors import ConfigError, UnknownNameError, VenueError
-from tercel.core.orders import CancelOrder, CancelReject, ExecType, MarketRows, NewOrder, OrdStatus, Report, Tif
+from tercel.core.orders import (
+    CancelOrder,
+    CancelReject,
+    ExecType,
+    MarketRows,
+    NewOrder,
+    OrdStatus,
+    Report,
+    Tif,
+)
 from tercel.desk.trading.follower import Follower
 from tercel.market.flow.preset import load
 from tercel.market.flow.scenario import scaled
@@ -31,7 +40,9 @@ class TestExchange(VenueConformance):
     @pytest.fixture
     def venue(self, csco: Source) -> SimulatedExchange:
         latency = EntryLatency("exponential", 1_000_000, 5_000_000)
-        return SimulatedExchange({"A": MarketSpec(csco, 1), "B": MarketSpec(csco, 2)}, latency=latency)
+        return SimulatedExchange(
+            {"A": MarketSpec(csco, 1), "B": MarketSpec(csco, 2)}, latency=latency
+        )
 
 
 def test_several_markets_pass_as_each_would_alone(csco: Source) -> None:
@@ -44,7 +55,9 @@ def test_several_markets_pass_as_each_would_alone(csco: Source) -> None:
     for exchange in (both, alone):
         heard = []
         for _ in range(50):
-            heard += [e.rows for e in exchange.step(exchange.now_ns + S) if isinstance(e, MarketRows)]
+            heard += [
+                e.rows for e in exchange.step(exchange.now_ns + S) if isinstance(e, MarketRows)
+            ]
             if exchange.now_ns >= 330 * S:
                 break
         heard += [e.rows for e in exchange.step(340 * S) if isinstance(e, MarketRows)]
@@ -63,13 +76,23 @@ STEPS = st.lists(
 
 @pytest.mark.parametrize("loud", [False, True])
 @given(steps=STEPS, seed=st.integers(0, 50))
-def test_two_accounts_and_the_market_share_one_book(csco: Source, loud: bool, steps: list[tuple], seed: int) -> None:
+def test_two_accounts_and_the_market_share_one_book(
+    csco: Source, loud: bool, steps: list[tuple], seed: int
+) -> None:
     """Every lot that trades has two sides, an order's lots are filled, open or dead, and the data is the book."""
-    source = with_impact(csco, ImpactLaw("translation", 5.0, trades=5.0, sigma_ticks=9.0)) if loud else csco
+    source = (
+        with_impact(csco, ImpactLaw("translation", 5.0, trades=5.0, sigma_ticks=9.0))
+        if loud
+        else csco
+    )
     exchange = SimulatedExchange(
         {"A": MarketSpec(source, seed, client_orders=16)}, latency=EntryLatency("constant", 1000)
     )
-    follower, book, reports = Follower(exchange.listings()[0], width=exchange.width("A")), PublicBook(), []
+    follower, book, reports = (
+        Follower(exchange.listings()[0], width=exchange.width("A")),
+        PublicBook(),
+        [],
+    )
     exchange.subscribe("A")
     rows = []
 
@@ -93,12 +116,18 @@ def test_two_accounts_and_the_market_share_one_book(csco: Source, loud: bool, st
             tif = Tif.IOC if what == "i" else Tif.DAY
             exchange.send(NewOrder(f"{who}{n}", "A", side, lots, price, tif, who, "", 0))
         elif what == "c" and names[who]:
-            exchange.send(CancelOrder(f"{who}{n}", names[who][lots % len(names[who])], "A", side, who, 0))
+            exchange.send(
+                CancelOrder(f"{who}{n}", names[who][lots % len(names[who])], "A", side, who, 0)
+            )
         elif what == "t":
             run(S)
     run(3 * S)
 
-    latest = {(r.account, r.cl_ord_id): r for r in reports if r.exec_type in (ExecType.NEW, ExecType.TRADE)}
+    latest = {
+        (r.account, r.cl_ord_id): r
+        for r in reports
+        if r.exec_type in (ExecType.NEW, ExecType.TRADE)
+    }
     trades = [r for r in reports if r.exec_type is ExecType.TRADE]
     for (account, name), last in latest.items():
         mine = sum(whole(r.last_qty) for r in trades if (r.account, r.cl_ord_id) == (account, name))
@@ -107,7 +136,9 @@ def test_two_accounts_and_the_market_share_one_book(csco: Source, loud: bool, st
     dense = exchange.listings()[0].dense_ids
     clients = {dense - 16 + i for i in range(16)}
     executed = [row for row in rows if row[1] == 4]
-    assert sum(whole(r.last_qty) for r in trades if r.passive) == sum(row[5] for row in executed if row[2] in clients)
+    assert sum(whole(r.last_qty) for r in trades if r.passive) == sum(
+        row[5] for row in executed if row[2] in clients
+    )
     assert sum(whole(r.last_qty) for r in trades if not r.passive) == sum(
         row[5] for row in executed if row[6] in clients
     )
@@ -130,7 +161,9 @@ def test_another_account_can_fill_a_resting_order_and_cancel_none_of_its(csco: S
     while more := exchange.step(exchange.now_ns):
         heard += more
     said = {(r.cl_ord_id, r.exec_type): r for r in heard if isinstance(r, Report)}
-    assert any(isinstance(e, CancelReject) and e.cl_ord_id == theirs and "unknown" in e.text for e in heard)
+    assert any(
+        isinstance(e, CancelReject) and e.cl_ord_id == theirs and "unknown" in e.text for e in heard
+    )
     if price < taker.book.best(-1):
         assert said[name, ExecType.TRADE].passive
         assert not said[taking, ExecType.TRADE].passive
@@ -141,18 +174,24 @@ def test_executions_of_two_runs_have_names_of_their_own(csco: Source) -> None:
     for run in ("", "", "monday-"):
         exchange = SimulatedExchange({"A": MarketSpec(csco, 4)}, run=run)
         exchange.send(NewOrder("o", "A", 1, 1, 1, Tif.DAY, "me", "", exchange.now_ns))
-        named.append(next(r.exec_id for r in exchange.step(exchange.now_ns + S) if isinstance(r, Report)))
+        named.append(
+            next(r.exec_id for r in exchange.step(exchange.now_ns + S) if isinstance(r, Report))
+        )
     assert named[0] == named[1]
     assert named[2] == f"monday-{named[0]}"
 
 
-def test_orders_that_have_one_number_one_after_the_other_have_names_of_their_own(csco: Source) -> None:
+def test_orders_that_have_one_number_one_after_the_other_have_names_of_their_own(
+    csco: Source,
+) -> None:
     exchange = SimulatedExchange({"A": MarketSpec(csco, 1)})
     names = []
     for n in range(3):
         exchange.send(NewOrder(f"o{n}", "A", 1, 5, 1, Tif.DAY, "me", "", 0))
         exchange.send(CancelOrder(f"c{n}", f"o{n}", "A", 1, "me", 0))
-        said = [e for _ in range(2) for e in exchange.step(exchange.now_ns) if isinstance(e, Report)]
+        said = [
+            e for _ in range(2) for e in exchange.step(exchange.now_ns) if isinstance(e, Report)
+        ]
         assert [e.exec_type for e in said] == [ExecType.NEW, ExecType.CANCELED]
         assert said[0].order_id == said[1].order_id
         names.append(said[0].order_id)
@@ -173,12 +212,16 @@ def test_leaving_cancels_where_it_was_asked_for(csco: Source) -> None:
 
 
 @pytest.mark.parametrize("more", [3, 0, -1])
-def test_a_replace_of_a_part_filled_order_never_has_fewer_lots_than_are_filled(csco: Source, more: int) -> None:
+def test_a_replace_of_a_part_filled_order_never_has_fewer_lots_than_are_filled(
+    csco: Source, more: int
+) -> None:
     """FIX 4.4, appendix D, D.10 to D.13."""
     exchange = SimulatedExchange({"A": MarketSpec(csco, 4)})
     trader = Trader(exchange, "me")
     offer = trader.book.best(-1)
-    shown = sum(lots for side, price, lots in trader.book.orders.values() if (side, price) == (-1, offer))
+    shown = sum(
+        lots for side, price, lots in trader.book.orders.values() if (side, price) == (-1, offer)
+    )
     name = trader.new(1, shown + 10, offer)
     changed = trader.replace(name, 1, shown + more, offer)
     said = trader.report(changed, ExecType.REPLACED)
@@ -187,7 +230,9 @@ def test_a_replace_of_a_part_filled_order_never_has_fewer_lots_than_are_filled(c
     assert said.status is (OrdStatus.PARTIALLY_FILLED if left else OrdStatus.FILLED)
     late = trader.cancel(changed)
     if not left:
-        assert trader.wait(CancelReject, lambda one: one.cl_ord_id == late).status is OrdStatus.FILLED
+        assert (
+            trader.wait(CancelReject, lambda one: one.cl_ord_id == late).status is OrdStatus.FILLED
+        )
 
 
 def test_a_request_has_a_name_of_its_own(csco: Source) -> None:
@@ -219,7 +264,9 @@ def test_a_regime_changes_the_flow_from_its_moment_on(csco: Source) -> None:
     began = 300 * S
     thin = scaled(preset, depth=1 / 3)
     plain = SimulatedExchange({"A": MarketSpec(csco, 9)})
-    script = SimulatedExchange({"A": MarketSpec(csco, 9, regimes=[RegimeChange(began + 60 * S, thin)])})
+    script = SimulatedExchange(
+        {"A": MarketSpec(csco, 9, regimes=[RegimeChange(began + 60 * S, thin)])}
+    )
     lots, early = [], []
     for exchange in (plain, script):
         follower = Follower(exchange.listings()[0], width=exchange.width("A"))
@@ -248,7 +295,9 @@ def test_regimes_of_a_law_change_the_market_and_are_told_to_nobody(csco: Source)
             rows += [e.rows for e in exchange.step(420 * S) if isinstance(e, MarketRows)]
         return np.concatenate(rows)
 
-    busy = with_regimes(csco, RegimeScript([(30.0, "volatile"), (60.0, "plain"), (61.0, "flash_crash")]))
+    busy = with_regimes(
+        csco, RegimeScript([(30.0, "volatile"), (60.0, "plain"), (61.0, "flash_crash")])
+    )
     plain, law = heard(csco), heard(busy)
     assert law[:, 1].max() == plain[:, 1].max()
     before = (law[:, 0] < 330 * S).sum()
@@ -256,7 +305,10 @@ def test_regimes_of_a_law_change_the_market_and_are_told_to_nobody(csco: Source)
     assert len(law) > 1.1 * len(plain)
     f = NAMED["volatile"].phases[0].factors
     factors = heard(csco, RegimeChange(330 * S, factors=f))
-    flow = heard(csco, RegimeChange(330 * S, scaled(load("csco-santa-fe"), f.limit, trades=f.market, pace=f.pace)))
+    flow = heard(
+        csco,
+        RegimeChange(330 * S, scaled(load("csco-santa-fe"), f.limit, trades=f.market, pace=f.pace)),
+    )
     assert len(factors) == pytest.approx(len(flow), rel=0.05)
 
 

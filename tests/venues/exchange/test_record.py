@@ -70,7 +70,9 @@ class Book:
         return [each for id_ in ids for each in (*self.trades.get(id_, []), self.state(id_, name))]
 
     def executions(self, account: str) -> list[Report]:
-        return [trade for trades in self.trades.values() for trade in trades if trade.account == account]
+        return [
+            trade for trades in self.trades.values() for trade in trades if trade.account == account
+        ]
 
 
 class Client:
@@ -141,7 +143,9 @@ STEPS = st.lists(
 
 
 @given(steps=STEPS, seed=st.integers(0, 50), waiting=st.sampled_from([1, 3, 512]))
-def test_it_answers_as_a_book_of_everything_would(csco: Source, steps: list[tuple], seed: int, waiting: int) -> None:
+def test_it_answers_as_a_book_of_everything_would(
+    csco: Source, steps: list[tuple], seed: int, waiting: int
+) -> None:
     """Orders that are over, names that were used, trades: nothing is forgotten, and none of it stays in memory."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(record, "_WAITING", waiting)
@@ -162,23 +166,32 @@ def _answers(client: Client, steps: list[tuple]) -> None:
             met = resting[which % len(resting)]
             command = NewOrder(name, "A", -met.side, lots, met.price, Tif.IOC, who, "", 0)
         elif what in "nix":
-            command = NewOrder(name, "A", side, lots, price, Tif.DAY if what == "n" else Tif.IOC, who, "", 0)
+            command = NewOrder(
+                name, "A", side, lots, price, Tif.DAY if what == "n" else Tif.IOC, who, "", 0
+            )
         elif what == "c":
             command = CancelOrder(name, orig, "A", side, who, 0)
         elif what == "r":
             command = ReplaceOrder(name, orig, "A", side, lots, price, who, "", 0)
         elif what == "m":
             client.do(MassCancel(name, who, "", 0))
-            assert not any(whole(last.leaves_qty) for last in book.latest.values() if last.account == who)
+            assert not any(
+                whole(last.leaves_qty) for last in book.latest.values() if last.account == who
+            )
             continue
         else:
             book.take(client.run(S))
             continue
         mine.append(name)
-        twice, over = (who, name) in book.spoken, known is not None and not whole(book.latest[known].leaves_qty)
+        twice, over = (
+            (who, name) in book.spoken,
+            known is not None and not whole(book.latest[known].leaves_qty),
+        )
         if what in "nix" or known is not None:
             book.spoken.add((who, name))
-        said = [each for each in client.do(command) if each.cl_ord_id == name and each.account == who]
+        said = [
+            each for each in client.do(command) if each.cl_ord_id == name and each.account == who
+        ]
         texts = [each.text for each in said if each.text]
         if what in "cr" and known is None:
             assert texts == [f"unknown order {orig!r}"]

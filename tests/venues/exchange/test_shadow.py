@@ -72,8 +72,12 @@ daily_loss = 1e15
 class TestShadow(VenueConformance):
     @pytest.fixture
     def venue(self) -> ShadowVenue:
-        specs = {name: MarketSpec(csco(), seed, client_orders=0) for seed, name in enumerate("AB", 1)}
-        return ShadowVenue(SimulatedExchange(specs), ["A", "B"], latency=EntryLatency("constant", 1_000_000))
+        specs = {
+            name: MarketSpec(csco(), seed, client_orders=0) for seed, name in enumerate("AB", 1)
+        }
+        return ShadowVenue(
+            SimulatedExchange(specs), ["A", "B"], latency=EntryLatency("constant", 1_000_000)
+        )
 
 
 @pytest.fixture(scope="module", params=["orders", "totals"])
@@ -98,7 +102,9 @@ def session_at(venue: Venue, warm_s: float = 60.0) -> Session:
     return Session(venue, MemoryJournal(), gate, by_name, SessionTerms(warmup_s=warm_s))
 
 
-def traded(venue: Venue, lots: int, horizon_s: int = 240, warm_s: int = 70) -> tuple[list[Entry], CostObserver]:
+def traded(
+    venue: Venue, lots: int, horizon_s: int = 240, warm_s: int = 70
+) -> tuple[list[Entry], CostObserver]:
     """Four parents, one after the other; all that the journal has, and what they cost."""
     with closing(session_at(venue, float(warm_s))) as session:
         costs = CostObserver(session)
@@ -106,7 +112,9 @@ def traded(venue: Venue, lots: int, horizon_s: int = 240, warm_s: int = 70) -> t
         session.follow(name)
         session.run_until(session.now_ns + warm_s * S)
         for number, strategy in enumerate(WORK):
-            request = asked(f"p{number}", lots, 1 - 2 * (number % 2), horizon_s, 12, strategy, instrument=name)
+            request = asked(
+                f"p{number}", lots, 1 - 2 * (number % 2), horizon_s, 12, strategy, instrument=name
+            )
             session.accept(request)
             session.run_until(session.now_ns + (horizon_s + 5) * S)
         return [entry for _, entry in session.journal.read()], costs
@@ -114,7 +122,10 @@ def traded(venue: Venue, lots: int, horizon_s: int = 240, warm_s: int = 70) -> t
 
 def but_its_name(entries: Sequence[Entry]) -> list[Entry]:
     """The journal without the name of its venue."""
-    return [replace(one, body={**one.body, "venue": ""}) if one.kind == kinds.SESSION else one for one in entries]
+    return [
+        replace(one, body={**one.body, "venue": ""}) if one.kind == kinds.SESSION else one
+        for one in entries
+    ]
 
 
 def alike(lake: Path, lots: int, folder: Path, **words: int) -> list[Entry]:
@@ -133,7 +144,10 @@ def alike(lake: Path, lots: int, folder: Path, **words: int) -> list[Entry]:
 def test_shadow_and_replay_of_one_stream_are_the_same_bytes(lake: Path, tmp_path: Path) -> None:
     entries = alike(lake, 4000, tmp_path)
     assert sum(entry.body.get("exec_type") == "trade" for entry in entries) > 20
-    assert {entry.body["code"] for entry in entries if entry.kind == kinds.ALERT} <= {"limit_warning", "limit_cleared"}
+    assert {entry.body["code"] for entry in entries if entry.kind == kinds.ALERT} <= {
+        "limit_warning",
+        "limit_cleared",
+    }
     assert [entry.body["event"] for entry in entries if entry.kind == kinds.PARENT][-1] == "done"
 
 
@@ -142,7 +156,10 @@ def test_a_real_day_of_binance_is_traded_in_shadow(shared_data: Path, tmp_path: 
     day = read_all(BinanceFeed(), [capture], FeedOptions())[0]
     Lake(tmp_path / "lake").write(day.instrument, day.events)
     entries = alike(tmp_path / "lake", 200_000, tmp_path, horizon_s=50, warm_s=60)
-    assert {entry.body["code"] for entry in entries if entry.kind == kinds.ALERT} <= {"limit_warning", "limit_cleared"}
+    assert {entry.body["code"] for entry in entries if entry.kind == kinds.ALERT} <= {
+        "limit_warning",
+        "limit_cleared",
+    }
     market = recorded_market(tmp_path / "lake", None, None, 1, levels=True)
     (listing,) = SimulatedExchange(market).listings()
     words = traded_in(listing)
@@ -212,11 +229,21 @@ def events_of(path: Path) -> list[MarketRows]:
 
 def totals_of(rows: np.ndarray) -> dict[tuple[int, int], int]:
     """Totals by (side, price), by the last that was said of each."""
-    told = {(row[M_SIDE], row[M_PRICE]): row[M_LOTS] for row in rows.tolist() if row[M_KIND] == schema.LEVEL_SET}
+    told = {
+        (row[M_SIDE], row[M_PRICE]): row[M_LOTS]
+        for row in rows.tolist()
+        if row[M_KIND] == schema.LEVEL_SET
+    }
     return {at: lots for at, lots in told.items() if lots}
 
 
-@given(st.lists(st.tuples(st.integers(0, 5), st.sampled_from([1, -1]), st.integers(95, 99), st.integers(1, 9))))
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 5), st.sampled_from([1, -1]), st.integers(95, 99), st.integers(1, 9)
+        )
+    )
+)
 def test_totals_are_those_of_a_book_of_orders(told: list[tuple[int, int, int, int]]) -> None:
     """Orders are added where their number is free, and taken from where it is not."""
     orders: dict[int, list[int]] = {}
@@ -239,7 +266,9 @@ def test_totals_are_those_of_a_book_of_orders(told: list[tuple[int, int, int, in
         book[side, price] = book.get((side, price), 0) + lots
     assert totals_of(shown) == book
     assert shown[shown[:, M_KIND] == schema.TRADE, M_LOTS].sum() == prints
-    stood = np.array([[9, schema.ADD, who, *one, -1] for who, one in orders.items()], np.int64).reshape(-1, 7)
+    stood = np.array(
+        [[9, schema.ADD, who, *one, -1] for who, one in orders.items()], np.int64
+    ).reshape(-1, 7)
     first = LevelTotals(12).of(stood, snapshot=True)
     assert totals_of(first) == book
 

@@ -61,7 +61,9 @@ def kill(desks: Desks, asked: KillBody, by: str) -> Done:
     """
     given = [asked.name] if isinstance(asked.name, str) else list(asked.name or [])
     if asked.scope != "all" and not given:
-        raise NotServedError(422, f"the name of the {asked.scope} to stop", "none", 'give one, or {"scope": "all"}')
+        raise NotServedError(
+            422, f"the name of the {asked.scope} to stop", "none", 'give one, or {"scope": "all"}'
+        )
     results, targets = ActResults(), _targets(desks, asked, given)
     fallen = list[tuple[Served, list[str], int]]()
     for one, agents in targets.items():
@@ -76,7 +78,11 @@ def kill(desks: Desks, asked: KillBody, by: str) -> Done:
         unknown = served.desk.note("kill", {"agents": agents}, by, asked.reason)
         results.done += _killed(served, agents, before, unknown)
     for name in _missing(asked, given, targets):
-        known = list(desks) if asked.scope == "desk" else sorted({a for one in desks.values() for a in one.agents()})
+        known = (
+            list(desks)
+            if asked.scope == "desk"
+            else sorted({a for one in desks.values() for a in one.agents()})
+        )
         why = f"there is none; {offer(name, known, 'there are ' + ', '.join(known))}"
         results.not_done.append(NotDone(what=f"kill {asked.scope} {name}", why=why))
     return results.answer(404)
@@ -89,7 +95,9 @@ def _targets(desks: Desks, asked: KillBody, given: Sequence[str]) -> dict[str, l
     if asked.scope == "desk":
         return {name: [] for name in given if name in desks}
     among = [desks.of(asked.desk)] if asked.desk else list(desks.values())
-    blind = [one.name for one in among if one.blind]  # nobody knows whom it has: a kill of too many is the safe one
+    blind = [
+        one.name for one in among if one.blind
+    ]  # nobody knows whom it has: a kill of too many is the safe one
     found = {one.name: [name for name in given if name in one.agents()] for one in among}
     known = {name for agents in found.values() for name in agents}
     for one in blind:
@@ -97,11 +105,17 @@ def _targets(desks: Desks, asked: KillBody, given: Sequence[str]) -> dict[str, l
     return {name: agents for name, agents in found.items() if agents}
 
 
-def _missing(asked: KillBody, given: Sequence[str], targets: Mapping[str, Sequence[str]]) -> list[str]:
+def _missing(
+    asked: KillBody, given: Sequence[str], targets: Mapping[str, Sequence[str]]
+) -> list[str]:
     """Names that no target has."""
     if asked.scope == "all":
         return []
-    found = set(targets) if asked.scope == "desk" else {agent for agents in targets.values() for agent in agents}
+    found = (
+        set(targets)
+        if asked.scope == "desk"
+        else {agent for agents in targets.values() for agent in agents}
+    )
     return [name for name in given if name not in found]
 
 
@@ -120,7 +134,9 @@ def _killed(served: Served, agents: Sequence[str], before: int, unknown: str) ->
     said = [f"{served.name}: {agent} killed, {_open(body)}" for agent, body in sorted(last.items())]
     quiet = [agent for agent in agents if agent not in last] or ([] if last else [who])
     runs = served.desk.running() != ""
-    why = "the desk has not spoken of it yet" if runs else "nobody runs the desk, which begins killed"
+    why = (
+        "the desk has not spoken of it yet" if runs else "nobody runs the desk, which begins killed"
+    )
     return said + [f"{served.name}: {agent} latched, nothing new leaves; {why}" for agent in quiet]
 
 
@@ -137,8 +153,16 @@ def rearm(served: Served, agents: Sequence[str], by: str, reason: str, mark: str
     unknown = served.desk.note("rearm", {"agents": list(agents)}, by, reason)
     who = ", ".join(agents) or "every agent"
     if unknown:
-        return Done(done=[f"{served.name}: {who} armed again; its journal does not know of it yet: {unknown}"])
-    found = served.wait(before, (kinds.REARM,), lambda seen: bool(seen) and set(agents) <= {one.agent for one in seen})
+        return Done(
+            done=[
+                f"{served.name}: {who} armed again; its journal does not know of it yet: {unknown}"
+            ]
+        )
+    found = served.wait(
+        before,
+        (kinds.REARM,),
+        lambda seen: bool(seen) and set(agents) <= {one.agent for one in seen},
+    )
     said = [f"{served.name}: {one.agent} armed again" for one in found]
     runs = served.desk.running() != ""
     why = "the desk has not spoken of it yet" if runs else "nobody runs the desk"
@@ -160,7 +184,12 @@ def _asked(served: Served, command: str, body: Mapping[str, Any], by: str, reaso
 
 
 def _answer(
-    served: Served, command: str, body: Mapping[str, Any], by: str, reason: str, at: ReachedDesk | None = None
+    served: Served,
+    command: str,
+    body: Mapping[str, Any],
+    by: str,
+    reason: str,
+    at: ReachedDesk | None = None,
 ) -> Entry:
     entry = (at or served.desk).ask(command, body, by, reason)
     if entry is None:
@@ -225,10 +254,15 @@ def most_flow(served: Served, instrument: str) -> str:
     NotServedError
         409: nobody has any.
     """
-    shares = served.follower.ask(lambda s: {one.name: one.share.get(instrument, -1.0) for one in s.agents.values()})
+    shares = served.follower.ask(
+        lambda s: {one.name: one.share.get(instrument, -1.0) for one in s.agents.values()}
+    )
     if not shares:
         raise NotServedError(
-            409, "an agent", f"none at {served.name} yet", "name one, or wait until the desk has begun"
+            409,
+            "an agent",
+            f"none at {served.name} yet",
+            "name one, or wait until the desk has begun",
         )
     out = served.follower.ask(lambda s: s.killed | s.ledger.holds.keys())
     left = {name: share for name, share in shares.items() if name not in out}
@@ -256,7 +290,9 @@ def amend(served: Served, id_: str, asked: AmendBody, by: str) -> Done:
     body |= {} if asked.minutes is None else {"horizon_ns": round(asked.minutes * NS_PER_MINUTE)}
     body |= {} if asked.limit_price is None else {"limit_price": asked.limit_price}
     if len(body) == 1:
-        raise NotServedError(422, "qty, minutes or limit_price", "none of them", "say what is to change")
+        raise NotServedError(
+            422, "qty, minutes or limit_price", "none of them", "say what is to change"
+        )
     return Done(done=[_asked(served, "amend", body, by, asked.reason)])
 
 
@@ -287,7 +323,11 @@ def order_by_hand(served: Served, id_: str, asked: HandOrderBody, by: str) -> Do
     """Send an order of a parent by hand; what became of it within a moment."""
     parent, before = served.parent(id_), served.desk.last()
     instrument = parent.order.instrument
-    body = {"parent": parent.id, "lots": served.lots(instrument, asked.qty), "limit_price": asked.limit_price}
+    body = {
+        "parent": parent.id,
+        "lots": served.lots(instrument, asked.qty),
+        "limit_price": asked.limit_price,
+    }
     entry = _answer(served, "order", body, by, asked.reason)
     name, side = str(entry.body["order"]), SIDE_WORDS[parent.order.side]
     at = "at the market" if asked.limit_price is None else f"at {asked.limit_price:,.15g}"
@@ -321,13 +361,19 @@ def own_alert(served: Served, seq: int, by: str, note: str, *, at_gate: bool = F
     Of several people who take it the first one's it is, whichever console they are at.
     """
     owner = served.owner(seq, at_gate=at_gate)  # which looks at the gate
-    where, who = (served.at_gate, f"the gate of {served.name}") if at_gate else (served.desk, served.name)
+    where, who = (
+        (served.at_gate, f"the gate of {served.name}") if at_gate else (served.desk, served.name)
+    )
     if where is None or owner is None:
-        raise NotServedError(404, f"an alert of {who}", f"entry {seq}, which is none", "see /api/desks/DESK/alerts")
+        raise NotServedError(
+            404, f"an alert of {who}", f"entry {seq}, which is none", "see /api/desks/DESK/alerts"
+        )
     said = "" if owner else _said(_answer(served, "own_alert", {"alert": seq}, by, note, where))
     owner = owner or served.owner(seq, at_gate=at_gate)
     if owner not in ("", None, by):
-        raise NotServedError(409, f"an alert of {who} that is nobody's", f"{seq}, {owner}'s", "ask its owner")
+        raise NotServedError(
+            409, f"an alert of {who} that is nobody's", f"{seq}, {owner}'s", "ask its owner"
+        )
     return Done(done=[f"{who}: {said or f'alert {seq} is owned by {by}'}"])
 
 
@@ -339,10 +385,15 @@ def may_rearm(served: Served, agents: Sequence[str]) -> dict[str, Any]:
     served.must_have(agents)
     mark, killed = served.desk.mark(), served.desk.killed()  # a kill between the two is another one
     if killed is None:
-        raise NotServedError(409, "a kill to take back", f"{served.name} is armed", "nothing is to be done")
+        raise NotServedError(
+            409, "a kill to take back", f"{served.name} is armed", "nothing is to be done"
+        )
     if agents and (killed["scope"] == "all" or not set(agents) <= set(killed["scope"].split(", "))):
         raise NotServedError(
-            409, f"agents that are killed: {killed['scope']}", ", ".join(agents), "name those, or none for all"
+            409,
+            f"agents that are killed: {killed['scope']}",
+            ", ".join(agents),
+            "name those, or none for all",
         )
     return {"agents": list(agents), "mark": mark}
 
@@ -352,7 +403,9 @@ def may_promote(served: Served, agent: str) -> dict[str, Any]:
     served.must_have([agent])
     there = served.follower.ask(lambda state: dict(seat(state, agent)))
     if not there.get("challenger"):
-        raise NotServedError(409, "an agent with a challenger", f"{agent}, which has none", "look at the page")
+        raise NotServedError(
+            409, "an agent with a challenger", f"{agent}, which has none", "look at the page"
+        )
     return {"agent": agent, "champion": there.get("strategy"), "challenger": there["challenger"]}
 
 
@@ -365,22 +418,32 @@ def must_be_so_still(served: Served, act: str, body: Mapping[str, Any]) -> None:
         now = may_promote(served, body["agent"])
     if now != body:
         raise NotServedError(
-            409, "what was asked about", f"another one now at {served.name}", "refuse it; look at the page and ask anew"
+            409,
+            "what was asked about",
+            f"another one now at {served.name}",
+            "refuse it; look at the page and ask anew",
         )
 
 
 def may_undo(served: Served, agent: str) -> None:
     """Refuse to undo a promotion where there was none in this session."""
     served.must_have([agent])
-    if not served.follower.ask(lambda state: agent in state.agents and state.agents[agent].promoted):
+    if not served.follower.ask(
+        lambda state: agent in state.agents and state.agents[agent].promoted
+    ):
         raise NotServedError(
-            409, "an agent with a promotion to undo", f"{agent}, for whom nobody was promoted", "look at the page"
+            409,
+            "an agent with a promotion to undo",
+            f"{agent}, for whom nobody was promoted",
+            "look at the page",
         )
 
 
 def posture_of(asked: PostureBody) -> dict[str, Any]:
     """A posture by hand as the desk's command has it."""
-    given = asked.model_dump(include={"urgency", "max_participation", "size_multiplier"}, exclude_none=True)
+    given = asked.model_dump(
+        include={"urgency", "max_participation", "size_multiplier"}, exclude_none=True
+    )
     if asked.styles is not None:
         given["styles"] = int(sum({Style[one.upper()] for one in asked.styles}))
     words = {name: float(value) if name != "styles" else value for name, value in given.items()}
@@ -404,7 +467,10 @@ def looser(served: Served, asked: LimitsBody) -> tuple[dict[str, str], list[str]
     record = served.follower.ask(lambda state: state.ledger.limits.in_force)
     if record is None:
         raise NotServedError(
-            409, f"limits in force at {served.name}", "none in its journal", "wait until the desk has begun"
+            409,
+            f"limits in force at {served.name}",
+            "none in its journal",
+            "wait until the desk has begun",
         )
     before = from_json(record)
     return changes, loosened(before, changed(before, changes))
@@ -419,11 +485,15 @@ def ask_limits(served: Served, changes: Mapping[str, str], by: str, reason: str)
     """Put a request for looser limits before the desk; its number."""
     entry = served.desk.ask("limits", {"act": "request", "changes": changes}, by, reason)
     if entry is None:
-        raise NotServedError(409, f"an answer of {served.name}", f"none in {ANSWER_S:g} s", "look at the page")
+        raise NotServedError(
+            409, f"an answer of {served.name}", f"none in {ANSWER_S:g} s", "look at the page"
+        )
     return int(entry.body["request"])
 
 
-def confirmed(served: Served, act: str, body: Mapping[str, Any], by: Mapping[str, str], reason: str) -> Done:
+def confirmed(
+    served: Served, act: str, body: Mapping[str, Any], by: Mapping[str, str], reason: str
+) -> Done:
     """Do what one person asked for and another confirmed (`both`: the two; `second`: the latter)."""
     if act == "rearm":
         return rearm(served, list(body["agents"]), by["both"], reason, str(body["mark"]))

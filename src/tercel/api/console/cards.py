@@ -22,7 +22,11 @@ DAYS: Final = ("until", "to", "days", "dates", "day")
 """Where a card's table of what it was trained on tells days."""
 OF_FORECASTS: Final = ("about", "command", "market", "rounds", "seed", "inputs")
 """What the card of a model of signals tells of its training."""
-MEASURES: Final = {"ic": "correlation with what came", "r2": "R²", "within_90": "inside the 90 % interval"}
+MEASURES: Final = {
+    "ic": "correlation with what came",
+    "r2": "R²",
+    "within_90": "inside the 90 % interval",
+}
 
 
 def model_cards(served: Served) -> list[ModelCard]:
@@ -30,7 +34,9 @@ def model_cards(served: Served) -> list[ModelCard]:
     have none.
     """
     seats = served.follower.ask(
-        lambda state: [(one.name, one.strategy, one.model, dict(one.seat)) for one in state.agents.values()]
+        lambda state: [
+            (one.name, one.strategy, one.model, dict(one.seat)) for one in state.agents.values()
+        ]
     )
     used: dict[tuple[str, str], list[str]] = {}
     for agent, strategy, weights, seat in seats:
@@ -47,15 +53,32 @@ def _policy(strategy: str, weights: str, agents: list[str]) -> ModelCard:
         card = card_of(weights) if weights else None
         card = card or read_card(resolve_policy(strategy) / CARD)
         if not card.weights_sha256.startswith(weights):
-            return _unknown("policy", strategy, agents, weights, "its folder holds other weights now")
+            return _unknown(
+                "policy", strategy, agents, weights, "its folder holds other weights now"
+            )
     except TercelError as error:
-        return _unknown("policy", strategy, agents, weights, f"{error.expected} was expected: {error.received}")
-    about = {**card.trained_on, "frames": card.frames, "learner": card.learner.get("name", ""), "seed": card.seed}
+        return _unknown(
+            "policy", strategy, agents, weights, f"{error.expected} was expected: {error.received}"
+        )
+    about = {
+        **card.trained_on,
+        "frames": card.frames,
+        "learner": card.learner.get("name", ""),
+        "seed": card.seed,
+    }
     return ModelCard(
-        kind="policy", name=strategy, used_by=agents, hash=card.weights_sha256[:12], version=card.version,
-        markets=list(card.markets), trained_on=_words(about), seen_until=_last_day(card.trained_on),
-        judged_on=str(card.scores.get("judged", "")), judged=list(_judged(card)), why="",
-    )  # fmt: skip
+        kind="policy",
+        name=strategy,
+        used_by=agents,
+        hash=card.weights_sha256[:12],
+        version=card.version,
+        markets=list(card.markets),
+        trained_on=_words(about),
+        seen_until=_last_day(card.trained_on),
+        judged_on=str(card.scores.get("judged", "")),
+        judged=list(_judged(card)),
+        why="",
+    )
 
 
 def _judged(card: Card) -> Iterator[JudgedFigure]:
@@ -78,12 +101,16 @@ def _forecasts(served: Served) -> Iterator[ModelCard]:
     name = str(served.desk.signals().get("model") or OFF)
     if name == OFF:
         return
-    agents = served.follower.ask(lambda state: [(one.name, one.strategy) for one in state.agents.values()])
+    agents = served.follower.ask(
+        lambda state: [(one.name, one.strategy) for one in state.agents.values()]
+    )
     used = [agent for agent, strategy in agents if "+alpha" in strategy]
     try:
         model = model_of(name)
     except TercelError as error:
-        yield _unknown("forecast", name, used, "", f"{error.expected} was expected: {error.received}")
+        yield _unknown(
+            "forecast", name, used, "", f"{error.expected} was expected: {error.received}"
+        )
         return
     card = model.card
     about = {key: card[key] for key in OF_FORECASTS if card.get(key) not in (None, "")}
@@ -91,20 +118,31 @@ def _forecasts(served: Served) -> Iterator[ModelCard]:
     about["sources"] = ", ".join(dict.fromkeys(part["source"] for part in card.get("parts", ())))
     test: Mapping[str, Any] = card.get("test") or {}
     yield ModelCard(
-        kind="forecast", name=name, used_by=used, hash=model.id, version=str(card.get("version", "")),
-        markets=[str(card["market"])] if card.get("market") else [], trained_on=_words(about),
-        seen_until=_walked(model), judged_on=f"{test['rounds']} rounds apart" if "rounds" in test else "",
+        kind="forecast",
+        name=name,
+        used_by=used,
+        hash=model.id,
+        version=str(card.get("version", "")),
+        markets=[str(card["market"])] if card.get("market") else [],
+        trained_on=_words(about),
+        seen_until=_walked(model),
+        judged_on=f"{test['rounds']} rounds apart" if "rounds" in test else "",
         judged=[
-            figure for where, table in test.items() if isinstance(table, Mapping) for figure in _tested(where, table)
+            figure
+            for where, table in test.items()
+            if isinstance(table, Mapping)
+            for figure in _tested(where, table)
         ],
         why="",
-    )  # fmt: skip
+    )
 
 
 def _tested(where: str, table: Mapping[str, Any]) -> Iterator[JudgedFigure]:
     for key, value in table.items():
         if isinstance(value, Mapping):
-            yield _figure(where, _measure(key), value.get("mean"), value.get("ci_low"), value.get("ci_high"))
+            yield _figure(
+                where, _measure(key), value.get("mean"), value.get("ci_low"), value.get("ci_high")
+            )
         elif isinstance(value, int | float) and key in MEASURES:
             yield _figure(where, _measure(key), value)
 
@@ -118,7 +156,9 @@ def _walked(model: SignalModel) -> str:
 
 
 def _figure(where: str, what: str, mean: Any, low: Any = None, high: Any = None) -> JudgedFigure:
-    return JudgedFigure(where=where, what=what, figure=Interval(mean=plain(mean), low=plain(low), high=plain(high)))
+    return JudgedFigure(
+        where=where, what=what, figure=Interval(mean=plain(mean), low=plain(low), high=plain(high))
+    )
 
 
 def _last_day(trained_on: Mapping[str, Any]) -> str:
@@ -137,12 +177,24 @@ def _words(table: Mapping[str, Any]) -> dict[str, str]:
     >>> _words({"markets": ["csco", "ibm"], "seed": 4, "note": ""})
     {'markets': 'csco, ibm', 'seed': '4'}
     """
-    told = {key: ", ".join(map(str, one)) if isinstance(one, list | tuple) else str(one) for key, one in table.items()}
+    told = {
+        key: ", ".join(map(str, one)) if isinstance(one, list | tuple) else str(one)
+        for key, one in table.items()
+    }
     return {key: text[:300] for key, text in told.items() if text}
 
 
 def _unknown(kind: Any, name: str, used_by: list[str], weights: str, why: str) -> ModelCard:
     return ModelCard(
-        kind=kind, name=name, used_by=used_by, hash=weights, version="", markets=[], trained_on={}, seen_until="",
-        judged_on="", judged=[], why=why,
-    )  # fmt: skip
+        kind=kind,
+        name=name,
+        used_by=used_by,
+        hash=weights,
+        version="",
+        markets=[],
+        trained_on={},
+        seen_until="",
+        judged_on="",
+        judged=[],
+        why=why,
+    )

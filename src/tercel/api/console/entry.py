@@ -41,7 +41,8 @@ class Door:
     """
 
     def __init__(self, sessions: Sessions) -> None:
-        self._sessions, self._waiting = sessions, [0, 0]
+        self._sessions = sessions
+        self._waiting = [0, 0]
 
     async def enter(self, name: str, password: str, request: Request) -> str:
         """The secret of a new session.
@@ -56,7 +57,9 @@ class Door:
         except TercelError:
             raise nobody() from None
         if secret is None:
-            raise NotServedError(401, "a name and its password", "another", "try again, or ask an admin")
+            raise NotServedError(
+                401, "a name and its password", "another", "try again, or ask an admin"
+            )
         return secret
 
     async def change(self, asked: models.PasswordBody, request: Request) -> int:
@@ -69,20 +72,29 @@ class Door:
         """
         visit, secret = request.state.visit, request.cookies.get(COOKIE)
         change = self._sessions.change_password
-        ended = await self._tried(visit.person.name, partial(change, visit, secret, asked.old, asked.new), request)
+        ended = await self._tried(
+            visit.person.name, partial(change, visit, secret, asked.old, asked.new), request
+        )
         if ended is None:
-            raise NotServedError(403, "the password of who asks", "another, or none is kept here", "try again")
+            raise NotServedError(
+                403, "the password of who asks", "another, or none is kept here", "try again"
+            )
         return ended
 
     async def _tried(self, name: str, act: Callable[[str], _Found], request: Request) -> _Found:
         """What looks at a password of a name, by the place that it came from, on the thread for that."""
-        device, address = request.cookies.get(DEVICE, ""), request.client.host if request.client else ""
+        device, address = (
+            request.cookies.get(DEVICE, ""),
+            request.client.host if request.client else "",
+        )
         known = self._sessions.knows(name, device)
         if self._waiting[known] >= MOST_WAITING:
             raise _wait(1.0)
         self._waiting[known] += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(HASHING[known], act, device if known else address)
+            return await asyncio.get_running_loop().run_in_executor(
+                HASHING[known], act, device if known else address
+            )
         except TooSoonError as error:
             raise _wait(error.wait_s) from None
         finally:
@@ -92,7 +104,9 @@ class Door:
 def _wait(seconds: float) -> NotServedError:
     whole = max(1, round(seconds + 0.5))
     received = "too many wrong ones of this name from here, or too many at once"
-    return NotServedError(429, "fewer tries", received, f"wait {whole} s", {"Retry-After": str(whole)})
+    return NotServedError(
+        429, "fewer tries", received, f"wait {whole} s", {"Retry-After": str(whole)}
+    )
 
 
 def with_session(response: Response, secret: str, request: Request) -> Response:
@@ -100,9 +114,13 @@ def with_session(response: Response, secret: str, request: Request) -> Response:
     return _with_cookie(response, COOKIE, secret, int(LIFE_S), request)
 
 
-def _with_cookie(response: Response, name: str, value: str, max_age: int, request: Request) -> Response:
+def _with_cookie(
+    response: Response, name: str, value: str, max_age: int, request: Request
+) -> Response:
     https = request.url.scheme == "https"
-    response.set_cookie(name, value, httponly=True, samesite="strict", max_age=max_age, secure=https)
+    response.set_cookie(
+        name, value, httponly=True, samesite="strict", max_age=max_age, secure=https
+    )
     return response
 
 
@@ -128,7 +146,9 @@ def add_entry(app: FastAPI, sessions: Sessions, oidc: bool) -> None:
         with_session(response, secret, request)
         visit = sessions.visit(secret)
         if visit is None:
-            raise NotServedError(401, "a name and its password", "one that has just gone", "try again")
+            raise NotServedError(
+                401, "a name and its password", "one that has just gone", "try again"
+            )
         _with_cookie(response, DEVICE, sessions.device(visit.person), DEVICE_S, request)
         return _me(sessions, visit)
 
@@ -138,10 +158,14 @@ def add_entry(app: FastAPI, sessions: Sessions, oidc: bool) -> None:
         return _me(sessions, request.state.visit)
 
     @app.post("/api/password", **needs("look"))
-    async def password(request: Request, response: Response, asked: models.PasswordBody) -> models.PasswordSet:
+    async def password(
+        request: Request, response: Response, asked: models.PasswordBody
+    ) -> models.PasswordSet:
         """Change the own password; all other sessions of this person end, and how many did is told."""
         ended = await door.change(asked, request)
-        _with_cookie(response, DEVICE, sessions.device(request.state.visit.person), DEVICE_S, request)
+        _with_cookie(
+            response, DEVICE, sessions.device(request.state.visit.person), DEVICE_S, request
+        )
         return models.PasswordSet(ended=ended)
 
     @app.post("/api/logout", **needs("look"))
@@ -158,7 +182,9 @@ def add_provider(app: FastAPI, sessions: Sessions, provider: IdentityProvider) -
     def leave_for_provider(request: Request) -> Response:
         state, there = provider.begin(f"{request.url.scheme}://{request.headers['host']}")
         response = RedirectResponse(there, status_code=303)
-        response.set_cookie(FLOW, state, httponly=True, samesite="lax", max_age=int(FLOW_S), path=CALLBACK)
+        response.set_cookie(
+            FLOW, state, httponly=True, samesite="lax", max_age=int(FLOW_S), path=CALLBACK
+        )
         return response
 
     @app.get(CALLBACK, include_in_schema=False, **needs(PUBLIC))
@@ -167,9 +193,13 @@ def add_provider(app: FastAPI, sessions: Sessions, provider: IdentityProvider) -
             name = provider.name_of(request.cookies.get(FLOW, ""), request.query_params)
             person = sessions.people.get(name)
         except TercelError as error:
-            return said_page(f"The identity provider lets nobody in: {error.expected} was expected.", 401)
+            return said_page(
+                f"The identity provider lets nobody in: {error.expected} was expected.", 401
+            )
         if person is None:
-            return said_page("The identity provider knows you; nobody of that name may log in here.", 403)
+            return said_page(
+                "The identity provider knows you; nobody of that name may log in here.", 403
+            )
         # a page of our own, which goes on: a cookie of this site alone is not sent where another site led here
         response = with_session(HTMLResponse(GO_ON), sessions.open(person, provider.proof), request)
         response.delete_cookie(FLOW, path=CALLBACK)
@@ -189,7 +219,9 @@ def add_users(app: FastAPI, people: People) -> None:
         """Let a person in; a password that was made is told here, once."""
         visit: Visit = request.state.visit
         made = made_password() if asked.password is None else None
-        one = await run_in_threadpool(people.add, asked.name, asked.role, made or asked.password, visit.by)
+        one = await run_in_threadpool(
+            people.add, asked.name, asked.role, made or asked.password, visit.by
+        )
         return models.User(name=one.name, role=one.role, by=one.by, password=made)
 
     @app.post("/api/users/{name}/role", **needs("users"))

@@ -61,10 +61,16 @@ class NotServedError(Exception):
     """
 
     def __init__(
-        self, status: int, expected: str, received: str, remedy: str, headers: Mapping[str, str] | None = None
+        self,
+        status: int,
+        expected: str,
+        received: str,
+        remedy: str,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(expected, received, remedy)
-        self.status, self.headers = status, dict(headers or {})
+        self.status = status
+        self.headers = dict(headers or {})
         self.parts = {"expected": expected, "received": received, "remedy": remedy}
 
     def response(self) -> "Json":
@@ -92,8 +98,12 @@ class HttpGuard:
         Seconds within which a body has come.
     """
 
-    def __init__(self, app: App, hosts: Iterable[str] = LOOPBACK_HOSTS, body_s: float = BODY_S) -> None:
-        self._app, self._hosts, self._body_s = app, frozenset(one.lower() for one in hosts), body_s
+    def __init__(
+        self, app: App, hosts: Iterable[str] = LOOPBACK_HOSTS, body_s: float = BODY_S
+    ) -> None:
+        self._app = app
+        self._hosts = frozenset(one.lower() for one in hosts)
+        self._body_s = body_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -108,15 +118,21 @@ class HttpGuard:
             await refused.response()(scope, receive, _with_headers(send, close=True))
             return
         # a body that nothing reads may come a byte at a time, without end
-        close = body is None and not _headers(scope).keys().isdisjoint(("content-length", "transfer-encoding"))
-        await self._app(scope, receive if body is None else _replayed(body, receive), _with_headers(send, close))
+        close = body is None and not _headers(scope).keys().isdisjoint(
+            ("content-length", "transfer-encoding")
+        )
+        await self._app(
+            scope, receive if body is None else _replayed(body, receive), _with_headers(send, close)
+        )
 
     async def _body(self, scope: Scope, receive: Receive) -> bytes:
         try:
             async with asyncio.timeout(self._body_s):
                 return await _whole(scope, receive)
         except TimeoutError:
-            raise NotServedError(408, f"a body within {self._body_s:g} s", "a part of it", "send all of it") from None
+            raise NotServedError(
+                408, f"a body within {self._body_s:g} s", "a part of it", "send all of it"
+            ) from None
 
     def _check(self, scope: Scope) -> None:
         headers = _headers(scope)
@@ -134,11 +150,16 @@ class HttpGuard:
         own = {f"http://{host[0].lower()}", f"https://{host[0].lower()}"}
         if any(one.lower() not in own for one in origin):
             raise NotServedError(
-                403, "a request of the console's own pages", f"Origin {origin[0][:80]!r}", "use the page"
+                403,
+                "a request of the console's own pages",
+                f"Origin {origin[0][:80]!r}",
+                "use the page",
             )
         site = headers.get("sec-fetch-site", [])
         if scope["method"] not in READS and any(one not in ("same-origin", "none") for one in site):
-            raise NotServedError(403, "a request of the console's own pages", repr(site[0][:20]), "use the page")
+            raise NotServedError(
+                403, "a request of the console's own pages", repr(site[0][:20]), "use the page"
+            )
 
 
 def _headers(scope: Scope) -> dict[str, list[str]]:
@@ -160,7 +181,9 @@ def _name(host: str) -> str:
 
 async def _whole(scope: Scope, receive: Receive) -> bytes:
     """The whole body; one that is too long is refused as soon as that is known, by its length before it is read."""
-    too_long = NotServedError(413, f"a body of at most {MOST_BYTES // 1024} KiB", "a longer one", "send less")
+    too_long = NotServedError(
+        413, f"a body of at most {MOST_BYTES // 1024} KiB", "a longer one", "send less"
+    )
     for length in _headers(scope).get("content-length", []):
         if not length.isdigit() or int(length) > MOST_BYTES:
             raise too_long
@@ -197,7 +220,10 @@ def _with_headers(send: Send, close: bool) -> Send:
                 (name.lower().encode(), value.encode())
                 for name, value in (HEADERS | CLOSE if close else HEADERS).items()
             ]
-            message["headers"] = [*message["headers"], *(pair for pair in more if pair[0] not in there)]
+            message["headers"] = [
+                *message["headers"],
+                *(pair for pair in more if pair[0] not in there),
+            ]
         await send(message)
 
     return sending
@@ -224,10 +250,14 @@ class GuardedRoute(APIRoute):
 
 def needs(permission: str, **more: Any) -> dict[str, Any]:
     """Keywords of a route that name its permission, and tell a reader of OpenAPI what it may answer."""
-    answers: dict[int | str, Any] = {} if permission == PUBLIC else {401: {"description": "nobody is logged in"}}
+    answers: dict[int | str, Any] = (
+        {} if permission == PUBLIC else {401: {"description": "nobody is logged in"}}
+    )
     if permission not in (PUBLIC, "look"):
         answers |= {
-            403: {"description": f"the role may not ({LEAST[permission]} may), or the token of changes is missing"},
+            403: {
+                "description": f"the role may not ({LEAST[permission]} may), or the token of changes is missing"
+            },
             404: {"description": "no such desk, agent, parent or request"},
             409: {"description": "the desk says no"},
         }
@@ -250,7 +280,9 @@ def admitted(request: Request, permission: str) -> Visit:
     if visit is None:
         raise NotServedError(401, "a session", "none, or one that has ended", "log in")
     if request.method not in READS and not carries(visit, request.headers.get("x-csrf")):
-        raise NotServedError(403, "the session's token as x-csrf", "none, or another", "take it from /api/me")
+        raise NotServedError(
+            403, "the session's token as x-csrf", "none, or another", "take it from /api/me"
+        )
     if not may(visit.person.role, permission):
         raise NotServedError(
             403,
@@ -264,7 +296,10 @@ def admitted(request: Request, permission: str) -> Visit:
 def nobody() -> NotServedError:
     """A file of people that cannot be obeyed lets nobody in, and strangers are not told where it lies."""
     return NotServedError(
-        401, "people who may log in", "a file that cannot be obeyed", "see `tercel console users list`"
+        401,
+        "people who may log in",
+        "a file that cannot be obeyed",
+        "see `tercel console users list`",
     )
 
 
@@ -292,11 +327,15 @@ def tell_errors(app: FastAPI) -> None:
     async def of_values(_: Request, error: Any) -> Response:
         first: dict[str, Any] = next(iter(error.errors()), {})
         where = ".".join(str(one) for one in first.get("loc", ()))[:200]
-        return NotServedError(422, AS_TOLD, f"{where}: {first.get('msg', '')}", "mend it").response()
+        return NotServedError(
+            422, AS_TOLD, f"{where}: {first.get('msg', '')}", "mend it"
+        ).response()
 
     async def of_http(request: Request, error: Any) -> Response:
         received = f"{request.method} {request.url.path[:200]!r}: {error.detail}"
-        return NotServedError(error.status_code, AS_TOLD, received, "mend it", error.headers).response()
+        return NotServedError(
+            error.status_code, AS_TOLD, received, "mend it", error.headers
+        ).response()
 
     app.add_exception_handler(NotServedError, refused)
     app.add_exception_handler(TercelError, of_tercel)

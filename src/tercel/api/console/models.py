@@ -20,7 +20,9 @@ def _name(text: str) -> str:
 def _words(text: str) -> str:
     """Words on one line: spaces and lines between them are one space; nothing that writes over others."""
     line = " ".join(text.split())
-    if all(map(blank, line)) or any(unicodedata.category(letter) in ("Cc", "Cs", "Cf", "Co", "Cn") for letter in line):
+    if all(map(blank, line)) or any(
+        unicodedata.category(letter) in ("Cc", "Cs", "Cf", "Co", "Cn") for letter in line
+    ):
         raise ValueError("says nothing, or has letters that nobody sees")
     return line
 
@@ -158,14 +160,21 @@ class PostureBody(EndPostureBody):
     urgency: Share | None = None
     max_participation: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] | None = None
     size_multiplier: Share | None = None
-    styles: Annotated[list[Literal["join", "improve", "take"]], Field(min_length=1, max_length=3)] | None = None
+    styles: (
+        Annotated[list[Literal["join", "improve", "take"]], Field(min_length=1, max_length=3)]
+        | None
+    ) = None
     instead: bool = False
 
     @model_validator(mode="after")
     def says_something(self) -> "PostureBody":
         """Refuse one that says nothing."""
-        if {self.urgency, self.max_participation, self.size_multiplier} == {None} and self.styles is None:
-            raise ValueError("says nothing: give urgency, max_participation, size_multiplier or styles")
+        if {self.urgency, self.max_participation, self.size_multiplier} == {
+            None
+        } and self.styles is None:
+            raise ValueError(
+                "says nothing: give urgency, max_participation, size_multiplier or styles"
+            )
         return self
 
 

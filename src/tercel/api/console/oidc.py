@@ -54,11 +54,20 @@ class IdentityProvider:
     """
 
     def __init__(
-        self, issuer: str, client_id: str, secret: str, now_s: Callable[[], float], wall_s: Callable[[], float],
+        self,
+        issuer: str,
+        client_id: str,
+        secret: str,
+        now_s: Callable[[], float],
+        wall_s: Callable[[], float],
         claim: str = "name",
-    ) -> None:  # fmt: skip
-        self.issuer, self._id, self._secret, self._claim = _safe(issuer), client_id, secret, claim
-        self._now_s, self._wall_s = now_s, wall_s
+    ) -> None:
+        self.issuer = _safe(issuer)
+        self._id = client_id
+        self._secret = secret
+        self._claim = claim
+        self._now_s = now_s
+        self._wall_s = wall_s
         self._flows: dict[str, _Flow] = {}
         self._told: dict[str, Any] = {}
 
@@ -82,10 +91,15 @@ class IdentityProvider:
         self._flows[state] = flow = _Flow(verifier, nonce, site + CALLBACK, now + FLOW_S)
         challenge = _b64(hashlib.sha256(verifier.encode()).digest())
         asked = {
-            "response_type": "code", "client_id": self._id, "redirect_uri": flow.back, "scope": "openid profile",
-            "state": state, "nonce": nonce, "code_challenge": challenge,
+            "response_type": "code",
+            "client_id": self._id,
+            "redirect_uri": flow.back,
+            "scope": "openid profile",
+            "state": state,
+            "nonce": nonce,
+            "code_challenge": challenge,
             "code_challenge_method": "S256",
-        }  # fmt: skip
+        }
         return state, f"{told['authorization_endpoint']}?{urlencode(asked)}"
 
     def name_of(self, state: str, given: Mapping[str, str]) -> str:
@@ -98,21 +112,35 @@ class IdentityProvider:
         """
         flow = self._flows.pop(state, None)
         if flow is None or given.get("state") != state or flow.until_s <= self._now_s():
-            raise ProviderError("a login that was begun here", "none, or one that is over", "begin anew")
+            raise ProviderError(
+                "a login that was begun here", "none, or one that is over", "begin anew"
+            )
         if given.get("iss", self.issuer) != self.issuer or "code" not in given:
-            raise ProviderError("a code of the provider", str(given.get("error", "none"))[:80], "begin anew")
-        form = {"grant_type": "authorization_code", "code": given["code"], "redirect_uri": flow.back}
+            raise ProviderError(
+                "a code of the provider", str(given.get("error", "none"))[:80], "begin anew"
+            )
+        form = {
+            "grant_type": "authorization_code",
+            "code": given["code"],
+            "redirect_uri": flow.back,
+        }
         basic = f"{quote(self._id, safe='')}:{quote(self._secret, safe='')}"
         login = {"Authorization": f"Basic {base64.b64encode(basic.encode()).decode()}"}
         told = self._described()
         tokens = _fetched(told["token_endpoint"], login, form | {"code_verifier": flow.verifier})
         claims = self._checked(str(tokens.get("id_token", "")), flow.nonce)
         if self._claim not in claims and told.get("userinfo_endpoint"):
-            more = _fetched(told["userinfo_endpoint"], {"Authorization": f"Bearer {tokens.get('access_token')}"})
+            more = _fetched(
+                told["userinfo_endpoint"], {"Authorization": f"Bearer {tokens.get('access_token')}"}
+            )
             claims |= more if more.get("sub") == claims.get("sub") else {}
         name = claims.get(self._claim)
         if not isinstance(name, str):
-            raise ProviderError(f"the claim {self._claim}", "none", "have the provider tell it, or name another claim")
+            raise ProviderError(
+                f"the claim {self._claim}",
+                "none",
+                "have the provider tell it, or name another claim",
+            )
         return name
 
     def _checked(self, token: str, nonce: str) -> dict[str, Any]:
@@ -127,7 +155,9 @@ class IdentityProvider:
         except (ValueError, IndexError, KeyError, TypeError) as error:
             raise ProviderError("a token", f"none: {type(error).__name__}", "begin anew") from None
         if not fine:
-            raise ProviderError("a token for this login", "one of another, or an old one", "begin anew")
+            raise ProviderError(
+                "a token for this login", "one of another, or an old one", "begin anew"
+            )
         return claims
 
     def _described(self) -> dict[str, Any]:
@@ -135,7 +165,9 @@ class IdentityProvider:
             told = _fetched(f"{self.issuer.rstrip('/')}/.well-known/openid-configuration")
             if told.get("issuer") != self.issuer:
                 raise ProviderError(
-                    self.issuer, f"a description of {told.get('issuer')!r}", "write the issuer as it does"
+                    self.issuer,
+                    f"a description of {told.get('issuer')!r}",
+                    "write the issuer as it does",
                 )
             for name in ("authorization_endpoint", "token_endpoint", "userinfo_endpoint"):
                 _safe(str(told.get(name, self.issuer)))
@@ -143,7 +175,9 @@ class IdentityProvider:
         return self._told
 
 
-def provider_of(file: Path, now_s: Callable[[], float], wall_s: Callable[[], float]) -> IdentityProvider:
+def provider_of(
+    file: Path, now_s: Callable[[], float], wall_s: Callable[[], float]
+) -> IdentityProvider:
     """The provider that a file names.
 
     Raises
@@ -155,23 +189,33 @@ def provider_of(file: Path, now_s: Callable[[], float], wall_s: Callable[[], flo
         told = parse_tables(file.read_text(encoding="utf-8"))
         if strange := set(told) - KEYS or KEYS - {"claim"} - set(told):
             raise ConfigError(
-                f"the keys {', '.join(sorted(KEYS))}", f"{', '.join(sorted(strange))} in {file}", "mend it"
+                f"the keys {', '.join(sorted(KEYS))}",
+                f"{', '.join(sorted(strange))} in {file}",
+                "mend it",
             )
         secret = (file.parent / str(told["secret_file"])).read_text(encoding="utf-8").strip()
     except (OSError, ValueError) as error:
-        raise ConfigError("a file of an identity provider", f"{file}: {error}", "see docs/console.md") from None
+        raise ConfigError(
+            "a file of an identity provider", f"{file}: {error}", "see docs/console.md"
+        ) from None
     who = (str(told["issuer"]), str(told["client_id"]), secret)
     return IdentityProvider(*who, now_s, wall_s, str(told.get("claim", "name")))
 
 
 def _safe(address: str) -> str:
     parts = urlsplit(address)
-    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1")):
-        raise ProviderError("an https address, or one on loopback", repr(address[:200]), "use https")
+    if parts.scheme != "https" and not (
+        parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1")
+    ):
+        raise ProviderError(
+            "an https address, or one on loopback", repr(address[:200]), "use https"
+        )
     return address
 
 
-def _fetched(address: str, headers: Mapping[str, str] | None = None, form: Mapping[str, str] | None = None) -> Any:
+def _fetched(
+    address: str, headers: Mapping[str, str] | None = None, form: Mapping[str, str] | None = None
+) -> Any:
     """The JSON object at an address; with a form it is posted."""
     body = None if form is None else urlencode(form).encode()
     asked = Request(address, body, {"Accept": "application/json", **(headers or {})})

@@ -87,12 +87,17 @@ class People:
         Without the extra [trade]; by every method, for a file that cannot be obeyed to the letter.
     """
 
-    def __init__(self, path: Path, now_s: Callable[[], float] = time.time, hasher: Any = None) -> None:
+    def __init__(
+        self, path: Path, now_s: Callable[[], float] = time.time, hasher: Any = None
+    ) -> None:
         argon2 = needed("argon2", "trade")
-        self.path, self.now_s = path, now_s
-        self._hasher, self._wrong = hasher or argon2.PasswordHasher(), argon2.exceptions.Argon2Error
+        self.path = path
+        self.now_s = now_s
+        self._hasher = hasher or argon2.PasswordHasher()
+        self._wrong = argon2.exceptions.Argon2Error
         self._nobody = self._hasher.hash(secrets.token_bytes(16))
-        self._lock, self._seen = Lock(), (0, 0, 0)
+        self._lock = Lock()
+        self._seen = (0, 0, 0)
         self._people: dict[str, Person] = {}
 
     def all(self) -> list[Person]:
@@ -110,7 +115,8 @@ class People:
                         f"{self.path}, mode {found.st_mode & 0o777:o}",
                         f"chmod 600 {self.path}",
                     )
-                self._people, self._seen = _read(self.path), seen
+                self._people = _read(self.path)
+                self._seen = seen
             return sorted(self._people.values(), key=lambda one: one.name)
 
     def get(self, name: str) -> Person | None:
@@ -148,7 +154,9 @@ class People:
         made = Person(name, check_role(role), "" if password is None else self._hashed(password))
         with self._changing() as people:
             if taken := next((one for one in people if same_person(one, name)), None):
-                raise ConfigError("a name that nobody has", f"{name!r}, where {taken!r} is one", "choose another")
+                raise ConfigError(
+                    "a name that nobody has", f"{name!r}, where {taken!r} is one", "choose another"
+                )
             people[name] = self._lifted(people, made, by)
             return people[name]
 
@@ -187,7 +195,9 @@ class People:
         with self._changing() as people:
             now = self._known(people, person.name)
             if now.hash != person.hash:
-                raise ConfigError("the password that was proved", "another, given meanwhile", "log in again")
+                raise ConfigError(
+                    "the password that was proved", "another, given meanwhile", "log in again"
+                )
             people[person.name] = replace(now, hash=hashed)
             return people[person.name]
 
@@ -213,8 +223,14 @@ class People:
         known : mapping of str to float, optional
             The lifters of `other` as written down earlier: that record may be gone, or begun anew.
         """
-        mine, theirs = self._young(self.lifters(one)), self._young(known or {}) | self._young(self.lifters(other))
-        ours, others = ({name, *filter(_at_console, lifters)} for name, lifters in ((one, mine), (other, theirs)))
+        mine, theirs = (
+            self._young(self.lifters(one)),
+            self._young(known or {}) | self._young(self.lifters(other)),
+        )
+        ours, others = (
+            {name, *filter(_at_console, lifters)}
+            for name, lifters in ((one, mine), (other, theirs))
+        )
         pairs = [*product(ours, others), *product((one,), theirs), *product(mine, (other,))]
         return any(same_person(a, b) for a, b in pairs)
 
@@ -233,8 +249,12 @@ class People:
         if proof.startswith(("password)", "oidc:")):
             self._known(people, name)  # who was removed while a password was hashed lets nobody in
         above = people[name].lifters if _at_console(by) and name in people else {}
-        added = {one: above[one] for one in self._young(above)} | {name if _at_console(by) else by: now}
-        lifters = person.lifters | {one: max(s, person.lifters.get(one, s)) for one, s in added.items()}
+        added = {one: above[one] for one in self._young(above)} | {
+            name if _at_console(by) else by: now
+        }
+        lifters = person.lifters | {
+            one: max(s, person.lifters.get(one, s)) for one, s in added.items()
+        }
         return replace(person, by=by, s=now, lifters=lifters)
 
     @contextmanager
@@ -246,13 +266,24 @@ class People:
             had = any(one.role == ADMIN for one in people.values())
             yield people
             if had and not any(one.role == ADMIN for one in people.values()):
-                raise ConfigError("one admin at least", "a change that would leave none", "make another admin first")
-            rows = {name: {k: v for k, v in asdict(one).items() if k != "name"} for name, one in people.items()}
+                raise ConfigError(
+                    "one admin at least",
+                    "a change that would leave none",
+                    "make another admin first",
+                )
+            rows = {
+                name: {k: v for k, v in asdict(one).items() if k != "name"}
+                for name, one in people.items()
+            }
             write_private(self.path, json.dumps({"people": rows}, indent=1) + "\n")
 
     def _hashed(self, password: str) -> str:
         least, most = (unicodedata.normalize(form, password) for form in ("NFC", "NFD"))
-        if len(least) < SHORTEST or len(most) > LONGEST_PASSWORD or any(unicodedata.category(c) == "Cs" for c in least):
+        if (
+            len(least) < SHORTEST
+            or len(most) > LONGEST_PASSWORD
+            or any(unicodedata.category(c) == "Cs" for c in least)
+        ):
             raise ConfigError(
                 f"a password of {SHORTEST} to {LONGEST_PASSWORD:,} characters of Unicode",
                 f"one of {len(password):,}"
@@ -263,7 +294,11 @@ class People:
 
     def _known(self, people: Mapping[str, Person], name: str) -> Person:
         if name not in people:
-            raise NobodyError("the name of a person", repr(name), f"one of {', '.join(sorted(people)) or 'nobody yet'}")
+            raise NobodyError(
+                "the name of a person",
+                repr(name),
+                f"one of {', '.join(sorted(people)) or 'nobody yet'}",
+            )
         return people[name]
 
 
@@ -288,9 +323,14 @@ def check_name(name: str) -> str:
         wanted = f"a name of 1 to {LONGEST} letters, digits, spaces and dots"
         raise ConfigError(wanted, ascii(name[: 2 * LONGEST]), "choose another")
     plain = unicodedata.normalize("NFKC", name)
-    if len(mixed := {unicodedata.name(letter, "").partition(" ")[0] for letter in plain} & _ALIKE) > 1:
+    if (
+        len(mixed := {unicodedata.name(letter, "").partition(" ")[0] for letter in plain} & _ALIKE)
+        > 1
+    ):
         raise ConfigError(
-            "a name of letters of one alphabet", f"{name!a}, of {' and '.join(sorted(mixed))}", "choose another"
+            "a name of letters of one alphabet",
+            f"{name!a}, of {' and '.join(sorted(mixed))}",
+            "choose another",
         )
     if any(same_person(name, one) for one in _TAKEN):
         raise ConfigError(f"a name but {', '.join(_TAKEN)}", repr(name), "choose another")
@@ -327,14 +367,27 @@ def _read(path: Path) -> dict[str, Person]:
             strange = set(row) - {"role", "hash", "by", "s", "lifters"}
             by, s = str(row.get("by", "")), float(row["s"])
             lifters = {str(one): float(at) for one, at in row["lifters"].items()}
-            if strange or not isinstance(row.get("hash", ""), str) or not all(map(isfinite, (s, *lifters.values()))):
+            if (
+                strange
+                or not isinstance(row.get("hash", ""), str)
+                or not all(map(isfinite, (s, *lifters.values())))
+            ):
                 raise ConfigError(
                     "role, hash, by, s and lifters, times finite",
                     f"{', '.join(strange) or 'a hash or a time'} of {where}",
                     "mend the file",
                 )
-            people[name] = Person(name, check_role(row.get("role"), where), row.get("hash", ""), by, s, lifters)
-    except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
+            people[name] = Person(
+                name, check_role(row.get("role"), where), row.get("hash", ""), by, s, lifters
+            )
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        ArithmeticError,
+        RecursionError,
+    ) as error:
         raise ConfigError(
             "a file of people",
             f"{path}: {type(error).__name__}: {error}",

@@ -23,7 +23,10 @@ def quote(served: Served, asked: QuoteBody) -> QuotedCosts:
     def costs(state: DeskState) -> QuotedCosts:
         value = _value(state, asked, listing)
         agents = [one for one in state.agents.values() if asked.agent in (None, one.name)]
-        rows = [_cost(state, one, asked, lots, value, str(listing.get("currency") or "")) for one in agents]
+        rows = [
+            _cost(state, one, asked, lots, value, str(listing.get("currency") or ""))
+            for one in agents
+        ]
         rows.sort(key=lambda row: (row.bps.mean is None, row.bps.mean or 0.0))
         against = _against(state, "desk", "desk", asked.side, lots, value)
         against += _against(state, "instruments", asked.instrument, asked.side, lots, value)
@@ -47,19 +50,33 @@ def _cost(
 ) -> QuotedCost:
     mean, _, low, high = agent.costs.bounds()
     bps = Interval(mean=mean, low=low, high=high)
-    shown = {key: None if one is None or value is None else value * one / BPS for key, one in bps.model_dump().items()}
+    shown = {
+        key: None if one is None or value is None else value * one / BPS
+        for key, one in bps.model_dump().items()
+    }
     standing = state.ledger.states.standing(agent.name)
-    against = [] if str(standing.state) == "active" else [f"{agent.name} is {standing.state}: {standing.reason}"]
+    against = (
+        []
+        if str(standing.state) == "active"
+        else [f"{agent.name} is {standing.state}: {standing.reason}"]
+    )
     if (held := state.ledger.holds.get(agent.name)) is not None:
         against.append(f"{agent.name} is paused by {held['by']}: {held['reason']}")
     against += _against(state, "agents", agent.name, asked.side, lots, value)
     return QuotedCost(
-        agent=agent.name, strategy=agent.strategy, parents=agent.parents, bps=bps, money=Interval(**shown),
-        currency=currency, against=against,
-    )  # fmt: skip
+        agent=agent.name,
+        strategy=agent.strategy,
+        parents=agent.parents,
+        bps=bps,
+        money=Interval(**shown),
+        currency=currency,
+        against=against,
+    )
 
 
-def _against(state: DeskState, room: str, name: str, side: str, lots: int, value: float | None) -> list[str]:
+def _against(
+    state: DeskState, room: str, name: str, side: str, lots: int, value: float | None
+) -> list[str]:
     """Limits that the order would pass, filled whole, with what the last heartbeat has."""
     used = state.heartbeat.get("limits", {}).get(room, {}).get(name, {})
     more = {"long_lots" if side == "buy" else "short_lots": float(lots), "gross_value": value}

@@ -41,7 +41,10 @@ class ReachedDesk(FolderDesk):
         OrderError
             The desk refused, has ended, or nobody runs it.
         """
-        if command == "own_alert" and (written := desk_word.own_alert(self.folder, body, by, reason)) is not None:
+        if (
+            command == "own_alert"
+            and (written := desk_word.own_alert(self.folder, body, by, reason)) is not None
+        ):
             return written
         posted = desk_word.ask(self.folder, command, body, reason, ANSWER_S, by)
         if posted.entry is None and command not in CAREFUL and withdraw(self.folder, posted.number):
@@ -157,7 +160,9 @@ class Served:
         """A parent order of the desk; 404 where there is none."""
         found = self.follower.ask(lambda state: state.ledger.parents.get(id_))
         if found is None:
-            raise NotServedError(404, f"a parent order of {self.name}", repr(id_[:80]), "see /api/orders")
+            raise NotServedError(
+                404, f"a parent order of {self.name}", repr(id_[:80]), "see /api/orders"
+            )
         return found
 
     def listing(self, instrument: str) -> dict[str, Any]:
@@ -171,11 +176,16 @@ class Served:
         lots = round(qty / lot)
         if lots < 1 or abs(lots * lot - qty) > 1e-9 * qty:
             raise NotServedError(
-                409, f"a multiple of a lot, {lot:g} {instrument}", f"{qty:g}", f"try {max(lots, 1) * lot:g}"
+                409,
+                f"a multiple of a lot, {lot:g} {instrument}",
+                f"{qty:g}",
+                f"try {max(lots, 1) * lot:g}",
             )
         return lots
 
-    def wait(self, after: int, kinds: Sequence[str], enough: Callable[[list[Entry]], bool]) -> list[Entry]:
+    def wait(
+        self, after: int, kinds: Sequence[str], enough: Callable[[list[Entry]], bool]
+    ) -> list[Entry]:
         """Entries of some kinds above a number, once they are enough or `LATCHED_S` have passed; none of a journal
         that cannot be read, and whatever there is of a desk that nobody runs."""
         until, found = time.monotonic() + LATCHED_S, list[Entry]()
@@ -204,7 +214,9 @@ class Desks(dict[str, Served]):
     def of(self, name: str) -> Served:
         """One desk; 404 where there is none of that name."""
         if name not in self:
-            raise NotServedError(404, f"a desk: {', '.join(self)}", repr(name[:80]), offer(name, self))
+            raise NotServedError(
+                404, f"a desk: {', '.join(self)}", repr(name[:80]), offer(name, self)
+            )
         return self[name]
 
     def whole(self, name: str) -> Served:
@@ -214,7 +226,9 @@ class Desks(dict[str, Served]):
         return found
 
 
-def served(folders: Sequence[Path], wall_ns: Callable[[], int], now_s: Callable[[], float]) -> Desks:
+def served(
+    folders: Sequence[Path], wall_ns: Callable[[], int], now_s: Callable[[], float]
+) -> Desks:
     """The desks of folders.
 
     Parameters

@@ -70,7 +70,8 @@ class Readers:
     """
 
     def __init__(self) -> None:
-        self._threads, self._waiting = ThreadPoolExecutor(READERS, "console-read"), 0
+        self._threads = ThreadPoolExecutor(READERS, "console-read")
+        self._waiting = 0
 
     def few(self, route: Callable[_P, _R]) -> Callable[_P, Coroutine[Any, Any, _R]]:
         """The route, answered by these threads; 429 where too many wait."""
@@ -78,7 +79,9 @@ class Readers:
         @wraps(route)
         async def answered(*args: _P.args, **kwargs: _P.kwargs) -> _R:
             if self._waiting >= MOST_READS:
-                raise NotServedError(429, "fewer questions at a time", f"{MOST_READS} that wait", "wait a moment")
+                raise NotServedError(
+                    429, "fewer questions at a time", f"{MOST_READS} that wait", "wait a moment"
+                )
             self._waiting += 1
             try:
                 work = partial(route, *args, **kwargs)
@@ -103,7 +106,10 @@ def streamed(request: Request, served: Served) -> Response:
 
         with follower.listening(wake):
             before, (turn, text) = 0, await run_in_threadpool(follower.changed)
-            while not await request.is_disconnected() and sessions.visit(secret, used=False) is not None:
+            while (
+                not await request.is_disconnected()
+                and sessions.visit(secret, used=False) is not None
+            ):
                 if turn != before:
                     yield f"data: {text}\n\n"
                 with suppress(TimeoutError):
@@ -116,13 +122,20 @@ def streamed(request: Request, served: Served) -> Response:
 
 def looks(description: str, **contents: Any) -> dict[str, Any]:
     """Keywords of a route that everybody may look at, with what else than JSON it answers."""
-    told, content = needs("look"), {kind.replace("_", "/"): {"schema": schema} for kind, schema in contents.items()}
-    return {**told, "responses": {**told["responses"], 200: {"description": description, "content": content}}}
+    told, content = (
+        needs("look"),
+        {kind.replace("_", "/"): {"schema": schema} for kind, schema in contents.items()},
+    )
+    return {
+        **told,
+        "responses": {**told["responses"], 200: {"description": description, "content": content}},
+    }
 
 
 TABLE: Final = looks("a table, as JSON or CSV", text_csv={"type": "string"})
 EVENTS: Final = looks(
-    "events, each JSON of some parts of a page", **{"text_event-stream": {"$ref": "#/components/schemas/DeskPage"}}
+    "events, each JSON of some parts of a page",
+    **{"text_event-stream": {"$ref": "#/components/schemas/DeskPage"}},
 )
 
 
@@ -130,7 +143,9 @@ def explained(served: Served, seq: int) -> Response:
     """A decision, explained; 404 for another entry."""
     found = served.desk.why(seq) if 0 < seq < LAST else None
     if found is None:
-        raise NotServedError(404, f"a decision of {served.name}", f"entry {seq}", "take the number from the page")
+        raise NotServedError(
+            404, f"a decision of {served.name}", f"entry {seq}", "take the number from the page"
+        )
     return Json(found)
 
 
@@ -149,12 +164,15 @@ def add_reads(app: FastAPI, desks: Desks) -> None:
         return [row for one in _chosen(desks, desk) for row in agent_rows(one)]
 
     @app.get("/api/orders", response_model=DeskOrders, **TABLE)
-    def list_orders(desk: str | None = None, format: Literal["json", "csv"] = "json") -> DeskOrders | Response:
+    def list_orders(
+        desk: str | None = None, format: Literal["json", "csv"] = "json"
+    ) -> DeskOrders | Response:
         """Parents and the orders that are open, of one desk or of all; as CSV the parents alone."""
         found = DeskOrders(parents=[], orders=[])
         for one in _chosen(desks, desk):
             there = order_rows(one)
-            found.parents, found.orders = found.parents + there.parents, found.orders + there.orders
+            found.parents = found.parents + there.parents
+            found.orders = found.orders + there.orders
         return _csv_response(found.parents, ParentRow, "orders") if format == "csv" else found
 
     @app.get("/api/desks/{desk}/state", response_model=DeskPage, **needs("look"))
@@ -192,13 +210,17 @@ def add_reads(app: FastAPI, desks: Desks) -> None:
     def desk_limits(desk: str, ns: Ns = LAST) -> list[Limit]:
         """Every limit of a desk and how much of it is used, used most first, as of the last heartbeat up to a time."""
         follower = desks.of(desk).follower
-        beat = follower.ask(lambda state: state.heartbeat) if ns == LAST else follower.at(ns).heartbeat
+        beat = (
+            follower.ask(lambda state: state.heartbeat) if ns == LAST else follower.at(ns).heartbeat
+        )
         return [Limit(**plain(row)) for row in highest(beat.get("limits", {}))]
 
     @app.get("/api/desks/{desk}/forecasts", **needs("look"))
     def desk_forecasts(desk: str) -> list[ForecastRow]:
         """The last forecast of each instrument, then those whose time is over beside what came of them."""
-        told = desks.of(desk).follower.ask(lambda state: (dict(state.alphas), list(state.outcomes.told)))
+        told = desks.of(desk).follower.ask(
+            lambda state: (dict(state.alphas), list(state.outcomes.told))
+        )
         rows = [forecast_row(name, one) for name, one in told[0].items()] + told[1]
         return [ForecastRow(**plain(row)) for row in rows]
 
@@ -209,7 +231,9 @@ def add_reads(app: FastAPI, desks: Desks) -> None:
 
     @app.get("/api/desks/{desk}/alerts", response_model=AlertPage, **needs("look"))
     @few
-    def desk_alerts(desk: str, before: Ns = LAST, most: Most = 50, unowned: bool = False, ns: Ns = LAST) -> AlertPage:
+    def desk_alerts(
+        desk: str, before: Ns = LAST, most: Most = 50, unowned: bool = False, ns: Ns = LAST
+    ) -> AlertPage:
         """Alerts before a time of the venue, newest first; `unowned`: those alone that need an owner and have none.
 
         `ns`: alerts and owners as they were at a time.
@@ -251,7 +275,9 @@ def add_reads(app: FastAPI, desks: Desks) -> None:
     def metrics(desk: str | None = None) -> Response:
         """Prometheus text of a desk (by default the first), for a session or the bearer of the token of metrics."""
         served = desks.of(desk) if desk is not None else next(iter(desks.values()))
-        return Response(served.follower.metrics(), media_type="text/plain; version=0.0.4; charset=utf-8")
+        return Response(
+            served.follower.metrics(), media_type="text/plain; version=0.0.4; charset=utf-8"
+        )
 
 
 def _chosen(desks: Desks, name: str | None) -> Iterator[Served]:
@@ -264,13 +290,24 @@ def desk_row(served: Served) -> DeskRow:
     session, summary = state["session"], state["summary"]
     critical, warning = (int(summary["alerts"].get(name, 0)) for name in SEVERE)
     alerts = AlertCounts(
-        critical=critical, warning=warning, **{key: summary[key] for key in ("unowned", "of_gate", "gate")}
+        critical=critical,
+        warning=warning,
+        **{key: summary[key] for key in ("unowned", "of_gate", "gate")},
     )
     return DeskRow(
-        desk=served.name, stage=str(session.get("stage", "")), venue=str(session.get("venue", "")),
-        running=state["running"], seq=state["seq"], ns=state["ns"], silent_s=state["silent_s"], fault=state["fault"],
-        killed=state["latch"], alerts=alerts, money=state.get("money", []), unbooked=state["unbooked"],
-    )  # fmt: skip
+        desk=served.name,
+        stage=str(session.get("stage", "")),
+        venue=str(session.get("venue", "")),
+        running=state["running"],
+        seq=state["seq"],
+        ns=state["ns"],
+        silent_s=state["silent_s"],
+        fault=state["fault"],
+        killed=state["latch"],
+        alerts=alerts,
+        money=state.get("money", []),
+        unbooked=state["unbooked"],
+    )
 
 
 def agent_rows(served: Served) -> list[AgentRow]:
@@ -280,12 +317,18 @@ def agent_rows(served: Served) -> list[AgentRow]:
     for one in plain(state["agents"]):
         dead = one["name"] in killed or killed == ["all"]
         # what the fold says of an agent comes along; the names that all rows have are set here
-        more = {key: value for key, value in one.items() if key not in ("name", "seat", "half_bps", "state_reason")}
+        more = {
+            key: value
+            for key, value in one.items()
+            if key not in ("name", "seat", "half_bps", "state_reason")
+        }
         more |= {
-            "desk": served.name, "agent": one["name"], "state": "killed" if dead else one["state"],
+            "desk": served.name,
+            "agent": one["name"],
+            "state": "killed" if dead else one["state"],
             "reason": state["latch"]["reason"] if dead else one["state_reason"],
             "challenger": one["seat"] if one["seat"].get("challenger") else None,
-        }  # fmt: skip
+        }
         rows.append(AgentRow(**more))
     return rows
 
@@ -298,54 +341,94 @@ def order_rows(served: Served) -> DeskOrders:
         parents = [one for one in state.ledger.parents if one.id in page]
         live, unit = state.ledger.orders.live(), state.money.unit
         return DeskOrders(
-            parents=[_parent_row(served, one, page[one.id], unit(one.order.instrument)) for one in parents],
-            orders=[_order_row(served, one, unit(one.instrument), state.hand_of(one)) for one in live],
+            parents=[
+                _parent_row(served, one, page[one.id], unit(one.order.instrument))
+                for one in parents
+            ],
+            orders=[
+                _order_row(served, one, unit(one.instrument), state.hand_of(one)) for one in live
+            ],
         )
 
     return served.follower.ask(rows)
 
 
-def _parent_row(served: Served, parent: ParentOrder, shown: Mapping[str, Any], unit: Unit) -> ParentRow:
+def _parent_row(
+    served: Served, parent: ParentOrder, shown: Mapping[str, Any], unit: Unit
+) -> ParentRow:
     order = parent.order
     return ParentRow(
-        desk=served.name, id=parent.id, instrument=order.instrument, agent=order.agent, side=SIDE_WORDS[order.side],
-        qty=unit.qty(parent.lots * ONE), filled=unit.qty(parent.filled_qty), limit_price=parent.limit_price,
-        status=str(parent.status), reason=parent.reason, strategy=parent.strategy, schedule=shown["schedule"],
-        hand=parent.hand, by_hand=unit.qty(round(shown["by_hand"] * ONE)), left_s=shown["left_s"],
+        desk=served.name,
+        id=parent.id,
+        instrument=order.instrument,
+        agent=order.agent,
+        side=SIDE_WORDS[order.side],
+        qty=unit.qty(parent.lots * ONE),
+        filled=unit.qty(parent.filled_qty),
+        limit_price=parent.limit_price,
+        status=str(parent.status),
+        reason=parent.reason,
+        strategy=parent.strategy,
+        schedule=shown["schedule"],
+        hand=parent.hand,
+        by_hand=unit.qty(round(shown["by_hand"] * ONE)),
+        left_s=shown["left_s"],
         is_bps=plain(shown["is_bps"]),
         arrival_price=shown["arrival_price"] if unit.known else None,
-    )  # fmt: skip
+    )
 
 
 def _order_row(served: Served, order: ChildOrder, unit: Unit, by_hand: str) -> OrderRow:
     priced = order.price is not None and unit.known
     return OrderRow(
-        desk=served.name, id=order.root, instrument=order.instrument, agent=order.account,
-        side=SIDE_WORDS[order.side], qty=unit.qty(order.lots * ONE), filled=unit.qty(order.cum_qty),
+        desk=served.name,
+        id=order.root,
+        instrument=order.instrument,
+        agent=order.account,
+        side=SIDE_WORDS[order.side],
+        qty=unit.qty(order.lots * ONE),
+        filled=unit.qty(order.cum_qty),
         limit_price=unit.price(order.price * ONE) if priced else None,  # type: ignore[operator]
-        status=str(order.status), reason=order.text, parent=order.parent, by_hand=by_hand,
-    )  # fmt: skip
+        status=str(order.status),
+        reason=order.text,
+        parent=order.parent,
+        by_hand=by_hand,
+    )
 
 
-def alert_page(served: Served, before_ns: int, most: int, unowned: bool, ns: int | None) -> AlertPage:
+def alert_page(
+    served: Served, before_ns: int, most: int, unowned: bool, ns: int | None
+) -> AlertPage:
     """A page of a desk's alerts and its gate's; all of one moment stand on one page, which may be longer for that."""
     follower, gate = served.follower, served.follower.gate
     if before_ns == LAST and ns is None:  # what stands in the journals now, and no less
         served.read_up()
         served.look_at_gate()
-    asks: list[Ask] = [lambda question: follower.ask(lambda state: question(state.alerts)), gate.ask]
+    asks: list[Ask] = [
+        lambda question: follower.ask(lambda state: question(state.alerts)),
+        gate.ask,
+    ]
     if ns is not None:
         asks = [_of(ask(lambda book: book.as_of(ns))) for ask in asks]
 
     def keys(before_ns: int, most: int) -> list[tuple[int, int, bool]]:
         each = [ask(lambda book: book.newest(before_ns, most, unowned)) for ask in asks]
-        return sorted(((ns, seq, bool(at)) for at, rows in enumerate(each) for ns, seq in rows), reverse=True)
+        return sorted(
+            ((ns, seq, bool(at)) for at, rows in enumerate(each) for ns, seq in rows), reverse=True
+        )
 
     found = keys(before_ns, most)
     last_ns = found[:most][-1][0] if found else 0
-    here, there = ([seq for ns, seq, at_gate in found if at_gate == where and ns >= last_ns] for where in (False, True))
+    here, there = (
+        [seq for ns, seq, at_gate in found if at_gate == where and ns >= last_ns]
+        for where in (False, True)
+    )
     told = list(read_rows(served.desk, here)), [row | {"gate": True} for row in gate.rows(there)]
-    rows = [row for ask, read in zip(asks, told, strict=True) for row in ask(partial(AlertBook.owned, rows=read))]
+    rows = [
+        row
+        for ask, read in zip(asks, told, strict=True)
+        for row in ask(partial(AlertBook.owned, rows=read))
+    ]
     alerts = [Alert(**row) for row in newest_first(plain(rows))]
     return AlertPage(alerts=alerts, next=last_ns if keys(last_ns, 1) else None)
 
@@ -360,11 +443,17 @@ def journal_page(served: Served, after: int, kinds: list[str], most: int) -> Jou
     found = islice(served.desk.read(after, kinds), most)
     lines = [
         JournalLine(
-            seq=seq, ns=one.ns, kind=one.kind, instrument=one.instrument, agent=one.agent, parent=one.parent,
-            order=one.order, body=dict(plain(one.body)),
+            seq=seq,
+            ns=one.ns,
+            kind=one.kind,
+            instrument=one.instrument,
+            agent=one.agent,
+            parent=one.parent,
+            order=one.order,
+            body=dict(plain(one.body)),
         )
         for seq, one in found
-    ]  # fmt: skip
+    ]
     return JournalPage(entries=lines, next=lines[-1].seq if len(lines) == most else None)
 
 

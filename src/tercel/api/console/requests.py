@@ -82,7 +82,8 @@ class RequestBook:
     """
 
     def __init__(self, folder: Path, now_ns: Callable[[], int]) -> None:
-        self._path, self._now_ns = folder / FILE, now_ns
+        self._path = folder / FILE
+        self._now_ns = now_ns
 
     def all(self) -> list[Asked]:
         """Every request that is kept, the newest first.
@@ -119,11 +120,17 @@ class RequestBook:
             Too many wait.
         """
         made = secrets.token_hex(8)
-        asked = Asked(made, act, dict(body), what, by, proof, reason, self._now_ns(), lifters=dict(lifters))
+        asked = Asked(
+            made, act, dict(body), what, by, proof, reason, self._now_ns(), lifters=dict(lifters)
+        )
         with self._changing() as rows:
             waiting = sum(one.at(asked.ns).state == WAITS for one in rows)
             if waiting >= MOST_WAITING:
-                raise OrderError(f"at most {MOST_WAITING} requests that wait", f"{waiting}", "confirm or refuse some")
+                raise OrderError(
+                    f"at most {MOST_WAITING} requests that wait",
+                    f"{waiting}",
+                    "confirm or refuse some",
+                )
             rows.append(asked)
         return asked
 

@@ -73,7 +73,8 @@ class Throttle:
     """
 
     def __init__(self, free: int, longest_s: float) -> None:
-        self._free, self._longest_s = free, longest_s
+        self._free = free
+        self._longest_s = longest_s
         self._places: dict[object, _Tries] = {}
 
     def wait_s(self, place: object, now_s: float) -> float:
@@ -86,9 +87,12 @@ class Throttle:
         tries = self._places.pop(place, None)
         if tries is None or now_s - tries.last_s > FORGET_S:
             tries = _Tries(0, now_s, now_s)
-        tries.wrong, tries.last_s = tries.wrong + 1, now_s
+        tries.wrong = tries.wrong + 1
+        tries.last_s = now_s
         if tries.wrong > self._free:
-            tries.until_s = now_s + min(self._longest_s, 2.0 ** min(tries.wrong - self._free - 1, 30))
+            tries.until_s = now_s + min(
+                self._longest_s, 2.0 ** min(tries.wrong - self._free - 1, 30)
+            )
         self._places[place] = tries
         while len(self._places) > KEPT:
             del self._places[next(iter(self._places))]
@@ -140,7 +144,8 @@ class Sessions:
     """
 
     def __init__(self, people: People, now_s: Callable[[], float]) -> None:
-        self.people, self.now_s = people, now_s
+        self.people = people
+        self.now_s = now_s
         self._visits: dict[str, Visit] = {}
         self._lock = Lock()
         self._changing = Lock()  # over a password and the session that goes on with it
@@ -170,10 +175,19 @@ class Sessions:
 
     def knows(self, name: str, device: str) -> bool:
         """Whether a person of this name has logged in from a device, with the password of now."""
-        person, (made, _, seal) = self.people.get(name), device.encode("utf-8", "replace").partition(b".")
-        return person is not None and bool(person.hash) and hmac.compare_digest(_seal(person, made), seal)
+        person, (made, _, seal) = (
+            self.people.get(name),
+            device.encode("utf-8", "replace").partition(b"."),
+        )
+        return (
+            person is not None
+            and bool(person.hash)
+            and hmac.compare_digest(_seal(person, made), seal)
+        )
 
-    def change_password(self, visit: Visit, secret: str | None, old: str, new: str, place: str) -> int | None:
+    def change_password(
+        self, visit: Visit, secret: str | None, old: str, new: str, place: str
+    ) -> int | None:
         """Give whoever is logged in another password: how many other sessions ended, or None where `old` is not it.
 
         Raises
@@ -190,8 +204,13 @@ class Sessions:
             changed = self.people.change_password(person, new)
             with self._lock:
                 mine = [key for key, one in self._visits.items() if one.person.name == changed.name]
-                self._visits = {key: one for key, one in self._visits.items() if key == secret or key not in mine}
-            visit.person, visit.hash = changed, changed.hash
+                self._visits = {
+                    key: one
+                    for key, one in self._visits.items()
+                    if key == secret or key not in mine
+                }
+            visit.person = changed
+            visit.hash = changed.hash
         return sum(key != secret for key in mine)
 
     def _proved(self, name: str, password: str, place: str) -> Person | None:
@@ -214,7 +233,9 @@ class Sessions:
         now = self.now_s()
         with self._lock:
             self._visits = {key: one for key, one in self._visits.items() if self._stands(one, now)}
-            self._visits[secret] = Visit(person, proof, secrets.token_urlsafe(32), now + LIFE_S, person.hash, now)
+            self._visits[secret] = Visit(
+                person, proof, secrets.token_urlsafe(32), now + LIFE_S, person.hash, now
+            )
         return secret
 
     def visit(self, secret: str | None, *, used: bool = True) -> Visit | None:

@@ -58,11 +58,18 @@ def create_app(
             one.follower.stop()
 
     app = FastAPI(
-        title="Tercel console", docs_url=None, redoc_url=None, openapi_url=None, lifespan=life,
-        default_response_class=Json, redirect_slashes=False, description="Times: ns of the venue's clock. Costs: bps.",
-    )  # fmt: skip
+        title="Tercel console",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        lifespan=life,
+        default_response_class=Json,
+        redirect_slashes=False,
+        description="Times: ns of the venue's clock. Costs: bps.",
+    )
     app.router.route_class = GuardedRoute
-    app.state.sessions, app.state.token = Sessions(people, now_s), token
+    app.state.sessions = Sessions(people, now_s)
+    app.state.token = token
     tell_errors(app)
     add_entry(app, app.state.sessions, provider is not None)
     if provider is not None:

@@ -78,7 +78,10 @@ def _add_alone(app: FastAPI, desks: Desks) -> None:
         told, road = f"{verb.capitalize()} a parent.", f"/api/parents/{{id:path}}/{verb}"
         app.post(road, name=f"{verb}_parent", description=told, **needs(verb))(on_parent(verb))
     for verb in ("pause", "resume"):
-        told = {"pause": "Pause an agent with its parents: it takes no other.", "resume": "Let it go on."}[verb]
+        told = {
+            "pause": "Pause an agent with its parents: it takes no other.",
+            "resume": "Let it go on.",
+        }[verb]
         road = f"/api/agents/{{name:path}}/{verb}"
         app.post(road, name=f"{verb}_agent", description=told, **needs(verb))(on_agent(verb))
 
@@ -87,7 +90,9 @@ def _add_alone(app: FastAPI, desks: Desks) -> None:
     @app.post("/api/alerts/{seq}/acknowledge", **needs("acknowledge"))
     def acknowledge(request: Request, seq: Seq, asked: models.AcknowledgeBody) -> Done:
         """Own an alert."""
-        return acts.own_alert(desks.whole(asked.desk), seq, by(request), asked.note, at_gate=asked.gate)
+        return acts.own_alert(
+            desks.whole(asked.desk), seq, by(request), asked.note, at_gate=asked.gate
+        )
 
 
 def _add_by_hand(app: FastAPI, desks: Desks) -> None:
@@ -138,8 +143,17 @@ def _add_together(app: FastAPI, desks: Desks) -> None:
         return act
 
     for verb, words in (("promote", ""), ("demote", ", which undoes a promotion")):
-        told = {"promote": "Ask to put a challenger in its champion's place.", "demote": "Ask to undo that."}[verb]
-        route = app.post(f"/api/agents/{{name:path}}/{verb}", name=verb, description=told, **needs("promote"), **two)
+        told = {
+            "promote": "Ask to put a challenger in its champion's place.",
+            "demote": "Ask to undo that.",
+        }[verb]
+        route = app.post(
+            f"/api/agents/{{name:path}}/{verb}",
+            name=verb,
+            description=told,
+            **needs("promote"),
+            **two,
+        )
         route(promotion(words))
 
     @app.post("/api/limits", response_model=Done | Waits, **needs("limits"))
@@ -152,7 +166,14 @@ def _add_together(app: FastAPI, desks: Desks) -> None:
         number = acts.ask_limits(served, changes, by(request), asked.reason)
         what = "loosen " + ", ".join(f"{path} to {value}" for path, value in changes.items())
         response.status_code = 202
-        return ask(served, request.state.visit, "limits", {"request": number, "changes": changes}, what, asked.reason)
+        return ask(
+            served,
+            request.state.visit,
+            "limits",
+            {"request": number, "changes": changes},
+            what,
+            asked.reason,
+        )
 
     @app.post("/api/posture", response_model=Done | Waits, **needs("posture"))
     def posture(request: Request, response: Response, asked: models.PostureBody) -> Done | Waits:
@@ -162,16 +183,22 @@ def _add_together(app: FastAPI, desks: Desks) -> None:
         body = acts.posture_of(asked)
         if not asked.instead:
             return acts.set_posture(served, body, by(request), asked.reason)
-        words = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in body["words"].items())
+        words = ", ".join(
+            f"{name.replace('_', ' ')} {value:g}" for name, value in body["words"].items()
+        )
         what = f"posture of {asked.agent or 'the desk'} instead of risk's, {asked.minutes:g} min: {words}"
         response.status_code = 202
-        return ask(served, request.state.visit, "posture", body | {"instead": True}, what, asked.reason)
+        return ask(
+            served, request.state.visit, "posture", body | {"instead": True}, what, asked.reason
+        )
 
     @app.post("/api/posture/end", **needs("posture"))
     def end_posture(request: Request, asked: models.EndPostureBody) -> Done:
         """End a posture that was set by hand: risk's alone counts again."""
         served = desks.whole(asked.desk)
-        return acts.set_posture(served, {"agent": asked.agent, "lift": True}, by(request), asked.reason)
+        return acts.set_posture(
+            served, {"agent": asked.agent, "lift": True}, by(request), asked.reason
+        )
 
     @app.get("/api/requests", **needs("look"))
     def list_requests() -> list[models.Request]:
@@ -193,8 +220,12 @@ def _add_together(app: FastAPI, desks: Desks) -> None:
             first = f"{found.asked_by} ({found.proof})"
             names = {"both": f"{first}, confirmed by {visit.by}", "second": visit.by}
             try:
-                return acts.confirmed(served, found.act, found.body, names, f"{found.reason}; {asked.reason}")
-            except NotServedError as unknown:  # the desk has the word, and may do it yet: never twice
+                return acts.confirmed(
+                    served, found.act, found.body, names, f"{found.reason}; {asked.reason}"
+                )
+            except (
+                NotServedError
+            ) as unknown:  # the desk has the word, and may do it yet: never twice
                 return unknown
 
         told = served.requests.settle(id, CONFIRMED, visit.by, act)
@@ -210,7 +241,9 @@ def _add_together(app: FastAPI, desks: Desks) -> None:
         return Done(done=[f"{served.name}: refused: {told}"])
 
 
-def ask(served: Served, visit: Visit, act: str, body: dict[str, Any], what: str, reason: str) -> Waits:
+def ask(
+    served: Served, visit: Visit, act: str, body: dict[str, Any], what: str, reason: str
+) -> Waits:
     """Write down what a second person has to confirm."""
     who = visit.person
     asked = served.requests.ask(act, body, what, who.name, visit.proof, reason, who.lifters)
@@ -229,7 +262,10 @@ def check_second(sessions: Sessions, asked: Asked, visit: Visit) -> None:
     name = visit.person.name
     if same_person(name, asked.asked_by):
         raise NotServedError(
-            403, f"another person than {asked.asked_by}, who asked", name, "let somebody else confirm it"
+            403,
+            f"another person than {asked.asked_by}, who asked",
+            name,
+            "let somebody else confirm it",
         )
     if sessions.people.bound(name, asked.asked_by, asked.lifters):
         wanted = f"a person who stands apart from {asked.asked_by}, who asked"
@@ -254,14 +290,26 @@ def _request(desks: Desks, id_: str) -> tuple[Served, Asked]:
             continue
         if found is not None:
             return served, found
-    raise faults[0] if faults else NotServedError(404, "a request of /api/requests", repr(id_), "ask for the list")
+    raise (
+        faults[0]
+        if faults
+        else NotServedError(404, "a request of /api/requests", repr(id_), "ask for the list")
+    )
 
 
 def _row(served: Served, one: Asked) -> models.Request:
     kept: dict[str, Literal["waits", "confirmed", "refused", "expired"]] = {
-        "waits": "waits", "confirmed": "confirmed", "refused": "refused",
-    }  # fmt: skip
+        "waits": "waits",
+        "confirmed": "confirmed",
+        "refused": "refused",
+    }
     return models.Request(
-        id=one.id, desk=served.name, what=one.what, asked_by=one.asked_by, reason=one.reason, ns=one.ns,
-        state=kept.get(one.state, "expired"), by=one.by,
-    )  # fmt: skip
+        id=one.id,
+        desk=served.name,
+        what=one.what,
+        asked_by=one.asked_by,
+        reason=one.reason,
+        ns=one.ns,
+        state=kept.get(one.state, "expired"),
+        by=one.by,
+    )

@@ -79,27 +79,42 @@ def described(path: Path | None, settings: Mapping[str, Any]) -> tuple[DemoConfi
     ConfigError
         As :func:`read_config`.
     """
-    raw = parse_toml(demo_text(), DEMO, HELP) if path is None else read_toml(path, HELP, "a desk file")
+    raw = (
+        parse_toml(demo_text(), DEMO, HELP)
+        if path is None
+        else read_toml(path, HELP, "a desk file")
+    )
     text = demo_text() if path is None else path.read_text(encoding="utf-8")
     told = _with_instruments(changed(raw, settings), path)
     config = validated(DemoConfig, told, DEMO if path is None else str(path), "a desk")
     config = config if path is None else _placed(config, path.parent)
-    return config, "".join(f"# changed: {key} = {value!r}\n" for key, value in settings.items()) + text
+    return config, "".join(
+        f"# changed: {key} = {value!r}\n" for key, value in settings.items()
+    ) + text
 
 
 def _with_instruments(raw: dict[str, Any], path: Path | None) -> dict[str, Any]:
     """A desk that names no instrument trades those of its file of targets."""
     signals = raw.get("signals")
-    if path is None or "instrument" in raw or not isinstance(signals, dict) or signals.get("orders") != "targets":
+    if (
+        path is None
+        or "instrument" in raw
+        or not isinstance(signals, dict)
+        or signals.get("orders") != "targets"
+    ):
         return raw
-    names = names_to_trade(*(path.parent / str(signals.get(key, "")) for key in ("targets", "model")))
+    names = names_to_trade(
+        *(path.parent / str(signals.get(key, "")) for key in ("targets", "model"))
+    )
     return {**raw, "instrument": [{"name": name} for name in names]}
 
 
 def _placed(config: DemoConfig, folder: Path) -> DemoConfig:
     """The same with its models and its targets from the folder of its file."""
     section = config.signals
-    where = {key: str(folder / said) for key in ("model", "targets") if (said := getattr(section, key))}
+    where = {
+        key: str(folder / said) for key in ("model", "targets") if (said := getattr(section, key))
+    }
     if section.model == OFF or section.model.startswith(PACKAGED):
         where.pop("model")
     if section.flow != OFF and section.flow not in packaged():

@@ -72,7 +72,10 @@ class SimulatedMarkets:
         for market in dict.fromkeys(instrument.market for instrument in config.instrument):
             if market not in self._calms:
                 _, source = self.market(market)
-                hours = [simulate(source, np.ones((CALM_S, 3)), CALM_SEED, index) for index in range(CALM_HOURS)]
+                hours = [
+                    simulate(source, np.ones((CALM_S, 3)), CALM_SEED, index)
+                    for index in range(CALM_HOURS)
+                ]
                 self._calms[market] = learn_calm(hours, false_alarms_per_day=0.0)
         return {instrument.name: self._calms[instrument.market] for instrument in config.instrument}
 
@@ -83,7 +86,12 @@ class SimulatedMarkets:
         for number, instrument in enumerate(config.instrument):
             preset, source = self.market(instrument.market)
             spec = MarketSpec(
-                source, seed, number, seed % WORLDS, volume_per_s=preset.volume_per_s, currency=instrument.currency
+                source,
+                seed,
+                number,
+                seed % WORLDS,
+                volume_per_s=preset.volume_per_s,
+                currency=instrument.currency,
             )
             specs[instrument.name] = spec
         start = SimulatedExchange(specs).now_ns + round(config.desk.warmup_s * NS_PER_SECOND)
@@ -100,7 +108,9 @@ class SimulatedMarkets:
 
     def parts(self, config: DemoConfig, clock: Clock | None = None) -> DeskParts:
         """Exchange, planted news and calm baselines of a desk."""
-        return DeskParts(self.exchange(config, clock), PlantedNews(planted(config)), self.calm(config))
+        return DeskParts(
+            self.exchange(config, clock), PlantedNews(planted(config)), self.calm(config)
+        )
 
 
 def pace_of(config: DeskConfig, clock: Clock) -> Pace | None:
@@ -110,7 +120,9 @@ def pace_of(config: DeskConfig, clock: Clock) -> Pace | None:
     return Pace(clock, 1.0 if config.desk.pace == "real" else config.desk.speed)
 
 
-def open_demo(config: DemoConfig, journal: Journal, markets: SimulatedMarkets | None = None) -> BuiltDesk:
+def open_demo(
+    config: DemoConfig, journal: Journal, markets: SimulatedMarkets | None = None
+) -> BuiltDesk:
     """A desk on its own simulated exchange, with nothing beside it.
 
     Parameters
@@ -139,5 +151,9 @@ def warm_up(config: DemoConfig, markets: SimulatedMarkets) -> None:
 def regime_of(preset: Preset, regime: FlowRegime, at_ns: int) -> RegimeChange:
     """A planted regime as the exchange changes to it: scaled rates, or factors where rates are of another kind."""
     if isinstance(preset, SantaFePreset):
-        return RegimeChange(at_ns, scaled(preset, regime.depth, trades=regime.activity, buy_share=regime.buy_share))
-    return RegimeChange(at_ns, factors=Factors(regime.depth, regime.activity, lean=2 * regime.buy_share - 1))
+        return RegimeChange(
+            at_ns, scaled(preset, regime.depth, trades=regime.activity, buy_share=regime.buy_share)
+        )
+    return RegimeChange(
+        at_ns, factors=Factors(regime.depth, regime.activity, lean=2 * regime.buy_share - 1)
+    )

@@ -51,7 +51,9 @@ class GroundTruth:
 def planted(config: DemoConfig) -> dict[str, GroundTruth]:
     """Ground truth of every instrument, drawn from the desk's seed."""
     return {
-        instrument.name: _of(config, instrument, np.random.default_rng([config.desk.seed, 13, number]))
+        instrument.name: _of(
+            config, instrument, np.random.default_rng([config.desk.seed, 13, number])
+        )
         for number, instrument in enumerate(config.instrument)
     }
 
@@ -61,9 +63,13 @@ def _of(config: DemoConfig, instrument: PlantedInstrument, rng: np.random.Genera
     direction = rng.choice([-1.0, 0.0, 1.0], rounds)
     noise = rng.normal(size=rounds)
     # a fair draw of -1, 0, 1 has variance 2/3: the score is made of unit variance before it is mixed
-    told = np.where(np.arange(rounds) < (config.signals.news_flips or rounds), direction, -direction)
+    told = np.where(
+        np.arange(rounds) < (config.signals.news_flips or rounds), direction, -direction
+    )
     news = rho * told / np.sqrt(2 / 3) + np.sqrt(1 - rho**2) * noise
-    moments = {number * round_s: 0.5 + instrument.drift * direction[number] for number in range(rounds)}
+    moments = {
+        number * round_s: 0.5 + instrument.drift * direction[number] for number in range(rounds)
+    }
     changes = {change.at_round * round_s: change for change in instrument.change}
     regimes, buy_share, change = [], 0.5, PlantedChange(at_round=0)  # which changes nothing
     for after in sorted(moments.keys() | changes.keys()):

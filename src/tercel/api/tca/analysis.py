@@ -188,11 +188,23 @@ class Analysis:
     @property
     def warnings(self) -> list[str]:
         """Warnings before any figure: a clock that is wrong or coarse, parents and symbols left out, fees apart."""
-        coarse = "" if self.resolution_ns == 1 else COARSE if self.resolution_ns == NS_PER_SECOND else DATED
+        coarse = (
+            ""
+            if self.resolution_ns == 1
+            else COARSE
+            if self.resolution_ns == NS_PER_SECOND
+            else DATED
+        )
         found = [text for text in (_clock(self), coarse, _left(self)) if text]
-        found += [f"no symbol {name} in the lake: try {meant}" for name, meant in self.meant.items()]
+        found += [
+            f"no symbol {name} in the lake: try {meant}" for name, meant in self.meant.items()
+        ]
         if apart := [f"{float(fee):,.8g} {currency}" for currency, fee in self.apart.items()]:
-            prices = f"prices are in {self.currency}" if self.currency else "a map's `currency` says what prices are in"
+            prices = (
+                f"prices are in {self.currency}"
+                if self.currency
+                else "a map's `currency` says what prices are in"
+            )
             found.append(f"fees of {', '.join(apart)} stand apart and are in no cost: {prices}")
         return found
 
@@ -209,7 +221,11 @@ class Analysis:
     def quote_age(self) -> str:
         """How old a quote may be, in words."""
         ages = [f"{age:,.0f}" for age in sorted(self.quote_age_s.values())]
-        return f"{ages[0]} s" if ages[0] == ages[-1] else f"{ages[0]} to {ages[-1]} s (by symbol and day)"
+        return (
+            f"{ages[0]} s"
+            if ages[0] == ages[-1]
+            else f"{ages[0]} to {ages[-1]} s (by symbol and day)"
+        )
 
     def meaning(self, name: str) -> str:
         """What is odd about fills of a kind, and what was done with them."""
@@ -218,7 +234,11 @@ class Analysis:
     @property
     def odd_words(self) -> list[str]:
         """How many fills are odd, and in which way."""
-        return [f"{len(rows):,} {re.split('[:;]', self.meaning(name))[0]}" for name, rows in self.odd.items() if rows]
+        return [
+            f"{len(rows):,} {re.split('[:;]', self.meaning(name))[0]}"
+            for name, rows in self.odd.items()
+            if rows
+        ]
 
     def money(self, agent: str | None = None) -> dict[str, Fraction]:
         """The parts of all parents, or of an agent's, and their whole in money, exactly."""
@@ -235,7 +255,9 @@ def _clock(found: Analysis) -> str:
     off = with_tape - found.fits.get(0, 0)
     if off < MANY_OFF * with_tape or not off:
         return ""
-    outside = f"{off:,} of {with_tape:,} fills lie off the market or outside its session at their times"
+    outside = (
+        f"{off:,} of {with_tape:,} fills lie off the market or outside its session at their times"
+    )
     best = max(HOURS, key=lambda hours: found.fits[hours])
     if not best or found.fits[best] < MOST_FIT * with_tape:
         return f"{outside}; no shift of the clock by whole hours mends that: check prices, symbols and times"
@@ -262,9 +284,15 @@ def nothing(fills: Sequence[FileFill], found: Analysis, lake: Lake, name: str) -
     odd = found.odd
     if not odd["no_tape"]:
         received = f"{', '.join(found.odd_words)}, from row {fills[0].row} of {name} on"
-        return DataError("fills that can be measured against their tape", received, _clock(found) or "correct the file")
+        return DataError(
+            "fills that can be measured against their tape",
+            received,
+            _clock(found) or "correct the file",
+        )
     first = odd["no_tape"][0]
-    received = f"{', '.join(found.odd_words)}; the first is {first.symbol} in row {first.row} of {name}"
+    received = (
+        f"{', '.join(found.odd_words)}; the first is {first.symbol} in row {first.row} of {name}"
+    )
     remedy = "`tercel data list` names what it has; import those days (`tercel data import`), or name another `lake=`"
     if found.meant:
         remedy = f"try {', '.join(found.meant.values())}: small and capital letters differ"

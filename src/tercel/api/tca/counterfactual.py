@@ -144,7 +144,9 @@ def counterfactual(
             left_out["one_moment"].append(one.cost.parent)
         else:
             groups[one.day.key, (one.cost.end_ns - one.cost.start_ns).bit_length()].append(one)
-    runs = _Runs(lake, makers, impact, seed, {id(one): number for number, one in enumerate(parents)})
+    runs = _Runs(
+        lake, makers, impact, seed, {id(one): number for number, one in enumerate(parents)}
+    )
     worked: list[OwnParent] = []
     done, total = 0, sum(map(len, groups.values()))
     found: dict[str, list[Costs]] = {name: [] for name in makers}
@@ -159,13 +161,20 @@ def counterfactual(
             progress(done, total)
     if not worked:
         return None
-    theirs = {name: _bps(worked, Costs.concat([part.totals() for part in parts])) for name, parts in found.items()}
-    unfilled = {name: sum(int(part.unfilled_lots.sum()) for part in parts) for name, parts in found.items()}
+    theirs = {
+        name: _bps(worked, Costs.concat([part.totals() for part in parts]))
+        for name, parts in found.items()
+    }
+    unfilled = {
+        name: sum(int(part.unfilled_lots.sum()) for part in parts) for name, parts in found.items()
+    }
     own = np.array([_own_bps(one) for one in worked])
     weights = np.array([float(one.value2 * one.asked * one.unit) for one in worked])
     labels = clusters_of(worked)
     saves = compare(own, theirs, weights, labels, np.random.default_rng(seed), resamples)
-    means = {name: float((values * weights).sum() / weights.sum()) for name, values in theirs.items()}
+    means = {
+        name: float((values * weights).sum() / weights.sum()) for name, values in theirs.items()
+    }
     ranked = sorted(makers, key=lambda name: means[name])
     return Counterfactual(
         float((own * weights).sum() / weights.sum()),
@@ -211,12 +220,16 @@ def compare(
 
     def moments(values: Floats) -> Moments:
         sums = cluster_sums(np.stack([values * weights, weights], axis=1), index, count)
-        return Moments(sums, np.ones(count), lambda means: means[:, :1] / np.maximum(means[:, 1:], 1e-300))
+        return Moments(
+            sums, np.ones(count), lambda means: means[:, :1] / np.maximum(means[:, 1:], 1e-300)
+        )
 
     parts = {name: moments(own - values) for name, values in costs.items()}
     draws = replicate(parts, resamples, rng)
     rows = {
-        name: Replicates(float(parts[name].point()[0]), table[:, 0], ((float(table.var()), count - 1.0),))
+        name: Replicates(
+            float(parts[name].point()[0]), table[:, 0], ((float(table.var()), count - 1.0),)
+        )
         for name, table in draws.items()
     }
     if count < 2:
@@ -246,12 +259,21 @@ class _Runs:
     """Days loaded for replay, and what strategies may know of them."""
 
     def __init__(
-        self, lake: Lake, makers: Mapping[str, Maker], impact: str, seed: int, numbers: Mapping[int, int]
+        self,
+        lake: Lake,
+        makers: Mapping[str, Maker],
+        impact: str,
+        seed: int,
+        numbers: Mapping[int, int],
     ) -> None:
-        self.lake, self.makers, self.impact, self.seed = lake, makers, impact, seed
+        self.lake = lake
+        self.makers = makers
+        self.impact = impact
+        self.seed = seed
         self._numbers = numbers
         """Of parents, by identity: what their streams are seeded with, whoever is worked beside them."""
-        self.calendar, self.hindsight = Calendar(lake), False
+        self.calendar = Calendar(lake)
+        self.hindsight = False
         self._loaded: dict[tuple[str, str, str], tuple[Source, TapeDay]] = {}
         self._known: dict[tuple[tuple[str, str, str], int], MarketEstimates] = {}
 
@@ -290,7 +312,9 @@ class _Runs:
         ]
         plan = Plan(np.array(rows, np.int64), np.zeros(len(parents), np.int64))
         plan.rows[:, kernels.E_HORIZON_NS] = spans
-        done = run_strategies(source, task, plan.take(np.array(order)), list(strategies.values()), run_out=False)
+        done = run_strategies(
+            source, task, plan.take(np.array(order)), list(strategies.values()), run_out=False
+        )
         back = np.argsort(order)
         return {name: costs.select(back) for name, costs in zip(strategies, done, strict=True)}
 
@@ -325,9 +349,9 @@ def _bps(parents: Sequence[OwnParent], costs: Costs) -> Floats:
     Lots that nobody sold are booked where the ladder ended. Where a limit kept the strategy from taking at any price,
     they cost the mid's move to the end, as the owner's do.
     """
-    m0, m1, value2 = np.array([(one.arrival_mid2, one.end_mid2, one.value2) for one in parents]).T / [
-        one.grain for one in parents
-    ]
+    m0, m1, value2 = np.array(
+        [(one.arrival_mid2, one.end_mid2, one.value2) for one in parents]
+    ).T / [one.grain for one in parents]
     limited = np.array([one.limit is not None for one in parents])
     paid = costs.shortfall - costs.fees + costs.side * (costs.arrival_mid2 - m0) * costs.qty
     moved = costs.side * (m1 - costs.arrival_mid2) * costs.unfilled_lots

@@ -15,9 +15,24 @@ from tercel.core.errors import DataError
 from tercel.core.vocabulary import BUY
 
 QUOTES: Final = (
-    "USD", "USDT", "USDC", "FDUSD", "BUSD", "TUSD", "DAI", "EUR", "GBP", "JPY", "TRY", "BRL", "AUD", "CHF", "BTC",
-    "ETH", "BNB",
-)  # fmt: skip
+    "USD",
+    "USDT",
+    "USDC",
+    "FDUSD",
+    "BUSD",
+    "TUSD",
+    "DAI",
+    "EUR",
+    "GBP",
+    "JPY",
+    "TRY",
+    "BRL",
+    "AUD",
+    "CHF",
+    "BTC",
+    "ETH",
+    "BNB",
+)
 """Currencies that pairs are quoted in, where a file does not say its own."""
 
 
@@ -38,7 +53,9 @@ def settled(fill: FileFill) -> FileFill:
     if not fill.fee or paid_in in ("", currency) or quoted:
         return replace(fill, fee_currency="")
     rest = symbol.removeprefix(paid_in)
-    if paid_in == fill.asset.upper() or (rest != symbol and rest in ([currency] if currency else QUOTES)):
+    if paid_in == fill.asset.upper() or (
+        rest != symbol and rest in ([currency] if currency else QUOTES)
+    ):
         kept = fill.fee if fill.side == BUY else fill.kept
         return replace(fill, fee=fill.fee * fill.price, kept=kept, fee_currency="")
     return replace(fill, fee_currency=paid_in)
@@ -54,9 +71,9 @@ def refuse_several(fills: Sequence[FileFill], name: str) -> str:
     """
     known = {fill.currency.upper(): fill for fill in reversed(fills) if fill.currency}
     if len(known) > 1:
-        received = ", ".join(f"{currency} in row {fill.row}" for currency, fill in reversed(known.items()))
-        remedy = (
-            'give each currency a file, or a map of your own with `only = {Currency = ["USD"]}`, the column by its name'
+        received = ", ".join(
+            f"{currency} in row {fill.row}" for currency, fill in reversed(known.items())
         )
+        remedy = 'give each currency a file, or a map of your own with `only = {Currency = ["USD"]}`, the column by its name'
         raise DataError("prices of one currency", f"{received} of {name}", remedy)
     return next(iter(known), "")

@@ -29,7 +29,17 @@ from tercel.core.tables.usual import USUAL_FILLS, USUAL_ORDERS, plain_name
 from tercel.core.vocabulary import MOST_LOTS
 
 FILLS: Final = ("time", "symbol", "side", "quantity", "price")
-MAY_FILLS: Final = ("parent", "venue", "agent", "fee", "arrival", "currency", "asset", "fee_currency", "amount")
+MAY_FILLS: Final = (
+    "parent",
+    "venue",
+    "agent",
+    "fee",
+    "arrival",
+    "currency",
+    "asset",
+    "fee_currency",
+    "amount",
+)
 ORDERS: Final = ("symbol", "side", "quantity", "start", "end")
 MAY_ORDERS: Final = ("parent", "limit", "refused")
 PLACES: Final = 8
@@ -38,7 +48,10 @@ _TAKE_OUT: Final = "correct the row, or take it out"
 
 
 def fills_map(
-    map: TableMap | Path | str | None = None, columns: Sequence[str] = (), timezone: str = "", fees: str = ""
+    map: TableMap | Path | str | None = None,
+    columns: Sequence[str] = (),
+    timezone: str = "",
+    fees: str = "",
 ) -> TableMap:
     """A map from its file and what was typed, which goes first.
 
@@ -181,22 +194,42 @@ def read_fill_file(path: Path, map: TableMap = AS_NAMED, below_zero: bool = Fals
     fees = _fees(table)
     currencies = [said or table.map.currency for said in _words(table, "currency", "amount")]
     columns = (
-        table.frame[ROW], ns, _symbols(table), side, _quantities(table, "quantity", side),
-        _prices(table, "price", below_zero), fees, _words(table, "parent"),
-        _words(table, "venue"), _words(table, "agent"), _moments(table, "arrival"),
-        currencies, _words(table, "asset", "quantity"), _words(table, "fee_currency", "fee"),
-    )  # fmt: skip
+        table.frame[ROW],
+        ns,
+        _symbols(table),
+        side,
+        _quantities(table, "quantity", side),
+        _prices(table, "price", below_zero),
+        fees,
+        _words(table, "parent"),
+        _words(table, "venue"),
+        _words(table, "agent"),
+        _moments(table, "arrival"),
+        currencies,
+        _words(table, "asset", "quantity"),
+        _words(table, "fee_currency", "fee"),
+    )
     fills = [FileFill(*row) for row in zip(*columns, strict=True)]
     return FillFile(fills, table.map.unit == "lots", dated, not_read, table.notes)
 
 
 def _refuse_signs(table: Table) -> None:
     """Refuse money of several currencies by its signs: nothing says what one is worth in the other."""
-    cells = [table.frame[name].cast(pl.String) for name in ("price", "fee") if name in table.frame.columns]
+    cells = [
+        table.frame[name].cast(pl.String)
+        for name in ("price", "fee")
+        if name in table.frame.columns
+    ]
     signs = sorted({sign for one in cells for sign in one.str.extract(rf"({MONEY})").drop_nulls()})
     if len(signs) > 1:
-        remedy = "leave the signs out, and name the fee's currency in a column of its own: fee_currency"
-        raise DataError("prices and fees with one currency sign", f"{' and '.join(signs)} in {table.where}", remedy)
+        remedy = (
+            "leave the signs out, and name the fee's currency in a column of its own: fee_currency"
+        )
+        raise DataError(
+            "prices and fees with one currency sign",
+            f"{' and '.join(signs)} in {table.where}",
+            remedy,
+        )
 
 
 def _fees(table: Table) -> list[Fraction]:
@@ -209,11 +242,15 @@ def _fees(table: Table) -> list[Fraction]:
     if not table.map.fees and 2 * below > len(paid):
         received = f"{below:,} of {len(paid):,} below 0 in {table.where}"
         remedy = "`fees=negative` where that is what you paid (brokers' cash amounts), `fees=positive` for rebates"
-        raise DataError("fees whose sign is known: above 0 paid, below 0 a rebate", received, remedy)
+        raise DataError(
+            "fees whose sign is known: above 0 paid, below 0 a rebate", received, remedy
+        )
     return [-fee for fee in fees] if table.map.fees == "negative" else fees
 
 
-def read_orders(path: Path, map: TableMap = AS_NAMED, below_zero: bool = False) -> dict[str, FileOrder]:
+def read_orders(
+    path: Path, map: TableMap = AS_NAMED, below_zero: bool = False
+) -> dict[str, FileOrder]:
     """The parent orders of a file, by id; a map and prices as in :func:`read_fill_file`.
 
     Raises
@@ -228,9 +265,16 @@ def read_orders(path: Path, map: TableMap = AS_NAMED, below_zero: bool = False) 
     table.refuse(again, "parent", "an id of its own for every parent", "name each order once")
     side = sides(table).to_list()
     columns = (
-        table.frame[ROW], names, _symbols(table), side, _quantities(table, "quantity", side), _moments(table, "start"),
-        _moments(table, "end"), _prices(table, "limit", below_zero), _quantities(table, "refused"),
-    )  # fmt: skip
+        table.frame[ROW],
+        names,
+        _symbols(table),
+        side,
+        _quantities(table, "quantity", side),
+        _moments(table, "start"),
+        _moments(table, "end"),
+        _prices(table, "limit", below_zero),
+        _quantities(table, "refused"),
+    )
     found = [FileOrder(*row) for row in zip(*columns, strict=True)]
     early = pl.Series([order.end_ns < order.start_ns for order in found], dtype=pl.Boolean)
     table.refuse(early, "end", "an end after its start", "correct the row")
@@ -243,24 +287,38 @@ def read_orders(path: Path, map: TableMap = AS_NAMED, below_zero: bool = False) 
 
 
 def _table(
-    path: Path, map: TableMap, needed: Sequence[str], may_be: Sequence[str], usual: Mapping[str, Sequence[str]]
+    path: Path,
+    map: TableMap,
+    needed: Sequence[str],
+    may_be: Sequence[str],
+    usual: Mapping[str, Sequence[str]],
 ) -> Table:
     table = read_table(path, map)
     low = {name.lower() for name in table.frame.columns}
     ids = tuple(name for name in low if plain_name(name) == "parentid")
     called = ({"parent": ids} if ids else {}) | map.columns
-    if needed == ORDERS:  # one map is of both files: orders may have our names where fills have theirs
-        there = {ours for ours, words in called.items() if low & {word.strip().lower() for word in words}}
+    if (
+        needed == ORDERS
+    ):  # one map is of both files: orders may have our names where fills have theirs
+        there = {
+            ours for ours, words in called.items() if low & {word.strip().lower() for word in words}
+        }
         called = {ours: words for ours, words in called.items() if ours in there or ours not in low}
     table = replace(table, map=map.model_copy(update={"columns": called}))
     try:
         found = renamed(table, needed, may_be, usual, taken=False)
     except DataError as error:
         fits = [] if map.only or needed != FILLS else _fitting(table)
-        remedy = "; or ".join([*(f"`map={name}`, which reads such files" for name in fits), error.remedy])
+        remedy = "; or ".join(
+            [*(f"`map={name}`, which reads such files" for name in fits), error.remedy]
+        )
         raise DataError(error.expected, error.received, remedy) from error
     if not found.frame.height:
-        raise DataError("a file with rows", f"{path} with a header alone", "write a row a fill, or a row an order")
+        raise DataError(
+            "a file with rows",
+            f"{path} with a header alone",
+            "write a row a fill, or a row an order",
+        )
     return found
 
 
@@ -270,7 +328,9 @@ def _fitting(table: Table) -> list[str]:
     found = []
     for name in shipped():
         called = table_map(name).columns
-        if "price" in called and all(any(plain_name(word) in there for word in words) for words in called.values()):
+        if "price" in called and all(
+            any(plain_name(word) in there for word in words) for words in called.values()
+        ):
             found.append(name)
     return [name for name in found if table_map(name).columns.items() - table.map.columns.items()]
 
@@ -297,7 +357,11 @@ def _moments(table: Table, name: str) -> list[int]:
     says = pl.Series(_words(table, name)).str.strip_chars() != ""
     table.refuse(~says & (name in FILLS + ORDERS), name, f"a {name}", _TAKE_OUT)
     said = moments(replace(table, frame=table.frame.filter(says)), name).to_physical()
-    return pl.repeat(0, table.frame.height, dtype=pl.Int64, eager=True).scatter(says.arg_true(), said).to_list()
+    return (
+        pl.repeat(0, table.frame.height, dtype=pl.Int64, eager=True)
+        .scatter(says.arg_true(), said)
+        .to_list()
+    )
 
 
 def _prices(table: Table, name: str, below_zero: bool) -> list[Fraction | None]:
@@ -306,7 +370,10 @@ def _prices(table: Table, name: str, below_zero: bool) -> list[Fraction | None]:
         return [None] * table.frame.height
     found = exact(table, name, f"a {name} in price units, such as 15.63")
     least = -math.inf if below_zero else 0
-    wrong = pl.Series([value <= least if value is not None else name in FILLS for value in found], dtype=pl.Boolean)
+    wrong = pl.Series(
+        [value <= least if value is not None else name in FILLS for value in found],
+        dtype=pl.Boolean,
+    )
     remedy = "correct the row; where it is right, import its day with `lowest_price` in [instrument] of the map"
     table.refuse(wrong, name, f"a {name} above 0", remedy)
     return found
@@ -316,18 +383,34 @@ def _quantities(table: Table, name: str, side: Sequence[int] = ()) -> list[Fract
     """A column of quantities without the sign of a sell; 0 where `side` is empty and it says nothing."""
     if name not in table.frame.columns:
         return [Fraction(0)] * table.frame.height
-    found = [value or Fraction(0) for value in exact(table, name, f"a {name} of shares, contracts or coins")]
+    found = [
+        value or Fraction(0)
+        for value in exact(table, name, f"a {name} of shares, contracts or coins")
+    ]
     signed = table.map.signed and bool(side)
     if side and not signed:
-        below = pl.Series([value < 0 and way < 0 for value, way in zip(found, side, strict=True)], dtype=pl.Boolean)
+        below = pl.Series(
+            [value < 0 and way < 0 for value, way in zip(found, side, strict=True)],
+            dtype=pl.Boolean,
+        )
         say = table.how.column.format("signed", "true")
-        table.refuse(below, name, "a quantity above 0", f"say that sells are written below 0: {say}")
+        table.refuse(
+            below, name, "a quantity above 0", f"say that sells are written below 0: {say}"
+        )
     values = [value * way for value, way in zip(found, side, strict=True)] if signed else found
     wrong = [value < 0 or value >= MOST_LOTS or (value == 0 and bool(side)) for value in values]
     finer = [(value * 10**PLACES).denominator > 1 for value in values]
     sign = ", with the sign of its side" if signed else ""
-    table.refuse(pl.Series(wrong, dtype=pl.Boolean), name, f"a {name} above 0 and below 2**30{sign}", _TAKE_OUT)
     table.refuse(
-        pl.Series(finer, dtype=pl.Boolean), name, f"a {name} of at most {PLACES} decimals", "write fewer digits"
+        pl.Series(wrong, dtype=pl.Boolean),
+        name,
+        f"a {name} above 0 and below 2**30{sign}",
+        _TAKE_OUT,
+    )
+    table.refuse(
+        pl.Series(finer, dtype=pl.Boolean),
+        name,
+        f"a {name} of at most {PLACES} decimals",
+        "write fewer digits",
     )
     return values

@@ -60,7 +60,9 @@ class MarketDay:
 
     def before(self, ns: int) -> tuple[int, int]:
         """Best bid and ask just before whatever happened at `ns`; (0, 0) where there was no quote, or an old one."""
-        halted = len(self.halts) and bool(((self.halts[:, 0] <= ns) & (ns < self.halts[:, 1])).any())
+        halted = len(self.halts) and bool(
+            ((self.halts[:, 0] <= ns) & (ns < self.halts[:, 1])).any()
+        )
         if halted or self.is_stale(ns) or not self.open_ns <= ns <= self.close_ns:
             return 0, 0
         row = int(np.searchsorted(self.ns, ns)) - 1
@@ -80,7 +82,8 @@ class MarketDay:
         if not self.before(ns)[0]:
             return 0, 0
         seen = slice(
-            np.searchsorted(self.ns, ns, side="left") - 1, np.searchsorted(self.ns, ns + within_ns, side="right")
+            np.searchsorted(self.ns, ns, side="left") - 1,
+            np.searchsorted(self.ns, ns + within_ns, side="right"),
         )
         bid, ask = self.bid[seen], self.ask[seen]
         return int(bid[bid > 0].min()), int(ask.max())
@@ -92,7 +95,9 @@ class MarketDay:
             inside &= (ns < since) | (ns >= until)
         by_time = np.argsort(ns, kind="stable")
         first = np.maximum(np.searchsorted(self.ns, ns[by_time], side="left") - 1, 0)
-        last = np.maximum(np.searchsorted(self.ns, ns[by_time] + within_ns, side="right"), first + 1)
+        last = np.maximum(
+            np.searchsorted(self.ns, ns[by_time] + within_ns, side="right"), first + 1
+        )
         edges = np.stack([first, last], axis=1).ravel()
         bid = np.append(np.where(self.bid > 0, self.bid, NO_ASK), NO_ASK)
         lowest, highest = (np.empty_like(ns) for _ in range(2))
@@ -100,7 +105,9 @@ class MarketDay:
         highest[by_time] = np.maximum.reduceat(np.append(self.ask, 0), edges)[::2]
         quoted = np.empty_like(inside)
         quoted[by_time] = (self.bid[first] > 0) & (ns[by_time] - self.told_ns[first] <= self.age_ns)
-        return np.asarray(inside & quoted & (ns > self.ns[0]) & (lowest <= price) & (price <= highest))
+        return np.asarray(
+            inside & quoted & (ns > self.ns[0]) & (lowest <= price) & (price <= highest)
+        )
 
     @property
     def first_ns(self) -> int:
@@ -112,7 +119,10 @@ class MarketDay:
         """Times and mids (half ticks) of the session, a row where it changes; it stays where a side is empty."""
         quoted = np.flatnonzero((self.bid > 0) & (self.ns <= self.close_ns))
         first = max(int(np.searchsorted(self.ns[quoted], self.open_ns, side="right")) - 1, 0)
-        ns, mid2 = np.maximum(self.ns[quoted[first:]], self.open_ns), (self.bid + self.ask)[quoted[first:]]
+        ns, mid2 = (
+            np.maximum(self.ns[quoted[first:]], self.open_ns),
+            (self.bid + self.ask)[quoted[first:]],
+        )
         changed = np.flatnonzero(np.diff(mid2, prepend=-1))
         return ns[changed], mid2[changed]
 
@@ -142,7 +152,11 @@ def read_day(lake: Lake, instrument: Instrument, quote_age_s: float | None = Non
     bid, ask = quotes[complete, 0].astype(np.int64), quotes[complete, 1].astype(np.int64)
     quoted = (bid > 0) & (ask < NO_ASK) & (bid <= ask)
     if not quoted.any():
-        raise TapeError(f"a day of {about.symbol} with quotes", f"{about.date} without any", "import the day again")
+        raise TapeError(
+            f"a day of {about.symbol} with quotes",
+            f"{about.date} without any",
+            "import the day again",
+        )
     opening, close = about.session_open_ns or int(ns[0]), about.session_close_ns or int(ns[-1])
     status = np.flatnonzero(events.kind == STATUS)
     off = events.price_ticks[status] != 1
@@ -199,7 +213,11 @@ class Calendar:
         named = [one for one in found if one.venue == venue]
         if len(found) > 1 and not named:
             venues = ", ".join(one.venue for one in found)
-            raise DataError(f"one tape of {symbol} on {found[0].date}", f"several: {venues}", "name it with `venue=`")
+            raise DataError(
+                f"one tape of {symbol} on {found[0].date}",
+                f"several: {venues}",
+                "name it with `venue=`",
+            )
         return next(iter(named or found), None)
 
     def meant(self, symbol: str) -> str:

@@ -99,7 +99,9 @@ def analyse(
     units = {group.day.price_origin < 0: group.day.symbol for group in groups}
     if len(units) > 1:
         received = f"{units[True]}, which may trade at or below zero, beside {units[False]}"
-        raise DataError("costs in ticks or in bps", received, "give those in ticks a file of their own")
+        raise DataError(
+            "costs in ticks or in bps", received, "give those in ticks a file of their own"
+        )
     by_day: dict[tuple[str, str, str], list[_Group]] = defaultdict(list)
     for group in groups:
         by_day[group.day.key].append(group)
@@ -119,13 +121,29 @@ def analyse(
         found = [(group, _measured(group, day, scale, odd, resolution_ns - 1)) for group in mine]
         parents += [one for _, one in found if one is not None]
         measured |= {group.called for group, one in found if one is not None and len(one.fills)}
-        left_orders += [group.order for group, one in found if one is None and group.order is not None]
+        left_orders += [
+            group.order for group, one in found if one is None and group.order is not None
+        ]
     symbols = {fill.symbol: calendar.meant(fill.symbol) for fill in odd["no_tape"]}
     meant = {symbol: known for symbol, known in symbols.items() if known not in ("", symbol)}
-    named = {group.called for group in groups if group.fills} | {fill.parent for fill in odd["no_tape"] if fill.parent}
+    named = {group.called for group in groups if group.fills} | {
+        fill.parent for fill in odd["no_tape"] if fill.parent
+    }
     left = sorted(named - measured)
     agents = any(fill.agent for fill in fills)
-    analysis = Analysis(parents, len(fills), odd, left_orders, left, fits, meant, agents, resolution_ns, ages, currency)
+    analysis = Analysis(
+        parents,
+        len(fills),
+        odd,
+        left_orders,
+        left,
+        fits,
+        meant,
+        agents,
+        resolution_ns,
+        ages,
+        currency,
+    )
     if not parents:
         raise nothing(fills, analysis, lake, name)
     parents.sort(key=lambda one: (one.cost.start_ns, one.cost.instrument, one.cost.parent))
@@ -136,7 +154,9 @@ def _fits(day: MarketDay, fills: Sequence[FileFill], within_ns: int) -> dict[int
     """How many fills lie in the market up to `within_ns` after their times, under every shift of their clock."""
     ns = np.array([fill.ns for fill in fills], np.int64)
     price = np.array([float(day.instrument.ticks_of(fill.price)) for fill in fills])
-    return {hours: int(day.fits(ns + hours * NS_PER_HOUR, price, within_ns).sum()) for hours in HOURS}
+    return {
+        hours: int(day.fits(ns + hours * NS_PER_HOUR, price, within_ns).sum()) for hours in HOURS
+    }
 
 
 # -- parents ----------------------------------------------------------------------------------------------------------
@@ -183,11 +203,19 @@ def _groups(
 
 def _refuse_mixed(fill: FileFill, group: _Group, order: FileOrder | None) -> None:
     named = (order.symbol, order.side) if order is not None else (group.day.symbol, group.side)
-    if (fill.symbol, fill.side) != named or group.day.symbol != fill.symbol or group.side != fill.side:
+    if (
+        (fill.symbol, fill.side) != named
+        or group.day.symbol != fill.symbol
+        or group.side != fill.side
+    ):
         word = "buy" if fill.side > 0 else "sell"
         received = f"{word} {fill.symbol} in row {fill.row} of parent {fill.parent}"
         side = "buy" if named[1] > 0 else "sell"
-        raise DataError(f"one symbol and side a parent: {side} {named[0]}", received, "give each an id of its own")
+        raise DataError(
+            f"one symbol and side a parent: {side} {named[0]}",
+            received,
+            "give each an id of its own",
+        )
 
 
 def _day_by_day(parts: list[_Group], odd: Odd, before: Fraction) -> list[_Group]:
@@ -204,9 +232,13 @@ def _day_by_day(parts: list[_Group], odd: Odd, before: Fraction) -> list[_Group]
         if order is not None and group is parts[-1]:
             group.quantity = order.quantity - before
             if filled + order.refused > group.quantity:
-                received = f"{float(before + filled):.12g} filled and {float(order.refused):.12g} refused"
+                received = (
+                    f"{float(before + filled):.12g} filled and {float(order.refused):.12g} refused"
+                )
                 expected = f"at most the {float(order.quantity):.12g} of its order"
-                raise DataError(expected, f"{received} of parent {order.parent}", "correct one of the files")
+                raise DataError(
+                    expected, f"{received} of parent {order.parent}", "correct one of the files"
+                )
         before += filled
     return parts
 
@@ -241,7 +273,11 @@ def _scale(day: Instrument, groups: Sequence[_Group], in_lots: bool) -> _Scale:
     lots = [scale.received(fill) for fill in fills] + [fill.quantity / scale.lot for fill in fills]
     lots += [group.quantity / scale.lot for group in groups]
     lots += [group.order.refused / scale.lot for group in groups if group.order is not None]
-    grain = _common({fill.price / tick for fill in fills}, FINEST, f"prices of {day.symbol} in decimals of a tick")
+    grain = _common(
+        {fill.price / tick for fill in fills},
+        FINEST,
+        f"prices of {day.symbol} in decimals of a tick",
+    )
     parts = _common(set(lots), FINEST_LOTS, f"quantities of {day.symbol} in decimals of a lot")
     finer = grain
     for group in groups:
@@ -260,15 +296,25 @@ def _common(values: Iterable[Fraction], finest: int, expected: str) -> int:
     return common
 
 
-def _measured(group: _Group, day: MarketDay, scale: _Scale, odd: Odd, within_ns: int) -> OwnParent | None:
+def _measured(
+    group: _Group, day: MarketDay, scale: _Scale, odd: Odd, within_ns: int
+) -> OwnParent | None:
     """The parent's cost; None where none of its fills can be measured, and nothing else was asked for."""
     about, order, grain, parts = day.instrument, group.order, scale.grain, scale.parts
     unit = scale.tick / (2 * grain) * scale.coins / parts
-    met = [(fill, row) for fill in group.fills if (row := _met(fill, day, scale, odd, within_ns)) is not None]
+    met = [
+        (fill, row)
+        for fill in group.fills
+        if (row := _met(fill, day, scale, odd, within_ns)) is not None
+    ]
     filled = sum((fill.quantity for fill in group.fills), Fraction(0)) / scale.lot
     lost = filled - sum(scale.received(fill) for fill, _ in met)
     quantity = int((group.quantity / scale.lot - lost) * parts)
-    start, end = (met[0][0].ns, met[-1][0].ns + within_ns // NS_PER_SECOND * NS_PER_SECOND) if met else (0, 0)
+    start, end = (
+        (met[0][0].ns, met[-1][0].ns + within_ns // NS_PER_SECOND * NS_PER_SECOND)
+        if met
+        else (0, 0)
+    )
     said = [fill.arrival_ns for fill in group.fills if fill.arrival_ns]
     start, limit = min([start, *said]), None if order is None else order.limit
     if order is not None:
@@ -279,9 +325,18 @@ def _measured(group: _Group, day: MarketDay, scale: _Scale, odd: Odd, within_ns:
         odd["stale_quote" if day.is_stale(start) else "no_quote"] += [fill for fill, _ in met]
         return None
     if order is not None:
-        odd["outside_order"] += [fill for fill, _ in met if not order.start_ns <= fill.ns <= order.end_ns]
-        odd["beyond_limit"] += [fill for fill, _ in met if limit is not None and (fill.price - limit) * fill.side > 0]
-    _refuse_too_much(group.name, 2 * FAR_OFF * int(mid2.max()) * grain, quantity, int(day.print_lots.sum()) * parts)
+        odd["outside_order"] += [
+            fill for fill, _ in met if not order.start_ns <= fill.ns <= order.end_ns
+        ]
+        odd["beyond_limit"] += [
+            fill for fill, _ in met if limit is not None and (fill.price - limit) * fill.side > 0
+        ]
+    _refuse_too_much(
+        group.name,
+        2 * FAR_OFF * int(mid2.max()) * grain,
+        quantity,
+        int(day.print_lots.sum()) * parts,
+    )
     arrival_mid2 = int(mid2[max(int(np.searchsorted(mid_ns, start)) - 1, 0)]) * grain
     prints = slice(*np.searchsorted(day.print_ns, (start, end + 1)))
     agents = Counter(fill.agent for fill in group.fills)
@@ -314,13 +369,29 @@ def _measured(group: _Group, day: MarketDay, scale: _Scale, odd: Odd, within_ns:
     delay = sum(group.side * (met[0][1][F_MID2] - arrival_mid2) * row[F_QTY] for _, row in met)
     sums = {"delay": delay, **cost.sums, "timing": cost.sums["timing"] - delay}
     per_filled = BPS / ((facts.value2 or arrival_mid2) * cost.filled) if cost.filled else nan
-    cost, ordered = replace(cost, timing_bps=sums["timing"] * per_filled, sums=sums), bool(said or order)
+    cost, ordered = (
+        replace(cost, timing_bps=sums["timing"] * per_filled, sums=sums),
+        bool(said or order),
+    )
     return OwnParent(
-        cost, delay * per_filled, about, unit, grain, parts, arrival_mid2, limit, ordered, facts.fills, path, apart
+        cost,
+        delay * per_filled,
+        about,
+        unit,
+        grain,
+        parts,
+        arrival_mid2,
+        limit,
+        ordered,
+        facts.fills,
+        path,
+        apart,
     )
 
 
-def _met(fill: FileFill, day: MarketDay, scale: _Scale, odd: Odd, within_ns: int) -> list[int] | None:
+def _met(
+    fill: FileFill, day: MarketDay, scale: _Scale, odd: Odd, within_ns: int
+) -> list[int] | None:
     """A fill as the simulator logs its own, with the quotes that it met; None where there were none.
 
     It is off the market where none of the next `within_ns` holds its price.
@@ -337,7 +408,9 @@ def _met(fill: FileFill, day: MarketDay, scale: _Scale, odd: Odd, within_ns: int
     price, lots = int(ticks * grain), int(scale.received(fill) * scale.parts)
     if lots <= 0:
         received = f"{float(fill.kept):.12g} in row {fill.row}"
-        raise DataError("a fee of less than the quantity that was bought", received, "correct the row")
+        raise DataError(
+            "a fee of less than the quantity that was bought", received, "correct the row"
+        )
     lowest, highest = (edge * grain for edge in day.span(fill.ns, within_ns))
     if not lowest <= price <= highest:
         odd["off_market"].append(fill)
@@ -350,4 +423,6 @@ def _met(fill: FileFill, day: MarketDay, scale: _Scale, odd: Odd, within_ns: int
 def _refuse_too_much(parent: str, *largest: int) -> None:
     """Prices and lots are columns of 64-bit integers."""
     if max(largest) >= 2**62:
-        raise DataError("an order whose value can be counted", f"parent {parent}", "write fewer digits")
+        raise DataError(
+            "an order whose value can be counted", f"parent {parent}", "write fewer digits"
+        )

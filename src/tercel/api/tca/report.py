@@ -63,7 +63,9 @@ class OwnCosts:
     @property
     def warnings(self) -> list[str]:
         """Warnings before any figure, what was noticed in the file, and the columns that were not read."""
-        unread = [f"columns that were not read: {', '.join(self.not_read)}"] if self.not_read else []
+        unread = (
+            [f"columns that were not read: {', '.join(self.not_read)}"] if self.not_read else []
+        )
         return [*self.analysis.warnings, *self.notes, *unread]
 
     def to_json(self) -> dict[str, Any]:
@@ -71,7 +73,11 @@ class OwnCosts:
 
         Where that is ticks (per lot), `is_bps` is called `is_ticks`, and no ``notional`` is given.
         """
-        return self.figures() if self.analysis.unit == "bps" else dict(_in_unit(self.figures(), self.analysis.unit))
+        return (
+            self.figures()
+            if self.analysis.unit == "bps"
+            else dict(_in_unit(self.figures(), self.analysis.unit))
+        )
 
     def figures(self) -> dict[str, Any]:
         """The report as plain values, figures never rounded; costs are called bps, and are in ``unit``.
@@ -82,7 +88,11 @@ class OwnCosts:
         summed, money = summary(self.rows), self.analysis.money()
         scale = lcm(*(value.denominator for value in money.values()))
         meaning = self.analysis.meaning
-        odd = {name: _described(fills, meaning(name)) for name, fills in self.analysis.odd.items() if fills}
+        odd = {
+            name: _described(fills, meaning(name))
+            for name, fills in self.analysis.odd.items()
+            if fills
+        }
         found = {
             "fills": self.analysis.fills,
             "unit": self.analysis.unit,
@@ -121,9 +131,9 @@ class OwnCosts:
                 "delay is not measured"
             )
         lines = sentences(self.rows, self.analysis.money(), more, self.analysis.unit)
-        lines[0] = (f"{lines[0][:-1]}; quotes older than {self.analysis.quote_age} do not count.").replace(
-            "in money", self.analysis.currency or "in money"
-        )
+        lines[0] = (
+            f"{lines[0][:-1]}; quotes older than {self.analysis.quote_age} do not count."
+        ).replace("in money", self.analysis.currency or "in money")
         if counts := self.analysis.odd_words:
             lines.append(f"Fills to look at: {'; '.join(counts)}.")
         if self.counterfactual is not None:
@@ -196,22 +206,34 @@ def own_costs(
     '1 parent: 1 lots worth 1,484'
     """
     if quote_age_s is not None and not 0 < quote_age_s < inf:
-        raise ConfigError("an age of quotes, seconds above 0", f"{quote_age_s}", "such as `quote_age=60`")
+        raise ConfigError(
+            "an age of quotes, seconds above 0", f"{quote_age_s}", "such as `quote_age=60`"
+        )
     if not Path(lake).is_dir():
-        remedy = f"name another `lake=`, or make it: tercel data import lobster PATHS... `lake={lake}`"
+        remedy = (
+            f"name another `lake=`, or make it: tercel data import lobster PATHS... `lake={lake}`"
+        )
         raise ConfigError("the folder of a lake", f"{lake}, which is none", remedy)
     columns = fills_map(map)
     tapes = Lake(Path(lake), below_zero=True)
     below = any(day.price_origin for day in tapes.list())
     requested = {} if orders is None else read_orders(Path(orders), columns, below)
     file = read_fill_file(Path(fills), columns, below)
-    from tercel.api.tca.counterfactual import counterfactual  # with kernels: a file that is refused waits for none
+    from tercel.api.tca.counterfactual import (
+        counterfactual,
+    )  # with kernels: a file that is refused waits for none
 
     makers = _makers(strategies, agents, impact)
     found = analyse(
-        file.fills, requested, tapes, venue, str(fills),
-        quote_age_s=quote_age_s, in_lots=file.in_lots, dated=file.dated,
-    )  # fmt: skip
+        file.fills,
+        requested,
+        tapes,
+        venue,
+        str(fills),
+        quote_age_s=quote_age_s,
+        in_lots=file.in_lots,
+        dated=file.dated,
+    )
     if agents and found.unit == "ticks":
         raise ConfigError(
             "policies on prices above zero: they observe bps",
@@ -220,11 +242,15 @@ def own_costs(
         )
     again = None
     if makers:
-        again = counterfactual(found.parents, tapes, makers, impact=impact, seed=seed, progress=progress)
+        again = counterfactual(
+            found.parents, tapes, makers, impact=impact, seed=seed, progress=progress
+        )
     return OwnCosts(found, again, tuple(file.not_read), tuple(file.notes))
 
 
-def _makers(strategies: Sequence[str] | str | None, agents: Sequence[str], impact: str) -> "dict[str, Maker]":
+def _makers(
+    strategies: Sequence[str] | str | None, agents: Sequence[str], impact: str
+) -> "dict[str, Maker]":
     """What makes the policies and strategies of a market, by name; every name is looked up."""
     from tercel.execution.policies.strategy import policy_strategy
     from tercel.execution.registry import resolve_policy
@@ -233,11 +259,17 @@ def _makers(strategies: Sequence[str] | str | None, agents: Sequence[str], impac
     from tercel.market.impact.propagator import TAPE_LAWS
 
     if impact not in TAPE_LAWS:
-        raise ConfigError(f"an impact law of a tape: {', '.join(TAPE_LAWS)}", f"{impact!r}", "name one")
+        raise ConfigError(
+            f"an impact law of a tape: {', '.join(TAPE_LAWS)}", f"{impact!r}", "name one"
+        )
     if isinstance(strategies, str):
         strategies = [one.key for one in baselines_of(strategies)] if strategies else ()
-    made: dict[str, Maker] = {name: partial(_policy, policy_strategy(resolve_policy(name), name)) for name in agents}
-    return made | {name: partial(build, name) for name in (NAMES if strategies is None else strategies)}
+    made: dict[str, Maker] = {
+        name: partial(_policy, policy_strategy(resolve_policy(name), name)) for name in agents
+    }
+    return made | {
+        name: partial(build, name) for name in (NAMES if strategies is None else strategies)
+    }
 
 
 def _policy(strategy: "Strategy", known: "MarketEstimates") -> "Strategy":
@@ -257,7 +289,9 @@ def row_of(one: OwnParent) -> dict[str, Any]:
         "venue": one.day.venue,
         "start": clock(one.cost.start_ns, zone),
         "end": clock(one.cost.end_ns, zone),
-        "average_price": plain(one.cost.average_price * float(one.price_unit) + float(one.day.price_of(Fraction(0)))),
+        "average_price": plain(
+            one.cost.average_price * float(one.price_unit) + float(one.day.price_of(Fraction(0)))
+        ),
         "arrival_price": float(one.day.price_of(Fraction(one.arrival_mid2, 2 * one.grain))),
         "limit": None if one.limit is None else float(one.limit),
         "ordered": one.ordered,
@@ -277,12 +311,21 @@ def clock(ns: int, zone: ZoneInfo) -> str:
 
 def verdicts(found: "Counterfactual", unit: str = "bps") -> str:
     """Sentence on the counterfactual."""
-    shown = {word: [n for n, one in found.strategies.items() if one.verdict == word] for word in ("cheaper", "dearer")}
+    shown = {
+        word: [n for n, one in found.strategies.items() if one.verdict == word]
+        for word in ("cheaper", "dearer")
+    }
     best, first = next(iter(found.strategies.items()))
     open_ = len(found.strategies) - sum(map(len, shown.values()))
     left = ", ".join(f"{len(names):,} {WHY_NOT[why]}" for why, names in found.left_out.items())
-    beside = "; under 20 clusters the intervals are too narrow" if found.clusters < FEW_CLUSTERS else ""
-    beside += "; strategies knew the day's own volume where the lake has no earlier day" if found.hindsight else ""
+    beside = (
+        "; under 20 clusters the intervals are too narrow" if found.clusters < FEW_CLUSTERS else ""
+    )
+    beside += (
+        "; strategies knew the day's own volume where the lake has no earlier day"
+        if found.hindsight
+        else ""
+    )
     again = f"{found.parents:,} parents worked again{f' ({left})' if left else ''}"
     return (
         f"On {again}, {best} would have cost {first.cost_bps:.2f} {unit} where yours cost {found.own_bps:.2f} (saves "
@@ -294,7 +337,11 @@ def verdicts(found: "Counterfactual", unit: str = "bps") -> str:
 def _in_unit(value: Any, unit: str) -> Any:
     """Plain values with the name of a unit for bps, without the values of parents that bps would be of."""
     if isinstance(value, dict):
-        return {key.replace("_bps", f"_{unit}"): _in_unit(of, unit) for key, of in value.items() if key != "notional"}
+        return {
+            key.replace("_bps", f"_{unit}"): _in_unit(of, unit)
+            for key, of in value.items()
+            if key != "notional"
+        }
     return [_in_unit(one, unit) for one in value] if isinstance(value, list) else value
 
 
@@ -341,10 +388,28 @@ def _against(found: "Counterfactual | None") -> dict[str, Any] | None:
 # -- the page ---------------------------------------------------------------------------------------------------------
 
 COLUMNS = (
-    "parent", "instrument", "agent", "date", "start", "end", "side", "limit", "filled", "unfilled", "refused", "is_bps",
-    "delay_bps", "spread_bps", "walk_bps", "timing_bps", "fees_bps", "opportunity_bps", "vwap_bps", "twap_bps",
+    "parent",
+    "instrument",
+    "agent",
+    "date",
+    "start",
+    "end",
+    "side",
+    "limit",
+    "filled",
+    "unfilled",
+    "refused",
+    "is_bps",
+    "delay_bps",
+    "spread_bps",
+    "walk_bps",
+    "timing_bps",
+    "fees_bps",
+    "opportunity_bps",
+    "vwap_bps",
+    "twap_bps",
     "close_bps",
-)  # fmt: skip
+)
 """Of a parent, on the page; `tca.json` has the rest."""
 MOST_ROWS = 500
 LEAVES = ("agent", "limit", "delay", "unfilled", "refused", "opportunity", "refusal", "forced")
@@ -360,16 +425,27 @@ def page(costs: OwnCosts, title: str, more_sections: Sequence[Section] = ()) -> 
     rows, lines = found["parents"], found["sentences"]
     filled = [one for one in parents if len(one.fills)]
     largest = sorted(filled, key=lambda one: -one.cost.notional)[:1]
-    shown = _table([name.removesuffix("_bps") for name in COLUMNS], [_cells(row) for row in rows[:MOST_ROWS]])
+    shown = _table(
+        [name.removesuffix("_bps") for name in COLUMNS], [_cells(row) for row in rows[:MOST_ROWS]]
+    )
     more = f", the first {MOST_ROWS}" if len(rows) > MOST_ROWS else ""
     sections = [
         *([Section("Look at this first", found["warnings"])] if found["warnings"] else []),
         Section("In short", lines[1:], html=_sums(found)),
         *more_sections,
-        *(Section("The largest parent and its fills", figures=[_path(one, "largest")]) for one in largest),
-        *([_compared(costs.counterfactual, paired_differences, unit)] if costs.counterfactual is not None else []),
+        *(
+            Section("The largest parent and its fills", figures=[_path(one, "largest")])
+            for one in largest
+        ),
+        *(
+            [_compared(costs.counterfactual, paired_differences, unit)]
+            if costs.counterfactual is not None
+            else []
+        ),
         Section(
-            "Against benchmarks", figures=[against_benchmarks(rows, unit=unit), markouts(rows, unit=unit)], folded=True
+            "Against benchmarks",
+            figures=[against_benchmarks(rows, unit=unit), markouts(rows, unit=unit)],
+            folded=True,
         ),
         Section(f"Parents: {len(rows):,}{more}", html=shown, folded=True),
         Section(
@@ -380,37 +456,66 @@ def page(costs: OwnCosts, title: str, more_sections: Sequence[Section] = ()) -> 
         ),
     ]
     if found["odd_fills"]:
-        odd = [[row["meaning"], row["fills"], row["quantity"], row["value"]] for row in found["odd_fills"].values()]
+        odd = [
+            [row["meaning"], row["fills"], row["quantity"], row["value"]]
+            for row in found["odd_fills"].values()
+        ]
         table = plain_table(["fills", "fills", "quantity", "value"], odd)
         sections.append(Section("Fills to look at", html=table, folded=True))
     if found["fees_apart"]:
-        apart = plain_table(["currency", "fees"], [[name, f"{fee:,.8g}"] for name, fee in found["fees_apart"].items()])
+        apart = plain_table(
+            ["currency", "fees"],
+            [[name, f"{fee:,.8g}"] for name, fee in found["fees_apart"].items()],
+        )
         sections.append(Section("Fees of other currencies, in no cost", html=apart))
     total = found["total"]
-    answer = (
-        f"{title}: {fixed(total['is_bps'], 1)} {unit}, {total['money']['fills']:,.2f} {found['currency'] or 'in money'}"
-    )
+    answer = f"{title}: {fixed(total['is_bps'], 1)} {unit}, {total['money']['fills']:,.2f} {found['currency'] or 'in money'}"
     return render(answer, lines[0], sections)
 
 
 def _sums(found: Mapping[str, Any]) -> str:
     """What was filled and what was not; the costs in parts; the mark-outs."""
-    sums = {**{name or "no agent": row for name, row in found["agents"].items()}, "all": found["total"]}
-    counts, parts, spans = ("parents", "filled", "unfilled", "refused"), ("is", *PARTS), found["total"]["markouts_bps"]
+    sums = {
+        **{name or "no agent": row for name, row in found["agents"].items()},
+        "all": found["total"],
+    }
+    counts, parts, spans = (
+        ("parents", "filled", "unfilled", "refused"),
+        ("is", *PARTS),
+        found["total"]["markouts_bps"],
+    )
     money = ("fills", "opportunity", "refusal", "whole")
     shown = [
         [name, *(row[key] for key in counts), *(f"{row['money'][key]:,.2f}" for key in money)]
         for name, row in sums.items()
     ]
     against = ("vwap", "twap", "close")
-    costs = [[name, *(fixed(row[f"{key}_bps"]) for key in (*parts, *against))] for name, row in sums.items()]
-    marks = [[name, *(fixed(row["markouts_bps"].get(span)) for span in spans)] for name, row in sums.items()]
+    costs = [
+        [name, *(fixed(row[f"{key}_bps"]) for key in (*parts, *against))]
+        for name, row in sums.items()
+    ]
+    marks = [
+        [name, *(fixed(row["markouts_bps"].get(span)) for span in spans)]
+        for name, row in sums.items()
+    ]
     return "".join(
         _table(["agent", *headings], rows, caption)
         for headings, rows, caption in (
-            ([*counts, *money], shown, f"Lots, and what they cost, {found['currency'] or 'in money'}"),
-            ([*parts, *against], costs, f"What the fills cost in parts and against benchmarks, {found['unit']}"),
-            ([f"+{span}" for span in spans], marks, f"The mid after fills, in the order's favour, {found['unit']}"),
+            (
+                [*counts, *money],
+                shown,
+                f"Lots, and what they cost, {found['currency'] or 'in money'}",
+            ),
+            (
+                [*parts, *against],
+                costs,
+                f"What the fills cost in parts and against benchmarks, {found['unit']}",
+            ),
+            (
+                [f"+{span}" for span in spans],
+                marks,
+                f"The mid after fills, in the order's favour, {found['unit']}",
+            ),
         )
     )
 
@@ -434,7 +539,10 @@ def _path(one: OwnParent, name: str) -> Figure:
 
 def _cells(row: Mapping[str, Any]) -> list[Any]:
     limit = row["limit"]
-    shown = {"side": "buy" if row["side"] > 0 else "sell", "limit": limit if limit is None else f"{limit:,}"}
+    shown = {
+        "side": "buy" if row["side"] > 0 else "sell",
+        "limit": limit if limit is None else f"{limit:,}",
+    }
     shown |= {name: row[name].removesuffix(".000") for name in ("start", "end")}
     shown |= {name: fixed(row[name]) for name in COLUMNS if name.endswith("_bps")}
     return [shown.get(name, row[name]) for name in COLUMNS]
@@ -459,11 +567,20 @@ def _compared(found: "Counterfactual", drawn: Any, unit: str) -> Section:
         "Intervals hold for all strategies at once, 95 %.",
     ]
     if found.hindsight:
-        text.append("Where the lake has no earlier day, strategies knew the day's own volume and volatility.")
+        text.append(
+            "Where the lake has no earlier day, strategies knew the day's own volume and volatility."
+        )
     text += [
-        f"{len(names):,} parents {WHY_NOT[why]} and were not worked again." for why, names in found.left_out.items()
+        f"{len(names):,} parents {WHY_NOT[why]} and were not worked again."
+        for why, names in found.left_out.items()
     ]
-    table = plain_table(["strategy", f"cost, {unit}", f"saves, {unit}", "verdict", "unfilled lots"], table_rows(found))
+    table = plain_table(
+        ["strategy", f"cost, {unit}", f"saves, {unit}", "verdict", "unfilled lots"],
+        table_rows(found),
+    )
     return Section(
-        "What strategies would have cost", text, html=table, figures=[drawn(saves, "your own fills", unit=unit)]
+        "What strategies would have cost",
+        text,
+        html=table,
+        figures=[drawn(saves, "your own fills", unit=unit)],
     )

@@ -21,11 +21,17 @@ def _moved(symbols: Mapping[str, Any]) -> list[Section]:
         return []
     rows = [[name, *(fixed(one.get(span)) for span in spans)] for name, one in told.items()]
     caption = "The middle after a fill, in its direction, from that of the same market without these orders, bps"
-    return [Section("How far they moved the price", html=plain_table(["symbol", *spans], rows, caption))]
+    return [
+        Section("How far they moved the price", html=plain_table(["symbol", *spans], rows, caption))
+    ]
 
 
 def venue_report(
-    engine: BinanceExchange, twin: BinanceExchange | None, account: str, out: Path, strategies: tuple[str, ...] = ()
+    engine: BinanceExchange,
+    twin: BinanceExchange | None,
+    account: str,
+    out: Path,
+    strategies: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     """Write `fills.csv`, `lake`, `report.json` and, where there were fills, `report.html` into a folder; the report.
 
@@ -43,7 +49,11 @@ def venue_report(
     """
     out.mkdir(parents=True, exist_ok=True)
     mine = engine.account(account)
-    report: dict[str, Any] = {"account": account, "balanced": not engine.imbalance(account), "symbols": {}}
+    report: dict[str, Any] = {
+        "account": account,
+        "balanced": not engine.imbalance(account),
+        "symbols": {},
+    }
     for symbol, rules in engine.rules.items():
         date, rows = write_tape(out / "lake", engine.markets[symbol])
         told = {"date": date, "rows": rows, **summed(mine, rules)}
@@ -55,11 +65,15 @@ def venue_report(
     if fills:
         try:
             costs = own_costs(out / "fills.csv", out / "lake", strategies=strategies)
-        except TercelError as error:  # too short a run, or one across midnight: the figures above stand
+        except (
+            TercelError
+        ) as error:  # too short a run, or one across midnight: the figures above stand
             report["why_no_costs"] = str(error)
         else:
             report["costs"] = costs.to_json()
             more = _moved(report["symbols"])
-            (out / "report.html").write_text(costs.page("What the orders at this exchange cost", more))
+            (out / "report.html").write_text(
+                costs.page("What the orders at this exchange cost", more)
+            )
     (out / "report.json").write_text(json.dumps(report, indent=1) + "\n")
     return report

@@ -42,7 +42,9 @@ class FeedContract:
         assert isinstance(feed, Feed)
         assert feed.name.isidentifier()
 
-    def test_days_are_sorted_and_unique(self, feed: Feed, paths: list[Path], options: FeedOptions) -> None:
+    def test_days_are_sorted_and_unique(
+        self, feed: Feed, paths: list[Path], options: FeedOptions
+    ) -> None:
         with feed.days(paths, options) as days:
             keys = [(day.symbol, day.date) for day in days]
             assert all(day.source for day in days)
@@ -56,8 +58,12 @@ class FeedContract:
             off_tick = np.count_nonzero(day.events.flags & schema.OFF_TICK)
             assert day.instrument.off_tick_rows == off_tick
 
-    def test_reading_twice_gives_the_same(self, feed: Feed, paths: list[Path], options: FeedOptions) -> None:
-        for a, b in zip(read_all(feed, paths, options), read_all(feed, paths, options), strict=True):
+    def test_reading_twice_gives_the_same(
+        self, feed: Feed, paths: list[Path], options: FeedOptions
+    ) -> None:
+        for a, b in zip(
+            read_all(feed, paths, options), read_all(feed, paths, options), strict=True
+        ):
             assert a.instrument == b.instrument
             assert a.events == b.events
 
@@ -72,8 +78,13 @@ class FeedContract:
             assert events == day.events
             assert instrument == day.instrument.with_content(day.events)
 
-    def test_a_missing_path_is_refused(self, feed: Feed, options: FeedOptions, tmp_path: Path) -> None:
-        with pytest.raises(FeedError, match=r"nowhere\.csv"), feed.days([tmp_path / "nowhere.csv"], options):
+    def test_a_missing_path_is_refused(
+        self, feed: Feed, options: FeedOptions, tmp_path: Path
+    ) -> None:
+        with (
+            pytest.raises(FeedError, match=r"nowhere\.csv"),
+            feed.days([tmp_path / "nowhere.csv"], options),
+        ):
             pass
 
     def test_a_day_is_told_once(self, feed: Feed, paths: list[Path], options: FeedOptions) -> None:
@@ -86,16 +97,23 @@ class FeedContract:
         self, feed: Feed, paths: list[Path], options: FeedOptions, tmp_path: Path, what: str
     ) -> None:
         """Empty, with letters for digits in its second half (or cut, where it is no text), or of something else."""
-        content, bad = paths[0].read_bytes(), tmp_path / what / ("notes.txt" if what == "stray" else paths[0].name)
+        content, bad = (
+            paths[0].read_bytes(),
+            tmp_path / what / ("notes.txt" if what == "stray" else paths[0].name),
+        )
         half = len(content) // 2
         text = content[:half] + content[half:].translate(bytes.maketrans(b"0123456789", b"x" * 10))
         garbled = text if content.isascii() else content[:-1]
         bad.parent.mkdir()
-        bad.write_bytes({"empty": b"", "garbled": garbled, "stray": b"These are notes.\nNo feed's.\n"}[what])
+        bad.write_bytes(
+            {"empty": b"", "garbled": garbled, "stray": b"These are notes.\nNo feed's.\n"}[what]
+        )
         with pytest.raises(FeedError, match="empty" if what == "empty" else bad.name):
             read_all(feed, [bad] if what != "garbled" else [bad, *paths[1:]], options)
 
-    @pytest.mark.parametrize(("what", "value"), [("symbol", "OTHER"), ("date", "2001-02-05"), ("tick", 0.005)])
+    @pytest.mark.parametrize(
+        ("what", "value"), [("symbol", "OTHER"), ("date", "2001-02-05"), ("tick", 0.005)]
+    )
     def test_an_option_is_obeyed_or_refused(
         self, feed: Feed, paths: list[Path], options: FeedOptions, what: str, value: str | float
     ) -> None:

@@ -17,7 +17,11 @@ DAYS: Final = ("2003-01-13", "2003-01-14", "2003-01-15")
 
 
 def simulated_lake(
-    folder: Path, hours: float, days: Sequence[str] = DAYS, seed: int = 5, market: str = "csco-santa-fe"
+    folder: Path,
+    hours: float,
+    days: Sequence[str] = DAYS,
+    seed: int = 5,
+    market: str = "csco-santa-fe",
 ) -> Lake:
     """A lake with days of symbol SIM at venue TEST: the flow of a preset from 9:30 New York time.
 
@@ -38,8 +42,13 @@ def simulated_lake(
         opening = midnight_ns(date, "America/New_York") + OPENS_S * NS_PER_SECOND
         at = events.exch_ns + opening - WARM_S * NS_PER_SECOND
         instrument = Instrument(
-            "TEST", "SIM", date, preset.tick, lot=preset.lot,
-            session_open_ns=opening, session_close_ns=opening + round(hours * 3600 * NS_PER_SECOND),
-        )  # fmt: skip
+            "TEST",
+            "SIM",
+            date,
+            preset.tick,
+            lot=preset.lot,
+            session_open_ns=opening,
+            session_close_ns=opening + round(hours * 3600 * NS_PER_SECOND),
+        )
         lake.write(instrument, replace(events, exch_ns=at, recv_ns=at))
     return lake

@@ -128,7 +128,9 @@ class SignalModelConformance:
         model, file = self.model().fit(X, y), io.BytesIO()
         np.savez(file, allow_pickle=False, **model.kept())
         with np.load(io.BytesIO(file.getvalue()), allow_pickle=False) as stored:
-            again = type(model)(**model.get_params()).put_back({name: stored[name] for name in stored.files})
+            again = type(model)(**model.get_params()).put_back(
+                {name: stored[name] for name in stored.files}
+            )
         np.testing.assert_array_equal(self.answers(again, X), self.answers(model, X))
         with pytest.raises(KeyError):
             self.model().put_back({})

@@ -36,7 +36,9 @@ class SourceContract:
         assert source.columns
         assert len(set(source.columns)) == len(source.columns)
 
-    def test_facts_have_keys_and_columns_of_the_right_types(self, source: SignalSource, facts: pl.DataFrame) -> None:
+    def test_facts_have_keys_and_columns_of_the_right_types(
+        self, source: SignalSource, facts: pl.DataFrame
+    ) -> None:
         assert facts.columns == [*KEYS, *source.columns]
         assert facts.height > 0
         assert facts["instrument"].dtype == pl.String
@@ -54,16 +56,22 @@ class SourceContract:
     def test_reading_twice_gives_the_same(self, source: SignalSource, facts: pl.DataFrame) -> None:
         assert source.facts().equals(facts)
 
-    def test_a_panel_never_shows_what_is_not_yet_known(self, source: SignalSource, facts: pl.DataFrame) -> None:
+    def test_a_panel_never_shows_what_is_not_yet_known(
+        self, source: SignalSource, facts: pl.DataFrame
+    ) -> None:
         first = facts["known_time"][0]
         who = "any" if facts["instrument"][0] == EVERY else facts["instrument"][0]
         panel = Panel([source])
         before = panel.as_of([first - timedelta(microseconds=1)], [who])
         assert before.select(panel.columns).row(0) == (None,) * len(source.columns)
 
-    def test_later_facts_do_not_change_what_was_known(self, source: SignalSource, facts: pl.DataFrame) -> None:
+    def test_later_facts_do_not_change_what_was_known(
+        self, source: SignalSource, facts: pl.DataFrame
+    ) -> None:
         middle = facts["known_time"][facts.height // 2]
-        early = FrameSource(source.name, source.columns, facts.filter(pl.col("known_time") <= middle))
+        early = FrameSource(
+            source.name, source.columns, facts.filter(pl.col("known_time") <= middle)
+        )
         if any(early.frame[name].drop_nulls().n_unique() < 2 for name in source.columns):
             pytest.skip("too few facts before the middle")
         known = sorted(early.frame["instrument"].unique().to_list())[:50]

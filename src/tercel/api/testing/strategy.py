@@ -47,7 +47,9 @@ def view_of(draw: ArrayLike = 0.0, **values: ArrayLike) -> View:
             x[:, c.X_NAMES.index(name)] = value
         else:
             m[:, c.M_NAMES.index(name)] = value
-    return View(x, m, np.zeros((n, 0), np.float32), np.broadcast_to(np.asarray(draw, np.float64), n).copy())
+    return View(
+        x, m, np.zeros((n, 0), np.float32), np.broadcast_to(np.asarray(draw, np.float64), n).copy()
+    )
 
 
 def random_views(n: int, seed: int) -> View:
@@ -152,7 +154,9 @@ class StrategyConformance:
         for view in self.views():
             whole = answer(strategy, view).copy()
             for row in range(0, view.n, 23):
-                np.testing.assert_array_equal(answer(strategy, take_rows(view, [row])), whole[[row]])
+                np.testing.assert_array_equal(
+                    answer(strategy, take_rows(view, [row])), whole[[row]]
+                )
 
     def test_holds_where_the_market_is_halted(self) -> None:
         for view in self.views():
@@ -171,7 +175,9 @@ class StrategyConformance:
             m[:, [c.TOUCH, c.FAR, c.MID2, c.ARRIVAL_MID2]] *= -1
             expected = answer(self.strategy(), view).copy()
             expected[:, [i.TAKE_LIMIT, i.ANCHOR]] *= -1
-            np.testing.assert_array_equal(answer(self.strategy(), replace(view, x=x, m=m)), expected)
+            np.testing.assert_array_equal(
+                answer(self.strategy(), replace(view, x=x, m=m)), expected
+            )
 
     def test_expected_shares_are_shares(self) -> None:
         for view in self.views():

@@ -20,7 +20,16 @@ from tercel.core import orders as o
 from tercel.core.capabilities import check_capabilities
 from tercel.core.fixed import ONE
 from tercel.core.ports import Venue
-from tercel.market.tape.schema import ADD, CLEAR, DELETE, EXECUTE, REDUCE, ROLL_IN, ROLL_OUT, SHIFTED
+from tercel.market.tape.schema import (
+    ADD,
+    CLEAR,
+    DELETE,
+    EXECUTE,
+    REDUCE,
+    ROLL_IN,
+    ROLL_OUT,
+    SHIFTED,
+)
 
 S = 1_000_000_000
 E = TypeVar("E")
@@ -53,7 +62,9 @@ class PublicBook:
                     order[1] += row[o.M_PRICE]
             elif row[o.M_KIND] == ROLL_OUT:
                 gone = [
-                    i for i, (side, price, _) in self.orders.items() if (side, price) == (row[o.M_SIDE], row[o.M_PRICE])
+                    i
+                    for i, (side, price, _) in self.orders.items()
+                    if (side, price) == (row[o.M_SIDE], row[o.M_PRICE])
                 ]
                 for i in gone:
                     del self.orders[i]
@@ -67,7 +78,8 @@ class Trader:
     """An account at a venue that keeps everything it hears."""
 
     def __init__(self, venue: Venue, account: str = "kit") -> None:
-        self.venue, self.account = venue, account
+        self.venue = venue
+        self.account = account
         self.listing = venue.listings()[0]
         self.instrument = self.listing.instrument
         self.events: list[o.VenueEvent] = []
@@ -79,7 +91,9 @@ class Trader:
         """Subscribe, and run until the snapshot is there."""
         heard = len(self.events)
         self.venue.subscribe(self.instrument)
-        while not any(isinstance(event, o.MarketRows) and event.snapshot for event in self.events[heard:]):
+        while not any(
+            isinstance(event, o.MarketRows) and event.snapshot for event in self.events[heard:]
+        ):
             self.run(S)
 
     def step(self, until_ns: int) -> list[o.VenueEvent]:
@@ -97,7 +111,9 @@ class Trader:
         while True:
             events = self.step(until)
             heard += events
-            if self.venue.now_ns >= until and all(isinstance(event, o.MarketRows) for event in events):
+            if self.venue.now_ns >= until and all(
+                isinstance(event, o.MarketRows) for event in events
+            ):
                 return heard
 
     def wait(self, kind: type[E], fits: Callable[[E], bool], patience_s: int = 20) -> E:
@@ -113,31 +129,49 @@ class Trader:
 
     def report(self, name: str, kind: o.ExecType, patience_s: int = 20) -> o.Report:
         """Run until an order is reported on in a certain way."""
-        return self.wait(o.Report, lambda r: r.cl_ord_id == name and r.exec_type is kind, patience_s)
+        return self.wait(
+            o.Report, lambda r: r.cl_ord_id == name and r.exec_type is kind, patience_s
+        )
 
     def name(self) -> str:
         """A fresh order name."""
         self._named += 1
         return f"{self.account}-{self._named}"
 
-    def new(self, side: int, lots: int, price: int | None, tif: o.Tif = o.Tif.DAY, **other: str) -> str:
+    def new(
+        self, side: int, lots: int, price: int | None, tif: o.Tif = o.Tif.DAY, **other: str
+    ) -> str:
         """Send a new order; its name."""
         name, now = other.get("name") or self.name(), self.venue.now_ns
         self.venue.send(
-            o.NewOrder(name, other.get("instrument", self.instrument), side, lots, price, tif, self.account, "", now)
+            o.NewOrder(
+                name,
+                other.get("instrument", self.instrument),
+                side,
+                lots,
+                price,
+                tif,
+                self.account,
+                "",
+                now,
+            )
         )
         return name
 
     def cancel(self, orig: str, side: int = 1) -> str:
         """Send a cancel; its name."""
         name = self.name()
-        self.venue.send(o.CancelOrder(name, orig, self.instrument, side, self.account, self.venue.now_ns))
+        self.venue.send(
+            o.CancelOrder(name, orig, self.instrument, side, self.account, self.venue.now_ns)
+        )
         return name
 
     def replace(self, orig: str, side: int, lots: int, price: int) -> str:
         """Send a replace; its name."""
         name, now = self.name(), self.venue.now_ns
-        self.venue.send(o.ReplaceOrder(name, orig, self.instrument, side, lots, price, self.account, "", now))
+        self.venue.send(
+            o.ReplaceOrder(name, orig, self.instrument, side, lots, price, self.account, "", now)
+        )
         return name
 
     def rest(self, lots: int = 10, behind: int = 5) -> tuple[str, o.Report]:
@@ -149,7 +183,12 @@ class Trader:
 
     def rows_of(self, number: int) -> list[list[int]]:
         """Market data rows of one resting order."""
-        rows = (row for event in self.events if isinstance(event, o.MarketRows) for row in event.rows.tolist())
+        rows = (
+            row
+            for event in self.events
+            if isinstance(event, o.MarketRows)
+            for row in event.rows.tolist()
+        )
         return [row for row in rows if row[o.M_ID] == number]
 
 
@@ -203,14 +242,25 @@ class VenueConformance:
         trader.run(30 * S)
         again = trader.events[heard:]
         for event in again:
-            if isinstance(event, o.MarketRows) and event.instrument == trader.instrument and not event.snapshot:
+            if (
+                isinstance(event, o.MarketRows)
+                and event.instrument == trader.instrument
+                and not event.snapshot
+            ):
                 followed.apply(event)
         assert followed.orders == trader.book.orders
         assert followed.best(1) < followed.best(-1)
 
-    def test_a_resting_order_is_acknowledged_and_shown_under_its_number(self, trader: Trader) -> None:
+    def test_a_resting_order_is_acknowledged_and_shown_under_its_number(
+        self, trader: Trader
+    ) -> None:
         name, ack = trader.rest(lots=7)
-        assert (ack.status, ack.cum_qty, ack.leaves_qty, ack.account) == (o.OrdStatus.NEW, 0, 7 * ONE, trader.account)
+        assert (ack.status, ack.cum_qty, ack.leaves_qty, ack.account) == (
+            o.OrdStatus.NEW,
+            0,
+            7 * ONE,
+            trader.account,
+        )
         assert ack.order_id
         trader.run(S)
         shown = trader.rows_of(number_of(ack))
@@ -232,9 +282,13 @@ class VenueConformance:
             assert (r.cum_qty, r.leaves_qty) == (cum, 12 * ONE - cum)
         assert said[-1].leaves_qty == 0
         number = number_of(said[0])
-        rows = [row for e in trader.events if isinstance(e, o.MarketRows) for row in e.rows.tolist()]
+        rows = [
+            row for e in trader.events if isinstance(e, o.MarketRows) for row in e.rows.tolist()
+        ]
         taken = [
-            (row[o.M_PRICE], row[o.M_LOTS]) for row in rows if row[o.M_AGGRESSOR] == number and row[o.M_KIND] == EXECUTE
+            (row[o.M_PRICE], row[o.M_LOTS])
+            for row in rows
+            if row[o.M_AGGRESSOR] == number and row[o.M_KIND] == EXECUTE
         ]
         assert [(p * ONE, n * ONE) for p, n in taken] == [(r.last_px, r.last_qty) for r in trades]
 
@@ -287,7 +341,9 @@ class VenueConformance:
         assert shown == [1, ack.price - 1, 15]
         assert [row[o.M_KIND] for row in trader.rows_of(number_of(ack))[-3:]].count(ADD) >= 1
         old = trader.cancel(name)
-        assert trader.report(old, o.ExecType.CANCELED).leaves_qty == 0, "an order answers to all its names"
+        assert trader.report(old, o.ExecType.CANCELED).leaves_qty == 0, (
+            "an order answers to all its names"
+        )
 
     def test_a_replace_that_crosses_trades(self, trader: Trader) -> None:
         name, _ = trader.rest(lots=5)
@@ -312,10 +368,15 @@ class VenueConformance:
         said = trader.report(name, o.ExecType.REJECTED)
         assert "duplicate" in said.text.lower()
         trader.venue.send(o.StatusRequest(name, trader.account, trader.venue.now_ns))
-        assert trader.report(name, o.ExecType.STATUS).status is o.OrdStatus.NEW, "the first order stands"
+        assert trader.report(name, o.ExecType.STATUS).status is o.OrdStatus.NEW, (
+            "the first order stands"
+        )
 
     def test_cancels_and_replaces_of_nothing_are_refused(self, trader: Trader) -> None:
-        for name in (trader.cancel("never-sent"), trader.replace("never-sent", 1, 5, trader.book.best(1))):
+        for name in (
+            trader.cancel("never-sent"),
+            trader.replace("never-sent", 1, 5, trader.book.best(1)),
+        ):
             reject = trader.wait(o.CancelReject, lambda r, name=name: r.cl_ord_id == name)  # type: ignore[misc]
             assert reject.status is o.OrdStatus.REJECTED
             assert reject.text
@@ -338,7 +399,10 @@ class VenueConformance:
         other, _ = trader.rest()
         trader.venue.send(o.StatusRequest("", trader.account, trader.venue.now_ns))
         told = [r for r in reports(trader.run(5 * S)) if r.exec_type is o.ExecType.STATUS]
-        assert {(r.leaves_qty, r.status) for r in told} >= {(0, o.OrdStatus.CANCELED), (10 * ONE, o.OrdStatus.NEW)}
+        assert {(r.leaves_qty, r.status) for r in told} >= {
+            (0, o.OrdStatus.CANCELED),
+            (10 * ONE, o.OrdStatus.NEW),
+        }
         assert other in {r.cl_ord_id for r in told}
 
     def test_a_status_tells_missed_trades_again(self, trader: Trader) -> None:
@@ -355,8 +419,12 @@ class VenueConformance:
 
     def test_a_mass_cancel_ends_all_of_an_account(self, trader: Trader) -> None:
         names = [trader.rest(behind=5 + i)[0] for i in range(3)]
-        trader.venue.send(o.MassCancel(trader.name(), trader.account, trader.instrument, trader.venue.now_ns))
-        ended = {r.cl_ord_id for r in reports(trader.run(5 * S)) if r.exec_type is o.ExecType.CANCELED}
+        trader.venue.send(
+            o.MassCancel(trader.name(), trader.account, trader.instrument, trader.venue.now_ns)
+        )
+        ended = {
+            r.cl_ord_id for r in reports(trader.run(5 * S)) if r.exec_type is o.ExecType.CANCELED
+        }
         assert ended == set(names)
 
     def test_executions_have_names_of_their_own(self, trader: Trader) -> None:

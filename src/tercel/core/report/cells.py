@@ -18,7 +18,9 @@ def digits_of(column: Sequence[object]) -> int | None:
     >>> digits_of([20.98, 0.3484]), digits_of([1.82e6]), digits_of([129.8, 0.04981]), digits_of([5e3, 1e-6])
     (2, 0, 3, None)
     """
-    sizes = [abs(value) for value in column if isinstance(value, float) and is_known(value) and value]
+    sizes = [
+        abs(value) for value in column if isinstance(value, float) and is_known(value) and value
+    ]
     if not sizes:
         return None
     large, small = (math.floor(math.log10(size)) for size in (max(sizes), min(sizes)))
@@ -53,7 +55,9 @@ def are_words(column: Sequence[object]) -> bool:
     """
     told = [value for value in column if value is not None and value not in ("", NOTHING)]
     words = [value for value in told if isinstance(value, str) and value[0].isalpha()]
-    return bool(told) and len(words) == len(told) and not all(value[-1].isdigit() for value in words)
+    return (
+        bool(told) and len(words) == len(told) and not all(value[-1].isdigit() for value in words)
+    )
 
 
 def is_known(value: float | None) -> TypeGuard[float]:

@@ -44,11 +44,26 @@ def gain_map(
         for row, cells in enumerate(gains.values()):
             for column, place in enumerate(places):
                 colour, mean = colours[called(cells[place])], means[row, column]
-                strength = 0.15 + 0.55 * min(abs(mean) / largest, 1.0) ** 0.5 if np.isfinite(mean) else 0.0
-                panel.fill_between(
-                    [column - 0.48, column + 0.48], row - 0.46, row + 0.46, color=colour, alpha=strength, linewidth=0
+                strength = (
+                    0.15 + 0.55 * min(abs(mean) / largest, 1.0) ** 0.5 if np.isfinite(mean) else 0.0
                 )
-                panel.text(column, row, f"{mean:+.1f}", ha="center", va="center", fontsize=8.5, color=style.INK.token)
+                panel.fill_between(
+                    [column - 0.48, column + 0.48],
+                    row - 0.46,
+                    row + 0.46,
+                    color=colour,
+                    alpha=strength,
+                    linewidth=0,
+                )
+                panel.text(
+                    column,
+                    row,
+                    f"{mean:+.1f}",
+                    ha="center",
+                    va="center",
+                    fontsize=8.5,
+                    color=style.INK.token,
+                )
         panel.set_xticks(range(len(places)), places)
         panel.set_yticks(range(len(gains)), list(gains))
         panel.set(xlim=(-0.5, len(places) - 0.5), ylim=(len(gains) - 0.5, -0.5))
@@ -101,7 +116,9 @@ def gains_by_place(
                 panel.plot([cell.mean], [at], "o", markersize=4.5, color=colour)
             panel.set_title(place)
             name_rows(panel, opponents)
-        drawing.supxlabel(f"bps that {policy} saves on the strategy", fontsize=9.5, color=style.SOFT.token)
+        drawing.supxlabel(
+            f"bps that {policy} saves on the strategy", fontsize=9.5, color=style.SOFT.token
+        )
 
     summary = "; ".join(
         f"{place}: " + ", ".join(f"{other} {cell.mean:+.2f}" for other, cell in row.items())
@@ -148,7 +165,8 @@ def condition_curves(
             drawing.legend(loc="outside right upper")
 
     summary = "; ".join(
-        f"{key}: " + ", ".join(f"{one} {row[one].mean:.2f}" for one in conditions) for key, row in costs.items()
+        f"{key}: " + ", ".join(f"{one} {row[one].mean:.2f}" for one in conditions)
+        for key, row in costs.items()
     )
     return finished(
         drawing,

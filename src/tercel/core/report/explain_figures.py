@@ -16,11 +16,18 @@ from tercel.core.report.svg import Figure, finished, name_rows, sketch, small_pa
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-PARTS = {"take": style.SERIES[0], "touch": style.SERIES[1], "behind": style.SERIES[6], "hold": style.SERIES[9]}
+PARTS = {
+    "take": style.SERIES[0],
+    "touch": style.SERIES[1],
+    "behind": style.SERIES[6],
+    "hold": style.SERIES[9],
+}
 """What becomes of the lots that are left: taken now, shown at the touch, shown behind it, held back."""
 
 
-def importances(action: Mapping[str, Estimate], cost: Mapping[str, Estimate], name: str = "importance") -> Figure:
+def importances(
+    action: Mapping[str, Estimate], cost: Mapping[str, Estimate], name: str = "importance"
+) -> Figure:
     """Permutation importance of features or families: of the action, and of the cost where it was measured.
 
     Parameters
@@ -71,7 +78,9 @@ def dependences(curves: Sequence[tuple[str, ArrayLike, ArrayLike]]) -> Figure:
         for panel, (feature, grid, mean) in zip(panels, curves, strict=False):
             x, y = np.asarray(grid, np.float64), np.asarray(mean, np.float64)
             for part, (key, colour) in enumerate(PARTS.items()):
-                panel.plot(x, 100 * y[:, part], color=colour.token, marker="o", markersize=2.6, label=key)
+                panel.plot(
+                    x, 100 * y[:, part], color=colour.token, marker="o", markersize=2.6, label=key
+                )
             panel.set(title=feature, ylim=(-3, 103))
         handles, labels = panels[0].get_legend_handles_labels()
         drawing.legend(handles, labels, loc="outside upper right", ncols=4)
@@ -121,30 +130,51 @@ def episode(
     """
     when, at, lots, passive = (np.asarray(each) for each in fills)
     rested = passive.astype(bool)
-    ends = max(float(np.max(time_s)), float(when.max(initial=0.0)))  # after the last decision comes the last fill
+    ends = max(
+        float(np.max(time_s)), float(when.max(initial=0.0))
+    )  # after the last decision comes the last fill
     minutes = np.append(np.asarray(time_s, np.float64), ends) / 60
-    bid, ask, shown, held = (np.append(line, np.asarray(line)[-1]) for line in (bid, ask, shown, held))
+    bid, ask, shown, held = (
+        np.append(line, np.asarray(line)[-1]) for line in (bid, ask, shown, held)
+    )
     cost_bps = np.append(cost_bps, final_bps)
 
     with sketch(4.6) as drawing:
         top, middle, bottom = drawing.subplots(3, 1, sharex=True, height_ratios=(2.2, 1.2, 1.0))
         for prices, colour in ((bid, style.BUY), (ask, style.SELL)):
-            top.step(minutes, tick * np.asarray(prices, np.float64), where="post", color=colour.token, linewidth=1.0)
+            top.step(
+                minutes,
+                tick * np.asarray(prices, np.float64),
+                where="post",
+                color=colour.token,
+                linewidth=1.0,
+            )
         for which, mark, label in ((rested, "o", "filled resting"), (~rested, "^", "taken")):
             if not which.any():
                 continue
             size = 14 + 60 * np.sqrt(lots[which] / max(lots.max(initial=1), 1))
             top.scatter(
-                when[which] / 60, tick * at[which], s=size, marker=mark, facecolor=style.PAPER.token,
-                edgecolor=style.INK.token, linewidth=1.1, zorder=3, label=label,
-            )  # fmt: skip
+                when[which] / 60,
+                tick * at[which],
+                s=size,
+                marker=mark,
+                facecolor=style.PAPER.token,
+                edgecolor=style.INK.token,
+                linewidth=1.1,
+                zorder=3,
+                label=label,
+            )
         top.set_ylabel("price")
         if len(when):
             top.legend(loc="best", ncols=2)
         low = np.asarray(shown, np.float64)
         high = low + np.asarray(held, np.float64)
-        middle.fill_between(minutes, 0, low, step="post", color=PARTS["touch"].token, alpha=0.55, linewidth=0)
-        middle.fill_between(minutes, low, high, step="post", color=PARTS["hold"].token, alpha=0.4, linewidth=0)
+        middle.fill_between(
+            minutes, 0, low, step="post", color=PARTS["touch"].token, alpha=0.55, linewidth=0
+        )
+        middle.fill_between(
+            minutes, low, high, step="post", color=PARTS["hold"].token, alpha=0.4, linewidth=0
+        )
         middle.set_ylabel("lots")
         middle.set_ylim(bottom=0)
         bottom.axhline(0, color=style.SOFT.token, linewidth=0.9)

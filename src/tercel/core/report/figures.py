@@ -23,7 +23,9 @@ Gain = TypeVar("Gain", bound=Estimate)
 """A number with its interval, and whatever says how it is called."""
 
 
-def trajectories(time_s: ArrayLike, left: Mapping[str, ArrayLike], own: Collection[str] = ()) -> Figure:
+def trajectories(
+    time_s: ArrayLike, left: Mapping[str, ArrayLike], own: Collection[str] = ()
+) -> Figure:
     """Share of the order that is still to do, through time: mean and the band of the middle 80 % of episodes.
 
     Parameters
@@ -36,7 +38,9 @@ def trajectories(time_s: ArrayLike, left: Mapping[str, ArrayLike], own: Collecti
         Strategies drawn boldest.
     """
     time = np.asarray(time_s, dtype=np.float64)
-    shares = {key: np.atleast_2d(np.asarray(value, dtype=np.float64)) for key, value in left.items()}
+    shares = {
+        key: np.atleast_2d(np.asarray(value, dtype=np.float64)) for key, value in left.items()
+    }
     columns = min(4, max(1, len(shares)))
     rows = -(-len(shares) // columns)
 
@@ -49,7 +53,9 @@ def trajectories(time_s: ArrayLike, left: Mapping[str, ArrayLike], own: Collecti
                 panel.plot(time / 60, 100 * mean, color=style.RULE.token, linewidth=0.8)
             low, high = np.nanquantile(value, [0.1, 0.9], axis=0)
             colour = colours[key].token
-            panel.fill_between(time / 60, 100 * low, 100 * high, color=colour, alpha=0.22, linewidth=0)
+            panel.fill_between(
+                time / 60, 100 * low, 100 * high, color=colour, alpha=0.22, linewidth=0
+            )
             panel.plot(time / 60, 100 * means[key], color=colour, linewidth=_width(key, own))
             panel.set(title=key, ylim=(-2, 102))
             panel.margins(x=0)
@@ -58,7 +64,9 @@ def trajectories(time_s: ArrayLike, left: Mapping[str, ArrayLike], own: Collecti
         drawing.supxlabel("minutes since arrival", fontsize=9.5, color=style.SOFT.token)
         drawing.supylabel("% of the order left", fontsize=9.5, color=style.SOFT.token)
 
-    ends = ", ".join(f"{key} {100 * float(np.nanmean(v[:, -1])):.0f} %" for key, v in shares.items())
+    ends = ", ".join(
+        f"{key} {100 * float(np.nanmean(v[:, -1])):.0f} %" for key, v in shares.items()
+    )
     return finished(
         drawing,
         "trajectories",
@@ -68,7 +76,9 @@ def trajectories(time_s: ArrayLike, left: Mapping[str, ArrayLike], own: Collecti
     )
 
 
-def cost_distributions(costs: Mapping[str, ArrayLike], name: str = "costs", own: Collection[str] = ()) -> Figure:
+def cost_distributions(
+    costs: Mapping[str, ArrayLike], name: str = "costs", own: Collection[str] = ()
+) -> Figure:
     """Implementation shortfall episode by episode: its density, the middle half, the median and the mean.
 
     Parameters
@@ -90,12 +100,22 @@ def cost_distributions(costs: Mapping[str, ArrayLike], name: str = "costs", own:
         panel.axvline(0, color=style.SOFT.token, linewidth=0.9)
         for row, (key, value) in enumerate(values.items()):
             strength = 0.75 if key in own else 0.35
-            _violin(panel, row, value, colours[key].token, (float(low - edge), float(high + edge)), strength)
+            _violin(
+                panel,
+                row,
+                value,
+                colours[key].token,
+                (float(low - edge), float(high + edge)),
+                strength,
+            )
         name_rows(panel, list(values))
-        panel.set(xlim=(low - edge, high + edge), xlabel="implementation shortfall, bps (right: dearer)")
+        panel.set(
+            xlim=(low - edge, high + edge), xlabel="implementation shortfall, bps (right: dearer)"
+        )
 
     summary = "; ".join(
-        f"{key}: mean {value.mean():.2f}, median {np.median(value):.2f}" for key, value in values.items()
+        f"{key}: mean {value.mean():.2f}, median {np.median(value):.2f}"
+        for key, value in values.items()
     )
     outside = float(np.mean((everything < low) | (everything > high)))
     return finished(
@@ -111,7 +131,9 @@ def _width(key: str, own: Collection[str]) -> float:
     return 2.6 if key in own else 2.2 if style.is_learned(key) else 1.3
 
 
-def _violin(panel: "Axes", row: int, value: Floats, colour: str, span: tuple[float, float], strength: float) -> None:
+def _violin(
+    panel: "Axes", row: int, value: Floats, colour: str, span: tuple[float, float], strength: float
+) -> None:
     grid = np.linspace(*span, 241)
     density = _density(value, grid)
     half = 0.40 * density / max(density.max(), 1e-300)
@@ -120,7 +142,12 @@ def _violin(panel: "Axes", row: int, value: Floats, colour: str, span: tuple[flo
     panel.plot([first, third], [row, row], color=colour, linewidth=5, solid_capstyle="butt")
     panel.plot([median, median], [row - 0.2, row + 0.2], color=style.INK.token, linewidth=1.6)
     panel.plot(
-        [value.mean()], [row], "o", markersize=6, markerfacecolor=style.PAPER.token, markeredgecolor=style.INK.token
+        [value.mean()],
+        [row],
+        "o",
+        markersize=6,
+        markerfacecolor=style.PAPER.token,
+        markeredgecolor=style.INK.token,
     )
 
 
@@ -144,8 +171,16 @@ def decomposition(strategies: Mapping[str, Mapping[str, Estimate]]) -> Figure:
     strategies : mapping of strategy to key to Estimate
         The judged keys, in bps. Parts that are not available are left out, and the caption says so.
     """
-    parts = [key for key in style.COMPONENTS if any(_mean(row, key) not in (None, 0.0) for row in strategies.values())]
-    absent = [key for key in style.COMPONENTS if strategies and all(_mean(r, key) is None for r in strategies.values())]
+    parts = [
+        key
+        for key in style.COMPONENTS
+        if any(_mean(row, key) not in (None, 0.0) for row in strategies.values())
+    ]
+    absent = [
+        key
+        for key in style.COMPONENTS
+        if strategies and all(_mean(r, key) is None for r in strategies.values())
+    ]
 
     with sketch(1.25 + 0.42 * max(1, len(strategies))) as drawing:
         panel = drawing.subplots()
@@ -155,11 +190,20 @@ def decomposition(strategies: Mapping[str, Mapping[str, Estimate]]) -> Figure:
             for key in parts:
                 mean = _mean(judged, key) or 0.0
                 sign = 1 if mean >= 0 else -1
-                panel.barh(row, mean, left=ends[sign], height=0.62, color=style.COMPONENTS[key].token, alpha=0.8)
+                panel.barh(
+                    row,
+                    mean,
+                    left=ends[sign],
+                    height=0.62,
+                    color=style.COMPONENTS[key].token,
+                    alpha=0.8,
+                )
                 ends[sign] += mean
             whisker(panel, row, judged.get("is_bps"), style.INK.token)
         for key in parts:
-            panel.barh(0, 0, color=style.COMPONENTS[key].token, alpha=0.8, label=key.removesuffix("_bps"))
+            panel.barh(
+                0, 0, color=style.COMPONENTS[key].token, alpha=0.8, label=key.removesuffix("_bps")
+            )
         panel.plot([], [], "o", color=style.INK.token, markersize=5, label="shortfall, 95 %")
         name_rows(panel, list(strategies))
         panel.set_xlabel("bps of the order's value at arrival")
@@ -170,12 +214,17 @@ def decomposition(strategies: Mapping[str, Mapping[str, Estimate]]) -> Figure:
         + " + ".join(f"{part.removesuffix('_bps')} {_mean(row, part) or 0.0:.2f}" for part in parts)
         for key, row in strategies.items()
     )
-    missing = f" Not available here: {', '.join(key.removesuffix('_bps') for key in absent)}." if absent else ""
+    missing = (
+        f" Not available here: {', '.join(key.removesuffix('_bps') for key in absent)}."
+        if absent
+        else ""
+    )
     return finished(
         drawing,
         "decomposition",
         f"Mean cost in basis points, split into its parts, one bar per strategy. {summary}.",
-        "Bars left of zero were earned, right of it paid; they add up to the dot exactly." + missing,
+        "Bars left of zero were earned, right of it paid; they add up to the dot exactly."
+        + missing,
     )
 
 
@@ -198,7 +247,11 @@ def paired_differences(
         "better", "worse" or "open" after the correction of all comparisons; by the interval alone if not given.
     """
     colours = {"better": style.GOOD, "worse": style.BAD, "open": style.SOFT}
-    grey = "it holds zero" if called is None else "no significant difference, after the correction for all comparisons"
+    grey = (
+        "it holds zero"
+        if called is None
+        else "no significant difference, after the correction for all comparisons"
+    )
 
     with sketch(0.8 + 0.4 * max(1, len(paired))) as drawing:
         panel = drawing.subplots()
@@ -210,7 +263,8 @@ def paired_differences(
         panel.set_xlabel(f"{unit} cheaper than {baseline} (right: better)")
 
     summary = "; ".join(
-        f"{key}: {_text(row.mean)} from {_text(row.ci_low)} to {_text(row.ci_high)}" for key, row in paired.items()
+        f"{key}: {_text(row.mean)} from {_text(row.ci_low)} to {_text(row.ci_high)}"
+        for key, row in paired.items()
     )
     return finished(
         drawing,
@@ -238,13 +292,18 @@ def learning_curves(
         panel = drawing.subplots()
         colours = style.series_colours(curves)
         for key, seeds in curves.items():
-            pairs = [(np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)) for x, y in seeds]
+            pairs = [
+                (np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)) for x, y in seeds
+            ]
             colour = colours[key].token
             for frames, value in pairs if len(pairs) > 1 else []:
                 panel.plot(frames / 1e3, value, color=colour, linewidth=0.9, alpha=0.45)
             if pairs:
                 grid = np.linspace(max(x[0] for x, _ in pairs), min(x[-1] for x, _ in pairs), 200)
-                mean = np.mean([np.interp(grid, x[np.isfinite(y)], y[np.isfinite(y)]) for x, y in pairs], axis=0)
+                mean = np.mean(
+                    [np.interp(grid, x[np.isfinite(y)], y[np.isfinite(y)]) for x, y in pairs],
+                    axis=0,
+                )
                 panel.plot(grid / 1e3, mean, color=colour, linewidth=2.2, label=key)
         for key, level in (baselines or {}).items():
             panel.axhline(level, color=style.SOFT.token, linewidth=1, linestyle=(0, (4, 3)))
@@ -263,7 +322,8 @@ def learning_curves(
             drawing.legend(loc="outside upper right", ncols=max(1, len(curves)))
 
     summary = ", ".join(
-        f"{key} over {len(pairs)} seed{'s' if len(pairs) != 1 else ''}" for key, pairs in curves.items()
+        f"{key} over {len(pairs)} seed{'s' if len(pairs) != 1 else ''}"
+        for key, pairs in curves.items()
     )
     return finished(
         drawing,
@@ -275,7 +335,9 @@ def learning_curves(
     )
 
 
-def impact_paths(time_s: ArrayLike, displacement_bps: Mapping[str, ArrayLike], own: Collection[str] = ()) -> Figure:
+def impact_paths(
+    time_s: ArrayLike, displacement_bps: Mapping[str, ArrayLike], own: Collection[str] = ()
+) -> Figure:
     """How far own trading moved the mid, d(t): mean over paired episodes of s (m - m'), the twin run's mid being m'.
 
     Parameters
@@ -297,7 +359,15 @@ def impact_paths(time_s: ArrayLike, displacement_bps: Mapping[str, ArrayLike], o
         lines = style.dashes(colours)
         for key, path in paths.items():
             width, above = _width(key, own), 3 if key in own else 2
-            panel.plot(time / 60, path, lines[key], color=colours[key].token, linewidth=width, label=key, zorder=above)
+            panel.plot(
+                time / 60,
+                path,
+                lines[key],
+                color=colours[key].token,
+                linewidth=width,
+                label=key,
+                zorder=above,
+            )
         panel.margins(x=0)
         panel.set(xlabel="minutes since arrival", ylabel="displacement of the mid, bps")
         if paths:
@@ -312,7 +382,9 @@ def impact_paths(time_s: ArrayLike, displacement_bps: Mapping[str, ArrayLike], o
     )
 
 
-def whisker(panel: Any, row: int, interval: Estimate | None, colour: str, size: float = 5.5) -> None:
+def whisker(
+    panel: Any, row: int, interval: Estimate | None, colour: str, size: float = 5.5
+) -> None:
     if interval is None:
         return
     if interval.ci_low is not None and interval.ci_high is not None:

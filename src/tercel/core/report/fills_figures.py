@@ -37,18 +37,30 @@ def fill_curves(cells: Cells, waits_s: Sequence[int], symbol: str) -> Figure:
         right.set(xlabel="share, 300 s", xlim=(0.0, 1.0))
 
     summary = ", ".join(
-        f"{w} s {_text(c['real'])} and {_text(c['simulated'])}" for w, c in zip(waits_s, curve, strict=True)
+        f"{w} s {_text(c['real'])} and {_text(c['simulated'])}"
+        for w, c in zip(waits_s, curve, strict=True)
     )
     return finished(
-        drawing, "fills", f"{symbol}: share of resting orders filled, tape and simulated: {summary}.", LEGEND
+        drawing,
+        "fills",
+        f"{symbol}: share of resting orders filled, tape and simulated: {summary}.",
+        LEGEND,
     )
 
 
 def by_class(cells: Cells, symbol: str, wait_s: int = 300) -> Figure:
     """Fills by place in the queue, width of the touch, distance behind it and size."""
     start = f"filled_{wait_s}s_"
-    named = {key.removeprefix(start).replace("_", " "): c for key, c in cells.items() if key.startswith(start)}
-    shown = {title: cell for title, cell in named.items() if cell["real"] is not None or cell["simulated"] is not None}
+    named = {
+        key.removeprefix(start).replace("_", " "): c
+        for key, c in cells.items()
+        if key.startswith(start)
+    }
+    shown = {
+        title: cell
+        for title, cell in named.items()
+        if cell["real"] is not None or cell["simulated"] is not None
+    }
 
     with sketch(4.2) as drawing:
         panel = drawing.subplots(1, 1)
@@ -56,20 +68,34 @@ def by_class(cells: Cells, symbol: str, wait_s: int = 300) -> Figure:
         panel.set(xlabel=f"share filled in {wait_s} s", xlim=(0.0, 1.0))
         panel.legend(loc="lower left")
 
-    summary = ", ".join(f"{title} {_text(c['real'])} and {_text(c['simulated'])}" for title, c in shown.items())
+    summary = ", ".join(
+        f"{title} {_text(c['real'])} and {_text(c['simulated'])}" for title, c in shown.items()
+    )
     caption = f"Place: quartiles of the tape's queue. Spread, behind: ticks. Size: parts of the usual queue. {LEGEND}"
-    return finished(drawing, "classes", f"{symbol}: share filled by class, tape and simulated: {summary}.", caption)
+    return finished(
+        drawing,
+        "classes",
+        f"{symbol}: share filled by class, tape and simulated: {summary}.",
+        caption,
+    )
 
 
 def markouts(cells: Cells, horizons_s: Sequence[int], symbol: str) -> Figure:
     """Mark-outs of ghost fills from their price, and of all market orders from the mid before, in ticks."""
-    shown = {"markout": "from the fill price", "market_markout": "all market orders, from the mid before"}
+    shown = {
+        "markout": "from the fill price",
+        "market_markout": "all market orders, from the mid before",
+    }
 
     with sketch(3.0) as drawing:
         for panel, (what, title) in zip(drawing.subplots(1, 2), shown.items(), strict=True):
             panel.set_title(title)
             panel.axhline(0.0, color=style.SOFT.token, linewidth=0.9)
-            _columns(panel, [cells[f"{what}_{h}s_ticks"] for h in horizons_s], [str(h) for h in horizons_s])
+            _columns(
+                panel,
+                [cells[f"{what}_{h}s_ticks"] for h in horizons_s],
+                [str(h) for h in horizons_s],
+            )
             panel.set(xlabel="seconds after the trade", ylabel="ticks, passive side")
         drawing.axes[0].legend()
 
@@ -78,7 +104,10 @@ def markouts(cells: Cells, horizons_s: Sequence[int], symbol: str) -> Figure:
         for h in horizons_s
     )
     return finished(
-        drawing, "markouts", f"{symbol}: mark-outs after fills in ticks, tape and simulated: {summary}.", LEGEND
+        drawing,
+        "markouts",
+        f"{symbol}: mark-outs after fills in ticks, tape and simulated: {summary}.",
+        LEGEND,
     )
 
 
@@ -91,17 +120,25 @@ def returns_and_hidden(cells: Cells, symbol: str) -> Figure:
         for key, cell in cells.items()
         if key.startswith(start)
     }
-    hidden = {k.removeprefix("hidden_rows_spread_"): c for k, c in cells.items() if k.startswith("hidden_rows_spread_")}
+    hidden = {
+        k.removeprefix("hidden_rows_spread_"): c
+        for k, c in cells.items()
+        if k.startswith("hidden_rows_spread_")
+    }
 
     with sketch(3.0) as drawing:
         left, right = drawing.subplots(1, 2)
         _rows(left, back)
         left.set(xlabel="old price back", xlim=(0.0, 1.0))
         _columns(right, list(hidden.values()), list(hidden))
-        right.set(xlabel="width of the touch, ticks", ylabel="hidden share of executions", ylim=(0.0, 1.0))
+        right.set(
+            xlabel="width of the touch, ticks", ylabel="hidden share of executions", ylim=(0.0, 1.0)
+        )
         right.legend(loc="upper left")
 
-    summary = ", ".join(f"{title} {_text(c['real'])} and {_text(c['simulated'])}" for title, c in back.items())
+    summary = ", ".join(
+        f"{title} {_text(c['real'])} and {_text(c['simulated'])}" for title, c in back.items()
+    )
     return finished(
         drawing,
         "returns",
@@ -113,14 +150,18 @@ def returns_and_hidden(cells: Cells, symbol: str) -> Figure:
 def _columns(panel: "Axes", cells: Sequence[Cell], ticks: Sequence[str]) -> None:
     """Tape and simulated side by side at each tick."""
     for shift, label, value, around in _series(cells):
-        panel.errorbar(np.arange(len(ticks)) + shift, value, yerr=around, label=label, **_marker(label))
+        panel.errorbar(
+            np.arange(len(ticks)) + shift, value, yerr=around, label=label, **_marker(label)
+        )
     panel.set_xticks(range(len(ticks)), list(ticks))
 
 
 def _rows(panel: "Axes", cells: Cells) -> None:
     """Tape and simulated, a row for each name."""
     for shift, label, value, around in _series(list(cells.values())):
-        panel.errorbar(value, np.arange(len(cells)) + shift, xerr=around, label=label, **_marker(label))
+        panel.errorbar(
+            value, np.arange(len(cells)) + shift, xerr=around, label=label, **_marker(label)
+        )
     panel.set_yticks(range(len(cells)), list(cells))
     panel.invert_yaxis()
 
@@ -137,7 +178,12 @@ def _series(cells: Sequence[Cell]) -> Iterator[tuple[float, str, Floats, Floats]
 
 def _marker(label: str) -> dict[str, Any]:
     colour = style.INK.token if label == "tape" else style.SERIES[0].token
-    return {"fmt": "o", "color": colour, "markersize": 4.5, "mfc": colour if label == "tape" else "none"}
+    return {
+        "fmt": "o",
+        "color": colour,
+        "markersize": 4.5,
+        "mfc": colour if label == "tape" else "none",
+    }
 
 
 def _text(value: float | None) -> str:

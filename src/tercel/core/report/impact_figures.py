@@ -26,7 +26,9 @@ def metaorder_paths(paths: Mapping[str, Curve], length_s: float) -> Figure:
         for key, path in paths.items():
             minutes, ticks, se = (np.asarray(path[what]) for what in ("seconds", "ticks", "se"))
             colour = colours[labels[key]].token
-            panel.fill_between(minutes / 60, ticks - se, ticks + se, color=colour, alpha=0.2, linewidth=0)
+            panel.fill_between(
+                minutes / 60, ticks - se, ticks + se, color=colour, alpha=0.2, linewidth=0
+            )
             panel.plot(minutes / 60, ticks, color=colour, linewidth=1.6, label=labels[key])
         panel.margins(x=0)
         panel.set(xlabel="minutes since arrival", ylabel="impact, ticks")
@@ -41,7 +43,9 @@ def metaorder_paths(paths: Mapping[str, Curve], length_s: float) -> Figure:
     )
 
 
-def impact_by_size(sizes: Sequence[Mapping[str, float]], lengths: Sequence[Mapping[str, float]]) -> Figure:
+def impact_by_size(
+    sizes: Sequence[Mapping[str, float]], lengths: Sequence[Mapping[str, float]]
+) -> Figure:
     """Impact at the end against size at one length, and against length at one participation, on logarithmic axes."""
 
     with sketch(3.0) as drawing:
@@ -51,7 +55,9 @@ def impact_by_size(sizes: Sequence[Mapping[str, float]], lengths: Sequence[Mappi
             (right, lengths, [r["seconds"] / 60 for r in lengths], "length, minutes"),
         ):
             ticks, se = (np.array([r[what] for r in rows]) for what in ("ticks", "se"))
-            panel.errorbar(x, ticks, yerr=se, fmt="o", color=style.INK.token, markersize=4.5, linewidth=1.2)
+            panel.errorbar(
+                x, ticks, yerr=se, fmt="o", color=style.INK.token, markersize=4.5, linewidth=1.2
+            )
             fine = [i for i, value in enumerate(ticks) if value > 0]
             if fine:
                 root = ticks[fine[-1]] * np.sqrt(np.array(x) / x[fine[-1]])
@@ -59,8 +65,13 @@ def impact_by_size(sizes: Sequence[Mapping[str, float]], lengths: Sequence[Mappi
             panel.set_xscale("log")
             panel.set_yscale("log")
             panel.set_xticks(x, [f"{value:g}" for value in x])
-            low, high = max(ticks.min() - se.max(), 0.5 * max(ticks.min(), 1e-3)), 1.1 * (ticks + se).max()
-            steps = [m * 10.0**e for e in range(-3, 5) for m in (1, 2, 5) if low <= m * 10.0**e <= high]
+            low, high = (
+                max(ticks.min() - se.max(), 0.5 * max(ticks.min(), 1e-3)),
+                1.1 * (ticks + se).max(),
+            )
+            steps = [
+                m * 10.0**e for e in range(-3, 5) for m in (1, 2, 5) if low <= m * 10.0**e <= high
+            ]
             panel.set_ylim(low, high)
             panel.set_yticks(steps, [f"{value:g}" for value in steps])
             panel.minorticks_off()
@@ -76,7 +87,9 @@ def impact_by_size(sizes: Sequence[Mapping[str, float]], lengths: Sequence[Mappi
     )
 
 
-def decay_and_response(decay: Mapping[str, Mapping[str, Any]], response: Mapping[str, Sequence[float]]) -> Figure:
+def decay_and_response(
+    decay: Mapping[str, Mapping[str, Any]], response: Mapping[str, Sequence[float]]
+) -> Figure:
     """Level after the end relative to it, and the mean move of the mid after a public trade."""
 
     with sketch(2.8) as drawing:
@@ -85,15 +98,29 @@ def decay_and_response(decay: Mapping[str, Mapping[str, Any]], response: Mapping
             if row["mean"] is not None:
                 left.plot([float(key)], [row["mean"]], "o", color=style.INK.token, markersize=4.5)
             if row["ci_low"] is not None:
-                left.plot([float(key)] * 2, [row["ci_low"], row["ci_high"]], color=style.INK.token, linewidth=1.4)
+                left.plot(
+                    [float(key)] * 2,
+                    [row["ci_low"], row["ci_high"]],
+                    color=style.INK.token,
+                    linewidth=1.4,
+                )
         left.axhline(1.0, color=style.RULE.token, linewidth=0.9)
         left.set(xlabel="time, lengths of the execution", ylabel="level, end = 1")
         left.set_ylim(bottom=0)
-        right.plot(response["lags"], response["ticks"], "o-", color=style.INK.token, markersize=4.5, linewidth=1.2)
+        right.plot(
+            response["lags"],
+            response["ticks"],
+            "o-",
+            color=style.INK.token,
+            markersize=4.5,
+            linewidth=1.2,
+        )
         right.set(xlabel="public trades later", ylabel="response, ticks")
         right.set_ylim(bottom=0)
 
-    summary = ", ".join(f"{key}: {row['mean']:.2f}" for key, row in decay.items() if row["mean"] is not None)
+    summary = ", ".join(
+        f"{key}: {row['mean']:.2f}" for key, row in decay.items() if row["mean"] is not None
+    )
     return finished(
         drawing,
         "impact-decay",

@@ -95,18 +95,30 @@ def _shades(panel: "Axes", time: Floats, prices: Floats, depth: Floats) -> None:
     full = float(np.quantile(shown, 0.98)) if shown.size else 1.0
     step_t = (time[-1] - time[0]) / max(1, time.size - 1) if time.size > 1 else 1.0
     step_p = prices[1] - prices[0] if prices.size > 1 else 1.0
-    extent = (time[0] / 60, (time[-1] + step_t) / 60, prices[0] - step_p / 2, prices[-1] + step_p / 2)
+    extent = (
+        time[0] / 60,
+        (time[-1] + step_t) / 60,
+        prices[0] - step_p / 2,
+        prices[-1] + step_p / 2,
+    )
     # Square root: depth is skewed, and thin levels should be seen too.
     strength = np.sqrt(np.clip(np.abs(depth) / full, 0, 1)).T
     image = np.zeros((*strength.shape, 4))
     for here, colour in ((depth.T > 0, "3b8fd4"), (depth.T < 0, "e0813c")):
         image[here, :3] = np.frombuffer(bytes.fromhex(colour), np.uint8) / 255
     image[..., 3] = 0.85 * strength
-    options: dict[str, Any] = {"origin": "lower", "aspect": "auto", "interpolation": "nearest", "extent": extent}
+    options: dict[str, Any] = {
+        "origin": "lower",
+        "aspect": "auto",
+        "interpolation": "nearest",
+        "extent": extent,
+    }
     panel.imshow(image, **options)
 
 
-def _fills(panel: "Axes", fills: list[Floats], tick: float, marker: str, rested: bool, word: str) -> None:
+def _fills(
+    panel: "Axes", fills: list[Floats], tick: float, marker: str, rested: bool, word: str
+) -> None:
     time, price, lots = fills
     if not time.size:
         return

@@ -97,7 +97,9 @@ def series_colours(names: Iterable[str], own: Collection[str] = ()) -> dict[str,
     names = list(names)
     mine = dict(zip((name for name in names if name in own), SERIES, strict=False))
     given = mine | {name: KNOWN[name] for name in names if name in KNOWN and name not in own}
-    free = [colour for colour in (*SERIES[1:9], SERIES[0], SERIES[9]) if colour not in given.values()] or [SERIES[9]]
+    free = [
+        colour for colour in (*SERIES[1:9], SERIES[0], SERIES[9]) if colour not in given.values()
+    ] or [SERIES[9]]
     others = [name for name in names if name not in given]
     return {name: given.get(name) or free[others.index(name) % len(free)] for name in names}
 
@@ -110,7 +112,9 @@ def dashes(colours: Mapping[str, Colour]) -> dict[str, str]:
     """
     kinds = ("-", "--", ":", "-.")
     names = list(colours)
-    before = [sum(colours[other] == colours[name] for other in names[:i]) for i, name in enumerate(names)]
+    before = [
+        sum(colours[other] == colours[name] for other in names[:i]) for i, name in enumerate(names)
+    ]
     return {name: kinds[count % len(kinds)] for name, count in zip(names, before, strict=True)}
 
 

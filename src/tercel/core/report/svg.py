@@ -53,7 +53,9 @@ class Figure:
         if path.suffix != ".svg":
             path = path / f"{self.name}.svg"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text('<?xml version="1.0" encoding="utf-8"?>\n' + self.svg + "\n", encoding="utf-8")
+        path.write_text(
+            '<?xml version="1.0" encoding="utf-8"?>\n' + self.svg + "\n", encoding="utf-8"
+        )
         return path
 
 
@@ -85,12 +87,16 @@ def finished(drawing: "Drawing", name: str, alt: str, caption: str = "") -> Figu
     buffer, canvas = io.StringIO(), cast("Any", FigureCanvasSVG(drawing))
     with look():
         layout = drawing.get_layout_engine()
-        if layout is not None:  # once: `savefig` would draw everything to lay it out, and then draw it again
+        if (
+            layout is not None
+        ):  # once: `savefig` would draw everything to lay it out, and then draw it again
             dpi = drawing.dpi
             layout.execute(drawing)
             drawing.dpi = dpi  # of pictures in it; laying out for SVG has set another
             drawing.set_layout_engine("none")
-        canvas.print_svg(buffer, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+        canvas.print_svg(
+            buffer, metadata={"Date": None, "Creator": None, "Format": None, "Type": None}
+        )
     return Figure(name, inline(buffer.getvalue(), name, alt), alt, caption)
 
 
@@ -104,7 +110,9 @@ def name_rows(panel: "Axes", names: Sequence[str], ends: tuple[float, float] = (
 
 def small_panels(drawing: "Drawing", count: int, columns: int, **shared: Any) -> Any:
     """`count` panels in rows of `columns`; what is left of the last row stays empty."""
-    panels = drawing.subplots(-(-max(count, 1) // columns), columns, squeeze=False, **shared).ravel()
+    panels = drawing.subplots(
+        -(-max(count, 1) // columns), columns, squeeze=False, **shared
+    ).ravel()
     for panel in panels[count:]:
         panel.set_visible(False)
     return panels[:count]
@@ -121,7 +129,12 @@ def inline(svg: str, name: str, alt: str) -> str:
         svg = svg.replace(colour.token, colour.css)
     svg = re.sub(r"'DejaVu Sans'[^;\"]*?sans-serif", "system-ui, sans-serif", svg)
     # a thousandth of a point is enough; what people read is left as it is
-    svg = re.sub(r"(<text\b.*?</text>)|(\d\.\d\d\d)\d+", lambda found: found[1] or found[2], svg, flags=re.DOTALL)
+    svg = re.sub(
+        r"(<text\b.*?</text>)|(\d\.\d\d\d)\d+",
+        lambda found: found[1] or found[2],
+        svg,
+        flags=re.DOTALL,
+    )
     svg = svg.replace(">*{", ">.figure *{")  # Matplotlib's own style sheet must not reach the page
     head, rest = svg.split(">", 1)
     head = re.sub(r'\s(width|height)="[^"]*"', "", head)

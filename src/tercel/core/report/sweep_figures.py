@@ -21,14 +21,23 @@ def history(values: Floats, complete: Bools, unit: str) -> Figure:
         panel = drawing.subplots()
         numbers = np.arange(len(values))
         known = complete & np.isfinite(values)
-        panel.scatter(numbers[known], values[known], color=style.GOOD.token, s=22, label="complete", zorder=3)
+        panel.scatter(
+            numbers[known], values[known], color=style.GOOD.token, s=22, label="complete", zorder=3
+        )
         cut = ~complete & np.isfinite(values)
         if cut.any():
             panel.scatter(
-                numbers[cut], values[cut], facecolors="none", edgecolors=style.SOFT.token, s=22, label="cut short"
+                numbers[cut],
+                values[cut],
+                facecolors="none",
+                edgecolors=style.SOFT.token,
+                s=22,
+                label="cut short",
             )
         best = np.fmax.accumulate(np.where(known, values, np.nan))
-        panel.step(numbers, best, where="post", color=style.INK.token, linewidth=1.2, label="best so far")
+        panel.step(
+            numbers, best, where="post", color=style.INK.token, linewidth=1.2, label="best so far"
+        )
         panel.set(xlabel="trial", ylabel=unit)
         drawing.legend(loc="outside upper right", ncols=3)
 
@@ -36,7 +45,9 @@ def history(values: Floats, complete: Bools, unit: str) -> Figure:
     return finished(drawing, "history", f"Value of each of {len(values)} trials; best {top}.", "")
 
 
-def parallel(settings: Mapping[str, Sequence[Any]], log: Mapping[str, bool], values: Floats, unit: str) -> Figure:
+def parallel(
+    settings: Mapping[str, Sequence[Any]], log: Mapping[str, bool], values: Floats, unit: str
+) -> Figure:
     """Parallel coordinates: one axis a setting, one line a complete trial, the best on top.
 
     Parameters
@@ -62,16 +73,27 @@ def parallel(settings: Mapping[str, Sequence[Any]], log: Mapping[str, bool], val
         for i in order:
             good = int(i) in top
             panel.plot(
-                range(len(axes)), [heights[i] for heights, _ in axes],
-                color=(style.GOOD if good else style.SOFT).token, linewidth=2.0 if good else 0.9,
-                alpha=1.0 if good else 0.45, zorder=3 if good else 2,
-            )  # fmt: skip
+                range(len(axes)),
+                [heights[i] for heights, _ in axes],
+                color=(style.GOOD if good else style.SOFT).token,
+                linewidth=2.0 if good else 0.9,
+                alpha=1.0 if good else 0.45,
+                zorder=3 if good else 2,
+            )
         for at, (_, ticks) in enumerate(axes):
             panel.axvline(at, color=style.RULE.token, linewidth=1.0, zorder=1)
             for height, text in ticks:
                 paper = {"facecolor": style.PAPER.token, "edgecolor": "none", "pad": 1.0}
                 panel.annotate(
-                    text, (at, height), (4, 0), "data", "offset points", fontsize=8, va="center", zorder=4, bbox=paper
+                    text,
+                    (at, height),
+                    (4, 0),
+                    "data",
+                    "offset points",
+                    fontsize=8,
+                    va="center",
+                    zorder=4,
+                    bbox=paper,
                 )
         panel.set_xticks(range(len(axes)), [each.replace(".", ".\n") for each in names])
         panel.set_yticks([])
@@ -91,7 +113,9 @@ def _axis(found: list[Any], log: bool) -> tuple[list[float], list[tuple[float, s
     if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in found):
         known = sorted({json.dumps(value) for value in found})
         steps = {text: i / max(len(known) - 1, 1) for i, text in enumerate(known)}
-        return [steps[json.dumps(value)] for value in found], [(at, text) for text, at in steps.items()]
+        return [steps[json.dumps(value)] for value in found], [
+            (at, text) for text, at in steps.items()
+        ]
     numbers = np.array(found, np.float64)
     scaled = np.log(numbers) if log else numbers
     low, high = float(scaled.min()), float(scaled.max())
@@ -107,7 +131,12 @@ def importance(shares: Mapping[str, float]) -> Figure:
 
     with sketch(0.9 + 0.3 * len(ordered)) as drawing:
         panel = drawing.subplots()
-        panel.barh(range(len(ordered)), [100 * share for _, share in ordered], color=style.GOOD.token, height=0.6)
+        panel.barh(
+            range(len(ordered)),
+            [100 * share for _, share in ordered],
+            color=style.GOOD.token,
+            height=0.6,
+        )
         panel.set_yticks(range(len(ordered)), [key for key, _ in ordered])
         panel.grid(axis="y", visible=False)
         panel.set_xlabel("importance, %")

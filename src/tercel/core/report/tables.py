@@ -53,7 +53,9 @@ COLUMNS = (
     Column("is_bps", "cost", "implementation shortfall against the arrival mid, bps"),
     Column("kind_bps", "kind", "cost where what trades at an own order's price fills it too, bps"),
     Column("strict_bps", "strict", "cost where that stays the tape's, bps"),
-    Column("undercut_bps", "undercut", "cost where, besides, who improves the touch is undercut, bps"),
+    Column(
+        "undercut_bps", "undercut", "cost where, besides, who improves the touch is undercut, bps"
+    ),
     Column("spread_bps", "spread", "paid when taking, earned when passive"),
     Column("impact_bps", "impact", "walking past the touch, and displacement by own trading"),
     Column("timing_bps", "timing", "what the market did meanwhile"),
@@ -61,12 +63,22 @@ COLUMNS = (
     Column("fees_bps", "fees", "fees"),
     Column("timing_risk_bps", "risk", "standard deviation of the cost"),
     Column("passive_share", "passive", "share of lots that were filled resting", percent=True),
-    Column("unfilled_share", "unfilled", "share of lots that found nobody; their price is a rule", percent=True),
     Column(
-        "double_filled_share", "twice", "share of lots filled by trades that the tape gave to others too", percent=True
+        "unfilled_share",
+        "unfilled",
+        "share of lots that found nobody; their price is a rule",
+        percent=True,
     ),
     Column(
-        "adaptability", "adapt", "share of the decisions' variance that the market explains, 0 for a fixed schedule"
+        "double_filled_share",
+        "twice",
+        "share of lots filled by trades that the tape gave to others too",
+        percent=True,
+    ),
+    Column(
+        "adaptability",
+        "adapt",
+        "share of the decisions' variance that the market explains, 0 for a fixed schedule",
     ),
     Column("messages_per_order", "sent", "messages an order"),
 )
@@ -141,7 +153,10 @@ class JudgedTable:
     def names(self) -> list[str]:
         """Strategies: those of `first`, then the rest; cheapest first, those without a mean last."""
         costs = {name: _number(row.get("is_bps")) for name, row in self.strategies.items()}
-        return sorted(costs, key=lambda name: (name not in self.first, costs[name] is None, costs[name] or 0.0))
+        return sorted(
+            costs,
+            key=lambda name: (name not in self.first, costs[name] is None, costs[name] or 0.0),
+        )
 
     @property
     def columns(self) -> list[Column]:
@@ -170,7 +185,9 @@ class JudgedTable:
         """What has to be said under the table: a caveat and verdicts first, what the numbers are last."""
         if self.caveat:
             yield self.caveat
-        default = {name: {self.best_baseline: one} for name, one in self.paired_vs_best_baseline.items()}
+        default = {
+            name: {self.best_baseline: one} for name, one in self.paired_vs_best_baseline.items()
+        }
         for policy, gains in (self.verdicts or default).items():
             yield verdict_sentence(policy, gains, self.digits, self.called)
         yield from self.notes
@@ -204,7 +221,9 @@ class JudgedTable:
         if self.paired:
             listed = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
             for place, heading in enumerate(PAIRED):
-                listed.add_column(heading, justify="right" if place == PAIRED.index("gain, bps") else "left")
+                listed.add_column(
+                    heading, justify="right" if place == PAIRED.index("gain, bps") else "left"
+                )
             for row in self._paired_rows():
                 listed.add_row(*map(Text, row))
             yield listed
@@ -220,7 +239,9 @@ class JudgedTable:
         shown, versus = self._fitting(width)
         table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
         if self.title:
-            table.title, table.title_justify, table.title_style = Text(self.title), "left", "bold"
+            table.title = Text(self.title)
+            table.title_justify = "left"
+            table.title_style = "bold"
         table.add_column("strategy", no_wrap=True)
         for heading in [column.heading for column in shown] + ["vs best"] * versus:
             table.add_column(heading, justify="right", no_wrap=True)
@@ -228,8 +249,12 @@ class JudgedTable:
             cells = [Text(self._label(name)), *(Text(self._cell(name, column)) for column in shown)]
             if versus:
                 cells.append(Text(self._versus(name), style=self._colour(name)))
-            ends = name in self.first and name == [one for one in self.names if one in self.first][-1]
-            table.add_row(*cells, style="bold" if self._is_learned(name) else None, end_section=ends)
+            ends = (
+                name in self.first and name == [one for one in self.names if one in self.first][-1]
+            )
+            table.add_row(
+                *cells, style="bold" if self._is_learned(name) else None, end_section=ends
+            )
         caption = f"* best baseline ({self.best_baseline})"
         table.caption = Text(caption + "; vs best: paired gain in bps, positive is better" * versus)
         table.caption_justify = "left"
@@ -241,11 +266,23 @@ class JudgedTable:
         They are taken in the order in which a reader would miss them. Each costs its cells and three characters.
         """
         wanted = (
-            "is_bps", "kind_bps", "strict_bps", "undercut_bps", "passive_share", *RARE, "timing_risk_bps",
-            "spread_bps", "impact_bps", "timing_bps", "forced_bps",
-        )  # fmt: skip
+            "is_bps",
+            "kind_bps",
+            "strict_bps",
+            "undercut_bps",
+            "passive_share",
+            *RARE,
+            "timing_risk_bps",
+            "spread_bps",
+            "impact_bps",
+            "timing_bps",
+            "forced_bps",
+        )
         rank = {
-            key: position for position, key in enumerate((*wanted, "adaptability", "messages_per_order", "fees_bps"))
+            key: position
+            for position, key in enumerate(
+                (*wanted, "adaptability", "messages_per_order", "fees_bps")
+            )
         }
 
         def need(heading: str, cells: Sequence[str]) -> int:
@@ -282,7 +319,12 @@ class JudgedTable:
     def _paired_rows(self) -> list[list[str]]:
         """A row of `PAIRED` for each policy and opponent."""
         return [
-            [name, self._label(other), spelt(one, "+", self.digits), CALLED[(self.called or verdict)(one)]]
+            [
+                name,
+                self._label(other),
+                spelt(one, "+", self.digits),
+                CALLED[(self.called or verdict)(one)],
+            ]
             for name, row in self.paired.items()
             for other, one in row.items()
         ]
@@ -308,8 +350,14 @@ class JudgedTable:
         return f'{self._html()}{paired}<ul class="notes">{items}</ul>'
 
     def _html(self, brief: bool = False) -> str:
-        units = {column: ", bps" * (not column.percent and column.key not in DIGITS) for column in self.columns}
-        heads = [f'<th scope="col" title="{html.escape(c.note)}">{c.heading}{unit}</th>' for c, unit in units.items()]
+        units = {
+            column: ", bps" * (not column.percent and column.key not in DIGITS)
+            for column in self.columns
+        }
+        heads = [
+            f'<th scope="col" title="{html.escape(c.note)}">{c.heading}{unit}</th>'
+            for c, unit in units.items()
+        ]
         gain = f"paired gain over {html.escape(self.best_baseline)}, bps; positive is better"
         heads.insert(0, f'<th scope="col" title="{gain}">vs best, bps</th>')
         heads.insert(2, '<th scope="col" class="plot">cost, to scale</th>')
@@ -325,7 +373,9 @@ class JudgedTable:
         mark = ' <span class="mark">best baseline</span>' if name == self.best_baseline else ""
         cells = [f"<td>{self._html_cell(name, column, brief)}</td>" for column in self.columns]
         versus = self.paired_vs_best_baseline.get(name)
-        gain = "" if versus is None else _html_interval(versus, self.digits, signed=True, beside=brief)
+        gain = (
+            "" if versus is None else _html_interval(versus, self.digits, signed=True, beside=brief)
+        )
         found = (self.called or verdict)(versus) if versus is not None else ""
         cells.insert(0, f'<td class="{found}">{gain}</td>')
         cells.insert(2, f'<td class="plot">{self._bar(name)}</td>')
@@ -341,7 +391,12 @@ class JudgedTable:
 
     def _bar(self, name: str) -> str:
         """The cost and its interval as a small drawing on the scale of all strategies, zero marked."""
-        every = [v for row in self.strategies.values() for v in _numbers(row.get("is_bps")) if is_known(v)]
+        every = [
+            v
+            for row in self.strategies.values()
+            for v in _numbers(row.get("is_bps"))
+            if is_known(v)
+        ]
         mean, low, high = _numbers(self.strategies[name].get("is_bps"))
         if not every or not is_known(mean):
             return ""
@@ -376,7 +431,10 @@ PAIRED = ("strategy", "against", "gain, bps", "after the correction")
 
 
 def verdict_sentence(
-    policy: str, gains: Mapping[str, PairedGain], digits: int = 2, called: Callable[[PairedGain], str] | None = None
+    policy: str,
+    gains: Mapping[str, PairedGain],
+    digits: int = 2,
+    called: Callable[[PairedGain], str] | None = None,
 ) -> str:
     """Say plainly where a policy stands beside others: by the intervals of its gains, or as they are `called`.
 
@@ -397,7 +455,10 @@ def verdict_sentence(
 
 
 def plain_table(
-    headings: Sequence[str], rows: Sequence[Sequence[object]], caption: str = "", prose: bool = False
+    headings: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    caption: str = "",
+    prose: bool = False,
 ) -> str:
     """Any small table as HTML: first column named, numbers aligned right, words left (`prose`: all), all escaped.
 
@@ -407,11 +468,17 @@ def plain_table(
     columns = [[row[place] for row in rows if place < len(row)] for place in range(len(headings))]
     digits = [digits_of(column) for column in columns]
     left = [' class="left"' * are_words(column) for column in columns]
-    head = "".join(f'<th scope="col"{at}>{html.escape(name)}</th>' for name, at in zip(headings, left, strict=True))
+    head = "".join(
+        f'<th scope="col"{at}>{html.escape(name)}</th>'
+        for name, at in zip(headings, left, strict=True)
+    )
     body = ""
     for row in rows:
         first, *others = (shown(value, places) for value, places in zip(row, digits, strict=False))
-        kinds = (' class="words"' if len(cell) > LONG else at for cell, at in zip(others, left[1:], strict=False))
+        kinds = (
+            ' class="words"' if len(cell) > LONG else at
+            for cell, at in zip(others, left[1:], strict=False)
+        )
         cells = (
             f'<td{kind} data-head="{html.escape(name)}">{cell}</td>'
             for cell, kind, name in zip(others, kinds, headings[1:], strict=False)
@@ -425,7 +492,9 @@ def plain_table(
     )
 
 
-def without_idle(rows: Sequence[Mapping[str, Any]], columns: Collection[str]) -> list[dict[str, Any]]:
+def without_idle(
+    rows: Sequence[Mapping[str, Any]], columns: Collection[str]
+) -> list[dict[str, Any]]:
     """Rows by heading, without those of some columns that say nothing in any of them.
 
     >>> without_idle([{"parent": "a", "refused": 0, "limit": 5.0}], ("refused", "limit"))
@@ -440,7 +509,11 @@ def _number(interval: Estimate | None) -> float | None:
 
 
 def _numbers(interval: Estimate | None) -> tuple[float | None, float | None, float | None]:
-    return (None, None, None) if interval is None else (interval.mean, interval.ci_low, interval.ci_high)
+    return (
+        (None, None, None)
+        if interval is None
+        else (interval.mean, interval.ci_low, interval.ci_high)
+    )
 
 
 def fixed(value: float | None, digits: int = 2, signed: bool = False) -> str:
@@ -471,7 +544,11 @@ def spelt_cell(cell: Mapping[str, Any], sign: str = "", digits: int = 2) -> str:
 
 
 def _html_interval(
-    interval: Estimate | None, digits: int, signed: bool = False, unit: str = "", beside: bool = False
+    interval: Estimate | None,
+    digits: int,
+    signed: bool = False,
+    unit: str = "",
+    beside: bool = False,
 ) -> str:
     mean, low, high = (fixed(value, digits, signed) for value in _numbers(interval))
     number = mean if mean == NOTHING else mean + unit

@@ -93,12 +93,16 @@ def draw_counts(clusters: int, resamples: int, rng: np.random.Generator) -> Floa
     array([4., 4., 4.])
     """
     draws = max(clusters - 1, 1)
-    picked = rng.integers(clusters, size=(resamples, draws)) + clusters * np.arange(resamples)[:, None]
+    picked = (
+        rng.integers(clusters, size=(resamples, draws)) + clusters * np.arange(resamples)[:, None]
+    )
     counts = np.bincount(picked.ravel(), minlength=resamples * clusters)
     return counts.reshape(resamples, clusters).astype(np.float64)
 
 
-def replicate(moments: Mapping[str, Moments], resamples: int, rng: np.random.Generator) -> dict[str, Floats]:
+def replicate(
+    moments: Mapping[str, Moments], resamples: int, rng: np.random.Generator
+) -> dict[str, Floats]:
     """Bootstrap many statistics with the same draws, so that they can be compared resample by resample.
 
     Parameters
@@ -116,7 +120,9 @@ def replicate(moments: Mapping[str, Moments], resamples: int, rng: np.random.Gen
     sizes = {part.clusters for part in moments.values()}
     if len(sizes) != 1:
         raise ConfigError(
-            "statistics over the same clusters", f"cluster counts {sorted(sizes)}", "judge paired episodes together"
+            "statistics over the same clusters",
+            f"cluster counts {sorted(sizes)}",
+            "judge paired episodes together",
         )
     parts: dict[str, list[Floats]] = {name: [] for name in moments}
     for counts in _chunks(sizes.pop(), resamples, rng):
@@ -155,10 +161,15 @@ class Replicates:
         """Paired ratio, resample by resample; its sources by the delta method."""
         # A ratio to nothing has no value; NaN says so in the result, an exception would lose the whole table.
         safe = other.point or np.nan
-        draws = np.divide(self.draws, other.draws, out=np.full_like(self.draws, np.nan), where=other.draws != 0.0)
+        draws = np.divide(
+            self.draws, other.draws, out=np.full_like(self.draws, np.nan), where=other.draws != 0.0
+        )
         # Delta method: d(a / b) = da / b - a db / b^2.
         seeds = tuple((variance / safe**2, freedom) for variance, freedom in self.sources[1:])
-        seeds += tuple((variance * (self.point / safe**2) ** 2, freedom) for variance, freedom in other.sources[1:])
+        seeds += tuple(
+            (variance * (self.point / safe**2) ** 2, freedom)
+            for variance, freedom in other.sources[1:]
+        )
         shared = max(float(draws.var()) - sum(variance for variance, _ in seeds), 0.0)
         return Replicates(self.point / safe, draws, ((shared, self.sources[0][1]), *seeds))
 
@@ -202,7 +213,9 @@ class Replicates:
         )
 
 
-def over_seeds(points: ArrayLike, draws: ArrayLike, clusters: int, rng: np.random.Generator) -> Replicates:
+def over_seeds(
+    points: ArrayLike, draws: ArrayLike, clusters: int, rng: np.random.Generator
+) -> Replicates:
     """Average a statistic over training seeds, the seeds being a level of the bootstrap of their own.
 
     Parameters
@@ -229,7 +242,9 @@ def over_seeds(points: ArrayLike, draws: ArrayLike, clusters: int, rng: np.rando
     counts = draw_counts(seeds, table.shape[1], rng)
     # S - 1 seeds are drawn, so the mean divides by as many.
     mixed = np.einsum("bs,sb->b", counts, table) / (seeds - 1)
-    return Replicates(float(point.mean()), mixed, (from_clusters, (float(point.var(ddof=1)) / seeds, seeds - 1.0)))
+    return Replicates(
+        float(point.mean()), mixed, (from_clusters, (float(point.var(ddof=1)) / seeds, seeds - 1.0))
+    )
 
 
 def intervals(
@@ -252,12 +267,18 @@ def intervals(
     points = moments.point()
     draws = replicate({"": moments}, resamples, rng)[""]
     return [
-        over_seeds([point], draws[None, :, k], moments.clusters, rng).estimate(level) for k, point in enumerate(points)
+        over_seeds([point], draws[None, :, k], moments.clusters, rng).estimate(level)
+        for k, point in enumerate(points)
     ]
 
 
 def mean_interval(
-    values: ArrayLike, labels: ArrayLike, rng: np.random.Generator, *, resamples: int = 2000, level: float = 0.95
+    values: ArrayLike,
+    labels: ArrayLike,
+    rng: np.random.Generator,
+    *,
+    resamples: int = 2000,
+    level: float = 0.95,
 ) -> Estimate:
     """Mean of `values`, float (n,), with the interval of a bootstrap clustered by `labels`, int (n,)."""
     return intervals(moments_of_mean(values, labels), rng, resamples=resamples, level=level)[0]

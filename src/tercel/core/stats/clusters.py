@@ -36,7 +36,9 @@ def cluster_index(labels: ArrayLike) -> tuple[NDArray[np.intp], int]:
     """
     array = np.asarray(labels)
     if array.ndim != 1 or array.size == 0:
-        raise ConfigError("one cluster label per episode", f"labels of shape {array.shape}", "judge some episodes")
+        raise ConfigError(
+            "one cluster label per episode", f"labels of shape {array.shape}", "judge some episodes"
+        )
     found, index = np.unique(array, return_inverse=True)
     return index.astype(np.intp), int(found.size)
 

@@ -59,7 +59,10 @@ def expected_best(variants: int, sd: float) -> float:
     if variants <= 1:
         return 0.0
     # Extreme value theory's mean of the largest of N (Bailey & Lopez de Prado 2014).
-    near, far = normal_quantile(1.0 - 1.0 / variants), normal_quantile(1.0 - 1.0 / (variants * math.e))
+    near, far = (
+        normal_quantile(1.0 - 1.0 / variants),
+        normal_quantile(1.0 - 1.0 / (variants * math.e)),
+    )
     return sd * ((1.0 - EULER) * near + EULER * far)
 
 
@@ -92,9 +95,13 @@ def deflate(gains: ArrayLike, variants: int) -> DeflatedScore:
     sd = float(x.std(ddof=1)) if x.ndim == 1 and len(x) >= 3 else 0.0
     if not sd > 0.0 or variants < 1:
         received = f"{x.shape} gains of sd {sd:g}, {variants} variants"
-        raise DataError("at least 3 gains that vary, of 1 variant or more", received, "judge more episodes")
+        raise DataError(
+            "at least 3 gains that vary, of 1 variant or more", received, "judge more episodes"
+        )
     # The ratio by the unbiased sd, the moments of shape by the plain one, as both are defined.
     ratio, away = float(x.mean()) / sd, (x - x.mean()) / x.std()
     skew, kurtosis = float((away**3).mean()), float((away**4).mean())
     target = expected_best(variants, 1.0 / math.sqrt(len(x) - 1.0))
-    return DeflatedScore(ratio, target, exceeds(ratio, target, len(x), skew, kurtosis), variants, len(x))
+    return DeflatedScore(
+        ratio, target, exceeds(ratio, target, len(x), skew, kurtosis), variants, len(x)
+    )

@@ -51,13 +51,24 @@ def over_markets(
     by_team = {label: [at for at, one in enumerate(labels) if one == label] for label in labels}
     shapes = [np.shape(part) for part in draws]
     sizes = [{(len(points[at]), *shapes[at][:-1]) for at in rows} for rows in by_team.values()]
-    alike = all(len(size) == 1 and len(set(*size)) == 1 for size in sizes) and len({one[-1] for one in shapes}) == 1
+    alike = (
+        all(len(size) == 1 and len(set(*size)) == 1 for size in sizes)
+        and len({one[-1] for one in shapes}) == 1
+    )
     if not alike or {len(points), len(clusters), len(labels)} != {len(draws)}:
-        raise ConfigError("markets with the same seeds and resamples", f"{sorted(shapes)}", "judge every seed in each")
+        raise ConfigError(
+            "markets with the same seeds and resamples",
+            f"{sorted(shapes)}",
+            "judge every seed in each",
+        )
     markets, resamples = len(points), shapes[0][-1]
     within = np.mean([part.mean(axis=0) for part in draws], axis=0).var()
     sources = [(float(within), float(max(sum(clusters) - markets, 1)))]
-    weight = _weights(markets, resamples, rng) if redraw_markets else np.full((resamples, markets), 1.0 / markets)
+    weight = (
+        _weights(markets, resamples, rng)
+        if redraw_markets
+        else np.full((resamples, markets), 1.0 / markets)
+    )
     mixed = np.zeros(resamples)
     for rows in by_team.values():
         seeds = len(points[rows[0]])

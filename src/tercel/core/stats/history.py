@@ -31,8 +31,13 @@ def correlation(rows: Floats, least: int = 3) -> list[list[float | None]]:
     sums = away.T @ away
     scale = np.sqrt(np.outer(np.diag(sums), np.diag(sums)))
     known = (scale > 0) & (len(rows) >= least)
-    found: list[list[Any]] = np.divide(sums, scale, out=np.zeros_like(sums), where=known).round(12).tolist()
-    return [[one if said else None for one, said in zip(*row, strict=True)] for row in zip(found, known, strict=True)]
+    found: list[list[Any]] = (
+        np.divide(sums, scale, out=np.zeros_like(sums), where=known).round(12).tolist()
+    )
+    return [
+        [one if said else None for one, said in zip(*row, strict=True)]
+        for row in zip(found, known, strict=True)
+    ]
 
 
 class Curve(Generic[Point]):
@@ -49,13 +54,15 @@ class Curve(Generic[Point]):
     def __init__(self, keep: int, every_ns: int) -> None:
         self.points: list[tuple[int, Point]] = []
         self.due_ns = 0
-        self._keep, self._every_ns = keep, every_ns
+        self._keep = keep
+        self._every_ns = every_ns
 
     def add(self, ns: int, point: Point) -> None:
         """Add a point; the next is due at `due_ns`."""
         self.points.append((ns, point))
         if len(self.points) > 2 * self._keep:
-            self.points, self._every_ns = self.points[::2], 2 * self._every_ns
+            self.points = self.points[::2]
+            self._every_ns = 2 * self._every_ns
         self.due_ns = ns + self._every_ns
 
 
@@ -66,4 +73,8 @@ def thinned(points: Sequence[Point], most: int) -> list[Point]:
     ([0, 25, 50, 74, 99], ['a', 'b', 'c'])
     """
     n = len(points)
-    return list(points) if n <= most else [points[round(at * (n - 1) / (most - 1))] for at in range(most)]
+    return (
+        list(points)
+        if n <= most
+        else [points[round(at * (n - 1) / (most - 1))] for at in range(most)]
+    )

@@ -41,7 +41,11 @@ def interquartile_mean(
     table = np.asarray(scores, np.float64)
     table = table[:, None] if table.ndim == 1 else table
     if table.ndim != 2 or table.size == 0 or not np.isfinite(table).all():
-        raise DataError("finite scores, seeds by tasks", f"a table of shape {table.shape}", "judge every seed alike")
+        raise DataError(
+            "finite scores, seeds by tasks",
+            f"a table of shape {table.shape}",
+            "judge every seed alike",
+        )
     seeds, tasks = table.shape
     point = float(trimmed_mean(table.reshape(1, -1))[0])
     if seeds == 1:

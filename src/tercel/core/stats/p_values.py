@@ -31,20 +31,26 @@ def two_sided_p(t: float, freedom: float) -> float:
         Less than one degree of freedom, or a t that is no number.
     """
     if not freedom >= 1.0 or math.isnan(t):
-        raise ConfigError("a number and at least 1 degree of freedom", f"t {t}, {freedom}", "use more clusters")
+        raise ConfigError(
+            "a number and at least 1 degree of freedom", f"t {t}, {freedom}", "use more clusters"
+        )
     if math.isinf(t):
         return 0.0
     if freedom > _AS_NORMAL:
         return math.erfc(abs(t) / math.sqrt(2.0))
     # Both x and 1 - x are given: for large t one minus the other has no digits left.
-    return _incomplete_beta(freedom / 2.0, 0.5, freedom / (freedom + t * t), t * t / (freedom + t * t))
+    return _incomplete_beta(
+        freedom / 2.0, 0.5, freedom / (freedom + t * t), t * t / (freedom + t * t)
+    )
 
 
 def _incomplete_beta(a: float, b: float, x: float, rest: float) -> float:
     """I_x(a, b) with `rest` = 1 - x, given apart so that neither loses digits."""
     if x <= 0.0 or rest <= 0.0:
         return 0.0 if x <= 0.0 else 1.0
-    front = math.exp(math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log(rest))
+    front = math.exp(
+        math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log(rest)
+    )
     # The fraction converges fast on this side alone; the other is reached by I_x(a, b) = 1 - I_(1-x)(b, a).
     if x < (a + 1.0) / (a + b + 2.0):
         return front * _fraction(a, b, x) / a
@@ -117,5 +123,7 @@ def holm(p: ArrayLike) -> NDArray[np.float64]:
 def _probabilities(p: ArrayLike) -> NDArray[np.float64]:
     values = np.asarray(p, np.float64)
     if values.ndim != 1 or not ((values >= 0.0) & (values <= 1.0)).all():
-        raise ConfigError("probabilities, one a test", f"{values}", "leave out tests without a result")
+        raise ConfigError(
+            "probabilities, one a test", f"{values}", "leave out tests without a result"
+        )
     return values

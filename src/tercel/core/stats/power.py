@@ -11,7 +11,9 @@ from tercel.core.stats.student import normal_quantile, t_quantile
 POWER = 0.8
 
 
-def detectable_gain(error: float, freedom: float, *, level: float = 0.95, power: float = POWER) -> float:
+def detectable_gain(
+    error: float, freedom: float, *, level: float = 0.95, power: float = POWER
+) -> float:
     """Smallest true gain whose interval of `level` excludes zero with probability `power`, in the error's unit.
 
     Parameters
@@ -37,4 +39,6 @@ def needed(sd: float, gain: float = 1.0, *, level: float = 0.95, power: float = 
     (785, 1.0)
     """
     # Normal quantiles: the number is what is asked for, so its degrees of freedom are not known yet.
-    return max(ceil(((normal_quantile(0.5 + level / 2.0) + normal_quantile(power)) * sd / gain) ** 2), 2)
+    return max(
+        ceil(((normal_quantile(0.5 + level / 2.0) + normal_quantile(power)) * sd / gain) ** 2), 2
+    )

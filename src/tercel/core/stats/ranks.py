@@ -50,11 +50,19 @@ def spearman(first: ArrayLike, second: ArrayLike) -> Floats:
     """
     a, b = np.asarray(first, np.float64), np.asarray(second, np.float64)
     if a.shape[-1] != b.shape[-1]:
-        raise ConfigError("two values for everything ranked", f"{a.shape[-1]} and {b.shape[-1]}", "pair them first")
+        raise ConfigError(
+            "two values for everything ranked",
+            f"{a.shape[-1]} and {b.shape[-1]}",
+            "pair them first",
+        )
     held = np.isfinite(a) & np.isfinite(b)
     x, y = (_centred_ranks(side, held) for side in (a, b))
     scale = np.sqrt((x * x).sum(axis=-1) * (y * y).sum(axis=-1))
-    return np.asarray(np.divide((x * y).sum(axis=-1), scale, out=np.full(np.shape(scale), np.nan), where=scale > 0.0))
+    return np.asarray(
+        np.divide(
+            (x * y).sum(axis=-1), scale, out=np.full(np.shape(scale), np.nan), where=scale > 0.0
+        )
+    )
 
 
 def _centred_ranks(values: Floats, held: NDArray[np.bool_]) -> Floats:
@@ -64,7 +72,9 @@ def _centred_ranks(values: Floats, held: NDArray[np.bool_]) -> Floats:
     return np.where(held, rank - mean, 0.0)
 
 
-def split_half(moments: Moments, rng: np.random.Generator, splits: int = 1000) -> tuple[float, float]:
+def split_half(
+    moments: Moments, rng: np.random.Generator, splits: int = 1000
+) -> tuple[float, float]:
     """How K statistics rank in one half of the clusters and in the other.
 
     Parameters

@@ -56,7 +56,9 @@ def t_quantile(probability: float, freedom: float) -> float:
     if freedom > _AS_NORMAL:
         return normal_quantile(probability)
     # By logarithms: Gamma overflows from some 340 degrees of freedom on.
-    mass = abs(probability - 0.5) * math.exp(math.lgamma(freedom / 2) - math.lgamma((freedom + 1) / 2))
+    mass = abs(probability - 0.5) * math.exp(
+        math.lgamma(freedom / 2) - math.lgamma((freedom + 1) / 2)
+    )
     target = mass * math.sqrt(math.pi)
     low, high = 0.0, math.pi / 2
     # With many degrees all mass lies near 0, where a rule over the whole angle would have no nodes.
@@ -98,7 +100,9 @@ def weighted_interval(
     if n < least:
         return mean, None
     # The residuals of a ratio estimate, weights within the square: a large order's deviation counts as large.
-    spread = sum((weight * (value - mean)) ** 2 for value, weight in zip(values, weights, strict=True))
+    spread = sum(
+        (weight * (value - mean)) ** 2 for value, weight in zip(values, weights, strict=True)
+    )
     return mean, t_quantile(0.5 + level / 2, n - 1) * math.sqrt(spread * n / (n - 1)) / total
 
 
@@ -115,7 +119,8 @@ class WeightedSums:
     """
 
     def __init__(self) -> None:
-        self._n, self._sums = 0, [Fraction(0)] * 5
+        self._n = 0
+        self._sums = [Fraction(0)] * 5
 
     def add(self, value: float, weight: float, times: int = 1) -> None:
         """Add a value with its weight, or with `times` -1 take it out; those without weight count for nothing."""
@@ -135,10 +140,18 @@ class WeightedSums:
         if self._n < least:
             return float(mean), None
         spread = float(wwxx - 2 * mean * wwx + mean * mean * ww)
-        half = t_quantile(0.5 + level / 2, self._n - 1) * math.sqrt(spread * self._n / (self._n - 1)) / float(w)
+        half = (
+            t_quantile(0.5 + level / 2, self._n - 1)
+            * math.sqrt(spread * self._n / (self._n - 1))
+            / float(w)
+        )
         return float(mean), half
 
     def bounds(self) -> tuple[float | None, float | None, float | None, float | None]:
         """Mean, half width of the 95 % interval, its lower and its upper end."""
         mean, half = self.interval()
-        return (mean, None, None, None) if mean is None or half is None else (mean, half, mean - half, mean + half)
+        return (
+            (mean, None, None, None)
+            if mean is None or half is None
+            else (mean, half, mean - half, mean + half)
+        )

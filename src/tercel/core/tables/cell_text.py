@@ -32,7 +32,11 @@ def plain_text(text: pl.Expr, units: bool = False) -> pl.Expr:
     >>> pl.select(plain_text(pl.lit("-$1'000.5"))).item()
     '-1000.5'
     """
-    text = text.str.strip_chars().str.replace(r"^\((.+)\)$", "-${1}").str.replace(r"^([^-]+)-$", "-${1}")
+    text = (
+        text.str.strip_chars()
+        .str.replace(r"^\((.+)\)$", "-${1}")
+        .str.replace(r"^([^-]+)-$", "-${1}")
+    )
     text = text.str.replace(rf"^({_SIGN})\s*{MONEY}\s*", "${1}").str.replace(rf"\s*{MONEY}$", "")
     if units:
         # in 1e5 there is none, and in 5k, 1.5M the letter is a part of the number
@@ -56,7 +60,11 @@ def with_point(text: pl.Expr, decimal: str) -> pl.Expr:
     grouped = text.str.contains(rf"^{_SIGN}\d{{1,3}}({group}\d{{3}})+({sign}\d*)?$")
     text = pl.when(grouped).then(text.str.replace_all(mark, "", literal=True)).otherwise(text)
     if decimal == ",":
-        text = pl.when(~text.str.contains(".", literal=True)).then(text).str.replace(",", ".", literal=True)
+        text = (
+            pl.when(~text.str.contains(".", literal=True))
+            .then(text)
+            .str.replace(",", ".", literal=True)
+        )
     return pl.when(text.str.contains(_NUMBER)).then(text)
 
 
@@ -66,6 +74,8 @@ def shown_signs(frame: pl.DataFrame) -> tuple[int | None, int | None]:
     names = [name for name, kind in frame.schema.items() if kind == pl.String]
     for decimal, mark in (("[,]", "[.]"), ("[.]", "[,]")):
         pattern = _SHOWS.format(d=decimal, t=mark)
-        shows = pl.any_horizontal(False, *(plain_text(pl.col(name)).str.contains(pattern) for name in names))
+        shows = pl.any_horizontal(
+            False, *(plain_text(pl.col(name)).str.contains(pattern) for name in names)
+        )
         first.append(next(iter(frame.select(shows.fill_null(False).arg_true()).to_series()), None))
     return first[0], first[1]

@@ -50,7 +50,9 @@ def resolve(
     (['05:59', '06:20', '06:50', '07:10', '07:40', '08:00'], False)
     """
     first, second = (
-        local.dt.replace_time_zone(zone, ambiguous=which, non_existent="null").dt.convert_time_zone("UTC")
+        local.dt.replace_time_zone(zone, ambiguous=which, non_existent="null").dt.convert_time_zone(
+            "UTC"
+        )
         for which in ("earliest", "latest")
     )
     twice = (first != second).fill_null(False)
@@ -59,14 +61,22 @@ def resolve(
     early, late = (one.to_physical().fill_null(0).to_numpy() for one in (first, second))
     doubled = twice.to_numpy()
     moments, unshown = early.copy(), doubled.copy()
-    night = ((local.to_physical() - DAY_NS // 2) // DAY_NS).to_numpy()  # from noon to noon: clocks change at night
-    whose = np.zeros(len(local), np.int64) if by is None else by.rank("dense").fill_null(0).to_numpy()
+    night = (
+        (local.to_physical() - DAY_NS // 2) // DAY_NS
+    ).to_numpy()  # from noon to noon: clocks change at night
+    whose = (
+        np.zeros(len(local), np.int64) if by is None else by.rank("dense").fill_null(0).to_numpy()
+    )
     there = np.flatnonzero(first.is_not_null().to_numpy())
     sorted_rows = there[np.argsort(whose[there], kind="stable")]
     for rows in np.split(sorted_rows, np.flatnonzero(np.diff(whose[sorted_rows])) + 1):
         for change in np.unique(night[rows][doubled[rows]]):
-            mine = rows[~doubled[rows] | (night[rows] == change)]  # each change is looked at for itself
-            walks = [(way, _in_order(early[way], late[way], doubled[way])) for way in (mine, mine[::-1])]
+            mine = rows[
+                ~doubled[rows] | (night[rows] == change)
+            ]  # each change is looked at for itself
+            walks = [
+                (way, _in_order(early[way], late[way], doubled[way])) for way in (mine, mine[::-1])
+            ]
             sound = [(way, *found) for way, found in walks if found is not None]
             if len(sound) == 1 and sound[0][2]:
                 way, moved, _ = sound[0]

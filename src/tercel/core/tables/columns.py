@@ -51,7 +51,11 @@ def renamed(
     found: list[Table] = []
     for frame in (table.frame, *table.others):
         try:
-            found.append(_only(_renamed(replace(table, frame=frame, others=()), needed, optional, usual, taken)))
+            found.append(
+                _only(
+                    _renamed(replace(table, frame=frame, others=()), needed, optional, usual, taken)
+                )
+            )
         except DataError as error:
             refusals.append(error)
     if not found:
@@ -76,7 +80,11 @@ def _only(table: Table) -> Table:
 
 
 def _renamed(
-    table: Table, needed: Sequence[str], optional: Sequence[str], usual: Mapping[str, Sequence[str]], taken: bool
+    table: Table,
+    needed: Sequence[str],
+    optional: Sequence[str],
+    usual: Mapping[str, Sequence[str]],
+    taken: bool,
 ) -> Table:
     known = (*needed, *optional)
     for name in set(table.map.columns) - OURS:
@@ -88,14 +96,20 @@ def _renamed(
         places = [place for word in words if (place := _place(word, theirs)) is not None]
         if not places and all(words):
             received = f"no {' or '.join(words)} in {table.where}: {', '.join(theirs)}"
-            without = "" if ours in needed else f", or go on without: {table.how.column.format(ours, '')}"
-            raise DataError(f"the column that is called {ours}", received, f"correct {table.how.whole}{without}")
+            without = (
+                "" if ours in needed else f", or go on without: {table.how.column.format(ours, '')}"
+            )
+            raise DataError(
+                f"the column that is called {ours}", received, f"correct {table.how.whole}{without}"
+            )
         called[ours] = (theirs[places[0]],) if places else () if any(words) else words
     named = {name for words in called.values() for name in words}
     low = {name.lower() for name in theirs}
     alike: dict[str, list[str]] = {}
     for ours in known:
-        there = [name for word in usual.get(ours, ()) for name in theirs if plain_name(name) == word]
+        there = [
+            name for word in usual.get(ours, ()) for name in theirs if plain_name(name) == word
+        ]
         free = [name for name in there if name not in named]
         if ours in called or ours in low or not free:
             continue
@@ -109,7 +123,9 @@ def _renamed(
     possible = [name for name in known if name not in header and name not in called]
     for name in header:
         if name and name not in known and nearest(name, possible, like=SLIP):
-            check_known(name, known, "the columns", f"{name!r} in the first row of {table.where}", DataError)
+            check_known(
+                name, known, "the columns", f"{name!r} in the first row of {table.where}", DataError
+            )
     frame = table.frame.rename(dict(zip(theirs, header, strict=True)))
     return replace(table, frame=frame, theirs=dict(zip(header, theirs, strict=True)))
 
@@ -126,7 +142,9 @@ def _joined(table: Table, called: dict[str, Words]) -> Table:
         table = replace(
             table,
             frame=table.frame.with_columns(
-                pl.concat_str([pl.col(one).cast(pl.String).fill_null("") for one in names], separator=" ")
+                pl.concat_str(
+                    [pl.col(one).cast(pl.String).fill_null("") for one in names], separator=" "
+                )
                 .str.strip_chars()
                 .alias(name)
             ),
@@ -144,7 +162,9 @@ def _place(word: str, theirs: Sequence[str]) -> int | None:
     return plain.index(plain_name(word)) if plain_name(word) in plain and plain_name(word) else None
 
 
-def _header(table: Table, theirs: Sequence[str], known: Sequence[str], called: Mapping[str, Words]) -> list[str]:
+def _header(
+    table: Table, theirs: Sequence[str], known: Sequence[str], called: Mapping[str, Words]
+) -> list[str]:
     header = [name.lower() if name.lower() in known else name for name in theirs]
     for ours, words in ((ours, words) for ours, words in called.items() if words):
         header = [f"{name} (left out)" if name == ours else name for name in header]
@@ -162,18 +182,33 @@ def _refuse_missing(
     """Columns that are needed, and those that seem to be there under a name of the field's."""
     column = table.how.column.format
     lacking = [name for name in needed if name not in header]
-    alike = {ours: found for ours, names in alike.items() if (found := not_money(table, ours, names))}
+    alike = {
+        ours: found for ours, names in alike.items() if (found := not_money(table, ours, names))
+    }
     options = " ".join(column(ours, names[0]) for ours, names in alike.items())
-    more = [f"{ours} may be {' or '.join(names[1:])} too" for ours, names in alike.items() if len(names) > 1]
-    named = ", ".join(f'{name} = "..."' for name in lacking), " ".join(column(name, "THEIRS") for name in lacking)
-    said = "; ".join([f"say what they are: {options}", *more]) if alike else table.how.otherwise.format(*named)
+    more = [
+        f"{ours} may be {' or '.join(names[1:])} too"
+        for ours, names in alike.items()
+        if len(names) > 1
+    ]
+    named = (
+        ", ".join(f'{name} = "..."' for name in lacking),
+        " ".join(column(name, "THEIRS") for name in lacking),
+    )
+    said = (
+        "; ".join([f"say what they are: {options}", *more])
+        if alike
+        else table.how.otherwise.format(*named)
+    )
     if lacking:
         theirs = [name for name in table.frame.columns if name != ROW]
         received = f"{', '.join(theirs) or 'an empty file'} in {table.where}"
         raise DataError(f"the columns {', '.join(needed)}", received, said)
     if alike:
         expected = f"every column under a name that is known: {', '.join(alike)}"
-        received = ", ".join(f"{' and '.join(names)}, perhaps {ours}" for ours, names in alike.items())
+        received = ", ".join(
+            f"{' and '.join(names)}, perhaps {ours}" for ours, names in alike.items()
+        )
         without = f"; or go on without: {' '.join(column(ours, '') for ours in alike)}"
         raise DataError(expected, f"{received}, in the first row of {table.where}", said + without)
 

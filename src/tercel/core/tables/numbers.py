@@ -35,7 +35,9 @@ def _cells(table: Table, name: str, units: bool) -> pl.Series:
 
 def _pointed(table: Table, cells: pl.Series) -> pl.Series:
     """Cells with a decimal point, null where they are no number by the table's decimal sign."""
-    return cells.to_frame().select(with_point(pl.col(cells.name), _decimal(table) or "."))[cells.name]
+    return cells.to_frame().select(with_point(pl.col(cells.name), _decimal(table) or "."))[
+        cells.name
+    ]
 
 
 def texts(table: Table, name: str, expected: str = "a number", remedy: str = "") -> pl.Series:
@@ -51,9 +53,18 @@ def texts(table: Table, name: str, expected: str = "a number", remedy: str = "")
     signs = [table.how.column.format("decimal", sign) for sign in (",", ".")]
     if not decimal:
         comma, point = table.signs
-        why = f": a comma in row {comma}, a point in row {point}" if comma else " (10.000: ten or ten thousand)"
+        why = (
+            f": a comma in row {comma}, a point in row {point}"
+            if comma
+            else " (10.000: ten or ten thousand)"
+        )
         unknown = cells.str.contains(r"[.,]") if comma else cells.str.contains(EITHER)
-        table.refuse(unknown, name, f"numbers whose decimal sign the file shows{why}", f"say it: {' or '.join(signs)}")
+        table.refuse(
+            unknown,
+            name,
+            f"numbers whose decimal sign the file shows{why}",
+            f"say it: {' or '.join(signs)}",
+        )
     found = _pointed(table, cells)
     wrong = cells.is_not_null() & found.is_null()
     remedy = remedy or "correct the cell, or leave it empty where there is none"
@@ -77,7 +88,12 @@ def numbers(table: Table, name: str, expected: str = "a number") -> pl.Series:
         if name in ("open", "high", "low", "volume"):
             remedy += f"; or go on without the column: {table.how.column.format(name, '')}"
         values = texts(table, name, expected, remedy).cast(pl.Float64)
-    table.refuse(values.is_infinite(), name, f"{expected} that is finite", "correct the cell, or leave it empty")
+    table.refuse(
+        values.is_infinite(),
+        name,
+        f"{expected} that is finite",
+        "correct the cell, or leave it empty",
+    )
     return values.alias(name)
 
 
@@ -93,7 +109,10 @@ def exact(table: Table, name: str, expected: str = "a number") -> list[Fraction 
     decimals = [None if text is None else Decimal(text) for text in found]
     beyond = [one is not None and bool(one) and abs(one.adjusted()) > LARGEST for one in decimals]
     table.refuse(
-        pl.Series(beyond, dtype=pl.Boolean), name, f"{expected} from 1e-15 to 1e15", "correct the row, or take it out"
+        pl.Series(beyond, dtype=pl.Boolean),
+        name,
+        f"{expected} from 1e-15 to 1e15",
+        "correct the row, or take it out",
     )
     return [None if one is None else Fraction(one) for one in decimals]
 
@@ -106,8 +125,12 @@ def units(table: Table, name: str) -> pl.Series:
     'BNB'
     """
     text = table.frame[name].cast(pl.String).str.strip_chars()
-    after = text.str.extract(r"^[-+]?[\d.,' ]*\d[.]?\s*((?:[A-DF-Za-df-z]|[eE][A-Za-z])[A-Za-z0-9]*)$")
-    return after.fill_null(text.str.extract(r"^([A-Za-z]+)\s*[-+]?[\d.,]+$")).fill_null("").alias(name)
+    after = text.str.extract(
+        r"^[-+]?[\d.,' ]*\d[.]?\s*((?:[A-DF-Za-df-z]|[eE][A-Za-z])[A-Za-z0-9]*)$"
+    )
+    return (
+        after.fill_null(text.str.extract(r"^([A-Za-z]+)\s*[-+]?[\d.,]+$")).fill_null("").alias(name)
+    )
 
 
 def is_number(table: Table, name: str) -> tuple[int, int]:

@@ -26,7 +26,11 @@ def sides(table: Table, name: str = "side") -> pl.Series:
     [1]
     """
     said = table.map.sides
-    known = SIDES | {word.lower(): BUY for word in said.buy} | {word.lower(): SELL for word in said.sell}
+    known = (
+        SIDES
+        | {word.lower(): BUY for word in said.buy}
+        | {word.lower(): SELL for word in said.sell}
+    )
     text = table.frame[name].cast(pl.String).fill_null("").str.strip_chars().str.to_lowercase()
     found = text.replace_strict(known, default=None, return_dtype=pl.Int64)
     how = table.how.column.format("buy", "WORD")

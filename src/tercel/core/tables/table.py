@@ -18,7 +18,17 @@ from tercel.core.tables.usual import NUMBERS
 
 ROW: Final = "row"
 """Column: the row of the file that a record was read from, counted from 1."""
-_PRICES: Final = ("open", "high", "low", "close", "adj close", "volume", "dividends", "stock splits", "capital gains")
+_PRICES: Final = (
+    "open",
+    "high",
+    "low",
+    "close",
+    "adj close",
+    "volume",
+    "dividends",
+    "stock splits",
+    "capital gains",
+)
 
 
 class TableAbsentError(DataError):
@@ -61,7 +71,9 @@ class Table:
         rows = int(bad.sum())
         called = self.theirs.get(name, name)
         received = f"{called} {self.frame.row(at, named=True)[name]!r} in row {self.frame[ROW][at]} of {self.where}"
-        raise DataError(expected, received + (f", and {rows - 1} more rows" if rows > 1 else ""), remedy)
+        raise DataError(
+            expected, received + (f", and {rows - 1} more rows" if rows > 1 else ""), remedy
+        )
 
     def sound(self, bad: pl.Series, name: str, expected: str, remedy: str, said: str) -> "Table":
         """The table without rows that are bad, which are counted and `said`; empty: they are refused."""
@@ -115,23 +127,41 @@ def read_table(source: object, map: TableMap | Called = AS_NAMED, how: HowToMap 
         return Table(_numbered(_of_frame(source)), "the data frame", told, how)
     path = Path(source)
     if not path.is_file():
-        raise TableAbsentError("a table: CSV, Parquet or JSON lines", f"nothing at {path}", "check the path")
+        raise TableAbsentError(
+            "a table: CSV, Parquet or JSON lines", f"nothing at {path}", "check the path"
+        )
     data, suffix, where = content(path), path.suffix.lower(), str(path)
     if data[:4] == b"PAR1" or suffix == ".parquet":
         try:
             return Table(_numbered(pl.read_parquet(io.BytesIO(data))), where, told, how)
         except (OSError, pl.exceptions.PolarsError) as error:
-            raise DataError("a Parquet file", f"{error} in {path}", "write the file again") from error
+            raise DataError(
+                "a Parquet file", f"{error} in {path}", "write the file again"
+            ) from error
     if data[:2] == b"PK" or suffix in (".xlsx", ".xls"):
-        raise DataError("a table: CSV, Parquet or JSON lines", f"a workbook of Excel, {path}", "save it as CSV (UTF-8)")
+        raise DataError(
+            "a table: CSV, Parquet or JSON lines",
+            f"a workbook of Excel, {path}",
+            "save it as CSV (UTF-8)",
+        )
     text, note = decoded(data, told.encoding, where)
     if suffix in (".jsonl", ".ndjson", ".json") or text.lstrip()[:1] == "{":
         return Table(_of_json(text, path), where, told, how)
     parts, separator, notes = sections(text, told, where)
     first, *others = [_of_section(part, where) for part in parts]
     if others:
-        notes.append(f"one table of {where} is read, of those with headers in rows {[one.header[0] for one in parts]}")
-    return Table(first, where, told, how, separator, others=tuple(others), notes=[*filter(None, [note]), *notes])
+        notes.append(
+            f"one table of {where} is read, of those with headers in rows {[one.header[0] for one in parts]}"
+        )
+    return Table(
+        first,
+        where,
+        told,
+        how,
+        separator,
+        others=tuple(others),
+        notes=[*filter(None, [note]), *notes],
+    )
 
 
 def _numbered(frame: pl.DataFrame, rows: Sequence[int] = ()) -> pl.DataFrame:
@@ -144,11 +174,18 @@ def _of_frame(source: Any) -> pl.DataFrame:
     if isinstance(source, pl.DataFrame):
         return source
     if not hasattr(source, "reset_index"):
-        raise DataError("a path, or a data frame of Polars or pandas", type(source).__name__, "name a file")
+        raise DataError(
+            "a path, or a data frame of Polars or pandas", type(source).__name__, "name a file"
+        )
     # an index of dates is a column here; pandas' own types would want pyarrow
     indexed = source if type(source.index).__name__ == "RangeIndex" else source.reset_index()
-    none = {name: indexed[name].astype(object).where(indexed[name].notna(), None) for name in indexed.columns}
-    return pl.DataFrame({str(name): values.to_list() for name, values in none.items()}, strict=False)
+    none = {
+        name: indexed[name].astype(object).where(indexed[name].notna(), None)
+        for name in indexed.columns
+    }
+    return pl.DataFrame(
+        {str(name): values.to_list() for name, values in none.items()}, strict=False
+    )
 
 
 def _of_json(text: str, path: Path) -> pl.DataFrame:
@@ -161,9 +198,14 @@ def _of_json(text: str, path: Path) -> pl.DataFrame:
             received = f"{line[:40]!r} in row {row} of {path}: {error}"
             raise DataError("one JSON object a line", received, "correct the row") from error
     if not records:
-        raise DataError("JSON objects, one a line", f"an empty file, {path}", "write a line a record")
+        raise DataError(
+            "JSON objects, one a line", f"an empty file, {path}", "write a line a record"
+        )
     names = dict.fromkeys(name for record in records.values() for name in record)
-    columns = {name: pl.Series(name, [one.get(name) for one in records.values()], strict=False) for name in names}
+    columns = {
+        name: pl.Series(name, [one.get(name) for one in records.values()], strict=False)
+        for name in names
+    }
     return _numbered(pl.DataFrame(columns), list(records))
 
 
@@ -173,7 +215,9 @@ def _of_section(part: TableSection, where: str) -> pl.DataFrame:
     if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
         raise DataError("columns of different names", f"{twice[0]} twice in {where}", "rename one")
     columns = zip(*(cells for _, cells in rows), strict=True) if rows else [()] * len(names)
-    frame = pl.DataFrame([pl.Series(n, column, pl.String) for n, column in zip(names, columns, strict=True)])
+    frame = pl.DataFrame(
+        [pl.Series(n, column, pl.String) for n, column in zip(names, columns, strict=True)]
+    )
     return _numbered(frame, [row for row, _ in rows])
 
 
@@ -195,6 +239,9 @@ def _by_ticker(part: TableSection) -> tuple[list[str], list[Row]]:
     long: list[Row] = []
     for row, (day, *cells) in days:
         by = dict(zip(zip(tickers, prices, strict=True), cells, strict=True))
-        found = [(ticker, [by.get((ticker, kind), "") for kind in kinds]) for ticker in dict.fromkeys(tickers)]
+        found = [
+            (ticker, [by.get((ticker, kind), "") for kind in kinds])
+            for ticker in dict.fromkeys(tickers)
+        ]
         long += [(row, [day, ticker, *said]) for ticker, said in found if any(said)]
     return ["Date", "Ticker", *kinds], long

@@ -15,7 +15,8 @@ from tercel.core.validated import TomlTable, validated
 
 MAPS: Final = "tercel.core.tables.maps"
 Words = Annotated[
-    tuple[str, ...], BeforeValidator(lambda given: tuple(given) if isinstance(given, list | tuple) else (given,))
+    tuple[str, ...],
+    BeforeValidator(lambda given: tuple(given) if isinstance(given, list | tuple) else (given,)),
 ]
 """One word or several; codes may be written as numbers."""
 Called = Mapping[str, str | Sequence[str]]
@@ -28,9 +29,7 @@ class MapTable(TomlTable):
     model_config = ConfigDict(coerce_numbers_to_str=True)
 
 
-FRACTION: Final = (
-    "%3f, %6f or %9f for that many digits of a fraction, or %.f with its point: %f alone counts nanoseconds"
-)
+FRACTION: Final = "%3f, %6f or %9f for that many digits of a fraction, or %.f with its point: %f alone counts nanoseconds"
 
 
 class TextFormat(MapTable):
@@ -62,7 +61,9 @@ class TextFormat(MapTable):
             try:
                 "".encode(self.encoding)
             except LookupError as error:
-                raise ValueError("an encoding that Python knows, such as utf-8, utf-16 or cp1252") from error
+                raise ValueError(
+                    "an encoding that Python knows, such as utf-8, utf-16 or cp1252"
+                ) from error
         if self.decimal and self.decimal == self.thousands:
             raise ValueError("two different signs, for decimals and for thousands")
         return self
@@ -149,13 +150,19 @@ class TableMap(TextFormat):
 
 AS_NAMED: Final = TableMap()
 """Columns under their names here, and times with their zones."""
-SETTINGS: Final = tuple(name for name in TableMap.model_fields if name not in ("about", "only", "sides", "columns"))
+SETTINGS: Final = tuple(
+    name for name in TableMap.model_fields if name not in ("about", "only", "sides", "columns")
+)
 """What may be said beside columns."""
 
 
 def shipped() -> list[str]:
     """Names of the maps that come with the package."""
-    return sorted(f.name.removesuffix(".toml") for f in resources.files(MAPS).iterdir() if f.name.endswith(".toml"))
+    return sorted(
+        f.name.removesuffix(".toml")
+        for f in resources.files(MAPS).iterdir()
+        if f.name.endswith(".toml")
+    )
 
 
 def table_map(
@@ -202,9 +209,13 @@ def table_map(
             sides[ours] = (*sides.get(ours, ()), *words)
         else:
             if known:
-                check_known(ours, (*known, *SETTINGS), "a column of", f"{ours!r} in {said}", ConfigError)
+                check_known(
+                    ours, (*known, *SETTINGS), "a column of", f"{ours!r} in {said}", ConfigError
+                )
             if not words:
-                raise ConfigError(f"what {ours} is called", f"nothing in {said}", 'name it, or say "" for none')
+                raise ConfigError(
+                    f"what {ours} is called", f"nothing in {said}", 'name it, or say "" for none'
+                )
             called[ours] = (*called.get(ours, ()), *words)
     if not (settings or called or sides):
         return base
@@ -217,13 +228,18 @@ def table_map(
 
 def _pairs(columns: Called | Sequence[str]) -> list[tuple[str, tuple[str, ...]]]:
     if isinstance(columns, Mapping):
-        several = {name: words if isinstance(words, list | tuple) else (words,) for name, words in columns.items()}
+        several = {
+            name: words if isinstance(words, list | tuple) else (words,)
+            for name, words in columns.items()
+        }
         return [(name, tuple(map(str, words))) for name, words in several.items()]
     found = list[tuple[str, tuple[str, ...]]]()
     for text in columns:
         ours, equals, theirs = text.partition("=")
         if not equals:
-            raise ConfigError("a column as OURS=THEIRS", f"`column={text}`", "such as `column=parent=ClOrdID`")
+            raise ConfigError(
+                "a column as OURS=THEIRS", f"`column={text}`", "such as `column=parent=ClOrdID`"
+            )
         found.append((ours.strip(), (theirs.strip(),)))
     return found
 
@@ -238,4 +254,6 @@ def _map_of(map: str | Path) -> TableMap:
     named = str(map) in shipped()
     path = Path(str(resources.files(MAPS))) / f"{map}.toml" if named else Path(map)
     remedy = f"name a file of TOML with [columns], or a shipped map: {', '.join(shipped())}"
-    return validated(TableMap, read_toml(path, remedy, "a map of columns"), str(map), "a map of columns")
+    return validated(
+        TableMap, read_toml(path, remedy, "a map of columns"), str(map), "a map of columns"
+    )

@@ -22,7 +22,9 @@ HEAD: Final = 200
 """Rows by which the separator and the header are found."""
 MOST_TITLES: Final = 50
 """Lines that may stand before a header."""
-_TOTALS: Final = re.compile(r"((sub|grand )?total|transactions total|sum|summe|gesamt|end of|ende)\b")
+_TOTALS: Final = re.compile(
+    r"((sub|grand )?total|transactions total|sum|summe|gesamt|end of|ende)\b"
+)
 _DIGIT: Final = re.compile(r"\d")
 Row = tuple[int, list[str]]
 """A line's number from 1, and its cells."""
@@ -42,7 +44,9 @@ def content(path: Path) -> bytes:
     try:
         return gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
     except (EOFError, OSError, zlib.error) as error:
-        raise DataError("a whole gzipped file", f"{path}: {error}", "fetch it again, or unpack it") from error
+        raise DataError(
+            "a whole gzipped file", f"{path}: {error}", "fetch it again, or unpack it"
+        ) from error
 
 
 def decoded(data: bytes, encoding: str, where: str) -> tuple[str, str]:
@@ -64,7 +68,9 @@ def decoded(data: bytes, encoding: str, where: str) -> tuple[str, str]:
         except UnicodeDecodeError as error:
             row = data[: error.start].count(b"\n") + 1
             received = f"{error.reason} in row {row} of {where}"
-            refusal = DataError(f"a text file in {ways[0].removesuffix('-sig').upper()}", received, _ENCODING)
+            refusal = DataError(
+                f"a text file in {ways[0].removesuffix('-sig').upper()}", received, _ENCODING
+            )
             continue
         note = f"read as Windows-1252, since {where} is not in UTF-8; the key encoding of a map says another"
         return text.removeprefix("\ufeff"), "" if encoding or way == marked else note
@@ -87,7 +93,9 @@ def separator_of(lines: Sequence[str], given: str = "") -> str:
 
     def like(separator: str) -> tuple[bool, float, int]:
         widths = Counter(len(row) for row in csv.reader(lines, delimiter=separator) if any(row))
-        width, rows = max(widths.items(), key=lambda one: (one[0] > 1, one[1], one[0]), default=(1, 0))
+        width, rows = max(
+            widths.items(), key=lambda one: (one[0] > 1, one[1], one[0]), default=(1, 0)
+        )
         return width > 1, rows / max(widths.total(), 1), width
 
     return max(SEPARATORS, key=like)
@@ -117,9 +125,13 @@ def sections(text: str, how: TextFormat, where: str) -> tuple[list[TableSection]
     lines = io.StringIO(text, None).readlines()
     rows: list[Row] = []
     skipped = max(how.skip, 0)
-    first = next((at for at, line in enumerate(lines) if at >= skipped and line.strip()), len(lines))
+    first = next(
+        (at for at, line in enumerate(lines) if at >= skipped and line.strip()), len(lines)
+    )
     try:
-        separator = separator_of([line for line in lines[first : first + HEAD] if line.strip()], how.separator)
+        separator = separator_of(
+            [line for line in lines[first : first + HEAD] if line.strip()], how.separator
+        )
         first += first < len(lines) and lines[first].lower().startswith("sep=")
         _add_cells(rows, lines, first, separator)
     except csv.Error as error:  # such as a cell of more letters than csv.field_size_limit(), or an open quotation mark
@@ -129,7 +141,11 @@ def sections(text: str, how: TextFormat, where: str) -> tuple[list[TableSection]
             "close the quotation mark, or export it as CSV",
         ) from error
     if not rows:
-        raise DataError("a table with a header", f"an empty file, {where}", "write the names of columns, then rows")
+        raise DataError(
+            "a table with a header",
+            f"an empty file, {where}",
+            "write the names of columns, then rows",
+        )
     at = 0 if how.skip >= 0 else header_at([cells for _, cells in rows[:HEAD]])
     notes = [f"lines before the header of {where} passed over: {_shown(rows[:at])}"] if at else []
     parts = _split(rows[at:], where)
@@ -143,7 +159,9 @@ def sections(text: str, how: TextFormat, where: str) -> tuple[list[TableSection]
 
 
 def _add_cells(rows: list[Row], lines: list[str], first: int, separator: str) -> None:
-    reader = csv.reader(islice(lines, first, None), delimiter=separator, strict=True)  # an open quote swallows rows
+    reader = csv.reader(
+        islice(lines, first, None), delimiter=separator, strict=True
+    )  # an open quote swallows rows
     number = first + 1
     for cells in reader:  # a cell in quotes may hold ends of lines
         if any(cell.strip() for cell in cells):
@@ -174,9 +192,13 @@ def _split(rows: list[Row], where: str) -> list[TableSection]:
         elif _is_header(cells):
             header, found = (number, cells), []
             parts.append(TableSection(header, found))
-        elif not (len(cells) == 1 and place + 1 < len(rows) and _is_header(rows[place + 1][1])):  # no title either
+        elif not (
+            len(cells) == 1 and place + 1 < len(rows) and _is_header(rows[place + 1][1])
+        ):  # no title either
             received = f"{len(cells)} cells in row {number} of {where}"
-            raise DataError(f"{len(header[1])} cells, as in the first row", received, "correct the row")
+            raise DataError(
+                f"{len(header[1])} cells, as in the first row", received, "correct the row"
+            )
     return parts
 
 

@@ -55,7 +55,9 @@ def parse_time(text: str) -> tuple[int, bool]:
     if not text.isascii():  # `\\d` takes the digits of every script
         raise ValueError(text)
     # 202404031000, 20240403100000: as milliseconds since 1970 a day of 1976, or one of the year 2611
-    text = re.sub(r"^((?:19|20)\d\d(?:0[1-9]|1[0-2])[0-3]\d)([0-2]\d[0-5]\d(?:[0-5]\d)?)$", r"\1T\2", text)
+    text = re.sub(
+        r"^((?:19|20)\d\d(?:0[1-9]|1[0-2])[0-3]\d)([0-2]\d[0-5]\d(?:[0-5]\d)?)$", r"\1T\2", text
+    )
     if re.fullmatch(r"\d+(\.\d{1,9})?", text):
         return _since_1970(text), True
     if (match := _STAMP.fullmatch(text)) is None:
@@ -73,7 +75,9 @@ def parse_time(text: str) -> tuple[int, bool]:
     if offset not in (None, "Z"):
         ahead = timedelta(hours=int(offset[1:3]), minutes=int(offset[-2:]))
         moment -= ahead if offset[0] == "+" else -ahead
-    return (moment - _EPOCH) // timedelta(seconds=1) * NS_PER_SECOND + int((part or "0").ljust(9, "0")), in_utc
+    return (moment - _EPOCH) // timedelta(seconds=1) * NS_PER_SECOND + int(
+        (part or "0").ljust(9, "0")
+    ), in_utc
 
 
 def _since_1970(text: str) -> int:
@@ -122,11 +126,16 @@ def readings(text: pl.Series, order: str = "") -> list[pl.Series]:
 def _read(parts: pl.DataFrame, order: str, told: bool) -> pl.Series:
     """Dates by an order, with what stands behind them; null where there is none."""
     full = pl.col("a").str.len_chars() == 4
-    year, month, day = (pl.when(full).then(b).otherwise(a) for a, b in zip(PLACES[order], PLACES["ymd"], strict=True))
+    year, month, day = (
+        pl.when(full).then(b).otherwise(a)
+        for a, b in zip(PLACES[order], PLACES["ymd"], strict=True)
+    )
     digits = year.str.len_chars()
     century = pl.when(year.str.slice(0, 1) < "7").then(pl.lit("20")).otherwise(pl.lit("19"))
     whole = pl.when(digits == 4).then(year).when(digits == 2).then(century + year)
-    date = (whole + "-" + month.str.zfill(2) + "-" + day.str.zfill(2)).str.to_date("%Y-%m-%d", strict=False)
+    date = (whole + "-" + month.str.zfill(2) + "-" + day.str.zfill(2)).str.to_date(
+        "%Y-%m-%d", strict=False
+    )
     usual = full | (pl.col("sign") != ".") | pl.lit(told or order == "dmy")
     dated = pl.when(usual).then(date).dt.to_string("%Y-%m-%d") + pl.col("rest").fill_null("")
     return parts.select(dated.alias("date"))["date"]
@@ -150,7 +159,9 @@ def days(table: Table, name: str) -> pl.Series:
     expected = "a date such as 2024-01-31, written alike in every row"
     table.refuse(found.is_null(), name, expected, "correct the row, or take it out")
     expected = f"a date from {FIRST_DAY} to {LAST_DAY}"
-    table.refuse(~found.is_between(FIRST_DAY, LAST_DAY), name, expected, "correct the row, or take it out")
+    table.refuse(
+        ~found.is_between(FIRST_DAY, LAST_DAY), name, expected, "correct the row, or take it out"
+    )
     return found.alias(name)
 
 
@@ -167,14 +178,21 @@ def ordered(table: Table, text: pl.Series, name: str) -> pl.Series:
     for other in others:
         key = table.how.column.format("date_order", "dmy")
         remedy = (f"say it: {key} (mdy, ymd); or " if key else "") + "write 2024-01-31"
-        table.refuse(first != other, name, "dates whose order is said, or shown by a day after the 12th", remedy)
+        table.refuse(
+            first != other,
+            name,
+            "dates whose order is said, or shown by a day after the 12th",
+            remedy,
+        )
     return first
 
 
 def _refuse_mixed_zones(table: Table, text: pl.Series, name: str) -> None:
     """Offsets further apart than summer time, or rows with a zone beside rows without."""
     clocked = text.str.contains(_CLOCK)
-    zone = text.filter(clocked).str.extract(_OFFSET).str.replace("Z|UTC", "+00:00").fill_null("none")
+    zone = (
+        text.filter(clocked).str.extract(_OFFSET).str.replace("Z|UTC", "+00:00").fill_null("none")
+    )
     if zone.n_unique() < 2:
         return
     hours = zone.str.extract(r"^([+-]\d\d)").cast(pl.Float64)
@@ -191,7 +209,9 @@ def dates_alone(table: Table, name: str) -> bool:
     if cells.dtype == pl.Date or isinstance(cells.dtype, pl.Datetime) or cells.dtype != pl.String:
         return cells.dtype == pl.Date
     text = _text(table, name)
-    clocked = text.str.contains(_CLOCK) | text.str.contains(_SINCE) | text.str.contains(r"^\d{8}[-;T ]\d")
+    clocked = (
+        text.str.contains(_CLOCK) | text.str.contains(_SINCE) | text.str.contains(r"^\d{8}[-;T ]\d")
+    )
     if table.map.time_format:
         clocked |= re.search(r"%[HIMSTRXcfspk+]", table.map.time_format) is not None
     return bool((~clocked | text.is_null()).all())
@@ -226,12 +246,18 @@ def moments(table: Table, name: str, timezone: str = "") -> pl.Series:
     cells = table.frame[name]
     if isinstance(cells.dtype, pl.Datetime):
         in_utc = pl.Series([cells.dtype.time_zone is not None] * len(cells), dtype=pl.Boolean)
-        whole = cells.dt.convert_time_zone("UTC").dt.replace_time_zone(None) if cells.dtype.time_zone else cells
+        whole = (
+            cells.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+            if cells.dtype.time_zone
+            else cells
+        )
         naive = whole.cast(pl.Datetime("ns"))
     else:
         naive, in_utc = _clocked(table, name)
         expected = "a time such as 2024-01-31T15:30:00-05:00"
-        table.refuse(cells.is_not_null() & naive.is_null(), name, expected, "correct the row, or take it out")
+        table.refuse(
+            cells.is_not_null() & naive.is_null(), name, expected, "correct the row, or take it out"
+        )
     local = naive.is_not_null() & ~in_utc
     if not zone:
         key = table.how.column.format("timezone", "America/New_York")
@@ -241,16 +267,33 @@ def moments(table: Table, name: str, timezone: str = "") -> pl.Series:
     if local.any():
         rows = naive.filter(local)
         resolved, unshown = resolve(rows, zone, table.map.repeated_hour)
-        if unshown.any() and "symbol" in table.frame.columns:  # a file may be in order symbol by symbol
+        if (
+            unshown.any() and "symbol" in table.frame.columns
+        ):  # a file may be in order symbol by symbol
             resolved, unshown = resolve(rows, zone, by=table.frame["symbol"].filter(local))
         places = local.arg_true()
         found = found.scatter(places, resolved)
-        table.refuse(found.is_null() & local, name, f"a time of {zone}", "correct the row: the clock skipped this hour")
+        table.refuse(
+            found.is_null() & local,
+            name,
+            f"a time of {zone}",
+            "correct the row: the clock skipped this hour",
+        )
         twice = pl.repeat(False, len(found), eager=True).scatter(places, unshown)
         say = table.how.column.format("repeated_hour", "first")
         remedy = f"write the zone, such as -04:00, or say which is meant: {say} (or second)"
-        table.refuse(twice, name, f"a time that the clock of {zone} shows once, or rows in order of time", remedy)
-    table.refuse(found.is_null(), name, "a time such as 2024-01-31T15:30:00-05:00", "correct the row, or take it out")
+        table.refuse(
+            twice,
+            name,
+            f"a time that the clock of {zone} shows once, or rows in order of time",
+            remedy,
+        )
+    table.refuse(
+        found.is_null(),
+        name,
+        "a time such as 2024-01-31T15:30:00-05:00",
+        "correct the row, or take it out",
+    )
     return found.cast(pl.Datetime("ns", "UTC")).alias(name)
 
 

@@ -39,7 +39,9 @@ class AlertBook:
         """Owner and note, by the number of the alert's entry."""
         self.told: deque[dict[str, Any]] = deque(maxlen=KEPT_ALERTS)
         """Rows of the last ones."""
-        self._seqs, self._times, self._levels = array("q"), array("q"), array("b")
+        self._seqs = array("q")
+        self._times = array("q")
+        self._levels = array("b")
         self._owned: dict[int, int] = {}
         self._general: set[int] = set()
         """Those that are about no agent."""
@@ -51,7 +53,9 @@ class AlertBook:
             self.told.append(row)
             self.codes[row["severity"], row["code"]] += 1
             self._general |= set() if entry.agent else {seq}
-            ns = max(entry.ns, self._times[-1]) if self._times else entry.ns  # a clock that is set back
+            ns = (
+                max(entry.ns, self._times[-1]) if self._times else entry.ns
+            )  # a clock that is set back
             self._count(seq, ns, LEVELS.index(row["severity"]) if row["severity"] in LEVELS else 0)
         for number, owner in owner_of(seq, entry).items():
             if number not in self.owners:

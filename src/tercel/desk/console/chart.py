@@ -27,7 +27,11 @@ TAPE: Final = 200
 
 
 def chart(
-    journal: Entries, instrument: str, from_ns: int, to_ns: int, past: Checkpoints[DeskState] | None = None
+    journal: Entries,
+    instrument: str,
+    from_ns: int,
+    to_ns: int,
+    past: Checkpoints[DeskState] | None = None,
 ) -> dict[str, Any]:
     """Price, own fills, own orders, and parents against an even schedule, from one venue time to another.
 
@@ -49,7 +53,10 @@ def chart(
     state = _before(journal, from_ns, past)
     unit, mids = state.money.unit(instrument), list[list[Any]]()
     fills, schedule = dict[tuple[str, str], Fill](), defaultdict[str, list[list[float]]](list)
-    orders = {order.root: _order(order, from_ns) for order in state.ledger.orders.live(instrument=instrument)}
+    orders = {
+        order.root: _order(order, from_ns)
+        for order in state.ledger.orders.live(instrument=instrument)
+    }
     for entry in span(state, journal, to_ns):
         for before, now in state.ledger.moves:
             if before is not None:
@@ -61,7 +68,9 @@ def chart(
         unit = state.money.unit(instrument)
         if entry.kind == kinds.MARKET:
             touch = (entry.body.get("bid"), entry.body.get("ask"))
-            mids.append([entry.ns, *(None if price is None else unit.price(price * ONE) for price in touch)])
+            mids.append(
+                [entry.ns, *(None if price is None else unit.price(price * ONE) for price in touch)]
+            )
         if (order := state.ledger.orders.get(entry.order)) is not None:
             row = orders.setdefault(order.root, _order(order, entry.ns))
             row |= {"to_ns": (row["to_ns"] or entry.ns) if order.settled else None, "order": order}
@@ -74,18 +83,34 @@ def chart(
     about = {"currency": unit.currency, "mid": thinned(mids, MOST)}
     return about | {
         "fills": [
-            {"ns": one.ns, "price": unit.price(one.px), "qty": unit.qty(one.qty), "side": one.side,
-             "agent": one.account, "parent": one.parent, "passive": one.passive}
+            {
+                "ns": one.ns,
+                "price": unit.price(one.px),
+                "qty": unit.qty(one.qty),
+                "side": one.side,
+                "agent": one.account,
+                "parent": one.parent,
+                "passive": one.passive,
+            }
             for one in thinned(list(fills.values()), MOST)
         ],
         "orders": [
-            {"from_ns": row["from_ns"], "to_ns": row["to_ns"], "side": row["order"].side, "agent": row["order"].account,
-             "price": None if row["order"].price is None else unit.price(row["order"].price * ONE),
-             "qty": unit.qty(row["order"].lots * ONE)}
+            {
+                "from_ns": row["from_ns"],
+                "to_ns": row["to_ns"],
+                "side": row["order"].side,
+                "agent": row["order"].account,
+                "price": None
+                if row["order"].price is None
+                else unit.price(row["order"].price * ONE),
+                "qty": unit.qty(row["order"].lots * ONE),
+            }
             for row in thinned(list(orders.values()), MOST)
         ],
-        "schedule": [{"parent": name, "points": thinned(points, MOST)} for name, points in schedule.items()],
-    }  # fmt: skip
+        "schedule": [
+            {"parent": name, "points": thinned(points, MOST)} for name, points in schedule.items()
+        ],
+    }
 
 
 def _against(parent: ParentOrder, ns: int, unit: Unit) -> tuple[float, float]:
@@ -102,7 +127,9 @@ def _before(journal: Entries, ns: int, past: Checkpoints[DeskState] | None) -> D
     return fold(begun(journal, ns - 1, checkpoints() if past is None else past), journal, ns - 1)
 
 
-def book(journal: Entries, instrument: str, ns: int, past: Checkpoints[DeskState] | None = None) -> dict[str, Any]:
+def book(
+    journal: Entries, instrument: str, ns: int, past: Checkpoints[DeskState] | None = None
+) -> dict[str, Any]:
     """The public book as the last decision up to a venue time saw it, and how it came to that since its parent began.
 
     Returns
@@ -116,27 +143,48 @@ def book(journal: Entries, instrument: str, ns: int, past: Checkpoints[DeskState
     unit = state.money.unit(instrument)
     last, parent = state.looked.get(instrument, (0, ""))
     first = state.ledger.first_of(parent) if last else 0
-    read = ((seq, entry) for seq, entry in journal.read(max(first - 1, 0), (kinds.DECISION,)) if entry.parent == parent)
+    read = (
+        (seq, entry)
+        for seq, entry in journal.read(max(first - 1, 0), (kinds.DECISION,))
+        if entry.parent == parent
+    )
     seen = [entry for _, entry in takewhile(lambda one: one[0] <= last, read) if entry.blob]
     replayed, looks = ReplayedBook(), list[tuple[int, dict[int, int]]]()
     for entry in seen:
         replayed.decision(unpack(entry.blob))
-        looks.append((entry.ns, {price: side * lots for side in (1, -1) for price, lots in replayed.levels(side)}))
+        looks.append(
+            (
+                entry.ns,
+                {price: side * lots for side in (1, -1) for price, lots in replayed.levels(side)},
+            )
+        )
     own: defaultdict[int | None, int] = defaultdict(int)
     for order in state.ledger.orders.live(instrument=instrument):
         own[order.price] += order.open_qty
     looks = thinned(looks, MOST)
     prices = sorted({price for _, levels in looks for price in levels})
     sides = {
-        name: [[unit.price(at * ONE), unit.qty(lots * ONE), unit.qty(own[at])] for at, lots in replayed.levels(side)]
+        name: [
+            [unit.price(at * ONE), unit.qty(lots * ONE), unit.qty(own[at])]
+            for at, lots in replayed.levels(side)
+        ]
         for name, side in (("bids", 1), ("asks", -1))
     }
     heat = [[unit.qty(levels.get(price, 0) * ONE) for price in prices] for _, levels in looks]
     return {
-        "ns": seen[-1].ns if seen else None, **sides,
-        "heat": {"ns": [at for at, _ in looks], "price": [unit.price(one * ONE) for one in prices], "qty": heat},
+        "ns": seen[-1].ns if seen else None,
+        **sides,
+        "heat": {
+            "ns": [at for at, _ in looks],
+            "price": [unit.price(one * ONE) for one in prices],
+            "qty": heat,
+        },
         "tape": [
             {"ns": at, "price": unit.price(price * ONE), "qty": unit.qty(lots * ONE), "side": side}
             for at, price, lots, side in replayed.trades[-TAPE:]
         ],
-    } | ({} if seen else {"why": f"no decision on {instrument} by then has its market in the journal"})  # fmt: skip
+    } | (
+        {}
+        if seen
+        else {"why": f"no decision on {instrument} by then has its market in the journal"}
+    )

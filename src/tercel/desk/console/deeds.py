@@ -9,8 +9,11 @@ from tercel.core.vocabulary import SIDE_WORDS
 from tercel.desk.trading.journal import kinds
 
 POSTURE: Final = {
-    "urgency": "urgency", "max_participation": "at most of volume", "size_multiplier": "size", "styles": "styles",
-}  # fmt: skip
+    "urgency": "urgency",
+    "max_participation": "at most of volume",
+    "size_multiplier": "size",
+    "styles": "styles",
+}
 
 
 def operator_text(entry: Entry) -> dict[str, str]:
@@ -21,7 +24,11 @@ def operator_text(entry: Entry) -> dict[str, str]:
     {'by': 'ann', 'what': 'asked to change p1: 1,500 lots', 'reason': 'less'}
     """
     told = _DONE.get(entry.kind, _asked)
-    return {"by": str(entry.body.get("by") or ""), "what": told(entry), "reason": str(entry.body.get("reason") or "")}
+    return {
+        "by": str(entry.body.get("by") or ""),
+        "what": told(entry),
+        "reason": str(entry.body.get("reason") or ""),
+    }
 
 
 def _killed(entry: Entry) -> str:
@@ -29,7 +36,9 @@ def _killed(entry: Entry) -> str:
     whom = body.get("scope")
     if body.get("event") == "confirmed":
         return f"kill of {whom} is confirmed: nothing open at the venue"
-    return f"killed {whom}" + (f", {body['open']:,} lots being cancelled" if body.get("open") else "")
+    return f"killed {whom}" + (
+        f", {body['open']:,} lots being cancelled" if body.get("open") else ""
+    )
 
 
 def _rearmed(entry: Entry) -> str:
@@ -40,7 +49,9 @@ def _rearmed(entry: Entry) -> str:
 
 def _held(entry: Entry) -> str:
     parents = entry.body.get("parents")
-    return f"{entry.body.get('event')} {entry.agent}" + (f", with {_listed(parents)}" if parents else "")
+    return f"{entry.body.get('event')} {entry.agent}" + (
+        f", with {_listed(parents)}" if parents else ""
+    )
 
 
 def _stance(entry: Entry) -> str:
@@ -55,8 +66,12 @@ def _promoted(entry: Entry) -> str:
 
 
 _DONE: Final[Mapping[str, Callable[[Entry], str]]] = {
-    kinds.KILL: _killed, kinds.REARM: _rearmed, kinds.HOLD: _held, kinds.STANCE: _stance, kinds.PROMOTED: _promoted,
-}  # fmt: skip
+    kinds.KILL: _killed,
+    kinds.REARM: _rearmed,
+    kinds.HOLD: _held,
+    kinds.STANCE: _stance,
+    kinds.PROMOTED: _promoted,
+}
 
 
 def _asked(entry: Entry) -> str:
@@ -85,7 +100,11 @@ def _limit(said: Mapping[str, Any]) -> list[str]:
 
 def _changes(said: Mapping[str, Any]) -> str:
     lots = [] if said.get("lots") is None else [_lots(said)]
-    span = [] if said.get("horizon_ns") is None else [f"{_minutes(said['horizon_ns'])} from its acceptance"]
+    span = (
+        []
+        if said.get("horizon_ns") is None
+        else [f"{_minutes(said['horizon_ns'])} from its acceptance"]
+    )
     return ", ".join(lots + span + _limit(said))
 
 
@@ -101,7 +120,9 @@ def _parent(said: Mapping[str, Any]) -> str:
 def _limits(said: Mapping[str, Any]) -> str:
     if said.get("act") == "approve":
         return f"confirmed looser limits, request {said['request']}"
-    told = ", ".join(f"{path.replace('_', ' ')} {value}" for path, value in dict(said["changes"]).items())
+    told = ", ".join(
+        f"{path.replace('_', ' ')} {value}" for path, value in dict(said["changes"]).items()
+    )
     return f"asked to {'tighten' if said['act'] == 'tighten' else 'loosen'} limits: {told}"
 
 
@@ -126,13 +147,21 @@ def _posture(words: Mapping[str, Any]) -> str:
 _COMMANDS: Final[Mapping[str, Callable[[dict[str, Any], str], str]]] = {
     "submit": lambda said, _: f"asked for {said['id']}: {_parent(said)}",
     "amend": lambda said, whom: f"asked to change {whom}: {_changes(said)}",
-    "order": lambda said, whom: f"asked to send by hand for {whom}: {', '.join([_lots(said), *_limit(said)])}",
-    "withdraw": lambda said, whom: f"asked to cancel {said['order'] or 'every order by hand'} of {whom}",
+    "order": lambda said, whom: (
+        f"asked to send by hand for {whom}: {', '.join([_lots(said), *_limit(said)])}"
+    ),
+    "withdraw": lambda said, whom: (
+        f"asked to cancel {said['order'] or 'every order by hand'} of {whom}"
+    ),
     "limits": lambda said, _: _limits(said),
     "posture": lambda said, whom: f"asked {_wanted(said)} for {whom or 'the desk'}",
-    "promote": lambda said, whom: f"asked to promote {said.get('challenger', 'the challenger')} of {whom}",
+    "promote": lambda said, whom: (
+        f"asked to promote {said.get('challenger', 'the challenger')} of {whom}"
+    ),
     "own_alert": lambda said, _: f"took alert {said['alert']} as their own",
-    "settle": lambda said, _: f"said that {_listed(next(iter(said.values()), ())) or 'positions'} are settled",
+    "settle": lambda said, _: (
+        f"said that {_listed(next(iter(said.values()), ())) or 'positions'} are settled"
+    ),
     "kill": lambda said, _: f"asked to kill {_listed(said['agents']) or 'all agents'}",
     "rearm": lambda said, _: f"asked to re-arm {_listed(said['agents']) or 'all agents'}",
 }

@@ -24,7 +24,9 @@ class FolderDesk:
     """
 
     def __init__(self, folder: Path, now_ns: Callable[[], int]) -> None:
-        self.folder, self.name, self._now_ns = folder, folder.name, now_ns
+        self.folder = folder
+        self.name = folder.name
+        self._now_ns = now_ns
         self._latch = KillLatch(folder / LATCH)
 
     def stands(self) -> tuple[str, int]:
@@ -37,7 +39,9 @@ class FolderDesk:
         """Who holds the journal's lock."""
         return holder(self.folder)
 
-    def read(self, after: int = 0, kinds: Iterable[str] = (), until: int = 2**62) -> Iterator[tuple[int, Entry]]:
+    def read(
+        self, after: int = 0, kinds: Iterable[str] = (), until: int = 2**62
+    ) -> Iterator[tuple[int, Entry]]:
         """Journal entries above a sequence number, up to another."""
         with closing(JournalReader(self.folder)) as reader:
             yield from reader.read(after, kinds, until)
@@ -91,10 +95,21 @@ class FolderDesk:
             return {"scope": "all", "by": "", "reason": state.damaged}
         if not state.killed:
             return None
-        by = next((str(done.get("by", "")) for done in reversed(state.history) if done.get("what") == "kill"), "")
+        by = next(
+            (
+                str(done.get("by", ""))
+                for done in reversed(state.history)
+                if done.get("what") == "kill"
+            ),
+            "",
+        )
         if ALL in state.killed:
             return {"scope": "all", "by": by, "reason": state.killed[ALL]}
-        return {"scope": ", ".join(state.killed), "by": by, "reason": "; ".join(dict.fromkeys(state.killed.values()))}
+        return {
+            "scope": ", ".join(state.killed),
+            "by": by,
+            "reason": "; ".join(dict.fromkeys(state.killed.values())),
+        }
 
     def why(self, seq: int) -> Mapping[str, Any] | None:
         """Explain a journaled decision: the observation and the intent."""

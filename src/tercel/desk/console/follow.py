@@ -40,20 +40,29 @@ class JournalFollower:
     """
 
     def __init__(self, desk: FolderDesk, now_s: Callable[[], float]) -> None:
-        self._desk, self._now_s = desk, now_s
-        self._lock, self._telling = Lock(), Lock()
+        self._desk = desk
+        self._now_s = now_s
+        self._lock = Lock()
+        self._telling = Lock()
         self._heard_s = now_s()
-        self._fault, self._journal, self._last, self._given_back_s = "", "", 0, now_s()
+        self._fault = ""
+        self._journal = ""
+        self._last = 0
+        self._given_back_s = now_s()
         self._begin()
-        self._texts, self._told_s = SharedText(), -math.inf
+        self._texts = SharedText()
+        self._told_s = -math.inf
         self._woken: dict[object, Callable[[], None]] = {}
         self._turns = PeriodicThread("console-follower", EVERY_S, self._turn)
         self.gate = GateAlerts(desk)
-        self._counted, self._unbooked = (0, 0, True), 0
+        self._counted = (0, 0, True)
+        self._unbooked = 0
         self._gates = PeriodicThread("console-gate", GATE_S, self.look_at_gate)
 
     def _begin(self) -> None:
-        self._state, self._metrics, self.past = DeskState(self._desk), Metrics(), checkpoints()
+        self._state = DeskState(self._desk)
+        self._metrics = Metrics()
+        self.past = checkpoints()
         self._shown: dict[str, Any] = {}
         self._odd = ""
 
@@ -79,8 +88,12 @@ class JournalFollower:
         stands = state.seq, self.gate.last, running
         if stands == self._counted or (state.seq < self._last and not running):
             return
-        with suppress(*UNREADABLE, RuntimeError):  # `gate_fault` says so; or a session has begun meanwhile
-            self._unbooked = 0 if running else self.gate.unbooked(state)  # which nothing changes: all is read
+        with suppress(
+            *UNREADABLE, RuntimeError
+        ):  # `gate_fault` says so; or a session has begun meanwhile
+            self._unbooked = (
+                0 if running else self.gate.unbooked(state)
+            )  # which nothing changes: all is read
             self._counted = stands
 
     def _turn(self) -> None:
@@ -125,7 +138,9 @@ class JournalFollower:
             with self._lock:
                 try:
                     self._state.apply(seq, entry)
-                except UNREADABLE as error:  # nothing is said of what follows: it would lack this one
+                except (
+                    UNREADABLE
+                ) as error:  # nothing is said of what follows: it would lack this one
                     self._odd = f"entry {seq} ({entry.kind}) is none that can be: {error or type(error).__name__}"
                     return
                 self._metrics.apply(entry, self._state.ledger.moves)
@@ -221,4 +236,6 @@ class JournalFollower:
         with self._lock:
             state = self._state
             silent_s, killed = self._now_s() - self._heard_s, self._latch() is not None
-            return self._metrics.text(state, silent_s, killed, self.gate.ask(lambda book: Counter(book.codes)))
+            return self._metrics.text(
+                state, silent_s, killed, self.gate.ask(lambda book: Counter(book.codes))
+            )

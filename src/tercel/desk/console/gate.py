@@ -19,7 +19,15 @@ from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.codec import message_of
 from tercel.desk.trading.ledger import Ledger
 
-UNREADABLE: Final = (TercelError, OSError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
+UNREADABLE: Final = (
+    TercelError,
+    OSError,
+    LookupError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    ArithmeticError,
+)
 """What a journal that others write may raise, gone, locked, torn or holding what none should."""
 Answer = TypeVar("Answer")
 GATE: Final = "gate"
@@ -49,7 +57,9 @@ class GateAlerts:
     """
 
     def __init__(self, desk: FolderDesk) -> None:
-        self._desk, self._lock, self._looking = desk, Lock(), Lock()
+        self._desk = desk
+        self._lock = Lock()
+        self._looking = Lock()
         self.desk: FolderDesk | None = None
         """The gate, as a folder with a journal and an inbox."""
         self.fault = ""
@@ -58,7 +68,11 @@ class GateAlerts:
 
     def _anew(self, journal: str, told: dict[str, Any]) -> None:
         with self._lock:
-            self._journal, self._told, self._seq, self.book, self.fault = journal, told, 0, AlertBook(), ""
+            self._journal = journal
+            self._told = told
+            self._seq = 0
+            self.book = AlertBook()
+            self.fault = ""
 
     def look(self, told: dict[str, Any]) -> None:
         """Take what is new. What a session says of its gate: see :func:`told_of`."""
@@ -81,7 +95,8 @@ class GateAlerts:
                 with self._lock:
                     self.book.apply(seq, entry)
             self._seq = seq
-        self._seq, self.fault = last, ""
+        self._seq = last
+        self.fault = ""
 
     def _missing(self, error: Exception) -> None:
         self.fault = f"the gate's journal cannot be read: {error or type(error).__name__}"
@@ -123,7 +138,11 @@ class GateAlerts:
     def rows(self, numbers: Sequence[int]) -> list[dict[str, Any]]:
         """Its alerts by number, without owners; none of a journal that cannot be read now, which `fault` says."""
         try:
-            return list(read_rows(self.desk, numbers)) if self.desk is not None and not self.fault else []
+            return (
+                list(read_rows(self.desk, numbers))
+                if self.desk is not None and not self.fault
+                else []
+            )
         except UNREADABLE as error:
             self._missing(error)
             return []
@@ -141,14 +160,22 @@ def read_rows(desk: FolderDesk, numbers: Sequence[int]) -> Iterator[dict[str, An
     yield from reversed([row_of(seq, entry) for seq, entry in found if seq in wanted])
 
 
-def unbooked(gate: Entries, ledger: Ledger, told: Mapping[str, Any], until_ns: int, after: int = 0) -> Iterator[Report]:
+def unbooked(
+    gate: Entries, ledger: Ledger, told: Mapping[str, Any], until_ns: int, after: int = 0
+) -> Iterator[Report]:
     """Executions in a gate's journal, after an entry and up to a time, that the desk behind it has not booked.
 
     A gate hears of some after the desk's session has closed; the next session books them.
     """
-    aside = {(one.account, one.exec_id) for one in ledger.orders.quarantined if isinstance(one, Report)}
+    aside = {
+        (one.account, one.exec_id) for one in ledger.orders.quarantined if isinstance(one, Report)
+    }
     for _, entry in gate.read(after, (kinds.REPORT_IN,)):
-        if entry.ns <= until_ns and entry.body.get("exec_type") == ExecType.TRADE and concerns(entry, told):
+        if (
+            entry.ns <= until_ns
+            and entry.body.get("exec_type") == ExecType.TRADE
+            and concerns(entry, told)
+        ):
             report = message_of(entry.body)
             assert isinstance(report, Report)
             if not ledger.knows(report) and (report.account, report.exec_id) not in aside:

@@ -44,36 +44,56 @@ class Metrics:
         self._denials = count("denials", "Commands kept back by limits", "agent", "code")
         self._fills = count("fills", "Executions", "agent", "instrument")
         self._lots = count("filled_lots", "Lots filled", "agent", "instrument")
-        self._rebooked = count("rebooked", "Executions that the venue took back or corrected", "agent", "what")
+        self._rebooked = count(
+            "rebooked", "Executions that the venue took back or corrected", "agent", "what"
+        )
         self._rejects = count("rejects", "Orders that the venue refused", "agent")
         self._alerts = count("alerts", "Alerts", "severity", "code")
         self._told = Counter(NONE)
-        self._cost = level("shortfall_bps", "Mean implementation shortfall of finished parents", "agent")
+        self._cost = level(
+            "shortfall_bps", "Mean implementation shortfall of finished parents", "agent"
+        )
         self._share = level("flow_share", "Share of the flow", "agent", "instrument")
-        self._drifting = level("drifting", "1 where a policy's observations have left its card", "agent")
+        self._drifting = level(
+            "drifting", "1 where a policy's observations have left its card", "agent"
+        )
         self._parents = level("parents_live", "Parent orders that are being worked or are paused")
         self._size = level("posture_size_multiplier", "Posture's size multiplier", "instrument")
         self._position = level("position_lots", "Signed position", "agent", "instrument")
         self._open = level("orders_open", "Orders that may still fill")
-        self._clock = level("clock_offset_seconds", "How far the clock here is ahead of the venue's")
+        self._clock = level(
+            "clock_offset_seconds", "How far the clock here is ahead of the venue's"
+        )
         self._unknown = level("orders_unknown", "Orders whose state only the venue knows")
         self._killed = level("killed", "1 while the kill switch is latched")
-        self._used = level("limit_used_ratio", "Share of a limit that is used", "scope", "name", "limit")
+        self._used = level(
+            "limit_used_ratio", "Share of a limit that is used", "scope", "name", "limit"
+        )
         money = "agent", "currency"
         self._realised = level("profit_realised", "Profit realised, before fees", *money)
-        self._profit_open = level("profit_open", "Profit of what is open, at the last marks", *money)
-        self._gross = level("exposure_gross", "Worth of positions at the last marks, without signs", *money)
+        self._profit_open = level(
+            "profit_open", "Profit of what is open, at the last marks", *money
+        )
+        self._gross = level(
+            "exposure_gross", "Worth of positions at the last marks, without signs", *money
+        )
         self._net = level("exposure_net", "Worth of positions at the last marks", *money)
-        self._at_risk = level("value_at_risk", "Loss of a day that one in twenty exceeds, historical", "currency")
+        self._at_risk = level(
+            "value_at_risk", "Loss of a day that one in twenty exceeds, historical", "currency"
+        )
         self._severest = level("critical_alerts", "Critical alerts in the journal")
-        self._silent = level("journal_silent_seconds", "Seconds since the journal's last entry was read")
+        self._silent = level(
+            "journal_silent_seconds", "Seconds since the journal's last entry was read"
+        )
 
     def apply(self, entry: Entry, moves: Sequence[Move] = ()) -> None:
         """Count one journal entry, and the executions that it booked, busted or corrected."""
         body = entry.body
         for before, now in moves:
             if before is not None:
-                self._rebooked.labels(before.account, "busted" if now is None else "corrected").inc()
+                self._rebooked.labels(
+                    before.account, "busted" if now is None else "corrected"
+                ).inc()
             elif now is not None:
                 self._fills.labels(now.account, now.instrument).inc()
                 self._lots.labels(now.account, now.instrument).inc(shown(now.qty))
@@ -128,7 +148,12 @@ class Metrics:
         held = state.money.holdings(state.ledger.positions)
         for agent, mine in by(held, lambda one: one.agent):
             for currency, some in by(mine, lambda one: one.unit.currency):
-                sums = {"realised": self._realised, "open": self._profit_open, "gross": self._gross, "value": self._net}
+                sums = {
+                    "realised": self._realised,
+                    "open": self._profit_open,
+                    "gross": self._gross,
+                    "value": self._net,
+                }
                 for name, gauge in sums.items():
                     gauge.labels(agent, currency).set(_known(summed(some, name)))
         for currency, some in by(held, lambda one: one.unit.currency):

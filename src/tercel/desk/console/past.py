@@ -45,7 +45,9 @@ def begun(journal: Entries, ns: int, past: Checkpoints[DeskState]) -> DeskState:
     return state
 
 
-def fold(state: DeskState, journal: Entries, ns: int, past: Checkpoints[DeskState] | None = None) -> DeskState:
+def fold(
+    state: DeskState, journal: Entries, ns: int, past: Checkpoints[DeskState] | None = None
+) -> DeskState:
     """Fold what follows up to a time; with `past`, keep checkpoints as they are due."""
     for _ in span(state, journal, ns):
         if past is not None:

@@ -81,7 +81,9 @@ class Agent:
     def shown(self) -> dict[str, Any]:
         """The agent's table row, with the mean shortfall of its fills and a 95 % Student interval over parents."""
         row = {name: value for name, value in vars(self).items() if name not in HIDDEN}
-        row["parts"] = {part: self.spent[part] / self.spent[""] for part in PARTS} if self.spent[""] else {}
+        row["parts"] = (
+            {part: self.spent[part] / self.spent[""] for part in PARTS} if self.spent[""] else {}
+        )
         asked = self.qty + self.unfilled
         row["filled_share"] = self.qty / asked if asked else None
         actions = [{"what": what, "n": n} for what, n in Counter(self.intents).most_common()]
@@ -109,7 +111,11 @@ class DeskState:
         self.alphas: dict[str, dict[str, Any]] = {}
         self.markets: dict[str, dict[str, Any]] = {}
         self.outcomes = Outcomes()
-        self._latest = {kinds.POSTURE: self.postures, kinds.ALPHA: self.alphas, kinds.MARKET: self.markets}
+        self._latest = {
+            kinds.POSTURE: self.postures,
+            kinds.ALPHA: self.alphas,
+            kinds.MARKET: self.markets,
+        }
         """Kinds of which the last entry of each instrument is shown."""
         self.heartbeat: dict[str, Any] = {}
         self.denials: Counter[str] = Counter()
@@ -126,7 +132,9 @@ class DeskState:
         """What parents cost, as first journaled, or as last analysed after a bust or correction."""
         self._analysed: dict[str, dict[str, float]] = {}
         """What analysed parents added to `Agent.spent`, last."""
-        self._whole, self._unfilled, self._refused = WeightedSums(), 0, 0
+        self._whole = WeightedSums()
+        self._unfilled = 0
+        self._refused = 0
         self._ended: dict[str, ParentOrder] = {}
         self._most = KEPT_PARENTS
         self.archived = (0, 0)
@@ -150,10 +158,13 @@ class DeskState:
             for sign, fill in zip((-1, 1), pair, strict=True):
                 if fill is not None:
                     agent = self._agent(fill.account)
-                    agent.fills, agent.qty = agent.fills + sign, agent.qty + sign * fill.qty
+                    agent.fills = agent.fills + sign
+                    agent.qty = agent.qty + sign * fill.qty
                     self._paid[fill.parent] += sign * fill.px * fill.qty
                     if (over := self._ended.get(fill.parent)) is not None:
-                        self._ended[over.id] = replace(over, filled_qty=over.filled_qty + sign * fill.qty)
+                        self._ended[over.id] = replace(
+                            over, filled_qty=over.filled_qty + sign * fill.qty
+                        )
         self.money.apply(entry, self.ledger)
         self.outcomes.apply(entry)
         if entry.kind in self._latest:
@@ -172,11 +183,18 @@ class DeskState:
             "alerts": self.alerts.shown(),
             **{name: list(getattr(self, name)) for name in ("share_points", "cost_points")},
             "summary": self._summary(len(live), self.ledger.parents.count - len(live))
-            | {"open": len(open_orders), "unknown": sum(order.status == "unknown" for order in open_orders)},
+            | {
+                "open": len(open_orders),
+                "unknown": sum(order.status == "unknown" for order in open_orders),
+            },
             "agents": list(self._agent_rows(open_orders)),
             "orders": [self._order_row(order) for order in open_orders],
-            "parents": [self._parent_row(parent) for parent in [*live, *reversed(self._ended.values())]],
-            **self.money.shown(self.ledger.positions, self.ns, self._budget("desk", "desk", "daily_loss")["of"]),
+            "parents": [
+                self._parent_row(parent) for parent in [*live, *reversed(self._ended.values())]
+            ],
+            **self.money.shown(
+                self.ledger.positions, self.ns, self._budget("desk", "desk", "daily_loss")["of"]
+            ),
             "freshness": self._freshness(),
             "stances": [{"agent": name, **one} for name, one in self.ledger.stances.items()],
             "heartbeat": {key: value for key, value in self.heartbeat.items() if key != "limits"},
@@ -197,20 +215,34 @@ class DeskState:
             paused = held_up.get(name) if str(how.state) == TradingState.ACTIVE else None
             why = how.reason if paused is None else f"{paused['by']}: {paused['reason']}"
             yield agent.shown() | {
-                "open": open_[name], "held": held.get(name, {}), "share": has,
+                "open": open_[name],
+                "held": held.get(name, {}),
+                "share": has,
                 "state": "killed" if name in killed else "paused" if paused else str(how.state),
-                "reason": why, "state_reason": why, "state_code": how.code, "stance": self.ledger.stances.get(name),
+                "reason": why,
+                "state_reason": why,
+                "state_code": how.code,
+                "stance": self.ledger.stances.get(name),
                 "posture": {at: self.postures[at] for at in agent.share if at in self.postures},
                 "capital": self._budget("agents", name, "gross_value"),
-                "money": self.money.total(money.get(name, ()), self._budget("agents", name, "daily_loss")["of"]),
-            }  # fmt: skip
+                "money": self.money.total(
+                    money.get(name, ()), self._budget("agents", name, "daily_loss")["of"]
+                ),
+            }
 
     def _flow(self, instrument: str) -> dict[str, float]:
         """Shares of an instrument's flow as it goes: who is killed or paused has none, the others have theirs."""
         out = self.killed | self.ledger.holds.keys()
-        asked = {name: one.share[instrument] for name, one in self.agents.items() if instrument in one.share}
+        asked = {
+            name: one.share[instrument]
+            for name, one in self.agents.items()
+            if instrument in one.share
+        }
         whole = sum(share for name, share in asked.items() if name not in out)
-        return {name: 0.0 if name in out or not whole else share / whole for name, share in asked.items()}
+        return {
+            name: 0.0 if name in out or not whole else share / whole
+            for name, share in asked.items()
+        }
 
     def _route(self, ns: int, again: str = "") -> None:
         """A point of the chart for each instrument whose flow goes another way from here on, or is told `again`."""
@@ -227,7 +259,9 @@ class DeskState:
 
     def _budget(self, scope: str, name: str, limit: str) -> dict[str, Any]:
         """A limit in the last heartbeat: how much is used, of how much; null where there is none."""
-        used, of, *_ = self.heartbeat.get("limits", {}).get(scope, {}).get(name, {}).get(limit, (None, None))
+        used, of, *_ = (
+            self.heartbeat.get("limits", {}).get(scope, {}).get(name, {}).get(limit, (None, None))
+        )
         return {"used": used, "of": of}
 
     def _freshness(self) -> dict[str, dict[str, float]]:
@@ -235,16 +269,25 @@ class DeskState:
         guided = {"forecasts": self.alphas, "postures": self.postures}
         last = {what: {at: row["ns"] for at, row in rows.items()} for what, rows in guided.items()}
         last["marks"] = {name: ns for name, (ns, _) in self.money.marks.items()}
-        return {what: {at: (self.ns - ns) / 1e9 for at, ns in rows.items()} for what, rows in last.items()}
+        return {
+            what: {at: (self.ns - ns) / 1e9 for at, ns in rows.items()}
+            for what, rows in last.items()
+        }
 
     def _order_row(self, order: ChildOrder) -> dict[str, Any]:
         unit = self.money.unit(order.instrument)
         return {
-            "id": order.root, "parent": order.parent, "instrument": order.instrument, "agent": order.account,
-            "side": SIDE_WORDS[order.side], "qty": unit.qty(order.lots * ONE), "filled": unit.qty(order.cum_qty),
-            "limit_price": None if order.price is None else unit.price(order.price * ONE), "status": str(order.status),
+            "id": order.root,
+            "parent": order.parent,
+            "instrument": order.instrument,
+            "agent": order.account,
+            "side": SIDE_WORDS[order.side],
+            "qty": unit.qty(order.lots * ONE),
+            "filled": unit.qty(order.cum_qty),
+            "limit_price": None if order.price is None else unit.price(order.price * ONE),
+            "status": str(order.status),
             "by_hand": self.hand_of(order),
-        }  # fmt: skip
+        }
 
     def hand_of(self, order: ChildOrder) -> str:
         """Who gave an order by hand; "" for a strategy's."""
@@ -266,8 +309,12 @@ class DeskState:
             "filled": parent.filled,
             "limit_price": parent.limit_price,
             "limit": parent.limit,
-            "avg_price": unit.price(Fraction(paid, parent.filled_qty)) if paid and parent.filled_qty else None,
-            "arrival_price": unit.price(Fraction(parent.arrival_mid2 * ONE, 2)) if parent.arrival_mid2 else None,
+            "avg_price": unit.price(Fraction(paid, parent.filled_qty))
+            if paid and parent.filled_qty
+            else None,
+            "arrival_price": unit.price(Fraction(parent.arrival_mid2 * ONE, 2))
+            if parent.arrival_mid2
+            else None,
             "cost": None if missed is None or value is None else missed * value / 1e4,
             "status": str(parent.status),
             "reason": parent.reason,
@@ -307,7 +354,8 @@ class DeskState:
     # -- one method per kind of entry: see `trading.journal.kinds` ----------------------------------------------------
 
     def _session(self, seq: int, entry: Entry) -> None:
-        self.session, self.began_ns = dict(entry.body), entry.ns
+        self.session = dict(entry.body)
+        self.began_ns = entry.ns
         for agent in self.agents.values():
             agent.promoted = ""  # a session begins with the strategies of the desk's file
         self.kills = {}  # a session that finds the latch fallen journals it again
@@ -322,7 +370,8 @@ class DeskState:
                 del self._ended[next(iter(self._ended))]
             self._forget()
         if event == "accepted":
-            agent.strategy, agent.model = agent.strategy or str(body.get("strategy", "")), str(body.get("model", ""))
+            agent.strategy = agent.strategy or str(body.get("strategy", ""))
+            agent.model = str(body.get("model", ""))
         elif event == "fallback":
             agent.fallback = str(body.get("reason", "fallback"))
 
@@ -330,8 +379,16 @@ class DeskState:
         self._decided[entry.parent] = seq
         self.looked[entry.instrument] = seq, entry.parent
         if intent := entry.body.get("intent"):
-            self._agent(entry.agent).intents.append(ACTIONS[2 * bool(intent[it.TAKE]) + any(intent[it.REST0 :])])
-        row = {"seq": seq, "ns": entry.ns, "parent": entry.parent, "agent": entry.agent, "n": entry.body.get("n")}
+            self._agent(entry.agent).intents.append(
+                ACTIONS[2 * bool(intent[it.TAKE]) + any(intent[it.REST0 :])]
+            )
+        row = {
+            "seq": seq,
+            "ns": entry.ns,
+            "parent": entry.parent,
+            "agent": entry.agent,
+            "n": entry.body.get("n"),
+        }
         self.decisions.append(row | {"commands": len(entry.body.get("commands") or ())})
 
     def _order_out(self, seq: int, entry: Entry) -> None:
@@ -371,9 +428,11 @@ class DeskState:
 
     def _count(self, agent: Agent, cost: Mapping[str, Any], times: int) -> None:
         own = "by_hand" not in cost
-        agent.parents, agent.by_hand = agent.parents + times * own, agent.by_hand + times * (not own)
+        agent.parents = agent.parents + times * own
+        agent.by_hand = agent.by_hand + times * (not own)
         unfilled = times * round(cost.get("unfilled", 0) * ONE)
-        agent.unfilled, self._unfilled = agent.unfilled + unfilled, self._unfilled + unfilled
+        agent.unfilled = agent.unfilled + unfilled
+        self._unfilled = self._unfilled + unfilled
         self._refused += times * int(cost.get("refused", 0))
         if cost.get("is_bps") is not None:
             for sums in (agent.costs, self._whole) if own else (self._whole,):
@@ -395,7 +454,10 @@ class DeskState:
         self._agent(entry.agent)
 
     def _share(self, seq: int, entry: Entry) -> None:
-        shares = {name: round(float(share), 4) for name, share in dict(entry.body.get("shares", {})).items()}
+        shares = {
+            name: round(float(share), 4)
+            for name, share in dict(entry.body.get("shares", {})).items()
+        }
         for name, share in shares.items():
             self._agent(name).share[entry.instrument] = share
         self._routed.setdefault(entry.instrument, {})
@@ -403,16 +465,22 @@ class DeskState:
 
     def _drift(self, seq: int, entry: Entry) -> None:
         agent = self._agent(entry.agent)
-        agent.drift, agent.drifting = str(entry.body.get("text", "")), entry.body.get("state") == "drifting"
+        agent.drift = str(entry.body.get("text", ""))
+        agent.drifting = entry.body.get("state") == "drifting"
 
     def _seat(self, seq: int, entry: Entry) -> None:
         agent = self._agent(entry.agent)
-        agent.seat, agent.strategy = dict(entry.body), str(entry.body.get("strategy", ""))
+        agent.seat = dict(entry.body)
+        agent.strategy = str(entry.body.get("strategy", ""))
 
     def _promoted(self, seq: int, entry: Entry) -> None:
         agent = self._agent(entry.agent)
-        agent.strategy, agent.drift, agent.drifting = str(entry.body.get("challenger", "")), "", False
-        agent.promoted = "" if agent.promoted == agent.strategy else str(entry.body.get("champion", ""))
+        agent.strategy = str(entry.body.get("challenger", ""))
+        agent.drift = ""
+        agent.drifting = False
+        agent.promoted = (
+            "" if agent.promoted == agent.strategy else str(entry.body.get("champion", ""))
+        )
         self._operator(seq, entry)
 
     def _heartbeat(self, seq: int, entry: Entry) -> None:
@@ -422,7 +490,9 @@ class DeskState:
         self.alerts.apply(seq, entry)
 
     def _kill(self, seq: int, entry: Entry) -> None:
-        self.kills[entry.agent or str(entry.body.get("scope", ""))] = dict(entry.body) | {"ns": entry.ns}
+        self.kills[entry.agent or str(entry.body.get("scope", ""))] = dict(entry.body) | {
+            "ns": entry.ns
+        }
         self._route(entry.ns)
         self._operator(seq, entry)
 
@@ -441,7 +511,9 @@ class DeskState:
         self._operator(seq, entry)
 
     def _operator(self, seq: int, entry: Entry) -> None:
-        self.operator.append({"seq": seq, "ns": entry.ns, "kind": entry.kind, **operator_text(entry)})
+        self.operator.append(
+            {"seq": seq, "ns": entry.ns, "kind": entry.kind, **operator_text(entry)}
+        )
         self.alerts.apply(seq, entry)
 
 

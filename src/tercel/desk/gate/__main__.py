@@ -72,7 +72,11 @@ class _ItsDesk:
     def prove(self, shown: Mapping[str, Any], uid: int) -> str:
         """Let the sessions of that desk trade."""
         if not self._token or shown.get("token") != self._token:
-            raise VenueError("the desk that started this gate", f"a session of uid {uid}", "start a gate of its own")
+            raise VenueError(
+                "the desk that started this gate",
+                f"a session of uid {uid}",
+                "start a gate of its own",
+            )
         return "its desk"
 
 

@@ -41,8 +41,12 @@ class DropCopy:
         How long an execution waits for its other half.
     """
 
-    def __init__(self, session: FixVenue, gateway: OrderGateway, accounts: Sequence[str], seconds: float) -> None:
-        self._session, self._gateway, self._accounts = session, gateway, tuple(accounts)
+    def __init__(
+        self, session: FixVenue, gateway: OrderGateway, accounts: Sequence[str], seconds: float
+    ) -> None:
+        self._session = session
+        self._gateway = gateway
+        self._accounts = tuple(accounts)
         self.watch = CopyWatch(gateway.ledger.knows, seconds)
 
     def ours(self, events: Sequence[VenueEvent]) -> None:
@@ -66,12 +70,16 @@ class DropCopy:
             self.watch.link(event.up)
             self._gateway.alert("info" if event.up else "warning", DOWN, f"drop copy: {event.text}")
         elif isinstance(event, Unread):
-            self._gateway.alert("critical", BREAK, f"the drop copy cannot be read: {event.why}", agent=event.account)
+            self._gateway.alert(
+                "critical", BREAK, f"the drop copy cannot be read: {event.why}", agent=event.account
+            )
 
     def _break(self, found: CopyBreak) -> None:
         mine = [account for account in found.accounts if account in self._accounts]
         for account in mine:
-            self._gateway.states.add(StateReason.BREACH, f"drop copy: {found.text}", account, found.text)
+            self._gateway.states.add(
+                StateReason.BREACH, f"drop copy: {found.text}", account, found.text
+            )
         self._gateway.alert("critical", BREAK, found.text, agent=mine[0])
         if found.report is not None:
             self._gateway.receive([found.report])
@@ -107,6 +115,7 @@ def _listed(terms: ProfileTerms, listings: Sequence[Listing]) -> ProfileTerms:
     if terms.symbols:
         return terms
     symbols = tuple(
-        SymbolTable.model_validate({"name": one.instrument, "tick": repr(one.tick), "lot": one.lot}) for one in listings
+        SymbolTable.model_validate({"name": one.instrument, "tick": repr(one.tick), "lot": one.lot})
+        for one in listings
     )
     return replace(terms, symbols=symbols)

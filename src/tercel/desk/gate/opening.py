@@ -85,7 +85,9 @@ def opened(
                 check_own(section.limits, section.changed, why)
             return {}
 
-        venue = reach(section.venue, section.accounts, folder / "fix", beside, section.link_s, wall, agree)
+        venue = reach(
+            section.venue, section.accounts, folder / "fix", beside, section.link_s, wall, agree
+        )
         closing.callback(venue.close)
         limits_file = beside / section.limits if section.limits else default_file()
         given = read(limits_file)
@@ -103,7 +105,9 @@ def opened(
         if section.drop_copy is not None:
             from tercel.desk.gate.copies import DropCopy, copy_session
 
-            session = copy_session(section.drop_copy.venue, folder / "copy", beside, venue.listings())
+            session = copy_session(
+                section.drop_copy.venue, folder / "copy", beside, venue.listings()
+            )
             copy = DropCopy(session, gateway, section.accounts, section.drop_copy.seconds)
             closing.callback(copy.close)
         gate = Gate(
@@ -129,7 +133,9 @@ def _names(session: int, mark: str) -> Callable[[], str]:
     return lambda: f"~g{mark}{session}.{next(numbers)}"
 
 
-def _begin(gateway: OrderGateway, name: Callable[[], str], holder: str, accounts: tuple[str, ...]) -> None:
+def _begin(
+    gateway: OrderGateway, name: Callable[[], str], holder: str, accounts: tuple[str, ...]
+) -> None:
     before = {order.root: order for order in gateway.ledger.orders.live()}
     gateway.write([begun(gateway, holder, resume=False)])
     reconcile(gateway, name, before, more=accounts)
@@ -145,10 +151,16 @@ def _free(path: Path) -> str:
     """
     where = str(path)
     if len(os.fsencode(where)) > LONGEST_PATH:
-        raise VenueError(f"a socket file with a path of {LONGEST_PATH} bytes at most", where, "choose a shorter folder")
+        raise VenueError(
+            f"a socket file with a path of {LONGEST_PATH} bytes at most",
+            where,
+            "choose a shorter folder",
+        )
     with socket.socket(socket.AF_UNIX) as probe, suppress(OSError):
         probe.connect(where)
-        raise VenueError(f"no gate at {where} yet", "one that answers", "stop it, or choose another `listen`")
+        raise VenueError(
+            f"no gate at {where} yet", "one that answers", "stop it, or choose another `listen`"
+        )
     path.unlink(missing_ok=True)
     return where
 
@@ -167,7 +179,9 @@ def _share(listen: Path, group: str) -> None:
         shutil.chown(listen, group=group)
         listen.chmod(0o660)
     except (LookupError, OSError) as error:
-        raise ConfigError("a group that this user is in", f"{group!r}: {error}", "mend `group`") from None
+        raise ConfigError(
+            "a group that this user is in", f"{group!r}: {error}", "mend `group`"
+        ) from None
 
 
 def hide() -> None:

@@ -65,7 +65,9 @@ def gate_text(fields: Mapping[str, object]) -> str:
 def _toml(value: object) -> str:
     if not isinstance(value, Mapping):
         return json.dumps(value)
-    return f"{{{', '.join(f'{json.dumps(name)} = {json.dumps(one)}' for name, one in value.items())}}}"
+    return (
+        f"{{{', '.join(f'{json.dumps(name)} = {json.dumps(one)}' for name, one in value.items())}}}"
+    )
 
 
 class GateProcess(Closing):
@@ -96,10 +98,17 @@ class GateProcess(Closing):
     """
 
     def __init__(
-        self, desk: Path, venue: str, accounts: Sequence[str], limits: Path | None, latch: Path,
-        changes: Mapping[str, object] | None = None, agree: Agree = refuse_money,
-    ) -> None:  # fmt: skip
-        self._agree, self.token = agree, ""
+        self,
+        desk: Path,
+        venue: str,
+        accounts: Sequence[str],
+        limits: Path | None,
+        latch: Path,
+        changes: Mapping[str, object] | None = None,
+        agree: Agree = refuse_money,
+    ) -> None:
+        self._agree = agree
+        self.token = ""
         self.folder = desk.resolve() / FOLDER
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         listen = self.folder / LISTEN
@@ -109,7 +118,11 @@ class GateProcess(Closing):
             listen = Path(self._short.name) / LISTEN
         self.listen = listen
         """The listening socket that a desk connects to."""
-        fields: dict[str, object] = {"venue": venue, "accounts": list(accounts), "latch": str(latch.resolve())}
+        fields: dict[str, object] = {
+            "venue": venue,
+            "accounts": list(accounts),
+            "latch": str(latch.resolve()),
+        }
         fields |= {"listen": str(listen)}
         fields |= {} if limits is None else {"limits": str(limits.resolve())}
         fields |= {"changed": dict(changes)} if changes else {}
@@ -126,7 +139,12 @@ class GateProcess(Closing):
         words = [sys.executable, "-m", "tercel.desk.gate", str(self.folder / FILE)]
         with (self.folder / LOG).open("ab") as log:
             return subprocess.Popen(
-                words, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, start_new_session=True
+                words,
+                bufsize=0,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                start_new_session=True,
             )
 
     def revive(self) -> None:
@@ -143,7 +161,9 @@ class GateProcess(Closing):
         self._process = self._started()
         try:
             self._await()
-        except ConfigError as error:  # a venue that proved to be a test does not now: perhaps it will
+        except (
+            ConfigError
+        ) as error:  # a venue that proved to be a test does not now: perhaps it will
             self._end()
             raise VenueError(error.expected, error.received, error.remedy) from None
 
@@ -160,7 +180,9 @@ class GateProcess(Closing):
             return
         log = self.folder / LOG
         if error := said.get("error"):
-            raise VenueError(error["expected"], f"{error['received']} (the gate, {log})", error["remedy"])
+            raise VenueError(
+                error["expected"], f"{error['received']} (the gate, {log})", error["remedy"]
+            )
         words = " ".join(log.read_text(encoding="utf-8", errors="replace").split())
         raise VenueError("a gate that opens", words[-600:] or "nothing", f"see {log}")
 
@@ -175,7 +197,9 @@ class GateProcess(Closing):
             process.kill()
             said, _ = process.communicate()
         for names in filter(None, (_read(line).get("open") for line in said.splitlines())):
-            _log.critical("GATE %d orders are NOT known to be over: %s", len(names), ", ".join(names))
+            _log.critical(
+                "GATE %d orders are NOT known to be over: %s", len(names), ", ".join(names)
+            )
 
     def close(self) -> None:
         """Have the gate cancel open orders and exit; a second call does nothing."""
@@ -196,7 +220,11 @@ class GatedVenue(RemoteVenue):
 
     def __init__(self, gate: GateProcess, accounts: Sequence[str]) -> None:
         self._gate = gate
-        super().__init__(str(gate.listen), accounts, agree=lambda money: {"token": gate.token} if gate.token else {})
+        super().__init__(
+            str(gate.listen),
+            accounts,
+            agree=lambda money: {"token": gate.token} if gate.token else {},
+        )
 
     def reconnect(self) -> None:
         """See `RemoteVenue`."""
@@ -205,9 +233,16 @@ class GatedVenue(RemoteVenue):
 
 
 def venue_at(
-    where: str, accounts: Sequence[str], desk: Path, limits: Path | None, latch: Path, opened: ExitStack,
-    near: Path | None = None, changes: Mapping[str, object] | None = None, agree: Agree = refuse_money,
-) -> Venue:  # fmt: skip
+    where: str,
+    accounts: Sequence[str],
+    desk: Path,
+    limits: Path | None,
+    latch: Path,
+    opened: ExitStack,
+    near: Path | None = None,
+    changes: Mapping[str, object] | None = None,
+    agree: Agree = refuse_money,
+) -> Venue:
     """Connect to the venue at an address; FIX venues and Binance are reached through the desk's own gate.
 
     Parameters

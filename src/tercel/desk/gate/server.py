@@ -67,7 +67,9 @@ def refuse_all(shown: frames.Fields, uid: int) -> str:
     ------
     VenueError
     """
-    raise VenueError("a gate that looks at a second person's password", "another", "start it with `tercel gate`")
+    raise VenueError(
+        "a gate that looks at a second person's password", "another", "start it with `tercel gate`"
+    )
 
 
 def user_of(link: socket.socket) -> int:
@@ -124,15 +126,27 @@ class Gate(Hub):
         prove: Prove = refuse_all,
     ) -> None:
         super().__init__(gateway.venue, listen, stepped=gateway.venue.capabilities.stepped)
-        self.gateway, self._name, self._accounts, self._journal = gateway, name, tuple(accounts), journal
-        self._silence_s, self._heartbeat_ns = silence_s, round(heartbeat_s * NS_PER_SECOND)
-        self._stopper, self._withdrawal = KillCanceller(gateway, latch, name), OrderWithdrawal(gateway, name)
+        self.gateway = gateway
+        self._name = name
+        self._accounts = tuple(accounts)
+        self._journal = journal
+        self._silence_s = silence_s
+        self._heartbeat_ns = round(heartbeat_s * NS_PER_SECOND)
+        self._stopper = KillCanceller(gateway, latch, name)
+        self._withdrawal = OrderWithdrawal(gateway, name)
         self._followers: dict[str, Follower] = {}
-        self._beat_ns, self._fd = 0, -1
-        self._told_ns, self._back_s, self._turned_s = -1, 0.0, 0.0
+        self._beat_ns = 0
+        self._fd = -1
+        self._told_ns = -1
+        self._back_s = 0.0
+        self._turned_s = 0.0
         self._silent: dict[Client, tuple[int, float]] = {}
-        self._traded, self._leaving, self._live = set[Client](), set[Client](), set[Client]()
-        self.money, self._prove, self._refused_s = money, prove, -LOOK_S
+        self._traded = set[Client]()
+        self._leaving = set[Client]()
+        self._live = set[Client]()
+        self.money = money
+        self._prove = prove
+        self._refused_s = -LOOK_S
         self.keeper = LimitKeeper(gateway, latch, self._look)
         self.keeper.begin()
         self._copy = copy
@@ -175,7 +189,9 @@ class Gate(Hub):
         self._pump()
         check_store(self.gateway)
         self._look()
-        for entry in take_inbox(self.gateway):  # what people ask of limits; a desk's own commands are for the desk
+        for entry in take_inbox(
+            self.gateway
+        ):  # what people ask of limits; a desk's own commands are for the desk
             carry_out(self.gateway, entry, self._obey)
         self._look_after()
 
@@ -206,26 +222,42 @@ class Gate(Hub):
     def on_login(self, client: Client, account: str) -> None:
         """See :class:`Hub`."""
         if account not in self._accounts:
-            raise VenueError(f"one of the accounts {', '.join(self._accounts)}", repr(account), "mend `accounts`")
+            raise VenueError(
+                f"one of the accounts {', '.join(self._accounts)}", repr(account), "mend `accounts`"
+            )
         self._withdrawal.end(account)
 
     def hello(self) -> frames.Fields:
         """See :class:`Hub`."""
-        return {"beat_s": self._silence_s / 4, "code": code_mark(), "journal": self._journal, "money": self.money}
+        return {
+            "beat_s": self._silence_s / 4,
+            "code": code_mark(),
+            "journal": self._journal,
+            "money": self.money,
+        }
 
     def on_commands(self, client: Client, commands: Sequence[o.Command]) -> None:
         """See :class:`Hub`."""
         self._traded.add(client)
         passed = list[o.Command]()
         for command in commands:
-            if self.money and client not in self._live and isinstance(command, o.NewOrder | o.ReplaceOrder):
-                self._refuse(client, VenueError("a session that has shown what live asks", self.money, "show it"))
+            if (
+                self.money
+                and client not in self._live
+                and isinstance(command, o.NewOrder | o.ReplaceOrder)
+            ):
+                self._refuse(
+                    client,
+                    VenueError("a session that has shown what live asks", self.money, "show it"),
+                )
             elif why := self._not_theirs(command):
                 self._refuse(client, VenueError(*why, "choose another name"))
             else:
                 passed.append(command)
         outcome = self.gateway.submit(passed)
-        client.waiting += [event for one, why in outcome.denied if (event := self._refusal(one, why)) is not None]
+        client.waiting += [
+            event for one, why in outcome.denied if (event := self._refusal(one, why)) is not None
+        ]
         if client.waiting:
             self.hand_out(client)
 
@@ -249,14 +281,22 @@ class Gate(Hub):
         orig = command.orig
         order = self.gateway.ledger.orders.get(orig)
         status = order.status if order is not None else o.OrdStatus.REJECTED
-        return o.CancelReject(command.cl_ord_id, orig, command.account, status, now, text) if orig else None
+        return (
+            o.CancelReject(command.cl_ord_id, orig, command.account, status, now, text)
+            if orig
+            else None
+        )
 
     def on_subscribe(self, instrument: str) -> None:
         """See :class:`Hub`."""
         if instrument not in self._followers:
-            listing = next((one for one in self._venue.listings() if one.instrument == instrument), None)
+            listing = next(
+                (one for one in self._venue.listings() if one.instrument == instrument), None
+            )
             if listing is None:
-                raise VenueError("an instrument that the venue lists", repr(instrument), "choose another")
+                raise VenueError(
+                    "an instrument that the venue lists", repr(instrument), "choose another"
+                )
             self._followers[instrument] = follower_of(self._venue, listing, history=HISTORY)
         with self.gateway.wire:
             self._venue.subscribe(instrument)
@@ -279,7 +319,9 @@ class Gate(Hub):
                 found.append(report)
             seen = seen or report.exec_id == after
         if not seen:
-            raise VenueError(f"an execution of {account}", repr(after), "ask without one for all of them")
+            raise VenueError(
+                f"an execution of {account}", repr(after), "ask without one for all of them"
+            )
         return found
 
     def on_positions(self, account: str) -> Mapping[str, int]:
@@ -315,7 +357,12 @@ class Gate(Hub):
             self._refused_s = time.monotonic()
             raise
         self._live.add(client)
-        entry = {"command": "live", "body": {"accounts": sorted(client.accounts)}, "by": by, "wall_ns": time.time_ns()}
+        entry = {
+            "command": "live",
+            "body": {"accounts": sorted(client.accounts)},
+            "by": by,
+            "wall_ns": time.time_ns(),
+        }
         entry["reason"] = str(body.get("reason", ""))
         self.gateway.write([Entry(kinds.OPERATOR, self._venue.now_ns, body=entry)])
         self.send(client, {"said": "live"})
@@ -327,24 +374,45 @@ class Gate(Hub):
             raise VenueError("an account that this session holds", repr(account), "log in with it")
         now, ledger = self._venue.now_ns, self.gateway.ledger
         known = ledger.parents.get(id_)
-        same = known and (known.order.instrument, known.order.agent, known.order.side) == (instrument, account, side)
+        same = known and (known.order.instrument, known.order.agent, known.order.side) == (
+            instrument,
+            account,
+            side,
+        )
         if lots == 0:  # over: it may leave memory once its orders are settled
             if known is not None and known.order.agent == account and not known.over:
-                self.gateway.write([entry_of(id_, "done", now, instrument, account, reason="by its session")])
+                self.gateway.write(
+                    [entry_of(id_, "done", now, instrument, account, reason="by its session")]
+                )
         elif known is None and not ledger.used(id_):
-            request = ParentRequest(id_, instrument, side, lots, LONGEST_NS, 1, "behind the gate", account)
+            request = ParentRequest(
+                id_, instrument, side, lots, LONGEST_NS, 1, "behind the gate", account
+            )
             # Limits first, as they may refuse it: the journal has no parent that they do not know.
             self.gateway.limits.parent(id_, instrument, account, side, lots)
             self.gateway.write([accepted(request, now)])
         elif known is None or known.over or lots < 0 or not same:
-            raise OrderError("a parent as it was told before, not over, of some lots", f"{id_}: {body}", "rename it")
+            raise OrderError(
+                "a parent as it was told before, not over, of some lots",
+                f"{id_}: {body}",
+                "rename it",
+            )
         elif known.lots != lots:
             self.gateway.limits.amend(id_, lots)
-            self.gateway.write([entry_of(id_, "amended", now, instrument, account, lots=lots, reason="by its session")])
+            self.gateway.write(
+                [
+                    entry_of(
+                        id_, "amended", now, instrument, account, lots=lots, reason="by its session"
+                    )
+                ]
+            )
 
     def on_gone(self, client: Client) -> None:
         """See :class:`Hub`."""
-        calm, why = client in self._leaving, "its session ended" if client in self._leaving else "its session is gone"
+        calm, why = (
+            client in self._leaving,
+            "its session ended" if client in self._leaving else "its session is gone",
+        )
         for group in (self._traded, self._leaving, self._live):
             group.discard(client)
         # A journal that is down has cancelled everything already.
@@ -358,13 +426,17 @@ class Gate(Hub):
         most, as what held up the gate may have held up the session too. Whoever has nothing open may be silent for
         `OPENING_S`: a desk that begins reads its journal first.
         """
-        passed, self._turned_s = min(now - self._turned_s, self._silence_s / 2), now
-        silent, self._silent = self._silent, {}
+        passed = min(now - self._turned_s, self._silence_s / 2)
+        self._turned_s = now
+        silent = self._silent
+        self._silent = {}
         for client in self._clients:
             heard, seconds = silent.get(client, (client.heard, 0.0))
             seconds = seconds + passed if heard == client.heard else 0.0
             self._silent[client] = client.heard, seconds
-            client.gone |= seconds > self._silence_s and (seconds > OPENING_S or not self._harmless(client))
+            client.gone |= seconds > self._silence_s and (
+                seconds > OPENING_S or not self._harmless(client)
+            )
 
     def _harmless(self, client: Client) -> bool:
         """Whether a session has logged in, has sent nothing yet, and nothing of its accounts is open."""
@@ -397,7 +469,9 @@ class Gate(Hub):
         if not self._stepped:
             with suppress(VenueError):
                 self._take_events(self._reports())
-        elif (self._withdrawal or self._stopper.open) and not any(client.accounts for client in self._clients):
+        elif (self._withdrawal or self._stopper.open) and not any(
+            client.accounts for client in self._clients
+        ):
             with suppress(VenueError):
                 self._stepped_to(self._venue.now_ns + _STEP_NS)
         elif (connection := self._venue.capabilities.connection) is not None:
@@ -408,7 +482,11 @@ class Gate(Hub):
         """What the venue has reported, without waiting."""
         connection = self._venue.capabilities.connection
         with self.gateway.wire:
-            return self._venue.step(self._venue.now_ns) if connection is None or connection.poll() else []
+            return (
+                self._venue.step(self._venue.now_ns)
+                if connection is None or connection.poll()
+                else []
+            )
 
     def _stepped_to(self, until_ns: int) -> None:
         with self.gateway.wire:
@@ -443,7 +521,9 @@ class Gate(Hub):
             quotes = follower.quotes
         except TapeError:
             self.on_subscribe(event.instrument)
-        self.gateway.limits.mark(event.instrument, *quotes, event.dated_ns or follower.now_ns, self._venue.now_ns)
+        self.gateway.limits.mark(
+            event.instrument, *quotes, event.dated_ns or follower.now_ns, self._venue.now_ns
+        )
 
     def _obey(self, entry: Entry) -> None:
         command = str(entry.body["command"])
@@ -480,7 +560,9 @@ _EXECUTIONS: Final = frozenset({o.ExecType.TRADE, o.ExecType.BUSTED, o.ExecType.
 
 def _mine(client: Client, event: o.VenueEvent) -> bool:
     if isinstance(event, o.MarketRows):
-        if event.instrument not in client.instruments or (event.instrument in client.fresh and not event.snapshot):
+        if event.instrument not in client.instruments or (
+            event.instrument in client.fresh and not event.snapshot
+        ):
             return False
         client.fresh.discard(event.instrument)
         return True

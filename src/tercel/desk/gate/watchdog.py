@@ -63,8 +63,11 @@ class Watchdog:
         silence_s: float,
         say: Callable[[str], object] = lambda text: None,
     ) -> None:
-        self._gate, self._accounts, self._log_on = gate, tuple(accounts), log_on
-        self._silence_s, self._say = silence_s, say
+        self._gate = gate
+        self._accounts = tuple(accounts)
+        self._log_on = log_on
+        self._silence_s = silence_s
+        self._say = say
         self._numbers = count(1)
         self._mark = f"{time.time_ns():x}"
         self._link = frames.FrameReader()
@@ -102,7 +105,8 @@ class Watchdog:
         """Whether the gate answers, and has a link to the venue."""
         try:
             if self._plain is None:
-                self._plain, self._link = frames.connect(self._gate, ASK_S), frames.FrameReader()
+                self._plain = frames.connect(self._gate, ASK_S)
+                self._link = frames.FrameReader()
             self._plain.sendall(frames.pack({"do": "alive"}))
             return self._answer(self._plain)
         except (VenueError, OSError):
@@ -132,7 +136,8 @@ class Watchdog:
             if self._venue is None:
                 if not self._failed:
                     self._say("the gate is silent, or has no link: cancelling what is open")
-                self._venue, self._cancelled_s = self._log_on(), 0.0
+                self._venue = self._log_on()
+                self._cancelled_s = 0.0
             if time.monotonic() - self._cancelled_s >= AGAIN_S:
                 self._cancelled_s = time.monotonic()
                 for account in self._accounts:
@@ -154,7 +159,9 @@ class Watchdog:
             self._venue = None
 
 
-def watch(config: GateConfig, beside: Path, stop: Callable[[], bool], say: Callable[[str], object]) -> None:
+def watch(
+    config: GateConfig, beside: Path, stop: Callable[[], bool], say: Callable[[str], object]
+) -> None:
     """Watch the gate of a configuration file, unless another process does already.
 
     Raises
@@ -169,10 +176,12 @@ def watch(config: GateConfig, beside: Path, stop: Callable[[], bool], say: Calla
     with _alone(beside / section.folder / LOCK) as alone:
         if alone:
             Watchdog(
-                str(beside / section.listen), section.accounts,
+                str(beside / section.listen),
+                section.accounts,
                 lambda: connect(where, section.accounts, None, beside, agree=lambda money: {}),  # type: ignore[arg-type, return-value]
-                watchdog.silence_s, say,
-            ).watch(stop)  # fmt: skip
+                watchdog.silence_s,
+                say,
+            ).watch(stop)
 
 
 def _own_way(found: VenueAddress, watchdog: WatchdogTerms, beside: Path) -> str:
@@ -216,7 +225,9 @@ def beside_gate(file: Path, config: GateConfig, over: Callable[[], bool]) -> Ite
     words = [sys.executable, "-m", "tercel.desk.gate", str(file), "watchdog"]
     folder = file.parent / config.gate.folder
     with (folder / LOG).open("ab") as log:
-        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+        process = subprocess.Popen(
+            words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+        )
     yield
     if over():
         process.terminate()

@@ -25,7 +25,8 @@ class OrderWithdrawal:
     """
 
     def __init__(self, gateway: OrderGateway, name: Callable[[], str]) -> None:
-        self._gateway, self._name = gateway, name
+        self._gateway = gateway
+        self._name = name
         self._since_ns: dict[str, int] = {}
         self._calm_ns: dict[str, int] = {}
         """Since when orders are cancelled that nobody was alarmed at."""
@@ -38,13 +39,22 @@ class OrderWithdrawal:
 
         Who ends in order (`calm`) alarms nobody, unless the venue has not ended its orders after `LATE_NS`.
         """
-        new = [account for account in sorted(accounts) if account not in self._since_ns and self._open(account)]
+        new = [
+            account
+            for account in sorted(accounts)
+            if account not in self._since_ns and self._open(account)
+        ]
         now = self._gateway.venue.now_ns
         self._since_ns |= dict.fromkeys(new, now)
         self._calm_ns |= dict.fromkeys(new, now) if calm else {}
         severity, what = "info" if calm else "critical", f"{why}; its orders are cancelled"
-        alerts = [entry_alert(severity, UNWATCHED, f"{account}: {what}", now, agent=account) for account in new]
-        self._gateway.withdraw([MassCancel(self._name(), account, "", now) for account in new], before=alerts)
+        alerts = [
+            entry_alert(severity, UNWATCHED, f"{account}: {what}", now, agent=account)
+            for account in new
+        ]
+        self._gateway.withdraw(
+            [MassCancel(self._name(), account, "", now) for account in new], before=alerts
+        )
 
     def _open(self, account: str) -> int:
         return len(self._gateway.ledger.orders.live(account))
@@ -80,5 +90,8 @@ class OrderWithdrawal:
     def _commands(self, accounts: list[str]) -> list[Command]:
         now, orders = self._gateway.venue.now_ns, self._gateway.ledger.orders
         found: list[Command] = [MassCancel(self._name(), account, "", now) for account in accounts]
-        live = sorted((order for account in accounts for order in orders.live(account)), key=attrgetter("parent"))
+        live = sorted(
+            (order for account in accounts for order in orders.live(account)),
+            key=attrgetter("parent"),
+        )
         return found + cancels(self._gateway, live, self._name)

@@ -17,7 +17,15 @@ from tercel.desk.limits.change import (
     tightest,
     values_at,
 )
-from tercel.desk.limits.file import AgentLimits, DeskLimits, InstrumentLimits, Limits, default_file, parse, read
+from tercel.desk.limits.file import (
+    AgentLimits,
+    DeskLimits,
+    InstrumentLimits,
+    Limits,
+    default_file,
+    parse,
+    read,
+)
 from tercel.desk.limits.gate import CHECKS, LimitGate
 from tercel.desk.limits.reported import PAUSES
 from tercel.desk.limits.state import Alarm, Check, Denial, LimitQuery

@@ -8,7 +8,15 @@ from typing import Any
 
 from tercel.core.executions import Execution, Key
 from tercel.core.fixed import ONE
-from tercel.desk.limits.state import AT_ANY_PRICE, NEVER_NS, Filled, Holding, LimitCounts, OpenOrder, ParentLimit
+from tercel.desk.limits.state import (
+    AT_ANY_PRICE,
+    NEVER_NS,
+    Filled,
+    Holding,
+    LimitCounts,
+    OpenOrder,
+    ParentLimit,
+)
 
 
 class PastCounts(LimitCounts):
@@ -66,14 +74,20 @@ class PastCounts(LimitCounts):
         for root, name, stands in executions:
             owner = roots.get(root), holding, asked.side, stands.px, f"{root}:{name}"
             one_more = Execution(owner, stands.qty, stands.px, stands.changed)
-            self.executions.recall((asked.agent, root, name), taken.setdefault(id(stands), one_more))
+            self.executions.recall(
+                (asked.agent, root, name), taken.setdefault(id(stands), one_more)
+            )
 
 
 def _ended(order: Any, holding: Holding, parent: ParentLimit) -> OpenOrder:
     price = AT_ANY_PRICE * order.side if order.price is None else order.price
     one = OpenOrder(order.root, holding, parent, order.side, order.lots, price)
-    one.live, one.accepted, one.filled = False, order.acked, order.cum_qty >= order.lots * ONE
-    one.cum, one.reported = order.cum_qty, order.counted_qty
+    one.live = False
+    one.accepted = order.acked
+    one.filled = order.cum_qty >= order.lots * ONE
+    one.cum = order.cum_qty
+    one.reported = order.counted_qty
     one.worst = AT_ANY_PRICE * order.side  # which prices it had before is not remembered
-    one.changed_ns, one.recounted_ns = order.replaced_ns or NEVER_NS, order.recounted_ns or NEVER_NS
+    one.changed_ns = order.replaced_ns or NEVER_NS
+    one.recounted_ns = order.recounted_ns or NEVER_NS
     return one

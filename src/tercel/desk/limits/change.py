@@ -23,7 +23,10 @@ HASH: Final = 12
 """Hexadecimal digits of a name of limits."""
 # Limits of which the longer is the tighter.
 _LONGER: Final = ("window_ns", "duplicate_ns", "executions_ns")
-_ROOMS: Final[dict[str, type[file.ScopeLimits]]] = {"instruments": file.InstrumentLimits, "agents": file.AgentLimits}
+_ROOMS: Final[dict[str, type[file.ScopeLimits]]] = {
+    "instruments": file.InstrumentLimits,
+    "agents": file.AgentLimits,
+}
 _Kind = TypeVar("_Kind", bound=file.ScopeLimits)
 
 
@@ -48,7 +51,9 @@ def changed(limits: file.Limits, changes: Mapping[str, str]) -> file.Limits:
     (100, 5000)
     """
     if not isinstance(changes, Mapping) or not changes:
-        raise LimitsError("limits to change", repr(changes), "name some, such as agents.twap.order_lots=100")
+        raise LimitsError(
+            "limits to change", repr(changes), "name some, such as agents.twap.order_lots=100"
+        )
     for path, text in changes.items():
         room, _, rest = path.partition(".")
         name, _, key = rest.rpartition(".")
@@ -59,12 +64,18 @@ def changed(limits: file.Limits, changes: Mapping[str, str]) -> file.Limits:
             sections: Mapping[str, Any] = getattr(limits, room)
             scope = sections.get(name, sections.get(file.ANY))
             if scope is None:
-                raise LimitsError(f"a name with limits in [{room}]", name, offer(name, tuple(sections), "name another"))
+                raise LimitsError(
+                    f"a name with limits in [{room}]",
+                    name,
+                    offer(name, tuple(sections), "name another"),
+                )
             section: Any = {**sections, name: _with(scope, f'{room}."{name}"', key, value)}
             limits = replace(limits, **{room: section})
         else:
             raise LimitsError(
-                "the place of a limit", repr(path), "write desk.KEY, agents.NAME.KEY or instruments.NAME.KEY"
+                "the place of a limit",
+                repr(path),
+                "write desk.KEY, agents.NAME.KEY or instruments.NAME.KEY",
             )
     return replace(limits, source="a change while the desk runs", sha256="")
 
@@ -73,7 +84,9 @@ def _read(path: str, text: Any) -> Any:
     try:
         return parse_tables(f"value = {text}", decimals=True)["value"]
     except (ValueError, ArithmeticError) as error:
-        raise LimitsError("a value as in a limit file", f"{text!r:.80} of {path} ({error})", "write 100") from None
+        raise LimitsError(
+            "a value as in a limit file", f"{text!r:.80} of {path} ({error})", "write 100"
+        ) from None
 
 
 def _with(scope: _Kind, section: str, key: str, value: Any) -> _Kind:
@@ -95,7 +108,10 @@ def loosened(before: file.Limits, after: file.Limits) -> list[str]:
         for name in dict.fromkeys((*old, *new)):
             then, now = old.get(name, old.get(file.ANY)), new.get(name, new.get(file.ANY))
             if now is not None:
-                found += [f"{room}.{name}.{key}" for key in (["*"] if then is None else _looser(then, now))]
+                found += [
+                    f"{room}.{name}.{key}"
+                    for key in (["*"] if then is None else _looser(then, now))
+                ]
     return found
 
 
@@ -151,9 +167,13 @@ def tightest(in_force: file.Limits, given: file.Limits) -> file.Limits:
     rooms: dict[str, Any] = {}
     for room in _ROOMS:
         old, new = getattr(in_force, room), getattr(given, room)
-        pairs = {name: (old.get(name, old.get(file.ANY)), new.get(name, new.get(file.ANY))) for name in (*old, *new)}
+        pairs = {
+            name: (old.get(name, old.get(file.ANY)), new.get(name, new.get(file.ANY)))
+            for name in (*old, *new)
+        }
         rooms[room] = {
-            name: _tighter(then, now) if then and now else then or now for name, (then, now) in pairs.items()
+            name: _tighter(then, now) if then and now else then or now
+            for name, (then, now) in pairs.items()
         }
     return replace(given, desk=_tighter(in_force.desk, given.desk), **rooms)
 
@@ -207,9 +227,16 @@ def from_json(body: Mapping[str, Any], source: str = "the journal") -> file.Limi
         For anything else, among it limits that this version does not know.
     """
     try:
-        instruments = {name: _scope(file.InstrumentLimits, each, source) for name, each in body["instruments"].items()}
-        agents = {name: _scope(file.AgentLimits, each, source) for name, each in body["agents"].items()}
-        return file.Limits(_scope(file.DeskLimits, body["desk"], source), instruments, agents, source)
+        instruments = {
+            name: _scope(file.InstrumentLimits, each, source)
+            for name, each in body["instruments"].items()
+        }
+        agents = {
+            name: _scope(file.AgentLimits, each, source) for name, each in body["agents"].items()
+        }
+        return file.Limits(
+            _scope(file.DeskLimits, body["desk"], source), instruments, agents, source
+        )
     except (KeyError, TypeError, AttributeError) as error:
         raise LimitsError(
             "limits as a journal has them",
@@ -226,7 +253,9 @@ def _scope(kind: type[_Kind], written: Mapping[str, Any], source: str) -> _Kind:
             f"{', '.join(unknown)} in {source}",
             "open it with the version of tercel that wrote it: no limit of it is left out",
         )
-    values: dict[str, Any] = {name: tuple(each) if isinstance(each, list) else each for name, each in written.items()}
+    values: dict[str, Any] = {
+        name: tuple(each) if isinstance(each, list) else each for name, each in written.items()
+    }
     return kind(**values)
 
 

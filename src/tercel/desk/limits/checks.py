@@ -68,7 +68,9 @@ def check_replaced(query: LimitQuery) -> Denial | None:
         if order is None or not order.live:
             return Denial("UNKNOWN_ORDER", f"orig={query.command.orig}")
         if order.parent is not query.parent:
-            return Denial("NOT_THE_PARENTS", f"orig={query.command.orig} parent={query.parent.name}")
+            return Denial(
+                "NOT_THE_PARENTS", f"orig={query.command.orig} parent={query.parent.name}"
+            )
     return None
 
 
@@ -97,14 +99,19 @@ def check_hours(query: LimitQuery) -> Denial | None:
         start, end = hours
         at = query.now_ns % DAY_NS
         if (at - start) % DAY_NS >= (end - start) % DAY_NS:
-            return Denial("HOURS", f"instrument={query.instrument.name} time_of_day_ns={at} from={start} until={end}")
+            return Denial(
+                "HOURS",
+                f"instrument={query.instrument.name} time_of_day_ns={at} from={start} until={end}",
+            )
     return None
 
 
 def check_order_lots(query: LimitQuery) -> Denial | None:
     """Maximum lots of one order."""
     if query.lots > query.holding.order_lots:
-        return Denial("ORDER_LOTS", f"{_who(query)} lots={query.lots} limit={query.holding.order_lots}")
+        return Denial(
+            "ORDER_LOTS", f"{_who(query)} lots={query.lots} limit={query.holding.order_lots}"
+        )
     return None
 
 
@@ -121,7 +128,9 @@ def check_reference(query: LimitQuery) -> Denial | None:
 
 def _stale(query: LimitQuery, at: InstrumentState) -> str:
     text = f"instrument={at.name} age_ns={query.now_ns - at.marked_ns} limit={at.limits.reference_age_ns}"
-    return text if query.now_ns > at.marked_ns else f"{text}: the market is dated ahead of the clock"
+    return (
+        text if query.now_ns > at.marked_ns else f"{text}: the market is dated ahead of the clock"
+    )
 
 
 def check_collar(query: LimitQuery) -> Denial | None:
@@ -133,16 +142,24 @@ def check_collar(query: LimitQuery) -> Denial | None:
         return None
     away = 2 * price - at.mid2
     if away * 10_000 > bps * at.mid2 or away * -10_000 > bps * at.mid2:
-        return Denial("COLLAR", f"instrument={at.name} price={price} mid={at.mid2 / 2:g} limit_bps={bps}")
+        return Denial(
+            "COLLAR", f"instrument={at.name} price={price} mid={at.mid2 / 2:g} limit_bps={bps}"
+        )
     query.worst_price = price if query.side == 1 else max(price, at.bid)
     return None
 
 
 def check_order_value(query: LimitQuery) -> Denial | None:
     """Maximum value of one order; a sell that may fill at the bid is valued there."""
-    value, limit = 2 * query.lots * query.worst_price * query.instrument.unit, query.holding.order_value
+    value, limit = (
+        2 * query.lots * query.worst_price * query.instrument.unit,
+        query.holding.order_value,
+    )
     if value > limit:
-        return Denial("ORDER_VALUE", f"{_who(query)} value={money(value * PAID_ONE)} limit={money(limit * PAID_ONE)}")
+        return Denial(
+            "ORDER_VALUE",
+            f"{_who(query)} value={money(value * PAID_ONE)} limit={money(limit * PAID_ONE)}",
+        )
     return None
 
 
@@ -165,7 +182,9 @@ def check_children(query: LimitQuery) -> Denial | None:
     parent = query.parent
     if query.extra and parent.used + query.extra > parent.lots * ONE:
         used, lots = text(parent.used), text(query.extra)
-        return Denial("CHILDREN", f"parent={parent.name} used={used} lots={lots} limit={parent.lots}")
+        return Denial(
+            "CHILDREN", f"parent={parent.name} used={used} lots={lots} limit={parent.lots}"
+        )
     return None
 
 
@@ -178,14 +197,22 @@ def check_position(query: LimitQuery) -> Denial | None:
     # Buys and sells never offset: the worst case has all of one side filled and none of the other.
     if query.side == 1:
         if (worst := holding.position + holding.buys + extra) > holding.long_qty:
-            return Denial("POSITION", f"{_who(query)} long={text(worst)} limit={text(holding.long_qty)}")
+            return Denial(
+                "POSITION", f"{_who(query)} long={text(worst)} limit={text(holding.long_qty)}"
+            )
         if (worst := at.position + at.buys + extra) > at.long_qty:
-            return Denial("POSITION", f"instrument={at.name} long={text(worst)} limit={text(at.long_qty)}")
+            return Denial(
+                "POSITION", f"instrument={at.name} long={text(worst)} limit={text(at.long_qty)}"
+            )
     else:
         if (worst := holding.sells - holding.position + extra) > holding.short_qty:
-            return Denial("POSITION", f"{_who(query)} short={text(worst)} limit={text(holding.short_qty)}")
+            return Denial(
+                "POSITION", f"{_who(query)} short={text(worst)} limit={text(holding.short_qty)}"
+            )
         if (worst := at.sells - at.position + extra) > at.short_qty:
-            return Denial("POSITION", f"instrument={at.name} short={text(worst)} limit={text(at.short_qty)}")
+            return Denial(
+                "POSITION", f"instrument={at.name} short={text(worst)} limit={text(at.short_qty)}"
+            )
     return None
 
 
@@ -215,8 +242,12 @@ def check_messages(query: LimitQuery) -> Denial | None:
     """Maximum message rate over a sliding window; cancels count but are never refused."""
     for scope in query.holding.scopes:
         times = scope.times
-        if len(times) == scope.messages and (not times or times[0] > query.now_ns - scope.window_ns):
-            return Denial("MESSAGES", f"scope={scope.name} limit={scope.messages} window_ns={scope.window_ns}")
+        if len(times) == scope.messages and (
+            not times or times[0] > query.now_ns - scope.window_ns
+        ):
+            return Denial(
+                "MESSAGES", f"scope={scope.name} limit={scope.messages} window_ns={scope.window_ns}"
+            )
     return None
 
 
@@ -232,14 +263,22 @@ def check_loss(query: LimitQuery) -> Denial | None:
     agent, at, desk = query.agent, query.instrument, gate.desk
     if agent.equity < agent.floor or at.equity < at.floor or desk.equity < desk.floor:
         if now_ns < gate.day_ends_ns:  # what was lost until then is yesterday's
-            denial = next(_loss(scope) for scope in query.holding.scopes if scope.equity < scope.floor)
+            denial = next(
+                _loss(scope) for scope in query.holding.scopes if scope.equity < scope.floor
+            )
     return None if denial is None or _reduces(query) else denial
 
 
 def _loss(scope: Scope) -> Denial:
     if scope.lost > scope.daily_loss:
-        return Denial("DAILY_LOSS", f"scope={scope.name} loss={money(scope.lost)} limit={money(scope.daily_loss)}")
-    return Denial("DRAWDOWN", f"scope={scope.name} drawdown={money(scope.drawn)} limit={money(scope.drawdown)}")
+        return Denial(
+            "DAILY_LOSS",
+            f"scope={scope.name} loss={money(scope.lost)} limit={money(scope.daily_loss)}",
+        )
+    return Denial(
+        "DRAWDOWN",
+        f"scope={scope.name} drawdown={money(scope.drawn)} limit={money(scope.drawdown)}",
+    )
 
 
 def _reduces(query: LimitQuery) -> bool:

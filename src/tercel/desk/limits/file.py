@@ -120,7 +120,9 @@ class _Place:
 
     def refuse(self, expected: str, received: str, remedy: str) -> LimitsError:
         where = (
-            f"key {self.key} of [{self.section}] in {self.source}" if self.key else f"[{self.section}] in {self.source}"
+            f"key {self.key} of [{self.section}] in {self.source}"
+            if self.key
+            else f"[{self.section}] in {self.source}"
         )
         return LimitsError(expected, f"{received} at {where}", remedy)
 
@@ -128,22 +130,30 @@ class _Place:
 def _whole(value: Any, place: _Place, least: int = 0) -> int:
     if type(value) is not int or value < least:
         raise place.refuse(
-            f"a whole number, at least {least}", f"{_shown(value)}", "write it without quotes or a point"
+            f"a whole number, at least {least}",
+            f"{_shown(value)}",
+            "write it without quotes or a point",
         )
     return int(_at_most(value, place))
 
 
 def _at_most(value: int | Decimal, place: _Place) -> int | Decimal:
     if value > MOST:
-        raise place.refuse(f"a number of at most {MOST}", f"{Decimal(value):.3e}", "write what is meant")
+        raise place.refuse(
+            f"a number of at most {MOST}", f"{Decimal(value):.3e}", "write what is meant"
+        )
     return value
 
 
 def _money(value: Any, place: _Place) -> int:
     if type(value) is not int and not (isinstance(value, Decimal) and value.is_finite()):
-        raise place.refuse("an amount of money", _shown(value), "write a number such as 250_000 or 12.50")
+        raise place.refuse(
+            "an amount of money", _shown(value), "write a number such as 250_000 or 12.50"
+        )
     if value < 0:
-        raise place.refuse("an amount of money, at least 0", _shown(value), "a limit is written without its sign")
+        raise place.refuse(
+            "an amount of money, at least 0", _shown(value), "a limit is written without its sign"
+        )
     scaled = Decimal(_at_most(value, place)) * MONEY
     if scaled != int(scaled):
         raise place.refuse("an amount of at most 9 decimals", _shown(value), "round it")
@@ -163,7 +173,9 @@ def _within(value: Any, place: _Place) -> int:
 def _bps(value: Any, place: _Place) -> int:
     bps = _whole(value, place, least=1)
     if bps >= 10_000:
-        raise place.refuse("a band under 10000 bps", str(bps), "10000 bps reach down to a price of zero")
+        raise place.refuse(
+            "a band under 10000 bps", str(bps), "10000 bps reach down to a price of zero"
+        )
     return bps
 
 
@@ -171,7 +183,9 @@ def _share(value: Any, place: _Place) -> int:
     """A share of one, in ten thousandths."""
     known = type(value) is int or (isinstance(value, Decimal) and value.is_finite())
     if not known or not 0 < value <= 1 or value * WHOLE != int(value * WHOLE):
-        raise place.refuse("a share above 0, at most 1, of at most 4 decimals", _shown(value), "write 0.8")
+        raise place.refuse(
+            "a share above 0, at most 1, of at most 4 decimals", _shown(value), "write 0.8"
+        )
     return int(value * WHOLE)
 
 
@@ -182,12 +196,16 @@ def _hours(value: Any, place: _Place) -> Hours:
         start, end = (_time_of_day(each, place) for each in value)
         if start != end:
             return start, end
-    raise place.refuse('"always" or two times of day', _shown(value), 'write ["09:30:00", "16:00:00"]')
+    raise place.refuse(
+        '"always" or two times of day', _shown(value), 'write ["09:30:00", "16:00:00"]'
+    )
 
 
 def _time_of_day(text: str, place: _Place) -> int:
     parts = text.split(":")
-    if len(parts) in (2, 3) and all(len(part) == 2 and part.isascii() and part.isdigit() for part in parts):
+    if len(parts) in (2, 3) and all(
+        len(part) == 2 and part.isascii() and part.isdigit() for part in parts
+    ):
         hour, minute, second = (*map(int, parts), 0)[:3]
         if hour < 24 and minute < 60 and second < 60:
             return (hour * 3600 + minute * 60 + second) * 10**9
@@ -199,7 +217,13 @@ _READERS: Final[dict[str, _Reader]] = {
     **dict.fromkeys(("order_lots", "messages", "long_lots", "short_lots", "executions"), _whole),
     **dict.fromkeys(("order_value", "gross_value", "daily_loss", "drawdown"), _money),
     **dict.fromkeys(("window_ms", "executions_ms", "reference_age_ms"), _since),
-    **{"duplicate_ms": _within, "warn": _share, "collar_bps": _bps, "fill_band_bps": _bps, "hours": _hours},
+    **{
+        "duplicate_ms": _within,
+        "warn": _share,
+        "collar_bps": _bps,
+        "fill_band_bps": _bps,
+        "hours": _hours,
+    },
 }
 
 
@@ -214,14 +238,23 @@ _KEYS: Final[dict[type, dict[str, tuple[str, _Reader]]]] = {
 }
 # What holds where a file says nothing; a drawdown that is not said is the daily loss, a band of fills twice the collar:
 # an order leaves within the collar, and the mid may have moved as far since.
-_OTHERWISE: Final[dict[str, Any]] = {"warn": Decimal("0.8"), "executions": 0, "executions_ms": 60_000}
+_OTHERWISE: Final[dict[str, Any]] = {
+    "warn": Decimal("0.8"),
+    "executions": 0,
+    "executions_ms": 60_000,
+}
 _Kind = TypeVar("_Kind", DeskLimits, AgentLimits, InstrumentLimits)
 
 
 def schema() -> dict[str, Any]:
     """The JSON schema of a limit file."""
     text, amount = {"type": "string"}, {"type": "number", "minimum": 0}
-    hours = {"anyOf": [{"const": "always"}, {"type": "array", "items": text, "minItems": 2, "maxItems": 2}]}
+    hours = {
+        "anyOf": [
+            {"const": "always"},
+            {"type": "array", "items": text, "minItems": 2, "maxItems": 2},
+        ]
+    }
     least: dict[_Reader, int] = {_whole: 0, _since: 1, _within: 0, _bps: 1}
     share = {"type": "number", "exclusiveMinimum": 0, "maximum": 1}
     other: dict[_Reader, dict[str, Any]] = {_hours: hours, _money: amount, _share: share}
@@ -231,16 +264,29 @@ def schema() -> dict[str, Any]:
             key: other.get(reader) or {"type": "integer", "minimum": least[reader]}
             for key, (_, reader) in _KEYS[kind].items()
         }
-        needed = {"required": [key for key in rows if key not in (*_OTHERWISE, "drawdown")]} if whole else {}
+        needed = (
+            {"required": [key for key in rows if key not in (*_OTHERWISE, "drawdown")]}
+            if whole
+            else {}
+        )
         return {"type": "object", "properties": rows, "additionalProperties": False, **needed}
 
     def each(kind: type) -> dict[str, Any]:
-        return {"type": "object", "additionalProperties": section(kind, whole=False), "minProperties": 1}
+        return {
+            "type": "object",
+            "additionalProperties": section(kind, whole=False),
+            "minProperties": 1,
+        }
 
     rooms = {"instruments": each(InstrumentLimits), "agents": each(AgentLimits)}
     sections = {"desk": section(DeskLimits, whole=True), **rooms}
     words = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "hard limits"}
-    shape = {"type": "object", "properties": sections, "required": list(sections), "additionalProperties": False}
+    shape = {
+        "type": "object",
+        "properties": sections,
+        "required": list(sections),
+        "additionalProperties": False,
+    }
     return words | shape
 
 
@@ -260,11 +306,15 @@ def read(path: Path) -> Limits:
     try:
         raw = path.read_bytes()
     except OSError as error:
-        raise LimitsError("a limit file", f"{path}: {error.strerror}", "name a TOML file of limits") from None
+        raise LimitsError(
+            "a limit file", f"{path}: {error.strerror}", "name a TOML file of limits"
+        ) from None
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise LimitsError("a limit file in UTF-8", f"{path}, byte {error.start}", "save it as UTF-8") from None
+        raise LimitsError(
+            "a limit file in UTF-8", f"{path}, byte {error.start}", "save it as UTF-8"
+        ) from None
     return parse(text, str(path))
 
 
@@ -292,9 +342,13 @@ def parse(text: str, source: str = "limits") -> Limits:
     for name in sections:
         if not isinstance(data.get(name), dict) or not data[name]:
             example = f"[{name}]" if name == "desk" else f'[{name}."*"]'
-            received = f"none in {source}" if name not in data else f"{_shown(data[name])} in {source}"
+            received = (
+                f"none in {source}" if name not in data else f"{_shown(data[name])} in {source}"
+            )
             raise LimitsError(
-                f"a section {example} of limits", received, "`tercel limits show-default` prints an example"
+                f"a section {example} of limits",
+                received,
+                "`tercel limits show-default` prints an example",
             )
     return Limits(
         _section(DeskLimits, data["desk"], {}, _Place(source, "desk")),
@@ -309,15 +363,27 @@ def _refuse_desks(data: dict[str, Any], source: str) -> None:
     """A desk's file has a section [desk] too: name which of the two this is."""
     desk = data.get("desk")
     lists = any(isinstance(data.get(name), list) for name in ("agent", "instrument"))
-    if not (lists or (isinstance(desk, dict) and not desk.keys().isdisjoint(("rounds", "round_s", "decision_s")))):
+    if not (
+        lists
+        or (
+            isinstance(desk, dict)
+            and not desk.keys().isdisjoint(("rounds", "round_s", "decision_s"))
+        )
+    ):
         return
     limits = data.get("limits")
     named = limits.get("file") if isinstance(limits, dict) else None
     remedy = f"check {named}, the limit file that it names" if named else _NO_FILE
-    raise LimitsError("a limit file", f"{source}: this is a desk's file; its limits are named in [limits] file", remedy)
+    raise LimitsError(
+        "a limit file",
+        f"{source}: this is a desk's file; its limits are named in [limits] file",
+        remedy,
+    )
 
 
-_NO_FILE: Final = "it names none and trades under the packaged limits, which `tercel limits show-default` prints"
+_NO_FILE: Final = (
+    "it names none and trades under the packaged limits, which `tercel limits show-default` prints"
+)
 
 
 def _sections(kind: type[_Kind], data: dict[str, Any], room: str, source: str) -> dict[str, _Kind]:
@@ -325,13 +391,17 @@ def _sections(kind: type[_Kind], data: dict[str, Any], room: str, source: str) -
     found: dict[str, _Kind] = {}
     for name, section in data.items():
         if not isinstance(section, dict):
-            raise _Place(source, room, name).refuse(f"a section [{room}.NAME]", _shown(section), f"give [{room}] names")
+            raise _Place(source, room, name).refuse(
+                f"a section [{room}.NAME]", _shown(section), f"give [{room}] names"
+            )
     for name, section in data.items():
         found[name] = _section(kind, section, data.get(ANY, {}), _Place(source, f'{room}."{name}"'))
     return found
 
 
-def _section(kind: type[_Kind], data: dict[str, Any], otherwise: dict[str, Any], place: _Place) -> _Kind:
+def _section(
+    kind: type[_Kind], data: dict[str, Any], otherwise: dict[str, Any], place: _Place
+) -> _Kind:
     keys = _KEYS[kind]
     loss, collar = (data.get(key, otherwise.get(key)) for key in ("daily_loss", "collar_bps"))
     band = {"fill_band_bps": min(2 * collar, WHOLE - 1)} if type(collar) is int else {}
@@ -341,9 +411,15 @@ def _section(kind: type[_Kind], data: dict[str, Any], otherwise: dict[str, Any],
             raise _unknown(key, tuple(keys), f"key {key} of [{place.section}]", place.source)
     missing = [key for key in keys if key not in data and key not in otherwise]
     if missing:
-        raise place.refuse(f"a limit {missing[0]}", "none", "what is not limited is refused: say how much is allowed")
+        raise place.refuse(
+            f"a limit {missing[0]}",
+            "none",
+            "what is not limited is refused: say how much is allowed",
+        )
     values = {
-        name: reader(data[key] if key in data else otherwise[key], _Place(place.source, place.section, key))
+        name: reader(
+            data[key] if key in data else otherwise[key], _Place(place.source, place.section, key)
+        )
         for key, (name, reader) in keys.items()
     }
     return kind(**values)
@@ -365,7 +441,9 @@ def value_of(kind: type[ScopeLimits], section: str, key: str, value: Any) -> tup
 
 
 def _unknown(name: str, known: tuple[str, ...], what: str, source: str) -> LimitsError:
-    return LimitsError(f"one of {', '.join(known)}", f"{what} in {source}", offer(name, known, "take it out"))
+    return LimitsError(
+        f"one of {', '.join(known)}", f"{what} in {source}", offer(name, known, "take it out")
+    )
 
 
 def _shown(value: Any) -> str:
@@ -389,7 +467,11 @@ def _as_written(scope: ScopeLimits) -> dict[str, Any]:
 
 
 def _hours_of(hours: Hours) -> str | list[str]:
-    return "always" if hours is None else [str(timedelta(microseconds=ns // 1000)).zfill(8) for ns in hours]
+    return (
+        "always"
+        if hours is None
+        else [str(timedelta(microseconds=ns // 1000)).zfill(8) for ns in hours]
+    )
 
 
 # Values of a file from those in internal units; the others are the same whole numbers.

@@ -94,7 +94,9 @@ class LimitGate(ReportedCounts):
         more: Sequence[Check] = (),
     ) -> None:
         super().__init__(limits.desk)
-        self.limits, self.hash, self.killed = limits, hash_of(limits), killed
+        self.limits = limits
+        self.hash = hash_of(limits)
+        self.killed = killed
         self.checks: tuple[Check, ...] = (*CHECKS, *more)
         self._query = LimitQuery()
         self._query.gate = self
@@ -108,7 +110,8 @@ class LimitGate(ReportedCounts):
                 for agent, state in self.agents.items():
                     self.holdings[agent, name] = Holding(at, state, self.desk, limits.desk)
         self.holdings_of = {
-            agent: [holding for (who, _), holding in self.holdings.items() if who == agent] for agent in self.agents
+            agent: [holding for (who, _), holding in self.holdings.items() if who == agent]
+            for agent in self.agents
         }
 
     # -- the question ---------------------------------------------------------------------------------------------
@@ -119,7 +122,9 @@ class LimitGate(ReportedCounts):
             kind = type(command)
             if kind is not o.NewOrder and kind is not o.ReplaceOrder:
                 # What takes lots back, or asks, is always let through: refusing a cancel makes no position smaller.
-                return None if kind in _ALWAYS else Denial("UNKNOWN_COMMAND", f"kind={kind.__name__}")
+                return (
+                    None if kind in _ALWAYS else Denial("UNKNOWN_COMMAND", f"kind={kind.__name__}")
+                )
             query = self._ask(command, now_ns)  # type: ignore[arg-type]
             for check in self.checks:
                 if (denial := check(query)) is not None:
@@ -135,13 +140,15 @@ class LimitGate(ReportedCounts):
         query.command = command
         # A clock that went back opens no window again.
         query.now_ns = self.sent_ns if type(now_ns) is int and now_ns < self.sent_ns else now_ns
-        query.side, query.price = command.side, command.price
+        query.side = command.side
+        query.price = command.price
         query.lots = lots = command.lots
         query.extra = lots * ONE if type(lots) is int else 0
         query.parent = self.parents.get(command.parent)  # type: ignore[assignment]
         query.holding = holding = self.holdings.get((command.account, command.instrument))  # type: ignore[assignment]
         if holding is not None:
-            query.agent, query.instrument = holding.agent, holding.instrument
+            query.agent = holding.agent
+            query.instrument = holding.instrument
         query.order = None
         if isinstance(command, o.ReplaceOrder):
             query.order = order = self.orders.get(command.orig)
@@ -164,14 +171,26 @@ class LimitGate(ReportedCounts):
         """
         holding = self.holdings.get((agent, instrument))
         if holding is None:
-            raise OrderError("an agent and an instrument with limits", f"{agent} in {instrument}", "add their limits")
+            raise OrderError(
+                "an agent and an instrument with limits",
+                f"{agent} in {instrument}",
+                "add their limits",
+            )
         if type(lots) is not int or lots <= 0 or side not in (BUY, SELL):
-            raise OrderError("a parent of some lots to buy or sell", f"side {side!r}, lots {lots!r}", "mend the parent")
+            raise OrderError(
+                "a parent of some lots to buy or sell",
+                f"side {side!r}, lots {lots!r}",
+                "mend the parent",
+            )
         known = self.parents.get(name)
         if known is None:
             self.parents[name] = ParentLimit(name, holding, side, lots)
         elif known.holding is not holding or known.side != side or known.lots != lots:
-            raise OrderError("a new name for a new parent", f"{name}, which is taken", "amend it, or name another")
+            raise OrderError(
+                "a new name for a new parent",
+                f"{name}, which is taken",
+                "amend it, or name another",
+            )
 
     def amend(self, name: str, lots: int) -> None:
         """Change a parent's lots; where its children already exceed them, no new order is allowed.
@@ -184,10 +203,14 @@ class LimitGate(ReportedCounts):
         if name not in self.parents:
             raise OrderError("a parent that was given", name, "`tercel trade orders` lists them")
         if type(lots) is not int or lots < 0:
-            raise OrderError("lots, at least 0", repr(lots), "amend to what should be filled in all")
+            raise OrderError(
+                "lots, at least 0", repr(lots), "amend to what should be filled in all"
+            )
         self.parents[name].lots = lots
 
-    def mark(self, instrument: str, bid: int | None, ask: int | None, ns: int, now_ns: int | None = None) -> None:
+    def mark(
+        self, instrument: str, bid: int | None, ask: int | None, ns: int, now_ns: int | None = None
+    ) -> None:
         """Update an instrument's best bid and ask, ticks (None: that side is empty); stale marks are ignored.
 
         It is dated `ns`; the clock says `now_ns`, by default the same, as where the market's time is the clock.
@@ -200,7 +223,9 @@ class LimitGate(ReportedCounts):
         if ns >= at.marked_ns:
             # The day of losses is the clock's, not the market's: a feed with a wrong date must not begin one.
             self.tell(now_ns)
-            at.bid, at.ask, at.marked_ns = bid or 0, ask or 0, ns
+            at.bid = bid or 0
+            at.ask = ask or 0
+            at.marked_ns = ns
             at.sane = type(bid) is int and type(ask) is int and 0 < bid < ask
             at.age()
             if at.sane:
@@ -230,7 +255,8 @@ class LimitGate(ReportedCounts):
                 state.stops.pop(code, None)
                 self.trust(agent, code)
             return
-        state.stops, state.repeated = {}, ""
+        state.stops = {}
+        state.repeated = ""
         state.broken.discard("executions")
         for holding in self.holdings_of[agent]:
             # Counted anew, or the next execution would stop it again for those that were cleared.
@@ -258,8 +284,12 @@ class LimitGate(ReportedCounts):
         missing = [name for name, of in (of_agents | of_instruments).items() if of is None]
         if missing:
             wanted = "limits for every agent and instrument of the gate"
-            raise LimitsError(wanted, f"none for {', '.join(missing)}", "set them as low as you like")
-        self.limits, self.hash, self.duplicate_ns = limits, hash_of(limits), limits.desk.duplicate_ns
+            raise LimitsError(
+                wanted, f"none for {', '.join(missing)}", "set them as low as you like"
+            )
+        self.limits = limits
+        self.hash = hash_of(limits)
+        self.duplicate_ns = limits.desk.duplicate_ns
         self.desk.take(limits.desk, self.sent_ns)
         for name, of_agent in of_agents.items():
             self.agents[name].take(of_agent, self.sent_ns)  # type: ignore[arg-type]
@@ -281,7 +311,8 @@ class LimitGate(ReportedCounts):
         known = {(scope.room, scope.name): scope for scope in self.scopes()}
         for room, name, opening, high in day["scopes"]:
             if (scope := known.get((room, name))) is not None:
-                scope.opening, scope.high = opening, high
+                scope.opening = opening
+                scope.high = high
                 scope.sink()
 
     # -- what left, and what became of it -------------------------------------------------------------------------
@@ -314,7 +345,9 @@ class LimitGate(ReportedCounts):
             price = AT_ANY_PRICE * command.side if command.price is None else command.price
             if isinstance(command, o.NewOrder):
                 parent = self.parents[command.parent]
-                order = OpenOrder(command.cl_ord_id, holding, parent, command.side, command.lots, price)
+                order = OpenOrder(
+                    command.cl_ord_id, holding, parent, command.side, command.lots, price
+                )
             else:
                 order = self.orders[command.orig]
                 order.turns += 1
@@ -363,7 +396,11 @@ class LimitGate(ReportedCounts):
         }
         for scope in self.scopes():
             found[scope.room][scope.name] = {
-                gauge.limit: (gauge.shown(gauge.used), gauge.shown(gauge.most), gauge.shown(gauge.level(scope.warn)))
+                gauge.limit: (
+                    gauge.shown(gauge.used),
+                    gauge.shown(gauge.most),
+                    gauge.shown(gauge.level(scope.warn)),
+                )
                 for gauge in watch.gauges(self, scope, self.sent_ns)
             }
         return found

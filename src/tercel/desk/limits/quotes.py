@@ -17,7 +17,8 @@ class OwnQuotes:
     __slots__ = ("_heap", "_orders", "_stored", "best", "sign")
 
     def __init__(self, sign: int) -> None:
-        self.sign, self.best = sign, NOBODY
+        self.sign = sign
+        self.best = NOBODY
         self._orders: dict[int, int] = {}
         self._heap: list[int] = []
         self._stored: set[int] = set()

@@ -13,7 +13,16 @@ from tercel.core.fixed import ONE, ceiled, text
 from tercel.core.orders import REBOOKS, TERMINAL, ExecType, OrdStatus, Report
 from tercel.desk.limits.archived_counts import PastCounts
 from tercel.desk.limits.file import WHOLE
-from tercel.desk.limits.state import AT_ANY_PRICE, NEVER_NS, AgentState, Alarm, Doubt, Filled, Holding, OpenOrder
+from tercel.desk.limits.state import (
+    AT_ANY_PRICE,
+    NEVER_NS,
+    AgentState,
+    Alarm,
+    Doubt,
+    Filled,
+    Holding,
+    OpenOrder,
+)
 
 PAUSES: Final = frozenset({"STRANGE_FILL", "FILL_PRICE", "FILL_SIDE", "ENLARGED"})
 """Alarms over which an agent stops until positions agree with the venue's: nobody asked for what it reports."""
@@ -48,8 +57,14 @@ class ReportedCounts(PastCounts):
         trade, busted, px = kind is ExecType.TRADE, kind is ExecType.BUSTED, report.last_px
         ref = report.exec_id if trade else report.ref
         one = self.executions.find(account, root, ref)
-        holding = self.holdings.get((account, report.instrument)) if order is None else order.holding
-        if holding is None or not (trade or kind in REBOOKS) or (busted if one is None else trade or not one.qty):
+        holding = (
+            self.holdings.get((account, report.instrument)) if order is None else order.holding
+        )
+        if (
+            holding is None
+            or not (trade or kind in REBOOKS)
+            or (busted if one is None else trade or not one.qty)
+        ):
             return None
         new = order, holding, report.side, px, _name((account, root, ref), None)
         # Its correction may have come before it.
@@ -74,7 +89,11 @@ class ReportedCounts(PastCounts):
         # A fold may meet it before any market. Nobody's before any mark are mostly of before the session: they bring no
         # gain, and their agent waits until positions agree, not for a person's word on each.
         stops = {"stops": "until a person confirms it"} if marked or order is not None else {}
-        return (at.name, account), what, {"execution": name, "reference": mid if marked else 0, **stops}
+        return (
+            (at.name, account),
+            what,
+            {"execution": name, "reference": mid if marked else 0, **stops},
+        )
 
     def doubt(self, agent: str, instrument: str, name: str, reference: int) -> None:
         """Count an execution, or what is reported of it next, so that it brings no gain at a reference."""
@@ -96,18 +115,26 @@ class ReportedCounts(PastCounts):
             # What was made on an earlier day is no profit of this one, which would forgive its loss.
             held, past = doubt.held, doubt.held * (doubt.day_ends_ns < self.day_ends_ns)
             for scope in doubt.holding.scopes:
-                scope.equity, scope.opening, scope.high = scope.equity + held, scope.opening + past, scope.high + past
+                scope.equity = scope.equity + held
+                scope.opening = scope.opening + past
+                scope.high = scope.high + past
                 scope.sink()
 
     def _told(self, report: Report) -> tuple[OpenOrder | None, str, str]:
         """The order that a report is of, with the account and the order's name that its executions are told by."""
         order = self.orders.get(report.cl_ord_id) or self.orders.get(report.orig)
-        instrument = report.instrument or (order.holding.instrument.name if order else "")  # unknown orders have none
+        instrument = report.instrument or (
+            order.holding.instrument.name if order else ""
+        )  # unknown orders have none
         # A report with an order's name and another account or instrument is not of that order.
         if order is not None and self.holdings.get((report.account, instrument)) is order.holding:
             return order, order.holding.agent.name, order.root
         ref = report.ref if report.exec_type in REBOOKS else ""
-        return None, report.account, (ref and self.executions.order_of(report.account, ref)) or strange(report)
+        return (
+            None,
+            report.account,
+            (ref and self.executions.order_of(report.account, ref)) or strange(report),
+        )
 
     def _fold(self, change: Callable[..., Any], *arguments: Any) -> Any:
         """Change the counts; if that fails they are wrong, and nothing new leaves any more."""
@@ -129,11 +156,17 @@ class ReportedCounts(PastCounts):
             if order.requested.pop(report.cl_ord_id, None) is None:
                 # Its lots stay reserved: an order that was accepted once may have filled.
                 if order.accepted:
-                    return Alarm("CONTRADICTION", f"order={report.cl_ord_id} was accepted and is now rejected")
+                    return Alarm(
+                        "CONTRADICTION",
+                        f"order={report.cl_ord_id} was accepted and is now rejected",
+                    )
                 order.live = False
             self.settle(order)
             return None
-        order.accepted = order.accepted or report.status not in (OrdStatus.PENDING_NEW, OrdStatus.UNKNOWN)
+        order.accepted = order.accepted or report.status not in (
+            OrdStatus.PENDING_NEW,
+            OrdStatus.UNKNOWN,
+        )
         if report.exec_type is ExecType.REPLACED:
             alarm = self._replaced(order, report)
         elif report.exec_type is ExecType.RESTATED:
@@ -152,7 +185,8 @@ class ReportedCounts(PastCounts):
     def _reopened(self, order: OpenOrder, report: Report) -> None:
         """It was filled, and lots of it are open again."""
         if order.filled and report.leaves_qty > 0 and order.cum < order.most * ONE:
-            order.live, order.filled = True, False
+            order.live = True
+            order.filled = False
 
     def _counted(self, order: OpenOrder, report: Report) -> Alarm | None:
         """What the venue counts as filled stays reserved until its fill comes; older counts are no longer true."""
@@ -181,7 +215,9 @@ class ReportedCounts(PastCounts):
         if report.ns < order.changed_ns:
             order.lots = max(lots, order.lots)
         else:
-            order.changed_ns, order.price, order.lots = report.ns, price, lots
+            order.changed_ns = report.ns
+            order.price = price
+            order.lots = lots
         return self._enlarged(order, most, report)
 
     def _restated(self, order: OpenOrder, report: Report) -> Alarm | None:
@@ -189,7 +225,8 @@ class ReportedCounts(PastCounts):
         if report.ns < order.changed_ns:
             return None
         most = order.most
-        order.changed_ns, order.price = report.ns, order.price if report.price is None else report.price
+        order.changed_ns = report.ns
+        order.price = order.price if report.price is None else report.price
         order.lots = max(report.lots or order.lots, ceiled(report.cum_qty))
         self._reopened(order, report)
         return self._enlarged(order, most, report)
@@ -198,19 +235,28 @@ class ReportedCounts(PastCounts):
         """It is larger than it could be by what was asked for: it counts as large as it is."""
         if order.lots <= most:
             return None
-        return self._stop(order.holding.agent, "ENLARGED", f"lots={order.lots} asked={most}", report)
+        return self._stop(
+            order.holding.agent, "ENLARGED", f"lots={order.lots} asked={most}", report
+        )
 
     def _filled(self, order: OpenOrder, report: Report) -> Alarm | None:
         key = order.holding.agent.name, order.root, report.exec_id
         # A venue that repeats executions after an outage repeats them to the counts too.
         if self.executions.find(*key) is not None:
             return None
-        if type(report.last_qty) is not int or report.last_qty <= 0 or type(report.last_px) is not int:
+        if (
+            type(report.last_qty) is not int
+            or report.last_qty <= 0
+            or type(report.last_px) is not int
+        ):
             raise ValueError(f"a fill of {report.last_qty!r} at {report.last_px!r}")
         holding = order.holding
         owner = order, holding, order.side, report.last_px, f"{order.root}:{report.exec_id}"
         one = self.executions.book(key, owner, report.last_qty, report.last_px)
-        qty, within = one.qty, min(one.qty, order.open)  # less, where its bust or correction came before it
+        qty, within = (
+            one.qty,
+            min(one.qty, order.open),
+        )  # less, where its bust or correction came before it
         order.cum += qty
         order.open -= within
         # What was reserved is counted already; only a fill beyond it is new to the parent.
@@ -220,7 +266,9 @@ class ReportedCounts(PastCounts):
         repeated = self._repeated(holding, order.side, report)
         # Booked first, alarmed then: the position is as large as the venue says, whether it was asked for or not.
         if within < qty:
-            return self._stop(holding.agent, "OVERFILL", f"lots={text(qty)} open={text(within)}", report)
+            return self._stop(
+                holding.agent, "OVERFILL", f"lots={text(qty)} open={text(within)}", report
+            )
         if not report.exec_id:
             return self._stop(holding.agent, "NO_EXEC_ID", f"lots={text(qty)}", report)
         return self._not_asked(order, report) or repeated
@@ -230,12 +278,19 @@ class ReportedCounts(PastCounts):
         without a name several of one order are one, and no loss of one makes up for another's gain."""
         _, holding, side, _, _ = one.owner
         gain = self.fill(holding, side, one.qty, one.px)
-        self.hold((key[0], _name(key, one.changed)), gain if key[2] else max(gain, 0), side * one.qty)
+        self.hold(
+            (key[0], _name(key, one.changed)), gain if key[2] else max(gain, 0), side * one.qty
+        )
 
     def _not_asked(self, order: OpenOrder, report: Report) -> Alarm | None:
         """A fill on other terms than were ever asked for: on the other side, or beyond every price of the order."""
         if report.side == -order.side:
-            return self._stop(order.holding.agent, "FILL_SIDE", f"side={report.side:+d} asked={order.side:+d}", report)
+            return self._stop(
+                order.holding.agent,
+                "FILL_SIDE",
+                f"side={report.side:+d} asked={order.side:+d}",
+                report,
+            )
         if order.side * report.last_px > order.side * order.worst * ONE:
             what = f"price={text(report.last_px)} asked={order.worst}"
             return self._stop(order.holding.agent, "FILL_PRICE", what, report)
@@ -251,29 +306,39 @@ class ReportedCounts(PastCounts):
         what = f"instrument={holding.instrument.name} side={side:+d} executions={many} limit={most}"
         return self._stop(agent, "EXECUTIONS", what, report)
 
-    def _rebooked(self, order: OpenOrder | None, account: str, root: str, report: Report) -> Alarm | None:
+    def _rebooked(
+        self, order: OpenOrder | None, account: str, root: str, report: Report
+    ) -> Alarm | None:
         """A fill never was, or was of other lots or at another price; `order` is the one that the report names."""
         one, alarm = self.executions.find(account, root, report.ref), None
         if one is None:
-            alarm = Alarm("UNKNOWN_EXECUTION", f"order={report.cl_ord_id} {report.exec_type} of {report.ref!r}")
+            alarm = Alarm(
+                "UNKNOWN_EXECUTION",
+                f"order={report.cl_ord_id} {report.exec_type} of {report.ref!r}",
+            )
         before = None if one is None else (one, one.qty, one.px)
         if not self.executions.change(account, root, report):
             return None
         if before is not None:
             now, qty, px = before
             mine, holding, side, first, name = now.owner
-            gain, more = self.fill(holding, side, -qty, px) + self.fill(holding, side, now.qty, now.px), now.qty - qty
+            gain, more = (
+                self.fill(holding, side, -qty, px) + self.fill(holding, side, now.qty, now.px),
+                now.qty - qty,
+            )
             # What it lost stays lost, and so does what corrections within the band took back of that.
             within = max(side * (first - px), 0) * qty * 2 * holding.instrument.unit
             self.hold((account, name), gain, side * more, within)
             if mine is not None:
-                mine.cum, mine.parent.used = mine.cum + more, mine.parent.used + more
+                mine.cum = mine.cum + more
+                mine.parent.used = mine.parent.used + more
                 self.settle(mine)
         if order is None:
             return alarm
         order.accepted = True
         if report.ns >= order.recounted_ns:
-            order.recounted_ns, order.reported = report.ns, report.cum_qty
+            order.recounted_ns = report.ns
+            order.reported = report.cum_qty
         self._reopened(order, report)
         self._ended(order, report)
         return self._counted(order, report) or alarm
@@ -282,7 +347,9 @@ class ReportedCounts(PastCounts):
         """A report on an order that never left here. A fill is booked all the same, and its agent stops."""
         where = report.account, report.instrument
         if (holding := self.holdings.get(where)) is None:
-            return Alarm("FOREIGN", f"account={where[0]} instrument={where[1]} order={report.cl_ord_id}")
+            return Alarm(
+                "FOREIGN", f"account={where[0]} instrument={where[1]} order={report.cl_ord_id}"
+            )
         if report.exec_type is not ExecType.TRADE:
             return Alarm("UNKNOWN_ORDER", f"order={report.cl_ord_id} status={report.status}")
         key = report.account, strange(report), report.exec_id

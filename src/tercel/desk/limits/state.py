@@ -50,7 +50,18 @@ class Scope:
     """
 
     __slots__ = (
-        *("broken", "daily_loss", "drawdown", "equity", "floor", "gross", "gross_value", "high", "levels", "messages"),
+        *(
+            "broken",
+            "daily_loss",
+            "drawdown",
+            "equity",
+            "floor",
+            "gross",
+            "gross_value",
+            "high",
+            "levels",
+            "messages",
+        ),
         *("name", "opening", "times", "warn", "warned", "window_ns"),
     )
     room: ClassVar[str] = "desk"
@@ -76,9 +87,11 @@ class Scope:
                 oldest = times[0] if times else now_ns
                 times = deque([oldest] * messages + list(times), messages)
             self.times = deque(times, messages)
-        self.messages, self.window_ns = messages, limits.window_ns
+        self.messages = messages
+        self.window_ns = limits.window_ns
         self.gross_value = limits.gross_value * PAID_ONE
-        self.daily_loss, self.drawdown = limits.daily_loss * PAID_ONE, limits.drawdown * PAID_ONE
+        self.daily_loss = limits.daily_loss * PAID_ONE
+        self.drawdown = limits.drawdown * PAID_ONE
         self.warn = limits.warn
         self.levels: tuple[int, ...] = ()
         self.warned.clear()
@@ -121,7 +134,8 @@ class AgentState(Scope):
 
     def __init__(self, name: str, limits: AgentLimits) -> None:
         super().__init__(name, limits)
-        self.limits, self.repeated = limits, ""
+        self.limits = limits
+        self.repeated = ""
         self.stops: dict[str, str] = {}
 
     @property
@@ -143,8 +157,28 @@ class InstrumentState(Scope):
     """
 
     __slots__ = (
-        *("ask", "bad_ns", "bid", "buy_quotes", "buys", "exposed", "exposure", "good_from_ns", "good_until_ns"),
-        *("limits", "long_qty", "marked_ns", "mid2", "position", "sane", "sane_ns", "sell_quotes", "sells"),
+        *(
+            "ask",
+            "bad_ns",
+            "bid",
+            "buy_quotes",
+            "buys",
+            "exposed",
+            "exposure",
+            "good_from_ns",
+            "good_until_ns",
+        ),
+        *(
+            "limits",
+            "long_qty",
+            "marked_ns",
+            "mid2",
+            "position",
+            "sane",
+            "sane_ns",
+            "sell_quotes",
+            "sells",
+        ),
         *("short_qty", "unit"),
     )
     room = "instruments"
@@ -156,7 +190,8 @@ class InstrumentState(Scope):
         self.marked_ns = self.sane_ns = self.bad_ns = NEVER_NS
         self.sane = False
         super().__init__(name, limits)
-        self.buy_quotes, self.sell_quotes = OwnQuotes(-1), OwnQuotes(1)
+        self.buy_quotes = OwnQuotes(-1)
+        self.sell_quotes = OwnQuotes(1)
         self.exposed: dict[Holding, None] = {}
         """Holdings with a worst case other than nothing."""
 
@@ -164,7 +199,8 @@ class InstrumentState(Scope):
         """See `Scope`."""
         super().take(limits, now_ns)
         self.limits = limits
-        self.long_qty, self.short_qty = limits.long_lots * ONE, limits.short_lots * ONE
+        self.long_qty = limits.long_lots * ONE
+        self.short_qty = limits.short_lots * ONE
         self.age()
 
     def age(self) -> None:
@@ -186,12 +222,24 @@ class Holding:
     """
 
     __slots__ = (
-        *("agent", "buys", "exposure", "instrument", "long_qty", "order_lots", "order_value", "position"),
+        *(
+            "agent",
+            "buys",
+            "exposure",
+            "instrument",
+            "long_qty",
+            "order_lots",
+            "order_value",
+            "position",
+        ),
         *("scopes", "sells", "short_qty", "times"),
     )
 
-    def __init__(self, instrument: InstrumentState, agent: AgentState, desk: Scope, limits: DeskLimits) -> None:
-        self.instrument, self.agent = instrument, agent
+    def __init__(
+        self, instrument: InstrumentState, agent: AgentState, desk: Scope, limits: DeskLimits
+    ) -> None:
+        self.instrument = instrument
+        self.agent = agent
         self.scopes: tuple[Scope, Scope, Scope] = (agent, instrument, desk)
         self.position = self.buys = self.sells = self.exposure = 0
         self.times = executions_by_side()
@@ -200,7 +248,8 @@ class Holding:
     def take(self, limits: DeskLimits) -> None:
         """Adopt the limits of agent, instrument and desk."""
         agent, instrument = self.agent.limits, self.instrument.limits
-        self.long_qty, self.short_qty = agent.long_lots * ONE, agent.short_lots * ONE
+        self.long_qty = agent.long_lots * ONE
+        self.short_qty = agent.short_lots * ONE
         three = (instrument, agent, limits)
         self.order_lots = min(each.order_lots for each in three)
         self.order_value = min(each.order_value for each in three)
@@ -243,7 +292,10 @@ class ParentLimit:
     __slots__ = ("holding", "lots", "name", "side", "used")
 
     def __init__(self, name: str, holding: Holding, side: int, lots: int) -> None:
-        self.name, self.holding, self.side, self.lots = name, holding, side, lots
+        self.name = name
+        self.holding = holding
+        self.side = side
+        self.lots = lots
         self.used = 0
 
 
@@ -258,17 +310,37 @@ class OpenOrder:
     """
 
     __slots__ = (
-        *("accepted", "changed_ns", "cum", "filled", "holding", "live", "lots", "open", "parent", "price", "quoted"),
+        *(
+            "accepted",
+            "changed_ns",
+            "cum",
+            "filled",
+            "holding",
+            "live",
+            "lots",
+            "open",
+            "parent",
+            "price",
+            "quoted",
+        ),
         *("recounted_ns", "reported", "requested", "root", "side", "taken", "turns", "worst"),
     )
 
-    def __init__(self, root: str, holding: Holding, parent: ParentLimit, side: int, lots: int, price: int) -> None:
-        self.root, self.holding, self.parent, self.side, self.lots = root, holding, parent, side, lots
+    def __init__(
+        self, root: str, holding: Holding, parent: ParentLimit, side: int, lots: int, price: int
+    ) -> None:
+        self.root = root
+        self.holding = holding
+        self.parent = parent
+        self.side = side
+        self.lots = lots
         self.price = self.worst = price
         self.requested: dict[str, tuple[int, int, int]] = {}
         self.cum = self.reported = self.open = self.turns = self.taken = 0
         self.changed_ns = self.recounted_ns = NEVER_NS
-        self.live, self.accepted, self.filled = True, False, False
+        self.live = True
+        self.accepted = False
+        self.filled = False
         self.quoted: tuple[int, ...] = ()
 
     @property
@@ -302,7 +374,19 @@ class LimitQuery:
     """
 
     __slots__ = (
-        *("agent", "command", "extra", "gate", "holding", "instrument", "lots", "now_ns", "order", "parent", "price"),
+        *(
+            "agent",
+            "command",
+            "extra",
+            "gate",
+            "holding",
+            "instrument",
+            "lots",
+            "now_ns",
+            "order",
+            "parent",
+            "price",
+        ),
         *("side", "worst_price"),
     )
     command: NewOrder | ReplaceOrder
@@ -330,7 +414,8 @@ class LimitCounts:
     """All counters of the gate; `LimitGate` lets commands and reports change them."""
 
     def __init__(self, desk: DeskLimits) -> None:
-        self.desk, self.duplicate_ns = Scope("desk", desk), desk.duplicate_ns
+        self.desk = Scope("desk", desk)
+        self.duplicate_ns = desk.duplicate_ns
         self.instruments: dict[str, InstrumentState] = {}
         self.agents: dict[str, AgentState] = {}
         self.holdings: dict[tuple[str, str], Holding] = {}
@@ -355,7 +440,9 @@ class LimitCounts:
         self.sent_ns = self.watched_ns = NEVER_NS
         """The latest time at which something left; when somebody watched first."""
 
-    def count_message(self, agent: AgentState | None, instruments: tuple[InstrumentState, ...], ns: int) -> None:
+    def count_message(
+        self, agent: AgentState | None, instruments: tuple[InstrumentState, ...], ns: int
+    ) -> None:
         """Count an outgoing message; time never goes back here, so the window cannot be cheated."""
         self.sent_ns = ns = max(ns, self.sent_ns)
         self.desk.times.append(ns)
@@ -440,7 +527,9 @@ class LimitCounts:
         """Revalue positions and worst cases at a new mid."""
         moved = (mid2 - at.mid2) * at.unit * ONE
         at.mid2 = mid2
-        if at.sane_ns == NEVER_NS:  # until a mark has come, what is doubted is worth what the market will say
+        if (
+            at.sane_ns == NEVER_NS
+        ):  # until a mark has come, what is doubted is worth what the market will say
             for doubt in self.doubts.values():
                 doubt.hold(doubt.position * moved * (doubt.holding.instrument is at))
         for holding in at.exposed:

@@ -56,7 +56,10 @@ class Crossing(NamedTuple):
         'daily_loss of agent twap: 12.50 of 10.00'
         """
         who = "the desk" if self.room == "desk" else f"{self.room[:-1]} {self.name}"
-        used, of = (f"{value:.2f}" if isinstance(value, float) else str(value) for value in (self.used, self.of))
+        used, of = (
+            f"{value:.2f}" if isinstance(value, float) else str(value)
+            for value in (self.used, self.of)
+        )
         return f"{self.limit} of {who}: {used} of {of}"
 
 
@@ -84,7 +87,11 @@ def amounts(gate: LimitCounts, scope: Scope, now_ns: int) -> list[int]:
     """Used amounts of a scope's limits, in the order of :func:`gauges`; negative means none."""
     used = [scope.gross, scope.lost, scope.drawn, within(scope.times, now_ns - scope.window_ns)]
     if isinstance(scope, InstrumentState):
-        used += scope.position + scope.buys, scope.sells - scope.position, _age_ns(gate, scope, now_ns)
+        used += (
+            scope.position + scope.buys,
+            scope.sells - scope.position,
+            _age_ns(gate, scope, now_ns),
+        )
     elif isinstance(scope, AgentState):
         held = gate.holdings_of[scope.name]
         used.append(max([0, *(h.position + h.buys for h in held)]))
@@ -166,7 +173,14 @@ def crossings(gate: LimitCounts, now_ns: int, warnings: bool) -> list[Crossing]:
         if (blind_ns >= BLIND_NS) != (BLIND in at.warned):
             at.warned ^= {BLIND}
             found.append(
-                Crossing("warning" if blind_ns else "cleared", at.room, at.name, BLIND, blind_ns / 1e9, BLIND_NS / 1e9)
+                Crossing(
+                    "warning" if blind_ns else "cleared",
+                    at.room,
+                    at.name,
+                    BLIND,
+                    blind_ns / 1e9,
+                    BLIND_NS / 1e9,
+                )
             )
     for crossing in found:
         if crossing.event == "breach":
@@ -211,7 +225,13 @@ def _warned(scope: Scope, gauge: Gauge) -> list[Crossing]:
 
 def _crossing(event: str, scope: Scope, gauge: Gauge, agents: tuple[str, ...] = ()) -> Crossing:
     return Crossing(
-        event, scope.room, scope.name, gauge.limit, gauge.shown(gauge.used), gauge.shown(gauge.most), agents
+        event,
+        scope.room,
+        scope.name,
+        gauge.limit,
+        gauge.shown(gauge.used),
+        gauge.shown(gauge.most),
+        agents,
     )
 
 

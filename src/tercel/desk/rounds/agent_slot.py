@@ -76,7 +76,11 @@ class AgentSlot:
         """
         if champion not in (None, self.shown) or challenger not in (None, self.challenger_shown):
             received = f"{self.challenger_shown} over {self.shown} now"
-            raise OrderError(f"what was asked for: {challenger} over {champion} of {self.name}", received, "ask anew")
+            raise OrderError(
+                f"what was asked for: {challenger} over {champion} of {self.name}",
+                received,
+                "ask anew",
+            )
 
     def promote(self) -> None:
         """Swap champion and challenger; a second call undoes the first.
@@ -87,20 +91,37 @@ class AgentSlot:
             Where there is no challenger.
         """
         if self.challenger is None:
-            raise ConfigError(f"a challenger of {self.name}", "none", "give the agent one in the desk's file")
+            raise ConfigError(
+                f"a challenger of {self.name}", "none", "give the agent one in the desk's file"
+            )
         self.strategy, self.challenger = self.challenger, self.strategy
         self.shown, self.challenger_shown = self.challenger_shown, self.shown
-        self.elsewhere = {name: (rival, best) for name, (best, rival) in self.elsewhere.items() if rival is not None}
+        self.elsewhere = {
+            name: (rival, best)
+            for name, (best, rival) in self.elsewhere.items()
+            if rival is not None
+        }
         self.drift, self.challenger_drift = self.challenger_drift, self.drift
         for detector in filter(None, (self.drift, self.challenger_drift)):
             detector.begin()
-        self.gains_bps, self.drifting = [], False
+        self.gains_bps = []
+        self.drifting = False
 
     def body(self) -> dict[str, Any]:
         """The body of a `seat` entry (see `trading.journal.kinds`)."""
         evidence = Evidence.of(self.gains_bps)
-        state = "drifting" if self.drifting else "challenged" if self.challenger is not None else "champion alone"
-        figures = {"mean_bps": evidence.mean_bps, "low_bps": evidence.low_bps, "high_bps": evidence.high_bps}
+        state = (
+            "drifting"
+            if self.drifting
+            else "challenged"
+            if self.challenger is not None
+            else "champion alone"
+        )
+        figures = {
+            "mean_bps": evidence.mean_bps,
+            "low_bps": evidence.low_bps,
+            "high_bps": evidence.high_bps,
+        }
         return {
             "strategy": self.shown,
             "challenger": self.challenger_shown,

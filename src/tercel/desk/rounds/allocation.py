@@ -105,15 +105,26 @@ class MultiplicativeWeights(FlowShares):
 
     def update(self, cost_bps: Mapping[str, float], move_bps: float = 0.0) -> None:
         """Update the weights with each agent's cost of one round; missing or NaN costs count as the mean."""
-        known = {agent: cost for agent, cost in cost_bps.items() if agent in self._weights and math.isfinite(cost)}
+        known = {
+            agent: cost
+            for agent, cost in cost_bps.items()
+            if agent in self._weights and math.isfinite(cost)
+        }
         if len(known) < 2:
             return
         best = min(known.values())
-        losses = {agent: min((cost - best) / self._rule.range_bps, 1.0) for agent, cost in known.items()}
+        losses = {
+            agent: min((cost - best) / self._rule.range_bps, 1.0) for agent, cost in known.items()
+        }
         absent = sum(losses.values()) / len(losses)
-        grown = {a: w * math.exp(-self._rule.rate * losses.get(a, absent)) for a, w in self._weights.items()}
+        grown = {
+            a: w * math.exp(-self._rule.rate * losses.get(a, absent))
+            for a, w in self._weights.items()
+        }
         total, n = sum(grown.values()), len(grown)
-        self._weights = {a: (1 - self._rule.share) * w / total + self._rule.share / n for a, w in grown.items()}
+        self._weights = {
+            a: (1 - self._rule.share) * w / total + self._rule.share / n for a, w in grown.items()
+        }
 
 
 def split(lots: int, shares: Mapping[str, float]) -> dict[str, int]:

@@ -76,25 +76,40 @@ def strategy_of(name: str, known: MarketEstimates | None, flow: str = OFF) -> St
 
 def full_name(agent: AgentSection, strategy: str, flow: str = OFF) -> str:
     """A strategy's name with what guides it behind it; a registry alias is pinned to its version."""
-    guided = {"+alpha": agent.alpha, "+posture": agent.posture, "+seconds": agent.alpha and flow != OFF}
+    guided = {
+        "+alpha": agent.alpha,
+        "+posture": agent.posture,
+        "+seconds": agent.alpha and flow != OFF,
+    }
     return pinned(strategy) + "".join(name for name, taken in guided.items() if taken)
 
 
-def slot_of(agent: AgentSection, known: Mapping[str, MarketEstimates], flow: str = OFF) -> AgentSlot:
+def slot_of(
+    agent: AgentSection, known: Mapping[str, MarketEstimates], flow: str = OFF
+) -> AgentSlot:
     """The agent slot of a configuration section; `known` holds market estimates by instrument."""
     name = full_name(agent, agent.strategy, flow)
     rival = full_name(agent, agent.challenger, flow) if agent.challenger else ""
     made = {
-        market: (strategy_of(name, market, flow), strategy_of(rival, market, flow) if rival else None)
+        market: (
+            strategy_of(name, market, flow),
+            strategy_of(rival, market, flow) if rival else None,
+        )
         for market in dict.fromkeys(known.values())
     }
     first = next(iter(known.values()))
-    slot = AgentSlot(agent.name, made[first][0], name, made[first][1], rival, detector_of(agent.strategy))
+    slot = AgentSlot(
+        agent.name, made[first][0], name, made[first][1], rival, detector_of(agent.strategy)
+    )
     slot.challenger_drift = detector_of(agent.challenger)
-    slot.elsewhere = {instrument: made[market] for instrument, market in known.items() if market != first}
+    slot.elsewhere = {
+        instrument: made[market] for instrument, market in known.items() if market != first
+    }
     for shown in filter(None, (name, rival)):
         if (share := share_of(shown)) < inf:
-            slot.most_lots |= {(shown, one): share * market.expected_volume for one, market in known.items()}
+            slot.most_lots |= {
+                (shown, one): share * market.expected_volume for one, market in known.items()
+            }
     return slot
 
 
@@ -163,7 +178,9 @@ def limits_of(config: DeskConfig, beside: Path | None = None) -> Limits:
     try:
         return changed(limits, {path: str(value) for path, value in section.changed.items()})
     except LimitsError as error:
-        raise ConfigError(error.expected, f"{error.received} under [limits.changed]", error.remedy) from error
+        raise ConfigError(
+            error.expected, f"{error.received} under [limits.changed]", error.remedy
+        ) from error
 
 
 def check(config: DeskConfig, beside: Path | None = None) -> None:
@@ -241,8 +258,14 @@ def open_desk(
         check_known(agent, [slot.name for slot in slots], "an agent of the desk:")
         slot = next(slot for slot in slots if slot.name == agent)
         every_ns = config.desk.decision_s * NS_PER_SECOND
-        decisions = body["decisions"] if "decisions" in body else max(round(body["horizon_ns"] / every_ns), 1)
-        asked = ParentRequest(**{**body, "strategy": body.get("strategy") or slot.shown, "decisions": decisions})
+        decisions = (
+            body["decisions"]
+            if "decisions" in body
+            else max(round(body["horizon_ns"] / every_ns), 1)
+        )
+        asked = ParentRequest(
+            **{**body, "strategy": body.get("strategy") or slot.shown, "decisions": decisions}
+        )
         if body.get("strategy"):
             return asked
         a_round = ceil(asked.lots * config.desk.round_s * NS_PER_SECOND / asked.horizon_ns)
@@ -260,9 +283,15 @@ def open_desk(
     terms = replace(terms or SessionTerms(), seed=config.desk.seed, warmup_s=config.desk.warmup_s)
     flow = config.signals.flow
     session = Session(
-        venue, journal, gate, lambda name, of: strategy_of(name, known.get(of), flow), terms, latch=latch,
-        on_operator=lambda entry: bool(desks) and desks[0].on_operator(entry), request=request,
-    )  # fmt: skip
+        venue,
+        journal,
+        gate,
+        lambda name, of: strategy_of(name, known.get(of), flow),
+        terms,
+        latch=latch,
+        on_operator=lambda entry: bool(desks) and desks[0].on_operator(entry),
+        request=request,
+    )
     try:
         aims = targets_of(config)
         forecasts = None if config.signals.model == OFF else DeskForecasts(config, parts.news)
@@ -283,9 +312,16 @@ def out_of_card(config: DeskConfig) -> list[tuple[str, str]]:
         policy = bare(agent.strategy)
         if not agent.strategy.startswith(PACKAGED):
             continue
-        homes = read_card(policies_packaged.folder_of(policies_packaged.shipped(policy)) / CARD).markets
+        homes = read_card(
+            policies_packaged.folder_of(policies_packaged.shipped(policy)) / CARD
+        ).markets
         markets = {each.name: each.market.preset for each in config.instrument}
         others = [f"{name} is {market}" for name, market in markets.items() if market not in homes]
         if others:
-            found.append((agent.name, f"{policy} was trained in another market than it trades in: {', '.join(others)}"))
+            found.append(
+                (
+                    agent.name,
+                    f"{policy} was trained in another market than it trades in: {', '.join(others)}",
+                )
+            )
     return found

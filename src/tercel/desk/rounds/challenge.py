@@ -32,7 +32,9 @@ def paper_rows(event: MarketRows, own: Collection[int]) -> Ints:
         The desk's order numbers at the venue.
     """
     rows = event.rows
-    tape = rows[:, : sim.TAPE_WORDS].copy()  # the words of market data that a tape has come first, in its order
+    tape = rows[
+        :, : sim.TAPE_WORDS
+    ].copy()  # the words of market data that a tape has come first, in its order
     for row, who in enumerate(rows[:, M_AGGRESSOR].tolist()):
         if who >= 0 and who in own and rows[row, M_KIND] == EXECUTE:
             tape[row, sim.T_KIND] = REDUCE
@@ -72,7 +74,11 @@ class Challenge:
         self._seen_ns = max(ns, self._seen_ns)
         if self._seen_ns < self._due_ns and len(self._waiting) < WAITING:
             return
-        rows = np.concatenate(self._waiting) if self._waiting else np.zeros((0, sim.TAPE_WORDS), np.int64)
+        rows = (
+            np.concatenate(self._waiting)
+            if self._waiting
+            else np.zeros((0, sim.TAPE_WORDS), np.int64)
+        )
         self._waiting = []
         for trial in self._trials:
             trial.feed(rows, self._seen_ns)

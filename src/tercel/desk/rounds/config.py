@@ -14,7 +14,14 @@
 
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
 from tercel.core.names import offer
 from tercel.core.validated import TomlTable
@@ -46,7 +53,10 @@ def _preset(said: object) -> object:
 
 
 PresetMarket = Annotated[
-    Market, BeforeValidator(_preset), PlainSerializer(lambda market: market.preset), WithJsonSchema({"type": "string"})
+    Market,
+    BeforeValidator(_preset),
+    PlainSerializer(lambda market: market.preset),
+    WithJsonSchema({"type": "string"}),
 ]
 
 
@@ -77,7 +87,9 @@ class DeskSection(TomlTable):
     @classmethod
     def _known_stage(cls, said: str) -> str:
         if said and said not in STAGES:
-            raise ValueError(f"a stage: {', '.join(STAGES)}; {offer(said, STAGES, 'name one of them')}")
+            raise ValueError(
+                f"a stage: {', '.join(STAGES)}; {offer(said, STAGES, 'name one of them')}"
+            )
         return said
 
 

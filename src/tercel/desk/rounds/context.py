@@ -61,8 +61,15 @@ class ContextRule:
     def __post_init__(self) -> None:
         """Refuse what is no rule."""
         scales = min(self.level_bps, self.slope, self.noise_bps) > 0
-        if not (scales and self.minutes >= 3 and self.memory > 1 and math.isfinite(self.level_bps + self.slope)):
-            raise ConfigError("minutes >= 3, memory > 1, the rest > 0", f"{self}", "mend [loop.context]")
+        if not (
+            scales
+            and self.minutes >= 3
+            and self.memory > 1
+            and math.isfinite(self.level_bps + self.slope)
+        ):
+            raise ConfigError(
+                "minutes >= 3, memory > 1, the rest > 0", f"{self}", "mend [loop.context]"
+            )
 
 
 class PublicLean:
@@ -77,14 +84,18 @@ class PublicLean:
 
     def __init__(self, minutes: int) -> None:
         self._seen: deque[tuple[int, int, int]] = deque(maxlen=8 * max(minutes, SPAN) + 1)
-        self._gram, self._cross = 0.0, 0.0
+        self._gram = 0.0
+        self._cross = 0.0
         self._sure: dict[int, float] = {}
 
     def minute(self, bought: int, sold: int, mid2: int) -> None:
         """Lots that the public has bought and sold by market orders until now, and the mid, at the end of a minute."""
         if len(self._seen) >= SPAN:
             before = self._seen[-SPAN]
-            net, gross = bought - sold - before[0] + before[1], bought + sold - before[0] - before[1]
+            net, gross = (
+                bought - sold - before[0] + before[1],
+                bought + sold - before[0] - before[1],
+            )
             if gross:
                 self._gram += (net / gross) ** 2
                 self._cross += net / gross * 2e4 * (mid2 - before[2]) / (mid2 + before[2]) / SPAN
@@ -97,7 +108,9 @@ class PublicLean:
         Bought less sold over both, in [-1, 1]. Minutes count as independent, and beside them one more that leans by all
         of its volume: five minutes that agree say .2, not certainty.
         """
-        flow = np.diff(np.array(list(self._seen)[-minutes - 1 :], np.float64).reshape(-1, 3)[:, :2], axis=0)
+        flow = np.diff(
+            np.array(list(self._seen)[-minutes - 1 :], np.float64).reshape(-1, 3)[:, :2], axis=0
+        )
         gross, net = flow.sum(axis=1), flow[:, 0] - flow[:, 1]
         active, total = int((gross > 0).sum()), float(gross.sum())
         if active < 2:
@@ -149,7 +162,8 @@ class ContextualShares(FlowShares):
 
     def __init__(self, agents: Sequence[str], weights: WeightsRule, rule: ContextRule) -> None:
         super().__init__(agents, weights)
-        self._agents, self._memory = list(agents), rule.memory
+        self._agents = list(agents)
+        self._memory = rule.memory
         told = np.array([rule.expected_bps.get(agent, 0.0) for agent in agents])
         self._start = dict(zip(agents, (told - told.mean()).tolist(), strict=True))
         self._prior = np.diag([rule.level_bps**-2.0, rule.slope**-2.0]) * rule.noise_bps**2
@@ -161,11 +175,17 @@ class ContextualShares(FlowShares):
     def line(self, agent: str) -> Floats:
         """Level and slope of an agent's cost against the mean of a round, bps: float64 (2,)."""
         pull = self._prior @ [self._start[agent], 0.0]
-        return np.asarray(np.linalg.solve(self._prior + self._gram[agent], self._cross[agent] + pull))
+        return np.asarray(
+            np.linalg.solve(self._prior + self._gram[agent], self._cross[agent] + pull)
+        )
 
     def update(self, cost_bps: Mapping[str, float], move_bps: float = 0.0) -> None:
         """Learn what each agent cost in a round in which the mid moved so far; NaN says nothing."""
-        known = {agent: cost for agent, cost in cost_bps.items() if agent in self._gram and math.isfinite(cost)}
+        known = {
+            agent: cost
+            for agent, cost in cost_bps.items()
+            if agent in self._gram and math.isfinite(cost)
+        }
         if len(known) < 2:
             return
         mean, x = sum(known.values()) / len(known), np.array([1.0, move_bps])
@@ -183,7 +203,10 @@ class ContextualShares(FlowShares):
 
     def learned(self) -> dict[str, Any]:
         """{"lines": level and slope by agent, "noise_bps", "ahead_bps"}."""
-        lines = {agent: [round(value, 4) for value in self.line(agent).tolist()] for agent in self._agents}
+        lines = {
+            agent: [round(value, 4) for value in self.line(agent).tolist()]
+            for agent in self._agents
+        }
         noise = math.sqrt(self._squares / self._rounds)
         return {"lines": lines, "noise_bps": round(noise, 3), "ahead_bps": round(self.ahead_bps, 3)}
 
@@ -201,7 +224,9 @@ class ContextualShares(FlowShares):
         return dict(zip(self._agents, (cheapest / cheapest.sum()).tolist(), strict=True))
 
 
-def shares_of(agents: Sequence[str], weights: WeightsRule, context: ContextRule | None) -> FlowShares:
+def shares_of(
+    agents: Sequence[str], weights: WeightsRule, context: ContextRule | None
+) -> FlowShares:
     """Shares by what each agent has cost, or by what it would cost in the context of now."""
     if context is None:
         return MultiplicativeWeights(agents, weights)

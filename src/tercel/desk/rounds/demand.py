@@ -34,5 +34,12 @@ def demand(config: DeskConfig, volume_per_s: dict[str, float], seed: int) -> lis
         instrument.name: fixed.get(config.demand.side, BUY if rng.random() < 0.5 else SELL)
         for instrument in config.instrument
     }
-    lots = {name: max(round(config.demand.share * volume_per_s[name] * config.desk.round_s), 1) for name in sides}
-    return [Demand(number, name, sides[name], lots[name]) for number in range(config.desk.rounds) for name in sides]
+    lots = {
+        name: max(round(config.demand.share * volume_per_s[name] * config.desk.round_s), 1)
+        for name in sides
+    }
+    return [
+        Demand(number, name, sides[name], lots[name])
+        for number in range(config.desk.rounds)
+        for name in sides
+    ]

@@ -36,10 +36,17 @@ class DriftDetector:
         Names of the entries.
     """
 
-    def __init__(self, mean: NDArray[np.float64], sd: NDArray[np.float64], names: Sequence[str]) -> None:
+    def __init__(
+        self, mean: NDArray[np.float64], sd: NDArray[np.float64], names: Sequence[str]
+    ) -> None:
         if not (len(mean) == len(sd) == len(names)):
-            raise ConfigError(f"{len(names)} means and deviations", f"{len(mean)} and {len(sd)}", "write the card anew")
-        self._mean, self._sd = np.asarray(mean, np.float64), np.maximum(np.asarray(sd, np.float64), 1e-6)
+            raise ConfigError(
+                f"{len(names)} means and deviations",
+                f"{len(mean)} and {len(sd)}",
+                "write the card anew",
+            )
+        self._mean = np.asarray(mean, np.float64)
+        self._sd = np.maximum(np.asarray(sd, np.float64), 1e-6)
         self._names = tuple(names)
         self.begin()
 
@@ -63,13 +70,21 @@ class DriftDetector:
     def means(self) -> Floats:
         """Mean of each entry over the last orders, in the card's standard deviations, (D,); 0 before :data:`LEAST`."""
         seen = sum(many for _, many in self._over)
-        total = np.zeros(len(self._names)) if seen < LEAST else np.sum([one for one, _ in self._over], axis=0)
+        total = (
+            np.zeros(len(self._names))
+            if seen < LEAST
+            else np.sum([one for one, _ in self._over], axis=0)
+        )
         return np.asarray(total / max(seen, 1), np.float64)
 
     @property
     def far(self) -> dict[str, float]:
         """Entries whose mean is far from the card's, in the card's standard deviations."""
-        return {name: mean for name, mean in zip(self._names, self.means.tolist(), strict=True) if abs(mean) > FAR_SD}
+        return {
+            name: mean
+            for name, mean in zip(self._names, self.means.tolist(), strict=True)
+            if abs(mean) > FAR_SD
+        }
 
     @property
     def score(self) -> float:

@@ -43,7 +43,9 @@ OPENS: Final = time(9, 30)
 MOST_SD: Final = 10.0
 """Standard deviations of its own error that a forecast may be from nothing: beyond it, the model is broken."""
 REMEDY: Final = "the desk trades without; write a newer one (`tercel signals predict` shows it)"
-UNREAD: Final = "the desk trades without; let signals.model name a folder of `tercel signals train` that reads"
+UNREAD: Final = (
+    "the desk trades without; let signals.model name a folder of `tercel signals train` that reads"
+)
 
 
 @dataclass(frozen=True)
@@ -77,14 +79,17 @@ class DeskForecasts:
     """
 
     def __init__(self, config: DeskConfig, news: NewsPort | None = None) -> None:
-        self._section, self._news = config.signals, news
+        self._section = config.signals
+        self._news = news
         self._names = [instrument.name for instrument in config.instrument]
         self._span_ns = round(config.desk.round_s * NS_PER_SECOND)
         self._model: SignalModel | None = None
         self._served: dict[str, Alpha] = {}
         self._about: dict[str, Any] = {}
         self._at_ns = self.offset_ns = 0
-        self._day, self._note, self._until = -1, "", date.min
+        self._day = -1
+        self._note = ""
+        self._until = date.min
         self.closes: dict[str, float] = {}
         """Last close in the files of the model by its names; empty of a model that measures."""
         self._unread: TercelError | None = None
@@ -100,7 +105,8 @@ class DeskForecasts:
         """Read model and files, first and whenever the calendar day of the venue's clock is another."""
         day = now_ns // DAY_NS
         if day != self._day and (self._model is None or self.served):
-            self._day, self._unread = day, None
+            self._day = day
+            self._unread = None
             try:
                 self._model = model_of(self._section.model)
                 if self.served:
@@ -116,21 +122,32 @@ class DeskForecasts:
 
         found = predict(model)
         self._served = {one.instrument: one for one in found.alphas}
-        self._about, self._note = {"model": found.model, "at": found.at}, found.note
-        self.closes, self._at_ns, self._until = found.closes, found.at_ns, found.held.last
+        self._about = {"model": found.model, "at": found.at}
+        self._note = found.note
+        self.closes = found.closes
+        self._at_ns = found.at_ns
+        self._until = found.held.last
         if now_ns < DATED_NS and not self.offset_ns:
             self.offset_ns = begins_ns(found.at_ns, self._section.date) - now_ns
 
-    def take(self, name: str, monitor: MarketMonitor, number: int, at_ns: int, gateway: OrderGateway) -> Outlook | None:
+    def take(
+        self, name: str, monitor: MarketMonitor, number: int, at_ns: int, gateway: OrderGateway
+    ) -> Outlook | None:
         """The forecast of an instrument as round `number` begins, journaled; None and an alert where there is none."""
         try:
             found = self.outlook(name, monitor, number, at_ns)
         except TercelError as error:
-            gateway.alert_once("warning", NO_FORECAST, str(error), "" if self.served or self.fault else name)
+            gateway.alert_once(
+                "warning", NO_FORECAST, str(error), "" if self.served or self.fault else name
+            )
             return None
         if self._note:
             gateway.alert_once("warning", NO_FORECAST, self._note)
-        body = {key: value for key, value in plain(found.alpha).items() if key not in ("instrument", "at_ns")}
+        body = {
+            key: value
+            for key, value in plain(found.alpha).items()
+            if key not in ("instrument", "at_ns")
+        }
         gateway.write([Entry(kinds.ALPHA, at_ns, name, body=body | dict(found.about))])
         return found
 
@@ -153,16 +170,38 @@ class DeskForecasts:
             return Outlook(alpha, alpha, {})
         known = self._section.names.get(name, name)
         if known not in self._served:
-            lacking = {self._section.names.get(one, one) for one in self._names} - self._served.keys()
+            lacking = {
+                self._section.names.get(one, one) for one in self._names
+            } - self._served.keys()
             received = f"no row of {first_names(sorted(lacking))} in that of model {model.id}, {self._about['at']}"
             late = lacking & self.closes.keys()
-            remedy = "give the files their prices of that day" if late else "map names by [signals.names]"
+            remedy = (
+                "give the files their prices of that day"
+                if late
+                else "map names by [signals.names]"
+            )
             raise DataError("a forecast of each name", received, f"{remedy}, or trade them without")
-        alpha = replace(_likely(self._served[known]), instrument=name, at_ns=self._at_ns - self.offset_ns)
-        sd_bps = alpha.sd_bps * min(self._span_ns / alpha.horizon_ns, 1.0) ** 0.5  # of a random walk
-        ahead = replace(alpha, expected_bps=alpha.expected_bps * within(alpha, at_ns, self._span_ns), sd_bps=sd_bps)
-        left_bps, due_ns = alpha.expected_bps * within(alpha, at_ns, alpha.horizon_ns), alpha.at_ns + alpha.horizon_ns
-        about = {**self._about, "ahead_bps": ahead.expected_bps, "left_bps": left_bps, "due_ns": due_ns}
+        alpha = replace(
+            _likely(self._served[known]), instrument=name, at_ns=self._at_ns - self.offset_ns
+        )
+        sd_bps = (
+            alpha.sd_bps * min(self._span_ns / alpha.horizon_ns, 1.0) ** 0.5
+        )  # of a random walk
+        ahead = replace(
+            alpha,
+            expected_bps=alpha.expected_bps * within(alpha, at_ns, self._span_ns),
+            sd_bps=sd_bps,
+        )
+        left_bps, due_ns = (
+            alpha.expected_bps * within(alpha, at_ns, alpha.horizon_ns),
+            alpha.at_ns + alpha.horizon_ns,
+        )
+        about = {
+            **self._about,
+            "ahead_bps": ahead.expected_bps,
+            "left_bps": left_bps,
+            "due_ns": due_ns,
+        }
         return Outlook(alpha, ahead, about)
 
     def _too_old(self, at_ns: int) -> TercelError | None:
@@ -171,7 +210,9 @@ class DeskForecasts:
         if at_ns + self.offset_ns >= self._at_ns and day <= self._until:
             return None
         text = f"one of {self._about['at']} to the close of {self._until}, in a session of {day}"
-        return DataError("a forecast that is known by now, and whose horizon is not over", text, REMEDY)
+        return DataError(
+            "a forecast that is known by now, and whose horizon is not over", text, REMEDY
+        )
 
 
 def _likely(alpha: Alpha) -> Alpha:
@@ -182,7 +223,9 @@ def _likely(alpha: Alpha) -> Alpha:
     """
     if abs(alpha.expected_bps) > MOST_SD * alpha.sd_bps > 0:
         received = f"{alpha.expected_bps:+,.0f} bps of {alpha.instrument}, whose error's is {alpha.sd_bps:,.0f}"
-        raise DataError(f"a forecast within {MOST_SD:g} standard deviations of its error", received, UNREAD)
+        raise DataError(
+            f"a forecast within {MOST_SD:g} standard deviations of its error", received, UNREAD
+        )
     return alpha
 
 
@@ -194,7 +237,11 @@ def model_of(name: str) -> SignalModel:
     TercelError
         For one that does not exist, was edited or does not read.
     """
-    return load_packaged(name.removeprefix(PACKAGED)) if name.startswith(PACKAGED) else load(folder_at(Path(name)))
+    return (
+        load_packaged(name.removeprefix(PACKAGED))
+        if name.startswith(PACKAGED)
+        else load(folder_at(Path(name)))
+    )
 
 
 def check_signals(config: DeskConfig) -> None:
@@ -215,7 +262,9 @@ def check_signals(config: DeskConfig) -> None:
         check_known(model, packaged(), said=f"signals.model = {section.model!r}")
     elif not Path(section.model).is_dir():
         remedy = "name FOLDER/model of tercel signals train CONFIG.toml `out=FOLDER`"
-        raise ConfigError(f"a model folder, {PACKAGED}NAME or off", f"signals.model = {section.model!r}", remedy)
+        raise ConfigError(
+            f"a model folder, {PACKAGED}NAME or off", f"signals.model = {section.model!r}", remedy
+        )
 
 
 def session_day(at_ns: int, said: str) -> date | None:
@@ -302,11 +351,27 @@ def forecasts_in(entries: Iterable[Entry]) -> ForecastOutcome:
             aims.append(str(entry.body["text"]))
         elif entry.body.get("code") == NO_FORECAST:
             told.append(": ".join(filter(None, (entry.instrument, str(entry.body["text"])))))
-    over, waiting, keys = [row for row in fold.told if row["came_bps"]], fold.waiting, ("forecast_bps", "came_bps")
+    over, waiting, keys = (
+        [row for row in fold.told if row["came_bps"]],
+        fold.waiting,
+        ("forecast_bps", "came_bps"),
+    )
     hits = sum(row["forecast_bps"] * row["came_bps"] > 0 for row in over)
     rate, low, high = wilson(hits, len(over))
-    names = tuple({"name": row["instrument"], **{key: row[key] for key in keys}} for row in (*fold.told, *waiting))
+    names = tuple(
+        {"name": row["instrument"], **{key: row[key] for key in keys}}
+        for row in (*fold.told, *waiting)
+    )
     return ForecastOutcome(
-        last.get("model"), last.get("at"), names, len(waiting), len(over), hits, rate, low, high,
-        tuple(dict.fromkeys(told)), tuple(aims),
-    )  # fmt: skip
+        last.get("model"),
+        last.get("at"),
+        names,
+        len(waiting),
+        len(over),
+        hits,
+        rate,
+        low,
+        high,
+        tuple(dict.fromkeys(told)),
+        tuple(aims),
+    )

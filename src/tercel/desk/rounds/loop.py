@@ -85,10 +85,13 @@ class DeskLoop(SessionObserver):
         calm: Mapping[str, AnomalyBaseline] | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> None:
-        self.config, self.session = config, session
+        self.config = config
+        self.session = session
         self.alert = session.gateway.alert
         self.slots = {slot.name: slot for slot in slots}
-        self._forecasts, self._targets, self._calm = forecasts, targets, calm or {}
+        self._forecasts = forecasts
+        self._targets = targets
+        self._calm = calm or {}
         self._progress = progress or (lambda _round: None)
         names = [instrument.name for instrument in config.instrument]
         self._minutes = max(round(config.desk.round_s / MINUTE_S), 2)  # of a round
@@ -98,7 +101,9 @@ class DeskLoop(SessionObserver):
             self._orders[order.round].append(order)
         sides = {order.instrument: order.side for order in self._orders[0]}
         self._lines = {name: self._line(name, sides.get(name, BUY)) for name in names}
-        self._prefix = f"{session.mark}{session.number}." if session.mark or session.number > 1 else ""
+        self._prefix = (
+            f"{session.mark}{session.number}." if session.mark or session.number > 1 else ""
+        )
         self._own: set[int] = set()
         self._challenges: dict[str, tuple[str, str, Challenge]] = {}
         self._told: dict[str, tuple[float | None, str]] = {}
@@ -131,7 +136,9 @@ class DeskLoop(SessionObserver):
                 minutes=max(loop.context.minutes, self._minutes),
             ),
             sizing=Sizing(loop.sizing),
-            weights=shares_of(list(self.slots), loop.hedge, None if loop.shares == "cost" else loop.context),
+            weights=shares_of(
+                list(self.slots), loop.hedge, None if loop.shares == "cost" else loop.context
+            ),
             policy=posture_policy(name, self.config.risk.run) if on else None,
         )
 
@@ -194,7 +201,17 @@ class DeskLoop(SessionObserver):
         """Venue time, instrument and agents' shares after every round."""
         many = len(self.slots)
         return [
-            (ns, name, dict(zip(self.slots, line.share_path[number * many : (number + 1) * many], strict=True)))
+            (
+                ns,
+                name,
+                dict(
+                    zip(
+                        self.slots,
+                        line.share_path[number * many : (number + 1) * many],
+                        strict=True,
+                    )
+                ),
+            )
             for number, ns in enumerate(self._ends_ns)
             for name, line in self._lines.items()
         ]
@@ -202,7 +219,8 @@ class DeskLoop(SessionObserver):
     def shares(self) -> dict[str, float]:
         """Each agent's share of the flow, averaged over the instruments."""
         return {
-            name: float(np.mean([line.weights.shares[name] for line in self._lines.values()])) for name in self.slots
+            name: float(np.mean([line.weights.shares[name] for line in self._lines.values()]))
+            for name in self.slots
         }
 
     def _begin_round(self, number: int, at_ns: int) -> None:
@@ -215,11 +233,18 @@ class DeskLoop(SessionObserver):
                 self._lines[order.instrument].program.ask(order.lots, mid2)
             else:
                 self._orders[number + 1].append(order)
-                self.alert("warning", "NO_MARKET", "no two-sided market: its order waits a round", order.instrument)
+                self.alert(
+                    "warning",
+                    "NO_MARKET",
+                    "no two-sided market: its order waits a round",
+                    order.instrument,
+                )
         for name, line in self._lines.items():
             line.begun_mid2 = self.session.follow(name).mid2
             if self._forecasts is not None:
-                line.outlook = self._forecasts.take(name, line.monitor, number, at_ns, self.session.gateway)
+                line.outlook = self._forecasts.take(
+                    name, line.monitor, number, at_ns, self.session.gateway
+                )
             if (one := line.outlook) is not None and line.begun_mid2:
                 line.pending.setdefault(
                     one.alpha.at_ns + one.alpha.horizon_ns,
@@ -258,7 +283,11 @@ class DeskLoop(SessionObserver):
         if line.policy is None:
             return False
         left = max(self._next_ns - at_ns, 0) / NS_PER_SECOND / MINUTE_S
-        state = line.risk(self.config.loop.context.minutes, left) if self.config.risk.run else line.monitor.risk
+        state = (
+            line.risk(self.config.loop.context.minutes, left)
+            if self.config.risk.run
+            else line.monitor.risk
+        )
         return line.policy.follow(state, at_ns) or line.posture is None
 
     def _take_posture(self, name: str, line: Line, at_ns: int) -> bool:
@@ -266,8 +295,12 @@ class DeskLoop(SessionObserver):
         posture = self._stances.over(name, line, at_ns)
         if posture is None:
             return False
-        before, line.posture = line.posture, posture
-        if before is not None and replace(before, at_ns=posture.at_ns, reasons=posture.reasons) == posture:
+        before = line.posture
+        line.posture = posture
+        if (
+            before is not None
+            and replace(before, at_ns=posture.at_ns, reasons=posture.reasons) == posture
+        ):
             return False
         body = _body(posture) | {"styles": int(posture.styles), "reasons": list(posture.reasons)}
         self._note([Entry(kinds.POSTURE, at_ns, name, body=body)])
@@ -300,7 +333,9 @@ class DeskLoop(SessionObserver):
                 agent=agent,
             )
             alpha = line.alpha.expected_bps if line.alpha is not None else None
-            reasons = "; ".join(line.posture.reasons) or "calm" if line.posture is not None else "off"
+            reasons = (
+                "; ".join(line.posture.reasons) or "calm" if line.posture is not None else "off"
+            )
             self._told[order.id] = (alpha, reasons)
             try:
                 self.session.accept(order, works)
@@ -325,7 +360,9 @@ class DeskLoop(SessionObserver):
             if self._stances.end(second):
                 self._take_stances(second)
             for _, _, challenge in self._challenges.values():
-                challenge.seen(max(second, self.session.now_ns))  # a venue with a clock of its own may be ahead
+                challenge.seen(
+                    max(second, self.session.now_ns)
+                )  # a venue with a clock of its own may be ahead
             for parent, (agent, _, challenge) in list(self._challenges.items()):
                 if challenge.done:
                     del self._challenges[parent]
@@ -336,15 +373,21 @@ class DeskLoop(SessionObserver):
         now = self.session.now_ns
         self._ends_ns.append(now)
         for name, line in self._lines.items():
-            costs, line.round_costs = line.round_costs, {}
+            costs = line.round_costs
+            line.round_costs = {}
             for due_ns in [one for one in line.pending if one <= now]:
                 expected_bps, begun_mid2 = line.pending.pop(due_ns)
                 if self.config.loop.feedback and (mid2 := self.session.follow(name).mid2):
                     line.sizing.learn_move(expected_bps, 1e4 * (mid2 / begun_mid2 - 1.0))
             if self.config.loop.feedback and costs:
-                line.weights.update(costs, line.program.side * line.moved_bps(self.session.follow(name).mid2))
+                line.weights.update(
+                    costs, line.program.side * line.moved_bps(self.session.follow(name).mid2)
+                )
                 line.foresee(self.config.loop.context.minutes, self._minutes)
-                body = {"shares": line.weights.shares, "why": f"cost of the round, bps: {_rounded(costs)}"}
+                body = {
+                    "shares": line.weights.shares,
+                    "why": f"cost of the round, bps: {_rounded(costs)}",
+                }
                 self._note([Entry(kinds.SHARE, now, name, body=body | line.weights.learned())])
             line.share_path.extend(line.weights.shares.values())
         for slot in self.slots.values():
@@ -362,7 +405,11 @@ class DeskLoop(SessionObserver):
             elif isinstance(event, Report):
                 if event.instrument in self._lines:
                     self._lines[event.instrument].monitor.own_ns.add(event.ns)
-                if event.exec_type == ExecType.TRADE and not event.passive and event.instrument in self._lines:
+                if (
+                    event.exec_type == ExecType.TRADE
+                    and not event.passive
+                    and event.instrument in self._lines
+                ):
                     self._lines[event.instrument].monitor.took(event.side, event.last_qty)
                 if (number := event.order_id.partition(".")[0]).isdigit():
                     self._own.add(int(number))
@@ -394,7 +441,9 @@ class DeskLoop(SessionObserver):
         slot = self.slots.get(order.agent)
         # The card's statistics are of decisions of the schedule: those between them see part of an interval.
         slices = float(observation[0]) * order.decisions
-        between = slot is not None and gap_of(slot.strategy) > 0 and abs(slices - round(slices)) > WHOLE
+        between = (
+            slot is not None and gap_of(slot.strategy) > 0 and abs(slices - round(slices)) > WHOLE
+        )
         if slot is not None and slot.drift is not None and not between:
             slot.drift.update(order.id, observation)
 
@@ -416,7 +465,18 @@ class DeskLoop(SessionObserver):
             silent_s = line.monitor.silent_s(parent.arrival_ns, parent.over_ns)
             body |= {} if silent_s is None else {"silent_s": silent_s}
         body |= {"by_hand": self.session.ledger.lots_by_hand(parent)} if parent.hand else {}
-        self._note([Entry(kinds.FEEDBACK, parent.over_ns, order.instrument, order.agent, order.id, body=body)])
+        self._note(
+            [
+                Entry(
+                    kinds.FEEDBACK,
+                    parent.over_ns,
+                    order.instrument,
+                    order.agent,
+                    order.id,
+                    body=body,
+                )
+            ]
+        )
 
     def _book(self, parent: ParentOrder, cost: Shortfall) -> None:
         """Book the fills; lots that a person added to the parent are asked for at its arrival."""
@@ -428,7 +488,10 @@ class DeskLoop(SessionObserver):
     def _cost(self, parent: ParentOrder) -> Shortfall:
         """What a parent cost that is over: the figures of its analysis, before its mark-outs are known."""
         follower = self.session.follow(parent.order.instrument)
-        fills, mids2 = fill_rows(self.session.ledger.fills_of[parent.id]), (parent.arrival_mid2, follower.mid2)
+        fills, mids2 = (
+            fill_rows(self.session.ledger.fills_of[parent.id]),
+            (parent.arrival_mid2, follower.mid2),
+        )
         fees = fees_of(fills, follower.listing.fees, ONE)
         return shortfall(parent.order.side, parent.lots, parent.refused, mids2, fills, fees, ONE)
 
@@ -447,13 +510,19 @@ class DeskLoop(SessionObserver):
         agent = str(asked.get("agent", ""))
         slot = self.slots.get(agent)
         if slot is None or slot.challenger is None:
-            raise OrderError("an agent with a challenger", agent or "none named", "see `tercel trade orders`")
+            raise OrderError(
+                "an agent with a challenger", agent or "none named", "see `tercel trade orders`"
+            )
         slot.must_be(asked.get("champion"), asked.get("challenger"))
         evidence, before = Evidence.of(slot.gains_bps), slot.shown
         slot.promote()
         for line in self._lines.values():
             line.weights.penalise(slot.name, False)
-        who = {"by": entry.body.get("by"), "reason": entry.body.get("reason"), "operator": entry.body.get("id")}
+        who = {
+            "by": entry.body.get("by"),
+            "reason": entry.body.get("reason"),
+            "operator": entry.body.get("id"),
+        }
         body = {"champion": before, "challenger": slot.shown, **who, "evidence": str(evidence)}
         self._note([Entry(kinds.PROMOTED, self.session.now_ns, agent=agent, body=body)])
         self._journal_slots()
@@ -463,7 +532,12 @@ class DeskLoop(SessionObserver):
         bodies = {name: slot.body() for name, slot in self.slots.items()}
         new = {name: body for name, body in bodies.items() if body != self._journaled.get(name)}
         self._journaled = bodies
-        self._note([Entry(kinds.SEAT, self.session.now_ns, agent=name, body=body) for name, body in new.items()])
+        self._note(
+            [
+                Entry(kinds.SEAT, self.session.now_ns, agent=name, body=body)
+                for name, body in new.items()
+            ]
+        )
 
     def _note(self, entries: Sequence[Entry]) -> None:
         self.session.gateway.write(entries)
@@ -476,10 +550,20 @@ class DeskLoop(SessionObserver):
             line.weights.penalise(slot.name, slot.drifting and self.config.loop.feedback)
         furthest = sorted(slot.drift.far.items(), key=lambda entry: -abs(entry[1]))[:4]
         far = ", ".join(f"{name} {mean:+.1f} sd" for name, mean in furthest)
-        text = f"inputs outside the training distribution: {far}" if slot.drifting else "inputs as in training again"
-        body = {"state": "drifting" if slot.drifting else "normal", "statistic": slot.drift.score, "text": text}
+        text = (
+            f"inputs outside the training distribution: {far}"
+            if slot.drifting
+            else "inputs as in training again"
+        )
+        body = {
+            "state": "drifting" if slot.drifting else "normal",
+            "statistic": slot.drift.score,
+            "text": text,
+        }
         self._note([Entry(kinds.DRIFT, self.session.now_ns, agent=slot.name, body=body)])
-        self.alert("warning" if slot.drifting else "info", "DRIFT", f"{slot.name}: {text}", agent=slot.name)
+        self.alert(
+            "warning" if slot.drifting else "info", "DRIFT", f"{slot.name}: {text}", agent=slot.name
+        )
 
 
 def _body(message: Alpha | Posture) -> dict[str, Any]:

@@ -43,16 +43,24 @@ class MarketMonitor:
     """
 
     def __init__(
-        self, follower: Follower, calm: AnomalyBaseline | None = None, warm_s: int = 600, minutes: int = 3
+        self,
+        follower: Follower,
+        calm: AnomalyBaseline | None = None,
+        warm_s: int = 600,
+        minutes: int = 3,
     ) -> None:
         self._follower = follower
-        self._reader, self._meter = SecondReader(), RiskMeter(follower.instrument, calm, warm_s)
+        self._reader = SecondReader()
+        self._meter = RiskMeter(follower.instrument, calm, warm_s)
         self._tallies: deque[tuple[int, int, int]] = deque(maxlen=WINDOW_S + 1)
         self._second: Second | None = None
         self.lean = PublicLean(minutes)
         """Which way the public's market orders went, minute by minute; the desk's own are not among them."""
-        self._took, self._seconds = {BUY: 0, SELL: 0}, 0
-        self._event_ns, self._gaps = 0, np.zeros(64, np.int64)  # gaps between events, by their bits
+        self._took = {BUY: 0, SELL: 0}
+        self._seconds = 0
+        # gaps between events, by their bits
+        self._event_ns = 0
+        self._gaps = np.zeros(64, np.int64)
         self._silences: list[tuple[int, int]] = []
         self._times: set[int] = set()
         self.own_ns: set[int] = set()
@@ -70,9 +78,14 @@ class MarketMonitor:
         if self._times - self.own_ns:
             gap_ns = at_ns - self._event_ns if self._event_ns else 1
             self._gaps[gap_ns.bit_length()] += 1
-            self._silences += [(self._event_ns, at_ns)] if self._event_ns and gap_ns > SILENT_S * NS_PER_SECOND else []
+            self._silences += (
+                [(self._event_ns, at_ns)]
+                if self._event_ns and gap_ns > SILENT_S * NS_PER_SECOND
+                else []
+            )
             self._event_ns = at_ns
-        self._times, self.own_ns = set(), set()
+        self._times = set()
+        self.own_ns = set()
 
     def silent_s(self, from_ns: int, to_ns: int) -> float | None:
         """Longest time within a span in which a silent market showed no event, s; None where it was not silent.
@@ -82,7 +95,10 @@ class MarketMonitor:
         usual_ns = 2 << int(np.searchsorted(np.cumsum(self._gaps), 0.999 * self._gaps.sum()))
         gaps = [*self._silences, (self._event_ns, to_ns)]
         far = [gap for gap in gaps if gap[1] - gap[0] > max(usual_ns, SILENT_S * NS_PER_SECOND)]
-        found = max((min(end, to_ns) - max(begin, from_ns) for begin, end in far), default=0) / NS_PER_SECOND
+        found = (
+            max((min(end, to_ns) - max(begin, from_ns) for begin, end in far), default=0)
+            / NS_PER_SECOND
+        )
         return found if found > SILENT_S else None
 
     def took(self, side: int, qty: int) -> None:
@@ -101,7 +117,9 @@ class MarketMonitor:
         self._tallies.append((word(sim.OFI), bought - sold, word(sim.MID2)))
         self._seconds += 1
         if self._seconds % MINUTE_S == 0:
-            self.lean.minute(bought - self._took[BUY] // ONE, sold - self._took[SELL] // ONE, word(sim.MID2))
+            self.lean.minute(
+                bought - self._took[BUY] // ONE, sold - self._took[SELL] // ONE, word(sim.MID2)
+            )
 
     @property
     def half_spread_bps(self) -> float:

@@ -207,11 +207,17 @@ def outcome(opened: BuiltDesk, folder: Path) -> DeskOutcome:
     """The outcome of a desk so far, from its loop and its journal."""
     desk, ledger = opened.desk, opened.session.ledger
     with closing(JournalReader(folder)) as journal:
-        denials = Counter(str(entry.body.get("code")) for _, entry in journal.read(0, (kinds.DENIED,)))
+        denials = Counter(
+            str(entry.body.get("code")) for _, entry in journal.read(0, (kinds.DENIED,))
+        )
         checked = JournalCheck(journal.last, _consistent(journal, opened))
-        forecasts = forecasts_in(entry for _, entry in journal.read(0, (kinds.ALPHA, kinds.MARKET, kinds.ALERT)))
+        forecasts = forecasts_in(
+            entry for _, entry in journal.read(0, (kinds.ALPHA, kinds.MARKET, kinds.ALERT))
+        )
     shares, rows = desk.shares(), desk.results
-    currencies = {opened.session.listings[instrument.name].currency for instrument in desk.config.instrument}
+    currencies = {
+        opened.session.listings[instrument.name].currency for instrument in desk.config.instrument
+    }
     alone = [row for row in rows if "by_hand" not in row]
     own = {name: [row for row in alone if row["agent"] == name] for name in desk.slots}
     costs = {name: by_filled(mine) for name, mine in own.items()}
@@ -253,7 +259,9 @@ def money(rows: Sequence[Mapping[str, Any]]) -> float:
     >>> money([{"is_bps": 10.0, "notional": 20_000.0}, {"is_bps": None}])
     20.0
     """
-    return float(sum(row["is_bps"] * row["notional"] / BPS for row in rows if row["is_bps"] is not None))
+    return float(
+        sum(row["is_bps"] * row["notional"] / BPS for row in rows if row["is_bps"] is not None)
+    )
 
 
 def savings(rows: Sequence[Mapping[str, Any]], agent: str) -> tuple[float | None, float | None]:
@@ -285,13 +293,20 @@ def _open(parent: ParentOrder, session: Session) -> OpenParent:
 def _why_open(parent: ParentOrder, now_ns: int) -> str:
     if parent.status == ParentStatus.WORKING:
         later = (parent.ends_ns - now_ns) / NS_PER_SECOND
-        return f"its horizon comes {later:,.0f} s later" if later > 0 else "its last orders have no answer yet"
+        return (
+            f"its horizon comes {later:,.0f} s later"
+            if later > 0
+            else "its last orders have no answer yet"
+        )
     return f"{parent.status}: {parent.reason}"
 
 
 def _consistent(journal: Journal, opened: BuiltDesk) -> bool:
     """The journal read again gives the session's own state: no faults, positions and open orders alike."""
     again, ours = Ledger.of(journal), opened.session.ledger
-    same = (again.positions.qty(), again.orders.live()) == (ours.positions.qty(), ours.orders.live())
+    same = (again.positions.qty(), again.orders.live()) == (
+        ours.positions.qty(),
+        ours.orders.live(),
+    )
     astray = [order for order in again.orders.live() if again.parents.must(order.parent).over]
     return same and not again.faults() and not astray

@@ -44,7 +44,11 @@ class Program:
     def ask(self, lots: int, mid2: int) -> None:
         """Add an order with its arrival mid."""
         if lots <= 0 or mid2 <= 0:
-            raise OrderError("lots above 0 at a two-sided market", f"{lots} lots at {mid2} half ticks", "wait for one")
+            raise OrderError(
+                "lots above 0 at a two-sided market",
+                f"{lots} lots at {mid2} half ticks",
+                "wait for one",
+            )
         self._open.append(_Open(lots * ONE, mid2))
         self.asked2 += lots * mid2 * PAID_ONE
 

@@ -98,11 +98,20 @@ class Running(Closing):
                 _send_gates(made.gate, bool(shared), config, folder / SENT, opened)
             alerts = _send(JournalReader(folder), config, journal.last, opened)
             mark = mark_of(SIMULATED if held_here(config) else config.desk.venue)
-            terms = SessionTerms(watch_s=WATCH_S, holder=holder, mark=mark, gate=shared, desk=identity(config))
-            self.opened = open_desk(
-                config, journal, made, latch=self.latch, beside=beside, progress=progress, terms=terms
+            terms = SessionTerms(
+                watch_s=WATCH_S, holder=holder, mark=mark, gate=shared, desk=identity(config)
             )
-            self.desk, self.session = self.opened.desk, self.opened.session
+            self.opened = open_desk(
+                config,
+                journal,
+                made,
+                latch=self.latch,
+                beside=beside,
+                progress=progress,
+                terms=terms,
+            )
+            self.desk = self.opened.desk
+            self.session = self.opened.session
             self.session.gateway.urgent = lambda text: alerts.urgent(kinds.JOURNAL_DOWN, text)
             opened.callback(self.session.close)
             opened.callback(_end, self.session, TcaRecorder(self.session))
@@ -119,7 +128,9 @@ def _shared(made: DeskParts, folder: Path) -> str:
     return "" if where is None or where.is_relative_to(folder.resolve()) else str(where)
 
 
-def _send_gates(gate: Path, shared: bool, config: DeskConfig, kept: Path, opened: ExitStack) -> None:
+def _send_gates(
+    gate: Path, shared: bool, config: DeskConfig, kept: Path, opened: ExitStack
+) -> None:
     """Send the gate's alerts too, those among them that it wrote while no session was there: `kept` says from where."""
     if not shared and not (gate / DATABASE).exists():
         return
@@ -128,19 +139,29 @@ def _send_gates(gate: Path, shared: bool, config: DeskConfig, kept: Path, opened
     except (JournalError, OSError) as error:
         say(f"alerts of the gate are not sent from here: {error}")
         return
-    seq, _, where = kept.read_text(encoding="utf-8").partition(" ") if kept.exists() else ("", "", "")
+    seq, _, where = (
+        kept.read_text(encoding="utf-8").partition(" ") if kept.exists() else ("", "", "")
+    )
     if where == str(gate):
         sent = int(seq)
     else:
-        sent = reader.last if shared else max((n for n, _ in reader.read(kinds=[kinds.SESSION])), default=0)
+        sent = (
+            reader.last
+            if shared
+            else max((n for n, _ in reader.read(kinds=[kinds.SESSION])), default=0)
+        )
     about = [agent.name for agent in config.agent] if shared else ()
     _send(reader, config, sent, opened, about, lambda seq: write_whole(kept, f"{seq} {gate}"))
 
 
 def _send(
-    journal: JournalReader, config: DeskConfig, after: int, opened: ExitStack, about: Sequence[str] = (),
+    journal: JournalReader,
+    config: DeskConfig,
+    after: int,
+    opened: ExitStack,
+    about: Sequence[str] = (),
     keep: Callable[[int], object] = lambda seq: None,
-) -> AlertSender:  # fmt: skip
+) -> AlertSender:
     """Send the alerts of a journal from an entry on, of some agents where they are named, until the desk is closed."""
     alerts = AlertSender(journal, config.alerts.webhook, after=after, about=about, keep=keep)
     alerts.start()

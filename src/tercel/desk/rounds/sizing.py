@@ -76,7 +76,9 @@ class Sizing:
         share = 1.0 if posture is None else posture.size_multiplier
         if share == 0.0:
             return 0
-        said, sd_bps = (0.0, 0.0) if alpha is None else (alpha.expected_bps * self.trust, alpha.sd_bps)
+        said, sd_bps = (
+            (0.0, 0.0) if alpha is None else (alpha.expected_bps * self.trust, alpha.sd_bps)
+        )
         against = side * (said + flow_bps)
         sure = max(abs(against) - self._rule.confidence * sd_bps, 0.0)
         if against < 0:  # the market is expected to come: wait with some of it

@@ -27,21 +27,49 @@ def check_stage(config: DeskConfig) -> None:
     ------
     ConfigError
     """
-    stage, recorded, simulated = config.desk.stage, bool(config.data.lake), config.desk.venue == SIMULATED
+    stage, recorded, simulated = (
+        config.desk.stage,
+        bool(config.data.lake),
+        config.desk.venue == SIMULATED,
+    )
     said = f'stage = "{stage}"' if stage else "no stage"
     where = f'venue = "{config.desk.venue}"'
-    nothing, stays = f"{said}, {where} and no [data]", f'say stage = "{SHADOW}" for orders that stay here'
+    nothing, stays = (
+        f"{said}, {where} and no [data]",
+        f'say stage = "{SHADOW}" for orders that stay here',
+    )
     rules = (
-        (stage in ("", PAPER, LIVE) and recorded, 'stage = "replay" or "shadow" with recorded data',
-         f"{said} and a lake under [data]", "say it in [desk]"),
-        (recorded and not simulated, "recorded data or a venue's", f"both [data] and {where}", "leave one out"),
-        (stage == REPLAY and not recorded, 'stage = "replay" over a recorded day', nothing,
-         "name a lake under [data]; a market that is made needs no stage"),
-        (stage == SHADOW and not recorded and simulated, 'stage = "shadow" over market data', nothing,
-         "name a lake under [data], or the venue whose public data are to be watched"),
-        (stage in (PAPER, LIVE) and simulated, f'stage = "{stage}" at a venue', f"{said} and {where}",
-         f"name the venue, or {stays}"),
-    )  # fmt: skip
+        (
+            stage in ("", PAPER, LIVE) and recorded,
+            'stage = "replay" or "shadow" with recorded data',
+            f"{said} and a lake under [data]",
+            "say it in [desk]",
+        ),
+        (
+            recorded and not simulated,
+            "recorded data or a venue's",
+            f"both [data] and {where}",
+            "leave one out",
+        ),
+        (
+            stage == REPLAY and not recorded,
+            'stage = "replay" over a recorded day',
+            nothing,
+            "name a lake under [data]; a market that is made needs no stage",
+        ),
+        (
+            stage == SHADOW and not recorded and simulated,
+            'stage = "shadow" over market data',
+            nothing,
+            "name a lake under [data], or the venue whose public data are to be watched",
+        ),
+        (
+            stage in (PAPER, LIVE) and simulated,
+            f'stage = "{stage}" at a venue',
+            f"{said} and {where}",
+            f"name the venue, or {stays}",
+        ),
+    )
     for wrong, *words in rules:
         if wrong:
             raise ConfigError(*words)
@@ -87,7 +115,9 @@ def sentence(config: DeskConfig, limits: Limits) -> str:
     return f"trade live at {config.desk.venue} as {accounts}, lose {largest_loss(limits)} at most"
 
 
-def check_live(config: DeskConfig, limits: Limits, typed: str, tried: Path, now_ns: int, why: str) -> None:
+def check_live(
+    config: DeskConfig, limits: Limits, typed: str, tried: Path, now_ns: int, why: str
+) -> None:
     """Refuse to trade live without what has to be so first.
 
     Parameters
@@ -132,9 +162,11 @@ def identity(config: DeskConfig) -> dict[str, Any]:
     """What a journal's sessions say of their desk."""
     desk = config.desk
     return {
-        "name": desk.name, "stage": desk.stage, "recorded": bool(config.data.lake),
+        "name": desk.name,
+        "stage": desk.stage,
+        "recorded": bool(config.data.lake),
         "agents": {one.name: one.strategy for one in config.agent},
-    }  # fmt: skip
+    }
 
 
 def kills_tried(folder: Path, config: DeskConfig, limits: Limits) -> set[dt.date]:
@@ -147,18 +179,32 @@ def kills_tried(folder: Path, config: DeskConfig, limits: Limits) -> set[dt.date
         A journal that is not as it was written, or by another key.
     """
     # `asked` is by person and agent; `kills` tells who, by event and agent.
-    asked, kills, days, fits, same = dict[Any, dt.date](), dict[Any, str](), set[dt.date](), False, False
+    asked, kills, days, fits, same = (
+        dict[Any, dt.date](),
+        dict[Any, str](),
+        set[dt.date](),
+        False,
+        False,
+    )
     known = [identity(config) | {"stage": stage} for stage in (SHADOW, PAPER)]
     with suppress(JournalError), closing(JournalReader(folder)) as journal:
         if fault := verify(folder).fault:
-            raise ConfigError("a journal that is as it was written", f"{folder}, {fault}", "try the kill switch anew")
-        for _, entry in journal.read(0, (kinds.SESSION, kinds.LIMITS, kinds.OPERATOR, kinds.KILL, kinds.REARM)):
+            raise ConfigError(
+                "a journal that is as it was written",
+                f"{folder}, {fault}",
+                "try the kill switch anew",
+            )
+        for _, entry in journal.read(
+            0, (kinds.SESSION, kinds.LIMITS, kinds.OPERATOR, kinds.KILL, kinds.REARM)
+        ):
             if entry.kind == kinds.SESSION:
                 fits, asked, kills = entry.body.get("desk") in known, {}, {}
             elif entry.kind == kinds.LIMITS and "hash" in entry.body:
                 same = entry.body["hash"] == hash_of(limits)
             elif entry.kind == kinds.OPERATOR and entry.body.get("command") == "kill":
-                day = dt.datetime.fromtimestamp(int(entry.body.get("wall_ns", 0)) / NS_PER_SECOND, dt.UTC).date()
+                day = dt.datetime.fromtimestamp(
+                    int(entry.body.get("wall_ns", 0)) / NS_PER_SECOND, dt.UTC
+                ).date()
                 asked |= {
                     (entry.body["by"], one): day
                     for one in entry.body["body"].get("agents") or identity(config)["agents"]
@@ -167,7 +213,10 @@ def kills_tried(folder: Path, config: DeskConfig, limits: Limits) -> set[dt.date
                 kills[entry.body["event"], entry.body["scope"]] = entry.body["by"]
             elif entry.kind == kinds.REARM and "ends" not in entry.body:
                 scope = entry.body["scope"]
-                key, confirmed = (kills.pop(("latched", scope), ""), scope), kills.pop(("confirmed", scope), None)
+                key, confirmed = (
+                    (kills.pop(("latched", scope), ""), scope),
+                    kills.pop(("confirmed", scope), None),
+                )
                 if confirmed is not None and key in asked and fits and same:
                     days.add(asked.pop(key))
     return days
@@ -187,16 +236,24 @@ def check_clock(venue: Venue, folders: Iterable[Path]) -> None:
     ConfigError
     """
     session = venue.capabilities.session
-    ahead = None if session is None or session.ahead_ns is None else session.ahead_ns / NS_PER_SECOND
+    ahead = (
+        None if session is None or session.ahead_ns is None else session.ahead_ns / NS_PER_SECOND
+    )
     for folder in folders if ahead is None else ():
         with suppress(TercelError), closing(JournalReader(folder)) as journal:
             told = [entry.body.get("clock_s") for _, entry in journal.read(0, (kinds.HEARTBEAT,))]
             ahead = next((float(one) for one in reversed(told) if one is not None), ahead)
     if ahead is None or abs(ahead) > CLOCK_S:
         received = (
-            "a venue that does not tell its time" if ahead is None else f"one {ahead:+.3f} s ahead of the venue's"
+            "a venue that does not tell its time"
+            if ahead is None
+            else f"one {ahead:+.3f} s ahead of the venue's"
         )
         remedy = (
-            "set this machine's clock by a time server" if ahead is not None else "ask the venue for dated messages"
+            "set this machine's clock by a time server"
+            if ahead is not None
+            else "ask the venue for dated messages"
         )
-        raise ConfigError(f'stage = "{LIVE}" with a clock within {CLOCK_S:g} s of the venue\'s', received, remedy)
+        raise ConfigError(
+            f'stage = "{LIVE}" with a clock within {CLOCK_S:g} s of the venue\'s', received, remedy
+        )

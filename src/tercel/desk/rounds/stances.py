@@ -36,7 +36,11 @@ def combined(posture: Posture, stance: Mapping[str, Any]) -> Posture:
     words = dict(stance["words"])
     if not stance["instead"]:
         careful = {"urgency": max, "max_participation": min, "size_multiplier": min}
-        words |= {name: pick(getattr(posture, name), words[name]) for name, pick in careful.items() if name in words}
+        words |= {
+            name: pick(getattr(posture, name), words[name])
+            for name, pick in careful.items()
+            if name in words
+        }
         words |= {"styles": int(posture.styles) & words["styles"]} if "styles" in words else {}
     words |= {"styles": Style(words["styles"]) or Style.JOIN} if "styles" in words else {}
     why = f"by hand of {stance['by']}: {stance['reason']}"
@@ -65,14 +69,19 @@ class HandPostures:
 
     def of_agents(self, name: str, posture: Posture | None, at_ns: int) -> dict[str, Posture]:
         """Postures of agents for whom one was set."""
-        asked = {agent: self._in_force(agent, at_ns) for agent in self._session.ledger.stances if agent}
+        asked = {
+            agent: self._in_force(agent, at_ns) for agent in self._session.ledger.stances if agent
+        }
         found = {agent: stance for agent, stance in asked.items() if stance is not None}
         base, of_desk = posture or Posture(name, at_ns), self._in_force("", at_ns)
         said = {agent: combined(base, stance) for agent, stance in found.items()}
         if of_desk is None or of_desk["instead"]:
             return said
         # What stands in the place of risk's stands not in the place of what a person said for the whole desk.
-        return {agent: combined(one, of_desk) if found[agent]["instead"] else one for agent, one in said.items()}
+        return {
+            agent: combined(one, of_desk) if found[agent]["instead"] else one
+            for agent, one in said.items()
+        }
 
     def size(self, agent: str) -> float:
         """The multiplier of an agent's new parents."""
@@ -85,11 +94,18 @@ class HandPostures:
 
     def end(self, now_ns: int) -> bool:
         """Journal the end of those that are over; whether there were any."""
-        over = [(agent, one) for agent, one in self._session.ledger.stances.items() if one["until_ns"] <= now_ns]
+        over = [
+            (agent, one)
+            for agent, one in self._session.ledger.stances.items()
+            if one["until_ns"] <= now_ns
+        ]
         said = [{"event": ENDED, "by": one["by"], "reason": "its end has come"} for _, one in over]
         at = self._session.now_ns
         self._session.gateway.write(
-            [Entry(kinds.STANCE, at, agent=agent, body=body) for (agent, _), body in zip(over, said, strict=True)]
+            [
+                Entry(kinds.STANCE, at, agent=agent, body=body)
+                for (agent, _), body in zip(over, said, strict=True)
+            ]
         )
         return bool(over)
 
@@ -104,11 +120,23 @@ class HandPostures:
         asked, now = entry.body["body"], self._session.now_ns
         agent = str(asked.get("agent") or "")
         if agent and agent not in agents:
-            raise OrderError(f"an agent of this desk: {', '.join(agents)}", repr(agent), "name one of them, or none")
-        said = {"by": entry.body["by"], "reason": entry.body["reason"], "operator": int(entry.body["id"])}
+            raise OrderError(
+                f"an agent of this desk: {', '.join(agents)}",
+                repr(agent),
+                "name one of them, or none",
+            )
+        said = {
+            "by": entry.body["by"],
+            "reason": entry.body["reason"],
+            "operator": int(entry.body["id"]),
+        }
         if asked.get("lift"):
             if agent not in self._session.ledger.stances:
-                raise OrderError("a posture that was set by hand", f"none of {agent or 'the desk'}", "see what is set")
+                raise OrderError(
+                    "a posture that was set by hand",
+                    f"none of {agent or 'the desk'}",
+                    "see what is set",
+                )
             body = {"event": LIFTED, **said}
         else:
             span_ns = asked.get("span_ns")
@@ -116,7 +144,12 @@ class HandPostures:
                 wanted = f"an end that lies ahead, at most {LONGEST_NS // 86_400_000_000_000} days"
                 raise OrderError(wanted, f"{span_ns!r} ns from now", "say for how long")
             words = _words(asked.get("words"))
-            body = {"event": SET, **said, "until_ns": now + span_ns, "instead": bool(asked.get("instead"))}
+            body = {
+                "event": SET,
+                **said,
+                "until_ns": now + span_ns,
+                "instead": bool(asked.get("instead")),
+            }
             body["words"] = words
         self._session.gateway.write([Entry(kinds.STANCE, now, agent=agent, body=body)])
 
@@ -124,10 +157,14 @@ class HandPostures:
 def _words(asked: object) -> dict[str, Any]:
     """Fields of a posture, refused where one is none."""
     if not isinstance(asked, Mapping) or not asked or not asked.keys() <= set(WORDS):
-        raise OrderError(f"some of {', '.join(WORDS)}", f"{asked!r:.200}", "say what is to be more careful")
+        raise OrderError(
+            f"some of {', '.join(WORDS)}", f"{asked!r:.200}", "say what is to be more careful"
+        )
     numbers = {name: value for name, value in asked.items() if name != "styles"}
     styles = asked.get("styles", int(ANY_STYLE))
-    plain = all(isinstance(one, int | float) and not isinstance(one, bool) for one in numbers.values())
+    plain = all(
+        isinstance(one, int | float) and not isinstance(one, bool) for one in numbers.values()
+    )
     if not plain or type(styles) is not int or not 0 < styles <= int(ANY_STYLE):
         raise OrderError("numbers, and styles from 1 to 7", f"{asked!r:.200}", "correct it")
     replace(_AT, **numbers, styles=Style(styles))  # refuses what no one can act on

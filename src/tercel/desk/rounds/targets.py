@@ -40,11 +40,17 @@ def targets_of(config: DeskConfig) -> dict[str, Target] | None:
     if section.orders != "targets":
         return None
     if not section.targets:
-        raise ConfigError("a file of targets", 'signals.orders = "targets" alone', 'add targets = "targets.csv"')
+        raise ConfigError(
+            "a file of targets", 'signals.orders = "targets" alone', 'add targets = "targets.csv"'
+        )
     names = {section.names.get(one.name, one.name): one.name for one in config.instrument}
     found = read_targets(Path(section.targets), names, section.columns, in_table("signals"))
     if any(one.unit == "weight" for one in found.values()) and not section.capital > 0:
-        raise ConfigError("capital for weights", f"{section.targets} and no signals.capital", "add capital = 1_000_000")
+        raise ConfigError(
+            "capital for weights",
+            f"{section.targets} and no signals.capital",
+            "add capital = 1_000_000",
+        )
     return found
 
 
@@ -79,9 +85,16 @@ class TargetOrders:
     """
 
     def __init__(
-        self, targets: Mapping[str, Target], session: Session, section: SignalsSection, forecasts: DeskForecasts | None
+        self,
+        targets: Mapping[str, Target],
+        session: Session,
+        section: SignalsSection,
+        forecasts: DeskForecasts | None,
     ) -> None:
-        self._targets, self._session, self._section, self._forecasts = dict(targets), session, section, forecasts
+        self._targets = dict(targets)
+        self._session = session
+        self._section = section
+        self._forecasts = forecasts
         self._gross = sum(abs(one.value) for one in targets.values() if one.unit == "weight")
         self._say = partial(session.gateway.alert, "info", kinds.TARGET)
         self._warn = partial(session.gateway.alert_once, "warning", kinds.TARGET)
@@ -92,7 +105,9 @@ class TargetOrders:
             self._warn(f"{self._section.targets} is not traded: {why}")
             return
         if round(self._gross, 3) > 1:  # weights may be rounded
-            asks = f"gross exposure of {self._gross:g} times the capital, {self._section.capital:,.2f}"
+            asks = (
+                f"gross exposure of {self._gross:g} times the capital, {self._section.capital:,.2f}"
+            )
             self._warn(f"{self._section.targets} asks for a {asks}, long and short together")
         closes = {} if self._forecasts is None else self._forecasts.closes
         for name in list(self._targets):
@@ -103,10 +118,17 @@ class TargetOrders:
             aim, price = self._targets.pop(name), mid2 / 2 * listing.tick
             exact, held, works = aim.lots(listing, mid2, self._section.capital), *self._held(name)
             close = closes.get(self._section.names.get(name, name), price)
-            file = f" (the file's last close, {close:.8g}, counts nothing)" if abs(price - close) > FAR * close else ""
+            file = (
+                f" (the file's last close, {close:.8g}, counts nothing)"
+                if abs(price - close) > FAR * close
+                else ""
+            )
             asked = f"{name}: {aim.unit} {aim.value:g} at {price:.8g}{file} is {exact:.8g} lots"
             if abs(exact - held - works) > MOST_LOTS:
-                self._warn(f"{asked}, beyond the {MOST_LOTS} of one order: it is refused, the others are traded", name)
+                self._warn(
+                    f"{asked}, beyond the {MOST_LOTS} of one order: it is refused, the others are traded",
+                    name,
+                )
                 continue
             target = round(exact)
             lots = target - held - works
@@ -135,5 +157,7 @@ class TargetOrders:
     def _held(self, name: str) -> tuple[int, int]:
         """Lots that the desk's agents hold of an instrument, and those that their open parents will still trade."""
         held = sum(of.get(name, 0) for of in self._session.ledger.positions.qty().values())
-        open_ones = [one for one in self._session.ledger.parents.open() if one.order.instrument == name]
+        open_ones = [
+            one for one in self._session.ledger.parents.open() if one.order.instrument == name
+        ]
         return round(held / ONE), sum(one.order.side * one.left for one in open_ones)

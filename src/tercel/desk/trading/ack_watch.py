@@ -33,7 +33,9 @@ class AckWatch:
     """
 
     def __init__(self, gateway: OrderGateway) -> None:
-        self._gateway, self.seconds, self.missing_s = gateway, ACK_S, MISSING_S
+        self._gateway = gateway
+        self.seconds = ACK_S
+        self.missing_s = MISSING_S
         self._since: dict[str, float] = {}
         self._lacks: dict[str, float] = {}
         self._told: set[str] = set()
@@ -41,7 +43,9 @@ class AckWatch:
     def look(self) -> None:
         """Mark overdue orders UNKNOWN and pause agents with missing executions; `Inquiry` asks the venue."""
         live = self._gateway.ledger.orders.live()
-        waits = [order for order in live if order.base is OrdStatus.PENDING_NEW and not order.last_ns]
+        waits = [
+            order for order in live if order.base is OrdStatus.PENDING_NEW and not order.last_ns
+        ]
         self._since, late = self._late(waits, self._since, self.seconds)
         if late:
             names = [order.root for order in late]
@@ -65,7 +69,9 @@ class AckWatch:
                 text = f"no execution of {order.root} for {lots} that the venue counts as filled: asked"
                 text = f"{text}, and {order.account} waits until they come"
                 where = {"agent": order.account, "order": order.root}
-                self._gateway.alert("critical", Code.GAP, text, **where, **{STOPS: "until they come"})
+                self._gateway.alert(
+                    "critical", Code.GAP, text, **where, **{STOPS: "until they come"}
+                )
         self._told = {order.root for order in late}
         owed = {order.account for order in lacks}
         for agent, codes in paused(self._gateway).items():

@@ -52,7 +52,9 @@ class ParentScript:
             ledger.apply(entry)
         over = {parent.id: parent.order.instrument for parent in ledger.parents if parent.over}
         end_ns = max((entry.ns for entry in read), default=0)
-        return cls(tuple(_acts(read, {parent.id: parent for parent in ledger.parents})), over, end_ns)
+        return cls(
+            tuple(_acts(read, {parent.id: parent for parent in ledger.parents})), over, end_ns
+        )
 
     def work(self, session: Session) -> dict[str, Shortfall]:
         """Have a session work it; the cost of each parent that is over here and there.
@@ -84,7 +86,12 @@ def _acts(
             if entry.kind == kinds.ALPHA:
                 alpha = Alpha(name, entry.ns, **{key: body[key] for key in _ALPHA})
             else:
-                posture = Posture(name, entry.ns, **{key: body[key] for key in _POSTURE}, styles=Style(body["styles"]))
+                posture = Posture(
+                    name,
+                    entry.ns,
+                    **{key: body[key] for key in _POSTURE},
+                    styles=Style(body["styles"]),
+                )
             guidance[name] = alpha, posture
             yield entry.ns, lambda s, n=name, g=guidance[name]: s.guide(n, *g)  # type: ignore[misc]
         elif entry.kind == kinds.PARENT and entry.parent in parents:
@@ -96,7 +103,9 @@ _ALPHA: Final = ("horizon_ns", "expected_bps", "sd_bps", "half_life_ns")
 _POSTURE: Final = ("urgency", "max_participation", "size_multiplier")
 
 
-def _parent_act(parent: ParentOrder, event: str, body: Mapping[str, Any]) -> Callable[[Session], object] | None:
+def _parent_act(
+    parent: ParentOrder, event: str, body: Mapping[str, Any]
+) -> Callable[[Session], object] | None:
     id_, reason = parent.id, str(body.get("reason", ""))
     if event == "accepted":
         return lambda s: s.accept(parent.order)
@@ -128,12 +137,18 @@ class CostObserver(SessionObserver):
     """
 
     def __init__(self, session: Session) -> None:
-        self._session, self.found = session, dict[str, Shortfall]()
+        self._session = session
+        self.found = dict[str, Shortfall]()
         session.manager.watchers.append(self)
 
     def on_over(self, parent: ParentOrder, executor: ParentExecutor | None) -> None:
         """Take its cost."""
         follower = self._session.follow(parent.order.instrument)
-        fills, mids2 = fill_rows(self._session.ledger.fills_of[parent.id]), (parent.arrival_mid2, follower.mid2)
+        fills, mids2 = (
+            fill_rows(self._session.ledger.fills_of[parent.id]),
+            (parent.arrival_mid2, follower.mid2),
+        )
         fees = fees_of(fills, follower.listing.fees, ONE)
-        self.found[parent.id] = shortfall(parent.order.side, parent.lots, parent.refused, mids2, fills, fees, ONE)
+        self.found[parent.id] = shortfall(
+            parent.order.side, parent.lots, parent.refused, mids2, fills, fees, ONE
+        )

@@ -43,12 +43,16 @@ def let_go(manager: ParentOrderManager, agent: str, by: str, reason: str, operat
     """
     manager.must_live(agent)
     if agent not in manager.gateway.ledger.holds:
-        raise OrderError("an agent that is paused", agent, "see the page; parents are resumed one by one")
+        raise OrderError(
+            "an agent that is paused", agent, "see the page; parents are resumed one by one"
+        )
     for id_ in _write(manager, agent, "resumed", by, reason, operator):
         manager.go_on(id_)
 
 
-def _write(manager: ParentOrderManager, agent: str, event: str, by: str, reason: str, operator: int) -> list[str]:
+def _write(
+    manager: ParentOrderManager, agent: str, event: str, by: str, reason: str, operator: int
+) -> list[str]:
     """The hold's entry and those of its parents; which they are."""
     now, ledger = manager.gateway.venue.now_ns, manager.gateway.ledger
     parents = [one for one in ledger.parents.open() if one.order.agent == agent]
@@ -60,6 +64,10 @@ def _write(manager: ParentOrderManager, agent: str, event: str, by: str, reason:
         parents = [one for one in waits if one.id in held]
     why = f"its agent is {event} by {by}: {reason}"
     said = {"event": event, "by": by, "reason": reason, "parents": [one.id for one in parents]}
-    entries = [entry_of(one.id, event, now, one.order.instrument, agent, reason=why) for one in parents]
-    manager.gateway.write([marked(Entry(kinds.HOLD, now, agent=agent, body=said), operator), *entries])
+    entries = [
+        entry_of(one.id, event, now, one.order.instrument, agent, reason=why) for one in parents
+    ]
+    manager.gateway.write(
+        [marked(Entry(kinds.HOLD, now, agent=agent, body=said), operator), *entries]
+    )
     return [one.id for one in parents]

@@ -50,7 +50,9 @@ def check_webhook(webhook: str) -> None:
     except ValueError:
         known = False
     if webhook and not known:
-        raise ConfigError("a webhook that is an http(s) URL", repr(webhook), "mend [alerts] webhook")
+        raise ConfigError(
+            "a webhook that is an http(s) URL", repr(webhook), "mend [alerts] webhook"
+        )
 
 
 class AlertSender:
@@ -87,8 +89,12 @@ class AlertSender:
         keep: Callable[[int], object] = lambda seq: None,
     ) -> None:
         check_webhook(webhook)
-        self._journal, self._webhook, self._send = journal, webhook, send
-        self._seen, self._about, self._keep = after, {"", *about} if about else None, keep
+        self._journal = journal
+        self._webhook = webhook
+        self._send = send
+        self._seen = after
+        self._about = {"", *about} if about else None
+        self._keep = keep
         self._waiting: deque[dict[str, Any]] = deque(maxlen=KEPT)
         self._turns = PeriodicThread("alerts", EVERY_S, self.once)
         self.start = self._turns.start
@@ -128,7 +134,9 @@ class AlertSender:
             try:
                 self._send(self._webhook, self._waiting[0])
             except OSError as error:
-                _log.warning("webhook %s: %s; %d alerts wait", self._webhook, error, len(self._waiting))
+                _log.warning(
+                    "webhook %s: %s; %d alerts wait", self._webhook, error, len(self._waiting)
+                )
                 return
             self._waiting.popleft()
 
@@ -143,4 +151,10 @@ def alert_of(seq: int, entry: Entry) -> dict[str, Any]:
         by = f" by {body['by']}" if body.get("by") else ""
         text = f"{event}: {body.get('scope', '')}{by}: {body.get('reason', '')}"
         summary = {"severity": "critical", "code": entry.kind.upper(), "text": text}
-    return {"seq": seq, "ns": entry.ns, **summary, "agent": entry.agent, "instrument": entry.instrument}
+    return {
+        "seq": seq,
+        "ns": entry.ns,
+        **summary,
+        "agent": entry.agent,
+        "instrument": entry.instrument,
+    }

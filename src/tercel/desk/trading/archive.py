@@ -40,15 +40,19 @@ class ArchiveIndex:
 
     def __init__(self, journal: Entries) -> None:
         self._journal = journal
-        self._parents, self._executions = HashIndex(), HashIndex()
-        self._first, self._last = array("q"), array("q")
+        self._parents = HashIndex()
+        self._executions = HashIndex()
+        self._first = array("q")
+        self._last = array("q")
         self.fills = 0
         """Executions that stand, of what is past."""
 
     def __len__(self) -> int:
         return len(self._first)
 
-    def put(self, parent: str, first: int, last: int, names: Iterable[str], executions: Iterable[Key]) -> None:
+    def put(
+        self, parent: str, first: int, last: int, names: Iterable[str], executions: Iterable[Key]
+    ) -> None:
         """Archive a parent: the range of its journal entries, its order names and its execution names."""
         number = self._parents.get(hash_of(parent))
         if number is None:
@@ -69,7 +73,11 @@ class ArchiveIndex:
 
     def knows(self, report: Report) -> bool:
         """Whether an execution is an archived parent's; not where its order's name is of a later parent."""
-        number = self._executions.get(hash_of(report.account, report.exec_id)) if report.exec_id else None
+        number = (
+            self._executions.get(hash_of(report.account, report.exec_id))
+            if report.exec_id
+            else None
+        )
         named = [name for name in (report.cl_ord_id, report.orig) if name]
         return number is not None and (not named or number in map(self._parent_of, named))
 
@@ -93,7 +101,10 @@ class ArchiveIndex:
         orders = [name for key in ("cl_ord_id", "orig") if (name := str(body.get(key) or ""))]
         found = [self._parent_of(name) for name in orders]
         if found.count(None) == len(found):
-            account, names = str(body.get("account", "")), (str(body.get(key) or "") for key in ("exec_id", "ref"))
+            account, names = (
+                str(body.get("account", "")),
+                (str(body.get(key) or "") for key in ("exec_id", "ref")),
+            )
             found += [self._executions.get(hash_of(account, name)) for name in names if name]
         return list(dict.fromkeys(number for number in found if number is not None))
 
@@ -101,7 +112,9 @@ class ArchiveIndex:
         """A copy as it was when it had so many parents, and fills of theirs."""
         copy = ArchiveIndex(self._journal)
         copy._parents, copy._executions = self._parents.below(count), self._executions.below(count)
-        copy._first, copy._last, copy.fills = self._first[:count], self._last[:count], fills
+        copy._first = self._first[:count]
+        copy._last = self._last[:count]
+        copy.fills = fills
         return copy
 
     def first_of(self, parent: str) -> int:
@@ -120,8 +133,11 @@ class ArchiveIndex:
     def restore(self, rows: Iterable[tuple[str, Any]]) -> None:
         """Restore from `rows`."""
         found = {name: _READ[name](value) for name, value in rows}
-        self.fills, self._parents, self._executions = found["fills"], found["parents"], found["executions"]
-        self._first, self._last = found["first"], found["last"]
+        self.fills = found["fills"]
+        self._parents = found["parents"]
+        self._executions = found["executions"]
+        self._first = found["first"]
+        self._last = found["last"]
 
 
 def _numbers(text: str) -> "array[int]":

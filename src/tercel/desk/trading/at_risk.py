@@ -29,9 +29,15 @@ class RiskWatch:
     """
 
     def __init__(self, gateway: OrderGateway) -> None:
-        self._gateway, self._money, self._over = gateway, Money(), set[str]()
-        self._money.units = {one.instrument: Unit.of(traded_in(one)) for one in gateway.venue.listings()}
-        for entry in _last_marks(gateway.journal, gateway.ledger.last, KEPT_MARKS * max(len(self._money.units), 1)):
+        self._gateway = gateway
+        self._money = Money()
+        self._over = set[str]()
+        self._money.units = {
+            one.instrument: Unit.of(traded_in(one)) for one in gateway.venue.listings()
+        }
+        for entry in _last_marks(
+            gateway.journal, gateway.ledger.last, KEPT_MARKS * max(len(self._money.units), 1)
+        ):
             self._money.mark(entry)
 
     def look(self, entries: Sequence[Entry]) -> None:
@@ -45,13 +51,17 @@ class RiskWatch:
             if entry.kind == kinds.MARKET:
                 self._money.mark(entry)
         _, most, *_ = entries[0].body["limits"]["desk"]["desk"]["daily_loss"]
-        for currency, held in by(self._money.holdings(self._gateway.ledger.positions), lambda one: one.unit.currency):
+        for currency, held in by(
+            self._money.holdings(self._gateway.ledger.positions), lambda one: one.unit.currency
+        ):
             risk, was = self._money.var95(held), currency in self._over
             if risk is None or (CLEARED * most <= risk <= most) or (risk > most) == was:
                 continue
             self._over ^= {currency}
             severity, code = ("info", UNDER) if was else ("warning", OVER)
-            text = f"value at risk of a day: {risk:,.0f} {currency} of {most:,.0f} that a day may lose"
+            text = (
+                f"value at risk of a day: {risk:,.0f} {currency} of {most:,.0f} that a day may lose"
+            )
             self._gateway.alert(severity, code, text)
 
 

@@ -63,13 +63,15 @@ class AlarmThrottle:
     """
 
     def __init__(self) -> None:
-        self._next_ns, self._more = -1, 0
+        self._next_ns = -1
+        self._more = 0
 
     def say(self, text: str, ns: int, severity: str = "critical") -> tuple[str, str]:
         """Severity and text of an alarm at a time of the venue."""
         if ns < self._next_ns:
             self._more += 1
             return "info", text
-        more, self._more = self._more, 0
+        more = self._more
+        self._more = 0
         self._next_ns = ns + QUIET_NS
         return severity, f"{text}; {more} more since the last alarm" if more else text

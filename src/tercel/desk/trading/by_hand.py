@@ -16,7 +16,14 @@ from tercel.core.ports import Entry
 from tercel.core.vocabulary import FOREVER_NS
 from tercel.desk.trading.limit_record import same_person
 from tercel.desk.trading.manager import ParentOrderManager
-from tercel.desk.trading.parents import ParentOrder, Parents, ParentStatus, entry_of, limit_at, marked
+from tercel.desk.trading.parents import (
+    ParentOrder,
+    Parents,
+    ParentStatus,
+    entry_of,
+    limit_at,
+    marked,
+)
 from tercel.desk.trading.state import Sender
 from tercel.desk.trading.stopping import AGAIN_NS, cancels
 from tercel.desk.trading.upkeep import traded_in
@@ -38,7 +45,9 @@ class HandTrading:
     """
 
     def __init__(self, manager: ParentOrderManager, name: Callable[[], str]) -> None:
-        self._manager, self._gateway, self._name = manager, manager.gateway, name
+        self._manager = manager
+        self._gateway = manager.gateway
+        self._name = name
         self._seen = {parent.id for parent in manager.gateway.ledger.parents.open() if parent.hand}
         """Parents that somebody had in hand and that are not over, or not worked by a strategy again."""
         self._asked_ns: dict[str, int] = {}
@@ -47,7 +56,11 @@ class HandTrading:
     @property
     def due_ns(self) -> int:
         """When the first of them comes to its horizon; FOREVER_NS where none does."""
-        held = [one for id_ in self._seen if (one := self._parents.get(id_)) and one.status == ParentStatus.BY_HAND]
+        held = [
+            one
+            for id_ in self._seen
+            if (one := self._parents.get(id_)) and one.status == ParentStatus.BY_HAND
+        ]
         now = self._gateway.venue.now_ns
         return min([one.ends_ns for one in held if one.ends_ns > now], default=FOREVER_NS)
 
@@ -88,11 +101,19 @@ class HandTrading:
         """
         parent, ledger = self._parents.may(id_, "ordered"), self._gateway.ledger
         if not same_person(parent.hand, by):
-            raise OrderError(f"{parent.hand}, in whose hands {id_} is", by, "give it back first, then take it over")
+            raise OrderError(
+                f"{parent.hand}, in whose hands {id_} is",
+                by,
+                "give it back first, then take it over",
+            )
         parent.must_have_time(self._gateway.venue.now_ns)
         room = floored(parent.unfilled_qty - ledger.open_of(id_))
         if type(lots) is not int or not 0 < lots <= room:
-            what = f"1 to {room:,} lots, what is left and not open" if room > 0 else "an order where lots are left"
+            what = (
+                f"1 to {room:,} lots, what is left and not open"
+                if room > 0
+                else "an order where lots are left"
+            )
             raise OrderError(what, f"{lots!r}", "ask for fewer, or cancel what is open first")
         with self._gateway.lock:
             before, limit = self._arrived(parent)
@@ -100,7 +121,9 @@ class HandTrading:
             order, now = parent.order, self._gateway.venue.now_ns
             tif = Tif.IOC if limit_price is None else Tif.DAY
             name = f"{id_}.{ledger.next_child(id_)}"
-            command = NewOrder(name, order.instrument, order.side, lots, price, tif, order.agent, id_, now)
+            command = NewOrder(
+                name, order.instrument, order.side, lots, price, tif, order.agent, id_, now
+            )
             if (denial := self._gateway.refuses(command, Sender.PERSON)) is not None:
                 why = f"{denial.code}: {denial.text}"
                 raise OrderError(
@@ -108,8 +131,14 @@ class HandTrading:
                     why,
                     _REMEDIES.get(denial.code, "see limits, ask for less"),
                 )
-            words: dict[str, Any] = {"by": by, "order": name, "hand": {"lots": lots, "price": price}}
-            said = marked(entry_of(id_, "ordered", now, order.instrument, order.agent, **words), operator)
+            words: dict[str, Any] = {
+                "by": by,
+                "order": name,
+                "hand": {"lots": lots, "price": price},
+            }
+            said = marked(
+                entry_of(id_, "ordered", now, order.instrument, order.agent, **words), operator
+            )
             self._gateway.submit([command], [*before, said], Sender.PERSON)
 
     def withdraw(self, id_: str, by: str, order: object, operator: int) -> None:
@@ -125,8 +154,12 @@ class HandTrading:
         live = [one for one in self._gateway.ledger.orders.live(parent=id_) if one.root in given]
         if not live:
             wanted = f"an order of {id_} that was given by hand and is open"
-            raise OrderError(wanted, "none" if order is None else f"{order!r}", "see the open orders")
-        self._manager.journal(parent, "withdrawn", operator, by=by, orders=[one.root for one in live])
+            raise OrderError(
+                wanted, "none" if order is None else f"{order!r}", "see the open orders"
+            )
+        self._manager.journal(
+            parent, "withdrawn", operator, by=by, orders=[one.root for one in live]
+        )
         self._gateway.submit(cancels(self._gateway, live, self._name), sender=Sender.PERSON)
 
     def give_back(self, id_: str, by: str, reason: str, operator: int) -> None:
@@ -155,7 +188,9 @@ class HandTrading:
             elif live and not (parent.status == ParentStatus.BY_HAND and parent.ends_ns > now):
                 if now - self._asked_ns.get(id_, -AGAIN_NS) >= AGAIN_NS:
                     self._asked_ns[id_] = now
-                    self._gateway.submit(cancels(self._gateway, live, self._name), sender=Sender.MANAGER)
+                    self._gateway.submit(
+                        cancels(self._gateway, live, self._name), sender=Sender.MANAGER
+                    )
             elif not live and executor is None:
                 self._settle(parent)
 
@@ -181,22 +216,42 @@ class HandTrading:
             return [], parent.limit
         follower = self._manager.follow(parent.order.instrument)
         if not (mid2 := follower.mid2):
-            raise OrderError("a market with two sides", f"none of {parent.order.instrument} yet", "wait for it")
-        requested, tick = replace(parent.order, limit_price=parent.limit_price), follower.listing.tick
-        words = {"mid2": mid2} | ({"limit": limit} if (limit := limit_at(requested, tick, mid2)) else {})
+            raise OrderError(
+                "a market with two sides", f"none of {parent.order.instrument} yet", "wait for it"
+            )
+        requested, tick = (
+            replace(parent.order, limit_price=parent.limit_price),
+            follower.listing.tick,
+        )
+        words = {"mid2": mid2} | (
+            {"limit": limit} if (limit := limit_at(requested, tick, mid2)) else {}
+        )
         now, order = self._gateway.venue.now_ns, parent.order
         return [entry_of(parent.id, "arrived", now, order.instrument, order.agent, **words)], limit
 
     def _price(self, parent: ParentOrder, limit_price: object, limit: int) -> int | None:
         """The order's price in ticks; None at the market, of a parent without a limit price of its own."""
-        side, tick = parent.order.side, float(traded_in(self._manager.follow(parent.order.instrument).listing)["tick"])
+        side, tick = (
+            parent.order.side,
+            float(traded_in(self._manager.follow(parent.order.instrument).listing)["tick"]),
+        )
         if limit_price is None:
             return limit or None
-        if isinstance(limit_price, bool) or not isinstance(limit_price, int | float) or not 0 < limit_price < 1e12:
-            raise OrderError("a price above 0", f"{limit_price!r}", "or leave it out: at the market")
+        if (
+            isinstance(limit_price, bool)
+            or not isinstance(limit_price, int | float)
+            or not 0 < limit_price < 1e12
+        ):
+            raise OrderError(
+                "a price above 0", f"{limit_price!r}", "or leave it out: at the market"
+            )
         ticks = round(limit_price / tick)
         if ticks < 1 or abs(ticks * tick - limit_price) > 1e-9 * limit_price or ticks >= 2**30:
-            raise OrderError(f"a price on a tick of {tick:g}", f"{limit_price:g}", f"try {max(ticks, 1) * tick:.10g}")
+            raise OrderError(
+                f"a price on a tick of {tick:g}",
+                f"{limit_price:g}",
+                f"try {max(ticks, 1) * tick:.10g}",
+            )
         if limit and side * ticks > side * limit:
             wanted = f"a price within the limit price of {parent.id}, {limit * tick:.10g}"
             raise OrderError(wanted, f"{limit_price:g}", "amend its limit price first")

@@ -60,7 +60,9 @@ class Assignment:
         """Refuse what cannot be worked."""
         if self.side not in (1, -1) or self.quantity < 1:
             raise OrderError(
-                "a parent of side +1 or -1 and at least 1 lot", f"{self.side}, {self.quantity}", "mend the order"
+                "a parent of side +1 or -1 and at least 1 lot",
+                f"{self.side}, {self.quantity}",
+                "mend the order",
             )
 
 
@@ -108,7 +110,9 @@ class Child:
     number: int = -1
     worst: int | None = None
     mid2: int | None = None
-    marks: dict[bool, deque[tuple[int, int]]] = field(default_factory=lambda: {False: deque(), True: deque()})
+    marks: dict[bool, deque[tuple[int, int]]] = field(
+        default_factory=lambda: {False: deque(), True: deque()}
+    )
 
     def stays(self, leaves_qty: int) -> int:
         """Open whole lots at a leaves quantity; a partly filled lot counts as open."""
@@ -166,13 +170,33 @@ class Children:
         if what == sim.NEW:
             limit = None if price * order.side >= NO_ASK else price
             tif = Tif.IOC if how & sim.IMMEDIATE else Tif.DAY
-            self.by_name[name] = self.at[own] = Child(own, name, limit, lots, bool(how & sim.FORCED))
-            return NewOrder(name, order.instrument, order.side, lots, limit, tif, order.account, order.parent, ns)
+            self.by_name[name] = self.at[own] = Child(
+                own, name, limit, lots, bool(how & sim.FORCED)
+            )
+            return NewOrder(
+                name,
+                order.instrument,
+                order.side,
+                lots,
+                limit,
+                tif,
+                order.account,
+                order.parent,
+                ns,
+            )
         child = self.at[own]
         child.total -= lots
         self.cancels[name] = child, lots
         if child.total * ONE <= child.cum_qty or child.price is None:
             return CancelOrder(name, child.name, order.instrument, order.side, order.account, ns)
         return ReplaceOrder(
-            name, child.name, order.instrument, order.side, child.total, child.price, order.account, order.parent, ns
-        )  # fmt: skip
+            name,
+            child.name,
+            order.instrument,
+            order.side,
+            child.total,
+            child.price,
+            order.account,
+            order.parent,
+            ns,
+        )

@@ -31,7 +31,8 @@ class DriverRows:
         self._group = np.zeros(kernels.GROUP_WORDS, np.int64)
         self._words = self._group.data
         self._marks = np.zeros((MARKS, kernels.MARK_WORDS), np.int64)
-        self._rows, self._kept = np.zeros((ROWS, sim.RECORD_WORDS), np.int64), 0
+        self._rows = np.zeros((ROWS, sim.RECORD_WORDS), np.int64)
+        self._kept = 0
 
     def follow(self, driver: Driver, rows: Ints, at: int) -> int:
         """Apply rows from `at` on, up to the row before which a decision falls due; the next row's index.
@@ -42,7 +43,9 @@ class DriverRows:
             A row that does not fit.
         """
         room, group = self._room(len(rows)), self._words
-        at = kernels.follow(driver.book, driver.state, rows, at, self._who_of, self._group, self._marks, room)
+        at = kernels.follow(
+            driver.book, driver.state, rows, at, self._who_of, self._group, self._marks, room
+        )
         self._kept += group[kernels.G_ROWS]
         if group[kernels.G_FAULT]:
             received = f"row {rows[at].tolist()} of {self._instrument}"
@@ -62,13 +65,16 @@ class DriverRows:
 
     def take(self) -> Ints:
         """Recorded rows since the last call, int64 (r, 8)."""
-        rows, self._kept = self._rows[: self._kept].copy(), 0
+        rows = self._rows[: self._kept].copy()
+        self._kept = 0
         return rows
 
     def name(self, number: int, own: int) -> None:
         """Map the venue's number of an order to the driver's order `own`."""
         self._who_of[number] = own
-        self._group[kernels.G_NS] = -1  # another aggressor, though it may have the number of one before
+        self._group[
+            kernels.G_NS
+        ] = -1  # another aggressor, though it may have the number of one before
 
     def forget(self, number: int, own: int) -> None:
         """Drop the mapping of the venue's number, which may be reused from now on."""

@@ -61,7 +61,9 @@ class CopyWatch:
         seconds: float = WAIT_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._knows, self.seconds, self._clock = knows, seconds, clock
+        self._knows = knows
+        self.seconds = seconds
+        self._clock = clock
         self._ours: dict[tuple[str, str], tuple[Report, float]] = {}
         self._copies: dict[tuple[str, str], tuple[Report, float]] = {}
         self._paired: OrderedDict[tuple[str, str], Report] = OrderedDict()
@@ -103,16 +105,25 @@ class CopyWatch:
     def look(self, accounts: Collection[str]) -> list[CopyBreak]:
         """New discrepancies of these accounts; each is returned once."""
         now = self._clock()
-        found, self._found = self._found, []
+        found = self._found
+        self._found = []
         for key in [key for key, (_, since) in self._copies.items() if now - since >= self.seconds]:
             report = self._copies.pop(key)[0]
             self._paired[key] = report
-            found.append(CopyBreak("missing", (report.account,), f"only the copy has {_told(report)}", report))
+            found.append(
+                CopyBreak(
+                    "missing", (report.account,), f"only the copy has {_told(report)}", report
+                )
+            )
         if self.down_since is None:
-            for key in [key for key, (_, since) in self._ours.items() if now - since >= self.seconds]:
+            for key in [
+                key for key, (_, since) in self._ours.items() if now - since >= self.seconds
+            ]:
                 report = self._ours.pop(key)[0]
                 self._paired[key] = report
-                found.append(CopyBreak("extra", (report.account,), f"the copy does not have {_told(report)}"))
+                found.append(
+                    CopyBreak("extra", (report.account,), f"the copy does not have {_told(report)}")
+                )
         return [one for one in found if any(account in accounts for account in one.accounts)]
 
     def link(self, up: bool) -> None:

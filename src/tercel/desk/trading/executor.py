@@ -65,7 +65,9 @@ class ParentExecutor:
     """
 
     def __init__(self, order: Assignment, follower: Follower, strategy: Strategy) -> None:
-        self.id, self.order, self.strategy = order.parent, order, strategy
+        self.id = order.parent
+        self.order = order
+        self.strategy = strategy
         # A learned strategy runs compiled, where nobody looks at its answers: NaN weights are found here or never.
         refuse_broken_weights(strategy)
         self._follower = follower
@@ -103,7 +105,9 @@ class ParentExecutor:
             Before arrival.
         """
         if self._driver is None:
-            raise OrderError("a parent that has arrived", f"{self.order.parent} before its start", "wait for it")
+            raise OrderError(
+                "a parent that has arrived", f"{self.order.parent} before its start", "wait for it"
+            )
         if self._waiting:
             self._catch_up([])
         return self._driver
@@ -116,7 +120,11 @@ class ParentExecutor:
     @property
     def filled(self) -> int:
         """Lots that traded."""
-        return self.order.quantity - self.left - (int(self._driver.state[sim.UNFILLED_LOTS]) if self._driver else 0)
+        return (
+            self.order.quantity
+            - self.left
+            - (int(self._driver.state[sim.UNFILLED_LOTS]) if self._driver else 0)
+        )
 
     @property
     def open(self) -> int:
@@ -135,12 +143,16 @@ class ParentExecutor:
 
     @property
     def _decides(self) -> bool:
-        return permits(Sender.STRATEGY, Act.GROWS, self.states.standing(scope=ReasonScope.PARENT).state)
+        return permits(
+            Sender.STRATEGY, Act.GROWS, self.states.standing(scope=ReasonScope.PARENT).state
+        )
 
     @property
     def done(self) -> bool:
         """Whether it is filled, ended, or cancelled with no order left at the venue."""
-        return (self.cancelled and self.open == 0) or (self._driver is not None and self._driver.done)
+        return (self.cancelled and self.open == 0) or (
+            self._driver is not None and self._driver.done
+        )
 
     @property
     def due_ns(self) -> int:
@@ -160,7 +172,11 @@ class ParentExecutor:
     @property
     def decisions(self) -> int:
         """Number of decisions taken."""
-        return self._driver.words[sim.TAKEN if gap_of(self.strategy) else sim.DECISION] if self._driver else 0
+        return (
+            self._driver.words[sim.TAKEN if gap_of(self.strategy) else sim.DECISION]
+            if self._driver
+            else 0
+        )
 
     def take_recorded(self) -> Ints:
         """Driver rows since the last call, int64 (r, 8): with the state at arrival they replay the session."""
@@ -182,7 +198,11 @@ class ParentExecutor:
         order, view = self.order, self.view
         # Asked after the decision, before its commands leave: NaN in a network gives an action like any other.
         if not np.isfinite(view.obs).all():
-            raise PolicyError("an observation of numbers", "NaN or infinity in it", "see its features in the journal")
+            raise PolicyError(
+                "an observation of numbers",
+                "NaN or infinity in it",
+                "see its features in the journal",
+            )
         arrays: dict[str, Any] = {**view.arrays, "rows": self.take_recorded()}
         if self.began is not None and not self._began_journaled:
             arrays["book"], arrays["state"] = self.began
@@ -197,7 +217,18 @@ class ParentExecutor:
             "commands": [command.cl_ord_id for command in commands],
             "arrays": list(arrays),
         }
-        return [Entry(kinds.DECISION, now_ns, order.instrument, order.account, order.parent, "", body, pack(arrays))]
+        return [
+            Entry(
+                kinds.DECISION,
+                now_ns,
+                order.instrument,
+                order.account,
+                order.parent,
+                "",
+                body,
+                pack(arrays),
+            )
+        ]
 
     def fills(self) -> Ints:
         """Own fills: int64 (f, 7) of ns, price, lots, mid2, touch2, passive, forced."""
@@ -282,7 +313,9 @@ class ParentExecutor:
             if child.forced:
                 self._found_nobody(child, self._now, commands)
             else:
-                self._feed(self._row(self._now, sim.OWN_DENIED, child, 0, 0, self._open(child)), commands)
+                self._feed(
+                    self._row(self._now, sim.OWN_DENIED, child, 0, 0, self._open(child)), commands
+                )
                 self._forget(child)
         self._end_if_over()
         return commands
@@ -322,7 +355,9 @@ class ParentExecutor:
         """
         if quantity < max(self.filled, 1) or self.done:
             raise OrderError(
-                f"at least the {self.filled} lots filled of an order at work", f"{quantity}", "cancel the rest instead"
+                f"at least the {self.filled} lots filled of an order at work",
+                f"{quantity}",
+                "cancel the rest instead",
             )
         more = quantity - self.order.quantity
         self.order = replace(self.order, quantity=quantity)
@@ -341,7 +376,9 @@ class ParentExecutor:
         order, task = self.order, self.order.task
         interval, rooms = task.horizon_ns // task.decisions, (task.grid_points, LOG_ROWS)
         looks_back = forecaster_of(self.strategy) is not None
-        self.began = b, k = self._follower.arrival(order.start_ns, interval, task.warmup_ns, rooms, looks_back)
+        self.began = b, k = self._follower.arrival(
+            order.start_ns, interval, task.warmup_ns, rooms, looks_back
+        )
         begin(k, order, now_ns, self._follower.listing.tick, gap_of(self.strategy))
         self._driver = Driver(b, k, self.strategy, kernels.apply_heard, order.instrument)
 
@@ -404,12 +441,18 @@ class ParentExecutor:
         if self._decides:
             commands += self._children.commands(self.driver.on_event(row))
         else:
-            commands += self._children.commands(self.driver.apply_alone(row))  # no decision may be taken on the way
+            commands += self._children.commands(
+                self.driver.apply_alone(row)
+            )  # no decision may be taken on the way
         self._rows.keep(row)
 
-    def _row(self, ns: int, kind: int, child: Child, how: int, price: int, lots: int, *met: int) -> Ints:
+    def _row(
+        self, ns: int, kind: int, child: Child, how: int, price: int, lots: int, *met: int
+    ) -> Ints:
         mid2, touch2 = met or (0, 0)
-        return np.array([max(ns, self._now), kind, child.own, how, price, lots, mid2, touch2], np.int64)
+        return np.array(
+            [max(ns, self._now), kind, child.own, how, price, lots, mid2, touch2], np.int64
+        )
 
     def _on_report(self, report: Report, commands: list[Command]) -> None:
         child = self._children.meant_by(report)
@@ -454,14 +497,20 @@ class ParentExecutor:
         how = int(report.passive) + 2 * int(child.forced)
         touch2 = 0 if report.passive else met[1]
         if lots := child.fill(report.last_qty):
-            self._feed(self._row(report.ns, sim.OWN_FILL, child, how, child.worst, lots, met[0], touch2), commands)
+            self._feed(
+                self._row(report.ns, sim.OWN_FILL, child, how, child.worst, lots, met[0], touch2),
+                commands,
+            )
 
     def _round_up(self, child: Child, ns: int, commands: list[Command]) -> None:
         """An order ends, perhaps with a part of a lot: that lot is not sent again."""
         if self._children.ended(child) and child.worst is not None and child.mid2 is not None:
             how = 2 if child.forced else 1
             touch2 = 2 * child.worst if child.forced else 0
-            self._feed(self._row(ns, sim.OWN_FILL, child, how, child.worst, 1, child.mid2, touch2), commands)
+            self._feed(
+                self._row(ns, sim.OWN_FILL, child, how, child.worst, 1, child.mid2, touch2),
+                commands,
+            )
 
     def _found_nobody(self, child: Child, ns: int, commands: list[Command]) -> None:
         """The rest of the forced order: booked where the ladder ended, or where the next lot stood beyond the limit."""

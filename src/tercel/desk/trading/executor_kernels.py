@@ -60,9 +60,17 @@ NO_ROWS: Final = np.zeros((0, 8), np.int64)
 
 @kernel
 def _serve(
-    what: int, b: Packed, k: Longs, rows: Longs, at: int,
-    who_of: Longs, group: Longs, marks: Longs, out: Longs, history: Longs,
-) -> int:  # fmt: skip
+    what: int,
+    b: Packed,
+    k: Longs,
+    rows: Longs,
+    at: int,
+    who_of: Longs,
+    group: Longs,
+    marks: Longs,
+    out: Longs,
+    history: Longs,
+) -> int:
     """Serve a `FollowerRequest`, behind one compiled entry, since all of it needs the whole book."""
     if what == FollowerRequest.FOLLOW:
         return _follow(b, k, rows, at, who_of, group, marks, out)
@@ -194,7 +202,9 @@ def own_of(who_of: Longs, who: int) -> int:
 
 
 @kernel
-def _follow(b: Packed, k: Longs, rows: Longs, at: int, who_of: Longs, group: Longs, marks: Longs, out: Longs) -> int:
+def _follow(
+    b: Packed, k: Longs, rows: Longs, at: int, who_of: Longs, group: Longs, marks: Longs, out: Longs
+) -> int:
     """Apply rows from `at` on to a driver's market, up to a row before which a decision falls due.
 
     Parameters
@@ -215,7 +225,9 @@ def _follow(b: Packed, k: Longs, rows: Longs, at: int, who_of: Longs, group: Lon
     for i in range(at, rows.shape[0]):
         row, line = rows[i], out[group[G_ROWS]]
         ns = max(row[M_NS], s.now)
-        if (s.phase == sim.WORKING and ns > max(s.due_ns, s.now)) or group[G_MARKS] == marks.shape[0]:
+        if (s.phase == sim.WORKING and ns > max(s.due_ns, s.now)) or group[G_MARKS] == marks.shape[
+            0
+        ]:
             return i
         own, ours = own_of(who_of, row[M_ID]), False
         if row[M_KIND] == EXECUTE and row[M_LOTS] > 0:
@@ -249,28 +261,47 @@ def _follow(b: Packed, k: Longs, rows: Longs, at: int, who_of: Longs, group: Lon
 # -- what Python calls ------------------------------------------------------------------------------------------------
 
 
-def follow(b: Packed, k: Longs, rows: Longs, at: int, who_of: Longs, group: Longs, marks: Longs, out: Longs) -> int:
+def follow(
+    b: Packed, k: Longs, rows: Longs, at: int, who_of: Longs, group: Longs, marks: Longs, out: Longs
+) -> int:
     """Apply rows to a driver's market: see `_follow`."""
-    return _serve(int(FollowerRequest.FOLLOW), b, k, rows, at, who_of, group, marks, out, NO_HISTORY)
+    return _serve(
+        int(FollowerRequest.FOLLOW), b, k, rows, at, who_of, group, marks, out, NO_HISTORY
+    )
 
 
 def follow_public(b: Packed, k: Longs, rows: Longs, out: Longs, history: Longs) -> int:
     """Apply rows to a book without own orders: see `_follow_public`; `out` int64 (1, RECORD_WORDS) is overwritten."""
-    return _serve(int(FollowerRequest.PUBLIC), b, k, rows, 0, NO_WHO, NO_GROUP, NO_MARKS, out, history)
+    return _serve(
+        int(FollowerRequest.PUBLIC), b, k, rows, 0, NO_WHO, NO_GROUP, NO_MARKS, out, history
+    )
 
 
 def load(b: Packed, k: Longs, rows: Longs) -> int:
     """Load a snapshot into an empty book; the number of rows understood."""
-    return _serve(int(FollowerRequest.LOAD), b, k, rows, 0, NO_WHO, NO_GROUP, NO_MARKS, NO_ROWS, NO_HISTORY)
+    return _serve(
+        int(FollowerRequest.LOAD), b, k, rows, 0, NO_WHO, NO_GROUP, NO_MARKS, NO_ROWS, NO_HISTORY
+    )
 
 
 def keep_tallies(b: Packed, k: Longs, history: Longs) -> None:
     """Store the current tallies."""
-    _serve(int(FollowerRequest.KEEP), b, k, NO_ROWS, 0, NO_WHO, NO_GROUP, NO_MARKS, NO_ROWS, history)
+    _serve(
+        int(FollowerRequest.KEEP), b, k, NO_ROWS, 0, NO_WHO, NO_GROUP, NO_MARKS, NO_ROWS, history
+    )
 
 
 def apply_heard(b: Packed, k: Longs, row: Longs) -> int:
     """`driver_kernels.apply_row` through the same compiled entry."""
     return _serve(
-        int(FollowerRequest.ROW), b, k, row.reshape(1, -1), 0, NO_WHO, NO_GROUP, NO_MARKS, NO_ROWS, NO_HISTORY
+        int(FollowerRequest.ROW),
+        b,
+        k,
+        row.reshape(1, -1),
+        0,
+        NO_WHO,
+        NO_GROUP,
+        NO_MARKS,
+        NO_ROWS,
+        NO_HISTORY,
     )

@@ -36,7 +36,9 @@ def check_store(gateway: OrderGateway) -> None:
         It is not; what is open has been cancelled.
     """
     if why := gateway.venue.capabilities.unrecorded:
-        error = JournalError(f"to be able to write down what is sent to {gateway.venue.name}", why, remedy_of(why))
+        error = JournalError(
+            f"to be able to write down what is sent to {gateway.venue.name}", why, remedy_of(why)
+        )
         gateway.fall(error)
         raise error
 
@@ -64,7 +66,9 @@ def last_words(gateway: OrderGateway, seconds: float = LONGEST_S) -> None:
         writes = _listen(gateway, writes)
     left = [order.root for order in gateway.ledger.orders.live()]
     ended = f"the venue has ended {len(before) - len(left)} of {len(before)} orders that were open"
-    named = ", ".join(left[:_NAMED]) + (f" and {len(left) - _NAMED} more" if len(left) > _NAMED else "")
+    named = ", ".join(left[:_NAMED]) + (
+        f" and {len(left) - _NAMED} more" if len(left) > _NAMED else ""
+    )
     text = f"{ended}; NOT known to be over: {named}" if left else ended
     if before:
         _log.critical("%s %s", kinds.JOURNAL_DOWN, text)
@@ -73,7 +77,10 @@ def last_words(gateway: OrderGateway, seconds: float = LONGEST_S) -> None:
 
 def _cancel(gateway: OrderGateway) -> None:
     """Once more: a link that was down may have come back, an order may have been on its way."""
-    accounts, now = sorted({order.account for order in gateway.ledger.orders.live()}), gateway.venue.now_ns
+    accounts, now = (
+        sorted({order.account for order in gateway.ledger.orders.live()}),
+        gateway.venue.now_ns,
+    )
     gateway.take_back([MassCancel(gateway.new_name(), account, "", now) for account in accounts])
 
 

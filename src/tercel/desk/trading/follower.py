@@ -45,11 +45,19 @@ class Follower:
         For market data whose ids are arbitrary.
     """
 
-    def __init__(self, listing: Listing, *, width: int = WIDTH, feed_levels: int = 0, history: int = HISTORY) -> None:
+    def __init__(
+        self, listing: Listing, *, width: int = WIDTH, feed_levels: int = 0, history: int = HISTORY
+    ) -> None:
         if listing.dense_ids <= 0:
-            raise VenueError("market data with small, reused ids", f"{listing.instrument} without", "map them first")
-        self.listing, self.instrument = listing, listing.instrument
-        self._width, self._feed_levels = width, feed_levels
+            raise VenueError(
+                "market data with small, reused ids",
+                f"{listing.instrument} without",
+                "map them first",
+            )
+        self.listing = listing
+        self.instrument = listing.instrument
+        self._width = width
+        self._feed_levels = feed_levels
         self._history = np.zeros((history + 1, kernels.HISTORY_WORDS), np.int64)
         self._row = np.zeros((1, sim.RECORD_WORDS), np.int64)
         self._lay()
@@ -105,11 +113,15 @@ class Follower:
             self._begin(event.rows)
             return not known or halted != self.halted or not np.array_equal(before, self._orders())
         if self.ready and len(event.rows):
-            fault = kernels.follow_public(self.book, self.state, event.rows, self._row, self._history)
+            fault = kernels.follow_public(
+                self.book, self.state, event.rows, self._row, self._history
+            )
             if fault < 0:
                 self.ready = False
                 row = event.rows[self._history[0, 1]].tolist()
-                raise TapeError(REASONS[-fault], f"row {row} of {self.instrument}", "subscribe to it anew")
+                raise TapeError(
+                    REASONS[-fault], f"row {row} of {self.instrument}", "subscribe to it anew"
+                )
         return False
 
     def _orders(self) -> Ints:
@@ -127,7 +139,9 @@ class Follower:
         if understood < len(rows):
             row = rows[understood].tolist()
             raise TapeError(
-                "a snapshot of orders, each once", f"row {row} of {self.instrument}", "subscribe to it anew"
+                "a snapshot of orders, each once",
+                f"row {row} of {self.instrument}",
+                "subscribe to it anew",
             )
         if tallies is None:
             self._history[:] = 0
@@ -160,7 +174,12 @@ class Follower:
         return stored[first + changed, 0], stored[first + changed, 6]
 
     def arrival(
-        self, start_ns: int, interval_ns: int, warmup_ns: int, rooms: tuple[int, int], looks_back: bool = False
+        self,
+        start_ns: int,
+        interval_ns: int,
+        warmup_ns: int,
+        rooms: tuple[int, int],
+        looks_back: bool = False,
     ) -> tuple[Int32, Ints]:
         """Book and state for a parent that arrives now, as `execution.step.arrive` leaves them.
 
@@ -198,5 +217,8 @@ def follower_of(venue: Venue, listing: Listing, history: int = HISTORY) -> Follo
     width, feed_levels = WIDTH, 0
     if (depth := venue.capabilities.depth) is not None:
         with suppress(VenueError):
-            width, feed_levels = depth.width(listing.instrument), depth.feed_levels(listing.instrument)
+            width, feed_levels = (
+                depth.width(listing.instrument),
+                depth.feed_levels(listing.instrument),
+            )
     return Follower(listing, width=width, feed_levels=feed_levels, history=history)

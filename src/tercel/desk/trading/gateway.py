@@ -36,7 +36,15 @@ from tercel.desk.trading.ledger import Ledger, obey
 from tercel.desk.trading.order import DISTURBS, SEVERITY, Code, Notice
 from tercel.desk.trading.parents import ParentOrder
 from tercel.desk.trading.report_intake import Intake
-from tercel.desk.trading.state import STOPS, Sender, Standing, StateReason, TradingState, refusal, waiting_entry
+from tercel.desk.trading.state import (
+    STOPS,
+    Sender,
+    Standing,
+    StateReason,
+    TradingState,
+    refusal,
+    waiting_entry,
+)
 
 BACK_OFF: Final = "BACK_OFF"
 IMPLAUSIBLE: Final = "IMPLAUSIBLE_FILL"
@@ -77,9 +85,17 @@ class OrderGateway:
     """
 
     def __init__(
-        self, venue: Venue, journal: Journal, limits: LimitGate, ledger: Ledger, name: Callable[[], str] | None = None
+        self,
+        venue: Venue,
+        journal: Journal,
+        limits: LimitGate,
+        ledger: Ledger,
+        name: Callable[[], str] | None = None,
     ) -> None:
-        self.venue, self.journal, self.limits, self.ledger = venue, journal, limits, ledger
+        self.venue = venue
+        self.journal = journal
+        self.limits = limits
+        self.ledger = ledger
         self.lock = RLock()
         """Held around every message to and from venue and journal; a strategy never runs under it."""
         self.wire = RLock()
@@ -101,11 +117,15 @@ class OrderGateway:
         self._owed: list[Entry] = []
         """Entries of what left before it was journaled."""
         check_capabilities(venue)
-        self._session, self._repeats = venue.capabilities.session, venue.capabilities.executions is not None
+        self._session = venue.capabilities.session
+        self._repeats = venue.capabilities.executions is not None
         self.notices: list[Notice] = []
         """Notices since they were last taken."""
-        self._retries, self._intake = BackOff(), Intake()
-        self._alarms: defaultdict[tuple[type[o.Command], str] | str, AlarmThrottle] = defaultdict(AlarmThrottle)
+        self._retries = BackOff()
+        self._intake = Intake()
+        self._alarms: defaultdict[tuple[type[o.Command], str] | str, AlarmThrottle] = defaultdict(
+            AlarmThrottle
+        )
         """By code, or by what could not be sent and whose it is: a kill is tried each second."""
 
     def write(self, entries: Sequence[Entry], *, sync: bool = True) -> None:
@@ -157,7 +177,9 @@ class OrderGateway:
         self.states.add(StateReason.JOURNAL_DOWN, str(error))
         now, before = self.venue.now_ns, len(self._owed)
         accounts = sorted({order.account for order in self.ledger.orders.live()})
-        failed = self.take_back([o.MassCancel(self.new_name(), account, "", now) for account in accounts])
+        failed = self.take_back(
+            [o.MassCancel(self.new_name(), account, "", now) for account in accounts]
+        )
         text = f"the journal cannot be written: {error.received}; {sent_to(accounts, failed)}"
         # Before the cancels that it explains, which `take_back` has appended.
         self._owed.insert(before, codec.entry_alert("critical", kinds.JOURNAL_DOWN, text, now))
@@ -179,7 +201,9 @@ class OrderGateway:
                 self.limits.sent(cancel, cancel.sent_ns)
             self.write([])
 
-    def take_back(self, cancels: Sequence[o.MassCancel], before: Sequence[Entry] = ()) -> dict[str, str]:
+    def take_back(
+        self, cancels: Sequence[o.MassCancel], before: Sequence[Entry] = ()
+    ) -> dict[str, str]:
         """Send mass cancels and queue their journal entries; reasons of failures by account."""
         failed, whys = list[Entry](), dict[str, str]()
         with self.wire:
@@ -194,7 +218,10 @@ class OrderGateway:
         return whys
 
     def submit(
-        self, commands: Sequence[o.Command], before: Sequence[Entry] = (), sender: Sender = Sender.STRATEGY
+        self,
+        commands: Sequence[o.Command],
+        before: Sequence[Entry] = (),
+        sender: Sender = Sender.STRATEGY,
     ) -> SendOutcome:
         """Send a batch of commands, as far as trading state and limits allow.
 
@@ -216,17 +243,25 @@ class OrderGateway:
             now = self.venue.now_ns
             entries = list(before)
             for command in commands:
-                denial = _never_left(command, outcome) or self._denial(command, outcome.sent, now, sender)
+                denial = _never_left(command, outcome) or self._denial(
+                    command, outcome.sent, now, sender
+                )
                 if denial is None:
                     # Counted before the next one is checked: a batch may not pass limits that its parts would pass
                     # alone.
                     self.limits.sent(command, now)
                     self._retries.sent(command, now)
                     outcome.sent.append(command)
-                    entries.append(codec.entry_out(command, self._parent_of(command), self.limits.hash, now))
+                    entries.append(
+                        codec.entry_out(command, self._parent_of(command), self.limits.hash, now)
+                    )
                 else:
                     outcome.denied.append((command, denial))
-                    entries.append(codec.entry_denied(command, denial.code, denial.text, self._parent_of(command)))
+                    entries.append(
+                        codec.entry_denied(
+                            command, denial.code, denial.text, self._parent_of(command)
+                        )
+                    )
             try:
                 self.write(entries)
             except JournalError:
@@ -250,9 +285,17 @@ class OrderGateway:
             The way is down; it is told again when it is up.
         """
         gate, order = self.venue.capabilities.parents, parent.order
-        if gate is not None and (not parent.over or gate.code == code_mark()):  # another code may not know of 0 lots
+        if gate is not None and (
+            not parent.over or gate.code == code_mark()
+        ):  # another code may not know of 0 lots
             with self.lock:
-                gate.announce(parent.id, order.instrument, order.agent, order.side, 0 if parent.over else parent.lots)
+                gate.announce(
+                    parent.id,
+                    order.instrument,
+                    order.agent,
+                    order.side,
+                    0 if parent.over else parent.lots,
+                )
 
     def _parent_of(self, message: o.Command | codec.OrderMessage) -> str:
         for name in (message.cl_ord_id, message.orig):
@@ -277,15 +320,23 @@ class OrderGateway:
             return
         entries = [waiting_entry(account, orders, reason, now)]
         if bool(orders) != bool(before):
-            state, severity = (TradingState.REDUCING, "critical") if orders else (TradingState.ACTIVE, "info")
+            state, severity = (
+                (TradingState.REDUCING, "critical") if orders else (TradingState.ACTIVE, "info")
+            )
             text = f"{account} is {state}" + (f": {reason}" if reason else "")
-            entries.append(codec.entry_alert(severity, f"STATE_{state.name}", text, now, agent=account))
+            entries.append(
+                codec.entry_alert(severity, f"STATE_{state.name}", text, now, agent=account)
+            )
         self.write(entries)
 
-    def _denial(self, command: o.Command, before: Sequence[o.Command], now_ns: int, sender: Sender) -> Denial | None:
+    def _denial(
+        self, command: o.Command, before: Sequence[o.Command], now_ns: int, sender: Sender
+    ) -> Denial | None:
         held = self.ledger.orders, self.ledger.positions
         # Trading state before limits: a halted account is told why it is, not which limit it would meet.
-        if (refused := refusal(sender, command, self.standing(command.account), *held, before)) is not None:
+        if (
+            refused := refusal(sender, command, self.standing(command.account), *held, before)
+        ) is not None:
             return refused
         if why_wait := self._retries.waits(command, now_ns):
             return Denial(BACK_OFF, why_wait)
@@ -301,7 +352,11 @@ class OrderGateway:
                     # A kill waits for no lock but this one: asked again here, nothing that may fill leaves behind its
                     # cancel.
                     if fills and self.states.why(StateReason.KILLED, command.account) is not None:
-                        raise VenueError("an account that may trade", "a kill that came in between", "it was not sent")
+                        raise VenueError(
+                            "an account that may trade",
+                            "a kill that came in between",
+                            "it was not sent",
+                        )
                     self.venue.send(command)
             # It may have left all the same, as a link can break behind the last byte: its fate is unknown, not
             # rejected.
@@ -356,13 +411,19 @@ class OrderGateway:
     def _taken(self, events: Sequence[o.VenueEvent]) -> list[codec.OrderMessage | o.Holdings]:
         """All but market data, as it goes on from here."""
         orders, now = self.ledger.orders, self.venue.now_ns
-        return [self._intake.taken(event, orders, now) for event in events if not isinstance(event, o.MarketRows)]
+        return [
+            self._intake.taken(event, orders, now)
+            for event in events
+            if not isinstance(event, o.MarketRows)
+        ]
 
     def overhear(self, events: Sequence[o.VenueEvent]) -> None:
         """Fold reports without journaling them, in a process that ends; the venue repeats them to the next."""
         heard = [*self._received, *self._taken(events)]
         self._received = []
-        for entry in self._entries_in([one for one in heard if not isinstance(one, o.Holdings)], self.venue.now_ns):
+        for entry in self._entries_in(
+            [one for one in heard if not isinstance(one, o.Holdings)], self.venue.now_ns
+        ):
             with suppress(TercelError):
                 self.ledger.apply(entry)
 
@@ -387,11 +448,19 @@ class OrderGateway:
                 and (found := self.limits.implausible(message)) is not None
             ):
                 # Before the report, in one write with it: whoever folds them counts it as it is counted here.
-                where, text, words = (*found[0], self._parent_of(message), message.cl_ord_id), found[1], found[2]
-                entries.append(codec.entry_alert("critical", IMPLAUSIBLE, text, now_ns, *where, **words))
+                where, text, words = (
+                    (*found[0], self._parent_of(message), message.cl_ord_id),
+                    found[1],
+                    found[2],
+                )
+                entries.append(
+                    codec.entry_alert("critical", IMPLAUSIBLE, text, now_ns, *where, **words)
+                )
             entries.append(codec.entry_in(message, self._parent_of(message), now_ns))
             if isinstance(message, o.LinkStatus) and not message.up:
-                severity, text = self._alarms[kinds.LINK_DOWN].say(message.text or "the way is down", message.ns)
+                severity, text = self._alarms[kinds.LINK_DOWN].say(
+                    message.text or "the way is down", message.ns
+                )
                 entries.append(codec.entry_alert(severity, kinds.LINK_DOWN, text, message.ns))
         return entries
 
@@ -408,7 +477,9 @@ class OrderGateway:
             self._retries.take(message)
             if (alarm := self.limits.report(message, now_ns)) is not None:
                 if alarm.stopped and alarm.code not in _STOPS_ONLY:
-                    self.states.add(StateReason.BREACH, f"{alarm.code}: {alarm.text}", alarm.stopped, alarm.code)
+                    self.states.add(
+                        StateReason.BREACH, f"{alarm.code}: {alarm.text}", alarm.stopped, alarm.code
+                    )
                 where = message.instrument, alarm.stopped or message.account, "", message.cl_ord_id
                 alerts.append(codec.entry_alert("critical", alarm.code, alarm.text, now_ns, *where))
         return alerts
@@ -428,13 +499,21 @@ class OrderGateway:
             if notice.code in SEVERITY:
                 order = self.ledger.orders.get(notice.order)
                 if order is not None and notice.code in DISTURBS:
-                    self.states.add(StateReason.TAKEN_OFF, f"{notice.code}: {notice.text}", order.parent)
+                    self.states.add(
+                        StateReason.TAKEN_OFF, f"{notice.code}: {notice.text}", order.parent
+                    )
                 more = {STOPS: "until positions agree"} if notice.code is Code.EXEC_CHANGED else {}
                 where = (order.instrument, order.account, order.parent) if order else ("", "", "")
                 severity, text = SEVERITY[notice.code], notice.text
                 if notice.code is Code.FAULTY:
-                    severity, text = self._alarms[notice.code].say(f"{notice.order}: {text}", now, severity)
-                alerts.append(codec.entry_alert(severity, notice.code, text, now, *where, notice.order, **more))
+                    severity, text = self._alarms[notice.code].say(
+                        f"{notice.order}: {text}", now, severity
+                    )
+                alerts.append(
+                    codec.entry_alert(
+                        severity, notice.code, text, now, *where, notice.order, **more
+                    )
+                )
         self.notices.clear()
         self.write(alerts)
 
@@ -444,7 +523,11 @@ def _never_left(command: o.Command, outcome: SendOutcome) -> Denial | None:
     if not isinstance(command, o.CancelOrder):
         return None
     denied = {one.cl_ord_id for one, _ in outcome.denied if isinstance(one, o.NewOrder)}
-    return Denial("UNKNOWN_ORDER", f"orig={command.orig}, which was denied") if command.orig in denied else None
+    return (
+        Denial("UNKNOWN_ORDER", f"orig={command.orig}, which was denied")
+        if command.orig in denied
+        else None
+    )
 
 
 def sent_to(accounts: Sequence[str], failed: Mapping[str, str]) -> str:

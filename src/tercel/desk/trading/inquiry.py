@@ -40,8 +40,12 @@ class Inquiry:
         name: Callable[[], str],
         caught_up: Callable[[], object],
     ) -> None:
-        self._gateway, self._accounts, self._name, self._caught_up = gateway, accounts, name, caught_up
-        self._next_ns, self._owed = 0, False
+        self._gateway = gateway
+        self._accounts = accounts
+        self._name = name
+        self._caught_up = caught_up
+        self._next_ns = 0
+        self._owed = False
         self._waits: dict[str, tuple[int, int]] = {}
         """When an order is asked about again, and how long it waited before, by root."""
         self.acks = AckWatch(gateway)
@@ -56,12 +60,15 @@ class Inquiry:
         now = self._gateway.venue.now_ns
         if now < self._next_ns or self._gateway.states.why(StateReason.LINK_DOWN) is not None:
             return
-        owed, self._owed = self._owed, False
+        owed = self._owed
+        self._owed = False
         if owed:
             self._waits.clear()
             resend(self._gateway, self._accounts())
         elif accounts := {
-            order.account for order in self._gateway.ledger.orders.live() if order.cum_qty < order.counted_qty
+            order.account
+            for order in self._gateway.ledger.orders.live()
+            if order.cum_qty < order.counted_qty
         }:
             resend(self._gateway, sorted(accounts))
         self.acks.look()
@@ -86,7 +93,8 @@ class Inquiry:
     def _due(self, now: int, left: dict[str, ChildOrder]) -> list[Command]:
         """Questions about orders of unknown fate, and those that were left, whose turn it is; cancels of the latter."""
         asked = {order.root: order for order in self._gateway.ledger.orders.unknown()} | left
-        before, self._waits = self._waits, {}
+        before = self._waits
+        self._waits = {}
         due = []
         for order in asked.values():
             at, waited = before.get(order.root, (now, 0))
@@ -96,4 +104,7 @@ class Inquiry:
                 at = now + waited
             self._waits[order.root] = at, waited
         known = [order for order in due if order.root in left]
-        return [*questions(self._gateway, self._name, due), *cancels(self._gateway, known, self._name)]
+        return [
+            *questions(self._gateway, self._name, due),
+            *cancels(self._gateway, known, self._name),
+        ]

@@ -83,7 +83,9 @@ class Latch:
         _say_why(reason, by)
         return self._change("kill", reason, by, at_ns, agents)
 
-    def rearm(self, reason: str, by: str, at_ns: int, agents: Sequence[str] = (), mark: str = "") -> KillState:
+    def rearm(
+        self, reason: str, by: str, at_ns: int, agents: Sequence[str] = (), mark: str = ""
+    ) -> KillState:
         """Re-arm some agents (by default all).
 
         Parameters
@@ -105,7 +107,9 @@ class Latch:
         _say_why(reason, by)
         return self._change("rearm", reason, by, at_ns, agents, mark)
 
-    def _change(self, what: str, reason: str, by: str, at_ns: int, agents: Sequence[str], mark: str = "") -> KillState:
+    def _change(
+        self, what: str, reason: str, by: str, at_ns: int, agents: Sequence[str], mark: str = ""
+    ) -> KillState:
         self._state = _after(_meant(self._state, mark), what, reason, by, at_ns, agents)
         return self._state
 
@@ -166,13 +170,17 @@ class KillLatch(Latch):
                 os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
             raise
 
-    def rearm(self, reason: str, by: str, at_ns: int, agents: Sequence[str] = (), mark: str = "") -> KillState:
+    def rearm(
+        self, reason: str, by: str, at_ns: int, agents: Sequence[str] = (), mark: str = ""
+    ) -> KillState:
         """See `Latch`; a damaged file is kept beside and a new one begun."""
         state = super().rearm(reason, by, at_ns, agents, mark)
         self._stuck = ""
         return state
 
-    def _change(self, what: str, reason: str, by: str, at_ns: int, agents: Sequence[str], mark: str = "") -> KillState:
+    def _change(
+        self, what: str, reason: str, by: str, at_ns: int, agents: Sequence[str], mark: str = ""
+    ) -> KillState:
         # Alone among all writers; a lock of its own file, as a rename takes the other away. Dies with its holder.
         with locked(self.path.with_name(self.path.name + ".lock")):
             old = _meant(self.state(), mark)
@@ -196,14 +204,20 @@ class KillLatch(Latch):
             gone = "" if self._seen is None else f"{self.path} is gone: killed until it is re-armed"
             return KillState({}, self._state.history, gone)
         except OSError as error:
-            return KillState({}, (), f"{self.path} cannot be read ({error.strerror}): killed until it is re-armed")
+            return KillState(
+                {},
+                (),
+                f"{self.path} cannot be read ({error.strerror}): killed until it is re-armed",
+            )
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             text = f"{self.path} makes no sense ({type(error).__name__}: {error}): killed until it is re-armed"
             return KillState({}, (), text)
         return KillState(killed, tuple(history))
 
     def _write(self, state: KillState) -> None:
-        whole = json.dumps({"killed": state.killed, "history": list(state.history)}, indent=1, ensure_ascii=False)
+        whole = json.dumps(
+            {"killed": state.killed, "history": list(state.history)}, indent=1, ensure_ascii=False
+        )
         beside = self.path.with_name(self.path.name + ".tmp")
         mode = stat.S_IMODE(self.path.stat().st_mode) if self.path.exists() else 0o600
         with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
@@ -226,7 +240,9 @@ def _meant(state: KillState, mark: str) -> KillState:
     return state
 
 
-def _after(old: KillState, what: str, reason: str, by: str, at_ns: int, agents: Sequence[str]) -> KillState:
+def _after(
+    old: KillState, what: str, reason: str, by: str, at_ns: int, agents: Sequence[str]
+) -> KillState:
     """The state after a kill or a re-arm."""
     killed = {ALL: old.damaged} if old.damaged else dict(old.killed)
     if what == "kill":
@@ -234,8 +250,12 @@ def _after(old: KillState, what: str, reason: str, by: str, at_ns: int, agents: 
     elif agents:
         missing = [agent for agent in agents if agent not in killed]
         if missing or ALL in killed:
-            received = f"{', '.join(missing or agents)}, where {', '.join(killed) or 'nobody'} is killed"
-            raise OrderError("agents that are killed", received, "re-arm all, without naming agents")
+            received = (
+                f"{', '.join(missing or agents)}, where {', '.join(killed) or 'nobody'} is killed"
+            )
+            raise OrderError(
+                "agents that are killed", received, "re-arm all, without naming agents"
+            )
         killed = {agent: why for agent, why in killed.items() if agent not in agents}
     else:
         agents, killed = () if ALL in killed else tuple(killed), {}
@@ -276,4 +296,6 @@ def check_latch(journal: Journal, latch: Path) -> None:
             killed.pop(entry.agent, None)
     if killed and not latch.exists():
         remedy = f"re-arm them with a reason: tercel rearm `desk={latch.parent}` `reason=TEXT`"
-        raise ConfigError(f"{latch}, as the journal ends with {', '.join(killed)} killed", "none", remedy)
+        raise ConfigError(
+            f"{latch}, as the journal ends with {', '.join(killed)} killed", "none", remedy
+        )

@@ -23,11 +23,27 @@ from tercel.desk.trading.positions import Fill, Move, Positions
 from tercel.desk.trading.state import STOPS, TradingStates
 
 FOLDED = (
-    *(kinds.SESSION, kinds.PARENT, kinds.ORDER_OUT, kinds.DENIED, kinds.REPORT_IN, kinds.ALERT, kinds.OPERATOR),
+    *(
+        kinds.SESSION,
+        kinds.PARENT,
+        kinds.ORDER_OUT,
+        kinds.DENIED,
+        kinds.REPORT_IN,
+        kinds.ALERT,
+        kinds.OPERATOR,
+    ),
     *(kinds.LIMITS, kinds.KILL, kinds.REARM, kinds.SETTLED, kinds.STATE, kinds.HOLD, kinds.STANCE),
 )
 """Kinds that the fold reads."""
-ANSWERS = (kinds.PARENT, kinds.ALERT, kinds.LIMITS, kinds.SETTLED, kinds.REARM, kinds.HOLD, kinds.STANCE)
+ANSWERS = (
+    kinds.PARENT,
+    kinds.ALERT,
+    kinds.LIMITS,
+    kinds.SETTLED,
+    kinds.REARM,
+    kinds.HOLD,
+    kinds.STANCE,
+)
 """Those that answer a person's command, by its number as "operator"."""
 _OF_ENTRY = ("event", "operator")
 
@@ -46,14 +62,23 @@ class Ledger:
     """
 
     def __init__(
-        self, past: ArchiveIndex | None = None, counts: LimitGate | None = None, keep_ns: int = KEEP_NS
+        self,
+        past: ArchiveIndex | None = None,
+        counts: LimitGate | None = None,
+        keep_ns: int = KEEP_NS,
     ) -> None:
-        self.orders, self.positions, self.parents = Orders(), Positions(), Parents()
-        self.limits, self.states = LimitRecord(), TradingStates()
-        self.past, self._counts, self._keep_ns = past, counts, keep_ns
+        self.orders = Orders()
+        self.positions = Positions()
+        self.parents = Parents()
+        self.limits = LimitRecord()
+        self.states = TradingStates()
+        self.past = past
+        self._counts = counts
+        self._keep_ns = keep_ns
         self.moves: list[Move] = []
         """What the last entry booked, busted or corrected."""
-        self.last, self.acknowledged = 0, 0
+        self.last = 0
+        self.acknowledged = 0
         """Sequence number of the last entry taken, and how often damage was acknowledged."""
         self.requested: dict[int, Entry] = {}
         """Operator commands that were taken and have not been answered: by number."""
@@ -128,7 +153,9 @@ class Ledger:
             self._began.setdefault(entry.parent, self.last)
             if (parent := self.parents.get(entry.parent)) is not None and parent.over:
                 self._over.append((entry.ns + self._keep_ns, parent.id))
-        elif entry.kind == kinds.SESSION:  # whoever begins may owe something to what ended just before
+        elif (
+            entry.kind == kinds.SESSION
+        ):  # whoever begins may owe something to what ended just before
             self._over = deque((entry.ns + self._keep_ns, parent) for _, parent in self._over)
         while self._over and self._over[0][0] <= entry.ns:
             _, name = self._over.popleft()
@@ -178,7 +205,9 @@ class Ledger:
         self.orders.recall(name, old.orders)
         self._over.append((ns + self._keep_ns, name))
         if self._counts is not None:
-            orders = [(order, self.orders.names_of(order.root)) for order in self.orders.of_parent(name)]
+            orders = [
+                (order, self.orders.names_of(order.root)) for order in self.orders.of_parent(name)
+            ]
             self._counts.recall(parent, orders, self.orders.executions_of(name))
 
     def first_of(self, parent: str) -> int:
@@ -192,7 +221,9 @@ class Ledger:
 
     def used(self, parent: str) -> bool:
         """Whether a parent of that name was ever accepted or asked for."""
-        return self.parents.get(parent) is not None or (self.past is not None and self.past.has(parent))
+        return self.parents.get(parent) is not None or (
+            self.past is not None and self.past.has(parent)
+        )
 
     def knows(self, report: Report) -> bool:
         """Whether an execution was booked already."""
@@ -219,7 +250,9 @@ class Ledger:
                 self.holds[entry.agent] = told | {"ns": entry.ns}
         if entry.kind == kinds.OPERATOR and body.get("command") == "acknowledge":
             self.acknowledged += 1
-        elif entry.kind == kinds.OPERATOR and "id" in body and body.get("command") not in kinds.NOTED:
+        elif (
+            entry.kind == kinds.OPERATOR and "id" in body and body.get("command") not in kinds.NOTED
+        ):
             self.requested[int(body["id"])] = entry
         elif entry.kind in ANSWERS and "operator" in body:
             self.requested.pop(int(body["operator"]), None)
@@ -234,7 +267,9 @@ class Ledger:
         if entry.kind == kinds.ORDER_OUT and entry.body["what"] == "new":
             self.parents.sent(entry.parent, entry.ns)
         elif entry.kind == kinds.DENIED and entry.body["command"]["what"] == "new":
-            self.parents.refuse(entry.parent, entry.ns, int(entry.body["command"]["lots"]), str(entry.body["code"]))
+            self.parents.refuse(
+                entry.parent, entry.ns, int(entry.body["command"]["lots"]), str(entry.body["code"])
+            )
 
     def next_child(self, parent: str) -> int:
         """Number of a parent's next child; no name is reused, even after lost entries."""
@@ -256,7 +291,9 @@ class Ledger:
     def lots_by_hand(self, parent: ParentOrder) -> int | float:
         """Lots of a parent that orders given by hand filled."""
         names = {name for name, _ in parent.by_hand}
-        return shown(sum(fill.qty for fill in self.fills_of.get(parent.id, ()) if fill.order in names))
+        return shown(
+            sum(fill.qty for fill in self.fills_of.get(parent.id, ()) if fill.order in names)
+        )
 
     def held(self, agent: str) -> str:
         """Who paused an agent and why, in words; "" where nobody did."""
@@ -266,7 +303,9 @@ class Ledger:
     def _stance(self, entry: Entry) -> None:
         self.stances.pop(entry.agent, None)
         if entry.body["event"] == "set":
-            self.stances[entry.agent] = {key: value for key, value in entry.body.items() if key not in _OF_ENTRY}
+            self.stances[entry.agent] = {
+                key: value for key, value in entry.body.items() if key not in _OF_ENTRY
+            }
 
     def faults(self) -> list[str]:
         """Failed consistency checks; none, whatever came in."""
@@ -274,9 +313,13 @@ class Ledger:
         for parent in self.parents:
             mine = self.orders.of_parent(parent.id)
             if (cum := sum(order.cum_qty for order in mine)) != parent.filled_qty:
-                wrong.append(f"parent {parent.id}: {parent.filled} lots filled, its children {shown(cum)}")
+                wrong.append(
+                    f"parent {parent.id}: {parent.filled} lots filled, its children {shown(cum)}"
+                )
             if parent.filled_qty + self.open_of(parent.id) > parent.lots * ONE:
-                wrong.append(f"parent {parent.id}: more filled and open than its {parent.lots} lots")
+                wrong.append(
+                    f"parent {parent.id}: more filled and open than its {parent.lots} lots"
+                )
         whole = self.past is None or not self.past.fills
         for (account, name), held in self.positions.all().items() if whole else ():
             fills = [f for f in self.orders.fills if (f.account, f.instrument) == (account, name)]
@@ -289,7 +332,9 @@ def _not_taken(entry: Entry) -> tuple[int, str]:
     """Lots of an order that the venue rejected, and why; a part of one counts as one."""
     report = message_of(entry.body)
     assert isinstance(report, Report)
-    return ceiled(report.lots * ONE - report.cum_qty), f"the venue: {report.text}".removesuffix(": ")
+    return ceiled(report.lots * ONE - report.cum_qty), f"the venue: {report.text}".removesuffix(
+        ": "
+    )
 
 
 def settled_of(body: Mapping[str, Any]) -> dict[tuple[str, str], int]:
@@ -301,8 +346,12 @@ def obey(entry: Entry, limits: LimitGate) -> None:
     """Stop the agent of an alert that asks for it and doubt the execution that it names, until somebody says else."""
     if entry.kind == kinds.ALERT:
         if STOPS in entry.body:
-            limits.stop(entry.agent, f"{entry.body['code']} {entry.order}", entry.body.get("execution", ""))
+            limits.stop(
+                entry.agent, f"{entry.body['code']} {entry.order}", entry.body.get("execution", "")
+            )
         if "execution" in entry.body:
-            limits.doubt(entry.agent, entry.instrument, entry.body["execution"], entry.body["reference"])
+            limits.doubt(
+                entry.agent, entry.instrument, entry.body["execution"], entry.body["reference"]
+            )
     elif entry.kind == kinds.REARM:
         limits.resume(entry.agent, entry.body.get("ends", ()))

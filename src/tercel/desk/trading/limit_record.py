@@ -11,7 +11,15 @@ from typing import Any, Final
 
 from tercel.core.errors import LimitsError
 from tercel.core.ports import Entry, Journal
-from tercel.desk.limits import Limits, changed, from_json, hash_of, hash_of_json, loosened, values_at
+from tercel.desk.limits import (
+    Limits,
+    changed,
+    from_json,
+    hash_of,
+    hash_of_json,
+    loosened,
+    values_at,
+)
 from tercel.desk.trading.journal import kinds
 
 NEW: Final = ".*"
@@ -63,7 +71,8 @@ class LimitRecord:
             self.requests[int(body["request"])] = asked
             return
         self.requests.pop(int(body.get("request", 0)), None)
-        self.in_force, self.hash = body["limits"], str(body["hash"])
+        self.in_force = body["limits"]
+        self.hash = str(body["hash"])
 
 
 def wrong(journal: Journal) -> tuple[int, list[str]]:
@@ -79,12 +88,16 @@ def wrong(journal: Journal) -> tuple[int, list[str]]:
         if entry.kind == kinds.ORDER_OUT:
             orders += (changes := body["what"] in ("new", "replace"))
             if changes and body.get("limits", "") != record.hash:
-                found.append(f"entry {seq}: order {entry.order} says {body.get('limits')}, not {record.hash}")
+                found.append(
+                    f"entry {seq}: order {entry.order} says {body.get('limits')}, not {record.hash}"
+                )
             continue
         found += [f"entry {seq}: {text}" for text in _not_agreed(record, body)]
         record.apply(entry)
         if "limits" in body and hash_of_json(body["limits"]) != body["hash"]:
-            found.append(f"entry {seq}: limits are called {body['hash']} and are {hash_of_json(body['limits'])}")
+            found.append(
+                f"entry {seq}: limits are called {body['hash']} and are {hash_of_json(body['limits'])}"
+            )
     return orders, found
 
 
@@ -95,8 +108,12 @@ def _not_agreed(record: LimitRecord, body: Mapping[str, Any]) -> Iterator[str]:
     try:
         before, after = from_json(record.in_force), from_json(body["limits"])
         if body["event"] != "loosened":
-            more = told(before, after, [path for path in loosened(before, after) if not path.endswith(NEW)])
-            yield from (f"limits {body['event']} allow more, which nobody asked for: {one}" for one in more)
+            more = told(
+                before, after, [path for path in loosened(before, after) if not path.endswith(NEW)]
+            )
+            yield from (
+                f"limits {body['event']} allow more, which nobody asked for: {one}" for one in more
+            )
             return
         asked = record.requests.get(int(body["request"]))
         if asked is None or same_person(asked.by, str(body["by"])):
@@ -109,12 +126,30 @@ def _not_agreed(record: LimitRecord, body: Mapping[str, Any]) -> Iterator[str]:
 
 def told(before: Limits, after: Limits, paths: Sequence[str]) -> list[str]:
     """Limits with both their values, for people; a name that had none before (`agents.NAME.*`) by itself."""
-    both = {path: (values_at(limits, [path])[path] for limits in (before, after)) for path in paths if path[-2:] != NEW}
-    return [f"{path} ({' to '.join(map(str, both[path]))})" if path in both else path for path in paths]
+    both = {
+        path: (values_at(limits, [path])[path] for limits in (before, after))
+        for path in paths
+        if path[-2:] != NEW
+    }
+    return [
+        f"{path} ({' to '.join(map(str, both[path]))})" if path in both else path for path in paths
+    ]
 
 
 _BLANK: Final = frozenset(
-    map(chr, (0x34F, 0x115F, 0x1160, *range(0x180B, 0x1810), 0x2800, 0x3164, *range(0xFE00, 0xFE10), 0xFFA0))
+    map(
+        chr,
+        (
+            0x34F,
+            0x115F,
+            0x1160,
+            *range(0x180B, 0x1810),
+            0x2800,
+            0x3164,
+            *range(0xFE00, 0xFE10),
+            0xFFA0,
+        ),
+    )
 )
 
 

@@ -58,7 +58,9 @@ class LimitKeeper:
     """
 
     def __init__(self, gateway: OrderGateway, latch: Latch, look: Callable[[], object]) -> None:
-        self._gateway, self._latch, self._look = gateway, latch, look
+        self._gateway = gateway
+        self._latch = latch
+        self._look = look
         self._warned_ns = 0
 
     @property
@@ -76,7 +78,10 @@ class LimitKeeper:
         with self._gateway.lock:
             found = self._gateway.limits.watch(now, warnings)
             states = self._gateway.states
-            breaches = {agent: states.causes(StateReason.BREACH, agent) for agent in states.held(StateReason.BREACH)}
+            breaches = {
+                agent: states.causes(StateReason.BREACH, agent)
+                for agent in states.held(StateReason.BREACH)
+            }
         if not (found or breaches):
             return
         entries = []
@@ -125,7 +130,9 @@ class LimitKeeper:
             text = f"{given.source} allows more than was in force, which stays: {', '.join(looser)}; ask and approve"
             self._gateway.alert("warning", "limits_file_looser", text)
 
-    def tighten(self, changes: Mapping[str, str], by: str, reason: str, operator: int | None = None) -> str:
+    def tighten(
+        self, changes: Mapping[str, str], by: str, reason: str, operator: int | None = None
+    ) -> str:
         """Tighten some limits at once; the hash of those then in force.
 
         Raises
@@ -141,8 +148,12 @@ class LimitKeeper:
         self._must_be_here(changes)
         if looser := loosened(before, after):
             received = f"{', '.join(looser)}, which would allow more"
-            raise OrderError("limits that get tighter", received, "request it; a second person approves it")
-        return self._enforce("tightened", after, operator, changes=dict(changes), by=by, reason=reason)
+            raise OrderError(
+                "limits that get tighter", received, "request it; a second person approves it"
+            )
+        return self._enforce(
+            "tightened", after, operator, changes=dict(changes), by=by, reason=reason
+        )
 
     def _must_be_here(self, changes: Mapping[str, str]) -> None:
         """A limit of a name that nobody has changes nothing: it is a slip of the pen."""
@@ -153,9 +164,15 @@ class LimitKeeper:
             if room != "desk" and name != ANY and name not in here[room]:
                 known = sorted(here[room])
                 remedy = offer(name, known, f'or "{ANY}" for all')
-                raise OrderError(f"{room} of the desk: {', '.join(known)}", f"{name}; nothing was changed", remedy)
+                raise OrderError(
+                    f"{room} of the desk: {', '.join(known)}",
+                    f"{name}; nothing was changed",
+                    remedy,
+                )
 
-    def request(self, changes: Mapping[str, str], by: str, reason: str, operator: int | None = None) -> int:
+    def request(
+        self, changes: Mapping[str, str], by: str, reason: str, operator: int | None = None
+    ) -> int:
         """Request other limits, to be approved by another person within 15 minutes; the request's number.
 
         Raises
@@ -169,13 +186,24 @@ class LimitKeeper:
         self._must_be_here(changes)
         with self._gateway.lock:
             number = self._gateway.ledger.last + 1
-            body = {"changes": dict(changes), "by": by, "reason": reason, "request": number, "looser": looser}
+            body = {
+                "changes": dict(changes),
+                "by": by,
+                "reason": reason,
+                "request": number,
+                "looser": looser,
+            }
             body["was"] = values_at(self._gateway.limits.limits, changes)
             self._write({"event": "requested", "hash": self._gateway.limits.hash, **body}, operator)
         return number
 
     def approve(
-        self, number: int, by: str, reason: str, operator: int | None = None, changes: Mapping[str, str] | None = None
+        self,
+        number: int,
+        by: str,
+        reason: str,
+        operator: int | None = None,
+        changes: Mapping[str, str] | None = None,
     ) -> str:
         """Put a request in force, once, by a person other than who asked; the hash of those then in force.
 
@@ -194,12 +222,20 @@ class LimitKeeper:
             remedy = f"ask again: a request is approved once, within {EXPIRES_NS // 10**9} s"
             raise OrderError("the number of a request", received, remedy)
         if same_person(asked.by, by):
-            raise OrderError(f"another person than {asked.by}, who asked", by, "let somebody else approve it")
+            raise OrderError(
+                f"another person than {asked.by}, who asked", by, "let somebody else approve it"
+            )
         if changes is not None and dict(changes) != dict(asked.changes):
-            raise OrderError(f"the values of request {number}: {_words(asked.changes)}", _words(changes), _ANEW)
+            raise OrderError(
+                f"the values of request {number}: {_words(asked.changes)}", _words(changes), _ANEW
+            )
         now = values_at(self._gateway.limits.limits, asked.changes)
         if now != asked.was:
-            raise OrderError(f"limits as they were when it was asked for: {_words(asked.was)}", _words(now), _ANEW)
+            raise OrderError(
+                f"limits as they were when it was asked for: {_words(asked.was)}",
+                _words(now),
+                _ANEW,
+            )
         after = changed(self._gateway.limits.limits, asked.changes)
         more = {"changes": dict(asked.changes), "asked_by": asked.by, "request": number}
         return self._enforce("loosened", after, operator, by=by, reason=reason, **more)
@@ -222,7 +258,9 @@ class LimitKeeper:
         elif act == "approve":
             self.approve(int(body["request"]), by, reason, number, body.get("changes"))
         else:
-            raise UnknownNameError("what to do with limits", repr(act), "tighten, request or approve")
+            raise UnknownNameError(
+                "what to do with limits", repr(act), "tighten, request or approve"
+            )
 
     def _enforce(self, event: str, limits: Limits, operator: int | None, **more: Any) -> str:
         with self._gateway.lock:
@@ -230,8 +268,13 @@ class LimitKeeper:
             self._gateway.limits.enforce(limits)
         return hash_of(limits)
 
-    def _journal(self, event: str, limits: Limits, operator: int | None = None, **more: Any) -> None:
-        self._write({"event": event, "hash": hash_of(limits), "limits": limits_json(limits), **more}, operator)
+    def _journal(
+        self, event: str, limits: Limits, operator: int | None = None, **more: Any
+    ) -> None:
+        self._write(
+            {"event": event, "hash": hash_of(limits), "limits": limits_json(limits), **more},
+            operator,
+        )
 
     def _write(self, body: dict[str, Any], operator: int | None) -> None:
         answer = {} if operator is None else {"operator": operator}
@@ -253,5 +296,7 @@ def _named(by: str, reason: str) -> None:
 
 def _alert(crossing: Crossing, now: int) -> Entry:
     severity, code = ALERTS[crossing.event]
-    where = {"agents": ("", crossing.name), "instruments": (crossing.name, "")}.get(crossing.room, ("", ""))
+    where = {"agents": ("", crossing.name), "instruments": (crossing.name, "")}.get(
+        crossing.room, ("", "")
+    )
     return entry_alert(severity, code, crossing.text, now, *where)

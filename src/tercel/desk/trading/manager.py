@@ -72,8 +72,13 @@ class ParentOrderManager:
         seed: int,
         warmup_s: float,
     ) -> None:
-        self.gateway, self.stopper, self._strategies, self.follow = gateway, stopper, strategies, follow
-        self._name, self._seed, self._warmup_s = name, seed, warmup_s
+        self.gateway = gateway
+        self.stopper = stopper
+        self._strategies = strategies
+        self.follow = follow
+        self._name = name
+        self._seed = seed
+        self._warmup_s = warmup_s
         self.executors: dict[str, ParentExecutor] = {}
         self.watchers: list[SessionObserver] = []
         self.trying = ""
@@ -119,14 +124,22 @@ class ParentOrderManager:
             For a strategy that does not exist.
         """
         if request.id in (".", ".."):
-            raise OrderError("an id that an address can name", f"{request.id!r}, dots alone", "choose another")
+            raise OrderError(
+                "an id that an address can name", f"{request.id!r}, dots alone", "choose another"
+            )
         if self.gateway.ledger.used(request.id):
-            raise OrderError("a new id for a new parent order", f"{request.id!r}, which was used", "choose another")
+            raise OrderError(
+                "a new id for a new parent order",
+                f"{request.id!r}, which was used",
+                "choose another",
+            )
         self.follow(request.instrument)
         works = strategy or self._strategies(request.strategy, request.instrument)
         self.must_trade(request.agent)
         with self.gateway.lock:
-            self.gateway.limits.parent(request.id, request.instrument, request.agent, request.side, request.lots)
+            self.gateway.limits.parent(
+                request.id, request.instrument, request.agent, request.side, request.lots
+            )
         entry = accepted(request, self._now, model_of(works))
         self.gateway.write([entry if operator is None else marked(entry, operator)])
         if strategy is not None:
@@ -153,13 +166,17 @@ class ParentOrderManager:
     def must_live(self, agent: str) -> None:
         """Refuse a killed agent."""
         if (why := self._killed(agent)) is not None:
-            raise OrderError("an agent that may trade", f"{agent} is killed: {why}", "re-arm it first")
+            raise OrderError(
+                "an agent that may trade", f"{agent} is killed: {why}", "re-arm it first"
+            )
 
     def must_trade(self, agent: str) -> None:
         """Refuse a killed agent, and one that a person paused."""
         self.must_live(agent)
         if held := self.gateway.ledger.held(agent):
-            raise OrderError("an agent that takes parents", held, "name another agent, or resume this one first")
+            raise OrderError(
+                "an agent that takes parents", held, "name another agent, or resume this one first"
+            )
 
     def work(self, parent: ParentOrder) -> None:
         """Start a new executor on the rest of a parent."""
@@ -189,7 +206,9 @@ class ParentOrderManager:
 
     def pause(self, id_: str, reason: str, operator: int | None = None) -> None:
         """Cancel a parent's children and take no decision until `resume`."""
-        self.journal(self.gateway.ledger.parents.may(id_, "paused"), "paused", operator, reason=reason)
+        self.journal(
+            self.gateway.ledger.parents.may(id_, "paused"), "paused", operator, reason=reason
+        )
         if (executor := self.executors.get(id_)) is not None and not executor.off:
             self.send(executor, executor.pause(), sender=_by(operator))
 
@@ -230,9 +249,14 @@ class ParentOrderManager:
             self.send(executor, executor.cancel(), sender=_by(operator))
 
     def amend(
-        self, id_: str, reason: str, lots: int | None = None, horizon_ns: int | None = None,
-        limit_price: float | str | None = None, operator: int | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        id_: str,
+        reason: str,
+        lots: int | None = None,
+        horizon_ns: int | None = None,
+        limit_price: float | str | None = None,
+        operator: int | None = None,
+    ) -> None:
         """Change a parent's lots, its horizon (from acceptance), or its limit price ("none" removes it).
 
         Raises
@@ -242,20 +266,34 @@ class ParentOrderManager:
         """
         parent = self.gateway.ledger.parents.may(id_, "amended")
         open_ = self.gateway.ledger.open_of(id_) if parent.status == ParentStatus.BY_HAND else 0
-        if lots is not None and (type(lots) is not int or lots < max(ceiled(parent.filled_qty + open_), 1)):
-            is_ = f"{parent.filled} lots filled" + (f" and {shown(open_)} open by hand" if open_ else "")
+        if lots is not None and (
+            type(lots) is not int or lots < max(ceiled(parent.filled_qty + open_), 1)
+        ):
+            is_ = f"{parent.filled} lots filled" + (
+                f" and {shown(open_)} open by hand" if open_ else ""
+            )
             raise OrderError(f"at least the {is_}", f"{lots!r}", "cancel the rest instead")
-        if horizon_ns is not None and (type(horizon_ns) is not int or parent.accepted_ns + horizon_ns <= self._now):
-            raise OrderError("a horizon still to come", f"{horizon_ns!r} ns from acceptance", "cancel it instead")
+        if horizon_ns is not None and (
+            type(horizon_ns) is not int or parent.accepted_ns + horizon_ns <= self._now
+        ):
+            raise OrderError(
+                "a horizon still to come", f"{horizon_ns!r} ns from acceptance", "cancel it instead"
+            )
         wanted = None if limit_price == NO_LIMIT else limit_price
         requested = replace(
-            parent.order, lots=lots or parent.lots, horizon_ns=horizon_ns or parent.horizon_ns, limit_price=wanted
+            parent.order,
+            lots=lots or parent.lots,
+            horizon_ns=horizon_ns or parent.horizon_ns,
+            limit_price=wanted,
         )  # refuses nonsense
         given = (("lots", lots), ("horizon_ns", horizon_ns))
         fields: dict[str, Any] = {name: value for name, value in given if value is not None}
         if limit_price is not None:
             tick = self.follow(requested.instrument).listing.tick
-            fields |= {"limit_price": wanted, "limit": limit_at(requested, tick, parent.arrival_mid2)}
+            fields |= {
+                "limit_price": wanted,
+                "limit": limit_at(requested, tick, parent.arrival_mid2),
+            }
         self.journal(parent, "amended", operator, reason=reason, **fields)
         if lots is not None:
             with self.gateway.lock:
@@ -268,10 +306,16 @@ class ParentOrderManager:
         if over or fields.keys() & {"horizon_ns", "limit"}:
             self.take_off(executor, f"amended: {reason}")
         elif lots is not None:
-            self.send(executor, executor.amend(lots - executor.order.filled_before), sender=_by(operator))
+            self.send(
+                executor, executor.amend(lots - executor.order.filled_before), sender=_by(operator)
+            )
 
     def guide(
-        self, instrument: str, alpha: Alpha | None, posture: Posture | None, of: Mapping[str, Posture] | None = None
+        self,
+        instrument: str,
+        alpha: Alpha | None,
+        posture: Posture | None,
+        of: Mapping[str, Posture] | None = None,
     ) -> None:
         """Set guidance of signals and risk for an instrument, from its executors' next decision on; `of` some agents it
         is another posture."""
@@ -284,9 +328,13 @@ class ParentOrderManager:
         alpha, posture, of = self._guidance.get(executor.order.instrument, (None, None, {}))
         executor.guide(alpha, of.get(executor.order.account, posture), self._now)
 
-    def journal(self, parent: ParentOrder, event: str, operator: int | None = None, **fields: Any) -> None:
+    def journal(
+        self, parent: ParentOrder, event: str, operator: int | None = None, **fields: Any
+    ) -> None:
         """Journal an event of a parent."""
-        entry = entry_of(parent.id, event, self._now, parent.order.instrument, parent.order.agent, **fields)
+        entry = entry_of(
+            parent.id, event, self._now, parent.order.instrument, parent.order.agent, **fields
+        )
         self.gateway.write([entry if operator is None else marked(entry, operator)])
 
     # -- executors, which are not trusted ---------------------------------------------------------------------------
@@ -310,9 +358,12 @@ class ParentOrderManager:
                 self._try(executor, executor.on_time, now_ns)
         self.trying = ""
 
-    def _try(self, executor: ParentExecutor, act: Callable[[Any], list[Command]], seen: Any) -> None:
+    def _try(
+        self, executor: ParentExecutor, act: Callable[[Any], list[Command]], seen: Any
+    ) -> None:
         """Let an executor act on what was seen; when its strategy fails, another takes over."""
-        arrived, self.trying = executor.arrived, executor.id
+        arrived = executor.arrived
+        self.trying = executor.id
         try:
             if self.deadline is None:
                 commands = act(seen)
@@ -321,7 +372,9 @@ class ParentOrderManager:
             decision = executor.decision(commands, self._now)
         except TapeError as error:
             order = executor.order
-            self.gateway.alert("critical", "worker_lost", str(error), order.instrument, order.account, order.parent)
+            self.gateway.alert(
+                "critical", "worker_lost", str(error), order.instrument, order.account, order.parent
+            )
             self.take_off(executor, "its record has a gap")
             return
         except Exception as error:
@@ -333,9 +386,13 @@ class ParentOrderManager:
             self.send(executor, commands, decision)
         if decision:
             for watcher in self.watchers:
-                watcher.on_decision(self.gateway.ledger.parents.must(executor.id).order, executor.view.obs[0])
+                watcher.on_decision(
+                    self.gateway.ledger.parents.must(executor.id).order, executor.view.obs[0]
+                )
 
-    def _in_time(self, deadline: Deadline, executor: ParentExecutor, act: Callable[[], list[Command]]) -> list[Command]:
+    def _in_time(
+        self, deadline: Deadline, executor: ParentExecutor, act: Callable[[], list[Command]]
+    ) -> list[Command]:
         """Let it act within the time that a decision may take; the first may take long: kernels are compiled."""
         return deadline.call(act, max(self.decision_s, FIRST_S if executor.seen == 0 else 0.0))
 
@@ -352,7 +409,9 @@ class ParentOrderManager:
         if isinstance(error, JournalError):
             raise error
         order, text = executor.order, f"{type(error).__name__}: {error}"
-        self.gateway.alert("critical", "strategy_failed", text, order.instrument, order.account, order.parent)
+        self.gateway.alert(
+            "critical", "strategy_failed", text, order.instrument, order.account, order.parent
+        )
         parent = self.gateway.ledger.parents.must(order.parent)
         if parent.strategy == FALLBACK and parent.status == ParentStatus.WORKING:
             self.journal(parent, "paused", reason=f"its strategy and the fallback failed: {text}")
@@ -361,9 +420,12 @@ class ParentOrderManager:
         self.take_off(executor, text)
 
     def send(
-        self, executor: ParentExecutor, commands: Sequence[Command], decision: Sequence[Entry] = (),
+        self,
+        executor: ParentExecutor,
+        commands: Sequence[Command],
+        decision: Sequence[Entry] = (),
         sender: Sender = Sender.STRATEGY,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Through the gateway; the executor is notified of what was denied, and its answer goes the same way."""
         for _ in range(100):
             if not commands and not decision:
@@ -400,9 +462,16 @@ class ParentOrderManager:
 
     def cancels(self, parent: str) -> list[Command]:
         """A cancel for every child of a parent that has none in flight; what a person has at work there stays."""
-        held, live = self.gateway.ledger.parents.get(parent), self.gateway.ledger.orders.live(parent=parent)
-        kept = dict(held.by_hand) if held is not None and held.status == ParentStatus.BY_HAND else {}
-        return cancels(self.gateway, [order for order in live if order.root not in kept], self._name)
+        held, live = (
+            self.gateway.ledger.parents.get(parent),
+            self.gateway.ledger.orders.live(parent=parent),
+        )
+        kept = (
+            dict(held.by_hand) if held is not None and held.status == ParentStatus.BY_HAND else {}
+        )
+        return cancels(
+            self.gateway, [order for order in live if order.root not in kept], self._name
+        )
 
     # -- what is looked after in every step -----------------------------------------------------------------------
 
@@ -410,7 +479,10 @@ class ParentOrderManager:
         """Pause parents of killed agents until a person resumes them."""
         for id_, executor in list(self.executors.items()) if self.stopper.killed else ():
             why = self.stopper.killed.get(executor.order.account)
-            if why is not None and self.gateway.ledger.parents.must(id_).status == ParentStatus.WORKING:
+            if (
+                why is not None
+                and self.gateway.ledger.parents.must(id_).status == ParentStatus.WORKING
+            ):
                 self.pause(id_, f"killed: {why}")
 
     def tidy(self) -> None:
@@ -422,7 +494,9 @@ class ParentOrderManager:
     def expire(self, begins: bool = False) -> None:
         """End parents whose horizon passed without an executor; `begins`: as the session starts."""
         parents = self.gateway.ledger.parents
-        for parent in [parents.must(id_) for id_ in list(parents.open_ids) if id_ not in self.executors]:
+        for parent in [
+            parents.must(id_) for id_ in list(parents.open_ids) if id_ not in self.executors
+        ]:
             if parent.ends_ns <= self._now and parent.status != ParentStatus.BY_HAND:
                 self.end(parent, "expired", begins and parent.reason == NEW_SESSION)
 
@@ -433,7 +507,9 @@ class ParentOrderManager:
             self.journal(parent, "cancelled", reason=parent.reason)
         elif parent.left == 0:
             self.finish(parent)
-        elif not executor.off and (called_off or (parent.refused and self._killed(parent.order.agent))):
+        elif not executor.off and (
+            called_off or (parent.refused and self._killed(parent.order.agent))
+        ):
             self._expired(parent)
         elif not called_off:
             self.finish(parent)
@@ -485,7 +561,10 @@ class ParentOrderManager:
         self._warn(parent.id, "expired")
 
     def _end(self, parent: ParentOrder, event: str, reason: str) -> None:
-        fields: dict[str, Any] = {"left": shown(parent.unfilled_qty), **({"reason": reason} if reason else {})}
+        fields: dict[str, Any] = {
+            "left": shown(parent.unfilled_qty),
+            **({"reason": reason} if reason else {}),
+        }
         self.journal(parent, event, filled=parent.filled, refused=parent.refused, **fields)
 
     def _warn(self, id_: str, code: str) -> None:

@@ -78,13 +78,16 @@ class HeldPosition:
         held, unit = self.position, self.unit
         half = unit.tick / 2
         return {
-            "agent": self.agent, "instrument": self.instrument, "qty": unit.qty(held.qty), "lots": held.lots,
+            "agent": self.agent,
+            "instrument": self.instrument,
+            "qty": unit.qty(held.qty),
+            "lots": held.lots,
             "average": float(Fraction(held.basis2, held.qty * ONE) * half) if held.qty else None,
             "mark": None if self.mark is None else float(half * self.mark[1]),
             "mark_ns": None if self.mark is None else self.mark[0],
             **{name: summed([self], name) for name in ("value", "realised", "open", "fees")},
             "currency": unit.currency,
-        }  # fmt: skip
+        }
 
 
 def summed(held: Iterable[HeldPosition], name: str) -> float | None:
@@ -96,10 +99,14 @@ def summed(held: Iterable[HeldPosition], name: str) -> float | None:
             return None
         sums[one.instrument] = sums.get(one.instrument, 0) + part
         units[one.instrument] = one.unit
-    return float(sum((units[each].value * part for each, part in sums.items()), Fraction(0)) / SCALES[name])
+    return float(
+        sum((units[each].value * part for each, part in sums.items()), Fraction(0)) / SCALES[name]
+    )
 
 
-def by(held: Iterable[HeldPosition], key: Callable[[HeldPosition], str]) -> list[tuple[str, list[HeldPosition]]]:
+def by(
+    held: Iterable[HeldPosition], key: Callable[[HeldPosition], str]
+) -> list[tuple[str, list[HeldPosition]]]:
     """Holdings by a name of theirs, in its order."""
     found: defaultdict[str, list[HeldPosition]] = defaultdict(list)
     for one in held:
@@ -120,15 +127,19 @@ class Money:
         self.flow: dict[int, dict[str, int]] = {}
         """Signed lots, 10^-8, of each agent by the minute."""
         self._fees: defaultdict[tuple[str, str], int] = defaultdict(int)
-        self._at, self._counts = 0, False
-        self._marked, self._changed = 0, 0
+        self._at = 0
+        self._counts = False
+        self._marked = 0
+        self._changed = 0
         self._moves: tuple[int, dict[str, int], Floats, float] = (-1, {}, np.zeros((0, 0)), 0.0)
         self._alike: tuple[tuple[int, int], dict[str, Any]] = ((-1, -1), {})
 
     def apply(self, entry: Entry, ledger: Ledger) -> None:
         """Fold one entry that the ledger has taken, with what that moved."""
         if entry.kind == kinds.SESSION:
-            self.units |= {name: Unit.of(words) for name, words in entry.body.get("listings", {}).items()}
+            self.units |= {
+                name: Unit.of(words) for name, words in entry.body.get("listings", {}).items()
+            }
         elif entry.kind == kinds.MARKET:
             self.mark(entry)
         for pair in ledger.moves:
@@ -140,10 +151,14 @@ class Money:
 
     def _move(self, sign: int, fill: Fill) -> None:
         if (fees := self.unit(fill.instrument).fees) is not None:
-            self._fees[fill.account, fill.instrument] += sign * fee_of(fill.px, fill.qty, fill.passive, fees, ONE)
+            self._fees[fill.account, fill.instrument] += sign * fee_of(
+                fill.px, fill.qty, fill.passive, fees, ONE
+            )
         minute = fill.ns // MINUTE_NS
         row = self.flow.get(minute, {})
-        self.flow[minute] = row | {fill.account: row.get(fill.account, 0) + sign * fill.side * fill.qty}
+        self.flow[minute] = row | {
+            fill.account: row.get(fill.account, 0) + sign * fill.side * fill.qty
+        }
         self._changed += minute < self._alike[0][0]
         if len(self.flow) > KEPT_MINUTES:
             del self.flow[min(self.flow)]
@@ -162,11 +177,13 @@ class Money:
         if name in self.marks and self._counts:
             step, row = self.returns[-1]
             self.returns[-1] = step, row | {name: mid2 / self.marks[name][1] - 1}
-        self.marks[name], self._marked = (entry.ns, mid2), self._marked + 1
+        self.marks[name] = (entry.ns, mid2)
+        self._marked = self._marked + 1
 
     def _point(self, ns: int, held: list[HeldPosition]) -> list[dict[str, Any]]:
         return [
-            {"ns": ns, "currency": currency} | {name: summed(some, name) for name in ("realised", "open", "fees")}
+            {"ns": ns, "currency": currency}
+            | {name: summed(some, name) for name in ("realised", "open", "fees")}
             for currency, some in by(held, lambda one: one.unit.currency)
         ]
 
@@ -179,11 +196,15 @@ class Money:
     def holdings(self, positions: Positions) -> list[HeldPosition]:
         """Every position that ever was, by agent and instrument."""
         return [
-            HeldPosition(agent, name, held, self.unit(name), self.marks.get(name), self._fees[agent, name])
+            HeldPosition(
+                agent, name, held, self.unit(name), self.marks.get(name), self._fees[agent, name]
+            )
             for (agent, name), held in sorted(positions.all().items())
         ]
 
-    def total(self, held: Iterable[HeldPosition], limit: float | None = None) -> list[dict[str, Any]]:
+    def total(
+        self, held: Iterable[HeldPosition], limit: float | None = None
+    ) -> list[dict[str, Any]]:
         """Sums of holdings, a row a currency; null where a part is not known.
 
         Parameters
@@ -200,7 +221,9 @@ class Money:
         """
         rows = []
         for currency, some in by(held, lambda one: one.unit.currency):
-            row = {name: summed(some, name) for name in ("realised", "open", "fees", "gross", "value")}
+            row = {
+                name: summed(some, name) for name in ("realised", "open", "fees", "gross", "value")
+            }
             made, risk = (row["realised"], row["open"]), self.var95(some)
             row["total"] = None if None in made else math.fsum((*made, -(row["fees"] or 0.0)))  # type: ignore[arg-type]
             used = risk / limit if risk is not None and limit else None
@@ -256,9 +279,13 @@ class Money:
             "positions": [one.shown() for one in held],
             "pnl_points": [one for _, point in self.curve.points for one in point],
             "exposure": [
-                {"instrument": name, "currency": some[0].unit.currency,
-                 "net": summed(some, "value"), "gross": summed(some, "gross")}
+                {
+                    "instrument": name,
+                    "currency": some[0].unit.currency,
+                    "net": summed(some, "value"),
+                    "gross": summed(some, "gross"),
+                }
                 for name, some in by(held, lambda one: one.instrument)
             ],
             "correlation": self.correlation(ns),
-        }  # fmt: skip
+        }

@@ -39,8 +39,14 @@ _HOLDS: Final[Mapping[ExecType, OrdStatus]] = {
     X.DONE_FOR_DAY: S.DONE_FOR_DAY,
     X.CALCULATED: S.CALCULATED,
 }
-_ENDS: Final[Mapping[ExecType, OrdStatus]] = {X.CANCELED: S.CANCELED, X.REJECTED: S.REJECTED, X.EXPIRED: S.EXPIRED}
-_LIVES: Final[Mapping[ExecType, OrdStatus]] = dict.fromkeys((X.NEW, X.TRADE, X.REPLACED, X.RESTATED, *REBOOKS), S.NEW)
+_ENDS: Final[Mapping[ExecType, OrdStatus]] = {
+    X.CANCELED: S.CANCELED,
+    X.REJECTED: S.REJECTED,
+    X.EXPIRED: S.EXPIRED,
+}
+_LIVES: Final[Mapping[ExecType, OrdStatus]] = dict.fromkeys(
+    (X.NEW, X.TRADE, X.REPLACED, X.RESTATED, *REBOOKS), S.NEW
+)
 _RUNS: Final = frozenset({S.NEW, S.PARTIALLY_FILLED, *HELD})
 
 
@@ -49,7 +55,11 @@ def _row(base: OrdStatus) -> Mapping[ExecType, OrdStatus]:
     row: dict[ExecType, OrdStatus] = dict.fromkeys((kind for kind in X if kind != X.STATUS), base)
     if base not in TERMINAL:
         row |= {**_LIVES, **_ENDS, **_HOLDS}
-    return {**row, **dict.fromkeys((X.TRADE, X.RESTATED, *REBOOKS, *_HOLDS), base)} if base == S.UNKNOWN else row
+    return (
+        {**row, **dict.fromkeys((X.TRADE, X.RESTATED, *REBOOKS, *_HOLDS), base)}
+        if base == S.UNKNOWN
+        else row
+    )
 
 
 TRANSITIONS: Final[Mapping[OrdStatus, Mapping[ExecType, OrdStatus]]] = {
@@ -102,9 +112,14 @@ class Code(StrEnum):
 
 
 SEVERITY: Final[Mapping[Code, str]] = {
-    **dict.fromkeys((Code.UNKNOWN_ORDER, Code.EXEC_CHANGED, Code.OVERFILL, Code.LATE_FILL, Code.CONFLICT), "critical"),
+    **dict.fromkeys(
+        (Code.UNKNOWN_ORDER, Code.EXEC_CHANGED, Code.OVERFILL, Code.LATE_FILL, Code.CONFLICT),
+        "critical",
+    ),
     **dict.fromkeys((Code.UNKNOWN_EXECUTION, Code.UNALLOCATED, Code.UNREADABLE), "critical"),
-    **dict.fromkeys((Code.BUSTED, Code.CORRECTED, Code.RESTATED, Code.HELD, Code.FAULTY), "warning"),
+    **dict.fromkeys(
+        (Code.BUSTED, Code.CORRECTED, Code.RESTATED, Code.HELD, Code.FAULTY), "warning"
+    ),
 }
 """Notices that become alerts."""
 DISTURBS: Final = frozenset({Code.BUSTED, Code.CORRECTED, Code.RESTATED, Code.UNREADABLE})
@@ -207,7 +222,11 @@ class ChildOrder:
         """Order status, pending cancel or replace included."""
         if self.done or self.base in (S.UNKNOWN, S.PENDING_NEW) or not self.pending:
             return self.base
-        return S.PENDING_CANCEL if any(not pending.lots for pending in self.pending) else S.PENDING_REPLACE
+        return (
+            S.PENDING_CANCEL
+            if any(not pending.lots for pending in self.pending)
+            else S.PENDING_REPLACE
+        )
 
     @property
     def open_qty(self) -> int:
@@ -281,7 +300,9 @@ def reported(order: ChildOrder, report: Report) -> tuple[ChildOrder, list[Notice
         # Reports may overtake one another, and CumQty only grows, but for busts and corrections.
         counted = report.cum_qty if anew else max(order.counted_qty, report.cum_qty)
         if anew or counted != order.counted_qty:
-            order = altered(order, counted_qty=counted, recounted_ns=report.ns if anew else order.recounted_ns)
+            order = altered(
+                order, counted_qty=counted, recounted_ns=report.ns if anew else order.recounted_ns
+            )
     if kind == X.STATUS:
         order, notices = _answered(order, report)
     else:
@@ -307,7 +328,9 @@ def _oddities(order: ChildOrder, report: Report) -> list[Notice]:
     cum = order.cum_qty + (report.last_qty if kind == X.TRADE else 0)
     # A fill that the venue had counted when it ended the order is only late; one beyond that was not.
     if kind == X.TRADE and order.done and cum > order.venue_qty:
-        notices.append(Notice(Code.LATE_FILL, root, f"{decimals(report.last_qty)} lots after {order.base}"))
+        notices.append(
+            Notice(Code.LATE_FILL, root, f"{decimals(report.last_qty)} lots after {order.base}")
+        )
     if kind in (X.TRADE, X.CORRECTED) and cum > order.most_lots * ONE:
         notices.append(Notice(Code.OVERFILL, root, f"{decimals(cum)} lots of {order.lots}"))
     if order.done and _ENDS.get(kind, order.base) != order.base:
@@ -340,7 +363,9 @@ def _moved(order: ChildOrder, report: Report, last_ns: int) -> ChildOrder:
         elif report.leaves_qty > 0 and anew and kind == X.REPLACED:
             base = S.NEW
         # The venue says that lots are open where all were filled: which is right only it can tell.
-        elif report.leaves_qty > 0 and (taken or anew or (report.ns > last_ns and report.status not in TERMINAL)):
+        elif report.leaves_qty > 0 and (
+            taken or anew or (report.ns > last_ns and report.status not in TERMINAL)
+        ):
             base = S.UNKNOWN
     if kind in (X.REPLACED, X.RESTATED):
         order = _changed(order, report, base in TERMINAL)
@@ -385,7 +410,11 @@ def _standing(order: ChildOrder, base: OrdStatus) -> ChildOrder:
     if base in (S.NEW, S.PARTIALLY_FILLED):
         base = S.PARTIALLY_FILLED if order.cum_qty else S.NEW
     pending = () if base in TERMINAL else order.pending
-    return order if (base, pending) == (order.base, order.pending) else altered(order, base=base, pending=pending)
+    return (
+        order
+        if (base, pending) == (order.base, order.pending)
+        else altered(order, base=base, pending=pending)
+    )
 
 
 def _answered(order: ChildOrder, report: Report) -> tuple[ChildOrder, list[Notice]]:
@@ -395,7 +424,9 @@ def _answered(order: ChildOrder, report: Report) -> tuple[ChildOrder, list[Notic
         return order, []
     # Venues answer so about names that they have forgotten; it cannot have been rejected.
     if report.status == S.REJECTED and (order.acked or order.cum_qty):
-        return lost(order), [Notice(Code.CONFLICT, order.root, f"the venue no longer knows it: {report.text}")]
+        return lost(order), [
+            Notice(Code.CONFLICT, order.root, f"the venue no longer knows it: {report.text}")
+        ]
     if report.status in TERMINAL:
         return _standing(order, report.status), []
     if order.base == S.UNKNOWN:
@@ -417,6 +448,10 @@ def refused(order: ChildOrder, reject: CancelReject) -> tuple[ChildOrder, list[N
     notices = [Notice(Code.CANCEL_REJECTED, order.root, reject.text)]
     # It ended, but how much of it filled only its own report says.
     if (reject.status in TERMINAL or reject.status is S.UNKNOWN) and not order.done:
-        notices.append(Notice(Code.UNKNOWN, order.root, f"the venue calls it {reject.status} and has not said why"))
+        notices.append(
+            Notice(
+                Code.UNKNOWN, order.root, f"the venue calls it {reject.status} and has not said why"
+            )
+        )
         order = altered(lost(order), gone=True)
     return order, notices

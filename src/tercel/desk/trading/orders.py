@@ -90,9 +90,13 @@ class Orders:
     def changes_nothing(self, report: o.Report) -> bool:
         """Whether a report only answers a status request about an unknown name."""
         named = report.cl_ord_id in self._root or report.orig in self._root
-        return not named and report.exec_type == X.STATUS and not (report.cum_qty or report.leaves_qty)
+        return (
+            not named and report.exec_type == X.STATUS and not (report.cum_qty or report.leaves_qty)
+        )
 
-    def live(self, account: str | None = None, parent: str | None = None, instrument: str = "") -> list[ChildOrder]:
+    def live(
+        self, account: str | None = None, parent: str | None = None, instrument: str = ""
+    ) -> list[ChildOrder]:
         """Unsettled orders, oldest first."""
         live = [self._orders[root] for root in list(self._live)]
         if account is None and parent is None and not instrument:
@@ -148,7 +152,9 @@ class Orders:
         for name in names:
             self._root.pop(name, None)
         theirs = (at for at, fill in enumerate(self.fills) if fill.parent == parent)
-        for at in reversed([*islice(theirs, fills)]):  # what is over is old: they are among the first
+        for at in reversed(
+            [*islice(theirs, fills)]
+        ):  # what is over is old: they are among the first
             del self.fills[at]
         return names, list(executions)
 
@@ -172,7 +178,11 @@ class Orders:
 
     def unknown(self) -> list[ChildOrder]:
         """Orders to ask the venue about: fate unknown, or executions missing."""
-        return [order for order in self.live() if order.base is S.UNKNOWN or order.cum_qty < order.counted_qty]
+        return [
+            order
+            for order in self.live()
+            if order.base is S.UNKNOWN or order.cum_qty < order.counted_qty
+        ]
 
     def apply(self, entry: Entry) -> list[Notice]:
         """Fold one journal entry."""
@@ -187,9 +197,13 @@ class Orders:
             self.damaged = True
         elif entry.kind == kinds.ALERT and entry.body.get("code") in _LOSES:
             named = (self._root.get(name, "") for name in entry.body["orders"])
-            return self._lose([root for root in dict.fromkeys(named) if root], _LOSES[entry.body["code"]])
+            return self._lose(
+                [root for root in dict.fromkeys(named) if root], _LOSES[entry.body["code"]]
+            )
         elif entry.kind == kinds.ALERT and entry.body.get("code") == kinds.LINK_DOWN:
-            return self._lose([order.root for order in self.live()], "the way to the venue went down")
+            return self._lose(
+                [order.root for order in self.live()], "the way to the venue went down"
+            )
         return []
 
     def _name(self, root: str, name: str) -> None:
@@ -253,9 +267,15 @@ class Orders:
             if isinstance(message, o.Report) and message.fault
             else []
         )
-        if order is None and isinstance(message, o.Report) and (order := _strange_order(message)) is not None:
+        if (
+            order is None
+            and isinstance(message, o.Report)
+            and (order := _strange_order(message)) is not None
+        ):
             self._open(order)
-            told.append(Notice(Code.UNALLOCATED, order.root, f"nobody here asked for it: {message}"))
+            told.append(
+                Notice(Code.UNALLOCATED, order.root, f"nobody here asked for it: {message}")
+            )
         if order is None:
             if isinstance(message, o.Report) and self.changes_nothing(message):
                 return []
@@ -276,7 +296,9 @@ class Orders:
         """A mass cancel was refused: every order that it was about stands."""
         told = []
         for order in self.live(reject.account or None):
-            left = tuple(pending for pending in order.pending if pending.cl_ord_id != reject.cl_ord_id)
+            left = tuple(
+                pending for pending in order.pending if pending.cl_ord_id != reject.cl_ord_id
+            )
             if left != order.pending:
                 self._put(altered(order, pending=left))
                 told.append(Notice(Code.CANCEL_REJECTED, order.root, reject.text))
@@ -293,7 +315,11 @@ class Orders:
         names = [message.cl_ord_id, message.orig]
         root = next((self._root[name] for name in names if name in self._root), None)
         if root is None and isinstance(message, o.Report):
-            root = self._by_id.get((message.instrument, message.order_id)) if message.order_id else None
+            root = (
+                self._by_id.get((message.instrument, message.order_id))
+                if message.order_id
+                else None
+            )
             root = root or self._booked.order_of(message.account, message.ref) or None
         return None if root is None else self._orders[root]
 
@@ -310,7 +336,11 @@ class Orders:
         if before == core:
             return [Notice(Code.DUPLICATE, order.root, report.exec_id)]
         return [
-            Notice(Code.EXEC_CHANGED, order.root, f"{report.exec_id}: {_content(before)} before, {_content(core)} now")
+            Notice(
+                Code.EXEC_CHANGED,
+                order.root,
+                f"{report.exec_id}: {_content(before)} before, {_content(core)} now",
+            )
         ]
 
     def _report(self, order: ChildOrder, report: o.Report) -> list[Notice]:
@@ -358,9 +388,16 @@ class Orders:
         before, last = _standing(one), one.changed
         self._booked.change(account, root, report)
         now = _standing(one)
-        if before is None and report.exec_type == X.CORRECTED and last is not None and report.ns >= last.ns:
+        if (
+            before is None
+            and report.exec_type == X.CORRECTED
+            and last is not None
+            and report.ns >= last.ns
+        ):
             self._aside.append(report)
-            return order, [Notice(Code.CONFLICT, root, f"correction of {report.ref}, which was busted")]
+            return order, [
+                Notice(Code.CONFLICT, root, f"correction of {report.ref}, which was busted")
+            ]
         if before is None or before == now:
             return order, [Notice(Code.DUPLICATE, root, f"{report.exec_type} of {report.ref}")]
         at = self.fills.index(before)
@@ -383,7 +420,9 @@ def _strange_order(report: o.Report) -> ChildOrder | None:
 
 def _lost_order(report: o.Report) -> ChildOrder | None:
     """The order behind a report whose own entries were lost: of unknown fate, its parent the one in its name."""
-    if report.exec_type == X.STATUS or not (report.cl_ord_id and report.instrument and report.lots > 0):
+    if report.exec_type == X.STATUS or not (
+        report.cl_ord_id and report.instrument and report.lots > 0
+    ):
         return None
     root, (stem, _, number) = report.cl_ord_id, report.cl_ord_id.rpartition(".")
     command = o.NewOrder(

@@ -27,12 +27,24 @@ class Outcomes:
         """Fold one entry; other kinds than forecasts and marks are ignored."""
         name, body = entry.instrument, entry.body
         if entry.kind == kinds.ALPHA and body.get("horizon_ns"):
-            due_ns, waiting = body.get("due_ns", entry.ns + body["horizon_ns"]), self._waiting.get(name, ())
-            left = {"expected_bps": body.get("left_bps", body.get("expected_bps")), "horizon_ns": due_ns - entry.ns}
-            if due_ns > entry.ns and not (body.get("model") and any(one["due_ns"] == due_ns for one in waiting)):
+            due_ns, waiting = (
+                body.get("due_ns", entry.ns + body["horizon_ns"]),
+                self._waiting.get(name, ()),
+            )
+            left = {
+                "expected_bps": body.get("left_bps", body.get("expected_bps")),
+                "horizon_ns": due_ns - entry.ns,
+            }
+            if due_ns > entry.ns and not (
+                body.get("model") and any(one["due_ns"] == due_ns for one in waiting)
+            ):
                 row = {**body, **left, "ns": entry.ns, "due_ns": due_ns, "mid2": None}
                 self._waiting[name] = (*waiting, row)[-MOST_WAITING:]
-        elif entry.kind == kinds.MARKET and self._waiting.get(name) and None not in (body.get("bid"), body.get("ask")):
+        elif (
+            entry.kind == kinds.MARKET
+            and self._waiting.get(name)
+            and None not in (body.get("bid"), body.get("ask"))
+        ):
             self._mark(name, entry.ns, int(body["bid"]) + int(body["ask"]))
 
     @property
@@ -51,7 +63,9 @@ class Outcomes:
         self._waiting[name] = tuple(left)
 
 
-def forecast_row(instrument: str, alpha: Mapping[str, Any], came_bps: float | None = None) -> dict[str, Any]:
+def forecast_row(
+    instrument: str, alpha: Mapping[str, Any], came_bps: float | None = None
+) -> dict[str, Any]:
     """What was expected of an instrument, basis points with two standard deviations about it, and what came.
 
     What the entry does not tell is None.
@@ -62,7 +76,12 @@ def forecast_row(instrument: str, alpha: Mapping[str, Any], came_bps: float | No
     mean, sd, horizon_ns = alpha.get("expected_bps"), alpha.get("sd_bps"), alpha.get("horizon_ns")
     low, high = (None, None) if mean is None or sd is None else (mean - 2 * sd, mean + 2 * sd)
     return {
-        "instrument": instrument, "source": str(alpha.get("model") or ", ".join(alpha.get("sources") or {})),
-        "ns": alpha["ns"], "horizon_s": None if horizon_ns is None else horizon_ns / 1e9,
-        "forecast_bps": mean, "low": low, "high": high, "came_bps": came_bps,
-    }  # fmt: skip
+        "instrument": instrument,
+        "source": str(alpha.get("model") or ", ".join(alpha.get("sources") or {})),
+        "ns": alpha["ns"],
+        "horizon_s": None if horizon_ns is None else horizon_ns / 1e9,
+        "forecast_bps": mean,
+        "low": low,
+        "high": high,
+        "came_bps": came_bps,
+    }

@@ -47,7 +47,9 @@ class ParentStatus(StrEnum):
     REFUSED = "refused"
 
 
-OVER: Final = frozenset({ParentStatus.CANCELLED, ParentStatus.DONE, ParentStatus.EXPIRED, ParentStatus.REFUSED})
+OVER: Final = frozenset(
+    {ParentStatus.CANCELLED, ParentStatus.DONE, ParentStatus.EXPIRED, ParentStatus.REFUSED}
+)
 _OF_AGENT: Final = frozenset({ParentStatus.WORKING, ParentStatus.PAUSED})
 _BY_HAND: Final = frozenset({ParentStatus.BY_HAND})
 _AT_WORK: Final = _OF_AGENT | _BY_HAND
@@ -95,15 +97,25 @@ class ParentRequest:
         """Refuse what cannot be worked."""
         names = (self.id, self.instrument, self.agent, self.strategy)
         if not all(type(name) is str for name in names):
-            raise OrderError("a parent order with names that are text", f"{names!r}", "correct the order")
+            raise OrderError(
+                "a parent order with names that are text", f"{names!r}", "correct the order"
+            )
         wrong: list[tuple[bool, str, object]] = [
-            (not self.id or not self.instrument or not self.agent, "an id, an instrument and an agent", self),
+            (
+                not self.id or not self.instrument or not self.agent,
+                "an id, an instrument and an agent",
+                self,
+            ),
             (
                 not self.id.isprintable() or len(self.id) > LONGEST_ID,
                 f"a printable id of {LONGEST_ID} at most",
                 self.id,
             ),
-            (self.id.startswith("~"), "an id that does not begin with ~, as the session's own do", self.id),
+            (
+                self.id.startswith("~"),
+                "an id that does not begin with ~, as the session's own do",
+                self.id,
+            ),
             (self.side not in (1, -1), "side +1 or -1", self.side),
             (not _whole(self.lots, MOST_LOTS), f"lots above 0, at most {MOST_LOTS}", self.lots),
             (
@@ -111,11 +123,17 @@ class ParentRequest:
                 f"a horizon above 0 ns, at most {LONGEST_NS // NS_PER_SECOND} s",
                 self.horizon_ns,
             ),
-            (not _whole(self.decisions, MOST_DECISIONS), f"1 to {MOST_DECISIONS} decisions", self.decisions),
+            (
+                not _whole(self.decisions, MOST_DECISIONS),
+                f"1 to {MOST_DECISIONS} decisions",
+                self.decisions,
+            ),
         ]
         for bad, expected, received in wrong:
             if bad:
-                raise OrderError(f"a parent order with {expected}", f"{received!r}", "correct the order")
+                raise OrderError(
+                    f"a parent order with {expected}", f"{received!r}", "correct the order"
+                )
         self.task()
 
     def task(self, **words: Any) -> Task:
@@ -231,10 +249,27 @@ class ParentOrder:
     @property
     def row(self) -> dict[str, Any]:
         """Its state for tables: plain values without the id."""
-        about = {"instrument": self.order.instrument, "agent": self.order.agent, "side": self.order.side}
-        lots = {"lots": self.lots, "filled": self.filled, "left": shown(self.unfilled_qty), "refused": self.refused}
+        about = {
+            "instrument": self.order.instrument,
+            "agent": self.order.agent,
+            "side": self.order.side,
+        }
+        lots = {
+            "lots": self.lots,
+            "filled": self.filled,
+            "left": shown(self.unfilled_qty),
+            "refused": self.refused,
+        }
         refused = f"refused: {self.denied_why}" if self.refused > 0 and not self.over else ""
-        return about | lots | {"status": str(self.status), "strategy": self.strategy, "reason": self.reason or refused}
+        return (
+            about
+            | lots
+            | {
+                "status": str(self.status),
+                "strategy": self.strategy,
+                "reason": self.reason or refused,
+            }
+        )
 
 
 # Event: from which states, to which (None: the same).
@@ -242,7 +277,10 @@ _AFTER: Final[dict[str, tuple[frozenset[ParentStatus], ParentStatus | None]]] = 
     "paused": (frozenset({ParentStatus.WORKING}), ParentStatus.PAUSED),
     "resumed": (frozenset({ParentStatus.PAUSED}), ParentStatus.WORKING),
     "cancelling": (_AT_WORK, ParentStatus.CANCELLING),
-    "cancelled": (frozenset({ParentStatus.CANCELLING, ParentStatus.PAUSED}), ParentStatus.CANCELLED),
+    "cancelled": (
+        frozenset({ParentStatus.CANCELLING, ParentStatus.PAUSED}),
+        ParentStatus.CANCELLED,
+    ),
     "done": (_AT_WORK | {ParentStatus.CANCELLING}, ParentStatus.DONE),
     "expired": (_AT_WORK, ParentStatus.EXPIRED),
     "amended": (_AT_WORK, None),
@@ -255,7 +293,9 @@ _AFTER: Final[dict[str, tuple[frozenset[ParentStatus], ParentStatus | None]]] = 
 }
 
 
-def entry_of(parent: str, event: str, ns: int, instrument: str = "", agent: str = "", **words: Any) -> Entry:
+def entry_of(
+    parent: str, event: str, ns: int, instrument: str = "", agent: str = "", **words: Any
+) -> Entry:
     """Journal entry of an event of a parent."""
     return Entry(kinds.PARENT, ns, instrument, agent, parent, body={"event": event, **words})
 
@@ -263,7 +303,16 @@ def entry_of(parent: str, event: str, ns: int, instrument: str = "", agent: str 
 def marked(entry: Entry, operator: int) -> Entry:
     """The entry with the number of the operator's command it carries out."""
     body = {**entry.body, "operator": operator}
-    return Entry(entry.kind, entry.ns, entry.instrument, entry.agent, entry.parent, entry.order, body, entry.blob)
+    return Entry(
+        entry.kind,
+        entry.ns,
+        entry.instrument,
+        entry.agent,
+        entry.parent,
+        entry.order,
+        body,
+        entry.blob,
+    )
 
 
 def limit_at(order: ParentRequest, tick: float, mid2: int) -> int:
@@ -345,8 +394,12 @@ class Parents:
         parent = self.must(id_)
         if parent.status not in _AFTER[event][0]:
             allowed = ", ".join(sorted(_AFTER[event][0]))
-            is_ = f"{id_} is {parent.status}" + (f" of {parent.hand}" if parent.status in _BY_HAND else "")
-            raise OrderError(f"a parent that is {allowed}, to be {event.replace('_', ' ')}", is_, "leave it")
+            is_ = f"{id_} is {parent.status}" + (
+                f" of {parent.hand}" if parent.status in _BY_HAND else ""
+            )
+            raise OrderError(
+                f"a parent that is {allowed}, to be {event.replace('_', ' ')}", is_, "leave it"
+            )
         return parent
 
     def apply(self, entry: Entry) -> None:
@@ -357,19 +410,32 @@ class Parents:
             for id_ in self.open_ids:
                 parent = self._parents[id_]
                 if parent.status == ParentStatus.WORKING:
-                    self._parents[id_] = altered(parent, status=ParentStatus.PAUSED, reason=NEW_SESSION)
+                    self._parents[id_] = altered(
+                        parent, status=ParentStatus.PAUSED, reason=NEW_SESSION
+                    )
 
     def _event(self, entry: Entry) -> None:
         body, event = entry.body, entry.body["event"]
         if event in ("accepted", "refused"):
-            fields = {name: body[name] for name in ("side", "lots", "horizon_ns", "decisions", "strategy")}
+            fields = {
+                name: body[name] for name in ("side", "lots", "horizon_ns", "decisions", "strategy")
+            }
             fields["limit_price"] = body.get("limit_price")
-            order = ParentRequest(id=entry.parent, instrument=entry.instrument, agent=entry.agent, **fields)
+            order = ParentRequest(
+                id=entry.parent, instrument=entry.instrument, agent=entry.agent, **fields
+            )
             status = ParentStatus.WORKING if event == "accepted" else ParentStatus.REFUSED
             self._parents[order.id] = ParentOrder(
-                order, status, order.lots, order.horizon_ns, entry.ns, order.strategy, reason=body.get("reason", ""),
-                limit_price=order.limit_price, number=self.count,
-            )  # fmt: skip
+                order,
+                status,
+                order.lots,
+                order.horizon_ns,
+                entry.ns,
+                order.strategy,
+                reason=body.get("reason", ""),
+                limit_price=order.limit_price,
+                number=self.count,
+            )
             self.count += 1
             self.agents.setdefault(order.agent)
             if event == "accepted":
@@ -392,7 +458,9 @@ class Parents:
             limit_price=body.get("limit_price", parent.limit_price),
             limit=body.get("limit", parent.limit),
             hand=body["by"] if event == "taken_over" else parent.hand,
-            by_hand=(*parent.by_hand, (body["order"], body["by"])) if event == "ordered" else parent.by_hand,
+            by_hand=(*parent.by_hand, (body["order"], body["by"]))
+            if event == "ordered"
+            else parent.by_hand,
         )
 
     def fill(self, id_: str, qty: int) -> None:
@@ -404,7 +472,9 @@ class Parents:
         """Add lots that limits or the venue refused; refusals at one time add up."""
         if (parent := self._parents.get(id_)) is not None and not parent.over:
             before = parent.denied_lots if ns == parent.denied_ns else 0
-            self._parents[id_] = altered(parent, denied_ns=ns, denied_lots=before + lots, denied_why=why)
+            self._parents[id_] = altered(
+                parent, denied_ns=ns, denied_lots=before + lots, denied_why=why
+            )
 
     def sent(self, id_: str, ns: int) -> None:
         """An order left after a refusal: the refused lots are asked for again and no longer counted."""

@@ -94,7 +94,11 @@ class Position:
         closing = min(qty, abs(self.qty)) if self.qty * traded < 0 else 0
         kept2 = self.basis2
         if closing:
-            share = abs(self.basis2) if closing == abs(self.qty) else _share(abs(self.basis2), closing, abs(self.qty))
+            share = (
+                abs(self.basis2)
+                if closing == abs(self.qty)
+                else _share(abs(self.basis2), closing, abs(self.qty))
+            )
             kept2 -= share if self.basis2 > 0 else -share
         return Position(
             qty=self.qty + traded,

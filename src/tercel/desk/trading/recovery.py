@@ -20,7 +20,16 @@ from typing import Final
 
 from tercel.core.errors import OrderError, VenueError
 from tercel.core.fixed import shown, text
-from tercel.core.orders import CancelOrder, CancelReject, Command, MassCancel, OrdStatus, Report, StatusRequest, Unread
+from tercel.core.orders import (
+    CancelOrder,
+    CancelReject,
+    Command,
+    MassCancel,
+    OrdStatus,
+    Report,
+    StatusRequest,
+    Unread,
+)
 from tercel.core.plain import plain
 from tercel.core.ports import Entry, Journal
 from tercel.core.vocabulary import BUY
@@ -140,7 +149,9 @@ def resend(gateway: OrderGateway, accounts: Sequence[str]) -> list[str]:
         return []
     found = []
     for account in accounts:
-        missing = [report for report in teller.executions(account) if not gateway.ledger.knows(report)]
+        missing = [
+            report for report in teller.executions(account) if not gateway.ledger.knows(report)
+        ]
         gateway.receive(missing)
         found += [report.exec_id for report in missing]
     return found
@@ -191,23 +202,37 @@ def reconcile(
         if tried and tried % SWEEP_AGAIN == 0:
             fences |= _sweep(gateway, name, sorted(set(fences.values())))
         live = sorted(orders.live(), key=attrgetter("parent"))
-        gateway.submit([*questions(gateway, name), *cancels(gateway, live, name)], sender=Sender.STOPPER)
+        gateway.submit(
+            [*questions(gateway, name), *cancels(gateway, live, name)], sender=Sender.STOPPER
+        )
         refused = _listen(gateway, wait, fences) or refused
         # Ended, with executions missing: only the venue's list has them.
         if any(order.done for order in orders.unknown()):
             resend(gateway, accounts)
         live = orders.live()
         # While a mass cancel is not answered an order of it may still be on its way to the venue.
-        if not fences and (not live or tried >= ENOUGH or (mute and all(order.gone or order.done for order in live))):
+        if not fences and (
+            not live
+            or tried >= ENOUGH
+            or (mute and all(order.gone or order.done for order in live))
+        ):
             break
         wait = min(2 * wait, LONGEST_WAIT_NS)
     if fences:
-        names = ", ".join(f"{order.root} ({order.status})" for order in orders.live()) or ", ".join(fences)
-        received = f"none on {names:.300}" + (f". It refuses to answer: {refused:.300}" if refused else "")
+        names = ", ".join(f"{order.root} ({order.status})" for order in orders.live()) or ", ".join(
+            fences
+        )
+        received = f"none on {names:.300}" + (
+            f". It refuses to answer: {refused:.300}" if refused else ""
+        )
         raise VenueError("the venue's word on every order", received, LOOK_UP if mute else AGAIN)
-    fills = [fill for fill in orders.fills if (fill.account, fill.order, fill.exec_id) not in booked]
+    fills = [
+        fill for fill in orders.fills if (fill.account, fill.order, fill.exec_id) not in booked
+    ]
     lines = [
-        _line(order, orders.get(root) or order, [fill.exec_id for fill in fills if fill.order == root])
+        _line(
+            order, orders.get(root) or order, [fill.exec_id for fill in fills if fill.order == root]
+        )
         for root, order in before.items()
     ]
     gateway.write([_entry(line, gateway.venue.now_ns) for line in lines])
@@ -219,19 +244,30 @@ def reconcile(
 def wait_for(gateway: OrderGateway, account: str, left: Sequence[ChildOrder]) -> None:
     """Put an account into REDUCING until the venue has ended these orders of an earlier session."""
     names = ", ".join(f"{order.root} ({order.status})" for order in left)
-    reason = f"the venue has not ended {names:.300}; asked and cancelled again, until it has" if left else ""
+    reason = (
+        f"the venue has not ended {names:.300}; asked and cancelled again, until it has"
+        if left
+        else ""
+    )
     gateway.wait_for(account, [order.root for order in left], reason)
 
 
-def _sweep(gateway: OrderGateway, name: Callable[[], str], accounts: Sequence[str]) -> dict[str, str]:
+def _sweep(
+    gateway: OrderGateway, name: Callable[[], str], accounts: Sequence[str]
+) -> dict[str, str]:
     """Cancel all that accounts have open, then ask for a sign that it was obeyed: their fences.
 
     A venue that misses earlier messages asks for these again, is told that none of them comes, and never obeys what was
     sent meanwhile: so both are sent again, until a sign comes.
     """
     now, fences = gateway.venue.now_ns, {name(): account for account in accounts}
-    gateway.submit([MassCancel(name(), account, "", now) for account in accounts], sender=Sender.STOPPER)
-    gateway.submit([_fence(gateway, fence, account) for fence, account in fences.items()], sender=Sender.STOPPER)
+    gateway.submit(
+        [MassCancel(name(), account, "", now) for account in accounts], sender=Sender.STOPPER
+    )
+    gateway.submit(
+        [_fence(gateway, fence, account) for fence, account in fences.items()],
+        sender=Sender.STOPPER,
+    )
     return fences
 
 
@@ -254,7 +290,10 @@ def _listen(gateway: OrderGateway, wait_ns: int, fences: dict[str, str]) -> str:
         events = gateway.step(until)
         for event in events:
             refused = event.why if isinstance(event, Unread) else refused
-            if isinstance(event, Report | CancelReject) and (account := fences.get(event.cl_ord_id)) is not None:
+            if (
+                isinstance(event, Report | CancelReject)
+                and (account := fences.get(event.cl_ord_id)) is not None
+            ):
                 for fence in [one for one, whose in fences.items() if whose == account]:
                     del fences[fence]
         spoke = any(isinstance(event, Report | CancelReject) for event in events)
@@ -266,7 +305,11 @@ def _listen(gateway: OrderGateway, wait_ns: int, fences: dict[str, str]) -> str:
 
 def _line(before: ChildOrder, after: ChildOrder, evidence: list[str]) -> RecoveryLine:
     more = after.cum_qty - before.cum_qty
-    done = [f"booked {text(more)} lots" if more > 0 else f"took back {text(-more)} lots"] if more else []
+    done = (
+        [f"booked {text(more)} lots" if more > 0 else f"took back {text(-more)} lots"]
+        if more
+        else []
+    )
     if after.status != before.status or not more:
         done.append(
             {

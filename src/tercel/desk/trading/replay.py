@@ -122,7 +122,9 @@ def _seen(entry: Entry) -> dict[str, dict[str, Any]]:
         tables["what the forecaster said, bps"] = _outlook(arrays["outlook"].ravel().tolist())
     if "obs" in arrays and arrays["obs"].size == len(OBS_NAMES):
         values = zip(OBS_NAMES, arrays["obs"].ravel().tolist(), strict=True)
-        tables["what a policy observes (scaled)"] = {name: round(value, 4) for name, value in values}
+        tables["what a policy observes (scaled)"] = {
+            name: round(value, 4) for name, value in values
+        }
     return tables
 
 
@@ -132,7 +134,11 @@ def _outlook(words: list[int]) -> dict[str, Any]:
     table: dict[str, Any] = {"usual spread, ticks": said["usual_spread"] / 1000}
     for ahead in (10, 30):
         sd = said[f"forecast_{ahead}_sd"]
-        about = f"{said[f'forecast_{ahead}'] / 1000:+.2f}, sd {sd / 1000:.2f}" if sd else "none: it went on without"
+        about = (
+            f"{said[f'forecast_{ahead}'] / 1000:+.2f}, sd {sd / 1000:.2f}"
+            if sd
+            else "none: it went on without"
+        )
         table[f"next {ahead} s, against it"] = about
     return table
 
@@ -150,7 +156,9 @@ def _shown(name: str, value: int) -> tuple[str, int | float | str]:
     if name == "side":
         return name, _side(value)
     if name == "styles":
-        return name, ", ".join(str(style.name).lower() for style in Style if value & style) or "none"
+        return name, ", ".join(
+            str(style.name).lower() for style in Style if value & style
+        ) or "none"
     stem, number = name.rstrip("0123456789"), name.lstrip("abcdefghijklmnopqrstuvwxyz_")
     if stem == "rest" and number:
         return f"own lots, rung {number}", value
@@ -185,17 +193,19 @@ def _market(entry: Entry, unit: Unit | None) -> list[str]:
         return []
     x, m = arrays["x"].ravel(), arrays["m"].ravel()
     left_s, horizon_s = x[c.TIME_LEFT_NS] / 1e9, x[c.HORIZON_NS] / 1e9
-    order = (
-        f"It had {x[c.LEFT]} of {x[c.QTY0]} lots left to {_side(x[c.SIDE])}, and {left_s:.0f} s of {horizon_s:.0f} s."
-    )
+    order = f"It had {x[c.LEFT]} of {x[c.QTY0]} lots left to {_side(x[c.SIDE])}, and {left_s:.0f} s of {horizon_s:.0f} s."
     bid, ask = sorted((int(m[c.TOUCH]), int(m[c.FAR])))
     moved = int(x[c.SIDE]) * (int(m[c.MID2]) - int(m[c.ARRIVAL_MID2])) / 2
-    way = f"{abs(moved):g} ticks {'against' if moved > 0 else 'for'} it" if moved else "where it was"
+    way = (
+        f"{abs(moved):g} ticks {'against' if moved > 0 else 'for'} it" if moved else "where it was"
+    )
     quotes = [price if NO_BID < price < NO_ASK else None for price in (bid, ask)]
     ticks = " / ".join("nobody" if price is None else str(price) for price in quotes)
     priced = ""
     if unit is not None:
-        prices = " / ".join("nobody" if price is None else f"{unit.price(price * ONE):.10g}" for price in quotes)
+        prices = " / ".join(
+            "nobody" if price is None else f"{unit.price(price * ONE):.10g}" for price in quotes
+        )
         priced = f" ({prices})"
     return [order, f"The market stood at {ticks} ticks{priced}; since arrival the mid is {way}."]
 
@@ -205,11 +215,11 @@ def _guidance(journal: Journal, seq: int, entry: Entry) -> list[str]:
     forecast = "No forecast was in force."
     if alpha:
         minutes = alpha["horizon_ns"] / 60e9
-        over = f"over {minutes:g} min" if minutes < DAY_MIN else f"over {minutes / DAY_MIN:.3g} days"
-        sources = ", ".join(alpha["sources"]) or "nothing"
-        forecast = (
-            f"Signals expected {alpha['expected_bps']:+.1f} bps (sd {alpha['sd_bps']:.1f}) {over}, from {sources}."
+        over = (
+            f"over {minutes:g} min" if minutes < DAY_MIN else f"over {minutes / DAY_MIN:.3g} days"
         )
+        sources = ", ".join(alpha["sources"]) or "nothing"
+        forecast = f"Signals expected {alpha['expected_bps']:+.1f} bps (sd {alpha['sd_bps']:.1f}) {over}, from {sources}."
         forecast += _served(journal, seq, entry.instrument)
     risk = "No posture was in force."
     if posture:
@@ -241,7 +251,9 @@ def _wanted(entry: Entry) -> str:
     arrays = unpack(entry.blob)
     side = int(arrays["x"].ravel()[c.SIDE]) if "x" in arrays else 0
     rest = [
-        f"{lots} at {intent[it.ANCHOR] - side * intent[it.STEP] * rung}" if side else f"{lots} at rung {rung}"
+        f"{lots} at {intent[it.ANCHOR] - side * intent[it.STEP] * rung}"
+        if side
+        else f"{lots} at rung {rung}"
         for rung, lots in enumerate(intent[it.REST0 :])
         if lots
     ]
@@ -269,7 +281,9 @@ def _became(journal: Journal, seq: int, entry: Entry) -> list[str]:
             assert isinstance(said, Report)
             sentences.append(f"The venue on {other.order}, {after:.3f} s later: {_report(said)}.")
         else:
-            sentences.append(f"The venue refused {other.order}: {body.get('text') or 'no reason given'}.")
+            sentences.append(
+                f"The venue refused {other.order}: {body.get('text') or 'no reason given'}."
+            )
     return sentences
 
 
@@ -277,7 +291,11 @@ def _command(body: Mapping[str, Any]) -> str:
     """A command in a few words."""
     if body.get("what") in ("new", "replace"):
         price = "at any price" if body.get("price") is None else f"at {body['price']}"
-        doing = f"replace {body.get('orig')} by" if body["what"] == "replace" else _side(int(body.get("side") or 0))
+        doing = (
+            f"replace {body.get('orig')} by"
+            if body["what"] == "replace"
+            else _side(int(body.get("side") or 0))
+        )
         return f"{doing} {body.get('lots')} lots {price}"
     return f"{body.get('what')} {body.get('orig') or ''}".strip()
 

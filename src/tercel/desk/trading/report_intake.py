@@ -27,23 +27,36 @@ class Intake:
 
     def alerts(self) -> list[Entry]:
         """Alerts since the last call."""
-        found, self._alerts = self._alerts, []
+        found = self._alerts
+        self._alerts = []
         return found
 
-    def taken(self, event: OrderMessage | Holdings, orders: Orders, now_ns: int) -> OrderMessage | Holdings:
+    def taken(
+        self, event: OrderMessage | Holdings, orders: Orders, now_ns: int
+    ) -> OrderMessage | Holdings:
         """The message in sanitised form."""
         if not isinstance(event, Report | CancelReject):
             return event
-        return readable(self._dated(event, orders.get(event.cl_ord_id) or orders.get(event.orig), now_ns))
+        return readable(
+            self._dated(event, orders.get(event.cl_ord_id) or orders.get(event.orig), now_ns)
+        )
 
-    def _dated(self, report: Report | CancelReject, order: ChildOrder | None, now_ns: int) -> Report | CancelReject:
+    def _dated(
+        self, report: Report | CancelReject, order: ChildOrder | None, now_ns: int
+    ) -> Report | CancelReject:
         since_ns = report.ns if order is None else order.sent_ns
-        before, self._wrong = self._wrong, not since_ns - TOLERANCE_NS <= report.ns <= now_ns + TOLERANCE_NS
+        before = self._wrong
+        self._wrong = not since_ns - TOLERANCE_NS <= report.ns <= now_ns + TOLERANCE_NS
         if not self._wrong:
             return report
         if not before:
             off_s = (report.ns - now_ns) / 1e9
             text = f"a report is dated {off_s:+.0f} s from the clock here, which cannot be: it is taken as of now"
-            where = report.instrument, report.account, "" if order is None else order.parent, report.cl_ord_id
+            where = (
+                report.instrument,
+                report.account,
+                "" if order is None else order.parent,
+                report.cl_ord_id,
+            )
             self._alerts.append(entry_alert("critical", REPORT_TIME, text, now_ns, *where))
         return replace(report, ns=now_ns)

@@ -129,17 +129,26 @@ class Session:
         on_operator: Callable[[Entry], bool] = lambda entry: False,
         request: Callable[[Mapping[str, Any]], ParentRequest] = lambda body: ParentRequest(**body),
     ) -> None:
-        self.venue, self.journal, self.limits, self.mark = venue, journal, limits, terms.mark
-        self._heartbeat_ns, self._on_operator, self.request = terms.heartbeat_ns, on_operator, request
+        self.venue = venue
+        self.journal = journal
+        self.limits = limits
+        self.mark = terms.mark
+        self._heartbeat_ns = terms.heartbeat_ns
+        self._on_operator = on_operator
+        self.request = request
         self._backlog: list[VenueEvent] = []
         self._turned = False
         self._unreached_since_s = 0.0
-        self._beats, self._named, self._requested_ns, self._beat_ns = 0, count(1), 0, 0
+        self._beats = 0
+        self._named = count(1)
+        self._requested_ns = 0
+        self._beat_ns = 0
         self._snapshots = snapshots_of(journal, limits, refold)
         self.ledger = refold(journal, limits)
         self.number = self.ledger.next_session
         self.gateway = OrderGateway(venue, journal, limits, self.ledger, self._name)
-        self.positions, self._risk = PositionKeeper(self.gateway, self._agents), RiskWatch(self.gateway)
+        self.positions = PositionKeeper(self.gateway, self._agents)
+        self._risk = RiskWatch(self.gateway)
         self.recovered = self._begin(terms)
         """What became of the orders of earlier sessions."""
         self.listings = {listing.instrument: listing for listing in venue.listings()}
@@ -149,29 +158,44 @@ class Session:
         self.inquiry = Inquiry(self.gateway, self._agents, self._name, self.positions.begin)
         self.keeper = LimitKeeper(self.gateway, latch, self._look)
         self.manager = manager = ParentOrderManager(
-            self.gateway, self.stopper, strategies, self.follow, self._name, seed=terms.seed, warmup_s=terms.warmup_s
+            self.gateway,
+            self.stopper,
+            strategies,
+            self.follow,
+            self._name,
+            seed=terms.seed,
+            warmup_s=terms.warmup_s,
         )
-        self.accept, self.guide = manager.accept, manager.guide
-        self.pause, self.resume, self.cancel, self.amend = manager.pause, manager.resume, manager.cancel, manager.amend
+        self.accept = manager.accept
+        self.guide = manager.guide
+        self.pause = manager.pause
+        self.resume = manager.resume
+        self.cancel = manager.cancel
+        self.amend = manager.amend
         self.hands = HandTrading(manager, self._name)
         self._begin_limits()
         for why in getattr(journal, "ignored", ()):
             self.gateway.alert("warning", "snapshot_ignored", why)
         parents = venue.capabilities.parents
         if parents is not None and (theirs := parents.code) and theirs != code_mark():
-            self.gateway.alert("warning", "other_code", f"the gate runs {theirs}, this desk {code_mark()}")
+            self.gateway.alert(
+                "warning", "other_code", f"the gate runs {theirs}, this desk {code_mark()}"
+            )
         self._look()
         manager.announce_all()
         self._go_on()
         self._watch: LatchWatch | None = None
         self._deadline = Deadline() if terms.watch_s > 0 else None
-        manager.deadline, manager.decision_s = self._deadline, terms.decision_s
+        manager.deadline = self._deadline
+        manager.decision_s = terms.decision_s
         if self._deadline is not None:
             self._deadline.start()
         if self._snapshots is not None:
             self._snapshots.start()
         if terms.watch_s > 0:
-            self._watch = LatchWatch(self._look, self._pump, lambda: self._beats, terms.watch_s, self._stands)
+            self._watch = LatchWatch(
+                self._look, self._pump, lambda: self._beats, terms.watch_s, self._stands
+            )
             self._watch.start()
 
     # -- beginning and end ---------------------------------------------------------------------------------------
@@ -180,9 +204,13 @@ class Session:
         before = {order.root: order for order in self.ledger.orders.live()}
         seen = self.ledger.parents.count
         gate = {"gate": {"journal": terms.gate, "accounts": self._agents()}} if terms.gate else {}
-        self.gateway.write([begun(self.gateway, terms.holder, terms.resume, desk=dict(terms.desk), **gate)])
+        self.gateway.write(
+            [begun(self.gateway, terms.holder, terms.resume, desk=dict(terms.desk), **gate)]
+        )
         unsure = (
-            self.ledger.acknowledged or self.venue.capabilities.connection is not None or self.positions.differences()
+            self.ledger.acknowledged
+            or self.venue.capabilities.connection is not None
+            or self.positions.differences()
         )
         agents = self._agents() if unsure else []
         lines = reconcile(self.gateway, self._name, before, more=agents) if seen or agents else []
@@ -224,7 +252,9 @@ class Session:
         with self.gateway.lock:
             try:
                 gate = self.venue.capabilities.parents
-                if gate is not None and not isinstance(sys.exception(), Exception):  # it ends by no error
+                if gate is not None and not isinstance(
+                    sys.exception(), Exception
+                ):  # it ends by no error
                     gate.leave()
                 self.venue.close()
             finally:
@@ -332,7 +362,10 @@ class Session:
         """Followers, marks, executors."""
         touched: dict[str, tuple[Follower, int]] = {}
         for event in events:
-            if isinstance(event, MarketRows) and (follower := self.followers.get(event.instrument)) is not None:
+            if (
+                isinstance(event, MarketRows)
+                and (follower := self.followers.get(event.instrument)) is not None
+            ):
                 try:
                     if follower.on_market(event):
                         self.manager.begin_anew(event.instrument, "market data began anew")
@@ -341,7 +374,11 @@ class Session:
                 touched[event.instrument] = follower, event.dated_ns or follower.now_ns
             elif isinstance(event, LinkStatus):
                 self._link(event)
-            elif isinstance(event, Unread) and event.instrument in self.followers and not event.cl_ord_id:
+            elif (
+                isinstance(event, Unread)
+                and event.instrument in self.followers
+                and not event.cl_ord_id
+            ):
                 self._missed(event.instrument, event.why)
         # Marks before executors: what they send is checked against the market that they have seen.
         with self.gateway.lock:
@@ -398,10 +435,14 @@ class Session:
 
     def _look_after(self) -> None:
         self.stopper.follow_up()
-        beside = ((self._watch, "critical", "kill_watch_failed"), (self._snapshots, "warning", "no_snapshot"))
+        beside = (
+            (self._watch, "critical", "kill_watch_failed"),
+            (self._snapshots, "warning", "no_snapshot"),
+        )
         for thread, severity, code in beside:
             if thread is not None and thread.failure is not None:
-                failure, thread.failure = thread.failure, None
+                failure = thread.failure
+                thread.failure = None
                 self.gateway.alert(severity, code, str(failure))
         now = self.venue.now_ns
         if now - self._requested_ns >= AGAIN_NS and not self._link_down:
@@ -416,8 +457,12 @@ class Session:
     def _cancel_unworked(self) -> None:
         """Cancel what nobody works."""
         off = {executor.id for executor in self.manager.executors.values() if executor.off}
-        parents = {order.parent for order in self.ledger.orders.live()} - self.manager.executors.keys()
-        if commands := [command for parent in sorted(parents | off) for command in self.manager.cancels(parent)]:
+        parents = {
+            order.parent for order in self.ledger.orders.live()
+        } - self.manager.executors.keys()
+        if commands := [
+            command for parent in sorted(parents | off) for command in self.manager.cancels(parent)
+        ]:
             self.gateway.submit(commands, sender=Sender.MANAGER)
 
     def _heartbeat(self) -> None:
@@ -433,7 +478,9 @@ class Session:
         """What was asked of an earlier session; an order by hand was meant for the market of that moment."""
         if entry.body["command"] == "order":
             received = "one that was asked of a session which has ended"
-            raise OrderError("an order that is sent at once", received, "look at the market, then ask again")
+            raise OrderError(
+                "an order that is sent at once", received, "look at the market, then ask again"
+            )
         self._obey(entry)
 
     def _obey(self, entry: Entry) -> None:
@@ -442,15 +489,21 @@ class Session:
         reason, why = f"{by}: {entry.body['reason']}", str(entry.body["reason"])
         if command == "submit":
             self.accept(self.request(body), operator=number)
-        elif command in (acts := {"pause": self.pause, "resume": self.resume, "cancel": self.cancel}):
+        elif command in (
+            acts := {"pause": self.pause, "resume": self.resume, "cancel": self.cancel}
+        ):
             acts[command](str(body["parent"]), reason, number)
         elif command == "amend":
             changes = {name: body.get(name) for name in ("lots", "horizon_ns", "limit_price")}
             self.amend(str(body["parent"]), reason, **changes, operator=number)
-        elif command in (by_hand := {"take_over": self.hands.take_over, "give_back": self.hands.give_back}):
+        elif command in (
+            by_hand := {"take_over": self.hands.take_over, "give_back": self.hands.give_back}
+        ):
             by_hand[command](str(body["parent"]), by, why, number)
         elif command == "order":
-            self.hands.order(str(body["parent"]), by, body.get("lots"), body.get("limit_price"), number)
+            self.hands.order(
+                str(body["parent"]), by, body.get("lots"), body.get("limit_price"), number
+            )
         elif command == "withdraw":
             self.hands.withdraw(str(body["parent"]), by, body.get("order"), number)
         elif command in (holds := {"pause_agent": hold, "resume_agent": let_go}):
@@ -466,7 +519,9 @@ class Session:
         elif not self._on_operator(entry):
             known = "submit, pause, resume, cancel, amend, take_over, give_back, order, withdraw, pause_agent"
             known += ", resume_agent, limits, settle, own_alert"
-            raise UnknownNameError("a command that this session knows", repr(command), f"one of {known}")
+            raise UnknownNameError(
+                "a command that this session knows", repr(command), f"one of {known}"
+            )
 
     # -- stopping ------------------------------------------------------------------------------------------------
 
@@ -476,12 +531,17 @@ class Session:
 
     def _stands(self, seconds: float) -> bool:
         """Alert at whose decision the loop stands still; the first one may take long: kernels are compiled."""
-        parent, executor = self.ledger.parents.get(self.manager.trying), self.manager.executors.get(self.manager.trying)
+        parent, executor = (
+            self.ledger.parents.get(self.manager.trying),
+            self.manager.executors.get(self.manager.trying),
+        )
         if parent is None or executor is None or (executor.seen == 0 and seconds < FIRST_S):
             return False
         order = parent.order
         text = f"{order.agent} has worked on {order.id} for {seconds:.0f} s: the loop stands still, a kill works"
-        self.gateway.alert("critical", "loop_stands_still", text, order.instrument, order.agent, order.id)
+        self.gateway.alert(
+            "critical", "loop_stands_still", text, order.instrument, order.agent, order.id
+        )
         return True
 
     def _pump(self) -> bool:

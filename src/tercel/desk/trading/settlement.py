@@ -27,7 +27,11 @@ from tercel.desk.trading.state import StateReason
 
 AGREE: Final = "POSITIONS_AGREE"
 UNCHECKED: Final = "POSITIONS_UNCHECKED"
-_SHUT: Final = (StateReason.POSITIONS_DIFFER, StateReason.POSITIONS_UNKNOWN, StateReason.POSITIONS_AWAITED)
+_SHUT: Final = (
+    StateReason.POSITIONS_DIFFER,
+    StateReason.POSITIONS_UNKNOWN,
+    StateReason.POSITIONS_AWAITED,
+)
 _TURN_NS: Final = 10_000_000
 Found = dict[tuple[str, str], tuple[int, int]]
 """Held here and at the venue, 10^-8 of a lot, by account and instrument."""
@@ -44,7 +48,9 @@ class PositionKeeper:
     """
 
     def __init__(self, gateway: OrderGateway, accounts: Callable[[], Sequence[str]]) -> None:
-        self._gateway, self._accounts, self._states = gateway, accounts, gateway.states
+        self._gateway = gateway
+        self._accounts = accounts
+        self._states = gateway.states
         self._before: Found = {}
         self._asker = gateway.venue.capabilities.position_reports
         self._asked: set[str] = set()
@@ -69,7 +75,9 @@ class PositionKeeper:
         """
         if self._asker is not None:
             self._strict = True
-            self._states.add(StateReason.POSITIONS_AWAITED, "the venue has not told its positions yet")
+            self._states.add(
+                StateReason.POSITIONS_AWAITED, "the venue has not told its positions yet"
+            )
             self._ask()
             while wait and self._asked:
                 venue = self._gateway.venue
@@ -88,7 +96,11 @@ class PositionKeeper:
 
     def look(self) -> None:
         """Compare while orders work: only a difference seen twice halts, as reports may be in flight."""
-        if self._asker is not None and not self._asked and self._states.why(StateReason.LINK_DOWN) is None:
+        if (
+            self._asker is not None
+            and not self._asked
+            and self._states.why(StateReason.LINK_DOWN) is None
+        ):
             self._ask()
         if self._gateway.venue.capabilities.positions is None:
             return
@@ -100,7 +112,8 @@ class PositionKeeper:
 
     def _again(self, found: Found) -> Found:
         """What differs for the second time; while it is shut, all that does."""
-        before, self._before = self._before, found
+        before = self._before
+        self._before = found
         again = {where: lots for where, lots in found.items() if where in before}
         return found if self._shut else again
 
@@ -135,8 +148,13 @@ class PositionKeeper:
             self._missing[told.account] = told.why
         else:
             here = self._gateway.ledger.positions.qty().get(told.account, {})
-            gaps = {(told.account, name): told.qty.get(name, 0) - here.get(name, 0) for name in {*here, *told.qty}}
-            self._gaps = {where: qty for where, qty in self._gaps.items() if where[0] != told.account}
+            gaps = {
+                (told.account, name): told.qty.get(name, 0) - here.get(name, 0)
+                for name in {*here, *told.qty}
+            }
+            self._gaps = {
+                where: qty for where, qty in self._gaps.items() if where[0] != told.account
+            }
             self._gaps |= {where: qty for where, qty in sorted(gaps.items()) if qty}
             self._vouched.discard(told.account)
         if not self._asked:
@@ -145,19 +163,25 @@ class PositionKeeper:
     def _hear_news(self, told: Holdings) -> None:
         """A position that nobody asked for: where it is not what is known here, all are asked for."""
         here = self._gateway.ledger.positions.qty().get(told.account, {})
-        known = {name: here.get(name, 0) + self._gaps.get((told.account, name), 0) for name in told.qty}
+        known = {
+            name: here.get(name, 0) + self._gaps.get((told.account, name), 0) for name in told.qty
+        }
         if told.account in self._accounts() and known != told.qty:
             self.look()
 
     def _answered(self) -> None:
         """Every question has had its answer, or never will."""
-        strict, self._strict = self._strict, False
+        strict = self._strict
+        self._strict = False
         found = self.differences()
         again = self._again(found)
         missing = self._missing.keys() - self._vouched
         doubtful = missing if strict or self._shut else missing & self._missed
         self._missed = set(self._missing)
-        self._judge(found if strict else again, {account: self._missing[account] for account in sorted(doubtful)})
+        self._judge(
+            found if strict else again,
+            {account: self._missing[account] for account in sorted(doubtful)},
+        )
 
     def _give_up(self, why: str) -> None:
         """The venue does not tell positions after all."""
@@ -184,13 +208,21 @@ class PositionKeeper:
         gateway, names = self._gateway, list(entry.body["body"]["orders"])
         live = {order.root: order for order in gateway.ledger.orders.live()}
         if missing := [name for name in names if name not in live]:
-            raise OrderError("orders that are not over", ", ".join(missing), "see `tercel trade orders`")
+            raise OrderError(
+                "orders that are not over", ", ".join(missing), "see `tercel trade orders`"
+            )
         by, reason, number = (entry.body[key] for key in ("by", "reason", "id"))
         known = [[*where, gap] for where, gap in gateway.ledger.settled.items()]
         body = {"qty_gaps": known, "orders": names, "by": by, "reason": reason, "operator": number}
         gateway.write([Entry(kinds.SETTLED, gateway.venue.now_ns, body=body)])
         ns = max(gateway.venue.now_ns, gateway.ledger.orders.last_ns)
-        return ends([live[name] for name in names], f"{gateway.ledger.orders.session}.{number}", ns, by, reason)
+        return ends(
+            [live[name] for name in names],
+            f"{gateway.ledger.orders.session}.{number}",
+            ns,
+            by,
+            reason,
+        )
 
     def settle(self, entry: Entry) -> None:
         """Accept a position difference as explained by a named person; trading resumes. With "executions" in the body
@@ -207,14 +239,25 @@ class PositionKeeper:
             wanted = f"executions that wait for a person's word: {', '.join(waits) or 'none does'}"
             raise OrderError(wanted, missing, "name them as alerts do")
         for name in names:
-            go_on(self._gateway, waits[name], said["by"], said["reason"], [name], operator=said["id"])
+            go_on(
+                self._gateway, waits[name], said["by"], said["reason"], [name], operator=said["id"]
+            )
         if names:
             return
         found, silent = self.differences(), self._missing.keys() - self._vouched
         if not (found or silent or paused(self._gateway)):
-            raise OrderError("positions that differ from the venue's", "none that do", "nothing is to be settled")
-        gaps = [[account, instrument, there - here] for (account, instrument), (here, there) in found.items()]
-        known = [[*where, gap] for where, gap in self._gateway.ledger.settled.items() if where not in found]
+            raise OrderError(
+                "positions that differ from the venue's", "none that do", "nothing is to be settled"
+            )
+        gaps = [
+            [account, instrument, there - here]
+            for (account, instrument), (here, there) in found.items()
+        ]
+        known = [
+            [*where, gap]
+            for where, gap in self._gateway.ledger.settled.items()
+            if where not in found
+        ]
         body = {"qty_gaps": [*known, *gaps], "by": entry.body["by"], "reason": entry.body["reason"]}
         body["operator"] = entry.body["id"]
         self._gateway.write([Entry(kinds.SETTLED, self._gateway.venue.now_ns, body=body)])
@@ -256,16 +299,26 @@ class PositionKeeper:
         if not found and not silent:
             self._states.end(StateReason.POSITIONS_AWAITED)
             if self._shut:
-                self._gateway.alert("info", AGREE, "positions are the venue's, or settled: trading goes on")
+                self._gateway.alert(
+                    "info", AGREE, "positions are the venue's, or settled: trading goes on"
+                )
             # Agents that wait until positions agree go on: what nobody asked for is booked, and nothing differs.
             for agent, codes in paused(self._gateway).items():
                 why = f"{', '.join(codes)}: it is booked, and positions agree"
                 go_on(self._gateway, agent, "positions", why, codes)
             return
-        texts = [f"{account} holds {text(here)} lots of {name} here and {text(there)} at the venue"
-                 for (account, name), (here, there) in found.items()]  # fmt: skip
-        texts += [f"the venue does not tell the positions of {account}: {why}" for account, why in silent.items()]
-        reason, why = StateReason.POSITIONS_DIFFER if found else StateReason.POSITIONS_UNKNOWN, "; ".join(texts)
+        texts = [
+            f"{account} holds {text(here)} lots of {name} here and {text(there)} at the venue"
+            for (account, name), (here, there) in found.items()
+        ]
+        texts += [
+            f"the venue does not tell the positions of {account}: {why}"
+            for account, why in silent.items()
+        ]
+        reason, why = (
+            StateReason.POSITIONS_DIFFER if found else StateReason.POSITIONS_UNKNOWN,
+            "; ".join(texts),
+        )
         if self._states.why(reason) != why:
             self._states.add(reason, why)
             self._gateway.alert("critical", reason, why)
@@ -277,10 +330,23 @@ def ends(orders: Sequence[ChildOrder], mark: str, ns: int, by: str, reason: str)
     why = f"settled by {by}: {reason}"
     return [
         Report(
-            exec_id=f"settled-{mark}-{n}", exec_type=ExecType.CANCELED, status=OrdStatus.CANCELED,
-            cl_ord_id=order.root, orig="", order_id=order.order_id, account=order.account, instrument=order.instrument,
-            side=order.side, lots=order.lots, price=order.price, last_qty=0, last_px=0, cum_qty=order.cum_qty,
-            leaves_qty=0, ns=ns, text=why,
+            exec_id=f"settled-{mark}-{n}",
+            exec_type=ExecType.CANCELED,
+            status=OrdStatus.CANCELED,
+            cl_ord_id=order.root,
+            orig="",
+            order_id=order.order_id,
+            account=order.account,
+            instrument=order.instrument,
+            side=order.side,
+            lots=order.lots,
+            price=order.price,
+            last_qty=0,
+            last_px=0,
+            cum_qty=order.cum_qty,
+            leaves_qty=0,
+            ns=ns,
+            text=why,
         )
         for n, order in enumerate(orders)
-    ]  # fmt: skip
+    ]

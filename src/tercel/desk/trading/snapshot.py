@@ -42,7 +42,9 @@ def _classes(*rooms: Any) -> tuple[type, ...]:
         one
         for room in rooms
         for one in vars(room).values()
-        if isinstance(one, type) and one.__module__ == room.__name__ and not issubclass(one, Exception)
+        if isinstance(one, type)
+        and one.__module__ == room.__name__
+        and not issubclass(one, Exception)
     )
 
 
@@ -63,8 +65,19 @@ _COUNTS: Final = Graph(
 
 def version_of(limits: LimitGate) -> str:
     """Version key of a snapshot: the shapes of the classes, and the limits."""
-    folds = (Ledger(), orders_fold.Orders(), parents.Parents(), positions.Positions(), executions.Executions[Any]())
-    words: list[Any] = [VERSION, _STATE.shape, _COUNTS.shape, [sorted(vars(fold)) for fold in (*folds, HashIndex())]]
+    folds = (
+        Ledger(),
+        orders_fold.Orders(),
+        parents.Parents(),
+        positions.Positions(),
+        executions.Executions[Any](),
+    )
+    words: list[Any] = [
+        VERSION,
+        _STATE.shape,
+        _COUNTS.shape,
+        [sorted(vars(fold)) for fold in (*folds, HashIndex())],
+    ]
     same = replace(limits.limits, source="")
     words += [sorted(vars(limits)), repr(same), sorted(limits.agents), sorted(limits.instruments)]
     return sha256(repr(words).encode()).hexdigest()[:32]
@@ -121,10 +134,16 @@ def begin(journal: Journal, ledger: Ledger, limits: LimitGate) -> None:
     stored = find(version_of(limits)) if find is not None else None
     if stored is not None:
         try:
-            restored(BufferedReader(zstandard.ZstdDecompressor().stream_reader(stored.body)), ledger, limits)
+            restored(
+                BufferedReader(zstandard.ZstdDecompressor().stream_reader(stored.body)),
+                ledger,
+                limits,
+            )
         except (zstandard.ZstdError, ValueError, KeyError, TypeError) as error:
             raise JournalError(
-                "a snapshot that reads", f"{error}", "delete the table snapshot: the fold needs none"
+                "a snapshot that reads",
+                f"{error}",
+                "delete the table snapshot: the fold needs none",
             ) from error
         ledger.last = stored.seq
 
@@ -154,7 +173,11 @@ class Snapshots(PeriodicThread):
         every: int = EVERY,
     ) -> None:
         super().__init__("tercel-snapshots", 1.0, self.look)
-        self._journal, self._blank, self._version, self._fold, self._every = journal, blank, version, fold, every
+        self._journal = journal
+        self._blank = blank
+        self._version = version
+        self._fold = fold
+        self._every = every
         self._last: int | None = None
         self.failure: TercelError | None = None
         """Why the last one could not be kept."""
@@ -170,7 +193,8 @@ class Snapshots(PeriodicThread):
                 self.keep()
                 give_back()  # the next one is long from now
         except TercelError as error:
-            self.failure, self._last = error, self._journal.last
+            self.failure = error
+            self._last = self._journal.last
 
     def keep(self) -> None:
         """Take a snapshot now, from a reader's own fold that starts at the newest one."""
@@ -191,14 +215,17 @@ def blank_of(limits: LimitGate) -> Callable[[], LimitGate]:
 
     def blank() -> LimitGate:
         fresh = LimitGate.__new__(LimitGate)
-        fresh.checks, fresh.killed = (), None
+        fresh.checks = ()
+        fresh.killed = None
         _COUNTS.read(rows, fresh)
         return fresh
 
     return blank
 
 
-def snapshots_of(journal: Journal, limits: LimitGate, fold: Callable[[Journal, LimitGate], Ledger]) -> Snapshots | None:
+def snapshots_of(
+    journal: Journal, limits: LimitGate, fold: Callable[[Journal, LimitGate], Ledger]
+) -> Snapshots | None:
     """The snapshot keeper of a session, from its limits before anything was counted; None if unsupported."""
     if not hasattr(journal, "keep_snapshot"):
         return None

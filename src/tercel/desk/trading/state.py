@@ -96,20 +96,85 @@ _HALTED, _REDUCING, _ACTIVE = TradingState.HALTED, TradingState.REDUCING, Tradin
 _ITSELF, _PERSON, _SESSION = Ends.ITSELF, Ends.PERSON, Ends.SESSION
 _DESK, _ACCOUNT, _PARENT = ReasonScope.DESK, ReasonScope.ACCOUNT, ReasonScope.PARENT
 _ANYTHING, _ANEW = (_ITSELF, _PERSON, _SESSION), (_ITSELF, _SESSION)
-_ROWS: Final[tuple[tuple[StateReason, TradingState, ReasonScope, str, tuple[Ends, ...], str], ...]] = (
+_ROWS: Final[
+    tuple[tuple[StateReason, TradingState, ReasonScope, str, tuple[Ends, ...], str], ...]
+] = (
     # reason, state, scope, kinds of entries it is folded from ("": of the process alone), ends, words
     (StateReason.JOURNAL_DOWN, _HALTED, _DESK, "", _ANEW, "the journal cannot be written"),
-    (StateReason.POSITIONS_DIFFER, _HALTED, _DESK, "alert", _ANYTHING, "the venue has other positions"),
-    (StateReason.POSITIONS_UNKNOWN, _HALTED, _DESK, "alert", _ANYTHING, "the venue told no positions"),
-    (StateReason.POSITIONS_AWAITED, _HALTED, _DESK, "", _ANEW, "the first word on positions is to come"),
+    (
+        StateReason.POSITIONS_DIFFER,
+        _HALTED,
+        _DESK,
+        "alert",
+        _ANYTHING,
+        "the venue has other positions",
+    ),
+    (
+        StateReason.POSITIONS_UNKNOWN,
+        _HALTED,
+        _DESK,
+        "alert",
+        _ANYTHING,
+        "the venue told no positions",
+    ),
+    (
+        StateReason.POSITIONS_AWAITED,
+        _HALTED,
+        _DESK,
+        "",
+        _ANEW,
+        "the first word on positions is to come",
+    ),
     (StateReason.LINK_DOWN, _HALTED, _DESK, "report_in", _ANEW, "the way to the venue is down"),
     (StateReason.KILLED, _HALTED, _ACCOUNT, "kill, rearm", (_PERSON,), "the kill latch names it"),
-    (StateReason.BREACH, _HALTED, _ACCOUNT, "", (_ITSELF,), "limits or drop copy found a breach: the latch falls next"),
-    (StateReason.STOPPED, _HALTED, _ACCOUNT, "alert, rearm", (_ITSELF, _PERSON), "it is not clear what it holds"),
-    (StateReason.CALLED_OFF, _HALTED, _PARENT, "parent", (), "cancelled, or its horizon came while it was paused"),
-    (StateReason.TAKEN_OFF, _HALTED, _PARENT, "", _ANEW, "its executor is not relied on: another follows"),
-    (StateReason.PAUSED, _HALTED, _PARENT, "parent, session", (_PERSON,), "it waits until somebody resumes it"),
-    (StateReason.ORDERS_OPEN, _REDUCING, _ACCOUNT, "state", _ANYTHING, "orders of before have not ended"),
+    (
+        StateReason.BREACH,
+        _HALTED,
+        _ACCOUNT,
+        "",
+        (_ITSELF,),
+        "limits or drop copy found a breach: the latch falls next",
+    ),
+    (
+        StateReason.STOPPED,
+        _HALTED,
+        _ACCOUNT,
+        "alert, rearm",
+        (_ITSELF, _PERSON),
+        "it is not clear what it holds",
+    ),
+    (
+        StateReason.CALLED_OFF,
+        _HALTED,
+        _PARENT,
+        "parent",
+        (),
+        "cancelled, or its horizon came while it was paused",
+    ),
+    (
+        StateReason.TAKEN_OFF,
+        _HALTED,
+        _PARENT,
+        "",
+        _ANEW,
+        "its executor is not relied on: another follows",
+    ),
+    (
+        StateReason.PAUSED,
+        _HALTED,
+        _PARENT,
+        "parent, session",
+        (_PERSON,),
+        "it waits until somebody resumes it",
+    ),
+    (
+        StateReason.ORDERS_OPEN,
+        _REDUCING,
+        _ACCOUNT,
+        "state",
+        _ANYTHING,
+        "orders of before have not ended",
+    ),
 )
 REASONS: Final[Mapping[StateReason, ReasonTerms]] = {row[0]: ReasonTerms(*row[1:]) for row in _ROWS}
 """Every reason. Whatever a new session ends is found out anew by it."""
@@ -149,7 +214,10 @@ PERMITS: Final[Mapping[Sender, Mapping[Act, TradingState | None]]] = {
 }
 """The last state in which each may send what; None: in none."""
 _SEVERITY: Final = {_ACTIVE: 0, _REDUCING: 1, _HALTED: 2}
-_ORDER: Final = {reason: (-_SEVERITY[terms.state], number) for number, (reason, terms) in enumerate(REASONS.items())}
+_ORDER: Final = {
+    reason: (-_SEVERITY[terms.state], number)
+    for number, (reason, terms) in enumerate(REASONS.items())
+}
 
 
 def permits(sender: Sender, act: Act, state: TradingState) -> bool:
@@ -210,7 +278,9 @@ class TradingStates:
 
     def end(self, reason: StateReason, whose: str = "", cause: str | None = None) -> None:
         """End a reason, for one cause or for all."""
-        for key in [key for key in list(self._of) if key[:2] == (reason, whose) and cause in (None, key[2])]:
+        for key in [
+            key for key in list(self._of) if key[:2] == (reason, whose) and cause in (None, key[2])
+        ]:
             self._of.pop(key, None)
 
     def why(self, reason: StateReason, whose: str = "") -> str | None:
@@ -224,11 +294,17 @@ class TradingStates:
 
     def held(self, reason: StateReason) -> dict[str, str]:
         """Scopes that a reason restricts, with its text."""
-        return {key[1]: self.why(reason, key[1]) or "" for key in list(self._of) if key[0] is reason}
+        return {
+            key[1]: self.why(reason, key[1]) or "" for key in list(self._of) if key[0] is reason
+        }
 
     def standing(self, whose: str = "", scope: ReasonScope = ReasonScope.ACCOUNT) -> Standing:
         """State of an account, a parent or (by default) the desk: the worst of its own and the desk's reasons."""
-        found = {key[:2] for key in list(self._of) if _holds(key[0], key[1], whose, scope)} if self._of else ()
+        found = (
+            {key[:2] for key in list(self._of) if _holds(key[0], key[1], whose, scope)}
+            if self._of
+            else ()
+        )
         if not found:
             return _FREE
         ordered = sorted(found, key=lambda key: _ORDER[key[0]])
@@ -262,7 +338,9 @@ class TradingStates:
         if body["what"] == "link":
             self.end(StateReason.LINK_DOWN)
             if not body["up"]:
-                self.add(StateReason.LINK_DOWN, body["text"] or REASONS[StateReason.LINK_DOWN].words)
+                self.add(
+                    StateReason.LINK_DOWN, body["text"] or REASONS[StateReason.LINK_DOWN].words
+                )
 
     def _kill(self, entry: Entry) -> None:
         self.add(StateReason.KILLED, str(entry.body.get("reason", "")), entry.agent)
@@ -280,7 +358,11 @@ class TradingStates:
     def _alert(self, entry: Entry) -> None:
         body, code = entry.body, str(entry.body.get("code", ""))
         if code in _POSITIONS:
-            for reason in (StateReason.POSITIONS_DIFFER, StateReason.POSITIONS_UNKNOWN, StateReason.POSITIONS_AWAITED):
+            for reason in (
+                StateReason.POSITIONS_DIFFER,
+                StateReason.POSITIONS_UNKNOWN,
+                StateReason.POSITIONS_AWAITED,
+            ):
                 self.end(reason)
             if body["severity"] == "critical":
                 self.add(StateReason(code), str(body["text"]))
@@ -312,7 +394,9 @@ def _holds(reason: StateReason, held: str, whose: str, scope: ReasonScope) -> bo
     return at is ReasonScope.DESK or (at is scope and held == whose)
 
 
-_POSITIONS: Final = frozenset({StateReason.POSITIONS_DIFFER, StateReason.POSITIONS_UNKNOWN, "POSITIONS_AGREE"})
+_POSITIONS: Final = frozenset(
+    {StateReason.POSITIONS_DIFFER, StateReason.POSITIONS_UNKNOWN, "POSITIONS_AGREE"}
+)
 _FOLDS: Final[Mapping[str, Callable[[TradingStates, Entry], None]]] = {
     kinds.SESSION: TradingStates._session,
     kinds.STATE: TradingStates._state,
@@ -327,7 +411,11 @@ FOLDED: Final = tuple(_FOLDS)
 
 def waiting_entry(account: str, orders: Sequence[str], reason: str, ns: int) -> Entry:
     """Journal entry that an account waits for orders to end; none left: it is active."""
-    state, code = (TradingState.REDUCING, str(StateReason.ORDERS_OPEN)) if orders else (TradingState.ACTIVE, "")
+    state, code = (
+        (TradingState.REDUCING, str(StateReason.ORDERS_OPEN))
+        if orders
+        else (TradingState.ACTIVE, "")
+    )
     body = {"state": str(state), "code": code, "reason": reason, "orders": list(orders)}
     return Entry(kinds.STATE, ns, agent=account, body=body)
 
@@ -363,9 +451,15 @@ def refusal(
     if state is TradingState.ACTIVE:
         return _not_theirs(sender, Act.GROWS)
     if state is TradingState.REDUCING:
-        return Denial("REDUCING", f"{command.account} may make positions smaller alone: {standing.reason}")
+        return Denial(
+            "REDUCING", f"{command.account} may make positions smaller alone: {standing.reason}"
+        )
     scope = REASONS[StateReason(standing.code)].scope
-    text = standing.reason if scope is ReasonScope.DESK else f"agent={command.account} reason={standing.reason}"
+    text = (
+        standing.reason
+        if scope is ReasonScope.DESK
+        else f"agent={command.account} reason={standing.reason}"
+    )
     return Denial(standing.code, text)
 
 
@@ -373,7 +467,9 @@ def _not_theirs(sender: Sender, act: Act) -> Denial:
     return Denial("NOT_PERMITTED", f"sender={sender} act={act}")
 
 
-def reduces(command: NewOrder | ReplaceOrder, orders: Orders, held: Positions, before: Sequence[Command]) -> bool:
+def reduces(
+    command: NewOrder | ReplaceOrder, orders: Orders, held: Positions, before: Sequence[Command]
+) -> bool:
     """Whether a command can only reduce a position, whatever open orders of its side fill, or cancels lots.
 
     Parameters
@@ -388,10 +484,18 @@ def reduces(command: NewOrder | ReplaceOrder, orders: Orders, held: Positions, b
         return True
     qty, side = held.of(command.account, command.instrument).qty, command.side
     open_qty = sum(
-        order.open_qty for order in orders.live(command.account, None, command.instrument) if order.side == side
+        order.open_qty
+        for order in orders.live(command.account, None, command.instrument)
+        if order.side == side
     )
-    also = [one for one in before if isinstance(one, NewOrder | ReplaceOrder) and _where(one) == _where(command)]
-    return qty * side < 0 and open_qty + sum(_more(one, orders) for one in [*also, command]) <= abs(qty)
+    also = [
+        one
+        for one in before
+        if isinstance(one, NewOrder | ReplaceOrder) and _where(one) == _where(command)
+    ]
+    return qty * side < 0 and open_qty + sum(_more(one, orders) for one in [*also, command]) <= abs(
+        qty
+    )
 
 
 def _takes_back(command: ReplaceOrder, orders: Orders) -> bool:

@@ -40,7 +40,9 @@ class KillCanceller:
     """
 
     def __init__(self, gateway: OrderGateway, latch: Latch, name: Callable[[], str]) -> None:
-        self._gateway, self._latch, self._name = gateway, latch, name
+        self._gateway = gateway
+        self._latch = latch
+        self._name = name
         self._requested_ns: dict[str, int] = {}
         self._mutex = Lock()
         self._seen: set[str] = set()
@@ -60,7 +62,9 @@ class KillCanceller:
         whys = {agent: self._latch.killed(agent) for agent in agents}
         if not self._seen and set(whys.values()) <= {None}:
             return []
-        fallen = {agent: why for agent, why in whys.items() if why is not None and self._claim(agent, why)}
+        fallen = {
+            agent: why for agent, why in whys.items() if why is not None and self._claim(agent, why)
+        }
         if fallen:
             self._fall(fallen)
         for agent, why in whys.items():
@@ -91,7 +95,13 @@ class KillCanceller:
         """The cancels of all leave together: what is written of the first may hang."""
         now, entries = self._gateway.venue.now_ns, list[Entry]()
         for agent, why in fallen.items():
-            body = {"event": "latched", "scope": agent, "by": self._by(), "reason": why, "open": self._lots(agent)}
+            body = {
+                "event": "latched",
+                "scope": agent,
+                "by": self._by(),
+                "reason": why,
+                "open": self._lots(agent),
+            }
             self._requested_ns[agent] = now
             entries.append(Entry(kinds.KILL, now, agent=agent, body=body))
         try:
@@ -103,7 +113,9 @@ class KillCanceller:
         history = self._latch.state().history
         last: dict[str, Any] = history[-1] if history else {}
         body = {"scope": agent, "by": last.get("by", ""), "reason": last.get("reason", "")}
-        self._gateway.write([Entry(kinds.REARM, self._gateway.venue.now_ns, agent=agent, body=body)])
+        self._gateway.write(
+            [Entry(kinds.REARM, self._gateway.venue.now_ns, agent=agent, body=body)]
+        )
         self._seen.discard(agent)
         self.open.discard(agent)
 
@@ -124,7 +136,13 @@ class KillCanceller:
             for agent in sorted(self.open & self._told):
                 live = self._gateway.ledger.orders.live(agent)
                 if not live:
-                    body = {"event": "confirmed", "scope": agent, "by": "", "reason": self.killed[agent], "open": 0}
+                    body = {
+                        "event": "confirmed",
+                        "scope": agent,
+                        "by": "",
+                        "reason": self.killed[agent],
+                        "open": 0,
+                    }
                     self._gateway.write([Entry(kinds.KILL, now, agent=agent, body=body)])
                     self.open.discard(agent)
                 elif now - self._requested_ns[agent] >= AGAIN_NS:
@@ -153,13 +171,17 @@ def questions(
     ]
 
 
-def cancels(gateway: OrderGateway, orders: Iterable[ChildOrder], name: Callable[[], str]) -> list[Command]:
+def cancels(
+    gateway: OrderGateway, orders: Iterable[ChildOrder], name: Callable[[], str]
+) -> list[Command]:
     """Cancels for those of some orders that are live, of known fate and without one in flight."""
     now = gateway.venue.now_ns
     return [
         CancelOrder(name(), order.name, order.instrument, order.side, order.account, now)
         for order in orders
-        if not order.done and order.base != S.UNKNOWN and all(pending.lots for pending in order.pending)
+        if not order.done
+        and order.base != S.UNKNOWN
+        and all(pending.lots for pending in order.pending)
     ]
 
 
@@ -189,8 +211,13 @@ class LatchWatch(PeriodicThread):
         still: Callable[[float], bool] = lambda seconds: True,
     ) -> None:
         super().__init__("tercel-kill-watch", every_s, self._watch)
-        self._look, self._pump, self._beats, self._seen = look, pump, beats, -1
-        self._still, self._stood_s, self._reported = still, 0.0, False
+        self._look = look
+        self._pump = pump
+        self._beats = beats
+        self._seen = -1
+        self._still = still
+        self._stood_s = 0.0
+        self._reported = False
         self.failure: TercelError | None = None
         """What kept it from looking: journal or venue are gone. It goes on trying."""
 

@@ -26,5 +26,11 @@ def refuse_broken_weights(strategy: Strategy) -> None:
         For weights that are NaN or infinite.
     """
     if isinstance(strategy, PolicyStrategy) and isinstance(strategy.policy, MlpPolicy):
-        if not all(np.isfinite(part).all() for part in strategy.policy.packed if isinstance(part, np.ndarray)):
-            raise PolicyError(f"finite weights in {strategy.name}", "NaN or infinity", "train it again")
+        if not all(
+            np.isfinite(part).all()
+            for part in strategy.policy.packed
+            if isinstance(part, np.ndarray)
+        ):
+            raise PolicyError(
+                f"finite weights in {strategy.name}", "NaN or infinity", "train it again"
+            )

@@ -20,9 +20,18 @@ CLOCK_S: Final = 0.5
 
 def begun(gateway: OrderGateway, holder: str, resume: bool, **more: Any) -> Entry:
     """Entry of a session's beginning; `more` goes into its body."""
-    body = {"session": gateway.ledger.next_session, "venue": gateway.venue.name, "holder": holder, "resume": resume}
+    body = {
+        "session": gateway.ledger.next_session,
+        "venue": gateway.venue.name,
+        "holder": holder,
+        "resume": resume,
+    }
     listings = {one.instrument: traded_in(one) for one in gateway.venue.listings()}
-    return Entry(kinds.SESSION, gateway.venue.now_ns, body={**body, "code": code_mark(), "listings": listings, **more})
+    return Entry(
+        kinds.SESSION,
+        gateway.venue.now_ns,
+        body={**body, "code": code_mark(), "listings": listings, **more},
+    )
 
 
 def traded_in(listing: Listing) -> dict[str, Any]:
@@ -41,7 +50,8 @@ def heartbeat(gateway: OrderGateway, followers: Mapping[str, Follower]) -> list[
     body |= {"limits": limits.usage(), "day": limits.day()}
     session = gateway.venue.capabilities.session
     ahead_ns = None if session is None else session.ahead_ns
-    was, gateway.clock_s = gateway.clock_s, round((ahead_ns or 0) / 1e9, 3)
+    was = gateway.clock_s
+    gateway.clock_s = round((ahead_ns or 0) / 1e9, 3)
     body |= {} if ahead_ns is None else {"clock_s": gateway.clock_s}
     entries = [Entry(kinds.HEARTBEAT, now, body=body)]
     if abs(gateway.clock_s) > CLOCK_S >= abs(was):
@@ -52,8 +62,17 @@ def heartbeat(gateway: OrderGateway, followers: Mapping[str, Follower]) -> list[
 
 def last_marks(gateway: OrderGateway, followers: Mapping[str, Follower]) -> list[Entry]:
     """Entries of the markets that what is held is worth at a session's end, where both sides are known."""
-    held = {instrument for lots in gateway.ledger.positions.lots().values() for instrument, n in lots.items() if n}
-    known = {name: follower for name, follower in followers.items() if name in held and None not in follower.quotes}
+    held = {
+        instrument
+        for lots in gateway.ledger.positions.lots().values()
+        for instrument, n in lots.items()
+        if n
+    }
+    known = {
+        name: follower
+        for name, follower in followers.items()
+        if name in held and None not in follower.quotes
+    }
     return [_mark(name, follower, gateway.venue.now_ns) for name, follower in known.items()]
 
 
@@ -93,7 +112,14 @@ def carry_out(gateway: OrderGateway, entry: Entry, obey: Callable[[Entry], None]
         gateway.ledger.requested.pop(int(entry.body["id"]), None)
     except JournalError:
         raise
-    except (TercelError, LookupError, AttributeError, TypeError, ValueError, ArithmeticError) as error:
+    except (
+        TercelError,
+        LookupError,
+        AttributeError,
+        TypeError,
+        ValueError,
+        ArithmeticError,
+    ) as error:
         gateway.write([_not_obeyed(gateway, entry, error)])
 
 

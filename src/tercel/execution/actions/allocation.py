@@ -60,13 +60,17 @@ def decode(shares: NDArray[np.floating], view: View) -> Intents:
     """
     shares = np.asarray(shares, np.float64)
     if shares.shape != (view.n, SIZE):
-        raise ConfigError(f"shares of shape {(view.n, SIZE)}", f"{shares.shape}", f"one column each: {LABELS}")
+        raise ConfigError(
+            f"shares of shape {(view.n, SIZE)}", f"{shares.shape}", f"one column each: {LABELS}"
+        )
     total = shares.sum(axis=1)
     wrong = (shares < 0).any(axis=1) | ~np.isfinite(total) | (total <= 0)
     if wrong.any():
         row = int(np.argmax(wrong))
         received = f"{shares[row].tolist()} in row {row}"
-        raise ConfigError("finite shares >= 0, not all 0", received, "pass logits through `softmax`")
+        raise ConfigError(
+            "finite shares >= 0, not all 0", received, "pass logits through `softmax`"
+        )
     lots = largest_remainder(shares, np.maximum(view.left, 0))
     intents = ladder(view)
     intents[:, TAKE] = lots[:, 0]

@@ -18,12 +18,16 @@ def checked(actions: Ints, n: int, labels: tuple[str, ...]) -> Ints:
     """
     actions = np.asarray(actions, np.int64)
     if actions.shape != (n,):
-        raise ConfigError(f"{n} actions, one a market", f"shape {actions.shape}", "decode the whole batch at once")
+        raise ConfigError(
+            f"{n} actions, one a market", f"shape {actions.shape}", "decode the whole batch at once"
+        )
     wrong = (actions < 0) | (actions >= len(labels))
     if wrong.any():
         row = int(np.argmax(wrong))
         expected = f"actions from 0 to {len(labels) - 1}"
-        raise ConfigError(expected, f"{actions[row]} in row {row}", "use the action set that the policy names")
+        raise ConfigError(
+            expected, f"{actions[row]} in row {row}", "use the action set that the policy names"
+        )
     return actions
 
 
@@ -50,8 +54,12 @@ def checked_vectors(actions: AnyArray, n: int, labels: tuple[str, ...]) -> Float
     """
     actions = np.ascontiguousarray(actions, np.float64)
     if actions.shape != (n, len(labels)):
-        raise ConfigError(f"actions of shape {(n, len(labels))}", f"{actions.shape}", f"one column each: {labels}")
+        raise ConfigError(
+            f"actions of shape {(n, len(labels))}", f"{actions.shape}", f"one column each: {labels}"
+        )
     if not np.isfinite(actions).all():
         row = int(np.argmax(~np.isfinite(actions).all(axis=1)))
-        raise ConfigError("finite actions", f"{actions[row].tolist()} in row {row}", "train the policy again")
+        raise ConfigError(
+            "finite actions", f"{actions[row].tolist()} in row {row}", "train the policy again"
+        )
     return actions

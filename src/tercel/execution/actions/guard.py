@@ -75,6 +75,8 @@ def guarded(
     try:
         late, resume = (float(value) for value in thresholds)
     except (TypeError, ValueError):
-        raise ConfigError("a guard of two shares, [late, resume]", f"{thresholds!r}", "such as [0.2, 0.1]") from None
+        raise ConfigError(
+            "a guard of two shares, [late, resume]", f"{thresholds!r}", "such as [0.2, 0.1]"
+        ) from None
     catch_up = CatchUp(late, resume)
     return lambda actions, view: catch_up.applied(decode(actions, view), view)

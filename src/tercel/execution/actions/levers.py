@@ -97,4 +97,6 @@ def levers(parameters: Mapping[str, Any]) -> RuleLeversDecoder:
             raise ConfigError("scales of levers above 0", f"{name} = {scale}", "such as 1.0")
     vector = rule.layout.vector(parameters.get("parameters") or None)
     places = np.array([rule.layout.names.index(name) for name in moved], np.int64)
-    return RuleLeversDecoder(rule, vector, places, np.array(list(moved.values()), np.float64), tuple(moved))
+    return RuleLeversDecoder(
+        rule, vector, places, np.array(list(moved.values()), np.float64), tuple(moved)
+    )

@@ -52,7 +52,9 @@ class Override:
         return intents
 
 
-def override(parameters: Mapping[str, Any], base: Callable[[Mapping[str, Any]], Strategy]) -> Override:
+def override(
+    parameters: Mapping[str, Any], base: Callable[[Mapping[str, Any]], Strategy]
+) -> Override:
     """The decoder that a card's `action_parameters` describe: ``base``, ``parameters``, ``estimates``.
 
     Raises

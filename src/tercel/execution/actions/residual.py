@@ -51,7 +51,9 @@ def shift_take(base: int, action: float, far: int, left: int, dead: float) -> in
 
 
 @kernel
-def spread_lots(base: Longs, total: int, lots: int, action: Floats, weights: Floats, out: Longs) -> None:
+def spread_lots(
+    base: Longs, total: int, lots: int, action: Floats, weights: Floats, out: Longs
+) -> None:
     """Whole lots for the places: `base` (PLACES,) of sum `total`, reweighted by `action` (PLACES,), adding up to
     `lots`; to `out` (PLACES,), with `weights` (PLACES,) to work on.
 
@@ -80,7 +82,14 @@ def spread_lots(base: Longs, total: int, lots: int, action: Floats, weights: Flo
 
 @kernel
 def decode_residual(
-    actions: Floats, base: Packed, x: Longs, m: Longs, dead: float, lots: Longs, weights: Floats, out: Packed
+    actions: Floats,
+    base: Packed,
+    x: Longs,
+    m: Longs,
+    dead: float,
+    lots: Longs,
+    weights: Floats,
+    out: Packed,
 ) -> None:
     """Intents of float64 (n, 7) `actions` around the intents `base`, int32 (n, 10), into `out`, which may be `base`.
 
@@ -157,7 +166,9 @@ class Residual:
         return intents
 
 
-def residual(parameters: Mapping[str, Any], base: Callable[[Mapping[str, Any]], Strategy]) -> Residual:
+def residual(
+    parameters: Mapping[str, Any], base: Callable[[Mapping[str, Any]], Strategy]
+) -> Residual:
     """The decoder that a card's `action_parameters` describe: ``base``, ``parameters``, ``estimates``, ``dead``,
     ``scale``, ``grains``.
 
@@ -166,7 +177,11 @@ def residual(parameters: Mapping[str, Any], base: Callable[[Mapping[str, Any]], 
     ConfigError
         A parameter that is none of these, or a band that is no number from 0.
     """
-    refuse_unknown(parameters, ("base", "parameters", "estimates", "dead", "scale", "grains"), "residual actions")
+    refuse_unknown(
+        parameters,
+        ("base", "parameters", "estimates", "dead", "scale", "grains"),
+        "residual actions",
+    )
     dead = float(parameters.get("dead", DEAD))
     if not 0.0 <= dead < np.inf:
         raise ConfigError("a band of takes from 0", f"dead = {dead}", "such as 0.5")

@@ -22,8 +22,20 @@ from tercel.execution.strategy import hold, ladder, settle
 from tercel.execution.view import View
 
 LABELS: Final = (
-    *("hold", "rest at improve", "rest at touch", "rest at touch-1", "rest at touch-2", "rest at touch-3"),
-    *("spread over touch to touch-3", "hide", "take 25 % of the far touch", "take 50 % of the far touch"),
+    *(
+        "hold",
+        "rest at improve",
+        "rest at touch",
+        "rest at touch-1",
+        "rest at touch-2",
+        "rest at touch-3",
+    ),
+    *(
+        "spread over touch to touch-3",
+        "hide",
+        "take 25 % of the far touch",
+        "take 50 % of the far touch",
+    ),
     *("take the far touch", "take the slice", "take 50 % of the far touch, rest at touch"),
 )
 HOLD, FIRST_REST, SPREAD, HIDE, FIRST_TAKE, SLICE, TAKE_AND_REST = 0, 1, 6, 7, 8, 11, 12
@@ -66,7 +78,9 @@ def decode(actions: Ints, view: View) -> Intents:
     intents[:, OUTSIDE] = np.where(moves, CANCEL, KEEP)
     intents[:, TAKE] = takes
     for rung in range(K):
-        intents[actions == FIRST_REST + rung, REST0 + rung] = view.left[actions == FIRST_REST + rung]
+        intents[actions == FIRST_REST + rung, REST0 + rung] = view.left[
+            actions == FIRST_REST + rung
+        ]
     rows = actions == TAKE_AND_REST
     intents[rows, REST0 + AT_TOUCH] = (view.left - takes)[rows]
     rows = actions == SPREAD

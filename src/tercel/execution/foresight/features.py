@@ -39,7 +39,9 @@ LEAST_S: Final = 60
 """Seconds of the past without which nothing is said."""
 _ODD: Final = 3 * len(WINDOWS)
 _QUEUE, _QUEUES, _MICRO, _GAP = range(_ODD, _ODD + 4)
-_HEAVY, _THIN, _SPREAD, _WIDE, _VOLUME_10, _VOLUME_60, _PACE, _UNREST, _HIDDEN, _BOUNCE = range(_ODD + 4, _ODD + 14)
+_HEAVY, _THIN, _SPREAD, _WIDE, _VOLUME_10, _VOLUME_60, _PACE, _UNREST, _HIDDEN, _BOUNCE = range(
+    _ODD + 4, _ODD + 14
+)
 FEATURES: Final = _ODD + 14
 SIGN, UNIT, WIDTH = range(FEATURES, FEATURES + 3)
 # SIGN: +1 where the bid is heavier; UNIT: standard deviation of a second's move, half-ticks; WIDTH: words of a row
@@ -99,7 +101,11 @@ def features(b: Packed, k: Longs, out: Floats) -> bool:
     look_at_side(b, 1, bid, out, 0)
     look_at_side(b, -1, ask, out, 3)
     bid1, bid5, bid_gap, ask1, ask5, ask_gap = out[0], out[1], out[2], out[3], out[4], out[5]
-    sign = 1.0 if bid1 > ask1 or (bid1 == ask1 and s.ofi >= second_at(k, max(last - 10, first)).ofi) else -1.0
+    sign = (
+        1.0
+        if bid1 > ask1 or (bid1 == ask1 and s.ofi >= second_at(k, max(last - 10, first)).ofi)
+        else -1.0
+    )
     spread = float(ask - bid)
     at = 0
     for window in WINDOWS:

@@ -104,7 +104,10 @@ class Forecaster:
         """
         slopes = self.card.get(TABLE, {})
         names = dict.fromkeys((*self.card.get("symbols", {}), *slopes))
-        return {one: sorted({*self.trained_on(one), *slopes.get(one, {}).get("days", ())}) for one in names}
+        return {
+            one: sorted({*self.trained_on(one), *slopes.get(one, {}).get("days", ())})
+            for one in names
+        }
 
     def trained_on(self, symbol: str) -> list[str]:
         """Days of a symbol that it was trained on, and those that resampled ones among them are made of."""
@@ -133,7 +136,9 @@ class Forecaster:
             return self
         scale = self.scale.copy()
         for h in SERVED:
-            scale[HORIZONS.index(h)] *= (slopes[str(h)]["slope"], 1.0) if slopes[str(h)]["speaks"] else (0.0, 0.0)
+            scale[HORIZONS.index(h)] *= (
+                (slopes[str(h)]["slope"], 1.0) if slopes[str(h)]["speaks"] else (0.0, 0.0)
+            )
         return replace(self, scale=scale)
 
     def teller(self, symbol: str = "") -> "Teller":
@@ -167,22 +172,55 @@ class Teller:
 
 @allocating_kernel
 def _walk_rows(
-    x: Reals, out: Reals, line: Reals, first: int, last: int,
-    roots: Longs, feature: Longs, threshold: Reals, left: Longs, right: Longs, value: Reals,
-) -> None:  # fmt: skip
+    x: Reals,
+    out: Reals,
+    line: Reals,
+    first: int,
+    last: int,
+    roots: Longs,
+    feature: Longs,
+    threshold: Reals,
+    left: Longs,
+    right: Longs,
+    value: Reals,
+) -> None:
     for n in range(x.shape[0]):
         out[n] = walk(x[n], line, first, last, roots, feature, threshold, left, right, value)
 
 
 @allocating_kernel
 def _tell_rows(
-    bs: Packed, ks: Longs, out: Longs, features: Reals, scale: Reals, lines: Reals, ends: Longs,
-    roots: Longs, feature: Longs, threshold: Reals, left: Longs, right: Longs, value: Reals,
-) -> None:  # fmt: skip
+    bs: Packed,
+    ks: Longs,
+    out: Longs,
+    features: Reals,
+    scale: Reals,
+    lines: Reals,
+    ends: Longs,
+    roots: Longs,
+    feature: Longs,
+    threshold: Reals,
+    left: Longs,
+    right: Longs,
+    value: Reals,
+) -> None:
     for n in range(ks.shape[0]):
         if ks[n, sim.PHASE] != sim.WORKING:
             continue
-        foresee(bs[n], ks[n], features, scale, lines, ends, roots, feature, threshold, left, right, value)
+        foresee(
+            bs[n],
+            ks[n],
+            features,
+            scale,
+            lines,
+            ends,
+            roots,
+            feature,
+            threshold,
+            left,
+            right,
+            value,
+        )
         side = ks[n, sim.SIDE]
         out[n, c.USUAL_SPREAD] = ks[n, sim.USUAL_SPREAD]
         for h in range(0, sim.FORECAST_WORDS, 2):
@@ -194,14 +232,26 @@ def save(folder: Path, forecaster: Forecaster) -> Forecaster:
     """Write a forecaster, the card last; returns it as it is in the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CARD).unlink(missing_ok=True)
-    arrays = {name: getattr(forecaster, name) for name in ("lines", "ends", "scale", "roots", "threshold", "value")}
-    small = {name: getattr(forecaster, name).astype(np.int32) for name in ("feature", "left", "right")}
+    arrays = {
+        name: getattr(forecaster, name)
+        for name in ("lines", "ends", "scale", "roots", "threshold", "value")
+    }
+    small = {
+        name: getattr(forecaster, name).astype(np.int32) for name in ("feature", "left", "right")
+    }
     np.savez_compressed(folder / ARRAYS, allow_pickle=False, **arrays, **small)
     named = {"file": ARRAYS, "sha256": hashlib.sha256((folder / ARRAYS).read_bytes()).hexdigest()}
-    card = {"format": FORMAT, "features": f.VERSION, "names": list(f.NAMES), "horizons_s": list(HORIZONS)}
+    card = {
+        "format": FORMAT,
+        "features": f.VERSION,
+        "names": list(f.NAMES),
+        "horizons_s": list(HORIZONS),
+    }
     card = card | dict(forecaster.card) | {"arrays": named}
     whole = card | {"sha256": _digest(card)}
-    (folder / CARD).write_text(json.dumps(whole, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    (folder / CARD).write_text(
+        json.dumps(whole, indent=1, allow_nan=False) + "\n", encoding="utf-8"
+    )
     return load(folder)
 
 
@@ -217,7 +267,9 @@ def load(folder: Path) -> Forecaster:
         text = (folder / CARD).read_bytes()
         card = parse_json(text)
         if card["format"] != FORMAT:
-            raise DataError(f"a forecaster of format {FORMAT}", f"format {card['format']} in {folder}", AGAIN)
+            raise DataError(
+                f"a forecaster of format {FORMAT}", f"format {card['format']} in {folder}", AGAIN
+            )
         if card["features"] != f.VERSION:
             received = f"version {card['features']} in {folder}"
             raise DataError(f"a forecaster of features of version {f.VERSION}", received, AGAIN)
@@ -225,16 +277,23 @@ def load(folder: Path) -> Forecaster:
             raise DataError("a card as it was written", f"{folder / CARD}, which was edited", AGAIN)
         data = (folder / ARRAYS).read_bytes()
         if hashlib.sha256(data).hexdigest() != card["arrays"]["sha256"]:
-            raise DataError("the file that the card names", f"{folder / ARRAYS}, which was changed", AGAIN)
+            raise DataError(
+                "the file that the card names", f"{folder / ARRAYS}, which was changed", AGAIN
+            )
         with np.load(io.BytesIO(data), allow_pickle=False) as kept:
             made = {name: _wide(kept[name]) for name in kept.files}
         found = Forecaster(**made, card=card, id=hashlib.sha256(text).hexdigest()[:12])
-        if found.lines.shape != (len(HORIZONS), 1 + f.FEATURES) or not np.isfinite(found.value).all():
+        if (
+            found.lines.shape != (len(HORIZONS), 1 + f.FEATURES)
+            or not np.isfinite(found.value).all()
+        ):
             raise ValueError(f"lines of shape {found.lines.shape}")
     except OSError as error:
         raise DataError("the folder of a forecaster", f"{folder}: {error}", AGAIN) from error
     except _DAMAGED as error:
-        raise DataError("a forecaster as it was trained", f"{folder}: {type(error).__name__} {error}", AGAIN) from error
+        raise DataError(
+            "a forecaster as it was trained", f"{folder}: {type(error).__name__} {error}", AGAIN
+        ) from error
     return found
 
 
@@ -243,10 +302,18 @@ def spread_alone() -> Forecaster:
     """A forecaster that forecasts nothing: a strategy with it is told of the usual spread."""
     few, horizons = np.zeros(1, np.int64), len(HORIZONS)
     return Forecaster(
-        lines=np.zeros((horizons, 1 + f.FEATURES)), ends=np.zeros(horizons + 1, np.int64),
-        scale=np.zeros((horizons, 2)), roots=few, feature=few - 1, threshold=np.zeros(1), left=few, right=few,
-        value=np.zeros(1), card={"format": FORMAT, "features": f.VERSION}, id="spread alone",
-    )  # fmt: skip
+        lines=np.zeros((horizons, 1 + f.FEATURES)),
+        ends=np.zeros(horizons + 1, np.int64),
+        scale=np.zeros((horizons, 2)),
+        roots=few,
+        feature=few - 1,
+        threshold=np.zeros(1),
+        left=few,
+        right=few,
+        value=np.zeros(1),
+        card={"format": FORMAT, "features": f.VERSION},
+        id="spread alone",
+    )
 
 
 def packaged() -> tuple[str, ...]:
@@ -283,7 +350,9 @@ def heard(said: str) -> Forecaster:
     found = resolve(said)
     for symbol, one in found.card.get("simulated", {}).items():
         if one["carry"] is not None and one["carry"] < ENOUGH:
-            received = f"{said}, learned on {symbol} of {one['market']}, which has {one['carry']:.2f}"
+            received = (
+                f"{said}, learned on {symbol} of {one['market']}, which has {one['carry']:.2f}"
+            )
             expected = f"a forecaster learned on tape, or in a market with a carry of {ENOUGH}"
             raise DataError(expected, received, f"take {DEFAULT}, or train on days of tape")
     return found

@@ -20,9 +20,17 @@ SERVED = (10, 30)
 
 @kernel
 def walk(
-    x: Floats, line: Floats, first: int, last: int,
-    roots: Longs, feature: Longs, threshold: Floats, left: Longs, right: Longs, value: Floats,
-) -> float:  # fmt: skip
+    x: Floats,
+    line: Floats,
+    first: int,
+    last: int,
+    roots: Longs,
+    feature: Longs,
+    threshold: Floats,
+    left: Longs,
+    right: Longs,
+    value: Floats,
+) -> float:
     """Sum of the trees `first` to `last`, and of the line: an intercept and a weight for each feature; NaN in, NaN out.
 
     Parameters
@@ -50,9 +58,19 @@ def walk(
 
 @kernel
 def foresee(
-    b: Packed, k: Longs, x: Floats, scale: Floats, lines: Floats, ends: Longs,
-    roots: Longs, feature: Longs, threshold: Floats, left: Longs, right: Longs, value: Floats,
-) -> bool:  # fmt: skip
+    b: Packed,
+    k: Longs,
+    x: Floats,
+    scale: Floats,
+    lines: Floats,
+    ends: Longs,
+    roots: Longs,
+    feature: Longs,
+    threshold: Floats,
+    left: Longs,
+    right: Longs,
+    value: Floats,
+) -> bool:
     """Write the forecasts of a market into its state, and its usual spread; False where nothing can be said.
 
     Parameters
@@ -73,7 +91,9 @@ def foresee(
     if not features(b, k, x):
         return False
     for h in range(len(SERVED)):
-        said = walk(x, lines[h], ends[h], ends[h + 1], roots, feature, threshold, left, right, value)
+        said = walk(
+            x, lines[h], ends[h], ends[h + 1], roots, feature, threshold, left, right, value
+        )
         if math.isnan(said):
             return False
         unit = MILLI * BPS * x[UNIT] * math.sqrt(SERVED[h]) / abs(s.mid2)
@@ -93,4 +113,6 @@ def usual_spread(k: Longs) -> None:
         return
     first = max(s.first_second, last - PAST_S)
     if last - first >= LEAST_S:
-        s.usual_spread = 1000 * (second_at(k, last).spreads - second_at(k, first).spreads) // (last - first)
+        s.usual_spread = (
+            1000 * (second_at(k, last).spreads - second_at(k, first).spreads) // (last - first)
+        )

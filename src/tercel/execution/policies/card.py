@@ -14,13 +14,29 @@ from tercel.execution.policies.kept import kept
 from tercel.execution.policies.mlp import HEADS
 
 FORMAT = 1
-TEXTS: Final = ("name", "actions", "head", "version", "observation_hash", "weights_sha256", "observation")
+TEXTS: Final = (
+    "name",
+    "actions",
+    "head",
+    "version",
+    "observation_hash",
+    "weights_sha256",
+    "observation",
+)
 NUMBERS: Final = {"n_actions": 1, "seed": -math.inf, "frames": 0, "stack": 1}
 """Whole numbers, and the least that each may be."""
 TABLES: Final = ("task", "trained_on", "learner", "scores", "action_parameters", "limits")
 FINITE: Final = ("task", "action_parameters", "limits")
 """Tables that say what is run: a score may be nan, a horizon may not."""
-OF_A_TASK: Final = ("side", "share", "horizon_s", "decisions", "clock_step", "warmup_s", "grid_points")
+OF_A_TASK: Final = (
+    "side",
+    "share",
+    "horizon_s",
+    "decisions",
+    "clock_step",
+    "warmup_s",
+    "grid_points",
+)
 MARKETS: Final = (("trained_on", "market"), ("trained_on", "markets"), ("limits", "markets"))
 
 
@@ -99,12 +115,21 @@ class Card:
     def market(self) -> str | None:
         """Market of its training, several as one word."""
         market, several = self.trained_on.get("market"), self.trained_on.get("markets")
-        return " ".join(map(str, several)) if isinstance(several, list) and several else market and str(market)
+        return (
+            " ".join(map(str, several))
+            if isinstance(several, list) and several
+            else market and str(market)
+        )
 
     @property
     def markets(self) -> tuple[str, ...]:
         """Markets that it is made for."""
-        named = self.limits.get("markets") or self.trained_on.get("markets") or self.trained_on.get("market") or ()
+        named = (
+            self.limits.get("markets")
+            or self.trained_on.get("markets")
+            or self.trained_on.get("market")
+            or ()
+        )
         return (named,) if isinstance(named, str) else tuple(str(one) for one in named)
 
     @property
@@ -119,7 +144,9 @@ class Card:
         if "start" not in self.scores:
             return ""
         looks = int(self.learner.get("looks", 1))
-        return kept(self.scores["start"], self.scores.get("best_checkpoint"), looks, self.kept_start)
+        return kept(
+            self.scores["start"], self.scores.get("best_checkpoint"), looks, self.kept_start
+        )
 
     @property
     def score(self) -> Mapping[str, Any]:
@@ -153,20 +180,31 @@ def read_card(path: Path) -> Card:
     try:
         data = parse_json(path.read_text())
     except OSError as error:
-        raise PolicyError("a policy folder with card.json", f"{path}: {error.strerror or error}", remedy) from error
+        raise PolicyError(
+            "a policy folder with card.json", f"{path}: {error.strerror or error}", remedy
+        ) from error
     except ValueError as error:
         raise PolicyError("a card in JSON", f"{path}: {error}", remedy) from error
     known = {f.name for f in fields(Card)}
     if not isinstance(data, dict) or not {"name", "observes", "actions", "n_actions"} <= set(data):
         raise PolicyError("a card with name, observes, actions and n_actions", f"{path}", remedy)
     if data.get("format") != FORMAT:
-        raise PolicyError(f"a card of format {FORMAT}", f"{path}: format {data.get('format')}", remedy)
+        raise PolicyError(
+            f"a card of format {FORMAT}", f"{path}: format {data.get('format')}", remedy
+        )
     wrong = next(_wrong(data), None)
     if wrong is not None:
         name, expected, value = wrong
-        raise PolicyError(f"a card whose {name} is {expected}", f"{path}: {name} {value!r}"[:300], remedy)
+        raise PolicyError(
+            f"a card whose {name} is {expected}", f"{path}: {name} {value!r}"[:300], remedy
+        )
     card = Card(**{key: value for key, value in data.items() if key in known})
-    return Card(**{**{f.name: getattr(card, f.name) for f in fields(Card)}, "observes": tuple(card.observes)})
+    return Card(
+        **{
+            **{f.name: getattr(card, f.name) for f in fields(Card)},
+            "observes": tuple(card.observes),
+        }
+    )
 
 
 def _wrong(data: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
@@ -190,7 +228,9 @@ def _wrong(data: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
             yield f"{table}.{key}", "a market, or a list of markets", value
     for key in OF_A_TASK:
         value = given.get("task", {}).get(key, 0)
-        if not (_is_number(value) or (key == "share" and value is None)):  # None: an order of a quantity
+        if not (
+            _is_number(value) or (key == "share" and value is None)
+        ):  # None: an order of a quantity
             yield f"task.{key}", "a number", value
     for name in FINITE:
         for key, value in _leaves(given.get(name, {}), name):

@@ -55,7 +55,11 @@ def compare(network: PolicyPort, exported: Path, card: Card, seed: int) -> dict[
     observations = random_observations(network, seed)
     wanted = network.logits(observations)
     native = float(np.abs(again.logits(observations) - wanted).max())
-    found: dict[str, Any] = {"rows": ROWS, "native_difference": native, "onnxruntime_difference": None}
+    found: dict[str, Any] = {
+        "rows": ROWS,
+        "native_difference": native,
+        "onnxruntime_difference": None,
+    }
     if native != 0.0:
         raise _differs("the native loader", native)
     try:
@@ -77,7 +81,10 @@ def compare(network: PolicyPort, exported: Path, card: Card, seed: int) -> dict[
 def random_observations(network: PolicyPort, seed: int) -> Float32:
     """Observations around what the network was normalised with, far enough out that its clip is reached: (ROWS, D)."""
     rng = np.random.default_rng(seed)
-    unit = rng.standard_normal((ROWS, network.observation_size)) * np.where(np.arange(ROWS) % 8, 1.0, 8.0)[:, None]
+    unit = (
+        rng.standard_normal((ROWS, network.observation_size))
+        * np.where(np.arange(ROWS) % 8, 1.0, 8.0)[:, None]
+    )
     if isinstance(network, MlpPolicy):
         unit = network.mean + unit / np.where(network.scale == 0, 1.0, network.scale)
     return unit.astype(np.float32)
@@ -85,7 +92,9 @@ def random_observations(network: PolicyPort, seed: int) -> Float32:
 
 def _differs(which: str, by: float) -> PolicyError:
     return PolicyError(
-        "the exported policy to give the same outputs", f"{which} gives others, by up to {by:g}", "train it again"
+        "the exported policy to give the same outputs",
+        f"{which} gives others, by up to {by:g}",
+        "train it again",
     )
 
 

@@ -52,11 +52,16 @@ def kept(start: Row, checkpoint: Row | None, looks: int, kept_start: bool) -> st
     mean, low, high = apart(start, checkpoint)
     after = f"after {checkpoint['frames']:,.0f} decisions"
     if not kept_start:
-        saved = f"{mean:.2f} [{low:.2f}, {high:.2f}] bps cheaper than the start on validation episodes"
+        saved = (
+            f"{mean:.2f} [{low:.2f}, {high:.2f}] bps cheaper than the start on validation episodes"
+        )
         return f"kept: the checkpoint {after}, {saved}."
     others = looks - 1
     if mean == low == high == 0.0:
-        found, helps = f"None of {others} checkpoints does anything else.", "a higher learner.learning_rate, or smaller"
+        found, helps = (
+            f"None of {others} checkpoints does anything else.",
+            "a higher learner.learning_rate, or smaller",
+        )
         helps += " batches (learner.markets, learner.minibatch)"
     else:
         found = f"The best of {others} checkpoints, {after}, costs {-mean:.2f} [{-high:.2f}, {-low:.2f}] bps more."

@@ -214,7 +214,11 @@ class Greedy:
             If the head is continuous.
         """
         if self.continuous:
-            raise PolicyError("a policy of discrete actions", f"one with the head {self.head!r}", "use its mean action")
+            raise PolicyError(
+                "a policy of discrete actions",
+                f"one with the head {self.head!r}",
+                "use its mean action",
+            )
         values = self.logits(obs)
         if mask is not None:
             values[~mask] = -np.inf
@@ -256,15 +260,23 @@ class MlpPolicy(Greedy):
     def __post_init__(self) -> None:
         width = self.mean.shape[0]
         if self.scale.shape != (width,) or not self.layers:
-            raise PolicyError("at least one layer and one scale per input", f"{self.scale.shape}", "train it again")
+            raise PolicyError(
+                "at least one layer and one scale per input",
+                f"{self.scale.shape}",
+                "train it again",
+            )
         for number, (weight, bias) in enumerate(self.layers):
             if weight.shape != (width, bias.shape[0]):
                 raise PolicyError(
-                    f"layer {number} of shape ({width}, {bias.shape[0]})", f"{weight.shape}", "train it again"
+                    f"layer {number} of shape ({width}, {bias.shape[0]})",
+                    f"{weight.shape}",
+                    "train it again",
                 )
             width = bias.shape[0]
         if not np.isfinite(self.packed[0]).all():
-            raise PolicyError("finite weights", "a policy with NaN or infinite numbers", "train it again")
+            raise PolicyError(
+                "finite weights", "a policy with NaN or infinite numbers", "train it again"
+            )
 
     @property
     def observation_size(self) -> int:
@@ -294,7 +306,9 @@ class MlpPolicy(Greedy):
         """Outputs of the network, float32[n, A], for raw observations float32[n, D]."""
         if obs.ndim != 2 or obs.shape[1] != self.observation_size:
             raise PolicyError(
-                f"observations of shape (n, {self.observation_size})", f"{obs.shape}", "use the policy's own task"
+                f"observations of shape (n, {self.observation_size})",
+                f"{obs.shape}",
+                "use the policy's own task",
             )
         out = np.empty((obs.shape[0], self.n_actions), np.float32)
         w, layout = self.packed

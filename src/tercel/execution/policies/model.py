@@ -15,8 +15,13 @@ from tercel.execution.policies.strategy import PolicyStrategy
 class _Acting:
     """A function of observations, or a model with `predict`, as a policy."""
 
-    def __init__(self, act: Callable[[Float32], Any], size: int, n_actions: int, continuous: bool) -> None:
-        self._act, self.observation_size, self.n_actions, self.continuous = act, size, n_actions, continuous
+    def __init__(
+        self, act: Callable[[Float32], Any], size: int, n_actions: int, continuous: bool
+    ) -> None:
+        self._act = act
+        self.observation_size = size
+        self.n_actions = n_actions
+        self.continuous = continuous
         self.head = "vector" if continuous else "logits"
 
     def act(self, obs: Float32, mask: Bools | None = None) -> AnyArray:
@@ -27,10 +32,16 @@ class _Acting:
         if found.shape != wanted or not whole:
             kind = "numbers" if self.continuous else "whole numbers"
             received = f"{found.dtype} of shape {found.shape}"
-            raise ConfigError(f"actions as {kind} of shape {wanted}", received, self._remedy(found, n))
+            raise ConfigError(
+                f"actions as {kind} of shape {wanted}", received, self._remedy(found, n)
+            )
         if not self.continuous and ((found < 0) | (found >= self.n_actions)).any():
             received = f"{int(found.min())} to {int(found.max())}"
-            raise ConfigError(f"actions from 0 to {self.n_actions - 1}", received, "name the set that it was made for")
+            raise ConfigError(
+                f"actions from 0 to {self.n_actions - 1}",
+                received,
+                "name the set that it was made for",
+            )
         return found.astype(np.float32 if self.continuous else np.int64)
 
     def _remedy(self, found: AnyArray, n: int) -> str:
@@ -38,9 +49,7 @@ class _Acting:
         if found.ndim == 0 or len(found) != n:
             return f"answer every row of the observation: {n} here"
         if self.continuous:
-            return (
-                f"answer {self.n_actions} numbers a row, or name the actions that the model was made for: actions=..."
-            )
+            return f"answer {self.n_actions} numbers a row, or name the actions that the model was made for: actions=..."
         if found.shape == (n, self.n_actions):
             best = "numpy.argmax(model(obs), axis=1)"
             return f"a number for each action: answer the best one, {best}, or keep the network by tercel.save_policy"
@@ -98,17 +107,19 @@ def model_strategy(
     """
     predict = getattr(model, "predict", None)
     if predict is None and hasattr(model, "state_dict"):
-        remedy = (
-            "make a policy of it: tercel.save_policy(model, folder); or give a function obs -> action that calls it"
-        )
+        remedy = "make a policy of it: tercel.save_policy(model, folder); or give a function obs -> action that calls it"
         raise ConfigError("a function of arrays", f"{type(model).__name__}, a torch module", remedy)
     if predict is None and not callable(model):
-        raise ConfigError("a callable obs -> action, or a model with predict", repr(model), "give one of the two")
+        raise ConfigError(
+            "a callable obs -> action, or a model with predict", repr(model), "give one of the two"
+        )
     call = model if predict is None else _predicting(model)
     parameters = action_parameters or {}
     chosen = action_set(actions, parameters)
     policy = _Acting(call, observer(observation, stack).size, chosen.size, chosen.continuous)
-    return PolicyStrategy(name, policy, actions, action_parameters=parameters, observation=observation, stack=stack)
+    return PolicyStrategy(
+        name, policy, actions, action_parameters=parameters, observation=observation, stack=stack
+    )
 
 
 def _predicting(model: Any) -> Callable[[Float32], Any]:
@@ -116,6 +127,8 @@ def _predicting(model: Any) -> Callable[[Float32], Any]:
     wrapped = getattr(model, "get_vec_normalize_env", lambda: None)()
 
     def predict(obs: Float32) -> Any:
-        return model.predict(obs if wrapped is None else wrapped.normalize_obs(obs), deterministic=True)[0]
+        return model.predict(
+            obs if wrapped is None else wrapped.normalize_obs(obs), deterministic=True
+        )[0]
 
     return predict

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 OPSET, IR_VERSION = 13, 8
 _ACTIVATION_OPS: dict[str, Activation] = {"Tanh": "tanh", "Relu": "relu"}
 # What stands behind the last layer.
-_TAILS: dict[Head, tuple[str, ...]] = {"simplex": ("Softmax",), "dirichlet": ("Softplus", "Add", "Log", "Softmax")}
+_TAILS: dict[Head, tuple[str, ...]] = {
+    "simplex": ("Softmax",),
+    "dirichlet": ("Softplus", "Add", "Log", "Softmax"),
+}
 
 
 def to_onnx(policy: MlpPolicy) -> bytes:
@@ -47,17 +50,26 @@ def to_onnx(policy: MlpPolicy) -> bytes:
         if i != last:
             nodes.append(helper.make_node(operator, [out], [f"h{i + 1}"]))
     for i, name in enumerate(tail):
-        entry, out = f"z{last}" if i == 0 else f"t{i}", policy.head if i == len(tail) - 1 else f"t{i + 1}"
+        entry, out = (
+            f"z{last}" if i == 0 else f"t{i}",
+            policy.head if i == len(tail) - 1 else f"t{i + 1}",
+        )
         constants |= {"one": np.float32(1)} if name == "Add" else {}
         nodes.append(helper.make_node(name, [entry, "one"] if name == "Add" else [entry], [out]))
-    observation = helper.make_tensor_value_info("observation", TensorProto.FLOAT, ["n", policy.observation_size])
+    observation = helper.make_tensor_value_info(
+        "observation", TensorProto.FLOAT, ["n", policy.observation_size]
+    )
     output = helper.make_tensor_value_info(policy.head, TensorProto.FLOAT, ["n", policy.n_actions])
     tensors = [
-        numpy_helper.from_array(np.asarray(value, np.float32, order="C"), name) for name, value in constants.items()
+        numpy_helper.from_array(np.asarray(value, np.float32, order="C"), name)
+        for name, value in constants.items()
     ]
     graph = helper.make_graph(nodes, "tercel_policy", [observation], [output], tensors)
     model = helper.make_model(
-        graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION, producer_name="tercel"
+        graph,
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=IR_VERSION,
+        producer_name="tercel",
     )
     onnx.checker.check_model(model)
     data: bytes = model.SerializeToString()
@@ -86,18 +98,26 @@ class OnnxPolicy(Greedy):
         options.intra_op_num_threads = 1  # small networks; the same bytes on any number of cores
         options.inter_op_num_threads = 1
         try:
-            self.session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+            self.session = onnxruntime.InferenceSession(
+                data, options, providers=["CPUExecutionProvider"]
+            )
         except Exception as error:  # the runtime's exceptions share no base class of their own
-            raise PolicyError("an ONNX model that ONNX Runtime takes", f"{error}", "export the policy again") from error
+            raise PolicyError(
+                "an ONNX model that ONNX Runtime takes", f"{error}", "export the policy again"
+            ) from error
         self.head: Head = head
         self.data = data
         entry, first = self.session.get_inputs()[0], self.session.get_outputs()[0]
-        self.input_name, self.output_name = entry.name, first.name
+        self.input_name = entry.name
+        self.output_name = first.name
         if not all(len(one.shape) == 2 and isinstance(one.shape[1], int) for one in (entry, first)):
             received = f"{entry.name} {entry.shape} and {first.name} {first.shape}"
             remedy = "export it with the number of columns fixed, and the number of rows open"
-            raise PolicyError("an input [n, D] and an output [n, A], D and A numbers", received, remedy)
-        self.observation_size, self.n_actions = entry.shape[1], first.shape[1]
+            raise PolicyError(
+                "an input [n, D] and an output [n, A], D and A numbers", received, remedy
+            )
+        self.observation_size = entry.shape[1]
+        self.n_actions = first.shape[1]
 
     def logits(self, obs: Float32) -> Float32:
         """The head's values, float32[n, A], for raw observations float32[n, D].
@@ -107,7 +127,9 @@ class OnnxPolicy(Greedy):
         PolicyError
             When the network gives NaN or infinity.
         """
-        return self.checked(self.run([self.output_name], {self.input_name: np.asarray(obs, np.float32)})[0])
+        return self.checked(
+            self.run([self.output_name], {self.input_name: np.asarray(obs, np.float32)})[0]
+        )
 
     def run(self, names: list[str] | None, entries: dict[str, Float32]) -> Any:
         """Outputs of the network; a call that does not end is stopped where there is a deadline."""
@@ -122,7 +144,9 @@ class OnnxPolicy(Greedy):
         if not np.isfinite(values).all():
             what = "NaN" if np.isnan(values).any() else "infinity"
             raise PolicyError(
-                "outputs that are numbers", f"{what} from ONNX Runtime", "train or export the policy again"
+                "outputs that are numbers",
+                f"{what} from ONNX Runtime",
+                "train or export the policy again",
             )
         return np.ascontiguousarray(values, np.float32)
 
@@ -141,7 +165,9 @@ def from_onnx(data: bytes, head: Head = "logits") -> MlpPolicy | OnnxPolicy:
         model = onnx.load_model_from_string(data)
         onnx.checker.check_model(model)
     except Exception as error:  # protobuf and the checker raise their own kinds
-        raise PolicyError("an ONNX model", f"bytes that are none ({error})", "copy or export the file again") from error
+        raise PolicyError(
+            "an ONNX model", f"bytes that are none ({error})", "copy or export the file again"
+        ) from error
     if [entry.name for entry in model.graph.input] == ["observation", "h", "c"]:
         return RecurrentPolicy(data, head)
     return _read_mlp(model) or OnnxPolicy(data, head)
@@ -166,7 +192,12 @@ def _read_mlp(model: "onnx.ModelProto") -> MlpPolicy | None:
     if tuple(operators[end:]) != tail:
         return None
     between = set(body[1::2])
-    if len(body) % 2 == 0 or set(body[::2]) != {"Gemm"} or len(between) > 1 or not between <= set(_ACTIVATION_OPS):
+    if (
+        len(body) % 2 == 0
+        or set(body[::2]) != {"Gemm"}
+        or len(between) > 1
+        or not between <= set(_ACTIVATION_OPS)
+    ):
         return None
     named = [name for node in nodes for name in node.input[1:]]
     if not all(name in constants for name in named) or constants.get("one", 1) != 1:

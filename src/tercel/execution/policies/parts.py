@@ -112,7 +112,9 @@ def without(strategy: Strategy, part: str) -> Strategy | None:
         return None if inner is None else replace(strategy, inner=inner)  # type: ignore[type-var]
     if isinstance(strategy, PolicyStrategy):
         return _of_a_policy(strategy, part)
-    return replace(strategy, guard=None) if isinstance(strategy, Guarded) and part == GUARD else None
+    return (
+        replace(strategy, guard=None) if isinstance(strategy, Guarded) and part == GUARD else None
+    )
 
 
 def _without_alpha(strategy: Strategy) -> Strategy | None:

@@ -48,10 +48,15 @@ def save_policy(folder: Path, policy: MlpPolicy | OnnxPolicy, card: Card) -> Car
     PolicyError
         If the card speaks of other sizes than the policy has.
     """
-    sizes, declared = (policy.observation_size, policy.n_actions), (len(card.observes), card.n_actions)
+    sizes, declared = (
+        (policy.observation_size, policy.n_actions),
+        (len(card.observes), card.n_actions),
+    )
     if sizes != declared:
         raise PolicyError(
-            f"a card of a policy with (inputs, actions) {sizes}", f"{declared}", "name every observed entry"
+            f"a card of a policy with (inputs, actions) {sizes}",
+            f"{declared}",
+            "name every observed entry",
         )
     data = to_onnx(policy) if isinstance(policy, MlpPolicy) else policy.data
     card = replace(
@@ -84,9 +89,17 @@ def free(folder: Path) -> Path:
     """
     if folder.is_file():
         raise ConfigError("an empty or new folder", f"{folder}, a file", "name another")
-    others = [path.name for path in folder.iterdir() if path.name not in (CARD, MODEL)] if folder.is_dir() else []
+    others = (
+        [path.name for path in folder.iterdir() if path.name not in (CARD, MODEL)]
+        if folder.is_dir()
+        else []
+    )
     if others:
-        raise ConfigError("an empty or new folder", f"{folder} with {', '.join(sorted(others)[:3])}", "name another")
+        raise ConfigError(
+            "an empty or new folder",
+            f"{folder} with {', '.join(sorted(others)[:3])}",
+            "name another",
+        )
     return folder
 
 
@@ -105,7 +118,9 @@ def load_policy(folder: Path, observes: Iterable[str] | None = None) -> tuple[Po
         data = (folder / MODEL).read_bytes()
     except OSError as error:
         raise PolicyError(
-            "a policy folder with policy.onnx", f"{folder / MODEL}: {error.strerror}", "save the policy again"
+            "a policy folder with policy.onnx",
+            f"{folder / MODEL}: {error.strerror}",
+            "save the policy again",
         ) from error
     digest = hashlib.sha256(data).hexdigest()
     if digest != card.weights_sha256:

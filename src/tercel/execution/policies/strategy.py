@@ -12,7 +12,14 @@ from tercel.core.errors import PolicyError
 from tercel.execution.action_sets import ActionSet, action_set
 from tercel.execution.foresight.forecaster import DEFAULT, Forecaster, heard
 from tercel.execution.intent import Intents
-from tercel.execution.observations import ObservationFunction, Observer, is_own_name, name_of, observer, same_name
+from tercel.execution.observations import (
+    ObservationFunction,
+    Observer,
+    is_own_name,
+    name_of,
+    observer,
+    same_name,
+)
 from tercel.execution.policies.card import read_card
 from tercel.execution.policies.onnx_file import RecurrentPolicy
 from tercel.execution.policies.policy import CARD, PolicyPort, load_policy
@@ -141,10 +148,14 @@ class PolicyStrategy:
         if not self.stochastic or self._actions.continuous:
             return shares(self._actions.decode(self.policy.act(self.observe(view)), view), view)
         weights = self.policy.probabilities(self.observe(view)).astype("float64")
-        return expected_shares(weights / weights.sum(axis=1, keepdims=True), self._actions.decode, view)
+        return expected_shares(
+            weights / weights.sum(axis=1, keepdims=True), self._actions.decode, view
+        )
 
 
-def policy_strategy(folder: Path, shown_as: str = "", eyes: ObservationFunction | None = None) -> PolicyStrategy:
+def policy_strategy(
+    folder: Path, shown_as: str = "", eyes: ObservationFunction | None = None
+) -> PolicyStrategy:
     """The policy in a folder as its card says that it is to be run; `shown_as` is its name in tables, else the card's.
 
     The one way from a folder to a strategy: a policy of another observation, action set or stack is refused here.
@@ -167,7 +178,9 @@ def policy_strategy(folder: Path, shown_as: str = "", eyes: ObservationFunction 
     """
     declared = read_card(folder / CARD)
     observation = (
-        _given(folder, declared.observation, eyes) if is_own_name(declared.observation) else declared.observation
+        _given(folder, declared.observation, eyes)
+        if is_own_name(declared.observation)
+        else declared.observation
     )
     policy, card = load_policy(folder, observer(observation, declared.stack).entries)
     return PolicyStrategy(

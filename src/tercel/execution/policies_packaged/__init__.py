@@ -66,11 +66,22 @@ class CalmObservations:
     command: str
 
     @classmethod
-    def of(cls, observations: Floats, episodes: int, market: str, command: str) -> "CalmObservations":
+    def of(
+        cls, observations: Floats, episodes: int, market: str, command: str
+    ) -> "CalmObservations":
         """Statistics of observations float (n, D)."""
         values = np.asarray(observations, np.float64)
         quantiles = np.quantile(values, LEVELS, axis=0)
-        return cls(OBS_NAMES, values.mean(0), values.std(0, ddof=1), quantiles, len(values), episodes, market, command)
+        return cls(
+            OBS_NAMES,
+            values.mean(0),
+            values.std(0, ddof=1),
+            quantiles,
+            len(values),
+            episodes,
+            market,
+            command,
+        )
 
     def to_json(self) -> str:
         """A JSON object that :func:`read_observed` reads."""
@@ -83,7 +94,11 @@ class CalmObservations:
             "entries": {
                 name: {"mean": mean, "sd": sd, "quantiles": q}
                 for name, mean, sd, q in zip(
-                    self.entries, self.mean.tolist(), self.sd.tolist(), self.quantiles.T.tolist(), strict=True
+                    self.entries,
+                    self.mean.tolist(),
+                    self.sd.tolist(),
+                    self.quantiles.T.tolist(),
+                    strict=True,
                 )
             },
         }
@@ -101,13 +116,19 @@ def read_observed(path: Path) -> CalmObservations:
     try:
         raw = json.loads(path.read_text())
         entries = raw["entries"]
-        columns = [[entry[key] for entry in entries.values()] for key in ("mean", "sd", "quantiles")]
+        columns = [
+            [entry[key] for entry in entries.values()] for key in ("mean", "sd", "quantiles")
+        ]
         mean, sd, quantiles = (np.array(column, np.float64) for column in columns)
         counts = int(raw["decisions"]), int(raw["episodes"])
-        return CalmObservations(tuple(entries), mean, sd, quantiles.T, *counts, str(raw["market"]), str(raw["command"]))
+        return CalmObservations(
+            tuple(entries), mean, sd, quantiles.T, *counts, str(raw["market"]), str(raw["command"])
+        )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         remedy = "package the policy again"
-        raise PolicyError("figures of a policy's observations", f"{path}: {error}", remedy) from error
+        raise PolicyError(
+            "figures of a policy's observations", f"{path}: {error}", remedy
+        ) from error
 
 
 def names() -> tuple[str, ...]:
@@ -150,13 +171,20 @@ def shipped(name: str) -> str:
     """
     if name in LEARNED:
         return f"{name}-{DEFAULT_MARKET}"
-    seeds = [one for base in (name, f"{name}-{HOME}") for one in names() if one != base and stem(one) == base]
+    seeds = [
+        one
+        for base in (name, f"{name}-{HOME}")
+        for one in names()
+        if one != base and stem(one) == base
+    ]
     return max(seeds, key=_validated, default=name)
 
 
 def _validated(name: str) -> float:
     """What a packaged policy gained on validation episodes; least of all where its card does not say."""
-    return float(dict(read_card(FOLDER / name / CARD).scores.get("validation", {})).get("merit", -math.inf))
+    return float(
+        dict(read_card(FOLDER / name / CARD).scores.get("validation", {})).get("merit", -math.inf)
+    )
 
 
 DEFAULT: Final = shipped("default")
@@ -174,9 +202,13 @@ def folder_of(name: str) -> Path:
     known = names()
     if name not in known:
         remedy = offer(
-            name, [*known, *map(stem, known)], "take one of these" if known else "install Tercel with its data files"
+            name,
+            [*known, *map(stem, known)],
+            "take one of these" if known else "install Tercel with its data files",
         )
-        raise UnknownNameError(f"one of {', '.join(known) or 'no'} packaged policies", f"{name!r}", remedy)
+        raise UnknownNameError(
+            f"one of {', '.join(known) or 'no'} packaged policies", f"{name!r}", remedy
+        )
     return FOLDER / name
 
 

@@ -7,4 +7,13 @@ every command turns what a person wrote into a policy's folder.
 from tercel.execution.registry.entries import ALIASES, Promotion, Registry, RegistryEntry, Version
 from tercel.execution.registry.resolve import open_registry, pinned, resolve_policy
 
-__all__ = ["ALIASES", "Promotion", "Registry", "RegistryEntry", "Version", "open_registry", "pinned", "resolve_policy"]
+__all__ = [
+    "ALIASES",
+    "Promotion",
+    "Registry",
+    "RegistryEntry",
+    "Version",
+    "open_registry",
+    "pinned",
+    "resolve_policy",
+]

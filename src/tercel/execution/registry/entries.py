@@ -93,10 +93,23 @@ class RegistryEntry:
         for version in self.versions:
             if version.number == number:
                 return version
-        have = ", ".join([*(f"{self.name}@{v.number}" for v in self.versions), *(f"{self.name}@{a}" for a in known)])
+        have = ", ".join(
+            [
+                *(f"{self.name}@{v.number}" for v in self.versions),
+                *(f"{self.name}@{a}" for a in known),
+            ]
+        )
         missing = which in (*ALIASES, LATEST)
-        remedy = f"tercel agent promote {self.name}@VERSION `to={which}` makes one" if missing else "name one of them"
-        raise PolicyError(f"a version of {self.name!r}: {have or 'none is registered'}", f"{self.name}@{which}", remedy)
+        remedy = (
+            f"tercel agent promote {self.name}@VERSION `to={which}` makes one"
+            if missing
+            else "name one of them"
+        )
+        raise PolicyError(
+            f"a version of {self.name!r}: {have or 'none is registered'}",
+            f"{self.name}@{which}",
+            remedy,
+        )
 
 
 class Registry(Protocol):
@@ -112,10 +125,14 @@ class Registry(Protocol):
     def entry(self, name: str) -> RegistryEntry:
         """One name; without versions when nothing is registered under it."""
 
-    def register(self, folder: Path, name: str, *, note: str = "", at: str = "", by: str = "") -> Version:
+    def register(
+        self, folder: Path, name: str, *, note: str = "", at: str = "", by: str = ""
+    ) -> Version:
         """Keep the policy in `folder` as the next version of `name`; the same policy again is the version it has."""
 
-    def promote(self, name: str, which: str, alias: str, *, why: str, at: str = "", by: str = "") -> Promotion:
+    def promote(
+        self, name: str, which: str, alias: str, *, why: str, at: str = "", by: str = ""
+    ) -> Promotion:
         """Make a version champion or challenger; nothing else changes."""
 
     def folder(self, version: Version) -> Path:
@@ -135,7 +152,9 @@ def checked_name(name: str) -> str:
     """
     if not _NAME.fullmatch(name):
         raise ConfigError(
-            "a name of letters, digits, '.', '_' and '-' (64 at most)", repr(name), "such as `name=csco-ppo`"
+            "a name of letters, digits, '.', '_' and '-' (64 at most)",
+            repr(name),
+            "such as `name=csco-ppo`",
         )
     return name
 

@@ -87,7 +87,9 @@ def judged_as(evaluation: PromotionEvidence, version: Version) -> str:
     return by_weights[0]
 
 
-def gains(evaluation: PromotionEvidence, policy: str, opponents: Collection[str] = ()) -> list[Gain]:
+def gains(
+    evaluation: PromotionEvidence, policy: str, opponents: Collection[str] = ()
+) -> list[Gain]:
     """The gain over the best baseline, and over each of `opponents` that was judged beside it.
 
     Raises
@@ -97,14 +99,18 @@ def gains(evaluation: PromotionEvidence, policy: str, opponents: Collection[str]
     """
     best, beside = evaluation.best_baseline, evaluation.paired.get(policy, {})
     found = [_gain(best, evaluation.paired_vs_best_baseline[policy])]
-    return found + [_gain(name, beside[name]) for name in opponents if name in beside and name != best]
+    return found + [
+        _gain(name, beside[name]) for name in opponents if name in beside and name != best
+    ]
 
 
 def _gain(over: str, found: Estimate) -> Gain:
     low, high = found.ci_low, found.ci_high
     if low is None or high is None or not math.isfinite(found.mean + low + high):
         raise ConfigError(
-            f"a gain over {over} with its interval", repr(found), "judge more episodes: an interval wants two clusters"
+            f"a gain over {over} with its interval",
+            repr(found),
+            "judge more episodes: an interval wants two clusters",
         )
     return Gain(over, found.mean, low, high)
 
@@ -120,7 +126,11 @@ def proven(entry: RegistryEntry, version: Version, evidence: Path) -> list[Gain]
     evaluation = read_evaluation(evidence)
     policy = judged_as(evaluation, version)
     champion = dict(entry.aliases).get("champion", 0)
-    rivals = [f"{entry.name}@{champion}", f"{entry.name}@champion"] if champion not in (0, version.number) else []
+    rivals = (
+        [f"{entry.name}@{champion}", f"{entry.name}@champion"]
+        if champion not in (0, version.number)
+        else []
+    )
     found = gains(evaluation, policy, rivals)
     for gain in found:
         if gain.ci_low <= 0:

@@ -17,7 +17,13 @@ from typing import Any, Final
 from tercel.core.errors import PolicyError
 from tercel.core.locks import locked
 from tercel.execution.policies.policy import load_policy
-from tercel.execution.registry.entries import Promotion, RegistryEntry, Version, checked_alias, checked_name
+from tercel.execution.registry.entries import (
+    Promotion,
+    RegistryEntry,
+    Version,
+    checked_alias,
+    checked_name,
+)
 
 INDEX: Final = "registry.json"
 LOCK: Final = ".lock"
@@ -55,7 +61,9 @@ class LocalRegistry:
         """One name; without versions when nothing is registered under it."""
         return self._read().get(checked_name(name), RegistryEntry(name))
 
-    def register(self, folder: Path, name: str, *, note: str = "", at: str = "", by: str = "") -> Version:
+    def register(
+        self, folder: Path, name: str, *, note: str = "", at: str = "", by: str = ""
+    ) -> Version:
         """Copy the policy in `folder` as the next version of `name`; the same policy again is the version it has.
 
         Raises
@@ -69,7 +77,10 @@ class LocalRegistry:
             index = self._read()
             entry = index.get(name, RegistryEntry(name))
             for version in entry.versions:
-                if (version.weights_sha256, _bytes(self._folder(version))) == (card.weights_sha256, _bytes(folder)):
+                if (version.weights_sha256, _bytes(self._folder(version))) == (
+                    card.weights_sha256,
+                    _bytes(folder),
+                ):
                     return version
             number = 1 + max((version.number for version in entry.versions), default=0)
             hashes = card.weights_sha256, card.observation_hash
@@ -79,7 +90,9 @@ class LocalRegistry:
             self._write(index)
         return version
 
-    def promote(self, name: str, which: str, alias: str, *, why: str, at: str = "", by: str = "") -> Promotion:
+    def promote(
+        self, name: str, which: str, alias: str, *, why: str, at: str = "", by: str = ""
+    ) -> Promotion:
         """Make a version champion or challenger.
 
         Raises
@@ -148,7 +161,11 @@ class LocalRegistry:
             return {}
         except (OSError, ValueError) as error:
             raise _damaged(path, str(error)) from error
-        if not isinstance(raw, dict) or raw.get("format") != FORMAT or not isinstance(raw.get("entries"), dict):
+        if (
+            not isinstance(raw, dict)
+            or raw.get("format") != FORMAT
+            or not isinstance(raw.get("entries"), dict)
+        ):
             raise _damaged(path, "no index of format 1")
         try:
             return {name: _entry(name, value) for name, value in raw["entries"].items()}
@@ -156,7 +173,10 @@ class LocalRegistry:
             raise _damaged(path, f"{type(error).__name__}: {error}") from error
 
     def _write(self, index: dict[str, RegistryEntry]) -> None:
-        plain = {name: {**asdict(entry), "aliases": dict(entry.aliases)} for name, entry in sorted(index.items())}
+        plain = {
+            name: {**asdict(entry), "aliases": dict(entry.aliases)}
+            for name, entry in sorted(index.items())
+        }
         aside = self.root / f".{INDEX}.part"
         with aside.open("w", encoding="utf-8") as file:
             file.write(json.dumps({"format": FORMAT, "entries": plain}, indent=1) + "\n")
@@ -179,4 +199,6 @@ def _entry(name: str, raw: dict[str, Any]) -> RegistryEntry:
 
 
 def _damaged(path: Path, why: str) -> PolicyError:
-    return PolicyError("a registry's index", f"{path}: {why}", "put a copy back, or name another `registry=`")
+    return PolicyError(
+        "a registry's index", f"{path}: {why}", "put a copy back, or name another `registry=`"
+    )

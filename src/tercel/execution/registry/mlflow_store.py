@@ -18,7 +18,13 @@ from tercel.core.errors import PolicyError
 from tercel.core.extras import needed
 from tercel.core.kernel_keys import cache_root
 from tercel.execution.policies.policy import load_policy
-from tercel.execution.registry.entries import Promotion, RegistryEntry, Version, checked_alias, checked_name
+from tercel.execution.registry.entries import (
+    Promotion,
+    RegistryEntry,
+    Version,
+    checked_alias,
+    checked_name,
+)
 
 EXPERIMENT: Final = "tercel-policies"
 FILES: Final = "policy"
@@ -55,8 +61,11 @@ class MlflowRegistry:
         for library in ("mlflow", "alembic"):  # they tell of every table that they make
             logging.getLogger(library).setLevel(logging.WARNING)
         mlflow = needed("mlflow", "mlflow")
-        self._where, self._uri = where, uri
-        self._client: Any = self._call(lambda: mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri))
+        self._where = where
+        self._uri = uri
+        self._client: Any = self._call(
+            lambda: mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
+        )
 
     @property
     def where(self) -> str:
@@ -69,18 +78,24 @@ class MlflowRegistry:
         found: list[RegistryEntry] = []
         token = None
         while True:
-            page = self._call(lambda token=token: self._client.search_registered_models(page_token=token))
+            page = self._call(
+                lambda token=token: self._client.search_registered_models(page_token=token)
+            )
             found += [self._entry(model) for model in page]
             token = page.token
             if not token:
-                return sorted((entry for entry in found if entry.versions), key=lambda entry: entry.name)
+                return sorted(
+                    (entry for entry in found if entry.versions), key=lambda entry: entry.name
+                )
 
     def entry(self, name: str) -> RegistryEntry:
         """One name; without versions when nothing is registered under it."""
         model = self._model(checked_name(name))
         return RegistryEntry(name) if model is None else self._entry(model)
 
-    def register(self, folder: Path, name: str, *, note: str = "", at: str = "", by: str = "") -> Version:
+    def register(
+        self, folder: Path, name: str, *, note: str = "", at: str = "", by: str = ""
+    ) -> Version:
         """Log the policy in `folder` as artifacts of a run and register them; the same policy again is what it was.
 
         Raises
@@ -90,17 +105,25 @@ class MlflowRegistry:
         """
         _, card = load_policy(folder)
         for version in self.entry(name).versions:
-            if version.weights_sha256 == card.weights_sha256 and _same_card(self.folder(version), folder):
+            if version.weights_sha256 == card.weights_sha256 and _same_card(
+                self.folder(version), folder
+            ):
                 return version
         words = {
-            "weights_sha256": card.weights_sha256, "observation_hash": card.observation_hash, "registered": at,
-            "by": by, "source": str(folder.resolve()), "note": note,
-        }  # fmt: skip
+            "weights_sha256": card.weights_sha256,
+            "observation_hash": card.observation_hash,
+            "registered": at,
+            "by": by,
+            "source": str(folder.resolve()),
+            "note": note,
+        }
         tags = {PREFIX + key: value for key, value in words.items()}
         made = self._call(lambda: self._log(folder, name, tags))
         return Version(name, int(made.version), **words)
 
-    def promote(self, name: str, which: str, alias: str, *, why: str, at: str = "", by: str = "") -> Promotion:
+    def promote(
+        self, name: str, which: str, alias: str, *, why: str, at: str = "", by: str = ""
+    ) -> Promotion:
         """Point an alias at a version; why, when and by whom stand in the version's tags."""
         checked_alias(alias)
         entry = self.entry(name)
@@ -140,7 +163,9 @@ class MlflowRegistry:
     def _fetch(self, version: Version, cached: Path) -> None:
         cached.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cached.parent) as aside:
-            stored = self._call(lambda: self._client.get_model_version(version.name, str(version.number)))
+            stored = self._call(
+                lambda: self._client.get_model_version(version.name, str(version.number))
+            )
             self._call(lambda: self._client.download_artifacts(stored.run_id, FILES, aside))
             Path(aside, FILES).rename(cached)
 
@@ -149,11 +174,17 @@ class MlflowRegistry:
         if self._model(name) is None:
             client.create_registered_model(name)
         experiment = client.get_experiment_by_name(EXPERIMENT)
-        number = experiment.experiment_id if experiment else client.create_experiment(EXPERIMENT, self._artifacts)
+        number = (
+            experiment.experiment_id
+            if experiment
+            else client.create_experiment(EXPERIMENT, self._artifacts)
+        )
         run = client.create_run(number, run_name=name)
         client.log_artifacts(run.info.run_id, str(folder), FILES)
         client.set_terminated(run.info.run_id)
-        return client.create_model_version(name, f"{run.info.artifact_uri}/{FILES}", run.info.run_id, tags)
+        return client.create_model_version(
+            name, f"{run.info.artifact_uri}/{FILES}", run.info.run_id, tags
+        )
 
     @property
     def _artifacts(self) -> str | None:
@@ -166,11 +197,17 @@ class MlflowRegistry:
         return next(iter(found), None)
 
     def _entry(self, model: Any) -> RegistryEntry:
-        stored = self._call(lambda: list(self._client.search_model_versions(f"name = '{model.name}'")))
+        stored = self._call(
+            lambda: list(self._client.search_model_versions(f"name = '{model.name}'"))
+        )
         versions, promotions = [], []
         aliases = {alias: int(number) for alias, number in model.aliases.items()}
         for one in sorted(stored, key=lambda one: int(one.version)):
-            tags = {key.removeprefix(PREFIX): value for key, value in one.tags.items() if key.startswith(PREFIX)}
+            tags = {
+                key.removeprefix(PREFIX): value
+                for key, value in one.tags.items()
+                if key.startswith(PREFIX)
+            }
             if "weights_sha256" not in tags:
                 continue
             words = {key: tags.get(key, "") for key in ("weights_sha256", "observation_hash")}
@@ -178,14 +215,23 @@ class MlflowRegistry:
             versions.append(Version(model.name, int(one.version), **words, **more))
             promotions += [
                 Promotion(
-                    alias, int(one.version), int(tags.get(f"{alias}.before", 0)), tags[f"{alias}.why"],
-                    tags.get(f"{alias}.at", ""), tags.get(f"{alias}.by", ""),
+                    alias,
+                    int(one.version),
+                    int(tags.get(f"{alias}.before", 0)),
+                    tags[f"{alias}.why"],
+                    tags.get(f"{alias}.at", ""),
+                    tags.get(f"{alias}.by", ""),
                 )
-                for alias in ("challenger", "champion") if f"{alias}.why" in tags
-            ]  # fmt: skip
+                for alias in ("challenger", "champion")
+                if f"{alias}.why" in tags
+            ]
         ours = {version.number for version in versions}
-        cached = tuple(sorted((alias, number) for alias, number in aliases.items() if number in ours))
-        return RegistryEntry(model.name, tuple(versions), cached, tuple(sorted(promotions, key=lambda made: made.at)))
+        cached = tuple(
+            sorted((alias, number) for alias, number in aliases.items() if number in ours)
+        )
+        return RegistryEntry(
+            model.name, tuple(versions), cached, tuple(sorted(promotions, key=lambda made: made.at))
+        )
 
     def _call(self, ask: Any) -> Any:
         """What the server answers."""
@@ -196,7 +242,9 @@ class MlflowRegistry:
         except (MlflowException, OSError) as error:
             line = next(iter(str(error).splitlines()), type(error).__name__)
             raise PolicyError(
-                f"an answer of MLflow at {self.where}", line[:300], "check the URL and that the server runs"
+                f"an answer of MLflow at {self.where}",
+                line[:300],
+                "check the URL and that the server runs",
             ) from error
 
 

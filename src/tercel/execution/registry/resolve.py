@@ -68,14 +68,24 @@ def resolve_policy(text: str, registry: str | Path | None = None) -> Path:
         opened = open_registry(registry)
         entry = opened.entry(base)
         if not entry.versions:
-            raise unknown(base, [e.name for e in opened.entries()], f"policies registered in {opened.where}")
+            raise unknown(
+                base, [e.name for e in opened.entries()], f"policies registered in {opened.where}"
+            )
         return opened.folder(entry.find(which))
     packaged = policies_packaged.shipped(name)
     if packaged in policies_packaged.names():
         return policies_packaged.folder_of(packaged)
     if os.sep in name:
-        raise PolicyError(f"a policy folder with {CARD}", f"{name}: no such folder", "`tercel agent list` names some")
-    raise unknown(name, choices(registry), "policies: a folder, a packaged one, or NAME@VERSION of the registry")
+        raise PolicyError(
+            f"a policy folder with {CARD}",
+            f"{name}: no such folder",
+            "`tercel agent list` names some",
+        )
+    raise unknown(
+        name,
+        choices(registry),
+        "policies: a folder, a packaged one, or NAME@VERSION of the registry",
+    )
 
 
 def pinned(text: str, registry: str | Path | None = None) -> str:
@@ -95,12 +105,20 @@ def choices(registry: str | Path | None = None) -> list[str]:
     opened = open_registry(registry).entries()
     packaged = policies_packaged.names()
     stems = dict.fromkeys(policies_packaged.stem(one) for one in packaged)
-    families = [word for stem in stems if stem not in packaged for word in (stem, f"{stem}{policies_packaged.ALL}")]
+    families = [
+        word
+        for stem in stems
+        if stem not in packaged
+        for word in (stem, f"{stem}{policies_packaged.ALL}")
+    ]
     return [*packaged, *families, *(name for entry in opened for name in _labels(entry))]
 
 
 def _labels(entry: RegistryEntry) -> list[str]:
-    return [*(version.label for version in entry.versions), *(f"{entry.name}@{alias}" for alias, _ in entry.aliases)]
+    return [
+        *(version.label for version in entry.versions),
+        *(f"{entry.name}@{alias}" for alias, _ in entry.aliases),
+    ]
 
 
 def _in_folder(folder: Path) -> Path:
@@ -109,7 +127,11 @@ def _in_folder(folder: Path) -> Path:
             return folder / inside
     found = sorted(path.parent for path in folder.glob(f"*/{CARD}"))
     some = f"; policies lie in {', '.join(str(path) for path in found[:3])}" if found else ""
-    raise PolicyError(f"a policy folder with {CARD}", f"{folder}, which has none{some}", "name the policy's own folder")
+    raise PolicyError(
+        f"a policy folder with {CARD}",
+        f"{folder}, which has none{some}",
+        "name the policy's own folder",
+    )
 
 
 def unknown(name: str, known: list[str], expected: str) -> UnknownNameError:

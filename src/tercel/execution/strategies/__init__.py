@@ -12,7 +12,12 @@ from tercel.core.names import check_known
 from tercel.execution.strategies import baselines as b
 from tercel.execution.strategies import timed
 from tercel.execution.strategies import tunable as t
-from tercel.execution.strategies.almgren_chriss import AlmgrenChriss, AlmgrenChrissAlpha, CarteaJaimungal, Parameters
+from tercel.execution.strategies.almgren_chriss import (
+    AlmgrenChriss,
+    AlmgrenChrissAlpha,
+    CarteaJaimungal,
+    Parameters,
+)
 from tercel.execution.strategies.alpha_tilt import AlphaTilt, PostureCap
 from tercel.execution.strategies.best_response import BestResponse
 from tercel.execution.strategies.direction_rule import DirectionRule
@@ -55,7 +60,9 @@ def _almgren_chriss_alpha(estimates: MarketEstimates, **parameters: float) -> St
     return AlmgrenChrissAlpha(_parameters(estimates, **parameters))
 
 
-def _cartea_jaimungal(estimates: MarketEstimates, rest_s: float = 0.0, **parameters: float) -> Strategy:
+def _cartea_jaimungal(
+    estimates: MarketEstimates, rest_s: float = 0.0, **parameters: float
+) -> Strategy:
     return CarteaJaimungal(_parameters(estimates, **parameters), rest_s)
 
 
@@ -78,11 +85,20 @@ YARDSTICK: Final = "peg_behind"
 TUNABLE: Final[dict[str, type[Tunable]]] = {
     kind.name: kind
     for kind in (
-        t.TwapRepeg, t.TwapCross, t.VwapCross, t.PovPassive, t.AlmgrenChrissFitted, t.ObizhaevaWang,
+        t.TwapRepeg,
+        t.TwapCross,
+        t.VwapCross,
+        t.PovPassive,
+        t.AlmgrenChrissFitted,
+        t.ObizhaevaWang,
         t.TunablePropagator,
-        t.SubmitAndLeaveTuned, t.Popv, DirectionRule, ScoreRule, BestResponse,
+        t.SubmitAndLeaveTuned,
+        t.Popv,
+        DirectionRule,
+        ScoreRule,
+        BestResponse,
     )
-}  # fmt: skip
+}
 """Strategies whose parameters `tercel agent tune` finds; in a market with tuned values `build` starts from them."""
 _NEED_ESTIMATES: Final = (t.VwapCross.name, t.PovPassive.name)
 
@@ -100,7 +116,10 @@ def tuned_values(name: str, market: str) -> dict[str, float]:
 
 
 def _tunable(
-    name: str, wrappers: Sequence[str], estimates: MarketEstimates | None, parameters: Mapping[str, Any]
+    name: str,
+    wrappers: Sequence[str],
+    estimates: MarketEstimates | None,
+    parameters: Mapping[str, Any],
 ) -> Strategy:
     """A tunable strategy: the given values over those tuned in its market, on its clock, over the generic ones."""
     if name in _NEED_ESTIMATES and estimates is None:
@@ -111,7 +130,9 @@ def _tunable(
 
 
 def _no_estimates(name: str) -> ConfigError:
-    return ConfigError(f"market estimates for {name!r}", "none", "estimate the market first (MarketEstimates)")
+    return ConfigError(
+        f"market estimates for {name!r}", "none", "estimate the market first (MarketEstimates)"
+    )
 
 
 _ALL: Final[dict[str, tuple[Callable[..., Strategy], bool]]] = {
@@ -157,12 +178,16 @@ def wrap(strategy: Strategy, wrappers: Sequence[str]) -> Strategy:
     """
     for name in wrappers:
         if name not in WRAPPERS:
-            raise UnknownNameError(f"+{' or +'.join(WRAPPERS)}", f"+{name}", "such as twap_take+alpha+posture")
+            raise UnknownNameError(
+                f"+{' or +'.join(WRAPPERS)}", f"+{name}", "such as twap_take+alpha+posture"
+            )
         strategy = WRAPPERS[name](strategy)
     return strategy
 
 
-def build(name: str, estimates: MarketEstimates | None = None, parameters: Mapping[str, Any] | None = None) -> Strategy:
+def build(
+    name: str, estimates: MarketEstimates | None = None, parameters: Mapping[str, Any] | None = None
+) -> Strategy:
     """The strategy called `name`.
 
     Parameters
@@ -203,5 +228,7 @@ def build(name: str, estimates: MarketEstimates | None = None, parameters: Mappi
         made = maker(**arguments)
     except TypeError as error:
         remedy = "see the strategy's docstring for its parameters"
-        raise ConfigError(f"parameters of {name!r}", f"{sorted(arguments)} ({error})", remedy) from error
+        raise ConfigError(
+            f"parameters of {name!r}", f"{sorted(arguments)} ({error})", remedy
+        ) from error
     return wrap(made, wrappers)

@@ -94,7 +94,9 @@ class Parameters:
             if value is not None and not 0 <= value < np.inf:
                 raise ConfigError(f"{name} >= 0", f"{value}", "estimate it from the market")
         if not 0 < self.eta < np.inf:
-            raise ConfigError("eta > 0", f"{self.eta}", "estimate it from the depth (`eta_of_depth`)")
+            raise ConfigError(
+                "eta > 0", f"{self.eta}", "estimate it from the depth (`eta_of_depth`)"
+            )
 
     def lambda_of(self, quantity: ArrayLike, horizon: ArrayLike) -> Floats:
         """float64: risk aversion of an order of `quantity` lots over `horizon` seconds."""
@@ -116,7 +118,11 @@ def kappa(risk_aversion: ArrayLike, tau: ArrayLike, p: Parameters) -> Floats:
     tau = np.asarray(tau, np.float64)
     eta = p.eta - p.gamma * tau / 2
     if np.any(eta <= 0):
-        raise ConfigError("eta > gamma tau / 2", f"eta {p.eta}, gamma {p.gamma}", "lower gamma or decide more often")
+        raise ConfigError(
+            "eta > gamma tau / 2",
+            f"eta {p.eta}, gamma {p.gamma}",
+            "lower gamma or decide more often",
+        )
     tilde2 = np.asarray(risk_aversion, np.float64) * p.sigma**2 / eta
     return np.asarray(2 * np.arcsinh(tau * np.sqrt(tilde2) / 2) / tau, np.float64)
 
@@ -128,7 +134,9 @@ def share_left(kappa_horizon: ArrayLike, elapsed: ArrayLike) -> Floats:
     >>> share_left(0.0, 0.25)
     array(0.75)
     """
-    k, u = np.broadcast_arrays(np.asarray(kappa_horizon, np.float64), np.asarray(elapsed, np.float64))
+    k, u = np.broadcast_arrays(
+        np.asarray(kappa_horizon, np.float64), np.asarray(elapsed, np.float64)
+    )
     small = k < 1e-6
     safe = np.where(small, 1.0, k)
     # Written with decaying exponentials, so that a large kappa T does not overflow.
@@ -164,7 +172,9 @@ def ahead_ticks(view: View, intervals: int) -> Floats:
     """Move against the order expected in each of the next `intervals` decision intervals: float64 (n, intervals)."""
     interval = view.horizon_ns / view.decisions
     edges = interval[:, None] * np.arange(intervals + 1)
-    return np.diff(expected_move(alpha_ticks(view)[:, None], view.half_life_ns[:, None], edges), axis=1)
+    return np.diff(
+        expected_move(alpha_ticks(view)[:, None], view.half_life_ns[:, None], edges), axis=1
+    )
 
 
 def alpha_lots(moves: Floats, left: Ints, kappa_tau: Floats, tau: Floats, eta: Floats) -> Floats:
@@ -205,7 +215,9 @@ class AlmgrenChrissAlpha(Strategy):
         base = base_share(k * horizon, view)
         moves = ahead_ticks(view, int(view.decisions_left.max(initial=1)))
         sooner = alpha_lots(moves, view.decisions_left, k * tau, tau, p.eta - p.gamma * tau / 2)
-        return take_to(lots_of(np.clip(base + sooner / np.maximum(view.qty0, 1), 0.0, 1.0), view), view)
+        return take_to(
+            lots_of(np.clip(base + sooner / np.maximum(view.qty0, 1), 0.0, 1.0), view), view
+        )
 
 
 def base_share(kappa_horizon: Floats, view: View) -> Floats:
@@ -214,7 +226,10 @@ def base_share(kappa_horizon: Floats, view: View) -> Floats:
     That of the schedule from arrival while the order is on it, up to the rounding of a lot; the same curve from the
     lots that are left elsewhere.
     """
-    now, after = (share_left(kappa_horizon, np.minimum((view.decision + j) / view.decisions, 1.0)) for j in (0, 1))
+    now, after = (
+        share_left(kappa_horizon, np.minimum((view.decision + j) / view.decisions, 1.0))
+        for j in (0, 1)
+    )
     on_schedule = np.abs(view.left - now * view.qty0) <= 0.5 + 1e-9
     keeps = np.where(now > 0, after / np.where(now > 0, now, 1.0), 0.0)
     return np.where(on_schedule, 1 - after, 1 - view.left * keeps / np.maximum(view.qty0, 1))
@@ -252,14 +267,18 @@ def speed_weight(g: ArrayLike, c: ArrayLike, theta: ArrayLike, rest_s: ArrayLike
     >>> float(speed_weight(0.0, 0.0, 0.0, 10.0))
     5.0
     """
-    g, c, theta, rest = np.broadcast_arrays(*(np.asarray(v, np.float64) for v in (g, c, theta, rest_s)))
+    g, c, theta, rest = np.broadcast_arrays(
+        *(np.asarray(v, np.float64) for v in (g, c, theta, rest_s))
+    )
     gt = np.minimum(g * rest, _LARGE)
     small = gt < _SMALL
     safe = np.where(small, 1.0, gt)
     # everything times exp(-g T); int exp(+-g s) exp(-theta (T - s)) ds = T exp(+-g T) phi((theta +- g) T)
     up = rest * _phi(theta * rest + gt)
     down = rest * np.exp(-2 * gt) * _phi(theta * rest - gt)
-    sinh = np.where(small, np.exp(-gt) * rest**2 * _phi2(theta * rest), (up - down) / 2 * rest / safe)
+    sinh = np.where(
+        small, np.exp(-gt) * rest**2 * _phi2(theta * rest), (up - down) / 2 * rest / safe
+    )
     cosh = (up + down) / 2
     whole = rest * _phi(2 * gt) + c * (1 + np.exp(-2 * gt)) / 2
     return np.asarray((sinh + c * cosh) / whole, np.float64)
@@ -271,7 +290,9 @@ def shrink(g: ArrayLike, c: ArrayLike, rest_s: ArrayLike, after_s: ArrayLike) ->
     >>> float(shrink(0.0, 0.0, 10.0, 4.0)), float(shrink(0.0, 2.0, 10.0, 0.0))
     (0.4, 0.16666666666666666)
     """
-    g, c, rest, after = np.broadcast_arrays(*(np.asarray(v, np.float64) for v in (g, c, rest_s, after_s)))
+    g, c, rest, after = np.broadcast_arrays(
+        *(np.asarray(v, np.float64) for v in (g, c, rest_s, after_s))
+    )
 
     def part(s: Floats) -> Floats:
         return np.asarray(s * _phi(2 * g * s) + c * (1 + np.exp(-2 * g * s)) / 2, np.float64)
@@ -317,4 +338,6 @@ class CarteaJaimungal(Strategy):
         drift = np.where(known, alpha_ticks(view) * theta, 0.0)
         extra = drift / (2 * p.eta) * speed_weight(g, self.rest_s, theta, rest) * tau
         extra = np.where((view.decisions_left > 1) | (self.rest_s > 0), extra, 0.0)
-        return take_to(lots_of(np.clip(share + extra / np.maximum(view.qty0, 1), 0.0, 1.0), view), view)
+        return take_to(
+            lots_of(np.clip(share + extra / np.maximum(view.qty0, 1), 0.0, 1.0), view), view
+        )

@@ -73,11 +73,18 @@ class AlphaTilt(Wrapper):
 
     def __post_init__(self) -> None:
         """Refuse a tilt without bounds."""
-        fits = 0 <= self.strength < np.inf and 0 <= self.most < np.inf and 0 <= self.hold <= 1 and self.ticks_a_rung > 0
+        fits = (
+            0 <= self.strength < np.inf
+            and 0 <= self.most < np.inf
+            and 0 <= self.hold <= 1
+            and self.ticks_a_rung > 0
+        )
         if not fits:
             received = f"{self.strength}, {self.most}, {self.hold}, {self.ticks_a_rung}"
             raise ConfigError(
-                "strength, most >= 0, hold in [0, 1], ticks_a_rung > 0", received, "1, 4, 0.9 and 1 are usual"
+                "strength, most >= 0, hold in [0, 1], ticks_a_rung > 0",
+                received,
+                "1, 4, 0.9 and 1 are usual",
             )
 
     @cached_property
@@ -92,7 +99,9 @@ class AlphaTilt(Wrapper):
     def decide(self, view: View) -> Intents:
         """Intents of the inner strategy with lots moved between now and later."""
         tilted = self.inner.decide(view).astype(np.int32, casting="same_kind")
-        kernels.tilt_rows(np.ascontiguousarray(view.x), np.ascontiguousarray(view.m), tilted, self._terms)
+        kernels.tilt_rows(
+            np.ascontiguousarray(view.x), np.ascontiguousarray(view.m), tilted, self._terms
+        )
         return tilted
 
 

@@ -202,7 +202,9 @@ class Pov(Strategy):
 
     def __post_init__(self) -> None:
         if self.rate is not None and not 0 < self.rate < np.inf:
-            raise ConfigError("a rate above 0", f"{self.rate}", "0.1 is one own lot to ten public ones")
+            raise ConfigError(
+                "a rate above 0", f"{self.rate}", "0.1 is one own lot to ten public ones"
+            )
 
     def decide(self, view: View) -> Intents:
         """Intents that catch up with the volume seen."""
@@ -261,7 +263,9 @@ class Peg(Strategy):
 
     def __post_init__(self) -> None:
         if not 0 <= AT_TOUCH + self.level < K:
-            raise ConfigError("a level from -1 to 3", f"{self.level}", "1 rests one tick behind the touch")
+            raise ConfigError(
+                "a level from -1 to 3", f"{self.level}", "1 rests one tick behind the touch"
+            )
 
     def decide(self, view: View) -> Intents:
         """Intents with everything on one rung of the ladder at today's touch."""

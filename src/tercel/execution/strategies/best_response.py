@@ -79,7 +79,9 @@ class BestResponse(Tunable):
         encode_v2_rows(view.x, view.m, obs)
         z = np.clip((obs[:, SEEN] - CENTRE) / WIDTH, -CUT, CUT)
         table = rows[:, known:].reshape(len(rows), r.SIZE, 1 + len(ENTRIES))
-        actions = np.ascontiguousarray(np.matmul(table[:, :, 1:], z[:, :, None])[:, :, 0] + table[:, :, 0])
+        actions = np.ascontiguousarray(
+            np.matmul(table[:, :, 1:], z[:, :, None])[:, :, 0] + table[:, :, 0]
+        )
         lots, weights = np.zeros((2, r.PLACES), np.int64), np.zeros(r.PLACES)
         r.decode_residual(actions, intents, view.x, view.m, r.DEAD, lots, weights, intents)
         keep_grains(view.x, intents)

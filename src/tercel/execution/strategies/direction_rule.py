@@ -39,9 +39,22 @@ LAYOUT: Final = Layout(
 NAMES: Final = LAYOUT.names
 
 (
-    W_SINCE, W_DRIFT, W_TRADES, W_FLOW, W_IMBALANCE, WAIT, GAP, TAKE, PACE, CURVE,
-    IMPROVE, TOUCH, BEHIND_1, BEHIND_2, BEHIND_3,
-) = range(len(NAMES))  # fmt: skip
+    W_SINCE,
+    W_DRIFT,
+    W_TRADES,
+    W_FLOW,
+    W_IMBALANCE,
+    WAIT,
+    GAP,
+    TAKE,
+    PACE,
+    CURVE,
+    IMPROVE,
+    TOUCH,
+    BEHIND_1,
+    BEHIND_2,
+    BEHIND_3,
+) = range(len(NAMES))
 DECAY = 0.5
 """Of the imbalance, a level."""
 

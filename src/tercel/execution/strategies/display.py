@@ -97,9 +97,16 @@ def take(lots: float, pace: float, curve: float, x: Longs, out: Packed) -> None:
 
 @kernel
 def show(
-    logits: Floats, first: int, lean: float, cap: float, stay_front: float, stay_behind: float,
-    x: Longs, m: Longs, out: Packed,
-) -> None:  # fmt: skip
+    logits: Floats,
+    first: int,
+    lean: float,
+    cap: float,
+    stay_front: float,
+    stay_behind: float,
+    x: Longs,
+    m: Longs,
+    out: Packed,
+) -> None:
     """Write the ladder of a row whose take is decided; lots on no rung are hidden.
 
     Parameters
@@ -149,6 +156,8 @@ def show(
             lots += upto - put
             put = upto
         most = int(min(cap, ALL_LOTS))
-        lots = min(whole_grains(min(lots, most), x[c.REST0 + j], x[c.QTY0], min(most, budget // 4)), room)
+        lots = min(
+            whole_grains(min(lots, most), x[c.REST0 + j], x[c.QTY0], min(most, budget // 4)), room
+        )
         room -= lots
         out[it.REST0 + j] = lots

@@ -52,12 +52,18 @@ class MarketEstimates:
         for name in ("expected_volume", "sigma", "eta", "spread"):
             value = getattr(self, name)
             if not 0 <= value < np.inf:
-                raise ConfigError(f"{name} >= 0", f"{value}", "estimate it from a market that trades")
+                raise ConfigError(
+                    f"{name} >= 0", f"{value}", "estimate it from a market that trades"
+                )
         given = (self.expected_volume, 0.0) if self.volume_curve is None else self.volume_curve
         curve = np.array(given, np.float64)
         falls = curve.ndim == 1 and len(curve) >= 2 and (np.diff(curve) <= 0).all()
         if not falls or not np.isfinite(curve).all() or curve[-1] != 0:
-            raise ConfigError("a volume curve (lots to go) that falls to 0", f"{given}", "sum volumes from the end")
+            raise ConfigError(
+                "a volume curve (lots to go) that falls to 0",
+                f"{given}",
+                "sum volumes from the end",
+            )
         object.__setattr__(self, "curve", curve)
 
     def volume_left(self, elapsed: Floats) -> Floats:

@@ -54,7 +54,11 @@ class OnEvents(Wrapper):
 
     def __post_init__(self) -> None:
         if self.gap_ns < NS_PER_SECOND // 1000:
-            raise ConfigError("a gap of 1,000,000 ns or more", f"{self.gap_ns}", "a second, 1,000,000,000, is usual")
+            raise ConfigError(
+                "a gap of 1,000,000 ns or more",
+                f"{self.gap_ns}",
+                "a second, 1,000,000,000, is usual",
+            )
 
     @property
     def name(self) -> str:
@@ -82,7 +86,9 @@ def between_slices(intents: Intents, view: View) -> Intents:
     if between.any():
         changed = intents[between]
         wanted = changed[:, REST0:].astype(np.int64)
-        on_ladder = (changed[:, ANCHOR] == (view.touch + view.side)[between]) & (changed[:, STEP] == 1)
+        on_ladder = (changed[:, ANCHOR] == (view.touch + view.side)[between]) & (
+            changed[:, STEP] == 1
+        )
         at_best = on_ladder[:, None] & (np.arange(K) <= AT_TOUCH)
         stands = _first(np.where(at_best, view.rest[between], 0), wanted.sum(axis=1))
         more = _first(np.maximum(wanted - stands, 0), (wanted - stands).sum(axis=1))

@@ -51,7 +51,9 @@ class Thresholds:
     def __post_init__(self) -> None:
         values = np.array([self.hide, self.slack], np.float64)
         if not (np.isfinite(values).all() and (values >= 0.0).all()):
-            raise DataError("thresholds that are finite numbers from 0", f"{values.tolist()}", f"correct {FILE}")
+            raise DataError(
+                "thresholds that are finite numbers from 0", f"{values.tolist()}", f"correct {FILE}"
+            )
 
     def applied(self, intents: Intents, view: View) -> Intents:
         """`intents`, changed in place: nothing at rest where the price will come, int32 (n, 10)."""
@@ -75,7 +77,9 @@ def thresholds_of(listening: Mapping[str, Any]) -> Thresholds:
     Thresholds(hide=0.3, slack=1.0)
     """
     try:
-        return Thresholds(**{name: float(value) for name, value in listening.items() if name != "model"})
+        return Thresholds(
+            **{name: float(value) for name, value in listening.items() if name != "model"}
+        )
     except (TypeError, ValueError, AttributeError) as error:
         raise ConfigError(
             "a forecaster's model, hide and slack", f"{listening!r}", "as on the card of default-1"
@@ -98,7 +102,9 @@ def shipped_thresholds(folder: Path = SHIPPED / DEFAULT) -> Thresholds:
         return thresholds_of(parse_json((folder / FILE).read_text(encoding="utf-8"))["thresholds"])
     except (OSError, ValueError, KeyError, TypeError, ConfigError) as error:
         expected = "a file of the thresholds hide and slack"
-        raise DataError(expected, f"{folder / FILE}: {error}", f"copy {SHIPPED / DEFAULT / FILE}") from error
+        raise DataError(
+            expected, f"{folder / FILE}: {error}", f"copy {SHIPPED / DEFAULT / FILE}"
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -134,7 +140,9 @@ class OnFlow(Wrapper):
 
     def decide(self, view: View) -> Intents:
         """Intents of the inner strategy; nothing at rest where the price will come."""
-        return self.thresholds.applied(self.inner.decide(view).astype(np.int32, casting="same_kind"), view)
+        return self.thresholds.applied(
+            self.inner.decide(view).astype(np.int32, casting="same_kind"), view
+        )
 
 
 def against(view: View) -> Floats:

@@ -45,7 +45,9 @@ class Guarded(Strategy):
         """Intents of the rule, brought back to the schedule by taking where it is too late."""
         intents = self.base.decide(view)
         keep_grains(view.x, intents)
-        return between_slices(intents if self.guard is None else self.guard.applied(intents, view), view)
+        return between_slices(
+            intents if self.guard is None else self.guard.applied(intents, view), view
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -53,19 +53,58 @@ LAYOUT: Final = Layout(
         "stay_front": 3.0,
         "stay_behind": 0.0,
     },
-    {"w_alpha": 0.0, "improve": 3.0, "touch": 2.0, "behind_1": 2.0, "behind_2": 2.0, "behind_3": 2.0, "cap": 2.0},
+    {
+        "w_alpha": 0.0,
+        "improve": 3.0,
+        "touch": 2.0,
+        "behind_1": 2.0,
+        "behind_2": 2.0,
+        "behind_3": 2.0,
+        "cap": 2.0,
+    },
     (
-        {"w_far": 0.5, "threshold": -1.0, "ramp": 0.0, "take": 0.5, "pace": 1.5, "touch": -2.0, "behind_1": -2.0,
-         "behind_3": -4.0, "stay_front": 0.0},
+        {
+            "w_far": 0.5,
+            "threshold": -1.0,
+            "ramp": 0.0,
+            "take": 0.5,
+            "pace": 1.5,
+            "touch": -2.0,
+            "behind_1": -2.0,
+            "behind_3": -4.0,
+            "stay_front": 0.0,
+        },
     ),
-)  # fmt: skip
+)
 """Names, order and generic values of the parameters."""
 NAMES: Final = LAYOUT.names
 
 (
-    DECAY, W_DRIFT, W_TRADES, W_FLOW, W_SINCE, W_ALPHA, W_FAR, W_SPREAD, THRESHOLD, RAMP, TAKE, PACE, CURVE, IMPROVE,
-    TOUCH, BEHIND_1, BEHIND_2, BEHIND_3, LEAN_SCORE, LEAN_SPREAD, LEAN_LATE, CAP, STAY_FRONT, STAY_BEHIND,
-) = range(len(NAMES))  # fmt: skip
+    DECAY,
+    W_DRIFT,
+    W_TRADES,
+    W_FLOW,
+    W_SINCE,
+    W_ALPHA,
+    W_FAR,
+    W_SPREAD,
+    THRESHOLD,
+    RAMP,
+    TAKE,
+    PACE,
+    CURVE,
+    IMPROVE,
+    TOUCH,
+    BEHIND_1,
+    BEHIND_2,
+    BEHIND_3,
+    LEAN_SCORE,
+    LEAN_SPREAD,
+    LEAN_LATE,
+    CAP,
+    STAY_FRONT,
+    STAY_BEHIND,
+) = range(len(NAMES))
 
 
 @kernel
@@ -76,7 +115,9 @@ def score_of(p: Floats, x: Longs, m: Longs) -> float:
     score += p[W_TRADES] * d.trade_imbalance(m) + p[W_FLOW] * d.flow_imbalance(m)
     score += p[W_SINCE] * d.drift_since(x, m)
     if x[c.HALF_LIFE_NS] > 0:
-        score += p[W_ALPHA] * float(x[c.ALPHA] * abs(m[c.MID2])) / 2e7  # milli-bps of half a mid2: ticks
+        score += (
+            p[W_ALPHA] * float(x[c.ALPHA] * abs(m[c.MID2])) / 2e7
+        )  # milli-bps of half a mid2: ticks
     return float(score)
 
 
@@ -91,7 +132,9 @@ def score_row(p: Floats, x: Longs, m: Longs, out: Packed) -> None:
     gate = (score + p[W_FAR] * large + p[W_SPREAD] * wide - p[THRESHOLD]) / d.power(p[RAMP])
     lots = min(max(gate, 0.0), 1.0) * d.power(p[TAKE]) * m[c.FAR1]
     d.take(lots, p[PACE], p[CURVE], x, out)
-    late = max(x[c.LEFT], 0) / max(x[c.QTY0], 1) - max(x[c.DECISIONS] - x[c.DECISION], 1) / max(x[c.DECISIONS], 1)
+    late = max(x[c.LEFT], 0) / max(x[c.QTY0], 1) - max(x[c.DECISIONS] - x[c.DECISION], 1) / max(
+        x[c.DECISIONS], 1
+    )
     lean = p[LEAN_SCORE] * score + p[LEAN_SPREAD] * wide + p[LEAN_LATE] * late
     cap = d.power(p[CAP]) * d.mean_depth(m, c.OWN1)
     d.show(p, IMPROVE, lean, cap, d.share_of(p[STAY_FRONT]), d.share_of(p[STAY_BEHIND]), x, m, out)

@@ -48,7 +48,9 @@ def _extra_lots(x: Longs, m: Longs, row: Packed, ticks: float, terms: Floats) ->
     """Lots to take more (or less, below 0) than the strategy takes, a move of so many ticks against it expected."""
     theta = LN2_NS / max(x[c.HALF_LIFE_NS], 1)
     rest_s = max(x[c.TIME_LEFT_NS], 1) / 1e9
-    ahead = ticks * theta * (rest_s**2 * phi2(theta * rest_s) / rest_s)  # met on average by what waits
+    ahead = (
+        ticks * theta * (rest_s**2 * phi2(theta * rest_s) / rest_s)
+    )  # met on average by what waits
     depth = 0
     for level in range(c.LEVELS):
         depth += m[c.FAR1 + level]
@@ -163,7 +165,11 @@ def cap_rows(x: Longs, m: Longs, intents: Packed) -> None:
     `x` and `m` are the view's columns, int64 (n, PX) and (n, MX).
     """
     for i in range(x.shape[0]):
-        free = x[i, c.URGENCY] <= 0 and x[i, c.MAX_PARTICIPATION] >= 1_000_000 and x[i, c.STYLES] == ANY
+        free = (
+            x[i, c.URGENCY] <= 0
+            and x[i, c.MAX_PARTICIPATION] >= 1_000_000
+            and x[i, c.STYLES] == ANY
+        )
         if free or not is_tradable(m[i]):
             continue
         row, left = intents[i], x[i, c.LEFT]

@@ -50,7 +50,9 @@ class SpreadRule(Strategy):
 
     def __post_init__(self) -> None:
         if not (np.isfinite([self.narrow, self.ease]).all() and self.ease >= 0.0):
-            raise ConfigError("finite numbers, ease from 0", f"{self.narrow}, {self.ease}", "such as 0.5, 0.4")
+            raise ConfigError(
+                "finite numbers, ease from 0", f"{self.narrow}, {self.ease}", "such as 0.5, 0.4"
+            )
 
     @property
     def forecaster(self) -> Forecaster:
@@ -69,7 +71,9 @@ class SpreadRule(Strategy):
         cheap = self.cost(view) <= self.narrow + self.ease * into
         late, _ = slices(view, after=1)
         # no more than is shown at the touch: the rest of a slice has time
-        intents[:, TAKE] = np.where(cheap, np.maximum(due, np.minimum(late, view.far_depth[:, 0])), due)
+        intents[:, TAKE] = np.where(
+            cheap, np.maximum(due, np.minimum(late, view.far_depth[:, 0])), due
+        )
         return settle(intents, view)
 
 

@@ -83,13 +83,25 @@ _CATCH_UP = {"catch_up": 0.0, "spread_power": 0.0}
 # of the most that is shown there, in mean levels of the own side (a grain of the order at least).
 _INSIDE = {"inside": 0.0, "inside_lots": 6.0}
 _PLAIN = {**_AHEAD, **_CATCH_UP, **_INSIDE}
-_SCALE = {"tolerance": 1.5, "ahead": 1.5, "behind": 2.0, "catch_up": 3.0, "spread_power": 0.5,
-          "inside": 0.1, "inside_lots": 1.5}  # fmt: skip
+_SCALE = {
+    "tolerance": 1.5,
+    "ahead": 1.5,
+    "behind": 2.0,
+    "catch_up": 3.0,
+    "spread_power": 0.5,
+    "inside": 0.1,
+    "inside_lots": 1.5,
+}
 
 
 FOR_ANY_MARKET: Final = {
-    "ahead": 2.4, "behind": 1.0, "catch_up": 10.0, "spread_power": 1.0, "inside": 0.25, "inside_lots": 0.7,
-}  # fmt: skip
+    "ahead": 2.4,
+    "behind": 1.0,
+    "catch_up": 10.0,
+    "spread_power": 1.0,
+    "inside": 0.25,
+    "inside_lots": 0.7,
+}
 """Generic values of `twap_repeg`, good in markets of any tick and liquidity: chosen in four simulated markets and two
 symbols' recorded days. The packaged agents start from them."""
 
@@ -100,13 +112,17 @@ class _Passive(Tunable):
 
     def _tolerance(self, view: View) -> Ints:
         slice_lots = view.qty0 / view.decisions
-        return np.minimum(np.floor(np.exp(self.value("tolerance")) * slice_lots), NEVER).astype(np.int64)
+        return np.minimum(np.floor(np.exp(self.value("tolerance")) * slice_lots), NEVER).astype(
+            np.int64
+        )
 
     def _behind(self) -> Floats:
         return sigmoid(self.value("behind"))
 
     def _behind_by_spread(self, view: View) -> Floats:
-        return np.asarray(self._behind() / np.maximum(view.spread, 1) ** self.value("spread_power"), np.float64)
+        return np.asarray(
+            self._behind() / np.maximum(view.spread, 1) ** self.value("spread_power"), np.float64
+        )
 
     def _ahead(self) -> Floats:
         return np.exp(self.value("ahead"))
@@ -141,9 +157,13 @@ class TwapRepeg(_Passive):
     def decide(self, view: View) -> Intents:
         """Intents that rest what is missing to the line."""
         due, target = self._line(view)
-        intents = rest_ahead(due, target, np.full(view.n, NEVER), self._behind_by_spread(view), view)
+        intents = rest_ahead(
+            due, target, np.full(view.n, NEVER), self._behind_by_spread(view), view
+        )
         inside = (view.spread > 1) & (view.spread * self.value("inside") >= 1)
-        most = np.maximum(np.exp(self.value("inside_lots")) * view.own_depth.mean(axis=1), -(-view.qty0 // GRAINS))
+        most = np.maximum(
+            np.exp(self.value("inside_lots")) * view.own_depth.mean(axis=1), -(-view.qty0 // GRAINS)
+        )
         shown = np.minimum(np.clip(target - view.done, 0, view.left), most).astype(np.int64)
         intents[inside, REST0:] = 0
         intents[inside, REST0 + IMPROVE] = shown[inside]
@@ -178,14 +198,18 @@ class VwapCross(_Passive):
         """Intents that cross what is too late and rest the volume's coming share."""
         due, target = shares_done(view, self.known)
         target = np.minimum(due + self._ahead() * (target - due), 1.0)
-        return rest_ahead(lots_of(due, view), lots_of(target, view), self._tolerance(view), self._behind(), view)
+        return rest_ahead(
+            lots_of(due, view), lots_of(target, view), self._tolerance(view), self._behind(), view
+        )
 
 
 @dataclass(frozen=True, eq=False)
 class PovPassive(_Passive):
     """A percentage of public volume, resting: due is that of the volume seen, shown that of what is to come."""
 
-    layout: ClassVar[Layout] = Layout("pov_passive", {"rate": 0.0, **_CROSSING}, {"rate": 0.5, **_SCALE})
+    layout: ClassVar[Layout] = Layout(
+        "pov_passive", {"rate": 0.0, **_CROSSING}, {"rate": 0.5, **_SCALE}
+    )
 
     def decide(self, view: View) -> Intents:
         """Intents that cross arrears against the volume seen and rest the share of what is expected next."""
@@ -231,7 +255,9 @@ def exponential_done(resilience: ArrayLike, takes: ArrayLike, decisions: ArrayLi
     >>> exponential_done(np.log(2) * 3, [1, 2, 3], 3).round(6).tolist()
     [0.4, 0.6, 1.0]
     """
-    resilience, takes, n = np.broadcast_arrays(*(np.asarray(v, np.float64) for v in (resilience, takes, decisions)))
+    resilience, takes, n = np.broadcast_arrays(
+        *(np.asarray(v, np.float64) for v in (resilience, takes, decisions))
+    )
     inner = -np.expm1(-resilience / n)
     middle = np.clip(takes - 1, 0, np.maximum(n - 2, 0))
     whole = np.where(n > 1, 2 + (n - 2) * inner, 1.0)
@@ -280,7 +306,10 @@ class AlmgrenChrissFitted(Tunable):
     def decide(self, view: View) -> Intents:
         """Intents that take the trajectory's next block."""
         elapsed = np.minimum((view.decision + 1) / view.decisions, 1.0)
-        return take_to(lots_of(1 - share_left(np.exp(np.minimum(self.value("kappa"), 8.0)), elapsed), view), view)
+        return take_to(
+            lots_of(1 - share_left(np.exp(np.minimum(self.value("kappa"), 8.0)), elapsed), view),
+            view,
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -307,7 +336,9 @@ class Popv(Tunable):
         """Intents that take where much is displayed or the clock says so, and rest a share of what is left."""
         far = view.far_depth[:, 0]
         large = far >= np.exp(self.value("trigger")) * np.maximum(view.far_depth.mean(axis=1), 1.0)
-        lots = np.where(large, np.floor(np.minimum(np.exp(self.value("share")) * far, 2.0**40)), 0.0)
+        lots = np.where(
+            large, np.floor(np.minimum(np.exp(self.value("share")) * far, 2.0**40)), 0.0
+        )
         allowed = np.exp(self.value("pace")) * view.qty0 * view.decisions_left / view.decisions
         overdue = np.maximum(view.left - np.ceil(allowed - 1e-9), 0.0)
         take = np.minimum(np.maximum(lots, overdue), view.left).astype(np.int64)
@@ -334,7 +365,9 @@ class SubmitAndLeaveTuned(Tunable):
     def decide(self, view: View) -> Intents:
         """Intents with everything at one price, or a hold."""
         intents = ladder(view)
-        level = np.broadcast_to(np.clip(np.rint(self.value("level")), -1, DEEPEST).astype(np.int64), view.n)
+        level = np.broadcast_to(
+            np.clip(np.rint(self.value("level")), -1, DEEPEST).astype(np.int64), view.n
+        )
         rung = np.minimum(level + AT_TOUCH, K - 1)
         # the ladder ends three ticks behind the touch: for deeper orders its anchor moves back
         intents[:, ANCHOR] -= (view.side * (level + AT_TOUCH - rung)).astype(np.int32)

@@ -67,8 +67,14 @@ class Layout:
         try:
             vector = np.array(given, np.float64)
         except (TypeError, ValueError) as error:
-            raise ConfigError(f"numbers for {self.rule}", f"{given!r}", "give one number a parameter") from error
-        if vector.ndim not in (1, 2) or vector.shape[-1] != len(self.generic) or not np.isfinite(vector).all():
+            raise ConfigError(
+                f"numbers for {self.rule}", f"{given!r}", "give one number a parameter"
+            ) from error
+        if (
+            vector.ndim not in (1, 2)
+            or vector.shape[-1] != len(self.generic)
+            or not np.isfinite(vector).all()
+        ):
             raise ConfigError(
                 f"{len(self.generic)} finite parameters of {self.rule}, or as many a market",
                 f"an array of shape {vector.shape}",
@@ -136,7 +142,9 @@ class Tunable(Strategy):
             When there are none.
         """
         if self.estimates is None:
-            raise ConfigError(f"market estimates for {self.name!r}", "none", "estimate the market first")
+            raise ConfigError(
+                f"market estimates for {self.name!r}", "none", "estimate the market first"
+            )
         return self.estimates
 
 
@@ -171,7 +179,12 @@ class RowRule(Tunable):
             Another number of parameters or of rows.
         """
         out = np.empty((len(x), WIDTH), np.int32)
-        cls.rows(cls.layout.rows(parameters, len(x)), np.ascontiguousarray(x), np.ascontiguousarray(m), out)
+        cls.rows(
+            cls.layout.rows(parameters, len(x)),
+            np.ascontiguousarray(x),
+            np.ascontiguousarray(m),
+            out,
+        )
         return out
 
     def decide(self, view: View) -> Intents:

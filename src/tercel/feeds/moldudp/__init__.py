@@ -2,7 +2,14 @@
 
 from tercel.feeds.moldudp.capture import MoldCapture
 from tercel.feeds.moldudp.receiver import MulticastLink, PacketOutcome, Receiver, open_socket
-from tercel.feeds.moldudp.sequencer import Header, Sequencer, SequencerCounts, packet, read_header, request
+from tercel.feeds.moldudp.sequencer import (
+    Header,
+    Sequencer,
+    SequencerCounts,
+    packet,
+    read_header,
+    request,
+)
 
 __all__ = [
     "Header",
@@ -16,4 +23,4 @@ __all__ = [
     "packet",
     "read_header",
     "request",
-]  # fmt: skip
+]

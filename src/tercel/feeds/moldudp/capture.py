@@ -64,7 +64,9 @@ class MoldCapture:
                 raise ValueError("no session in it")
             descriptor = os.open(path, os.O_RDWR | os.O_APPEND)
         except (OSError, ValueError) as error:
-            raise VenueError(f"a capture and its note at {path}", str(error), "start a new one") from error
+            raise VenueError(
+                f"a capture and its note at {path}", str(error), "start a new one"
+            ) from error
         capture = cls(path, note, 0, descriptor)
         capture._lock()
         capture.messages, end = whole_messages(path)
@@ -80,7 +82,9 @@ class MoldCapture:
             return
         except OSError as error:
             os.close(self._descriptor)
-            raise VenueError(f"{self.path} for this recorder alone", "another one writes to it", "stop it") from error
+            raise VenueError(
+                f"{self.path} for this recorder alone", "another one writes to it", "stop it"
+            ) from error
 
     @staticmethod
     def _write_note(path: Path, note: dict[str, Any]) -> None:

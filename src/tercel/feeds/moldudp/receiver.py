@@ -79,7 +79,9 @@ def open_socket(link: MulticastLink) -> socket.socket:
     except (OSError, ValueError, struct.error) as error:
         sock.close()
         where = f"{link.group or link.host}:{link.port}"
-        raise VenueError(f"to listen on {where}", str(error), "check address, port and rights") from error
+        raise VenueError(
+            f"to listen on {where}", str(error), "check address, port and rights"
+        ) from error
     return sock
 
 
@@ -147,7 +149,9 @@ class Receiver:
                 data = sock.recv(65_535)
             except BlockingIOError:
                 break
-            except ConnectionRefusedError:  # the request server is not there yet; the next request asks again
+            except (
+                ConnectionRefusedError
+            ):  # the request server is not there yet; the next request asks again
                 continue
             piece = sequencer.take(data, now)
             if piece:
@@ -175,7 +179,11 @@ class Receiver:
         s, link = self.sequencer, self.link
         remedy = f"the {self.capture.messages:,} messages before are in {self.capture.path}: go on with `resume=True`"
         if s.missing and now - self._moved_ns > link.patience_s * NS_PER_SECOND:
-            who = f"{link.rewinder[0]}:{link.rewinder[1]}" if link.rewinder else "anyone, since no `request=` is given"
+            who = (
+                f"{link.rewinder[0]}:{link.rewinder[1]}"
+                if link.rewinder
+                else "anyone, since no `request=` is given"
+            )
             received = f"no message {s.expected:,} (of {s.last_known:,}) in {link.patience_s:g} s from {who}"
             raise VenueError("messages without a gap", received, remedy)
         if now - self._heard_ns > link.silence_s * NS_PER_SECOND:

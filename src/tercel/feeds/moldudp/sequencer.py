@@ -126,7 +126,9 @@ class Sequencer:
     (b'', b'\\x00\\x01a\\x00\\x01b')
     """
 
-    def __init__(self, session: bytes | None = None, expected: int = 1, most_held: int = MOST_HELD) -> None:
+    def __init__(
+        self, session: bytes | None = None, expected: int = 1, most_held: int = MOST_HELD
+    ) -> None:
         self.session = session
         self.expected = expected
         self.counts = SequencerCounts()

@@ -120,9 +120,15 @@ class Recorder:
     """
 
     def __init__(
-        self, stream: Stream, writer: CaptureWriter, clock: RecorderClock, notify: Callable[[str], None] | None = None
+        self,
+        stream: Stream,
+        writer: CaptureWriter,
+        clock: RecorderClock,
+        notify: Callable[[str], None] | None = None,
     ) -> None:
-        self._stream, self._writer, self._clock = stream, writer, clock
+        self._stream = stream
+        self._writer = writer
+        self._clock = clock
         self._notify = notify or (lambda _: None)
         self._answer: Future[str] | None = None
         """A snapshot that was asked for."""
@@ -146,7 +152,9 @@ class Recorder:
         broken: tuple[type[Exception], ...] = (OSError, TimeoutError, *errors)
         while not self._clock.stopping():
             try:
-                with connect(self._stream.url, max_size=LARGEST_MESSAGE, open_timeout=HTTP_S) as socket:
+                with connect(
+                    self._stream.url, max_size=LARGEST_MESSAGE, open_timeout=HTTP_S
+                ) as socket:
                     self.recorded.connections += 1
                     self._stream.connected()
                     for message in self._stream.subscriptions:
@@ -155,7 +163,9 @@ class Recorder:
             except broken as error:
                 self.recorded.failures += 1
                 if not self._clock.stopping():
-                    self._notify(f"the connection ended ({error or type(error).__name__}); connecting again")
+                    self._notify(
+                        f"the connection ended ({error or type(error).__name__}); connecting again"
+                    )
                     self._rest()
         return self.recorded
 
@@ -176,7 +186,9 @@ class Recorder:
                 message = socket.recv(timeout=LOOK_S)
             except TimeoutError:
                 continue
-            text = message if isinstance(message, str) else message.decode("utf-8", errors="replace")
+            text = (
+                message if isinstance(message, str) else message.decode("utf-8", errors="replace")
+            )
             self._pause = FIRST_PAUSE_NS
             now = self._clock.now_ns()
             if self._recorded(text):
@@ -197,7 +209,8 @@ class Recorder:
             self._answer = _fetched(self._stream.snapshot_url)
         if self._answer is None or not self._answer.done():
             return
-        answer, self._answer = self._answer, None
+        answer = self._answer
+        self._answer = None
         try:
             line = self._stream.snapshot(answer.result())
         except _NO_ANSWER as error:
@@ -215,11 +228,14 @@ class Recorder:
         """Write the exchange's tick and lot, once; without it the importer infers them."""
         if self._details is None or not self._details.done():
             return
-        answer, self._details = self._details, None
+        answer = self._details
+        self._details = None
         try:
             self._writer.append(self._clock.now_ns(), self._stream.information(answer.result()))
         except _NO_ANSWER as error:
-            self._notify(f"no tick and lot from {self._stream.information_url} ({error}): they will be inferred")
+            self._notify(
+                f"no tick and lot from {self._stream.information_url} ({error}): they will be inferred"
+            )
 
 
 def _fetched(url: str) -> Future[str]:

@@ -82,10 +82,18 @@ class ProfileTerms:
         checks = session.model_dump(include=set(_CHECKED))
         if self.dictionary is None:
             wanted = f"the dictionary of {self.name}"
-            raise ConfigError(wanted, "none", 'name the XML file that the venue publishes: dictionary = "FILE.xml"')
+            raise ConfigError(
+                wanted,
+                "none",
+                'name the XML file that the venue publishes: dictionary = "FILE.xml"',
+            )
         for what, name in (("sender", session.sender or sender), ("target", session.target)):
             if not name:
-                raise ConfigError(f"session.{what} in {self.name}", "none", "say who talks to whom: fix://COMPID@host")
+                raise ConfigError(
+                    f"session.{what} in {self.name}",
+                    "none",
+                    "say who talks to whom: fix://COMPID@host",
+                )
         resets = frozenset({*session.reset, "logon"} if reset else session.reset)
         return SessionSettings(
             session.sender or sender,
@@ -105,7 +113,9 @@ class ProfileTerms:
             answer_s=session.answer_s,
             digits=session.digits,
             user_tags=session.user_tags,
-            unchecked=frozenset(reason for key, reasons in _CHECKED.items() if not checks[key] for reason in reasons),
+            unchecked=frozenset(
+                reason for key, reasons in _CHECKED.items() if not checks[key] for reason in reasons
+            ),
             times=None
             if times is None
             else SessionTimes(
@@ -126,7 +136,11 @@ class ProfileTerms:
             When one is not there.
         """
         logon = self.profile.logon
-        found = [one.read(name, self.folder) for name, one in self.secret_places() if one is not logon.private_key]
+        found = [
+            one.read(name, self.folder)
+            for name, one in self.secret_places()
+            if one is not logon.private_key
+        ]
         return replace(self, secrets=tuple(found))
 
     def beating(self, seconds: int) -> "ProfileTerms":
@@ -137,14 +151,20 @@ class ProfileTerms:
     def secret_places(self) -> list[tuple[str, Any]]:
         """Locations of its secrets, by name."""
         logon = self.profile.logon
-        pairs = ("username", logon.username), ("password", logon.password), ("private_key", logon.private_key)
+        pairs = (
+            ("username", logon.username),
+            ("password", logon.password),
+            ("private_key", logon.private_key),
+        )
         return [(name, one) for name, one in pairs if one is not None]
 
     def _logon(self, sender: str) -> Any:
         """Further fields of a logon, in the order of the dictionary; None where there are none."""
         session, logon = self.profile.session, self.profile.logon
         known = dict(self.secret_places())
-        constant = {int(tag): value for tag, value in (logon.fields | session.cancel_on_disconnect).items()}
+        constant = {
+            int(tag): value for tag, value in (logon.fields | session.cancel_on_disconnect).items()
+        }
         if not known and not constant:
             return None
         texts = {name: one.read(name, self.folder) for name, one in known.items()}
@@ -170,7 +190,9 @@ class ProfileTerms:
         """
         if (table := self.profile.tls) is None:
             return None
-        cert, key, ca = (self.folder / name if name else None for name in (table.cert, table.key, table.ca))
+        cert, key, ca = (
+            self.folder / name if name else None for name in (table.cert, table.key, table.ca)
+        )
         if key is not None and key.is_file() and key.stat().st_mode & 0o077:
             received = f"mode {key.stat().st_mode & 0o777:04o}"
             raise ConfigError(f"{key} for its owner alone", received, f"chmod 600 {key}")
@@ -256,7 +278,9 @@ def _shipped_tables(name: str) -> dict[str, Any]:
 def _tables(path: Path, sender: str, depth: int) -> tuple[dict[str, Any], list[str]]:
     """Tables of a file upon those of its base."""
     if depth > _DEEPEST:
-        raise ConfigError("a base that ends somewhere", f"{path}: {depth} files deep", "take a base out")
+        raise ConfigError(
+            "a base that ends somewhere", f"{path}: {depth} files deep", "take a base out"
+        )
     if path.suffix.lower() in (".cfg", ".ini"):
         raw, notes = read_settings(path, sender)
         if "dictionary" in raw and raw["dictionary"] != "standard":
@@ -269,7 +293,9 @@ def _tables(path: Path, sender: str, depth: int) -> tuple[dict[str, Any], list[s
     if base is None:
         return raw, []
     if not isinstance(base, str):
-        raise ConfigError("base: a profile by name or file", f"{path}{_row(path, ('base',))}", "mend the file")
+        raise ConfigError(
+            "base: a profile by name or file", f"{path}{_row(path, ('base',))}", "mend the file"
+        )
     if base in SHIPPED:
         return _upon(_shipped_tables(base), raw), []
     below, notes = _tables(path.parent / base, sender, depth + 1)
@@ -281,7 +307,11 @@ def _upon(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     found = dict(below)
     for key, new in above.items():
         value, old = new, found.get(key)
-        if isinstance(value, Mapping) and isinstance(old, Mapping) and not {"env", "file"} & {*value, *old}:
+        if (
+            isinstance(value, Mapping)
+            and isinstance(old, Mapping)
+            and not {"env", "file"} & {*value, *old}
+        ):
             value = _upon(old, value)
         found[key] = value
     return found
@@ -299,13 +329,23 @@ def _terms(raw: dict[str, Any], name: str, folder: Path, notes: tuple[str, ...])
         dictionary = _dictionary(profile, folder)
     except ConfigError as error:
         row = _row(path, ("dictionary",)) if path.is_file() and path.suffix == ".toml" else ""
-        raise ConfigError(error.expected, f"{error.received}, the dictionary of {name}{row}", error.remedy) from None
+        raise ConfigError(
+            error.expected, f"{error.received}, the dictionary of {name}{row}", error.remedy
+        ) from None
     if dictionary is not None and dictionary.version != profile.version:
         received = f"one of {dictionary.version} in {name}"
-        raise ConfigError(f"a dictionary of {profile.version}", received, "name another dictionary or version")
-    if profile.orders.positions and dictionary is not None and not dictionary.messages.keys() >= _POSITIONS:
+        raise ConfigError(
+            f"a dictionary of {profile.version}", received, "name another dictionary or version"
+        )
+    if (
+        profile.orders.positions
+        and dictionary is not None
+        and not dictionary.messages.keys() >= _POSITIONS
+    ):
         wanted = f"a dictionary with {', '.join(sorted(_POSITIONS))}, as orders.positions of {name} asks for them"
-        raise ConfigError(wanted, f"one of {dictionary.version} without", 'positions = "", or another dictionary')
+        raise ConfigError(
+            wanted, f"one of {dictionary.version} without", 'positions = "", or another dictionary'
+        )
     return ProfileTerms(name, profile, dictionary, _symbols(profile, folder), folder, notes)
 
 
@@ -337,5 +377,7 @@ def _symbols(profile: Profile, folder: Path) -> tuple[SymbolTable, ...]:
         ).symbol
     names = [one.name for one in found]
     if twice := {one for one in names if names.count(one) > 1}:
-        raise ConfigError("each instrument once", f"{', '.join(sorted(twice))} twice", "take one of them out")
+        raise ConfigError(
+            "each instrument once", f"{', '.join(sorted(twice))} twice", "take one of them out"
+        )
     return tuple(found)

@@ -13,7 +13,15 @@ from tercel.fix.profiles.secrets import Secret
 
 Tag = Annotated[int, Field(ge=1, le=99_999_999)]
 Day = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
-DAYS: Final[tuple[Day, ...]] = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+DAYS: Final[tuple[Day, ...]] = (
+    "monday",
+    "tuesday",
+    "wednesday",
+    "thursday",
+    "friday",
+    "saturday",
+    "sunday",
+)
 
 
 class SessionTable(TomlTable):
@@ -233,9 +241,18 @@ class Profile(TomlTable):
 
     @model_validator(mode="after")
     def _tags(self) -> "Profile":
-        tables = self.session.header, self.session.cancel_on_disconnect, self.logon.fields, self.orders.fields
+        tables = (
+            self.session.header,
+            self.session.cancel_on_disconnect,
+            self.logon.fields,
+            self.orders.fields,
+        )
         for table in tables:
-            if bad := [tag for tag, value in table.items() if not (tag.isascii() and tag.isdigit() and value)]:
+            if bad := [
+                tag
+                for tag, value in table.items()
+                if not (tag.isascii() and tag.isdigit() and value)
+            ]:
                 raise ValueError(f"tags with values, which {bad[0]} is not")
         if self.extension and self.version != "FIX.4.4":
             raise ValueError("FIX.4.4 where extension is true")

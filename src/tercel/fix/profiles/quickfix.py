@@ -46,7 +46,11 @@ _FLAGS: Final = {
 }
 # The other way round: Y allows what the key of a profile forbids where it is true.
 _INVERSE: Final = {"validateuserdefinedfields": "user_tags", "allowunknownmsgfields": "known_tags"}
-_RESETS: Final = {"resetonlogon": "logon", "resetonlogout": "logout", "resetondisconnect": "disconnect"}
+_RESETS: Final = {
+    "resetonlogon": "logon",
+    "resetonlogout": "logout",
+    "resetondisconnect": "disconnect",
+}
 _NUMBERS: Final = frozenset({"port", "heartbeat_s", "answer_s", "clock_tolerance_s", "digits"})
 _HANDLED: Final = frozenset(
     {
@@ -64,10 +68,19 @@ _NAMES: Final = frozenset(
 # What this engine does whatever they say, and the value that asks for it.
 _FIXED: Final = {
     "checkcompid": ("Y", "a message with other CompIDs is always rejected"),
-    "validatelengthandchecksum": ("Y", "a message with a wrong BodyLength or CheckSum is always left out"),
-    "persistmessages": ("Y", "messages are always kept, but for orders, which are never sent again"),
+    "validatelengthandchecksum": (
+        "Y",
+        "a message with a wrong BodyLength or CheckSum is always left out",
+    ),
+    "persistmessages": (
+        "Y",
+        "messages are always kept, but for orders, which are never sent again",
+    ),
     "refreshonlogon": ("N", "the store belongs to one process"),
-    "rejectinvalidmessage": ("Y", "what the dictionary forbids is rejected; say which checks there are: see [session]"),
+    "rejectinvalidmessage": (
+        "Y",
+        "what the dictionary forbids is rejected; say which checks there are: see [session]",
+    ),
     "requiresorigsendingtime": ("Y", "a repetition without OrigSendingTime is rejected"),
     "validatesequencenumbers": ("Y", "sequence numbers are always checked"),
     "reconnectinterval": ("", "the way is tried again after 0.1 s to 5 s"),
@@ -94,7 +107,9 @@ def read_settings(path: Path, sender: str = "") -> tuple[dict[str, Any], list[st
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "bytes that are no UTF-8"
-        raise ConfigError("a settings file of QuickFIX", f"{path}: {why}", "name another file") from None
+        raise ConfigError(
+            "a settings file of QuickFIX", f"{path}: {why}", "name another file"
+        ) from None
     session = _chosen(_sections(text, path), path, sender)
     kind = session.get("connectiontype", ("initiator", 0))
     if kind[0].lower() != "initiator":
@@ -125,30 +140,42 @@ def _sections(text: str, path: Path) -> list[tuple[str, Settings]]:
         if line.startswith("["):
             name = line.strip("[]").strip().upper()
             if name not in ("DEFAULT", "SESSION"):
-                raise ConfigError("[DEFAULT] or [SESSION]", f"{path}: {line[:40]} (row {row})", _BAD)
+                raise ConfigError(
+                    "[DEFAULT] or [SESSION]", f"{path}: {line[:40]} (row {row})", _BAD
+                )
             found.append((name, {}))
             continue
         key, equals, value = line.partition("=")
         if not equals or not found:
-            raise ConfigError("a row KEY=VALUE below [DEFAULT] or [SESSION]", f"{path} (row {row})", _BAD)
+            raise ConfigError(
+                "a row KEY=VALUE below [DEFAULT] or [SESSION]", f"{path} (row {row})", _BAD
+            )
         name = key.strip().lower()
         if "passw" in name or "secret" in name or name in ("username", "rawdata"):
             wanted = "a settings file without secrets"
             remedy = 'take it out, and write a profile with base = "FILE.cfg" and [logon], which names their place'
-            raise ConfigError(wanted, f"{path}: {key.strip()} (row {row}; its value is not shown)", remedy)
+            raise ConfigError(
+                wanted, f"{path}: {key.strip()} (row {row}; its value is not shown)", remedy
+            )
         found[-1][1][name] = value.strip(), row
     return found
 
 
 def _chosen(sections: list[tuple[str, Settings]], path: Path, sender: str) -> Settings:
-    default = {key: said for name, one in sections if name == "DEFAULT" for key, said in one.items()}
+    default = {
+        key: said for name, one in sections if name == "DEFAULT" for key, said in one.items()
+    }
     sessions = [default | one for name, one in sections if name == "SESSION"]
     if sender:
-        sessions = [one for one in sessions if one.get("sendercompid", ("",))[0] == sender] or sessions
+        sessions = [
+            one for one in sessions if one.get("sendercompid", ("",))[0] == sender
+        ] or sessions
     if len(sessions) != 1:
         names = ", ".join(one.get("sendercompid", ("?",))[0] for one in sessions) or "none"
         remedy = "name its SenderCompID in the address: fix://COMPID@host:port"
-        raise ConfigError("one [SESSION], or one that is named", f"{path}: {len(sessions)} ({names})", remedy)
+        raise ConfigError(
+            "one [SESSION], or one that is named", f"{path}: {len(sessions)} ({names})", remedy
+        )
     return sessions[0]
 
 
@@ -185,7 +212,9 @@ def _value(name: str, key: str, value: str, row: int, path: Path) -> Any:
     return int(value)
 
 
-def _flag(session: Mapping[str, tuple[str, int]], key: str, path: Path, default: bool = False) -> bool:
+def _flag(
+    session: Mapping[str, tuple[str, int]], key: str, path: Path, default: bool = False
+) -> bool:
     if key not in session:
         return default
     value, row = session[key]
@@ -203,9 +232,15 @@ def _times(found: dict[str, Any], session: Settings, path: Path) -> None:
         return
     if _flag(session, "uselocaltime", path) and "zone" not in times:
         row = session["uselocaltime"][1]
-        raise ConfigError("a TimeZone beside UseLocalTime", f"{path}: none (row {row})", "name the zone: TimeZone=...")
+        raise ConfigError(
+            "a TimeZone beside UseLocalTime",
+            f"{path}: none (row {row})",
+            "name the zone: TimeZone=...",
+        )
     if "weekdays" in session:
-        times["days"] = [_day(one, session["weekdays"][1], path) for one in session["weekdays"][0].split(",")]
+        times["days"] = [
+            _day(one, session["weekdays"][1], path) for one in session["weekdays"][0].split(",")
+        ]
     if "startday" in session:
         times["days"] = [_day(*session["startday"], path)]
     if "endday" in session:

@@ -12,7 +12,9 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 from tercel.core.errors import ConfigError
 
-NAMES: Final = frozenset({"username", "password", "new_password", "private_key", "api_key", "secret"})
+NAMES: Final = frozenset(
+    {"username", "password", "new_password", "private_key", "api_key", "secret"}
+)
 """Keys of a profile that name a secret."""
 SECRET_TAGS: Final = frozenset({"553", "554", "925", "96", "1400", "1402", "1404"})
 """Fields of a logon that hold one."""
@@ -54,7 +56,11 @@ class Secret(BaseModel):
         """
         if self.env:
             if not (value := os.environ.get(self.env, "")):
-                raise ConfigError(f"{what} in the variable {self.env}", "none", f"set {self.env} before you connect")
+                raise ConfigError(
+                    f"{what} in the variable {self.env}",
+                    "none",
+                    f"set {self.env} before you connect",
+                )
             return value
         if self.keyring:
             return _from_keyring(self.keyring, what)
@@ -67,7 +73,9 @@ class Secret(BaseModel):
             why = getattr(error, "strerror", None) or "bytes that are no UTF-8"
             raise ConfigError(f"{what} in {path}", why, "name the file that holds it") from None
         if not text:
-            raise ConfigError(f"{what} in {path}", f"{size} bytes", "write the secret there, and nothing else")
+            raise ConfigError(
+                f"{what} in {path}", f"{size} bytes", "write the secret there, and nothing else"
+            )
         return text
 
     def check(self, folder: Path) -> None:
@@ -79,7 +87,9 @@ class Secret(BaseModel):
         """
         path = folder / self.file
         if self.file and path.exists() and (mode := stat.S_IMODE(path.stat().st_mode)) & ~_PRIVATE:
-            raise ConfigError(f"{path} for its owner alone", f"mode {mode:04o}", f"chmod 600 {path}")
+            raise ConfigError(
+                f"{path} for its owner alone", f"mode {mode:04o}", f"chmod 600 {path}"
+            )
 
 
 def _from_keyring(place: str, what: str) -> str:
@@ -87,11 +97,17 @@ def _from_keyring(place: str, what: str) -> str:
     try:
         value = import_module("keyring").get_password(service, user)
     except ImportError:
-        raise ConfigError(f"{what} in the keyring", "no package keyring", "pip install keyring") from None
+        raise ConfigError(
+            f"{what} in the keyring", "no package keyring", "pip install keyring"
+        ) from None
     except Exception as error:  # each backend of a keyring has errors of its own
-        raise ConfigError(f"{what} in the keyring", type(error).__name__, "unlock it, or name a file") from None
+        raise ConfigError(
+            f"{what} in the keyring", type(error).__name__, "unlock it, or name a file"
+        ) from None
     if not value:
-        raise ConfigError(f"{what} in the keyring as {place}", "none", f"keyring set {service} {user}")
+        raise ConfigError(
+            f"{what} in the keyring as {place}", "none", f"keyring set {service} {user}"
+        )
     return str(value)
 
 
@@ -111,12 +127,18 @@ def refuse_written(raw: Mapping[str, Any], name: str, row: Any) -> None:
     def walk(table: Mapping[str, Any], at: tuple[str, ...]) -> None:
         for key, value in table.items():
             place = (*at, str(key))
-            if str(key).lower().replace("-", "_") in NAMES or str(key) in SECRET_TAGS or "passw" in str(key).lower():
+            if (
+                str(key).lower().replace("-", "_") in NAMES
+                or str(key) in SECRET_TAGS
+                or "passw" in str(key).lower()
+            ):
                 if not _named(value):
                     received = f"{name}: {'.'.join(place)}{row(place)}, which holds something else (not shown)"
                     where = 'a secret by its place: { env = "VARIABLE" } or { file = "PATH" }'
                     raise ConfigError(
-                        where, received, "take the secret out of the file, and change it: it was in clear"
+                        where,
+                        received,
+                        "take the secret out of the file, and change it: it was in clear",
                     )
             elif isinstance(value, Mapping):
                 walk(value, place)
@@ -128,7 +150,11 @@ def _named(value: Any) -> bool:
     if not isinstance(value, Mapping) or len(value) != 1:
         return False
     env, place = value.get("env"), value.get("file", value.get("keyring"))
-    return isinstance(place, str) if env is None else isinstance(env, str) and _VARIABLE.fullmatch(env) is not None
+    return (
+        isinstance(place, str)
+        if env is None
+        else isinstance(env, str) and _VARIABLE.fullmatch(env) is not None
+    )
 
 
 def hidden(text: str, secrets: tuple[str, ...]) -> str:

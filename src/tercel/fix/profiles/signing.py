@@ -44,7 +44,9 @@ def verifier(pem: str, name: str) -> Callable[[Message], bool]:
     made = ed25519_key(pem, name, private=False)
 
     def signed(logon: Message) -> bool:
-        text = signed_text(logon.get(t.SENDER), logon.get(t.TARGET), logon.get(t.SEQ_NUM), logon.get(52))
+        text = signed_text(
+            logon.get(t.SENDER), logon.get(t.TARGET), logon.get(t.SEQ_NUM), logon.get(52)
+        )
         return is_signed(made, text, logon.get(RAW))
 
     return signed
@@ -75,10 +77,16 @@ def ed25519_key(pem: str, name: str, private: bool) -> Any:
     wanted = ed25519.Ed25519PrivateKey if private else ed25519.Ed25519PublicKey
     try:
         text = pem.encode()
-        key = serialization.load_pem_private_key(text, None) if private else serialization.load_pem_public_key(text)
+        key = (
+            serialization.load_pem_private_key(text, None)
+            if private
+            else serialization.load_pem_public_key(text)
+        )
     except (ValueError, TypeError, unsupported):
         key = None
     if not isinstance(key, wanted):
         what = "an Ed25519 key" if private else "a public Ed25519 key"
-        raise ConfigError(f"{what} in PEM for {name}", "something else (not shown)", "name the right file")
+        raise ConfigError(
+            f"{what} in PEM for {name}", "something else (not shown)", "name the right file"
+        )
     return key

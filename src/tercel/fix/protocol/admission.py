@@ -66,7 +66,9 @@ def dated_wrong(message: Message) -> v.MessageFault | None:
     return v.MessageFault(v.SENDING_TIME_PROBLEM) if first and again and first > again else None
 
 
-def judged(message: Message, settings: SessionSettings, now_ns: int) -> tuple[Message, v.MessageFault | None]:
+def judged(
+    message: Message, settings: SessionSettings, now_ns: int
+) -> tuple[Message, v.MessageFault | None]:
     """A message in sequence and its first fault; an ExecutionReport that says clearly what is booked comes without what
     is wrong with it, and without a fault: no fill is lost for a field that nothing reads (`validate.salvaged`)."""
     rules = settings.rules
@@ -75,7 +77,11 @@ def judged(message: Message, settings: SessionSettings, now_ns: int) -> tuple[Me
         found.append(late)
     if not found and message.kind not in rules.messages and message.kind not in rules.other_types:
         found.append(v.MessageFault(v.INVALID_TYPE))
-    if not found and settings.examine is not None and (more := settings.examine(message)) is not None:
+    if (
+        not found
+        and settings.examine is not None
+        and (more := settings.examine(message)) is not None
+    ):
         found.append(more)
     if message.kind == v.EXECUTION_REPORT:
         found += v.miscounted(message, rules.data_fields)
@@ -97,7 +103,9 @@ def disagreement(message: Message, wanted: int, numbers: SequenceNumbers) -> str
     if number < numbers.next_in:
         return f"MsgSeqNum is too low: {numbers.next_in} is expected, {number} came"
     if wanted > numbers.next_out:
-        return f"NextExpectedMsgSeqNum is too high: {numbers.next_out} is next, {wanted} is expected"
+        return (
+            f"NextExpectedMsgSeqNum is too high: {numbers.next_out} is next, {wanted} is expected"
+        )
     return ""
 
 
@@ -107,7 +115,10 @@ def refusal(message: Message, settings: SessionSettings, now_ns: int) -> str:
     >>> refusal(Message("FIX.4.4", [(35, "0"), (49, "DESK"), (56, "VENUE")]), SessionSettings("VENUE", "DESK"), 0)
     'the first message is no Logon'
     """
-    if message.begin != settings.begin or (message.get(49), message.get(56)) != (settings.target, settings.sender):
+    if message.begin != settings.begin or (message.get(49), message.get(56)) != (
+        settings.target,
+        settings.sender,
+    ):
         return "BeginString, SenderCompID or TargetCompID is not this session's"
     if message.kind != "A":
         return "the first message is no Logon"

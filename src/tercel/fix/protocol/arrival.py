@@ -37,8 +37,11 @@ class IncomingConnection:
     [False, True]
     """
 
-    def __init__(self, sessions: Mapping[SessionName, FixSession], now_ns: int, answer_s: float = 10.0) -> None:
-        self._sessions, self._until_ns = sessions, now_ns + round(answer_s * 1e9)
+    def __init__(
+        self, sessions: Mapping[SessionName, FixSession], now_ns: int, answer_s: float = 10.0
+    ) -> None:
+        self._sessions = sessions
+        self._until_ns = now_ns + round(answer_s * 1e9)
         self._data = b""
         self.session: FixSession | None = None
         """Whose connection it is, once that is known."""

@@ -21,7 +21,20 @@ from tercel.fix.protocol.message import Fields, Message
 
 SOH: Final = "\x01"
 DATA_FIELDS: Final[Mapping[int, int]] = MappingProxyType(
-    {90: 91, 93: 89, 95: 96, 212: 213, 348: 349, 350: 351, 354: 355, 362: 363, 364: 365, 445: 446, 618: 619, 621: 622}
+    {
+        90: 91,
+        93: 89,
+        95: 96,
+        212: 213,
+        348: 349,
+        350: 351,
+        354: 355,
+        362: 363,
+        364: 365,
+        445: 446,
+        618: 619,
+        621: 622,
+    }
 )
 """Fields of the standard that count the bytes of the next one, which may then hold any byte."""
 MOST_BYTES: Final = 1 << 20
@@ -75,7 +88,9 @@ def checksum(data: bytes) -> int:
     """
     if len(data) <= 256:
         return ((adler32(data) & 0xFFFF) - 1) & 0xFF
-    return sum((adler32(data[at : at + 256]) & 0xFFFF) - 1 for at in range(0, len(data), 256)) & 0xFF
+    return (
+        sum((adler32(data[at : at + 256]) & 0xFFFF) - 1 for at in range(0, len(data), 256)) & 0xFF
+    )
 
 
 def encode(begin: str, fields: Fields, data_fields: Mapping[int, int] = DATA_FIELDS) -> bytes:
@@ -102,7 +117,9 @@ def encode(begin: str, fields: Fields, data_fields: Mapping[int, int] = DATA_FIE
     try:
         body = text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
-        raise VenueError("values that are text", "one with half a character in it", "take it out") from None
+        raise VenueError(
+            "values that are text", "one with half a character in it", "take it out"
+        ) from None
     if text.count(SOH) != len(fields):
         fine = counted(fields, data_fields)
         if bad := [tag for n, (tag, value) in enumerate(fields) if SOH in value and n not in fine]:
@@ -121,7 +138,8 @@ def counted(fields: Fields, data_fields: Mapping[int, int]) -> set[int]:
     return {
         n
         for n, ((tag, value), (after, data)) in enumerate(pairwise(fields), 1)
-        if (data_fields.get(tag), value) == (after, str(len(data.encode("utf-8", "surrogateescape"))))
+        if (data_fields.get(tag), value)
+        == (after, str(len(data.encode("utf-8", "surrogateescape"))))
     }
 
 
@@ -138,7 +156,9 @@ def decode(raw: bytes, data_fields: Mapping[int, int] = DATA_FIELDS) -> Message:
     """
     found = Decoder(data_fields).feed(raw)
     if len(found) != 1 or isinstance(found[0], GarbledMessage):
-        raise VenueError("the bytes of one FIX message", f"{len(raw)} bytes that are none", "report this")
+        raise VenueError(
+            "the bytes of one FIX message", f"{len(raw)} bytes that are none", "report this"
+        )
     return found[0]
 
 
@@ -158,8 +178,11 @@ class Decoder:
     ([], [Message(FIX.4.4, 0, 7)])
     """
 
-    def __init__(self, data_fields: Mapping[int, int] = DATA_FIELDS, most_bytes: int = MOST_BYTES) -> None:
-        self._data_fields, self._most = data_fields, most_bytes
+    def __init__(
+        self, data_fields: Mapping[int, int] = DATA_FIELDS, most_bytes: int = MOST_BYTES
+    ) -> None:
+        self._data_fields = data_fields
+        self._most = most_bytes
         self.waiting = b""
         """Bytes of an incomplete message."""
 
@@ -185,7 +208,9 @@ class Decoder:
     def _skip(buffer: bytes, at: int, start: int, found: list[Message | GarbledMessage]) -> int:
         """Leave out what stands before a message; where that one starts, or may start once more bytes are here."""
         if start < 0:
-            kept = next((n for n in range(len(_START) - 1, 0, -1) if buffer.endswith(_START[:n], at)), 0)
+            kept = next(
+                (n for n in range(len(_START) - 1, 0, -1) if buffer.endswith(_START[:n], at)), 0
+            )
             start = len(buffer) - kept
         if start > at:
             found.append(GarbledMessage(buffer[at:start], "no BeginString"))
@@ -197,7 +222,9 @@ class Decoder:
         if head is None:
             if len(buffer) - at < _HEAD_MOST and buffer.count(b"\x01", at) < 2:
                 return 0
-            found.append(GarbledMessage(buffer[at : at + len(_START)], "BodyLength is not the second field"))
+            found.append(
+                GarbledMessage(buffer[at : at + len(_START)], "BodyLength is not the second field")
+            )
             return at + len(_START)
         length, first = int(head[2]), head.end()
         end = first + length
@@ -207,24 +234,33 @@ class Decoder:
         if len(buffer) < end + _TAIL:
             return 0
         tail = buffer[end : end + _TAIL]
-        if not (tail[:3] == b"10=" and tail[6] == 1 and buffer[end - 1] == 1 and tail[3:6].isdigit()):
+        if not (
+            tail[:3] == b"10=" and tail[6] == 1 and buffer[end - 1] == 1 and tail[3:6].isdigit()
+        ):
             sum_at = buffer.find(b"\x0110=", end - 1)
             stop = buffer.find(b"\x01", sum_at + 1) + 1 if sum_at >= 0 else 0
             if not stop and len(buffer) - end > self._most:
                 stop = at + len(_START)
             if stop:
-                found.append(GarbledMessage(buffer[at:stop], "BodyLength does not point at CheckSum"))
+                found.append(
+                    GarbledMessage(buffer[at:stop], "BodyLength does not point at CheckSum")
+                )
             return stop
         if checksum(buffer[at:end]) != int(tail[3:6]):
             found.append(GarbledMessage(buffer[at : end + _TAIL], "CheckSum is wrong"))
         else:
-            found.append(self._read(head[1].decode(), buffer[first : end - 1], buffer[at : end + _TAIL]))
+            found.append(
+                self._read(head[1].decode(), buffer[first : end - 1], buffer[at : end + _TAIL])
+            )
         return end + _TAIL
 
     def _read(self, begin: str, body: bytes, raw: bytes) -> Message | GarbledMessage:
         try:
             parts = body.decode("utf-8", "surrogateescape").split(SOH)
-            message = Message(begin, [(_TAGS[tag], value) for tag, value in [part.split("=", 1) for part in parts]])
+            message = Message(
+                begin,
+                [(_TAGS[tag], value) for tag, value in [part.split("=", 1) for part in parts]],
+            )
             if not self._data_fields.keys().isdisjoint(message.tags):
                 message = Message(begin, self._with_data(body))
         except ValueError:
@@ -234,7 +270,9 @@ class Decoder:
                 if not body.startswith(_EXECUTION):
                     return GarbledMessage(raw, "a field that is no tag and value")
                 found = [(_FIELD.fullmatch(part), part) for part in parts]
-                message = Message(begin, [(int(one[1]), one[2]) if one else (0, part) for one, part in found])
+                message = Message(
+                    begin, [(int(one[1]), one[2]) if one else (0, part) for one, part in found]
+                )
         if message.fields[0][0] != 35 or not message.fields[0][1]:
             return GarbledMessage(raw, "MsgType is not the third field")
         return message

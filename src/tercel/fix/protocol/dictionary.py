@@ -25,7 +25,9 @@ _CLOCK: Final = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60)(?:\.[0-9]{1,
 _WHOLE, _NUMBER = r"-?[0-9]{1,19}", r"-?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)"
 _FORMS: Final = {
     **dict.fromkeys(("INT", "LENGTH", "SEQNUM", "NUMINGROUP", "DAYOFMONTH"), re.compile(_WHOLE)),
-    **dict.fromkeys(("FLOAT", "QTY", "PRICE", "PRICEOFFSET", "AMT", "PERCENTAGE"), re.compile(_NUMBER)),
+    **dict.fromkeys(
+        ("FLOAT", "QTY", "PRICE", "PRICEOFFSET", "AMT", "PERCENTAGE"), re.compile(_NUMBER)
+    ),
     **dict.fromkeys(("UTCDATE", "UTCDATEONLY", "LOCALMKTDATE"), re.compile(_DAY)),
     "MONTHYEAR": re.compile(rf"[0-9]{{4}}(?:0[1-9]|1[0-2])(?:w[1-5])?|{_DAY}"),
     "UTCTIMESTAMP": re.compile(f"{_DAY}-{_CLOCK}"),
@@ -70,7 +72,9 @@ class FieldRule:
             return 0
         if self._form is not None and self._form.fullmatch(value) is None:
             return INCORRECT_FORMAT
-        known = not self.values or (self.kind in _MULTIPLE and all(one in self.values for one in value.split(" ")))
+        known = not self.values or (
+            self.kind in _MULTIPLE and all(one in self.values for one in value.split(" "))
+        )
         return 0 if known else INCORRECT_VALUE
 
 
@@ -183,8 +187,12 @@ def standard(version: str) -> Dictionary:
         For another version.
     """
     if version not in _SHIPPED:
-        raise UnknownNameError(f"one of {', '.join(_SHIPPED)}", version, "name one of them, or load a dictionary")
-    return read_toml((files(__package__) / _SHIPPED[version]).read_text(encoding="utf-8"), _SHIPPED[version])
+        raise UnknownNameError(
+            f"one of {', '.join(_SHIPPED)}", version, "name one of them, or load a dictionary"
+        )
+    return read_toml(
+        (files(__package__) / _SHIPPED[version]).read_text(encoding="utf-8"), _SHIPPED[version]
+    )
 
 
 def read_toml(text: str, name: str) -> Dictionary:
@@ -230,12 +238,20 @@ def read_toml(text: str, name: str) -> Dictionary:
             found.get("last_tag", 0),
         )
     except (KeyError, ValueError, IndexError, TypeError) as error:
-        raise ConfigError("a dictionary in the form of fix44.toml", f"{error!r} in {name}", "mend the file") from None
+        raise ConfigError(
+            "a dictionary in the form of fix44.toml", f"{error!r} in {name}", "mend the file"
+        ) from None
     used = {
-        tag for block in (made.header, made.trailer, *(one.block for one in messages.values())) for tag in block.tags
+        tag
+        for block in (made.header, made.trailer, *(one.block for one in messages.values()))
+        for tag in block.tags
     }
     if used - fields.keys():
-        raise ConfigError("members that are among the fields", f"{sorted(used - fields.keys())} in {name}", "add them")
+        raise ConfigError(
+            "members that are among the fields",
+            f"{sorted(used - fields.keys())} in {name}",
+            "add them",
+        )
     return made
 
 
@@ -246,11 +262,21 @@ def _on_base(found: dict[str, Any]) -> dict[str, Any]:
     base = parse_tables((files(__package__) / _SHIPPED[found["base"]]).read_text(encoding="utf-8"))
 
     def joined(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-        plus = {key: f"{old.get(key, '')} {text[1:]}" for key, text in new.items() if str(text).startswith("+")}
+        plus = {
+            key: f"{old.get(key, '')} {text[1:]}"
+            for key, text in new.items()
+            if str(text).startswith("+")
+        }
         return {**old, **new, **plus}
 
-    parts = {part: joined(base.get(part, {}), found.get(part, {})) for part in ("components", "messages")}
-    return {**joined(base, found), **parts, "fields": base["fields"] + found.get("fields", "").lstrip("\n")}
+    parts = {
+        part: joined(base.get(part, {}), found.get(part, {})) for part in ("components", "messages")
+    }
+    return {
+        **joined(base, found),
+        **parts,
+        "fields": base["fields"] + found.get("fields", "").lstrip("\n"),
+    }
 
 
 def _field(line: str) -> tuple[int, FieldRule]:
@@ -286,4 +312,6 @@ def _block(tokens: Iterator["re.Match[str]"], components: Mapping[str, str]) -> 
             members[tag], needed = _block(tokens, components)
         if needed:
             required.append(tag)
-    return Block(MappingProxyType(members), tuple(one for one in required if one not in FRAMING)), ""
+    return Block(
+        MappingProxyType(members), tuple(one for one in required if one not in FRAMING)
+    ), ""

@@ -34,7 +34,9 @@ class Message:
     __slots__ = ("_first", "begin", "fault", "fields")
 
     def __init__(self, begin: str, fields: list[tuple[int, str]], fault: str = "") -> None:
-        self.begin, self.fields, self.fault = begin, fields, fault
+        self.begin = begin
+        self.fields = fields
+        self.fault = fault
         self._first = dict(fields[::-1])
 
     @property
@@ -83,7 +85,9 @@ class Message:
         [[(269, '0'), (270, '9')], [(269, '1')]]
         """
         found: list[list[tuple[int, str]]] = []
-        start = next((n for n, field in enumerate(self.fields) if field[0] == counter), len(self.fields))
+        start = next(
+            (n for n, field in enumerate(self.fields) if field[0] == counter), len(self.fields)
+        )
         for field in self.fields[start + 1 :]:
             if field[0] == members[0]:
                 found.append([])
@@ -119,7 +123,11 @@ def utc_ns(text: str) -> int | None:
     """
     found = _TIME.fullmatch(text)
     seconds = _seconds(found[1]) if found else None
-    return None if found is None or seconds is None else seconds * 1_000_000_000 + int((found[2] or "").ljust(9, "0"))
+    return (
+        None
+        if found is None or seconds is None
+        else seconds * 1_000_000_000 + int((found[2] or "").ljust(9, "0"))
+    )
 
 
 @lru_cache(maxsize=256)

@@ -34,7 +34,8 @@ class Outbox:
     """
 
     def __init__(self, settings: SessionSettings, store: SessionStore) -> None:
-        self._settings, self._store = settings, store
+        self._settings = settings
+        self._store = store
         self._data_fields = settings.rules.data_fields
         self.next = 1
         """MsgSeqNum of the next message."""
@@ -46,7 +47,9 @@ class Outbox:
         self._kept: list[tuple[int, bytes]] = []
         self._recent: dict[int, bytes] = {}  # of this connection alone, of types that are not kept
         self._stale: set[int] = set()  # told once as not repeated
-        self._asked: tuple[int, int] | None = None  # first and last number that the other side wants again
+        self._asked: tuple[int, int] | None = (
+            None  # first and last number that the other side wants again
+        )
         self._free_ns = 0  # when all that was repeated would have left at `REPEATS_PER_S`
 
     @property
@@ -58,7 +61,14 @@ class Outbox:
         """A message's fields with header; without a number, under the next one."""
         names = (49, self._settings.sender), (56, self._settings.target)
         number = number or self.next
-        return [(35, kind), *names, (34, str(number)), (52, self.now_text), *self._settings.header, *fields]
+        return [
+            (35, kind),
+            *names,
+            (34, str(number)),
+            (52, self.now_text),
+            *self._settings.header,
+            *fields,
+        ]
 
     def valid(self, kind: str, fields: Fields, number: int) -> Fields:
         """An application message's fields with header, as the dictionary allows them.
@@ -71,11 +81,17 @@ class Outbox:
         rules = self._settings.rules
         rule = rules.messages.get(kind)
         if rule is None or (rule.admin and kind != "3"):
-            raise VenueError("an application message that the dictionary has", f"35={kind}", "name another type")
+            raise VenueError(
+                "an application message that the dictionary has", f"35={kind}", "name another type"
+            )
         headed = self.headed(kind, fields, number)
         if (fault := check(Message(self._settings.begin, headed), rules)) is not None:
             received = f"35={kind} with field {fault.tag}: {fault.text}"
-            raise VenueError("a message that the dictionary allows", received, "mend the message or the dictionary")
+            raise VenueError(
+                "a message that the dictionary allows",
+                received,
+                "mend the message or the dictionary",
+            )
         return headed
 
     def emit(self, kind: str, fields: Fields) -> None:
@@ -123,7 +139,8 @@ class Outbox:
             self._asked = min(before[0], first), max(before[1], last)
         if self._asked is None or self._free_ns > self.now_ns + _SECOND:
             return []
-        (first, last), self._asked = self._asked, None
+        (first, last) = self._asked
+        self._asked = None
         numbers = min(max(last - first + 1, 1), REPEATS_PER_S)
         self._free_ns = max(self._free_ns, self.now_ns) + numbers * _SECOND // REPEATS_PER_S
         return self._repeated(first, last)
@@ -131,7 +148,9 @@ class Outbox:
     def _repeated(self, first: int, last: int) -> list[tuple[int, Message]]:
         stale = []
         new = [*self._recent.items(), *self._kept]
-        kept = dict(self._store.sent(first, last)) | {n: raw for n, raw in new if first <= n <= last}
+        kept = dict(self._store.sent(first, last)) | {
+            n: raw for n, raw in new if first <= n <= last
+        }
         dropped = {34, 35, 43, 49, 52, 56, 122, *(tag for tag, _ in self._settings.header)}
         for number, raw in sorted(kept.items()):
             if number in self._stale:
@@ -151,21 +170,28 @@ class Outbox:
     def _fill(self, first: int, new: int) -> None:
         """Tell that there is nothing from one number up to another."""
         if first < new:
-            self._write(self.headed("4", [(43, "Y"), (122, self.now_text), (123, "Y"), (36, str(new))], first))
+            self._write(
+                self.headed(
+                    "4", [(43, "Y"), (122, self.now_text), (123, "Y"), (36, str(new))], first
+                )
+            )
 
     def restart(self) -> None:
         """Reset numbers to 1 and drop stored messages."""
-        self.next, self._kept = 1, []
+        self.next = 1
+        self._kept = []
         self._stale.clear()
         self.forget()
 
     def forget(self) -> None:
         """Start a new connection: drop unstored output and open resend requests."""
         self._recent.clear()
-        self._asked, self._free_ns = None, 0
+        self._asked = None
+        self._free_ns = 0
 
     def take(self) -> tuple[bytes, tuple[tuple[int, bytes], ...]]:
         """Bytes to write to the connection, and messages to store."""
         out, kept = b"".join(self._out), tuple(self._kept)
-        self._out, self._kept = [], []
+        self._out = []
+        self._kept = []
         return out, kept

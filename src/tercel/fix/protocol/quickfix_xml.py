@@ -30,12 +30,22 @@ def read_xml(path: Path) -> Dictionary:
     """
     try:
         if path.stat().st_size > MOST_BYTES:
-            raise ConfigError(f"at most {MOST_BYTES} bytes", f"{path.stat().st_size} in {path}", "name the dictionary")
-        return _Reader(ET.fromstring(path.read_bytes(), ET.XMLParser(target=_Builder()))).dictionary()
+            raise ConfigError(
+                f"at most {MOST_BYTES} bytes",
+                f"{path.stat().st_size} in {path}",
+                "name the dictionary",
+            )
+        return _Reader(
+            ET.fromstring(path.read_bytes(), ET.XMLParser(target=_Builder()))
+        ).dictionary()
     except OSError as error:
-        raise ConfigError("a dictionary that can be read", f"{error}", "name another file") from None
+        raise ConfigError(
+            "a dictionary that can be read", f"{error}", "name another file"
+        ) from None
     except (ET.ParseError, ValueError, KeyError, RecursionError) as error:
-        raise ConfigError("a data dictionary in QuickFIX's XML", f"{error} in {path}", "mend the file") from None
+        raise ConfigError(
+            "a data dictionary in QuickFIX's XML", f"{error} in {path}", "mend the file"
+        ) from None
 
 
 class _Builder(ET.TreeBuilder):

@@ -40,9 +40,15 @@ class SessionTimes:
         try:
             ZoneInfo(self.zone)
         except (ZoneInfoNotFoundError, ValueError):
-            raise ConfigError("the IANA name of a time zone", repr(self.zone), "name one like Europe/Zurich") from None
+            raise ConfigError(
+                "the IANA name of a time zone", repr(self.zone), "name one like Europe/Zurich"
+            ) from None
         if not self.days or not {*self.days, self.ends_on or 0} <= set(_WEEK):
-            raise ConfigError("days from 0, Monday, to 6", f"{self.days}, {self.ends_on}", "mend the session's days")
+            raise ConfigError(
+                "days from 0, Monday, to 6",
+                f"{self.days}, {self.ends_on}",
+                "mend the session's days",
+            )
 
     def window(self, now_ns: int) -> tuple[int, int] | None:
         """Start and end of the session open at a time, ns since 1970; None when none is."""
@@ -50,7 +56,10 @@ class SessionTimes:
         for back in range(9):
             day = today - timedelta(days=back)
             if day.weekday() in self.days:
-                start, end = self._ns(day, self.start), self._ns(day + timedelta(days=self._lasts(day)), self.end)
+                start, end = (
+                    self._ns(day, self.start),
+                    self._ns(day + timedelta(days=self._lasts(day)), self.end),
+                )
                 if start <= now_ns < end:
                     return start, end
         return None

@@ -12,7 +12,14 @@ from typing import Final
 
 from tercel.core.errors import VenueError
 from tercel.fix.protocol import validate as v
-from tercel.fix.protocol.admission import ClockOffset, dated_wrong, disagreement, judged, misplaced, refusal
+from tercel.fix.protocol.admission import (
+    ClockOffset,
+    dated_wrong,
+    disagreement,
+    judged,
+    misplaced,
+    refusal,
+)
 from tercel.fix.protocol.codec import Decoder, GarbledMessage
 from tercel.fix.protocol.message import Fields, Message
 from tercel.fix.protocol.outbox import Outbox
@@ -20,7 +27,9 @@ from tercel.fix.protocol.settings import Outcome, SessionEvent, SessionEventKind
 from tercel.fix.protocol.store import Commit, MemoryStore, SequenceNumbers, SessionStore
 
 _S: Final = 1_000_000_000
-_QUIET: Final = 1.2  # heartbeat intervals of silence after which a side is asked whether it is there
+_QUIET: Final = (
+    1.2  # heartbeat intervals of silence after which a side is asked whether it is there
+)
 _MOST_REQUESTS: Final = 3
 
 
@@ -36,7 +45,11 @@ class _Gap:
     """Messages that were asked for and are not all here."""
 
     def __init__(self, first: int, last: int, request: int, now_ns: int) -> None:
-        self.first, self.last, self.request, self.since_ns, self.times = first, last, request, now_ns, 1
+        self.first = first
+        self.last = last
+        self.request = request
+        self.since_ns = now_ns
+        self.times = 1
 
 
 class FixSession:
@@ -61,18 +74,23 @@ class FixSession:
     """
 
     def __init__(self, settings: SessionSettings, store: SessionStore | None = None) -> None:
-        self.settings, self._store = settings, store or MemoryStore()
+        self.settings = settings
+        self._store = store or MemoryStore()
         self._rules = settings.rules
         self._state = _State.DOWN
         self._decoder = Decoder(self._rules.data_fields)
-        self._box, self.clock = Outbox(settings, self._store), ClockOffset()
-        self._now = self._since_ns = self._heard_ns = self._waits_ns = self._tested_ns = self._until_ns = 0
+        self._box = Outbox(settings, self._store)
+        self.clock = ClockOffset()
+        self._now = self._since_ns = self._heard_ns = self._waits_ns = self._tested_ns = (
+            self._until_ns
+        ) = 0
         self._load()
         self._queue: dict[int, Message] = {}
         self._answered: set[int] = set()
         self._gap: _Gap | None = None
         self._heartbeat_ns = settings.heartbeat_s * _S
-        self._result, self._was_reset = Outcome(), False
+        self._result = Outcome()
+        self._was_reset = False
 
     # -- what the owner calls -----------------------------------------------------------------------------------------
     @property
@@ -99,13 +117,18 @@ class FixSession:
             When there is one already.
         """
         if self.connected:
-            raise VenueError("a session without a connection", "a second one", "close the first one")
+            raise VenueError(
+                "a session without a connection", "a second one", "close the first one"
+            )
         self._stale = True
         self._at(now_ns)
         self._box.forget()
         self._decoder = Decoder(self._rules.data_fields)
-        self._queue, self._answered, self._gap = {}, set(), None
-        self._heartbeat_ns, self._tested_ns = self.settings.heartbeat_s * _S, 0
+        self._queue = {}
+        self._answered = set()
+        self._gap = None
+        self._heartbeat_ns = self.settings.heartbeat_s * _S
+        self._tested_ns = 0
         self._heard_ns = self._waits_ns = now_ns
         if not self._opened():
             self._refuse("the session is closed at this time")
@@ -129,7 +152,8 @@ class FixSession:
                     # Whoever cannot say who it is gets no answer (FIX: disconnect without a Logout).
                     self._refuse("the first message is garbled")
             else:
-                self._heard_ns, self._tested_ns = now_ns, 0
+                self._heard_ns = now_ns
+                self._tested_ns = 0
                 self.clock.see(found, now_ns)
                 self._take(found)
             if not self.connected:
@@ -162,7 +186,9 @@ class FixSession:
         for kind, fields in messages:
             if not self.up and kind in self.settings.never_repeated:
                 raise VenueError(
-                    "a session that is logged on", f"none, for 35={kind} that may not wait", "log on first"
+                    "a session that is logged on",
+                    f"none, for 35={kind} that may not wait",
+                    "log on first",
                 )
             # Numbers are taken only once all are valid: one that failed half-way would leave a gap.
             ready.append(self._box.valid(kind, fields, self._box.next + len(ready)))
@@ -220,8 +246,12 @@ class FixSession:
             self._load()
 
     def _load(self) -> None:
-        self._kept, self._stale = (kept := self._store.load()), False
-        self._box.next, self._next_in, self._since_ns = kept.next_out, kept.next_in, kept.since_ns
+        kept = self._store.load()
+        self._kept = kept
+        self._stale = False
+        self._box.next = kept.next_out
+        self._next_in = kept.next_in
+        self._since_ns = kept.since_ns
 
     def _log_on(self, reset: bool) -> None:
         fields = [(98, "0"), (108, str(self._heartbeat_ns // _S))]
@@ -236,13 +266,20 @@ class FixSession:
         self._box.emit("3", v.reject(message, fault, self._rules))
         self._tell(SessionEventKind.REJECTED, fault.text, message)
 
-    def _tell(self, what: SessionEventKind, text: str = "", message: Message | None = None, raw: bytes = b"") -> None:
+    def _tell(
+        self,
+        what: SessionEventKind,
+        text: str = "",
+        message: Message | None = None,
+        raw: bytes = b"",
+    ) -> None:
         self._result.events.append(SessionEvent(what, text, message, raw))
 
     def _leave(self, text: str = "") -> None:
         if self._state is not _State.LEAVING:
             self._box.emit("5", [(58, text)] if text else [])
-            self._state, self._waits_ns = _State.LEAVING, self._now
+            self._state = _State.LEAVING
+            self._waits_ns = self._now
 
     def _refuse(self, text: str, say: bool = False) -> None:
         """A logon that comes to nothing. Strangers are told nothing, so that a port scan learns no names."""
@@ -264,22 +301,30 @@ class FixSession:
         self._box.restart()
         self._next_in = 1
         self._since_ns = self._now
-        self._queue, self._answered, self._gap = {}, set(), None
+        self._queue = {}
+        self._answered = set()
+        self._gap = None
         self._was_reset = True
         self._tell(SessionEventKind.RESET)
 
     def _finish(self) -> Outcome:
         """Make what happened last, then hand it out."""
-        result, self._result = self._result, Outcome()
+        result = self._result
+        self._result = Outcome()
         result.out, sent = self._box.take()
-        reset, self._was_reset = self._was_reset, False
+        reset = self._was_reset
+        self._was_reset = False
         numbers = self.numbers
         # Stored before it is on the wire: a crash in between is a gap that can be filled, not a number used twice.
         if sent or reset or result.messages or numbers != self._kept:
             try:
-                self._store.commit(Commit(numbers, sent, tuple(result.messages), tuple(result.events), reset))
+                self._store.commit(
+                    Commit(numbers, sent, tuple(result.messages), tuple(result.events), reset)
+                )
             except BaseException:
-                self._state, self._stale = _State.DOWN, True  # what follows begins where the store stands
+                # what follows begins where the store stands
+                self._state = _State.DOWN
+                self._stale = True
                 raise
             self._kept = numbers
         return result
@@ -304,8 +349,14 @@ class FixSession:
             self._next_in += number == self._next_in  # whatever its number: nothing before it comes
             self._leave("the ResendRequest was rejected")
         else:
-            if kind == "2" and number != self._next_in and judged(message, self.settings, self._now)[1] is None:
-                self._repeat(message)  # at once: two sides that both miss messages would wait for each other
+            if (
+                kind == "2"
+                and number != self._next_in
+                and judged(message, self.settings, self._now)[1] is None
+            ):
+                self._repeat(
+                    message
+                )  # at once: two sides that both miss messages would wait for each other
                 self._answered.add(number)
             if number == self._next_in:
                 self._process(message)
@@ -336,7 +387,9 @@ class FixSession:
             self._refuse(f"the other side says: {message.get(58) or 'nothing'}")
         elif why:
             self._refuse(why)
-        elif not asked and self.settings.admit is not None and (why := self.settings.admit(message)):
+        elif (
+            not asked and self.settings.admit is not None and (why := self.settings.admit(message))
+        ):
             self._refuse(why, say=True)
         else:
             self._logged_on(message, asked)
@@ -345,7 +398,9 @@ class FixSession:
         reset, number = message.says(141), message.number
         # A reset that nobody asked for would drop messages that the other side has never repeated.
         if asked and reset and (self._box.next, self._next_in) != (2, 1):
-            return self._refuse("the other side has reset its sequence numbers, and was not asked to", say=True)
+            return self._refuse(
+                "the other side has reset its sequence numbers, and was not asked to", say=True
+            )
         if not asked and (reset or "logon" in self.settings.reset):
             self._restart()
         wanted = message.whole(789, 0) if self.settings.next_expected else 0
@@ -399,7 +454,10 @@ class FixSession:
         if message.kind == "2" or not self.up:
             self._answered.discard(message.number)
         elif not message.says(43):
-            self._box.emit("5", [(58, f"MsgSeqNum is too low: {self._next_in} is expected, {message.number} came")])
+            self._box.emit(
+                "5",
+                [(58, f"MsgSeqNum is too low: {self._next_in} is expected, {message.number} came")],
+            )
             self._end("MsgSeqNum is too low")
         elif fault := dated_wrong(message):
             self._reject(message, fault)
@@ -434,7 +492,12 @@ class FixSession:
         if kind == "3" or (kind in self._rules.messages and (takes is None or kind in takes)):
             self._result.messages.append(message)
             return
-        fields = [(45, str(message.number)), (372, kind), (380, "3"), (58, "this message type is not supported")]
+        fields = [
+            (45, str(message.number)),
+            (372, kind),
+            (380, "3"),
+            (58, "this message type is not supported"),
+        ]
         self._box.emit_kept([self._box.headed("j", fields)])
         self._tell(SessionEventKind.REJECTED, f"35={kind} is not supported", message)
 
@@ -465,7 +528,9 @@ class FixSession:
             self._gap.since_ns = self._now
             if self._next_in > self._gap.last:
                 self._gap = None
-        self._queue = {number: one for number, one in self._queue.items() if number >= self._next_in}
+        self._queue = {
+            number: one for number, one in self._queue.items() if number >= self._next_in
+        }
         if self._gap is None and self._queue and self._state is _State.UP:
             self._miss(min(self._queue) - 1)
 

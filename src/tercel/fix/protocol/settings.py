@@ -102,12 +102,18 @@ class SessionSettings:
     def __post_init__(self) -> None:
         for what, name in (("SenderCompID", self.sender), ("TargetCompID", self.target)):
             if not name or not name.isprintable():
-                raise ConfigError(f"a {what} of printable characters", repr(name), "choose another name")
+                raise ConfigError(
+                    f"a {what} of printable characters", repr(name), "choose another name"
+                )
         if self.heartbeat_s < 0 or self.digits not in (0, 3, 6, 9):
             received = f"{self.heartbeat_s} s and {self.digits} digits"
-            raise ConfigError("a heartbeat of at least 0 s and 0, 3, 6 or 9 digits", received, "mend the settings")
+            raise ConfigError(
+                "a heartbeat of at least 0 s and 0, 3, 6 or 9 digits", received, "mend the settings"
+            )
         if self.rules.version != self.begin:
-            raise ConfigError(f"a dictionary of {self.begin}", f"one of {self.rules.version}", "name another one")
+            raise ConfigError(
+                f"a dictionary of {self.begin}", f"one of {self.rules.version}", "name another one"
+            )
 
     @property
     def rules(self) -> Dictionary:

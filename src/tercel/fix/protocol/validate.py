@@ -99,7 +99,10 @@ def check(message: Message, dictionary: Dictionary, user_tags: bool = False) -> 
 
 
 def faults(
-    message: Message, dictionary: Dictionary, user_tags: bool = False, unchecked: Collection[int] = ()
+    message: Message,
+    dictionary: Dictionary,
+    user_tags: bool = False,
+    unchecked: Collection[int] = (),
 ) -> list[MessageFault]:
     """Faults of a message: as its fields stand, then what is missing.
 
@@ -132,10 +135,15 @@ def faults(
 
 
 class _Walk:
-    def __init__(self, fields: Fields, dictionary: Dictionary, user_tags: bool, unchecked: Collection[int]) -> None:
-        self._fields, self._dictionary, self._user_tags = fields, dictionary, user_tags
+    def __init__(
+        self, fields: Fields, dictionary: Dictionary, user_tags: bool, unchecked: Collection[int]
+    ) -> None:
+        self._fields = fields
+        self._dictionary = dictionary
+        self._user_tags = user_tags
         self._rules: Mapping[int, FieldRule] = dictionary.fields
-        self._unchecked, self._at = unchecked, 0
+        self._unchecked = unchecked
+        self._at = 0
         self.found: list[MessageFault] = []
 
     def note(self, reason: int, tag: int) -> None:
@@ -145,7 +153,10 @@ class _Walk:
 
     def body(self, block: Block) -> None:
         """Check header, body and trailer; behind a field that stands elsewhere they go on where they were."""
-        parts = [(part, set[int]()) for part in (self._dictionary.header, block, self._dictionary.trailer)]
+        parts = [
+            (part, set[int]())
+            for part in (self._dictionary.header, block, self._dictionary.trailer)
+        ]
         while True:
             for part, seen in parts:
                 self.block(part, seen)
@@ -163,7 +174,11 @@ class _Walk:
             return OUT_OF_ORDER
         if tag in FRAMING:
             return REPEATED_TAG
-        return NOT_IN_MESSAGE if tag in self._rules or 0 < tag <= self._dictionary.last_tag else INVALID_TAG
+        return (
+            NOT_IN_MESSAGE
+            if tag in self._rules or 0 < tag <= self._dictionary.last_tag
+            else INVALID_TAG
+        )
 
     def block(self, block: Block, seen: set[int], outer: Block | None = None) -> None:
         """Check a block's members up to a foreign field; `outer` where the block is a group entry."""
@@ -226,7 +241,9 @@ def salvaged(message: Message, found: Collection[MessageFault]) -> Message | Non
     ('58: a tag stands twice', False)
     >>> salvaged(Message("FIX.4.4", [*report.fields, (14, "100")]), [MessageFault(REPEATED_TAG, 14)])
     """
-    needed = _SAID | {31, 32} if message.get(150) in ("1", "2", "F", "G") else _SAID  # of a fill, LastPx and LastQty
+    needed = (
+        _SAID | {31, 32} if message.get(150) in ("1", "2", "F", "G") else _SAID
+    )  # of a fill, LastPx and LastQty
     if message.kind != EXECUTION_REPORT or not needed <= message.tags:
         return None
     # FIX 4.2 says with 20 whether a report takes back the execution that 19 names, or is of no trade, FIX 4.4 with 150.
@@ -242,7 +259,9 @@ def salvaged(message: Message, found: Collection[MessageFault]) -> Message | Non
     if wrong & kept or len(values) > len(dict(values)):
         return None
     rest = [field for field in message.fields if field[0] in kept or field[0] not in spoilt]
-    told = dict.fromkeys(f"{one.tag}: {one.text}" if one.tag is not None else one.text for one in found)
+    told = dict.fromkeys(
+        f"{one.tag}: {one.text}" if one.tag is not None else one.text for one in found
+    )
     return Message(message.begin, rest, "; ".join(told))
 
 
@@ -259,5 +278,6 @@ def miscounted(message: Message, data_fields: Mapping[int, int]) -> list[Message
     return [
         MessageFault(INCORRECT_FORMAT, tag)
         for n, (tag, _) in enumerate(message.fields)
-        if (tag in data_fields and n + 1 not in fine) or (tag in data_fields.values() and n not in fine)
+        if (tag in data_fields and n + 1 not in fine)
+        or (tag in data_fields.values() and n not in fine)
     ]

@@ -106,10 +106,14 @@ class Response:
         """Moments whose one statistic is A."""
         index, count = cluster_index(self.cluster)
         columns = np.column_stack([self.within, self.second, self.first])
-        return Moments(cluster_sums(columns, index, count), cluster_sums(self.rows, index, count), _share)
+        return Moments(
+            cluster_sums(columns, index, count), cluster_sums(self.rows, index, count), _share
+        )
 
 
-def respond(decisions: Decisions, expected: Expected, rng: np.random.Generator, redraws: int = REDRAWS) -> Response:
+def respond(
+    decisions: Decisions, expected: Expected, rng: np.random.Generator, redraws: int = REDRAWS
+) -> Response:
     """Response of a strategy: each recorded x paired with markets of other episodes at the same decision.
 
     Markets are drawn without replacement among the other episodes of the same side (market columns are
@@ -144,7 +148,9 @@ def respond(decisions: Decisions, expected: Expected, rng: np.random.Generator, 
             deciding = decisions.live[peers, t]
             if deciding.any():
                 who = peers[deciding]
-                wanted.append((who, _intents(decisions, expected, t, who, peers[partner[deciding]])))
+                wanted.append(
+                    (who, _intents(decisions, expected, t, who, peers[partner[deciding]]))
+                )
     if not wanted:
         return Response(decisions.cluster, rows, within, np.zeros((episodes, 1)), second)
     centre = np.concatenate([intents.mean(axis=1) for _, intents in wanted]).mean(axis=0)
@@ -172,7 +178,9 @@ def _partners(count: int, redraws: int, rng: np.random.Generator) -> Indices:
     return partner
 
 
-def _intents(decisions: Decisions, expected: Expected, t: int, who: Indices, markets: Indices) -> Floats:
+def _intents(
+    decisions: Decisions, expected: Expected, t: int, who: Indices, markets: Indices
+) -> Floats:
     """What is wanted at decision t by episodes `who` (w,) in each of `markets` (w, J), float64 (w, J, V)."""
     redraws = markets.shape[1]
     own, other = np.repeat(who, redraws), markets.ravel()
@@ -180,7 +188,9 @@ def _intents(decisions: Decisions, expected: Expected, t: int, who: Indices, mar
     view = View(
         decisions.x[own, t],
         decisions.m[other, t],
-        np.concatenate([decisions.obs[own, t, :private], decisions.obs[other, t, private:]], axis=1),
+        np.concatenate(
+            [decisions.obs[own, t, :private], decisions.obs[other, t, private:]], axis=1
+        ),
         decisions.draw[own, t],
     )
     return np.asarray(expected(view), np.float64).reshape(len(who), redraws, -1)

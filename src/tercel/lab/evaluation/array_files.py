@@ -28,7 +28,9 @@ def reading(path: Path) -> Iterator[Any]:
             yield data
     except (ValueError, KeyError, TypeError, EOFError, BadZipFile, zlib.error) as error:
         raise ConfigError(
-            "a judged result", f"{path}: {error}", "delete the file; the same command judges again what is missing"
+            "a judged result",
+            f"{path}: {error}",
+            "delete the file; the same command judges again what is missing",
         ) from error
 
 

@@ -45,7 +45,12 @@ class Arrivals:
     @classmethod
     def concat(cls, parts: Sequence["Arrivals"]) -> "Arrivals":
         """Episodes of several batches, one after another."""
-        return cls(**{f.name: np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(cls)})
+        return cls(
+            **{
+                f.name: np.concatenate([getattr(part, f.name) for part in parts])
+                for f in fields(cls)
+            }
+        )
 
 
 def run_arrivals(source: Source, task: Task, plan: Plan) -> tuple[Arrivals, Floats]:
@@ -65,9 +70,13 @@ def run_arrivals(source: Source, task: Task, plan: Plan) -> tuple[Arrivals, Floa
             episodes.step(empty(len(part)))
             moments.append(MarketSnapshot.of(episodes))
         grid = episodes.costs().mid2_grid
-        parts.append(Arrivals(grid, *(np.array(column, np.int64) for column in (depth, spread, volume))))
+        parts.append(
+            Arrivals(grid, *(np.array(column, np.int64) for column in (depth, spread, volume)))
+        )
         rows = np.flatnonzero((which >= at) & (which < at + len(part)))
-        side, quantity = (plan.rows[rows, column] for column in (kernels.E_SIDE, kernels.E_QUANTITY))
+        side, quantity = (
+            plan.rows[rows, column] for column in (kernels.E_SIDE, kernels.E_QUANTITY)
+        )
         market = which[rows] - at
         turned = side != part.rows[market, kernels.E_SIDE]
         bps[rows] = hindsight([one.seen_by(market, turned) for one in moments], side, quantity)

@@ -25,7 +25,10 @@ _CURSORS: Final = [sim.CURSOR, sim.CURSOR_END]
 def needed_until(k: Ints) -> int:
     """Time beyond which an episode that stands at arrival needs no market, ns."""
     late = 0
-    for a, b, table in ((sim.LATENCY_A, sim.LATENCY_B, sim.ENTRY_TABLE), (sim.FEED_A, sim.FEED_B, sim.FEED_TABLE)):
+    for a, b, table in (
+        (sim.LATENCY_A, sim.LATENCY_B, sim.ENTRY_TABLE),
+        (sim.FEED_A, sim.FEED_B, sim.FEED_TABLE),
+    ):
         late += int(k[a] + _LONGEST * k[b] + k[table : table + sim.LATENCY_VALUES].max())
     return int(k[sim.START_NS] + k[sim.HORIZON_NS]) + _LATE * late + NS_PER_SECOND
 
@@ -44,7 +47,9 @@ class Backgrounds:
     """
 
     def __init__(self, most_mb: float = MOST_MB) -> None:
-        self.rows = np.zeros((int(most_mb * 1_000_000) // (8 * PACKED_WORDS), PACKED_WORDS), np.int64)
+        self.rows = np.zeros(
+            (int(most_mb * 1_000_000) // (8 * PACKED_WORDS), PACKED_WORDS), np.int64
+        )
         self._forget()
 
     def _forget(self) -> None:
@@ -65,12 +70,16 @@ class Backgrounds:
     def _simulated(self, b: Int32, k: Ints, flow: Floats, until: int) -> tuple[int, int]:
         """Simulate a market's background: where it is kept, (0, 0) where it does not fit."""
         first = self._used
-        self._used += max(lockstep.pack_background(b.copy(), k.copy(), flow, self.rows[first:], until), 0)
+        self._used += max(
+            lockstep.pack_background(b.copy(), k.copy(), flow, self.rows[first:], until), 0
+        )
         return (first, self._used) if self._used > first else (0, 0)
 
     def ahead(self, states: Ints) -> Ints:
         """The rows that markets have before them: int64 (n, 2)."""
-        return np.concatenate([self.rows[:0], *(self.rows[first:end] for _, first, end in _spans(states))])
+        return np.concatenate(
+            [self.rows[:0], *(self.rows[first:end] for _, first, end in _spans(states))]
+        )
 
     def go_on(self, states: Ints, ahead: Ints) -> None:
         """Let markets follow what :meth:`ahead` said of their states, here or elsewhere."""

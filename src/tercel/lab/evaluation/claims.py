@@ -36,7 +36,12 @@ def called(gain: PairedGain) -> str:
     >>> called(PairedGain(-23.6, -43.4, 0.8, p_adjusted=0.03))
     'open'
     """
-    if gain.p_adjusted is None or gain.p_adjusted >= FALSE_SHARE or gain.ci_low is None or gain.ci_high is None:
+    if (
+        gain.p_adjusted is None
+        or gain.p_adjusted >= FALSE_SHARE
+        or gain.ci_low is None
+        or gain.ci_high is None
+    ):
         return "open"
     return "better" if gain.ci_low > 0 else "worse" if gain.ci_high < 0 else "open"
 
@@ -129,7 +134,8 @@ class Claim(Record):
         }
         return {
             key: {
-                word: {other: gain.mean for other, gain in row.items() if called(gain) == call} for word, call in _CALLS
+                word: {other: gain.mean for other, gain in row.items() if called(gain) == call}
+                for word, call in _CALLS
             }
             for key, row in views.items()
         }
@@ -164,7 +170,9 @@ class Claim(Record):
 
     def json_fields(self) -> dict[str, object]:
         """What is told too."""
-        return super().json_fields() | {key: getattr(self, key) for key in ("told", "worse", "lowest", "verdict")}
+        return super().json_fields() | {
+            key: getattr(self, key) for key in ("told", "worse", "lowest", "verdict")
+        }
 
 
 def claim(
@@ -194,7 +202,9 @@ def claim(
     Claim
     """
     (_, plain), *regimes = cells.items()
-    opponents = [other for other in next(iter(plain.values())).gains[name] if _everywhere(name, other, cells)]
+    opponents = [
+        other for other in next(iter(plain.values())).gains[name] if _everywhere(name, other, cells)
+    ]
     pooling = _Pooling(name, teams, ledger, rng)
     primary = pooling.primary(plain, best) if best else {}
     against = {
@@ -211,7 +221,9 @@ def claim(
         )
         for other in opponents
     }
-    return Claim(primary, list(plain), {market: len(team) for market, team in teams.items()}, against)
+    return Claim(
+        primary, list(plain), {market: len(team) for market, team in teams.items()}, against
+    )
 
 
 def _everywhere(name: str, other: str, cells: Cells) -> bool:
@@ -228,38 +240,58 @@ class _Pooling:
     rng: np.random.Generator
 
     def gain(
-        self, others: Sequence[str], row: Compared, redraw_markets: bool = False, primary: bool = False
+        self,
+        others: Sequence[str],
+        row: Compared,
+        redraw_markets: bool = False,
+        primary: bool = False,
     ) -> PairedGain:
         """On the opponent of each market; in a single one the very comparison of its table."""
         if len(row) == 1:
             return next(iter(row.values())).cell.paired[self.name][others[0]]
-        scenarios, teams = [one.resampled for one in row.values()], [tuple(self.teams[market]) for market in row]
-        found = pooled_gain(scenarios, self.name, others, self.rng, redraw_markets=redraw_markets, teams=teams)
+        scenarios, teams = (
+            [one.resampled for one in row.values()],
+            [tuple(self.teams[market]) for market in row],
+        )
+        found = pooled_gain(
+            scenarios, self.name, others, self.rng, redraw_markets=redraw_markets, teams=teams
+        )
         return self.ledger.enter(found, primary=primary)
 
     def primary(self, plain: Compared, best: Mapping[str, str]) -> dict[str, Primary]:
         """Against the best written strategy of each market and against `random`."""
         found = dict[str, Primary]()
-        for key, others in ((BEST, [best[market] for market in plain]), (RANDOM, [RANDOM] * len(plain))):
-            if all(other in one.gains[self.name] for other, one in zip(others, plain.values(), strict=True)):
+        for key, others in (
+            (BEST, [best[market] for market in plain]),
+            (RANDOM, [RANDOM] * len(plain)),
+        ):
+            if all(
+                other in one.gains[self.name]
+                for other, one in zip(others, plain.values(), strict=True)
+            ):
                 gain = _found_in(found, others) or self.gain(others, plain, primary=True)
                 found[key] = Primary(dict(zip(plain, others, strict=True)), gain)
         return found
 
-    def over_markets(self, other: str, plain: Compared, primary: Mapping[str, Primary]) -> dict[str, PairedGain | None]:
+    def over_markets(
+        self, other: str, plain: Compared, primary: Mapping[str, Primary]
+    ) -> dict[str, PairedGain | None]:
         """Pooled over markets in both ways; a primary comparison is not made, nor entered, a second time."""
         if len(plain) == 1:
             return dict.fromkeys(POOLED)
         others = [other] * len(plain)
         known = _found_in(primary, others)
         return {
-            key: known if known and not redraw else self.gain(others, plain, redraw) for key, redraw in POOLED.items()
+            key: known if known and not redraw else self.gain(others, plain, redraw)
+            for key, redraw in POOLED.items()
         }
 
 
 def _found_in(primary: Mapping[str, Primary], others: Sequence[str]) -> PairedGain | None:
     """The primary comparison with these opponents, market by market, if there is one."""
-    return next((one.gain for one in primary.values() if list(one.opponents.values()) == others), None)
+    return next(
+        (one.gain for one in primary.values() if list(one.opponents.values()) == others), None
+    )
 
 
 _CALLS = (("above", "better"), ("open", "open"), ("below", "worse"))

@@ -58,11 +58,21 @@ class CmaEs:
         d = len(self.mean)
         self.scale = np.broadcast_to(np.asarray(scale, np.float64), d)
         self.population = population or 4 + int(3 * math.log(max(d, 1)))
-        fits = d > 0 and np.isfinite(self.mean).all() and (self.scale > 0).all() and np.isfinite(self.scale).all()
+        fits = (
+            d > 0
+            and np.isfinite(self.mean).all()
+            and (self.scale > 0).all()
+            and np.isfinite(self.scale).all()
+        )
         if not fits or self.population < 4:
             received = f"start {self.mean}, scale {self.scale}, {self.population} candidates"
-            raise ConfigError("a finite start, scales above 0 and 4 or more candidates", received, "such as scale 1")
-        self.rng, self.diagonal = rng, diagonal
+            raise ConfigError(
+                "a finite start, scales above 0 and 4 or more candidates",
+                received,
+                "such as scale 1",
+            )
+        self.rng = rng
+        self.diagonal = diagonal
         half = self.population // 2
         weights = np.log((self.population + 1) / 2) - np.log(np.arange(1, half + 1))
         self.weights: Floats = weights / weights.sum()
@@ -70,7 +80,8 @@ class CmaEs:
         self._rates(d)
         self.sigma = 1.0
         self.covariance: Floats = np.eye(d)
-        self._path_s, self._path_c = np.zeros(d), np.zeros(d)
+        self._path_s = np.zeros(d)
+        self._path_c = np.zeros(d)
         self.generation = 0
 
     def _rates(self, d: int) -> None:
@@ -113,21 +124,39 @@ class CmaEs:
         forgotten = 1 - self._c_1 * (1 - (1 - steady) * c_c * (2 - c_c)) - self._c_mu
         ranked = (steps * self.weights[:, None]).T @ steps
         self.covariance = (
-            forgotten * self.covariance + self._c_1 * np.outer(self._path_c, self._path_c) + self._c_mu * ranked
+            forgotten * self.covariance
+            + self._c_1 * np.outer(self._path_c, self._path_c)
+            + self._c_mu * ranked
         )
         if self.diagonal:
             self.covariance = np.diag(np.diag(self.covariance))
-        self.sigma = min(self.sigma * math.exp(c_s / self._damp * (length / self._norm - 1)), LONGEST)
+        self.sigma = min(
+            self.sigma * math.exp(c_s / self._damp * (length / self._norm - 1)), LONGEST
+        )
 
     def state(self) -> dict[str, Any]:
         """State of the search, on which the next generation depends."""
-        arrays = {"mean": self.mean, "covariance": self.covariance, "path_s": self._path_s, "path_c": self._path_c}
-        numbers = {"sigma": self.sigma, "generation": self.generation, "rng": self.rng.bit_generator.state}
+        arrays = {
+            "mean": self.mean,
+            "covariance": self.covariance,
+            "path_s": self._path_s,
+            "path_c": self._path_c,
+        }
+        numbers = {
+            "sigma": self.sigma,
+            "generation": self.generation,
+            "rng": self.rng.bit_generator.state,
+        }
         return {**{key: array.copy() for key, array in arrays.items()}, **numbers}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Restore the search from `state`."""
-        self.mean, self.covariance = (np.array(state[key], np.float64) for key in ("mean", "covariance"))
-        self._path_s, self._path_c = (np.array(state[key], np.float64) for key in ("path_s", "path_c"))
-        self.sigma, self.generation = float(state["sigma"]), int(state["generation"])
+        self.mean, self.covariance = (
+            np.array(state[key], np.float64) for key in ("mean", "covariance")
+        )
+        self._path_s, self._path_c = (
+            np.array(state[key], np.float64) for key in ("path_s", "path_c")
+        )
+        self.sigma = float(state["sigma"])
+        self.generation = int(state["generation"])
         self.rng.bit_generator.state = state["rng"]

@@ -45,7 +45,10 @@ class Scores:
     def of(cls, costs: Mapping[str, Costs], recipes: Mapping[str, Sequence[str]]) -> "Scores":
         """Scores of single runs, and of recipes as the rows of their members."""
         bps = {name: attribute(one, None)["is_bps"][None, :] for name, one in costs.items()}
-        bps |= {name: np.concatenate([bps[member] for member in members]) for name, members in recipes.items()}
+        bps |= {
+            name: np.concatenate([bps[member] for member in members])
+            for name, members in recipes.items()
+        }
         return cls(bps, next(iter(costs.values())).cluster)
 
     def __len__(self) -> int:
@@ -54,7 +57,9 @@ class Scores:
 
     def part(self, rows: Indices) -> "Scores":
         """Scores of some of the episodes."""
-        return Scores({name: table[:, rows] for name, table in self.bps.items()}, self.cluster[rows])
+        return Scores(
+            {name: table[:, rows] for name, table in self.bps.items()}, self.cluster[rows]
+        )
 
     def mean(self, name: str) -> Floats:
         """Shortfall of each episode, mean over training seeds, float64 (n,)."""
@@ -81,7 +86,9 @@ class ResampledScores:
     clusters: int
 
     @classmethod
-    def of(cls, scores: Scores, rng: np.random.Generator, resamples: int = RESAMPLES) -> "ResampledScores":
+    def of(
+        cls, scores: Scores, rng: np.random.Generator, resamples: int = RESAMPLES
+    ) -> "ResampledScores":
         """Resample the clusters of all strategies at once."""
         centre = {name: float(table.mean()) for name, table in scores.bps.items()}
         columns = np.concatenate([table - centre[name] for name, table in scores.bps.items()]).T
@@ -90,18 +97,26 @@ class ResampledScores:
         points, draws, at = {}, {}, 0
         for name, table in scores.bps.items():
             to = at + len(table)
-            points[name], draws[name], at = point[at:to] + centre[name], drawn[at:to] + centre[name], to
+            points[name], draws[name], at = (
+                point[at:to] + centre[name],
+                drawn[at:to] + centre[name],
+                to,
+            )
         return cls(points, draws, moments.clusters)
 
     def replicates(self, rng: np.random.Generator) -> dict[str, stats.Replicates]:
         """Mean shortfall of every strategy over its training seeds."""
         return {
-            name: stats.over_seeds(point, self.draws[name], self.clusters, rng) for name, point in self.points.items()
+            name: stats.over_seeds(point, self.draws[name], self.clusters, rng)
+            for name, point in self.points.items()
         }
 
 
 def gains(
-    resampled: ResampledScores, policies: Sequence[str], recipes: Mapping[str, Sequence[str]], rng: np.random.Generator
+    resampled: ResampledScores,
+    policies: Sequence[str],
+    recipes: Mapping[str, Sequence[str]],
+    rng: np.random.Generator,
 ) -> Gains:
     """Gains of each policy (or recipe) on every other strategy, bps; a recipe and its members are not compared."""
     means = resampled.replicates(rng)
@@ -109,7 +124,9 @@ def gains(
         name: {
             other: theirs - means[name]
             for other, theirs in means.items()
-            if other != name and other not in recipes.get(name, ()) and name not in recipes.get(other, ())
+            if other != name
+            and other not in recipes.get(name, ())
+            and name not in recipes.get(other, ())
         }
         for name in policies
     }
@@ -137,10 +154,18 @@ def pooled_gain(
         For each scenario, which training seeds make up the policy there (`stats.over_markets`); by default the same.
     """
     others = [other] * len(scenarios) if isinstance(other, str) else other
-    points = [one.points[its].mean() - one.points[policy] for one, its in zip(scenarios, others, strict=True)]
-    draws = [one.draws[its].mean(axis=0) - one.draws[policy] for one, its in zip(scenarios, others, strict=True)]
+    points = [
+        one.points[its].mean() - one.points[policy]
+        for one, its in zip(scenarios, others, strict=True)
+    ]
+    draws = [
+        one.draws[its].mean(axis=0) - one.draws[policy]
+        for one, its in zip(scenarios, others, strict=True)
+    ]
     clusters = [one.clusters for one in scenarios]
-    return stats.over_markets(points, draws, clusters, rng, redraw_markets=redraw_markets, teams=teams)
+    return stats.over_markets(
+        points, draws, clusters, rng, redraw_markets=redraw_markets, teams=teams
+    )
 
 
 def detectable(gain: stats.Replicates) -> float | None:
@@ -161,7 +186,9 @@ class ComparisonLedger:
     rows: list[tuple[stats.PairedGain, float]] = field(default_factory=list)
     primary: list[tuple[stats.PairedGain, float]] = field(default_factory=list)
 
-    def enter(self, gain: stats.Replicates, level: float = 0.95, primary: bool = False) -> stats.PairedGain:
+    def enter(
+        self, gain: stats.Replicates, level: float = 0.95, primary: bool = False
+    ) -> stats.PairedGain:
         """The comparison and its power; `p_adjusted` is filled in by :meth:`adjust`."""
         one = gain.estimate(level)
         found = stats.PairedGain(one.mean, one.ci_low, one.ci_high, power=detectable(gain))
@@ -176,7 +203,8 @@ class ComparisonLedger:
         """Policy -> opponent -> comparison; those against `primary` opponents are primary, except of `beside`."""
         return {
             name: {
-                other: self.enter(gain, primary=other in primary and name not in beside) for other, gain in row.items()
+                other: self.enter(gain, primary=other in primary and name not in beside)
+                for other, gain in row.items()
             }
             for name, row in found.items()
         }
@@ -184,8 +212,12 @@ class ComparisonLedger:
     def adjust(self) -> int:
         """Correct all p-values entered so far; the number of comparisons."""
         for rows, corrected in ((self.primary, stats.holm), (self.rows, stats.benjamini_hochberg)):
-            for (found, _), adjusted in zip(rows, corrected([p for _, p in rows]).tolist(), strict=True):
-                object.__setattr__(found, "p_adjusted", adjusted)  # once: none is known before all are in
+            for (found, _), adjusted in zip(
+                rows, corrected([p for _, p in rows]).tolist(), strict=True
+            ):
+                object.__setattr__(
+                    found, "p_adjusted", adjusted
+                )  # once: none is known before all are in
         return len(self.primary) + len(self.rows)
 
 

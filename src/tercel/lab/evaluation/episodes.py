@@ -31,7 +31,15 @@ from tercel.market.regimes.truth import RegimeOccupancy, in_force
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source
 
-ROOM = [sim.GRID_POINTS, sim.RECORD_AT, sim.RECORD_ROWS, sim.LOG_AT, sim.LOG_ROWS, sim.SECONDS_AT, sim.SECONDS_ROOM]
+ROOM = [
+    sim.GRID_POINTS,
+    sim.RECORD_AT,
+    sim.RECORD_ROWS,
+    sim.LOG_AT,
+    sim.LOG_ROWS,
+    sim.SECONDS_AT,
+    sim.SECONDS_ROOM,
+]
 """Words of a market that say where its grid, its record, its log and its seconds lie behind the world it began as."""
 
 
@@ -92,11 +100,17 @@ class Episodes:
         record_rows: int = 0,
         looks_back: bool = False,
     ) -> None:
-        self.source, self.task, self.n = source, task, n
+        self.source = source
+        self.task = task
+        self.n = n
         self._backgrounds: Backgrounds | None = None
         self._tape = source.tape
         room = sim.extend(
-            source.worlds_k[:1], task.grid_points, record_rows, log_rows, sim.PAST_SECONDS if looks_back else 0
+            source.worlds_k[:1],
+            task.grid_points,
+            record_rows,
+            log_rows,
+            sim.PAST_SECONDS if looks_back else 0,
         )
         worlds = source.worlds_k[:, : sim.GRID].copy()
         worlds[:, ROOM] = room[0, ROOM]
@@ -165,8 +179,14 @@ class Episodes:
         ConfigError
             Markets that keep no seconds.
         """
-        if forecaster is not None and not self.states[0, sim.SECONDS_ROOM] and not self._worlds[0, sim.SECONDS_ROOM]:
-            raise ConfigError("markets that look back", self.source.name, "make Episodes(..., looks_back=True)")
+        if (
+            forecaster is not None
+            and not self.states[0, sim.SECONDS_ROOM]
+            and not self._worlds[0, sim.SECONDS_ROOM]
+        ):
+            raise ConfigError(
+                "markets that look back", self.source.name, "make Episodes(..., looks_back=True)"
+            )
         self._teller = None if forecaster is None else forecaster.teller(self.source.name)
         self._outlook = None if forecaster is None else np.zeros((self.n, c.OUTLOOK), np.int64)
         self._tell()
@@ -189,11 +209,25 @@ class Episodes:
         """Start the plan's episodes in the markets `which` (all of them by default)."""
         which = np.arange(self.n) if which is None else which
         if len(plan) != len(which):
-            raise ConfigError(f"{len(which)} episodes", f"a plan of {len(plan)}", "take as many as there are markets")
+            raise ConfigError(
+                f"{len(which)} episodes",
+                f"a plan of {len(plan)}",
+                "take as many as there are markets",
+            )
         kernels.begin_batch(
-            self.books, self.states, self.source.flow, self.source.tape,
-            self.source.worlds_b, self._worlds, plan.rows, which, self._x, self._m, self._obs, self._draw,
-        )  # fmt: skip
+            self.books,
+            self.states,
+            self.source.flow,
+            self.source.tape,
+            self.source.worlds_b,
+            self._worlds,
+            plan.rows,
+            which,
+            self._x,
+            self._m,
+            self._obs,
+            self._draw,
+        )
         self._cluster[which] = plan.cluster
         if self._backgrounds is not None:
             self._backgrounds.share(self.books, self.states, plan.rows, which, self.source.flow)
@@ -211,7 +245,16 @@ class Episodes:
 
     @property
     def _everything(self) -> tuple[AnyArray, ...]:
-        return (self.books, self.states, self.terms, self._x, self._m, self._obs, self._draw, self._cluster)
+        return (
+            self.books,
+            self.states,
+            self.terms,
+            self._x,
+            self._m,
+            self._obs,
+            self._draw,
+            self._cluster,
+        )
 
     def guide(self, guidance: Guidance | None, which: Ints | None = None) -> None:
         """Set the guidance of signals and risk from now on.
@@ -234,7 +277,11 @@ class Episodes:
         which_markets = np.arange(self.n) if which is None else which
         given = Guidance.none(len(which_markets)) if guidance is None else guidance
         if len(given) != len(which_markets):
-            raise ConfigError(f"guidance of {len(which_markets)} markets", f"{len(given)}", "give one row a market")
+            raise ConfigError(
+                f"guidance of {len(which_markets)} markets",
+                f"{len(given)}",
+                "give one row a market",
+            )
         self._guidance = (self._guidance or Guidance.none(self.n)).put(which_markets, given)
         self._write_guidance()
 
@@ -258,7 +305,9 @@ class Episodes:
         """
         if self.source.model in (sim.REPLAY, sim.MARTINGALE) or self._backgrounds is not None:
             raise ConfigError(
-                "a reactive market", self.source.name, "plant stress in a preset's market that no episodes share"
+                "a reactive market",
+                self.source.name,
+                "plant stress in a preset's market that no episodes share",
             )
         impose(self.states, factors)
 
@@ -278,9 +327,17 @@ class Episodes:
                 "make them with execution.intent.empty(n)",
             )
         self._act(
-            self.books, self.states, self.source.flow, self._tape,
-            np.ascontiguousarray(intents), self.terms, self._x, self._m, self._obs, self._draw,
-        )  # fmt: skip
+            self.books,
+            self.states,
+            self.source.flow,
+            self._tape,
+            np.ascontiguousarray(intents),
+            self.terms,
+            self._x,
+            self._m,
+            self._obs,
+            self._draw,
+        )
         self._write_guidance()
         self._tell()
 
@@ -299,7 +356,9 @@ class Episodes:
         k = self.states[market]
         rows, at = int(k[sim.RECORD]), int(k[sim.RECORD_AT])
         if rows > k[sim.RECORD_ROWS]:
-            raise CapacityError(f"at most {k[sim.RECORD_ROWS]} recorded rows", f"{rows}", "raise record_rows")
+            raise CapacityError(
+                f"at most {k[sim.RECORD_ROWS]} recorded rows", f"{rows}", "raise record_rows"
+            )
         return np.asarray(k[at : at + rows * sim.RECORD_WORDS].reshape(rows, sim.RECORD_WORDS))
 
     def costs(self) -> Costs:
@@ -312,12 +371,23 @@ def regimes_of(source: Source, task: Task, plan: Plan) -> RegimeOccupancy:
     rows = plan.rows
     now = source.worlds_k[rows[:, kernels.E_WORLD], sim.NOW]
     return in_force(
-        source, rows[:, kernels.E_SEED], rows[:, kernels.E_INDEX], now, rows[:, kernels.E_WARMUP_NS], task.horizon_ns
+        source,
+        rows[:, kernels.E_SEED],
+        rows[:, kernels.E_INDEX],
+        now,
+        rows[:, kernels.E_WARMUP_NS],
+        task.horizon_ns,
     )
 
 
 def seeded_plan(
-    task: Task, quantity: int, seed: int, first: int, n: int, worlds: int = 1, warmup_ns: int | None = None
+    task: Task,
+    quantity: int,
+    seed: int,
+    first: int,
+    n: int,
+    worlds: int = 1,
+    warmup_ns: int | None = None,
 ) -> Plan:
     """Episodes of a simulated market: `n` from number `first` on, each with its own stream of (seed, number).
 

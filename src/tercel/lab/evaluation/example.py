@@ -13,14 +13,25 @@ from tercel.lab.evaluation.report import BookExample
 from tercel.lab.evaluation.settings import MarketTask
 from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
-from tercel.market.tape.schema import ADD, CLEAR, DELETE, EXECUTE, LEVEL_SET, REDUCE, ROLL_IN, ROLL_OUT
+from tercel.market.tape.schema import (
+    ADD,
+    CLEAR,
+    DELETE,
+    EXECUTE,
+    LEVEL_SET,
+    REDUCE,
+    ROLL_IN,
+    ROLL_OUT,
+)
 
 RECORD_ROWS = 1 << 20
 TIMES = 240
 MOST_PRICES = 60
 
 
-def book_example(settings: MarketTask, market: JobMarket, strategy: Strategy, episode: int = 0) -> BookExample:
+def book_example(
+    settings: MarketTask, market: JobMarket, strategy: Strategy, episode: int = 0
+) -> BookExample:
     """Run one judged episode with its record on and lay the public book out over time."""
     plan = market.plan.take(slice(episode, episode + 1))
     episodes = markets_of(strategy, market.judged, settings.task, plan, 4096, RECORD_ROWS)
@@ -63,7 +74,9 @@ def levels_of(b: Int32) -> dict[tuple[int, int], int]:
     levels = Counter[tuple[int, int]]()
     for slot in np.flatnonzero(records[:, lay.QTY] > 0).tolist():
         if slot not in own:
-            levels[int(records[slot, lay.SIDE]), int(records[slot, lay.PRICE])] += int(records[slot, lay.QTY])
+            levels[int(records[slot, lay.SIDE]), int(records[slot, lay.PRICE])] += int(
+                records[slot, lay.QTY]
+            )
     return levels
 
 

@@ -75,7 +75,10 @@ class _Seen:
     """What the first markets of a batch show, decision by decision of the schedule."""
 
     def __init__(self, most: int, task: Task, gap_ns: int) -> None:
-        self.most, self.task, self.gap_ns, self.steps = most, task, gap_ns, 0
+        self.most = most
+        self.task = task
+        self.gap_ns = gap_ns
+        self.steps = 0
         self.arrays: list[AnyArray] = []
 
     def observe(self, episodes: Episodes) -> None:
@@ -83,7 +86,10 @@ class _Seen:
         live = episodes.working & (view.left > 0)
         shown = [array[: self.most] for array in (view.x, view.m, view.obs, view.draw, live)]
         if not self.arrays:
-            self.arrays = [np.zeros((len(one), self.task.decisions, *one.shape[1:]), one.dtype) for one in shown]
+            self.arrays = [
+                np.zeros((len(one), self.task.decisions, *one.shape[1:]), one.dtype)
+                for one in shown
+            ]
         at = view.decision[: self.most] if self.gap_ns else np.full(len(shown[0]), self.steps)
         kept = at < self.task.decisions
         if self.gap_ns:
@@ -121,7 +127,9 @@ def run_strategies(
             episodes.share(Backgrounds())
         episodes.start(part)
         first = number * BATCH
-        episodes.states[:, sim.RUN_OUT] = run_out if isinstance(run_out, bool) else run_out[first : first + len(part)]
+        episodes.states[:, sim.RUN_OUT] = (
+            run_out if isinstance(run_out, bool) else run_out[first : first + len(part)]
+        )
         arrived = episodes.snapshot()
         for strategy, done in zip(strategies, parts, strict=True):
             if stop():
@@ -129,7 +137,11 @@ def run_strategies(
             episodes.restore(arrived)
             episodes.pace(gap_of(strategy))
             episodes.foresee(forecaster_of(strategy))
-            seen = _Seen(recording.episodes, task, gap_of(strategy)) if recording is not None and number == 0 else None
+            seen = (
+                _Seen(recording.episodes, task, gap_of(strategy))
+                if recording is not None and number == 0
+                else None
+            )
             while episodes.working.any():
                 if seen is not None:
                     seen.observe(episodes)
@@ -146,7 +158,9 @@ def markets_of(
 ) -> Episodes:
     """A plan's markets, begun, in which one strategy is to decide: on its own clock, told of its forecasts."""
     looks_back = forecaster_of(strategy) is not None
-    episodes = Episodes(source, task, len(plan), log_rows=log_rows, record_rows=record_rows, looks_back=looks_back)
+    episodes = Episodes(
+        source, task, len(plan), log_rows=log_rows, record_rows=record_rows, looks_back=looks_back
+    )
     episodes.start(plan)
     episodes.pace(gap_of(strategy))
     episodes.foresee(forecaster_of(strategy))
@@ -167,7 +181,9 @@ def pilot(source: Source, task: Task, plan: Plan) -> MarketEstimates:
     while episodes.working.any():
         view = episodes.view
         ok = episodes.working & view.tradable
-        volume.append(np.where(episodes.working, view.v_seen, volume[-1] if volume else np.int64(0)))
+        volume.append(
+            np.where(episodes.working, view.v_seen, volume[-1] if volume else np.int64(0))
+        )
         if ok.any():
             depth.append(view.far_depth[ok].mean(axis=0))
             spread.append(float(np.abs(view.far[ok] - view.touch[ok]).mean()))

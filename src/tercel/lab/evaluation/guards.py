@@ -52,7 +52,9 @@ def guard(source: Source, task: Task, plan: Plan, strategy: Strategy) -> Guard:
     seen: list[tuple[Ints, Ints, Ints]] = []
     while episodes.working.any():
         view = episodes.view
-        seen.append((episodes.states[:, sim.NOW].copy(), view.far.copy(), view.far_depth[:, 0].copy()))
+        seen.append(
+            (episodes.states[:, sim.NOW].copy(), view.far.copy(), view.far_depth[:, 0].copy())
+        )
         episodes.step(strategy.decide(view))
     prompt = task.latency == Latency() and task.feed_latency == Latency()
     total = Guard(0, 0, 0, 0)
@@ -61,7 +63,9 @@ def guard(source: Source, task: Task, plan: Plan, strategy: Strategy) -> Guard:
         side = int(episodes.states[number, sim.SIDE])
         taken = fills[(fills[:, PASSIVE] == 0) & (fills[:, FORCED] == 0)]
         decisions, beyond = (
-            _displayed(taken, [(w[number], f[number], d[number]) for w, f, d in seen]) if prompt else (0, 0)
+            _displayed(taken, [(w[number], f[number], d[number]) for w, f, d in seen])
+            if prompt
+            else (0, 0)
         )
         total += Guard(len(taken), _at_mid(taken, side), decisions, beyond)
     return total
@@ -75,7 +79,9 @@ def _at_mid(taken: Ints, side: int) -> int:
 def _displayed(taken: Ints, seen: list[tuple[np.int64, np.int64, np.int64]]) -> tuple[int, int]:
     """How many decisions took at the touch that they saw, and how many got more than was displayed there."""
     decisions = beyond = 0
-    for when, far, depth in {int(when): (int(when), int(far), int(depth)) for when, far, depth in seen}.values():
+    for when, far, depth in {
+        int(when): (int(when), int(far), int(depth)) for when, far, depth in seen
+    }.values():
         lots = int(taken[(taken[:, NS] == when) & (taken[:, PRICE] == far), LOTS].sum())
         decisions += lots > 0
         beyond += lots > depth

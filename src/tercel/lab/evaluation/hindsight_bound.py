@@ -121,9 +121,13 @@ def hindsight(moments: Sequence[MarketSnapshot], side: Ints, quantity: Ints) -> 
         cost, there = offers(before.m, after.m, side)
         there[~live] = 0
         there[~quoted, -1] = 0
-        cost[~live] = side[~live, None] * before.m[~live, c.MID2, None] // 2  # no lots there: any price will do
+        cost[~live] = (
+            side[~live, None] * before.m[~live, c.MID2, None] // 2
+        )  # no lots there: any price will do
         cost[:, -1] = np.where(quoted, cost[:, -1], cost[:, 0])
         prices.append(cost)
         lots.append(there)
     paid = cheapest(np.concatenate(prices, axis=1), np.concatenate(lots, axis=1), quantity)
-    return np.asarray((2 * paid - side * arrival * quantity) / (arrival * quantity) * BPS, np.float64)
+    return np.asarray(
+        (2 * paid - side * arrival * quantity) / (arrival * quantity) * BPS, np.float64
+    )

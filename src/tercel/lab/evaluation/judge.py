@@ -20,11 +20,27 @@ import numpy as np
 
 from tercel.core.arrays import Floats, Indices, Ints
 from tercel.core.errors import CapacityError, ConfigError, TercelError
-from tercel.core.stats import Estimate, Moments, Replicates, cluster_index, cluster_sums, over_seeds, replicate
+from tercel.core.stats import (
+    Estimate,
+    Moments,
+    Replicates,
+    cluster_index,
+    cluster_sums,
+    over_seeds,
+    replicate,
+)
 from tercel.core.stats.clusters import FEW_CLUSTERS
 from tercel.execution.costs import BPS, Costs, own_displacement
 from tercel.lab.evaluation.adaptability import Response
-from tercel.lab.evaluation.result import FEW_NOTE, KEYS, REPLAY_NOTE, Cell, CostRow, Counts, JudgedRun
+from tercel.lab.evaluation.result import (
+    FEW_NOTE,
+    KEYS,
+    REPLAY_NOTE,
+    Cell,
+    CostRow,
+    Counts,
+    JudgedRun,
+)
 
 Kind = Literal["baseline", "random", "learned", "own"]
 
@@ -133,7 +149,9 @@ def judge(
         best_baseline=best,
         paired_vs_best_baseline={name: row[best] for name, row in paired.items()},
         paired=paired,
-        paired_by_seed={name: _seed_by_seed(name, by_run, shortfall, level) for name in challengers},
+        paired_by_seed={
+            name: _seed_by_seed(name, by_run, shortfall, level) for name in challengers
+        },
         counts={entry.name: _counts(entry) for entry in entries},
         episodes=len(first),
         clusters=clusters,
@@ -156,7 +174,9 @@ def cost_replicates(
     return _replicate_costs(entries, twin_mid2_grid, rng)[0]
 
 
-def cost_moments(costs: Costs, twin_mid2_grid: Ints | None, index: Indices, clusters: int) -> Moments:
+def cost_moments(
+    costs: Costs, twin_mid2_grid: Ints | None, index: Indices, clusters: int
+) -> Moments:
     """Sums by cluster from which every cost key follows, displacement included.
 
     Mean impact is the mean walk plus `sum over g of mean(lots_g / m0 Q) * mean(s (m - m')_g)`, the last over the
@@ -207,23 +227,35 @@ def replicate_responses(
     """Adaptability of each strategy over its runs; None when decisions of one were not recorded or could be paired."""
     if not all(runs and all(one.rows.any() for one in runs) for runs in strategies):
         return None
-    moments = {f"{at}/{run}": one.moments() for at, runs in enumerate(strategies) for run, one in enumerate(runs)}
+    moments = {
+        f"{at}/{run}": one.moments()
+        for at, runs in enumerate(strategies)
+        for run, one in enumerate(runs)
+    }
     draws = replicate(moments, resamples, rng)
     found = []
     for at, runs in enumerate(strategies):
         names = [f"{at}/{run}" for run in range(len(runs))]
-        points, drawn = [moments[name].point()[0] for name in names], [draws[name][:, 0] for name in names]
+        points, drawn = (
+            [moments[name].point()[0] for name in names],
+            [draws[name][:, 0] for name in names],
+        )
         found.append(over_seeds(points, drawn, moments[names[0]].clusters, rng))
     return found
 
 
-def _adaptability(responses: Sequence[Response], rng: np.random.Generator, resamples: int, level: float) -> Cell:
+def _adaptability(
+    responses: Sequence[Response], rng: np.random.Generator, resamples: int, level: float
+) -> Cell:
     found = replicate_responses([responses], rng, resamples)
     return None if found is None else within_range("adaptability", found[0].estimate(level))
 
 
 def _replicate_costs(
-    entries: Sequence[JudgedEntry], twin_mid2_grid: Ints | None, rng: np.random.Generator, resamples: int = 2000
+    entries: Sequence[JudgedEntry],
+    twin_mid2_grid: Ints | None,
+    rng: np.random.Generator,
+    resamples: int = 2000,
 ) -> tuple[dict[str, dict[str, Replicates]], dict[str, list[Replicates]]]:
     """Name -> key -> replicates over all training seeds; name -> replicates of `is_bps` for each seed by itself."""
     index, clusters = cluster_index(entries[0].runs[0].cluster)
@@ -241,10 +273,12 @@ def _replicate_costs(
         points = np.stack([moments[name].point() for name in names])
         drawn = np.stack([draws[name] for name in names])
         pooled[entry.name] = {
-            key: over_seeds(points[:, k], drawn[:, :, k], clusters, seed_rng) for k, key in enumerate(_COST_KEYS)
+            key: over_seeds(points[:, k], drawn[:, :, k], clusters, seed_rng)
+            for k, key in enumerate(_COST_KEYS)
         }
         single[entry.name] = [
-            over_seeds(points[[run], 0], drawn[[run], :, 0], clusters, seed_rng) for run in range(len(names))
+            over_seeds(points[[run], 0], drawn[[run], :, 0], clusters, seed_rng)
+            for run in range(len(names))
         ]
     return pooled, single
 
@@ -261,7 +295,9 @@ def _statistic(centre: float, episodes: int, answered: bool) -> Callable[[Floats
             lots, moves = np.split(means[:, _PLAIN + 2 :], 2, axis=1)
             moved = (lots * moves).sum(axis=1) / np.maximum(means[:, _PLAIN + 1], TINY)
             impact, timing = means[:, _PLAIN] + moved, timing - moved
-        return np.stack([centre + away, spread, impact, timing, forced, fees, risk, passive], axis=1)
+        return np.stack(
+            [centre + away, spread, impact, timing, forced, fees, risk, passive], axis=1
+        )
 
     return statistic
 
@@ -283,7 +319,9 @@ def within_range(key: str, estimate: Estimate) -> Estimate:
     if key not in RANGES or estimate.ci_low is None or estimate.ci_high is None:
         return estimate
     low, high = RANGES[key]
-    return Estimate(estimate.mean, min(max(estimate.ci_low, low), high), min(max(estimate.ci_high, low), high))
+    return Estimate(
+        estimate.mean, min(max(estimate.ci_low, low), high), min(max(estimate.ci_high, low), high)
+    )
 
 
 def _seed_by_seed(
@@ -308,7 +346,9 @@ def _counts(entry: JudgedEntry) -> Counts:
         return sum(int(getattr(costs, name).sum()) for costs in entry.runs)
 
     lots = total("qty")
-    unfilled, forced, double = (total(name) for name in ("unfilled_lots", "forced_lots", "double_lots"))
+    unfilled, forced, double = (
+        total(name) for name in ("unfilled_lots", "forced_lots", "double_lots")
+    )
     messages = total("messages") / sum(map(len, entry.runs))
     return Counts(unfilled, unfilled / lots, forced / lots, double / lots, messages)
 
@@ -321,7 +361,9 @@ def _notes(entries: Sequence[JudgedEntry], clusters: int, replayed: bool) -> lis
     if clusters == 1:
         notes.append("one cluster: no intervals")
     if replayed:
-        notes.append(f"{REPLAY_NOTE}: impact is not available, the walk past the touch is in spread_bps")
+        notes.append(
+            f"{REPLAY_NOTE}: impact is not available, the walk past the touch is in spread_bps"
+        )
     learned = [entry for entry in entries if entry.kind == "learned"]
     single = [entry.name for entry in learned if len(entry.runs) == 1]
     if single:
@@ -350,7 +392,11 @@ def paired_correlation(entries: Sequence[JudgedEntry]) -> float | None:
     What pairing gains: the variance of a difference is ``1 - correlation`` of what it is without. None for fewer
     than two strategies whose costs vary, or fewer than three episodes.
     """
-    costs = [entry.runs[0].shortfall / entry.runs[0].denominator for entry in entries if entry.kind == "baseline"]
+    costs = [
+        entry.runs[0].shortfall / entry.runs[0].denominator
+        for entry in entries
+        if entry.kind == "baseline"
+    ]
     costs = [one for one in costs if len(one) > 2 and np.ptp(one) > 0.0]
     if len(costs) < 2:
         return None
@@ -363,7 +409,11 @@ def _refuse_nonsense(entries: Sequence[JudgedEntry]) -> None:
     if len(set(names)) != len(names):
         raise ConfigError("strategies with different names", f"{names}", "rename one")
     if not any(entry.kind == "baseline" for entry in entries):
-        raise ConfigError("at least one written baseline", f"{names}", "judge one beside the others, such as twap_take")
+        raise ConfigError(
+            "at least one written baseline",
+            f"{names}",
+            "judge one beside the others, such as twap_take",
+        )
     for entry in entries:
         if not entry.runs or len(entry.responses) not in (0, len(entry.runs)):
             raise ConfigError(
@@ -385,7 +435,8 @@ def _refuse_run(name: str, costs: Costs, first: Costs) -> None:
             "raise the market's capacities (orders, width) and run again",
         )
     same = len(costs) == len(first) and all(
-        np.array_equal(getattr(costs, key), getattr(first, key)) for key in ("cluster", "side", "qty", "arrival_mid2")
+        np.array_equal(getattr(costs, key), getattr(first, key))
+        for key in ("cluster", "side", "qty", "arrival_mid2")
     )
     if not same or len(costs) == 0:
         raise ConfigError(

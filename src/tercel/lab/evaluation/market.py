@@ -98,7 +98,9 @@ def looked_up(market: Market) -> dict[str, Market]:
     return each
 
 
-def build_market(settings: MarketTask, *, seed: int = 1, episodes: int = EPISODES, quick: bool = False) -> JobMarket:
+def build_market(
+    settings: MarketTask, *, seed: int = 1, episodes: int = EPISODES, quick: bool = False
+) -> JobMarket:
     """The market of a task; the same values give the same market in every process.
 
     Parameters
@@ -137,7 +139,11 @@ def impact_in_words(market: Source) -> list[str]:
         return []
     if law.law == "weights":
         return ["Impact: own flow leans on the weights of public market orders."]
-    shape = "linear in own volume" if law.exponent == 1.0 else f"own volume to the power {law.exponent:g}"
+    shape = (
+        "linear in own volume"
+        if law.exponent == 1.0
+        else f"own volume to the power {law.exponent:g}"
+    )
     return [
         f"Impact: the book is translated, {shape}; {law.scale_ticks:.3g} ticks after one mean trade of "
         f"{law.mean_trade_lots:.3g} lots. The law is a prior."
@@ -172,7 +178,11 @@ def _simulated(settings: MarketTask, seed: int, episodes: int, quick: bool) -> J
         "episode seed",
         (
             f"The order: {size_in_words(share, quantity)} in {minutes}, {quantity:,} {_units(preset.lot)}.",
-            *((f"Regimes in training and judging: {settings.market.regimes}.",) if settings.market.regimes else ()),
+            *(
+                (f"Regimes in training and judging: {settings.market.regimes}.",)
+                if settings.market.regimes
+                else ()
+            ),
         ),
         {
             "symbol": preset.symbol,
@@ -203,7 +213,10 @@ class Split:
             return f"{self.train[0]}, first two thirds", f"{self.train[0]}, the rest"
         if self.hours:
             of = "" if self.train == self.test else f" of {_span(self.test)}"
-            return f"{_span(self.train)}, {'all hours' if self.hindsight else OTHER_HOURS}", f"hours by the clock{of}"
+            return (
+                f"{_span(self.train)}, {'all hours' if self.hindsight else OTHER_HOURS}",
+                f"hours by the clock{of}",
+            )
         return _span(self.train), _span(self.test)
 
     @property
@@ -211,10 +224,16 @@ class Split:
         """Mean lots traded in each thirteenth of the session on the training days."""
         if self.hours and not self.hindsight:
             return self._curve_of_other_hours()
-        curve = np.mean([curve_lots(instrument, events) for instrument, events in self.days], axis=0)
+        curve = np.mean(
+            [curve_lots(instrument, events) for instrument, events in self.days], axis=0
+        )
         if curve.sum() <= 0:
-            raise ConfigError("training days that trade", f"no trades in {self.spans[0]}", "import more days")
-        if self.cut_ns:  # the rest of the day is not known: its rate is taken to be that of the part seen
+            raise ConfigError(
+                "training days that trade", f"no trades in {self.spans[0]}", "import more days"
+            )
+        if (
+            self.cut_ns
+        ):  # the rest of the day is not known: its rate is taken to be that of the part seen
             curve = np.full(len(curve), curve.sum() / len(curve) / TRAINING_SHARE)
         return [float(lots) for lots in curve]
 
@@ -222,16 +241,24 @@ class Split:
         """The mean over days of parts without judged hours; where no day has one, the mean of all parts that have."""
         parts = []
         for instrument, events in self.days:
-            lots = curve_lots(instrument, events).astype(np.float64)  # counts of levels are integers
+            lots = curve_lots(instrument, events).astype(
+                np.float64
+            )  # counts of levels are integers
             edges = np.linspace(*session_of(instrument, events), len(lots) + 1)
             for begin, end in self.hours.get(instrument.date, ()):
                 lots[(edges[:-1] < end) & (edges[1:] > begin)] = np.nan
             parts.append(lots)
         table = np.stack(parts)
         if not np.nansum(table) > 0:
-            raise ConfigError("hours that trade and are not judged", f"none in {_span(self.train)}", "import more days")
+            raise ConfigError(
+                "hours that trade and are not judged",
+                f"none in {_span(self.train)}",
+                "import more days",
+            )
         counts = (~np.isnan(table)).sum(axis=0)
-        means = np.where(counts > 0, np.nansum(table, axis=0) / np.maximum(counts, 1), np.nanmean(table))
+        means = np.where(
+            counts > 0, np.nansum(table, axis=0) / np.maximum(counts, 1), np.nanmean(table)
+        )
         return [float(lots) for lots in means]
 
 
@@ -251,7 +278,9 @@ def curve_lots(instrument: Instrument, events: Events) -> Floats:
     opening, closing = session_of(instrument, events)
     printed = events.kind == TRADE
     edges = np.linspace(opening, closing, CURVE_BINS + 1)
-    return np.histogram(events.exch_ns[printed], edges, weights=events.qty_lots[printed].astype(np.float64))[0]
+    return np.histogram(
+        events.exch_ns[printed], edges, weights=events.qty_lots[printed].astype(np.float64)
+    )[0]
 
 
 def split_dates(lake: Lake, symbol: str, judged: Sequence[str] = ()) -> tuple[list[str], list[str]]:
@@ -270,17 +299,23 @@ def split_dates(lake: Lake, symbol: str, judged: Sequence[str] = ()) -> tuple[li
     wanted = sorted(set(judged))
     for date in wanted:
         if date not in dates:
-            raise ConfigError(f"days of {symbol} in the lake: {', '.join(dates)}", date, "name some of those")
+            raise ConfigError(
+                f"days of {symbol} in the lake: {', '.join(dates)}", date, "name some of those"
+            )
     train = [date for date in dates if wanted and date < wanted[0]]
     if not train:
         remedy = "judge on later days: schedules learn their volume curve from days before"
-        raise ConfigError(f"a day of {symbol} before the judged ones", f"none before {','.join(judged)}", remedy)
+        raise ConfigError(
+            f"a day of {symbol} before the judged ones", f"none before {','.join(judged)}", remedy
+        )
     return train, wanted
 
 
 def session_of(instrument: Instrument, events: Events) -> tuple[int, int]:
     """Opening and close of a session, of the tape where the feed does not say, ns."""
-    return instrument.session_open_ns or int(events.exch_ns[0]), instrument.session_close_ns or int(events.exch_ns[-1])
+    return instrument.session_open_ns or int(events.exch_ns[0]), instrument.session_close_ns or int(
+        events.exch_ns[-1]
+    )
 
 
 def cut_of(instrument: Instrument, events: Events) -> tuple[int, int, int]:
@@ -300,7 +335,9 @@ def judged_hours(settings: MarketTask) -> Hours:
         return {}
     about = {date: lake.instrument(symbol, date) for date in lake.days(symbol)}
     hours: dict[str, list[tuple[int, int]]] = {}
-    for order in settings.orders or placed([Order(task.start, symbol, BUY, 1, task.horizon_s)], lake):
+    for order in settings.orders or placed(
+        [Order(task.start, symbol, BUY, 1, task.horizon_s)], lake
+    ):
         [day] = order.days(about)
         hours.setdefault(day.date, []).append(order.hours(day))
     return hours if settings.orders or _leave_room(hours, about.values(), task) else {}
@@ -310,7 +347,10 @@ def _leave_room(hours: Hours, about: Iterable[Instrument], task: Task) -> bool:
     """Whether some session holds a window of the task outside some hours."""
     for one in about:
         free = one.session_open_ns
-        for begin, end in [*sorted(hours.get(one.date, ())), (one.session_close_ns, one.session_close_ns)]:
+        for begin, end in [
+            *sorted(hours.get(one.date, ())),
+            (one.session_close_ns, one.session_close_ns),
+        ]:
             if begin - free >= task.horizon_ns + task.warmup_ns:
                 return True
             free = max(free, end)
@@ -322,7 +362,9 @@ def hindsight_in_words(settings: MarketTask) -> list[str]:
     if not settings.orders or _has_other_hours(settings):
         return []
     symbol = settings.market.symbol
-    return [f"What strategies know of {symbol} beforehand is of the judged hours too: there are no others."]
+    return [
+        f"What strategies know of {symbol} beforehand is of the judged hours too: there are no others."
+    ]
 
 
 def _has_other_hours(settings: MarketTask) -> bool:
@@ -338,7 +380,9 @@ def split_by_clock(settings: MarketTask) -> Split | None:
         return None
     lake, symbol = Lake(settings.market.lake), settings.market.symbol
     days = [lake.read(symbol, date) for date in lake.days(symbol)]
-    return Split([one.date for one, _ in days], sorted(hours), 0, days, hours, not _has_other_hours(settings))
+    return Split(
+        [one.date for one, _ in days], sorted(hours), 0, days, hours, not _has_other_hours(settings)
+    )
 
 
 def split_days(lake: Lake, symbol: str, judged: Sequence[str] = ()) -> Split:
@@ -350,7 +394,12 @@ def split_days(lake: Lake, symbol: str, judged: Sequence[str] = ()) -> Split:
     instrument, events = days[0]
     opening, _, cut = cut_of(instrument, events)
     part = events.slice(0, int(np.searchsorted(events.exch_ns, cut)))
-    return Split(train, test, cut, [(replace(instrument, session_open_ns=opening, session_close_ns=cut), part)])
+    return Split(
+        train,
+        test,
+        cut,
+        [(replace(instrument, session_open_ns=opening, session_close_ns=cut), part)],
+    )
 
 
 def _on_tape(settings: MarketTask, seed: int, episodes: int, quick: bool) -> JobMarket:
@@ -394,14 +443,22 @@ def _on_tape(settings: MarketTask, seed: int, episodes: int, quick: bool) -> Job
         (
             f"Trained on {seen}, judged on {unseen}.",
             *(
-                (f"Days are simulated, made of {of[0]} to {of[-1]}, {len(of)} in all{both}: no word on others.",)
+                (
+                    f"Days are simulated, made of {of[0]} to {of[-1]}, {len(of)} in all{both}: no word on others.",
+                )
                 if of
                 else ()
             ),
             _order_words(task, quantities, instrument.lot, of_list=len(settings.orders)),
             *(("Judged on one day: whether it holds on others is not known.",) if one_day else ()),
             *_hidden_words(judged),
-            *((f"The tape shows level totals: places in queues are guessed by the model {queue}.",) if guessed else ()),
+            *(
+                (
+                    f"The tape shows level totals: places in queues are guessed by the model {queue}.",
+                )
+                if guessed
+                else ()
+            ),
         ),
         {
             "symbol": symbol,
@@ -431,7 +488,9 @@ def _hidden_words(judged: Source) -> list[str]:
     hidden, shown = int(lots[kinds == TRADE_HIDDEN].sum()), int(lots[kinds == EXECUTE].sum())
     if not hidden:
         return []
-    return [f"Executed against hidden orders: {hidden / (hidden + shown):.1%} of the lots; no own order fills there."]
+    return [
+        f"Executed against hidden orders: {hidden / (hidden + shown):.1%} of the lots; no own order fills there."
+    ]
 
 
 def _minutes(task: Task) -> str:

@@ -76,4 +76,6 @@ def rows_so_far(path: Path) -> list[Metrics]:
 
 
 def _damaged(path: Path, why: str) -> ConfigError:
-    return ConfigError("the metrics of a training", f"{path}: {why}", "put a copy back, or train again elsewhere")
+    return ConfigError(
+        "the metrics of a training", f"{path}: {why}", "put a copy back, or train again elsewhere"
+    )

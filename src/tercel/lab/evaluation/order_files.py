@@ -96,14 +96,26 @@ def read_orders(
     if others := unread(table, (*COLUMNS, *MAY_BE)):
         say(f"warning: columns of {path} that were not read: {', '.join(others)}")
     table.refuse(table.frame["horizon"] == "", "horizon", "a horizon", "write it, such as 30min")
-    frame = table.frame if "limit" in table.frame.columns else table.frame.with_columns(limit=pl.lit(""))
+    frame = (
+        table.frame
+        if "limit" in table.frame.columns
+        else table.frame.with_columns(limit=pl.lit(""))
+    )
     frame = frame.with_columns(time=ordered(table, table.frame["time"], "time"))
     quantities = exact(table, "quantity", "a quantity of lots")
-    parts = pl.Series([value is None or value.denominator > 1 for value in quantities], dtype=pl.Boolean)
+    parts = pl.Series(
+        [value is None or value.denominator > 1 for value in quantities], dtype=pl.Boolean
+    )
     table.refuse(parts, "quantity", "a whole quantity", "correct the row")
-    numbers = [pl.when(~pl.col(one).str.contains(r"[A-Za-z]\s*$")).then(one).alias(one) for one in ("limit", "horizon")]
+    numbers = [
+        pl.when(~pl.col(one).str.contains(r"[A-Za-z]\s*$")).then(one).alias(one)
+        for one in ("limit", "horizon")
+    ]
     bare = replace(table, frame=frame.with_columns(numbers))
-    limits, seconds = exact(bare, "limit", "a price, or 25bps"), exact(bare, "horizon", "seconds, or 30min")
+    limits, seconds = (
+        exact(bare, "limit", "a price, or 25bps"),
+        exact(bare, "horizon", "seconds, or 30min"),
+    )
     found = list[Order]()
     for cells, side, quantity, limit, wait in zip(
         frame.rows(named=True), sides(table), quantities, limits, seconds, strict=True
@@ -112,7 +124,9 @@ def read_orders(
         price = float(limit) if limit is not None else cells["limit"] or None
         named = cells["time"], cells["symbol"], side, int(quantity or 0)
         try:
-            found.append(Order(*named, cells["horizon"] if wait is None else float(wait), price, where))
+            found.append(
+                Order(*named, cells["horizon"] if wait is None else float(wait), price, where)
+            )
         except TercelError as error:
             raise DataError(error.expected, f"{error.received} in {where}", error.remedy) from error
     if not found:
@@ -142,12 +156,23 @@ def with_orders(settings: "MarketTask", orders: Sequence[Order]) -> "dict[str, M
         return order.symbol, round(order.horizon_s).bit_length()
 
     found: dict[str, MarketTask] = {}
-    for (symbol, _), group in groupby(sorted(placed(orders, Lake(settings.market.lake)), key=kind), key=kind):
+    for (symbol, _), group in groupby(
+        sorted(placed(orders, Lake(settings.market.lake)), key=kind), key=kind
+    ):
         mine = sorted(group, key=lambda order: order.time)
         horizon_s = float(median(order.horizon_s for order in mine))
         task = replace(
-            settings.task, share=None, quantity=int(median(order.quantity for order in mine)), horizon_s=horizon_s
+            settings.task,
+            share=None,
+            quantity=int(median(order.quantity for order in mine)),
+            horizon_s=horizon_s,
         )
-        name = f"{symbol} tape" if f"{symbol} tape" not in found else f"{symbol} tape, {horizon_s / 60:g} min"
-        found[name] = replace(settings.in_market(symbol=symbol, days=()), task=task, orders=tuple(mine))
+        name = (
+            f"{symbol} tape"
+            if f"{symbol} tape" not in found
+            else f"{symbol} tape, {horizon_s / 60:g} min"
+        )
+        found[name] = replace(
+            settings.in_market(symbol=symbol, days=()), task=task, orders=tuple(mine)
+        )
     return found

@@ -75,7 +75,11 @@ class Order:
                 "such as 'buy' and 50_000",
             )
         own = Task(
-            side=self.side, quantity=self.quantity, start=found[2], horizon=horizon, limit_price=self.limit_price
+            side=self.side,
+            quantity=self.quantity,
+            start=found[2],
+            horizon=horizon,
+            limit_price=self.limit_price,
         )
         if found[1]:
             midnight_ns(found[1], "UTC")
@@ -96,24 +100,38 @@ class Order:
     def task(self, task: Task) -> Task:
         """The task with this order's size, side and time."""
         return replace(
-            task, side=self.side, share=None, quantity=self.quantity, start="", horizon_s=self.horizon_s,
+            task,
+            side=self.side,
+            share=None,
+            quantity=self.quantity,
+            start="",
+            horizon_s=self.horizon_s,
             limit_price=self.limit_price,
-        )  # fmt: skip
+        )
 
     def on(self, instrument: Instrument) -> "Order":
         """The same order on a day, with the date that its clock has then: that of the evening before where it is."""
-        begin = datetime.fromtimestamp(self.hours(instrument)[0] // NS_PER_SECOND, ZoneInfo(instrument.timezone))
+        begin = datetime.fromtimestamp(
+            self.hours(instrument)[0] // NS_PER_SECOND, ZoneInfo(instrument.timezone)
+        )
         return replace(self, time=f"{begin:%Y-%m-%d} {self.clock}", horizon=self.horizon_s)
 
     def days(self, of: Mapping[str, Instrument]) -> list[Instrument]:
         """Trading days that hold an order with a date: that of its date, or the next where this begins on the evening
         before.
         """
-        return [of[date] for date in (self.date, _next(self.date)) if date in of and self.fits(of[date])]
+        return [
+            of[date] for date in (self.date, _next(self.date)) if date in of and self.fits(of[date])
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, of which ``Order(**values)`` makes it again."""
-        values = {"time": self.time, "symbol": self.symbol, "side": self.side, "quantity": self.quantity}
+        values = {
+            "time": self.time,
+            "symbol": self.symbol,
+            "side": self.side,
+            "quantity": self.quantity,
+        }
         return {**values, "horizon": self.horizon_s, "limit_price": self.limit_price}
 
     def hours(self, instrument: Instrument) -> tuple[int, int]:
@@ -144,7 +162,9 @@ def placed(orders: Sequence[Order], lake: Lake) -> list[Order]:
         One whose symbol or day the lake does not hold.
     """
     if not orders:
-        raise ConfigError("at least one order", "none", "name time, symbol, side, quantity and horizon of each")
+        raise ConfigError(
+            "at least one order", "none", "name time, symbol, side, quantity and horizon of each"
+        )
     found, about, spelt = [], cache(lake.instrument), cache(lake.spelt)
     days = cache(lake.days)
     for order in orders:
@@ -152,7 +172,9 @@ def placed(orders: Sequence[Order], lake: Lake) -> list[Order]:
         try:
             dates = days(order.symbol)
             if order.date:
-                dates = [date for date in (order.date, _next(order.date)) if date in dates] or [order.date]
+                dates = [date for date in (order.date, _next(order.date)) if date in dates] or [
+                    order.date
+                ]
             fits = [one for one in (about(order.symbol, date) for date in dates) if order.fits(one)]
             if not fits:
                 raise ConfigError(
@@ -163,6 +185,8 @@ def placed(orders: Sequence[Order], lake: Lake) -> list[Order]:
         except TercelError as error:
             if not order.where:
                 raise
-            raise type(error)(error.expected, f"{error.received} in {order.where}", error.remedy) from error
+            raise type(error)(
+                error.expected, f"{error.received} in {order.where}", error.remedy
+            ) from error
         found += [order.on(one) for one in fits]
     return sorted(found, key=lambda order: (order.date, clock_s(order.clock)))

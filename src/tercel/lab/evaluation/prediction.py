@@ -163,7 +163,9 @@ class PredictedRow(Record):
 
     def json_fields(self) -> dict[str, object]:
         """The mean shortfalls by themselves too."""
-        return {f"{where}_bps": cell.mean for where, cell in self.interval_bps.items()} | super().json_fields()
+        return {
+            f"{where}_bps": cell.mean for where, cell in self.interval_bps.items()
+        } | super().json_fields()
 
 
 @dataclass(frozen=True)
@@ -197,12 +199,17 @@ class Prediction(Record):
         """What is found with lots filled twice as ours stands at the top."""
         ours = self.ours.json_fields()
         del ours["double_share"]
-        ours["spearman_resting"] = self.ours.spearman_resting.json_fields() | {"strategies": self.resting}
+        ours["spearman_resting"] = self.ours.spearman_resting.json_fields() | {
+            "strategies": self.resting
+        }
         return ours | super().json_fields()
 
 
 def predict(
-    simulated: StrategyCosts, tape: StrategyCosts, theirs: StrategyCosts | None = None, seed: int = 0
+    simulated: StrategyCosts,
+    tape: StrategyCosts,
+    theirs: StrategyCosts | None = None,
+    seed: int = 0,
 ) -> Prediction:
     """Compare simulated costs with the tape's.
 
@@ -216,7 +223,9 @@ def predict(
         Of the halves of days.
     """
     names = sorted(tape.costs, key=lambda name: tape.means[name].point)
-    resting = [name for name in names if max(simulated.passive(name), tape.passive(name)) >= RESTING]
+    resting = [
+        name for name in names if max(simulated.passive(name), tape.passive(name)) >= RESTING
+    ]
     places = {"simulated": simulated, "tape": tape} | ({} if theirs is None else {"theirs": theirs})
     ranked = {where: ranks(places[where].point(names)).tolist() for where in ("simulated", "tape")}
     ways = {"ours": tape} | ({} if theirs is None else {"theirs": theirs})
@@ -242,7 +251,9 @@ def predict(
     return Prediction(_shares(simulated, tape, names), bounds, rows)
 
 
-def correlation(simulated: StrategyCosts, tape: StrategyCosts, names: Sequence[str], seed: int = 0) -> RankCorrelation:
+def correlation(
+    simulated: StrategyCosts, tape: StrategyCosts, names: Sequence[str], seed: int = 0
+) -> RankCorrelation:
     """Spearman over strategies with its interval over days and episodes, and the tape's ceiling.
 
     `halves` is the mean over random halves of the tape's clusters, `ceiling` that stepped up to all of them.
@@ -256,7 +267,9 @@ def correlation(simulated: StrategyCosts, tape: StrategyCosts, names: Sequence[s
     costs = np.concatenate([tape.scores.bps[name] for name in names]).T
     means = replace(moments_of_mean(costs, tape.scores.cluster), statistic=_same)
     halves, ceiling = split_half(means, np.random.default_rng(seed))
-    return RankCorrelation(*map(_within, (point, estimate.ci_low, estimate.ci_high, ceiling, halves)))
+    return RankCorrelation(
+        *map(_within, (point, estimate.ci_low, estimate.ci_high, ceiling, halves))
+    )
 
 
 def _same(means: Floats) -> Floats:
@@ -294,12 +307,22 @@ def _shares(simulated: StrategyCosts, tape: StrategyCosts, names: Sequence[str])
 def in_words(found: Prediction, market: str, judged: str) -> list[str]:
     """Summary in at most five sentences."""
     rest, pairs, near = found.ours.spearman_resting, found.ours.signs, found.shares
-    sentences = [_ranked(found.ours.spearman, f"{market} ranks {len(found.strategies)} strategies as {judged} do")]
+    sentences = [
+        _ranked(
+            found.ours.spearman, f"{market} ranks {len(found.strategies)} strategies as {judged} do"
+        )
+    ]
     if rest.mean is not None:
         sentences.append(_ranked(rest, f"Over the {len(found.resting)} that mostly rest it is"))
-    agreed = "" if pairs.agree is None else f", and simulation has the same sign in {pairs.agree:.0%} of these"
+    agreed = (
+        ""
+        if pairs.agree is None
+        else f", and simulation has the same sign in {pairs.agree:.0%} of these"
+    )
     sentences.append(f"{pairs.told} of {pairs.pairs} pairs differ significantly on tape{agreed}.")
-    sentences.append(f"{near.near} of {near.of} have passive and late shares within {NEAR:.2f} of the tape's.")
+    sentences.append(
+        f"{near.near} of {near.of} have passive and late shares within {NEAR:.2f} of the tape's."
+    )
     other = found.bounds.get("theirs")
     if other is not None and other.spearman.mean is not None:
         sentences.append(

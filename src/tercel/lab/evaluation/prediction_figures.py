@@ -32,14 +32,24 @@ def costs(rows: Rows, symbol: str) -> Figure:
         for one, row in rows.items():
             at = row.rank["simulated"], row.rank["tape"]
             right.plot(*at, "o", color=COLOURS[row.resting], markersize=4.5)
-            right.annotate(one, at, (5, -2.5), textcoords="offset points", fontsize=7, color=style.INK.token)
+            right.annotate(
+                one, at, (5, -2.5), textcoords="offset points", fontsize=7, color=style.INK.token
+            )
         _diagonal(right, np.array([1, len(rows)]))
-        right.set(xlim=(0, len(rows) * 1.35), xlabel="rank in simulation, 1 the cheapest", ylabel="rank on tape")
+        right.set(
+            xlim=(0, len(rows) * 1.35),
+            xlabel="rank in simulation, 1 the cheapest",
+            ylabel="rank on tape",
+        )
         _legend(drawing, left)
 
-    summary = ", ".join(f"{one} {here:.1f} / {there:.1f}" for one, here, there in zip(rows, x, y, strict=True))
+    summary = ", ".join(
+        f"{one} {here:.1f} / {there:.1f}" for one, here, there in zip(rows, x, y, strict=True)
+    )
     alt = f"{symbol}: cost in simulation and on tape, bps: {summary}."
-    return finished(drawing, "predicted-costs", alt, "Bars are 95 % intervals. On the line both are the same.")
+    return finished(
+        drawing, "predicted-costs", alt, "Bars are 95 % intervals. On the line both are the same."
+    )
 
 
 def shares(rows: Rows, symbol: str) -> Figure:
@@ -57,10 +67,13 @@ def shares(rows: Rows, symbol: str) -> Figure:
         _legend(drawing, panels[0])
 
     summary = ", ".join(
-        f"{one} {row.passive_share['simulated']:.2f} / {row.passive_share['tape']:.2f}" for one, row in rows.items()
+        f"{one} {row.passive_share['simulated']:.2f} / {row.passive_share['tape']:.2f}"
+        for one, row in rows.items()
     )
     alt = f"{symbol}: share filled while resting, simulated and on tape: {summary}."
-    return finished(drawing, "predicted-shares", alt, "Each point is a strategy. On the line both are the same.")
+    return finished(
+        drawing, "predicted-shares", alt, "Each point is a strategy. On the line both are the same."
+    )
 
 
 def _cross(panel: "Axes", row: PredictedRow) -> None:

@@ -35,12 +35,18 @@ def candidates_of(typed: Sequence[str]) -> list[Candidate]:
     """
     words = listed(",".join(typed))
     names = dict.fromkeys(
-        one for word in words for one in (ALL_BASELINES if word == ALL else members_of(word) or [word])
+        one
+        for word in words
+        for one in (ALL_BASELINES if word == ALL else members_of(word) or [word])
     )
     written = [name for name in names if name in WRITTEN]
     learned = [name for name in names if name not in WRITTEN]
     if len(names) < LEAST:
-        raise ConfigError(f"at least {LEAST} strategies to rank", ", ".join(names) or "none", "such as `strategy=all`")
+        raise ConfigError(
+            f"at least {LEAST} strategies to rank",
+            ", ".join(names) or "none",
+            "such as `strategy=all`",
+        )
     return [*(baselines_of(",".join(written)) if written else ()), *policies_of(learned)]
 
 
@@ -56,9 +62,10 @@ def refuse_calibrated(which: str, settings: Mapping[str, MarketTask]) -> None:
         for seen in calibrated_on(which) if judged is not None else ():
             if judged is not None and judged.overlaps(seen):
                 raise ConfigError(
-                    f"days that {which} was not calibrated on", f"{judged}: it was calibrated on {seen.first}",
+                    f"days that {which} was not calibrated on",
+                    f"{judged}: it was calibrated on {seen.first}",
                     "name other days with `date=`",
-                )  # fmt: skip
+                )
 
 
 def sides(
@@ -92,7 +99,9 @@ def run_candidates(
     found: dict[str, Results] = {}
     with progress() as progress_bars:
         bars = {
-            where: progress_bars.add_task(where, total=-(-len(built.plan) // BATCH) * len(candidates))
+            where: progress_bars.add_task(
+                where, total=-(-len(built.plan) // BATCH) * len(candidates)
+            )
             for where, (_, built) in grounds.items()
         }
         for where, (scenario, built) in grounds.items():
@@ -102,8 +111,12 @@ def run_candidates(
                 return False
 
             made = [one.strategy(built.market) for one in candidates]
-            costs = run_strategies(built.source, scenario.settings.task, built.plan, made, tick, run_out=False)
+            costs = run_strategies(
+                built.source, scenario.settings.task, built.plan, made, tick, run_out=False
+            )
             for one in costs:
                 one.check()
-            found[where] = Results(scenario, dict(zip((one.key for one in candidates), costs, strict=True)), {})
+            found[where] = Results(
+                scenario, dict(zip((one.key for one in candidates), costs, strict=True)), {}
+            )
     return found

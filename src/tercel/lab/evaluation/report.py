@@ -67,7 +67,11 @@ class BookExample:
     def figure(self) -> Figure:
         """The price ladder through time with own fills on it."""
         own = OwnFills(self.fill_time_s, self.fill_price_ticks, self.fill_lots, self.fill_passive)
-        names = (one.name for one in fields(self) if one.name != "strategy" and not one.name.startswith("fill_"))
+        names = (
+            one.name
+            for one in fields(self)
+            if one.name != "strategy" and not one.name.startswith("fill_")
+        )
         given = {name: getattr(self, name) for name in names}
         title = f"{self.strategy}, {'buying' if self.side > 0 else 'selling'}"
         return book_around_trades(own=own, **given, title=title)
@@ -95,7 +99,11 @@ def distribution(name: str, costs: Sequence[Costs], best: Sequence[Costs]) -> li
     low, median, high = np.quantile(values, [0.05, 0.5, 0.95])
     worst = np.sort(values)[-max(1, round(TAIL * len(values))) :].mean()
     rival = np.mean([_shortfall(one) for one in best], axis=0)
-    wins = None if costs is best else float(np.mean([np.mean(_shortfall(one) < rival) for one in costs]))
+    wins = (
+        None
+        if costs is best
+        else float(np.mean([np.mean(_shortfall(one) < rival) for one in costs]))
+    )
     return [name, float(low), float(median), float(high), float(worst), wins]
 
 
@@ -125,20 +133,30 @@ def composition(
     for name, runs in costs.items():
         _, *bps, wins = distribution(name, runs, costs[best])
         rows.append(
-            [name, *(f"{value:.2f}" for value in bps), wins if wins is None else f"{wins:.0%}".replace("%", " %")]
+            [
+                name,
+                *(f"{value:.2f}" for value in bps),
+                wins if wins is None else f"{wins:.0%}".replace("%", " %"),
+            ]
         )
     caption = "Shortfall of single episodes, bps; the last column is a share of episodes."
     shortfalls = {name: np.concatenate([_shortfall(one) for one in costs[name]]) for name in drawn}
     return Section(
         "What it cost",
         html=plain_table(headings, rows, caption=caption),
-        figures=[figures.decomposition(strategies), figures.cost_distributions(shortfalls, "distribution", own=own)],
+        figures=[
+            figures.decomposition(strategies),
+            figures.cost_distributions(shortfalls, "distribution", own=own),
+        ],
         folded=True,
     )
 
 
 def timing(
-    costs: Mapping[str, Sequence[Costs]], twin_mid2_grid: Ints | None, grid_s: ArrayLike, own: Collection[str] = ()
+    costs: Mapping[str, Sequence[Costs]],
+    twin_mid2_grid: Ints | None,
+    grid_s: ArrayLike,
+    own: Collection[str] = (),
 ) -> Section:
     """Section on when each strategy traded, and how far that moved the mid.
 
@@ -185,15 +203,25 @@ def order_facts(task: Mapping[str, Any]) -> dict[str, object]:
         elif key in ("share", "quantity") and value:
             facts["order"] = size_in_words(task.get("share"), task.get("quantity") or 0)
         elif key in ("horizon_s", "warmup_s"):
-            facts[key.removesuffix("_s").replace("warmup", "warm-up")] = f"{float(str(value)) / 60:g} min"
+            facts[key.removesuffix("_s").replace("warmup", "warm-up")] = (
+                f"{float(str(value)) / 60:g} min"
+            )
         elif key == "decisions":
             clock = task.get("clock", "time")
             facts["decisions"] = (
-                str(value) if clock == "time" else f"{value} at most, every {task['clock_step']} {clock}"
+                str(value)
+                if clock == "time"
+                else f"{value} at most, every {task['clock_step']} {clock}"
             )
         elif key == "latency" and isinstance(value, Mapping):
             facts["order latency"] = _latency(value)
-        elif key not in ("clock", "clock_step", "grid_points", "share", "quantity") and value not in (None, ""):
+        elif key not in (
+            "clock",
+            "clock_step",
+            "grid_points",
+            "share",
+            "quantity",
+        ) and value not in (None, ""):
             facts[key.replace("_", " ")] = value
     return facts
 
@@ -207,7 +235,11 @@ def _latency(law: Mapping[str, object]) -> str:
     low, high = (float(str(law[key])) / 1e6 for key in ("a_ns", "b_ns"))
     if law["kind"] == "constant":
         return f"{low:g} ms" if low else "none"
-    return f"{law['kind']}, {low:g} to {high:g} ms" if law["kind"] == "uniform" else f"{low:g} ms + mean {high:g} ms"
+    return (
+        f"{law['kind']}, {low:g} to {high:g} ms"
+        if law["kind"] == "uniform"
+        else f"{low:g} ms + mean {high:g} ms"
+    )
 
 
 def _shortfall(costs: Costs) -> Floats:

@@ -51,7 +51,11 @@ class ScheduleRatios(Record):
     def json_fields(self) -> dict[str, object]:
         """Without ratios where no schedule was judged, and without adaptability where it was not asked for."""
         found = super().json_fields()
-        return {key: found[key] for key in found if (self.adaptability if key == "adaptability" else self.is_bps)}
+        return {
+            key: found[key]
+            for key in found
+            if (self.adaptability if key == "adaptability" else self.is_bps)
+        }
 
 
 def ratios(
@@ -75,7 +79,10 @@ def ratios(
             {other: _ratio(table[name][key], table[other][key]) for other in schedules}
             for key in ("is_bps", "impact_bps")
         )
-        risk = {other: table[name]["timing_risk_bps"] - table[other]["timing_risk_bps"] for other in schedules}
+        risk = {
+            other: table[name]["timing_risk_bps"] - table[other]["timing_risk_bps"]
+            for other in schedules
+        }
         risks = {other: one.estimate() for other, one in risk.items() if not np.isnan(one.point)}
         found[name] = ScheduleRatios(cost, impact, risks)
     return found
@@ -92,17 +99,20 @@ def _ratio(top: stats.Replicates, bottom: stats.Replicates) -> Ratio | None:
 def tails(scores: Scores, rng: np.random.Generator) -> dict[str, stats.Estimate]:
     """Mean of the dearest 5 % of episodes of each strategy, bps."""
     return {
-        name: stats.intervals(stats.moments_of_cvar(scores.mean(name), scores.cluster), rng)[0] for name in scores.bps
+        name: stats.intervals(stats.moments_of_cvar(scores.mean(name), scores.cluster), rng)[0]
+        for name in scores.bps
     }
 
 
-def wins(scores: Scores, policies: Sequence[str], rng: np.random.Generator) -> dict[str, dict[str, stats.Estimate]]:
+def wins(
+    scores: Scores, policies: Sequence[str], rng: np.random.Generator
+) -> dict[str, dict[str, stats.Estimate]]:
     """Policy -> opponent -> share of episodes in which the policy is cheaper."""
     return {
         name: {
-            other: stats.intervals(stats.moments_of_wins(scores.mean(other) - scores.mean(name), scores.cluster), rng)[
-                0
-            ]
+            other: stats.intervals(
+                stats.moments_of_wins(scores.mean(other) - scores.mean(name), scores.cluster), rng
+            )[0]
             for other in scores.bps
             if other != name
         }
@@ -124,7 +134,9 @@ def price_moves(costs: Costs, mid2_grid: Ints) -> Floats:
     return gone / mid2_grid[:, 0] * BPS
 
 
-def price_move_beta(scores: Scores, moves_bps: Floats, rng: np.random.Generator) -> dict[str, stats.Estimate]:
+def price_move_beta(
+    scores: Scores, moves_bps: Floats, rng: np.random.Generator
+) -> dict[str, stats.Estimate]:
     """Slope of each strategy's cost on the adverse move of the price over the horizon, bps a bp.
 
     1: everything is traded at the horizon; 0: everything at arrival; a steady schedule lies at a half. The move is
@@ -151,7 +163,9 @@ def by_side(scores: Scores, side: Int8) -> dict[str, dict[str, float]]:
     }
 
 
-def deflated_gain(scores: Scores, policy: str, best: str, variants: int) -> stats.DeflatedScore | None:
+def deflated_gain(
+    scores: Scores, policy: str, best: str, variants: int
+) -> stats.DeflatedScore | None:
     """The policy's paired gain over the best baseline, deflated for the variants tried; None for too few clusters."""
     index, count = stats.cluster_index(scores.cluster)
     gain = scores.mean(best) - scores.mean(policy)

@@ -44,11 +44,19 @@ class SampleSize:
     words: str
 
     @classmethod
-    def of(cls, sd_bps: float, strategies: int, tried: int, judged: int, orders_a_day: float = 0.0) -> "SampleSize":
+    def of(
+        cls, sd_bps: float, strategies: int, tried: int, judged: int, orders_a_day: float = 0.0
+    ) -> "SampleSize":
         """What follows from a standard deviation, with so many orders on a recorded day; 0: a simulated market."""
-        count, least, what = needed(sd_bps), detectable_gain(sd_bps / judged**0.5, np.inf), "episodes"
+        count, least, what = (
+            needed(sd_bps),
+            detectable_gain(sd_bps / judged**0.5, np.inf),
+            "episodes",
+        )
         if orders_a_day > 0:
-            what = f"orders, {max(round(count / orders_a_day), 1):,} days with {orders_a_day:g} a day"
+            what = (
+                f"orders, {max(round(count / orders_a_day), 1):,} days with {orders_a_day:g} a day"
+            )
         words = (
             f"a difference of 1 bps needs some {count:,} {what}; {judged:,} are judged, which find "
             f"{least:.2f} bps with {100 * POWER:.0f} % power (paired differences of {strategies} "
@@ -58,7 +66,9 @@ class SampleSize:
         return cls(sd_bps, strategies, tried, judged, count, least, words)
 
 
-def sample_size(costs: Mapping[str, Costs], judged: int, orders_a_day: float = 0.0) -> SampleSize | None:
+def sample_size(
+    costs: Mapping[str, Costs], judged: int, orders_a_day: float = 0.0
+) -> SampleSize | None:
     """What costs of written strategies on the same other episodes say; None where too little was tried.
 
     Parameters
@@ -70,7 +80,11 @@ def sample_size(costs: Mapping[str, Costs], judged: int, orders_a_day: float = 0
     bps = {name: attribute(one, None)["is_bps"] for name, one in costs.items()}
     best = min(bps, key=lambda name: float(bps[name].mean()))
     cluster, tried = next(iter(costs.values())).cluster, len(bps[best])
-    apart = [clustered_se(row - bps[best], cluster) * tried**0.5 for name, row in bps.items() if name != best]
+    apart = [
+        clustered_se(row - bps[best], cluster) * tried**0.5
+        for name, row in bps.items()
+        if name != best
+    ]
     if not apart or not np.isfinite(apart).all() or not np.median(apart) > 0:
         return None
     return SampleSize.of(float(np.median(apart)), len(bps), tried, judged, orders_a_day)

@@ -17,8 +17,12 @@ def bank_sampler(task: Task, quantity: int, worlds: int, warmup_ns: int | None =
     negative: no judged episode, whatever its seed, is ever trained upon.
     """
     warmup_ns = task.horizon_ns // task.decisions if warmup_ns is None else warmup_ns
-    return partial(_of_bank, task, quantity, worlds, warmup_ns)  # no closure: environments can be pickled
+    return partial(
+        _of_bank, task, quantity, worlds, warmup_ns
+    )  # no closure: environments can be pickled
 
 
-def _of_bank(task: Task, quantity: int, worlds: int, warmup_ns: int, seed: int, first: int, n: int) -> Plan:
+def _of_bank(
+    task: Task, quantity: int, worlds: int, warmup_ns: int, seed: int, first: int, n: int
+) -> Plan:
     return seeded_plan(task, quantity, -1 - seed, first, n, worlds, warmup_ns)

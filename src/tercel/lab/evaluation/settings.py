@@ -24,7 +24,20 @@ UNSAID: Final = ("orders", "strategies", "bound")
 ASIDE: Final = ("lake", "symbol", "regimes", "queue", "impact", "bound")
 """What of a market stands in `run.json` by its own name."""
 WRITTEN: Final = (
-    *("market", "lake", "symbol", "quick", "seed", "episodes", "seeds", "frames", "task", "regimes", "fees", "queue"),
+    *(
+        "market",
+        "lake",
+        "symbol",
+        "quick",
+        "seed",
+        "episodes",
+        "seeds",
+        "frames",
+        "task",
+        "regimes",
+        "fees",
+        "queue",
+    ),
     *("impact", "judged", "orders", "strategies", "bound"),
 )
 
@@ -55,11 +68,15 @@ class MarketTask:
     def __post_init__(self) -> None:
         """Take the latencies of the market into the task, refuse what asks for recorded days in a simulated market."""
         said: dict[str, Any] = {
-            name: one for name in ("latency", "feed_latency") if (one := getattr(self.market, name)) != AT_ONCE
+            name: one
+            for name in ("latency", "feed_latency")
+            if (one := getattr(self.market, name)) != AT_ONCE
         }
         if said:
             object.__setattr__(self, "task", replace(self.task, **said))
-            object.__setattr__(self, "market", replace(self.market, latency=AT_ONCE, feed_latency=AT_ONCE))
+            object.__setattr__(
+                self, "market", replace(self.market, latency=AT_ONCE, feed_latency=AT_ONCE)
+            )
         if not self.market.on_tape:
             if self.task.start or self.orders:
                 received = f"{self.task.start or 'a list of orders'} in {self.market.preset}"
@@ -87,7 +104,9 @@ class MarketTask:
         if market["bound"] == KIND:  # as runs that know no bounds
             market["bound"] = ""
         out = market | out | {"market": market["preset"], "judged": ",".join(market["days"])}
-        return {name: out[name] for name in WRITTEN if name in out and (out[name] or name not in UNSAID)}
+        return {
+            name: out[name] for name in WRITTEN if name in out and (out[name] or name not in UNSAID)
+        }
 
 
 @dataclass(frozen=True)
@@ -124,7 +143,11 @@ class RunSettings(MarketTask):
             value = getattr(self, name)
             if type(value) is not int or value < least:
                 remedy = "correct it, or start a new run in another folder"
-                raise ConfigError(f"settings of a run whose {name} is a whole number from {least}", repr(value), remedy)
+                raise ConfigError(
+                    f"settings of a run whose {name} is a whole number from {least}",
+                    repr(value),
+                    remedy,
+                )
         super().__post_init__()
 
     @property
@@ -178,10 +201,14 @@ def load_settings(folder: Path) -> RunSettings:
         told["bound"] = told.get("bound") or (KIND if told.get("lake") else "")
         fees, days = Fees(**raw.pop("fees", {})), tuple(listed(raw.pop("judged", "")))
         market = Market(raw.pop("market"), **told, fees=fees, days=days)
-        return RunSettings(market, task, orders, **{**raw, "strategies": tuple(raw.get("strategies", ()))})
+        return RunSettings(
+            market, task, orders, **{**raw, "strategies": tuple(raw.get("strategies", ()))}
+        )
     except OSError as error:
         raise ConfigError(
             "the folder of a run", f"{path}: {error.strerror}", "start one without `resume=True`"
         ) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ConfigError("a run's settings", f"{path}: {error}", "start a new run in another folder") from error
+        raise ConfigError(
+            "a run's settings", f"{path}: {error}", "start a new run in another folder"
+        ) from error

@@ -42,13 +42,16 @@ class _Told:
 
 
 @lru_cache(maxsize=2)
-def _settled(told: _Told, law: ImpactLaw | None, task: Task, quantity: int, quick: bool, regimes: str) -> Settled:
+def _settled(
+    told: _Told, law: ImpactLaw | None, task: Task, quantity: int, quick: bool, regimes: str
+) -> Settled:
     preset = told.preset
     judged, training = (
         with_chosen(source, regimes, preset, task.horizon_s / 3)
         for source in (
-            reactive(preset, impact=law or "none"), settled_bank(preset, 8 if quick else WORLDS, impact=law or "none"),
+            reactive(preset, impact=law or "none"),
+            settled_bank(preset, 8 if quick else WORLDS, impact=law or "none"),
         )
-    )  # fmt: skip
+    )
     plan = streams_plan(task, quantity, PILOT_SEED, 0, 64 if quick else PILOT_EPISODES)
     return judged, training, pilot(judged, task, plan)

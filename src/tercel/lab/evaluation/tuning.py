@@ -152,7 +152,9 @@ def population_of(dimensions: int) -> int:
 
 def _shortfalls(costs: Costs) -> Floats:
     """Arrival shortfall of every episode, bps, float64 (n,); dear where orders were lost."""
-    return np.asarray(attribute(costs, None)["is_bps"] + OVERFLOWED_BPS * (costs.overflow > 0), np.float64)
+    return np.asarray(
+        attribute(costs, None)["is_bps"] + OVERFLOWED_BPS * (costs.overflow > 0), np.float64
+    )
 
 
 def scores(arena: Arena, plan: Plan, strategies: Sequence[Strategy]) -> list[TuningScore]:
@@ -164,12 +166,17 @@ def scores(arena: Arena, plan: Plan, strategies: Sequence[Strategy]) -> list[Tun
     for costs in run_strategies(arena.source, arena.task, plan, strategies, run_out=False):
         values = _shortfalls(costs)
         error = clustered_se(values, np.arange(len(values)) // sides_of(plan))
-        found.append(TuningScore(float(values.mean()), error, len(values), int((costs.overflow > 0).sum())))
+        found.append(
+            TuningScore(float(values.mean()), error, len(values), int((costs.overflow > 0).sum()))
+        )
     return found
 
 
 def side_by_side(
-    markets: Callable[[int], Episodes], plan: Plan, count: int, candidates: Callable[[slice], Strategy]
+    markets: Callable[[int], Episodes],
+    plan: Plan,
+    count: int,
+    candidates: Callable[[slice], Strategy],
 ) -> Iterator[tuple[Costs, int]]:
     """Run candidates on all episodes of a plan; the markets warm up once and are copied, their public acts once.
 
@@ -230,18 +237,27 @@ def try_all(
 def _best_start(arena: Arena, kind: type[Tunable], wrappers: Sequence[str]) -> Floats:
     """Where to begin, float64 (P,): the values at hand, or what its layout offers if that is cheaper at first sight."""
     layout = kind.layout
-    offered = [tuned_values("+".join((layout.rule, *wrappers)), arena.estimates.market), *layout.starts]
+    offered = [
+        tuned_values("+".join((layout.rule, *wrappers)), arena.estimates.market),
+        *layout.starts,
+    ]
     rows = np.array([layout.vector(one) for one in offered])
     if len(rows) == 1:
         return np.asarray(rows[0], np.float64)
     sight = arena.sample(SIGHT_FROM, SIGHT)
-    return np.asarray(rows[int(np.argmin(try_all(arena, sight, kind, rows, wrappers).bps))], np.float64)
+    return np.asarray(
+        rows[int(np.argmin(try_all(arena, sight, kind, rows, wrappers).bps))], np.float64
+    )
 
 
 def search(
-    arena: Arena, kind: type[Tunable], episodes: int, seed: int, progress: Callable[[int], None] | None = None,
+    arena: Arena,
+    kind: type[Tunable],
+    episodes: int,
+    seed: int,
+    progress: Callable[[int], None] | None = None,
     wrappers: Sequence[str] = (),
-) -> SearchResult:  # fmt: skip
+) -> SearchResult:
     """Search for parameters on training episodes; a candidate that loses orders is dear, no more.
 
     Candidates stand in the wrappers named, such as the clock of events.
@@ -259,7 +275,9 @@ def search(
     generations = episodes // (population * TRIED_ON)
     if generations < 3:
         least = 3 * population * TRIED_ON
-        raise ConfigError(f"at least {least} episodes for {layout.rule}", f"{episodes}", f"`episodes={least}`")
+        raise ConfigError(
+            f"at least {least} episodes for {layout.rule}", f"{episodes}", f"`episodes={least}`"
+        )
     tuner = CmaEs(start[free], layout.scales[free], rng, population, diagonal=len(free) >= MANY)
     means, values, overflowed = [], [], 0
     for generation in range(generations):
@@ -279,12 +297,20 @@ def search(
     late = max(int(LATE * generations), 1)
     found = start.copy()
     found[free] = np.mean(means[-late:], axis=0)
-    parameters = {name: round(float(value), 4) for name, value in zip(layout.names, found, strict=True)}
-    return SearchResult(parameters, float(np.mean(values[-late:])), generations * population * TRIED_ON, overflowed)
+    parameters = {
+        name: round(float(value), 4) for name, value in zip(layout.names, found, strict=True)
+    }
+    return SearchResult(
+        parameters, float(np.mean(values[-late:])), generations * population * TRIED_ON, overflowed
+    )
 
 
 def tune(
-    arena: Arena, name: str, episodes: int | None, seed: int, progress: Callable[[int], None] | None = None
+    arena: Arena,
+    name: str,
+    episodes: int | None,
+    seed: int,
+    progress: Callable[[int], None] | None = None,
 ) -> TuningOutcome:
     """Search, then validate what was found beside what was begun from; a name may end in +events."""
     rule, *wrappers = name.split("+")

@@ -58,7 +58,9 @@ class TuningSettings:
 def arena_of(settings: TuningSettings) -> Arena:
     """Arena of the market of `settings`."""
     task, seed = settings.run.task, settings.seed
-    market = build_market(settings.run, seed=seed, quick=True)  # a small bank, which tuning does not start from
+    market = build_market(
+        settings.run, seed=seed, quick=True
+    )  # a small bank, which tuning does not start from
     if settings.run.market.on_tape:
         return _on_tape(settings, market)
     quantity = int(market.plan.rows[0, kernels.E_QUANTITY])
@@ -68,7 +70,11 @@ def arena_of(settings: TuningSettings) -> Arena:
         lambda first, n: seeded_plan(task, quantity, TUNING_SEED - seed, first, n),
         seeded_plan(task, quantity, VALIDATION_SEED - seed, 0, settings.validation_episodes),
         seeded_plan(
-            task, quantity, VALIDATION_SEED - seed, settings.validation_episodes, FINAL * settings.validation_episodes
+            task,
+            quantity,
+            VALIDATION_SEED - seed,
+            settings.validation_episodes,
+            FINAL * settings.validation_episodes,
         ),
         market.estimates,
     )
@@ -114,12 +120,16 @@ def tune_task(settings: TuningSettings, name: str, folder: Path) -> bool:
     path = folder / f"{name}.json"
     if not path.exists():
         counter = _Counter(folder / f".{name}.count")
-        found = tune(arena_of(settings), name, settings.episodes or None, settings.seed, counter.add)
+        found = tune(
+            arena_of(settings), name, settings.episodes or None, settings.seed, counter.add
+        )
         write_json(path, asdict(found))
     return True
 
 
-def validate_task(settings: TuningSettings, names: Sequence[str], folder: Path, final: bool) -> bool:
+def validate_task(
+    settings: TuningSettings, names: Sequence[str], folder: Path, final: bool
+) -> bool:
     """Validate strategies as they are, in a worker: on the validation episodes, or on those kept for finalists."""
     ending = FINAL_FILE if final else ".json"
     todo = [name for name in names if not (folder / f"{name}{ending}").exists()]
@@ -127,9 +137,15 @@ def validate_task(settings: TuningSettings, names: Sequence[str], folder: Path, 
         return True
     arena = arena_of(settings)
     known = read_results(folder, names) if final else {}
-    strategies = [build(name, arena.estimates, known.get(name, {}).get("parameters")) for name in todo]
-    for name, one in zip(todo, scores(arena, arena.final if final else arena.validation, strategies), strict=True):
-        write_json(folder / f"{name}{ending}", asdict(one) if final else {"validation": asdict(one)})
+    strategies = [
+        build(name, arena.estimates, known.get(name, {}).get("parameters")) for name in todo
+    ]
+    for name, one in zip(
+        todo, scores(arena, arena.final if final else arena.validation, strategies), strict=True
+    ):
+        write_json(
+            folder / f"{name}{ending}", asdict(one) if final else {"validation": asdict(one)}
+        )
     return True
 
 
@@ -137,7 +153,8 @@ class _Counter:
     """Episodes done so far, in a file that whoever shows progress reads."""
 
     def __init__(self, path: Path) -> None:
-        self.path, self.done = path, 0
+        self.path = path
+        self.done = 0
 
     def add(self, episodes: int) -> None:
         self.done += episodes
@@ -174,13 +191,17 @@ def read_results(folder: Path, names: Sequence[str]) -> dict[str, dict[str, Any]
             if last.exists():
                 results[name]["final"] = json.loads(last.read_text(encoding="utf-8"))
         except ValueError as error:
-            raise ConfigError("a tuned result", f"{path}: {error}", "delete it; the same command goes on") from error
+            raise ConfigError(
+                "a tuned result", f"{path}: {error}", "delete it; the same command goes on"
+            ) from error
     return results
 
 
 def tune_all(settings: TuningSettings, names: list[str], plain: list[str], parts: Path) -> None:
     """Tune all strategies without results, side by side, the longest first."""
-    todo = sorted((name for name in names if not (parts / f"{name}.json").exists()), key=_length, reverse=True)
+    todo = sorted(
+        (name for name in names if not (parts / f"{name}.json").exists()), key=_length, reverse=True
+    )
     missing = [name for name in plain if not (parts / f"{name}.json").exists()]
     if not todo and not missing:
         return
@@ -193,12 +214,20 @@ def tune_all(settings: TuningSettings, names: list[str], plain: list[str], parts
                 over = (parts / f"{name}.json").exists()
                 shown.update(bar, completed=total[name] if over else progress_of(parts, name))
 
-        pool.run(_piece, [(settings, name, plain, parts) for name in [*todo, *([""] if missing else [])]], tick)
+        pool.run(
+            _piece,
+            [(settings, name, plain, parts) for name in [*todo, *([""] if missing else [])]],
+            tick,
+        )
 
 
 def _piece(settings: TuningSettings, name: str, plain: list[str], parts: Path) -> bool:
     """In a worker: tune one, or (without a name) validate all that have nothing to tune."""
-    return tune_task(settings, name, parts) if name else validate_task(settings, plain, parts, final=False)
+    return (
+        tune_task(settings, name, parts)
+        if name
+        else validate_task(settings, plain, parts, final=False)
+    )
 
 
 def finals(settings: TuningSettings, names: list[str], parts: Path) -> None:
@@ -221,7 +250,9 @@ def _length(name: str) -> int:
     return episodes_for(TUNABLE[name.partition("+")[0]])
 
 
-def result_of(label: str, settings: TuningSettings, results: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def result_of(
+    label: str, settings: TuningSettings, results: dict[str, dict[str, Any]]
+) -> dict[str, Any]:
     tuned = {name: one for name, one in results.items() if "parameters" in one}
     untuned = {name: one for name, one in results.items() if "parameters" not in one}
     best = min(results, key=lambda name: rank(results[name]))

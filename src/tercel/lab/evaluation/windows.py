@@ -21,7 +21,9 @@ BLOCK_NS = 1800 * NS_PER_SECOND
 """Within one day, non-overlapping half hours are what is independent."""
 
 
-def window_starts(day: TapeDay, task: Task, every_ns: int, earliest_ns: int = 0, latest_ns: int = FOREVER_NS) -> Ints:
+def window_starts(
+    day: TapeDay, task: Task, every_ns: int, earliest_ns: int = 0, latest_ns: int = FOREVER_NS
+) -> Ints:
     """Arrival times in a day, `every_ns` apart, or the one that the task names: after the opening and the warm-up, the
     horizon inside the tape.
 
@@ -86,8 +88,13 @@ def tape_plan(
     cluster: list[int] = []
     for number, day in enumerate(days):
         taken = apart.get(day.instrument.date, ())
-        for start in window_starts(day, task, every_ns or task.horizon_ns, earliest_ns, latest_ns).tolist():
-            if any(start - task.warmup_ns < end and begin < start + task.horizon_ns for begin, end in taken):
+        for start in window_starts(
+            day, task, every_ns or task.horizon_ns, earliest_ns, latest_ns
+        ).tolist():
+            if any(
+                start - task.warmup_ns < end and begin < start + task.horizon_ns
+                for begin, end in taken
+            ):
                 continue
             expected = expected_lots(day, start, task.horizon_ns, curve)
             quantity = task.quantity if task.share is None else max(round(task.share * expected), 1)
@@ -97,7 +104,11 @@ def tape_plan(
                     f"{quantity} lots on {day.instrument.date}",
                     "lower the task's size or its horizon",
                 )
-            sides = [task.side] if task.side else ([1, -1] if both_sides else [1 if len(rows) % 2 == 0 else -1])
+            sides = (
+                [task.side]
+                if task.side
+                else ([1, -1] if both_sides else [1 if len(rows) % 2 == 0 else -1])
+            )
             for side in sides:
                 rows.append(window_row(day, task, start, side, quantity, seed, len(rows)))
                 one_day = len(days) == 1
@@ -113,7 +124,9 @@ def tape_plan(
     return Plan(np.array(rows, np.int64), np.array(cluster, np.int64))
 
 
-def orders_plan(days: Sequence[TapeDay], task: Task, orders: Sequence[Order], seed: int = 0) -> Plan:
+def orders_plan(
+    days: Sequence[TapeDay], task: Task, orders: Sequence[Order], seed: int = 0
+) -> Plan:
     """An episode for each order of a symbol where it falls on its tape; a half hour is a cluster.
 
     Parameters
@@ -139,9 +152,13 @@ def orders_plan(days: Sequence[TapeDay], task: Task, orders: Sequence[Order], se
     return Plan(starts, starts[:, kernels.E_START_NS] // BLOCK_NS)
 
 
-def window_row(day: TapeDay, task: Task, start: int, side: int, quantity: int, seed: int, index: int) -> list[int]:
+def window_row(
+    day: TapeDay, task: Task, start: int, side: int, quantity: int, seed: int, index: int
+) -> list[int]:
     """The episode that arrives in a day at `start`; its warm-up is as long as the day then is, at most."""
-    begin = max(start - max(task.warmup_ns, task.horizon_ns // task.decisions), int(day.world_ns[0]))
+    begin = max(
+        start - max(task.warmup_ns, task.horizon_ns // task.decisions), int(day.world_ns[0])
+    )
     world = max(int(np.searchsorted(day.world_ns, begin, side="right")) - 1, 0)
     row = [0] * kernels.EPISODE_WORDS
     row[kernels.E_SEED], row[kernels.E_INDEX] = seed, index
@@ -171,7 +188,9 @@ def tape_sampler(plan: Plan) -> Callable[[int, int, int], Plan]:
 
 def _of_windows(plan: Plan, seed: int, first: int, n: int) -> Plan:
     index = np.arange(first, first + n)
-    part = plan.take(np.array([np.random.default_rng((seed, i)).integers(len(plan)) for i in index.tolist()]))
+    part = plan.take(
+        np.array([np.random.default_rng((seed, i)).integers(len(plan)) for i in index.tolist()])
+    )
     part.rows[:, kernels.E_SEED] = -1 - seed
     part.rows[:, kernels.E_INDEX] = index
     return part

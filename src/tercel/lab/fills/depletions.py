@@ -35,13 +35,17 @@ def _add(tally: ReplayTally, name: str, before: Longs, last: Longs, side: Longs)
     before, last, side = before[chosen], last[chosen], side[chosen]
     bid, ask = day.seen[:, k.BID], day.seen[:, k.ASK]
     own = np.where(side > 0, bid[before], ask[before])
-    emptied = ((np.where(side > 0, bid[last], ask[last]) - own) * side < 0) & (bid[before] < ask[before])
+    emptied = ((np.where(side > 0, bid[last], ask[last]) - own) * side < 0) & (
+        bid[before] < ask[before]
+    )
     before, last, side, own = before[emptied], last[emptied], side[emptied], own[emptied]
     ns = day.ns[last]
     for seconds in RETURNS_S:
         at = day.row_at(ns + seconds * NS_PER_SECOND)
         back = (np.where(side > 0, bid[at], ask[at]) - own) * side >= 0
-        tally.share(f"back_after_{name}_{seconds}s", ns, back, day.has_book(ns + seconds * NS_PER_SECOND))
+        tally.share(
+            f"back_after_{name}_{seconds}s", ns, back, day.has_book(ns + seconds * NS_PER_SECOND)
+        )
     after = ns + FOLLOWED_S * NS_PER_SECOND
     at = day.row_at(after)
     gap = np.where(side > 0, ask[at] - ask[before], bid[at] - bid[before]) * side

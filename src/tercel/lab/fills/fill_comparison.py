@@ -99,7 +99,13 @@ class Fills:
     carry: Carry | None
 
 
-def study(preset: Preset, days: Sequence[Day], simulated_days: int, seed: int, tell: Tell = lambda line: None) -> Fills:
+def study(
+    preset: Preset,
+    days: Sequence[Day],
+    simulated_days: int,
+    seed: int,
+    tell: Tell = lambda line: None,
+) -> Fills:
     """Comparison of tape and simulated days; `tell` is called with a line on each day.
 
     Raises
@@ -127,14 +133,21 @@ def study(preset: Preset, days: Sequence[Day], simulated_days: int, seed: int, t
     told = _moves(tape), _moves(moved)
     seen = tuple(day.instrument.date for day in seen_days(preset, days))
     return Fills(
-        preset=preset.name, symbol=days[0].instrument.symbol,
-        days=tuple(day.instrument.date for day in days), calibrated_on=seen, simulated_days=simulated_days,
-        seed=seed, clusters=clusters, scale=scale,
-        dropped_minutes=sum(int(np.sum(~day.booked)) for day in read), figures=cells, gates=gates,
+        preset=preset.name,
+        symbol=days[0].instrument.symbol,
+        days=tuple(day.instrument.date for day in days),
+        calibrated_on=seen,
+        simulated_days=simulated_days,
+        seed=seed,
+        clusters=clusters,
+        scale=scale,
+        dropped_minutes=sum(int(np.sum(~day.booked)) for day in read),
+        figures=cells,
+        gates=gates,
         moves={name: {"real": told[0][name], "simulated": told[1][name]} for name in MOVES},
         months=_by_month(days, real, tape),
         carry=carry([flow_day(day.instrument, day.events) for day in days], seen, flows, seed),
-    )  # fmt: skip
+    )
 
 
 def _moved(instrument: Instrument, events: Events) -> Sums:
@@ -148,7 +161,9 @@ def _moves(days: Sequence[Sums]) -> dict[str, float]:
     return values(wanted, table(days, columns), columns)
 
 
-def _by_month(days: Sequence[Day], real: Sequence[Sums], moved: Sequence[Sums]) -> dict[str, dict[str, float]]:
+def _by_month(
+    days: Sequence[Day], real: Sequence[Sums], moved: Sequence[Sums]
+) -> dict[str, dict[str, float]]:
     """Every figure of the tape by month, where its days are of several; else none."""
     months = sorted({day.instrument.date[:7] for day in days})
     wanted = figures()
@@ -157,7 +172,9 @@ def _by_month(days: Sequence[Day], real: Sequence[Sums], moved: Sequence[Sums]) 
     for month in months if len(months) > 1 else ():
         mine = [i for i, day in enumerate(days) if day.instrument.date[:7] == month]
         told = _moves([moved[i] for i in mine])
-        both = values(wanted, table([real[i] for i in mine], columns), columns) | {name: told[name] for name in MOVES}
+        both = values(wanted, table([real[i] for i in mine], columns), columns) | {
+            name: told[name] for name in MOVES
+        }
         for name, value in both.items():
             found.setdefault(name, {})[month] = value
     return found
@@ -174,23 +191,40 @@ def card(found: Fills) -> dict[str, Any]:
     carried = plainly.pop("carry")
     return {
         "waits_s": list(WAITS_S),
-        "real": [{"share": cell.real, "ci_low": cell.ci_low, "ci_high": cell.ci_high} for cell in curve],
+        "real": [
+            {"share": cell.real, "ci_low": cell.ci_low, "ci_high": cell.ci_high} for cell in curve
+        ],
         "real_floor": [cell.floor for cell in curve],
         "simulated": [cell.simulated for cell in curve],
-        "mark_outs": {h: {"real": cell.real, "simulated": cell.simulated} for h, cell in marks.items()},
+        "mark_outs": {
+            h: {"real": cell.real, "simulated": cell.simulated} for h, cell in marks.items()
+        },
         "carry": carried and carried["carry"],
         "carried": carried,
         "ofi_r2": {h: found.moves[f"ofi_r2_{h}s"] for h in ("10", "60")},
-        "hidden_share": {"real": cells["hidden_rows"].real, "simulated": cells["hidden_rows"].simulated},
+        "hidden_share": {
+            "real": cells["hidden_rows"].real,
+            "simulated": cells["hidden_rows"].simulated,
+        },
         **plainly,
     }
 
 
 def teaches(found: Fills) -> dict[str, Any]:
     """What a preset's card keeps of it: fills at the touch, mark-outs and carry, and of which days."""
-    cells = {name: {"tape": cell.real, "simulated": cell.simulated} for name, cell in found.figures.items()}
+    cells = {
+        name: {"tape": cell.real, "simulated": cell.simulated}
+        for name, cell in found.figures.items()
+    }
     filled = {wait: cells[f"filled_{wait}s"] for wait in ("30", "300", "900")}
     markouts = {h: cells[f"markout_{h}s_bps"] for h in ("10", "60")}
-    about = {"symbol": found.symbol, "days": found.days, "simulated_days": found.simulated_days, "seed": found.seed}
-    kept = about | {"filled": filled, "markouts_bps": markouts} | plain(found.carry or {"carry": None})
+    about = {
+        "symbol": found.symbol,
+        "days": found.days,
+        "simulated_days": found.simulated_days,
+        "seed": found.seed,
+    }
+    kept = (
+        about | {"filled": filled, "markouts_bps": markouts} | plain(found.carry or {"carry": None})
+    )
     return dict(rounded(plain(kept), 4))

@@ -77,18 +77,25 @@ def compare(
     floor, plain = interleaved(wanted, tape, columns), values(wanted, made, columns)
     cells = {
         name: GateCell(
-            tape_at[name].mean, tape_at[name].ci_low, tape_at[name].ci_high, floor[name], plain[name],
-            other[name].ci_low, other[name].ci_high,
+            tape_at[name].mean,
+            tape_at[name].ci_low,
+            tape_at[name].ci_high,
+            floor[name],
+            plain[name],
+            other[name].ci_low,
+            other[name].ci_high,
         )
         for name in floor
-    }  # fmt: skip
+    }
     hidden = by_day(next(f for f in wanted if f.name == "hidden_rows"), tape, columns)
     return cells, gates(cells, hidden), clusters(tape)[1]
 
 
 def gates(cells: dict[str, GateCell], hidden_by_day: Floats) -> list[FillGate]:
     """All bars with their verdicts; a figure that cannot be had has not passed."""
-    found = [_within(cells, f"filled_{wait}s", _fill_bar(cells[f"filled_{wait}s"])) for wait in WAITS_S]
+    found = [
+        _within(cells, f"filled_{wait}s", _fill_bar(cells[f"filled_{wait}s"])) for wait in WAITS_S
+    ]
     found.append(_within(cells, "filled_before_away", _fill_bar(cells["filled_before_away"])))
     found.append(_within(cells, "filled_given_away", GIVEN_AWAY))
     found += [_relative(cells, f"joins_filled_{wait}s", JOINS) for wait in WAITS_S]
@@ -106,7 +113,14 @@ def _fill_bar(cell: GateCell) -> float:
 
 def _within(cells: dict[str, GateCell], name: str, bar: float) -> FillGate:
     cell = cells[name]
-    return FillGate(name, cell.real, cell.simulated, cell.floor, bar, bool(abs(cell.simulated - cell.real) <= bar))
+    return FillGate(
+        name,
+        cell.real,
+        cell.simulated,
+        cell.floor,
+        bar,
+        bool(abs(cell.simulated - cell.real) <= bar),
+    )
 
 
 def _relative(cells: dict[str, GateCell], name: str, share: float) -> FillGate:
@@ -116,4 +130,6 @@ def _relative(cells: dict[str, GateCell], name: str, share: float) -> FillGate:
 def _inside(cells: dict[str, GateCell], name: str) -> FillGate:
     cell = cells[name]
     low, high = (np.nan if x is None else x for x in (cell.ci_low, cell.ci_high))
-    return FillGate(name, cell.real, cell.simulated, cell.floor, None, bool(low <= cell.simulated <= high))
+    return FillGate(
+        name, cell.real, cell.simulated, cell.floor, None, bool(low <= cell.simulated <= high)
+    )

@@ -7,7 +7,17 @@ import numpy as np
 from tercel.core.jit import Floats
 from tercel.lab.fills import fills_kernel as k
 from tercel.lab.fills.depletions import FOLLOWED_S, RETURNS_S, add_depletions
-from tercel.lab.fills.fills import OFFS, PLACES, SHOWN_S, SIZES, SPREADS, WAITS_S, FillScale, add_fills, usable
+from tercel.lab.fills.fills import (
+    OFFS,
+    PLACES,
+    SHOWN_S,
+    SIZES,
+    SPREADS,
+    WAITS_S,
+    FillScale,
+    add_fills,
+    usable,
+)
 from tercel.lab.fills.markouts import HORIZONS_S, add_counts, add_markouts, market_orders
 from tercel.lab.fills.own_orders import KINDS, QUICK_S, add_own_orders
 from tercel.lab.fills.replayed import ReplayedDay, ReplayTally
@@ -55,12 +65,24 @@ def figures() -> list[SumFigure]:
         f"{kind}_cancelled_{QUICK_S}s" for kind in KINDS
     ]
     names += [
-        f"{what}_{h}s_{unit}" for what in ("markout", "market_markout") for unit in ("bps", "ticks") for h in HORIZONS_S
+        f"{what}_{h}s_{unit}"
+        for what in ("markout", "market_markout")
+        for unit in ("bps", "ticks")
+        for h in HORIZONS_S
     ]
-    names += [f"markout_{name}_{h}s_{unit}" for name in PLACES for unit in ("bps", "ticks") for h in HORIZONS_S]
+    names += [
+        f"markout_{name}_{h}s_{unit}"
+        for name in PLACES
+        for unit in ("bps", "ticks")
+        for h in HORIZONS_S
+    ]
     for what in ("trade", "cancel"):
-        names += [f"back_after_{what}_{h}s" for h in RETURNS_S] + [f"followed_after_{what}_{FOLLOWED_S}s"]
-    names += ["fano", "hidden_rows", "hidden_volume"] + [f"hidden_rows_spread_{name}" for name in SPREADS]
+        names += [f"back_after_{what}_{h}s" for h in RETURNS_S] + [
+            f"followed_after_{what}_{FOLLOWED_S}s"
+        ]
+    names += ["fano", "hidden_rows", "hidden_volume"] + [
+        f"hidden_rows_spread_{name}" for name in SPREADS
+    ]
     hazards = ("cancelled_behind", "cancelled_behind#", "cancelled_ahead", "cancelled_ahead#")
     return [*shares(names), SumFigure("cancel_ratio", hazards, _ratio)]
 

@@ -24,11 +24,21 @@ PART_S: Final = 300
 """The wait whose fills are taken apart."""
 SHOWN_S: Final = (30, 300)
 """Waits that are reported by place, spread, size and distance."""
-SPREADS: Final = {"1": (1, 1), "2": (2, 2), "3-4": (3, 4), "5-8": (5, 8), "9-16": (9, 16), "17+": (17, 1 << 30)}
+SPREADS: Final = {
+    "1": (1, 1),
+    "2": (2, 2),
+    "3-4": (3, 4),
+    "5-8": (5, 8),
+    "9-16": (9, 16),
+    "17+": (17, 1 << 30),
+}
 """Classes of the touch's width, ticks."""
 PLACES: Final = {
-    "place_1": "first in the queue", "place_4": "last in it", "behind_1": "a tick behind", "inside_1": "a tick inside",
-}  # fmt: skip
+    "place_1": "first in the queue",
+    "place_4": "last in it",
+    "behind_1": "a tick behind",
+    "inside_1": "a tick inside",
+}
 """Ghosts whose mark-outs are told apart: few or many lots ahead (quartiles of tape), behind the touch or inside it."""
 OFFS: Final = {d: f"behind_{d}" if d > 0 else f"inside_{-d}" for d in DISTANCES if d}
 """Names of ghosts off the touch, by ticks behind it."""
@@ -79,13 +89,25 @@ def usable(day: ReplayedDay) -> Bools:
     return np.asarray((day.stand[:, :, 0, k.STAND_PRICE] != 0) & day.within(day.starts)[:, None])
 
 
-def run_ghosts(day: ReplayedDay, shares: float, distance: int = 0, wait_s: float = WAITS_S[-1]) -> Floats:
+def run_ghosts(
+    day: ReplayedDay, shares: float, distance: int = 0, wait_s: float = WAITS_S[-1]
+) -> Floats:
     """Outcomes of ghosts of so many shares, float64[G, 2, FOUND] (`fills_kernel.FILLED` to `BEHIND_S`)."""
     found = np.zeros((len(day.starts), 2, k.FOUND))
     stand = np.ascontiguousarray(day.stand[:, :, DISTANCES.index(distance)])
     wait_ns = round(wait_s * NS_PER_SECOND)
     lots = max(round(shares / day.lot), 1)
-    k.ghosts(day.rows, day.seen, day.starts, day.first, stand, lots, wait_ns, np.zeros(k.GHOST, np.int64), found)
+    k.ghosts(
+        day.rows,
+        day.seen,
+        day.starts,
+        day.first,
+        stand,
+        lots,
+        wait_ns,
+        np.zeros(k.GHOST, np.int64),
+        found,
+    )
     return found
 
 
@@ -107,7 +129,10 @@ def add_fills(tally: ReplayTally, scale: FillScale) -> Floats:
         _add_shown(tally, name, ns, other[..., k.FILLED], room)
         if name in PLACES:
             add_ghosts(tally, f"markout_{name}", other, room, DISTANCES.index(distance))
-    for name, lots, stood in (("ahead", k.CANCEL_AHEAD, k.AHEAD_S), ("behind", k.CANCEL_BEHIND, k.BEHIND_S)):
+    for name, lots, stood in (
+        ("ahead", k.CANCEL_AHEAD, k.AHEAD_S),
+        ("behind", k.CANCEL_BEHIND, k.BEHIND_S),
+    ):
         tally.add(f"cancelled_{name}", ns[fine], found[..., lots][fine])
         tally.add(f"cancelled_{name}#", ns[fine], found[..., stood][fine])
     return found
@@ -144,7 +169,9 @@ def _add_parts(tally: ReplayTally, ns: Longs, found: Floats, fine: Bools) -> Non
 
 def _width(day: ReplayedDay) -> Longs:
     """Ticks between the best prices at each start, int64[G, 1]."""
-    return np.asarray((day.stand[:, 1, 0, k.STAND_PRICE] - day.stand[:, 0, 0, k.STAND_PRICE])[:, None])
+    return np.asarray(
+        (day.stand[:, 1, 0, k.STAND_PRICE] - day.stand[:, 0, 0, k.STAND_PRICE])[:, None]
+    )
 
 
 def _classes(day: ReplayedDay, scale: FillScale) -> dict[str, Bools]:

@@ -42,9 +42,18 @@ YOUNG_NS: Final = 30 * NS_PER_SECOND
 
 @kernel
 def replay(
-    rows: Longs, rank: Longs, prices: Longs, starts: Longs, distances: Longs,
-    level: Longs, epoch: Longs, order: Longs, seen: Longs, first: Longs, stand: Longs,
-) -> None:  # fmt: skip
+    rows: Longs,
+    rank: Longs,
+    prices: Longs,
+    starts: Longs,
+    distances: Longs,
+    level: Longs,
+    epoch: Longs,
+    order: Longs,
+    seen: Longs,
+    first: Longs,
+    stand: Longs,
+) -> None:
     """Note what every row did (`seen` [n, SEEN]) and how the levels stood at each start.
 
     `first` [G] gets the first row after a start, `stand` [G, 2, D, STAND] the levels `distances` ticks behind the
@@ -66,7 +75,9 @@ def replay(
         elif side == BUY or side == SELL:
             if what == schema.ADD or what == schema.ROLL_IN:
                 best = best_bid if s == 0 else best_ask
-                seen[r, BEFORE] = prices[best] if 0 <= best < none else (NO_BID if s == 0 else NO_ASK)
+                seen[r, BEFORE] = (
+                    prices[best] if 0 <= best < none else (NO_BID if s == 0 else NO_ASK)
+                )
                 seen[r, BORN] = r if what == schema.ADD else -1
                 _rest(rows, r, s, p, what == schema.ADD, level, epoch, order)
                 if s == 0:
@@ -90,9 +101,16 @@ def replay(
 
 @kernel
 def _stand(
-    g: int, r: int, best_bid: int, best_ask: int, prices: Longs, distances: Longs, level: Longs, first: Longs,
+    g: int,
+    r: int,
+    best_bid: int,
+    best_ask: int,
+    prices: Longs,
+    distances: Longs,
+    level: Longs,
+    first: Longs,
     stand: Longs,
-) -> None:  # fmt: skip
+) -> None:
     """How the levels stand at a start; no price where a side is empty or the book is crossed."""
     first[g] = r
     if best_bid < 0 or best_ask >= prices.shape[0] or best_bid >= best_ask:
@@ -105,11 +123,16 @@ def _stand(
                 p += step
             stand[g, s, d, STAND_PRICE] = price
             if prices[p] == price:
-                stand[g, s, d, STAND_LOTS], stand[g, s, d, STAND_NOBODYS] = level[s, p, ALL], level[s, p, NOBODYS]
+                stand[g, s, d, STAND_LOTS], stand[g, s, d, STAND_NOBODYS] = (
+                    level[s, p, ALL],
+                    level[s, p, NOBODYS],
+                )
 
 
 @kernel
-def _rest(rows: Longs, r: int, s: int, p: int, known: bool, level: Longs, epoch: Longs, order: Longs) -> None:
+def _rest(
+    rows: Longs, r: int, s: int, p: int, known: bool, level: Longs, epoch: Longs, order: Longs
+) -> None:
     """Lots come to rest: an order in its slot, or a block of nobody's."""
     lots = rows[r, LOTS]
     level[s, p, ALL] += lots
@@ -122,7 +145,9 @@ def _rest(rows: Longs, r: int, s: int, p: int, known: bool, level: Longs, epoch:
 
 
 @kernel
-def _leave(rows: Longs, r: int, s: int, p: int, level: Longs, epoch: Longs, order: Longs, seen: Longs) -> None:
+def _leave(
+    rows: Longs, r: int, s: int, p: int, level: Longs, epoch: Longs, order: Longs, seen: Longs
+) -> None:
     """Lots leave: of an order, of nobody's, or a whole level that the feed no longer shows."""
     slot = rows[r, SLOT]
     if rows[r, KIND] == schema.ROLL_OUT:
@@ -150,9 +175,16 @@ def _forget_all(level: Longs, epoch: Longs) -> None:
 
 @kernel
 def ghosts(
-    rows: Longs, seen: Longs, starts: Longs, first: Longs, stand: Longs, lots: int, wait_ns: int, w: Longs,
+    rows: Longs,
+    seen: Longs,
+    starts: Longs,
+    first: Longs,
+    stand: Longs,
+    lots: int,
+    wait_ns: int,
+    w: Longs,
     found: Floats,
-) -> None:  # fmt: skip
+) -> None:
     """Outcomes of a ghost of `lots` that joins at each start, on each side.
 
     `stand` [G, 2, STAND]: how its level stood; `w` [GHOST]: room to work in; `found` [G, 2, FOUND].
@@ -160,15 +192,25 @@ def ghosts(
     for g in range(starts.shape[0]):
         for s in range(2):
             if stand[g, s, STAND_PRICE] != 0:
-                w[G_SIDE], w[G_PRICE], w[G_LEFT] = (BUY if s == 0 else SELL), stand[g, s, STAND_PRICE], lots
+                w[G_SIDE], w[G_PRICE], w[G_LEFT] = (
+                    (BUY if s == 0 else SELL),
+                    stand[g, s, STAND_PRICE],
+                    lots,
+                )
                 w[G_TOTAL] = w[G_AHEAD] = stand[g, s, STAND_LOTS]
-                w[G_NOBODYS], w[G_NOBODYS_BEHIND], w[G_JOINED] = stand[g, s, STAND_NOBODYS], 0, first[g]
+                w[G_NOBODYS], w[G_NOBODYS_BEHIND], w[G_JOINED] = (
+                    stand[g, s, STAND_NOBODYS],
+                    0,
+                    first[g],
+                )
                 found[g, s, FILLED], found[g, s, AWAY], found[g, s, BACK] = NEVER, NEVER, NEVER
                 _wait(rows, seen, starts[g], wait_ns, s, w, found[g, s])
 
 
 @kernel
-def _wait(rows: Longs, seen: Longs, start: int, wait_ns: int, s: int, w: Longs, found: Floats) -> None:
+def _wait(
+    rows: Longs, seen: Longs, start: int, wait_ns: int, s: int, w: Longs, found: Floats
+) -> None:
     """Walk on from a start until the ghost is filled or has waited long enough."""
     r, now, end = w[G_JOINED], start, start + wait_ns
     best = seen[r - 1, BID + s] if r > 0 else w[G_PRICE]
@@ -248,5 +290,7 @@ def _came(what: int, lots: int, w: Longs) -> None:
     elif what == schema.ADD or what == schema.ROLL_IN:
         if what == schema.ROLL_IN and w[G_TOTAL] == 0:
             w[G_AHEAD] = w[G_NOBODYS] = min(w[G_AHEAD], lots)
-        w[G_NOBODYS_BEHIND] += lots - (w[G_AHEAD] if w[G_TOTAL] == 0 else 0) if what == schema.ROLL_IN else 0
+        w[G_NOBODYS_BEHIND] += (
+            lots - (w[G_AHEAD] if w[G_TOTAL] == 0 else 0) if what == schema.ROLL_IN else 0
+        )
         w[G_TOTAL] += lots

@@ -52,23 +52,35 @@ def market_orders(day: ReplayedDay) -> MarkoutOrders:
     return MarkoutOrders(ns[start], side[start], at[start] - 1, at[end])
 
 
-def add_ghosts(tally: ReplayTally, name: str, ghosts: Floats, among: NDArray[np.bool_], behind: int = 0) -> None:
+def add_ghosts(
+    tally: ReplayTally, name: str, ghosts: Floats, among: NDArray[np.bool_], behind: int = 0
+) -> None:
     """Add up mark-outs of ghosts, float64[G, 2, FOUND], that joined at the `behind`-th of `DISTANCES`."""
     day = tally.day
     filled = among & (ghosts[..., k.FILLED] < k.NEVER)
-    when = day.starts[:, None] + np.round(np.where(filled, ghosts[..., k.FILLED], 0.0) * NS_PER_SECOND).astype(np.int64)
+    when = day.starts[:, None] + np.round(
+        np.where(filled, ghosts[..., k.FILLED], 0.0) * NS_PER_SECOND
+    ).astype(np.int64)
     price = day.stand[:, :, behind, k.STAND_PRICE].astype(np.float64)
     side = np.array([[1.0, -1.0]]) + 0.0 * ghosts[..., 0]
     _add(tally, name, when[filled], side[filled], price[filled])
 
 
-def add_markouts(tally: ReplayTally, ghosts: Floats, fine: NDArray[np.bool_], orders: MarkoutOrders) -> None:
+def add_markouts(
+    tally: ReplayTally, ghosts: Floats, fine: NDArray[np.bool_], orders: MarkoutOrders
+) -> None:
     """Add up mark-outs in ticks and bps: `ghosts` float64[G, 2, FOUND] of the touch."""
     day = tally.day
     add_ghosts(tally, "markout", ghosts, fine)
     mid = day.mid_of(orders.before)
     counted = day.within(orders.ns) & np.isfinite(mid)
-    _add(tally, "market_markout", orders.ns[counted], orders.side[counted].astype(np.float64), mid[counted])
+    _add(
+        tally,
+        "market_markout",
+        orders.ns[counted],
+        orders.side[counted].astype(np.float64),
+        mid[counted],
+    )
 
 
 def _add(tally: ReplayTally, name: str, ns: Longs, side: Floats, start: Floats) -> None:

@@ -49,7 +49,9 @@ def _remainder(day: ReplayedDay) -> Bools:
         else np.zeros(len(rows), np.int64)
     )
     same = (
-        (rows[last, k.NS] == rows[:, k.NS]) & (rows[last, k.SIDE] == -rows[:, k.SIDE]) & (last < np.arange(len(rows)))
+        (rows[last, k.NS] == rows[:, k.NS])
+        & (rows[last, k.SIDE] == -rows[:, k.SIDE])
+        & (last < np.arange(len(rows)))
     )
     return np.asarray(same & (rows[last, k.KIND] == EXECUTE))
 
@@ -64,8 +66,12 @@ def _first(day: ReplayedDay, kind: int) -> Longs:
 
 def _gone(day: ReplayedDay) -> Longs:
     """When an order was withdrawn whole, by its row."""
-    rows = np.flatnonzero(np.isin(day.rows[:, k.KIND], (REDUCE, DELETE)) & (day.seen[:, k.BORN] >= 0))
-    left = np.bincount(day.seen[rows, k.BORN], weights=day.seen[rows, k.TOOK], minlength=len(day.rows))
+    rows = np.flatnonzero(
+        np.isin(day.rows[:, k.KIND], (REDUCE, DELETE)) & (day.seen[:, k.BORN] >= 0)
+    )
+    left = np.bincount(
+        day.seen[rows, k.BORN], weights=day.seen[rows, k.TOOK], minlength=len(day.rows)
+    )
     whole = left >= day.rows[:, k.LOTS]
     found = np.full(len(day.rows), -1, np.int64)
     np.maximum.at(found, day.seen[rows, k.BORN], day.ns[rows])

@@ -128,7 +128,11 @@ def replayed(instrument: Instrument, events: Events) -> ReplayedDay:
     day = compile_day(instrument, events)
     about = f"{instrument.symbol} {instrument.date}"
     if day.by_level:
-        raise TapeError("a tape of single orders", f"level totals in {about}", "name a day whose queues are known")
+        raise TapeError(
+            "a tape of single orders",
+            f"level totals in {about}",
+            "name a day whose queues are known",
+        )
     open_ns, close_ns = instrument.session_open_ns, instrument.session_close_ns
     if not close_ns:
         open_ns, close_ns = int(events.exch_ns[0]), int(events.exch_ns[-1])
@@ -136,14 +140,25 @@ def replayed(instrument: Instrument, events: Events) -> ReplayedDay:
     start, stop = _window(open_ns, close_ns)
     if start >= stop:
         received = f"{(close_ns - open_ns) / NS_PER_SECOND:g} s on {about}"
-        raise TapeError(f"a session longer than {SKIP_S + END_S:g} s", received, "name a longer day")
+        raise TapeError(
+            f"a session longer than {SKIP_S + END_S:g} s", received, "name a longer day"
+        )
     rows = day.rows.copy()
     starts = np.arange(start, stop + 1, round(EACH_S * NS_PER_SECOND), dtype=np.int64)
     seen, first, stand = noted(rows, starts, day.slots)
     return ReplayedDay(
-        rows, seen, starts, first, stand, _booked(rows, seen, open_ns, close_ns), open_ns, close_ns, instrument.lot,
-        instrument.tick, instrument.venue,
-    )  # fmt: skip
+        rows,
+        seen,
+        starts,
+        first,
+        stand,
+        _booked(rows, seen, open_ns, close_ns),
+        open_ns,
+        close_ns,
+        instrument.lot,
+        instrument.tick,
+        instrument.venue,
+    )
 
 
 def noted(rows: Longs, starts: Longs, slots: int) -> tuple[Longs, Longs, Longs]:
@@ -153,10 +168,18 @@ def noted(rows: Longs, starts: Longs, slots: int) -> tuple[Longs, Longs, Longs]:
     first = np.zeros(len(starts), np.int64)
     stand = np.zeros((len(starts), 2, len(DISTANCES), k.STAND), np.int64)
     k.replay(
-        rows, rank.astype(np.int64), prices, starts, np.array(DISTANCES, np.int64),
-        np.zeros((2, len(prices), 2), np.int64), np.zeros((2, len(prices)), np.int64),
-        np.zeros((slots + 1, k.ORDER), np.int64), seen, first, stand,
-    )  # fmt: skip
+        rows,
+        rank.astype(np.int64),
+        prices,
+        starts,
+        np.array(DISTANCES, np.int64),
+        np.zeros((2, len(prices), 2), np.int64),
+        np.zeros((2, len(prices)), np.int64),
+        np.zeros((slots + 1, k.ORDER), np.int64),
+        seen,
+        first,
+        stand,
+    )
     return seen, first, stand
 
 

@@ -58,7 +58,9 @@ def save_checkpoint(folder: Path, state: State) -> Path:
     digest = hashlib.sha256(data).hexdigest()
     store = folder / f"checkpoint-{digest[:12]}.npz"
     write_whole(store, data)
-    write_whole(folder / NAME, json.dumps({"arrays": store.name, "sha256": digest, "state": tree}).encode())
+    write_whole(
+        folder / NAME, json.dumps({"arrays": store.name, "sha256": digest, "state": tree}).encode()
+    )
     for old in folder.glob("checkpoint-*.npz"):
         if old != store:
             old.unlink()
@@ -86,6 +88,8 @@ def load_checkpoint(folder: Path) -> State | None:
         state: State = _join(header["state"], arrays)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(
-            "a checkpoint written by Tercel", f"{index}: {error}", "delete the folder and train from the start"
+            "a checkpoint written by Tercel",
+            f"{index}: {error}",
+            "delete the folder and train from the start",
         ) from error
     return state

@@ -33,14 +33,18 @@ def as_actions(actions: ActionSet, view: View, strategy: Strategy) -> Ints | Flo
         return nearest_actions(actions, view, wanted)
     if actions.name != "allocation":
         remedy = "name the strategy as the policy's base, and leave start.clone out"
-        raise ConfigError("actions that do not start from a strategy", f"clone with {actions.name}", remedy)
+        raise ConfigError(
+            "actions that do not start from a strategy", f"clone with {actions.name}", remedy
+        )
     out = np.zeros((view.n, PLACES), np.float32)
     out[:, : PLACES - 1] = wanted
     out[:, -1] = np.maximum(1.0 - wanted.sum(axis=1), 0.0)
     return out
 
 
-def demonstrations(env: MixedVec, strategy: Strategy, decisions: int, seed: int) -> tuple[Float32, Ints | Float32]:
+def demonstrations(
+    env: MixedVec, strategy: Strategy, decisions: int, seed: int
+) -> tuple[Float32, Ints | Float32]:
     """Observations and actions of at least `decisions` decisions, acted as they are said.
 
     Returns

@@ -65,7 +65,9 @@ class RewardWeights:
         """Refuse weights that reward cost."""
         for name, value in asdict(self).items():
             if not (np.isfinite(value) and value >= 0):
-                raise ConfigError(f"a finite weight {name!r} >= 0", f"{value}", "1, 1, 0 add up to the shortfall")
+                raise ConfigError(
+                    f"a finite weight {name!r} >= 0", f"{value}", "1, 1, 0 add up to the shortfall"
+                )
 
     @property
     def array(self) -> Floats:
@@ -75,7 +77,14 @@ class RewardWeights:
 
 @kernel
 def settle_rewards(
-    ks: Longs, terms: Longs, weights: Floats, costs: Floats, sums: Floats, rewards: Floats, done: Bytes, which: Longs
+    ks: Longs,
+    terms: Longs,
+    weights: Floats,
+    costs: Floats,
+    sums: Floats,
+    rewards: Floats,
+    done: Bytes,
+    which: Longs,
 ) -> int:
     """Rewards of one step from the markets' reward terms; returns how many episodes ended, listed in `which`.
 
@@ -184,7 +193,9 @@ class ExecutionVec:
     ) -> None:
         if n < 1:
             raise ConfigError("1 or more markets", f"{n}", "64 is a good number")
-        self.n, self.task, self.sampler = n, task, sampler
+        self.n = n
+        self.task = task
+        self.sampler = sampler
         self.meant = {"actions": actions, "action_parameters": action_parameters or {}}
         self.meant |= {"observation": observation, "stack": stack}
         self.actions = action_set(actions, action_parameters)
@@ -199,23 +210,29 @@ class ExecutionVec:
         self.episodes = Episodes(source, task, n, run_out=False, threads=threads)
         self.backgrounds = Backgrounds() if share else None
         self.episodes.share(self.backgrounds)
-        self.seed, self.started = 0, 0
+        self.seed = 0
+        self.started = 0
         self.final_obs = np.zeros((n, self.observation_size), np.float32)
         self.sums = np.zeros((3, n))
         self._weights = self.weights.array
         self._intents = np.zeros((n, WIDTH), np.int32)
-        self._costs, self._rewards = np.zeros((3, n)), np.zeros(n)
-        self._done, self._which = np.zeros(n, np.uint8), np.zeros(n, np.int64)
+        self._costs = np.zeros((3, n))
+        self._rewards = np.zeros(n)
+        self._done = np.zeros(n, np.uint8)
+        self._which = np.zeros(n, np.int64)
         self._is_bps = np.full(n, np.nan)
-        self._ended, self._total = 0, np.zeros(4)
+        self._ended = 0
+        self._total = np.zeros(4)
 
     # -- the VecEnv port ---------------------------------------------------------------------------------------------
 
     def reset(self, seed: int) -> Float32:
         """Start the first `n` episodes of `seed` in all markets."""
-        self.seed, self.started = int(seed), 0
+        self.seed = int(seed)
+        self.started = 0
         self.sums[:], self._done[:] = 0.0, 0
-        self._ended, self._total = 0, np.zeros(4)
+        self._ended = 0
+        self._total = np.zeros(4)
         return self.restart(np.arange(self.n))
 
     def step(self, actions: AnyArray) -> tuple[Float32, Floats, Bools, dict[str, Any]]:
@@ -238,10 +255,19 @@ class ExecutionVec:
         left_before = view.x[:, c.LEFT].copy()
         e.step(self._intents)
         ended = settle_rewards(
-            e.states, e.terms, self._weights, self._costs, self.sums, self._rewards, self._done, self._which
+            e.states,
+            e.terms,
+            self._weights,
+            self._costs,
+            self.sums,
+            self._rewards,
+            self._done,
+            self._which,
         )
         if self.own_reward is not None:
-            self._rewards[:] = rewards_of(self.own_reward, Step.of(e, left_before, self._costs, self.sums))
+            self._rewards[:] = rewards_of(
+                self.own_reward, Step.of(e, left_before, self._costs, self.sums)
+            )
         info: dict[str, Any] = dict(zip(COSTS, self._costs, strict=True))
         info["is_bps"] = self._is_bps
         self._is_bps[:] = np.nan
@@ -256,7 +282,9 @@ class ExecutionVec:
         """Shortfall and last observations of the episodes that ended."""
         k = self.episodes.states
         shortfall = k[which, sim.SPREAD : sim.FORCED_TIMING + 1].sum(axis=1)
-        self._is_bps[which] = shortfall / (k[which, sim.ARRIVAL_MID2] * k[which, sim.QUANTITY]) * BPS
+        self._is_bps[which] = (
+            shortfall / (k[which, sim.ARRIVAL_MID2] * k[which, sim.QUANTITY]) * BPS
+        )
         self.final_obs[which] = obs[which]
         self._ended += len(which)
         self._total[:3] += self.sums[:, which].sum(axis=1)
@@ -273,14 +301,17 @@ class ExecutionVec:
         count = self._ended or np.nan
         names = (*COSTS, "is_bps")
         row = {name: float(total) / count for name, total in zip(names, self._total, strict=True)}
-        self._ended, self._total = 0, np.zeros(4)
+        self._ended = 0
+        self._total = np.zeros(4)
         return row
 
     # -- Restorable --------------------------------------------------------------------------------------------------
 
     def _arrays(self) -> dict[str, AnyArray]:
         e, view = self.episodes, self.episodes.view
-        seen: dict[str, AnyArray] = {name: getattr(view, name) for name in ("x", "m", "obs", "draw")}
+        seen: dict[str, AnyArray] = {
+            name: getattr(view, name) for name in ("x", "m", "obs", "draw")
+        }
         counted: dict[str, AnyArray] = {"sums": self.sums, "done": self._done, "total": self._total}
         return {"books": e.books, "states": e.states, **seen, **counted}
 
@@ -311,5 +342,7 @@ class ExecutionVec:
             self.backgrounds = self.backgrounds or Backgrounds()
             self.episodes.share(self.backgrounds)
             self.backgrounds.go_on(self.episodes.states, state["ahead"])
-        self.seed, self.started, self._ended = (int(state[name]) for name in ("seed", "started", "ended"))
+        self.seed, self.started, self._ended = (
+            int(state[name]) for name in ("seed", "started", "ended")
+        )
         return self.observer.encode(self.episodes.view)

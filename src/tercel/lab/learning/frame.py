@@ -33,8 +33,14 @@ def frame_of(episodes: Episodes, i: int) -> Bytes:
     """
     book, view = episodes.books[i], episodes.view
     ledger = book[book[lay.AT_LEDGER] :][: book[lay.OWN] * lay.LEDGER].reshape(-1, lay.LEDGER)
-    own = ledger[np.ix_(ledger[:, lay.STATE] == lay.RESTING, [lay.OWN_SIDE, lay.OWN_PRICE, lay.OPEN, lay.AHEAD])]
-    orders = np.array([*own, *((*level, lots, -1) for level, lots in levels_of(book).items())], np.int64).reshape(-1, 4)
+    own = ledger[
+        np.ix_(
+            ledger[:, lay.STATE] == lay.RESTING, [lay.OWN_SIDE, lay.OWN_PRICE, lay.OPEN, lay.AHEAD]
+        )
+    ]
+    orders = np.array(
+        [*own, *((*level, lots, -1) for level, lots in levels_of(book).items())], np.int64
+    ).reshape(-1, 4)
     step, centre = 1 + int(view.spread[i]) // (ROWS // 3), int(view.mid2[i]) // 2
     rows = ROWS // 2 - (orders[:, 1] - centre) // step
     orders, rows = (one[(rows >= 0) & (rows < ROWS)] for one in (orders, rows))
@@ -51,8 +57,14 @@ def frame_of(episodes: Episodes, i: int) -> Bytes:
         (-3, view.time_left_ns[i], view.horizon_ns[i], _SOFT),
         (-1, view.left[i], view.qty0[i], _INK),
     ):
-        bars[row] = np.where((np.arange(_WIDE) < round(_WIDE * left / whole))[:, None], colour, _RULE)
-    picture = np.pad(np.repeat(bars, _HIGH, axis=0), ((_EDGE, _EDGE + 6), (_EDGE, _EDGE), (0, 0)), constant_values=255)
+        bars[row] = np.where(
+            (np.arange(_WIDE) < round(_WIDE * left / whole))[:, None], colour, _RULE
+        )
+    picture = np.pad(
+        np.repeat(bars, _HIGH, axis=0),
+        ((_EDGE, _EDGE + 6), (_EDGE, _EDGE), (0, 0)),
+        constant_values=255,
+    )
     picture[_EDGE - 1 : -6 : _HIGH] = picture[_EDGE:-6:_HIGH] = _PAPER
     for mid2, dots in ((view.arrival_mid2[i], 8), (view.mid2[i], 1)):
         at = ROWS / 2 - (mid2 / 2 - centre - (step - 1) / 2) / step

@@ -110,20 +110,32 @@ class ExecutionEnv(gymnasium.Env[Float32, Any]):
         self.observation_space, self.action_space = spaces_of(self.vec)
         self._which = np.zeros(1, np.int64)
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Float32, Info]:
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Float32, Info]:
         """Start the next episode, or the first of `seed`."""
         super().reset(seed=seed)
         if seed is None and self.vec.started:
             obs = self.vec.restart(self._which)
         else:
-            obs = self.vec.reset(int(self.np_random.integers(SEEDS)) if seed is None else within(seed))
+            obs = self.vec.reset(
+                int(self.np_random.integers(SEEDS)) if seed is None else within(seed)
+            )
         return obs[0].copy(), {}
 
     def step(self, action: Any) -> tuple[Float32, float, bool, bool, Info]:
         """One decision; `info` has the three costs, and `is_bps` at the end."""
-        obs, reward, done, info = self.vec.advance(checked(self.vec, self.action_space, np.asarray([action])))
+        obs, reward, done, info = self.vec.advance(
+            checked(self.vec, self.action_space, np.asarray([action]))
+        )
         told = (*COSTS, "is_bps") if done[0] else COSTS
-        return obs[0].copy(), float(reward[0]), bool(done[0]), False, {name: float(info[name][0]) for name in told}
+        return (
+            obs[0].copy(),
+            float(reward[0]),
+            bool(done[0]),
+            False,
+            {name: float(info[name][0]) for name in told},
+        )
 
     def render(self) -> Any:
         """The market as it is, uint8 (320, 480, 3); None without a `render_mode`."""
@@ -141,7 +153,9 @@ class SeededVec(ExecutionVec):
         if not self.own:
             return super().restart(which)
         for one in which.tolist():
-            self.episodes.start(self.sampler(self.own[one][0], self.own[one][1], 1), np.array([one]))
+            self.episodes.start(
+                self.sampler(self.own[one][0], self.own[one][1], 1), np.array([one])
+            )
             self.own[one][1] += 1
         self.started += len(which)
         return self.observer.encode(self.episodes.view)
@@ -171,10 +185,13 @@ class ExecutionVectorEnv(gymnasium.vector.VectorEnv[Float32, AnyArray, AnyArray]
         render_mode: str | None = None,
         **options: Unpack[Options],
     ) -> None:
-        self.num_envs, self.render_mode = num_envs, render_mode
+        self.num_envs = num_envs
+        self.render_mode = render_mode
         self.vec = SeededVec(source, task, sampler, num_envs, **options)
         self.single_observation_space, self.single_action_space = spaces_of(self.vec)
-        self.observation_space = gymnasium.vector.utils.batch_space(self.single_observation_space, num_envs)
+        self.observation_space = gymnasium.vector.utils.batch_space(
+            self.single_observation_space, num_envs
+        )
         self.action_space = gymnasium.vector.utils.batch_space(self.single_action_space, num_envs)
         self._truncated = np.zeros(num_envs, np.bool_)
         self._copy = copy
@@ -191,23 +208,37 @@ class ExecutionVectorEnv(gymnasium.vector.VectorEnv[Float32, AnyArray, AnyArray]
         """
         each = seed if isinstance(seed, list) else [seed] * self.num_envs
         if len(each) != self.num_envs:
-            raise ConfigError(f"one seed, or {self.num_envs}", f"{len(each)} of them", "give one for each market")
+            raise ConfigError(
+                f"one seed, or {self.num_envs}", f"{len(each)} of them", "give one for each market"
+            )
         super().reset(seed=None if isinstance(seed, list) else seed)
-        seeds = [int(self.np_random.integers(SEEDS)) if one is None else within(one) for one in each]
+        seeds = [
+            int(self.np_random.integers(SEEDS)) if one is None else within(one) for one in each
+        ]
         self.vec.own = [[one, 0] for one in seeds] if isinstance(seed, list) else ()
         return self._own(self.vec.reset(seeds[0])), {}
 
     def step(self, actions: AnyArray) -> tuple[Float32, AnyArray, AnyArray, AnyArray, Info]:
         """One decision in every market."""
-        obs, reward, done, info = self.vec.step(checked(self.vec, self.single_action_space, actions))
+        obs, reward, done, info = self.vec.step(
+            checked(self.vec, self.single_action_space, actions)
+        )
         out: Info = {name: self._own(info[name]) for name in (*COSTS, "is_bps")}
         if "which" in info:
-            out |= {"final_obs": self._own(info["final_obs"]), "_final_obs": done.copy(), "_is_bps": done.copy()}
+            out |= {
+                "final_obs": self._own(info["final_obs"]),
+                "_final_obs": done.copy(),
+                "_is_bps": done.copy(),
+            }
         return self._own(obs), self._own(reward), self._own(done), self._truncated.copy(), out
 
     def render(self) -> Any:
         """A picture of every market; None without a `render_mode`."""
-        return tuple(frame_of(self.vec.episodes, i) for i in range(self.num_envs)) if self.render_mode else None
+        return (
+            tuple(frame_of(self.vec.episodes, i) for i in range(self.num_envs))
+            if self.render_mode
+            else None
+        )
 
     def _own(self, array: AnyArray) -> AnyArray:
         return array.copy() if self._copy else array
@@ -233,15 +264,21 @@ def checked(vec: ExecutionVec, space: gymnasium.Space[Any], actions: AnyArray) -
         Before the first reset.
     """
     if not vec.started:
-        raise gymnasium.error.ResetNeeded("no episode has begun: call reset() before the first step()")
+        raise gymnasium.error.ResetNeeded(
+            "no episode has begun: call reset() before the first step()"
+        )
     actions = np.asarray(actions)
     if actions.shape != (vec.n, *(space.shape or ())):
-        raise ConfigError(f"actions of {vec.n} markets", f"shape {actions.shape}", "give each market one")
+        raise ConfigError(
+            f"actions of {vec.n} markets", f"shape {actions.shape}", "give each market one"
+        )
     if not isinstance(space, gymnasium.spaces.Discrete):
         return actions.astype(np.float32)
     wrong = actions[~np.isin(actions, np.arange(space.n))]
     if wrong.size:
-        raise ConfigError(f"whole actions from 0 to {space.n - 1}", f"{wrong[0]}", "draw from the action space")
+        raise ConfigError(
+            f"whole actions from 0 to {space.n - 1}", f"{wrong[0]}", "draw from the action space"
+        )
     return actions.astype(np.int64)
 
 
@@ -253,4 +290,8 @@ def within(seed: int) -> int:
     gymnasium.error.Error
         If it is no whole number from 0 on.
     """
-    return seed if 0 <= seed < 2**63 else int(gymnasium.utils.seeding.np_random(seed)[0].integers(2**63))
+    return (
+        seed
+        if 0 <= seed < 2**63
+        else int(gymnasium.utils.seeding.np_random(seed)[0].integers(2**63))
+    )

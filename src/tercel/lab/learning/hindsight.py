@@ -98,15 +98,20 @@ class Hindsight:
         Ticks per lot that count as a reward of 1.
     """
 
-    def __init__(self, plan: Plan, turn: bool, make: Callable[[int], Episodes], n: int, unit: float) -> None:
-        self.plan, self.turn, self.unit = plan, turn, unit
+    def __init__(
+        self, plan: Plan, turn: bool, make: Callable[[int], Episodes], n: int, unit: float
+    ) -> None:
+        self.plan = plan
+        self.turn = turn
+        self.unit = unit
         parts = []
         for first in range(0, len(plan), 256):
             part = plan.take(slice(first, first + 256))
             parts.append(undisturbed(make(len(part)), part))
         width = max(mids.shape[1] for mids, _ in parts)
         wide = [np.pad(mids, ((0, 0), (0, width - mids.shape[1])), "edge") for mids, _ in parts]
-        self.mids, self.ends = np.concatenate(wide).astype(np.float64), np.concatenate([ends for _, ends in parts])
+        self.mids = np.concatenate(wide).astype(np.float64)
+        self.ends = np.concatenate([ends for _, ends in parts])
         self.means = future_means(self.mids, self.ends)
         self.slots = np.zeros(n, np.int64)
 
@@ -129,7 +134,11 @@ class Hindsight:
     def _now(self, k: Ints, decision: Ints) -> tuple[Ints, Floats, Floats]:
         """Columns of the decisions, side over units of the reward, share left, one a slot."""
         at = np.minimum(decision, self.ends[self.slots])
-        return at, k[:, sim.SIDE] / (2.0 * self.unit), k[:, sim.LEFT] / np.maximum(k[:, sim.QUANTITY], 1)
+        return (
+            at,
+            k[:, sim.SIDE] / (2.0 * self.unit),
+            k[:, sim.LEFT] / np.maximum(k[:, sim.QUANTITY], 1),
+        )
 
     def potential(self, k: Ints, decision: Ints) -> Floats:
         """Phi of every slot, float64 (n,), in units of the reward; 0 where an episode is over."""
@@ -142,6 +151,9 @@ class Hindsight:
         at, side, left = self._now(k, decision)
         now, ends = self.mids[self.slots, at], self.ends[self.slots]
         later = [self.mids[self.slots, np.minimum(at + span, ends)] for span in SPANS]
-        moves = [self.means[self.slots, at], *(mid - now for mid in (*later, self.mids[self.slots, ends]))]
+        moves = [
+            self.means[self.slots, at],
+            *(mid - now for mid in (*later, self.mids[self.slots, ends])),
+        ]
         alone = np.stack([side * move for move in moves], axis=1)
         return np.concatenate([alone, left[:, None] * alone], axis=1).astype(np.float32)

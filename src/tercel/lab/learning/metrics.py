@@ -25,7 +25,8 @@ class ReturnTracker:
 
     def __init__(self, n: int) -> None:
         self.running = np.zeros(n)
-        self.total, self.count = 0.0, 0
+        self.total = 0.0
+        self.count = 0
         self.last = float("nan")
 
     def add(self, reward: NDArray[np.floating], done: Bools) -> None:
@@ -41,16 +42,24 @@ class ReturnTracker:
         count = self.count
         if count:
             self.last = self.total / count
-        self.total, self.count = 0.0, 0
+        self.total = 0.0
+        self.count = 0
         return self.last, count
 
     def state(self) -> State:
-        return {"running": self.running.copy(), "total": self.total, "count": self.count, "last": self.last}
+        return {
+            "running": self.running.copy(),
+            "total": self.total,
+            "count": self.count,
+            "last": self.last,
+        }
 
     def restore(self, state: State, episodes_go_on: bool) -> None:
         """`episodes_go_on` False forgets the episodes that were under way: the environment starts new ones."""
         self.running[:] = state["running"] if episodes_go_on else 0.0
-        self.total, self.count, self.last = float(state["total"]), int(state["count"]), float(state["last"])
+        self.total = float(state["total"])
+        self.count = int(state["count"])
+        self.last = float(state["last"])
 
 
 class MetricsLog:
@@ -84,5 +93,7 @@ class MetricsLog:
         """Append one row; its keys are those of the first."""
         with self.path.open("a", newline="") as file:
             heads = self.rows[0] if self.rows else metrics
-            file.write(csv_text([*([] if self.rows else [heads]), [metrics.get(head) for head in heads]]))
+            file.write(
+                csv_text([*([] if self.rows else [heads]), [metrics.get(head) for head in heads]])
+            )
         self.rows.append(dict(metrics))

@@ -57,8 +57,11 @@ class DrawnOrdersVec(ExecutionVec):
     ) -> None:
         options.setdefault("share", hindsight > 0)
         super().__init__(source, task, self._draw, n, **options)
-        self.ranges, self._plain, self.unit = ranges, sampler, unit
-        self.rival, self._rival_costs = rival, np.zeros(n)
+        self.ranges = ranges
+        self._plain = sampler
+        self.unit = unit
+        self.rival = rival
+        self._rival_costs = np.zeros(n)
         self._twins = Episodes(source, task, n, run_out=False) if rival is not None else None
         if self._twins is not None:
             self._twins.share(self.backgrounds)
@@ -101,7 +104,8 @@ class DrawnOrdersVec(ExecutionVec):
                 episodes.vary(*self.now.worlds(self.task, len(episodes.source.worlds_k)))
             return episodes
 
-        self.hindsight, turn = None, self.task.side == 0
+        self.hindsight = None
+        turn = self.task.side == 0
         each = 2 if turn else 1  # a buy and a sell of one market follow each other
         plan = self._draw(seed, 0, each * self.pool).take(slice(None, None, each))
         self.hindsight = Hindsight(plan, turn, make, self.n, self.unit)
@@ -114,7 +118,9 @@ class DrawnOrdersVec(ExecutionVec):
             while twins.working.any():
                 twins.step(self.rival.decide(twins.view))
             k = twins.states[which]
-            self._rival_costs[which] = k[:, sim.SPREAD : sim.FORCED_TIMING + 1].sum(axis=1) / (2 * k[:, sim.QUANTITY])
+            self._rival_costs[which] = k[:, sim.SPREAD : sim.FORCED_TIMING + 1].sum(axis=1) / (
+                2 * k[:, sim.QUANTITY]
+            )
         if self.hindsight is not None:
             self.hindsight.begin(self.started, which)
         return super().restart(which)
@@ -122,7 +128,11 @@ class DrawnOrdersVec(ExecutionVec):
     def _potential(self) -> Floats | float:
         """What a pool adds to rewards by where an episode stands."""
         known = self.hindsight
-        return 0.0 if known is None else known.potential(self.episodes.states, self.episodes.view.decision)
+        return (
+            0.0
+            if known is None
+            else known.potential(self.episodes.states, self.episodes.view.decision)
+        )
 
     def advance(self, actions: AnyArray) -> tuple[Float32, Floats, Bools, dict[str, Any]]:
         """As :meth:`ExecutionVec.advance`, in units of `unit`, against the rival where there is one."""
@@ -137,7 +147,12 @@ class DrawnOrdersVec(ExecutionVec):
 
     def state(self) -> State:
         slots = {} if self.hindsight is None else {"slots": self.hindsight.slots.copy()}
-        return {**super().state(), "at_frames": self.at_frames, "rival_costs": self._rival_costs.copy(), **slots}
+        return {
+            **super().state(),
+            "at_frames": self.at_frames,
+            "rival_costs": self._rival_costs.copy(),
+            **slots,
+        }
 
     def restore(self, state: State) -> Float32:
         self.progress(int(state["at_frames"]))
@@ -170,8 +185,11 @@ class MixedVec:
         kinds = {(part.actions.name, part.actions.size, part.observer.name) for part in parts}
         if len(kinds) != 1 or len(names) != len(parts):
             received = ", ".join(map(str, sorted(kinds))) or "none"
-            raise ConfigError("parts with one set of actions and one observation", received, "build them alike")
-        self.parts, self.names = tuple(parts), tuple(names)
+            raise ConfigError(
+                "parts with one set of actions and one observation", received, "build them alike"
+            )
+        self.parts = tuple(parts)
+        self.names = tuple(names)
         self.actions = parts[0].actions
         if self.actions.continuous:
             self.action_size = self.actions.size
@@ -184,14 +202,23 @@ class MixedVec:
 
     def reset(self, seed: int) -> Float32:
         """Start all episodes: every part has its own."""
-        return np.concatenate([part.reset(len(self.parts) * seed + i) for i, part in enumerate(self.parts)])
+        return np.concatenate(
+            [part.reset(len(self.parts) * seed + i) for i, part in enumerate(self.parts)]
+        )
 
     def step(self, actions: AnyArray) -> tuple[Float32, Floats, Bools, dict[str, Any]]:
         """Act in all of them; `info` holds the costs and `is_bps` of all slots."""
-        results = [part.step(actions[where]) for part, where in zip(self.parts, self.slices, strict=True)]
+        results = [
+            part.step(actions[where]) for part, where in zip(self.parts, self.slices, strict=True)
+        ]
         obs, reward, done = (np.concatenate([result[j] for result in results]) for j in range(3))
         infos = [result[3] for result in results]
-        return obs, reward, done, {name: np.concatenate([info[name] for info in infos]) for name in (*COSTS, "is_bps")}
+        return (
+            obs,
+            reward,
+            done,
+            {name: np.concatenate([info[name] for info in infos]) for name in (*COSTS, "is_bps")},
+        )
 
     def progress(self, frames: int) -> None:
         """See :meth:`DrawnOrdersVec.progress`."""
@@ -204,7 +231,9 @@ class MixedVec:
         weights = np.array([part.n for part in self.parts], float) / self.n
         mean = {name: float(np.dot(weights, [row[name] for row in rows])) for name in rows[0]}
         if len(rows) > 1:
-            mean |= {f"is_bps_{name}": row["is_bps"] for name, row in zip(self.names, rows, strict=True)}
+            mean |= {
+                f"is_bps_{name}": row["is_bps"] for name, row in zip(self.names, rows, strict=True)
+            }
         return mean
 
     def state(self) -> State:
@@ -213,7 +242,9 @@ class MixedVec:
 
     def restore(self, state: State) -> Float32:
         """Restore all parts from `state`."""
-        return np.concatenate([part.restore(state[f"part{i}"]) for i, part in enumerate(self.parts)])
+        return np.concatenate(
+            [part.restore(state[f"part{i}"]) for i, part in enumerate(self.parts)]
+        )
 
 
 class HindsightVec(MixedVec):

@@ -100,10 +100,17 @@ def strategy_of(
         No such model, or one that has other sizes than its observation and actions.
     """
     decided, watched = action_set(actions, action_parameters), observer(observation, stack)
-    head: Head = "simplex" if decided.name == "allocation" else "vector" if decided.continuous else "logits"
+    head: Head = (
+        "simplex" if decided.name == "allocation" else "vector" if decided.continuous else "logits"
+    )
     policy = policy_from(model, watched.size, head, decided.size, activation)
     return PolicyStrategy(
-        name, policy, actions, action_parameters=action_parameters, observation=observation, stack=stack
+        name,
+        policy,
+        actions,
+        action_parameters=action_parameters,
+        observation=observation,
+        stack=stack,
     )
 
 
@@ -123,14 +130,23 @@ def save_model(
         As :func:`strategy_of`; or a folder that holds other files.
     """
     strategy = strategy_of(
-        model, name or free(folder).resolve().name, activation=activation, **(meant_by(model) or dict(meaning))
+        model,
+        name or free(folder).resolve().name,
+        activation=activation,
+        **(meant_by(model) or dict(meaning)),
     )
     watched, policy = observer(strategy.observation, strategy.stack), strategy.policy
     assert isinstance(policy, MlpPolicy | OnnxPolicy)
     card = Card(
-        strategy.name, watched.entries, strategy.action_set_name, policy.n_actions, observation=watched.name,
-        stack=watched.stack, action_parameters=dict(strategy.action_parameters), trained_on=dict(trained_on),
-    )  # fmt: skip
+        strategy.name,
+        watched.entries,
+        strategy.action_set_name,
+        policy.n_actions,
+        observation=watched.name,
+        stack=watched.stack,
+        action_parameters=dict(strategy.action_parameters),
+        trained_on=dict(trained_on),
+    )
     save_policy(free(folder), policy, card)
     return strategy
 
@@ -148,15 +164,23 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise PolicyError("an ONNX file", f"{path}: {error.strerror}", "export the network again") from error
+        raise PolicyError(
+            "an ONNX file", f"{path}: {error.strerror}", "export the network again"
+        ) from error
 
 
 def _layers(layers: Layers, size: int, head: Head, activation: Activation) -> MlpPolicy:
     try:
-        pairs = tuple((np.array(weight, np.float32), np.array(bias, np.float32)) for weight, bias in layers)
+        pairs = tuple(
+            (np.array(weight, np.float32), np.array(bias, np.float32)) for weight, bias in layers
+        )
     except (TypeError, ValueError) as error:
-        raise ConfigError("layers as pairs (weight, bias)", str(error), "such as [(W1, b1), (W2, b2)]") from error
-    return MlpPolicy(pairs, np.zeros(size, np.float32), np.ones(size, np.float32), OPEN, activation, head)
+        raise ConfigError(
+            "layers as pairs (weight, bias)", str(error), "such as [(W1, b1), (W2, b2)]"
+        ) from error
+    return MlpPolicy(
+        pairs, np.zeros(size, np.float32), np.ones(size, np.float32), OPEN, activation, head
+    )
 
 
 def _refuse_sizes(module: Any, size: int, width: int) -> None:
@@ -165,12 +189,17 @@ def _refuse_sizes(module: Any, size: int, width: int) -> None:
 
     from tercel.lab.learning.sb3.export import copied
 
-    expected, remedy = f"a network with {size} inputs and {width} outputs", "see `observation`, `stack` and `actions`"
+    expected, remedy = (
+        f"a network with {size} inputs and {width} outputs",
+        "see `observation`, `stack` and `actions`",
+    )
     try:
         with torch.no_grad():
             shape = tuple(copied(module)(torch.zeros(2, size)).shape)
     except (RuntimeError, TypeError, ValueError) as error:
-        takes = next((f"{one.shape[1]} inputs: " for one in module.parameters() if one.ndim == 2), "")
+        takes = next(
+            (f"{one.shape[1]} inputs: " for one in module.parameters() if one.ndim == 2), ""
+        )
         raise PolicyError(expected, f"{takes}{error}"[:300], remedy) from error
     if shape != (2, width):
         raise PolicyError(expected, f"{shape[-1] if len(shape) == 2 else shape} outputs", remedy)
@@ -185,7 +214,9 @@ def _checked(policy: MlpPolicy | OnnxPolicy, size: int) -> MlpPolicy | OnnxPolic
         raise
     except Exception as error:  # the runtime's exceptions share no base class of their own
         remedy = "export it with one float32 input (n, D), n left open"
-        raise PolicyError(f"a network that takes float32 (2, {size})", str(error).strip()[:300], remedy) from error
+        raise PolicyError(
+            f"a network that takes float32 (2, {size})", str(error).strip()[:300], remedy
+        ) from error
     if rows != (2, policy.n_actions):
         remedy = "export it with the number of rows left open"
         raise PolicyError(f"a network that puts out (2, {policy.n_actions})", f"{rows}", remedy)

@@ -195,4 +195,6 @@ def check_env(env: AnyVecEnv) -> None:
     sizes |= {"action_size": (entries, 1)} if entries else {"n_actions": (numbers, 2)}
     for name, (value, least) in sizes.items():
         if value < least:
-            raise ConfigError(f"a usable {name}", str(value), "look at the environment's constructor")
+            raise ConfigError(
+                f"a usable {name}", str(value), "look at the environment's constructor"
+            )

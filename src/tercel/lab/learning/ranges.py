@@ -42,7 +42,11 @@ class Ranges:
             low, high = getattr(self, name)
             least = 0.0 if name == "latency_ms" else 1e-9
             if not (np.isfinite([low, high]).all() and least <= low <= high):
-                raise ConfigError(f"{name} from a lowest to a highest value", f"{low} to {high}", "such as 0.05 to 0.2")
+                raise ConfigError(
+                    f"{name} from a lowest to a highest value",
+                    f"{low} to {high}",
+                    "such as 0.05 to 0.2",
+                )
 
     def at(self, frames: int) -> "Ranges":
         """What is drawn from after so many frames."""
@@ -76,9 +80,13 @@ class Ranges:
         """
         rows = plan.rows.copy()
         low, high = self.share
-        part = np.array([np.random.default_rng((abs(int(s)), int(i))).random() for s, i in rows[:, :2]])
+        part = np.array(
+            [np.random.default_rng((abs(int(s)), int(i))).random() for s, i in rows[:, :2]]
+        )
         share = low * (high / low) ** part
-        scale = share / (task.share or SHARE) * horizon_ns[rows[:, kernels.E_WORLD]] / task.horizon_ns
+        scale = (
+            share / (task.share or SHARE) * horizon_ns[rows[:, kernels.E_WORLD]] / task.horizon_ns
+        )
         rows[:, kernels.E_QUANTITY] = np.maximum(np.round(rows[:, kernels.E_QUANTITY] * scale), 1)
         return Plan(rows, plan.cluster)
 

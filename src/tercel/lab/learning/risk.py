@@ -56,9 +56,13 @@ class Risk:
         check_known(self.measure, MEASURES, "a risk measure among", error=ConfigError)
         most = 1.0 if self.measure == "cvar" else np.inf
         if not 0.0 <= self.aversion <= most or not np.isfinite(self.aversion):
-            raise ConfigError(f"a risk aversion from 0 to {most}", f"{self.aversion}", "0 is indifferent to risk")
+            raise ConfigError(
+                f"a risk aversion from 0 to {most}", f"{self.aversion}", "0 is indifferent to risk"
+            )
         if not 0.0 < self.level < 1.0:
-            raise ConfigError("a level of the CVaR between 0 and 1", f"{self.level}", "0.9 is the worst tenth")
+            raise ConfigError(
+                "a level of the CVaR between 0 and 1", f"{self.level}", "0.9 is the worst tenth"
+            )
 
     def price(self, cost: Floats, threshold: Floats) -> Floats:
         """u(cost; threshold)."""
@@ -82,7 +86,8 @@ class RiskTransform:
 
     def __init__(self, n: int, risk: Risk) -> None:
         self.risk = risk
-        self.cost, self._threshold = np.zeros(n), np.zeros(n)
+        self.cost = np.zeros(n)
+        self._threshold = np.zeros(n)
         self._recent: Floats = np.zeros(0)
 
     @property
@@ -105,7 +110,11 @@ class RiskTransform:
         return np.asarray(paid)
 
     def state(self) -> State:
-        return {"cost": self.cost.copy(), "threshold": self._threshold.copy(), "recent": self._recent.copy()}
+        return {
+            "cost": self.cost.copy(),
+            "threshold": self._threshold.copy(),
+            "recent": self._recent.copy(),
+        }
 
     def restore(self, state: State) -> None:
         self.cost[:], self._threshold[:] = state["cost"], state["threshold"]

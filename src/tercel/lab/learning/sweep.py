@@ -44,9 +44,13 @@ class Range:
     def __post_init__(self) -> None:
         """Refuse ranges that hold nothing."""
         if not (np.isfinite(self.low) and np.isfinite(self.high) and self.low < self.high):
-            raise ConfigError("low < high, both finite", f"{self.low} to {self.high}", "mend the range")
+            raise ConfigError(
+                "low < high, both finite", f"{self.low} to {self.high}", "mend the range"
+            )
         if self.log and self.low <= 0:
-            raise ConfigError("a positive low of a logarithmic range", f"{self.low}", "raise it, or leave log out")
+            raise ConfigError(
+                "a positive low of a logarithmic range", f"{self.low}", "raise it, or leave log out"
+            )
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,9 @@ class Choice:
     def __post_init__(self) -> None:
         """Refuse what is no choice."""
         if len(self.values) < 2:
-            raise ConfigError("two or more values to choose from", f"{list(self.values)}", "add one, or fix it")
+            raise ConfigError(
+                "two or more values to choose from", f"{list(self.values)}", "add one, or fix it"
+            )
 
 
 Space = Mapping[str, Range | Choice]
@@ -92,7 +98,9 @@ class Trial:
     """A proposal under way; `number` counts those that ended before it."""
 
     def __init__(self, inner: Any, number: int, values: dict[str, Any]) -> None:
-        self.inner, self.number, self.values = inner, number, values
+        self.inner = inner
+        self.number = number
+        self.values = values
 
     def report(self, step: int, value: float) -> bool:
         """Say how it stands; True: others stood better at this step, give up."""
@@ -121,16 +129,26 @@ class Sweep:
         Optuna is missing, the storage cannot be used, or holds another study of that name.
     """
 
-    def __init__(self, space: Space, storage: str, name: str, seed: int, *, resume: bool = False) -> None:
+    def __init__(
+        self, space: Space, storage: str, name: str, seed: int, *, resume: bool = False
+    ) -> None:
         if find_spec("optuna") is None:
-            raise ConfigError("Optuna for a sweep", "a Python without it", "pip install 'tercel[sweep]'")
+            raise ConfigError(
+                "Optuna for a sweep", "a Python without it", "pip install 'tercel[sweep]'"
+            )
         if not space:
-            raise ConfigError("at least one range to search", "none", "write them under [sweep.ranges]")
+            raise ConfigError(
+                "at least one range to search", "none", "write them under [sweep.ranges]"
+            )
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        self.space, self.seed, self._optuna = dict(space), seed, optuna
-        space_text = json.dumps({key: [type(v).__name__, asdict(v)] for key, v in self.space.items()}, sort_keys=True)
+        self.space = dict(space)
+        self.seed = seed
+        self._optuna = optuna
+        space_text = json.dumps(
+            {key: [type(v).__name__, asdict(v)] for key, v in self.space.items()}, sort_keys=True
+        )
         try:
             self.study = optuna.create_study(
                 storage=storage,
@@ -145,11 +163,19 @@ class Sweep:
             ) from error
         except Exception as error:  # a URL, a driver or a file: each raises its own kind
             remedy = "a URL such as sqlite:///folder/study.db"
-            raise ConfigError("a storage that Optuna can use", f"{storage}: {error}"[:300], remedy) from error
+            raise ConfigError(
+                "a storage that Optuna can use", f"{storage}: {error}"[:300], remedy
+            ) from error
         if self.study.user_attrs.setdefault("space", space_text) != space_text:
-            raise ConfigError("the ranges and choices of the sweep so far", f"others for {name!r}", "start another")
+            raise ConfigError(
+                "the ranges and choices of the sweep so far",
+                f"others for {name!r}",
+                "start another",
+            )
         self.study.set_user_attr("space", space_text)
-        for trial in self.study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.RUNNING]):
+        for trial in self.study.get_trials(
+            deepcopy=False, states=[optuna.trial.TrialState.RUNNING]
+        ):
             self.study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
 
     @property
@@ -159,7 +185,9 @@ class Sweep:
 
     def _ended(self) -> list[Any]:
         """Killed ones have no record of how they ended."""
-        return [trial for trial in self.study.get_trials(deepcopy=False) if "how" in trial.user_attrs]
+        return [
+            trial for trial in self.study.get_trials(deepcopy=False) if "how" in trial.user_attrs
+        ]
 
     def next(self) -> Trial:
         """The next proposal."""
@@ -172,7 +200,9 @@ class Sweep:
     def _suggest(self, inner: Any, name: str) -> Any:
         kind = self.space[name]
         if isinstance(kind, Choice):
-            return json.loads(inner.suggest_categorical(name, [json.dumps(value) for value in kind.values]))
+            return json.loads(
+                inner.suggest_categorical(name, [json.dumps(value) for value in kind.values])
+            )
         if kind.whole:
             return inner.suggest_int(name, int(kind.low), int(kind.high), log=kind.log)
         return inner.suggest_float(name, kind.low, kind.high, log=kind.log)
@@ -180,7 +210,9 @@ class Sweep:
     def tell(self, trial: Trial, value: float | None, how: str = "complete", **facts: Any) -> None:
         """How a trial ended: its value, or None when it was cut short or failed."""
         states = self._optuna.trial.TrialState
-        state = {"complete": states.COMPLETE, "cut short": states.PRUNED, "failed": states.FAIL}[how]
+        state = {"complete": states.COMPLETE, "cut short": states.PRUNED, "failed": states.FAIL}[
+            how
+        ]
         trial.inner.set_user_attr("how", how)
         for key, fact in facts.items():
             trial.inner.set_user_attr(key, fact)
@@ -199,7 +231,11 @@ class Sweep:
             reported = trial.value
             if reported is None and trial.intermediate_values:
                 reported = trial.intermediate_values[max(trial.intermediate_values)]
-            rows.append(SweepRow(number, np.nan if reported is None else float(reported), how, values, facts))
+            rows.append(
+                SweepRow(
+                    number, np.nan if reported is None else float(reported), how, values, facts
+                )
+            )
         return rows
 
     def best(self) -> SweepRow | None:

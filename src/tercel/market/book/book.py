@@ -71,18 +71,33 @@ class Book:
         """Apply tape rows `[start, stop)` in one compiled loop."""
         stop = len(events.kind) if stop is None else stop
         tape.apply_rows(
-            self.state, self._ids, self._key_of,
-            events.kind, events.order_id, events.side, events.price_ticks, events.qty_lots,
-            start, stop, self._touch,
-        )  # fmt: skip
+            self.state,
+            self._ids,
+            self._key_of,
+            events.kind,
+            events.order_id,
+            events.side,
+            events.price_ticks,
+            events.qty_lots,
+            start,
+            stop,
+            self._touch,
+        )
 
     def quotes(self, events: Events) -> Int32:
         """Apply tape rows; best bid and ask after each, int32 (n, 2), NO_BID and NO_ASK where a side is empty."""
         found = np.zeros((len(events.kind), 2), np.int32)
         tape.quotes_after(
-            self.state, self._ids, self._key_of,
-            events.kind, events.order_id, events.side, events.price_ticks, events.qty_lots, found,
-        )  # fmt: skip
+            self.state,
+            self._ids,
+            self._key_of,
+            events.kind,
+            events.order_id,
+            events.side,
+            events.price_ticks,
+            events.qty_lots,
+            found,
+        )
         return found
 
     def add(self, order_id: int, side: int, price: int, qty: int) -> bool:
@@ -207,7 +222,10 @@ class Book:
         ids[own + int(b[lay.OWN])] = 0
         ids[np.flatnonzero(records[:, lay.FLAGS] & lay.ANONYMOUS)] = 0
         rec = records[live].astype(np.int64)
-        rows = np.stack([ids[live], rec[:, lay.SIDE], rec[:, lay.PRICE], rec[:, lay.QTY], rec[:, lay.ARR]], axis=1)
+        rows = np.stack(
+            [ids[live], rec[:, lay.SIDE], rec[:, lay.PRICE], rec[:, lay.QTY], rec[:, lay.ARR]],
+            axis=1,
+        )
         order = np.lexsort((rows[:, 4], -rows[:, 1] * rows[:, 2], -rows[:, 1]))
         return rows[order]
 

@@ -27,7 +27,18 @@ BEST_ASK, LO_ASK, FAR_ASK, LEVELS_ASK, CHANGES_ASK = range(10, 15)
 # five words of each side (`records.SIDE`): best price, own orders included; lowest price of the ring's window; head of
 # the list of orders beyond the window, -1 none; occupied levels in the ring; how often orders came to rest or lost
 # lots: equal numbers, equal sides
-FREE, HIGH, LIVE, ARRIVAL, OVERFLOW, UNKNOWN_IDS, UNKNOWN_LOTS, DUPLICATE_IDS, OWN_RESTING, BACKGROUND = range(15, 25)
+(
+    FREE,
+    HIGH,
+    LIVE,
+    ARRIVAL,
+    OVERFLOW,
+    UNKNOWN_IDS,
+    UNKNOWN_LOTS,
+    DUPLICATE_IDS,
+    OWN_RESTING,
+    BACKGROUND,
+) = range(15, 25)
 # FREE: head of the list of free public slots, -1 none; HIGH: public slots ever used are below this
 # LIVE: public orders allocated; ARRIVAL: next arrival number
 # OVERFLOW: orders that found no slot
@@ -39,7 +50,9 @@ HEADER: Final = 32
 PRICE, QTY, PREV, NEXT, ARR, SIDE, FLAGS, TOLD, ORDER = range(9)
 # QTY: 0: not in the book; FLAGS: bits below; ORDER: how many words it is
 # TOLD: (level totals) lots that the tape still counts on the slot's level; (background) when lots come back
-UNDATED: Final = -1  # (background, in TOLD) lots of this order were taken and have no date yet; above 0: the date, ms
+UNDATED: Final = (
+    -1
+)  # (background, in TOLD) lots of this order were taken and have no date yet; above 0: the date, ms
 FAR: Final = 1
 ANONYMOUS: Final = 2
 PRINTED: Final = 4  # (tapes of level totals) lots that traded but still stand in the level's total

@@ -18,7 +18,12 @@ LEVEL = _words("head", "tail", "lots", "own_lots")
 LEDGER = _words("state", "open", "pending_cancel", "ahead", "price", "side", "sent", "ahead_state")
 SIDE = _words("best", "lo", "far", "levels", "changes")
 
-_order, _level, _ledger, _side = record_at(ORDER), record_at(LEVEL), record_at(LEDGER), record_at(SIDE)
+_order, _level, _ledger, _side = (
+    record_at(ORDER),
+    record_at(LEVEL),
+    record_at(LEDGER),
+    record_at(SIDE),
+)
 
 
 @inlined_kernel

@@ -88,7 +88,12 @@ def forget_level_ids(b: Packed, ids: Ids, key_of: Longs, side: int, price: int) 
         slot = side_at(b, side).far
     while slot >= 0:
         o = order_at(b, slot)
-        if o.price == price and not is_own(b, slot) and not (o.marks & lay.ANONYMOUS) and slot < fixed(b, lay.ORDERS):
+        if (
+            o.price == price
+            and not is_own(b, slot)
+            and not (o.marks & lay.ANONYMOUS)
+            and slot < fixed(b, lay.ORDERS)
+        ):
             at = find(ids, key_of[slot])
             if at >= 0 and ids[at].slot == slot:
                 forget(ids, at)
@@ -203,7 +208,9 @@ def clear(b: Packed, ids: Ids) -> None:
 
 
 @rare_kernel
-def apply_one(b: Packed, ids: Ids, key_of: Longs, kind: int, key: int, side: int, price: int, qty: int) -> None:
+def apply_one(
+    b: Packed, ids: Ids, key_of: Longs, kind: int, key: int, side: int, price: int, qty: int
+) -> None:
     """Apply one tape row; kinds that do not touch the book are skipped."""
     if kind == schema.ADD:
         add_id(b, ids, key_of, key, side, price, qty)
@@ -252,7 +259,8 @@ def apply_rows(
         # the frequent kinds here: one call less on the way to the book
         at = (
             find(ids, key)
-            if (what == schema.DELETE or what == schema.EXECUTE or what == schema.REDUCE) and key != 0
+            if (what == schema.DELETE or what == schema.EXECUTE or what == schema.REDUCE)
+            and key != 0
             else -1
         )
         if at >= 0:
@@ -290,7 +298,9 @@ def quotes_after(
 
 
 @kernel
-def match_into(b: Packed, ids: Ids, key_of: Longs, side: int, limit: int, qty: int, fills: Longs) -> int:
+def match_into(
+    b: Packed, ids: Ids, key_of: Longs, side: int, limit: int, qty: int, fills: Longs
+) -> int:
     """Match an aggressor of `side` for up to `qty` lots at `limit` or better, in price-time priority.
 
     Writes rows (slot, id, price, lots) into `fills` int64[n, 4] (id 0 for anonymous, -1 - i for own order i) until

@@ -48,7 +48,12 @@ def settle_frozen(b: Packed, side: int, price: int) -> None:
     for i in range(fixed(b, lay.OWN)):
         o = own_order_at(b, i)
         led = ledger_at(b, i)
-        if o.qty > 0 and o.price == price and o.side == side and led.ahead_state == lay.AHEAD_FROZEN:
+        if (
+            o.qty > 0
+            and o.price == price
+            and o.side == side
+            and led.ahead_state == lay.AHEAD_FROZEN
+        ):
             ahead = 0
             for j in range(fixed(b, lay.OWN)):
                 q = own_order_at(b, j)
@@ -192,7 +197,9 @@ def _release_empty_block(b: Packed, slot: int, keep_slots: bool) -> None:
 
 
 @kernel
-def reduce_anonymous(b: Packed, side: int, price: int, qty: int, from_front: bool, keep_slots: bool) -> int:
+def reduce_anonymous(
+    b: Packed, side: int, price: int, qty: int, from_front: bool, keep_slots: bool
+) -> int:
     """Take lots from the anonymous blocks of a level. Returns the lots taken.
 
     Executions take from the front. Cancels take from the back first: nobody knows whose they were, and the

@@ -78,7 +78,11 @@ def calibrate(
     first = one_market(days)
     counts = [census_of(instrument, events, skip_s) for instrument, events in days]
     return from_census(
-        counts, [i for i, _ in days], name=name, date=date, lot_shares=lot_shares or choose_lot(counts, first.lot)
+        counts,
+        [i for i, _ in days],
+        name=name,
+        date=date,
+        lot_shares=lot_shares or choose_lot(counts, first.lot),
     )
 
 
@@ -91,7 +95,9 @@ def census_of(instrument: Instrument, events: Events, skip_s: float = 900.0) -> 
     return census(as_orders(events), opening, close, int(skip_s * NS_PER_SECOND))
 
 
-def blocks(instrument: Instrument, events: Events, block_s: float, skip_s: float = 900.0) -> list[Census]:
+def blocks(
+    instrument: Instrument, events: Events, block_s: float, skip_s: float = 900.0
+) -> list[Census]:
     """Census of the day after its first `skip_s`, in blocks of `block_s` (a shorter rest is dropped).
 
     Volume curve and hidden volume are the whole day's in every block.
@@ -100,11 +106,18 @@ def blocks(instrument: Instrument, events: Events, block_s: float, skip_s: float
     whole = census_of(instrument, events, skip_s)
     start, step = opening + int(skip_s * NS_PER_SECOND), int(block_s * NS_PER_SECOND)
     parts = [census(events, at, at + step, 0) for at in range(start, close - step + 1, step)]
-    return [replace(part, curve_lots=whole.curve_lots, hidden_lots=whole.hidden_lots) for part in parts]
+    return [
+        replace(part, curve_lots=whole.curve_lots, hidden_lots=whole.hidden_lots) for part in parts
+    ]
 
 
 def from_census(
-    counts: Sequence[Census], instruments: Sequence[Instrument], *, name: str, date: str, lot_shares: int
+    counts: Sequence[Census],
+    instruments: Sequence[Instrument],
+    *,
+    name: str,
+    date: str,
+    lot_shares: int,
 ) -> SantaFePreset:
     """The pooled estimators on days already counted; arguments as in :func:`calibrate`."""
     first = instruments[0]
@@ -120,7 +133,9 @@ def from_census(
     placed = np.asarray(total(counts, "placed"))
     reach = covering_distance(placed, int(total(counts, "beyond")))
     distances = np.concatenate([c.limit_distance for c in counts])
-    limit_lots = to_lots(np.concatenate([c.limit_sizes for c in counts])[distances <= reach], per_lot)
+    limit_lots = to_lots(
+        np.concatenate([c.limit_sizes for c in counts])[distances <= reach], per_lot
+    )
     market_lots = to_lots(markets, per_lot)
     limit_rate = placed[1 : reach + 1] / (2.0 * seconds)
     cancel_rate = cancel_rates(counts, reach)
@@ -160,7 +175,9 @@ def covering_distance(placed: Floats, beyond: int) -> int:
     """
     everything = placed.sum() + beyond
     if everything <= 0:
-        raise ConfigError("limit orders behind a quoted opposite side", "none", "calibrate on other days")
+        raise ConfigError(
+            "limit orders behind a quoted opposite side", "none", "calibrate on other days"
+        )
     return int(min(np.searchsorted(np.cumsum(placed), COVER * everything), len(placed) - 1))
 
 
@@ -171,19 +188,25 @@ def cancel_rates(counts: Sequence[Census], reach: int) -> Floats:
     resting = np.asarray(total(counts, "lots_time"))
     last = min(2 * reach - 1, REACH)
     # The last distance stands for all beyond it.
-    lots, orders, resting = (np.append(x[1:reach], x[reach : last + 1].sum()) for x in (lots, orders, resting))
+    lots, orders, resting = (
+        np.append(x[1:reach], x[reach : last + 1].sum()) for x in (lots, orders, resting)
+    )
     rates = np.empty(reach)
     start = 0
     for stop in range(1, reach + 1):
         short = orders[start:stop].sum() < MIN_CANCELS or resting[start:stop].sum() <= 0.0
         if short and stop < reach:
             continue
-        if short:  # the far end has too few: the shortest run up to it that holds `MIN_CANCELS`, else all
+        if (
+            short
+        ):  # the far end has too few: the shortest run up to it that holds `MIN_CANCELS`, else all
             from_end = np.cumsum(orders[:stop][::-1])
             start = max(0, stop - 1 - int(np.searchsorted(from_end, MIN_CANCELS)))
         rest = resting[start:stop].sum()
         if rest <= 0.0 or lots[start:stop].sum() <= 0.0:
-            raise ConfigError("cancelled orders to calibrate on", "none", "calibrate on more or longer days")
+            raise ConfigError(
+                "cancelled orders to calibrate on", "none", "calibrate on more or longer days"
+            )
         rates[start:stop] = lots[start:stop].sum() / rest
         start = stop
     return rates
@@ -242,10 +265,14 @@ def power_of_two(value: float) -> int:
 
 def choose_lot(counts: Sequence[Census], unit: int) -> int:
     """Coarsest lot that changes neither mean size by more than `LOT_BIAS`."""
-    samples = [np.concatenate([c.limit_sizes for c in counts]), np.concatenate([c.market_sizes for c in counts])]
+    samples = [
+        np.concatenate([c.limit_sizes for c in counts]),
+        np.concatenate([c.market_sizes for c in counts]),
+    ]
     for lot in LOT_CHOICES:
         if lot >= unit and all(
-            len(s) and abs(to_lots(s, lot / unit).mean() * lot / unit / s.mean() - 1.0) <= LOT_BIAS for s in samples
+            len(s) and abs(to_lots(s, lot / unit).mean() * lot / unit / s.mean() - 1.0) <= LOT_BIAS
+            for s in samples
         ):
             return lot
     return unit
@@ -254,7 +281,9 @@ def choose_lot(counts: Sequence[Census], unit: int) -> int:
 def one_market(days: Sequence[tuple[Instrument, Events]]) -> Instrument:
     """Instrument of the first day; all days must share symbol, tick and lot."""
     if not days:
-        raise ConfigError("at least one day to calibrate on", "none", "name days that the lake holds")
+        raise ConfigError(
+            "at least one day to calibrate on", "none", "name days that the lake holds"
+        )
     first = days[0][0]
     for instrument, _ in days:
         for field in ("venue", "symbol", "tick", "lot"):
@@ -303,7 +332,9 @@ def _card(
         "marketable_remainders": int(total(counts, "remainders")),
         "withdrawn_orders": int(np.sum(total(counts, "cancelled_orders"))),
         "cancel_rates_told_apart": len(np.unique(cancel_rate)),
-        "hidden_over_visible_volume": float(total(counts, "hidden_lots")) / visible if visible else 0.0,
+        "hidden_over_visible_volume": float(total(counts, "hidden_lots")) / visible
+        if visible
+        else 0.0,
         "unknown_orders": int(total(counts, "unknown_ids")),
         "stub_quote_rows_left_out": int(total(counts, "far_rows")),
         "mean_limit_lots": float(limit_lots.mean()),

@@ -16,7 +16,16 @@ from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow import count as c
 from tercel.market.tape import Events
-from tercel.market.tape.schema import ADD, DELETE, EXECUTE, LEVEL_SET, MODIFY, REDUCE, ROLL_IN, TRADE_HIDDEN
+from tercel.market.tape.schema import (
+    ADD,
+    DELETE,
+    EXECUTE,
+    LEVEL_SET,
+    MODIFY,
+    REDUCE,
+    ROLL_IN,
+    TRADE_HIDDEN,
+)
 
 CURVE_BINS = 13
 """Half hours of a session of 6.5 hours: the volume curve."""
@@ -77,7 +86,9 @@ class Census:
     curve_lots: Floats
 
 
-def census(events: Events, open_ns: int, close_ns: int, skip_ns: int = 900 * NS_PER_SECOND) -> Census:
+def census(
+    events: Events, open_ns: int, close_ns: int, skip_ns: int = 900 * NS_PER_SECOND
+) -> Census:
     """Count one day.
 
     Parameters
@@ -96,9 +107,15 @@ def census(events: Events, open_ns: int, close_ns: int, skip_ns: int = 900 * NS_
     """
     kind, n = events.kind, len(events.kind)
     if n == 0 or not np.any(kind == ADD):
-        raise ConfigError("a tape with limit orders", f"{n} events without one ADD", "calibrate on other days")
+        raise ConfigError(
+            "a tape with limit orders", f"{n} events without one ADD", "calibrate on other days"
+        )
     if np.any(kind == LEVEL_SET):
-        raise ConfigError("order-level events", "LEVEL_SET rows of a level feed", "calibrate on an order-level feed")
+        raise ConfigError(
+            "order-level events",
+            "LEVEL_SET rows of a level feed",
+            "calibrate on an order-level feed",
+        )
     if open_ns + skip_ns >= close_ns:
         raise ConfigError(
             "a session longer than the minutes skipped",
@@ -108,26 +125,47 @@ def census(events: Events, open_ns: int, close_ns: int, skip_ns: int = 900 * NS_
     base, width = _window(events)
     _, dense = np.unique(events.order_id, return_inverse=True)
     seconds = int((close_ns - open_ns - skip_ns) // NS_PER_SECOND)
-    marks = c.Marks(np.zeros(n, np.int32), np.zeros(n, np.int64), np.zeros(n, np.bool_), np.full(n, -1, np.int32))
+    marks = c.Marks(
+        np.zeros(n, np.int32),
+        np.zeros(n, np.int64),
+        np.zeros(n, np.bool_),
+        np.full(n, -1, np.int32),
+    )
     over = c.Integrals(
-        np.zeros(c.SUMS), np.zeros(c.REACH + 1), np.zeros((2, c.LEVELS)), np.zeros(seconds + 1, np.int64)
-    )  # fmt: skip
+        np.zeros(c.SUMS),
+        np.zeros(c.REACH + 1),
+        np.zeros((2, c.LEVELS)),
+        np.zeros(seconds + 1, np.int64),
+    )
     sizes = ((2, width, 4), (int(dense.max()) + 1, 4), c.STATE, 2)
     book = c.CompactBook(*(np.zeros(size, np.int64) for size in sizes))
-    c.count(events.columns(), dense.astype(np.int64), open_ns + skip_ns, close_ns, base, book, marks, over)
+    c.count(
+        events.columns(),
+        dense.astype(np.int64),
+        open_ns + skip_ns,
+        close_ns,
+        base,
+        book,
+        marks,
+        over,
+    )
     return _collect(events, open_ns, close_ns, marks, over)
 
 
 def _window(events: Events) -> tuple[int, int]:
     """Lowest price and number of prices of the compact book: half to twice the median resting price."""
-    prices = events.price_ticks[(events.kind == ADD) | (events.kind == ROLL_IN) | (events.kind == MODIFY)]
+    prices = events.price_ticks[
+        (events.kind == ADD) | (events.kind == ROLL_IN) | (events.kind == MODIFY)
+    ]
     median = int(np.median(prices))
     reach = max(abs(median) // 2, 2 * c.REACH)
     low, high = max(median - reach, int(prices.min())), min(median + 2 * reach, int(prices.max()))
     return low - 1, high - low + 3
 
 
-def _collect(events: Events, open_ns: int, close_ns: int, marks: c.Marks, over: c.Integrals) -> Census:
+def _collect(
+    events: Events, open_ns: int, close_ns: int, marks: c.Marks, over: c.Integrals
+) -> Census:
     """Per-row marks of the kernel, counted."""
     distance, removed, whole, market = marks
     sums, lots_time, per_level, mid2 = over
@@ -138,13 +176,17 @@ def _collect(events: Events, open_ns: int, close_ns: int, marks: c.Marks, over: 
     orders = market >= 0
     sizes = np.bincount(market[orders], weights=qty[orders]).astype(np.int64)
     visible = (kind == EXECUTE) & (events.exch_ns >= open_ns) & (events.exch_ns < close_ns)
-    bins = ((events.exch_ns[visible] - open_ns) * CURVE_BINS // (close_ns - open_ns)).astype(np.int64)
+    bins = ((events.exch_ns[visible] - open_ns) * CURVE_BINS // (close_ns - open_ns)).astype(
+        np.int64
+    )
     hidden = (kind == TRADE_HIDDEN) & (events.exch_ns >= open_ns) & (events.exch_ns < close_ns)
 
     def by_distance(rows: Bools, weights: AnyArray | None = None) -> Floats:
         chosen = rows & near
         weighted = None if weights is None else weights[chosen]
-        return np.bincount(distance[chosen], weights=weighted, minlength=c.REACH + 1).astype(np.float64)
+        return np.bincount(distance[chosen], weights=weighted, minlength=c.REACH + 1).astype(
+            np.float64
+        )
 
     return Census(
         seconds=float(sums[c.SECONDS]),

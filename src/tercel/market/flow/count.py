@@ -58,7 +58,14 @@ class Integrals(NamedTuple):
 
 @kernel
 def count(
-    tape: Columns, dense: Longs, start: int, stop: int, base: int, book: CompactBook, marks: Marks, over: Integrals
+    tape: Columns,
+    dense: Longs,
+    start: int,
+    stop: int,
+    base: int,
+    book: CompactBook,
+    marks: Marks,
+    over: Integrals,
 ) -> None:
     """Replay the rows; mark placements and cancels with their distance, executions with their market order."""
     level, state, totals = book.level, book.state, book.totals
@@ -98,7 +105,9 @@ def count(
             reach = (ask - p) if s == 0 else (p - bid)
             counted = two_sided and not state[HALTED] and start <= t[r] and t[r] < stop
             order = dense[r] if tape.order_id[r] != 0 else -1
-            _row(r, what, t[r], s, p, tape.qty_lots[r], order, reach, counted, book, marks, over.sums)
+            _row(
+                r, what, t[r], s, p, tape.qty_lots[r], order, reach, counted, book, marks, over.sums
+            )
             state[BID] = _best(level, 0, max(bid, p) if s == 0 else bid)
             state[ASK] = _best(level, 1, min(ask, p) if s == 1 else ask)
     while grid <= stop:
@@ -109,9 +118,19 @@ def count(
 
 @kernel
 def _row(
-    r: int, what: int, now: int, s: int, p: int, qty: int, order: int, reach: int, counted: bool, book: CompactBook,
-    marks: Marks, sums: Floats,
-) -> None:  # fmt: skip
+    r: int,
+    what: int,
+    now: int,
+    s: int,
+    p: int,
+    qty: int,
+    order: int,
+    reach: int,
+    counted: bool,
+    book: CompactBook,
+    marks: Marks,
+    sums: Floats,
+) -> None:
     """Let one row change the book and leave its mark."""
     level, known, state, totals = book
     if what == schema.ADD:
@@ -132,7 +151,9 @@ def _row(
         state[EXEC_NS], state[EXEC_SIDE] = now, s
         sums[UNKNOWN] += _take(level, known, order, s, p, qty, totals) < 0
     elif what == schema.MODIFY and order >= 0 and known[order, LEFT] > 0:
-        _take(level, known, order, known[order, SIDE], known[order, PRICE], known[order, LEFT], totals)
+        _take(
+            level, known, order, known[order, SIDE], known[order, PRICE], known[order, LEFT], totals
+        )
         _rest(level, known, order, s, p, qty, totals)
     elif what in (schema.REDUCE, schema.DELETE):
         gone = _take(level, known, order, s, p, qty, totals)

@@ -66,7 +66,9 @@ def quantities(days: Sequence[Census], per_lot: float = 1.0) -> dict[str, float]
     return result
 
 
-def table(train: Mapping[str, float], held_out: Mapping[str, float], simulated: Mapping[str, float]) -> dict[str, Any]:
+def table(
+    train: Mapping[str, float], held_out: Mapping[str, float], simulated: Mapping[str, float]
+) -> dict[str, Any]:
     """The fit table: quantity -> train, held_out, simulated, and their ratios.
 
     >>> table({"a": 1.0}, {"a": 2.0}, {"a": 3.0})["a"]["simulated_over_held_out"]
@@ -95,9 +97,15 @@ def misses(fit: Mapping[str, Mapping[str, Any]]) -> list[str]:
     sentences = []
     for key, row in fit.items():
         ratio, floor = row["simulated_over_held_out"], row["train_over_held_out"]
-        if ratio is None or low <= ratio <= high or (floor and abs(np.log(max(ratio, 1e-9))) <= abs(np.log(floor))):
+        if (
+            ratio is None
+            or low <= ratio <= high
+            or (floor and abs(np.log(max(ratio, 1e-9))) <= abs(np.log(floor)))
+        ):
             continue
-        sentences.append(f"{key}: simulated is {ratio:.2f} x the held-out days (other real days: {floor:.2f} x)")
+        sentences.append(
+            f"{key}: simulated is {ratio:.2f} x the held-out days (other real days: {floor:.2f} x)"
+        )
     return sentences
 
 

@@ -64,7 +64,9 @@ def make(
     """
     if set(days) & set(held_out):
         both = ", ".join(sorted(set(days) & set(held_out)))
-        raise ConfigError("days either calibrated on or held out", f"{both} in both", "name each day once")
+        raise ConfigError(
+            "days either calibrated on or held out", f"{both} in both", "name each day once"
+        )
     store = Lake(lake)
     store.refuse_absent(symbol, (*days, *held_out), venue)
     instruments, train, test, held_names = _counts(store, symbol, days, held_out, venue)

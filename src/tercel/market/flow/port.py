@@ -120,7 +120,9 @@ class Preset(BaseModel):
     @property
     def mark(self) -> str:
         """Fingerprint of the market, 16 hex digits; new scores on the card do not change it."""
-        text = self.model_dump_json(exclude={"card"}) + json.dumps(self.card.get("impact"), sort_keys=True)
+        text = self.model_dump_json(exclude={"card"}) + json.dumps(
+            self.card.get("impact"), sort_keys=True
+        )
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @property
@@ -159,7 +161,9 @@ class Preset(BaseModel):
 
     def save(self, path: Path) -> None:
         """Write as JSON atomically, floats unrounded, one list of numbers a line."""
-        body = ",\n".join(f" {json.dumps(k)}: {_json(v)}" for k, v in self.model_dump(mode="json").items())
+        body = ",\n".join(
+            f" {json.dumps(k)}: {_json(v)}" for k, v in self.model_dump(mode="json").items()
+        )
         write_whole(path, "{\n" + body + "\n}\n")
 
 

@@ -61,7 +61,9 @@ def load(name: str | Path) -> Preset:
         raise UnknownNameError(
             "the name of a preset market, or the path of a preset file (.json)",
             f"'{name}'",
-            f"use {' or '.join(near)} (all: {', '.join(known)})" if near else f"use one of {', '.join(known)}",
+            f"use {' or '.join(near)} (all: {', '.join(known)})"
+            if near
+            else f"use one of {', '.join(known)}",
         )
     return _read(FOLDER / f"{name}.json", _shipped)
 
@@ -83,7 +85,9 @@ def _read(path: Path, of: Callable[[bytes, Path], Preset] = _of) -> Preset:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"]) or "the preset"
         raise ConfigError(
-            "a valid preset file", f"{path}, {field}: {first['msg']}", "write it again with `tercel market calibrate`"
+            "a valid preset file",
+            f"{path}, {field}: {first['msg']}",
+            "write it again with `tercel market calibrate`",
         ) from error
 
 
@@ -94,10 +98,14 @@ def _class_of(raw: bytes, path: Path) -> type[Preset]:
         model = parsed.get("model") if isinstance(parsed, dict) else None
     except ValueError as error:
         raise ConfigError(
-            "a valid preset file", f"{path}: {error}", "write it again with `tercel market calibrate`"
+            "a valid preset file",
+            f"{path}: {error}",
+            "write it again with `tercel market calibrate`",
         ) from error
     if (kind := MODELS.get(str(model))) is None:
         raise ConfigError(
-            f"a preset of model {', '.join(MODELS)}", f"{path}, model: {model!r}", "write it again with this version"
+            f"a preset of model {', '.join(MODELS)}",
+            f"{path}, model: {model!r}",
+            "write it again with this version",
         )
     return kind

@@ -81,9 +81,15 @@ class ResampledPreset(Preset):
         """
         source = Lake(Path(self.lake))
         source.refuse_absent(self.symbol, self._dates, self.venue)
-        hashes = [source.instrument(self.symbol, date, self.venue).content_hash for date in self._dates]
-        hashes += map(str, self.card.get("window_s", ()))  # the same days to another hour are another market
-        key = hashlib.sha256("|".join((VERSION, self.mark, *self._dates, *hashes)).encode()).hexdigest()[:16]
+        hashes = [
+            source.instrument(self.symbol, date, self.venue).content_hash for date in self._dates
+        ]
+        hashes += map(
+            str, self.card.get("window_s", ())
+        )  # the same days to another hour are another market
+        key = hashlib.sha256(
+            "|".join((VERSION, self.mark, *self._dates, *hashes)).encode()
+        ).hexdigest()[:16]
         lake, cut = Lake(cache_root() / "resampled" / key), round(TRAINING_SHARE * len(self._dates))
         early, late = self._dates[:cut], self._dates[cut:] or self._dates
         known = {one.date for one in lake.list()} if lake.root.is_dir() else set()
@@ -110,7 +116,9 @@ class ResampledPreset(Preset):
 
 
 @lru_cache(maxsize=2)
-def _resampler(lake: str, symbol: str, venue: str, dates: tuple[str, ...], block_s: float, until_s: float) -> Resampler:
+def _resampler(
+    lake: str, symbol: str, venue: str, dates: tuple[str, ...], block_s: float, until_s: float
+) -> Resampler:
     store = Lake(Path(lake))
     store.refuse_absent(symbol, dates, venue)
     return Resampler([_whole(store, symbol, date, venue) for date in dates], block_s, until_s)

@@ -60,7 +60,9 @@ def pack(
     largest = cancel_rate.max()
     head = np.zeros(TABLES)
     head[:6] = len(limit_rate), limit_rate.sum(), market_rate, largest, len(limit_sizes), buy_share
-    return np.concatenate([head, share, index, cancel_rate / largest, limit_sizes, market_sizes]).astype(np.float64)
+    return np.concatenate(
+        [head, share, index, cancel_rate / largest, limit_sizes, market_sizes]
+    ).astype(np.float64)
 
 
 def alias_table(probability: Floats) -> tuple[Floats, Longs]:

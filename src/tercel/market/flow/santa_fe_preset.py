@@ -54,9 +54,13 @@ class SantaFePreset(Preset):
     def _fits_together(self) -> "SantaFePreset":
         check_rates(self.limit_rate, self.cancel_rate, sum(self.limit_rate) + self.market_rate)
         if self.start_mid_ticks <= 2 * len(self.limit_rate):
-            raise ValueError(f"start_mid_ticks {self.start_mid_ticks}: prices below zero are within reach")
+            raise ValueError(
+                f"start_mid_ticks {self.start_mid_ticks}: prices below zero are within reach"
+            )
         if self.width < 2 * len(self.limit_rate):
-            raise ValueError(f"width {self.width} holds fewer than twice the {len(self.limit_rate)} distances")
+            raise ValueError(
+                f"width {self.width} holds fewer than twice the {len(self.limit_rate)} distances"
+            )
         return self
 
     @property

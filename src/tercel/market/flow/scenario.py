@@ -21,7 +21,12 @@ from tercel.market.flow.santa_fe_preset import SantaFePreset
 
 
 def scaled(
-    preset: Preset, depth: float = 1.0, *, trades: float = 1.0, pace: float = 1.0, buy_share: float = 0.5
+    preset: Preset,
+    depth: float = 1.0,
+    *,
+    trades: float = 1.0,
+    pace: float = 1.0,
+    buy_share: float = 0.5,
 ) -> Floats:
     """Flow parameters of a preset in another regime, for `Regime.flow` or a `Source`.
 
@@ -51,7 +56,9 @@ def scaled(
         )
     for name, factor in {"depth": depth, "trades": trades, "pace": pace}.items():
         if not (math.isfinite(factor) and factor > 0):
-            raise ConfigError("factors of a regime above 0", f"{name}={factor!r}", "such as depth=1/3")
+            raise ConfigError(
+                "factors of a regime above 0", f"{name}={factor!r}", "such as depth=1/3"
+            )
     if not 0.0 <= buy_share <= 1.0:
         raise ConfigError("a buy_share in [0, 1]", f"{buy_share!r}", "0.5 is no drift")
     return santa_fe.pack(

@@ -72,10 +72,14 @@ class ResampledPairs:
     """Bootstrap draws of pairs, shared by every metaorder."""
 
     def __init__(self, pairs: int, seed: int) -> None:
-        counts = np.random.default_rng((seed, 29)).multinomial(pairs, np.full(pairs, 1.0 / pairs), RESAMPLES)
+        counts = np.random.default_rng((seed, 29)).multinomial(
+            pairs, np.full(pairs, 1.0 / pairs), RESAMPLES
+        )
         self.weights = np.vstack((np.full(pairs, 1.0 / pairs), counts / pairs))
 
-    def estimate(self, figure: Callable[[list[Floats]], float], parts: Sequence[Floats]) -> dict[str, float | None]:
+    def estimate(
+        self, figure: Callable[[list[Floats]], float], parts: Sequence[Floats]
+    ) -> dict[str, float | None]:
         """A statistic of mean displacements with its 95 % interval; None where undefined.
 
         `parts`: arrays (pairs, points); `figure` sees their means, each (points,).
@@ -83,7 +87,9 @@ class ResampledPairs:
         means = [self.weights @ part for part in parts]
         values = np.array([figure([m[n] for m in means]) for n in range(len(self.weights))])
         drawn = values[1:][np.isfinite(values[1:])]
-        low, high = np.quantile(drawn, [0.025, 0.975]) if len(drawn) > RESAMPLES // 2 else (np.nan, np.nan)
+        low, high = (
+            np.quantile(drawn, [0.025, 0.975]) if len(drawn) > RESAMPLES // 2 else (np.nan, np.nan)
+        )
         return {"mean": finite(values[0]), "ci_low": finite(low), "ci_high": finite(high)}
 
 
@@ -121,7 +127,9 @@ def impact_card(
     began = time.process_time()
     sizes = [_metaorders(market, preset, trade, s, LENGTH_S, AFTER, pairs, seed) for s in SHARES]
     seconds = (time.process_time() - began) / (len(sizes) * pairs)
-    lengths = [_metaorders(market, preset, trade, PARTICIPATION, t, 1, pairs, seed) for t in LENGTHS_S]
+    lengths = [
+        _metaorders(market, preset, trade, PARTICIPATION, t, 1, pairs, seed) for t in LENGTHS_S
+    ]
     draws = ResampledPairs(pairs, seed)
     figures = _figures(draws, sizes, lengths)
     return {
@@ -145,12 +153,21 @@ def impact_card(
 
 
 def _metaorders(
-    market: Source, preset: Preset, trade: float, share: float, length_s: float, after: int, pairs: int, seed: int
+    market: Source,
+    preset: Preset,
+    trade: float,
+    share: float,
+    length_s: float,
+    after: int,
+    pairs: int,
+    seed: int,
 ) -> Metaorders:
     lots = share * preset.volume_per_s * length_s
     child = min(max(lots / CHILDREN, 1.0), trade)
     points = round(after * length_s / STEP_S) + 1
-    paths = paired(market, lots, length_s, child, pairs=pairs, seed=seed, step_s=STEP_S, points=points)
+    paths = paired(
+        market, lots, length_s, child, pairs=pairs, seed=seed, step_s=STEP_S, points=points
+    )
     return Metaorders(share, length_s, displacement(paths))
 
 
@@ -172,8 +189,12 @@ def _figures(
     by_size, by_length = [np.array([_error(part)[0] for part in parts]) for parts in (ends, long)]
     of_inside = _error(inside)
     return {
-        "exponent_size": draws.estimate(lambda m: slope(np.array(SHARES), np.concatenate(m), by_size), ends),
-        "exponent_participation": draws.estimate(lambda m: slope(volumes, np.concatenate(m), by_length), long),
+        "exponent_size": draws.estimate(
+            lambda m: slope(np.array(SHARES), np.concatenate(m), by_size), ends
+        ),
+        "exponent_participation": draws.estimate(
+            lambda m: slope(volumes, np.concatenate(m), by_length), long
+        ),
         "exponent_time": draws.estimate(lambda m: slope(seconds, m[0], of_inside), [inside]),
         "level_2T": draws.estimate(lambda m: _ratio(m[0], 1), [levels]),
         "level_3T": draws.estimate(lambda m: _ratio(m[0], 2), [levels]),
@@ -226,16 +247,27 @@ def _prior(law: ImpactLaw) -> dict[str, Any]:
 
 def _peak(one: Metaorders) -> dict[str, float]:
     end = one.moved[:, one.end]
-    return {"share": one.share, "seconds": one.length_s, "ticks": float(end.mean()), "se": float(_error(end))}
+    return {
+        "share": one.share,
+        "seconds": one.length_s,
+        "ticks": float(end.mean()),
+        "se": float(_error(end)),
+    }
 
 
 def _curve(one: Metaorders, first: int, last: int) -> dict[str, list[float]]:
     part = one.moved[:, first:last]
     seconds = STEP_S * np.arange(first, last)
-    return {"seconds": seconds.tolist(), "ticks": part.mean(0).tolist(), "se": _error(part).tolist()}
+    return {
+        "seconds": seconds.tolist(),
+        "ticks": part.mean(0).tolist(),
+        "se": _error(part).tolist(),
+    }
 
 
-def _decay(draws: ResampledPairs, sizes: Sequence[Metaorders]) -> dict[str, dict[str, float | None]]:
+def _decay(
+    draws: ResampledPairs, sizes: Sequence[Metaorders]
+) -> dict[str, dict[str, float | None]]:
     """Level relative to the end at multiples of the length, the larger sizes together."""
     big = sizes[1:]
     found = {}
@@ -249,15 +281,24 @@ def _twin(sizes: Sequence[Metaorders], seconds: float) -> dict[str, float]:
     """Standard error of an impact measured with 1,000 pairs, and what a pair costs."""
     one = next(s for s in sizes if s.share == TWIN_SHARE)
     sd = float(one.moved[:, one.end].std(ddof=1))
-    return {"share": one.share, "pairs": TWIN_PAIRS, "se_ticks": sd / TWIN_PAIRS**0.5, "seconds_a_pair": seconds}
+    return {
+        "share": one.share,
+        "pairs": TWIN_PAIRS,
+        "se_ticks": sd / TWIN_PAIRS**0.5,
+        "seconds_a_pair": seconds,
+    }
 
 
-def _response(preset: Preset, seed: int, seconds: float = 3600.0, warmup_s: float = 600.0) -> dict[str, list[float]]:
+def _response(
+    preset: Preset, seed: int, seconds: float = 3600.0, warmup_s: float = 600.0
+) -> dict[str, list[float]]:
     """Mean signed move of the mid so many trades after a public trade, ticks, without orders of ours."""
     seen = observed_day(preset, seed, seconds, warmup_s)
     try:
         response = sample(seen).response
     except ConfigError:  # too few trades in an hour
         return {"lags": [], "ticks": []}
-    fine = [(lag, float(r)) for lag, r in zip(RESPONSE_LAGS, response, strict=True) if np.isfinite(r)]
+    fine = [
+        (lag, float(r)) for lag, r in zip(RESPONSE_LAGS, response, strict=True) if np.isfinite(r)
+    ]
     return {"lags": [float(lag) for lag, _ in fine], "ticks": [r for _, r in fine]}

@@ -84,14 +84,26 @@ class ImpactLaw:
 
     def __post_init__(self) -> None:
         """Refuse what is no law."""
-        positive = (self.mean_trade_lots, self.trades, self.td_s, self.beta, self.exponent, self.horizon_s)
+        positive = (
+            self.mean_trade_lots,
+            self.trades,
+            self.td_s,
+            self.beta,
+            self.exponent,
+            self.horizon_s,
+        )
         numbers = (*positive, self.sigma_ticks, self.y, self.strength, *self.replenishment_s)
         fine = (
             all(map(math.isfinite, numbers))
             and min(positive) > 0.0
             and min(self.sigma_ticks, self.y, *self.replenishment_s) >= 0.0
         )
-        if self.law not in LAWS or self.law == "none" or not fine or not 0.0 <= self.permanent <= 1.0:
+        if (
+            self.law not in LAWS
+            or self.law == "none"
+            or not fine
+            or not 0.0 <= self.permanent <= 1.0
+        ):
             raise ConfigError(
                 "an impact law: translation or weights, its sizes and times above 0, 0 <= permanent <= 1",
                 f"{self}",
@@ -110,7 +122,9 @@ class ImpactLaw:
         volumes is seen (Bucci, Benzaquen, Lillo & Bouchaud 2019).
         """
         size = np.abs(np.asarray(phi, np.float64))
-        return np.asarray(self.scale_ticks * np.sign(phi) * np.where(size < 1.0, size, size**self.exponent))
+        return np.asarray(
+            self.scale_ticks * np.sign(phi) * np.where(size < 1.0, size, size**self.exponent)
+        )
 
     def kernel(self) -> tuple[Floats, Floats]:
         """Rates (1/s) and weights of the exponentials whose sum is the kernel; the weights sum to 1."""
@@ -165,12 +179,16 @@ def of_card(card: dict[str, Any]) -> ImpactLaw | None:
     if stated is None:
         return None
     try:
-        explicit = tuple((float(rate), float(weight)) for rate, weight in stated.get("explicit", ()))
+        explicit = tuple(
+            (float(rate), float(weight)) for rate, weight in stated.get("explicit", ())
+        )
         delays = tuple(float(delay) for delay in stated.get("replenishment_s", ()))
         return ImpactLaw(**{**stated, "explicit": explicit, "replenishment_s": delays})
     except (TypeError, ValueError, AttributeError) as error:
         raise ConfigError(
-            "an impact law of this version on the card", f"{stated}", "calibrate again with `tercel market calibrate`"
+            "an impact law of this version on the card",
+            f"{stated}",
+            "calibrate again with `tercel market calibrate`",
         ) from error
 
 

@@ -43,7 +43,9 @@ def run(source: Source, orders: Longs, seed: int, index: int, step_s: float, poi
     orders = orders.copy()
     orders[:, 0] += k[sim.NOW]
     out = np.zeros((points, COLUMNS))
-    lockstep.program(b, k, source.flow, source.tape, orders, k[sim.NOW], round(step_s * NS_PER_SECOND), out)
+    lockstep.program(
+        b, k, source.flow, source.tape, orders, k[sim.NOW], round(step_s * NS_PER_SECOND), out
+    )
     return out
 
 

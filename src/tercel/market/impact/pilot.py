@@ -42,7 +42,9 @@ def law_for(preset: Preset, impact: str | ImpactLaw | None) -> ImpactLaw | None:
     if impact is None or (known is not None and known.law == impact):
         return known
     if impact not in LAWS:
-        raise ConfigError(f"an impact law: {', '.join(LAWS)}", f"{impact!r}", "such as `impact=translation`")
+        raise ConfigError(
+            f"an impact law: {', '.join(LAWS)}", f"{impact!r}", "such as `impact=translation`"
+        )
     if impact == "none":
         return None
     law = known or pilot_law(preset)
@@ -55,7 +57,9 @@ def weights_law(law: ImpactLaw) -> ImpactLaw:
     return replace(law, law="weights", td_s=WEIGHTS_TAU_S, beta=WEIGHTS_BETA, strength=strength)
 
 
-def pilot_law(preset: Preset, *, y: float = 1.0, seed: int = 0, replenishment_s: tuple[float, ...] = ()) -> ImpactLaw:
+def pilot_law(
+    preset: Preset, *, y: float = 1.0, seed: int = 0, replenishment_s: tuple[float, ...] = ()
+) -> ImpactLaw:
     """The translation law of a preset: volatility and volume from its tape, the mean trade from a run of its market.
 
     Parameters
@@ -82,7 +86,11 @@ def pilot_law(preset: Preset, *, y: float = 1.0, seed: int = 0, replenishment_s:
 
 
 def carrying(
-    preset: AnyPreset, *, y: float = 1.0, seed: int = 0, replenishment_s: tuple[float, ...] | None = None
+    preset: AnyPreset,
+    *,
+    y: float = 1.0,
+    seed: int = 0,
+    replenishment_s: tuple[float, ...] | None = None,
 ) -> AnyPreset:
     """The preset with its law on its card, so that it applies by default.
 
@@ -95,7 +103,9 @@ def carrying(
     return preset.model_copy(update={"card": {**preset.card, "impact": law.card()}})
 
 
-def mean_trade(source: Source, seed: int, seconds: float = 3600.0, most_s: float = 400_000.0) -> float:
+def mean_trade(
+    source: Source, seed: int, seconds: float = 3600.0, most_s: float = 400_000.0
+) -> float:
     """Mean lots of a public market order; executions of one moment and side are one order.
 
     Runs `seconds`, and on until there are `TRADES`, at most `most_s`.
@@ -115,5 +125,7 @@ def mean_trade(source: Source, seed: int, seconds: float = 3600.0, most_s: float
         lots += int(rows[:, sim.R_LOTS].sum())
         orders += len(np.unique(rows[:, [sim.R_NS, sim.R_SIDE]], axis=0))
     if orders == 0:
-        raise ConfigError("a market that trades", f"no trade of {source.name} in {passed:g} s", "check its rates")
+        raise ConfigError(
+            "a market that trades", f"no trade of {source.name} in {passed:g} s", "check its rates"
+        )
     return lots / orders

@@ -73,7 +73,9 @@ class Propagator:
     trades: int
 
 
-def tape_law(days: Sequence[tuple[Instrument, Events]], name: str, *, y: float = 1.0) -> ImpactLaw | None:
+def tape_law(
+    days: Sequence[tuple[Instrument, Events]], name: str, *, y: float = 1.0
+) -> ImpactLaw | None:
     """The law `name` (one of `TAPE_LAWS`) of a symbol's recorded days, None for none.
 
     Raises
@@ -84,7 +86,9 @@ def tape_law(days: Sequence[tuple[Instrument, Events]], name: str, *, y: float =
         For a crossed tape, with the first row after which it is.
     """
     if name not in TAPE_LAWS:
-        raise ConfigError(f"an impact law on tape: {', '.join(TAPE_LAWS)}", f"{name!r}", "such as square_root")
+        raise ConfigError(
+            f"an impact law on tape: {', '.join(TAPE_LAWS)}", f"{name!r}", "such as square_root"
+        )
     if name == "none":
         return None
     for day in days:
@@ -103,9 +107,12 @@ def law_of(seen: Sequence[Observed], name: str, *, y: float = 1.0) -> ImpactLaw:
             "import the trades of these days too, or leave impact out: `impact=none`",
         )
     base = ImpactLaw(
-        "translation", mean_trade_lots=float(lots.mean()), trades=len(lots) / seconds * HORIZON_S, y=y,
+        "translation",
+        mean_trade_lots=float(lots.mean()),
+        trades=len(lots) / seconds * HORIZON_S,
+        y=y,
         sigma_ticks=sigma_ticks(seen),
-    )  # fmt: skip
+    )
     if name == "square_root":
         return base
     fitted = fit([signed_flow(one) for one in seen])
@@ -140,20 +147,27 @@ def fit(flows: Sequence[SignedFlow], lags: int = LAGS) -> Propagator:
     trades = sum(len(flow.sign) for flow in flows)
     if trades < MIN_TRADES:
         raise ConfigError(
-            f"at least {MIN_TRADES:,} trades to fit a propagator to", f"{trades:,}",
+            f"at least {MIN_TRADES:,} trades to fit a propagator to",
+            f"{trades:,}",
             "name more days, or use square_root",
-        )  # fmt: skip
+        )
     correlation = np.array([_pooled(flows, lag, _signs) for lag in range(lags)])
     steps = np.array([_pooled(flows, lag, _moves) for lag in range(lags)])
     toeplitz = correlation[np.abs(np.subtract.outer(np.arange(lags), np.arange(lags)))]
     if np.linalg.matrix_rank(toeplitz) < lags:
-        raise ConfigError("trades of both signs", "signs that tell nothing of each other", "name other days")
+        raise ConfigError(
+            "trades of both signs", "signs that tell nothing of each other", "name other days"
+        )
     kernel = np.cumsum(np.linalg.solve(toeplitz, steps))
     response = np.concatenate(([0.0], np.cumsum(steps)))
-    return Propagator(np.append(correlation, _pooled(flows, lags, _signs)), response, kernel, trades)
+    return Propagator(
+        np.append(correlation, _pooled(flows, lags, _signs)), response, kernel, trades
+    )
 
 
-def _pooled(flows: Sequence[SignedFlow], lag: int, product: Callable[[SignedFlow, int], Floats]) -> float:
+def _pooled(
+    flows: Sequence[SignedFlow], lag: int, product: Callable[[SignedFlow, int], Floats]
+) -> float:
     """Mean of a product over all pairs of trades `lag` apart."""
     parts = [product(flow, lag) for flow in flows if len(flow.sign) > lag + 1]
     return float(np.concatenate(parts).mean()) if parts else 0.0
@@ -182,7 +196,11 @@ def exponentials_of(kernel: Floats, seconds_a_trade: float) -> tuple[tuple[float
         When a trade does not move the mid its own way.
     """
     if kernel[0] <= 0.0:
-        raise ConfigError("trades that move the mid their own way", f"G(1) = {kernel[0]:.3g} ticks", "use square_root")
+        raise ConfigError(
+            "trades that move the mid their own way",
+            f"G(1) = {kernel[0]:.3g} ticks",
+            "use square_root",
+        )
     shape = np.maximum(kernel / kernel[0], 0.0)
     seconds = seconds_a_trade * np.arange(len(kernel))
     rates = np.append(0.0, 1.0 / (seconds_a_trade * np.geomspace(0.7, 2.0 * len(kernel), _HALVES)))
@@ -190,7 +208,10 @@ def exponentials_of(kernel: Floats, seconds_a_trade: float) -> tuple[tuple[float
     weights = np.full(len(rates), shape.mean() / len(rates))
     for _ in range(_ROUNDS):
         weights *= (basis.T @ shape) / np.maximum(basis.T @ (basis @ weights), 1e-300)
-    rates, weights = rates[weights > _NOTHING * weights.sum()], weights[weights > _NOTHING * weights.sum()]
+    rates, weights = (
+        rates[weights > _NOTHING * weights.sum()],
+        weights[weights > _NOTHING * weights.sum()],
+    )
     weights = weights / weights.sum()
     return tuple((float(r), float(w)) for r, w in zip(rates, weights, strict=True))
 

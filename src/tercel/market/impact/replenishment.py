@@ -95,10 +95,16 @@ def delays(days: Sequence[Observed]) -> Delays:
     seconds = np.concatenate([seconds for seconds, _ in found]) if found else np.zeros(0)
     if not len(seconds):
         raise ConfigError(
-            "days with market orders on show", f"{len(days)} days without one", "name days that trade visibly"
+            "days with market orders on show",
+            f"{len(days)} days without one",
+            "name days that trade visibly",
         )
     if not any(np.any(day.kind <= LIMIT_DEEPER) for day in days):
-        raise ConfigError("a feed that shows limit orders", f"{len(days)} days without one", "take a feed with a book")
+        raise ConfigError(
+            "a feed that shows limit orders",
+            f"{len(days)} days without one",
+            "take a feed with a book",
+        )
     how = np.concatenate([how for _, how in found])
     return Delays(seconds, how == _LATE, how == _CUT)
 
@@ -109,18 +115,40 @@ def _of_day(day: Observed) -> tuple[Floats, Int8]:
     seconds, how = np.full(len(rows), LONGEST_S), np.zeros(len(rows), np.int8)
     longest = round(LONGEST_S * NS_PER_SECOND)
     _follow(
-        rows, day.ns, day.kind, day.side, day.price, day.lots, day.bid_px, day.bid_lots, day.ask_px, day.ask_lots,
-        longest, seconds, how,
-    )  # fmt: skip
+        rows,
+        day.ns,
+        day.kind,
+        day.side,
+        day.price,
+        day.lots,
+        day.bid_px,
+        day.bid_lots,
+        day.ask_px,
+        day.ask_lots,
+        longest,
+        seconds,
+        how,
+    )
     how[(how == _LATE) & (day.ns[rows] + longest > day.stop_ns)] = _CUT
     return seconds, how
 
 
 @kernel
 def _follow(
-    rows: Any, ns: Any, kind: Any, side: Any, price: Any, lots: Any, bid_px: Any, bid_lots: Any, ask_px: Any,
-    ask_lots: Any, longest: int, seconds: Any, how: Any,
-) -> None:  # fmt: skip
+    rows: Any,
+    ns: Any,
+    kind: Any,
+    side: Any,
+    price: Any,
+    lots: Any,
+    bid_px: Any,
+    bid_lots: Any,
+    ask_px: Any,
+    ask_lots: Any,
+    longest: int,
+    seconds: Any,
+    how: Any,
+) -> None:
     """Follow each market order until its lots are back."""
     for i in range(rows.shape[0]):
         r = rows[i]
@@ -134,7 +162,9 @@ def _follow(
         for j in range(r + 1, ns.shape[0]):
             if ns[j] - ns[r] > longest:
                 break
-            limit = kind[j] == LIMIT_IN_SPREAD or kind[j] == LIMIT_AT_BEST or kind[j] == LIMIT_DEEPER
+            limit = (
+                kind[j] == LIMIT_IN_SPREAD or kind[j] == LIMIT_AT_BEST or kind[j] == LIMIT_DEEPER
+            )
             if limit and side[j] == taken and (price[j] - worst) * taken >= 0:
                 left -= lots[j]
                 if left <= 0:

@@ -22,7 +22,9 @@ _LAW_STEPS: Final = 200
 
 def schedules() -> list[tuple[float, float, float]]:
     """Schedules (seconds of the first leg, wait, seconds of the second leg)."""
-    return [(first, wait, second) for first, second in product(SPEEDS_S, SPEEDS_S) for wait in WAITS_S]
+    return [
+        (first, wait, second) for first, second in product(SPEEDS_S, SPEEDS_S) for wait in WAITS_S
+    ]
 
 
 def trips_on_the_law(law: ImpactLaw) -> dict[str, Any]:
@@ -41,7 +43,9 @@ def trips_on_the_law(law: ImpactLaw) -> dict[str, Any]:
     }
 
 
-def _law_trip(law: ImpactLaw, rates: Floats, weights: Floats, first: float, wait: float, second: float) -> float:
+def _law_trip(
+    law: ImpactLaw, rates: Floats, weights: Floats, first: float, wait: float, second: float
+) -> float:
     total = SHARE * law.trades * max(SPEEDS_S) / law.horizon_s
     steps = [(total / _LAW_STEPS, first / _LAW_STEPS)] * _LAW_STEPS
     steps += [(0.0, wait)] if wait > 0.0 else []

@@ -10,8 +10,23 @@ from tercel.core.jit import Longs, Packed, kernel
 from tercel.core.memory import fixed
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book import layout as lay
-from tercel.market.book.ladder import in_window, insert_own, is_own, link_after, lots_at, reduce, unlink
-from tercel.market.book.records import ledger_at, level_at, order_at, own_order_at, ring_level, side_at
+from tercel.market.book.ladder import (
+    in_window,
+    insert_own,
+    is_own,
+    link_after,
+    lots_at,
+    reduce,
+    unlink,
+)
+from tercel.market.book.records import (
+    ledger_at,
+    level_at,
+    order_at,
+    own_order_at,
+    ring_level,
+    side_at,
+)
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import owe, public_take, write
 from tercel.market.simulator.crossing import fill_crossed, first_own, outside_feed

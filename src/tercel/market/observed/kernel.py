@@ -18,9 +18,25 @@ LOTS, ANON, EPOCH, PRINTED, COLUMNS = range(5)
 LEFT, RANK, SIDE, BORN, FIELDS = range(5)
 """Of a known order: lots left, rank of its price, side index, its level's epoch when it came."""
 (
-    BID, ASK, HALTED, ROWS, EXEC_NS, EXEC_SIDE, EXEC_ROW, CLEAR_NS, CLEAR_SEQ, LEVELS_BID, LEVELS_ASK,
-    UNKNOWN, HALTS, CLEARS, OUTSIDE, HIDDEN, HIDDEN_ROWS, STATE,
-) = range(18)  # fmt: skip
+    BID,
+    ASK,
+    HALTED,
+    ROWS,
+    EXEC_NS,
+    EXEC_SIDE,
+    EXEC_ROW,
+    CLEAR_NS,
+    CLEAR_SEQ,
+    LEVELS_BID,
+    LEVELS_ASK,
+    UNKNOWN,
+    HALTS,
+    CLEARS,
+    OUTSIDE,
+    HIDDEN,
+    HIDDEN_ROWS,
+    STATE,
+) = range(18)
 """Running state: ranks of the touch (-1 and the number of ranks when a side is empty), halted or not, rows written,
 the last execution and its row, the last CLEAR, occupied levels a side; then counts: messages of unknown orders, halts,
 clears, events outside the window of levels, hidden lots, rows of hidden executions written."""
@@ -38,9 +54,17 @@ class Tally(NamedTuple):
 
 @kernel
 def play(
-    tape: Columns, dense: Any, rank: Any, prices: Any, start: int, stop: int, window: int, tables: Tally, grid2: Any,
+    tape: Columns,
+    dense: Any,
+    rank: Any,
+    prices: Any,
+    start: int,
+    stop: int,
+    window: int,
+    tables: Tally,
+    grid2: Any,
     hidden: Any,
-) -> None:  # fmt: skip
+) -> None:
     """Replay the rows; write events, the book before each, hidden executions, and the touch at every full second.
 
     `wide` int64[rows, 8]: ns, kind, side, price, distance, lots, order id, remainder. `book` int32[rows, 4, L]: bid
@@ -60,7 +84,9 @@ def play(
             k += 1
         what = kind[r]
         if what == schema.LEVEL_SET:
-            end = r + 1  # a message of many levels: what leaves goes first, so that the book never crosses on the way
+            end = (
+                r + 1
+            )  # a message of many levels: what leaves goes first, so that the book never crosses on the way
             while end < n and kind[end] == schema.LEVEL_SET and seq[end] == seq[r]:
                 end += 1
             for growing in range(2):
@@ -82,7 +108,9 @@ def play(
             s = 0 if side[r] == BUY else 1
             order = dense[r] if order_id[r] != 0 else -1
             open_now = start <= t[r] and t[r] < stop and not _snapshot(r, t, seq, flags, state)
-            _row(what, t[r], s, rank[r], qty[r], order, order_id[r], open_now, prices, window, tables)
+            _row(
+                what, t[r], s, rank[r], qty[r], order, order_id[r], open_now, prices, window, tables
+            )
         r += 1
     while grid <= stop:
         _second(state, prices, grid2, k)
@@ -119,9 +147,18 @@ def _snapshot(r: int, t: Any, seq: Any, flags: Any, state: Any) -> bool:
 
 @kernel
 def _row(
-    what: int, now: int, s: int, p: int, qty: int, order: int, order_id: int, open_now: bool, prices: Any, window: int,
+    what: int,
+    now: int,
+    s: int,
+    p: int,
+    qty: int,
+    order: int,
+    order_id: int,
+    open_now: bool,
+    prices: Any,
+    window: int,
     tables: Tally,
-) -> None:  # fmt: skip
+) -> None:
     """An order-level row, or a print."""
     level, known, state = tables.level, tables.known, tables.state
     if what == schema.ADD:
@@ -148,7 +185,11 @@ def _row(
         if gone > 0:
             _cancel(now, s, p, gone, order_id, open_now, prices, window, tables)
         state[UNKNOWN] += _take(level, known, state, order, s, p, gone) < 0
-    elif what == schema.MODIFY and order >= 0 and _alive(level, known, order, known[order, SIDE], known[order, RANK]):
+    elif (
+        what == schema.MODIFY
+        and order >= 0
+        and _alive(level, known, order, known[order, SIDE], known[order, RANK])
+    ):
         s, old, left = known[order, SIDE], known[order, RANK], known[order, LEFT]
         stays = p == old and qty < left
         gone = left - qty if stays else left
@@ -162,7 +203,15 @@ def _row(
 
 @kernel
 def _set(
-    i: int, growing: bool, tape: Columns, rank: Any, prices: Any, start: int, stop: int, window: int, tables: Tally
+    i: int,
+    growing: bool,
+    tape: Columns,
+    rank: Any,
+    prices: Any,
+    start: int,
+    stop: int,
+    window: int,
+    tables: Tally,
 ) -> None:
     """(L2) A level's new total: more than what trades left of it is a limit order, less is a cancel."""
     t, _, seq, _, _, side, _, qty, flags = tape
@@ -214,9 +263,17 @@ def _shown(level: Any, state: Any, s: int, p: int, window: int) -> bool:
 
 @kernel
 def _limit(
-    now: int, s: int, p: int, qty: int, order_id: int, remainder: bool, open_now: bool, prices: Any, window: int,
+    now: int,
+    s: int,
+    p: int,
+    qty: int,
+    order_id: int,
+    remainder: bool,
+    open_now: bool,
+    prices: Any,
+    window: int,
     tables: Tally,
-) -> None:  # fmt: skip
+) -> None:
     level, state = tables.level, tables.state
     if not open_now or not _quoted(state, prices):
         return
@@ -235,7 +292,15 @@ def _limit(
 
 @kernel
 def _cancel(
-    now: int, s: int, p: int, gone: int, order_id: int, open_now: bool, prices: Any, window: int, tables: Tally
+    now: int,
+    s: int,
+    p: int,
+    gone: int,
+    order_id: int,
+    open_now: bool,
+    prices: Any,
+    window: int,
+    tables: Tally,
 ) -> None:
     level, state = tables.level, tables.state
     if not open_now or not _quoted(state, prices):
@@ -249,7 +314,9 @@ def _cancel(
 
 
 @kernel
-def _market(now: int, s: int, p: int, qty: int, order_id: int, open_now: bool, prices: Any, tables: Tally) -> None:
+def _market(
+    now: int, s: int, p: int, qty: int, order_id: int, open_now: bool, prices: Any, tables: Tally
+) -> None:
     """An execution against side `s`: of the market order before it when stamp and side are the same."""
     state, wide = tables.state, tables.wide
     same = now == state[EXEC_NS] and s == state[EXEC_SIDE]
@@ -265,9 +332,17 @@ def _market(now: int, s: int, p: int, qty: int, order_id: int, open_now: bool, p
 
 @kernel
 def _write(
-    now: int, what: int, side: int, price: int, distance: int, lots: int, order_id: int, remainder: bool, prices: Any,
+    now: int,
+    what: int,
+    side: int,
+    price: int,
+    distance: int,
+    lots: int,
+    order_id: int,
+    remainder: bool,
+    prices: Any,
     tables: Tally,
-) -> None:  # fmt: skip
+) -> None:
     """One event and the levels that stand."""
     level, _, state, wide, book = tables
     row = state[ROWS]

@@ -116,13 +116,27 @@ class Observed:
         rows = {name: getattr(self, name)[first:last] for name in _BY_ROW}
         hidden = self.hidden[(self.hidden[:, 0] >= start_ns) & (self.hidden[:, 0] < stop_ns)]
         mid2, spread = self.mid2[begin : end + 1], self.spread[begin : end + 1]
-        return replace(self, start_ns=start_ns, stop_ns=stop_ns, hidden=hidden, mid2=mid2, spread=spread, **rows)
+        return replace(
+            self,
+            start_ns=start_ns,
+            stop_ns=stop_ns,
+            hidden=hidden,
+            mid2=mid2,
+            spread=spread,
+            **rows,
+        )
 
 
 _WIDE = {
-    "ns": np.int64, "kind": np.uint8, "side": np.int8, "price": np.int32, "distance": np.int32, "lots": np.int32,
-    "order_id": np.int64, "remainder": np.bool_,
-}  # fmt: skip
+    "ns": np.int64,
+    "kind": np.uint8,
+    "side": np.int8,
+    "price": np.int32,
+    "distance": np.int32,
+    "lots": np.int32,
+    "order_id": np.int64,
+    "remainder": np.bool_,
+}
 _BOOK = ("bid_px", "ask_px", "bid_lots", "ask_lots")
 # Columns of a row, as the kernel writes them: to its row of words, and to its row of levels.
 _BY_ROW = (*_WIDE, *_BOOK)
@@ -163,7 +177,9 @@ def observe(
     kind = events.kind
     if not len(kind) or not np.any((kind == ADD) | (kind == LEVEL_SET)):
         raise TapeError(
-            "a tape of orders or of level totals", f"{len(kind)} rows without either", "take a feed that shows a book"
+            "a tape of orders or of level totals",
+            f"{len(kind)} rows without either",
+            "take a feed that shows a book",
         )
     start, stop, opening = stretch(instrument, events.exch_ns, skip_s, from_s, to_s)
     prices, rank = np.unique(events.price_ticks, return_inverse=True)
@@ -175,12 +191,29 @@ def observe(
     hidden = np.zeros((int(np.count_nonzero(kind == TRADE_HIDDEN)), 5), np.int64)
     state = np.zeros(k.STATE, np.int64)
     shown = instrument.levels if window is None else window
-    level, known = np.zeros((2, len(prices), k.COLUMNS), np.int64), np.zeros((len(ids), k.FIELDS), np.int64)
+    level, known = (
+        np.zeros((2, len(prices), k.COLUMNS), np.int64),
+        np.zeros((len(ids), k.FIELDS), np.int64),
+    )
     k.play(
-        events.columns(), dense.astype(np.int64), rank.astype(np.int64), prices.astype(np.int64), start, stop, shown,
-        k.Tally(level, known, state, wide, book), grid2, hidden,
-    )  # fmt: skip
-    counts = {"unknown": k.UNKNOWN, "halts": k.HALTS, "clears": k.CLEARS, "outside": k.OUTSIDE, "hidden_lots": k.HIDDEN}
+        events.columns(),
+        dense.astype(np.int64),
+        rank.astype(np.int64),
+        prices.astype(np.int64),
+        start,
+        stop,
+        shown,
+        k.Tally(level, known, state, wide, book),
+        grid2,
+        hidden,
+    )
+    counts = {
+        "unknown": k.UNKNOWN,
+        "halts": k.HALTS,
+        "clears": k.CLEARS,
+        "outside": k.OUTSIDE,
+        "hidden_lots": k.HIDDEN,
+    }
     return Observed(
         **_columns(wide, book, int(state[k.ROWS])),
         hidden=hidden[: state[k.HIDDEN_ROWS]],
@@ -212,7 +245,11 @@ def stretch(
         raise TapeError(
             "a stretch of the session to read",
             f"{(close - opening) / NS_PER_SECOND:g} s of session, of which {skip_s:g} s are left out at the opening"
-            + ("" if from_s is None and to_s is None else f" and {from_s or 0:g} to {to_s or 0:g} s were asked for"),
+            + (
+                ""
+                if from_s is None and to_s is None
+                else f" and {from_s or 0:g} to {to_s or 0:g} s were asked for"
+            ),
             "skip less, or ask for another stretch",
         )
     return start, stop, opening
@@ -220,5 +257,7 @@ def stretch(
 
 def _columns(wide: Ints, book: Int32, n: int) -> dict[str, AnyArray]:
     """The kernel's rows as columns."""
-    columns: dict[str, AnyArray] = {name: wide[:n, at].astype(dtype) for at, (name, dtype) in enumerate(_WIDE.items())}
+    columns: dict[str, AnyArray] = {
+        name: wide[:n, at].astype(dtype) for at, (name, dtype) in enumerate(_WIDE.items())
+    }
     return columns | {name: np.ascontiguousarray(book[:n, at]) for at, name in enumerate(_BOOK)}

@@ -11,7 +11,16 @@ import numpy as np
 from tercel.core.jit import kernel
 from tercel.core.vocabulary import BUY, SELL
 from tercel.market.tape import Events
-from tercel.market.tape.schema import ADD, CLEAR, EXECUTE, LEVEL_SET, OPENING, REDUCE, ROLL_IN, TRADE
+from tercel.market.tape.schema import (
+    ADD,
+    CLEAR,
+    EXECUTE,
+    LEVEL_SET,
+    OPENING,
+    REDUCE,
+    ROLL_IN,
+    TRADE,
+)
 
 ROW: Final = 0
 KIND: Final = 1
@@ -26,9 +35,15 @@ def as_orders(events: Events) -> Events:
     prices, rank = np.unique(events.price_ticks, return_inverse=True)
     out = np.zeros((events.n, 3), np.int64)
     n = _translate(
-        events.seq, events.kind, events.side, rank.astype(np.int64), events.qty_lots, events.flags,
-        np.zeros((2, len(prices)), np.int64), out,
-    )  # fmt: skip
+        events.seq,
+        events.kind,
+        events.side,
+        rank.astype(np.int64),
+        events.qty_lots,
+        events.flags,
+        np.zeros((2, len(prices)), np.int64),
+        out,
+    )
     rows = Events(*(column[out[:n, ROW]] for column in events.columns()))
     rows.kind[:] = out[:n, KIND]
     rows.qty_lots[:] = out[:n, LOTS]
@@ -37,7 +52,9 @@ def as_orders(events: Events) -> Events:
 
 
 @kernel
-def _translate(seq: Any, kind: Any, side: Any, rank: Any, qty: Any, flags: Any, lots: Any, out: Any) -> int:
+def _translate(
+    seq: Any, kind: Any, side: Any, rank: Any, qty: Any, flags: Any, lots: Any, out: Any
+) -> int:
     """Rows (row, kind, lots) of the same book; of a message of many levels those that shrink come first."""
     n, r = 0, 0
     while r < kind.shape[0]:

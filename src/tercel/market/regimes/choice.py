@@ -37,7 +37,14 @@ from tercel.core.toml import read_toml
 from tercel.core.validated import validated
 from tercel.market.flow import Preset, load
 from tercel.market.regimes.factors import Factors
-from tercel.market.regimes.law import LONGEST_S, Law, RegimeChain, RegimeScript, Season, with_regimes
+from tercel.market.regimes.law import (
+    LONGEST_S,
+    Law,
+    RegimeChain,
+    RegimeScript,
+    Season,
+    with_regimes,
+)
 from tercel.market.regimes.named import NAMED, PLAIN, Phase, Regime, steady
 from tercel.market.simulator.source import Source
 
@@ -48,9 +55,14 @@ SEASON: Final = "season"
 
 # Mean seconds in each state of the default chain.
 _STAYS_S: Final = {
-    "plain": 600.0, "calm": 300.0, "volatile": 300.0, "thin": 300.0, "trending": 300.0,
-    "liquidity_withdrawal": 300.0, "flash_crash": 120.0,
-}  # fmt: skip
+    "plain": 600.0,
+    "calm": 300.0,
+    "volatile": 300.0,
+    "thin": 300.0,
+    "trending": 300.0,
+    "liquidity_withdrawal": 300.0,
+    "flash_crash": 120.0,
+}
 # The same where what lasts stays for as long as an order of half an hour.
 _STAYS_LONG_S: Final = {name: 300.0 if NAMED[name].passes_s else 1800.0 for name in _STAYS_S}
 
@@ -68,14 +80,24 @@ def default_chain(stays_s: Mapping[str, float] = _STAYS_S) -> RegimeChain:
     """
     others = len(stays_s) - 1
     rates = [
-        [0.0 if i == j or PLAIN.name not in (i, j) else 1 / stays / (others if i == PLAIN.name else 1) for j in stays_s]
+        [
+            0.0
+            if i == j or PLAIN.name not in (i, j)
+            else 1 / stays / (others if i == PLAIN.name else 1)
+            for j in stays_s
+        ]
         for i, stays in stays_s.items()
     ]
     return RegimeChain(tuple(stays_s), rates)
 
 
 # Ranges of the factors, each drawn evenly in its logarithm.
-_DRAWN_FROM: Final = {"limit": (0.5, 1.5), "market": (0.4, 1.5), "cancel": (0.7, 1.4), "pace": (0.5, 2.0)}
+_DRAWN_FROM: Final = {
+    "limit": (0.5, 1.5),
+    "market": (0.4, 1.5),
+    "cancel": (0.7, 1.4),
+    "pace": (0.5, 2.0),
+}
 # Share of the markets that lean to one side all along, by up to `_LEAN`.
 _LEANS: Final = 0.25
 _LEAN: Final = 0.2
@@ -90,7 +112,9 @@ def drawn_chain(markets: int = 96) -> RegimeChain:
     rng = np.random.default_rng(0)
     own = {}
     for number in range(markets):
-        factors = {name: low * (high / low) ** rng.random() for name, (low, high) in _DRAWN_FROM.items()}
+        factors = {
+            name: low * (high / low) ** rng.random() for name, (low, high) in _DRAWN_FROM.items()
+        }
         lean = rng.uniform(-_LEAN, _LEAN) if rng.random() < _LEANS else 0.0
         name = f"{DRAWN}_{number}"
         own[name] = steady(name, Factors(**factors, lean=lean))
@@ -142,7 +166,10 @@ def read(path: Path, preset: Preset) -> tuple[Law | None, Season | None]:
     """
     raw = read_toml(path, "name one that is right", "a file of regimes")
     file = validated(RegimesFile, raw, str(path), "a file of regimes")
-    own = {name: Regime(name, tuple(_phase(one) for one in phases)) for name, phases in file.regime.items()}
+    own = {
+        name: Regime(name, tuple(_phase(one) for one in phases))
+        for name, phases in file.regime.items()
+    }
     if file.chain is not None and file.script:
         raise ConfigError("a chain or a script", f"{path} with both", "leave one out")
     law: Law | None = None
@@ -156,7 +183,9 @@ def read(path: Path, preset: Preset) -> tuple[Law | None, Season | None]:
     elif file.season:
         season = Season(tuple(file.season), arrival_s=file.arrival_s)
     if law is None and season is None:
-        raise ConfigError("a chain, a script or a season", f"{path} with none", "see market.regimes.choice")
+        raise ConfigError(
+            "a chain, a script or a season", f"{path} with none", "see market.regimes.choice"
+        )
     return law, season
 
 
@@ -203,7 +232,9 @@ def chosen(words: str, preset: Preset, onset_s: float = 0.0) -> tuple[Law | None
             new = RegimeScript([(onset_s if NAMED[word].passes_s else -LONGEST_S, word)]), None
         else:
             known = ", ".join((CHAIN, LONG_CHAIN, DRAWN, SEASON, *NAMED))
-            raise UnknownNameError(f"regimes among {known}, or a .toml file", repr(word), "separate two with a comma")
+            raise UnknownNameError(
+                f"regimes among {known}, or a .toml file", repr(word), "separate two with a comma"
+            )
         if (law and new[0]) or (season and new[1]):
             raise ConfigError("one law of regimes and one season", words, "leave one out")
         law, season = law or new[0], season or new[1]

@@ -40,9 +40,15 @@ class Factors:
         for name in ("limit", "market", "cancel", "pace"):
             value = getattr(self, name)
             if not (math.isfinite(value) and 1 / MOST <= value <= MOST):
-                raise ConfigError(f"a factor {name} from {1 / MOST:g} to {MOST:g}", f"{value!r}", "1 changes nothing")
+                raise ConfigError(
+                    f"a factor {name} from {1 / MOST:g} to {MOST:g}",
+                    f"{value!r}",
+                    "1 changes nothing",
+                )
         if not -1.0 <= self.lean <= 1.0:
-            raise ConfigError("a lean from -1 (all sell) to 1 (all buy)", f"{self.lean!r}", "0 leans to neither")
+            raise ConfigError(
+                "a lean from -1 (all sell) to 1 (all buy)", f"{self.lean!r}", "0 leans to neither"
+            )
 
     @property
     def words(self) -> tuple[float, ...]:

@@ -65,7 +65,9 @@ def _table(flow: Floats, at: int) -> int:
 def _season(flow: Floats, at: int) -> int:
     """Where the season lies."""
     n = int(flow[at + STATES])
-    return _table(flow, at) + (n + n * n if flow[at + LAW] == CHAIN else 2 * int(flow[at + ENTRIES]))
+    return _table(flow, at) + (
+        n + n * n if flow[at + LAW] == CHAIN else 2 * int(flow[at + ENTRIES])
+    )
 
 
 @kernel
@@ -154,7 +156,9 @@ def _apply(k: Longs, flow: Floats, at: int, before: float) -> None:
     """Write the factors in force; the event that waits comes sooner or later with the pace (`before`: the old one)."""
     s = state_at(k)
     row = at + HEAD + int(flow[at + STATES]) + 1 + s.regime_phase * PHASE_WORDS
-    s.limit_factor, s.market_factor, s.cancel_factor = flow[row + 1], flow[row + 2], flow[row + 3]
+    s.limit_factor = flow[row + 1]
+    s.market_factor = flow[row + 2]
+    s.cancel_factor = flow[row + 3]
     pace = flow[row + 4] * s.season
     s.pace_factor = pace
     s.lean = flow[row + 5]

@@ -55,16 +55,26 @@ class RegimeChain:
         for name in self.states:
             regime(name, self.own)
         if not n or len(set(self.states)) < n:
-            raise ConfigError("a chain over regimes, each once", f"{list(self.states)}", "name each state once")
-        if rates.shape != (n, n) or not np.isfinite(rates).all() or (rates < 0).any() or rates.diagonal().any():
+            raise ConfigError(
+                "a chain over regimes, each once", f"{list(self.states)}", "name each state once"
+            )
+        if (
+            rates.shape != (n, n)
+            or not np.isfinite(rates).all()
+            or (rates < 0).any()
+            or rates.diagonal().any()
+        ):
             raise ConfigError(
                 f"rates of a chain as {n} rows of {n} numbers from 0 on, the diagonal 0",
-                f"shape {rates.shape}: {rates.tolist()}", "rates[i][j] is how often a second i goes to j",
-            )  # fmt: skip
+                f"shape {rates.shape}: {rates.tolist()}",
+                "rates[i][j] is how often a second i goes to j",
+            )
         if self.first is not None:
             chances = np.asarray(self.first, np.float64)
             if chances.shape != (n,) or (chances < 0).any() or abs(chances.sum() - 1) > 1e-9:
-                raise ConfigError(f"{n} chances that add up to 1", f"{list(self.first)}", "leave `first` out")
+                raise ConfigError(
+                    f"{n} chances that add up to 1", f"{list(self.first)}", "leave `first` out"
+                )
 
     @property
     def regimes(self) -> tuple[Regime, ...]:
@@ -88,7 +98,9 @@ class RegimeChain:
         system = np.vstack([generator.T / max(rates.max(), 1e-300), np.ones(n)])
         solved, _, rank, _ = np.linalg.lstsq(system, np.append(np.zeros(n), 1.0), rcond=1e-12)
         if rank < n:
-            raise ConfigError("a chain with one stationary law", "states that never meet", "give `first`")
+            raise ConfigError(
+                "a chain with one stationary law", "states that never meet", "give `first`"
+            )
         return np.asarray(np.abs(np.round(solved, 15)), np.float64)
 
     @property
@@ -124,12 +136,15 @@ class RegimeScript:
         times = [seconds for seconds, _ in self.entries]
         for _, name in self.entries:
             regime(name, self.own)
-        bad = not times or any(not abs(t) <= LONGEST_S for t in times) or times != sorted(set(times))
+        bad = (
+            not times or any(not abs(t) <= LONGEST_S for t in times) or times != sorted(set(times))
+        )
         if bad or self.since not in ORIGINS:
             raise ConfigError(
                 "a script of (seconds, regime) in order of time, since arrival or session",
-                f"times {times} since {self.since!r}", 'such as RegimeScript([(300, "thin"), (900, "plain")])',
-            )  # fmt: skip
+                f"times {times} since {self.since!r}",
+                'such as RegimeScript([(300, "thin"), (900, "plain")])',
+            )
 
     @property
     def regimes(self) -> tuple[Regime, ...]:
@@ -156,7 +171,9 @@ class RegimeScript:
     def words(self) -> Floats:
         """The script's part of a packed law: times in ns, states."""
         number = {one.name: i for i, one in enumerate(self.regimes)}
-        return np.array([(round(s * NS_PER_SECOND), number[name]) for s, name in self.played], np.float64).ravel()
+        return np.array(
+            [(round(s * NS_PER_SECOND), number[name]) for s, name in self.played], np.float64
+        ).ravel()
 
 
 Law = RegimeChain | RegimeScript
@@ -193,8 +210,9 @@ class Season:
         if not self.factors or not 0 < self.step_s <= LONGEST_S or late:
             raise ConfigError(
                 "a season of factors, a step in seconds and a time of day from 0 on",
-                f"{self.factors}, {self.step_s}, {self.arrival_s}", "see Season.of",
-            )  # fmt: skip
+                f"{self.factors}, {self.step_s}, {self.arrival_s}",
+                "see Season.of",
+            )
 
     @classmethod
     def of(cls, preset: Preset, arrival_s: float | None = None) -> "Season":
@@ -207,7 +225,9 @@ class Season:
         """
         curve = np.asarray(preset.volume_curve, np.float64)
         if not (curve > 0).all():
-            raise ConfigError("a volume curve above 0", f"{preset.name}: {curve.tolist()}", "use another preset")
+            raise ConfigError(
+                "a volume curve above 0", f"{preset.name}: {curve.tolist()}", "use another preset"
+            )
         return cls(tuple((curve / curve.mean()).tolist()), arrival_s=arrival_s)
 
 
@@ -225,7 +245,10 @@ def packed(law: Law | None, season: Season | None) -> Floats:
         head[lay.ENTRIES], head[lay.FROM] = len(law.played), ORIGINS[law.since]
     head[lay.SEASON_START_NS] = lay.AS_IT_IS
     if season is not None:
-        head[lay.SEASON_STEPS], head[lay.SEASON_STEP_NS] = len(season.factors), round(season.step_s * NS_PER_SECOND)
+        head[lay.SEASON_STEPS], head[lay.SEASON_STEP_NS] = (
+            len(season.factors),
+            round(season.step_s * NS_PER_SECOND),
+        )
         start = season.arrival_s
         head[lay.SEASON_START_NS] = lay.DRAWN if start is None else round(start * NS_PER_SECOND)
     rows = [(round(phase.seconds * NS_PER_SECOND), *phase.factors.words) for phase in phases]
@@ -242,8 +265,14 @@ def with_regimes(source: Source, law: Law | None, season: Season | None = None) 
         A market without a flow of its own: a tape's regimes are its own.
     """
     if source.model in (sim.REPLAY, sim.MARTINGALE):
-        raise ConfigError("a reactive market", source.name, "name a preset: a tape has the regimes that it had")
-    return replace(source, flow=lay.with_law(source.flow, packed(law, season)), regimes=("none", *names_of(law)))
+        raise ConfigError(
+            "a reactive market", source.name, "name a preset: a tape has the regimes that it had"
+        )
+    return replace(
+        source,
+        flow=lay.with_law(source.flow, packed(law, season)),
+        regimes=("none", *names_of(law)),
+    )
 
 
 def names_of(law: Law | None) -> tuple[str, ...]:

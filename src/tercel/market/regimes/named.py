@@ -38,11 +38,17 @@ class Regime:
     def __post_init__(self) -> None:
         """Refuse phases that never end before the last."""
         lengths = [phase.seconds for phase in self.phases]
-        if not self.name or not lengths or lengths[-1] != 0.0 or any(not 0 < s < 1e6 for s in lengths[:-1]):
+        if (
+            not self.name
+            or not lengths
+            or lengths[-1] != 0.0
+            or any(not 0 < s < 1e6 for s in lengths[:-1])
+        ):
             raise ConfigError(
                 "a named regime of phases with a length each, the last without (0)",
-                f"{self.name!r}: {lengths}", "see market.regimes.named",
-            )  # fmt: skip
+                f"{self.name!r}: {lengths}",
+                "see market.regimes.named",
+            )
 
     @property
     def passes_s(self) -> float:
@@ -74,15 +80,20 @@ LIQUIDITY_WITHDRAWAL: Final = Regime(
 FLASH_CRASH: Final = Regime(
     "flash_crash",
     (
-        Phase(Factors(limit=0.5, market=2.0, cancel=2.0, pace=2.0, lean=-0.7), 45.0),  # sellers find nobody,
+        Phase(
+            Factors(limit=0.5, market=2.0, cancel=2.0, pace=2.0, lean=-0.7), 45.0
+        ),  # sellers find nobody,
         Phase(Factors(limit=0.7, market=0.6, cancel=1.0, pace=1.5), 15.0),  # stop for a moment,
-        Phase(Factors(limit=0.5, market=2.0, cancel=2.0, pace=2.0, lean=0.7), 40.0),  # and are bought back
+        Phase(
+            Factors(limit=0.5, market=2.0, cancel=2.0, pace=2.0, lean=0.7), 40.0
+        ),  # and are bought back
         Phase(Factors(limit=0.8, pace=1.3)),
     ),
 )
 
 NAMED: Final[Mapping[str, Regime]] = {
-    regime.name: regime for regime in (PLAIN, CALM, VOLATILE, THIN, TRENDING, LIQUIDITY_WITHDRAWAL, FLASH_CRASH)
+    regime.name: regime
+    for regime in (PLAIN, CALM, VOLATILE, THIN, TRENDING, LIQUIDITY_WITHDRAWAL, FLASH_CRASH)
 }
 
 

@@ -16,7 +16,9 @@ from tercel.market.simulator.source import Source
 
 
 @kernel
-def _play(k: Longs, flow: Floats, seed: int, index: int, arrival_ns: int, end_ns: int, out: Longs) -> int:
+def _play(
+    k: Longs, flow: Floats, seed: int, index: int, arrival_ns: int, end_ns: int, out: Longs
+) -> int:
     """Rows (ns, regime, phase) of `out` from NOW to `end_ns`; how many there are, also beyond what `out` holds."""
     s = state_at(k)
     begin_regimes(k, flow, seed, index, arrival_ns)
@@ -78,9 +80,13 @@ class RegimeOccupancy:
 
 
 def in_force(
-    source: Source, seed: Longs, index: Longs, now_ns: Longs,
-    warmup_ns: Longs, horizon_ns: int,
-) -> RegimeOccupancy:  # fmt: skip
+    source: Source,
+    seed: Longs,
+    index: Longs,
+    now_ns: Longs,
+    warmup_ns: Longs,
+    horizon_ns: int,
+) -> RegimeOccupancy:
     """Seconds that each regime was in force between arrival and horizon.
 
     Parameters
@@ -95,7 +101,9 @@ def in_force(
         if not source.regimes:
             out[i, 0] = horizon_ns / NS_PER_SECOND
             continue
-        rows = path(source.flow, int(seed[i]), int(index[i]), int(now_ns[i]), start, start + horizon_ns)
+        rows = path(
+            source.flow, int(seed[i]), int(index[i]), int(now_ns[i]), start, start + horizon_ns
+        )
         since = np.maximum(rows[:, 0], start)
         lasts = np.diff(since, append=start + horizon_ns)
         np.add.at(out[i], rows[:, 1], lasts / NS_PER_SECOND)

@@ -62,12 +62,19 @@ def calibrated(
     except ValidationError as error:
         first, dates = error.errors()[0], ", ".join(day.label for day in days)
         if first["type"] == "finite_number":  # nothing that could be counted came: a holiday's tape
-            received, remedy = f"no number for {first['loc'][0]} on {dates}", "name other days: too little happened"
+            received, remedy = (
+                f"no number for {first['loc'][0]} on {dates}",
+                "name other days: too little happened",
+            )
         else:
             received, remedy = f"{first['msg']} on {dates}", "give a coarser `lot=`"
         raise ConfigError(f"a {model} preset within its bounds", received, remedy) from error
-    made_of = sorted({str(date) for day in days for date in day.instrument.extra.get("resampled_of", ())})
-    extra = {"days": [*(day.instrument.date for day in days), *made_of]} | ({"window_s": window} if windowed else {})
+    made_of = sorted(
+        {str(date) for day in days for date in day.instrument.extra.get("resampled_of", ())}
+    )
+    extra = {"days": [*(day.instrument.date for day in days), *made_of]} | (
+        {"window_s": window} if windowed else {}
+    )
     return made.model_copy(update={"card": {**made.card, **extra}})
 
 
@@ -80,7 +87,9 @@ def _until(day: Day, end_s: float) -> Any:
 
 def _module(model: str) -> Any:
     if model not in CALIBRATORS:
-        raise ConfigError(f"a flow model: {', '.join(CALIBRATORS)}", f"`model={model}`", "give one of them")
+        raise ConfigError(
+            f"a flow model: {', '.join(CALIBRATORS)}", f"`model={model}`", "give one of them"
+        )
     try:
         return importlib.import_module(CALIBRATORS[model])
     except ModuleNotFoundError as error:

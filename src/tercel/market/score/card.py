@@ -9,14 +9,24 @@ from tercel.market.score.conditional import ConditionalReference
 from tercel.market.score.realism import ScoreDraw, Simulated, realism
 from tercel.market.score.tape import HeldOutTape, mean_of, rounded
 
-IMPACT_KEYS: Final = ("exponent_size", "exponent_participation", "exponent_time", "level_2T", "level_3T")
+IMPACT_KEYS: Final = (
+    "exponent_size",
+    "exponent_participation",
+    "exponent_time",
+    "level_2T",
+    "level_3T",
+)
 JUDGED_MODEL: Final = "queue_reactive"
 JUDGED_HOURS: Final = 2.0
 """The bars bind presets of the default model with this much tape to calibrate on and this much to hold out."""
 
 
 def score(
-    drawn: ScoreDraw, *, classifier: bool = True, impact: Mapping[str, Any] | None = None, conditional: bool = True
+    drawn: ScoreDraw,
+    *,
+    classifier: bool = True,
+    impact: Mapping[str, Any] | None = None,
+    conditional: bool = True,
 ) -> dict[str, Any]:
     """Score a preset against days of tape.
 
@@ -54,7 +64,12 @@ def score_by_card(preset: Preset, seeds: Sequence[int]) -> dict[str, Any]:
         The card carries no tape.
     """
     tape = HeldOutTape.of_card(preset)
-    found = _described(preset, tape, Simulated.like(tape, preset, seeds), preset.card.get("scores", {}).get("impact"))
+    found = _described(
+        preset,
+        tape,
+        Simulated.like(tape, preset, seeds),
+        preset.card.get("scores", {}).get("impact"),
+    )
     return found | {"notes": [*found["notes"], BY_CARD]}
 
 
@@ -64,7 +79,9 @@ BY_CARD: Final = (
 )
 
 
-def _described(preset: Preset, tape: HeldOutTape, made: Simulated, impact: Mapping[str, Any] | None) -> dict[str, Any]:
+def _described(
+    preset: Preset, tape: HeldOutTape, made: Simulated, impact: Mapping[str, Any] | None
+) -> dict[str, Any]:
     """A score without what needs the days."""
     return {
         "model": preset.model,
@@ -86,7 +103,9 @@ def _described(preset: Preset, tape: HeldOutTape, made: Simulated, impact: Mappi
 
 def keep(preset: Preset, tape: HeldOutTape, card: Mapping[str, Any]) -> Preset:
     """The preset with its scores, and the tape they were taken on, in its card."""
-    return preset.model_copy(update={"card": {**preset.card, "scores": compact(card), "scored_tape": tape.to_card()}})
+    return preset.model_copy(
+        update={"card": {**preset.card, "scores": compact(card), "scored_tape": tape.to_card()}}
+    )
 
 
 def calibrated_on(preset: Preset) -> list[str]:
@@ -96,7 +115,9 @@ def calibrated_on(preset: Preset) -> list[str]:
     days = [str(day) for day in card.get("days", [])]
     if start is None and end is None:
         return days
-    return [f"{day} [{start or 0:g} to {'the close' if end is None else f'{end:g} s'}]" for day in days]
+    return [
+        f"{day} [{start or 0:g} to {'the close' if end is None else f'{end:g} s'}]" for day in days
+    ]
 
 
 def classifier_scores(drawn: ScoreDraw) -> tuple[float | None, float | None]:
@@ -107,7 +128,9 @@ def classifier_scores(drawn: ScoreDraw) -> tuple[float | None, float | None]:
     ]
     train = drawn.train_seen
     real = [
-        classifier_auc(seen, train[i % len(train)], drawn.clock_ns) for i, seen in enumerate(drawn.test_seen) if train
+        classifier_auc(seen, train[i % len(train)], drawn.clock_ns)
+        for i, seen in enumerate(drawn.test_seen)
+        if train
     ]
     return mean_of(simulated), mean_of(real)
 
@@ -121,7 +144,10 @@ def conditional_table(drawn: ScoreDraw) -> dict[str, dict[str, float | None]]:
         found += [reference.l1([o]) for o in sims]
         floor += [reference.l1(drawn.train_seen)] if drawn.train_seen else []
     return {
-        name: {"l1": mean_of(f[name] for f in found), "pooled_floor_l1": mean_of(f[name] for f in floor)}
+        name: {
+            "l1": mean_of(f[name] for f in found),
+            "pooled_floor_l1": mean_of(f[name] for f in floor),
+        }
         for name in found[0]
     }
 
@@ -131,9 +157,19 @@ def compact(card: Mapping[str, Any], digits: int = 4) -> dict[str, Any]:
     kept = {
         key: value
         for key, value in card.items()
-        if key not in {"conditional", "gates_train", "gates_level", "calibrated_on", "preset", "prediction", "teaches"}
+        if key
+        not in {
+            "conditional",
+            "gates_train",
+            "gates_level",
+            "calibrated_on",
+            "preset",
+            "prediction",
+            "teaches",
+        }
     }
     kept["dynamics"] = {
-        name: {key: row[key] for key in ("value", "real", "passed")} for name, row in card["dynamics"].items()
+        name: {key: row[key] for key in ("value", "real", "passed")}
+        for name, row in card["dynamics"].items()
     }
     return {key: rounded(value, digits) for key, value in kept.items()}

@@ -70,13 +70,22 @@ def features(o: Observed, clock_ns: int = 1) -> Floats:
     columns = [
         *((kind == code).mean(axis=1) for code in range(KINDS)),
         *((x[:, 1:] == x[:, :-1]).mean(axis=1) for x in (side, kind, size)),
-        log_wait.mean(axis=1), log_wait.std(axis=1), (wait <= 0).mean(axis=1), _lag_one(log_wait),
-        spread.mean(axis=1), spread.std(axis=1),
-        np.log(np.maximum(bid, 1.0) * np.maximum(ask, 1.0)).mean(axis=1) / 2.0, np.log1p(deep).mean(axis=1),
+        log_wait.mean(axis=1),
+        log_wait.std(axis=1),
+        (wait <= 0).mean(axis=1),
+        _lag_one(log_wait),
+        spread.mean(axis=1),
+        spread.std(axis=1),
+        np.log(np.maximum(bid, 1.0) * np.maximum(ask, 1.0)).mean(axis=1) / 2.0,
+        np.log1p(deep).mean(axis=1),
         np.abs((bid - ask) / (bid + ask)).mean(axis=1),
-        log_size.mean(axis=1), log_size.std(axis=1), (size % ROUND_LOT == 0).mean(axis=1),
-        _mean_of(behind), _lag_one_of_given(behind), np.abs(mid[:, -1] - mid[:, 0]),
-    ]  # fmt: skip
+        log_size.mean(axis=1),
+        log_size.std(axis=1),
+        (size % ROUND_LOT == 0).mean(axis=1),
+        _mean_of(behind),
+        _lag_one_of_given(behind),
+        np.abs(mid[:, -1] - mid[:, 0]),
+    ]
     return np.stack(columns, axis=1)
 
 
@@ -85,7 +94,9 @@ def _lag_one(x: Floats) -> Floats:
     centred = x - x.mean(axis=1, keepdims=True)
     variance = np.sum(centred * centred, axis=1)
     out = np.zeros(len(x))
-    np.divide(np.sum(centred[:, 1:] * centred[:, :-1], axis=1), variance, out=out, where=variance > 0)
+    np.divide(
+        np.sum(centred[:, 1:] * centred[:, :-1], axis=1), variance, out=out, where=variance > 0
+    )
     return out
 
 
@@ -139,7 +150,10 @@ def classifier_auc(
         return None
     (real_train, real_test), (other_train, other_test) = sides
     model = HistGradientBoostingClassifier(max_iter=100, early_stopping=False, random_state=0)
-    model.fit(np.concatenate((real_train, other_train)), np.repeat([1, 0], [len(real_train), len(other_train)]))
+    model.fit(
+        np.concatenate((real_train, other_train)),
+        np.repeat([1, 0], [len(real_train), len(other_train)]),
+    )
     scores = [model.predict_proba(x)[:, 1] for x in (real_test, other_test)]
     return auc(scores[0], scores[1])
 

@@ -38,10 +38,14 @@ def given_spread(parts: Sequence[Observed], clock_ns: int) -> dict[str, Pairs]:
 def given_time(parts: Sequence[Observed], clock_ns: int) -> dict[str, Pairs]:
     """(values, half hour since the opening) of each statistic in `GIVEN_TIME`."""
     drawn = [_by_event(o, clock_ns) for o in parts]
-    found = {n: _joined([(d[n][0], d[n][2]) for d in drawn]) for n in GIVEN_TIME if n != "minute_volume"}
+    found = {
+        n: _joined([(d[n][0], d[n][2]) for d in drawn]) for n in GIVEN_TIME if n != "minute_volume"
+    }
     volume = [minute_volume(o) for o in parts]
     minute = [
-        ((o.start_ns - o.open_ns + np.arange(len(v)) * 60 * NS_PER_SECOND) // HALF_HOUR_NS).astype(np.float64)
+        ((o.start_ns - o.open_ns + np.arange(len(v)) * 60 * NS_PER_SECOND) // HALF_HOUR_NS).astype(
+            np.float64
+        )
         for o, v in zip(parts, volume, strict=True)
     ]
     return found | {"minute_volume": (np.concatenate(volume), np.concatenate(minute))}
@@ -60,7 +64,9 @@ def _by_event(o: Observed, clock_ns: int) -> dict[str, tuple[Floats, Floats, Flo
     bid, ask = (x[own, 0] * float(o.lot) for x in (o.bid_lots, o.ask_lots))
     limit = kind <= LIMIT_DEEPER
     behind = o.behind[own].astype(np.float64)
-    wait = np.log10(np.maximum(np.diff(o.ns[own] // clock_ns) * (clock_ns / NS_PER_SECOND), ZERO_WAIT_S))
+    wait = np.log10(
+        np.maximum(np.diff(o.ns[own] // clock_ns) * (clock_ns / NS_PER_SECOND), ZERO_WAIT_S)
+    )
     twice = np.concatenate((spread, spread)), np.concatenate((hour, hour))
     return {
         "spread": (spread, spread, hour),
@@ -86,7 +92,9 @@ class Conditioned:
     def __init__(self, values: Floats, given: Floats, cuts: Floats | None = None) -> None:
         self.cuts = np.unique(given)[1:] if cuts is None else cuts
         classes = self._class_of(given)
-        self.classes = [c for c in range(len(self.cuts) + 1) if np.count_nonzero(classes == c) >= MIN_VALUES]
+        self.classes = [
+            c for c in range(len(self.cuts) + 1) if np.count_nonzero(classes == c) >= MIN_VALUES
+        ]
         chosen = [values[classes == c] for c in self.classes]
         counts = np.array([len(x) for x in chosen], np.float64)
         self.weights = counts / max(counts.sum(), 1.0)
@@ -106,7 +114,9 @@ class Conditioned:
         if not self.classes or float(np.sum(self.weights[met])) < LEAST_MET:
             return None
         total = 0.0
-        for c, weight, bins, shares in zip(self.classes, self.weights, self.bins, self.shares, strict=True):
+        for c, weight, bins, shares in zip(
+            self.classes, self.weights, self.bins, self.shares, strict=True
+        ):
             chosen = values[classes == c]
             total += weight * (l1(shares, bins.shares(chosen)) if len(chosen) else 1.0)
         return float(total)
@@ -118,7 +128,9 @@ class ConditionalReference:
     def __init__(self, real: Observed, clock_ns: int) -> None:
         self.clock_ns = clock_ns
         spread = given_spread([real], clock_ns)
-        quantiles = np.unique(np.quantile(spread["imbalance"][1], np.arange(1, CLASSES) / CLASSES, method="lower"))
+        quantiles = np.unique(
+            np.quantile(spread["imbalance"][1], np.arange(1, CLASSES) / CLASSES, method="lower")
+        )
         self.by_spread = {n: Conditioned(v, g, quantiles) for n, (v, g) in spread.items()}
         self.by_time = {n: Conditioned(v, g) for n, (v, g) in given_time([real], clock_ns).items()}
 

@@ -73,15 +73,22 @@ def half_hours(days: Sequence[Observed], odd: bool) -> list[Observed]:
     """Alternating half hours; parity changes daily, so that no hour is always on one side."""
     found = []
     for number, day in enumerate(days):
-        first, last = (day.start_ns - day.open_ns) // HALF_HOUR_NS, (day.stop_ns - 1 - day.open_ns) // HALF_HOUR_NS
+        first, last = (
+            (day.start_ns - day.open_ns) // HALF_HOUR_NS,
+            (day.stop_ns - 1 - day.open_ns) // HALF_HOUR_NS,
+        )
         for half in range(first, last + 1):
             if (number + half) % 2 == odd:
                 start = day.open_ns + half * HALF_HOUR_NS
-                found.append(day.part(max(start, day.start_ns), min(start + HALF_HOUR_NS, day.stop_ns)))
+                found.append(
+                    day.part(max(start, day.start_ns), min(start + HALF_HOUR_NS, day.stop_ns))
+                )
     return found
 
 
-def simulated(preset: Preset, seed: int, like: Observed | Stretch, warmup_s: float = WARMUP_S) -> Observed:
+def simulated(
+    preset: Preset, seed: int, like: Observed | Stretch, warmup_s: float = WARMUP_S
+) -> Observed:
     """A simulated stretch of a real one's length and time of day, through the same window of levels."""
     seen = observed_day(preset, seed, like.seconds, warmup_s, like.from_s, like.window)
     return replace(seen, open_ns=seen.start_ns - round(like.from_s * NS_PER_SECOND))
@@ -96,7 +103,9 @@ def of_one_market(preset: Preset, days: Sequence[Day]) -> None:
         No days, or prices in other units than the preset's.
     """
     if not days:
-        raise ConfigError("at least one day to compare with", "none", "name days that the lake holds")
+        raise ConfigError(
+            "at least one day to compare with", "none", "name days that the lake holds"
+        )
     for day in days:
         if day.instrument.tick != preset.tick:
             raise ConfigError(

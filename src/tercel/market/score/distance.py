@@ -40,7 +40,9 @@ class Bins:
         if not len(reference):
             return cls(np.empty(0))
         ordered = np.sort(reference)
-        quantiles = ordered[np.minimum(np.arange(1, count) * len(ordered) // count, len(ordered) - 1)]
+        quantiles = ordered[
+            np.minimum(np.arange(1, count) * len(ordered) // count, len(ordered) - 1)
+        ]
         values, counts = np.unique(ordered, return_counts=True)
         atoms = values[counts * count >= len(ordered)]
         return cls(np.unique(np.concatenate((quantiles, atoms, np.nextafter(atoms, np.inf)))))
@@ -77,7 +79,11 @@ class Bins:
         True
         """
         alone = np.asarray(atoms, np.float64)
-        return cls(np.unique(np.concatenate((np.asarray(plain, np.float64), alone, np.nextafter(alone, np.inf)))))
+        return cls(
+            np.unique(
+                np.concatenate((np.asarray(plain, np.float64), alone, np.nextafter(alone, np.inf)))
+            )
+        )
 
 
 def l1(p: Floats, q: Floats) -> float:
@@ -164,7 +170,8 @@ class Reference:
         if self.real is None:
             return dict.fromkeys((*FOURTEEN, *CURVES))
         found: dict[str, float | None] = {
-            n: None if n == "event_mix" else wasserstein(self.real.values[n], other.values[n]) for n in FOURTEEN
+            n: None if n == "event_mix" else wasserstein(self.real.values[n], other.values[n])
+            for n in FOURTEEN
         }
         return found | dict.fromkeys(CURVES)
 

@@ -30,7 +30,18 @@ from tercel.market.observed import Observed
 from tercel.market.observed.kinds import MARKET
 from tercel.market.score.gates import finite
 from tercel.market.score.sample import minute_volume, returns
-from tercel.market.score.sums import Adder, SumFigure, Sums, by_day, estimates, interleaved, over, shares, table, values
+from tercel.market.score.sums import (
+    Adder,
+    SumFigure,
+    Sums,
+    by_day,
+    estimates,
+    interleaved,
+    over,
+    shares,
+    table,
+    values,
+)
 
 Dynamics = dict[str, dict[str, Any]]
 """By figure: real, ci_low, ci_high, floor (odd against even half hours), train, bar; and value, passed once judged."""
@@ -64,7 +75,11 @@ def judge(tape: Dynamics, simulated: Sequence[Sums]) -> Dynamics:
     """The tape's figures with simulated `value` and `passed`; a missing value has not passed."""
     made = values(FIGURES, table(simulated, COLUMNS), COLUMNS)
     return {
-        name: {**row, "value": finite(made[name]), "passed": bool(abs(made[name] - row["real"]) <= row["bar"])}
+        name: {
+            **row,
+            "value": finite(made[name]),
+            "passed": bool(abs(made[name] - row["real"]) <= row["bar"]),
+        }
         for name, row in tape.items()
     }
 
@@ -83,17 +98,27 @@ def of_tape(test: Sequence[Sums], train: Sequence[Sums]) -> Dynamics:
         What the tape does not tell (too few trades for a lag, a spread of one stretch) is left out.
     """
     held = table(test, COLUMNS)
-    floor, seen = interleaved(FIGURES, held, COLUMNS), values(FIGURES, table(train or test, COLUMNS), COLUMNS)
+    floor, seen = (
+        interleaved(FIGURES, held, COLUMNS),
+        values(FIGURES, table(train or test, COLUMNS), COLUMNS),
+    )
     spread = spreads(table([*test, *train], COLUMNS))
     rows: Dynamics = {
         name: {
-            "real": one.mean, "ci_low": finite(one.ci_low), "ci_high": finite(one.ci_high),
-            "floor": finite(floor[name]), "train": finite(seen[name]) if train else None,
+            "real": one.mean,
+            "ci_low": finite(one.ci_low),
+            "ci_high": finite(one.ci_high),
+            "floor": finite(floor[name]),
+            "train": finite(seen[name]) if train else None,
             "bar": bar(name, one.mean, spread[name]),
         }
         for name, one in estimates(FIGURES, held, COLUMNS, SEED).items()
-    }  # fmt: skip
-    return {name: row for name, row in rows.items() if np.isfinite(row["real"]) and np.isfinite(row["bar"])}
+    }
+    return {
+        name: row
+        for name, row in rows.items()
+        if np.isfinite(row["real"]) and np.isfinite(row["bar"])
+    }
 
 
 def bar(name: str, real: float, spread: float) -> float:
@@ -111,7 +136,9 @@ def spreads(stretches: Floats) -> dict[str, float]:
     """Standard deviation of each figure over stretches, or over their halves; sums float64[D, HALVES, F]."""
     parts = list(stretches)
     if len(parts) < FEW_DAYS:
-        parts = [half for one in parts for half in np.array_split(one[one.any(axis=1)], 2) if len(half)]
+        parts = [
+            half for one in parts for half in np.array_split(one[one.any(axis=1)], 2) if len(half)
+        ]
     found = {}
     totals = np.stack([part.sum(axis=0) for part in parts])[:, None]
     for figure in FIGURES:
@@ -181,9 +208,17 @@ def _add_flow(adder: Adder, o: Observed) -> None:
     volume = np.concatenate(([0.0], np.cumsum(signed)))[: o.n]
     for seconds in OFI_S:
         ns, at = _grid(o, seconds)
-        _together(adder, f"ofi_{seconds}s", ns[:-1], _centred(np.diff(flow[at])), _centred(np.diff(mid[at])))
+        _together(
+            adder,
+            f"ofi_{seconds}s",
+            ns[:-1],
+            _centred(np.diff(flow[at])),
+            _centred(np.diff(mid[at])),
+        )
     ns, at = _grid(o, VOLUME_S)
-    _together(adder, "signed_volume", ns[:-1], _centred(np.diff(volume[at])), _centred(np.diff(mid[at])))
+    _together(
+        adder, "signed_volume", ns[:-1], _centred(np.diff(volume[at])), _centred(np.diff(mid[at]))
+    )
 
 
 def _add_moves(adder: Adder, o: Observed) -> None:
@@ -207,7 +242,10 @@ def _every(o: Observed, seconds: int, count: int, lead: int = 0) -> Longs:
 def _add_depth(adder: Adder, o: Observed) -> None:
     """Log lots at both touches, and the minutes' volume."""
     ns, at = _grid(o, GRID_S)
-    sides = [_centred(np.log(np.maximum(lots[at, 0], 1).astype(np.float64))) for lots in (o.bid_lots, o.ask_lots)]
+    sides = [
+        _centred(np.log(np.maximum(lots[at, 0], 1).astype(np.float64)))
+        for lots in (o.bid_lots, o.ask_lots)
+    ]
     for lots in sides:
         _later(adder, "depth_acf_60s", ns, lots, LATER_S // GRID_S)
     _together(adder, "depth_both_sides", ns, *sides)
@@ -225,7 +263,9 @@ def _add_trades(adder: Adder, o: Observed) -> None:
         _later(adder, f"sign_acf_{lag}", o.ns[rows], signs, lag)
     rows = rows[rows + 1 < o.n]
     emptied = np.where(
-        o.side[rows] > 0, o.ask_px[rows + 1, 0] > o.ask_px[rows, 0], o.bid_px[rows + 1, 0] < o.bid_px[rows, 0]
+        o.side[rows] > 0,
+        o.ask_px[rows + 1, 0] > o.ask_px[rows, 0],
+        o.bid_px[rows + 1, 0] < o.bid_px[rows, 0],
     )
     for seconds in AFTER_S:
         at = np.searchsorted(o.ns, o.ns[rows] + seconds * NS_PER_SECOND)
@@ -270,11 +310,17 @@ def _figures() -> list[SumFigure]:
     found = [SumFigure(f"ofi_r2_{h}s", moments(f"ofi_{h}s"), _squared) for h in OFI_S]
     found.append(SumFigure(f"signed_volume_r2_{VOLUME_S}s", moments("signed_volume"), _squared))
     found += [
-        SumFigure(f"variance_1s_to_{h}s", (f"move_{h}s", f"move_{h}s#", "move_1s", "move_1s#"), partial(_ratio, h))
+        SumFigure(
+            f"variance_1s_to_{h}s",
+            (f"move_{h}s", f"move_{h}s#", "move_1s", "move_1s#"),
+            partial(_ratio, h),
+        )
         for h in RATIOS_S
     ]
     names = ["depth_acf_60s", "depth_both_sides", *(f"volume_acf_{lag}" for lag in VOLUME_LAGS)]
-    names += [f"abs_return_acf_{lag}s" for lag in MOVE_LAGS_S] + [f"abs_return_acf_{lag}min" for lag in MOVE_LAGS_MIN]
+    names += [f"abs_return_acf_{lag}s" for lag in MOVE_LAGS_S] + [
+        f"abs_return_acf_{lag}min" for lag in MOVE_LAGS_MIN
+    ]
     names += [f"sign_acf_{lag}" for lag in SIGN_LAGS]
     found += [SumFigure(name, moments(name), _correlation) for name in names]
     means = [f"response_{name}_{h}s" for name in ("emptied", "left") for h in AFTER_S]

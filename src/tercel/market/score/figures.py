@@ -97,11 +97,16 @@ def memories(score: ScoreDraw) -> Figure:
 
     with sketch(2.9) as drawing:
         panels = drawing.subplots(1, 2)
-        wanted = {"abs_return_acf": "absolute 1 s returns, lag in seconds", "sign_acf": "trade signs, lag in trades"}
+        wanted = {
+            "abs_return_acf": "absolute 1 s returns, lag in seconds",
+            "sign_acf": "trade signs, lag in trades",
+        }
         for panel, (name, words) in zip(panels, wanted.items(), strict=True):
             for samples, colour, label in _series(score, simulated):
                 curve = np.mean([s.curves[name] for s in samples], axis=0)
-                panel.plot(np.arange(1, len(curve) + 1), curve, color=colour, label=label, linewidth=1.6)
+                panel.plot(
+                    np.arange(1, len(curve) + 1), curve, color=colour, label=label, linewidth=1.6
+                )
             panel.set_xscale("log")
             panel.axhline(0, color=style.RULE.token, linewidth=0.8)
             panel.set_title(words)
@@ -114,7 +119,9 @@ def memories(score: ScoreDraw) -> Figure:
     )
 
 
-def _series(score: ScoreDraw, simulated: Sequence[Sample]) -> list[tuple[Sequence[Sample], str, str]]:
+def _series(
+    score: ScoreDraw, simulated: Sequence[Sample]
+) -> list[tuple[Sequence[Sample], str, str]]:
     train = [(score.train, TRAIN, "tape calibrated on")] if score.train else []
     return [*train, (score.test, REAL, "held-out tape"), (simulated, SIMULATED, "simulated")]
 
@@ -127,7 +134,12 @@ def moves(score: ScoreDraw) -> Figure:
         left, right = drawing.subplots(1, 2)
         for samples, colour, label in _series(score, simulated):
             left.plot(
-                RESPONSE_LAGS, np.mean([s.response for s in samples], axis=0), "o-", ms=3, color=colour, label=label
+                RESPONSE_LAGS,
+                np.mean([s.response for s in samples], axis=0),
+                "o-",
+                ms=3,
+                color=colour,
+                label=label,
             )
             sd = np.sqrt(np.mean([[s.sd[h] ** 2 for h in SD_SECONDS] for s in samples], axis=0))
             right.plot(SD_SECONDS, sd / np.sqrt(SD_SECONDS), "o-", ms=3, color=colour)
@@ -163,7 +175,9 @@ def floors(distances: Mapping[str, Mapping[str, Any]]) -> Figure:
         ):
             real = [distances[n][key] for n in names]
             if all(x is not None for x in real):
-                panel.plot(np.array(real, np.float64), at, marker, color=colour, label=label, markersize=8)
+                panel.plot(
+                    np.array(real, np.float64), at, marker, color=colour, label=label, markersize=8
+                )
         panel.set_yticks(at, [n.replace("_", " ") for n in names])
         panel.invert_yaxis()
         panel.set_xlabel("L1 to the held-out tape (0 the same law, 1 nothing in common)")
@@ -186,10 +200,21 @@ def conditionals(score: ScoreDraw) -> Figure:
         wanted = [("spread", n) for n in ("touch_depth", "limit_distance", "log_wait")]
         wanted += [("half hour", n) for n in ("spread", "minute_volume", "log_wait")]
         for panel, (given, name) in zip(panels, wanted, strict=True):
-            for seen, colour, label in ((score.test_seen, REAL, "held-out tape"), (simulated, SIMULATED, "simulated")):
-                panel.plot(*_means_given(seen, name, given, score.clock_ns), "o-", ms=3, color=colour, label=label)
+            for seen, colour, label in (
+                (score.test_seen, REAL, "held-out tape"),
+                (simulated, SIMULATED, "simulated"),
+            ):
+                panel.plot(
+                    *_means_given(seen, name, given, score.clock_ns),
+                    "o-",
+                    ms=3,
+                    color=colour,
+                    label=label,
+                )
             panel.set_title(f"{name.replace('_', ' ')}")
-            panel.set_xlabel(f"given the {given}" + (" since the opening" if given == "half hour" else ", ticks"))
+            panel.set_xlabel(
+                f"given the {given}" + (" since the opening" if given == "half hour" else ", ticks")
+            )
         panels[0].legend(frameon=False)
     return finished(
         drawing,
@@ -199,7 +224,9 @@ def conditionals(score: ScoreDraw) -> Figure:
     )
 
 
-def _means_given(seen: Sequence[Observed], name: str, given: str, clock_ns: int) -> tuple[Floats, Floats]:
+def _means_given(
+    seen: Sequence[Observed], name: str, given: str, clock_ns: int
+) -> tuple[Floats, Floats]:
     """Classes and the mean of the statistic in each."""
     pairs = given_spread(seen, clock_ns) if given == "spread" else given_time(seen, clock_ns)
     values, condition = pairs[name]

@@ -38,7 +38,9 @@ def held(reals: Mapping[str, float], sims: Mapping[str, float]) -> Gates:
     return {name: judged(name, sims[name], reals[name]) for name in sims}
 
 
-def at_level(reals: Mapping[str, float], train: Mapping[str, float], sims: Mapping[str, float]) -> Gates:
+def at_level(
+    reals: Mapping[str, float], train: Mapping[str, float], sims: Mapping[str, float]
+) -> Gates:
     """Gates with the days' level taken out: volatility, spread, and rate and size of market orders move as the tape's
     do from the days calibrated on to these.
 
@@ -54,7 +56,9 @@ def at_level(reals: Mapping[str, float], train: Mapping[str, float], sims: Mappi
         has_level = name.startswith(LEVELS) and reals[name] > 0 and train[name] > 0
         moved = value * reals[name] / train[name] if has_level else value
         ratios = (value / train[name], train[name] / reals[name]) if has_level else (None, None)
-        found[name] = judged(name, moved, reals[name]) | dict(zip(("by_model", "by_day"), ratios, strict=True))
+        found[name] = judged(name, moved, reals[name]) | dict(
+            zip(("by_model", "by_day"), ratios, strict=True)
+        )
     return found
 
 
@@ -75,7 +79,9 @@ def numbers(drawn: Sample | Sequence[Sample]) -> dict[str, float]:
     for lag in GATED_LAGS:
         found[f"response_{lag}"] = mean([s.response[RESPONSE_LAGS.index(lag)] for s in samples])
     for short, long in itertools.pairwise(SD_SECONDS):
-        found[f"variance_ratio_{long}s"] = sd[long] / (sd[short] * np.sqrt(long / short)) if sd[short] else np.nan
+        found[f"variance_ratio_{long}s"] = (
+            sd[long] / (sd[short] * np.sqrt(long / short)) if sd[short] else np.nan
+        )
     return {name: float(value) for name, value in found.items()}
 
 
@@ -92,7 +98,9 @@ def judged(name: str, value: float, real: float) -> dict[str, Any]:
     elif name.startswith("variance_ratio"):
         passed = abs(value - real) <= RATIO
     else:
-        passed = abs(value - real) <= (RESPONSE if name.startswith("response") else RELATIVE) * abs(real)
+        passed = abs(value - real) <= (RESPONSE if name.startswith("response") else RELATIVE) * abs(
+            real
+        )
     return {"value": value, "real": real, "passed": bool(passed)}
 
 

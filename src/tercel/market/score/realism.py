@@ -26,8 +26,13 @@ class Simulated:
     @classmethod
     def like(cls, tape: HeldOutTape, preset: Preset, seeds: Sequence[int] = SEEDS) -> "Simulated":
         """One path for each stretch of the tape and each seed; whole days of tape are another for each stretch."""
-        paths = [[preset.path(seed, number) for seed in seeds] for number in range(len(tape.stretches))]
-        seen = [[simulated(preset, seed, one) for seed in row] for one, row in zip(tape.stretches, paths, strict=True)]
+        paths = [
+            [preset.path(seed, number) for seed in seeds] for number in range(len(tape.stretches))
+        ]
+        seen = [
+            [simulated(preset, seed, one) for seed in row]
+            for one, row in zip(tape.stretches, paths, strict=True)
+        ]
         return cls(seen, [[sample(o, tape.clock_ns) for o in row] for row in seen])
 
 
@@ -52,17 +57,28 @@ class ScoreDraw:
     made : Simulated
     """
 
-    def __init__(self, preset: Preset, test: Sequence[Day], train: Sequence[Day], seeds: Sequence[int] = SEEDS) -> None:
+    def __init__(
+        self,
+        preset: Preset,
+        test: Sequence[Day],
+        train: Sequence[Day],
+        seeds: Sequence[int] = SEEDS,
+    ) -> None:
         of_one_market(preset, test)
         self.preset = preset
         self.test_seen = [day.seen() for day in test]
         self.train_seen = [day.seen() for day in train]
         self.clock_ns = max(clock_of(o) for o in [*self.test_seen, *self.train_seen])
-        self.test, self.train = ([sample(o, self.clock_ns) for o in seen] for seen in (self.test_seen, self.train_seen))
+        self.test, self.train = (
+            [sample(o, self.clock_ns) for o in seen] for seen in (self.test_seen, self.train_seen)
+        )
         labels = [day.label for day in test]
-        self.tape = HeldOutTape.of(labels, self.test_seen, self.train_seen, self.test, self.train, self.clock_ns)
+        self.tape = HeldOutTape.of(
+            labels, self.test_seen, self.train_seen, self.test, self.train, self.clock_ns
+        )
         self.made = Simulated.like(self.tape, preset, seeds)
-        self.sim_seen, self.sims = self.made.seen, self.made.samples
+        self.sim_seen = self.made.seen
+        self.sims = self.made.samples
 
 
 def distance_table(tape: HeldOutTape, made: Simulated) -> dict[str, dict[str, float | None]]:
@@ -71,16 +87,22 @@ def distance_table(tape: HeldOutTape, made: Simulated) -> dict[str, dict[str, fl
     found, moved = [r.l1(s) for r, s in pairs], [r.wasserstein(s) for r, s in pairs]
     return {
         name: {
-            "l1": mean_of(row[name] for row in found), "wasserstein": mean_of(row[name] for row in moved), **floors,
+            "l1": mean_of(row[name] for row in found),
+            "wasserstein": mean_of(row[name] for row in moved),
+            **floors,
         }
         for name, floors in tape.floors.items()
-    }  # fmt: skip
+    }
 
 
 def means(table: dict[str, dict[str, float | None]], key: str) -> float | None:
     """MEAN14 of one column, None where it is empty."""
     column = {name: row[key] for name, row in table.items()}
-    return None if column["spread"] is None else mean14({n: v for n, v in column.items() if v is not None})
+    return (
+        None
+        if column["spread"] is None
+        else mean14({n: v for n, v in column.items() if v is not None})
+    )
 
 
 def interleaved(tape: HeldOutTape, made: Simulated) -> float | None:
@@ -113,5 +135,7 @@ def realism(tape: HeldOutTape, made: Simulated) -> dict[str, Any]:
         "gates": held(tape.gates, sims),
         "gates_train": held(tape.gates_train, sims) if tape.gates_train else {},
         "gates_level": at_level(tape.gates, tape.gates_train, sims) if tape.gates_train else {},
-        "dynamics": dynamics.judge(tape.dynamics, [dynamics.sums_of(o) for row in made.seen for o in row]),
+        "dynamics": dynamics.judge(
+            tape.dynamics, [dynamics.sums_of(o) for row in made.seen for o in row]
+        ),
     }

@@ -205,7 +205,9 @@ def acf(series: Sequence[Floats], lags: int, centred: bool = True) -> Floats:
     if variance <= 0.0:
         return out
     for lag in range(1, lags + 1):
-        products = sum(float(np.dot(x[lag:] - mean, x[:-lag] - mean)) for x in series if len(x) > lag)
+        products = sum(
+            float(np.dot(x[lag:] - mean, x[:-lag] - mean)) for x in series if len(x) > lag
+        )
         pairs = sum(max(len(x) - lag, 0) for x in series)
         out[lag - 1] = products / pairs / variance if pairs else 0.0
     return out

@@ -38,15 +38,26 @@ def read_days(
         raise ConfigError("at least one day", "none", "name days with `date=`")
     store.refuse_absent(symbol, dates, venue or None)
     read = [store.read(symbol, date, venue or None) for date in dates]
-    return [day_of(seen_through(instrument, levels), events, start, end) for instrument, events in read]
+    return [
+        day_of(seen_through(instrument, levels), events, start, end) for instrument, events in read
+    ]
 
 
 def days_of(
-    preset: Preset, lake: Path, dates: Sequence[str], *, symbol: str, venue: str, start: str = "", end: str = ""
+    preset: Preset,
+    lake: Path,
+    dates: Sequence[str],
+    *,
+    symbol: str,
+    venue: str,
+    start: str = "",
+    end: str = "",
 ) -> list[Day]:
     """Days read as a preset was calibrated: its symbol, venue and levels by default."""
     symbol = symbol or preset.symbol
-    venue = venue or (preset.venue if (preset.venue, symbol) in {one.key[:2] for one in Lake(lake).list()} else "")
+    venue = venue or (
+        preset.venue if (preset.venue, symbol) in {one.key[:2] for one in Lake(lake).list()} else ""
+    )
     return read_days(lake, symbol, dates, start, end, venue, preset.card.get("levels_read"))
 
 
@@ -77,7 +88,10 @@ def train_days(lake: Path, preset: Preset) -> list[Day]:
     dates = [str(date) for date in preset.card.get("days", []) if str(date) in known]
     read = [store.read(preset.symbol, date, preset.venue) for date in dates]
     levels = preset.card.get("levels_read")
-    return [Day(seen_through(instrument, levels), events, *preset.stretch_s) for instrument, events in read]
+    return [
+        Day(seen_through(instrument, levels), events, *preset.stretch_s)
+        for instrument, events in read
+    ]
 
 
 def seen_days(preset: Preset, days: Sequence[Day]) -> list[Day]:
@@ -88,7 +102,11 @@ def seen_days(preset: Preset, days: Sequence[Day]) -> list[Day]:
         start, end = day.stretch_s
         return (first or 0.0) < end and (last is None or start < last)
 
-    known = [day for day in days if day.instrument.symbol == preset.symbol and day.instrument.date in dates]
+    known = [
+        day
+        for day in days
+        if day.instrument.symbol == preset.symbol and day.instrument.date in dates
+    ]
     return [day for day in known if overlaps(day)]
 
 

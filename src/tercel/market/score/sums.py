@@ -46,7 +46,9 @@ class Adder:
         index = self.half_hour(ns.ravel()).astype(np.intp)
         self.sums[name] = self.sums.get(name, 0.0) + cluster_sums(found, index, HALVES)
 
-    def share(self, name: str, ns: Longs, hits: NDArray[np.generic], cases: Bools | None = None) -> None:
+    def share(
+        self, name: str, ns: Longs, hits: NDArray[np.generic], cases: Bools | None = None
+    ) -> None:
         """The mean of `hits` over `cases`: sums `name` and `name#`."""
         chosen = slice(None) if cases is None else cases
         self.add(name, ns[chosen], hits[chosen])
@@ -87,7 +89,9 @@ def shares(names: Sequence[str]) -> list[SumFigure]:
 
 def table(days: Sequence[Sums], columns: Sequence[str]) -> Floats:
     """Sums by day and half-hour, float64[D, HALVES, F]."""
-    return np.stack([np.column_stack([day.get(c, np.zeros(HALVES)) for c in columns]) for day in days])
+    return np.stack(
+        [np.column_stack([day.get(c, np.zeros(HALVES)) for c in columns]) for day in days]
+    )
 
 
 def clusters(sums: Floats) -> tuple[Floats, str]:
@@ -97,7 +101,9 @@ def clusters(sums: Floats) -> tuple[Floats, str]:
     return sums[0][sums[0].any(axis=1)], "half hours"
 
 
-def estimates(figures: Sequence[SumFigure], sums: Floats, columns: Sequence[str], seed: int) -> dict[str, Estimate]:
+def estimates(
+    figures: Sequence[SumFigure], sums: Floats, columns: Sequence[str], seed: int
+) -> dict[str, Estimate]:
     """Every figure with its interval over clusters."""
     found, _ = clusters(sums)
     moments = Moments(found, np.ones(len(found)), lambda means: _all(figures, means, columns))
@@ -108,10 +114,15 @@ def estimates(figures: Sequence[SumFigure], sums: Floats, columns: Sequence[str]
 def values(figures: Sequence[SumFigure], sums: Floats, columns: Sequence[str]) -> dict[str, float]:
     """Every figure of sums float64[..., F], all added up."""
     total = sums.reshape(1, -1, sums.shape[-1]).sum(axis=1)
-    return {figure.name: float(x) for figure, x in zip(figures, _all(figures, total, columns)[0], strict=True)}
+    return {
+        figure.name: float(x)
+        for figure, x in zip(figures, _all(figures, total, columns)[0], strict=True)
+    }
 
 
-def interleaved(figures: Sequence[SumFigure], sums: Floats, columns: Sequence[str]) -> dict[str, float]:
+def interleaved(
+    figures: Sequence[SumFigure], sums: Floats, columns: Sequence[str]
+) -> dict[str, float]:
     """Absolute difference of odd and even half-hours; parity changes daily, so that no hour is always on one side."""
     number = np.arange(sums.shape[0])[:, None] + np.arange(sums.shape[1])[None, :]
     odd, even = (values(figures, sums[number % 2 == half], columns) for half in (1, 0))

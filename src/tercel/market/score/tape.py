@@ -77,13 +77,16 @@ class HeldOutTape:
         halves = None if odd is None else Reference.of(odd)
         return cls(
             stretches=tuple(
-                Stretch(label, o.from_s, o.seconds, o.window) for label, o in zip(labels, test, strict=True)
+                Stretch(label, o.from_s, o.seconds, o.window)
+                for label, o in zip(labels, test, strict=True)
             ),
             clock_ns=clock_ns,
             hours=(sum(o.seconds for o in train) / 3600.0, sum(o.seconds for o in test) / 3600.0),
             references=references,
             odd=halves,
-            interleaved_floor_mean_l1=None if halves is None or even is None else mean14(halves.l1(even)),
+            interleaved_floor_mean_l1=None
+            if halves is None or even is None
+            else mean14(halves.l1(even)),
             floors={
                 name: {
                     "floor_l1": mean_of(row[name] for row in single),
@@ -102,7 +105,13 @@ class HeldOutTape:
         figures = rounded(
             {
                 name: getattr(self, name)
-                for name in ("interleaved_floor_mean_l1", "floors", "gates", "gates_train", "dynamics")
+                for name in (
+                    "interleaved_floor_mean_l1",
+                    "floors",
+                    "gates",
+                    "gates_train",
+                    "dynamics",
+                )
             },
             DIGITS,
         )
@@ -125,9 +134,14 @@ class HeldOutTape:
         ConfigError
             The card carries no tape, or one that cannot be read.
         """
-        given, way = preset.card.get("scored_tape"), "score it on days (`lake=`, `date=`), or keep them with `write=`"
+        given, way = (
+            preset.card.get("scored_tape"),
+            "score it on days (`lake=`, `date=`), or keep them with `write=`",
+        )
         if given is None:
-            raise ConfigError("days to score on", f"none, and no tape on the card of {preset.name}", way)
+            raise ConfigError(
+                "days to score on", f"none, and no tape on the card of {preset.name}", way
+            )
         try:
             return cls(
                 stretches=tuple(Stretch(**one) for one in given["stretches"]),
@@ -138,11 +152,16 @@ class HeldOutTape:
                 gates=_floats(given["gates"]),
                 gates_train=_floats(given["gates_train"]),
                 notes=tuple(given["notes"]),
-                **{name: given[name] for name in ("interleaved_floor_mean_l1", "floors", "dynamics")},
+                **{
+                    name: given[name]
+                    for name in ("interleaved_floor_mean_l1", "floors", "dynamics")
+                },
             )
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
             raise ConfigError(
-                "a card with a tape as `tercel market score` keeps it with `write=`", f"{preset.name}: {error!r}", way
+                "a card with a tape as `tercel market score` keeps it with `write=`",
+                f"{preset.name}: {error!r}",
+                way,
             ) from error
 
 
@@ -179,10 +198,16 @@ def _notes(labels: Sequence[str], test: Sequence[Observed], floors: bool) -> lis
     """What a reader of the score has to know about its days."""
     seen = list(zip(labels, (o.counts for o in test), strict=True))
     lines = [f"{label}: {n['halts']} halts, left out" for label, n in seen if n["halts"]]
-    lines += [f"{label}: the book was cleared {n['clears']} times, each a gap" for label, n in seen if n["clears"]]
+    lines += [
+        f"{label}: the book was cleared {n['clears']} times, each a gap"
+        for label, n in seen
+        if n["clears"]
+    ]
     if not floors:
         lines.append("no day of its calibration is in the lake: no floors")
     window = max(o.window for o in test)
     if window:
-        lines.append(f"the feed shows {window} levels: the simulated market is read through as many")
+        lines.append(
+            f"the feed shows {window} levels: the simulated market is read through as many"
+        )
     return lines

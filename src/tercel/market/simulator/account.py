@@ -17,7 +17,9 @@ from tercel.market.tape.schema import ADD, EXECUTE, TRADE_HIDDEN
 
 
 @kernel
-def write(k: Longs, kind: int, who: int, side: int, price: int, lots: int, mid2: int, touch2: int) -> None:
+def write(
+    k: Longs, kind: int, who: int, side: int, price: int, lots: int, mid2: int, touch2: int
+) -> None:
     """Append a row to the record, if there is one."""
     s = state_at(k)
     rows = s.record_rows
@@ -219,7 +221,9 @@ def own_dead(b: Packed, k: Longs, own: int, lots: int, requested: int) -> None:
 
 
 @kernel
-def book_fill(k: Longs, price: int, lots: int, mid2: int, touch2: int, passive: bool, forced: bool) -> None:
+def book_fill(
+    k: Longs, price: int, lots: int, mid2: int, touch2: int, passive: bool, forced: bool
+) -> None:
     """Book a fill: costs (half-ticks x lots), fees, grid, log."""
     s = state_at(k)
     side = s.side
@@ -273,7 +277,15 @@ def mark_unfilled(k: Longs, price: int, lots: int, paid: int) -> None:
 
 @kernel
 def own_fill(
-    b: Packed, k: Longs, own: int, price: int, lots: int, mid2: int, touch2: int, passive: bool, forced: bool
+    b: Packed,
+    k: Longs,
+    own: int,
+    price: int,
+    lots: int,
+    mid2: int,
+    touch2: int,
+    passive: bool,
+    forced: bool,
 ) -> None:
     """An own fill: account, costs in half-ticks x lots, grid, log."""
     s = state_at(k)
@@ -285,7 +297,16 @@ def own_fill(
         reduce(b, fixed(b, lay.ORDERS) + own, lots)
     led.open -= lots
     s.left -= lots
-    write(k, sim.OWN_FILL, own, (1 if passive else 0) + (2 if forced else 0), price, lots, mid2, touch2)
+    write(
+        k,
+        sim.OWN_FILL,
+        own,
+        (1 if passive else 0) + (2 if forced else 0),
+        price,
+        lots,
+        mid2,
+        touch2,
+    )
     free_if_over(b, own)
     if s.attentive != 0:
         s.attention = 1

@@ -37,7 +37,9 @@ def theirs(source: Source) -> Source:
         A tape of level totals, or no tape.
     """
     if source.model != sim.REPLAY or by_level(source):
-        raise ConfigError("a tape of single orders", f"{source.name} without any", "leave the bound out")
+        raise ConfigError(
+            "a tape of single orders", f"{source.name} without any", "leave the bound out"
+        )
     states = source.worlds_k.copy()
     states[:, sim.THEIRS] = 1
     return replace(source, worlds_k=states)
@@ -57,7 +59,9 @@ def undercutting(source: Source, table: str) -> Source:
     words = packed(table, float(np.median(lots)) if len(lots) else 1.0)
     states = plain.worlds_k.copy()
     states[:, sim.UNDERCUT] = len(plain.flow)
-    return with_impact(replace(plain, flow=np.concatenate((plain.flow, words)), worlds_k=states), law)
+    return with_impact(
+        replace(plain, flow=np.concatenate((plain.flow, words)), worlds_k=states), law
+    )
 
 
 def bounded(source: Source, bound: str, symbol: str, date: str) -> Source:

@@ -54,7 +54,10 @@ def first_own(b: Packed, side: int, price: int, through: bool) -> int:
 @kernel
 def sooner(one: Any, other: Any, side: int) -> bool:
     """Whether an order of `side` trades before another, by price and time."""
-    return bool((one.price - other.price) * side > 0 or (one.price == other.price and one.arrival < other.arrival))
+    return bool(
+        (one.price - other.price) * side > 0
+        or (one.price == other.price and one.arrival < other.arrival)
+    )
 
 
 @kernel

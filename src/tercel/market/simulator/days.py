@@ -54,7 +54,12 @@ def simulated_day(
 
 
 def observed_day(
-    preset: Preset, seed: int, seconds: float, warmup_s: float, from_s: float | None = None, window: int = 0
+    preset: Preset,
+    seed: int,
+    seconds: float,
+    warmup_s: float,
+    from_s: float | None = None,
+    window: int = 0,
 ) -> Observed:
     """A simulated day observed as a tape is, without warm-up, through a window of levels (0: all)."""
     if (found := preset.recorded("2000-01-03", seed)) is not None:
@@ -62,7 +67,13 @@ def observed_day(
         return observe(found[0], found[1], 0.0, from_s=start, to_s=start + seconds, window=window)
     stop = round((warmup_s + seconds) * NS_PER_SECOND)
     instrument = Instrument(
-        preset.venue, preset.symbol, "2000-01-03", preset.tick, preset.lot, window, session_close_ns=stop
+        preset.venue,
+        preset.symbol,
+        "2000-01-03",
+        preset.tick,
+        preset.lot,
+        window,
+        session_close_ns=stop,
     )
     return observe(instrument, simulated_day(preset, seed, seconds, warmup_s, from_s), warmup_s)
 
@@ -124,7 +135,12 @@ def order_ids(rows: Longs) -> Longs:
 
 
 def session(
-    preset: Preset, seed: int, seconds: float, open_ns: int, warmup_s: float = 600.0, law: Floats | None = None
+    preset: Preset,
+    seed: int,
+    seconds: float,
+    open_ns: int,
+    warmup_s: float = 600.0,
+    law: Floats | None = None,
 ) -> Events:
     """A session of the preset's flow as a recorded day: the orders that stand as OPENING rows, then its public rows.
 

@@ -15,7 +15,12 @@ from tercel.market.flow.santa_fe import santa_fe_event
 from tercel.market.impact.kernel import impact_event
 from tercel.market.regimes.kernel import regime_event
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.background import enter_background, leave_background, mirror, restore_event
+from tercel.market.simulator.background import (
+    enter_background,
+    leave_background,
+    mirror,
+    restore_event,
+)
 from tercel.market.simulator.entry import arrive, next_arrival
 from tercel.market.simulator.followed import follows, unpack_event
 from tercel.market.simulator.past_seconds import keep_seconds
@@ -146,7 +151,9 @@ def advance(b: Packed, k: Longs, flow: Floats, tape: Rows) -> int:
             if decision_is_due(k):
                 s.due_ns = s.now
         elif command_ns <= due_ns and command_ns < FOREVER_NS:
-            mark_time(b, k, command_ns + 1)  # the mid at a grid point is the one before own orders of that moment
+            mark_time(
+                b, k, command_ns + 1
+            )  # the mid at a grid point is the one before own orders of that moment
             s.now = command_ns
             arrive(b, k, flow)
             if s.undercut != 0:

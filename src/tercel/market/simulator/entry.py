@@ -86,7 +86,9 @@ def send_new(b: Packed, k: Longs, price: int, lots: int, how: int) -> bool:
     # The ring before the ledger: a place without a command would never be freed.
     if not push(k, sim.NEW, own, price, lots, how):
         return False
-    note_sent(b, k, own, s.side, price if how & sim.IMMEDIATE == 0 else s.side * NO_ASK, lots)  # stands on no price
+    note_sent(
+        b, k, own, s.side, price if how & sim.IMMEDIATE == 0 else s.side * NO_ASK, lots
+    )  # stands on no price
     return True
 
 
@@ -146,7 +148,9 @@ def out_of_band(reference2: int, price2: int, side: int) -> bool:
 
 
 @kernel
-def arrive_new(b: Packed, k: Longs, flow: Floats, own: int, price: int, lots: int, how: int) -> None:
+def arrive_new(
+    b: Packed, k: Longs, flow: Floats, own: int, price: int, lots: int, how: int
+) -> None:
     """An own order arrives: it matches in price-time priority, then rests or dies.
 
     Mid and touch are taken once, just before it matches. Each lot pays the ticks that the lots before it have moved the
@@ -216,7 +220,14 @@ def arrive_new(b: Packed, k: Longs, flow: Floats, own: int, price: int, lots: in
     elif how & sim.IMMEDIATE != 0 or stopped:
         own_dead(b, k, own, left, 0)
     else:
-        own_rest(b, k, own, price, left, outside_feed(b, k, side, price) and public_lots_at(b, side, price) == 0)
+        own_rest(
+            b,
+            k,
+            own,
+            price,
+            left,
+            outside_feed(b, k, side, price) and public_lots_at(b, side, price) == 0,
+        )
 
 
 @kernel

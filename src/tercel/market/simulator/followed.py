@@ -64,7 +64,12 @@ def pack_event(k: Longs, rows: Longs, at: int, wait: int, draws: int, moved: boo
     """
     s = state_at(k)
     end = at + max(s.mirror_row + int(moved), 1)
-    if end > rows.shape[0] or s.mirror_row > sim.MIRROR_ROWS or wait > LONGEST_WAIT or draws > MOST_DRAWS:
+    if (
+        end > rows.shape[0]
+        or s.mirror_row > sim.MIRROR_ROWS
+        or wait > LONGEST_WAIT
+        or draws > MOST_DRAWS
+    ):
         return NO_ROOM
     rows[end - 1, HEAD], rows[end - 1, BODY] = (MID, s.background_mid2) if moved else (0, 0)
     for row in range(s.mirror_row):
@@ -94,8 +99,11 @@ def unpack_event(b: Packed, k: Longs, rows: Rows) -> None:
             s.background_mid2 = body
         elif kind > 0:
             r = row_at(k, sim.MIRROR + s.mirror_row * sim.RECORD_WORDS)
-            r.kind, r.who, r.side = kind, body >> SLOT_AT, -1 if head & SELL else 1
-            r.price, r.lots = (body >> PRICE_AT) & MOST, body & MOST
+            r.kind = kind
+            r.who = body >> SLOT_AT
+            r.side = -1 if head & SELL else 1
+            r.price = (body >> PRICE_AT) & MOST
+            r.lots = body & MOST
             s.mirror_row += 1
             if kind == TRADE_HIDDEN:
                 s.hidden_lots += r.lots
@@ -111,7 +119,9 @@ def leave_left(background: Packed, r: Any) -> None:
     """What a row leaves of its order in the background; queue and level are nobody's concern."""
     o = order_at(background, r.who)
     if r.kind == ADD:
-        o.side, o.price, o.qty = r.side, r.price, r.lots
+        o.side = r.side
+        o.price = r.price
+        o.qty = r.lots
         background[lay.HIGH] = max(background[lay.HIGH], r.who + 1)
     else:
         o.qty -= r.lots

@@ -29,7 +29,9 @@ FLOW_RNG, ENTRY_RNG, DRAW_RNG = range(14, 20, 2)
 # the flow's stream, order-entry latency, a random strategy's draws
 
 # -- public tallies, all since the start, own lots excluded ------------------------------------------------------------
-EVENTS, BOUGHT, SOLD, OFI, VARIANCE, MID2, PUBLIC_BID, PUBLIC_ASK, LAST_BID, LAST_ASK = range(20, 30)
+EVENTS, BOUGHT, SOLD, OFI, VARIANCE, MID2, PUBLIC_BID, PUBLIC_ASK, LAST_BID, LAST_ASK = range(
+    20, 30
+)
 # BOUGHT: lots that public buyers took from public sellers
 # OFI: order flow imbalance at the public touch, bid side positive (Cont, Kukanov & Stoikov 2014)
 # VARIANCE: sum of squared mid moves, half-ticks^2
@@ -45,7 +47,18 @@ SEEN_WORDS: Final = 6
 ARRIVED: Final = 38  # five words: the same without MID2, at arrival
 
 # -- the parent order and the own account ------------------------------------------------------------------------------
-SIDE, QUANTITY, LEFT, START_NS, HORIZON_NS, DECISION, DECISIONS, PHASE, ARRIVAL_MID2, OWN_SEQUENCE = range(43, 53)
+(
+    SIDE,
+    QUANTITY,
+    LEFT,
+    START_NS,
+    HORIZON_NS,
+    DECISION,
+    DECISIONS,
+    PHASE,
+    ARRIVAL_MID2,
+    OWN_SEQUENCE,
+) = range(43, 53)
 # LEFT: lots of the parent not yet filled
 # DECISION: decisions taken
 # PHASE: WARMING, WORKING, CLOSING, DONE
@@ -61,17 +74,31 @@ OWN_OVERFLOW, LATENCY_KIND, LATENCY_A, LATENCY_B, AT_MID = range(62, 67)
 
 # -- costs, half-ticks x lots ------------------------------------------------------------------------------------------
 SPREAD, WALK, TIMING, FORCED_SPREAD, FORCED_WALK, FORCED_TIMING = range(67, 73)
-PASSIVE_LOTS, FORCED_LOTS, UNFILLED_LOTS, FILL_ROWS, STEP_CASH, DECISION_MID2, CLOCK_EVENTS = range(73, 80)
+PASSIVE_LOTS, FORCED_LOTS, UNFILLED_LOTS, FILL_ROWS, STEP_CASH, DECISION_MID2, CLOCK_EVENTS = range(
+    73, 80
+)
 # STEP_CASH: execution against the mid at decision since the last decision: sum s (2 p - mid2_decision) q
 # CLOCK_EVENTS: flow events between decisions, 0: decisions fall on a time grid
 
 # -- commands in flight: a ring ----------------------------------------------------------------------------------------
-COMMAND_HEAD, COMMAND_TAIL, COMMAND_LAST_NS, COMMAND_OVERFLOW, CLOCK_VOLUME, RUN_OUT, BEGAN_NS = range(80, 87)
+COMMAND_HEAD, COMMAND_TAIL, COMMAND_LAST_NS, COMMAND_OVERFLOW, CLOCK_VOLUME, RUN_OUT, BEGAN_NS = (
+    range(80, 87)
+)
 # COMMAND_LAST_NS: arrival of the newest: commands of one session never overtake
 # CLOCK_VOLUME: public lots between decisions, 0: not by volume
 # RUN_OUT: 1: an order filled early still runs to its horizon (for the grid of mids)
 # BEGAN_NS: start of the warm-up
-RECORD_AT, RECORD_ROWS, LOG_AT, LOG_ROWS, AGGRESSOR_MID2, AGGRESSOR_SIDE, AGGRESSOR_NS, THEIRS, LIMIT = range(87, 96)
+(
+    RECORD_AT,
+    RECORD_ROWS,
+    LOG_AT,
+    LOG_ROWS,
+    AGGRESSOR_MID2,
+    AGGRESSOR_SIDE,
+    AGGRESSOR_NS,
+    THEIRS,
+    LIMIT,
+) = range(87, 96)
 # RECORD_AT, RECORD_ROWS: where the record lies in this array; its capacity, 0: nothing is recorded
 # LOG_AT, LOG_ROWS: the same of the log of own fills
 # AGGRESSOR_MID2: mid that the public aggressor of this moment met, just before it arrived
@@ -87,7 +114,9 @@ AT_NS, WHAT, WHO, AT_PRICE, HOW_MANY, HOW, COMMAND = range(7)
 # -- the time grid of mids, and guidance: what signals and risk say, as integers (see `execution.guidance`) ------------
 GRID_NEXT: Final = COMMANDS + COMMAND_SLOTS * COMMAND  # index of the next grid point
 GRID_POINTS: Final = GRID_NEXT + 1
-ALPHA, ALPHA_SD, HALF_LIFE_NS, URGENCY, MAX_PARTICIPATION, STYLES, SIZE_MULTIPLIER = range(GRID_NEXT + 2, GRID_NEXT + 9)
+ALPHA, ALPHA_SD, HALF_LIFE_NS, URGENCY, MAX_PARTICIPATION, STYLES, SIZE_MULTIPLIER = range(
+    GRID_NEXT + 2, GRID_NEXT + 9
+)
 # ALPHA, ALPHA_SD: expected move of the mid over its horizon, up is positive, and its standard deviation, milli-bps
 # HALF_LIFE_NS: how fast it is used up
 # URGENCY: 0 to MILLION
@@ -99,17 +128,23 @@ MILLION: Final = 1_000_000
 # -- memory of the flow model: FLOW_WORDS words of its own, floats as their bits (`float_bits`) --
 FLOW_MEMORY: Final = GRID_NEXT + 10
 FLOW_WORDS: Final = 176
-SESSION_NS: Final = FLOW_MEMORY  # (all models) when the session opened, so that NOW - SESSION_NS is the time of day
+SESSION_NS: Final = (
+    FLOW_MEMORY  # (all models) when the session opened, so that NOW - SESSION_NS is the time of day
+)
 
 # -- regimes: what is in force now (`market.regimes`) ------------------------------------------------------------------
 REGIME_NS, REGIME, REGIME_RNG = range(FLOW_MEMORY + FLOW_WORDS, FLOW_MEMORY + FLOW_WORDS + 3)
 # when it changes next (FOREVER: never); number of the regime in force; two words: the stream of the chain
 REGIME_MEMORY: Final = REGIME_NS + 4
 REGIME_WORDS: Final = 24
-LIMIT_FACTOR, MARKET_FACTOR, CANCEL_FACTOR, PACE_FACTOR, LEAN = range(REGIME_MEMORY, REGIME_MEMORY + 5)
+LIMIT_FACTOR, MARKET_FACTOR, CANCEL_FACTOR, PACE_FACTOR, LEAN = range(
+    REGIME_MEMORY, REGIME_MEMORY + 5
+)
 # reals, read where REGIME is not 0 (0: the market as it was calibrated)
 # LEAN: -1 to 1: how far the flow leans to buying
-CHANGE_NS, PHASE_NS, SEASON_NS, REGIME_PHASE, ENTRY, SEASON = range(REGIME_MEMORY + 5, REGIME_MEMORY + 11)
+CHANGE_NS, PHASE_NS, SEASON_NS, REGIME_PHASE, ENTRY, SEASON = range(
+    REGIME_MEMORY + 5, REGIME_MEMORY + 11
+)
 # CHANGE_NS: when the chain or the script changes it; PHASE_NS: when its next phase begins
 # SEASON_NS: when the next step of the season begins; SEASON: real: factor of the time of day
 # REGIME_PHASE: the phase in force, counted over all regimes
@@ -146,7 +181,9 @@ FEED_TABLE: Final = ENTRY_TABLE + LATENCY_VALUES
 TERMS_WORDS: Final = 80
 
 # -- what the decision intervals before the last one showed (`execution.observation`) ----------------------------------
-PAST: Final = TERMS + TERMS_WORDS  # the interval before the last first; zeros where the order is younger
+PAST: Final = (
+    TERMS + TERMS_WORDS
+)  # the interval before the last first; zeros where the order is younger
 PAST_INTERVALS: Final = 3
 PAST_FEATURES: Final = 6  # volume with and against, order flow imbalance, variance, events, drift
 PAST_WORDS: Final = PAST_INTERVALS * PAST_FEATURES
@@ -173,7 +210,9 @@ MIRROR: Final = APART + 24
 MIRROR_ROWS: Final = 128  # of one event of the flow; more: the book on show is laid anew
 
 # -- the clock of events: decisions between those of the schedule (`execution.step`) -----------------------------------
-GAP_NS, LAST_NS, HAPPENED, SEEN_SLICE, TAKEN = range(MIRROR + MIRROR_ROWS * 8, MIRROR + MIRROR_ROWS * 8 + 5)
+GAP_NS, LAST_NS, HAPPENED, SEEN_SLICE, TAKEN = range(
+    MIRROR + MIRROR_ROWS * 8, MIRROR + MIRROR_ROWS * 8 + 5
+)
 # GAP_NS: time between two looks at what happened, 0: decisions of the schedule alone
 # LAST_NS, HAPPENED: when the last decision was taken; 1: something that matters happened since
 # SEEN_SLICE: number of the decision of the schedule that the last observation belonged to, from 1; 0: there was none
@@ -212,7 +251,9 @@ PAST_SECONDS: Final = 1024
 KEPT_SLOTS: Final = 64
 """Room for kept orders; so many of the last public slots of the book on show are spare."""
 KEPT_AT: Final = FORECAST + FORECAST_WORDS  # slots of the kept orders
-SPARE_AT: Final = KEPT_AT + KEPT_SLOTS  # of each spare slot: 1 + the background's slot whose order it shows, 0: none
+SPARE_AT: Final = (
+    KEPT_AT + KEPT_SLOTS
+)  # of each spare slot: 1 + the background's slot whose order it shows, 0: none
 EARLY: Final = SPARE_AT + KEPT_SLOTS
 # two words, of own bids and of own asks: lots that limit orders traded with them and that aggressors will not
 
@@ -272,7 +313,9 @@ REGIME_IS: Final = 41
 """Regime `price` is in force from here on, in its phase `lots`."""
 
 # -- the log of own fills: 7-word rows ---------------------------------------------------------------------------------
-FILL_WORDS: Final = 7  # ns, price ticks, lots, mid2, touch2, passive, forced (UNFILLED: booked, nobody sold them)
+FILL_WORDS: Final = (
+    7  # ns, price ticks, lots, mid2, touch2, passive, forced (UNFILLED: booked, nobody sold them)
+)
 
 
 # -- the ring of seconds: 10-word rows, as the market stood at the end of each -----------------------------------------
@@ -283,7 +326,9 @@ SECOND_WORDS: Final = 10
 T_NS, T_KIND, T_SLOT, T_SIDE, T_PRICE, T_LOTS, TAPE_WORDS = range(7)
 
 
-def extend(k: Ints, grid_points: int, record_rows: int = 0, log_rows: int = 0, seconds: int = 0) -> Ints:
+def extend(
+    k: Ints, grid_points: int, record_rows: int = 0, log_rows: int = 0, seconds: int = 0
+) -> Ints:
     """Extend a market's int64 array (or a stack) by a grid of mids, a record, a log of own fills and past seconds.
 
     Parameters

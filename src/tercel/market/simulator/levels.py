@@ -35,7 +35,9 @@ from tercel.market.tape.schema import LEVEL_SET, TRADE
 # -- memory of a replay market (in the words of the flow model) -------------------------------------------------------
 QUEUE: Final = sim.FLOW_MEMORY + 1  # the model, 0: the tape is of single orders
 POWER: Final = sim.FLOW_MEMORY + 2  # real: the exponent n
-CARRY: Final = sim.FLOW_MEMORY + 8  # for each own order: its sequence number + 1, real: lots that rounding left
+CARRY: Final = (
+    sim.FLOW_MEMORY + 8
+)  # for each own order: its sequence number + 1, real: lots that rounding left
 CARRIED: Final = 64
 ALL: Final = 1 << 30
 
@@ -82,7 +84,9 @@ def block_between(b: Packed, side: int, price: int, low: int, high: int, printed
 
 
 @kernel
-def take_between(b: Packed, side: int, price: int, low: int, high: int, lots: int, printed: bool) -> int:
+def take_between(
+    b: Packed, side: int, price: int, low: int, high: int, lots: int, printed: bool
+) -> int:
     """Take lots from anonymous orders between two arrival numbers, earliest first; returns the lots taken."""
     done = 0
     while done < lots:
@@ -185,7 +189,9 @@ def lots_before(b: Packed, side: int, price: int, own: int) -> int:
 
 
 @late_kernel
-def print_row(b: Packed, k: Longs, slot: int, side: int, price: int, lots: int, fills: bool) -> None:
+def print_row(
+    b: Packed, k: Longs, slot: int, side: int, price: int, lots: int, fills: bool
+) -> None:
     """The tape trades `lots` of `side`'s resting orders at `price`; without `fills` own ones are left to reports."""
     s = state_at(k)
     s.events += 1
@@ -213,7 +219,9 @@ def print_row(b: Packed, k: Longs, slot: int, side: int, price: int, lots: int, 
         elif own < 0:
             break
         left -= done
-    if slot >= 0 and side != 0 and left > 0:  # nobody waits: only what own orders took is worth keeping count of
+    if (
+        slot >= 0 and side != 0 and left > 0
+    ):  # nobody waits: only what own orders took is worth keeping count of
         advance_queue(b, slot, side, price, min(left, taken_lots(b, slot, side, price)))
 
 
@@ -276,7 +284,9 @@ def alone(b: Packed, side: int, price: int) -> bool:
 
 
 @kernel
-def set_block(b: Packed, k: Longs, slot: int, side: int, price: int, told: int, total: int, fills: bool) -> None:
+def set_block(
+    b: Packed, k: Longs, slot: int, side: int, price: int, told: int, total: int, fills: bool
+) -> None:
     """Set the total of a level that is one block."""
     o = order_at(b, slot)
     stands = o.qty
@@ -284,7 +294,9 @@ def set_block(b: Packed, k: Longs, slot: int, side: int, price: int, told: int, 
         drop, gone = told - total, 0
         if total == 0:
             gone = drop - stands
-        elif told > stands:  # cancels among the lots that own orders took, at the head, take nothing
+        elif (
+            told > stands
+        ):  # cancels among the lots that own orders took, at the head, take nothing
             gone = whole_ahead(k, told - stands, stands, drop, -1, 0)
             gone = min(max(gone, drop - stands), told - stands, drop)
         reduce(b, slot, drop - gone)
@@ -302,7 +314,9 @@ def set_block(b: Packed, k: Longs, slot: int, side: int, price: int, told: int, 
 
 
 @late_kernel
-def level_row(b: Packed, k: Longs, slot: int, side: int, price: int, total: int, fills: bool) -> None:
+def level_row(
+    b: Packed, k: Longs, slot: int, side: int, price: int, total: int, fills: bool
+) -> None:
     """Apply a level total of the tape; without `fills` what it does to own orders is left to reports."""
     s = state_at(k)
     s.events += 1

@@ -75,7 +75,9 @@ NO_TAPE: Final = np.zeros((0, sim.TAPE_WORDS), np.int64)
 
 
 @kernel
-def operate(what: int, b: Packed, k: Longs, flow: Floats, tape: Rows, at: Rows, w: Longs, out: FloatRows) -> int:
+def operate(
+    what: int, b: Packed, k: Longs, flow: Floats, tape: Rows, at: Rows, w: Longs, out: FloatRows
+) -> int:
     """Answer a `KernelRequest`.
 
     `b`, `k`, `flow`, `tape` are of one market; for PASS, NEW and CANCEL of all, with `at` saying where each lies.
@@ -103,7 +105,9 @@ def operate(what: int, b: Packed, k: Longs, flow: Floats, tape: Rows, at: Rows, 
     i = w[0]
     book, state = b[at[i, BOOK] : at[i, BOOK_END]], k[at[i, STATE] : at[i, STATE_END]]
     if what == KernelRequest.NEW:
-        _enter_new(book, state, flow[at[i, FLOW] : at[i, FLOW_END]], w[1], w[2], w[3], w[4], w[5] != 0)
+        _enter_new(
+            book, state, flow[at[i, FLOW] : at[i, FLOW_END]], w[1], w[2], w[3], w[4], w[5] != 0
+        )
     else:
         _enter_cancel(book, state, w[1], w[2])
     return 0
@@ -123,7 +127,9 @@ def _run_free(b: Packed, k: Longs, flow: Floats, tape: Rows, until: int, margin:
 
 
 @late_kernel
-def _watch(b: Packed, k: Longs, flow: Floats, tape: Rows, first: int, step: int, out: FloatRows) -> int:
+def _watch(
+    b: Packed, k: Longs, flow: Floats, tape: Rows, first: int, step: int, out: FloatRows
+) -> int:
     """Let a market move on its own and look at it on a grid of times.
 
     Parameters
@@ -151,7 +157,16 @@ def _watch(b: Packed, k: Longs, flow: Floats, tape: Rows, first: int, step: int,
 
 
 @late_kernel
-def _program(b: Packed, k: Longs, flow: Floats, tape: Rows, orders: Rows, first: int, step: int, out: FloatRows) -> int:
+def _program(
+    b: Packed,
+    k: Longs,
+    flow: Floats,
+    tape: Rows,
+    orders: Rows,
+    first: int,
+    step: int,
+    out: FloatRows,
+) -> int:
     """Own market orders at given times, and what the market looked like on a grid of times.
 
     Parameters
@@ -201,7 +216,9 @@ def _pack(b: Packed, k: Longs, flow: Floats, tape: Rows, rows: Rows, until: int)
         mid2, before = s.background_mid2, sim.DRAW_RNG  # nobody draws from that one here
         k[before], k[before + 1] = k[sim.FLOW_RNG], k[sim.FLOW_RNG + 1]
         background_event(b, k, flow, tape)
-        at = pack_event(k, rows, at, s.now - since, drawn_since(k, before), s.background_mid2 != mid2)
+        at = pack_event(
+            k, rows, at, s.now - since, drawn_since(k, before), s.background_mid2 != mid2
+        )
         since = s.now
     return at if b[lay.OVERFLOW] == overflow else NO_ROOM
 
@@ -229,11 +246,19 @@ def _pass_time(bs: Packed, ks: Longs, flows: Floats, tape: Rows, at: Rows, until
                 first, when = i, ns
         if first < 0 or when > stop:
             break
-        b, k = bs[at[first, BOOK] : at[first, BOOK_END]], ks[at[first, STATE] : at[first, STATE_END]]
+        b, k = (
+            bs[at[first, BOOK] : at[first, BOOK_END]],
+            ks[at[first, STATE] : at[first, STATE_END]],
+        )
         s = state_at(k)
         halted = s.halted
         s.now = when
-        public_event(b, k, flows[at[first, FLOW] : at[first, FLOW_END]], tape[at[first, TAPE] : at[first, TAPE_END]])
+        public_event(
+            b,
+            k,
+            flows[at[first, FLOW] : at[first, FLOW_END]],
+            tape[at[first, TAPE] : at[first, TAPE_END]],
+        )
         if s.attention != 0 or s.halted != halted:
             s.attention = 0
             why = WORD
@@ -249,7 +274,9 @@ def _pass_time(bs: Packed, ks: Longs, flows: Floats, tape: Rows, at: Rows, until
 
 
 @late_kernel
-def _enter_new(b: Packed, k: Longs, flow: Floats, own: int, side: int, price: int, lots: int, immediate: bool) -> None:
+def _enter_new(
+    b: Packed, k: Longs, flow: Floats, own: int, side: int, price: int, lots: int, immediate: bool
+) -> None:
     """A client's order arrives under ledger place `own`."""
     note_sent(b, k, own, side, price, lots)
     arrive_new(b, k, flow, own, price, lots, sim.IMMEDIATE if immediate else 0)
@@ -299,7 +326,9 @@ def run_recorded(b: Packed, k: Longs, flow: Floats, tape: Longs, until: int, mar
     return _ask(KernelRequest.FREE_RUN, b, k, flow, tape, until, margin)
 
 
-def lay_order(b: Packed, k: Longs, flow: Floats, tape: Longs, side: int, price: int, lots: int) -> int:
+def lay_order(
+    b: Packed, k: Longs, flow: Floats, tape: Longs, side: int, price: int, lots: int
+) -> int:
     """Lay a public order: its slot, -1 where there is none."""
     return _ask(KernelRequest.LAY, b, k, flow, tape, side, price, lots)
 
@@ -310,14 +339,37 @@ def pass_time(b: Packed, k: Longs, flow: Floats, tape: Longs, at: Longs, until: 
 
 
 def enter_new(
-    b: Packed, k: Longs, flow: Floats, at: Longs, market: int, place: int, side: int, price: int, lots: int,
+    b: Packed,
+    k: Longs,
+    flow: Floats,
+    at: Longs,
+    market: int,
+    place: int,
+    side: int,
+    price: int,
+    lots: int,
     immediate: bool,
-) -> None:  # fmt: skip
+) -> None:
     """Enter a client's order under a free ledger place of market `market`."""
-    _ask(KernelRequest.NEW, b, k, flow, NO_TAPE, market, place, side, price, lots, int(immediate), at=at)
+    _ask(
+        KernelRequest.NEW,
+        b,
+        k,
+        flow,
+        NO_TAPE,
+        market,
+        place,
+        side,
+        price,
+        lots,
+        int(immediate),
+        at=at,
+    )
 
 
-def enter_cancel(b: Packed, k: Longs, flow: Floats, at: Longs, market: int, place: int, lots: int) -> None:
+def enter_cancel(
+    b: Packed, k: Longs, flow: Floats, at: Longs, market: int, place: int, lots: int
+) -> None:
     """Reduce a client's resting order."""
     _ask(KernelRequest.CANCEL, b, k, flow, NO_TAPE, market, place, lots, at=at)
 
@@ -344,6 +396,15 @@ def watch(b: Packed, k: Longs, flow: Floats, first: int, step: int, out: Floats)
     _ask(KernelRequest.WATCH, b, k, flow, NO_TAPE, first, step, out=out)
 
 
-def program(b: Packed, k: Longs, flow: Floats, tape: Longs, orders: Longs, first: int, step: int, out: Floats) -> None:
+def program(
+    b: Packed,
+    k: Longs,
+    flow: Floats,
+    tape: Longs,
+    orders: Longs,
+    first: int,
+    step: int,
+    out: Floats,
+) -> None:
     """Run own market orders at given times, the market sampled on a grid of times (`_program`)."""
     _ask(KernelRequest.PROGRAM, b, k, flow, tape, first, step, at=orders, out=out)

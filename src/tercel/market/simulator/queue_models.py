@@ -22,7 +22,15 @@ from typing import Final
 from tercel.core.errors import ConfigError
 from tercel.core.jit import kernel
 
-_NAMES: Final = ("risk_averse", "power_prob", "power_prob2", "power_prob3", "log_prob", "log_prob2", "first")
+_NAMES: Final = (
+    "risk_averse",
+    "power_prob",
+    "power_prob2",
+    "power_prob3",
+    "log_prob",
+    "log_prob2",
+    "first",
+)
 RISK_AVERSE, POWER_PROB, POWER_PROB2, POWER_PROB3, LOG_PROB, LOG_PROB2, FIRST = range(1, 8)
 MODELS: Final = {name: code for code, name in enumerate(_NAMES, start=1)}
 DEFAULT: Final = "power_prob"
@@ -49,7 +57,9 @@ def queue_model(name: str) -> tuple[int, float]:
     except ValueError:
         n = -1.0
     if not 0 < n <= 100 or (exponent and not base.startswith("power")):
-        raise ConfigError("an exponent above 0 behind a power model", repr(name), "such as power_prob:3")
+        raise ConfigError(
+            "an exponent above 0 behind a power model", repr(name), "such as power_prob:3"
+        )
     return MODELS[base], n
 
 

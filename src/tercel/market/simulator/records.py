@@ -12,31 +12,128 @@ from tercel.core.memory import record_at
 from tercel.market.simulator import layout as sim
 
 _WORDS = (
-    *("now", "flow_ns", "due_ns", "due_events", "due_volume", "due_held", "halted", "model", "attention", "cursor"),
+    *(
+        "now",
+        "flow_ns",
+        "due_ns",
+        "due_events",
+        "due_volume",
+        "due_held",
+        "halted",
+        "model",
+        "attention",
+        "cursor",
+    ),
     *("cursor_end", "feed_levels", "attentive", "record"),
-    *("events", "bought", "sold", "ofi", "variance", "mid2", "public_bid", "public_ask", "last_bid", "last_ask"),
+    *(
+        "events",
+        "bought",
+        "sold",
+        "ofi",
+        "variance",
+        "mid2",
+        "public_bid",
+        "public_ask",
+        "last_bid",
+        "last_ask",
+    ),
     *("refilled", "double_lots"),
-    *("side", "quantity", "left", "start_ns", "horizon_ns", "decision", "decisions", "phase", "arrival_mid2"),
-    *("own_sequence", "waiting_take", "waiting_limit", "waiting_anchor", "waiting_step", "own_overflow"),
+    *(
+        "side",
+        "quantity",
+        "left",
+        "start_ns",
+        "horizon_ns",
+        "decision",
+        "decisions",
+        "phase",
+        "arrival_mid2",
+    ),
+    *(
+        "own_sequence",
+        "waiting_take",
+        "waiting_limit",
+        "waiting_anchor",
+        "waiting_step",
+        "own_overflow",
+    ),
     *("latency_kind", "latency_a", "latency_b", "at_mid"),
     *("spread", "walk", "timing", "forced_spread", "forced_walk", "forced_timing"),
-    *("passive_lots", "forced_lots", "unfilled_lots", "fill_rows", "step_cash", "decision_mid2", "clock_events"),
-    *("command_head", "command_tail", "command_last_ns", "command_overflow", "clock_volume", "run_out", "began_ns"),
-    *("record_at", "record_rows", "log_at", "log_rows", "aggressor_mid2", "aggressor_side", "aggressor_ns"),
+    *(
+        "passive_lots",
+        "forced_lots",
+        "unfilled_lots",
+        "fill_rows",
+        "step_cash",
+        "decision_mid2",
+        "clock_events",
+    ),
+    *(
+        "command_head",
+        "command_tail",
+        "command_last_ns",
+        "command_overflow",
+        "clock_volume",
+        "run_out",
+        "began_ns",
+    ),
+    *(
+        "record_at",
+        "record_rows",
+        "log_at",
+        "log_rows",
+        "aggressor_mid2",
+        "aggressor_side",
+        "aggressor_ns",
+    ),
     *("theirs", "limit", "grid_next", "grid_points"),
-    *("alpha", "alpha_sd", "half_life_ns", "urgency", "max_participation", "styles", "size_multiplier"),
-    *("session_ns", "regime_ns", "regime", "change_ns", "phase_ns", "season_ns", "regime_phase", "entry"),
+    *(
+        "alpha",
+        "alpha_sd",
+        "half_life_ns",
+        "urgency",
+        "max_participation",
+        "styles",
+        "size_multiplier",
+    ),
+    *(
+        "session_ns",
+        "regime_ns",
+        "regime",
+        "change_ns",
+        "phase_ns",
+        "season_ns",
+        "regime_phase",
+        "entry",
+    ),
     *("impact_ns", "impact", "shift", "pending", "law_ns"),
     *("maker_fee", "taker_fee", "maker_rate", "taker_rate", "fees", "fees_rest", "hidden_lots"),
     *("feed_kind", "feed_a", "feed_b", "feed_at_ns", "feed_drawn"),
-    *("apart", "restore_ns", "mirror_row", "mirror_at", "mirror_room", "translated_lots", "crossed_lots"),
+    *(
+        "apart",
+        "restore_ns",
+        "mirror_row",
+        "mirror_at",
+        "mirror_room",
+        "translated_lots",
+        "crossed_lots",
+    ),
     *("worst_paid", "unfilled_ticks", "unfilled_paid", "began_mid2", "kept", "spares"),
     *("gap_ns", "last_ns", "happened", "seen_slice", "taken"),
     *("undercut", "undercut_ns", "rivals", "alone_at", "alone_since", "hazard_ns"),
     *("seconds_at", "seconds_room", "second", "first_second", "usual_spread", "forecast"),
 )
 _REALS = (
-    *("limit_factor", "market_factor", "cancel_factor", "pace_factor", "lean", "season", "bias", "rounding"),
+    *(
+        "limit_factor",
+        "market_factor",
+        "cancel_factor",
+        "pace_factor",
+        "lean",
+        "season",
+        "bias",
+        "rounding",
+    ),
     *("hazard_left", "hazard"),
 )
 _TALLIES = ("events", "bought", "sold", "ofi", "variance", "mid2")
@@ -66,10 +163,26 @@ STATE = record_of(
 ROW = _row("ns", "kind", "who", "side", "price", "lots", "mid2", "touch2")
 COMMAND = _row("ns", "what", "who", "price", "lots", "how")
 FILL = _row("ns", "price", "lots", "mid2", "touch2", "passive", "forced")
-_PAST = ("bought", "sold", "ofi", "hidden", "events", "mid2", "squares", "tens", "spreads", "depths")
+_PAST = (
+    "bought",
+    "sold",
+    "ofi",
+    "hidden",
+    "events",
+    "mid2",
+    "squares",
+    "tens",
+    "spreads",
+    "depths",
+)
 PAST_SECOND = _row(*_PAST)
 
-_state, _record, _command, _fill = record_at(STATE), record_at(ROW), record_at(COMMAND), record_at(FILL)
+_state, _record, _command, _fill = (
+    record_at(STATE),
+    record_at(ROW),
+    record_at(COMMAND),
+    record_at(FILL),
+)
 _second = record_at(PAST_SECOND)
 
 

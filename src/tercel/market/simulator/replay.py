@@ -12,7 +12,14 @@ from tercel.market.book.ladder import is_own, reduce, release
 from tercel.market.book.records import order_at, side_at
 from tercel.market.book.window import reduce_anonymous, roll_in, roll_out, settle_frozen
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.account import hidden_trade, owns_slots, public_add, public_take, settle, write
+from tercel.market.simulator.account import (
+    hidden_trade,
+    owns_slots,
+    public_add,
+    public_take,
+    settle,
+    write,
+)
 from tercel.market.simulator.crossing import fill_traded, hit_own, meet
 from tercel.market.simulator.levels import QUEUE, level_row, print_row, tell, untell
 from tercel.market.simulator.records import state_at
@@ -93,7 +100,9 @@ def replay_row(b: Packed, k: Longs, kind: int, slot: int, side: int, price: int,
         if lots > 0:
             public_add(b, k, slot, side, price, lots)
     elif kind == schema.EXECUTE:
-        if (b[lay.OWN_RESTING] > 0 or s.rivals > 0) and s.halted == 0:  # an auction's executions are none of ours
+        if (
+            b[lay.OWN_RESTING] > 0 or s.rivals > 0
+        ) and s.halted == 0:  # an auction's executions are none of ours
             meet(k, -side)
             fill_traded(b, k, side, price, lots)
         if slot >= 0:

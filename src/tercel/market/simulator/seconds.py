@@ -17,7 +17,9 @@ SPREAD, OWN5, FAR5, IMBALANCE, CANCELS, TRADES, ADDS, MOVE = range(COLUMNS)
 
 
 @kernel
-def measure(b: Packed, k: Longs, since: int, mid2_before: int, scratch: Longs, free: int, out: Floats) -> None:
+def measure(
+    b: Packed, k: Longs, since: int, mid2_before: int, scratch: Longs, free: int, out: Floats
+) -> None:
     """One second into `out`, from record rows number `since` on.
 
     Ten words of `scratch` from `free` on are overwritten.
@@ -47,7 +49,9 @@ def measure(b: Packed, k: Longs, since: int, mid2_before: int, scratch: Longs, f
 
 
 @late_kernel
-def run_seconds(b: Packed, k: Longs, flow: Floats, tape: Rows, scratch: Longs, free: int, out: FloatRows) -> int:
+def run_seconds(
+    b: Packed, k: Longs, flow: Floats, tape: Rows, scratch: Longs, free: int, out: FloatRows
+) -> int:
     """Run seconds `0 .. len(out)` with flow rates scaled by `out[t, :3]` (limit, market, cancel).
 
     Where the first number is below 0 they are left to the market's own law of regimes.
@@ -63,7 +67,9 @@ def run_seconds(b: Packed, k: Longs, flow: Floats, tape: Rows, scratch: Longs, f
         s.lean = 0.0
     for t in range(len(out)):
         if imposed:
-            s.limit_factor, s.market_factor, s.cancel_factor = out[t, 0], out[t, 1], out[t, 2]
+            s.limit_factor = out[t, 0]
+            s.market_factor = out[t, 1]
+            s.cancel_factor = out[t, 2]
         since, mid2 = s.record, s.mid2
         s.due_ns = start + (t + 1) * NS_PER_SECOND
         advance(b, k, flow, tape)

@@ -109,7 +109,9 @@ def with_impact(source: Source, law: ImpactLaw | None) -> Source:
     if law is not None:
         packed = law.packed()
         if packed[COMPONENTS] > sim.KERNEL_WORDS:
-            raise ConfigError(f"at most {sim.KERNEL_WORDS} exponentials", f"{packed[COMPONENTS]}", "use fewer")
+            raise ConfigError(
+                f"at most {sim.KERNEL_WORDS} exponentials", f"{packed[COMPONENTS]}", "use fewer"
+            )
         flow = np.concatenate((flow, packed))
         flow[sim.IMPACT_AT] = len(flow) - len(packed)
         states[:, sim.IMPACT] = LAWS[law.law]
@@ -145,7 +147,9 @@ def first_world(
     return b, k, flow
 
 
-def reactive(preset: Preset, worlds: int = 1, seed: int = 0, settle_s: float = 3600.0, impact: Impact = None) -> Source:
+def reactive(
+    preset: Preset, worlds: int = 1, seed: int = 0, settle_s: float = 3600.0, impact: Impact = None
+) -> Source:
     """Reactive market of a preset.
 
     Parameters
@@ -180,11 +184,22 @@ def reactive(preset: Preset, worlds: int = 1, seed: int = 0, settle_s: float = 3
         books.append(b.copy())
         states.append(k.copy())
         until += int(settle_s * NS_PER_SECOND / 2)
-    source = Source(preset.name, preset.code, flow, NO_TAPE, np.stack(books), np.stack(states), preset.tick, preset.lot)
+    source = Source(
+        preset.name,
+        preset.code,
+        flow,
+        NO_TAPE,
+        np.stack(books),
+        np.stack(states),
+        preset.tick,
+        preset.lot,
+    )
     return with_impact(source, law)
 
 
-def settled_bank(preset: Preset, worlds: int, seed: int = 0, settle_s: float = 3600.0, impact: Impact = None) -> Source:
+def settled_bank(
+    preset: Preset, worlds: int, seed: int = 0, settle_s: float = 3600.0, impact: Impact = None
+) -> Source:
     """Preset market with a bank of settled books at one time of day, as a judged market has.
 
     :func:`reactive` lets one world go on from the one before, so that its bank runs through the day, whose season makes
@@ -218,4 +233,6 @@ def settled_bank(preset: Preset, worlds: int, seed: int = 0, settle_s: float = 3
 
 def too_small(preset: Preset) -> CapacityError:
     received = f"more than the {preset.orders} order slots of preset {preset.name} hold"
-    return CapacityError("as many order slots as orders rest at once", received, "raise `orders` in the preset file")
+    return CapacityError(
+        "as many order slots as orders rest at once", received, "raise `orders` in the preset file"
+    )

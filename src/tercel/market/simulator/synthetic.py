@@ -65,13 +65,28 @@ def synthetic(
     """
     if (found := preset.recorded(date, seed)) is not None:
         if law is not None:
-            raise ConfigError("days of tape as they were", "regimes", f"leave them out with {preset.name}")
+            raise ConfigError(
+                "days of tape as they were", "regimes", f"leave them out with {preset.name}"
+            )
         return dataclasses.replace(found[0], venue=VENUE), found[1]
     opening = midnight_ns(date, TIMEZONE) + OPEN_S * NS_PER_SECOND
     events = session(preset, seed, seconds, opening, WARMUP_S, law)
-    extra: dict[str, Any] = {"synthetic": True, "preset": preset.name, "model": preset.model, "seed": seed}
+    extra: dict[str, Any] = {
+        "synthetic": True,
+        "preset": preset.name,
+        "model": preset.model,
+        "seed": seed,
+    }
     instrument = Instrument(
-        VENUE, symbol, date, preset.tick, lot=preset.lot, timezone=TIMEZONE, source=(f"preset {preset.name}",),
-        session_open_ns=opening, session_close_ns=opening + round(seconds * NS_PER_SECOND), extra=extra,
-    )  # fmt: skip
+        VENUE,
+        symbol,
+        date,
+        preset.tick,
+        lot=preset.lot,
+        timezone=TIMEZONE,
+        source=(f"preset {preset.name}",),
+        session_open_ns=opening,
+        session_close_ns=opening + round(seconds * NS_PER_SECOND),
+        extra=extra,
+    )
     return instrument, events

@@ -81,7 +81,11 @@ def world_of(
     k[sim.FEED_LEVELS] = levels
     k[sim.HALTED] = int(checkpoint.halted)
     if checkpoint.row:
-        k[[sim.LAST_BID, sim.LAST_ASK, sim.MID2]] = checkpoint.last_bid, checkpoint.last_ask, checkpoint.mid2
+        k[[sim.LAST_BID, sim.LAST_ASK, sim.MID2]] = (
+            checkpoint.last_bid,
+            checkpoint.last_ask,
+            checkpoint.mid2,
+        )
     if queue is not None:
         k[QUEUE] = queue[0]
         put_real(k, POWER, queue[1])
@@ -117,16 +121,19 @@ def replay(
         For a crossed tape, with the first row after which it is.
     """
     if not dates:
-        raise ConfigError("at least one day to replay", "none", "import days with `tercel data import`")
+        raise ConfigError(
+            "at least one day to replay", "none", "import days with `tercel data import`"
+        )
     days = [compiled(lake, symbol, date, venue) for date in dates]
     for day in days:
         refuse_crossed(day.crossed)
     units = {(d.instrument.venue, d.instrument.tick, d.instrument.lot) for d in days}
     if len(units) > 1:
         raise ConfigError(
-            "days of one venue, tick and lot", f"{sorted(units)} (venue, tick, lot) among {len(days)} days",
+            "days of one venue, tick and lot",
+            f"{sorted(units)} (venue, tick, lot) among {len(days)} days",
             "import the days with the same `tick=`",
-        )  # fmt: skip
+        )
     source, placed = source_of(days, queue)
     return bounded(with_impact(source, impact), bound, symbol, days[0].instrument.date), placed
 
@@ -140,7 +147,10 @@ def source_of(days: Sequence[CompiledDay], queue: str = DEFAULT) -> tuple[Source
     offset = 0
     for day in days:
         first = len(worlds)
-        worlds += [world_of(c, slots, day.instrument.levels, model if day.by_level else None) for c in day.checkpoints]
+        worlds += [
+            world_of(c, slots, day.instrument.levels, model if day.by_level else None)
+            for c in day.checkpoints
+        ]
         placed.append(
             TapeDay(
                 day.instrument,

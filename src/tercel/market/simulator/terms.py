@@ -56,7 +56,11 @@ class Fees:
                 "such as Fees(-0.002, 0.003), or Fees(1.0, 5.0, 'bps')",
             )
         if self.unit == "bps" and max(abs(self.maker), abs(self.taker)) > 1000.0:
-            raise ConfigError("fees within 1,000 bps", f"{self.maker}, {self.taker}", "1 bps is 0.01 % of the value")
+            raise ConfigError(
+                "fees within 1,000 bps",
+                f"{self.maker}, {self.taker}",
+                "1 bps is 0.01 % of the value",
+            )
 
     @property
     def free(self) -> bool:
@@ -72,11 +76,25 @@ class Fees:
             Fees of more than 10,000 ticks a share.
         """
         if self.unit == "bps":
-            return 0, 0, round(self.maker * BPS * sim.FEE_UNIT), round(self.taker * BPS * sim.FEE_UNIT)
+            return (
+                0,
+                0,
+                round(self.maker * BPS * sim.FEE_UNIT),
+                round(self.taker * BPS * sim.FEE_UNIT),
+            )
         if max(abs(self.maker), abs(self.taker)) > 10_000 * tick:
-            raise ConfigError(f"fees within 10,000 ticks of {tick:g}", f"{self.maker}, {self.taker}", "in price units")
+            raise ConfigError(
+                f"fees within 10,000 ticks of {tick:g}",
+                f"{self.maker}, {self.taker}",
+                "in price units",
+            )
         half = tick / 2
-        return round(self.maker / half * sim.FEE_UNIT), round(self.taker / half * sim.FEE_UNIT), 0, 0
+        return (
+            round(self.maker / half * sim.FEE_UNIT),
+            round(self.taker / half * sim.FEE_UNIT),
+            0,
+            0,
+        )
 
 
 NO_FEES = Fees()
@@ -142,11 +160,16 @@ def receive_delays(events: Events) -> tuple[int, ...]:
     delays: Longs = events.recv_ns - events.exch_ns
     if len(delays) < sim.LATENCY_VALUES or not delays.any():
         raise DataError(
-            f"at least {sim.LATENCY_VALUES} rows with times of receipt", f"{len(delays)} rows, none received later",
+            f"at least {sim.LATENCY_VALUES} rows with times of receipt",
+            f"{len(delays)} rows, none received later",
             "give a latency, or a tape whose feed says when rows were received",
-        )  # fmt: skip
+        )
     early = float((delays < 0).mean())
     if early > 0.5:
-        raise DataError("rows received after they were sent", f"{early:.0%} before", "set the clocks, import again")
+        raise DataError(
+            "rows received after they were sent",
+            f"{early:.0%} before",
+            "set the clocks, import again",
+        )
     parts = np.array_split(np.sort(np.maximum(delays, 0)), sim.LATENCY_VALUES)
     return tuple(round(float(part.mean())) for part in parts)

@@ -91,7 +91,13 @@ def alone(b: Packed, k: Longs) -> int:
     if b[lay.OWN_RESTING] == 0 or s.halted != 0:
         return NO_BID
     near, far = best(b, s.side), best(b, -s.side)
-    if near == NO_BID or near == NO_ASK or far == NO_BID or far == NO_ASK or (far - near) * s.side < 2:
+    if (
+        near == NO_BID
+        or near == NO_ASK
+        or far == NO_BID
+        or far == NO_ASK
+        or (far - near) * s.side < 2
+    ):
         return NO_BID
     lv = level_at(b, s.side, near)
     return int(near) if lv.lots == lv.own_lots else NO_BID
@@ -117,11 +123,16 @@ def watch_alone(b: Packed, k: Longs, flow: Floats) -> None:
     room = (best(b, -s.side) - price) * s.side - 1
     own = level_at(b, s.side, price).own_lots
     at, size = s.undercut, size_class(own / flow[s.undercut + USUAL])
-    s.hazard = flow[at + RATES + AGES * room_class(1e4 * room / abs(price)) + age] * flow[at + BY_SIZE + size]
+    s.hazard = (
+        flow[at + RATES + AGES * room_class(1e4 * room / abs(price)) + age]
+        * flow[at + BY_SIZE + size]
+    )
     if age < AGES - 1:
         s.undercut_ns = min(s.undercut_ns, s.alone_since + _age_ends_ns(age))
     if s.hazard > 0.0 and s.hazard_left < s.hazard * 86_400.0:
-        s.undercut_ns = min(s.undercut_ns, s.now + 1 + int(max(s.hazard_left, 0.0) / s.hazard * NS_PER_SECOND))
+        s.undercut_ns = min(
+            s.undercut_ns, s.now + 1 + int(max(s.hazard_left, 0.0) / s.hazard * NS_PER_SECOND)
+        )
 
 
 @kernel
@@ -157,7 +168,14 @@ def undercut_event(b: Packed, k: Longs, flow: Floats) -> None:
             k[sim.RIVAL_UNTIL + j] = s.now + max(int(life * NS_PER_SECOND), LEAST_NS)
             s.rivals += 1
             better = min(max(math.ceil(step * room), 1), room)
-            public_add(b, k, first + j, side, price + side * better, max(round(lots * flow[s.undercut + USUAL]), 1))
+            public_add(
+                b,
+                k,
+                first + j,
+                side,
+                price + side * better,
+                max(round(lots * flow[s.undercut + USUAL]), 1),
+            )
             return
 
 

@@ -39,7 +39,14 @@ def table_of(symbol: str, date: str) -> str:
 def packed(table: str, usual_lots: float) -> Floats:
     """A table as kernels read it: float64 (RATE_WORDS,)."""
     one = tables()[table]
-    parts = ([max(usual_lots, 1.0)], np.ravel(one["rates"]), one["by_size"], one["steps"], one["lots"], one["lives_s"])
+    parts = (
+        [max(usual_lots, 1.0)],
+        np.ravel(one["rates"]),
+        one["by_size"],
+        one["steps"],
+        one["lots"],
+        one["lives_s"],
+    )
     words = np.concatenate([np.asarray(part, np.float64) for part in parts])
     assert len(words) == undercut.RATE_WORDS
     return words

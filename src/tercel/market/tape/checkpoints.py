@@ -58,7 +58,11 @@ def _load(folder: Path, instrument: Instrument) -> CompiledDay:
     from polars.exceptions import PolarsError
 
     kept = json.loads((folder / MARKS).read_text())
-    text, orders_bytes, rows_bytes = kept["marks"], (folder / ORDERS).read_bytes(), (folder / ROWS).read_bytes()
+    text, orders_bytes, rows_bytes = (
+        kept["marks"],
+        (folder / ORDERS).read_bytes(),
+        (folder / ROWS).read_bytes(),
+    )
     if kept["sha256"] != _digest(text.encode(), orders_bytes, rows_bytes):
         raise ValueError("damaged")
     marks = json.loads(text)
@@ -72,10 +76,15 @@ def _load(folder: Path, instrument: Instrument) -> CompiledDay:
     except PolarsError as error:
         raise ValueError("damaged") from error
     checkpoints = tuple(
-        Checkpoint(**mark, orders=orders[owner == number]) for number, mark in enumerate(marks["checkpoints"])
+        Checkpoint(**mark, orders=orders[owner == number])
+        for number, mark in enumerate(marks["checkpoints"])
     )
     return CompiledDay(
-        instrument, np.ascontiguousarray(rows.astype(np.int64)), marks["slots"], checkpoints, marks["crossed"]
+        instrument,
+        np.ascontiguousarray(rows.astype(np.int64)),
+        marks["slots"],
+        checkpoints,
+        marks["crossed"],
     )
 
 
@@ -84,7 +93,9 @@ def _save(folder: Path, day: CompiledDay) -> None:
     import polars as pl
 
     orders = np.concatenate([c.orders for c in day.checkpoints])
-    owner = np.concatenate([np.full(len(c.orders), i, np.int32) for i, c in enumerate(day.checkpoints)])
+    owner = np.concatenate(
+        [np.full(len(c.orders), i, np.int32) for i, c in enumerate(day.checkpoints)]
+    )
     frame = pl.DataFrame({name: orders[:, j] for j, name in enumerate(_COLUMNS)}).with_columns(
         pl.Series("checkpoint", owner)
     )
@@ -95,7 +106,8 @@ def _save(folder: Path, day: CompiledDay) -> None:
         "slots": day.slots,
         "crossed": day.crossed,
         "checkpoints": [
-            {n: getattr(c, n) for n in ("ns", "row", "halted", "last_bid", "last_ask", "mid2")} for c in day.checkpoints
+            {n: getattr(c, n) for n in ("ns", "row", "halted", "last_bid", "last_ask", "mid2")}
+            for c in day.checkpoints
         ],
     }
     text = json.dumps(marks)

@@ -16,7 +16,15 @@ from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.book import layout as lay
 from tercel.market.book.id_map import Ids, find, new_ids
 from tercel.market.book.records import order_at
-from tercel.market.book.tape_kernels import add_id, block_in, clear, drop_level, modify_id, take_id, take_unknown
+from tercel.market.book.tape_kernels import (
+    add_id,
+    block_in,
+    clear,
+    drop_level,
+    modify_id,
+    take_id,
+    take_unknown,
+)
 from tercel.market.tape import schema
 from tercel.market.tape.compiled_levels import compile_levels
 from tercel.market.tape.compiled_rows import ROW, emit
@@ -52,7 +60,9 @@ def compile_modify(
 
 
 @kernel
-def compile_rows(b: Packed, ids: Ids, key_of: Longs, tape: Columns, start: int, stop: int, out: Longs, at: int) -> int:
+def compile_rows(
+    b: Packed, ids: Ids, key_of: Longs, tape: Columns, start: int, stop: int, out: Longs, at: int
+) -> int:
     """Compile tape rows `[start, stop)` behind `out[:at]`; returns the new length, or -1 - row for an L2 row."""
     ns, side, price, qty = tape.exch_ns, tape.side, tape.price_ticks, tape.qty_lots
     for i in range(start, stop):
@@ -63,7 +73,16 @@ def compile_rows(b: Packed, ids: Ids, key_of: Longs, tape: Columns, start: int, 
                 at = emit(out, at, ns[i], schema.DELETE, ids[where].slot, side[i], price[i], WHOLE)
             slot = add_id(b, ids, key_of, key, side[i], price[i], qty[i])
             if slot >= 0:  # lots without an id are an anonymous block
-                at = emit(out, at, ns[i], schema.ADD if key != 0 else schema.ROLL_IN, slot, side[i], price[i], qty[i])
+                at = emit(
+                    out,
+                    at,
+                    ns[i],
+                    schema.ADD if key != 0 else schema.ROLL_IN,
+                    slot,
+                    side[i],
+                    price[i],
+                    qty[i],
+                )
         elif what == schema.REDUCE or what == schema.DELETE or what == schema.EXECUTE:
             where = find(ids, key) if key != 0 else -1
             if where >= 0:
@@ -163,7 +182,17 @@ def compile_day(instrument: Instrument, events: Events) -> CompiledDay:
     key_of = np.zeros(MOST_ORDERS, np.int64)
     out = np.zeros((2 * events.n, ROW), np.int64)
     at, tape = 0, events.columns()
-    marks = [Checkpoint(int(events.exch_ns[0]) - 1 if events.n else 0, 0, False, 0, 0, 0, np.zeros((0, 6), np.int64))]
+    marks = [
+        Checkpoint(
+            int(events.exch_ns[0]) - 1 if events.n else 0,
+            0,
+            False,
+            0,
+            0,
+            0,
+            np.zeros((0, 6), np.int64),
+        )
+    ]
     status = np.flatnonzero(events.kind == schema.STATUS)
     by_level = bool(np.any(events.kind == schema.LEVEL_SET))
     for start, stop, ns in _quarters(events):
@@ -183,9 +212,10 @@ def compile_day(instrument: Instrument, events: Events) -> CompiledDay:
         marks.append(_checkpoint(b, ns, at, halted, marks[-1]))
     if b[lay.OVERFLOW]:
         raise CapacityError(
-            f"at most {MOST_ORDERS} orders resting at once", f"{int(b[lay.OVERFLOW])} more in {instrument.date}",
+            f"at most {MOST_ORDERS} orders resting at once",
+            f"{int(b[lay.OVERFLOW])} more in {instrument.date}",
             "cut the tape to the session, or raise MOST_ORDERS",
-        )  # fmt: skip
+        )
     said = crossed_in_words(instrument, events)
     return CompiledDay(instrument, out[:at].copy(), max(int(b[lay.HIGH]), 1), tuple(marks), said)
 
@@ -200,13 +230,26 @@ def _quarters(events: Events) -> list[tuple[int, int, int]]:
     return [(cuts[i], cuts[i + 1], ends[i]) for i in range(len(ends))]
 
 
-def _checkpoint(b: NDArray[np.int32], ns: int, row: int, halted: bool, before: Checkpoint) -> Checkpoint:
-    records = b[lay.HEADER : lay.HEADER + int(b[lay.HIGH]) * lay.ORDER].reshape(-1, lay.ORDER).astype(np.int64)
+def _checkpoint(
+    b: NDArray[np.int32], ns: int, row: int, halted: bool, before: Checkpoint
+) -> Checkpoint:
+    records = (
+        b[lay.HEADER : lay.HEADER + int(b[lay.HIGH]) * lay.ORDER]
+        .reshape(-1, lay.ORDER)
+        .astype(np.int64)
+    )
     live = np.flatnonzero(records[:, lay.QTY] > 0)
     rec = records[live]
     anonymous = (rec[:, lay.FLAGS] & lay.ANONYMOUS) != 0
     orders = np.stack(
-        [live, rec[:, lay.SIDE], rec[:, lay.PRICE], rec[:, lay.QTY], rec[:, lay.ARR], anonymous.astype(np.int64)],
+        [
+            live,
+            rec[:, lay.SIDE],
+            rec[:, lay.PRICE],
+            rec[:, lay.QTY],
+            rec[:, lay.ARR],
+            anonymous.astype(np.int64),
+        ],
         axis=1,
     )
     orders = orders[np.argsort(orders[:, 4], kind="stable")]

@@ -6,7 +6,16 @@ from tercel.market.book.ladder import allocate, first_at, insert, reduce, releas
 from tercel.market.book.records import order_at
 from tercel.market.tape.compiled_rows import emit
 from tercel.market.tape.events import Columns
-from tercel.market.tape.schema import CLEAR, CROSS, LEVEL_SET, ROLL_IN, ROLL_OUT, STATUS, TRADE, TRADE_HIDDEN
+from tercel.market.tape.schema import (
+    CLEAR,
+    CROSS,
+    LEVEL_SET,
+    ROLL_IN,
+    ROLL_OUT,
+    STATUS,
+    TRADE,
+    TRADE_HIDDEN,
+)
 
 WHOLE = 1 << 30
 
@@ -37,7 +46,9 @@ def compile_levels(b: Packed, tape: Columns, start: int, stop: int, out: Longs, 
                 at = emit(out, at, ns[i], what, slot, side[i], price[i], qty[i])
             order_at(b, slot).marks |= lay.ANONYMOUS
         elif what == TRADE or what == TRADE_HIDDEN or what == STATUS:
-            at = emit(out, at, ns[i], what, slot if what == TRADE else -1, side[i], price[i], qty[i])
+            at = emit(
+                out, at, ns[i], what, slot if what == TRADE else -1, side[i], price[i], qty[i]
+            )
         elif what == CLEAR:
             for one in range(b[lay.HIGH]):
                 if order_at(b, one).qty > 0:

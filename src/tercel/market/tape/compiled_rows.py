@@ -9,7 +9,9 @@ ROW: Final = 6
 
 
 @kernel
-def emit(out: Longs, at: int, ns: int, kind: int, slot: int, side: int, price: int, lots: int) -> int:
+def emit(
+    out: Longs, at: int, ns: int, kind: int, slot: int, side: int, price: int, lots: int
+) -> int:
     """Write one compiled row; returns the place of the next."""
     out[at, 0] = ns
     out[at, 1] = kind

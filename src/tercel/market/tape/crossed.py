@@ -33,7 +33,12 @@ def crossings(events: Events) -> tuple[Int32, Ints, Ints]:
     """
     quotes = Book(ROOM, own=0).quotes(events)
     ns, status = events.exch_ns, np.flatnonzero(events.kind == schema.STATUS)
-    trading = np.append(1, events.price_ticks[status])[np.searchsorted(status, np.arange(events.n), side="right")] > 0
+    trading = (
+        np.append(1, events.price_ticks[status])[
+            np.searchsorted(status, np.arange(events.n), side="right")
+        ]
+        > 0
+    )
     states = np.flatnonzero(trading & np.append(ns[1:] != ns[:-1], True)[: events.n])
     return quotes, states, states[quotes[states, 0] > quotes[states, 1]]
 
@@ -44,7 +49,9 @@ def crossed_in_words(instrument: Instrument, events: Events) -> str:
     if len(crossed) <= MOST_CROSSED * len(states):
         return ""
     row = int(crossed[0])
-    at = datetime.fromtimestamp(int(events.exch_ns[row]) / NS_PER_SECOND, ZoneInfo(instrument.timezone))
+    at = datetime.fromtimestamp(
+        int(events.exch_ns[row]) / NS_PER_SECOND, ZoneInfo(instrument.timezone)
+    )
     return (
         f"{len(crossed):,} of {len(states):,} states of {instrument.symbol} {instrument.date} crossed, the first "
         f"after row {row} at {at:%H:%M:%S}: a bid of {quotes[row, 0]} ticks and an ask of {quotes[row, 1]}"

@@ -64,7 +64,11 @@ class Events:
         length = len(self.exch_ns)
         for name, dtype in schema.COLUMNS:
             column = getattr(self, name)
-            if not isinstance(column, np.ndarray) or column.dtype != np.dtype(dtype) or column.ndim != 1:
+            if (
+                not isinstance(column, np.ndarray)
+                or column.dtype != np.dtype(dtype)
+                or column.ndim != 1
+            ):
                 raise TapeError(
                     f"column {name} as a 1-D array of {dtype}",
                     f"{getattr(column, 'dtype', type(column).__name__)} with shape {np.shape(column)}",
@@ -72,7 +76,9 @@ class Events:
                 )
             if len(column) != length:
                 raise TapeError(
-                    f"{length} rows in every column", f"{len(column)} rows in {name}", "cut the columns to equal length"
+                    f"{length} rows in every column",
+                    f"{len(column)} rows in {name}",
+                    "cut the columns to equal length",
                 )
 
     @property
@@ -86,7 +92,9 @@ class Events:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Events):
             return NotImplemented
-        return all(np.array_equal(a, b) for a, b in zip(self.columns(), other.columns(), strict=True))
+        return all(
+            np.array_equal(a, b) for a, b in zip(self.columns(), other.columns(), strict=True)
+        )
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -109,7 +117,9 @@ class Events:
         return cls(*(table[:, i].astype(dtype) for i, (_, dtype) in enumerate(schema.COLUMNS)))
 
     @classmethod
-    def of_messages(cls, ns: Ints, kind: Ints, order_id: Ints, side: Ints, price: Ints, lots: Ints) -> Events:
+    def of_messages(
+        cls, ns: Ints, kind: Ints, order_id: Ints, side: Ints, price: Ints, lots: Ints
+    ) -> Events:
         """Rows that are a message each and were received when they happened.
 
         >>> Events.of_messages(*np.array([[5, 9], [1, 3], [7, 7], [1, 1], [99, 99], [2, 2]])).seq.tolist()
@@ -125,7 +135,9 @@ class Events:
         """Tapes one after the other; the tape itself where there is one."""
         if len(parts) < 2:
             return parts[0] if parts else cls.empty(0)
-        return cls(*(np.concatenate(group) for group in zip(*(p.columns() for p in parts), strict=True)))
+        return cls(
+            *(np.concatenate(group) for group in zip(*(p.columns() for p in parts), strict=True))
+        )
 
     @classmethod
     def from_columns(cls, columns: Mapping[str, Any]) -> Events:
@@ -139,12 +151,16 @@ class Events:
         arrays: list[NDArray[Any]] = []
         for name, dtype in schema.COLUMNS:
             if name not in columns:
-                raise TapeError(f"columns {', '.join(schema.COLUMN_NAMES)}", f"no {name}", "add the column")
+                raise TapeError(
+                    f"columns {', '.join(schema.COLUMN_NAMES)}", f"no {name}", "add the column"
+                )
             given = np.asarray(columns[name])
             array = np.ascontiguousarray(given).astype(dtype)
             if not np.array_equal(array, given):
                 row = int(np.flatnonzero(array != given)[0])
-                raise TapeError(f"{name} within {dtype}", f"{given[row]} in row {row}", "scale the column")
+                raise TapeError(
+                    f"{name} within {dtype}", f"{given[row]} in row {row}", "scale the column"
+                )
             arrays.append(array)
         return cls(*arrays)
 
@@ -160,7 +176,9 @@ class Events:
         missing = [name for name in schema.COLUMN_NAMES if name not in frame.columns]
         if missing:
             raise TapeError(
-                f"columns {', '.join(schema.COLUMN_NAMES)}", f"no {', '.join(missing)}", "import the day again"
+                f"columns {', '.join(schema.COLUMN_NAMES)}",
+                f"no {', '.join(missing)}",
+                "import the day again",
             )
         return cls(*(frame[name].rechunk().to_numpy(writable=True) for name in schema.COLUMN_NAMES))
 

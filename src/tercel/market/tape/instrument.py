@@ -137,7 +137,9 @@ class Instrument:
         """
         if not 0 < self.session_open_ns < midnight_ns(self.date, self.timezone):
             return 0
-        opens = datetime.fromtimestamp(self.session_open_ns // NS_PER_SECOND, ZoneInfo(self.timezone))
+        opens = datetime.fromtimestamp(
+            self.session_open_ns // NS_PER_SECOND, ZoneInfo(self.timezone)
+        )
         return 3600 * opens.hour + 60 * opens.minute + opens.second - DAY_S
 
     @property
@@ -167,7 +169,9 @@ class Instrument:
         1340289000
         """
         after, begins = clock_s(text), self.begins_s
-        return local_ns(self.date, self.timezone, after - DAY_S if begins and after - DAY_S >= begins else after)
+        return local_ns(
+            self.date, self.timezone, after - DAY_S if begins and after - DAY_S >= begins else after
+        )
 
     def session(self, ns: Ints) -> tuple[int, int]:
         """Opening and close of the session, ns; where they are not known, the first row and just after the last."""
@@ -199,7 +203,9 @@ class Instrument:
             return cls(**known)
         except (ValueError, TypeError, AttributeError) as error:
             raise TapeError(
-                f"an instrument as JSON in {where}", str(error), "import the day again with `replace=True`"
+                f"an instrument as JSON in {where}",
+                str(error),
+                "import the day again with `replace=True`",
             ) from error
 
 
@@ -237,15 +243,23 @@ def local_ns(date: str, timezone: str, after_s: int) -> int:
     try:
         day = calendar_date.fromisoformat(date)
     except ValueError as error:
-        raise TapeError("a date YYYY-MM-DD", repr(date), "write the date as in 2012-06-21") from error
+        raise TapeError(
+            "a date YYYY-MM-DD", repr(date), "write the date as in 2012-06-21"
+        ) from error
     if not FIRST_YEAR <= day.year <= LAST_YEAR:
         raise TapeError(
-            f"a date from {FIRST_YEAR} to {LAST_YEAR}", repr(date), "correct the date in the file name or in `date=`"
+            f"a date from {FIRST_YEAR} to {LAST_YEAR}",
+            repr(date),
+            "correct the date in the file name or in `date=`",
         )
     try:
-        start = datetime.combine(day, datetime.min.time(), ZoneInfo(timezone)) + timedelta(seconds=after_s)
+        start = datetime.combine(day, datetime.min.time(), ZoneInfo(timezone)) + timedelta(
+            seconds=after_s
+        )
     except (ZoneInfoNotFoundError, ValueError) as error:
-        raise TapeError("an IANA time zone", repr(timezone), "write it as in America/New_York") from error
+        raise TapeError(
+            "an IANA time zone", repr(timezone), "write it as in America/New_York"
+        ) from error
     return int(start.timestamp()) * NS_PER_SECOND
 
 

@@ -148,7 +148,9 @@ class Lake:
         for _ in range(3):
             instrument = self._must_instrument(folder)
             frame = _events(folder)
-            if self._must_instrument(folder) == instrument:  # else the day was replaced while it was read
+            if (
+                self._must_instrument(folder) == instrument
+            ):  # else the day was replaced while it was read
                 break
         self.check_prices(instrument)
         events = Events.from_frame(frame)
@@ -295,7 +297,10 @@ class Lake:
         """
         folder = self.find(symbol, date, venue)
         ns = _events(folder, ["exch_ns"]).to_series().to_numpy()
-        return max(int(ns[-1]) - max(int(ns[0]), self._must_instrument(folder).session_open_ns), 0) / 1e9
+        return (
+            max(int(ns[-1]) - max(int(ns[0]), self._must_instrument(folder).session_open_ns), 0)
+            / 1e9
+        )
 
     def longest(self, symbol: str, venue: str | None = None) -> str:
         """The day of a symbol with events for longest, by the minute; of several the last.
@@ -305,7 +310,10 @@ class Lake:
         TapeError
             As :meth:`days`.
         """
-        return max(self.days(symbol, venue), key=lambda date: (self.span_s(symbol, date, venue) // 60, date))
+        return max(
+            self.days(symbol, venue),
+            key=lambda date: (self.span_s(symbol, date, venue) // 60, date),
+        )
 
     def refuse_absent(self, symbol: str, dates: Sequence[str], venue: str | None = None) -> None:
         """Check that the lake holds days of a symbol.
@@ -318,7 +326,11 @@ class Lake:
         known = self.days(symbol, venue)
         for date in dates:
             if date not in known:
-                raise TapeError(f"{symbol} on {date} in {self.root}", f"days {', '.join(known)}", "import it first")
+                raise TapeError(
+                    f"{symbol} on {date} in {self.root}",
+                    f"days {', '.join(known)}",
+                    "import it first",
+                )
 
     def spelt(self, symbol: str) -> str:
         """A symbol in the lake's capitalisation, where it differs only in that.
@@ -350,7 +362,9 @@ class Lake:
             return found[0].parent
         if len(found) > 1:
             venues = ", ".join(sorted(f.parents[2].name.removeprefix("venue=") for f in found))
-            raise TapeError(f"one venue with {symbol} on {date}", f"{len(found)}: {venues}", "name the venue")
+            raise TapeError(
+                f"one venue with {symbol} on {date}", f"{len(found)}: {venues}", "name the venue"
+            )
         days = self.days(symbol, venue)
         near = nearest(date, days, 3) or days[:3]
         raise TapeError(
@@ -365,7 +379,9 @@ class Lake:
             remedy = f"run tercel data import lobster PATHS... `lake={self.root}`"
             return TapeError(f"a lake with {symbol}", f"no days in {self.root}", remedy)
         near = nearest(symbol, symbols, 3) or symbols[:3]
-        return TapeError(f"a symbol of the lake {self.root}", repr(symbol), f"take one of {', '.join(near)}")
+        return TapeError(
+            f"a symbol of the lake {self.root}", repr(symbol), f"take one of {', '.join(near)}"
+        )
 
     def _instrument_of(self, folder: Path) -> Instrument | None:
         try:
@@ -393,7 +409,11 @@ class Lake:
         aside.mkdir()
         try:
             events.to_frame().write_parquet(
-                aside / EVENTS, compression="zstd", compression_level=1, statistics=False, row_group_size=1 << 18
+                aside / EVENTS,
+                compression="zstd",
+                compression_level=1,
+                statistics=False,
+                row_group_size=1 << 18,
             )
             (aside / INSTRUMENT).write_text(instrument.to_json(), encoding="utf-8")
             for path in (aside / EVENTS, aside / INSTRUMENT, aside):

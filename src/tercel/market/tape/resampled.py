@@ -61,7 +61,12 @@ def apply_row(rows: Longs, i: int, book: Longs) -> None:
     """One compiled row on a table of orders, int64 (slots, 4): side, price, lots left, the row that added it."""
     kind, slot = rows[i, _KIND], rows[i, _SLOT]
     if kind == schema.ADD:
-        book[slot, 0], book[slot, 1], book[slot, 2], book[slot, 3] = rows[i, _SIDE], rows[i, _PRICE], rows[i, _LOTS], i
+        book[slot, 0], book[slot, 1], book[slot, 2], book[slot, 3] = (
+            rows[i, _SIDE],
+            rows[i, _PRICE],
+            rows[i, _LOTS],
+            i,
+        )
     elif kind == schema.CLEAR:
         book[:, 2] = 0
     elif slot >= 0 and (kind == schema.REDUCE or kind == schema.DELETE or kind == schema.EXECUTE):
@@ -117,7 +122,14 @@ def _total(orders: Longs, i: int, j: int) -> int:
 
 @kernel
 def join(
-    stands: Longs, comes: Longs, ns: int, own: Longs, born: int, pieces: Longs, ends: Longs, out: Longs
+    stands: Longs,
+    comes: Longs,
+    ns: int,
+    own: Longs,
+    born: int,
+    pieces: Longs,
+    ends: Longs,
+    out: Longs,
 ) -> tuple[int, int, int]:
     """Turn one book into another at `ns`: how many rows, orders and pieces there are then.
 
@@ -160,7 +172,11 @@ def join(
         stop = _end(stands, i) if i < stands.shape[0] and not _before(comes, j, stands, i) else i
         more = _total(comes, j, end) - _total(stands, i, stop)
         if more > 0:
-            own[born, _OWN_SIDE], own[born, _OWN_PRICE], own[born, _OWN_LEFT] = comes[j, 1], comes[j, 2], more
+            own[born, _OWN_SIDE], own[born, _OWN_PRICE], own[born, _OWN_LEFT] = (
+                comes[j, 1],
+                comes[j, 2],
+                more,
+            )
             at = emit(out, at, ns, schema.ADD, born, comes[j, 1], comes[j, 2], more)
         for n in range(j, end):
             wanted = comes[n, 3]
@@ -198,9 +214,19 @@ def _take(own: Longs, number: int, lots: int, kind: int, ns: int, out: Longs, at
 
 @kernel
 def play(
-    rows: Longs, first: int, last: int, later_ns: int, higher: int, number_of: Longs, own: Longs, born: int,
-    pieces: Longs, ends: Longs, out: Longs, at: int,
-) -> tuple[int, int]:  # fmt: skip
+    rows: Longs,
+    first: int,
+    last: int,
+    later_ns: int,
+    higher: int,
+    number_of: Longs,
+    own: Longs,
+    born: int,
+    pieces: Longs,
+    ends: Longs,
+    out: Longs,
+    at: int,
+) -> tuple[int, int]:
     """Write rows `[first, last)` of a real day, moved in time and price; how many rows and orders there are then."""
     for i in range(first, last):
         kind, slot, ns = rows[i, _KIND], rows[i, _SLOT], rows[i, _NS] + later_ns
@@ -208,7 +234,16 @@ def play(
             own[born, _OWN_SIDE], own[born, _OWN_LEFT] = rows[i, _SIDE], rows[i, _LOTS]
             own[born, _OWN_PRICE] = max(rows[i, _PRICE] + higher, 1)
             number_of[slot], ends[slot, 0], ends[slot, 1] = born, 0, 0
-            at = emit(out, at, ns, kind, born, own[born, _OWN_SIDE], own[born, _OWN_PRICE], own[born, _OWN_LEFT])
+            at = emit(
+                out,
+                at,
+                ns,
+                kind,
+                born,
+                own[born, _OWN_SIDE],
+                own[born, _OWN_PRICE],
+                own[born, _OWN_LEFT],
+            )
             born += 1
         elif kind == schema.CLEAR:
             own[:born, _OWN_LEFT] = 0
@@ -278,7 +313,9 @@ class Resampler:
             raise TapeError("at least one day to resample", "none", "name days that the lake holds")
         if not (self.block_s > 0 and self.block_s * NS_PER_SECOND % EACH_NS == 0):
             raise TapeError(
-                f"blocks of {EACH_NS // NS_PER_SECOND} s, or a multiple of it", f"{self.block_s:g} s", "600 s is usual"
+                f"blocks of {EACH_NS // NS_PER_SECOND} s, or a multiple of it",
+                f"{self.block_s:g} s",
+                "600 s is usual",
             )
         table = np.concatenate([self._moments(number, day) for number, day in enumerate(self.days)])
         at = _Moments(table, self.until_s * NS_PER_SECOND)
@@ -308,13 +345,30 @@ class Resampler:
         rng = np.random.default_rng((seed, self.steps))
         opening, blocks = at.blocks(self.steps, rng)
         like = self.days[int(at.day[opening])].instrument
-        opened = midnight_ns(date, like.timezone) + like.session_open_ns - midnight_ns(like.date, like.timezone)
+        opened = (
+            midnight_ns(date, like.timezone)
+            + like.session_open_ns
+            - midnight_ns(like.date, like.timezone)
+        )
         rows = self._rows(at, opening, blocks, opened)
-        extra = {"synthetic": True, "resampled_of": [one.instrument.date for one in self.days], "seed": seed}
+        extra = {
+            "synthetic": True,
+            "resampled_of": [one.instrument.date for one in self.days],
+            "seed": seed,
+        }
         made = Instrument(
-            like.venue, like.symbol, date, like.tick, like.lot, 0, like.timezone, ("resampled",), opened,
-            opened + like.session_close_ns - like.session_open_ns, extra=extra | {"block_s": self.block_s},
-        )  # fmt: skip
+            like.venue,
+            like.symbol,
+            date,
+            like.tick,
+            like.lot,
+            0,
+            like.timezone,
+            ("resampled",),
+            opened,
+            opened + like.session_close_ns - like.session_open_ns,
+            extra=extra | {"block_s": self.block_s},
+        )
         return made, as_events(rows)
 
     def _moments(self, number: int, day: CompiledDay) -> Longs:
@@ -322,8 +376,14 @@ class Resampler:
         one = day.instrument
         about = f"{one.symbol} {one.date}"
         if one.extra.get("resampled_of"):
-            raise TapeError("real days", f"{about}, which is made of others", "name the days that it is made of")
-        if day.by_level or one.levels or np.isin(day.rows[:, _KIND], (schema.ROLL_IN, schema.ROLL_OUT)).any():
+            raise TapeError(
+                "real days", f"{about}, which is made of others", "name the days that it is made of"
+            )
+        if (
+            day.by_level
+            or one.levels
+            or np.isin(day.rows[:, _KIND], (schema.ROLL_IN, schema.ROLL_OUT)).any()
+        ):
             raise TapeError(
                 f"tapes of single orders, of {LEAST_LEVELS} levels a side or more",
                 f"level totals, or too few levels, in {about}",
@@ -332,7 +392,10 @@ class Resampler:
         first_ns = one.session_open_ns + round(OPENING_S * NS_PER_SECOND)
         count = (one.session_close_ns - first_ns) // EACH_NS + 1
         used_s = min((one.session_close_ns - one.session_open_ns) / NS_PER_SECOND, self.until_s)
-        if not one.session_open_ns or (used_s - OPENING_S) * NS_PER_SECOND // EACH_NS < 2 * self.steps:
+        if (
+            not one.session_open_ns
+            or (used_s - OPENING_S) * NS_PER_SECOND // EACH_NS < 2 * self.steps
+        ):
             raise TapeError(
                 "a session that is longer than its opening and two blocks",
                 f"{max(used_s, 0):g} s in {about}",
@@ -342,11 +405,16 @@ class Resampler:
         moments(day.rows, first_ns, np.zeros((day.slots, 4), np.int64), found)
         stops = np.append(0, np.cumsum(np.isin(day.rows[:, _KIND], (schema.STATUS, schema.CLEAR))))
         traded = np.append(0, np.cumsum(day.rows[:, _KIND] == schema.EXECUTE))
-        busy = traded[found[:, _ROW]] - traded[np.searchsorted(day.rows[:, _NS], found[:, _AT] - BUSY_NS)]
+        busy = (
+            traded[found[:, _ROW]]
+            - traded[np.searchsorted(day.rows[:, _NS], found[:, _AT] - BUSY_NS)]
+        )
         since = found[:, _AT] - one.session_open_ns
         return np.column_stack((np.full(count, number), found, busy, stops[found[:, _ROW]], since))
 
-    def _rows(self, at: "_Moments", opening: int, blocks: Sequence[tuple[int, int]], opened: int) -> Longs:
+    def _rows(
+        self, at: "_Moments", opening: int, blocks: Sequence[tuple[int, int]], opened: int
+    ) -> Longs:
         """The rows of a day: the opening up to a moment, and blocks, each from one moment to another."""
         day, until = self.days[int(at.day[opening])], int(at.table[opening, 1 + _ROW])
         spans = [(at.table[i], int(at.table[j, 1 + _ROW])) for i, j in blocks]
@@ -370,7 +438,20 @@ class Resampler:
             pieces = np.zeros((len(stands) + 2 * len(comes), 2), np.int64)
             made, born, _ = join(stands, comes, opened + clock, own, born, pieces, slots[1], room)
             later = opened + clock - int(one[1 + _AT])
-            made, born = play(day.rows, row, last, later, higher, slots[0], own, born, pieces, slots[1], room, made)
+            made, born = play(
+                day.rows,
+                row,
+                last,
+                later,
+                higher,
+                slots[0],
+                own,
+                born,
+                pieces,
+                slots[1],
+                room,
+                made,
+            )
             out.append(room[:made])
             clock += EACH_NS * (blocks[number][1] - blocks[number][0])
         return np.concatenate(out)
@@ -402,10 +483,14 @@ class _Moments:
 
     def __init__(self, table: Longs, until_ns: float) -> None:
         self.table = table
-        self.day, self.clock, self.stops = table[:, 0], table[:, -1], table[:, -2]
+        self.day = table[:, 0]
+        self.clock = table[:, -1]
+        self.stops = table[:, -2]
         self.spread = table[:, 1 + _ASK] - table[:, 1 + _BID]
         self.within = self.clock <= until_ns
-        self.sound = self.within & (table[:, 1 + _BID] > 0) & (self.spread > 0) & (self.spread <= WIDEST)
+        self.sound = (
+            self.within & (table[:, 1 + _BID] > 0) & (self.spread > 0) & (self.spread <= WIDEST)
+        )
         self._known: dict[tuple[int, bool], Longs] = {}
         queues = self._classes(table[:, [1 + _BID_LOTS, 1 + _ASK_LOTS]])
         self.kind = self._classes(table[:, -3]) + CLASSES * queues[:, 0] + CLASSES**2 * queues[:, 1]
@@ -420,7 +505,9 @@ class _Moments:
         """The moment up to which a day's opening goes, and where each block after it begins and ends."""
         openings = np.flatnonzero((np.diff(self.day, prepend=-1) != 0) & self.sound)
         if not len(openings):
-            raise TapeError("a day with a book of two sides", "none after its opening", "name days that trade")
+            raise TapeError(
+                "a day with a book of two sides", "none after its opening", "name days that trade"
+            )
         now = opening = int(rng.choice(openings))
         left = int(np.count_nonzero(self.day == self.day[now])) - 1
         found, clock = [], int(self.clock[now])
@@ -432,7 +519,9 @@ class _Moments:
             left, clock = left - some, clock + some * EACH_NS
         return opening, found
 
-    def _follows(self, now: int, clock: int, steps: int, rng: np.random.Generator, closes: bool) -> int:
+    def _follows(
+        self, now: int, clock: int, steps: int, rng: np.random.Generator, closes: bool
+    ) -> int:
         """A moment at which a block may begin that follows on this one; the last block is the close of a real day."""
         fits = self._whole(steps, closes)
         away = np.abs(self.spread[fits] - self.spread[now])
@@ -449,12 +538,16 @@ class _Moments:
         key = steps, closes
         if key not in self._known:
             stop = np.minimum(np.arange(len(self.day)) + steps, len(self.day) - 1)
-            whole = (self.clock[stop] - self.clock == steps * EACH_NS) & (self.day[stop] == self.day)
+            whole = (self.clock[stop] - self.clock == steps * EACH_NS) & (
+                self.day[stop] == self.day
+            )
             fits = whole & self.sound & self.sound[stop] & (self.stops == self.stops[stop])
             if closes and self.within.all():
                 fits &= np.diff(self.day, append=-1)[stop] != 0
             if not fits.any():
-                raise TapeError("blocks without a halt, with a book at both ends", "none", "shorten the blocks")
+                raise TapeError(
+                    "blocks without a halt, with a book at both ends", "none", "shorten the blocks"
+                )
             self._known[key] = np.flatnonzero(fits)
         return self._known[key]
 

@@ -28,7 +28,8 @@ _ON_A_LEVEL = _table(
 )
 # Kinds whose lots must be positive; the others may carry none.
 _SOME_LOTS = _table(
-    *(schema.ADD, schema.REDUCE, schema.EXECUTE, schema.TRADE_HIDDEN), *(schema.MODIFY, schema.ROLL_IN, schema.TRADE)
+    *(schema.ADD, schema.REDUCE, schema.EXECUTE, schema.TRADE_HIDDEN),
+    *(schema.MODIFY, schema.ROLL_IN, schema.TRADE),
 )
 # Kinds that an opening snapshot is made of.
 _OPENING_KINDS = _table(schema.ADD, schema.ROLL_IN, schema.LEVEL_SET)
@@ -44,7 +45,11 @@ def validate(events: Events, instrument: Instrument) -> None:
         With the first row that breaks a rule, the field, and its value.
     """
     if events.n == 0:
-        raise TapeError("at least one event", f"an empty tape for {'/'.join(instrument.key)}", "check the source file")
+        raise TapeError(
+            "at least one event",
+            f"an empty tape for {'/'.join(instrument.key)}",
+            "check the source file",
+        )
     kind, side, price, flags = events.kind, events.side, events.price_ticks, events.flags
     _require(_KNOWN[kind], "kind", "a kind of the schema, 1 to 13", events)
     _require_times(events, instrument)
@@ -53,7 +58,9 @@ def validate(events: Events, instrument: Instrument) -> None:
     needed = _ON_A_LEVEL[kind]
     size = np.abs(side)
     _require((size <= 1) & (size >= needed), "side", "+1, -1, or 0 where none is needed", events)
-    low = np.where(needed | (kind == schema.TRADE_HIDDEN), 1, np.where(kind == schema.STATUS, -1, 0))
+    low = np.where(
+        needed | (kind == schema.TRADE_HIDDEN), 1, np.where(kind == schema.STATUS, -1, 0)
+    )
     high = np.where(kind == schema.STATUS, 1, NO_ASK - 1)
     rule = "a positive price below 2**30 ticks (status: -1, 0 or 1)"
     _require((price >= low) & (price <= high), "price_ticks", rule, events)

@@ -41,7 +41,10 @@ def whole_book(instrument: Instrument, events: Events) -> tuple[Instrument, Even
     """
     rows: list[tuple[int, ...]] = []
     levels: defaultdict[tuple[int, int], dict[int, int]] = defaultdict(dict)
-    hidden: dict[int, list[int]] = {1: [], -1: []}  # side times price of the levels out of sight, the nearest last
+    hidden: dict[int, list[int]] = {
+        1: [],
+        -1: [],
+    }  # side times price of the levels out of sight, the nearest last
     old: set[int] = set()  # orders with which a level came into view
     number, rolled = int(events.order_id.max(initial=0)) + 1, (0, 0)
 
@@ -58,18 +61,34 @@ def whole_book(instrument: Instrument, events: Events) -> tuple[Instrument, Even
                     del level[one]
 
     told = (
-        events.exch_ns, events.seq, events.kind, events.order_id, events.side, events.price_ticks, events.qty_lots,
-    )  # fmt: skip
-    first = np.lexsort((events.kind != ROLL_IN, events.seq))  # what comes into view was there before the message
-    for ns, seq, kind, who, side, price, lots in np.column_stack([np.int64(column[first]) for column in told]).tolist():
+        events.exch_ns,
+        events.seq,
+        events.kind,
+        events.order_id,
+        events.side,
+        events.price_ticks,
+        events.qty_lots,
+    )
+    first = np.lexsort(
+        (events.kind != ROLL_IN, events.seq)
+    )  # what comes into view was there before the message
+    for ns, seq, kind, who, side, price, lots in np.column_stack(
+        [np.int64(column[first]) for column in told]
+    ).tolist():
         level = levels[side, price]
-        emptied = kind in (REDUCE, DELETE, EXECUTE) and sum(level.values()) <= lots and rolled != (seq, side)
+        emptied = (
+            kind in (REDUCE, DELETE, EXECUTE)
+            and sum(level.values()) <= lots
+            and rolled != (seq, side)
+        )
         if kind in (ADD, ROLL_IN) or emptied:
             rolled = seq, side
             while hidden[side] and (emptied or hidden[side][-1] >= side * price):
                 at = side * hidden[side].pop()
                 if at != price or kind != ROLL_IN:  # it would be shown if it were still there
-                    take(ns, DELETE, side, at, sum(levels[side, at].values()), list(levels[side, at]))
+                    take(
+                        ns, DELETE, side, at, sum(levels[side, at].values()), list(levels[side, at])
+                    )
         if kind == ROLL_OUT:
             insort(hidden[side], side * price)
         elif kind in (ADD, ROLL_IN):
@@ -80,7 +99,16 @@ def whole_book(instrument: Instrument, events: Events) -> tuple[Instrument, Even
             old.update(level if kind == ROLL_IN else ())
         elif kind in (REDUCE, DELETE, EXECUTE):
             others = [one for one in level if one in old and one != who]
-            take(ns, kind, side, price, lots, [who] * (who in level) + others[:: 1 if kind == EXECUTE else -1])
+            take(
+                ns,
+                kind,
+                side,
+                price,
+                lots,
+                [who] * (who in level) + others[:: 1 if kind == EXECUTE else -1],
+            )
         else:
             rows.append((ns, kind, who, side, price, lots))
-    return replace(instrument, levels=0), Events.of_messages(*np.array(rows, np.int64).reshape(-1, 6).T)
+    return replace(instrument, levels=0), Events.of_messages(
+        *np.array(rows, np.int64).reshape(-1, 6).T
+    )

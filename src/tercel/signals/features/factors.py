@@ -49,18 +49,28 @@ def guarded(prices: pl.DataFrame) -> pl.DataFrame:
     """
     import polars as pl
 
-    frame = prices.sort(BY, "time").with_columns(pl.col("open", "high", "low", "close").cast(pl.Float64))
-    positive = {name: pl.when(pl.col(name) > 0).then(pl.col(name)) for name in ("open", "high", "low", "close")}
+    frame = prices.sort(BY, "time").with_columns(
+        pl.col("open", "high", "low", "close").cast(pl.Float64)
+    )
+    positive = {
+        name: pl.when(pl.col(name) > 0).then(pl.col(name))
+        for name in ("open", "high", "low", "close")
+    }
     close = positive.pop("close")  # the column keeps its zeros: a label ends there
     frame = frame.with_columns(**positive)
     grown = (close / close.shift(1)).over(BY)
     high, low = pl.max_horizontal("high", close), pl.min_horizontal("low", close)
     frame = frame.with_columns(
-        _move=grown.log(), void=unadjusted(grown - 1) & ~pl.col("adjusted"), day=(close / pl.col("open")).log(),
-        dollar=close * pl.col("volume"), span=(high / low).log(),
+        _move=grown.log(),
+        void=unadjusted(grown - 1) & ~pl.col("adjusted"),
+        day=(close / pl.col("open")).log(),
+        dollar=close * pl.col("volume"),
+        span=(high / low).log(),
         place=(close - low) / pl.when(high > low).then(high - low),
-    )  # fmt: skip
-    frame = frame.with_columns(r=pl.when(~pl.col("void")).then(pl.col("_move")), void=pl.col("void").fill_null(False))
+    )
+    frame = frame.with_columns(
+        r=pl.when(~pl.col("void")).then(pl.col("_move")), void=pl.col("void").fill_null(False)
+    )
     whole = pl.col("r").is_not_null() & (pl.col("day").abs() <= LARGEST_LEG)
     small_day = pl.when(whole).then(pl.col("day"))
     return frame.with_columns(
@@ -86,7 +96,9 @@ def factors() -> dict[str, pl.Expr]:
         "skew_60": r.rolling_skew(60, min_samples=40),
         "max_21": r.rolling_max(21, min_samples=15),
         "beta_252": _beta(r, market, 252),
-        "idio_60": (_sd(r, 60).pow(2) - _beta(r, market, 60).pow(2) * _sd(market, 60).pow(2)).clip(0).sqrt(),
+        "idio_60": (_sd(r, 60).pow(2) - _beta(r, market, 60).pow(2) * _sd(market, 60).pow(2))
+        .clip(0)
+        .sqrt(),
         "dollar_volume": _mean(dollar, 21).clip(1.0).log(),
         "volume_ratio": _mean(volume, 5) / _mean(volume, 60).clip(1.0),
         "illiquidity": _mean(per_dollar, 21).clip(1e-18).log(),

@@ -13,13 +13,28 @@ if TYPE_CHECKING:
     import polars as pl
 
 SIZES = (
-    "revenues", "op_income", "net_income", "assets", "cur_assets", "cur_liab", "cash", "equity", "cash_flow_op",
-)  # fmt: skip
+    "revenues",
+    "op_income",
+    "net_income",
+    "assets",
+    "cur_assets",
+    "cur_liab",
+    "cash",
+    "equity",
+    "cash_flow_op",
+)
 NEEDED = ("symbol", "end_date", "period_focus", *SIZES, "collected")
 RATIOS = (
-    "earnings_to_assets", "operating_margin", "cash_flow_to_assets", "accruals", "equity_to_assets", "current_ratio",
-    "cash_to_assets", "asset_growth", "revenue_growth",
-)  # fmt: skip
+    "earnings_to_assets",
+    "operating_margin",
+    "cash_flow_to_assets",
+    "accruals",
+    "equity_to_assets",
+    "current_ratio",
+    "cash_to_assets",
+    "asset_growth",
+    "revenue_growth",
+)
 EXTREME = 10.0
 """Ratios are cut at +- this: a company with almost no assets has no meaningful ratio to them."""
 
@@ -30,7 +45,9 @@ def ratios() -> dict[str, pl.Expr]:
 
     assets, revenues = _positive("assets"), _positive("revenues")
     income = pl.when(pl.col("period_focus") == "FY").then(1.0).otherwise(4.0)
-    quarters = pl.col("period_focus").replace_strict({"Q1": 1.0, "Q2": 2.0, "Q3": 3.0, "FY": 4.0}, default=None)
+    quarters = pl.col("period_focus").replace_strict(
+        {"Q1": 1.0, "Q2": 2.0, "Q3": 3.0, "FY": 4.0}, default=None
+    )
     flow = pl.col("cash_flow_op") * 4.0 / quarters
     earned = pl.col("net_income") * income
     built = {
@@ -59,11 +76,21 @@ def with_year_before(reports: pl.DataFrame) -> pl.DataFrame:
     """
     import polars as pl
 
-    by, times, row = ["symbol", "period_focus"], ["end_date", "collected"], pl.int_range(pl.len()).alias("_row")
+    by, times, row = (
+        ["symbol", "period_focus"],
+        ["end_date", "collected"],
+        pl.int_range(pl.len()).alias("_row"),
+    )
     mine = reports.with_columns(row)
-    pairs = mine.select("_row", *by, *times).join(reports.select(*by, *times, "assets", "revenues"), on=by)
+    pairs = mine.select("_row", *by, *times).join(
+        reports.select(*by, *times, "assets", "revenues"), on=by
+    )
     days = (pl.col("end_date") - pl.col("end_date_right")).dt.total_days()
-    known = pairs.filter(days.is_between(300, 430), pl.col("collected_right") <= pl.col("collected"))
-    last = known.sort("end_date_right", "collected_right", maintain_order=True).group_by("_row").last()
+    known = pairs.filter(
+        days.is_between(300, 430), pl.col("collected_right") <= pl.col("collected")
+    )
+    last = (
+        known.sort("end_date_right", "collected_right", maintain_order=True).group_by("_row").last()
+    )
     before = last.select("_row", assets_before="assets", revenues_before="revenues")
     return mine.join(before, on="_row", how="left", maintain_order="left").drop("_row")

@@ -30,7 +30,11 @@ def unadjusted(move: "pl.Expr") -> "pl.Expr":
     [True, False, True, True, False, True]
     """
     ratio = 1 / (1 + move)
-    split = [(ratio / float(new) - 1).abs() <= NEAR for new in SPLITS if new * (1 - NEAR) <= 1 / (1 + LARGEST[0])]
+    split = [
+        (ratio / float(new) - 1).abs() <= NEAR
+        for new in SPLITS
+        if new * (1 - NEAR) <= 1 / (1 + LARGEST[0])
+    ]
     found = ~move.is_between(*LARGEST)
     for one in split:
         found |= one

@@ -23,7 +23,9 @@ KIND: Final = "boosting"
 _SUMS: Final = ("square", "tape", "simulated")
 _FIGURES: Final = (
     SumFigure("tape", ("square", "tape"), lambda square, tape: over(square - tape, square)),
-    SumFigure("simulated", ("square", "simulated"), lambda square, made: over(square - made, square)),
+    SumFigure(
+        "simulated", ("square", "simulated"), lambda square, made: over(square - made, square)
+    ),
     SumFigure("carry", _SUMS, lambda square, tape, made: over(square - made, square - tape)),
 )
 
@@ -62,7 +64,9 @@ class Carry:
     horizons: dict[str, CarryCell]
 
 
-def carry(tape: Sequence[FlowDay], seen: Collection[str], made: Sequence[FlowDay], seed: int) -> Carry | None:
+def carry(
+    tape: Sequence[FlowDay], seen: Collection[str], made: Sequence[FlowDay], seed: int
+) -> Carry | None:
     """Carry of a market to a tape; None without LightGBM, and of days that are too short to learn from or to judge on.
 
     Parameters
@@ -90,17 +94,27 @@ def carry(tape: Sequence[FlowDay], seen: Collection[str], made: Sequence[FlowDay
 def _in_two(day: FlowDay) -> tuple[list[FlowDay], list[FlowDay]]:
     """The halves of a day."""
     parts = [slice(None, len(day.x) // 2), slice(len(day.x) // 2, None)]
-    first, second = (replace(day, at=day.at[p], x=day.x[p], sign=day.sign[p], unit=day.unit[p]) for p in parts)
+    first, second = (
+        replace(day, at=day.at[p], x=day.x[p], sign=day.sign[p], unit=day.unit[p]) for p in parts
+    )
     return [first], [second]
 
 
-def _at(early: Sequence[FlowDay], later: Sequence[FlowDay], made: Sequence[FlowDay], h: int, seed: int) -> CarryCell:
+def _at(
+    early: Sequence[FlowDay], later: Sequence[FlowDay], made: Sequence[FlowDay], h: int, seed: int
+) -> CarryCell:
     own, other = (fitted(KIND, [days], h, seed) for days in (early, made))
-    found = estimates(_FIGURES, table([_errors(day, h, own, other) for day in later], _SUMS), _SUMS, seed)
+    found = estimates(
+        _FIGURES, table([_errors(day, h, own, other) for day in later], _SUMS), _SUMS, seed
+    )
     r2, quotient = found["tape"], found["carry"]
     cell = CarryCell(r2.mean, found["simulated"].mean)
     teaches = r2.ci_low is not None and r2.ci_low > 0.0
-    return replace(cell, carry=quotient.mean, ci_low=quotient.ci_low, ci_high=quotient.ci_high) if teaches else cell
+    return (
+        replace(cell, carry=quotient.mean, ci_low=quotient.ci_low, ci_high=quotient.ci_high)
+        if teaches
+        else cell
+    )
 
 
 def _errors(day: FlowDay, h: int, own: Trees, other: Trees) -> Sums:

@@ -72,7 +72,9 @@ class FlowDay:
     def later(self, seconds: int) -> Floats:
         """The mid so many seconds after each sample, half-ticks; NaN where it is not known."""
         then = self.at + seconds * NS_PER_SECOND // STEP_NS
-        return np.where(then < len(self.bid), self.mid2[np.minimum(then, len(self.bid) - 1)], np.nan)
+        return np.where(
+            then < len(self.bid), self.mid2[np.minimum(then, len(self.bid) - 1)], np.nan
+        )
 
     def moves(self, seconds: int) -> Floats:
         """Move of the mid in the next `seconds` of each sample, half-ticks; NaN where it is not known."""
@@ -85,7 +87,15 @@ class FlowDay:
 
 @kernel
 def watch(
-    b: Packed, k: Longs, flow: Reals, tape: Longs, first: int, every: int, quotes: Longs, x: Reals, known: Longs
+    b: Packed,
+    k: Longs,
+    flow: Reals,
+    tape: Longs,
+    first: int,
+    every: int,
+    quotes: Longs,
+    x: Reals,
+    known: Longs,
 ) -> None:
     """Run a market alone: its quotes every STEP_NS from `first` on, its features at every `every`-th of them."""
     s = state_at(k)
@@ -120,7 +130,10 @@ def watch_day(one: CompiledDay, every: int = EVERY) -> FlowDay:
     """The same of a day that is ready for replay."""
     source, (day,) = source_of([one])
     world = int(day.world[0])
-    b, k = source.worlds_b[world].copy(), sim.extend(source.worlds_k[world], 0, seconds=sim.PAST_SECONDS)
+    b, k = (
+        source.worlds_b[world].copy(),
+        sim.extend(source.worlds_k[world], 0, seconds=sim.PAST_SECONDS),
+    )
     k[sim.CURSOR], k[sim.CURSOR_END] = int(day.world_row[0]), day.last_row
     k[sim.FLOW_NS] = source.tape[k[sim.CURSOR], sim.T_NS]
     start = max(day.open_ns, int(day.world_ns[0])) // NS_PER_SECOND + MARGIN_S
@@ -133,7 +146,15 @@ def watch_day(one: CompiledDay, every: int = EVERY) -> FlowDay:
     kept: Bools = known > 0
     at, x = np.arange(n)[kept] * every, x[kept]
     return FlowDay(
-        day.instrument.symbol, day.instrument.date, day.instrument.tick, first, quotes[:, 0], quotes[:, 1], at,
-        np.ascontiguousarray(x[:, :FEATURES]), x[:, SIGN].copy(), x[:, UNIT].copy(),
+        day.instrument.symbol,
+        day.instrument.date,
+        day.instrument.tick,
+        first,
+        quotes[:, 0],
+        quotes[:, 1],
+        at,
+        np.ascontiguousarray(x[:, :FEATURES]),
+        x[:, SIGN].copy(),
+        x[:, UNIT].copy(),
         int(k[sim.BOUGHT] + k[sim.SOLD] + k[sim.HIDDEN_LOTS]),
-    )  # fmt: skip
+    )

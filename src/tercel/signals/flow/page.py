@@ -29,8 +29,14 @@ def slopes_table(found: Mapping[str, Any]) -> Table:
     for symbol, one in found[TABLE].items():
         for at, h in ((one[str(h)], h) for h in SERVED):
             figures = (fixed(at[key], 2) for key in ("slope", "se", "low"))
-            rows.append((symbol, f"{h} s", len(one["days"]), *figures, "yes" if at["speaks"] else "no"))
-    return "slope of moves on forecasts", ("symbol", "ahead", "days", "slope", "s.e.", "at least", "speaks"), rows
+            rows.append(
+                (symbol, f"{h} s", len(one["days"]), *figures, "yes" if at["speaks"] else "no")
+            )
+    return (
+        "slope of moves on forecasts",
+        ("symbol", "ahead", "days", "slope", "s.e.", "at least", "speaks"),
+        rows,
+    )
 
 
 def scored_table(found: Mapping[str, Any]) -> Table:
@@ -40,8 +46,17 @@ def scored_table(found: Mapping[str, Any]) -> Table:
         for h, each in one["horizons"].items():
             r2, area, slope = _figures(each)
             coverage = ", ".join(f"{100 * share:.0f}" for share in each["coverage"].values())
-            rows.append((symbol, f"{h} s", f"{r2}{_range(each['r2_ci'], 100)}", f"{area}{_range(each['auc_ci'], 1)}",
-                         fixed(each["queue_auc"], 3), slope, coverage))  # fmt: skip
+            rows.append(
+                (
+                    symbol,
+                    f"{h} s",
+                    f"{r2}{_range(each['r2_ci'], 100)}",
+                    f"{area}{_range(each['auc_ci'], 1)}",
+                    fixed(each["queue_auc"], 3),
+                    slope,
+                    coverage,
+                )
+            )
     heads = ("symbol", "ahead", "R², %", "AUC", "queue's AUC", "slope", "inside 80, 95 %")
     return f"forecaster {found['model']} on days that it was not trained on", heads, rows
 
@@ -52,7 +67,9 @@ def sentences(found: Mapping[str, Any]) -> list[str]:
     for symbol, one in found["symbols"].items():
         t = "" if one["choice_t"] is None else f", t {one['choice_t']:.1f}"
         gain = f"{one['choice_bps']:+.2f} bps{t}"
-        said.append(f"{symbol}: {'none' if one['worth_bps'] is None else 'it is worth something'} ({gain}).")
+        said.append(
+            f"{symbol}: {'none' if one['worth_bps'] is None else 'it is worth something'} ({gain})."
+        )
     head = "Worth of one free choice, now or 30 s later, carried out 1 s late: " + " ".join(said)
     tail = "Intervals are over days; AUC counts moves alone; the queue's AUC is the imbalance at the touch alone."
     return [head, tail]
@@ -68,15 +85,26 @@ def flow_page(found: Mapping[str, Any]) -> str:
         Section("What it forecasts and what came", figures=[reliability_figure(found["symbols"])]),
         Section(title, sentences(found), plain_table(heads, rows)),
     ]
-    facts = {"model": found["model"], "days left out": sum(one["left_out"] for one in found["symbols"].values())}
-    return render("Forecasts of the next seconds", lead, sections, facts, "printed by: tercel signals flow score")
+    facts = {
+        "model": found["model"],
+        "days left out": sum(one["left_out"] for one in found["symbols"].values()),
+    }
+    return render(
+        "Forecasts of the next seconds",
+        lead,
+        sections,
+        facts,
+        "printed by: tercel signals flow score",
+    )
 
 
 def reliability_figure(symbols: Mapping[str, Any]) -> Figure:
     """Forecast against outcome in ten bins, a panel a symbol, with the line on which both are equal."""
     columns = min(4, len(symbols))
     with sketch(0.6 + 2.1 * -(-len(symbols) // columns)) as drawing:
-        for panel, (name, one) in zip(small_panels(drawing, len(symbols), columns), symbols.items(), strict=False):
+        for panel, (name, one) in zip(
+            small_panels(drawing, len(symbols), columns), symbols.items(), strict=False
+        ):
             x, y = ([each[key] for each in one["reliability"]] for key in ("forecast", "outcome"))
             ends = [min(*x, *y), max(*x, *y)]
             panel.plot(ends, ends, color=style.RULE.token, linewidth=0.8)
@@ -88,7 +116,9 @@ def reliability_figure(symbols: Mapping[str, Any]) -> Figure:
         f"{name} from {one['reliability'][0]['outcome']:+.2f} to {one['reliability'][-1]['outcome']:+.2f}"
         for name, one in symbols.items()
     )
-    return finished(drawing, "reliability", alt, "On the line a forecast is as large as what comes.")
+    return finished(
+        drawing, "reliability", alt, "On the line a forecast is as large as what comes."
+    )
 
 
 def _figures(one: Mapping[str, Any]) -> Sequence[str]:
@@ -97,4 +127,6 @@ def _figures(one: Mapping[str, Any]) -> Sequence[str]:
 
 def _range(ends: Sequence[float] | None, factor: float) -> str:
     digits = 1 if factor > 1 else 3
-    return "" if ends is None else f" [{factor * ends[0]:.{digits}f}, {factor * ends[1]:.{digits}f}]"
+    return (
+        "" if ends is None else f" [{factor * ends[0]:.{digits}f}, {factor * ends[1]:.{digits}f}]"
+    )

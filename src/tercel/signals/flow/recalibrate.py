@@ -35,7 +35,9 @@ NO_DAYS: Final = np.zeros(7)
 """What is known of a slope before its first day."""
 
 
-def after(known: Floats, square: float, cross: float, half_life_days: float = HALF_LIFE_DAYS) -> Floats:
+def after(
+    known: Floats, square: float, cross: float, half_life_days: float = HALF_LIFE_DAYS
+) -> Floats:
     """What is known of a slope with one more day, older ones forgotten; a day without forecasts is none.
 
     Its prior is a slope of 1 with the weight of the first day, forgotten as a day is.
@@ -59,7 +61,9 @@ def after(known: Floats, square: float, cross: float, half_life_days: float = HA
     keep = 0.5 ** (1.0 / half_life_days)
     prior = 0.0 if known[0] else keep * square
     kept = known * np.array([1.0, *[keep] * 3, *[keep**2] * 3])
-    return np.asarray(kept + np.array([1.0, prior, square, cross, square**2, square * cross, cross**2]))
+    return np.asarray(
+        kept + np.array([1.0, prior, square, cross, square**2, square * cross, cross**2])
+    )
 
 
 def words(known: Floats) -> dict[str, Any]:
@@ -94,7 +98,9 @@ def day_sums(forecaster: Forecaster, day: FlowDay, horizon_s: int) -> list[float
     return [float((said * said).sum()), float((said * came[known]).sum())]
 
 
-def recalibrate(model: Forecaster, lake: Lake, symbols: Sequence[str], out: Path, until: str = "") -> dict[str, Any]:
+def recalibrate(
+    model: Forecaster, lake: Lake, symbols: Sequence[str], out: Path, until: str = ""
+) -> dict[str, Any]:
     """Go on with the slopes of some symbols, by the days of a lake in their order, and save the forecaster with them.
 
     Days that it was trained on, and those that the slopes know already, are left out.
@@ -125,16 +131,25 @@ def recalibrate(model: Forecaster, lake: Lake, symbols: Sequence[str], out: Path
                 step()
             table[symbol] = {"days": [*kept, *fresh], "sums": sums}
             for n, h in enumerate(SERVED):
-                table[symbol][str(h)] = words(reduce(lambda known, row, n=n: after(known, *row[n]), sums, NO_DAYS))
+                table[symbol][str(h)] = words(
+                    reduce(lambda known, row, n=n: after(known, *row[n]), sums, NO_DAYS)
+                )
     saved = save(out, replace(model, card={**model.card, TABLE: table}))
-    said = {one: {key: value for key, value in table[one].items() if key != "sums"} for one in symbols}
+    said = {
+        one: {key: value for key, value in table[one].items() if key != "sums"} for one in symbols
+    }
     return {"out": out, "model": saved.id, TABLE: said}
 
 
 def _fresh(model: Forecaster, lake: Lake, symbol: str, until: str) -> tuple[list[str], list[str]]:
     """Days that a slope of a symbol keeps, and those to go on with."""
-    known, trained = model.card.get(TABLE, {}).get(symbol, {}).get("days", []), model.trained_on(symbol)
-    kept, dates = ([date for date in some if date <= (until or date)] for some in (known, lake.days(symbol)))
+    known, trained = (
+        model.card.get(TABLE, {}).get(symbol, {}).get("days", []),
+        model.trained_on(symbol),
+    )
+    kept, dates = (
+        [date for date in some if date <= (until or date)] for some in (known, lake.days(symbol))
+    )
     fresh = [date for date in dates if date not in {*kept, *trained}]
     if not kept and not fresh:
         raise DataError(

@@ -24,7 +24,9 @@ def score(forecaster: Forecaster, lake: Lake, symbols: Sequence[str]) -> dict[st
         fresh = [date for date in dates if date not in forecaster.seen.get(symbol, ())]
         if not fresh:
             expected = f"days of {symbol} that {forecaster.id} was not trained on"
-            raise DataError(expected, f"{len(dates)} that it was", "import other days, or train on fewer")
+            raise DataError(
+                expected, f"{len(dates)} that it was", "import other days, or train on fewer"
+            )
         cards[symbol] = {
             "left_out": len(dates) - len(fresh),
             **scored(forecaster.of(symbol), read_days(lake, [symbol], fresh)[symbol]),

@@ -50,9 +50,12 @@ def scored(forecaster: Forecaster, days: Sequence[FlowDay]) -> dict[str, Any]:
     """The card of a symbol: accuracy by horizon with intervals by day, worth, reliability."""
     horizons = {str(h): _at(forecaster, days, n, h) for n, h in enumerate(HORIZONS)}
     return {
-        "days": len(days), "samples": sum(len(day.x) for day in days), "horizons": horizons,
-        **worth(forecaster, days), "reliability": reliability(forecaster, days),
-    }  # fmt: skip
+        "days": len(days),
+        "samples": sum(len(day.x) for day in days),
+        "horizons": horizons,
+        **worth(forecaster, days),
+        "reliability": reliability(forecaster, days),
+    }
 
 
 def _at(forecaster: Forecaster, days: Sequence[FlowDay], n: int, horizon_s: int) -> dict[str, Any]:
@@ -70,7 +73,7 @@ def _at(forecaster: Forecaster, days: Sequence[FlowDay], n: int, horizon_s: int)
         "auc_ci": _interval([one["auc"] for one in by_day if one["auc"] is not None]),
         "queue_auc": mirrored_auc(queue[moved], y[moved]),
         "coverage": {f"{level:g}": float((error <= width * sd).mean()) for level, width in widths},
-    }  # fmt: skip
+    }
 
 
 def _interval(values: Sequence[float]) -> list[float] | None:
@@ -91,13 +94,23 @@ def worth(forecaster: Forecaster, days: Sequence[FlowDay]) -> dict[str, Any]:
     gains, labels = [], []
     for number, day in enumerate(days):
         said = day.sign * forecaster.predict(day.x, LATER_S)
-        gain = 0.5 * np.sign(said) * (day.later(LATER_S) - day.later(LATE_S)) / np.abs(day.mid2[day.at]) * 1e4
+        gain = (
+            0.5
+            * np.sign(said)
+            * (day.later(LATER_S) - day.later(LATE_S))
+            / np.abs(day.mid2[day.at])
+            * 1e4
+        )
         known = np.isfinite(gain)
         block = day.at * STEP_NS // BLOCK_NS if len(days) < 3 else np.zeros(len(gain), np.int64)
         gains.append(gain[known])
         labels.append(1000 * number + block[known])
     mean, t = by_cluster(np.concatenate(gains), np.concatenate(labels))
-    return {"worth_bps": mean if t is not None and t > SURE else None, "choice_bps": mean, "choice_t": t}
+    return {
+        "worth_bps": mean if t is not None and t > SURE else None,
+        "choice_bps": mean,
+        "choice_t": t,
+    }
 
 
 def by_cluster(values: Floats, labels: Ints) -> tuple[float, float | None]:
@@ -109,11 +122,15 @@ def by_cluster(values: Floats, labels: Ints) -> tuple[float, float | None]:
     return float(means.mean()), float(means.mean() / (np.std(means, ddof=1) / np.sqrt(len(means))))
 
 
-def reliability(forecaster: Forecaster, days: Sequence[FlowDay], horizon_s: int = 10) -> list[Mapping[str, float]]:
+def reliability(
+    forecaster: Forecaster, days: Sequence[FlowDay], horizon_s: int = 10
+) -> list[Mapping[str, float]]:
     """Forecast and outcome, in half spreads, in ten bins of the forecast as large as each other."""
     said, came = [], []
     for day in days:
-        half = (day.ask - day.bid)[day.at].astype(np.float64)  # half a spread in half-ticks is the spread in ticks
+        half = (day.ask - day.bid)[day.at].astype(
+            np.float64
+        )  # half a spread in half-ticks is the spread in ticks
         move = day.moves(horizon_s)
         known = np.isfinite(move) & (half > 0)
         units = day.sign * day.unit * np.sqrt(horizon_s)
@@ -121,4 +138,8 @@ def reliability(forecaster: Forecaster, days: Sequence[FlowDay], horizon_s: int 
         came.append((move / half)[known])
     z, y = np.concatenate(said), np.concatenate(came)
     order = np.array_split(np.argsort(z, kind="stable"), BINS)
-    return [{"forecast": float(z[part].mean()), "outcome": float(y[part].mean())} for part in order if len(part)]
+    return [
+        {"forecast": float(z[part].mean()), "outcome": float(y[part].mean())}
+        for part in order
+        if len(part)
+    ]

@@ -38,7 +38,9 @@ def steps(what: str, total: int) -> Iterator[Callable[[], None]]:
         yield lambda: bar.advance(task)
 
 
-def read_days(lake: Lake, symbols: Sequence[str], dates: Sequence[str] = ()) -> dict[str, list[FlowDay]]:
+def read_days(
+    lake: Lake, symbols: Sequence[str], dates: Sequence[str] = ()
+) -> dict[str, list[FlowDay]]:
     """All days of some symbols that a lake has, or those of some dates.
 
     Raises
@@ -46,7 +48,9 @@ def read_days(lake: Lake, symbols: Sequence[str], dates: Sequence[str] = ()) -> 
     DataError
         A symbol without trades, or without a quarter of an hour of two-sided quotes.
     """
-    wanted = [(one, date) for one in symbols for date in lake.days(one) if not dates or date in dates]
+    wanted = [
+        (one, date) for one in symbols for date in lake.days(one) if not dates or date in dates
+    ]
     days: dict[str, list[FlowDay]] = {one: [] for one in symbols}
     with steps("reading days", len(wanted)) as step:
         for symbol, date in wanted:
@@ -54,7 +58,9 @@ def read_days(lake: Lake, symbols: Sequence[str], dates: Sequence[str] = ()) -> 
             step()
     for symbol, found in days.items():
         if not sum(day.volume for day in found):
-            raise DataError("a tape with trades", f"{symbol} without any", "import a feed that tells of trades")
+            raise DataError(
+                "a tape with trades", f"{symbol} without any", "import a feed that tells of trades"
+            )
         if not sum(len(day.x) for day in found):
             expected = "days with two-sided quotes for longer than a quarter of an hour"
             raise DataError(expected, f"none of {symbol}", "import longer days, or other symbols")
@@ -77,7 +83,9 @@ def fitted(kind: str, groups: Sequence[Days], horizon_s: int, seed: int) -> Tree
     return fit(kind, x, y, weight / weight.mean(), seed)
 
 
-def forecaster_of(models: Sequence[Trees], scale: Floats | None = None, card: dict[str, Any] | None = None) -> Any:
+def forecaster_of(
+    models: Sequence[Trees], scale: Floats | None = None, card: dict[str, Any] | None = None
+) -> Any:
     """A forecaster of the models of all horizons, uncalibrated where no scale is given."""
     whole = np.ones((len(HORIZONS), 2)) if scale is None else scale
     return Forecaster(scale=whole, card=card or {}, **joined(models))
@@ -110,7 +118,12 @@ def calibration(found: Sequence[tuple[Floats, Floats]]) -> tuple[list[float], li
 
 
 def train(
-    lake: Lake, symbols: Sequence[str], out: Path, seed: int = 1, kind: str = "boosting", dates: Sequence[str] = ()
+    lake: Lake,
+    symbols: Sequence[str],
+    out: Path,
+    seed: int = 1,
+    kind: str = "boosting",
+    dates: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Train a forecaster on some symbols and save it; how it did on days and symbols that it never saw.
 
@@ -125,24 +138,38 @@ def train(
     days = read_days(lake, symbols, dates)
     samples = sum(len(day.x) for found in days.values() for day in found)
     if samples < LEAST:
-        raise DataError(f"{LEAST:,} samples or more", f"{samples:,} of {', '.join(symbols)}", "import more days")
+        raise DataError(
+            f"{LEAST:,} samples or more", f"{samples:,} of {', '.join(symbols)}", "import more days"
+        )
     with steps("training", len(HORIZONS) * (2 + (len(days) if len(days) > 1 else 0))) as step:
         learned = [learn(kind, days, h, seed, step) for h in HORIZONS]
     about = {
         one: {"days": [day.date for day in found], "samples": sum(len(day.x) for day in found)}
         | ({"made_of": of} if (of := lake.behind(one, [day.date for day in found])) else {})
         | {
-            what: {str(h): accuracy(*said[one]) for h, said in zip(HORIZONS, every, strict=True) if one in said}
-            for what, every in (("forward", [each[1] for each in learned]), ("stranger", [each[2] for each in learned]))
+            what: {
+                str(h): accuracy(*said[one])
+                for h, said in zip(HORIZONS, every, strict=True)
+                if one in said
+            }
+            for what, every in (
+                ("forward", [each[1] for each in learned]),
+                ("stranger", [each[2] for each in learned]),
+            )
         }
         for one, found in days.items()
-    }  # fmt: skip
+    }
     calibrated = [calibration(list((each[2] or each[1] or each[3]).values())) for each in learned]
     widths = [width for _, width in calibrated]
     card = {"kind": kind, "seed": seed, "symbols": about, "levels": list(LEVELS), "widths": widths}
     if made := simulated(lake, about):
         card["simulated"] = made
-    saved = save(out, forecaster_of([each[0] for each in learned], np.array([both for both, _ in calibrated]), card))
+    saved = save(
+        out,
+        forecaster_of(
+            [each[0] for each in learned], np.array([both for both, _ in calibrated]), card
+        ),
+    )
     return {"out": out, "model": saved.id, "trees": len(saved.roots), **card}
 
 
@@ -153,7 +180,10 @@ def simulated(lake: Lake, symbols: Mapping[str, Mapping[str, Any]]) -> dict[str,
         for date in about["days"]:
             if market := lake.instrument(symbol, date).extra.get("preset"):
                 card = load(market).card if market in names() else {}
-                found[symbol] = {"market": market, "carry": (card.get("teaches") or {}).get("carry")}
+                found[symbol] = {
+                    "market": market,
+                    "carry": (card.get("teaches") or {}).get("carry"),
+                }
     return found
 
 
@@ -164,10 +194,16 @@ def learn(
     days that they were trained on."""
     early = fitted(kind, [halves(found)[0] for found in days.values()], horizon_s, seed)
     step()
-    later = {one: told(early, halves(found)[1], horizon_s) for one, found in days.items() if halves(found)[1]}
+    later = {
+        one: told(early, halves(found)[1], horizon_s)
+        for one, found in days.items()
+        if halves(found)[1]
+    }
     strangers = {}
     for one in days if len(days) > 1 else ():
-        others = fitted(kind, [found for name, found in days.items() if name != one], horizon_s, seed)
+        others = fitted(
+            kind, [found for name, found in days.items() if name != one], horizon_s, seed
+        )
         strangers[one] = told(others, days[one], horizon_s)
         step()
     whole = fitted(kind, list(days.values()), horizon_s, seed)

@@ -15,10 +15,19 @@ CLIP: Final = 6.0
 """Moves beyond so many standard deviations are learned from as if they were that."""
 RIDGE: Final = 1e-3
 _BOOSTING: Final[dict[str, Any]] = {
-    "objective": "regression", "learning_rate": 0.05, "num_leaves": 15, "min_data_in_leaf": 200, "lambda_l2": 5.0,
-    "bagging_fraction": 0.7, "bagging_freq": 1, "feature_fraction": 0.6, "num_threads": 1, "deterministic": True,
-    "force_row_wise": True, "verbose": -1,
-}  # fmt: skip
+    "objective": "regression",
+    "learning_rate": 0.05,
+    "num_leaves": 15,
+    "min_data_in_leaf": 200,
+    "lambda_l2": 5.0,
+    "bagging_fraction": 0.7,
+    "bagging_freq": 1,
+    "feature_fraction": 0.6,
+    "num_threads": 1,
+    "deterministic": True,
+    "force_row_wise": True,
+    "verbose": -1,
+}
 ROUNDS: Final = 150
 
 
@@ -73,13 +82,18 @@ def joined(models: Sequence[Trees]) -> dict[str, Any]:
     for one in models:
         base = len(nodes)
         roots += [root + base for root in one.roots]
-        nodes += [(what, at, left + base, right + base, value) for what, at, left, right, value in one.nodes]
+        nodes += [
+            (what, at, left + base, right + base, value)
+            for what, at, left, right, value in one.nodes
+        ]
         ends.append(len(roots))
     columns = list(zip(*nodes, strict=True)) if nodes else [(-1,), (0.0,), (0,), (0,), (0.0,)]
     named = dict(zip(("feature", "threshold", "left", "right", "value"), columns, strict=True))
     whole = {name: np.array(named[name], np.int64) for name in ("feature", "left", "right")}
     return whole | {
-        "threshold": np.array(named["threshold"], np.float64), "value": np.array(named["value"], np.float64),
-        "roots": np.array(roots, np.int64), "ends": np.array(ends, np.int64),
+        "threshold": np.array(named["threshold"], np.float64),
+        "value": np.array(named["value"], np.float64),
+        "roots": np.array(roots, np.int64),
+        "ends": np.array(ends, np.int64),
         "lines": np.stack([one.line for one in models]),
-    }  # fmt: skip
+    }

@@ -50,10 +50,22 @@ class Dataset:
     def __post_init__(self) -> None:
         """Refuse rows that do not fit together or look ahead."""
         n = len(self.y)
-        lengths = {len(a) for a in (self.x, self.outcome, self.time_ns, self.start_ns, self.end_ns, self.instrument)}
+        lengths = {
+            len(a)
+            for a in (
+                self.x,
+                self.outcome,
+                self.time_ns,
+                self.start_ns,
+                self.end_ns,
+                self.instrument,
+            )
+        }
         if lengths != {n} or self.x.ndim != 2 or self.x.shape[1] != len(self.names):
             expected = "a label, times and a value of every feature for each row"
-            raise DataError(expected, f"lengths {sorted(lengths | {n})}", "build the set from one panel")
+            raise DataError(
+                expected, f"lengths {sorted(lengths | {n})}", "build the set from one panel"
+            )
         back = np.any(self.start_ns < self.time_ns) or np.any(self.end_ns <= self.start_ns)
         if back or np.any(np.diff(self.time_ns) < 0):
             expected = "rows by time, each with a label that begins at or after it"
@@ -87,14 +99,27 @@ class Dataset:
         starts = np.flatnonzero(np.diff(self.time_ns, prepend=self.time_ns[:1] - 1))
         if not len(starts):
             return ()
-        high, low = np.fmax.reduceat(self.x, starts, axis=0), np.fmin.reduceat(self.x, starts, axis=0)
+        high, low = (
+            np.fmax.reduceat(self.x, starts, axis=0),
+            np.fmin.reduceat(self.x, starts, axis=0),
+        )
         with np.errstate(invalid="ignore"):
-            shared = set(np.flatnonzero((high == low).any(axis=0) & ~(high > low).any(axis=0)).tolist())
-        return tuple(name for name, columns in self.sources.items() if not shared.issuperset(columns))
+            shared = set(
+                np.flatnonzero((high == low).any(axis=0) & ~(high > low).any(axis=0)).tolist()
+            )
+        return tuple(
+            name for name, columns in self.sources.items() if not shared.issuperset(columns)
+        )
 
     def rows(self, index: Indices | Bools) -> "Dataset":
         """Some rows, in order."""
         return replace(
-            self, x=self.x[index], y=self.y[index], outcome=self.outcome[index], time_ns=self.time_ns[index],
-            start_ns=self.start_ns[index], end_ns=self.end_ns[index], instrument=self.instrument[index],
-        )  # fmt: skip
+            self,
+            x=self.x[index],
+            y=self.y[index],
+            outcome=self.outcome[index],
+            time_ns=self.time_ns[index],
+            start_ns=self.start_ns[index],
+            end_ns=self.end_ns[index],
+            instrument=self.instrument[index],
+        )

@@ -39,10 +39,14 @@ class Panel:
         When a source's records are refused, two sources share a name, or all are absent.
     """
 
-    def __init__(self, sources: Sequence[SignalSource], max_age: Mapping[str, timedelta] | None = None) -> None:
+    def __init__(
+        self, sources: Sequence[SignalSource], max_age: Mapping[str, timedelta] | None = None
+    ) -> None:
         names = [source.name for source in sources]
         if not names or len(set(names)) < len(names):
-            raise DataError("sources of different names", ", ".join(names) or "none", "give each source once")
+            raise DataError(
+                "sources of different names", ", ".join(names) or "none", "give each source once"
+            )
         self.max_age = dict(max_age or {})
         self.absent: dict[str, str] = {}
         self._facts: dict[str, pl.DataFrame] = {}
@@ -57,12 +61,18 @@ class Panel:
             # which columns a file has may be known once it was read
             self._columns[source.name] = source.columns
         if not self._facts:
-            raise DataError("at least one source that is there", "; ".join(self.absent.values()), "check the paths")
+            raise DataError(
+                "at least one source that is there",
+                "; ".join(self.absent.values()),
+                "check the paths",
+            )
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Value columns as `source.column`, absent sources included."""
-        return tuple(f"{name}.{column}" for name, columns in self._columns.items() for column in columns)
+        return tuple(
+            f"{name}.{column}" for name, columns in self._columns.items() for column in columns
+        )
 
     def facts(self, source: str) -> pl.DataFrame:
         """Facts of a source that can be the freshest known at some moment, by `known_time`."""
@@ -72,10 +82,14 @@ class Panel:
 
     def instruments(self) -> list[str]:
         """Every instrument that any source names, sorted."""
-        found: set[str] = {one for facts in self._facts.values() for one in facts["instrument"].unique()}
+        found: set[str] = {
+            one for facts in self._facts.values() for one in facts["instrument"].unique()
+        }
         return sorted(found - {EVERY})
 
-    def as_of(self, times: Sequence[object] | pl.Series, instruments: Sequence[str] | None = None) -> pl.DataFrame:
+    def as_of(
+        self, times: Sequence[object] | pl.Series, instruments: Sequence[str] | None = None
+    ) -> pl.DataFrame:
         """Facts known at each time of each instrument.
 
         Parameters
@@ -91,11 +105,17 @@ class Panel:
         """
         who = self.instruments() if instruments is None else list(instruments)
         when = pl.DataFrame({"time": pl.Series(times).cast(time_type())}).unique().sort("time")
-        return self.join(when.join(pl.DataFrame({"instrument": who}, schema={"instrument": pl.String}), how="cross"))
+        return self.join(
+            when.join(
+                pl.DataFrame({"instrument": who}, schema={"instrument": pl.String}), how="cross"
+            )
+        )
 
     def join(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Rows with `instrument` and `time`, joined to the facts known then; other columns stay, sorted by time."""
-        out = rows.with_columns(pl.col("time").cast(time_type()), pl.col("instrument").cast(pl.String))
+        out = rows.with_columns(
+            pl.col("time").cast(time_type()), pl.col("instrument").cast(pl.String)
+        )
         out = out.sort("time", "instrument", maintain_order=True)
         for name, columns in self._columns.items():
             wanted = {column: f"{name}.{column}" for column in columns}
@@ -118,7 +138,12 @@ def joined(
     """Rows (by time) with the latest fact whose `known_time <= time`; facts of :data:`EVERY` fill every instrument."""
 
     def side(of: pl.DataFrame) -> pl.DataFrame:
-        picked = of.select("instrument", "known_time", "event_time", *(pl.col(a).alias(b) for a, b in wanted.items()))
+        picked = of.select(
+            "instrument",
+            "known_time",
+            "event_time",
+            *(pl.col(a).alias(b) for a, b in wanted.items()),
+        )
         return picked.rename({"event_time": "_event"})
 
     single = facts.filter(pl.col("instrument") != EVERY)
@@ -129,32 +154,61 @@ def joined(
     else:
         out = rows.join_asof(side(shared).drop("instrument"), check_sortedness=False, **keys)  # type: ignore[arg-type]
     if not shared.is_empty() and not single.is_empty():
-        raise DataError("facts of single instruments or of all, not both, in one source", "both", "split the source")
+        raise DataError(
+            "facts of single instruments or of all, not both, in one source",
+            "both",
+            "split the source",
+        )
     if max_age is not None:
         stale = (pl.col("time") - pl.col("_event")) > max_age
-        out = out.with_columns(pl.when(stale).then(None).otherwise(pl.col(to)).alias(to) for to in wanted.values())
+        out = out.with_columns(
+            pl.when(stale).then(None).otherwise(pl.col(to)).alias(to) for to in wanted.values()
+        )
     return out.drop("_event", "known_time", strict=False)
 
 
 def dataset_of(
-    prices: pl.DataFrame, panel: Panel, label: pl.Expr, keep: pl.Expr, *, horizon: int = 1, lag: int = 0, note: str = ""
+    prices: pl.DataFrame,
+    panel: Panel,
+    label: pl.Expr,
+    keep: pl.Expr,
+    *,
+    horizon: int = 1,
+    lag: int = 0,
+    note: str = "",
 ) -> Dataset:
     """A :class:`Dataset` of a panel joined to forward returns of `prices` (`instrument`, `time`, `close`).
 
     `label` and `keep` are expressions over `forward`: the label and the outcome.
     """
     labelled = forward_returns(prices, horizon=horizon, lag=lag)
-    rows = panel.join(labelled.with_columns(label.alias("y"), keep.alias("outcome"))).drop_nulls(["y", "outcome"])
-    return from_frame(rows, panel.columns, note, tuple(f"{k} is missing: {v}" for k, v in panel.absent.items()))
+    rows = panel.join(labelled.with_columns(label.alias("y"), keep.alias("outcome"))).drop_nulls(
+        ["y", "outcome"]
+    )
+    return from_frame(
+        rows, panel.columns, note, tuple(f"{k} is missing: {v}" for k, v in panel.absent.items())
+    )
 
 
-def from_frame(rows: pl.DataFrame, columns: tuple[str, ...], note: str = "", warnings: tuple[str, ...] = ()) -> Dataset:
+def from_frame(
+    rows: pl.DataFrame, columns: tuple[str, ...], note: str = "", warnings: tuple[str, ...] = ()
+) -> Dataset:
     """A :class:`Dataset` from a frame with `instrument`, `time`, `start`, `end`, `y`, `outcome` and the columns."""
     rows = rows.sort("time", "instrument")
-    ns = {name: rows[name].dt.epoch("ns").to_numpy().astype(np.int64) for name in ("time", "start", "end")}
+    ns = {
+        name: rows[name].dt.epoch("ns").to_numpy().astype(np.int64)
+        for name in ("time", "start", "end")
+    }
     x = rows.select(pl.col(c).cast(pl.Float64).fill_null(float("nan")) for c in columns).to_numpy()
     return Dataset(
-        np.ascontiguousarray(x, np.float64), rows["y"].cast(pl.Float64).to_numpy().copy(),
-        rows["outcome"].cast(pl.Float64).to_numpy().copy(), columns, ns["time"], ns["start"], ns["end"],
-        rows["instrument"].cast(pl.String).to_numpy().astype(np.str_), note, warnings,
-    )  # fmt: skip
+        np.ascontiguousarray(x, np.float64),
+        rows["y"].cast(pl.Float64).to_numpy().copy(),
+        rows["outcome"].cast(pl.Float64).to_numpy().copy(),
+        columns,
+        ns["time"],
+        ns["start"],
+        ns["end"],
+        rows["instrument"].cast(pl.String).to_numpy().astype(np.str_),
+        note,
+        warnings,
+    )

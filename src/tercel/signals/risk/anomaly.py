@@ -23,7 +23,14 @@ from tercel.core.jit import Floats, kernel
 from tercel.market.simulator.seconds import ADDS, CANCELS, COLUMNS, FAR5, MOVE, OWN5, SPREAD
 from tercel.signals.risk.seconds import Second
 
-SIGNS = ("spread", "little depth", "thin side", "withdrawal rate", "withdrawn over brought", "jumps")
+SIGNS = (
+    "spread",
+    "little depth",
+    "thin side",
+    "withdrawal rate",
+    "withdrawn over brought",
+    "jumps",
+)
 N = len(SIGNS)
 CLIP = 8.0
 """Standard deviations beyond which a sign says no more: one sign alone is no crisis."""
@@ -73,7 +80,9 @@ def _signs(state: Floats, second: Floats, out: Floats) -> None:
 
 
 @kernel
-def _score(state: Floats, second: Floats, weights: Floats, threshold: float, signs: Floats) -> float:
+def _score(
+    state: Floats, second: Floats, weights: Floats, threshold: float, signs: Floats
+) -> float:
     """Score of one more second over its threshold; median and scale of each sign follow slowly outside alarms."""
     _signs(state, second, signs)
     score: float = 0.0
@@ -91,13 +100,21 @@ def _score(state: Floats, second: Floats, weights: Floats, threshold: float, sig
             z = min(max(state[_Z + i], -FOLLOWED), FOLLOWED)
             state[_CENTRE + i] += SLOW * z * state[_SCALE + i]
             # the mean deviation of a normal is 0.798 of its standard deviation
-            state[_SCALE + i] = max(state[_SCALE + i] * (1.0 + SLOW * (abs(z) / 0.798 - 1.0)), FLOOR)
+            state[_SCALE + i] = max(
+                state[_SCALE + i] * (1.0 + SLOW * (abs(z) / 0.798 - 1.0)), FLOOR
+            )
     return score
 
 
 @kernel
 def _follow(
-    scoring: bool, state: Floats, seconds: Floats, weights: Floats, threshold: float, signs: Floats, out: Floats
+    scoring: bool,
+    state: Floats,
+    seconds: Floats,
+    weights: Floats,
+    threshold: float,
+    signs: Floats,
+    out: Floats,
 ) -> None:
     """Scores of seconds into `out`, with room for one row of `signs`; or a row of `signs` for each."""
     for t in range(len(seconds)):
@@ -138,7 +155,9 @@ class AnomalyBaseline:
         return float(self.smooth[1])
 
 
-def learn_calm(days: Sequence[Floats], *, false_alarms_per_day: float = 0.25, least: float = 4.0) -> AnomalyBaseline:
+def learn_calm(
+    days: Sequence[Floats], *, false_alarms_per_day: float = 0.25, least: float = 4.0
+) -> AnomalyBaseline:
     """Baseline of calm days, and the lowest alarm threshold that they stay under.
 
     Parameters
@@ -176,12 +195,20 @@ def learn_calm(days: Sequence[Floats], *, false_alarms_per_day: float = 0.25, le
 def _checked(day: Floats, number: int) -> Floats:
     array = np.ascontiguousarray(day, np.float64)
     if array.ndim != 2 or array.shape[1] != COLUMNS:
-        raise DataError(f"seconds of {COLUMNS} columns", f"shape {array.shape} as day {number}", "see `Second`")
+        raise DataError(
+            f"seconds of {COLUMNS} columns", f"shape {array.shape} as day {number}", "see `Second`"
+        )
     if len(array) < 4 * FAST_S:
-        raise DataError(f"at least {4 * FAST_S:.0f} calm seconds", f"{len(array)} in day {number}", "wait for more")
+        raise DataError(
+            f"at least {4 * FAST_S:.0f} calm seconds",
+            f"{len(array)} in day {number}",
+            "wait for more",
+        )
     if not np.isfinite(array).all():
         row, column = np.argwhere(~np.isfinite(array))[0]
-        received = f"{array[row, column]} in day {number}, row {row}, column {Second._fields[column]}"
+        received = (
+            f"{array[row, column]} in day {number}, row {row}, column {Second._fields[column]}"
+        )
         raise DataError("finite numbers", received, "leave such seconds out")
     return array
 
@@ -295,5 +322,9 @@ class StreamingAnomaly:
     def scores(self, seconds: Floats) -> Floats:
         """Scores of many seconds from the very beginning, float64[n]: what `update` would have said, one by one."""
         if self.calm is None:
-            raise DataError("a score that knows its calm", "one still warming", "pass `calm`, or update it first")
+            raise DataError(
+                "a score that knows its calm",
+                "one still warming",
+                "pass `calm`, or update it first",
+            )
         return _scored(self.calm, np.ascontiguousarray(seconds, np.float64))

@@ -28,7 +28,11 @@ def checked_returns(returns: Floats) -> Floats:
     bad = np.argwhere(~np.isfinite(x))
     if len(bad):
         row, column = bad[0]
-        raise DataError("finite returns", f"{x[row, column]} in row {row}, column {column}", "leave the name out")
+        raise DataError(
+            "finite returns",
+            f"{x[row, column]} in row {row}, column {column}",
+            "leave the name out",
+        )
     still = np.flatnonzero(x.std(axis=0) < 1e-12)
     if len(still):
         raise DataError("returns that move", f"a constant column {still[0]}", "leave the name out")
@@ -66,7 +70,9 @@ class LinearShrinkage:
         ConfigError
             When the extra [risk] is not installed.
         """
-        return np.asarray(needed("sklearn.covariance", "risk").ledoit_wolf(checked_returns(returns))[0])
+        return np.asarray(
+            needed("sklearn.covariance", "risk").ledoit_wolf(checked_returns(returns))[0]
+        )
 
 
 def shrink_eigenvalues(eigenvalues: Floats, days: int) -> Floats:
@@ -92,7 +98,11 @@ def shrink_eigenvalues(eigenvalues: Floats, days: int) -> Floats:
     kept = eigenvalues[max(0, p - n) :]
     if kept[0] <= SINGULAR * kept[-1]:
         received = f"eigenvalues from {kept[0]:.2g} to {kept[-1]:.2g}"
-        raise DataError("columns that are no sums of others", received, "leave out names that are copies of others")
+        raise DataError(
+            "columns that are no sums of others",
+            received,
+            "leave out names that are copies of others",
+        )
     h = n ** (-1 / 3)
     width = h * kept[None, :]
     x = (kept[:, None] - kept[None, :]) / width
@@ -109,7 +119,10 @@ def shrink_eigenvalues(eigenvalues: Floats, days: int) -> Floats:
         return np.asarray(kept / ((math.pi * ratio * kept * density) ** 2 + real**2))
     at_zero = (1 / math.pi) * (
         0.3 / h**2
-        + 0.75 / (math.sqrt(5) * h) * (1 - 0.2 / h**2) * math.log((1 + math.sqrt(5) * h) / (1 - math.sqrt(5) * h))
+        + 0.75
+        / (math.sqrt(5) * h)
+        * (1 - 0.2 / h**2)
+        * math.log((1 + math.sqrt(5) * h) / (1 - math.sqrt(5) * h))
     )
     null = 1 / (math.pi * (p - n) / n * at_zero * float(np.mean(1 / kept)))
     rest = kept / (math.pi**2 * kept**2 * (density**2 + hilbert**2))
@@ -132,7 +145,9 @@ class NonlinearShrinkage:
         """
         x = checked_returns(returns)
         if len(x) <= 12:
-            raise DataError("more than 12 days for nonlinear shrinkage", f"{len(x)}", "use a longer window")
+            raise DataError(
+                "more than 12 days for nonlinear shrinkage", f"{len(x)}", "use a longer window"
+            )
         eigenvalues, vectors = np.linalg.eigh(sample_covariance(x))
         shrunk = shrink_eigenvalues(np.maximum(eigenvalues, 0.0), len(x) - 1)
         return np.asarray((vectors * shrunk) @ vectors.T)

@@ -66,13 +66,22 @@ def coverage(hits: ArrayLike, expected: float) -> Coverage:
         )
     n, count = len(x), int(x.sum())
     rate = count / n
-    uncovered = 2.0 * (_log_likelihood(count, n - count, rate) - _log_likelihood(count, n - count, expected))
+    uncovered = 2.0 * (
+        _log_likelihood(count, n - count, rate) - _log_likelihood(count, n - count, expected)
+    )
     after_hit, after_miss = x[1:][x[:-1]], x[1:][~x[:-1]]
     n11, n01 = int(after_hit.sum()), int(after_miss.sum())
     n10, n00 = len(after_hit) - n11, len(after_miss) - n01
     pooled = (n11 + n01) / (n - 1)
-    apart = _log_likelihood(n11, n10, n11 / max(n11 + n10, 1)) + _log_likelihood(n01, n00, n01 / max(n01 + n00, 1))
+    apart = _log_likelihood(n11, n10, n11 / max(n11 + n10, 1)) + _log_likelihood(
+        n01, n00, n01 / max(n01 + n00, 1)
+    )
     clustered = 2.0 * (apart - _log_likelihood(n11 + n01, n10 + n00, pooled))
     return Coverage(
-        n, count, rate, chi2_p(uncovered, 1), chi2_p(clustered, 1), chi2_p(max(uncovered, 0.0) + max(clustered, 0.0), 2)
+        n,
+        count,
+        rate,
+        chi2_p(uncovered, 1),
+        chi2_p(clustered, 1),
+        chi2_p(max(uncovered, 0.0) + max(clustered, 0.0), 2),
     )

@@ -11,7 +11,9 @@ from tercel.core.report import style
 from tercel.core.report.svg import PAGE, Figure, finished, sketch
 
 
-def bars(name: str, title: str, values: Mapping[str, float], unit: str, caption: str = "Lower is better.") -> Figure:
+def bars(
+    name: str, title: str, values: Mapping[str, float], unit: str, caption: str = "Lower is better."
+) -> Figure:
     """One bar a name, the lowest on top."""
     order = sorted(values, key=lambda key: values[key])
 
@@ -19,7 +21,14 @@ def bars(name: str, title: str, values: Mapping[str, float], unit: str, caption:
         panel = drawing.subplots()
         panel.barh(order, [values[key] for key in order], color=style.SERIES[1].token, height=0.6)
         for row, key in enumerate(order):
-            panel.text(values[key], row, f" {values[key]:.3g}", va="center", fontsize=9, color=style.INK.token)
+            panel.text(
+                values[key],
+                row,
+                f" {values[key]:.3g}",
+                va="center",
+                fontsize=9,
+                color=style.INK.token,
+            )
         panel.invert_yaxis()
         panel.grid(axis="y", visible=False)
         panel.margins(x=0.12)

@@ -18,7 +18,12 @@ import numpy as np
 from tercel.core.arrays import Floats
 from tercel.core.errors import ConfigError, DataError
 from tercel.core.names import check_known
-from tercel.signals.risk.covariance import FastVolatility, LinearShrinkage, NonlinearShrinkage, SampleCovariance
+from tercel.signals.risk.covariance import (
+    FastVolatility,
+    LinearShrinkage,
+    NonlinearShrinkage,
+    SampleCovariance,
+)
 from tercel.signals.risk.garch import LEAST_DAYS as GARCH_DAYS
 from tercel.signals.risk.portfolio import LEAST_DAYS, Portfolio
 from tercel.signals.risk.ports import CovarianceEstimator, TailModel, VolatilityModel
@@ -35,23 +40,31 @@ FEW: Final = 20
 """Names up to which each has a GARCH fit of its own."""
 FEW_HITS: Final = 250
 """Days of a backtest below which it says little of a 99 % level."""
-VOLATILITY: Final[Mapping[str, Callable[[Mapping[str, Floats]], VolatilityModel]]] = MappingProxyType({
-    "ewma": lambda _: Ewma(),
-    "garch": lambda _: Garch(),
-    "gjr": lambda _: Garch(asymmetric=True),
-    "har": lambda columns: Har(logs=True, vix="vix" in columns),
-})  # fmt: skip
-COVARIANCE: Final[Mapping[str, CovarianceEstimator]] = MappingProxyType({
-    "ewma-nonlinear": FastVolatility(),
-    "ledoit-wolf": LinearShrinkage(),
-    "nonlinear": NonlinearShrinkage(),
-    "sample": SampleCovariance(),
-})  # fmt: skip
-TAIL: Final[Mapping[str, TailModel]] = MappingProxyType({
-    "fhs-gjr": FilteredHistoricalSimulation(),
-    "fhs-garch": FilteredHistoricalSimulation(asymmetric=False),
-    "ewma-normal": EwmaNormal(),
-})  # fmt: skip
+VOLATILITY: Final[Mapping[str, Callable[[Mapping[str, Floats]], VolatilityModel]]] = (
+    MappingProxyType(
+        {
+            "ewma": lambda _: Ewma(),
+            "garch": lambda _: Garch(),
+            "gjr": lambda _: Garch(asymmetric=True),
+            "har": lambda columns: Har(logs=True, vix="vix" in columns),
+        }
+    )
+)
+COVARIANCE: Final[Mapping[str, CovarianceEstimator]] = MappingProxyType(
+    {
+        "ewma-nonlinear": FastVolatility(),
+        "ledoit-wolf": LinearShrinkage(),
+        "nonlinear": NonlinearShrinkage(),
+        "sample": SampleCovariance(),
+    }
+)
+TAIL: Final[Mapping[str, TailModel]] = MappingProxyType(
+    {
+        "fhs-gjr": FilteredHistoricalSimulation(),
+        "fhs-garch": FilteredHistoricalSimulation(asymmetric=False),
+        "ewma-normal": EwmaNormal(),
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -98,16 +111,34 @@ class RiskForecast:
         called = f"{100 * self.level:g}".replace(".", "_")
         weights = self.book.weights
         return {
-            "at": self.book.days[-1], "horizon_days": 1, "returns": "log", "names": self.book.names,
-            "sd": self.sd, "covariance": self.covariance, f"var_{called}": self.var, f"es_{called}": self.es,
-            f"var_{called}_by_name": self.var_by_name, "weights": weights, "gross": np.abs(weights).sum(),
-            "net": weights.sum(), "book_sd": self.book_sd, "models": self.models, "days": len(self.book.returns),
-            "window": self.window, "left_out": self.book.left_out, "notes": self.notes,
-        }  # fmt: skip
+            "at": self.book.days[-1],
+            "horizon_days": 1,
+            "returns": "log",
+            "names": self.book.names,
+            "sd": self.sd,
+            "covariance": self.covariance,
+            f"var_{called}": self.var,
+            f"es_{called}": self.es,
+            f"var_{called}_by_name": self.var_by_name,
+            "weights": weights,
+            "gross": np.abs(weights).sum(),
+            "net": weights.sum(),
+            "book_sd": self.book_sd,
+            "models": self.models,
+            "days": len(self.book.returns),
+            "window": self.window,
+            "left_out": self.book.left_out,
+            "notes": self.notes,
+        }
 
 
 def forecast(
-    book: Portfolio, volatility: str = "", covariance: str = "", *, window: int = WINDOW, level: float = LEVEL
+    book: Portfolio,
+    volatility: str = "",
+    covariance: str = "",
+    *,
+    window: int = WINDOW,
+    level: float = LEVEL,
 ) -> RiskForecast:
     """Risk of the day after the book's last.
 
@@ -146,12 +177,28 @@ def forecast(
         alone = np.array([_tail_tomorrow(tail, column, level)[0] for column in book.returns.T])
     else:
         alone = sd * NormalDist().inv_cdf(level)
-    models = {"volatility": "of the covariance" if chosen is None else chosen.name, "covariance": estimator.name}
+    models = {
+        "volatility": "of the covariance" if chosen is None else chosen.name,
+        "covariance": estimator.name,
+    }
     said = (*book.notes, *notes, *doubts, *why)
-    return RiskForecast(book, sd, matrix, alone, var, es, level, models | {"tail": tail.name}, min(window, days), said)
+    return RiskForecast(
+        book,
+        sd,
+        matrix,
+        alone,
+        var,
+        es,
+        level,
+        models | {"tail": tail.name},
+        min(window, days),
+        said,
+    )
 
 
-def _covariance(estimator: CovarianceEstimator, book: Portfolio, window: int) -> tuple[Floats, list[str]]:
+def _covariance(
+    estimator: CovarianceEstimator, book: Portfolio, window: int
+) -> tuple[Floats, list[str]]:
     """The matrix, and what is to be said of it: names that are copies, a rank that is not full."""
     returns, names = book.returns[-window:], book.names
     alike = np.abs(np.atleast_2d(np.corrcoef(returns, rowvar=False))) > 1 - ALIKE
@@ -159,7 +206,11 @@ def _covariance(estimator: CovarianceEstimator, book: Portfolio, window: int) ->
     try:
         matrix = estimator.estimate(returns)
     except DataError as error:
-        raise DataError(error.expected, f"{copies}, which move as one", error.remedy) if copies else error from error
+        raise (
+            DataError(error.expected, f"{copies}, which move as one", error.remedy)
+            if copies
+            else error
+        ) from error
     notes = [f"Copies: {copies} move as one."] * bool(copies)
     if (rank := int(np.linalg.matrix_rank(matrix, hermitian=True))) < len(names):
         notes.append(
@@ -169,11 +220,21 @@ def _covariance(estimator: CovarianceEstimator, book: Portfolio, window: int) ->
     return matrix, notes
 
 
-def _volatility(book: Portfolio, asked: str, covariance: str) -> tuple[VolatilityModel | None, list[str]]:
+def _volatility(
+    book: Portfolio, asked: str, covariance: str
+) -> tuple[VolatilityModel | None, list[str]]:
     """The model that is asked for or serves best; None for the covariance's own diagonal."""
     if asked == "har" and "rv" not in book.columns:
-        received = f"{len(book.names)} names" if len(book.names) > 1 else f"no column rv of {book.names[0]}"
-        raise DataError("realised variance of one name, a column rv, for log-HAR", received, "name another model")
+        received = (
+            f"{len(book.names)} names"
+            if len(book.names) > 1
+            else f"no column rv of {book.names[0]}"
+        )
+        raise DataError(
+            "realised variance of one name, a column rv, for log-HAR",
+            received,
+            "name another model",
+        )
     if asked or covariance:
         return VOLATILITY[asked](book.columns) if asked else None, []
     if "rv" in book.columns:
@@ -183,7 +244,9 @@ def _volatility(book: Portfolio, asked: str, covariance: str) -> tuple[Volatilit
     if find_spec("arch") is None:
         return None, ["EWMA volatility: GJR needs the extra [risk], pip install 'tercel[risk]'."]
     if len(book.returns) < GARCH_DAYS:
-        return None, [f"EWMA volatility: GJR needs {GARCH_DAYS} days, here are {len(book.returns)}."]
+        return None, [
+            f"EWMA volatility: GJR needs {GARCH_DAYS} days, here are {len(book.returns)}."
+        ]
     return VOLATILITY["gjr"](book.columns), []
 
 
@@ -206,7 +269,9 @@ def _tomorrow(model: VolatilityModel, book: Portfolio, name: int) -> float:
     returns = np.concatenate([[0.0], book.returns[:, name], [0.0]])
     days = (*book.days, book.days[-1] + timedelta(days=1))
     more = {key: np.append(values, values[-1]) for key, values in book.columns.items()}
-    found = float(model.forecast(DailySeries(book.names[name], days, returns, more), len(book.days))[0])
+    found = float(
+        model.forecast(DailySeries(book.names[name], days, returns, more), len(book.days))[0]
+    )
     if isinstance(model, Har):  # of the trading hours: scaled to a whole day
         found *= float(np.mean(returns[1:-1] ** 2) / np.mean(book.columns["rv"][1:]))
     return found
@@ -249,25 +314,44 @@ class ValueAtRisk:
     def to_json(self) -> dict[str, Any]:
         """Everything as plain values."""
         return {
-            "at": self.book.days[-1], "horizon_days": 1, "returns": "log", "level": self.level, "model": self.model,
-            "var": self.var, "es": self.es, "names": self.book.names, "weights": self.book.weights,
-            "backtest": self._backtest(), "left_out": self.book.left_out, "notes": self.notes,
-        }  # fmt: skip
+            "at": self.book.days[-1],
+            "horizon_days": 1,
+            "returns": "log",
+            "level": self.level,
+            "model": self.model,
+            "var": self.var,
+            "es": self.es,
+            "names": self.book.names,
+            "weights": self.book.weights,
+            "backtest": self._backtest(),
+            "left_out": self.book.left_out,
+            "notes": self.notes,
+        }
 
     def _backtest(self) -> dict[str, Any] | None:
         if self.verdict is None:
             return None
         tests = self.verdict.tests
         return {
-            "first": self.book.days[self.first + 1], "last": self.book.days[-1], "days": tests.days, "hits": tests.hits,
-            "expected": (1 - self.level) * tests.days, "rate": tests.rate, "kupiec_p": tests.kupiec,
-            "christoffersen_p": tests.independence, "joint_p": tests.joint, "pinball": self.verdict.pinball,
-            "es_ratio": self.verdict.es_ratio, "most_in_250_days": self.verdict.most_in_year,
+            "first": self.book.days[self.first + 1],
+            "last": self.book.days[-1],
+            "days": tests.days,
+            "hits": tests.hits,
+            "expected": (1 - self.level) * tests.days,
+            "rate": tests.rate,
+            "kupiec_p": tests.kupiec,
+            "christoffersen_p": tests.independence,
+            "joint_p": tests.joint,
+            "pinball": self.verdict.pinball,
+            "es_ratio": self.verdict.es_ratio,
+            "most_in_250_days": self.verdict.most_in_year,
             "passes": min(tests.kupiec, tests.independence) > 0.05,
-        }  # fmt: skip
+        }
 
 
-def value_at_risk(book: Portfolio, level: float = LEVEL, model: str = "", since: int = 0) -> ValueAtRisk:
+def value_at_risk(
+    book: Portfolio, level: float = LEVEL, model: str = "", since: int = 0
+) -> ValueAtRisk:
     """Value at Risk of the day after the book's last, and the model's backtest over all days that it can be tested on.
 
     Parameters
@@ -282,9 +366,16 @@ def value_at_risk(book: Portfolio, level: float = LEVEL, model: str = "", since:
     chosen, notes = tail_model(book, model)
     earned = book.earned()
     var, es = _tail_tomorrow(chosen, earned, level)
-    first = max(since, chosen.window if isinstance(chosen, FilteredHistoricalSimulation) else LEAST_DAYS)
+    first = max(
+        since, chosen.window if isinstance(chosen, FilteredHistoricalSimulation) else LEAST_DAYS
+    )
     tested = len(earned) - first
     verdict = judge([chosen], earned, first, level)[0] if tested > 1 else None
     if tested < FEW_HITS:
-        notes = (*notes, f"The backtest has {max(tested, 0)} days: fewer than {FEW_HITS} say little of such a level.")
-    return ValueAtRisk(book, var, es, level, chosen.name, verdict, first, earned, (*book.notes, *notes))
+        notes = (
+            *notes,
+            f"The backtest has {max(tested, 0)} days: fewer than {FEW_HITS} say little of such a level.",
+        )
+    return ValueAtRisk(
+        book, var, es, level, chosen.name, verdict, first, earned, (*book.notes, *notes)
+    )

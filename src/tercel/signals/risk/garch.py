@@ -49,15 +49,27 @@ def fit_garch(returns: Floats, asymmetric: bool) -> GarchFit:
         When the extra [risk] is not installed.
     """
     if len(returns) < LEAST_DAYS:
-        raise DataError(f"at least {LEAST_DAYS} days for a GARCH fit", f"{len(returns)}", "begin the test later")
+        raise DataError(
+            f"at least {LEAST_DAYS} days for a GARCH fit", f"{len(returns)}", "begin the test later"
+        )
     if not np.isfinite(returns).all() or returns.std() < 1e-12:
         raise DataError("finite returns that move", "NaN or a constant", "mend the series")
     arch_model = needed("arch", "risk").arch_model
-    model = arch_model(_PER_CENT * returns, mean="Constant", vol="GARCH", p=1, o=int(asymmetric), q=1, rescale=False)
+    model = arch_model(
+        _PER_CENT * returns,
+        mean="Constant",
+        vol="GARCH",
+        p=1,
+        o=int(asymmetric),
+        q=1,
+        rescale=False,
+    )
     found = model.fit(disp="off", show_warning=False).params
     gamma = float(found["gamma[1]"]) if asymmetric else 0.0
     mu, omega, alpha, beta = (float(found[key]) for key in ("mu", "omega", "alpha[1]", "beta[1]"))
-    before = float(model.volatility.backcast(_PER_CENT * returns - mu))  # day -1, as arch's forecasts have it
+    before = float(
+        model.volatility.backcast(_PER_CENT * returns - mu)
+    )  # day -1, as arch's forecasts have it
     return GarchFit(mu, omega, alpha, gamma, beta, omega + (alpha + gamma / 2 + beta) * before)
 
 

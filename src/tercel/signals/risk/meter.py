@@ -44,7 +44,9 @@ def _count(rows: Longs, counts: Floats) -> None:
 
 
 @kernel
-def _close(b: Packed, k: Longs, mid2_before: int, scratch: Longs, counts: Floats, out: Floats) -> int:
+def _close(
+    b: Packed, k: Longs, mid2_before: int, scratch: Longs, counts: Floats, out: Floats
+) -> int:
     """The second that ends now into `out`, the counts begun anew; the mid, half ticks."""
     s = state_at(k)
     measure(b, k, s.record, mid2_before if mid2_before != 0 else s.mid2, scratch, 0, out)
@@ -66,7 +68,8 @@ class SecondReader:
     def __init__(self) -> None:
         self.counts = np.zeros(COLUMNS)
         self._mid2 = 0
-        self._scratch, self._out = np.zeros(2 * LEVELS, np.int64), np.zeros(COLUMNS)
+        self._scratch = np.zeros(2 * LEVELS, np.int64)
+        self._out = np.zeros(COLUMNS)
 
     def on_market(self, event: MarketRows) -> None:
         """Count the rows of an update; a snapshot is no flow."""
@@ -75,7 +78,9 @@ class SecondReader:
 
     def close(self, market: FollowedBook) -> Second:
         """The second that ends now: depth and touch of the market, counts and move since the last call."""
-        self._mid2 = _close(market.book, market.state, self._mid2, self._scratch, self.counts, self._out)
+        self._mid2 = _close(
+            market.book, market.state, self._mid2, self._scratch, self.counts, self._out
+        )
         return Second._make(self._out.tolist())
 
 
@@ -91,7 +96,9 @@ class RiskMeter:
     warm_s : int
     """
 
-    def __init__(self, instrument: str, calm: AnomalyBaseline | None = None, warm_s: int = 600) -> None:
+    def __init__(
+        self, instrument: str, calm: AnomalyBaseline | None = None, warm_s: int = 600
+    ) -> None:
         self.instrument = instrument
         self.score = StreamingAnomaly(calm, warm_s)
         self._variance = self._depth = math.nan
@@ -105,11 +112,14 @@ class RiskMeter:
         square = second.move_ticks**2
         lots = second.depth_own5 + second.depth_far5
         if math.isnan(self._variance):
-            self._variance, self._depth = calm.variance, calm.depth
+            self._variance = calm.variance
+            self._depth = calm.depth
         if math.isfinite(square) and math.isfinite(lots):
             self._variance += GAINS[0] * (square - self._variance)
             self._depth += GAINS[1] * (lots - self._depth)
-            volatility = math.sqrt(self._variance / calm.variance) if calm.variance > 0 else math.nan
+            volatility = (
+                math.sqrt(self._variance / calm.variance) if calm.variance > 0 else math.nan
+            )
             depth = self._depth / calm.depth if calm.depth > 0 else math.nan
         else:
             volatility = depth = math.nan

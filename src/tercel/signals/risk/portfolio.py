@@ -66,10 +66,16 @@ class Portfolio:
         growth = 1.0 + np.expm1(self.returns) @ self.weights
         if np.any(growth <= 0):
             day = self.days[1 + int(np.argmax(growth <= 0))]
-            raise DataError("a book that never loses all of its value", f"one that does on {day}", "lower the weights")
+            raise DataError(
+                "a book that never loses all of its value",
+                f"one that does on {day}",
+                "lower the weights",
+            )
         earned = np.asarray(np.log(growth))
         if earned.std() < 1e-12:
-            raise DataError("a book that moves", "one whose weights cancel out", "check the weights")
+            raise DataError(
+                "a book that moves", "one whose weights cancel out", "check the weights"
+            )
         return earned
 
 
@@ -105,7 +111,9 @@ def make_portfolio(closes: pl.DataFrame, weights: Mapping[str, float] | None = N
     (('A',), (152, 1), [1.0])
     """
     if weights is not None:
-        closes = closes.filter(pl.col("instrument").is_in(_checked(weights, closes["instrument"].unique().to_list())))
+        closes = closes.filter(
+            pl.col("instrument").is_in(_checked(weights, closes["instrument"].unique().to_list()))
+        )
     notes = _moved(closes.filter(~pl.col("adjusted")))
     table = closes.pivot("instrument", index="date", values="close").sort("date")
     names, prices = table.columns[1:], table.drop("date").to_numpy().astype(np.float64)
@@ -125,15 +133,25 @@ def make_portfolio(closes: pl.DataFrame, weights: Mapping[str, float] | None = N
     first, latest = int(begins.max()), kept[int(begins.argmax())]
     if len(days) - first <= LEAST_DAYS:
         received = f"{len(days) - first - 1} returns; {latest} begins on {days[first]}"
-        raise DataError(f"at least {LEAST_DAYS} days of returns of every name", received, "give a longer history")
+        raise DataError(
+            f"at least {LEAST_DAYS} days of returns of every name",
+            received,
+            "give a longer history",
+        )
     holes = int(np.isnan(prices[first:]).sum())
     if left_out:
         said = "; ".join(f"{name} ({reason})" for name, reason in list(left_out.items())[:4])
-        notes.append(f"{len(left_out)} of {len(names)} names are left out: {said}{' ...' * (len(left_out) > 4)}.")
+        notes.append(
+            f"{len(left_out)} of {len(names)} names are left out: {said}{' ...' * (len(left_out) > 4)}."
+        )
     if first:
-        notes.append(f"The names share {len(days) - first - 1:,} days of returns: {latest} begins on {days[first]}.")
+        notes.append(
+            f"The names share {len(days) - first - 1:,} days of returns: {latest} begins on {days[first]}."
+        )
     if holes:
-        notes.append(f"Closes missing on days on which others traded: {holes}; the close before stands.")
+        notes.append(
+            f"Closes missing on days on which others traded: {holes}; the close before stands."
+        )
     if closed := len(every) - len(days):
         last = max(set(every) - set(days))
         notes.append(
@@ -171,7 +189,10 @@ def _moved(closes: pl.DataFrame) -> list[str]:
     if not moved:
         return []
     sure = [row for row in moved if row["sure"]]
-    first, more = (sure or moved)[0], f" (and {len(sure or moved) - 1} more)" if len(sure or moved) > 1 else ""
+    first, more = (
+        (sure or moved)[0],
+        f" (and {len(sure or moved) - 1} more)" if len(sure or moved) > 1 else "",
+    )
     said = f"{first['instrument']} moves by {100 * first['move']:+.0f} % on {first['date']}, row {first['row']}"
     if not sure:
         return [f"{said}{more}: a split, if these closes are not adjusted."]
@@ -179,7 +200,9 @@ def _moved(closes: pl.DataFrame) -> list[str]:
     remedy += "other names"
     expected = "closes adjusted for splits, or none that moves as in a split or by 60 % in a day"
     split = split_of(first["move"])
-    raise DataError(expected, said + (f", as in a split of {split}" if split else "") + more, remedy)
+    raise DataError(
+        expected, said + (f", as in a split of {split}" if split else "") + more, remedy
+    )
 
 
 def _trading(prices: Floats, days: list[date]) -> tuple[Floats, list[date], Floats]:
@@ -187,7 +210,9 @@ def _trading(prices: Floats, days: list[date]) -> tuple[Floats, list[date], Floa
     known = np.isfinite(prices)
     begun = np.maximum.accumulate(known, axis=0)
     going = np.maximum.accumulate(known[::-1], axis=0)[::-1]
-    going[-1 - ENDED_DAYS :] |= known[-1 - ENDED_DAYS :].any(axis=0)  # the last days may be a weekend
+    going[-1 - ENDED_DAYS :] |= known[-1 - ENDED_DAYS :].any(
+        axis=0
+    )  # the last days may be a weekend
     # a share and a coin: on weekends half have a close, and these are days of neither
     more = 2 * known.sum(axis=1) - (begun & going).sum(axis=1)
     open_: Bools = more >= np.array([day.isoweekday() > 5 for day in days])

@@ -16,10 +16,14 @@ from tercel.core.errors import ConfigError, DataError
 from tercel.core.messages import ANY_STYLE, Posture, Style
 from tercel.core.vocabulary import NS_PER_SECOND
 
-NAMES: Mapping[str, str] = MappingProxyType({
-    "volatility_ratio": "volatility against its usual level", "depth_ratio": "depth against its usual level",
-    "anomaly": "anomaly score against its alarm", "run": "the move expected against the orders, in half spreads,",
-})  # fmt: skip
+NAMES: Mapping[str, str] = MappingProxyType(
+    {
+        "volatility_ratio": "volatility against its usual level",
+        "depth_ratio": "depth against its usual level",
+        "anomaly": "anomaly score against its alarm",
+        "run": "the move expected against the orders, in half spreads,",
+    }
+)
 """Inputs and how a reason calls them."""
 
 
@@ -85,10 +89,17 @@ class PostureRule:
     def __post_init__(self) -> None:
         """Refuse a rule without a gap between its thresholds, or over an input that nobody measures."""
         if self.watches not in NAMES:
-            raise ConfigError(f"a rule over one of {', '.join(NAMES)}", f"'{self.watches}'", "name one of them")
-        if not (math.isfinite(self.enter) and math.isfinite(self.leave)) or self.enter == self.leave:
+            raise ConfigError(
+                f"a rule over one of {', '.join(NAMES)}", f"'{self.watches}'", "name one of them"
+            )
+        if (
+            not (math.isfinite(self.enter) and math.isfinite(self.leave))
+            or self.enter == self.leave
+        ):
             received = f"enter {self.enter:g}, leave {self.leave:g} of rule '{self.name}'"
-            raise ConfigError("two numbers apart as thresholds", received, "leave a gap, or the posture flaps")
+            raise ConfigError(
+                "two numbers apart as thresholds", received, "leave a gap, or the posture flaps"
+            )
 
     @property
     def on_high(self) -> bool:
@@ -104,11 +115,15 @@ class PostureRule:
         return value < self.leave if self.on_high else value > self.leave
 
 
-def early_rules(urgency: float, volatility: float, depth: float, suffix: str = "") -> tuple[PostureRule, ...]:
+def early_rules(
+    urgency: float, volatility: float, depth: float, suffix: str = ""
+) -> tuple[PostureRule, ...]:
     """Rules that ask for haste once volatility is up or depth is going."""
     asks = PostureDemand(urgency=urgency)
     return (
-        PostureRule(f"volatility high{suffix}", "volatility_ratio", volatility, 0.6 * volatility, asks),
+        PostureRule(
+            f"volatility high{suffix}", "volatility_ratio", volatility, 0.6 * volatility, asks
+        ),
         PostureRule(f"depth going{suffix}", "depth_ratio", depth, 1.5 * depth, asks),
     )
 
@@ -137,10 +152,14 @@ RUN_URGENCY = 0.8
 
 def run_rule(half_spreads: float) -> PostureRule:
     """A rule that asks for haste once the price is expected to run away by so many half spreads."""
-    return PostureRule("flow runs away", "run", half_spreads, half_spreads / 2, PostureDemand(urgency=RUN_URGENCY))
+    return PostureRule(
+        "flow runs away", "run", half_spreads, half_spreads / 2, PostureDemand(urgency=RUN_URGENCY)
+    )
 
 
-CAUTIOUS = PostureDemand(urgency=0.0, max_participation=0.05, styles=Style.JOIN, size_multiplier=0.0)
+CAUTIOUS = PostureDemand(
+    urgency=0.0, max_participation=0.05, styles=Style.JOIN, size_multiplier=0.0
+)
 """Of broken inputs."""
 
 
@@ -168,18 +187,28 @@ class PostureConfig:
         """Refuse unknown inputs, times below zero and two rules of one name."""
         unknown = [name for name in self.required if name not in NAMES]
         if unknown:
-            raise ConfigError(f"required inputs among {', '.join(NAMES)}", f"'{unknown[0]}'", "name one of them")
+            raise ConfigError(
+                f"required inputs among {', '.join(NAMES)}", f"'{unknown[0]}'", "name one of them"
+            )
         if self.stale_ns <= 0 or self.dwell_ns < 0:
             received = f"stale_ns {self.stale_ns}, dwell_ns {self.dwell_ns}"
-            raise ConfigError("stale_ns above 0 and dwell_ns of at least 0", received, "mend the posture policy")
+            raise ConfigError(
+                "stale_ns above 0 and dwell_ns of at least 0", received, "mend the posture policy"
+            )
         named = [rule.name for rule in self.rules]
         if len(set(named)) < len(named):
-            raise ConfigError("a name of its own for each rule", ", ".join(named), "rename the rule that stands twice")
+            raise ConfigError(
+                "a name of its own for each rule",
+                ", ".join(named),
+                "rename the rule that stands twice",
+            )
 
 
 def posture_policy(instrument: str, run: float = 0.0) -> "PosturePolicy":
     """The default policy of an instrument, with a rule for flow that runs away by so many half spreads (0: without)."""
-    return PosturePolicy(instrument, PostureConfig((*DEFAULT_RULES, run_rule(run))) if run else None)
+    return PosturePolicy(
+        instrument, PostureConfig((*DEFAULT_RULES, run_rule(run))) if run else None
+    )
 
 
 class PosturePolicy:
@@ -212,7 +241,10 @@ class PosturePolicy:
     def _band(self, watches: str) -> tuple[str, float, float, bool]:
         """An input, the values between which it is whole and brings no rule into force, whether it is required."""
         rules = [rule for rule in self.config.rules if rule.watches == watches]
-        low = max([rule.enter for rule in rules if not rule.on_high] + [-math.inf if watches == "anomaly" else 0.0])
+        low = max(
+            [rule.enter for rule in rules if not rule.on_high]
+            + [-math.inf if watches == "anomaly" else 0.0]
+        )
         high = min([rule.enter for rule in rules if rule.on_high] + [math.inf])
         return watches, low, high, watches in self.config.required
 
@@ -232,10 +264,17 @@ class PosturePolicy:
             For the state of another instrument.
         """
         if self._last_ns is not None and at_ns < self._last_ns:
-            raise DataError(f"a moment from {self._last_ns} ns on", f"{at_ns} ns", "feed postures in the order of time")
+            raise DataError(
+                f"a moment from {self._last_ns} ns on",
+                f"{at_ns} ns",
+                "feed postures in the order of time",
+            )
         if state is not None and state.instrument != self.instrument:
-            raise ConfigError(f"the state of {self.instrument}", f"that of {state.instrument}", "one policy each")
-        self._last_ns, self._state = at_ns, state
+            raise ConfigError(
+                f"the state of {self.instrument}", f"that of {state.instrument}", "one policy each"
+            )
+        self._last_ns = at_ns
+        self._state = state
         if state is not None and self._calm(state, at_ns):
             self.changed = ()
             return False
@@ -258,7 +297,11 @@ class PosturePolicy:
 
     def _calm(self, state: RiskState, at_ns: int) -> bool:
         """Whether no rule is in force, none comes into force, and the state is whole: most seconds are so."""
-        if self._since or self._broken_ns is not None or not 0 <= at_ns - state.at_ns <= self.config.stale_ns:
+        if (
+            self._since
+            or self._broken_ns is not None
+            or not 0 <= at_ns - state.at_ns <= self.config.stale_ns
+        ):
             return False
         for watches, low, high, required in self._bands:
             value = getattr(state, watches)
@@ -272,7 +315,9 @@ class PosturePolicy:
             return ["no state of the market is there"]
         age = at_ns - state.at_ns
         if age > self.config.stale_ns:
-            return [f"the state is stale: {age / 1e9:.1f} s old, more than {self.config.stale_ns / 1e9:g} s"]
+            return [
+                f"the state is stale: {age / 1e9:.1f} s old, more than {self.config.stale_ns / 1e9:g} s"
+            ]
         if age < 0:
             return [f"the state is from the future: {-age / 1e9:.3g} s ahead of the clock"]
         found = []
@@ -298,7 +343,9 @@ class PosturePolicy:
             return ()
         whole = at_ns - self._broken_ns
         if whole < self.config.dwell_ns:
-            return (f"cautious: inputs whole for {whole / 1e9:.1f} s of {self.config.dwell_ns / 1e9:g} s",)
+            return (
+                f"cautious: inputs whole for {whole / 1e9:.1f} s of {self.config.dwell_ns / 1e9:g} s",
+            )
         self._broken_ns = None
         changes.append(f"caution over: inputs whole for {whole / 1e9:.1f} s")
         return ()
@@ -317,11 +364,15 @@ class PosturePolicy:
             elif since is not None and rule.leaves(value) and at_ns - since >= self.config.dwell_ns:
                 del self._since[rule.name]
                 beyond = "below" if rule.on_high else "above"
-                changes.append(f"lifted {rule.name}: {NAMES[rule.watches]} is {value:.2f}, {beyond} {rule.leave:g}")
+                changes.append(
+                    f"lifted {rule.name}: {NAMES[rule.watches]} is {value:.2f}, {beyond} {rule.leave:g}"
+                )
 
     def _why(self, rule: PostureRule, state: RiskState, at_ns: int) -> str:
         value = getattr(state, rule.watches)
-        reason = f"{rule.name}: {NAMES[rule.watches]} is " + ("not measured" if value is None else f"{value:.2f}")
+        reason = f"{rule.name}: {NAMES[rule.watches]} is " + (
+            "not measured" if value is None else f"{value:.2f}"
+        )
         if value is not None and rule.enters(value):
             return f"{reason}, at or {'above' if rule.on_high else 'below'} {rule.enter:g}"
         if value is None or rule.leaves(value):
@@ -329,12 +380,18 @@ class PosturePolicy:
             return f"{reason}, held for {held:.0f} s of {self.config.dwell_ns / 1e9:g} s"
         return f"{reason}, not yet {'below' if rule.on_high else 'above'} {rule.leave:g}"
 
-    def _posture(self, at_ns: int, stances: list[PostureDemand], reasons: tuple[str, ...]) -> Posture:
+    def _posture(
+        self, at_ns: int, stances: list[PostureDemand], reasons: tuple[str, ...]
+    ) -> Posture:
         styles = ANY_STYLE
         for stance in stances:
             styles &= stance.styles
         return Posture(
-            self.instrument, at_ns, urgency=max(stance.urgency for stance in stances),
-            max_participation=min(stance.max_participation for stance in stances), styles=styles or Style.JOIN,
-            size_multiplier=min(stance.size_multiplier for stance in stances), reasons=reasons,
-        )  # fmt: skip
+            self.instrument,
+            at_ns,
+            urgency=max(stance.urgency for stance in stances),
+            max_participation=min(stance.max_participation for stance in stances),
+            styles=styles or Style.JOIN,
+            size_multiplier=min(stance.size_multiplier for stance in stances),
+            reasons=reasons,
+        )

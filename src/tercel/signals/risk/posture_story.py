@@ -26,7 +26,9 @@ def asked(posture: Posture) -> dict[str, float]:
 def changed(policy: PosturePolicy, now: Posture, minute: float = 0.0) -> list[dict[str, Any]]:
     """What the newest state changed, and what the posture asks for since."""
     styles = "+".join(str(style.name).lower() for style in now.styles)
-    return [{"minute": minute, "what": what, **asked(now), "styles": styles} for what in policy.changed]
+    return [
+        {"minute": minute, "what": what, **asked(now), "styles": styles} for what in policy.changed
+    ]
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,12 @@ class PostureStory:
     def to_json(self) -> dict[str, Any]:
         """The changes and the last posture as plain values."""
         last = asked(self.posture) | {"reasons": self.posture.reasons}
-        told = {"market": self.market, "changes": self.changes, "notes": self.notes, "posture": last}
+        told = {
+            "market": self.market,
+            "changes": self.changes,
+            "notes": self.notes,
+            "posture": last,
+        }
         return told | dict(self.measured)
 
     def page(self) -> str:
@@ -76,20 +83,32 @@ def of_book(book: Portfolio) -> PostureStory:
     Volatility is EWMA 0.94, tomorrow's over the median of all days so far. The rules' thresholds were measured on
     seconds.
     """
-    series = DailySeries("book", (*book.days, book.days[-1] + timedelta(days=1)), np.pad(book.earned(), 1))
+    series = DailySeries(
+        "book", (*book.days, book.days[-1] + timedelta(days=1)), np.pad(book.earned(), 1)
+    )
     sd = np.sqrt(Ewma().forecast(series, LEAST_PAST))
     usual = float(np.median(sd))
     ratio, as_high = float(sd[-1]) / usual, float(np.mean(sd >= sd[-1]))
     policy = PosturePolicy("the book", PostureConfig(required=("volatility_ratio",)))
     now = policy.update(RiskState("the book", 0, volatility_ratio=ratio), 0)
     names = book.names[0] if len(book.names) == 1 else f"{len(book.names)} names"
-    measured = {"volatility": float(sd[-1]), "median_volatility": usual, "volatility_ratio": ratio,
-                "days_as_volatile": as_high, "thresholds": "measured on seconds, not on days"}  # fmt: skip
+    measured = {
+        "volatility": float(sd[-1]),
+        "median_volatility": usual,
+        "volatility_ratio": ratio,
+        "days_as_volatile": as_high,
+        "thresholds": "measured on seconds, not on days",
+    }
     rows = [
-        ("volatility tomorrow, a day", f"{sd[-1]:.2%}"), ("its median", f"{usual:.2%}"), ("ratio", f"{ratio:.2f}"),
+        ("volatility tomorrow, a day", f"{sd[-1]:.2%}"),
+        ("its median", f"{usual:.2%}"),
+        ("ratio", f"{ratio:.2f}"),
         ("days that were as volatile", f"{as_high:.0%}"),
-        *((f"the desk's rules would ask: {key.replace('_', ' ')}", f"{value:g}") for key, value in asked(now).items()),
-    ]  # fmt: skip
+        *(
+            (f"the desk's rules would ask: {key.replace('_', ' ')}", f"{value:g}")
+            for key, value in asked(now).items()
+        ),
+    ]
     notes = (
         f"After {book.days[-1]} the volatility of {names} is {ratio:.2f} times its median.",
         "What the rules ask for was measured on seconds, not on days: nobody has measured what it is worth here.",

@@ -75,5 +75,7 @@ def simulate(source: Source, rates: Floats, seed: int, index: int = 0, world: in
     out[:, :3] = rates
     full = lockstep.measure_seconds(b, k, source.flow, out)
     if full >= 0:
-        raise CapacityError("room for the orders of every second", f"too many in second {full}", "scale rates less")
+        raise CapacityError(
+            "room for the orders of every second", f"too many in second {full}", "scale rates less"
+        )
     return out

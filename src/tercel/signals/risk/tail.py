@@ -26,10 +26,14 @@ def check_tail_past(returns: Floats, first: int, least: int, level: float) -> No
         raise DataError("a level between 0.5 and 1", f"{level}", "use 0.99")
     if first < least or first >= len(returns):
         received = f"{first} before the test, {max(len(returns) - first, 0)} in it"
-        raise DataError(f"at least {least} days before the test and one in it", received, "use a longer series")
+        raise DataError(
+            f"at least {least} days before the test and one in it", received, "use a longer series"
+        )
     bad = np.flatnonzero(~np.isfinite(returns))
     if len(bad):
-        raise DataError("finite returns", f"{returns[bad[0]]} in row {bad[0]}", "leave the day out, or mend it")
+        raise DataError(
+            "finite returns", f"{returns[bad[0]]} in row {bad[0]}", "leave the day out, or mend it"
+        )
     if returns.std() < 1e-12:
         raise DataError("returns that move", "a constant", "check the prices")
 
@@ -127,7 +131,9 @@ class TailVerdict:
     es: Floats
 
 
-def judge(models: Sequence[TailModel], returns: Floats, first: int, level: float = 0.99) -> list[TailVerdict]:
+def judge(
+    models: Sequence[TailModel], returns: Floats, first: int, level: float = 0.99
+) -> list[TailVerdict]:
     """Forecast with each model and test its hits."""
     truth = returns[first:]
     out = []
@@ -138,5 +144,9 @@ def judge(models: Sequence[TailModel], returns: Floats, first: int, level: float
         pinball = float(np.mean((alpha - hits) * (truth + var)))
         ratio = float(-truth[hits].mean() / es[hits].mean()) if hits.any() else math.nan
         window = np.convolve(hits, np.ones(min(250, len(hits))), "valid")
-        out.append(TailVerdict(model.name, coverage(hits, alpha), pinball, ratio, int(window.max()), var, es))
+        out.append(
+            TailVerdict(
+                model.name, coverage(hits, alpha), pinball, ratio, int(window.max()), var, es
+            )
+        )
     return out

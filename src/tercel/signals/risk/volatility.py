@@ -18,7 +18,9 @@ def check_past(series: DailySeries, first: int, least: int = LEAST_PAST) -> None
     """Refuse a forecast from day `first` on that has fewer than `least` days before it, or no day."""
     if first < least or first >= len(series):
         received = f"{first} before the test, {max(len(series) - first, 0)} in it ({series.name})"
-        raise DataError(f"at least {least} days before the test and one in it", received, "use a longer series")
+        raise DataError(
+            f"at least {least} days before the test and one in it", received, "use a longer series"
+        )
 
 
 def trailing_mean(values: Floats, window: int) -> Floats:
@@ -126,10 +128,18 @@ class Har:
             past, target = inputs[MONTH - 1 : start - 1], y[MONTH:start]
             slope, _, rank, _ = np.linalg.lstsq(past, target, rcond=None)
             if rank < past.shape[1]:
-                received = f"rank {rank} of {past.shape[1]} at day {series.days[start]} of {series.name}"
-                raise DataError(f"inputs of {self.name} that move apart", received, "leave out the constant column")
+                received = (
+                    f"rank {rank} of {past.shape[1]} at day {series.days[start]} of {series.name}"
+                )
+                raise DataError(
+                    f"inputs of {self.name} that move apart",
+                    received,
+                    "leave out the constant column",
+                )
             spread = float(np.sum((target - past @ slope) ** 2)) / (len(target) - len(slope))
             mean = inputs[start - 1 : stop - 1] @ slope
             # a linear fit may forecast a variance below zero: not less than the least ever seen
-            out[start:stop] = np.exp(mean + spread / 2) if self.logs else np.maximum(mean, target.min())
+            out[start:stop] = (
+                np.exp(mean + spread / 2) if self.logs else np.maximum(mean, target.min())
+            )
         return out[first:]

@@ -75,7 +75,10 @@ def traded(model: SignalModel, walk: Walk) -> tuple[Floats, Floats]:
     DataError
         For a panel without prices and volumes.
     """
-    sd, dollars = pl.col("r").rolling_std(20, min_samples=10), pl.col("dollar").rolling_median(60, min_samples=20)
+    sd, dollars = (
+        pl.col("r").rolling_std(20, min_samples=10),
+        pl.col("dollar").rolling_median(60, min_samples=20),
+    )
     both = known_by(model, walk, "give a cost in bps instead", sd, dollars)
     return both[0], both[1]
 
@@ -93,9 +96,13 @@ def known_by(model: SignalModel, walk: Walk, remedy: str, *measures: pl.Expr) ->
     known = prices.select("instrument", "time", **named)
     known = known.with_columns((pl.col("time") + SETTLES).cast(time_type())).sort("time")
     size = walk.value.shape
-    asked = pl.DataFrame({"instrument": np.tile(walk.names, size[0]), "time": np.repeat(walk.time_ns, size[1])})
+    asked = pl.DataFrame(
+        {"instrument": np.tile(walk.names, size[0]), "time": np.repeat(walk.time_ns, size[1])}
+    )
     asked = asked.with_columns(pl.col("time").cast(time_type()))
-    found = asked.join_asof(known, on="time", by="instrument", tolerance=STALE, check_sortedness=False)
+    found = asked.join_asof(
+        known, on="time", by="instrument", tolerance=STALE, check_sortedness=False
+    )
     wide = found.select(pl.col(list(named)).fill_null(float("nan"))).to_numpy()
     return tuple(wide[:, k].reshape(size) for k in range(len(measures)))
 
@@ -111,11 +118,15 @@ def daily_prices(model: SignalModel, remedy: str) -> pl.DataFrame:
 def daily_returns(model: SignalModel, names: list[str], remedy: str) -> DailyReturns:
     """Daily returns of some names, from the prices of the model's panel."""
     prices = daily_prices(model, remedy).filter(pl.col("instrument").is_in(names))
-    died = (pl.col("close") == 0) & (pl.col("close").shift(1).over("instrument", order_by="time") > 0)
+    died = (pl.col("close") == 0) & (
+        pl.col("close").shift(1).over("instrument", order_by="time") > 0
+    )
     moved = prices.with_columns(r=pl.when(died).then(float("-inf")).otherwise("r"))
     wide = moved.pivot("instrument", index="time", values="r").sort("time")
     known = (wide["time"] + SETTLES).cast(time_type()).dt.epoch("ns").to_numpy()
-    return DailyReturns(known, wide.select(pl.col(name).exp() - 1.0 for name in names).fill_null(0.0).to_numpy())
+    return DailyReturns(
+        known, wide.select(pl.col(name).exp() - 1.0 for name in names).fill_null(0.0).to_numpy()
+    )
 
 
 def worth(name: str, scaled: Backtest, plain: Backtest, rng: np.random.Generator) -> dict[str, Any]:
@@ -123,12 +134,16 @@ def worth(name: str, scaled: Backtest, plain: Backtest, rng: np.random.Generator
     drawn = books.sharpes({"": plain.net, name: scaled.net}, plain.periods, rng)
     gain = drawn[name] - drawn[""]
     return {
-        "name": name, "sharpe_net": drawn[name].point, "drawdown": float(scaled.drawdown.max()),
+        "name": name,
+        "sharpe_net": drawn[name].point,
+        "drawdown": float(scaled.drawdown.max()),
         "sharpe_gained": {**gain.estimate().to_json(), "t": gain.point / gain.error},
-    }  # fmt: skip
+    }
 
 
-def forecasts(model: SignalModel) -> tuple[Walk, dict[str, dict[str, Any]], HeldSpan | None, list[str]]:
+def forecasts(
+    model: SignalModel,
+) -> tuple[Walk, dict[str, dict[str, Any]], HeldSpan | None, list[str]]:
     """Forecasts out of sample with the newest date behind them; its rows by name and until when they reach; what has to
     be said of it.
     """
@@ -142,7 +157,12 @@ def forecasts(model: SignalModel) -> tuple[Walk, dict[str, dict[str, Any]], Held
     except TercelError as error:
         return walk_of(table), {}, None, [f"No newer forecast than the walk's: {error.received}"]
     if not table.is_empty() and served.at_ns <= last:  # type: ignore[operator]
-        return walk_of(table), {}, None, [f"No newer forecast than the walk's: its files end at {served.at}"]
+        return (
+            walk_of(table),
+            {},
+            None,
+            [f"No newer forecast than the walk's: its files end at {served.at}"],
+        )
     rows = {row["name"]: row for row in served.rows()}
     value = [row["expected_bps"] / unit + model.fusion.base for row in rows.values()]
     times = pl.lit(served.at_ns).cast(table.schema["time"])
@@ -174,7 +194,9 @@ def backtested(
     if book.long_only:
         all_names = float(np.prod(1.0 + np.nanmean(found.walk.outcome, axis=1)))
         grew = 100 * (all_names ** (found.periods / len(found.net)) - 1.0)
-        said += [f"All names, held equally, made {grew:.1f} % a year, compounded, before costs: read the difference."]
+        said += [
+            f"All names, held equally, made {grew:.1f} % a year, compounded, before costs: read the difference."
+        ]
     rng = np.random.default_rng([seed, 32])
     target = "" if vol_target is None else f"volatility target {100 * vol_target:g} %"
     net, gross = (books.sharpe(returns, found.periods, rng) for returns in (found.net, found.gross))
@@ -182,21 +204,43 @@ def backtested(
     turned, at = float(found.turnover.mean()), int(found.drawdown.argmax())
     high = int(np.argmax(np.concatenate([[1.0], found.equity[:at]])))
     result = {
-        "model": model.id, "name": model.name, "folder": model.folder, "dates": len(found.net),
-        "names": len(walk.names), "first": when(found.walk.start_ns[0]), "last": when(found.walk.end_ns[-1]),
-        "dates_a_year": found.periods, "book": str(book), "cost": str(charge), "definition": books.DEFINITION,
-        "ic": ic, "sharpe_net": net.mean, "sharpe_gross": gross.mean,
-        "sharpe_net_interval": net.to_json(), "sharpe_gross_interval": gross.to_json(),
-        "gross": float(found.gross.mean()), "net": float(found.net.mean()),
-        "net_a_year": float(found.equity[-1] ** (found.periods / len(found.net)) - 1.0), "turnover": turned,
+        "model": model.id,
+        "name": model.name,
+        "folder": model.folder,
+        "dates": len(found.net),
+        "names": len(walk.names),
+        "first": when(found.walk.start_ns[0]),
+        "last": when(found.walk.end_ns[-1]),
+        "dates_a_year": found.periods,
+        "book": str(book),
+        "cost": str(charge),
+        "definition": books.DEFINITION,
+        "ic": ic,
+        "sharpe_net": net.mean,
+        "sharpe_gross": gross.mean,
+        "sharpe_net_interval": net.to_json(),
+        "sharpe_gross_interval": gross.to_json(),
+        "gross": float(found.gross.mean()),
+        "net": float(found.net.mean()),
+        "net_a_year": float(found.equity[-1] ** (found.periods / len(found.net)) - 1.0),
+        "turnover": turned,
         "breakeven_bps": 1e4 * float(found.gross.mean()) / turned if turned > 0 else None,
-        "drawdown": float(found.drawdown.max()), "drawdown_from": when(found.walk.start_ns[high]),
-        "drawdown_to": when(found.walk.end_ns[at]), "years": table,
-        "worst_year": min(table, key=lambda row: row["net"]), "curve": curve(found), "at": when(walk.time_ns[-1]),
-        "held": None if held is None else asdict(held), "weights": weights_of(walk, found, rows),
-        "exposure": None if plain is None else {"worth": worth(target, found, plain, rng), "plain": curve(plain)},
-        "note": str(model.card.get("note", "")), "warnings": said, "seed": seed,
-    }  # fmt: skip
+        "drawdown": float(found.drawdown.max()),
+        "drawdown_from": when(found.walk.start_ns[high]),
+        "drawdown_to": when(found.walk.end_ns[at]),
+        "years": table,
+        "worst_year": min(table, key=lambda row: row["net"]),
+        "curve": curve(found),
+        "at": when(walk.time_ns[-1]),
+        "held": None if held is None else asdict(held),
+        "weights": weights_of(walk, found, rows),
+        "exposure": None
+        if plain is None
+        else {"worth": worth(target, found, plain, rng), "plain": curve(plain)},
+        "note": str(model.card.get("note", "")),
+        "warnings": said,
+        "seed": seed,
+    }
     return {**result, "sentences": sentences(result)}
 
 
@@ -209,7 +253,12 @@ def ic_of(model: SignalModel) -> dict[str, Any]:
         Where dates were too few for one, or none had a forecast.
     """
     if not (ic := model.card.get("ic")):
-        said = model.walk().filter(pl.col("expected_bps").is_not_nan()).group_by("time").agg(pl.n_unique("value") > 1)
+        said = (
+            model.walk()
+            .filter(pl.col("expected_bps").is_not_nan())
+            .group_by("time")
+            .agg(pl.n_unique("value") > 1)
+        )
         silent = ": 0 of every name throughout: no source was statistically significant before any test block"
         raise DataError(
             f"at least {BLOCK + 1} dates of {FEWEST} names after the first test block, more than a label lasts, and a "
@@ -226,17 +275,30 @@ def curve(found: Backtest) -> list[dict[str, Any]]:
     keys = ("gross", "cost", "net", "equity", "drawdown", "turnover", "ic")
     rows = np.stack([getattr(found, key) for key in keys], axis=1).tolist()
     times = found.walk.time_ns.tolist()
-    return [{"at": when(at), **dict(zip(keys, row, strict=True))} for at, row in zip(times, rows, strict=True)]
+    return [
+        {"at": when(at), **dict(zip(keys, row, strict=True))}
+        for at, row in zip(times, rows, strict=True)
+    ]
 
 
-def weights_of(walk: Walk, found: Backtest, rows: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+def weights_of(
+    walk: Walk, found: Backtest, rows: dict[str, dict[str, Any]]
+) -> list[dict[str, Any]]:
     """Names of the newest date by weight, largest first, with their forecast in bps where it was served."""
     table = [
-        {"name": name, "weight": weight, **{key: rows.get(name, {}).get(key) for key in ("expected_bps", "sd_bps")}}
-        for name, weight, value in zip(walk.names.tolist(), found.target.tolist(), walk.value[-1], strict=True)
+        {
+            "name": name,
+            "weight": weight,
+            **{key: rows.get(name, {}).get(key) for key in ("expected_bps", "sd_bps")},
+        }
+        for name, weight, value in zip(
+            walk.names.tolist(), found.target.tolist(), walk.value[-1], strict=True
+        )
         if np.isfinite(value)
     ]
-    return sorted(table, key=lambda row: (-row["weight"], -(row["expected_bps"] or 0.0), row["name"]))
+    return sorted(
+        table, key=lambda row: (-row["weight"], -(row["expected_bps"] or 0.0), row["name"])
+    )
 
 
 def ends(rows: list[dict[str, Any]], most: int = 5) -> list[dict[str, Any]]:
@@ -281,10 +343,14 @@ def write_targets(found: dict[str, Any], out: Path) -> Path | None:
         found["warnings"].append(f"No forecast is given, so no targets are written{removed}.")
         return None
     weights = {row["name"]: row["weight"] for row in found["weights"]}
-    return write_weights(out / TARGETS, found["at"][:10], weights, names_in(out / TARGETS) if there else ())
+    return write_weights(
+        out / TARGETS, found["at"][:10], weights, names_in(out / TARGETS) if there else ()
+    )
 
 
-def write_weights(path: Path, day: str, weights: Mapping[str, float], before: Iterable[str]) -> Path:
+def write_weights(
+    path: Path, day: str, weights: Mapping[str, float], before: Iterable[str]
+) -> Path:
     """Write weights that are not 0, and 0 for a name that was there before, as a file of targets."""
     table = {name: weight for name, weight in weights.items() if weight}
     table |= {name: 0.0 for name in before if name not in table}

@@ -53,20 +53,28 @@ def sources_of(
     found, absent, taken = list[Aged](), dict[str, str](), set[str]()
     for one in config.source:
         if one.called in taken:
-            raise ConfigError("sources of different names", f"{one.called} twice", "give one of them a name = ...")
+            raise ConfigError(
+                "sources of different names", f"{one.called} twice", "give one of them a name = ..."
+            )
         taken.add(one.called)
         try:
-            source = source_of(one.kind, Path(one.path), prices, wanted.get(one.called, ()), **one.options)
-            found.append((source, None if one.max_age_days is None else timedelta(days=one.max_age_days)))
+            source = source_of(
+                one.kind, Path(one.path), prices, wanted.get(one.called, ()), **one.options
+            )
+            found.append(
+                (source, None if one.max_age_days is None else timedelta(days=one.max_age_days))
+            )
         except SourceAbsentError as error:
             absent[one.called] = _absent(one, error)
     return found, absent
 
 
 def joined_all(
-    data: Dataset, config: SignalsConfig, prices: pl.DataFrame | None = None,
+    data: Dataset,
+    config: SignalsConfig,
+    prices: pl.DataFrame | None = None,
     wanted: Mapping[str, Sequence[str]] = MappingProxyType({}),
-) -> tuple[Dataset, dict[str, str]]:  # fmt: skip
+) -> tuple[Dataset, dict[str, str]]:
     """The rows with every source of the configuration, as of each row's time, and why sources are absent; `prices` and
     `wanted` as in :func:`sources_of`. Without `wanted`, to train on: a source that never varies is refused, one that
     says something of too few rows left out.
@@ -89,7 +97,9 @@ def joined_all(
         if present >= least:
             data = more
             if not present:
-                absent[source.name] = "; ".join(("nothing known by then", *getattr(source, "notes", ())))
+                absent[source.name] = "; ".join(
+                    ("nothing known by then", *getattr(source, "notes", ()))
+                )
             continue
         text = f"{present} of {data.n} rows of which source {source.name} says something"
         if one.required:
@@ -98,8 +108,13 @@ def joined_all(
                 text,
                 "check its names, its times and max_age_days, or leave out `required`",
             )
-        warnings.append(f"source {source.name} is left out: it says something of {present} of {data.n} rows")
-    lacking = [f"source {name} is absent, the panel goes on without it: {why}" for name, why in absent.items()]
+        warnings.append(
+            f"source {source.name} is left out: it says something of {present} of {data.n} rows"
+        )
+    lacking = [
+        f"source {name} is absent, the panel goes on without it: {why}"
+        for name, why in absent.items()
+    ]
     return replace(data, warnings=(*data.warnings, *lacking, *warnings)), absent
 
 
@@ -136,12 +151,16 @@ def _absent(one: SourceSection, error: SourceAbsentError) -> str:
     """Why a source is not there; refused where it is required."""
     if one.required:
         raise ConfigError(
-            error.expected, f"source {one.called}: {error.received}", f"{error.remedy}, or leave out `required`"
+            error.expected,
+            f"source {one.called}: {error.received}",
+            f"{error.remedy}, or leave out `required`",
         ) from error
     return error.received
 
 
-def joined(data: Dataset, source: SignalSource, max_age: timedelta | None = None, varies: bool = False) -> Dataset:
+def joined(
+    data: Dataset, source: SignalSource, max_age: timedelta | None = None, varies: bool = False
+) -> Dataset:
     """The rows with one more source, as known at each row's time; one that never varies is refused where it has to.
 
     Raises
@@ -160,11 +179,19 @@ def joined(data: Dataset, source: SignalSource, max_age: timedelta | None = None
     except DataError as error:
         raise _of_source(source, error) from error
     wanted = {column: f"{source.name}.{column}" for column in source.columns}
-    rows = pl.DataFrame({"instrument": data.instrument, "time": utc(data), "row": np.arange(data.n)})
+    rows = pl.DataFrame(
+        {"instrument": data.instrument, "time": utc(data), "row": np.arange(data.n)}
+    )
     rows = rows.with_columns(pl.col("time").cast(time_type()))
-    table = as_of(rows.sort("time", "instrument", maintain_order=True), facts, wanted, max_age).sort("row")
-    extra = table.select(pl.col(c).cast(pl.Float64).fill_null(float("nan")) for c in wanted.values()).to_numpy()
-    return replace(data, x=np.concatenate([data.x, extra], axis=1), names=(*data.names, *wanted.values()))
+    table = as_of(
+        rows.sort("time", "instrument", maintain_order=True), facts, wanted, max_age
+    ).sort("row")
+    extra = table.select(
+        pl.col(c).cast(pl.Float64).fill_null(float("nan")) for c in wanted.values()
+    ).to_numpy()
+    return replace(
+        data, x=np.concatenate([data.x, extra], axis=1), names=(*data.names, *wanted.values())
+    )
 
 
 def utc(data: Dataset) -> pl.Series:
@@ -197,9 +224,14 @@ def dataset_of_config(config: SignalsConfig, seed: int) -> Dataset:
             prices = prices.filter(pl.col("date") <= whole)
             late = f'{late}: prices that follow it are left out (last = "{newest}" keeps them)'
         data = daily_panel(
-            Path(panel.path), horizon=panel.horizon, lag=panel.lag, every=panel.every, first=panel.first,
-            source=source, prices=prices,
-        )  # fmt: skip
+            Path(panel.path),
+            horizon=panel.horizon,
+            lag=panel.lag,
+            every=panel.every,
+            first=panel.first,
+            source=source,
+            prices=prices,
+        )
         data = replace(data, warnings=(*source.notes, *[late] * bool(late), *data.warnings))
         closes = prices.select("instrument", "time", "close")
     return joined_all(data, config, closes)[0]
@@ -208,16 +240,23 @@ def dataset_of_config(config: SignalsConfig, seed: int) -> Dataset:
 def market_of(config: SignalsConfig, seed: int) -> SyntheticMarket:
     """The synthetic market of a configuration."""
     panel = config.panel
-    return synthetic_market(seed, instruments=panel.instruments, days=panel.days, strength=panel.strength)
+    return synthetic_market(
+        seed, instruments=panel.instruments, days=panel.days, strength=panel.strength
+    )
 
 
 def prices_of(config: SignalsConfig) -> DailyFactors:
     """The panel's own source of daily factors."""
     panel = config.panel
     source: DailyFactors = panel_named(panel.kind)(
-        Path(panel.path), without=panel.without, history=panel.history, least_dollars=panel.least_dollars,
-        called=panel.columns, how=in_table("panel"), survivors=panel.survivors,
-    )  # fmt: skip
+        Path(panel.path),
+        without=panel.without,
+        history=panel.history,
+        least_dollars=panel.least_dollars,
+        called=panel.columns,
+        how=in_table("panel"),
+        survivors=panel.survivors,
+    )
     return source
 
 
@@ -230,13 +269,26 @@ def build(config: SignalsConfig, seed: int, out: Path) -> dict[str, Any]:
     times = {"first": data.time_ns[0], "last": data.time_ns[-1]}
     gap = np.isnan(data.x)
     manifest = {
-        "tercel": __version__, "name": config.name, "seed": seed, "config": rows_of(config), "data": data_of(config),
-        "sources": {name: [data.names[c] for c in columns] for name, columns in data.sources.items()},
-        "rows": data.n, "dates": len(np.unique(data.time_ns)), "instruments": len(np.unique(data.instrument)),
+        "tercel": __version__,
+        "name": config.name,
+        "seed": seed,
+        "config": rows_of(config),
+        "data": data_of(config),
+        "sources": {
+            name: [data.names[c] for c in columns] for name, columns in data.sources.items()
+        },
+        "rows": data.n,
+        "dates": len(np.unique(data.time_ns)),
+        "instruments": len(np.unique(data.instrument)),
         **{key: str(np.datetime64(int(ns), "ns")) for key, ns in times.items()},
-        "missing": {name: float(gap[:, list(columns)].all(axis=1).mean()) for name, columns in data.sources.items()},
-        "note": data.note, "warnings": list(data.warnings), "files": {PANEL: file_hash(out / PANEL)},
-    }  # fmt: skip
+        "missing": {
+            name: float(gap[:, list(columns)].all(axis=1).mean())
+            for name, columns in data.sources.items()
+        },
+        "note": data.note,
+        "warnings": list(data.warnings),
+        "files": {PANEL: file_hash(out / PANEL)},
+    }
     known: dict[str, Any] = plain(manifest)
     write_whole(out / MANIFEST, json.dumps(known, indent=1) + "\n")
     return known
@@ -256,7 +308,9 @@ def data_of(config: SignalsConfig) -> dict[str, str]:
         if path.is_file():
             found[name] = file_hash(path)
         elif path.is_dir():
-            inside = [(str(one.relative_to(path)), one.stat().st_size) for one in sorted(path.rglob("*"))]
+            inside = [
+                (str(one.relative_to(path)), one.stat().st_size) for one in sorted(path.rglob("*"))
+            ]
             found[name] = sha256(repr(inside).encode()).hexdigest()
     return found
 
@@ -280,15 +334,23 @@ def load(folder: Path) -> tuple[Dataset, dict[str, Any]]:
         promised = manifest["files"][PANEL]
     except OSError:
         raise ConfigError(
-            "the folder of a panel", f"{folder}, which holds none", "build it first: tercel signals build"
+            "the folder of a panel",
+            f"{folder}, which holds none",
+            "build it first: tercel signals build",
         ) from None
     except (ValueError, KeyError) as error:
-        raise ConfigError("a panel's manifest", f"{folder / MANIFEST}: {error}", "build the panel again") from error
+        raise ConfigError(
+            "a panel's manifest", f"{folder / MANIFEST}: {error}", "build the panel again"
+        ) from error
     if not (folder / PANEL).exists() or file_hash(folder / PANEL) != promised:
-        raise ConfigError("the panel that was built", f"{folder / PANEL}, which was changed", "build it again")
+        raise ConfigError(
+            "the panel that was built", f"{folder / PANEL}, which was changed", "build it again"
+        )
     table = pl.read_parquet(folder / PANEL)
     names = tuple(name for name in table.columns if name not in KEYS)
     x = np.ascontiguousarray(table.select(names).to_numpy(), np.float64)
     numbers = {key: table[key].to_numpy().copy() for key in KEYS[1:]}
     who, warnings = table["instrument"].to_numpy().astype(np.str_), tuple(manifest["warnings"])
-    return Dataset(x=x, names=names, instrument=who, note=manifest["note"], warnings=warnings, **numbers), manifest
+    return Dataset(
+        x=x, names=names, instrument=who, note=manifest["note"], warnings=warnings, **numbers
+    ), manifest

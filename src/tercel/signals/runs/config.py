@@ -119,7 +119,9 @@ class TrainSection(TomlTable):
     @model_validator(mode="after")
     def _linear(self) -> "TrainSection":
         if self.update != "refit" and "linear" not in self.families:
-            raise ValueError(f"update = {self.update!r} for the family linear, not {', '.join(self.families)}")
+            raise ValueError(
+                f"update = {self.update!r} for the family linear, not {', '.join(self.families)}"
+            )
         return self
 
     @field_validator("families")
@@ -157,7 +159,9 @@ def read_config(path: Path) -> SignalsConfig:
         try:
             check_source(one.kind, one.options)
         except ConfigError as error:
-            raise type(error)(error.expected, f"{error.received} in source[{at}] of {path}", error.remedy) from error
+            raise type(error)(
+                error.expected, f"{error.received} in source[{at}] of {path}", error.remedy
+            ) from error
     return placed(config, path.resolve().parent)
 
 
@@ -185,14 +189,22 @@ def _paths(one: SourceSection) -> dict[str, str]:
     """Paths of a source by their keys; a kind may have others, `paths`, among its options."""
     from tercel.signals.sources.registry import kind_named
 
-    told = {"path": one.path, **{name: one.options.get(name) for name in getattr(kind_named(one.kind), "paths", ())}}
+    told = {
+        "path": one.path,
+        **{name: one.options.get(name) for name in getattr(kind_named(one.kind), "paths", ())},
+    }
     return {key: value for key, value in told.items() if isinstance(value, str)}
 
 
 def _with_paths(config: SignalsConfig, change: Callable[[str], str]) -> SignalsConfig:
     """Every path changed."""
-    panel = config.panel.model_copy(update={"path": config.panel.path and change(config.panel.path)})
-    sources = (one.model_copy(update={key: change(path) for key, path in _paths(one).items()}) for one in config.source)
+    panel = config.panel.model_copy(
+        update={"path": config.panel.path and change(config.panel.path)}
+    )
+    sources = (
+        one.model_copy(update={key: change(path) for key, path in _paths(one).items()})
+        for one in config.source
+    )
     return config.model_copy(update={"panel": panel, "source": tuple(sources)})
 
 
@@ -204,9 +216,13 @@ def parse(raw: dict[str, Any], name: str) -> SignalsConfig:
     try:
         panel_named(config.panel.kind)
     except ConfigError as error:
-        raise type(error)(error.expected, f"{name}: panel.kind {error.received}", error.remedy) from error
+        raise type(error)(
+            error.expected, f"{name}: panel.kind {error.received}", error.remedy
+        ) from error
     if config.panel.kind != "synthetic" and not config.panel.path:
-        raise ConfigError(f"panel.path of {config.panel.kind} prices", f"{name}: none", "say where they are")
+        raise ConfigError(
+            f"panel.path of {config.panel.kind} prices", f"{name}: none", "say where they are"
+        )
     return config
 
 
@@ -217,7 +233,11 @@ def _with_panel(raw: dict[str, Any]) -> dict[str, Any]:
     daily = [one for one in sources if isinstance(one, dict) and one.get("kind") == "daily"]
     if "panel" in raw or not daily:
         return raw
-    panel = {key: value for key, value in daily[0].items() if key not in ("name", "required", "max_age_days")}
+    panel = {
+        key: value
+        for key, value in daily[0].items()
+        if key not in ("name", "required", "max_age_days")
+    }
     return {**raw, "panel": panel, "source": [one for one in sources if one is not daily[0]]}
 
 

@@ -8,7 +8,15 @@ import numpy as np
 from tercel.core.errors import ConfigError, TercelError
 from tercel.core.progress import progress, say
 from tercel.core.report.tables import fixed, spelt_cell
-from tercel.signals.explain import ALIKE, Importance, Parts, called, contributions, groups_of, importance
+from tercel.signals.explain import (
+    ALIKE,
+    Importance,
+    Parts,
+    called,
+    contributions,
+    groups_of,
+    importance,
+)
 from tercel.signals.fusion_walk import base_names
 from tercel.signals.model_folder import AGAIN, SignalModel
 from tercel.signals.panel.dataset import Dataset
@@ -33,35 +41,62 @@ def explained(model: SignalModel, seed: int) -> dict[str, Any]:
     data = trained_on(model)
     families = tuple(dict.fromkeys(part.family for part in model.models))
     if base_names(data, families) != model.fusion.sources:
-        raise ConfigError("files of the model's sources", f"{', '.join(base_names(data, families))} in them", AGAIN)
+        raise ConfigError(
+            "files of the model's sources",
+            f"{', '.join(base_names(data, families))} in them",
+            AGAIN,
+        )
     folds, rng = folds_of(data, config.train), np.random.default_rng([seed, 33])
     groups = groups_of(data)
-    things = sum(len(data.sources[source]) + 1 for source in data.ranking) + sum(len(group) > 1 for group in groups)
+    things = sum(len(data.sources[source]) + 1 for source in data.ranking) + sum(
+        len(group) > 1 for group in groups
+    )
     total = len(folds) * len(model.models) + max(len(folds) - 1, 1) * things
     with progress(counted=True, transient=True, now=True) as bar:
         task = bar.add_task("explain", total=total, now="")
         found = importance(
-            data, families, folds, rng, shrink=config.train.shrink, seed=int(model.card["seed"]),
-            most_rows=config.train.most_rows, settings=config.train.settings, groups=groups,
+            data,
+            families,
+            folds,
+            rng,
+            shrink=config.train.shrink,
+            seed=int(model.card["seed"]),
+            most_rows=config.train.most_rows,
+            settings=config.train.settings,
+            groups=groups,
             tick=lambda now: bar.update(task, advance=1, now=now),
-        )  # fmt: skip
+        )
     told_by, rows, said = newest(model, data)
     walk = model.walk()["value"].fill_null(float("nan")).to_numpy()
     if config.train.update != "refit":
         said.append("Worth is that of lines refitted by block; those that forecast learned online.")
-    elif len(walk) != data.n or not np.allclose(np.sort(walk), np.sort(found.value), atol=NEAR, equal_nan=True):
-        said.append("Fits done again differ from those of the training: its files or libraries have changed.")
+    elif len(walk) != data.n or not np.allclose(
+        np.sort(walk), np.sort(found.value), atol=NEAR, equal_nan=True
+    ):
+        said.append(
+            "Fits done again differ from those of the training: its files or libraries have changed."
+        )
     shares = {one["name"]: one for one in measured(found, rng)}
     features = most_first(shares[name] for group in groups for name in group)
     result = {
-        "model": model.id, "name": model.name, "folder": model.folder, "at": when(rows.time_ns[0]),
-        "dates": len(found.ic), "folds": len(np.unique(found.fold)), "ic": ic,
-        **parts_of(contributions(told_by, rows), rows, groups), "features": features,
-        "groups": most_first({**shares[called(group)], "features": list(group)} for group in groups),
+        "model": model.id,
+        "name": model.name,
+        "folder": model.folder,
+        "at": when(rows.time_ns[0]),
+        "dates": len(found.ic),
+        "folds": len(np.unique(found.fold)),
+        "ic": ic,
+        **parts_of(contributions(told_by, rows), rows, groups),
+        "features": features,
+        "groups": most_first(
+            {**shares[called(group)], "features": list(group)} for group in groups
+        ),
         "sources": [shares[source] for source in data.ranking],
         "agreement": found.agreement([one["name"] for one in features]),
-        "note": str(model.card.get("note", "")), "warnings": said, "seed": seed,
-    }  # fmt: skip
+        "note": str(model.card.get("note", "")),
+        "warnings": said,
+        "seed": seed,
+    }
     return {**result, "sentences": sentences(result)}
 
 
@@ -93,11 +128,14 @@ def measured(found: Importance, rng: np.random.Generator) -> list[dict[str, Any]
     """A row for each feature and source: the IC lost without it, in all and by fold."""
     return [
         {
-            "name": name, "source": name.split(".", 1)[0], "ic_lost": found.interval(name, rng).to_json(),
-            "same_sign": found.same_sign(name), "by_fold": found.by_fold(name).tolist(),
+            "name": name,
+            "source": name.split(".", 1)[0],
+            "ic_lost": found.interval(name, rng).to_json(),
+            "same_sign": found.same_sign(name),
+            "by_fold": found.by_fold(name).tolist(),
         }
         for name in found.lost
-    ]  # fmt: skip
+    ]
 
 
 def most_first(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -116,17 +154,37 @@ def parts_of(parts: Parts, rows: Dataset, groups: Sequence[Sequence[str]]) -> di
     for row, name in enumerate(rows.instrument.tolist()):
         bps = parts.bps[row]
         made = [
-            {"feature": one, "bps": part, "value": float(values[one][row]) if one in values else None}
-            for one, part in sorted(zip(parts.features, bps.tolist(), strict=True), key=lambda pair: -abs(pair[1]))
+            {
+                "feature": one,
+                "bps": part,
+                "value": float(values[one][row]) if one in values else None,
+            }
+            for one, part in sorted(
+                zip(parts.features, bps.tolist(), strict=True), key=lambda pair: -abs(pair[1])
+            )
         ]
         sums: list[dict[str, Any]] = [
-            {"group": called(group), "bps": float(bps[[at[one] for one in group]].sum()),
-             "parts": [{"feature": one, "bps": float(bps[at[one]])} for one in group]}
-            for group in inside if group
-        ]  # fmt: skip
+            {
+                "group": called(group),
+                "bps": float(bps[[at[one] for one in group]].sum()),
+                "parts": [{"feature": one, "bps": float(bps[at[one]])} for one in group],
+            }
+            for group in inside
+            if group
+        ]
         sums.sort(key=lambda one: -abs(one["bps"]))
-        names.append({"name": name, "expected_bps": parts.common + float(bps.sum()), "parts": made, "groups": sums})
-    return {"common_bps": parts.common, "names": sorted(names, key=lambda one: -one["expected_bps"])}
+        names.append(
+            {
+                "name": name,
+                "expected_bps": parts.common + float(bps.sum()),
+                "parts": made,
+                "groups": sums,
+            }
+        )
+    return {
+        "common_bps": parts.common,
+        "names": sorted(names, key=lambda one: -one["expected_bps"]),
+    }
 
 
 def made_of(name: Mapping[str, Any], most: int = 3, inside: bool = False) -> str:
@@ -151,7 +209,10 @@ def sentences(found: dict[str, Any]) -> list[str]:
     sure = [one["name"] for one in found["groups"] if (one["ic_lost"]["ci_low"] or 0.0) > 0]
     some = f"{', '.join(sure[:6])}{' ...' * (len(sure) > 6)}" if sure else "none"
     agree = f" Folds rank features alike at {found['agreement']:.2f}." if found["folds"] > 1 else ""
-    lost, *bps = spelt_cell(best["ic_lost"], digits=4), *(fixed(one["expected_bps"], 1, True) for one in (first, last))
+    lost, *bps = (
+        spelt_cell(best["ic_lost"], digits=4),
+        *(fixed(one["expected_bps"], 1, True) for one in (first, last)),
+    )
     return [
         f"{found['at'][:10]}: {first['name']} is expected at {bps[0]} bps ({made_of(first)}), "
         f"{last['name']} at {bps[1]} ({made_of(last)}).",

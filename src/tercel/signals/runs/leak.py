@@ -31,7 +31,9 @@ NOT_PROVEN = (
 )
 
 
-def reports_of(config: SignalsConfig, seed: int, planted: bool) -> tuple[dict[str, LeakReport], dict[str, str]]:
+def reports_of(
+    config: SignalsConfig, seed: int, planted: bool
+) -> tuple[dict[str, LeakReport], dict[str, str]]:
     """Reports by source, planted ones first, and sources that cannot be judged with the reason."""
     ceiling, strength, ahead = CEILING, PLANTED, config.panel.lag + config.panel.horizon
     if config.panel.kind == "synthetic":
@@ -47,12 +49,17 @@ def reports_of(config: SignalsConfig, seed: int, planted: bool) -> tuple[dict[st
         leaks = {FALSE: planted_leak(bars, seed, strength=strength)}
         leaks[TRUE] = planted_leak(bars, seed, strength=strength, falsified=False)
         named = leaks | named
-    reports, unjudged = dict[str, LeakReport](), {name: f"absent: {why}" for name, why in absent.items()}
+    reports, unjudged = (
+        dict[str, LeakReport](),
+        {name: f"absent: {why}" for name, why in absent.items()},
+    )
     ages = {source.name: age for source, age in sources}
     for name, source in named.items():
         say(f"leak check: {name}")
         try:
-            reports[name] = leak_report(bars, source, ceiling=ceiling, seed=seed, max_age=ages.get(name), ahead=ahead)
+            reports[name] = leak_report(
+                bars, source, ceiling=ceiling, seed=seed, max_age=ages.get(name), ahead=ahead
+            )
         except SourceAbsentError as error:
             unjudged[name] = f"absent: {error.received}"
         except DataError as error:
@@ -67,11 +74,23 @@ def leaks_of(config: SignalsConfig, seed: int, planted: bool) -> list[dict[str, 
     return _lines(config, *reports_of(config, seed, planted))
 
 
-def _lines(config: SignalsConfig, reports: dict[str, LeakReport], unjudged: dict[str, str]) -> list[dict[str, Any]]:
-    lines = [{**report.to_json(), "source": name, "panel": config.name} for name, report in reports.items()]
+def _lines(
+    config: SignalsConfig, reports: dict[str, LeakReport], unjudged: dict[str, str]
+) -> list[dict[str, Any]]:
+    lines = [
+        {**report.to_json(), "source": name, "panel": config.name}
+        for name, report in reports.items()
+    ]
     empty = dict.fromkeys(("column", "ic", "ic_one_period_later", "instant", "median_delay_s"))
     return lines + [
-        {"source": name, "panel": config.name, "verdict": "not judged", "reasons": [why], "profile": {}, **empty}
+        {
+            "source": name,
+            "panel": config.name,
+            "verdict": "not judged",
+            "reasons": [why],
+            "profile": {},
+            **empty,
+        }
         for name, why in unjudged.items()
     ]
 
@@ -94,7 +113,9 @@ def configs_of(data: Path) -> list[SignalsConfig]:
     daily, reports = data / STOCKS, str(data / "us-fundamentals-pit-2015-2017")
     if not daily.exists():
         return []
-    source = SourceSection.model_validate({"kind": "fundamentals", "path": reports, "drop_impossible": True})
+    source = SourceSection.model_validate(
+        {"kind": "fundamentals", "path": reports, "drop_impossible": True}
+    )
     panel = PanelSection(kind="daily", path=str(daily), survivors=True)
     return [SignalsConfig(name="daily", panel=panel, source=(source,))]
 
@@ -109,12 +130,25 @@ def leak(configs: list[SignalsConfig], seed: int, out: Path) -> dict[str, Any]:
         names = list(reports)
         parts = [names[at : at + 3] for at in range(0, len(names), 3)]
         figures = [
-            profile_figure({n: reports[n] for n in part}, f"leak-{config.name}-{at}") for at, part in enumerate(parts)
+            profile_figure({n: reports[n] for n in part}, f"leak-{config.name}-{at}")
+            for at, part in enumerate(parts)
         ]
-        sections.append(Section(f"On {config.name}", html=plain_table(*leak_table(lines), prose=True), figures=figures))
+        sections.append(
+            Section(
+                f"On {config.name}",
+                html=plain_table(*leak_table(lines), prose=True),
+                figures=figures,
+            )
+        )
     caught = [one for one in rows if one["source"] == FALSE and one["verdict"] == "leak"]
     lead = f"{len(caught)} of {len(configs)} planted leaks are caught. {NOT_PROVEN}"
-    page = render("Do sources know the future?", lead, sections, {"seed": seed}, "printed by: tercel signals leak")
+    page = render(
+        "Do sources know the future?",
+        lead,
+        sections,
+        {"seed": seed},
+        "printed by: tercel signals leak",
+    )
     result = {"out": out, "leak": rows, "not_proven": NOT_PROVEN, "report": out / "leak.html"}
     write_page(out, "leak", result, page)
     return dict(plain(result))

@@ -31,7 +31,10 @@ NEAR: Final = 0.2
 """How far from the true cost, as a share of it, a belief is back."""
 STAYS: Final = 4
 """Dates in a row on which it has to be."""
-WHY: Final = {True: "rules.first", False: "the past by which parameters are first chosen; rules.first names a day"}
+WHY: Final = {
+    True: "rules.first",
+    False: "the past by which parameters are first chosen; rules.first names a day",
+}
 """Why dates are not judged, by whether the file says which are."""
 THIRD: Final = 1 / 3
 """Of the true cost of the last date: a belief to be compared with."""
@@ -57,19 +60,32 @@ def backtested(file: Path, seed: int = 1, *, shuffled: bool = False) -> dict[str
     def run(believed: str | float) -> dict[str, Traded]:
         beliefs = {name: belief_of(config, sought, believed) for name in config.rules.names}
         return {
-            rule.name: trade(sought, rule, beliefs[rule.name], seed=seed, paper=paper.get(rule.name)) for rule in chosen
+            rule.name: trade(
+                sought, rule, beliefs[rule.name], seed=seed, paper=paper.get(rule.name)
+            )
+            for rule in chosen
         }
 
     by_belief = {"learned": run("learned"), "true": run("true"), "third": run(THIRD)}
     asked = config.cost.believed
     by_rule = by_belief[asked] if isinstance(asked, str) else run(asked)
     rng = np.random.default_rng([seed, 34])
-    net = books.sharpes({name: one.book.net[at] for name, one in by_rule.items()}, sought.periods, rng)
-    gross = books.sharpes({name: one.book.gross[at] for name, one in by_rule.items()}, sought.periods, rng)
+    net = books.sharpes(
+        {name: one.book.net[at] for name, one in by_rule.items()}, sought.periods, rng
+    )
+    gross = books.sharpes(
+        {name: one.book.gross[at] for name, one in by_rule.items()}, sought.periods, rng
+    )
     rules = {name: _figures(name, one, at, sought.periods) for name, one in by_rule.items()}
     for name, row in rules.items():
-        row["sharpe_net"], row["sharpe_net_interval"] = net[name].point, net[name].estimate().to_json()
-        row["sharpe_gross"], row["sharpe_gross_interval"] = gross[name].point, gross[name].estimate().to_json()
+        row["sharpe_net"], row["sharpe_net_interval"] = (
+            net[name].point,
+            net[name].estimate().to_json(),
+        )
+        row["sharpe_gross"], row["sharpe_gross_interval"] = (
+            gross[name].point,
+            gross[name].estimate().to_json(),
+        )
         row["against_all_at_once"] = _difference(net[name], net[ALL_AT_ONCE])
     for name in CONTROLS:
         if name in rules and "rate" in rules:
@@ -80,15 +96,34 @@ def backtested(file: Path, seed: int = 1, *, shuffled: bool = False) -> dict[str
     of_paper = {key: {name: ran[name] for name in paper} for key, ran in by_belief.items()}
     first, last = when(walk.start_ns[at[0]]), when(walk.end_ns[at[-1]])
     result = {
-        "name": config.name, "file": file, "model": None if found.model is None else found.model.id,
-        "dates": len(at), "names": len(walk.names), "first": first, "last": last,
-        "not_judged": {"dates": int(at[0]), "first": when(walk.start_ns[0]), "why": WHY[bool(config.rules.first)]},
-        "dates_a_year": sought.periods, "book": config.book.kind, "hold": config.book.hold, "cost": charge,
-        "believed": asked, "definition": books.DEFINITION, "rules": rules,
+        "name": config.name,
+        "file": file,
+        "model": None if found.model is None else found.model.id,
+        "dates": len(at),
+        "names": len(walk.names),
+        "first": first,
+        "last": last,
+        "not_judged": {
+            "dates": int(at[0]),
+            "first": when(walk.start_ns[0]),
+            "why": WHY[bool(config.rules.first)],
+        },
+        "dates_a_year": sought.periods,
+        "book": config.book.kind,
+        "hold": config.book.hold,
+        "cost": charge,
+        "believed": asked,
+        "definition": books.DEFINITION,
+        "rules": rules,
         "beliefs": _beliefs(of_paper, at, sought, rng),
-        "cost_learned": _learned(by_belief["learned"][next(iter(paper), ALL_AT_ONCE)], sought, config.cost.changes),
-        "curve": _curve(by_rule, at, sought), "note": found.note, "seed": seed, "shuffled": shuffled,
-    }  # fmt: skip
+        "cost_learned": _learned(
+            by_belief["learned"][next(iter(paper), ALL_AT_ONCE)], sought, config.cost.changes
+        ),
+        "curve": _curve(by_rule, at, sought),
+        "note": found.note,
+        "seed": seed,
+        "shuffled": shuffled,
+    }
     return {**result, "sentences": sentences(result)}
 
 
@@ -106,7 +141,9 @@ def belief_of(config: PortfolioConfig, sought: Sought, believed: str | float) ->
     if believed == "true":
         return None
     if believed == "learned":
-        return CostBelief(config.cost.prior * float(sought.level[0]), learns=True, half_life=config.cost.half_life)
+        return CostBelief(
+            config.cost.prior * float(sought.level[0]), learns=True, half_life=config.cost.half_life
+        )
     return CostBelief(float(believed) * float(sought.level[-1 if believed == THIRD else 0]))
 
 
@@ -124,7 +161,9 @@ def judged(config: PortfolioConfig, sought: Sought) -> Indices:
     since = np.datetime64(config.rules.first or (day[ready[0]] if len(ready) else "NaT"), "D")
     at = np.flatnonzero((day >= since) & (day <= np.datetime64(config.rules.last)))
     if len(at) < 2:
-        expected = f"two dates to judge, after a year that begins with {LEAST_PAST} dates of past results"
+        expected = (
+            f"two dates to judge, after a year that begins with {LEAST_PAST} dates of past results"
+        )
         raise DataError(
             expected,
             f"{len(day)} dates, {day[0]} to {day[-1]}",
@@ -140,18 +179,25 @@ def _figures(name: str, one: Traded, at: Indices, periods: float) -> dict[str, A
     year = book.walk.time_ns[at].astype("datetime64[ns]").astype("datetime64[Y]").astype(int) + 1970
     told = {str(y): float(one.chosen[at][year == y][0]) for y in np.unique(year)}
     return {
-        "says": RULES[name].says, "turnover": float(book.turnover[at].mean()), "gross": float(book.gross[at].mean()),
-        "cost": float(book.cost[at].mean()), "net_a_year": float(growth[-1] ** (periods / len(at)) - 1.0),
-        "sd_a_year": float(book.net[at].std(ddof=1) * periods**0.5), "drawdown": float(fallen.max()),
-        "held": float(np.abs(book.weights[at]).sum(axis=1).mean()), "left_while_held": one.left,
+        "says": RULES[name].says,
+        "turnover": float(book.turnover[at].mean()),
+        "gross": float(book.gross[at].mean()),
+        "cost": float(book.cost[at].mean()),
+        "net_a_year": float(growth[-1] ** (periods / len(at)) - 1.0),
+        "sd_a_year": float(book.net[at].std(ddof=1) * periods**0.5),
+        "drawdown": float(fallen.max()),
+        "held": float(np.abs(book.weights[at]).sum(axis=1).mean()),
+        "left_while_held": one.left,
         "chosen": told if len(RULES[name].parameters) > 1 else None,
-    }  # fmt: skip
+    }
 
 
 def _difference(one: Replicates, other: Replicates) -> dict[str, Any]:
     """A difference of Sharpe ratios with its interval and t, drawn over blocks of dates; None where it is of itself."""
     gain = one - other
-    t = gain.point / gain.error if gain.error > 1e-9 else None  # less is rounding: the same book twice
+    t = (
+        gain.point / gain.error if gain.error > 1e-9 else None
+    )  # less is rounding: the same book twice
     return {**gain.estimate().to_json(), "t": t, "error": gain.error}
 
 
@@ -159,16 +205,24 @@ def _beliefs(
     ran: Mapping[str, Mapping[str, Traded]], at: Indices, sought: Sought, rng: np.random.Generator
 ) -> dict[str, Any]:
     """Net Sharpe ratio of each rule that chooses, by what is believed of costs, and what learning them gains."""
-    flat = {f"{belief} {name}": one.book.net[at] for belief, rules in ran.items() for name, one in rules.items()}
+    flat = {
+        f"{belief} {name}": one.book.net[at]
+        for belief, rules in ran.items()
+        for name, one in rules.items()
+    }
     drawn = books.sharpes(flat, sought.periods, rng) if flat else {}
     return {
         name: {
             **{belief: drawn[f"{belief} {name}"].point for belief in ran},
-            **{f"learned_against_{other}": _difference(drawn[f"learned {name}"], drawn[f"{other} {name}"])
-               for other in ("true", "third")},
+            **{
+                f"learned_against_{other}": _difference(
+                    drawn[f"learned {name}"], drawn[f"{other} {name}"]
+                )
+                for other in ("true", "third")
+            },
         }
         for name in ran["learned"]
-    }  # fmt: skip
+    }
 
 
 def _learned(one: Traded, sought: Sought, changes: str) -> dict[str, Any]:
@@ -180,7 +234,9 @@ def _learned(one: Traded, sought: Sought, changes: str) -> dict[str, Any]:
         "back_after": None,
     }
     if changes:
-        since = int(np.searchsorted(sought.walk.time_ns, np.datetime64(changes, "ns").astype(np.int64)))
+        since = int(
+            np.searchsorted(sought.walk.time_ns, np.datetime64(changes, "ns").astype(np.int64))
+        )
         told["back_after"] = back_after(one.believed[since:], sought.level[since:])
     return told
 
@@ -201,15 +257,21 @@ def _curve(by_rule: Mapping[str, Traded], at: Indices, sought: Sought) -> list[d
     equity = {name: np.cumprod(1.0 + one.book.net[at]) for name, one in by_rule.items()}
     return [
         {
-            "at": when(sought.walk.time_ns[t]), "cost_true": float(sought.level[t]),
+            "at": when(sought.walk.time_ns[t]),
+            "cost_true": float(sought.level[t]),
             "rules": {
-                name: {"net": float(one.book.net[t]), "equity": float(equity[name][k]), "chosen": float(one.chosen[t]),
-                       "turnover": float(one.book.turnover[t]), "cost_believed": float(one.believed[t])}
+                name: {
+                    "net": float(one.book.net[t]),
+                    "equity": float(equity[name][k]),
+                    "chosen": float(one.chosen[t]),
+                    "turnover": float(one.book.turnover[t]),
+                    "cost_believed": float(one.believed[t]),
+                }
                 for name, one in by_rule.items()
             },
         }
         for k, t in enumerate(at.tolist())
-    ]  # fmt: skip
+    ]
 
 
 def best_of(rules: Mapping[str, Mapping[str, Any]]) -> str:
@@ -231,14 +293,22 @@ def sentences(found: Mapping[str, Any]) -> list[str]:
     """What a desk would say of a portfolio, in at most five sentences."""
     rules, name = found["rules"], best_of(found["rules"])
     best, plain = rules[name], rules[ALL_AT_ONCE]
-    span, before = f"{found['dates']} dates, {found['first'][:10]} to {found['last'][:10]}", found["not_judged"]
+    span, before = (
+        f"{found['dates']} dates, {found['first'][:10]} to {found['last'][:10]}",
+        found["not_judged"],
+    )
     if before["dates"]:
         span += f"; the {before['dates']} before, from {before['first'][:10]} on, are not judged ({before['why']})"
     said = f"After {found['cost']}, {name} has a Sharpe ratio of {best['sharpe_net']:.2f}"
     if name != ALL_AT_ONCE:
         said += f", trading all at once {plain['sharpe_net']:.2f}: {spelt_gain(best['against_all_at_once'])}"
-    gross = [best["sharpe_gross"], plain["sharpe_gross"]]  # a book that hardly ever held anything has none
-    before = f"; before costs its Sharpe ratio is {gross[0]:.2f} for {gross[1]:.2f}" * bool(np.isfinite(gross).all())
+    gross = [
+        best["sharpe_gross"],
+        plain["sharpe_gross"],
+    ]  # a book that hardly ever held anything has none
+    before = f"; before costs its Sharpe ratio is {gross[0]:.2f} for {gross[1]:.2f}" * bool(
+        np.isfinite(gross).all()
+    )
     lines = [
         f"{'Control, outcomes exchanged among names: ' * found['shuffled']}{said}; {span}.",
         f"It turns over {best['turnover']:.2f} half-turns a date for {plain['turnover']:.2f}{before}.",
@@ -254,11 +324,15 @@ def sentences(found: Mapping[str, Any]) -> list[str]:
             f"{belief['learned_against_third']['mean']:+.2f} beside a third of it."
         )
     left = sum(row["left_while_held"] for row in (best,))
-    lines += [f"{left} positions were closed at their last close as their names had no forecast any more."] * bool(left)
+    lines += [
+        f"{left} positions were closed at their last close as their names had no forecast any more."
+    ] * bool(left)
     return lines + [f"Bias: {found['note']}."] * bool(found["note"])
 
 
-def table_of(rules: Mapping[str, Mapping[str, Any]]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+def table_of(
+    rules: Mapping[str, Mapping[str, Any]],
+) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """Headings and rows of rules, for a terminal and a page."""
     heads = (
         "rule",
@@ -273,9 +347,16 @@ def table_of(rules: Mapping[str, Mapping[str, Any]]) -> tuple[tuple[str, ...], l
     rows: list[tuple[str, ...]] = []
     for name, row in rules.items():
         gain, chosen = row["against_all_at_once"], list((row["chosen"] or {"": None}).values())[-1]
-        rows.append((
-            name, fixed(row["sharpe_net"]), fixed(row["sharpe_gross"]), fixed(row["turnover"]),
-            "" if name == ALL_AT_ONCE else spelt_cell(gain, "+"), "" if gain["t"] is None else fixed(gain["t"], 1),
-            fixed(100 * row["drawdown"], 1), "" if chosen is None else f"{chosen:g}",
-        ))  # fmt: skip
+        rows.append(
+            (
+                name,
+                fixed(row["sharpe_net"]),
+                fixed(row["sharpe_gross"]),
+                fixed(row["turnover"]),
+                "" if name == ALL_AT_ONCE else spelt_cell(gain, "+"),
+                "" if gain["t"] is None else fixed(gain["t"], 1),
+                fixed(100 * row["drawdown"], 1),
+                "" if chosen is None else f"{chosen:g}",
+            )
+        )
     return heads, rows

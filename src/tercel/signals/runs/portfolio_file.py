@@ -94,7 +94,9 @@ class CostSection(TomlTable):
                 "write bps = 10, or law = 1 and capital = 5e7",
             )
         if self.law is not None and "capital" not in self.model_fields_set:
-            raise ConfigError("cost.capital beside cost.law", "none", "write what is traded with: capital = 5e7")
+            raise ConfigError(
+                "cost.capital beside cost.law", "none", "write what is traded with: capital = 5e7"
+            )
         return Charge(self.bps, self.law or 1.0, self.capital)
 
 
@@ -115,7 +117,9 @@ class RulesSection(TomlTable):
 class PortfolioConfig(TomlTable):
     """A whole configuration."""
 
-    name: str = Field(default="portfolio", min_length=1, max_length=40, pattern=r"^[A-Za-z0-9._-]+$")
+    name: str = Field(
+        default="portfolio", min_length=1, max_length=40, pattern=r"^[A-Za-z0-9._-]+$"
+    )
     forecasts: ForecastSection = ForecastSection()
     book: BookSection = BookSection()
     cost: CostSection = CostSection()
@@ -132,18 +136,27 @@ def read_config(path: Path) -> PortfolioConfig:
     """
     raw = read_toml(path, EXAMPLE)
     config = validated(PortfolioConfig, raw, str(path), "`tercel portfolio`")
-    for section, remedy in (("forecasts", 'model = "FOLDER" of a trained model'), ("cost", "bps = 10")):
+    for section, remedy in (
+        ("forecasts", 'model = "FOLDER" of a trained model'),
+        ("cost", "bps = 10"),
+    ):
         if section not in raw:
-            others = ", ".join(f"[{one}]" for one in raw if isinstance(raw[one], dict)) or "no table"
+            others = (
+                ", ".join(f"[{one}]" for one in raw if isinstance(raw[one], dict)) or "no table"
+            )
             raise ConfigError(
-                f"a table [{section}]", f"{others} in {path}", f"add [{section}] with {remedy}; {EXAMPLE}"
+                f"a table [{section}]",
+                f"{others} in {path}",
+                f"add [{section}] with {remedy}; {EXAMPLE}",
             )
     for name in config.rules.names:
         check_known(name, RULES, "rules among", f"{name!r} in rules.names of {path}", ConfigError)
     given = [key for key in ("model", "file") if getattr(config.forecasts, key)]
     if len(given) != 1:
         remedy = 'write model = "FOLDER", or file = "forecasts.csv"'
-        raise ConfigError("one of forecasts.model and forecasts.file", f"{len(given)} in {path}", remedy)
+        raise ConfigError(
+            "one of forecasts.model and forecasts.file", f"{len(given)} in {path}", remedy
+        )
     _ = config.cost.charge
     return config
 
@@ -179,24 +192,39 @@ def opened(config: PortfolioConfig, base: Path, seed: int = 1, *, newest: bool =
         model = load(folder_at(base / config.forecasts.model, seed))
         walk, where = walk_of(model.walk()), str(model.folder)
         walk, said = with_newest(model) if newest else (walk.rows(apart(walk)), said)
-        away, remedy = 1.0 - FastVolatility().decay, "give the forecasts as a table with a column sd: file = ..."
-        variance = (pl.col("r") ** 2).ewm_mean(alpha=away, adjust=False, min_samples=MONTH, ignore_nulls=True)
+        away, remedy = (
+            1.0 - FastVolatility().decay,
+            "give the forecasts as a table with a column sd: file = ...",
+        )
+        variance = (pl.col("r") ** 2).ewm_mean(
+            alpha=away, adjust=False, min_samples=MONTH, ignore_nulls=True
+        )
         (sd,) = known_by(model, walk, remedy, variance.sqrt())
     if len(walk.time_ns) < 2:
         remedy = "write more dates" if model is None else "take a longer panel"
         raise DataError("forecasts of two dates or more", f"{len(walk.time_ns)} in {where}", remedy)
-    level = np.full(len(walk.time_ns), config.cost.bps if config.cost.law is None else config.cost.law)
+    level = np.full(
+        len(walk.time_ns), config.cost.bps if config.cost.law is None else config.cost.law
+    )
     if config.cost.changes:
         level[_since(walk, config.cost.changes)] *= config.cost.times
     law = books.flat(1.0)
     if config.cost.law is not None:
-        law = books.square_root(1.0, config.cost.capital, *(traded(model, walk) if model else traded_of or (sd, sd)))
+        law = books.square_root(
+            1.0, config.cost.capital, *(traded(model, walk) if model else traded_of or (sd, sd))
+        )
     optimum = None
     if "mean_variance" in config.rules.names:
         if model is None:
-            raise ConfigError("forecasts.model for the rule mean_variance", where, "take it out of rules.names")
-        optimum = mean_variance(walk, sd, daily_returns(model, walk.names.tolist(), "take mean_variance out"))
-    sought = sought_of(walk, sd, law, level, by_risk=config.book.kind == "by_risk", hold=config.book.hold)
+            raise ConfigError(
+                "forecasts.model for the rule mean_variance", where, "take it out of rules.names"
+            )
+        optimum = mean_variance(
+            walk, sd, daily_returns(model, walk.names.tolist(), "take mean_variance out")
+        )
+    sought = sought_of(
+        walk, sd, law, level, by_risk=config.book.kind == "by_risk", hold=config.book.hold
+    )
     note = "" if model is None else str(model.card.get("note", ""))
     return Opened(replace(sought, optimum=optimum), model, note, said)
 
@@ -211,7 +239,11 @@ def with_newest(model: SignalModel) -> tuple[Walk, list[str]]:
     """
     walk, _, held, said = forecasts(model)
     if held is None:
-        raise DataError("a forecast of a date after the walk's", said[0], "bring the files up to date, or train again")
+        raise DataError(
+            "a forecast of a date after the walk's",
+            said[0],
+            "bring the files up to date, or train again",
+        )
     found = walk.rows(np.append(apart(walk), len(walk.time_ns) - 1))
     end = found.end_ns.copy()
     end[-1] = found.time_ns[-1] + int(np.median(found.end_ns[:-1] - found.time_ns[:-1]))
@@ -219,10 +251,14 @@ def with_newest(model: SignalModel) -> tuple[Walk, list[str]]:
 
 
 def _since(walk: Walk, day: str) -> slice:
-    return slice(int(np.searchsorted(walk.time_ns, np.datetime64(day, "ns").astype(np.int64))), None)
+    return slice(
+        int(np.searchsorted(walk.time_ns, np.datetime64(day, "ns").astype(np.int64))), None
+    )
 
 
-def read_forecasts(path: Path, by_law: bool, columns: Called = MappingProxyType({})) -> tuple[Walk, Floats, Floats]:
+def read_forecasts(
+    path: Path, by_law: bool, columns: Called = MappingProxyType({})
+) -> tuple[Walk, Floats, Floats]:
     """Forecasts in a table of one's own with volatilities and traded values, dates by names.
 
     Parameters
@@ -242,12 +278,21 @@ def read_forecasts(path: Path, by_law: bool, columns: Called = MappingProxyType(
     remedy = "correct the cell, or take the row out"
     table = read_table(path, columns, in_table("forecasts"))
     usual: dict[str, tuple[str, ...]] = {
-        "date": USUAL["date"], "symbol": USUAL["symbol"], "value": ("value", "forecast"), "end": ("end",),
-        "outcome": ("outcome", "return"), "sd": ("sd", "volatility"), "dollars": ("dollars", "adv"),
-    }  # fmt: skip
+        "date": USUAL["date"],
+        "symbol": USUAL["symbol"],
+        "value": ("value", "forecast"),
+        "end": ("end",),
+        "outcome": ("outcome", "return"),
+        "sd": ("sd", "volatility"),
+        "dollars": ("dollars", "adv"),
+    }
     needed = ("date", "symbol", "value", "outcome", "sd", *["dollars"] * by_law)
     table = renamed(table, needed, ("end", *["dollars"] * (not by_law)), usual)
-    found = {key: numbers(table, key) for key in ("value", "outcome", "sd", "dollars") if key in table.frame.columns}
+    found = {
+        key: numbers(table, key)
+        for key in ("value", "outcome", "sd", "dollars")
+        if key in table.frame.columns
+    }
     table.refuse(found["value"].is_null(), "value", "a forecast in each row", remedy)
     table.refuse(found["outcome"] < -1.0, "outcome", "a return of -1 or more", remedy)
     usual_size = found["outcome"].abs().median()
@@ -257,15 +302,24 @@ def read_forecasts(path: Path, by_law: bool, columns: Called = MappingProxyType(
             f"half of them beyond {usual_size:.3g} in {path}",
             "divide the column outcome by 100",
         )
-    table.refuse(~(found["sd"].fill_null(0.0) > 0), "sd", "the deviation of a day's return, above 0", remedy)
+    table.refuse(
+        ~(found["sd"].fill_null(0.0) > 0), "sd", "the deviation of a day's return, above 0", remedy
+    )
     when, who = days(table, "date"), table.frame["symbol"].cast(pl.String).alias("name")
-    table.refuse(pl.DataFrame({"d": when, "n": who}).is_duplicated(), "symbol", "one row a date and name", remedy)
+    table.refuse(
+        pl.DataFrame({"d": when, "n": who}).is_duplicated(),
+        "symbol",
+        "one row a date and name",
+        remedy,
+    )
     time = when.cast(pl.Datetime("ns")).cast(time_type())
     rows = pl.DataFrame([time.alias("time"), time.alias("start"), who, *found.values()])
     if "end" in table.frame.columns:
         rows = rows.with_columns(end=days(table, "end").cast(pl.Datetime("ns")).cast(time_type()))
     else:
-        dates = rows.select(pl.col("time").unique().sort()).with_columns(end=pl.col("time").shift(-1))
+        dates = rows.select(pl.col("time").unique().sort()).with_columns(
+            end=pl.col("time").shift(-1)
+        )
         last = pl.col("time") + (pl.col("end") - pl.col("time")).median()
         rows = rows.join(dates.with_columns(pl.col("end").fill_null(last)), on="time")
     walk = walk_of(rows)
@@ -289,7 +343,9 @@ def mean_variance(walk: Walk, sd: Floats, days_of: DailyReturns) -> Floats:
     out = np.zeros(walk.value.shape)
     for t, stop in enumerate(days_of.before(walk.time_ns, MONTH).tolist()):
         window = days_of.returns[max(stop - WINDOW, 0) : stop]
-        at = np.flatnonzero(np.isfinite(walk.value[t] * sd[t]) & ((window != 0.0).mean(axis=0) > 0.5))
+        at = np.flatnonzero(
+            np.isfinite(walk.value[t] * sd[t]) & ((window != 0.0).mean(axis=0) > 0.5)
+        )
         if len(at) < 2 or not np.ptp(walk.value[t, at]) > 0:
             continue
         alpha = sd[t, at] * (walk.value[t, at] - walk.value[t, at].mean())

@@ -44,9 +44,13 @@ Paid = Sequence[tuple[str, float, float]]
 
 
 def stepped(
-    file: Path, out: Path, desks: Mapping[str, Paid], rule: str = "rate", seed: int = 1,
+    file: Path,
+    out: Path,
+    desks: Mapping[str, Paid],
+    rule: str = "rate",
+    seed: int = 1,
     held: Mapping[str, float] | None = None,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """Write today's book as targets that a desk reads, one step of a rule from those of before.
 
     Parameters
@@ -69,12 +73,16 @@ def stepped(
     check_known(rule, RULES, "rules among", error=ConfigError)
     config = read_config(file)
     if not config.forecasts.model:
-        raise ConfigError("forecasts.model, whose files have a newest date", f"a table in {file}", EXAMPLE)
+        raise ConfigError(
+            "forecasts.model, whose files have a newest date", f"a table in {file}", EXAMPLE
+        )
     found = opened(config, file.resolve().parent, seed, newest=True)
     sought = found.sought
     walk, names, last = sought.walk, sought.walk.names.tolist(), len(sought.level) - 1
     belief = CostBelief(float(sought.level[-1]), learns=True, half_life=config.cost.half_life)
-    learned = [learn(belief, sought, config.cost.capital, *each) for each in desks.items() if each[1]]
+    learned = [
+        learn(belief, sought, config.cost.capital, *each) for each in desks.items() if each[1]
+    ]
     pick, able, past, tried = 0, RULES[rule], int(finished(walk)[picks_of(walk)[-1]]), list[float]()
     if len(able.parameters) > 1:
         paper = on_paper(sought, able)
@@ -85,26 +93,46 @@ def stepped(
     before = targeted if held is None else held
     own: Floats = np.array([before.get(name, 0.0) for name in names])
     wanted = own + step(sought, able, last, own[None, :], np.array([[able.parameters[pick]]]))[0]
-    book = {name: w if abs(w) > DUST else 0.0 for name, w in zip(names, wanted.tolist(), strict=True)}
+    book = {
+        name: w if abs(w) > DUST else 0.0 for name, w in zip(names, wanted.tolist(), strict=True)
+    }
     aims = dict(zip(names, sought.target[last].tolist(), strict=True))
     rows = [
-        {"name": name, "asked": targeted.get(name, 0.0), "held": before.get(name, 0.0), "target": aims.get(name, 0.0),
-         "weight": book.get(name, 0.0), "trade": book.get(name, 0.0) - before.get(name, 0.0)}
+        {
+            "name": name,
+            "asked": targeted.get(name, 0.0),
+            "held": before.get(name, 0.0),
+            "target": aims.get(name, 0.0),
+            "weight": book.get(name, 0.0),
+            "trade": book.get(name, 0.0) - before.get(name, 0.0),
+        }
         for name in dict.fromkeys([*names, *before, *targeted])
         if book.get(name) or before.get(name) or targeted.get(name)
-    ]  # fmt: skip
+    ]
     day = when(walk.time_ns[-1])
     result = {
-        "name": config.name, "file": file, "at": day, "rule": rule, "parameter": able.parameters[pick],
-        "cost_said": float(sought.level[-1]), "cost_believed": belief.level, "desks": list(desks),
-        "parents": sum(one["parents"] for one in learned), "learned": learned,
-        "tried": [{"parameter": one, "sharpe_net": r} for one, r in zip(able.parameters, tried, strict=False)],
-        "past": past, "trades": sorted(rows, key=lambda row: -abs(row["trade"])),
+        "name": config.name,
+        "file": file,
+        "at": day,
+        "rule": rule,
+        "parameter": able.parameters[pick],
+        "cost_said": float(sought.level[-1]),
+        "cost_believed": belief.level,
+        "desks": list(desks),
+        "parents": sum(one["parents"] for one in learned),
+        "learned": learned,
+        "tried": [
+            {"parameter": one, "sharpe_net": r}
+            for one, r in zip(able.parameters, tried, strict=False)
+        ],
+        "past": past,
+        "trades": sorted(rows, key=lambda row: -abs(row["trade"])),
         "turnover": float(sum(abs(row["trade"]) for row in rows)),
-        "targets": write_weights(out / TARGETS, day[:10], book, before), "seed": seed,
+        "targets": write_weights(out / TARGETS, day[:10], book, before),
+        "seed": seed,
         "held": "targets" if held is None else "positions",
         "missed": None if held is None else away(held, targeted),
-    }  # fmt: skip
+    }
     return {**result, "sentences": [*sentences(result), *found.said]}
 
 
@@ -117,13 +145,17 @@ def steps_of(out: Path) -> list[dict[str, Any]]:
         The journal holds what is no step.
     """
     path, found = out / STEPS, list[dict[str, Any]]()
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines() if path.is_file() else [], 1):
+    for number, line in enumerate(
+        path.read_text(encoding="utf-8").splitlines() if path.is_file() else [], 1
+    ):
         try:
             found.append(parse_json(line))
             _ = found[-1]["at"], found[-1]["learned"], found[-1]["tried"]
         except (ValueError, TypeError, KeyError):
             remedy = "take the row out, or move the file away: then the page begins anew"
-            raise DataError("a step of a book, one JSON object", f"row {number} of {path}", remedy) from None
+            raise DataError(
+                "a step of a book, one JSON object", f"row {number} of {path}", remedy
+            ) from None
     return found
 
 
@@ -135,7 +167,12 @@ def recorded(out: Path, steps: Sequence[Mapping[str, Any]]) -> list[Mapping[str,
 
 def away(held: Mapping[str, float], targeted: Mapping[str, float]) -> float:
     """Half-turns between what is held and what was targeted; 0 where nothing was."""
-    return float(sum(abs(held.get(n, 0.0) - targeted.get(n, 0.0)) for n in ({*held, *targeted} if targeted else ())))
+    return float(
+        sum(
+            abs(held.get(n, 0.0) - targeted.get(n, 0.0))
+            for n in ({*held, *targeted} if targeted else ())
+        )
+    )
 
 
 def held_before(path: Path, sought: Sought) -> dict[str, float]:
@@ -157,7 +194,9 @@ def held_before(path: Path, sought: Sought) -> dict[str, float]:
     return {name: weight for name, weight, _ in rows}
 
 
-def learn(belief: CostBelief, sought: Sought, capital: float, desk: str, paid: Paid) -> dict[str, Any]:
+def learn(
+    belief: CostBelief, sought: Sought, capital: float, desk: str, paid: Paid
+) -> dict[str, Any]:
     """Tell a belief what a desk day paid: how many of its parents are of names that have a forecast now, their mean by
     value with its interval over parents, what was believed before and after.
 
@@ -167,17 +206,29 @@ def learn(belief: CostBelief, sought: Sought, capital: float, desk: str, paid: P
         None of them.
     """
     at = {name: i for i, name in enumerate(sought.walk.names.tolist())}
-    known = [(at[name], bps, value) for name, bps, value in paid if name in at and np.isfinite(sought.sd[-1, at[name]])]
+    known = [
+        (at[name], bps, value)
+        for name, bps, value in paid
+        if name in at and np.isfinite(sought.sd[-1, at[name]])
+    ]
     if not known:
         received = f"{', '.join(dict.fromkeys(name for name, _, _ in paid)) or 'none'} of {desk}"
-        raise DataError("filled parents of names that the forecasts have", received, "leave the desk out")
+        raise DataError(
+            "filled parents of names that the forecasts have", received, "leave the desk out"
+        )
     who = np.array([i for i, _, _ in known])
     bps, value = np.array([row[1:] for row in known]).T
     scale = np.broadcast_to(sought.law.at(len(sought.level) - 1), sought.target[-1].shape)[who]
     unit = scale * (value / capital) ** (sought.law.power - 1.0)
     noise = NOISE * sought.sd[-1, who]
     mean, half = weighted_interval(bps.tolist(), value.tolist())
-    told = {"desk": desk, "parents": len(known), "bps": mean, "half_bps": half, "before": belief.level}
+    told = {
+        "desk": desk,
+        "parents": len(known),
+        "bps": mean,
+        "half_bps": half,
+        "before": belief.level,
+    }
     belief.learn(float(((unit / noise) ** 2).sum()), float((unit * BPS * bps / noise**2).sum()))
     return told | {"after": belief.level}
 

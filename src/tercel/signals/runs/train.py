@@ -18,7 +18,16 @@ from tercel.signals.alpha import scale_of, slope_of, within_dates
 from tercel.signals.conformal import interval_of
 from tercel.signals.evaluated import ic_of, out_of_sample, tested_of
 from tercel.signals.fusion import Fusion
-from tercel.signals.fusion_walk import Fold, base_names, evidence, final, fused, fusions, spelt_evidence, whole
+from tercel.signals.fusion_walk import (
+    Fold,
+    base_names,
+    evidence,
+    final,
+    fused,
+    fusions,
+    spelt_evidence,
+    whole,
+)
 from tercel.signals.model_folder import BASE, CARD, MODEL, SignalModel, load, save, seen_from
 from tercel.signals.online import FAMILY, learn_all
 from tercel.signals.panel.dataset import Dataset
@@ -42,7 +51,11 @@ def panel_in(config: SignalsConfig, seed: int, out: Path) -> tuple[Dataset, dict
         panels.build(config, seed, out)
     data, manifest = panels.load(out)
     if manifest["config"] != panels.rows_of(config) or manifest["seed"] != seed:
-        raise ConfigError("the panel of this configuration and seed", f"{out} holds another", "name another `out=`")
+        raise ConfigError(
+            "the panel of this configuration and seed",
+            f"{out} holds another",
+            "name another `out=`",
+        )
     if manifest.get("data", now := panels.data_of(config)) != now:
         say(f"files have changed: building the panel in {out} again")
         (out / FORECASTS).unlink(missing_ok=True)
@@ -56,7 +69,9 @@ def installed(config: SignalsConfig) -> tuple[str, ...]:
     kept = []
     wanted = config.train.families if config.train.update == "refit" else (FAMILY,)
     if len(wanted) < len(config.train.families):
-        say(f"update = {config.train.update!r} learns online by {FAMILY} alone: other families are left out")
+        say(
+            f"update = {config.train.update!r} learns online by {FAMILY} alone: other families are left out"
+        )
     for name in wanted:
         if (module := absent(family(name))) is None:
             kept.append(name)
@@ -67,7 +82,9 @@ def installed(config: SignalsConfig) -> tuple[str, ...]:
         if name in kept:
             card.make(0, **settings)
     if not kept:
-        raise ConfigError("a family that is installed", "none", "pip install 'tercel[signals]', or add linear")
+        raise ConfigError(
+            "a family that is installed", "none", "pip install 'tercel[signals]', or add linear"
+        )
     return tuple(kept)
 
 
@@ -80,37 +97,60 @@ def train(config: SignalsConfig, seed: int, out: Path) -> dict[str, Any]:
         forecasts, seconds = walked(data, names, config.train, seed, "train")
         columns = base_names(data, names)
         fusion, models = final(
-            data, names, forecasts, seed=seed, shrink=config.train.shrink, most_rows=config.train.most_rows,
+            data,
+            names,
+            forecasts,
+            seed=seed,
+            shrink=config.train.shrink,
+            most_rows=config.train.most_rows,
             settings=config.train.settings,
-        )  # fmt: skip
+        )
     else:
         start, columns = time.process_time(), base_names(data, (FAMILY,))
         forecasts, models, moves = learn_all(data, config.train.update, config.train.online)
-        seconds, fusion = time.process_time() - start, whole(data, forecasts, columns, config.train.shrink)
+        seconds, fusion = (
+            time.process_time() - start,
+            whole(data, forecasts, columns, config.train.shrink),
+        )
     slopes = evidence(data, forecasts, np.asarray(~np.isnan(forecasts).all(axis=1)))
     folds = folds_of(data, config.train)
     value, sd, _ = fused(data, forecasts, columns, folds, shrink=config.train.shrink)
     # what no source has a weight in says nothing, whatever earlier blocks said
-    scale = scale_of(data, value * fusion.weights.any(), fusion.without(np.ones(len(columns), dtype=bool))[1])
+    scale = scale_of(
+        data, value * fusion.weights.any(), fusion.without(np.ones(len(columns), dtype=bool))[1]
+    )
     model = SignalModel(fusion, tuple(models), scale)
     kept, base = portable(config)
     base = seen_from(out / MODEL, base)
     about = {
-        "name": config.name, "seed": seed, "config": kept, BASE: base, "data": panels.data_of(config),
-        "panel": manifest["files"], "note": data.note, "ic": _ic(data, value, folds, seed),
-    }  # fmt: skip
+        "name": config.name,
+        "seed": seed,
+        "config": kept,
+        BASE: base,
+        "data": panels.data_of(config),
+        "panel": manifest["files"],
+        "note": data.note,
+        "ic": _ic(data, value, folds, seed),
+    }
     blocks = list(fusions(data, forecasts, columns, folds, shrink=config.train.shrink))
-    card = save(out / MODEL, model, plain(about), walk_of(data, value, sd, folds, blocks), moves).card
+    card = save(
+        out / MODEL, model, plain(about), walk_of(data, value, sd, folds, blocks), moves
+    ).card
     with beside(out / FORECASTS) as part:
         np.savez(part, told=forecasts, columns=np.array(columns))
     return {
-        "out": out, "rows": data.n, "tested": int((~np.isnan(forecasts).all(axis=1)).sum()), "seconds": seconds,
+        "out": out,
+        "rows": data.n,
+        "tested": int((~np.isnan(forecasts).all(axis=1)).sum()),
+        "seconds": seconds,
         "weights": dict(zip(columns, (fusion.weights * fusion.slope).tolist(), strict=True)),
         "evidence": {name: spelt_evidence(one) for name, one in zip(columns, slopes, strict=True)},
-        "alpha_scale": asdict(scale), "half_life": scale.half_life, "parts": [part["file"] for part in card["parts"]],
+        "alpha_scale": asdict(scale),
+        "half_life": scale.half_life,
+        "parts": [part["file"] for part in card["parts"]],
         "note": data.note,
         "warnings": [*data.warnings, *filter(None, [model.silent])],
-    }  # fmt: skip
+    }
 
 
 def walk_of(
@@ -125,7 +165,11 @@ def walk_of(
     for (_, test), fusion in zip(folds, blocks, strict=True):
         if fusion is not None:
             known = np.isfinite(value) & (data.end_ns <= data.time_ns[test].min())
-            bps[test] = 1e4 * slope_of(*within_dates(data, value, data.outcome, known)) * (value[test] - fusion.base)
+            bps[test] = (
+                1e4
+                * slope_of(*within_dates(data, value, data.outcome, known))
+                * (value[test] - fusion.base)
+            )
     times = {"time": data.time_ns, "start": data.start_ns, "end": data.end_ns}
     columns = {"name": data.instrument, "value": value, "sd": sd, "expected_bps": bps}
     frame = pl.DataFrame({**times, **columns, "outcome": data.outcome, "y": data.y})
@@ -145,14 +189,21 @@ def evaluate(config: SignalsConfig, seed: int, out: Path, demo: bool) -> dict[st
         with np.load(out / FORECASTS) as kept:
             forecasts, columns = kept["told"], tuple(str(name) for name in kept["columns"])
     except (OSError, KeyError, ValueError):
-        raise ConfigError("a folder that was trained in", f"{out}", "run: tercel signals train") from None
+        raise ConfigError(
+            "a folder that was trained in", f"{out}", "run: tercel signals train"
+        ) from None
     if forecasts.shape[0] != data.n:
-        raise ConfigError("forecasts of this panel", f"{forecasts.shape[0]} rows for {data.n}", "train again")
+        raise ConfigError(
+            "forecasts of this panel", f"{forecasts.shape[0]} rows for {data.n}", "train again"
+        )
     folds = folds_of(data, config.train)
     result = {
-        "out": out, **out_of_sample(data, forecasts, columns, folds, shrink=config.train.shrink, seed=seed),
-        "leak": leaks_of(config, seed, planted=demo), "note": data.note, "warnings": data.warnings,
-    }  # fmt: skip
+        "out": out,
+        **out_of_sample(data, forecasts, columns, folds, shrink=config.train.shrink, seed=seed),
+        "leak": leaks_of(config, seed, planted=demo),
+        "note": data.note,
+        "warnings": data.warnings,
+    }
     if (out / MODEL / CARD).exists() and (interval := interval_of(load(out / MODEL))) is not None:
         result["interval"] = interval.by_year()
     (out / RESULT).write_text(json_text(result) + "\n", encoding="utf-8")

@@ -47,7 +47,11 @@ class DatedSeries(TableSource):
     @property
     def columns(self) -> tuple[str, ...]:
         """Each series and its change against the mean of the three values before."""
-        return tuple(column for name in self._seen.get("columns", self.series) for column in (name, f"{name}_change"))
+        return tuple(
+            column
+            for name in self._seen.get("columns", self.series)
+            for column in (name, f"{name}_change")
+        )
 
     def facts(self) -> pl.DataFrame:
         """See :meth:`tercel.signals.sources.port.SignalSource.facts`."""
@@ -55,14 +59,25 @@ class DatedSeries(TableSource):
         table = called.table(("date",), () if self.instrument else ("symbol",))
         values, notes = values_of(table, self.wanted[::2] or self.series, ("date", "symbol"))
         names = [one.name for one in values]
-        who = table.frame["symbol"].cast(pl.String) if "symbol" in table.frame.columns else pl.lit(EVERY)
+        who = (
+            table.frame["symbol"].cast(pl.String)
+            if "symbol" in table.frame.columns
+            else pl.lit(EVERY)
+        )
         who = pl.lit(self.instrument) if self.instrument else who
         frame = pl.DataFrame([table.frame[ROW], instants(table, "date").alias("date"), *values])
         before = {name: pl.col(name).shift(1).rolling_mean(3).over("instrument") for name in names}
         ended = pl.col("date") + lagged(self.period_days)
-        timed = frame.with_columns(who.alias("instrument")).sort("date", maintain_order=True).with_columns(
-            *(pl.col(name).sub(mean).alias(f"{name}_change") for name, mean in before.items()),
-            event_time=ended, known_time=ended + lagged(self.lag_days),
-        )  # fmt: skip
-        self._seen.update(columns=names, notes=[*table.notes, *notes, *differing(timed, names, table.where)])
+        timed = (
+            frame.with_columns(who.alias("instrument"))
+            .sort("date", maintain_order=True)
+            .with_columns(
+                *(pl.col(name).sub(mean).alias(f"{name}_change") for name, mean in before.items()),
+                event_time=ended,
+                known_time=ended + lagged(self.lag_days),
+            )
+        )
+        self._seen.update(
+            columns=names, notes=[*table.notes, *notes, *differing(timed, names, table.where)]
+        )
         return checked(timed, self.columns, table.where, self.collected)

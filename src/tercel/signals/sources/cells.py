@@ -50,11 +50,17 @@ class TableSource(Noting):
 
     def table(self, needed: Sequence[str], optional: Sequence[str] = (), inside: str = "") -> Table:
         """The table, or that of the file called `inside` in a folder, under our names of columns."""
-        path = self.path / inside if inside and isinstance(self.path, Path) and self.path.is_dir() else self.path
+        path = (
+            self.path / inside
+            if inside and isinstance(self.path, Path) and self.path.is_dir()
+            else self.path
+        )
         return renamed(read_table(path, self.called, self.how), needed, optional)
 
 
-def values_of(table: Table, named: Sequence[str], besides: Sequence[str]) -> tuple[list[pl.Series], list[str]]:
+def values_of(
+    table: Table, named: Sequence[str], besides: Sequence[str]
+) -> tuple[list[pl.Series], list[str]]:
     """Value columns that are named, or all of numbers that vary but those of `besides`; and what is said of others.
 
     Raises
@@ -66,20 +72,31 @@ def values_of(table: Table, named: Sequence[str], besides: Sequence[str]) -> tup
     chosen = list(named) or [name for name in there if _holds_numbers(table, name)]
     if missing := [name for name in chosen if name not in there] or (not chosen and ["numbers"]):
         expected = f"columns {', '.join(chosen) or 'of numbers'} in {table.where}"
-        raise DataError(expected, f"none named {', '.join(missing)}", f"there are {', '.join(there) or 'no others'}")
+        raise DataError(
+            expected,
+            f"none named {', '.join(missing)}",
+            f"there are {', '.join(there) or 'no others'}",
+        )
     values = [numbers(table, name) for name in chosen]
     flat = [] if named else [one.name for one in values if one.drop_nulls().n_unique() < 2]
     if not flat or len(flat) == len(values):
         return values, []
-    return [one for one in values if one.name not in flat], [f"left out, as they never change: {', '.join(flat)}"]
+    return [one for one in values if one.name not in flat], [
+        f"left out, as they never change: {', '.join(flat)}"
+    ]
 
 
 def differing(facts: pl.DataFrame, columns: Sequence[str], where: str) -> list[str]:
     """What to say of records of one instrument, event and known time whose values differ; nothing where none do."""
-    told = facts.unique([*KEYS, *columns], keep="last", maintain_order=True).group_by(KEYS, maintain_order=True)
+    told = facts.unique([*KEYS, *columns], keep="last", maintain_order=True).group_by(
+        KEYS, maintain_order=True
+    )
     several = told.agg(ROW).filter(pl.col(ROW).list.len() > 1)
     what = f"records of one name and day with other values, of which the last row counts: {several.height:,} in {where}"
-    return [f"{what} (first: {who}, rows {rows[-2]} and {rows[-1]})" for who, _, _, rows in several.head(1).rows()]
+    return [
+        f"{what} (first: {who}, rows {rows[-2]} and {rows[-1]})"
+        for who, _, _, rows in several.head(1).rows()
+    ]
 
 
 def _holds_numbers(table: Table, name: str) -> bool:
@@ -100,7 +117,11 @@ def moments(table: Table, name: str, timezone: str = "") -> pl.Series:
         As :func:`tercel.core.tables.times.moments`.
     """
     if dates_alone(table, name):
-        return days(table, name).to_frame().select(at_new_york(pl.col(name) + pl.duration(days=1), 0))[name]
+        return (
+            days(table, name)
+            .to_frame()
+            .select(at_new_york(pl.col(name) + pl.duration(days=1), 0))[name]
+        )
     return times.moments(table, name, timezone)
 
 

@@ -27,16 +27,39 @@ SURVIVORS = (
     "survivors only: names delisted by the day of collection are missing, so levels of return are flattered, "
     "above all on the long side and for buying losers; read differences, not levels"
 )
-UNKNOWN = "prices of names that still exist flatter returns, if yours are such (survivors = true says so)"
+UNKNOWN = (
+    "prices of names that still exist flatter returns, if yours are such (survivors = true says so)"
+)
 FACTORS = (
-    "ret_1", "ret_5", "ret_21", "mom_3_1", "mom_6_1", "mom_12_1", "adj_ret_5", "vol_20", "vol_60", "vol_ratio",
-    "skew_60", "max_21", "beta_252", "idio_60", "dollar_volume", "volume_ratio", "illiquidity", "range_21",
-    "close_in_range", "high_252", "overnight_21", "intraday_21",
-)  # fmt: skip
+    "ret_1",
+    "ret_5",
+    "ret_21",
+    "mom_3_1",
+    "mom_6_1",
+    "mom_12_1",
+    "adj_ret_5",
+    "vol_20",
+    "vol_60",
+    "vol_ratio",
+    "skew_60",
+    "max_21",
+    "beta_252",
+    "idio_60",
+    "dollar_volume",
+    "volume_ratio",
+    "illiquidity",
+    "range_21",
+    "close_in_range",
+    "high_252",
+    "overnight_21",
+    "intraday_21",
+)
 NEEDS = {
-    "volume": ("dollar_volume", "volume_ratio", "illiquidity"), "open": ("overnight_21", "intraday_21"),
-    "high": ("range_21", "close_in_range"), "low": ("range_21", "close_in_range"),
-}  # fmt: skip
+    "volume": ("dollar_volume", "volume_ratio", "illiquidity"),
+    "open": ("overnight_21", "intraday_21"),
+    "high": ("range_21", "close_in_range"),
+    "low": ("range_21", "close_in_range"),
+}
 """Factors that a column of prices is needed for, beside the close."""
 SETTLES = timedelta(minutes=15)
 """From the close to the moment when its print can be relied on."""
@@ -84,7 +107,11 @@ class DailyFactors(TableSource):
     def prices(self) -> pl.DataFrame:
         """`instrument`, `time` (the close, UTC), prices, volume and what :func:`guarded` adds; and `listed`."""
         found = price_table(self.path, self.called, how=self.how)
-        dropped = found.frame.filter(pl.col("instrument").is_in(list(self.without)))["instrument"].unique().sort()
+        dropped = (
+            found.frame.filter(pl.col("instrument").is_in(list(self.without)))["instrument"]
+            .unique()
+            .sort()
+        )
         frame = found.frame.filter(~pl.col("instrument").is_in(list(self.without)))
         lacking = [name for name in NEEDS if name not in found.has]
         priced = frame.with_columns(pl.lit(None, pl.Float64).alias(name) for name in lacking)
@@ -98,7 +125,9 @@ class DailyFactors(TableSource):
             notes.append(f"left out: {first_names(dropped.to_list())} (without = [] keeps them)")
         if out:
             asked = "; least_dollars is not asked" if "volume" in lacking else ""
-            notes.append(f"no {', '.join(lacking)} in {self.path}: left out {', '.join(out)}{asked}")
+            notes.append(
+                f"no {', '.join(lacking)} in {self.path}: left out {', '.join(out)}{asked}"
+            )
         notes += unlisted(listed, self.history, self.least_dollars)
         self._seen.update(columns=tuple(name for name in FACTORS if name not in out), notes=notes)
         return listed
@@ -110,7 +139,9 @@ class DailyFactors(TableSource):
     def with_factors(self, prices: pl.DataFrame) -> pl.DataFrame:
         """Prices with the factors, not ranked, that they lack."""
         chosen = factors()
-        return prices.with_columns(chosen[name] for name in self.columns if name not in prices.columns)
+        return prices.with_columns(
+            chosen[name] for name in self.columns if name not in prices.columns
+        )
 
     def facts_of(self, prices: pl.DataFrame, days: pl.Series | None = None) -> pl.DataFrame:
         """Facts from prices already read by :meth:`prices`, of all days or some (closes)."""
@@ -120,8 +151,12 @@ class DailyFactors(TableSource):
         if days is not None:
             frame = frame.filter(pl.col("time").is_in(days.implode()))
         # the median of a cross-section where a factor is missing: a rank of 0
-        frame = frame.with_columns(ranked(name).fill_null(0.0).fill_nan(0.0) for name in self.columns)
-        timed = frame.rename({"time": "event_time"}).with_columns(known_time=pl.col("event_time") + SETTLES)
+        frame = frame.with_columns(
+            ranked(name).fill_null(0.0).fill_nan(0.0) for name in self.columns
+        )
+        timed = frame.rename({"time": "event_time"}).with_columns(
+            known_time=pl.col("event_time") + SETTLES
+        )
         kept = timed.select("instrument", "event_time", "known_time", ROW, *self.columns)
         return checked(kept, self.columns, str(self.path), self.collected)
 
@@ -132,7 +167,10 @@ class DailyFactors(TableSource):
         ends = zip(self.columns, least, most, strict=True)
         flat = [name for name, low, high in ends if high is None or high - low <= 1e-9 * abs(high)]
         if flat and len(flat) < len(self.columns):
-            notes = [*self.notes, f"factors that never differ in {self.path} are left out: {', '.join(flat)}"]
+            notes = [
+                *self.notes,
+                f"factors that never differ in {self.path} are left out: {', '.join(flat)}",
+            ]
             self._seen.update(columns=tuple(n for n in self.columns if n not in flat), notes=notes)
 
 
@@ -157,7 +195,9 @@ def unlisted(prices: pl.DataFrame, history: int, least_dollars: float) -> list[s
     DataError
         When none is.
     """
-    names = prices.group_by("instrument").agg(pl.col("listed").any(), days=pl.len()).sort("instrument")
+    names = (
+        prices.group_by("instrument").agg(pl.col("listed").any(), days=pl.len()).sort("instrument")
+    )
     out = names.filter(~pl.col("listed"))
     short = pl.col("days") <= history
     thin = f"never trade {least_dollars:,.0f} a day (median of 60 days)"
@@ -168,9 +208,13 @@ def unlisted(prices: pl.DataFrame, history: int, least_dollars: float) -> list[s
     notes = []
     for those, said, option in reasons:
         if left_out := out.filter(those)["instrument"].to_list():
-            notes.append(f"{len(left_out)} of {names.height} names {said}: {first_names(left_out)} ({option})")
+            notes.append(
+                f"{len(left_out)} of {names.height} names {said}: {first_names(left_out)} ({option})"
+            )
     if out.height == names.height:
-        expected = f"names with over {history} days of prices that trade over {least_dollars:,.0f} a day"
+        expected = (
+            f"names with over {history} days of prices that trade over {least_dollars:,.0f} a day"
+        )
         raise DataError(expected, "; ".join(notes), "set a smaller history or least_dollars")
     return notes
 
@@ -183,17 +227,26 @@ def last_whole(prices: pl.DataFrame) -> tuple[date, str]:
     'only 1 of 3 names has prices of 2024-01-03, after 2024-01-02, the last whole day'
     """
     days = prices.group_by("date").len("names").sort("date").tail(RECENT)
-    newest, names, usual = (str(one) for one in (days["date"].last(), days["names"].last(), days["names"].max()))
+    newest, names, usual = (
+        str(one) for one in (days["date"].last(), days["names"].last(), days["names"].max())
+    )
     whole: date = days.filter(2 * pl.col("names") >= pl.col("names").max())["date"].last()  # type: ignore[assignment]
     have = f"only {names} of {usual} names {'has' if names == '1' else 'have'} prices of {newest}"
     return whole, f"{have}, after {whole}, the last whole day" if newest != str(whole) else ""
 
 
 def daily_panel(
-    path: Path, *, horizon: int = 5, lag: int = 1, every: int = 5, first: str = "2001-01-01",
-    source: DailyFactors | None = None, prices: pl.DataFrame | None = None, until: datetime | None = None,
+    path: Path,
+    *,
+    horizon: int = 5,
+    lag: int = 1,
+    every: int = 5,
+    first: str = "2001-01-01",
+    source: DailyFactors | None = None,
+    prices: pl.DataFrame | None = None,
+    until: datetime | None = None,
     after_ns: int = 0,
-) -> Dataset:  # fmt: skip
+) -> Dataset:
     """Cross-sections every `every` days: factors known after the close of t, held from the close of t + lag.
 
     `y` is the rank of the forward return of `horizon` days within its cross-section, [-0.5, 0.5]; `outcome` the return.
@@ -218,8 +271,12 @@ def daily_panel(
     days = days.filter(days.dt.date() >= date.fromisoformat(first)).gather_every(every)
     if until is not None:
         days = pl.concat([days, pl.Series([until], dtype=days.dtype)]).unique().sort()
-        still = closes.select("instrument", "time").join(labels, on=["instrument", "time"], how="anti")
-        still = still.with_columns(start="time", end=pl.lit(until, days.dtype) + OPEN, void=False, settled=False)
+        still = closes.select("instrument", "time").join(
+            labels, on=["instrument", "time"], how="anti"
+        )
+        still = still.with_columns(
+            start="time", end=pl.lit(until, days.dtype) + OPEN, void=False, settled=False
+        )
         labels = pl.concat([labels, still], how="diagonal_relaxed")
     days = days.filter((days + 2 * SETTLES).dt.epoch("ns") > after_ns) if after_ns else days
     labels = labels.filter(pl.col("time").is_in(days.implode()))
@@ -238,11 +295,19 @@ def daily_panel(
         names = first_names(prices["instrument"].unique().sort().to_list())
         received = f"{names} from {days.min()!s}, at most one of them on any date: a ranking needs two names or more"
         remedy = "name prices of more names, or set first, last, history or least_dollars"
-        raise DataError("dates on which two names or more have a fact and a label", received, remedy)
-    delay = "no lag: bought at the close that makes the signal, an upper bound" if lag == 0 else f"{lag}-day lag"
+        raise DataError(
+            "dates on which two names or more have a fact and a label", received, remedy
+        )
+    delay = (
+        "no lag: bought at the close that makes the signal, an upper bound"
+        if lag == 0
+        else f"{lag}-day lag"
+    )
     settled = rows.filter("settled")
     left = first_names(settled["instrument"].unique().sort().to_list())
     over = f"{void.height:,} labels over moves that nothing adjusts are left out: the walk has no such row"
     said = [over] * bool(void.height)
-    said += [f"{settled.height:,} labels of names that leave are settled at their last close: {left}"] * bool(left)
+    said += [
+        f"{settled.height:,} labels of names that leave are settled at their last close: {left}"
+    ] * bool(left)
     return from_frame(rows, panel.columns, f"{delay}; {source.bias}", tuple(said))

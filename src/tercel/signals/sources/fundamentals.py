@@ -67,25 +67,36 @@ class Fundamentals(TableSource):
         times = pl.DataFrame({"event_time": event, "known_time": known})
         # a day is known from the midnight after it: at the period's own last midnight it was not over
         early = (known <= event).fill_null(False) & ({"known", "event"} <= set(table.frame.columns))
-        said = "reports known before their period was over are left out" if self.drop_impossible else ""
+        said = (
+            "reports known before their period was over are left out"
+            if self.drop_impossible
+            else ""
+        )
         remedy = "correct the dates, or drop_impossible = true leaves them out and counts them"
         table = table.sound(early, "known", "reports known after their period", remedy, said)
         values, flat = self._values(table)
         columns = tuple(one.name for one in values)
         named = table.frame.select(ROW, instrument=pl.col("symbol").cast(pl.String))
         facts = named.with_columns(*times.filter(~early), *values)
-        self._seen.update(columns=columns, notes=[*table.notes, *flat, *cells.differing(facts, columns, table.where)])
+        self._seen.update(
+            columns=columns,
+            notes=[*table.notes, *flat, *cells.differing(facts, columns, table.where)],
+        )
         return checked(facts, columns, table.where, self.collected)
 
     def _times(self, table: Table) -> tuple[pl.Series, pl.Series]:
         """When each report's period ended, and when it was known."""
         ended = days(table, "event") if "event" in table.frame.columns else None
-        event = None if ended is None else ended.to_frame("d").select(at_new_york(pl.col("d"), 0))["d"]
+        event = (
+            None if ended is None else ended.to_frame("d").select(at_new_york(pl.col("d"), 0))["d"]
+        )
         if "known" in table.frame.columns:
             known = cells.moments(table, "known", self.timezone)
             return known if event is None else event, known
         if event is None or self.lag_days is None:
-            expected = "reports with the day on which they were known (known, filed, report_date, ...)"
+            expected = (
+                "reports with the day on which they were known (known, filed, report_date, ...)"
+            )
             theirs = ", ".join(table.theirs.values())
             map_it = table.how.column.format("known", "THEIRS")
             remedy = f"say which column it is: {map_it}; or state the lag from the end of the period: lag_days = 120"
@@ -102,7 +113,9 @@ class Fundamentals(TableSource):
         if {"Total Assets", *STATED} <= set(frame.columns) and not self.values:
             assets = numbers(table, "Total Assets")
             assets = assets.set(assets <= 0, None)
-            return [(numbers(table, item) / assets).alias(ratio) for item, ratio in STATED.items()], []
+            return [
+                (numbers(table, item) / assets).alias(ratio) for item, ratio in STATED.items()
+            ], []
         return cells.values_of(table, self.wanted or self.values, KEYS)
 
 

@@ -72,7 +72,9 @@ class News(TableSource):
     def headlines(self) -> pl.DataFrame:
         """`instrument`, `published` (Datetime ns UTC), `text`, `row`; one row a name, by time."""
         table = self.table(("time", "symbol", "text"))
-        table = self._sound(table, _names(table).list.len() == 0, "symbol", "a name in every headline")
+        table = self._sound(
+            table, _names(table).list.len() == 0, "symbol", "a name in every headline"
+        )
         for cell in ("text", "time"):
             empty = table.frame[cell].cast(pl.String).fill_null("").str.strip_chars() == ""
             table = self._sound(table, empty, cell, f"a {cell} in every headline")
@@ -87,19 +89,32 @@ class News(TableSource):
             table = self._sound(table, late, "time", f"headlines up to {until}, {last}", remedy)
             published = published.filter(~late)
         self._seen["notes"] = table.notes
-        told = table.frame.select("text", ROW).with_columns(instrument=_names(table), published=published)
+        told = table.frame.select("text", ROW).with_columns(
+            instrument=_names(table), published=published
+        )
         return told.explode("instrument").sort("published", "instrument", maintain_order=True)
 
-    def _sound(self, table: Table, bad: pl.Series, name: str, expected: str, remedy: str = "correct the row") -> Table:
+    def _sound(
+        self,
+        table: Table,
+        bad: pl.Series,
+        name: str,
+        expected: str,
+        remedy: str = "correct the row",
+    ) -> Table:
         """The table without rows that are bad, where they may be left out; else they are refused."""
         said = f"headlines are left out: not {expected}" if self.drop_broken else ""
-        return table.sound(bad, name, expected, f"{remedy}, or leave such rows out: drop_broken = true", said)
+        return table.sound(
+            bad, name, expected, f"{remedy}, or leave such rows out: drop_broken = true", said
+        )
 
     def facts(self) -> pl.DataFrame:
         """See :meth:`tercel.signals.sources.port.SignalSource.facts`."""
         features = self.wanted or self.features
         for one in features:
-            check_known(one, FEATURES, "features of news among", f"features = {list(self.features)}")
+            check_known(
+                one, FEATURES, "features of news among", f"features = {list(self.features)}"
+            )
         told = self.headlines()
         if told.is_empty():
             raise SourceAbsentError("headlines", f"none in {self.path}", "check the file")
@@ -113,13 +128,21 @@ class News(TableSource):
             closes = self.prices["time"].unique().sort()
             self._tell(told, self.prices["instrument"].unique(), closes[-1])
         facts = windowed(told, closes, lagged(self.window_days))
-        kept = list(self.wanted) or [one for one in features if facts[one].drop_nulls().n_unique() > 1]
+        kept = list(self.wanted) or [
+            one for one in features if facts[one].drop_nulls().n_unique() > 1
+        ]
         if out := [one for one in features if one not in kept]:
-            why = "needs prices" if self.prices is None else f"needs {FEWEST} headlines with a return before a quarter"
+            why = (
+                "needs prices"
+                if self.prices is None
+                else f"needs {FEWEST} headlines with a return before a quarter"
+            )
             said = {"learned": why, "tone": "no rising or falling words"}
             reasons = "; ".join(f"{one} ({said.get(one, 'always the same')})" for one in out)
             if not kept:
-                raise DataError("features of news that vary", f"{reasons} in {self.path}", "name other features")
+                raise DataError(
+                    "features of news that vary", f"{reasons} in {self.path}", "name other features"
+                )
             self._seen["notes"].append(f"left out: {reasons}")
         self._seen["columns"] = kept
         return checked(facts, tuple(kept), str(self.path))
@@ -131,7 +154,9 @@ class News(TableSource):
         few = first_names(strange.unique(maintain_order=True).to_list())
         unknown = f"{len(strange):,} of {told.height:,} headlines are of names that the panel does not have: {few}"
         over = f"the last headline of {self.path} is of {last.date()}: nothing is heard by {close.date()}"
-        self._seen["notes"] += [unknown] * bool(few) + [over] * (last <= close - lagged(self.window_days))
+        self._seen["notes"] += [unknown] * bool(few) + [over] * (
+            last <= close - lagged(self.window_days)
+        )
 
 
 def _names(table: Table) -> pl.Series:
@@ -148,7 +173,9 @@ def _names(table: Table) -> pl.Series:
 def _evenings(told: pl.DataFrame) -> pl.Series:
     day = told["published"].dt.truncate("1d") + timedelta(hours=21)
     first, last = day.min(), day.max() + timedelta(days=1)  # type: ignore[operator]
-    return pl.select(at=pl.datetime_range(pl.lit(first), pl.lit(last), "1d"))["at"].cast(time_type())
+    return pl.select(at=pl.datetime_range(pl.lit(first), pl.lit(last), "1d"))["at"].cast(
+        time_type()
+    )
 
 
 def windowed(told: pl.DataFrame, closes: pl.Series, window: timedelta) -> pl.DataFrame:
@@ -161,27 +188,42 @@ def windowed(told: pl.DataFrame, closes: pl.Series, window: timedelta) -> pl.Dat
         `instrument`, `published`, `tone`, `learned`; by time.
     """
     sums = told.select(
-        "instrument", "published", event_time="published",
+        "instrument",
+        "published",
+        event_time="published",
         n=pl.col("published").cum_count().over("instrument").cast(pl.Float64),
         tone=pl.col("tone").cum_sum().over("instrument"),
         scores=pl.col("learned").fill_null(0.0).cum_sum().over("instrument"),
         scored=pl.col("learned").is_not_null().cum_sum().over("instrument").cast(pl.Float64),
-    )  # fmt: skip
+    )
     names = told.select(pl.col("instrument").unique())
-    grid = closes.alias("known_time").to_frame().join(names, how="cross").sort("known_time", "instrument")
+    grid = (
+        closes.alias("known_time")
+        .to_frame()
+        .join(names, how="cross")
+        .sort("known_time", "instrument")
+    )
     grid = grid.with_columns(before=(pl.col("known_time") - window).cast(time_type()))
     now, then = (
-        grid.join_asof(sums, left_on=at, right_on="published", by="instrument", check_sortedness=False)
+        grid.join_asof(
+            sums, left_on=at, right_on="published", by="instrument", check_sortedness=False
+        )
         for at in ("known_time", "before")
     )
-    counted = [(now[one] - then[one].fill_null(0.0)).alias(one) for one in ("n", "tone", "scores", "scored")]
+    counted = [
+        (now[one] - then[one].fill_null(0.0)).alias(one)
+        for one in ("n", "tone", "scores", "scored")
+    ]
     found = now.select("instrument", "known_time", "event_time").with_columns(counted)
     heard = pl.col("n").sum().over("known_time") > 0
     return found.drop_nulls("event_time").select(
-        "instrument", "event_time", "known_time", count=pl.when(heard).then(pl.col("n").log1p()),
+        "instrument",
+        "event_time",
+        "known_time",
+        count=pl.when(heard).then(pl.col("n").log1p()),
         tone=pl.when(pl.col("n") > 0).then(pl.col("tone") / pl.col("n")),
         learned=pl.when(pl.col("scored") > 0).then(pl.col("scores") / pl.col("scored")),
-    )  # fmt: skip
+    )
 
 
 def learned(told: pl.DataFrame, prices: pl.DataFrame, horizon: int) -> Floats:
@@ -200,12 +242,19 @@ def learned(told: pl.DataFrame, prices: pl.DataFrame, horizon: int) -> Floats:
     among = ranked("forward", ("time", "end"))
     moved = moved.select("instrument", "time", "end", outcome=among).drop_nulls().sort("time")
     rows = told.select("instrument", "published").join_asof(
-        moved, left_on="published", right_on="time", by="instrument", strategy="forward", tolerance="5d",
+        moved,
+        left_on="published",
+        right_on="time",
+        by="instrument",
+        strategy="forward",
+        tolerance="5d",
         check_sortedness=False,
-    )  # fmt: skip
+    )
     text = needed("sklearn.feature_extraction.text")
     texts, at = np.unique(told["text"].to_numpy().astype(str), return_inverse=True)
-    words = text.CountVectorizer(ngram_range=(1, 2), preprocessor=masked, dtype=np.float64).fit_transform(texts)[at]
+    words = text.CountVectorizer(
+        ngram_range=(1, 2), preprocessor=masked, dtype=np.float64
+    ).fit_transform(texts)[at]
     end = rows["end"].dt.epoch("ns").fill_null(np.iinfo(np.int64).max).to_numpy()
     outcome = rows["outcome"].to_numpy()
     quarter = rows["published"].dt.truncate("1q").dt.epoch("ns").to_numpy()

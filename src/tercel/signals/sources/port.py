@@ -108,21 +108,37 @@ def checked(
     """
     wanted = (*KEYS, *columns)
     if missing := [name for name in wanted if name not in frame.columns]:
-        raise DataError(f"columns {', '.join(wanted)} in {where}", f"none named {', '.join(missing)}", "check the file")
+        raise DataError(
+            f"columns {', '.join(wanted)} in {where}",
+            f"none named {', '.join(missing)}",
+            "check the file",
+        )
     if frame.is_empty():
-        raise SourceAbsentError("facts", f"not one in {where}", "check the file and what was asked of it")
+        raise SourceAbsentError(
+            "facts", f"not one in {where}", "check the file and what was asked of it"
+        )
     row = pl.col(ROW) if ROW in frame.columns else pl.int_range(1, pl.len() + 1).alias(ROW)
-    kinds = (pl.col(KEYS[0]).cast(pl.String), pl.col(KEYS[1:]).cast(time_type()), pl.col(columns).cast(pl.Float64))
+    kinds = (
+        pl.col(KEYS[0]).cast(pl.String),
+        pl.col(KEYS[1:]).cast(time_type()),
+        pl.col(columns).cast(pl.Float64),
+    )
     facts = frame.select(*kinds, row.cast(pl.Int64))
     who, event, known = (pl.col(key) for key in KEYS)
     rules = [
         (who.is_null() | (who == ""), "an instrument in every record", "an empty one"),
         (event.is_null() | known.is_null(), "an event time and a known time", "an empty one"),
-        (known < event, "records that became known at or after what they describe", "one known earlier"),
+        (
+            known < event,
+            "records that became known at or after what they describe",
+            "one known earlier",
+        ),
     ]
     if collected is not None:
         expected = f"records known by the day of collection, {collected.date()}"
-        rules.append((known > pl.lit(collected).cast(time_type()), expected, "one dated in the future"))
+        rules.append(
+            (known > pl.lit(collected).cast(time_type()), expected, "one dated in the future")
+        )
     for bad, expected, received in rules:
         _refuse(facts, bad, where, expected, received)
     return facts.sort("known_time", "event_time", "instrument", maintain_order=True).drop(ROW)
@@ -150,7 +166,11 @@ def refuse_constants(facts: pl.DataFrame, columns: tuple[str, ...], where: str) 
     if facts.height < 2 or not columns:
         return
     if flat := [name for name in columns if facts[name].drop_nulls().drop_nans().n_unique() < 2]:
-        raise DataError("features that vary", f"constant or empty {', '.join(flat)} in {where}", "leave the column out")
+        raise DataError(
+            "features that vary",
+            f"constant or empty {', '.join(flat)} in {where}",
+            "leave the column out",
+        )
 
 
 def lagged(days: float) -> timedelta:

@@ -38,9 +38,12 @@ from tercel.signals.sources.news import News
 from tercel.signals.sources.port import SignalSource
 
 KINDS: Final[dict[str, Callable[..., SignalSource]]] = {
-    "daily": DailyFactors, "fundamentals": Fundamentals, "statements": Statements,
-    "series": DatedSeries, "news": News,
-}  # fmt: skip
+    "daily": DailyFactors,
+    "fundamentals": Fundamentals,
+    "statements": Statements,
+    "series": DatedSeries,
+    "news": News,
+}
 """What makes a source of a kind, from a path and options."""
 PANELS: Final = {"synthetic": None, "daily": DailyFactors}
 """Kind of panel -> its daily factors."""
@@ -54,7 +57,11 @@ def kind_named(kind: str) -> Any:
     UnknownNameError
         Neither one of `KINDS` nor of an installed package.
     """
-    return KINDS[kind] if kind in KINDS else given("tercel.sources", kind, KINDS, "a kind of source among")
+    return (
+        KINDS[kind]
+        if kind in KINDS
+        else given("tercel.sources", kind, KINDS, "a kind of source among")
+    )
 
 
 def panel_named(kind: str) -> Any:
@@ -65,7 +72,11 @@ def panel_named(kind: str) -> Any:
     UnknownNameError
         Neither one of `PANELS` nor of an installed package.
     """
-    return PANELS[kind] if kind in PANELS else given("tercel.panels", kind, PANELS, "a kind of panel among")
+    return (
+        PANELS[kind]
+        if kind in PANELS
+        else given("tercel.panels", kind, PANELS, "a kind of panel among")
+    )
 
 
 def check_source(kind: str, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -80,14 +91,25 @@ def check_source(kind: str, options: Mapping[str, Any]) -> dict[str, Any]:
     names = {one.name for one in takes} - {"columns", "how", "prices", "wanted"}
     known = sorted("columns" if name == "called" else name for name in names)
     if unknown := sorted(set(options) - set(known)):
-        raise ConfigError(f"options of {kind} among {', '.join(known)}", ", ".join(unknown), "mend the names")
-    if lacking := [one.name for one in takes if one.default is one.empty and options.get(one.name) in (None, [], ())]:
+        raise ConfigError(
+            f"options of {kind} among {', '.join(known)}", ", ".join(unknown), "mend the names"
+        )
+    if lacking := [
+        one.name
+        for one in takes
+        if one.default is one.empty and options.get(one.name) in (None, [], ())
+    ]:
         raise ConfigError(f"the options that {kind} needs", f"no {', '.join(lacking)}", "add them")
     return fitting(kind_named(kind), options, f"[[source]] {kind}", collected=InstanceOf[date])
 
 
 def source_of(
-    kind: str, path: Path, prices: pl.DataFrame | None = None, wanted: Sequence[str] = (), /, **options: Any
+    kind: str,
+    path: Path,
+    prices: pl.DataFrame | None = None,
+    wanted: Sequence[str] = (),
+    /,
+    **options: Any,
 ) -> SignalSource:
     """A source of a kind; `prices` (`instrument`, `time`, `close`) are the panel's, for kinds that learn from them;
     `wanted` are the columns that a model reads.
@@ -100,7 +122,9 @@ def source_of(
         For an option that the kind does not know, or lacks.
     """
     told = check_source(kind, options)
-    handed = {name: tuple(value) if isinstance(value, list) else value for name, value in told.items()}
+    handed = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in told.items()
+    }
     day = handed.get("collected")
     if isinstance(day, datetime):
         handed["collected"] = day if day.tzinfo else day.replace(tzinfo=UTC)
@@ -111,7 +135,9 @@ def source_of(
     takes = signature(made).parameters
     if "called" in takes:
         handed |= {"called": handed.pop("columns", {}), "how": in_table("source")}
-    handed |= {name: value for name, value in (("prices", prices), ("wanted", wanted)) if name in takes}
+    handed |= {
+        name: value for name, value in (("prices", prices), ("wanted", wanted)) if name in takes
+    }
     source: SignalSource = made(path, **handed)
     return source
 
@@ -119,4 +145,6 @@ def source_of(
 def in_table(table: str) -> HowToMap:
     """How columns are mapped in a table of a configuration, for errors."""
     whole = f"[{table}.columns]"
-    return HowToMap(f'{{}} = "{{}}" in {whole}', whole, f"say what they are called in {whole}: {{}}")
+    return HowToMap(
+        f'{{}} = "{{}}" in {whole}', whole, f"say what they are called in {whole}: {{}}"
+    )

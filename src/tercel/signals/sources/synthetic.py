@@ -45,7 +45,12 @@ class SyntheticMarket:
 
 
 def synthetic_market(
-    seed: int, *, instruments: int = 60, days: int = 300, strength: float = 0.05, persistence: float = 0.8
+    seed: int,
+    *,
+    instruments: int = 60,
+    days: int = 300,
+    strength: float = 0.05,
+    persistence: float = 0.8,
 ) -> SyntheticMarket:
     """A market of `instruments` over `days` with alphas of `strength` in `linear` and `interaction`.
 
@@ -56,7 +61,9 @@ def synthetic_market(
     """
     if instruments < 5 or days < 10 or not 0 <= strength < 1 or not 0 <= persistence < 1:
         expected = "at least 5 instruments, 10 days, strength and persistence in [0, 1)"
-        raise DataError(expected, f"{instruments}, {days}, {strength}, {persistence}", "make it larger")
+        raise DataError(
+            expected, f"{instruments}, {days}, {strength}, {persistence}", "make it larger"
+        )
     rng = np.random.default_rng(seed)
     signal = _persistent(rng, days, instruments, 5, persistence)
     planted = strength * (signal[..., 0] + signal[..., 1] * signal[..., 2])
@@ -76,7 +83,9 @@ def synthetic_market(
     return SyntheticMarket(prices, sources, data)
 
 
-def _persistent(rng: np.random.Generator, days: int, instruments: int, count: int, persistence: float) -> Floats:
+def _persistent(
+    rng: np.random.Generator, days: int, instruments: int, count: int, persistence: float
+) -> Floats:
     """Standard normal AR(1) paths, float64 (days, instruments, count)."""
     out = rng.standard_normal((days, instruments, count))
     for d in range(1, days):
@@ -88,15 +97,24 @@ def _long(times: list[datetime], names: list[str], values: dict[str, Floats]) ->
     when = np.repeat(np.array([int(t.timestamp()) * 10**9 for t in times], np.int64), len(names))
     stamps = pl.Series(when).cast(pl.Datetime("ns")).dt.replace_time_zone("UTC").cast(time_type())
     columns = {key: value.reshape(-1) for key, value in values.items()}
-    return pl.DataFrame({"instrument": names * len(times), "event_time": stamps, "known_time": stamps, **columns})
+    return pl.DataFrame(
+        {"instrument": names * len(times), "event_time": stamps, "known_time": stamps, **columns}
+    )
 
 
-def _source(name: str, times: list[datetime], names: list[str], values: dict[str, Floats]) -> FrameSource:
+def _source(
+    name: str, times: list[datetime], names: list[str], values: dict[str, Floats]
+) -> FrameSource:
     return FrameSource(name, tuple(values), _long(times, names, values), f"synthetic {name}")
 
 
 def planted_leak(
-    prices: pl.DataFrame, seed: int, *, strength: float = 0.2, falsified: bool = True, name: str = "planted"
+    prices: pl.DataFrame,
+    seed: int,
+    *,
+    strength: float = 0.2,
+    falsified: bool = True,
+    name: str = "planted",
 ) -> FrameSource:
     """A source whose `hint` is `strength` parts the standardised return of the next bar, the rest noise.
 
@@ -122,11 +140,15 @@ def planted_leak(
     )
     frame = frame.filter(pl.col("move").is_finite())
     if frame.height < 3:
-        raise DataError("prices of at least three bars", f"{frame.height} moves", "use a longer panel")
+        raise DataError(
+            "prices of at least three bars", f"{frame.height} moves", "use a longer panel"
+        )
     noise = pl.Series("noise", np.random.default_rng(seed).standard_normal(frame.height))
     centred = pl.col("move") - pl.col("move").mean().over("time")
     scaled = (centred / pl.col("move").std().over("time")).fill_nan(0.0).fill_null(0.0)
-    frame = frame.with_columns(noise).with_columns(hint=strength * scaled + (1 - strength**2) ** 0.5 * pl.col("noise"))
+    frame = frame.with_columns(noise).with_columns(
+        hint=strength * scaled + (1 - strength**2) ** 0.5 * pl.col("noise")
+    )
     known = "time" if falsified else "over"
     facts = frame.select("instrument", event_time=known, known_time=known, hint="hint")
     return FrameSource(name, ("hint",), facts, "a planted source")

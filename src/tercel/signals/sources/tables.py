@@ -76,14 +76,18 @@ def read_prices(
     return price_table(source, columns, how=how).frame
 
 
-def price_table(source: object, columns: TableMap | Called = MappingProxyType({}), *, how: HowToMap = TYPED) -> Prices:
+def price_table(
+    source: object, columns: TableMap | Called = MappingProxyType({}), *, how: HowToMap = TYPED
+) -> Prices:
     """:func:`read_prices` with what was noticed on the way."""
     files: list[object] = [source]
     if isinstance(source, str | Path) and Path(source).is_dir():
         inside = Path(source) / "panel.parquet"
         files = [inside] if inside.is_file() else [*sorted(Path(source).glob("*.csv"))]
         if not files:
-            raise SourceAbsentError("a file of daily prices", f"nothing at {inside}", "check the path")
+            raise SourceAbsentError(
+                "a file of daily prices", f"nothing at {inside}", "check the path"
+            )
     parts = [_prices_of(one, columns, how) for one in files]
     notes = tuple(dict.fromkeys(note for part in parts for note in part.notes))
     frame = pl.concat([part.frame for part in parts]).sort("instrument", "date")
@@ -96,18 +100,26 @@ def _prices_of(source: object, columns: TableMap | Called, how: HowToMap) -> Pri
     columns = table.map.columns
     stem = Path(source).name.split(".")[0] if isinstance(source, str | Path) else "price"
     wide = _is_wide(table, columns)
-    long, has = (_of_wide(table, columns), frozenset[str]()) if wide else _of_long(table, columns, stem)
+    long, has = (
+        (_of_wide(table, columns), frozenset[str]()) if wide else _of_long(table, columns, stem)
+    )
     frame = long.frame
     _refuse_twice(frame, long.where)
     notes = [*long.notes]
     closed = frame.filter(pl.col("close").is_not_null())
     if closed.is_empty():
-        raise SourceAbsentError("a close above 0 in some row", f"none in {long.where}", "check the file")
+        raise SourceAbsentError(
+            "a close above 0 in some row", f"none in {long.where}", "check the file"
+        )
     if gaps := frame.height - closed.height:
         first = frame.filter(pl.col("close").is_null()).row(0, named=True)
         cell = f"{first['instrument']} on {first['date']}, row {first[ROW]}"
-        notes.append(f"{gaps:,} of {frame.height:,} closes are empty in {long.where} (first: {cell}): no price there")
-    order = closed.with_columns(step=pl.col("date").diff().over("instrument").dt.total_days().sign())
+        notes.append(
+            f"{gaps:,} of {frame.height:,} closes are empty in {long.where} (first: {cell}): no price there"
+        )
+    order = closed.with_columns(
+        step=pl.col("date").diff().over("instrument").dt.total_days().sign()
+    )
     mixed = order.group_by("instrument", maintain_order=True).agg(pl.col("step").n_unique() > 2)
     if jumbled := mixed.filter("step")["instrument"].to_list():
         notes.append(f"dates of {first_names(jumbled)} are out of order in {long.where}: sorted")
@@ -115,7 +127,11 @@ def _prices_of(source: object, columns: TableMap | Called, how: HowToMap) -> Pri
     later = pl.col("close").cum_max(reverse=True).over("instrument")
     for row in frame.filter(pl.col("close") == 0, later > 0).head(1).to_dicts():
         received = f"0 of {row['instrument']} on {row['date']} in row {row[ROW]} of {long.where}, and a price later"
-        raise DataError("0 as the last close of a name, which lost all", received, "leave it empty: no price there")
+        raise DataError(
+            "0 as the last close of a name, which lost all",
+            received,
+            "leave it empty: no price there",
+        )
     notes += _moves(frame, long.where)
     return Prices(frame, tuple(notes), has)
 
@@ -129,16 +145,29 @@ def _is_wide(table: Table, columns: Called) -> bool:
     closes = {word for one in ("close", "adj_close") for word in USUAL[one]}
     symbol = [name for name in names if plain[name] in USUAL["symbol"]]
     others = [name for name in names if plain[name] not in USUAL["date"]]
-    unknown = [name for name in others if not any(plain[name] in USUAL[one] for one in ("symbol", *PRICES))]
-    slips = [name for name in unknown if nearest(name, ("close", "adj close", "adjusted close"), like=SLIP)]
+    unknown = [
+        name for name in others if not any(plain[name] in USUAL[one] for one in ("symbol", *PRICES))
+    ]
+    slips = [
+        name
+        for name in unknown
+        if nearest(name, ("close", "adj close", "adjusted close"), like=SLIP)
+    ]
     texts = any(len(set(is_number(table, name))) > 1 for name in symbol)
-    return not texts and not slips and not closes & set(plain.values()) and 2 * len(unknown) > len(others)
+    return (
+        not texts
+        and not slips
+        and not closes & set(plain.values())
+        and 2 * len(unknown) > len(others)
+    )
 
 
 def _of_wide(table: Table, columns: Called) -> Table:
     table = renamed(table, ("date",))
     names = [name for name in table.frame.columns if name not in ("date", ROW)]
-    wide = pl.DataFrame([table.frame[ROW], days(table, "date"), *(_price(table, name) for name in names)])
+    wide = pl.DataFrame(
+        [table.frame[ROW], days(table, "date"), *(_price(table, name) for name in names)]
+    )
     long = wide.unpivot(names, index=["date", ROW], variable_name="instrument", value_name="close")
     # a name that is not there on a day has an empty cell
     return replace(table, frame=_whole(long.drop_nulls("close"), adjusted=False))
@@ -151,24 +180,34 @@ def _of_long(table: Table, columns: Called, stem: str) -> tuple[Table, frozenset
     alone = not closed and ("adj_close" in columns or bool(plain & set(USUAL["adj_close"])))
     needed = ("date", "adj_close" if alone else "close")
     table = renamed(table, needed, [one for one in ("symbol", *PRICES) if one not in needed])
-    found: dict[str, pl.Series] = {n: _price(table, n) for n in ("close", "adj_close") if n in table.frame.columns}
-    found |= {name: numbers(table, name) for name in (*RANGE, "volume") if name in table.frame.columns}
+    found: dict[str, pl.Series] = {
+        n: _price(table, n) for n in ("close", "adj_close") if n in table.frame.columns
+    }
+    found |= {
+        name: numbers(table, name) for name in (*RANGE, "volume") if name in table.frame.columns
+    }
     if "volume" in found:
         bad = ~found["volume"].is_between(0, 1e15)
         table.refuse(bad, "volume", "a volume of 0 to 1e15", "correct the cell, or leave it empty")
     frame = pl.DataFrame([table.frame[ROW], days(table, "date"), *found.values()])
     frame = frame.with_columns(instrument=pl.lit(stem))
     if "symbol" in table.frame.columns:
-        frame = frame.with_columns(instrument=table.frame["symbol"].cast(pl.String).str.strip_chars())
+        frame = frame.with_columns(
+            instrument=table.frame["symbol"].cast(pl.String).str.strip_chars()
+        )
         unnamed = frame["instrument"].fill_null("") == ""
         table.refuse(unnamed, "symbol", "a symbol in every row", "write it, or take the row out")
     if alone:  # what is not adjusted has nothing to be scaled by
         frame = frame.drop(RANGE, strict=False).rename({"adj_close": "close"})
     elif "adj_close" in found:
-        factor = pl.when(pl.min_horizontal("adj_close", "close") > 0).then(pl.col("adj_close") / pl.col("close"))
+        factor = pl.when(pl.min_horizontal("adj_close", "close") > 0).then(
+            pl.col("adj_close") / pl.col("close")
+        )
         frame = frame.with_columns(
             *(pl.col(name) * factor for name in RANGE if name in found),
-            *(pl.col(name) / factor for name in ("volume",) if name in found),  # price x volume is what was traded
+            *(
+                pl.col(name) / factor for name in ("volume",) if name in found
+            ),  # price x volume is what was traded
             close="adj_close",
         )
     has = frozenset(n for n in (*RANGE, "volume") if n in frame.columns and frame[n].count())
@@ -179,7 +218,9 @@ def _price(table: Table, name: str) -> pl.Series:
     values = numbers(table, name, "a price")
     remedy = "correct the cell, or leave it empty where there was no price"
     table.refuse(values < 0, name, "a price above 0, or 0 of a name that lost all", remedy)
-    table.refuse((values != 0) & ~values.is_between(1e-12, 1e12), name, "a price of 1e-12 to 1e12", remedy)
+    table.refuse(
+        (values != 0) & ~values.is_between(1e-12, 1e12), name, "a price of 1e-12 to 1e12", remedy
+    )
     return values
 
 
@@ -207,8 +248,12 @@ def _moves(frame: pl.DataFrame, where: str) -> list[str]:
     rows = large.head(3).to_dicts()
     said = [f" (a split of {split})" if (split := split_of(r["move"])) else "" for r in rows]
     named = [f"{r['instrument']} on {r['date']} by {r['move']:+.0%}" for r in rows]
-    listed = [f"{name}{split}, row {r[ROW]}" for name, split, r in zip(named, said, rows, strict=True)]
-    received = f"{large.height:,} in {where}: {'; '.join(listed)}{'; ...' if large.height > 3 else ''}"
+    listed = [
+        f"{name}{split}, row {r[ROW]}" for name, split, r in zip(named, said, rows, strict=True)
+    ]
+    received = (
+        f"{large.height:,} in {where}: {'; '.join(listed)}{'; ...' if large.height > 3 else ''}"
+    )
     least, most = LARGEST
     beyond = f"moves of a split, or beyond {least:.0%} or {most:+.0%} in a day, without an adjusted close"
     return [f"{beyond}: {received}; labels over them are void"]

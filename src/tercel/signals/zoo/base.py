@@ -44,7 +44,9 @@ def checks() -> Iterator[None]:
         if isinstance(error, DataError):
             raise
         remedy = "give finite numbers, one row per moment, one column per feature, one target and weight per row"
-        raise FitError("features (n, F), targets (n,) and weights (n,)", str(error), remedy) from error
+        raise FitError(
+            "features (n, F), targets (n,) and weights (n,)", str(error), remedy
+        ) from error
 
 
 def _no_gaps(X: Floats, native_nan: bool) -> Floats:
@@ -54,7 +56,11 @@ def _no_gaps(X: Floats, native_nan: bool) -> Floats:
         row, column = (int(i) for i in np.argwhere(bad)[0])
         what = "inf" if np.isinf(X[row, column]) else "NaN"
         text = f"{what} in row {row}, column {column} (NaN or inf: {int(bad.sum())})"
-        raise FitError("finite features", text, "fill or drop what is missing (signals.zoo.base.filled), then fit")
+        raise FitError(
+            "finite features",
+            text,
+            "fill or drop what is missing (signals.zoo.base.filled), then fit",
+        )
     return X
 
 
@@ -64,10 +70,16 @@ def _no_constants(X: Floats, weights: Floats) -> None:
     if len(kept) < 2:
         return
     with np.errstate(invalid="ignore"):
-        flat = np.flatnonzero(~(np.nanmax(kept, axis=0, initial=-np.inf) > np.nanmin(kept, axis=0, initial=np.inf)))
+        flat = np.flatnonzero(
+            ~(np.nanmax(kept, axis=0, initial=-np.inf) > np.nanmin(kept, axis=0, initial=np.inf))
+        )
     if flat.size:
         columns = ", ".join(str(i) for i in flat[:8]) + (" ..." if flat.size > 8 else "")
-        raise FitError("features that vary", f"constant feature in column(s) {columns}", "leave the column(s) out")
+        raise FitError(
+            "features that vary",
+            f"constant feature in column(s) {columns}",
+            "leave the column(s) out",
+        )
 
 
 def filled(X: Any, medians: Floats | None = None) -> tuple[Floats, Floats]:
@@ -79,7 +91,9 @@ def filled(X: Any, medians: Floats | None = None) -> tuple[Floats, Floats]:
     array = np.array(X, dtype=np.float64)
     gap = np.isnan(array)
     if medians is None:
-        medians = np.array([np.median(c[~g]) if (~g).any() else 0.0 for c, g in zip(array.T, gap.T, strict=True)])
+        medians = np.array(
+            [np.median(c[~g]) if (~g).any() else 0.0 for c, g in zip(array.T, gap.T, strict=True)]
+        )
     return np.where(gap, medians, array), medians
 
 
@@ -134,12 +148,20 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
     def _check_fitted(self) -> None:
         if not hasattr(self, "n_features_in_"):
             name = type(self).__name__
-            raise UnfittedError(f"{name} after fit", "one that has learned nothing yet", f"call {name}.fit first")
+            raise UnfittedError(
+                f"{name} after fit", "one that has learned nothing yet", f"call {name}.fit first"
+            )
 
-    def begin(self, X: Any, y: Any, sample_weight: Any, numeric: bool) -> tuple[Floats, Any, Floats]:
+    def begin(
+        self, X: Any, y: Any, sample_weight: Any, numeric: bool
+    ) -> tuple[Floats, Any, Floats]:
         """Checked features, targets and weights of a training."""
         if sample_weight is not None and not self.takes_weights:
-            raise FitError("no sample weights", f"some: {type(self).__name__} cannot use them", "leave them out")
+            raise FitError(
+                "no sample weights",
+                f"some: {type(self).__name__} cannot use them",
+                "leave them out",
+            )
         finite: dict[str, Any] = {
             "dtype": np.float64,
             "ensure_all_finite": False,
@@ -147,9 +169,15 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         }
         with checks():
             features, target = check_X_y(X, y, y_numeric=numeric, estimator=self, **finite)
-            weights = _check_sample_weight(sample_weight, features, dtype=np.float64, ensure_non_negative=True)
+            weights = _check_sample_weight(
+                sample_weight, features, dtype=np.float64, ensure_non_negative=True
+            )
         if not weights.sum() > 0:
-            raise FitError("sample weights that are not all zero", "zeros alone", "give none, or some above zero")
+            raise FitError(
+                "sample weights that are not all zero",
+                "zeros alone",
+                "give none, or some above zero",
+            )
         _no_constants(_no_gaps(features, self.native_nan), weights)
         return features, target, weights
 
@@ -160,10 +188,10 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
             features = check_array(X, dtype=np.float64, ensure_all_finite=False, estimator=self)
         if features.shape[1] != self.n_features_in_:
             name = type(self).__name__
-            text = (
-                f"X has {features.shape[1]} features, but {name} is expecting {self.n_features_in_} features as input"
+            text = f"X has {features.shape[1]} features, but {name} is expecting {self.n_features_in_} features as input"
+            raise FitError(
+                "the features of the training", text, "build the same columns in the same order"
             )
-            raise FitError("the features of the training", text, "build the same columns in the same order")
         return _no_gaps(features, self.native_nan)
 
     def finite(self, values: Any) -> Floats:
@@ -171,7 +199,11 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         array = np.asarray(values, dtype=np.float64)
         if not np.isfinite(array).all():
             text = f"{int((~np.isfinite(array)).sum())} of {array.size} that are NaN or infinite"
-            raise FitError(f"finite predictions of {type(self).__name__}", text, "train it again on scaled features")
+            raise FitError(
+                f"finite predictions of {type(self).__name__}",
+                text,
+                "train it again on scaled features",
+            )
         return array
 
 

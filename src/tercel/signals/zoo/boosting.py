@@ -11,8 +11,12 @@ from tercel.core.arrays import AnyArray, Floats
 from tercel.signals.zoo.base import Count, Estimator, Penalty, Regressor, Share, Whole
 
 _FIXED: Final[dict[str, Any]] = {
-    "n_jobs": 1, "deterministic": True, "force_row_wise": True, "verbose": -1, "subsample_freq": 1,
-}  # fmt: skip
+    "n_jobs": 1,
+    "deterministic": True,
+    "force_row_wise": True,
+    "verbose": -1,
+    "subsample_freq": 1,
+}
 
 
 @dataclass(eq=False, repr=False)
@@ -36,7 +40,9 @@ class BoostedTrees(Estimator):
 
     def kept(self) -> dict[str, AnyArray]:
         """The trees as bytes of LightGBM's text format, which is read by a parser and runs nothing."""
-        return super().kept() | {"trees": np.frombuffer(self.booster_.model_to_string().encode(), np.uint8)}
+        return super().kept() | {
+            "trees": np.frombuffer(self.booster_.model_to_string().encode(), np.uint8)
+        }
 
     def put_back(self, kept: Mapping[str, AnyArray]) -> Self:
         """Restore the trees from their text."""

@@ -49,7 +49,9 @@ class ForestNodes(_Nodes):
             parts["left_"].append(np.where(leaf, here, root + tree.children_left))
             parts["right_"].append(np.where(leaf, here, root + tree.children_right))
             values = tree.value[:, 0, :]
-            parts["value_"].append(values[:, -1] / values.sum(axis=1) if values.shape[1] > 1 else values[:, 0])
+            parts["value_"].append(
+                values[:, -1] / values.sum(axis=1) if values.shape[1] > 1 else values[:, 0]
+            )
         for name, part in parts.items():
             setattr(self, name, np.concatenate(part))
 
@@ -57,7 +59,9 @@ class ForestNodes(_Nodes):
         """Refuse nodes that lead nowhere or back."""
         super().put_back(kept)
         here = np.arange(len(self.value_))
-        down = all(((child >= here) & (child < len(here))).all() for child in (self.left_, self.right_))
+        down = all(
+            ((child >= here) & (child < len(here))).all() for child in (self.left_, self.right_)
+        )
         known = (self.feature_ >= 0).all() and (self.feature_ < self.n_features_in_).all()
         if not (down and known and np.isin(self.roots_, here).all()):
             raise FitError("trees whose nodes lead down", "others", "train it again")

@@ -72,13 +72,20 @@ FAMILIES: Final = {
     card.name: card
     for card in (
         FamilyCard("linear", "ridge regression", ("sklearn",), "tercel.signals.zoo.linear:Ridge"),
-        FamilyCard("forest", "random forest, 150 trees", ("sklearn",), "tercel.signals.zoo.forest:ForestRegressor"),
         FamilyCard(
-            "boosting", "gradient boosting, LightGBM", ("lightgbm", "sklearn"),
+            "forest",
+            "random forest, 150 trees",
+            ("sklearn",),
+            "tercel.signals.zoo.forest:ForestRegressor",
+        ),
+        FamilyCard(
+            "boosting",
+            "gradient boosting, LightGBM",
+            ("lightgbm", "sklearn"),
             "tercel.signals.zoo.boosting:BoostingRegressor",
         ),
     )
-}  # fmt: skip
+}
 
 
 def families() -> tuple[str, ...]:

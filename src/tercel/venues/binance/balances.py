@@ -38,9 +38,12 @@ class Balances:
     def rows(self, assets: list[str]) -> list[dict[str, str]]:
         """As `account` has them."""
         return [
-            {"asset": one, "free": shown(self.free[one]), "locked": shown(self.locked[one])} for one in assets
-        ]  # fmt: skip
+            {"asset": one, "free": shown(self.free[one]), "locked": shown(self.locked[one])}
+            for one in assets
+        ]
 
     def short_rows(self, *assets: str) -> list[dict[str, str]]:
         """As an `outboundAccountPosition` has them."""
-        return [{"a": one, "f": shown(self.free[one]), "l": shown(self.locked[one])} for one in assets]
+        return [
+            {"a": one, "f": shown(self.free[one]), "l": shown(self.locked[one])} for one in assets
+        ]

@@ -45,8 +45,12 @@ class Bar:
     def take(self, number: int, ticks: int, lots: int, bought: bool) -> None:
         """Add a trade."""
         if not self.lots:
-            self.first, self.opened, self.high, self.low = number, ticks, ticks, ticks
-        self.last, self.closed = number, ticks
+            self.first = number
+            self.opened = ticks
+            self.high = ticks
+            self.low = ticks
+        self.last = number
+        self.closed = ticks
         self.high, self.low = max(self.high, ticks), min(self.low, ticks)
         self.lots += lots
         self.value += ticks * lots
@@ -110,7 +114,11 @@ def bounds(interval: str, ns: int) -> tuple[int, int]:
         after = day.replace(year=day.year + day.month // 12, month=day.month % 12 + 1)
         return int(day.timestamp()) * NS_PER_SECOND, int(after.timestamp()) * NS_PER_SECOND
     length = INTERVALS[interval]
-    first = (seconds - _MONDAY_S) // length * length + _MONDAY_S if interval == "1w" else seconds // length * length
+    first = (
+        (seconds - _MONDAY_S) // length * length + _MONDAY_S
+        if interval == "1w"
+        else seconds // length * length
+    )
     return first * NS_PER_SECOND, (first + length) * NS_PER_SECOND
 
 
@@ -137,7 +145,9 @@ class Bars:
     def _at(self, interval: str, ns: int) -> Bar:
         bars = self._bars[interval]
         while bars[-1].close_ns <= ns:
-            if ns - bars[-1].close_ns > KEPT * (bars[-1].close_ns - bars[-1].open_ns):  # all of them would be dropped
+            if ns - bars[-1].close_ns > KEPT * (
+                bars[-1].close_ns - bars[-1].open_ns
+            ):  # all of them would be dropped
                 bars.append(_empty(interval, ns, bars[-1].closed))
             else:
                 bars.append(_empty(interval, bars[-1].close_ns, bars[-1].closed))
@@ -155,11 +165,14 @@ class Bars:
             return self.of(interval, now_ns)
         part = gcd(shift_s, whole)
         base = max(
-            (one for one, length in INTERVALS.items() if length and not part % length), key=INTERVALS.__getitem__
+            (one for one, length in INTERVALS.items() if length and not part % length),
+            key=INTERVALS.__getitem__,
         )
         shift_ns = shift_s * NS_PER_SECOND
         found = []
-        for start, bars in groupby(self.of(base, now_ns), lambda one: bounds(interval, one.open_ns + shift_ns)):
+        for start, bars in groupby(
+            self.of(base, now_ns), lambda one: bounds(interval, one.open_ns + shift_ns)
+        ):
             bar = joined(bars, start[1] - shift_ns)
             bar.open_ns = start[0] - shift_ns
             found.append(bar)
@@ -193,9 +206,16 @@ def joined(bars: Iterable[Bar], now_ns: int) -> Bar:
     for bar in found:
         if bar.lots:
             if not whole.lots:
-                whole.first, whole.opened, whole.high, whole.low = bar.first, bar.opened, bar.high, bar.low
-            whole.last, whole.closed = bar.last, bar.closed
-            whole.high, whole.low = max(whole.high, bar.high), min(whole.low, bar.low)
-            whole.lots, whole.value = whole.lots + bar.lots, whole.value + bar.value
-            whole.taken_lots, whole.taken_value = whole.taken_lots + bar.taken_lots, whole.taken_value + bar.taken_value
+                whole.first = bar.first
+                whole.opened = bar.opened
+                whole.high = bar.high
+                whole.low = bar.low
+            whole.last = bar.last
+            whole.closed = bar.closed
+            whole.high = max(whole.high, bar.high)
+            whole.low = min(whole.low, bar.low)
+            whole.lots = whole.lots + bar.lots
+            whole.value = whole.value + bar.value
+            whole.taken_lots = whole.taken_lots + bar.taken_lots
+            whole.taken_value = whole.taken_value + bar.taken_value
     return whole

@@ -101,7 +101,11 @@ class StreamConnection:
         try:
             asked = json.loads(text)
         except (ValueError, RecursionError):
-            self.say(in_json({"error": {"code": 3, "msg": "Invalid JSON: expected value at line 1 column 1"}}))
+            self.say(
+                in_json(
+                    {"error": {"code": 3, "msg": "Invalid JSON: expected value at line 1 column 1"}}
+                )
+            )
             return
         try:
             if not isinstance(asked, dict) or "method" not in asked:
@@ -116,7 +120,9 @@ class StreamConnection:
     def _number(asked: dict[str, Any]) -> Any:
         number = asked.get("id")
         whole = isinstance(number, int) and not isinstance(number, bool) and abs(number) < 2**63
-        text = isinstance(number, str) and number.replace("-", "").isalnum() and len(number) <= 36  # UUIDs are sent too
+        text = (
+            isinstance(number, str) and number.replace("-", "").isalnum() and len(number) <= 36
+        )  # UUIDs are sent too
         if number is not None and not whole and not text:
             raise _WrongError(2, "Invalid request: request ID must be an unsigned integer")
         return number
@@ -125,7 +131,9 @@ class StreamConnection:
         method, params = asked["method"], asked.get("params", [])
         if method not in _METHODS:
             known = ", ".join(f"`{one}`" for one in _METHODS)
-            raise _WrongError(2, f"Invalid request: unknown variant `{method}`, expected one of {known}")
+            raise _WrongError(
+                2, f"Invalid request: unknown variant `{method}`, expected one of {known}"
+            )
         if not isinstance(params, list):
             raise _WrongError(2, "Invalid request: property name must be a string")
         if method == "LIST_SUBSCRIPTIONS":
@@ -228,7 +236,9 @@ class ApiConnection:
             raise unsupported()
         self.desk.usage.ask(self.address, self.desk.weight(one, values))
         key = None if one.security is Security.NONE else self._let_in(params)
-        result = self.desk.answer(one, params, key, _SESSION if one.security in SIGNED else (*_SESSION, "apiKey"))
+        result = self.desk.answer(
+            one, params, key, _SESSION if one.security in SIGNED else (*_SESSION, "apiKey")
+        )
         return (key.account if key else ""), result
 
     def _let_in(self, params: Params) -> ApiKey:
@@ -269,7 +279,9 @@ class ApiConnection:
 
     def _subscribe(self, _params: Params) -> dict[str, Any]:
         if self.key is None:
-            raise BinanceError(ErrorCode.UNAUTHORIZED, "You are not authorized to execute this request.", 401)
+            raise BinanceError(
+                ErrorCode.UNAUTHORIZED, "You are not authorized to execute this request.", 401
+            )
         self.logged = self._add(self.key.account)
         return {"subscriptionId": self.logged}
 
@@ -281,15 +293,20 @@ class ApiConnection:
 
     def _add(self, account: str) -> int:
         if account in self.subscriptions.values():
-            raise BinanceError(ErrorCode.SUBSCRIPTION_ACTIVE, "User Data Stream subscription already active.")
-        number, self._count = self._count, self._count + 1
+            raise BinanceError(
+                ErrorCode.SUBSCRIPTION_ACTIVE, "User Data Stream subscription already active."
+            )
+        number = self._count
+        self._count = self._count + 1
         self.subscriptions[number] = account
         return number
 
     def _unsubscribe(self, params: Params) -> dict[str, Any]:
         number = params.whole("subscriptionId")
         if not self.subscriptions or (number is not None and number not in self.subscriptions):
-            raise BinanceError(ErrorCode.SUBSCRIPTION_INACTIVE, "User Data Stream subscription not active.")
+            raise BinanceError(
+                ErrorCode.SUBSCRIPTION_INACTIVE, "User Data Stream subscription not active."
+            )
         for one in list(self.subscriptions) if number is None else [number]:
             self._end(one)
         return {}

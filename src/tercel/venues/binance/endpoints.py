@@ -47,7 +47,9 @@ class Endpoint:
         return self.method, self.path
 
 
-def _chosen(one: int, every: int, several: Callable[[int], int] | None = None) -> Callable[[Params], int]:
+def _chosen(
+    one: int, every: int, several: Callable[[int], int] | None = None
+) -> Callable[[Params], int]:
     """Weight of a request about one symbol, several, or all."""
 
     def weigh(params: Params) -> int:
@@ -77,56 +79,158 @@ def endpoints(market: MarketRequests, trade: TradeRequests) -> list[Endpoint]:
     kline = ("symbol", "interval", "timeZone", *span)
     named = ("symbol", "orderId", "origClientOrderId")
 
-    def data(path: str, call: str, weight: Weight, answer: Callable[..., Any], *reads: str) -> Endpoint:
+    def data(
+        path: str, call: str, weight: Weight, answer: Callable[..., Any], *reads: str
+    ) -> Endpoint:
         return Endpoint("GET", f"/api/v3/{path}", call, weight, none, answer, reads)
 
-    def mine(method: str, path: str, call: str, weight: Weight, answer: Callable[..., Any], *reads: str) -> Endpoint:
-        return Endpoint(method, f"/api/v3/{path}", call, weight, user if method == "GET" else orders, answer, reads)
+    def mine(
+        method: str, path: str, call: str, weight: Weight, answer: Callable[..., Any], *reads: str
+    ) -> Endpoint:
+        return Endpoint(
+            method,
+            f"/api/v3/{path}",
+            call,
+            weight,
+            user if method == "GET" else orders,
+            answer,
+            reads,
+        )
 
     return [
         data("ping", "ping", 1, market.ping),
         data("time", "time", 1, market.time),
-        data("exchangeInfo", "exchangeInfo", 20, market.exchange_info, *some, "permissions", "showPermissionSets"),
+        data(
+            "exchangeInfo",
+            "exchangeInfo",
+            20,
+            market.exchange_info,
+            *some,
+            "permissions",
+            "showPermissionSets",
+        ),
         data("depth", "depth", _depth, market.depth, "symbol", "limit", "symbolStatus"),
         data("trades", "trades.recent", 25, market.trades, "symbol", "limit"),
-        data("historicalTrades", "trades.historical", 25, market.trades, "symbol", "limit", "fromId"),
+        data(
+            "historicalTrades", "trades.historical", 25, market.trades, "symbol", "limit", "fromId"
+        ),
         data("aggTrades", "trades.aggregate", 4, market.aggregates, "symbol", "fromId", *span),
         data("klines", "klines", 2, market.klines, *kline),
         data("uiKlines", "uiKlines", 2, market.klines, *kline),
         data("avgPrice", "avgPrice", 2, market.average, "symbol"),
         data("ticker/24hr", "ticker.24hr", _chosen(2, 80, _twenty), market.day, *some, "type"),
-        data("ticker/tradingDay", "ticker.tradingDay", _chosen(4, 200, lambda n: min(4 * n, 200)),
-             market.trading_day, *some, "type", "timeZone"),
+        data(
+            "ticker/tradingDay",
+            "ticker.tradingDay",
+            _chosen(4, 200, lambda n: min(4 * n, 200)),
+            market.trading_day,
+            *some,
+            "type",
+            "timeZone",
+        ),
         data("ticker/price", "ticker.price", _chosen(2, 4), market.price, *some),
         data("ticker/bookTicker", "ticker.book", _chosen(2, 4), market.book, *some),
-        data("ticker", "ticker", _chosen(4, 200, lambda n: min(4 * n, 200)), market.window, *some, "windowSize",
-             "type"),
+        data(
+            "ticker",
+            "ticker",
+            _chosen(4, 200, lambda n: min(4 * n, 200)),
+            market.window,
+            *some,
+            "windowSize",
+            "type",
+        ),
         mine("POST", "order", "order.place", 1, trade.place, *ORDER_PARAMS),
-        mine("POST", "order/test", "order.test", lambda p: 20 if "computeCommissionRates" in p else 1, trade.test,
-             *ORDER_PARAMS, "computeCommissionRates"),
+        mine(
+            "POST",
+            "order/test",
+            "order.test",
+            lambda p: 20 if "computeCommissionRates" in p else 1,
+            trade.test,
+            *ORDER_PARAMS,
+            "computeCommissionRates",
+        ),
         mine("GET", "order", "order.status", 4, trade.order, *named),
-        mine("DELETE", "order", "order.cancel", 1, trade.cancel, *named, "newClientOrderId", "cancelRestrictions"),
-        mine("POST", "order/cancelReplace", "order.cancelReplace", 1, trade.replace, *REPLACE_PARAMS),
-        mine("PUT", "order/amend/keepPriority", "order.amend.keepPriority", 4, trade.amend, *named,
-             "newClientOrderId", "newQty"),
+        mine(
+            "DELETE",
+            "order",
+            "order.cancel",
+            1,
+            trade.cancel,
+            *named,
+            "newClientOrderId",
+            "cancelRestrictions",
+        ),
+        mine(
+            "POST", "order/cancelReplace", "order.cancelReplace", 1, trade.replace, *REPLACE_PARAMS
+        ),
+        mine(
+            "PUT",
+            "order/amend/keepPriority",
+            "order.amend.keepPriority",
+            4,
+            trade.amend,
+            *named,
+            "newClientOrderId",
+            "newQty",
+        ),
         mine("GET", "openOrders", "openOrders.status", _chosen(6, 80), trade.open_orders, "symbol"),
         mine("DELETE", "openOrders", "openOrders.cancelAll", 1, trade.cancel_all, "symbol"),
         mine("GET", "allOrders", "allOrders", 20, trade.all_orders, "symbol", "orderId", *span),
         mine("GET", "account", "account.status", 20, trade.account, "omitZeroBalances"),
-        mine("GET", "myTrades", "myTrades", lambda p: 5 if "orderId" in p else 20, trade.my_trades, "symbol",
-             "orderId", "fromId", *span),
+        mine(
+            "GET",
+            "myTrades",
+            "myTrades",
+            lambda p: 5 if "orderId" in p else 20,
+            trade.my_trades,
+            "symbol",
+            "orderId",
+            "fromId",
+            *span,
+        ),
         mine("GET", "rateLimit/order", "account.rateLimits.orders", 40, trade.order_count),
         mine("GET", "account/commission", "account.commission", 20, trade.commission, "symbol"),
         mine("GET", "openOrderList", "openOrderLists.status", 6, trade.nothing),
         mine("GET", "allOrderList", "allOrderLists", 20, trade.nothing, "fromId", *span),
-        mine("GET", "myPreventedMatches", "myPreventedMatches", lambda p: 20 if "orderId" in p else 2, trade.nothing,
-             "symbol", "preventedMatchId", "orderId", "fromPreventedMatchId", "limit"),
-        mine("GET", "myAllocations", "myAllocations", 20, trade.nothing, "symbol", "orderId", "fromAllocationId",
-             *span),
-        mine("GET", "order/amendments", "order.amendments", 4, trade.amendments, "symbol", "orderId",
-             "fromExecutionId", "limit"),
-        *(Endpoint("GET", f"/sapi/v1/{path}", "", 1, user, *one) for path, one in trade.wallet.items()),
-    ]  # fmt: skip
+        mine(
+            "GET",
+            "myPreventedMatches",
+            "myPreventedMatches",
+            lambda p: 20 if "orderId" in p else 2,
+            trade.nothing,
+            "symbol",
+            "preventedMatchId",
+            "orderId",
+            "fromPreventedMatchId",
+            "limit",
+        ),
+        mine(
+            "GET",
+            "myAllocations",
+            "myAllocations",
+            20,
+            trade.nothing,
+            "symbol",
+            "orderId",
+            "fromAllocationId",
+            *span,
+        ),
+        mine(
+            "GET",
+            "order/amendments",
+            "order.amendments",
+            4,
+            trade.amendments,
+            "symbol",
+            "orderId",
+            "fromExecutionId",
+            "limit",
+        ),
+        *(
+            Endpoint("GET", f"/sapi/v1/{path}", "", 1, user, *one)
+            for path, one in trade.wallet.items()
+        ),
+    ]
 
 
 class RequestDesk:
@@ -142,9 +246,15 @@ class RequestDesk:
     """
 
     def __init__(
-        self, engine: BinanceExchange, usage: RateUsage, keys: Sequence[ApiKey], wall_ms: Callable[[], int]
+        self,
+        engine: BinanceExchange,
+        usage: RateUsage,
+        keys: Sequence[ApiKey],
+        wall_ms: Callable[[], int],
     ) -> None:
-        self.engine, self.usage, self._wall_ms = engine, usage, wall_ms
+        self.engine = engine
+        self.usage = usage
+        self._wall_ms = wall_ms
         self.keys = {one.name: one for one in keys}
         found = endpoints(MarketRequests(engine, usage), TradeRequests(engine, usage))
         self.by_path = {one.key: one for one in found}
@@ -161,7 +271,9 @@ class RequestDesk:
         if not name or not name.isascii() or not name.isalnum():
             raise BinanceError(ErrorCode.BAD_API_KEY, "API-key format invalid.", 401)
         if name not in self.keys:
-            raise BinanceError(ErrorCode.REJECTED_KEY, "Invalid API-key, IP, or permissions for action.", 401)
+            raise BinanceError(
+                ErrorCode.REJECTED_KEY, "Invalid API-key, IP, or permissions for action.", 401
+            )
         return self.keys[name]
 
     def signed(self, key: ApiKey, params: Params, payload: str) -> None:
@@ -176,7 +288,9 @@ class RequestDesk:
         if NAME not in params:
             raise missing(NAME)
         if not key.verify(payload, params.text(NAME)):
-            raise BinanceError(ErrorCode.INVALID_SIGNATURE, "Signature for this request is not valid.")
+            raise BinanceError(
+                ErrorCode.INVALID_SIGNATURE, "Signature for this request is not valid."
+            )
 
     def in_time(self, params: Params) -> None:
         """Check a timestamp.
@@ -197,7 +311,9 @@ class RequestDesk:
             msg = "Timestamp for this request is outside of the recvWindow."
             raise BinanceError(ErrorCode.INVALID_TIMESTAMP, msg)
 
-    def answer(self, one: Endpoint, params: Params, key: ApiKey | None, more: Sequence[str] = ()) -> Any:
+    def answer(
+        self, one: Endpoint, params: Params, key: ApiKey | None, more: Sequence[str] = ()
+    ) -> Any:
         """The answer to a request that was let in; `more`: parameters that its API reads besides.
 
         Raises

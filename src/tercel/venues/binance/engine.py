@@ -85,10 +85,18 @@ class BinanceExchange:
     """
 
     def __init__(
-        self, exchange: SimulatedExchange, rules: Sequence[SymbolRules], *, offset_ns: int = 0,
-        maker: int = STANDARD_FEE, taker: int = STANDARD_FEE,
-    ) -> None:  # fmt: skip
-        self._exchange, self._offset_ns, self.maker, self.taker = exchange, offset_ns, maker, taker
+        self,
+        exchange: SimulatedExchange,
+        rules: Sequence[SymbolRules],
+        *,
+        offset_ns: int = 0,
+        maker: int = STANDARD_FEE,
+        taker: int = STANDARD_FEE,
+    ) -> None:
+        self._exchange = exchange
+        self._offset_ns = offset_ns
+        self.maker = maker
+        self.taker = taker
         self.rules = {one.symbol: one for one in rules}
         self.markets: dict[str, PublicMarket] = {}
         for one in rules:
@@ -119,7 +127,9 @@ class BinanceExchange:
     @property
     def assets(self) -> list[str]:
         """Assets of all symbols."""
-        return list(dict.fromkeys(name for one in self.rules.values() for name in (one.base, one.quote)))
+        return list(
+            dict.fromkeys(name for one in self.rules.values() for name in (one.base, one.quote))
+        )
 
     def account(self, name: str) -> TradingAccount:
         """An account; a new one holds nothing."""
@@ -191,7 +201,9 @@ class BinanceExchange:
             if status is Status.EXPIRED:
                 fok = order.tif is TimeInForce.FOK
                 unfilled = "UNFILLED_FOK_ORDER_EXPIRED" if fok else "UNFILLED_IOC_QUANTITY_EXPIRED"
-                order.why = "INSUFFICIENT_LIQUIDITY" if order.kind is BinanceOrderType.MARKET else unfilled
+                order.why = (
+                    "INSUFFICIENT_LIQUIDITY" if order.kind is BinanceOrderType.MARKET else unfilled
+                )
             self._end(order, status, what)
 
     def _fill(self, order: BinanceOrder, report: o.Report) -> None:
@@ -209,9 +221,17 @@ class BinanceExchange:
         order.cum += lots
         order.value += lots * ticks
         fill = BinanceFill(
-            market.own(report), order.order_id, rules.symbol, order.side, lots, ticks, fee, order.gets,
-            order.update_ns, report.passive,
-        )  # fmt: skip
+            market.own(report),
+            order.order_id,
+            rules.symbol,
+            order.side,
+            lots,
+            ticks,
+            fee,
+            order.gets,
+            order.update_ns,
+            report.passive,
+        )
         order.fills.append(fill)
         account.fills.append(fill)
         done = order.cum >= order.lots
@@ -226,7 +246,8 @@ class BinanceExchange:
         self._release(order, gone)
         name, original = self._canceling
         self._latest(order, name)
-        before, order.lots = order.lots, report.lots
+        before = order.lots
+        order.lots = report.lots
         self._say(order, "REPLACED", original=original)
         order.amendments.append(order.amendment(self._executions, original, before))
 
@@ -254,7 +275,12 @@ class BinanceExchange:
             self._order_of.pop(name, None)
 
     def _say(
-        self, order: BinanceOrder, what: str, fill: BinanceFill | None = None, name: str = "", original: str = ""
+        self,
+        order: BinanceOrder,
+        what: str,
+        fill: BinanceFill | None = None,
+        name: str = "",
+        original: str = "",
     ) -> None:
         self._executions += 1
         report = order.report(what, self._executions, self.now_ns, fill, name, original)
@@ -264,7 +290,12 @@ class BinanceExchange:
     def _position(self, account: TradingAccount, *assets: str) -> None:
         account.update_ns = self.now_ns
         now = ms(self.now_ns)
-        event = {"e": "outboundAccountPosition", "E": now, "u": now, "B": account.balances.short_rows(*assets)}
+        event = {
+            "e": "outboundAccountPosition",
+            "E": now,
+            "u": now,
+            "B": account.balances.short_rows(*assets),
+        }
         self.told.append((account.name, event))
 
     # -- new orders ---------------------------------------------------------------------------------------------------
@@ -317,7 +348,9 @@ class BinanceExchange:
             It would move the market further than one moment can: a lot size that is too large.
         """
         try:
-            fills = self._exchange.would_fill(asked.rules.instrument, asked.side.sign, asked.ticks or None, lots)
+            fills = self._exchange.would_fill(
+                asked.rules.instrument, asked.side.sign, asked.ticks or None, lots
+            )
         except CapacityError:
             raise filtered("LOT_SIZE" if asked.ticks else "MARKET_LOT_SIZE") from None
         return sum(lots for _, lots in fills), sum(ticks * lots for ticks, lots in fills)
@@ -325,7 +358,10 @@ class BinanceExchange:
     def _lots_for(self, asked: OrderAsked) -> int:
         """Most lots that come to no more than what is to be spent, or received."""
         most = asked.spent // asked.rules.unit
-        low, high = 0, min(most // max(self.markets[asked.rules.symbol].last() // 2, 1) + 1, MOST_LOTS)
+        low, high = (
+            0,
+            min(most // max(self.markets[asked.rules.symbol].last() // 2, 1) + 1, MOST_LOTS),
+        )
         while low < high:
             middle = (low + high + 1) // 2
             try:
@@ -350,9 +386,22 @@ class BinanceExchange:
         self._orders += 1
         name = asked.client_id or f"tercel{self._orders:016d}"
         order = BinanceOrder(
-            self._orders, name, account.name, asked.rules, asked.side, asked.kind, asked.tif, asked.lots, asked.ticks,
-            self.now_ns, asked.spent, asked.labels, update_ns=self.now_ns, limit=asked.ticks, locked=money,
-        )  # fmt: skip
+            self._orders,
+            name,
+            account.name,
+            asked.rules,
+            asked.side,
+            asked.kind,
+            asked.tif,
+            asked.lots,
+            asked.ticks,
+            self.now_ns,
+            asked.spent,
+            asked.labels,
+            update_ns=self.now_ns,
+            limit=asked.ticks,
+            locked=money,
+        )
         account.balances.lock(order.pays, money)
         account.orders[order.order_id] = order
         account.living[order.order_id] = order
@@ -371,7 +420,9 @@ class BinanceExchange:
         passing = order.tif is not TimeInForce.GTC or order.kind is BinanceOrderType.MARKET
         tif, price = o.Tif.IOC if passing else o.Tif.DAY, order.ticks or None
         side, now = order.side.sign, self._exchange.now_ns
-        new = o.NewOrder(name, order.rules.instrument, side, order.lots, price, tif, order.account, "", now)
+        new = o.NewOrder(
+            name, order.rules.instrument, side, order.lots, price, tif, order.account, "", now
+        )
         refusal = self._command(new)
         if isinstance(refusal, o.Report):
             self._release(order, order.lots)
@@ -389,7 +440,9 @@ class BinanceExchange:
 
     # -- orders that are there ----------------------------------------------------------------------------------------
 
-    def find(self, account: TradingAccount, symbol: str, order_id: int | None, client_id: str) -> BinanceOrder | None:
+    def find(
+        self, account: TradingAccount, symbol: str, order_id: int | None, client_id: str
+    ) -> BinanceOrder | None:
         """An order by number, by name, or by both where they agree.
 
         Raises
@@ -401,10 +454,14 @@ class BinanceExchange:
         if order is None or order.rules.symbol != symbol:
             return None
         if order_id is not None and client_id and order.client_id != client_id:
-            raise BinanceError(ErrorCode.WRONG_CLIENT_ORDER_ID, "Client order ID is not correct for this order ID.")
+            raise BinanceError(
+                ErrorCode.WRONG_CLIENT_ORDER_ID, "Client order ID is not correct for this order ID."
+            )
         return order
 
-    def query(self, account: TradingAccount, symbol: str, order_id: int | None, client_id: str) -> BinanceOrder:
+    def query(
+        self, account: TradingAccount, symbol: str, order_id: int | None, client_id: str
+    ) -> BinanceOrder:
         """An order that has to be there.
 
         Raises
@@ -417,7 +474,13 @@ class BinanceExchange:
         return order
 
     def cancel(
-        self, account: TradingAccount, symbol: str, order_id: int | None, client_id: str, name: str, only: str = ""
+        self,
+        account: TradingAccount,
+        symbol: str,
+        order_id: int | None,
+        client_id: str,
+        name: str,
+        only: str = "",
     ) -> dict[str, Any]:
         """Cancel an order; `only`: `cancelRestrictions`.
 
@@ -430,20 +493,26 @@ class BinanceExchange:
         if order is None or not order.open:
             raise BinanceError(ErrorCode.CANCEL_REJECTED, UNKNOWN_ORDER)
         if only and only != f"ONLY_{order.status}":
-            raise BinanceError(ErrorCode.CANCEL_REJECTED, "Order was not canceled due to cancel restrictions.")
+            raise BinanceError(
+                ErrorCode.CANCEL_REJECTED, "Order was not canceled due to cancel restrictions."
+            )
         name = name or f"cancel{self._commands + 1:016d}"
         self._canceling = name, order.client_id
         try:
             side, now = order.side.sign, self._exchange.now_ns
             orig = self._name_of[order.order_id]
-            self._command(o.CancelOrder(self._name(), orig, order.rules.instrument, side, account.name, now))
+            self._command(
+                o.CancelOrder(self._name(), orig, order.rules.instrument, side, account.name, now)
+            )
         finally:
             self._canceling = "", ""
         if order.status is not Status.CANCELED:
             raise BinanceError(ErrorCode.CANCEL_REJECTED, UNKNOWN_ORDER)
         return order.canceled(name, order.client_id)
 
-    def amend(self, account: TradingAccount, order: BinanceOrder, lots: int, name: str) -> dict[str, Any]:
+    def amend(
+        self, account: TradingAccount, order: BinanceOrder, lots: int, name: str
+    ) -> dict[str, Any]:
         """Leave an order fewer lots in its place of the queue.
 
         Raises
@@ -454,9 +523,13 @@ class BinanceExchange:
         if not order.open:
             raise BinanceError(ErrorCode.AMEND_REJECTED, UNKNOWN_ORDER)
         if lots == order.lots or lots <= order.cum:
-            raise BinanceError(ErrorCode.AMEND_REJECTED, "The requested action would change no state; rejecting.")
+            raise BinanceError(
+                ErrorCode.AMEND_REJECTED, "The requested action would change no state; rejecting."
+            )
         if lots > order.lots:
-            raise BinanceError(ErrorCode.AMEND_REJECTED, "Order amend (quantity increase) is not supported.")
+            raise BinanceError(
+                ErrorCode.AMEND_REJECTED, "Order amend (quantity increase) is not supported."
+            )
         before, behind = order.client_id, self._name_of[order.order_id]
         self._canceling = name or f"amend{self._commands + 1:016d}", before
         after = self._name()
@@ -464,7 +537,9 @@ class BinanceExchange:
         try:
             price, now = order.ticks, self._exchange.now_ns
             instrument, side = order.rules.instrument, order.side.sign
-            self._command(o.ReplaceOrder(after, behind, instrument, side, lots, price, account.name, "", now))
+            self._command(
+                o.ReplaceOrder(after, behind, instrument, side, lots, price, account.name, "", now)
+            )
         finally:
             self._canceling = "", ""
             self._order_of.pop(behind, None)

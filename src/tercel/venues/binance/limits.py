@@ -133,13 +133,20 @@ class RateUsage:
             if count >= most:
                 self.refused[429] += 1
                 msg = f"Too many new orders; current limit is {most} orders per {name}."
-                raise BinanceError(ErrorCode.TOO_MANY_ORDERS, msg, 429, retry_ms=(now // length + 1) * length)
+                raise BinanceError(
+                    ErrorCode.TOO_MANY_ORDERS, msg, 429, retry_ms=(now // length + 1) * length
+                )
         self._orders[account] = now // TEN_SECONDS_MS, ten + 1, now // DAY_MS, day + 1
 
     def filled(self, account: str) -> None:
         """An order was filled: it counts no more ("Spot Unfilled Order Count Rules")."""
         (ten, day), now = self.orders(account), self.now_ms()
-        self._orders[account] = now // TEN_SECONDS_MS, max(ten - 1, 0), now // DAY_MS, max(day - 1, 0)
+        self._orders[account] = (
+            now // TEN_SECONDS_MS,
+            max(ten - 1, 0),
+            now // DAY_MS,
+            max(day - 1, 0),
+        )
 
     def rows(self, address: str, account: str) -> list[dict[str, Any]]:
         """`rateLimits` of an answer of the WebSocket API; orders where there is an account."""

@@ -34,7 +34,8 @@ class MarketRequests:
     """
 
     def __init__(self, engine: BinanceExchange, usage: RateUsage) -> None:
-        self.engine, self.usage = engine, usage
+        self.engine = engine
+        self.usage = usage
 
     def market(self, params: Params) -> PublicMarket:
         """The market of `symbol`, which has to be there.
@@ -55,11 +56,15 @@ class MarketRequests:
     def _chosen(self, params: Params) -> list[PublicMarket]:
         """Markets of `symbol` or `symbols`, all of them where neither is there."""
         if "symbol" in params and "symbols" in params:
-            raise BinanceError(ErrorCode.TOO_MANY_PARAMETERS, "Too many parameters; expected '1' and received '2'.")
+            raise BinanceError(
+                ErrorCode.TOO_MANY_PARAMETERS, "Too many parameters; expected '1' and received '2'."
+            )
         if "symbol" in params:
             chosen = [self.market(params)]
         else:
-            chosen = [self._market(one) for one in params.several("symbols")] or list(self.engine.markets.values())
+            chosen = [self._market(one) for one in params.several("symbols")] or list(
+                self.engine.markets.values()
+            )
         if "symbolStatus" in params:
             wanted = params.text("symbolStatus")
             if wanted not in ("TRADING", "HALT", "BREAK"):
@@ -88,13 +93,19 @@ class MarketRequests:
     def exchange_info(self, params: Params) -> dict[str, Any]:
         """`exchangeInfo`."""
         if "permissions" in params and ("symbol" in params or "symbols" in params):
-            raise BinanceError(ErrorCode.BAD_COMBINATION, "Combination of optional parameters invalid.")
+            raise BinanceError(
+                ErrorCode.BAD_COMBINATION, "Combination of optional parameters invalid."
+            )
         chosen = self._chosen(params)
         text = params.text("permissions")
-        if text and "SPOT" not in (params.several("permissions") if text.startswith("[") else [text]):
+        if text and "SPOT" not in (
+            params.several("permissions") if text.startswith("[") else [text]
+        ):
             chosen = []
         sets = params.flag("showPermissionSets", True)
-        symbols = [one.rules.info(status(one)) | ({} if sets else {"permissionSets": []}) for one in chosen]
+        symbols = [
+            one.rules.info(status(one)) | ({} if sets else {"permissionSets": []}) for one in chosen
+        ]
         return {
             "timezone": "UTC",
             "serverTime": ms(self.engine.now_ns),
@@ -126,9 +137,13 @@ class MarketRequests:
         first, limit = params.whole("fromId"), params.integer("limit", 500, 1000)
         start, end = params.time_ms("startTime"), params.time_ms("endTime")
         if first is not None and (start is not None or end is not None):
-            raise BinanceError(ErrorCode.BAD_COMBINATION, "Combination of optional parameters invalid.")
+            raise BinanceError(
+                ErrorCode.BAD_COMBINATION, "Combination of optional parameters invalid."
+            )
         chosen = [
-            one for one in market.trades if (first is None or one.aggregate >= first) and within(one.ns, start, end)
+            one
+            for one in market.trades
+            if (first is None or one.aggregate >= first) and within(one.ns, start, end)
         ]
         return page(market.aggregates(chosen), limit, first, start)
 
@@ -180,7 +195,9 @@ class MarketRequests:
 
     def price(self, params: Params) -> Any:
         """`ticker/price`."""
-        return self._each(params, lambda one: {"symbol": one.rules.symbol, "price": one.rules.price(one.last())})
+        return self._each(
+            params, lambda one: {"symbol": one.rules.symbol, "price": one.rules.price(one.last())}
+        )
 
     def book(self, params: Params) -> Any:
         """`ticker/bookTicker`."""

@@ -59,7 +59,9 @@ def opened(
     rules = [rules_of(one, lots.get(one.instrument, 0)) for one in exchange.listings()]
     if len({one.symbol for one in rules}) < len(rules):
         received = ", ".join(f"{one.instrument} as {one.symbol}" for one in rules)
-        raise ConfigError("each symbol once", received, "serve one of them, or each at a port of its own")
+        raise ConfigError(
+            "each symbol once", received, "serve one of them, or each at a port of its own"
+        )
     offset = 0 if wall_ns is None else wall_ns - exchange.now_ns
     return BinanceExchange(exchange, rules, offset_ns=offset, maker=fee, taker=fee)
 
@@ -91,12 +93,18 @@ def endow(engine: BinanceExchange, account: str, written: Sequence[str]) -> None
     for one in written:
         asset, _, text = one.partition("=")
         if asset not in amounts:
-            raise ConfigError(f"an asset of {', '.join(amounts)}", f"`balance={one}`", "such as `balance=USDT=10000`")
+            raise ConfigError(
+                f"an asset of {', '.join(amounts)}",
+                f"`balance={one}`",
+                "such as `balance=USDT=10000`",
+            )
         try:
             amounts[asset] = decimal("amount", text)
         except BinanceError:
             raise ConfigError(
-                "an amount of eight decimals at most", f"`balance={one}`", "such as `balance=USDT=10000`"
+                "an amount of eight decimals at most",
+                f"`balance={one}`",
+                "such as `balance=USDT=10000`",
             ) from None
     for asset, amount in amounts.items():
         engine.deposit(account, asset, amount)

@@ -5,7 +5,14 @@ from typing import Any
 
 from tercel.core.fixed import ONE
 from tercel.venues.binance.symbols import SymbolRules, shown
-from tercel.venues.binance.words import WORKING, BinanceOrderType, BinanceSide, Status, TimeInForce, ms
+from tercel.venues.binance.words import (
+    WORKING,
+    BinanceOrderType,
+    BinanceSide,
+    Status,
+    TimeInForce,
+    ms,
+)
 
 
 @dataclass(slots=True)

@@ -41,7 +41,9 @@ def query_pairs(query: str, body: str) -> dict[str, str]:
     for text in (body, query):
         pairs = parse_qsl(text, keep_blank_values=True)
         if len({name for name, _ in pairs}) < len(pairs):
-            raise BinanceError(ErrorCode.TOO_MANY_PARAMETERS, "Duplicate values for a parameter detected.")
+            raise BinanceError(
+                ErrorCode.TOO_MANY_PARAMETERS, "Duplicate values for a parameter detected."
+            )
         found |= dict(pairs)
     return found
 
@@ -101,7 +103,13 @@ class Params:
         if name not in self.values:
             return ""
         value = self.values[name]
-        text = value if isinstance(value, str) else json.dumps(value) if isinstance(value, list) else in_text(value)
+        text = (
+            value
+            if isinstance(value, str)
+            else json.dumps(value)
+            if isinstance(value, list)
+            else in_text(value)
+        )
         if not text:
             raise BinanceError(ErrorCode.PARAM_EMPTY, f"Parameter '{name}' was empty.")
         if pattern and not re.fullmatch(pattern, text):
@@ -127,7 +135,9 @@ class Params:
             return None
         value = int(self.text(name, WHOLE))
         if value > LONGEST_INT:
-            raise BinanceError(ErrorCode.ILLEGAL_CHARS, f"Illegal characters found in parameter '{name}'.")
+            raise BinanceError(
+                ErrorCode.ILLEGAL_CHARS, f"Illegal characters found in parameter '{name}'."
+            )
         return value
 
     def integer(self, name: str, otherwise: int, most: int) -> int:
@@ -186,8 +196,14 @@ class Params:
             found = json.loads(self.text(name))
         except (ValueError, RecursionError):
             found = None
-        if not isinstance(found, list) or not found or not all(isinstance(one, str) for one in found):
+        if (
+            not isinstance(found, list)
+            or not found
+            or not all(isinstance(one, str) for one in found)
+        ):
             raise illegal(name, '^\\["[A-Z0-9-_.]{1,20}"(,"[A-Z0-9-_.]{1,20}"){0,}\\]$')
         if len(set(found)) < len(found):
-            raise BinanceError(ErrorCode.DUPLICATE_SYMBOLS, "Symbol is present multiple times in the list.")
+            raise BinanceError(
+                ErrorCode.DUPLICATE_SYMBOLS, "Symbol is present multiple times in the list."
+            )
         return found

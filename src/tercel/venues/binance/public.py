@@ -49,7 +49,9 @@ class PublicMarket:
         The exchange's time, and what is added to it for clients.
     """
 
-    def __init__(self, rules: SymbolRules, snapshot: o.MarketRows, now_ns: int, offset_ns: int) -> None:
+    def __init__(
+        self, rules: SymbolRules, snapshot: o.MarketRows, now_ns: int, offset_ns: int
+    ) -> None:
         self.rules = rules
         self.book = AggregatedBook()
         self._offset_ns = offset_ns
@@ -106,13 +108,20 @@ class PublicMarket:
         The rows before it show the level that it took, as the book stood before the market moved away.
         """
         ticks, lots = report.last_px // ONE, report.last_qty // ONE
-        if self._open is None and self.trades and self.trades[-1].lots == lots and self.trades[-1].ticks == ticks:
+        if (
+            self._open is None
+            and self.trades
+            and self.trades[-1].lots == lots
+            and self.trades[-1].ticks == ticks
+        ):
             return self.trades[-1].number  # the other side of a trade between clients
         if self._open is None or self._open.lots != lots:
             self._close()
             self._count += 1
             rested = (report.side > 0) == report.passive
-            self._open = PublicTrade(self._count, report.ns + self._offset_ns, ticks, lots, rested, 0, -1)
+            self._open = PublicTrade(
+                self._count, report.ns + self._offset_ns, ticks, lots, rested, 0, -1
+            )
         self._open.ticks = ticks
         number = self._open.number
         self._close()
@@ -125,12 +134,17 @@ class PublicMarket:
         self._open = None
         last = self.trades[-1] if self.trades else None
         same = last is not None and (last.ns, last.ticks, last.buyer_rested, last.taker) == (
-            trade.ns, trade.ticks, trade.buyer_rested, trade.taker,
-        )  # fmt: skip
+            trade.ns,
+            trade.ticks,
+            trade.buyer_rested,
+            trade.taker,
+        )
         self._aggregates += not same
         trade.aggregate = self._aggregates
         self.trades.append(trade)
-        self.record.add(trade.ns, schema.TRADE, BUY if trade.buyer_rested else SELL, trade.ticks, trade.lots)
+        self.record.add(
+            trade.ns, schema.TRADE, BUY if trade.buyer_rested else SELL, trade.ticks, trade.lots
+        )
         self.fresh.append(trade)
         self.bars.take(trade.number, trade.ns, trade.ticks, trade.lots, not trade.buyer_rested)
 
@@ -166,11 +180,18 @@ class PublicMarket:
     # -- the book -----------------------------------------------------------------------------------------------------
 
     def _levels(self, side: int, depth: int) -> list[list[str]]:
-        return [[self.rules.price(ticks), self.rules.quantity(lots)] for ticks, lots in self.book.top(side, depth)]
+        return [
+            [self.rules.price(ticks), self.rules.quantity(lots)]
+            for ticks, lots in self.book.top(side, depth)
+        ]
 
     def depth(self, limit: int) -> dict[str, Any]:
         """The book, `limit` levels a side."""
-        return {"lastUpdateId": self.update, "bids": self._levels(BUY, limit), "asks": self._levels(SELL, limit)}
+        return {
+            "lastUpdateId": self.update,
+            "bids": self._levels(BUY, limit),
+            "asks": self._levels(SELL, limit),
+        }
 
     def follow(self, stream: str) -> None:
         """Begin to note what changes for a stream of depth updates."""
@@ -189,7 +210,9 @@ class PublicMarket:
         levels, self._touched[stream] = self._touched[stream], set()
         told: dict[int, list[list[str]]] = {BUY: [], SELL: []}
         for side, ticks in sorted(levels, key=lambda one: -one[0] * one[1]):
-            told[side].append([self.rules.price(ticks), self.rules.quantity(self.book.lots((side, ticks)))])
+            told[side].append(
+                [self.rules.price(ticks), self.rules.quantity(self.book.lots((side, ticks)))]
+            )
         return {
             "e": "depthUpdate",
             "E": ms(now_ns),
@@ -340,10 +363,26 @@ class PublicMarket:
 
     def _event(self, kind: str, told: dict[str, Any], now_ns: int) -> dict[str, Any]:
         names = {
-            "p": "priceChange", "P": "priceChangePercent", "w": "weightedAvgPrice", "x": "prevClosePrice",
-            "c": "lastPrice", "Q": "lastQty", "b": "bidPrice", "B": "bidQty", "a": "askPrice", "A": "askQty",
-            "o": "openPrice", "h": "highPrice", "l": "lowPrice", "v": "volume", "q": "quoteVolume", "O": "openTime",
-            "C": "closeTime", "F": "firstId", "L": "lastId", "n": "count",
-        }  # fmt: skip
+            "p": "priceChange",
+            "P": "priceChangePercent",
+            "w": "weightedAvgPrice",
+            "x": "prevClosePrice",
+            "c": "lastPrice",
+            "Q": "lastQty",
+            "b": "bidPrice",
+            "B": "bidQty",
+            "a": "askPrice",
+            "A": "askQty",
+            "o": "openPrice",
+            "h": "highPrice",
+            "l": "lowPrice",
+            "v": "volume",
+            "q": "quoteVolume",
+            "O": "openTime",
+            "C": "closeTime",
+            "F": "firstId",
+            "L": "lastId",
+            "n": "count",
+        }
         head = {"e": kind, "E": ms(now_ns), "s": self.rules.symbol}
         return head | {short: told[name] for short, name in names.items() if name in told}

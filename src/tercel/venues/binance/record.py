@@ -30,7 +30,8 @@ class MarketRecord:
     """
 
     def __init__(self, held: int = _HELD) -> None:
-        self._rows, self._held = array("q"), held
+        self._rows = array("q")
+        self._held = held
         self._file: IO[bytes] | None = None
 
     def add(self, *row: int) -> None:

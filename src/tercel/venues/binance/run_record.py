@@ -53,16 +53,34 @@ def write_tape(lake: Path, market: PublicMarket) -> tuple[str, int]:
         rows = block[block[:, _NS] < (began // DAY_NS + 1) * DAY_NS]
         new = np.append(rows[1:, _NS] != rows[:-1, _NS], True)[: len(rows)]
         seq = messages + np.cumsum(np.append(True, new[:-1]))[: len(rows)]
-        flags = np.where(new, schema.MESSAGE_END, 0) | np.where(rows[:, _NS] == began, schema.OPENING, 0)
+        flags = np.where(new, schema.MESSAGE_END, 0) | np.where(
+            rows[:, _NS] == began, schema.OPENING, 0
+        )
         ns, messages = rows[:, _NS], messages + int(new.sum())
-        columns = (ns, ns, seq, rows[:, _KIND], 0 * ns, rows[:, _SIDE], rows[:, _TICKS], rows[:, _LOTS], flags)
+        columns = (
+            ns,
+            ns,
+            seq,
+            rows[:, _KIND],
+            0 * ns,
+            rows[:, _SIDE],
+            rows[:, _TICKS],
+            rows[:, _LOTS],
+            flags,
+        )
         parts.append(Events.from_table(np.stack(columns, axis=1)))
     events = Events.joined(parts)
     date = datetime.fromtimestamp(began // NS_PER_SECOND, UTC).date().isoformat()
     instrument = Instrument(
-        VENUE, rules.symbol, date, rules.tick / ONE, timezone="UTC", session_open_ns=began,
-        session_close_ns=int(events.exch_ns[-1]) + 1, extra={"lot_size": text(rules.lot), "feed": "tercel venue serve"},
-    )  # fmt: skip
+        VENUE,
+        rules.symbol,
+        date,
+        rules.tick / ONE,
+        timezone="UTC",
+        session_open_ns=began,
+        session_close_ns=int(events.exch_ns[-1]) + 1,
+        extra={"lot_size": text(rules.lot), "feed": "tercel venue serve"},
+    )
     Lake(lake).write(instrument, events, replace=True)
     return date, len(events)
 
@@ -73,7 +91,17 @@ def write_fills(path: Path, account: TradingAccount, rules: dict[str, SymbolRule
     for fill in account.fills:
         mine = rules[fill.symbol]
         coins, price = text(fill.lots * mine.lot), text(fill.ticks * mine.tick)
-        rows.append([_iso(fill.ns), fill.symbol, fill.side.lower(), coins, price, VENUE, text(_fee(fill, mine))])
+        rows.append(
+            [
+                _iso(fill.ns),
+                fill.symbol,
+                fill.side.lower(),
+                coins,
+                price,
+                VENUE,
+                text(_fee(fill, mine)),
+            ]
+        )
     path.write_text(csv_text(rows), encoding="utf-8", newline="")
     return len(account.fills)
 
@@ -107,7 +135,9 @@ def middles(market: PublicMarket) -> Ints:
     return np.array(path, np.int64).reshape(-1, 2)
 
 
-def impact(engine: BinanceExchange, twin: BinanceExchange, account: TradingAccount, symbol: str) -> dict[str, Any]:
+def impact(
+    engine: BinanceExchange, twin: BinanceExchange, account: TradingAccount, symbol: str
+) -> dict[str, Any]:
     """How far the account's orders moved the price: the middle less the twin's, in the fill's direction, bps.
 
     Means over fills, by lots, at seconds after each; what a fill had moved before it is in its figures too.

@@ -92,11 +92,21 @@ class BinanceServer(Closing):
     """A server of Binance's APIs; see :func:`serve_binance`."""
 
     def __init__(
-        self, engine: BinanceExchange, keys: Sequence[ApiKey], port: int, pace: Pace, limits: RateLimits,
-        latency_s: float, wall_ns: Callable[[], int], listen_keys: bool,
-    ) -> None:  # fmt: skip
-        self.engine, self._pace, self._latency_s = engine, pace, latency_s
-        self._wall_ns, self._gives_listen_keys = wall_ns, listen_keys
+        self,
+        engine: BinanceExchange,
+        keys: Sequence[ApiKey],
+        port: int,
+        pace: Pace,
+        limits: RateLimits,
+        latency_s: float,
+        wall_ns: Callable[[], int],
+        listen_keys: bool,
+    ) -> None:
+        self.engine = engine
+        self._pace = pace
+        self._latency_s = latency_s
+        self._wall_ns = wall_ns
+        self._gives_listen_keys = listen_keys
         self.usage = RateUsage(limits, self._wall_ms)
         self.desk = RequestDesk(engine, self.usage, keys, self._wall_ms)
         self.streams = Streams(engine)
@@ -134,12 +144,19 @@ class BinanceServer(Closing):
         except ImportError as error:
             self.socket.close()
             raise ConfigError(
-                "the packages uvicorn, starlette and websockets", str(error), "pip install 'tercel[trade]'"
+                "the packages uvicorn, starlette and websockets",
+                str(error),
+                "pip install 'tercel[trade]'",
             ) from None
         config = uvicorn.Config(
-            self._app(), log_level="warning", access_log=False, timeout_graceful_shutdown=1, lifespan="on",
-            timeout_keep_alive=_IDLE_S, ws_ping_timeout=_PONG_S,
-        )  # fmt: skip
+            self._app(),
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=1,
+            lifespan="on",
+            timeout_keep_alive=_IDLE_S,
+            ws_ping_timeout=_PONG_S,
+        )
         return uvicorn.Server(config)
 
     def _app(self) -> "Starlette":
@@ -215,7 +232,8 @@ class BinanceServer(Closing):
             text = in_json(told)
             for one in self._listeners:
                 one.tell(name, told, text)
-        events, self.engine.told = self.engine.told, []
+        events = self.engine.told
+        self.engine.told = []
         for account, event in events:
             for session in self._sessions:
                 session.tell(account, event)
@@ -237,7 +255,9 @@ class BinanceServer(Closing):
         status, told, micro = 200, None, False
         try:
             micro = microseconds(request.headers.get("X-MBX-TIME-UNIT", ""))
-            told = await self._rest(request.method, request.url.path, query, body, address, request, headers)
+            told = await self._rest(
+                request.method, request.url.path, query, body, address, request, headers
+            )
         except BinanceError as error:
             status, told = error.status, error.body
             if error.retry_ms:
@@ -247,7 +267,14 @@ class BinanceServer(Closing):
         return _response(in_json(told, micro), status, headers)
 
     async def _rest(
-        self, method: str, path: str, query: str, body: str, address: str, request: "Request", headers: dict[str, str]
+        self,
+        method: str,
+        path: str,
+        query: str,
+        body: str,
+        address: str,
+        request: "Request",
+        headers: dict[str, str],
     ) -> Any:
         """The answer to a request."""
         name = request.headers.get("X-MBX-APIKEY", "")
@@ -269,7 +296,9 @@ class BinanceServer(Closing):
                 self.desk.signed(key, params, unsigned(query) + unsigned(body))
         return await self._answered(one, params, key, headers)
 
-    async def _answered(self, one: Endpoint, params: Params, key: ApiKey | None, headers: dict[str, str]) -> Any:
+    async def _answered(
+        self, one: Endpoint, params: Params, key: ApiKey | None, headers: dict[str, str]
+    ) -> Any:
         if self._latency_s and one.security is Security.TRADE:
             await asyncio.sleep(self._latency_s)
         self._turn()
@@ -319,7 +348,9 @@ class BinanceServer(Closing):
             return
         combined = ws.url.path == "/stream"
         names = ws.query_params.get("streams", "") if combined else ws.path_params.get("names", "")
-        listed = [one for one in names.replace(" ", "+").split("/") if one]  # @+08:00, though + is a blank in a query
+        listed = [
+            one for one in names.replace(" ", "+").split("/") if one
+        ]  # @+08:00, though + is a blank in a query
         one = StreamConnection(self.streams, link.say, self._listening, combined, link.micro)
         one.listen(listed)
         self._listeners.append(one)
@@ -353,7 +384,9 @@ class BinanceServer(Closing):
         if (link := await self._opened(ws)) is None:
             return
         told = ws.query_params.get("returnRateLimits", "true").lower() != "false"
-        one = ApiConnection(self.desk, link.say, address, told, link.micro, connected=ms(self.engine.now_ns))
+        one = ApiConnection(
+            self.desk, link.say, address, told, link.micro, connected=ms(self.engine.now_ns)
+        )
         self._sessions.append(one)
 
         def heed(text: str) -> None:
@@ -411,9 +444,16 @@ def _response(text: str, status: int, headers: dict[str, str]) -> "Response":
 
 
 def serve_binance(
-    engine: BinanceExchange, keys: Sequence[ApiKey], *, pace: Pace, port: int = 0, limits: RateLimits | None = None,
-    latency_s: float = 0.0, wall_ns: Callable[[], int] = time.time_ns, listen_keys: bool = False,
-) -> BinanceServer:  # fmt: skip
+    engine: BinanceExchange,
+    keys: Sequence[ApiKey],
+    *,
+    pace: Pace,
+    port: int = 0,
+    limits: RateLimits | None = None,
+    latency_s: float = 0.0,
+    wall_ns: Callable[[], int] = time.time_ns,
+    listen_keys: bool = False,
+) -> BinanceServer:
     """Binance's APIs over an exchange; ``start`` the server, ``close`` it.
 
     Parameters
@@ -439,4 +479,6 @@ def serve_binance(
     ConfigError
         The port is taken, or a package is missing.
     """
-    return BinanceServer(engine, keys, port, pace, limits or RateLimits(), latency_s, wall_ns, listen_keys)
+    return BinanceServer(
+        engine, keys, port, pace, limits or RateLimits(), latency_s, wall_ns, listen_keys
+    )

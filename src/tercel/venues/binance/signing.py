@@ -48,7 +48,9 @@ def sorted_payload(params: Mapping[str, Any]) -> str:
     >>> sorted_payload({"symbol": "A", "apiKey": "k", "signature": "s", "recvWindow": 100, "flag": True})
     'apiKey=k&flag=true&recvWindow=100&symbol=A'
     """
-    return "&".join(f"{name}={in_text(value)}" for name, value in sorted(params.items()) if name != NAME)
+    return "&".join(
+        f"{name}={in_text(value)}" for name, value in sorted(params.items()) if name != NAME
+    )
 
 
 def in_text(value: Any) -> str:

@@ -107,7 +107,9 @@ class Streams:
                 stream.due_ns = (now // stream.period_ns + 1) * stream.period_ns
                 yield from ((stream.name, one) for one in self._periodic(stream, now))
 
-    def _at_once(self, stream: MarketStream, market: PublicMarket, fresh: dict[str, list[Any]]) -> Iterator[Told]:
+    def _at_once(
+        self, stream: MarketStream, market: PublicMarket, fresh: dict[str, list[Any]]
+    ) -> Iterator[Told]:
         now, trades = self.engine.now_ns, fresh[market.rules.symbol]
         if stream.what == "trade":
             yield from ((stream.name, market.trade_event(one, now)) for one in trades)

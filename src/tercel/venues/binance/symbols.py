@@ -182,7 +182,11 @@ class SymbolRules:
             "quoteAssetPrecision": 8,
             "baseCommissionPrecision": 8,
             "quoteCommissionPrecision": 8,
-            "orderTypes": [BinanceOrderType.LIMIT, BinanceOrderType.LIMIT_MAKER, BinanceOrderType.MARKET],
+            "orderTypes": [
+                BinanceOrderType.LIMIT,
+                BinanceOrderType.LIMIT_MAKER,
+                BinanceOrderType.MARKET,
+            ],
             "icebergAllowed": False,
             "ocoAllowed": False,
             "otoAllowed": False,
@@ -222,9 +226,15 @@ def rules_of(listing: Listing, lot: int = 0) -> SymbolRules:
     """
     name = listing.instrument.upper()
     quote = next((one for one in QUOTES if name.endswith(one) and name != one), "")
-    base, quote = (name.removesuffix(quote), quote) if quote else (re.sub("[^A-Z0-9]", "", name), QUOTES[0])
+    base, quote = (
+        (name.removesuffix(quote), quote) if quote else (re.sub("[^A-Z0-9]", "", name), QUOTES[0])
+    )
     tick, lot = round(listing.tick * ONE), lot or listing.lot * ONE
     if not tick or abs(tick - listing.tick * ONE) > 1e-6 or tick * lot % ONE:
         received = f"tick {listing.tick}, lot {listing.lot} of {listing.instrument}"
-        raise ConfigError("a tick, a lot and their product of at most eight decimals", received, "serve another market")
+        raise ConfigError(
+            "a tick, a lot and their product of at most eight decimals",
+            received,
+            "serve another market",
+        )
     return SymbolRules(base + quote, base, quote, listing.instrument, tick, lot)

@@ -28,14 +28,34 @@ from tercel.venues.binance.words import (
 )
 
 ORDER_PARAMS: Final = (
-    "symbol", "side", "type", "timeInForce", "quantity", "quoteOrderQty", "price", "newClientOrderId", "strategyId",
-    "strategyType", "stopPrice", "trailingDelta", "icebergQty", "newOrderRespType", "selfTradePreventionMode",
-    "pegPriceType", "pegOffsetValue", "pegOffsetType",
-)  # fmt: skip
+    "symbol",
+    "side",
+    "type",
+    "timeInForce",
+    "quantity",
+    "quoteOrderQty",
+    "price",
+    "newClientOrderId",
+    "strategyId",
+    "strategyType",
+    "stopPrice",
+    "trailingDelta",
+    "icebergQty",
+    "newOrderRespType",
+    "selfTradePreventionMode",
+    "pegPriceType",
+    "pegOffsetValue",
+    "pegOffsetType",
+)
 REPLACE_PARAMS: Final = (
-    *ORDER_PARAMS, "cancelReplaceMode", "cancelNewClientOrderId", "cancelOrigClientOrderId", "cancelOrderId",
-    "cancelRestrictions", "orderRateLimitExceededMode",
-)  # fmt: skip
+    *ORDER_PARAMS,
+    "cancelReplaceMode",
+    "cancelNewClientOrderId",
+    "cancelOrigClientOrderId",
+    "cancelOrderId",
+    "cancelRestrictions",
+    "orderRateLimitExceededMode",
+)
 _NOT_HERE: Final = {
     "icebergQty": "Iceberg orders are not supported for this symbol.",
     "trailingDelta": "Trailing stop orders are not supported for this symbol.",
@@ -69,7 +89,8 @@ class TradeRequests:
     """
 
     def __init__(self, engine: BinanceExchange, usage: RateUsage) -> None:
-        self.engine, self.usage = engine, usage
+        self.engine = engine
+        self.usage = usage
         self.wallet: dict[str, tuple[Any, tuple[str, ...]]] = {
             "account/apiRestrictions": (self.restrictions, ()),
             "asset/tradeFee": (self.fees, ("symbol",)),
@@ -93,12 +114,19 @@ class TradeRequests:
         for name in ("symbol", "side", "type"):
             params.needed(name)
         rules = self.engine.rules[self._symbol(params)]
-        side = params.choice("side", BinanceSide, ErrorCode.INVALID_SIDE, "Invalid side.") or BinanceSide.BUY
+        side = (
+            params.choice("side", BinanceSide, ErrorCode.INVALID_SIDE, "Invalid side.")
+            or BinanceSide.BUY
+        )
         kind = (
-            params.choice("type", BinanceOrderType, ErrorCode.INVALID_ORDER_TYPE, "Invalid orderType.")
+            params.choice(
+                "type", BinanceOrderType, ErrorCode.INVALID_ORDER_TYPE, "Invalid orderType."
+            )
             or BinanceOrderType.LIMIT
         )
-        tif = params.choice("timeInForce", TimeInForce, ErrorCode.INVALID_TIF, "Invalid timeInForce.")
+        tif = params.choice(
+            "timeInForce", TimeInForce, ErrorCode.INVALID_TIF, "Invalid timeInForce."
+        )
         if kind in UNSUPPORTED:
             raise rejected(UNSUPPORTED[kind])
         for name, msg in _NOT_HERE.items():
@@ -115,12 +143,18 @@ class TradeRequests:
             ticks = rules.ticks(params.amount("price"))
         if not lots and not spent:
             raise not_valid("quoteOrderQty")
-        labels = {name: value for name in ("strategyId", "strategyType") if (value := params.whole(name)) is not None}
+        labels = {
+            name: value
+            for name in ("strategyId", "strategyType")
+            if (value := params.whole(name)) is not None
+        }
         if labels.get("strategyType", 1_000_000) < 1_000_000:
             raise BinanceError(ErrorCode.BAD_STRATEGY_TYPE, "`strategyType` was less than 1000000.")
         shape(params, kind)
         name = params.client_id("newClientOrderId")
-        return OrderAsked(rules, side, kind, tif or TimeInForce.GTC, lots, ticks, spent, name, labels)
+        return OrderAsked(
+            rules, side, kind, tif or TimeInForce.GTC, lots, ticks, spent, name, labels
+        )
 
     @staticmethod
     def _composed(params: Params, kind: BinanceOrderType, tif: TimeInForce | None) -> None:
@@ -156,7 +190,13 @@ class TradeRequests:
         if order.status is Status.FILLED:
             self.usage.filled(account.name)
         wanted = shape(params, asked.kind)
-        return order.ack() if wanted is Shape.ACK else order.result() if wanted is Shape.RESULT else order.full()
+        return (
+            order.ack()
+            if wanted is Shape.ACK
+            else order.result()
+            if wanted is Shape.RESULT
+            else order.full()
+        )
 
     def test(self, account: TradingAccount, params: Params) -> dict[str, Any]:
         """`order/test`."""
@@ -190,7 +230,9 @@ class TradeRequests:
     def cancel(self, account: TradingAccount, params: Params) -> dict[str, Any]:
         """`order`, DELETE."""
         symbol, named = self._symbol(params), self._named(params)
-        return self.engine.cancel(account, symbol, *named, params.client_id("newClientOrderId"), _restriction(params))
+        return self.engine.cancel(
+            account, symbol, *named, params.client_id("newClientOrderId"), _restriction(params)
+        )
 
     def cancel_all(self, account: TradingAccount, params: Params) -> list[dict[str, Any]]:
         """`openOrders`, DELETE."""
@@ -221,8 +263,13 @@ class TradeRequests:
             if exceeded == "DO_NOTHING":
                 raise
             limited = error
-        cancel, failed = self._tried(lambda: self.engine.cancel(account, symbol, number, name, new_name, only))
-        parts = {"cancelResult": "FAILURE" if failed else "SUCCESS", "newOrderResult": "NOT_ATTEMPTED"}
+        cancel, failed = self._tried(
+            lambda: self.engine.cancel(account, symbol, number, name, new_name, only)
+        )
+        parts = {
+            "cancelResult": "FAILURE" if failed else "SUCCESS",
+            "newOrderResult": "NOT_ATTEMPTED",
+        }
         if limited is not None and (not failed or mode is ReplaceMode.ALLOW_FAILURE):
             placed, refused = limited.body, True
         elif failed and mode is ReplaceMode.STOP_ON_FAILURE:
@@ -237,7 +284,9 @@ class TradeRequests:
             raise BinanceError(ErrorCode.FAILED, "Order cancel-replace failed.", 400, data)
         if failed or refused:
             status = 409 if limited is None or mode is ReplaceMode.ALLOW_FAILURE else 429
-            raise BinanceError(ErrorCode.PARTLY_FAILED, "Order cancel-replace partially failed.", status, data)
+            raise BinanceError(
+                ErrorCode.PARTLY_FAILED, "Order cancel-replace partially failed.", status, data
+            )
         return data
 
     @staticmethod
@@ -278,12 +327,18 @@ class TradeRequests:
 
     def all_orders(self, account: TradingAccount, params: Params) -> list[dict[str, Any]]:
         """`allOrders`."""
-        symbol, limit, first = self._symbol(params), params.integer("limit", 500, 1000), params.whole("orderId")
+        symbol, limit, first = (
+            self._symbol(params),
+            params.integer("limit", 500, 1000),
+            params.whole("orderId"),
+        )
         start, end = _span(params)
         found: list[BinanceOrder] = [
             one
             for one in account.orders.values()
-            if one.rules.symbol == symbol and (first is None or one.order_id >= first) and within(one.ns, start, end)
+            if one.rules.symbol == symbol
+            and (first is None or one.order_id >= first)
+            and within(one.ns, start, end)
         ]
         return [one.query() for one in page(found, limit, first, start)]
 
@@ -293,7 +348,9 @@ class TradeRequests:
         number, first = params.whole("orderId"), params.whole("fromId")
         start, end = _span(params)
         if (first is not None or number is not None) and (start is not None or end is not None):
-            raise BinanceError(ErrorCode.BAD_COMBINATION, "Combination of optional parameters invalid.")
+            raise BinanceError(
+                ErrorCode.BAD_COMBINATION, "Combination of optional parameters invalid."
+            )
         found = [
             one
             for one in account.fills
@@ -302,11 +359,15 @@ class TradeRequests:
             and (first is None or one.trade >= first)
             and within(one.ns, start, end)
         ]
-        return [own_trade(one, self.engine.rules[symbol]) for one in page(found, limit, first, start)]
+        return [
+            own_trade(one, self.engine.rules[symbol]) for one in page(found, limit, first, start)
+        ]
 
     def account(self, account: TradingAccount, params: Params) -> dict[str, Any]:
         """`account`."""
-        rows = account.balances.rows(list(dict.fromkeys([*self.engine.assets, *account.balances.free])))
+        rows = account.balances.rows(
+            list(dict.fromkeys([*self.engine.assets, *account.balances.free]))
+        )
         if params.flag("omitZeroBalances"):
             rows = [one for one in rows if one["free"] != shown(0) or one["locked"] != shown(0)]
         maker, taker = self.engine.maker, self.engine.taker
@@ -315,7 +376,12 @@ class TradeRequests:
             "takerCommission": taker * 10_000 // ONE,
             "buyerCommission": 0,
             "sellerCommission": 0,
-            "commissionRates": {"maker": shown(maker), "taker": shown(taker), "buyer": shown(0), "seller": shown(0)},
+            "commissionRates": {
+                "maker": shown(maker),
+                "taker": shown(taker),
+                "buyer": shown(0),
+                "seller": shown(0),
+            },
             "canTrade": True,
             "canWithdraw": False,
             "canDeposit": False,
@@ -332,7 +398,12 @@ class TradeRequests:
     def commission(self, _account: TradingAccount, params: Params) -> dict[str, Any]:
         """`account/commission`."""
         symbol, none = self._symbol(params), shown(0)
-        rates = {"maker": shown(self.engine.maker), "taker": shown(self.engine.taker), "buyer": none, "seller": none}
+        rates = {
+            "maker": shown(self.engine.maker),
+            "taker": shown(self.engine.taker),
+            "buyer": none,
+            "seller": none,
+        }
         nothing: Mapping[str, str] = dict.fromkeys(rates, none)
         return {
             "symbol": symbol,
@@ -345,7 +416,10 @@ class TradeRequests:
     def fees(self, _account: TradingAccount, params: Params) -> list[dict[str, str]]:
         """`/sapi/v1/asset/tradeFee`: of a symbol, or of all."""
         symbols = [self._symbol(params)] if "symbol" in params else list(self.engine.rules)
-        rates = {"makerCommission": shown(self.engine.maker), "takerCommission": shown(self.engine.taker)}
+        rates = {
+            "makerCommission": shown(self.engine.maker),
+            "takerCommission": shown(self.engine.taker),
+        }
         return [{"symbol": one} | rates for one in symbols]
 
     def order_count(self, account: TradingAccount, _params: Params) -> list[dict[str, Any]]:
@@ -420,10 +494,17 @@ def _span(params: Params) -> tuple[int | None, int | None]:
     """`startTime` and `endTime`, a day apart at most."""
     start, end = params.time_ms("startTime"), params.time_ms("endTime")
     if start is not None and end is not None and end - start > DAY_MS:
-        raise BinanceError(ErrorCode.MORE_THAN_XX_HOURS, "More than 24 hours between startTime and endTime.")
+        raise BinanceError(
+            ErrorCode.MORE_THAN_XX_HOURS, "More than 24 hours between startTime and endTime."
+        )
     return start, end
 
 
 def _discount() -> dict[str, Any]:
     """Nothing is paid in BNB here."""
-    return {"enabledForAccount": False, "enabledForSymbol": False, "discountAsset": "BNB", "discount": shown(0)}
+    return {
+        "enabledForAccount": False,
+        "enabledForSymbol": False,
+        "discountAsset": "BNB",
+        "discount": shown(0),
+    }

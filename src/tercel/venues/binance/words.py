@@ -88,15 +88,26 @@ class BinanceError(Exception):
     """
 
     def __init__(
-        self, code: ErrorCode, msg: str, status: int = 400, data: dict[str, Any] | None = None, retry_ms: int = 0
+        self,
+        code: ErrorCode,
+        msg: str,
+        status: int = 400,
+        data: dict[str, Any] | None = None,
+        retry_ms: int = 0,
     ) -> None:
         super().__init__(f"{code.value}: {msg}")
-        self.code, self.msg, self.status, self.data, self.retry_ms = code, msg, status, data, retry_ms
+        self.code = code
+        self.msg = msg
+        self.status = status
+        self.data = data
+        self.retry_ms = retry_ms
 
     @property
     def body(self) -> dict[str, Any]:
         """The object that a client reads."""
-        return {"code": self.code.value, "msg": self.msg} | ({} if self.data is None else {"data": self.data})
+        return {"code": self.code.value, "msg": self.msg} | (
+            {} if self.data is None else {"data": self.data}
+        )
 
 
 def rejected(msg: str) -> BinanceError:
@@ -116,20 +127,24 @@ def filtered(name: str) -> BinanceError:
 def missing(name: str) -> BinanceError:
     """A parameter that has to be there (-1102)."""
     return BinanceError(
-        ErrorCode.MANDATORY_PARAM, f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed."
+        ErrorCode.MANDATORY_PARAM,
+        f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed.",
     )
 
 
 def illegal(name: str, legal: str) -> BinanceError:
     """A parameter with characters that are not its own (-1100)."""
     return BinanceError(
-        ErrorCode.ILLEGAL_CHARS, f"Illegal characters found in parameter '{name}'; legal range is '{legal}'."
+        ErrorCode.ILLEGAL_CHARS,
+        f"Illegal characters found in parameter '{name}'; legal range is '{legal}'.",
     )
 
 
 def not_valid(name: str) -> BinanceError:
     """A parameter with a value that is none of its own (-1130)."""
-    return BinanceError(ErrorCode.INVALID_PARAMETER, f"Data sent for parameter '{name}' is not valid.")
+    return BinanceError(
+        ErrorCode.INVALID_PARAMETER, f"Data sent for parameter '{name}' is not valid."
+    )
 
 
 def unasked(name: str) -> BinanceError:
@@ -218,19 +233,43 @@ class Security(StrEnum):
 
 SIGNED: Final = frozenset({Security.USER_DATA, Security.TRADE})
 INTERVALS: Final = {
-    "1s": 1, "1m": 60, "3m": 180, "5m": 300, "15m": 900, "30m": 1800, "1h": 3600, "2h": 7200, "4h": 14400,
-    "6h": 21600, "8h": 28800, "12h": 43200, "1d": 86400, "3d": 259200, "1w": 604800, "1M": 0,
-}  # fmt: skip
+    "1s": 1,
+    "1m": 60,
+    "3m": 180,
+    "5m": 300,
+    "15m": 900,
+    "30m": 1800,
+    "1h": 3600,
+    "2h": 7200,
+    "4h": 14400,
+    "6h": 21600,
+    "8h": 28800,
+    "12h": 43200,
+    "1d": 86400,
+    "3d": 259200,
+    "1w": 604800,
+    "1M": 0,
+}
 """Kline intervals in seconds; a month has no length."""
 
 
 def rate_limits(weight: int, orders: int, orders_a_day: int, requests: int) -> list[dict[str, Any]]:
     """The `rateLimits` of `exchangeInfo`."""
     return [
-        {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": weight},
+        {
+            "rateLimitType": "REQUEST_WEIGHT",
+            "interval": "MINUTE",
+            "intervalNum": 1,
+            "limit": weight,
+        },
         {"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10, "limit": orders},
         {"rateLimitType": "ORDERS", "interval": "DAY", "intervalNum": 1, "limit": orders_a_day},
-        {"rateLimitType": "RAW_REQUESTS", "interval": "MINUTE", "intervalNum": 5, "limit": requests},
+        {
+            "rateLimitType": "RAW_REQUESTS",
+            "interval": "MINUTE",
+            "intervalNum": 5,
+            "limit": requests,
+        },
     ]
 
 

@@ -33,7 +33,11 @@ class AssetLedger:
         self.expected = dict(self.told)
 
     def hear(
-        self, rows: Iterable[Mapping[str, Any]], asset: str = "asset", free: str = "free", locked: str = "locked"
+        self,
+        rows: Iterable[Mapping[str, Any]],
+        asset: str = "asset",
+        free: str = "free",
+        locked: str = "locked",
     ) -> None:
         """What the venue says of balances; keys as `account` has them.
 
@@ -44,9 +48,13 @@ class AssetLedger:
         """
         for row in rows:
             name = str(row[asset])
-            self.told[name] = whole(row[free], f"free {name}") + whole(row[locked], f"locked {name}")
+            self.told[name] = whole(row[free], f"free {name}") + whole(
+                row[locked], f"locked {name}"
+            )
 
-    def filled(self, symbol: TradedSymbol, side: int, qty: int, price: int, fee: int, fee_asset: str) -> None:
+    def filled(
+        self, symbol: TradedSymbol, side: int, qty: int, price: int, fee: int, fee_asset: str
+    ) -> None:
         """An execution: 1e-8 of the base asset at a price in 1e-8 of the quote asset, and its fee."""
         self.moved(symbol.base, side * qty)
         self.moved(symbol.quote, -side * (qty * price // ONE))
@@ -67,4 +75,6 @@ class AssetLedger:
     def words(self) -> str:
         """The differences, for people."""
         told = self.differences().items()
-        return ", ".join(f"{name}: {text(held)}, expected {text(wanted)}" for name, (wanted, held) in told)
+        return ", ".join(
+            f"{name}: {text(held)}, expected {text(wanted)}" for name, (wanted, held) in told
+        )

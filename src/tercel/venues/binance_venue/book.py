@@ -18,7 +18,15 @@ from typing import Any, Final
 from tercel.core import orders as o
 from tercel.core.errors import TercelError, VenueError
 from tercel.core.vocabulary import BUY, MOST_LOTS, SELL
-from tercel.feeds.binance_messages import SPOT, BinanceTrade, DepthDiff, Snapshot, diff_of, snapshot_of, trade_of
+from tercel.feeds.binance_messages import (
+    SPOT,
+    BinanceTrade,
+    DepthDiff,
+    Snapshot,
+    diff_of,
+    snapshot_of,
+    trade_of,
+)
 from tercel.feeds.binance_sync import APPLIED, LOST, OPENED, BookSync, SyncStep
 from tercel.feeds.captures import exact
 from tercel.fix.shown_book import ShownBook
@@ -64,9 +72,12 @@ class StreamedBook:
         self.shown = ShownBook(symbol.symbol, symbol.scale)
         self.wanted = True
         """Whether a snapshot is to be asked for."""
-        self.asked, self.why = False, ""
+        self.asked = False
+        self.why = ""
         """Whether the answer to that is on its way; and why the book was lost, until somebody has told that."""
-        self._tries, self._idle, self._renewed = 0, 0, False
+        self._tries = 0
+        self._idle = 0
+        self._renewed = False
         """Snapshots asked for since it last stood, updates since it last moved, whether its stream is a new one."""
         self._due_s = self._asked_s = self._look_s = self._sound_s = self._unknown_s = 0.0
         self.last_price = 0
@@ -90,7 +101,9 @@ class StreamedBook:
         """It is not known any more how the book stands."""
         self._sync.lose()
         self._prints.clear()
-        self.wanted, self.why, self._trade = True, self.why or why[:300], 0
+        self.wanted = True
+        self.why = self.why or why[:300]
+        self._trade = 0
 
     # -- whether it gets on -------------------------------------------------------------------------------------------
     def look(self, now_s: float) -> None:
@@ -99,13 +112,17 @@ class StreamedBook:
             self._sound_s = self._unknown_s = now_s
         elif now_s >= self._look_s:
             self._look_s = now_s + _LOOK_S
-            bids, asks = ([price for side, price in self._totals if side == each] for each in (BUY, SELL))
+            bids, asks = (
+                [price for side, price in self._totals if side == each] for each in (BUY, SELL)
+            )
             crossed = bool(bids and asks) and max(bids) >= min(asks)
             if not crossed and self._idle < _IDLE and self._totals:
                 self._sound_s = now_s
             elif now_s - self._sound_s >= TROUBLE_S:
                 stuck = "updates bring nothing new" if self._totals else "it is empty"
-                self.lose(f"{'bids stand at or above asks' if crossed else stuck} for {TROUBLE_S:g} s")
+                self.lose(
+                    f"{'bids stand at or above asks' if crossed else stuck} for {TROUBLE_S:g} s"
+                )
             self._tries = 0 if now_s - self._unknown_s >= STANDS_S else self._tries
 
     def wants(self, now_s: float) -> str:
@@ -115,15 +132,21 @@ class StreamedBook:
             return ""
         if self._tries >= _TRIES - 1 and not self._renewed:
             self._sync.lose()  # what the old stream told does not meet what the new one will
-            self._renewed, self._due_s = True, now_s + FIRST_S
+            self._renewed = True
+            self._due_s = now_s + FIRST_S
             return "stream"
         return "snapshot" if self._sync.waiting else ""
 
     def ask(self, now_s: float, answered: bool = False) -> None:
         """A snapshot is asked for, whose answer is heard here where it has one: the next one not before a pause."""
         pause_s = min(FIRST_S * 2 ** min(self._tries, 10), LONGEST_S) * (1 + random.random() / 4)
-        self._asked_s, self._due_s = now_s, now_s + pause_s
-        self._tries, self.asked, self.wanted, self._renewed, self._idle = self._tries + 1, answered, False, False, 0
+        self._asked_s = now_s
+        self._due_s = now_s + pause_s
+        self._tries = self._tries + 1
+        self.asked = answered
+        self.wanted = False
+        self._renewed = False
+        self._idle = 0
         if self._tries == _TRIES:
             self.why = self.why or "snapshots do not fit the updates"
 
@@ -144,26 +167,37 @@ class StreamedBook:
             part = snapshot_of(data, now_ns, _scaled) if whole else diff_of(data, now_ns, _scaled)
             if part.exch_ns > now_ns + AHEAD_NS or (whole and not (part.bids or part.asks)):
                 what = f"levels of {self.symbol.symbol}, dated {now_ns} ns at most"
-                raise VenueError(what, f"{len(part.bids + part.asks)} of {part.exch_ns} ns", "its stream begins anew")
+                raise VenueError(
+                    what,
+                    f"{len(part.bids + part.asks)} of {part.exch_ns} ns",
+                    "its stream begins anew",
+                )
             return self._follow(part, now_ns)
         except (TercelError, *GARBLED) as error:
-            self.lose(str(error) if isinstance(error, TercelError) else f"it cannot be used: {error!r}")
+            self.lose(
+                str(error) if isinstance(error, TercelError) else f"it cannot be used: {error!r}"
+            )
             return None
 
     def _follow(self, part: DepthDiff | Snapshot, now_ns: int) -> o.MarketRows | None:
         stale = self._sync.counts.stale_snapshots
         self._sync.run([part])
-        steps, self._sync.steps = self._sync.steps, []
+        steps = self._sync.steps
+        self._sync.steps = []
         self.wanted |= self._sync.counts.stale_snapshots > stale
         self._idle = 0 if steps or isinstance(part, Snapshot) else self._idle + 1
         rows, opened = list[Row](), False
-        self.shown.as_of_ns = max([self.shown.as_of_ns, *(min(part.exch_ns or step.exch_ns, now_ns) for step in steps)])
+        self.shown.as_of_ns = max(
+            [self.shown.as_of_ns, *(min(part.exch_ns or step.exch_ns, now_ns) for step in steps)]
+        )
         for step in steps:
             if step.what == LOST:
-                self.wanted, self.why = True, self.why or "updates are missing: their ids do not follow each other"
+                self.wanted = True
+                self.why = self.why or "updates are missing: their ids do not follow each other"
                 continue
             if step.what == OPENED:
-                self._totals, opened = {}, True
+                self._totals = {}
+                opened = True
                 self._set(step)
             elif step.what == APPLIED:
                 self._set(step)
@@ -191,7 +225,9 @@ class StreamedBook:
                     expected = f"levels of {self.symbol.symbol} in ticks and lots of its filters, below 2**30"
                     received = f"{price / 10**10:g} x {quantity / 10**10:g}"
                     raise VenueError(
-                        expected, received, "its filters have changed: start anew; or trade another symbol"
+                        expected,
+                        received,
+                        "its filters have changed: start anew; or trade another symbol",
                     )
                 self._totals[side, ticks] = lots
                 if not lots:
@@ -243,4 +279,8 @@ class StreamedBook:
             self._own[row[o.M_SIDE], row[o.M_PRICE]] = at_ns
         # What leaves the book does so while the order still has its number, what comes follows its name.
         before = [*taken, *(row for row in moved if row[o.M_KIND] != ADD)]
-        return self.shown.rows(before), number, self.shown.rows(row for row in moved if row[o.M_KIND] == ADD)
+        return (
+            self.shown.rows(before),
+            number,
+            self.shown.rows(row for row in moved if row[o.M_KIND] == ADD),
+        )

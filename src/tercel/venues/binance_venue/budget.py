@@ -37,12 +37,21 @@ class WeightBudget:
     (None, False, True)
     """
 
-    def __init__(self, limit: int = 6000, clock: Callable[[], float] = time.monotonic, longest_s: float = 60.0) -> None:
-        self.limit, self._clock, self.longest_s = limit, clock, longest_s
+    def __init__(
+        self,
+        limit: int = 6000,
+        clock: Callable[[], float] = time.monotonic,
+        longest_s: float = 60.0,
+    ) -> None:
+        self.limit = limit
+        self._clock = clock
+        self.longest_s = longest_s
         self._spent: deque[tuple[float, int]] = deque()
         self._sum = 0
-        self._others, self._others_until = 0, 0.0
-        self._blocked, self.why = 0.0, ""
+        self._others = 0
+        self._others_until = 0.0
+        self._blocked = 0.0
+        self.why = ""
         self._until = self._urgent = self._since = self._pause = 0.0
         """When the block that the venue told is over, when the next kill may try, when the venue last told one, and how
         long it is held for at least: each of a row twice as long as the one before."""
@@ -79,7 +88,11 @@ class WeightBudget:
         if urgent and now >= self._urgent and (wait or self.used + weight > self.limit):
             self._urgent = now + self.longest_s
         elif wait:
-            raise VenueError("a venue that takes requests", f"{self.why}; {wait:.1f} s until a try", "wait until then")
+            raise VenueError(
+                "a venue that takes requests",
+                f"{self.why}; {wait:.1f} s until a try",
+                "wait until then",
+            )
         elif self.used + weight > self.limit:
             received = f"{self.used} used and {weight} more"
             raise VenueError(f"at most {self.limit} request weight a minute", received, "send less")

@@ -68,7 +68,9 @@ class _Pending:
     sent_s: float
     orders: bool
 
-    def answer(self, why: str = "", result: Any = None, error: RequestRefusedError | None = None) -> ApiAnswer:
+    def answer(
+        self, why: str = "", result: Any = None, error: RequestRefusedError | None = None
+    ) -> ApiAnswer:
         return ApiAnswer(result, error, why, self.stamp_ms, self.until_ms)
 
 
@@ -93,15 +95,25 @@ class ApiChannel:
     """Time after a request's window in which it may still be carried out."""
 
     def __init__(
-        self, signer: ApiSigner, budget: WeightBudget, now_ms: Callable[[], int], window_ms: int,
+        self,
+        signer: ApiSigner,
+        budget: WeightBudget,
+        now_ms: Callable[[], int],
+        window_ms: int,
         clock: Callable[[], float] = time.monotonic,
-    ) -> None:  # fmt: skip
-        self._signer, self.budget, self.now_ms, self._window_ms, self._clock = signer, budget, now_ms, window_ms, clock
+    ) -> None:
+        self._signer = signer
+        self.budget = budget
+        self.now_ms = now_ms
+        self._window_ms = window_ms
+        self._clock = clock
         self.socket: JsonSocket | None = None
         self._pending: dict[int, _Pending] = {}
         self._count = 0
         self._orders_until = 0.0
-        self.wall_ms, self.jump_ms, self._more_ms = now_ms, 1000.0, 0
+        self.wall_ms = now_ms
+        self.jump_ms = 1000.0
+        self._more_ms = 0
         """This machine's clock; how far what the venue says may be from it, or from its time as it is reckoned;
         and how much further, once it refused a timestamp."""
         self.heard_ms = 0
@@ -127,9 +139,16 @@ class ApiChannel:
         return self.now_ms() + self._window_ms + self.settle_ms
 
     def ask(
-        self, method: str, params: Mapping[str, Any], weight: int, then: Callable[[ApiAnswer], object], *,
-        signed: bool = True, orders: bool = False, urgent: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        method: str,
+        params: Mapping[str, Any],
+        weight: int,
+        then: Callable[[ApiAnswer], object],
+        *,
+        signed: bool = True,
+        orders: bool = False,
+        urgent: bool = False,
+    ) -> None:
         """Send a request; `then` is called once, with its answer or with why there is none. See `WeightBudget.spend`.
 
         Raises
@@ -142,14 +161,22 @@ class ApiChannel:
         stamp = self.now_ms()
         whole = dict(params)
         if signed:
-            whole = self._signer.signed({**whole, "recvWindow": self._window_ms, "timestamp": stamp})
+            whole = self._signer.signed(
+                {**whole, "recvWindow": self._window_ms, "timestamp": stamp}
+            )
         number = self._begun(method, weight, then, stamp, orders, urgent)
         # What breaks from here on is told by the link: the request may have left.
         self.socket.send({"id": number, "method": method, "params": whole})
 
     def _begun(
-        self, method: str, weight: int, then: Callable[[ApiAnswer], object], stamp: int, orders: bool, urgent: bool
-    ) -> int:  # fmt: skip
+        self,
+        method: str,
+        weight: int,
+        then: Callable[[ApiAnswer], object],
+        stamp: int,
+        orders: bool,
+        urgent: bool,
+    ) -> int:
         self.budget.spend(weight, urgent)
         self._count += 1
         until = stamp + self._window_ms + self.settle_ms
@@ -171,7 +198,9 @@ class ApiChannel:
     def _answer(self, one: _Pending, message: Mapping[str, Any]) -> ApiAnswer:
         status = message.get("status")
         status = status if isinstance(status, int) else 0
-        self.budget.answered(0.0 if status in (HTTPStatus.TOO_MANY_REQUESTS, BANNED) else one.sent_s)
+        self.budget.answered(
+            0.0 if status in (HTTPStatus.TOO_MANY_REQUESTS, BANNED) else one.sent_s
+        )
         if status == HTTPStatus.OK and "result" in message:
             return one.answer(result=message["result"])
         said = message.get("error")
@@ -180,7 +209,8 @@ class ApiChannel:
         text = self._signer.clean(str(said.get("msg", ""))[:300])
         error = RequestRefusedError(one.method, code if isinstance(code, int) else 0, text, status)
         if error.code == ErrorCode.INVALID_TIMESTAMP:
-            self.clock_off, self._more_ms = True, MOST_JUMP_MS
+            self.clock_off = True
+            self._more_ms = MOST_JUMP_MS
         if status in (HTTPStatus.TOO_MANY_REQUESTS, BANNED):
             self._wait(data if isinstance(data, dict) else {}, error, one.orders)
         return one.answer("" if status else "an answer without a status", data, error)
@@ -188,7 +218,11 @@ class ApiChannel:
     def _wait(self, data: Mapping[str, Any], error: RequestRefusedError, orders: bool) -> None:
         """Hold back until `retryAfter`: new orders where there were too many of them, else everything."""
         later, now = data.get("retryAfter"), data.get("serverTime", self.now_ms())
-        seconds = min(later - now, 10**12) / 1000 if isinstance(later, int) and isinstance(now, int) else 60.0
+        seconds = (
+            min(later - now, 10**12) / 1000
+            if isinstance(later, int) and isinstance(now, int)
+            else 60.0
+        )
         if orders and error.code == ErrorCode.TOO_MANY_ORDERS:
             self._orders_until = self._clock() + min(max(seconds, 1.0), self.budget.longest_s)
         else:
@@ -218,7 +252,9 @@ class ApiChannel:
 
     def overdue(self) -> None:
         """Call unknown what was not answered in time."""
-        late = [number for number, one in self._pending.items() if self._clock() - one.sent_s > ANSWER_S]
+        late = [
+            number for number, one in self._pending.items() if self._clock() - one.sent_s > ANSWER_S
+        ]
         self._unknown(late, f"no answer within {ANSWER_S:g} s")
 
     def lost(self, why: str) -> None:

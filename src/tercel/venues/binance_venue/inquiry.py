@@ -74,23 +74,36 @@ class FateInquiry:
     """
 
     def __init__(
-        self, channel: ApiChannel, tracker: OrderTracker, say: Callable[[o.VenueEvent], object],
-        stamp: Callable[[int], int], clock: Callable[[], float] = time.monotonic,
-    ) -> None:  # fmt: skip
-        self._channel, self._tracker, self._say, self._stamp, self._clock = channel, tracker, say, stamp, clock
+        self,
+        channel: ApiChannel,
+        tracker: OrderTracker,
+        say: Callable[[o.VenueEvent], object],
+        stamp: Callable[[int], int],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._channel = channel
+        self._tracker = tracker
+        self._say = say
+        self._stamp = stamp
+        self._clock = clock
         tracker.missing = self.about
         self.open: dict[WorkingOrder, OpenQuestion] = {}
         self._count = 0
 
     def about(
-        self, order: WorkingOrder, until_ms: int = 0, change: SentOrder | None = None, asked: str = "",
+        self,
+        order: WorkingOrder,
+        until_ms: int = 0,
+        change: SentOrder | None = None,
+        asked: str = "",
         pause_s: float = 0.0,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Ask about an order, soon or after a pause."""
         found = self.open.setdefault(order, OpenQuestion(order))
         found.until_ms = max(found.until_ms, until_ms)
         found.asked = asked or found.asked
-        found.due_s, found.wait_s = self._clock() + pause_s, FIRST_S
+        found.due_s = self._clock() + pause_s
+        found.wait_s = FIRST_S
         if change is not None and change not in found.changes:
             found.changes.append(change)
 
@@ -98,7 +111,11 @@ class FateInquiry:
         """Ask what is due, as far as there is weight for it."""
         now = self._clock()
         for one in list(self.open.values()):
-            if now < one.due_s or one.away or not self._channel.budget.fits(ORDER_WEIGHT + TRADES_WEIGHT, True):
+            if (
+                now < one.due_s
+                or one.away
+                or not self._channel.budget.fits(ORDER_WEIGHT + TRADES_WEIGHT, True)
+            ):
                 continue
             told, order = one.order.told, one.order
             named = {"orderId": order.number} if order.number else {"origClientOrderId": told.wire}
@@ -109,9 +126,13 @@ class FateInquiry:
             self._ask(one, "order.status", params, ORDER_WEIGHT, self._heard)
 
     def _ask(
-        self, one: OpenQuestion, method: str, params: dict[str, Any], weight: int,
+        self,
+        one: OpenQuestion,
+        method: str,
+        params: dict[str, Any],
+        weight: int,
         then: Callable[[OpenQuestion, ApiAnswer], None],
-    ) -> None:  # fmt: skip
+    ) -> None:
         one.away = True
 
         def heard(answer: ApiAnswer) -> None:
@@ -122,7 +143,11 @@ class FateInquiry:
                 self._later(one)
                 told = one.order.told
                 where = told.name, told.account, told.instrument
-                self._say(o.Unread(method, f"an answer that cannot be read: {error!r}", self._stamp(0), *where))
+                self._say(
+                    o.Unread(
+                        method, f"an answer that cannot be read: {error!r}", self._stamp(0), *where
+                    )
+                )
 
         try:
             self._channel.ask(method, params, weight, heard)
@@ -139,7 +164,8 @@ class FateInquiry:
             self._channel.ask("time", {}, 1, heard, signed=False)
 
     def _later(self, one: OpenQuestion) -> None:
-        one.due_s, one.wait_s = self._clock() + one.wait_s, min(2 * one.wait_s, LONGEST_S)
+        one.due_s = self._clock() + one.wait_s
+        one.wait_s = min(2 * one.wait_s, LONGEST_S)
 
     # -- answers ------------------------------------------------------------------------------------------------------
     def _heard(self, one: OpenQuestion, answer: ApiAnswer) -> None:
@@ -160,7 +186,13 @@ class FateInquiry:
         params = {"symbol": one.order.told.instrument, "orderId": one.order.number, "limit": PAGE}
         if one.since >= 0:
             params["fromId"] = one.since
-        self._ask(one, "myTrades", params, TRADES_WEIGHT, lambda one, trades: self._traded(one, trades, row))
+        self._ask(
+            one,
+            "myTrades",
+            params,
+            TRADES_WEIGHT,
+            lambda one, trades: self._traded(one, trades, row),
+        )
 
     def _traded(self, one: OpenQuestion, answer: ApiAnswer, row: dict[str, Any] | None) -> None:
         """Its executions; without a row the venue no longer knows the order itself."""
@@ -171,9 +203,16 @@ class FateInquiry:
         for trade in trades:
             if int(trade["orderId"]) == order.number:
                 self._tracker.traded(
-                    order, trade | {"tradeId": trade["id"]}, int(trade["time"]) * MS, bool(trade["isMaker"])
+                    order,
+                    trade | {"tradeId": trade["id"]},
+                    int(trade["time"]) * MS,
+                    bool(trade["isMaker"]),
                 )
-        lacks = not order.over if row is None else self._tracker.qty(order, row["executedQty"]) > order.qty
+        lacks = (
+            not order.over
+            if row is None
+            else self._tracker.qty(order, row["executedQty"]) > order.qty
+        )
         if row is not None and not lacks:
             self._settled(one, row)
         elif row is None and not lacks:
@@ -193,7 +232,12 @@ class FateInquiry:
         if status != Status.REJECTED:
             tracker.taken(order, ns)
         told = tracker.memory.by_wire.get(str(row["clientOrderId"]))
-        if told is not None and told.kind == "replace" and told in one.changes and told is not order.told:
+        if (
+            told is not None
+            and told.kind == "replace"
+            and told in one.changes
+            and told is not order.told
+        ):
             tracker.renamed(order, told, ns)
             one.changes.remove(told)
         if "origQty" in row:
@@ -224,7 +268,9 @@ class FateInquiry:
                 self.stands(order, o.OrdStatus.UNKNOWN, one.asked, _NOT_YET)
                 one.asked = ""
             if order.number and not order.over:
-                self._ask_trades(one, None)  # it may have forgotten an order, and not what that traded
+                self._ask_trades(
+                    one, None
+                )  # it may have forgotten an order, and not what that traded
             else:
                 self._later(one)
             return
@@ -243,7 +289,9 @@ class FateInquiry:
         if change.kind == "replace":
             change.status = o.OrdStatus.REJECTED
             self._tracker.memory.write(change)
-        self._say(o.CancelReject(change.name, change.orig, change.account, order.latest.status, now, text))
+        self._say(
+            o.CancelReject(change.name, change.orig, change.account, order.latest.status, now, text)
+        )
 
     def _answer(self, one: OpenQuestion) -> None:
         if one.asked:
@@ -261,4 +309,6 @@ class FateInquiry:
         """Tell where an order stands."""
         self._count += 1
         exec_id = f"{order.told.wire}-Q{self._channel.now_ms()}-{self._count}"
-        self._say(order.report(o.ExecType.STATUS, status, exec_id, self._stamp(0), name=name, text=text))
+        self._say(
+            order.report(o.ExecType.STATUS, status, exec_id, self._stamp(0), name=name, text=text)
+        )

@@ -38,7 +38,8 @@ class ApiSigner:
 
     def __init__(self, name: str, *, secret: str = "", private_key: str = "") -> None:
         self._refuse("the API key", name)
-        self._name, self._secrets = name, (name, secret, *private_key.splitlines()[1:-1])
+        self._name = name
+        self._secrets = (name, secret, *private_key.splitlines()[1:-1])
         self.kind = "Ed25519" if private_key else "HMAC"
         self.sign: Callable[[str], str]
         if private_key:

@@ -57,9 +57,14 @@ class _Line:
     """One connection that is made again."""
 
     def __init__(self, url: str, tls: TlsSettings, allow: Callable[[str], object]) -> None:
-        self.url, self._tls, self._allow, self.why = url, tls, allow, ""
+        self.url = url
+        self._tls = tls
+        self._allow = allow
+        self.why = ""
         self.socket: JsonSocket | None = None
-        self._tries, self._next_s, self._made_s = 0, 0.0, 0.0
+        self._tries = 0
+        self._next_s = 0.0
+        self._made_s = 0.0
 
     def made(self) -> bool:
         """Make it, where it is not there and it is time."""
@@ -68,7 +73,8 @@ class _Line:
             return False
         try:
             self._allow(self.url)
-            self.socket, self._made_s = JsonSocket(self.url, self._tls), now
+            self.socket = JsonSocket(self.url, self._tls)
+            self._made_s = now
         except VenueError as error:
             self.broke(error.received)
             return False
@@ -111,19 +117,32 @@ class BinanceLinks:
     """
 
     def __init__(
-        self, where: Endpoints, tls: TlsSettings, channel: ApiChannel, rest: BinanceRest,
-        selector: selectors.BaseSelector, lost: Callable[[str], object],
+        self,
+        where: Endpoints,
+        tls: TlsSettings,
+        channel: ApiChannel,
+        rest: BinanceRest,
+        selector: selectors.BaseSelector,
+        lost: Callable[[str], object],
         allow: Callable[[str], object],
-    ) -> None:  # fmt: skip
-        self._channel, self._rest, self._selector, self._lost = channel, rest, selector, lost
-        self._api, self._feed = (_Line(url, tls, allow) for url in (where.ws_api, f"{where.ws.rstrip('/')}/stream"))
+    ) -> None:
+        self._channel = channel
+        self._rest = rest
+        self._selector = selector
+        self._lost = lost
+        self._api, self._feed = (
+            _Line(url, tls, allow) for url in (where.ws_api, f"{where.ws.rstrip('/')}/stream")
+        )
         self.followed: list[str] = []
         self._streams: list[str] = []
         self._asked: set[str] = set()
         self._gone: list[str] = []
         """Streams that are left, to be subscribed to anew."""
-        self._told_s, self._renew_s = 0.0, 0.0
-        self._user, self._asking, self._key = False, False, ""
+        self._told_s = 0.0
+        self._renew_s = 0.0
+        self._user = False
+        self._asking = False
+        self._key = ""
         self._count = self._key_id = 0
         self.refusal = ""
         """Why the venue does not let us in."""
@@ -147,7 +166,11 @@ class BinanceLinks:
 
     def renew(self, name: str) -> None:
         """See `SpotLinks`."""
-        self._gone += [one for one in self._streams if one.partition("@")[0] == name.lower() and one in self._asked]
+        self._gone += [
+            one
+            for one in self._streams
+            if one.partition("@")[0] == name.lower() and one in self._asked
+        ]
 
     def poll(self) -> tuple[list[Event], list[Event]]:
         """Events of the account, and messages of the market, since the last call."""
@@ -185,7 +208,8 @@ class BinanceLinks:
         if not isinstance(event, Mapping):
             return
         if event.get("e") in _OVER:
-            self._user, self._key = False, ""
+            self._user = False
+            self._key = ""
         elif event.get("e") == "serverShutdown":
             self._api.broke("the server shuts down")
         else:
@@ -200,7 +224,8 @@ class BinanceLinks:
             self._asking = False
             if self._channel.socket is not None:
                 self._channel.socket = None
-                self._user, self._key = False, ""
+                self._user = False
+                self._key = ""
                 self._channel.lost(line.why)
         elif line.up and not self._user and not self._asking:
             with suppress(VenueError):
@@ -209,8 +234,11 @@ class BinanceLinks:
 
     def _subscribed(self, answer: ApiAnswer) -> None:
         self._asking = False
-        if (answer.error is None and not answer.why) or answer.code == ErrorCode.SUBSCRIPTION_ACTIVE:
-            self._user, self.refusal = True, ""
+        if (
+            answer.error is None and not answer.why
+        ) or answer.code == ErrorCode.SUBSCRIPTION_ACTIVE:
+            self._user = True
+            self.refusal = ""
         elif answer.code == ErrorCode.UNSUPPORTED_OPERATION:
             self._listen()
         elif answer.error is not None:
@@ -225,15 +253,19 @@ class BinanceLinks:
         except (VenueError, KeyError, TypeError) as error:
             self._api.broke(f"no listen key: {error}")
             return
-        self._asking, self._renew_s = True, time.monotonic() + _RENEW_S
+        self._asking = True
+        self._renew_s = time.monotonic() + _RENEW_S
 
     def _renew(self) -> None:
         self._renew_s = time.monotonic() + _RENEW_S
         try:
             self._rest.ask(LISTEN_KEY, 2, {"listenKey": self._key}, method="PUT")
         except RequestRefusedError as error:
-            if not error.unsure:  # it is over, and its stream has been silent since nobody knows when
-                self._user, self._key = False, ""
+            if (
+                not error.unsure
+            ):  # it is over, and its stream has been silent since nobody knows when
+                self._user = False
+                self._key = ""
         except VenueError:
             self._renew_s = time.monotonic() + _AGAIN_S
 
@@ -242,20 +274,33 @@ class BinanceLinks:
         line = self._feed
         if line.socket is not None and line.socket.closed:
             line.broke(line.socket.why)
-            self._asked, self._gone = set(), []
+            self._asked = set()
+            self._gone = []
             self._lost(line.why)
             if self._key:
-                self._user, self._asking, self._key = False, False, ""
+                self._user = False
+                self._asking = False
+                self._key = ""
         if not line.up or line.socket is None:
             return
         wanted = [*self._streams, *([self._key] if self._key else [])]
         new = self._gone or [one for one in wanted if one not in self._asked]
         if new and time.monotonic() - self._told_s >= _BETWEEN_S:
-            self._count, self._told_s = self._count + 1, time.monotonic()
+            self._count = self._count + 1
+            self._told_s = time.monotonic()
             with suppress(VenueError):
-                line.socket.send({"method": f"{'UN' * bool(self._gone)}SUBSCRIBE", "params": new, "id": self._count})
-                self._asked.symmetric_difference_update(new)  # those that are left were there, the others were not
-                self._gone, self._key_id = [], self._count if self._key in new else self._key_id
+                line.socket.send(
+                    {
+                        "method": f"{'UN' * bool(self._gone)}SUBSCRIBE",
+                        "params": new,
+                        "id": self._count,
+                    }
+                )
+                self._asked.symmetric_difference_update(
+                    new
+                )  # those that are left were there, the others were not
+                self._gone = []
+                self._key_id = self._count if self._key in new else self._key_id
         if self._key and time.monotonic() > self._renew_s:
             self._renew()
 
@@ -263,7 +308,8 @@ class BinanceLinks:
         if "error" in message and self._feed.socket is not None:
             self._feed.socket.close(f"a subscription was refused: {str(message['error'])[:200]}")
         elif self._asking and message.get("id") == self._key_id:
-            self._user, self._asking = True, False
+            self._user = True
+            self._asking = False
 
     # -- waiting ------------------------------------------------------------------------------------------------------
     def _watch(self) -> None:
@@ -271,7 +317,9 @@ class BinanceLinks:
         now: dict[int, tuple[JsonSocket, int]] = {}
         for line in (self._api, self._feed):
             if line.socket is not None and (fd := line.socket.fileno()) >= 0:
-                events = selectors.EVENT_READ | (selectors.EVENT_WRITE if line.socket.wants_write else 0)
+                events = selectors.EVENT_READ | (
+                    selectors.EVENT_WRITE if line.socket.wants_write else 0
+                )
                 now[fd] = line.socket, events
         for fd, (socket, events) in self._watched.items():
             if now.get(fd) != (socket, events):

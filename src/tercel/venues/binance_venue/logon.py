@@ -25,9 +25,14 @@ class AnswersRest(Protocol):
     """Who answers requests in the words of Binance's REST: see `BinanceRest`."""
 
     def ask(
-        self, path: str, weight: int, params: Mapping[str, Any] | None = None, *, signed: bool = False,
+        self,
+        path: str,
+        weight: int,
+        params: Mapping[str, Any] | None = None,
+        *,
+        signed: bool = False,
         method: str = "GET",
-    ) -> Any:  # fmt: skip
+    ) -> Any:
         """The answer to a request, as JSON."""
 
     def close(self) -> None:
@@ -46,7 +51,9 @@ class LogonFacts:
     """What people should know."""
 
 
-def clock_of(rest: AnswersRest, wall: Callable[[], int], steady: Callable[[], int], most_ms: float) -> tuple[int, int]:
+def clock_of(
+    rest: AnswersRest, wall: Callable[[], int], steady: Callable[[], int], most_ms: float
+) -> tuple[int, int]:
     """What makes the venue's time of a steady clock, and how far the wall's clock is ahead of it, for certain; ns.
 
     It is late by as long as the fastest answer took, and never ahead: a timestamp may be late by the window, and hardly
@@ -71,7 +78,9 @@ def clock_of(rest: AnswersRest, wall: Callable[[], int], steady: Callable[[], in
     if abs(ahead) > most_ms * _MS:
         received = f"one that is {abs(ahead) / _MS:.0f} ms {'ahead' if ahead > 0 else 'behind'} of the venue's"
         raise VenueError(
-            f"a clock within {most_ms:g} ms", received, "set this machine's clock (NTP), or raise clock_ms"
+            f"a clock within {most_ms:g} ms",
+            received,
+            "set this machine's clock (NTP), or raise clock_ms",
         )
     return offset, ahead
 
@@ -113,7 +122,9 @@ def symbols_of(
             found[symbol.symbol] = symbol
         elif names:
             raise VenueError(
-                f"{symbol.symbol} to trade", symbol.status, "take it out of `symbols` until it trades again"
+                f"{symbol.symbol} to trade",
+                symbol.status,
+                "take it out of `symbols` until it trades again",
             )
     for name in names:
         check_known(name, sorted(found), said=f"the symbol {name}")
@@ -136,15 +147,17 @@ def check_key(rest: AnswersRest, withdrawals: bool) -> str:
         told = rest.ask(RESTRICTIONS, 1, signed=True)
     except RequestRefusedError as error:
         if error.status in _ABSENT:
-            return (
-                f"what this key may do could not be checked: {RESTRICTIONS} is not there; see that it may not withdraw"
-            )
+            return f"what this key may do could not be checked: {RESTRICTIONS} is not there; see that it may not withdraw"
         raise
     if told.get("enableWithdrawals") is not False and not withdrawals:
         remedy = "take the permission from the key; or write allow_withdrawals = true"
         raise ConfigError("a key that may not withdraw money", "enableWithdrawals: true", remedy)
     if told.get("enableSpotAndMarginTrading") is False:
-        raise ConfigError("a key that may trade spot", "enableSpotAndMarginTrading: false", "give it that permission")
+        raise ConfigError(
+            "a key that may trade spot",
+            "enableSpotAndMarginTrading: false",
+            "give it that permission",
+        )
     return ""
 
 
@@ -167,7 +180,9 @@ def logged_on(rest: AnswersRest, terms: SpotTerms, budget: WeightBudget) -> Logo
     for name in facts.symbols:
         modes = facts.symbols[name].modes
         if terms.self_trade and terms.self_trade not in modes:
-            raise ConfigError(f"self_trade of {name}: {', '.join(modes)}", terms.self_trade, "choose one of these")
+            raise ConfigError(
+                f"self_trade of {name}: {', '.join(modes)}", terms.self_trade, "choose one of these"
+            )
     return facts
 
 
@@ -181,7 +196,9 @@ def hear_account(rest: AnswersRest, facts: LogonFacts) -> None:
     """
     told = rest.ask("/api/v3/account", 20, signed=True)
     if told.get("canTrade") is False:
-        raise VenueError("an account that may trade", "canTrade: false", "see what Binance says of the account")
+        raise VenueError(
+            "an account that may trade", "canTrade: false", "see what Binance says of the account"
+        )
     rates = told.get("commissionRates") or {}
     facts.maker_rate = whole(rates.get("maker", 0), "a maker fee")
     facts.taker_rate = whole(rates.get("taker", 0), "a taker fee")
@@ -205,9 +222,13 @@ def past(
     for _ in range(_PAGES):
         rows = rest.ask(path, 20, params, signed=True)
         if not isinstance(rows, list):
-            raise VenueError(f"a list of {path}", repr(rows)[:80], "check that the URL is Binance's")
+            raise VenueError(
+                f"a list of {path}", repr(rows)[:80], "check that the URL is Binance's"
+            )
         yield from rows
         if len(rows) < PAGE:
             return
         params = {"symbol": symbol, first: int(rows[-1][number]) + 1, "limit": PAGE}
-    raise VenueError(f"at most {PAGE * _PAGES:,} rows of {path} in a day", "more", "look them up at Binance")
+    raise VenueError(
+        f"at most {PAGE * _PAGES:,} rows of {path} in a day", "more", "look them up at Binance"
+    )

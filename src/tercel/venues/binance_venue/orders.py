@@ -1,6 +1,7 @@
 """Commands of the desk as requests of the WebSocket API, and what their answers mean."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from itertools import count
 from typing import Any, Final
 
@@ -42,12 +43,26 @@ class OrderEntry:
     """
 
     def __init__(
-        self, channel: ApiChannel, tracker: OrderTracker, inquiry: FateInquiry, books: Mapping[str, StreamedBook],
-        say: Callable[[o.VenueEvent], object], stamp: Callable[[int], int], mode: str = "", post_only: bool = False,
-    ) -> None:  # fmt: skip
-        self._channel, self._tracker, self._inquiry, self._books = channel, tracker, inquiry, books
-        self._say, self._stamp, self._mode, self._post_only = say, stamp, mode, post_only
-        self._mark, self._numbers = f"L{channel.now_ms():x}", count(1)
+        self,
+        channel: ApiChannel,
+        tracker: OrderTracker,
+        inquiry: FateInquiry,
+        books: Mapping[str, StreamedBook],
+        say: Callable[[o.VenueEvent], object],
+        stamp: Callable[[int], int],
+        mode: str = "",
+        post_only: bool = False,
+    ) -> None:
+        self._channel = channel
+        self._tracker = tracker
+        self._inquiry = inquiry
+        self._books = books
+        self._say = say
+        self._stamp = stamp
+        self._mode = mode
+        self._post_only = post_only
+        self._mark = f"L{channel.now_ms():x}"
+        self._numbers = count(1)
         self.doubted: Callable[[], object] = lambda: None
         """Called where the venue refuses an order by a filter that it passes here."""
 
@@ -93,17 +108,22 @@ class OrderEntry:
             return
         told = self._tracker.memory.tell(new)
         order = self._tracker.begin(told)
-        self._books[new.instrument].shown.expect(new.cl_ord_id, new.side, new.price, new.tif is not o.Tif.IOC)
+        self._books[new.instrument].shown.expect(
+            new.cl_ord_id, new.side, new.price, new.tif is not o.Tif.IOC
+        )
         params = self._terms(told, new.lots * self._tracker.unit(order).lot, new.tif)
         try:
-            self._channel.ask("order.place", params, 1, lambda one: self._placed(order, one), orders=True)
+            self._channel.ask(
+                "order.place", params, 1, lambda one: self._placed(order, one), orders=True
+            )
         except VenueError:
             self._never_left(order)
             raise
 
     def _never_left(self, order: WorkingOrder) -> None:
         """It was not sent: whoever asks is told so."""
-        order.over, order.told.status = True, o.OrdStatus.REJECTED
+        order.over = True
+        order.told.status = o.OrdStatus.REJECTED
         self._tracker.memory.write(order.told)
         self._tracker.live.pop(order.told.wire, None)
         book = self._books[order.told.instrument].shown
@@ -116,19 +136,27 @@ class OrderEntry:
         symbol = self._books[told.instrument].symbol
         kind = "LIMIT_MAKER" if self._post_only and tif is not o.Tif.IOC else "LIMIT"
         terms: dict[str, Any] = {
-            "symbol": told.instrument, "side": "BUY" if told.side > 0 else "SELL",
-            "type": "MARKET" if told.price is None else kind, "quantity": shown(qty),
-        }  # fmt: skip
+            "symbol": told.instrument,
+            "side": "BUY" if told.side > 0 else "SELL",
+            "type": "MARKET" if told.price is None else kind,
+            "quantity": shown(qty),
+        }
         if told.price is not None:
             terms["price"] = shown(told.price * symbol.tick)
             if kind == "LIMIT":
                 terms["timeInForce"] = "IOC" if tif is o.Tif.IOC else "GTC"
         mode = self._mode or symbol.modes[0]
-        return terms | {"newClientOrderId": told.wire, "newOrderRespType": "FULL", "selfTradePreventionMode": mode}
+        return terms | {
+            "newClientOrderId": told.wire,
+            "newOrderRespType": "FULL",
+            "selfTradePreventionMode": mode,
+        }
 
     def _placed(self, order: WorkingOrder, answer: ApiAnswer) -> None:
         now = answer.stamp_ms * MS
-        if answer.unknown or (answer.code == ErrorCode.ORDER_REJECTED and _DUPLICATE in answer.text.lower()):
+        if answer.unknown or (
+            answer.code == ErrorCode.ORDER_REJECTED and _DUPLICATE in answer.text.lower()
+        ):
             self._inquiry.about(order, answer.until_ms)
         elif answer.error is not None:
             if answer.code == ErrorCode.INVALID_MESSAGE:
@@ -151,12 +179,16 @@ class OrderEntry:
         for fill in row.get("fills") or ():
             self._tracker.traded(order, fill, ns, False)
         if status in OVER:
-            self._tracker.ended(order, status, row["executedQty"], ns, text=str(row.get("expiryReason") or ""))
+            self._tracker.ended(
+                order, status, row["executedQty"], ns, text=str(row.get("expiryReason") or "")
+            )
         elif self._tracker.qty(order, row["executedQty"]) > order.qty:
             self._inquiry.about(order)
 
     # -- cancels ------------------------------------------------------------------------------------------------------
-    def _reject(self, command: o.CancelOrder | o.ReplaceOrder | o.MassCancel, status: o.OrdStatus, text: str) -> None:
+    def _reject(
+        self, command: o.CancelOrder | o.ReplaceOrder | o.MassCancel, status: o.OrdStatus, text: str
+    ) -> None:
         names = command.cl_ord_id, command.orig, command.account
         self._say(o.CancelReject(*names, status, self._stamp(0), text))
 
@@ -169,11 +201,15 @@ class OrderEntry:
         else:
             told = self._tracker.memory.tell(command)
             params = self._about(order) | {"newClientOrderId": told.wire}
-            self._channel.ask("order.cancel", params, 1, lambda one: self._canceled(order, one, told), orders=True)
+            self._channel.ask(
+                "order.cancel", params, 1, lambda one: self._canceled(order, one, told), orders=True
+            )
 
     @staticmethod
     def _about(order: WorkingOrder) -> dict[str, Any]:
-        named = {"orderId": order.number} if order.number else {"origClientOrderId": order.told.wire}
+        named = (
+            {"orderId": order.number} if order.number else {"origClientOrderId": order.told.wire}
+        )
         return {"symbol": order.told.instrument, **named}
 
     def _canceled(self, order: WorkingOrder, answer: ApiAnswer, told: SentOrder | None) -> None:
@@ -191,7 +227,13 @@ class OrderEntry:
             row = answer.result
             self._tracker.numbered(order, int(row["orderId"]))
             names = {"name": told.name, "orig": told.orig} if told is not None else {}
-            self._tracker.ended(order, str(row["status"]), row["executedQty"], int(row["transactTime"]) * MS, **names)
+            self._tracker.ended(
+                order,
+                str(row["status"]),
+                row["executedQty"],
+                int(row["transactTime"]) * MS,
+                **names,
+            )
 
     def withdraw(self, order: WorkingOrder, urgent: bool = False) -> None:
         """Cancel an order under no name of its own; urgent: though the venue says that it takes nothing.
@@ -203,7 +245,12 @@ class OrderEntry:
         """
         params = self._about(order)
         self._channel.ask(
-            "order.cancel", params, 1, lambda one: self._canceled(order, one, None), orders=True, urgent=urgent
+            "order.cancel",
+            params,
+            1,
+            lambda one: self._canceled(order, one, None),
+            orders=True,
+            urgent=urgent,
         )
 
     def _mass_cancel(self, command: o.MassCancel) -> None:
@@ -222,14 +269,20 @@ class OrderEntry:
         order = self._tracker.named(command.orig)
         if order is None or order.over:
             status = o.OrdStatus.REJECTED if order is None else order.status
-            self._reject(command, status, _UNKNOWN if order is None else f"too late: it is {status}")
+            self._reject(
+                command, status, _UNKNOWN if order is None else f"too late: it is {status}"
+            )
         elif order.after is not None:
             self._reject(command, order.status, "another replacement of it is on its way")
         elif command.lots * ONE <= order.cum_qty:
             self._reject(command, order.status, "more is filled than it would leave")
         elif why := self._denial(command, 0):
             self._reject(command, order.status, why)
-        elif command.price == order.told.price and command.lots < order.told.lots and self._tracker.unit(order).amends:
+        elif (
+            command.price == order.told.price
+            and command.lots < order.told.lots
+            and self._tracker.unit(order).amends
+        ):
             self._amend(order, command)
         else:
             self._swap(order, command)
@@ -260,21 +313,38 @@ class OrderEntry:
     def _swap(self, order: WorkingOrder, command: o.ReplaceOrder) -> None:
         """Cancel and new, in one request where nothing is filled: then the cancel's condition keeps it so."""
         told = self._tracker.memory.tell(command)
-        told.order_id, told.base_qty = "", order.cum_qty
+        told.order_id = ""
+        told.base_qty = order.cum_qty
         self._tracker.memory.write(told)
         after = self._tracker.begin(told, order)
         order.after = after
         try:
             if order.cum_qty == 0 and self._channel.swaps:
                 named = (
-                    {"cancelOrderId": order.number} if order.number else {"cancelOrigClientOrderId": order.told.wire}
+                    {"cancelOrderId": order.number}
+                    if order.number
+                    else {"cancelOrigClientOrderId": order.told.wire}
                 )
                 terms = self._terms(told, self._rest(order, command.lots, 0), o.Tif.DAY)
-                params = terms | named | {"cancelReplaceMode": "STOP_ON_FAILURE", "cancelRestrictions": "ONLY_NEW"}
-                self._channel.ask("order.cancelReplace", params, 1, lambda one: self._swapped(after, one), orders=True)
+                params = (
+                    terms
+                    | named
+                    | {"cancelReplaceMode": "STOP_ON_FAILURE", "cancelRestrictions": "ONLY_NEW"}
+                )
+                self._channel.ask(
+                    "order.cancelReplace",
+                    params,
+                    1,
+                    lambda one: self._swapped(after, one),
+                    orders=True,
+                )
             else:
                 self._channel.ask(
-                    "order.cancel", self._about(order), 1, lambda one: self._made_room(order, after, one), orders=True
+                    "order.cancel",
+                    self._about(order),
+                    1,
+                    lambda one: self._made_room(order, after, one),
+                    orders=True,
                 )
         except VenueError:
             self._never_left(after)
@@ -282,7 +352,11 @@ class OrderEntry:
 
     def _swapped(self, after: WorkingOrder, answer: ApiAnswer) -> None:
         parts = answer.result if isinstance(answer.result, dict) else {}
-        before, placed, gone = after.before, parts.get("newOrderResponse"), parts.get("cancelResponse")
+        before, placed, gone = (
+            after.before,
+            parts.get("newOrderResponse"),
+            parts.get("cancelResponse"),
+        )
         assert before is not None
         if isinstance(gone, dict) and gone.get("status") in ENDS:
             self._tracker.numbered(before, int(gone["orderId"]))
@@ -301,21 +375,32 @@ class OrderEntry:
     def _made_room(self, before: WorkingOrder, after: WorkingOrder, answer: ApiAnswer) -> None:
         """The cancel before a new order was answered: how much that may be is known, or it is not sent."""
         now = answer.stamp_ms * MS
-        if answer.error is None and not answer.unknown and str(answer.result["status"]) == Status.CANCELED:
+        if (
+            answer.error is None
+            and not answer.unknown
+            and str(answer.result["status"]) == Status.CANCELED
+        ):
             row = answer.result
             self._tracker.numbered(before, int(row["orderId"]))
             before.ended = Status.CANCELED, int(row["transactTime"]) * MS
-            left = self._rest(before, after.told.lots, before.base_qty + self._tracker.qty(before, row["executedQty"]))
+            left = self._rest(
+                before,
+                after.told.lots,
+                before.base_qty + self._tracker.qty(before, row["executedQty"]),
+            )
             if left > 0 and self._tracker.qty(before, row["executedQty"]) <= before.qty:
                 try:
                     terms = self._terms(after.told, left, o.Tif.DAY)
-                    self._channel.ask("order.place", terms, 1, lambda one: self._placed(after, one), orders=True)
+                    self._channel.ask(
+                        "order.place", terms, 1, lambda one: self._placed(after, one), orders=True
+                    )
                 except VenueError as error:
                     self._unplaced(after, now, error.received)
                 return
             before.ended = None
         before.after = None
-        after.over, after.told.status = True, o.OrdStatus.REJECTED
+        after.over = True
+        after.told.status = o.OrdStatus.REJECTED
         self._tracker.live.pop(after.told.wire, None)
         self._inquiry.about(before, answer.until_ms if answer.unknown else 0, after.told)
 
@@ -352,22 +437,34 @@ class OrderEntry:
             elif answer.code != ErrorCode.NO_SUCH_ORDER:
                 why.append(answer.text)
             if not left and not why:
-                new = o.NewOrder(command.cl_ord_id, "", 0, 0, None, o.Tif.DAY, command.account, "", 0)
+                new = o.NewOrder(
+                    command.cl_ord_id, "", 0, 0, None, o.Tif.DAY, command.account, "", 0
+                )
                 exec_id, now = f"{self._mark}-{next(self._numbers)}", self._stamp(0)
                 self._say(o.refused(new, exec_id, now, _UNKNOWN, o.ExecType.STATUS))
 
         for symbol in symbols:
             params = {"symbol": symbol, "origClientOrderId": wire}
-            self._channel.ask("order.status", params, 4, lambda one, symbol=symbol: heard(symbol, one))  # type: ignore[misc]
+            answered = partial(heard, symbol)
+            self._channel.ask("order.status", params, 4, answered)
 
     def _stranger(self, command: o.StatusRequest, row: Mapping[str, Any]) -> None:
         """An order of that name stands at the venue, and nobody here remembers it."""
         symbol, price = self._books[str(row["symbol"])].symbol, whole_price(row)
         side = 1 if row["side"] == "BUY" else -1
         told = SentOrder(
-            str(row["clientOrderId"]), command.cl_ord_id, "", command.account, symbol.symbol, side,
-            lots_of(symbol, row), price // symbol.tick if price else None, "", "new", str(row["orderId"]),
-        )  # fmt: skip
+            str(row["clientOrderId"]),
+            command.cl_ord_id,
+            "",
+            command.account,
+            symbol.symbol,
+            side,
+            lots_of(symbol, row),
+            price // symbol.tick if price else None,
+            "",
+            "new",
+            str(row["orderId"]),
+        )
         self._tracker.memory.write(told)
         self._inquiry.about(self._tracker.begin(told), asked=command.cl_ord_id)
 

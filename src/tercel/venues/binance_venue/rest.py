@@ -51,10 +51,21 @@ class RequestRefusedError(VenueError):
     """
 
     def __init__(self, what: str, code: int, text: str, status: int) -> None:
-        said = f"{code}: {text} (status {status})" if code else f"{text or 'nothing'} (status {status})"
-        super().__init__(f"Binance to answer {what}", said, _REMEDIES.get(ErrorCode(code), "see errors.md")
-                         if code in set(ErrorCode) else "see errors.md of binance-spot-api-docs")  # fmt: skip
-        self.code, self.text, self.status = code, text, status
+        said = (
+            f"{code}: {text} (status {status})"
+            if code
+            else f"{text or 'nothing'} (status {status})"
+        )
+        super().__init__(
+            f"Binance to answer {what}",
+            said,
+            _REMEDIES.get(ErrorCode(code), "see errors.md")
+            if code in set(ErrorCode)
+            else "see errors.md of binance-spot-api-docs",
+        )
+        self.code = code
+        self.text = text
+        self.status = status
 
     @property
     def unsure(self) -> bool:
@@ -99,20 +110,36 @@ class BinanceRest:
     """
 
     def __init__(
-        self, base: str, signer: ApiSigner, budget: WeightBudget, tls: TlsSettings, stamp_ms: Callable[[], int],
-        window_ms: int, timeout_s: float = 10.0,
-    ) -> None:  # fmt: skip
+        self,
+        base: str,
+        signer: ApiSigner,
+        budget: WeightBudget,
+        tls: TlsSettings,
+        stamp_ms: Callable[[], int],
+        window_ms: int,
+        timeout_s: float = 10.0,
+    ) -> None:
         parts = urlsplit(base)
-        self._host, self._port, self._prefix = parts.hostname or "", parts.port, parts.path.rstrip("/")
+        self._host = parts.hostname or ""
+        self._port = parts.port
+        self._prefix = parts.path.rstrip("/")
         self._tls = tls.client() if parts.scheme == "https" else None
-        self._signer, self._budget, self._stamp_ms = signer, budget, stamp_ms
-        self._window_ms, self._timeout_s = window_ms, timeout_s
+        self._signer = signer
+        self._budget = budget
+        self._stamp_ms = stamp_ms
+        self._window_ms = window_ms
+        self._timeout_s = timeout_s
         self._connection: http.client.HTTPConnection | None = None
 
     def ask(
-        self, path: str, weight: int, params: Mapping[str, Any] | None = None, *, signed: bool = False,
+        self,
+        path: str,
+        weight: int,
+        params: Mapping[str, Any] | None = None,
+        *,
+        signed: bool = False,
         method: str = "GET",
-    ) -> Any:  # fmt: skip
+    ) -> Any:
         """The answer to a request, as JSON. A GET whose kept connection has gone is asked once more.
 
         Raises
@@ -122,17 +149,26 @@ class BinanceRest:
         VenueError
             No answer, no weight left.
         """
-        what, pairs = f"{method} {path}", {name: in_text(value) for name, value in (params or {}).items()}
-        headers = self._signer.headers if signed or path.startswith("/api/v3/userDataStream") else {}
+        what, pairs = (
+            f"{method} {path}",
+            {name: in_text(value) for name, value in (params or {}).items()},
+        )
+        headers = (
+            self._signer.headers if signed or path.startswith("/api/v3/userDataStream") else {}
+        )
         for last in (False, True):
             self._budget.spend(weight)
             query = urlencode(pairs)
             if signed:
-                query = urlencode({**pairs, "recvWindow": self._window_ms, "timestamp": self._stamp_ms()})
+                query = urlencode(
+                    {**pairs, "recvWindow": self._window_ms, "timestamp": self._stamp_ms()}
+                )
                 query += "&" + urlencode({NAME: self._signer.sign(query)})
             kept = self._connection is not None
             try:
-                return self._answer(what, *self._asked(method, f"{self._prefix}{path}", query, headers))
+                return self._answer(
+                    what, *self._asked(method, f"{self._prefix}{path}", query, headers)
+                )
             except (OSError, http.client.HTTPException) as error:
                 self.close()
                 if last or not kept or method != "GET":
@@ -142,13 +178,19 @@ class BinanceRest:
                     ) from None
         raise AssertionError
 
-    def _asked(self, method: str, path: str, query: str, headers: Mapping[str, str]) -> tuple[int, Any, bytes]:
+    def _asked(
+        self, method: str, path: str, query: str, headers: Mapping[str, str]
+    ) -> tuple[int, Any, bytes]:
         if self._connection is None:
-            kind: Any = http.client.HTTPSConnection if self._tls is not None else http.client.HTTPConnection
+            kind: Any = (
+                http.client.HTTPSConnection if self._tls is not None else http.client.HTTPConnection
+            )
             more = {"context": self._tls} if self._tls is not None else {}
             self._connection = kind(self._host, self._port, timeout=self._timeout_s, **more)
         until = time.monotonic() + self._timeout_s
-        self._connection.request(method, f"{path}?{query}" if query else path, headers=dict(headers))
+        self._connection.request(
+            method, f"{path}?{query}" if query else path, headers=dict(headers)
+        )
         answer = self._connection.getresponse()
         parts, size = [], 0
         while part := answer.read1(1 << 16):
@@ -171,13 +213,23 @@ class BinanceRest:
             return told
         if status == HTTPStatus.OK:
             said = self._signer.clean(body[:60].decode("latin-1"))
-            raise VenueError(f"JSON of {self._host} in answer to {what}", repr(said), "check that the URL is Binance's")
+            raise VenueError(
+                f"JSON of {self._host} in answer to {what}",
+                repr(said),
+                "check that the URL is Binance's",
+            )
         found = told if isinstance(told, dict) else {}
         code, text = found.get("code", 0), self._signer.clean(str(found.get("msg", ""))[:300])
         if status in (HTTPStatus.TOO_MANY_REQUESTS, BANNED):
-            self._budget.block(seconds_of(headers.get("Retry-After", "")), f"status {status}: {text}")
-        raise RequestRefusedError(what, code if isinstance(code, int) else 0, text or HTTPStatus(status).phrase
-                             if status in set(HTTPStatus) else text, status)  # fmt: skip
+            self._budget.block(
+                seconds_of(headers.get("Retry-After", "")), f"status {status}: {text}"
+            )
+        raise RequestRefusedError(
+            what,
+            code if isinstance(code, int) else 0,
+            text or HTTPStatus(status).phrase if status in set(HTTPStatus) else text,
+            status,
+        )
 
     def close(self) -> None:
         """Close the connection; the next request opens another."""

@@ -76,7 +76,11 @@ class JsonSocket:
             It is not open: nothing was sent.
         """
         if not self.up or self.closed:
-            raise VenueError(f"a link to {self.host}", f"none: {self.why or 'it is not open'}", "wait until it is up")
+            raise VenueError(
+                f"a link to {self.host}",
+                f"none: {self.why or 'it is not open'}",
+                "wait until it is up",
+            )
         self._protocol.send_text(json.dumps(message, separators=(",", ":")).encode())
         self._write()
 
@@ -92,7 +96,8 @@ class JsonSocket:
             self._write()
         found: list[Any] = []
         while (data := self._connection.receive()) is not None and data:
-            self._heard_s, self._pinged = time.monotonic(), False
+            self._heard_s = time.monotonic()
+            self._pinged = False
             self._protocol.receive_data(data)
             found += self._events()
             self._write()
@@ -120,14 +125,17 @@ class JsonSocket:
                 self._write()
                 self.close("the other side closed it")
         if (wrong := self._protocol.parser_exc) is not None and not isinstance(wrong, EOFError):
-            self.close(str(wrong) if isinstance(wrong, WebSocketException) else type(wrong).__name__)
+            self.close(
+                str(wrong) if isinstance(wrong, WebSocketException) else type(wrong).__name__
+            )
         return found
 
     def _whole(self, frame: "Frame") -> list[Any]:
         self._parts.append(bytes(frame.data))
         if not frame.fin:
             return []
-        data, self._parts = b"".join(self._parts), []
+        data = b"".join(self._parts)
+        self._parts = []
         return [read_json(data)]
 
     def _write(self) -> None:

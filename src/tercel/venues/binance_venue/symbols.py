@@ -45,7 +45,9 @@ def whole(value: Any, what: str) -> int:
     except (InvalidOperation, ValueError, OverflowError):
         number, found = Decimal("NaN"), 0
     if number != found or found < 0 or found >= 10**28:
-        raise VenueError(f"{what} of {PLACES} decimals at most", repr(value)[:60], "see what the venue answered")
+        raise VenueError(
+            f"{what} of {PLACES} decimals at most", repr(value)[:60], "see what the venue answered"
+        )
     return found
 
 
@@ -104,7 +106,9 @@ class TradedSymbol:
 
     def listing(self, maker_rate: int = 0, taker_rate: int = 0) -> o.Listing:
         """As the desk lists it."""
-        return replace(self._listed[0], maker_rate=maker_rate, taker_rate=taker_rate, currency=self.quote)
+        return replace(
+            self._listed[0], maker_rate=maker_rate, taker_rate=taker_rate, currency=self.quote
+        )
 
     @cached_property
     def _listed(self) -> tuple[o.Listing, PriceScale]:
@@ -131,16 +135,24 @@ class TradedSymbol:
             return f"LOT_SIZE: {new.lots} lots, where 1 to {MOST_LOTS - 1:,} are"
         qty, (least, most) = new.lots * self.lot, self.takes if market else self.quantities
         if qty < least or (most and qty > most):
-            return f"LOT_SIZE: a quantity of {text(qty)}, where {text(least)} to {text(most)} may be"
+            return (
+                f"LOT_SIZE: a quantity of {text(qty)}, where {text(least)} to {text(most)} may be"
+            )
         value = qty * mean // ONE
         if new.price is not None:
             price = new.price * self.tick
-            if not 1 <= new.price < MOST_LOTS or price < self.prices[0] or (self.prices[1] and price > self.prices[1]):
+            if (
+                not 1 <= new.price < MOST_LOTS
+                or price < self.prices[0]
+                or (self.prices[1] and price > self.prices[1])
+            ):
                 least, most = self.prices
                 return f"PRICE_FILTER: a price of {text(price)}, where {text(least)} to {text(most)} may be"
             low, high = self.percent[:2] if new.side > 0 else self.percent[2:]
             if mean and ((high and price * ONE > mean * high) or price * ONE < mean * low):
-                return f"PERCENT_PRICE: a price of {text(price)}, where the market is at {text(mean)}"
+                return (
+                    f"PERCENT_PRICE: a price of {text(price)}, where the market is at {text(mean)}"
+                )
             value = qty * price // ONE
         if value and (value < self.values[0] and (self.market_value or not market)):
             return f"NOTIONAL: a value of {text(value)}, where {text(self.values[0])} is the least"
@@ -158,7 +170,9 @@ def symbol_of(entry: Mapping[str, Any]) -> TradedSymbol:
         What cannot be traded in ticks and lots.
     """
     name = str(entry.get("symbol", ""))
-    filters: dict[str, Mapping[str, Any]] = {str(one.get("filterType")): one for one in entry.get("filters", ())}
+    filters: dict[str, Mapping[str, Any]] = {
+        str(one.get("filterType")): one for one in entry.get("filters", ())
+    }
 
     def number(kind: str, key: str, otherwise: int = 0) -> int:
         value = filters.get(kind, {}).get(key)
@@ -169,7 +183,11 @@ def symbol_of(entry: Mapping[str, Any]) -> TradedSymbol:
 
     tick, lot = number("PRICE_FILTER", "tickSize"), number("LOT_SIZE", "stepSize")
     if not name or not tick or not lot:
-        raise VenueError("a symbol with a tick and a lot", f"{name or 'none'}: {tick}, {lot}", "trade another symbol")
+        raise VenueError(
+            "a symbol with a tick and a lot",
+            f"{name or 'none'}: {tick}, {lot}",
+            "trade another symbol",
+        )
     least, most = pair("LOT_SIZE", "minQty", "maxQty")
     takes = pair("MARKET_LOT_SIZE", "minQty", "maxQty")
     kind = "NOTIONAL" if "NOTIONAL" in filters else "MIN_NOTIONAL"

@@ -40,13 +40,16 @@ class Endpoints:
 
 NETS: Final = {
     "testnet": Endpoints(
-        "https://testnet.binance.vision", "wss://stream.testnet.binance.vision",
+        "https://testnet.binance.vision",
+        "wss://stream.testnet.binance.vision",
         "wss://ws-api.testnet.binance.vision/ws-api/v3",
     ),
     "production": Endpoints(
-        "https://api.binance.com", "wss://stream.binance.com:9443", "wss://ws-api.binance.com:443/ws-api/v3"
+        "https://api.binance.com",
+        "wss://stream.binance.com:9443",
+        "wss://ws-api.binance.com:443/ws-api/v3",
     ),
-}  # fmt: skip
+}
 """Source: `rest-api.md`, `web-socket-streams.md`, `web-socket-api.md` and the testnet's own page."""
 
 
@@ -77,7 +80,9 @@ class SpotTerms(TomlTable):
     recv_window_ms: int = Field(default=5000, ge=100, le=LONGEST_WINDOW_MS)
     clock_ms: float = Field(default=1000.0, gt=0, le=LONGEST_WINDOW_MS)
     """A clock that is further off the venue's is refused at logon."""
-    self_trade: Literal["", "NONE", "EXPIRE_MAKER", "EXPIRE_TAKER", "EXPIRE_BOTH", "DECREMENT", "TRANSFER"] = ""
+    self_trade: Literal[
+        "", "NONE", "EXPIRE_MAKER", "EXPIRE_TAKER", "EXPIRE_BOTH", "DECREMENT", "TRANSFER"
+    ] = ""
     """Self-trade prevention mode of orders; empty: the symbol's default."""
     post_only: bool = False
     """Whether orders that rest are LIMIT_MAKER: refused where they would take."""
@@ -174,7 +179,9 @@ class BinanceTerms(SpotTerms):
             One that is not TLS, and leaves this machine.
         """
         net = NETS[self.net]
-        found = Endpoints(self.rest_url or net.rest, self.ws_url or net.ws, self.ws_api_url or net.ws_api)
+        found = Endpoints(
+            self.rest_url or net.rest, self.ws_url or net.ws, self.ws_api_url or net.ws_api
+        )
         check_url("rest_url", found.rest, "https", "http")
         check_url("ws_url", found.ws, "wss", "ws")
         check_url("ws_api_url", found.ws_api, "wss", "ws")
@@ -214,7 +221,9 @@ def check_url(name: str, url: str, secure: str, plain: str) -> None:
     except ValueError:
         parts, host = urlsplit(""), ""
     if parts.username or parts.password or parts.query:
-        raise ConfigError(f"`{name}` without a name, password or query", "one with it (not shown)", _HELP)
+        raise ConfigError(
+            f"`{name}` without a name, password or query", "one with it (not shown)", _HELP
+        )
     if host and (parts.scheme == secure or (parts.scheme == plain and is_loopback(host))):
         return
     remedy = f"write {secure}://HOST; {plain}:// is for a server on this machine"

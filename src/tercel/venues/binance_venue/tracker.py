@@ -36,9 +36,16 @@ class OrderTracker:
     """
 
     def __init__(
-        self, symbols: Mapping[str, TradedSymbol], memory: OrderMemory, ledger: AssetLedger, tell: Tell
+        self,
+        symbols: Mapping[str, TradedSymbol],
+        memory: OrderMemory,
+        ledger: AssetLedger,
+        tell: Tell,
     ) -> None:
-        self._symbols, self.memory, self._ledger, self._tell = symbols, memory, ledger, tell
+        self._symbols = symbols
+        self.memory = memory
+        self._ledger = ledger
+        self._tell = tell
         self.missing: Callable[[WorkingOrder], object] = lambda _: None
         """Called with an order whose executions are not all here."""
         self.known: Callable[[WorkingOrder], object] = lambda _: None
@@ -58,7 +65,9 @@ class OrderTracker:
     # -- finding ------------------------------------------------------------------------------------------------------
     def begin(self, told: SentOrder, before: WorkingOrder | None = None) -> WorkingOrder:
         """Track an order that is sent, or that an earlier process sent."""
-        order = WorkingOrder(told, int(told.order_id) if told.order_id.isdigit() else 0, before, told.base_qty)
+        order = WorkingOrder(
+            told, int(told.order_id) if told.order_id.isdigit() else 0, before, told.base_qty
+        )
         order.acked = bool(order.number)
         if before is not None:
             order.trades = before.trades
@@ -112,11 +121,18 @@ class OrderTracker:
         """
         key = order.told.instrument, number
         named = self._by_wire.get(name, order)
-        if order.number not in (0, number) or self._by_number.get(key, order) is not order or named is not order:
+        if (
+            order.number not in (0, number)
+            or self._by_number.get(key, order) is not order
+            or named is not order
+        ):
             wanted = f"word of order {order.number or order.told.wire} of {order.told.instrument}"
-            raise VenueError(wanted, f"that of {number} {name}".rstrip(), "see the account at the venue")
+            raise VenueError(
+                wanted, f"that of {number} {name}".rstrip(), "see the account at the venue"
+            )
         if number and not order.number:
-            order.number, order.told.order_id = number, str(number)
+            order.number = number
+            order.told.order_id = str(number)
             self._by_number[key] = order
             self.known(order)
 
@@ -124,12 +140,16 @@ class OrderTracker:
         """It works, or did: told once, as a replacement where it takes another's place."""
         if order.acked:
             return
-        order.acked, before, told = True, order.before, order.told
+        order.acked = True
+        before = order.before
+        told = order.told
         if before is not None:
             order.base_qty = told.base_qty = before.cum_qty
             before.after = order
             self._finish(before, o.OrdStatus.CANCELED)
-            self._say(order, o.ExecType.REPLACED, order.status, f"R{told.wire}", ns, orig=before.told.name)
+            self._say(
+                order, o.ExecType.REPLACED, order.status, f"R{told.wire}", ns, orig=before.told.name
+            )
         else:
             self._say(order, o.ExecType.NEW, o.OrdStatus.NEW, "N", ns)
 
@@ -147,7 +167,9 @@ class OrderTracker:
         for at, one in enumerate(found):
             if one.exec_id == after:
                 return found[at + 1 :]
-        raise VenueError(f"an execution of {account}", repr(after), "ask without one for all of them")
+        raise VenueError(
+            f"an execution of {account}", repr(after), "ask without one for all of them"
+        )
 
     def traded(self, order: WorkingOrder, row: Mapping[str, Any], ns: int, passive: bool) -> None:
         """An execution: `price`, `qty`, `commission`, `commissionAsset` and the number of its trade.
@@ -167,13 +189,23 @@ class OrderTracker:
         order.seen.add(number)
         qty, px = base * ONE // symbol.lot, price * ONE // symbol.tick
         order.qty += qty
-        self._ledger.filled(symbol, order.told.side, base, price, fee, str(row.get("commissionAsset") or ""))
+        self._ledger.filled(
+            symbol, order.told.side, base, price, fee, str(row.get("commissionAsset") or "")
+        )
         full = order.cum_qty >= order.told.lots * ONE
         status = o.OrdStatus.FILLED if full else o.OrdStatus.PARTIALLY_FILLED
         if order.over and (order.after is not None or not full):
             status = order.told.status  # a trade that comes after the end opens nothing again
         report = self._say(
-            order, o.ExecType.TRADE, status, str(number), ns, qty=qty, px=px, passive=passive, trade=number
+            order,
+            o.ExecType.TRADE,
+            status,
+            str(number),
+            ns,
+            qty=qty,
+            px=px,
+            passive=passive,
+            trade=number,
         )
         order.trades.append(report)
         self.executions.setdefault(report.account, deque(maxlen=KEPT)).append(report)
@@ -181,7 +213,15 @@ class OrderTracker:
             self._finish(order, o.OrdStatus.FILLED)
 
     def ended(
-        self, order: WorkingOrder, status: str, counted: Any, ns: int, *, name: str = "", orig: str = "", text: str = ""
+        self,
+        order: WorkingOrder,
+        status: str,
+        counted: Any,
+        ns: int,
+        *,
+        name: str = "",
+        orig: str = "",
+        text: str = "",
     ) -> bool:
         """It ended so, with so much executed; whether that could be told: not while executions are missing."""
         if order.over or status not in OVER:
@@ -205,8 +245,11 @@ class OrderTracker:
         """It goes on in its place with fewer lots and another name."""
         if order.told is told or order.over:
             return
-        before, order.told = order.told, told
-        told.order_id, told.base_qty, before.status = before.order_id, before.base_qty, o.OrdStatus.CANCELED
+        before = order.told
+        order.told = told
+        told.order_id = before.order_id
+        told.base_qty = before.base_qty
+        before.status = o.OrdStatus.CANCELED
         self.memory.write(before)
         self._named(order, told)
         self._changed(order, o.ExecType.REPLACED, f"R{told.wire}", ns, orig=before.name)
@@ -217,13 +260,20 @@ class OrderTracker:
         if order.over or not order.acked or not 0 < lots < order.told.lots:
             return
         told = self.memory.by_wire.get(name)
-        if told is not None and told.kind == "replace" and told.orig == order.told.name and told.lots == lots:
+        if (
+            told is not None
+            and told.kind == "replace"
+            and told.orig == order.told.name
+            and told.lots == lots
+        ):
             self.renamed(order, told, ns)
             return
         order.told.lots = lots
         self._changed(order, o.ExecType.RESTATED, f"Z{lots}", ns, text="by somebody else's hand")
 
-    def _changed(self, order: WorkingOrder, kind: o.ExecType, what: str, ns: int, **more: Any) -> None:
+    def _changed(
+        self, order: WorkingOrder, kind: o.ExecType, what: str, ns: int, **more: Any
+    ) -> None:
         """It has fewer lots now: all of them may be filled."""
         full = order.cum_qty >= order.told.lots * ONE
         status = o.OrdStatus.FILLED if full else order.status
@@ -236,9 +286,17 @@ class OrderTracker:
         before = order.before
         if order.over or order.acked:
             return
-        order.over, order.told.status = True, o.OrdStatus.REJECTED
+        order.over = True
+        order.told.status = o.OrdStatus.REJECTED
         if before is None:
-            self._say(order, o.ExecType.REJECTED, o.OrdStatus.REJECTED, f"{order.told.wire}-J", ns, text=text)
+            self._say(
+                order,
+                o.ExecType.REJECTED,
+                o.OrdStatus.REJECTED,
+                f"{order.told.wire}-J",
+                ns,
+                text=text,
+            )
             self._finish(order, o.OrdStatus.REJECTED)
             return
         before.after = None
@@ -258,7 +316,12 @@ class OrderTracker:
         VenueError, KeyError, ValueError
             What cannot be read.
         """
-        symbol, number, name, original = str(data["s"]), int(data["i"]), str(data["c"]), str(data.get("C") or "")
+        symbol, number, name, original = (
+            str(data["s"]),
+            int(data["i"]),
+            str(data["c"]),
+            str(data.get("C") or ""),
+        )
         order = self.found(symbol, number, name, original) if symbol in self._symbols else None
         if order is None:
             return False
@@ -284,7 +347,9 @@ class OrderTracker:
             cancel = self.memory.by_wire.get(name)
             mine = cancel is not None and cancel.kind == "cancel"
             text = str(data.get("eR") or ("" if data.get("r") in (None, "NONE") else data["r"]))
-            names = {"name": cancel.name, "orig": cancel.orig} if cancel is not None and mine else {}
+            names = (
+                {"name": cancel.name, "orig": cancel.orig} if cancel is not None and mine else {}
+            )
             self.ended(order, status, data["z"], ns, text=text, **names)
         elif self.qty(order, data["z"]) > order.qty:
             self.missing(order)
@@ -303,7 +368,8 @@ class OrderTracker:
     ) -> o.Report:
         exec_id = f"{order.told.instrument}-{order.number}-{what}" if order.number else what
         told = order.told
-        told.status, told.cum_qty = status, order.cum_qty
+        told.status = status
+        told.cum_qty = order.cum_qty
         self.memory.write(told)
         return self._tell(order.report(kind, status, exec_id, ns, **more), ns, trade)
 
@@ -329,9 +395,15 @@ class OrderTracker:
         """Orders of an account ("": of all) that are not over."""
         for order in list(self.live.values()):
             told = order.told
-            if account in ("", told.account) and instrument in ("", told.instrument) and not order.over:
+            if (
+                account in ("", told.account)
+                and instrument in ("", told.instrument)
+                and not order.over
+            ):
                 yield order
 
     def remembered(self, account: str) -> list[WorkingOrder]:
         """Orders of an account that are over, as far as they are remembered."""
-        return [order for order in self._over if order.told.account == account and order.after is None]
+        return [
+            order for order in self._over if order.told.account == account and order.after is None
+        ]

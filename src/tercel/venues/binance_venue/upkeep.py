@@ -42,14 +42,26 @@ class AccountWatch:
     """
 
     def __init__(
-        self, channel: ApiChannel, ledger: AssetLedger, books: dict[str, StreamedBook],
-        say: Callable[[o.VenueEvent], object], stamp: Callable[[int], int], set_time: Callable[[int, float], object],
+        self,
+        channel: ApiChannel,
+        ledger: AssetLedger,
+        books: dict[str, StreamedBook],
+        say: Callable[[o.VenueEvent], object],
+        stamp: Callable[[int], int],
+        set_time: Callable[[int, float], object],
         clock: Callable[[], float] = time.monotonic,
-    ) -> None:  # fmt: skip
-        self._channel, self._ledger, self._books = channel, ledger, books
-        self._say, self._stamp, self._set_time, self._clock = say, stamp, set_time, clock
+    ) -> None:
+        self._channel = channel
+        self._ledger = ledger
+        self._books = books
+        self._say = say
+        self._stamp = stamp
+        self._set_time = set_time
+        self._clock = clock
         now = clock()
-        self._clock_s, self._account_s, self._rules_s = now + EVERY_S, now + EVERY_S, now + RULES_S
+        self._clock_s = now + EVERY_S
+        self._account_s = now + EVERY_S
+        self._rules_s = now + RULES_S
         self._looked_s = now - EVERY_S
         self._before: dict[str, tuple[int, int]] = {}
 
@@ -66,20 +78,31 @@ class AccountWatch:
         """Ask what is due; balances only while no order's fate is open."""
         now, budget = self._clock(), self._channel.budget
         if self._channel.clock_off:
-            self._channel.clock_off, self._clock_s = False, now
+            self._channel.clock_off = False
+            self._clock_s = now
         if now >= self._clock_s and budget.fits(1, True):
             self._clock_s = now + EVERY_S
             self._ask("time", {}, 1, lambda one: self._time(one, now), signed=False)
-        if now >= self._rules_s and budget.fits(_INFO_WEIGHT, True) and len(self._books) <= _MOST_NAMED:
+        if (
+            now >= self._rules_s
+            and budget.fits(_INFO_WEIGHT, True)
+            and len(self._books) <= _MOST_NAMED
+        ):
             halted = any(book.symbol.status != TRADING for book in self._books.values())
-            self._rules_s, self._looked_s = now + (EVERY_S if halted else RULES_S), now
+            self._rules_s = now + (EVERY_S if halted else RULES_S)
+            self._looked_s = now
             self._ask_rules(list(self._books))
         if now >= self._account_s and not busy and budget.fits(_ACCOUNT_WEIGHT, True):
             self._account_s = now + EVERY_S
             self._ask("account.status", {}, _ACCOUNT_WEIGHT, self._account)
 
     def _ask(
-        self, method: str, params: dict[str, Any], weight: int, then: Callable[[ApiAnswer], None], signed: bool = True
+        self,
+        method: str,
+        params: dict[str, Any],
+        weight: int,
+        then: Callable[[ApiAnswer], None],
+        signed: bool = True,
     ) -> None:
         with suppress(VenueError):
             self._channel.ask(method, params, weight, then, signed=signed)
@@ -94,8 +117,12 @@ class AccountWatch:
 
     def _ask_rules(self, names: list[str]) -> None:
         self._ask(
-            "exchangeInfo", {"symbols": names}, _INFO_WEIGHT, lambda one: self._rules(one, names), signed=False
-        )  # fmt: skip
+            "exchangeInfo",
+            {"symbols": names},
+            _INFO_WEIGHT,
+            lambda one: self._rules(one, names),
+            signed=False,
+        )
 
     def _rules(self, answer: ApiAnswer, names: list[str]) -> None:
         """Symbols that have stopped, go on, or have other filters than orders here are counted by."""
@@ -121,7 +148,9 @@ class AccountWatch:
                 continue
             if now.rules != book.symbol.rules:
                 self._halt(
-                    book, "CHANGED", f"{name} has another tick or lot now: no order in it leaves; start the desk anew"
+                    book,
+                    "CHANGED",
+                    f"{name} has another tick or lot now: no order in it leaves; start the desk anew",
                 )
             elif now.status != book.symbol.status:
                 self._halt(book, now.status, f"{name} is {now.status}, before {book.symbol.status}")
@@ -133,7 +162,11 @@ class AccountWatch:
             return
         book.symbol = replace(book.symbol, status=status)
         self.doubt()
-        self._say(o.Unread(json.dumps({"symbol": book.symbol.symbol, "status": status}), why, self._stamp(0)))
+        self._say(
+            o.Unread(
+                json.dumps({"symbol": book.symbol.symbol, "status": status}), why, self._stamp(0)
+            )
+        )
         if book.known:
             self._say(book.show(self._stamp(0)))
 

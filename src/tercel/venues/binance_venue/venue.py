@@ -29,7 +29,15 @@ from tercel.venues.binance_venue.budget import WeightBudget
 from tercel.venues.binance_venue.channel import ApiChannel
 from tercel.venues.binance_venue.inquiry import FateInquiry
 from tercel.venues.binance_venue.links import BinanceLinks, SpotLinks
-from tercel.venues.binance_venue.logon import DAY_MS, AnswersRest, certain, clock_of, hear_account, logged_on, past
+from tercel.venues.binance_venue.logon import (
+    DAY_MS,
+    AnswersRest,
+    certain,
+    clock_of,
+    hear_account,
+    logged_on,
+    past,
+)
 from tercel.venues.binance_venue.orders import OrderEntry
 from tercel.venues.binance_venue.rest import GARBLED, BinanceRest
 from tercel.venues.binance_venue.terms import BinanceTerms, SpotTerms
@@ -73,27 +81,39 @@ class BinanceVenue(Closing):
     """
 
     def __init__(
-        self, terms: SpotTerms, folder: Path, store: Path | None = None, wall: Callable[[], int] = time.time_ns,
-        patience: WaitLimits | None = None, steady: Callable[[], int] = time.monotonic_ns,
+        self,
+        terms: SpotTerms,
+        folder: Path,
+        store: Path | None = None,
+        wall: Callable[[], int] = time.time_ns,
+        patience: WaitLimits | None = None,
+        steady: Callable[[], int] = time.monotonic_ns,
         allow: Callable[[str], object] = lambda _: None,
-    ) -> None:  # fmt: skip
-        self._terms, self._wall, self._steady, self._patience = terms, wall, steady, patience or WaitLimits()
+    ) -> None:
+        self._terms = terms
+        self._wall = wall
+        self._steady = steady
+        self._patience = patience or WaitLimits()
         self.unbooked = False
         """As `RecordedSession` has it: what is lost is told again by `executions` and by questions."""
         self._offset_ns = self._ahead_ns = self._last_ns = 0
         self._events: list[o.VenueEvent] = []
         self._quiet = self._closed = False
-        self._lost_s, self._allow = 0.0, allow
+        self._lost_s = 0.0
+        self._allow = allow
         self._waiting: deque[Mapping[str, Any]] = deque()
         self._numbers: dict[tuple[str, str], str] = {}
         self._lost_books: dict[str, float] = {}
         """When people were last told that a book is lost."""
         self._strangers: dict[tuple[str, int], None] = {}
-        self._strange_s, self._unsaid, self._odd = 0.0, 0, dict[str, float]()
+        self._strange_s = 0.0
+        self._unsaid = 0
+        self._odd = dict[str, float]()
         self._selector = selectors.DefaultSelector()
         self.budget = WeightBudget(longest_s=terms.longest_wait_s)
         self.name, rest, self._channel, self._links = self._reach(terms, folder)
-        self._channel.wall_ms, self._channel.jump_ms = (lambda: wall() // MS), terms.clock_ms
+        self._channel.wall_ms = lambda: wall() // MS
+        self._channel.jump_ms = terms.clock_ms
         if store is not None:
             store.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.memory = OrderMemory(_NAMES, store)
@@ -104,17 +124,26 @@ class BinanceVenue(Closing):
             self._books = {name: StreamedBook(symbol) for name, symbol in facts.symbols.items()}
             self.tracker = OrderTracker(facts.symbols, self.memory, self.ledger, self._tell)
             self.inquiry = FateInquiry(self._channel, self.tracker, self._say, self._stamp)
-            self.tracker.known, self.tracker.lives = self._known_now, self._lives
+            self.tracker.known = self._known_now
+            self.tracker.lives = self._lives
             self._entry = OrderEntry(
-                self._channel, self.tracker, self.inquiry, self._books, self._say, self._stamp, terms.self_trade,
+                self._channel,
+                self.tracker,
+                self.inquiry,
+                self._books,
+                self._say,
+                self._stamp,
+                terms.self_trade,
                 terms.post_only,
-            )  # fmt: skip
+            )
             self._remember(rest)
             hear_account(rest, facts)
             self.ledger.begin(facts.balances)
             rates = facts.maker_rate, facts.taker_rate
             self._listings = tuple(one.listing(*rates) for one in facts.symbols.values())
-            self._watch = AccountWatch(self._channel, self.ledger, self._books, self._say, self._stamp, self._set_time)
+            self._watch = AccountWatch(
+                self._channel, self.ledger, self._books, self._say, self._stamp, self._set_time
+            )
             self._entry.doubted = self._watch.doubt
             self._log_on()
             for note in facts.notes:
@@ -122,7 +151,9 @@ class BinanceVenue(Closing):
         except GARBLED as error:
             self.close()
             expected = f"answers of {self.name} at logon that can be read"
-            raise VenueError(expected, repr(error)[:200], "check that the URLs are Binance's") from None
+            raise VenueError(
+                expected, repr(error)[:200], "check that the URLs are Binance's"
+            ) from None
         except BaseException:
             self.close()
             raise
@@ -131,20 +162,27 @@ class BinanceVenue(Closing):
         atexit.register(self.close)
 
     # -- logon --------------------------------------------------------------------------------------------------------
-    def _reach(self, terms: SpotTerms, folder: Path) -> tuple[str, AnswersRest, ApiChannel, SpotLinks]:
+    def _reach(
+        self, terms: SpotTerms, folder: Path
+    ) -> tuple[str, AnswersRest, ApiChannel, SpotLinks]:
         """Its name and the ways there: of what is asked at logon, of orders, of what is heard."""
         assert isinstance(terms, BinanceTerms)
         where, tls = terms.endpoints(), terms.tls(folder)
         self._signer = signer = terms.signer(folder)
         window_ms = terms.recv_window_ms
-        rest = BinanceRest(where.rest, signer, self.budget, tls, self._now_ms, window_ms, self._patience.logon_s)
+        rest = BinanceRest(
+            where.rest, signer, self.budget, tls, self._now_ms, window_ms, self._patience.logon_s
+        )
         channel = ApiChannel(signer, self.budget, self._now_ms, window_ms)
-        links = BinanceLinks(where, tls, channel, rest, self._selector, self._book_lost, self._allow)
+        links = BinanceLinks(
+            where, tls, channel, rest, self._selector, self._book_lost, self._allow
+        )
         return f"binance:{terms.net if not terms.rest_url else where.rest}", rest, channel, links
 
     def _remember(self, rest: AnswersRest) -> None:
         """Executions of the last day, for `executions`; orders of an earlier process are asked about."""
-        since, self._quiet = self._now_ms() - DAY_MS, True
+        since = self._now_ms() - DAY_MS
+        self._quiet = True
         used = {told.instrument for told in self.memory.by_wire.values()} & self._books.keys()
         for symbol in sorted(used):
             wires = {
@@ -157,20 +195,28 @@ class BinanceVenue(Closing):
                 if order is not None:
                     self.tracker.numbered(order, number)
                     self.tracker.traded(
-                        order, {**row, "tradeId": row["id"]}, int(row["time"]) * MS, bool(row["isMaker"])
+                        order,
+                        {**row, "tradeId": row["id"]},
+                        int(row["time"]) * MS,
+                        bool(row["isMaker"]),
                     )
         self._quiet = False
         until = self._channel.settled_ms
         for told in self.memory.live():
             if told.instrument not in self._books:
                 continue
-            old = self.tracker.named(told.orig) if told.kind == "replace" and not told.cum_qty else None
+            old = (
+                self.tracker.named(told.orig)
+                if told.kind == "replace" and not told.cum_qty
+                else None
+            )
             if told.status is o.OrdStatus.PENDING_NEW and old is not None and told.order_id:
                 self.inquiry.about(old, until, told)
                 continue
             order = self.tracker.named(told.name) or self.tracker.begin(told)
             if told.status is o.OrdStatus.PENDING_NEW and old is not None and order is not old:
-                order.before, old.after = old, order
+                order.before = old
+                old.after = order
             self.inquiry.about(order, until)
 
     def _log_on(self) -> None:
@@ -179,7 +225,9 @@ class BinanceVenue(Closing):
             self._turn()
             if self._links.refusal:
                 raise VenueError(
-                    f"a logon at {self.name}", self._links.refusal, "check the URLs, the key and its secret"
+                    f"a logon at {self.name}",
+                    self._links.refusal,
+                    "check the URLs, the key and its secret",
                 )
             if time.monotonic() > until:
                 why = self._links.why or f"none within {self._patience.logon_s:g} s"
@@ -189,7 +237,9 @@ class BinanceVenue(Closing):
 
     def _set_time(self, venue_ns: int, took_s: float) -> None:
         took_ns = round(took_s * S)
-        offset = venue_ns - self._steady()  # late by as long as the answer took, at most: within that it stays
+        offset = (
+            venue_ns - self._steady()
+        )  # late by as long as the answer took, at most: within that it stays
         self._offset_ns = min(max(self._offset_ns, offset), offset + took_ns)
         self._ahead_ns = certain(self._wall() - took_ns // 2 - venue_ns, took_ns)
 
@@ -217,7 +267,9 @@ class BinanceVenue(Closing):
         if self._quiet:
             return report
         report = replace(report, ns=self._stamp(at_ns))
-        before, number, after = self._books[report.instrument].told(report, min(at_ns, report.ns + AHEAD_NS), trade)
+        before, number, after = self._books[report.instrument].told(
+            report, min(at_ns, report.ns + AHEAD_NS), trade
+        )
         named = self._numbered(report, number)
         self._events += [one for one in (before, named, after) if one is not None]
         return named
@@ -285,13 +337,17 @@ class BinanceVenue(Closing):
 
         book.ask(now_s, True)
         try:
-            self._channel.ask("depth", {"symbol": name, "limit": self._terms.depth}, weight, heard, signed=False)
+            self._channel.ask(
+                "depth", {"symbol": name, "limit": self._terms.depth}, weight, heard, signed=False
+            )
         except VenueError:
             book.asked = False
 
     def _drop(self, name: str, book: StreamedBook) -> None:
         """Take a lost book from all who follow it: its prices are unknown from now on."""
-        now, why, book.why = self._stamp(0), f"the book of {name} is lost and asked for anew: {book.why}", ""
+        now = self._stamp(0)
+        why = f"the book of {name} is lost and asked for anew: {book.why}"
+        book.why = ""
         if book.shown.ready:
             self._events.append(book.shown.cleared(now))
         if now / S - self._lost_books.get(name, 0.0) >= _STRANGE_S:
@@ -330,7 +386,9 @@ class BinanceVenue(Closing):
             about = (told.name, told.account, told.instrument) if told is not None else ("", "", "")
             now = self._steady() / S
             if (wait := self._odd.get(about[0], 0.0) - now) <= 0:
-                self._odd = {name: s for name, s in self._odd.items() if s > now} | {about[0]: now + _STRANGE_S}
+                self._odd = {name: s for name, s in self._odd.items() if s > now} | {
+                    about[0]: now + _STRANGE_S
+                }
                 why = f"an event that cannot be read: {error!r}"[:300]
                 self._say(o.Unread(repr(dict(data))[:1000], why, self._stamp(0), *about))
             order = self.tracker.named(told.name) if told is not None else None
@@ -346,7 +404,11 @@ class BinanceVenue(Closing):
         """An order that was told as refused works: nobody watches it, so it is cancelled."""
         told = order.told
         why = f"an order that was told as {told.status} works at the venue: it is cancelled"
-        self._say(o.Unread(f"{told.instrument} {order.number}", why, self._stamp(0), told.name, told.account))
+        self._say(
+            o.Unread(
+                f"{told.instrument} {order.number}", why, self._stamp(0), told.name, told.account
+            )
+        )
         with suppress(VenueError):
             self._entry.withdraw(order)
 
@@ -361,16 +423,26 @@ class BinanceVenue(Closing):
         self._unsaid += 1
         if (now := time.monotonic()) < self._strange_s:
             return
-        count, self._unsaid, self._strange_s = self._unsaid, 0, now + _STRANGE_S
+        count = self._unsaid
+        self._unsaid = 0
+        self._strange_s = now + _STRANGE_S
         what = f"an order of this account that nobody here sent: {key[0]} {key[1]}"
         more = f" and {count - 1} before it" if count > 1 else ""
-        self._say(o.Unread(repr(dict(data))[:1000], f"{what}{more}; another program has this key", self._stamp(0)))
+        self._say(
+            o.Unread(
+                repr(dict(data))[:1000],
+                f"{what}{more}; another program has this key",
+                self._stamp(0),
+            )
+        )
 
     # -- the port -----------------------------------------------------------------------------------------------------
     @property
     def capabilities(self) -> Capabilities:
         """See `Venue`."""
-        return Capabilities(stepped=False, connection=self, session=self, executions=self, depth=self)
+        return Capabilities(
+            stepped=False, connection=self, session=self, executions=self, depth=self
+        )
 
     @property
     def up(self) -> bool:
@@ -421,7 +493,9 @@ class BinanceVenue(Closing):
 
     def _known(self, instrument: str) -> StreamedBook:
         if instrument not in self._books:
-            raise UnknownNameError("a symbol that is listed", repr(instrument), offer(instrument, self._books))
+            raise UnknownNameError(
+                "a symbol that is listed", repr(instrument), offer(instrument, self._books)
+            )
         return self._books[instrument]
 
     def subscribe(self, instrument: str) -> None:
@@ -460,14 +534,17 @@ class BinanceVenue(Closing):
             It has been down for `patience.outage_s`.
         """
         self.poll(0.0)
-        ends = self._steady() + max(until_ns - self.now_ns, 0)  # also where the venue's clock is put back
+        ends = self._steady() + max(
+            until_ns - self.now_ns, 0
+        )  # also where the venue's clock is put back
         while not self._events and (left := (ends - self._steady()) / S) > 0:
             if not self.up:
                 self._down()
                 break
             self._lost_s = 0.0
             self.poll(min(left, _TICK_S))
-        events, self._events = self._events, []
+        events = self._events
+        self._events = []
         return events
 
     def _down(self) -> None:
@@ -475,7 +552,9 @@ class BinanceVenue(Closing):
         self._lost_s = self._lost_s or now
         if now - self._lost_s > self._patience.outage_s:
             received = f"none for {self._patience.outage_s:g} s: {self._links.why}"
-            raise VenueError(f"a link to {self.name}", received, "see whether it is up, then start again")
+            raise VenueError(
+                f"a link to {self.name}", received, "see whether it is up, then start again"
+            )
         self.poll(0.1)
 
     def executions(self, account: str, after: str = "") -> list[o.Report]:

@@ -73,13 +73,39 @@ class WorkingOrder:
         return o.OrdStatus.PARTIALLY_FILLED if self.cum_qty else o.OrdStatus.NEW
 
     def report(
-        self, kind: o.ExecType, status: o.OrdStatus, exec_id: str, ns: int, *, name: str = "", orig: str = "",
-        qty: int = 0, px: int = 0, passive: bool = False, text: str = "",
-    ) -> o.Report:  # fmt: skip
+        self,
+        kind: o.ExecType,
+        status: o.OrdStatus,
+        exec_id: str,
+        ns: int,
+        *,
+        name: str = "",
+        orig: str = "",
+        qty: int = 0,
+        px: int = 0,
+        passive: bool = False,
+        text: str = "",
+    ) -> o.Report:
         """A report on it."""
         told = self.told
         leaves = 0 if status in o.TERMINAL else max(told.lots * ONE - self.cum_qty, 0)
         return o.Report(
-            exec_id, kind, status, name or told.name, orig, str(self.number or ""), told.account, told.instrument,
-            told.side, told.lots, told.price, qty, px, self.cum_qty, leaves, ns, passive, text,
-        )  # fmt: skip
+            exec_id,
+            kind,
+            status,
+            name or told.name,
+            orig,
+            str(self.number or ""),
+            told.account,
+            told.instrument,
+            told.side,
+            told.lots,
+            told.price,
+            qty,
+            px,
+            self.cum_qty,
+            leaves,
+            ns,
+            passive,
+            text,
+        )

@@ -5,7 +5,14 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from tercel.feeds.ccxt_messages import account_row, market_entry, name_of, order_row, refusal, trade_row
+from tercel.feeds.ccxt_messages import (
+    account_row,
+    market_entry,
+    name_of,
+    order_row,
+    refusal,
+    trade_row,
+)
 from tercel.venues.binance_venue.rest import seconds_of
 from tercel.venues.binance_venue.working import ENDS
 from tercel.venues.ccxt_venue.terms import NAMED
@@ -27,8 +34,12 @@ class CcxtCalls:
     now_ms : callable
     """
 
-    def __init__(self, exchange: Any, clean: Callable[[str], str], now_ms: Callable[[], int]) -> None:
-        self.exchange, self._clean, self.now_ms = exchange, clean, now_ms
+    def __init__(
+        self, exchange: Any, clean: Callable[[str], str], now_ms: Callable[[], int]
+    ) -> None:
+        self.exchange = exchange
+        self._clean = clean
+        self.now_ms = now_ms
         self.named = exchange.id in NAMED
         if self.named:
             exchange.nonce = now_ms  # stamps of requests, by the exchange's clock
@@ -62,7 +73,11 @@ class CcxtCalls:
 
     # -- questions ----------------------------------------------------------------------------------------------------
     async def _on_time(self, _: Asked) -> Any:
-        return {"serverTime": int(await self.exchange.fetch_time()) if self.has("fetchTime") else self.now_ms()}
+        return {
+            "serverTime": int(await self.exchange.fetch_time())
+            if self.has("fetchTime")
+            else self.now_ms()
+        }
 
     async def _on_exchangeinfo(self, asked: Asked) -> Any:
         names = asked.get("symbols", ())
@@ -70,7 +85,10 @@ class CcxtCalls:
         markets = (await self.exchange.load_markets(bool(self.unified))).values()
         spot = {str(one["id"]): one for one in markets if one.get("spot")}
         self.unified |= {name: str(one["symbol"]) for name, one in spot.items()}
-        mode, told = self.exchange.precisionMode, [one for name, one in spot.items() if not names or name in names]
+        mode, told = (
+            self.exchange.precisionMode,
+            [one for name, one in spot.items() if not names or name in names],
+        )
         return {"symbols": [market_entry(one, mode, self.named) for one in told]}
 
     async def _on_apirestrictions(self, _: Asked) -> Any:
@@ -91,7 +109,13 @@ class CcxtCalls:
         more |= {"postOnly": True} if asked["type"] == "LIMIT_MAKER" else {}
         more |= {"selfTradePreventionMode": mode} if mode != "NONE" else {}
         kind = "market" if asked["type"] == "MARKET" else "limit"
-        what = self.unified[asked["symbol"]], kind, asked["side"].lower(), asked["quantity"], asked.get("price")
+        what = (
+            self.unified[asked["symbol"]],
+            kind,
+            asked["side"].lower(),
+            asked["quantity"],
+            asked.get("price"),
+        )
         return order_row(await self.exchange.create_order(*what, more), asked, self.now_ms())
 
     async def _on_order_cancel(self, asked: Asked) -> Any:
@@ -106,7 +130,9 @@ class CcxtCalls:
 
     async def _on_order_amend_keeppriority(self, asked: Asked) -> Any:
         """Of named exchanges alone: ccxt has no word for it."""
-        return await self.exchange.request("order/amend/keepPriority", ["private"], "PUT", dict(asked))
+        return await self.exchange.request(
+            "order/amend/keepPriority", ["private"], "PUT", dict(asked)
+        )
 
     async def _on_order_status(self, asked: Asked) -> Any:
         return order_row(await self._order(asked), asked, self.now_ms())
@@ -115,7 +141,9 @@ class CcxtCalls:
         symbol, wire = self.unified[asked["symbol"]], asked.get("origClientOrderId", "")
         name = name_of(asked["orderId"]) if "orderId" in asked else ""
         if self.has("fetchOrder") and (name or self.by_name):
-            return await self.exchange.fetch_order(name, symbol, {} if name else {"clientOrderId": wire})
+            return await self.exchange.fetch_order(
+                name, symbol, {} if name else {"clientOrderId": wire}
+            )
         for one in await self._listed(symbol, None, {}):
             if name == str(one["id"]) or (wire and one.get("clientOrderId") == wire):
                 return one
@@ -126,7 +154,10 @@ class CcxtCalls:
     async def _listed(self, symbol: str, since: int | None, more: Asked) -> list[Any]:
         if self.has("fetchOrders"):
             return list(await self.exchange.fetch_orders(symbol, since, _PAGE, more))
-        return [*await self.exchange.fetch_open_orders(symbol), *await self.exchange.fetch_closed_orders(symbol, since)]
+        return [
+            *await self.exchange.fetch_open_orders(symbol),
+            *await self.exchange.fetch_closed_orders(symbol, since),
+        ]
 
     async def _on_allorders(self, asked: Asked) -> Any:
         more = {"orderId": asked["orderId"]} if "orderId" in asked else {}

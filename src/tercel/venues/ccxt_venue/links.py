@@ -32,13 +32,21 @@ class CcxtLinks(CcxtStreams):
     """
 
     def __init__(
-        self, calls: CcxtCalls, selector: selectors.BaseSelector,
-        heard: Callable[[Mapping[str, Any]], object], lost: Callable[[str], object],
+        self,
+        calls: CcxtCalls,
+        selector: selectors.BaseSelector,
+        heard: Callable[[Mapping[str, Any]], object],
+        lost: Callable[[str], object],
         allow: Callable[[str], object],
-    ) -> None:  # fmt: skip
-        self._calls, self._heard, self._lost, self._orders = calls, heard, lost, OwnOrders(calls.unified)
+    ) -> None:
+        self._calls = calls
+        self._heard = heard
+        self._lost = lost
+        self._orders = OwnOrders(calls.unified)
         self.followed: list[str] = []
-        self.refusal, self.why, self.up = "", "it is not open yet", False
+        self.refusal = ""
+        self.why = "it is not open yet"
+        self.up = False
         super().__init__(calls.exchange, selector, calls.now_ms, calls.why, allow)
 
     def ask(self, number: int, method: str, params: Mapping[str, Any]) -> "Future[dict[str, Any]]":
@@ -74,7 +82,8 @@ class CcxtLinks(CcxtStreams):
                 self._orders.answered(said)
                 self._heard(said)
             elif kind == "up":
-                self.up, self.why = said == "", said
+                self.up = said == ""
+                self.why = said
             elif kind == "refused":
                 self.refusal = said
             elif kind == "lost":
@@ -95,11 +104,20 @@ class CcxtChannel(ApiChannel):
     links: CcxtLinks
 
     def ask(
-        self, method: str, params: Mapping[str, Any], weight: int, then: Callable[[ApiAnswer], object], *,
-        signed: bool = True, orders: bool = False, urgent: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        method: str,
+        params: Mapping[str, Any],
+        weight: int,
+        then: Callable[[ApiAnswer], object],
+        *,
+        signed: bool = True,
+        orders: bool = False,
+        urgent: bool = False,
+    ) -> None:
         """See `ApiChannel.ask`."""
-        self.links.ask(self._begun(method, weight, then, self.now_ms(), orders, urgent), method, params)
+        self.links.ask(
+            self._begun(method, weight, then, self.now_ms(), orders, urgent), method, params
+        )
 
 
 class CcxtRest:
@@ -112,9 +130,12 @@ class CcxtRest:
     """
 
     def __init__(self, links: CcxtLinks, exchange: str) -> None:
-        self._links, self._exchange = links, exchange
+        self._links = links
+        self._exchange = exchange
 
-    def ask(self, path: str, weight: int, params: Mapping[str, Any] | None = None, **_: object) -> Any:
+    def ask(
+        self, path: str, weight: int, params: Mapping[str, Any] | None = None, **_: object
+    ) -> Any:
         """See `BinanceRest.ask`."""
         told = self._links.ask(0, path, params or {}).result(2 * CALL_S)
         if (error := told.get("error")) is None:

@@ -23,7 +23,9 @@ from tercel.fix.profiles.secrets import Secret
 from tercel.venues.binance_venue.keys import ApiSigner
 from tercel.venues.binance_venue.terms import SpotTerms, check_url
 
-NAMED: Final[Mapping[str, tuple[str, ...]]] = {"binance": ("public", "private", "sapi", "ws.spot", "ws.ws-api.spot")}
+NAMED: Final[Mapping[str, tuple[str, ...]]] = {
+    "binance": ("public", "private", "sapi", "ws.spot", "ws.ws-api.spot")
+}
 """Exchanges that passed the conformance kit, and those URLs that spot markets need: no other is kept."""
 
 
@@ -69,14 +71,20 @@ class CcxtKey(ApiSigner):
     def __init__(self, exchange: str, terms: CcxtTerms, folder: Path) -> None:
         key, prefix = terms.key, exchange.upper()
         said = {
-            "apiKey": key.api_key or Secret(env=f"{prefix}_KEY"), "password": key.password,
+            "apiKey": key.api_key or Secret(env=f"{prefix}_KEY"),
+            "password": key.password,
             "secret": key.secret or Secret(env=f"{prefix}_SECRET"),
-        }  # fmt: skip
-        self.parts = {name: one.read(f"the {name}", folder) for name, one in said.items() if one is not None}
-        self.kind, self._secrets = "ccxt", tuple(part for one in self.parts.values() for part in one.splitlines())
+        }
+        self.parts = {
+            name: one.read(f"the {name}", folder) for name, one in said.items() if one is not None
+        }
+        self.kind = "ccxt"
+        self._secrets = tuple(part for one in self.parts.values() for part in one.splitlines())
 
 
-def exchange_of(name: str, terms: CcxtTerms, folder: Path, key: Mapping[str, str] | None = None) -> Any:
+def exchange_of(
+    name: str, terms: CcxtTerms, folder: Path, key: Mapping[str, str] | None = None
+) -> Any:
     """An exchange of ccxt.pro, not connected, whose URLs are those that may be used.
 
     Raises
@@ -84,8 +92,12 @@ def exchange_of(name: str, terms: CcxtTerms, folder: Path, key: Mapping[str, str
     ConfigError
         See `made_of`; or a URL leaves this machine without TLS.
     """
-    made = made_of(name, key or {}, terms.urls, NAMED.get(name, ()), terms.net == "testnet" and not terms.urls)
-    made.enableRateLimit = name not in NAMED  # their weights are counted here, and no order waits behind a question
+    made = made_of(
+        name, key or {}, terms.urls, NAMED.get(name, ()), terms.net == "testnet" and not terms.urls
+    )
+    made.enableRateLimit = (
+        name not in NAMED
+    )  # their weights are counted here, and no order waits behind a question
     made.options["recvWindow"] = terms.recv_window_ms
     if terms.ca:
         made.cafile = str(folder / terms.ca)

@@ -36,7 +36,9 @@ def lacks_of(exchange: Any) -> list[str]:
     """
     found = [text for name, text in _WITHOUT.items() if exchange.has.get(name) is not True]
     if exchange.id not in NAMED:
-        found.append("no change of an order in its place: it is cancelled, and sent anew with less priority")
+        found.append(
+            "no change of an order in its place: it is cancelled, and sent anew with less priority"
+        )
         if not exchange.has.get("fetchOrderWithClientOrderId"):
             found.append("no question by our own names of orders: they are looked for in lists")
     return [*found, "no cancel on disconnect: what is open stays open when the link breaks"]
@@ -48,7 +50,9 @@ def standing(name: str) -> str:
     >>> standing("binance"), standing("kraken")
     ('passed the conformance kit', 'experimental: it has not passed the kit')
     """
-    return "passed the conformance kit" if name in NAMED else "experimental: it has not passed the kit"
+    return (
+        "passed the conformance kit" if name in NAMED else "experimental: it has not passed the kit"
+    )
 
 
 class CcxtVenue(BinanceVenue):
@@ -65,26 +69,32 @@ class CcxtVenue(BinanceVenue):
 
     def __init__(self, exchange: str, terms: CcxtTerms, *more: Any, **named: Any) -> None:
         self.exchange = exchange
-        self._ask_s, self._wait_s = 0.0, FIRST_S
+        self._ask_s = 0.0
+        self._wait_s = FIRST_S
         super().__init__(terms, *more, **named)
         text = "; ".join([f"ccxt:{exchange} {standing(exchange)}", *self.lacks])
         self._say(o.LinkStatus(True, self._stamp(0), text))
 
-    def _reach(self, terms: SpotTerms, folder: Path) -> tuple[str, AnswersRest, ApiChannel, SpotLinks]:
+    def _reach(
+        self, terms: SpotTerms, folder: Path
+    ) -> tuple[str, AnswersRest, ApiChannel, SpotLinks]:
         assert isinstance(terms, CcxtTerms)
         key = CcxtKey(self.exchange, terms, folder)
         made = exchange_of(self.exchange, terms, folder, key.parts)
         self.lacks = lacks_of(made)
         calls = CcxtCalls(made, key.clean, self._now_ms)
         channel = CcxtChannel(key, self.budget, self._now_ms, terms.recv_window_ms)
-        self._ccxt = channel.links = CcxtLinks(calls, self._selector, channel.heard, self._book_lost, self._allow)
+        self._ccxt = channel.links = CcxtLinks(
+            calls, self._selector, channel.heard, self._book_lost, self._allow
+        )
         self._polled = not (calls.has("watchOrders") and calls.has("watchMyTrades"))
         name = f"ccxt:{self.exchange}:{terms.net}" if not terms.urls else f"ccxt:{self.exchange}"
         return name, CcxtRest(self._ccxt, self.exchange), channel, self._ccxt
 
     def _came_up(self) -> None:
         super()._came_up()
-        self._ask_s, self._wait_s = time.monotonic() + FIRST_S, FIRST_S
+        self._ask_s = time.monotonic() + FIRST_S
+        self._wait_s = FIRST_S
 
     def _turn(self) -> None:
         """As the Binance adapter; and orders that work are asked about, rarely where a stream tells of them."""

@@ -67,9 +67,14 @@ class SimulatedExchange:
     """In journals and tables."""
 
     def __init__(
-        self, markets: Mapping[str, MarketSpec], *, latency: EntryLatency | None = None, run: str = "",
-        pace: Pace | None = None, keep: Path | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        markets: Mapping[str, MarketSpec],
+        *,
+        latency: EntryLatency | None = None,
+        run: str = "",
+        pace: Pace | None = None,
+        keep: Path | None = None,
+    ) -> None:
         if not markets:
             raise ConfigError("at least one market", "none", "name a preset or a tape")
         self._latency = latency or EntryLatency()
@@ -78,9 +83,13 @@ class SimulatedExchange:
         self.now_ns = self._markets.began_ns
         """The exchange's time."""
         self._store = None if keep is None else KeptExchange(keep)
-        self._orders = OrderBooks(run, OrderRecord(None if self._store is None else self._store.orders))
+        self._orders = OrderBooks(
+            run, OrderRecord(None if self._store is None else self._store.orders)
+        )
         self._accounts: dict[str, _Account] = {}
-        self._queues: dict[int, list[tuple[int, int, o.Command]]] = {i: [] for i in (NOWHERE, *self._number.values())}
+        self._queues: dict[int, list[tuple[int, int, o.Command]]] = {
+            i: [] for i in (NOWHERE, *self._number.values())
+        }
         self._sent = 0
         self._subscribed: set[int] = set()
         self._waiting_snapshots: list[int] = []
@@ -91,7 +100,9 @@ class SimulatedExchange:
         if self._store is not None and (now_ns := self._store.load(self._markets)):
             self.now_ns = now_ns
             self._orders.begin_again(now_ns)
-            self._regimes = [[one for one in script if one.at_ns > now_ns] for script in self._regimes]
+            self._regimes = [
+                [one for one in script if one.at_ns > now_ns] for script in self._regimes
+            ]
         if pace is not None:
             pace.begin(self.now_ns)
 
@@ -122,7 +133,9 @@ class SimulatedExchange:
     def _find(self, instrument: str) -> int:
         if instrument not in self._number:
             raise UnknownNameError(
-                "an instrument that is listed", f"{instrument!r}", f"use one of {', '.join(self._number)}"
+                "an instrument that is listed",
+                f"{instrument!r}",
+                f"use one of {', '.join(self._number)}",
             )
         return self._number[instrument]
 
@@ -140,7 +153,9 @@ class SimulatedExchange:
         """The book as it stands after the last step."""
         return self._markets.snapshot(self._find(instrument))
 
-    def would_fill(self, instrument: str, side: int, price: int | None, lots: int) -> list[tuple[int, int]]:
+    def would_fill(
+        self, instrument: str, side: int, price: int | None, lots: int
+    ) -> list[tuple[int, int]]:
         """Price in ticks and lots of every fill that an immediate order would have if it arrived now, impact included.
 
         Raises
@@ -163,7 +178,9 @@ class SimulatedExchange:
         """
         trades = self._orders.record.trades(account, after)
         if trades is None:
-            raise VenueError(f"an execution of account {account!r}", f"{after!r}", "ask for all with after=''")
+            raise VenueError(
+                f"an execution of account {account!r}", f"{after!r}", "ask for all with after=''"
+            )
         return trades
 
     def positions(self, account: str) -> dict[str, int]:
@@ -237,7 +254,8 @@ class SimulatedExchange:
         return events
 
     def _step(self, until_ns: int) -> list[o.VenueEvent]:
-        events, self._outbox = self._outbox, []
+        events = self._outbox
+        self._outbox = []
         for market in self._waiting_snapshots:
             self._subscribed.add(market)
             events.append(self._markets.snapshot(market))
@@ -268,7 +286,10 @@ class SimulatedExchange:
                 return events
 
     def _next_regime(self) -> tuple[int, int]:
-        return min(((script[0].at_ns, i) for i, script in enumerate(self._regimes) if script), default=(FOREVER_NS, 0))
+        return min(
+            ((script[0].at_ns, i) for i, script in enumerate(self._regimes) if script),
+            default=(FOREVER_NS, 0),
+        )
 
     def _hand_out(self, events: list[o.VenueEvent]) -> bool:
         """What the markets did by themselves; whether client orders were among it."""
@@ -348,7 +369,9 @@ class SimulatedExchange:
             events.append(self._orders.refused(new, self.now_ns, fault))
             return
         number = int(self._markets.books[market][lay.ORDERS]) + place
-        order = ClientOrder(new, market, place, number, new.cl_ord_id, new.lots, new.price, leaves=new.lots)
+        order = ClientOrder(
+            new, market, place, number, new.cl_ord_id, new.lots, new.price, leaves=new.lots
+        )
         self._orders.keep(order)
         events.append(self._orders.report(order, o.ExecType.NEW, self.now_ns))
         self._match(order, events)
@@ -361,7 +384,9 @@ class SimulatedExchange:
         self._markets.enter_new(order.market, order.place, new.side, price, order.leaves, immediate)
         self._publish(order.market, events, order.number)
 
-    def _resting(self, command: o.CancelOrder | o.ReplaceOrder, events: list[o.VenueEvent]) -> ClientOrder | None:
+    def _resting(
+        self, command: o.CancelOrder | o.ReplaceOrder, events: list[o.VenueEvent]
+    ) -> ClientOrder | None:
         """The open order that a command means; if there is none, that is reported."""
         order = self._orders.find(command.account, command.orig)
         status = o.OrdStatus.REJECTED if order is None else order.status
@@ -373,12 +398,17 @@ class SimulatedExchange:
             return order
         else:
             text = f"too late: the order is {status}"
-        events.append(o.CancelReject(command.cl_ord_id, command.orig, command.account, status, self.now_ns, text))
+        events.append(
+            o.CancelReject(
+                command.cl_ord_id, command.orig, command.account, status, self.now_ns, text
+            )
+        )
         return None
 
     def _take_back(self, order: ClientOrder, lots: int, events: list[o.VenueEvent]) -> None:
         """Lots leave the book; the market sees it, and nobody is notified yet."""
-        leaves, order.leaves = order.leaves, 0
+        leaves = order.leaves
+        order.leaves = 0
         self._markets.enter_cancel(order.market, order.place, lots)
         self._publish(order.market, events)
         order.leaves = leaves
@@ -391,13 +421,24 @@ class SimulatedExchange:
         self._end(order, events, name=command.cl_ord_id, orig=order.cl_ord_id)
 
     def _end(
-        self, order: ClientOrder, events: list[o.VenueEvent], name: str = "", orig: str = "", text: str = ""
+        self,
+        order: ClientOrder,
+        events: list[o.VenueEvent],
+        name: str = "",
+        orig: str = "",
+        text: str = "",
     ) -> None:
         order.end(o.OrdStatus.CANCELED)
         self._orders.forget_place(order, self.now_ns)
-        events.append(self._orders.report(order, o.ExecType.CANCELED, self.now_ns, name=name, orig=orig, text=text))
+        events.append(
+            self._orders.report(
+                order, o.ExecType.CANCELED, self.now_ns, name=name, orig=orig, text=text
+            )
+        )
 
-    def _cancel_all(self, orders: Sequence[ClientOrder], text: str, events: list[o.VenueEvent]) -> None:
+    def _cancel_all(
+        self, orders: Sequence[ClientOrder], text: str, events: list[o.VenueEvent]
+    ) -> None:
         for order in orders:
             self._take_back(order, order.leaves, events)
             self._end(order, events, text=text)
@@ -406,9 +447,13 @@ class SimulatedExchange:
         order = self._resting(command, events)
         if order is None:
             return
-        fault = price_fault(command.price) or ("" if command.lots >= 1 else f"{command.lots} lots; at least 1")
+        fault = price_fault(command.price) or (
+            "" if command.lots >= 1 else f"{command.lots} lots; at least 1"
+        )
         if fault:
-            reject = o.CancelReject(command.cl_ord_id, command.orig, command.account, order.status, self.now_ns, fault)
+            reject = o.CancelReject(
+                command.cl_ord_id, command.orig, command.account, order.status, self.now_ns, fault
+            )
             events.append(reject)
             return
         keeps_place = command.price == order.price and command.lots <= order.lots
@@ -416,7 +461,9 @@ class SimulatedExchange:
         self._take_back(order, order.leaves - leaves if keeps_place else order.leaves, events)
         orig = order.cl_ord_id
         self._orders.call(order, command.cl_ord_id)
-        order.lots, order.price, order.leaves = max(command.lots, order.cum), command.price, leaves
+        order.lots = max(command.lots, order.cum)
+        order.price = command.price
+        order.leaves = leaves
         if not leaves:
             order.status = o.OrdStatus.FILLED
             self._orders.forget_place(order, self.now_ns)
@@ -433,11 +480,15 @@ class SimulatedExchange:
             sent
             for queue in self._queues.values()
             for _, _, sent in queue
-            if isinstance(sent, o.NewOrder) and sent.account == account and name in ("", sent.cl_ord_id)
+            if isinstance(sent, o.NewOrder)
+            and sent.account == account
+            and name in ("", sent.cl_ord_id)
         ]
         for new in travelling:
             answer = "not here yet", o.ExecType.STATUS, o.OrdStatus.PENDING_NEW
             events.append(self._orders.refused(new, self.now_ns, *answer))
         if name and not told and not travelling:
             nobody = o.NewOrder(name, "", 1, 0, None, o.Tif.DAY, account, "", self.now_ns)
-            events.append(self._orders.refused(nobody, self.now_ns, "unknown order", o.ExecType.STATUS))
+            events.append(
+                self._orders.refused(nobody, self.now_ns, "unknown order", o.ExecType.STATUS)
+            )

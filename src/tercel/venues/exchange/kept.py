@@ -32,7 +32,8 @@ class KeptExchange:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.orders = folder / ORDERS
         """The database of its orders (`OrderRecord`)."""
-        self._market, self._saved_ns = folder / MARKET, 0
+        self._market = folder / MARKET
+        self._saved_ns = 0
         with (folder / CLOCK).open("a+b") as file:
             file.truncate(struct.calcsize("q"))
             self._clock = mmap.mmap(file.fileno(), struct.calcsize("q"))

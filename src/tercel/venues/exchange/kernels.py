@@ -43,7 +43,9 @@ def taker(b: Packed, k: Longs, r: int, aggressor: int) -> int:
 
 
 @kernel
-def show_again(b: Packed, k: Longs, r: int, aggressor: int, ns: int, side: int, price: int, rows: Longs, n: int) -> int:
+def show_again(
+    b: Packed, k: Longs, r: int, aggressor: int, ns: int, side: int, price: int, rows: Longs, n: int
+) -> int:
     """Re-add, by priority, the client orders on a level that row `r` cleared (side 0: every level) as ADD rows."""
     last = -1
     while True:
@@ -79,7 +81,9 @@ def stay(b: Packed, k: Longs, r: int, aggressor: int, ns: int, rows: Longs, n: i
 
 
 @kernel
-def show(row: Longs, ns: int, kind: int, who: int, side: int, price: int, lots: int, aggressor: int) -> None:
+def show(
+    row: Longs, ns: int, kind: int, who: int, side: int, price: int, lots: int, aggressor: int
+) -> None:
     """Write one market-data row."""
     row[M_NS] = ns
     row[M_KIND] = kind
@@ -91,7 +95,9 @@ def show(row: Longs, ns: int, kind: int, who: int, side: int, price: int, lots: 
 
 
 @kernel
-def publish(b: Packed, k: Longs, since: int, aggressor: int, rows: Longs, words: Longs, counts: Longs) -> None:
+def publish(
+    b: Packed, k: Longs, since: int, aggressor: int, rows: Longs, words: Longs, counts: Longs
+) -> None:
     """Publish record rows from number `since` on as market data and reports on client orders.
 
     Parameters
@@ -135,8 +141,14 @@ def publish(b: Packed, k: Longs, since: int, aggressor: int, rows: Longs, words:
             n = stay(b, k, r, aggressor, c.ns, rows, n)
         if client:
             said = row_at(words[m], 0)
-            said.ns, said.kind, said.who, said.side = c.ns, c.kind, c.who, c.side
-            said.price, said.lots, said.mid2, said.touch2 = c.price, c.lots, c.mid2, c.touch2
+            said.ns = c.ns
+            said.kind = c.kind
+            said.who = c.who
+            said.side = c.side
+            said.price = c.price
+            said.lots = c.lots
+            said.mid2 = c.mid2
+            said.touch2 = c.touch2
             words[m, sim.RECORD_WORDS] = n
             m += 1
     counts[0] = n

@@ -9,7 +9,17 @@ from numpy.typing import NDArray
 
 from tercel.core.arrays import Floats, Int32, Ints
 from tercel.core.errors import CapacityError, ConfigError
-from tercel.core.orders import M_ID, M_KIND, M_LOTS, M_NS, M_PRICE, M_SIDE, MARKET_WORDS, Listing, MarketRows
+from tercel.core.orders import (
+    M_ID,
+    M_KIND,
+    M_LOTS,
+    M_NS,
+    M_PRICE,
+    M_SIDE,
+    MARKET_WORDS,
+    Listing,
+    MarketRows,
+)
 from tercel.core.seeds import seed_stream
 from tercel.core.vocabulary import FOREVER_NS, NO_ASK
 from tercel.market.book import layout as lay
@@ -51,7 +61,11 @@ class EntryLatency:
     def stream(self, seed: int, index: int) -> Ints:
         """State words of the random stream that `entry_delay` draws from, as for an episode (seed, index)."""
         k = np.zeros(sim.GRID, np.int64)
-        k[[sim.LATENCY_KIND, sim.LATENCY_A, sim.LATENCY_B]] = _LATENCY_KINDS[self.kind], self.a_ns, self.b_ns
+        k[[sim.LATENCY_KIND, sim.LATENCY_A, sim.LATENCY_B]] = (
+            _LATENCY_KINDS[self.kind],
+            self.a_ns,
+            self.b_ns,
+        )
         seed_stream(k, sim.ENTRY_RNG, seed, index, 2)
         return k
 
@@ -107,12 +121,16 @@ class MarketSpec:
     def __post_init__(self) -> None:
         """Refuse what is no market."""
         if self.source.model == sim.MARTINGALE:
-            raise ConfigError("a market that orders can move", "the martingale guard", "serve a preset or a tape")
+            raise ConfigError(
+                "a market that orders can move", "the martingale guard", "serve a preset or a tape"
+            )
         times = [regime.at_ns for regime in self.regimes]
         flows = [len(regime.flow) for regime in self.regimes if regime.flow is not None]
         if times != sorted(times) or any(length != len(self.source.flow) for length in flows):
             raise ConfigError(
-                "regimes in order of time, with flows of the same preset", f"times {times}", "see market.flow.scenario"
+                "regimes in order of time, with flows of the same preset",
+                f"times {times}",
+                "see market.flow.scenario",
             )
 
 
@@ -121,7 +139,9 @@ def with_client_orders(book: Int32, own: int) -> Int32:
     orders, width = int(book[lay.ORDERS]), int(book[lay.WIDTH])
     out = lay.new_book(orders, width, own, background=bool(book[lay.BACKGROUND]))
     out[lay.BEST_BID : lay.BACKGROUND] = book[lay.BEST_BID : lay.BACKGROUND]
-    out[lay.HEADER : lay.HEADER + orders * lay.ORDER] = book[lay.HEADER : lay.HEADER + orders * lay.ORDER]
+    out[lay.HEADER : lay.HEADER + orders * lay.ORDER] = book[
+        lay.HEADER : lay.HEADER + orders * lay.ORDER
+    ]
     levels, to = int(book[lay.AT_LEVELS]), int(out[lay.AT_LEVELS])
     out[to : to + 2 * width * lay.LEVEL] = book[levels : levels + 2 * width * lay.LEVEL]
     return out
@@ -138,7 +158,9 @@ def _world(spec: MarketSpec) -> tuple[Int32, Ints]:
     if source.model == sim.REPLAY:
         last = len(source.tape) if spec.last_row < 0 else spec.last_row
         k[[sim.CURSOR, sim.CURSOR_END]] = spec.first_row, last
-        k[sim.FLOW_NS] = source.tape[spec.first_row, sim.T_NS] if spec.first_row < last else FOREVER_NS
+        k[sim.FLOW_NS] = (
+            source.tape[spec.first_row, sim.T_NS] if spec.first_row < last else FOREVER_NS
+        )
     return b, k
 
 
@@ -160,8 +182,12 @@ class Markets:
         self._states = self._lay([k for _, k in worlds], lockstep.STATE)
         self._flows = self._lay([spec.source.flow for spec in self.specs], lockstep.FLOW)
         self._tape = self._lay_tapes()
-        self.books = [self._books[a:z] for a, z in self._at[:, [lockstep.BOOK, lockstep.BOOK_END]].tolist()]
-        self.states = [self._states[a:z] for a, z in self._at[:, [lockstep.STATE, lockstep.STATE_END]].tolist()]
+        self.books = [
+            self._books[a:z] for a, z in self._at[:, [lockstep.BOOK, lockstep.BOOK_END]].tolist()
+        ]
+        self.states = [
+            self._states[a:z] for a, z in self._at[:, [lockstep.STATE, lockstep.STATE_END]].tolist()
+        ]
         self._rows = np.zeros((RECORD_ROWS, MARKET_WORDS), np.int64)
         self._words = np.zeros((RECORD_ROWS, kernels.WORDS), np.int64)
         self._counts = np.zeros(2, np.int64)
@@ -183,7 +209,9 @@ class Markets:
         for i, spec in enumerate(self.specs):
             first = starts[id(spec.source.tape)]
             self._at[i, [lockstep.TAPE, lockstep.TAPE_END]] = first, first + len(spec.source.tape)
-        return next(iter(tapes.values())) if len(tapes) == 1 else np.concatenate(list(tapes.values()))
+        return (
+            next(iter(tapes.values())) if len(tapes) == 1 else np.concatenate(list(tapes.values()))
+        )
 
     def feed(self, market: int, rows: Ints) -> None:
         """Append rows to the tape of a market, behind those that it has not played: int64 (n, TAPE_WORDS), by time."""
@@ -202,7 +230,9 @@ class Markets:
 
     def _begin(self) -> None:
         """Run to the moment that all have reached; from here on client orders matter and rows are stored."""
-        self.began_ns = max(*(spec.began_ns for spec in self.specs), *(int(k[sim.NOW]) for k in self.states), 0)
+        self.began_ns = max(
+            *(spec.began_ns for spec in self.specs), *(int(k[sim.NOW]) for k in self.states), 0
+        )
         self._run_unseen(self.began_ns)
 
     def _run_unseen(self, until_ns: int) -> None:
@@ -227,23 +257,42 @@ class Markets:
             Arrays of other markets.
         """
         for name, array in self.arrays().items():
-            if kept[name].shape != array.shape or (name == "at" and (kept[name] != array)[:, : lockstep.DRAINED].any()):
-                raise ConfigError("the markets that were kept", "others", "name them as before, or another folder")
+            if kept[name].shape != array.shape or (
+                name == "at" and (kept[name] != array)[:, : lockstep.DRAINED].any()
+            ):
+                raise ConfigError(
+                    "the markets that were kept", "others", "name them as before, or another folder"
+                )
             array[:] = kept[name]
         for market, b in enumerate(self.books):
             first, own = int(b[lay.AT_LEDGER]) + lay.STATE, int(b[lay.OWN])
-            for place in np.flatnonzero(b[first : first + own * lay.LEDGER : lay.LEDGER] != lay.FREE_SLOT):
+            for place in np.flatnonzero(
+                b[first : first + own * lay.LEDGER : lay.LEDGER] != lay.FREE_SLOT
+            ):
                 self.enter_cancel(market, int(place), int(NO_ASK))
         self._run_unseen(until_ns)
 
     def pass_time(self, until_ns: int) -> int:
         """Advance the markets; returns the bits WORD and FULL of `lockstep.pass_time`."""
-        return lockstep.pass_time(self._books, self._states, self._flows, self._tape, self._at, until_ns)
+        return lockstep.pass_time(
+            self._books, self._states, self._flows, self._tape, self._at, until_ns
+        )
 
-    def enter_new(self, market: int, place: int, side: int, price: int, lots: int, immediate: bool) -> None:
+    def enter_new(
+        self, market: int, place: int, side: int, price: int, lots: int, immediate: bool
+    ) -> None:
         """Enter a client's order under a free ledger place."""
         lockstep.enter_new(
-            self._books, self._states, self._flows, self._at, market, place, side, price, lots, immediate
+            self._books,
+            self._states,
+            self._flows,
+            self._at,
+            market,
+            place,
+            side,
+            price,
+            lots,
+            immediate,
         )
 
     def enter_cancel(self, market: int, place: int, lots: int) -> None:
@@ -261,13 +310,19 @@ class Markets:
         books, states, place = self._books.copy(), self._states.copy(), self.free_place(market)
         if place < 0:
             return []
-        lockstep.enter_new(books, states, self._flows, self._at, market, place, side, price, lots, True)
+        lockstep.enter_new(
+            books, states, self._flows, self._at, market, place, side, price, lots, True
+        )
         k = states[slice(*self._at[market, [lockstep.STATE, lockstep.STATE_END]].tolist())]
         since, upto = int(self.states[market][sim.RECORD]), int(k[sim.RECORD])
         if upto - since > RECORD_ROWS:
-            raise CapacityError(f"at most {RECORD_ROWS} rows in a moment", f"{upto - since}", "send a smaller order")
+            raise CapacityError(
+                f"at most {RECORD_ROWS} rows in a moment", f"{upto - since}", "send a smaller order"
+            )
         first = int(k[sim.RECORD_AT])
-        record = k[first : first + RECORD_ROWS * sim.RECORD_WORDS].reshape(RECORD_ROWS, sim.RECORD_WORDS)
+        record = k[first : first + RECORD_ROWS * sim.RECORD_WORDS].reshape(
+            RECORD_ROWS, sim.RECORD_WORDS
+        )
         rows = record[np.arange(since, upto) % RECORD_ROWS]
         taken = rows[(rows[:, sim.R_KIND] == sim.OWN_FILL) & (rows[:, sim.R_WHO] == place)]
         return [(paid, part) for paid, part in taken[:, [sim.R_PRICE, sim.R_LOTS]].tolist()]
@@ -301,10 +356,14 @@ class Markets:
             return self._rows[:0], self._words[:0]
         if k[sim.RECORD] - since > RECORD_ROWS:
             raise CapacityError(
-                f"at most {RECORD_ROWS} rows in a moment", f"{k[sim.RECORD] - since}", "raise RECORD_ROWS"
+                f"at most {RECORD_ROWS} rows in a moment",
+                f"{k[sim.RECORD] - since}",
+                "raise RECORD_ROWS",
             )
         self._at[market, lockstep.DRAINED] = k[sim.RECORD]
-        kernels.publish(self.books[market], k, since, aggressor, self._rows, self._words, self._counts)
+        kernels.publish(
+            self.books[market], k, since, aggressor, self._rows, self._words, self._counts
+        )
         return self._rows[: self._counts[0]].copy(), self._words[: self._counts[1]].copy()
 
     def snapshot(self, market: int) -> MarketRows:
@@ -365,4 +424,6 @@ class Markets:
         """
         for name, b in zip(self.names, self.books, strict=True):
             if b[lay.OVERFLOW]:
-                raise CapacityError("room for all orders", f"{b[lay.OVERFLOW]} without, {name}", "raise `orders`")
+                raise CapacityError(
+                    "room for all orders", f"{b[lay.OVERFLOW]} without, {name}", "raise `orders`"
+                )

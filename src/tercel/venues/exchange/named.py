@@ -30,15 +30,23 @@ def preset_markets(names: Sequence[str], seed: int) -> dict[str, MarketSpec]:
         instrument = preset.symbol if preset.symbol not in markets else preset.name
         if instrument in markets:
             raise ConfigError("every market once", f"{name} twice", "name each preset once")
-        spec = MarketSpec(reactive(preset), seed, index=len(markets), volume_per_s=preset.volume_per_s)
+        spec = MarketSpec(
+            reactive(preset), seed, index=len(markets), volume_per_s=preset.volume_per_s
+        )
         markets[instrument] = spec
     return markets
 
 
 def recorded_market(
-    tape: Path, symbol: str | None, date: str | None, seed: int, *, levels: bool = False, queue: str = DEFAULT,
+    tape: Path,
+    symbol: str | None,
+    date: str | None,
+    seed: int,
+    *,
+    levels: bool = False,
+    queue: str = DEFAULT,
     venue: str | None = None,
-) -> dict[str, MarketSpec]:  # fmt: skip
+) -> dict[str, MarketSpec]:
     """A recorded day of a lake (the longest by default), from its opening; the lake's one symbol where none is named.
 
     Parameters
@@ -58,27 +66,38 @@ def recorded_market(
         names = sorted({one.symbol for one in lake.list()})
         if len(names) != 1:
             held = ", ".join(names) or "no days"
-            raise ConfigError(f"`symbol=` with `tape={tape}`", f"none, and the lake holds {held}", "name one")
+            raise ConfigError(
+                f"`symbol=` with `tape={tape}`", f"none, and the lake holds {held}", "name one"
+            )
         symbol = names[0]
     days = lake.days(symbol)
     chosen = date or lake.longest(symbol, venue)
     if chosen not in days:
         raise UnknownNameError(
-            f"a day of {symbol} in {tape}", repr(chosen), f"use one of {', '.join(days) or '(none)'}"
+            f"a day of {symbol} in {tape}",
+            repr(chosen),
+            f"use one of {', '.join(days) or '(none)'}",
         )
     source, (day,) = replay(lake, symbol, [chosen], venue, queue)
     if source.worlds_k[0, QUEUE] and not levels:
         raise ConfigError(
-            "a tape of single orders", f"level totals in {symbol} {chosen}",
+            "a tape of single orders",
+            f"level totals in {symbol} {chosen}",
             "an exchange shows its clients orders: serve a day of an order-level feed",
-        )  # fmt: skip
+        )
     # the last world at or before the opening
     at = max(int((day.world_ns <= day.open_ns).sum()) - 1, 0)
     spec = MarketSpec(
-        source, seed, world=int(day.world[at]), began_ns=max(day.open_ns, int(day.world_ns[at])),
-        first_row=int(day.world_row[at]), last_row=day.last_row,
-    )  # fmt: skip
-    if levels and (units := day.instrument.lot_units) < 1:  # lots are parts of a coin: a tick is money for a lot
+        source,
+        seed,
+        world=int(day.world[at]),
+        began_ns=max(day.open_ns, int(day.world_ns[at])),
+        first_row=int(day.world_row[at]),
+        last_row=day.last_row,
+    )
+    if (
+        levels and (units := day.instrument.lot_units) < 1
+    ):  # lots are parts of a coin: a tick is money for a lot
         tick = float(Fraction(repr(source.tick)) * units)
         spec = replace(spec, source=replace(source, tick=tick), part=float(units))
     return {symbol: spec}

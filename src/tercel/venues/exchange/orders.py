@@ -106,7 +106,9 @@ class OrderBooks:
             self.positions.setdefault(account, Counter())[instrument] = qty
         for serial, report, filled in self.record.unended():
             status = OrdStatus.CANCELED if filled < report.lots * ONE else OrdStatus.FILLED
-            over = replace(report, exec_id="", exec_type=ExecType.STATUS, status=status, ns=ns, text=_AGAIN)
+            over = replace(
+                report, exec_id="", exec_type=ExecType.STATUS, status=status, ns=ns, text=_AGAIN
+            )
             self.record.put(serial, replace(over, cum_qty=filled, leaves_qty=0))
         self.record.flush()
 
@@ -151,17 +153,29 @@ class OrderBooks:
         return told
 
     def refused(
-        self, new: NewOrder, ns: int, text: str, kind: ExecType = ExecType.REJECTED,
+        self,
+        new: NewOrder,
+        ns: int,
+        text: str,
+        kind: ExecType = ExecType.REJECTED,
         status: OrdStatus = OrdStatus.REJECTED,
-    ) -> Report:  # fmt: skip
+    ) -> Report:
         """The rejection of an order that never reached the book; it has no order id."""
         return refused(new, self.exec_id(new.instrument or "-"), ns, text, kind, status)
 
 
 def said(
-    order: ClientOrder, exec_id: str, kind: ExecType, ns: int, *, name: str = "", orig: str = "",
-    last: tuple[int, int] = (0, 0), passive: bool = False, text: str = "",
-) -> Report:  # fmt: skip
+    order: ClientOrder,
+    exec_id: str,
+    kind: ExecType,
+    ns: int,
+    *,
+    name: str = "",
+    orig: str = "",
+    last: tuple[int, int] = (0, 0),
+    passive: bool = False,
+    text: str = "",
+) -> Report:
     """An execution report of an order's current state; `last` is quantity and price of a trade."""
     new = order.new
     return Report(

@@ -81,7 +81,9 @@ class OrderRecord:
     def _find(self, account: str, name: str) -> int | None:
         if (serial := self._names.get((account, name))) is not None:
             return serial
-        one = self._rows.execute("SELECT serial FROM name WHERE account = ? AND name = ?", (account, name)).fetchone()
+        one = self._rows.execute(
+            "SELECT serial FROM name WHERE account = ? AND name = ?", (account, name)
+        ).fetchone()
         return one[0] if one else None
 
     def serials(self, account: str) -> list[int]:
@@ -104,9 +106,12 @@ class OrderRecord:
         """Write names and reports that wait, in one transaction: alone, each costs ten times as much."""
         if not (self._names or self._said or self._taken):
             return
-        names, self._names = [(*key, serial) for key, serial in self._names.items()], {}
-        rows, self._said = [(serial, *_VALUES(report)) for serial, report in self._said], []
-        taken, self._taken = [(serial, *_VALUES(report)) for serial, report in self._taken], []
+        names = [(*key, serial) for key, serial in self._names.items()]
+        self._names = {}
+        rows = [(serial, *_VALUES(report)) for serial, report in self._said]
+        self._said = []
+        taken = [(serial, *_VALUES(report)) for serial, report in self._taken]
+        self._taken = []
         self._rows.execute("BEGIN")
         self._rows.executemany("REPLACE INTO name VALUES (?, ?, ?)", names)
         self._rows.executemany(f"INSERT INTO report {_PUT}", rows)
@@ -116,13 +121,19 @@ class OrderRecord:
     def unended(self) -> Iterator[tuple[int, Report, int]]:
         """Orders without a final state: serial, as last accepted, and what was traded of it, 10^-8 of a lot."""
         self.flush()
-        filled = dict(self._rows.execute(f"SELECT serial, sum(last_qty) {_TRADES} GROUP BY serial", (ExecType.TRADE,)))
+        filled = dict(
+            self._rows.execute(
+                f"SELECT serial, sum(last_qty) {_TRADES} GROUP BY serial", (ExecType.TRADE,)
+            )
+        )
         for serial, *row, _ in self._rows.execute(_OPEN, (ExecType.STATUS,)).fetchall():
             yield serial, _report(row), filled.get(serial, 0)
 
     def last(self) -> int:
         """Serial number of the newest order; 0: there was none."""
-        return int(self._rows.execute("SELECT coalesce(max(serial), 0) FROM accepted").fetchone()[0])
+        return int(
+            self._rows.execute("SELECT coalesce(max(serial), 0) FROM accepted").fetchone()[0]
+        )
 
     def held(self) -> list[tuple[str, str, int]]:
         """Account, instrument and signed position of all trades, 10^-8 of a lot."""
@@ -144,7 +155,10 @@ class OrderRecord:
                 return None
             number = one[0]
         return self._reports(
-            "WHERE account = ? AND number > ? AND exec_type = ? ORDER BY number", account, number, ExecType.TRADE
+            "WHERE account = ? AND number > ? AND exec_type = ? ORDER BY number",
+            account,
+            number,
+            ExecType.TRADE,
         )
 
     def _reports(self, which: str, *values: str | int) -> list[Report]:
@@ -155,5 +169,9 @@ class OrderRecord:
 def _report(row: Sequence[Any]) -> Report:
     """SQLite has plain texts for enumerations, and 0 or 1 for what is true or not."""
     words = dict(zip(_FIELDS, row, strict=True))
-    kind, status, passive = ExecType(words["exec_type"]), OrdStatus(words["status"]), bool(words["passive"])
+    kind, status, passive = (
+        ExecType(words["exec_type"]),
+        OrdStatus(words["status"]),
+        bool(words["passive"]),
+    )
     return Report(**(words | {"exec_type": kind, "status": status, "passive": passive}))

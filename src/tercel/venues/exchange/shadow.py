@@ -81,10 +81,16 @@ class ShadowVenue(SimulatedExchange):
     name = "shadow"
 
     def __init__(
-        self, data: Venue, instruments: Sequence[str], *, latency: EntryLatency | None = None,
-        rules: ShadowRules = ShadowRules(), keep: Path | None = None,
-    ) -> None:  # fmt: skip
-        self._data, self._rules = data, rules
+        self,
+        data: Venue,
+        instruments: Sequence[str],
+        *,
+        latency: EntryLatency | None = None,
+        rules: ShadowRules = ShadowRules(),
+        keep: Path | None = None,
+    ) -> None:
+        self._data = data
+        self._rules = rules
         self._listed = {one.instrument: one for one in data.listings()}
         snapshots, later = first_books(data, instruments)
         there = [self._listed[name] for name in snapshots]
@@ -118,7 +124,14 @@ class ShadowVenue(SimulatedExchange):
         touch_from_book(book, k)
         k[sim.THEIRS] = int(rules.theirs)
         source = Source(
-            name, sim.REPLAY, np.zeros(sim.FLOW_HEAD), NO_TAPE, book[None], k[None], listing.tick, listing.lot
+            name,
+            sim.REPLAY,
+            np.zeros(sim.FLOW_HEAD),
+            NO_TAPE,
+            book[None],
+            k[None],
+            listing.tick,
+            listing.lot,
         )
         source = with_impact(source, (rules.laws or {}).get(name))
         return MarketSpec(source, volume_per_s=listing.volume_per_s, began_ns=self._data.now_ns)
@@ -167,7 +180,10 @@ class ShadowVenue(SimulatedExchange):
         """See `Venue`: the clock and the link are the data venue's."""
         there = self._data.capabilities
         return replace(
-            super().capabilities, stepped=there.stepped, connection=there.connection, reconnects=there.reconnects
+            super().capabilities,
+            stepped=there.stepped,
+            connection=there.connection,
+            reconnects=there.reconnects,
         )
 
     def listings(self) -> Sequence[Listing]:
@@ -204,7 +220,9 @@ class ShadowVenue(SimulatedExchange):
         self._data.close()
 
 
-def first_books(data: Venue, instruments: Sequence[str]) -> tuple[dict[str, MarketRows], list[VenueEvent]]:
+def first_books(
+    data: Venue, instruments: Sequence[str]
+) -> tuple[dict[str, MarketRows], list[VenueEvent]]:
     """The first snapshot of each instrument, and what came behind them.
 
     Raises
@@ -215,8 +233,14 @@ def first_books(data: Venue, instruments: Sequence[str]) -> tuple[dict[str, Mark
     listed = {one.instrument: one for one in data.listings()}
     for name in instruments:
         if name not in listed or listed[name].dense_ids <= 0:
-            received = f"{name}, which is not" if name not in listed else f"{name}, whose ids are arbitrary"
-            raise VenueError(f"an instrument that {data.name} shows", received, f"use one of {', '.join(listed)}")
+            received = (
+                f"{name}, which is not"
+                if name not in listed
+                else f"{name}, whose ids are arbitrary"
+            )
+            raise VenueError(
+                f"an instrument that {data.name} shows", received, f"use one of {', '.join(listed)}"
+            )
         data.subscribe(name)
     found: dict[str, MarketRows] = {}
     later: list[VenueEvent] = []
@@ -225,7 +249,9 @@ def first_books(data: Venue, instruments: Sequence[str]) -> tuple[dict[str, Mark
     while len(found) < len(instruments):
         if until > last:
             missing = ", ".join(name for name in instruments if name not in found)
-            raise VenueError("a snapshot of every book", f"none of {missing} in {FIRST_S:g} s", "ask the venue")
+            raise VenueError(
+                "a snapshot of every book", f"none of {missing} in {FIRST_S:g} s", "ask the venue"
+            )
         for event in data.step(until):
             if isinstance(event, MarketRows) and event.snapshot and event.instrument not in found:
                 found[event.instrument] = event

@@ -48,11 +48,21 @@ class StreamFile:
         Time of the venue.
     """
 
-    def __init__(self, path: Path, listings: Sequence[Listing], depths: Sequence[tuple[int, int]], began_ns: int):
+    def __init__(
+        self,
+        path: Path,
+        listings: Sequence[Listing],
+        depths: Sequence[tuple[int, int]],
+        began_ns: int,
+    ):
         self._file: BinaryIO = path.open("wb")
         self._waiting: list[MarketRows] = []
         self._number = {one.instrument: i for i, one in enumerate(listings)}
-        head = {"began_ns": began_ns, "listings": [asdict(one) for one in listings], "depths": list(depths)}
+        head = {
+            "began_ns": began_ns,
+            "listings": [asdict(one) for one in listings],
+            "depths": list(depths),
+        }
         self._file.write(json.dumps(head).encode() + b"\n")
 
     def add(self, event: MarketRows) -> None:
@@ -65,13 +75,17 @@ class StreamFile:
 
     def write(self) -> None:
         """Write what was added, all instruments in order of time."""
-        waiting, self._waiting = self._waiting, []
+        waiting = self._waiting
+        self._waiting = []
         if len({event.instrument for event in waiting}) < 2:
             for event in waiting:
                 self._put(event.instrument, event.rows)
             return
         rows = np.concatenate([event.rows for event in waiting])
-        of = np.repeat([self._number[event.instrument] for event in waiting], [len(event.rows) for event in waiting])
+        of = np.repeat(
+            [self._number[event.instrument] for event in waiting],
+            [len(event.rows) for event in waiting],
+        )
         by_time = np.argsort(rows[:, M_NS], kind="stable")
         rows, of = rows[by_time], of[by_time]
         cuts = np.flatnonzero(np.diff(of)) + 1
@@ -115,12 +129,15 @@ class RecordedStream:
             head = json.loads(self._file.readline())
             self._listings = [Listing(**one) for one in head["listings"]]
             self._depths = {
-                one.instrument: tuple(depth) for one, depth in zip(self._listings, head["depths"], strict=True)
+                one.instrument: tuple(depth)
+                for one, depth in zip(self._listings, head["depths"], strict=True)
             }
             self.now_ns = int(head["began_ns"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             received = f"{path}: {getattr(error, 'strerror', None) or 'something else'}"
-            raise TapeError("a stream that a desk in shadow kept", received, f"name its {STREAM}") from error
+            raise TapeError(
+                "a stream that a desk in shadow kept", received, f"name its {STREAM}"
+            ) from error
         self._next = self._read()
 
     @property
@@ -151,7 +168,9 @@ class RecordedStream:
         VenueError
             Always.
         """
-        raise VenueError("nothing that is sent to a recorded stream", command.cl_ord_id, "trade in shadow on it")
+        raise VenueError(
+            "nothing that is sent to a recorded stream", command.cl_ord_id, "trade in shadow on it"
+        )
 
     def step(self, until_ns: int) -> list[VenueEvent]:
         """What came up to a time."""
@@ -161,7 +180,9 @@ class RecordedStream:
             if upto < len(event.rows) and (event.snapshot or not upto):
                 break
             events.append(replace(event, rows=event.rows[:upto]))
-            self._next = self._read() if upto == len(event.rows) else replace(event, rows=event.rows[upto:])
+            self._next = (
+                self._read() if upto == len(event.rows) else replace(event, rows=event.rows[upto:])
+            )
         self.now_ns = max(self.now_ns, until_ns)
         return events
 
@@ -174,7 +195,9 @@ class RecordedStream:
         if len(head := self._file.read(8 * _HEAD)) < 8 * _HEAD:
             return None
         number, snapshot, n = np.frombuffer(head, np.int64).tolist()
-        if len(words := self._file.read(8 * n * MARKET_WORDS)) < 8 * n * MARKET_WORDS:  # cut short by a kill
+        if (
+            len(words := self._file.read(8 * n * MARKET_WORDS)) < 8 * n * MARKET_WORDS
+        ):  # cut short by a kill
             return None
         rows = np.frombuffer(words, np.int64).reshape(n, MARKET_WORDS).copy()
         return MarketRows(self._listings[number].instrument, rows, bool(snapshot))
@@ -234,7 +257,9 @@ class LevelTotals:
         if kind in _MORE or kind in _LESS:
             if kind == schema.EXECUTE:
                 yield [row[M_NS], schema.TRADE, self._slots.get(at, -1), *at, lots, -1]
-            yield from self._set(row[M_NS], at, self._lots.get(at, 0) + (lots if kind in _MORE else -lots))
+            yield from self._set(
+                row[M_NS], at, self._lots.get(at, 0) + (lots if kind in _MORE else -lots)
+            )
         elif kind == schema.ROLL_OUT:
             yield from self._set(row[M_NS], at, 0)
         elif kind == schema.CLEAR:
@@ -245,14 +270,20 @@ class LevelTotals:
         elif kind in _AS_IT_IS:
             yield row
         else:
-            raise TapeError("rows of a public feed", f"{row}", "watch a market in which nobody trades with impact")
+            raise TapeError(
+                "rows of a public feed",
+                f"{row}",
+                "watch a market in which nobody trades with impact",
+            )
 
     def _set(self, ns: int, at: tuple[int, int], lots: int) -> Iterator[list[int]]:
         if at not in self._slots:
             if lots <= 0:
                 return
             if not self._free:
-                raise TapeError("room for every level", f"none for {at}", "watch a market of fewer levels")
+                raise TapeError(
+                    "room for every level", f"none for {at}", "watch a market of fewer levels"
+                )
             self._slots[at] = self._free.pop()
         self._lots[at] = max(lots, 0)
         yield self._total(ns, at)

@@ -9,7 +9,15 @@ from typing import Any
 
 from tercel.core.capabilities import Capabilities
 from tercel.core.errors import UnknownNameError, VenueError
-from tercel.core.orders import Command, ExecType, LinkStatus, Listing, MarketRows, Report, VenueEvent
+from tercel.core.orders import (
+    Command,
+    ExecType,
+    LinkStatus,
+    Listing,
+    MarketRows,
+    Report,
+    VenueEvent,
+)
 from tercel.venues.wire import frames
 
 CHUNK = 1 << 18
@@ -50,12 +58,21 @@ class RemoteVenue:
     money: str
     """Why money is behind it; "" where none is."""
 
-    def __init__(self, path: str, accounts: Sequence[str] = (), *, timeout_s: float = 30.0,
+    def __init__(
+        self,
+        path: str,
+        accounts: Sequence[str] = (),
+        *,
+        timeout_s: float = 30.0,
         agree: Callable[[str], Mapping[str, str]] = lambda money: {},
-    ) -> None:  # fmt: skip
-        self._path, self._accounts, self._timeout_s, self._agree = path, list(accounts), timeout_s, agree
+    ) -> None:
+        self._path = path
+        self._accounts = list(accounts)
+        self._timeout_s = timeout_s
+        self._agree = agree
         self._subscribed: list[str] = []
-        self._beat_s, self._sent_s = 0.0, 0.0
+        self._beat_s = 0.0
+        self._sent_s = 0.0
         self._socket: socket.socket | None = None
         self._events: list[VenueEvent] = []
         self._handed = set[str]()
@@ -71,17 +88,25 @@ class RemoteVenue:
         self._ask({"do": "login", "accounts": self._accounts})
         hello = self._wait_for("hello")
         self._beat_s = float(hello.get("beat_s", 0.0))
-        self._link().settimeout(min(self._beat_s or self._timeout_s, self._timeout_s))  # reads return as beats are due
-        self.code, self.journal, self.money = (str(hello.get(name, "")) for name in ("code", "journal", "money"))
-        self.name, self._stepped = str(hello["name"]), hello["stepped"] is True
+        self._link().settimeout(
+            min(self._beat_s or self._timeout_s, self._timeout_s)
+        )  # reads return as beats are due
+        self.code, self.journal, self.money = (
+            str(hello.get(name, "")) for name in ("code", "journal", "money")
+        )
+        self.name = str(hello["name"])
+        self._stepped = hello["stepped"] is True
         self._answers = hello.get("answers", True) is not False
         self.now_ns = int(hello["now"])
         self._listings: list[Listing] = [
-            frames.message_of(self._frame()[1], commands=False) for _ in range(int(hello["listings"]))
+            frames.message_of(self._frame()[1], commands=False)
+            for _ in range(int(hello["listings"]))
         ]
         names = [listing.instrument for listing in self._listings]
         self._shapes: dict[str, dict[str, int]] = {
-            name: dict(zip(names, hello[name], strict=True)) for name in ("width", "feed_levels") if name in hello
+            name: dict(zip(names, hello[name], strict=True))
+            for name in ("width", "feed_levels")
+            if name in hello
         }
         if self.money and self._accounts and (shown := self._agree(self.money)):
             self._ask({"do": "live", **shown})
@@ -201,9 +226,15 @@ class RemoteVenue:
     def capabilities(self) -> Capabilities:
         """See `Venue`: a gate answers for the venue behind it."""
         return Capabilities(
-            stepped=self._stepped, answers_questions=self._answers, connection=self,
-            reconnects=self, executions=self, positions=self, parents=self, depth=self,
-        )  # fmt: skip
+            stepped=self._stepped,
+            answers_questions=self._answers,
+            connection=self,
+            reconnects=self,
+            executions=self,
+            positions=self,
+            parents=self,
+            depth=self,
+        )
 
     def listings(self) -> Sequence[Listing]:
         """Listings of the instruments traded here."""
@@ -221,7 +252,9 @@ class RemoteVenue:
         try:
             return int(self._shapes[name][instrument])
         except KeyError:
-            raise VenueError(f"a venue that tells a book's {name}", f"none for {instrument}", "choose one") from None
+            raise VenueError(
+                f"a venue that tells a book's {name}", f"none for {instrument}", "choose one"
+            ) from None
 
     def subscribe(self, instrument: str) -> None:
         """Subscribe to market data: a snapshot comes with the next step, then every change.
@@ -233,7 +266,9 @@ class RemoteVenue:
         """
         names = [listing.instrument for listing in self._listings]
         if instrument not in names:
-            raise UnknownNameError("an instrument that is listed", f"{instrument!r}", f"use one of {', '.join(names)}")
+            raise UnknownNameError(
+                "an instrument that is listed", f"{instrument!r}", f"use one of {', '.join(names)}"
+            )
         self._ask({"do": "subscribe", "instrument": instrument})
         if instrument not in self._subscribed:
             self._subscribed.append(instrument)
@@ -306,7 +341,8 @@ class RemoteVenue:
             else:
                 while not self._spoke() and self.now_ns < until_ns:
                     self._wait_for("now")
-        events, self._events = self._events, []
+        events = self._events
+        self._events = []
         self._handed.clear()
         return events
 
@@ -333,7 +369,9 @@ class RemoteVenue:
         """
         self._ask({"do": "executions", "account": account, "after": after})
         count = int(self._wait_for("executions")["count"])
-        found: list[Report] = [frames.message_of(self._frame()[1], commands=False) for _ in range(count)]
+        found: list[Report] = [
+            frames.message_of(self._frame()[1], commands=False) for _ in range(count)
+        ]
         self._handed |= {report.exec_id for report in found}
         return found
 
@@ -351,7 +389,13 @@ class RemoteVenue:
         self._ask({"do": "positions", "account": account})
         held = {str(name): int(qty) for name, qty in self._wait_for("positions")["qty"].items()}
         for event in self._events:
-            if isinstance(event, Report) and event.account == account and event.exec_type == ExecType.TRADE:
+            if (
+                isinstance(event, Report)
+                and event.account == account
+                and event.exec_type == ExecType.TRADE
+            ):
                 if event.exec_id not in self._handed:
-                    held[event.instrument] = held.get(event.instrument, 0) - event.side * event.last_qty
+                    held[event.instrument] = (
+                        held.get(event.instrument, 0) - event.side * event.last_qty
+                    )
         return held

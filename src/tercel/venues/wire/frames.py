@@ -31,14 +31,17 @@ LONGEST_NAME: Final = 200
 _HEAD = struct.Struct("<IB")
 _ROWS_HEAD = struct.Struct("<BqH")
 _COMMANDS: dict[str, type[Any]] = {
-    kind.__name__: kind for kind in (o.NewOrder, o.CancelOrder, o.ReplaceOrder, o.StatusRequest, o.MassCancel)
+    kind.__name__: kind
+    for kind in (o.NewOrder, o.CancelOrder, o.ReplaceOrder, o.StatusRequest, o.MassCancel)
 }
 _EVENTS: dict[str, type[Any]] = {
     kind.__name__: kind for kind in (o.Report, o.CancelReject, o.LinkStatus, o.Unread, o.Listing)
 }
 _ENUMS: dict[str, type[StrEnum]] = {"tif": o.Tif, "exec_type": o.ExecType, "status": o.OrdStatus}
 _SENT = {**_COMMANDS, **_EVENTS}
-_NAMES: Final = {kind: tuple(field.name for field in dataclasses.fields(kind)) for kind in _SENT.values()}
+_NAMES: Final = {
+    kind: tuple(field.name for field in dataclasses.fields(kind)) for kind in _SENT.values()
+}
 _VALUES: Final[dict[type[Any], Callable[[Any], tuple[Any, ...]]]] = {
     kind: attrgetter(*names) for kind, names in _NAMES.items()
 }
@@ -83,14 +86,22 @@ def message_of(body: bytes, *, commands: bool) -> Any:
     """
     known = _COMMANDS if commands else _EVENTS
     values = _json_of(body)
-    kind = known.get(values[0]) if isinstance(values, list) and values and isinstance(values[0], str) else None
+    kind = (
+        known.get(values[0])
+        if isinstance(values, list) and values and isinstance(values[0], str)
+        else None
+    )
     if kind is None:
         raise _refuse(f"one of {', '.join(known)}", f"{body[:80]!r}")
     readers = _READERS[kind]
     if len(values) != len(readers) + 1:
         raise _refuse(f"the {len(readers)} fields of {kind.__name__}", f"{len(values) - 1}")
-    if commands and (strange := [value for value in values if type(value) is str and not _is_name(value)]):
-        raise _refuse(f"printable names of {LONGEST_NAME} characters at most", f"{strange[0][:80]!a}")
+    if commands and (
+        strange := [value for value in values if type(value) is str and not _is_name(value)]
+    ):
+        raise _refuse(
+            f"printable names of {LONGEST_NAME} characters at most", f"{strange[0][:80]!a}"
+        )
     try:
         return kind(*[read(value) for read, value in zip(readers, values[1:], strict=True)])
     except (ValueError, TypeError) as error:
@@ -109,7 +120,12 @@ def _read(types: tuple[type, ...], value: Any) -> Any:
     return value
 
 
-_TYPES: Final[dict[Any, tuple[type, ...]]] = {str: (str,), int: (int,), float: (int, float), bool: (bool,)}
+_TYPES: Final[dict[Any, tuple[type, ...]]] = {
+    str: (str,),
+    int: (int,),
+    float: (int, float),
+    bool: (bool,),
+}
 _READERS: Final = {
     kind: tuple(
         _ENUMS.get(field.name) or partial(_read, _TYPES.get(field.type, (int, type(None))))
@@ -130,7 +146,9 @@ def rows_of(body: bytes) -> o.MarketRows:
     try:
         snapshot, as_of_ns, length = _ROWS_HEAD.unpack_from(body)
         name = body[_ROWS_HEAD.size : _ROWS_HEAD.size + length].decode()
-        rows = np.frombuffer(body, "<i8", offset=_ROWS_HEAD.size + length).reshape(-1, o.MARKET_WORDS)
+        rows = np.frombuffer(body, "<i8", offset=_ROWS_HEAD.size + length).reshape(
+            -1, o.MARKET_WORDS
+        )
     except (struct.error, ValueError) as error:
         raise _refuse("a frame of market data", str(error)) from None
     return o.MarketRows(name, rows.astype(np.int64), bool(snapshot), as_of_ns)
@@ -150,7 +168,8 @@ class FrameReader:
     """
 
     def __init__(self, longest: int = LONGEST) -> None:
-        self._buffer, self._longest = bytearray(), longest
+        self._buffer = bytearray()
+        self._longest = longest
 
     def feed(self, data: bytes) -> list[tuple[int, bytes]]:
         """Frames (kind, body) completed by these bytes.
@@ -213,7 +232,9 @@ def listen(path: str) -> socket.socket:
     except OSError as error:
         listener.close()
         why = error.strerror or str(error)
-        raise VenueError(f"to listen on {path}", why, "choose another file, or stop who listens there") from None
+        raise VenueError(
+            f"to listen on {path}", why, "choose another file, or stop who listens there"
+        ) from None
     return listener
 
 

@@ -15,7 +15,16 @@ from typing import Any, Final
 
 from tercel.core.capabilities import needed
 from tercel.core.errors import JournalError, TercelError, VenueError
-from tercel.core.orders import ClientEvent, Command, Holdings, MarketRows, MassCancel, Report, StatusRequest, VenueEvent
+from tercel.core.orders import (
+    ClientEvent,
+    Command,
+    Holdings,
+    MarketRows,
+    MassCancel,
+    Report,
+    StatusRequest,
+    VenueEvent,
+)
 from tercel.core.ports import Venue
 from tercel.venues.wire import frames
 
@@ -35,7 +44,9 @@ class Client:
     """One client connection; `heard` grows with everything received and taken from it, so that silence shows."""
 
     socket: socket.socket
-    reader: frames.FrameReader = field(default_factory=lambda: frames.FrameReader(frames.LONGEST_ASKED))
+    reader: frames.FrameReader = field(
+        default_factory=lambda: frames.FrameReader(frames.LONGEST_ASKED)
+    )
     accounts: set[str] = field(default_factory=set)
     instruments: set[str] = field(default_factory=set)
     fresh: set[str] = field(default_factory=set)
@@ -64,7 +75,9 @@ class Hub:
     """
 
     def __init__(self, venue: Venue, path: str, *, stepped: bool) -> None:
-        self._venue, self.path, self._stepped = venue, path, stepped
+        self._venue = venue
+        self.path = path
+        self._stepped = stepped
         self._listener = frames.listen(path)
         self._listener.setblocking(False)
         self._selector = selectors.DefaultSelector()
@@ -119,7 +132,9 @@ class Hub:
 
     def on_positions(self, account: str) -> Mapping[str, int]:
         """Signed positions of an account, 10^-8 of a lot, by instrument."""
-        return needed(self._venue.capabilities.positions, "tells positions", self._venue.name).positions(account)
+        return needed(
+            self._venue.capabilities.positions, "tells positions", self._venue.name
+        ).positions(account)
 
     def on_login(self, client: Client, account: str) -> None:
         """A client has taken an account."""
@@ -130,7 +145,9 @@ class Hub:
 
     def on_other(self, client: Client, body: frames.Fields) -> None:
         """Any other request."""
-        raise VenueError("login, subscribe, step, executions or positions", repr(body.get("do")), CLIENT)
+        raise VenueError(
+            "login, subscribe, step, executions or positions", repr(body.get("do")), CLIENT
+        )
 
     def on_gone(self, client: Client) -> None:
         """A client has disconnected, or was dropped."""
@@ -214,11 +231,15 @@ class Hub:
         self._claim(client, command.account)
         accounts = _accounts_of(client, command)
         if "" in accounts:
-            raise VenueError("a command of an account", f"{command.cl_ord_id[:80]!r}, of none", "name one")
+            raise VenueError(
+                "a command of an account", f"{command.cl_ord_id[:80]!r}, of none", "name one"
+            )
         return [replace(command, account=account) for account in accounts]
 
     def _refuse(self, client: Client, error: TercelError) -> None:
-        self.send(client, {"said": "error", "parts": [error.expected, error.received, error.remedy]})
+        self.send(
+            client, {"said": "error", "parts": [error.expected, error.received, error.remedy]}
+        )
 
     def _drop(self, client: Client) -> None:
         self._selector.unregister(client.socket)
@@ -259,7 +280,9 @@ class Hub:
             client.fresh.add(instrument)
         elif what == "step":
             if not self._stepped:
-                raise VenueError("a venue that is stepped", "a step of one that runs freely", "wait for its time")
+                raise VenueError(
+                    "a venue that is stepped", "a step of one that runs freely", "wait for its time"
+                )
             self.on_step(client, whole(body, "until"))
         elif what == "executions":
             account = str(body.get("account"))
@@ -281,7 +304,9 @@ class Hub:
             return
         if any(account in other.accounts for other in self._clients if not other.gone):
             raise VenueError(
-                f"account {account!r} free", "another connection holds it", "close that one, or use another account"
+                f"account {account!r} free",
+                "another connection holds it",
+                "close that one, or use another account",
             )
         self.on_login(client, account)
         client.accounts.add(account)
@@ -291,19 +316,27 @@ class Hub:
         for account in accounts if isinstance(accounts, list) else []:
             self._claim(client, str(account))
         listings = self._venue.listings()
-        hello: dict[str, Any] = {"said": "hello", "name": self._venue.name, "now": self._venue.now_ns}
+        hello: dict[str, Any] = {
+            "said": "hello",
+            "name": self._venue.name,
+            "now": self._venue.now_ns,
+        }
         hello |= {"stepped": self._stepped, "listings": len(listings), **self.hello()}
         hello["answers"] = self._venue.capabilities.answers_questions
         if (depth := self._venue.capabilities.depth) is not None:
             with suppress(VenueError):
                 hello["width"] = [depth.width(listing.instrument) for listing in listings]
-                hello["feed_levels"] = [depth.feed_levels(listing.instrument) for listing in listings]
+                hello["feed_levels"] = [
+                    depth.feed_levels(listing.instrument) for listing in listings
+                ]
         self.send(client, hello)
         for listing in listings:
             client.out += frames.pack_message(listing)
 
     # -- what happened ------------------------------------------------------------------------------------------------
-    def route(self, events: Iterable[VenueEvent], mine: Callable[[Client, VenueEvent], bool]) -> None:
+    def route(
+        self, events: Iterable[VenueEvent], mine: Callable[[Client, VenueEvent], bool]
+    ) -> None:
         """Queue events for the clients whose accounts they concern; answers to the server's own questions: none."""
         for event in events:
             if isinstance(event, Holdings):
@@ -327,7 +360,9 @@ def of_account(client: Client, event: VenueEvent) -> bool:
 
 def _accounts_of(client: Client, command: Command) -> list[str]:
     """The accounts that a command means; without one, a mass cancel or a question about all means the client's own."""
-    of_all = isinstance(command, MassCancel) or (isinstance(command, StatusRequest) and not command.cl_ord_id)
+    of_all = isinstance(command, MassCancel) or (
+        isinstance(command, StatusRequest) and not command.cl_ord_id
+    )
     return sorted(client.accounts) if of_all and not command.account else [command.account]
 
 

@@ -45,7 +45,9 @@ def nodes():
 
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     patch = pytest.MonkeyPatch()
-    patch.setattr(ray_constants, "ENABLE_RAY_CLUSTER", False)  # this driver's address too is loopback
+    patch.setattr(
+        ray_constants, "ENABLE_RAY_CLUSTER", False
+    )  # this driver's address too is loopback
 
     node = {
         "num_cpus": 1,
@@ -137,7 +139,9 @@ def test_the_bench_counts_frames(where):
     from benchmarks import ray as bench
 
     rows = bench.bench(tiny.TinyMarket, updates=1)
-    assert [row["name"] for row in rows] == [f"ray.{s}_per_s.{n}" for n in (1, 2) for s in ("rollout", "update")]
+    assert [row["name"] for row in rows] == [
+        f"ray.{s}_per_s.{n}" for n in (1, 2) for s in ("rollout", "update")
+    ]
     assert all(row["value"] > 0 and row["reference_value"] > 0 for row in rows)
 
 

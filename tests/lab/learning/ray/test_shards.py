@@ -32,7 +32,9 @@ class DyingCrew:
         lost = [shard for shard in self.dies.get(self.calls, ()) if shard in arguments]
         if lost:
             self.holder.adopt(lost)
-        return self.holder.call(method, {s: a for s, a in arguments.items() if s not in lost}, shared)
+        return self.holder.call(
+            method, {s: a for s, a in arguments.items() if s not in lost}, shared
+        )
 
 
 class TestSharded(VecEnvContract):
@@ -73,7 +75,11 @@ def test_merged_moments_are_those_of_all_rows():
     total = ObservationNormaliser(5).moments
     for part in rows:
         own = np.zeros((2, 6))
-        own[0, 5], own[0, :5], own[1, :5] = len(part), part.mean(axis=0), part.astype(float).var(axis=0)
+        own[0, 5], own[0, :5], own[1, :5] = (
+            len(part),
+            part.mean(axis=0),
+            part.astype(float).var(axis=0),
+        )
         total = merged(total, own)
     np.testing.assert_allclose(total[:, :5], whole.moments[:, :5], rtol=1e-5, atol=1e-6)
     assert total[0, 5] == whole.moments[0, 5]
@@ -102,7 +108,13 @@ def test_the_toy_is_learned(env):
 
 def test_dqn_steps_through_shards():
     settings = DqnSettings(
-        hidden=(16, 16), steps=16, minibatch=32, capacity=512, warmup=64, gradient_steps=1, target_every=8
+        hidden=(16, 16),
+        steps=16,
+        minibatch=32,
+        capacity=512,
+        warmup=64,
+        gradient_steps=1,
+        target_every=8,
     )
     learner = Dqn(sharded_env(ToyVec, 8, 2), settings, 1)
     train(learner, 6_000)
@@ -112,8 +124,14 @@ def test_dqn_steps_through_shards():
 
 def test_training_goes_on_when_shards_are_lost():
     """Lost in a rollout and again in the reset that follows: their episodes start anew, the others' rows stay."""
-    calm = Ppo(ShardedVec(DyingCrew(tiny.TinyMarket, 4, 3, {}), 4), PpoSettings(steps=16, minibatch=32), 2)
-    hit = Ppo(ShardedVec(DyingCrew(tiny.TinyMarket, 4, 3, {2: [1], 3: [1]}), 4), PpoSettings(steps=16, minibatch=32), 2)
+    calm = Ppo(
+        ShardedVec(DyingCrew(tiny.TinyMarket, 4, 3, {}), 4), PpoSettings(steps=16, minibatch=32), 2
+    )
+    hit = Ppo(
+        ShardedVec(DyingCrew(tiny.TinyMarket, 4, 3, {2: [1], 3: [1]}), 4),
+        PpoSettings(steps=16, minibatch=32),
+        2,
+    )
     calm.env.roll(calm)
     hit.env.roll(hit)
     assert hit.env.restarts == [0, 1, 0]

@@ -61,7 +61,10 @@ class Reference:
 
     def factors(self) -> dict[int, float]:
         weights = np.exp(-self.preset.damping * np.arange(30))
-        heavy = {s: sum(weights[j] * self.lots(s, self.best(s) - s * j) for j in range(30)) for s in (1, -1)}
+        heavy = {
+            s: sum(weights[j] * self.lots(s, self.best(s) - s * j) for j in range(30))
+            for s in (1, -1)
+        }
         imbalance = (heavy[1] - heavy[-1]) / (heavy[1] + heavy[-1])
         return {s: 1 + self.preset.reaction * max(0.0, s * imbalance) for s in (1, -1)}
 
@@ -69,8 +72,16 @@ class Reference:
         """One act of the noise trader; returns the wait until its next one."""
         p, f = self.preset, self.factors()
         levels = np.arange(1, len(self.limit) + 1)
-        cancels = {s: self.cancel * [self.lots(s, self.best(-s) - s * i) for i in levels] * f[-s] for s in (1, -1)}
-        rates = [f[-1] * p.market_rate, f[1] * p.market_rate, f[1] * self.limit.sum(), f[-1] * self.limit.sum()]
+        cancels = {
+            s: self.cancel * [self.lots(s, self.best(-s) - s * i) for i in levels] * f[-s]
+            for s in (1, -1)
+        }
+        rates = [
+            f[-1] * p.market_rate,
+            f[1] * p.market_rate,
+            f[1] * self.limit.sum(),
+            f[-1] * self.limit.sum(),
+        ]
         rates += [cancels[1].sum(), cancels[-1].sum()]
         wait = self.rng.exponential(1 / sum(rates))
         what = self.rng.choice(6, p=np.asarray(rates) / sum(rates))

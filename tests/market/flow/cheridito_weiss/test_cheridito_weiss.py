@@ -36,7 +36,9 @@ MARKET_FACTS = (
 )
 
 
-def reference_mids(preset: CheriditoWeissPreset, episodes: int, seconds: float) -> NDArray[np.float64]:
+def reference_mids(
+    preset: CheriditoWeissPreset, episodes: int, seconds: float
+) -> NDArray[np.float64]:
     """Mid, spread, lots traded, lots at both touches after so many seconds: float64 (n, 4)."""
     rows = []
     for i in range(episodes):
@@ -78,7 +80,9 @@ def test_the_engine_and_the_reference_agree(market: str) -> None:
     assert 0.75 < ours[:, 0].std() / theirs[:, 0].std() < 1.33
 
 
-def submit_and_leave(market: str, quantity: int, episodes: int, cancels: str = "own") -> NDArray[np.float64]:
+def submit_and_leave(
+    market: str, quantity: int, episodes: int, cancels: str = "own"
+) -> NDArray[np.float64]:
     """Ticks a lot over the arrival bid of the whole order at the best ask, the rest sold at the horizon."""
     source, parts = reactive(published(market, cancels)), []
     for first in range(0, episodes, 250):
@@ -139,7 +143,9 @@ def owners_of_cancels(rows: NDArray[np.int64], preset: CheriditoWeissPreset) -> 
     found = {"starting": 0, "noise": 0, "hidden": 0}
     for ns, kind, slot, *_ in rows.tolist():
         if kind == ADD:
-            owner[slot] = "hidden" if preset.strategic_s and ns % (3 * NS_PER_SECOND) == 2 else "noise"
+            owner[slot] = (
+                "hidden" if preset.strategic_s and ns % (3 * NS_PER_SECOND) == 2 else "noise"
+            )
         elif kind in (DELETE, REDUCE):
             found[owner[slot]] += 1
     return found

@@ -45,7 +45,9 @@ def simulate(
         now += wait
         if now > seconds:
             return np.array(times), np.array(sides, np.int8)
-        excited = [[x * math.exp(-b * wait) for x, b in zip(row, beta, strict=True)] for row in excited]
+        excited = [
+            [x * math.exp(-b * wait) for x, b in zip(row, beta, strict=True)] for row in excited
+        ]
         rates = [base + sum(row) for row in excited]
         u = rng.random() * bound
         if u >= sum(rates):
@@ -58,7 +60,9 @@ def simulate(
             excited[1 - s][k] += other[k]
 
 
-def history(times: np.ndarray, sides: np.ndarray, kinds: np.ndarray | None = None, count: int = 1) -> History:
+def history(
+    times: np.ndarray, sides: np.ndarray, kinds: np.ndarray | None = None, count: int = 1
+) -> History:
     n = len(times)
     kind = np.zeros(n, np.int8) if kinds is None else kinds
     return History(times, kind, sides, np.ones(n), np.ones((n, 2, count)), np.ones(n), 0.0)
@@ -82,10 +86,14 @@ def test_the_oracle_has_the_moments_of_a_hawkes_process(known: History) -> None:
     rate = 2 * BASE / (1 - 0.65)
     assert len(known.seconds) / SECONDS == pytest.approx(rate, rel=0.04)
     windows = 300
-    counts = np.stack([np.histogram(known.seconds[known.side == s], windows, (0, SECONDS))[0] for s in range(2)])
+    counts = np.stack(
+        [np.histogram(known.seconds[known.side == s], windows, (0, SECONDS))[0] for s in range(2)]
+    )
     length = SECONDS / windows
     assert counts.sum(axis=0).var() / (rate * length) == pytest.approx((1 - 0.65) ** -2, rel=0.3)
-    assert (counts[0] - counts[1]).var() / (rate * length) == pytest.approx((1 - 0.35) ** -2, rel=0.3)
+    assert (counts[0] - counts[1]).var() / (rate * length) == pytest.approx(
+        (1 - 0.35) ** -2, rel=0.3
+    )
 
 
 def test_known_parameters_come_back(found: Excitation) -> None:
@@ -99,11 +107,15 @@ def test_known_parameters_come_back(found: Excitation) -> None:
 
 def test_rescaled_waits_are_exponential(known: History, found: Excitation) -> None:
     """The time-rescaling theorem: Kolmogorov-Smirnov at one in a thousand; without excitation it fails by far."""
-    alone = Excitation(np.array([len(known.seconds) / (2 * SECONDS)]), np.zeros((1, 2, 1, 2)), np.array(BETA))
+    alone = Excitation(
+        np.array([len(known.seconds) / (2 * SECONDS)]), np.zeros((1, 2, 1, 2)), np.array(BETA)
+    )
     for law, holds in ((found, True), (alone, False)):
         for waits in residuals(known, law):
             ordered = np.sort(waits)
-            distance = np.abs(-np.expm1(-ordered) - np.arange(1, len(ordered) + 1) / len(ordered)).max()
+            distance = np.abs(
+                -np.expm1(-ordered) - np.arange(1, len(ordered) + 1) / len(ordered)
+            ).max()
             assert (distance * math.sqrt(len(ordered)) < 1.95) == holds
 
 
@@ -129,7 +141,18 @@ def test_recursions_are_the_sums(n: int, seed: int) -> None:
 
     caused, immigrants = np.zeros(law.alpha.shape), np.zeros(kinds)
     log = responsibilities(
-        times, kind, side, weight, season, law.base, law.alpha, beta, 0.0, np.zeros((2, kinds, 2)), caused, immigrants
+        times,
+        kind,
+        side,
+        weight,
+        season,
+        law.base,
+        law.alpha,
+        beta,
+        0.0,
+        np.zeros((2, kinds, 2)),
+        caused,
+        immigrants,
     )
     assert log == pytest.approx(sum(math.log(x(side[e], kind[e], times[e], e)) for e in range(n)))
     assert immigrants.sum() + (law.alpha * caused).sum() == pytest.approx(n)
@@ -140,12 +163,27 @@ def test_recursions_are_the_sums(n: int, seed: int) -> None:
         for s in range(2):
             for i in range(kinds):
                 values = [x(s, i, t, e) for t in grid]
-                assert integral[e, s, i] == pytest.approx(np.trapezoid(values, grid), rel=5e-3, abs=1e-9)
+                assert integral[e, s, i] == pytest.approx(
+                    np.trapezoid(values, grid), rel=5e-3, abs=1e-9
+                )
     exposed, alone = np.zeros(law.alpha.shape), np.zeros(kinds)
     exposures(
-        times, kind, side, weight, season, factor, beta, 0.0, np.zeros((2, kinds, 2)), np.zeros(2), exposed, alone
+        times,
+        kind,
+        side,
+        weight,
+        season,
+        factor,
+        beta,
+        0.0,
+        np.zeros((2, kinds, 2)),
+        np.zeros(2),
+        exposed,
+        alone,
     )
-    assert law.base @ alone + (law.alpha * exposed).sum() == pytest.approx((integral * factor).sum())
+    assert law.base @ alone + (law.alpha * exposed).sum() == pytest.approx(
+        (integral * factor).sum()
+    )
 
 
 @given(st.integers(0, 10_000), st.floats(0.1, 5.0))

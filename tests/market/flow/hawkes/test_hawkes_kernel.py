@@ -44,20 +44,28 @@ def test_its_days_obey_the_law(preset: HawkesPreset) -> None:
         seen.bid_px[keep], seen.ask_px[keep], seen.bid_lots[keep].astype(float), seen.ask_lots[keep].astype(float),
         np.array(preset.spread_edges), np.array(preset.queue_edges), np.array(preset.cancel_rate),
     )  # fmt: skip
-    factor = HawkesFactors(np.array(preset.spread_imbalance), np.array(preset.queue), preset.depth_scale).of(states)
+    factor = HawkesFactors(
+        np.array(preset.spread_imbalance), np.array(preset.queue), preset.depth_scale
+    ).of(states)
     factor[:, :, at.IN_SPREAD] *= (seen.ask_px[keep, 0] - seen.bid_px[keep, 0] > 1)[:, None]
     seconds = seen.ns[keep] * 1e-9
     own = factor[np.arange(len(kind)), side, kind]
-    season = np.array(preset.season)[np.minimum((seconds / preset.season_s).astype(int), at.SEASONS - 1)]
+    season = np.array(preset.season)[
+        np.minimum((seconds / preset.season_s).astype(int), at.SEASONS - 1)
+    ]
     day = History(seconds, kind, side, 1.0 / np.maximum(own, at.LEAST_FACTOR), factor, season, 0.0)
     law = Excitation(
-        np.array(preset.base), np.array(preset.children) * np.array(preset.decays), np.array(preset.decays)
+        np.array(preset.base),
+        np.array(preset.children) * np.array(preset.decays),
+        np.array(preset.decays),
     )
     for waits in residuals(day, law):
         ordered = np.sort(waits[5:])  # the memory that a first world begins with is not on its tape
         distance = np.abs(-np.expm1(-ordered) - np.arange(1, len(ordered) + 1) / len(ordered)).max()
         assert len(ordered) > 100
-        assert distance * math.sqrt(len(ordered)) < 2.2  # one in two hundred thousand, and a few nanoseconds
+        assert (
+            distance * math.sqrt(len(ordered)) < 2.2
+        )  # one in two hundred thousand, and a few nanoseconds
 
 
 def test_a_day_is_its_seed(preset: HawkesPreset) -> None:
@@ -97,7 +105,9 @@ def test_a_regime_scales_rates_not_branching(
     if expected is not None:
         assert counts[1][0] / counts[0][0] == pytest.approx(expected, rel=0.3)
     else:
-        assert 1.3 < counts[1][1] / counts[0][1] < 4.5  # the book answers: more are sent, less is left to take
+        assert (
+            1.3 < counts[1][1] / counts[0][1] < 4.5
+        )  # the book answers: more are sent, less is left to take
 
 
 def test_own_buying_brings_sellers(preset: HawkesPreset) -> None:

@@ -17,7 +17,9 @@ def made(seed: int = 1, rough: float = 0.4, **changes: Any) -> QueueReactivePres
     law: dict[str, np.ndarray] = {}
     for name in WEIGHTS:
         cells = LAYOUT[name].length // q.EVENTS
-        law[name] = rng.lognormal(0.0, rough / 2.0, (cells, q.EVENTS)) * (np.array(SHARES) if name == "state" else 1.0)
+        law[name] = rng.lognormal(0.0, rough / 2.0, (cells, q.EVENTS)) * (
+            np.array(SHARES) if name == "state" else 1.0
+        )
     law |= {
         "spread_edges": np.array([2.0, 3.0, 5.0, 8.0, 12.0, *[1e300] * 6]),
         "width_edges": np.array([2.0, 4.0, 8.0]),
@@ -72,14 +74,17 @@ def made(seed: int = 1, rough: float = 0.4, **changes: Any) -> QueueReactivePres
         "stays": np.array([1.0, 0.9, 0.8, 0.7]),
         "stay_edges": np.array([2.0, 4.0, 6.0]),
         "life_edges": np.array([1.0, 2.0, 4.0, 7.0, 12.0, 20.0, 35.0, 60.0, 120.0]),
-        "leaves": np.exp(-0.2 * np.arange(q.LIFE))[:, None] * rng.uniform(0.5, 1.5, (q.LIFE, q.STAY_CLASSES)),
+        "leaves": np.exp(-0.2 * np.arange(q.LIFE))[:, None]
+        * rng.uniform(0.5, 1.5, (q.LIFE, q.STAY_CLASSES)),
         "leaves_edges": np.array([2.0, 4.0, 6.0]),
         "hidden": np.repeat((0.5, 0.02), q.STATES_OF_TOUCH * q.SPREADS)
         * rng.uniform(0.5, 1.5, LAYOUT["hidden"].length),
         "hidden_at": rng.choice([0.0, 0.25, 0.5], LAYOUT["hidden_at"].length),
         "hidden_lots": rng.integers(1, 9, q.GAP_POINTS),
     }
-    waits = rng.dirichlet(np.ones(q.WAITS), q.PREVIOUS * q.WAITS * q.ACTIVITIES * q.WIDTHS * q.SINCE)
+    waits = rng.dirichlet(
+        np.ones(q.WAITS), q.PREVIOUS * q.WAITS * q.ACTIVITIES * q.WIDTHS * q.SINCE
+    )
     law["wait_law"] = np.minimum(np.cumsum(waits, axis=1), 1.0)
     edges = np.concatenate(([0.0], law["wait_edges"], [6e9]))
     law["wait_ns"] = np.linspace(edges[:-1], edges[1:], q.WAIT_POINTS, axis=1)
@@ -90,7 +95,10 @@ def made(seed: int = 1, rough: float = 0.4, **changes: Any) -> QueueReactivePres
         "leaves_mean": 2.0, "hidden_again": 0.4, "deep_power": 2.0, "short_ns": 1e8,
         "unit": 3.0, "sweep": 10.0,
     }  # fmt: skip
-    minutes = tuple((float(a), float(m), float(i % 2)) for i, (a, m) in enumerate(rng.uniform(0.5, 1.5, (60, 2))))
+    minutes = tuple(
+        (float(a), float(m), float(i % 2))
+        for i, (a, m) in enumerate(rng.uniform(0.5, 1.5, (60, 2)))
+    )
     fields: dict[str, Any] = {
         "name": "made", "symbol": "MADE", "venue": "TEST", "tick": 0.01, "lot": 1, "start_mid_ticks": 10_000,
         "volume_per_s": 1.0, "mean_depth": (8.0, 10.0, 9.0, 7.0, 5.0), "level_offset_ticks": (0.0, 1.0, 2.0, 3.0, 4.0),

@@ -24,7 +24,9 @@ def likelihood(pairs: list[tuple[int, int]], edges: tuple[float, ...], least: in
     if min(map(len, classes.values())) < least:
         return -math.inf
     return sum(
-        many.count(label) * math.log(many.count(label) / len(many)) for many in classes.values() for label in set(many)
+        many.count(label) * math.log(many.count(label) / len(many))
+        for many in classes.values()
+        for label in set(many)
     )
 
 
@@ -35,7 +37,9 @@ def likelihood(pairs: list[tuple[int, int]], edges: tuple[float, ...], least: in
 )
 @example([(1, 0), (2, 0), (3, 0)], 2, 1)  # nothing to tell
 @example([(1, 0), (2, 1), (3, 0), (4, 1)], 2, 1)  # one edge tells little, three tell all
-def test_split_tells_as_much_as_the_best_of_all_choices(pairs: list[tuple[int, int]], most: int, least: int) -> None:
+def test_split_tells_as_much_as_the_best_of_all_choices(
+    pairs: list[tuple[int, int]], most: int, least: int
+) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(at, "LEAST", least)
         values, labels = np.array(pairs).T
@@ -77,7 +81,10 @@ def test_a_class_of_a_split_has_enough_events() -> None:
     assert (values < edge).sum() == at.LEAST
 
 
-@given(st.lists(st.integers(0, 30), min_size=1, max_size=80), st.lists(st.floats(0.0, 0.99), max_size=5))
+@given(
+    st.lists(st.integers(0, 30), min_size=1, max_size=80),
+    st.lists(st.floats(0.0, 0.99), max_size=5),
+)
 def test_cuts_are_just_above_quantiles(sample: list[int], shares: list[float]) -> None:
     found = at.cuts(np.array(sample), sorted(shares))
     assert (np.diff(found) > 0).all()

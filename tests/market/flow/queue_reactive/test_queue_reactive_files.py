@@ -19,7 +19,11 @@ from tercel.market.flow.queue_reactive.rake import expect, rake
 from tercel.market.simulator.days import simulated_day
 from tercel.market.tape import Instrument
 
-SHIPPED = [n for n in names() if json.loads((FOLDER / f"{n}.json").read_text()).get("model") == "queue_reactive"]
+SHIPPED = [
+    n
+    for n in names()
+    if json.loads((FOLDER / f"{n}.json").read_text()).get("model") == "queue_reactive"
+]
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -92,7 +96,9 @@ def test_products_of_tables_are_the_tables() -> None:
         (q.W_SIGNED, "runs", "signs"),
         (q.W_TRADED, "trade", "activity"),
     ):
-        first, second = (np.asarray(preset.law[name]).reshape(-1, q.EVENTS) for name in (one, other))
+        first, second = (
+            np.asarray(preset.law[name]).reshape(-1, q.EVENTS) for name in (one, other)
+        )
         for i, j in ((0, 0), (1, 2), (len(first) - 1, len(second) - 1)):
             cell = at + (i * len(second) + j) * q.EVENTS
             np.testing.assert_allclose(flow[cell : cell + q.EVENTS], first[i] * second[j])
@@ -122,7 +128,10 @@ def test_raking_finds_the_law_that_drew_the_events() -> None:
 
 def test_what_is_expected_is_added_up_and_nothing_is_returned() -> None:
     rng = np.random.default_rng(2)
-    tables, cells = rng.uniform(0.1, 2.0, (5, q.EVENTS)), np.array([[0, 1], [1, 1], [1, 0]], np.int32)
+    tables, cells = (
+        rng.uniform(0.1, 2.0, (5, q.EVENTS)),
+        np.array([[0, 1], [1, 1], [1, 0]], np.int32),
+    )
     offsets = rng.uniform(0.1, 2.0, (3, 6))
     expected = np.ones_like(tables)
     starts = np.array([0, 2])
@@ -144,9 +153,17 @@ def day(preset: QueueReactivePreset, seconds: float) -> tuple[Instrument, object
 
 def test_calibrating_on_a_simulated_day_gives_its_market_back() -> None:
     truth = made(1, 0.2)
-    found = calibrate([day(truth, 12_000.0)], name="again", date="2026-01-01", lot_shares=1, skip_s=60.0)
+    found = calibrate(
+        [day(truth, 12_000.0)], name="again", date="2026-01-01", lot_shares=1, skip_s=60.0
+    )
     tuned = found.card["tuned"]
-    for key, room in (("rate", 0.1), ("markets", 0.15), ("spread", 0.12), ("lots", 0.15), ("sd60", 0.25)):
+    for key, room in (
+        ("rate", 0.1),
+        ("markets", 0.15),
+        ("spread", 0.12),
+        ("lots", 0.15),
+        ("sd60", 0.25),
+    ):
         assert tuned[key]["pilots"] == pytest.approx(tuned[key]["tape"], rel=room), key
 
 
@@ -155,7 +172,9 @@ def test_tape_that_shows_the_touch_alone_is_refused(shared_data: Path) -> None:
     with LobsterFeed().days(paths, FeedOptions()) as found:
         imported = next(iter(found)).read()
     with pytest.raises(ConfigError) as refused:
-        calibrate([(imported.instrument, imported.events)], name="touch", date="2026-01-01", to_s=11_700.0)
+        calibrate(
+            [(imported.instrument, imported.events)], name="touch", date="2026-01-01", to_s=11_700.0
+        )
     assert "what stands behind the touch" in refused.value.expected
     assert "tape of 1 level a side" in refused.value.received
     assert "`model=santa_fe`" in refused.value.remedy

@@ -45,7 +45,9 @@ def bare() -> Events:
     return simulated_day(market(1, **NONE), 1, 12_000.0, 0.0)
 
 
-def planted(events: Events, seed: int, with_share: float, alone: int, bursts: float = 0.0) -> Events:
+def planted(
+    events: Events, seed: int, with_share: float, alone: int, bursts: float = 0.0
+) -> Events:
     """The day with hidden executions of five lots put in a quarter into the spread from the bid: for a share of the
     sellers just before their market order, and `alone` others, each again with the chance `bursts` .1 s later."""
     rng, o = np.random.default_rng(seed), seen(events)
@@ -57,11 +59,15 @@ def planted(events: Events, seed: int, with_share: float, alone: int, bursts: fl
         ns.append(ns[-1][rng.random(len(ns[-1])) < bursts] + NS_PER_SECOND // 10)
         where = np.sort(np.concatenate(ns))
     at = np.minimum(np.searchsorted(o.ns, where), o.n - 1)
-    price = o.bid_px[at, 0] + np.floor(0.25 * (o.ask_px[at, 0] - o.bid_px[at, 0]) + 0.5).astype(np.int64)
+    price = o.bid_px[at, 0] + np.floor(0.25 * (o.ask_px[at, 0] - o.bid_px[at, 0]) + 0.5).astype(
+        np.int64
+    )
     rows = {"exch_ns": where, "recv_ns": where, "seq": 0, "kind": TRADE_HIDDEN, "order_id": 0, "side": 1,
             "price_ticks": price, "qty_lots": 5, "flags": MESSAGE_END}  # fmt: skip
     names = Events.empty(0).__dataclass_fields__
-    every = {n: np.concatenate((getattr(events, n), np.broadcast_to(rows[n], len(where)))) for n in names}
+    every = {
+        n: np.concatenate((getattr(events, n), np.broadcast_to(rows[n], len(where)))) for n in names
+    }
     order = np.argsort(every["exch_ns"], kind="stable")
     columns = {name: values[order] for name, values in every.items()}
     columns["seq"] = np.arange(1, len(order) + 1)
@@ -89,7 +95,9 @@ def test_rates_place_and_lots_of_a_made_tape_come_back(bare: Events) -> None:
     rates = np.asarray(preset.law["hidden"]).reshape(2, q.STATES_OF_TOUCH, q.SPREADS)
     sides = np.where(o.kind == q.MARKET, -o.side.astype(np.int64), 0)
     # the frame is each side's own: half of the market orders are sellers, 0.6 of which have one
-    spread = np.searchsorted(preset.law["spread_edges"], o.ask_px[:, 0] - o.bid_px[:, 0], side="right")
+    spread = np.searchsorted(
+        preset.law["spread_edges"], o.ask_px[:, 0] - o.bid_px[:, 0], side="right"
+    )
     day = day_of(o, 1.0)
     states = gone(day, look(day, preset.packed(), np.zeros(o.n, np.int64)))
     taken = of_side(states, sides)
@@ -97,9 +105,15 @@ def test_rates_place_and_lots_of_a_made_tape_come_back(bare: Events) -> None:
     assert joined.mean() == pytest.approx(0.6 * (sides == 1).sum() / (sides != 0).sum(), rel=0.15)
     for state in range(q.STATES_OF_TOUCH):
         sold, every = (int((which & (taken == state)).sum()) for which in (sides == 1, sides != 0))
-        room = 5.0 * np.sqrt(0.24 * every + 1.0) / every  # others come in the 5 ms before the market order
-        assert joined[taken[sides != 0] == state].mean() == pytest.approx(0.6 * sold / every, abs=room)
-    alone = sum(rates[1, states[:, at], spread].sum() for at in range(2))  # for each side of each event
+        room = (
+            5.0 * np.sqrt(0.24 * every + 1.0) / every
+        )  # others come in the 5 ms before the market order
+        assert joined[taken[sides != 0] == state].mean() == pytest.approx(
+            0.6 * sold / every, abs=room
+        )
+    alone = sum(
+        rates[1, states[:, at], spread].sum() for at in range(2)
+    )  # for each side of each event
     assert alone == pytest.approx(300, rel=0.2)
     at = np.asarray(preset.law["hidden_at"])
     assert at.min() >= 0.0
@@ -151,7 +165,11 @@ def test_as_many_as_the_law_says(spread: int, state: str) -> None:
     k[q.I_VACATED] = q.TOUCHED if state == "vacated" else 0
     law = np.asarray(preset.law["hidden"]).reshape(2, 3, q.SPREADS)[:, :, k[q.I_STATE] // q.TOUCHES]
     which = ["stands", "emptied", "vacated"].index(state)
-    for side, alone, mean in ((1, False, law[0, which]), (-1, False, law[0, 0]), (1, True, law[1, which] + law[1, 0])):
+    for side, alone, mean in (
+        (1, False, law[0, which]),
+        (-1, False, law[0, 0]),
+        (1, True, law[1, which] + law[1, 0]),
+    ):
         before = int(k[sim.HIDDEN_LOTS])
         many(k, flow, side, alone)
         bursts = 1.0 + preset.scalars["hidden_again"]
@@ -178,7 +196,9 @@ def test_they_lie_at_the_touch_or_inside_the_spread_and_leave_the_book() -> None
 def test_their_place_and_lots_are_the_laws() -> None:
     at = np.repeat([0.0, 0.25, 0.5, 0.5], q.HIDDEN_POINTS // 4)
     preset = market(
-        5, hidden_at=np.tile(at, (1 + q.DROPS) * q.SPREADS), hidden_lots=np.repeat([1, 7], q.GAP_POINTS // 2)
+        5,
+        hidden_at=np.tile(at, (1 + q.DROPS) * q.SPREADS),
+        hidden_lots=np.repeat([1, 7], q.GAP_POINTS // 2),
     )
     o = seen(simulated_day(preset, 1, 12_000.0, 60.0))
     wide = o.hidden[(o.hidden[:, 4] - o.hidden[:, 3]) % 4 == 0]
@@ -194,9 +214,15 @@ def test_a_burst_has_one_price_and_bursts_have_many(again_share: float) -> None:
     """Executions between events alone: those of one time are a burst, and bursts are geometric."""
     rates = np.repeat((0.0, 0.1), q.STATES_OF_TOUCH * q.SPREADS)
     at = np.linspace(0.0, 0.5, LAYOUT["hidden_at"].length)
-    law = {"hidden": tuple(rates), "hidden_at": tuple(at), "spread_edges": (9.0, 12.0, *[1e300] * 9)}
+    law = {
+        "hidden": tuple(rates),
+        "hidden_at": tuple(at),
+        "spread_edges": (9.0, 12.0, *[1e300] * 9),
+    }
     law |= {"inside": (1.0,) * LAYOUT["inside"].length}
-    preset = made(7, 0.2, law=law, scalars={"hidden_again": again_share}, knobs=PilotFactors(inside=0.3))
+    preset = made(
+        7, 0.2, law=law, scalars={"hidden_again": again_share}, knobs=PilotFactors(inside=0.3)
+    )
     b, k, flow = first_world(preset, 1)
     rows = run_recorded(b, k, flow, 7_200 * NS_PER_SECOND)
     rows = rows[rows[:, sim.R_KIND] == TRADE_HIDDEN]
@@ -209,14 +235,18 @@ def test_a_burst_has_one_price_and_bursts_have_many(again_share: float) -> None:
 
 
 @pytest.mark.parametrize("side", [1, -1])
-@pytest.mark.parametrize(("cell", "drop"), [(0, 0), (1, 1), (q.DROPS, q.DROPS), (q.GONE, q.DROPS), (1 + q.GONE, 0)])
+@pytest.mark.parametrize(
+    ("cell", "drop"), [(0, 0), (1, 1), (q.DROPS, q.DROPS), (q.GONE, q.DROPS), (1 + q.GONE, 0)]
+)
 def test_their_place_depends_on_how_far_the_touch_stands_behind_one_that_is_gone(
     side: int, cell: int, drop: int
 ) -> None:
     """A law of place has one share, its number in hundredths: so many ticks of a spread of a hundred."""
     numbers = np.arange((1 + q.DROPS) * q.SPREADS)
     preset = market(
-        1, hidden_at=np.repeat(numbers % 50 / 100.0, q.HIDDEN_POINTS), hidden=np.ones(LAYOUT["hidden"].length)
+        1,
+        hidden_at=np.repeat(numbers % 50 / 100.0, q.HIDDEN_POINTS),
+        hidden=np.ones(LAYOUT["hidden"].length),
     )
     _, k, flow = first_world(preset, 1)
     k = sim.extend(k, 0, 1_000)
@@ -242,7 +272,11 @@ def whole(bare: Events) -> QueueReactivePreset:
 
 
 @pytest.mark.parametrize(
-    "part", [pytest.param(one, marks=[] if one == "hidden executions" else pytest.mark.release) for one in PARTS]
+    "part",
+    [
+        pytest.param(one, marks=[] if one == "hidden executions" else pytest.mark.release)
+        for one in PARTS
+    ],
 )
 def test_a_part_that_is_left_out_knows_nothing_and_the_rest_is_fitted_around_it(
     bare: Events, whole: QueueReactivePreset, part: str

@@ -59,7 +59,9 @@ def test_the_mean_is_nearer_to_the_rate_than_counts_or_draws_are() -> None:
         return float(np.mean((x - rates.ravel()) ** 2))
 
     assert miss(mean) < 0.4 * miss(np.concatenate(counts) / np.concatenate(expected))
-    assert miss(mean) < miss(drawn) < 2.5 * miss(mean)  # the draw's own scatter about the mean is as wide
+    assert (
+        miss(mean) < miss(drawn) < 2.5 * miss(mean)
+    )  # the draw's own scatter about the mean is as wide
     assert np.corrcoef(drawn, rates.ravel())[0, 1] > 0.6
 
 
@@ -76,7 +78,9 @@ def test_counts_without_a_rate_behind_them_give_one() -> None:
         assert (mean == 1.0).all() or not count.any()
         assert np.isfinite(drawn).all()
     rng = np.random.default_rng(1)
-    mean, _ = latent([rng.poisson(3.0, 400).astype(float) for _ in range(20)], [np.full(400, 3.0)] * 20)
+    mean, _ = latent(
+        [rng.poisson(3.0, 400).astype(float) for _ in range(20)], [np.full(400, 3.0)] * 20
+    )
     assert np.std(mean) < 0.1
 
 

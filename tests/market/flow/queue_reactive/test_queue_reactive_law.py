@@ -72,7 +72,9 @@ class Oracle:
         other = 0 if s["side2"] == side else 1
         w *= self.table("before2", int(s["kind"]), int(s["kind2"]), other, shape=(8, 8, 2))
         w *= self.table("place", fast, 0 if s["move"] * side >= 0 else 1, shape=(5, 2))
-        w *= self.table("pressure", bisect_right(law["pressure_edges"], side * s["pressure"]), shape=(7,))
+        w *= self.table(
+            "pressure", bisect_right(law["pressure_edges"], side * s["pressure"]), shape=(7,)
+        )
         for what, many in (("insides", 5), ("withdrawn", 4)):
             cell = (bisect_right(law[f"{what}_edges"], s[what][x]) for x in (side, -side))
             w *= self.table(what, *cell, shape=(many, many))
@@ -80,14 +82,20 @@ class Oracle:
         w *= self.table("trade", flow, age, turn, int(s["moved"]), narrow, shape=(5, 5, 2, 2, 4))
         w *= self.table("activity", int(s["activity"]), shape=(4,))
         for what in ("emptied", "vacated"):
-            w *= self.table(what, self.touched(what, side), self.touched(what, -side), shape=(17, 17))
+            w *= self.table(
+                what, self.touched(what, side), self.touched(what, -side), shape=(17, 17)
+            )
         w *= self.table("fresh", self.fresh(side), self.fresh(-side), shape=(10, 10))
         w *= self.table("signs", bisect_right(law["sign_edges"], side * s["signs"]), shape=(7,))
         w *= self.table("alone", *(min(s["orders"][x], 4) - 1 for x in (side, -side)), shape=(4, 4))
         w *= self.table("runs", *(self.run(x) for x in (side, -side)), narrow, shape=(5, 5, 4))
-        w *= self.table("retreat", *(self.retreat(x) for x in (side, -side)), narrow, shape=(6, 6, 4))
         w *= self.table(
-            "behind", *(bisect_right(law["behind_edges"], s["behind"][x]) for x in (side, -side)), shape=(5, 5)
+            "retreat", *(self.retreat(x) for x in (side, -side)), narrow, shape=(6, 6, 4)
+        )
+        w *= self.table(
+            "behind",
+            *(bisect_right(law["behind_edges"], s["behind"][x]) for x in (side, -side)),
+            shape=(5, 5),
         )
         up = math.exp(-self.p.knobs.anchor_fast * self.p.fast_centres[fast] + side * s["lean"])
         for event, towards in ((0, 1), (1, -1), (6, -1), (7, 1), (10, 1), (11, -1)):
@@ -116,7 +124,11 @@ class Oracle:
         age = bisect_right(self.p.law["since_edges"], age_ns)
         if age == 4:
             return 0
-        return 13 + age if better <= 0 else 1 + 3 * age + bisect_right(self.p.law["drop_edges"], better)
+        return (
+            13 + age
+            if better <= 0
+            else 1 + 3 * age + bisect_right(self.p.law["drop_edges"], better)
+        )
 
     def fresh(self, side: int) -> int:
         """0: the best price is old, or another than the one that was made; 1 to 9: by its origin, and by age."""
@@ -126,13 +138,19 @@ class Oracle:
 
     def wait_shares(self, spread: int) -> np.ndarray:
         width = bisect_right(self.p.law["width_edges"], spread)
-        since = bisect_right(self.p.law["since_edges"][:3], min(age for _, age in self.s["emptied"].values()))
+        since = bisect_right(
+            self.p.law["since_edges"][:3], min(age for _, age in self.s["emptied"].values())
+        )
         cell = int(self.s["kind"]), int(self.s["wait"]), int(self.s["activity"]), width, since
-        return np.diff(np.asarray(self.p.law["wait_law"]).reshape(8, 10, 4, 4, 4, 10)[cell], prepend=0.0)
+        return np.diff(
+            np.asarray(self.p.law["wait_law"]).reshape(8, 10, 4, 4, 4, 10)[cell], prepend=0.0
+        )
 
     def inside(self, side: int) -> tuple[int, int]:
         """Which law says where orders of a side come to rest in the spread: its retreat, the spread."""
-        return self.retreat(side), bisect_right(self.p.law["spread_edges"], self.s["ask"] - self.s["bid"])
+        return self.retreat(side), bisect_right(
+            self.p.law["spread_edges"], self.s["ask"] - self.s["bid"]
+        )
 
 
 def situation(seed: int) -> dict[str, Any]:
@@ -166,7 +184,9 @@ def situation(seed: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def memory(preset: QueueReactivePreset, s: dict[str, Any], seed: int) -> tuple[np.ndarray, np.ndarray]:
+def memory(
+    preset: QueueReactivePreset, s: dict[str, Any], seed: int
+) -> tuple[np.ndarray, np.ndarray]:
     """The kernel's state in that situation, classes found."""
     flow = preset.packed()
     k = np.zeros(sim.GRID, np.int64)
@@ -193,24 +213,44 @@ def memory(preset: QueueReactivePreset, s: dict[str, Any], seed: int) -> tuple[n
         for word, name in ((q.EMPTIED, "emptied"), (q.VACATED, "vacated"), (q.MADE, "made")):
             better, age_ns = s[name][side]
             k[word + at], k[word + 2 + at] = touch + side * better, NOW - age_ns
-    for at, lots, deep in ((q.SCAN, "bid_lots", "deep_bid"), (q.SCAN + q.SCAN_SIDE, "ask_lots", "deep_ask")):
+    for at, lots, deep in (
+        (q.SCAN, "bid_lots", "deep_bid"),
+        (q.SCAN + q.SCAN_SIDE, "ask_lots", "deep_ask"),
+    ):
         k[at + q.LEVELS : at + 2 * q.LEVELS] = [s[lots], *s[deep]]
         k[at + 2 * q.LEVELS] = q.LEVELS
-    see(k, flow, NOW, s["bid"], s["ask"], s["bid_lots"], s["ask_lots"], s["orders"][1], s["orders"][-1])
+    see(
+        k,
+        flow,
+        NOW,
+        s["bid"],
+        s["ask"],
+        s["bid_lots"],
+        s["ask_lots"],
+        s["orders"][1],
+        s["orders"][-1],
+    )
     return k, flow
 
 
 @pytest.mark.parametrize("seed", range(12))
 def test_events_come_with_the_shares_that_the_tables_say(seed: int) -> None:
     turned = tuple(np.random.default_rng(seed).uniform(0.5, 2.0, q.SPREADS * q.KINDS).tolist())
-    preset = made(seed, law={"turned": turned}, knobs=PilotFactors(market=1.3, inside=0.8, cancel=1.2, anchor_fast=0.3))
+    preset = made(
+        seed,
+        law={"turned": turned},
+        knobs=PilotFactors(market=1.3, inside=0.8, cancel=1.2, anchor_fast=0.3),
+    )
     s = situation(100 + seed)
     k, flow = memory(preset, s, seed)
     counts = np.zeros(q.EVENTS, np.int64)
     many_events(k, flow, s["ask"] - s["bid"], s["live"], counts)
     shares = Oracle(preset, s).shares()
     error = np.sqrt(np.maximum(shares * (1.0 - shares) / DRAWS, 1e-12))
-    assert np.abs(counts / DRAWS - shares).max() < SIGMAS * error[np.argmax(np.abs(counts / DRAWS - shares))] + 1e-12
+    assert (
+        np.abs(counts / DRAWS - shares).max()
+        < SIGMAS * error[np.argmax(np.abs(counts / DRAWS - shares))] + 1e-12
+    )
     assert (np.abs(counts / DRAWS - shares) < SIGMAS * error + 1e-9).all()
 
 
@@ -281,9 +321,17 @@ def test_an_order_at_the_best_leaves_by_its_age_and_size(seed: int) -> None:
     price = int(k[sim.PUBLIC_BID])
     for _ in range(60):  # orders at the best bid, and others that make them older
         slot = allocate(b)
-        public_add(b, k, slot, *((1, price) if rng.random() < 0.3 else (-1, price + 40)), int(rng.integers(1, 9)))
+        public_add(
+            b,
+            k,
+            slot,
+            *((1, price) if rng.random() < 0.3 else (-1, price + 40)),
+            int(rng.integers(1, 9)),
+        )
     words = b[lay.HEADER :][: preset.orders * lay.ORDER].reshape(-1, lay.ORDER)
-    there = np.flatnonzero((words[:, lay.QTY] > 0) & (words[:, lay.SIDE] == 1) & (words[:, lay.PRICE] == price))
+    there = np.flatnonzero(
+        (words[:, lay.QTY] > 0) & (words[:, lay.SIDE] == 1) & (words[:, lay.PRICE] == price)
+    )
     came = int(words[words[:, lay.QTY] > 0, lay.ARR].max())
     leaves = np.asarray(preset.law["leaves"]).reshape(q.LIFE, q.STAY_CLASSES)
     weight = np.array([
@@ -296,4 +344,7 @@ def test_an_order_at_the_best_leaves_by_its_age_and_size(seed: int) -> None:
     many_leavers(b, k, flow, 1, counts)
     shares = weight / weight.sum()
     assert counts[there].sum() == DRAWS
-    assert (np.abs(counts[there] / DRAWS - shares) < SIGMAS * np.sqrt(shares * (1 - shares) / DRAWS) + 1e-9).all()
+    assert (
+        np.abs(counts[there] / DRAWS - shares)
+        < SIGMAS * np.sqrt(shares * (1 - shares) / DRAWS) + 1e-9
+    ).all()

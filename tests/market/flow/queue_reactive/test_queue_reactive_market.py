@@ -57,8 +57,12 @@ def replay(rows: np.ndarray, first: np.ndarray) -> None:
 
 @settings(max_examples=15)
 @given(st.integers(0, 10_000), st.floats(0.0, 1.0), st.booleans(), st.booleans())
-def test_random_tables_make_a_sound_book(seed: int, rough: float, limited: bool, by_imbalance: bool) -> None:
-    preset = made(seed, rough, scalars={"limited": float(limited), "by_imbalance": float(by_imbalance)})
+def test_random_tables_make_a_sound_book(
+    seed: int, rough: float, limited: bool, by_imbalance: bool
+) -> None:
+    preset = made(
+        seed, rough, scalars={"limited": float(limited), "by_imbalance": float(by_imbalance)}
+    )
     b, k, flow = first_world(preset, seed)
     first = standing(b)
     rows = run_recorded(b, k, flow, 900 * NS_PER_SECOND)
@@ -68,7 +72,9 @@ def test_random_tables_make_a_sound_book(seed: int, rough: float, limited: bool,
     assert np.diff(rows[:, sim.R_NS]).min() >= 0
     live = b[lay.HEADER : lay.HEADER + preset.orders * lay.ORDER].reshape(-1, lay.ORDER)
     assert int((live[:, lay.QTY] > 0).sum()) == b[lay.LIVE]
-    assert np.isfinite([real(k, at) for at in (q.MEAN_SLOW, q.MEAN_FAST, q.SIGN_FLOW, q.PACE)]).all()
+    assert np.isfinite(
+        [real(k, at) for at in (q.MEAN_SLOW, q.MEAN_FAST, q.SIGN_FLOW, q.PACE)]
+    ).all()
 
 
 def test_what_is_kept_of_a_side_is_what_stands_there() -> None:
@@ -83,7 +89,9 @@ def test_what_is_kept_of_a_side_is_what_stands_there() -> None:
             if k[q.SCANNED + at] == changes(b, side):
                 kept[0] += 1
                 scan(b, k2, flow, side)
-            stood = k[q.STOOD + at] == changes(b, side) and k[q.STOOD_ARRIVAL + at] == b[lay.ARRIVAL]
+            stood = (
+                k[q.STOOD + at] == changes(b, side) and k[q.STOOD_ARRIVAL + at] == b[lay.ARRIVAL]
+            )
             if stood and k[sim.PUBLIC_BID + at] not in (NO_BID, NO_ASK):
                 kept[1] += 1
                 found = readiness(b, flow, side, int(k[sim.PUBLIC_BID + at]))
@@ -120,7 +128,9 @@ def test_a_market_in_pieces_is_the_market_in_one() -> None:
         assert set(moved.tolist()) <= {sim.DUE_NS, sim.RECORD} if a is whole[1] else not len(moved)
 
 
-def own_order(b: np.ndarray, k: np.ndarray, flow: np.ndarray, side: int, price: int, lots: int, now: int) -> None:
+def own_order(
+    b: np.ndarray, k: np.ndarray, flow: np.ndarray, side: int, price: int, lots: int, now: int
+) -> None:
     """An own order arrives."""
     lockstep.enter_new(b, k, flow, lockstep.alone(b, k, flow), 0, 0, side, price, lots, bool(now))
 
@@ -131,7 +141,16 @@ def test_an_own_order_that_nobody_sees_changes_nothing() -> None:
     own_order(*own, 1, preset.start_mid_ticks - 5_000, 7, 0)
     for world in (twin, own):
         run_free(*world, NO_TAPE, 900 * NS_PER_SECOND)
-    public = [sim.EVENTS, sim.BOUGHT, sim.SOLD, sim.OFI, sim.VARIANCE, sim.MID2, sim.FLOW_NS, sim.FLOW_RNG]
+    public = [
+        sim.EVENTS,
+        sim.BOUGHT,
+        sim.SOLD,
+        sim.OFI,
+        sim.VARIANCE,
+        sim.MID2,
+        sim.FLOW_NS,
+        sim.FLOW_RNG,
+    ]
     assert own[1][public].tolist() == twin[1][public].tolist()
 
 

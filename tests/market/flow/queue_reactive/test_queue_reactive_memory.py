@@ -44,7 +44,12 @@ def seen(now: int, bid: int = BID, ask: int = ASK, k: np.ndarray | None = None) 
 def test_nothing_was_emptied_yet() -> None:
     k = seen(0)
     for side in (1, -1):
-        assert left(k, FLOW, 0, side, q.EMPTIED) == left(k, FLOW, 0, side, q.VACATED) == young(k, FLOW, 0, side) == 0
+        assert (
+            left(k, FLOW, 0, side, q.EMPTIED)
+            == left(k, FLOW, 0, side, q.VACATED)
+            == young(k, FLOW, 0, side)
+            == 0
+        )
         assert gone(k, side) == 0
     assert recency(k, FLOW, 0) == q.SINCE - 1
 
@@ -55,7 +60,9 @@ def test_a_market_order_empties_the_side_that_it_takes_from(after_s: float, age:
     remember(k, 0, q.MARKET, 1, ASK, 5, BID + 105)  # a buyer empties the ask
     now = round(after_s * S)
     seen(now, BID, 105, k)
-    assert left(k, FLOW, now, -1, q.EMPTIED) == 1 + q.DROPS * age + 1  # two ticks: the second class of drops
+    assert (
+        left(k, FLOW, now, -1, q.EMPTIED) == 1 + q.DROPS * age + 1
+    )  # two ticks: the second class of drops
     assert left(k, FLOW, now, 1, q.EMPTIED) == 0
     assert gone(k, -1) == 1
     assert recency(k, FLOW, now) == min(age, q.SINCE - 1)
@@ -136,7 +143,9 @@ def test_a_trade_and_a_cancel_are_remembered_apart_and_the_larger_drop_counts() 
     assert dropped(k, -1) == q.DROPS  # four ticks from the trade, one from the cancel
 
 
-@pytest.mark.parametrize(("after_ns", "class_"), [(S // 1000, 0), (S // 100, 1), (S // 2, 2), (9 * S, 3), (10 * S, 4)])
+@pytest.mark.parametrize(
+    ("after_ns", "class_"), [(S // 1000, 0), (S // 100, 1), (S // 2, 2), (9 * S, 3), (10 * S, 4)]
+)
 def test_how_long_ago_a_best_price_fell_whatever_became_of_it(after_ns: int, class_: int) -> None:
     k = seen(0)
     assert since_fell(k, FLOW, 0, 1) == since_fell(k, FLOW, 0, -1) == q.FELL - 1
@@ -168,7 +177,11 @@ def test_the_fast_mean_of_the_mid_goes_along_with_market_orders_alone() -> None:
     remember(k, 0, q.MARKET, 1, ASK, 5, BID + 107)
     assert (real(k, q.MEAN_SLOW), real(k, q.MEAN_FAST)) == (200.0, 206.5)
     assert k[q.MID] == BID + 107
-    for kind, side, mid2 in ((q.CANCEL_AT_BEST, 1, 205), (q.LIMIT_IN_SPREAD, -1, 203), (q.MARKET, -1, 203)):
+    for kind, side, mid2 in (
+        (q.CANCEL_AT_BEST, 1, 205),
+        (q.LIMIT_IN_SPREAD, -1, 203),
+        (q.MARKET, -1, 203),
+    ):
         remember(k, 0, kind, side, BID, 5, mid2)
         assert (real(k, q.MEAN_SLOW), real(k, q.MEAN_FAST)) == (200.0, 206.5)
     seen(2 * S, 100, 103, k)
@@ -195,7 +208,11 @@ def test_flow_of_the_last_seconds_is_remembered_and_forgotten() -> None:
     assert [real(k, q.WITHDRAWN_RUN + at) for at in (0, 1)] == [0.0, 2.0]
     k[q.P_SIDE] = 1
     seen(0, k=k)
-    assert (k[q.I_INSIDES], k[q.I_WITHDRAWN], k[q.I_PRESSURE]) == (2, 2, 4)  # of the ask alone; edges .3, 1, 2; 1
+    assert (k[q.I_INSIDES], k[q.I_WITHDRAWN], k[q.I_PRESSURE]) == (
+        2,
+        2,
+        4,
+    )  # of the ask alone; edges .3, 1, 2; 1
     seen(10 * S, k=k)
     assert real(k, q.WITHDRAWN_RUN + 1) == pytest.approx(2.0 * np.exp(-1.0))
     assert real(k, q.TAKERS) == pytest.approx(2.0 * np.exp(-1.0 / 3.0))
@@ -210,7 +227,9 @@ def test_where_a_price_in_the_spread_comes_from() -> None:
     seen(S, 101, ASK, k)
     remember(k, S, q.CANCEL_AT_BEST, 1, 101, 7, BID + ASK)
     seen(S + S // 20, BID, ASK, k)
-    assert again_cell(k, FLOW, S + S // 20, 1) == q.AGAINS + 2  # by a cancel, .05 s ago: the third age
+    assert (
+        again_cell(k, FLOW, S + S // 20, 1) == q.AGAINS + 2
+    )  # by a cancel, .05 s ago: the third age
     assert lost_cell(k, FLOW, S + S // 20, 1) == (q.FELL + 1) * q.DROPS
     assert lost_price(k, 1) == 101
     remember(k, S + S // 20, q.LIMIT_IN_SPREAD, 1, 101, 7, 101 + ASK)

@@ -16,8 +16,21 @@ from tercel.market.book.ladder import allocate
 from tercel.market.flow.queue_reactive import empirical
 from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive import memory as kernels
-from tercel.market.flow.queue_reactive.events import deeper_price, inside_price, same_again, scan, take
-from tercel.market.flow.queue_reactive.extract import ExtractedDay, day_of, dropped, gone, look, since_fell
+from tercel.market.flow.queue_reactive.events import (
+    deeper_price,
+    inside_price,
+    same_again,
+    scan,
+    take,
+)
+from tercel.market.flow.queue_reactive.extract import (
+    ExtractedDay,
+    day_of,
+    dropped,
+    gone,
+    look,
+    since_fell,
+)
 from tercel.market.flow.queue_reactive.preset import PilotFactors, QueueReactivePreset, start_memory
 from tercel.market.flow.queue_reactive.repeats import AgainChances
 from tercel.market.flow.queue_reactive.tables import LAYOUT
@@ -67,7 +80,9 @@ def test_the_place_in_the_spread_comes_from_the_law_of_its_cell(side: int) -> No
 
 @pytest.mark.parametrize("seed", range(60))
 def test_the_law_of_a_place_is_the_twins(seed: int) -> None:
-    preset = market(inside=np.repeat(1.0 + np.arange(len(LAWS)), q.INSIDE_POINTS), spread_edges=WIDE)
+    preset = market(
+        inside=np.repeat(1.0 + np.arange(len(LAWS)), q.INSIDE_POINTS), spread_edges=WIDE
+    )
     s = situation(1_000 + seed)
     s["ask"] = s["bid"] + 310 + 97 * (seed % 12)
     k, flow = memory(preset, s, seed)
@@ -76,7 +91,9 @@ def test_the_law_of_a_place_is_the_twins(seed: int) -> None:
         assert inside_price(k, flow, side, near, far) == near + side * (1 + int(law))
 
 
-@pytest.mark.parametrize(("ticks", "gap", "at"), [(9, 5, 4), (0, 5, 1), (-9, 5, 1), (-2, 5, 3), (3, 2, 1)])
+@pytest.mark.parametrize(
+    ("ticks", "gap", "at"), [(9, 5, 4), (0, 5, 1), (-9, 5, 1), (-2, 5, 3), (3, 2, 1)]
+)
 def test_a_place_in_the_spread_stays_in_it(ticks: int, gap: int, at: int) -> None:
     k, flow = memory(market(inside=np.full(LAYOUT["inside"].length, ticks)), situation(1), 1)
     assert inside_price(k, flow, 1, 100, 100 + gap) == 100 + at
@@ -101,17 +118,27 @@ def test_prices_come_again_with_the_chances_of_their_cells(side: int) -> None:
     s["emptied"] = {side: (-1, 10**12), -side: (3, 10**8)}
     s["vacated"] = {side: (2, 10**8), -side: (-1, 10**12)}
     near, far = (s["bid"], s["ask"]) if side > 0 else (s["ask"], s["bid"])
-    for made_at, first, alike in ((2, again, lots), (1, again, lots), (-1, 0.0, 0.0), (9, 0.0, 0.0)):
+    for made_at, first, alike in (
+        (2, again, lots),
+        (1, again, lots),
+        (-1, 0.0, 0.0),
+        (9, 0.0, 0.0),
+    ):
         s["made"] = {side: (made_at, 10**8), -side: (0, 10**8)}
         k, flow = memory(preset, s, 1)
         k[[q.MADE_LOTS, q.MADE_LOTS + 1]] = 7
         found = np.zeros((DRAWS, 2), np.int64)
         many_again(k, flow, side, near, far, found)
-        places = {near + side * 2: (1.0 - first) * lost, far - side * 3: (1.0 - first) * (1.0 - lost) * follow}
+        places = {
+            near + side * 2: (1.0 - first) * lost,
+            far - side * 3: (1.0 - first) * (1.0 - lost) * follow,
+        }
         if first:
             places[near + side * made_at] = places.get(near + side * made_at, 0.0) + first
         for price, share in places.items():
-            assert (found[:, 0] == price).mean() == pytest.approx(share, abs=4.8 * np.sqrt(share * (1 - share) / DRAWS))
+            assert (found[:, 0] == price).mean() == pytest.approx(
+                share, abs=4.8 * np.sqrt(share * (1 - share) / DRAWS)
+            )
         assert set(found[:, 0].tolist()) == {*places, NO_BID}
         told = (found[:, 1] == 7).mean()
         assert told == pytest.approx(first * alike, abs=4.8 * np.sqrt(0.25 / DRAWS))
@@ -120,7 +147,9 @@ def test_prices_come_again_with_the_chances_of_their_cells(side: int) -> None:
 
 @pytest.mark.parametrize("side", [1, -1])
 @pytest.mark.parametrize(("sweep", "left"), [(0.0, 1), (4.0, 2), (6.0, 2), (7.0, 3), (100.0, 3)])
-def test_a_market_order_sweeps_no_further_than_the_tapes_did(side: int, sweep: float, left: int) -> None:
+def test_a_market_order_sweeps_no_further_than_the_tapes_did(
+    side: int, sweep: float, left: int
+) -> None:
     """Levels 0, 4 and 7 ticks off; an order for everything leaves one lot on the last that it may reach."""
     everything = {"take_equal": np.zeros(q.QUEUES), "take_less": np.zeros(q.QUEUES)}
     preset = market(None, {"sweep": sweep}, more=np.full(LAYOUT["more"].length, 1e6), **everything)
@@ -170,14 +199,18 @@ def test_the_gap_behind_the_best_has_its_own_law(side: int, gap: int, law: int) 
 
 
 @pytest.mark.parametrize("lone", [-1.0, -0.7, -0.25, 0.0, 1.0])
-def test_orders_behind_the_second_level_go_by_level_or_by_distance_as_lone_says(lone: float) -> None:
+def test_orders_behind_the_second_level_go_by_level_or_by_distance_as_lone_says(
+    lone: float,
+) -> None:
     """By distance they lie 15 ticks behind, by level on the third level, 10 behind."""
     third = np.arange(2 * (q.LEVELS - 1)) >= 1
     preset = market(PilotFactors(lone=lone), deep=np.full(LAYOUT["deep"].length, 15), slot=third)
     found = deeper(preset, 1, (0, 2, 10, 20, 30))
     by_level = 1.0 + min(lone, 0.0)
     assert set(found.tolist()) <= {10, 15}
-    assert (found == 10).mean() == pytest.approx(by_level, abs=4.5 * np.sqrt(by_level * (1 - by_level) / DRAWS))
+    assert (found == 10).mean() == pytest.approx(
+        by_level, abs=4.5 * np.sqrt(by_level * (1 - by_level) / DRAWS)
+    )
 
 
 @pytest.mark.parametrize("behind", [1, 2])
@@ -187,10 +220,14 @@ def test_up_to_the_second_level_no_level_is_asked(behind: int) -> None:
 
 
 @pytest.mark.parametrize("limited", [0.0, 1.0])
-def test_what_nobody_would_see_is_drawn_again_and_lies_on_the_last_level_at_most(limited: float) -> None:
+def test_what_nobody_would_see_is_drawn_again_and_lies_on_the_last_level_at_most(
+    limited: float,
+) -> None:
     """Half of the law lies beyond the last of the levels: four draws, then the last level itself."""
     ticks = np.tile(np.repeat((1, 50), q.DEEP_POINTS // 2), q.SPREADS)
-    found = deeper(market(PilotFactors(lone=-1.0), {"limited": limited}, deep=ticks), 1, (0, 2, 10, 20, 30))
+    found = deeper(
+        market(PilotFactors(lone=-1.0), {"limited": limited}, deep=ticks), 1, (0, 2, 10, 20, 30)
+    )
     far = 0.5**4 if limited else 0.5
     assert set(found.tolist()) == {1, 30 if limited else 50}
     assert (found > 1).mean() == pytest.approx(far, abs=4.5 * np.sqrt(far * (1 - far) / DRAWS))
@@ -212,7 +249,9 @@ def crowded(preset: QueueReactivePreset) -> tuple[np.ndarray, np.ndarray, np.nda
     words = b[lay.HEADER :][: preset.orders * lay.ORDER].reshape(-1, lay.ORDER)
     rows = []
     for level, price in enumerate(k[q.SCAN + 1 : q.SCAN + q.LEVELS].tolist(), start=1):
-        mine = np.flatnonzero((words[:, lay.QTY] > 0) & (words[:, lay.SIDE] == 1) & (words[:, lay.PRICE] == price))
+        mine = np.flatnonzero(
+            (words[:, lay.QTY] > 0) & (words[:, lay.SIDE] == 1) & (words[:, lay.PRICE] == price)
+        )
         alone = level in (1, 3)
         for slot in mine[alone:] if alone else ():
             withdraw(b, k, int(slot))
@@ -226,7 +265,11 @@ def crowded(preset: QueueReactivePreset) -> tuple[np.ndarray, np.ndarray, np.nda
 @pytest.mark.parametrize("lone", [-0.5, 0.0, 0.7, 2.0])
 def test_orders_alone_at_their_price_go_more_readily_as_lone_says(lone: float) -> None:
     """A level, then an order of it, each alike; taken with its chance, eight times at most."""
-    quiet = {"rank": np.zeros(q.RANKS), "leaves": np.ones(LAYOUT["leaves"].length), "hazard": np.ones(q.LEVELS - 1)}
+    quiet = {
+        "rank": np.zeros(q.RANKS),
+        "leaves": np.ones(LAYOUT["leaves"].length),
+        "hazard": np.ones(q.LEVELS - 1),
+    }
     preset = market(PilotFactors(lone=lone), {"beyond": 0.0, "deep_power": 0.0}, **quiet)
     b, k, flow, orders = crowded(preset)
     slot, level, alone = orders.T
@@ -239,7 +282,9 @@ def test_orders_alone_at_their_price_go_more_readily_as_lone_says(lone: float) -
     counts = np.zeros(preset.orders, np.int64)
     many_cancels(b, k, flow, 1, counts)
     assert counts[slot].sum() == DRAWS
-    assert (np.abs(counts[slot] / DRAWS - shares) < 4.8 * np.sqrt(shares * (1 - shares) / DRAWS) + 1e-9).all()
+    assert (
+        np.abs(counts[slot] / DRAWS - shares) < 4.8 * np.sqrt(shares * (1 - shares) / DRAWS) + 1e-9
+    ).all()
 
 
 def test_of_the_newest_orders_too_those_alone_go_more_readily() -> None:
@@ -254,7 +299,9 @@ def test_of_the_newest_orders_too_those_alone_go_more_readily() -> None:
     many_cancels(b, k, flow, 1, counts)
     goes = np.exp(-1.0)
     assert counts[old] + counts[new] == DRAWS
-    assert counts[new] / DRAWS == pytest.approx(goes, abs=4.8 * np.sqrt(goes * (1.0 - goes) / DRAWS))
+    assert counts[new] / DRAWS == pytest.approx(
+        goes, abs=4.8 * np.sqrt(goes * (1.0 - goes) / DRAWS)
+    )
 
 
 # -- a tape read back -------------------------------------------------------------------------------------------------
@@ -270,7 +317,9 @@ def told() -> tuple[QueueReactivePreset, ExtractedDay]:
     again = {name: np.zeros(LAYOUT[name].length) for name in ("repeat_size", "repost_size", *AGAIN)}
     preset = market(PilotFactors(inside=0.5, market=3.0), inside=ticks, **again)
     instrument = Instrument("TEST", "MADE", "2003-01-13", tick=0.01, lot=1)
-    return preset, day_of(observe(instrument, simulated_day(preset, 2, 200_000.0, 0.0), 0.0, q.LEVELS), 1.0)
+    return preset, day_of(
+        observe(instrument, simulated_day(preset, 2, 200_000.0, 0.0), 0.0, q.LEVELS), 1.0
+    )
 
 
 def replayed(preset: QueueReactivePreset, day: ExtractedDay) -> dict[str, np.ndarray]:
@@ -313,11 +362,15 @@ def test_a_tape_is_read_as_the_flow_remembers_it_and_its_places_come_back(
     inside = (day.o.kind == q.LIMIT_IN_SPREAD) & ~AgainChances().count(day, seen)[0]
     own = np.where(day.o.side > 0, 0, 1)[inside]
     wide = np.searchsorted(law["spread_edges"], day.spread, side="right")[inside]
-    behind = np.searchsorted(law["retreat_edges"], kernel_says["behind"][np.flatnonzero(inside), own], side="right")
+    behind = np.searchsorted(
+        law["retreat_edges"], kernel_says["behind"][np.flatnonzero(inside), own], side="right"
+    )
     count = np.bincount(np.ravel_multi_index((behind, wide), SHAPE), minlength=len(LAWS))
     found = empirical.sizes_and_places([day], [seen], law)["inside"].reshape(-1, q.INSIDE_POINTS)
     truth = law["inside"].reshape(-1, q.INSIDE_POINTS)
-    clear = (count >= 60) & (np.arange(len(LAWS)) % q.SPREADS > 1)  # in the first classes both ends are one price
+    clear = (count >= 60) & (
+        np.arange(len(LAWS)) % q.SPREADS > 1
+    )  # in the first classes both ends are one price
     assert clear.sum() > 10
     for axis in range(2):
         assert len({LAWS[n][axis] for n in np.flatnonzero(clear)}) > 1

@@ -32,7 +32,13 @@ def observed(rows: list[Row], from_s: float = 0.0) -> Observed:
     names = ("kind", "order_id", "side", "price_ticks", "qty_lots")
     columns = {name: table[:, i + 1] for i, name in enumerate(names)}
     events = Events.from_columns(
-        {"exch_ns": table[:, 0], "recv_ns": table[:, 0], "seq": np.arange(1, n + 1), "flags": np.zeros(n), **columns}
+        {
+            "exch_ns": table[:, 0],
+            "recv_ns": table[:, 0],
+            "seq": np.arange(1, n + 1),
+            "flags": np.zeros(n),
+            **columns,
+        }
     )
     end = int(table[-1, 0]) + 1
     return observe(Instrument("X", "Y", "2030-01-02", 0.01, session_close_ns=end), events, from_s)
@@ -43,8 +49,14 @@ class Plain:
 
     def __init__(self, seed: int, known_from: int) -> None:
         self.rng = np.random.default_rng(seed)
-        self.levels: dict[int, dict[int, list[list[int]]]] = {1: {50: [[-1, 10**6, -1]]}, -1: {150: [[-2, 10**6, -1]]}}
-        self.rows: list[Row] = [(0, kind.ADD, 10**6 + 1, 1, 50, 10**6), (0, kind.ADD, 10**6 + 2, -1, 150, 10**6)]
+        self.levels: dict[int, dict[int, list[list[int]]]] = {
+            1: {50: [[-1, 10**6, -1]]},
+            -1: {150: [[-2, 10**6, -1]]},
+        }
+        self.rows: list[Row] = [
+            (0, kind.ADD, 10**6 + 1, 1, 50, 10**6),
+            (0, kind.ADD, 10**6 + 2, -1, 150, 10**6),
+        ]
         self.now, self.came, self.ids, self.known_from = 1, 0, 0, known_from
         self.orders: list[tuple[int, int]] = []
         self.totals: list[tuple[float, float]] = []
@@ -91,11 +103,17 @@ class Plain:
         self.ids += 1
         lots = int(self.rng.integers(1, 8))
         self.came += counted
-        self.levels[side].setdefault(price, []).append([self.ids, lots, self.came if counted else -1])
+        self.levels[side].setdefault(price, []).append(
+            [self.ids, lots, self.came if counted else -1]
+        )
         self.rows.append((self.now, kind.ADD, self.ids, side, price, lots))
 
     def withdraw(self, side: int, counted: bool) -> None:
-        price = self.best(side) if self.rng.random() < 0.7 else int(self.rng.choice(list(self.levels[side])))
+        price = (
+            self.best(side)
+            if self.rng.random() < 0.7
+            else int(self.rng.choice(list(self.levels[side])))
+        )
         order = self.levels[side][price][int(self.rng.integers(len(self.levels[side][price])))]
         if order[0] < 0:  # the wall stays: an order far away instead
             return self.add(side, counted)
@@ -116,7 +134,9 @@ class Plain:
             name = order[0] if order[0] >= 0 else 10**6 + (1 if side > 0 else 2)
             self.rows.append((self.now, kind.EXECUTE, name, side, price, lots))
             self.execute(side, price, order, lots)
-            if lots < order[1] + lots and order[1] > 0:  # it still stands: the market order was filled
+            if (
+                lots < order[1] + lots and order[1] > 0
+            ):  # it still stands: the market order was filled
                 return
 
     def execute(self, side: int, price: int, order: list[int], lots: int) -> None:
@@ -158,7 +178,9 @@ def test_hazards_come_back() -> None:
         side = int(rng.choice([1, -1]))
         weights = np.array([truth(came - born, lots) for _, lots, born in here[side]])
         if rng.random() < min(0.08 * weights.sum(), 0.95):
-            order, lots, _ = here[side].pop(int(rng.choice(len(weights), p=weights / weights.sum())))
+            order, lots, _ = here[side].pop(
+                int(rng.choice(len(weights), p=weights / weights.sum()))
+            )
             rows.append((i, kind.DELETE, order, side, 100 + 5 * (side < 0), lots))
         elif rng.random() < 0.3:
             came += 1
@@ -179,7 +201,9 @@ def test_hazards_come_back() -> None:
 
 
 def test_a_tape_of_totals_tells_no_hazards() -> None:
-    day = day_of(observed([(i, kind.ADD, 0, 1 - 2 * (i % 2), 100 + 5 * (i % 2), 5) for i in range(50)]), 1.0)
+    day = day_of(
+        observed([(i, kind.ADD, 0, 1 - 2 * (i % 2), 100 + 5 * (i % 2), 5) for i in range(50)]), 1.0
+    )
     tables, mean, totals = leaving([day], 1.0)
     assert mean == 0.0
     assert (tables["leaves"] == 1.0).all()

@@ -24,12 +24,19 @@ def stepped(turned: np.ndarray, tape: np.ndarray, made: np.ndarray) -> np.ndarra
 
 def counted(seed: int) -> np.ndarray:
     """Very many events, so that no class leans on others."""
-    return 1e9 * OFTEN[:, None] * np.random.default_rng(seed).dirichlet(np.full(q.KINDS, 5.0), q.SPREADS)
+    return (
+        1e9
+        * OFTEN[:, None]
+        * np.random.default_rng(seed).dirichlet(np.full(q.KINDS, 5.0), q.SPREADS)
+    )
 
 
 def test_shares_of_kinds_by_hand() -> None:
     """Four events at one tick, two at three, four of the six market orders; 50 events of a class lean on all."""
-    days = [day([1, 1, 1], [q.MARKET] * 3), day([1, 3, 3], [q.LIMIT_AT_BEST, q.MARKET, q.LIMIT_AT_BEST])]
+    days = [
+        day([1, 1, 1], [q.MARKET] * 3),
+        day([1, 3, 3], [q.LIMIT_AT_BEST, q.MARKET, q.LIMIT_AT_BEST]),
+    ]
     counts = tune.tallied(days, EDGES)
     assert counts[:3, q.MARKET].tolist() == [3, 1, 0]
     assert counts[:3].sum(axis=1).tolist() == [4, 2, 0]
@@ -43,20 +50,27 @@ def test_shares_of_kinds_by_hand() -> None:
 def test_factors_go_where_pilots_have_too_few_and_keep_their_mean() -> None:
     tape = counted(1)
     made = tape.copy()
-    made[0, q.MARKET] *= 0.5  # too few market orders at narrow spreads, orders at the best in their stead
+    made[0, q.MARKET] *= (
+        0.5  # too few market orders at narrow spreads, orders at the best in their stead
+    )
     made[0, q.LIMIT_AT_BEST] += made[0, q.MARKET]
     found = stepped(np.ones((q.SPREADS, q.KINDS)), tape, made)
     assert found[0, q.MARKET] > 1.0 > found[1, q.MARKET]
     assert found[0, q.MARKET] / found[1, q.MARKET] == pytest.approx(2.0**tune.TURN, rel=1e-3)
     assert found[1, q.MARKET] == pytest.approx(found[2, q.MARKET])
-    assert np.average(np.log(found[:3, q.MARKET]), weights=tape[:3, q.MARKET]) == pytest.approx(0.0, abs=1e-3)
+    assert np.average(np.log(found[:3, q.MARKET]), weights=tape[:3, q.MARKET]) == pytest.approx(
+        0.0, abs=1e-3
+    )
     assert (found[3:] == 1.0).all()  # the tape tells nothing of them
     others = [kind for kind in range(q.KINDS) if kind != q.MARKET]
     np.testing.assert_allclose(found[:, others], 1.0)
 
 
 def test_pilots_that_are_the_tape_turn_nothing() -> None:
-    tape, turned = counted(2), np.exp(np.random.default_rng(3).normal(0.0, 0.3, (q.SPREADS, q.KINDS)))
+    tape, turned = (
+        counted(2),
+        np.exp(np.random.default_rng(3).normal(0.0, 0.3, (q.SPREADS, q.KINDS))),
+    )
     turned[:3] /= np.exp(np.average(np.log(turned[:3]), axis=0, weights=tape[:3]))
     np.testing.assert_allclose(stepped(turned, tape, tape), turned, rtol=1e-3)
 
@@ -64,7 +78,10 @@ def test_pilots_that_are_the_tape_turn_nothing() -> None:
 @pytest.mark.parametrize("where", ["tape", "pilots", "both"])
 def test_a_kind_that_never_comes_turns_nothing_into_nonsense(where: str) -> None:
     """On a tape of spreads of one tick nobody goes into the spread."""
-    few, none = [q.MARKET, q.LIMIT_IN_SPREAD, q.LIMIT_AT_BEST], [q.MARKET, q.LIMIT_AT_BEST, q.LIMIT_AT_BEST]
+    few, none = (
+        [q.MARKET, q.LIMIT_IN_SPREAD, q.LIMIT_AT_BEST],
+        [q.MARKET, q.LIMIT_AT_BEST, q.LIMIT_AT_BEST],
+    )
     tape = tune.tallied([day([1, 3, 5], few if where == "pilots" else none)], EDGES)
     made = tune.tallied([day([1, 3, 5], few if where == "tape" else none)], EDGES)
     found = stepped(np.ones((q.SPREADS, q.KINDS)), tape, made)
@@ -75,7 +92,15 @@ def test_a_kind_that_never_comes_turns_nothing_into_nonsense(where: str) -> None
 def test_a_figure_that_a_tape_is_too_short_for_turns_no_knob() -> None:
     """Three minutes know nothing of ten; and no step is longer than the longest, whatever pilots do."""
     preset = made(1)
-    told = {"rate": 1.0, "markets": 0.1, "gone": 0.1, "lots": 5.0, "spread": 2.0, "same": 0.3, "reach": 9.0}
+    told = {
+        "rate": 1.0,
+        "markets": 0.1,
+        "gone": 0.1,
+        "lots": 5.0,
+        "spread": 2.0,
+        "same": 0.3,
+        "reach": 9.0,
+    }
     told |= {"response10": 1.0, "response60": 2.0}
     told |= {f"depth{n}": 9.0 for n in range(q.LEVELS)} | {f"sd{h}": 1.0 for h in tune.HORIZONS}
     short, wild = told | {"sd600": tune.UNTOLD}, told | {"sd600": 1e6, "sd60": 1e-6}

@@ -30,7 +30,9 @@ def pack(arrays: Mapping[str, AnyArray]) -> bytes:
     """
     whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     head = json.dumps([[name, array.dtype.str, array.shape] for name, array in whole.items()])
-    return _PACKED.compress(b"\n".join([head.encode(), b"".join(array.tobytes() for array in whole.values())]))
+    return _PACKED.compress(
+        b"\n".join([head.encode(), b"".join(array.tobytes() for array in whole.values())])
+    )
 
 
 def unpack(blob: bytes) -> dict[str, AnyArray]:

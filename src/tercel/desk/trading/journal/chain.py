@@ -37,7 +37,9 @@ class ChainRow(NamedTuple):
 def digest(before: str, row: ChainRow, key: ChainKey | None = None) -> str:
     """Hash of a row's content and its predecessor's hash."""
     head = _head_text([before, *row[:8]])
-    blob = row.blob if isinstance(row.blob, bytes) else repr(row.blob).encode()  # a damaged file may hold anything
+    blob = (
+        row.blob if isinstance(row.blob, bytes) else repr(row.blob).encode()
+    )  # a damaged file may hold anything
     return digest_of(head.encode() + b"\0" + blob, key)
 
 
@@ -55,10 +57,16 @@ def row_of(entry: Entry, seq: int, before: str, key: ChainKey | None = None) -> 
         body = _body_text(dict(entry.body))
     except (TypeError, ValueError) as error:
         raise JournalError(
-            f"a {entry.kind} entry of JSON values", f"{error}: {dict(entry.body)!r:.200}", "write numbers, texts, lists"
+            f"a {entry.kind} entry of JSON values",
+            f"{error}: {dict(entry.body)!r:.200}",
+            "write numbers, texts, lists",
         ) from error
-    instrument, agent, parent, order = map(_column, (entry.instrument, entry.agent, entry.parent, entry.order))
-    row = ChainRow(seq, entry.kind, int(entry.ns), instrument, agent, parent, order, body, entry.blob, "")
+    instrument, agent, parent, order = map(
+        _column, (entry.instrument, entry.agent, entry.parent, entry.order)
+    )
+    row = ChainRow(
+        seq, entry.kind, int(entry.ns), instrument, agent, parent, order, body, entry.blob, ""
+    )
     return row._replace(hash=digest(before, row, key))
 
 
@@ -88,4 +96,6 @@ def posted(text: object) -> Any:
 def entry_of(row: ChainRow) -> Entry:
     """A stored row as an entry."""
     body: dict[str, Any] = json.loads(row.body)
-    return Entry(row.kind, row.ns, row.instrument, row.agent, row.parent, row.ord, body, bytes(row.blob))
+    return Entry(
+        row.kind, row.ns, row.instrument, row.agent, row.parent, row.ord, body, bytes(row.blob)
+    )

@@ -38,7 +38,9 @@ def to_json(message: o.Command | OrderMessage) -> dict[str, Any]:
     """
     kind = type(message)
     return {"what": _NAMES[kind]} | {
-        name: value.value if name in _ENUMS else value for name in _FIELDS[kind] for value in (getattr(message, name),)
+        name: value.value if name in _ENUMS else value
+        for name in _FIELDS[kind]
+        for value in (getattr(message, name),)
     }
 
 
@@ -46,7 +48,12 @@ def _from_json(body: Mapping[str, Any], known: Mapping[str, type[Any]]) -> Any:
     try:
         kind = known[body["what"]]
         values = {name: body[name] for name in _FIELDS[kind] if name in body}
-        return kind(**{name: _ENUMS[name](value) if name in _ENUMS else value for name, value in values.items()})
+        return kind(
+            **{
+                name: _ENUMS[name](value) if name in _ENUMS else value
+                for name, value in values.items()
+            }
+        )
     except (KeyError, TypeError, ValueError) as error:
         raise JournalError(
             f"a message that is one of {', '.join(known)}",
@@ -82,13 +89,19 @@ def message_of(body: Mapping[str, Any]) -> OrderMessage:
     return message
 
 
-def entry_out(command: o.Command, parent: str = "", limits: str = "", now_ns: int | None = None) -> Entry:
+def entry_out(
+    command: o.Command, parent: str = "", limits: str = "", now_ns: int | None = None
+) -> Entry:
     """Entry of an outgoing command at `now_ns` (or its own time); `limits`: hash of the limits that it passed."""
     parent = parent or command.parent
-    passed = {"limits": limits} if limits and isinstance(command, o.NewOrder | o.ReplaceOrder) else {}
+    passed = (
+        {"limits": limits} if limits and isinstance(command, o.NewOrder | o.ReplaceOrder) else {}
+    )
     body = to_json(command) | passed
     ns = command.sent_ns if now_ns is None else now_ns
-    return Entry(kinds.ORDER_OUT, ns, command.instrument, command.account, parent, command.cl_ord_id, body)
+    return Entry(
+        kinds.ORDER_OUT, ns, command.instrument, command.account, parent, command.cl_ord_id, body
+    )
 
 
 def entry_unsent(command: o.Command, severity: str, why: str) -> Entry:
@@ -125,7 +138,15 @@ def entry_alert(
 def entry_in(message: OrderMessage, parent: str = "", now_ns: int | None = None) -> Entry:
     """Entry of an incoming venue message at `now_ns` (or its own time)."""
     ns = message.ns if now_ns is None else now_ns
-    return Entry(kinds.REPORT_IN, ns, message.instrument, message.account, parent, message.cl_ord_id, to_json(message))
+    return Entry(
+        kinds.REPORT_IN,
+        ns,
+        message.instrument,
+        message.account,
+        parent,
+        message.cl_ord_id,
+        to_json(message),
+    )
 
 
 def next_batch(received: Iterable[OrderMessage | o.Holdings]) -> list[OrderMessage]:
@@ -148,5 +169,7 @@ def readable(event: OrderMessage | o.Holdings) -> OrderMessage | o.Holdings:
         and not (0 < event.last_qty < 2**63 > abs(event.last_px))
     ):
         names = event.cl_ord_id, event.account, event.instrument
-        return o.Unread(f"{event}", f"{event.exec_type} of {shown(event.last_qty)} lots", event.ns, *names)
+        return o.Unread(
+            f"{event}", f"{event.exec_type} of {shown(event.last_qty)} lots", event.ns, *names
+        )
     return event

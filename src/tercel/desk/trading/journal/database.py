@@ -47,14 +47,20 @@ class JournalPlace:
             self.file = Path(text.removeprefix("sqlite:///")) if text.startswith("sqlite") else None
         else:
             raise ConfigError(
-                "a desk folder or a postgresql:// URL", f"{text.split('://', 1)[0]}://...", "use one of these"
+                "a desk folder or a postgresql:// URL",
+                f"{text.split('://', 1)[0]}://...",
+                "use one of these",
             )
 
     def __str__(self) -> str:
         """For people: no password."""
         if self.file is not None:
             return str(self.file)
-        return str(needed("sqlalchemy", "trade").engine.make_url(self.url).render_as_string(hide_password=True))
+        return str(
+            needed("sqlalchemy", "trade")
+            .engine.make_url(self.url)
+            .render_as_string(hide_password=True)
+        )
 
     def engine(self) -> "Engine":
         """A SQLAlchemy engine for the server, configured for a journal."""
@@ -80,13 +86,19 @@ def journal_errors(place: JournalPlace, doing: str) -> Iterator[None]:
         raise JournalError(f"to be able to {doing} {place}", reason, remedy_of(reason)) from error
     except OSError as error:
         raise JournalError(
-            f"to be able to {doing} {place}", error.strerror or str(error), "check the path, its rights and the disk"
+            f"to be able to {doing} {place}",
+            error.strerror or str(error),
+            "check the path, its rights and the disk",
         ) from error
 
 
 def failures(place: JournalPlace) -> tuple[type[Exception], ...]:
     """Exception types that databases raise."""
-    return (sqlite3.Error,) if place.file is not None else (needed("sqlalchemy", "trade").exc.SQLAlchemyError,)
+    return (
+        (sqlite3.Error,)
+        if place.file is not None
+        else (needed("sqlalchemy", "trade").exc.SQLAlchemyError,)
+    )
 
 
 def reason_of(error: Exception) -> str:
@@ -102,7 +114,9 @@ def remedy_of(reason: str) -> str:
     if "full" in reason or "I/O" in reason:
         return "check the space left on its disk, then start again: the session reconciles with the venue"
     if "malformed" in reason or "not a database" in reason:
-        return "open it with an acknowledgement: sound entries are kept, the damaged file is set aside"
+        return (
+            "open it with an acknowledgement: sound entries are kept, the damaged file is set aside"
+        )
     return "check the path, its rights and that the server runs, then start again"
 
 
@@ -120,4 +134,6 @@ def keep_elsewhere(folder: Path, url: str) -> None:
 
 def missing(file: Path, found: str = "no such file") -> JournalError:
     """The error for a journal that does not exist: what is there in its place."""
-    return JournalError(f"a desk's journal at {file}", found, "name the folder of a desk that has run")
+    return JournalError(
+        f"a desk's journal at {file}", found, "name the folder of a desk that has run"
+    )

@@ -34,7 +34,9 @@ class ChainKey:
     def __init__(self, secret: bytes) -> None:
         if len(secret) < SHORTEST:
             raise ConfigError(
-                f"a key of {SHORTEST} characters or more", f"one of {len(secret)}", "openssl rand -hex 32"
+                f"a key of {SHORTEST} characters or more",
+                f"one of {len(secret)}",
+                "openssl rand -hex 32",
             )
         self._secret = secret
 
@@ -57,7 +59,9 @@ def digest_of(data: bytes, key: ChainKey | None) -> str:
     return sha256(data).hexdigest() if key is None else key.digest(data)
 
 
-def key_of(folder: Path | None = None, environment: Mapping[str, str] = os.environ) -> ChainKey | None:
+def key_of(
+    folder: Path | None = None, environment: Mapping[str, str] = os.environ
+) -> ChainKey | None:
     """The key given by the environment; None: plain hashes.
 
     Raises
@@ -75,13 +79,21 @@ def key_of(folder: Path | None = None, environment: Mapping[str, str] = os.envir
         open_to_others, inside = path.stat().st_mode & 0o077, _inside(path, folder)
         if open_to_others:
             raise ConfigError(
-                f"{path} for its owner's eyes alone", f"mode {path.stat().st_mode & 0o777:o}", "chmod 600"
+                f"{path} for its owner's eyes alone",
+                f"mode {path.stat().st_mode & 0o777:o}",
+                "chmod 600",
             )
         if inside:
-            raise ConfigError(f"a key outside {folder}", f"{path}: whoever writes there has it", "keep it elsewhere")
+            raise ConfigError(
+                f"a key outside {folder}",
+                f"{path}: whoever writes there has it",
+                "keep it elsewhere",
+            )
         return ChainKey(path.read_bytes().strip())
     except OSError as error:
-        raise ConfigError(f"a key in {path}", error.strerror or str(error), f"mend {FILE_VARIABLE}") from error
+        raise ConfigError(
+            f"a key in {path}", error.strerror or str(error), f"mend {FILE_VARIABLE}"
+        ) from error
 
 
 def _inside(path: Path, folder: Path | None) -> bool:

@@ -120,7 +120,21 @@ KINDS: Final = frozenset(
         SHARE,
         DRIFT,
     }
-    | {SEAT, LIMITS, OPERATOR, KILL, REARM, ALERT, HEARTBEAT, RECONCILED, PROMOTED, SETTLED, STATE, HOLD, STANCE}
+    | {
+        SEAT,
+        LIMITS,
+        OPERATOR,
+        KILL,
+        REARM,
+        ALERT,
+        HEARTBEAT,
+        RECONCILED,
+        PROMOTED,
+        SETTLED,
+        STATE,
+        HOLD,
+        STANCE,
+    }
 )
 
 SEND_FAILED: Final = "send_failed"

@@ -93,7 +93,9 @@ def holder(folder: Path) -> str | None:
     try:
         inode = f":{lock.stat().st_ino}"
         locks = [line.split() for line in PROC_LOCKS.read_text(encoding="ascii").splitlines()]
-        if not any("FLOCK" in fields and any(field.endswith(inode) for field in fields) for fields in locks):
+        if not any(
+            "FLOCK" in fields and any(field.endswith(inode) for field in fields) for fields in locks
+        ):
             return ""
         return lock.read_text(encoding="utf-8", errors="replace").strip() or "somebody"
     except FileNotFoundError:

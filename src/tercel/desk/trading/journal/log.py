@@ -106,7 +106,9 @@ class Log(ABC):
         found = dict(self._run("read", "SELECT key, value FROM meta"))
         if found.get("schema", str(SCHEMA)) != str(SCHEMA):
             received = f"schema {found['schema']} in {self._place}"
-            raise JournalError(f"a journal of schema {SCHEMA}", received, "use the version that wrote it")
+            raise JournalError(
+                f"a journal of schema {SCHEMA}", received, "use the version that wrote it"
+            )
         return found
 
     def say(self, key: str, value: str) -> None:
@@ -118,7 +120,9 @@ class Log(ABC):
         """Sequence number of the last row."""
         return int(self._run("read", "SELECT max(seq) FROM journal")[0][0] or 0)
 
-    def rows(self, after: int = 0, kinds: Iterable[str] = (), until: int = 2**62) -> Iterator[ChainRow]:
+    def rows(
+        self, after: int = 0, kinds: Iterable[str] = (), until: int = 2**62
+    ) -> Iterator[ChainRow]:
         """Rows after one number up to another, in order, of some kinds (all by default).
 
         They are read page by page: no transaction stays open between pages.
@@ -127,7 +131,10 @@ class Log(ABC):
         chosen = f" AND kind IN ({', '.join(f':{name}' for name in wanted)})" if wanted else ""
         query = f"SELECT * FROM journal WHERE seq > :after AND seq <= :until{chosen} ORDER BY seq LIMIT {PAGE}"
         while True:
-            page = [ChainRow(*row) for row in self._run("read", query, after=after, until=until, **wanted)]
+            page = [
+                ChainRow(*row)
+                for row in self._run("read", query, after=after, until=until, **wanted)
+            ]
             yield from page
             if len(page) < PAGE:
                 return
@@ -144,7 +151,10 @@ class Log(ABC):
         with self._transaction(sync):
             self._insert(rows)
             for number in taken:
-                self._execute("UPDATE inbox SET taken = :seq WHERE id = :id", {"seq": rows[-1].seq, "id": number})
+                self._execute(
+                    "UPDATE inbox SET taken = :seq WHERE id = :id",
+                    {"seq": rows[-1].seq, "id": number},
+                )
         self._owes = not sync
 
     def waiting(self) -> list[InboxRow]:
@@ -160,13 +170,20 @@ class Log(ABC):
 
     def withdraw(self, number: int) -> bool:
         """Remove a command from the inbox; False when a session has taken it."""
-        return bool(self._run("write", "DELETE FROM inbox WHERE id = :id AND taken = 0 RETURNING id", id=number))
+        return bool(
+            self._run(
+                "write", "DELETE FROM inbox WHERE id = :id AND taken = 0 RETURNING id", id=number
+            )
+        )
 
     def keep(self, snapshot: StoredSnapshot, newest: int) -> None:
         """Store a snapshot, keeping only the `newest` of all."""
         with journal_errors(self._place, "write"), self._transaction():
             self._execute("DELETE FROM snapshot WHERE seq = :seq", {"seq": snapshot.seq})
-            self._execute("INSERT INTO snapshot VALUES (:seq, :hash, :version, :body, :seal)", snapshot._asdict())
+            self._execute(
+                "INSERT INTO snapshot VALUES (:seq, :hash, :version, :body, :seal)",
+                snapshot._asdict(),
+            )
             kept = "SELECT seq FROM snapshot ORDER BY seq DESC LIMIT :newest"
             self._execute(f"DELETE FROM snapshot WHERE seq NOT IN ({kept})", {"newest": newest})
 

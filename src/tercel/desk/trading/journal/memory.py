@@ -18,7 +18,9 @@ class MemoryJournal:
 
     def __init__(self, chained: bool = True) -> None:
         self._entries: list[Entry] = []
-        self._chained, self.head, self._closed = chained, ORIGIN, False
+        self._chained = chained
+        self.head = ORIGIN
+        self._closed = False
 
     @property
     def last(self) -> int:

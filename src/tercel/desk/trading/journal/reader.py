@@ -56,7 +56,9 @@ class JournalReader:
         """Hash of the first entry, by which a journal is told from another in its place; "" while there is none."""
         return next((row.hash for row in self._log.rows(0, (), 1)), "")
 
-    def read(self, after: int = 0, kinds: Iterable[str] = (), until: int = 2**62) -> Iterator[tuple[int, Entry]]:
+    def read(
+        self, after: int = 0, kinds: Iterable[str] = (), until: int = 2**62
+    ) -> Iterator[tuple[int, Entry]]:
         """See `core.ports.Journal`; no further than an entry, where one is named."""
         with journal_errors(self._place, "read"):
             for row in self._log.rows(after, kinds, until):
@@ -64,7 +66,9 @@ class JournalReader:
 
     def append(self, entries: object, *, sync: bool = True) -> int:
         """Refuse: see `core.ports.Journal`."""
-        raise JournalError("a session to write its journal", "a reader", "leave word for the session with post()")
+        raise JournalError(
+            "a session to write its journal", "a reader", "leave word for the session with post()"
+        )
 
     def close(self) -> None:
         """Let go of the database."""
@@ -81,7 +85,9 @@ def _inbox(where: str | Path) -> Iterator[Log]:
         yield log
 
 
-def post(where: str | Path, kind: str, body: Mapping[str, Any], by: str, reason: str, wall_ns: int) -> int:
+def post(
+    where: str | Path, kind: str, body: Mapping[str, Any], by: str, reason: str, wall_ns: int
+) -> int:
     """Post a command to the inbox of the session that writes a journal; it is taken exactly once.
 
     Returns

@@ -32,11 +32,16 @@ class ServerLog(Log):
         When another session holds it, or the server does not answer.
     """
 
-    types: ClassVar[dict[str, str]] = {"whole": "BIGINT", "blob": "BYTEA", "numbered": "SERIAL PRIMARY KEY"}
+    types: ClassVar[dict[str, str]] = {
+        "whole": "BIGINT",
+        "blob": "BYTEA",
+        "numbered": "SERIAL PRIMARY KEY",
+    }
 
     def __init__(self, place: JournalPlace, holder: str | None = None) -> None:
         super().__init__(place)
-        self._text, self._engine = needed("sqlalchemy", "trade").text, place.engine()
+        self._text = needed("sqlalchemy", "trade").text
+        self._engine = place.engine()
         with journal_errors(place, "open"):
             self._connection = self._engine.connect()
             try:
@@ -59,13 +64,18 @@ class ServerLog(Log):
                 {},
             )
         by = held[0][0] if held else None
-        raise JournalError(f"one session on {self._place}", f"it is held by {by}", "stop that session first")
+        raise JournalError(
+            f"one session on {self._place}", f"it is held by {by}", "stop that session first"
+        )
 
     def _execute(self, statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
         with nullcontext() if self._connection.in_transaction() else self._connection.begin():
             found = self._connection.execute(self._text(statement), values)
             rows = found.all() if found.returns_rows else []
-        return [tuple(bytes(word) if isinstance(word, memoryview) else word for word in row) for row in rows]
+        return [
+            tuple(bytes(word) if isinstance(word, memoryview) else word for word in row)
+            for row in rows
+        ]
 
     @contextmanager
     def _transaction(self, sync: bool | None = None) -> Iterator[None]:
@@ -87,7 +97,10 @@ class ServerLog(Log):
         """Rows beyond `last` go to a table of their own."""
         with journal_errors(self._place, "write"), self._transaction():
             self._execute(ENTRIES.format(name="journal_damaged", **self.types), {})
-            self._execute("INSERT INTO journal_damaged SELECT * FROM journal WHERE seq > :last", {"last": last})
+            self._execute(
+                "INSERT INTO journal_damaged SELECT * FROM journal WHERE seq > :last",
+                {"last": last},
+            )
             self._execute("DELETE FROM journal WHERE seq > :last", {"last": last})
         return self
 

@@ -43,14 +43,21 @@ class SqliteLog(Log):
         assert place.file is not None
         self._file = place.file
         mode = "ro" if read_only else "rwc"
-        name = f"file:{str(place.file.absolute()).replace('?', '%3f').replace('#', '%23')}?mode={mode}"
+        name = (
+            f"file:{str(place.file.absolute()).replace('?', '%3f').replace('#', '%23')}?mode={mode}"
+        )
         with journal_errors(place, "open"):
             if not read_only:
                 place.file.touch(mode=0o600)  # its log takes its mode when it is opened
             self._connection = sqlite3.connect(
-                name, timeout=database.BUSY_MS / 1000, isolation_level=None, check_same_thread=False, uri=True
+                name,
+                timeout=database.BUSY_MS / 1000,
+                isolation_level=None,
+                check_same_thread=False,
+                uri=True,
             )
-        self._syncs, self._version = True, -1
+        self._syncs = True
+        self._version = -1
         self._names = os.fspath(place.file), f"{os.fspath(place.file)}-wal"
         self._file_id: tuple[int, int] | None = None
         self._log = 0, 0
@@ -76,7 +83,10 @@ class SqliteLog(Log):
         JournalError
             Another's database lies there.
         """
-        tables = {name for (name,) in self._run("open", "SELECT name FROM sqlite_master WHERE type = 'table'")}
+        tables = {
+            name
+            for (name,) in self._run("open", "SELECT name FROM sqlite_master WHERE type = 'table'")
+        }
         if tables and not tables & {"meta", "journal"}:
             raise database.missing(self._file, f"another database, of {', '.join(sorted(tables))}")
         self._run("open", "PRAGMA journal_mode=WAL")
@@ -110,7 +120,8 @@ class SqliteLog(Log):
     def begin(self) -> None:
         """From here on the file must not be replaced, and its write-ahead log has space reserved."""
         self._make_room()
-        self._file_id, self._log = _identity(self._names[0]), (0, 0)
+        self._file_id = _identity(self._names[0])
+        self._log = (0, 0)
 
     def _make_room(self) -> None:
         """Zeros behind the log's last frame: a commit that makes a file longer waits for the file system's journal too,
@@ -138,12 +149,15 @@ class SqliteLog(Log):
     def changed(self) -> bool:
         """Whether another connection has written since the last call; takes microseconds."""
         version = int(self._run("read", "PRAGMA data_version")[0][0])
-        changed, self._version = version != self._version, version
+        changed = version != self._version
+        self._version = version
         return changed
 
     def snapshots(self) -> list[StoredSnapshot]:
         """Snapshots, newest first; an unreadable one is empty."""
-        query = "SELECT seq, hash, version, CAST(body AS BLOB), seal FROM snapshot ORDER BY seq DESC"
+        query = (
+            "SELECT seq, hash, version, CAST(body AS BLOB), seal FROM snapshot ORDER BY seq DESC"
+        )
         try:
             return [StoredSnapshot(*row) for row in self._execute(query, {})]
         except sqlite3.Error as error:
@@ -157,7 +171,11 @@ class SqliteLog(Log):
             words = {}
         self.close()
         file = self._file
-        n = 1 + sum(1 for _ in file.parent.glob(f"{file.name}.damaged-*") if not _.name.endswith(("-wal", "-shm")))
+        n = 1 + sum(
+            1
+            for _ in file.parent.glob(f"{file.name}.damaged-*")
+            if not _.name.endswith(("-wal", "-shm"))
+        )
         aside = file.with_name(f"{file.name}.damaged-{n}")
         with journal_errors(self._place, "set aside"):
             for suffix in ("-wal", "-shm", ""):

@@ -64,11 +64,19 @@ class SqlJournal:
         For a key that does not fit it.
     """
 
-    def __init__(self, where: str | Path, holder: str = "", acknowledge: str = "", key: ChainKey | None = None) -> None:
+    def __init__(
+        self,
+        where: str | Path,
+        holder: str = "",
+        acknowledge: str = "",
+        key: ChainKey | None = None,
+    ) -> None:
         self._place = database.JournalPlace(where)
         folder = self._place.file.parent if self._place.file else None
         self.key = key or key_of(folder)
-        self._mutex, self._broken, self._mark_file = RLock(), "", -1
+        self._mutex = RLock()
+        self._broken = ""
+        self._mark_file = -1
         self._failures: tuple[type[Exception], ...] = (*database.failures(self._place), OSError)
         self.ignored: list[str] = []
         """Why snapshots were passed over when it was opened."""
@@ -85,7 +93,8 @@ class SqlJournal:
     def _check(self, acknowledge: str) -> None:
         """Make what is new, read back what is there."""
         sound = self._sound()
-        self.last, self.head = sound.last, sound.head
+        self.last = sound.last
+        self.head = sound.head
         if sound.fault and not acknowledge:
             raise JournalError(
                 f"a whole journal at {self._place}",
@@ -98,9 +107,16 @@ class SqlJournal:
             self._rows.forget(self.last + 1)
         self._rows.begin()
         if self._place.file is not None:
-            self._mark_file = os.open(self._place.file.with_suffix(".head"), os.O_RDWR | os.O_CREAT, 0o600)
+            self._mark_file = os.open(
+                self._place.file.with_suffix(".head"), os.O_RDWR | os.O_CREAT, 0o600
+            )
         if sound.fault:
-            body = {"command": "acknowledge", "sound": self.last, "fault": sound.fault, "reason": acknowledge}
+            body = {
+                "command": "acknowledge",
+                "sound": self.last,
+                "fault": sound.fault,
+                "reason": acknowledge,
+            }
             self.append([Entry(kinds_of.OPERATOR, sound.ns, body=body)])
         self._mark()
 
@@ -109,7 +125,11 @@ class SqlJournal:
         try:
             words = self._rows.meta()
         except JournalError as error:
-            if self._place.file is None or error.__cause__ is None or database.is_transient(error.__cause__):
+            if (
+                self._place.file is None
+                or error.__cause__ is None
+                or database.is_transient(error.__cause__)
+            ):
                 raise  # a server that is away, another program's database, another process that holds the file
             return SoundPrefix(0, origin(self.key), 0, f"the file does not read: {error.received}")
         self._begin_chain(words)
@@ -131,7 +151,9 @@ class SqlJournal:
             return
         check_key(self._place, words, self.key)
         if self.key is None:
-            _log.info("%s has hashes without a key: who can write it can write its past anew", self._place)
+            _log.info(
+                "%s has hashes without a key: who can write it can write its past anew", self._place
+            )
 
     # -- the port ------------------------------------------------------------------------------------------------
 
@@ -158,7 +180,8 @@ class SqlJournal:
         try:
             self._rows.write(rows, taken, sync)
             # After the commit: a write that failed leaves the chain where it was.
-            self.last, self.head = rows[-1].seq, rows[-1].hash
+            self.last = rows[-1].seq
+            self.head = rows[-1].hash
             if sync:
                 self._mark()
         except self._failures as error:
@@ -175,7 +198,9 @@ class SqlJournal:
     def _must_work(self) -> None:
         if self._broken:
             raise JournalError(
-                f"a journal that works at {self._place}", f"an earlier write failed: {self._broken}", "start again"
+                f"a journal that works at {self._place}",
+                f"an earlier write failed: {self._broken}",
+                "start again",
             )
 
     def _fail(self, error: Exception) -> None:
@@ -183,9 +208,13 @@ class SqlJournal:
         # After any other error nobody knows what the file holds: no later entry may be chained behind it.
         if not database.is_transient(error):
             self._broken = text
-        raise JournalError(f"to be able to write {self._place}", text, database.remedy_of(text)) from error
+        raise JournalError(
+            f"to be able to write {self._place}", text, database.remedy_of(text)
+        ) from error
 
-    def read(self, after: int = 0, kinds: Iterable[str] = (), until: int = 2**62) -> Iterator[tuple[int, Entry]]:
+    def read(
+        self, after: int = 0, kinds: Iterable[str] = (), until: int = 2**62
+    ) -> Iterator[tuple[int, Entry]]:
         """See `core.ports.Journal`; `until` is the last number wanted."""
         with (
             self._mutex,
@@ -214,8 +243,14 @@ class SqlJournal:
             entries, ids = [], []
             for id_, kind, body, by, reason, wall_ns in self._rows.waiting():
                 words = {"id": id_, "command": str(kind), "body": posted(body)}
-                words |= {"by": str(by), "reason": str(reason), "wall_ns": wall_ns if type(wall_ns) is int else 0}
-                parent = str(words["body"].get("parent", "")) if isinstance(words["body"], dict) else ""
+                words |= {
+                    "by": str(by),
+                    "reason": str(reason),
+                    "wall_ns": wall_ns if type(wall_ns) is int else 0,
+                }
+                parent = (
+                    str(words["body"].get("parent", "")) if isinstance(words["body"], dict) else ""
+                )
                 entries.append(Entry(kinds_of.OPERATOR, ns, parent=parent, body=words))
                 ids.append(id_)
             if entries:
@@ -287,7 +322,10 @@ def mark_of(place: database.JournalPlace) -> tuple[int, str]:
         mark = json.loads(place.file.with_suffix(".head").read_text())
         return int(mark["seq"]), str(mark["hash"])
     except (OSError, ValueError, KeyError, TypeError):
-        return 0, ""  # cut while written by an operating system that died: the chain stands for itself
+        return (
+            0,
+            "",
+        )  # cut while written by an operating system that died: the chain stands for itself
 
 
 def check_key(place: database.JournalPlace, words: dict[str, str], key: ChainKey | None) -> None:
@@ -299,15 +337,21 @@ def check_key(place: database.JournalPlace, words: dict[str, str], key: ChainKey
     """
     mark = words.get("key", "")
     if mark and key is None:
-        raise ConfigError(f"the key of {place}", "none", "set TERCEL_JOURNAL_KEY_FILE to the file that holds it")
+        raise ConfigError(
+            f"the key of {place}", "none", "set TERCEL_JOURNAL_KEY_FILE to the file that holds it"
+        )
     if key is not None and not mark:
         remedy = "go on without the key if it was begun so, or begin a new folder; else somebody wrote it anew"
         raise ConfigError(f"a journal with this key at {place}", "one without a key", remedy)
     if key is not None and mark != key.mark:
-        raise ConfigError(f"the key of {place}", "another key", "set TERCEL_JOURNAL_KEY_FILE to the right one")
+        raise ConfigError(
+            f"the key of {place}", "another key", "set TERCEL_JOURNAL_KEY_FILE to the right one"
+        )
 
 
-def follow_chain(log: Log, key: ChainKey | None, start: SoundPrefix, marked: int, mark: str) -> SoundPrefix:
+def follow_chain(
+    log: Log, key: ChainKey | None, start: SoundPrefix, marked: int, mark: str
+) -> SoundPrefix:
     """Verify the chain after `start`: the sound entries, and the fault after them.
 
     Parameters
@@ -349,7 +393,9 @@ def _seal(one: StoredSnapshot, key: ChainKey | None) -> str:
     return digest_of(b"snapshot\0" + head + b"\0" + one.body, key)
 
 
-def sound_snapshot(log: Log, key: ChainKey | None, version: str = "") -> tuple[StoredSnapshot | None, list[str]]:
+def sound_snapshot(
+    log: Log, key: ChainKey | None, version: str = ""
+) -> tuple[StoredSnapshot | None, list[str]]:
     """Newest snapshot that is sound and fits its entries, and why newer ones were skipped."""
     ignored: list[str] = []
     for one in log.snapshots():

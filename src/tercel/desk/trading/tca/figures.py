@@ -39,7 +39,10 @@ def path_with_fills(
         minutes, mid = (mids[:, 0] - start) / 60e9, worth * mids[:, 1] / 2
         panel.step(minutes, mid, where="post", color=style.SOFT.token, linewidth=1)
         colour = (style.BUY if side > 0 else style.SELL).token
-        for rested, marker, word in ((True, "o", "rested"), (False, "^" if side > 0 else "v", "took")):
+        for rested, marker, word in (
+            (True, "o", "rested"),
+            (False, "^" if side > 0 else "v", "took"),
+        ):
             rows = fills[(fills[:, 5] != 0) == rested]
             if len(rows):
                 size = 12 + 60 * rows[:, 2] / fills[:, 2].max()
@@ -60,19 +63,31 @@ def path_with_fills(
     )
 
 
-def against_benchmarks(costs: Sequence[Mapping[str, Any]], name: str = "benchmarks", unit: str = "bps") -> Figure:
+def against_benchmarks(
+    costs: Sequence[Mapping[str, Any]], name: str = "benchmarks", unit: str = "bps"
+) -> Figure:
     """Slippage of every parent against each known benchmark: one dot each, the mean as a line."""
-    shown = {key: word for key, word in BENCHMARKS.items() if any(cost.get(key) is not None for cost in costs)}
+    shown = {
+        key: word
+        for key, word in BENCHMARKS.items()
+        if any(cost.get(key) is not None for cost in costs)
+    }
     every = -(-len(costs) // DOTS)
 
     with sketch(2.4) as drawing:
         panel = drawing.subplots()
         panel.axvline(0, color=style.INK.token, linewidth=1)
         for row, (key, _) in enumerate(shown.items()):
-            values = np.array([cost[key] for cost in costs[::every] if cost.get(key) is not None], np.float64)
+            values = np.array(
+                [cost[key] for cost in costs[::every] if cost.get(key) is not None], np.float64
+            )
             mean, _ = by_filled(costs, key)
-            shift = np.linspace(-0.25, 0.25, len(values)) if len(values) > 1 else np.zeros(len(values))
-            panel.scatter(values, row + shift, 14, color=style.SERIES[row].token, alpha=0.6, linewidths=0)
+            shift = (
+                np.linspace(-0.25, 0.25, len(values)) if len(values) > 1 else np.zeros(len(values))
+            )
+            panel.scatter(
+                values, row + shift, 14, color=style.SERIES[row].token, alpha=0.6, linewidths=0
+            )
             if mean is not None:
                 panel.plot([mean] * 2, [row - 0.35, row + 0.35], color=style.INK.token, linewidth=2)
         panel.set_yticks(range(len(shown)), [f"against {word}" for word in shown.values()])
@@ -87,7 +102,9 @@ def against_benchmarks(costs: Sequence[Mapping[str, Any]], name: str = "benchmar
     )
 
 
-def markouts(costs: Sequence[Mapping[str, Any]], name: str = "markouts", unit: str = "bps") -> Figure:
+def markouts(
+    costs: Sequence[Mapping[str, Any]], name: str = "markouts", unit: str = "bps"
+) -> Figure:
     """Mean mark-out after fills, weighted by filled value, with its 95 % interval over parents."""
     keys = sorted(costs[0]["markouts_bps"], key=lambda word: int(word[:-1])) if costs else []
 
@@ -95,9 +112,13 @@ def markouts(costs: Sequence[Mapping[str, Any]], name: str = "markouts", unit: s
         panel = drawing.subplots()
         panel.axhline(0, color=style.INK.token, linewidth=1)
         for column, key in enumerate(keys):
-            mean, half = by_filled([{**cost, "mark": cost["markouts_bps"].get(key)} for cost in costs], "mark")
+            mean, half = by_filled(
+                [{**cost, "mark": cost["markouts_bps"].get(key)} for cost in costs], "mark"
+            )
             if mean is not None:
-                panel.errorbar(column, mean, half or 0.0, fmt="o", color=style.SERIES[1].token, capsize=3)
+                panel.errorbar(
+                    column, mean, half or 0.0, fmt="o", color=style.SERIES[1].token, capsize=3
+                )
         panel.set_xticks(range(len(keys)), keys)
         panel.set_ylabel(f"{unit} in the order's favour")
 

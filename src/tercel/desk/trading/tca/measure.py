@@ -163,7 +163,10 @@ def fees_of(fills: Ints, words: tuple[int, int, int, int], one: int = 1) -> int:
     >>> fees_of(np.array([[2, 101, 10, 200, 202, 0, 0]]), (0, 60_000_000, 0, 0))
     6
     """
-    exact = sum(fee_of(px, qty, bool(passive), words, one) for _, px, qty, _, _, passive, _ in fills.tolist())
+    exact = sum(
+        fee_of(px, qty, bool(passive), words, one)
+        for _, px, qty, _, _, passive, _ in fills.tolist()
+    )
     unit = sim.FEE_UNIT * one * one
     return (exact + unit // 2) // unit
 
@@ -187,7 +190,10 @@ def measure(facts: ParentFacts, markouts_s: Sequence[int] = MARKOUTS_S) -> Paren
     _check(facts)
     f, s, one, m0 = facts.fills, facts.side, facts.one, facts.arrival_mid2
     value2 = facts.value2 or m0
-    qty, px2 = f[:, F_QTY].astype(object), 2 * f[:, F_PX].astype(object)  # products of parts are beyond 64 bits
+    qty, px2 = (
+        f[:, F_QTY].astype(object),
+        2 * f[:, F_PX].astype(object),
+    )  # products of parts are beyond 64 bits
     mid2, touch2 = f[:, F_MID2].astype(object) * one, f[:, F_TOUCH2].astype(object) * one
     mids2 = m0, int(_mid_at(facts, np.array([facts.end_ns]))[0])
     cost = shortfall(s, facts.quantity, facts.refused, mids2, f, facts.fees, one, value2)
@@ -248,7 +254,9 @@ def shortfall(
     """Implementation shortfall from fills (in `one` parts) and the mids (half ticks) at arrival and end."""
     qty = fills[:, F_QTY].tolist()
     paid2 = 2 * sum(map(mul, fills[:, F_PX].tolist(), qty))
-    return Shortfall(side, quantity * one, sum(qty), refused * one, *mids2, paid2, fees * one * one, one, value2)
+    return Shortfall(
+        side, quantity * one, sum(qty), refused * one, *mids2, paid2, fees * one * one, one, value2
+    )
 
 
 def fill_rows(fills: Sequence[Fill]) -> Ints:

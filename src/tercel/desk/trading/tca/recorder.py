@@ -32,7 +32,9 @@ WAITED_S = tuple(span for span in tca.MARKOUTS_S if span <= 60)
 
 def _sums(fills: Ints) -> tuple[int, int]:
     """Quantity of some fills, and price x quantity."""
-    return int(fills[:, tca.F_QTY].sum()), sum(map(mul, fills[:, tca.F_QTY].tolist(), fills[:, tca.F_PX].tolist()))
+    return int(fills[:, tca.F_QTY].sum()), sum(
+        map(mul, fills[:, tca.F_QTY].tolist(), fills[:, tca.F_PX].tolist())
+    )
 
 
 class TcaRecorder(SessionObserver):
@@ -70,9 +72,14 @@ class TcaRecorder(SessionObserver):
     def _look_again(self) -> None:
         """A fill of a parent that was analysed never was, or was another: what it cost is told anew."""
         ledger, waiting = self._session.ledger, {parent.id for parent, *_ in self._waiting}
-        new, self._rebooked = ledger.orders.rebooked[self._rebooked :], len(ledger.orders.rebooked)
+        new = ledger.orders.rebooked[self._rebooked :]
+        self._rebooked = len(ledger.orders.rebooked)
         for name in dict.fromkeys(before.parent for before, _ in new):
-            if (parent := ledger.parents.get(name)) is not None and parent.over and name not in waiting:
+            if (
+                (parent := ledger.parents.get(name)) is not None
+                and parent.over
+                and name not in waiting
+            ):
                 self.on_over(parent, None)
 
     def on_arrival(self, order: ParentRequest, book: Int32, state: Ints) -> None:
@@ -84,7 +91,9 @@ class TcaRecorder(SessionObserver):
         self._live[parent.order.instrument].discard(parent.id)
         trades = self._trades.pop(parent.id, [])
         public = np.concatenate(trades) if trades else np.zeros((0, 3), np.int64)
-        logged = executor.fills() if executor is not None and executor.arrived else tca.fill_rows(())
+        logged = (
+            executor.fills() if executor is not None and executor.arrived else tca.fill_rows(())
+        )
         if parent.arrival_ns:
             self._waiting.append((parent, logged[logged[:, tca.F_FORCED] != sim.UNFILLED], public))
 
@@ -99,19 +108,24 @@ class TcaRecorder(SessionObserver):
         if _sums(logged) == _sums(fills):
             return logged
         for fill in fills:
-            fill[[tca.F_MID2, tca.F_TOUCH2]] = follower.tallies(int(fill[tca.F_NS]) - 1)[sim.MID2 - sim.EVENTS]
+            fill[[tca.F_MID2, tca.F_TOUCH2]] = follower.tallies(int(fill[tca.F_NS]) - 1)[
+                sim.MID2 - sim.EVENTS
+            ]
         return fills
 
     def _write(self, until_ns: int) -> None:
         """Analyse what was over by then, as soon as its market is seen."""
-        waiting, self._waiting = self._waiting, []
+        waiting = self._waiting
+        self._waiting = []
         for parent, logged, public in waiting:
             follower = self._session.follow(parent.order.instrument)
             if parent.over_ns > until_ns or (follower.mid2 == 0 and until_ns < FOREVER_NS):
                 self._waiting.append((parent, logged, public))
             elif follower.mid2 == 0:
                 head = parent.over_ns, parent.order.instrument, parent.order.agent, parent.id
-                self._session.gateway.write([entry_alert("warning", "NO_TCA", "the session saw no market", *head)])
+                self._session.gateway.write(
+                    [entry_alert("warning", "NO_TCA", "the session saw no market", *head)]
+                )
             else:
                 self._analyse(parent, self._fills(parent, logged, follower), public, follower)
 
@@ -144,7 +158,9 @@ class TcaRecorder(SessionObserver):
             self._session.gateway.write([entry_alert("warning", "NO_TCA", str(error), *head)])
             return
         words = asdict(cost if follower.began_ns <= parent.arrival_ns else tca.without_market(cost))
-        body: dict[str, Any] = {key: plain(words[key]) for key in words if key not in ("parent", "instrument", "agent")}
+        body: dict[str, Any] = {
+            key: plain(words[key]) for key in words if key not in ("parent", "instrument", "agent")
+        }
         body["sums"] = {name: shown(total, PAID_PLACES) for name, total in body["sums"].items()}
         body["limit"] = parent.limit or None
         body |= {"by_hand": self._session.ledger.lots_by_hand(parent)} if parent.hand else {}

@@ -123,7 +123,10 @@ class Shortfall:
         """The figures of a journal's body: null where there is none; `unit` is the money of a half tick x lot."""
         names = ("is_bps", "opportunity_bps", "refusal_bps")
         figures = {name: plain(getattr(self, name)) for name in names}
-        counts = {name: self.lots(getattr(self, name)) for name in ("quantity", "filled", "unfilled", "refused")}
+        counts = {
+            name: self.lots(getattr(self, name))
+            for name in ("quantity", "filled", "unfilled", "refused")
+        }
         notional = self.arrival_mid2 * self.filled / self.one * unit
         return {"side": self.side, **counts, **figures, "notional": notional}
 
@@ -146,4 +149,6 @@ def by_filled(
     """
     figures = [(float(row[key]), weight(row)) for row in rows if row.get(key) is not None]
     figures = [(value, share) for value, share in figures if math.isfinite(value) and share > 0]
-    return weighted_interval([value for value, _ in figures], [share for _, share in figures], least=least)
+    return weighted_interval(
+        [value for value, _ in figures], [share for _, share in figures], least=least
+    )

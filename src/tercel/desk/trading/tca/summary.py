@@ -10,9 +10,18 @@ from tercel.core.fixed import summed
 from tercel.desk.trading.tca.shortfall import by_filled
 
 OF_FILLS = (
-    "is_bps", "delay_bps", "spread_bps", "walk_bps", "timing_bps", "forced_bps", "fees_bps", "vwap_bps", "twap_bps",
-    "close_bps", "passive_share",
-)  # fmt: skip
+    "is_bps",
+    "delay_bps",
+    "spread_bps",
+    "walk_bps",
+    "timing_bps",
+    "forced_bps",
+    "fees_bps",
+    "vwap_bps",
+    "twap_bps",
+    "close_bps",
+    "passive_share",
+)
 """Given for what was filled, and weighted by it."""
 
 
@@ -40,7 +49,10 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     (2.0, -0.484, 4.484)
     """
     own = [row for row in rows if "by_hand" not in row]
-    agents = {name: [row for row in own if row["agent"] == name] for name in dict.fromkeys(r["agent"] for r in own)}
+    agents = {
+        name: [row for row in own if row["agent"] == name]
+        for name in dict.fromkeys(r["agent"] for r in own)
+    }
     return {
         "total": _means(rows),
         "agents": {name: _means(mine) | _interval(mine) for name, mine in sorted(agents.items())},
@@ -90,14 +102,25 @@ def sentences(
         within = "" if half is None else f" ± {half:.2f}"
         paid = f", {float(money['fills']):,.2f} in money" if money is not None else ""
         lines = [f"{filled} cost {mean:.2f}{within} {unit} against arrival{paid}."]
-        split = {n: v for n in PARTS if (v := total.get(f"{n}_bps")) or n not in ("delay", "forced")}
-        parts = ", ".join(f"{name} {value:.2f}" for name, value in split.items() if value is not None)
+        split = {
+            n: v for n in PARTS if (v := total.get(f"{n}_bps")) or n not in ("delay", "forced")
+        }
+        parts = ", ".join(
+            f"{name} {value:.2f}" for name, value in split.items() if value is not None
+        )
         beside = {word: total[f"{name}_bps"] for name, word in BENCHMARKS.items()}
-        against = ", ".join(f"{word} {value:.2f}" for word, value in beside.items() if value is not None)
-        lines += [f"In parts, {unit}: {parts}{f'; against {against}' if against else ''}."] if parts else []
+        against = ", ".join(
+            f"{word} {value:.2f}" for word, value in beside.items() if value is not None
+        )
+        lines += (
+            [f"In parts, {unit}: {parts}{f'; against {against}' if against else ''}."]
+            if parts
+            else []
+        )
     why = {"unfilled": ("unfilled", "opportunity"), "refused": ("refused", "refusal")}
     lost = [
-        f"{total[key]:,} lots {what}" + (f", which came to {float(money[part]):,.2f}" if money is not None else "")
+        f"{total[key]:,} lots {what}"
+        + (f", which came to {float(money[part]):,.2f}" if money is not None else "")
         for key, (what, part) in why.items()
         if total[key]
     ]
@@ -106,12 +129,20 @@ def sentences(
 
 
 def _means(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    sums = {key: summed(row.get(key, 0) for row in rows) for key in ("quantity", "filled", "unfilled", "refused")}
+    sums = {
+        key: summed(row.get(key, 0) for row in rows)
+        for key in ("quantity", "filled", "unfilled", "refused")
+    }
     notional = sum(row.get("notional", 0.0) for row in rows)
-    costs = {key: by_filled(rows, key)[0] for key in OF_FILLS if key != "delay_bps" or any(key in one for one in rows)}
+    costs = {
+        key: by_filled(rows, key)[0]
+        for key in OF_FILLS
+        if key != "delay_bps" or any(key in one for one in rows)
+    }
     spans = dict.fromkeys(span for row in rows for span in row.get("markouts_bps", {}))
     marks = {
-        span: by_filled([{**row, "mark": row["markouts_bps"].get(span)} for row in rows], "mark")[0] for span in spans
+        span: by_filled([{**row, "mark": row["markouts_bps"].get(span)} for row in rows], "mark")[0]
+        for span in spans
     }
     return {"parents": len(rows), **sums, "notional": notional, **costs, "markouts_bps": marks}
 

@@ -44,7 +44,11 @@ def read_tuned(path: Path) -> dict[str, dict[str, float]]:
             for name, one in raw["strategies"].items()
         }
     except OSError as error:
-        raise ConfigError("a file of tuned values", f"{path}: {error.strerror}", "check the path") from error
+        raise ConfigError(
+            "a file of tuned values", f"{path}: {error.strerror}", "check the path"
+        ) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ConfigError("a file of tuned values", f"{path}: {type(error).__name__} {error}", remedy) from error
+        raise ConfigError(
+            "a file of tuned values", f"{path}: {type(error).__name__} {error}", remedy
+        ) from error
     return found

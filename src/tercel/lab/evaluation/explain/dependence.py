@@ -7,7 +7,12 @@ from typing import Final
 import numpy as np
 
 from tercel.core.arrays import Floats
-from tercel.lab.evaluation.explain.observed import ExplainableStrategy, ObservedDecisions, parts, rows_of
+from tercel.lab.evaluation.explain.observed import (
+    ExplainableStrategy,
+    ObservedDecisions,
+    parts,
+    rows_of,
+)
 
 POINTS: Final = 13
 _LEVELS: Final = (0.02, 0.98)
@@ -43,10 +48,14 @@ def partial_dependence(
 
     Where features go together some of these decisions never happen; read it beside the importance.
     """
-    grid = np.unique(np.quantile(seen.obs[:, column], np.linspace(*_LEVELS, POINTS)).astype(np.float32))
+    grid = np.unique(
+        np.quantile(seen.obs[:, column], np.linspace(*_LEVELS, POINTS)).astype(np.float32)
+    )
     rows = np.tile(np.arange(len(seen)), len(grid))
     obs = seen.obs[rows]
     obs[:, column] = np.repeat(grid, len(seen))
     view = rows_of(seen.view, rows)
     all_ = parts(strategy.answer(obs, view), view)
-    return Dependence(names[column], grid.astype(np.float64), all_.reshape(len(grid), len(seen), -1).mean(axis=1))
+    return Dependence(
+        names[column], grid.astype(np.float64), all_.reshape(len(grid), len(seen), -1).mean(axis=1)
+    )

@@ -69,7 +69,8 @@ class EpisodeStep:
         """The intent as a phrase."""
         wanted = [f"take {self.take}"] if self.take else []
         wanted += [
-            f"show {lots} at touch{-ticks:+d}" if ticks else f"show {lots} at touch" for ticks, lots in self.rest
+            f"show {lots} at touch{-ticks:+d}" if ticks else f"show {lots} at touch"
+            for ticks, lots in self.rest
         ]
         return ", ".join(wanted + ([f"hold {self.held}"] if self.held > 0 else []))
 
@@ -122,7 +123,11 @@ def chosen(cost_bps: Floats, each: int) -> list[tuple[str, int]]:
     """
     order = np.argsort(cost_bps, kind="stable").tolist()
     middle = max((len(order) - each) // 2, 0)
-    picks = (("cheapest", order[:each]), ("median", order[middle : middle + each]), ("dearest", order[::-1][:each]))
+    picks = (
+        ("cheapest", order[:each]),
+        ("median", order[middle : middle + each]),
+        ("dearest", order[::-1][:each]),
+    )
     return [(title, row) for title, rows in picks for row in rows]
 
 
@@ -150,22 +155,36 @@ def trace_episodes(
         for market in np.flatnonzero(episodes.working & (view.left > 0)).tolist():
             one = np.array([market])
             now = int(episodes.states[market, sim.NOW])
-            moments[market].append((observed.rows_of(view, one), obs[one], intents[one].copy(), now))
+            moments[market].append(
+                (observed.rows_of(view, one), obs[one], intents[one].copy(), now)
+            )
         episodes.step(intents)
     costs = episodes.costs()
     found = []
     for market, (title, row) in enumerate(picks):
         fills = episodes.fills(market).copy()
-        reasons = [why(strategy, view, obs, background, ranks, names) for view, obs, _, _ in moments[market]]
+        reasons = [
+            why(strategy, view, obs, background, ranks, names)
+            for view, obs, _, _ in moments[market]
+        ]
         order = int(costs.side[market]), int(costs.qty[market]), int(costs.arrival_mid2[market])
         steps = _steps(moments[market], reasons, fills, order, int(start[market]))
         cost = float(costs.shortfall[market] / costs.denominator[market] * BPS)
         found.append(
             EpisodeTrace(
-                title, row, order[0], order[1], cost, steps, (fills[:, 0] - start[market]) / NS_PER_SECOND,
-                fills[:, 1], fills[:, 2], fills[:, 5] != 0, fills[:, 6] != 0,
+                title,
+                row,
+                order[0],
+                order[1],
+                cost,
+                steps,
+                (fills[:, 0] - start[market]) / NS_PER_SECOND,
+                fills[:, 1],
+                fills[:, 2],
+                fills[:, 5] != 0,
+                fills[:, 6] != 0,
             )
-        )  # fmt: skip
+        )
     return found
 
 
@@ -196,10 +215,17 @@ def why(
     here, there = strategy.answer(obs, view), strategy.answer(swapped, many)
     gone = observed.places(there, many).reshape(features, drawn, -1).mean(axis=1)
     size = 0.5 * np.abs(observed.places(here, view) - gone).sum(axis=1)
-    change = observed.parts(here, view) - observed.parts(there, many).reshape(features, drawn, -1).mean(axis=1)
+    change = observed.parts(here, view) - observed.parts(there, many).reshape(
+        features, drawn, -1
+    ).mean(axis=1)
     best = [int(j) for j in np.argsort(-size, kind="stable")[:REASONS] if size[j] >= LEAST]
     return tuple(
-        Reason(names[j], float(obs[0, j]), float(np.mean(ranks[:, j] < obs[0, j])), tuple(change[j].tolist()))
+        Reason(
+            names[j],
+            float(obs[0, j]),
+            float(np.mean(ranks[:, j] < obs[0, j])),
+            tuple(change[j].tolist()),
+        )
         for j in best
     )
 
@@ -221,16 +247,26 @@ def _steps(
     paid = side * (2 * fills[:, 1] - arrival) * fills[:, 2]
     steps, before, filled = [], 0, np.cumsum(fills[:, 2])
     for (view, _, intents, now), why_ in zip(moments, reasons, strict=True):
-        known = int(np.searchsorted(filled, lots - int(view.left[0]), "right"))  # takes bear their decision's own time
+        known = int(
+            np.searchsorted(filled, lots - int(view.left[0]), "right")
+        )  # takes bear their decision's own time
         new = fills[before:known]
         touch, far = int(view.touch[0]), int(view.far[0])
         steps.append(
             EpisodeStep(
-                (now - start) / NS_PER_SECOND, int(view.left[0]), min(touch, far), max(touch, far),
-                int(view.own_depth[0, 0]), int(view.far_depth[0, 0]), int(intents[0, i.TAKE]),
-                _ladder(intents, view), why_, int(new[:, 2].sum()),
-                int(new[new[:, 5] != 0, 2].sum()), float(paid[:known].sum() / (arrival * lots) * BPS),
+                (now - start) / NS_PER_SECOND,
+                int(view.left[0]),
+                min(touch, far),
+                max(touch, far),
+                int(view.own_depth[0, 0]),
+                int(view.far_depth[0, 0]),
+                int(intents[0, i.TAKE]),
+                _ladder(intents, view),
+                why_,
+                int(new[:, 2].sum()),
+                int(new[new[:, 5] != 0, 2].sum()),
+                float(paid[:known].sum() / (arrival * lots) * BPS),
             )
-        )  # fmt: skip
+        )
         before = known
     return tuple(steps)

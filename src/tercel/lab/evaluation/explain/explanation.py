@@ -18,7 +18,12 @@ from tercel.lab.evaluation.episodes import seeded_plan
 from tercel.lab.evaluation.explain.dependence import partial_dependence
 from tercel.lab.evaluation.explain.episode_trace import chosen, trace_episodes
 from tercel.lab.evaluation.explain.importance import away_from, moves_action, moves_cost
-from tercel.lab.evaluation.explain.observed import ExplainableStrategy, ObservedDecisions, grouped, watch
+from tercel.lab.evaluation.explain.observed import (
+    ExplainableStrategy,
+    ObservedDecisions,
+    grouped,
+    watch,
+)
 from tercel.lab.evaluation.explain.page import Explanation
 from tercel.market.flow import preset as presets
 from tercel.market.impact.pilot import law_for
@@ -62,29 +67,52 @@ def explanation(
     seen, costs = watch(source, task, plan, strategy)
     some = seen.some(ROWS, rng)
     advance(next(steps), total, "shuffle")
-    moved = moves_action(strategy, some, {name: (column,) for column, name in enumerate(names)}, rng)
+    moved = moves_action(
+        strategy, some, {name: (column,) for column, name in enumerate(names)}, rng
+    )
     still = not any(each.distance.mean for each in moved)
     top = [] if still else [each.name for each in moved[:TOP]]
     arguments = (source, task, plan, strategy, costs)
     family_costs = {} if still else moves_cost(*arguments, families, rng, without)
-    feature_costs = moves_cost(*arguments, {name: (names.index(name),) for name in top}, rng, without)
+    feature_costs = moves_cost(
+        *arguments, {name: (names.index(name),) for name in top}, rng, without
+    )
     few = seen.some(CURVE_ROWS, rng)
     curves = [partial_dependence(strategy, few, names, names.index(name)) for name in top]
     advance(next(steps), total, "tell episodes")
     cost = attribute(costs, None)["is_bps"]
-    traces = trace_episodes(source, task, plan, strategy, some, names, chosen(cost, min(EACH, episodes // 3)), rng)
+    traces = trace_episodes(
+        source, task, plan, strategy, some, names, chosen(cost, min(EACH, episodes // 3)), rng
+    )
     beside = from_rule(strategy, card, some, rng)
     return Explanation(
-        policy=strategy.name, market=preset.name, episodes=episodes, decisions=len(seen),
-        is_bps=mean_interval(cost, costs.cluster, rng), families=moves_action(strategy, some, families, rng),
-        features=moved, family_costs=family_costs, feature_costs=feature_costs, dependence=curves, traces=traces,
+        policy=strategy.name,
+        market=preset.name,
+        episodes=episodes,
+        decisions=len(seen),
+        is_bps=mean_interval(cost, costs.cluster, rng),
+        families=moves_action(strategy, some, families, rng),
+        features=moved,
+        family_costs=family_costs,
+        feature_costs=feature_costs,
+        dependence=curves,
+        traces=traces,
         tick=preset.tick,
-        facts={"policy": policy, "market": preset.name, "episodes": episodes, "seed": seed, "decisions": len(seen)},
-        from_rule=beside, kept_start=card.kept_start,
-    )  # fmt: skip
+        facts={
+            "policy": policy,
+            "market": preset.name,
+            "episodes": episodes,
+            "seed": seed,
+            "decisions": len(seen),
+        },
+        from_rule=beside,
+        kept_start=card.kept_start,
+    )
 
 
-def explained(folder: Path, eyes: ObservationFunction | None = None) -> tuple[ExplainableStrategy, Card]:
+def explained(
+    folder: Path, eyes: ObservationFunction | None = None
+) -> tuple[ExplainableStrategy, Card]:
     """The policy in `folder` as something that answers to observations (those of `eyes`, if they are the user's own),
     and its card.
 
@@ -103,13 +131,17 @@ def from_rule(
     if card.actions not in MOVING:
         return None
     actions = action_set(card.actions, card.action_parameters)
-    still = np.zeros((len(seen), actions.size), np.float32)  # in these sets zero is the rule, lot for lot
+    still = np.zeros(
+        (len(seen), actions.size), np.float32
+    )  # in these sets zero is the rule, lot for lot
     return away_from(actions.decode(still, seen.view), strategy, seen, rng)
 
 
 def home_of(card: Card) -> str:
     """Market of a card, if simulated; else the default one."""
-    market = str(card.trained_on.get("market") or next(iter(card.trained_on.get("markets") or ()), ""))
+    market = str(
+        card.trained_on.get("market") or next(iter(card.trained_on.get("markets") or ()), "")
+    )
     return market if market in presets.names() else presets.DEFAULT
 
 

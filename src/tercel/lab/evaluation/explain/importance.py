@@ -18,7 +18,12 @@ from tercel.execution.intent import Intents
 from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Episodes, Plan
 from tercel.lab.evaluation.experiment import batches
-from tercel.lab.evaluation.explain.observed import ExplainableStrategy, ObservedDecisions, parts, places
+from tercel.lab.evaluation.explain.observed import (
+    ExplainableStrategy,
+    ObservedDecisions,
+    parts,
+    places,
+)
 from tercel.market.simulator.source import Source
 
 Columns = Mapping[str, tuple[int, ...]]
@@ -45,7 +50,10 @@ class PermutationImportance:
 
 
 def moves_action(
-    strategy: ExplainableStrategy, seen: ObservedDecisions, columns: Columns, rng: np.random.Generator
+    strategy: ExplainableStrategy,
+    seen: ObservedDecisions,
+    columns: Columns,
+    rng: np.random.Generator,
 ) -> list[PermutationImportance]:
     """Importances of every feature (or family) for the action, largest first."""
     before_places, before_parts = _both(strategy, seen)
@@ -55,17 +63,26 @@ def moves_action(
         for _ in range(REPEATS):
             obs = seen.obs.copy()
             obs[:, which] = seen.obs[rng.permutation(len(seen))][:, which]
-            after_places, after_parts = _both(strategy, ObservedDecisions(seen.view, obs, seen.episode))
+            after_places, after_parts = _both(
+                strategy, ObservedDecisions(seen.view, obs, seen.episode)
+            )
             distance += 0.5 * np.abs(after_places - before_places).sum(axis=1) / REPEATS
             change += np.abs(after_parts - before_parts) / REPEATS
         found.append(
-            PermutationImportance(name, mean_interval(distance, seen.episode, rng), tuple(change.mean(axis=0).tolist()))
+            PermutationImportance(
+                name,
+                mean_interval(distance, seen.episode, rng),
+                tuple(change.mean(axis=0).tolist()),
+            )
         )
     return sorted(found, key=lambda moved: -moved.distance.mean)
 
 
 def away_from(
-    intents: Intents, strategy: ExplainableStrategy, seen: ObservedDecisions, rng: np.random.Generator
+    intents: Intents,
+    strategy: ExplainableStrategy,
+    seen: ObservedDecisions,
+    rng: np.random.Generator,
 ) -> Estimate:
     """Share of what is left that a strategy sends elsewhere than `intents` of the same decisions would."""
     own = places(strategy.answer(seen.obs, seen.view), seen.view)

@@ -78,7 +78,11 @@ class ObservedDecisions:
 
     def some(self, most: int, rng: np.random.Generator) -> "ObservedDecisions":
         """At most `most` decisions, drawn without replacement."""
-        return self if len(self) <= most else self.take(np.sort(rng.choice(len(self), most, replace=False)))
+        return (
+            self
+            if len(self) <= most
+            else self.take(np.sort(rng.choice(len(self), most, replace=False)))
+        )
 
 
 def rows_of(view: View, rows: Ints) -> View:
@@ -86,7 +90,9 @@ def rows_of(view: View, rows: Ints) -> View:
     return View(view.x[rows], view.m[rows], view.obs[rows], view.draw[rows])
 
 
-def watch(source: Source, task: Task, plan: Plan, strategy: ExplainableStrategy) -> tuple[ObservedDecisions, Costs]:
+def watch(
+    source: Source, task: Task, plan: Plan, strategy: ExplainableStrategy
+) -> tuple[ObservedDecisions, Costs]:
     """Run a policy through all episodes of a plan; its observed decisions and their costs.
 
     Raises
@@ -103,13 +109,26 @@ def watch(source: Source, task: Task, plan: Plan, strategy: ExplainableStrategy)
             view = episodes.view
             obs = strategy.observe(view)
             live = np.flatnonzero(episodes.working & (view.left > 0) & view.tradable)
-            columns.append((view.x[live], view.m[live], view.obs[live], view.draw[live], obs[live], first + live))
+            columns.append(
+                (
+                    view.x[live],
+                    view.m[live],
+                    view.obs[live],
+                    view.draw[live],
+                    obs[live],
+                    first + live,
+                )
+            )
             episodes.step(strategy.answer(obs, view))
         costs.append(episodes.costs())
         first += len(part)
-    x, m, raw, draw, obs, episode = (np.concatenate(column) for column in zip(*columns, strict=True))
+    x, m, raw, draw, obs, episode = (
+        np.concatenate(column) for column in zip(*columns, strict=True)
+    )
     if not len(x):
-        raise ConfigError("decisions with lots left", "none", "look at more episodes, or at another market")
+        raise ConfigError(
+            "decisions with lots left", "none", "look at more episodes, or at another market"
+        )
     return ObservedDecisions(View(x, m, raw, draw), obs, episode), Costs.concat(costs)
 
 
@@ -117,7 +136,9 @@ def parts(intents: Intents, view: View) -> Floats:
     """Shares of what is left in each of `PARTS`, float64 (n, 4); they add up to 1."""
     all_ = shares(intents, view)
     behind = np.where(behind_touch(intents, view) > 0, all_[:, 1:], 0.0).sum(axis=1)
-    return np.stack([all_[:, 0], all_[:, 1:].sum(axis=1) - behind, behind, 1.0 - all_.sum(axis=1)], axis=1)
+    return np.stack(
+        [all_[:, 0], all_[:, 1:].sum(axis=1) - behind, behind, 1.0 - all_.sum(axis=1)], axis=1
+    )
 
 
 def behind_touch(intents: Intents, view: View) -> Ints:

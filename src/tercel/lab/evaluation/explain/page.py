@@ -21,7 +21,16 @@ from tercel.lab.evaluation.explain.observed import PARTS
 if TYPE_CHECKING:
     import polars as pl
 
-STEP_HEADINGS = ("minute", "left", "bid x ask", "own | far lots", "wants", "because", "filled", "bps so far")
+STEP_HEADINGS = (
+    "minute",
+    "left",
+    "bid x ask",
+    "own | far lots",
+    "wants",
+    "because",
+    "filled",
+    "bps so far",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +84,11 @@ class Explanation:
         rule = self.from_rule is not None and self.from_rule.mean == 0.0
         if self.still and rule:
             return f"Nothing was learned: {self.policy} is the written rule itself, and no feature moves it from there."
-        begun = f"Nothing was learned: {self.policy} is what its training began with. " if self.kept_start else ""
+        begun = (
+            f"Nothing was learned: {self.policy} is what its training began with. "
+            if self.kept_start
+            else ""
+        )
         if self.still:
             return f"{begun}No feature that {self.policy} sees moves what it does."
         return begun + self._moving()
@@ -83,10 +96,12 @@ class Explanation:
     def _moving(self) -> str:
         most = self.families[0]
         share = f"{100 * most.distance.mean:.0f} %"
-        sentence = (
-            f"What moves {self.policy} most is {most.name}: shuffled, it sends {share} of what is left elsewhere."
-        )
-        paying = {name: cost for name, cost in self.family_costs.items() if cost.ci_low is not None and cost.ci_low > 0}
+        sentence = f"What moves {self.policy} most is {most.name}: shuffled, it sends {share} of what is left elsewhere."
+        paying = {
+            name: cost
+            for name, cost in self.family_costs.items()
+            if cost.ci_low is not None and cost.ci_low > 0
+        }
         if not paying:
             return f"{sentence} No family of features is shown to pay here: no interval of the cost lies above zero."
         name, cost = max(paying.items(), key=lambda item: item[1].mean)
@@ -157,12 +172,28 @@ class Explanation:
         title = f"Episode {trace.episode}, among the {trace.title}: {trace.cost_bps:+.2f} bps"
         fills = trace.fill_s, trace.fill_ticks, trace.fill_lots, trace.fill_passive
         figure = episode(
-            [s.time_s for s in steps], [s.bid for s in steps], [s.ask for s in steps], [s.shown for s in steps],
-            [s.held for s in steps], [s.cost_bps for s in steps], trace.cost_bps, fills,
-            trace.side, title, f"story{number}", self.tick,
-        )  # fmt: skip
-        table = plain_table(STEP_HEADINGS, [_row(step, self.tick) for step in steps], title, prose=True)
-        return Section(title, _summary(trace), f"<details><summary>Step by step</summary>{table}</details>", [figure])
+            [s.time_s for s in steps],
+            [s.bid for s in steps],
+            [s.ask for s in steps],
+            [s.shown for s in steps],
+            [s.held for s in steps],
+            [s.cost_bps for s in steps],
+            trace.cost_bps,
+            fills,
+            trace.side,
+            title,
+            f"story{number}",
+            self.tick,
+        )
+        table = plain_table(
+            STEP_HEADINGS, [_row(step, self.tick) for step in steps], title, prose=True
+        )
+        return Section(
+            title,
+            _summary(trace),
+            f"<details><summary>Step by step</summary>{table}</details>",
+            [figure],
+        )
 
     def to_dict(self) -> dict[str, object]:
         """The explanation as plain values, for JSON."""
@@ -176,7 +207,8 @@ class Explanation:
             "families": _measured(self.families, self.family_costs),
             "features": _measured(self.features, self.feature_costs),
             "dependence": {
-                each.name: {"grid": each.grid} | {part: each.mean[:, k] for k, part in enumerate(PARTS)}
+                each.name: {"grid": each.grid}
+                | {part: each.mean[:, k] for k, part in enumerate(PARTS)}
                 for each in self.dependence
             },
             "stories": [_trace_json(trace) for trace in self.traces],
@@ -213,7 +245,11 @@ def _summary(trace: EpisodeTrace) -> str:
     rested, forced = int(lots[trace.fill_passive].sum()), int(lots[trace.fill_forced].sum())
     names = [reason.name for step in trace.steps for reason in step.reasons[:1]]
     common = max(set(names), key=names.count) if names else ""
-    led = f" What led most often: {common}, in {names.count(common)} of {len(trace.steps)} decisions." if common else ""
+    led = (
+        f" What led most often: {common}, in {names.count(common)} of {len(trace.steps)} decisions."
+        if common
+        else ""
+    )
     return (
         f"{'Buys' if trace.side > 0 else 'Sells'} {trace.lots} lots: {rested} filled resting, "
         f"{int(lots.sum()) - rested - forced} taken, {forced} sent at the horizon.{led}"
@@ -224,7 +260,9 @@ def _distances(moved: Sequence[PermutationImportance]) -> dict[str, Estimate]:
     return {each.name: each.distance for each in moved}
 
 
-def _measured(moved: Sequence[PermutationImportance], costs: Mapping[str, Estimate]) -> dict[str, object]:
+def _measured(
+    moved: Sequence[PermutationImportance], costs: Mapping[str, Estimate]
+) -> dict[str, object]:
     return {
         each.name: {
             "action": each.distance.to_json(),
@@ -238,13 +276,26 @@ def _measured(moved: Sequence[PermutationImportance], costs: Mapping[str, Estima
 def _trace_json(trace: EpisodeTrace) -> dict[str, object]:
     steps = [
         {
-            "time_s": step.time_s, "left": step.left, "bid": step.bid, "ask": step.ask, "take": step.take,
-            "rest": step.rest, "wants": step.wants, "because": [reason_in_words(reason) for reason in step.reasons],
-            "filled": step.filled, "passive": step.passive, "cost_bps": step.cost_bps,
+            "time_s": step.time_s,
+            "left": step.left,
+            "bid": step.bid,
+            "ask": step.ask,
+            "take": step.take,
+            "rest": step.rest,
+            "wants": step.wants,
+            "because": [reason_in_words(reason) for reason in step.reasons],
+            "filled": step.filled,
+            "passive": step.passive,
+            "cost_bps": step.cost_bps,
         }
         for step in trace.steps
-    ]  # fmt: skip
+    ]
     return {
-        "title": trace.title, "episode": trace.episode, "side": trace.side, "lots": trace.lots,
-        "is_bps": trace.cost_bps, "forced_lots": int(np.sum(trace.fill_lots[trace.fill_forced])), "steps": steps,
-    }  # fmt: skip
+        "title": trace.title,
+        "episode": trace.episode,
+        "side": trace.side,
+        "lots": trace.lots,
+        "is_bps": trace.cost_bps,
+        "forced_lots": int(np.sum(trace.fill_lots[trace.fill_forced])),
+        "steps": steps,
+    }

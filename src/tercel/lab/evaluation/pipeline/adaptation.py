@@ -15,7 +15,9 @@ def adapted(result: EvaluationResult, name: str) -> Iterator[str]:
         dearer = cell.difference_to_specialist or {}
         if name not in dearer:
             continue
-        beside = [f"{other} {spelt(dearer[other], '+')} bps" for other in cell.frozen if other in dearer]
+        beside = [
+            f"{other} {spelt(dearer[other], '+')} bps" for other in cell.frozen if other in dearer
+        ]
         text = f"; schedules frozen at arrival: {', '.join(beside)}" if beside else ""
         yield (
             f"{name} where {regime} begins half-way: costs {_more(cell, name)} than {cell.specialist}, "
@@ -27,7 +29,13 @@ def rows(result: EvaluationResult) -> Iterator[tuple[str, ...]]:
     """Rows of the adaptation table; see `HEADINGS`."""
     for regime, cell in result.adaptation.items():
         for name, (difference, loss) in cell.beside_specialist.items():
-            yield regime, f"{cell.specialist}", name, spelt(difference, "+"), percent(loss) if cell.is_cost else ""
+            yield (
+                regime,
+                f"{cell.specialist}",
+                name,
+                spelt(difference, "+"),
+                percent(loss) if cell.is_cost else "",
+            )
 
 
 def _more(cell: AdaptationCell, name: str) -> str:

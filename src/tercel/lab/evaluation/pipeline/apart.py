@@ -66,15 +66,23 @@ def what_was_learned_saves(
     judged, out, elsewhere, here
         As of :func:`taken_apart`.
     """
-    rows = {name: [one for one in row if one.key in judged.costs] for name, row in _rows(participants).items()}
+    rows = {
+        name: [one for one in row if one.key in judged.costs]
+        for name, row in _rows(participants).items()
+    }
     market = build_scenario(judged.scenario).market
     reduced = {name: _lacking(row, LEARNED, market) for name, row in rows.items()}
     everyone = [one for row in reduced.values() for one in row]
     if not everyone:
         return dict.fromkeys(rows)
-    found = run_jobs({LEARNED: (judged.scenario, everyone, False)}, out, "what was learned", elsewhere, here)[LEARNED]
+    found = run_jobs(
+        {LEARNED: (judged.scenario, everyone, False)}, out, "what was learned", elsewhere, here
+    )[LEARNED]
     rng = np.random.default_rng(SEED)
-    return {name: _saved(rows[name], row, judged, found, rng) if row else None for name, row in reduced.items()}
+    return {
+        name: _saved(rows[name], row, judged, found, rng) if row else None
+        for name, row in reduced.items()
+    }
 
 
 def _lacking(members: Sequence[Candidate], part: str, market: JobMarket) -> list[Candidate]:
@@ -85,7 +93,11 @@ def _lacking(members: Sequence[Candidate], part: str, market: JobMarket) -> list
 
 
 def taken_apart(
-    members: Sequence[Candidate], judged: Results, out: Path, elsewhere: JobRunner | None = None, here: bool = False
+    members: Sequence[Candidate],
+    judged: Results,
+    out: Path,
+    elsewhere: JobRunner | None = None,
+    here: bool = False,
 ) -> Worth:
     """What each part of a strategy, mean over its training seeds, saves in a scenario that was judged.
 
@@ -106,7 +118,10 @@ def taken_apart(
     work = {part: (judged.scenario, row, False) for part, row in reduced.items() if row}
     found = run_jobs(work, out, "take it apart", elsewhere, here)
     rng = np.random.default_rng(SEED)
-    return {part: _saved(members, reduced[part], judged, found[part], rng) if part in found else None for part in PARTS}
+    return {
+        part: _saved(members, reduced[part], judged, found[part], rng) if part in found else None
+        for part in PARTS
+    }
 
 
 def _saved(
@@ -117,10 +132,16 @@ def _saved(
     rng: np.random.Generator,
 ) -> Estimate:
     """Costs without a part less costs with it, pair by pair, over the episodes in which all orders found room."""
-    rows = np.arange(len(next(iter(without.costs.values())))) if judged.plan_rows is None else judged.plan_rows
+    rows = (
+        np.arange(len(next(iter(without.costs.values()))))
+        if judged.plan_rows is None
+        else judged.plan_rows
+    )
     less = {one.key: without.costs[one.key].select(rows) for one in reduced}
     whole = {one.key: judged.costs[one.key] for one in members}
-    complete = np.logical_and.reduce([costs.overflow == 0 for costs in (*less.values(), *whole.values())])
+    complete = np.logical_and.reduce(
+        [costs.overflow == 0 for costs in (*less.values(), *whole.values())]
+    )
     scores = Scores.of(
         {key: costs.select(complete) for key, costs in (*less.items(), *whole.items())},
         {"with": [one.key for one in members], "without": [one.key for one in reduced]},
@@ -131,4 +152,7 @@ def _saved(
 
 def rows(worth: Worth) -> list[tuple[str, str, str]]:
     """Rows of the table; see `HEADINGS`."""
-    return [(part, PARTS[part], "it has none" if saves is None else spelt(saves, "+")) for part, saves in worth.items()]
+    return [
+        (part, PARTS[part], "it has none" if saves is None else spelt(saves, "+"))
+        for part, saves in worth.items()
+    ]

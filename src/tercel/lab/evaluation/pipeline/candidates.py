@@ -19,7 +19,14 @@ from tercel.execution.policies.policy import CARD
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.policies_packaged import names, shipped
 from tercel.execution.registry import resolve_policy
-from tercel.execution.strategies import ALL_BASELINES, WRAPPERS, WRITTEN, MarketEstimates, build, wrap
+from tercel.execution.strategies import (
+    ALL_BASELINES,
+    WRAPPERS,
+    WRITTEN,
+    MarketEstimates,
+    build,
+    wrap,
+)
 from tercel.execution.strategy import Strategy, forecaster_of
 from tercel.execution.user_strategy import CheckedStrategy, located, named, tried
 from tercel.lab.evaluation.judge import Kind
@@ -58,7 +65,9 @@ class Candidate:
     own: Any = field(default=None, compare=False, kw_only=True)
     eyes: Any = field(default=None, compare=False, kw_only=True)
     """The user's observation that a policy was trained with: a function, or as it was named."""
-    session: str = field(default_factory=lambda: uuid4().hex, compare=False, kw_only=True, repr=False)
+    session: str = field(
+        default_factory=lambda: uuid4().hex, compare=False, kw_only=True, repr=False
+    )
     """Tells an object of this process from any other."""
 
     @property
@@ -140,7 +149,9 @@ class Candidate:
         that either listens to."""
         if self.learned:
             card = self.card
-            identity = f"{card.weights_sha256} {card.actions} {card.action_parameters} {card.observes}"
+            identity = (
+                f"{card.weights_sha256} {card.actions} {card.action_parameters} {card.observes}"
+            )
             if self.eyes is not None:
                 identity += f" {mark_of(self._eyes) or self.session}"
         elif self.own is not None:
@@ -149,7 +160,9 @@ class Candidate:
             identity = repr(build(self._written, replace(SPARE, market=market)))
         told = "" if self.forecaster is None else self.forecaster.id
         identity += "".join(f" {one}" for one in (*self.wrappers, self.lacks, told) if one)
-        plain = "".join(letter if letter.isalnum() or letter in "_+-" else "-" for letter in Path(self.key).name)
+        plain = "".join(
+            letter if letter.isalnum() or letter in "_+-" else "-" for letter in Path(self.key).name
+        )
         return f"{plain[:60]}@{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
 
 
@@ -202,8 +215,18 @@ def policies_of(typed: Sequence[str], observations: Sequence[str] = ()) -> list[
         if base in WRITTEN:
             raise ConfigError("a policy", f"the written strategy {text}", "name it with `against=`")
         observation = read_card(folder / CARD).observation
-        eyes = next((one for one in observations if is_own_name(observation) and same_name(observation, one)), None)
-        wrap(policy_strategy(folder, text, None if eyes is None else located(eyes, "observation")), wrappers)
+        eyes = next(
+            (
+                one
+                for one in observations
+                if is_own_name(observation) and same_name(observation, one)
+            ),
+            None,
+        )
+        wrap(
+            policy_strategy(folder, text, None if eyes is None else located(eyes, "observation")),
+            wrappers,
+        )
         found.append(Candidate(text, str(folder.resolve()), wrappers=wrappers, eyes=eyes))
     if len({(one.folder, one.wrappers) for one in found}) != len(found):
         raise ConfigError("different policies", f"{', '.join(typed)}", "name each once")
@@ -231,10 +254,16 @@ def refuse_same_names(candidates: Sequence[Candidate]) -> None:
     names = [one.key for one in candidates]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        raise ConfigError("strategies with different names", f"{twice!r} twice", "rename one, or leave one out")
-    taken = next((one.key for one in candidates if one.own is not None and one.key in WRITTEN), None)
+        raise ConfigError(
+            "strategies with different names", f"{twice!r} twice", "rename one, or leave one out"
+        )
+    taken = next(
+        (one.key for one in candidates if one.own is not None and one.key in WRITTEN), None
+    )
     if taken is not None:
-        raise ConfigError("an own strategy with a name of its own", f"{taken!r}, which ships", "rename it")
+        raise ConfigError(
+            "an own strategy with a name of its own", f"{taken!r}, which ships", "rename it"
+        )
 
 
 def baselines_of(against: str) -> list[Candidate]:
@@ -259,7 +288,9 @@ def baselines_of(against: str) -> list[Candidate]:
         build(name, SPARE)
     found = [Candidate(name) for name in chosen]
     if not any(one.kind == "baseline" for one in found):
-        raise ConfigError("a written strategy besides random", f"`against={against}`", "such as `against=all`")
+        raise ConfigError(
+            "a written strategy besides random", f"`against={against}`", "such as `against=all`"
+        )
     return found
 
 
@@ -300,7 +331,9 @@ def variants_of(policy: Candidate) -> int:
     card = policy.card
     checks = card.learner.get("looks", 1)
     checks = checks if isinstance(checks, int) else 1
-    counts: list[Any] = [part.get("variants") for part in (card.trained_on, card.learner, card.scores)]
+    counts: list[Any] = [
+        part.get("variants") for part in (card.trained_on, card.learner, card.scores)
+    ]
     for folder in (Path(policy.folder), Path(policy.folder).parent):
         for file in sorted(folder.glob("*.json")):
             try:
@@ -324,7 +357,11 @@ def _swept(content: Any, checks: int) -> int | None:
 def policy_record(policy: Candidate) -> dict[str, object]:
     """What was judged, for the record."""
     card, keys = policy.card, ("name", "weights_sha256", "seed", "frames", "trained_on")
-    return {"folder": policy.folder, **{key: getattr(card, key) for key in keys}, "variants": variants_of(policy)}
+    return {
+        "folder": policy.folder,
+        **{key: getattr(card, key) for key in keys},
+        "variants": variants_of(policy),
+    }
 
 
 def _market_of(card: Card) -> str:

@@ -36,7 +36,11 @@ def outside(policy: Candidate, settings: MarketTask, market: str) -> str:
 def handed_over(policies: Iterable[Candidate], settings: MarketTask) -> dict[str, str]:
     """Policies whose orders, told as a share of the volume, go to another: name -> whose."""
     share = settings.task.share
-    large = [one.key for one in policies if share is not None and share > most_share(one.card.limits) * (1 + SLACK)]
+    large = [
+        one.key
+        for one in policies
+        if share is not None and share > most_share(one.card.limits) * (1 + SLACK)
+    ]
     return dict.fromkeys(large, TAKES)
 
 
@@ -52,10 +56,14 @@ def size_notes(
             continue
         orders = f"{LARGE} {100 * share:g} % of the volume"
         if over := handed_over(listed, settings):
-            found.append(f"{orders}: {', '.join(over)} {_hands(over)} over to {TAKES}, whose costs these are.")
+            found.append(
+                f"{orders}: {', '.join(over)} {_hands(over)} over to {TAKES}, whose costs these are."
+            )
         if rules:
             words = f"{', '.join(rules)} {'are' if len(rules) > 1 else 'is'} tuned for up to {100 * BEYOND:g} %"
-            found.append(f"{orders}: {words}; beyond it what rests waits for trades that do not come. Look at {TAKES}.")
+            found.append(
+                f"{orders}: {words}; beyond it what rests waits for trades that do not come. Look at {TAKES}."
+            )
     return list(dict.fromkeys(found))
 
 
@@ -63,9 +71,13 @@ def _hands(names: Collection[str]) -> str:
     return "hand" if len(names) > 1 else "hands"
 
 
-def notes_on(teams: Mapping[str, Sequence[Candidate]], markets: Mapping[str, MarketTask]) -> list[str]:
+def notes_on(
+    teams: Mapping[str, Sequence[Candidate]], markets: Mapping[str, MarketTask]
+) -> list[str]:
     """A note for each policy that is judged outside its limits in any of the markets, what is the same said once."""
-    found = (outside(one, settings, name) for name, settings in markets.items() for one in teams[name])
+    found = (
+        outside(one, settings, name) for name, settings in markets.items() for one in teams[name]
+    )
     return list(dict.fromkeys(note for note in found if note))
 
 
@@ -82,7 +94,9 @@ def untrained_in(specialists: Mapping[str, Sequence[Candidate]]) -> list[str]:
 
 def _regimes(trained_on: Mapping[str, object]) -> list[str]:
     value = trained_on.get("regimes", ())
-    parts: Iterable[object] = value.split(",") if isinstance(value, str) else value if isinstance(value, list) else ()
+    parts: Iterable[object] = (
+        value.split(",") if isinstance(value, str) else value if isinstance(value, list) else ()
+    )
     return [str(part).strip() for part in parts]
 
 

@@ -24,7 +24,9 @@ def claimed(name: str, found: Claim, comparisons: int) -> Iterator[str]:
     for key, verdict_line in found.verdict.items():
         where = found.markets[0] if key == FIRST else f"{POOLED_WORDS[key]} ({field})"
         yield f"{name}, {where}: {verdict_line}; exploratory, corrected for {comparisons:,} comparisons."
-        powers = [power for row in found.against.values() if (power := row.view(key).power) is not None]
+        powers = [
+            power for row in found.against.values() if (power := row.view(key).power) is not None
+        ]
         if powers:
             yield (
                 f"{name}, {where}: the minimum detectable effect is {min(powers):.2f} to {max(powers):.2f} bps, by the "
@@ -58,7 +60,9 @@ def label(name: str, found: Claim, recipes: Container[str]) -> str:
 
 def ranked(against: Mapping[str, Against]) -> list[str]:
     """Opponents, those that are saved on least first."""
-    return sorted(against, key=lambda other: (against[other].these_markets or against[other].first).mean)
+    return sorted(
+        against, key=lambda other: (against[other].these_markets or against[other].first).mean
+    )
 
 
 def gain(cell: PairedGain) -> str:
@@ -68,13 +72,24 @@ def gain(cell: PairedGain) -> str:
 
 def figure_name(name: str) -> str:
     """File name of the picture of a policy's gains."""
-    return "gains-" + "".join(letter if letter.isalnum() else "-" for letter in name).strip("-").lower()
+    return (
+        "gains-"
+        + "".join(letter if letter.isalnum() else "-" for letter in name).strip("-").lower()
+    )
 
 
 def gains_figure(name: str, found: Claim, recipes: Container[str]) -> Figure:
     """Picture of a policy's gains on every strategy, one panel a market."""
     against = {other: found.against[other] for other in ranked(found.against)}
-    panels = {market: {other: row.by_market[market] for other, row in against.items()} for market in found.markets}
+    panels = {
+        market: {other: row.by_market[market] for other, row in against.items()}
+        for market in found.markets
+    }
     if len(panels) > 1:
-        panels = {POOLED: {other: row.view("these_markets") for other, row in against.items()}, **panels}
-    return evaluation_figures.gains_by_place(panels, label(name, found, recipes), figure_name(name), called)
+        panels = {
+            POOLED: {other: row.view("these_markets") for other, row in against.items()},
+            **panels,
+        }
+    return evaluation_figures.gains_by_place(
+        panels, label(name, found, recipes), figure_name(name), called
+    )

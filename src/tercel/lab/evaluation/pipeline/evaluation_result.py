@@ -28,7 +28,9 @@ class MarketCell(ScenarioCell):
     @classmethod
     def among(cls, written: Sequence[str], cell: ScenarioCell) -> "MarketCell":
         """The cell with the cheapest of the written strategies."""
-        return cls(**vars(cell), best_baseline=min(written, key=lambda name: cell.is_bps[name].mean))
+        return cls(
+            **vars(cell), best_baseline=min(written, key=lambda name: cell.is_bps[name].mean)
+        )
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,10 @@ class AdaptationCell(Record):
     def beside_specialist(self) -> dict[str, tuple[Estimate, Estimate]]:
         """Difference and loss of each strategy."""
         losses = self.loss_to_specialist or {}
-        return {name: (more, losses[name]) for name, more in (self.difference_to_specialist or {}).items()}
+        return {
+            name: (more, losses[name])
+            for name, more in (self.difference_to_specialist or {}).items()
+        }
 
     @property
     def is_cost(self) -> bool:
@@ -205,4 +210,8 @@ class EvaluationResult(JudgedRun):
     @property
     def thirds(self) -> dict[str, ScenarioCell]:
         """Cells by liquidity at arrival: "thin depth" and the like."""
-        return {f"{third} {axis}": cell for axis, row in self.by_liquidity.items() for third, cell in row.items()}
+        return {
+            f"{third} {axis}": cell
+            for axis, row in self.by_liquidity.items()
+            for third, cell in row.items()
+        }

@@ -11,7 +11,14 @@ from dataclasses import dataclass
 from tercel.core.errors import TercelError, UnknownNameError
 from tercel.execution.policies_packaged import ALL, family, names
 from tercel.execution.registry.resolve import PACKAGED, POLICY
-from tercel.lab.evaluation.pipeline.candidates import Candidate, Recipe, free_name, policies_of, recipes_of, wrapped
+from tercel.lab.evaluation.pipeline.candidates import (
+    Candidate,
+    Recipe,
+    free_name,
+    policies_of,
+    recipes_of,
+    wrapped,
+)
 from tercel.lab.evaluation.settings import MarketTask
 from tercel.market.flow import preset as presets
 
@@ -53,7 +60,9 @@ def members_of(word: str) -> tuple[str, ...]:
     found = family(plain.removesuffix(ALL))
     if not found:
         raise UnknownNameError(
-            "a family of packaged policies", f"{word!r}; packaged: {', '.join(names())}", f"such as default{ALL}"
+            "a family of packaged policies",
+            f"{word!r}; packaged: {', '.join(names())}",
+            f"such as default{ALL}",
         )
     return tuple("+".join((one, *wrappers)) for one in found)
 
@@ -87,9 +96,15 @@ def field_of(
     listed = [one for word in typed for one in (members_of(word) or (word,))]
     found = policies_of(listed, observations)
     by_key = {one.key: one for one in found}
-    families = {name: list(found)} if name else {
-        _plain(word).replace(ALL, ""): [by_key[one] for one in members_of(word)] for word in typed if members_of(word)
-    }  # fmt: skip
+    families = (
+        {name: list(found)}
+        if name
+        else {
+            _plain(word).replace(ALL, ""): [by_key[one] for one in members_of(word)]
+            for word in typed
+            if members_of(word)
+        }
+    )
     free = [one for one in found if not any(one in members for members in families.values())]
     recipes, notes = recipes_of(free), list[str]()
     found, free = [*found, *mine], [*free, *mine]
@@ -133,11 +148,17 @@ def _teams(
     notes = []
     for market, settings in markets.items():
         if not own[market]:
-            symbol = settings.market.symbol if settings.market.on_tape else _symbol(settings.market.preset)
+            symbol = (
+                settings.market.symbol
+                if settings.market.on_tape
+                else _symbol(settings.market.preset)
+            )
             kin = made_for([home for home, its in symbols.items() if symbol and its == symbol])
             own[market] = kin or (first[1] if first else list(members))
             from_where = f"of {symbol}" if kin else f"of {first[0]}" if first else "of all markets"
-            notes.append(f"No member of {name} is made for {market}: those {from_where} are judged there.")
+            notes.append(
+                f"No member of {name} is made for {market}: those {from_where} are judged there."
+            )
     return own, notes
 
 

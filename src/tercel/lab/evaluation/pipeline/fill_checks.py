@@ -15,7 +15,9 @@ WATCHED = 32
 """Episodes whose fills are looked at one by one."""
 
 
-def check_fills(built: BuiltScenario, scenario: Scenario, candidate: Candidate, folder: Path) -> None:
+def check_fills(
+    built: BuiltScenario, scenario: Scenario, candidate: Candidate, folder: Path
+) -> None:
     """Check the fills of a candidate once, and keep the counts on disk."""
     path = _path(folder, candidate, scenario)
     if path.exists():

@@ -63,14 +63,21 @@ class Job:
 
 def jobs_of(scenario: Scenario, candidates: Sequence[Candidate], recorded: bool) -> list[Job]:
     """The work of a scenario."""
-    return [Job(scenario, first, tuple(candidates), recorded) for first in range(0, episodes_of(scenario), BATCH)]
+    return [
+        Job(scenario, first, tuple(candidates), recorded)
+        for first in range(0, episodes_of(scenario), BATCH)
+    ]
 
 
 def episodes_of(scenario: Scenario) -> int:
     """How many episodes a scenario has; on tape it is built to know."""
     if scenario.settings.orders and not scenario.validation:
         return len(scenario.settings.orders)
-    return len(build_scenario(scenario).plan) if scenario.settings.market.on_tape else scenario.episodes
+    return (
+        len(build_scenario(scenario).plan)
+        if scenario.settings.market.on_tape
+        else scenario.episodes
+    )
 
 
 def run_to_the_end(first: int, n: int, episodes: int) -> Bools:
@@ -105,7 +112,9 @@ def is_stored(job: Job, candidate: Candidate, out: Path) -> bool:
 
 def store(job: Job, candidate: Candidate, costs: Costs, out: Path) -> None:
     """Keep a candidate's costs in a job, run elsewhere."""
-    _write_run(_file(job.folder(out), candidate.fingerprint(job.scenario.market), job.first), costs, None)
+    _write_run(
+        _file(job.folder(out), candidate.fingerprint(job.scenario.market), job.first), costs, None
+    )
 
 
 def run_job(job: Job, out: Path) -> bool:
@@ -129,12 +138,16 @@ def run_job(job: Job, out: Path) -> bool:
     record = RECORDED if job.recorded and job.first == 0 else 0
     recording = Recording(record) if record else None
     run_out = run_to_the_end(job.first, len(plan), len(built.plan)) & job.recorded
-    done = run_strategies(built.source, task, plan, [one for _, one in missing], stopping, recording, run_out)
+    done = run_strategies(
+        built.source, task, plan, [one for _, one in missing], stopping, recording, run_out
+    )
     for (name, strategy), costs in zip(missing, done, strict=False):
         costs.check()
         response = None
         if recording is not None:
-            response = respond(recording.decisions.pop(0), strategy.expected, np.random.default_rng((7, 7)))
+            response = respond(
+                recording.decisions.pop(0), strategy.expected, np.random.default_rng((7, 7))
+            )
         _write_run(_file(folder, name, job.first), costs, response)
     if record:
         for one in job.candidates:
@@ -192,7 +205,9 @@ class Results:
         )
 
 
-def read_results(scenario: Scenario, candidates: Sequence[Candidate], out: Path, recorded: bool = False) -> Results:
+def read_results(
+    scenario: Scenario, candidates: Sequence[Candidate], out: Path, recorded: bool = False
+) -> Results:
     """Results of a scenario's jobs; where not everything was recorded, costs without their course in time.
 
     Raises
@@ -241,7 +256,9 @@ def _write_run(path: Path, costs: Costs, response: Response | None) -> None:
 
 
 def _arrays(prefix: str, record: Any) -> dict[str, AnyArray]:
-    return {f"{prefix}.{field.name}": _narrow(getattr(record, field.name)) for field in fields(record)}
+    return {
+        f"{prefix}.{field.name}": _narrow(getattr(record, field.name)) for field in fields(record)
+    }
 
 
 def _narrow(array: AnyArray) -> AnyArray:

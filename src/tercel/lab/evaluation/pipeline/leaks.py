@@ -95,11 +95,15 @@ class JudgedDays:
 
     def overlaps(self, seen: SeenDays) -> bool:
         """Whether a policy saw any judged hours."""
-        return bool(self.same_day(seen)) and (not self.after_s or self.until(seen) > self.after_s + ROUNDING_S)
+        return bool(self.same_day(seen)) and (
+            not self.after_s or self.until(seen) > self.after_s + ROUNDING_S
+        )
 
     def same_day(self, seen: SeenDays) -> list[str]:
         """Judged days of which some hours were seen."""
-        if (seen.symbol and seen.symbol != self.symbol) or (self.hours and seen.apart == self.hours):
+        if (seen.symbol and seen.symbol != self.symbol) or (
+            self.hours and seen.apart == self.hours
+        ):
             return []
         return [day for day in (*self.days, *self.made_of) if seen.first <= day <= seen.last]
 
@@ -111,15 +115,25 @@ class JudgedDays:
     def __str__(self) -> str:
         if self.after_s:
             return f"{self.symbol}, {self.days[0]} {self.clock(self.after_s)} to {self.clock(self.session_s)}"
-        of = f", simulated days made of {self.made_of[0]} to {self.made_of[-1]}" if self.made_of else ""
-        return f"{self.symbol}, {self.days[0]}" + (f" to {self.days[-1]}" if len(self.days) > 1 else "") + of
+        of = (
+            f", simulated days made of {self.made_of[0]} to {self.made_of[-1]}"
+            if self.made_of
+            else ""
+        )
+        return (
+            f"{self.symbol}, {self.days[0]}"
+            + (f" to {self.days[-1]}" if len(self.days) > 1 else "")
+            + of
+        )
 
 
 def seen_by(policy: Candidate) -> list[SeenDays]:
     """Recorded days that a policy learned from, or the forecaster that it listens to, as far as their cards say."""
     trained_on = policy.card.trained_on
     symbol = str(trained_on.get("symbol", ""))
-    told_of = [value for key, value in trained_on.items() if key.startswith(("trained", "days", "train"))]
+    told_of = [
+        value for key, value in trained_on.items() if key.startswith(("trained", "days", "train"))
+    ]
     by_symbol = [(symbol, value) for value in told_of if not isinstance(value, dict)]
     by_symbol += [
         (symbol if _DATE.search(name) else name, {name: days})
@@ -129,7 +143,13 @@ def seen_by(policy: Candidate) -> list[SeenDays]:
     ]
     found = [
         SeenDays(
-            name, first, last, inf, TRAINING_SHARE if _PART in text else 1.0, f"was trained on {text}", _apart(text)
+            name,
+            first,
+            last,
+            inf,
+            TRAINING_SHARE if _PART in text else 1.0,
+            f"was trained on {text}",
+            _apart(text),
         )
         for name, value in by_symbol
         for text in _texts(value)
@@ -179,7 +199,12 @@ def calibrated_on(name: str) -> list[SeenDays]:
     until_s = inf if end is None else end
     return [
         SeenDays(
-            preset.symbol, str(day), str(day), until_s, 1.0, f"was trained in {name}, a market calibrated on {day}"
+            preset.symbol,
+            str(day),
+            str(day),
+            until_s,
+            1.0,
+            f"was trained in {name}, a market calibrated on {day}",
         )
         for day in preset.card.get("days", [])
     ]
@@ -204,10 +229,17 @@ def refuse_leaks(
     ConfigError
         With the first day that a policy has seen.
     """
-    return [note for one in scenarios if one.market.on_tape for note in _checked(policies, judged_days(one), allowed)]
+    return [
+        note
+        for one in scenarios
+        if one.market.on_tape
+        for note in _checked(policies, judged_days(one), allowed)
+    ]
 
 
-def _checked(policies: Sequence[Candidate], judged: JudgedDays, allowed: bool | None) -> Iterator[str]:
+def _checked(
+    policies: Sequence[Candidate], judged: JudgedDays, allowed: bool | None
+) -> Iterator[str]:
     earlier, known = list[str](), list[str]()
     hours = "hours" if judged.after_s else "days"
     for policy in policies:
@@ -218,7 +250,8 @@ def _checked(policies: Sequence[Candidate], judged: JudgedDays, allowed: bool | 
                 raise ConfigError(
                     f"judged {hours} that no policy learned from",
                     f"{policy.key} {seen.how}; judged: {judged}",
-                    "judge on later days with `date=`, or train on others" + ALLOW * (allowed is not None),
+                    "judge on later days with `date=`, or train on others"
+                    + ALLOW * (allowed is not None),
                 )
             elif judged.same_day(seen):
                 earlier.append(f"{policy.key} {seen.how}, up to {judged.clock(judged.until(seen))}")
@@ -227,7 +260,9 @@ def _checked(policies: Sequence[Candidate], judged: JudgedDays, allowed: bool | 
             f"{SEEN}: {'; '.join(dict.fromkeys(known))}; judged all the same: {judged}. What such a policy saves "
             "here is no evidence of what it saves on other days."
         )
-    sentence = f"Leaks: no {'other ' * bool(known)}policy learned from the judged {hours} ({judged})"
+    sentence = (
+        f"Leaks: no {'other ' * bool(known)}policy learned from the judged {hours} ({judged})"
+    )
     if earlier:
         sentence += f", but from earlier hours of that day: {'; '.join(dict.fromkeys(earlier))}"
     unknown = [policy.key for policy in policies if not days_are_known(policy)]
@@ -245,7 +280,9 @@ def refuse_one_source(settings: MarketTask) -> None:
     lake, symbol = Lake(settings.market.lake), settings.market.symbol
     parts = split_dates(lake, symbol, settings.market.days) if settings.market.on_tape else ([], [])
     if (
-        both := ", ".join(sorted(set.intersection(*(set(lake.behind(symbol, one)) for one in parts))))
+        both := ", ".join(
+            sorted(set.intersection(*(set(lake.behind(symbol, one)) for one in parts)))
+        )
     ) and not judged_hours(settings):
         raise ConfigError(
             "a market whose days to learn on and to judge on are resampled from different real days",

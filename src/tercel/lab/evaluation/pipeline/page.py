@@ -47,14 +47,23 @@ def write_page(path: Path, evaluation: Evaluation, result: EvaluationResult, foo
     first, best = result.reported_rows, result.best_baseline
     table = replace(judged_table(result), notes=())
     sections = [
-        Section(f"The judged table{f' in {result.market}' * bool(table.others)}", html=table.brief_html()),
+        Section(
+            f"The judged table{f' in {result.market}' * bool(table.others)}",
+            html=table.brief_html(),
+        ),
         *(Section(f"In {other.title}", html=other.brief_html()) for other in table.others),
         *_book(evaluation, first[0] if first else best, "The book around the trades"),
         *_apart(result),
         *_learning(evaluation, result),
         _verdicts(result, first),
         Section("Every interval", html=table.html(), folded=True),
-        composition(costs, {name: result.strategies[name].known for name in costs}, best, _drawn(result, first), first),
+        composition(
+            costs,
+            {name: result.strategies[name].known for name in costs},
+            best,
+            _drawn(result, first),
+            first,
+        ),
         *(_forest(result, name, number) for number, name in enumerate(first)),
         *_by_seed(evaluation, result),
         *_claims(result, first),
@@ -62,7 +71,11 @@ def write_page(path: Path, evaluation: Evaluation, result: EvaluationResult, foo
         *_sensitivity(result, first),
         *_adaptation(result, first),
         *_timing(evaluation, {name: costs[name] for name in _drawn(result, first)}, first),
-        *(_book(evaluation, best, f"The book around the trades of {best}", folded=True) if first else ()),
+        *(
+            _book(evaluation, best, f"The book around the trades of {best}", folded=True)
+            if first
+            else ()
+        ),
         _questions(result),
         _method(result),
     ]
@@ -91,7 +104,9 @@ def answer(result: EvaluationResult) -> str:
         gain = primary[BEST].gain if BEST in primary else result.paired[name][best]
         told.setdefault(BESIDE[called(gain)], []).append(_by_whom(result, name))
     each = "the best written strategy of each market" * several or written
-    return "; ".join(f"{', '.join(names)}: {words} {each}" for words, names in told.items()) or written
+    return (
+        "; ".join(f"{', '.join(names)}: {words} {each}" for words, names in told.items()) or written
+    )
 
 
 def _by_whom(result: EvaluationResult, name: str) -> str:
@@ -121,7 +136,9 @@ def _apart(result: EvaluationResult) -> Iterator[Section]:
     if result.apart is not None:
         drawn = {part: saves for part, saves in result.apart.items() if saves is not None}
         made = [figures.paired_differences(drawn, "the same without it", "apart")] if drawn else []
-        yield Section("Taken apart", html=plain_table(apart.HEADINGS, apart.rows(result.apart)), figures=made)
+        yield Section(
+            "Taken apart", html=plain_table(apart.HEADINGS, apart.rows(result.apart)), figures=made
+        )
 
 
 def _verdicts(result: EvaluationResult, first: list[str]) -> Section:
@@ -145,14 +162,20 @@ def _by_seed(evaluation: Evaluation, result: EvaluationResult) -> Iterator[Secti
         row = result.paired_by_seed[name]
         others = [other for other in result.ranked if other in row and other not in seeds]
         rows = [[other, *(spelt(cell, "+") for cell in row[other])] for other in others]
-        tables.append(plain_table((f"{name} against", *seeds), rows, "Cost saved by each training seed, bps."))
+        tables.append(
+            plain_table((f"{name} against", *seeds), rows, "Cost saved by each training seed, bps.")
+        )
     yield Section("Seed by seed", html="".join(tables), folded=True)
 
 
-def _timing(evaluation: Evaluation, costs: Mapping[str, Sequence[Costs]], own: list[str]) -> Iterator[Section]:
+def _timing(
+    evaluation: Evaluation, costs: Mapping[str, Sequence[Costs]], own: list[str]
+) -> Iterator[Section]:
     task = evaluation.main.scenario.settings.task
     if evaluation.main.arrivals is not None:
-        yield timing(costs, evaluation.twins, np.linspace(0.0, task.horizon_s, task.grid_points), own)
+        yield timing(
+            costs, evaluation.twins, np.linspace(0.0, task.horizon_s, task.grid_points), own
+        )
 
 
 def _book(evaluation: Evaluation, name: str, title: str, folded: bool = False) -> Iterator[Section]:
@@ -164,11 +187,15 @@ def _book(evaluation: Evaluation, name: str, title: str, folded: bool = False) -
     known = {one.key: one for one in (*evaluation.policies, *evaluation.baselines)}
     known |= {recipe.key: known[recipe.members[0]] for recipe in evaluation.recipes}
     try:
-        made = book_example(evaluation.main.scenario.settings, market, known[name].strategy(built.market))
+        made = book_example(
+            evaluation.main.scenario.settings, market, known[name].strategy(built.market)
+        )
         made = replace(made, name="book-of-the-best" if folded else made.name)
         yield Section(title, figures=[made.figure], folded=folded)
     except Exception as error:
-        say(f"report    the picture of an episode is not drawn for {name}: {type(error).__name__}, {error}")
+        say(
+            f"report    the picture of an episode is not drawn for {name}: {type(error).__name__}, {error}"
+        )
 
 
 def _learning(evaluation: Evaluation, result: EvaluationResult) -> Iterator[Section]:
@@ -178,10 +205,15 @@ def _learning(evaluation: Evaluation, result: EvaluationResult) -> Iterator[Sect
     for one in evaluation.policies:
         folder = Path(one.folder).parent
         rows = rows_so_far(folder / METRICS) if one.learned else []
-        if rows and "is_bps" not in rows[0]:  # a learner that compares policies says what each is worth at its looks
+        if (
+            rows and "is_bps" not in rows[0]
+        ):  # a learner that compares policies says what each is worth at its looks
             rows = [row for row in rows_so_far(folder / LOOKS) if not row.get("averaged")]
         if len(rows) >= FEWEST_LOOKS:
-            curve = np.array([row["frames"] for row in rows]), np.array([row["is_bps"] for row in rows])
+            curve = (
+                np.array([row["frames"] for row in rows]),
+                np.array([row["is_bps"] for row in rows]),
+            )
             curves.setdefault(of.get(one.key, one.key), []).append(curve)
     if curves:
         levels = {result.best_baseline: result.strategies[result.best_baseline].is_bps.mean}
@@ -192,7 +224,10 @@ def _forest(result: EvaluationResult, name: str, number: int) -> Section:
     """Gains against every opponent, from the hardest to the easiest."""
     ranked = dict(sorted(result.paired[name].items(), key=lambda item: item[1].mean))
     figure = figures.paired_differences(
-        {f"against {other}": cell for other, cell in ranked.items()}, "the opponent", f"forest-{number}", called=called
+        {f"against {other}": cell for other, cell in ranked.items()},
+        "the opponent",
+        f"forest-{number}",
+        called=called,
     )
     return Section(f"{name} against each", figures=[figure], folded=True)
 
@@ -201,7 +236,11 @@ def _claims(result: EvaluationResult, first: list[str]) -> Iterator[Section]:
     """Gains on every strategy, pooled and in each market, where there are several."""
     if len(result.by_market) > 1:
         drawn = [gains_figure(name, result.claims[name], result.recipes) for name in first]
-        lines = [line for name in first for line in claimed(name, result.claims[name], result.comparisons)]
+        lines = [
+            line
+            for name in first
+            for line in claimed(name, result.claims[name], result.comparisons)
+        ]
         yield Section("In every market", lines, figures=drawn, folded=True)
 
 
@@ -217,11 +256,18 @@ def _scenarios(result: EvaluationResult, first: list[str]) -> Iterator[Section]:
             yield _map(result, parts, first, title)
 
 
-def _map(result: EvaluationResult, parts: Mapping[str, ScenarioCell], first: list[str], title: str) -> Section:
+def _map(
+    result: EvaluationResult, parts: Mapping[str, ScenarioCell], first: list[str], title: str
+) -> Section:
     key = "-".join(title.lower().split()[:2])
-    against = {name: [other for other in result.ranked if other in result.paired[name]] for name in first}
+    against = {
+        name: [other for other in result.ranked if other in result.paired[name]] for name in first
+    }
     tables = {
-        name: {other: {part: cell.paired[name][other] for part, cell in parts.items()} for other in others}
+        name: {
+            other: {part: cell.paired[name][other] for part, cell in parts.items()}
+            for other in others
+        }
         for name, others in against.items()
     }
     drawn = [
@@ -229,13 +275,20 @@ def _map(result: EvaluationResult, parts: Mapping[str, ScenarioCell], first: lis
         for number, (name, table) in enumerate(tables.items())
     ]
     rows = [(part, cell.episodes, *_adjusted(cell, result, first)) for part, cell in parts.items()]
-    heads = ("", "episodes", *(f"{name} against {result.best_baseline}, adjusted p" for name in first))
+    heads = (
+        "",
+        "episodes",
+        *(f"{name} against {result.best_baseline}, adjusted p" for name in first),
+    )
     return Section(title, html=plain_table(heads, rows), figures=drawn, folded=True)
 
 
 def _adjusted(cell: ScenarioCell, result: EvaluationResult, first: list[str]) -> list[str]:
     found = [cell.paired[name][result.best_baseline] for name in first]
-    return [f"{one.mean:+.2f}{'' if one.p_adjusted is None else f', p {one.p_adjusted:.3g}'}" for one in found]
+    return [
+        f"{one.mean:+.2f}{'' if one.p_adjusted is None else f', p {one.p_adjusted:.3g}'}"
+        for one in found
+    ]
 
 
 def _costs(cells: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -257,10 +310,14 @@ def _adaptation(result: EvaluationResult, first: list[str]) -> Iterator[Section]
     if not result.adaptation:
         return
     costs = _costs(result.adaptation)
-    figure = evaluation_figures.condition_curves(costs, "regime that begins half-way", "adaptation", first)
+    figure = evaluation_figures.condition_curves(
+        costs, "regime that begins half-way", "adaptation", first
+    )
     rows = list(adaptation.rows(result))
     table = plain_table(adaptation.HEADINGS, rows) if rows else ""
-    yield Section("A regime that begins half-way through the order", html=table, figures=[figure], folded=True)
+    yield Section(
+        "A regime that begins half-way through the order", html=table, figures=[figure], folded=True
+    )
 
 
 def _questions(result: EvaluationResult) -> Section:
@@ -276,8 +333,17 @@ def _questions(result: EvaluationResult) -> Section:
         )
         for name in result.ranked
     ]
-    heads = ("strategy", "mean of dearest 5 %, bps", "messages an order", "slope on adverse move", "buys", "sells")
-    return Section("Tails, messages, and bets on the trend", html=plain_table(heads, rows), folded=True)
+    heads = (
+        "strategy",
+        "mean of dearest 5 %, bps",
+        "messages an order",
+        "slope on adverse move",
+        "buys",
+        "sells",
+    )
+    return Section(
+        "Tails, messages, and bets on the trend", html=plain_table(heads, rows), folded=True
+    )
 
 
 def _method(result: EvaluationResult) -> Section:

@@ -131,7 +131,9 @@ def _kept(policy: Candidate) -> Iterator[str]:
 def run_evaluation(request: EvaluationRequest, out: Path, notes: Sequence[str]) -> Evaluation:
     """Run the missing jobs of a request and read all results."""
     build_scenario.cache_clear()  # a lake may have grown since
-    scenarios = {name: request.scenario(name, settings) for name, settings in request.markets.items()}
+    scenarios = {
+        name: request.scenario(name, settings) for name, settings in request.markets.items()
+    }
     first, main = next(iter(scenarios.items()))
     for name, scenario in scenarios.items():
         if scenario.settings.market.on_tape and not request.here:
@@ -139,24 +141,42 @@ def run_evaluation(request: EvaluationRequest, out: Path, notes: Sequence[str]) 
     choosers = [_chooser(request, scenario) for scenario in scenarios.values()]
     if main.settings.market.on_tape and not request.here:
         written = f"{len(request.baselines)} written strategies"
-        say(f"first {written} work {sum(one.episodes for one in choosers)} orders that are not judged, to choose")
+        say(
+            f"first {written} work {sum(one.episodes for one in choosers)} orders that are not judged, to choose"
+        )
     choosing = {one.name: (one, request.baselines, False) for one in choosers}
-    chosen = run_jobs(choosing, out, "choose the best written strategy", request.elsewhere, request.here)
+    chosen = run_jobs(
+        choosing, out, "choose the best written strategy", request.elsewhere, request.here
+    )
     others = dict[str, Results]()
     if main.settings.orders:
         chosen_on = as_one(list(chosen.values()))
     else:
         chosen_on, *rest = chosen.values()
         others = dict(zip(list(scenarios)[1:], rest, strict=True))
-    judged = sum(episodes_of(one) for one in scenarios.values()) if main.settings.orders else episodes_of(main)
+    judged = (
+        sum(episodes_of(one) for one in scenarios.values())
+        if main.settings.orders
+        else episodes_of(main)
+    )
     enough = sample_size(chosen_on.costs, judged, _orders_a_day(list(scenarios.values())))
     if not request.here:
-        say("how many episodes 1 bps needs is not known: too little was tried" if enough is None else enough.words)
+        say(
+            "how many episodes 1 bps needs is not known: too little was tried"
+            if enough is None
+            else enough.words
+        )
     regimes = {name: _regimes(request, scenario) for name, scenario in scenarios.items()}
     other = {name: _other_bounds(scenario) for name, scenario in scenarios.items()}
-    work = {(name, ""): (scenario, request.candidates(name), True) for name, scenario in scenarios.items()}
+    work = {
+        (name, ""): (scenario, request.candidates(name), True)
+        for name, scenario in scenarios.items()
+    }
     for name, row in regimes.items():
-        work |= {(name, regime): (scenario, request.candidates(name), False) for regime, scenario in row.items()}
+        work |= {
+            (name, regime): (scenario, request.candidates(name), False)
+            for regime, scenario in row.items()
+        }
     for name, row in other.items():
         work |= {(name, one.name): (one, request.candidates(name), False) for one in row.values()}
     found = run_jobs(work, out, elsewhere=request.elsewhere, here=request.here)
@@ -176,9 +196,13 @@ def run_evaluation(request: EvaluationRequest, out: Path, notes: Sequence[str]) 
     evaluation = without_overflow(evaluation)
     if request.apart:
         members = members_apart(request.participants, request.baselines)
-        evaluation = replace(evaluation, apart=taken_apart(members, evaluation.main, out, *run_where(request)))
+        evaluation = replace(
+            evaluation, apart=taken_apart(members, evaluation.main, out, *run_where(request))
+        )
     if request.learned:
-        saves = what_was_learned_saves(request.participants, evaluation.main, out, *run_where(request))
+        saves = what_was_learned_saves(
+            request.participants, evaluation.main, out, *run_where(request)
+        )
         evaluation = replace(evaluation, learned_saves=saves)
     if main.settings.orders:
         return replace(evaluation, markets={LISTED: as_one(list(evaluation.markets.values()))})
@@ -187,9 +211,13 @@ def run_evaluation(request: EvaluationRequest, out: Path, notes: Sequence[str]) 
     return without_overflow(
         replace(
             evaluation,
-            sensitivity=_sensitivity(request, main, [*team, *few], out) if request.sensitivity else {},
+            sensitivity=_sensitivity(request, main, [*team, *few], out)
+            if request.sensitivity
+            else {},
             adaptation=_adaptation(request, main, [*team, *few], out) if request.adaptation else {},
-            trained_for={regime: tuple(one.key for one in row) for regime, row in request.trained_for.items()},
+            trained_for={
+                regime: tuple(one.key for one in row) for regime, row in request.trained_for.items()
+            },
         )
     )
 
@@ -204,14 +232,20 @@ def _other_bounds(scenario: Scenario) -> dict[str, Scenario]:
     if not scenario.settings.market.on_tape or by_level(build_scenario(scenario).source):
         return {}
     return {
-        bound: replace(scenario, name=f"{scenario.name} {bound}", settings=scenario.settings.in_market(bound=bound))
+        bound: replace(
+            scenario,
+            name=f"{scenario.name} {bound}",
+            settings=scenario.settings.in_market(bound=bound),
+        )
         for bound in BOUNDS
         if bound != scenario.settings.market.bound
     }
 
 
 def _under_bounds(
-    request: EvaluationRequest, other: Mapping[str, Mapping[str, Scenario]], found: Mapping[tuple[str, str], Results]
+    request: EvaluationRequest,
+    other: Mapping[str, Mapping[str, Scenario]],
+    found: Mapping[tuple[str, str], Results],
 ) -> dict[str, Results]:
     """Results of the first market, or of all orders of a list, under the other bounds."""
     first = next(iter(request.markets))
@@ -236,13 +270,17 @@ def _chooser(request: EvaluationRequest, scenario: Scenario) -> Scenario:
     """Episodes of a scenario on which the best written strategy is chosen."""
     episodes = min(max(request.episodes, 64), request.chosen_on)
     on_tape = scenario.settings.market.on_tape
-    return scenario.on_validation(validated(episodes, episodes_of(scenario)) if on_tape else episodes)
+    return scenario.on_validation(
+        validated(episodes, episodes_of(scenario)) if on_tape else episodes
+    )
 
 
 # -- where it is run --------------------------------------------------------------------------------------------------
 
 
-def settings_of(markets: Iterable[Market], task: Task, orders: Sequence[Order] = ()) -> dict[str, MarketTask]:
+def settings_of(
+    markets: Iterable[Market], task: Task, orders: Sequence[Order] = ()
+) -> dict[str, MarketTask]:
     """Each symbol of each market with a task in it, by name, or the tapes of orders in a lake; nothing is begun with
     words that mean nothing.
 
@@ -252,8 +290,14 @@ def settings_of(markets: Iterable[Market], task: Task, orders: Sequence[Order] =
         A preset, regime, symbol, day or order that does not exist, or does not go together.
     """
     if orders:
-        return {name: one for market in markets for name, one in with_orders(MarketTask(market, task), orders).items()}
-    return {name: MarketTask(one, task) for market in markets for name, one in looked_up(market).items()}
+        return {
+            name: one
+            for market in markets
+            for name, one in with_orders(MarketTask(market, task), orders).items()
+        }
+    return {
+        name: MarketTask(one, task) for market in markets for name, one in looked_up(market).items()
+    }
 
 
 def _regimes(request: EvaluationRequest, scenario: Scenario) -> dict[str, Scenario]:
@@ -261,7 +305,11 @@ def _regimes(request: EvaluationRequest, scenario: Scenario) -> dict[str, Scenar
     if request.regimes != EACH or scenario.settings.market.on_tape:
         return {}
     return {
-        name: replace(scenario, name=f"{scenario.name} {name}", settings=scenario.settings.in_market(regimes=name))
+        name: replace(
+            scenario,
+            name=f"{scenario.name} {name}",
+            settings=scenario.settings.in_market(regimes=name),
+        )
         for name in NAMED
         if name != PLAIN
     }
@@ -274,7 +322,9 @@ def specialists(typed: Sequence[str], observations: Sequence[str]) -> dict[str, 
         regime, equals, policy = text.partition("=")
         if not equals or regime not in NAMED or regime == PLAIN:
             known = ", ".join(name for name in NAMED if name != PLAIN)
-            raise UnknownNameError(f"REGIME=POLICY with a regime among {known}", repr(text), "such as thin=runs/thin")
+            raise UnknownNameError(
+                f"REGIME=POLICY with a regime among {known}", repr(text), "such as thin=runs/thin"
+            )
         found.setdefault(regime, []).extend(members_of(policy) or (policy,))
     return {regime: policies_of(policies, observations) for regime, policies in found.items()}
 
@@ -289,12 +339,18 @@ def _sensitivity(
         return replace(settings, task=replace(settings.task, **changes))
 
     axes: dict[str, dict[str, MarketTask]] = {
-        "latency, ms": {f"{ms:g}": task(latency=Latency("constant", round(ms * 1e6))) for ms in LATENCIES_MS},
+        "latency, ms": {
+            f"{ms:g}": task(latency=Latency("constant", round(ms * 1e6))) for ms in LATENCIES_MS
+        },
         "fees, bps": {f"{m:g}/{t:g}": settings.in_market(fees=Fees(m, t, "bps")) for m, t in FEES},
         "share of volume": {f"{share:g}": task(share=share, quantity=0) for share in SHARES},
     }
     work = {
-        (axis, value): (Scenario(f"{main.name} {axis} {value}", one, main.seeds, main.episodes), everyone, False)
+        (axis, value): (
+            Scenario(f"{main.name} {axis} {value}", one, main.seeds, main.episodes),
+            everyone,
+            False,
+        )
         for axis, row in axes.items()
         for value, one in row.items()
     }
@@ -302,7 +358,9 @@ def _sensitivity(
     return {axis: {value: found[axis, value] for value in row} for axis, row in axes.items()}
 
 
-def _adaptation(request: EvaluationRequest, main: Scenario, everyone: list[Candidate], out: Path) -> dict[str, Results]:
+def _adaptation(
+    request: EvaluationRequest, main: Scenario, everyone: list[Candidate], out: Path
+) -> dict[str, Results]:
     """The first market, where a regime begins half-way through the order."""
     half = main.settings.task.horizon_s / 2
     scenarios = {

@@ -34,7 +34,11 @@ def twins_of(judged: Results) -> Ints | None:
 def course_of(judged: Results) -> Ints:
     """Mids of a scenario's episodes without own orders, at both ends: int64 (n, 2), half ticks."""
     return np.concatenate(
-        [one.arrivals.mid2_grid[:, [0, -1]] for one in judged.parts or (judged,) if one.arrivals is not None]
+        [
+            one.arrivals.mid2_grid[:, [0, -1]]
+            for one in judged.parts or (judged,)
+            if one.arrivals is not None
+        ]
     )
 
 
@@ -122,21 +126,32 @@ class Evaluation:
 
     def _best_on(self, validation: Results) -> str:
         written = {one.key for one in self.baselines if one.kind == "baseline"}
-        means = {name: mean for name, mean in self.scores(validation).means().items() if name in written}
+        means = {
+            name: mean for name, mean in self.scores(validation).means().items() if name in written
+        }
         return min(means, key=lambda name: means[name])
 
     def members(self, judged: Results) -> dict[str, tuple[str, ...]]:
         """Recipe -> its policies in a scenario; those that have none there are left out."""
-        found = {one.key: tuple(member for member in one.members if member in judged.costs) for one in self.recipes}
+        found = {
+            one.key: tuple(member for member in one.members if member in judged.costs)
+            for one in self.recipes
+        }
         return {key: members for key, members in found.items() if members}
 
     def teams(self, name: str) -> dict[str, tuple[str, ...]]:
         """Market -> the policies behind a row there."""
-        return {market: self.members(judged).get(name, (name,)) for market, judged in self.markets.items()}
+        return {
+            market: self.members(judged).get(name, (name,))
+            for market, judged in self.markets.items()
+        }
 
     def challengers(self, judged: Results) -> list[str]:
         """Rows of a scenario that are compared: recipes, then policies."""
-        return [*self.members(judged), *(one.key for one in self.policies if one.key in judged.costs)]
+        return [
+            *self.members(judged),
+            *(one.key for one in self.policies if one.key in judged.costs),
+        ]
 
     @property
     def scenarios(self) -> Iterator[Results]:
@@ -158,8 +173,14 @@ class Evaluation:
         """
         left = [one for one in self.baselines if one.key not in gone]
         if not any(one.kind == "baseline" for one in left):
-            raise ConfigError("a written strategy to compare with", "; ".join(notes), "name others with `against=`")
-        return replace(self, baselines=left, notes=[*self.notes, *notes]).changed(lambda judged: judged.without(gone))
+            raise ConfigError(
+                "a written strategy to compare with",
+                "; ".join(notes),
+                "name others with `against=`",
+            )
+        return replace(self, baselines=left, notes=[*self.notes, *notes]).changed(
+            lambda judged: judged.without(gone)
+        )
 
     def changed(self, change: Callable[[Results], Results]) -> "Evaluation":
         """The same evaluation with every scenario changed."""
@@ -181,7 +202,10 @@ class Evaluation:
     def reported_rows(self) -> list[str]:
         """Rows that verdicts are told of: recipes, and policies that belong to none."""
         inside = {member for recipe in self.recipes for member in recipe.members}
-        return [*(one.key for one in self.recipes), *(one.key for one in self.policies if one.key not in inside)]
+        return [
+            *(one.key for one in self.recipes),
+            *(one.key for one in self.policies if one.key not in inside),
+        ]
 
     @property
     def main(self) -> Results:
@@ -206,7 +230,9 @@ class Evaluation:
             if one.key in judged.costs
         ]
         joined = [
-            JudgedEntry(key, "learned", tuple(judged.costs[m] for m in members), _responses(judged, members))
+            JudgedEntry(
+                key, "learned", tuple(judged.costs[m] for m in members), _responses(judged, members)
+            )
             for key, members in self.members(judged).items()
         ]
         return [*joined, *single]
@@ -215,10 +241,19 @@ class Evaluation:
         """Shortfalls in a scenario, recipes included where their members are."""
         return Scores.of(judged.costs, self.members(judged))
 
-    def compare(self, judged: Results, ledger: ComparisonLedger, rng: np.random.Generator) -> ScenarioComparison:
+    def compare(
+        self, judged: Results, ledger: ComparisonLedger, rng: np.random.Generator
+    ) -> ScenarioComparison:
         """Everyone against everyone else in a scenario; in an only market the primary comparisons are among them."""
         primary = {self.best, RANDOM} if len(self.markets) == 1 and judged is self.main else ()
-        return compare(self.scores(judged), self.challengers(judged), self.members(judged), ledger, rng, primary)
+        return compare(
+            self.scores(judged),
+            self.challengers(judged),
+            self.members(judged),
+            ledger,
+            rng,
+            primary,
+        )
 
 
 def _responses(judged: Results, members: Sequence[str]) -> tuple[Any, ...]:

@@ -7,7 +7,14 @@ from typing import TypeVar
 from tercel.core.pool import Pool
 from tercel.core.progress import progress, say
 from tercel.lab.evaluation.pipeline.candidates import Candidate
-from tercel.lab.evaluation.pipeline.jobs import Job, Results, is_done, jobs_of, read_results, run_job
+from tercel.lab.evaluation.pipeline.jobs import (
+    Job,
+    Results,
+    is_done,
+    jobs_of,
+    read_results,
+    run_job,
+)
 from tercel.lab.evaluation.pipeline.scenarios import Scenario
 
 JobRunner = Callable[[Sequence[Job], Path], None]
@@ -55,12 +62,17 @@ def run_jobs(
             bar = shown.add_task(what, total=len(jobs), completed=before)
             pool.run(run_job, todo, lambda done: shown.update(bar, completed=before + done))
     return {
-        key: read_results(scenario, candidates, out, recorded) for key, (scenario, candidates, recorded) in work.items()
+        key: read_results(scenario, candidates, out, recorded)
+        for key, (scenario, candidates, recorded) in work.items()
     }
 
 
 def _report_reuse(stored: Sequence[Job], out: Path) -> None:
     """Say whose own code is not run again: what it reads beside its modules and the files it names is not known."""
-    own = dict.fromkeys(one.key for job in stored for one in job.candidates if isinstance(one.own, str))
+    own = dict.fromkeys(
+        one.key for job in stored for one in job.candidates if isinstance(one.own, str)
+    )
     if own:
-        say(f"results of {', '.join(own)} that are stored in {out} are used again; another `out=` runs them anew")
+        say(
+            f"results of {', '.join(own)} that are stored in {out} are used again; another `out=` runs them anew"
+        )

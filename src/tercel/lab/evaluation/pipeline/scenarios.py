@@ -77,14 +77,20 @@ class Scenario:
     def on_validation(self, episodes: int) -> "Scenario":
         """The same market on episodes of its own, to choose on."""
         settings = self.settings
-        return Scenario(f"{self.name} validation", settings, (VALIDATION_SEED,), episodes, validation=True)
+        return Scenario(
+            f"{self.name} validation", settings, (VALIDATION_SEED,), episodes, validation=True
+        )
 
 
 def _content(market: Market) -> tuple[str, ...]:
     """Hashes of the days of a lake, and of the files of a market and of regimes."""
     if market.on_tape:
         days = Lake(market.lake).list()
-        return tuple(f"{day.venue} {day.date} {day.content_hash}" for day in days if day.symbol == market.symbol)
+        return tuple(
+            f"{day.venue} {day.date} {day.content_hash}"
+            for day in days
+            if day.symbol == market.symbol
+        )
     files = [Path(name) for name in (market.preset, market.regimes) if name]
     return tuple(hashlib.sha256(file.read_bytes()).hexdigest() for file in files if file.is_file())
 

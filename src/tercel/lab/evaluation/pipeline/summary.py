@@ -39,8 +39,10 @@ class _Summary:
     """Everything that is asked of an evaluation, with one generator and one ledger."""
 
     def __init__(self, evaluation: Evaluation) -> None:
-        self.evaluation, self.main = evaluation, evaluation.main
-        self.rng, self.ledger = np.random.default_rng(SEED), comparisons.ComparisonLedger()
+        self.evaluation = evaluation
+        self.main = evaluation.main
+        self.rng = np.random.default_rng(SEED)
+        self.ledger = comparisons.ComparisonLedger()
         self.scores = evaluation.scores(self.main)
         self.scenarios = self._scenarios()
         self.first = next(iter(self.scenarios[PLAIN].values()))
@@ -52,7 +54,14 @@ class _Summary:
         challengers, costs = evaluation.challengers(self.main), next(iter(self.main.costs.values()))
         chosen_on = evaluation.scores(evaluation.validation)
         self.claims = {
-            name: claim(name, self.scenarios, evaluation.teams(name), self.ledger, rng, evaluation.best_of_each)
+            name: claim(
+                name,
+                self.scenarios,
+                evaluation.teams(name),
+                self.ledger,
+                rng,
+                evaluation.best_of_each,
+            )
             for name in evaluation.reported_rows
         }
         return evaluation_result.EvaluationResult(
@@ -66,7 +75,9 @@ class _Summary:
             by_market=self._by_market(),
             by_market_and_regime=self._by_market_and_regime(),
             by_liquidity=self._by_liquidity(),
-            validation=evaluation_result.Validation(evaluation.best, len(chosen_on), chosen_on.means()),
+            validation=evaluation_result.Validation(
+                evaluation.best, len(chosen_on), chosen_on.means()
+            ),
             sample_size=evaluation.sample_size,
             hindsight=self._hindsight(),
             ratios=self._ratios(),
@@ -77,7 +88,9 @@ class _Summary:
                 scores, risk_statistics.price_moves(costs, course_of(self.main)), rng
             ),
             by_side=risk_statistics.by_side(scores, costs.side),
-            adaptability_vs={name: self._adaptability(evaluation.entries, name) for name in challengers},
+            adaptability_vs={
+                name: self._adaptability(evaluation.entries, name) for name in challengers
+            },
             power={
                 name: {other: comparisons.detectable(gain) for other, gain in row.items()}
                 for name, row in found.items()
@@ -110,7 +123,9 @@ class _Summary:
         found = {bound: self.main} | dict(self.evaluation.bounds)
         rng = np.random.default_rng(SEED)
         tables = {one: self.evaluation.scores(found[one]) for one in BOUNDS}
-        names = [name for name in self.scores.bps if all(name in table.bps for table in tables.values())]
+        names = [
+            name for name in self.scores.bps if all(name in table.bps for table in tables.values())
+        ]
         return {
             one: {name: mean_interval(table.mean(name), table.cluster, rng) for name in names}
             for one, table in tables.items()
@@ -121,10 +136,17 @@ class _Summary:
         main, built = self.main, build_scenario(self.main.scenario)
         settings, market, cluster = main.scenario.settings, built.market.name, built.market.cluster
         parts = [one.scenario.settings for one in main.parts or (main,)]
-        sentences = [words for one in parts for words in (*limit_in_words(one), *hindsight_in_words(one))]
+        sentences = [
+            words for one in parts for words in (*limit_in_words(one), *hindsight_in_words(one))
+        ]
         notes = list(built.market.notes)
         if main.parts:
-            notes = [*notes[:1], *impact_in_words(built.source), *dict.fromkeys(sentences), *self._venue()]
+            notes = [
+                *notes[:1],
+                *impact_in_words(built.source),
+                *dict.fromkeys(sentences),
+                *self._venue(),
+            ]
         task = settings.task.to_dict()
         if settings.orders:
             orders = [order for one in parts for order in one.orders]
@@ -142,7 +164,8 @@ class _Summary:
             notes=[*notes, *self.evaluation.notes],
             best=self.evaluation.best,
             paired={
-                name: {other: gain.estimate() for other, gain in row.items()} for name, row in self.first.gains.items()
+                name: {other: gain.estimate() for other, gain in row.items()}
+                for name, row in self.first.gains.items()
             },
         )
         if main.parts:
@@ -161,7 +184,10 @@ class _Summary:
         """Regime -> market -> what was compared there; plain: the markets as they are, the main one first."""
 
         def compared_in(row: Mapping[str, Results]) -> dict[str, comparisons.ScenarioComparison]:
-            return {key: self.evaluation.compare(judged, self.ledger, self.rng) for key, judged in row.items()}
+            return {
+                key: self.evaluation.compare(judged, self.ledger, self.rng)
+                for key, judged in row.items()
+            }
 
         found = {PLAIN: compared_in(self.evaluation.markets)}
         for market, row in self.evaluation.regimes.items():
@@ -184,15 +210,21 @@ class _Summary:
         share = truth.seconds.sum(axis=0) / truth.seconds.sum()
         return {
             truth.names[number]: evaluation_result.RegimeCell(
-                **vars(self._part(np.flatnonzero(truth.most == number))), share_of_time=float(share[number])
+                **vars(self._part(np.flatnonzero(truth.most == number))),
+                share_of_time=float(share[number]),
             )
             for number in np.flatnonzero(share > 0).tolist()
         }
 
     def _part(self, rows: Indices) -> comparisons.ScenarioCell:
         """Some episodes of the main scenario."""
-        challengers, members = self.evaluation.challengers(self.main), self.evaluation.members(self.main)
-        return comparisons.compared(self.scores.part(rows), challengers, members, self.ledger, self.rng)
+        challengers, members = (
+            self.evaluation.challengers(self.main),
+            self.evaluation.members(self.main),
+        )
+        return comparisons.compared(
+            self.scores.part(rows), challengers, members, self.ledger, self.rng
+        )
 
     def _by_market(self) -> dict[str, evaluation_result.MarketCell]:
         written = [one.key for one in self.evaluation.baselines if one.kind == "baseline"]
@@ -206,7 +238,9 @@ class _Summary:
         if len(self.scenarios) < 2:
             return {}
         return {
-            market: {regime: row[market].cell for regime, row in self.scenarios.items() if market in row}
+            market: {
+                regime: row[market].cell for regime, row in self.scenarios.items() if market in row
+            }
             for market in self.scenarios[PLAIN]
         }
 
@@ -227,7 +261,9 @@ class _Summary:
             return evaluation_result.Pooled()
         scenarios = [one.resampled for one in plain.values()]
         everywhere = [
-            name for name in self.evaluation.challengers(self.main) if all(name in one.points for one in scenarios)
+            name
+            for name in self.evaluation.challengers(self.main)
+            if all(name in one.points for one in scenarios)
         ]
         found = {
             key: {
@@ -235,7 +271,9 @@ class _Summary:
                     one.key: self.claims[name].against[one.key].view(key)
                     if name in self.claims
                     else self.ledger.enter(
-                        comparisons.pooled_gain(scenarios, name, one.key, self.rng, redraw_markets=redraw)
+                        comparisons.pooled_gain(
+                            scenarios, name, one.key, self.rng, redraw_markets=redraw
+                        )
                     )
                     for one in self.evaluation.baselines
                 }
@@ -247,18 +285,26 @@ class _Summary:
 
     def _iqm(self) -> dict[str, evaluation_result.SeedsGain]:
         """Recipe -> interquartile mean of the gains over the best baseline, training seeds by markets."""
-        tables = {market: self.evaluation.scores(judged) for market, judged in self.evaluation.markets.items()}
+        tables = {
+            market: self.evaluation.scores(judged)
+            for market, judged in self.evaluation.markets.items()
+        }
         found = {}
         for recipe in self.evaluation.recipes:
             teams = self.evaluation.teams(recipe.key)
             by_market = [
-                [float((there.mean(self.evaluation.best) - there.mean(member)).mean()) for member in teams[market]]
+                [
+                    float((there.mean(self.evaluation.best) - there.mean(member)).mean())
+                    for member in teams[market]
+                ]
                 for market, there in tables.items()
             ]
             if len({len(row) for row in by_market}) == 1:
                 by_seed = [list(row) for row in zip(*by_market, strict=True)]
                 one = interquartile_mean(by_seed, self.rng)
-                found[recipe.key] = evaluation_result.SeedsGain(one.mean, one.ci_low, one.ci_high, by_seed)
+                found[recipe.key] = evaluation_result.SeedsGain(
+                    one.mean, one.ci_low, one.ci_high, by_seed
+                )
         return found
 
     # -- questions -----------------------------------------------------------------------------------------------------
@@ -277,11 +323,14 @@ class _Summary:
         for market, judged in self.evaluation.markets.items():
             entries = self.evaluation.entries_in(judged)
             beside = risk_statistics.ratios(
-                [one for one in entries if one.name in {*rows, *risk_statistics.SCHEDULES}], twins_of(judged), self.rng
+                [one for one in entries if one.name in {*rows, *risk_statistics.SCHEDULES}],
+                twins_of(judged),
+                self.rng,
             )
             found[market] = {
                 name: replace(
-                    beside.get(name, risk_statistics.ScheduleRatios()), adaptability=self._adaptability(entries, name)
+                    beside.get(name, risk_statistics.ScheduleRatios()),
+                    adaptability=self._adaptability(entries, name),
                 )
                 for name in rows
             }
@@ -295,7 +344,9 @@ class _Summary:
         cluster = next(iter(self.main.costs.values())).cluster
         return evaluation_result.HindsightBound(LABEL, mean_interval(bps, cluster, self.rng))
 
-    def _adaptability(self, entries: Sequence[JudgedEntry], name: str) -> dict[str, Estimate | None]:
+    def _adaptability(
+        self, entries: Sequence[JudgedEntry], name: str
+    ) -> dict[str, Estimate | None]:
         responses = {entry.name: entry.responses for entry in entries}
         return {
             risk_statistics.RIGID: risk_statistics.adaptability_gain(
@@ -316,7 +367,9 @@ class _Summary:
             for value, judged in row.items():
                 resampled = comparisons.ResampledScores.of(self.evaluation.scores(judged), self.rng)
                 challengers = self.evaluation.challengers(judged)
-                saved = comparisons.gains(resampled, challengers, self.evaluation.members(judged), self.rng)
+                saved = comparisons.gains(
+                    resampled, challengers, self.evaluation.members(judged), self.rng
+                )
                 found[axis][value] = evaluation_result.ConditionCell(
                     {name: one.estimate() for name, one in resampled.replicates(self.rng).items()},
                     {name: saved[name][self.evaluation.best].estimate() for name in challengers},
@@ -328,20 +381,29 @@ class _Summary:
         found = {}
         for regime, judged in self.evaluation.adaptation.items():
             experts = self.evaluation.trained_for.get(regime, ())
-            specialist = f"{len(experts)} policies" if len(experts) > 1 else "".join(experts) or None
+            specialist = (
+                f"{len(experts)} policies" if len(experts) > 1 else "".join(experts) or None
+            )
             team = {specialist: experts} if specialist is not None and len(experts) > 1 else {}
             members = self.evaluation.members(judged)
             resampled = comparisons.ResampledScores.of(
                 comparisons.Scores.of(judged.costs, {**members, **team}), self.rng
             )
             means = resampled.replicates(self.rng)
-            saved = comparisons.gains(resampled, self.evaluation.challengers(judged), members, self.rng)
+            saved = comparisons.gains(
+                resampled, self.evaluation.challengers(judged), members, self.rng
+            )
             others = [name for name in means if name not in (specialist, *experts)]
             found[regime] = evaluation_result.AdaptationCell(
                 {name: one.estimate() for name, one in means.items()},
-                {name: {other: gain.estimate() for other, gain in row.items()} for name, row in saved.items()},
+                {
+                    name: {other: gain.estimate() for other, gain in row.items()}
+                    for name, row in saved.items()
+                },
                 specialist,
-                None if specialist is None else {name: (means[name] - means[specialist]).estimate() for name in others},
+                None
+                if specialist is None
+                else {name: (means[name] - means[specialist]).estimate() for name in others},
                 [name for name in risk_statistics.FROZEN if name in means],
                 None
                 if specialist is None

@@ -33,15 +33,26 @@ def judged_table(result: EvaluationResult) -> JudgedTable:
     inside = {member for members in result.recipes.values() for member in members}
     rows = {
         name: result.strategies[name].known
-        | {key: Estimate(getattr(result.counts[name], key), None, None) for key in (*RARE, "messages_per_order")}
-        | {f"{bound}_bps": row[name] for bound, row in result.by_bound.items() if bound != result.bound and name in row}
+        | {
+            key: Estimate(getattr(result.counts[name], key), None, None)
+            for key in (*RARE, "messages_per_order")
+        }
+        | {
+            f"{bound}_bps": row[name]
+            for bound, row in result.by_bound.items()
+            if bound != result.bound and name in row
+        }
         for name in result.ranked
         if name not in inside
     }
     first, best = result.reported_rows, result.best_baseline
     learned = [name for name, kind in result.kinds.items() if kind in ("learned", "own")]
     written = [name for name in result.ranked if result.kinds[name] in ("baseline", "random")]
-    listed = first[:MOST_VERDICTS] if 1 < len(written) <= MOST_OPPONENTS and len(result.by_market) == 1 else []
+    listed = (
+        first[:MOST_VERDICTS]
+        if 1 < len(written) <= MOST_OPPONENTS and len(result.by_market) == 1
+        else []
+    )
     return JudgedTable(
         strategies=rows,
         best_baseline=best,
@@ -68,7 +79,11 @@ def other_tables(result: EvaluationResult, rows: Collection[str]) -> Iterator[Ju
     first = result.reported_rows
     for market, cell in [*result.by_market.items()][1:]:
         primary = [result.claims[name].primary for name in first]
-        best = primary[0][BEST].opponents[market] if primary and BEST in primary[0] else cell.best_baseline
+        best = (
+            primary[0][BEST].opponents[market]
+            if primary and BEST in primary[0]
+            else cell.best_baseline
+        )
         if cell.is_bps:
             yield JudgedTable(
                 strategies={name: {"is_bps": cell.is_bps[name]} for name in rows},
@@ -90,7 +105,11 @@ def verdict_gains(result: EvaluationResult) -> Iterator[tuple[str, dict[str, Pai
     for name in result.reported_rows[:MOST_VERDICTS]:
         primary = result.claims[name].primary
         told = {_opponent(key, found.opponents): found.gain for key, found in primary.items()}
-        yield (f"{name}, over these markets", told) if several else (name, {best: result.paired[name][best]} | told)
+        yield (
+            (f"{name}, over these markets", told)
+            if several
+            else (name, {best: result.paired[name][best]} | told)
+        )
 
 
 def title_of(market: str, order: Mapping[str, Any]) -> str:
@@ -127,7 +146,10 @@ def learned_sentence(saves: Mapping[str, Estimate]) -> str:
     >>> learned_sentence({"it": Estimate(0.1, -0.1, 0.3)})
     'What was learned saves +0.10 [-0.10, +0.30] bps in it (no significant difference), against the same with it off.'
     """
-    words = [f"{spelt(found, '+')} bps in {row} ({CALLED[verdict(found)]})" for row, found in saves.items()]
+    words = [
+        f"{spelt(found, '+')} bps in {row} ({CALLED[verdict(found)]})"
+        for row, found in saves.items()
+    ]
     return f"What was learned saves {' and '.join(words)}, against the same with it off."
 
 
@@ -148,7 +170,9 @@ def correction(result: EvaluationResult) -> str:
         return ""
     primary = {key for claim in result.claims.values() for key in claim.primary}
     count = sum(len(claim.primary) for claim in result.claims.values())
-    words = " and ".join("random" if key == RANDOM else "the best written strategy" for key in sorted(primary))
+    words = " and ".join(
+        "random" if key == RANDOM else "the best written strategy" for key in sorted(primary)
+    )
     others = f"{result.comparisons - count:,}"
     return (
         f"Primary (Holm): {count} comparison{'s' * (count != 1)}, with {words}. Exploratory (Benjamini and "
@@ -190,8 +214,10 @@ def verdicts(result: EvaluationResult, name: str) -> Iterator[str]:
 def _worst(result: EvaluationResult, name: str, best: str) -> Iterator[str]:
     """In which parts and scenarios it gains least."""
     kinds: Mapping[str, Mapping[str, ScenarioCell]] = {
-        "regimes": result.by_regime, "markets": result.by_market, "thirds of liquidity": result.thirds
-    }  # fmt: skip
+        "regimes": result.by_regime,
+        "markets": result.by_market,
+        "thirds of liquidity": result.thirds,
+    }
     for words, parts in kinds.items():
         gained = {part: cell.paired[name][best] for part, cell in parts.items() if cell.paired}
         if len(gained) < 2:

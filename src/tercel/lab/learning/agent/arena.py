@@ -33,8 +33,12 @@ class TrainingArena:
         Ticks a lot that count as 1, of each market.
     """
 
-    def __init__(self, config: AgentConfig, markets: list[TrainingMarket], units: Sequence[float]) -> None:
-        self.config, self.markets, self.units = config, markets, tuple(units)
+    def __init__(
+        self, config: AgentConfig, markets: list[TrainingMarket], units: Sequence[float]
+    ) -> None:
+        self.config = config
+        self.markets = markets
+        self.units = tuple(units)
         self.entries = observer(eyes_of(config), config.policy.stack).entries
         self.action_size = actions_of(config).size
         shares = [1.0] * len(markets) if config.on_tape else config.market.shares
@@ -54,11 +58,15 @@ class TrainingArena:
                 running.step(strategy.answer(obs, running.view))
         return np.concatenate(seen)
 
-    def compare(self, rows: Sequence[Population], seed: int, first: int, episodes: int) -> tuple[list[Floats], int]:
+    def compare(
+        self, rows: Sequence[Population], seed: int, first: int, episodes: int
+    ) -> tuple[list[Floats], int]:
         """Costs of policies on the episodes from `first` on of every market, and how many decisions that took."""
         found, frames = [], 0
         for market, unit in zip(self.markets, self.units, strict=True):
-            costs, decisions = self._compared(market, unit, rows, self._plan(market, seed, first, episodes))
+            costs, decisions = self._compared(
+                market, unit, rows, self._plan(market, seed, first, episodes)
+            )
             found.append(costs)
             frames += decisions
         return found, frames
@@ -66,7 +74,9 @@ class TrainingArena:
     def weighed(self, costs: Sequence[Floats]) -> Floats:
         """Means over episodes, weighed by the markets' shares and stakes, float64 (policies,)."""
         stakes = self.weights * np.array([market.loss_weight for market in self.markets])
-        return np.asarray(sum(w * cost.mean(axis=1) for w, cost in zip(stakes, costs, strict=True)), np.float64)
+        return np.asarray(
+            sum(w * cost.mean(axis=1) for w, cost in zip(stakes, costs, strict=True)), np.float64
+        )
 
     def take_metrics(self) -> Metrics:
         """No metrics besides the learner's."""
@@ -77,7 +87,9 @@ class TrainingArena:
         plan = market.sampler(seed, first, episodes)
         if self.ranges is None:
             return plan
-        return self.ranges.drawn(plan, market.task, self.ranges.worlds(market.task, len(market.training.worlds_k))[0])
+        return self.ranges.drawn(
+            plan, market.task, self.ranges.worlds(market.task, len(market.training.worlds_k))[0]
+        )
 
     def _markets(self, market: TrainingMarket, n: int) -> Episodes:
         running = Episodes(market.training, market.task, n, run_out=False)
@@ -95,7 +107,9 @@ class TrainingArena:
 
         sides, frames = sides_of(plan), 0
         found = []
-        for costs, decisions in side_by_side(partial(self._markets, market), plan, len(rows), candidates):
+        for costs, decisions in side_by_side(
+            partial(self._markets, market), plan, len(rows), candidates
+        ):
             ticks = attribute(costs, None)["is_bps"] / BPS * costs.arrival_mid2 / 2.0
             each = ticks / unit + OVERFLOWED * (costs.overflow > 0)
             found.append(each.reshape(-1, len(plan) // sides, sides).mean(axis=2))
@@ -106,9 +120,13 @@ class TrainingArena:
 def joined(rows: Sequence[Population]) -> Population:
     """Policies of several rows as one population."""
     one = rows[0]
-    return Population(np.concatenate([row.tables for row in rows]), one.seen, one.mean, one.scale, one.clip)
+    return Population(
+        np.concatenate([row.tables for row in rows]), one.seen, one.mean, one.scale, one.clip
+    )
 
 
 def repeated(policy: Population, times: int) -> Population:
     """Each row so many times, one behind the other."""
-    return Population(np.repeat(policy.tables, times, axis=0), policy.seen, policy.mean, policy.scale, policy.clip)
+    return Population(
+        np.repeat(policy.tables, times, axis=0), policy.seen, policy.mean, policy.scale, policy.clip
+    )

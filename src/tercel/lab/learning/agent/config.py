@@ -92,11 +92,17 @@ class MarketSection(_Section):
         if not self.laws or len(set(self.laws)) < len(self.laws):
             raise ValueError(f"regimes that differ from each other, not {list(self.laws)}")
         if self.weights and len(self.weights) != len(self.presets):
-            raise ValueError(f"a weight for each of the {len(self.presets)} presets, not {len(self.weights)}")
+            raise ValueError(
+                f"a weight for each of the {len(self.presets)} presets, not {len(self.weights)}"
+            )
         if self.regime_weights and len(self.regime_weights) != len(self.laws):
-            raise ValueError(f"a weight for each of the {len(self.laws)} regimes, not {len(self.regime_weights)}")
+            raise ValueError(
+                f"a weight for each of the {len(self.laws)} regimes, not {len(self.regime_weights)}"
+            )
         if self.regime_stakes and len(self.regime_stakes) != len(self.laws):
-            raise ValueError(f"a loss weight for each of the {len(self.laws)} regimes, not {len(self.regime_stakes)}")
+            raise ValueError(
+                f"a loss weight for each of the {len(self.laws)} regimes, not {len(self.regime_stakes)}"
+            )
         both = sorted(set(self.train_days) & set(self.judge_days))
         if both:
             raise ValueError(f"days that are trained on or judged, not both: {both[0]}")
@@ -111,14 +117,22 @@ class MarketSection(_Section):
     def markets(self) -> tuple[Market, ...]:
         """The tape, or every preset under every choice of regimes, the latter changing first."""
         if self.lake:
-            return (Market("", self.lake, self.symbol, self.judge_days, self.impact, queue=self.queue),)
-        return tuple(Market(name, impact=self.impact, regimes=law) for name in self.presets for law in self.laws)
+            return (
+                Market("", self.lake, self.symbol, self.judge_days, self.impact, queue=self.queue),
+            )
+        return tuple(
+            Market(name, impact=self.impact, regimes=law)
+            for name in self.presets
+            for law in self.laws
+        )
 
     @property
     def shares(self) -> tuple[float, ...]:
         """Weights of every preset under every choice of regimes, the latter changing first."""
         of_laws = self.regime_weights or (1.0,) * len(self.laws)
-        return tuple(preset * law for preset in self.weights or (1.0,) * len(self.presets) for law in of_laws)
+        return tuple(
+            preset * law for preset in self.weights or (1.0,) * len(self.presets) for law in of_laws
+        )
 
 
 class TaskSection(_Section):
@@ -155,15 +169,26 @@ class TaskSection(_Section):
         """Without a start or warm-up at its default: a card that states one is valid for that one alone."""
         values: dict[str, Any] = dump(self)
         usual = {"start": "", "warmup_s": WARMUP_S}
-        return {key: value for key, value in values.items() if key not in usual or value != usual[key]}
+        return {
+            key: value for key, value in values.items() if key not in usual or value != usual[key]
+        }
 
     @property
     def task(self) -> Task:
         """The middle of the ranges: what validation judges."""
-        share, horizon, late = (middle(value) for value in (self.share, self.horizon_s, self.latency_ms))
+        share, horizon, late = (
+            middle(value) for value in (self.share, self.horizon_s, self.latency_ms)
+        )
         decisions = max(round(horizon / self.decision_s), 1)
         latency = Latency(a_ns=round(late * 1e6))
-        return Task(self.side, share, decisions * self.decision_s, decisions, latency=latency, warmup_s=self.warmup_s)
+        return Task(
+            self.side,
+            share,
+            decisions * self.decision_s,
+            decisions,
+            latency=latency,
+            warmup_s=self.warmup_s,
+        )
 
     @property
     def ranges(self) -> Ranges | None:
@@ -217,9 +242,16 @@ class LearnerSection(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    algo: Literal["ppo", "dqn", "es", "sb3_ppo", "sb3_maskable_ppo", "sb3_recurrent_ppo", "sb3_dqn", "sb3_qrdqn"] = (
-        "ppo"
-    )
+    algo: Literal[
+        "ppo",
+        "dqn",
+        "es",
+        "sb3_ppo",
+        "sb3_maskable_ppo",
+        "sb3_recurrent_ppo",
+        "sb3_dqn",
+        "sb3_qrdqn",
+    ] = "ppo"
     """The native learners (`es`: an evolution strategy), or Stable-Baselines3's: see `agent_sb3`."""
     frames: int = Field(default=1_000_000, ge=1)
     """Decisions that the training sees."""
@@ -235,7 +267,10 @@ class LearnerSection(BaseModel):
     @property
     def settings(self) -> dict[str, Any]:
         """What the learner's own settings are given."""
-        return {key: tuple(v) if isinstance(v, list) else v for key, v in (self.model_extra or {}).items()}
+        return {
+            key: tuple(v) if isinstance(v, list) else v
+            for key, v in (self.model_extra or {}).items()
+        }
 
 
 class RewardSection(_Section):
@@ -256,7 +291,9 @@ class RewardSection(_Section):
     def _one_reward(self) -> "RewardSection":
         others = sorted(self.model_dump(exclude={"own"}, exclude_defaults=True))
         if self.own and others:
-            raise ValueError(f"own alone: it says all of the reward, and {others[0]} would say more")
+            raise ValueError(
+                f"own alone: it says all of the reward, and {others[0]} would say more"
+            )
         if self.own and not is_own_name(self.own):
             raise ValueError(f"own as module:name or path/file.py:name, not {self.own!r}")
         return self
@@ -419,7 +456,9 @@ def read_config(path: Path) -> AgentConfig:
         options = getattr(config, section)
         where, _, what = getattr(options, key).rpartition(":")
         if where.endswith(".py"):
-            config = config.model_copy(update={section: options.model_copy(update={key: f"{base / where}:{what}"})})
+            config = config.model_copy(
+                update={section: options.model_copy(update={key: f"{base / where}:{what}"})}
+            )
     return config
 
 

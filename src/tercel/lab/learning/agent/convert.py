@@ -22,7 +22,9 @@ def opened(archive: str, out: Path) -> str:
     """The policy folder of a trusted archive of the ordinary actions and observation, beside what is judged."""
     folder = out / CONVERTED / Path(archive).stem
     save_model(
-        unzipped(Path(archive), None, "placement"), folder, Path(archive).stem,
+        unzipped(Path(archive), None, "placement"),
+        folder,
+        Path(archive).stem,
         {"actions": "placement", "action_parameters": {}, "observation": "v1", "stack": 1},
-    )  # fmt: skip
+    )
     return str(folder)

@@ -20,7 +20,9 @@ def env_of(config: AgentConfig, markets: list[TrainingMarket]) -> MixedVec:
     """Training environment of a configuration: its slots, split between its markets."""
     slots, reward = config.learner.markets, config.reward
     if slots < len(markets):
-        raise ConfigError(f"a slot for each of {len(markets)} markets", f"{slots}", "raise learner.markets")
+        raise ConfigError(
+            f"a slot for each of {len(markets)} markets", f"{slots}", "raise learner.markets"
+        )
     rival = None
     if reward.against:
         rival = rule_of(config) if reward.against == "base" else build(reward.against)
@@ -51,7 +53,9 @@ def learned_in(config: AgentConfig, markets: list[TrainingMarket]) -> MixedVec |
     """The same as its learner sees it: with hindsight, observations end in what the critic alone reads; an evolution
     strategy compares whole policies in an arena."""
     if config.learner.algo == "es":
-        return TrainingArena(config, markets, [unit_of(config, market) * market.loss_weight for market in markets])
+        return TrainingArena(
+            config, markets, [unit_of(config, market) * market.loss_weight for market in markets]
+        )
     env = env_of(config, markets)
     return HindsightVec(env.parts, env.names) if config.learner.hindsight else env
 

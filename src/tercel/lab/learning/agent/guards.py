@@ -21,5 +21,7 @@ def variants_tried(config: AgentConfig) -> int:
     found = variants_in(Path(section.sweep))
     if found is None and section.variants == 1:
         remedy = "name its folder, or say guards.variants"
-        raise ConfigError("the folder of a sweep as guards.sweep", f"{section.sweep}, without {SWEEP}", remedy)
+        raise ConfigError(
+            "the folder of a sweep as guards.sweep", f"{section.sweep}, without {SWEEP}", remedy
+        )
     return max(found or 1, section.variants)

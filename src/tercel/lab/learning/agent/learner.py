@@ -43,10 +43,18 @@ def sb3_settings(config: AgentConfig, actions: ActionSet) -> Sb3Settings:
     section = config.learner
     given: dict[str, Any] = dict(section.settings)
     if config.reward.risk_aversion:
-        raise ConfigError("reward.risk_aversion with the native ppo", section.algo, "set it to 0, or use `algo=ppo`")
+        raise ConfigError(
+            "reward.risk_aversion with the native ppo",
+            section.algo,
+            "set it to 0, or use `algo=ppo`",
+        )
     algorithm = section.algo.removeprefix(SB3)
     if algorithm in VALUES and actions.continuous:
-        raise ConfigError(f"discrete actions for {section.algo}", config.policy.actions, "use actions such as sized")
+        raise ConfigError(
+            f"discrete actions for {section.algo}",
+            config.policy.actions,
+            "use actions such as sized",
+        )
     own = {key: given.pop(key) for key in OWN if key in given}
     own.setdefault("network", {"net_arch": list(config.policy.hidden)})
     own.setdefault("head", "simplex" if actions.name == "allocation" else "vector")
@@ -65,7 +73,9 @@ SETTINGS: Final[dict[str, type[PpoSettings] | type[DqnSettings] | type[Evolution
 """Native learner -> its settings."""
 
 
-def learner_settings(config: AgentConfig) -> PpoSettings | DqnSettings | EvolutionSettings | Sb3Settings:
+def learner_settings(
+    config: AgentConfig,
+) -> PpoSettings | DqnSettings | EvolutionSettings | Sb3Settings:
     """Settings of the learner; those that anneal do so over the whole training unless told otherwise.
 
     Raises
@@ -90,10 +100,14 @@ def learner_settings(config: AgentConfig) -> PpoSettings | DqnSettings | Evoluti
             among = [*LearnerSection.model_fields, *known]
             near = " or ".join(repr(f"learner.{one}") for one in nearest(name, among, 3, 0.5))
             remedy = f"try {near}" if near else "take one of these"
-            raise ConfigError(f"settings that {section.algo} has: {', '.join(known)}", f"learner.{name}", remedy)
+            raise ConfigError(
+                f"settings that {section.algo} has: {', '.join(known)}", f"learner.{name}", remedy
+            )
     actions = actions_of(config)
     if kind is PpoSettings and actions.continuous:
-        given.setdefault("distribution", "logistic_normal" if actions.name == "allocation" else "gaussian")
+        given.setdefault(
+            "distribution", "logistic_normal" if actions.name == "allocation" else "gaussian"
+        )
     if kind is PpoSettings and actions.name == "override":
         others = (1.0 - RULE_FIRST) / (actions.size - 1)
         given.setdefault("start", (RULE_FIRST, *(others,) * (actions.size - 1)))
@@ -146,7 +160,11 @@ def make_learner(config: AgentConfig, env: Any, seed: int) -> Learner:
     if isinstance(settings, PpoSettings):
         return Ppo(env, settings, seed)
     if actions_of(config).continuous:
-        raise ConfigError("discrete actions for dqn", config.policy.actions, "use `algo=ppo`, or actions such as sized")
+        raise ConfigError(
+            "discrete actions for dqn",
+            config.policy.actions,
+            "use `algo=ppo`, or actions such as sized",
+        )
     return Dqn(env, settings, seed)
 
 
@@ -169,13 +187,16 @@ def _check_evolution(config: AgentConfig) -> None:
     """Refuse what an evolution strategy cannot do: it moves a written strategy, by the shortfall of whole episodes."""
     reward, wants = config.reward, RewardSection(unit=config.reward.unit)
     others = {
-        f"policy.actions {config.policy.actions!r}": config.policy.actions not in ("levers", "residual"),
+        f"policy.actions {config.policy.actions!r}": config.policy.actions
+        not in ("levers", "residual"),
         f"a section [reward] with {reward.model_dump(exclude_defaults=True)}": reward != wants,
         f"learner.shards {config.learner.shards}": config.learner.shards > 0,
         f"start.clone {config.start.clone}": config.start.clone > 0,
         f"task.grow_frames {config.task.grow_frames}": config.task.grow_frames > 0,
     }
-    expected = "actions of levers or residual, the plain reward and one process, for learner.algo 'es'"
+    expected = (
+        "actions of levers or residual, the plain reward and one process, for learner.algo 'es'"
+    )
     _refuse_first(others, expected, "leave it out, or train with ppo")
 
 
@@ -190,7 +211,9 @@ def risk_of(config: AgentConfig) -> Risk:
     """Objective of the learner; the mean cost where it knows no other."""
     settings = learner_settings(config)
     if isinstance(settings, PpoSettings | DqnSettings):
-        return Risk(settings.risk_aversion, cast(Measure, settings.risk_measure), settings.risk_level)
+        return Risk(
+            settings.risk_aversion, cast(Measure, settings.risk_measure), settings.risk_level
+        )
     return Risk()
 
 
@@ -202,5 +225,7 @@ def with_algo(config: AgentConfig, algo: str) -> AgentConfig:
     learner = LearnerSection.model_validate(plain)
     policy = config.policy
     if algo.endswith("dqn") and actions_of(config).continuous:
-        policy = policy.model_copy(update={"actions": "sized", "base": "score_rule", "parameters": {}, "levers": {}})
+        policy = policy.model_copy(
+            update={"actions": "sized", "base": "score_rule", "parameters": {}, "levers": {}}
+        )
     return config.model_copy(update={"learner": learner, "policy": policy})

@@ -10,7 +10,13 @@ from tercel.execution.market import Market
 from tercel.execution.observations import SLOW
 from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Plan, seeded_plan
-from tercel.lab.evaluation.market import OTHER_HOURS, TRAINING_STEP_NS, build_market, curve_lots, validated
+from tercel.lab.evaluation.market import (
+    OTHER_HOURS,
+    TRAINING_STEP_NS,
+    build_market,
+    curve_lots,
+    validated,
+)
 from tercel.lab.evaluation.sampling import Sampler, bank_sampler
 from tercel.lab.evaluation.settings import MarketTask
 from tercel.lab.evaluation.windows import tape_plan, tape_sampler
@@ -83,7 +89,10 @@ def markets_of(config: AgentConfig) -> list[TrainingMarket]:
     section = config.market
     stakes = (section.regime_stakes or (1.0,) * len(section.laws)) * len(section.presets)
     pairs = zip(section.markets, stakes, strict=True)
-    return [(_resampled if market.on_tape else _simulated)(config, market, stake) for market, stake in pairs]
+    return [
+        (_resampled if market.on_tape else _simulated)(config, market, stake)
+        for market, stake in pairs
+    ]
 
 
 def acting_in(config: AgentConfig) -> tuple[Source, Task, Sampler]:
@@ -93,7 +102,9 @@ def acting_in(config: AgentConfig) -> tuple[Source, Task, Sampler]:
         market = _on_tape(config) if config.on_tape else _resampled(config, where, 1.0)
         return market.training, market.task, market.sampler
     preset = presets.load(where.preset)
-    bank = settled_bank(preset, config.market.worlds, impact=law_for(preset, where.impact or None) or "none")
+    bank = settled_bank(
+        preset, config.market.worlds, impact=law_for(preset, where.impact or None) or "none"
+    )
     source = with_chosen(bank, where.regimes, preset, task.horizon_s / 3)
     return source, task, bank_sampler(task, where.lots(task), len(source.worlds_b))
 
@@ -113,19 +124,26 @@ def _simulated(config: AgentConfig, market: Market, loss_weight: float) -> Train
     warmup_ns = task.warmup_ns if slow else task.horizon_ns // task.decisions
     training, validation = (
         with_chosen(
-            _bank(type(preset), preset.model_dump_json(), n, seed, law), market.regimes, preset, task.horizon_s / 3
+            _bank(type(preset), preset.model_dump_json(), n, seed, law),
+            market.regimes,
+            preset,
+            task.horizon_s / 3,
         )
         for n, seed in ((worlds, 0), (min(VALIDATION_WORLDS, worlds), BANK))
     )
     episodes = config.validation.episodes
     return TrainingMarket(
         preset.name,
-        preset.name if len(config.market.laws) == 1 else f"{preset.name} {market.regimes or PLAIN.name}",
+        preset.name
+        if len(config.market.laws) == 1
+        else f"{preset.name} {market.regimes or PLAIN.name}",
         task,
         training,
         validation,
         bank_sampler(task, quantity, len(training.worlds_b), warmup_ns),
-        seeded_plan(task, quantity, VALIDATION_SEED, 0, episodes, len(validation.worlds_b), warmup_ns),
+        seeded_plan(
+            task, quantity, VALIDATION_SEED, 0, episodes, len(validation.worlds_b), warmup_ns
+        ),
         float(getattr(preset, "mean_spread_ticks", 1.0)),
         {"market": preset.name, **({"regimes": market.regimes} if market.regimes else {})},
         loss_weight,
@@ -138,9 +156,17 @@ def _resampled(config: AgentConfig, market: Market, loss_weight: float) -> Train
     facts = {key: built.facts[key] for key in ("symbol", "trained on")}
     plan = built.sampler(-1 - VALIDATION_SEED, 0, config.validation.episodes)
     return TrainingMarket(
-        f"{market.symbol} resampled", f"{market.symbol} resampled", _longest(config), built.training, built.training,
-        built.sampler, plan, built.estimates.spread, facts, loss_weight,
-    )  # fmt: skip
+        f"{market.symbol} resampled",
+        f"{market.symbol} resampled",
+        _longest(config),
+        built.training,
+        built.training,
+        built.sampler,
+        plan,
+        built.estimates.spread,
+        facts,
+        loss_weight,
+    )
 
 
 def _on_tape(config: AgentConfig) -> TrainingMarket:
@@ -154,14 +180,22 @@ def _on_tape(config: AgentConfig) -> TrainingMarket:
         if str(facts["trained on"]).endswith(OTHER_HOURS):
             facts["trained on"] = f"{facts['trained on']} than {by_clock.hours}"
         episodes = validated(config.validation.episodes, len(market.plan))
-        return _of_tape(config, task, market.training, market.sampler, market.estimates.spread, facts, episodes)
+        return _of_tape(
+            config, task, market.training, market.sampler, market.estimates.spread, facts, episodes
+        )
     train, judged = _days(config)
     lake = Lake(section.lake)
     days = [lake.read(section.symbol, date) for date in train]
     curve = [float(lots) for lots in np.mean([curve_lots(*day) for day in days], axis=0)]
-    source, tape = replay(lake, section.symbol, train, queue=section.queue, impact=tape_law(days, recorded.impact))
+    source, tape = replay(
+        lake, section.symbol, train, queue=section.queue, impact=tape_law(days, recorded.impact)
+    )
     plan = tape_plan(tape, task, curve, every_ns=TRAINING_STEP_NS)
-    facts = {"symbol": section.symbol, "trained on": ", ".join(train), "judged on": ", ".join(judged)}
+    facts = {
+        "symbol": section.symbol,
+        "trained on": ", ".join(train),
+        "judged on": ", ".join(judged),
+    }
     return _of_tape(config, task, source, tape_sampler(plan), 1.0, facts)
 
 
@@ -193,12 +227,16 @@ def _days(config: AgentConfig) -> tuple[list[str], list[str]]:
     unknown = sorted({*section.train_days, *section.judge_days} - set(dates))
     if unknown:
         raise ConfigError(
-            f"recorded days of {section.symbol}: {dates[0]} to {dates[-1]}", unknown[0], "import that day"
+            f"recorded days of {section.symbol}: {dates[0]} to {dates[-1]}",
+            unknown[0],
+            "import that day",
         )
     first = min(section.judge_days, default="")
     train = sorted(section.train_days) or [date for date in dates if not first or date < first]
     if not train:
-        raise ConfigError("days to learn on", f"all {len(dates)} kept for judging", "leave some out of judge_days")
+        raise ConfigError(
+            "days to learn on", f"all {len(dates)} kept for judging", "leave some out of judge_days"
+        )
     return train, sorted(section.judge_days) or [date for date in dates if date not in train]
 
 

@@ -31,9 +31,15 @@ def action_parameters(config: AgentConfig) -> dict[str, Any]:
     values: dict[str, float] = dict(section.parameters)
     if section.base in TUNABLE and not config.on_tape:
         values = {**tuned_parameters(config.market.presets[0], section.base), **values}
-    more: dict[str, Any] = {"levers": section.levers} if section.actions == "levers" and section.levers else {}
+    more: dict[str, Any] = (
+        {"levers": section.levers} if section.actions == "levers" and section.levers else {}
+    )
     if section.actions == "residual":
-        more |= {key: value for key in ("dead", "scale", "grains") if (value := getattr(section, key)) is not None}
+        more |= {
+            key: value
+            for key in ("dead", "scale", "grains")
+            if (value := getattr(section, key)) is not None
+        }
     return {"base": section.base, "parameters": values, **more, **behind}
 
 
@@ -60,7 +66,12 @@ def rule_name(config: AgentConfig) -> str:
     if rule == Peg(level=0):
         return PegTouch.name
     based = section.actions in BASED and config.validation.rule in ("", section.base)
-    return " ".join([rule.name, *(f"{key} {value:g}" for key, value in (section.parameters if based else {}).items())])
+    return " ".join(
+        [
+            rule.name,
+            *(f"{key} {value:g}" for key, value in (section.parameters if based else {}).items()),
+        ]
+    )
 
 
 def strategy_of(config: AgentConfig, policy: PolicyPort) -> PolicyStrategy:

@@ -25,11 +25,16 @@ def with_shards(config: AgentConfig, workers: int | None) -> AgentConfig:
     shards = learner.shards or max(SHARDS, workers or 0)
     if learner.markets % shards:
         raise ConfigError(
-            f"shards that learner.markets = {learner.markets} can be dealt into evenly", f"{shards}",
+            f"shards that learner.markets = {learner.markets} can be dealt into evenly",
+            f"{shards}",
             f"set learner.shards to a divisor of {learner.markets}",
-        )  # fmt: skip
+        )
     if workers is not None and workers > shards:
-        raise ConfigError(f"1 to {shards} workers, as many as there are shards", f"{workers}", "fewer, or more shards")
+        raise ConfigError(
+            f"1 to {shards} workers, as many as there are shards",
+            f"{workers}",
+            "fewer, or more shards",
+        )
     return config.model_copy(update={"learner": learner.model_copy(update={"shards": shards})})
 
 
@@ -51,8 +56,16 @@ def spread(address: str | None, workers: int | None) -> Iterator[MakeEnv | None]
             learner = config.learner
             if learner.algo != "ppo":
                 raise ConfigError("ppo on a cluster", learner.algo, "train it without `ray=`")
-            env = ray_env(where, partial(part_of, config), learner.markets, shards=learner.shards, workers=workers)
-            say(f"{learner.shards} shards of {learner.markets // learner.shards} slots on {where.describe()}")
+            env = ray_env(
+                where,
+                partial(part_of, config),
+                learner.markets,
+                shards=learner.shards,
+                workers=workers,
+            )
+            say(
+                f"{learner.shards} shards of {learner.markets // learner.shards} slots on {where.describe()}"
+            )
             return env
 
         yield make

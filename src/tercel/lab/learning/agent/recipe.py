@@ -43,7 +43,9 @@ def learnable(settings: MarketTask) -> tuple[MarketTask, list[str]]:
     ['a limit price']
     """
     task = settings.task
-    plain = replace(task, latency=Latency("constant", round(task.latency.mean_ns)), feed_latency=Latency())
+    plain = replace(
+        task, latency=Latency("constant", round(task.latency.mean_ns)), feed_latency=Latency()
+    )
     plain = replace(plain, limit_price=None, clock="time", clock_step=0)
     unknown = {
         "fees": not settings.market.fees.free,
@@ -52,7 +54,9 @@ def learnable(settings: MarketTask) -> tuple[MarketTask, list[str]]:
         "a limit price": task.limit_price is not None,
         f"decisions by {task.clock}": task.clock != "time",
     }
-    return replace(settings.in_market(fees=NO_FEES), task=plain), [words for words, there in unknown.items() if there]
+    return replace(settings.in_market(fees=NO_FEES), task=plain), [
+        words for words, there in unknown.items() if there
+    ]
 
 
 def configured(
@@ -93,7 +97,12 @@ def configured(
     task, market = settings.task, settings.market
     raw = read_toml(preset_file(recipe or RECIPES.get(algorithm, "ppo")), "install Tercel again")
     raw["market"] = {"impact": market.impact} | (
-        {"lake": market.lake, "symbol": market.symbol, "judge_days": list(market.days), "queue": market.queue}
+        {
+            "lake": market.lake,
+            "symbol": market.symbol,
+            "judge_days": list(market.days),
+            "queue": market.queue,
+        }
         if market.on_tape
         else {"presets": [market.preset], "regimes": market.regimes}
     )

@@ -34,7 +34,9 @@ def write_page(folder: Path, config: AgentConfig, result: dict[str, Any]) -> Pat
     return path
 
 
-def page(config: AgentConfig, result: dict[str, Any], rows: Sequence[Metrics], checks: Sequence[Metrics]) -> str:
+def page(
+    config: AgentConfig, result: dict[str, Any], rows: Sequence[Metrics], checks: Sequence[Metrics]
+) -> str:
     """Page of a training from rows of metrics and of looks."""
     best, rule = result["best"], result["rule"]
     sections = [
@@ -58,7 +60,11 @@ def page(config: AgentConfig, result: dict[str, Any], rows: Sequence[Metrics], c
         f"of {result['looks']} validation checks: `tercel agent evaluate` judges it on others."
     )
     lead = f"{result['frames']:,} decisions. {outcome}"
-    facts = {"seed": result["seed"], "trained on": spelt_out(result["trained_on"]), "Tercel": result["version"]}
+    facts = {
+        "seed": result["seed"],
+        "trained on": spelt_out(result["trained_on"]),
+        "Tercel": result["version"],
+    }
     return render(f"Training of {config.name}", lead, sections, facts, "tercel agent train")
 
 
@@ -73,7 +79,11 @@ def unlearned(result: dict[str, Any]) -> str:
     best, rule, looks = result["best"], result["rule"], result["looks"]
     if best["frames"] > 0:
         return ""
-    what = (rule, "that rule itself") if best["is_bps"] == best["rule_bps"] else ("the first", "its start")
+    what = (
+        (rule, "that rule itself")
+        if best["is_bps"] == best["rule_bps"]
+        else ("the first", "its start")
+    )
     text = f"none of {looks} validation checks beat {what[0]}, so {what[1]} is kept as the policy."
     return f"Nothing was learned: {text} {kept(result['start'], result.get('best_checkpoint'), looks, True)}"
 
@@ -85,7 +95,10 @@ def weights_of(config: AgentConfig) -> dict[str, float]:
 
 def spelt_out(values: dict[str, Any]) -> str:
     """What was trained on, as a person writes it."""
-    return "; ".join(f"{key}: {', '.join(map(str, v)) if isinstance(v, list) else v}" for key, v in values.items())
+    return "; ".join(
+        f"{key}: {', '.join(map(str, v)) if isinstance(v, list) else v}"
+        for key, v in values.items()
+    )
 
 
 def flat(values: dict[str, Any], above: str = "") -> dict[str, object]:
@@ -109,11 +122,30 @@ def learning(checks: Sequence[Metrics], rule: str) -> Figure:
     with sketch(3.4) as drawing:
         panel = drawing.subplots()
         frames, cost, error = (_column(checks, name) for name in ("frames", "is_bps", "se"))
-        panel.plot(frames / 1e3, cost, color=style.GOOD.token, linewidth=2.0, marker="o", markersize=3, label="policy")
-        panel.fill_between(
-            frames / 1e3, cost - 2 * error, cost + 2 * error, color=style.GOOD.token, alpha=0.15, linewidth=0
+        panel.plot(
+            frames / 1e3,
+            cost,
+            color=style.GOOD.token,
+            linewidth=2.0,
+            marker="o",
+            markersize=3,
+            label="policy",
         )
-        panel.plot(frames / 1e3, _column(checks, "rule_bps"), color=style.SOFT.token, linestyle=(0, (4, 3)), label=rule)
+        panel.fill_between(
+            frames / 1e3,
+            cost - 2 * error,
+            cost + 2 * error,
+            color=style.GOOD.token,
+            alpha=0.15,
+            linewidth=0,
+        )
+        panel.plot(
+            frames / 1e3,
+            _column(checks, "rule_bps"),
+            color=style.SOFT.token,
+            linestyle=(0, (4, 3)),
+            label=rule,
+        )
         panel.set(xlabel="thousand decisions", ylabel="mean cost, bps (down: better)")
         drawing.legend(loc="outside upper right", ncols=2)
 
@@ -137,13 +169,19 @@ def gains(checks: Sequence[Metrics], rule: str) -> Figure:
 
     with sketch(0.6 + 2.2 * lines) as drawing:
         places = drawing.subplots(lines, columns, squeeze=False, sharex=True)
-        colours = style.series_colours(list(dict.fromkeys(market for row in panels.values() for market in row)))
+        colours = style.series_colours(
+            list(dict.fromkeys(market for row in panels.values() for market in row))
+        )
         for panel, (law, row) in zip(places.flat, panels.items(), strict=False):
             for market, name in row.items():
                 panel.plot(
-                    _column(checks, "frames") / 1e3, _column(checks, name), color=colours[market].token, marker="o",
-                    markersize=3, label=market,
-                )  # fmt: skip
+                    _column(checks, "frames") / 1e3,
+                    _column(checks, name),
+                    color=colours[market].token,
+                    marker="o",
+                    markersize=3,
+                    label=market,
+                )
             panel.axhline(0, color=style.SOFT.token, linewidth=1)
             panel.set_title(law, fontsize=9)
         for panel in list(places.flat)[len(panels) :]:
@@ -178,18 +216,28 @@ def terms(rows: Sequence[Metrics], weights: dict[str, float]) -> Figure:
 
 def spread_of_moves(rows: Sequence[Metrics]) -> Figure:
     """Figure of exploration and step size: sigma or entropy, KL and the share of clipped steps."""
-    names = [name for name in ("sigma", "entropy", "epsilon", "kl", "clipped", "learning_rate") if name in rows[0]]
+    names = [
+        name
+        for name in ("sigma", "entropy", "epsilon", "kl", "clipped", "learning_rate")
+        if name in rows[0]
+    ]
 
     with sketch(2.2) as drawing:
         panels = np.atleast_1d(drawing.subplots(1, len(names)))
         for panel, name in zip(panels, names, strict=True):
-            panel.plot(_column(rows, "frames") / 1e3, smooth(_column(rows, name)), color=style.SOFT.token)
+            panel.plot(
+                _column(rows, "frames") / 1e3, smooth(_column(rows, name)), color=style.SOFT.token
+            )
             panel.set_title(name, fontsize=9)
 
-    return finished(drawing, "health", f"Health of the training: {', '.join(names)}.", "By thousand decisions.")
+    return finished(
+        drawing, "health", f"Health of the training: {', '.join(names)}.", "By thousand decisions."
+    )
 
 
-def smooth(values: np.ndarray[Any, np.dtype[np.float64]], width: int = 10) -> np.ndarray[Any, np.dtype[np.float64]]:
+def smooth(
+    values: np.ndarray[Any, np.dtype[np.float64]], width: int = 10
+) -> np.ndarray[Any, np.dtype[np.float64]]:
     """Running mean over the last `width` finite values."""
     out = np.full(len(values), np.nan)
     for i in range(len(values)):

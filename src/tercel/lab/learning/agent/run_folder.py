@@ -63,11 +63,15 @@ def made_of(config: AgentConfig) -> dict[str, Any]:
         found["presets"] = {name: presets.load(name).mark for name in config.market.presets}
     if config.own_code:
         found["python"] = f"{sys.version_info.major}.{sys.version_info.minor}"
-        found["functions"] = {name: fingerprint(function) for name, function in functions_of(config).items()}
+        found["functions"] = {
+            name: fingerprint(function) for name, function in functions_of(config).items()
+        }
     return found
 
 
-def differences(before: Mapping[str, Any], now: Mapping[str, Any], above: str = "") -> Iterator[str]:
+def differences(
+    before: Mapping[str, Any], now: Mapping[str, Any], above: str = ""
+) -> Iterator[str]:
     """Differences between the configurations of two run folders, in words.
 
     >>> list(differences({"task": {"share": 0.1, "side": 0}}, {"task": {"share": 0.2, "side": 0}}))
@@ -111,13 +115,19 @@ def refuse_another(folder: Path, config: AgentConfig, seed: int) -> None:
     try:
         before: dict[str, Any] = dict(json.loads(path.read_text()))
     except ValueError as error:
-        raise ConfigError("a training's configuration", f"{path}: {error}", "name another folder (`out=`)") from None
+        raise ConfigError(
+            "a training's configuration", f"{path}: {error}", "name another folder (`out=`)"
+        ) from None
     made, makes = before.pop(MADE_OF, {}), now.pop(MADE_OF)
     found = next(chain(differences(before, now), changed_since(made, makes)), None)
     if found is not None:
         remedy = f"name another folder (`out=`), or go on with it as it was: tercel agent train `resume={folder}`"
         remedy += " `trust=True`" if made.get("functions") else ""
-        raise ConfigError("a new run folder, or one of this very training", f"{folder} holds another: {found}", remedy)
+        raise ConfigError(
+            "a new run folder, or one of this very training",
+            f"{folder} holds another: {found}",
+            remedy,
+        )
 
 
 def claim(folder: Path, config: AgentConfig, seed: int) -> None:
@@ -132,7 +142,9 @@ def claim(folder: Path, config: AgentConfig, seed: int) -> None:
     write_whole(folder / FILE, json.dumps(_run_record(config, seed), indent=1) + "\n")
 
 
-def resumed(folder: Path, *, trust: bool = False, seed: int | None = None) -> tuple[AgentConfig, Path, int]:
+def resumed(
+    folder: Path, *, trust: bool = False, seed: int | None = None
+) -> tuple[AgentConfig, Path, int]:
     """The configuration of a run, its folder and its seed; `seed` is what it is thought to be.
 
     Raises
@@ -147,15 +159,21 @@ def resumed(folder: Path, *, trust: bool = False, seed: int | None = None) -> tu
         raw.pop(MADE_OF, None)
         stored_seed = int(raw.pop("seed"))
     except OSError as error:
-        raise ConfigError("the folder of a training", f"{path}: {error.strerror}", "name one that was begun") from None
+        raise ConfigError(
+            "the folder of a training", f"{path}: {error.strerror}", "name one that was begun"
+        ) from None
     except (ValueError, KeyError, AttributeError, TypeError) as error:
-        raise ConfigError("a training's configuration", f"{path}: {error}", "start it again elsewhere") from None
+        raise ConfigError(
+            "a training's configuration", f"{path}: {error}", "start it again elsewhere"
+        ) from None
     if seed is not None and seed != stored_seed:
         remedy = f"leave `seed=` out, or train seed {seed} in another folder"
         raise ConfigError(f"the seed of {folder}, which is {stored_seed}", f"seed {seed}", remedy)
     config = parse(raw, str(path))
     if config.own_code and not trust:
-        received = f"{path} names {' and '.join(config.own_code)}, and nothing that a folder names is run"
+        received = (
+            f"{path} names {' and '.join(config.own_code)}, and nothing that a folder names is run"
+        )
         remedy = f"if it is yours: tercel agent train `resume={folder}` `trust=True`"
         raise ConfigError("a word that the functions of the run may run", received, remedy)
     return config, folder, stored_seed
@@ -178,6 +196,9 @@ def refuse_changed(folder: Path, config: AgentConfig) -> None:
 def is_done(folder: Path) -> bool:
     """Whether the training in a folder has come to its end."""
     try:
-        return bool(json.loads((folder / RESULT).read_text())["done"]) and (folder / POLICY / CARD).is_file()
+        return (
+            bool(json.loads((folder / RESULT).read_text())["done"])
+            and (folder / POLICY / CARD).is_file()
+        )
     except (OSError, ValueError, KeyError):
         return False

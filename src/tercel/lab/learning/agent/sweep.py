@@ -55,14 +55,21 @@ def space_of(config: AgentConfig) -> Space:
         section, dot, name = key.partition(".")
         if section not in SEARCHED or not dot or not name:
             remedy = offer(section, SEARCHED)
-            raise ConfigError(f"keys of {', '.join(SEARCHED)}, as in learner.minibatch", f"sweep.ranges: {key}", remedy)
+            raise ConfigError(
+                f"keys of {', '.join(SEARCHED)}, as in learner.minibatch",
+                f"sweep.ranges: {key}",
+                remedy,
+            )
         if isinstance(wanted, RangeSection):
             integer = isinstance(wanted.low, int) and isinstance(wanted.high, int)
             space[key] = Range(wanted.low, wanted.high, wanted.log, integer)
         else:
             space[key] = Choice(wanted)
     for end in (0, -1):  # names and types are refused before the first trial
-        values = {k: (s.low, s.high)[end] if isinstance(s, Range) else s.values[end] for k, s in space.items()}
+        values = {
+            k: (s.low, s.high)[end] if isinstance(s, Range) else s.values[end]
+            for k, s in space.items()
+        }
         learner_settings(overlaid(config, values))
     return space
 
@@ -122,9 +129,17 @@ class AgentSweep:
     """
 
     def __init__(
-        self, config: AgentConfig, folder: Path, seed: int, storage: str = "", *, resume: bool = False
+        self,
+        config: AgentConfig,
+        folder: Path,
+        seed: int,
+        storage: str = "",
+        *,
+        resume: bool = False,
     ) -> None:
-        self.config, self.folder, self.seed = config, folder, seed
+        self.config = config
+        self.folder = folder
+        self.seed = seed
         space = space_of(config)
         folder.mkdir(parents=True, exist_ok=True)
         url = storage or f"sqlite:///{folder.resolve() / 'study.db'}"
@@ -152,17 +167,28 @@ class AgentSweep:
             return False
         gains, errors, short = found
         spread = float(np.sqrt(np.sum(np.square(errors)))) / len(errors)
-        self.sweep.tell(trial, float(np.mean(gains)), "cut short" if short else "complete", se=spread)
+        self.sweep.tell(
+            trial, float(np.mean(gains)), "cut short" if short else "complete", se=spread
+        )
         return True
 
     def _train(
-        self, trial: Trial, config: AgentConfig, on_row: Callable[[Trial, Metrics], None], stop: Callable[[], bool]
+        self,
+        trial: Trial,
+        config: AgentConfig,
+        on_row: Callable[[Trial, Metrics], None],
+        stop: Callable[[], bool],
     ) -> tuple[list[float], list[float], bool] | None:
         """Gains of the kept policies by seed with their standard errors, and whether it was cut short."""
         gains: list[float] = []
         errors: list[float] = []
         for turn in range(self.config.sweep.seeds):
-            watch = _Watch(trial, turn, list(gains), config.validation.every or max(config.learner.frames // 10, 1))
+            watch = _Watch(
+                trial,
+                turn,
+                list(gains),
+                config.validation.every or max(config.learner.frames // 10, 1),
+            )
 
             def row(metrics: Metrics, best: Metrics | None, watch: _Watch = watch) -> None:
                 on_row(trial, metrics)
@@ -207,7 +233,9 @@ class AgentSweep:
             result["best"] = {"trial": best.number, **values}
             guards = {"guards.variants": self.variants, "guards.sweep": str(self.folder.resolve())}
             chosen = overlaid(self.config, {**best.values, **guards}, budget=False)
-            write_whole(self.folder / BEST, to_toml(chosen.model_dump(mode="json", exclude_unset=True)))
+            write_whole(
+                self.folder / BEST, to_toml(chosen.model_dump(mode="json", exclude_unset=True))
+            )
             result["config"] = str(self.folder / BEST)
         write_whole(self.folder / RESULT, json.dumps(result, indent=1) + "\n")
         return result
@@ -224,9 +252,14 @@ def to_toml(values: dict[str, Any]) -> str:
     hidden = [8, 8]
     more = { x = true }
     """
-    plain = [f"{_key(key)} = {_toml(value)}\n" for key, value in values.items() if not isinstance(value, dict)]
+    plain = [
+        f"{_key(key)} = {_toml(value)}\n"
+        for key, value in values.items()
+        if not isinstance(value, dict)
+    ]
     tables = [
-        f"\n[{_key(key)}]\n" + "".join(f"{_key(k)} = {_toml(v)}\n" for k, v in value.items() if v is not None)
+        f"\n[{_key(key)}]\n"
+        + "".join(f"{_key(k)} = {_toml(v)}\n" for k, v in value.items() if v is not None)
         for key, value in values.items()
         if isinstance(value, dict)
     ]
@@ -252,14 +285,22 @@ def refuse_other(folder: Path, config: AgentConfig, seed: int, resume: bool) -> 
     path = folder / SWEEP
     if not path.exists():
         if resume:
-            raise ConfigError("a sweep that was begun", f"no {path}", "start it without `resume=True`")
+            raise ConfigError(
+                "a sweep that was begun", f"no {path}", "start it without `resume=True`"
+            )
         return
     if not resume:
         raise ConfigError(
-            "a new folder", f"{folder} holds a sweep", "go on with it: `resume=True`; or name another `out=`"
+            "a new folder",
+            f"{folder} holds a sweep",
+            "go on with it: `resume=True`; or name another `out=`",
         )
     if _without_trials(json.loads(path.read_text())) != _without_trials(_record(config, seed)):
-        raise ConfigError("the configuration and the seed of the sweep", f"others than {path}", "name another `out=`")
+        raise ConfigError(
+            "the configuration and the seed of the sweep",
+            f"others than {path}",
+            "name another `out=`",
+        )
 
 
 def _record(config: AgentConfig, seed: int) -> dict[str, Any]:

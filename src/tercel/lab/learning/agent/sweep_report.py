@@ -43,7 +43,9 @@ def page(sweep: AgentSweep, result: dict[str, Any]) -> str:
         sections.append(Section("What matters", text, figures=[importance(result["importance"])]))
     best = result["best"]
     if best:
-        sections.append(Section("The best", facts={key: str(value) for key, value in best["settings"].items()}))
+        sections.append(
+            Section("The best", facts={key: str(value) for key, value in best["settings"].items()})
+        )
     lead = (
         f"{result['trials']} trials, {result['complete']} complete, {result['cut_short']} cut short, "
         f"{result['failed']} failed. "
@@ -54,4 +56,6 @@ def page(sweep: AgentSweep, result: dict[str, Any]) -> str:
             else "None is complete."
         )
     )
-    return render(f"Sweep of {result['name']}", lead, sections, {"seed": result["seed"]}, "tercel agent sweep")
+    return render(
+        f"Sweep of {result['name']}", lead, sections, {"seed": result["seed"]}, "tercel agent sweep"
+    )

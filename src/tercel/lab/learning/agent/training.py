@@ -28,7 +28,14 @@ from tercel.lab.learning.agent.guards import variants_tried
 from tercel.lab.learning.agent.learner import learner_settings, make_learner, risk_of
 from tercel.lab.learning.agent.market import TrainingMarket, markets_of
 from tercel.lab.learning.agent.policy import action_parameters, rule_name, rule_of, strategy_of
-from tercel.lab.learning.agent.run_folder import CHECK_COLUMNS, CHECKS, LAST, POLICY, UPDATES_A_CHECKPOINT, write_result
+from tercel.lab.learning.agent.run_folder import (
+    CHECK_COLUMNS,
+    CHECKS,
+    LAST,
+    POLICY,
+    UPDATES_A_CHECKPOINT,
+    write_result,
+)
 from tercel.lab.learning.agent.user_code import eyes_of
 from tercel.lab.learning.agent.validation import Validator
 from tercel.lab.learning.checkpoint import load_checkpoint, save_checkpoint
@@ -107,7 +114,9 @@ class Training:
         make: MakeEnv | None,
         markets: list[TrainingMarket],
     ) -> None:
-        self.config, self.folder, self.seed = config, folder, seed
+        self.config = config
+        self.folder = folder
+        self.seed = seed
         folder.mkdir(parents=True, exist_ok=True)
         self.markets = markets
         if make is None and config.learner.shards:
@@ -124,7 +133,9 @@ class Training:
             self.agent.restore(state)
         self.log = MetricsLog(folder / "metrics.csv", frames=self.agent.frames)
         self.checks = MetricsLog(
-            folder / CHECKS, frames=self.agent.frames if state is not None else 0, needs=CHECK_COLUMNS
+            folder / CHECKS,
+            frames=self.agent.frames if state is not None else 0,
+            needs=CHECK_COLUMNS,
         )
         self.every = config.validation.every or max(config.learner.frames // 10, 1)
         self.began = time.monotonic()
@@ -135,7 +146,9 @@ class Training:
     @property
     def best(self) -> Metrics | None:
         """The look at which the kept policy was taken."""
-        rows = [row for row in self.checks.rows if row["frames"] >= self._late or row["frames"] == 0]
+        rows = [
+            row for row in self.checks.rows if row["frames"] >= self._late or row["frames"] == 0
+        ]
         return max(rows, key=lambda row: row["merit"]) if rows else None
 
     @property
@@ -186,7 +199,10 @@ class Training:
         policy = self.agent.policy()
         if averaged and isinstance(policy, MlpPolicy):
             policy = self.average.policy(policy)
-        best, check = self.best, self.validator.check(strategy_of(self.config, policy), self.agent.frames)
+        best, check = (
+            self.best,
+            self.validator.check(strategy_of(self.config, policy), self.agent.frames),
+        )
         check["averaged"] = float(averaged)
         self.checks.add(check)
         if best is None or self.best is self.checks.rows[-1]:
@@ -231,7 +247,10 @@ class Training:
         """Markets, days and streams of the training, for the card."""
         facts: dict[str, Any] = dict(self.markets[0].facts)
         if len(self.markets) > 1:
-            facts = {"markets": self._names, "regimes": ", ".join(law or PLAIN.name for law in self.config.market.laws)}
+            facts = {
+                "markets": self._names,
+                "regimes": ", ".join(law or PLAIN.name for law in self.config.market.laws),
+            }
             days: dict[str, list[object]] = {}
             for one in self.markets:
                 if "symbol" in one.facts:
@@ -252,7 +271,11 @@ class Training:
             if not path.exists():
                 continue
             card = read_card(path)
-            changed = replace(card, learner={**card.learner, **self._counted}, scores={**card.scores, **self.apart})
+            changed = replace(
+                card,
+                learner={**card.learner, **self._counted},
+                scores={**card.scores, **self.apart},
+            )
             write_whole(path, changed.to_json())
 
     def finish(self, done: bool) -> dict[str, Any]:

@@ -37,14 +37,18 @@ class Validator:
         units: Sequence[float] = (),
         shares: Sequence[float] = (),
     ) -> None:
-        self.markets, self.rule, self.risk = markets, rule, risk or Risk()
+        self.markets = markets
+        self.rule = rule
+        self.risk = risk or Risk()
         self.units = tuple(units) or (1.0,) * len(markets)
         self.shares = tuple(shares) or (1.0,) * len(markets)
         self.rule_costs = [self._costs(market, rule) for market in markets]
 
     def _costs(self, market: TrainingMarket, strategy: Strategy) -> Costs:
         """Costs of the plan's episodes, each over when its order is filled."""
-        return run_strategies(market.validation, market.task, market.plan, [strategy], run_out=False)[0]
+        return run_strategies(
+            market.validation, market.task, market.plan, [strategy], run_out=False
+        )[0]
 
     def check(self, strategy: Strategy, frames: int) -> Metrics:
         """One look at a policy: its cost, and its gain on the rule.
@@ -59,13 +63,23 @@ class Validator:
             ``gain_NAME`` of each.
         """
         costs = [self._costs(market, strategy) for market in self.markets]
-        pairs = [(shortfall(rule), shortfall(mine)) for rule, mine in zip(self.rule_costs, costs, strict=True)]
+        pairs = [
+            (shortfall(rule), shortfall(mine))
+            for rule, mine in zip(self.rule_costs, costs, strict=True)
+        ]
         gains = [float((rule - mine).mean()) for rule, mine in pairs]
-        errors = [clustered_se(rule - mine, one.cluster) for (rule, mine), one in zip(pairs, costs, strict=True)]
-        merits = [gain * market.loss_weight for market, gain in zip(self.markets, gains, strict=True)]
+        errors = [
+            clustered_se(rule - mine, one.cluster)
+            for (rule, mine), one in zip(pairs, costs, strict=True)
+        ]
+        merits = [
+            gain * market.loss_weight for market, gain in zip(self.markets, gains, strict=True)
+        ]
         if self.risk.aversion:
             rows = zip(self.rule_costs, costs, self.units, strict=True)
-            merits = [self._valued(rule, unit) - self._valued(mine, unit) for rule, mine, unit in rows]
+            merits = [
+                self._valued(rule, unit) - self._valued(mine, unit) for rule, mine, unit in rows
+            ]
         lots = sum(int(one.qty.sum()) for one in costs)
         row = {
             "frames": float(frames),
@@ -78,7 +92,10 @@ class Validator:
             "forced": sum(int(one.forced_lots.sum()) for one in costs) / lots,
         }
         if len(gains) > 1:
-            row |= {f"gain_{market.label}": gain for market, gain in zip(self.markets, gains, strict=True)}
+            row |= {
+                f"gain_{market.label}": gain
+                for market, gain in zip(self.markets, gains, strict=True)
+            }
         return row
 
     def _valued(self, costs: Costs, unit: float) -> float:

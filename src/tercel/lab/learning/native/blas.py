@@ -12,7 +12,11 @@ from functools import lru_cache
 from pathlib import Path
 
 # The prefixes and suffixes under which OpenBLAS is built into NumPy's wheels and distributions.
-_NAMES = tuple(f"{prefix}openblas_{{}}_num_threads{suffix}" for prefix in ("scipy_", "") for suffix in ("64_", ""))
+_NAMES = tuple(
+    f"{prefix}openblas_{{}}_num_threads{suffix}"
+    for prefix in ("scipy_", "")
+    for suffix in ("64_", "")
+)
 
 
 @lru_cache(maxsize=1)
@@ -31,7 +35,9 @@ def _libraries() -> tuple[tuple[Callable[[], int], Callable[[int], None]], ...]:
             continue
         for name in _NAMES:
             if hasattr(library, name.format("set")):
-                found.append((getattr(library, name.format("get")), getattr(library, name.format("set"))))
+                found.append(
+                    (getattr(library, name.format("get")), getattr(library, name.format("set")))
+                )
                 break
     return tuple(found)
 

@@ -45,15 +45,36 @@ LEVEL: Final = Bounds("a number between 0 and 1", lambda value: 0 < value < 1)
 ANY: Final = Bounds("a finite number", lambda value: True)
 
 OF: Final[dict[str, Bounds]] = {
-    "hidden": COUNT, "start": ANY,
-    "steps": COUNT, "minibatch": COUNT, "epochs": COUNT, "threads": COUNT,
-    "capacity": COUNT, "warmup": FRAMES, "gradient_steps": COUNT, "n_step": COUNT, "target_every": COUNT,
-    "anneal_frames": FRAMES, "epsilon_frames": FRAMES,
-    "learning_rate": ABOVE, "clip": ABOVE, "max_norm": ABOVE, "sigma_start": ABOVE, "sigma_end": ABOVE,
-    "learning_rate_end": WEIGHT, "entropy": WEIGHT, "entropy_end": WEIGHT, "value": WEIGHT, "target_kl": WEIGHT,
-    "gamma": SHARE, "lam": SHARE, "epsilon_start": SHARE, "epsilon_end": SHARE,
-    "risk_aversion": WEIGHT, "risk_level": LEVEL,
-}  # fmt: skip
+    "hidden": COUNT,
+    "start": ANY,
+    "steps": COUNT,
+    "minibatch": COUNT,
+    "epochs": COUNT,
+    "threads": COUNT,
+    "capacity": COUNT,
+    "warmup": FRAMES,
+    "gradient_steps": COUNT,
+    "n_step": COUNT,
+    "target_every": COUNT,
+    "anneal_frames": FRAMES,
+    "epsilon_frames": FRAMES,
+    "learning_rate": ABOVE,
+    "clip": ABOVE,
+    "max_norm": ABOVE,
+    "sigma_start": ABOVE,
+    "sigma_end": ABOVE,
+    "learning_rate_end": WEIGHT,
+    "entropy": WEIGHT,
+    "entropy_end": WEIGHT,
+    "value": WEIGHT,
+    "target_kl": WEIGHT,
+    "gamma": SHARE,
+    "lam": SHARE,
+    "epsilon_start": SHARE,
+    "epsilon_end": SHARE,
+    "risk_aversion": WEIGHT,
+    "risk_level": LEVEL,
+}
 """Setting -> its bounds; of a tuple, those of each entry."""
 
 
@@ -92,10 +113,14 @@ class NativeSettings:
         try:
             risk_transform(1, self.risk_aversion, self.risk_measure, self.risk_level)
         except ConfigError as error:
-            received = f"risk_aversion = {self.risk_aversion} with risk_measure = {self.risk_measure!r}"
+            received = (
+                f"risk_aversion = {self.risk_aversion} with risk_measure = {self.risk_measure!r}"
+            )
             raise ConfigError(error.expected, received, error.remedy) from None
 
 
 def _refuse_unless(admitted: bool, words: str, name: str, value: object) -> None:
     if not admitted:
-        raise ConfigError(f"{name}: {words}", f"{name} = {value!r}", "correct it, or leave it out for the default")
+        raise ConfigError(
+            f"{name}: {words}", f"{name} = {value!r}", "correct it, or leave it out for the default"
+        )

@@ -48,7 +48,11 @@ def clone(
     net, law, rows = learner.net, learner.law, min(minibatch, len(observations))
     if learner.settings.normalise_observations:
         learner.normaliser.update(np.ascontiguousarray(observations, np.float32))
-    work, adam, x = Workspace(net, rows), Adam(net.params.size), np.empty((rows, net.inputs), np.float32)
+    work, adam, x = (
+        Workspace(net, rows),
+        Adam(net.params.size),
+        np.empty((rows, net.inputs), np.float32),
+    )
     updates, done, total = epochs * (len(observations) // rows), 0, 0.0
     net.grad[:] = 0.0
     with one_thread():
@@ -76,6 +80,10 @@ def _check(learner: Ppo, observations: Float32, targets: Ints | Float32) -> None
             "take both from the environment that the policy acts in",
         )
     if numbers and not ((targets >= 0) & (targets < numbers)).all():
-        raise ConfigError(f"actions from 0 to {numbers - 1}", f"{targets.min()} to {targets.max()}", "look at the rule")
+        raise ConfigError(
+            f"actions from 0 to {numbers - 1}",
+            f"{targets.min()} to {targets.max()}",
+            "look at the rule",
+        )
     if not (np.isfinite(observations).all() and np.isfinite(targets).all()):
         raise ConfigError("finite numbers", "NaN or infinite ones", "look at the rule's decisions")

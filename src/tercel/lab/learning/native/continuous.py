@@ -52,9 +52,15 @@ def shares_of(latent: Float32, shares: Float32) -> None:
 
 @kernel
 def gaussian_loss(
-    raw: Float32, bias: Float32, actions: Float32, floats: Float32, sigma: float, clip: float, draw: Float32,
+    raw: Float32,
+    bias: Float32,
+    actions: Float32,
+    floats: Float32,
+    sigma: float,
+    clip: float,
+    draw: Float32,
     stats: Floats,
-) -> None:  # fmt: skip
+) -> None:
     """As `kernels.policy_loss` for normal actions of mean `raw` + `bias`, `sigma` apart in each direction.
 
     The entropy does not depend on the network, so there is no term for it.
@@ -142,9 +148,16 @@ def normalise_gammas(alpha: Float32, gammas: Float32, logps: Float32) -> None:
 
 @kernel
 def dirichlet_loss(
-    raw: Float32, bias: Float32, actions: Float32, floats: Float32, clip: float, entropy_coef: float, alpha: Float32,
-    draw: Float32, stats: Floats,
-) -> None:  # fmt: skip
+    raw: Float32,
+    bias: Float32,
+    actions: Float32,
+    floats: Float32,
+    clip: float,
+    entropy_coef: float,
+    alpha: Float32,
+    draw: Float32,
+    stats: Floats,
+) -> None:
     """As `kernels.policy_loss` for shares under a Dirichlet law; `alpha[A]` is work space."""
     batch, size = raw.shape
     mean, spread = advantage_moments(floats)

@@ -50,12 +50,21 @@ class Distribution:
         """The head's bias [width] that has the greedy action `mean` [A]."""
         return mean
 
-    def sample(self, head: HeadOutput, rng: np.random.Generator, actions: Any, logps: Float32) -> AnyArray:
+    def sample(
+        self, head: HeadOutput, rng: np.random.Generator, actions: Any, logps: Float32
+    ) -> AnyArray:
         """Draw into `actions` (a slice of a store) and `logps`; returns what the environment receives."""
         raise NotImplementedError
 
     def loss(
-        self, head: HeadOutput, actions: Any, floats: Float32, clip: float, entropy: float, draw: Float32, stats: Stats
+        self,
+        head: HeadOutput,
+        actions: Any,
+        floats: Float32,
+        clip: float,
+        entropy: float,
+        draw: Float32,
+        stats: Stats,
     ) -> None:
         """Gradient of the policy's loss by the head into `draw`; `stats` as in `kernels.policy_loss`."""
         raise NotImplementedError
@@ -72,7 +81,9 @@ class Distribution:
 def cross_entropy(z: Float32, shares: Float32) -> tuple[float, Float32]:
     """Mean cross-entropy of softmax(z[B, A]) against `shares` that add up to 1, and its gradient by z."""
     log_q = z - np.logaddexp.reduce(z, axis=1, keepdims=True)
-    return float(-(shares * log_q).sum(axis=1).mean()), ((np.exp(log_q) - shares) / len(z)).astype(np.float32)
+    return float(-(shares * log_q).sum(axis=1).mean()), ((np.exp(log_q) - shares) / len(z)).astype(
+        np.float32
+    )
 
 
 class Categorical(Distribution):
@@ -91,15 +102,26 @@ class Categorical(Distribution):
     def start(self, mean: Floats) -> Floats:
         return np.asarray(np.log(np.maximum(mean, 1e-3)))
 
-    def sample(self, head: HeadOutput, rng: np.random.Generator, actions: Any, logps: Float32) -> AnyArray:
+    def sample(
+        self, head: HeadOutput, rng: np.random.Generator, actions: Any, logps: Float32
+    ) -> AnyArray:
         uniform = rng.random((head.raw.shape[0],), np.float32)
         sample_actions(head.raw, head.bias, head.mask, uniform, self._logp, actions, logps)
         return np.asarray(actions)
 
     def loss(
-        self, head: HeadOutput, actions: Any, floats: Float32, clip: float, entropy: float, draw: Float32, stats: Stats
+        self,
+        head: HeadOutput,
+        actions: Any,
+        floats: Float32,
+        clip: float,
+        entropy: float,
+        draw: Float32,
+        stats: Stats,
     ) -> None:
-        policy_loss(head.raw, head.bias, actions, floats, head.mask, clip, entropy, self._logp, draw, stats)
+        policy_loss(
+            head.raw, head.bias, actions, floats, head.mask, clip, entropy, self._logp, draw, stats
+        )
 
     def fit(self, z: Float32, targets: Any) -> tuple[float, Float32]:
         return cross_entropy(z, np.eye(self.width, dtype=np.float32)[targets])
@@ -113,13 +135,22 @@ class Gaussian(Distribution):
 
     head: Head = "vector"
 
-    def sample(self, head: HeadOutput, rng: np.random.Generator, actions: Any, logps: Float32) -> AnyArray:
+    def sample(
+        self, head: HeadOutput, rng: np.random.Generator, actions: Any, logps: Float32
+    ) -> AnyArray:
         noise = rng.standard_normal(head.raw.shape, np.float32)
         c.sample_gaussian(head.raw, head.bias, noise, head.sigma, actions, logps)
         return np.asarray(actions)
 
     def loss(
-        self, head: HeadOutput, actions: Any, floats: Float32, clip: float, entropy: float, draw: Float32, stats: Stats
+        self,
+        head: HeadOutput,
+        actions: Any,
+        floats: Float32,
+        clip: float,
+        entropy: float,
+        draw: Float32,
+        stats: Stats,
     ) -> None:
         c.gaussian_loss(head.raw, head.bias, actions, floats, head.sigma, clip, draw, stats)
 
@@ -143,7 +174,9 @@ class LogisticNormal(Gaussian):
         logs = np.log(np.maximum(mean, 1e-3))
         return np.asarray(logs[:-1] - logs[-1])
 
-    def sample(self, head: HeadOutput, rng: np.random.Generator, actions: Any, logps: Float32) -> AnyArray:
+    def sample(
+        self, head: HeadOutput, rng: np.random.Generator, actions: Any, logps: Float32
+    ) -> AnyArray:
         super().sample(head, rng, actions, logps)
         shares = np.empty((head.raw.shape[0], self.width + 1), np.float32)
         c.shares_of(actions, shares)
@@ -171,7 +204,9 @@ class Dirichlet(Distribution):
         alpha = (1.0 + 1e-3) * shares / shares.min()  # the least concentration is just above 1
         return np.asarray(np.log(np.expm1(alpha - 1.0)))
 
-    def sample(self, head: HeadOutput, rng: np.random.Generator, actions: Any, logps: Float32) -> AnyArray:
+    def sample(
+        self, head: HeadOutput, rng: np.random.Generator, actions: Any, logps: Float32
+    ) -> AnyArray:
         alpha = np.empty(head.raw.shape, np.float32)
         c.concentrations(head.raw, head.bias, alpha)
         actions[:] = rng.standard_gamma(alpha, dtype=np.float32)
@@ -179,9 +214,18 @@ class Dirichlet(Distribution):
         return np.asarray(actions)
 
     def loss(
-        self, head: HeadOutput, actions: Any, floats: Float32, clip: float, entropy: float, draw: Float32, stats: Stats
+        self,
+        head: HeadOutput,
+        actions: Any,
+        floats: Float32,
+        clip: float,
+        entropy: float,
+        draw: Float32,
+        stats: Stats,
     ) -> None:
-        c.dirichlet_loss(head.raw, head.bias, actions, floats, clip, entropy, self._alpha, draw, stats)
+        c.dirichlet_loss(
+            head.raw, head.bias, actions, floats, clip, entropy, self._alpha, draw, stats
+        )
 
     def fit(self, z: Float32, targets: Any) -> tuple[float, Float32]:
         alpha = np.logaddexp(0.0, z) + 1.0
@@ -202,7 +246,10 @@ def distribution(name: str, n_actions: int, action_size: int) -> Distribution:
         If the environment takes the other kind of actions.
     """
     check_known(name, NAMES, "a distribution among")
-    takes, wants = "vectors" if action_size else "numbers", "numbers" if name == "categorical" else "vectors"
+    takes, wants = (
+        "vectors" if action_size else "numbers",
+        "numbers" if name == "categorical" else "vectors",
+    )
     if takes != wants:
         raise ConfigError(
             f"an environment whose actions are {wants}, as the distribution {name!r} draws them",

@@ -32,11 +32,15 @@ class DqnSettings(NativeSettings):
     capacity: int = 100_000  # transitions kept; 1e6 in the paper, but an execution episode has tens of decisions
     warmup: int = 4_096  # frames of random play before the first gradient step
     steps: int = 64  # decisions per episode slot and update (one row of metrics)
-    gradient_steps: int = 4  # per decision of all slots: 4 x 256 rows for 64 new frames, each replayed 16 times
+    gradient_steps: int = (
+        4  # per decision of all slots: 4 x 256 rows for 64 new frames, each replayed 16 times
+    )
     n_step: int = 3  # Rainbow, table 1
     double: bool = True
     dueling: bool = True
-    target_every: int = 250  # gradient steps; Rainbow copies every 8,000 of batch 32 = 256,000 rows; here 64,000
+    target_every: int = (
+        250  # gradient steps; Rainbow copies every 8,000 of batch 32 = 256,000 rows; here 64,000
+    )
     epsilon_start: float = 1.0
     epsilon_end: float = 0.05  # Mnih et al. 2013 use 0.1, SB3 0.05
     epsilon_frames: int = 50_000  # over which it falls linearly
@@ -47,13 +51,17 @@ class Replay:
     """The last `capacity` steps of n episode slots, a ring in time: arrays [capacity, n, ...]."""
 
     def __init__(self, capacity: int, n: int, width: int, actions: int) -> None:
-        self.capacity, self.n = capacity, n
-        self.obs = np.zeros((capacity, n, width), np.float32)  # raw: the normaliser goes on learning
+        self.capacity = capacity
+        self.n = n
+        self.obs = np.zeros(
+            (capacity, n, width), np.float32
+        )  # raw: the normaliser goes on learning
         self.actions = np.zeros((capacity, n), np.int64)
         self.rewards = np.zeros((capacity, n), np.float32)
         self.dones = np.zeros((capacity, n), np.bool_)
         self.masks = np.ones((capacity, n, actions), np.bool_)
-        self.at, self.filled = 0, 0
+        self.at = 0
+        self.filled = 0
 
     def add(self, obs: Float32, mask: Bools, actions: Ints, reward: Float32, done: Bools) -> None:
         """What was seen, allowed and done, and what came of it; what is seen next is the next call's `obs`."""
@@ -71,10 +79,15 @@ class Replay:
 
     def state(self) -> State:
         fields = ("obs", "actions", "rewards", "dones", "masks")
-        return {**{f: getattr(self, f)[: self.filled].copy() for f in fields}, "at": self.at, "filled": self.filled}
+        return {
+            **{f: getattr(self, f)[: self.filled].copy() for f in fields},
+            "at": self.at,
+            "filled": self.filled,
+        }
 
     def restore(self, state: State) -> None:
-        self.at, self.filled = int(state["at"]), int(state["filled"])
+        self.at = int(state["at"])
+        self.filled = int(state["filled"])
         for f in ("obs", "actions", "rewards", "dones", "masks"):
             getattr(self, f)[: self.filled] = state[f]
 
@@ -102,7 +115,11 @@ class Dqn(NativeLearner):
     def __init__(self, env: VecEnv, settings: DqnSettings | None = None, seed: int = 0) -> None:
         check_env(env)
         if not action_sizes(env)[0]:
-            raise ConfigError("an environment whose actions are numbers", "one whose actions are vectors", "take PPO")
+            raise ConfigError(
+                "an environment whose actions are numbers",
+                "one whose actions are vectors",
+                "take PPO",
+            )
         s = self.settings = settings or DqnSettings()
         capacity = s.capacity // env.n
         if capacity * env.n < s.warmup or s.warmup // env.n <= s.n_step:
@@ -113,7 +130,8 @@ class Dqn(NativeLearner):
             )
         self.rng = np.random.default_rng([seed, 0xD99])
         heads = (env.n_actions + int(s.dueling),)
-        net, self.target = Net(env.observation_size, s.hidden, heads), Net(env.observation_size, s.hidden, heads)
+        net = Net(env.observation_size, s.hidden, heads)
+        self.target = Net(env.observation_size, s.hidden, heads)
         net.initialise(self.rng, (1.0,))
         self.target.params[:] = net.params
         self._prepare(env, seed, net, env.n_actions)
@@ -125,10 +143,17 @@ class Dqn(NativeLearner):
         env, b = self.env, self.settings.minibatch
         self.scratch = np.empty(env.n_actions, np.float32)
         self.actions = np.empty(env.n, np.int64)
-        self.choosing, self.valuing = Workspace(self.net, b), Workspace(self.target, b)  # at later states
+        self.choosing, self.valuing = (
+            Workspace(self.net, b),
+            Workspace(self.target, b),
+        )  # at later states
         self.mini_raw = np.empty((2 * b, env.observation_size), np.float32)
         self.mini_x = np.empty_like(self.mini_raw)
-        self.mini = (np.empty(b, np.int64), np.empty((b, 2), np.float32), np.empty((b, env.n_actions), np.bool_))
+        self.mini = (
+            np.empty(b, np.int64),
+            np.empty((b, 2), np.float32),
+            np.empty((b, env.n_actions), np.bool_),
+        )
 
     def _begin(self, obs: Float32) -> None:
         super()._begin(obs)
@@ -171,10 +196,21 @@ class Dqn(NativeLearner):
         q = self.net.forward(self.x, self.acting)[0]
         uniform = self.rng.random((env.n, 2), np.float32)
         epsilon = self.epsilon if self.frames >= s.warmup else 1.0
-        epsilon_greedy(q, self.net.head_biases[0], self.mask, s.dueling, uniform, epsilon, self.scratch, self.actions)
+        epsilon_greedy(
+            q,
+            self.net.head_biases[0],
+            self.mask,
+            s.dueling,
+            uniform,
+            epsilon,
+            self.scratch,
+            self.actions,
+        )
         obs, reward, done, _ = env.step(self.actions)
         self.returns.add(reward, done)
-        scaled = np.asarray(self.risk_transform.pay(reward, done) if self.risk_transform else reward, np.float32)
+        scaled = np.asarray(
+            self.risk_transform.pay(reward, done) if self.risk_transform else reward, np.float32
+        )
         if s.scale_rewards:
             scaled = self.scaler.scale(scaled, done)
         self.replay.add(self.raw, self.mask, self.actions, scaled, done)
@@ -197,7 +233,18 @@ class Dqn(NativeLearner):
         """Forward passes and loss on transitions `rows`; leaves the head's gradient in the workspace."""
         s, m, (actions, floats, mask) = self.settings, self.replay, self.mini
         gather_dqn(
-            rows, s.n_step, s.gamma, m.obs, m.actions, m.rewards, m.dones, m.masks, self.mini_raw, actions, floats, mask
+            rows,
+            s.n_step,
+            s.gamma,
+            m.obs,
+            m.actions,
+            m.rewards,
+            m.dones,
+            m.masks,
+            self.mini_raw,
+            actions,
+            floats,
+            mask,
         )
         self.normaliser.apply(self.mini_raw, self.mini_x)
         x, x_later = self.mini_x[: s.minibatch], self.mini_x[s.minibatch :]
@@ -205,12 +252,24 @@ class Dqn(NativeLearner):
         later_bias = self.target.head_biases[0]
         choice, choice_bias = later, later_bias
         if s.double:
-            choice, choice_bias = self.net.forward(x_later, self.choosing)[0], self.net.head_biases[0]
+            choice, choice_bias = (
+                self.net.forward(x_later, self.choosing)[0],
+                self.net.head_biases[0],
+            )
         raw = self.net.forward(x, self.learning)[0]
         dqn_loss(
-            raw, choice, later, (self.net.head_biases[0], choice_bias, later_bias), actions, floats, mask, s.dueling,
-            self.scratch, self.learning.dout[0], stats,
-        )  # fmt: skip
+            raw,
+            choice,
+            later,
+            (self.net.head_biases[0], choice_bias, later_bias),
+            actions,
+            floats,
+            mask,
+            s.dueling,
+            self.scratch,
+            self.learning.dout[0],
+            stats,
+        )
 
     def policy(self) -> MlpPolicy:
         """Greedy policy; the dueling head is linear and folds into one layer of action values."""

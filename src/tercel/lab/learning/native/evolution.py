@@ -74,10 +74,14 @@ class EvolutionSettings:
         for name, least in (("population", 4), ("episodes", 2), ("anneal_frames", 1)):
             value = getattr(self, name)
             if value < least or (name == "episodes" and value % 2):
-                raise ConfigError(f"{name} from {least}, episodes even", f"{name} = {value}", "such as 16")
+                raise ConfigError(
+                    f"{name} from {least}, episodes even", f"{name} = {value}", "such as 16"
+                )
         for name in ("step", "sigma_start", "sigma_end", "cut", "clip"):
             if not 0.0 < getattr(self, name) < np.inf:
-                raise ConfigError(f"{name} above 0", f"{name} = {getattr(self, name)}", "such as 0.5")
+                raise ConfigError(
+                    f"{name} above 0", f"{name} = {getattr(self, name)}", "such as 0.5"
+                )
         if not 0.0 < self.keep <= 1.0:
             raise ConfigError("keep above 0, at most 1", f"keep = {self.keep}", "such as 0.5")
 
@@ -127,7 +131,9 @@ class Comparing(Protocol):
     def observed(self, policy: Population, seed: int, episodes: int) -> Float32:
         """What a policy of one row sees on the first episodes, float32 (n, D)."""
 
-    def compare(self, rows: Sequence[Population], seed: int, first: int, episodes: int) -> tuple[list[Floats], int]:
+    def compare(
+        self, rows: Sequence[Population], seed: int, first: int, episodes: int
+    ) -> tuple[list[Floats], int]:
         """Costs of policies of one row, on the episodes from `first` on of every market, float64 (policies, pairs)
         each; and how many decisions that took."""
 
@@ -150,17 +156,25 @@ class Evolution:
     def __init__(self, arena: Comparing, settings: EvolutionSettings, seed: int) -> None:
         for name in settings.entries:
             check_known(name, arena.entries, said=f"entry {name!r} of the observation")
-        self.arena, self.settings, self.seed = arena, settings, seed
+        self.arena = arena
+        self.settings = settings
+        self.seed = seed
         chosen = settings.entries or arena.entries
         self.seen = np.array([arena.entries.index(name) for name in chosen])
-        self.mean, self.scale = np.zeros(len(arena.entries)), np.ones(len(arena.entries))
+        self.mean = np.zeros(len(arena.entries))
+        self.scale = np.ones(len(arena.entries))
         shape = arena.action_size, 1 + len(chosen)
         steps = np.full(shape, settings.step)
         steps[:, 0] *= 2
         self.search = CmaEs(
-            np.zeros(steps.size), steps.ravel(), np.random.default_rng((seed, 2)), settings.population, diagonal=True
+            np.zeros(steps.size),
+            steps.ravel(),
+            np.random.default_rng((seed, 2)),
+            settings.population,
+            diagonal=True,
         )
-        self._shape, self._frames = shape, 0
+        self._shape = shape
+        self._frames = 0
         obs = arena.observed(self._row(self.search.mean), seed, settings.episodes)
         spread = obs.std(axis=0, dtype=np.float64)
         self.mean = obs.mean(axis=0, dtype=np.float64)
@@ -178,7 +192,9 @@ class Evolution:
         longest = settings.sigma_start * (settings.sigma_end / settings.sigma_start) ** done
         search.sigma = min(search.sigma, longest)
         tried, first = search.ask(), search.generation * settings.episodes
-        costs, frames = self.arena.compare([self._row(row) for row in tried], self.seed, first, settings.episodes)
+        costs, frames = self.arena.compare(
+            [self._row(row) for row in tried], self.seed, first, settings.episodes
+        )
         cut = [np.clip(cost - cost.mean(axis=0), -settings.cut, settings.cut) for cost in costs]
         values = self.arena.weighed(cut)
         search.tell(tried, values)
@@ -201,14 +217,26 @@ class Evolution:
         weight = np.zeros((len(self.mean), self._shape[0]), np.float32)
         weight[self.seen] = table[:, 1:].T
         mean, scale = self.mean.astype(np.float32), self.scale.astype(np.float32)
-        return MlpPolicy(((weight, table[:, 0].astype(np.float32)),), mean, scale, self.settings.clip, head="vector")
+        return MlpPolicy(
+            ((weight, table[:, 0].astype(np.float32)),),
+            mean,
+            scale,
+            self.settings.clip,
+            head="vector",
+        )
 
     def state(self) -> State:
         """Everything that the next generation depends on."""
-        return {"frames": self._frames, "mean": self.mean, "scale": self.scale, "search": self.search.state()}
+        return {
+            "frames": self._frames,
+            "mean": self.mean,
+            "scale": self.scale,
+            "search": self.search.state(),
+        }
 
     def restore(self, state: State) -> None:
         """Go on from `state`: bit-identical."""
         self._frames = int(state["frames"])
-        self.mean, self.scale = np.array(state["mean"], np.float64), np.array(state["scale"], np.float64)
+        self.mean = np.array(state["mean"], np.float64)
+        self.scale = np.array(state["scale"], np.float64)
         self.search.restore(state["search"])

@@ -30,7 +30,13 @@ def log_softmax_row(raw: Float32, bias: Float32, mask: Bools, logp: Float32) -> 
 
 @kernel
 def sample_actions(
-    raw: Float32, bias: Float32, mask: Bools, uniform: Float32, logp: Float32, actions: Ints, logps: Float32
+    raw: Float32,
+    bias: Float32,
+    mask: Bools,
+    uniform: Float32,
+    logp: Float32,
+    actions: Ints,
+    logps: Float32,
 ) -> None:
     """Draw one action per row by inverting the distribution at uniform[row]; logps[row] its log probability.
 
@@ -51,7 +57,13 @@ def sample_actions(
 
 @kernel
 def gae(
-    rewards: Float32, values: Float32, dones: Bools, last: Float32, discount: float, lam: float, adv: Float32
+    rewards: Float32,
+    values: Float32,
+    dones: Bools,
+    last: Float32,
+    discount: float,
+    lam: float,
+    adv: Float32,
 ) -> None:
     """Generalised advantages adv[T, n] (Schulman et al. 2016, eq. 16); done is a true end, nothing lies beyond it."""
     steps, n = rewards.shape
@@ -82,7 +94,9 @@ def advantage_moments(floats: Float32) -> tuple[float, float]:
 
 
 @kernel
-def surrogate(log_ratio: float, advantage: float, clip: float, share: float, stats: Floats) -> float:
+def surrogate(
+    log_ratio: float, advantage: float, clip: float, share: float, stats: Floats
+) -> float:
     """Clipped surrogate of one row (Schulman et al. 2017, eq. 7); returns -d loss / d log p, not yet times `share`."""
     ratio = np.exp(log_ratio)
     inside = ratio * advantage
@@ -133,7 +147,9 @@ def policy_loss(
 
 
 @kernel
-def value_loss(value: Float32, bias: Float32, floats: Float32, value_coef: float, draw: Float32, stats: Floats) -> None:
+def value_loss(
+    value: Float32, bias: Float32, floats: Float32, value_coef: float, draw: Float32, stats: Floats
+) -> None:
     """Squared error of the values against floats[B, 2] and its gradient; `stats[1]` += its mean."""
     share = 1.0 / value.shape[0]
     for r in range(value.shape[0]):
@@ -253,7 +269,14 @@ def dqn_loss(
 
 @kernel
 def epsilon_greedy(
-    raw: Float32, bias: Float32, mask: Bools, dueling: bool, uniform: Float32, epsilon: float, q: Float32, actions: Ints
+    raw: Float32,
+    bias: Float32,
+    mask: Bools,
+    dueling: bool,
+    uniform: Float32,
+    epsilon: float,
+    q: Float32,
+    actions: Ints,
 ) -> None:
     """With probability `epsilon` a random allowed action, else the best; uniform[n, 2] decides. `q` is work space."""
     size = mask.shape[1]

@@ -24,10 +24,14 @@ class NativeLearner:
     counters: tuple[str, ...] = ("frames", "updates")
     """Whole numbers of a checkpoint."""
 
-    def _prepare(self, env: AnyVecEnv, seed: int, net: Net, width: int, masked: bool = True) -> None:
+    def _prepare(
+        self, env: AnyVecEnv, seed: int, net: Net, width: int, masked: bool = True
+    ) -> None:
         """What lasts through a training, for `width` actions; `self.rng` has drawn the weights of `net`."""
         self.env: Any = env
-        s, self.seed, self.net = self.settings, seed, net
+        s = self.settings
+        self.seed = seed
+        self.net = net
         for counter in self.counters:
             setattr(self, counter, 0)
         self.adam = Adam(net.params.size)
@@ -37,8 +41,10 @@ class NativeLearner:
         self.returns = ReturnTracker(env.n)
         self.raw = np.empty((env.n, env.observation_size), np.float32)
         self.x = np.empty_like(self.raw)
-        self.mask, self._masked = np.ones((env.n, width), np.bool_), masked
-        self.acting, self.learning = Workspace(net, env.n), Workspace(net, s.minibatch)
+        self.mask = np.ones((env.n, width), np.bool_)
+        self._masked = masked
+        self.acting = Workspace(net, env.n)
+        self.learning = Workspace(net, s.minibatch)
 
     def _begin(self, obs: Float32) -> None:
         """Take `obs` (and the mask) as what is seen now."""
@@ -60,12 +66,20 @@ class NativeLearner:
 
     def _policy(self, layers: list[tuple[Float32, Float32]], head: Head) -> MlpPolicy:
         """Layers of a tower beside the moments that its observations are normalised by."""
-        mean, scale = (moments[: len(layers[0][0])].copy() for moments in (self.normaliser.mean, self.normaliser.scale))
+        mean, scale = (
+            moments[: len(layers[0][0])].copy()
+            for moments in (self.normaliser.mean, self.normaliser.scale)
+        )
         return MlpPolicy(tuple(layers), mean, scale, CLIP, "tanh", head)
 
     def _parts(self) -> dict[str, Any]:
         """What keeps a state of its own, by its name in a checkpoint; the normaliser last."""
-        return {"adam": self.adam, "scaler": self.scaler, "risk": self.risk_transform, "normaliser": self.normaliser}
+        return {
+            "adam": self.adam,
+            "scaler": self.scaler,
+            "risk": self.risk_transform,
+            "normaliser": self.normaliser,
+        }
 
     def _anew(self) -> None:
         """Forget the episodes that were going on: new ones begin."""
@@ -77,7 +91,10 @@ class NativeLearner:
         """Everything that a training goes on from."""
         state: State = {name: part.state() for name, part in self._parts().items() if part}
         state |= {"params": self.net.params.copy(), "returns": self.returns.state()}
-        state |= {"rng": self.rng.bit_generator.state, **{name: getattr(self, name) for name in self.counters}}
+        state |= {
+            "rng": self.rng.bit_generator.state,
+            **{name: getattr(self, name) for name in self.counters},
+        }
         if isinstance(self.env, RestorableVecEnv):
             state["env"] = self.env.state()
         return state
@@ -98,4 +115,6 @@ class NativeLearner:
         else:
             self._anew()
             self._begin(self.env.reset(self.seed + self.frames))
-        parts["normaliser"].restore(state["normaliser"])  # last: to begin may teach it what it already knew
+        parts["normaliser"].restore(
+            state["normaliser"]
+        )  # last: to begin may teach it what it already knew

@@ -67,10 +67,13 @@ class Net:
     """
 
     def __init__(self, inputs: int, hidden: tuple[int, ...], heads: tuple[int, ...]) -> None:
-        self.inputs, self.hidden, self.heads = inputs, hidden, heads
+        self.inputs = inputs
+        self.hidden = hidden
+        self.heads = heads
         self.shapes = self._shapes()
         size = sum(prod(shape) for shape in self.shapes)
-        self.params, self.grad = np.zeros(size, np.float32), np.zeros(size, np.float32)
+        self.params = np.zeros(size, np.float32)
+        self.grad = np.zeros(size, np.float32)
         self.weights, self.biases, self.head_weights, self.head_biases = self._views(self.params)
         self.dweights, self.dbiases, self.dhead_weights, self.dhead_biases = self._views(self.grad)
 
@@ -83,7 +86,9 @@ class Net:
             shapes += [(width, units), (units,)]
         return shapes
 
-    def _views(self, flat: Float32) -> tuple[list[Float32], list[Float32], list[Float32], list[Float32]]:
+    def _views(
+        self, flat: Float32
+    ) -> tuple[list[Float32], list[Float32], list[Float32], list[Float32]]:
         views, at = [], 0
         for shape in self.shapes:
             views.append(flat[at : at + prod(shape)].reshape(shape))
@@ -158,12 +163,17 @@ class Net:
 
     def tower(self, which: int) -> list[tuple[Float32, Float32]]:
         """Copies of (weight [in, out], bias [out]) of one tower, head last."""
-        layers = [(w[which].copy(), b[which].copy()) for w, b in zip(self.weights, self.biases, strict=True)]
+        layers = [
+            (w[which].copy(), b[which].copy())
+            for w, b in zip(self.weights, self.biases, strict=True)
+        ]
         return [*layers, (self.head_weights[which].copy(), self.head_biases[which].copy())]
 
 
 @kernel
-def adam_step(params: Float32, grad: Float32, m: Float32, v: Float32, shrink: float, rate: float, eps: float) -> None:
+def adam_step(
+    params: Float32, grad: Float32, m: Float32, v: Float32, shrink: float, rate: float, eps: float
+) -> None:
     """One step in place; `rate` and `eps` have the bias corrections folded in, `shrink` multiplies the gradient."""
     factor, step, pad = np.float32(shrink), np.float32(rate), np.float32(eps)
     b1, b2 = np.float32(0.9), np.float32(0.999)

@@ -29,7 +29,9 @@ def merge_moments(x: Float32, moments: Floats) -> None:
         for r in range(rows):
             squares += (x[r, j] - mean) ** 2
         delta = mean - moments[0, j]
-        moments[1, j] = (moments[1, j] * count + squares + delta * delta * count * rows / total) / total
+        moments[1, j] = (
+            moments[1, j] * count + squares + delta * delta * count * rows / total
+        ) / total
         moments[0, j] += delta * rows / total
     moments[0, width] = total
 
@@ -50,7 +52,8 @@ class ObservationNormaliser:
         self.moments = np.zeros((2, size + 1))
         self.moments[0, size] = 1e-4
         self.moments[1] = 1.0
-        self.mean, self.scale = np.zeros(size, np.float32), np.ones(size, np.float32)
+        self.mean = np.zeros(size, np.float32)
+        self.scale = np.ones(size, np.float32)
 
     def update(self, x: Float32) -> None:
         """Learn from raw observations x[n, D]."""
@@ -60,7 +63,9 @@ class ObservationNormaliser:
     def _freeze(self) -> None:
         size = self.mean.shape[0]
         self.mean[:] = self.moments[0, :size]
-        np.divide(1.0, np.sqrt(self.moments[1, :size] + EPSILON), out=self.scale, casting="same_kind")
+        np.divide(
+            1.0, np.sqrt(self.moments[1, :size] + EPSILON), out=self.scale, casting="same_kind"
+        )
 
     def apply(self, x: Float32, out: Float32) -> None:
         normalise_rows(x, self.mean, self.scale, out)
@@ -89,7 +94,9 @@ class RewardScaler:
         """Scaled rewards float32[n], learning from them first."""
         self.returns[:, 0] = self.returns[:, 0] * np.float32(self.gamma) + reward
         merge_moments(self.returns, self.moments)
-        scaled: Float32 = np.clip(reward * np.float32(1.0 / np.sqrt(self.moments[1, 0] + EPSILON)), -CLIP, CLIP)
+        scaled: Float32 = np.clip(
+            reward * np.float32(1.0 / np.sqrt(self.moments[1, 0] + EPSILON)), -CLIP, CLIP
+        )
         self.returns[done, 0] = 0.0
         return scaled
 

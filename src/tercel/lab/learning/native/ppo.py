@@ -17,12 +17,25 @@ from tercel.core.names import check_known
 from tercel.execution.policies.mlp import MlpPolicy
 from tercel.lab.learning.native.blas import one_thread
 from tercel.lab.learning.native.bounds import NativeSettings
-from tercel.lab.learning.native.distributions import NAMES, Categorical, Distribution, HeadOutput, distribution
+from tercel.lab.learning.native.distributions import (
+    NAMES,
+    Categorical,
+    Distribution,
+    HeadOutput,
+    distribution,
+)
 from tercel.lab.learning.native.kernels import gae, value_loss
 from tercel.lab.learning.native.learner import NativeLearner
 from tercel.lab.learning.native.net import Net
 from tercel.lab.learning.native.normalise import ValueNormaliser
-from tercel.lab.learning.port import AnyVecEnv, Metrics, RolloutVecEnv, action_sizes, check_env, check_finite
+from tercel.lab.learning.port import (
+    AnyVecEnv,
+    Metrics,
+    RolloutVecEnv,
+    action_sizes,
+    check_env,
+    check_finite,
+)
 
 
 class Rollout:
@@ -49,16 +62,22 @@ class Shuffled:
     FIELDS = ("obs", "actions", "floats", "masks")
 
     def __init__(self, like: Rollout) -> None:
-        self.obs, self.actions = np.empty_like(like.obs), np.empty_like(like.actions)
-        self.floats, self.masks = np.empty_like(like.floats), np.empty_like(like.masks)
+        self.obs = np.empty_like(like.obs)
+        self.actions = np.empty_like(like.actions)
+        self.floats = np.empty_like(like.floats)
+        self.masks = np.empty_like(like.masks)
 
     def take(self, rollout: Rollout, order: Ints) -> None:
         """Row i becomes row `order[i]` of `rollout`."""
         for field in self.FIELDS:
             whole, part = getattr(rollout, field), getattr(self, field)
-            np.take(whole, order, axis=0, out=part, mode="clip")  # "raise" would copy through a buffer
+            np.take(
+                whole, order, axis=0, out=part, mode="clip"
+            )  # "raise" would copy through a buffer
 
-    def epochs(self, rollout: Rollout, rng: np.random.Generator, epochs: int, size: int) -> Iterator[slice]:
+    def epochs(
+        self, rollout: Rollout, rng: np.random.Generator, epochs: int, size: int
+    ) -> Iterator[slice]:
         """Minibatches of `size` rows, after shuffling for each epoch."""
         rows = len(self.obs)
         for _ in range(epochs):
@@ -87,18 +106,31 @@ class PpoSettings(NativeSettings):
     entropy_end: float | None = None  # None: constant
     value: float = 0.5  # SB3
     max_norm: float = 0.5  # SB3; "37 details", detail 11
-    target_kl: float = 0.0  # no more epochs once a minibatch's KL is above 1.5 x this (SB3); 0: all of them
-    distribution: str = "categorical"  # or gaussian, logistic_normal, dirichlet: see native.distributions
+    target_kl: float = (
+        0.0  # no more epochs once a minibatch's KL is above 1.5 x this (SB3); 0: all of them
+    )
+    distribution: str = (
+        "categorical"  # or gaussian, logistic_normal, dirichlet: see native.distributions
+    )
     sigma_start: float = 1.0  # of normal laws; 1 -> 0.32: Cheridito and Weiss 2025
     sigma_end: float = 0.32
-    threads: int = 1  # 2: one for each tower, the same bytes; pays from hidden layers of 128 on, on idle cores
-    start: tuple[float, ...] = ()  # greedy action in every state before learning; (): 0, or all alike
+    threads: int = (
+        1  # 2: one for each tower, the same bytes; pays from hidden layers of 128 on, on idle cores
+    )
+    start: tuple[
+        float, ...
+    ] = ()  # greedy action in every state before learning; (): 0, or all alike
     normalise_values: bool = False  # the value head learns returns of mean 0 and variance 1
 
     def __post_init__(self) -> None:
         """Refuse an unknown law too."""
         super().__post_init__()
-        check_known(self.distribution, NAMES, "a distribution among", f"distribution = {self.distribution!r}")
+        check_known(
+            self.distribution,
+            NAMES,
+            "a distribution among",
+            f"distribution = {self.distribution!r}",
+        )
 
 
 def _first_layer(weights: list[Float32], head_weights: list[Float32]) -> Float32:
@@ -135,7 +167,9 @@ class Ppo(NativeLearner):
         self.law = distribution(s.distribution, *action_sizes(env))
         net = Net(env.observation_size, s.hidden, (self.law.width, 1))
         net.initialise(self.rng, (self.law.gain, 1.0))  # SB3; "37 details", detail 2
-        self.seen = env.observation_size - int(getattr(env, "hindsight_size", 0))  # the rest is for the critic alone
+        self.seen = env.observation_size - int(
+            getattr(env, "hindsight_size", 0)
+        )  # the rest is for the critic alone
         _first_layer(net.weights, net.head_weights)[self.seen :] = 0.0
         self._prepare(env, seed, net, self.law.width, masked=isinstance(self.law, Categorical))
         self._start()
@@ -154,7 +188,11 @@ class Ppo(NativeLearner):
             return
         size = max(action_sizes(self.env))
         if len(start) != size or not np.isfinite(start).all():
-            raise ConfigError(f"a start of {size} finite numbers", f"{start}", "one for each action, or none at all")
+            raise ConfigError(
+                f"a start of {size} finite numbers",
+                f"{start}",
+                "one for each action, or none at all",
+            )
         self.net.head_biases[0][:] = self.law.start(np.array(start, np.float64))
 
     def update(self) -> Metrics:
@@ -220,7 +258,9 @@ class Ppo(NativeLearner):
         r.floats[:, 1] = r.advantages.ravel()
         r.floats[:, 2] = r.advantages.ravel() + values.ravel()
         if self.valuer:
-            r.floats[:, 2] = self.valuer.learn(r.floats[:, 2].copy(), self.net.head_weights[1], self.net.head_biases[1])
+            r.floats[:, 2] = self.valuer.learn(
+                r.floats[:, 2].copy(), self.net.head_weights[1], self.net.head_biases[1]
+            )
 
     def _improve(self, rate: float, sigma: float) -> Metrics:
         """Minimise the clipped loss; means of the statistics over all minibatches."""
@@ -238,7 +278,13 @@ class Ppo(NativeLearner):
         spread = float(np.var(r.floats[:, 2]))
         unexplained = float(np.var(r.floats[:, 1])) / (self.valuer.scale**2 if self.valuer else 1.0)
         return {
-            **dict(zip(("policy_loss", "value_loss", "entropy", "kl", "clipped"), stats.tolist(), strict=True)),
+            **dict(
+                zip(
+                    ("policy_loss", "value_loss", "entropy", "kl", "clipped"),
+                    stats.tolist(),
+                    strict=True,
+                )
+            ),
             "explained_variance": 1.0 - unexplained / spread if spread > 0 else float("nan"),
             "gradient_norm": norms / count,
         }
@@ -259,7 +305,14 @@ class Ppo(NativeLearner):
             _first_layer(net.dweights, net.dhead_weights)[self.seen :] = 0.0
 
         def value() -> None:
-            value_loss(net.forward_tower(1, x, work), net.head_biases[1], floats, s.value, work.dout[1], stats)
+            value_loss(
+                net.forward_tower(1, x, work),
+                net.head_biases[1],
+                floats,
+                s.value,
+                work.dout[1],
+                stats,
+            )
             net.backward_tower(1, x, work)
 
         other = self._pool.submit(value) if self._pool else None

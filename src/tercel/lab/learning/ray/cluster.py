@@ -92,7 +92,9 @@ def connect(address: str = LOCAL, cores: int | None = None) -> Iterator[Cluster]
     if not available():
         raise ConfigError("Ray for `ray=`", "a Python without it", "pip install 'tercel[scale]'")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray would report to its makers
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # and warn of a default that changes
+    os.environ.setdefault(
+        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0"
+    )  # and warn of a default that changes
     import ray
 
     mine = not ray.is_initialized()
@@ -125,7 +127,11 @@ def _join(ray: Any, address: str, cores: int | None) -> None:
     quiet = {"include_dashboard": None, "logging_level": "ERROR", "log_to_driver": False}
     try:
         if address == LOCAL:
-            local = {"include_dashboard": False, "num_cpus": cores, "object_store_memory": STORE_BYTES}
+            local = {
+                "include_dashboard": False,
+                "num_cpus": cores,
+                "object_store_memory": STORE_BYTES,
+            }
             ray.init(address=LOCAL, **{**quiet, **local}, _node_ip_address=LOOPBACK)
         else:
             _check_answer(address)
@@ -149,4 +155,6 @@ def theirs() -> Iterator[None]:
     except ray.exceptions.RayTaskError as error:
         if isinstance(error.cause, TercelError):
             raise error.cause from None
-        raise LearningError("workers that do their work", f"{error.cause!r} in one", "look at its traceback") from error
+        raise LearningError(
+            "workers that do their work", f"{error.cause!r} in one", "look at its traceback"
+        ) from error

@@ -18,7 +18,9 @@ class ShardWorkers(Protocol):
     shards: int
     traits: dict[str, Any]
 
-    def call(self, method: str, arguments: Arguments, shared: tuple[Any, ...] = ()) -> dict[int, Any]:
+    def call(
+        self, method: str, arguments: Arguments, shared: tuple[Any, ...] = ()
+    ) -> dict[int, Any]:
         """Call a method of each shard named; results by shard.
 
         Shards that are missing from the result were lost with their worker: they have been made anew and must be
@@ -37,7 +39,9 @@ class LocalShardWorkers:
         self.holder = ShardWorker(make, slots)
         self.traits = self.holder.adopt(list(range(shards)))
 
-    def call(self, method: str, arguments: Arguments, shared: tuple[Any, ...] = ()) -> dict[int, Any]:
+    def call(
+        self, method: str, arguments: Arguments, shared: tuple[Any, ...] = ()
+    ) -> dict[int, Any]:
         return self.holder.call(method, dict(arguments), shared)
 
     def dismiss(self) -> None:
@@ -63,23 +67,39 @@ class RayShardWorkers:
     """
 
     def __init__(
-        self, cluster: Cluster, make: Make, slots: int, shards: int, workers: int, *, patience_s: float = 60.0
+        self,
+        cluster: Cluster,
+        make: Make,
+        slots: int,
+        shards: int,
+        workers: int,
+        *,
+        patience_s: float = 60.0,
     ) -> None:
         if not 1 <= workers <= shards:
             raise ConfigError(
-                f"1 to {shards} workers, as many as there are shards", f"{workers}", "more shards, or fewer workers"
+                f"1 to {shards} workers, as many as there are shards",
+                f"{workers}",
+                "more shards, or fewer workers",
             )
-        self.cluster, self.make, self.slots, self.shards = cluster, make, slots, shards
+        self.cluster = cluster
+        self.make = make
+        self.slots = slots
+        self.shards = shards
         self.patience_s = patience_s
         self.workers: list[Any] = [self._hire() for _ in range(workers)]
         self.home = {shard: shard * workers // shards for shard in range(shards)}
-        adopting = [worker.adopt.remote(self._shards_of(i)) for i, worker in enumerate(self.workers)]
+        adopting = [
+            worker.adopt.remote(self._shards_of(i)) for i, worker in enumerate(self.workers)
+        ]
         with theirs():
             try:
                 self.traits = cluster.ray.get(adopting, timeout=10 * patience_s)[0]
             except cluster.ray.exceptions.GetTimeoutError as error:
                 raise ConfigError(
-                    f"a cluster with {workers} free cores", f"{cluster.describe()}", "fewer workers, or more nodes"
+                    f"a cluster with {workers} free cores",
+                    f"{cluster.describe()}",
+                    "fewer workers, or more nodes",
                 ) from error
 
     def _hire(self) -> Any:
@@ -88,12 +108,16 @@ class RayShardWorkers:
     def _shards_of(self, worker: int) -> list[int]:
         return [shard for shard, at in self.home.items() if at == worker]
 
-    def call(self, method: str, arguments: Arguments, shared: tuple[Any, ...] = ()) -> dict[int, Any]:
+    def call(
+        self, method: str, arguments: Arguments, shared: tuple[Any, ...] = ()
+    ) -> dict[int, Any]:
         ray = self.cluster.ray
         sent = [ray.put(item) for item in shared]
         pending = {}
         for worker, actor in enumerate(self.workers):
-            own = {shard: arguments[shard] for shard in self._shards_of(worker) if shard in arguments}
+            own = {
+                shard: arguments[shard] for shard in self._shards_of(worker) if shard in arguments
+            }
             if own:
                 pending[worker] = actor.call_sent.remote(method, own, *sent)
         results: dict[int, Any] = {}
@@ -139,12 +163,20 @@ class RayShardWorkers:
         self.home = {shard: at - (at > worker) for shard, at in self.home.items()}
         for at in sorted({self.home[shard] for shard in lost}):
             with theirs():
-                ray.get(self.workers[at].adopt.remote([shard for shard in lost if self.home[shard] == at]))
-        say(f"{reason}; the cluster has no room for another: {len(self.workers)} workers go on, with new episodes")
+                ray.get(
+                    self.workers[at].adopt.remote(
+                        [shard for shard in lost if self.home[shard] == at]
+                    )
+                )
+        say(
+            f"{reason}; the cluster has no room for another: {len(self.workers)} workers go on, with new episodes"
+        )
 
     def cpu_seconds(self) -> list[float]:
         """That each worker has used so far."""
-        used: list[float] = self.cluster.ray.get([actor.cpu_seconds.remote() for actor in self.workers])
+        used: list[float] = self.cluster.ray.get(
+            [actor.cpu_seconds.remote() for actor in self.workers]
+        )
         return used
 
     def dismiss(self) -> None:

@@ -44,14 +44,17 @@ class ShardedVec:
     """
 
     def __init__(self, crew: ShardWorkers, slots: int) -> None:
-        self.crew, self.slots = crew, slots
+        self.crew = crew
+        self.slots = slots
         self.n = slots * crew.shards
         self.observation_size = int(crew.traits["observation_size"])
-        self.n_actions, self.action_size = int(crew.traits["n_actions"]), int(crew.traits["action_size"])
+        self.n_actions = int(crew.traits["n_actions"])
+        self.action_size = int(crew.traits["action_size"])
         if crew.traits["masked"]:
             self.mask = self._mask
         if crew.traits["restorable"]:
-            self.state, self.restore = self._state, self._restore
+            self.state = self._state
+            self.restore = self._restore
         self.seed = 0
         self.restarts = [0] * crew.shards
         self._ended = np.zeros(crew.shards)
@@ -83,7 +86,9 @@ class ShardedVec:
         results: dict[int, Any] = {}
         again: dict[int, Float32] = {}
         for _ in range(ATTEMPTS):
-            results |= self.crew.call(method, {s: a for s, a in arguments.items() if s not in results}, shared)
+            results |= self.crew.call(
+                method, {s: a for s, a in arguments.items() if s not in results}, shared
+            )
             lost = [shard for shard in arguments if shard not in results]
             if not lost:
                 return results, again
@@ -100,7 +105,8 @@ class ShardedVec:
 
     def reset(self, seed: int) -> Float32:
         """Start all episodes."""
-        self.seed, self.restarts = int(seed), [0] * self.crew.shards
+        self.seed = int(seed)
+        self.restarts = [0] * self.crew.shards
         seeds = {s: (shard_seed(self.seed, s, 0),) for s in range(self.crew.shards)}
         seen = self.crew.call("reset", seeds)
         lost = [shard for shard in seeds if shard not in seen]
@@ -108,7 +114,10 @@ class ShardedVec:
 
     def step(self, actions: AnyArray) -> tuple[Float32, AnyArray, Bools, dict[str, Any]]:
         """Act in all episodes. Those lost with a worker end here, without reward."""
-        given = {shard: (np.ascontiguousarray(actions[self._slots_of(shard)]),) for shard in range(self.crew.shards)}
+        given = {
+            shard: (np.ascontiguousarray(actions[self._slots_of(shard)]),)
+            for shard in range(self.crew.shards)
+        }
         taken = self.crew.call("step", given)
         lost = [shard for shard in given if shard not in taken]
         for shard, obs in self._reset_lost(lost).items() if lost else ():
@@ -169,7 +178,9 @@ class ShardedVec:
                 whole[:, columns] = mine
             elif whole.shape[0] == steps * self.n:
                 shape = whole.shape[1:]
-                whole.reshape(steps, self.n, *shape)[:, columns] = mine.reshape(steps, self.slots, *shape)
+                whole.reshape(steps, self.n, *shape)[:, columns] = mine.reshape(
+                    steps, self.slots, *shape
+                )
             else:
                 whole[columns] = mine
 
@@ -182,7 +193,11 @@ class ShardedVec:
     def _state(self) -> State:
         """Of all shards, with what says how they were seeded."""
         shards = self._call("state", self._everywhere())[0]
-        return {"seed": self.seed, "restarts": list(self.restarts), "shards": [shards[s] for s in sorted(shards)]}
+        return {
+            "seed": self.seed,
+            "restarts": list(self.restarts),
+            "shards": [shards[s] for s in sorted(shards)],
+        }
 
     def _restore(self, state: State) -> Float32:
         """Go back to `state`.
@@ -194,11 +209,15 @@ class ShardedVec:
         """
         if len(state.get("shards", ())) != self.crew.shards:
             raise ConfigError(
-                f"a state of {self.crew.shards} shards", f"one of {len(state.get('shards', ()))}",
+                f"a state of {self.crew.shards} shards",
+                f"one of {len(state.get('shards', ()))}",
                 "resume with the number of shards of the run: results depend on it",
-            )  # fmt: skip
-        self.seed, self.restarts = int(state["seed"]), [int(r) for r in state["restarts"]]
-        return self._joined(self._call("restore", {s: (part,) for s, part in enumerate(state["shards"])})[0])
+            )
+        self.seed = int(state["seed"])
+        self.restarts = [int(r) for r in state["restarts"]]
+        return self._joined(
+            self._call("restore", {s: (part,) for s, part in enumerate(state["shards"])})[0]
+        )
 
 
 def _mean(parts: list[tuple[float, float]]) -> float:
@@ -218,7 +237,9 @@ def _hopeless(shards: list[int]) -> LearningError:
 
 def _slots(n: int, shards: int) -> int:
     if shards < 1 or n % shards:
-        raise ConfigError(f"shards that {n} slots can be dealt into evenly", f"{shards}", f"a divisor of {n}")
+        raise ConfigError(
+            f"shards that {n} slots can be dealt into evenly", f"{shards}", f"a divisor of {n}"
+        )
     return n // shards
 
 
@@ -254,4 +275,6 @@ def ray_env(
     """
     slots = _slots(n, shards)
     count = min(max(where.cores, 1), shards) if workers is None else workers
-    return ShardedVec(RayShardWorkers(where, make, slots, shards, count, patience_s=patience_s), slots)
+    return ShardedVec(
+        RayShardWorkers(where, make, slots, shards, count, patience_s=patience_s), slots
+    )

@@ -39,7 +39,9 @@ def run_strategy_on(
     ray = where.ray
     work = ray.remote(num_cpus=1, max_retries=RETRIES)(_piece)
     given = ray.put((source, task, strategy))
-    promises = {work.remote(given, part): number for number, part in enumerate(batches(plan, piece))}
+    promises = {
+        work.remote(given, part): number for number, part in enumerate(batches(plan, piece))
+    }
     waiting, done = list(promises), {}
     while waiting:
         finished, waiting = ray.wait(waiting, num_returns=1)

@@ -41,10 +41,14 @@ def run_jobs_on(cluster: Cluster, jobs: Sequence[Job], out: Path) -> None:
     """
     for scenario, candidate, missing in _by_strategy(jobs, out):
         built = build_scenario(scenario)
-        rows = np.concatenate([np.arange(job.first, min(job.first + BATCH, len(built.plan))) for job in missing])
+        rows = np.concatenate(
+            [np.arange(job.first, min(job.first + BATCH, len(built.plan))) for job in missing]
+        )
         strategy = candidate.strategy(built.market)
         plan = built.plan.take(rows)
-        costs = run_strategy_on(cluster, built.source, scenario.settings.task, plan, strategy, piece=BATCH)
+        costs = run_strategy_on(
+            cluster, built.source, scenario.settings.task, plan, strategy, piece=BATCH
+        )
         costs.check()
         for job in missing:
             mine = costs.select((rows >= job.first) & (rows < job.first + BATCH))

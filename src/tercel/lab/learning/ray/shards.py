@@ -62,8 +62,10 @@ class _Seen:
     """The shard's environment as its twin sees it: never reset, and what it shows is counted."""
 
     def __init__(self, env: Any, obs: Float32) -> None:
-        self.env, self.obs = env, obs
-        self.n, self.observation_size = env.n, env.observation_size
+        self.env = env
+        self.obs = obs
+        self.n = env.n
+        self.observation_size = env.observation_size
         self.n_actions, self.action_size = action_sizes(env)
         self.moments = np.zeros((2, env.observation_size + 1))
         if isinstance(env, MaskedVecEnv):
@@ -128,7 +130,9 @@ class Shard:
     def roll(self, orders: ShardOrders) -> ShardRollout:
         """One rollout with the learner's weights and noise of (seed, shard, number of the update)."""
         if self.twin is None or self.twin.settings.steps != orders.settings.steps:
-            settings = replace(orders.settings, minibatch=orders.settings.steps * self.env.n, threads=1)
+            settings = replace(
+                orders.settings, minibatch=orders.settings.steps * self.env.n, threads=1
+            )
             self.twin = orders.kind(self.seen, settings, 0)
         rng = np.random.default_rng([orders.seed, NOISE, self.number, int(orders.state["updates"])])
         self.twin.restore({**self.twin.state(), **orders.state, "rng": rng.bit_generator.state})
@@ -145,7 +149,8 @@ class ShardWorker:
     """What a worker is: some shards, by their numbers, and the calls to them."""
 
     def __init__(self, make: Make, slots: int) -> None:
-        self.make, self.slots = make, slots
+        self.make = make
+        self.slots = slots
         self.shards: dict[int, Shard] = {}
 
     def adopt(self, numbers: list[int]) -> dict[str, Any]:
@@ -162,6 +167,11 @@ class ShardWorker:
         """That this process has used."""
         return time.process_time()
 
-    def call(self, method: str, arguments: dict[int, tuple[Any, ...]], shared: tuple[Any, ...] = ()) -> dict[int, Any]:
+    def call(
+        self, method: str, arguments: dict[int, tuple[Any, ...]], shared: tuple[Any, ...] = ()
+    ) -> dict[int, Any]:
         """`method(*own, *shared)` of each shard named; results by shard."""
-        return {number: getattr(self.shards[number], method)(*own, *shared) for number, own in arguments.items()}
+        return {
+            number: getattr(self.shards[number], method)(*own, *shared)
+            for number, own in arguments.items()
+        }

@@ -27,7 +27,9 @@ def require(module: str = "stable_baselines3") -> None:
     from importlib.util import find_spec
 
     if find_spec(module) is None:
-        raise ConfigError(f"{module} for learner 'sb3'", "a Python without it", "pip install 'tercel[learn]'")
+        raise ConfigError(
+            f"{module} for learner 'sb3'", "a Python without it", "pip install 'tercel[learn]'"
+        )
 
 
 def softmax(x: Float32) -> Float32:
@@ -36,7 +38,9 @@ def softmax(x: Float32) -> Float32:
     return np.asarray((weights / weights.sum(axis=1, keepdims=True)).astype(np.float32))
 
 
-def to_sb3(env: AnyVecEnv, seed: int, *, shares: bool = False, returns: ReturnTracker | None = None) -> "Sb3VecEnv":
+def to_sb3(
+    env: AnyVecEnv, seed: int, *, shares: bool = False, returns: ReturnTracker | None = None
+) -> "Sb3VecEnv":
     """`env` as a Stable-Baselines3 VecEnv: discrete actions, or vectors; masks as sb3-contrib asks.
 
     Parameters
@@ -64,7 +68,11 @@ def to_sb3(env: AnyVecEnv, seed: int, *, shares: bool = False, returns: ReturnTr
     class Adapter(Base):
         def __init__(self) -> None:
             space = gym.spaces.Box(-np.inf, np.inf, (env.observation_size,), np.float32)
-            choice = gym.spaces.Box(-BOUND, BOUND, (entries,), np.float32) if entries else gym.spaces.Discrete(numbers)
+            choice = (
+                gym.spaces.Box(-BOUND, BOUND, (entries,), np.float32)
+                if entries
+                else gym.spaces.Discrete(numbers)
+            )
             super().__init__(env.n, space, choice)
             self.infos: list[dict[str, Any]] = [{} for _ in range(env.n)]
 
@@ -81,7 +89,10 @@ def to_sb3(env: AnyVecEnv, seed: int, *, shares: bool = False, returns: ReturnTr
                 returns.add(reward, done)
             infos = [*self.infos]
             for i in info.get("which", ()):
-                infos[i] = {"terminal_observation": info["final_obs"][i].copy(), "is_bps": float(info["is_bps"][i])}
+                infos[i] = {
+                    "terminal_observation": info["final_obs"][i].copy(),
+                    "is_bps": float(info["is_bps"][i]),
+                }
             return obs.copy(), np.array(reward, np.float32), done.copy(), infos
 
         def close(self) -> None:
@@ -95,7 +106,9 @@ def to_sb3(env: AnyVecEnv, seed: int, *, shares: bool = False, returns: ReturnTr
         def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
             raise NotImplementedError
 
-        def env_method(self, method_name: str, *args: Any, indices: Any = None, **kwargs: Any) -> list[Any]:
+        def env_method(
+            self, method_name: str, *args: Any, indices: Any = None, **kwargs: Any
+        ) -> list[Any]:
             if method_name == "action_masks" and isinstance(env, MaskedVecEnv):
                 return list(env.mask().copy())
             raise NotImplementedError

@@ -87,16 +87,25 @@ def trained(model: Any, shares: bool = False, normalised: Any = None) -> Trained
     if kind not in _CLASSES or len(space.shape or ()) != 1:
         received = f"{kind} that observes {space.shape}"
         remedy = "export its network as ONNX yourself, and give that"
-        raise ConfigError(f"a model of {', '.join(_CLASSES)} that observes rows of numbers", received, remedy)
+        raise ConfigError(
+            f"a model of {', '.join(_CLASSES)} that observes rows of numbers", received, remedy
+        )
     algorithm, numbers = _CLASSES[kind], int(getattr(model.action_space, "n", 0))
-    head: Head = "q" if algorithm in VALUES else "logits" if numbers else "simplex" if shares else "vector"
+    head: Head = (
+        "q" if algorithm in VALUES else "logits" if numbers else "simplex" if shares else "vector"
+    )
     mean, scale = np.zeros(space.shape, np.float32), np.ones(space.shape, np.float32)
     clip = float(np.finfo(np.float32).max)
     wrapped = normalised or model.get_vec_normalize_env()
     if wrapped is not None and wrapped.norm_obs:
         moments, clip = wrapped.obs_rms, float(wrapped.clip_obs)
-        mean, scale = moments.mean.astype(np.float32), (1.0 / np.sqrt(moments.var + wrapped.epsilon)).astype(np.float32)
-    return TrainedSb3(model, algorithm, head, numbers or int(model.action_space.shape[0]), mean, scale, clip)
+        mean, scale = (
+            moments.mean.astype(np.float32),
+            (1.0 / np.sqrt(moments.var + wrapped.epsilon)).astype(np.float32),
+        )
+    return TrainedSb3(
+        model, algorithm, head, numbers or int(model.action_space.shape[0]), mean, scale, clip
+    )
 
 
 def policy_of(learned: TrainedSb3) -> MlpPolicy | OnnxPolicy:
@@ -112,10 +121,16 @@ def _chain(learned: TrainedSb3) -> list[Any] | None:
     algorithm = learned.algorithm
     if algorithm in ("recurrent_ppo", "qrdqn"):
         return None
-    extractor = model.q_net.features_extractor if algorithm == "dqn" else model.pi_features_extractor
+    extractor = (
+        model.q_net.features_extractor if algorithm == "dqn" else model.pi_features_extractor
+    )
     if type(extractor) is not FlattenExtractor:
         return None
-    return list(model.q_net.q_net) if algorithm == "dqn" else [*model.mlp_extractor.policy_net, model.action_net]
+    return (
+        list(model.q_net.q_net)
+        if algorithm == "dqn"
+        else [*model.mlp_extractor.policy_net, model.action_net]
+    )
 
 
 def _perceptron(learned: TrainedSb3) -> MlpPolicy | None:
@@ -130,7 +145,10 @@ def _perceptron(learned: TrainedSb3) -> MlpPolicy | None:
     if not plain or len(modules) % 2 == 0 or len(between) > 1 or not between <= set(_NAMES):
         return None
     layers = tuple(
-        (m.weight.detach().cpu().numpy().T.astype(np.float32).copy(), m.bias.detach().cpu().numpy().copy())
+        (
+            m.weight.detach().cpu().numpy().T.astype(np.float32).copy(),
+            m.bias.detach().cpu().numpy().copy(),
+        )
         for m in linear
     )
     activation = _NAMES[next(iter(between))] if between else "tanh"
@@ -181,10 +199,15 @@ def _module(learned: TrainedSb3) -> Any:
             policy = self.policy
             lstm = policy.lstm_actor
             features = policy.pi_features_extractor(self.normalised(observation))
-            memory = [a.reshape(-1, lstm.num_layers, lstm.hidden_size).transpose(0, 1).contiguous() for a in (h, c)]
+            memory = [
+                a.reshape(-1, lstm.num_layers, lstm.hidden_size).transpose(0, 1).contiguous()
+                for a in (h, c)
+            ]
             latent, (h, c) = lstm(features.unsqueeze(0), tuple(memory))
             raw = policy.action_net(policy.mlp_extractor.forward_actor(latent.squeeze(0)))
-            rows = [a.transpose(0, 1).reshape(-1, lstm.num_layers * lstm.hidden_size) for a in (h, c)]
+            rows = [
+                a.transpose(0, 1).reshape(-1, lstm.num_layers * lstm.hidden_size) for a in (h, c)
+            ]
             return self.end(raw), *rows
 
     return Recurrent() if algorithm == "recurrent_ppo" else Whole()
@@ -198,7 +221,9 @@ def exported(learned: TrainedSb3) -> bytes:
     """
     module = _module(learned)
     if learned.algorithm != "recurrent_ppo":
-        return onnx_of(module, ["observation"], [learned.head], [len(learned.mean)], [learned.width])
+        return onnx_of(
+            module, ["observation"], [learned.head], [len(learned.mean)], [learned.width]
+        )
     lstm = module.policy.lstm_actor
     memory = [lstm.num_layers * lstm.hidden_size] * 2
     names = ["observation", "h", "c"], [learned.head, "h_next", "c_next"]
@@ -206,7 +231,11 @@ def exported(learned: TrainedSb3) -> bytes:
 
 
 def onnx_of(
-    module: Any, inputs: Sequence[str], outputs: Sequence[str], sizes: Sequence[int], widths: Sequence[int]
+    module: Any,
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    sizes: Sequence[int],
+    widths: Sequence[int],
 ) -> bytes:
     """A torch module on the CPU as ONNX bytes: inputs and outputs by name, rows of so many numbers each."""
     import onnx
@@ -215,11 +244,19 @@ def onnx_of(
     given = [torch.zeros(2, size) for size in sizes]
     buffer: Any = io.BytesIO()
     with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")  # that there is a newer exporter, which needs one more package
+        warnings.simplefilter(
+            "ignore"
+        )  # that there is a newer exporter, which needs one more package
         torch.onnx.export(
-            module, tuple(given), buffer, input_names=list(inputs), output_names=list(outputs),
-            opset_version=OPSET, dynamo=False, dynamic_axes={name: {0: "n"} for name in (*inputs, *outputs)},
-        )  # fmt: skip
+            module,
+            tuple(given),
+            buffer,
+            input_names=list(inputs),
+            output_names=list(outputs),
+            opset_version=OPSET,
+            dynamo=False,
+            dynamic_axes={name: {0: "n"} for name in (*inputs, *outputs)},
+        )
     model = onnx.load_model_from_string(buffer.getvalue())
     for output, size in zip(model.graph.output, widths, strict=True):  # the exporter forgets some
         output.type.tensor_type.shape.dim[1].dim_value = size
@@ -252,10 +289,14 @@ def algorithm_of(path: Path) -> str:
             content = parse_json(archive.read("data"))
         module = str(content["policy_class"]["__module__"])
     except (OSError, KeyError, ValueError, TypeError, zipfile.BadZipFile) as error:
-        raise PolicyError("an archive of a Stable-Baselines3 model", f"{path}: {error}", remedy) from error
+        raise PolicyError(
+            "an archive of a Stable-Baselines3 model", f"{path}: {error}", remedy
+        ) from error
     found = next((name for start, name in _MODULES.items() if module.startswith(start)), "")
     if not found:
-        raise PolicyError(f"a model of {', '.join(ALGORITHMS)}", f"{path} with a policy of {module}", remedy)
+        raise PolicyError(
+            f"a model of {', '.join(ALGORITHMS)}", f"{path} with a policy of {module}", remedy
+        )
     return found
 
 
@@ -284,5 +325,9 @@ def unpickled(path: Path, moments: Path | None = None) -> tuple[Any, Any]:
         remedy = "save it again with the versions that are installed here"
         raise PolicyError("a model that can be read", f"{path}: {error}"[:400], remedy) from error
     if moments is not None and not hasattr(normalised, "obs_rms"):
-        raise PolicyError("what VecNormalize.save wrote", f"{moments}: {type(normalised).__name__}", "name that file")
+        raise PolicyError(
+            "what VecNormalize.save wrote",
+            f"{moments}: {type(normalised).__name__}",
+            "name that file",
+        )
     return model, normalised

@@ -33,7 +33,13 @@ from tercel.lab.learning.sb3.settings import (
 STEPS_OFF_POLICY = 64
 """Decisions in every slot between two rows of metrics where values are learned."""
 DEFAULTS: dict[str, dict[str, Any]] = {
-    "on": {"n_steps": 64, "batch_size": 256, "n_epochs": 4, "learning_rate": 5e-4, "ent_coef": 0.01},
+    "on": {
+        "n_steps": 64,
+        "batch_size": 256,
+        "n_epochs": 4,
+        "learning_rate": 5e-4,
+        "ent_coef": 0.01,
+    },
     "off": {
         "learning_rate": 1e-3,
         "learning_starts": 5_000,
@@ -47,11 +53,17 @@ DEFAULTS: dict[str, dict[str, Any]] = {
 
 LOGGED = {
     "on": (
-        "loss", "policy_gradient_loss", "value_loss", "entropy_loss", "approx_kl", "clip_fraction",
-        "explained_variance", "learning_rate",
+        "loss",
+        "policy_gradient_loss",
+        "value_loss",
+        "entropy_loss",
+        "approx_kl",
+        "clip_fraction",
+        "explained_variance",
+        "learning_rate",
     ),
     "off": ("loss", "learning_rate"),
-}  # fmt: skip
+}
 """What its logger says and a row of metrics has; NaN where nothing has been learned yet."""
 
 
@@ -73,7 +85,10 @@ class Sb3Learner:
         from stable_baselines3.common.vec_env import VecNormalize
 
         torch.set_num_threads(s.threads)
-        self.env, self.seed, self.updates, self.name = env, seed, 0, f"sb3_{s.algorithm}"
+        self.env = env
+        self.seed = seed
+        self.updates = 0
+        self.name = f"sb3_{s.algorithm}"
         self.returns = ReturnTracker(env.n)
         kind = algorithm_class(s.algorithm)
         defaults = DEFAULTS["off" if s.algorithm in VALUES else "on"]
@@ -90,9 +105,15 @@ class Sb3Learner:
             epsilon=EPSILON,
         )
         self.model = kind(
-            network, self.venv, learning_rate=self._annealed_rate(), policy_kwargs=policy_kwargs(s.network),
-            seed=seed, device=s.device, verbose=0, **parameters,
-        )  # fmt: skip
+            network,
+            self.venv,
+            learning_rate=self._annealed_rate(),
+            policy_kwargs=policy_kwargs(s.network),
+            seed=seed,
+            device=s.device,
+            verbose=0,
+            **parameters,
+        )
         if s.algorithm in VALUES and s.frames:
             explore = self.model.exploration_schedule
             self.model.exploration_schedule = lambda _: explore(1.0 - self._gone())
@@ -112,8 +133,14 @@ class Sb3Learner:
 
         def rate(_: float) -> float:
             frames = self.settings.frames
-            counted = self.batch if frames and self.settings.algorithm not in VALUES and self.frames else 0
-            return self.rate * (1.0 - (min((self.frames - counted) / frames, 1.0) if frames else 0.0))
+            counted = (
+                self.batch
+                if frames and self.settings.algorithm not in VALUES and self.frames
+                else 0
+            )
+            return self.rate * (
+                1.0 - (min((self.frames - counted) / frames, 1.0) if frames else 0.0)
+            )
 
         return rate
 
@@ -146,7 +173,11 @@ class Sb3Learner:
         torch.save(self.model.get_parameters(), buffer)
         moments: dict[str, Any] = {}
         for name, rms in self._moments().items():
-            moments[name] = {"mean": np.array(rms.mean), "var": np.array(rms.var), "count": float(rms.count)}
+            moments[name] = {
+                "mean": np.array(rms.mean),
+                "var": np.array(rms.var),
+                "count": float(rms.count),
+            }
         return {
             "parameters": np.frombuffer(buffer.getvalue(), np.uint8).copy(),
             "moments": moments,
@@ -159,11 +190,17 @@ class Sb3Learner:
         """Go on from `state` with new episodes and, where values are learned, an empty replay memory."""
         import torch
 
-        data = torch.load(io.BytesIO(state["parameters"].tobytes()), weights_only=True, map_location=self.model.device)
+        data = torch.load(
+            io.BytesIO(state["parameters"].tobytes()),
+            weights_only=True,
+            map_location=self.model.device,
+        )
         self.model.set_parameters(data, device=self.model.device)
         for name, rms in self._moments().items():
             saved = state["moments"][name]
-            rms.mean, rms.var, rms.count = np.array(saved["mean"]), np.array(saved["var"]), float(saved["count"])
+            rms.mean = np.array(saved["mean"])
+            rms.var = np.array(saved["var"])
+            rms.count = float(saved["count"])
         self.returns.restore(state["returns"], False)
         self.updates = int(state["updates"])
         self.model.num_timesteps = int(state["frames"])

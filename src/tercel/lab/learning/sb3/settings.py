@@ -19,7 +19,17 @@ ALGORITHMS: dict[str, tuple[str, str, str]] = {
 """Name -> module, class, policy. Values are learned off policy by the last two."""
 VALUES = ("dqn", "qrdqn")
 ACTIVATIONS = {"tanh": "Tanh", "relu": "ReLU", "elu": "ELU", "gelu": "GELU", "silu": "SiLU"}
-OURS = ("self", "policy", "env", "policy_kwargs", "seed", "device", "verbose", "tensorboard_log", "_init_setup_model")
+OURS = (
+    "self",
+    "policy",
+    "env",
+    "policy_kwargs",
+    "seed",
+    "device",
+    "verbose",
+    "tensorboard_log",
+    "_init_setup_model",
+)
 """Parameters that the learner sets itself."""
 HEADS = ("vector", "simplex")
 
@@ -114,6 +124,7 @@ def _imported(name: str, value: str) -> Any:
         return getattr(importlib.import_module(module), kind)
     except (ImportError, AttributeError) as error:
         raise ConfigError(
-            f"{name} as an activation ({', '.join(ACTIVATIONS)}) or as package.module:Class", f"{value!r}: {error}",
+            f"{name} as an activation ({', '.join(ACTIVATIONS)}) or as package.module:Class",
+            f"{value!r}: {error}",
             "check that it can be imported here",
-        ) from error  # fmt: skip
+        ) from error

@@ -197,7 +197,9 @@ def _cut_newest(b: Packed, k: Longs, side: int, price: int, lots: int) -> None:
         before = o.prev
         if not is_own(b, slot) and is_noise(k, slot):
             have = o.qty
-            lots -= public_take(b, k, slot, min(lots, have), DELETE if lots >= have else REDUCE, False)
+            lots -= public_take(
+                b, k, slot, min(lots, have), DELETE if lots >= have else REDUCE, False
+            )
         slot = before
 
 

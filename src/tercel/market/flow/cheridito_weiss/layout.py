@@ -11,7 +11,9 @@ REACTION, DAMPING, PLAIN, STRATEGIC_NS, STRATEGIC_MARKET, STRATEGIC_LIMIT = rang
 # PLAIN: 1: cancels take from any public order; 0: from the noise trader's own, newest first
 # STRATEGIC_NS: ns between two acts of the hidden trader, 0: there is none
 # STRATEGIC_MARKET, STRATEGIC_LIMIT: lots of its market orders and of its limit orders
-MARKET_RATE, LIMIT_TOTAL, LEVELS, SIZES, FALLBACK, START, TABLES = range(sim.FLOW_HEAD, sim.FLOW_HEAD + 7)
+MARKET_RATE, LIMIT_TOTAL, LEVELS, SIZES, FALLBACK, START, TABLES = range(
+    sim.FLOW_HEAD, sim.FLOW_HEAD + 7
+)
 # MARKET_RATE, LIMIT_TOTAL: per side and second
 # LEVELS: levels with rates, counted from the opposite best; SIZES: orders have 1 to so many lots
 # FALLBACK, START: lots of the first order in an empty book, and its price, ticks

@@ -65,17 +65,25 @@ class CheriditoWeissPreset(Preset):
         if 0.0 < self.strategic_s < 1e-3:
             raise ValueError(f"strategic_s {self.strategic_s}: 0, or at least a millisecond")
         if self.start_mid_ticks <= 2 * max(len(self.limit_rate), len(self.shape)):
-            raise ValueError(f"start_mid_ticks {self.start_mid_ticks}: prices below zero are within reach")
+            raise ValueError(
+                f"start_mid_ticks {self.start_mid_ticks}: prices below zero are within reach"
+            )
         if self.width < 4 * max(len(self.limit_rate), cw.REACH):
-            raise ValueError(f"width {self.width} is less than four times the levels that the flow looks at")
+            raise ValueError(
+                f"width {self.width} is less than four times the levels that the flow looks at"
+            )
         if not 2 * len(self.shape) <= self.orders <= cw.MOST_ORDERS:
-            raise ValueError(f"orders {self.orders}: the first book needs more, or more than {cw.MOST_ORDERS}")
+            raise ValueError(
+                f"orders {self.orders}: the first book needs more, or more than {cw.MOST_ORDERS}"
+            )
         return self
 
     @property
     def typical_lots(self) -> int:
         """Mean size of an order."""
-        return max(round(float(np.arange(1, len(self.size_share) + 1) @ np.asarray(self.size_share))), 1)
+        return max(
+            round(float(np.arange(1, len(self.size_share) + 1) @ np.asarray(self.size_share))), 1
+        )
 
     def first_orders(self) -> list[FirstOrder]:
         """`shape` on both sides of a spread of one tick, the lower price `start_mid_ticks`."""
@@ -89,15 +97,27 @@ class CheriditoWeissPreset(Preset):
 
         limit, sizes = np.asarray(self.limit_rate), np.asarray(self.size_share)
         head = np.zeros(cw.TABLES)
-        head[[cw.REACTION, cw.DAMPING, cw.PLAIN]] = self.reaction, np.exp(-self.damping), float(self.cancels == "any")
+        head[[cw.REACTION, cw.DAMPING, cw.PLAIN]] = (
+            self.reaction,
+            np.exp(-self.damping),
+            float(self.cancels == "any"),
+        )
         head[[cw.STRATEGIC_NS, cw.STRATEGIC_MARKET, cw.STRATEGIC_LIMIT]] = (
-            round(self.strategic_s * NS_PER_SECOND), self.strategic_market, self.strategic_limit,
-        )  # fmt: skip
-        head[[cw.MARKET_RATE, cw.LIMIT_TOTAL, cw.LEVELS]] = self.market_rate, limit.sum(), len(limit)
+            round(self.strategic_s * NS_PER_SECOND),
+            self.strategic_market,
+            self.strategic_limit,
+        )
+        head[[cw.MARKET_RATE, cw.LIMIT_TOTAL, cw.LEVELS]] = (
+            self.market_rate,
+            limit.sum(),
+            len(limit),
+        )
         head[[cw.SIZES, cw.FALLBACK, cw.START]] = len(sizes), self.shape[0], self.start_mid_ticks
         share, index = alias_table(limit / limit.sum())
         size_share, size_index = alias_table(sizes)
-        return np.concatenate([head, share, index, self.cancel_rate, size_share, size_index]).astype(np.float64)
+        return np.concatenate(
+            [head, share, index, self.cancel_rate, size_share, size_index]
+        ).astype(np.float64)
 
     def remember(self, k: Ints) -> None:
         """Initial memory: the noise trader acts at once, the hidden trader just after it."""

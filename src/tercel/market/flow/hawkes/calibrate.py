@@ -22,7 +22,14 @@ from tercel.market.flow.hawkes import layout as at
 from tercel.market.flow.hawkes import tables
 from tercel.market.flow.hawkes.fit import Excitation, History, compensators, fit, residuals
 from tercel.market.flow.hawkes.preset import HawkesPreset
-from tercel.market.flow.hawkes.state import HawkesFactors, States, cancel_rates, classify, edges, rake
+from tercel.market.flow.hawkes.state import (
+    HawkesFactors,
+    States,
+    cancel_rates,
+    classify,
+    edges,
+    rake,
+)
 from tercel.market.flow.hawkes.tables import HawkesDay
 from tercel.market.flow.hawkes.tune import Means, means, tune
 from tercel.market.flow.port import Preset
@@ -80,23 +87,35 @@ def calibrate(
         No days, several symbols or ticks, too few events, or a law whose market does not live.
     """
     seen = [observe(instrument, events, skip_s) for instrument, events in days]
-    most = max((int(side.max()) for s in seen if s.n for side in (s.bid_lots, s.ask_lots)), default=0)
+    most = max(
+        (int(side.max()) for s in seen if s.n for side in (s.bid_lots, s.ask_lots)), default=0
+    )
     if lot_shares is None and 0 < most < MOST_LOTS:
         lot_shares = days[0][0].lot
     common = plain.calibrate(days, name=name, date=date, lot_shares=lot_shares, skip_s=skip_s)
     per_lot = common.lot / days[0][0].lot
     read, reach = _days(seen, per_lot)
     events = sum(len(day.kind) for day in read)
-    if events < MIN_EVENTS or min(np.bincount(np.concatenate([d.kind for d in read]), minlength=at.KINDS)) < 20:
+    if (
+        events < MIN_EVENTS
+        or min(np.bincount(np.concatenate([d.kind for d in read]), minlength=at.KINDS)) < 20
+    ):
         raise ConfigError(
-            f"at least {MIN_EVENTS} events, 20 of each kind, to calibrate on", f"{events}", "calibrate on more days"
+            f"at least {MIN_EVENTS} events, 20 of each kind, to calibrate on",
+            f"{events}",
+            "calibrate on more days",
         )
     session_s = max((i.session_close_ns - i.session_open_ns) / NS_PER_SECOND for i, _ in days)
     season_s = max(session_s, *(float(day.seconds[-1]) for day in read)) / at.SEASONS
     law = _law(read, season_s)
     window = max(instrument.levels for instrument, _ in days)
     made = _preset(common, read, law, season_s, reach, window)
-    made = tune(made, _means(read, law.theta), seed, min(max(PILOT_EVENTS / _rate(read), 3600.0), MOST_PILOT_S))
+    made = tune(
+        made,
+        _means(read, law.theta),
+        seed,
+        min(max(PILOT_EVENTS / _rate(read), 3600.0), MOST_PILOT_S),
+    )
     from tercel.market.impact.pilot import carrying  # it runs markets of presets
     from tercel.market.impact.replenishment import replenishment
 
@@ -110,9 +129,13 @@ def _rate(days: Sequence[HawkesDay]) -> float:
 
 def _means(days: Sequence[HawkesDay], theta: Floats) -> Means:
     waits = np.concatenate([day.waits for day in days])
-    lots = [np.concatenate([getattr(day, side) for day in days]) for side in ("bid_lots", "ask_lots")]
+    lots = [
+        np.concatenate([getattr(day, side) for day in days]) for side in ("bid_lots", "ask_lots")
+    ]
     px = [np.concatenate([getattr(day, side) for day in days]) for side in ("bid_px", "ask_px")]
-    return means(float(waits.sum()), np.concatenate([day.kind for day in days]), waits, px, lots, theta)
+    return means(
+        float(waits.sum()), np.concatenate([day.kind for day in days]), waits, px, lots, theta
+    )
 
 
 # -- reading -----------------------------------------------------------------------------------------------------------
@@ -128,15 +151,27 @@ def _days(seen: Sequence[Observed], per_lot: float) -> tuple[list[HawkesDay], in
 
 def _day(day: Observed, reach: int, per_lot: float) -> HawkesDay:
     kind, away = day.kind.astype(np.int8), day.behind
-    keep = ~day.remainder & (day.bid_lots[:, 0] > 0) & (day.ask_lots[:, 0] > 0) & (day.ask_px[:, 0] > day.bid_px[:, 0])
+    keep = (
+        ~day.remainder
+        & (day.bid_lots[:, 0] > 0)
+        & (day.ask_lots[:, 0] > 0)
+        & (day.ask_px[:, 0] > day.bid_px[:, 0])
+    )
     keep &= ~(((kind == at.DEEPER) | (kind == at.CANCEL_DEEPER)) & (away > reach))
     seconds = spread_ties(day.ns[keep] - day.open_ns)
     lots = plain.to_lots(day.lots[keep].astype(np.int64), per_lot)
     return HawkesDay(
-        day, seconds, kind[keep], (day.side[keep] < 0).astype(np.int8), lots, away[keep],
-        _in_lots(day.bid_lots[keep], per_lot), _in_lots(day.ask_lots[keep], per_lot), day.bid_px[keep],
+        day,
+        seconds,
+        kind[keep],
+        (day.side[keep] < 0).astype(np.int8),
+        lots,
+        away[keep],
+        _in_lots(day.bid_lots[keep], per_lot),
+        _in_lots(day.ask_lots[keep], per_lot),
+        day.bid_px[keep],
         day.ask_px[keep],
-    )  # fmt: skip
+    )
 
 
 def _in_lots(units: Int32, per_lot: float) -> Floats:
@@ -187,49 +222,88 @@ def _law(days: Sequence[HawkesDay], season_s: float) -> Law:
     spread_edges = edges(np.concatenate([day.spread for day in days]), waits, at.SPREADS)
     spread_edges[0] = 2
     spread_edges = np.maximum(spread_edges, np.arange(2, at.SPREADS + 1))
-    touch = np.concatenate([np.concatenate((d.bid_lots[:, 0], d.ask_lots[:, 0])) for d in days]).astype(np.int64)
+    touch = np.concatenate(
+        [np.concatenate((d.bid_lots[:, 0], d.ask_lots[:, 0])) for d in days]
+    ).astype(np.int64)
     queue_edges = edges(touch, np.concatenate([np.tile(d.waits, 2) for d in days]), at.QUEUES)
     theta = _theta(days)
-    states = [classify(d.bid_px, d.ask_px, d.bid_lots, d.ask_lots, spread_edges, queue_edges, theta) for d in days]
+    states = [
+        classify(d.bid_px, d.ask_px, d.bid_lots, d.ask_lots, spread_edges, queue_edges, theta)
+        for d in days
+    ]
     season = _season(days, season_s)
     alone = [np.repeat(day.waits[:, None, None], 2, axis=1) * np.ones(at.KINDS) for day in days]
     factors = _rake(days, states, alone)
     beta = np.array(DECAYS)
-    histories = [_history(d, s, factors, season, season_s) for d, s in zip(days, states, strict=True)]
+    histories = [
+        _history(d, s, factors, season, season_s) for d, s in zip(days, states, strict=True)
+    ]
     counts = np.bincount(np.concatenate([day.kind for day in days]), minlength=at.KINDS)
-    nothing = Excitation(counts / _exposed(histories), np.zeros((at.KINDS, 2, at.KINDS, at.DECAYS)), beta)
+    nothing = Excitation(
+        counts / _exposed(histories), np.zeros((at.KINDS, 2, at.KINDS, at.DECAYS)), beta
+    )
     first, _ = fit([_tail(h) for h in histories], at.KINDS, beta, iterations=25)
     exposure = [compensators(history, first) for history in histories]
     factors = _rake(days, states, exposure)
-    histories = [_history(d, s, factors, season, season_s) for d, s in zip(days, states, strict=True)]
+    histories = [
+        _history(d, s, factors, season, season_s) for d, s in zip(days, states, strict=True)
+    ]
     tails = [_tail(history) for history in histories]
     found, trace = fit(tails, at.KINDS, beta, first=first)
     plain_likelihood = fit(tails, at.KINDS, beta, iterations=1, first=nothing)[1][0]
     ks = tuple(
-        _distance(np.concatenate(waits)) for waits in zip(*(residuals(h, found) for h in histories), strict=True)
+        _distance(np.concatenate(waits))
+        for waits in zip(*(residuals(h, found) for h in histories), strict=True)
     )
-    return Law(found, factors, season, theta, spread_edges, queue_edges, plain_likelihood, trace[-1], first.radius, ks)
+    return Law(
+        found,
+        factors,
+        season,
+        theta,
+        spread_edges,
+        queue_edges,
+        plain_likelihood,
+        trace[-1],
+        first.radius,
+        ks,
+    )
 
 
-def _rake(days: Sequence[HawkesDay], states: Sequence[States], exposure: Sequence[Floats]) -> HawkesFactors:
-    return rake(states, [d.kind for d in days], [d.side for d in days], [d.waits for d in days], exposure)
+def _rake(
+    days: Sequence[HawkesDay], states: Sequence[States], exposure: Sequence[Floats]
+) -> HawkesFactors:
+    return rake(
+        states, [d.kind for d in days], [d.side for d in days], [d.waits for d in days], exposure
+    )
 
 
 def _exposed(histories: Sequence[History]) -> Floats:
     """Integral of F times the season over both sides, per kind."""
     total: Floats = np.sum(
-        [np.einsum("n,nsi->i", np.diff(h.seconds, prepend=h.start_s) * h.season, h.factor) for h in histories], axis=0
+        [
+            np.einsum("n,nsi->i", np.diff(h.seconds, prepend=h.start_s) * h.season, h.factor)
+            for h in histories
+        ],
+        axis=0,
     )
     return np.maximum(total, 1e-12)
 
 
-def _history(day: HawkesDay, states: States, factors: HawkesFactors, season: Floats, season_s: float) -> History:
+def _history(
+    day: HawkesDay, states: States, factors: HawkesFactors, season: Floats, season_s: float
+) -> History:
     factor = factors.of(states)
     own = factor[np.arange(len(day.kind)), day.side, day.kind]
     bins = np.clip((day.seconds / season_s).astype(np.int64), 0, at.SEASONS - 1)
     return History(
-        day.seconds, day.kind, day.side, 1.0 / np.maximum(own, at.LEAST_FACTOR), factor, season[bins], day.start_s
-    )  # fmt: skip
+        day.seconds,
+        day.kind,
+        day.side,
+        1.0 / np.maximum(own, at.LEAST_FACTOR),
+        factor,
+        season[bins],
+        day.start_s,
+    )
 
 
 def _tail(history: History) -> History:
@@ -238,16 +312,25 @@ def _tail(history: History) -> History:
     if cut <= 0:
         return history
     return History(
-        history.seconds[cut:], history.kind[cut:], history.side[cut:], history.weight[cut:], history.factor[cut:],
-        history.season[cut:], float(history.seconds[cut - 1]),
-    )  # fmt: skip
+        history.seconds[cut:],
+        history.kind[cut:],
+        history.side[cut:],
+        history.weight[cut:],
+        history.factor[cut:],
+        history.season[cut:],
+        float(history.seconds[cut - 1]),
+    )
 
 
 def _theta(days: Sequence[HawkesDay]) -> Floats:
     """Relative cancel rates by distance, from cancels and lots on the levels shown behind the touch."""
     away, rested, lot_seconds = [], [], []
     for day in days:
-        shown = np.where(day.side == 0, _depth_shown(day.bid_px, day.bid_lots), _depth_shown(day.ask_px, day.ask_lots))
+        shown = np.where(
+            day.side == 0,
+            _depth_shown(day.bid_px, day.bid_lots),
+            _depth_shown(day.ask_px, day.ask_lots),
+        )
         away.append(day.away[(day.kind == at.CANCEL_DEEPER) & (day.away <= shown)])
         for px, lots in ((day.bid_px, day.bid_lots), (day.ask_px, day.ask_lots)):
             distance = np.abs(px[:, 1:].astype(np.int64) - px[:, :1])
@@ -282,32 +365,52 @@ def _distance(waits: Floats) -> float:
     ordered = np.sort(waits)
     law = -np.expm1(-ordered)
     steps = np.arange(len(ordered) + 1) / max(len(ordered), 1)
-    return float(max(np.abs(law - steps[:-1]).max(), np.abs(law - steps[1:]).max())) if len(ordered) else 0.0
+    return (
+        float(max(np.abs(law - steps[:-1]).max(), np.abs(law - steps[1:]).max()))
+        if len(ordered)
+        else 0.0
+    )
 
 
 # -- the file ----------------------------------------------------------------------------------------------------------
 
 
 def _preset(
-    common: SantaFePreset, days: Sequence[HawkesDay], law: Law, season_s: float, reach: int, window: int
+    common: SantaFePreset,
+    days: Sequence[HawkesDay],
+    law: Law,
+    season_s: float,
+    reach: int,
+    window: int,
 ) -> HawkesPreset:
     """Everything but the pilots."""
-    shared = {key: getattr(common, key) for key in Preset.model_fields if key not in ("model", "card")}
+    shared = {
+        key: getattr(common, key) for key in Preset.model_fields if key not in ("model", "card")
+    }
     shared |= {"orders": max(1024, common.orders), "width": max(512, common.width)}
     children = law.excitation.alpha / law.excitation.beta
     kind = np.concatenate([day.kind for day in days])
     card = {
-        key: common.card[key] for key in ("days", "calibrated", "seconds", "feed_levels", "hidden_over_visible_volume")
+        key: common.card[key]
+        for key in ("days", "calibrated", "seconds", "feed_levels", "hidden_over_visible_volume")
     }
     card |= {
         "estimator": ESTIMATOR,
-        "events": {name: int(n) for name, n in zip(NAMES, np.bincount(kind, minlength=at.KINDS), strict=True)},
+        "events": {
+            name: int(n)
+            for name, n in zip(NAMES, np.bincount(kind, minlength=at.KINDS), strict=True)
+        },
         "events_per_s": _rate(days),
         "reach_ticks": reach,
         "spectral_radius": law.excitation.radius,
         "spectral_radius_before_projection": law.radius_before,
-        "log_likelihood_per_event": {"state factors alone": law.plain_likelihood, "with excitation": law.likelihood},
-        "ks_distance_of_rescaled_waits": {name: [law.ks[i], law.ks[at.KINDS + i]] for i, name in enumerate(NAMES)},
+        "log_likelihood_per_event": {
+            "state factors alone": law.plain_likelihood,
+            "with excitation": law.likelihood,
+        },
+        "ks_distance_of_rescaled_waits": {
+            name: [law.ks[i], law.ks[at.KINDS + i]] for i, name in enumerate(NAMES)
+        },
     }
     return HawkesPreset(
         **shared,

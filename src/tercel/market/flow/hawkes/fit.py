@@ -83,7 +83,9 @@ class Excitation:
 
     def mean(self) -> Floats:
         """Stationary mean of x at factors and weights of 1, per side: float64[M]."""
-        return np.asarray(np.linalg.solve(np.eye(len(self.base)) - self.branching, self.base), np.float64)
+        return np.asarray(
+            np.linalg.solve(np.eye(len(self.base)) - self.branching, self.base), np.float64
+        )
 
 
 # -- kernels -----------------------------------------------------------------------------------------------------------
@@ -91,9 +93,19 @@ class Excitation:
 
 @kernel
 def responsibilities(
-    t: Floats, kind: Bytes, side: Bytes, weight: Floats, season: Floats, base: Floats, alpha: Floats, beta: Floats,
-    start: float, memory: Floats, caused: Floats, immigrants: Floats,
-) -> float:  # fmt: skip
+    t: Floats,
+    kind: Bytes,
+    side: Bytes,
+    weight: Floats,
+    season: Floats,
+    base: Floats,
+    alpha: Floats,
+    beta: Floats,
+    start: float,
+    memory: Floats,
+    caused: Floats,
+    immigrants: Floats,
+) -> float:
     """Expectation step: adds to `caused` [M, 2, M, K] and `immigrants` [M]; gives the sum of log x.
 
     `memory` [2, M, K] comes in as zeros; `caused` lacks the factor alpha.
@@ -128,9 +140,19 @@ def responsibilities(
 
 @kernel
 def exposures(
-    t: Floats, kind: Bytes, side: Bytes, weight: Floats, season: Floats, factor: Floats, beta: Floats, start: float,
-    memory: Floats, gain: Floats, exposed: Floats, alone: Floats,
-) -> None:  # fmt: skip
+    t: Floats,
+    kind: Bytes,
+    side: Bytes,
+    weight: Floats,
+    season: Floats,
+    factor: Floats,
+    beta: Floats,
+    start: float,
+    memory: Floats,
+    gain: Floats,
+    exposed: Floats,
+    alone: Floats,
+) -> None:
     """Integrals of F times each regressor: adds to `exposed` [M, 2, M, K] and `alone` [M].
 
     `memory` [2, M, K] comes in as zeros, `gain` [K] is scratch.
@@ -162,9 +184,18 @@ def exposures(
 
 @kernel
 def integrals(
-    t: Floats, kind: Bytes, side: Bytes, weight: Floats, season: Floats, base: Floats, alpha: Floats, beta: Floats,
-    start: float, excited: Floats, out: Floats,
-) -> None:  # fmt: skip
+    t: Floats,
+    kind: Bytes,
+    side: Bytes,
+    weight: Floats,
+    season: Floats,
+    base: Floats,
+    alpha: Floats,
+    beta: Floats,
+    start: float,
+    excited: Floats,
+    out: Floats,
+) -> None:
     """Integral of x over the time since the event before: fills `out` [n, 2, M].
 
     `excited` [2, M, K] comes in as zeros.
@@ -193,9 +224,12 @@ def integrals(
 
 
 def fit(
-    days: Sequence[History], kinds: int, beta: Floats, iterations: int = ITERATIONS,
+    days: Sequence[History],
+    kinds: int,
+    beta: Floats,
+    iterations: int = ITERATIONS,
     first: Excitation | None = None,
-) -> tuple[Excitation, list[float]]:  # fmt: skip
+) -> tuple[Excitation, list[float]]:
     """Maximum-likelihood excitation, constrained to be stable, and the log likelihood per event after each step.
 
     Raises
@@ -214,14 +248,26 @@ def fit(
     exposed, alone = np.zeros(shape), np.zeros(kinds)
     for day in days:
         exposures(
-            day.seconds, day.kind, day.side, day.weight, day.season, day.factor, beta, day.start_s,
-            np.zeros((2, kinds, len(beta))), np.zeros(len(beta)), exposed, alone,
-        )  # fmt: skip
+            day.seconds,
+            day.kind,
+            day.side,
+            day.weight,
+            day.season,
+            day.factor,
+            beta,
+            day.start_s,
+            np.zeros((2, kinds, len(beta))),
+            np.zeros(len(beta)),
+            exposed,
+            alone,
+        )
     counts = sum(np.bincount(day.kind, minlength=kinds) for day in days)
     alone = np.maximum(alone, 1e-12)
     now = first or Excitation(
         0.5 * counts / alone,
-        0.5 * (counts / np.maximum(exposed.sum(axis=(1, 2, 3)), 1e-12))[:, None, None, None] * np.ones(shape),
+        0.5
+        * (counts / np.maximum(exposed.sum(axis=(1, 2, 3)), 1e-12))[:, None, None, None]
+        * np.ones(shape),
         beta,
     )
     log_factor = sum(_log_factor(day) for day in days)
@@ -230,9 +276,19 @@ def fit(
         caused, immigrants, log_x = np.zeros(shape), np.zeros(kinds), 0.0
         for day in days:
             log_x += responsibilities(
-                day.seconds, day.kind, day.side, day.weight, day.season, now.base, now.alpha, beta, day.start_s,
-                np.zeros((2, kinds, len(beta))), caused, immigrants,
-            )  # fmt: skip
+                day.seconds,
+                day.kind,
+                day.side,
+                day.weight,
+                day.season,
+                now.base,
+                now.alpha,
+                beta,
+                day.start_s,
+                np.zeros((2, kinds, len(beta))),
+                caused,
+                immigrants,
+            )
         compensator = float(now.base @ alone + (now.alpha * exposed).sum())
         trace.append((log_x + log_factor - compensator) / events)
         if len(trace) > 1 and trace[-1] - trace[-2] < ENOUGH:
@@ -269,9 +325,18 @@ def compensators(day: History, law: Excitation) -> Floats:
     """Integral of x over the time since the event before, per side and kind: float64[n, 2, M]."""
     out = np.zeros((len(day.seconds), 2, len(law.base)))
     integrals(
-        day.seconds, day.kind, day.side, day.weight, day.season, law.base, law.alpha, law.beta, day.start_s,
-        np.zeros((2, len(law.base), len(law.beta))), out,
-    )  # fmt: skip
+        day.seconds,
+        day.kind,
+        day.side,
+        day.weight,
+        day.season,
+        law.base,
+        law.alpha,
+        law.beta,
+        day.start_s,
+        np.zeros((2, len(law.base), len(law.beta))),
+        out,
+    )
     return out
 
 

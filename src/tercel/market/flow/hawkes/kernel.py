@@ -221,8 +221,12 @@ def _place(b: Packed, k: Longs, flow: Floats, side: int, kind: int) -> bool:
             back = flow[at.BACK + k[at.LOST_HOW + (0 if side > 0 else 1)]]
             if uniform(k, sim.FLOW_RNG) < back:
                 inside = lost
-        elif wide == at.SPREADS - 1:  # the widest class is open: what was seen at its edge grows with the spread
-            inside = int(inside * ((far - own) * side) / max(flow[at.SPREAD_EDGE + at.SPREADS - 2], 1.0))
+        elif (
+            wide == at.SPREADS - 1
+        ):  # the widest class is open: what was seen at its edge grows with the spread
+            inside = int(
+                inside * ((far - own) * side) / max(flow[at.SPREAD_EDGE + at.SPREADS - 2], 1.0)
+            )
         price += side * max(inside, 1)
     elif kind == at.DEEPER:
         edge = _edge(b, flow, side)

@@ -39,15 +39,23 @@ SPREAD_EDGE: Final = JUMP + KINDS * 2 * KINDS * DECAYS  # least spread of classe
 QUEUE_EDGE: Final = SPREAD_EDGE + SPREADS - 1  # least lots of classes 1, 2, ...
 STATE: Final = QUEUE_EDGE + QUEUES - 1  # [kind][spread class][imbalance class]
 QUEUE: Final = STATE + KINDS * SPREADS * IMBALANCES  # [kind][queue class]
-THETA: Final = QUEUE + KINDS * QUEUES  # relative cancel rate by distance from the own best, 0 unused
+THETA: Final = (
+    QUEUE + KINDS * QUEUES
+)  # relative cancel rate by distance from the own best, 0 unused
 SIZE: Final = THETA + REACH  # [in spread, at best, deeper][quantile], lots
-LESS: Final = SIZE + 3 * SIZES  # [queue class][quantile]: lots of market orders that leave some of the queue
-MORE: Final = LESS + QUEUES * PLACES  # [quantile]: lots over the queue's of those that take more than it
+LESS: Final = (
+    SIZE + 3 * SIZES
+)  # [queue class][quantile]: lots of market orders that leave some of the queue
+MORE: Final = (
+    LESS + QUEUES * PLACES
+)  # [quantile]: lots over the queue's of those that take more than it
 IMPROVE: Final = MORE + PLACES  # [spread class][quantile]: ticks inside the own best
 DISTANCE: Final = IMPROVE + SPREADS * PLACES  # [spread class][quantile]: ticks behind the own best
 SWEEP: Final = DISTANCE + SPREADS * PLACES  # [queue class][takes exactly the queue, takes less]
 SEASON: Final = SWEEP + 2 * QUEUES
-BACK: Final = SEASON + SEASONS  # share of orders in the spread at the price last lost: after a cancel, after a trade
+BACK: Final = (
+    SEASON + SEASONS
+)  # share of orders in the spread at the price last lost: after a cancel, after a trade
 WORDS: Final = BACK + 2
 
 # -- memory: reals in FLOW_MEMORY --------------------------------------------------------------------------------------

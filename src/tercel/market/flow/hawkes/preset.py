@@ -93,7 +93,9 @@ class HawkesPreset(Preset):
     @model_validator(mode="after")
     def _fits_together(self) -> "HawkesPreset":
         if sum(self.base) > MOST_BASE:
-            raise ValueError(f"base rates of {sum(self.base):g} events a second; at most {MOST_BASE:g}")
+            raise ValueError(
+                f"base rates of {sum(self.base):g} events a second; at most {MOST_BASE:g}"
+            )
         shapes = {
             "children": (at.KINDS, 2, at.KINDS, at.DECAYS),
             "spread_imbalance": (at.KINDS, at.SPREADS, at.IMBALANCES),
@@ -113,9 +115,13 @@ class HawkesPreset(Preset):
             if found != shape:
                 raise ValueError(f"{name} is of shape {found}, not {shape}")
         if self.radius > MOST_RADIUS:
-            raise ValueError(f"a spectral radius of {self.radius:.3f}: events would excite ever more events")
+            raise ValueError(
+                f"a spectral radius of {self.radius:.3f}: events would excite ever more events"
+            )
         if self.start_mid_ticks <= 2 * max(max(row) for row in self.distance):
-            raise ValueError(f"start_mid_ticks {self.start_mid_ticks}: prices below zero are within reach")
+            raise ValueError(
+                f"start_mid_ticks {self.start_mid_ticks}: prices below zero are within reach"
+            )
         return self
 
     @property
@@ -138,8 +144,13 @@ class HawkesPreset(Preset):
         flow = np.zeros(at.WORDS)
         theta = np.asarray(self.cancel_rate)
         flow[[at.DEPTH_SCALE, at.SEASON_S, at.MOST_RATE, at.REFRESH_S, at.THETA_MAX, at.WINDOW]] = (
-            self.depth_scale, self.season_s, self.most_rate, self.refresh_s, theta.max(), self.window,
-        )  # fmt: skip
+            self.depth_scale,
+            self.season_s,
+            self.most_rate,
+            self.refresh_s,
+            theta.max(),
+            self.window,
+        )
         jumps = np.asarray(self.children) * np.asarray(self.decays)  # [target][rel][source][decay]
         for offset, values in (
             (at.BETA, self.decays),

@@ -78,7 +78,9 @@ def edges(values: Ints, weights: Floats, classes: int) -> Ints:
     found: list[int] = []
     least = int(values.min()) + 1
     for share in shares:
-        value = max(int(values[order][min(np.searchsorted(cumulative, share), len(values) - 1)]), least)
+        value = max(
+            int(values[order][min(np.searchsorted(cumulative, share), len(values) - 1)]), least
+        )
         found.append(value)
         least = value + 1
     return np.array(found)
@@ -124,7 +126,9 @@ def cancel_rates(away: Ints, rested: Ints, lot_seconds: Floats) -> Floats:
     classes = len(THETA_EDGES)
     which = np.searchsorted(THETA_EDGES, np.arange(at.REACH), side="right") - 1
     died = np.bincount(which[np.clip(away, 1, at.REACH - 1)], minlength=classes).astype(np.float64)
-    alive = np.bincount(which[np.clip(rested, 1, at.REACH - 1)], weights=lot_seconds, minlength=classes)
+    alive = np.bincount(
+        which[np.clip(rested, 1, at.REACH - 1)], weights=lot_seconds, minlength=classes
+    )
     mean = died.sum() / max(alive.sum(), 1e-12)
     rates = (died + PRIOR) / (alive + PRIOR / max(mean, 1e-12))
     theta = rates[np.maximum(which, 0)]
@@ -161,13 +165,21 @@ def rake(
             weight = scale * s.depth if i == at.CANCEL_DEEPER else np.ones_like(s.depth)
             own = cells[np.arange(len(kind)), side][kind == i]
             events += np.bincount(own, minlength=events.size).reshape(shape)
-            exposed += np.bincount(cells.ravel(), (x[:, :, i] * weight).ravel(), events.size).reshape(shape)
-            time += np.bincount(cells.ravel(), (wait[:, None] * weight).ravel(), events.size).reshape(shape)
+            exposed += np.bincount(
+                cells.ravel(), (x[:, :, i] * weight).ravel(), events.size
+            ).reshape(shape)
+            time += np.bincount(
+                cells.ravel(), (wait[:, None] * weight).ravel(), events.size
+            ).reshape(shape)
         table, queues = _raked(events, exposed)
-        seen = exposed.reshape(at.SPREADS, -1).sum(axis=1) * events.sum() / max(exposed.sum(), 1e-12)
+        seen = (
+            exposed.reshape(at.SPREADS, -1).sum(axis=1) * events.sum() / max(exposed.sum(), 1e-12)
+        )
         wide = table.reshape(at.SPREADS, at.IMBALANCES)
         for c in range(2, at.SPREADS):
-            if seen[c] < FEW:  # hardly ever so wide: as if a little narrower, so that the spread is drawn back
+            if (
+                seen[c] < FEW
+            ):  # hardly ever so wide: as if a little narrower, so that the spread is drawn back
                 wide[c] = wide[c - 1]
         if i == at.IN_SPREAD:
             table[: at.IMBALANCES] = 0.0

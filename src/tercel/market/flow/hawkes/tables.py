@@ -72,10 +72,14 @@ def sizes(days: Sequence[HawkesDay]) -> tuple[Whole, ...]:
     """Lots of limit orders in the spread, at the best, and deeper."""
     kind = np.concatenate([day.kind for day in days])
     lots = np.concatenate([day.lots for day in days])
-    return tuple(quantiles(lots[kind == i], at.SIZES) for i in (at.IN_SPREAD, at.AT_BEST, at.DEEPER))
+    return tuple(
+        quantiles(lots[kind == i], at.SIZES) for i in (at.IN_SPREAD, at.AT_BEST, at.DEEPER)
+    )
 
 
-def _by_class(values: Longs, classes: Longs, count: int, told: Callable[[Longs], Whole]) -> tuple[Whole, ...]:
+def _by_class(
+    values: Longs, classes: Longs, count: int, told: Callable[[Longs], Whole]
+) -> tuple[Whole, ...]:
     """What is `told` of the values of each class, of all where a class has few."""
     each = (values[classes == c] for c in range(count))
     return tuple(told(own if len(own) >= FEW else values) for own in each)
@@ -83,13 +87,20 @@ def _by_class(values: Longs, classes: Longs, count: int, told: Callable[[Longs],
 
 def _spread_out(values: Longs) -> Whole:
     ordered = np.sort(values)
-    return tuple(int(x) for x in ordered[((np.arange(at.PLACES) + 0.5) * len(ordered) / at.PLACES).astype(np.int64)])
+    return tuple(
+        int(x)
+        for x in ordered[((np.arange(at.PLACES) + 0.5) * len(ordered) / at.PLACES).astype(np.int64)]
+    )
 
 
-def _by_spread(days: Sequence[HawkesDay], spread_edges: Longs, kind: int, behind: int) -> tuple[Whole, ...]:
+def _by_spread(
+    days: Sequence[HawkesDay], spread_edges: Longs, kind: int, behind: int
+) -> tuple[Whole, ...]:
     """Ticks behind the own best (before it, where `behind` is -1) of orders of a kind, by spread class."""
     chosen = np.concatenate([day.kind for day in days]) == kind
-    spread = np.searchsorted(spread_edges, np.concatenate([day.spread for day in days]), side="right")
+    spread = np.searchsorted(
+        spread_edges, np.concatenate([day.spread for day in days]), side="right"
+    )
     away = np.maximum(behind * np.concatenate([day.away for day in days]), 1)
     return _by_class(away[chosen], spread[chosen], at.SPREADS, _spread_out)
 
@@ -106,7 +117,14 @@ def distances(days: Sequence[HawkesDay], spread_edges: Longs) -> tuple[Whole, ..
 
 @kernel
 def count_returns(
-    kind: Bytes, side: Bytes, price: Any, touch: Any, lost: Longs, how: Longs, chances: Longs, taken: Longs
+    kind: Bytes,
+    side: Bytes,
+    price: Any,
+    touch: Any,
+    lost: Longs,
+    how: Longs,
+    chances: Longs,
+    taken: Longs,
 ) -> None:
     """Count limit orders in the spread that could come back to the best price last given up, and that did.
 
@@ -135,7 +153,16 @@ def returns(days: Sequence[HawkesDay]) -> tuple[float, float]:
         touch = np.stack((day.bid_px[:, 0], day.ask_px[:, 0]), axis=1).astype(np.int64)
         own = touch[np.arange(len(day.kind)), day.side]
         price = (own - np.where(day.side == 0, 1, -1) * day.away).astype(np.int64)
-        count_returns(day.kind, day.side, price, touch, np.zeros(2, np.int64), np.zeros(2, np.int64), chances, taken)
+        count_returns(
+            day.kind,
+            day.side,
+            price,
+            touch,
+            np.zeros(2, np.int64),
+            np.zeros(2, np.int64),
+            chances,
+            taken,
+        )
     shares = taken / np.maximum(chances, 1)
     return float(f"{shares[0]:.{DIGITS}g}"), float(f"{shares[1]:.{DIGITS}g}")
 
@@ -144,7 +171,10 @@ def _met(days: Sequence[HawkesDay]) -> tuple[Longs, Longs]:
     """Lots of every market order, and of the queue that it met."""
     lots = np.concatenate([day.lots[day.kind == at.MARKET] for day in days])
     queue = np.concatenate(
-        [np.where(day.side == 0, day.ask_lots[:, 0], day.bid_lots[:, 0])[day.kind == at.MARKET] for day in days]
+        [
+            np.where(day.side == 0, day.ask_lots[:, 0], day.bid_lots[:, 0])[day.kind == at.MARKET]
+            for day in days
+        ]
     )
     return lots, queue.astype(np.int64)
 
@@ -174,4 +204,8 @@ def sweeps(days: Sequence[HawkesDay], queue_edges: Longs) -> Any:
     classes = np.searchsorted(queue_edges, queue, side="right")
     orders = np.bincount(classes, minlength=at.QUEUES).astype(np.float64)
     taken = [np.bincount(classes, which, at.QUEUES) for which in (lots == queue, lots < queue)]
-    return nested(np.stack([(hits + 10.0 * hits.sum() / orders.sum()) / (orders + 10.0) for hits in taken], axis=1))
+    return nested(
+        np.stack(
+            [(hits + 10.0 * hits.sum() / orders.sum()) / (orders + 10.0) for hits in taken], axis=1
+        )
+    )

@@ -81,10 +81,13 @@ def pilot(preset: HawkesPreset, seed: int, seconds: float) -> Means:
     keep = ~(((kind == at.DEEPER) | (kind == at.CANCEL_DEEPER)) & (seen.behind > reach))
     waits = np.diff(seen.ns * 1e-9, prepend=WARMUP_S)
     return means(
-        seconds, kind[keep], waits[keep], (seen.bid_px[keep], seen.ask_px[keep]),
+        seconds,
+        kind[keep],
+        waits[keep],
+        (seen.bid_px[keep], seen.ask_px[keep]),
         (seen.bid_lots[keep].astype(np.float64), seen.ask_lots[keep].astype(np.float64)),
         np.asarray(preset.cancel_rate),
-    )  # fmt: skip
+    )
 
 
 def _no_market(preset: HawkesPreset, what: str) -> ConfigError:
@@ -110,8 +113,12 @@ def tune(preset: HawkesPreset, wanted: Means, seed: int, seconds: float) -> Hawk
             inside[at.IN_SPREAD] = _step(had.spread / wanted.spread, damp)
             preset = preset.model_copy(
                 update={
-                    "spread_imbalance": nested(np.asarray(preset.spread_imbalance) * inside[:, None, None]),
-                    "depth_scale": float(f"{preset.depth_scale * _step(had.resting / wanted.resting, damp):.6g}"),
+                    "spread_imbalance": nested(
+                        np.asarray(preset.spread_imbalance) * inside[:, None, None]
+                    ),
+                    "depth_scale": float(
+                        f"{preset.depth_scale * _step(had.resting / wanted.resting, damp):.6g}"
+                    ),
                 }
             )
         base = np.maximum(aim - branching @ aim, LEAST_ALONE * aim)
@@ -120,7 +127,9 @@ def tune(preset: HawkesPreset, wanted: Means, seed: int, seconds: float) -> Hawk
         found.append(
             {
                 "events_per_s": float(had.rates.sum()),
-                "over_tape": {n: float(x) for n, x in zip(NAMES, had.rates / wanted.rates, strict=True)},
+                "over_tape": {
+                    n: float(x) for n, x in zip(NAMES, had.rates / wanted.rates, strict=True)
+                },
                 "spread_ticks": had.spread,
                 "resting": had.resting,
                 "depth_lots": had.depth.tolist(),
@@ -128,7 +137,11 @@ def tune(preset: HawkesPreset, wanted: Means, seed: int, seconds: float) -> Hawk
         )
     card = preset.card | {
         "pilots": found,
-        "tape": {"events_per_s": float(wanted.rates.sum()), "spread_ticks": wanted.spread, "resting": wanted.resting},
+        "tape": {
+            "events_per_s": float(wanted.rates.sum()),
+            "spread_ticks": wanted.spread,
+            "resting": wanted.resting,
+        },
     }
     return preset.model_copy(update={"card": card})
 

@@ -13,7 +13,13 @@ from tercel.market.flow.fit import sd_of_mid_changes
 from tercel.market.flow.queue_reactive import cancels, empirical, hidden
 from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.edges import displacements, edges
-from tercel.market.flow.queue_reactive.extract import WAIT_CELL, ExtractedDay, FlowState, day_of, look
+from tercel.market.flow.queue_reactive.extract import (
+    WAIT_CELL,
+    ExtractedDay,
+    FlowState,
+    day_of,
+    look,
+)
 from tercel.market.flow.queue_reactive.minute_activity import minutes_of
 from tercel.market.flow.queue_reactive.preset import QueueReactivePreset
 from tercel.market.flow.queue_reactive.rake import rake
@@ -93,9 +99,13 @@ def calibrate(
     """
     unknown = sorted(set(without) - set(PARTS))
     if unknown:
-        raise ConfigError(f"parts of the law: {', '.join(PARTS)}", ", ".join(unknown), "leave them in")
+        raise ConfigError(
+            f"parts of the law: {', '.join(PARTS)}", ", ".join(unknown), "leave them in"
+        )
     first = one_market(days)
-    observed = [observe(i, e, skip_s=skip_s, levels=q.LEVELS, from_s=from_s, to_s=to_s) for i, e in days]
+    observed = [
+        observe(i, e, skip_s=skip_s, levels=q.LEVELS, from_s=from_s, to_s=to_s) for i, e in days
+    ]
     _enough(observed, [i for i, _ in days])
     if not any((o.bid_px[:, 1] > 0).any() and (o.ask_px[:, 1] > 0).any() for o in observed):
         raise touch_alone(first.levels)
@@ -103,7 +113,14 @@ def calibrate(
     stretch = [day_of(o, lot / first.lot) for o in observed]
     sessions = [(i.session_open_ns, i.session_close_ns) for i, _ in days]
     preset = estimate(
-        stretch, sessions, first, name=name, date=date, lot=lot, by_imbalance=by_imbalance, without=without
+        stretch,
+        sessions,
+        first,
+        name=name,
+        date=date,
+        lot=lot,
+        by_imbalance=by_imbalance,
+        without=without,
     )
     card = preset.card | {"days": [i.date for i, _ in days], "from_s": from_s, "to_s": to_s}
     preset = preset.model_copy(update={"card": card})
@@ -159,7 +176,11 @@ def estimate(
         minutes = minutes.steady()
     apart = tuple(table for part in without for table in PARTS[part])
     law: dict[str, Floats] = edges(days)
-    law |= {"season": minutes.season, "activity_edges": minutes.edges, "activity_mean": minutes.mean}
+    law |= {
+        "season": minutes.season,
+        "activity_edges": minutes.edges,
+        "activity_mean": minutes.mean,
+    }
     scalars = _scalars(days, session_ns)
     activity = [c[d.minute] for c, d in zip(minutes.classes, days, strict=True)]
     blank = _blank(law, scalars)
@@ -187,10 +208,15 @@ def estimate(
     law |= cancels.cancelled(days)
     law |= hidden.laws(days, seen, law["spread_edges"], lot / instrument.lot)
     if "prices that come again" in without:
-        law |= {name: np.zeros_like(law[name]) for name in ("again_price", "again_lots", "lost_price", "follow_price")}
+        law |= {
+            name: np.zeros_like(law[name])
+            for name in ("again_price", "again_lots", "lost_price", "follow_price")
+        }
     if "hidden executions" in without:
         law["hidden"] = np.zeros_like(law["hidden"])
-    return _preset(days, instrument, law, scalars, minutes.rows, centres, name=name, date=date, lot=lot)
+    return _preset(
+        days, instrument, law, scalars, minutes.rows, centres, name=name, date=date, lot=lot
+    )
 
 
 def _scalars(days: Sequence[ExtractedDay], session_ns: int) -> dict[str, float]:
@@ -263,7 +289,9 @@ def _weights(
     cells[:, blind] = 0
     events = np.concatenate([s.event for s in seen])
     each = zip(days, seen, markets, totals, strict=True)
-    offsets = np.concatenate([_offsets(d, s, pull, scalars, f[d.minute], total) for d, s, f, total in each])
+    offsets = np.concatenate(
+        [_offsets(d, s, pull, scalars, f[d.minute], total) for d, s, f, total in each]
+    )
     sizes = tuple(LAYOUT[name].length // q.EVENTS for name in WEIGHTS)
     tables = rake(cells, offsets, events, sizes)
     for t in blind:
@@ -275,12 +303,19 @@ def _weights(
     for e, c in enumerate(columns):
         if c >= 0:
             weight[:, e] *= offsets[:, c]
-    likelihood = np.log(np.maximum(weight[np.arange(len(events)), events] / weight.sum(axis=1), 1e-12)).mean()
+    likelihood = np.log(
+        np.maximum(weight[np.arange(len(events)), events] / weight.sum(axis=1), 1e-12)
+    ).mean()
     return [t.ravel() for t in tables], float(likelihood)
 
 
 def _offsets(
-    day: ExtractedDay, seen: FlowState, pull: Floats, scalars: dict[str, float], markets: Floats, total: Floats
+    day: ExtractedDay,
+    seen: FlowState,
+    pull: Floats,
+    scalars: dict[str, float],
+    markets: Floats,
+    total: Floats,
 ) -> Floats:
     """Known factors of the weights, float64[n, 6]: see `rake.expect`, and `kernel.offsets` for the market's own.
 
@@ -339,7 +374,11 @@ def _preset(
         scalars={key: float(value) for key, value in scalars.items()},
         minutes=tuple((short(a), short(m), float(day)) for a, m, day in minutes.tolist()),
         fast_centres=_plain(centres),
-        card={"calibrated": date, "seconds": seconds, "events": int(sum(len(d.lots) for d in days))},
+        card={
+            "calibrated": date,
+            "seconds": seconds,
+            "events": int(sum(len(d.lots) for d in days)),
+        },
     )
 
 

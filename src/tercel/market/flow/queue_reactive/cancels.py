@@ -25,7 +25,9 @@ POWERS: Final = (1.0, 2.0, 4.0)
 """Quarters: powers of the lots on a level that the withdrawal of its orders may go with."""
 
 
-def leaving_alike(days: Sequence[ExtractedDay], _: float) -> tuple[dict[str, Table], float, list[Table]]:
+def leaving_alike(
+    days: Sequence[ExtractedDay], _: float
+) -> tuple[dict[str, Table], float, list[Table]]:
     """Uniform readiness: every order is as likely to be cancelled as any other."""
     tables = {
         "life_edges": np.full(q.LIFE - 1, UNBOUNDED),
@@ -35,7 +37,9 @@ def leaving_alike(days: Sequence[ExtractedDay], _: float) -> tuple[dict[str, Tab
     return tables, 0.0, [np.ones((d.o.n, 2)) for d in days]
 
 
-def leaving(days: Sequence[ExtractedDay], per_lot: float) -> tuple[dict[str, Table], float, list[Table]]:
+def leaving(
+    days: Sequence[ExtractedDay], per_lot: float
+) -> tuple[dict[str, Table], float, list[Table]]:
     """Relative cancel rate of an order at the best price by its age and size, from the tape's own orders.
 
     A weight is withdrawals over events lived through, over their mean; a class of few leans on the mean. `per_lot`:
@@ -56,14 +60,18 @@ def leaving(days: Sequence[ExtractedDay], per_lot: float) -> tuple[dict[str, Tab
     resting = np.concatenate([d.o.lots[d.o.kind <= q.LIMIT_AT_BEST] for d in days])
     size = cuts(resting, SIZES_AT)
     counted = [queues(d.o, life, size) for d in days]
-    stood, left = (np.sum([getattr(x, name) for x in counted], axis=0) for name in ("stood", "left"))
+    stood, left = (
+        np.sum([getattr(x, name) for x in counted], axis=0) for name in ("stood", "left")
+    )
     mean = left.sum() / max(stood.sum(), 1.0)
     weights = (left + PRIOR) / (stood + PRIOR / max(mean, 1e-9))
     weights /= mean
     totals = [queues(d.o, life, size, weights).total for d in days]
     tables = {
         "life_edges": life,
-        "leaves": np.pad(weights, ((0, 0), (0, q.STAY_CLASSES - 1 - len(size))), mode="edge").ravel(),
+        "leaves": np.pad(
+            weights, ((0, 0), (0, q.STAY_CLASSES - 1 - len(size))), mode="edge"
+        ).ravel(),
         "leaves_edges": pad(np.maximum(size / per_lot, 1.0), q.STAY_CLASSES - 1),
     }
     return tables, float(np.mean(np.concatenate(totals))), totals
@@ -89,7 +97,9 @@ def quarters(x: Table, power: float) -> Table:
     return np.where(x > 0, np.power(np.maximum(x, 1e-9), power / 4.0), 0.0)
 
 
-def hazards(days: Sequence[ExtractedDay], share_beyond: float, powers: Sequence[float] = POWERS) -> tuple[float, Table]:
+def hazards(
+    days: Sequence[ExtractedDay], share_beyond: float, powers: Sequence[float] = POWERS
+) -> tuple[float, Table]:
     """Level choice of deeper cancels: P(level n) proportional to hazard[n] x lots[n]^(power / 4).
 
     The power of the largest likelihood, and the hazards, scaled so that the mean total with `share_beyond` is one.
@@ -97,8 +107,12 @@ def hazards(days: Sequence[ExtractedDay], share_beyond: float, powers: Sequence[
     best: tuple[float, float, Table] | None = None
     level = np.concatenate([_level_of_cancel(d) for d in days])
     rows = (level > 0) & (level < q.LEVELS)
-    lots = np.concatenate([np.where((d.o.side > 0)[:, None], d.bid_lots, d.ask_lots)[:, 1:] for d in days])
-    every = np.concatenate([np.concatenate((d.bid_lots, d.ask_lots)) for d in days])[:, 1:].astype(float)
+    lots = np.concatenate(
+        [np.where((d.o.side > 0)[:, None], d.bid_lots, d.ask_lots)[:, 1:] for d in days]
+    )
+    every = np.concatenate([np.concatenate((d.bid_lots, d.ask_lots)) for d in days])[:, 1:].astype(
+        float
+    )
     count = np.bincount(level[rows] - 1, minlength=q.LEVELS - 1) + 1.0
     for power in powers:
         x = quarters(lots[rows], power)
@@ -108,7 +122,11 @@ def hazards(days: Sequence[ExtractedDay], share_beyond: float, powers: Sequence[
             share /= np.maximum(share.sum(axis=1, keepdims=True), 1e-12)
             hazard *= count / np.maximum(share.sum(axis=0), 1e-9)
             hazard /= hazard.sum()
-        fit = float(np.log(np.maximum(share[np.arange(len(share)), level[rows] - 1], 1e-12)).mean()) if len(x) else 0.0
+        fit = (
+            float(np.log(np.maximum(share[np.arange(len(share)), level[rows] - 1], 1e-12)).mean())
+            if len(x)
+            else 0.0
+        )
         if best is None or fit > best[0]:
             best = fit, power, hazard
     assert best is not None
@@ -134,9 +152,16 @@ def cancelled(days: Sequence[ExtractedDay]) -> dict[str, Table]:
         best_same = np.where(d.o.side > 0, d.bid[:, 0], d.ask[:, 0])
         out = np.zeros((len(d.lots), 2), np.int64)
         ranks(
-            d.o.order_id, d.o.kind.astype(np.int64), d.o.side.astype(np.int64), d.o.price.astype(np.int64), best_same,
-            np.searchsorted(edges, d.lots, side="right"), np.zeros((2, 4 * q.RING_SIZE, 3), np.int64), out, resting,
-        )  # fmt: skip
+            d.o.order_id,
+            d.o.kind.astype(np.int64),
+            d.o.side.astype(np.int64),
+            d.o.price.astype(np.int64),
+            best_same,
+            np.searchsorted(edges, d.lots, side="right"),
+            np.zeros((2, 4 * q.RING_SIZE, 3), np.int64),
+            out,
+            resting,
+        )
         deep = out[d.o.kind == q.CANCEL_DEEPER, 0]
         counts += np.bincount(np.minimum(deep, q.RANKS), minlength=q.RANKS + 1)
     seen = resting[1] > 20.0

@@ -70,7 +70,9 @@ def _spread_edges(days: Sequence[ExtractedDay], waits: Ints) -> dict[str, Floats
     return {
         "spread_edges": pad(split(spread, kind, q.SPREADS - 1), q.SPREADS - 1),
         "width_edges": pad(split(after, waits, q.WIDTHS - 1), q.WIDTHS - 1),
-        "narrow_edges": pad(split(spread, (kind == q.MARKET).astype(np.int64), q.NARROWS - 1), q.NARROWS - 1),
+        "narrow_edges": pad(
+            split(spread, (kind == q.MARKET).astype(np.int64), q.NARROWS - 1), q.NARROWS - 1
+        ),
     }
 
 
@@ -139,14 +141,18 @@ def cuts(sample: NDArray[np.integer[Any]], shares: Sequence[float]) -> Floats:
 
 def _touches(days: Sequence[ExtractedDay]) -> tuple[Ints, Floats]:
     """Lots of the best queues; (own - other) / (own + other) of each."""
-    bid, ask = (np.concatenate([getattr(d, name)[:, 0] for d in days]) for name in ("bid_lots", "ask_lots"))
+    bid, ask = (
+        np.concatenate([getattr(d, name)[:, 0] for d in days]) for name in ("bid_lots", "ask_lots")
+    )
     imbalance = (bid - ask) / np.maximum(bid + ask, 1)
     return np.concatenate((bid, ask)), np.concatenate((imbalance, -imbalance))
 
 
 def gaps(days: Sequence[ExtractedDay]) -> Ints:
     """Ticks from best prices to the next levels."""
-    return np.concatenate([np.concatenate((d.bid[:, 0] - d.bid[:, 1], d.ask[:, 1] - d.ask[:, 0])) for d in days])
+    return np.concatenate(
+        [np.concatenate((d.bid[:, 0] - d.bid[:, 1], d.ask[:, 1] - d.ask[:, 0])) for d in days]
+    )
 
 
 def drops(days: Sequence[ExtractedDay]) -> Ints:
@@ -209,7 +215,9 @@ def returns(days: Sequence[ExtractedDay]) -> Floats:
             fell = (book[:-1, 0] - book[1:, 0]) * sign > 0
             own = np.where(kind == q.MARKET, -side, side) == at
             emptied = np.flatnonzero(fell & own & ((kind == q.MARKET) | (kind == q.CANCEL_AT_BEST)))
-            again = np.append(ns[:-1][(kind == q.LIMIT_IN_SPREAD) & (side == at)], np.iinfo(np.int64).max)
+            again = np.append(
+                ns[:-1][(kind == q.LIMIT_IN_SPREAD) & (side == at)], np.iinfo(np.int64).max
+            )
             after = again[np.searchsorted(again, ns[emptied], side="right")]
             found.append((after - ns[emptied])[after < again[-1]].astype(float))
     return np.concatenate(found)
@@ -232,7 +240,9 @@ def lifetimes(days: Sequence[ExtractedDay]) -> Floats:
 def _again(days: Sequence[ExtractedDay]) -> Floats:
     """Ages, ns, at which best prices come back in the half minute after they fell, as many of them in each class."""
     came = falls(days)
-    inner = _rising(came[came < AGAIN_S * NS_PER_SECOND], tuple(c / q.AGAINS for c in range(1, q.AGAINS)))
+    inner = _rising(
+        came[came < AGAIN_S * NS_PER_SECOND], tuple(c / q.AGAINS for c in range(1, q.AGAINS))
+    )
     return np.append(inner, max(AGAIN_S * NS_PER_SECOND, inner[-1] + 1.0))
 
 
@@ -242,11 +252,15 @@ def displacements(law: dict[str, Floats], seen: Sequence[FlowState]) -> Floats:
         upper = np.quantile(np.abs(np.concatenate([getattr(s, name) for s in seen])), at)
         upper = np.maximum.accumulate(upper + 1e-6 * np.arange(1, len(upper) + 1))
         law[f"{name}_edges"] = np.concatenate((-upper[::-1], upper))
-    law["retreat_edges"] = np.quantile(np.concatenate([s.retreat.ravel() for s in seen]), RETREATS_AT)
+    law["retreat_edges"] = np.quantile(
+        np.concatenate([s.retreat.ravel() for s in seen]), RETREATS_AT
+    )
     lately = np.concatenate([s.lately for s in seen])
     law["insides_edges"] = np.quantile(lately[:, :2].ravel(), INSIDES_AT)
     law["withdrawn_edges"] = np.quantile(lately[:, 2:].ravel(), WITHDRAWN_AT)
     x = np.concatenate([s.fast for s in seen])
     classes = np.searchsorted(law["fast_edges"], x, side="right")
-    centre = np.array([x[classes == c].mean() if (classes == c).any() else 0.0 for c in range(q.FAST)])
+    centre = np.array(
+        [x[classes == c].mean() if (classes == c).any() else 0.0 for c in range(q.FAST)]
+    )
     return np.clip((centre - centre[::-1]) / max(float(x.std()), 1e-9) / 2.0, -3.0, 3.0)

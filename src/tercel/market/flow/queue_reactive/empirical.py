@@ -36,7 +36,10 @@ def points(sample: Ints | Table, count: int, whole: bool = True) -> Table:
 
 
 def waits(
-    days: Sequence[extract.ExtractedDay], seen: Sequence[extract.FlowState], edges: Table, prior: float = 20.0
+    days: Sequence[extract.ExtractedDay],
+    seen: Sequence[extract.FlowState],
+    edges: Table,
+    prior: float = 20.0,
 ) -> dict[str, Table]:
     """Law of the next wait's class (cumulative), thin cells shrunk to wider ones; quantiles within classes, ns.
 
@@ -64,7 +67,9 @@ def waits(
             ns[c] = np.quantile(inside, np.linspace(0.0, 1.0, q.WAIT_POINTS))
             mean = (ns[c].sum() - (ns[c, 0] + ns[c, -1]) / 2.0) / (q.WAIT_POINTS - 1)
             # a straight line to the largest would make the last class too long
-            ns[c, -1] = max(ns[c, -2], ns[c, -1] - 2.0 * (q.WAIT_POINTS - 1) * (mean - inside.mean()))
+            ns[c, -1] = max(
+                ns[c, -2], ns[c, -1] - 2.0 * (q.WAIT_POINTS - 1) * (mean - inside.mean())
+            )
         elif c:
             ns[c] = ns[c - 1, -1]
     return {"wait_law": law.ravel(), "wait_ns": np.round(ns).ravel()}
@@ -85,11 +90,18 @@ def sizes_and_places(days: Days, seen: Seen, law: dict[str, Table]) -> dict[str,
 def _sizes(days: Days, seen: Seen, same: Sequence[Bools]) -> Table:
     """Sizes of limit orders that repeat none, by day and kind; `same`, `known`: see `AgainChances.count`."""
     out = np.ones((q.DAYS, 3, q.SIZE_POINTS))
-    each = [[fresh(d, s, kind, a) for kind in range(3)] for d, s, a in zip(days, seen, same, strict=True)]
+    each = [
+        [fresh(d, s, kind, a) for kind in range(3)]
+        for d, s, a in zip(days, seen, same, strict=True)
+    ]
     for d in range(q.DAYS):
         mine = each[d :: q.DAYS] or each
         for kind in range(3):
-            for choice in ([x[kind] for x in mine], [x[kind] for x in each], [y for x in each for y in x]):
+            for choice in (
+                [x[kind] for x in mine],
+                [x[kind] for x in each],
+                [y for x in each for y in x],
+            ):
                 sample = np.concatenate(choice)
                 if len(sample) >= 50:
                     break
@@ -97,10 +109,14 @@ def _sizes(days: Days, seen: Seen, same: Sequence[Bools]) -> Table:
     return out
 
 
-def _places(days: Days, seen: Seen, known: Sequence[Bools], law: dict[str, Table]) -> dict[str, Table]:
+def _places(
+    days: Days, seen: Seen, known: Sequence[Bools], law: dict[str, Table]
+) -> dict[str, Table]:
     """Ticks behind the best by the gap behind it; ticks into the spread, see `_inside`."""
     rows = np.concatenate([d.o.kind == q.LIMIT_DEEPER for d in days])
-    gap = np.concatenate([np.where(d.o.side > 0, d.bid[:, 0] - d.bid[:, 1], d.ask[:, 1] - d.ask[:, 0]) for d in days])
+    gap = np.concatenate(
+        [np.where(d.o.side > 0, d.bid[:, 0] - d.bid[:, 1], d.ask[:, 1] - d.ask[:, 0]) for d in days]
+    )
     edges = cuts(gap[rows], GAPS_AT)
     away = np.concatenate([extract.behind_best(d) for d in days])
     deep = _by_class(away, np.searchsorted(edges, gap, side="right"), (rows,), q.DEEP_POINTS)
@@ -124,10 +140,14 @@ def _inside(days: Days, seen: Seen, known: Sequence[Bools], law: dict[str, Table
     better = -np.concatenate([extract.behind_best(d) for d in days])
     signed = np.where(2 * better <= spread, better, better - spread)
     wide = np.searchsorted(law["spread_edges"], spread, side="right")
-    own = np.concatenate([extract.of_side(s.retreat, d.o.side) for d, s in zip(days, seen, strict=True)])
+    own = np.concatenate(
+        [extract.of_side(s.retreat, d.o.side) for d, s in zip(days, seen, strict=True)]
+    )
     behind = np.searchsorted(law["retreat_edges"], own, side="right")
     classes = range(q.RETREATS)
-    tables = [_by_class(signed, wide, (rows & (behind == c), rows), q.INSIDE_POINTS) for c in classes]
+    tables = [
+        _by_class(signed, wide, (rows & (behind == c), rows), q.INSIDE_POINTS) for c in classes
+    ]
     return np.concatenate(tables).ravel()
 
 
@@ -137,7 +157,9 @@ def _by_class(value: Ints, classes: Ints, rows: Sequence[Bools], count: int) -> 
     for c in range(q.SPREADS):
         near = np.abs(classes - c)
         beside = near <= 1
-        choices = [choice for one in rows for choice in ((one & (near == 0), 50), (one & beside, 20))]
+        choices = [
+            choice for one in rows for choice in ((one & (near == 0), 50), (one & beside, 20))
+        ]
         for choice, least in (*choices, (rows[-1], 1)):
             if choice.sum() >= least:
                 ordered = np.sort(value[choice])
@@ -161,7 +183,9 @@ def _slots(days: Sequence[extract.ExtractedDay]) -> dict[str, Table]:
         shown = (level > 1) & (level < q.LEVELS)  # up to the second level `deep` tells
         level, away, behind = level[shown], away[shown], behind[shown]
         joins = away[np.arange(len(level)), level] == behind
-        counts += np.bincount(np.where(joins, level - 1, level - 1 + q.LEVELS - 1), minlength=len(counts))
+        counts += np.bincount(
+            np.where(joins, level - 1, level - 1 + q.LEVELS - 1), minlength=len(counts)
+        )
         new = np.flatnonzero(~joins & (away[np.arange(len(level)), level] < 10**9))
         gap = away[new, level[new]] - away[new, level[new] - 1]
         step = behind[new] - away[new, level[new] - 1]
@@ -214,7 +238,9 @@ def _levels(days: Sequence[extract.ExtractedDay]) -> dict[str, Table]:
 def mean_book(days: Sequence[extract.ExtractedDay]) -> tuple[Table, Table]:
     """Mean lots on each level, and mean ticks from the best to it."""
     lots = np.concatenate([np.concatenate((d.bid_lots, d.ask_lots)) for d in days])
-    away = np.concatenate([np.concatenate((d.bid[:, :1] - d.bid, d.ask - d.ask[:, :1])) for d in days]).astype(float)
+    away = np.concatenate(
+        [np.concatenate((d.bid[:, :1] - d.bid, d.ask - d.ask[:, :1])) for d in days]
+    ).astype(float)
     there = lots > 0
     count = np.maximum(there.sum(axis=0), 1)
     return lots.sum(axis=0) / len(lots), (away * there).sum(axis=0) / count
@@ -231,7 +257,11 @@ def live_mean(days: Sequence[extract.ExtractedDay]) -> float:
         at = np.searchsorted(ids, d.o.order_id[gone])
         match = at < len(ids)
         match[match] = ids[at[match]] == d.o.order_id[gone][match]
-        lots = np.mean(d.lots[d.o.kind <= q.LIMIT_DEEPER]) if (d.o.kind <= q.LIMIT_DEEPER).any() else 1.0
+        lots = (
+            np.mean(d.lots[d.o.kind <= q.LIMIT_DEEPER])
+            if (d.o.kind <= q.LIMIT_DEEPER).any()
+            else 1.0
+        )
         shown = float((d.bid_lots.sum(axis=1) + d.ask_lots.sum(axis=1)).mean() / lots)
         alive = 0.0
         if match.any():

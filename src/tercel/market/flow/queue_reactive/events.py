@@ -84,7 +84,9 @@ def refill(b: Packed, k: Longs, flow: Floats, side: int, after: int) -> int:
         m.repairs += 1
     else:
         last = k[at + after]
-        room = reach(b, flow) - (k[at] - last) * side  # at most to the edge of the window, where `scan` still sees it
+        room = (
+            reach(b, flow) - (k[at] - last) * side
+        )  # at most to the edge of the window, where `scan` still sees it
         gap = int(flow[q.GAP + int(uniform(k, sim.FLOW_RNG) * q.GAP_POINTS)])
         price = max(last - side * max(min(gap, room), 1), 1)
     slot = allocate(b)
@@ -120,7 +122,10 @@ def _limit_lots(k: Longs, flow: Floats, kind: int, side: int) -> int:
     if m.last_lots > 0:
         same = 0 if m.p_side == side else 1
         c = class_of(flow, q.REPEAT_EDGES, q.STAY_CLASSES - 1, m.last_lots)
-        chance = flow[q.REPEAT_SIZE + (m.p_kind * 3 + kind) * 2 + same] * flow[q.REPEAT_BY + kind * q.STAY_CLASSES + c]
+        chance = (
+            flow[q.REPEAT_SIZE + (m.p_kind * 3 + kind) * 2 + same]
+            * flow[q.REPEAT_BY + kind * q.STAY_CLASSES + c]
+        )
         if uniform(k, sim.FLOW_RNG) < chance:
             return int(m.last_lots)
     gone = k[q.GONE_LOTS + (0 if side > 0 else 1)]
@@ -164,7 +169,9 @@ def inside_price(k: Longs, flow: Floats, side: int, near: int, far: int) -> int:
     gap = (far - near) * side
     law = class_of(flow, q.RETREAT_EDGES, q.RETREATS - 1, retreat(k, side)) * q.SPREADS
     law += class_of(flow, q.SPREAD_EDGES, q.SPREADS - 1, gap)
-    better = int(flow[q.INSIDE + law * q.INSIDE_POINTS + int(uniform(k, sim.FLOW_RNG) * q.INSIDE_POINTS)])
+    better = int(
+        flow[q.INSIDE + law * q.INSIDE_POINTS + int(uniform(k, sim.FLOW_RNG) * q.INSIDE_POINTS)]
+    )
     if better < 0:
         better += gap
     return near + side * min(max(better, 1), gap - 1)
@@ -202,7 +209,9 @@ def deeper_price(k: Longs, flow: Floats, side: int, near: int) -> int:
     second = k[q.BEHIND + at]
     law = class_of(flow, q.DEEP_EDGES, q.SPREADS - 1, second)
     scanned = q.SCAN + at * q.SCAN_SIDE
-    reaches = (near - k[scanned + k[scanned + 2 * q.LEVELS] - 1]) * side  # what is placed farther nobody would see
+    reaches = (
+        near - k[scanned + k[scanned + 2 * q.LEVELS] - 1]
+    ) * side  # what is placed farther nobody would see
     behind = _ticks_behind(k, flow, law)
     if flow[q.LIMITED] != 0.0:
         for _ in range(3):
@@ -237,7 +246,9 @@ def limit(b: Packed, k: Longs, flow: Floats, kind: int, side: int) -> int:
     if price == NO_BID:
         if lots < 0:
             again = k[q.GONE_PRICE + (0 if side > 0 else 1)]
-            if uniform(k, sim.FLOW_RNG) < flow[q.REPOST_PRICE + kind] and _fits(kind, side, again, near, far):
+            if uniform(k, sim.FLOW_RNG) < flow[q.REPOST_PRICE + kind] and _fits(
+                kind, side, again, near, far
+            ):
                 price = again
         elif lots == m.last_lots and m.last_side == side:
             again = m.last_price
@@ -246,7 +257,11 @@ def limit(b: Packed, k: Longs, flow: Floats, kind: int, side: int) -> int:
                 price = again
         if price == NO_BID:
             inside = kind == q.LIMIT_IN_SPREAD
-            price = inside_price(k, flow, side, near, far) if inside else deeper_price(k, flow, side, near)
+            price = (
+                inside_price(k, flow, side, near, far)
+                if inside
+                else deeper_price(k, flow, side, near)
+            )
     lots = abs(lots)
     slot = allocate(b)
     if slot < 0:

@@ -155,11 +155,30 @@ def look(day: ExtractedDay, flow: Floats, activity: Longs) -> FlowState:
     waits = np.zeros(n, np.int64)
     unseen = np.append(hidden_takers(day), ((np.iinfo(np.int64).max, 0),), axis=0)
     _look(
-        k, flow, day.o.ns, day.o.kind.astype(np.int64), day.o.side.astype(np.int64), day.o.price.astype(np.int64),
-        day.lots, day.bid, day.ask, day.bid_lots, day.ask_lots, day.queues.orders, day.wait, activity, cells, event,
-        moves, before, waits, unseen,
-    )  # fmt: skip
-    return FlowState(cells, event, moves[:, 0], moves[:, 1], moves[:, 4:], moves[:, 2:4], before, waits)
+        k,
+        flow,
+        day.o.ns,
+        day.o.kind.astype(np.int64),
+        day.o.side.astype(np.int64),
+        day.o.price.astype(np.int64),
+        day.lots,
+        day.bid,
+        day.ask,
+        day.bid_lots,
+        day.ask_lots,
+        day.queues.orders,
+        day.wait,
+        activity,
+        cells,
+        event,
+        moves,
+        before,
+        waits,
+        unseen,
+    )
+    return FlowState(
+        cells, event, moves[:, 0], moves[:, 1], moves[:, 4:], moves[:, 2:4], before, waits
+    )
 
 
 def hidden_takers(day: ExtractedDay) -> Longs:
@@ -195,7 +214,9 @@ def dropped(day: ExtractedDay, seen: FlowState) -> Longs:
 def _touched(day: ExtractedDay, seen: FlowState) -> Longs:
     """As `layout.TOUCHED`, int64[2, n, 2]: by market orders and by cancels, of the bid and of the ask."""
     frame = (day.o.side * np.where(seen.event % 2 == 0, 1, -1))[:, None]
-    same, opposite = np.divmod(seen.cells[:, [EMPTIED_CELL, VACATED_CELL]].T.astype(np.int64)[..., None], q.TOUCHED)
+    same, opposite = np.divmod(
+        seen.cells[:, [EMPTIED_CELL, VACATED_CELL]].T.astype(np.int64)[..., None], q.TOUCHED
+    )
     return np.where(frame == np.array([1, -1]), same, opposite)
 
 
@@ -220,17 +241,44 @@ def of_side(values: AnyArray, side: AnyArray) -> AnyArray:
 
 @kernel
 def _look(
-    k: Longs, flow: Floats, ns: Longs, kind: Longs, side: Longs, price: Longs, lots: Longs, bid: Longs, ask: Longs,
-    bid_lots: Longs, ask_lots: Longs, queue: Longs, wait: Longs, activity: Longs, cells: Packed, event: Longs,
-    moves: Floats, before: Longs, waits: Longs, unseen: Longs,
-) -> None:  # fmt: skip
+    k: Longs,
+    flow: Floats,
+    ns: Longs,
+    kind: Longs,
+    side: Longs,
+    price: Longs,
+    lots: Longs,
+    bid: Longs,
+    ask: Longs,
+    bid_lots: Longs,
+    ask_lots: Longs,
+    queue: Longs,
+    wait: Longs,
+    activity: Longs,
+    cells: Packed,
+    event: Longs,
+    moves: Floats,
+    before: Longs,
+    waits: Longs,
+    unseen: Longs,
+) -> None:
     m = memory_at(k)
     n, hidden = ns.shape[0], 0
     for i in range(n):
         m.wait = class_of(flow, q.WAIT_EDGES, q.WAITS - 1, wait[i])
         waits[i] = m.wait
         k[q.BEHIND], k[q.BEHIND + 1] = abs(bid[i, 0] - bid[i, 1]), abs(ask[i, 1] - ask[i, 0])
-        see(k, flow, ns[i], bid[i, 0], ask[i, 0], bid_lots[i, 0], ask_lots[i, 0], queue[i, 0], queue[i, 1])
+        see(
+            k,
+            flow,
+            ns[i],
+            bid[i, 0],
+            ask[i, 0],
+            bid_lots[i, 0],
+            ask_lots[i, 0],
+            queue[i, 0],
+            queue[i, 1],
+        )
         for t in range(ACTIVITY_CELL):
             cells[i, t] = k[q.I_STATE + t]
         cells[i, ACTIVITY_CELL] = activity[i]
@@ -252,7 +300,10 @@ def _look(
         before[i, 7], before[i, 8] = k[q.MADE + at], k[q.MADE_LOTS + at]
         for j in range(2):
             lost = side[i] * (1 - 2 * j)
-            before[i, 9 + 2 * j], before[i, 10 + 2 * j] = lost_cell(k, flow, ns[i], lost), lost_price(k, lost)
+            before[i, 9 + 2 * j], before[i, 10 + 2 * j] = (
+                lost_cell(k, flow, ns[i], lost),
+                lost_price(k, lost),
+            )
         while unseen[hidden, 0] <= ns[i]:
             took(k, ns[i], unseen[hidden, 1])
             hidden += 1
@@ -263,9 +314,16 @@ def _look(
 
 @kernel
 def ranks(
-    order: Longs, kind: Longs, side: Longs, price: Longs, best_same: Longs, size: Longs, ring: Longs, out: Longs,
+    order: Longs,
+    kind: Longs,
+    side: Longs,
+    price: Longs,
+    best_same: Longs,
+    size: Longs,
+    ring: Longs,
+    out: Longs,
     resting: Floats,
-) -> None:  # fmt: skip
+) -> None:
     """Rank of each cancelled order among the side's newest at its price (at the best, or behind it).
 
     `size` int64[n]: class of the order's size. `ring` int64[2, R, 3]: ids, prices and size classes of the newest
@@ -309,5 +367,8 @@ def ranks(
                 resting[0, size[i]] += 1.0
                 resting[1, size[i]] += 1.0 / seen  # itself; the others below
                 for j in range(head - 1, max(head - length, 0) - 1, -1):
-                    if ring[s, j % length, 0] != 0 and (best_same[i] - ring[s, j % length, 1]) * side[i] > 0:
+                    if (
+                        ring[s, j % length, 0] != 0
+                        and (best_same[i] - ring[s, j % length, 1]) * side[i] > 0
+                    ):
                         resting[1, ring[s, j % length, 2]] += 1.0 / seen

@@ -10,7 +10,15 @@ from tercel.core.arrays import Floats, Ints
 from tercel.market.flow.calibrate import to_lots
 from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.empirical import points
-from tercel.market.flow.queue_reactive.extract import SOON_NS, WITH_NS, ExtractedDay, FlowState, dropped, gone, of_side
+from tercel.market.flow.queue_reactive.extract import (
+    SOON_NS,
+    WITH_NS,
+    ExtractedDay,
+    FlowState,
+    dropped,
+    gone,
+    of_side,
+)
 
 FEW: Final = 20
 PRIOR: Final = 5.0
@@ -42,7 +50,9 @@ def laws(
     at = np.minimum(at, 1.0 - at)
     classes = np.searchsorted(spread_edges, gap, side="right")
     nearer = np.where(2 * rows[:, 1] <= rows[:, 3] + rows[:, 4], 1, -1)
-    state = of_side(np.concatenate([_then(d, dropped(d, s)) for d, s in zip(days, seen, strict=True)]), nearer)
+    state = of_side(
+        np.concatenate([_then(d, dropped(d, s)) for d, s in zip(days, seen, strict=True)]), nearer
+    )
     places = np.zeros((1 + q.DROPS, q.SPREADS, q.HIDDEN_POINTS))
     for m, c in itertools.product(range(1 + q.DROPS), range(q.SPREADS)):
         near = np.abs(classes - c) <= 1
@@ -63,7 +73,10 @@ def again(days: Sequence[ExtractedDay]) -> float:
     """Share of hidden executions within a second of another on their side, at most .9."""
     close, count = 0, 0
     for d in days:
-        ns, nearer = d.o.hidden[:, 0], np.sign(2 * d.o.hidden[:, 1] - d.o.hidden[:, 3] - d.o.hidden[:, 4])
+        ns, nearer = (
+            d.o.hidden[:, 0],
+            np.sign(2 * d.o.hidden[:, 1] - d.o.hidden[:, 3] - d.o.hidden[:, 4]),
+        )
         for side in (-1, 1):
             close += int((np.diff(ns[nearer == side]) < SOON_NS).sum())
             count += int((nearer == side).sum())
@@ -84,8 +97,16 @@ def _counts(day: ExtractedDay, seen: FlowState, spread_edges: Floats) -> Floats:
     after = np.append(o.ns[market], np.iinfo(np.int64).max)
     joined = after[np.searchsorted(after, ns)] - ns <= WITH_NS
     then = _then(day, state)
-    for side, weight in ((-1, np.where(price == 0, 0.5, price > 0)), (1, np.where(price == 0, 0.5, price < 0))):
-        where = (np.where(joined, 0, 1), np.zeros(len(ns), np.int64), of_side(then, np.full(len(ns), side)), met)
+    for side, weight in (
+        (-1, np.where(price == 0, 0.5, price > 0)),
+        (1, np.where(price == 0, 0.5, price < 0)),
+    ):
+        where = (
+            np.where(joined, 0, 1),
+            np.zeros(len(ns), np.int64),
+            of_side(then, np.full(len(ns), side)),
+            met,
+        )
         np.add.at(out, where, weight)
     return out
 

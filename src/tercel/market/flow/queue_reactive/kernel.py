@@ -64,7 +64,9 @@ def queue_reactive_event(b: Packed, k: Longs, flow: Floats) -> None:
         put_real(k, q.READY + 1, ready_ask / flow[q.LEAVES_MEAN])
     for at in range(2):
         k[q.BEHIND + at] = abs(k[q.SCAN + at * q.SCAN_SIDE] - k[q.SCAN + at * q.SCAN_SIDE + 1])
-    see(k, flow, now, bid, ask, k[q.SCAN + q.LEVELS], k[q.SCAN + q.SCAN_SIDE + q.LEVELS], bids, asks)
+    see(
+        k, flow, now, bid, ask, k[q.SCAN + q.LEVELS], k[q.SCAN + q.SCAN_SIDE + q.LEVELS], bids, asks
+    )
     lean_of(k, flow, now)
     m.n_events += 1
     m.spread_sum += ask - bid
@@ -130,7 +132,9 @@ def lean_of(k: Longs, flow: Floats, now: int) -> None:
     lean = flow[q.TREND] * min(max((m.mid - m.mean_slow) / unit, -2.0), 2.0)
     lean -= flow[q.VALUE] * min(max((m.mid - m.mean_value) / unit, -6.0), 6.0)
     lean += flow[q.PUSH] * min(max(m.takers, -4.0), 4.0)
-    m.lean, m.lean_up, m.lean_down = lean, exp(lean), exp(-lean)
+    m.lean = lean
+    m.lean_up = exp(lean)
+    m.lean_down = exp(-lean)
 
 
 @kernel
@@ -174,9 +178,18 @@ def choose(k: Longs, flow: Floats, spread: int, live: int) -> int:
     w10 += w9
     u = uniform(k, sim.FLOW_RNG) * (w10 + w11)
     return (
-        int(w0 <= u) + int(w1 <= u) + int(w2 <= u) + int(w3 <= u) + int(w4 <= u) + int(w5 <= u)
-        + int(w6 <= u) + int(w7 <= u) + int(w8 <= u) + int(w9 <= u) + int(w10 <= u)
-    )  # fmt: skip
+        int(w0 <= u)
+        + int(w1 <= u)
+        + int(w2 <= u)
+        + int(w3 <= u)
+        + int(w4 <= u)
+        + int(w5 <= u)
+        + int(w6 <= u)
+        + int(w7 <= u)
+        + int(w8 <= u)
+        + int(w9 <= u)
+        + int(w10 <= u)
+    )
 
 
 @kernel
@@ -186,7 +199,10 @@ def product(k: Longs, flow: Floats, e: int) -> float:
     w = flow[q.W_STATE + m.i_state * q.EVENTS + e] * flow[q.W_BEFORE + m.i_before * q.EVENTS + e]
     w *= flow[q.W_BEFORE2 + m.i_before2 * q.EVENTS + e]
     w *= flow[q.W_PLACED + (m.i_place * q.PRESSURES + m.i_pressure) * q.EVENTS + e]
-    w *= flow[q.W_EMPTIED + m.i_emptied * q.EVENTS + e] * flow[q.W_VACATED + m.i_vacated * q.EVENTS + e]
+    w *= (
+        flow[q.W_EMPTIED + m.i_emptied * q.EVENTS + e]
+        * flow[q.W_VACATED + m.i_vacated * q.EVENTS + e]
+    )
     w *= flow[q.W_BEST + (m.i_fresh * q.ALONE + m.i_alone) * q.EVENTS + e]
     w *= flow[q.W_SIGNED + (m.i_runs * q.SIGNS + m.i_signs) * q.EVENTS + e]
     w *= flow[q.W_RETREAT + m.i_retreat * q.EVENTS + e]

@@ -26,7 +26,9 @@ LAGS: Final = 60
 LEAST, MOST = 0.1, 8.0
 
 
-def latent(counts: Sequence[Floats], expected: Sequence[Floats], seed: int = 0) -> tuple[Floats, Floats]:
+def latent(
+    counts: Sequence[Floats], expected: Sequence[Floats], seed: int = 0
+) -> tuple[Floats, Floats]:
     """Mean and one drawn factor of each minute, days concatenated, both of mean about 1.
 
     Parameters
@@ -50,11 +52,16 @@ def latent(counts: Sequence[Floats], expected: Sequence[Floats], seed: int = 0) 
         return one, one.copy()
     for count, expect in zip(counts, expected, strict=True):
         lag = np.abs(np.subtract.outer(np.arange(len(count)), np.arange(len(count))))
-        rate = sum((v * np.exp(-lag / tau) for v, tau in zip(variances, TAUS, strict=True)), np.zeros(lag.shape))
+        rate = sum(
+            (v * np.exp(-lag / tau) for v, tau in zip(variances, TAUS, strict=True)),
+            np.zeros(lag.shape),
+        )
         noise = scatter / np.maximum(expect, 1e-3)
         gain = np.linalg.solve(rate + np.diag(noise), rate).T
         seen = count / np.maximum(expect, 1e-3) - 1.0
-        path = np.linalg.cholesky(rate + 1e-9 * np.eye(len(count))) @ rng.standard_normal(len(count))
+        path = np.linalg.cholesky(rate + 1e-9 * np.eye(len(count))) @ rng.standard_normal(
+            len(count)
+        )
         fog = np.sqrt(noise) * rng.standard_normal(len(count))
         means.append(1.0 + gain @ seen)
         draws.append(1.0 + path + gain @ (seen - path - fog))
@@ -82,5 +89,7 @@ def covariance(counts: Sequence[Floats], expected: Sequence[Floats]) -> tuple[Fl
             if fit.min() >= 0.0 and miss < best:
                 best, variances = miss, np.zeros(len(TAUS))
                 variances[chosen] = fit
-    scatter = (seen[0] - variances.sum()) * under[0] / max(sum(float(e.sum()) for e in expected), 1e-9)
+    scatter = (
+        (seen[0] - variances.sum()) * under[0] / max(sum(float(e.sum()) for e in expected), 1e-9)
+    )
     return variances, max(scatter, 1.0) if seen[0] > 0.0 else 0.0

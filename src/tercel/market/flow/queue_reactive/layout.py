@@ -11,7 +11,9 @@ from tercel.market.simulator.layout import FLOW_HEAD, FLOW_MEMORY
 VERSION: Final = 4
 
 # -- kinds ------------------------------------------------------------------------------------------------------------
-LIMIT_IN_SPREAD, LIMIT_AT_BEST, LIMIT_DEEPER, CANCEL_AT_BEST, CANCEL_DEEPER, MARKET, KINDS = range(7)
+LIMIT_IN_SPREAD, LIMIT_AT_BEST, LIMIT_DEEPER, CANCEL_AT_BEST, CANCEL_DEEPER, MARKET, KINDS = range(
+    7
+)
 EVENTS: Final = 2 * KINDS
 CANCEL_MOVED, MARKET_MOVED, PREVIOUS = range(KINDS, KINDS + 3)
 """(previous kind) a cancel at the best that moved the mid; a market order that did; the number of previous kinds."""
@@ -24,7 +26,9 @@ WAITS: Final = 10
 ACTIVITIES: Final = 4
 WIDTHS: Final = 4  # groups of spread classes in the law of waits
 YOUNG: Final = 3  # ages of a best price that a limit order has made; older: all alike
-ORIGINS: Final = 3  # of such a price: new, the side's last one again, the one that the other side has lost
+ORIGINS: Final = (
+    3  # of such a price: new, the side's last one again, the one that the other side has lost
+)
 FAST: Final = 5  # displacement from the fast mean of the mid
 MOVES: Final = 2
 FLOWS: Final = 5
@@ -41,7 +45,9 @@ AGES: Final = 5  # of the last market order
 SINCE: Final = 4  # ages since a touch was emptied, by a market order or by a cancel; older: as if it had not been
 FELL: Final = 5  # ages since a best price fell back, for whatever reason
 ROOMS: Final = SPREADS // 2  # pairs of classes of the spread
-STATES_OF_TOUCH: Final = 3  # it stands; it is gone by a market order, or by a cancel, and not yet back
+STATES_OF_TOUCH: Final = (
+    3  # it stands; it is gone by a market order, or by a cancel, and not yet back
+)
 DROPS: Final = 3  # ticks by which a touch stands behind the price that it has lost
 GONE: Final = SINCE * DROPS
 CAUSES: Final = 2  # of a best price that fell back: a market order, a cancel
@@ -66,17 +72,23 @@ DAYS: Final = 4
 
 # -- scalars of the parameters ----------------------------------------------------------------------------------------
 VERSION_AT: Final = 0
-RESOLUTION, SESSION, CLOCK, SLOW_NS, FAST_NS, VALUE_NS, UNIT, WINDOW, LIMITED = range(FLOW_HEAD, FLOW_HEAD + 9)
+RESOLUTION, SESSION, CLOCK, SLOW_NS, FAST_NS, VALUE_NS, UNIT, WINDOW, LIMITED = range(
+    FLOW_HEAD, FLOW_HEAD + 9
+)
 # RESOLUTION, SESSION: ns to which stamps are rounded, ns of a session
 # CLOCK: factor of all waits
 # UNIT: half-ticks in which the lean counts displacements
 # WINDOW: ticks behind the best within which levels are kept
 # LIMITED: 1: nothing happens beyond the LEVELS-th level
-BY_IMBALANCE, MINUTES, BEYOND, LIVE_MEAN, LEAVES_MEAN, LEAVES_MOST = range(FLOW_HEAD + 9, FLOW_HEAD + 15)
+BY_IMBALANCE, MINUTES, BEYOND, LIVE_MEAN, LEAVES_MEAN, LEAVES_MOST = range(
+    FLOW_HEAD + 9, FLOW_HEAD + 15
+)
 # BEYOND: share of the deeper cancels that lie beyond the LEVELS-th level
 # LEAVES_MEAN: mean sum of LEAVES over the orders at a best price; 0: the tape did not tell
 # LEAVES_MOST: the largest of LEAVES
-SHORT_NS, HOLE, DEEP_POWER, RUN_NS, HIDDEN_AGAIN, TAKE_TILT, AMONG, LONE = range(FLOW_HEAD + 15, FLOW_HEAD + 23)
+SHORT_NS, HOLE, DEEP_POWER, RUN_NS, HIDDEN_AGAIN, TAKE_TILT, AMONG, LONE = range(
+    FLOW_HEAD + 15, FLOW_HEAD + 23
+)
 # SHORT_NS: waits below are not scaled by activity
 # HOLE: ticks behind the best within which another level is kept
 # DEEP_POWER: quarters
@@ -115,7 +127,9 @@ WAIT_EDGES: Final = YOUNG_EDGES + YOUNG
 ACTIVITY_EDGES: Final = WAIT_EDGES + WAITS - 1
 ACTIVITY_MEAN: Final = ACTIVITY_EDGES + ACTIVITIES - 1
 SEASON: Final = ACTIVITY_MEAN + ACTIVITIES
-PULL: Final = SEASON + SEASONS  # of a lot on level 2 to LEVELS on the weight of deeper cancels, mean total 1
+PULL: Final = (
+    SEASON + SEASONS
+)  # of a lot on level 2 to LEVELS on the weight of deeper cancels, mean total 1
 HAZARD: Final = PULL + LEVELS - 1  # of lots ^ (DEEP_POWER / 4) on them, which level it is
 TABLES: Final = HAZARD + LEVELS - 1
 
@@ -152,9 +166,13 @@ W_TRADED: Final = W_SIGNED + BOTH_RUNS * SIGNS * EVENTS
 # -- other laws -------------------------------------------------------------------------------------------------------
 # cumulative, [PREVIOUS, WAITS, ACTIVITIES, WIDTHS, SINCE][WAITS]; SINCE a market order emptied a touch
 WAIT_LAW: Final = W_TRADED + TRADES * ACTIVITIES * EVENTS
-WAIT_NS: Final = WAIT_LAW + PREVIOUS * WAITS * ACTIVITIES * WIDTHS * SINCE * WAITS  # [WAITS][WAIT_POINTS] quantiles
+WAIT_NS: Final = (
+    WAIT_LAW + PREVIOUS * WAITS * ACTIVITIES * WIDTHS * SINCE * WAITS
+)  # [WAITS][WAIT_POINTS] quantiles
 SIZE: Final = WAIT_NS + WAITS * WAIT_POINTS  # [DAYS][3][SIZE_POINTS] lots
-DEEP_EDGES: Final = SIZE + DAYS * 3 * SIZE_POINTS  # [SPREADS - 1] ticks from the best to the next level
+DEEP_EDGES: Final = (
+    SIZE + DAYS * 3 * SIZE_POINTS
+)  # [SPREADS - 1] ticks from the best to the next level
 DEEP: Final = DEEP_EDGES + SPREADS - 1  # [SPREADS][DEEP_POINTS] ticks behind the best, by that gap
 # [RETREATS of its side][SPREADS][INSIDE_POINTS] > 0 from the own best, < 0 from the opposite
 INSIDE: Final = DEEP + SPREADS * DEEP_POINTS
@@ -164,7 +182,9 @@ LESS: Final = TAKE_LESS + QUEUES  # [QUEUES][TAKE_POINTS] lots where below the q
 MORE: Final = LESS + QUEUES * TAKE_POINTS  # [QUEUES][TAKE_POINTS] lots beyond the queue
 GAP: Final = MORE + QUEUES * TAKE_POINTS  # [GAP_POINTS] ticks from one level to the next
 DEEP_LOTS: Final = GAP + GAP_POINTS  # [GAP_POINTS] lots on a level behind the best
-REPEAT_SIZE: Final = DEEP_LOTS + GAP_POINTS  # [PREVIOUS][3][2]: size of the previous event again (same side, opposite)
+REPEAT_SIZE: Final = (
+    DEEP_LOTS + GAP_POINTS
+)  # [PREVIOUS][3][2]: size of the previous event again (same side, opposite)
 REPEAT_EDGES: Final = REPEAT_SIZE + PREVIOUS * 6  # [STAY_CLASSES - 1] lots
 REPEAT_BY: Final = REPEAT_EDGES + STAY_CLASSES - 1  # [3][STAY_CLASSES] factor by the size repeated
 REPEAT_PRICE: Final = REPEAT_BY + 3 * STAY_CLASSES  # [PREVIOUS][3]: its price too
@@ -178,9 +198,15 @@ AGAIN_LOTS: Final = AGAIN_PRICE + CAUSES * AGAINS * ROOMS
 LOST_PRICE: Final = AGAIN_LOTS + CAUSES * AGAINS
 FOLLOW_PRICE: Final = LOST_PRICE + CAUSES * FELL * DROPS
 SLOT: Final = FOLLOW_PRICE + CAUSES * FELL * DROPS
-BETWEEN: Final = SLOT + 2 * (LEVELS - 1)  # [INSIDE_POINTS] where in the gap: > 0 from its inner end, < 0 from its outer
-RANK: Final = BETWEEN + INSIDE_POINTS  # [RANKS] cumulative: rank of the cancelled deeper order among the side's newest
-STAYS: Final = RANK + RANKS  # [STAY_CLASSES] chance that a deeper order picked for cancelling goes, by its size
+BETWEEN: Final = SLOT + 2 * (
+    LEVELS - 1
+)  # [INSIDE_POINTS] where in the gap: > 0 from its inner end, < 0 from its outer
+RANK: Final = (
+    BETWEEN + INSIDE_POINTS
+)  # [RANKS] cumulative: rank of the cancelled deeper order among the side's newest
+STAYS: Final = (
+    RANK + RANKS
+)  # [STAY_CLASSES] chance that a deeper order picked for cancelling goes, by its size
 STAY_EDGES: Final = STAYS + STAY_CLASSES  # [STAY_CLASSES - 1] lots
 LIFE_EDGES: Final = STAY_EDGES + STAY_CLASSES - 1  # [LIFE - 1] limit orders that came since
 # [LIFE][STAY_CLASSES] how readily an order at the best is withdrawn, by age and size, over the mean
@@ -197,11 +223,15 @@ FIXED: Final = MINUTE_TABLE
 
 # -- memory -----------------------------------------------------------------------------------------------------------
 _M: Final = FLOW_MEMORY + 1  # word 0 is SESSION_NS
-P_KIND, P_SIDE, P2_KIND, P2_SIDE, WAIT, MEAN_SLOW, MEAN_FAST, SEEN_NS, SIGN_FLOW, TRADE_NS = range(_M, _M + 10)
+P_KIND, P_SIDE, P2_KIND, P2_SIDE, WAIT, MEAN_SLOW, MEAN_FAST, SEEN_NS, SIGN_FLOW, TRADE_NS = range(
+    _M, _M + 10
+)
 # P_KIND, P2_KIND: kind of the previous event, PREVIOUS values, and of the one before it; P_SIDE: +1 bid or buyer, -1
 # WAIT: class of the wait before the event to come
 # MEAN_SLOW, MEAN_FAST: reals: means of the mid, half-ticks; SIGN_FLOW: real, -1 to 1
-TRADE_SIGN, MOVE, MID, MINUTE_END, AT_MINUTE, BLOCK_LEFT, ACTIVITY, PACE, MARKETS, DAY, LEAN = range(_M + 10, _M + 21)
+TRADE_SIGN, MOVE, MID, MINUTE_END, AT_MINUTE, BLOCK_LEFT, ACTIVITY, PACE, MARKETS, DAY, LEAN = (
+    range(_M + 10, _M + 21)
+)
 # MOVE, MID: sign of the mid's last move; half-ticks
 # MINUTE_END, AT_MINUTE: when the next minute begins; row of the table
 # ACTIVITY: class; PACE, MARKETS, LEAN: reals: factor of long waits, of market orders in this minute, lean
@@ -211,13 +241,17 @@ GONE_PRICE, GONE_LOTS, RATE = range(_M + 25, _M + 31, 2)
 # weights at the last event
 # classes as `see` found them
 I_STATE, I_BEFORE, I_BEFORE2, I_PLACE, I_TRADE, I_EMPTIED, I_VACATED = range(_M + 30, _M + 37)
-I_FRESH, I_SIGNS, I_ALONE, I_RUNS, I_BEHIND, I_RETREAT, I_PRESSURE, I_INSIDES, I_WITHDRAWN = range(_M + 37, _M + 46)
+I_FRESH, I_SIGNS, I_ALONE, I_RUNS, I_BEHIND, I_RETREAT, I_PRESSURE, I_INSIDES, I_WITHDRAWN = range(
+    _M + 37, _M + 46
+)
 # tallies
 N_EVENTS, N_MARKET, SPREAD_SUM, REFILLS, REPAIRS, VOID = range(_M + 46, _M + 52)
 # two words each, bid and ask: touches as last seen; those that market orders emptied last, and when; best prices that
 # limit orders made last, and when; those that cancels emptied, and when; lots and
 # origins of those that limit orders made
-TOUCH, EMPTIED, EMPTIED_NS, MADE, MADE_NS, VACATED, VACATED_NS, MADE_LOTS, ORIGIN = range(_M + 52, _M + 70, 2)
+TOUCH, EMPTIED, EMPTIED_NS, MADE, MADE_NS, VACATED, VACATED_NS, MADE_LOTS, ORIGIN = range(
+    _M + 52, _M + 70, 2
+)
 # reals, decaying. One word each: the slow mean of trade signs; the mean of the mid over minutes, half-ticks; takers,
 # buyers less sellers; see `memory.pushes`
 SLOW_SIGNS, MEAN_VALUE, TAKERS, PRESSURE = range(_M + 70, _M + 74)
@@ -225,7 +259,9 @@ SLOW_SIGNS, MEAN_VALUE, TAKERS, PRESSURE = range(_M + 70, _M + 74)
 RUN, INSIDE_RUN, WITHDRAWN_RUN = range(_M + 74, _M + 80, 2)
 READY: Final = _M + 80  # reals (bid, ask): how readily orders there are withdrawn, over the mean
 # scan: per side prices and lots of the first LEVELS levels, and how many there are, bid then ask
-BEHIND: Final = _M + 82  # ticks from the best bid and ask to the next level, set before `memory.see`
+BEHIND: Final = (
+    _M + 82
+)  # ticks from the best bid and ask to the next level, set before `memory.see`
 SCAN: Final = _M + 84
 SCAN_SIDE: Final = 2 * LEVELS + 1  # prices, lots, count
 RING: Final = SCAN + 2 * SCAN_SIDE  # newest placements of each side: arrival << 24 | slot

@@ -54,7 +54,15 @@ def quarters(x: float, power: float) -> float:
 
 @kernel
 def see(
-    k: Longs, flow: Floats, now: int, bid: int, ask: int, bid_lots: int, ask_lots: int, bids: int, asks: int
+    k: Longs,
+    flow: Floats,
+    now: int,
+    bid: int,
+    ask: int,
+    bid_lots: int,
+    ask_lots: int,
+    bids: int,
+    asks: int,
 ) -> None:
     """Compute the classes that the next event's weights depend on, in the frame of the previous event's side.
 
@@ -111,8 +119,12 @@ def _age(k: Longs, flow: Floats, now: int) -> None:
 def _recall(k: Longs, flow: Floats, now: int, side: int, narrow: int) -> None:
     """The classes of what was seen before: touches emptied, where they stood, their age, market orders."""
     m = memory_at(k)
-    m.i_emptied = left(k, flow, now, side, q.EMPTIED) * q.TOUCHED + left(k, flow, now, -side, q.EMPTIED)
-    m.i_vacated = left(k, flow, now, side, q.VACATED) * q.TOUCHED + left(k, flow, now, -side, q.VACATED)
+    m.i_emptied = left(k, flow, now, side, q.EMPTIED) * q.TOUCHED + left(
+        k, flow, now, -side, q.EMPTIED
+    )
+    m.i_vacated = left(k, flow, now, side, q.VACATED) * q.TOUCHED + left(
+        k, flow, now, -side, q.VACATED
+    )
     m.i_fresh = young(k, flow, now, side) * q.MADES + young(k, flow, now, -side)
     at = 0 if side > 0 else 1
     runs = class_of(flow, q.RUN_EDGES, q.RUNS - 1, real(k, q.RUN + at)) * q.RUNS
@@ -126,9 +138,16 @@ def _recall(k: Longs, flow: Floats, now: int, side: int, narrow: int) -> None:
     m.i_signs = class_of(flow, q.SIGN_EDGES, q.SIGNS - 1, side * m.slow_signs)
     m.i_pressure = class_of(flow, q.PRESSURE_EDGES, q.PRESSURES - 1, side * m.pressure)
     both = class_of(flow, q.INSIDES_EDGES, q.INSIDES - 1, real(k, q.INSIDE_RUN + at)) * q.INSIDES
-    m.i_insides = both + class_of(flow, q.INSIDES_EDGES, q.INSIDES - 1, real(k, q.INSIDE_RUN + 1 - at))
-    both = class_of(flow, q.WITHDRAWN_EDGES, q.WITHDRAWN - 1, real(k, q.WITHDRAWN_RUN + at)) * q.WITHDRAWN
-    m.i_withdrawn = both + class_of(flow, q.WITHDRAWN_EDGES, q.WITHDRAWN - 1, real(k, q.WITHDRAWN_RUN + 1 - at))
+    m.i_insides = both + class_of(
+        flow, q.INSIDES_EDGES, q.INSIDES - 1, real(k, q.INSIDE_RUN + 1 - at)
+    )
+    both = (
+        class_of(flow, q.WITHDRAWN_EDGES, q.WITHDRAWN - 1, real(k, q.WITHDRAWN_RUN + at))
+        * q.WITHDRAWN
+    )
+    m.i_withdrawn = both + class_of(
+        flow, q.WITHDRAWN_EDGES, q.WITHDRAWN - 1, real(k, q.WITHDRAWN_RUN + 1 - at)
+    )
 
 
 @kernel
@@ -156,7 +175,11 @@ def left(k: Longs, flow: Floats, now: int, side: int, what: int) -> int:
     if age == q.SINCE:
         return 0
     drop = (k[what + at] - k[q.TOUCH + at]) * side
-    return 1 + q.GONE + age if drop <= 0 else 1 + age * q.DROPS + class_of(flow, q.DROP_EDGES, q.DROPS - 1, drop)
+    return (
+        1 + q.GONE + age
+        if drop <= 0
+        else 1 + age * q.DROPS + class_of(flow, q.DROP_EDGES, q.DROPS - 1, drop)
+    )
 
 
 @kernel
@@ -217,7 +240,11 @@ def again_cell(k: Longs, flow: Floats, now: int, side: int) -> int:
 def lost_cell(k: Longs, flow: Floats, now: int, side: int) -> int:
     """Cell of LOST_PRICE and FOLLOW_PRICE by how a side's best price fell back; -1: none is gone."""
     drop = dropped(k, side)
-    return -1 if drop == 0 else (cause(k, side) * q.FELL + since_fell(k, flow, now, side)) * q.DROPS + drop - 1
+    return (
+        -1
+        if drop == 0
+        else (cause(k, side) * q.FELL + since_fell(k, flow, now, side)) * q.DROPS + drop - 1
+    )
 
 
 @kernel
@@ -235,7 +262,9 @@ def lost_price(k: Longs, side: int) -> int:
 @kernel
 def recency(k: Longs, flow: Floats, now: int) -> int:
     """Class of the time since a market order last emptied a touch: the law of waits depends on it."""
-    return class_of(flow, q.SINCE_EDGES, q.SINCE - 1, now - max(k[q.EMPTIED_NS], k[q.EMPTIED_NS + 1]))
+    return class_of(
+        flow, q.SINCE_EDGES, q.SINCE - 1, now - max(k[q.EMPTIED_NS], k[q.EMPTIED_NS + 1])
+    )
 
 
 @kernel
@@ -305,7 +334,9 @@ def took(k: Longs, now: int, side: int) -> None:
     m.sign_flow = 0.5 * m.sign_flow + 0.5 * side
     m.slow_signs = 0.92 * m.slow_signs + 0.08 * side
     m.takers = m.takers + side
-    m.trade_ns, m.trade_moved, m.trade_sign = now, 0, side
+    m.trade_ns = now
+    m.trade_moved = 0
+    m.trade_sign = side
     put_real(k, at, real(k, at) + 1.0)
 
 

@@ -47,13 +47,22 @@ def minutes_of(days: Sequence[ExtractedDay], session_ns: int) -> Minutes:
     half = np.concatenate([_halves(d, session_ns) for d in days])
     mean = everything.mean()
     count = np.bincount(half, minlength=q.SEASONS // 2)
-    season = np.where(count >= 10, np.bincount(half, everything, q.SEASONS // 2) / np.maximum(count, 1) / mean, 1.0)
+    season = np.where(
+        count >= 10,
+        np.bincount(half, everything, q.SEASONS // 2) / np.maximum(count, 1) / mean,
+        1.0,
+    )
     total = everything / mean
     edges = np.quantile(total, np.arange(1, q.ACTIVITIES) / q.ACTIVITIES)
     classes = np.searchsorted(edges, total, side="right")
-    by_class = np.array([total[classes == c].mean() if (classes == c).any() else 1.0 for c in range(q.ACTIVITIES)])
+    by_class = np.array(
+        [total[classes == c].mean() if (classes == c).any() else 1.0 for c in range(q.ACTIVITIES)]
+    )
     traded = np.concatenate([_counts(d, d.o.kind == q.MARKET) for d in days])
-    shares = [traded[classes == c].sum() / max(everything[classes == c].sum(), 1.0) for c in range(q.ACTIVITIES)]
+    shares = [
+        traded[classes == c].sum() / max(everything[classes == c].sum(), 1.0)
+        for c in range(q.ACTIVITIES)
+    ]
     bounds = np.cumsum([d.minutes for d in days])[:-1]
     expected = np.array(shares)[classes] * everything
     mean, drawn = latent(np.split(traded, bounds), np.split(expected, bounds))
@@ -76,4 +85,6 @@ def _counts(day: ExtractedDay, rows: Bools) -> Floats:
 def _halves(day: ExtractedDay, session_ns: int) -> Ints:
     """The half hour of the session that each minute is of."""
     since = day.o.start_ns - day.o.open_ns + 60 * NS_PER_SECOND * np.arange(day.minutes)
-    return np.minimum((since % session_ns) * (q.SEASONS // 2) // session_ns, q.SEASONS // 2 - 1).astype(np.int64)
+    return np.minimum(
+        (since % session_ns) * (q.SEASONS // 2) // session_ns, q.SEASONS // 2 - 1
+    ).astype(np.int64)

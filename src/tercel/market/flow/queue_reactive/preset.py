@@ -90,7 +90,9 @@ class QueueReactivePreset(Preset):
     @classmethod
     def _of_this_version(cls, given: Any) -> Any:
         if isinstance(given, dict) and given.get("version", q.VERSION) != q.VERSION:
-            raise ValueError(f"version {given['version']} of the tables; this program reads version {q.VERSION}")
+            raise ValueError(
+                f"version {given['version']} of the tables; this program reads version {q.VERSION}"
+            )
         return given
 
     @model_validator(mode="after")
@@ -101,7 +103,9 @@ class QueueReactivePreset(Preset):
         if not any(self.law["wait_ns"]):
             raise ValueError("wait_ns are all 0: time would stand still")
         if self.scalars["window"] > self.width / 4:
-            raise ValueError(f"width {self.width} holds fewer than four times the window of {self.scalars['window']:g}")
+            raise ValueError(
+                f"width {self.width} holds fewer than four times the window of {self.scalars['window']:g}"
+            )
         if max(day for _, _, day in self.minutes) >= q.DAYS:
             raise ValueError(f"minutes of more than {q.DAYS} days")
         if self.orders >= 1 << 24:
@@ -117,9 +121,12 @@ class QueueReactivePreset(Preset):
         """See `tables.pack`."""
         law = {name: np.asarray(self.law[name], np.float64) for name in LAYOUT}
         return pack(
-            law, self.scalars, np.asarray(self.minutes, np.float64), self.knobs.model_dump(),
+            law,
+            self.scalars,
+            np.asarray(self.minutes, np.float64),
+            self.knobs.model_dump(),
             np.asarray(self.fast_centres),
-        )  # fmt: skip
+        )
 
     def remember(self, k: Ints) -> None:
         """Initial memory without events: means at the mid, the last trade long ago."""

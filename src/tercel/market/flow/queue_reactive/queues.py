@@ -40,7 +40,10 @@ class Queues:
 
 
 def queues(
-    o: Observed, life_edges: Floats | None = None, size_edges: Floats | None = None, weights: Floats | None = None
+    o: Observed,
+    life_edges: Floats | None = None,
+    size_edges: Floats | None = None,
+    weights: Floats | None = None,
 ) -> Queues:
     """Track the queues of a day.
 
@@ -59,29 +62,63 @@ def queues(
     shape = (q.LIFE, len(size) + 1)
     weight = np.ones(shape) if weights is None else weights
     _, order = np.unique(o.order_id, return_inverse=True)
-    prices, rank = np.unique(np.concatenate((o.price, o.bid_px.ravel(), o.ask_px.ravel())), return_inverse=True)
+    prices, rank = np.unique(
+        np.concatenate((o.price, o.bid_px.ravel(), o.ask_px.ravel())), return_inverse=True
+    )
     rank = rank.astype(np.int64)
     links = np.zeros((int(order.max(initial=0)) + 1, _LINKS), np.int64)
     ends = np.zeros((2, len(prices), _ENDS), np.int64)
     links[:, [_PREV, _NEXT]] = ends[:, :, [_HEAD, _TAIL]] = -1
     book = rank[o.n :].reshape(2, o.n, o.bid_px.shape[1])
     found = Queues(
-        np.zeros((o.n, 2), np.int64), np.zeros((o.n, 2)), np.zeros(shape), np.zeros(shape), np.full(o.n, -1, np.int64)
+        np.zeros((o.n, 2), np.int64),
+        np.zeros((o.n, 2)),
+        np.zeros(shape),
+        np.zeros(shape),
+        np.full(o.n, -1, np.int64),
     )
     _follow(
-        o.kind.astype(np.int64), o.side.astype(np.int64), np.where(o.order_id != 0, order, -1).astype(np.int64),
-        rank[: o.n], o.lots.astype(np.int64), book, np.stack((o.bid_lots, o.ask_lots)).astype(np.int64), links, ends,
-        life, size, weight, found.orders, found.total, found.stood, found.left, found.ages,
-    )  # fmt: skip
+        o.kind.astype(np.int64),
+        o.side.astype(np.int64),
+        np.where(o.order_id != 0, order, -1).astype(np.int64),
+        rank[: o.n],
+        o.lots.astype(np.int64),
+        book,
+        np.stack((o.bid_lots, o.ask_lots)).astype(np.int64),
+        links,
+        ends,
+        life,
+        size,
+        weight,
+        found.orders,
+        found.total,
+        found.stood,
+        found.left,
+        found.ages,
+    )
     return Queues(found.orders, found.total, found.stood, found.left, found.ages[found.ages >= 0])
 
 
 @kernel
 def _follow(
-    kind: Longs, side: Longs, order: Longs, rank: Longs, lots: Longs, book: Longs, shown: Longs, links: Longs,
-    ends: Longs, life: Floats, size: Floats, weight: Floats, orders: Longs, total: Floats, stood: Floats,
-    left_best: Floats, ages: Longs,
-) -> None:  # fmt: skip
+    kind: Longs,
+    side: Longs,
+    order: Longs,
+    rank: Longs,
+    lots: Longs,
+    book: Longs,
+    shown: Longs,
+    links: Longs,
+    ends: Longs,
+    life: Floats,
+    size: Floats,
+    weight: Floats,
+    orders: Longs,
+    total: Floats,
+    stood: Floats,
+    left_best: Floats,
+    ages: Longs,
+) -> None:
     """Queues of the orders that were seen to come, by price; `book` ranks and `shown` lots int64[2, n, levels]."""
     came = 0
     for i in range(kind.shape[0]):
@@ -122,9 +159,19 @@ def _follow(
 
 @kernel
 def _weigh(
-    links: Longs, ends: Longs, s: int, p: int, came: int, life: Floats, size: Floats, weight: Floats, i: int,
-    orders: Longs, total: Floats, stood: Floats,
-) -> None:  # fmt: skip
+    links: Longs,
+    ends: Longs,
+    s: int,
+    p: int,
+    came: int,
+    life: Floats,
+    size: Floats,
+    weight: Floats,
+    i: int,
+    orders: Longs,
+    total: Floats,
+    stood: Floats,
+) -> None:
     """Count and weigh the orders at a best price."""
     orders[i, s] = ends[s, p, _COUNT]
     o = ends[s, p, _HEAD]

@@ -14,7 +14,13 @@ from tercel.market.flow.queue_reactive import layout as q
 
 @kernel
 def expect(
-    cells: Packed, offsets: Floats, tables: Floats, starts: Longs, which: int, expected: Floats, w: Floats
+    cells: Packed,
+    offsets: Floats,
+    tables: Floats,
+    starts: Longs,
+    which: int,
+    expected: Floats,
+    w: Floats,
 ) -> None:
     """Add the probabilities of the events, by cell of table `which`, to `expected`, float64[cells, EVENTS].
 
@@ -42,7 +48,12 @@ def expect(
 
 
 def rake(
-    cells: Packed, offsets: Floats, events: Longs, sizes: tuple[int, ...], sweeps: int = 12, prior: float = 20.0
+    cells: Packed,
+    offsets: Floats,
+    events: Longs,
+    sizes: tuple[int, ...],
+    sweeps: int = 12,
+    prior: float = 20.0,
 ) -> list[Floats]:
     """The tables, float64[size, EVENTS] each; the first carries the overall shares.
 
@@ -63,8 +74,12 @@ def rake(
     share = np.bincount(events, minlength=q.EVENTS) / len(events)
     tables = np.ones((sum(sizes), q.EVENTS))
     tables[: sizes[0]] = np.maximum(share, 1e-9)
-    counts = [np.bincount(cells[:, t].astype(np.int64) * q.EVENTS + events, minlength=n * q.EVENTS).reshape(n, -1)
-              for t, n in enumerate(sizes)]  # fmt: skip
+    counts = [
+        np.bincount(
+            cells[:, t].astype(np.int64) * q.EVENTS + events, minlength=n * q.EVENTS
+        ).reshape(n, -1)
+        for t, n in enumerate(sizes)
+    ]
     w = np.zeros(q.EVENTS)
     for _ in range(sweeps):
         for t, n in enumerate(sizes):

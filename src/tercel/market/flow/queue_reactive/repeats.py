@@ -24,7 +24,11 @@ def repeats(days: Sequence[ExtractedDay], seen: Sequence[FlowState]) -> dict[str
     edges = cuts(np.concatenate([d.lots for d in days]), SIZES_AT)
     by_size = np.zeros((3, q.STAY_CLASSES, 3))
     for d, s in zip(days, seen, strict=True):
-        kind, side, px = d.o.kind.astype(np.int64), d.o.side.astype(np.int64), d.o.price.astype(np.int64)
+        kind, side, px = (
+            d.o.kind.astype(np.int64),
+            d.o.side.astype(np.int64),
+            d.o.price.astype(np.int64),
+        )
         near = np.where(side > 0, d.bid[:, 0], d.ask[:, 0])
         far = np.where(side > 0, d.ask[:, 0], d.bid[:, 0])
         away = behind_best(d)
@@ -48,23 +52,35 @@ def repeats(days: Sequence[ExtractedDay], seen: Sequence[FlowState]) -> dict[str
             chance[can] = luck(last[can], share)
             opposite = np.where(same, 0, 1)
             for column, x in enumerate((hit, chance, can)):
-                np.add.at(size[:, what, :, column], (s.before[can, 0], opposite[can]), x[can].astype(float))
                 np.add.at(
-                    by_size[what, :, column], np.searchsorted(edges, last[can], side="right"), x[can].astype(float)
+                    size[:, what, :, column],
+                    (s.before[can, 0], opposite[can]),
+                    x[can].astype(float),
+                )
+                np.add.at(
+                    by_size[what, :, column],
+                    np.searchsorted(edges, last[can], side="right"),
+                    x[can].astype(float),
                 )
             fits = _fitting(what, side, s.before[:, 2], near, far)
             can_price = hit & (s.before[:, 3] == side) & fits & ~known
             jump = np.where(side > 0, near - s.before[:, 2], s.before[:, 2] - near)
             chance[can_price] = luck(jump[can_price], step_share)
             for column, x in enumerate((px == s.before[:, 2], chance, can_price)):
-                np.add.at(price[:, what, column], s.before[can_price, 0], x[can_price].astype(float))
+                np.add.at(
+                    price[:, what, column], s.before[can_price, 0], x[can_price].astype(float)
+                )
             gone = s.before[:, 5]
             can_gone = rows & ~hit & (gone > 0) & (gone != last)
             hit_gone = can_gone & (d.lots == gone)
             again[what] += (hit_gone.sum(), luck(gone[can_gone], share).sum(), can_gone.sum())
             fits = _fitting(what, side, s.before[:, 4], near, far) & hit_gone & ~known
             jump = np.where(side > 0, near - s.before[:, 4], s.before[:, 4] - near)
-            there[what] += ((px == s.before[:, 4])[fits].sum(), luck(jump[fits], step_share).sum(), fits.sum())
+            there[what] += (
+                (px == s.before[:, 4])[fits].sum(),
+                luck(jump[fits], step_share).sum(),
+                fits.sum(),
+            )
     mean = np.array([_excess(*x) for x in by_size.sum(axis=1)])[:, None]
     by = np.array([[_excess(*x) for x in row] for row in by_size]) / np.maximum(mean, 1e-6)
     return {
@@ -151,12 +167,17 @@ def fresh(day: ExtractedDay, seen: FlowState, kind: int, again: Bools | None = N
     sizes, count = np.unique(day.lots[rows], return_counts=True)
     left, share = count.astype(float), count / max(rows.sum(), 1)
     taken = np.zeros(len(day.lots), np.bool_)
-    for before in (seen.before[:, 1], seen.before[:, 5]):  # the event before, the side's last cancelled order
+    for before in (
+        seen.before[:, 1],
+        seen.before[:, 5],
+    ):  # the event before, the side's last cancelled order
         can = rows & (before > 0) & ~taken
         hit = can & (day.lots == before)
         at = np.minimum(np.searchsorted(sizes, before[can]), max(len(sizes) - 1, 0))
         known = sizes[at] == before[can] if len(sizes) else np.zeros(0, np.bool_)
         chance = np.bincount(at[known], minlength=len(sizes)) * share
-        left -= np.maximum(np.bincount(np.searchsorted(sizes, before[hit]), minlength=len(sizes)) - chance, 0.0)
+        left -= np.maximum(
+            np.bincount(np.searchsorted(sizes, before[hit]), minlength=len(sizes)) - chance, 0.0
+        )
         taken |= hit
     return np.repeat(sizes, np.maximum(np.round(left), 0).astype(np.int64))

@@ -105,9 +105,24 @@ LAYOUT: Final[Mapping[str, TablePlace]] = {
 """Tables of fixed length. The minutes follow at the end."""
 
 WEIGHTS: Final = (
-    "state", "before", "before2", "place", "trade", "emptied", "vacated", "fresh", "signs", "alone", "runs", "behind",
-    "retreat", "pressure", "insides", "withdrawn", "activity",
-)  # fmt: skip
+    "state",
+    "before",
+    "before2",
+    "place",
+    "trade",
+    "emptied",
+    "vacated",
+    "fresh",
+    "signs",
+    "alone",
+    "runs",
+    "behind",
+    "retreat",
+    "pressure",
+    "insides",
+    "withdrawn",
+    "activity",
+)
 """Tables of weights, in the order of the cells that `extract.look` finds."""
 
 SCALARS: Final[Mapping[str, tuple[int, float, float]]] = {

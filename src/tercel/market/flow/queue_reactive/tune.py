@@ -69,7 +69,9 @@ def mixes(counts: Floats) -> Floats:
     return np.asarray((counts + lean) / (counts.sum(axis=1, keepdims=True) + PRIOR))
 
 
-def _by_spread(factors: Sequence[float], tape: Floats, made: Floats, gain: float) -> tuple[float, ...]:
+def _by_spread(
+    factors: Sequence[float], tape: Floats, made: Floats, gain: float
+) -> tuple[float, ...]:
     """`turned` after a damped step from what pilots made to what the tape tallied; their mean on the tape stays 1."""
     turned = np.log(np.reshape(factors, tape.shape))
     over = np.log(mixes(made) / mixes(tape))
@@ -103,7 +105,9 @@ def measure(days: Sequence[ExtractedDay]) -> dict[str, float]:
         every = np.concatenate(moves)
         out[f"sd{horizon}"] = float(np.sqrt(np.mean(every**2))) / 2.0 if len(every) else UNTOLD
     for after in RESPONSES:
-        out[f"response{after}"] = max(float(np.concatenate([_responses(d, after) for d in days]).mean()), UNTOLD)
+        out[f"response{after}"] = max(
+            float(np.concatenate([_responses(d, after) for d in days]).mean()), UNTOLD
+        )
     return out
 
 
@@ -125,13 +129,17 @@ def _reach(day: ExtractedDay) -> Floats:
 
 def _moves(mid2: Ints, horizon: int) -> Floats:
     known = mid2[mid2 != 0]
-    return (known[horizon:] - known[:-horizon]).astype(float) if len(known) > horizon else np.zeros(0)
+    return (
+        (known[horizon:] - known[:-horizon]).astype(float) if len(known) > horizon else np.zeros(0)
+    )
 
 
 def pilots(preset: QueueReactivePreset, seconds: float, seeds: Sequence[int]) -> list[ExtractedDay]:
     """Simulated stretches, observed as the tape was."""
     window = q.LEVELS if preset.scalars["limited"] else 0
-    return [day_of(observed_day(preset, seed, seconds, WARMUP_S, window=window), 1.0) for seed in seeds]
+    return [
+        day_of(observed_day(preset, seed, seconds, WARMUP_S, window=window), 1.0) for seed in seeds
+    ]
 
 
 def loss_of(target: Mapping[str, float], got: Mapping[str, float]) -> float:
@@ -139,14 +147,20 @@ def loss_of(target: Mapping[str, float], got: Mapping[str, float]) -> float:
     terms = {key: w for key, w in LOSS.items() if target[key] > UNTOLD}
     loss = sum(w * np.log(max(got[key], UNTOLD) / target[key]) ** 2 for key, w in terms.items())
     for n in range(q.LEVELS):
-        loss += DEPTH_LOSS * np.log(max(got[f"depth{n}"], 1e-9) / max(target[f"depth{n}"], 1e-9)) ** 2
+        loss += (
+            DEPTH_LOSS * np.log(max(got[f"depth{n}"], 1e-9) / max(target[f"depth{n}"], 1e-9)) ** 2
+        )
     return float(loss)
 
 
 def tune(
-    preset: QueueReactivePreset, days: Sequence[ExtractedDay], seed: int, rounds: int = ROUNDS,
-    tell: Callable[[str], None] | None = None, leaning: bool = True,
-) -> QueueReactivePreset:  # fmt: skip
+    preset: QueueReactivePreset,
+    days: Sequence[ExtractedDay],
+    seed: int,
+    rounds: int = ROUNDS,
+    tell: Callable[[str], None] | None = None,
+    leaning: bool = True,
+) -> QueueReactivePreset:
     """The preset with factors adjusted to the tape.
 
     Parameters
@@ -172,7 +186,9 @@ def tune(
     kept: list[tuple[QueueReactivePreset, dict[str, float]]] = []
     for turn in range(rounds):
         if tell:
-            tell(f"simulate {count} stretches, adjust the model where they differ from tape: {turn + 1} of {rounds}")
+            tell(
+                f"simulate {count} stretches, adjust the model where they differ from tape: {turn + 1} of {rounds}"
+            )
         seeds = [seed + 1000 * turn + j for j in range(count)]
         try:
             made = pilots(preset, seconds, seeds)
@@ -187,25 +203,39 @@ def tune(
         preset = preset.model_copy(update={"law": preset.law | {"turned": turned}})
     last = kept[-max(rounds // 3, 1) :]
     best = _middle([p for p, _ in last])
-    reached = {key: float(np.exp(np.mean([np.log(max(g[key], 1e-9)) for _, g in last]))) for key in target}
+    reached = {
+        key: float(np.exp(np.mean([np.log(max(g[key], 1e-9)) for _, g in last]))) for key in target
+    }
     figures = {key: {"tape": short(target[key]), "pilots": short(reached[key])} for key in target}
-    card: dict[str, Any] = {"tuned": figures, "rounds": len(kept), "loss": round(loss_of(target, reached), 5)}
+    card: dict[str, Any] = {
+        "tuned": figures,
+        "rounds": len(kept),
+        "loss": round(loss_of(target, reached), 5),
+    }
     return best.model_copy(update={"card": best.card | card})
 
 
 def _middle(presets: Sequence[QueueReactivePreset]) -> QueueReactivePreset:
     """The last preset with the mean knobs of them all: single pilots are noisy, their mean is less so."""
-    knobs = {name: float(np.mean([getattr(p.knobs, name) for p in presets])) for name in PilotFactors.model_fields}
+    knobs = {
+        name: float(np.mean([getattr(p.knobs, name) for p in presets]))
+        for name in PilotFactors.model_fields
+    }
     law = dict(presets[-1].law)
     for name in ("pull", "hazard", "turned"):
-        law[name] = tuple(short(x) for x in np.mean([p.law[name] for p in presets], axis=0).tolist())
+        law[name] = tuple(
+            short(x) for x in np.mean([p.law[name] for p in presets], axis=0).tolist()
+        )
     return presets[-1].model_copy(update={"knobs": PilotFactors(**knobs), "law": law})
 
 
 def _turned(
-    preset: QueueReactivePreset, target: Mapping[str, float], got: Mapping[str, float], gain: float,
+    preset: QueueReactivePreset,
+    target: Mapping[str, float],
+    got: Mapping[str, float],
+    gain: float,
     leaning: bool = True,
-) -> QueueReactivePreset:  # fmt: skip
+) -> QueueReactivePreset:
     """Knobs after one damped step."""
 
     def over(key: str) -> float:

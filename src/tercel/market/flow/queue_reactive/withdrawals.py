@@ -75,7 +75,9 @@ def _leaves(b: Packed, flow: Floats, slot: int) -> float:
 @kernel
 def _weight(flow: Floats, age: int, lots: int) -> float:
     """How readily orders of a class of age and of so many lots are withdrawn."""
-    return flow[q.LEAVES + age * q.STAY_CLASSES + class_of(flow, q.LEAVES_EDGES, q.STAY_CLASSES - 1, lots)]
+    return flow[
+        q.LEAVES + age * q.STAY_CLASSES + class_of(flow, q.LEAVES_EDGES, q.STAY_CLASSES - 1, lots)
+    ]
 
 
 @kernel
@@ -110,7 +112,9 @@ def _deeper_order(b: Packed, k: Longs, flow: Floats, side: int) -> int:
     w3, w4 = _hazard(k, flow, side, 3), _hazard(k, flow, side, 4)
     for _ in range(8):  # who has stood long stays, at the best and behind it
         slot = _scanned_order(b, k, side, w1, w2, w3, w4)
-        if slot < 0 or uniform(k, sim.FLOW_RNG) * flow[q.LEAVES_MOST] < _leaves(b, flow, slot) * _lone(b, flow, slot):
+        if slot < 0 or uniform(k, sim.FLOW_RNG) * flow[q.LEAVES_MOST] < _leaves(
+            b, flow, slot
+        ) * _lone(b, flow, slot):
             break
     return slot
 
@@ -139,7 +143,9 @@ def _hazard(k: Longs, flow: Floats, side: int, n: int) -> float:
 
 
 @kernel
-def _scanned_order(b: Packed, k: Longs, side: int, w1: float, w2: float, w3: float, w4: float) -> int:
+def _scanned_order(
+    b: Packed, k: Longs, side: int, w1: float, w2: float, w3: float, w4: float
+) -> int:
     """Slot of an order on the levels behind the best, by their weights; -1: none."""
     at = q.SCAN + (0 if side > 0 else q.SCAN_SIDE)
     found = k[at + 2 * q.LEVELS]
