@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tests.execution.test_reconcile import intent, live, market, until, want
 
 from tercel.api.testing.lake import DAYS, simulated_lake
+from tercel.core.price_limit import LIMIT_PARTS
 from tercel.core.vocabulary import BUY, SELL
 from tercel.execution import intent as it
 from tercel.execution.intent import CANCEL, KEEP
@@ -93,7 +94,7 @@ def check(source, task, plan, strategy):
         assert (
             limit == ticks
             if ticks
-            else side * (2 * limit * sim.LIMIT_PARTS - costs.arrival_mid2[i] * of_mid) <= 0
+            else side * (2 * limit * LIMIT_PARTS - costs.arrival_mid2[i] * of_mid) <= 0
         )
         booked = fills[:, FORCED] == sim.UNFILLED
         assert (side * (fills[~booked, PRICE] - limit) <= 0).all()

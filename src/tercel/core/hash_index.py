@@ -1,13 +1,12 @@
 """A compact map from hashes to numbers, for millions of names."""
 
+import sys
+from array import array
 from base64 import b64decode, b64encode
+from bisect import bisect_left
 from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Final
-
-import numpy as np
-
-from tercel.core.arrays import AnyArray
 
 RECENT: Final = 4096
 
@@ -27,8 +26,8 @@ class HashIndex:
     """
 
     def __init__(self) -> None:
-        self._keys = np.zeros(0, np.uint64)
-        self._values = np.zeros(0, np.int32)
+        self._keys = array("Q")
+        self._values = array("i")
         self._recent: dict[int, int] = {}
 
     def __len__(self) -> int:
@@ -44,30 +43,32 @@ class HashIndex:
         """The value, or None."""
         if (found := self._recent.get(key)) is not None:
             return found
-        if not len(self._keys):
-            return None
-        at = int(np.searchsorted(self._keys, np.uint64(key)))
-        return (
-            int(self._values[at]) if at < len(self._keys) and int(self._keys[at]) == key else None
-        )
+        at = bisect_left(self._keys, key)
+        return self._values[at] if at < len(self._keys) and self._keys[at] == key else None
 
     def _merge(self) -> None:
-        keys = np.concatenate([np.fromiter(self._recent, np.uint64, len(self._recent)), self._keys])
-        values = np.concatenate(
-            [np.fromiter(self._recent.values(), np.int32, len(self._recent)), self._values]
+        import numpy as np  # whoever makes market data has loaded it long before
+
+        keys, first = np.unique(
+            np.concatenate([np.array(list(self._recent), np.uint64), np.array(self._keys)]),
+            return_index=True,
         )
-        self._keys, first = np.unique(keys, return_index=True)
-        self._values = values[first]
+        recent = np.array(list(self._recent.values()), np.int32)
+        values = np.concatenate([recent, np.array(self._values)])[first]
+        self._keys = array("Q", keys.tobytes())
+        self._values = array("i", values.tobytes())
         self._recent = {}
 
     def below(self, most: int) -> "HashIndex":
         """A copy with the values below a number."""
+        import numpy as np
+
         copy = HashIndex()
         copy._keys, copy._values, copy._recent = self._keys, self._values, dict(self._recent)
         copy._merge()
-        keep = copy._values < most
-        copy._keys = copy._keys[keep]
-        copy._values = copy._values[keep]
+        keep = np.array(copy._values) < most
+        copy._keys = array("Q", np.array(copy._keys)[keep].tobytes())
+        copy._values = array("i", np.array(copy._values)[keep].tobytes())
         return copy
 
     def state(self) -> dict[str, str]:
@@ -80,11 +81,31 @@ class HashIndex:
     def of(cls, state: Mapping[str, str]) -> "HashIndex":
         """An index from what `state` gave."""
         index = cls()
-        index._keys = np.frombuffer(b64decode(state["keys"]), "<u8").astype(np.uint64)
-        index._values = np.frombuffer(b64decode(state["values"]), "<i4").astype(np.int32)
+        index._keys = numbers_of("Q", state["keys"])
+        index._values = numbers_of("i", state["values"])
         return index
 
 
-def text_of(values: AnyArray) -> str:
-    """Little-endian bytes of an array in base64."""
-    return b64encode(values.astype(values.dtype.newbyteorder("<")).tobytes()).decode()
+def text_of(values: "array[int]") -> str:
+    """Little-endian bytes of an array in base64.
+
+    >>> numbers_of("q", text_of(array("q", [1, -2])))
+    array('q', [1, -2])
+    """
+    return b64encode(_little(values).tobytes()).decode()
+
+
+def numbers_of(kind: str, text: str) -> "array[int]":
+    """The array, of a kind of `array`, that `text_of` gave a text of."""
+    found: array[int] = array(kind)
+    found.frombytes(b64decode(text))
+    return _little(found)
+
+
+def _little(values: "array[int]") -> "array[int]":
+    """The array, or on a big-endian machine a copy, of little-endian bytes; and back."""
+    if sys.byteorder == "little":
+        return values
+    swapped = values[:]
+    swapped.byteswap()
+    return swapped

@@ -8,12 +8,14 @@ behalf an order is sent. What a kind of message never names is "" in its class.
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from tercel.core import fixed
-from tercel.core.arrays import Ints
 from tercel.core.errors import VenueError
 from tercel.core.vocabulary import LEAST_TICK, MOST_LOTS, MOST_TICK
+
+if TYPE_CHECKING:  # what knows orders alone, as limits do, loads no arrays
+    from tercel.core.arrays import Ints
 
 
 class Tif(StrEnum):
@@ -289,7 +291,7 @@ class MarketRows:
     """
 
     instrument: str
-    rows: Ints
+    rows: "Ints"
     snapshot: bool = False
     as_of_ns: int = 0
 

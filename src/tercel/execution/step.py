@@ -18,6 +18,7 @@ from tercel.core.jit import (
     parallel_kernel,
     prange,
 )
+from tercel.core.price_limit import LIMIT_PARTS
 from tercel.core.seeds import seed_stream, uniform
 from tercel.core.vocabulary import FOREVER_NS
 from tercel.execution.observation import begin_interval, observe
@@ -151,7 +152,7 @@ def limit_of(episode: Longs, mid2: int) -> int:
     """The parent's limit, ticks; 0: none. Of the mid at arrival the last whole tick that is within it."""
     if episode[E_LIMIT_OF_MID] == 0:
         return int(episode[E_LIMIT])
-    whole, rest = divmod(mid2 * episode[E_LIMIT_OF_MID], 2 * sim.LIMIT_PARTS)
+    whole, rest = divmod(mid2 * episode[E_LIMIT_OF_MID], 2 * LIMIT_PARTS)
     limit = whole if episode[E_SIDE] > 0 or rest == 0 else whole + 1
     return int(limit if limit != 0 else -1)
 

@@ -5,11 +5,11 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import InitVar, asdict, dataclass
-from fractions import Fraction
-from math import ceil, floor
+from math import ceil
 from typing import Any, Final, cast
 
 from tercel.core.errors import ConfigError
+from tercel.core.price_limit import limit_of
 from tercel.core.vocabulary import BUY, NS_PER_SECOND, SELL
 from tercel.market.simulator import layout as sim
 from tercel.market.tape.instrument import clock_s
@@ -23,7 +23,6 @@ LATENCIES = {
 }
 
 NANOSECOND = 1e-9
-FARTHEST_BPS = 5_000
 LONGEST_S = 1e7
 """Horizons and warm-ups beyond this are a slip; their sum in nanoseconds stays far inside int64."""
 
@@ -34,7 +33,6 @@ SIDES: Final = {"buy": BUY, "sell": SELL, "both": 0}
 SHARE: Final = 0.10
 """The order of a task that names no size, as a share of the volume."""
 _UNITS: Final = {"s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
-_BPS: Final = re.compile(r"\s*([+-]?\d+(?:\.\d*)?)\s*bps\s*")
 _PART: Final = re.compile(r"\s*(\d+(?:\.\d*)?)\s*(s|sec|min|m|h)")
 
 
@@ -353,24 +351,7 @@ class Task:
         ConfigError
             No price above 0, and no distance of at most 5,000 bps.
         """
-        if self.limit_price is None:
-            return 0, 0
-        found = _BPS.fullmatch(self.limit_price) if isinstance(self.limit_price, str) else None
-        if found is not None and abs(float(found[1])) <= FARTHEST_BPS:
-            return 0, sim.LIMIT_PARTS + side * round(float(found[1]) * sim.LIMIT_PARTS / 1e4)
-        try:
-            price = Fraction(str(self.limit_price))
-        except ValueError:
-            price = Fraction(0)
-        if isinstance(self.limit_price, str | bool) or not 0 < price < 2**40:
-            expected = f"a limit price above 0, or text such as 25bps, within {FARTHEST_BPS:,} bps"
-            raise ConfigError(
-                expected,
-                repr(self.limit_price),
-                "such as 241.5, or '25bps' beyond the mid at arrival",
-            )
-        ticks = price / Fraction(str(tick))
-        return (floor(ticks) or -1) if side > 0 else ceil(ticks), 0
+        return limit_of(self.limit_price, side, tick)
 
     def limit_of_mid(self, side: int) -> int:
         """The limit of an order of that side in a simulated market, where prices are not known beforehand.

@@ -11,19 +11,19 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from tercel.core import orders as o
+from tercel.core import vocabulary as v
 from tercel.core.vocabulary import BUY, SELL
 from tercel.fix import tags as t
 from tercel.fix.market import ENTRIES_EACH
 from tercel.fix.protocol.message import Fields
 from tercel.fix.scale import PriceScale
-from tercel.market.tape import schema
 
 BID, OFFER, TRADE = "0", "1", "2"
 ENTRY_TYPES: Final = frozenset({BID, OFFER, TRADE})
 _NEW, _CHANGE, _DELETE = "0", "1", "2"
 _SIDES: Final = {BUY: BID, SELL: OFFER}
-_TRADES: Final = frozenset({schema.EXECUTE, schema.TRADE_HIDDEN, schema.TRADE, schema.CROSS})
-_LEAVES: Final = frozenset({schema.REDUCE, schema.DELETE, schema.EXECUTE})
+_TRADES: Final = frozenset({v.EXECUTE, v.TRADE_HIDDEN, v.TRADE, v.CROSS})
+_LEAVES: Final = frozenset({v.REDUCE, v.DELETE, v.EXECUTE})
 
 Level = tuple[int, int]
 """Side and price in ticks."""
@@ -33,7 +33,7 @@ class AggregatedBook:
     """Public book of one instrument by price level.
 
     >>> import numpy as np
-    >>> rows = np.array([(5, schema.ADD, 1, BUY, 99, 4, -1), (5, schema.ADD, 2, BUY, 99, 3, -1)])
+    >>> rows = np.array([(5, v.ADD, 1, BUY, 99, 4, -1), (5, v.ADD, 2, BUY, 99, 3, -1)])
     >>> book = AggregatedBook()
     >>> book.apply(o.MarketRows("X", rows, snapshot=True)), book.top(BUY, 1)
     (({(1, 99)}, []), [(99, 7)])
@@ -75,7 +75,7 @@ class AggregatedBook:
         return touched, trades
 
     def _row(self, kind: int, who: int, level: Level, lots: int, touched: set[Level]) -> None:
-        if kind in (schema.ADD, schema.ROLL_IN):
+        if kind in (v.ADD, v.ROLL_IN):
             self._orders[who] = [*level, lots]
             self._add(level, lots, touched)
         elif kind in _LEAVES and who in self._orders and lots > 0:
@@ -85,21 +85,21 @@ class AggregatedBook:
             self._add((order[0], order[1]), -gone, touched)
             if not order[2]:
                 del self._orders[who]
-        elif kind == schema.MODIFY and who in self._orders:
+        elif kind == v.MODIFY and who in self._orders:
             side, price, before = self._orders.pop(who)
             self._add((side, price), -before, touched)
             self._orders[who] = [side, level[1], lots]
             self._add((side, level[1]), lots, touched)
-        elif kind == schema.LEVEL_SET:
+        elif kind == v.LEVEL_SET:
             self._add(level, lots - self.lots(level), touched)
-        elif kind == schema.ROLL_OUT:
+        elif kind == v.ROLL_OUT:
             self._orders = {
                 one: order for one, order in self._orders.items() if (order[0], order[1]) != level
             }
             self._add(level, -self.lots(level), touched)
-        elif kind == schema.CLEAR:
+        elif kind == v.CLEAR:
             touched |= self._clear()
-        elif kind == schema.SHIFTED:
+        elif kind == v.SHIFTED:
             self._shift(level[1], touched)
 
     def _add(self, level: Level, lots: int, touched: set[Level]) -> None:

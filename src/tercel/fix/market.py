@@ -12,20 +12,20 @@ from types import MappingProxyType
 import numpy as np
 
 from tercel.core import orders as o
+from tercel.core import vocabulary as v
 from tercel.core.arrays import Ints
 from tercel.core.vocabulary import BUY, SELL
 from tercel.fix import tags as t
 from tercel.fix.protocol.message import Fields, Message
 from tercel.fix.scale import PriceScale
 from tercel.fix.translate import named
-from tercel.market.tape import schema
 
 ENTRIES_EACH = 250
 """Entries of one message at most; a longer change goes on in the next (CONTINUES)."""
 
 # 269 of what is no side of a book: a trade, a status.
 _NEITHER = "2"
-_ACTIONS = {schema.ADD: "0", schema.ROLL_IN: "0", schema.DELETE: "2", schema.ROLL_OUT: "2"}
+_ACTIONS = {v.ADD: "0", v.ROLL_IN: "0", v.DELETE: "2", v.ROLL_OUT: "2"}
 _CHANGED = "1"
 
 

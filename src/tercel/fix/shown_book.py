@@ -14,13 +14,13 @@ from typing import Final
 import numpy as np
 
 from tercel.core import orders as o
+from tercel.core import vocabulary as v
 from tercel.core.arrays import Ints
 from tercel.core.fixed import ONE, ceiled, floored
 from tercel.core.vocabulary import BUY, SELL
 from tercel.fix import tags as t
 from tercel.fix.protocol.message import Message
 from tercel.fix.scale import PriceScale, RefusedError
-from tercel.market.tape import schema
 
 IDS: Final = 8192
 """Numbers of orders in a book, own ones among them."""
@@ -118,17 +118,15 @@ class ShownBook:
 
     def shown(self, now_ns: int, status: int = 1) -> o.MarketRows:
         """Rows of the book as it stands; `status` as a STATUS row has it."""
-        rows = [(now_ns, schema.STATUS, 0, 0, status, 0, -1)]
+        rows = [(now_ns, v.STATUS, 0, 0, status, 0, -1)]
         for (side, price), level in self._levels.items():
-            rows += [
-                (now_ns, schema.ADD, one.number, side, price, one.lots, -1) for one in level.orders
-            ]
+            rows += [(now_ns, v.ADD, one.number, side, price, one.lots, -1) for one in level.orders]
         return o.MarketRows(self.instrument, _array(rows), True, self.as_of_ns)
 
     def cleared(self, now_ns: int) -> o.MarketRows:
         """A row that takes all of it from those who follow; nothing is shown before the next whole book."""
         self.ready = False
-        return o.MarketRows(self.instrument, _array([(now_ns, schema.CLEAR, -1, 0, 0, 0, -1)]))
+        return o.MarketRows(self.instrument, _array([(now_ns, v.CLEAR, -1, 0, 0, 0, -1)]))
 
     def changes(self, entries: Sequence[Message], now_ns: int) -> o.MarketRows | None:
         """Rows of an incremental refresh (X); None before a full one, or when nothing changed."""
@@ -151,19 +149,19 @@ class ShownBook:
         level = self._levels.get((side, price)) or _Level()
         others = max(lots - level.own, 0) - level.others
         if others < 0:
-            return self._take(ns, side, price, -others, -1, schema.REDUCE)
+            return self._take(ns, side, price, -others, -1, v.REDUCE)
         if not others:
             return []
         new = _Order(self._number(), others)
         level.add(new)
         self._levels[side, price] = level
-        return [(ns, schema.ADD, new.number, side, price, others, -1)]
+        return [(ns, v.ADD, new.number, side, price, others, -1)]
 
     def print(self, ns: int, price: int, lots: int, aggressor: str = "") -> list[tuple[int, ...]]:
         """A trade between others: takes the first lots of its level, as far as shown."""
         met = {"1": SELL, "2": BUY}.get(aggressor, 0)
         side = met or (BUY if (BUY, price) in self._levels else SELL)
-        return self._take(ns, side, price, lots, -1, schema.EXECUTE)
+        return self._take(ns, side, price, lots, -1, v.EXECUTE)
 
     # -- what becomes of own orders -----------------------------------------------------------------------------------
     def number(self, name: str) -> int:
@@ -184,9 +182,9 @@ class ShownBook:
             floored(report.last_px),
         )  # books are in ticks and lots
         if mine is not None and mine.lots >= left:
-            return [self._less(report.ns, *at, mine, left, -1, schema.EXECUTE)] if left else []
+            return [self._less(report.ns, *at, mine, left, -1, v.EXECUTE)] if left else []
         whole = price * ONE == report.last_px
-        return self._take(report.ns, far, price, left, own.number, schema.EXECUTE) if whole else []
+        return self._take(report.ns, far, price, left, own.number, v.EXECUTE) if whole else []
 
     def after(self, report: o.Report) -> list[tuple[int, ...]]:
         """Rows after a report: how much of the order rests now."""
@@ -248,11 +246,11 @@ class ShownBook:
             if not lots:
                 return []
             self._levels.setdefault(at, _Level()).add(_Order(own.number, lots, own.name))
-            return [(ns, schema.ADD, own.number, *at, lots, -1)]
+            return [(ns, v.ADD, own.number, *at, lots, -1)]
         if lots < mine.lots:
-            return [self._less(ns, *at, mine, mine.lots - lots, -1, schema.REDUCE)]
+            return [self._less(ns, *at, mine, mine.lots - lots, -1, v.REDUCE)]
         if lots > mine.lots:  # more lots: behind the others
-            gone = self._less(ns, *at, mine, mine.lots, -1, schema.REDUCE)
+            gone = self._less(ns, *at, mine, mine.lots, -1, v.REDUCE)
             return [gone, *self._rest(ns, own, lots)]
         return []
 
@@ -274,7 +272,7 @@ class ShownBook:
         rows: list[tuple[int, ...]] = []
         level = self._levels.get((side, price))
         orders = [] if level is None else level.orders
-        at, on = (len(orders) - 1, -1) if kind == schema.REDUCE else (0, 1)
+        at, on = (len(orders) - 1, -1) if kind == v.REDUCE else (0, 1)
         while lots > 0 and 0 <= at < len(orders):
             one = orders[at]
             if one.own:
@@ -302,7 +300,7 @@ class ShownBook:
                 del self._levels[side, price]
             if not one.own:
                 self._free.appendleft(one.number)
-            kind = schema.DELETE if kind == schema.REDUCE else kind
+            kind = v.DELETE if kind == v.REDUCE else kind
         return ns, kind, one.number, side, price, lots, aggressor
 
     def _number(self) -> int:

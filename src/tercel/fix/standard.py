@@ -8,6 +8,7 @@ from typing import Final
 
 from tercel.core import orders as o
 from tercel.core.errors import TercelError, VenueError
+from tercel.core.vocabulary import ADD
 from tercel.fix import tags as t
 from tercel.fix.commands import Commands, OutgoingMessage
 from tercel.fix.inbound import Item, PendingFault, RejectTracker, StepAnswer, raw
@@ -17,7 +18,6 @@ from tercel.fix.protocol.message import Message
 from tercel.fix.report_reader import HEADLINE, ReportReader
 from tercel.fix.scale import PriceScale, RefusedError
 from tercel.fix.shown_book import IDS, ShownBook
-from tercel.market.tape.schema import ADD
 
 AMEND_REJECT: Final = "XAR"
 # List status, limits, session status: nothing here follows from them.

@@ -30,6 +30,7 @@ from tercel.core.orders import (
 from tercel.desk.gate.server import Gate
 from tercel.desk.trading.journal import kinds
 from tercel.venues.wire import RemoteVenue, frames
+from tercel.venues.wire.client import rows_of
 
 __all__ = ["gate_of"]
 
@@ -235,7 +236,7 @@ def test_any_bytes_are_frames_or_an_error(data: bytes) -> None:
     try:
         for kind, body in frames.FrameReader().feed(data):
             if kind == frames.ROWS:
-                frames.rows_of(body)
+                rows_of(body)
             else:
                 frames.message_of(body, commands=True)
     except TercelError:

@@ -239,7 +239,7 @@ def test_a_parent_that_is_over_leaves_the_gates_memory_and_does_not_begin_again(
         venue.subscribe("X")
         venue.send(an_order("d", 10, parent="p"))
         trader.run(S)
-        venue.send(an_order("r", 5, gate._followers["X"].touch[0] - 50, parent="q"))
+        venue.send(an_order("r", 5, gate._books["X"].quotes[0] - 50, parent="q"))
         trader.run(S)
         for name in ("p", "q"):
             venue.announce(name, "X", "ann", 1, 0)
@@ -408,7 +408,7 @@ def test_a_gate_that_comes_back_ends_what_it_left(tmp_path: Path) -> None:
                 gate.gateway.write([accepted(parent, gate.gateway.venue.now_ns)])
                 gate.on_subscribe("X")
                 gate._take_events(gate.gateway.venue.step(gate.gateway.venue.now_ns + S))
-                bid, _ = gate._followers["X"].touch
+                bid, _ = gate._books["X"].quotes
                 gate.gateway.submit([an_order(f"o{left}", 5, bid - 3, parent=parent.id)])
                 gate._take_events(gate.gateway.venue.step(gate.gateway.venue.now_ns + S))
                 assert gate.open == 1
@@ -557,8 +557,8 @@ def test_a_kill_cancels_while_the_journal_hangs(
         folder = tmp_path / "gate"
         with opened(section(server, folder), folder, "test") as gate:
             gate.on_subscribe("X")
-            until(lambda: (gate._pump(), gate._followers["X"].ready)[1], what="a book")
-            bid, _ = gate._followers["X"].touch
+            until(lambda: (gate._pump(), gate._books["X"].quotes[0] is not None)[1], what="a book")
+            bid, _ = gate._books["X"].quotes
             for who in ("ann", "bob"):
                 gate.gateway.limits.parent(who, "X", who, 1, 5_000)
                 gate.gateway.submit(

@@ -10,8 +10,9 @@ import pytest
 from tests.market.simulator.replay_oracle import RandomTape
 
 from tercel.core.orders import CancelOrder, MarketRows, NewOrder, ReplaceOrder, VenueEvent
+from tercel.core.price_limit import limit_at
 from tercel.core.vocabulary import FOREVER_NS
-from tercel.desk.trading.children import Assignment, limit_at
+from tercel.desk.trading.children import Assignment
 from tercel.desk.trading.executor import ParentExecutor
 from tercel.desk.trading.follower import Follower
 from tercel.execution import step
@@ -266,7 +267,7 @@ def test_an_executor_is_the_batch_under_a_limit_price(csco: Source, name: str, l
         )
         assert_same(got, wanted)
         side = int(row[step.E_SIDE])
-        ticks = limit_at(task, side, 0.01, int(wanted[0].arrival_mid2[0]))
+        ticks = limit_at(task.limit_price, side, 0.01, int(wanted[0].arrival_mid2[0]))
         traded = within(got[1], side, ticks)
         assert traded[:, 2].sum() == 220 - got[0].unfilled_lots[0]
         if limit == "-40bps":
@@ -301,7 +302,7 @@ def test_a_limit_price_holds_where_own_trades_translate_the_market(
     wanted = batch(loud, task, plan, strategy_of(name), False)
     got = live(MarketSpec(loud, seed=7), task, plan.rows[0], start, strategy_of(name), False)
     side = int(plan.rows[0, step.E_SIDE])
-    ticks = limit_at(task, side, 0.01, int(wanted[0].arrival_mid2[0]))
+    ticks = limit_at(task.limit_price, side, 0.01, int(wanted[0].arrival_mid2[0]))
     np.testing.assert_array_equal(within(got[1], side, ticks), within(wanted[1], side, ticks))
     assert got[0].unfilled_lots[0] == wanted[0].unfilled_lots[0] > 0
 

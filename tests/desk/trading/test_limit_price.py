@@ -8,8 +8,8 @@ from tests.parts import whole
 
 from tercel.core.errors import OrderError
 from tercel.core.ports import Entry
+from tercel.core.price_limit import limit_at
 from tercel.desk.console.state import DeskState
-from tercel.desk.trading.children import limit_at
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.ledger import Ledger
@@ -116,10 +116,9 @@ def test_it_is_amended_and_taken_off():
     assert parent.filled == 0
     session.amend("p1", "ann: further", limit_price="-2bps")
     parent = session.ledger.parents.must("p1")
-    task = replace(parent.order, limit_price="-2bps").task()
     assert (parent.limit_price, parent.limit) == (
         "-2bps",
-        limit_at(task, 1, 0.01, parent.arrival_mid2),
+        limit_at("-2bps", 1, 0.01, parent.arrival_mid2),
     )
     session.run_until(began + 120 * S)
     held(session, parent.limit)

@@ -27,7 +27,6 @@ from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.gate.withdrawal import OrderWithdrawal
 from tercel.desk.limits import Denial
 from tercel.desk.trading.failed_journal import check_store, last_words
-from tercel.desk.trading.follower import Follower, follower_of
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.inquiry import Inquiry
 from tercel.desk.trading.journal import kinds
@@ -35,6 +34,7 @@ from tercel.desk.trading.journal.codec import message_of
 from tercel.desk.trading.kill import KillLatch
 from tercel.desk.trading.limiting import LimitKeeper
 from tercel.desk.trading.parents import LONGEST_NS, ParentRequest, accepted, entry_of
+from tercel.desk.trading.quote_book import QuoteBook
 from tercel.desk.trading.settlement import PositionKeeper
 from tercel.desk.trading.state import StateReason
 from tercel.desk.trading.stopping import KillCanceller
@@ -49,7 +49,6 @@ TURN_S: Final = 0.01
 """A turn waits so long at most: that late is a kill seen."""
 # How names begin that gates and watchdogs give to their cancels.
 _OWN_NAMES: Final = ("~g", "~w")
-HISTORY: Final = 64
 OPENING_S: Final = 120.0
 """A session with nothing open may be silent for so long."""
 _STEP_NS: Final = 1_000_000
@@ -134,7 +133,7 @@ class Gate(Hub):
         self._heartbeat_ns = round(heartbeat_s * NS_PER_SECOND)
         self._stopper = KillCanceller(gateway, latch, name)
         self._withdrawal = OrderWithdrawal(gateway, name)
-        self._followers: dict[str, Follower] = {}
+        self._books: dict[str, QuoteBook] = {}
         self._beat_ns = 0
         self._fd = -1
         self._told_ns = -1
@@ -289,7 +288,7 @@ class Gate(Hub):
 
     def on_subscribe(self, instrument: str) -> None:
         """See :class:`Hub`."""
-        if instrument not in self._followers:
+        if instrument not in self._books:
             listing = next(
                 (one for one in self._venue.listings() if one.instrument == instrument), None
             )
@@ -297,7 +296,7 @@ class Gate(Hub):
                 raise VenueError(
                     "an instrument that the venue lists", repr(instrument), "choose another"
                 )
-            self._followers[instrument] = follower_of(self._venue, listing, history=HISTORY)
+            self._books[instrument] = QuoteBook(listing)
         with self.gateway.wire:
             self._venue.subscribe(instrument)
 
@@ -512,17 +511,17 @@ class Gate(Hub):
                 self.flush(client)
 
     def _mark(self, event: o.MarketRows) -> None:
-        follower = self._followers.get(event.instrument)
-        if follower is None:
+        book = self._books.get(event.instrument)
+        if book is None:
             return
         quotes: tuple[int | None, int | None] = None, None
         try:
-            follower.on_market(event)
-            quotes = follower.quotes
+            book.on_market(event)
+            quotes = book.quotes
         except TapeError:
             self.on_subscribe(event.instrument)
         self.gateway.limits.mark(
-            event.instrument, *quotes, event.dated_ns or follower.now_ns, self._venue.now_ns
+            event.instrument, *quotes, event.dated_ns or book.now_ns, self._venue.now_ns
         )
 
     def _obey(self, entry: Entry) -> None:
@@ -551,7 +550,7 @@ class Gate(Hub):
             self._heartbeat()
 
     def _heartbeat(self) -> None:
-        self.gateway.write(heartbeat(self.gateway, self._followers))
+        self.gateway.write(heartbeat(self.gateway, self._books))
         self.positions.look()
 
 

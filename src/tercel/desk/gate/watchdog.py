@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Final
 from tercel.core.errors import VenueError
 from tercel.core.orders import MassCancel
 from tercel.desk.gate.config import GateConfig, WatchdogTerms
-from tercel.fix.profiles import load
 from tercel.venues.address import VenueAddress, address, connect, profile_near
 from tercel.venues.wire import frames
 
@@ -188,6 +187,8 @@ def _own_way(found: VenueAddress, watchdog: WatchdogTerms, beside: Path) -> str:
     """Address of the venue for the watchdog: where its profile says, else where the gate goes."""
     place, profile = f"{found.host}:{found.port}", watchdog.profile or found.profile
     if watchdog.profile:
+        from tercel.fix.profiles import load
+
         session = load(profile_near(watchdog.profile, beside), watchdog.comp_id).profile.session
         place = f"{session.host or found.host}:{session.port or found.port}"
     return f"fix://{watchdog.comp_id}@{place}" + (f"?profile={profile}" if profile else "")

@@ -8,14 +8,12 @@ that names anything past brings its parent back, as the fold of its entries.
 """
 
 from array import array
-from base64 import b64decode
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any, Final
 
-import numpy as np
-
 from tercel.core.executions import Key
-from tercel.core.hash_index import HashIndex, hash_of, text_of
+from tercel.core.hash_index import HashIndex, hash_of, numbers_of, text_of
 from tercel.core.orders import Report
 from tercel.core.ports import Entries, Entry
 
@@ -127,8 +125,8 @@ class ArchiveIndex:
         yield "fills", self.fills
         yield "parents", self._parents.state()
         yield "executions", self._executions.state()
-        yield "first", text_of(np.array(self._first, np.int64))
-        yield "last", text_of(np.array(self._last, np.int64))
+        yield "first", text_of(self._first)
+        yield "last", text_of(self._last)
 
     def restore(self, rows: Iterable[tuple[str, Any]]) -> None:
         """Restore from `rows`."""
@@ -140,14 +138,10 @@ class ArchiveIndex:
         self._last = found["last"]
 
 
-def _numbers(text: str) -> "array[int]":
-    return array("q", np.frombuffer(b64decode(text), "<i8").astype(np.int64).tobytes())
-
-
 _READ: Final[Mapping[str, Callable[[Any], Any]]] = {
     "fills": int,
     "parents": HashIndex.of,
     "executions": HashIndex.of,
-    "first": _numbers,
-    "last": _numbers,
+    "first": partial(numbers_of, "q"),
+    "last": partial(numbers_of, "q"),
 }

@@ -3,15 +3,13 @@
 from collections import deque
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from tercel.core.arrays import Ints
 from tercel.core.errors import OrderError
 from tercel.core.fixed import ONE, ceiled, floored
 from tercel.core.orders import CancelOrder, Command, NewOrder, ReplaceOrder, Report, Tif
+from tercel.core.price_limit import limit_at
 from tercel.core.seeds import seed_stream
 from tercel.core.vocabulary import NO_ASK
-from tercel.execution import step
 from tercel.execution.task import Task
 from tercel.market.simulator import layout as sim
 
@@ -66,17 +64,6 @@ class Assignment:
             )
 
 
-def limit_at(task: Task, side: int, tick: float, mid2: int) -> int:
-    """A task's limit price in ticks at an arrival, as `execution.step.arrive` has it; 0: none.
-
-    >>> limit_at(Task(limit_price="25bps"), -1, 0.01, 4000), limit_at(Task(side=1, limit_price=20.056), 1, 0.01, 4000)
-    (1995, 2005)
-    """
-    episode = np.zeros(step.EPISODE_WORDS, np.int64)
-    episode[[step.E_SIDE, step.E_LIMIT, step.E_LIMIT_OF_MID]] = side, *task.limit(side, tick)
-    return int(step.limit_of(episode, mid2))
-
-
 def begin(state: Ints, order: Assignment, now_ns: int, tick: float, gap_ns: int = 0) -> None:
     """Write an order into the state that it arrives in, as `execution.step.arrive` does for an episode.
 
@@ -92,7 +79,9 @@ def begin(state: Ints, order: Assignment, now_ns: int, tick: float, gap_ns: int 
     state[sim.RUN_OUT] = int(order.run_out)
     state[sim.SIDE] = order.side
     state[[sim.QUANTITY, sim.LEFT]] = order.quantity
-    state[sim.LIMIT] = order.limit or limit_at(task, order.side, tick, int(state[sim.MID2]))
+    state[sim.LIMIT] = order.limit or limit_at(
+        task.limit_price, order.side, tick, int(state[sim.MID2])
+    )
     state[sim.PHASE] = sim.WORKING
     seed_stream(state, sim.DRAW_RNG, order.seed, order.index, 3)
 

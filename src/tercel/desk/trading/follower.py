@@ -15,6 +15,7 @@ from tercel.core.orders import Listing, MarketRows
 from tercel.core.ports import Venue
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.desk.trading import executor_kernels as kernels
+from tercel.desk.trading.quote_book import refuse_sparse
 from tercel.execution.driver import REASONS
 from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
@@ -48,12 +49,7 @@ class Follower:
     def __init__(
         self, listing: Listing, *, width: int = WIDTH, feed_levels: int = 0, history: int = HISTORY
     ) -> None:
-        if listing.dense_ids <= 0:
-            raise VenueError(
-                "market data with small, reused ids",
-                f"{listing.instrument} without",
-                "map them first",
-            )
+        refuse_sparse(listing)
         self.listing = listing
         self.instrument = listing.instrument
         self._width = width

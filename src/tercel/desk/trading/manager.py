@@ -38,6 +38,7 @@ from tercel.desk.trading.state import Sender, StateReason
 from tercel.desk.trading.stopping import FIRST_S, KillCanceller, cancels
 from tercel.desk.trading.strategies import Strategies
 from tercel.execution.strategy import Strategy
+from tercel.execution.task import Task
 from tercel.market.simulator import layout as sim
 
 FALLBACK: Final = "twap_passive"
@@ -184,7 +185,13 @@ class ParentOrderManager:
         given = self._given.get(parent.id) if parent.strategy == order.strategy else None
         left_ns = max(parent.ends_ns - self._now, 1)
         decisions = max(1, round(order.decisions * min(1.0, left_ns / parent.horizon_ns)))
-        requested = replace(order, limit_price=parent.limit_price)
+        task = Task(
+            side=order.side,
+            limit_price=parent.limit_price,
+            horizon_s=left_ns / 1e9,
+            decisions=decisions,
+            warmup_s=self._warmup_s,
+        )
         what_is_left = Assignment(
             parent.id,
             order.agent,
@@ -192,7 +199,7 @@ class ParentOrderManager:
             order.side,
             parent.left,
             self._now,
-            requested.task(horizon_s=left_ns / 1e9, decisions=decisions, warmup_s=self._warmup_s),
+            task,
             self._seed,
             parent.number,
             first_child=ledger.next_child(parent.id),

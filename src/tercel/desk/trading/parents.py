@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+from tercel.core import price_limit
 from tercel.core.altered import altered
 from tercel.core.errors import ConfigError, OrderError
 from tercel.core.fixed import ONE, floored, shown
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import MOST_LOTS, NS_PER_SECOND
-from tercel.desk.trading import children
 from tercel.desk.trading.journal import kinds
-from tercel.execution.task import Task
 
 LONGEST_NS: Final = 10**7 * NS_PER_SECOND
 MOST_DECISIONS: Final = 10**6
@@ -75,7 +74,7 @@ class ParentRequest:
     agent : str
         The account in whose name.
     limit_price : float or str, optional
-        It never trades beyond: a price, or text such as ``25bps`` beyond the mid at arrival (`execution.task.Task`).
+        It never trades beyond: a price, or text such as ``25bps`` beyond the mid at arrival (`core.price_limit`).
 
     Raises
     ------
@@ -134,19 +133,8 @@ class ParentRequest:
                 raise OrderError(
                     f"a parent order with {expected}", f"{received!r}", "correct the order"
                 )
-        self.task()
-
-    def task(self, **words: Any) -> Task:
-        """The executor's task, by default for the whole order.
-
-        Raises
-        ------
-        OrderError
-            For a limit price that is none.
-        """
-        words = {"horizon_s": self.horizon_ns / NS_PER_SECOND, "decisions": self.decisions, **words}
         try:
-            return Task(side=self.side, limit_price=self.limit_price, **words)
+            price_limit.limit_of(self.limit_price, self.side)
         except ConfigError as error:
             raise OrderError(error.expected, error.received, error.remedy) from error
 
@@ -317,7 +305,7 @@ def marked(entry: Entry, operator: int) -> Entry:
 
 def limit_at(order: ParentRequest, tick: float, mid2: int) -> int:
     """An order's limit price in ticks at an arrival; before it (`mid2` 0) 0, as the arrival fixes it."""
-    return children.limit_at(order.task(), order.side, tick, mid2) if mid2 else 0
+    return price_limit.limit_at(order.limit_price, order.side, tick, mid2) if mid2 else 0
 
 
 def model_of(strategy: object) -> str:

@@ -8,11 +8,11 @@ from tercel.core.errors import JournalError, TercelError
 from tercel.core.orders import Listing
 from tercel.core.ports import Entry
 from tercel.core.version import code_mark
-from tercel.desk.trading.follower import Follower
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.codec import entry_alert
 from tercel.desk.trading.order import S
+from tercel.desk.trading.quote_book import Quoted
 
 CLOCK_S: Final = 0.5
 """Seconds by which clocks here and at the venue may differ before people are told."""
@@ -41,7 +41,7 @@ def traded_in(listing: Listing) -> dict[str, Any]:
     return words | {"fees": list(listing.fees)}
 
 
-def heartbeat(gateway: OrderGateway, followers: Mapping[str, Follower]) -> list[Entry]:
+def heartbeat(gateway: OrderGateway, markets: Mapping[str, Quoted]) -> list[Entry]:
     """Entries of positions, open orders, usage of limits and the clock, and of each market as it is marked."""
     ledger, limits, now = gateway.ledger, gateway.limits, gateway.venue.now_ns
     live = ledger.orders.live()
@@ -57,10 +57,10 @@ def heartbeat(gateway: OrderGateway, followers: Mapping[str, Follower]) -> list[
     if abs(gateway.clock_s) > CLOCK_S >= abs(was):
         text = f"the clock here is {gateway.clock_s:+.3f} s from the venue's; at most {CLOCK_S:g} s"
         entries.append(entry_alert("warning", "clock_offset", text, now))
-    return entries + [_mark(name, follower, now) for name, follower in followers.items()]
+    return entries + [_mark(name, market, now) for name, market in markets.items()]
 
 
-def last_marks(gateway: OrderGateway, followers: Mapping[str, Follower]) -> list[Entry]:
+def last_marks(gateway: OrderGateway, markets: Mapping[str, Quoted]) -> list[Entry]:
     """Entries of the markets that what is held is worth at a session's end, where both sides are known."""
     held = {
         instrument
@@ -69,16 +69,16 @@ def last_marks(gateway: OrderGateway, followers: Mapping[str, Follower]) -> list
         if n
     }
     known = {
-        name: follower
-        for name, follower in followers.items()
-        if name in held and None not in follower.quotes
+        name: market
+        for name, market in markets.items()
+        if name in held and None not in market.quotes
     }
-    return [_mark(name, follower, gateway.venue.now_ns) for name, follower in known.items()]
+    return [_mark(name, market, gateway.venue.now_ns) for name, market in known.items()]
 
 
-def _mark(instrument: str, follower: Follower, now: int) -> Entry:
-    bid, ask = follower.quotes
-    unit = follower.listing.tick * follower.listing.lot
+def _mark(instrument: str, market: Quoted, now: int) -> Entry:
+    bid, ask = market.quotes
+    unit = market.listing.tick * market.listing.lot
     return Entry(kinds.MARKET, now, instrument, body={"bid": bid, "ask": ask, "unit": unit})
 
 

@@ -105,7 +105,6 @@ COMMAND_HEAD, COMMAND_TAIL, COMMAND_LAST_NS, COMMAND_OVERFLOW, CLOCK_VOLUME, RUN
 # AGGRESSOR_SIDE, AGGRESSOR_NS: (replay) rows of one time and side are one aggressor
 # THEIRS: (replay) 1: what a trade at an own order's price filled twice stays the tape's
 # LIMIT: worst price that the parent order may trade at, ticks; 0: any
-LIMIT_PARTS: Final = 100_000_000  # what a limit of the mid at arrival is told in
 COMMANDS: Final = 96
 COMMAND_SLOTS: Final = 64
 AT_NS, WHAT, WHO, AT_PRICE, HOW_MANY, HOW, COMMAND = range(7)

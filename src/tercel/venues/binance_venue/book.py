@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from tercel.core import orders as o
 from tercel.core.errors import TercelError, VenueError
-from tercel.core.vocabulary import BUY, MOST_LOTS, SELL
+from tercel.core.vocabulary import ADD, BUY, MOST_LOTS, SELL
 from tercel.feeds.binance_messages import (
     SPOT,
     BinanceTrade,
@@ -30,7 +30,6 @@ from tercel.feeds.binance_messages import (
 from tercel.feeds.binance_sync import APPLIED, LOST, OPENED, BookSync, SyncStep
 from tercel.feeds.captures import exact
 from tercel.fix.shown_book import ShownBook
-from tercel.market.tape.schema import ADD
 from tercel.venues.binance_venue.rest import GARBLED
 from tercel.venues.binance_venue.symbols import TRADING, TradedSymbol
 

@@ -2,14 +2,18 @@
 
 import select
 import socket
+import struct
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
+import numpy as np
+
 from tercel.core.capabilities import Capabilities
 from tercel.core.errors import UnknownNameError, VenueError
 from tercel.core.orders import (
+    MARKET_WORDS,
     Command,
     ExecType,
     LinkStatus,
@@ -208,7 +212,7 @@ class RemoteVenue:
     def _take(self, kind: int, body: bytes) -> frames.Fields:
         """A frame: events are stored, an answer is given back ({}: it was none)."""
         if kind == frames.ROWS:
-            self._events.append(frames.rows_of(body))
+            self._events.append(rows_of(body))
         elif kind == frames.MESSAGE:
             self._events.append(frames.message_of(body, commands=False))
         else:
@@ -399,3 +403,22 @@ class RemoteVenue:
                         held.get(event.instrument, 0) - event.side * event.last_qty
                     )
         return held
+
+
+def rows_of(body: bytes) -> MarketRows:
+    """The market data that a ROWS frame holds.
+
+    Raises
+    ------
+    VenueError
+        For a length that is none.
+    """
+    try:
+        snapshot, as_of_ns, length = frames.ROWS_HEAD.unpack_from(body)
+        name = body[frames.ROWS_HEAD.size : frames.ROWS_HEAD.size + length].decode()
+        rows = np.frombuffer(body, "<i8", offset=frames.ROWS_HEAD.size + length).reshape(
+            -1, MARKET_WORDS
+        )
+    except (struct.error, ValueError) as error:
+        raise frames.refuse("a frame of market data", str(error)) from None
+    return MarketRows(name, rows.astype(np.int64), bool(snapshot), as_of_ns)

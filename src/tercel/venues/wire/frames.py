@@ -14,8 +14,6 @@ from functools import partial
 from operator import attrgetter
 from typing import Any, Final
 
-import numpy as np
-
 from tercel.core import orders as o
 from tercel.core.errors import VenueError
 
@@ -29,7 +27,8 @@ LONGEST_ASKED: Final = 1 << 20
 LONGEST_NAME: Final = 200
 """Characters of a text in a command; all of them are printable."""
 _HEAD = struct.Struct("<IB")
-_ROWS_HEAD = struct.Struct("<BqH")
+ROWS_HEAD: Final = struct.Struct("<BqH")
+"""Before the rows of market data: whether it is a snapshot, as of when, the length of the instrument's name."""
 _COMMANDS: dict[str, type[Any]] = {
     kind.__name__: kind
     for kind in (o.NewOrder, o.CancelOrder, o.ReplaceOrder, o.StatusRequest, o.MassCancel)
@@ -71,8 +70,8 @@ def pack_event(event: o.ClientEvent) -> bytes:
     if not isinstance(event, o.MarketRows):
         return pack_message(event)
     name = event.instrument.encode()
-    rows = np.ascontiguousarray(event.rows, "<i8").tobytes()
-    body = _ROWS_HEAD.pack(event.snapshot, event.as_of_ns, len(name)) + name + rows
+    rows = event.rows.astype("<i8").tobytes()
+    body = ROWS_HEAD.pack(event.snapshot, event.as_of_ns, len(name)) + name + rows
     return _framed(ROWS, body)
 
 
@@ -92,20 +91,20 @@ def message_of(body: bytes, *, commands: bool) -> Any:
         else None
     )
     if kind is None:
-        raise _refuse(f"one of {', '.join(known)}", f"{body[:80]!r}")
+        raise refuse(f"one of {', '.join(known)}", f"{body[:80]!r}")
     readers = _READERS[kind]
     if len(values) != len(readers) + 1:
-        raise _refuse(f"the {len(readers)} fields of {kind.__name__}", f"{len(values) - 1}")
+        raise refuse(f"the {len(readers)} fields of {kind.__name__}", f"{len(values) - 1}")
     if commands and (
         strange := [value for value in values if type(value) is str and not _is_name(value)]
     ):
-        raise _refuse(
+        raise refuse(
             f"printable names of {LONGEST_NAME} characters at most", f"{strange[0][:80]!a}"
         )
     try:
         return kind(*[read(value) for read, value in zip(readers, values[1:], strict=True)])
     except (ValueError, TypeError) as error:
-        raise _refuse(f"the fields of {kind.__name__}", str(error)) from None
+        raise refuse(f"the fields of {kind.__name__}", str(error)) from None
 
 
 def _is_name(value: str) -> bool:
@@ -135,26 +134,8 @@ _READERS: Final = {
 }
 
 
-def rows_of(body: bytes) -> o.MarketRows:
-    """The market data that a ROWS frame holds.
-
-    Raises
-    ------
-    VenueError
-        For a length that is none.
-    """
-    try:
-        snapshot, as_of_ns, length = _ROWS_HEAD.unpack_from(body)
-        name = body[_ROWS_HEAD.size : _ROWS_HEAD.size + length].decode()
-        rows = np.frombuffer(body, "<i8", offset=_ROWS_HEAD.size + length).reshape(
-            -1, o.MARKET_WORDS
-        )
-    except (struct.error, ValueError) as error:
-        raise _refuse("a frame of market data", str(error)) from None
-    return o.MarketRows(name, rows.astype(np.int64), bool(snapshot), as_of_ns)
-
-
-def _refuse(expected: str, received: str) -> VenueError:
+def refuse(expected: str, received: str) -> VenueError:
+    """The error of a peer that does not speak this protocol."""
     return VenueError(expected, received, "connect with `RemoteVenue` of the same version")
 
 
@@ -184,7 +165,7 @@ class FrameReader:
         while len(self._buffer) >= _HEAD.size:
             length, kind = _HEAD.unpack_from(self._buffer)
             if length > self._longest or kind not in (JSON, MESSAGE, ROWS):
-                raise _refuse("frames of this protocol", f"a frame of kind {kind}, {length} bytes")
+                raise refuse("frames of this protocol", f"a frame of kind {kind}, {length} bytes")
             if len(self._buffer) < _HEAD.size + length:
                 break
             frames.append((kind, bytes(self._buffer[_HEAD.size : _HEAD.size + length])))
@@ -202,7 +183,7 @@ def fields_of(body: bytes) -> Fields:
     """
     fields = _json_of(body)
     if not isinstance(fields, dict):
-        raise _refuse("a JSON object", type(fields).__name__)
+        raise refuse("a JSON object", type(fields).__name__)
     return fields
 
 
@@ -210,7 +191,7 @@ def _json_of(body: bytes) -> Any:
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise _refuse("JSON", str(error)) from None
+        raise refuse("JSON", str(error)) from None
 
 
 def listen(path: str) -> socket.socket:

@@ -1,0 +1,61 @@
+"""The limit price of an order: a price, or text such as ``25bps`` beyond the mid at its arrival."""
+
+import re
+from fractions import Fraction
+from math import ceil, floor
+from typing import Final
+
+from tercel.core.errors import ConfigError
+
+LIMIT_PARTS: Final = 100_000_000
+"""Parts of the mid at arrival that a limit beyond it is told in."""
+FARTHEST_BPS: Final = 5_000
+_BPS: Final = re.compile(r"\s*([+-]?\d+(?:\.\d*)?)\s*bps\s*")
+
+
+def limit_of(price: float | str | None, side: int, tick: float = 0.01) -> tuple[int, int]:
+    """The limit of an order of that side: the last tick within a price, and what of the mid at arrival it is.
+
+    Returns
+    -------
+    tuple of int
+        Ticks, and `LIMIT_PARTS`-ths of the mid; 0 where there is none.
+
+    Raises
+    ------
+    ConfigError
+        No price above 0, and no distance of at most 5,000 bps.
+
+    >>> limit_of("25bps", -1), limit_of(20.056, 1)
+    ((0, 99750000), (2005, 0))
+    """
+    if price is None:
+        return 0, 0
+    found = _BPS.fullmatch(price) if isinstance(price, str) else None
+    if found is not None and abs(float(found[1])) <= FARTHEST_BPS:
+        return 0, LIMIT_PARTS + side * round(float(found[1]) * LIMIT_PARTS / 1e4)
+    try:
+        exact = Fraction(str(price))
+    except ValueError:
+        exact = Fraction(0)
+    if isinstance(price, str | bool) or not 0 < exact < 2**40:
+        raise ConfigError(
+            f"a limit price above 0, or text such as 25bps, within {FARTHEST_BPS:,} bps",
+            repr(price),
+            "such as 241.5, or '25bps' beyond the mid at arrival",
+        )
+    ticks = exact / Fraction(str(tick))
+    return (floor(ticks) or -1) if side > 0 else ceil(ticks), 0
+
+
+def limit_at(price: float | str | None, side: int, tick: float, mid2: int) -> int:
+    """An order's limit in ticks at an arrival with a mid of `mid2` half ticks, as episodes have it; 0: none.
+
+    >>> limit_at("25bps", -1, 0.01, 4000), limit_at(20.056, 1, 0.01, 4000)
+    (1995, 2005)
+    """
+    ticks, of_mid = limit_of(price, side, tick)
+    if of_mid == 0:
+        return ticks
+    exact = Fraction(mid2 * of_mid, 2 * LIMIT_PARTS)
+    return (floor(exact) if side > 0 else ceil(exact)) or -1
