@@ -161,12 +161,13 @@ test-all: $(BYTECODE) ## run the tests of a release, and every property on rando
 	HYPOTHESIS_PROFILE=random $(PYTEST) -m "release or (hypothesis and not long)" $(if $(PART),--part $(PART)) \
 	  $(or $(call marked,mark\.release|hypothesis import),$(PLACES)) $(ARGS) || [ $$? -eq 5 ]
 
-check: $(DEV) ## lint, format, types, layering, number of statements
+check: $(DEV) ## lint, format, types, layering, numbers of statements
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.budgets statements
+	$(BIN)/python -m tests.budgets closure
 	@if [ -d web/node_modules ]; then npm run --silent --prefix web check; else echo "[check] web/ is not checked: make console" >&2; fi
 
 docs: $(DOCS) ## build the site of the documentation into build/site; it opens from the folder and fetches nothing

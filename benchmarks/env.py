@@ -34,7 +34,8 @@ from tercel.market.book.ladder import allocate
 from tercel.market.flow import santa_fe
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import public_add
-from tercel.market.simulator.source import NO_TAPE, OWN_ORDERS, Source, blank_state, run_free
+from tercel.market.simulator.layout import OWN_ORDERS, blank_state
+from tercel.market.simulator.source import NO_TAPE, Source, run_free
 
 MARKETS = 64
 LIVE, OWN = 250, 4  # what every market must hold at least, whenever it is looked at

@@ -30,7 +30,8 @@ from tercel.market.flow.preset import load
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator import lockstep
 from tercel.market.simulator.days import simulated_day
-from tercel.market.simulator.source import NO_TAPE, OWN_ORDERS, first_world, reactive, run_free
+from tercel.market.simulator.layout import OWN_ORDERS
+from tercel.market.simulator.source import NO_TAPE, first_world, reactive, run_free
 from tercel.market.tape import Instrument
 
 MODEL, RIVAL = "csco", "csco-santa-fe"

@@ -1,6 +1,7 @@
-"""Budgets of `tests/budgets.toml`: statements of the package, and CPU seconds of tests.
+"""Budgets of `tests/budgets.toml`: statements of the package and of what the gate loads, and CPU seconds of tests.
 
 python -m tests.budgets statements                         # `make check`; exit code 1: a package has too many
+python -m tests.budgets closure                            # `make check`; exit code 1: a gate loads too many
 python -m tests.budgets cpu test build/costs/test.tsv      # `.ci/run`; exit code 1: the tier is a fifth above
 python -m tests.budgets table build/costs/*.tsv            # rewrite tests/costs.tsv from complete runs of all tiers
 """
@@ -10,6 +11,7 @@ import ast
 import sys
 import tomllib
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 from tests.costs import COLLECTION, TABLE, by_folder, file_of, read
@@ -79,6 +81,62 @@ def check_statements() -> bool:
     return not (over or too_many)
 
 
+def file_of_module(module: str) -> Path | None:
+    """The source of a module or package of `tercel`; None for any other name."""
+    below = PACKAGE.parent.joinpath(*module.split("."))
+    found = below.with_suffix(".py"), below / "__init__.py"
+    return next((one for one in found if one.is_file()), None)
+
+
+def imported(source: str) -> Iterator[str]:
+    """Names that a module imports when it is loaded: not inside of functions, not for type checkers.
+
+    >>> list(imported("from a import b\\ndef f():\\n    import c\\nif TYPE_CHECKING:\\n    import d"))
+    ['a', 'a.b']
+    """
+    left: list[ast.AST] = [ast.parse(source)]
+    while left:
+        node = left.pop()
+        if isinstance(node, ast.Import):
+            yield from (one.name for one in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{one.name}" for one in node.names)
+        elif isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            left += node.orelse
+        elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            left += ast.iter_child_nodes(node)
+
+
+def closure(module: str) -> dict[str, int]:
+    """Statements of every module of `tercel` that is loaded with one, itself and packages around them included."""
+    found: dict[str, int] = {}
+    left = [module]
+    while left:
+        name = left.pop()
+        path = file_of_module(name)
+        if path is None or name in found:
+            continue
+        source = path.read_text(encoding="utf-8")
+        found[name] = statements(source)
+        left += [name.rpartition(".")[0], *imported(source)]
+    return found
+
+
+def check_closures(listed: bool) -> bool:
+    """Print how much is loaded with each module that has a budget, with `listed` every module; whether all keep to it."""
+    budgets = tomllib.loads(BUDGETS.read_text(encoding="utf-8"))["closure"]
+    within = True
+    for module, budget in budgets.items():
+        found = closure(module)
+        for name, count in sorted(found.items()) if listed else ():
+            print(f"{count:6} {name}")
+        total = sum(found.values())
+        print(f"{module} loads {len(found)} modules, {total} statements, budget {budget}")
+        within = within and total <= budget
+    return within
+
+
 def check_cpu(tier: str, record: Path) -> bool:
     """Print every folder above its budget and every expensive test without a reason; whether the tier keeps to its own.
 
@@ -128,6 +186,8 @@ def main(words: list[str] | None = None) -> int:
     )
     asked = parser.add_subparsers(dest="what", required=True)
     asked.add_parser("statements", help="count the package's statements")
+    closures = asked.add_parser("closure", help="count what is loaded with the gate")
+    closures.add_argument("--modules", action="store_true", help="name every module")
     cpu = asked.add_parser("cpu", help="compare a tier's CPU seconds")
     cpu.add_argument("tier", help="test, long or all (a part of it)")
     cpu.add_argument("record", type=Path, help="what pytest --costs wrote")
@@ -139,13 +199,11 @@ def main(words: list[str] | None = None) -> int:
     if found.what == "table":
         write_table(found.records)
         return 0
-    return int(
-        not (
-            check_statements()
-            if found.what == "statements"
-            else check_cpu(found.tier, found.record)
-        )
-    )
+    if found.what == "closure":
+        return int(not check_closures(found.modules))
+    if found.what == "statements":
+        return int(not check_statements())
+    return int(not check_cpu(found.tier, found.record))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@ import numpy as np
 from tercel.market.book import layout as lay
 from tercel.market.flow import martingale
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.source import NO_TAPE, OWN_ORDERS, Source, blank_state
+from tercel.market.simulator.layout import OWN_ORDERS, blank_state
+from tercel.market.simulator.source import NO_TAPE, Source
 
 
 def martingale_market(

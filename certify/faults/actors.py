@@ -24,8 +24,7 @@ from tercel.core.ports import Venue
 from tercel.core.vocabulary import NS_PER_SECOND as SECOND
 from tercel.core.written import write_whole
 from tercel.desk.gate.config import read_config
-from tercel.desk.gate.opening import hide, opened, serve
-from tercel.desk.gate.watchdog import beside_gate
+from tercel.desk.gate.opening import beside_gate, hide, opened, serve
 from tercel.desk.limits import LimitGate, read
 from tercel.desk.trading.journal.store import SqlJournal
 from tercel.desk.trading.kill import LATCH, KillLatch

@@ -20,8 +20,8 @@ from tercel.execution.strategy import Strategy, ladder
 from tercel.execution.view import View
 from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
+from tercel.market.simulator.layout import blank_state
 from tercel.market.simulator.replay import replay_row, touch_from_book
-from tercel.market.simulator.source import blank_state
 from tercel.market.tape.schema import ADD, DELETE, EXECUTE, ROLL_OUT, STATUS, TRADE_HIDDEN
 
 S = NS_PER_SECOND

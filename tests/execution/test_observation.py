@@ -11,7 +11,7 @@ from tercel.execution.reconcile import reconcile
 from tercel.execution.step import run
 from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.source import blank_state
+from tercel.market.simulator.layout import blank_state
 from tercel.market.tape.schema import ADD, EXECUTE
 
 ROWS = [

@@ -18,7 +18,7 @@ from tercel.execution.strategy import hold
 from tercel.execution.view import View
 from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.source import blank_state
+from tercel.market.simulator.layout import blank_state
 from tercel.market.tape.schema import ADD
 
 FLOW = np.zeros(1)

@@ -13,7 +13,8 @@ from tercel.lab.evaluation.episodes import Episodes, seeded_plan
 from tercel.market.book import layout as lay
 from tercel.market.flow.preset import load
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.source import Source, blank_state, reactive
+from tercel.market.simulator.layout import blank_state
+from tercel.market.simulator.source import Source, reactive
 from tercel.market.tape.schema import ADD, EXECUTE, STATUS
 
 TASK = Task(horizon_s=60.0, decisions=6, warmup_s=20.0, grid_points=4)

@@ -16,7 +16,7 @@ from tercel.core.errors import CapacityError, PolicyError, TapeError
 from tercel.core.vocabulary import FOREVER_NS
 from tercel.execution import columns as c
 from tercel.execution import driver_kernels as kernels
-from tercel.execution.driver_kernels import DriverRequest
+from tercel.execution.driver_kernels import REASONS, DriverRequest
 from tercel.execution.intent import WIDTH, empty
 from tercel.execution.observation import OBS_SIZE
 from tercel.execution.policies.mlp import MlpPolicy
@@ -35,15 +35,6 @@ ApplyRow = Callable[[Int32, Ints, Ints], int]
 _RECORDED = np.array([sim.WHO, sim.WHAT, sim.AT_PRICE, sim.HOW_MANY, sim.HOW, sim.AT_NS])
 # Actions and observation of a policy that the driver's own kernels decide.
 _COMPILED = ("placement", "v1")
-REASONS = {
-    kernels.BACKWARDS: "rows in order of time",
-    kernels.BAD_KIND: "a kind of row that this market knows",
-    kernels.BAD_SLOT: "a slot that fits the book so far",
-    kernels.BAD_LOTS: "no more lots than the order has",
-    kernels.BAD_OWN: "a word on an own order that lives, with at most its open lots",
-    kernels.BAD_PRICE: "a shift of the book by some ticks",
-    kernels.UNSENT: "a word on a command that was sent",
-}
 
 
 class Driver:

@@ -63,6 +63,16 @@ C_NS, C_WHAT, C_WHO, C_PRICE, C_LOTS, C_HOW, COMMAND_WORDS = range(7)
 FINE, BACKWARDS, BAD_KIND, BAD_SLOT, BAD_LOTS, BAD_OWN, UNSENT, IS_COMMAND, BAD_PRICE = range(9)
 # IS_COMMAND is no fault: a recorded command, to be compared with the driver's own
 
+REASONS = {
+    BACKWARDS: "rows in order of time",
+    BAD_KIND: "a kind of row that this market knows",
+    BAD_SLOT: "a slot that fits the book so far",
+    BAD_LOTS: "no more lots than the order has",
+    BAD_OWN: "a word on an own order that lives, with at most its open lots",
+    BAD_PRICE: "a shift of the book by some ticks",
+    UNSENT: "a word on a command that was sent",
+}
+
 FARTHEST_SHIFT = 1 << 20
 """Ticks by which no book is translated at once."""
 

@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 from tercel.core import installation
 from tercel.core.errors import VenueError
 from tercel.core.simulated import PATH, proof
-from tercel.fix import challenge
 from tercel.venues.listening import is_loopback
 
 TEST_NETWORKS: Final = frozenset(
@@ -98,6 +97,8 @@ def _proves(scheme: str, host: str, port: int, seconds: float) -> bool:
     nonce = secrets.token_hex(16)
     try:
         if scheme == "fix":
+            from tercel.fix import challenge
+
             return challenge.proves(host, port, nonce, seconds)
         link = HTTPConnection(host, port, timeout=seconds)
         link.request("GET", f"{PATH}?nonce={nonce}")

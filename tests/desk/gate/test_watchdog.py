@@ -19,8 +19,9 @@ from tercel.core.orders import LinkStatus, MassCancel, NewOrder, Report, Tif
 from tercel.core.pace import Pace
 from tercel.desk.gate import process, watchdog
 from tercel.desk.gate.config import read_config
+from tercel.desk.gate.opening import beside_gate
 from tercel.desk.gate.process import FOLDER, GatedVenue, gate_text, venue_at
-from tercel.desk.gate.watchdog import LOCK, Watchdog, beside_gate, watch
+from tercel.desk.gate.watchdog import LOCK, Watchdog, watch
 from tercel.fix.client import FixVenue
 from tercel.fix.desk import Login
 from tercel.fix.server import FixServer, serve_fix

@@ -13,7 +13,8 @@ from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation.episodes import Episodes, Plan, seeded_plan
 from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.source import Source, blank_state
+from tercel.market.simulator.layout import blank_state
+from tercel.market.simulator.source import Source
 from tercel.market.tape.schema import ADD, DELETE, EXECUTE, STATUS
 
 MS = 1_000_000

@@ -25,7 +25,8 @@ from tercel.market.book.ladder import in_window
 from tercel.market.flow.preset import load
 from tercel.market.impact.law import ImpactLaw
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.source import Source, blank_state, reactive, with_impact
+from tercel.market.simulator.layout import blank_state
+from tercel.market.simulator.source import Source, reactive, with_impact
 
 DRAWN = Latency("exponential", a_ns=50_000_000, b_ns=900_000_000)
 ESTIMATES = MarketEstimates(expected_volume=930.0, sigma=0.45, eta=0.5, spread=2.0)

@@ -13,7 +13,8 @@ from tercel.market.impact.propagator import LAGS, SignedFlow, exponentials_of, f
 from tercel.market.impact.translate import translate
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.days import run_recorded
-from tercel.market.simulator.source import Source, blank_state, reactive, run_free, with_impact
+from tercel.market.simulator.layout import blank_state
+from tercel.market.simulator.source import Source, reactive, run_free, with_impact
 
 LAW = ImpactLaw("translation", mean_trade_lots=9.0, trades=90.0, sigma_ticks=15.0)
 

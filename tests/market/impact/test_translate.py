@@ -14,7 +14,7 @@ from tercel.market.book.ladder import allocate
 from tercel.market.impact.translate import translate
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import own_dead, own_rest, public_add, public_take
-from tercel.market.simulator.source import blank_state
+from tercel.market.simulator.layout import blank_state
 from tercel.market.tape.schema import DELETE
 
 OWN = 4

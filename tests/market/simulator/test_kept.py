@@ -21,7 +21,8 @@ from tercel.market.flow.santa_fe import market_order
 from tercel.market.simulator import background
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import own_dead, own_rest, public_add, public_take
-from tercel.market.simulator.source import blank_state, reactive
+from tercel.market.simulator.layout import blank_state
+from tercel.market.simulator.source import reactive
 from tercel.market.tape.schema import DELETE, EXECUTE, REDUCE
 
 Book = NDArray[np.int32]

@@ -15,7 +15,7 @@ from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.engine import advance
 from tercel.market.simulator.entry import send_cancel, send_new
-from tercel.market.simulator.source import blank_state
+from tercel.market.simulator.layout import blank_state
 from tercel.market.tape.schema import (
     ADD,
     CLEAR,

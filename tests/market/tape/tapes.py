@@ -6,8 +6,8 @@ from tests.market.book.conformance import random_columns
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
+from tercel.market.simulator.layout import blank_state
 from tercel.market.simulator.replay import replay_row
-from tercel.market.simulator.source import blank_state
 from tercel.market.simulator.tape_source import world_of
 from tercel.market.tape import Events, Instrument, schema
 from tercel.market.tape.instrument import midnight_ns

@@ -16,7 +16,6 @@ from tercel.core.machine import person
 from tercel.desk.gate.config import read_config
 from tercel.desk.gate.opening import hide, hold, left_open
 from tercel.desk.gate.server import Gate
-from tercel.desk.gate.watchdog import watch
 from tercel.venues.money import REMEDY
 
 _log: Final = logging.getLogger("tercel.desk.gate")
@@ -38,6 +37,8 @@ def main(file: Path, *, watchdog: bool = False) -> int:
     try:
         config = read_config(file)
         if watchdog:
+            from tercel.desk.gate.watchdog import watch
+
             hide()
             watch(config, file.parent, lambda: bool(signals), _log.info)
         else:

@@ -4,6 +4,7 @@ import ctypes
 import os
 import shutil
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -17,7 +18,6 @@ from tercel.core.heap import freeze, give_back
 from tercel.core.ports import Venue
 from tercel.desk.gate.config import LONGEST_PATH, GateConfig
 from tercel.desk.gate.server import Gate, Prove, refuse_all
-from tercel.desk.gate.watchdog import beside_gate
 from tercel.desk.limits import LimitGate, changed, check_own, default_file, read
 from tercel.desk.trading.failed_journal import last_words
 from tercel.desk.trading.gateway import OrderGateway
@@ -29,6 +29,7 @@ from tercel.venues.address import connect, mark_of
 
 # prctl(2): PR_SET_DUMPABLE. Other processes of the same user may then neither trace this one nor read its memory.
 _NOT_DUMPABLE: Final = 4
+WATCHDOG_LOG: Final = "watchdog.log"
 
 
 @contextmanager
@@ -246,3 +247,30 @@ def serve(gate: Gate, stop: Callable[[], bool], seconds: float = 2.0) -> None:
 def left_open(gate: Gate) -> list[str]:
     """ClOrdIDs of orders that have not been confirmed ended."""
     return [order.root for order in gate.gateway.ledger.orders.live()]
+
+
+@contextmanager
+def beside_gate(file: Path, config: GateConfig, over: Callable[[], bool]) -> Iterator[None]:
+    """Start a watchdog process where the configuration asks for one; it outlives a gate that dies.
+
+    Parameters
+    ----------
+    file : Path
+        The gate's.
+    config : GateConfig
+    over : callable
+        Whether a gate that ends leaves nothing open: then the watchdog ends with it.
+    """
+    if config.gate.watchdog is None:
+        yield
+        return
+    words = [sys.executable, "-m", "tercel.desk.gate", str(file), "watchdog"]
+    folder = file.parent / config.gate.folder
+    with (folder / WATCHDOG_LOG).open("ab") as log:
+        process = subprocess.Popen(
+            words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+        )
+    yield
+    if over():
+        process.terminate()
+        process.wait()

@@ -7,8 +7,6 @@ login at the venue is one that may cancel the orders of others; it gives none.
 import fcntl
 import os
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -27,7 +25,6 @@ if TYPE_CHECKING:
 
 LOCK: Final = "watchdog.lock"
 """Held by the one watchdog of a folder; its process number stands in it."""
-LOG: Final = "watchdog.log"
 ASK_S: Final = 0.25
 """Between two questions whether the gate is there."""
 AGAIN_S: Final = 0.5
@@ -206,30 +203,3 @@ def _alone(file: Path) -> Iterator[bool]:
         lock.write(str(os.getpid()))
         lock.flush()
         yield True
-
-
-@contextmanager
-def beside_gate(file: Path, config: GateConfig, over: Callable[[], bool]) -> Iterator[None]:
-    """Start a watchdog process where the configuration asks for one; it outlives a gate that dies.
-
-    Parameters
-    ----------
-    file : Path
-        The gate's.
-    config : GateConfig
-    over : callable
-        Whether a gate that ends leaves nothing open: then the watchdog ends with it.
-    """
-    if config.gate.watchdog is None:
-        yield
-        return
-    words = [sys.executable, "-m", "tercel.desk.gate", str(file), "watchdog"]
-    folder = file.parent / config.gate.folder
-    with (folder / LOG).open("ab") as log:
-        process = subprocess.Popen(
-            words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-        )
-    yield
-    if over():
-        process.terminate()
-        process.wait()

@@ -7,7 +7,8 @@ import numpy as np
 from tercel.core.arrays import Ints
 from tercel.core.errors import TapeError
 from tercel.desk.trading import executor_kernels as kernels
-from tercel.execution.driver import REASONS, Driver
+from tercel.execution.driver import Driver
+from tercel.execution.driver_kernels import REASONS
 from tercel.market.simulator import layout as sim
 
 MARKS: Final = 1024

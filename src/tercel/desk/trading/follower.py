@@ -16,10 +16,10 @@ from tercel.core.ports import Venue
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.desk.trading import executor_kernels as kernels
 from tercel.desk.trading.quote_book import refuse_sparse
-from tercel.execution.driver import REASONS
+from tercel.execution.driver_kernels import REASONS
 from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.source import OWN_ORDERS, blank_state
+from tercel.market.simulator.layout import OWN_ORDERS, blank_state
 
 WIDTH: Final = 256
 HISTORY: Final = 1 << 15

@@ -9,6 +9,8 @@ from typing import Final
 import numpy as np
 
 from tercel.core.arrays import Ints
+from tercel.core.messages import ANY_STYLE
+from tercel.core.vocabulary import FOREVER_NS, NO_ASK, NO_BID
 from tercel.market.tape import schema
 
 # -- clock and stop rules ----------------------------------------------------------------------------------------------
@@ -346,3 +348,23 @@ def extend(
     out[..., [RECORD_AT, RECORD_ROWS, LOG_AT, LOG_ROWS]] = record_at, record_rows, log_at, log_rows
     out[..., [SECONDS_AT, SECONDS_ROOM]] = seconds_at if seconds else 0, seconds
     return out
+
+
+OWN_ORDERS: Final = 64
+"""Own orders that can be alive at once: what keeps its places in many queues while prices wander needs this many."""
+
+
+def blank_state(model: int) -> Ints:
+    """A market's initial int64 array, without the grid."""
+    k = np.zeros(GRID, np.int64)
+    k[MODEL] = model
+    k[[DUE_NS, DUE_EVENTS, DUE_VOLUME]] = FOREVER_NS
+    k[[FLOW_NS, REGIME_NS, IMPACT_NS, RESTORE_NS, UNDERCUT_NS]] = FOREVER_NS
+    k[APART] = WILL_PART if model in ALWAYS_APART else TOGETHER
+    k[[PUBLIC_BID, PUBLIC_ASK]] = NO_BID, NO_ASK
+    k[[LAST_BID, LAST_ASK]] = NO_BID, NO_ASK
+    k[[MAX_PARTICIPATION, SIZE_MULTIPLIER]] = MILLION
+    k[STYLES] = int(ANY_STYLE)
+    k[HORIZON_NS] = 1
+    k[DECISIONS] = 1
+    return k

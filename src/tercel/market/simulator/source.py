@@ -10,20 +10,16 @@ import numpy as np
 
 from tercel.core.errors import CapacityError, ConfigError
 from tercel.core.jit import Floats, Longs, Packed
-from tercel.core.messages import ANY_STYLE
 from tercel.core.seeds import seed_stream
-from tercel.core.vocabulary import FOREVER_NS, NO_ASK, NO_BID, NS_PER_SECOND
+from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.book import layout as lay
 from tercel.market.flow.port import Preset
 from tercel.market.impact.law import LAWS, ImpactLaw, of_card
 from tercel.market.impact.layout import COMPONENTS
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator import lockstep
+from tercel.market.simulator.layout import OWN_ORDERS, blank_state
 from tercel.market.simulator.terms import NO_FEES, Fees
-
-OWN_ORDERS = 64
-"""Own orders that can be alive at once: what keeps its places in many queues while prices wander needs this many."""
-
 
 NO_TAPE = lockstep.NO_TAPE
 
@@ -75,22 +71,6 @@ class Source:
     def answers(self) -> bool:
         """Whether the market reacts to own orders, so that impact can be measured with twins."""
         return self.model != sim.REPLAY or self.impact is not None
-
-
-def blank_state(model: int) -> Longs:
-    """A market's initial int64 array, without the grid."""
-    k = np.zeros(sim.GRID, np.int64)
-    k[sim.MODEL] = model
-    k[[sim.DUE_NS, sim.DUE_EVENTS, sim.DUE_VOLUME]] = FOREVER_NS
-    k[[sim.FLOW_NS, sim.REGIME_NS, sim.IMPACT_NS, sim.RESTORE_NS, sim.UNDERCUT_NS]] = FOREVER_NS
-    k[sim.APART] = sim.WILL_PART if model in sim.ALWAYS_APART else sim.TOGETHER
-    k[[sim.PUBLIC_BID, sim.PUBLIC_ASK]] = NO_BID, NO_ASK
-    k[[sim.LAST_BID, sim.LAST_ASK]] = NO_BID, NO_ASK
-    k[[sim.MAX_PARTICIPATION, sim.SIZE_MULTIPLIER]] = sim.MILLION
-    k[sim.STYLES] = int(ANY_STYLE)
-    k[sim.HORIZON_NS] = 1
-    k[sim.DECISIONS] = 1
-    return k
 
 
 def with_impact(source: Source, law: ImpactLaw | None) -> Source:

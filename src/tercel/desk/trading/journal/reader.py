@@ -16,13 +16,16 @@ from tercel.core.ports import Entry
 from tercel.desk.trading.journal.chain import entry_of
 from tercel.desk.trading.journal.database import JournalPlace, journal_errors, missing
 from tercel.desk.trading.journal.log import Log
-from tercel.desk.trading.journal.server import ServerLog
 from tercel.desk.trading.journal.sqlite import SqliteLog
 
 
 def log_at(place: JournalPlace, read_only: bool = False, holder: str | None = None) -> Log:
     """Open the row storage at a location."""
-    return SqliteLog(place, read_only) if place.file is not None else ServerLog(place, holder)
+    if place.file is not None:
+        return SqliteLog(place, read_only)
+    from tercel.desk.trading.journal.server import ServerLog
+
+    return ServerLog(place, holder)
 
 
 class JournalReader:
