@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
@@ -21,6 +22,8 @@ from tercel.desk.limits.change import as_json
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.reader import JournalReader
 from tercel.venues.wire import RemoteVenue
+
+ELSEWHERE = ("numba", "tercel.market", "tercel.lab", "tercel.execution", "tercel.signals")
 
 
 @pytest.fixture
@@ -103,6 +106,29 @@ def test_the_desk_tells_what_its_gate_leaves_open(
         gate.close()
     [record] = caplog.records
     assert record.getMessage() == "GATE 3 orders are NOT known to be over: p1.1, p2.1, p3.1"
+
+
+def test_it_loads_no_market_no_lab_and_no_compiler(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")
+    with own_gate(place, tmp_path / "desk") as gate:
+        place.trade_through(RemoteVenue(str(gate.listen), ("ann", "bob")))
+        place.rest(1)
+    lines = (tmp_path / "desk" / FOLDER / LOG).read_text().splitlines()
+    loaded = {line.rpartition("|")[2].strip() for line in lines if line.startswith("import time:")}
+    assert {"tercel.desk.gate.server", "tercel.fix.client"} <= loaded
+    assert not {name for name in loaded if name.startswith(ELSEWHERE)}
+
+
+def test_no_adapter_of_a_venue_loads_them_either() -> None:
+    adapters = "gate.copies, desk.gate.watchdog, fix.client, venues.binance_venue.venue, venues.ccxt_venue.venue"
+    code = f"import sys, tercel.desk.{adapters.replace(', ', ', tercel.')}; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True
+    ).stdout
+    assert "tercel.venues.ccxt_venue.venue" in loaded.split()
+    assert not {name for name in loaded.split() if name.startswith(ELSEWHERE)}
 
 
 def test_a_cut_line_says_nothing() -> None:

@@ -17,6 +17,7 @@ _RESTS: Final = frozenset({v.ADD, v.ROLL_IN, v.LEVEL_SET})
 _KNOWN: Final = (
     _LEAVES | _RESTS | {v.TRADE, v.TRADE_HIDDEN, v.STATUS, v.CLEAR, v.ROLL_OUT, v.SHIFTED}
 )
+_SIDED: Final = _RESTS | {v.ROLL_OUT}
 _WRONG_KIND: Final = "a kind of row that this market knows"
 _WRONG_SLOT: Final = "a slot that fits the book so far"
 _WRONG_LOTS: Final = "no more lots than the order has"
@@ -109,7 +110,7 @@ class QuoteBook:
             self._ready = self._load(event)
         for row in event.rows.tolist() if self._ready and not event.snapshot else ():
             ns, kind, who, side, price, lots, _ = row
-            if expected := self._fault(kind, who, lots):
+            if expected := self._fault(kind, who, side, lots):
                 self._ready = False
                 raise self._misfit(expected, row)
             self.now_ns = max(self.now_ns, ns)
@@ -129,20 +130,25 @@ class QuoteBook:
             self.now_ns = max(self.now_ns, ns)
             if kind == v.STATUS:
                 continue
-            if who < 0 or who in self._orders or lots <= 0 or kind not in _RESTS:
+            fits = kind in _RESTS and side in self._levels and who >= 0 and lots > 0
+            if not fits or who in self._orders:
                 self._clear()
                 raise self._misfit("a snapshot of orders, each once", row)
             self._totals |= kind == v.LEVEL_SET
             self._rest(who, side, price, lots, kind != v.ADD)
         return True
 
-    def _fault(self, kind: int, who: int, lots: int) -> str:
+    def _fault(self, kind: int, who: int, side: int, lots: int) -> str:
         """What a row ought to have been, where it does not fit (`execution.driver_kernels.public_fault`)."""
         known = self._orders.get(who)
         inside = 0 <= who < self.listing.dense_ids
         if kind not in _KNOWN:
             return _WRONG_KIND
+        if kind in _SIDED and side not in self._levels:
+            return _WRONG_SLOT
         if kind in (v.ADD, v.ROLL_IN) and (not inside or known is not None):
+            return _WRONG_SLOT
+        if kind == v.TRADE and (who >= self.listing.dense_ids or lots <= 0):
             return _WRONG_SLOT
         if kind == v.LEVEL_SET and (not inside or lots < 0):
             return _WRONG_SLOT
@@ -164,8 +170,10 @@ class QuoteBook:
         elif kind == v.LEVEL_SET:
             self._totals = True
             order = self._orders.get(who)
-            if order is not None:
-                self._take(who, order.lots - lots)
+            if order is not None and lots > 0:
+                order.lots = lots
+            elif order is not None:
+                self._forget(who)
             elif lots > 0:
                 self._rest(who, side, price, lots, True)
         elif kind in _RESTS and lots > 0:
@@ -193,13 +201,13 @@ class QuoteBook:
 
     def _take(self, who: int, lots: int) -> None:
         order = self._orders[who]
-        order.lots -= lots
+        order.lots -= max(lots, 0)
         if order.lots <= 0:
             self._forget(who)
 
     def _take_unnamed(self, kind: int, side: int, price: int, lots: int) -> None:
         """Lots leave a level's unnamed orders: the first ones trade, the last ones are withdrawn."""
-        level = self._levels[side].get(price, {})
+        level = self._levels[side].get(price, {}) if side in self._levels else {}
         unnamed = [who for who, one in level.items() if one.anonymous]
         for who in unnamed if kind == v.EXECUTE else reversed(unnamed):
             taken = min(lots, self._orders[who].lots)
