@@ -1,12 +1,14 @@
 """`tercel tca`: the table, the object, the page, and what is refused."""
 
 import json
+import subprocess
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from tests.program import COMMAND
 from typer.testing import CliRunner, Result
 
 from tercel.api.tca.market_day import read_day
@@ -99,6 +101,18 @@ def test_the_same_parents_are_worked_again(found: dict[str, Any]) -> None:
     assert again["parents"] == 4
     for row in again["strategies"].values():
         assert row["saves_bps"]["mean"] == pytest.approx(again["own_bps"] - row["cost_bps"])
+
+
+def test_own_fills_alone_load_no_simulator(
+    lake: Path, files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")
+    words = ["tca", files[0], "--orders", files[1], "--lake", lake, "--against", "none", "--json"]
+    done = subprocess.run([*COMMAND, *words], capture_output=True, text=True, check=True)
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "tercel.api.tca.own_fills" in loaded
+    ahead = ("tercel.market.simulator", "tercel.market.flow", "tercel.execution", "tercel.lab")
+    assert not {name for name in loaded if name.startswith(ahead)}
 
 
 def test_people_get_a_table_and_at_most_five_sentences(

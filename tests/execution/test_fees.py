@@ -6,6 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from tercel.core.fixed import FEE_UNIT
 from tercel.execution.costs import BPS, PARTS, attribute
 from tercel.execution.strategies import build
 from tercel.execution.task import Latency, Task
@@ -49,9 +50,7 @@ def test_the_shortfall_is_its_parts_and_the_fees_of_its_fills(market: Source, fe
         assert len(fills) > 3
         side, mid2 = int(costs.side[i]), int(costs.arrival_mid2[i])
         paid = sum(
-            Fraction(
-                words[0 if passive else 1] + words[2 if passive else 3] * 2 * price, sim.FEE_UNIT
-            )
+            Fraction(words[0 if passive else 1] + words[2 if passive else 3] * 2 * price, FEE_UNIT)
             * lots
             for _, price, lots, _, _, passive, _ in fills.tolist()
         )

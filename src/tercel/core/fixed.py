@@ -14,6 +14,8 @@ PAID_PLACES: Final = 2 * PLACES
 """Decimals of a price times a quantity."""
 PAID_ONE: Final = ONE * ONE
 """One tick times one lot."""
+FEE_UNIT: Final = 100_000_000
+"""Parts in which fees are told: of a half tick, or of the value."""
 
 
 def floored(value: int) -> int:

@@ -11,7 +11,7 @@ from tercel.execution.task import Latency, Task
 from tercel.market.flow import preset as presets
 from tercel.market.flow.resampled import ResampledPreset
 from tercel.market.impact.law import LAWS
-from tercel.market.impact.propagator import TAPE_LAWS
+from tercel.market.impact.layout import TAPE_LAWS
 from tercel.market.simulator.bounds import BOUNDS, UNDERCUT
 from tercel.market.simulator.queue_models import DEFAULT, queue_model
 from tercel.market.simulator.terms import NO_FEES, Fees, receive_delays

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tercel.core.errors import ConfigError, DataError
+from tercel.core.fixed import FEE_UNIT
 from tercel.core.seeds import seed_stream
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.terms import Fees, charge, entry_delay, feed_delay, receive_delays
@@ -40,12 +41,10 @@ def test_what_is_charged_is_the_exact_sum_rounded_once(
     words, said, exact = fees.words(0.01), 0, Fraction(0)
     for price2, lots, passive in trades:
         said += charge(k, price2, lots, passive)
-        each = Fraction(
-            words[0 if passive else 1] + words[2 if passive else 3] * price2, sim.FEE_UNIT
-        )
+        each = Fraction(words[0 if passive else 1] + words[2 if passive else 3] * price2, FEE_UNIT)
         exact += each * lots
     assert k[sim.FEES] == said
-    assert Fraction(int(k[sim.FEES])) + Fraction(int(k[sim.FEES_REST]), sim.FEE_UNIT) == exact
+    assert Fraction(int(k[sim.FEES])) + Fraction(int(k[sim.FEES_REST]), FEE_UNIT) == exact
     assert abs(said - exact) <= Fraction(1, 2)
 
 

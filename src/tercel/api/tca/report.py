@@ -25,6 +25,7 @@ from tercel.core.tables.table_map import TableMap
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.trading.tca.measure import F_PX
 from tercel.desk.trading.tca.summary import PARTS, sentences, summary
+from tercel.market.impact.layout import TAPE_LAWS
 from tercel.market.tape import Lake
 
 if TYPE_CHECKING:
@@ -219,11 +220,13 @@ def own_costs(
     below = any(day.price_origin for day in tapes.list())
     requested = {} if orders is None else read_orders(Path(orders), columns, below)
     file = read_fill_file(Path(fills), columns, below)
-    from tercel.api.tca.counterfactual import (
-        counterfactual,
-    )  # with kernels: a file that is refused waits for none
-
-    makers = _makers(strategies, agents, impact)
+    if impact not in TAPE_LAWS:
+        raise ConfigError(
+            f"an impact law of a tape: {', '.join(TAPE_LAWS)}", f"{impact!r}", "name one"
+        )
+    # What works parents again comes with kernels: a file that is refused waits for none, and own fills need none.
+    works = agents or strategies is None or len(strategies) > 0
+    makers = _makers(strategies, agents) if works else {}
     found = analyse(
         file.fills,
         requested,
@@ -242,26 +245,21 @@ def own_costs(
         )
     again = None
     if makers:
+        from tercel.api.tca.counterfactual import counterfactual
+
         again = counterfactual(
             found.parents, tapes, makers, impact=impact, seed=seed, progress=progress
         )
     return OwnCosts(found, again, tuple(file.not_read), tuple(file.notes))
 
 
-def _makers(
-    strategies: Sequence[str] | str | None, agents: Sequence[str], impact: str
-) -> "dict[str, Maker]":
+def _makers(strategies: Sequence[str] | str | None, agents: Sequence[str]) -> "dict[str, Maker]":
     """What makes the policies and strategies of a market, by name; every name is looked up."""
     from tercel.execution.policies.strategy import policy_strategy
     from tercel.execution.registry import resolve_policy
     from tercel.execution.strategies import NAMES, build
     from tercel.lab.evaluation.pipeline.candidates import baselines_of
-    from tercel.market.impact.propagator import TAPE_LAWS
 
-    if impact not in TAPE_LAWS:
-        raise ConfigError(
-            f"an impact law of a tape: {', '.join(TAPE_LAWS)}", f"{impact!r}", "name one"
-        )
     if isinstance(strategies, str):
         strategies = [one.key for one in baselines_of(strategies)] if strategies else ()
     made: dict[str, Maker] = {

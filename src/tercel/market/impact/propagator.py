@@ -28,12 +28,12 @@ import numpy as np
 from tercel.core.errors import ConfigError
 from tercel.core.jit import Floats
 from tercel.market.impact.law import HORIZON_S, ImpactLaw
+from tercel.market.impact.layout import TAPE_LAWS
 from tercel.market.observed import Observed, observe
 from tercel.market.observed.kinds import MARKET
 from tercel.market.tape import Events, Instrument
 from tercel.market.tape.crossed import crossed_in_words, refuse_crossed
 
-TAPE_LAWS: Final = ("none", "square_root", "propagator")
 LAGS: Final = 100
 MIN_TRADES: Final = 20 * LAGS
 REFERENCE_SHARE: Final = 0.1

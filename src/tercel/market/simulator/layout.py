@@ -171,7 +171,6 @@ MAKER_FEE, TAKER_FEE, MAKER_RATE, TAKER_RATE, FEES, FEES_REST, HIDDEN_LOTS = ran
 # MAKER_RATE, TAKER_RATE: of the value, FEE_UNIT-ths
 # FEES, FEES_REST: charged on own fills so far, half-ticks x lots, and what was rounded off, FEE_UNIT-ths
 # HIDDEN_LOTS: lots of hidden executions
-FEE_UNIT: Final = 100_000_000
 FEED_KIND, FEED_A, FEED_B, FEED_AT_NS, FEED_DRAWN, FEED_RNG = range(TERMS + 7, TERMS + 13)
 # FEED_KIND, FEED_A, FEED_B: feed latency, as LATENCY_KIND, LATENCY_A, LATENCY_B
 # FEED_AT_NS, FEED_DRAWN: the moment for which it was last drawn, and how long it was

@@ -1,7 +1,7 @@
 """Fees and latencies of a venue: maker and taker fees, order-entry and feed latency.
 
 Fees are whole half-ticks x lots, as all costs are. Charges that are no whole number (0.3 cents a share; a tenth of a
-bp of the value) are kept in :data:`~tercel.market.simulator.layout.FEE_UNIT`-ths beside them and never lost: what is
+bp of the value) are kept in :data:`~tercel.core.fixed.FEE_UNIT`-ths beside them and never lost: what is
 charged so far is at every moment the exact sum, rounded once.
 
 Feed latency. An agent that sees the book d late and decides at once does what an agent does that sees it in time and
@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tercel.core.errors import ConfigError, DataError
+from tercel.core.fixed import FEE_UNIT
 from tercel.core.jit import Longs, kernel
 from tercel.core.seeds import uniform
 from tercel.market.simulator import layout as sim
@@ -79,8 +80,8 @@ class Fees:
             return (
                 0,
                 0,
-                round(self.maker * BPS * sim.FEE_UNIT),
-                round(self.taker * BPS * sim.FEE_UNIT),
+                round(self.maker * BPS * FEE_UNIT),
+                round(self.taker * BPS * FEE_UNIT),
             )
         if max(abs(self.maker), abs(self.taker)) > 10_000 * tick:
             raise ConfigError(
@@ -90,8 +91,8 @@ class Fees:
             )
         half = tick / 2
         return (
-            round(self.maker / half * sim.FEE_UNIT),
-            round(self.taker / half * sim.FEE_UNIT),
+            round(self.maker / half * FEE_UNIT),
+            round(self.taker / half * FEE_UNIT),
             0,
             0,
         )
@@ -108,8 +109,8 @@ def charge(k: Longs, price2: int, lots: int, passive: bool) -> int:
     if fee == 0 and rate == 0:
         return 0
     rest = s.fees_rest + (fee + price2 * rate) * lots
-    whole = (rest + sim.FEE_UNIT // 2) // sim.FEE_UNIT
-    s.fees_rest = rest - whole * sim.FEE_UNIT
+    whole = (rest + FEE_UNIT // 2) // FEE_UNIT
+    s.fees_rest = rest - whole * FEE_UNIT
     s.fees += whole
     return int(whole)
 

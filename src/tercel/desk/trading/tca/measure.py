@@ -15,11 +15,10 @@ import numpy as np
 
 from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import DataError
-from tercel.core.fixed import ONE
+from tercel.core.fixed import FEE_UNIT, ONE
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.trading.positions import Fill
 from tercel.desk.trading.tca.shortfall import BPS, Shortfall
-from tercel.market.simulator import layout as sim
 from tercel.market.tape.schema import EXECUTE, TRADE, TRADE_HIDDEN
 
 MARKOUTS_S = (1, 10, 60, 300, 1800)
@@ -143,14 +142,14 @@ class ParentCost(_ParentOrder):
     notional: float = 0.0
 
 
-FEE_PARTS: Final = sim.FEE_UNIT * ONE * ONE
+FEE_PARTS: Final = FEE_UNIT * ONE * ONE
 """Parts of a half tick x lot in which `fee_of` counts fills of `core.fixed`."""
 
 
 def fee_of(px: int, qty: int, passive: bool, words: tuple[int, int, int, int], one: int = 1) -> int:
-    """Fee of one fill, exactly, in half ticks x lots / (`sim.FEE_UNIT` one one).
+    """Fee of one fill, exactly, in half ticks x lots / (`FEE_UNIT` one one).
 
-    >>> fee_of(101, 10, False, (0, 60_000_000, 0, 0)) / sim.FEE_UNIT
+    >>> fee_of(101, 10, False, (0, 60_000_000, 0, 0)) / FEE_UNIT
     6.0
     """
     fixed, rate = words[not passive], words[3 - passive]
@@ -167,7 +166,7 @@ def fees_of(fills: Ints, words: tuple[int, int, int, int], one: int = 1) -> int:
         fee_of(px, qty, bool(passive), words, one)
         for _, px, qty, _, _, passive, _ in fills.tolist()
     )
-    unit = sim.FEE_UNIT * one * one
+    unit = FEE_UNIT * one * one
     return (exact + unit // 2) // unit
 
 
