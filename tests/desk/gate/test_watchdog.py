@@ -17,7 +17,7 @@ from tests.waiting import until
 from tercel.core.errors import ConfigError, VenueError
 from tercel.core.orders import LinkStatus, MassCancel, NewOrder, Report, Tif
 from tercel.core.pace import Pace
-from tercel.desk.gate import process, watchdog
+from tercel.desk.gate import opening, process
 from tercel.desk.gate.config import read_config
 from tercel.desk.gate.opening import beside_gate
 from tercel.desk.gate.process import FOLDER, GatedVenue, gate_text, venue_at
@@ -31,7 +31,7 @@ from tercel.venues.wire import frames
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Gates and watchdogs are started without imports."""
-    for module in (process, watchdog):
+    for module in (process, opening):
         monkeypatch.setattr(module, "subprocess", forked)
 
 
