@@ -208,7 +208,7 @@ class Follower:
         return self.book.copy(), k
 
 
-def follower_of(venue: Venue, listing: Listing, history: int = HISTORY) -> Follower:
+def follower_of(venue: Venue, listing: Listing) -> Follower:
     """A follower with a book as deep as the venue's, where the venue declares its depth."""
     width, feed_levels = WIDTH, 0
     if (depth := venue.capabilities.depth) is not None:
@@ -217,4 +217,4 @@ def follower_of(venue: Venue, listing: Listing, history: int = HISTORY) -> Follo
                 depth.width(listing.instrument),
                 depth.feed_levels(listing.instrument),
             )
-    return Follower(listing, width=width, feed_levels=feed_levels, history=history)
+    return Follower(listing, width=width, feed_levels=feed_levels)

@@ -95,7 +95,8 @@ class QuoteBook:
     @property
     def quotes(self) -> tuple[int | None, int | None]:
         """Best bid and ask, ticks; None where there is none."""
-        bids, asks = self._prices[v.BUY], self._prices[v.SELL]
+        bids = self._prices[v.BUY]
+        asks = self._prices[v.SELL]
         return bids[-1] if bids else None, asks[0] if asks else None
 
     def on_market(self, event: MarketRows) -> None:
@@ -216,8 +217,9 @@ class QuoteBook:
 
     def _forget(self, who: int) -> None:
         order = self._orders.pop(who)
-        levels, prices = self._levels[order.side], self._prices[order.side]
+        levels = self._levels[order.side]
         del levels[order.price][who]
         if not levels[order.price]:
             del levels[order.price]
+            prices = self._prices[order.side]
             del prices[bisect_left(prices, order.price)]
