@@ -90,9 +90,9 @@ def test_a_distribution_holds_its_whole_folder_and_is_of_this_version(folder: st
     project, built = of(folder)["project"], of(folder)["tool"]["setuptools"]
     assert project["name"] == f"tercel-{folder}"
     assert project["version"] == tercel.__version__
-    assert [
+    assert {
         one.partition("==")[2] for one in project["dependencies"] if one.startswith("tercel")
-    ] == [tercel.__version__]
+    } == {tercel.__version__}
     assert built["package-dir"] == {folder: "."}
     inside = {path.parent.relative_to(ROOT) for path in (ROOT / folder).rglob("__init__.py")}
     assert sorted(built["packages"]) == sorted(".".join(path.parts) for path in inside)
