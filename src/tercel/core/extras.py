@@ -37,13 +37,12 @@ def how_to_install(remedy: str) -> str:
     >>> how_to_install("pip install tercel-exchange")
     'in a clone `make setup` or pip install -e ./exchange, otherwise pip install tercel-exchange'
     """
-    told = re.sub(
-        r"pip install 'tercel\[(\w+)\]'",
-        r"in a clone `make setup` or pip install -e '.[\1]', otherwise pip install 'tercel[\1]'",
-        remedy,
-    )
     return re.sub(
         r"pip install tercel-(\w+)",
-        r"in a clone `make setup` or pip install -e ./\1, otherwise pip install tercel-\1",
-        told,
+        r"in a clone `make setup` or pip install -e ./\1, otherwise \g<0>",
+        re.sub(
+            r"pip install 'tercel\[(\w+)\]'",
+            r"in a clone `make setup` or pip install -e '.[\1]', otherwise \g<0>",
+            remedy,
+        ),
     )
