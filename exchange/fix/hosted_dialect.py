@@ -1,6 +1,6 @@
 """Emulation of a venue's dialect at this package's acceptor: from its messages to the standard's, and back.
 
-A login with a profile (`fix.desk.Login.terms`) finds an acceptor of that venue's kind: every message of its session is
+A login with a profile (`counterparties.Login.terms`) finds an acceptor of that venue's kind: every message of its session is
 one of the venue's dictionary. Beside the standard's D, F, q, V and x that are Binance's amend (XAK, here a replace) and
 cancel-and-new (XCN, here a cancel, and an order once that has its answer). What the dictionary has no word for, a bust
 or a correction, is not told.
