@@ -21,7 +21,7 @@ DEV    := .stamps/dev
 FIX    := .stamps/fix
 DOCS   := .stamps/docs
 # Folders whose commands join `tercel` by entry point. What they ask for is installed by then.
-BESIDE := certify studies
+BESIDE := certify exchange studies
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -138,7 +138,7 @@ PY = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/py
 # A file stays with one worker, so that fixtures of a module are made once; the most expensive files come first.
 PYTEST = $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --costs build/costs/$(if $(WING),wing/)$@$(if $(PART),-$(PART)).tsv
 # A wing is a folder of tests and, of the same name, one of the package or beside it, whose docstrings have examples.
-ASIDE = benchmarks certify replications studies
+ASIDE = benchmarks certify exchange replications studies
 PLACES = $(if $(WING),tests/$(WING) $(wildcard src/tercel/$(WING)) $(filter $(ASIDE),$(WING)))
 
 # Tests write no bytecode. What they import late is compiled here once, not in every process of every run.

@@ -25,6 +25,10 @@ import numpy as np
 
 from benchmarks import measured, packaged_limits
 from benchmarks.endurance import rss_mb
+from exchange.binance.accounts import ApiKey
+from exchange.binance.limits import RateLimits
+from exchange.binance.opened import endow, opened
+from exchange.binance.serve import serve_binance
 from tercel.cli.terminal import say
 from tercel.core import orders as o
 from tercel.core.machine import WallClock
@@ -33,10 +37,6 @@ from tercel.desk.gate.process import GateProcess
 from tercel.market.flow.preset import DEFAULT, load
 from tercel.market.simulator.source import reactive
 from tercel.venues.address import connect
-from tercel.venues.binance.limits import RateLimits
-from tercel.venues.binance.opened import endow, opened
-from tercel.venues.binance.serve import serve_binance
-from tercel.venues.binance.signing import ApiKey
 from tercel.venues.binance_venue.keys import ApiSigner
 from tercel.venues.exchange import MarketSpec
 from tercel.venues.wire import RemoteVenue

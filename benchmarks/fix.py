@@ -188,7 +188,7 @@ class _Served:
 
 
 def _serve(port: int, done: Connection) -> None:
-    from tercel.fix.server import serve_fix
+    from exchange.fix.server import serve_fix
 
     venue = SimulatedExchange({"X": MarketSpec(reactive(load(DEFAULT)))})
     with (

@@ -18,7 +18,7 @@ from guards.program import commands
 import tercel
 
 ROOT = Path(__file__).resolve().parents[1]
-ASIDE = ("benchmarks", "certify", "replications", "studies")
+ASIDE = ("benchmarks", "certify", "exchange", "replications", "studies")
 """What a clone has beside the package: not installed, and never imported by it."""
 INSIDE = {"tercel", "llvmlite"}
 """What a declared library is made of, and ourselves."""

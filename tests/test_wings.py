@@ -47,7 +47,7 @@ def test_a_readme_has_about_ten_names(wing: str) -> None:
     assert 4 <= len(names_of(wing)) <= 10
 
 
-BESIDE = [ROOT / one for one in ("benchmarks", "certify", "replications", "studies")]
+BESIDE = [ROOT / one for one in ("benchmarks", "certify", "exchange", "replications", "studies")]
 HOMES = {"tercel": PACKAGE} | {
     one.name: one for one in (*(PACKAGE / wing for wing in WINGS), *BESIDE)
 }

@@ -15,6 +15,8 @@ from typing import Any, Final
 
 from certify.faults import crashpoints
 from certify.faults.market import MarketServer
+from exchange.fix.counterparties import Login
+from exchange.fix.server import FixServer, ListenerSettings
 from tercel.cli.machine import BoundedClock
 from tercel.core.errors import VenueError
 from tercel.core.machine import WallClock
@@ -33,8 +35,6 @@ from tercel.desk.trading.parents import ParentRequest, ParentStatus
 from tercel.desk.trading.session import Session, SessionTerms
 from tercel.desk.trading.state import StateReason
 from tercel.execution.strategies import build
-from tercel.fix.desk import Login
-from tercel.fix.server import FixServer, ListenerSettings
 from tercel.market.simulator.source import Source
 from tercel.venues.address import connect, mark_of
 from tercel.venues.exchange import EntryLatency, MarketSpec, SimulatedExchange

@@ -14,10 +14,10 @@ from certify.fix.staffed import StaffedVenue
 from certify.fix.stage import AcceptorStage, order_fields
 from certify.fix.terms import NAMES
 from certify.fix.wire import Heard, Pairs, Peer, WireLog
+from exchange.fix.counterparties import Login
+from exchange.fix.server import FixServer, ListenerSettings
 from tercel.core.pace import Pace
-from tercel.fix.desk import Login
 from tercel.fix.protocol.schedule import SessionTimes
-from tercel.fix.server import FixServer, ListenerSettings
 
 OTHER, COPY = "OTHER", "COPY"
 _REQUIRED: Final = (37, 17, 150, 39, 55, 54, 151, 14, 6)

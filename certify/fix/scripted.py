@@ -15,9 +15,9 @@ from decimal import Decimal
 from typing import Any, Final, Self
 
 from certify.fix.case import LeftOutError, MissedError
+from exchange.fix.hosted_dialect import HostedDialect
 from tercel.fix import tags as t
 from tercel.fix.connection import Connection
-from tercel.fix.hosted_dialect import HostedDialect
 from tercel.fix.profiles import ProfileTerms
 from tercel.fix.protocol.message import Fields, Message, utc_text
 from tercel.fix.protocol.schedule import SessionTimes

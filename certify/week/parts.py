@@ -21,7 +21,7 @@ from threading import Thread
 from typing import IO, Any, Final
 
 from certify.faults.proxy import Proxy
-from tercel.cli.venue_request import KEPT
+from exchange.serve import KEPT
 from tercel.core.errors import ConfigError, VenueError
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.reader import JournalReader

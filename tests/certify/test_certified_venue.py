@@ -12,15 +12,14 @@ from certify.fix.case import Bench, run
 from certify.fix.peer_desk import Floor, PeerDesk
 from certify.fix.suite import all_cases, reasons
 from certify.tiny import TinyVenue
+from exchange.fix import service, translate
+from exchange.fix.counterparties import Counterparty
+from exchange.fix.publisher import Publisher
+from exchange.fix.service import VenueService
 from tercel.core.fixed import ONE
 from tercel.core.orders import MassCancel, OrdStatus
-from tercel.fix import reasons as codes
-from tercel.fix import service, translate
-from tercel.fix.desk import Counterparty
 from tercel.fix.profiles import load
-from tercel.fix.publisher import Publisher
 from tercel.fix.scale import PriceScale
-from tercel.fix.service import VenueService
 
 O_IDS = [f"O{n:02d}" for n in range(1, 39) if n not in (24, 25, 27, 32, 36, 37)]
 ORDERS = {one.id: one for one in all_cases() if one.role == "acceptor" and one.id[0] == "O"}
@@ -144,7 +143,7 @@ FAULTS = {
         lambda *_: OrdStatus.REJECTED,
         ["O10", "O14", "O15", "O26"],
     ),
-    "reasons are left out": (codes, "of_cancel", lambda *_: "99", ["O08", "O09", "O11", "O14"]),
+    "reasons are left out": (translate, "of_cancel", lambda *_: "99", ["O08", "O09", "O11", "O14"]),
     "names are taken again": (TinyVenue, "_taken", lambda *_: False, ["O11", "O33"]),
     "nothing trades": (
         TinyVenue,

@@ -18,11 +18,11 @@ from certify.fix.case import Bench, Planned, case, run
 from certify.fix.suite import INSIDE, all_cases, at, certify, reasons
 from certify.fix.wire import Heard, MissedError, frame
 from certify.tiny import TinyVenue
+from exchange.fix.server import serve_fix
 from tercel.core.errors import ConfigError, TercelError, VenueError
 from tercel.fix.link import Address
 from tercel.fix.profiles import load
 from tercel.fix.protocol import admission, codec, outbox, session
-from tercel.fix.server import serve_fix
 
 S_IDS = [f"S{n:02d}" for n in range(1, 31)]
 BEHIND = ("BeginSeqNo of the ResendRequest", "MsgSeqNum of 35=A")

@@ -14,6 +14,7 @@ from guards.program import commands
 from typer.testing import CliRunner
 
 import tercel
+from tercel.cli.plugins import elsewhere
 from tercel.cli.root import app
 
 TOP: Any = typer.main.get_command(app)
@@ -21,8 +22,9 @@ TREE = {words: command for words, command in commands() if not command.hidden}
 HELP: dict[str, Any] = tomllib.loads(
     (files("tercel.cli") / "help.toml").read_text(encoding="utf-8")
 )
-BESIDE = set(TREE) - set(HELP["examples"])
-"""Commands of other packages, such as those of a clone: `tercel` has an example of each of its own."""
+BESIDE = set(TREE) - set(HELP["examples"]) - set(elsewhere())
+"""Commands of other packages, such as those of a clone: `tercel` has an example of each of its own, and those that
+`elsewhere.toml` names answer in an installation without their distribution."""
 
 
 def example(words: str) -> str:

@@ -10,9 +10,9 @@ from tests.cli.test_forecast_road import told, typed
 from tests.desk.rounds.forecast_material import DESK, NAMES, SIGNALS, prices
 from typer.testing import CliRunner
 
+from exchange.fix.server import serve_fix
 from tercel.api.desk_folder import paid_of, weights_of
 from tercel.cli import app
-from tercel.fix.server import serve_fix
 from tercel.market.flow.preset import load
 from tercel.market.simulator.source import reactive
 from tercel.venues.exchange import SimulatedExchange

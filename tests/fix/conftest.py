@@ -6,9 +6,9 @@ import pytest
 from tests.fix.plain import PlainClient
 
 from certify.tiny import TinyVenue
+from exchange.fix.server import serve_fix
 from tercel.fix.client import FixVenue
 from tercel.fix.received import WaitLimits
-from tercel.fix.server import serve_fix
 
 
 @pytest.fixture

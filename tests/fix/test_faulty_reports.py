@@ -8,6 +8,9 @@ from tests.fix.plain import SOH
 from tests.fix.plain_venue import PlainVenue
 from tests.waiting import until
 
+from exchange.fix import translate
+from exchange.fix.hosted_dialect import HostedDialect
+from exchange.fix.reports import plain
 from tercel.core import orders as o
 from tercel.core.capabilities import Capabilities
 from tercel.core.fixed import ONE
@@ -17,10 +20,7 @@ from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.codec import entry_out
 from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.recovery import refold
-from tercel.fix import translate
 from tercel.fix.client import FixVenue
-from tercel.fix.dialect import plain
-from tercel.fix.hosted_dialect import HostedDialect
 from tercel.fix.inbound import OwnDialect, refused
 from tercel.fix.profiles import load
 from tercel.fix.protocol.codec import checksum, decode

@@ -15,6 +15,9 @@ from tests.fix.test_gaps import Relay
 from tests.waiting import until
 
 from certify.tiny import TinyVenue
+from exchange.fix import positions as answering
+from exchange.fix import service
+from exchange.fix.counterparties import Login
 from tercel.core.capabilities import Capabilities
 from tercel.core.errors import ConfigError, VenueError
 from tercel.core.fixed import ONE
@@ -22,10 +25,9 @@ from tercel.core.orders import Holdings, LinkStatus, NewOrder, Unread
 from tercel.core.ports import Entry
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.upkeep import carry_out
-from tercel.fix import positions, service
+from tercel.fix import positions
 from tercel.fix import tags as t
 from tercel.fix.client import FixVenue
-from tercel.fix.desk import Login
 from tercel.fix.own_dictionary import own_dictionary
 from tercel.fix.profiles import load
 from tercel.fix.protocol.codec import decode, encode
@@ -164,11 +166,11 @@ def test_every_word_is_as_the_dictionaries_have_it(request, whose, held):
     }
     assert {tag: question.get(tag) for tag in wanted} == wanted
     numbers = count(1)
-    told = positions.answers(question, Holder(ann=held), SCALES, lambda: f"R{next(numbers)}", NOW)
+    told = answering.answers(question, Holder(ann=held), SCALES, lambda: f"R{next(numbers)}", NOW)
     (found,) = heard(asks, *(by(dictionary, kind, fields) for kind, fields in told))
     assert found == Holdings("ann", in_parts(held), NOW)
-    refused = positions.refusal(
-        question, positions.NotToldError("this", "that", positions.UNSUPPORTED), "R9"
+    refused = answering.refusal(
+        question, answering.NotToldError("this", "that", positions.UNSUPPORTED), "R9"
     )
     by(dictionary, *refused)
 
@@ -200,7 +202,7 @@ def test_what_a_server_says_is_what_an_initiator_hears_in_any_order(held, data):
     asks, ready = questions()
     question = Message("FIX.4.4", [(35, ready.kind), *HEAD, *ready.fields])
     numbers = count(1)
-    told = positions.answers(question, Holder(ann=held), SCALES, lambda: f"R{next(numbers)}", NOW)
+    told = answering.answers(question, Holder(ann=held), SCALES, lambda: f"R{next(numbers)}", NOW)
     said = [by(standard("FIX.4.4"), kind, fields) for kind, fields in told]
     again = [one for one in said for _ in range(data.draw(st.integers(1, 2)))]
     found = heard(asks, *data.draw(st.permutations(again)))
@@ -544,7 +546,7 @@ def test_a_venue_that_tells_none_after_all_is_traded_at(serve, connect):
 
 def wrong(monkeypatch, change):
     """The server's answers are changed on their way."""
-    true = positions.answers
+    true = answering.answers
     monkeypatch.setattr(service.positions, "answers", lambda *words: change(true(*words)))
 
 

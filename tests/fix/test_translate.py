@@ -9,6 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exchange.fix.translate import (
+    ENTRIES_EACH,
+    cancel_reject_out,
+    command_in,
+    listings_out,
+    market_out,
+    order_refusal,
+    report_out,
+)
 from tercel.core.errors import OrderError
 from tercel.core.fixed import ONE
 from tercel.core.orders import (
@@ -29,19 +38,10 @@ from tercel.core.orders import (
 from tercel.core.vocabulary import NO_ASK
 from tercel.fix import tags as t
 from tercel.fix.inbound import OwnDialect
-from tercel.fix.market import ENTRIES_EACH, listings_in, listings_out, market_in, market_out
+from tercel.fix.market import listings_in, market_in
 from tercel.fix.protocol.message import Message, utc_text
 from tercel.fix.scale import PriceScale, RefusedError
-from tercel.fix.translate import (
-    cancel_reject_in,
-    cancel_reject_out,
-    command_in,
-    command_out,
-    disowned_out,
-    order_refusal,
-    report_in,
-    report_out,
-)
+from tercel.fix.translate import cancel_reject_in, command_out, disowned_out, report_in
 
 TICKS = [0.01, 0.005, 1.0, 0.25, 1e-05, 2.5, 0.1, 1 / 3]
 KNOWN = {f"I{n}": PriceScale(tick, lot) for n, tick in enumerate(TICKS) for lot in (1, 100)}

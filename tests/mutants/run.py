@@ -89,11 +89,13 @@ def _in_child(mutant: Mutant, tree: ast.Module, test: str) -> int:
         os.dup2(nowhere.fileno(), 1)
         os.dup2(nowhere.fileno(), 2)
         # What is imported anew, so that nothing holds the unchanged module.
-        rooms = ("tercel", "tests") if mutant.tests else ("tercel.desk.limits", "tests.desk.limits")
+        rooms = ("tercel.desk.limits", "tests.desk.limits")
+        if mutant.tests:
+            rooms = ("tercel", "exchange", "tests")
         for name in [name for name in sys.modules if name.startswith(rooms)]:
             del sys.modules[name]
-        path = (ROOM / mutant.file).resolve().relative_to(ROOM.parents[2])
-        module = ".".join(path.with_suffix("").parts)
+        path = (ROOM / mutant.file).resolve().relative_to(ROOM.parents[3])
+        module = ".".join(path.with_suffix("").parts).removeprefix("src.")
         sys.meta_path.insert(0, _Changed(module, tree, Path(mutant.file)))
         flags = [
             "-x",

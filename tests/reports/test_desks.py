@@ -40,12 +40,12 @@ ORDERS: dict[str, tuple[dict[str, Any], int, str]] = {
 def twins() -> Iterator[dict[bool, Any]]:
     """A server as it comes, and one that gives listen keys."""
     conftest = pytest.importorskip(
-        "tests.venues.binance.conftest", reason="the server needs the extra [trade]"
+        "tests.exchange.binance.conftest", reason="the server needs the extra [trade]"
     )
+    from exchange.binance.accounts import ApiKey
+    from exchange.binance.serve import serve_binance
     from tercel.core.machine import WallClock
     from tercel.core.pace import Pace
-    from tercel.venues.binance.serve import serve_binance
-    from tercel.venues.binance.signing import ApiKey
 
     found = {}
     for keys in (False, True):
@@ -62,7 +62,7 @@ def twins() -> Iterator[dict[bool, Any]]:
 
 def test_13_listen_keys_are_gone_as_at_the_exchange(twins: dict[bool, Any]) -> None:
     """410 since 20 February 2026; an old client's server gives them when it is told to."""
-    from tests.venues.binance.client import Rest
+    from tests.exchange.binance.client import Rest
 
     assert Rest(twins[False]).ask("POST", "/api/v3/userDataStream").status_code == 410
     given = Rest(twins[True]).ask("POST", "/api/v3/userDataStream")
@@ -73,7 +73,7 @@ def test_13_listen_keys_are_gone_as_at_the_exchange(twins: dict[bool, Any]) -> N
 
 @pytest.mark.parametrize("name", ORDERS)
 def test_13_numbers_of_a_bot_meet_the_exchanges_codes(twins: dict[bool, Any], name: str) -> None:
-    from tests.venues.binance.client import Rest
+    from tests.exchange.binance.client import Rest
 
     rest = Rest(twins[False])
     bid = rest.ask("GET", "/api/v3/ticker/bookTicker", symbol=SYMBOL).json()["bidPrice"]
@@ -97,7 +97,7 @@ def test_13_numbers_of_a_bot_meet_the_exchanges_codes(twins: dict[bool, Any], na
 
 
 def test_13_names_secrets_and_orders_that_are_none(twins: dict[bool, Any]) -> None:
-    from tests.venues.binance.client import Rest
+    from tests.exchange.binance.client import Rest
 
     rest = Rest(twins[False])
     bid = rest.ask("GET", "/api/v3/ticker/bookTicker", symbol=SYMBOL).json()["bidPrice"]

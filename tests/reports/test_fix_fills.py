@@ -11,9 +11,9 @@ from tests.fix.plain_venue import Fields, PlainVenue
 from tests.waiting import until
 
 from certify.tiny import TinyVenue
+from exchange.fix.server import serve_fix
 from tercel.core.fixed import ONE
 from tercel.core.orders import ExecType, NewOrder, Report, Tif
-from tercel.fix.server import serve_fix
 from tercel.venues.address import connect
 
 PROFILE = """base = "generic-44"

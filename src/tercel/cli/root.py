@@ -30,7 +30,6 @@ from tercel.cli.signals import signals_app
 from tercel.cli.tca import tca
 from tercel.cli.terminal import say
 from tercel.cli.trade import trade_app
-from tercel.cli.venue import venue_app
 
 app = command_line("tercel", "From tick data to an execution agent that is judged.")
 _ROOMS = (
@@ -41,7 +40,6 @@ _ROOMS = (
     portfolio_app,
     risk_app,
     limits_app,
-    venue_app,
     trade_app,
     config_app,
     console_app,

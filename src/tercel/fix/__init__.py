@@ -1,1 +1,1 @@
-"""FIX 4.2 and 4.4, both sides: an acceptor before any venue, and any other acceptor as a venue (`profiles`)."""
+"""FIX 4.2 and 4.4: any acceptor as a venue (`profiles`); what an acceptor says is in the distribution tercel-exchange."""

@@ -1,76 +1,21 @@
-"""Order-by-order market data and listings as FIX entries, and back.
+"""Order-by-order market data and listings that were said in FIX entries.
 
 One row is one entry of W (snapshot) or X (increment): 269 side, 278 the order (37 in W, which has no 278), 270 price,
 271 the row's own quantity, 279 what is done to the entry; the kind of the row, its time to the nanosecond and the
 aggressor are in tags of our own.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from itertools import pairwise
-from types import MappingProxyType
 
 import numpy as np
 
 from tercel.core import orders as o
-from tercel.core import vocabulary as v
 from tercel.core.arrays import Ints
 from tercel.core.vocabulary import BUY, SELL
 from tercel.fix import tags as t
-from tercel.fix.protocol.message import Fields, Message
+from tercel.fix.protocol.message import Message
 from tercel.fix.scale import PriceScale
-from tercel.fix.translate import named
-
-ENTRIES_EACH = 250
-"""Entries of one message at most; a longer change goes on in the next (CONTINUES)."""
-
-# 269 of what is no side of a book: a trade, a status.
-_NEITHER = "2"
-_ACTIONS = {v.ADD: "0", v.ROLL_IN: "0", v.DELETE: "2", v.ROLL_OUT: "2"}
-_CHANGED = "1"
-
-
-def market_out(
-    change: o.MarketRows, request: str, scale: PriceScale
-) -> Iterator[tuple[str, Fields]]:
-    """Message type and fields of each message that carries a change to the subscription `request`."""
-    kind = t.SNAPSHOT if change.snapshot else t.INCREMENT
-    rows = change.rows.tolist()
-    head = [(t.MD_REQ_ID, request)]
-    if change.snapshot:
-        head.append((t.SYMBOL, named(change.instrument)))
-    for start in range(0, max(len(rows), 1), ENTRIES_EACH):
-        part = rows[start : start + ENTRIES_EACH]
-        fields = [*head, (t.CONTINUES, "Y")] if start + ENTRIES_EACH < len(rows) else [*head]
-        fields.append((t.NO_ENTRIES, str(len(part))))
-        for row in part:
-            _entry(row, scale, change.snapshot, fields)
-        yield kind, fields
-
-
-def _entry(
-    row: Sequence[int], scale: PriceScale, snapshot: bool, fields: list[tuple[int, str]]
-) -> None:
-    """Append one entry, 269 first in W and 279 first in X."""
-    side, kind, name = row[o.M_SIDE], row[o.M_KIND], str(row[o.M_ID])
-    entry_type = "0" if side == BUY else "1" if side == SELL else _NEITHER
-    price, size = (
-        (t.ENTRY_PX, scale.price(row[o.M_PRICE])),
-        (t.ENTRY_SIZE, scale.quantity(row[o.M_LOTS])),
-    )
-    if snapshot:
-        fields += [(t.ENTRY_TYPE, entry_type), price, size, (t.ORDER_ID, name)]
-    else:
-        action = _ACTIONS.get(kind, _CHANGED)
-        fields += [
-            (t.UPDATE_ACTION, action),
-            (t.ENTRY_TYPE, entry_type),
-            (t.ENTRY_ID, name),
-            price,
-            size,
-        ]
-    fields += [(t.EXACT_NS, str(row[o.M_NS])), (t.ROW_KIND, str(kind))]
-    if row[o.M_AGGRESSOR] >= 0:
-        fields.append((t.AGGRESSOR, str(row[o.M_AGGRESSOR])))
 
 
 def market_in(message: Message, scale: PriceScale) -> Ints:
@@ -110,52 +55,6 @@ def _parts(message: Message, first: int) -> list[dict[int, str]]:
 
 Shape = tuple[int, int]
 """Width of an instrument's book and levels of its feed."""
-
-
-def listings_out(
-    listings: Sequence[o.Listing],
-    request: str,
-    stepped: bool,
-    now_ns: int,
-    shapes: Mapping[str, Shape] = MappingProxyType({}),
-) -> Fields:
-    """Fields of a security list, with the venue's time and its clock's owner."""
-    head = [
-        (t.SECURITY_REQ_ID, request),
-        (t.SECURITY_RESPONSE_ID, request),
-        (t.SECURITY_RESULT, "0"),
-    ]
-    head += [
-        (t.EXACT_NS, str(now_ns)),
-        (t.STEPPED, _YES_NO[stepped]),
-        (t.NO_RELATED_SYM, str(len(listings))),
-    ]
-    return [
-        *head,
-        *(one for listing in listings for one in _listed(listing, shapes.get(listing.instrument))),
-    ]
-
-
-_YES_NO = {True: "Y", False: "N"}
-
-
-def _listed(one: o.Listing, shape: Shape | None) -> Fields:
-    fields = [
-        (t.SYMBOL, named(one.instrument)),
-        (t.TICK, repr(one.tick)),
-        (t.LOT, str(one.lot)),
-        (t.VOLUME_PER_S, repr(one.volume_per_s)),
-        (t.DENSE_IDS, str(one.dense_ids)),
-        (t.BEGAN_NS, str(one.began_ns)),
-        (t.ANSWERS, _YES_NO[one.answers]),
-    ]
-    if any(one.fees):
-        fields.append((t.VENUE_FEES, ",".join(map(str, one.fees))))
-    return (
-        fields
-        if shape is None
-        else [*fields, (t.BOOK_WIDTH, str(shape[0])), (t.FEED_LEVELS, str(shape[1]))]
-    )
 
 
 def listings_in(message: Message) -> list[o.Listing]:

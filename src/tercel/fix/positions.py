@@ -1,7 +1,8 @@
 """Positions in FIX 4.4: RequestForPositions (AN), its acknowledgement (AO), PositionReports (AP).
 
-:class:`PositionQuestions` is an initiator's side; :func:`answers` and :func:`refusal` are an acceptor's. A position of
-an instrument that nobody lists counts in units. Source: FIX 4.4, volume 5, position maintenance.
+:class:`PositionQuestions` is an initiator's side. A position of an instrument that nobody lists counts in units.
+
+Source: FIX 4.4, volume 5, position maintenance.
 """
 
 import time
@@ -11,20 +12,20 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from tercel.core import orders as o
-from tercel.core.errors import TercelError, VenueError
-from tercel.core.ports import Venue
+from tercel.core.errors import TercelError
 from tercel.fix import tags as t
 from tercel.fix.commands import OutgoingMessage
 from tercel.fix.inbound import raw
 from tercel.fix.profiles import ProfileTerms
 from tercel.fix.protocol.message import Message, utc_text
 from tercel.fix.scale import PLAIN, PriceScale, RefusedError
-from tercel.fix.translate import Fields, line, named
+from tercel.fix.translate import Fields, named
 
-_SNAPSHOT, _POSITIONS, _CUSTOMER_SIDE, _NO = "0", "0", "1", "N"
+SNAPSHOT: Final = "0"
+POSITIONS: Final = "0"
+_CUSTOMER_SIDE: Final = "1"
 _PROPRIETARY, _CUSTOMER_ACCOUNT = "D", "24"
-_COMPLETED, _REJECTED = "0", "2"
-_THEORETICAL: Final = "2"
+REJECTED: Final = "2"
 VALID, UNSUPPORTED, NONE_FOUND, NOT_AUTHORIZED, NEVER, OTHER = "0", "1", "2", "3", "4", "99"
 """PosReqResult (728)."""
 _WAYS: Final = ((t.LONG_QTY, 1), (t.SHORT_QTY, -1))
@@ -35,11 +36,7 @@ _WORDS: Final = {
 }
 
 
-class NotToldError(RefusedError):
-    """Why a position request is refused; `reason` is PosReqResult (728)."""
-
-
-def _whose(account: str) -> Fields:
+def whose(account: str) -> Fields:
     """Account, and the same as the party that the standard wants named."""
     party = [(t.NO_PARTIES, "1"), (t.PARTY_ID, account), (t.PARTY_SOURCE, _PROPRIETARY)]
     return [
@@ -50,7 +47,6 @@ def _whose(account: str) -> Fields:
     ]
 
 
-# -- who asks ---------------------------------------------------------------------------------------------------------
 @dataclass
 class _Question:
     name: str
@@ -118,10 +114,10 @@ class PositionQuestions:
         """
         name, now = self._name(), utc_text(self._now_ns(), self._digits)
         until_s = self._clock() + self._patience_s
-        what = [(t.POS_REQ_ID, name), (t.POS_REQ_TYPE, _POSITIONS), (t.SUBSCRIPTION, _SNAPSHOT)]
+        what = [(t.POS_REQ_ID, name), (t.POS_REQ_TYPE, POSITIONS), (t.SUBSCRIPTION, SNAPSHOT)]
         fields = [
             *what,
-            *_whose(named(account)),
+            *whose(named(account)),
             (t.CLEARING_DATE, now[:8]),
             (t.TRANSACT_TIME, now),
         ]
@@ -201,7 +197,7 @@ class PositionQuestions:
         self, question: _Question, message: Message, now_ns: int
     ) -> list[o.Holdings | o.Unread]:
         result, text = message.get(t.POS_RESULT), message.get(t.TEXT)
-        if result not in (VALID, NONE_FOUND) or message.get(t.POS_STATUS) == _REJECTED:
+        if result not in (VALID, NONE_FOUND) or message.get(t.POS_STATUS) == REJECTED:
             why = f"refused: {_WORDS.get(result, 'a reason of its own')} (728={result}) {text}".strip()
             return [self._end(question, now_ns, why, result == NEVER)]
         if result == NONE_FOUND:
@@ -266,71 +262,3 @@ class PositionQuestions:
 def _progress(question: _Question) -> str:
     total = "an unknown number" if question.total is None else question.total
     return f"{len(question.heard)} of {total} position reports"
-
-
-# -- who answers ------------------------------------------------------------------------------------------------------
-def answers(
-    message: Message,
-    venue: Venue,
-    scales: Mapping[str, PriceScale],
-    name: Callable[[], str],
-    now_ns: int,
-) -> list[tuple[str, Fields]]:
-    """Acknowledgement of a request and a report of each position of a venue.
-
-    Raises
-    ------
-    NotToldError
-        For a question that is not dealt in here, or a venue that does not tell positions.
-    """
-    _refuse_unknown(message, scales)
-    if (teller := venue.capabilities.positions) is None:
-        raise NotToldError("a venue that tells positions", venue.name, NEVER)
-    try:
-        told = teller.positions(message.get(t.ACCOUNT))
-    except VenueError as error:
-        raise NotToldError(error.expected, error.received, OTHER) from None
-    symbol = message.get(t.SYMBOL)
-    held = {one: qty for one, qty in sorted(told.items()) if qty and symbol in ("", one)}
-    today = utc_text(now_ns)[:8]
-    result = VALID if held else NONE_FOUND
-    found = [
-        (t.POSITIONS_ACK, [*_head(message, name(), len(held), result), (t.POS_STATUS, _COMPLETED)])
-    ]
-    for one, qty in held.items():
-        size = scales.get(one, PLAIN).qty_text(abs(qty))
-        side = t.LONG_QTY if qty > 0 else t.SHORT_QTY
-        prices = [
-            (t.SETTL_PRICE, "0"),
-            (t.SETTL_PRICE_TYPE, _THEORETICAL),
-            (t.PRIOR_SETTL_PRICE, "0"),
-        ]
-        what = [(t.POS_REQ_TYPE, _POSITIONS), (t.CLEARING_DATE, today), (t.SYMBOL, one), *prices]
-        held_now = [(t.NO_POSITIONS, "1"), (t.POS_TYPE, "TQ"), (side, size)]
-        found.append(
-            (t.POSITION_REPORT, [*_head(message, name(), len(held), VALID), *what, *held_now])
-        )
-    return found
-
-
-def refusal(message: Message, refused: RefusedError, name: str) -> tuple[str, Fields]:
-    """Acknowledgement that refuses a request, with the reason."""
-    result = refused.reason if isinstance(refused, NotToldError) else NOT_AUTHORIZED
-    head = _head(message, name, 0, result)
-    return t.POSITIONS_ACK, [*head, (t.POS_STATUS, _REJECTED), (t.TEXT, line(refused.text))]
-
-
-def _refuse_unknown(message: Message, scales: Mapping[str, PriceScale]) -> None:
-    for tag, known, wanted in (
-        (t.POS_REQ_TYPE, (_POSITIONS,), "724=0, positions"),
-        (t.SUBSCRIPTION, ("", _SNAPSHOT), "263=0, positions as they stand"),
-        (t.SYMBOL, ("", *scales), "an instrument that is listed here"),
-    ):
-        if (told := message.get(tag)) not in known:
-            raise NotToldError(wanted, f"{tag}={told[:40]}", UNSUPPORTED)
-
-
-def _head(message: Message, name: str, total: int, result: str) -> Fields:
-    named_after = [(t.POS_REPORT_ID, name), (t.POS_REQ_ID, message.get(t.POS_REQ_ID))]
-    count = [(t.TOTAL_POS_REPORTS, str(total)), (t.UNSOLICITED, _NO), (t.POS_RESULT, result)]
-    return [*named_after, *count, *_whose(message.get(t.ACCOUNT))]

@@ -30,6 +30,8 @@ from tests.desk.gate.wall import (
 from tests.desk.trading.desk_of_two import WIDE, S, asked, by_name
 from tests.waiting import DEADLINE_S, until
 
+from exchange.fix.counterparties import Login
+from exchange.fix.server import FixServer, ListenerSettings
 from tercel.api.testing.venue import PublicBook, Trader, VenueConformance
 from tercel.core.errors import ConfigError, VenueError
 from tercel.core.orders import (
@@ -59,8 +61,6 @@ from tercel.desk.trading.parents import accepted
 from tercel.desk.trading.session import Session, SessionTerms
 from tercel.desk.trading.upkeep import heartbeat
 from tercel.fix.client import FixVenue
-from tercel.fix.desk import Login
-from tercel.fix.server import FixServer, ListenerSettings
 from tercel.venues.address import TRADER
 from tercel.venues.wire import RemoteVenue, frames
 

@@ -12,6 +12,7 @@ from tests.desk.gate.wall import exchange, turning
 from tests.desk.trading.desk_of_two import WIDE, Flaky, S, asked
 from tests.waiting import until
 
+from exchange.fix.server import serve_fix
 from tercel.core.capabilities import Capabilities
 from tercel.core.fixed import ONE
 from tercel.core.orders import NewOrder
@@ -23,7 +24,6 @@ from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.reader import post
 from tercel.desk.trading.session import Session
 from tercel.desk.trading.upkeep import carry_out
-from tercel.fix.server import serve_fix
 from tercel.venues.wire import RemoteVenue
 
 

@@ -14,6 +14,8 @@ from tests import forked
 from tests.desk.gate.wall import RealTime, exchange, turning
 from tests.waiting import until
 
+from exchange.fix.counterparties import Login
+from exchange.fix.server import FixServer, serve_fix
 from tercel.core.errors import ConfigError, VenueError
 from tercel.core.orders import LinkStatus, MassCancel, NewOrder, Report, Tif
 from tercel.core.pace import Pace
@@ -23,8 +25,6 @@ from tercel.desk.gate.opening import beside_gate
 from tercel.desk.gate.process import FOLDER, GatedVenue, gate_text, venue_at
 from tercel.desk.gate.watchdog import LOCK, Watchdog, watch
 from tercel.fix.client import FixVenue
-from tercel.fix.desk import Login
-from tercel.fix.server import FixServer, serve_fix
 from tercel.venues.wire import frames
 
 

@@ -11,13 +11,13 @@ import pytest
 from tests.desk.trading.desk_of_two import WIDE, csco
 from tests.waiting import DEADLINE_S, until
 
+from exchange.fix.server import FixServer, serve_fix
 from tercel.core.orders import NewOrder, ReplaceOrder, VenueEvent
 from tercel.core.pace import Pace
 from tercel.core.ports import Venue
 from tercel.desk.gate.config import GateConfig, GateTerms
 from tercel.desk.gate.opening import opened
 from tercel.desk.gate.server import Gate
-from tercel.fix.server import FixServer, serve_fix
 from tercel.venues.address import TRADER
 from tercel.venues.exchange import EntryLatency, MarketSpec, SimulatedExchange
 from tercel.venues.wire import RemoteVenue

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from exchange.fix.server import serve_fix
 from tercel.api.demo.config import parse_config, read_config
 from tercel.api.demo.markets import SimulatedMarkets
 from tercel.api.demo.planted import planted
@@ -15,7 +16,6 @@ from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.execution.market import Market
 from tercel.fix.client import FixVenue
-from tercel.fix.server import serve_fix
 from tercel.venues.exchange import MarketSpec, SimulatedExchange
 
 DESK = """

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from tests.market.simulator.replay_oracle import RandomTape
 
+from exchange.fix.server import serve_fix
 from tercel.core.orders import CancelOrder, MarketRows, NewOrder, ReplaceOrder, VenueEvent
 from tercel.core.price_limit import limit_at
 from tercel.core.vocabulary import FOREVER_NS
@@ -26,7 +27,6 @@ from tercel.execution.strategy import Strategy, forecaster_of, gap_of
 from tercel.execution.task import Latency, Task
 from tercel.feeds import FeedOptions, LobsterFeed
 from tercel.fix.client import FixVenue
-from tercel.fix.server import serve_fix
 from tercel.lab.evaluation.episodes import Episodes, Plan, seeded_plan
 from tercel.lab.evaluation.windows import tape_plan
 from tercel.market.book import layout as lay

@@ -8,8 +8,8 @@ from tests.fix.plain import PlainClient
 from tests.waiting import until
 
 from certify.faults.market import MarketServer
+from exchange.fix.server import serve_fix
 from tercel.core.pace import Pace
-from tercel.fix.server import serve_fix
 from tercel.market.flow.preset import load
 from tercel.market.simulator.source import reactive
 from tercel.venues.exchange import MarketSpec, SimulatedExchange

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tercel.fix.protocol.arrival import IncomingConnection, named
+from exchange.fix.arrival import IncomingConnection, named
 from tercel.fix.protocol.codec import checksum, decode
 from tercel.fix.protocol.message import Message, utc_text
 from tercel.fix.protocol.session import FixSession

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.fix.protocol.pair import START, S, Script, Side, Wire, kinds, order, report
 
+from exchange.fix.arrival import IncomingConnection, named
 from tercel.core.errors import ConfigError, VenueError
 from tercel.fix.protocol import outbox
-from tercel.fix.protocol.arrival import IncomingConnection, named
 from tercel.fix.protocol.codec import encode
 from tercel.fix.protocol.dictionary import standard
 from tercel.fix.protocol.message import utc_text

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.venues.binance.conftest import ACCOUNT
+from tests.exchange.binance.conftest import ACCOUNT
 from tests.venues.binance_venue.conftest import Served
 from tests.waiting import until
 
+from exchange.binance.limits import RateLimits
 from tercel.core import orders as o
 from tercel.core.errors import VenueError
 from tercel.core.fixed import ONE
-from tercel.venues.binance.limits import RateLimits
 from tercel.venues.binance_venue import upkeep
 from tercel.venues.binance_venue.venue import BinanceVenue
 

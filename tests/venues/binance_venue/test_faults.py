@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from tests.desk.trading.desk_of_two import WIDE
-from tests.venues.binance.conftest import ACCOUNT, FREE
+from tests.exchange.binance.conftest import ACCOUNT, FREE
 from tests.venues.binance_venue.conftest import Served
 from tests.venues.binance_venue.faulty import KINDS, FaultProxy
 from tests.waiting import until

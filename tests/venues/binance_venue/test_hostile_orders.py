@@ -10,7 +10,7 @@ from tercel.core.errors import VenueError
 from tercel.core.fixed import ONE
 from tercel.fix.memory import OrderMemory
 from tercel.fix.profiles.model import NamesTable
-from tercel.venues.binance.words import ErrorCode
+from tercel.venues.binance_venue import ErrorCode
 from tercel.venues.binance_venue.balances import AssetLedger
 from tercel.venues.binance_venue.book import StreamedBook
 from tercel.venues.binance_venue.budget import WeightBudget

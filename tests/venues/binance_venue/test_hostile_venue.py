@@ -16,7 +16,7 @@ from tests.waiting import until
 
 from tercel.core import orders as o
 from tercel.core.errors import VenueError
-from tercel.venues.binance.words import ErrorCode
+from tercel.venues.binance_venue import ErrorCode
 from tercel.venues.binance_venue.channel import ApiAnswer
 from tercel.venues.binance_venue.links import LISTEN_KEY
 from tercel.venues.binance_venue.rest import RequestRefusedError

@@ -8,17 +8,17 @@ from typing import Any
 
 import pytest
 from tests.desk.trading.desk_of_two import WIDE
-from tests.venues.binance.conftest import KEY, SECRET
+from tests.exchange.binance.conftest import KEY, SECRET
 from tests.venues.binance_venue.conftest import Served
 
+from exchange.binance.accounts import ApiKey
+from exchange.binance.words import unsupported
 from tercel.core import orders as o
 from tercel.core.errors import ConfigError, TercelError, VenueError
 from tercel.desk.limits import LimitGate, parse
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal.store import SqlJournal
 from tercel.desk.trading.recovery import refold
-from tercel.venues.binance.signing import ApiKey
-from tercel.venues.binance.words import unsupported
 from tercel.venues.binance_venue.terms import BinanceTerms
 from tercel.venues.binance_venue.venue import BinanceVenue
 
@@ -98,7 +98,7 @@ def test_a_mode_that_a_symbol_does_not_have_is_refused(served: Serve) -> None:
 def test_listen_keys_serve_where_there_is_no_subscription_by_signature(
     served: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tercel.venues.binance import connections
+    from exchange.binance import connections
 
     def refused(*_: Any) -> Any:
         raise unsupported()

@@ -195,7 +195,7 @@ def test_a_signature_is_the_documents() -> None:
 def test_an_ed25519_key_signs_what_its_public_half_verifies() -> None:
     serialization = pytest.importorskip("cryptography.hazmat.primitives.serialization")
     ed25519 = pytest.importorskip("cryptography.hazmat.primitives.asymmetric.ed25519")
-    from tercel.venues.binance.signing import ApiKey
+    from exchange.binance.accounts import ApiKey
 
     made = ed25519.Ed25519PrivateKey.generate()
     pem = made.private_bytes(

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.venues.binance.conftest import bench_of
+from tests.exchange.binance.conftest import bench_of
 
+from exchange.binance.words import BinanceError
 from tercel.core.errors import VenueError
 from tercel.core.fixed import ONE
 from tercel.core.orders import NewOrder, Tif
-from tercel.venues.binance.words import BinanceError
 from tercel.venues.binance_venue.rest import read_json
 from tercel.venues.binance_venue.symbols import TradedSymbol, symbol_of, whole
 

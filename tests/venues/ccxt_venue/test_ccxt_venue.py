@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from tests.desk.trading.desk_of_two import WIDE
-from tests.venues.binance.conftest import ACCOUNT, KEY, SECRET
+from tests.exchange.binance.conftest import ACCOUNT, KEY, SECRET
 from tests.venues.binance_venue.conftest import Served
 from tests.venues.binance_venue.test_account import hear, of, order, said
 from tests.venues.ccxt_venue.conftest import ByCcxt

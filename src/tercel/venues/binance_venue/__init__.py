@@ -1,1 +1,25 @@
 """Binance Spot as a venue of a desk: orders and account over the WebSocket API, market data by streams."""
+
+from tercel.venues.binance_venue.words import (
+    LONGEST_WINDOW_MS,
+    SIGNATURE,
+    ErrorCode,
+    Status,
+    depth_weight,
+    hmac_signer,
+    in_text,
+    shown,
+    sorted_payload,
+)
+
+__all__ = [
+    "LONGEST_WINDOW_MS",
+    "SIGNATURE",
+    "ErrorCode",
+    "Status",
+    "depth_weight",
+    "hmac_signer",
+    "in_text",
+    "shown",
+    "sorted_payload",
+]

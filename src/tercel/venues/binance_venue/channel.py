@@ -7,11 +7,11 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from tercel.core.errors import TercelError, VenueError
-from tercel.venues.binance.words import ErrorCode
 from tercel.venues.binance_venue.budget import MOST_OVER, WeightBudget
 from tercel.venues.binance_venue.keys import ApiSigner
 from tercel.venues.binance_venue.rest import BANNED, GARBLED, RequestRefusedError
 from tercel.venues.binance_venue.stream import JsonSocket
+from tercel.venues.binance_venue.words import ErrorCode
 
 ANSWER_S: Final = 12.0
 """How long an answer is waited for: the API gives up after 10 s (`web-socket-api.md`)."""

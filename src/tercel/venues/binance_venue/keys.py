@@ -10,7 +10,7 @@ from typing import Any, Final
 from tercel.core.errors import ConfigError
 from tercel.fix.profiles.secrets import hidden
 from tercel.fix.profiles.signing import ed25519_key
-from tercel.venues.binance.signing import NAME, hmac_signer, sorted_payload
+from tercel.venues.binance_venue.words import SIGNATURE, hmac_signer, sorted_payload
 
 _LEAST: Final = 16
 
@@ -67,7 +67,7 @@ class ApiSigner:
     def signed(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Parameters of a request of the WebSocket API, signed."""
         whole = {"apiKey": self._name, **params}
-        return whole | {NAME: self.sign(sorted_payload(whole))}
+        return whole | {SIGNATURE: self.sign(sorted_payload(whole))}
 
     def clean(self, text: str) -> str:
         """A text without the key and its secret."""

@@ -9,13 +9,12 @@ from tercel.core import orders as o
 from tercel.core.errors import VenueError
 from tercel.core.fixed import ONE, ceiled
 from tercel.fix.memory import SentOrder
-from tercel.venues.binance.symbols import shown
-from tercel.venues.binance.words import ErrorCode, Status
 from tercel.venues.binance_venue.book import StreamedBook
 from tercel.venues.binance_venue.channel import ApiAnswer, ApiChannel
 from tercel.venues.binance_venue.inquiry import FateInquiry
 from tercel.venues.binance_venue.symbols import TradedSymbol, whole
 from tercel.venues.binance_venue.tracker import MS, OrderTracker
+from tercel.venues.binance_venue.words import ErrorCode, Status, shown
 from tercel.venues.binance_venue.working import ENDS, OVER, WorkingOrder
 
 _DUPLICATE: Final = "duplicate"

@@ -11,10 +11,9 @@ from urllib.parse import urlencode, urlsplit
 
 from tercel.core.errors import VenueError
 from tercel.fix.connection import TlsSettings
-from tercel.venues.binance.signing import NAME, in_text
-from tercel.venues.binance.words import ErrorCode
 from tercel.venues.binance_venue.budget import WeightBudget
 from tercel.venues.binance_venue.keys import ApiSigner
+from tercel.venues.binance_venue.words import SIGNATURE, ErrorCode, in_text
 
 UNSURE: Final = frozenset({-1000, -1001, -1006, ErrorCode.TIMEOUT})
 """Codes after which a request may have been carried out (`errors.md`)."""
@@ -163,7 +162,7 @@ class BinanceRest:
                 query = urlencode(
                     {**pairs, "recvWindow": self._window_ms, "timestamp": self._stamp_ms()}
                 )
-                query += "&" + urlencode({NAME: self._signer.sign(query)})
+                query += "&" + urlencode({SIGNATURE: self._signer.sign(query)})
             kept = self._connection is not None
             try:
                 return self._answer(

@@ -22,8 +22,8 @@ from tercel.core.toml import read_toml, row_of
 from tercel.core.validated import TomlTable, validated
 from tercel.fix.connection import TlsSettings
 from tercel.fix.profiles.secrets import Secret, refuse_written
-from tercel.venues.binance.words import LONGEST_WINDOW_MS
 from tercel.venues.binance_venue.keys import ApiSigner
+from tercel.venues.binance_venue.words import LONGEST_WINDOW_MS
 from tercel.venues.listening import is_loopback
 
 _HELP: Final = "see `docs/howto/binance.md`"

@@ -12,9 +12,9 @@ from tercel.core import orders as o
 from tercel.core.errors import VenueError
 from tercel.core.fixed import ONE
 from tercel.fix.memory import OrderMemory, SentOrder
-from tercel.venues.binance.words import Status
 from tercel.venues.binance_venue.balances import AssetLedger
 from tercel.venues.binance_venue.symbols import TradedSymbol, signed, whole
+from tercel.venues.binance_venue.words import Status
 from tercel.venues.binance_venue.working import OVER, WorkingOrder
 
 KEPT: Final = 10_000

@@ -10,11 +10,11 @@ from typing import Any, Final
 from tercel.core import orders as o
 from tercel.core.errors import VenueError
 from tercel.core.fixed import text
-from tercel.venues.binance.words import ErrorCode
 from tercel.venues.binance_venue.balances import AssetLedger
 from tercel.venues.binance_venue.book import StreamedBook
 from tercel.venues.binance_venue.channel import ApiAnswer, ApiChannel
 from tercel.venues.binance_venue.symbols import TRADING, signed, symbol_of
+from tercel.venues.binance_venue.words import ErrorCode
 
 EVERY_S: Final = 60.0
 RULES_S: Final = 3600.0

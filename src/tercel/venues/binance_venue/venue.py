@@ -22,7 +22,6 @@ from tercel.core.names import offer
 from tercel.fix.memory import OrderMemory
 from tercel.fix.profiles.model import NamesTable
 from tercel.fix.received import WaitLimits
-from tercel.venues.binance.words import depth_weight
 from tercel.venues.binance_venue.balances import AssetLedger
 from tercel.venues.binance_venue.book import AHEAD_NS, StreamedBook
 from tercel.venues.binance_venue.budget import WeightBudget
@@ -43,6 +42,7 @@ from tercel.venues.binance_venue.rest import GARBLED, BinanceRest
 from tercel.venues.binance_venue.terms import BinanceTerms, SpotTerms
 from tercel.venues.binance_venue.tracker import KEPT, MS, OrderTracker
 from tercel.venues.binance_venue.upkeep import AccountWatch
+from tercel.venues.binance_venue.words import depth_weight
 from tercel.venues.binance_venue.working import WorkingOrder
 
 WIDTH: Final = 1024

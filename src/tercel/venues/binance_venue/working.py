@@ -7,7 +7,7 @@ from typing import Final
 from tercel.core import orders as o
 from tercel.core.fixed import ONE
 from tercel.fix.memory import SentOrder
-from tercel.venues.binance.words import Status
+from tercel.venues.binance_venue.words import Status
 
 ENDS: Final[Mapping[str, tuple[o.ExecType, o.OrdStatus]]] = {
     Status.CANCELED: (o.ExecType.CANCELED, o.OrdStatus.CANCELED),

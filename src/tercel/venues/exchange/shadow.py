@@ -71,7 +71,7 @@ class ShadowVenue(SimulatedExchange):
     latency : EntryLatency
     rules : ShadowRules
     keep : Path, optional
-        New file that what is shown is kept in (`exchange.stream`).
+        New file that what is shown is kept in (`venues.exchange.stream`).
 
     Raises
     ------

@@ -1,0 +1,1 @@
+"""The simulated exchange as a server: over FIX, and in Binance's words."""

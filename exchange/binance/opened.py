@@ -1,0 +1,111 @@
+"""An exchange in Binance's words, opened on markets: symbols, clocks, what the account holds at first."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from exchange.binance.engine import BinanceExchange
+from exchange.binance.symbols import SymbolRules, decimal, rules_of
+from exchange.binance.words import BinanceError
+from tercel.core.errors import ConfigError
+from tercel.core.fixed import ONE
+from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.market.flow import preset as presets
+from tercel.market.tape import Lake
+from tercel.venues.exchange import MarketSpec, SimulatedExchange
+
+MILLION: Final = 10**6 * ONE
+_SLICE_NS: Final = 60 * NS_PER_SECOND
+"""How far a twin goes at once: a day's rows need not be in memory together."""
+CRYPTO: Final = frozenset({"BINANCE", "BITSTAMP"})
+"""Venues whose presets count lots in 1e-8 of the base asset."""
+
+
+def lots_of_presets(names: Sequence[str]) -> dict[str, int]:
+    """Lots in 1e-8 of the base asset, by instrument, of the presets that are of crypto exchanges."""
+    found = [presets.load(name) for name in names]
+    return {one.symbol: one.lot for one in found if one.venue in CRYPTO}
+
+
+def lots_of_lake(lake: Path, symbol: str, date: str | None) -> dict[str, int]:
+    """The same of a recorded day, where its feed says how much a lot is."""
+    tapes = Lake(lake)
+    chosen = date or list(tapes.days(symbol))[-1]
+    size = tapes.instrument(symbol, chosen).extra.get("lot_size")
+    return {} if size is None else {symbol: round(float(size) * ONE)}
+
+
+def opened(
+    markets: Mapping[str, MarketSpec], lots: Mapping[str, int], *, wall_ns: int | None, fee: int
+) -> BinanceExchange:
+    """An exchange on markets as they begin.
+
+    Parameters
+    ----------
+    markets : mapping of str to MarketSpec
+    lots : mapping of str to int
+        Lots in 1e-8 of the base asset; an instrument that is not there counts whole shares.
+    wall_ns : int or None
+        What clients' time is now, ns since 1970; None: the market's own.
+    fee : int
+        1e-8 of what is received.
+
+    Raises
+    ------
+    ConfigError
+        Two markets that would be one symbol.
+    """
+    exchange = SimulatedExchange(markets)
+    rules = [rules_of(one, lots.get(one.instrument, 0)) for one in exchange.listings()]
+    if len({one.symbol for one in rules}) < len(rules):
+        received = ", ".join(f"{one.instrument} as {one.symbol}" for one in rules)
+        raise ConfigError(
+            "each symbol once", received, "serve one of them, or each at a port of its own"
+        )
+    offset = 0 if wall_ns is None else wall_ns - exchange.now_ns
+    return BinanceExchange(exchange, rules, offset_ns=offset, maker=fee, taker=fee)
+
+
+def twin(engine: BinanceExchange, markets: Mapping[str, MarketSpec]) -> BinanceExchange:
+    """The same markets, as they began, without anybody's orders, as far as the engine has come."""
+    rules: list[SymbolRules] = list(engine.rules.values())
+    found = BinanceExchange(SimulatedExchange(markets), rules, offset_ns=engine.offset_ns)
+    while found.now_ns < engine.now_ns:
+        found.advance(min(found.now_ns + _SLICE_NS, engine.now_ns))
+        for market in found.markets.values():
+            market.fresh.clear()
+    return found
+
+
+def endow(engine: BinanceExchange, account: str, written: Sequence[str]) -> None:
+    """Give an account what it holds at first: `ASSET=AMOUNT`, or a million of each quote asset and as much in bases.
+
+    Raises
+    ------
+    ConfigError
+        An amount that is none, an asset that nothing is traded in.
+    """
+    amounts: dict[str, int] = {}
+    for rules in engine.rules.values():
+        worth = engine.markets[rules.symbol].middle * rules.unit
+        amounts[rules.base] = MILLION // worth * rules.lot
+    amounts |= {rules.quote: MILLION for rules in engine.rules.values()}
+    for one in written:
+        asset, _, text = one.partition("=")
+        if asset not in amounts:
+            raise ConfigError(
+                f"an asset of {', '.join(amounts)}",
+                f"`balance={one}`",
+                "such as `balance=USDT=10000`",
+            )
+        try:
+            amounts[asset] = decimal("amount", text)
+        except BinanceError:
+            raise ConfigError(
+                "an amount of eight decimals at most",
+                f"`balance={one}`",
+                "such as `balance=USDT=10000`",
+            ) from None
+    for asset, amount in amounts.items():
+        engine.deposit(account, asset, amount)
+    engine.told.clear()

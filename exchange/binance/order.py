@@ -1,0 +1,288 @@
+"""An order in Binance's words: its state, and the objects that tell it."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from exchange.binance.symbols import SymbolRules
+from exchange.binance.words import WORKING, BinanceOrderType, BinanceSide, TimeInForce, ms
+from tercel.core.fixed import ONE
+from tercel.venues.binance_venue import Status, shown
+
+
+@dataclass(slots=True)
+class BinanceFill:
+    """A trade of an order: lots at a price in ticks; the fee in 1e-8 of what was received."""
+
+    trade: int
+    order_id: int
+    symbol: str
+    side: BinanceSide
+    lots: int
+    ticks: int
+    fee: int
+    asset: str
+    ns: int
+    maker: bool
+
+
+@dataclass(slots=True)
+class BinanceOrder:
+    """State of an order.
+
+    Parameters
+    ----------
+    order_id : int
+        The exchange's number.
+    client_id : str
+        Its latest name.
+    account : str
+    rules : SymbolRules
+    side, kind, tif
+        As ordered.
+    lots, ticks : int
+        As ordered; ticks 0 for a market order.
+    ns : int
+        When it came, as clients see time.
+    spent : int
+        `quoteOrderQty`, 1e-8 of the quote asset.
+    """
+
+    order_id: int
+    client_id: str
+    account: str
+    rules: SymbolRules
+    side: BinanceSide
+    kind: BinanceOrderType
+    tif: TimeInForce
+    lots: int
+    ticks: int
+    ns: int
+    spent: int = 0
+    labels: dict[str, int] = field(default_factory=dict)
+    """`strategyId` and `strategyType`, where they were sent."""
+    status: Status = Status.NEW
+    cum: int = 0
+    """Lots filled."""
+    value: int = 0
+    """Ticks x lots filled."""
+    update_ns: int = 0
+    working_ns: int = 0
+    why: str = ""
+    """`expiryReason`."""
+    limit: int = 0
+    """Ticks that it may trade at: those of a market order too, as far as the account's money goes; 0: any."""
+    locked: int = 0
+    """1e-8 set aside for it."""
+    fills: list[BinanceFill] = field(default_factory=list)
+    amendments: list[dict[str, Any]] = field(default_factory=list)
+    """As `order/amendments` has them."""
+
+    @property
+    def open(self) -> bool:
+        """Whether it may trade."""
+        return self.status in WORKING
+
+    @property
+    def leaves(self) -> int:
+        """Lots that may trade."""
+        return self.lots - self.cum if self.open else 0
+
+    @property
+    def pays(self) -> str:
+        """The asset that it pays with."""
+        return self.rules.quote if self.side is BinanceSide.BUY else self.rules.base
+
+    @property
+    def gets(self) -> str:
+        """The asset that it buys."""
+        return self.rules.base if self.side is BinanceSide.BUY else self.rules.quote
+
+    def ack(self) -> dict[str, Any]:
+        """`newOrderRespType` ACK."""
+        return {
+            "symbol": self.rules.symbol,
+            "orderId": self.order_id,
+            "orderListId": -1,
+            "clientOrderId": self.client_id,
+            "transactTime": ms(self.update_ns),
+        }
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "price": self.rules.price(self.ticks),
+            "origQty": self.rules.quantity(self.lots),
+            "executedQty": self.rules.quantity(self.cum),
+            "origQuoteOrderQty": shown(self.spent),
+            "cummulativeQuoteQty": shown(self.value * self.rules.unit),
+            "status": self.status,
+            "timeInForce": self.tif,
+            "type": self.kind,
+            "side": self.side,
+        }
+
+    def _more(self) -> dict[str, Any]:
+        return self.labels | ({"expiryReason": self.why} if self.why else {})
+
+    def result(self) -> dict[str, Any]:
+        """`newOrderRespType` RESULT."""
+        last = {"workingTime": ms(self.working_ns), "selfTradePreventionMode": "NONE"}
+        return self.ack() | self._state() | last | self._more()
+
+    def full(self) -> dict[str, Any]:
+        """`newOrderRespType` FULL."""
+        return self.result() | {"fills": [self._fill(one) for one in self.fills]}
+
+    def _fill(self, fill: BinanceFill) -> dict[str, Any]:
+        return {
+            "price": self.rules.price(fill.ticks),
+            "qty": self.rules.quantity(fill.lots),
+            "commission": shown(fill.fee),
+            "commissionAsset": fill.asset,
+            "tradeId": fill.trade,
+        }
+
+    def query(self) -> dict[str, Any]:
+        """The answer to a question."""
+        return {
+            "symbol": self.rules.symbol,
+            "orderId": self.order_id,
+            "orderListId": -1,
+            "clientOrderId": self.client_id,
+            **self._state(),
+            "stopPrice": shown(0),
+            "icebergQty": shown(0),
+            "time": ms(self.ns),
+            "updateTime": ms(self.update_ns),
+            "isWorking": self.working_ns > 0,
+            "workingTime": ms(self.working_ns),
+            "selfTradePreventionMode": "NONE",
+            **self._more(),
+        }
+
+    def canceled(self, name: str, original: str) -> dict[str, Any]:
+        """The answer to a cancel that was called `name`."""
+        head = {"symbol": self.rules.symbol, "origClientOrderId": original}
+        last = {"selfTradePreventionMode": "NONE"} | self._more()
+        return head | self.ack() | {"clientOrderId": name} | self._state() | last
+
+    def amended(self, execution: int, original: str) -> dict[str, Any]:
+        """The answer to an amendment."""
+        state = self._state()
+        return {
+            "transactTime": ms(self.update_ns),
+            "executionId": execution,
+            "amendedOrder": {
+                "symbol": self.rules.symbol,
+                "orderId": self.order_id,
+                "orderListId": -1,
+                "origClientOrderId": original,
+                "clientOrderId": self.client_id,
+                "price": state["price"],
+                "qty": state["origQty"],
+                "executedQty": state["executedQty"],
+                "preventedQty": shown(0),
+                "quoteOrderQty": shown(self.spent),
+                "cumulativeQuoteQty": state["cummulativeQuoteQty"],
+                "status": self.status,
+                "timeInForce": self.tif,
+                "type": self.kind,
+                "side": self.side,
+                "workingTime": ms(self.working_ns),
+                "selfTradePreventionMode": "NONE",
+            },
+        }
+
+    def amendment(self, execution: int, original: str, lots: int) -> dict[str, Any]:
+        """A row of `order/amendments`; `original`, `lots`: of before."""
+        return {
+            "symbol": self.rules.symbol,
+            "orderId": self.order_id,
+            "executionId": execution,
+            "origClientOrderId": original,
+            "newClientOrderId": self.client_id,
+            "origQty": self.rules.quantity(lots),
+            "newQty": self.rules.quantity(self.lots),
+            "time": ms(self.update_ns),
+        }
+
+    def report(
+        self,
+        what: str,
+        execution: int,
+        now_ns: int,
+        fill: BinanceFill | None = None,
+        name: str = "",
+        original: str = "",
+    ) -> dict[str, Any]:
+        """An `executionReport`; `name` is a cancel's, `original` what the order was called before."""
+        rules = self.rules
+        told = {
+            "e": "executionReport",
+            "E": ms(now_ns),
+            "s": rules.symbol,
+            "c": name or self.client_id,
+            "S": self.side,
+            "o": self.kind,
+            "f": self.tif,
+            "q": rules.quantity(self.lots),
+            "p": rules.price(self.ticks),
+            "P": shown(0),
+            "F": shown(0),
+            "g": -1,
+            "C": original,
+            "x": what,
+            "X": self.status,
+            "r": "NONE",
+            "i": self.order_id,
+            "l": rules.quantity(fill.lots if fill else 0),
+            "z": rules.quantity(self.cum),
+            "L": rules.price(fill.ticks if fill else 0),
+            "n": shown(fill.fee) if fill else "0",
+            "N": fill.asset if fill else None,
+            "T": ms(self.update_ns),
+            "t": fill.trade if fill else -1,
+            "I": execution,
+            "w": self.open,
+            "m": bool(fill and fill.maker),
+            "M": False,
+            "O": ms(self.ns),
+            "Z": shown(self.value * rules.unit),
+            "Y": shown(fill.lots * fill.ticks * rules.unit if fill else 0),
+            "Q": shown(self.spent),
+            "V": "NONE",
+        }
+        if self.working_ns:
+            told["W"] = ms(self.working_ns)
+        if "strategyId" in self.labels:
+            told["j"] = self.labels["strategyId"]
+        if "strategyType" in self.labels:
+            told["J"] = self.labels["strategyType"]
+        return told | ({"eR": self.why} if self.why else {})
+
+
+def own_trade(fill: BinanceFill, rules: SymbolRules) -> dict[str, Any]:
+    """A row of `myTrades`."""
+    return {
+        "symbol": fill.symbol,
+        "id": fill.trade,
+        "orderId": fill.order_id,
+        "orderListId": -1,
+        "price": rules.price(fill.ticks),
+        "qty": rules.quantity(fill.lots),
+        "quoteQty": shown(fill.lots * fill.ticks * rules.unit),
+        "commission": shown(fill.fee),
+        "commissionAsset": fill.asset,
+        "time": ms(fill.ns),
+        "isBuyer": fill.side is BinanceSide.BUY,
+        "isMaker": fill.maker,
+        "isBestMatch": True,
+    }
+
+
+def fee_of(amount: int, rate: int) -> int:
+    """Fee at a rate of 1e-8 of an amount of 1e-8, rounded down.
+
+    >>> fee_of(100_000_000, 100_000)
+    100000
+    """
+    return amount * rate // ONE

@@ -1,0 +1,270 @@
+"""What an account did at an exchange, as files: the public tape as a lake, its fills as `tercel tca` reads them.
+
+Also what it did to the price: the middle of the touch beside that of the same market without its orders.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from exchange.binance.engine import BinanceExchange, TradingAccount
+from exchange.binance.order import BinanceFill
+from exchange.binance.public import DAY_NS, RECORDED, MarketRecord, PublicMarket
+from exchange.binance.symbols import SymbolRules
+from exchange.binance.words import BinanceSide
+from tercel.api.tca.report import own_costs
+from tercel.core.arrays import Ints
+from tercel.core.errors import TercelError
+from tercel.core.fixed import ONE, text
+from tercel.core.report.page import Section
+from tercel.core.report.tables import fixed, plain_table
+from tercel.core.rows import csv_text
+from tercel.core.vocabulary import BUY, NS_PER_SECOND
+from tercel.market.tape import Events, Instrument, Lake, schema
+
+VENUE: Final = "BINANCE"
+SPANS_S: Final = (0, 1, 10, 60)
+"""Seconds after a fill at which the price is looked at."""
+_NS, _KIND, _SIDE, _TICKS, _LOTS = range(RECORDED)
+
+
+def recorded(record: MarketRecord) -> Iterator[Ints]:
+    """Rows of a record, int64 (n, 5), some at a time: of one moment trades, levels that vanish, the others.
+
+    Of a level that changed several times in a moment the last total counts.
+    """
+    yield from map(_settled, record.blocks())
+
+
+def _settled(table: Ints) -> Ints:
+    level = table[:, _KIND] == schema.LEVEL_SET
+    _, last = np.unique(table[level][::-1][:, [_NS, _SIDE, _TICKS]], axis=0, return_index=True)
+    kept = np.concatenate([table[~level], table[level][::-1][last]])
+    rank = np.where(kept[:, _KIND] != schema.LEVEL_SET, 0, np.where(kept[:, _LOTS] == 0, 1, 2))
+    return kept[np.lexsort((rank, kept[:, _NS]))]
+
+
+def write_tape(lake: Path, market: PublicMarket) -> tuple[str, int]:
+    """Write a symbol's record as a day of a lake, up to midnight UTC of the day that it began on; the day, its rows."""
+    rules, parts = market.rules, list[Events]()
+    began = messages = 0
+    for block in recorded(market.record):
+        began = began or int(block[0, _NS])
+        rows = block[block[:, _NS] < (began // DAY_NS + 1) * DAY_NS]
+        new = np.append(rows[1:, _NS] != rows[:-1, _NS], True)[: len(rows)]
+        seq = messages + np.cumsum(np.append(True, new[:-1]))[: len(rows)]
+        flags = np.where(new, schema.MESSAGE_END, 0) | np.where(
+            rows[:, _NS] == began, schema.OPENING, 0
+        )
+        ns, messages = rows[:, _NS], messages + int(new.sum())
+        columns = (
+            ns,
+            ns,
+            seq,
+            rows[:, _KIND],
+            0 * ns,
+            rows[:, _SIDE],
+            rows[:, _TICKS],
+            rows[:, _LOTS],
+            flags,
+        )
+        parts.append(Events.from_table(np.stack(columns, axis=1)))
+    events = Events.joined(parts)
+    date = datetime.fromtimestamp(began // NS_PER_SECOND, UTC).date().isoformat()
+    instrument = Instrument(
+        VENUE,
+        rules.symbol,
+        date,
+        rules.tick / ONE,
+        timezone="UTC",
+        session_open_ns=began,
+        session_close_ns=int(events.exch_ns[-1]) + 1,
+        extra={"lot_size": text(rules.lot), "feed": "tercel venue serve"},
+    )
+    Lake(lake).write(instrument, events, replace=True)
+    return date, len(events)
+
+
+def write_fills(path: Path, account: TradingAccount, rules: dict[str, SymbolRules]) -> int:
+    """Write an account's fills; how many. Quantities count coins; a fee is in the quote asset."""
+    rows = [["time", "symbol", "side", "quantity", "price", "venue", "fee"]]
+    for fill in account.fills:
+        mine = rules[fill.symbol]
+        coins, price = text(fill.lots * mine.lot), text(fill.ticks * mine.tick)
+        rows.append(
+            [
+                _iso(fill.ns),
+                fill.symbol,
+                fill.side.lower(),
+                coins,
+                price,
+                VENUE,
+                text(_fee(fill, mine)),
+            ]
+        )
+    path.write_text(csv_text(rows), encoding="utf-8", newline="")
+    return len(account.fills)
+
+
+def _fee(fill: BinanceFill, rules: SymbolRules) -> int:
+    """A fee in 1e-8 of the quote asset, at the fill's price where it was taken in the base asset."""
+    return fill.fee * fill.ticks * rules.tick // ONE if fill.side is BinanceSide.BUY else fill.fee
+
+
+def _iso(ns: int) -> str:
+    whole = datetime.fromtimestamp(ns // NS_PER_SECOND, UTC)
+    return f"{whole:%Y-%m-%dT%H:%M:%S}.{ns % NS_PER_SECOND:09d}Z"
+
+
+def middles(market: PublicMarket) -> Ints:
+    """The middle's path, int64 (m, 2): time, half ticks; moments with both sides alone."""
+    levels: dict[int, dict[int, int]] = {1: {}, -1: {}}
+    path: list[tuple[int, int]] = []
+    for block in recorded(market.record):
+        rows = block[block[:, _KIND] == schema.LEVEL_SET]
+        ends = np.append(rows[1:, _NS] != rows[:-1, _NS], True)[: len(rows)].tolist()
+        for (ns, _, side, ticks, lots), end in zip(rows.tolist(), ends, strict=True):
+            if lots:
+                levels[side][ticks] = lots
+            else:
+                levels[side].pop(ticks, None)
+            if end and levels[1] and levels[-1]:
+                middle = max(levels[1]) + min(levels[-1])
+                if not path or path[-1][1] != middle:
+                    path.append((ns, middle))
+    return np.array(path, np.int64).reshape(-1, 2)
+
+
+def impact(
+    engine: BinanceExchange, twin: BinanceExchange, account: TradingAccount, symbol: str
+) -> dict[str, Any]:
+    """How far the account's orders moved the price: the middle less the twin's, in the fill's direction, bps.
+
+    Means over fills, by lots, at seconds after each; what a fill had moved before it is in its figures too.
+    """
+    fills = [one for one in account.fills if one.symbol == symbol]
+    mine, without = middles(engine.markets[symbol]), middles(twin.markets[symbol])
+    told: dict[str, Any] = {"fills": len(fills), "lots": sum(one.lots for one in fills)}
+    if not fills or not len(mine) or not len(without):
+        return told | {"moved_bps": {}, "moved_at_end_ticks": 0.0}
+    ns = np.array([one.ns for one in fills], np.int64)
+    side = np.array([one.side.sign for one in fills], np.int64)
+    lots = np.array([one.lots for one in fills], np.int64)
+    moved: dict[str, float | None] = {}
+    for span in SPANS_S:
+        at = ns + span * NS_PER_SECOND
+        there = at <= engine.now_ns
+        if not there.any():
+            moved[f"+{span}s"] = None
+            continue
+        a, b = _at(mine, at[there]), _at(without, at[there])
+        bps = side[there] * (a - b) / b * 1e4
+        moved[f"+{span}s"] = float(np.average(bps, weights=lots[there]))
+    end = float(mine[-1, 1] - without[-1, 1]) / 2
+    return told | {"moved_bps": moved, "moved_at_end_ticks": end}
+
+
+def _at(path: Ints, ns: Ints) -> Ints:
+    """The path's value at times: after everything that happened by then."""
+    found: Ints = path[np.maximum(np.searchsorted(path[:, 0], ns, side="right") - 1, 0), 1]
+    return found
+
+
+def summed(account: TradingAccount, rules: SymbolRules) -> dict[str, Any]:
+    """Orders and fills of an account in a symbol; money as decimal texts, exact."""
+    orders = [one for one in account.orders.values() if one.rules is rules]
+    fills = [one for one in account.fills if one.symbol == rules.symbol]
+    bought = [one for one in fills if one.side.sign == BUY]
+    sold = [one for one in fills if one.side.sign != BUY]
+
+    def both(rows: list[BinanceFill]) -> dict[str, str]:
+        return {
+            "quantity": text(sum(one.lots for one in rows) * rules.lot),
+            "value": text(sum(one.lots * one.ticks for one in rows) * rules.unit),
+        }
+
+    fees: dict[str, int] = {}
+    for one in fills:
+        fees[one.asset] = fees.get(one.asset, 0) + one.fee
+    states: dict[str, int] = {}
+    for order in orders:
+        states[order.status] = states.get(order.status, 0) + 1
+    return {
+        "orders": len(orders),
+        "by_status": states,
+        "fills": len(fills),
+        "rested_fills": sum(one.maker for one in fills),
+        "bought": both(bought),
+        "sold": both(sold),
+        "fees": {asset: text(amount) for asset, amount in fees.items()},
+    }
+
+
+def _moved(symbols: Mapping[str, Any]) -> list[Section]:
+    """How far the price was moved, beside the same market without the orders."""
+    told = {name: one["impact"]["moved_bps"] for name, one in symbols.items() if one.get("impact")}
+    spans = list(dict.fromkeys(span for one in told.values() for span in one))
+    if not spans:
+        return []
+    rows = [[name, *(fixed(one.get(span)) for span in spans)] for name, one in told.items()]
+    caption = "The middle after a fill, in its direction, from that of the same market without these orders, bps"
+    return [
+        Section("How far they moved the price", html=plain_table(["symbol", *spans], rows, caption))
+    ]
+
+
+def venue_report(
+    engine: BinanceExchange,
+    twin: BinanceExchange | None,
+    account: str,
+    out: Path,
+    strategies: tuple[str, ...] = (),
+) -> dict[str, Any]:
+    """Write `fills.csv`, `lake`, `report.json` and, where there were fills, `report.html` into a folder; the report.
+
+    Parameters
+    ----------
+    engine : BinanceExchange
+        As the run left it.
+    twin : BinanceExchange or None
+        The same market without orders (:func:`exchange.binance.opened.twin`); None: nothing is said of impact.
+    account : str
+    out : Path
+        The report of an earlier run there is replaced.
+    strategies : tuple of str
+        Written strategies that work the same parents again (as `own_costs` has them).
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    mine = engine.account(account)
+    report: dict[str, Any] = {
+        "account": account,
+        "balanced": not engine.imbalance(account),
+        "symbols": {},
+    }
+    for symbol, rules in engine.rules.items():
+        date, rows = write_tape(out / "lake", engine.markets[symbol])
+        told = {"date": date, "rows": rows, **summed(mine, rules)}
+        if twin is not None:
+            told["impact"] = impact(engine, twin, mine, symbol)
+        report["symbols"][symbol] = told
+    fills = write_fills(out / "fills.csv", mine, engine.rules)
+    report["costs"] = None
+    if fills:
+        try:
+            costs = own_costs(out / "fills.csv", out / "lake", strategies=strategies)
+        except (
+            TercelError
+        ) as error:  # too short a run, or one across midnight: the figures above stand
+            report["why_no_costs"] = str(error)
+        else:
+            report["costs"] = costs.to_json()
+            more = _moved(report["symbols"])
+            (out / "report.html").write_text(
+                costs.page("What the orders at this exchange cost", more)
+            )
+    (out / "report.json").write_text(json.dumps(report, indent=1) + "\n")
+    return report

@@ -1,0 +1,508 @@
+"""Requests of an account: orders, cancels, questions, balances."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, Final
+
+from exchange.binance.engine import BinanceExchange, OrderAsked, TradingAccount
+from exchange.binance.limits import DAY_MS, RateUsage
+from exchange.binance.order import BinanceOrder, own_trade
+from exchange.binance.params import Params, page, within
+from exchange.binance.words import (
+    UNKNOWN_ORDER,
+    UNSUPPORTED,
+    BinanceError,
+    BinanceOrderType,
+    BinanceSide,
+    TimeInForce,
+    either,
+    missing,
+    ms,
+    not_valid,
+    rejected,
+    unasked,
+)
+from tercel.core.fixed import ONE
+from tercel.venues.binance_venue import ErrorCode, Status, shown
+
+ORDER_PARAMS: Final = (
+    "symbol",
+    "side",
+    "type",
+    "timeInForce",
+    "quantity",
+    "quoteOrderQty",
+    "price",
+    "newClientOrderId",
+    "strategyId",
+    "strategyType",
+    "stopPrice",
+    "trailingDelta",
+    "icebergQty",
+    "newOrderRespType",
+    "selfTradePreventionMode",
+    "pegPriceType",
+    "pegOffsetValue",
+    "pegOffsetType",
+)
+REPLACE_PARAMS: Final = (
+    *ORDER_PARAMS,
+    "cancelReplaceMode",
+    "cancelNewClientOrderId",
+    "cancelOrigClientOrderId",
+    "cancelOrderId",
+    "cancelRestrictions",
+    "orderRateLimitExceededMode",
+)
+_NOT_HERE: Final = {
+    "icebergQty": "Iceberg orders are not supported for this symbol.",
+    "trailingDelta": "Trailing stop orders are not supported for this symbol.",
+    "pegPriceType": "Pegged orders are not supported for this symbol.",
+}
+_RESTRICTIONS: Final = ("ONLY_NEW", "ONLY_PARTIALLY_FILLED")
+
+
+class Shape(StrEnum):
+    """How much the answer to a new order says."""
+
+    ACK = "ACK"
+    RESULT = "RESULT"
+    FULL = "FULL"
+
+
+class ReplaceMode(StrEnum):
+    """What a cancel that fails means for the new order."""
+
+    STOP_ON_FAILURE = "STOP_ON_FAILURE"
+    ALLOW_FAILURE = "ALLOW_FAILURE"
+
+
+class TradeRequests:
+    """Answers to requests with a key.
+
+    Parameters
+    ----------
+    engine : BinanceExchange
+    usage : RateUsage
+    """
+
+    def __init__(self, engine: BinanceExchange, usage: RateUsage) -> None:
+        self.engine = engine
+        self.usage = usage
+        self.wallet: dict[str, tuple[Any, tuple[str, ...]]] = {
+            "account/apiRestrictions": (self.restrictions, ()),
+            "asset/tradeFee": (self.fees, ("symbol",)),
+            "capital/config/getall": (self.coins, ()),
+            "margin/allPairs": (self.nothing, ()),
+            "margin/isolated/allPairs": (self.nothing, ()),
+            "spot/delist-schedule": (self.nothing, ()),
+        }
+        """Of /sapi/v1, what clients ask for when they begin."""
+
+    # -- new orders ---------------------------------------------------------------------------------------------------
+
+    def asked(self, params: Params) -> OrderAsked:
+        """A new order of its parameters.
+
+        Raises
+        ------
+        BinanceError
+            What is missing, of no use, or not on offer.
+        """
+        for name in ("symbol", "side", "type"):
+            params.needed(name)
+        rules = self.engine.rules[self._symbol(params)]
+        side = (
+            params.choice("side", BinanceSide, ErrorCode.INVALID_SIDE, "Invalid side.")
+            or BinanceSide.BUY
+        )
+        kind = (
+            params.choice(
+                "type", BinanceOrderType, ErrorCode.INVALID_ORDER_TYPE, "Invalid orderType."
+            )
+            or BinanceOrderType.LIMIT
+        )
+        tif = params.choice(
+            "timeInForce", TimeInForce, ErrorCode.INVALID_TIF, "Invalid timeInForce."
+        )
+        if kind in UNSUPPORTED:
+            raise rejected(UNSUPPORTED[kind])
+        for name, msg in _NOT_HERE.items():
+            if name in params and params.text(name) not in ("0", "0.0", "0.00000000"):
+                raise rejected(msg)
+        if "stopPrice" in params:
+            raise unasked("stopPrice")
+        if params.text("selfTradePreventionMode") not in ("", "NONE"):
+            raise not_valid("selfTradePreventionMode")
+        self._composed(params, kind, tif)
+        spent, ticks = params.amount("quoteOrderQty"), 0
+        lots = rules.lots(params.amount("quantity")) if "quantity" in params else 0
+        if "price" in params:
+            ticks = rules.ticks(params.amount("price"))
+        if not lots and not spent:
+            raise not_valid("quoteOrderQty")
+        labels = {
+            name: value
+            for name in ("strategyId", "strategyType")
+            if (value := params.whole(name)) is not None
+        }
+        if labels.get("strategyType", 1_000_000) < 1_000_000:
+            raise BinanceError(ErrorCode.BAD_STRATEGY_TYPE, "`strategyType` was less than 1000000.")
+        shape(params, kind)
+        name = params.client_id("newClientOrderId")
+        return OrderAsked(
+            rules, side, kind, tif or TimeInForce.GTC, lots, ticks, spent, name, labels
+        )
+
+    @staticmethod
+    def _composed(params: Params, kind: BinanceOrderType, tif: TimeInForce | None) -> None:
+        """Which parameters a kind of order has."""
+        if kind is BinanceOrderType.MARKET:
+            if tif is not None:
+                raise unasked("timeInForce")
+            if "price" in params:
+                raise unasked("price")
+            if ("quantity" in params) == ("quoteOrderQty" in params):
+                if "quantity" in params:
+                    raise unasked("quoteOrderQty")
+                raise either("quantity", "quoteOrderQty")
+            return
+        if kind is BinanceOrderType.LIMIT and tif is None:
+            raise missing("timeInForce")
+        if kind is BinanceOrderType.LIMIT_MAKER and tif is not None:
+            raise unasked("timeInForce")
+        for name in ("quantity", "price"):
+            if name not in params:
+                raise missing(name)
+        if "quoteOrderQty" in params:
+            raise unasked("quoteOrderQty")
+
+    def place(self, account: TradingAccount, params: Params) -> dict[str, Any]:
+        """`order`, POST."""
+        asked = self.asked(params)
+        self.usage.order(account.name)
+        return self._placed(account, asked, params)
+
+    def _placed(self, account: TradingAccount, asked: OrderAsked, params: Params) -> dict[str, Any]:
+        order = self.engine.place(account, asked)
+        if order.status is Status.FILLED:
+            self.usage.filled(account.name)
+        wanted = shape(params, asked.kind)
+        return (
+            order.ack()
+            if wanted is Shape.ACK
+            else order.result()
+            if wanted is Shape.RESULT
+            else order.full()
+        )
+
+    def test(self, account: TradingAccount, params: Params) -> dict[str, Any]:
+        """`order/test`."""
+        rates = params.flag("computeCommissionRates")
+        self.engine.check(account, self.asked(params))
+        if not rates:
+            return {}
+        own, none = {"maker": shown(self.engine.maker), "taker": shown(self.engine.taker)}, shown(0)
+        return {
+            "standardCommissionForOrder": own,
+            "specialCommissionForOrder": {"maker": none, "taker": none},
+            "taxCommissionForOrder": {"maker": none, "taker": none},
+            "discount": _discount(),
+        }
+
+    # -- cancels ------------------------------------------------------------------------------------------------------
+
+    def _named(
+        self, params: Params, number: str = "orderId", name: str = "origClientOrderId"
+    ) -> tuple[int | None, str]:
+        if number not in params and name not in params:
+            raise either(number, name)
+        return params.whole(number), params.text(name)
+
+    def _symbol(self, params: Params) -> str:
+        params.needed("symbol")
+        if (symbol := params.symbol()) not in self.engine.rules:
+            raise BinanceError(ErrorCode.BAD_SYMBOL, "Invalid symbol.")
+        return symbol
+
+    def cancel(self, account: TradingAccount, params: Params) -> dict[str, Any]:
+        """`order`, DELETE."""
+        symbol, named = self._symbol(params), self._named(params)
+        return self.engine.cancel(
+            account, symbol, *named, params.client_id("newClientOrderId"), _restriction(params)
+        )
+
+    def cancel_all(self, account: TradingAccount, params: Params) -> list[dict[str, Any]]:
+        """`openOrders`, DELETE."""
+        symbol = self._symbol(params)
+        mine = [one for one in account.living.values() if one.rules.symbol == symbol]
+        if not mine:
+            raise BinanceError(ErrorCode.CANCEL_REJECTED, UNKNOWN_ORDER)
+        told = []
+        for order in mine:
+            if order.open:  # others may have gone with the one before
+                told.append(self.engine.cancel(account, symbol, order.order_id, "", ""))
+        return told
+
+    def replace(self, account: TradingAccount, params: Params) -> dict[str, Any]:
+        """`order/cancelReplace`: the filters are asked before anything is cancelled."""
+        params.needed("cancelReplaceMode")
+        mode = params.choice("cancelReplaceMode", ReplaceMode, *_wrong("cancelReplaceMode"))
+        exceeded = params.text("orderRateLimitExceededMode") or "DO_NOTHING"
+        if exceeded not in ("DO_NOTHING", "CANCEL_ONLY"):
+            raise not_valid("orderRateLimitExceededMode")
+        asked, symbol = self.asked(params), self._symbol(params)
+        number, name = self._named(params, "cancelOrderId", "cancelOrigClientOrderId")
+        new_name, only = params.client_id("cancelNewClientOrderId"), _restriction(params)
+        limited: BinanceError | None = None
+        try:
+            self.usage.order(account.name)
+        except BinanceError as error:
+            if exceeded == "DO_NOTHING":
+                raise
+            limited = error
+        cancel, failed = self._tried(
+            lambda: self.engine.cancel(account, symbol, number, name, new_name, only)
+        )
+        parts = {
+            "cancelResult": "FAILURE" if failed else "SUCCESS",
+            "newOrderResult": "NOT_ATTEMPTED",
+        }
+        if limited is not None and (not failed or mode is ReplaceMode.ALLOW_FAILURE):
+            placed, refused = limited.body, True
+        elif failed and mode is ReplaceMode.STOP_ON_FAILURE:
+            data = parts | {"cancelResponse": cancel, "newOrderResponse": None}
+            status = 429 if limited else 400
+            raise BinanceError(ErrorCode.FAILED, "Order cancel-replace failed.", status, data)
+        else:
+            placed, refused = self._tried(lambda: self._placed(account, asked, params))
+        parts["newOrderResult"] = "FAILURE" if refused else "SUCCESS"
+        data = parts | {"cancelResponse": cancel, "newOrderResponse": placed}
+        if failed and refused:
+            raise BinanceError(ErrorCode.FAILED, "Order cancel-replace failed.", 400, data)
+        if failed or refused:
+            status = 409 if limited is None or mode is ReplaceMode.ALLOW_FAILURE else 429
+            raise BinanceError(
+                ErrorCode.PARTLY_FAILED, "Order cancel-replace partially failed.", status, data
+            )
+        return data
+
+    @staticmethod
+    def _tried(act: Any) -> tuple[dict[str, Any], bool]:
+        """What was done, or the error; whether it failed."""
+        try:
+            return act(), False
+        except BinanceError as error:
+            return error.body, True
+
+    def amend(self, account: TradingAccount, params: Params) -> dict[str, Any]:
+        """`order/amend/keepPriority`."""
+        symbol, (number, name) = self._symbol(params), self._named(params)
+        params.needed("newQty")
+        order = self.engine.find(account, symbol, number, name)
+        if order is None:
+            raise BinanceError(ErrorCode.AMEND_REJECTED, UNKNOWN_ORDER)
+        lots = order.rules.lots(params.amount("newQty"))
+        return self.engine.amend(account, order, lots, params.client_id("newClientOrderId"))
+
+    def amendments(self, account: TradingAccount, params: Params) -> list[dict[str, Any]]:
+        """`order/amendments`."""
+        symbol, number = self._symbol(params), params.needed("orderId") and params.whole("orderId")
+        first, limit = params.whole("fromExecutionId"), params.integer("limit", 500, 1000)
+        order = self.engine.query(account, symbol, int(number or 0), "")
+        return [one for one in order.amendments if one["executionId"] >= (first or 0)][:limit]
+
+    # -- questions ----------------------------------------------------------------------------------------------------
+
+    def order(self, account: TradingAccount, params: Params) -> dict[str, Any]:
+        """`order`, GET."""
+        return self.engine.query(account, self._symbol(params), *self._named(params)).query()
+
+    def open_orders(self, account: TradingAccount, params: Params) -> list[dict[str, Any]]:
+        """`openOrders`, GET."""
+        symbol = self._symbol(params) if "symbol" in params else ""
+        return [one.query() for one in account.living.values() if symbol in ("", one.rules.symbol)]
+
+    def all_orders(self, account: TradingAccount, params: Params) -> list[dict[str, Any]]:
+        """`allOrders`."""
+        symbol, limit, first = (
+            self._symbol(params),
+            params.integer("limit", 500, 1000),
+            params.whole("orderId"),
+        )
+        start, end = _span(params)
+        found: list[BinanceOrder] = [
+            one
+            for one in account.orders.values()
+            if one.rules.symbol == symbol
+            and (first is None or one.order_id >= first)
+            and within(one.ns, start, end)
+        ]
+        return [one.query() for one in page(found, limit, first, start)]
+
+    def my_trades(self, account: TradingAccount, params: Params) -> list[dict[str, Any]]:
+        """`myTrades`."""
+        symbol, limit = self._symbol(params), params.integer("limit", 500, 1000)
+        number, first = params.whole("orderId"), params.whole("fromId")
+        start, end = _span(params)
+        if (first is not None or number is not None) and (start is not None or end is not None):
+            raise BinanceError(
+                ErrorCode.BAD_COMBINATION, "Combination of optional parameters invalid."
+            )
+        found = [
+            one
+            for one in account.fills
+            if one.symbol == symbol
+            and (number is None or one.order_id == number)
+            and (first is None or one.trade >= first)
+            and within(one.ns, start, end)
+        ]
+        return [
+            own_trade(one, self.engine.rules[symbol]) for one in page(found, limit, first, start)
+        ]
+
+    def account(self, account: TradingAccount, params: Params) -> dict[str, Any]:
+        """`account`."""
+        rows = account.balances.rows(
+            list(dict.fromkeys([*self.engine.assets, *account.balances.free]))
+        )
+        if params.flag("omitZeroBalances"):
+            rows = [one for one in rows if one["free"] != shown(0) or one["locked"] != shown(0)]
+        maker, taker = self.engine.maker, self.engine.taker
+        return {
+            "makerCommission": maker * 10_000 // ONE,
+            "takerCommission": taker * 10_000 // ONE,
+            "buyerCommission": 0,
+            "sellerCommission": 0,
+            "commissionRates": {
+                "maker": shown(maker),
+                "taker": shown(taker),
+                "buyer": shown(0),
+                "seller": shown(0),
+            },
+            "canTrade": True,
+            "canWithdraw": False,
+            "canDeposit": False,
+            "brokered": False,
+            "requireSelfTradePrevention": False,
+            "preventSor": False,
+            "updateTime": ms(account.update_ns),
+            "accountType": "SPOT",
+            "balances": rows,
+            "permissions": ["SPOT"],
+            "uid": 1,
+        }
+
+    def commission(self, _account: TradingAccount, params: Params) -> dict[str, Any]:
+        """`account/commission`."""
+        symbol, none = self._symbol(params), shown(0)
+        rates = {
+            "maker": shown(self.engine.maker),
+            "taker": shown(self.engine.taker),
+            "buyer": none,
+            "seller": none,
+        }
+        nothing: Mapping[str, str] = dict.fromkeys(rates, none)
+        return {
+            "symbol": symbol,
+            "standardCommission": rates,
+            "specialCommission": nothing,
+            "taxCommission": nothing,
+            "discount": _discount(),
+        }
+
+    def fees(self, _account: TradingAccount, params: Params) -> list[dict[str, str]]:
+        """`/sapi/v1/asset/tradeFee`: of a symbol, or of all."""
+        symbols = [self._symbol(params)] if "symbol" in params else list(self.engine.rules)
+        rates = {
+            "makerCommission": shown(self.engine.maker),
+            "takerCommission": shown(self.engine.taker),
+        }
+        return [{"symbol": one} | rates for one in symbols]
+
+    def order_count(self, account: TradingAccount, _params: Params) -> list[dict[str, Any]]:
+        """`rateLimit/order`."""
+        return self.usage.order_rows(account.name)
+
+    @staticmethod
+    def nothing(_account: TradingAccount, _params: Params) -> list[Any]:
+        """Pairs with margin, symbols to be delisted, lists of orders, prevented matches, allocations: none."""
+        return []
+
+    def coins(self, account: TradingAccount, _params: Params) -> list[dict[str, Any]]:
+        """Assets, without networks to draw or pay in by."""
+        held = account.balances
+        return [
+            {
+                "coin": one,
+                "name": one,
+                "depositAllEnable": False,
+                "withdrawAllEnable": False,
+                "free": shown(held.free[one]),
+                "locked": shown(held.locked[one]),
+                "freeze": "0",
+                "ipoable": "0",
+                "ipoing": "0",
+                "isLegalMoney": False,
+                "storage": "0",
+                "trading": True,
+                "withdrawing": "0",
+                "networkList": [],
+            }
+            for one in self.engine.assets
+        ]
+
+    def restrictions(self, _account: TradingAccount, _params: Params) -> dict[str, Any]:
+        """`/sapi/v1/account/apiRestrictions`: what the key may do; nobody withdraws here."""
+        return {
+            "ipRestrict": False,
+            "createTime": ms(self.engine.began_ns + self.engine.offset_ns),
+            "enableReading": True,
+            "enableWithdrawals": False,
+            "enableInternalTransfer": False,
+            "enableMargin": False,
+            "enableFutures": False,
+            "permitsUniversalTransfer": False,
+            "enableVanillaOptions": False,
+            "enableFixApiTrade": False,
+            "enableFixReadOnly": False,
+            "enableSpotAndMarginTrading": True,
+            "enablePortfolioMarginTrading": False,
+        }
+
+
+def shape(params: Params, kind: BinanceOrderType) -> Shape:
+    """`newOrderRespType`: FULL for market and limit orders, else ACK."""
+    chosen = params.choice("newOrderRespType", Shape, *_wrong("newOrderRespType"))
+    return chosen or (Shape.ACK if kind is BinanceOrderType.LIMIT_MAKER else Shape.FULL)
+
+
+def _wrong(name: str) -> tuple[ErrorCode, str]:
+    return ErrorCode.INVALID_PARAMETER, not_valid(name).msg
+
+
+def _restriction(params: Params) -> str:
+    text = params.text("cancelRestrictions")
+    if text not in ("", *_RESTRICTIONS):
+        raise BinanceError(ErrorCode.INVALID_CANCEL_RESTRICTIONS, "Invalid cancelRestrictions")
+    return text
+
+
+def _span(params: Params) -> tuple[int | None, int | None]:
+    """`startTime` and `endTime`, a day apart at most."""
+    start, end = params.time_ms("startTime"), params.time_ms("endTime")
+    if start is not None and end is not None and end - start > DAY_MS:
+        raise BinanceError(
+            ErrorCode.MORE_THAN_XX_HOURS, "More than 24 hours between startTime and endTime."
+        )
+    return start, end
+
+
+def _discount() -> dict[str, Any]:
+    """Nothing is paid in BNB here."""
+    return {
+        "enabledForAccount": False,
+        "enabledForSymbol": False,
+        "discountAsset": "BNB",
+        "discount": shown(0),
+    }

@@ -1,0 +1,255 @@
+"""Words of Binance Spot at an exchange, besides those of its clients: errors, enumerations, limits, times.
+
+Source: binance-spot-api-docs at a5e0bc3, `rest-api.md`, `web-socket-api.md`, `enums.md`, `errors.md`, `filters.md`.
+"""
+
+from enum import StrEnum
+from typing import Any, Final
+
+from tercel.venues.binance_venue import ErrorCode, Status
+
+NS_PER_MS: Final = 1_000_000
+CLIENT_ORDER_ID: Final = r"^[a-zA-Z0-9-_]{1,36}$"
+"""Names that a client may give its orders."""
+DEFAULT_WINDOW_MS: Final = 5_000
+AHEAD_MS: Final = 1_000
+"""How far a timestamp may be ahead of the server's clock."""
+BAN_MS: Final = 120_000
+"""The first ban: "from 2 minutes to 3 days"."""
+
+
+class BinanceError(Exception):
+    """A request that is refused.
+
+    Parameters
+    ----------
+    code : ErrorCode
+    msg : str
+        As `errors.md` words it.
+    status : int
+        Of HTTP, and of the WebSocket API.
+    data : mapping, optional
+        What became of the parts of a request that failed in part.
+    retry_ms : int
+        From when on a request may be tried again, ms since 1970; 0: at once.
+
+    >>> str(BinanceError(ErrorCode.BAD_SYMBOL, "Invalid symbol."))
+    '-1121: Invalid symbol.'
+    """
+
+    def __init__(
+        self,
+        code: ErrorCode,
+        msg: str,
+        status: int = 400,
+        data: dict[str, Any] | None = None,
+        retry_ms: int = 0,
+    ) -> None:
+        super().__init__(f"{code.value}: {msg}")
+        self.code = code
+        self.msg = msg
+        self.status = status
+        self.data = data
+        self.retry_ms = retry_ms
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The object that a client reads."""
+        return {"code": self.code.value, "msg": self.msg} | (
+            {} if self.data is None else {"data": self.data}
+        )
+
+
+def rejected(msg: str) -> BinanceError:
+    """A new order that the matching engine refuses (-2010)."""
+    return BinanceError(ErrorCode.ORDER_REJECTED, msg)
+
+
+def filtered(name: str) -> BinanceError:
+    """An order that fails a filter (-1013).
+
+    >>> filtered("LOT_SIZE").msg
+    'Filter failure: LOT_SIZE'
+    """
+    return BinanceError(ErrorCode.INVALID_MESSAGE, f"Filter failure: {name}")
+
+
+def missing(name: str) -> BinanceError:
+    """A parameter that has to be there (-1102)."""
+    return BinanceError(
+        ErrorCode.MANDATORY_PARAM,
+        f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed.",
+    )
+
+
+def illegal(name: str, legal: str) -> BinanceError:
+    """A parameter with characters that are not its own (-1100)."""
+    return BinanceError(
+        ErrorCode.ILLEGAL_CHARS,
+        f"Illegal characters found in parameter '{name}'; legal range is '{legal}'.",
+    )
+
+
+def not_valid(name: str) -> BinanceError:
+    """A parameter with a value that is none of its own (-1130)."""
+    return BinanceError(
+        ErrorCode.INVALID_PARAMETER, f"Data sent for parameter '{name}' is not valid."
+    )
+
+
+def unasked(name: str) -> BinanceError:
+    """A parameter that has no place here (-1106)."""
+    return BinanceError(ErrorCode.PARAM_NOT_REQUIRED, f"Parameter '{name}' sent when not required.")
+
+
+def either(one: str, other: str) -> BinanceError:
+    """Two parameters of which one has to be there (-1102)."""
+    msg = f"Param '{one}' or '{other}' must be sent, but both were empty/null!"
+    return BinanceError(ErrorCode.MANDATORY_PARAM, msg)
+
+
+def unsupported(status: int = 400) -> BinanceError:
+    """A request that is not served (-1020)."""
+    return BinanceError(ErrorCode.UNSUPPORTED_OPERATION, "This operation is not supported.", status)
+
+
+class BinanceSide(StrEnum):
+    """Order side."""
+
+    BUY = "BUY"
+    SELL = "SELL"
+
+    @property
+    def sign(self) -> int:
+        """+1 or -1."""
+        return 1 if self is BinanceSide.BUY else -1
+
+
+class BinanceOrderType(StrEnum):
+    """Order type; the last four are refused by the exchange here, in Binance's words (`UNSUPPORTED`)."""
+
+    LIMIT = "LIMIT"
+    MARKET = "MARKET"
+    LIMIT_MAKER = "LIMIT_MAKER"
+    STOP_LOSS = "STOP_LOSS"
+    STOP_LOSS_LIMIT = "STOP_LOSS_LIMIT"
+    TAKE_PROFIT = "TAKE_PROFIT"
+    TAKE_PROFIT_LIMIT = "TAKE_PROFIT_LIMIT"
+
+
+UNSUPPORTED: Final = {
+    BinanceOrderType.STOP_LOSS: "Stop loss orders are not supported for this symbol.",
+    BinanceOrderType.STOP_LOSS_LIMIT: "Stop loss limit orders are not supported for this symbol.",
+    BinanceOrderType.TAKE_PROFIT: "Take profit orders are not supported for this symbol.",
+    BinanceOrderType.TAKE_PROFIT_LIMIT: "Take profit limit orders are not supported for this symbol.",
+}
+INSUFFICIENT: Final = "Account has insufficient balance for requested action."
+WOULD_MATCH: Final = "Order would immediately match and take."
+UNKNOWN_ORDER: Final = "Unknown order sent."
+NO_ORDER: Final = "Order does not exist."
+
+
+class TimeInForce(StrEnum):
+    """How long an order is active."""
+
+    GTC = "GTC"
+    IOC = "IOC"
+    FOK = "FOK"
+
+
+WORKING: Final = frozenset({Status.NEW, Status.PARTIALLY_FILLED})
+
+
+class Security(StrEnum):
+    """What a request needs: nothing, a key, or a key and a signature."""
+
+    NONE = "NONE"
+    USER_STREAM = "USER_STREAM"
+    USER_DATA = "USER_DATA"
+    TRADE = "TRADE"
+
+
+SIGNED: Final = frozenset({Security.USER_DATA, Security.TRADE})
+INTERVALS: Final = {
+    "1s": 1,
+    "1m": 60,
+    "3m": 180,
+    "5m": 300,
+    "15m": 900,
+    "30m": 1800,
+    "1h": 3600,
+    "2h": 7200,
+    "4h": 14400,
+    "6h": 21600,
+    "8h": 28800,
+    "12h": 43200,
+    "1d": 86400,
+    "3d": 259200,
+    "1w": 604800,
+    "1M": 0,
+}
+"""Kline intervals in seconds; a month has no length."""
+
+
+def rate_limits(weight: int, orders: int, orders_a_day: int, requests: int) -> list[dict[str, Any]]:
+    """The `rateLimits` of `exchangeInfo`."""
+    return [
+        {
+            "rateLimitType": "REQUEST_WEIGHT",
+            "interval": "MINUTE",
+            "intervalNum": 1,
+            "limit": weight,
+        },
+        {"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10, "limit": orders},
+        {"rateLimitType": "ORDERS", "interval": "DAY", "intervalNum": 1, "limit": orders_a_day},
+        {
+            "rateLimitType": "RAW_REQUESTS",
+            "interval": "MINUTE",
+            "intervalNum": 5,
+            "limit": requests,
+        },
+    ]
+
+
+class Stamp(int):
+    """A time of the API in milliseconds that knows its microseconds."""
+
+    us: int
+
+
+def ms(ns: int) -> Stamp:
+    """Nanoseconds as the milliseconds of the API.
+
+    >>> ms(1_700_000_000_123_999_999)
+    1700000000123
+    """
+    found = Stamp(ns // NS_PER_MS)
+    found.us = ns // 1000
+    return found
+
+
+def in_us(value: Any) -> Any:
+    """An answer or event with its times in microseconds.
+
+    >>> in_us({"a": [ms(1_700_000_000_123_999_999), 5]})
+    {'a': [1700000000123999, 5]}
+    """
+    if isinstance(value, dict):
+        return {key: in_us(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [in_us(one) for one in value]
+    return value.us if isinstance(value, Stamp) else value
+
+
+def microseconds(unit: str) -> bool:
+    """Whether a `timeUnit` asks for microseconds; "": it asks for nothing.
+
+    Raises
+    ------
+    BinanceError
+        -1194.
+    """
+    if unit.upper() not in ("", "MILLISECOND", "MICROSECOND"):
+        msg = "Invalid value for time unit; expected either MICROSECOND or MILLISECOND."
+        raise BinanceError(ErrorCode.INVALID_TIME_UNIT, msg)
+    return unit.upper() == "MICROSECOND"

@@ -1,0 +1,101 @@
+"""Positions in FIX 4.4 as an acceptor tells them: acknowledgement (AO) and PositionReports (AP) of a request (AN).
+
+An initiator's side is `tercel.fix.positions`. Source: FIX 4.4, volume 5, position maintenance.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from tercel.core.errors import VenueError
+from tercel.core.ports import Venue
+from tercel.fix import tags as t
+from tercel.fix.positions import (
+    NEVER,
+    NONE_FOUND,
+    NOT_AUTHORIZED,
+    OTHER,
+    POSITIONS,
+    REJECTED,
+    SNAPSHOT,
+    UNSUPPORTED,
+    VALID,
+    whose,
+)
+from tercel.fix.protocol.message import Fields, Message, utc_text
+from tercel.fix.scale import PLAIN, PriceScale, RefusedError
+from tercel.fix.translate import line
+
+_NO: Final = "N"
+_COMPLETED: Final = "0"
+_THEORETICAL: Final = "2"
+
+
+class NotToldError(RefusedError):
+    """Why a position request is refused; `reason` is PosReqResult (728)."""
+
+
+def answers(
+    message: Message,
+    venue: Venue,
+    scales: Mapping[str, PriceScale],
+    name: Callable[[], str],
+    now_ns: int,
+) -> list[tuple[str, Fields]]:
+    """Acknowledgement of a request and a report of each position of a venue.
+
+    Raises
+    ------
+    NotToldError
+        For a question that is not dealt in here, or a venue that does not tell positions.
+    """
+    _refuse_unknown(message, scales)
+    if (teller := venue.capabilities.positions) is None:
+        raise NotToldError("a venue that tells positions", venue.name, NEVER)
+    try:
+        told = teller.positions(message.get(t.ACCOUNT))
+    except VenueError as error:
+        raise NotToldError(error.expected, error.received, OTHER) from None
+    symbol = message.get(t.SYMBOL)
+    held = {one: qty for one, qty in sorted(told.items()) if qty and symbol in ("", one)}
+    today = utc_text(now_ns)[:8]
+    result = VALID if held else NONE_FOUND
+    found = [
+        (t.POSITIONS_ACK, [*_head(message, name(), len(held), result), (t.POS_STATUS, _COMPLETED)])
+    ]
+    for one, qty in held.items():
+        size = scales.get(one, PLAIN).qty_text(abs(qty))
+        side = t.LONG_QTY if qty > 0 else t.SHORT_QTY
+        prices = [
+            (t.SETTL_PRICE, "0"),
+            (t.SETTL_PRICE_TYPE, _THEORETICAL),
+            (t.PRIOR_SETTL_PRICE, "0"),
+        ]
+        what = [(t.POS_REQ_TYPE, POSITIONS), (t.CLEARING_DATE, today), (t.SYMBOL, one), *prices]
+        held_now = [(t.NO_POSITIONS, "1"), (t.POS_TYPE, "TQ"), (side, size)]
+        found.append(
+            (t.POSITION_REPORT, [*_head(message, name(), len(held), VALID), *what, *held_now])
+        )
+    return found
+
+
+def refusal(message: Message, refused: RefusedError, name: str) -> tuple[str, Fields]:
+    """Acknowledgement that refuses a request, with the reason."""
+    result = refused.reason if isinstance(refused, NotToldError) else NOT_AUTHORIZED
+    head = _head(message, name, 0, result)
+    return t.POSITIONS_ACK, [*head, (t.POS_STATUS, REJECTED), (t.TEXT, line(refused.text))]
+
+
+def _refuse_unknown(message: Message, scales: Mapping[str, PriceScale]) -> None:
+    for tag, known, wanted in (
+        (t.POS_REQ_TYPE, (POSITIONS,), "724=0, positions"),
+        (t.SUBSCRIPTION, ("", SNAPSHOT), "263=0, positions as they stand"),
+        (t.SYMBOL, ("", *scales), "an instrument that is listed here"),
+    ):
+        if (told := message.get(tag)) not in known:
+            raise NotToldError(wanted, f"{tag}={told[:40]}", UNSUPPORTED)
+
+
+def _head(message: Message, name: str, total: int, result: str) -> Fields:
+    named_after = [(t.POS_REPORT_ID, name), (t.POS_REQ_ID, message.get(t.POS_REQ_ID))]
+    count = [(t.TOTAL_POS_REPORTS, str(total)), (t.UNSOLICITED, _NO), (t.POS_RESULT, result)]
+    return [*named_after, *count, *whose(message.get(t.ACCOUNT))]

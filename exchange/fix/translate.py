@@ -1,0 +1,318 @@
+"""What an acceptor reads and says, as FIX fields: commands; reports, rejects, market data, listings. Pure functions.
+
+The counterpart is `tercel.fix.translate` and `tercel.fix.market`. Source: FIX 4.4, volume 6, OrdRejReason (103) and
+CxlRejReason (102).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Final
+
+from tercel.core import orders as o
+from tercel.core.orders import TERMINAL, OrdStatus
+from tercel.core.vocabulary import BUY, SELL
+from tercel.fix import tags as t
+from tercel.fix.market import Shape
+from tercel.fix.protocol.message import Fields
+from tercel.fix.scale import PLAIN, PriceScale, RefusedError
+from tercel.fix.translate import Tags, line, named, need, present, priced, side_code, times, whole
+from tercel.market.tape import schema
+
+ENTRIES_EACH = 250
+"""Entries of one message at most; a longer change goes on in the next (CONTINUES)."""
+
+# 269 of what is no side of a book: a trade, a status.
+_NEITHER = "2"
+_ACTIONS = {schema.ADD: "0", schema.ROLL_IN: "0", schema.DELETE: "2", schema.ROLL_OUT: "2"}
+_CHANGED = "1"
+_OF_ORDERS: Final = (
+    ("duplicate", t.DUPLICATE_ORDER),
+    ("unknown instrument", t.UNKNOWN_SYMBOL),
+    ("too late", t.TOO_LATE_TO_ENTER),
+    (" lots; ", t.INCORRECT_QUANTITY),
+    ("places for client orders", t.EXCEEDS_LIMIT),
+)
+
+
+# -- commands ---------------------------------------------------------------------------------------------------------
+def command_in(kind: str, tags: Tags, known: Mapping[str, PriceScale], now_ns: int) -> o.Command:
+    """Command of a message; `now_ns` is its time where it states no exact one.
+
+    Raises
+    ------
+    RefusedError
+        When a field is missing, off the tick, of no instrument in `known` or not dealt in here.
+    """
+    sent_ns = whole(tags, t.EXACT_NS, now_ns)
+    account = tags.get(t.ACCOUNT, "")
+    if kind == t.STATUS:
+        return o.StatusRequest(need(tags, t.CL_ORD_ID), account, sent_ns)
+    if kind == t.MASS_STATUS:
+        if tags.get(t.MASS_STATUS_TYPE) != "7":
+            raise RefusedError(
+                "585=7, all orders", f"585={tags.get(t.MASS_STATUS_TYPE, '')}", t.UNSUPPORTED
+            )
+        return o.StatusRequest("", account, sent_ns)
+    name = need(tags, t.CL_ORD_ID)
+    if kind == t.MASS_CANCEL:
+        return o.MassCancel(
+            name, tags.get(t.FOR_ACCOUNT, ""), _mass_instrument(tags, known), sent_ns
+        )
+    instrument = _instrument(tags, known)
+    side = {t.BUY_CODE: BUY, t.SELL_CODE: SELL}.get(need(tags, t.SIDE))
+    if side is None:
+        raise RefusedError("54=1 or 54=2", f"54={tags[t.SIDE]}", t.UNSUPPORTED)
+    if kind == t.CANCEL:
+        return o.CancelOrder(name, need(tags, t.ORIG_CL_ORD_ID), instrument, side, account, sent_ns)
+    scale, parent = known[instrument], tags.get(t.PARENT, "")
+    lots = scale.lots(need(tags, t.ORDER_QTY, t.INCORRECT_QUANTITY))
+    if lots == 0:
+        raise RefusedError("a quantity above zero", f"38={tags[t.ORDER_QTY]}", t.INCORRECT_QUANTITY)
+    price = _price(tags, scale)
+    if kind == t.REPLACE:
+        if price is None:
+            raise RefusedError("40=2 in a replace", "40=1", t.UNSUPPORTED)
+        orig = need(tags, t.ORIG_CL_ORD_ID)
+        return o.ReplaceOrder(name, orig, instrument, side, lots, price, account, parent, sent_ns)
+    tif = t.TIFS.get(tags.get(t.TIME_IN_FORCE, t.TIF_CODES[o.Tif.DAY]))
+    if tif is None:
+        raise RefusedError("59=0 or 59=3", f"59={tags[t.TIME_IN_FORCE]}", t.UNSUPPORTED)
+    return o.NewOrder(name, instrument, side, lots, price, tif, account, parent, sent_ns)
+
+
+def _instrument(tags: Tags, known: Mapping[str, PriceScale]) -> str:
+    instrument = need(tags, t.SYMBOL, t.UNKNOWN_SYMBOL)
+    if instrument not in known:
+        raise RefusedError(
+            "an instrument that is listed here", f"55={instrument[:40]}", t.UNKNOWN_SYMBOL
+        )
+    return instrument
+
+
+def _mass_instrument(tags: Tags, known: Mapping[str, PriceScale]) -> str:
+    scope = need(tags, t.MASS_CANCEL_TYPE)
+    if scope == "1":
+        return _instrument(tags, known)
+    if scope != "7":
+        raise RefusedError("530=1 or 530=7", f"530={scope}", t.UNSUPPORTED)
+    return ""
+
+
+def _price(tags: Tags, scale: PriceScale) -> int | None:
+    kind = need(tags, t.ORD_TYPE)
+    if kind == t.MARKET:
+        return None
+    if kind != t.LIMIT:
+        raise RefusedError("40=1 or 40=2", f"40={kind}", t.UNSUPPORTED)
+    return scale.ticks(need(tags, t.PRICE))
+
+
+# -- reports on commands -----------------------------------------------------------------------------------------------
+def of_order(status: OrdStatus, text: str, unknown: bool = True) -> str:
+    """OrdRejReason of a report, "" if nothing was rejected.
+
+    Parameters
+    ----------
+    status : OrdStatus
+    text : str
+        The venue's words.
+    unknown : bool
+        Whether a refusal that speaks of an unknown order has the code of one. A peer of this package reads the code as
+        the status UNKNOWN, and is told so only by a venue that says so.
+
+    >>> of_order(OrdStatus.REJECTED, "duplicate cl_ord_id 'a'"), of_order(OrdStatus.NEW, "")
+    ('6', '')
+    """
+    if status is OrdStatus.UNKNOWN or (
+        unknown and status is OrdStatus.REJECTED and text.startswith("unknown order")
+    ):
+        return t.UNKNOWN_ORDER
+    if status is not OrdStatus.REJECTED:
+        return ""
+    return next((code for words, code in _OF_ORDERS if words in text), t.OTHER)
+
+
+def of_cancel(status: OrdStatus, text: str, unknown: bool = True) -> str:
+    """CxlRejReason of a cancel reject; parameters as for :func:`of_order`.
+
+    >>> of_cancel(OrdStatus.FILLED, "too late: the order is filled"), of_cancel(OrdStatus.UNKNOWN, "")
+    ('0', '1')
+    """
+    if status is OrdStatus.UNKNOWN or (unknown and text.startswith("unknown order")):
+        return t.NOT_KNOWN
+    if text.startswith("duplicate"):
+        return t.DUPLICATE_CANCEL
+    if status in TERMINAL and status is not OrdStatus.REJECTED:
+        return t.TOO_LATE
+    return t.ALREADY_PENDING if text.startswith("pending") else t.OTHER
+
+
+def report_out(
+    report: o.Report, scale: PriceScale = PLAIN, average: Decimal = Decimal(0), exact: bool = True
+) -> Fields:
+    """Fields of an execution report; `average` is the mean price of fills so far.
+
+    `exact`: the reader takes the reason "unknown order" for the status UNKNOWN (`of_order`).
+    """
+    fields: Fields = [
+        (t.ORDER_ID, report.order_id or t.NO_NAME),
+        (t.EXEC_ID, report.exec_id or t.NO_NAME),
+        (t.EXEC_REF_ID, report.ref),
+        (t.EXEC_TYPE, t.EXEC_CODES[report.exec_type]),
+        (t.ORD_STATUS, t.STATUS_CODES[report.status]),
+        (t.ORD_REJ_REASON, of_order(report.status, report.text, not exact)),
+        (t.RESTATEMENT_REASON, t.BROKER_OPTION if report.exec_type is o.ExecType.RESTATED else ""),
+        (t.CL_ORD_ID, report.cl_ord_id),
+        (t.ORIG_CL_ORD_ID, report.orig),
+        (t.ACCOUNT, report.account),
+        (t.SYMBOL, report.instrument or t.NO_SYMBOL),
+        (t.SIDE, side_code(report.side)),
+        (t.ORDER_QTY, scale.quantity(report.lots)),
+        *priced(report.price, scale),
+        (t.CUM_QTY, scale.qty_text(report.cum_qty)),
+        (t.LEAVES_QTY, scale.qty_text(report.leaves_qty)),
+        (t.AVG_PX, format(average, "f")),
+        *times(report.ns),
+        (t.TEXT, line(report.text)),
+    ]
+    if report.last_qty or report.last_px:
+        fields += [
+            (t.LAST_QTY, scale.qty_text(report.last_qty)),
+            (t.LAST_PX, scale.px_text(report.last_px)),
+        ]
+    if report.last_qty or report.passive:
+        fields.append((t.LIQUIDITY, "1" if report.passive else "2"))
+    return present(fields)
+
+
+def cancel_reject_out(
+    reject: o.CancelReject, of_replace: bool, order_id: str = "", exact: bool = True
+) -> Fields:
+    """Fields of a cancel reject; the reject itself does not tell cancel from replace."""
+    return present(
+        [
+            (t.ORDER_ID, order_id or t.NO_NAME),
+            (t.CL_ORD_ID, reject.cl_ord_id or t.NO_NAME),
+            (t.ORIG_CL_ORD_ID, reject.orig or t.NO_NAME),
+            (t.ORD_STATUS, t.STATUS_CODES[reject.status]),
+            (t.CXL_REJ_RESPONSE_TO, "2" if of_replace else "1"),
+            (t.CXL_REJ_REASON, of_cancel(reject.status, reject.text, not exact)),
+            (t.ACCOUNT, reject.account),
+            *times(reject.ns),
+            (t.TEXT, line(reject.text)),
+        ]
+    )
+
+
+def order_refusal(tags: Tags, refused: RefusedError, exec_id: str, ns: int) -> Fields:
+    """Fields of the report that rejects a new order before the venue saw it, with the order's own fields."""
+    echoed = (t.CL_ORD_ID, t.ACCOUNT, t.ORDER_QTY, t.ORD_TYPE, t.PRICE)
+    return present(
+        [
+            (t.ORDER_ID, t.NO_NAME),
+            (t.EXEC_ID, exec_id),
+            (t.EXEC_TYPE, t.EXEC_CODES[o.ExecType.REJECTED]),
+            (t.ORD_STATUS, t.STATUS_CODES[o.OrdStatus.REJECTED]),
+            (t.ORD_REJ_REASON, refused.reason),
+            *((tag, tags.get(tag, "")) for tag in echoed),
+            (t.SYMBOL, tags.get(t.SYMBOL, t.NO_SYMBOL)),
+            (t.SIDE, tags.get(t.SIDE, t.NO_SIDE_CODE)),
+            (t.CUM_QTY, "0"),
+            (t.LEAVES_QTY, "0"),
+            (t.AVG_PX, "0"),
+            *times(ns),
+            (t.TEXT, line(refused.text)),
+        ]
+    )
+
+
+# -- market data and listings ------------------------------------------------------------------------------------------
+def market_out(
+    change: o.MarketRows, request: str, scale: PriceScale
+) -> Iterator[tuple[str, Fields]]:
+    """Message type and fields of each message that carries a change to the subscription `request`."""
+    kind = t.SNAPSHOT if change.snapshot else t.INCREMENT
+    rows = change.rows.tolist()
+    head = [(t.MD_REQ_ID, request)]
+    if change.snapshot:
+        head.append((t.SYMBOL, named(change.instrument)))
+    for start in range(0, max(len(rows), 1), ENTRIES_EACH):
+        part = rows[start : start + ENTRIES_EACH]
+        fields = [*head, (t.CONTINUES, "Y")] if start + ENTRIES_EACH < len(rows) else [*head]
+        fields.append((t.NO_ENTRIES, str(len(part))))
+        for row in part:
+            _entry(row, scale, change.snapshot, fields)
+        yield kind, fields
+
+
+def _entry(
+    row: Sequence[int], scale: PriceScale, snapshot: bool, fields: list[tuple[int, str]]
+) -> None:
+    """Append one entry, 269 first in W and 279 first in X."""
+    side, kind, name = row[o.M_SIDE], row[o.M_KIND], str(row[o.M_ID])
+    entry_type = "0" if side == BUY else "1" if side == SELL else _NEITHER
+    price, size = (
+        (t.ENTRY_PX, scale.price(row[o.M_PRICE])),
+        (t.ENTRY_SIZE, scale.quantity(row[o.M_LOTS])),
+    )
+    if snapshot:
+        fields += [(t.ENTRY_TYPE, entry_type), price, size, (t.ORDER_ID, name)]
+    else:
+        action = _ACTIONS.get(kind, _CHANGED)
+        fields += [
+            (t.UPDATE_ACTION, action),
+            (t.ENTRY_TYPE, entry_type),
+            (t.ENTRY_ID, name),
+            price,
+            size,
+        ]
+    fields += [(t.EXACT_NS, str(row[o.M_NS])), (t.ROW_KIND, str(kind))]
+    if row[o.M_AGGRESSOR] >= 0:
+        fields.append((t.AGGRESSOR, str(row[o.M_AGGRESSOR])))
+
+
+def listings_out(
+    listings: Sequence[o.Listing],
+    request: str,
+    stepped: bool,
+    now_ns: int,
+    shapes: Mapping[str, Shape] = MappingProxyType({}),
+) -> Fields:
+    """Fields of a security list, with the venue's time and its clock's owner."""
+    head = [
+        (t.SECURITY_REQ_ID, request),
+        (t.SECURITY_RESPONSE_ID, request),
+        (t.SECURITY_RESULT, "0"),
+    ]
+    head += [
+        (t.EXACT_NS, str(now_ns)),
+        (t.STEPPED, _YES_NO[stepped]),
+        (t.NO_RELATED_SYM, str(len(listings))),
+    ]
+    return [
+        *head,
+        *(one for listing in listings for one in _listed(listing, shapes.get(listing.instrument))),
+    ]
+
+
+_YES_NO = {True: "Y", False: "N"}
+
+
+def _listed(one: o.Listing, shape: Shape | None) -> Fields:
+    fields = [
+        (t.SYMBOL, named(one.instrument)),
+        (t.TICK, repr(one.tick)),
+        (t.LOT, str(one.lot)),
+        (t.VOLUME_PER_S, repr(one.volume_per_s)),
+        (t.DENSE_IDS, str(one.dense_ids)),
+        (t.BEGAN_NS, str(one.began_ns)),
+        (t.ANSWERS, _YES_NO[one.answers]),
+    ]
+    if any(one.fees):
+        fields.append((t.VENUE_FEES, ",".join(map(str, one.fees))))
+    return (
+        fields
+        if shape is None
+        else [*fields, (t.BOOK_WIDTH, str(shape[0])), (t.FEED_LEVELS, str(shape[1]))]
+    )

@@ -1,0 +1,74 @@
+"""`tercel venue serve`: a simulated exchange for other processes on this machine, in FIX or in Binance's words."""
+
+import time
+from pathlib import Path
+from typing import Final
+
+from exchange.commands import BINANCE, Serve
+from exchange.fix.counterparties import Login
+from exchange.fix.server import FixServer, serve_fix
+from tercel.cli.machine import end_on_termination
+from tercel.cli.terminal import hand_over, say
+from tercel.core.heap import freeze
+from tercel.core.machine import WallClock
+from tercel.core.pace import Pace
+from tercel.fix.profiles.secrets import Secret
+from tercel.venues.address import TRADER
+from tercel.venues.exchange import EntryLatency, SimulatedExchange
+
+HOST: Final = "127.0.0.1"
+KEPT: Final = "exchange"
+"""What the exchange keeps, in the folder of `--store`."""
+
+
+def serve(request: Serve) -> None:
+    """Serve until Ctrl-C."""
+    if request.api == BINANCE:
+        from exchange.serve_binance import serve_until_stopped
+
+        serve_until_stopped(request)
+        return
+    latency = EntryLatency("constant", round(request.latency_ms * 1e6))
+    keep = None if request.store is None else request.store / KEPT
+    exchange = SimulatedExchange(
+        request.markets(), latency=latency, run=f"{time.time_ns() // 10**9:x}-", keep=keep
+    )
+    with _served(request, exchange) as server:
+        end_on_termination()
+        freeze()
+        _announce(request, exchange, server.port)
+        while not server.wait(1.0):  # it raises what the venue died of
+            pass
+
+
+def _served(request: Serve, exchange: SimulatedExchange) -> FixServer:
+    parted = [text.partition("=") for text in request.login or [TRADER]]
+    word = ""
+    if request.password_file is not None:
+        word = Secret(file=str(request.password_file)).read(
+            "the password of every login", Path.cwd()
+        )
+    logins = [Login(name, begin=begin or "FIX.4.4", password=word) for name, _, begin in parted]
+    pace = Pace(WallClock(), request.speed) if request.speed else None
+    return serve_fix(exchange, request.port, logins, store=request.store, pace=pace, host=HOST)
+
+
+def _announce(request: Serve, exchange: SimulatedExchange, port: int) -> None:
+    """Where it is, at once: whoever started it waits for this line."""
+    speed = request.speed or 0.0
+
+    def show() -> None:
+        moves = f"{speed:g} s of it in a second" if speed else "stepped by its clients"
+        say(
+            f"{', '.join(exchange.instruments)} at FIX 4.4 on {HOST}:{port}, {moves}; Ctrl-C ends it"
+        )
+
+    found = {
+        "host": HOST,
+        "port": port,
+        "instruments": exchange.instruments,
+        "stepped": not speed,
+        "speed": speed or None,
+        "began_ns": exchange.now_ns,
+    }
+    hand_over(found, request.as_json, show)

@@ -1,0 +1,100 @@
+"""Exchanges in Binance's words, small and fast, and servers of them."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from exchange.binance.accounts import ApiKey
+from exchange.binance.engine import BinanceExchange, OrderAsked, TradingAccount
+from exchange.binance.limits import RateLimits
+from exchange.binance.opened import endow, lots_of_presets, opened
+from exchange.binance.serve import BinanceServer, serve_binance
+from exchange.binance.words import BinanceOrderType, BinanceSide, TimeInForce
+from tercel.core.machine import WallClock
+from tercel.core.pace import Pace
+from tercel.venues.exchange.named import preset_markets
+
+collect_ignore = ["foreign_nautilus.py"]
+"""Run by a Python of its own, which has nautilus_trader."""
+
+KEY, SECRET, ACCOUNT = "k" * 64, "s" * 64, "TRADER"
+SECOND = 10**9
+MARKET = "csco"
+FREE = RateLimits(weight=10**9, orders=10**9, orders_a_day=10**9, requests=10**9, messages=10**5)
+
+
+@dataclass
+class Bench:
+    """An engine with one account that trades one symbol."""
+
+    engine: BinanceExchange
+    account: TradingAccount
+    symbol: str
+
+    @property
+    def market(self) -> Any:
+        return self.engine.markets[self.symbol]
+
+    def ask(
+        self, side: str = "BUY", kind: str = "LIMIT", lots: int = 10, ticks: int = 0, tif: str = "GTC", spent: int = 0,
+        name: str = "",
+    ) -> OrderAsked:  # fmt: skip
+        rules = self.engine.rules[self.symbol]
+        return OrderAsked(
+            rules,
+            BinanceSide(side),
+            BinanceOrderType(kind),
+            TimeInForce(tif),
+            lots,
+            ticks,
+            spent,
+            name,
+            {},
+        )
+
+    def place(self, **words: Any) -> Any:
+        return self.engine.place(self.account, self.ask(**words))
+
+    def go_on(self, seconds: float) -> None:
+        self.engine.advance(self.engine.now_ns + round(seconds * SECOND))
+
+
+def bench_of(name: str = MARKET, seed: int = 1, wall_ns: int = 1_700_000_000 * SECOND) -> Bench:
+    engine = opened(
+        preset_markets([name], seed), lots_of_presets([name]), wall_ns=wall_ns, fee=100_000
+    )
+    endow(engine, ACCOUNT, ())
+    return Bench(engine, engine.account(ACCOUNT), next(iter(engine.rules)))
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return bench_of()
+
+
+@pytest.fixture
+def served() -> Iterator[Callable[..., BinanceServer]]:
+    """Makes servers, which end with the test."""
+    running: list[BinanceServer] = []
+
+    def serve(
+        name: str = MARKET,
+        speed: float = 1.0,
+        limits: RateLimits = FREE,
+        keys: list[ApiKey] | None = None,
+        **words: Any,
+    ) -> BinanceServer:
+        engine = bench_of(name, wall_ns=time.time_ns()).engine
+        pace = Pace(WallClock(), speed)
+        pace.begin(engine.now_ns)
+        known = keys or [ApiKey(KEY, ACCOUNT, SECRET)]
+        server = serve_binance(engine, known, pace=pace, limits=limits, **words).start()
+        running.append(server)
+        return server
+
+    yield serve
+    for server in running:
+        server.close()

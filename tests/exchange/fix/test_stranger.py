@@ -1,0 +1,530 @@
+"""A counterparty that knows none of our tags: the standard alone, in both versions, and nothing left unanswered."""
+
+import ssl
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.fix.certificates import authority, certificate
+from tests.fix.plain import PlainClient, order, parse
+from tests.waiting import until
+
+from certify.tiny import TinyVenue
+from exchange.fix.aggregated import AggregatedBook, AggregatedView
+from exchange.fix.counterparties import Counterparty, Login, OrderFills
+from tercel.core.fixed import ONE
+from tercel.core.orders import ExecType, MarketRows, NewOrder, OrdStatus, Report, Tif
+from tercel.fix.connection import TlsSettings
+from tercel.fix.own_dictionary import own_dictionary
+from tercel.fix.protocol.codec import decode
+from tercel.fix.protocol.message import Message
+from tercel.fix.protocol.validate import check
+from tercel.fix.scale import PriceScale
+
+VERSIONS = ("FIX.4.2", "FIX.4.4")
+
+
+@pytest.fixture
+def stranger(serve, plain):
+    """A stranger logged on at a venue that serves its version."""
+
+    def make(begin="FIX.4.4", name="A", **login):
+        extra = login.pop("extra", ())
+        if not make.served:
+            make.served.append(serve([Login("A", begin=begin, **login), Login("B", begin=begin)]))
+        made = plain(name, begin=begin, own=False, extra=extra)
+        assert made.logon[35] == "A", made.logon
+        assert 20021 not in made.logon
+        return made
+
+    make.served = []
+    return make
+
+
+def say_order(client, name, **changed):
+    client.say("D", [(21, "1"), *order(name, **changed)])
+
+
+def read(client, *kinds):
+    """The next message as pairs; it must be what its version's own dictionary allows, without a tag of ours."""
+    while True:
+        raw = client.hear_raw()
+        assert raw, "the connection is closed"
+        fields = parse(raw)
+        assert check(decode(raw), own_dictionary(client.begin)) is None, fields
+        assert not [tag for tag, _ in fields if tag >= 5000], fields
+        if dict(fields)[35] in kinds or not kinds:
+            return fields
+
+
+def identities(report):
+    said = dict(report)
+    total, done, left = (float(said.get(tag, 0)) for tag in (38, 14, 151))
+    over = said[39] in ("2", "4", "8", "C")
+    assert left == (0 if over else total - done), report
+    assert (float(said[6]) > 0) == (done > 0), report
+
+
+def recent(text):
+    at = datetime.strptime(text, "%Y%m%d-%H:%M:%S.%f").replace(tzinfo=UTC)
+    return abs(datetime.now(UTC) - at) < timedelta(minutes=5)
+
+
+@pytest.mark.parametrize("begin", VERSIONS)
+class TestOrders:
+    def test_an_order_rests_and_is_cancelled(self, stranger, begin):
+        client = stranger(begin)
+        say_order(client, "a")
+        ack = dict(read(client, "8"))
+        assert (ack[150], ack[39], ack[11], ack[38], ack[14], ack[151]) == (
+            "0",
+            "0",
+            "a",
+            "20",
+            "0",
+            "20",
+        )
+        assert recent(ack[60]), "the time of day, not the venue's own"
+        client.say(
+            "F", [(41, "a"), (11, "c"), (55, "TINY"), (54, 1), (60, "20200101-00:00:00"), (38, 20)]
+        )
+        gone = dict(read(client, "8", "9"))
+        assert (gone[150], gone[39], gone[41], gone[11], gone[151]) == ("4", "4", "a", "c", "0")
+        assert gone[37] == ack[37]
+
+    def test_fills_add_up_and_their_mean_price_is_true(self, stranger, begin):
+        client = stranger(begin)
+        say_order(client, "a", t38="70", t44="5.10")
+        reports = [read(client, "8") for _ in range(3)]
+        for report in reports:
+            identities(report)
+        codes = [(dict(one)[150], dict(one)[39]) for one in reports]
+        fill = {"FIX.4.4": ("F", "F"), "FIX.4.2": ("1", "2")}[begin]
+        assert codes == [("0", "0"), (fill[0], "1"), (fill[1], "2")]
+        last = dict(reports[-1])
+        assert (last[32], last[31], last[14], last[151]) == ("20", "5.10", "70", "0")
+        assert float(last[6]) == pytest.approx((50 * 5.05 + 20 * 5.10) / 70)
+        assert (20 in last) == (begin == "FIX.4.2")
+        client.say("H", [(11, "a"), (55, "TINY"), (54, 1)])
+        status = dict(read(client, "8"))
+        assert (status[39], status[14], status[6]) == ("2", "70", last[6])
+        assert (status[150], status.get(20)) == (("I", None) if begin == "FIX.4.4" else ("2", "3"))
+        assert not {31, 32, 851} & status.keys(), "a status is no trade"
+
+    def test_a_replace_and_what_comes_too_late(self, stranger, begin):
+        client = stranger(begin)
+        say_order(client, "a")
+        read(client, "8")
+        client.say("G", [(21, 1), *order("b", t38="40"), (41, "a")])
+        done = dict(read(client, "8", "9"))
+        assert (done[150], done[41], done[11], done[38], done[151]) == ("5", "a", "b", "40", "40")
+        client.say(
+            "F", [(41, "b"), (11, "c"), (55, "TINY"), (54, 1), (60, "20200101-00:00:00"), (38, 20)]
+        )
+        read(client, "8")
+        client.say(
+            "F", [(41, "b"), (11, "d"), (55, "TINY"), (54, 1), (60, "20200101-00:00:00"), (38, 20)]
+        )
+        late = dict(read(client, "8", "9"))
+        assert (late[35], late[102], late[39], late[434], late[37]) == (
+            "9",
+            "0",
+            "4",
+            "1",
+            done[37],
+        )
+        client.say(
+            "F", [(41, "zz"), (11, "e"), (55, "TINY"), (54, 1), (60, "20200101-00:00:00"), (38, 20)]
+        )
+        unknown = dict(read(client, "8", "9"))
+        assert (unknown[35], unknown[102], unknown[39], unknown[37]) == ("9", "1", "8", "NONE")
+
+    @pytest.mark.parametrize(
+        ("changed", "reason", "old"),
+        [
+            ({"t55": "ZZZ"}, "1", "1"),
+            ({"t38": "15"}, "13", "0"),
+            ({"t59": "4"}, "11", "0"),
+            ({"t59": "1"}, "11", "0"),
+            ({"t40": "3", "t99": "5"}, "11", "0"),
+            ({"t111": "10"}, "11", "0"),
+            ({"t18": "6"}, "11", "0"),
+            ({"t44": "4.96"}, "99", "0"),
+        ],
+    )
+    def test_what_cannot_be_done_is_refused_with_its_reason(
+        self, stranger, begin, changed, reason, old
+    ):
+        client = stranger(begin)
+        say_order(client, "a", **changed)
+        said = dict(read(client, "8", "3", "j"))
+        assert (said[35], said[39], said[103]) == ("8", "8", reason if begin == "FIX.4.4" else old)
+        assert said[58]
+        assert recent(said[60])
+
+    def test_a_name_that_was_used_and_an_order_that_nobody_knows(self, stranger, begin):
+        client = stranger(begin)
+        say_order(client, "a")
+        read(client, "8")
+        say_order(client, "a")
+        again = dict(read(client, "8"))
+        assert (again[39], again[103]) == ("8", "6")
+        client.say("H", [(11, "zz"), (55, "TINY"), (54, 2)])
+        unknown = dict(read(client, "8"))
+        assert (unknown[39], unknown[103], unknown[11], unknown[54], unknown[55]) == (
+            "8",
+            "5",
+            "zz",
+            "2",
+            "TINY",
+        )
+
+    def test_a_change_that_is_refused_here_says_how_the_order_stands(self, stranger, begin):
+        client = stranger(begin)
+        say_order(client, "a", t38="70", t44="5.05")
+        assert [dict(read(client, "8"))[39] for _ in range(2)] == ["0", "1"]
+        for name, changed in (("b", {"t44": "4.96"}), ("c", {"t38": "15"}), ("d", {"t59": "3"})):
+            client.say("G", [(21, 1), *order(name, **changed), (41, "a")])
+            said = dict(read(client, "9"))
+            assert (said[39], said[434], said[102]) == (
+                "1",
+                "2",
+                "99" if begin == "FIX.4.4" else "2",
+            )
+        client.say("G", [(21, 1), *order("e", t44="4.96"), (41, "nobody")])
+        assert dict(read(client, "9"))[39] == "8"
+
+    def test_orders_are_cancelled_on_disconnect_where_that_was_agreed(self, stranger, plain, begin):
+        client = stranger(begin, extra=[(20022, "Y")])
+        say_order(client, "a")
+        read(client, "8")
+        client.close()
+        venue = stranger.served[0].venue
+        until(lambda: venue.sent == 2, what="the cancel of who left")
+        back = plain("A", begin=begin, own=False)
+        back.say("H", [(11, "a"), (55, "TINY"), (54, 1)])
+        assert dict(read(back, "8"))[39] == "4"
+
+
+@pytest.mark.parametrize("begin", VERSIONS)
+class TestMarketData:
+    ASK = ((264, 0), (267, 2), (269, 0), (269, 1), (146, 1), (55, "TINY"))
+
+    @staticmethod
+    def entries(fields, first):
+        """Entries of a W or X as dicts."""
+        made = []
+        for tag, value in fields:
+            if tag == first:
+                made.append({})
+            if made:
+                made[-1][tag] = value
+        return made
+
+    def test_a_snapshot_is_by_price_level_and_deep_as_asked(self, stranger, begin):
+        client = stranger(begin)
+        for n, (depth, wanted) in enumerate([(0, 4), (1, 2), (2, 4)]):
+            client.say("V", [(262, f"m{n}"), (263, 0), (264, depth), *self.ASK[1:]])
+            book = read(client)
+            assert dict(book)[35] == "W"
+            assert dict(book)[262] == f"m{n}"
+            rows = [(one[269], one[270], one[271]) for one in self.entries(book, 269)]
+            assert len(rows) == wanted
+            assert rows[0] == ("0", "4.95", "50")
+            assert ("1", "5.05", "50") in rows
+        say_order(client, "a")
+        read(client, "8")
+        client.say("1", [(112, "now")])
+        assert dict(read(client))[35] == "0", "a snapshot alone was asked for"
+
+    def test_changes_come_as_new_change_and_delete(self, stranger, begin):
+        client, other = stranger(begin), stranger(begin, name="B")
+        client.say(
+            "V",
+            [
+                (262, "m"),
+                (263, 1),
+                (264, 1),
+                (265, 1),
+                (267, 3),
+                (269, 0),
+                (269, 1),
+                (269, 2),
+                *self.ASK[4:],
+            ],
+        )
+        read(client, "W")
+        say_order(other, "a", t44="5.00")
+        new = self.entries(read(client, "X"), 279)
+        assert [(one[279], one[269], one[270], one[271]) for one in new] == [
+            ("2", "0", "4.95", "0"),
+            ("0", "0", "5.00", "20"),
+        ]
+        assert {one[55] for one in new} == {"TINY"}
+        assert len({one[278] for one in new}) == 2
+        say_order(other, "b", t54="2", t44="5.00", t38="10")
+        sold = self.entries(read(client, "X"), 279)
+        assert [(one[279], one[269], one[270], one[271]) for one in sold] == [
+            ("0", "2", "5.00", "10"),
+            ("1", "0", "5.00", "10"),
+        ]
+        client.say("V", [(262, "m"), (263, 2), *self.ASK])
+        say_order(other, "c", t54="2", t44="5.00", t38="10")
+        read(other, "8")
+        client.say("1", [(112, "end")])
+        heard = []
+        while not heard or heard[-1] != "0":
+            heard.append(dict(read(client))[35])
+        assert heard in (["0"], ["X", "0"]), "the request to end may cross one more change"
+
+    def test_whole_books_where_they_are_asked_for(self, stranger, begin):
+        client, other = stranger(begin), stranger(begin, name="B")
+        client.say("V", [(262, "m"), (263, 1), (264, 1), (265, 0), *self.ASK[1:]])
+        read(client, "W")
+        say_order(other, "a", t44="5.00")
+        book = self.entries(read(client, "W", "X"), 269)
+        assert [(one[269], one[270]) for one in book] == [("0", "5.00"), ("1", "5.05")]
+
+    @pytest.mark.parametrize(
+        ("request_", "reason"),
+        [
+            (((263, 1), (264, 0), (267, 1), (269, 0), (146, 1), (55, "ZZZ")), "0"),
+            (((263, 1), (264, 0), (267, 1), (269, 4), (146, 1), (55, "TINY")), "8"),
+            (((263, 1), (264, 0), (266, "N"), (267, 1), (269, 0), (146, 1), (55, "TINY")), "7"),
+            (((263, 1), (264, -2), (267, 1), (269, 0), (146, 1), (55, "TINY")), "5"),
+        ],
+    )
+    def test_what_cannot_be_had_is_rejected(self, stranger, begin, request_, reason):
+        client = stranger(begin)
+        client.say("V", [(262, "m"), *request_])
+        no = dict(read(client))
+        assert (no[35], no[262], no[281]) == ("Y", "m", reason)
+
+    def test_a_name_of_a_request_is_used_once(self, stranger, begin):
+        client = stranger(begin)
+        for _ in range(2):
+            client.say("V", [(262, "m"), (263, 1), *self.ASK])
+        assert dict(read(client))[35] == "W"
+        assert dict(read(client))[281] == "1"
+
+
+class TestOther:
+    def test_a_list_of_instruments(self, stranger):
+        client = stranger()
+        client.say("x", [(320, "r"), (559, 4)])
+        said = dict(read(client))
+        assert (said[35], said[320], said[560], said[146], said[55], said[561]) == (
+            "y",
+            "r",
+            "0",
+            "1",
+            "TINY",
+            "10",
+        )
+        client.say("x", [(320, "s"), (559, 0), (55, "ELSE")])
+        assert dict(read(client))[560] == "2"
+
+    def test_mass_cancel_and_mass_status(self, stranger):
+        client = stranger()
+        client.say("AF", [(584, "all"), (585, 7)])
+        none = dict(read(client, "8"))
+        assert (none[150], none[584], none[911]) == ("I", "all", "0")
+        for name in ("a", "b"):
+            say_order(client, name)
+            read(client, "8")
+        client.say("AF", [(584, "all2"), (585, 7)])
+        both = [dict(read(client, "8")) for _ in range(2)]
+        assert {(one[150], one[39], one[584]) for one in both} == {("I", "0", "all2")}
+        client.say("q", [(11, "m"), (530, 7), (60, "20200101-00:00:00")])
+        heard = [dict(read(client, "8", "r")) for _ in range(3)]
+        assert sorted(one[35] for one in heard) == ["8", "8", "r"]
+        assert {one[150] for one in heard if one[35] == "8"} == {"4"}
+        (answer,) = [one for one in heard if one[35] == "r"]
+        assert (answer[531], answer[11], answer[533]) == ("7", "m", "2")
+        client.say("q", [(11, "n"), (530, 1), (55, "ZZZ"), (60, "20200101-00:00:00")])
+        refused = dict(read(client, "r"))
+        assert (refused[531], refused[532]) == ("0", "1")
+
+    def test_our_messages_are_for_those_who_announce_them(self, stranger):
+        client = stranger()
+        client.say("U1", [(20007, 10**18 + 5), (20008, "s")])
+        said = dict(read(client))
+        assert (said[35], said[372], said[380]) == ("j", "U1", "3")
+
+    @pytest.mark.parametrize("begin", VERSIONS)
+    def test_a_drop_copy_hears_of_every_execution_and_orders_nothing(self, serve, plain, begin):
+        serve(
+            [
+                Login("A", begin=begin),
+                Login("B", begin=begin),
+                Login("EYE", begin=begin, copies=("A",)),
+            ]
+        )
+        eye = plain("EYE", begin=begin, own=False)
+        first, second = (plain(name, begin=begin, own=False) for name in "AB")
+        for client in (first, second):
+            say_order(client, "a", t44="5.05")
+            assert dict(read(client, "8"))[150] == "0"
+        own, copy = dict(read(first, "8")), [dict(read(eye, "8")) for _ in range(2)]
+        assert [one[150] for one in copy] == ["0", "F" if begin == "FIX.4.4" else "2"]
+        assert copy[1][17] == own[17], "the same execution has the same name"
+        assert {(one[115], one[1]) for one in copy} == {("A", "A")}
+        say_order(first, "z", t55="ZZZ")
+        assert dict(read(eye))[103] == "1"
+        say_order(eye, "mine")
+        said = dict(read(eye))
+        assert (said[35], said[380]) == ("j", "6" if begin == "FIX.4.4" else "0"), (
+            "nothing of B, and no order"
+        )
+
+    def test_what_it_missed_comes_when_it_is_back(self, serve, plain):
+        serve([Login("A"), Login("EYE", copies=("*",))])
+        eye = plain("EYE", own=False)
+        eye.close()
+        client = plain("A", own=False)
+        say_order(client, "a")
+        read(client, "8")
+        back = plain("EYE", own=False, number=2, reset=False)
+        back.say("2", [(7, 2), (16, 0)])
+        said = back.hear("8")
+        assert (said[43], said[11]) == ("Y", "a")
+
+    def test_a_name_and_a_password(self, serve, plain):
+        serve([Login("A", username="desk", password="secret")])
+        for extra in ([], [(553, "desk"), (554, "guess")], [(553, "other"), (554, "secret")]):
+            refused = plain("A", own=False, extra=extra).logon
+            assert refused[35] == "5"
+            assert "wrong" in refused[58]
+            assert "guess" not in refused[58]
+        assert plain("A", own=False, extra=[(553, "desk"), (554, "secret")]).logon[35] == "A"
+        assert "secret" not in repr(Login("A", password="secret"))
+
+    def test_over_tls(self, serve, tmp_path, port):
+        ca = authority(tmp_path / "ca")
+        serve(tls=TlsSettings(*certificate(ca, "localhost")))
+        context = ssl.create_default_context(cafile=ca)
+        client = PlainClient(port, "A", logon=False)
+        client.socket = context.wrap_socket(client.socket, server_hostname="localhost")
+        client.say("A", [(98, 0), (108, 30), (141, "Y")])
+        assert client.hear()[35] == "A"
+        say_order(client, "a")
+        assert client.hear("8")[11] == "a"
+        client.close()
+
+
+def trade(name, lots, price, kind=ExecType.TRADE, ref=""):
+    return Report(
+        name,
+        kind,
+        OrdStatus.NEW,
+        "a",
+        "",
+        "1",
+        "A",
+        "X",
+        1,
+        99,
+        5,
+        lots * ONE,
+        price * ONE,
+        0,
+        0,
+        1,
+        ref=ref,
+    )
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["trade", "bust", "correct"]),
+            st.integers(0, 9),
+            st.integers(1, 9),
+            st.integers(1, 50),
+        )
+    )
+)
+def test_the_mean_price_is_that_of_the_executions_that_stand(steps):
+    fills, stand = OrderFills(), {}
+    names = {}
+    for count, (what, which, lots, price) in enumerate(steps):
+        if what == "trade" or not names:
+            names[f"e{count}"] = f"e{count}"
+            stand[f"e{count}"] = (lots, price)
+            report = trade(f"e{count}", lots, price)
+        else:
+            ref = sorted(names)[which % len(names)]
+            first = names[ref]
+            names[f"e{count}"] = first
+            kind = ExecType.BUSTED if what == "bust" else ExecType.CORRECTED
+            stand.pop(first, None)
+            if what == "correct":
+                stand[first] = (lots, price)
+            report = trade(f"e{count}", lots, price, kind, ref)
+        assert fills.take(report)
+        assert not fills.take(report), "told twice, booked once"
+        total = sum(lots for lots, _ in stand.values())
+        wanted = sum(lots * price for lots, price in stand.values()) / total if total else 0
+        assert float(fills.average) == pytest.approx(wanted)
+
+
+@given(st.data())
+@settings(deadline=None)
+def test_a_view_that_is_told_changes_is_the_book(data):
+    """The oracle: the levels of a venue's own snapshot, cut to the view's depth."""
+    venue, book = TinyVenue(), AggregatedBook()
+    venue.subscribe("TINY")
+    (first,) = venue.step(venue.now_ns)
+    book.apply(first)
+    depth = data.draw(st.sampled_from([0, 1, 2, 3]))
+    view, scale = AggregatedView("m", "TINY", depth, frozenset("01"), False), PriceScale(0.05, 10)
+    seen = {}
+
+    def told(fields, names):
+        for tag, value in fields:
+            if tag == names[0]:
+                told.at = {}
+            told.at[tag] = value
+            if tag == 271:
+                key = told.at[269], told.at[270]
+                if told.at.get(279, "0") == "2":
+                    del seen[key]
+                else:
+                    assert (key in seen) == (told.at.get(279) == "1")
+                    seen[key] = value
+
+    told.at = {}
+    told(view.snapshot(book, scale)[1], (269,))
+    for n in range(data.draw(st.integers(1, 12))):
+        side, lots = data.draw(st.sampled_from([1, -1])), data.draw(st.integers(1, 9))
+        venue.send(
+            NewOrder(
+                f"o{n}", "TINY", side, lots, data.draw(st.integers(96, 104)), Tif.DAY, "A", "", 0
+            )
+        )
+        for event in venue.step(venue.now_ns + 10**6):
+            if isinstance(event, MarketRows):
+                touched, trades = book.apply(event)
+                for _, fields in view.change(book, touched, trades, scale):
+                    told(fields, (279,))
+        wanted = {}
+        for side, code in ((1, "0"), (-1, "1")):
+            prices = sorted(
+                {one.price for one in venue._book if one.side == side}, key=lambda p: -side * p
+            )
+            for price in prices[: depth or None]:
+                lots = sum(
+                    one.left for one in venue._book if (one.side, one.price) == (side, price)
+                )
+                wanted[code, scale.price(price)] = scale.quantity(lots)
+        assert seen == wanted
+
+
+def test_a_login_says_who_sees_what():
+    assert Login("E", copies=("*",)).sees("anybody")
+    assert not Login("E", copies=("A",)).sees("B")
+    party = Counterparty(Login("A", cancel_on_disconnect=True))
+    for said, cancels in ({}, True), ({20022: "N"}, False), ({20022: "Y"}, True):
+        party.greet(Message("FIX.4.4", [(35, "A"), *said.items()]))
+        assert (party.own, party.cancels) == (False, cancels)
