@@ -32,14 +32,15 @@ from studies.desk.experiment import (
 )
 from studies.desk.variants import run_variants
 from studies.value.report import gain_text
-from tercel.api.demo.config import DemoConfig, PlantedChange, read_config
-from tercel.api.demo.planted import planted
+from tercel.api.demo.scenario import PlantedChange, PlantedMarket, planted, scenario_of
+from tercel.api.desk_file import read_config
 from tercel.cli.terminal import print_json, print_table, say
 from tercel.core.report.figures import paired_differences
 from tercel.core.report.page import Section, render
 from tercel.core.report.tables import plain_table
 from tercel.core.stats import Estimate, detectable_gain, holm, mean_interval, two_sided_p
 from tercel.core.written import write_whole
+from tercel.desk.rounds.config import DeskConfig
 
 EXAMPLES: Final = Path(__file__).parents[2] / "docs" / "examples"
 DRAWN: Final = 3
@@ -73,7 +74,7 @@ class Arrow:
     ceiling: float | None = None
 
 
-def drawn(config: DemoConfig, number: int, seed: int) -> DemoConfig:
+def drawn(config: DeskConfig, number: int, seed: int) -> DeskConfig:
     """The same desk in a day whose flow turns when and how a seed says: once, or back or over as well."""
     rng = np.random.default_rng([seed, 41, number])
     at, lean = round(rng.uniform(4, 14), 1), rng.choice([-1, 1]) * rng.uniform(0.2, 0.35)
@@ -85,21 +86,22 @@ def drawn(config: DemoConfig, number: int, seed: int) -> DemoConfig:
 
 
 def changed(
-    config: DemoConfig, changes: Sequence[PlantedChange], drift: float | None = None
-) -> DemoConfig:
+    config: DeskConfig, changes: Sequence[PlantedChange], drift: float | None = None, **more: float
+) -> DeskConfig:
     """The same desk with other changes planted in its markets."""
-    more = {"change": tuple(changes)} | ({} if drift is None else {"drift": drift})
-    return config.model_copy(
-        update={"instrument": tuple(one.model_copy(update=more) for one in config.instrument)}
-    )
+    scenario = scenario_of(config)
+    markets = {}
+    for one in config.instrument:
+        market = scenario.instrument.get(one.name, PlantedMarket())
+        update = {"change": tuple(changes), "drift": market.drift if drift is None else drift}
+        markets[one.name] = market.model_copy(update=update)
+    planned = scenario.model_copy(update={"instrument": markets, **more})
+    return config.model_copy(update={"scenario": planned.model_dump()})
 
 
-def martingale(config: DemoConfig) -> DemoConfig:
+def martingale(config: DeskConfig) -> DeskConfig:
     """The same desk where nothing is planted but a score of noise: what it forecasts does not come."""
-    quiet = changed(config, (), drift=1e-9)
-    return quiet.model_copy(
-        update={"signals": config.signals.model_copy(update={"news": 0.0, "news_flips": 0})}
-    )
+    return changed(config, (), drift=1e-9, news=0.0, news_flips=0)
 
 
 def arrow_rows(
@@ -145,7 +147,7 @@ def against_best(ground: str, runs: Sequence[DeskRun]) -> list[Arrow]:
 
 
 def ceilings_of(
-    config: DemoConfig, runs: Sequence[DeskRun], alone: Sequence[DeskRun]
+    config: DeskConfig, runs: Sequence[DeskRun], alone: Sequence[DeskRun]
 ) -> dict[str, float]:
     """What each arrow could save at most, bps of everything asked for; see the module."""
     moves = np.array([run.moves_bps for run in runs if run.variant == DESK])
@@ -154,10 +156,11 @@ def ceilings_of(
     rounds, round_s = config.desk.rounds, config.desk.round_s
     lean = np.array([[_lean(one, n * round_s) for n in range(rounds)] for one in truth])
     slope = float((lean * moves).sum() / np.square(lean).sum()) if np.square(lean).sum() else 0.0
-    drift = slope * config.instrument[0].drift * math.sqrt(2 / 3)
+    scenario = scenario_of(config)
+    drift = slope * scenario.instrument[config.instrument[0].name].drift * math.sqrt(2 / 3)
     waits = 1.0 - config.loop.sizing.least
-    alpha = abs(config.signals.news) * drift * waits / math.sqrt(2 * math.pi)
-    flips = config.signals.news_flips
+    alpha = abs(scenario.news) * drift * waits / math.sqrt(2 * math.pi)
+    flips = scenario.news_flips
     paths = np.array(
         [_by_round(name, alone) for name in sorted({run.variant for run in alone} - {DESK})]
     )

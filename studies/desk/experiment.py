@@ -10,10 +10,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from tercel.api.demo.config import DemoConfig
 from tercel.api.demo.markets import SimulatedMarkets, open_demo
 from tercel.core.stats import Estimate
 from tercel.core.stats.bootstrap import mean_interval
+from tercel.desk.rounds.config import DeskConfig
 from tercel.desk.trading.follower import Follower
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal
@@ -53,7 +53,7 @@ class DeskRun:
     moves_bps: tuple[float, ...] = ()
 
 
-def without(config: DemoConfig, arrow: str) -> DemoConfig:
+def without(config: DeskConfig, arrow: str) -> DeskConfig:
     """The same desk without one arrow: one of ARROWS or MORE_ARROWS."""
     changes: dict[str, dict[str, Any]] = {
         "alpha": {"signals": config.signals.model_copy(update={"model": "off"})},
@@ -71,30 +71,30 @@ def without(config: DemoConfig, arrow: str) -> DemoConfig:
     return config.model_copy(update=changes[arrow])
 
 
-def frozen(config: DemoConfig, agent: str) -> DemoConfig:
+def frozen(config: DeskConfig, agent: str) -> DeskConfig:
     """The same desk with one agent that gets all the flow."""
     alone = tuple(section for section in config.agent if section.name == agent)
     return blind(config.model_copy(update={"agent": alone}))
 
 
-def blind(config: DemoConfig) -> DemoConfig:
+def blind(config: DeskConfig) -> DeskConfig:
     """The same desk without anything that the flow's lean does: shares, haste, sizes."""
     for arrow in ("context", "haste", "lean"):
         config = without(config, arrow)
     return config
 
 
-def arrows(config: DemoConfig) -> dict[str, DemoConfig]:
+def arrows(config: DeskConfig) -> dict[str, DeskConfig]:
     """The whole desk, and one without each arrow."""
     return {DESK: config} | {arrow: without(config, arrow) for arrow in ARROWS}
 
 
-def freezes(config: DemoConfig) -> dict[str, DemoConfig]:
+def freezes(config: DeskConfig) -> dict[str, DeskConfig]:
     """The whole desk, and each of its agents alone."""
     return {DESK: config} | {section.name: frozen(config, section.name) for section in config.agent}
 
 
-def run_variant(variant: str, config: DemoConfig, seed: int) -> DeskRun:
+def run_variant(variant: str, config: DeskConfig, seed: int) -> DeskRun:
     """One variant on one seed, on the simulated exchange, with a journal in memory."""
     journal = MemoryJournal(chained=False)
     opened = open_demo(config.with_desk(seed=seed), journal, _markets())

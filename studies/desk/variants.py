@@ -9,21 +9,21 @@ from typing import Any
 
 from studies.desk.experiment import DeskRun, run_variant
 from studies.side_by_side import as_they_end
-from tercel.api.demo.config import DemoConfig
+from tercel.desk.rounds.config import DeskConfig
 
 
 def _task(variant: str, config: dict[str, Any], seed: int) -> DeskRun:
-    return run_variant(variant, DemoConfig.model_validate(config), seed)
+    return run_variant(variant, DeskConfig.model_validate(config), seed)
 
 
 def run_variants(
-    variants: Mapping[str, DemoConfig], seeds: range, path: Path, what: str
+    variants: Mapping[str, DeskConfig], seeds: range, path: Path, what: str
 ) -> list[DeskRun]:
     """Every variant on every seed, in order.
 
     Parameters
     ----------
-    variants : mapping of name to DemoConfig
+    variants : mapping of name to DeskConfig
     seeds : range
     path : Path
         File of what is finished, a JSON line each; a later call with the same desks goes on from there.

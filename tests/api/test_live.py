@@ -53,6 +53,7 @@ PLACES = {
     "a gate that found one of these tests": ("gate:gate.sock", ""),
     "a gate that found another host": ("gate:gate.sock", "money"),
 }
+NO_ORDERS = '[signals]\norders = "none"\n'
 OWN = '\n[limits.changed]\n"desk.daily_loss" = 1_500\n"desk.drawdown" = 1_000\n"desk.gross_value" = 5_000\n'
 
 
@@ -204,7 +205,6 @@ def opening(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(BinanceVenue, "__init__", begins)
     for name in ("refuse_short", "warm_up", "_kept_here"):
         monkeypatch.setattr(desk_parts, name, stays if name == "_kept_here" else lambda *_: None)
-    monkeypatch.setattr(desk_parts.SimulatedMarkets, "calm", lambda *_: {})
     monkeypatch.setattr(desk_parts.SimulatedMarkets, "parts", stays)
     monkeypatch.setattr(desk_parts, "venue_at", venue_at)
     monkeypatch.setattr(desk_module, "Running", running)
@@ -218,7 +218,10 @@ def outcome(folder: Path, stage: str, venue: str, limits: str, evidence: bool) -
     config = desk(stage, venue, lake + limits)
     file = folder / "desk.toml"
     said = f'stage = "{stage}"\n' if stage else ""
-    rows = '\n[[instrument]]\nname = "AAA"\n\n[[agent]]\nname = "ann"\nstrategy = "twap_take"\n'
+    rows = (
+        '\n[[instrument]]\nname = "AAA"\n\n[[agent]]\nname = "ann"\nstrategy = "twap_take"\n'
+        + NO_ORDERS
+    )
     file.write_text(f'[desk]\n{said}venue = "{venue}"\n{lake}{limits}{rows}')
     shown: dict[str, Any] = {}
     if evidence:
@@ -293,7 +296,10 @@ def test_without_one_part_of_the_evidence_no_order_session_opens(
         *drill(stage_module.dt.datetime.now(stage_module.dt.UTC)),
     )
     said = f'stage = "{stage}"\n' if stage else ""
-    rows = '\n[[instrument]]\nname = "AAA"\n\n[[agent]]\nname = "ann"\nstrategy = "twap_take"\n'
+    rows = (
+        '\n[[instrument]]\nname = "AAA"\n\n[[agent]]\nname = "ann"\nstrategy = "twap_take"\n'
+        + NO_ORDERS
+    )
     (tmp_path / "desk.toml").write_text(f'[desk]\n{said}venue = "{venue}"\n{limits}{rows}')
     shown = {
         "tried": tried,

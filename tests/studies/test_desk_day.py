@@ -7,8 +7,8 @@ import pytest
 
 from studies.desk.day import EXAMPLES, arrow_rows, drawn, martingale
 from studies.desk.experiment import DESK, MORE_ARROWS, DeskRun, blind, frozen, without
-from tercel.api.demo.config import read_config
-from tercel.api.demo.planted import planted
+from tercel.api.demo.scenario import planted, scenario_of
+from tercel.api.desk_file import read_config
 
 pytestmark = pytest.mark.release
 
@@ -32,7 +32,11 @@ def test_an_arrows_worth_is_paired_by_seed() -> None:
 def test_changes_are_drawn_by_the_seed_alone() -> None:
     regime = read_config(EXAMPLES / "regime.toml")
     assert drawn(regime, 0, 5) == drawn(regime, 0, 5)
-    changes = [drawn(regime, n, seed).instrument[0].change for n in range(3) for seed in range(40)]
+    changes = [
+        scenario_of(drawn(regime, n, seed)).instrument["AAA"].change
+        for n in range(3)
+        for seed in range(40)
+    ]
     assert {len(change) for change in changes} == {1, 2}
     shares = [one.buy_share for change in changes for one in change]
     assert all(0.15 <= share <= 0.85 for share in shares)
@@ -50,7 +54,7 @@ def test_where_nothing_is_planted_the_score_is_noise() -> None:
 
 def test_a_score_that_flips_says_the_opposite_from_there_on() -> None:
     day = read_config(EXAMPLES / "day.toml").with_desk(rounds=4000)
-    flips = day.model_copy(update={"signals": day.signals.model_copy(update={"news_flips": 2000})})
+    flips = day.model_copy(update={"scenario": day.scenario | {"news_flips": 2000}})
     (truth,) = planted(flips).values()
     assert truth.news is not None
     leans = (

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from tercel.api.demo.config import described
+from tercel.api.desk_file import described
 from tercel.api.desk_page import page
 from tercel.api.desk_parts import parts_of
 from tercel.api.desk_shadow import ShadowBounds, bounds_of, write_bounds

@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tercel.api.demo.config import DemoConfig, parse_config, read_config
 from tercel.api.demo.markets import open_demo
+from tercel.api.desk_file import parse_config, read_config
 from tercel.core.errors import ConfigError
 from tercel.core.fixed import ONE
 from tercel.core.messages import Posture
 from tercel.desk.rounds.allocation import WeightsRule
+from tercel.desk.rounds.config import DeskConfig
 from tercel.desk.rounds.context import SPAN, ContextRule, ContextualShares, PublicLean
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal
@@ -188,13 +189,10 @@ def test_flow_that_runs_away_asks_for_haste_and_nothing_else() -> None:
     assert posture_policy("A").update(state(50.0), 0) == Posture("A", 0)
 
 
-def short(config: DemoConfig, at_round: float, rounds: int) -> DemoConfig:
+def short(config: DeskConfig, at_round: float, rounds: int) -> DeskConfig:
     """The desk of the example, its change earlier, and over earlier."""
-    instrument = config.instrument[0]
-    change = (instrument.change[0].model_copy(update={"at_round": at_round}),)
-    changed = config.model_copy(
-        update={"instrument": (instrument.model_copy(update={"change": change}),)}
-    )
+    market = {"change": [{"at_round": at_round, "buy_share": 0.8}]}
+    changed = config.model_copy(update={"scenario": {"instrument": {"AAA": market}}})
     return changed.with_desk(rounds=rounds)
 
 

@@ -3,8 +3,8 @@
 import pytest
 from tests.desk.rounds.test_one_after_another import SMALL
 
-from tercel.api.demo.config import parse_config
 from tercel.api.demo.markets import SimulatedMarkets
+from tercel.api.desk_file import parse_config
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import NS_PER_SECOND as S
 from tercel.desk.console.state import DeskState

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from tests.desk.rounds.test_one_after_another import SMALL
 
-from tercel.api.demo.config import parse_config
 from tercel.api.demo.markets import SimulatedMarkets
+from tercel.api.desk_file import parse_config
 from tercel.core.fixed import PAID_ONE
 from tercel.core.orders import MarketRows, VenueEvent
 from tercel.core.vocabulary import NS_PER_SECOND as S

@@ -5,9 +5,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from tercel.api.demo.config import parse_config, read_config
 from tercel.api.demo.markets import SimulatedMarkets
-from tercel.api.demo.planted import planted
+from tercel.api.demo.scenario import planted
+from tercel.api.desk_file import parse_config, read_config
 from tercel.core.ports import Venue
 from tercel.desk.rounds.build import open_desk
 from tercel.desk.rounds.parts import DeskParts
@@ -29,11 +29,11 @@ venue = "fix://127.0.0.1:1"
 posture = "off"
 [[instrument]]
 name = "AAA"
-drift = 0.25
 [[agent]]
 name = "peg"
 strategy = "peg_behind"
 """
+DRIFT = "[scenario.instrument.AAA]\ndrift = 0.25\n"
 MODEL = '[signals]\nmodel = "packaged:demo"\n'
 
 
@@ -85,11 +85,9 @@ def test_a_model_that_is_named_hears_no_news_elsewhere(tools: SimulatedMarkets, 
 
 
 def test_on_its_own_exchange_a_desk_hears_of_planted_drift_alone(tools: SimulatedMarkets) -> None:
-    assert heard(DESK, tools) == []
-    assert all("news" in sources for sources in heard(DESK + MODEL, tools))
-    assert all(
-        "news" not in sources for sources in heard(DESK.replace("drift = 0.25", "") + MODEL, tools)
-    )
+    assert heard(DESK + DRIFT, tools) == []
+    assert all("news" in sources for sources in heard(DESK + DRIFT + MODEL, tools))
+    assert all("news" not in sources for sources in heard(DESK + MODEL, tools))
 
 
 def test_the_demo_names_its_model_and_keeps_its_news() -> None:

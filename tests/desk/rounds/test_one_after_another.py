@@ -1,7 +1,7 @@
 """Desks that share a venue and its accounts, one after another: none takes the other's names."""
 
-from tercel.api.demo.config import parse_config
 from tercel.api.demo.markets import SimulatedMarkets, open_demo
+from tercel.api.desk_file import parse_config
 from tercel.desk.rounds.build import open_desk
 from tercel.desk.rounds.parts import DeskParts
 from tercel.desk.trading.journal import kinds

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tercel.api.demo.config import demo_text, parse_config, read_config
-from tercel.api.demo.planted import planted
+from tercel.api.demo.scenario import demo_text, planted, scenario_of
+from tercel.api.desk_file import parse_config, read_config
 from tercel.core.errors import ConfigError, OrderError
 from tercel.core.fixed import ONE, PAID_ONE
 from tercel.core.messages import Alpha, Posture
@@ -334,7 +334,9 @@ class TestSeat:
 def test_the_demos_file_shows_every_default_as_it_is() -> None:
     whole = re.sub(r"^# (\[|[a-z_]+ =)", r"\1", demo_text(), flags=re.MULTILINE)
     assert "news = 0.6" in whole
-    assert parse_config(whole, "whole.toml") == read_config(None)
+    shown, demo = parse_config(whole, "whole.toml"), read_config(None)
+    assert scenario_of(shown) == scenario_of(demo)
+    assert shown.model_copy(update={"scenario": demo.scenario}) == demo
 
 
 def test_a_policy_in_another_market_than_its_cards_is_said() -> None:

@@ -16,9 +16,9 @@ import pytest
 from tests.desk.rounds.forecast_material import NAMES, desk_file, prices, trained, weekdays
 
 from tercel.api import desk_parts
-from tercel.api.demo.config import check_file, read_config
 from tercel.api.demo.markets import SimulatedMarkets, open_demo
 from tercel.api.desk_figures import cost_through_rounds
+from tercel.api.desk_file import check_file, read_config
 from tercel.api.desk_page import forecast_sentences
 from tercel.core.capabilities import Capabilities
 from tercel.core.errors import ConfigError, DataError, TercelError

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.desk.rounds.forecast_material import DESK, trained
 
-from tercel.api.demo.config import check_file, read_config
 from tercel.api.demo.markets import SimulatedMarkets, open_demo
+from tercel.api.desk_file import check_file, read_config
 from tercel.core.errors import DataError, TercelError
 from tercel.core.fixed import ONE
 from tercel.core.orders import Listing

@@ -1,4 +1,4 @@
-"""The simulated exchange that a desk's file describes: settled markets, what is planted in them, what is calm there."""
+"""The simulated exchange of a desk: settled markets, what is planted in them, what is calm there."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -6,8 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from tercel.api.demo.config import DemoConfig
-from tercel.api.demo.planted import FlowRegime, GroundTruth, planted
+from tercel.api.demo.scenario import FlowRegime, GroundTruth, planted
 from tercel.core.pace import Pace
 from tercel.core.ports import Clock, Journal
 from tercel.core.vocabulary import NS_PER_SECOND
@@ -79,7 +78,7 @@ class SimulatedMarkets:
                 self._calms[market] = learn_calm(hours, false_alarms_per_day=0.0)
         return {instrument.name: self._calms[instrument.market] for instrument in config.instrument}
 
-    def exchange(self, config: DemoConfig, clock: Clock | None = None) -> SimulatedExchange:
+    def exchange(self, config: DeskConfig, clock: Clock | None = None) -> SimulatedExchange:
         """The exchange of a desk, with what is planted in its markets, at its pace by a clock."""
         seed, truth = config.desk.seed, planted(config)
         specs = {}
@@ -106,7 +105,7 @@ class SimulatedMarkets:
         latency = EntryLatency("constant", round(config.desk.latency_ms * 1e6))
         return SimulatedExchange(specs, latency=latency, pace=pace)
 
-    def parts(self, config: DemoConfig, clock: Clock | None = None) -> DeskParts:
+    def parts(self, config: DeskConfig, clock: Clock | None = None) -> DeskParts:
         """Exchange, planted news and calm baselines of a desk."""
         return DeskParts(
             self.exchange(config, clock), PlantedNews(planted(config)), self.calm(config)
@@ -121,13 +120,13 @@ def pace_of(config: DeskConfig, clock: Clock) -> Pace | None:
 
 
 def open_demo(
-    config: DemoConfig, journal: Journal, markets: SimulatedMarkets | None = None
+    config: DeskConfig, journal: Journal, markets: SimulatedMarkets | None = None
 ) -> BuiltDesk:
     """A desk on its own simulated exchange, with nothing beside it.
 
     Parameters
     ----------
-    config : DemoConfig
+    config : DeskConfig
     journal : Journal
     markets : SimulatedMarkets, optional
         Shared with other desks.
@@ -135,7 +134,7 @@ def open_demo(
     return open_desk(config, journal, (markets or SimulatedMarkets()).parts(config))
 
 
-def warm_up(config: DemoConfig, markets: SimulatedMarkets) -> None:
+def warm_up(config: DeskConfig, markets: SimulatedMarkets) -> None:
     """Compile what a desk calls, by a short round of its first instrument, before anybody waits for a decision.
 
     Forecasts are read once too: their libraries take longer to load than a gate lets a desk be silent.

@@ -10,6 +10,7 @@
 [loop]        feedback, hedge, sizing; shares, context: by what the flow of an agent is set
 [limits]      file
 [alerts]      webhook
+[scenario]    (the simulated exchange) what is planted in its markets
 """
 
 from typing import Annotated, Any, Final, Literal, Self
@@ -152,8 +153,9 @@ class SignalsSection(TomlTable):
     """A forecaster of the next seconds, by name or folder, that agents which take alpha are guided by as well."""
     lean: bool = False
     """Whether sizes go by the move that the lean of the public's flow over minutes makes expect, as by a forecast."""
-    orders: Literal["drawn", "targets"] = "drawn"
-    """`drawn`: by [demand]; `targets`: from a file of positions to reach."""
+    orders: Literal["drawn", "targets", "none"] = "drawn"
+    """`drawn`: by [demand], at random, where no money is; `targets`: from a file of positions to reach; `none`: those
+    that people send alone."""
     targets: str = ""
     columns: dict[str, str | list[str]] = Field(default_factory=dict)
     """What columns of the file of targets are called, ours to theirs, and how it is written: {decimal = ","}."""
@@ -211,6 +213,8 @@ class DeskConfig(TomlTable):
     loop: LoopSection = LoopSection()
     limits: LimitsSection = LimitsSection()
     alerts: AlertsSection = AlertsSection()
+    scenario: dict[str, Any] = Field(default_factory=dict)
+    """What is planted in the markets of the simulated exchange, which reads it; the desk does not."""
 
     def with_desk(self, **changes: Any) -> Self:
         """The same with other values in its `[desk]`."""

@@ -26,6 +26,7 @@ from tercel.core.orders import ExecType, MarketRows, Report, VenueEvent
 from tercel.core.plain import plain
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import BUY, NS_PER_SECOND
+from tercel.desk.rounds import baselines
 from tercel.desk.rounds.agent_slot import AgentSlot
 from tercel.desk.rounds.allocation import split
 from tercel.desk.rounds.challenge import Challenge, Evidence, paper_rows
@@ -70,7 +71,7 @@ class DeskLoop(SessionObserver):
     targets : TargetOrders, optional
         Orders towards positions, in the place of those that `[demand]` draws.
     calm : optional
-        See `DeskParts`.
+        See `DeskParts`; of an instrument that is not there it is learned (`rounds.baselines`).
     progress : callable, optional
         Called after every round with the number of rounds that are over.
     """
@@ -91,13 +92,20 @@ class DeskLoop(SessionObserver):
         self.slots = {slot.name: slot for slot in slots}
         self._forecasts = forecasts
         self._targets = targets
-        self._calm = calm or {}
-        self._progress = progress or (lambda _round: None)
         names = [instrument.name for instrument in config.instrument]
+        learns = [name for name in names if name not in (calm or {})]
+        self._learns = learns if config.risk.posture == "on" else []
+        """Instruments whose baseline is learned from the desk's own data."""
+        self._calm = dict(calm or {})
+        if self._learns:
+            self._calm = baselines.of_journal(session.journal) | self._calm
+        self._unlearned = {name for name in self._learns if name not in self._calm}
+        self._progress = progress or (lambda _round: None)
         self._minutes = max(round(config.desk.round_s / MINUTE_S), 2)  # of a round
         volume = {name: session.listings[name].volume_per_s for name in names}
         self._orders: dict[int, list[Demand]] = defaultdict(list)
-        for order in demand(config, volume, config.desk.seed) if targets is None else ():
+        drawn = config.signals.orders == "drawn"
+        for order in demand(config, volume, config.desk.seed) if drawn else ():
             self._orders[order.round].append(order)
         sides = {order.instrument: order.side for order in self._orders[0]}
         self._lines = {name: self._line(name, sides.get(name, BUY)) for name in names}
@@ -159,6 +167,10 @@ class DeskLoop(SessionObserver):
         self._journal_slots()
         if self._forecasts is not None:
             self._forecasts.look(self.session.now_ns)
+        for name in sorted(self._unlearned):
+            span = f"the first {self._lines[name].monitor.warm_s} s"
+            text = f"what is ordinary in {name} is learned from {span}; until then its posture is the cautious one"
+            self.alert("info", "LEARNS_BASELINE", text, name)
         self.warm_up()
         self._book_earlier()
         self._next_ns = self.session.now_ns
@@ -355,6 +367,8 @@ class DeskLoop(SessionObserver):
             self.session.run_until(second)
             for name, line in self._lines.items():
                 line.monitor.second(second)
+                if name in self._learns:
+                    self._learn_baseline(name, line, second)
                 if self._follow_risk(line, second) and self._take_posture(name, line, second):
                     self._guide(name, line)
             if self._stances.end(second):
@@ -368,6 +382,26 @@ class DeskLoop(SessionObserver):
                     del self._challenges[parent]
                     self.slots[agent].gains_bps.append(challenge.gain_bps)
         self.session.run_until(until_ns)
+
+    def _learn_baseline(self, name: str, line: Line, at_ns: int) -> None:
+        """Journal a first baseline once it is learned; keep seconds that a later one may be learned from."""
+        monitor = line.monitor
+        if monitor.baseline is None:
+            return
+        if name in self._unlearned:
+            self._unlearned.remove(name)
+            entry = baselines.entry_of(name, at_ns, monitor.baseline, monitor.warm_s)
+            self._note([entry])
+        if line.posture is not None and not line.posture.reasons:
+            monitor.ordinary_second()
+
+    def keep_baselines(self) -> None:
+        """Journal what was ordinary in this session, for the next one."""
+        for name in self._learns:
+            ordinary = self._lines[name].monitor.ordinary
+            if (learned := ordinary.baseline()) is not None:
+                now_ns = self.session.now_ns
+                self._note([baselines.entry_of(name, now_ns, learned, ordinary.count)])
 
     def _end_round(self) -> None:
         now = self.session.now_ns

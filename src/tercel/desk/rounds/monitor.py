@@ -11,6 +11,7 @@ import numpy as np
 from tercel.core.fixed import ONE
 from tercel.core.orders import M_NS, MarketRows
 from tercel.core.vocabulary import BUY, NO_ASK, NO_BID, NS_PER_SECOND, SELL
+from tercel.desk.rounds.baselines import OrdinarySeconds
 from tercel.desk.rounds.context import MINUTE_S, PublicLean
 from tercel.desk.trading.follower import Follower
 from tercel.market.simulator import layout as sim
@@ -50,6 +51,7 @@ class MarketMonitor:
         minutes: int = 3,
     ) -> None:
         self._follower = follower
+        self.warm_s = warm_s
         self._reader = SecondReader()
         self._meter = RiskMeter(follower.instrument, calm, warm_s)
         self._tallies: deque[tuple[int, int, int]] = deque(maxlen=WINDOW_S + 1)
@@ -65,6 +67,8 @@ class MarketMonitor:
         self._times: set[int] = set()
         self.own_ns: set[int] = set()
         """Times of reports on the desk's own orders within the second: its own rows in the market's data have them."""
+        self.ordinary = OrdinarySeconds()
+        """Of which a baseline of this session can be learned."""
         self.risk: RiskState | None = None
         """The current risk measurements; None before the first second."""
 
@@ -120,6 +124,16 @@ class MarketMonitor:
             self.lean.minute(
                 bought - self._took[BUY] // ONE, sold - self._took[SELL] // ONE, word(sim.MID2)
             )
+
+    @property
+    def baseline(self) -> AnomalyBaseline | None:
+        """What is ordinary here, as risk knows it; None while it learns."""
+        return self._meter.score.calm
+
+    def ordinary_second(self) -> None:
+        """No rule of risk was in force in the last second: a later baseline may be learned from it."""
+        if self._second is not None:
+            self.ordinary.add(self._second)
 
     @property
     def half_spread_bps(self) -> float:

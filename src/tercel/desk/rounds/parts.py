@@ -28,7 +28,8 @@ class DeskParts:
     news : NewsPort, optional
         A model's feature `news`; without it the feature is missing.
     calm : mapping of instrument to AnomalyBaseline
-        What is ordinary in its market; of one that is not there the warm-up is taken for that.
+        What is ordinary in its market, of a simulated one; of one that is not there the desk learns it
+        (`rounds.baselines`).
     gate : Path, optional
         Folder of the journal of the gate before its venue, whose alerts are for the same people.
     """

@@ -15,6 +15,7 @@ from tercel.core.progress import say
 from tercel.core.written import write_whole
 from tercel.desk.rounds.build import check, open_desk
 from tercel.desk.rounds.config import SHADOW, DeskConfig
+from tercel.desk.rounds.loop import DeskLoop
 from tercel.desk.rounds.parts import DeskParts, PartsMaker
 from tercel.desk.rounds.stage import check_stage, identity
 from tercel.desk.trading.alerts import AlertSender, check_webhook
@@ -23,7 +24,7 @@ from tercel.desk.trading.journal.database import DATABASE, keep_elsewhere
 from tercel.desk.trading.journal.reader import JournalReader
 from tercel.desk.trading.journal.store import SqlJournal
 from tercel.desk.trading.kill import LATCH, KillLatch, check_latch
-from tercel.desk.trading.session import Session, SessionTerms
+from tercel.desk.trading.session import SessionTerms
 from tercel.desk.trading.tca.recorder import TcaRecorder
 from tercel.desk.trading.upkeep import last_marks
 from tercel.venues.address import SIMULATED, address, mark_of
@@ -114,7 +115,7 @@ class Running(Closing):
             self.session = self.opened.session
             self.session.gateway.urgent = lambda text: alerts.urgent(kinds.JOURNAL_DOWN, text)
             opened.callback(self.session.close)
-            opened.callback(_end, self.session, TcaRecorder(self.session))
+            opened.callback(_end, self.desk, TcaRecorder(self.session))
             self._open = opened.pop_all()
 
     def close(self) -> None:
@@ -169,9 +170,11 @@ def _send(
     return alerts
 
 
-def _end(session: Session, recorder: TcaRecorder) -> None:
+def _end(desk: DeskLoop, recorder: TcaRecorder) -> None:
+    session = desk.session
     try:
         recorder.close()
+        desk.keep_baselines()
         session.gateway.write(last_marks(session.gateway, session.followers))
     except JournalError as error:
         say(f"the last analyses and marks are lost: {error}")
