@@ -8,11 +8,13 @@ from tercel.api.demo.scenario import DEMO, Scenario, demo_text, scenario_of
 from tercel.core.schema import schema_of
 from tercel.core.toml import changed, parse_toml, read_toml
 from tercel.core.validated import validated
-from tercel.desk.rounds.config import OFF, DeskConfig
+from tercel.desk.rounds.config import OFF, AgentSection, DeskConfig, InstrumentSection
 from tercel.desk.rounds.forecasts import PACKAGED, model_of
 from tercel.desk.rounds.running import refuse
 from tercel.desk.rounds.targets import names_to_trade
 from tercel.execution.foresight.forecaster import packaged
+from tercel.execution.market import Market
+from tercel.execution.registry.resolve import POLICY
 from tercel.venues.address import SIMULATED
 
 HELP: Final = "see tercel trade run `show_demo=True`"
@@ -82,7 +84,7 @@ def _with_instruments(raw: dict[str, Any], path: Path | None) -> dict[str, Any]:
 
 
 def _placed(config: DeskConfig, folder: Path) -> DeskConfig:
-    """The same with its models and its targets from the folder of its file."""
+    """The same with its models, policies, markets and targets from the folder of its file."""
     section = config.signals
     where = {
         key: str(folder / said) for key in ("model", "targets") if (said := getattr(section, key))
@@ -91,7 +93,28 @@ def _placed(config: DeskConfig, folder: Path) -> DeskConfig:
         where.pop("model")
     if section.flow != OFF and section.flow not in packaged():
         where["flow"] = str(folder / section.flow)
-    return config.model_copy(update={"signals": section.model_copy(update=where)})
+    more = {
+        "instrument": tuple(_market_placed(one, folder) for one in config.instrument),
+        "agent": tuple(_policy_placed(one, folder) for one in config.agent),
+    }
+    return config.model_copy(update={"signals": section.model_copy(update=where), **more})
+
+
+def _market_placed(section: InstrumentSection, folder: Path) -> InstrumentSection:
+    """An instrument whose market is a file in the folder."""
+    if not (file := folder / section.market.preset).is_file():
+        return section
+    return section.model_copy(update={"market": Market(str(file))})
+
+
+def _policy_placed(section: AgentSection, folder: Path) -> AgentSection:
+    """An agent whose policies are folders in the folder."""
+    found = {}
+    for key in ("strategy", "challenger"):
+        name, plus, wrappers = getattr(section, key).partition("+")
+        if name.startswith(POLICY) and (inside := folder / name.removeprefix(POLICY)).is_dir():
+            found[key] = f"{POLICY}{inside}{plus}{wrappers}"
+    return section.model_copy(update=found)
 
 
 def parse_config(text: str, name: str) -> DeskConfig:
