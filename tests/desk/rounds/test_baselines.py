@@ -73,7 +73,7 @@ def test_the_next_session_begins_with_what_the_journal_has(tools: SimulatedMarke
     opened(venue, journal).desk.run()
     (learned,) = baselines.of_journal(journal).values()
     later = opened(venue, journal)
-    known = later.desk._lines["AAA"].monitor.baseline
+    known = later.desk._states["AAA"].monitor.baseline
     assert known is not None
     assert np.array_equal(known.centre, learned.centre)
     assert known.threshold == learned.threshold
@@ -96,7 +96,7 @@ def test_a_session_of_an_hour_replaces_it_at_its_end_by_ordinary_seconds_alone(
     journal = MemoryJournal(chained=False)
     built = opened(venue_of(tools), journal)
     built.desk.run()
-    ordinary = built.desk._lines["AAA"].monitor.ordinary
+    ordinary = built.desk._states["AAA"].monitor.ordinary
     assert 0 < ordinary.count < 360 - 240 + 1  # none of them while it was cautious
     monkeypatch.setattr(baselines, "LEAST_S", 1)
     for _ in range(200):

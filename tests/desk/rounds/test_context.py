@@ -222,7 +222,7 @@ def test_what_the_desk_takes_itself_is_not_the_publics_flow() -> None:
     )
     opened = open_demo(alone, MemoryJournal(chained=False))
     opened.desk.run()
-    monitor = opened.desk._lines["AAA"].monitor
+    monitor = opened.desk._states["AAA"].monitor
     value, error = monitor.lean.over(60)
     assert abs(value) < 3 * error
     took = monitor._took[1] // ONE

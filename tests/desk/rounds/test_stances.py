@@ -214,7 +214,7 @@ def test_an_agent_is_not_judged_by_what_a_person_did(tmp_path: Path) -> None:
     placed.desk.wait(2 * S)
     (told,) = [one for one in placed.entries(kinds.FEEDBACK) if one.parent == parent.id]
     assert told.body["by_hand"] > 0
-    assert parent.order.agent not in placed.desk._lines["AAA"].round_costs
+    assert parent.order.agent not in placed.desk._states["AAA"].round_costs
     found = outcome(placed.opened, tmp_path)
     (row,) = [one for one in found.parents if one.id == parent.id]
     assert row.by_hand == told.body["by_hand"]

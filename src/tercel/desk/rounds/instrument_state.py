@@ -13,7 +13,7 @@ from tercel.signals.risk.posture import PosturePolicy, RiskState
 
 
 @dataclass
-class Line:
+class InstrumentState:
     """What the desk knows of one instrument."""
 
     program: Program
