@@ -74,7 +74,7 @@ def test_what_is_asked_for_is_worked_once(
     opened = desk_of(tools, late_s, strategy)
     opened.desk.run()
     desk, session = opened.desk, opened.session
-    program = desk._states["AAA"].program
+    flow = desk._states["AAA"].flow
     asked = sum(order.lots for orders in desk._orders.values() for order in orders)
     assert session.ledger.faults() == []
     assert (
@@ -83,9 +83,9 @@ def test_what_is_asked_for_is_worked_once(
     )
     session.run(session.now_ns + 300 * S)
     assert all(parent.over for parent in session.ledger.parents)
-    assert sum(parent.filled for parent in session.ledger.parents) == asked - program.open
+    assert sum(parent.filled for parent in session.ledger.parents) == asked - flow.open
     if late_s == 0:
-        assert program.open == 0
+        assert flow.open == 0
 
 
 def test_an_order_waits_for_its_market(tools: SimulatedMarkets) -> None:
@@ -93,7 +93,7 @@ def test_an_order_waits_for_its_market(tools: SimulatedMarkets) -> None:
     opened.desk.run()
     codes = [entry.body["code"] for _, entry in opened.session.journal.read(kinds=(kinds.ALERT,))]
     assert codes.count("NO_MARKET") == 1 + 2
-    assert opened.desk._states["AAA"].program.asked2 > 0
+    assert opened.desk._states["AAA"].flow.asked2 > 0
 
 
 def test_lots_that_a_person_adds_are_part_of_the_program(tools: SimulatedMarkets) -> None:
@@ -103,14 +103,14 @@ def test_lots_that_a_person_adds_are_part_of_the_program(tools: SimulatedMarkets
     [parent] = opened.session.ledger.parents
     opened.session.amend(parent.id, "ann: more", lots=parent.lots + 50)
     opened.session.run(opened.session.now_ns + 300 * S)
-    program = opened.desk._states["AAA"].program
+    flow = opened.desk._states["AAA"].flow
     assert opened.session.ledger.parents.must(parent.id).filled == parent.lots + 50
-    assert program.open == 0
+    assert flow.open == 0
     assert opened.desk.results[-1]["filled"] == parent.lots + 50
     asked2 = parent.lots * opened.desk._states["AAA"].begun_mid2 + 50 * parent_mid(
         opened, parent.id
     )
-    assert program.asked2 == asked2 * PAID_ONE
+    assert flow.asked2 == asked2 * PAID_ONE
 
 
 @pytest.mark.parametrize("late_s", [0.5, 4.0])

@@ -19,8 +19,8 @@ from tercel.desk.rounds.build import check, known_of, limits_of, out_of_card, sl
 from tercel.desk.rounds.challenge import Evidence, paper_rows
 from tercel.desk.rounds.demand import demand
 from tercel.desk.rounds.drift import DriftDetector
+from tercel.desk.rounds.flow_shortfall import FlowShortfall
 from tercel.desk.rounds.outcome import money, savings
-from tercel.desk.rounds.program import Program
 from tercel.desk.rounds.sizing import Sizing, SizingRule
 from tercel.execution import policies_packaged as packaged_policies
 from tercel.execution.market import Market
@@ -247,28 +247,28 @@ class TestProgram:
     def test_cost_is_that_of_every_lot_alone(
         self, asked: list[tuple[int, int]], got: list[tuple[int, int]], side
     ) -> None:
-        program, queue = Program(side), []
+        flow, queue = FlowShortfall(side), []
         for lots, mid2 in asked:
-            program.ask(lots, mid2)
+            flow.ask(lots, mid2)
             queue += [mid2] * lots
         total = 0
         for wanted, price2 in got:
-            lots = min(wanted, program.open)
-            program.fill(lots * ONE, lots * price2 * PAID_ONE)
+            lots = min(wanted, flow.open)
+            flow.fill(lots * ONE, lots * price2 * PAID_ONE)
             total += sum(side * (price2 - mid2) for mid2 in queue[:lots])
             queue = queue[lots:]
-        assert program.cost2 == total * PAID_ONE
-        assert program.open == len(queue)
+        assert flow.cost2 == total * PAID_ONE
+        assert flow.open == len(queue)
         marked = total + sum(side * (2000 - mid2) for mid2 in queue)
-        assert program.cost_bps(2000) == pytest.approx(
+        assert flow.cost_bps(2000) == pytest.approx(
             1e4 * marked / sum(lots * mid2 for lots, mid2 in asked)
         )
 
     def test_more_than_was_asked_for_is_refused(self) -> None:
-        program = Program(1)
-        program.ask(3, 2000)
+        flow = FlowShortfall(1)
+        flow.ask(3, 2000)
         with pytest.raises(OrderError, match="at most the 3 lots"):
-            program.fill(4 * ONE, 8000 * PAID_ONE)
+            flow.fill(4 * ONE, 8000 * PAID_ONE)
 
 
 def test_own_aggressions_are_withdrawals_on_paper() -> None:

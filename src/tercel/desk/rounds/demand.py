@@ -19,7 +19,7 @@ class Demand:
 
 
 def demand(config: DeskConfig, volume_per_s: dict[str, float], seed: int) -> list[Demand]:
-    """One order per round and instrument, always to the same side of an instrument, as of a program.
+    """One order per round and instrument, always to the same side of an instrument, as of a flow.
 
     Parameters
     ----------

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 from tercel.core.messages import Alpha, Posture
 from tercel.desk.rounds.allocation import FlowShares
+from tercel.desk.rounds.flow_shortfall import FlowShortfall
 from tercel.desk.rounds.forecasts import Outlook
 from tercel.desk.rounds.monitor import MarketMonitor
-from tercel.desk.rounds.program import Program
 from tercel.desk.rounds.sizing import Sizing
 from tercel.signals.risk.posture import PosturePolicy, RiskState
 
@@ -16,7 +16,7 @@ from tercel.signals.risk.posture import PosturePolicy, RiskState
 class InstrumentState:
     """What the desk knows of one instrument."""
 
-    program: Program
+    flow: FlowShortfall
     monitor: MarketMonitor
     sizing: Sizing
     weights: FlowShares
@@ -43,7 +43,7 @@ class InstrumentState:
     def foresee(self, minutes: int, span: float) -> float:
         """Move of the mid that the public's flow makes expect in the next `span` minutes; the shares are told."""
         move = self.monitor.lean.ahead_bps(minutes, span)
-        self.weights.ahead_bps = self.program.side * move
+        self.weights.ahead_bps = self.flow.side * move
         return move
 
     def risk(self, minutes: int, span: float) -> RiskState | None:
@@ -51,5 +51,5 @@ class InstrumentState:
         state = self.monitor.risk
         if state is None:
             return None
-        against = self.program.side * self.monitor.lean.ahead_bps(minutes, span)
+        against = self.flow.side * self.monitor.lean.ahead_bps(minutes, span)
         return state._replace(run=max(against, 0.0) / self.monitor.half_spread_bps)

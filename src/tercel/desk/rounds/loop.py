@@ -33,10 +33,10 @@ from tercel.desk.rounds.challenge import Challenge, Evidence, paper_rows
 from tercel.desk.rounds.config import CLOSING_S, DeskConfig
 from tercel.desk.rounds.context import MINUTE_S, shares_of
 from tercel.desk.rounds.demand import Demand, demand
+from tercel.desk.rounds.flow_shortfall import FlowShortfall
 from tercel.desk.rounds.forecasts import DeskForecasts
 from tercel.desk.rounds.instrument_state import InstrumentState
 from tercel.desk.rounds.monitor import MarketMonitor, seconds_between
-from tercel.desk.rounds.program import Program
 from tercel.desk.rounds.sizing import Sizing
 from tercel.desk.rounds.stances import HandPostures
 from tercel.desk.rounds.targets import TargetOrders
@@ -136,7 +136,7 @@ class DeskLoop(SessionObserver):
     def _state(self, name: str, side: int) -> InstrumentState:
         loop, on = self.config.loop, self.config.risk.posture == "on"
         return InstrumentState(
-            program=Program(side),
+            flow=FlowShortfall(side),
             monitor=MarketMonitor(
                 self.session.follow(name),
                 self._calm.get(name),
@@ -196,9 +196,9 @@ class DeskLoop(SessionObserver):
 
     def cost_bps(self) -> float:
         """Cost of all orders received so far, bps of arrival value over all instruments."""
-        value = sum(state.program.asked2 for state in self._states.values())
+        value = sum(state.flow.asked2 for state in self._states.values())
         cost = sum(
-            state.program.cost_bps(self.session.follow(name).mid2) * state.program.asked2
+            state.flow.cost_bps(self.session.follow(name).mid2) * state.flow.asked2
             for name, state in self._states.items()
         )
         return cost / value if value else 0.0
@@ -241,8 +241,8 @@ class DeskLoop(SessionObserver):
             self._orders[number] += self._targets.due(number)
         for order in self._orders[number]:
             if mid2 := self.session.follow(order.instrument).mid2:
-                self._states[order.instrument].program.side = order.side
-                self._states[order.instrument].program.ask(order.lots, mid2)
+                self._states[order.instrument].flow.side = order.side
+                self._states[order.instrument].flow.ask(order.lots, mid2)
             else:
                 self._orders[number + 1].append(order)
                 self.alert(
@@ -265,11 +265,11 @@ class DeskLoop(SessionObserver):
             self._follow_risk(state, at_ns)
             self._take_posture(name, state, at_ns)
             self._guide(name, state)
-            waiting = max(state.program.open - self._at_work(name), 0)
+            waiting = max(state.flow.open - self._at_work(name), 0)
             flow_bps = state.foresee(self.config.loop.context.minutes, self._minutes)
             ahead = None if state.outlook is None else state.outlook.ahead
             told = flow_bps if self.config.signals.lean else 0.0
-            lots = state.sizing.lots(state.program.side, waiting, ahead, state.posture, last, told)
+            lots = state.sizing.lots(state.flow.side, waiting, ahead, state.posture, last, told)
             self._share_out(name, state, lots, number)
 
     def _at_work(self, name: str) -> int:
@@ -337,7 +337,7 @@ class DeskLoop(SessionObserver):
             order = ParentRequest(
                 id=f"{self._prefix}{name}-{number:03d}-{agent}",
                 instrument=name,
-                side=state.program.side,
+                side=state.flow.side,
                 lots=part,
                 horizon_ns=round(horizon_s * NS_PER_SECOND),
                 decisions=max(round(horizon_s / self.config.desk.decision_s), 1),
@@ -415,7 +415,7 @@ class DeskLoop(SessionObserver):
                     state.sizing.learn_move(expected_bps, 1e4 * (mid2 / begun_mid2 - 1.0))
             if self.config.loop.feedback and costs:
                 state.weights.update(
-                    costs, state.program.side * state.moved_bps(self.session.follow(name).mid2)
+                    costs, state.flow.side * state.moved_bps(self.session.follow(name).mid2)
                 )
                 state.foresee(self.config.loop.context.minutes, self._minutes)
                 body = {
@@ -514,10 +514,10 @@ class DeskLoop(SessionObserver):
 
     def _book(self, parent: ParentOrder, cost: Shortfall) -> None:
         """Book the fills; lots that a person added to the parent are asked for at its arrival."""
-        program = self._states[parent.order.instrument].program
-        if (added := ceiled(cost.filled - program.open_qty)) > 0:
-            program.ask(added, parent.arrival_mid2)
-        program.fill(cost.filled, cost.paid2)
+        flow = self._states[parent.order.instrument].flow
+        if (added := ceiled(cost.filled - flow.open_qty)) > 0:
+            flow.ask(added, parent.arrival_mid2)
+        flow.fill(cost.filled, cost.paid2)
 
     def _cost(self, parent: ParentOrder) -> Shortfall:
         """What a parent cost that is over: the figures of its analysis, before its mark-outs are known."""

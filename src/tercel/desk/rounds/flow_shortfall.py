@@ -17,7 +17,7 @@ class _Open:
     mid2: int
 
 
-class Program:
+class FlowShortfall:
     """Orders received to one side of one instrument, and their cost.
 
     Parameters
@@ -25,11 +25,11 @@ class Program:
     side : int
         +1 buy, -1 sell.
 
-    >>> program = Program(1)
-    >>> program.ask(10, mid2=2000)
-    >>> program.ask(10, mid2=2010)
-    >>> program.fill(15 * ONE, 15 * 2020 * PAID_ONE)
-    >>> program.open, program.cost2 // PAID_ONE, round(program.cost_bps(2040), 2)
+    >>> flow = FlowShortfall(1)
+    >>> flow.ask(10, mid2=2000)
+    >>> flow.ask(10, mid2=2010)
+    >>> flow.fill(15 * ONE, 15 * 2020 * PAID_ONE)
+    >>> flow.open, flow.cost2 // PAID_ONE, round(flow.cost_bps(2040), 2)
     (5, 250, 99.75)
     """
 
