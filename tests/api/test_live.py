@@ -29,7 +29,7 @@ from tercel.desk.gate.opening import opened
 from tercel.desk.limits import default_file
 from tercel.desk.rounds import stage as stage_module
 from tercel.desk.rounds.build import limits_of
-from tercel.desk.rounds.running import held_here
+from tercel.desk.rounds.runtime import held_here
 from tercel.desk.rounds.stage import asks_live, check_stage, sentence
 from tercel.fix.client import FixVenue
 from tercel.venues.binance_venue.venue import BinanceVenue
@@ -207,7 +207,7 @@ def opening(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(desk_parts, name, stays if name == "_kept_here" else lambda *_: None)
     monkeypatch.setattr(desk_parts.SimulatedMarkets, "parts", stays)
     monkeypatch.setattr(desk_parts, "venue_at", venue_at)
-    monkeypatch.setattr(desk_module, "Running", running)
+    monkeypatch.setattr(desk_module, "DeskRuntime", running)
 
 
 def outcome(folder: Path, stage: str, venue: str, limits: str, evidence: bool) -> str:

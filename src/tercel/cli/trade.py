@@ -129,7 +129,7 @@ def run(request: RunDesk) -> None:
     """Run a desk: signals, posture, sized parents, agents, limits, venue, cost, and back."""
     from tercel.api.demo.scenario import demo_text
     from tercel.api.desk_file import described
-    from tercel.desk.rounds.running import refuse
+    from tercel.desk.rounds.runtime import refuse
 
     if request.show_demo:
         result_console().print(demo_text(), markup=False, highlight=False, soft_wrap=True, end="")

@@ -1,7 +1,7 @@
 """A running desk with everything around it: folder, journal, venue, kill latch, alerts, cost analysis.
 
-with Running(config, folder, parts, text=text, holder="ann") as running:
-    running.desk.run()
+with DeskRuntime(config, folder, parts, text=text, holder="ann") as runtime:
+    runtime.desk.run()
 """
 
 from collections.abc import Callable, Sequence
@@ -35,7 +35,7 @@ SENT: Final = "gate.sent"
 WATCH_S: Final = 0.05
 
 
-class Running(Closing):
+class DeskRuntime(Closing):
     """A desk opened in a folder.
 
     Parameters
