@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
+from tercel.api.desk_dependencies import dependencies_of
 from tercel.api.desk_file import described
 from tercel.api.desk_page import page
-from tercel.api.desk_parts import parts_of
 from tercel.api.desk_shadow import ShadowBounds, bounds_of, write_bounds
 from tercel.core.closing import Closing
 from tercel.core.errors import ConfigError, OrderError
@@ -150,7 +150,7 @@ class Desk(Closing):
         self._runtime = DeskRuntime(
             self.config,
             self.folder,
-            parts_of(self.config, WallClock(), beside, agree),
+            dependencies_of(self.config, WallClock(), beside, agree),
             text=text,
             holder=f"{person()} ({program})",
             beside=beside,

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from tercel.api.demo.markets import SimulatedMarkets
+from tercel.api.desk_dependencies import dependencies_of
 from tercel.api.desk_file import parse_config
-from tercel.api.desk_parts import parts_of
 from tercel.core.machine import WallClock
 from tercel.core.ports import Venue
 from tercel.desk.rounds import baselines
 from tercel.desk.rounds.build import BuiltDesk, open_desk
-from tercel.desk.rounds.parts import DeskParts
+from tercel.desk.rounds.dependencies import DeskDependencies
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.execution.market import Market
@@ -47,7 +47,7 @@ def venue_of(tools: SimulatedMarkets) -> Venue:
 
 def opened(venue: Venue, journal: MemoryJournal) -> BuiltDesk:
     """A desk at a venue: nothing is known of its market but what it shows."""
-    return open_desk(parse_config(DESK, "desk.toml"), journal, DeskParts(venue))
+    return open_desk(parse_config(DESK, "desk.toml"), journal, DeskDependencies(venue))
 
 
 def test_a_first_session_says_that_it_learns_and_is_cautious_until_it_has(
@@ -116,9 +116,9 @@ def test_the_parts_of_a_desk_over_recorded_data_hold_no_simulated_baseline(
         "d.toml",
     )
     for name in ("refuse_short", "warm_up"):
-        monkeypatch.setattr(f"tercel.api.desk_parts.{name}", lambda *_: None)
-    monkeypatch.setattr("tercel.api.desk_parts.recorded_exchange", lambda *_, **__: None)
+        monkeypatch.setattr(f"tercel.api.desk_dependencies.{name}", lambda *_: None)
+    monkeypatch.setattr("tercel.api.desk_dependencies.recorded_exchange", lambda *_, **__: None)
     monkeypatch.setattr(SimulatedMarkets, "calm", None)
     with ExitStack() as stack:
-        made = parts_of(config, WallClock())(tmp_path, tmp_path / "latch", stack)
+        made = dependencies_of(config, WallClock())(tmp_path, tmp_path / "latch", stack)
     assert made.calm == {}

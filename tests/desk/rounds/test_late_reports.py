@@ -12,7 +12,7 @@ from tercel.core.fixed import PAID_ONE
 from tercel.core.orders import MarketRows, VenueEvent
 from tercel.core.vocabulary import NS_PER_SECOND as S
 from tercel.desk.rounds.build import BuiltDesk, open_desk
-from tercel.desk.rounds.parts import DeskParts
+from tercel.desk.rounds.dependencies import DeskDependencies
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal
 
@@ -63,7 +63,7 @@ def desk_of(
     text = SMALL.replace("rounds = 1", f"rounds = {rounds}").replace("peg_behind", strategy)
     config = parse_config(text, "desk.toml")
     venue: Any = LateVenue(tools.exchange(config), round(late_s * S))
-    return open_desk(config, MemoryJournal(chained=False), DeskParts(venue))
+    return open_desk(config, MemoryJournal(chained=False), DeskDependencies(venue))
 
 
 @pytest.mark.parametrize("strategy", ["twap_take", "twap_passive"])
@@ -133,7 +133,7 @@ def test_a_challenger_is_called_off_when_market_data_are_missed(tools: Simulated
     config = parse_config(text, "desk.toml")
     exchange = tools.exchange(config)
     venue: Any = LossyVenue(exchange, exchange.now_ns + (240 + 60 + 20) * S)
-    opened = open_desk(config, MemoryJournal(chained=False), DeskParts(venue))
+    opened = open_desk(config, MemoryJournal(chained=False), DeskDependencies(venue))
     opened.desk.run()
     codes = [entry.body["code"] for _, entry in opened.session.journal.read(kinds=(kinds.ALERT,))]
     assert "missed_market_data" in codes

@@ -10,7 +10,7 @@ from tercel.api.demo.scenario import planted
 from tercel.api.desk_file import parse_config, read_config
 from tercel.core.ports import Venue
 from tercel.desk.rounds.build import open_desk
-from tercel.desk.rounds.parts import DeskParts
+from tercel.desk.rounds.dependencies import DeskDependencies
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.execution.market import Market
@@ -61,7 +61,9 @@ def heard(text: str, tools: SimulatedMarkets, venue: Venue | None = None) -> lis
     """The sources of every forecast of a desk that ran to its end."""
     journal = MemoryJournal(chained=False)
     config = parse_config(text, "desk.toml")
-    opened = open_desk(config, journal, tools.parts(config) if venue is None else DeskParts(venue))
+    opened = open_desk(
+        config, journal, tools.parts(config) if venue is None else DeskDependencies(venue)
+    )
     opened.desk.run()
     assert opened.desk.results
     assert all(row["alpha_bps"] is None for row in opened.desk.results) or "[signals]" in text

@@ -13,8 +13,8 @@ from tercel.core.messages import Posture, Style
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import NS_PER_SECOND as S
 from tercel.desk.rounds.build import open_desk
+from tercel.desk.rounds.dependencies import DeskDependencies
 from tercel.desk.rounds.outcome import outcome
-from tercel.desk.rounds.parts import DeskParts
 from tercel.desk.rounds.stances import combined
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.store import SqlJournal
@@ -66,7 +66,7 @@ class Placed:
         config = parse_config(text, "desk.toml")
         self.exchange = exchange or SimulatedMarkets().exchange(config)
         self.journal = SqlJournal(folder)
-        self.opened = open_desk(config, self.journal, DeskParts(self.exchange))
+        self.opened = open_desk(config, self.journal, DeskDependencies(self.exchange))
         self.desk, self.session = self.opened.desk, self.opened.session
         self.say = Word(self.session, folder)
         self.desk.begin()

@@ -22,8 +22,8 @@ from tercel.core.vocabulary import BUY, SELL
 from tercel.desk.rounds.build import BuiltDesk, check, open_desk
 from tercel.desk.rounds.config import SignalsSection
 from tercel.desk.rounds.demand import Demand
+from tercel.desk.rounds.dependencies import DeskDependencies
 from tercel.desk.rounds.forecasts import forecasts_in
-from tercel.desk.rounds.parts import DeskParts
 from tercel.desk.rounds.targets import TargetOrders
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal
@@ -114,15 +114,15 @@ def test_a_session_that_follows_counts_what_the_first_holds(
 ) -> None:
     config = read_config(written(tmp_path, "name,lots\nAAA,30\n"))
     exchange, journal = tools.exchange(config), MemoryJournal(chained=False)
-    first = open_desk(config, journal, DeskParts(exchange), terms=SessionTerms(mark="a-"))
+    first = open_desk(config, journal, DeskDependencies(exchange), terms=SessionTerms(mark="a-"))
     first.desk.run()
     (tmp_path / "targets.csv").write_text("name,lots\nAAA,12\nBBB,5\n")
-    second = open_desk(config, journal, DeskParts(exchange), terms=SessionTerms(mark="b-"))
+    second = open_desk(config, journal, DeskDependencies(exchange), terms=SessionTerms(mark="b-"))
     second.desk.run()
     texts = said([entry for _, entry in journal.read(0)])
     assert texts["AAA"].endswith("holds 30, 0 at work: sells 18")
     assert held(second) == {"AAA": 12, "BBB": 5}
-    third = open_desk(config, journal, DeskParts(exchange), terms=SessionTerms(mark="c-"))
+    third = open_desk(config, journal, DeskDependencies(exchange), terms=SessionTerms(mark="c-"))
     before = third.session.ledger.fills
     third.desk.run()
     assert third.session.ledger.fills == before

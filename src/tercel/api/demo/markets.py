@@ -12,8 +12,8 @@ from tercel.core.ports import Clock, Journal
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.rounds.build import BuiltDesk, open_desk
 from tercel.desk.rounds.config import OFF, DeskConfig
+from tercel.desk.rounds.dependencies import DeskDependencies
 from tercel.desk.rounds.forecasts import DeskForecasts
-from tercel.desk.rounds.parts import DeskParts
 from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.execution.market import Market
 from tercel.market.flow import Preset, load
@@ -105,9 +105,9 @@ class SimulatedMarkets:
         latency = EntryLatency("constant", round(config.desk.latency_ms * 1e6))
         return SimulatedExchange(specs, latency=latency, pace=pace)
 
-    def parts(self, config: DeskConfig, clock: Clock | None = None) -> DeskParts:
+    def parts(self, config: DeskConfig, clock: Clock | None = None) -> DeskDependencies:
         """Exchange, planted news and calm baselines of a desk."""
-        return DeskParts(
+        return DeskDependencies(
             self.exchange(config, clock), PlantedNews(planted(config)), self.calm(config)
         )
 

@@ -13,10 +13,10 @@ from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.limits import LimitGate, Limits, changed, default_file, read
 from tercel.desk.rounds.agent_slot import AgentSlot
 from tercel.desk.rounds.config import OFF, AgentSection, DeskConfig
+from tercel.desk.rounds.dependencies import DeskDependencies
 from tercel.desk.rounds.drift import DriftDetector
 from tercel.desk.rounds.forecasts import PACKAGED, DeskForecasts, check_signals
 from tercel.desk.rounds.loop import DeskLoop
-from tercel.desk.rounds.parts import DeskParts
 from tercel.desk.rounds.targets import TargetOrders, targets_of
 from tercel.desk.trading.kill import Latch
 from tercel.desk.trading.parents import ParentRequest
@@ -221,7 +221,7 @@ class BuiltDesk:
 def open_desk(
     config: DeskConfig,
     journal: Journal,
-    parts: DeskParts,
+    parts: DeskDependencies,
     *,
     latch: Latch | None = None,
     beside: Path | None = None,
@@ -235,7 +235,7 @@ def open_desk(
     config : DeskConfig
     journal : Journal
         Held by this desk alone.
-    parts : DeskParts
+    parts : DeskDependencies
         Its venue, its news, what is calm in its markets.
     latch : Latch, optional
         The kill latch.

@@ -71,7 +71,7 @@ class DeskLoop(SessionObserver):
     targets : TargetOrders, optional
         Orders towards positions, in the place of those that `[demand]` draws.
     calm : optional
-        See `DeskParts`; of an instrument that is not there it is learned (`rounds.baselines`).
+        See `DeskDependencies`; of an instrument that is not there it is learned (`rounds.baselines`).
     progress : callable, optional
         Called after every round with the number of rounds that are over.
     """

@@ -15,8 +15,8 @@ from tercel.core.progress import say
 from tercel.core.written import write_whole
 from tercel.desk.rounds.build import check, open_desk
 from tercel.desk.rounds.config import SHADOW, DeskConfig
+from tercel.desk.rounds.dependencies import DependencyFactory, DeskDependencies
 from tercel.desk.rounds.loop import DeskLoop
-from tercel.desk.rounds.parts import DeskParts, PartsMaker
 from tercel.desk.rounds.stage import check_stage, identity
 from tercel.desk.trading.alerts import AlertSender, check_webhook
 from tercel.desk.trading.journal import kinds
@@ -43,7 +43,7 @@ class DeskRuntime(Closing):
     config : DeskConfig
     folder : Path
         Of the desk; made if need be.
-    parts : PartsMaker
+    parts : DependencyFactory
         Asked once the folder and its journal are held.
     text : str
         The configuration as it was written, for the folder.
@@ -67,7 +67,7 @@ class DeskRuntime(Closing):
         self,
         config: DeskConfig,
         folder: Path,
-        parts: PartsMaker,
+        parts: DependencyFactory,
         *,
         text: str,
         holder: str,
@@ -123,7 +123,7 @@ class DeskRuntime(Closing):
         self._open.close()
 
 
-def _shared(made: DeskParts, folder: Path) -> str:
+def _shared(made: DeskDependencies, folder: Path) -> str:
     """Folder of the journal of a gate that is not the desk's own; "" of its own, and without one."""
     where = None if made.gate is None else made.gate.resolve()
     return "" if where is None or where.is_relative_to(folder.resolve()) else str(where)

@@ -18,7 +18,7 @@ class NewsPort(Protocol):
 
 
 @dataclass(frozen=True)
-class DeskParts:
+class DeskDependencies:
     """A desk's venue, news source, anomaly baselines and gate.
 
     Parameters
@@ -40,8 +40,8 @@ class DeskParts:
     gate: Path | None = None
 
 
-class PartsMaker(Protocol):
+class DependencyFactory(Protocol):
     """Factory of the parts of a desk whose folder is locked; resources to close go onto the exit stack."""
 
-    def __call__(self, folder: Path, latch: Path, opened: ExitStack) -> DeskParts:
+    def __call__(self, folder: Path, latch: Path, opened: ExitStack) -> DeskDependencies:
         """Raise a `TercelError` for a venue that cannot be reached."""

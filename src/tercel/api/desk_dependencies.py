@@ -8,14 +8,14 @@ from tercel.api.desk_shadow import recorded_exchange, refuse_short, shadow_of
 from tercel.core.ports import Clock, Venue
 from tercel.desk.gate.process import FOLDER, venue_at
 from tercel.desk.rounds.config import REPLAY, SHADOW, DeskConfig
-from tercel.desk.rounds.parts import DeskParts, PartsMaker
+from tercel.desk.rounds.dependencies import DependencyFactory, DeskDependencies
 from tercel.venues.address import SIMULATED, Agree, connect, refuse_money
 from tercel.venues.exchange.stream import STREAM
 
 
-def parts_of(
+def dependencies_of(
     config: DeskConfig, clock: Clock, beside: Path | None = None, agree: Agree = refuse_money
-) -> PartsMaker:
+) -> DependencyFactory:
     """The parts of a desk by its file; kernels are compiled before a venue is connected to.
 
     Parameters
@@ -29,7 +29,7 @@ def parts_of(
         See `venues.address.connect`.
     """
 
-    def make(folder: Path, latch: Path, opened: ExitStack) -> DeskParts:
+    def make(folder: Path, latch: Path, opened: ExitStack) -> DeskDependencies:
         if config.data.lake:
             refuse_short(config, beside)
         markets = SimulatedMarkets()
@@ -37,7 +37,7 @@ def parts_of(
         limits = config.limits.file
         warm_up(config, markets)
         if config.desk.stage in (REPLAY, SHADOW):
-            return DeskParts(_kept_here(config, clock, folder, beside))
+            return DeskDependencies(_kept_here(config, clock, folder, beside))
         if where == SIMULATED:
             return markets.parts(config, clock)
         accounts = [agent.name for agent in config.agent]
@@ -47,7 +47,7 @@ def parts_of(
         )
         before = venue.capabilities.parents
         gate = Path(before.journal) if before is not None and before.journal else folder / FOLDER
-        return DeskParts(venue, gate=gate)
+        return DeskDependencies(venue, gate=gate)
 
     return make
 
