@@ -37,8 +37,8 @@ from tercel.desk.rounds.flow_shortfall import FlowShortfall
 from tercel.desk.rounds.forecasts import DeskForecasts
 from tercel.desk.rounds.instrument_state import InstrumentState
 from tercel.desk.rounds.monitor import MarketMonitor, seconds_between
+from tercel.desk.rounds.posture_overrides import PostureOverrides
 from tercel.desk.rounds.sizing import Sizing
-from tercel.desk.rounds.stances import HandPostures
 from tercel.desk.rounds.targets import TargetOrders
 from tercel.desk.trading.executor import ParentExecutor
 from tercel.desk.trading.journal import kinds
@@ -123,7 +123,7 @@ class DeskLoop(SessionObserver):
         """Cost of everything asked for so far, after every round, bps."""
         self.posture_path: list[tuple[int, str, Posture]] = []
         """Venue time, instrument, posture: at every change."""
-        self._stances = HandPostures(session)
+        self._overrides = PostureOverrides(session)
         session.manager.watchers.append(self)
 
     def _book_earlier(self) -> None:
@@ -281,10 +281,10 @@ class DeskLoop(SessionObserver):
         )
 
     def _guide(self, name: str, state: InstrumentState) -> None:
-        of = self._stances.of_agents(name, state.posture, self.session.now_ns)
+        of = self._overrides.of_agents(name, state.posture, self.session.now_ns)
         self.session.guide(name, state.alpha, state.posture, of)
 
-    def _take_stances(self, at_ns: int) -> None:
+    def _take_overrides(self, at_ns: int) -> None:
         """A posture was set by hand, or is over: agents are told at once."""
         for name, state in self._states.items():
             self._take_posture(name, state, at_ns)
@@ -304,7 +304,7 @@ class DeskLoop(SessionObserver):
 
     def _take_posture(self, name: str, state: InstrumentState, at_ns: int) -> bool:
         """Take the policy's posture; True where it asks for something else than before."""
-        posture = self._stances.over(name, state, at_ns)
+        posture = self._overrides.over(name, state, at_ns)
         if posture is None:
             return False
         before = state.posture
@@ -322,12 +322,12 @@ class DeskLoop(SessionObserver):
 
     def _share_out(self, name: str, state: InstrumentState, lots: int, number: int) -> None:
         # risk's size of 0 ends with the last round, which works what is left; a person's holds in that too
-        lots = lots if self._stances.size("") > 0 else 0
+        lots = lots if self._overrides.size("") > 0 else 0
         found = split(lots, alive := self._alive(state.weights.shares))
         if lots and not alive:
             text = f"orders of {name} wait: every agent is killed or paused"
             self.session.gateway.alert_once("warning", "NOBODY_LEFT", text, name)
-        sized = {agent: int(part * self._stances.size(agent)) for agent, part in found.items()}
+        sized = {agent: int(part * self._overrides.size(agent)) for agent, part in found.items()}
         parts = {agent: part for agent, part in sized.items() if part}
         horizon_s = self.config.desk.round_s - CLOSING_S
         for agent, part in parts.items():
@@ -371,8 +371,8 @@ class DeskLoop(SessionObserver):
                     self._learn_baseline(name, state, second)
                 if self._follow_risk(state, second) and self._take_posture(name, state, second):
                     self._guide(name, state)
-            if self._stances.end(second):
-                self._take_stances(second)
+            if self._overrides.end(second):
+                self._take_overrides(second)
             for _, _, challenge in self._challenges.values():
                 challenge.seen(
                     max(second, self.session.now_ns)
@@ -535,8 +535,8 @@ class DeskLoop(SessionObserver):
         if command == "promote":
             self._promote(entry)
         elif command == "posture":
-            self._stances.obey(entry, self.slots)
-            self._take_stances(self.session.now_ns)
+            self._overrides.obey(entry, self.slots)
+            self._take_overrides(self.session.now_ns)
         return command in ("promote", "posture", "kill", "rearm")
 
     def _promote(self, entry: Entry) -> None:

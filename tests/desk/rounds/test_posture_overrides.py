@@ -15,7 +15,7 @@ from tercel.core.vocabulary import NS_PER_SECOND as S
 from tercel.desk.rounds.build import open_desk
 from tercel.desk.rounds.dependencies import DeskDependencies
 from tercel.desk.rounds.outcome import outcome
-from tercel.desk.rounds.stances import combined
+from tercel.desk.rounds.posture_overrides import combined
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.store import SqlJournal
 from tercel.desk.trading.ledger import Ledger

@@ -47,7 +47,7 @@ def combined(posture: Posture, stance: Mapping[str, Any]) -> Posture:
     return replace(posture, **words, reasons=tuple(dict.fromkeys((*posture.reasons, why))))
 
 
-class HandPostures:
+class PostureOverrides:
     """Postures set by hand, as the session's ledger has them.
 
     Parameters
