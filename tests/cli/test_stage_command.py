@@ -57,7 +57,7 @@ strategy = "peg_touch"
 name = "taker"
 strategy = "twap_take"
 
-[demand]
+[order_arrivals]
 share = 0.1
 
 [risk]
@@ -71,7 +71,7 @@ posture = "off"
 def live_desk() -> str:
     text = DESK.replace('"shadow"', '"live"\nvenue = "fix://DESK@127.0.0.1:1"')
     text = text.replace('lake = "lake"', "")
-    return text.replace("[demand]\nshare = 0.1", '[signals]\norders = "none"')
+    return text.replace("[order_arrivals]\nshare = 0.1", '[signals]\norders = "none"')
 
 
 def tercel(*words: object) -> Result:

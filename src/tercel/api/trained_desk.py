@@ -40,7 +40,7 @@ name = "trained"
 strategy = "policy:{policy}"
 alpha = false                  # it was trained without forecasts
 
-[demand]
+[order_arrivals]
 side = "random"
 share = {share:g}
 

@@ -216,7 +216,7 @@ def test_what_the_desk_takes_itself_is_not_the_publics_flow() -> None:
     alone = config.model_copy(
         update={
             "agent": taker,
-            "demand": config.demand.model_copy(update={"share": 0.8}),
+            "order_arrivals": config.order_arrivals.model_copy(update={"share": 0.8}),
             "loop": config.loop.model_copy(update={"shares": "cost"}),
         }
     )

@@ -55,7 +55,7 @@ def test_a_parent_beyond_an_agents_card_goes_to_a_schedule_of_takes_with_an_aler
     for share, over in ((0.9, True), (0.1, False)):
         text = SMALL.partition("[[agent]]")[0].replace("rounds = 1", "rounds = 2") + LARGE
         config, journal = (
-            parse_config(f"{text}[demand]\nshare = {share}\n", "desk.toml"),
+            parse_config(f"{text}[order_arrivals]\nshare = {share}\n", "desk.toml"),
             MemoryJournal(chained=False),
         )
         opened = open_demo(config, journal)

@@ -25,7 +25,7 @@ name = "mine"
 strategy = "policy:{folder}"
 alpha = false
 posture = false
-[demand]
+[order_arrivals]
 share = 0.09
 [risk]
 posture = "off"

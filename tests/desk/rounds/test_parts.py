@@ -1,4 +1,4 @@
-"""What a desk is made of, each part alone: shares, sizes, drift, demand, configuration."""
+"""What a desk is made of, each part alone: shares, sizes, drift, arriving orders, configuration."""
 
 import math
 import re
@@ -17,9 +17,9 @@ from tercel.core.orders import MarketRows
 from tercel.desk.rounds.allocation import MultiplicativeWeights, WeightsRule, split
 from tercel.desk.rounds.build import check, known_of, limits_of, out_of_card, slot_of, strategy_of
 from tercel.desk.rounds.challenge import Evidence, paper_rows
-from tercel.desk.rounds.demand import demand
 from tercel.desk.rounds.drift import DriftDetector
 from tercel.desk.rounds.flow_shortfall import FlowShortfall
+from tercel.desk.rounds.order_arrivals import order_arrivals
 from tercel.desk.rounds.outcome import money, savings
 from tercel.desk.rounds.sizing import Sizing, SizingRule
 from tercel.execution import policies_packaged as packaged_policies
@@ -170,12 +170,12 @@ class TestDrift:
 def test_demand_is_the_same_for_every_variant_of_a_desk() -> None:
     config = read_config(None)
     volume = {"AAA": 1.0, "BBB": 2.0}
-    orders = demand(config, volume, 3)
-    assert orders == demand(config, volume, 3)
+    orders = order_arrivals(config, volume, 3)
+    assert orders == order_arrivals(config, volume, 3)
     assert len(orders) == config.desk.rounds * 2
     assert {order.lots for order in orders} == {360, 720}
     assert len({(order.instrument, order.side) for order in orders}) == 2
-    drawn = {order.side for seed in range(20) for order in demand(config, volume, seed)}
+    drawn = {order.side for seed in range(20) for order in order_arrivals(config, volume, seed)}
     assert drawn == {-1, 1}
 
 
@@ -185,8 +185,8 @@ def test_demand_is_the_same_for_every_variant_of_a_desk() -> None:
         (("rounds = 12", "round = 12"), "try 'rounds'"),
         (("rounds = 12", "rounds = 0"), "desk.rounds"),
         (('name = "BBB"', 'name = "AAA"'), "names that differ"),
-        (('side = "random"', 'side = "up"'), "demand.side"),
-        (("share = 0.2", "share = nan"), "demand.share"),
+        (('side = "random"', 'side = "up"'), "order_arrivals.side"),
+        (("share = 0.2", "share = nan"), "order_arrivals.share"),
         (("rounds = 12", "rounds = true"), "desk.rounds: a value of type int"),
         (("rounds = 12", 'rounds = "3"'), "desk.rounds: a value of type int"),
         (("rounds = 12", f"rounds = {'9' * 5000}"), "TOML"),
@@ -361,8 +361,8 @@ def test_the_demo_works_the_policy_that_ships_in_its_market_under_limits_of_its_
     floor, most = demo.loop.hedge.floor, 1.0 - (len(demo.agent) - 1) * demo.loop.hedge.floor
     assert (
         card["share"][0]
-        <= demo.demand.share * floor
-        <= demo.demand.share * most
+        <= demo.order_arrivals.share * floor
+        <= demo.order_arrivals.share * most
         <= card["share"][1]
     )
     limits = limits_of(demo)

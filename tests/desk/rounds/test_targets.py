@@ -21,9 +21,9 @@ from tercel.core.ports import Entry
 from tercel.core.vocabulary import BUY, SELL
 from tercel.desk.rounds.build import BuiltDesk, check, open_desk
 from tercel.desk.rounds.config import SignalsSection
-from tercel.desk.rounds.demand import Demand
 from tercel.desk.rounds.dependencies import DeskDependencies
 from tercel.desk.rounds.forecasts import forecasts_in
+from tercel.desk.rounds.order_arrivals import OrderArrival
 from tercel.desk.rounds.targets import TargetOrders
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal
@@ -240,7 +240,7 @@ def test_a_target_without_a_price_waits_until_there_is_one() -> None:
     assert list(orders.due(0)) == []
     assert "waits a round" in alerts[0][2]
     mids["AAA"] = 1000
-    assert list(orders.due(1)) == [Demand(1, "AAA", BUY, 13)]
+    assert list(orders.due(1)) == [OrderArrival(1, "AAA", BUY, 13)]
     assert list(orders.due(2)) == []
 
 

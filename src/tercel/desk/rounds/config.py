@@ -4,7 +4,7 @@
 [data]        lake, date, venue, queue, fees: a recorded day to replay or shadow; totals: orders that are made of totals
 [[instrument]] name, market
 [[agent]]     name, strategy; alpha and posture: whether it takes them; challenger: another strategy, on paper
-[demand]      side, share: the orders that come in
+[order_arrivals] side, share: the orders that come in
 [signals]     model, names, date, flow, lean; orders, targets, targets_days, capital: positions to reach
 [risk]        posture; run: haste where the flow runs away
 [loop]        feedback, hedge, sizing; shares, context: by what the flow of an agent is set
@@ -132,7 +132,7 @@ class AgentSection(TomlTable):
     challenger: str = ""
 
 
-class DemandSection(TomlTable):
+class OrderArrivalsSection(TomlTable):
     """The orders that come in."""
 
     side: Literal["random", "buy", "sell"] = "random"
@@ -154,7 +154,7 @@ class SignalsSection(TomlTable):
     lean: bool = False
     """Whether sizes go by the move that the lean of the public's flow over minutes makes expect, as by a forecast."""
     orders: Literal["drawn", "targets", "none"] = "drawn"
-    """`drawn`: by [demand], at random, where no money is; `targets`: from a file of positions to reach; `none`: those
+    """`drawn`: by [order_arrivals], at random, where no money is; `targets`: from a file of positions to reach; `none`: those
     that people send alone."""
     targets: str = ""
     columns: dict[str, str | list[str]] = Field(default_factory=dict)
@@ -207,7 +207,7 @@ class DeskConfig(TomlTable):
     data: DataSection = DataSection()
     instrument: tuple[InstrumentSection, ...] = Field(min_length=1)
     agent: tuple[AgentSection, ...] = Field(min_length=1)
-    demand: DemandSection = DemandSection()
+    order_arrivals: OrderArrivalsSection = OrderArrivalsSection()
     signals: SignalsSection = SignalsSection()
     risk: RiskSection = RiskSection()
     loop: LoopSection = LoopSection()

@@ -32,11 +32,11 @@ from tercel.desk.rounds.allocation import split
 from tercel.desk.rounds.challenge import Challenge, Evidence, paper_rows
 from tercel.desk.rounds.config import CLOSING_S, DeskConfig
 from tercel.desk.rounds.context import MINUTE_S, shares_of
-from tercel.desk.rounds.demand import Demand, demand
 from tercel.desk.rounds.flow_shortfall import FlowShortfall
 from tercel.desk.rounds.forecasts import DeskForecasts
 from tercel.desk.rounds.instrument_state import InstrumentState
 from tercel.desk.rounds.monitor import MarketMonitor, seconds_between
+from tercel.desk.rounds.order_arrivals import OrderArrival, order_arrivals
 from tercel.desk.rounds.posture_overrides import PostureOverrides
 from tercel.desk.rounds.sizing import Sizing
 from tercel.desk.rounds.targets import TargetOrders
@@ -69,7 +69,7 @@ class DeskLoop(SessionObserver):
     forecasts : DeskForecasts or None
         None: no forecasts.
     targets : TargetOrders, optional
-        Orders towards positions, in the place of those that `[demand]` draws.
+        Orders towards positions, in the place of those that `[order_arrivals]` draws.
     calm : optional
         See `DeskDependencies`; of an instrument that is not there it is learned (`rounds.baselines`).
     progress : callable, optional
@@ -103,9 +103,9 @@ class DeskLoop(SessionObserver):
         self._progress = progress or (lambda _round: None)
         self._minutes = max(round(config.desk.round_s / MINUTE_S), 2)  # of a round
         volume = {name: session.listings[name].volume_per_s for name in names}
-        self._orders: dict[int, list[Demand]] = defaultdict(list)
+        self._orders: dict[int, list[OrderArrival]] = defaultdict(list)
         drawn = config.signals.orders == "drawn"
-        for order in demand(config, volume, config.desk.seed) if drawn else ():
+        for order in order_arrivals(config, volume, config.desk.seed) if drawn else ():
             self._orders[order.round].append(order)
         sides = {order.instrument: order.side for order in self._orders[0]}
         self._states = {name: self._state(name, sides.get(name, BUY)) for name in names}

@@ -16,8 +16,8 @@ from tercel.core.errors import ConfigError
 from tercel.core.fixed import ONE
 from tercel.core.vocabulary import BUY, MOST_LOTS, SELL
 from tercel.desk.rounds.config import DeskConfig, SignalsSection
-from tercel.desk.rounds.demand import Demand
 from tercel.desk.rounds.forecasts import DeskForecasts, session_day
+from tercel.desk.rounds.order_arrivals import OrderArrival
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.session import Session
 from tercel.signals.model_folder import folder_at, load
@@ -99,7 +99,7 @@ class TargetOrders:
         self._say = partial(session.gateway.alert, "info", kinds.TARGET)
         self._warn = partial(session.gateway.alert_once, "warning", kinds.TARGET)
 
-    def due(self, number: int) -> Iterator[Demand]:
+    def due(self, number: int) -> Iterator[OrderArrival]:
         """Orders that can be sized now, for round `number`; an alert says what became of each target."""
         if why := self._refused():
             self._warn(f"{self._section.targets} is not traded: {why}")
@@ -136,7 +136,7 @@ class TargetOrders:
             order = f"{'buys' if lots > 0 else 'sells'} {abs(lots)}" if lots else "nothing to trade"
             self._say(f"{asked}; {worth}; holds {held}, {works} at work: {order}", name)
             if lots:
-                yield Demand(number, name, BUY if lots > 0 else SELL, abs(lots))
+                yield OrderArrival(number, name, BUY if lots > 0 else SELL, abs(lots))
 
     def _refused(self) -> str:
         """Why targets that have a date may not be traded now: their forecast is refused, or they are too old."""

@@ -9,7 +9,7 @@ from tercel.desk.rounds.config import DeskConfig
 
 
 @dataclass(frozen=True, slots=True)
-class Demand:
+class OrderArrival:
     """One incoming order: `lots` of `instrument` to `side` in round `round`."""
 
     round: int
@@ -18,7 +18,9 @@ class Demand:
     lots: int
 
 
-def demand(config: DeskConfig, volume_per_s: dict[str, float], seed: int) -> list[Demand]:
+def order_arrivals(
+    config: DeskConfig, volume_per_s: dict[str, float], seed: int
+) -> list[OrderArrival]:
     """One order per round and instrument, always to the same side of an instrument, as of a flow.
 
     Parameters
@@ -31,15 +33,15 @@ def demand(config: DeskConfig, volume_per_s: dict[str, float], seed: int) -> lis
     rng = np.random.default_rng([seed, 11])
     fixed = {"buy": BUY, "sell": SELL}
     sides = {
-        instrument.name: fixed.get(config.demand.side, BUY if rng.random() < 0.5 else SELL)
+        instrument.name: fixed.get(config.order_arrivals.side, BUY if rng.random() < 0.5 else SELL)
         for instrument in config.instrument
     }
     lots = {
-        name: max(round(config.demand.share * volume_per_s[name] * config.desk.round_s), 1)
+        name: max(round(config.order_arrivals.share * volume_per_s[name] * config.desk.round_s), 1)
         for name in sides
     }
     return [
-        Demand(number, name, sides[name], lots[name])
+        OrderArrival(number, name, sides[name], lots[name])
         for number in range(config.desk.rounds)
         for name in sides
     ]
