@@ -170,7 +170,7 @@ def test_a_run_says_what_its_journal_says(ran: dict[str, Any], desk: Path) -> No
         p.id: p.filled for p in ledger.parents
     }
     assert ran["fills"] == len(ledger.orders.fills)
-    seats = {entry.agent: entry.body for _, entry in reader.read(0, (kinds.SEAT,))}
+    seats = {entry.agent: entry.body for _, entry in reader.read(0, (kinds.AGENT_ASSIGNMENT,))}
     assert seats["peg"]["challenger"] == "twap_passive+alpha+posture"
     assert seats["peg"]["trials"] >= 1
     assert seats["taker"]["challenger"] == ""
@@ -495,7 +495,7 @@ def test_an_order_without_an_id_and_an_agent_gets_both_or_a_command_to_copy(tmp_
     journal = SqlJournal(tmp_path, "test")
     plain = ("trade", "submit", "AAA", "buy", 7, "--wait", 0, "--desk", tmp_path)
     refused(tercel(*plain), "no agent is in its journal", "trade submit AAA buy 7 --id A-")
-    journal.append([Entry(kinds.SEAT, 0, agent="peg", body={})])
+    journal.append([Entry(kinds.AGENT_ASSIGNMENT, 0, agent="peg", body={})])
     said = [tercel(*plain) for _ in range(2)]
     assert [one.exit_code for one in said] == [0, 0]
     names = [
@@ -508,7 +508,7 @@ def test_an_order_without_an_id_and_an_agent_gets_both_or_a_command_to_copy(tmp_
         (name[1], "peg") for name in names if name
     ]
     assert told[0]["id"] != told[1]["id"]
-    journal.append([Entry(kinds.SEAT, 0, agent="ppo", body={})])
+    journal.append([Entry(kinds.AGENT_ASSIGNMENT, 0, agent="ppo", body={})])
     several = tercel(*plain)
     refused(several, "expected an agent of the desk: peg, ppo", "no --agent")
     typed = re.search(r"`tercel (trade submit .*?)`", " ".join(several.stderr.split()))
@@ -844,7 +844,8 @@ def _starts_again(words: list[str], desk: Path) -> None:
     try:
         until(
             lambda: (
-                any(JournalReader(desk).read(before, (kinds.SEAT,))) or process.poll() is not None
+                any(JournalReader(desk).read(before, (kinds.AGENT_ASSIGNMENT,)))
+                or process.poll() is not None
             )
         )
         process.send_signal(signal.SIGINT)

@@ -265,7 +265,12 @@ def test_two_persons_promote_and_undo_it(place: Place, verb: str) -> None:
     body = {"desk": "test desk", "reason": "cheaper"}
     assert client.post(f"/api/agents/ppo/{verb}", json=body).status_code == 409, "nobody challenges"
     place.desk.entries.append(
-        Entry(kinds.SEAT, 20 * S, agent="ppo", body={"strategy": "ppo-csco", "challenger": "dqn"})
+        Entry(
+            kinds.AGENT_ASSIGNMENT,
+            20 * S,
+            agent="ppo",
+            body={"strategy": "ppo-csco", "challenger": "dqn"},
+        )
     )
     until(
         lambda: client.get("/api/agents?desk=test desk").json()[0]["challenger"],
@@ -300,7 +305,7 @@ def test_a_promotion_is_confirmed_for_what_was_asked_and_nothing_else(place: Pla
     ]
 
     def sits(seat: dict[str, str]) -> None:
-        place.desk.entries.append(Entry(kinds.SEAT, 20 * S, agent=name, body=seat))
+        place.desk.entries.append(Entry(kinds.AGENT_ASSIGNMENT, 20 * S, agent=name, body=seat))
         shown = lambda: place.served["test desk"].follower.ask(lambda s: dict(s.agents[name].seat))  # noqa: E731
         until(lambda: shown().get("strategy") == seat["strategy"], what="the seat")
 

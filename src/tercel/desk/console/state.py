@@ -64,7 +64,7 @@ class Agent:
     drifting: bool = False
     fallback: str = ""
     seat: dict[str, Any] = field(default_factory=dict)
-    """Its last `seat` entry: challenger, trials, mean_bps, low_bps, high_bps, verdict."""
+    """Its last `agent_assignment` entry: challenger, trials, mean_bps, low_bps, high_bps, verdict."""
     model: str = ""
     """Hash of its last parent's weights."""
     promoted: str = ""

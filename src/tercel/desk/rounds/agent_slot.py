@@ -108,7 +108,7 @@ class AgentSlot:
         self.drifting = False
 
     def body(self) -> dict[str, Any]:
-        """The body of a `seat` entry (see `trading.journal.kinds`)."""
+        """The body of a `agent_assignment` entry (see `trading.journal.kinds`)."""
         evidence = Evidence.of(self.gains_bps)
         state = (
             "drifting"

@@ -568,7 +568,7 @@ class DeskLoop(SessionObserver):
         self._journaled = bodies
         self._note(
             [
-                Entry(kinds.SEAT, self.session.now_ns, agent=name, body=body)
+                Entry(kinds.AGENT_ASSIGNMENT, self.session.now_ns, agent=name, body=body)
                 for name, body in new.items()
             ]
         )

@@ -63,7 +63,7 @@ SHARE: Final = "share"
 """Flow shared out anew: {"shares": {agent: share}, "why"}."""
 DRIFT: Final = "drift"
 """A detector's result for an agent: {"state", "statistic", "text"}."""
-SEAT: Final = "seat"
+AGENT_ASSIGNMENT: Final = "agent_assignment"
 """Who works for an agent, journaled when it changes: {"strategy", "challenger" ("": none), "trials", "mean_bps",
 "low_bps", "high_bps" (what the challenger saved on paper; None: not known), "verdict", "state": "champion alone" |
 "challenged" | "drifting"}."""
@@ -125,7 +125,7 @@ KINDS: Final = frozenset(
         DRIFT,
     }
     | {
-        SEAT,
+        AGENT_ASSIGNMENT,
         LIMITS,
         OPERATOR,
         KILL,
