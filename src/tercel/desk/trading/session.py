@@ -24,7 +24,6 @@ from tercel.core.version import code_mark
 from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
 from tercel.desk.limits import LimitGate
 from tercel.desk.trading.agent_holds import hold, let_go
-from tercel.desk.trading.at_risk import RiskWatch
 from tercel.desk.trading.failed_journal import check_store, last_words
 from tercel.desk.trading.follower import Follower, follower_of
 from tercel.desk.trading.gateway import OrderGateway
@@ -42,6 +41,7 @@ from tercel.desk.trading.state import Sender, StateReason
 from tercel.desk.trading.stopping import AGAIN_NS, FIRST_S, KillCanceller, LatchWatch
 from tercel.desk.trading.strategies import Strategies
 from tercel.desk.trading.upkeep import begun, carry_out, heartbeat, take_inbox
+from tercel.desk.trading.var_monitor import VarMonitor
 
 OUTAGE_S: Final = 60.0
 """Seconds that a session tries to reach again what it is connected to."""
@@ -148,7 +148,7 @@ class Session:
         self.number = self.ledger.next_session
         self.gateway = OrderGateway(venue, journal, limits, self.ledger, self._name)
         self.positions = PositionKeeper(self.gateway, self._agents)
-        self._risk = RiskWatch(self.gateway)
+        self._risk = VarMonitor(self.gateway)
         self.recovered = self._begin(terms)
         """What became of the orders of earlier sessions."""
         self.listings = {listing.instrument: listing for listing in venue.listings()}
