@@ -16,7 +16,7 @@ from tercel.core.ports import Entries, Entry
 from tercel.core.stats.student import WeightedSums
 from tercel.core.vocabulary import SIDE_WORDS
 from tercel.desk.console.alerts import AlertBook
-from tercel.desk.console.deeds import operator_text
+from tercel.desk.console.operator_actions import operator_text
 from tercel.desk.trading.archive import ArchiveIndex
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.ledger import Ledger
