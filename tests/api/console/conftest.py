@@ -24,8 +24,8 @@ from tests.desk.console.desks import (
     served_by,
 )
 
+from tercel.api.console.connected import Desks
 from tercel.api.console.people import People
-from tercel.api.console.reached import Desks
 from tercel.api.console.roles import ROLES
 from tercel.api.console.serve import bind, server_of
 from tercel.api.console.web import create_app

@@ -13,7 +13,7 @@ from tests.desk.gate.wall import Served, exchange, exchange_served, gate_of, tur
 from tests.desk.trading.desk_of_two import WIDE
 from tests.waiting import until
 
-from tercel.api.console.reached import ReachedDesk
+from tercel.api.console.connected import RemoteDesk
 from tercel.api.desk import Desk
 from tercel.api.desk_day import days_of
 from tercel.core.errors import OrderError
@@ -34,7 +34,7 @@ def test_a_gate_that_runs_takes_whose_its_alerts_are(gate_of: Served, tmp_path: 
     with exchange_served() as server:
         gate = gate_of(server)
         gate.gateway.alert("critical", UNWATCHED, "ann: its session is gone", agent="ann")
-        console = ReachedDesk(tmp_path / "gate", time.time_ns)
+        console = RemoteDesk(tmp_path / "gate", time.time_ns)
         (seq,) = (n for n, one in console.read(0, (kinds.ALERT,)) if one.body["code"] == UNWATCHED)
         said = console.ask("own_alert", {"alert": seq}, "ann (password)", "mine")
         assert said is not None

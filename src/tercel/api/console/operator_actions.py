@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from tercel.api.console.connected import ANSWER_S, ConnectedDesk, Desks, RemoteDesk, assignment_of
 from tercel.api.console.guard import NotServedError
 from tercel.api.console.models import (
     AmendBody,
@@ -18,7 +19,6 @@ from tercel.api.console.models import (
     PostureBody,
     WithdrawBody,
 )
-from tercel.api.console.reached import ANSWER_S, Desks, ReachedDesk, Served, seat
 from tercel.core.messages import Style
 from tercel.core.names import offer
 from tercel.core.ports import Entry
@@ -65,7 +65,7 @@ def kill(desks: Desks, asked: KillBody, by: str) -> Done:
             422, f"the name of the {asked.scope} to stop", "none", 'give one, or {"scope": "all"}'
         )
     results, targets = ActResults(), _targets(desks, asked, given)
-    fallen = list[tuple[Served, list[str], int]]()
+    fallen = list[tuple[ConnectedDesk, list[str], int]]()
     for one, agents in targets.items():
         served = desks[one]
         before = served.desk.last() if not served.follower.fault else 0
@@ -119,7 +119,7 @@ def _missing(
     return [name for name in given if name not in found]
 
 
-def _killed(served: Served, agents: Sequence[str], before: int, unknown: str) -> list[str]:
+def _killed(served: ConnectedDesk, agents: Sequence[str], before: int, unknown: str) -> list[str]:
     """What a desk did of a kill, agent by agent."""
     who = ", ".join(agents) or "every agent"
     if unknown:
@@ -146,7 +146,7 @@ def _open(body: Mapping[str, Any]) -> str:
     return f"{body.get('open', 0):,} lots are being cancelled"
 
 
-def rearm(served: Served, agents: Sequence[str], by: str, reason: str, mark: str) -> Done:
+def rearm(served: ConnectedDesk, agents: Sequence[str], by: str, reason: str, mark: str) -> Done:
     """Let killed agents trade again, where the latch has still that mark; what the desk did."""
     before = served.desk.last()
     served.desk.rearm(agents, by, reason, mark)
@@ -172,7 +172,9 @@ def rearm(served: Served, agents: Sequence[str], by: str, reason: str, mark: str
 # -- parents -----------------------------------------------------------------------------------------------------------
 
 
-def _asked(served: Served, command: str, body: Mapping[str, Any], by: str, reason: str) -> str:
+def _asked(
+    served: ConnectedDesk, command: str, body: Mapping[str, Any], by: str, reason: str
+) -> str:
     """Ask the desk; what it did, in a sentence.
 
     Raises
@@ -184,12 +186,12 @@ def _asked(served: Served, command: str, body: Mapping[str, Any], by: str, reaso
 
 
 def _answer(
-    served: Served,
+    served: ConnectedDesk,
     command: str,
     body: Mapping[str, Any],
     by: str,
     reason: str,
-    at: ReachedDesk | None = None,
+    at: RemoteDesk | None = None,
 ) -> Entry:
     entry = (at or served.desk).ask(command, body, by, reason)
     if entry is None:
@@ -230,7 +232,7 @@ def _said(entry: Entry) -> str:
     return f"{entry.parent or entry.agent} {event}"
 
 
-def submit(served: Served, asked: ParentBody, by: str) -> Done:
+def submit(served: ConnectedDesk, asked: ParentBody, by: str) -> Done:
     """Submit a parent order; the desk's answer."""
     agent = asked.agent or most_flow(served, asked.instrument)
     served.must_have([agent])
@@ -246,7 +248,7 @@ def submit(served: Served, asked: ParentBody, by: str) -> Done:
     return Done(done=[_asked(served, "submit", body, by, asked.reason)])
 
 
-def most_flow(served: Served, instrument: str) -> str:
+def most_flow(served: ConnectedDesk, instrument: str) -> str:
     """The agent that has most of an instrument's flow.
 
     Raises
@@ -276,13 +278,13 @@ def most_flow(served: Served, instrument: str) -> str:
     return max(left, key=lambda name: left[name])
 
 
-def change_parent(served: Served, verb: str, id_: str, by: str, reason: str) -> Done:
+def change_parent(served: ConnectedDesk, verb: str, id_: str, by: str, reason: str) -> Done:
     """Pause, resume or cancel a parent, which the desk alone may know yet; its answer."""
     parent = id_ if served.reading else served.parent(id_).id
     return Done(done=[_asked(served, verb, {"parent": parent}, by, reason)])
 
 
-def amend(served: Served, id_: str, asked: AmendBody, by: str) -> Done:
+def amend(served: ConnectedDesk, id_: str, asked: AmendBody, by: str) -> Done:
     """Change a parent; the desk's answer."""
     parent = served.parent(id_)
     body: dict[str, Any] = {"parent": parent.id}
@@ -296,14 +298,14 @@ def amend(served: Served, id_: str, asked: AmendBody, by: str) -> Done:
     return Done(done=[_asked(served, "amend", body, by, asked.reason)])
 
 
-def change_agent(served: Served, verb: str, agent: str, by: str, reason: str) -> Done:
+def change_agent(served: ConnectedDesk, verb: str, agent: str, by: str, reason: str) -> Done:
     """Pause an agent, or let it go on; the desk's answer, and what of it waits on for reasons of its own."""
     served.must_have([agent])
     done = [_asked(served, f"{verb}_agent", {"agent": agent}, by, reason)]
     return Done(done=done + (_waits(served, agent) if verb == "resume" else []))
 
 
-def _waits(served: Served, agent: str = "") -> list[str]:
+def _waits(served: ConnectedDesk, agent: str = "") -> list[str]:
     """Parents that are paused, an agent's or all, and why."""
 
     def paused(state: DeskState) -> list[str]:
@@ -314,12 +316,12 @@ def _waits(served: Served, agent: str = "") -> list[str]:
     return [f"{served.name}: paused until each is resumed: {', '.join(waits)}"] if waits else []
 
 
-def hand_over(served: Served, command: str, id_: str, by: str, reason: str) -> Done:
+def hand_over(served: ConnectedDesk, command: str, id_: str, by: str, reason: str) -> Done:
     """Take a parent over, or give it back; the desk's answer."""
     return Done(done=[_asked(served, command, {"parent": served.parent(id_).id}, by, reason)])
 
 
-def order_by_hand(served: Served, id_: str, asked: HandOrderBody, by: str) -> Done:
+def order_by_hand(served: ConnectedDesk, id_: str, asked: HandOrderBody, by: str) -> Done:
     """Send an order of a parent by hand; what became of it within a moment."""
     parent, before = served.parent(id_), served.desk.last()
     instrument = parent.order.instrument
@@ -349,13 +351,15 @@ def _of_order(name: str, rests: bool, found: Sequence[Entry]) -> tuple[str, bool
     return words, rests or status not in ("new", "pending_new")
 
 
-def withdraw(served: Served, id_: str, asked: WithdrawBody, by: str) -> Done:
+def withdraw(served: ConnectedDesk, id_: str, asked: WithdrawBody, by: str) -> Done:
     """Cancel orders that were given by hand; the desk's answer."""
     body = {"parent": served.parent(id_).id, "order": asked.order}
     return Done(done=[_asked(served, "withdraw", body, by, asked.reason)])
 
 
-def own_alert(served: Served, seq: int, by: str, note: str, *, at_gate: bool = False) -> Done:
+def own_alert(
+    served: ConnectedDesk, seq: int, by: str, note: str, *, at_gate: bool = False
+) -> Done:
     """An alert is somebody's from here on, in the journal that it stands in: the desk's, or that of its gate.
 
     Of several people who take it the first one's it is, whichever console they are at.
@@ -380,7 +384,7 @@ def own_alert(served: Served, seq: int, by: str, note: str, *, at_gate: bool = F
 # -- what takes two persons --------------------------------------------------------------------------------------------
 
 
-def may_rearm(served: Served, agents: Sequence[str]) -> dict[str, Any]:
+def may_rearm(served: ConnectedDesk, agents: Sequence[str]) -> dict[str, Any]:
     """What a re-arm is asked of: agents and the latch's mark; refused where they are not killed."""
     served.must_have(agents)
     mark, killed = served.desk.mark(), served.desk.killed()  # a kill between the two is another one
@@ -398,10 +402,10 @@ def may_rearm(served: Served, agents: Sequence[str]) -> dict[str, Any]:
     return {"agents": list(agents), "mark": mark}
 
 
-def may_promote(served: Served, agent: str) -> dict[str, Any]:
+def may_promote(served: ConnectedDesk, agent: str) -> dict[str, Any]:
     """What a promotion would do, as the desk's command has it; refused where nobody challenges."""
     served.must_have([agent])
-    there = served.follower.ask(lambda state: dict(seat(state, agent)))
+    there = served.follower.ask(lambda state: dict(assignment_of(state, agent)))
     if not there.get("challenger"):
         raise NotServedError(
             409, "an agent with a challenger", f"{agent}, which has none", "look at the page"
@@ -409,7 +413,7 @@ def may_promote(served: Served, agent: str) -> dict[str, Any]:
     return {"agent": agent, "champion": there.get("strategy"), "challenger": there["challenger"]}
 
 
-def must_be_so_still(served: Served, act: str, body: Mapping[str, Any]) -> None:
+def must_be_so_still(served: ConnectedDesk, act: str, body: Mapping[str, Any]) -> None:
     """Refuse to confirm what is not there any more as it was asked about; the desk looks again when it does it."""
     now = body
     if act == "rearm":
@@ -425,7 +429,7 @@ def must_be_so_still(served: Served, act: str, body: Mapping[str, Any]) -> None:
         )
 
 
-def may_undo(served: Served, agent: str) -> None:
+def may_undo(served: ConnectedDesk, agent: str) -> None:
     """Refuse to undo a promotion where there was none in this session."""
     served.must_have([agent])
     if not served.follower.ask(
@@ -450,12 +454,12 @@ def posture_of(asked: PostureBody) -> dict[str, Any]:
     return {"agent": asked.agent, "words": words, "span_ns": round(asked.minutes * NS_PER_MINUTE)}
 
 
-def set_posture(served: Served, body: Mapping[str, Any], by: str, reason: str) -> Done:
+def set_posture(served: ConnectedDesk, body: Mapping[str, Any], by: str, reason: str) -> Done:
     """Set a posture by hand, or end one (`lift`); the desk's answer."""
     return Done(done=[_asked(served, "posture", body, by, reason)])
 
 
-def looser(served: Served, asked: LimitsBody) -> tuple[dict[str, str], list[str]]:
+def looser(served: ConnectedDesk, asked: LimitsBody) -> tuple[dict[str, str], list[str]]:
     """Changes as the desk's command has them, and the paths that they would loosen.
 
     Raises
@@ -476,12 +480,12 @@ def looser(served: Served, asked: LimitsBody) -> tuple[dict[str, str], list[str]
     return changes, loosened(before, changed(before, changes))
 
 
-def tighten(served: Served, changes: Mapping[str, str], by: str, reason: str) -> Done:
+def tighten(served: ConnectedDesk, changes: Mapping[str, str], by: str, reason: str) -> Done:
     """Make limits tighter; the desk's answer."""
     return Done(done=[_asked(served, "limits", {"act": "tighten", "changes": changes}, by, reason)])
 
 
-def ask_limits(served: Served, changes: Mapping[str, str], by: str, reason: str) -> int:
+def ask_limits(served: ConnectedDesk, changes: Mapping[str, str], by: str, reason: str) -> int:
     """Put a request for looser limits before the desk; its number."""
     entry = served.desk.ask("limits", {"act": "request", "changes": changes}, by, reason)
     if entry is None:
@@ -492,7 +496,7 @@ def ask_limits(served: Served, changes: Mapping[str, str], by: str, reason: str)
 
 
 def confirmed(
-    served: Served, act: str, body: Mapping[str, Any], by: Mapping[str, str], reason: str
+    served: ConnectedDesk, act: str, body: Mapping[str, Any], by: Mapping[str, str], reason: str
 ) -> Done:
     """Do what one person asked for and another confirmed (`both`: the two; `second`: the latter)."""
     if act == "rearm":

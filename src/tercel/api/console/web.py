@@ -9,17 +9,17 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
+from tercel.api.console.connected import ConnectedDesk, Desks, served
 from tercel.api.console.entry import add_entry, add_provider, add_users
 from tercel.api.console.guard import LOOPBACK_HOSTS, GuardedRoute, HttpGuard, Json, tell_errors
 from tercel.api.console.oidc import IdentityProvider
 from tercel.api.console.page import add_page
 from tercel.api.console.people import People
-from tercel.api.console.reached import Desks, Served, served
 from tercel.api.console.reads import add_reads
 from tercel.api.console.sessions import Sessions
 from tercel.api.console.writes import add_writes
 
-__all__ = ["Desks", "Served", "create_app", "served"]
+__all__ = ["ConnectedDesk", "Desks", "create_app", "served"]
 
 
 def create_app(

@@ -9,11 +9,11 @@ from typing import Annotated, Any, Final, Literal
 from fastapi import FastAPI, Path, Request, Response
 
 from tercel.api.console import models, operator_actions
+from tercel.api.console.connected import ConnectedDesk, Desks
 from tercel.api.console.guard import NotServedError, needs
 from tercel.api.console.models import Done, Waits
 from tercel.api.console.people import BOUND
 from tercel.api.console.quote import quote
-from tercel.api.console.reached import Desks, Served
 from tercel.api.console.requests import CONFIRMED, REFUSED, Asked
 from tercel.api.console.roles import may
 from tercel.api.console.sessions import Sessions, Visit
@@ -250,7 +250,7 @@ def _add_together(app: FastAPI, desks: Desks) -> None:
 
 
 def ask(
-    served: Served, visit: Visit, act: str, body: dict[str, Any], what: str, reason: str
+    served: ConnectedDesk, visit: Visit, act: str, body: dict[str, Any], what: str, reason: str
 ) -> Waits:
     """Write down what a second person has to confirm."""
     who = visit.person
@@ -288,7 +288,7 @@ def check_second(sessions: Sessions, asked: Asked, visit: Visit) -> None:
         )
 
 
-def _request(desks: Desks, id_: str) -> tuple[Served, Asked]:
+def _request(desks: Desks, id_: str) -> tuple[ConnectedDesk, Asked]:
     faults = list[TercelError | OSError]()
     for served in desks.values():
         try:
@@ -305,7 +305,7 @@ def _request(desks: Desks, id_: str) -> tuple[Served, Asked]:
     )
 
 
-def _row(served: Served, one: Asked) -> models.Request:
+def _row(served: ConnectedDesk, one: Asked) -> models.Request:
     kept: dict[str, Literal["waits", "confirmed", "refused", "expired"]] = {
         "waits": "waits",
         "confirmed": "confirmed",
