@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tercel.api import desk_folder, desk_word
-from tercel.api.console.guard import NotServedError
+from tercel.api.console.guard import HttpError
 from tercel.api.console.requests import RequestBook
 from tercel.core.errors import ConfigError, JournalError, OrderError, TercelError
 from tercel.core.names import offer
@@ -139,7 +139,7 @@ class ConnectedDesk:
         blind, known = self.blind, self.agents()
         for agent in agents:
             if agent not in known and not blind:
-                raise NotServedError(
+                raise HttpError(
                     404,
                     f"an agent of {self.name}: {', '.join(sorted(known))}",
                     repr(agent),
@@ -149,7 +149,7 @@ class ConnectedDesk:
     def must_be_read(self) -> None:
         """Refuse what has to know the desk while its journal is read: 409."""
         if self.reading:
-            raise NotServedError(
+            raise HttpError(
                 409,
                 f"the journal of {self.name}, read to its end",
                 f"{100 * self.follower.read:.0f} % of it",
@@ -160,7 +160,7 @@ class ConnectedDesk:
         """A parent order of the desk; 404 where there is none."""
         found = self.follower.ask(lambda state: state.ledger.parents.get(id_))
         if found is None:
-            raise NotServedError(
+            raise HttpError(
                 404, f"a parent order of {self.name}", repr(id_[:80]), "see /api/orders"
             )
         return found
@@ -175,7 +175,7 @@ class ConnectedDesk:
         lot = float(self.listing(instrument).get("lot") or 1.0)
         lots = round(qty / lot)
         if lots < 1 or abs(lots * lot - qty) > 1e-9 * qty:
-            raise NotServedError(
+            raise HttpError(
                 409,
                 f"a multiple of a lot, {lot:g} {instrument}",
                 f"{qty:g}",
@@ -214,9 +214,7 @@ class Desks(dict[str, ConnectedDesk]):
     def of(self, name: str) -> ConnectedDesk:
         """One desk; 404 where there is none of that name."""
         if name not in self:
-            raise NotServedError(
-                404, f"a desk: {', '.join(self)}", repr(name[:80]), offer(name, self)
-            )
+            raise HttpError(404, f"a desk: {', '.join(self)}", repr(name[:80]), offer(name, self))
         return self[name]
 
     def whole(self, name: str) -> ConnectedDesk:

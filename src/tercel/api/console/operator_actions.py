@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from tercel.api.console.connected import ANSWER_S, ConnectedDesk, Desks, RemoteDesk, assignment_of
-from tercel.api.console.guard import NotServedError
+from tercel.api.console.guard import HttpError
 from tercel.api.console.models import (
     AmendBody,
     Done,
@@ -47,7 +47,7 @@ class ActResults:
         """Both; refused with a status where nothing at all was done."""
         if not self.done and self.not_done:
             first = self.not_done[0]
-            raise NotServedError(status, first.what, first.why, "look at the page, then try again")
+            raise HttpError(status, first.what, first.why, "look at the page, then try again")
         return Done(done=self.done, not_done=self.not_done)
 
 
@@ -61,7 +61,7 @@ def kill(desks: Desks, asked: KillBody, by: str) -> Done:
     """
     given = [asked.name] if isinstance(asked.name, str) else list(asked.name or [])
     if asked.scope != "all" and not given:
-        raise NotServedError(
+        raise HttpError(
             422, f"the name of the {asked.scope} to stop", "none", 'give one, or {"scope": "all"}'
         )
     results, targets = ActResults(), _targets(desks, asked, given)
@@ -179,7 +179,7 @@ def _asked(
 
     Raises
     ------
-    OrderError, NotServedError
+    OrderError, HttpError
         It says no; or no answer came in time: the word lies there and may still be taken.
     """
     return f"{served.name}: {_said(_answer(served, command, body, by, reason))}"
@@ -195,7 +195,7 @@ def _answer(
 ) -> Entry:
     entry = (at or served.desk).ask(command, body, by, reason)
     if entry is None:
-        raise NotServedError(
+        raise HttpError(
             409,
             f"an answer of {served.name}",
             f"no answer in {ANSWER_S:g} s; the word lies in its inbox and may still be taken",
@@ -253,14 +253,14 @@ def most_flow(served: ConnectedDesk, instrument: str) -> str:
 
     Raises
     ------
-    NotServedError
+    HttpError
         409: nobody has any.
     """
     shares = served.follower.ask(
         lambda s: {one.name: one.share.get(instrument, -1.0) for one in s.agents.values()}
     )
     if not shares:
-        raise NotServedError(
+        raise HttpError(
             409,
             "an agent",
             f"none at {served.name} yet",
@@ -269,7 +269,7 @@ def most_flow(served: ConnectedDesk, instrument: str) -> str:
     out = served.follower.ask(lambda s: s.killed | s.ledger.holds.keys())
     left = {name: share for name, share in shares.items() if name not in out}
     if not left:
-        raise NotServedError(
+        raise HttpError(
             409,
             "an agent that takes parents",
             f"{', '.join(sorted(shares))}: each is killed or paused",
@@ -292,9 +292,7 @@ def amend(served: ConnectedDesk, id_: str, asked: AmendBody, by: str) -> Done:
     body |= {} if asked.minutes is None else {"horizon_ns": round(asked.minutes * NS_PER_MINUTE)}
     body |= {} if asked.limit_price is None else {"limit_price": asked.limit_price}
     if len(body) == 1:
-        raise NotServedError(
-            422, "qty, minutes or limit_price", "none of them", "say what is to change"
-        )
+        raise HttpError(422, "qty, minutes or limit_price", "none of them", "say what is to change")
     return Done(done=[_asked(served, "amend", body, by, asked.reason)])
 
 
@@ -369,13 +367,13 @@ def own_alert(
         (served.at_gate, f"the gate of {served.name}") if at_gate else (served.desk, served.name)
     )
     if where is None or owner is None:
-        raise NotServedError(
+        raise HttpError(
             404, f"an alert of {who}", f"entry {seq}, which is none", "see /api/desks/DESK/alerts"
         )
     said = "" if owner else _said(_answer(served, "own_alert", {"alert": seq}, by, note, where))
     owner = owner or served.owner(seq, at_gate=at_gate)
     if owner not in ("", None, by):
-        raise NotServedError(
+        raise HttpError(
             409, f"an alert of {who} that is nobody's", f"{seq}, {owner}'s", "ask its owner"
         )
     return Done(done=[f"{who}: {said or f'alert {seq} is owned by {by}'}"])
@@ -389,11 +387,11 @@ def may_rearm(served: ConnectedDesk, agents: Sequence[str]) -> dict[str, Any]:
     served.must_have(agents)
     mark, killed = served.desk.mark(), served.desk.killed()  # a kill between the two is another one
     if killed is None:
-        raise NotServedError(
+        raise HttpError(
             409, "a kill to take back", f"{served.name} is armed", "nothing is to be done"
         )
     if agents and (killed["scope"] == "all" or not set(agents) <= set(killed["scope"].split(", "))):
-        raise NotServedError(
+        raise HttpError(
             409,
             f"agents that are killed: {killed['scope']}",
             ", ".join(agents),
@@ -407,7 +405,7 @@ def may_promote(served: ConnectedDesk, agent: str) -> dict[str, Any]:
     served.must_have([agent])
     there = served.follower.ask(lambda state: dict(assignment_of(state, agent)))
     if not there.get("challenger"):
-        raise NotServedError(
+        raise HttpError(
             409, "an agent with a challenger", f"{agent}, which has none", "look at the page"
         )
     return {"agent": agent, "champion": there.get("strategy"), "challenger": there["challenger"]}
@@ -421,7 +419,7 @@ def must_be_so_still(served: ConnectedDesk, act: str, body: Mapping[str, Any]) -
     elif act == "promote":
         now = may_promote(served, body["agent"])
     if now != body:
-        raise NotServedError(
+        raise HttpError(
             409,
             "what was asked about",
             f"another one now at {served.name}",
@@ -435,7 +433,7 @@ def may_undo(served: ConnectedDesk, agent: str) -> None:
     if not served.follower.ask(
         lambda state: agent in state.agents and state.agents[agent].promoted
     ):
-        raise NotServedError(
+        raise HttpError(
             409,
             "an agent with a promotion to undo",
             f"{agent}, for whom nobody was promoted",
@@ -464,13 +462,13 @@ def looser(served: ConnectedDesk, asked: LimitsBody) -> tuple[dict[str, str], li
 
     Raises
     ------
-    LimitsError, NotServedError
+    LimitsError, HttpError
         No limit file could have them; or the journal does not say what is in force.
     """
     changes = {path: str(value) for path, value in asked.changes.items()}
     record = served.follower.ask(lambda state: state.ledger.limits.in_force)
     if record is None:
-        raise NotServedError(
+        raise HttpError(
             409,
             f"limits in force at {served.name}",
             "none in its journal",
@@ -489,7 +487,7 @@ def ask_limits(served: ConnectedDesk, changes: Mapping[str, str], by: str, reaso
     """Put a request for looser limits before the desk; its number."""
     entry = served.desk.ask("limits", {"act": "request", "changes": changes}, by, reason)
     if entry is None:
-        raise NotServedError(
+        raise HttpError(
             409, f"an answer of {served.name}", f"none in {ANSWER_S:g} s", "look at the page"
         )
     return int(entry.body["request"])

@@ -6,7 +6,7 @@ from typing import Any, Final
 from fastapi import FastAPI
 from fastapi.responses import HTMLResponse, Response
 
-from tercel.api.console.guard import NotServedError, needs
+from tercel.api.console.guard import HttpError, needs
 from tercel.api.console.roles import PUBLIC
 
 STATIC: Final = {"app.css": "text/css", "app.js": "text/javascript", "licenses.txt": "text/plain"}
@@ -23,7 +23,7 @@ def add_page(app: FastAPI) -> None:
     @app.get("/static/{name}", include_in_schema=False, **needs(PUBLIC))
     async def static(name: str) -> Response:
         if name not in STATIC:
-            raise NotServedError(404, "a file of the page", repr(name[:80]), "load the page anew")
+            raise HttpError(404, "a file of the page", repr(name[:80]), "load the page anew")
         return Response(page_file(name), media_type=STATIC[name])
 
     @app.get("/", include_in_schema=False, **needs(PUBLIC))

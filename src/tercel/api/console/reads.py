@@ -16,7 +16,7 @@ from starlette.concurrency import run_in_threadpool
 from tercel.api.console.cards import model_cards
 from tercel.api.console.chart_models import BookPart, Chart, ForecastRow, ModelCard, Why
 from tercel.api.console.connected import ConnectedDesk, Desks
-from tercel.api.console.guard import COOKIE, TOKEN_TOO, Json, NotServedError, needs
+from tercel.api.console.guard import COOKIE, TOKEN_TOO, HttpError, Json, needs
 from tercel.api.console.models import JournalLine, JournalPage
 from tercel.api.console.page_models import (
     AgentRow,
@@ -79,7 +79,7 @@ class Readers:
         @wraps(route)
         async def answered(*args: _P.args, **kwargs: _P.kwargs) -> _R:
             if self._waiting >= MOST_READS:
-                raise NotServedError(
+                raise HttpError(
                     429, "fewer questions at a time", f"{MOST_READS} that wait", "wait a moment"
                 )
             self._waiting += 1
@@ -143,7 +143,7 @@ def explained(served: ConnectedDesk, seq: int) -> Response:
     """A decision, explained; 404 for another entry."""
     found = served.desk.why(seq) if 0 < seq < LAST else None
     if found is None:
-        raise NotServedError(
+        raise HttpError(
             404, f"a decision of {served.name}", f"entry {seq}", "take the number from the page"
         )
     return Json(found)
@@ -262,7 +262,7 @@ def add_reads(app: FastAPI, desks: Desks) -> None:
         """Entries after a number, at most so many; kinds with commas between them, by default all."""
         wanted = [one.strip() for one in kinds.split(",") if one.strip()]
         if strange := [one for one in wanted if one not in all_kinds.KINDS]:
-            raise NotServedError(
+            raise HttpError(
                 422,
                 f"kinds: {', '.join(sorted(all_kinds.KINDS))}",
                 f"{', '.join(strange)[:200]!r}",

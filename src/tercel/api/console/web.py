@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from tercel.api.console.connected import ConnectedDesk, Desks, served
-from tercel.api.console.entry import add_entry, add_provider, add_users
 from tercel.api.console.guard import LOOPBACK_HOSTS, GuardedRoute, HttpGuard, Json, tell_errors
+from tercel.api.console.login_routes import add_login_routes, add_provider, add_users
 from tercel.api.console.oidc import IdentityProvider
 from tercel.api.console.page import add_page
 from tercel.api.console.people import People
@@ -36,7 +36,7 @@ def create_app(
     Parameters
     ----------
     desks : Desks
-        Shown and acted on; their followers are started and stopped with the server.
+        StrictModel and acted on; their followers are started and stopped with the server.
     people : People
         Who may do what.
     now_s : callable
@@ -71,7 +71,7 @@ def create_app(
     app.state.sessions = Sessions(people, now_s)
     app.state.token = token
     tell_errors(app)
-    add_entry(app, app.state.sessions, provider is not None)
+    add_login_routes(app, app.state.sessions, provider is not None)
     if provider is not None:
         add_provider(app, app.state.sessions, provider)
     add_users(app, people)

@@ -10,7 +10,7 @@ from fastapi import FastAPI, Path, Request, Response
 
 from tercel.api.console import models, operator_actions
 from tercel.api.console.connected import ConnectedDesk, Desks
-from tercel.api.console.guard import NotServedError, needs
+from tercel.api.console.guard import HttpError, needs
 from tercel.api.console.models import Done, Waits
 from tercel.api.console.people import BOUND
 from tercel.api.console.quote import quote
@@ -223,7 +223,7 @@ def _add_together(app: FastAPI, desks: Desks) -> None:
         visit: Visit = request.state.visit
         check_second(sessions, found, visit)
 
-        def act(found: Asked) -> Done | NotServedError:
+        def act(found: Asked) -> Done | HttpError:
             operator_actions.must_be_so_still(served, found.act, found.body)
             first = f"{found.asked_by} ({found.proof})"
             names = {"both": f"{first}, confirmed by {visit.by}", "second": visit.by}
@@ -231,13 +231,11 @@ def _add_together(app: FastAPI, desks: Desks) -> None:
                 return operator_actions.confirmed(
                     served, found.act, found.body, names, f"{found.reason}; {asked.reason}"
                 )
-            except (
-                NotServedError
-            ) as unknown:  # the desk has the word, and may do it yet: never twice
+            except HttpError as unknown:  # the desk has the word, and may do it yet: never twice
                 return unknown
 
         told = served.requests.settle(id, CONFIRMED, visit.by, act)
-        if isinstance(told, NotServedError):
+        if isinstance(told, HttpError):
             raise told
         return told
 
@@ -263,13 +261,13 @@ def check_second(sessions: Sessions, asked: Asked, visit: Visit) -> None:
 
     Raises
     ------
-    NotServedError
+    HttpError
         403: who asked; or one of the two let in or raised the other within a day, or a third did both. 409: whoever
         asked may not ask any more.
     """
     name = visit.person.name
     if same_person(name, asked.asked_by):
-        raise NotServedError(
+        raise HttpError(
             403,
             f"another person than {asked.asked_by}, who asked",
             name,
@@ -277,10 +275,10 @@ def check_second(sessions: Sessions, asked: Asked, visit: Visit) -> None:
         )
     if sessions.people.bound(name, asked.asked_by, asked.lifters):
         wanted = f"a person who stands apart from {asked.asked_by}, who asked"
-        raise NotServedError(403, wanted, f"{name}: {BOUND}", "let somebody else confirm it")
+        raise HttpError(403, wanted, f"{name}: {BOUND}", "let somebody else confirm it")
     asker = sessions.people.get(asked.asked_by)
     if asker is None or not may(asker.role, asked.act):  # an act is called as its permission is
-        raise NotServedError(
+        raise HttpError(
             409,
             "a request of somebody who may ask",
             f"{asked.asked_by}, who is {asker.role if asker else 'gone'}",
@@ -301,7 +299,7 @@ def _request(desks: Desks, id_: str) -> tuple[ConnectedDesk, Asked]:
     raise (
         faults[0]
         if faults
-        else NotServedError(404, "a request of /api/requests", repr(id_), "ask for the list")
+        else HttpError(404, "a request of /api/requests", repr(id_), "ask for the list")
     )
 
 
