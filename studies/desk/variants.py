@@ -61,13 +61,12 @@ def _read(path: Path, keys: Mapping[str, str]) -> dict[tuple[str, int], DeskRun]
             row = json.loads(line)
         except json.JSONDecodeError:
             continue  # the last line of a run that was stopped while writing it
-        if keys.get(row["variant"]) == row.pop("key") and "moves_bps" in row:
+        if keys.get(row["variant"]) == row.pop("key"):
             shares = {name: tuple(path) for name, path in row["shares"].items()}
             found[row["variant"], row["seed"]] = DeskRun(
                 **row
                 | {
                     "cost_path": tuple(row["cost_path"]),
-                    "moves_bps": tuple(row["moves_bps"]),
                     "shares": shares,
                 }
             )

@@ -14,7 +14,7 @@ from tercel.core.errors import ConfigError, OrderError
 from tercel.core.fixed import ONE, PAID_ONE
 from tercel.core.messages import Alpha, Posture
 from tercel.core.orders import MarketRows
-from tercel.desk.rounds.allocation import MultiplicativeWeights, WeightsRule, split
+from tercel.desk.rounds.allocation import FlowShares, WeightsRule, split
 from tercel.desk.rounds.build import check, known_of, limits_of, out_of_card, slot_of, strategy_of
 from tercel.desk.rounds.challenge import Evidence, paper_rows
 from tercel.desk.rounds.drift import DriftDetector
@@ -39,7 +39,7 @@ class TestHedge:
     )
     def test_shares_sum_to_one_and_keep_their_floor(self, costs: list[list[float]]) -> None:
         rule = WeightsRule()
-        hedge = MultiplicativeWeights(["a", "b", "c"], rule)
+        hedge = FlowShares(["a", "b", "c"], rule)
         for row in costs:
             hedge.update(dict(zip("abc", row, strict=True)))
         assert sum(hedge.shares.values()) == pytest.approx(1)
@@ -49,7 +49,7 @@ class TestHedge:
         # Freund & Schapire (1997): loss <= best + ln N / rate + rate T / 8, for losses in [0, 1], without sharing round
         rng = np.random.default_rng(0)
         rule = WeightsRule(rate=0.3, share=0.0, floor=0.0, range_bps=1.0)
-        hedge, total, experts = MultiplicativeWeights(list("abcd"), rule), 0.0, np.zeros(4)
+        hedge, total, experts = FlowShares(list("abcd"), rule), 0.0, np.zeros(4)
         for _ in range(400):
             losses = rng.random(4) * np.array([0.5, 0.8, 1.0, 1.0])
             losses -= losses.min()  # as the rule measures them: against the round's best
@@ -61,7 +61,7 @@ class TestHedge:
         assert total - experts.min() <= math.log(4) / 0.3 + 0.3 * 400 / 8
 
     def test_an_agent_comes_back_after_a_change(self) -> None:
-        hedge = MultiplicativeWeights(["a", "b"], WeightsRule())
+        hedge = FlowShares(["a", "b"], WeightsRule())
         for _ in range(50):
             hedge.update({"a": 0.0, "b": 15.0})
         assert hedge.shares["a"] > 0.9
@@ -72,7 +72,7 @@ class TestHedge:
         assert rounds <= 7
 
     def test_a_drifting_agent_loses_share_and_gets_it_back(self) -> None:
-        hedge = MultiplicativeWeights(["a", "b"], WeightsRule(drift_penalty=0.5))
+        hedge = FlowShares(["a", "b"], WeightsRule(drift_penalty=0.5))
         hedge.penalise("a", True)
         assert hedge.shares["a"] < 0.4
         hedge.penalise("a", False)
@@ -80,7 +80,7 @@ class TestHedge:
 
     def test_no_agents_is_refused(self) -> None:
         with pytest.raises(ConfigError, match="at least one agent"):
-            MultiplicativeWeights([], WeightsRule())
+            FlowShares([], WeightsRule())
 
 
 @given(st.integers(0, 10_000), st.lists(st.floats(0.01, 1), min_size=1, max_size=7))

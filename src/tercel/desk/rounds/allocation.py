@@ -9,7 +9,6 @@ back.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from tercel.core.errors import ConfigError
 
@@ -50,46 +49,9 @@ class WeightsRule:
 
 
 class FlowShares:
-    """Shares of the flow of a desk's agents on one instrument: what a rule wants, less penalties, over a floor."""
+    """Shares of the flow of a desk's agents on one instrument: multiplicative weights, less penalties, over a floor.
 
-    def __init__(self, agents: Sequence[str], rule: WeightsRule) -> None:
-        if not agents:
-            raise ConfigError("at least one agent", "none", "add an [[agent]] to the desk's file")
-        self._rule = rule
-        self._penalty = dict.fromkeys(agents, 1.0)
-        self.ahead_bps = 0.0
-        """Move of the mid that is expected of the next round, against the orders; not every rule asks."""
-
-    def _wanted(self) -> dict[str, float]:
-        """Shares before penalties and floor."""
-        raise NotImplementedError
-
-    @property
-    def shares(self) -> dict[str, float]:
-        """Share of the flow of each agent; they sum to 1."""
-        floor = min(self._rule.floor, 1.0 / len(self._penalty))
-        raw = {agent: weight * self._penalty[agent] for agent, weight in self._wanted().items()}
-        total = sum(raw.values())
-        room = 1.0 - floor * len(raw)
-        return {agent: floor + room * weight / total for agent, weight in raw.items()}
-
-    def update(self, cost_bps: Mapping[str, float], move_bps: float = 0.0) -> None:
-        """Learn from each agent's cost of one round, in which the mid moved so far against the orders."""
-        raise NotImplementedError
-
-    def learned(self) -> dict[str, Any]:
-        """What the journal keeps of it beside the shares."""
-        return {}
-
-    def penalise(self, agent: str, drifting: bool) -> None:
-        """Reduce the share of an agent whose observations have drifted, or restore it."""
-        self._penalty[agent] = self._rule.drift_penalty if drifting else 1.0
-
-
-class MultiplicativeWeights(FlowShares):
-    """Weights of a desk's agents on one instrument.
-
-    >>> weights = MultiplicativeWeights(["good", "poor"], WeightsRule())
+    >>> weights = FlowShares(["good", "poor"], WeightsRule())
     >>> for _ in range(10):
     ...     weights.update({"good": 2.0, "poor": 12.0})
     >>> weights.shares["good"] > 0.9
@@ -97,13 +59,26 @@ class MultiplicativeWeights(FlowShares):
     """
 
     def __init__(self, agents: Sequence[str], rule: WeightsRule) -> None:
-        super().__init__(agents, rule)
+        if not agents:
+            raise ConfigError("at least one agent", "none", "add an [[agent]] to the desk's file")
+        self._rule = rule
+        self._penalty = dict.fromkeys(agents, 1.0)
         self._weights = {agent: 1.0 / len(agents) for agent in agents}
 
-    def _wanted(self) -> dict[str, float]:
-        return self._weights
+    @property
+    def shares(self) -> dict[str, float]:
+        """Share of the flow of each agent; they sum to 1."""
+        floor = min(self._rule.floor, 1.0 / len(self._penalty))
+        raw = {agent: weight * self._penalty[agent] for agent, weight in self._weights.items()}
+        total = sum(raw.values())
+        room = 1.0 - floor * len(raw)
+        return {agent: floor + room * weight / total for agent, weight in raw.items()}
 
-    def update(self, cost_bps: Mapping[str, float], move_bps: float = 0.0) -> None:
+    def penalise(self, agent: str, drifting: bool) -> None:
+        """Reduce the share of an agent whose observations have drifted, or restore it."""
+        self._penalty[agent] = self._rule.drift_penalty if drifting else 1.0
+
+    def update(self, cost_bps: Mapping[str, float]) -> None:
         """Update the weights with each agent's cost of one round; missing or NaN costs count as the mean."""
         known = {
             agent: cost

@@ -22,16 +22,15 @@ from tercel.core.arrays import Float32, Int32, Ints
 from tercel.core.errors import OrderError
 from tercel.core.fixed import ONE, ceiled
 from tercel.core.messages import Alpha, Posture
-from tercel.core.orders import ExecType, MarketRows, Report, VenueEvent
+from tercel.core.orders import MarketRows, Report, VenueEvent
 from tercel.core.plain import plain
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import BUY, NS_PER_SECOND
 from tercel.desk.rounds import baselines
 from tercel.desk.rounds.agent_slot import AgentSlot
-from tercel.desk.rounds.allocation import split
+from tercel.desk.rounds.allocation import FlowShares, split
 from tercel.desk.rounds.challenge import Challenge, Evidence, paper_rows
 from tercel.desk.rounds.config import CLOSING_S, DeskConfig
-from tercel.desk.rounds.context import MINUTE_S, shares_of
 from tercel.desk.rounds.flow_shortfall import FlowShortfall
 from tercel.desk.rounds.forecasts import DeskForecasts
 from tercel.desk.rounds.instrument_state import InstrumentState
@@ -49,7 +48,7 @@ from tercel.desk.trading.tca.measure import fees_of, fill_rows, shortfall
 from tercel.desk.trading.tca.shortfall import Shortfall
 from tercel.execution.strategy import gap_of
 from tercel.signals.risk.anomaly import AnomalyBaseline
-from tercel.signals.risk.posture import posture_policy
+from tercel.signals.risk.posture import PosturePolicy
 
 WHOLE: Final = 1e-3
 """How far from a whole number of slices a decision of the schedule may lie."""
@@ -101,7 +100,6 @@ class DeskLoop(SessionObserver):
             self._calm = baselines.of_journal(session.journal) | self._calm
         self._unlearned = {name for name in self._learns if name not in self._calm}
         self._progress = progress or (lambda _round: None)
-        self._minutes = max(round(config.desk.round_s / MINUTE_S), 2)  # of a round
         volume = {name: session.listings[name].volume_per_s for name in names}
         self._orders: dict[int, list[OrderArrival]] = defaultdict(list)
         drawn = config.signals.orders == "drawn"
@@ -141,13 +139,10 @@ class DeskLoop(SessionObserver):
                 self.session.follow(name),
                 self._calm.get(name),
                 warm_s=int(min(600, max(self.config.desk.warmup_s - 60, CALM_S))),
-                minutes=max(loop.context.minutes, self._minutes),
             ),
             sizing=Sizing(loop.sizing),
-            weights=shares_of(
-                list(self.slots), loop.hedge, None if loop.shares == "cost" else loop.context
-            ),
-            policy=posture_policy(name, self.config.risk.run) if on else None,
+            weights=FlowShares(list(self.slots), loop.hedge),
+            policy=PosturePolicy(name) if on else None,
         )
 
     # -- the loop -----------------------------------------------------------------------------------------------------
@@ -266,10 +261,8 @@ class DeskLoop(SessionObserver):
             self._take_posture(name, state, at_ns)
             self._guide(name, state)
             waiting = max(state.flow.open - self._at_work(name), 0)
-            flow_bps = state.foresee(self.config.loop.context.minutes, self._minutes)
             ahead = None if state.outlook is None else state.outlook.ahead
-            told = flow_bps if self.config.signals.lean else 0.0
-            lots = state.sizing.lots(state.flow.side, waiting, ahead, state.posture, last, told)
+            lots = state.sizing.lots(state.flow.side, waiting, ahead, state.posture, last)
             self._share_out(name, state, lots, number)
 
     def _at_work(self, name: str) -> int:
@@ -294,13 +287,7 @@ class DeskLoop(SessionObserver):
         """Show the policy what risk measures now; True where its posture may be another one."""
         if state.policy is None:
             return False
-        left = max(self._next_ns - at_ns, 0) / NS_PER_SECOND / MINUTE_S
-        risk = (
-            state.risk(self.config.loop.context.minutes, left)
-            if self.config.risk.run
-            else state.monitor.risk
-        )
-        return state.policy.follow(risk, at_ns) or state.posture is None
+        return state.policy.follow(state.monitor.risk, at_ns) or state.posture is None
 
     def _take_posture(self, name: str, state: InstrumentState, at_ns: int) -> bool:
         """Take the policy's posture; True where it asks for something else than before."""
@@ -414,15 +401,12 @@ class DeskLoop(SessionObserver):
                 if self.config.loop.feedback and (mid2 := self.session.follow(name).mid2):
                     state.sizing.learn_move(expected_bps, 1e4 * (mid2 / begun_mid2 - 1.0))
             if self.config.loop.feedback and costs:
-                state.weights.update(
-                    costs, state.flow.side * state.moved_bps(self.session.follow(name).mid2)
-                )
-                state.foresee(self.config.loop.context.minutes, self._minutes)
+                state.weights.update(costs)
                 body = {
                     "shares": state.weights.shares,
                     "why": f"cost of the round, bps: {_rounded(costs)}",
                 }
-                self._note([Entry(kinds.SHARE, now, name, body=body | state.weights.learned())])
+                self._note([Entry(kinds.SHARE, now, name, body=body)])
             state.share_path.extend(state.weights.shares.values())
         for slot in self.slots.values():
             self._watch_drift(slot)
@@ -439,12 +423,6 @@ class DeskLoop(SessionObserver):
             elif isinstance(event, Report):
                 if event.instrument in self._states:
                     self._states[event.instrument].monitor.own_ns.add(event.ns)
-                if (
-                    event.exec_type == ExecType.TRADE
-                    and not event.passive
-                    and event.instrument in self._states
-                ):
-                    self._states[event.instrument].monitor.took(event.side, event.last_qty)
                 if (number := event.order_id.partition(".")[0]).isdigit():
                     self._own.add(int(number))
 

@@ -1,4 +1,4 @@
-"""Sizing of a round's parent orders by posture, forecast and the flow's lean.
+"""Sizing of a round's parent orders by posture and forecast.
 
 What is not worked now is carried to the next round and keeps its first arrival price, so that waiting is paid for in
 the desk's cost, not hidden.
@@ -65,12 +65,8 @@ class Sizing:
         alpha: Alpha | None,
         posture: Posture | None,
         last: bool,
-        flow_bps: float = 0.0,
     ) -> int:
-        """Lots of `wanted` to work this round; the last round takes all.
-
-        `flow_bps` is the move of the mid that the public's flow makes expect beside the forecast.
-        """
+        """Lots of `wanted` to work this round; the last round takes all."""
         if last or wanted == 0:
             return wanted
         share = 1.0 if posture is None else posture.size_multiplier
@@ -79,7 +75,7 @@ class Sizing:
         said, sd_bps = (
             (0.0, 0.0) if alpha is None else (alpha.expected_bps * self.trust, alpha.sd_bps)
         )
-        against = side * (said + flow_bps)
+        against = side * said
         sure = max(abs(against) - self._rule.confidence * sd_bps, 0.0)
         if against < 0:  # the market is expected to come: wait with some of it
             share *= 1.0 - (1.0 - self._rule.least) * min(sure / self._rule.scale_bps, 1.0)
