@@ -10,8 +10,8 @@ from tercel.core.toml import changed, parse_toml, read_toml
 from tercel.core.validated import validated
 from tercel.desk.rounds.config import OFF, AgentSection, DeskConfig, InstrumentSection
 from tercel.desk.rounds.forecasts import PACKAGED, model_of
+from tercel.desk.rounds.order_arrivals import names_to_trade
 from tercel.desk.rounds.runtime import refuse
-from tercel.desk.rounds.targets import names_to_trade
 from tercel.execution.foresight.forecaster import packaged
 from tercel.execution.market import Market
 from tercel.execution.registry.resolve import POLICY

@@ -14,14 +14,13 @@ from tercel.core.errors import ConfigError, OrderError
 from tercel.core.fixed import ONE, PAID_ONE
 from tercel.core.messages import Alpha, Posture
 from tercel.core.orders import MarketRows
-from tercel.desk.rounds.allocation import FlowShares, WeightsRule, split
+from tercel.desk.rounds.agent_slot import Evidence, paper_rows
 from tercel.desk.rounds.build import check, known_of, limits_of, out_of_card, slot_of, strategy_of
-from tercel.desk.rounds.challenge import Evidence, paper_rows
 from tercel.desk.rounds.drift import DriftDetector
-from tercel.desk.rounds.flow_shortfall import FlowShortfall
+from tercel.desk.rounds.instrument_state import FlowShortfall
 from tercel.desk.rounds.order_arrivals import order_arrivals
 from tercel.desk.rounds.outcome import money, savings
-from tercel.desk.rounds.sizing import Sizing, SizingRule
+from tercel.desk.rounds.sizing import FlowShares, Sizing, SizingRule, WeightsRule, split
 from tercel.execution import policies_packaged as packaged_policies
 from tercel.execution.market import Market
 from tercel.execution.policies.card import read_card

@@ -23,8 +23,7 @@ from tercel.desk.rounds.build import BuiltDesk, check, open_desk
 from tercel.desk.rounds.config import SignalsSection
 from tercel.desk.rounds.dependencies import DeskDependencies
 from tercel.desk.rounds.forecasts import forecasts_in
-from tercel.desk.rounds.order_arrivals import OrderArrival
-from tercel.desk.rounds.targets import TargetOrders
+from tercel.desk.rounds.order_arrivals import OrderArrival, TargetOrders
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.parents import entry_of

@@ -17,7 +17,7 @@ from tercel.desk.rounds.dependencies import DeskDependencies
 from tercel.desk.rounds.drift import DriftDetector
 from tercel.desk.rounds.forecasts import PACKAGED, DeskForecasts, check_signals
 from tercel.desk.rounds.loop import DeskLoop
-from tercel.desk.rounds.targets import TargetOrders, targets_of
+from tercel.desk.rounds.order_arrivals import TargetOrders, targets_of
 from tercel.desk.trading.kill import Latch
 from tercel.desk.trading.parents import ParentRequest
 from tercel.desk.trading.session import Session, SessionTerms

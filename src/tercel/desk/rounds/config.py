@@ -25,8 +25,7 @@ from pydantic import (
 
 from tercel.core.names import offer
 from tercel.core.validated import TomlTable
-from tercel.desk.rounds.allocation import WeightsRule
-from tercel.desk.rounds.sizing import SizingRule
+from tercel.desk.rounds.sizing import SizingRule, WeightsRule
 from tercel.execution.market import Market
 from tercel.market.simulator.queue_models import DEFAULT
 

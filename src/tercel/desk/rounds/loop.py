@@ -27,18 +27,14 @@ from tercel.core.plain import plain
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import BUY, NS_PER_SECOND
 from tercel.desk.rounds import baselines
-from tercel.desk.rounds.agent_slot import AgentSlot
-from tercel.desk.rounds.allocation import FlowShares, split
-from tercel.desk.rounds.challenge import Challenge, Evidence, paper_rows
+from tercel.desk.rounds.agent_slot import AgentSlot, Challenge, Evidence, paper_rows
 from tercel.desk.rounds.config import CLOSING_S, DeskConfig
-from tercel.desk.rounds.flow_shortfall import FlowShortfall
 from tercel.desk.rounds.forecasts import DeskForecasts
-from tercel.desk.rounds.instrument_state import InstrumentState
+from tercel.desk.rounds.instrument_state import FlowShortfall, InstrumentState
 from tercel.desk.rounds.monitor import MarketMonitor, seconds_between
-from tercel.desk.rounds.order_arrivals import OrderArrival, order_arrivals
+from tercel.desk.rounds.order_arrivals import OrderArrival, TargetOrders, order_arrivals
 from tercel.desk.rounds.posture_overrides import PostureOverrides
-from tercel.desk.rounds.sizing import Sizing
-from tercel.desk.rounds.targets import TargetOrders
+from tercel.desk.rounds.sizing import FlowShares, Sizing, split
 from tercel.desk.trading.executor import ParentExecutor
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.observer import SessionObserver
