@@ -30,7 +30,7 @@ share = 0.09
 [risk]
 posture = "off"
 """
-SHIFT = "[[scenario.instrument.AAA.change]]\nat_round = 0.0\ndepth = 0.2\nactivity = 3.0\n"
+SHIFT = "[[scenario.instrument.AAA.change]]\nat_round = 0.0\ndepth = 0.1\n"
 
 
 @pytest.fixture(scope="module")
