@@ -6,7 +6,7 @@ from typing import Any
 
 import argon2
 
-from tercel.api.console.connected import Desks, RemoteDesk, Served
+from tercel.api.console.connected import ConnectedDesk, Desks, RemoteDesk
 from tercel.api.console.people import People
 from tercel.api.console.requests import RequestBook
 from tercel.core.errors import OrderError
@@ -167,7 +167,7 @@ def served_by(
     for desk in desks:
         (folder / desk.name).mkdir(parents=True, exist_ok=True)
         book = RequestBook(folder / desk.name, wall_ns)
-        found[desk.name] = Served(desk, JournalFollower(desk, now_s), book)
+        found[desk.name] = ConnectedDesk(desk, JournalFollower(desk, now_s), book)
     return found
 
 

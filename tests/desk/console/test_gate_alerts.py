@@ -14,7 +14,7 @@ pytest.importorskip("prometheus_client", reason="the console needs the extra [tr
 
 from tests.desk.console.desks import S, a_session, report
 
-from tercel.api.console.connected import RemoteDesk, Served
+from tercel.api.console.connected import ConnectedDesk, RemoteDesk
 from tercel.api.console.reads import LAST, alert_page
 from tercel.api.console.requests import RequestBook
 from tercel.api.desk_day import days_of
@@ -311,7 +311,7 @@ def test_a_gate_whose_journal_vanishes_takes_no_alert_of_the_desk_away(tmp_path:
     desk = kept(tmp_path / "desk", begun(), alert(5, "DRIFT", "ann"))
     gate = kept(tmp_path / "desk" / FOLDER, begun(), alert(3, "unwatched", "ann"))
     follower = looked(desk)
-    served = Served(follower._desk, follower, RequestBook(desk, time.time_ns))  # type: ignore[arg-type]
+    served = ConnectedDesk(follower._desk, follower, RequestBook(desk, time.time_ns))  # type: ignore[arg-type]
     assert len(alert_page(served, LAST, 50, False, None).alerts) == 2
     (gate / "journal.db").write_bytes(b"half of it")
     then = follower.page_at(9 * S)
@@ -328,7 +328,7 @@ def test_who_asks_for_alerts_waits_once_at_most_for_a_gate_that_is_locked(
     desk = kept(tmp_path / "desk", begun(), alert(5, "DRIFT", "ann"))
     gate = kept(tmp_path / "desk" / FOLDER, begun(), alert(3, "unwatched", "ann"))
     follower = looked(desk)
-    served = Served(follower._desk, follower, RequestBook(desk, time.time_ns))  # type: ignore[arg-type]
+    served = ConnectedDesk(follower._desk, follower, RequestBook(desk, time.time_ns))  # type: ignore[arg-type]
     monkeypatch.setattr(database, "BUSY_MS", 50)
     with closing(sqlite3.connect(gate / "journal.db", isolation_level=None)) as locks:
         locks.execute("pragma locking_mode = exclusive")

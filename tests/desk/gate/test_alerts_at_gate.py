@@ -9,7 +9,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from tests.desk.gate.wall import Served, exchange, exchange_served, gate_of, turning
+from tests.desk.gate.wall import ConnectedDesk, exchange, exchange_served, gate_of, turning
 from tests.desk.trading.desk_of_two import WIDE
 from tests.waiting import until
 
@@ -30,7 +30,9 @@ SMALL: dict[str, Any] = {
 }  # fmt: skip
 
 
-def test_a_gate_that_runs_takes_whose_its_alerts_are(gate_of: Served, tmp_path: Path) -> None:
+def test_a_gate_that_runs_takes_whose_its_alerts_are(
+    gate_of: ConnectedDesk, tmp_path: Path
+) -> None:
     with exchange_served() as server:
         gate = gate_of(server)
         gate.gateway.alert("critical", UNWATCHED, "ann: its session is gone", agent="ann")
