@@ -82,8 +82,9 @@ def test_a_schema_is_one_and_refuses_what_the_reader_refuses(written: dict[str, 
         in written["desk"]["$defs"]["AgentSection"]["properties"]["strategy"]["description"]
     )
     assert (
-        "model" in written["desk"]["$defs"]["PlantedSignals"]["properties"]["model"]["description"]
-    ), "of its base"
+        "informed flow"
+        in written["desk"]["$defs"]["PlantedMarket"]["properties"]["drift"]["description"]
+    ), "of the scenario"
     assert schema_of(dict[str, int], "counts")["additionalProperties"] == {"type": "integer"}
 
 
