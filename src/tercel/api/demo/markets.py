@@ -141,7 +141,8 @@ def warm_up(config: DeskConfig, markets: SimulatedMarkets) -> None:
     """
     short = config.with_desk(rounds=1, round_s=70.0, warmup_s=10.0)
     alone = config.signals.model_copy(update={"model": OFF, "orders": "drawn"})
-    short = short.model_copy(update={"instrument": config.instrument[:1], "signals": alone})
+    more = {"instrument": config.instrument[:1], "signals": alone, "scenario": {}}
+    short = short.model_copy(update=more)
     open_demo(short, MemoryJournal(chained=False), markets).desk.run()
     if config.signals.model != OFF:
         DeskForecasts(config).look(0)
