@@ -468,7 +468,7 @@ class DeskState:
         agent.drift = str(entry.body.get("text", ""))
         agent.drifting = entry.body.get("state") == "drifting"
 
-    def _seat(self, seq: int, entry: Entry) -> None:
+    def _agent_assignment(self, seq: int, entry: Entry) -> None:
         agent = self._agent(entry.agent)
         agent.seat = dict(entry.body)
         agent.strategy = str(entry.body.get("strategy", ""))
