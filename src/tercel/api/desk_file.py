@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from tercel.api.demo.scenario import DEMO, Scenario, demo_text, scenario_of
+from tercel.api.demo.scenario import DEMO, MarketScenario, demo_text, scenario_of
 from tercel.core.schema import schema_of
 from tercel.core.toml import changed, parse_toml, read_toml
 from tercel.core.validated import validated
@@ -139,7 +139,7 @@ def check_file(path: Path) -> None:
 def schema() -> dict[str, Any]:
     """The JSON schema of a desk's file, with that of its table `[scenario]`."""
     found = schema_of(DeskConfig, "a desk")
-    inner = schema_of(Scenario, "a scenario")
-    found["$defs"] |= inner.pop("$defs", {}) | {"Scenario": inner}
-    found["properties"]["scenario"] = {"$ref": "#/$defs/Scenario"}
+    inner = schema_of(MarketScenario, "a scenario")
+    found["$defs"] |= inner.pop("$defs", {}) | {"MarketScenario": inner}
+    found["properties"]["scenario"] = {"$ref": "#/$defs/MarketScenario"}
     return found

@@ -17,7 +17,7 @@ from tercel.core.orders import MarketRows
 from tercel.desk.rounds.agent_slot import Evidence, paper_rows
 from tercel.desk.rounds.build import check, known_of, limits_of, out_of_card, slot_of, strategy_of
 from tercel.desk.rounds.drift import DriftDetector
-from tercel.desk.rounds.instrument_state import FlowShortfall
+from tercel.desk.rounds.instrument import FlowShortfall
 from tercel.desk.rounds.order_arrivals import order_arrivals
 from tercel.desk.rounds.outcome import money, savings
 from tercel.desk.rounds.sizing import FlowShares, Sizing, SizingRule, WeightsRule, split

@@ -43,7 +43,7 @@ class PlantedMarket(TomlTable):
     change: tuple[PlantedChange, ...] = ()
 
 
-class Scenario(TomlTable):
+class MarketScenario(TomlTable):
     """What is planted in a desk's simulated markets."""
 
     news: float = Field(default=0.6, ge=-1, le=1)
@@ -53,7 +53,7 @@ class Scenario(TomlTable):
     instrument: dict[str, PlantedMarket] = Field(default_factory=dict)
 
 
-def scenario_of(config: DeskConfig, name: str = "the desk's file") -> Scenario:
+def scenario_of(config: DeskConfig, name: str = "the desk's file") -> MarketScenario:
     """The scenario in a desk's configuration; `name` is how errors call the file.
 
     Raises
@@ -61,7 +61,7 @@ def scenario_of(config: DeskConfig, name: str = "the desk's file") -> Scenario:
     ConfigError
         A table that is none, or that names an instrument which the desk has not.
     """
-    found = validated(Scenario, config.scenario, f"{name}, [scenario]", "a scenario")
+    found = validated(MarketScenario, config.scenario, f"{name}, [scenario]", "a scenario")
     known = [one.name for one in config.instrument]
     for planted_in in found.instrument:
         check_known(planted_in, known, "an instrument of the desk, under [scenario.instrument]:")
@@ -121,7 +121,9 @@ def planted(config: DeskConfig) -> dict[str, GroundTruth]:
     }
 
 
-def _of(config: DeskConfig, scenario: Scenario, name: str, rng: np.random.Generator) -> GroundTruth:
+def _of(
+    config: DeskConfig, scenario: MarketScenario, name: str, rng: np.random.Generator
+) -> GroundTruth:
     rounds, round_s, rho = config.desk.rounds, config.desk.round_s, scenario.news
     market = scenario.instrument.get(name, PlantedMarket())
     direction = rng.choice([-1.0, 0.0, 1.0], rounds)

@@ -30,7 +30,7 @@ from tercel.desk.rounds import baselines
 from tercel.desk.rounds.agent_slot import AgentSlot, Challenge, Evidence, paper_rows
 from tercel.desk.rounds.config import CLOSING_S, DeskConfig
 from tercel.desk.rounds.forecasts import DeskForecasts
-from tercel.desk.rounds.instrument_state import FlowShortfall, InstrumentState
+from tercel.desk.rounds.instrument import DeskInstrument, FlowShortfall
 from tercel.desk.rounds.monitor import MarketMonitor, seconds_between
 from tercel.desk.rounds.order_arrivals import OrderArrival, TargetOrders, order_arrivals
 from tercel.desk.rounds.posture_overrides import PostureOverrides
@@ -127,9 +127,9 @@ class DeskLoop(SessionObserver):
             if parent.over and parent.id not in booked:
                 self.on_over(parent, None)
 
-    def _state(self, name: str, side: int) -> InstrumentState:
+    def _state(self, name: str, side: int) -> DeskInstrument:
         loop, on = self.config.loop, self.config.risk.posture == "on"
-        return InstrumentState(
+        return DeskInstrument(
             flow=FlowShortfall(side),
             monitor=MarketMonitor(
                 self.session.follow(name),
@@ -269,7 +269,7 @@ class DeskLoop(SessionObserver):
             if parent.id in self._told and parent.order.instrument == name
         )
 
-    def _guide(self, name: str, state: InstrumentState) -> None:
+    def _guide(self, name: str, state: DeskInstrument) -> None:
         of = self._overrides.of_agents(name, state.posture, self.session.now_ns)
         self.session.guide(name, state.alpha, state.posture, of)
 
@@ -279,13 +279,13 @@ class DeskLoop(SessionObserver):
             self._take_posture(name, state, at_ns)
             self._guide(name, state)
 
-    def _follow_risk(self, state: InstrumentState, at_ns: int) -> bool:
+    def _follow_risk(self, state: DeskInstrument, at_ns: int) -> bool:
         """Show the policy what risk measures now; True where its posture may be another one."""
         if state.policy is None:
             return False
         return state.policy.follow(state.monitor.risk, at_ns) or state.posture is None
 
-    def _take_posture(self, name: str, state: InstrumentState, at_ns: int) -> bool:
+    def _take_posture(self, name: str, state: DeskInstrument, at_ns: int) -> bool:
         """Take the policy's posture; True where it asks for something else than before."""
         posture = self._overrides.over(name, state, at_ns)
         if posture is None:
@@ -303,7 +303,7 @@ class DeskLoop(SessionObserver):
         self.posture_path.append((at_ns, name, posture))
         return True
 
-    def _share_out(self, name: str, state: InstrumentState, lots: int, number: int) -> None:
+    def _share_out(self, name: str, state: DeskInstrument, lots: int, number: int) -> None:
         # risk's size of 0 ends with the last round, which works what is left; a person's holds in that too
         lots = lots if self._overrides.size("") > 0 else 0
         found = split(lots, alive := self._alive(state.weights.shares))
@@ -366,7 +366,7 @@ class DeskLoop(SessionObserver):
                     self.slots[agent].gains_bps.append(challenge.gain_bps)
         self.session.run_until(until_ns)
 
-    def _learn_baseline(self, name: str, state: InstrumentState, at_ns: int) -> None:
+    def _learn_baseline(self, name: str, state: DeskInstrument, at_ns: int) -> None:
         """Journal a first baseline once it is learned; keep seconds that a later one may be learned from."""
         monitor = state.monitor
         if monitor.baseline is None:

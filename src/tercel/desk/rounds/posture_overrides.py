@@ -11,7 +11,7 @@ from typing import Any, Final
 from tercel.core.errors import OrderError
 from tercel.core.messages import ANY_STYLE, Posture, Style
 from tercel.core.ports import Entry
-from tercel.desk.rounds.instrument_state import InstrumentState
+from tercel.desk.rounds.instrument import DeskInstrument
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.session import Session
 
@@ -58,7 +58,7 @@ class PostureOverrides:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def over(self, name: str, state: InstrumentState, at_ns: int) -> Posture | None:
+    def over(self, name: str, state: DeskInstrument, at_ns: int) -> Posture | None:
         """What risk says of an instrument with what was set for the desk; None where neither says anything."""
         stance = self._in_force("", at_ns)
         said = state.policy.posture() if state.policy is not None else None

@@ -96,7 +96,7 @@ class FlowShortfall:
 
 
 @dataclass
-class InstrumentState:
+class DeskInstrument:
     """What the desk knows of one instrument."""
 
     flow: FlowShortfall
