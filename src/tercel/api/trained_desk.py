@@ -23,7 +23,8 @@ SHARE: Final = 0.10
 """Of the volume of a round, where no card says for what share a policy is."""
 TEXT: Final = """\
 # The agent of this training at a desk: tercel trade run {file}
-# Every key is in the packaged desk's file, which tercel trade run shows. Another [[agent]], such as strategy = "twap_take", shares the orders.
+# Every key is in the packaged desk's file, which tercel trade run shows.
+# Another [[agent]], such as strategy = "twap_take", shares the orders.
 
 [desk]
 name = "trained"
