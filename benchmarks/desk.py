@@ -8,10 +8,11 @@ from time import perf_counter
 from typing import Any
 
 from benchmarks import measured
-from tercel.api.demo.config import DemoConfig, read_config
 from tercel.api.demo.markets import SimulatedMarkets, open_demo
+from tercel.api.desk_file import read_config
 from tercel.core.orders import MarketRows
 from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.desk.rounds.config import DeskConfig
 from tercel.desk.trading.follower import Follower
 from tercel.desk.trading.journal.memory import MemoryJournal
 
@@ -33,12 +34,12 @@ def bench(repeats: int = 3, rounds: int | None = None) -> list[dict[str, Any]]:
     ]
 
 
-def demo(rounds: int | None = None) -> DemoConfig:
+def demo(rounds: int | None = None) -> DeskConfig:
     """The packaged desk, of so many rounds."""
     return read_config(None) if rounds is None else read_config(None).with_desk(rounds=rounds)
 
 
-def _desk(config: DemoConfig, tools: SimulatedMarkets) -> float:
+def _desk(config: DeskConfig, tools: SimulatedMarkets) -> float:
     """Rounds a second of a whole desk, once it is open."""
     opened = open_demo(config, MemoryJournal(chained=False), tools)
     start = perf_counter()
@@ -46,7 +47,7 @@ def _desk(config: DemoConfig, tools: SimulatedMarkets) -> float:
     return config.desk.rounds / (perf_counter() - start)
 
 
-def _markets(config: DemoConfig, tools: SimulatedMarkets) -> float:
+def _markets(config: DeskConfig, tools: SimulatedMarkets) -> float:
     """Rounds a second of the same markets, warm-up and planted changes included."""
     exchange = tools.exchange(config)
     followers = {}

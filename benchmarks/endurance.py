@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks import measured, packaged_limits
-from tercel.api.demo.config import DemoConfig, read_config
 from tercel.api.demo.markets import SimulatedMarkets
+from tercel.api.desk_file import read_config
 from tercel.desk.rounds.build import open_desk
-from tercel.desk.rounds.config import LimitsSection
+from tercel.desk.rounds.config import DeskConfig, LimitsSection
 from tercel.desk.trading.journal.store import SqlJournal
 
 AGENTS: Final = 20
@@ -83,7 +83,7 @@ def bench(rounds: int = 2_000) -> list[dict[str, Any]]:
     ]
 
 
-def config_of(rounds: int) -> DemoConfig:
+def config_of(rounds: int) -> DeskConfig:
     """The packaged desk with twenty agents, rounds of two minutes."""
     demo = read_config(None)
     section = demo.desk.model_copy(update={"rounds": rounds, "round_s": 120.0, "decision_s": 20.0})
@@ -92,8 +92,9 @@ def config_of(rounds: int) -> DemoConfig:
         first.model_copy(update={"name": f"a{n:02d}", "strategy": STRATEGIES[n % len(STRATEGIES)]})
         for n in range(AGENTS)
     ]
-    instruments = [one.model_copy(update={"change": []}) for one in demo.instrument]
-    return demo.model_copy(update={"desk": section, "agent": agents, "instrument": instruments})
+    drifts = {one.name: {"drift": 0.05} for one in demo.instrument}
+    more = {"agent": agents, "scenario": {"instrument": drifts}}
+    return demo.model_copy(update={"desk": section, **more})
 
 
 def run(folder: Path, rounds: int) -> tuple[float, float]:

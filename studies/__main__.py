@@ -369,22 +369,6 @@ def transfer(
 
 
 @app.command()
-def lean(
-    lake: Lake,
-    symbol: Symbol,
-    date: Dates = "",
-    leave_out: LeaveOut = "",
-    venue: Venue = "",
-    as_json: AsJson = False,
-) -> None:
-    """On real days: does the mid go where the lean of the public's flow makes a desk expect it?"""
-    with reported(as_json):
-        from studies.desk import lean as command
-
-        command.run(symbol, _days(lake, symbol, date, leave_out, venue), as_json)
-
-
-@app.command()
 def costs(
     file: Annotated[
         Path, typer.Argument(help="As `tercel portfolio backtest` reads it.", metavar="FILE")
@@ -414,22 +398,6 @@ def costs(
         command.run(
             file, days, times, half_life or [8.0], range(seed, seed + seeds), picture, as_json
         )
-
-
-@app.command()
-def desk_day(
-    seeds: Annotated[int, typer.Option(help="Desks on each ground.", min=2, max=1000)] = 24,
-    seed: Seed = 1,
-    out: Annotated[
-        Path, typer.Option(help="Folder of results; what is finished there is not done again.")
-    ] = Path("runs/desk-day"),
-    as_json: AsJson = False,
-) -> None:
-    """Each arrow of a desk's loop cut, in a day in which it has something to do and in one in which none has."""
-    with reported(as_json, "what is finished is kept; the same command goes on"):
-        from studies.desk.day import run
-
-        run(seeds, seed, out, as_json)
 
 
 @app.command()

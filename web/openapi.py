@@ -5,8 +5,8 @@ import sys
 import time
 from pathlib import Path
 
+from tercel.api.console.connected import Desks
 from tercel.api.console.people import People
-from tercel.api.console.reached import Desks
 from tercel.api.console.web import create_app
 
 

@@ -70,7 +70,7 @@ strategy = "peg_touch"
 name = "schedule"
 strategy = "twap_take"
 
-[demand]
+[order_arrivals]
 share = 0.01
 
 {signals}[limits.changed]

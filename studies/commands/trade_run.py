@@ -9,7 +9,7 @@ import typer
 from tercel.cli.trade import Experiments, RunDesk
 
 if TYPE_CHECKING:
-    from tercel.api.demo.config import DemoConfig
+    from tercel.desk.rounds.config import DeskConfig
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class RunDeskWithExperiments(RunDesk):
         int, typer.Option(help="Seeds of --ablate and --freeze.", min=2, max=10_000)
     ] = 32
 
-    def experiments(self, config: "DemoConfig", folder: Path) -> Experiments:
+    def experiments(self, config: "DeskConfig", folder: Path) -> Experiments:
         """What is tried beside the run, once it is over."""
         if not (self.ablate or self.freeze):
             return Experiments()

@@ -4,23 +4,20 @@ Every variant meets the same markets, the same orders and the same news of a see
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
 import numpy as np
 
-from tercel.api.demo.config import DemoConfig
 from tercel.api.demo.markets import SimulatedMarkets, open_demo
 from tercel.core.stats import Estimate
 from tercel.core.stats.bootstrap import mean_interval
-from tercel.desk.trading.follower import Follower
+from tercel.desk.rounds.config import DeskConfig
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal
 
 ARROWS: Final = ("alpha", "posture", "feedback")
-MORE_ARROWS: Final = ("context", "haste", "lean", "trust")
-"""Of a desk that has them: shares, haste and sizes by the flow's lean; belief in forecasts by what came of them."""
 DESK: Final = "desk"
 
 
@@ -39,8 +36,6 @@ class DeskRun:
     shares : mapping of agent to tuple of float
         Share of the flow after every round, on average over the instruments.
     denials, posture_changes : int
-    moves_bps : tuple of float
-        Move of the first instrument's mid in every round.
     """
 
     variant: str
@@ -50,51 +45,35 @@ class DeskRun:
     shares: Mapping[str, tuple[float, ...]]
     denials: int
     posture_changes: int
-    moves_bps: tuple[float, ...] = ()
 
 
-def without(config: DemoConfig, arrow: str) -> DemoConfig:
-    """The same desk without one arrow: one of ARROWS or MORE_ARROWS."""
+def without(config: DeskConfig, arrow: str) -> DeskConfig:
+    """The same desk without one arrow: one of ARROWS."""
     changes: dict[str, dict[str, Any]] = {
         "alpha": {"signals": config.signals.model_copy(update={"model": "off"})},
         "posture": {"risk": config.risk.model_copy(update={"posture": "off"})},
         "feedback": {"loop": config.loop.model_copy(update={"feedback": False})},
-        "context": {"loop": config.loop.model_copy(update={"shares": "cost"})},
-        "lean": {"signals": config.signals.model_copy(update={"lean": False})},
-        "haste": {"risk": config.risk.model_copy(update={"run": 0.0})},
-        "trust": {
-            "loop": config.loop.model_copy(
-                update={"sizing": replace(config.loop.sizing, prior_bps=1e9)}
-            )
-        },
     }
     return config.model_copy(update=changes[arrow])
 
 
-def frozen(config: DemoConfig, agent: str) -> DemoConfig:
+def frozen(config: DeskConfig, agent: str) -> DeskConfig:
     """The same desk with one agent that gets all the flow."""
     alone = tuple(section for section in config.agent if section.name == agent)
-    return blind(config.model_copy(update={"agent": alone}))
+    return config.model_copy(update={"agent": alone})
 
 
-def blind(config: DemoConfig) -> DemoConfig:
-    """The same desk without anything that the flow's lean does: shares, haste, sizes."""
-    for arrow in ("context", "haste", "lean"):
-        config = without(config, arrow)
-    return config
-
-
-def arrows(config: DemoConfig) -> dict[str, DemoConfig]:
+def arrows(config: DeskConfig) -> dict[str, DeskConfig]:
     """The whole desk, and one without each arrow."""
     return {DESK: config} | {arrow: without(config, arrow) for arrow in ARROWS}
 
 
-def freezes(config: DemoConfig) -> dict[str, DemoConfig]:
+def freezes(config: DeskConfig) -> dict[str, DeskConfig]:
     """The whole desk, and each of its agents alone."""
     return {DESK: config} | {section.name: frozen(config, section.name) for section in config.agent}
 
 
-def run_variant(variant: str, config: DemoConfig, seed: int) -> DeskRun:
+def run_variant(variant: str, config: DeskConfig, seed: int) -> DeskRun:
     """One variant on one seed, on the simulated exchange, with a journal in memory."""
     journal = MemoryJournal(chained=False)
     opened = open_demo(config.with_desk(seed=seed), journal, _markets())
@@ -114,17 +93,7 @@ def run_variant(variant: str, config: DemoConfig, seed: int) -> DeskRun:
         },
         sum(1 for _ in journal.read(0, (kinds.DENIED,))),
         opened.desk.posture_changes,
-        _moves(
-            opened.desk.session.follow(config.instrument[0].name),
-            list(dict.fromkeys(ns for ns, _, _ in opened.desk.share_path)),
-        ),
     )
-
-
-def _moves(market: Follower, ends_ns: Sequence[int]) -> tuple[float, ...]:
-    span = ends_ns[0] if len(ends_ns) < 2 else ends_ns[1] - ends_ns[0]
-    mids = np.array([market.tallies(ns)[5] for ns in (ends_ns[0] - span, *ends_ns)], np.float64)
-    return tuple((1e4 * (mids[1:] / mids[:-1] - 1.0)).tolist())
 
 
 @cache

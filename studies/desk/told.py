@@ -6,12 +6,13 @@ from typing import Any, Final
 
 from studies.desk.experiment import DESK, DeskRun, arrows, freezes, levels, mean_paths, worth
 from studies.desk.variants import run_variants
-from tercel.api.demo.config import DemoConfig
+from tercel.api.demo.scenario import scenario_of
 from tercel.api.desk_figures import cost_through_rounds, share_of_flow
 from tercel.cli.trade import Experiments
 from tercel.core.report.figures import paired_differences
 from tercel.core.report.page import Section
 from tercel.core.report.tables import plain_table
+from tercel.desk.rounds.config import DeskConfig
 
 ARROWS: Final = "The same desk on the same markets and orders, without one arrow of the loop; positive: the arrow saves."
 ALONE: Final = "The same orders worked by the desk, and by one agent with all the flow. The dotted line is the planted change."
@@ -19,7 +20,7 @@ HOLDS: Final = " (holds 0)"
 
 
 def experiments(
-    config: DemoConfig, folder: Path, seeds: int, *, ablate: bool, freeze: bool
+    config: DeskConfig, folder: Path, seeds: int, *, ablate: bool, freeze: bool
 ) -> Experiments:
     """A desk without each arrow of its loop, and with each agent alone, over so many seeds from its own.
 
@@ -52,11 +53,12 @@ def experiments(
     return Experiments(found, sections, _lines(found))
 
 
-def _recovery(config: DemoConfig, frozen: Mapping[str, Any], runs: Sequence[DeskRun]) -> Section:
+def _recovery(config: DeskConfig, frozen: Mapping[str, Any], runs: Sequence[DeskRun]) -> Section:
     paths: dict[str, list[tuple[float, ...]]] = {}
     for run in runs:
         paths.setdefault(run.variant, []).append(run.cost_path)
-    changes = [change.at_round for instrument in config.instrument for change in instrument.change]
+    markets = scenario_of(config).instrument.values()
+    changes = [change.at_round for market in markets for change in market.change]
     shares = frozen["share_path"]
     path = [
         (n * 60_000_000_000, "mean over seeds", {agent: shares[agent][n] for agent in shares})

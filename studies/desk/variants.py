@@ -9,21 +9,21 @@ from typing import Any
 
 from studies.desk.experiment import DeskRun, run_variant
 from studies.side_by_side import as_they_end
-from tercel.api.demo.config import DemoConfig
+from tercel.desk.rounds.config import DeskConfig
 
 
 def _task(variant: str, config: dict[str, Any], seed: int) -> DeskRun:
-    return run_variant(variant, DemoConfig.model_validate(config), seed)
+    return run_variant(variant, DeskConfig.model_validate(config), seed)
 
 
 def run_variants(
-    variants: Mapping[str, DemoConfig], seeds: range, path: Path, what: str
+    variants: Mapping[str, DeskConfig], seeds: range, path: Path, what: str
 ) -> list[DeskRun]:
     """Every variant on every seed, in order.
 
     Parameters
     ----------
-    variants : mapping of name to DemoConfig
+    variants : mapping of name to DeskConfig
     seeds : range
     path : Path
         File of what is finished, a JSON line each; a later call with the same desks goes on from there.
@@ -61,13 +61,12 @@ def _read(path: Path, keys: Mapping[str, str]) -> dict[tuple[str, int], DeskRun]
             row = json.loads(line)
         except json.JSONDecodeError:
             continue  # the last line of a run that was stopped while writing it
-        if keys.get(row["variant"]) == row.pop("key") and "moves_bps" in row:
+        if keys.get(row["variant"]) == row.pop("key"):
             shares = {name: tuple(path) for name, path in row["shares"].items()}
             found[row["variant"], row["seed"]] = DeskRun(
                 **row
                 | {
                     "cost_path": tuple(row["cost_path"]),
-                    "moves_bps": tuple(row["moves_bps"]),
                     "shares": shares,
                 }
             )

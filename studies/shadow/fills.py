@@ -20,7 +20,7 @@ from tercel.core.progress import say
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.limits import LimitGate, changed, default_file, read
 from tercel.desk.rounds.build import strategy_of
-from tercel.desk.trading.again import CostObserver, ParentScript
+from tercel.desk.trading.counterfactual_replay import CostObserver, ParentScript
 from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.parents import ParentRequest
 from tercel.desk.trading.session import Session, SessionTerms

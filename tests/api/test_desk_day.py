@@ -13,7 +13,7 @@ from tests.desk.console.desks import ListedDesk, S, a_session, report
 from tests.desk.trading.test_money import LISTED, a_story, cash
 
 from tercel.api import desk_word
-from tercel.api.console.reached import ReachedDesk
+from tercel.api.console.connected import RemoteDesk
 from tercel.api.desk_day import DayWindow, day_of, days_of
 from tercel.api.desk_day_page import NOBODY, DayReport
 from tercel.core.errors import ConfigError
@@ -261,7 +261,7 @@ def test_what_happened_as_a_desk_ended_is_somebodys_in_the_same_evening(tmp_path
     folder = kept(tmp_path / "d1", busy())
     before = days_of([folder])["desks"][0]
     (seq, *_), *_ = (row["seqs"] for row in before["alerts"] if not row["owner"])
-    said = ReachedDesk(folder, lambda: 7).ask(
+    said = RemoteDesk(folder, lambda: 7).ask(
         "own_alert", {"alert": seq}, "ann (password)", "I look at it"
     )
     assert said is not None
@@ -294,7 +294,7 @@ def test_alerts_of_the_gate_are_told_with_their_owners_also_of_after_the_desk(
         folder / FOLDER,
         [a_gate(11, "unwatched", "ppo"), a_gate(12, "unwatched", "ppo"), a_gate(99, "GAP")],
     )
-    ReachedDesk(gate, lambda: 7).ask("own_alert", {"alert": 2}, "ann (password)", "mine")
+    RemoteDesk(gate, lambda: 7).ask("own_alert", {"alert": 2}, "ann (password)", "mine")
     found = days_of([folder])["desks"][0]
     assert (found["from_ns"], found["to_ns"], found["unbooked"]) == (0, 99 * S, [])
     rows = {
@@ -358,7 +358,7 @@ def test_each_desk_behind_a_gate_of_others_has_its_own_agents_alerts(tmp_path: P
     for agent in ("ann", "cy"):
         told = {"session": 1, "gate": {"journal": str(wall), "accounts": [agent]}}
         kept(tmp_path / agent, [Entry(kinds.SESSION, 5 * S, body=told)])
-    ReachedDesk(wall, lambda: 7).ask("own_alert", {"alert": 1}, "ann (password)", "mine")
+    RemoteDesk(wall, lambda: 7).ask("own_alert", {"alert": 1}, "ann (password)", "mine")
     one, two = days_of([tmp_path / "ann", tmp_path / "cy"])["desks"]
     for day_, agent in ((one, "ann"), (two, "cy")):
         assert [(row["agent"], row["owner"]) for row in day_["alerts"]] == [

@@ -18,7 +18,7 @@ from tests.desk.rounds.test_stage import begun, desk, drill, journal_with
 from tests.fix.plain_venue import PlainVenue
 
 from tercel.api import desk as desk_module
-from tercel.api import desk_parts
+from tercel.api import desk_dependencies
 from tercel.api.desk import Desk
 from tercel.api.second_person import SecondPerson
 from tercel.core import installation
@@ -29,7 +29,7 @@ from tercel.desk.gate.opening import opened
 from tercel.desk.limits import default_file
 from tercel.desk.rounds import stage as stage_module
 from tercel.desk.rounds.build import limits_of
-from tercel.desk.rounds.running import held_here
+from tercel.desk.rounds.runtime import held_here
 from tercel.desk.rounds.stage import asks_live, check_stage, sentence
 from tercel.fix.client import FixVenue
 from tercel.venues.binance_venue.venue import BinanceVenue
@@ -53,6 +53,7 @@ PLACES = {
     "a gate that found one of these tests": ("gate:gate.sock", ""),
     "a gate that found another host": ("gate:gate.sock", "money"),
 }
+NO_ORDERS = '[signals]\norders = "none"\n'
 OWN = '\n[limits.changed]\n"desk.daily_loss" = 1_500\n"desk.drawdown" = 1_000\n"desk.gross_value" = 5_000\n'
 
 
@@ -203,11 +204,12 @@ def opening(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(FixVenue, "__init__", begins)
     monkeypatch.setattr(BinanceVenue, "__init__", begins)
     for name in ("refuse_short", "warm_up", "_kept_here"):
-        monkeypatch.setattr(desk_parts, name, stays if name == "_kept_here" else lambda *_: None)
-    monkeypatch.setattr(desk_parts.SimulatedMarkets, "calm", lambda *_: {})
-    monkeypatch.setattr(desk_parts.SimulatedMarkets, "parts", stays)
-    monkeypatch.setattr(desk_parts, "venue_at", venue_at)
-    monkeypatch.setattr(desk_module, "Running", running)
+        monkeypatch.setattr(
+            desk_dependencies, name, stays if name == "_kept_here" else lambda *_: None
+        )
+    monkeypatch.setattr(desk_dependencies.SimulatedMarkets, "parts", stays)
+    monkeypatch.setattr(desk_dependencies, "venue_at", venue_at)
+    monkeypatch.setattr(desk_module, "DeskRuntime", running)
 
 
 def outcome(folder: Path, stage: str, venue: str, limits: str, evidence: bool) -> str:
@@ -218,7 +220,10 @@ def outcome(folder: Path, stage: str, venue: str, limits: str, evidence: bool) -
     config = desk(stage, venue, lake + limits)
     file = folder / "desk.toml"
     said = f'stage = "{stage}"\n' if stage else ""
-    rows = '\n[[instrument]]\nname = "AAA"\n\n[[agent]]\nname = "ann"\nstrategy = "twap_take"\n'
+    rows = (
+        '\n[[instrument]]\nname = "AAA"\n\n[[agent]]\nname = "ann"\nstrategy = "twap_take"\n'
+        + NO_ORDERS
+    )
     file.write_text(f'[desk]\n{said}venue = "{venue}"\n{lake}{limits}{rows}')
     shown: dict[str, Any] = {}
     if evidence:
@@ -293,7 +298,10 @@ def test_without_one_part_of_the_evidence_no_order_session_opens(
         *drill(stage_module.dt.datetime.now(stage_module.dt.UTC)),
     )
     said = f'stage = "{stage}"\n' if stage else ""
-    rows = '\n[[instrument]]\nname = "AAA"\n\n[[agent]]\nname = "ann"\nstrategy = "twap_take"\n'
+    rows = (
+        '\n[[instrument]]\nname = "AAA"\n\n[[agent]]\nname = "ann"\nstrategy = "twap_take"\n'
+        + NO_ORDERS
+    )
     (tmp_path / "desk.toml").write_text(f'[desk]\n{said}venue = "{venue}"\n{limits}{rows}')
     shown = {
         "tried": tried,

@@ -32,7 +32,7 @@ SHIPPED = {
     ),
     **dict.fromkeys((PACKAGE / "feeds" / "maps").glob("*.toml"), "map"),
     **dict.fromkeys((ROOT / "docs" / "examples").glob("signals*.toml"), "signals"),
-    **{ROOT / "docs" / "examples" / f"{name}.toml": "desk" for name in ("fix", "regime")},
+    **{ROOT / "docs" / "examples" / f"{name}.toml": "desk" for name in ("fix", "arrows")},
     PACKAGE / "api" / "demo" / "demo.toml": "desk",
     PACKAGE / "desk" / "limits" / "default.toml": "limits",
     ROOT / "studies" / "ablation" / "variants.toml": "variants",
@@ -82,8 +82,9 @@ def test_a_schema_is_one_and_refuses_what_the_reader_refuses(written: dict[str, 
         in written["desk"]["$defs"]["AgentSection"]["properties"]["strategy"]["description"]
     )
     assert (
-        "model" in written["desk"]["$defs"]["PlantedSignals"]["properties"]["model"]["description"]
-    ), "of its base"
+        "informed flow"
+        in written["desk"]["$defs"]["PlantedMarket"]["properties"]["drift"]["description"]
+    ), "of the scenario"
     assert schema_of(dict[str, int], "counts")["additionalProperties"] == {"type": "integer"}
 
 

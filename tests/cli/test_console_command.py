@@ -101,7 +101,9 @@ def test_a_short_password_is_refused(desk: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_a_kill_of_nobody_is_said(desk: Path) -> None:
     journal = SqlJournal(desk, "test")
-    journal.append([Entry(kinds.SEAT, 0, agent=name, body={}) for name in ("peg", "ppo")])
+    journal.append(
+        [Entry(kinds.AGENT_ASSIGNMENT, 0, agent=name, body={}) for name in ("peg", "ppo")]
+    )
     journal.close()
     words = ("kill", "--desk", desk, "--reason", "x", "--agent")
     refused(

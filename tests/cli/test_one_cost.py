@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from tercel.api.demo.config import parse_config
 from tercel.api.demo.markets import SimulatedMarkets
+from tercel.api.desk_file import parse_config
 from tercel.api.desk_page import page
 from tercel.cli import app
 from tercel.core.plain import plain

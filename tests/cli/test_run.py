@@ -3,8 +3,10 @@
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,8 @@ from typer.testing import CliRunner
 
 from tercel.api.testing.lake import DAYS, simulated_lake
 from tercel.cli.root import app
+from tercel.desk.trading.journal.reader import JournalReader
+from tercel.desk.trading.ledger import Ledger
 from tercel.execution.market import Market
 from tercel.execution.policies.card import read_card
 from tercel.execution.policies.strategy import policy_strategy
@@ -279,9 +283,27 @@ def test_a_finished_run_is_printed_again(quick: tuple[Path, dict[str, Any], str,
     code, stdout, stderr = tercel(folder.parents[1], "--resume", "--out", "made/here")
     assert code == 0, stderr
     assert "submit_and_leave" in stdout
-    assert stderr.splitlines()[-1].startswith("next      make demo")
+    assert stderr.splitlines()[-1] == "tercel trade run made/here/desk.toml"
     assert json.loads((folder / "result.json").read_text()) == result
     assert contents(folder / "policies") == policies
+
+
+@pytest.mark.long
+def test_the_last_line_of_a_run_trades_what_it_trained(
+    quick: tuple[Path, dict[str, Any], str, str],
+) -> None:
+    place = quick[0].parents[1]
+    _, _, stderr = tercel(place, "--resume", "--out", "made/here")
+    name, *words = shlex.split(stderr.splitlines()[-1])
+    assert name == "tercel"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "TERCEL_DESK": "desks/mine"}
+    subprocess.run([*COMMAND, *words], cwd=place, env=environment, check=True, timeout=DEADLINE_S)
+    with closing(JournalReader(place / "desks" / "mine")) as journal:
+        parents = list(Ledger.of(journal).parents)
+    assert {(one.order.agent, one.order.strategy) for one in parents} == {
+        ("trained", "policy:made/here/policies/trained-1000/policy+posture")
+    }
+    assert sum(one.filled for one in parents) > 0
 
 
 # -- stopped and resumed ----------------------------------------------------------------------------------------------

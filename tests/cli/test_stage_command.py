@@ -22,8 +22,8 @@ from tests.desk.rounds.test_stage import begun, drill, journal_with
 
 from studies.tape.to_levels import to_levels
 from tercel.api.console.people import People
-from tercel.api.demo.config import described
 from tercel.api.desk import Desk
+from tercel.api.desk_file import described
 from tercel.api.second_person import SecondPerson
 from tercel.api.testing.lake import simulated_lake
 from tercel.cli import app
@@ -57,7 +57,7 @@ strategy = "peg_touch"
 name = "taker"
 strategy = "twap_take"
 
-[demand]
+[order_arrivals]
 share = 0.1
 
 [risk]
@@ -66,6 +66,12 @@ posture = "off"
 [limits.changed]
 "desk.order_lots" = 100_000
 """
+
+
+def live_desk() -> str:
+    text = DESK.replace('"shadow"', '"live"\nvenue = "fix://DESK@127.0.0.1:1"')
+    text = text.replace('lake = "lake"', "")
+    return text.replace("[order_arrivals]\nshare = 0.1", '[signals]\norders = "none"')
 
 
 def tercel(*words: object) -> Result:
@@ -162,9 +168,7 @@ def test_what_cannot_be_ends_with_two_and_how_to_go_on(
 
 
 def test_live_with_a_wrong_sentence_ends_with_two_and_shows_the_right_one(folder: Path) -> None:
-    text = DESK.replace('"shadow"', '"live"\nvenue = "fix://DESK@127.0.0.1:1"').replace(
-        'lake = "lake"', ""
-    )
+    text = live_desk()
     (folder / "live.toml").write_text(
         text + '"desk.daily_loss" = 900\n"desk.gross_value" = 9000\n', encoding="utf-8"
     )
@@ -191,9 +195,7 @@ def test_live_with_a_wrong_sentence_ends_with_two_and_shows_the_right_one(folder
 @pytest.fixture
 def agreed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[object, ...]:
     """The words that start a live desk, but for the second person; people of every role, and who runs this."""
-    text = DESK.replace('"shadow"', '"live"\nvenue = "fix://DESK@127.0.0.1:1"').replace(
-        'lake = "lake"', ""
-    )
+    text = live_desk()
     (folder / "going.toml").write_text(
         text + '"desk.daily_loss" = 900\n"desk.gross_value" = 9000\n', encoding="utf-8"
     )

@@ -24,7 +24,8 @@ from typer.testing import CliRunner, Result
 pytest.importorskip("sqlalchemy", reason="a desk's journal needs the extra [trade]")
 
 from tercel.api import desk_word
-from tercel.api.demo.config import demo_text, parse_config
+from tercel.api.demo.scenario import demo_text
+from tercel.api.desk_file import parse_config
 from tercel.api.desk_folder import weights_of
 from tercel.cli import app, trade
 from tercel.cli import terminal as output
@@ -33,7 +34,7 @@ from tercel.core.orders import NewOrder, Tif
 from tercel.core.ports import Entry
 from tercel.core.version import code_mark
 from tercel.desk.console.state import DeskState
-from tercel.desk.rounds.running import check_latch
+from tercel.desk.rounds.runtime import check_latch
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.codec import entry_out
 from tercel.desk.trading.journal.keys import ChainKey
@@ -169,7 +170,7 @@ def test_a_run_says_what_its_journal_says(ran: dict[str, Any], desk: Path) -> No
         p.id: p.filled for p in ledger.parents
     }
     assert ran["fills"] == len(ledger.orders.fills)
-    seats = {entry.agent: entry.body for _, entry in reader.read(0, (kinds.SEAT,))}
+    seats = {entry.agent: entry.body for _, entry in reader.read(0, (kinds.AGENT_ASSIGNMENT,))}
     assert seats["peg"]["challenger"] == "twap_passive+alpha+posture"
     assert seats["peg"]["trials"] >= 1
     assert seats["taker"]["challenger"] == ""
@@ -494,7 +495,7 @@ def test_an_order_without_an_id_and_an_agent_gets_both_or_a_command_to_copy(tmp_
     journal = SqlJournal(tmp_path, "test")
     plain = ("trade", "submit", "AAA", "buy", 7, "--wait", 0, "--desk", tmp_path)
     refused(tercel(*plain), "no agent is in its journal", "trade submit AAA buy 7 --id A-")
-    journal.append([Entry(kinds.SEAT, 0, agent="peg", body={})])
+    journal.append([Entry(kinds.AGENT_ASSIGNMENT, 0, agent="peg", body={})])
     said = [tercel(*plain) for _ in range(2)]
     assert [one.exit_code for one in said] == [0, 0]
     names = [
@@ -507,7 +508,7 @@ def test_an_order_without_an_id_and_an_agent_gets_both_or_a_command_to_copy(tmp_
         (name[1], "peg") for name in names if name
     ]
     assert told[0]["id"] != told[1]["id"]
-    journal.append([Entry(kinds.SEAT, 0, agent="ppo", body={})])
+    journal.append([Entry(kinds.AGENT_ASSIGNMENT, 0, agent="ppo", body={})])
     several = tercel(*plain)
     refused(several, "expected an agent of the desk: peg, ppo", "no --agent")
     typed = re.search(r"`tercel (trade submit .*?)`", " ".join(several.stderr.split()))
@@ -843,7 +844,8 @@ def _starts_again(words: list[str], desk: Path) -> None:
     try:
         until(
             lambda: (
-                any(JournalReader(desk).read(before, (kinds.SEAT,))) or process.poll() is not None
+                any(JournalReader(desk).read(before, (kinds.AGENT_ASSIGNMENT,)))
+                or process.poll() is not None
             )
         )
         process.send_signal(signal.SIGINT)

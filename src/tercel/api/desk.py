@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from tercel.api.demo.config import described
+from tercel.api.desk_dependencies import dependencies_of
+from tercel.api.desk_file import described
 from tercel.api.desk_page import page
-from tercel.api.desk_parts import parts_of
 from tercel.api.desk_shadow import ShadowBounds, bounds_of, write_bounds
 from tercel.core.closing import Closing
 from tercel.core.errors import ConfigError, OrderError
@@ -28,7 +28,7 @@ from tercel.desk.gate.process import FOLDER
 from tercel.desk.rounds.build import limits_of
 from tercel.desk.rounds.config import LIVE
 from tercel.desk.rounds.outcome import DeskOutcome, outcome
-from tercel.desk.rounds.running import Running
+from tercel.desk.rounds.runtime import DeskRuntime
 from tercel.desk.rounds.stage import asks_live, check_clock, check_live, check_stage
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.ledger import Ledger
@@ -147,10 +147,10 @@ class Desk(Closing):
         if money := asks_live(self.config, beside):
             agree(money)
         self._beside = beside
-        self._running = Running(
+        self._runtime = DeskRuntime(
             self.config,
             self.folder,
-            parts_of(self.config, WallClock(), beside, agree),
+            dependencies_of(self.config, WallClock(), beside, agree),
             text=text,
             holder=f"{person()} ({program})",
             beside=beside,
@@ -166,15 +166,15 @@ class Desk(Closing):
                     "reason": confirm,
                 }
                 went |= {"by": agreed["by"], "wall_ns": time.time_ns()}
-                session = self._running.session
+                session = self._runtime.session
                 session.gateway.write([Entry(kinds.OPERATOR, session.now_ns, body=went)])
             if progress is not None:
                 progress(0)
-            self._running.desk.begin()
+            self._runtime.desk.begin()
             if agreed:
-                check_clock(self._running.opened.venue, (self.folder / FOLDER, self.folder))
+                check_clock(self._runtime.opened.venue, (self.folder / FOLDER, self.folder))
         except BaseException:
-            self._running.close()
+            self._runtime.close()
             raise
 
     # -- time -----------------------------------------------------------------------------------------------------
@@ -198,7 +198,7 @@ class Desk(Closing):
                 "open it with another settings={'desk.rounds': N}",
             )
         for _ in range(left if rounds is None else rounds):
-            self._running.desk.round()
+            self._runtime.desk.round()
         return self.outcome
 
     def wait(self, span: float | str) -> None:
@@ -213,12 +213,12 @@ class Desk(Closing):
         seconds = seconds_of(span)
         if not 0 < seconds < 1e7:
             raise ConfigError("a span above 0", repr(span), "such as '10min'")
-        self._running.desk.wait(round(seconds * NS_PER_SECOND))
+        self._runtime.desk.wait(round(seconds * NS_PER_SECOND))
 
     @property
     def rounds(self) -> int:
         """Number of rounds that are over."""
-        return self._running.desk.rounds
+        return self._runtime.desk.rounds
 
     # -- parent orders --------------------------------------------------------------------------------------------
 
@@ -335,7 +335,7 @@ class Desk(Closing):
             No reason, or an agent that is not there.
         """
         session = self._session()
-        self._running.latch.kill(
+        self._runtime.latch.kill(
             reason, person(), time.time_ns(), [self._agent(agent) for agent in agents]
         )
         session.step(session.now_ns)
@@ -343,7 +343,7 @@ class Desk(Closing):
     def rearm(self, reason: str, *agents: str) -> None:
         """Let these agents, or all, trade again; parents that paused are resumed one by one."""
         session = self._session()
-        self._running.latch.rearm(
+        self._runtime.latch.rearm(
             reason, person(), time.time_ns(), [self._agent(agent) for agent in agents]
         )
         session.step(session.now_ns)
@@ -358,7 +358,7 @@ class Desk(Closing):
         OrderError
             There is none.
         """
-        session = self._running.session
+        session = self._runtime.session
         return session.ledger.parents.get(name) or Ledger.of(session.journal).parents.must(name)
 
     def parents(self) -> pl.DataFrame:
@@ -366,13 +366,13 @@ class Desk(Closing):
         return _frame(
             [
                 {"parent": one.id, **one.row}
-                for one in Ledger.of(self._running.session.journal).parents
+                for one in Ledger.of(self._runtime.session.journal).parents
             ]
         )
 
     def fills(self) -> pl.DataFrame:
         """parent, instrument, agent, side, lots, price (money), time_s (of the venue), passive: a row each."""
-        session = self._running.session
+        session = self._runtime.session
         return _frame(
             [
                 {
@@ -391,7 +391,7 @@ class Desk(Closing):
 
     def positions(self) -> pl.DataFrame:
         """agent, instrument, lots (signed), average and mark (prices), realised and unrealised (money)."""
-        rows, session = [], self._running.session
+        rows, session = [], self._runtime.session
         for (agent, instrument), held in sorted(session.ledger.positions.all().items()):
             listing, mid2 = session.listings[instrument], session.follow(instrument).mid2
             unit = listing.tick / 2 * listing.lot / PAID_ONE
@@ -432,7 +432,7 @@ class Desk(Closing):
     @property
     def outcome(self) -> DeskOutcome:
         """Outcome so far: costs, agents and their shares of the flow, denials, state of the journal."""
-        return outcome(self._running.opened, self.folder)
+        return outcome(self._runtime.opened, self.folder)
 
     def bounds(self) -> ShadowBounds | None:
         """(``stage = "shadow"``) What the parents that are over would have cost at both bounds; kept in the folder.
@@ -440,7 +440,7 @@ class Desk(Closing):
         Parents worked in a market that showed no event have none. None in another stage. It
         works the stream that the desk saw twice more: ``docs/shadow.md``.
         """
-        venue = self._running.opened.venue
+        venue = self._runtime.opened.venue
         if not isinstance(venue, ShadowVenue):
             return None
         venue.flush()
@@ -465,28 +465,28 @@ class Desk(Closing):
         file = self.folder / REPORT if path is None else Path(path)
         file.parent.mkdir(parents=True, exist_ok=True)
         shown = self.outcome.to_json() if figures is None else dict(figures)
-        write_whole(file, page(self.config, self._running.opened, shown, self.folder, experiments))
+        write_whole(file, page(self.config, self._runtime.opened, shown, self.folder, experiments))
         return file
 
     @property
     def unknown(self) -> list[str]:
         """Orders not known to be over."""
-        return [order.root for order in self._running.session.ledger.orders.unknown()]
+        return [order.root for order in self._runtime.session.ledger.orders.unknown()]
 
     @property
     def journal(self) -> Journal:
         """The desk's journal."""
-        return self._running.session.journal
+        return self._runtime.session.journal
 
     # -- end -------------------------------------------------------------------------------------------------------
 
     def close(self) -> None:
         """Write the last analyses and release venue and journal; the folder can still be read."""
         self._closed = True
-        self._running.close()
+        self._runtime.close()
 
     def __repr__(self) -> str:
-        changes, many = self.config.desk, self._running.session.ledger.parents.count
+        changes, many = self.config.desk, self._runtime.session.ledger.parents.count
         state = "closed" if self._closed else "open"
         return f"<Desk {changes.name}, {state}: {self.rounds} of {changes.rounds} rounds, {many} parents, {self.folder}>"
 
@@ -501,10 +501,10 @@ class Desk(Closing):
                 f"{self.folder}, which was closed",
                 "open another: tercel.Desk()",
             )
-        return self._running.session
+        return self._runtime.session
 
     def _agent(self, name: str) -> str:
-        check_known(name, self._running.desk.slots, "an agent of the desk:")
+        check_known(name, self._runtime.desk.slots, "an agent of the desk:")
         return name
 
     def _why(self, reason: str) -> str:

@@ -14,7 +14,7 @@ from tercel.core.report.page import Section, render
 from tercel.core.report.tables import plain_table
 from tercel.core.toml import read_toml
 from tercel.core.vocabulary import NS_PER_SECOND, SIDE_WORDS
-from tercel.desk.rounds.running import CONFIG
+from tercel.desk.rounds.runtime import CONFIG
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.blobs import unpack
 from tercel.desk.trading.journal.lock import holder

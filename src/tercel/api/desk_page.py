@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 from tercel import __version__
 from tercel.api import desk_figures as figures
-from tercel.api.demo.config import DemoConfig
 from tercel.api.desk_day_words import count
 from tercel.api.desk_shadow import ShadowBounds, read_bounds, scored
 from tercel.core.errors import ConfigError
@@ -19,6 +18,7 @@ from tercel.core.report.page import Section, render
 from tercel.core.report.tables import fixed, plain_table, without_idle
 from tercel.core.vocabulary import BUY, SIDE_WORDS
 from tercel.desk.rounds.build import BuiltDesk
+from tercel.desk.rounds.config import DeskConfig
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.blobs import unpack
 from tercel.desk.trading.journal.reader import JournalReader
@@ -26,7 +26,7 @@ from tercel.desk.trading.tca.figures import against_benchmarks, fills_in, markou
 
 
 def page(
-    config: DemoConfig,
+    config: DeskConfig,
     opened: BuiltDesk,
     result: dict[str, Any],
     folder: Path,
@@ -198,7 +198,7 @@ def forecast_sentences(found: Mapping[str, Any], most: int = 4) -> list[str]:
     return [*said, *none, *found["targets"][:most], *more]
 
 
-def _answer(config: DemoConfig, result: Mapping[str, Any]) -> tuple[str, str]:
+def _answer(config: DeskConfig, result: Mapping[str, Any]) -> tuple[str, str]:
     """What the desk cost, in a few words; and what happened, in three sentences."""
     mean, title = result["parents_bps"]["mean"], f"Desk {config.desk.name}"
     if mean is not None:

@@ -24,7 +24,7 @@ from tercel.core.written import write_whole
 from tercel.desk.limits import LimitGate
 from tercel.desk.rounds.build import known_of, limits_of, strategy_of
 from tercel.desk.rounds.config import DeskConfig
-from tercel.desk.trading.again import ParentScript
+from tercel.desk.trading.counterfactual_replay import ParentScript
 from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.session import Session, SessionTerms
 from tercel.desk.trading.tca.shortfall import Shortfall, by_filled

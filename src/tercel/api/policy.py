@@ -8,13 +8,17 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from tercel.core.errors import PolicyError
+from tercel.core.written import write_whole
 from tercel.execution.observations import ObservationFunction
 from tercel.execution.policies.card import Card, read_card
 from tercel.execution.policies.mlp import Activation
+from tercel.execution.policies.observed import OBSERVATIONS
 from tercel.execution.policies.policy import CARD, MODEL, free
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.registry import resolve_policy
 from tercel.execution.registry.resolve import POLICY
+from tercel.lab.evaluation.explain.explanation import task_of
+from tercel.lab.evaluation.observed import observed_in_preset
 from tercel.lab.learning.own_models import save_model
 
 
@@ -76,9 +80,25 @@ class Policy:
         """
         target = free(Path(folder))
         target.mkdir(parents=True, exist_ok=True)
-        for name in (MODEL, CARD):
-            shutil.copyfile(self.folder / name, target / name)
+        for name in (MODEL, CARD, OBSERVATIONS):
+            if (self.folder / name).is_file():
+                shutil.copyfile(self.folder / name, target / name)
         return Policy(target, self.name, self.observation)
+
+    def observe(self, market: str) -> "Policy":
+        """Write what it observes in a preset market beside its card: a desk notices when its inputs leave that.
+
+        A training writes it by itself. The orders are those of its card's task.
+
+        Raises
+        ------
+        PolicyError, UnknownNameError, ConfigError
+            A policy or a market that does not load.
+        """
+        strategy = policy_strategy(self.folder, eyes=self.observation)
+        found = observed_in_preset(task_of(self.card), strategy, market)
+        write_whole(self.folder / OBSERVATIONS, found.to_json())
+        return self
 
 
 def load_policy(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from tercel.api.judged import judge
+from tercel.api.trained_desk import RecordedMarket, best_of, how_to_trade
 from tercel.core.errors import ConfigError
 from tercel.core.locks import alone
 from tercel.core.pool import Pool, stopping
@@ -123,6 +124,17 @@ class WholeRun:
         with alone(self.folder, "run"):
             train(self.settings, trainings(self.settings, self.folder, self.market))
             return _judge(self.settings, self.folder, footer)
+
+    def how_to_trade(self) -> str:
+        """Write a desk's file for the best of its policies; the command that trades it, or why there is none."""
+        policies = [policy_folder(self.folder, seed) for seed in self.settings.training_seeds]
+        market = self.settings.market
+        if market.on_tape:
+            recorded, preset = RecordedMarket(market.lake, market.symbol), self.folder / PRESET
+        else:
+            recorded, preset = None, Path(market.preset)
+        best = best_of([policy / POLICY for policy in policies])
+        return how_to_trade(self.folder, best, recorded, preset)
 
 
 # -- training ---------------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tercel.api.trained_desk import RecordedMarket, how_to_trade
 from tercel.core.errors import ConfigError, TercelError
 from tercel.core.locks import LOCK, alone
 from tercel.core.names import check_known
@@ -176,6 +177,13 @@ class TrainingRun:
     def report(self, result: dict[str, Any]) -> Path:
         """Write the page of a training that is over, ``report.html`` in its folder."""
         return write_page(self.folder, self.config, result)
+
+    def how_to_trade(self) -> str:
+        """Write a desk's file for its policy; the command that trades it, or why there is none."""
+        market = self.config.market
+        recorded = RecordedMarket(market.lake, market.symbol) if self.config.on_tape else None
+        preset = None if self.config.on_tape else Path(market.presets[0])
+        return how_to_trade(self.folder, self.folder / POLICY, recorded, preset)
 
     @contextmanager
     def _claimed(self) -> Iterator[None]:

@@ -136,3 +136,5 @@ def _show(run: "TrainingRun", found: dict[str, Any]) -> None:
     say(f"report   {found['report']}")
     if not nothing:
         say(f"judge it with `tercel agent evaluate {run.folder}`")
+    say("trade it:")
+    say(run.how_to_trade())

@@ -96,8 +96,7 @@ def console(request: Console) -> None:
     """Serve the page where people watch and overrule desks; loopback only, each person by name."""
     needed("fastapi", "trade")
     from tercel.api.console.oidc import provider_of
-    from tercel.api.console.serve import LOOPBACK, bind, server_of
-    from tercel.api.console.web import create_app, served
+    from tercel.api.console.web import LOOPBACK, bind, create_app, served, server_of
 
     given = [*(request.desks or []), *([request.desk] if request.desk else [])]
     folders = [find_desk(folder) for folder in given] or [find_desk(None)]

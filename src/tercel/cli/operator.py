@@ -155,7 +155,7 @@ def agents_of(folder: Path) -> set[str]:
         with closing(JournalReader(folder)) as reader:
             return {
                 entry.agent
-                for _, entry in reader.read(0, (kinds.SEAT, kinds.PARENT))
+                for _, entry in reader.read(0, (kinds.AGENT_ASSIGNMENT, kinds.PARENT))
                 if entry.agent
             }
     except TercelError:

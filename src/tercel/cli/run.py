@@ -113,9 +113,8 @@ def _run(request: RunRequest, settings: "RunSettings", folder: Path) -> "Evaluat
     if not request.as_json:
         show(result, folder / RESULT, folder / REPORT)
         say(f"policies  {folder / 'policies'}")
-        say(
-            "next      make demo, from a clone; or tercel trade run --demo, which wants the extra [trade]"
-        )
+        say("trade it:")
+        say(begun.how_to_trade())
     return result
 
 

@@ -32,9 +32,9 @@ from tercel.core.errors import ConfigError, JournalError
 from tercel.core.heap import freeze
 
 if TYPE_CHECKING:
-    from tercel.api.demo.config import DemoConfig
     from tercel.api.second_person import SecondPerson
     from tercel.core.report.page import Section
+    from tercel.desk.rounds.config import DeskConfig
 
 NAMED = 5
 """Open parents that a sentence names."""
@@ -120,15 +120,16 @@ class RunDesk(JsonRequest):
         ),
     ] = ""
 
-    def experiments(self, config: "DemoConfig", folder: Path) -> Experiments:
+    def experiments(self, config: "DeskConfig", folder: Path) -> Experiments:
         """What is tried beside the run, once it is over."""
         return Experiments()
 
 
 def run(request: RunDesk) -> None:
     """Run a desk: signals, posture, sized parents, agents, limits, venue, cost, and back."""
-    from tercel.api.demo.config import demo_text, described
-    from tercel.desk.rounds.running import refuse
+    from tercel.api.demo.scenario import demo_text
+    from tercel.api.desk_file import described
+    from tercel.desk.rounds.runtime import refuse
 
     if request.show_demo:
         result_console().print(demo_text(), markup=False, highlight=False, soft_wrap=True, end="")
@@ -160,7 +161,7 @@ def run(request: RunDesk) -> None:
         raise typer.Exit(1)
 
 
-def _confirmed(request: RunDesk, config: "DemoConfig") -> RunDesk:
+def _confirmed(request: RunDesk, config: "DeskConfig") -> RunDesk:
     """Ask whoever sits there for the sentence of a desk that trades money, and who the second person is."""
     from tercel.desk.rounds.build import limits_of
     from tercel.desk.rounds.stage import asks_live, sentence
@@ -190,7 +191,7 @@ def _second(request: RunDesk) -> "SecondPerson | None":
     return SecondPerson(request.second, typed)
 
 
-def _staged(config: "DemoConfig", desk: "tc.Desk") -> Experiments:
+def _staged(config: "DeskConfig", desk: "tc.Desk") -> Experiments:
     """The stage of a desk that says one, and the bounds of one in shadow."""
     from tercel.api.desk_page import bounds_section
 
@@ -205,7 +206,7 @@ def _staged(config: "DemoConfig", desk: "tc.Desk") -> Experiments:
 
 
 def _traded(
-    config: "DemoConfig", settings: dict[str, Any], folder: Path, request: RunDesk
+    config: "DeskConfig", settings: dict[str, Any], folder: Path, request: RunDesk
 ) -> tuple["tc.Desk", Experiments]:
     """Run the desk over its venue and journal; alerts leave while it runs."""
     from tercel.api.desk_folder import ledger_of
@@ -266,7 +267,7 @@ def _what_remains(folder: Path) -> str:
 
 
 def _print(
-    config: "DemoConfig", result: dict[str, Any], folder: Path, experiments: Sequence[str]
+    config: "DeskConfig", result: dict[str, Any], folder: Path, experiments: Sequence[str]
 ) -> None:
     """A table of the agents and what happened in words."""
     from tercel.api.desk import REPORT

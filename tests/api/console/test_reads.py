@@ -386,7 +386,12 @@ def test_a_policy_is_known_by_its_weights(place: Place) -> None:
     }
     place.desk.entries += [Entry(kinds.PARENT, 11 * S, "AAA", "ppo", "p9", body=body)]
     place.desk.entries += [
-        Entry(kinds.SEAT, 11 * S, agent="peg", body={"strategy": "x", "challenger": "policy:gone"})
+        Entry(
+            kinds.AGENT_ASSIGNMENT,
+            11 * S,
+            agent="peg",
+            body={"strategy": "x", "challenger": "policy:gone"},
+        )
     ]
     look = place.client("viewer")
     until(lambda: len(look.get(f"{DESK}/models").json()) == 3, what="the cards")

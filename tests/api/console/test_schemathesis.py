@@ -15,7 +15,7 @@ import httpx
 import pytest
 from tests.api.console.conftest import PASSWORD, Place, listening, placed
 
-from tercel.api.console import reached
+from tercel.api.console import connected
 
 pytestmark = pytest.mark.release
 log = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ class Counted:
 def test_no_request_breaks_the_server(
     tmp_path: Path, made: Path, exchange_clients: Path, role: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reached, "LATCHED_S", 0.1)  # no venue speaks of an order here
+    monkeypatch.setattr(connected, "LATCHED_S", 0.1)  # no venue speaks of an order here
     place: Place = placed(tmp_path, made)
     counted = Counted(place.app)
     with listening(counted) as port:

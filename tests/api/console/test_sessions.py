@@ -13,7 +13,6 @@ from tests.waiting import DEADLINE_S, until
 
 from tercel.api.console.guard import HttpGuard
 from tercel.api.console.people import Person
-from tercel.api.console.serve import TimedProtocol
 from tercel.api.console.sessions import (
     FREE_HERE,
     IDLE_S,
@@ -23,6 +22,7 @@ from tercel.api.console.sessions import (
     Throttle,
     TooSoonError,
 )
+from tercel.api.console.web import TimedProtocol
 from tercel.core.ports import Entry
 from tercel.desk.trading.journal import kinds
 

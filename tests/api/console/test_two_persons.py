@@ -11,7 +11,7 @@ from tests.api.console.conftest import Place
 from tests.desk.console.desks import PASSWORD, S
 from tests.waiting import until
 
-from tercel.api.console import acts
+from tercel.api.console import operator_actions
 from tercel.api.console.people import DAY_S
 from tercel.core.ports import Entry
 from tercel.desk.console.desk import FolderDesk
@@ -265,7 +265,12 @@ def test_two_persons_promote_and_undo_it(place: Place, verb: str) -> None:
     body = {"desk": "test desk", "reason": "cheaper"}
     assert client.post(f"/api/agents/ppo/{verb}", json=body).status_code == 409, "nobody challenges"
     place.desk.entries.append(
-        Entry(kinds.SEAT, 20 * S, agent="ppo", body={"strategy": "ppo-csco", "challenger": "dqn"})
+        Entry(
+            kinds.AGENT_ASSIGNMENT,
+            20 * S,
+            agent="ppo",
+            body={"strategy": "ppo-csco", "challenger": "dqn"},
+        )
     )
     until(
         lambda: client.get("/api/agents?desk=test desk").json()[0]["challenger"],
@@ -300,7 +305,7 @@ def test_a_promotion_is_confirmed_for_what_was_asked_and_nothing_else(place: Pla
     ]
 
     def sits(seat: dict[str, str]) -> None:
-        place.desk.entries.append(Entry(kinds.SEAT, 20 * S, agent=name, body=seat))
+        place.desk.entries.append(Entry(kinds.AGENT_ASSIGNMENT, 20 * S, agent=name, body=seat))
         shown = lambda: place.served["test desk"].follower.ask(lambda s: dict(s.agents[name].seat))  # noqa: E731
         until(lambda: shown().get("strategy") == seat["strategy"], what="the seat")
 
@@ -349,13 +354,13 @@ def test_a_kill_while_a_rearm_is_being_confirmed_stays(
     place: Place, latched: FolderDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     latched.kill(["ppo"], "tom", "it misbehaves")
-    request, looked = ask(place), acts.must_be_so_still
+    request, looked = ask(place), operator_actions.must_be_so_still
 
     def late(*given: Any) -> None:
         looked(*given)
         latched.kill([], "tom", "a bad tape")
 
-    monkeypatch.setattr(acts, "must_be_so_still", late)
+    monkeypatch.setattr(operator_actions, "must_be_so_still", late)
     said = settle(place, request)
     assert (said.status_code, said.json()["expected"]) == (409, "the kill that was asked about")
     assert (latched.killed() or {})["reason"] == "a bad tape"

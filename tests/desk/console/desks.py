@@ -6,8 +6,8 @@ from typing import Any
 
 import argon2
 
+from tercel.api.console.connected import ConnectedDesk, Desks, RemoteDesk
 from tercel.api.console.people import People
-from tercel.api.console.reached import Desks, ReachedDesk, Served
 from tercel.api.console.requests import RequestBook
 from tercel.core.errors import OrderError
 from tercel.core.fixed import ONE
@@ -32,8 +32,8 @@ BY_HAND: dict[str, Any] = {
 """What a desk answers to what people do by hand."""
 
 
-class ListedDesk(ReachedDesk):
-    """Does what `api.console.reached.ReachedDesk` does, over a list; keeps what was asked of it, and says yes."""
+class ListedDesk(RemoteDesk):
+    """Does what `api.console.connected.RemoteDesk` does, over a list; keeps what was asked of it, and says yes."""
 
     def __init__(self, entries: list[Entry], name: str = "test desk") -> None:
         self.name = name
@@ -167,7 +167,7 @@ def served_by(
     for desk in desks:
         (folder / desk.name).mkdir(parents=True, exist_ok=True)
         book = RequestBook(folder / desk.name, wall_ns)
-        found[desk.name] = Served(desk, JournalFollower(desk, now_s), book)
+        found[desk.name] = ConnectedDesk(desk, JournalFollower(desk, now_s), book)
     return found
 
 

@@ -37,7 +37,7 @@ challenger = "packaged:dqn-csco-santa-fe"
 name = "peg"
 strategy = "peg_behind"
 
-[demand]
+[order_arrivals]
 share = 0.5
 """
 FULLER = """

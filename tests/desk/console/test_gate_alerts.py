@@ -14,7 +14,7 @@ pytest.importorskip("prometheus_client", reason="the console needs the extra [tr
 
 from tests.desk.console.desks import S, a_session, report
 
-from tercel.api.console.reached import ReachedDesk, Served
+from tercel.api.console.connected import ConnectedDesk, RemoteDesk
 from tercel.api.console.reads import LAST, alert_page
 from tercel.api.console.requests import RequestBook
 from tercel.api.desk_day import days_of
@@ -55,7 +55,7 @@ def kept(folder: Path, *entries: Entry) -> Path:
 
 def looked(folder: Path) -> JournalFollower:
     """A console that has just been started."""
-    follower = JournalFollower(ReachedDesk(folder, time.time_ns), time.monotonic)
+    follower = JournalFollower(RemoteDesk(folder, time.time_ns), time.monotonic)
     follower.catch_up()
     follower.look_at_gate()
     return follower
@@ -68,7 +68,7 @@ def rows(follower: JournalFollower, ns: int | None = None) -> list[tuple[str, bo
 
 def own(follower: JournalFollower, code: str, who: str) -> Entry | None:
     """Somebody takes the gate's alert of a code."""
-    assert isinstance(follower.gate.desk, ReachedDesk)
+    assert isinstance(follower.gate.desk, RemoteDesk)
     seq = next(
         row["seq"] for row in follower.shown()["alerts"] if row["code"] == code and row.get("gate")
     )
@@ -205,7 +205,7 @@ def test_executions_that_the_gate_alone_has_are_counted_while_no_session_runs(
     follower.catch_up()
     follower.look_at_gate()
     assert follower.shown()["unbooked"] == 1
-    assert [ReachedDesk(gate, time.time_ns).before(ns * S) for ns in (0, 3, 4, 12, 99)] == [
+    assert [RemoteDesk(gate, time.time_ns).before(ns * S) for ns in (0, 3, 4, 12, 99)] == [
         0,
         2,
         3,
@@ -218,7 +218,7 @@ def test_who_takes_an_alert_holds_nobody_up_and_several_do_at_once(tmp_path: Pat
     gate = kept(tmp_path / FOLDER, begun(), *(alert(n, "unwatched", "ann") for n in range(2, 8)))
     held = FileLock(gate / LOCK, f"ann (an alert, {BRIEFLY}")
     with ThreadPoolExecutor(6) as people:
-        takes = ReachedDesk(gate, time.time_ns).ask
+        takes = RemoteDesk(gate, time.time_ns).ask
         asked = [
             people.submit(takes, "own_alert", {"alert": 2 + n}, f"p{n}", "mine") for n in range(6)
         ]
@@ -311,7 +311,7 @@ def test_a_gate_whose_journal_vanishes_takes_no_alert_of_the_desk_away(tmp_path:
     desk = kept(tmp_path / "desk", begun(), alert(5, "DRIFT", "ann"))
     gate = kept(tmp_path / "desk" / FOLDER, begun(), alert(3, "unwatched", "ann"))
     follower = looked(desk)
-    served = Served(follower._desk, follower, RequestBook(desk, time.time_ns))  # type: ignore[arg-type]
+    served = ConnectedDesk(follower._desk, follower, RequestBook(desk, time.time_ns))  # type: ignore[arg-type]
     assert len(alert_page(served, LAST, 50, False, None).alerts) == 2
     (gate / "journal.db").write_bytes(b"half of it")
     then = follower.page_at(9 * S)
@@ -328,7 +328,7 @@ def test_who_asks_for_alerts_waits_once_at_most_for_a_gate_that_is_locked(
     desk = kept(tmp_path / "desk", begun(), alert(5, "DRIFT", "ann"))
     gate = kept(tmp_path / "desk" / FOLDER, begun(), alert(3, "unwatched", "ann"))
     follower = looked(desk)
-    served = Served(follower._desk, follower, RequestBook(desk, time.time_ns))  # type: ignore[arg-type]
+    served = ConnectedDesk(follower._desk, follower, RequestBook(desk, time.time_ns))  # type: ignore[arg-type]
     monkeypatch.setattr(database, "BUSY_MS", 50)
     with closing(sqlite3.connect(gate / "journal.db", isolation_level=None)) as locks:
         locks.execute("pragma locking_mode = exclusive")
@@ -372,7 +372,7 @@ def test_alerts_are_counted_once_however_often_a_gate_is_read_anew(tmp_path: Pat
     assert f"{count} 3.0" in follower.metrics().decode()
     assert 'severity="warning"} 1.0' in follower.metrics().decode()
     shutil.move(desk, tmp_path / "before")  # a new journal of the desk counts anew; the gate's stay
-    follower._desk = ReachedDesk(kept(desk, begun(1, gate, ["ann"])), time.time_ns)
+    follower._desk = RemoteDesk(kept(desk, begun(1, gate, ["ann"])), time.time_ns)
     follower.catch_up()
     follower.look_at_gate()
     assert f"{count} 2.0" in follower.metrics().decode()

@@ -42,7 +42,7 @@ name = "taker"
 strategy = "twap_take"
 [signals]
 model = "off"
-[demand]
+[order_arrivals]
 share = 0.02
 """
 Run = Callable[[], AbstractContextManager[Any]]

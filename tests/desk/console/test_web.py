@@ -25,7 +25,7 @@ from tests.waiting import until
 
 from tercel.api.console.web import create_app
 from tercel.core.ports import Entry
-from tercel.desk.console.deeds import operator_text
+from tercel.desk.console.operator_actions import operator_text
 from tercel.desk.console.state import DeskState
 from tercel.desk.trading.journal import kinds
 

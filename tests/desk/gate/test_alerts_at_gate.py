@@ -9,11 +9,11 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from tests.desk.gate.wall import Served, exchange, exchange_served, gate_of, turning
+from tests.desk.gate.wall import ConnectedDesk, exchange, exchange_served, gate_of, turning
 from tests.desk.trading.desk_of_two import WIDE
 from tests.waiting import until
 
-from tercel.api.console.reached import ReachedDesk
+from tercel.api.console.connected import RemoteDesk
 from tercel.api.desk import Desk
 from tercel.api.desk_day import days_of
 from tercel.core.errors import OrderError
@@ -30,11 +30,13 @@ SMALL: dict[str, Any] = {
 }  # fmt: skip
 
 
-def test_a_gate_that_runs_takes_whose_its_alerts_are(gate_of: Served, tmp_path: Path) -> None:
+def test_a_gate_that_runs_takes_whose_its_alerts_are(
+    gate_of: ConnectedDesk, tmp_path: Path
+) -> None:
     with exchange_served() as server:
         gate = gate_of(server)
         gate.gateway.alert("critical", UNWATCHED, "ann: its session is gone", agent="ann")
-        console = ReachedDesk(tmp_path / "gate", time.time_ns)
+        console = RemoteDesk(tmp_path / "gate", time.time_ns)
         (seq,) = (n for n, one in console.read(0, (kinds.ALERT,)) if one.body["code"] == UNWATCHED)
         said = console.ask("own_alert", {"alert": seq}, "ann (password)", "mine")
         assert said is not None

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.desk.gate.wall import Served, exchange_served, gate_of, heard_until, session_at
+from tests.desk.gate.wall import ConnectedDesk, exchange_served, gate_of, heard_until, session_at
 from tests.desk.trading.desk_of_two import S, asked, session_of
 from tests.parts import whole
 from tests.waiting import until
@@ -36,7 +36,7 @@ __all__ = ["gate_of"]
 
 
 @pytest.fixture
-def gate(gate_of: Served) -> Iterator[Gate]:
+def gate(gate_of: ConnectedDesk) -> Iterator[Gate]:
     """Before an exchange that is stepped."""
     with exchange_served() as server:
         yield gate_of(server)
@@ -73,7 +73,7 @@ def test_a_session_that_comes_back_finds_what_became_of_its_orders(gate: Gate) -
     trader.venue.close()
 
 
-def test_a_session_whose_link_breaks_goes_on(gate_of: Served) -> None:
+def test_a_session_whose_link_breaks_goes_on(gate_of: ConnectedDesk) -> None:
     with exchange_served() as server:
         gate = gate_of(server)
         session = session_of(RemoteVenue(gate.path, ["ann", "bob"]), warm_s=70)
@@ -102,7 +102,9 @@ def test_a_session_whose_link_breaks_goes_on(gate_of: Served) -> None:
         session.close()
 
 
-def test_positions_are_those_of_the_executions_that_were_handed_over(gate_of: Served) -> None:
+def test_positions_are_those_of_the_executions_that_were_handed_over(
+    gate_of: ConnectedDesk,
+) -> None:
     """What the gate has booked and a session has not taken yet is no difference: a desk would halt itself over it."""
     with exchange_served(speed=10.0) as server:
         gate = gate_of(server)
@@ -128,7 +130,7 @@ def test_positions_are_those_of_the_executions_that_were_handed_over(gate_of: Se
         )
 
 
-def test_a_gate_that_goes_away_is_an_event_and_then_an_error(gate_of: Served) -> None:
+def test_a_gate_that_goes_away_is_an_event_and_then_an_error(gate_of: ConnectedDesk) -> None:
     with exchange_served(speed=10.0) as server:
         gate = gate_of(server)
         venue = session_at(gate)

@@ -17,7 +17,7 @@ import pytest
 from tests import forked
 from tests.desk.gate.wall import (
     Announcing,
-    Served,
+    ConnectedDesk,
     exchange,
     exchange_served,
     gate_of,
@@ -69,7 +69,7 @@ __all__ = ["gate_of"]
 
 class TestAGateIsAVenue(VenueConformance):
     @pytest.fixture
-    def venue(self, gate_of: Served) -> Iterator[RemoteVenue]:
+    def venue(self, gate_of: ConnectedDesk) -> Iterator[RemoteVenue]:
         with exchange_served() as server:
             venue = session_at(gate_of(server, accounts=("kit",)), ("kit",))
             yield venue
@@ -92,7 +92,7 @@ class TestAGateToTheSimulatedExchange(VenueConformance):
 
 class TestAGateToAVenueThatRunsFreely(VenueConformance):
     @pytest.fixture
-    def venue(self, gate_of: Served) -> Iterator[RemoteVenue]:
+    def venue(self, gate_of: ConnectedDesk) -> Iterator[RemoteVenue]:
         with exchange_served(speed=15.0) as server:
             venue = session_at(gate_of(server, accounts=("kit",)), ("kit",))
             yield venue
@@ -127,7 +127,7 @@ def session_over(venue: Venue) -> Session:
     return session
 
 
-def test_a_session_behind_a_gate_trades_as_one_without(gate_of: Served) -> None:
+def test_a_session_behind_a_gate_trades_as_one_without(gate_of: ConnectedDesk) -> None:
     def traded(venue: Venue) -> list[object]:
         session = session_over(venue)
         session.accept(asked(lots=120))
@@ -148,7 +148,7 @@ def test_a_session_behind_a_gate_trades_as_one_without(gate_of: Served) -> None:
 
 
 def test_a_desk_of_other_code_than_its_gates_says_so(
-    gate_of: Served, monkeypatch: pytest.MonkeyPatch
+    gate_of: ConnectedDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def said(journal: Journal, kind: str) -> list[Mapping[str, object]]:
         return [entry.body for _, entry in journal.read(kinds=(kind,))]
@@ -199,7 +199,7 @@ def an_order(
     return NewOrder(name, "X", 1, lots, price, Tif.DAY if price else Tif.IOC, account, parent, 0)
 
 
-def test_what_no_parent_asked_for_and_what_is_too_large_is_denied(gate_of: Served) -> None:
+def test_what_no_parent_asked_for_and_what_is_too_large_is_denied(gate_of: ConnectedDesk) -> None:
     with exchange_served() as server:
         gate = gate_of(server)
         venue = RemoteVenue(gate.path, ["ann"])
@@ -226,7 +226,7 @@ def test_what_no_parent_asked_for_and_what_is_too_large_is_denied(gate_of: Serve
 
 
 def test_a_parent_that_is_over_leaves_the_gates_memory_and_does_not_begin_again(
-    gate_of: Served,
+    gate_of: ConnectedDesk,
 ) -> None:
     with exchange_served() as server:
         gate = gate_of(server)
@@ -269,7 +269,7 @@ def test_a_parent_that_is_over_leaves_the_gates_memory_and_does_not_begin_again(
         assert (ledger.past.fills, ledger.fills) == (len(of_p), len(of_p) + 1)
 
 
-def test_a_kill_denies_and_cancels_at_the_gate(gate_of: Served) -> None:
+def test_a_kill_denies_and_cancels_at_the_gate(gate_of: ConnectedDesk) -> None:
     with exchange_served(speed=10.0) as server:
         gate = gate_of(server)
         venue = session_at(gate)
@@ -291,7 +291,9 @@ def _ended(event: object, name: str) -> bool:
 
 
 @pytest.mark.parametrize("speed", [0.0, 10.0])
-def test_orders_of_a_session_that_is_gone_are_cancelled(gate_of: Served, speed: float) -> None:
+def test_orders_of_a_session_that_is_gone_are_cancelled(
+    gate_of: ConnectedDesk, speed: float
+) -> None:
     with exchange_served(speed) as server:
         gate = gate_of(server)
         venue = session_at(gate)
@@ -316,7 +318,7 @@ def unwatched(gate: Gate) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("speed", [0.0, 10.0])
-def test_a_session_that_ends_in_order_alarms_nobody(gate_of: Served, speed: float) -> None:
+def test_a_session_that_ends_in_order_alarms_nobody(gate_of: ConnectedDesk, speed: float) -> None:
     with exchange_served(speed) as server:
         gate = gate_of(server)
         venue = session_at(gate)
@@ -329,7 +331,7 @@ def test_a_session_that_ends_in_order_alarms_nobody(gate_of: Served, speed: floa
 
 
 def test_what_a_session_leaves_that_no_venue_ends_alarms_after_a_while(
-    gate_of: Served, monkeypatch: pytest.MonkeyPatch
+    gate_of: ConnectedDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with exchange_served(10.0) as server:
         gate = gate_of(server)
@@ -346,7 +348,7 @@ def test_what_a_session_leaves_that_no_venue_ends_alarms_after_a_while(
         assert re.fullmatch(r"ann: 1 of its orders open [3-9]\.\d s after its session ended", text)
 
 
-def test_orders_of_a_session_that_is_silent_are_cancelled(gate_of: Served) -> None:
+def test_orders_of_a_session_that_is_silent_are_cancelled(gate_of: ConnectedDesk) -> None:
     with exchange_served(10.0) as server:
         gate = gate_of(server, silence_s=0.4)
         venue = session_at(gate)
@@ -360,7 +362,9 @@ def test_orders_of_a_session_that_is_silent_are_cancelled(gate_of: Served) -> No
         assert gate.gateway.ledger.orders.get(name) is not None
 
 
-def test_a_session_that_begins_may_be_silent_until_it_has_something_open(gate_of: Served) -> None:
+def test_a_session_that_begins_may_be_silent_until_it_has_something_open(
+    gate_of: ConnectedDesk,
+) -> None:
     """A desk reads its journal once it is connected: minutes, where that is long."""
     with exchange_served(10.0) as server:
         gate = gate_of(server, silence_s=0.4)
@@ -378,7 +382,7 @@ def test_a_session_that_begins_may_be_silent_until_it_has_something_open(gate_of
         )
 
 
-def test_a_session_that_waits_is_not_silent(gate_of: Served) -> None:
+def test_a_session_that_waits_is_not_silent(gate_of: ConnectedDesk) -> None:
     with exchange_served(10.0) as server:
         gate = gate_of(server, silence_s=0.4)
         venue = session_at(gate)
@@ -388,7 +392,7 @@ def test_a_session_that_waits_is_not_silent(gate_of: Served) -> None:
         assert gate.open == 1
 
 
-def test_a_gate_keeps_its_link_while_nobody_lets_time_pass(gate_of: Served) -> None:
+def test_a_gate_keeps_its_link_while_nobody_lets_time_pass(gate_of: ConnectedDesk) -> None:
     with exchange_served() as server:
         session = gate_of(server, link_s=1).gateway.venue._link.session
         before = session.numbers.next_out
@@ -414,7 +418,7 @@ def test_a_gate_that_comes_back_ends_what_it_left(tmp_path: Path) -> None:
                 assert gate.open == 1
 
 
-def test_a_cancel_of_an_order_that_was_denied_is_refused(gate_of: Served) -> None:
+def test_a_cancel_of_an_order_that_was_denied_is_refused(gate_of: ConnectedDesk) -> None:
     with exchange_served() as server:
         venue = session_at(gate_of(server))
         trader = Trader(venue, "ann")
@@ -511,19 +515,19 @@ def test_a_hostile_session_reaches_no_wire(tmp_path: Path) -> None:
         assert {"h1", "h2"} <= denied
 
 
-def test_the_gate_alone_may_use_its_socket(gate_of: Served) -> None:
+def test_the_gate_alone_may_use_its_socket(gate_of: ConnectedDesk) -> None:
     with exchange_served() as server:
         gate = gate_of(server)
         assert Path(gate.path).stat().st_mode & 0o777 == 0o600
 
 
-def test_a_group_may_use_it_where_one_is_named(gate_of: Served) -> None:
+def test_a_group_may_use_it_where_one_is_named(gate_of: ConnectedDesk) -> None:
     with exchange_served() as server:
         gate = gate_of(server, group=grp.getgrgid(os.getgid()).gr_name)
         assert Path(gate.path).stat().st_mode & 0o777 == 0o660
 
 
-def test_a_group_that_nobody_knows_is_refused(gate_of: Served) -> None:
+def test_a_group_that_nobody_knows_is_refused(gate_of: ConnectedDesk) -> None:
     with exchange_served() as server, pytest.raises(ConfigError, match="a group that"):
         gate_of(server, group="no such group")
 
@@ -620,7 +624,7 @@ def test_a_gate_before_nothing_says_so(tmp_path: Path) -> None:
         pass
 
 
-def test_frames_that_are_longer_than_any_are_refused(gate_of: Served) -> None:
+def test_frames_that_are_longer_than_any_are_refused(gate_of: ConnectedDesk) -> None:
     with exchange_served() as server:
         link = socket.socket(socket.AF_UNIX)
         link.connect(gate_of(server).path)

@@ -7,7 +7,7 @@ from contextlib import ExitStack, closing
 
 import pytest
 from tests.desk.gate.test_gate import an_order
-from tests.desk.gate.wall import Served, exchange_served, gate_of, session_at
+from tests.desk.gate.wall import ConnectedDesk, exchange_served, gate_of, session_at
 from tests.waiting import DEADLINE_S, until
 
 from tercel.api.testing.venue import Trader
@@ -45,7 +45,7 @@ def reached(gate: Gate, *sent: bytes) -> list[object]:
 
 @pytest.mark.parametrize("name", ["o\ud800", "o\0", "o\x0138=2000", "o" * 201])
 def test_names_that_nobody_can_be_told_are_refused_and_the_gate_goes_on(
-    gate_of: Served, name: str
+    gate_of: ConnectedDesk, name: str
 ) -> None:
     with exchange_served(10.0) as server:
         gate = gate_of(server)
@@ -61,7 +61,9 @@ def test_names_that_nobody_can_be_told_are_refused_and_the_gate_goes_on(
         assert not list(gate.gateway.journal.read(kinds=["denied"]))
 
 
-def test_a_command_that_the_venue_cannot_be_told_is_handed_over_once(gate_of: Served) -> None:
+def test_a_command_that_the_venue_cannot_be_told_is_handed_over_once(
+    gate_of: ConnectedDesk,
+) -> None:
     with exchange_served(10.0) as server:
         gate = gate_of(server)
         send = gate.gateway.venue.send
@@ -89,7 +91,7 @@ def test_a_command_that_the_venue_cannot_be_told_is_handed_over_once(gate_of: Se
         assert "send_failed" in alerts
 
 
-def test_names_of_the_gate_and_orders_of_others_are_not_a_sessions(gate_of: Served) -> None:
+def test_names_of_the_gate_and_orders_of_others_are_not_a_sessions(gate_of: ConnectedDesk) -> None:
     with exchange_served(10.0) as server:
         gate = gate_of(server)
         bob = session_at(gate, ("bob",))
@@ -112,7 +114,9 @@ def test_names_of_the_gate_and_orders_of_others_are_not_a_sessions(gate_of: Serv
         bob.close()
 
 
-def test_who_asks_much_holds_up_nobody(gate_of: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_asks_much_holds_up_nobody(
+    gate_of: ConnectedDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A session asks a thousand questions at once that take a while each; another one is answered between them."""
     with exchange_served(10.0) as server:
         gate, asked = gate_of(server), list[str]()
@@ -131,7 +135,7 @@ def test_who_asks_much_holds_up_nobody(gate_of: Served, monkeypatch: pytest.Monk
             assert len(asked) < 1000
 
 
-def test_a_session_is_silent_whatever_another_one_does(gate_of: Served) -> None:
+def test_a_session_is_silent_whatever_another_one_does(gate_of: ConnectedDesk) -> None:
     """Turns that take half of the silence are counted whole."""
     with exchange_served(10.0) as server:
         gate, turns = gate_of(server, silence_s=0.8), list[float]()
@@ -149,7 +153,7 @@ def test_a_session_is_silent_whatever_another_one_does(gate_of: Served) -> None:
             assert len(turns) <= 5
 
 
-def test_more_connections_than_any_are_closed(gate_of: Served) -> None:
+def test_more_connections_than_any_are_closed(gate_of: ConnectedDesk) -> None:
     with exchange_served(10.0) as server, ExitStack() as stack:
         gate = gate_of(server)
         links = [

@@ -22,7 +22,7 @@ from tercel.venues.address import TRADER
 from tercel.venues.exchange import EntryLatency, MarketSpec, SimulatedExchange
 from tercel.venues.wire import RemoteVenue
 
-Served = Callable[..., Gate]
+ConnectedDesk = Callable[..., Gate]
 
 
 class RealTime:
@@ -81,7 +81,7 @@ def section(server: FixServer, folder: Path, **changes: object) -> GateConfig:
 
 
 @pytest.fixture
-def gate_of(tmp_path: Path) -> Iterator[Served]:
+def gate_of(tmp_path: Path) -> Iterator[ConnectedDesk]:
     """Opens a gate in a thread, before an exchange."""
     with ExitStack() as stack:
 

@@ -3,13 +3,13 @@
 import pytest
 from tests.desk.rounds.test_one_after_another import SMALL
 
-from tercel.api.demo.config import parse_config
 from tercel.api.demo.markets import SimulatedMarkets
+from tercel.api.desk_file import parse_config
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import NS_PER_SECOND as S
 from tercel.desk.console.state import DeskState
 from tercel.desk.rounds.build import open_desk
-from tercel.desk.rounds.parts import DeskParts
+from tercel.desk.rounds.dependencies import DeskDependencies
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.parents import ParentRequest
@@ -23,7 +23,7 @@ def test_what_expired_while_the_desk_was_dead_is_told_once() -> None:
         MemoryJournal(chained=False),
     )
     exchange = tools.exchange(config)
-    died = open_desk(config, journal, DeskParts(exchange))
+    died = open_desk(config, journal, DeskDependencies(exchange))
     died.desk.warm_up()
     died.session.accept(ParentRequest("mine", "AAA", 1, 500, 120 * S, 12, "twap_take", "peg"))
     died.session.run_until(died.session.now_ns + 45 * S)
@@ -32,7 +32,7 @@ def test_what_expired_while_the_desk_was_dead_is_told_once() -> None:
         over = exchange.now_ns + 200 * S
         while exchange.now_ns < over:
             exchange.step(over)
-        opened = open_desk(config, journal, DeskParts(exchange))
+        opened = open_desk(config, journal, DeskDependencies(exchange))
         recorder = TcaRecorder(opened.session)
         opened.desk.run()
         recorder.close()

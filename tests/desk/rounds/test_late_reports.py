@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from tests.desk.rounds.test_one_after_another import SMALL
 
-from tercel.api.demo.config import parse_config
 from tercel.api.demo.markets import SimulatedMarkets
+from tercel.api.desk_file import parse_config
 from tercel.core.fixed import PAID_ONE
 from tercel.core.orders import MarketRows, VenueEvent
 from tercel.core.vocabulary import NS_PER_SECOND as S
 from tercel.desk.rounds.build import BuiltDesk, open_desk
-from tercel.desk.rounds.parts import DeskParts
+from tercel.desk.rounds.dependencies import DeskDependencies
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal
 
@@ -63,7 +63,7 @@ def desk_of(
     text = SMALL.replace("rounds = 1", f"rounds = {rounds}").replace("peg_behind", strategy)
     config = parse_config(text, "desk.toml")
     venue: Any = LateVenue(tools.exchange(config), round(late_s * S))
-    return open_desk(config, MemoryJournal(chained=False), DeskParts(venue))
+    return open_desk(config, MemoryJournal(chained=False), DeskDependencies(venue))
 
 
 @pytest.mark.parametrize("strategy", ["twap_take", "twap_passive"])
@@ -74,7 +74,7 @@ def test_what_is_asked_for_is_worked_once(
     opened = desk_of(tools, late_s, strategy)
     opened.desk.run()
     desk, session = opened.desk, opened.session
-    program = desk._lines["AAA"].program
+    flow = desk._states["AAA"].flow
     asked = sum(order.lots for orders in desk._orders.values() for order in orders)
     assert session.ledger.faults() == []
     assert (
@@ -83,9 +83,9 @@ def test_what_is_asked_for_is_worked_once(
     )
     session.run(session.now_ns + 300 * S)
     assert all(parent.over for parent in session.ledger.parents)
-    assert sum(parent.filled for parent in session.ledger.parents) == asked - program.open
+    assert sum(parent.filled for parent in session.ledger.parents) == asked - flow.open
     if late_s == 0:
-        assert program.open == 0
+        assert flow.open == 0
 
 
 def test_an_order_waits_for_its_market(tools: SimulatedMarkets) -> None:
@@ -93,7 +93,7 @@ def test_an_order_waits_for_its_market(tools: SimulatedMarkets) -> None:
     opened.desk.run()
     codes = [entry.body["code"] for _, entry in opened.session.journal.read(kinds=(kinds.ALERT,))]
     assert codes.count("NO_MARKET") == 1 + 2
-    assert opened.desk._lines["AAA"].program.asked2 > 0
+    assert opened.desk._states["AAA"].flow.asked2 > 0
 
 
 def test_lots_that_a_person_adds_are_part_of_the_program(tools: SimulatedMarkets) -> None:
@@ -103,12 +103,14 @@ def test_lots_that_a_person_adds_are_part_of_the_program(tools: SimulatedMarkets
     [parent] = opened.session.ledger.parents
     opened.session.amend(parent.id, "ann: more", lots=parent.lots + 50)
     opened.session.run(opened.session.now_ns + 300 * S)
-    program = opened.desk._lines["AAA"].program
+    flow = opened.desk._states["AAA"].flow
     assert opened.session.ledger.parents.must(parent.id).filled == parent.lots + 50
-    assert program.open == 0
+    assert flow.open == 0
     assert opened.desk.results[-1]["filled"] == parent.lots + 50
-    asked2 = parent.lots * opened.desk._lines["AAA"].begun_mid2 + 50 * parent_mid(opened, parent.id)
-    assert program.asked2 == asked2 * PAID_ONE
+    asked2 = parent.lots * opened.desk._states["AAA"].begun_mid2 + 50 * parent_mid(
+        opened, parent.id
+    )
+    assert flow.asked2 == asked2 * PAID_ONE
 
 
 @pytest.mark.parametrize("late_s", [0.5, 4.0])
@@ -131,7 +133,7 @@ def test_a_challenger_is_called_off_when_market_data_are_missed(tools: Simulated
     config = parse_config(text, "desk.toml")
     exchange = tools.exchange(config)
     venue: Any = LossyVenue(exchange, exchange.now_ns + (240 + 60 + 20) * S)
-    opened = open_desk(config, MemoryJournal(chained=False), DeskParts(venue))
+    opened = open_desk(config, MemoryJournal(chained=False), DeskDependencies(venue))
     opened.desk.run()
     codes = [entry.body["code"] for _, entry in opened.session.journal.read(kinds=(kinds.ALERT,))]
     assert "missed_market_data" in codes

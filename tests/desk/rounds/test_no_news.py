@@ -6,12 +6,12 @@ from contextlib import contextmanager
 import pytest
 
 from exchange.fix.server import serve_fix
-from tercel.api.demo.config import parse_config, read_config
 from tercel.api.demo.markets import SimulatedMarkets
-from tercel.api.demo.planted import planted
+from tercel.api.demo.scenario import planted
+from tercel.api.desk_file import parse_config, read_config
 from tercel.core.ports import Venue
 from tercel.desk.rounds.build import open_desk
-from tercel.desk.rounds.parts import DeskParts
+from tercel.desk.rounds.dependencies import DeskDependencies
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.execution.market import Market
@@ -29,11 +29,11 @@ venue = "fix://127.0.0.1:1"
 posture = "off"
 [[instrument]]
 name = "AAA"
-drift = 0.25
 [[agent]]
 name = "peg"
 strategy = "peg_behind"
 """
+DRIFT = "[scenario.instrument.AAA]\ndrift = 0.25\n"
 MODEL = '[signals]\nmodel = "packaged:demo"\n'
 
 
@@ -61,7 +61,9 @@ def heard(text: str, tools: SimulatedMarkets, venue: Venue | None = None) -> lis
     """The sources of every forecast of a desk that ran to its end."""
     journal = MemoryJournal(chained=False)
     config = parse_config(text, "desk.toml")
-    opened = open_desk(config, journal, tools.parts(config) if venue is None else DeskParts(venue))
+    opened = open_desk(
+        config, journal, tools.parts(config) if venue is None else DeskDependencies(venue)
+    )
     opened.desk.run()
     assert opened.desk.results
     assert all(row["alpha_bps"] is None for row in opened.desk.results) or "[signals]" in text
@@ -85,11 +87,9 @@ def test_a_model_that_is_named_hears_no_news_elsewhere(tools: SimulatedMarkets, 
 
 
 def test_on_its_own_exchange_a_desk_hears_of_planted_drift_alone(tools: SimulatedMarkets) -> None:
-    assert heard(DESK, tools) == []
-    assert all("news" in sources for sources in heard(DESK + MODEL, tools))
-    assert all(
-        "news" not in sources for sources in heard(DESK.replace("drift = 0.25", "") + MODEL, tools)
-    )
+    assert heard(DESK + DRIFT, tools) == []
+    assert all("news" in sources for sources in heard(DESK + DRIFT + MODEL, tools))
+    assert all("news" not in sources for sources in heard(DESK + MODEL, tools))
 
 
 def test_the_demo_names_its_model_and_keeps_its_news() -> None:

@@ -1,9 +1,9 @@
 """Desks that share a venue and its accounts, one after another: none takes the other's names."""
 
-from tercel.api.demo.config import parse_config
 from tercel.api.demo.markets import SimulatedMarkets, open_demo
+from tercel.api.desk_file import parse_config
 from tercel.desk.rounds.build import open_desk
-from tercel.desk.rounds.parts import DeskParts
+from tercel.desk.rounds.dependencies import DeskDependencies
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.session import SessionTerms
@@ -32,7 +32,9 @@ def test_a_mark_keeps_the_names_of_two_desks_apart() -> None:
     names, rejected = [], []
     for mark in ("a-", "b-", "b-"):  # the last desk has forgotten to take a mark of its own
         journal = MemoryJournal(chained=False)
-        open_desk(config, journal, DeskParts(exchange), terms=SessionTerms(mark=mark)).desk.run()
+        open_desk(
+            config, journal, DeskDependencies(exchange), terms=SessionTerms(mark=mark)
+        ).desk.run()
         names.append({entry.order for _, entry in journal.read(0, (kinds.ORDER_OUT,))})
         said = [entry.body for _, entry in journal.read(0, (kinds.REPORT_IN,))]
         rejected.append(sum(body.get("exec_type") == "rejected" for body in said))
@@ -53,7 +55,7 @@ def test_a_parent_beyond_an_agents_card_goes_to_a_schedule_of_takes_with_an_aler
     for share, over in ((0.9, True), (0.1, False)):
         text = SMALL.partition("[[agent]]")[0].replace("rounds = 1", "rounds = 2") + LARGE
         config, journal = (
-            parse_config(f"{text}[demand]\nshare = {share}\n", "desk.toml"),
+            parse_config(f"{text}[order_arrivals]\nshare = {share}\n", "desk.toml"),
             MemoryJournal(chained=False),
         )
         opened = open_demo(config, journal)

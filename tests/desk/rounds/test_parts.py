@@ -1,4 +1,4 @@
-"""What a desk is made of, each part alone: shares, sizes, drift, demand, configuration."""
+"""What a desk is made of, each part alone: shares, sizes, drift, arriving orders, configuration."""
 
 import math
 import re
@@ -8,20 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tercel.api.demo.config import demo_text, parse_config, read_config
-from tercel.api.demo.planted import planted
+from tercel.api.demo.scenario import demo_text, planted, scenario_of
+from tercel.api.desk_file import parse_config, read_config
 from tercel.core.errors import ConfigError, OrderError
 from tercel.core.fixed import ONE, PAID_ONE
 from tercel.core.messages import Alpha, Posture
 from tercel.core.orders import MarketRows
-from tercel.desk.rounds.allocation import MultiplicativeWeights, WeightsRule, split
+from tercel.desk.rounds.agent_slot import Evidence, paper_rows
 from tercel.desk.rounds.build import check, known_of, limits_of, out_of_card, slot_of, strategy_of
-from tercel.desk.rounds.challenge import Evidence, paper_rows
-from tercel.desk.rounds.demand import demand
 from tercel.desk.rounds.drift import DriftDetector
+from tercel.desk.rounds.instrument import FlowShortfall
+from tercel.desk.rounds.order_arrivals import order_arrivals
 from tercel.desk.rounds.outcome import money, savings
-from tercel.desk.rounds.program import Program
-from tercel.desk.rounds.sizing import Sizing, SizingRule
+from tercel.desk.rounds.sizing import FlowShares, Sizing, SizingRule, WeightsRule, split
 from tercel.execution import policies_packaged as packaged_policies
 from tercel.execution.market import Market
 from tercel.execution.policies.card import read_card
@@ -39,7 +38,7 @@ class TestHedge:
     )
     def test_shares_sum_to_one_and_keep_their_floor(self, costs: list[list[float]]) -> None:
         rule = WeightsRule()
-        hedge = MultiplicativeWeights(["a", "b", "c"], rule)
+        hedge = FlowShares(["a", "b", "c"], rule)
         for row in costs:
             hedge.update(dict(zip("abc", row, strict=True)))
         assert sum(hedge.shares.values()) == pytest.approx(1)
@@ -49,7 +48,7 @@ class TestHedge:
         # Freund & Schapire (1997): loss <= best + ln N / rate + rate T / 8, for losses in [0, 1], without sharing round
         rng = np.random.default_rng(0)
         rule = WeightsRule(rate=0.3, share=0.0, floor=0.0, range_bps=1.0)
-        hedge, total, experts = MultiplicativeWeights(list("abcd"), rule), 0.0, np.zeros(4)
+        hedge, total, experts = FlowShares(list("abcd"), rule), 0.0, np.zeros(4)
         for _ in range(400):
             losses = rng.random(4) * np.array([0.5, 0.8, 1.0, 1.0])
             losses -= losses.min()  # as the rule measures them: against the round's best
@@ -61,7 +60,7 @@ class TestHedge:
         assert total - experts.min() <= math.log(4) / 0.3 + 0.3 * 400 / 8
 
     def test_an_agent_comes_back_after_a_change(self) -> None:
-        hedge = MultiplicativeWeights(["a", "b"], WeightsRule())
+        hedge = FlowShares(["a", "b"], WeightsRule())
         for _ in range(50):
             hedge.update({"a": 0.0, "b": 15.0})
         assert hedge.shares["a"] > 0.9
@@ -72,7 +71,7 @@ class TestHedge:
         assert rounds <= 7
 
     def test_a_drifting_agent_loses_share_and_gets_it_back(self) -> None:
-        hedge = MultiplicativeWeights(["a", "b"], WeightsRule(drift_penalty=0.5))
+        hedge = FlowShares(["a", "b"], WeightsRule(drift_penalty=0.5))
         hedge.penalise("a", True)
         assert hedge.shares["a"] < 0.4
         hedge.penalise("a", False)
@@ -80,7 +79,7 @@ class TestHedge:
 
     def test_no_agents_is_refused(self) -> None:
         with pytest.raises(ConfigError, match="at least one agent"):
-            MultiplicativeWeights([], WeightsRule())
+            FlowShares([], WeightsRule())
 
 
 @given(st.integers(0, 10_000), st.lists(st.floats(0.01, 1), min_size=1, max_size=7))
@@ -170,12 +169,12 @@ class TestDrift:
 def test_demand_is_the_same_for_every_variant_of_a_desk() -> None:
     config = read_config(None)
     volume = {"AAA": 1.0, "BBB": 2.0}
-    orders = demand(config, volume, 3)
-    assert orders == demand(config, volume, 3)
+    orders = order_arrivals(config, volume, 3)
+    assert orders == order_arrivals(config, volume, 3)
     assert len(orders) == config.desk.rounds * 2
     assert {order.lots for order in orders} == {360, 720}
     assert len({(order.instrument, order.side) for order in orders}) == 2
-    drawn = {order.side for seed in range(20) for order in demand(config, volume, seed)}
+    drawn = {order.side for seed in range(20) for order in order_arrivals(config, volume, seed)}
     assert drawn == {-1, 1}
 
 
@@ -185,8 +184,8 @@ def test_demand_is_the_same_for_every_variant_of_a_desk() -> None:
         (("rounds = 12", "round = 12"), "try 'rounds'"),
         (("rounds = 12", "rounds = 0"), "desk.rounds"),
         (('name = "BBB"', 'name = "AAA"'), "names that differ"),
-        (('side = "random"', 'side = "up"'), "demand.side"),
-        (("share = 0.2", "share = nan"), "demand.share"),
+        (('side = "random"', 'side = "up"'), "order_arrivals.side"),
+        (("share = 0.2", "share = nan"), "order_arrivals.share"),
         (("rounds = 12", "rounds = true"), "desk.rounds: a value of type int"),
         (("rounds = 12", 'rounds = "3"'), "desk.rounds: a value of type int"),
         (("rounds = 12", f"rounds = {'9' * 5000}"), "TOML"),
@@ -247,28 +246,28 @@ class TestProgram:
     def test_cost_is_that_of_every_lot_alone(
         self, asked: list[tuple[int, int]], got: list[tuple[int, int]], side
     ) -> None:
-        program, queue = Program(side), []
+        flow, queue = FlowShortfall(side), []
         for lots, mid2 in asked:
-            program.ask(lots, mid2)
+            flow.ask(lots, mid2)
             queue += [mid2] * lots
         total = 0
         for wanted, price2 in got:
-            lots = min(wanted, program.open)
-            program.fill(lots * ONE, lots * price2 * PAID_ONE)
+            lots = min(wanted, flow.open)
+            flow.fill(lots * ONE, lots * price2 * PAID_ONE)
             total += sum(side * (price2 - mid2) for mid2 in queue[:lots])
             queue = queue[lots:]
-        assert program.cost2 == total * PAID_ONE
-        assert program.open == len(queue)
+        assert flow.cost2 == total * PAID_ONE
+        assert flow.open == len(queue)
         marked = total + sum(side * (2000 - mid2) for mid2 in queue)
-        assert program.cost_bps(2000) == pytest.approx(
+        assert flow.cost_bps(2000) == pytest.approx(
             1e4 * marked / sum(lots * mid2 for lots, mid2 in asked)
         )
 
     def test_more_than_was_asked_for_is_refused(self) -> None:
-        program = Program(1)
-        program.ask(3, 2000)
+        flow = FlowShortfall(1)
+        flow.ask(3, 2000)
         with pytest.raises(OrderError, match="at most the 3 lots"):
-            program.fill(4 * ONE, 8000 * PAID_ONE)
+            flow.fill(4 * ONE, 8000 * PAID_ONE)
 
 
 def test_own_aggressions_are_withdrawals_on_paper() -> None:
@@ -334,7 +333,9 @@ class TestSeat:
 def test_the_demos_file_shows_every_default_as_it_is() -> None:
     whole = re.sub(r"^# (\[|[a-z_]+ =)", r"\1", demo_text(), flags=re.MULTILINE)
     assert "news = 0.6" in whole
-    assert parse_config(whole, "whole.toml") == read_config(None)
+    shown, demo = parse_config(whole, "whole.toml"), read_config(None)
+    assert scenario_of(shown) == scenario_of(demo)
+    assert shown.model_copy(update={"scenario": demo.scenario}) == demo
 
 
 def test_a_policy_in_another_market_than_its_cards_is_said() -> None:
@@ -359,8 +360,8 @@ def test_the_demo_works_the_policy_that_ships_in_its_market_under_limits_of_its_
     floor, most = demo.loop.hedge.floor, 1.0 - (len(demo.agent) - 1) * demo.loop.hedge.floor
     assert (
         card["share"][0]
-        <= demo.demand.share * floor
-        <= demo.demand.share * most
+        <= demo.order_arrivals.share * floor
+        <= demo.order_arrivals.share * most
         <= card["share"][1]
     )
     limits = limits_of(demo)

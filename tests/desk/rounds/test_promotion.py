@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tests.desk.rounds.test_one_after_another import SMALL
-from tests.desk.rounds.test_stances import Placed
+from tests.desk.rounds.test_posture_overrides import Placed
 
 from tercel.desk.trading.journal import kinds
 

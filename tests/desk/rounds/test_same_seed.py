@@ -5,9 +5,10 @@ from collections import defaultdict
 import pytest
 from tests.parts import whole
 
-from tercel.api.demo.config import DemoConfig, read_config
 from tercel.api.demo.markets import SimulatedMarkets, open_demo
+from tercel.api.desk_file import read_config
 from tercel.desk.rounds.build import BuiltDesk
+from tercel.desk.rounds.config import DeskConfig
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal
 
@@ -20,12 +21,12 @@ LENGTHS = {"short": {"round_s": 120.0, "warmup_s": 60.0}, "as_shipped": {}}
 @pytest.fixture(
     scope="module", params=["short", pytest.param("as_shipped", marks=pytest.mark.long)]
 )
-def config(request: pytest.FixtureRequest) -> DemoConfig:
+def config(request: pytest.FixtureRequest) -> DeskConfig:
     return read_config(None).with_desk(rounds=ROUNDS, **LENGTHS[request.param])
 
 
 def run(
-    config: DemoConfig, tools: SimulatedMarkets, seed: int, chained: bool
+    config: DeskConfig, tools: SimulatedMarkets, seed: int, chained: bool
 ) -> tuple[BuiltDesk, MemoryJournal]:
     journal = MemoryJournal(chained=chained)
     opened = open_demo(config.with_desk(seed=seed), journal, tools)
@@ -34,7 +35,7 @@ def run(
 
 
 @pytest.fixture(scope="module")
-def runs(config: DemoConfig) -> list[tuple[BuiltDesk, MemoryJournal]]:
+def runs(config: DeskConfig) -> list[tuple[BuiltDesk, MemoryJournal]]:
     """Seed 1 twice, on tools of their own; seed 2."""
     shared = SimulatedMarkets()
     return [

@@ -15,10 +15,10 @@ import polars as pl
 import pytest
 from tests.desk.rounds.forecast_material import NAMES, desk_file, prices, trained, weekdays
 
-from tercel.api import desk_parts
-from tercel.api.demo.config import check_file, read_config
+from tercel.api import desk_dependencies
 from tercel.api.demo.markets import SimulatedMarkets, open_demo
 from tercel.api.desk_figures import cost_through_rounds
+from tercel.api.desk_file import check_file, read_config
 from tercel.api.desk_page import forecast_sentences
 from tercel.core.capabilities import Capabilities
 from tercel.core.errors import ConfigError, DataError, TercelError
@@ -119,7 +119,7 @@ def test_a_forecast_of_a_week_is_not_scored_on_rounds_of_minutes(
     ]
     assert (found.not_due, found.scored, found.hits, found.hit_rate) == (2, 0, 0, None)
     assert opened.desk.rounds == 2
-    assert {line.sizing.trust for line in opened.desk._lines.values()} == {1.0}
+    assert {line.sizing.trust for line in opened.desk._states.values()} == {1.0}
     said = forecast_sentences(asdict(found))
     assert said[-1] == "2 of 2 forecasts are not yet due: they are not scored."
     # a week later the market is marked again, a week and a round later once more
@@ -161,7 +161,9 @@ def test_trust_in_forecasts_moves_when_their_horizon_is_over(
     assert len(alphas) == 2 * 4
     assert [expected for expected, _ in seen] == [one.body["expected_bps"] for one in alphas[:4]]
     assert not any(
-        due <= opened.session.now_ns for line in opened.desk._lines.values() for due in line.pending
+        due <= opened.session.now_ns
+        for line in opened.desk._states.values()
+        for due in line.pending
     )
 
 
@@ -364,7 +366,7 @@ def test_the_folder_of_the_run_will_do_and_a_new_day_reads_anew(
     forecasts.look(opened.session.now_ns + 3 * DAY_NS)
     assert forecasts._served != before
     with pytest.raises(TercelError, match="known by now"):
-        forecasts.outlook("AAA", opened.desk._lines["AAA"].monitor, 1, opened.session.now_ns)
+        forecasts.outlook("AAA", opened.desk._states["AAA"].monitor, 1, opened.session.now_ns)
 
 
 def test_a_hit_rate_says_how_few_forecasts_are() -> None:
@@ -418,7 +420,7 @@ def test_forecasts_are_read_before_a_gate_counts_the_seconds(
         opened.append(len(read))
         return SimpleNamespace(capabilities=Capabilities())
 
-    monkeypatch.setattr(desk_parts, "venue_at", reached)
+    monkeypatch.setattr(desk_dependencies, "venue_at", reached)
 
     def seen(model: SignalModel) -> ServedForecasts:
         read.append(model.id)
@@ -427,7 +429,9 @@ def test_forecasts_are_read_before_a_gate_counts_the_seconds(
     monkeypatch.setattr("tercel.signals.serve.predict", seen)
     config = read_config(folder / "desk.toml").with_desk(venue="fix://TRADER@127.0.0.1:1")
     with ExitStack() as stack:
-        desk_parts.parts_of(config, WallClock(), folder)(folder, folder / "kill.json", stack)
+        desk_dependencies.dependencies_of(config, WallClock(), folder)(
+            folder, folder / "kill.json", stack
+        )
     assert opened == [1]
 
 

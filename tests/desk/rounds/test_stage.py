@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
-from tercel.api.demo.config import DemoConfig, demo_text, parse_config
+from tercel.api.demo.scenario import demo_text
+from tercel.api.desk_file import parse_config
 from tercel.core.capabilities import Capabilities
 from tercel.core.errors import ConfigError
 from tercel.core.ports import Entry
 from tercel.desk.limits import Limits, default_file, hash_of, read
 from tercel.desk.rounds.build import limits_of
+from tercel.desk.rounds.config import DeskConfig
 from tercel.desk.rounds.stage import (
     check_clock,
     check_live,
@@ -30,16 +32,18 @@ from tercel.desk.trading.journal.store import SqlJournal
 DAY = dt.datetime(2030, 1, 2, 12, tzinfo=dt.UTC)
 NOW_NS = int(DAY.timestamp()) * 10**9
 ROWS = '\n[[instrument]]\nname = "AAA"\n\n[[agent]]\nname = "ann"\nstrategy = "twap_take"\n'
+ROWS += '\n[signals]\norders = "none"\n'
 OWN = '\n[limits.changed]\n"desk.daily_loss" = 1_500\n"desk.drawdown" = 1_000\n"desk.gross_value" = 5_000\n'
 
 
-def desk(stage: str = "", venue: str = "simulated", more: str = "") -> DemoConfig:
+def desk(stage: str = "", venue: str = "simulated", more: str = "") -> DeskConfig:
     said = f'stage = "{stage}"\n' if stage else ""
     return parse_config(f'[desk]\n{said}venue = "{venue}"\n{more}{ROWS}', "desk.toml")
 
 
 FIX = "fix://DESK@127.0.0.1:9878"
 LAKE = '[data]\nlake = "lake"\n'
+PLANTED = "[scenario.instrument.AAA]\ndrift = 0.1\n"
 
 
 @pytest.mark.parametrize(
@@ -65,6 +69,14 @@ def test_what_fits_together(stage: str, venue: str, more: str) -> None:
         ("shadow", "simulated", "", "or the venue whose public data are to be watched"),
         ("live", "simulated", "", 'name the venue, or say stage = "shadow"'),
         ("paper", "simulated", "", "name the venue"),
+        (
+            "paper",
+            FIX,
+            PLANTED,
+            r"received \[scenario\] and venue = .* To go on: delete \[scenario\]",
+        ),
+        ("shadow", FIX, PLANTED, "where markets are simulated"),
+        ("replay", "simulated", LAKE + PLANTED, r"received \[scenario\] and \[data\]"),
     ],
 )
 def test_what_contradicts_itself_is_refused_with_how_to_go_on(
@@ -126,7 +138,7 @@ def rearm(scope: str = "ann") -> Entry:
 REARM = rearm()
 
 
-def begun(config: DemoConfig, stage: str = "paper", **other: object) -> list[Entry]:
+def begun(config: DeskConfig, stage: str = "paper", **other: object) -> list[Entry]:
     """How the journal of a desk begins that is as a desk that goes live, but for its stage and what is other."""
     limits = hash_of(limits_of(config))
     told = identity(config) | {"stage": stage} | other
@@ -149,7 +161,7 @@ def tried(tmp_path: Path) -> Path:
     return journal_with(tmp_path / "tried", *begun(live()[0]), *drill())
 
 
-def live() -> tuple[DemoConfig, Limits]:
+def live() -> tuple[DeskConfig, Limits]:
     config = desk("live", FIX, OWN)
     return config, limits_of(config)
 
@@ -172,6 +184,13 @@ def test_a_wrong_word_is_told_what_was_expected(tried: Path) -> None:
             ConfigError, match=f"expected the words .*lose 1,000 at most.*; received {said}"
         ):
             check_live(*live(), typed, tried, NOW_NS, WHY)
+
+
+def test_live_with_orders_that_are_drawn_at_random_is_refused(tried: Path) -> None:
+    drawn = desk("live", FIX, OWN).signals.model_copy(update={"orders": "drawn"})
+    config = desk("live", FIX, OWN).model_copy(update={"signals": drawn})
+    with pytest.raises(ConfigError, match=r'at random by a seed .*say orders = "none" under'):
+        check_live(config, limits_of(config), sentence(*live()), tried, NOW_NS, WHY)
 
 
 def test_live_without_limits_of_ones_own_is_refused(tried: Path) -> None:

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.desk.rounds.forecast_material import DESK, trained
 
-from tercel.api.demo.config import check_file, read_config
 from tercel.api.demo.markets import SimulatedMarkets, open_demo
+from tercel.api.desk_file import check_file, read_config
 from tercel.core.errors import DataError, TercelError
 from tercel.core.fixed import ONE
 from tercel.core.orders import Listing
@@ -21,10 +21,9 @@ from tercel.core.ports import Entry
 from tercel.core.vocabulary import BUY, SELL
 from tercel.desk.rounds.build import BuiltDesk, check, open_desk
 from tercel.desk.rounds.config import SignalsSection
-from tercel.desk.rounds.demand import Demand
+from tercel.desk.rounds.dependencies import DeskDependencies
 from tercel.desk.rounds.forecasts import forecasts_in
-from tercel.desk.rounds.parts import DeskParts
-from tercel.desk.rounds.targets import TargetOrders
+from tercel.desk.rounds.order_arrivals import OrderArrival, TargetOrders
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.parents import entry_of
@@ -114,15 +113,15 @@ def test_a_session_that_follows_counts_what_the_first_holds(
 ) -> None:
     config = read_config(written(tmp_path, "name,lots\nAAA,30\n"))
     exchange, journal = tools.exchange(config), MemoryJournal(chained=False)
-    first = open_desk(config, journal, DeskParts(exchange), terms=SessionTerms(mark="a-"))
+    first = open_desk(config, journal, DeskDependencies(exchange), terms=SessionTerms(mark="a-"))
     first.desk.run()
     (tmp_path / "targets.csv").write_text("name,lots\nAAA,12\nBBB,5\n")
-    second = open_desk(config, journal, DeskParts(exchange), terms=SessionTerms(mark="b-"))
+    second = open_desk(config, journal, DeskDependencies(exchange), terms=SessionTerms(mark="b-"))
     second.desk.run()
     texts = said([entry for _, entry in journal.read(0)])
     assert texts["AAA"].endswith("holds 30, 0 at work: sells 18")
     assert held(second) == {"AAA": 12, "BBB": 5}
-    third = open_desk(config, journal, DeskParts(exchange), terms=SessionTerms(mark="c-"))
+    third = open_desk(config, journal, DeskDependencies(exchange), terms=SessionTerms(mark="c-"))
     before = third.session.ledger.fills
     third.desk.run()
     assert third.session.ledger.fills == before
@@ -240,7 +239,7 @@ def test_a_target_without_a_price_waits_until_there_is_one() -> None:
     assert list(orders.due(0)) == []
     assert "waits a round" in alerts[0][2]
     mids["AAA"] = 1000
-    assert list(orders.due(1)) == [Demand(1, "AAA", BUY, 13)]
+    assert list(orders.due(1)) == [OrderArrival(1, "AAA", BUY, 13)]
     assert list(orders.due(2)) == []
 
 

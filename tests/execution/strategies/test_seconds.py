@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tercel.api.demo.config import parse_config
+from tercel.api.desk_file import parse_config
 from tercel.api.testing.strategy import StrategyConformance, random_views, view_of
 from tercel.core.errors import TercelError
 from tercel.desk.rounds.build import check, known_of, slot_of

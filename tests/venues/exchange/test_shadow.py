@@ -19,7 +19,7 @@ from tercel.core.errors import TapeError, VenueError
 from tercel.core.orders import M_KIND, M_LOTS, M_PRICE, M_SIDE, CancelOrder, MarketRows
 from tercel.core.ports import Entry, Venue
 from tercel.desk.limits import LimitGate, parse
-from tercel.desk.trading.again import CostObserver, ParentScript
+from tercel.desk.trading.counterfactual_replay import CostObserver, ParentScript
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.session import Session, SessionTerms

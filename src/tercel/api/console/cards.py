@@ -6,8 +6,8 @@ from typing import Any, Final
 import numpy as np
 
 from tercel.api.console.chart_models import JudgedFigure, ModelCard
+from tercel.api.console.connected import ConnectedDesk
 from tercel.api.console.models import Interval
-from tercel.api.console.reached import Served
 from tercel.core.errors import TercelError
 from tercel.core.plain import plain
 from tercel.desk.rounds.config import OFF
@@ -29,7 +29,7 @@ MEASURES: Final = {
 }
 
 
-def model_cards(served: Served) -> list[ModelCard]:
+def model_cards(served: ConnectedDesk) -> list[ModelCard]:
     """A card for every policy that works or is tried at a desk, and for the model that forecasts; written strategies
     have none.
     """
@@ -97,7 +97,7 @@ def _measure(key: str) -> str:
     return "cost, bps" if key == "is_bps" else MEASURES.get(key, key.replace("_", " "))
 
 
-def _forecasts(served: Served) -> Iterator[ModelCard]:
+def _forecasts(served: ConnectedDesk) -> Iterator[ModelCard]:
     name = str(served.desk.signals().get("model") or OFF)
     if name == OFF:
         return

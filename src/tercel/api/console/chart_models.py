@@ -3,10 +3,10 @@
 from typing import Literal
 
 from tercel.api.console.models import Interval
-from tercel.api.console.page_models import Shown
+from tercel.api.console.page_models import StrictModel
 
 
-class ChartFill(Shown):
+class ChartFill(StrictModel):
     """An own execution; `passive`: it rested."""
 
     ns: int
@@ -18,7 +18,7 @@ class ChartFill(Shown):
     passive: bool
 
 
-class ChartOrder(Shown):
+class ChartOrder(StrictModel):
     """An own order from when to when it was open (null: still); a market order has no price."""
 
     from_ns: int
@@ -29,14 +29,14 @@ class ChartOrder(Shown):
     agent: str
 
 
-class ChartSchedule(Shown):
+class ChartSchedule(StrictModel):
     """A parent against an even schedule: time, done, planned."""
 
     parent: str
     points: list[tuple[int, float, float]]
 
 
-class Chart(Shown):
+class Chart(StrictModel):
     """Price (time, bid, ask) with what the desk did."""
 
     currency: str
@@ -46,7 +46,7 @@ class Chart(Shown):
     schedule: list[ChartSchedule]
 
 
-class Heat(Shown):
+class Heat(StrictModel):
     """Quantities of a book: a row a time, a column a price; buys positive."""
 
     ns: list[int]
@@ -54,7 +54,7 @@ class Heat(Shown):
     qty: list[list[float]]
 
 
-class Trade(Shown):
+class Trade(StrictModel):
     """A trade of the public's; `side` of who took, 0 where it was not told."""
 
     ns: int
@@ -63,7 +63,7 @@ class Trade(Shown):
     side: int
 
 
-class BookPart(Shown):
+class BookPart(StrictModel):
     """The book that the last decision saw: price, quantity, own quantity, best first; `why` there is none."""
 
     ns: int | None
@@ -74,7 +74,7 @@ class BookPart(Shown):
     why: str = ""
 
 
-class ForecastRow(Shown):
+class ForecastRow(StrictModel):
     """A forecast with two standard deviations about it, and what came; null: not known, or not yet."""
 
     instrument: str
@@ -87,7 +87,7 @@ class ForecastRow(Shown):
     came_bps: float | None
 
 
-class Why(Shown):
+class Why(StrictModel):
     """A decision, explained."""
 
     title: str
@@ -95,7 +95,7 @@ class Why(Shown):
     tables: dict[str, dict[str, float | str | bool | None]]
 
 
-class JudgedFigure(Shown):
+class JudgedFigure(StrictModel):
     """A figure of a judgement, and where it was taken."""
 
     where: str
@@ -103,7 +103,7 @@ class JudgedFigure(Shown):
     figure: Interval
 
 
-class ModelCard(Shown):
+class ModelCard(StrictModel):
     """What a model knows, by its card; `why` there is none. `seen_until` is the last day of its data, "" where it saw
     none of a market or the card does not tell."""
 

@@ -48,7 +48,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
-class NotServedError(Exception):
+class HttpError(Exception):
     """A request that is not served, in the three parts of an error.
 
     Parameters
@@ -114,7 +114,7 @@ class HttpGuard:
         try:
             self._check(scope)
             body = None if scope["method"] in READS else await self._body(scope, receive)
-        except NotServedError as refused:
+        except HttpError as refused:
             await refused.response()(scope, receive, _with_headers(send, close=True))
             return
         # a body that nothing reads may come a byte at a time, without end
@@ -130,7 +130,7 @@ class HttpGuard:
             async with asyncio.timeout(self._body_s):
                 return await _whole(scope, receive)
         except TimeoutError:
-            raise NotServedError(
+            raise HttpError(
                 408, f"a body within {self._body_s:g} s", "a part of it", "send all of it"
             ) from None
 
@@ -138,9 +138,9 @@ class HttpGuard:
         headers = _headers(scope)
         host = headers.get("host", [])
         if len(host) != 1 or not host[0]:
-            raise NotServedError(400, "one Host", f"{len(host)}", "ask as a browser does")
+            raise HttpError(400, "one Host", f"{len(host)}", "ask as a browser does")
         if _name(host[0]) not in self._hosts:
-            raise NotServedError(
+            raise HttpError(
                 421,
                 "a host of this console",
                 repr(host[0][:80]),
@@ -149,7 +149,7 @@ class HttpGuard:
         origin = headers.get("origin", [])
         own = {f"http://{host[0].lower()}", f"https://{host[0].lower()}"}
         if any(one.lower() not in own for one in origin):
-            raise NotServedError(
+            raise HttpError(
                 403,
                 "a request of the console's own pages",
                 f"Origin {origin[0][:80]!r}",
@@ -157,7 +157,7 @@ class HttpGuard:
             )
         site = headers.get("sec-fetch-site", [])
         if scope["method"] not in READS and any(one not in ("same-origin", "none") for one in site):
-            raise NotServedError(
+            raise HttpError(
                 403, "a request of the console's own pages", repr(site[0][:20]), "use the page"
             )
 
@@ -181,7 +181,7 @@ def _name(host: str) -> str:
 
 async def _whole(scope: Scope, receive: Receive) -> bytes:
     """The whole body; one that is too long is refused as soon as that is known, by its length before it is read."""
-    too_long = NotServedError(
+    too_long = HttpError(
         413, f"a body of at most {MOST_BYTES // 1024} KiB", "a longer one", "send less"
     )
     for length in _headers(scope).get("content-length", []):
@@ -269,7 +269,7 @@ def admitted(request: Request, permission: str) -> Visit:
 
     Raises
     ------
-    NotServedError
+    HttpError
         401 without a session; 403 without the token of changes, or below the least role.
     """
     sessions: Sessions = request.app.state.sessions
@@ -278,13 +278,13 @@ def admitted(request: Request, permission: str) -> Visit:
     except TercelError:
         raise nobody() from None
     if visit is None:
-        raise NotServedError(401, "a session", "none, or one that has ended", "log in")
+        raise HttpError(401, "a session", "none, or one that has ended", "log in")
     if request.method not in READS and not carries(visit, request.headers.get("x-csrf")):
-        raise NotServedError(
+        raise HttpError(
             403, "the session's token as x-csrf", "none, or another", "take it from /api/me"
         )
     if not may(visit.person.role, permission):
-        raise NotServedError(
+        raise HttpError(
             403,
             f"somebody who may ({permission}): {LEAST[permission]} or more",
             f"{visit.person.name}, {visit.person.role}",
@@ -293,9 +293,9 @@ def admitted(request: Request, permission: str) -> Visit:
     return visit
 
 
-def nobody() -> NotServedError:
+def nobody() -> HttpError:
     """A file of people that cannot be obeyed lets nobody in, and strangers are not told where it lies."""
-    return NotServedError(
+    return HttpError(
         401,
         "people who may log in",
         "a file that cannot be obeyed",
@@ -318,26 +318,22 @@ def tell_errors(app: FastAPI) -> None:
 
     async def of_tercel(_: Request, error: Any) -> Response:
         status = 404 if isinstance(error, NobodyError) else 409
-        return NotServedError(status, error.expected, error.received, error.remedy).response()
+        return HttpError(status, error.expected, error.received, error.remedy).response()
 
     async def of_system(_: Request, error: Any) -> Response:
         told = of_files(error)
-        return NotServedError(409, told.expected, told.received, told.remedy).response()
+        return HttpError(409, told.expected, told.received, told.remedy).response()
 
     async def of_values(_: Request, error: Any) -> Response:
         first: dict[str, Any] = next(iter(error.errors()), {})
         where = ".".join(str(one) for one in first.get("loc", ()))[:200]
-        return NotServedError(
-            422, AS_TOLD, f"{where}: {first.get('msg', '')}", "mend it"
-        ).response()
+        return HttpError(422, AS_TOLD, f"{where}: {first.get('msg', '')}", "mend it").response()
 
     async def of_http(request: Request, error: Any) -> Response:
         received = f"{request.method} {request.url.path[:200]!r}: {error.detail}"
-        return NotServedError(
-            error.status_code, AS_TOLD, received, "mend it", error.headers
-        ).response()
+        return HttpError(error.status_code, AS_TOLD, received, "mend it", error.headers).response()
 
-    app.add_exception_handler(NotServedError, refused)
+    app.add_exception_handler(HttpError, refused)
     app.add_exception_handler(TercelError, of_tercel)
     app.add_exception_handler(OSError, of_system)
     app.add_exception_handler(RequestValidationError, of_values)

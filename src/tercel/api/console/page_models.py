@@ -8,26 +8,26 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 
-class Shown(BaseModel):
+class StrictModel(BaseModel):
     """A part of a page: these fields and no others."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-class Told(BaseModel):
+class OpenModel(BaseModel):
     """Of an entry of a journal, which may say more."""
 
     model_config = ConfigDict(extra="allow")
 
 
-class Numbered(Shown):
+class Numbered(StrictModel):
     """Of an entry of a journal, or up to it."""
 
     seq: int
     ns: int
 
 
-class Profit(Shown):
+class Profit(StrictModel):
     """Money of one currency."""
 
     currency: str
@@ -36,7 +36,7 @@ class Profit(Shown):
     fees: float | None
 
 
-class CostFigures(Shown):
+class CostFigures(StrictModel):
     """What was filled and what it cost; `low_bps` to `high_bps`: the 95 % interval of the mean, `open`: orders."""
 
     is_bps: float | None
@@ -47,7 +47,7 @@ class CostFigures(Shown):
     open: int
 
 
-class OpenAlerts(Shown):
+class OpenAlerts(StrictModel):
     """Alerts without an owner; `of_gate`: of them, those that the gate wrote."""
 
     unowned: int
@@ -55,7 +55,7 @@ class OpenAlerts(Shown):
     gate: str
 
 
-class DeskStanding(Shown):
+class DeskStanding(StrictModel):
     """State of a desk; `unbooked`: executions that only the gate's journal has, since no session of the desk runs."""
 
     desk: str
@@ -65,7 +65,7 @@ class DeskStanding(Shown):
     unbooked: int
 
 
-class OrderFigures(Shown):
+class OrderFigures(StrictModel):
     """Of a parent, or an order of it."""
 
     instrument: str
@@ -100,7 +100,7 @@ class Total(Profit):
     var_returns: int
 
 
-class LatchPart(Told):
+class LatchPart(OpenModel):
     """The kill latch: whom it holds (`all`, or agents), by whom, and why."""
 
     scope: str
@@ -127,7 +127,7 @@ class DeskRow(DeskStanding, Numbered):
     money: list[Total]
 
 
-class Seat(Told):
+class Seat(OpenModel):
     """The challenger beside an agent, on paper: what it saves, basis points, over trials."""
 
     challenger: str = ""
@@ -139,7 +139,7 @@ class Seat(Told):
     verdict: str = ""
 
 
-class PosturePart(Told):
+class PosturePart(OpenModel):
     """What risk allows of an instrument, and why."""
 
     ns: int
@@ -150,7 +150,7 @@ class PosturePart(Told):
     reasons: list[str]
 
 
-class StancePart(Told):
+class StancePart(OpenModel):
     """A posture that a person set by hand, until a time; `instead`: in the place of what risk says."""
 
     until_ns: int
@@ -166,14 +166,14 @@ class NamedStance(StancePart):
     agent: str
 
 
-class Action(Shown):
+class Action(StrictModel):
     """How often an agent did something, of its last decisions."""
 
     what: str
     n: int
 
 
-class Budget(Shown):
+class Budget(StrictModel):
     """How much of a limit is used."""
 
     used: float | None
@@ -261,7 +261,7 @@ class ParentRow(ParentFigures):
     strategy: str
 
 
-class DeskOrders(Shown):
+class DeskOrders(StrictModel):
     """Parents and open orders of desks."""
 
     parents: list[ParentRow]
@@ -285,7 +285,7 @@ class ParentPart(ParentFigures):
     refused: float
 
 
-class ListingPart(Shown):
+class ListingPart(StrictModel):
     """Units of an instrument; null where the journal does not tell them: prices are then in ticks."""
 
     tick: float | None
@@ -312,7 +312,7 @@ class PnlPoint(Profit):
     ns: int
 
 
-class ExposurePart(Shown):
+class ExposurePart(StrictModel):
     """What is held of an instrument, over agents."""
 
     instrument: str
@@ -321,14 +321,14 @@ class ExposurePart(Shown):
     gross: float | None
 
 
-class CorrelationPart(Shown):
+class CorrelationPart(StrictModel):
     """Of agents' signed lots by the minute."""
 
     agents: list[str]
     matrix: list[list[float | None]]
 
 
-class MarketPart(Told):
+class MarketPart(OpenModel):
     """The last mark, ticks."""
 
     ns: int
@@ -337,7 +337,7 @@ class MarketPart(Told):
     unit: float | None = None
 
 
-class AlphaPart(Told):
+class AlphaPart(OpenModel):
     """The last forecast of an instrument."""
 
     ns: int
@@ -345,7 +345,7 @@ class AlphaPart(Told):
     sd_bps: float
 
 
-class Limit(Shown):
+class Limit(StrictModel):
     """A limit and how much of it is used."""
 
     scope: str
@@ -370,7 +370,7 @@ class Alert(Numbered):
     note: str = ""
 
 
-class AlertPage(Shown):
+class AlertPage(StrictModel):
     """Alerts of a desk and of its gate, newest first; `next`: what to give as `before` for those that came earlier."""
 
     alerts: list[Alert]
@@ -395,7 +395,7 @@ class Deed(Numbered):
     reason: str
 
 
-class SharePoint(Shown):
+class SharePoint(StrictModel):
     """Shares of an instrument's flow from a time on."""
 
     ns: int
@@ -403,7 +403,7 @@ class SharePoint(Shown):
     shares: dict[str, float]
 
 
-class CostPoint(Shown):
+class CostPoint(StrictModel):
     """What a parent cost, with its weight."""
 
     ns: int
@@ -412,20 +412,20 @@ class CostPoint(Shown):
     weight: float
 
 
-class Reading(Shown):
+class Reading(StrictModel):
     """How much of a long journal has been read."""
 
     share: float
     text: str
 
 
-class Heartbeat(Told):
+class Heartbeat(OpenModel):
     """The desk's last heartbeat; none yet: empty."""
 
     ns: int | None = None
 
 
-class SessionPart(Told):
+class SessionPart(OpenModel):
     """The desk's session; none yet: empty."""
 
     venue: str = ""

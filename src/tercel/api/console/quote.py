@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
+from tercel.api.console.connected import ConnectedDesk
 from tercel.api.console.models import Interval, QuoteBody, QuotedCost, QuotedCosts
-from tercel.api.console.reached import Served
 from tercel.desk.console.state import Agent, DeskState
 from tercel.desk.trading.tca.shortfall import BPS
 
 
-def quote(served: Served, asked: QuoteBody) -> QuotedCosts:
+def quote(served: ConnectedDesk, asked: QuoteBody) -> QuotedCosts:
     """Costs as each agent's finished parents of this journal had them, for the value of the order asked about.
 
     They are of other sizes and other times: an interval says how sure the mean is, not how this order will end. Less

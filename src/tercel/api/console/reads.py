@@ -15,7 +15,8 @@ from starlette.concurrency import run_in_threadpool
 
 from tercel.api.console.cards import model_cards
 from tercel.api.console.chart_models import BookPart, Chart, ForecastRow, ModelCard, Why
-from tercel.api.console.guard import COOKIE, TOKEN_TOO, Json, NotServedError, needs
+from tercel.api.console.connected import ConnectedDesk, Desks
+from tercel.api.console.guard import COOKIE, TOKEN_TOO, HttpError, Json, needs
 from tercel.api.console.models import JournalLine, JournalPage
 from tercel.api.console.page_models import (
     AgentRow,
@@ -30,7 +31,6 @@ from tercel.api.console.page_models import (
     OrderRow,
     ParentRow,
 )
-from tercel.api.console.reached import Desks, Served
 from tercel.core.fixed import ONE
 from tercel.core.plain import plain
 from tercel.core.rows import csv_text
@@ -79,7 +79,7 @@ class Readers:
         @wraps(route)
         async def answered(*args: _P.args, **kwargs: _P.kwargs) -> _R:
             if self._waiting >= MOST_READS:
-                raise NotServedError(
+                raise HttpError(
                     429, "fewer questions at a time", f"{MOST_READS} that wait", "wait a moment"
                 )
             self._waiting += 1
@@ -92,7 +92,7 @@ class Readers:
         return answered
 
 
-def streamed(request: Request, served: Served) -> Response:
+def streamed(request: Request, served: ConnectedDesk) -> Response:
     """The page of a desk as server-sent events, for as long as the session lasts."""
     sessions, secret = request.app.state.sessions, request.cookies.get(COOKIE)
     follower = served.follower
@@ -139,11 +139,11 @@ EVENTS: Final = looks(
 )
 
 
-def explained(served: Served, seq: int) -> Response:
+def explained(served: ConnectedDesk, seq: int) -> Response:
     """A decision, explained; 404 for another entry."""
     found = served.desk.why(seq) if 0 < seq < LAST else None
     if found is None:
-        raise NotServedError(
+        raise HttpError(
             404, f"a decision of {served.name}", f"entry {seq}", "take the number from the page"
         )
     return Json(found)
@@ -262,7 +262,7 @@ def add_reads(app: FastAPI, desks: Desks) -> None:
         """Entries after a number, at most so many; kinds with commas between them, by default all."""
         wanted = [one.strip() for one in kinds.split(",") if one.strip()]
         if strange := [one for one in wanted if one not in all_kinds.KINDS]:
-            raise NotServedError(
+            raise HttpError(
                 422,
                 f"kinds: {', '.join(sorted(all_kinds.KINDS))}",
                 f"{', '.join(strange)[:200]!r}",
@@ -280,11 +280,11 @@ def add_reads(app: FastAPI, desks: Desks) -> None:
         )
 
 
-def _chosen(desks: Desks, name: str | None) -> Iterator[Served]:
+def _chosen(desks: Desks, name: str | None) -> Iterator[ConnectedDesk]:
     yield from desks.values() if name is None else [desks.of(name)]
 
 
-def desk_row(served: Served) -> DeskRow:
+def desk_row(served: ConnectedDesk) -> DeskRow:
     """A desk in a line."""
     state = served.follower.shown()
     session, summary = state["session"], state["summary"]
@@ -310,7 +310,7 @@ def desk_row(served: Served) -> DeskRow:
     )
 
 
-def agent_rows(served: Served) -> list[AgentRow]:
+def agent_rows(served: ConnectedDesk) -> list[AgentRow]:
     """A desk's agents, a line each."""
     state, rows = served.follower.shown(), list[AgentRow]()
     killed = (state["latch"] or {}).get("scope", "").split(", ")
@@ -333,7 +333,7 @@ def agent_rows(served: Served) -> list[AgentRow]:
     return rows
 
 
-def order_rows(served: Served) -> DeskOrders:
+def order_rows(served: ConnectedDesk) -> DeskOrders:
     """A desk's parents, those that are over too where the page shows them, and its open orders."""
     page = {row["parent"]: row for row in served.follower.shown()["parents"]}
 
@@ -354,7 +354,7 @@ def order_rows(served: Served) -> DeskOrders:
 
 
 def _parent_row(
-    served: Served, parent: ParentOrder, shown: Mapping[str, Any], unit: Unit
+    served: ConnectedDesk, parent: ParentOrder, shown: Mapping[str, Any], unit: Unit
 ) -> ParentRow:
     order = parent.order
     return ParentRow(
@@ -378,7 +378,7 @@ def _parent_row(
     )
 
 
-def _order_row(served: Served, order: ChildOrder, unit: Unit, by_hand: str) -> OrderRow:
+def _order_row(served: ConnectedDesk, order: ChildOrder, unit: Unit, by_hand: str) -> OrderRow:
     priced = order.price is not None and unit.known
     return OrderRow(
         desk=served.name,
@@ -397,7 +397,7 @@ def _order_row(served: Served, order: ChildOrder, unit: Unit, by_hand: str) -> O
 
 
 def alert_page(
-    served: Served, before_ns: int, most: int, unowned: bool, ns: int | None
+    served: ConnectedDesk, before_ns: int, most: int, unowned: bool, ns: int | None
 ) -> AlertPage:
     """A page of a desk's alerts and its gate's; all of one moment stand on one page, which may be longer for that."""
     follower, gate = served.follower, served.follower.gate
@@ -438,7 +438,7 @@ def _of(book: AlertBook) -> Ask:
     return lambda question: question(book)
 
 
-def journal_page(served: Served, after: int, kinds: list[str], most: int) -> JournalPage:
+def journal_page(served: ConnectedDesk, after: int, kinds: list[str], most: int) -> JournalPage:
     """A page of a desk's journal; it is read no further than the page goes."""
     found = islice(served.desk.read(after, kinds), most)
     lines = [

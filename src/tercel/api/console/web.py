@@ -4,22 +4,112 @@ app = create_app(served([Path("desks/today")], time.time_ns, time.monotonic), Pe
 server_of(app).run(sockets=[bind(8321)])
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
+from importlib.resources import files
+from typing import Any, Final
 
+import h11
+import uvicorn
 from fastapi import FastAPI
+from fastapi.responses import HTMLResponse, Response
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from tercel.api.console.entry import add_entry, add_provider, add_users
-from tercel.api.console.guard import LOOPBACK_HOSTS, GuardedRoute, HttpGuard, Json, tell_errors
+from tercel.api.console.connected import ConnectedDesk, Desks, served
+from tercel.api.console.guard import (
+    LOOPBACK_HOSTS,
+    GuardedRoute,
+    HttpError,
+    HttpGuard,
+    Json,
+    needs,
+    tell_errors,
+)
+from tercel.api.console.login_routes import add_login_routes, add_provider, add_users
 from tercel.api.console.oidc import IdentityProvider
-from tercel.api.console.page import add_page
 from tercel.api.console.people import People
-from tercel.api.console.reached import Desks, Served, served
 from tercel.api.console.reads import add_reads
+from tercel.api.console.roles import PUBLIC
 from tercel.api.console.sessions import Sessions
 from tercel.api.console.writes import add_writes
+from tercel.venues.listening import LOOPBACK, bind
 
-__all__ = ["Desks", "Served", "create_app", "served"]
+__all__ = ["LOOPBACK", "ConnectedDesk", "Desks", "bind", "create_app", "served", "server_of"]
+
+STATIC: Final = {"app.css": "text/css", "app.js": "text/javascript", "licenses.txt": "text/plain"}
+
+
+def page_file(name: str) -> str:
+    """A file of the page."""
+    return (files("tercel.core.pages") / name).read_text(encoding="utf-8")
+
+
+def add_page(app: FastAPI) -> None:
+    """Add the page."""
+
+    @app.get("/static/{name}", include_in_schema=False, **needs(PUBLIC))
+    async def static(name: str) -> Response:
+        if name not in STATIC:
+            raise HttpError(404, "a file of the page", repr(name[:80]), "load the page anew")
+        return Response(page_file(name), media_type=STATIC[name])
+
+    @app.get("/", include_in_schema=False, **needs(PUBLIC))
+    @app.get("/login", include_in_schema=False, **needs(PUBLIC))
+    async def page() -> Response:
+        return HTMLResponse(page_file("index.html"))
+
+    @app.get("/openapi.json", **needs("look"))
+    async def openapi() -> dict[str, Any]:
+        """This description."""
+        return app.openapi()
+
+
+class TimedProtocol(H11Protocol):
+    """A connection that is closed where the head of a request is not here in time.
+
+    uvicorn waits for ever for it: whoever opens connections and says half a line would hold them all.
+    """
+
+    headers_s = 10.0
+    """Seconds from a connection, or from a request's first byte, to the end of its head."""
+    _late: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        """See `asyncio.Protocol`."""
+        super().connection_made(transport)
+        self._wait_for_head()
+
+    def data_received(self, data: bytes) -> None:
+        """See `asyncio.Protocol`."""
+        super().data_received(data)
+        self._wait_for_head()
+
+    def _wait_for_head(self) -> None:
+        if self.conn.their_state is h11.IDLE:
+            self._late = self._late or self.loop.call_later(self.headers_s, self.transport.close)
+        elif self._late is not None:
+            self._late.cancel()
+            self._late = None
+
+
+def server_of(app: FastAPI) -> uvicorn.Server:
+    """A server for the console; run it with `server.run(sockets=[bind(port)])`.
+
+    Addresses are those of connections: what a header says of another one is not believed.
+    """
+    return uvicorn.Server(
+        uvicorn.Config(
+            app,
+            http=TimedProtocol,
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=1,
+            proxy_headers=False,
+            ws="none",
+            server_header=False,
+        )
+    )
 
 
 def create_app(
@@ -71,7 +161,7 @@ def create_app(
     app.state.sessions = Sessions(people, now_s)
     app.state.token = token
     tell_errors(app)
-    add_entry(app, app.state.sessions, provider is not None)
+    add_login_routes(app, app.state.sessions, provider is not None)
     if provider is not None:
         add_provider(app, app.state.sessions, provider)
     add_users(app, people)

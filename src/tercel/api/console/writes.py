@@ -1,4 +1,4 @@
-"""Routes of people's acts: one person's, and those that a second one confirms."""
+"""Routes of operators' actions: one person's, and those that a second one confirms."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,12 +8,12 @@ from typing import Annotated, Any, Final, Literal
 
 from fastapi import FastAPI, Path, Request, Response
 
-from tercel.api.console import acts, models
-from tercel.api.console.guard import NotServedError, needs
+from tercel.api.console import models, operator_actions
+from tercel.api.console.connected import ConnectedDesk, Desks
+from tercel.api.console.guard import HttpError, needs
 from tercel.api.console.models import Done, Waits
 from tercel.api.console.people import BOUND
 from tercel.api.console.quote import quote
-from tercel.api.console.reached import Desks, Served
 from tercel.api.console.requests import CONFIRMED, REFUSED, Asked
 from tercel.api.console.roles import may
 from tercel.api.console.sessions import Sessions, Visit
@@ -44,13 +44,13 @@ def _add_alone(app: FastAPI, desks: Desks) -> None:
     @app.post("/api/kill", **needs("kill"))
     async def kill(request: Request, asked: models.KillBody) -> Done:
         """Stop agents, a desk, or all; what exists is stopped whatever else was named."""
-        act = partial(acts.kill, desks, asked, by(request))
+        act = partial(operator_actions.kill, desks, asked, by(request))
         return await asyncio.get_running_loop().run_in_executor(KILLS, act)
 
     @app.post("/api/parents", **needs("submit"))
     def submit(request: Request, asked: models.ParentBody) -> Done:
         """Submit a parent order."""
-        return acts.submit(desks.whole(asked.desk), asked, by(request))
+        return operator_actions.submit(desks.whole(asked.desk), asked, by(request))
 
     @app.post("/api/parents/quote", **needs("submit"))
     def ask_costs(asked: models.QuoteBody) -> models.QuotedCosts:
@@ -60,17 +60,21 @@ def _add_alone(app: FastAPI, desks: Desks) -> None:
     @app.post("/api/parents/{id:path}/amend", **needs("amend"))
     def amend(request: Request, id: Id, asked: models.AmendBody) -> Done:
         """Change a parent's quantity, horizon or limit price."""
-        return acts.amend(desks.whole(asked.desk), id, asked, by(request))
+        return operator_actions.amend(desks.whole(asked.desk), id, asked, by(request))
 
     def on_parent(verb: str) -> Callable[..., Done]:
         def act(request: Request, id: Id, asked: models.OfDesk) -> Done:
-            return acts.change_parent(desks.of(asked.desk), verb, id, by(request), asked.reason)
+            return operator_actions.change_parent(
+                desks.of(asked.desk), verb, id, by(request), asked.reason
+            )
 
         return act
 
     def on_agent(verb: str) -> Callable[..., Done]:
         def act(request: Request, name: Id, asked: models.OfDesk) -> Done:
-            return acts.change_agent(desks.of(asked.desk), verb, name, by(request), asked.reason)
+            return operator_actions.change_agent(
+                desks.of(asked.desk), verb, name, by(request), asked.reason
+            )
 
         return act
 
@@ -90,7 +94,7 @@ def _add_alone(app: FastAPI, desks: Desks) -> None:
     @app.post("/api/alerts/{seq}/acknowledge", **needs("acknowledge"))
     def acknowledge(request: Request, seq: Seq, asked: models.AcknowledgeBody) -> Done:
         """Own an alert."""
-        return acts.own_alert(
+        return operator_actions.own_alert(
             desks.whole(asked.desk), seq, by(request), asked.note, at_gate=asked.gate
         )
 
@@ -101,22 +105,26 @@ def _add_by_hand(app: FastAPI, desks: Desks) -> None:
     @app.post("/api/parents/{id:path}/take_over", **needs("by_hand"))
     def take_over(request: Request, id: Id, asked: models.OfDesk) -> Done:
         """Take a parent over: its strategy sends nothing more, and its orders are this person's."""
-        return acts.hand_over(desks.whole(asked.desk), "take_over", id, by(request), asked.reason)
+        return operator_actions.hand_over(
+            desks.whole(asked.desk), "take_over", id, by(request), asked.reason
+        )
 
     @app.post("/api/parents/{id:path}/give_back", **needs("by_hand"))
     def give_back(request: Request, id: Id, asked: models.OfDesk) -> Done:
         """Let its strategy go on with what is left."""
-        return acts.hand_over(desks.whole(asked.desk), "give_back", id, by(request), asked.reason)
+        return operator_actions.hand_over(
+            desks.whole(asked.desk), "give_back", id, by(request), asked.reason
+        )
 
     @app.post("/api/parents/{id:path}/orders", **needs("by_hand"))
     def order(request: Request, id: Id, asked: models.HandOrderBody) -> Done:
         """Send an order of a parent that one has in hand."""
-        return acts.order_by_hand(desks.whole(asked.desk), id, asked, by(request))
+        return operator_actions.order_by_hand(desks.whole(asked.desk), id, asked, by(request))
 
     @app.post("/api/parents/{id:path}/withdraw", **needs("by_hand"))
     def withdraw(request: Request, id: Id, asked: models.WithdrawBody) -> Done:
         """Cancel orders of a parent that were given by hand."""
-        return acts.withdraw(desks.whole(asked.desk), id, asked, by(request))
+        return operator_actions.withdraw(desks.whole(asked.desk), id, asked, by(request))
 
 
 def _add_together(app: FastAPI, desks: Desks) -> None:
@@ -127,7 +135,7 @@ def _add_together(app: FastAPI, desks: Desks) -> None:
     def rearm(request: Request, asked: models.RearmBody) -> Waits:
         """Ask to let killed agents trade again."""
         served = desks.whole(asked.desk)
-        body = acts.may_rearm(served, asked.agents)
+        body = operator_actions.may_rearm(served, asked.agents)
         what = f"re-arm {', '.join(asked.agents) or 'every agent'}"
         return ask(served, request.state.visit, "rearm", body, what, asked.reason)
 
@@ -135,8 +143,8 @@ def _add_together(app: FastAPI, desks: Desks) -> None:
         def act(request: Request, name: Id, asked: models.OfDesk) -> Waits:
             served = desks.whole(asked.desk)
             if words:
-                acts.may_undo(served, name)
-            body = acts.may_promote(served, name)
+                operator_actions.may_undo(served, name)
+            body = operator_actions.may_promote(served, name)
             what = f"promote {body['challenger']} over {body['champion']} of {name}{words}"
             return ask(served, request.state.visit, "promote", body, what, asked.reason)
 
@@ -160,10 +168,10 @@ def _add_together(app: FastAPI, desks: Desks) -> None:
     def limits(request: Request, response: Response, asked: models.LimitsBody) -> Done | Waits:
         """Tighten limits at once (200), or ask to loosen some (202)."""
         served = desks.whole(asked.desk)
-        changes, looser = acts.looser(served, asked)
+        changes, looser = operator_actions.looser(served, asked)
         if not looser:
-            return acts.tighten(served, changes, by(request), asked.reason)
-        number = acts.ask_limits(served, changes, by(request), asked.reason)
+            return operator_actions.tighten(served, changes, by(request), asked.reason)
+        number = operator_actions.ask_limits(served, changes, by(request), asked.reason)
         what = "loosen " + ", ".join(f"{path} to {value}" for path, value in changes.items())
         response.status_code = 202
         return ask(
@@ -180,9 +188,9 @@ def _add_together(app: FastAPI, desks: Desks) -> None:
         """Set a posture by hand at once (200), or ask for one in the place of what risk says (202)."""
         served = desks.whole(asked.desk)
         served.must_have([asked.agent] if asked.agent else [])
-        body = acts.posture_of(asked)
+        body = operator_actions.posture_of(asked)
         if not asked.instead:
-            return acts.set_posture(served, body, by(request), asked.reason)
+            return operator_actions.set_posture(served, body, by(request), asked.reason)
         words = ", ".join(
             f"{name.replace('_', ' ')} {value:g}" for name, value in body["words"].items()
         )
@@ -196,7 +204,7 @@ def _add_together(app: FastAPI, desks: Desks) -> None:
     def end_posture(request: Request, asked: models.EndPostureBody) -> Done:
         """End a posture that was set by hand: risk's alone counts again."""
         served = desks.whole(asked.desk)
-        return acts.set_posture(
+        return operator_actions.set_posture(
             served, {"agent": asked.agent, "lift": True}, by(request), asked.reason
         )
 
@@ -215,21 +223,19 @@ def _add_together(app: FastAPI, desks: Desks) -> None:
         visit: Visit = request.state.visit
         check_second(sessions, found, visit)
 
-        def act(found: Asked) -> Done | NotServedError:
-            acts.must_be_so_still(served, found.act, found.body)
+        def act(found: Asked) -> Done | HttpError:
+            operator_actions.must_be_so_still(served, found.act, found.body)
             first = f"{found.asked_by} ({found.proof})"
             names = {"both": f"{first}, confirmed by {visit.by}", "second": visit.by}
             try:
-                return acts.confirmed(
+                return operator_actions.confirmed(
                     served, found.act, found.body, names, f"{found.reason}; {asked.reason}"
                 )
-            except (
-                NotServedError
-            ) as unknown:  # the desk has the word, and may do it yet: never twice
+            except HttpError as unknown:  # the desk has the word, and may do it yet: never twice
                 return unknown
 
         told = served.requests.settle(id, CONFIRMED, visit.by, act)
-        if isinstance(told, NotServedError):
+        if isinstance(told, HttpError):
             raise told
         return told
 
@@ -242,7 +248,7 @@ def _add_together(app: FastAPI, desks: Desks) -> None:
 
 
 def ask(
-    served: Served, visit: Visit, act: str, body: dict[str, Any], what: str, reason: str
+    served: ConnectedDesk, visit: Visit, act: str, body: dict[str, Any], what: str, reason: str
 ) -> Waits:
     """Write down what a second person has to confirm."""
     who = visit.person
@@ -255,13 +261,13 @@ def check_second(sessions: Sessions, asked: Asked, visit: Visit) -> None:
 
     Raises
     ------
-    NotServedError
+    HttpError
         403: who asked; or one of the two let in or raised the other within a day, or a third did both. 409: whoever
         asked may not ask any more.
     """
     name = visit.person.name
     if same_person(name, asked.asked_by):
-        raise NotServedError(
+        raise HttpError(
             403,
             f"another person than {asked.asked_by}, who asked",
             name,
@@ -269,10 +275,10 @@ def check_second(sessions: Sessions, asked: Asked, visit: Visit) -> None:
         )
     if sessions.people.bound(name, asked.asked_by, asked.lifters):
         wanted = f"a person who stands apart from {asked.asked_by}, who asked"
-        raise NotServedError(403, wanted, f"{name}: {BOUND}", "let somebody else confirm it")
+        raise HttpError(403, wanted, f"{name}: {BOUND}", "let somebody else confirm it")
     asker = sessions.people.get(asked.asked_by)
     if asker is None or not may(asker.role, asked.act):  # an act is called as its permission is
-        raise NotServedError(
+        raise HttpError(
             409,
             "a request of somebody who may ask",
             f"{asked.asked_by}, who is {asker.role if asker else 'gone'}",
@@ -280,7 +286,7 @@ def check_second(sessions: Sessions, asked: Asked, visit: Visit) -> None:
         )
 
 
-def _request(desks: Desks, id_: str) -> tuple[Served, Asked]:
+def _request(desks: Desks, id_: str) -> tuple[ConnectedDesk, Asked]:
     faults = list[TercelError | OSError]()
     for served in desks.values():
         try:
@@ -293,11 +299,11 @@ def _request(desks: Desks, id_: str) -> tuple[Served, Asked]:
     raise (
         faults[0]
         if faults
-        else NotServedError(404, "a request of /api/requests", repr(id_), "ask for the list")
+        else HttpError(404, "a request of /api/requests", repr(id_), "ask for the list")
     )
 
 
-def _row(served: Served, one: Asked) -> models.Request:
+def _row(served: ConnectedDesk, one: Asked) -> models.Request:
     kept: dict[str, Literal["waits", "confirmed", "refused", "expired"]] = {
         "waits": "waits",
         "confirmed": "confirmed",

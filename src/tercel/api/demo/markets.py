@@ -1,4 +1,4 @@
-"""The simulated exchange that a desk's file describes: settled markets, what is planted in them, what is calm there."""
+"""The simulated exchange of a desk: settled markets, what is planted in them, what is calm there."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -6,15 +6,14 @@ from typing import Final
 
 import numpy as np
 
-from tercel.api.demo.config import DemoConfig
-from tercel.api.demo.planted import FlowRegime, GroundTruth, planted
+from tercel.api.demo.scenario import FlowRegime, GroundTruth, planted
 from tercel.core.pace import Pace
 from tercel.core.ports import Clock, Journal
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.rounds.build import BuiltDesk, open_desk
 from tercel.desk.rounds.config import OFF, DeskConfig
+from tercel.desk.rounds.dependencies import DeskDependencies
 from tercel.desk.rounds.forecasts import DeskForecasts
-from tercel.desk.rounds.parts import DeskParts
 from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.execution.market import Market
 from tercel.market.flow import Preset, load
@@ -79,7 +78,7 @@ class SimulatedMarkets:
                 self._calms[market] = learn_calm(hours, false_alarms_per_day=0.0)
         return {instrument.name: self._calms[instrument.market] for instrument in config.instrument}
 
-    def exchange(self, config: DemoConfig, clock: Clock | None = None) -> SimulatedExchange:
+    def exchange(self, config: DeskConfig, clock: Clock | None = None) -> SimulatedExchange:
         """The exchange of a desk, with what is planted in its markets, at its pace by a clock."""
         seed, truth = config.desk.seed, planted(config)
         specs = {}
@@ -106,9 +105,9 @@ class SimulatedMarkets:
         latency = EntryLatency("constant", round(config.desk.latency_ms * 1e6))
         return SimulatedExchange(specs, latency=latency, pace=pace)
 
-    def parts(self, config: DemoConfig, clock: Clock | None = None) -> DeskParts:
+    def parts(self, config: DeskConfig, clock: Clock | None = None) -> DeskDependencies:
         """Exchange, planted news and calm baselines of a desk."""
-        return DeskParts(
+        return DeskDependencies(
             self.exchange(config, clock), PlantedNews(planted(config)), self.calm(config)
         )
 
@@ -121,13 +120,13 @@ def pace_of(config: DeskConfig, clock: Clock) -> Pace | None:
 
 
 def open_demo(
-    config: DemoConfig, journal: Journal, markets: SimulatedMarkets | None = None
+    config: DeskConfig, journal: Journal, markets: SimulatedMarkets | None = None
 ) -> BuiltDesk:
     """A desk on its own simulated exchange, with nothing beside it.
 
     Parameters
     ----------
-    config : DemoConfig
+    config : DeskConfig
     journal : Journal
     markets : SimulatedMarkets, optional
         Shared with other desks.
@@ -135,14 +134,15 @@ def open_demo(
     return open_desk(config, journal, (markets or SimulatedMarkets()).parts(config))
 
 
-def warm_up(config: DemoConfig, markets: SimulatedMarkets) -> None:
+def warm_up(config: DeskConfig, markets: SimulatedMarkets) -> None:
     """Compile what a desk calls, by a short round of its first instrument, before anybody waits for a decision.
 
     Forecasts are read once too: their libraries take longer to load than a gate lets a desk be silent.
     """
     short = config.with_desk(rounds=1, round_s=70.0, warmup_s=10.0)
     alone = config.signals.model_copy(update={"model": OFF, "orders": "drawn"})
-    short = short.model_copy(update={"instrument": config.instrument[:1], "signals": alone})
+    more = {"instrument": config.instrument[:1], "signals": alone, "scenario": {}}
+    short = short.model_copy(update=more)
     open_demo(short, MemoryJournal(chained=False), markets).desk.run()
     if config.signals.model != OFF:
         DeskForecasts(config).look(0)

@@ -16,7 +16,7 @@ from tercel.core.ports import Entries, Entry
 from tercel.core.stats.student import WeightedSums
 from tercel.core.vocabulary import SIDE_WORDS
 from tercel.desk.console.alerts import AlertBook
-from tercel.desk.console.deeds import operator_text
+from tercel.desk.console.operator_actions import operator_text
 from tercel.desk.trading.archive import ArchiveIndex
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.ledger import Ledger
@@ -64,7 +64,7 @@ class Agent:
     drifting: bool = False
     fallback: str = ""
     seat: dict[str, Any] = field(default_factory=dict)
-    """Its last `seat` entry: challenger, trials, mean_bps, low_bps, high_bps, verdict."""
+    """Its last `agent_assignment` entry: challenger, trials, mean_bps, low_bps, high_bps, verdict."""
     model: str = ""
     """Hash of its last parent's weights."""
     promoted: str = ""
@@ -468,7 +468,7 @@ class DeskState:
         agent.drift = str(entry.body.get("text", ""))
         agent.drifting = entry.body.get("state") == "drifting"
 
-    def _seat(self, seq: int, entry: Entry) -> None:
+    def _agent_assignment(self, seq: int, entry: Entry) -> None:
         agent = self._agent(entry.agent)
         agent.seat = dict(entry.body)
         agent.strategy = str(entry.body.get("strategy", ""))

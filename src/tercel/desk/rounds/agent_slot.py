@@ -1,15 +1,27 @@
-"""An agent of the desk: its champion and challenger strategies, and the evidence on both."""
+"""An agent of the desk, and its challenger on paper on the same events: evidence for a promotion that a person decides.
+
+Both get the same order on the same growing tape (`execution.paper`): what differs is the strategy alone. The desk's own
+aggressions are on that tape as withdrawals, so that paper orders are not filled by the desk itself.
+"""
 
 import math
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
+import numpy as np
+
+from tercel.core.arrays import Int32, Ints
 from tercel.core.errors import ConfigError, OrderError
+from tercel.core.orders import M_AGGRESSOR, M_KIND, MarketRows
 from tercel.core.plain import plain
-from tercel.desk.rounds.challenge import Evidence
+from tercel.core.stats.student import weighted_interval
 from tercel.desk.rounds.drift import DriftDetector
+from tercel.execution.paper import PaperTrial
 from tercel.execution.strategies.hand_over import TAKES
 from tercel.execution.strategy import Strategy
+from tercel.market.simulator import layout as sim
+from tercel.market.tape.schema import EXECUTE, REDUCE
 
 
 @dataclass
@@ -108,7 +120,7 @@ class AgentSlot:
         self.drifting = False
 
     def body(self) -> dict[str, Any]:
-        """The body of a `seat` entry (see `trading.journal.kinds`)."""
+        """The body of a `agent_assignment` entry (see `trading.journal.kinds`)."""
         evidence = Evidence.of(self.gains_bps)
         state = (
             "drifting"
@@ -130,3 +142,108 @@ class AgentSlot:
             "verdict": evidence.verdict if self.challenger is not None else "",
             "state": state,
         }
+
+
+WAITING: Final = 1024
+"""Updates of a market that wait at most."""
+
+
+def paper_rows(event: MarketRows, own: Collection[int]) -> Ints:
+    """Market data as tape rows, int64 (n, 6); executions by the desk's own orders become cancels.
+
+    Parameters
+    ----------
+    own : collection of int
+        The desk's order numbers at the venue.
+    """
+    rows = event.rows
+    tape = rows[
+        :, : sim.TAPE_WORDS
+    ].copy()  # the words of market data that a tape has come first, in its order
+    for row, who in enumerate(rows[:, M_AGGRESSOR].tolist()):
+        if who >= 0 and who in own and rows[row, M_KIND] == EXECUTE:
+            tape[row, sim.T_KIND] = REDUCE
+    return tape
+
+
+class Challenge:
+    """One parent order, simulated on paper with champion and challenger.
+
+    Parameters
+    ----------
+    book, state : int32[...], int64[...]
+        The market at arrival with the order in it (see `execution.paper.PaperTrial`).
+    champion, challenger : Strategy
+    """
+
+    def __init__(self, book: Int32, state: Ints, champion: Strategy, challenger: Strategy) -> None:
+        self._trials = (PaperTrial(book, state, champion), PaperTrial(book, state, challenger))
+        self._waiting: list[Ints] = []
+        self._seen_ns = int(state[sim.NOW])
+        self._look()
+
+    def _look(self) -> None:
+        self.done = all(trial.done for trial in self._trials)
+        """Both are over."""
+        self._due_ns = min(trial.due_ns for trial in self._trials)
+
+    def on_market(self, rows: Ints) -> None:
+        """Add rows of :func:`paper_rows`; late rows are applied at their arrival."""
+        if len(rows) and rows[0, sim.T_NS] < self._seen_ns:
+            rows = rows.copy()
+            rows[:, sim.T_NS] = np.maximum(rows[:, sim.T_NS], self._seen_ns)
+        self._waiting.append(rows)
+
+    def seen(self, ns: int) -> None:
+        """All rows up to `ns` are known: run both trials when a decision is due or the buffer is full."""
+        self._seen_ns = max(ns, self._seen_ns)
+        if self._seen_ns < self._due_ns and len(self._waiting) < WAITING:
+            return
+        rows = (
+            np.concatenate(self._waiting)
+            if self._waiting
+            else np.zeros((0, sim.TAPE_WORDS), np.int64)
+        )
+        self._waiting = []
+        for trial in self._trials:
+            trial.feed(rows, self._seen_ns)
+        self._look()
+
+    @property
+    def gain_bps(self) -> float:
+        """Cost saved by the challenger against the champion's paper trial, bps."""
+        return self._trials[0].is_bps - self._trials[1].is_bps
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Paired gain of a challenger over its trials: mean with a 95 % Student interval, bps; NaN below three trials."""
+
+    trials: int
+    mean_bps: float
+    low_bps: float
+    high_bps: float
+
+    @classmethod
+    def of(cls, gains_bps: Sequence[float]) -> "Evidence":
+        """From the paired gains of finished trials."""
+        mean, half = weighted_interval(gains_bps, [1.0] * len(gains_bps))
+        if mean is None:
+            return cls(0, math.nan, math.nan, math.nan)
+        if half is None:
+            return cls(len(gains_bps), mean, math.nan, math.nan)
+        return cls(len(gains_bps), mean, mean - half, mean + half)
+
+    @property
+    def verdict(self) -> str:
+        """Text of the comparison: too few to say, better, worse, not told apart."""
+        if self.trials < 3:
+            return "too few to say"
+        return "better" if self.low_bps > 0 else "worse" if self.high_bps < 0 else "not told apart"
+
+    def __str__(self) -> str:
+        """For people."""
+        if self.trials < 3:
+            return f"{self.trials} trials: {self.verdict}"
+        between = f"[{self.low_bps:+.2f}, {self.high_bps:+.2f}]"
+        return f"{self.mean_bps:+.2f} bps {between} over {self.trials}: {self.verdict}"

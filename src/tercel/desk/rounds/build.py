@@ -13,11 +13,11 @@ from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.limits import LimitGate, Limits, changed, default_file, read
 from tercel.desk.rounds.agent_slot import AgentSlot
 from tercel.desk.rounds.config import OFF, AgentSection, DeskConfig
+from tercel.desk.rounds.dependencies import DeskDependencies
 from tercel.desk.rounds.drift import DriftDetector
 from tercel.desk.rounds.forecasts import PACKAGED, DeskForecasts, check_signals
 from tercel.desk.rounds.loop import DeskLoop
-from tercel.desk.rounds.parts import DeskParts
-from tercel.desk.rounds.targets import TargetOrders, targets_of
+from tercel.desk.rounds.order_arrivals import TargetOrders, targets_of
 from tercel.desk.trading.kill import Latch
 from tercel.desk.trading.parents import ParentRequest
 from tercel.desk.trading.session import Session, SessionTerms
@@ -25,6 +25,7 @@ from tercel.execution import policies_packaged
 from tercel.execution.foresight.forecaster import heard
 from tercel.execution.observation import OBS_NAMES
 from tercel.execution.policies.card import read_card
+from tercel.execution.policies.observed import OBSERVATIONS, read_observed
 from tercel.execution.policies.policy import CARD
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.registry.resolve import POLICY, pinned, resolve_policy
@@ -145,21 +146,27 @@ def bare(strategy: str) -> str:
     return strategy.removeprefix(PACKAGED).partition("+")[0]
 
 
-def share_of(strategy: str) -> float:
-    """Largest parent a policy's card covers, as a share of the expected volume; infinite for a rule."""
+def policy_folder(strategy: str) -> Path | None:
+    """Folder of the policy that a strategy's name stands for, packaged or not; None for a written strategy."""
     base = strategy.partition("+")[0]
     if base.startswith(POLICY):
-        return most_share(read_card(resolve_policy(base) / CARD).limits)
+        return resolve_policy(base)
     packaged = policies_packaged.shipped(bare(base))
-    known = packaged in policies_packaged.names()
-    return most_share(policies_packaged.packaged(packaged)[1].limits) if known else inf
+    return policies_packaged.folder_of(packaged) if packaged in policies_packaged.names() else None
+
+
+def share_of(strategy: str) -> float:
+    """Largest parent a policy's card covers, as a share of the expected volume; infinite for a rule."""
+    folder = policy_folder(strategy)
+    return inf if folder is None else most_share(read_card(folder / CARD).limits)
 
 
 def detector_of(strategy: str) -> DriftDetector | None:
-    """Drift detector for a packaged policy; None for a strategy without a card."""
-    if not strategy.startswith(PACKAGED):
+    """Drift detector of a policy, from the figures beside its card; None without them (:func:`unwatched`)."""
+    folder = policy_folder(strategy)
+    if folder is None or not (file := policies_packaged.figures_of(folder)).is_file():
         return None
-    seen = policies_packaged.observed(bare(strategy))
+    seen = read_observed(file)
     return DriftDetector(seen.mean, seen.sd, OBS_NAMES)
 
 
@@ -214,7 +221,7 @@ class BuiltDesk:
 def open_desk(
     config: DeskConfig,
     journal: Journal,
-    parts: DeskParts,
+    parts: DeskDependencies,
     *,
     latch: Latch | None = None,
     beside: Path | None = None,
@@ -228,7 +235,7 @@ def open_desk(
     config : DeskConfig
     journal : Journal
         Held by this desk alone.
-    parts : DeskParts
+    parts : DeskDependencies
         Its venue, its news, what is calm in its markets.
     latch : Latch, optional
         The kill latch.
@@ -302,26 +309,38 @@ def open_desk(
         raise
     for agent, text in out_of_card(config):
         desks[0].alert("warning", "OUT_OF_CARD", text, agent=agent)
+    for agent, text in unwatched(config):
+        desks[0].alert("warning", "NO_DRIFT_DETECTION", text, agent=agent)
     return BuiltDesk(desks[0], session, venue)
+
+
+def unwatched(config: DeskConfig) -> list[tuple[str, str]]:
+    """Agents with a policy whose inputs nothing is known to set beside: (agent, warning text)."""
+    found = []
+    for agent in config.agent:
+        for strategy in filter(None, (agent.strategy, agent.challenger)):
+            folder = policy_folder(strategy)
+            if folder is not None and detector_of(strategy) is None:
+                how = f"import tercel; tercel.load_policy('{folder}').observe('MARKET')"
+                text = f"no shift of its inputs is noticed: {folder} has no {OBSERVATIONS}; "
+                found.append((agent.name, f'{text}write it by python -c "{how}"'))
+    return found
 
 
 def out_of_card(config: DeskConfig) -> list[tuple[str, str]]:
     """Agents that trade a market their policy was not trained for: (agent, warning text)."""
     found = []
     for agent in config.agent:
-        policy = bare(agent.strategy)
-        if not agent.strategy.startswith(PACKAGED):
+        folder = policy_folder(agent.strategy)
+        homes = () if folder is None else read_card(folder / CARD).markets
+        if not homes:
             continue
-        homes = read_card(
-            policies_packaged.folder_of(policies_packaged.shipped(policy)) / CARD
-        ).markets
-        markets = {each.name: each.market.preset for each in config.instrument}
-        others = [f"{name} is {market}" for name, market in markets.items() if market not in homes]
+        others = [
+            f"{each.name} is {each.market.preset}"
+            for each in config.instrument
+            if each.market.preset not in homes and each.name not in homes
+        ]
         if others:
-            found.append(
-                (
-                    agent.name,
-                    f"{policy} was trained in another market than it trades in: {', '.join(others)}",
-                )
-            )
+            text = "was trained in another market than it trades in: "
+            found.append((agent.name, f"{bare(agent.strategy)} {text}{', '.join(others)}"))
     return found

@@ -4,12 +4,13 @@
 [data]        lake, date, venue, queue, fees: a recorded day to replay or shadow; totals: orders that are made of totals
 [[instrument]] name, market
 [[agent]]     name, strategy; alpha and posture: whether it takes them; challenger: another strategy, on paper
-[demand]      side, share: the orders that come in
-[signals]     model, names, date, flow, lean; orders, targets, targets_days, capital: positions to reach
-[risk]        posture; run: haste where the flow runs away
-[loop]        feedback, hedge, sizing; shares, context: by what the flow of an agent is set
+[order_arrivals] side, share: the orders that come in
+[signals]     model, names, date, flow; orders, targets, targets_days, capital: positions to reach
+[risk]        posture
+[loop]        feedback, hedge, sizing
 [limits]      file
 [alerts]      webhook
+[scenario]    (the simulated exchange) what is planted in its markets
 """
 
 from typing import Annotated, Any, Final, Literal, Self
@@ -20,14 +21,11 @@ from pydantic import (
     PlainSerializer,
     WithJsonSchema,
     field_validator,
-    model_validator,
 )
 
 from tercel.core.names import offer
 from tercel.core.validated import TomlTable
-from tercel.desk.rounds.allocation import WeightsRule
-from tercel.desk.rounds.context import ContextRule
-from tercel.desk.rounds.sizing import SizingRule
+from tercel.desk.rounds.sizing import SizingRule, WeightsRule
 from tercel.execution.market import Market
 from tercel.market.simulator.queue_models import DEFAULT
 
@@ -131,7 +129,7 @@ class AgentSection(TomlTable):
     challenger: str = ""
 
 
-class DemandSection(TomlTable):
+class OrderArrivalsSection(TomlTable):
     """The orders that come in."""
 
     side: Literal["random", "buy", "sell"] = "random"
@@ -150,10 +148,9 @@ class SignalsSection(TomlTable):
     """The day of a session at a venue whose clock has no dates; empty: the weekday after the forecast's."""
     flow: str = OFF
     """A forecaster of the next seconds, by name or folder, that agents which take alpha are guided by as well."""
-    lean: bool = False
-    """Whether sizes go by the move that the lean of the public's flow over minutes makes expect, as by a forecast."""
-    orders: Literal["drawn", "targets"] = "drawn"
-    """`drawn`: by [demand]; `targets`: from a file of positions to reach."""
+    orders: Literal["drawn", "targets", "none"] = "drawn"
+    """`drawn`: by [order_arrivals], at random, where no money is; `targets`: from a file of positions to reach; `none`: those
+    that people send alone."""
     targets: str = ""
     columns: dict[str, str | list[str]] = Field(default_factory=dict)
     """What columns of the file of targets are called, ours to theirs, and how it is written: {decimal = ","}."""
@@ -168,8 +165,6 @@ class RiskSection(TomlTable):
     """How much and how fast."""
 
     posture: Literal["on", "off"] = "on"
-    run: float = Field(default=0.0, ge=0, allow_inf_nan=False)
-    """Half spreads that the public's flow makes expect against the orders from which on they make haste; 0: never."""
 
 
 class LoopSection(TomlTable):
@@ -177,9 +172,6 @@ class LoopSection(TomlTable):
 
     feedback: bool = True
     hedge: WeightsRule = WeightsRule()
-    shares: Literal["cost", "context"] = "cost"
-    """`cost`: by what each agent has cost; `context`: by what each would cost as the public's flow leans now."""
-    context: ContextRule = ContextRule()
     sizing: SizingRule = SizingRule()
 
 
@@ -205,12 +197,14 @@ class DeskConfig(TomlTable):
     data: DataSection = DataSection()
     instrument: tuple[InstrumentSection, ...] = Field(min_length=1)
     agent: tuple[AgentSection, ...] = Field(min_length=1)
-    demand: DemandSection = DemandSection()
+    order_arrivals: OrderArrivalsSection = OrderArrivalsSection()
     signals: SignalsSection = SignalsSection()
     risk: RiskSection = RiskSection()
     loop: LoopSection = LoopSection()
     limits: LimitsSection = LimitsSection()
     alerts: AlertsSection = AlertsSection()
+    scenario: dict[str, Any] = Field(default_factory=dict)
+    """What is planted in the markets of the simulated exchange, which reads it; the desk does not."""
 
     def with_desk(self, **changes: Any) -> Self:
         """The same with other values in its `[desk]`."""
@@ -225,11 +219,3 @@ class DeskConfig(TomlTable):
         if len(set(names)) != len(names):
             raise ValueError(f"names that differ, not {', '.join(names)}")
         return sections
-
-    @model_validator(mode="after")
-    def _expected_of_all(self) -> Self:
-        said, agents = self.loop.context.expected_bps, {section.name for section in self.agent}
-        if said and self.loop.shares == "context" and set(said) != agents:
-            told = f"{', '.join(said)} of {', '.join(sorted(agents))}"
-            raise ValueError(f"loop.context.expected_bps of every agent or of none, not {told}")
-        return self

@@ -25,8 +25,8 @@ from tercel.core.ports import Entry
 from tercel.core.stats.shares import wilson
 from tercel.core.vocabulary import DAY_NS, NS_PER_SECOND
 from tercel.desk.rounds.config import OFF, DeskConfig
+from tercel.desk.rounds.dependencies import NewsPort
 from tercel.desk.rounds.monitor import MarketMonitor
-from tercel.desk.rounds.parts import NewsPort
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.outcomes import Outcomes

@@ -22,23 +22,19 @@ from tercel.core.arrays import Float32, Int32, Ints
 from tercel.core.errors import OrderError
 from tercel.core.fixed import ONE, ceiled
 from tercel.core.messages import Alpha, Posture
-from tercel.core.orders import ExecType, MarketRows, Report, VenueEvent
+from tercel.core.orders import MarketRows, Report, VenueEvent
 from tercel.core.plain import plain
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import BUY, NS_PER_SECOND
-from tercel.desk.rounds.agent_slot import AgentSlot
-from tercel.desk.rounds.allocation import split
-from tercel.desk.rounds.challenge import Challenge, Evidence, paper_rows
+from tercel.desk.rounds import baselines
+from tercel.desk.rounds.agent_slot import AgentSlot, Challenge, Evidence, paper_rows
 from tercel.desk.rounds.config import CLOSING_S, DeskConfig
-from tercel.desk.rounds.context import MINUTE_S, shares_of
-from tercel.desk.rounds.demand import Demand, demand
 from tercel.desk.rounds.forecasts import DeskForecasts
-from tercel.desk.rounds.line import Line
+from tercel.desk.rounds.instrument import DeskInstrument, FlowShortfall
 from tercel.desk.rounds.monitor import MarketMonitor, seconds_between
-from tercel.desk.rounds.program import Program
-from tercel.desk.rounds.sizing import Sizing
-from tercel.desk.rounds.stances import HandPostures
-from tercel.desk.rounds.targets import TargetOrders
+from tercel.desk.rounds.order_arrivals import OrderArrival, TargetOrders, order_arrivals
+from tercel.desk.rounds.posture_overrides import PostureOverrides
+from tercel.desk.rounds.sizing import FlowShares, Sizing, split
 from tercel.desk.trading.executor import ParentExecutor
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.observer import SessionObserver
@@ -48,7 +44,7 @@ from tercel.desk.trading.tca.measure import fees_of, fill_rows, shortfall
 from tercel.desk.trading.tca.shortfall import Shortfall
 from tercel.execution.strategy import gap_of
 from tercel.signals.risk.anomaly import AnomalyBaseline
-from tercel.signals.risk.posture import posture_policy
+from tercel.signals.risk.posture import PosturePolicy
 
 WHOLE: Final = 1e-3
 """How far from a whole number of slices a decision of the schedule may lie."""
@@ -68,9 +64,9 @@ class DeskLoop(SessionObserver):
     forecasts : DeskForecasts or None
         None: no forecasts.
     targets : TargetOrders, optional
-        Orders towards positions, in the place of those that `[demand]` draws.
+        Orders towards positions, in the place of those that `[order_arrivals]` draws.
     calm : optional
-        See `DeskParts`.
+        See `DeskDependencies`; of an instrument that is not there it is learned (`rounds.baselines`).
     progress : callable, optional
         Called after every round with the number of rounds that are over.
     """
@@ -91,16 +87,22 @@ class DeskLoop(SessionObserver):
         self.slots = {slot.name: slot for slot in slots}
         self._forecasts = forecasts
         self._targets = targets
-        self._calm = calm or {}
-        self._progress = progress or (lambda _round: None)
         names = [instrument.name for instrument in config.instrument]
-        self._minutes = max(round(config.desk.round_s / MINUTE_S), 2)  # of a round
+        learns = [name for name in names if name not in (calm or {})]
+        self._learns = learns if config.risk.posture == "on" else []
+        """Instruments whose baseline is learned from the desk's own data."""
+        self._calm = dict(calm or {})
+        if self._learns:
+            self._calm = baselines.of_journal(session.journal) | self._calm
+        self._unlearned = {name for name in self._learns if name not in self._calm}
+        self._progress = progress or (lambda _round: None)
         volume = {name: session.listings[name].volume_per_s for name in names}
-        self._orders: dict[int, list[Demand]] = defaultdict(list)
-        for order in demand(config, volume, config.desk.seed) if targets is None else ():
+        self._orders: dict[int, list[OrderArrival]] = defaultdict(list)
+        drawn = config.signals.orders == "drawn"
+        for order in order_arrivals(config, volume, config.desk.seed) if drawn else ():
             self._orders[order.round].append(order)
         sides = {order.instrument: order.side for order in self._orders[0]}
-        self._lines = {name: self._line(name, sides.get(name, BUY)) for name in names}
+        self._states = {name: self._state(name, sides.get(name, BUY)) for name in names}
         self._prefix = (
             f"{session.mark}{session.number}." if session.mark or session.number > 1 else ""
         )
@@ -115,7 +117,7 @@ class DeskLoop(SessionObserver):
         """Cost of everything asked for so far, after every round, bps."""
         self.posture_path: list[tuple[int, str, Posture]] = []
         """Venue time, instrument, posture: at every change."""
-        self._stances = HandPostures(session)
+        self._overrides = PostureOverrides(session)
         session.manager.watchers.append(self)
 
     def _book_earlier(self) -> None:
@@ -125,21 +127,18 @@ class DeskLoop(SessionObserver):
             if parent.over and parent.id not in booked:
                 self.on_over(parent, None)
 
-    def _line(self, name: str, side: int) -> Line:
+    def _state(self, name: str, side: int) -> DeskInstrument:
         loop, on = self.config.loop, self.config.risk.posture == "on"
-        return Line(
-            program=Program(side),
+        return DeskInstrument(
+            flow=FlowShortfall(side),
             monitor=MarketMonitor(
                 self.session.follow(name),
                 self._calm.get(name),
                 warm_s=int(min(600, max(self.config.desk.warmup_s - 60, CALM_S))),
-                minutes=max(loop.context.minutes, self._minutes),
             ),
             sizing=Sizing(loop.sizing),
-            weights=shares_of(
-                list(self.slots), loop.hedge, None if loop.shares == "cost" else loop.context
-            ),
-            policy=posture_policy(name, self.config.risk.run) if on else None,
+            weights=FlowShares(list(self.slots), loop.hedge),
+            policy=PosturePolicy(name) if on else None,
         )
 
     # -- the loop -----------------------------------------------------------------------------------------------------
@@ -159,6 +158,10 @@ class DeskLoop(SessionObserver):
         self._journal_slots()
         if self._forecasts is not None:
             self._forecasts.look(self.session.now_ns)
+        for name in sorted(self._unlearned):
+            span = f"the first {self._states[name].monitor.warm_s} s"
+            text = f"what is ordinary in {name} is learned from {span}; until then its posture is the cautious one"
+            self.alert("info", "LEARNS_BASELINE", text, name)
         self.warm_up()
         self._book_earlier()
         self._next_ns = self.session.now_ns
@@ -184,10 +187,10 @@ class DeskLoop(SessionObserver):
 
     def cost_bps(self) -> float:
         """Cost of all orders received so far, bps of arrival value over all instruments."""
-        value = sum(line.program.asked2 for line in self._lines.values())
+        value = sum(state.flow.asked2 for state in self._states.values())
         cost = sum(
-            line.program.cost_bps(self.session.follow(name).mid2) * line.program.asked2
-            for name, line in self._lines.items()
+            state.flow.cost_bps(self.session.follow(name).mid2) * state.flow.asked2
+            for name, state in self._states.items()
         )
         return cost / value if value else 0.0
 
@@ -207,19 +210,19 @@ class DeskLoop(SessionObserver):
                 dict(
                     zip(
                         self.slots,
-                        line.share_path[number * many : (number + 1) * many],
+                        state.share_path[number * many : (number + 1) * many],
                         strict=True,
                     )
                 ),
             )
             for number, ns in enumerate(self._ends_ns)
-            for name, line in self._lines.items()
+            for name, state in self._states.items()
         ]
 
     def shares(self) -> dict[str, float]:
         """Each agent's share of the flow, averaged over the instruments."""
         return {
-            name: float(np.mean([line.weights.shares[name] for line in self._lines.values()]))
+            name: float(np.mean([state.weights.shares[name] for state in self._states.values()]))
             for name in self.slots
         }
 
@@ -229,8 +232,8 @@ class DeskLoop(SessionObserver):
             self._orders[number] += self._targets.due(number)
         for order in self._orders[number]:
             if mid2 := self.session.follow(order.instrument).mid2:
-                self._lines[order.instrument].program.side = order.side
-                self._lines[order.instrument].program.ask(order.lots, mid2)
+                self._states[order.instrument].flow.side = order.side
+                self._states[order.instrument].flow.ask(order.lots, mid2)
             else:
                 self._orders[number + 1].append(order)
                 self.alert(
@@ -239,26 +242,24 @@ class DeskLoop(SessionObserver):
                     "no two-sided market: its order waits a round",
                     order.instrument,
                 )
-        for name, line in self._lines.items():
-            line.begun_mid2 = self.session.follow(name).mid2
+        for name, state in self._states.items():
+            state.begun_mid2 = self.session.follow(name).mid2
             if self._forecasts is not None:
-                line.outlook = self._forecasts.take(
-                    name, line.monitor, number, at_ns, self.session.gateway
+                state.outlook = self._forecasts.take(
+                    name, state.monitor, number, at_ns, self.session.gateway
                 )
-            if (one := line.outlook) is not None and line.begun_mid2:
-                line.pending.setdefault(
+            if (one := state.outlook) is not None and state.begun_mid2:
+                state.pending.setdefault(
                     one.alpha.at_ns + one.alpha.horizon_ns,
-                    (one.about.get("left_bps", one.alpha.expected_bps), line.begun_mid2),
+                    (one.about.get("left_bps", one.alpha.expected_bps), state.begun_mid2),
                 )
-            self._follow_risk(line, at_ns)
-            self._take_posture(name, line, at_ns)
-            self._guide(name, line)
-            waiting = max(line.program.open - self._at_work(name), 0)
-            flow_bps = line.foresee(self.config.loop.context.minutes, self._minutes)
-            ahead = None if line.outlook is None else line.outlook.ahead
-            told = flow_bps if self.config.signals.lean else 0.0
-            lots = line.sizing.lots(line.program.side, waiting, ahead, line.posture, last, told)
-            self._share_out(name, line, lots, number)
+            self._follow_risk(state, at_ns)
+            self._take_posture(name, state, at_ns)
+            self._guide(name, state)
+            waiting = max(state.flow.open - self._at_work(name), 0)
+            ahead = None if state.outlook is None else state.outlook.ahead
+            lots = state.sizing.lots(state.flow.side, waiting, ahead, state.posture, last)
+            self._share_out(name, state, lots, number)
 
     def _at_work(self, name: str) -> int:
         """Lots of the desk's own parents that are not over: the program books what they filled when they end."""
@@ -268,35 +269,29 @@ class DeskLoop(SessionObserver):
             if parent.id in self._told and parent.order.instrument == name
         )
 
-    def _guide(self, name: str, line: Line) -> None:
-        of = self._stances.of_agents(name, line.posture, self.session.now_ns)
-        self.session.guide(name, line.alpha, line.posture, of)
+    def _guide(self, name: str, state: DeskInstrument) -> None:
+        of = self._overrides.of_agents(name, state.posture, self.session.now_ns)
+        self.session.guide(name, state.alpha, state.posture, of)
 
-    def _take_stances(self, at_ns: int) -> None:
+    def _take_overrides(self, at_ns: int) -> None:
         """A posture was set by hand, or is over: agents are told at once."""
-        for name, line in self._lines.items():
-            self._take_posture(name, line, at_ns)
-            self._guide(name, line)
+        for name, state in self._states.items():
+            self._take_posture(name, state, at_ns)
+            self._guide(name, state)
 
-    def _follow_risk(self, line: Line, at_ns: int) -> bool:
+    def _follow_risk(self, state: DeskInstrument, at_ns: int) -> bool:
         """Show the policy what risk measures now; True where its posture may be another one."""
-        if line.policy is None:
+        if state.policy is None:
             return False
-        left = max(self._next_ns - at_ns, 0) / NS_PER_SECOND / MINUTE_S
-        state = (
-            line.risk(self.config.loop.context.minutes, left)
-            if self.config.risk.run
-            else line.monitor.risk
-        )
-        return line.policy.follow(state, at_ns) or line.posture is None
+        return state.policy.follow(state.monitor.risk, at_ns) or state.posture is None
 
-    def _take_posture(self, name: str, line: Line, at_ns: int) -> bool:
+    def _take_posture(self, name: str, state: DeskInstrument, at_ns: int) -> bool:
         """Take the policy's posture; True where it asks for something else than before."""
-        posture = self._stances.over(name, line, at_ns)
+        posture = self._overrides.over(name, state, at_ns)
         if posture is None:
             return False
-        before = line.posture
-        line.posture = posture
+        before = state.posture
+        state.posture = posture
         if (
             before is not None
             and replace(before, at_ns=posture.at_ns, reasons=posture.reasons) == posture
@@ -308,14 +303,14 @@ class DeskLoop(SessionObserver):
         self.posture_path.append((at_ns, name, posture))
         return True
 
-    def _share_out(self, name: str, line: Line, lots: int, number: int) -> None:
+    def _share_out(self, name: str, state: DeskInstrument, lots: int, number: int) -> None:
         # risk's size of 0 ends with the last round, which works what is left; a person's holds in that too
-        lots = lots if self._stances.size("") > 0 else 0
-        found = split(lots, alive := self._alive(line.weights.shares))
+        lots = lots if self._overrides.size("") > 0 else 0
+        found = split(lots, alive := self._alive(state.weights.shares))
         if lots and not alive:
             text = f"orders of {name} wait: every agent is killed or paused"
             self.session.gateway.alert_once("warning", "NOBODY_LEFT", text, name)
-        sized = {agent: int(part * self._stances.size(agent)) for agent, part in found.items()}
+        sized = {agent: int(part * self._overrides.size(agent)) for agent, part in found.items()}
         parts = {agent: part for agent, part in sized.items() if part}
         horizon_s = self.config.desk.round_s - CLOSING_S
         for agent, part in parts.items():
@@ -325,16 +320,16 @@ class DeskLoop(SessionObserver):
             order = ParentRequest(
                 id=f"{self._prefix}{name}-{number:03d}-{agent}",
                 instrument=name,
-                side=line.program.side,
+                side=state.flow.side,
                 lots=part,
                 horizon_ns=round(horizon_s * NS_PER_SECOND),
                 decisions=max(round(horizon_s / self.config.desk.decision_s), 1),
                 strategy=shown,
                 agent=agent,
             )
-            alpha = line.alpha.expected_bps if line.alpha is not None else None
+            alpha = state.alpha.expected_bps if state.alpha is not None else None
             reasons = (
-                "; ".join(line.posture.reasons) or "calm" if line.posture is not None else "off"
+                "; ".join(state.posture.reasons) or "calm" if state.posture is not None else "off"
             )
             self._told[order.id] = (alpha, reasons)
             try:
@@ -353,12 +348,14 @@ class DeskLoop(SessionObserver):
     def _pass_time(self, until_ns: int) -> None:
         for second in seconds_between(self.session.now_ns, until_ns):
             self.session.run_until(second)
-            for name, line in self._lines.items():
-                line.monitor.second(second)
-                if self._follow_risk(line, second) and self._take_posture(name, line, second):
-                    self._guide(name, line)
-            if self._stances.end(second):
-                self._take_stances(second)
+            for name, state in self._states.items():
+                state.monitor.second(second)
+                if name in self._learns:
+                    self._learn_baseline(name, state, second)
+                if self._follow_risk(state, second) and self._take_posture(name, state, second):
+                    self._guide(name, state)
+            if self._overrides.end(second):
+                self._take_overrides(second)
             for _, _, challenge in self._challenges.values():
                 challenge.seen(
                     max(second, self.session.now_ns)
@@ -369,27 +366,44 @@ class DeskLoop(SessionObserver):
                     self.slots[agent].gains_bps.append(challenge.gain_bps)
         self.session.run_until(until_ns)
 
+    def _learn_baseline(self, name: str, state: DeskInstrument, at_ns: int) -> None:
+        """Journal a first baseline once it is learned; keep seconds that a later one may be learned from."""
+        monitor = state.monitor
+        if monitor.baseline is None:
+            return
+        if name in self._unlearned:
+            self._unlearned.remove(name)
+            entry = baselines.entry_of(name, at_ns, monitor.baseline, monitor.warm_s)
+            self._note([entry])
+        if state.posture is not None and not state.posture.reasons:
+            monitor.ordinary_second()
+
+    def keep_baselines(self) -> None:
+        """Journal what was ordinary in this session, for the next one."""
+        for name in self._learns:
+            ordinary = self._states[name].monitor.ordinary
+            if (learned := ordinary.baseline()) is not None:
+                now_ns = self.session.now_ns
+                self._note([baselines.entry_of(name, now_ns, learned, ordinary.count)])
+
     def _end_round(self) -> None:
         now = self.session.now_ns
         self._ends_ns.append(now)
-        for name, line in self._lines.items():
-            costs = line.round_costs
-            line.round_costs = {}
-            for due_ns in [one for one in line.pending if one <= now]:
-                expected_bps, begun_mid2 = line.pending.pop(due_ns)
+        for name, state in self._states.items():
+            costs = state.round_costs
+            state.round_costs = {}
+            for due_ns in [one for one in state.pending if one <= now]:
+                expected_bps, begun_mid2 = state.pending.pop(due_ns)
                 if self.config.loop.feedback and (mid2 := self.session.follow(name).mid2):
-                    line.sizing.learn_move(expected_bps, 1e4 * (mid2 / begun_mid2 - 1.0))
+                    state.sizing.learn_move(expected_bps, 1e4 * (mid2 / begun_mid2 - 1.0))
             if self.config.loop.feedback and costs:
-                line.weights.update(
-                    costs, line.program.side * line.moved_bps(self.session.follow(name).mid2)
-                )
-                line.foresee(self.config.loop.context.minutes, self._minutes)
+                state.weights.update(costs)
                 body = {
-                    "shares": line.weights.shares,
+                    "shares": state.weights.shares,
                     "why": f"cost of the round, bps: {_rounded(costs)}",
                 }
-                self._note([Entry(kinds.SHARE, now, name, body=body | line.weights.learned())])
-            line.share_path.extend(line.weights.shares.values())
+                self._note([Entry(kinds.SHARE, now, name, body=body)])
+            state.share_path.extend(state.weights.shares.values())
         for slot in self.slots.values():
             self._watch_drift(slot)
         self._journal_slots()
@@ -399,18 +413,12 @@ class DeskLoop(SessionObserver):
     def on_events(self, events: Sequence[VenueEvent]) -> None:
         """Pass market data to monitors and challenges."""
         for event in events:
-            if isinstance(event, MarketRows) and event.instrument in self._lines:
-                self._lines[event.instrument].monitor.on_market(event)
+            if isinstance(event, MarketRows) and event.instrument in self._states:
+                self._states[event.instrument].monitor.on_market(event)
                 self._challenge(event)
             elif isinstance(event, Report):
-                if event.instrument in self._lines:
-                    self._lines[event.instrument].monitor.own_ns.add(event.ns)
-                if (
-                    event.exec_type == ExecType.TRADE
-                    and not event.passive
-                    and event.instrument in self._lines
-                ):
-                    self._lines[event.instrument].monitor.took(event.side, event.last_qty)
+                if event.instrument in self._states:
+                    self._states[event.instrument].monitor.own_ns.add(event.ns)
                 if (number := event.order_id.partition(".")[0]).isdigit():
                     self._own.add(int(number))
 
@@ -457,12 +465,12 @@ class DeskLoop(SessionObserver):
         if own:
             self._book(parent, cost)
             if math.isfinite(cost.whole_bps) and not parent.hand:
-                self._lines[order.instrument].round_costs[order.agent] = cost.whole_bps
+                self._states[order.instrument].round_costs[order.agent] = cost.whole_bps
         listing = self.session.listings[order.instrument]
         body = cost.to_dict(listing.tick / 2 * listing.lot) | {"status": str(parent.status)}
         body |= {"alpha_bps": alpha, "posture": reasons}
-        if (line := self._lines.get(order.instrument)) is not None:
-            silent_s = line.monitor.silent_s(parent.arrival_ns, parent.over_ns)
+        if (state := self._states.get(order.instrument)) is not None:
+            silent_s = state.monitor.silent_s(parent.arrival_ns, parent.over_ns)
             body |= {} if silent_s is None else {"silent_s": silent_s}
         body |= {"by_hand": self.session.ledger.lots_by_hand(parent)} if parent.hand else {}
         self._note(
@@ -480,10 +488,10 @@ class DeskLoop(SessionObserver):
 
     def _book(self, parent: ParentOrder, cost: Shortfall) -> None:
         """Book the fills; lots that a person added to the parent are asked for at its arrival."""
-        program = self._lines[parent.order.instrument].program
-        if (added := ceiled(cost.filled - program.open_qty)) > 0:
-            program.ask(added, parent.arrival_mid2)
-        program.fill(cost.filled, cost.paid2)
+        flow = self._states[parent.order.instrument].flow
+        if (added := ceiled(cost.filled - flow.open_qty)) > 0:
+            flow.ask(added, parent.arrival_mid2)
+        flow.fill(cost.filled, cost.paid2)
 
     def _cost(self, parent: ParentOrder) -> Shortfall:
         """What a parent cost that is over: the figures of its analysis, before its mark-outs are known."""
@@ -501,8 +509,8 @@ class DeskLoop(SessionObserver):
         if command == "promote":
             self._promote(entry)
         elif command == "posture":
-            self._stances.obey(entry, self.slots)
-            self._take_stances(self.session.now_ns)
+            self._overrides.obey(entry, self.slots)
+            self._take_overrides(self.session.now_ns)
         return command in ("promote", "posture", "kill", "rearm")
 
     def _promote(self, entry: Entry) -> None:
@@ -516,8 +524,8 @@ class DeskLoop(SessionObserver):
         slot.must_be(asked.get("champion"), asked.get("challenger"))
         evidence, before = Evidence.of(slot.gains_bps), slot.shown
         slot.promote()
-        for line in self._lines.values():
-            line.weights.penalise(slot.name, False)
+        for state in self._states.values():
+            state.weights.penalise(slot.name, False)
         who = {
             "by": entry.body.get("by"),
             "reason": entry.body.get("reason"),
@@ -534,7 +542,7 @@ class DeskLoop(SessionObserver):
         self._journaled = bodies
         self._note(
             [
-                Entry(kinds.SEAT, self.session.now_ns, agent=name, body=body)
+                Entry(kinds.AGENT_ASSIGNMENT, self.session.now_ns, agent=name, body=body)
                 for name, body in new.items()
             ]
         )
@@ -546,8 +554,8 @@ class DeskLoop(SessionObserver):
         if slot.drift is None or slot.drift.drifting == slot.drifting:
             return
         slot.drifting = slot.drift.drifting
-        for line in self._lines.values():
-            line.weights.penalise(slot.name, slot.drifting and self.config.loop.feedback)
+        for state in self._states.values():
+            state.weights.penalise(slot.name, slot.drifting and self.config.loop.feedback)
         furthest = sorted(slot.drift.far.items(), key=lambda entry: -abs(entry[1]))[:4]
         far = ", ".join(f"{name} {mean:+.1f} sd" for name, mean in furthest)
         text = (

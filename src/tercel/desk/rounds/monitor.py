@@ -8,10 +8,9 @@ from typing import Final
 
 import numpy as np
 
-from tercel.core.fixed import ONE
 from tercel.core.orders import M_NS, MarketRows
-from tercel.core.vocabulary import BUY, NO_ASK, NO_BID, NS_PER_SECOND, SELL
-from tercel.desk.rounds.context import MINUTE_S, PublicLean
+from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
+from tercel.desk.rounds.baselines import OrdinarySeconds
 from tercel.desk.trading.follower import Follower
 from tercel.market.simulator import layout as sim
 from tercel.signals.risk.anomaly import AnomalyBaseline
@@ -38,8 +37,6 @@ class MarketMonitor:
     calm : AnomalyBaseline, optional
         What is ordinary in its market; without it the first `warm_s` seconds are taken for that.
     warm_s : int
-    minutes : int
-        Of public flow that are kept.
     """
 
     def __init__(
@@ -47,17 +44,13 @@ class MarketMonitor:
         follower: Follower,
         calm: AnomalyBaseline | None = None,
         warm_s: int = 600,
-        minutes: int = 3,
     ) -> None:
         self._follower = follower
+        self.warm_s = warm_s
         self._reader = SecondReader()
         self._meter = RiskMeter(follower.instrument, calm, warm_s)
         self._tallies: deque[tuple[int, int, int]] = deque(maxlen=WINDOW_S + 1)
         self._second: Second | None = None
-        self.lean = PublicLean(minutes)
-        """Which way the public's market orders went, minute by minute; the desk's own are not among them."""
-        self._took = {BUY: 0, SELL: 0}
-        self._seconds = 0
         # gaps between events, by their bits
         self._event_ns = 0
         self._gaps = np.zeros(64, np.int64)
@@ -65,6 +58,8 @@ class MarketMonitor:
         self._times: set[int] = set()
         self.own_ns: set[int] = set()
         """Times of reports on the desk's own orders within the second: its own rows in the market's data have them."""
+        self.ordinary = OrdinarySeconds()
+        """Of which a baseline of this session can be learned."""
         self.risk: RiskState | None = None
         """The current risk measurements; None before the first second."""
 
@@ -101,10 +96,6 @@ class MarketMonitor:
         )
         return found if found > SILENT_S else None
 
-    def took(self, side: int, qty: int) -> None:
-        """Leave an own order that took out of the public's flow; `qty` in 10^-8 of a lot."""
-        self._took[side] += qty
-
     def second(self, at_ns: int) -> None:
         """Close one more second."""
         self._pass(at_ns)
@@ -115,17 +106,16 @@ class MarketMonitor:
         self.risk = self._meter.update(self._second, at_ns)
         bought, sold = word(sim.BOUGHT), word(sim.SOLD)
         self._tallies.append((word(sim.OFI), bought - sold, word(sim.MID2)))
-        self._seconds += 1
-        if self._seconds % MINUTE_S == 0:
-            self.lean.minute(
-                bought - self._took[BUY] // ONE, sold - self._took[SELL] // ONE, word(sim.MID2)
-            )
 
     @property
-    def half_spread_bps(self) -> float:
-        """Half the spread of the last second; half a tick where a side was empty."""
-        ticks = self._second.spread_ticks if self._second is not None else 1.0
-        return 1e4 * max(ticks, 1.0) / max(self._follower.mid2, 1)
+    def baseline(self) -> AnomalyBaseline | None:
+        """What is ordinary here, as risk knows it; None while it learns."""
+        return self._meter.score.calm
+
+    def ordinary_second(self) -> None:
+        """No rule of risk was in force in the last second: a later baseline may be learned from it."""
+        if self._second is not None:
+            self.ordinary.add(self._second)
 
     def features(self, news: float | None) -> dict[str, float | None]:
         """Values of the features in `NAMES`; None where one is missing (an empty side, no data yet)."""

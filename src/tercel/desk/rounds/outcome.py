@@ -14,8 +14,8 @@ from tercel.core.plain import plain
 from tercel.core.ports import Journal
 from tercel.core.stats.student import weighted_interval
 from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.desk.rounds.agent_slot import Evidence
 from tercel.desk.rounds.build import BuiltDesk
-from tercel.desk.rounds.challenge import Evidence
 from tercel.desk.rounds.forecasts import ForecastOutcome, forecasts_in
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.reader import JournalReader

@@ -69,6 +69,12 @@ def check_stage(config: DeskConfig) -> None:
             f"{said} and {where}",
             f"name the venue, or {stays}",
         ),
+        (
+            bool(config.scenario) and (recorded or not simulated),
+            "[scenario] where markets are simulated, which it plants drift, changes and news in",
+            f"[scenario] and {'[data]' if recorded else where}",
+            "delete [scenario] and the tables under it",
+        ),
     )
     for wrong, *words in rules:
         if wrong:
@@ -145,6 +151,12 @@ def check_live(
         "no stage in the desk's file, at " * (not config.desk.stage)
         + f"{why}; all that live asks is asked: docs/howto/crypto.md#what-live-asks",
     )
+    if config.signals.orders == "drawn":
+        raise ConfigError(
+            "orders of people or of a file",
+            f'signals.orders = "drawn", at random by a seed ({why})',
+            'say orders = "none" under [signals] for those that people send, or "targets"',
+        )
     today = dt.datetime.fromtimestamp(now_ns / NS_PER_SECOND, dt.UTC).date()
     if today not in kills_tried(tried, config, limits):
         remedy = (

@@ -24,8 +24,6 @@ from tercel.core.version import code_mark
 from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
 from tercel.desk.limits import LimitGate
 from tercel.desk.trading.agent_holds import hold, let_go
-from tercel.desk.trading.at_risk import RiskWatch
-from tercel.desk.trading.by_hand import HandTrading
 from tercel.desk.trading.failed_journal import check_store, last_words
 from tercel.desk.trading.follower import Follower, follower_of
 from tercel.desk.trading.gateway import OrderGateway
@@ -34,6 +32,7 @@ from tercel.desk.trading.journal.kinds import NOTED
 from tercel.desk.trading.kill import Latch
 from tercel.desk.trading.limiting import LimitKeeper
 from tercel.desk.trading.manager import ParentOrderManager
+from tercel.desk.trading.manual_trading import ManualTrading
 from tercel.desk.trading.parents import ParentRequest, ParentStatus
 from tercel.desk.trading.recovery import RecoveryLine, reconcile, refold
 from tercel.desk.trading.settlement import PositionKeeper
@@ -42,6 +41,7 @@ from tercel.desk.trading.state import Sender, StateReason
 from tercel.desk.trading.stopping import AGAIN_NS, FIRST_S, KillCanceller, LatchWatch
 from tercel.desk.trading.strategies import Strategies
 from tercel.desk.trading.upkeep import begun, carry_out, heartbeat, take_inbox
+from tercel.desk.trading.var_monitor import VarMonitor
 
 OUTAGE_S: Final = 60.0
 """Seconds that a session tries to reach again what it is connected to."""
@@ -148,7 +148,7 @@ class Session:
         self.number = self.ledger.next_session
         self.gateway = OrderGateway(venue, journal, limits, self.ledger, self._name)
         self.positions = PositionKeeper(self.gateway, self._agents)
-        self._risk = RiskWatch(self.gateway)
+        self._risk = VarMonitor(self.gateway)
         self.recovered = self._begin(terms)
         """What became of the orders of earlier sessions."""
         self.listings = {listing.instrument: listing for listing in venue.listings()}
@@ -172,7 +172,7 @@ class Session:
         self.resume = manager.resume
         self.cancel = manager.cancel
         self.amend = manager.amend
-        self.hands = HandTrading(manager, self._name)
+        self.manual = ManualTrading(manager, self._name)
         self._begin_limits()
         for why in getattr(journal, "ignored", ()):
             self.gateway.alert("warning", "snapshot_ignored", why)
@@ -323,7 +323,7 @@ class Session:
             time.sleep(AWAY_S)
             return []
         # No further than the next decision, and never back: a decision that is overdue is due now.
-        until = min(until_ns, max(min(self.manager.due_ns, self.hands.due_ns), self.venue.now_ns))
+        until = min(until_ns, max(min(self.manager.due_ns, self.manual.due_ns), self.venue.now_ns))
         with self.gateway.lock:
             self._receive(until)
             # The latch's thread may have stepped the venue meanwhile: what it took is digested here, in order.
@@ -334,7 +334,7 @@ class Session:
         if self.venue.now_ns >= until and all(isinstance(event, MarketRows) for event in events):
             self.manager.on_time(self.venue.now_ns)
         self.manager.tidy()
-        self.hands.turn()
+        self.manual.turn()
         self._look_after()
         return events
 
@@ -497,15 +497,15 @@ class Session:
             changes = {name: body.get(name) for name in ("lots", "horizon_ns", "limit_price")}
             self.amend(str(body["parent"]), reason, **changes, operator=number)
         elif command in (
-            by_hand := {"take_over": self.hands.take_over, "give_back": self.hands.give_back}
+            by_hand := {"take_over": self.manual.take_over, "give_back": self.manual.give_back}
         ):
             by_hand[command](str(body["parent"]), by, why, number)
         elif command == "order":
-            self.hands.order(
+            self.manual.order(
                 str(body["parent"]), by, body.get("lots"), body.get("limit_price"), number
             )
         elif command == "withdraw":
-            self.hands.withdraw(str(body["parent"]), by, body.get("order"), number)
+            self.manual.withdraw(str(body["parent"]), by, body.get("order"), number)
         elif command in (holds := {"pause_agent": hold, "resume_agent": let_go}):
             holds[command](self.manager, str(body["agent"]), by, why, number)
         elif command == "limits":

@@ -6,28 +6,22 @@ calm episodes of the market that the policy was trained for, whatever the policy
 in their training seed share one, ``observations/NAME-MARKET.json``. A drift detector holds what it sees now against it.
 """
 
-import json
 import math
 import re
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-
-from tercel.core.arrays import Floats
-from tercel.core.errors import PolicyError, UnknownNameError
+from tercel.core.errors import UnknownNameError
 from tercel.core.names import offer
-from tercel.execution.observation import OBS_NAMES
 from tercel.execution.policies.card import Card, read_card
+from tercel.execution.policies.observed import OBSERVATIONS, CalmObservations, read_observed
 from tercel.execution.policies.policy import CARD
 from tercel.execution.policies.strategy import PolicyStrategy, policy_strategy
 from tercel.execution.strategies import MarketEstimates, build, wrap
 from tercel.execution.strategy import Strategy
 
 FOLDER: Final = Path(__file__).parent
-OBSERVATIONS: Final = "observations.json"
 LEARNED: Final = ("ppo", "dqn")
 DEFAULT_MARKET: Final = "csco-santa-fe"
 HOME: Final = "csco"
@@ -36,99 +30,6 @@ ALL: Final = "-all"
 """Behind a family's name: all its members."""
 SHARED: Final = "observations"
 """Folder of the figures that policies share."""
-LEVELS: Final = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
-"""Quantiles that :class:`CalmObservations` keeps."""
-
-
-@dataclass(frozen=True, eq=False)
-class CalmObservations:
-    """Mean, standard deviation and quantiles of each observation entry over calm episodes.
-
-    Parameters
-    ----------
-    entries : tuple of str
-        Names, in the policy's order (D).
-    mean, sd : float64 (D,)
-    quantiles : float64 (len(LEVELS), D)
-    decisions, episodes : int
-        Behind the figures; decisions of one episode are not independent.
-    market, command : str
-        Where, and what printed them.
-    """
-
-    entries: tuple[str, ...]
-    mean: Floats
-    sd: Floats
-    quantiles: Floats
-    decisions: int
-    episodes: int
-    market: str
-    command: str
-
-    @classmethod
-    def of(
-        cls, observations: Floats, episodes: int, market: str, command: str
-    ) -> "CalmObservations":
-        """Statistics of observations float (n, D)."""
-        values = np.asarray(observations, np.float64)
-        quantiles = np.quantile(values, LEVELS, axis=0)
-        return cls(
-            OBS_NAMES,
-            values.mean(0),
-            values.std(0, ddof=1),
-            quantiles,
-            len(values),
-            episodes,
-            market,
-            command,
-        )
-
-    def to_json(self) -> str:
-        """A JSON object that :func:`read_observed` reads."""
-        plain = {
-            "market": self.market,
-            "command": self.command,
-            "episodes": self.episodes,
-            "decisions": self.decisions,
-            "levels": list(LEVELS),
-            "entries": {
-                name: {"mean": mean, "sd": sd, "quantiles": q}
-                for name, mean, sd, q in zip(
-                    self.entries,
-                    self.mean.tolist(),
-                    self.sd.tolist(),
-                    self.quantiles.T.tolist(),
-                    strict=True,
-                )
-            },
-        }
-        return json.dumps(plain, indent=1) + "\n"
-
-
-def read_observed(path: Path) -> CalmObservations:
-    """The figures in a file.
-
-    Raises
-    ------
-    PolicyError
-        When it is missing or none.
-    """
-    try:
-        raw = json.loads(path.read_text())
-        entries = raw["entries"]
-        columns = [
-            [entry[key] for entry in entries.values()] for key in ("mean", "sd", "quantiles")
-        ]
-        mean, sd, quantiles = (np.array(column, np.float64) for column in columns)
-        counts = int(raw["decisions"]), int(raw["episodes"])
-        return CalmObservations(
-            tuple(entries), mean, sd, quantiles.T, *counts, str(raw["market"]), str(raw["command"])
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        remedy = "package the policy again"
-        raise PolicyError(
-            "figures of a policy's observations", f"{path}: {error}", remedy
-        ) from error
 
 
 def names() -> tuple[str, ...]:
@@ -253,13 +154,22 @@ def named(name: str, estimates: MarketEstimates | None = None) -> Strategy:
 
 def observed(name: str) -> CalmObservations:
     """Statistics of a packaged policy's observations in calm episodes."""
-    own = folder_of(shipped(name)) / OBSERVATIONS
-    return read_observed(own if own.is_file() else FOLDER / SHARED / f"{stem(shipped(name))}.json")
+    return read_observed(figures_of(folder_of(shipped(name))))
+
+
+def figures_of(folder: Path) -> Path:
+    """Where the statistics of a policy's observations are, if there are any: beside its card, or, of packaged ones, in
+    the folder that they share."""
+    own = folder / OBSERVATIONS
+    if folder.parent != FOLDER or own.is_file():
+        return own
+    return FOLDER / SHARED / f"{stem(folder.name)}.json"
 
 
 __all__ = [
     "CalmObservations",
     "family",
+    "figures_of",
     "folder_of",
     "named",
     "names",

@@ -21,7 +21,6 @@ NAMES: Mapping[str, str] = MappingProxyType(
         "volatility_ratio": "volatility against its usual level",
         "depth_ratio": "depth against its usual level",
         "anomaly": "anomaly score against its alarm",
-        "run": "the move expected against the orders, in half spreads,",
     }
 )
 """Inputs and how a reason calls them."""
@@ -39,8 +38,6 @@ class RiskState(NamedTuple):
         Volatility now, and lots near the touch now, over their usual levels: 1 is ordinary.
     anomaly : float or None
         Score over its alarm threshold: 1 is the alarm, around 0 is ordinary (:mod:`tercel.signals.risk.anomaly`).
-    run : float or None
-        Move that the public's flow makes expect against a desk's orders, in half spreads; 0 where it comes their way.
 
     NaN says that a measurement failed, None that nobody measures; both are answered by caution where a policy requires
     the input. None is passed over where it does not.
@@ -51,7 +48,6 @@ class RiskState(NamedTuple):
     volatility_ratio: float | None = None
     depth_ratio: float | None = None
     anomaly: float | None = None
-    run: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,16 +142,6 @@ DEFAULT_RULES = (
 Measured (`python -m studies worth posture`): caps on what is at work make the tail of cost worse when depth goes, as
 the horizon takes what is left in a thin book; haste while there is depth cuts it.
 """
-RUN_URGENCY = 0.8
-"""What is left of an order is then worked at four times the even pace."""
-
-
-def run_rule(half_spreads: float) -> PostureRule:
-    """A rule that asks for haste once the price is expected to run away by so many half spreads."""
-    return PostureRule(
-        "flow runs away", "run", half_spreads, half_spreads / 2, PostureDemand(urgency=RUN_URGENCY)
-    )
-
 
 CAUTIOUS = PostureDemand(
     urgency=0.0, max_participation=0.05, styles=Style.JOIN, size_multiplier=0.0
@@ -202,13 +188,6 @@ class PostureConfig:
                 ", ".join(named),
                 "rename the rule that stands twice",
             )
-
-
-def posture_policy(instrument: str, run: float = 0.0) -> "PosturePolicy":
-    """The default policy of an instrument, with a rule for flow that runs away by so many half spreads (0: without)."""
-    return PosturePolicy(
-        instrument, PostureConfig((*DEFAULT_RULES, run_rule(run))) if run else None
-    )
 
 
 class PosturePolicy:

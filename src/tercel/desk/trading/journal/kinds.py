@@ -48,6 +48,9 @@ hash of its card, "at": when it was known, "ahead_bps": the part of it that is e
 until its horizon, "due_ns"}."""
 POSTURE: Final = "posture"
 """{"urgency", "max_participation", "styles", "size_multiplier", "reasons"}: risk's, and what a person set by hand."""
+BASELINE: Final = "baseline"
+"""What is ordinary in an instrument's market, learned by the desk from so many "seconds" that it observed: fields of
+`signals.risk.anomaly.AnomalyBaseline`. The next session begins with it."""
 FEEDBACK: Final = "feedback"
 """What a finished parent cost: `trading.tca.shortfall.Shortfall.to_dict`, {"status"} it ended with,
 and, as its agent saw them, {"alpha_bps", "posture"}; {"by_hand": lots} of one that a person had taken over."""
@@ -60,7 +63,7 @@ SHARE: Final = "share"
 """Flow shared out anew: {"shares": {agent: share}, "why"}."""
 DRIFT: Final = "drift"
 """A detector's result for an agent: {"state", "statistic", "text"}."""
-SEAT: Final = "seat"
+AGENT_ASSIGNMENT: Final = "agent_assignment"
 """Who works for an agent, journaled when it changes: {"strategy", "challenger" ("": none), "trials", "mean_bps",
 "low_bps", "high_bps" (what the challenger saved on paper; None: not known), "verdict", "state": "champion alone" |
 "challenged" | "drifting"}."""
@@ -115,13 +118,14 @@ KINDS: Final = frozenset(
         MARKET,
         ALPHA,
         POSTURE,
+        BASELINE,
         FEEDBACK,
         TCA,
         SHARE,
         DRIFT,
     }
     | {
-        SEAT,
+        AGENT_ASSIGNMENT,
         LIMITS,
         OPERATOR,
         KILL,

@@ -19,8 +19,11 @@ from tercel.core.written import write_whole
 from tercel.execution.observations import observer
 from tercel.execution.policies.card import Card, read_card
 from tercel.execution.policies.mlp import MlpPolicy
+from tercel.execution.policies.observed import OBSERVATIONS
 from tercel.execution.policies.policy import CARD, save_policy
+from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.strategies import build
+from tercel.lab.evaluation.observed import observed_in
 from tercel.lab.learning.agent.arena import TrainingArena
 from tercel.lab.learning.agent.config import AgentConfig
 from tercel.lab.learning.agent.env import MakeEnv, env_of, in_shards, learned_in, unit_of
@@ -278,10 +281,21 @@ class Training:
             )
             write_whole(path, changed.to_json())
 
+    def _observe(self) -> None:
+        """Write what the kept policy observes on validation episodes beside its card."""
+        eyes, folder = eyes_of(self.config), self.folder / POLICY
+        strategy = policy_strategy(folder, eyes=None if isinstance(eyes, str) else eyes)
+        plans = [(one.validation, one.task, one.plan) for one in self.markets]
+        command = f"training {self.config.name}, seed {self.seed}"
+        found = observed_in(plans, strategy, ", ".join(self._names), command)
+        write_whole(folder / OBSERVATIONS, found.to_json())
+
     def finish(self, done: bool) -> dict[str, Any]:
         """Write and return the result of the training."""
         best = self.best or {}
         self._count()
+        if done:
+            self._observe()
         result = {
             "name": self.config.name,
             "seed": self.seed,

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from tercel.api.console.guard import NotServedError
+from tercel.api.console.connected import ANSWER_S, ConnectedDesk, Desks, RemoteDesk, assignment_of
+from tercel.api.console.guard import HttpError
 from tercel.api.console.models import (
     AmendBody,
     Done,
@@ -18,7 +19,6 @@ from tercel.api.console.models import (
     PostureBody,
     WithdrawBody,
 )
-from tercel.api.console.reached import ANSWER_S, Desks, ReachedDesk, Served, seat
 from tercel.core.messages import Style
 from tercel.core.names import offer
 from tercel.core.ports import Entry
@@ -47,7 +47,7 @@ class ActResults:
         """Both; refused with a status where nothing at all was done."""
         if not self.done and self.not_done:
             first = self.not_done[0]
-            raise NotServedError(status, first.what, first.why, "look at the page, then try again")
+            raise HttpError(status, first.what, first.why, "look at the page, then try again")
         return Done(done=self.done, not_done=self.not_done)
 
 
@@ -61,11 +61,11 @@ def kill(desks: Desks, asked: KillBody, by: str) -> Done:
     """
     given = [asked.name] if isinstance(asked.name, str) else list(asked.name or [])
     if asked.scope != "all" and not given:
-        raise NotServedError(
+        raise HttpError(
             422, f"the name of the {asked.scope} to stop", "none", 'give one, or {"scope": "all"}'
         )
     results, targets = ActResults(), _targets(desks, asked, given)
-    fallen = list[tuple[Served, list[str], int]]()
+    fallen = list[tuple[ConnectedDesk, list[str], int]]()
     for one, agents in targets.items():
         served = desks[one]
         before = served.desk.last() if not served.follower.fault else 0
@@ -119,7 +119,7 @@ def _missing(
     return [name for name in given if name not in found]
 
 
-def _killed(served: Served, agents: Sequence[str], before: int, unknown: str) -> list[str]:
+def _killed(served: ConnectedDesk, agents: Sequence[str], before: int, unknown: str) -> list[str]:
     """What a desk did of a kill, agent by agent."""
     who = ", ".join(agents) or "every agent"
     if unknown:
@@ -146,7 +146,7 @@ def _open(body: Mapping[str, Any]) -> str:
     return f"{body.get('open', 0):,} lots are being cancelled"
 
 
-def rearm(served: Served, agents: Sequence[str], by: str, reason: str, mark: str) -> Done:
+def rearm(served: ConnectedDesk, agents: Sequence[str], by: str, reason: str, mark: str) -> Done:
     """Let killed agents trade again, where the latch has still that mark; what the desk did."""
     before = served.desk.last()
     served.desk.rearm(agents, by, reason, mark)
@@ -172,28 +172,30 @@ def rearm(served: Served, agents: Sequence[str], by: str, reason: str, mark: str
 # -- parents -----------------------------------------------------------------------------------------------------------
 
 
-def _asked(served: Served, command: str, body: Mapping[str, Any], by: str, reason: str) -> str:
+def _asked(
+    served: ConnectedDesk, command: str, body: Mapping[str, Any], by: str, reason: str
+) -> str:
     """Ask the desk; what it did, in a sentence.
 
     Raises
     ------
-    OrderError, NotServedError
+    OrderError, HttpError
         It says no; or no answer came in time: the word lies there and may still be taken.
     """
     return f"{served.name}: {_said(_answer(served, command, body, by, reason))}"
 
 
 def _answer(
-    served: Served,
+    served: ConnectedDesk,
     command: str,
     body: Mapping[str, Any],
     by: str,
     reason: str,
-    at: ReachedDesk | None = None,
+    at: RemoteDesk | None = None,
 ) -> Entry:
     entry = (at or served.desk).ask(command, body, by, reason)
     if entry is None:
-        raise NotServedError(
+        raise HttpError(
             409,
             f"an answer of {served.name}",
             f"no answer in {ANSWER_S:g} s; the word lies in its inbox and may still be taken",
@@ -230,7 +232,7 @@ def _said(entry: Entry) -> str:
     return f"{entry.parent or entry.agent} {event}"
 
 
-def submit(served: Served, asked: ParentBody, by: str) -> Done:
+def submit(served: ConnectedDesk, asked: ParentBody, by: str) -> Done:
     """Submit a parent order; the desk's answer."""
     agent = asked.agent or most_flow(served, asked.instrument)
     served.must_have([agent])
@@ -246,19 +248,19 @@ def submit(served: Served, asked: ParentBody, by: str) -> Done:
     return Done(done=[_asked(served, "submit", body, by, asked.reason)])
 
 
-def most_flow(served: Served, instrument: str) -> str:
+def most_flow(served: ConnectedDesk, instrument: str) -> str:
     """The agent that has most of an instrument's flow.
 
     Raises
     ------
-    NotServedError
+    HttpError
         409: nobody has any.
     """
     shares = served.follower.ask(
         lambda s: {one.name: one.share.get(instrument, -1.0) for one in s.agents.values()}
     )
     if not shares:
-        raise NotServedError(
+        raise HttpError(
             409,
             "an agent",
             f"none at {served.name} yet",
@@ -267,7 +269,7 @@ def most_flow(served: Served, instrument: str) -> str:
     out = served.follower.ask(lambda s: s.killed | s.ledger.holds.keys())
     left = {name: share for name, share in shares.items() if name not in out}
     if not left:
-        raise NotServedError(
+        raise HttpError(
             409,
             "an agent that takes parents",
             f"{', '.join(sorted(shares))}: each is killed or paused",
@@ -276,13 +278,13 @@ def most_flow(served: Served, instrument: str) -> str:
     return max(left, key=lambda name: left[name])
 
 
-def change_parent(served: Served, verb: str, id_: str, by: str, reason: str) -> Done:
+def change_parent(served: ConnectedDesk, verb: str, id_: str, by: str, reason: str) -> Done:
     """Pause, resume or cancel a parent, which the desk alone may know yet; its answer."""
     parent = id_ if served.reading else served.parent(id_).id
     return Done(done=[_asked(served, verb, {"parent": parent}, by, reason)])
 
 
-def amend(served: Served, id_: str, asked: AmendBody, by: str) -> Done:
+def amend(served: ConnectedDesk, id_: str, asked: AmendBody, by: str) -> Done:
     """Change a parent; the desk's answer."""
     parent = served.parent(id_)
     body: dict[str, Any] = {"parent": parent.id}
@@ -290,20 +292,18 @@ def amend(served: Served, id_: str, asked: AmendBody, by: str) -> Done:
     body |= {} if asked.minutes is None else {"horizon_ns": round(asked.minutes * NS_PER_MINUTE)}
     body |= {} if asked.limit_price is None else {"limit_price": asked.limit_price}
     if len(body) == 1:
-        raise NotServedError(
-            422, "qty, minutes or limit_price", "none of them", "say what is to change"
-        )
+        raise HttpError(422, "qty, minutes or limit_price", "none of them", "say what is to change")
     return Done(done=[_asked(served, "amend", body, by, asked.reason)])
 
 
-def change_agent(served: Served, verb: str, agent: str, by: str, reason: str) -> Done:
+def change_agent(served: ConnectedDesk, verb: str, agent: str, by: str, reason: str) -> Done:
     """Pause an agent, or let it go on; the desk's answer, and what of it waits on for reasons of its own."""
     served.must_have([agent])
     done = [_asked(served, f"{verb}_agent", {"agent": agent}, by, reason)]
     return Done(done=done + (_waits(served, agent) if verb == "resume" else []))
 
 
-def _waits(served: Served, agent: str = "") -> list[str]:
+def _waits(served: ConnectedDesk, agent: str = "") -> list[str]:
     """Parents that are paused, an agent's or all, and why."""
 
     def paused(state: DeskState) -> list[str]:
@@ -314,12 +314,12 @@ def _waits(served: Served, agent: str = "") -> list[str]:
     return [f"{served.name}: paused until each is resumed: {', '.join(waits)}"] if waits else []
 
 
-def hand_over(served: Served, command: str, id_: str, by: str, reason: str) -> Done:
+def hand_over(served: ConnectedDesk, command: str, id_: str, by: str, reason: str) -> Done:
     """Take a parent over, or give it back; the desk's answer."""
     return Done(done=[_asked(served, command, {"parent": served.parent(id_).id}, by, reason)])
 
 
-def order_by_hand(served: Served, id_: str, asked: HandOrderBody, by: str) -> Done:
+def order_by_hand(served: ConnectedDesk, id_: str, asked: HandOrderBody, by: str) -> Done:
     """Send an order of a parent by hand; what became of it within a moment."""
     parent, before = served.parent(id_), served.desk.last()
     instrument = parent.order.instrument
@@ -349,13 +349,15 @@ def _of_order(name: str, rests: bool, found: Sequence[Entry]) -> tuple[str, bool
     return words, rests or status not in ("new", "pending_new")
 
 
-def withdraw(served: Served, id_: str, asked: WithdrawBody, by: str) -> Done:
+def withdraw(served: ConnectedDesk, id_: str, asked: WithdrawBody, by: str) -> Done:
     """Cancel orders that were given by hand; the desk's answer."""
     body = {"parent": served.parent(id_).id, "order": asked.order}
     return Done(done=[_asked(served, "withdraw", body, by, asked.reason)])
 
 
-def own_alert(served: Served, seq: int, by: str, note: str, *, at_gate: bool = False) -> Done:
+def own_alert(
+    served: ConnectedDesk, seq: int, by: str, note: str, *, at_gate: bool = False
+) -> Done:
     """An alert is somebody's from here on, in the journal that it stands in: the desk's, or that of its gate.
 
     Of several people who take it the first one's it is, whichever console they are at.
@@ -365,13 +367,13 @@ def own_alert(served: Served, seq: int, by: str, note: str, *, at_gate: bool = F
         (served.at_gate, f"the gate of {served.name}") if at_gate else (served.desk, served.name)
     )
     if where is None or owner is None:
-        raise NotServedError(
+        raise HttpError(
             404, f"an alert of {who}", f"entry {seq}, which is none", "see /api/desks/DESK/alerts"
         )
     said = "" if owner else _said(_answer(served, "own_alert", {"alert": seq}, by, note, where))
     owner = owner or served.owner(seq, at_gate=at_gate)
     if owner not in ("", None, by):
-        raise NotServedError(
+        raise HttpError(
             409, f"an alert of {who} that is nobody's", f"{seq}, {owner}'s", "ask its owner"
         )
     return Done(done=[f"{who}: {said or f'alert {seq} is owned by {by}'}"])
@@ -380,16 +382,16 @@ def own_alert(served: Served, seq: int, by: str, note: str, *, at_gate: bool = F
 # -- what takes two persons --------------------------------------------------------------------------------------------
 
 
-def may_rearm(served: Served, agents: Sequence[str]) -> dict[str, Any]:
+def may_rearm(served: ConnectedDesk, agents: Sequence[str]) -> dict[str, Any]:
     """What a re-arm is asked of: agents and the latch's mark; refused where they are not killed."""
     served.must_have(agents)
     mark, killed = served.desk.mark(), served.desk.killed()  # a kill between the two is another one
     if killed is None:
-        raise NotServedError(
+        raise HttpError(
             409, "a kill to take back", f"{served.name} is armed", "nothing is to be done"
         )
     if agents and (killed["scope"] == "all" or not set(agents) <= set(killed["scope"].split(", "))):
-        raise NotServedError(
+        raise HttpError(
             409,
             f"agents that are killed: {killed['scope']}",
             ", ".join(agents),
@@ -398,18 +400,18 @@ def may_rearm(served: Served, agents: Sequence[str]) -> dict[str, Any]:
     return {"agents": list(agents), "mark": mark}
 
 
-def may_promote(served: Served, agent: str) -> dict[str, Any]:
+def may_promote(served: ConnectedDesk, agent: str) -> dict[str, Any]:
     """What a promotion would do, as the desk's command has it; refused where nobody challenges."""
     served.must_have([agent])
-    there = served.follower.ask(lambda state: dict(seat(state, agent)))
+    there = served.follower.ask(lambda state: dict(assignment_of(state, agent)))
     if not there.get("challenger"):
-        raise NotServedError(
+        raise HttpError(
             409, "an agent with a challenger", f"{agent}, which has none", "look at the page"
         )
     return {"agent": agent, "champion": there.get("strategy"), "challenger": there["challenger"]}
 
 
-def must_be_so_still(served: Served, act: str, body: Mapping[str, Any]) -> None:
+def must_be_so_still(served: ConnectedDesk, act: str, body: Mapping[str, Any]) -> None:
     """Refuse to confirm what is not there any more as it was asked about; the desk looks again when it does it."""
     now = body
     if act == "rearm":
@@ -417,7 +419,7 @@ def must_be_so_still(served: Served, act: str, body: Mapping[str, Any]) -> None:
     elif act == "promote":
         now = may_promote(served, body["agent"])
     if now != body:
-        raise NotServedError(
+        raise HttpError(
             409,
             "what was asked about",
             f"another one now at {served.name}",
@@ -425,13 +427,13 @@ def must_be_so_still(served: Served, act: str, body: Mapping[str, Any]) -> None:
         )
 
 
-def may_undo(served: Served, agent: str) -> None:
+def may_undo(served: ConnectedDesk, agent: str) -> None:
     """Refuse to undo a promotion where there was none in this session."""
     served.must_have([agent])
     if not served.follower.ask(
         lambda state: agent in state.agents and state.agents[agent].promoted
     ):
-        raise NotServedError(
+        raise HttpError(
             409,
             "an agent with a promotion to undo",
             f"{agent}, for whom nobody was promoted",
@@ -450,23 +452,23 @@ def posture_of(asked: PostureBody) -> dict[str, Any]:
     return {"agent": asked.agent, "words": words, "span_ns": round(asked.minutes * NS_PER_MINUTE)}
 
 
-def set_posture(served: Served, body: Mapping[str, Any], by: str, reason: str) -> Done:
+def set_posture(served: ConnectedDesk, body: Mapping[str, Any], by: str, reason: str) -> Done:
     """Set a posture by hand, or end one (`lift`); the desk's answer."""
     return Done(done=[_asked(served, "posture", body, by, reason)])
 
 
-def looser(served: Served, asked: LimitsBody) -> tuple[dict[str, str], list[str]]:
+def looser(served: ConnectedDesk, asked: LimitsBody) -> tuple[dict[str, str], list[str]]:
     """Changes as the desk's command has them, and the paths that they would loosen.
 
     Raises
     ------
-    LimitsError, NotServedError
+    LimitsError, HttpError
         No limit file could have them; or the journal does not say what is in force.
     """
     changes = {path: str(value) for path, value in asked.changes.items()}
     record = served.follower.ask(lambda state: state.ledger.limits.in_force)
     if record is None:
-        raise NotServedError(
+        raise HttpError(
             409,
             f"limits in force at {served.name}",
             "none in its journal",
@@ -476,23 +478,23 @@ def looser(served: Served, asked: LimitsBody) -> tuple[dict[str, str], list[str]
     return changes, loosened(before, changed(before, changes))
 
 
-def tighten(served: Served, changes: Mapping[str, str], by: str, reason: str) -> Done:
+def tighten(served: ConnectedDesk, changes: Mapping[str, str], by: str, reason: str) -> Done:
     """Make limits tighter; the desk's answer."""
     return Done(done=[_asked(served, "limits", {"act": "tighten", "changes": changes}, by, reason)])
 
 
-def ask_limits(served: Served, changes: Mapping[str, str], by: str, reason: str) -> int:
+def ask_limits(served: ConnectedDesk, changes: Mapping[str, str], by: str, reason: str) -> int:
     """Put a request for looser limits before the desk; its number."""
     entry = served.desk.ask("limits", {"act": "request", "changes": changes}, by, reason)
     if entry is None:
-        raise NotServedError(
+        raise HttpError(
             409, f"an answer of {served.name}", f"none in {ANSWER_S:g} s", "look at the page"
         )
     return int(entry.body["request"])
 
 
 def confirmed(
-    served: Served, act: str, body: Mapping[str, Any], by: Mapping[str, str], reason: str
+    served: ConnectedDesk, act: str, body: Mapping[str, Any], by: Mapping[str, str], reason: str
 ) -> Done:
     """Do what one person asked for and another confirmed (`both`: the two; `second`: the latter)."""
     if act == "rearm":

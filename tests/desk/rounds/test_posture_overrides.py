@@ -7,15 +7,15 @@ import pytest
 from tests.desk.rounds.test_one_after_another import SMALL
 from tests.desk.trading.word import Word
 
-from tercel.api.demo.config import parse_config
 from tercel.api.demo.markets import SimulatedMarkets
+from tercel.api.desk_file import parse_config
 from tercel.core.messages import Posture, Style
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import NS_PER_SECOND as S
 from tercel.desk.rounds.build import open_desk
+from tercel.desk.rounds.dependencies import DeskDependencies
 from tercel.desk.rounds.outcome import outcome
-from tercel.desk.rounds.parts import DeskParts
-from tercel.desk.rounds.stances import combined
+from tercel.desk.rounds.posture_overrides import combined
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.store import SqlJournal
 from tercel.desk.trading.ledger import Ledger
@@ -66,7 +66,7 @@ class Placed:
         config = parse_config(text, "desk.toml")
         self.exchange = exchange or SimulatedMarkets().exchange(config)
         self.journal = SqlJournal(folder)
-        self.opened = open_desk(config, self.journal, DeskParts(self.exchange))
+        self.opened = open_desk(config, self.journal, DeskDependencies(self.exchange))
         self.desk, self.session = self.opened.desk, self.opened.session
         self.say = Word(self.session, folder)
         self.desk.begin()
@@ -214,7 +214,7 @@ def test_an_agent_is_not_judged_by_what_a_person_did(tmp_path: Path) -> None:
     placed.desk.wait(2 * S)
     (told,) = [one for one in placed.entries(kinds.FEEDBACK) if one.parent == parent.id]
     assert told.body["by_hand"] > 0
-    assert parent.order.agent not in placed.desk._lines["AAA"].round_costs
+    assert parent.order.agent not in placed.desk._states["AAA"].round_costs
     found = outcome(placed.opened, tmp_path)
     (row,) = [one for one in found.parents if one.id == parent.id]
     assert row.by_hand == told.body["by_hand"]

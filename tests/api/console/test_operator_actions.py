@@ -12,7 +12,7 @@ from tests.api.console.conftest import Place, listening, placed
 from tests.desk.console.desks import PASSWORD, ListedDesk
 from tests.waiting import until
 
-from tercel.api.console import reached
+from tercel.api.console import connected
 from tercel.core.errors import JournalError, OrderError
 from tercel.core.orders import NewOrder, Tif
 from tercel.core.ports import Entry
@@ -243,10 +243,10 @@ def test_who_resumes_an_agent_is_told_what_of_it_waits_and_who_paused_it(place: 
 def test_what_a_desk_that_hangs_has_not_answered_is_taken_back_unless_it_is_careful(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, stays: bool
 ) -> None:
-    monkeypatch.setattr(reached, "ANSWER_S", 0.1)
+    monkeypatch.setattr(connected, "ANSWER_S", 0.1)
     journal = SqlJournal(tmp_path, "a desk that hangs")
     journal.append([Entry(kinds.SESSION, 1, body={"session": 1, "venue": "x", "holder": "t"})])
-    desk = reached.ReachedDesk(tmp_path, lambda: 1)
+    desk = connected.RemoteDesk(tmp_path, lambda: 1)
     if stays:
         assert desk.ask(command, {"parent": "p1"}, "ann", "news") is None
     else:

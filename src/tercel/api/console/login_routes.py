@@ -12,7 +12,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.concurrency import run_in_threadpool
 
 from tercel.api.console import models
-from tercel.api.console.guard import COOKIE, NotServedError, needs, nobody
+from tercel.api.console.guard import COOKIE, HttpError, needs, nobody
 from tercel.api.console.oidc import CALLBACK, FLOW_S, IdentityProvider
 from tercel.api.console.people import People, made_password
 from tercel.api.console.roles import PUBLIC
@@ -49,7 +49,7 @@ class Door:
 
         Raises
         ------
-        NotServedError
+        HttpError
             401: not the password. 429: too many tries; nobody at another address waits.
         """
         try:
@@ -57,9 +57,7 @@ class Door:
         except TercelError:
             raise nobody() from None
         if secret is None:
-            raise NotServedError(
-                401, "a name and its password", "another", "try again, or ask an admin"
-            )
+            raise HttpError(401, "a name and its password", "another", "try again, or ask an admin")
         return secret
 
     async def change(self, asked: models.PasswordBody, request: Request) -> int:
@@ -67,7 +65,7 @@ class Door:
 
         Raises
         ------
-        NotServedError
+        HttpError
             403: not the password. 429: as `enter`.
         """
         visit, secret = request.state.visit, request.cookies.get(COOKIE)
@@ -76,7 +74,7 @@ class Door:
             visit.person.name, partial(change, visit, secret, asked.old, asked.new), request
         )
         if ended is None:
-            raise NotServedError(
+            raise HttpError(
                 403, "the password of who asks", "another, or none is kept here", "try again"
             )
         return ended
@@ -101,12 +99,10 @@ class Door:
             self._waiting[known] -= 1
 
 
-def _wait(seconds: float) -> NotServedError:
+def _wait(seconds: float) -> HttpError:
     whole = max(1, round(seconds + 0.5))
     received = "too many wrong ones of this name from here, or too many at once"
-    return NotServedError(
-        429, "fewer tries", received, f"wait {whole} s", {"Retry-After": str(whole)}
-    )
+    return HttpError(429, "fewer tries", received, f"wait {whole} s", {"Retry-After": str(whole)})
 
 
 def with_session(response: Response, secret: str, request: Request) -> Response:
@@ -130,7 +126,7 @@ def said_page(said: str, status: int) -> Response:
     return HTMLResponse(text, status_code=status)
 
 
-def add_entry(app: FastAPI, sessions: Sessions, oidc: bool) -> None:
+def add_login_routes(app: FastAPI, sessions: Sessions, oidc: bool) -> None:
     """Add login, logout, and who one is; `oidc`: whether an identity provider names people too."""
     door = Door(sessions)
 
@@ -146,9 +142,7 @@ def add_entry(app: FastAPI, sessions: Sessions, oidc: bool) -> None:
         with_session(response, secret, request)
         visit = sessions.visit(secret)
         if visit is None:
-            raise NotServedError(
-                401, "a name and its password", "one that has just gone", "try again"
-            )
+            raise HttpError(401, "a name and its password", "one that has just gone", "try again")
         _with_cookie(response, DEVICE, sessions.device(visit.person), DEVICE_S, request)
         return _me(sessions, visit)
 

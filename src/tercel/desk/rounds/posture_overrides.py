@@ -11,7 +11,7 @@ from typing import Any, Final
 from tercel.core.errors import OrderError
 from tercel.core.messages import ANY_STYLE, Posture, Style
 from tercel.core.ports import Entry
-from tercel.desk.rounds.line import Line
+from tercel.desk.rounds.instrument import DeskInstrument
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.session import Session
 
@@ -47,7 +47,7 @@ def combined(posture: Posture, stance: Mapping[str, Any]) -> Posture:
     return replace(posture, **words, reasons=tuple(dict.fromkeys((*posture.reasons, why))))
 
 
-class HandPostures:
+class PostureOverrides:
     """Postures set by hand, as the session's ledger has them.
 
     Parameters
@@ -58,13 +58,13 @@ class HandPostures:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def over(self, name: str, line: Line, at_ns: int) -> Posture | None:
+    def over(self, name: str, state: DeskInstrument, at_ns: int) -> Posture | None:
         """What risk says of an instrument with what was set for the desk; None where neither says anything."""
         stance = self._in_force("", at_ns)
-        said = line.policy.posture() if line.policy is not None else None
+        said = state.policy.posture() if state.policy is not None else None
         if stance is None:
             # once told, agents have to be told that it is over
-            return said if said is not None or line.posture is None else Posture(name, at_ns)
+            return said if said is not None or state.posture is None else Posture(name, at_ns)
         return combined(said or Posture(name, at_ns), stance)
 
     def of_agents(self, name: str, posture: Posture | None, at_ns: int) -> dict[str, Posture]:

@@ -1,28 +1,71 @@
-"""Positions that a desk is to reach: parents are made from target less position.
+"""Orders that come in to a desk: drawn from its seed, or towards positions that it is to reach.
 
-A name without a row is left as it is. Targets with a date are traded for `targets_days` after it, and not while the
-forecast of the desk's model is refused. A weight is worth its share of the capital at the price where the desk trades,
-whatever the files' last close is: both are told where they differ. Lots that are still at work for the desk's agents
-count as traded, so that a session which follows another asks for nothing twice. A target that no order can reach is
-refused alone; weights that come to more than the capital, long and short together, are traded and told.
+Those that are drawn are the same for every variant of a desk. Towards positions parents are made from target less
+position. A name without a row is left as it is. Targets with a date are traded for `targets_days` after it, and not
+while the forecast of the desk's model is refused. A weight is worth its share of the capital at the price where the
+desk trades, whatever the files' last close is: both are told where they differ. Lots that are still at work for the
+desk's agents count as traded, so that a session which follows another asks for nothing twice. A target that no order
+can reach is refused alone; weights that come to more than the capital, long and short together, are traded and told.
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final
+
+import numpy as np
 
 from tercel.core.errors import ConfigError
 from tercel.core.fixed import ONE
 from tercel.core.vocabulary import BUY, MOST_LOTS, SELL
 from tercel.desk.rounds.config import DeskConfig, SignalsSection
-from tercel.desk.rounds.demand import Demand
 from tercel.desk.rounds.forecasts import DeskForecasts, session_day
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.session import Session
 from tercel.signals.model_folder import folder_at, load
 from tercel.signals.sources.registry import in_table
 from tercel.signals.targets import Target, names_in, read_targets
+
+
+@dataclass(frozen=True, slots=True)
+class OrderArrival:
+    """One incoming order: `lots` of `instrument` to `side` in round `round`."""
+
+    round: int
+    instrument: str
+    side: int
+    lots: int
+
+
+def order_arrivals(
+    config: DeskConfig, volume_per_s: dict[str, float], seed: int
+) -> list[OrderArrival]:
+    """One order per round and instrument, always to the same side of an instrument, as of a flow.
+
+    Parameters
+    ----------
+    volume_per_s : dict of str to float
+        Lots that trade in a second, by instrument, as the venue lists them.
+    seed : int
+        Of the sides.
+    """
+    rng = np.random.default_rng([seed, 11])
+    fixed = {"buy": BUY, "sell": SELL}
+    sides = {
+        instrument.name: fixed.get(config.order_arrivals.side, BUY if rng.random() < 0.5 else SELL)
+        for instrument in config.instrument
+    }
+    lots = {
+        name: max(round(config.order_arrivals.share * volume_per_s[name] * config.desk.round_s), 1)
+        for name in sides
+    }
+    return [
+        OrderArrival(number, name, sides[name], lots[name])
+        for number in range(config.desk.rounds)
+        for name in sides
+    ]
+
 
 FAR: Final = 0.2
 """Part of a close beyond which both prices are told."""
@@ -99,7 +142,7 @@ class TargetOrders:
         self._say = partial(session.gateway.alert, "info", kinds.TARGET)
         self._warn = partial(session.gateway.alert_once, "warning", kinds.TARGET)
 
-    def due(self, number: int) -> Iterator[Demand]:
+    def due(self, number: int) -> Iterator[OrderArrival]:
         """Orders that can be sized now, for round `number`; an alert says what became of each target."""
         if why := self._refused():
             self._warn(f"{self._section.targets} is not traded: {why}")
@@ -136,7 +179,7 @@ class TargetOrders:
             order = f"{'buys' if lots > 0 else 'sells'} {abs(lots)}" if lots else "nothing to trade"
             self._say(f"{asked}; {worth}; holds {held}, {works} at work: {order}", name)
             if lots:
-                yield Demand(number, name, BUY if lots > 0 else SELL, abs(lots))
+                yield OrderArrival(number, name, BUY if lots > 0 else SELL, abs(lots))
 
     def _refused(self) -> str:
         """Why targets that have a date may not be traded now: their forecast is refused, or they are too old."""

@@ -19,7 +19,7 @@ CLEARED: Final = 0.9
 """Part of what a day may lose under which an alert is over."""
 
 
-class RiskWatch:
+class VarMonitor:
     """Value at risk of a session's positions, by the marks of its heartbeats and of sessions before.
 
     Parameters

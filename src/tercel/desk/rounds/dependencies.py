@@ -18,7 +18,7 @@ class NewsPort(Protocol):
 
 
 @dataclass(frozen=True)
-class DeskParts:
+class DeskDependencies:
     """A desk's venue, news source, anomaly baselines and gate.
 
     Parameters
@@ -28,7 +28,8 @@ class DeskParts:
     news : NewsPort, optional
         A model's feature `news`; without it the feature is missing.
     calm : mapping of instrument to AnomalyBaseline
-        What is ordinary in its market; of one that is not there the warm-up is taken for that.
+        What is ordinary in its market, of a simulated one; of one that is not there the desk learns it
+        (`rounds.baselines`).
     gate : Path, optional
         Folder of the journal of the gate before its venue, whose alerts are for the same people.
     """
@@ -39,8 +40,8 @@ class DeskParts:
     gate: Path | None = None
 
 
-class PartsMaker(Protocol):
+class DependencyFactory(Protocol):
     """Factory of the parts of a desk whose folder is locked; resources to close go onto the exit stack."""
 
-    def __call__(self, folder: Path, latch: Path, opened: ExitStack) -> DeskParts:
+    def __call__(self, folder: Path, latch: Path, opened: ExitStack) -> DeskDependencies:
         """Raise a `TercelError` for a venue that cannot be reached."""

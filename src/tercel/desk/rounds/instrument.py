@@ -1,14 +1,20 @@
-"""Implementation shortfall of a desk's whole order flow in one instrument, from each order's arrival.
+"""What a desk knows of one instrument: its flow and what it cost, its market, sizes, shares, forecast and posture.
 
 Fills are booked to the oldest open order first, against the mid at which that order came in: lots that sizing held back
 keep their first arrival price, so that waiting is part of the cost.
 """
 
+from array import array
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tercel.core.errors import OrderError
 from tercel.core.fixed import ONE, PAID_ONE, floored, text
+from tercel.core.messages import Alpha, Posture
+from tercel.desk.rounds.forecasts import Outlook
+from tercel.desk.rounds.monitor import MarketMonitor
+from tercel.desk.rounds.sizing import FlowShares, Sizing
+from tercel.signals.risk.posture import PosturePolicy
 
 
 @dataclass(slots=True)
@@ -17,7 +23,7 @@ class _Open:
     mid2: int
 
 
-class Program:
+class FlowShortfall:
     """Orders received to one side of one instrument, and their cost.
 
     Parameters
@@ -25,11 +31,11 @@ class Program:
     side : int
         +1 buy, -1 sell.
 
-    >>> program = Program(1)
-    >>> program.ask(10, mid2=2000)
-    >>> program.ask(10, mid2=2010)
-    >>> program.fill(15 * ONE, 15 * 2020 * PAID_ONE)
-    >>> program.open, program.cost2 // PAID_ONE, round(program.cost_bps(2040), 2)
+    >>> flow = FlowShortfall(1)
+    >>> flow.ask(10, mid2=2000)
+    >>> flow.ask(10, mid2=2010)
+    >>> flow.fill(15 * ONE, 15 * 2020 * PAID_ONE)
+    >>> flow.open, flow.cost2 // PAID_ONE, round(flow.cost_bps(2040), 2)
     (5, 250, 99.75)
     """
 
@@ -87,3 +93,28 @@ class Program:
         """Cost of the whole program, bps of its arrival value; open lots are marked at `mid2`."""
         waiting = sum(self.side * (mid2 - order.mid2) * order.qty * ONE for order in self._open)
         return 1e4 * (self.cost2 + waiting) / self.asked2 if self.asked2 else 0.0
+
+
+@dataclass
+class DeskInstrument:
+    """What the desk knows of one instrument."""
+
+    flow: FlowShortfall
+    monitor: MarketMonitor
+    sizing: Sizing
+    weights: FlowShares
+    policy: PosturePolicy | None
+    outlook: Outlook | None = None
+    posture: Posture | None = None
+    round_costs: dict[str, float] = field(default_factory=dict)
+    begun_mid2: int = 0
+    """The mid at the start of the round, half ticks."""
+    pending: dict[int, tuple[float, int]] = field(default_factory=dict)
+    """Forecasts that are not yet due, by when they are: what was expected until then, and the mid at that time."""
+    share_path: "array[float]" = field(default_factory=lambda: array("d"))
+    """The agents' shares after every round, one round after the other."""
+
+    @property
+    def alpha(self) -> Alpha | None:
+        """The forecast that agents read."""
+        return None if self.outlook is None else self.outlook.alpha

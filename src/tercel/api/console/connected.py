@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tercel.api import desk_folder, desk_word
-from tercel.api.console.guard import NotServedError
+from tercel.api.console.guard import HttpError
 from tercel.api.console.requests import RequestBook
 from tercel.core.errors import ConfigError, JournalError, OrderError, TercelError
 from tercel.core.names import offer
@@ -27,7 +27,7 @@ CAREFUL: Final = frozenset({"pause", "pause_agent", "cancel", "withdraw", "take_
 """Words that may be taken late: they allow nothing."""
 
 
-class ReachedDesk(FolderDesk):
+class RemoteDesk(FolderDesk):
     """A desk that answers: what it did of a person's word, as its journal says."""
 
     def ask(self, command: str, body: Mapping[str, Any], by: str, reason: str) -> Entry | None:
@@ -79,17 +79,17 @@ class ReachedDesk(FolderDesk):
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class ConnectedDesk:
     """One desk of a console.
 
     Parameters
     ----------
-    desk : ReachedDesk
+    desk : RemoteDesk
     follower : JournalFollower
     requests : RequestBook
     """
 
-    desk: ReachedDesk
+    desk: RemoteDesk
     follower: JournalFollower
     requests: RequestBook
 
@@ -99,10 +99,10 @@ class Served:
         return self.desk.name
 
     @property
-    def at_gate(self) -> ReachedDesk | None:
+    def at_gate(self) -> RemoteDesk | None:
         """The gate before the desk's venue, whose journal has alerts too; None without one."""
         gate = self.follower.gate.desk
-        return gate if isinstance(gate, ReachedDesk) else None
+        return gate if isinstance(gate, RemoteDesk) else None
 
     def owner(self, seq: int, *, at_gate: bool) -> str | None:
         """Whose an alert is now, of the desk or of its gate; "" nobody's, None where it is none."""
@@ -139,7 +139,7 @@ class Served:
         blind, known = self.blind, self.agents()
         for agent in agents:
             if agent not in known and not blind:
-                raise NotServedError(
+                raise HttpError(
                     404,
                     f"an agent of {self.name}: {', '.join(sorted(known))}",
                     repr(agent),
@@ -149,7 +149,7 @@ class Served:
     def must_be_read(self) -> None:
         """Refuse what has to know the desk while its journal is read: 409."""
         if self.reading:
-            raise NotServedError(
+            raise HttpError(
                 409,
                 f"the journal of {self.name}, read to its end",
                 f"{100 * self.follower.read:.0f} % of it",
@@ -160,7 +160,7 @@ class Served:
         """A parent order of the desk; 404 where there is none."""
         found = self.follower.ask(lambda state: state.ledger.parents.get(id_))
         if found is None:
-            raise NotServedError(
+            raise HttpError(
                 404, f"a parent order of {self.name}", repr(id_[:80]), "see /api/orders"
             )
         return found
@@ -175,7 +175,7 @@ class Served:
         lot = float(self.listing(instrument).get("lot") or 1.0)
         lots = round(qty / lot)
         if lots < 1 or abs(lots * lot - qty) > 1e-9 * qty:
-            raise NotServedError(
+            raise HttpError(
                 409,
                 f"a multiple of a lot, {lot:g} {instrument}",
                 f"{qty:g}",
@@ -208,18 +208,16 @@ class Served:
             time.sleep(LOOK_S)
 
 
-class Desks(dict[str, Served]):
+class Desks(dict[str, ConnectedDesk]):
     """The desks of a console, by name."""
 
-    def of(self, name: str) -> Served:
+    def of(self, name: str) -> ConnectedDesk:
         """One desk; 404 where there is none of that name."""
         if name not in self:
-            raise NotServedError(
-                404, f"a desk: {', '.join(self)}", repr(name[:80]), offer(name, self)
-            )
+            raise HttpError(404, f"a desk: {', '.join(self)}", repr(name[:80]), offer(name, self))
         return self[name]
 
-    def whole(self, name: str) -> Served:
+    def whole(self, name: str) -> ConnectedDesk:
         """One desk whose journal has been read; 409 while it is: what would be acted on may be of long ago."""
         found = self.of(name)
         found.must_be_read()
@@ -246,17 +244,19 @@ def served(
     """
     found = Desks()
     for folder in dict.fromkeys(one.resolve() for one in folders):
-        desk = ReachedDesk(folder, wall_ns)
+        desk = RemoteDesk(folder, wall_ns)
         if desk.name in found:
             raise ConfigError(
                 "folders of different names: a desk is called by its folder's",
                 f"{found[desk.name].desk.folder} and {folder}",
                 "rename one, or serve it apart",
             )
-        found[desk.name] = Served(desk, JournalFollower(desk, now_s), RequestBook(folder, wall_ns))
+        found[desk.name] = ConnectedDesk(
+            desk, JournalFollower(desk, now_s), RequestBook(folder, wall_ns)
+        )
     return found
 
 
-def seat(state: DeskState, agent: str) -> Mapping[str, Any]:
+def assignment_of(state: DeskState, agent: str) -> Mapping[str, Any]:
     """Who sits for an agent, as journaled last."""
     return state.agents[agent].seat if agent in state.agents else {}

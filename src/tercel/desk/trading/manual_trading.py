@@ -34,7 +34,7 @@ _REMEDIES: Final = {
 """What a person may do about an order that a limit refuses, where asking for less does not help."""
 
 
-class HandTrading:
+class ManualTrading:
     """What people do to a parent by hand.
 
     Parameters

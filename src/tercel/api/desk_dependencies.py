@@ -3,25 +3,24 @@
 from contextlib import ExitStack
 from pathlib import Path
 
-from tercel.api.demo.config import DemoConfig
 from tercel.api.demo.markets import SimulatedMarkets, pace_of, warm_up
 from tercel.api.desk_shadow import recorded_exchange, refuse_short, shadow_of
 from tercel.core.ports import Clock, Venue
 from tercel.desk.gate.process import FOLDER, venue_at
-from tercel.desk.rounds.config import REPLAY, SHADOW
-from tercel.desk.rounds.parts import DeskParts, PartsMaker
+from tercel.desk.rounds.config import REPLAY, SHADOW, DeskConfig
+from tercel.desk.rounds.dependencies import DependencyFactory, DeskDependencies
 from tercel.venues.address import SIMULATED, Agree, connect, refuse_money
 from tercel.venues.exchange.stream import STREAM
 
 
-def parts_of(
-    config: DemoConfig, clock: Clock, beside: Path | None = None, agree: Agree = refuse_money
-) -> PartsMaker:
+def dependencies_of(
+    config: DeskConfig, clock: Clock, beside: Path | None = None, agree: Agree = refuse_money
+) -> DependencyFactory:
     """The parts of a desk by its file; kernels are compiled before a venue is connected to.
 
     Parameters
     ----------
-    config : DemoConfig
+    config : DeskConfig
     clock : Clock
         By which a desk on the simulated exchange is paced.
     beside : Path, optional
@@ -30,31 +29,30 @@ def parts_of(
         See `venues.address.connect`.
     """
 
-    def make(folder: Path, latch: Path, opened: ExitStack) -> DeskParts:
+    def make(folder: Path, latch: Path, opened: ExitStack) -> DeskDependencies:
         if config.data.lake:
             refuse_short(config, beside)
-        markets, where, limits = SimulatedMarkets(), config.desk.venue, config.limits.file
+        markets = SimulatedMarkets()
+        where = config.desk.venue
+        limits = config.limits.file
         warm_up(config, markets)
         if config.desk.stage in (REPLAY, SHADOW):
-            return DeskParts(_kept_here(config, clock, folder, beside), calm=markets.calm(config))
+            return DeskDependencies(_kept_here(config, clock, folder, beside))
         if where == SIMULATED:
             return markets.parts(config, clock)
-        calm = markets.calm(config)
-        accounts, file = (
-            [agent.name for agent in config.agent],
-            (beside or Path()) / limits if limits else None,
-        )
+        accounts = [agent.name for agent in config.agent]
+        file = (beside or Path()) / limits if limits else None
         venue = venue_at(
             where, accounts, folder, file, latch, opened, beside, config.limits.changed, agree
         )
         before = venue.capabilities.parents
         gate = Path(before.journal) if before is not None and before.journal else folder / FOLDER
-        return DeskParts(venue, calm=calm, gate=gate)
+        return DeskDependencies(venue, gate=gate)
 
     return make
 
 
-def _kept_here(config: DemoConfig, clock: Clock, folder: Path, beside: Path | None) -> Venue:
+def _kept_here(config: DeskConfig, clock: Clock, folder: Path, beside: Path | None) -> Venue:
     """A venue whose orders do not leave: a recorded day, or the shadow of one or of another venue."""
     pace = pace_of(config, clock)
     if config.desk.stage == REPLAY:

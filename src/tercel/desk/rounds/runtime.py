@@ -1,7 +1,7 @@
 """A running desk with everything around it: folder, journal, venue, kill latch, alerts, cost analysis.
 
-with Running(config, folder, parts, text=text, holder="ann") as running:
-    running.desk.run()
+with DeskRuntime(config, folder, parts, text=text, holder="ann") as runtime:
+    runtime.desk.run()
 """
 
 from collections.abc import Callable, Sequence
@@ -15,7 +15,8 @@ from tercel.core.progress import say
 from tercel.core.written import write_whole
 from tercel.desk.rounds.build import check, open_desk
 from tercel.desk.rounds.config import SHADOW, DeskConfig
-from tercel.desk.rounds.parts import DeskParts, PartsMaker
+from tercel.desk.rounds.dependencies import DependencyFactory, DeskDependencies
+from tercel.desk.rounds.loop import DeskLoop
 from tercel.desk.rounds.stage import check_stage, identity
 from tercel.desk.trading.alerts import AlertSender, check_webhook
 from tercel.desk.trading.journal import kinds
@@ -23,7 +24,7 @@ from tercel.desk.trading.journal.database import DATABASE, keep_elsewhere
 from tercel.desk.trading.journal.reader import JournalReader
 from tercel.desk.trading.journal.store import SqlJournal
 from tercel.desk.trading.kill import LATCH, KillLatch, check_latch
-from tercel.desk.trading.session import Session, SessionTerms
+from tercel.desk.trading.session import SessionTerms
 from tercel.desk.trading.tca.recorder import TcaRecorder
 from tercel.desk.trading.upkeep import last_marks
 from tercel.venues.address import SIMULATED, address, mark_of
@@ -34,7 +35,7 @@ SENT: Final = "gate.sent"
 WATCH_S: Final = 0.05
 
 
-class Running(Closing):
+class DeskRuntime(Closing):
     """A desk opened in a folder.
 
     Parameters
@@ -42,7 +43,7 @@ class Running(Closing):
     config : DeskConfig
     folder : Path
         Of the desk; made if need be.
-    parts : PartsMaker
+    parts : DependencyFactory
         Asked once the folder and its journal are held.
     text : str
         The configuration as it was written, for the folder.
@@ -66,7 +67,7 @@ class Running(Closing):
         self,
         config: DeskConfig,
         folder: Path,
-        parts: PartsMaker,
+        parts: DependencyFactory,
         *,
         text: str,
         holder: str,
@@ -114,7 +115,7 @@ class Running(Closing):
             self.session = self.opened.session
             self.session.gateway.urgent = lambda text: alerts.urgent(kinds.JOURNAL_DOWN, text)
             opened.callback(self.session.close)
-            opened.callback(_end, self.session, TcaRecorder(self.session))
+            opened.callback(_end, self.desk, TcaRecorder(self.session))
             self._open = opened.pop_all()
 
     def close(self) -> None:
@@ -122,7 +123,7 @@ class Running(Closing):
         self._open.close()
 
 
-def _shared(made: DeskParts, folder: Path) -> str:
+def _shared(made: DeskDependencies, folder: Path) -> str:
     """Folder of the journal of a gate that is not the desk's own; "" of its own, and without one."""
     where = None if made.gate is None else made.gate.resolve()
     return "" if where is None or where.is_relative_to(folder.resolve()) else str(where)
@@ -169,9 +170,11 @@ def _send(
     return alerts
 
 
-def _end(session: Session, recorder: TcaRecorder) -> None:
+def _end(desk: DeskLoop, recorder: TcaRecorder) -> None:
+    session = desk.session
     try:
         recorder.close()
+        desk.keep_baselines()
         session.gateway.write(last_marks(session.gateway, session.followers))
     except JournalError as error:
         say(f"the last analyses and marks are lost: {error}")

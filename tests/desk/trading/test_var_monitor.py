@@ -10,12 +10,12 @@ from tests.desk.trading.desk_of_two import asked, exchange_of, session_of
 
 from tercel.core.orders import Listing
 from tercel.core.ports import Entry
-from tercel.desk.trading.at_risk import OVER, UNDER, RiskWatch
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.codec import entry_in
 from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.ledger import Ledger
 from tercel.desk.trading.money import KEPT_MARKS, LEAST, Money
+from tercel.desk.trading.var_monitor import OVER, UNDER, VarMonitor
 
 MINUTE = 60 * S
 
@@ -46,7 +46,7 @@ class Desk:
             venue=SimpleNamespace(listings=lambda: [listing]), ledger=self.ledger, journal=self.journal,
             alert=lambda *words: self.said.append(words),
         )  # fmt: skip
-        self.watch = RiskWatch(gateway)
+        self.watch = VarMonitor(gateway)
 
     def write(self, *entries: Entry) -> None:
         for entry in entries:

@@ -1,0 +1,74 @@
+"""A policy of any origin is set beside what it observed in training: a shift alarms, none does not, no figures are said."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tercel as tc
+from tercel.api.demo.markets import SimulatedMarkets, open_demo
+from tercel.api.desk_file import parse_config
+from tercel.core.ports import Entry
+from tercel.desk.rounds.build import unwatched
+from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.memory import MemoryJournal
+
+DESK = """
+[desk]
+rounds = 3
+round_s = 1805.0
+decision_s = 30.0
+[[instrument]]
+name = "AAA"
+[[agent]]
+name = "mine"
+strategy = "policy:{folder}"
+alpha = false
+posture = false
+[order_arrivals]
+share = 0.09
+[risk]
+posture = "off"
+"""
+SHIFT = "[[scenario.instrument.AAA.change]]\nat_round = 0.0\ndepth = 0.1\n"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network of the user's that stays at the touch."""
+    made = tmp_path_factory.mktemp("own") / "mine"
+    tc.save_policy([(np.zeros((40, 8)), np.eye(8)[2])], made, "mine")
+    return made
+
+
+@pytest.fixture(scope="module")
+def watched(folder: Path) -> Path:
+    """The same with what it observes in its market."""
+    return tc.load_policy(folder).save(folder.parent / "watched").observe("csco-santa-fe").folder
+
+
+def entries(text: str, *of: str) -> list[Entry]:
+    journal = MemoryJournal(chained=False)
+    open_demo(parse_config(text, "desk.toml"), journal, SimulatedMarkets()).desk.run()
+    return [entry for _, entry in journal.read(0, of)]
+
+
+def test_without_a_shift_there_is_no_alarm(watched: Path) -> None:
+    found = entries(DESK.format(folder=watched), kinds.DRIFT, kinds.ALERT)
+    assert [entry.body for entry in found] == []
+
+
+def test_a_planted_shift_alarms(watched: Path) -> None:
+    first, *_ = entries(DESK.format(folder=watched) + SHIFT, kinds.DRIFT)
+    assert (first.agent, first.body["state"]) == ("mine", "drifting")
+    assert "outside the training distribution" in first.body["text"]
+
+
+def test_a_policy_without_figures_trades_and_the_desk_says_what_to_run(
+    folder: Path, watched: Path
+) -> None:
+    text = DESK.format(folder=folder)
+    [(agent, said)] = unwatched(parse_config(text, "desk.toml"))
+    assert agent == "mine"
+    assert f"tercel.load_policy('{folder}').observe('MARKET')" in said
+    assert unwatched(parse_config(DESK.format(folder=watched), "desk.toml")) == []
