@@ -8,8 +8,8 @@ from tests.api.conftest import MARKET
 from tests.lobster_files import history
 
 import tercel as tc
-from tercel.api.testing.lake import DAYS
 from tercel.lab.evaluation.settings import MarketTask
+from tercel.market.simulator.days import DAYS
 
 ORDER = tc.Order("10:30", "SIM", "buy", 5, "10min")
 

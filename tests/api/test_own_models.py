@@ -14,7 +14,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 import tercel as tc
-from tercel.api.testing.strategy import random_views
+from certify.kits.strategy import random_views
 from tercel.cli import app
 from tercel.execution.observations import observer
 from tercel.execution.policies.policy import load_policy

@@ -14,7 +14,6 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 import tercel as tc
-from tercel.api.testing.lake import DAYS, simulated_lake
 from tercel.cli.root import app
 from tercel.core.errors import ConfigError
 from tercel.execution.foresight.forecaster import save, spread_alone
@@ -36,6 +35,7 @@ from tercel.lab.evaluation.settings import MarketTask
 from tercel.lab.learning.agent.config import AgentConfig
 from tercel.lab.learning.agent.market import markets_of
 from tercel.market.flow.preset import load
+from tercel.market.simulator.days import DAYS, simulated_lake
 
 FEW = "twap_take,vwap_take,vwap_passive,peg_behind"
 SMALL = "--market csco-santa-fe --episodes 24 --seeds 901,902"

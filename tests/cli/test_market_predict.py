@@ -7,10 +7,10 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from tercel.api.testing.lake import DAYS, simulated_lake
 from tercel.cli import app
 from tercel.market.flow import preset as presets
 from tercel.market.flow.preset import load
+from tercel.market.simulator.days import DAYS, simulated_lake
 
 HERE = "csco-santa-fe"
 STRATEGIES = "immediate,almgren_chriss,twap_take,twap_passive,peg_touch"

@@ -9,7 +9,6 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from tercel.api.testing.lake import simulated_lake
 from tercel.cli import app
 from tercel.execution.foresight.forecaster import shipped
 from tercel.execution.market import Market
@@ -25,6 +24,7 @@ from tercel.lab.learning.agent.market import acting_in, markets_of
 from tercel.lab.learning.agent.training import Training
 from tercel.market.flow import resampled
 from tercel.market.flow.preset import load
+from tercel.market.simulator.days import simulated_lake
 from tercel.market.simulator.layout import REPLAY
 from tercel.market.tape import Lake
 from tercel.market.tape.schema import ROLL_IN, ROLL_OUT

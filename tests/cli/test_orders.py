@@ -10,7 +10,6 @@ import pytest
 from typer.testing import CliRunner
 
 import tercel as tc
-from tercel.api.testing.lake import DAYS, simulated_lake
 from tercel.cli.root import app
 from tercel.core.errors import TercelError
 from tercel.execution import step as kernels
@@ -24,6 +23,7 @@ from tercel.lab.evaluation.pipeline.leaks import judged_days
 from tercel.lab.evaluation.pipeline.scenarios import Scenario, build_scenario
 from tercel.lab.evaluation.pipeline.terminal import judged_table
 from tercel.lab.evaluation.settings import MarketTask
+from tercel.market.simulator.days import DAYS, simulated_lake
 from tercel.market.tape import Lake
 
 MINUTE_NS = 60 * 10**9

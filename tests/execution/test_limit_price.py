@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.execution.test_reconcile import intent, live, market, until, want
 
-from tercel.api.testing.lake import DAYS, simulated_lake
 from tercel.core.vocabulary import BUY, SELL
 from tercel.execution import intent as it
 from tercel.execution.intent import CANCEL, KEEP
@@ -21,6 +20,7 @@ from tercel.lab.evaluation.experiment import pilot
 from tercel.lab.evaluation.windows import tape_plan
 from tercel.market.flow.preset import load
 from tercel.market.simulator import layout as sim
+from tercel.market.simulator.days import DAYS, simulated_lake
 from tercel.market.simulator.source import reactive
 from tercel.market.simulator.tape_source import replay
 

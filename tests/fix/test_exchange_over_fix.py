@@ -6,7 +6,7 @@ from tests.desk.trading.test_executor import assert_same, batch, over, strategy_
 from tests.fix.elsewhere import ANYWHERE, ELSEWHERE, failed
 
 from certify.fix.suite import certify
-from tercel.api.testing.venue import VenueConformance
+from certify.kits.venue import VenueConformance
 from tercel.execution.task import Latency, Task
 from tercel.fix.desk import Login
 from tercel.fix.link import Address

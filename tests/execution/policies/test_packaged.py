@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tercel.api.testing.strategy import StrategyConformance, random_views
+from certify.kits.strategy import StrategyConformance, random_views
 from tercel.core.errors import PolicyError, UnknownNameError
 from tercel.execution.observation import OBS_NAMES, OBS_SIZE
 from tercel.execution.policies_packaged import (

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tercel.api.testing.strategy import StrategyConformance, random_views, view_of
+from certify.kits.strategy import StrategyConformance, random_views
 from tercel.core.errors import UnknownNameError
 from tercel.execution import columns as c
 from tercel.execution.foresight.forecaster import shipped as shipped_forecaster
@@ -14,6 +14,7 @@ from tercel.execution.policies.parts import PARTS, without
 from tercel.execution.policies.policy import load_policy
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.policies_packaged import folder_of
+from tercel.execution.probes import view_of
 from tercel.execution.strategies import build, wrap
 from tercel.execution.strategies.hand_over import HandOver
 from tercel.execution.strategy import Strategy, forecaster_of, gap_of

@@ -195,7 +195,7 @@ def own_costs(
         Unknown strategies or laws; a lake that is no folder.
 
     >>> from tempfile import TemporaryDirectory
-    >>> from tercel.api.testing.lake import simulated_lake
+    >>> from tercel.market.simulator.days import simulated_lake
     >>> with TemporaryDirectory() as folder:
     ...     _ = simulated_lake(Path(folder), 0.25)
     ...     fills = Path(folder) / "fills.csv"
