@@ -132,8 +132,8 @@ class Shortfall:
 
 
 def weight(row: Mapping[str, Any]) -> float:
-    """Weight of a parent in a mean: the arrival value of its fills, or its lots where that value is missing."""
-    return float(row.get("notional", row.get("filled", row.get("quantity", 1))))
+    """Weight of a parent in a mean: the arrival value of its fills."""
+    return float(row["notional"])
 
 
 def by_filled(

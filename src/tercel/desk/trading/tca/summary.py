@@ -43,7 +43,7 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
     Examples
     --------
-    >>> rows = [{"agent": "a", "quantity": 5, "filled": 5, "is_bps": value} for value in (1.0, 2.0, 3.0)]
+    >>> rows = [{"agent": "a", "quantity": 5, "filled": 5, "notional": 1.0, "is_bps": value} for value in (1.0, 2.0, 3.0)]
     >>> found = summary(rows)["agents"]["a"]
     >>> found["is_bps"], round(found["ci_low"], 3), round(found["ci_high"], 3)
     (2.0, -0.484, 4.484)
@@ -133,7 +133,7 @@ def _means(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         key: summed(row.get(key, 0) for row in rows)
         for key in ("quantity", "filled", "unfilled", "refused")
     }
-    notional = sum(row.get("notional", 0.0) for row in rows)
+    notional = sum(row["notional"] for row in rows)
     costs = {
         key: by_filled(rows, key)[0]
         for key in OF_FILLS
