@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from rich.console import Console
+from tests.policies import PPO
 from typer.testing import CliRunner
 
 import tercel as tc
@@ -20,7 +21,6 @@ from tercel.execution.foresight.forecaster import save, spread_alone
 from tercel.execution.market import Market
 from tercel.execution.policies.card import read_card
 from tercel.execution.policies.policy import load_policy, save_policy
-from tercel.execution.policies_packaged import folder_of
 from tercel.execution.registry import resolve_policy
 from tercel.lab.evaluation.pipeline.candidates import (
     Candidate,
@@ -47,7 +47,7 @@ def tercel(*words: object) -> Any:
 
 def copy_of_the_shipped(folder: Path, **changes: Any) -> Path:
     """A packaged policy saved under another card."""
-    policy, card = load_policy(folder_of("ppo-csco-santa-fe"))
+    policy, card = load_policy(PPO)
     save_policy(folder, policy, replace(card, **changes))  # type: ignore[arg-type]
     return folder
 
@@ -315,7 +315,7 @@ def test_an_evaluation_says_its_verdicts(tmp_path: Path) -> None:
     words = (
         f"evaluate default --against {FEW} {SMALL} --regimes volatile --adaptation --sensitivity"
     )
-    result = tercel(*words.split(), "--trained-for", "thin=ppo", "--out", tmp_path / "out")
+    result = tercel(*words.split(), "--trained-for", f"thin={PPO}", "--out", tmp_path / "out")
     assert result.exit_code == 0, result.output
     page = html.unescape((tmp_path / "out/evaluation.html").read_text())
     for told in (
@@ -376,7 +376,7 @@ def test_few_judged_orders_are_told_before_the_work_and_few_are_chosen_on(
     tmp_path: Path, one_day: MarketTask
 ) -> None:
     where = ("--tape", one_day.market.lake, "--symbol", "SIM", "--out", tmp_path / "out")
-    result = tercel("evaluate", "ppo", "--against", "twap_take,peg_behind", *where, "--json")
+    result = tercel("evaluate", "default-1", "--against", "twap_take,peg_behind", *where, "--json")
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
     assert f"{found['episodes']} orders are judged, which tells little" in " ".join(
@@ -483,7 +483,7 @@ def test_days_of_a_forecaster_are_as_seen_as_those_of_a_policy(
 def test_on_tape_windows_of_later_days_are_judged(tmp_path: Path, lake: Path) -> None:
     words = (
         "evaluate",
-        "ppo",
+        str(PPO),
         "--against",
         FEW,
         "--tape",
@@ -510,7 +510,7 @@ def test_the_big_table_goes_between_its_marks(tmp_path: Path) -> None:
     page.write_text(
         "before\n<!-- table: tercel agent table -->\nyesterday\n<!-- end of table -->\nafter\n"
     )
-    words = f"table ppo --against {FEW} --market csco-santa-fe --regimes thin --episodes 16 --write {page}"
+    words = f"table {PPO} --against {FEW} --market csco-santa-fe --regimes thin --episodes 16 --write {page}"
     result = tercel(*words.split(), "--out", tmp_path / "out", "--json")
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
@@ -558,7 +558,7 @@ def test_a_policy_is_taken_apart_on_the_same_episodes(tmp_path: Path) -> None:
         assert apart[part]["mean"] == pytest.approx(costs[rule] - costs["default-1"], abs=1e-9)
 
 
-@pytest.mark.parametrize("words", ["default-1 ppo", "--against twap_take,pov"])
+@pytest.mark.parametrize("words", ["default-1 default-2", "--against twap_take,pov"])
 def test_one_row_is_taken_apart(tmp_path: Path, words: str) -> None:
     ran = tercel("evaluate", *words.split(), "--apart", *SMALL.split(), "--out", tmp_path)
     assert ran.exit_code == 2

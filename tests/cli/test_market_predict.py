@@ -66,11 +66,11 @@ def test_a_table_few_sentences_and_what_the_card_keeps(
         "--date",
         DAYS[2],
         "--strategy",
-        "twap_take,twap_passive,ppo-csco-santa-fe",
+        "twap_take,twap_passive,default-1",
     ]
     result = tercel(str(file), "--lake", lake, *options, "--episodes", 8, "--write")
     assert result.exit_code == 0, result.output
-    assert "ppo-csco-santa-fe" in result.stdout
+    assert "default-1" in result.stdout
     assert "Spearman" in result.stderr
     assert "pairs differ significantly" in result.stderr
     kept = load(file).card["prediction"]

@@ -58,7 +58,7 @@ def tercel(*words: object) -> Any:
     return CliRunner().invoke(app, [str(word) for word in words])
 
 
-@pytest.mark.parametrize("command", ["run", "agent evaluate ppo"])
+@pytest.mark.parametrize("command", ["run", "agent evaluate default-1"])
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -261,7 +261,7 @@ def test_an_order_is_seen_at_arrival_as_itself(lake: Path, listed: Path) -> None
 
 @pytest.mark.long
 def test_my_order_is_one_command(tmp_path: Path, lake: Path) -> None:
-    words = f"agent evaluate ppo --tape {lake} --symbol SIM,TWO {ORDER} --against {FEW} --out {tmp_path} --json"
+    words = f"agent evaluate default-1 --tape {lake} --symbol SIM,TWO {ORDER} --against {FEW} --out {tmp_path} --json"
     result = tercel(*words.split())
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)

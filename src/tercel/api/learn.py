@@ -244,7 +244,7 @@ def explain(
     PolicyError, ConfigError
         A policy that cannot be run, or a market with a law, fees or latency of its own.
 
-    >>> explain("ppo", episodes=2).market
+    >>> explain("default", episodes=2).market
     'csco-santa-fe'
     """
     if market is not None and (market.on_tape or market != Market(preset=market.preset)):

@@ -741,7 +741,7 @@ def test_a_decision_that_does_not_end_is_stopped_and_the_fallback_takes_over(how
 
 
 def test_a_parent_says_by_which_weights_it_is_worked():
-    policy = policies_packaged.named("ppo-csco-santa-fe+alpha+posture")
+    policy = policies_packaged.named("default-1+alpha+posture")
     session = session_of(exchange_of())
     session.accept(asked("learned"), policy)
     session.accept(asked("written"))
@@ -750,5 +750,5 @@ def test_a_parent_says_by_which_weights_it_is_worked():
         for _, e in session.journal.read(kinds=(kinds.PARENT,))
         if "side" in e.body
     }
-    file = Path(policies_packaged.__file__).parent / "ppo-csco-santa-fe" / "policy.onnx"
+    file = Path(policies_packaged.__file__).parent / "default-1" / "policy.onnx"
     assert models == {"learned": sha256(file.read_bytes()).hexdigest()[:12], "written": None}

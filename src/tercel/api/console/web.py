@@ -6,19 +6,59 @@ server_of(app).run(sockets=[bind(8321)])
 
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
+from importlib.resources import files
+from typing import Any, Final
 
 from fastapi import FastAPI
+from fastapi.responses import HTMLResponse, Response
 
 from tercel.api.console.entry import add_entry, add_provider, add_users
-from tercel.api.console.guard import LOOPBACK_HOSTS, GuardedRoute, HttpGuard, Json, tell_errors
+from tercel.api.console.guard import (
+    LOOPBACK_HOSTS,
+    GuardedRoute,
+    HttpGuard,
+    Json,
+    NotServedError,
+    needs,
+    tell_errors,
+)
 from tercel.api.console.oidc import IdentityProvider
-from tercel.api.console.page import add_page
 from tercel.api.console.people import People
 from tercel.api.console.reached import Desks, Served, served
 from tercel.api.console.reads import add_reads
+from tercel.api.console.roles import PUBLIC
 from tercel.api.console.sessions import Sessions
 from tercel.api.console.writes import add_writes
 
+STATIC: Final = {"app.css": "text/css", "app.js": "text/javascript", "licenses.txt": "text/plain"}
+
+
+def page_file(name: str) -> str:
+    """A file of the page."""
+    return (files("tercel.core.pages") / name).read_text(encoding="utf-8")
+
+
+def add_page(app: FastAPI) -> None:
+    """Add the page."""
+
+    @app.get("/static/{name}", include_in_schema=False, **needs(PUBLIC))
+    async def static(name: str) -> Response:
+        if name not in STATIC:
+            raise NotServedError(404, "a file of the page", repr(name[:80]), "load the page anew")
+        return Response(page_file(name), media_type=STATIC[name])
+
+    @app.get("/", include_in_schema=False, **needs(PUBLIC))
+    @app.get("/login", include_in_schema=False, **needs(PUBLIC))
+    async def page() -> Response:
+        return HTMLResponse(page_file("index.html"))
+
+    @app.get("/openapi.json", **needs("look"))
+    async def openapi() -> dict[str, Any]:
+        """This description."""
+        return app.openapi()
+
+
+# -- the application --------------------------------------------------------------------------------------------------
 __all__ = ["Desks", "Served", "create_app", "served"]
 
 

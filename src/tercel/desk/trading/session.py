@@ -23,10 +23,8 @@ from tercel.core.ports import Entry, Journal, Venue
 from tercel.core.version import code_mark
 from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
 from tercel.desk.limits import LimitGate
-from tercel.desk.trading.agent_holds import hold, let_go
 from tercel.desk.trading.at_risk import RiskWatch
-from tercel.desk.trading.by_hand import HandTrading
-from tercel.desk.trading.failed_journal import check_store, last_words
+from tercel.desk.trading.by_hand import HandTrading, hold, let_go
 from tercel.desk.trading.follower import Follower, follower_of
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.inquiry import Inquiry
@@ -41,7 +39,14 @@ from tercel.desk.trading.snapshot import snapshots_of
 from tercel.desk.trading.state import Sender, StateReason
 from tercel.desk.trading.stopping import AGAIN_NS, FIRST_S, KillCanceller, LatchWatch
 from tercel.desk.trading.strategies import Strategies
-from tercel.desk.trading.upkeep import begun, carry_out, heartbeat, take_inbox
+from tercel.desk.trading.upkeep import (
+    begun,
+    carry_out,
+    check_store,
+    heartbeat,
+    last_words,
+    take_inbox,
+)
 
 OUTAGE_S: Final = 60.0
 """Seconds that a session tries to reach again what it is connected to."""
