@@ -88,9 +88,11 @@ def _gate_of(desk: Path, journal: JournalReader) -> Iterator[GateDay]:
             reader = JournalReader(where)
     except UNREADABLE as error:
         fault = error.received if isinstance(error, TercelError) else str(error)
-    yield GateDay(reader, told, fault)
-    if reader is not None:
-        reader.close()
+    try:
+        yield GateDay(reader, told, fault)
+    finally:
+        if reader is not None:
+            reader.close()
 
 
 def _check(folder: Path) -> None:

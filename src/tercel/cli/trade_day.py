@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from tercel.cli.desks import find_desk
+from tercel.cli.operator import find_desk
 from tercel.cli.shared import JsonRequest
 from tercel.cli.terminal import print_json, print_sentences, say
 from tercel.core.errors import ConfigError
