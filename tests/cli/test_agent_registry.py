@@ -199,9 +199,9 @@ def test_promotion_wants_evidence_or_a_reason(home: Path) -> None:
 
 
 def test_a_challenger_must_beat_the_champion_beside_it(home: Path) -> None:
-    told("register", "default", "--name", "csco")
+    told("register", "default-1", "--name", "csco")
     told("promote", "csco@1", "--to", "champion", "--reason", "the first")
-    mine = told("register", "default", "--name", "csco")["weights_sha256"]
+    mine = told("register", "default-2", "--name", "csco")["weights_sha256"]
     worse = evaluation(home / "e.json", 0.5, mine, csco_at_champion=-1.0)
     assert "over csco@champion" in refused(
         "promote", "csco@2", "--to", "champion", "--evidence", worse

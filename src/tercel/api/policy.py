@@ -32,7 +32,7 @@ class Policy:
         The user's own observation that it was trained with.
 
     >>> load_policy("default").card.actions
-    'placement'
+    'residual'
     """
 
     folder: Path
