@@ -220,9 +220,9 @@ def _owner(row: Row) -> str:
     return one_line(f"{row['owner']}: {row['note']}".removesuffix(": ")) if row["owner"] else NOBODY
 
 
-def _of(key: str) -> Cell:
-    """A figure of the money of an agent or a desk."""
-    return lambda row: named_money(row["money"], key)
+def _of(key: str, what: str = "money") -> Cell:
+    """A figure of the money of an agent or a desk, or of its exposure."""
+    return lambda row: named_money(row.get(what, ()), key)
 
 
 def _at_risk(row: Row) -> str:
@@ -318,14 +318,8 @@ DESKS: Final[dict[str, Cell]] = {
     "for a person": lambda day: f"{len(day['needs']):,}",
     "parents": lambda day: f"{day['costs']['parents']:,}" if "costs" in day else "cannot be read",
     "cost, bps (95 %)": lambda day: bps(day["costs"]) if "costs" in day else NOTHING,
-    **{
-        key: (lambda day, key=key: named_money(day.get("money", ()), key))
-        for key in ("cost", "profit")
-    },
-    **{
-        key: (lambda day, key=key: named_money(day.get("exposure", ()), key))
-        for key in ("gross", "net")
-    },
+    **{key: _of(key) for key in ("cost", "profit")},
+    **{key: _of(key, "exposure") for key in ("gross", "net")},
 }
 
 

@@ -165,7 +165,8 @@ class TestShares:
     def test_expectations_of_some_agents_alone_are_refused(self) -> None:
         text = REGIME.read_text().replace("taker = 9.9", "takers = 9.9")
         with pytest.raises(
-            ConfigError, match=r"of every agent or of none, not default, peg, takers of default, peg, taker"
+            ConfigError,
+            match=r"of every agent or of none, not default, peg, takers of default, peg, taker",
         ):
             parse_config(text, "regime.toml")
 
