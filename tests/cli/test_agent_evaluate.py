@@ -342,11 +342,11 @@ def test_an_evaluation_says_its_verdicts(tmp_path: Path) -> None:
         "mean"
     ] == pytest.approx(1.0, abs=0.1)
     thin = found["adaptation"]["thin"]
-    assert thin["specialist"] == "ppo"
+    assert thin["specialist"] == str(PPO)
     assert np.isfinite(thin["loss_to_specialist"]["default"]["mean"])
     costs, difference = thin["is_bps"], thin["difference_to_specialist"]["default"]
-    assert difference["mean"] == pytest.approx(costs["default"]["mean"] - costs["ppo"]["mean"])
-    assert any("ppo was given as trained in thin" in note for note in found["notes"])
+    assert difference["mean"] == pytest.approx(costs["default"]["mean"] - costs[str(PPO)]["mean"])
+    assert any(f"{PPO} was given as trained in thin" in note for note in found["notes"])
 
 
 def test_later_days_may_be_judged(tmp_path: Path, lake: Path) -> None:
@@ -501,7 +501,7 @@ def test_on_tape_windows_of_later_days_are_judged(tmp_path: Path, lake: Path) ->
         "no policy learned from the judged days (SIM, 2003-01-15)" in line
         for line in found["checks"]
     )
-    assert found["strategies"]["ppo"]["impact_bps"] is not None
+    assert found["strategies"][str(PPO)]["impact_bps"] is not None
 
 
 @pytest.mark.long
@@ -510,7 +510,7 @@ def test_the_big_table_goes_between_its_marks(tmp_path: Path) -> None:
     page.write_text(
         "before\n<!-- table: tercel agent table -->\nyesterday\n<!-- end of table -->\nafter\n"
     )
-    words = f"table {PPO} --against {FEW} --market csco-santa-fe --regimes thin --episodes 16 --write {page}"
+    words = f"table default-1 --against {FEW} --market csco-santa-fe --regimes thin --episodes 16 --write {page}"
     result = tercel(*words.split(), "--out", tmp_path / "out", "--json")
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
@@ -520,9 +520,9 @@ def test_the_big_table_goes_between_its_marks(tmp_path: Path) -> None:
     assert text.endswith("after\n")
     assert "yesterday" not in text
     assert "### Shortfall, thin" in text
-    assert "| ppo saves on |" in text
-    assert "](figures/gains-ppo.svg)" in text
-    figure = (tmp_path / "figures/gains-ppo.svg").read_text()
+    assert "| default-1 saves on |" in text
+    assert "](figures/gains-default-1.svg)" in text
+    figure = (tmp_path / "figures/gains-default-1.svg").read_text()
     assert all(name in figure for name in FEW.split(","))
 
 
