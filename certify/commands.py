@@ -39,7 +39,7 @@ class CertifyFix:
 
 @dataclass(frozen=True)
 class CertifyWeek:
-    """Let a desk go through a week by itself: venue, gate, desk, console, people and mail, and faults at drawn times.
+    """Let a desk go through a week by itself: venue, gate, desk, console and people, and faults at drawn times.
 
     The venue's record is then held against the journals, limits are recomputed from it, and every alert's owner is
     looked up in the day's report. Exit 1 when anything is lost, doubled, beyond a limit or nobody's.

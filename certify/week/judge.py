@@ -2,7 +2,7 @@
 limits recomputed from the orders that reached the venue.
 
 Nothing here is folded by the desk's own code: rows of the venue's record (`tercel venue serve --store`), rows of the
-journals' tables, and the mail as it came.
+journals' tables.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from email.message import EmailMessage
 from pathlib import Path
 from typing import Any, Final
 
@@ -466,14 +465,3 @@ def owners(day: Mapping[str, Any]) -> dict[str, int]:
             if row["owner"]:
                 found[str(row["owner"])] += int(row["n"])
     return dict(found)
-
-
-def other_mail(mail: EmailMessage | None, file: Path) -> list[str]:
-    """What of a day's mail is not its file."""
-    if mail is None:
-        return [f"no mail of {file.name}"]
-    if not file.exists():
-        return [f"no file {file.name}"]
-    html = [part.get_content() for part in mail.walk() if part.get_content_type() == "text/html"]
-    same = len(html) == 1 and html[0].replace("\r\n", "\n").strip() == file.read_text().strip()
-    return [] if same else [f"the mail of {file.name} is not its file"]

@@ -1,4 +1,4 @@
-"""The parts of a week, each a process of its own as people start it: venue, desk, console; and the link, the mail."""
+"""The parts of a week, each a process of its own as people start it: venue, desk, console; and the link."""
 
 from __future__ import annotations
 
@@ -14,15 +14,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
-from email import message_from_bytes, policy
-from email.message import EmailMessage
 from pathlib import Path
 from threading import Thread
 from typing import IO, Any, Final
 
 from certify.faults.proxy import Proxy
 from exchange.serve import KEPT
-from tercel.core.errors import ConfigError, VenueError
+from tercel.core.errors import VenueError
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.reader import JournalReader
 from tercel.venues.exchange.kept import CLOCK, ORDERS
@@ -311,63 +309,10 @@ class Link:
         self._over = True
 
 
-class Mailbox:
-    """A mail server that keeps what comes; it needs `aiosmtpd`.
-
-    Raises
-    ------
-    ConfigError
-        Without it.
-    """
-
-    def __init__(self) -> None:
-        try:
-            from aiosmtpd.controller import Controller
-        except ModuleNotFoundError:
-            raise ConfigError("aiosmtpd", "none", "pip install aiosmtpd") from None
-        self.mails: list[EmailMessage] = []
-        self.port = free_port()
-        self._server = Controller(self, hostname="127.0.0.1", port=self.port)
-        self._server.start()
-
-    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802  its name there
-        """A mail has come."""
-        mail = message_from_bytes(envelope.content, policy=policy.default)
-        assert isinstance(mail, EmailMessage)
-        self.mails.append(mail)
-        return "250 OK"
-
-    def close(self) -> None:
-        """Take no more."""
-        self._server.stop()
-
-
-def day_report(
-    desk: Path, port: int, from_ns: int, to_ns: int, out: Path
-) -> tuple[int, dict[str, Any]]:
-    """`tercel trade day`, by mail and as a file: its exit code, and what it said."""
-    words = [
-        *(
-            "trade",
-            "day",
-            str(desk),
-            "--from-ns",
-            f"{from_ns}",
-            "--to-ns",
-            f"{to_ns}",
-            "--out",
-            str(out),
-            "--json",
-        ),
-        *(
-            "--mail",
-            "head@desk.example",
-            "--smtp",
-            f"smtp://127.0.0.1:{port}",
-            "--sender",
-            "desk@desk.example",
-        ),
-    ]
+def day_report(desk: Path, from_ns: int, to_ns: int, out: Path) -> tuple[int, dict[str, Any]]:
+    """`tercel trade day`: its exit code, and what it said."""
+    span = ["--from-ns", f"{from_ns}", "--to-ns", f"{to_ns}"]
+    words = ["trade", "day", str(desk), *span, "--out", str(out), "--json"]
     done = subprocess.run(
         [*TERCEL, *words], capture_output=True, text=True, check=False, timeout=300
     )

@@ -25,7 +25,6 @@ from certify.week.parts import (
     ConsolePart,
     Desk,
     Link,
-    Mailbox,
     Part,
     Venue,
     day_report,
@@ -99,7 +98,7 @@ class SessionLog:
     day : dict
         The day's report.
     code : int
-        How its mail was sent.
+        Exit code of its report.
     """
 
     begun_ns: int = 0
@@ -155,14 +154,13 @@ class Week:
         self.disk: SmallDisk | None = None
 
     def begin(self) -> None:
-        """Make models and files; start venue, console and mail."""
+        """Make models and files; start venue and console."""
         self._make_models()
         self.venue.begin()
         self.link = Link(self.venue.port, self.seed)
         self.desk = Desk(self.folder, self.folder / "desk.toml", self.link.port)
         self.disk = _disk(self.desk.folder)
         self.console = ConsolePart(self.folder, self.desk.folder, PEOPLE)
-        self.mail = Mailbox()
         self._parts += [self.console, self.desk]
         self._on_duty = Duty(ConsolePerson(DUTY, self.console.port), self.desk.folder.name)
         self._head, self._second = (
@@ -205,7 +203,7 @@ class Week:
 
     # -- a session ----------------------------------------------------------------------------------------------------
     def session(self, number: int) -> SessionLog:
-        """Trade a session, with its faults, to the evening's mail."""
+        """Trade a session, with its faults, to the evening's report."""
         log = self.sessions[number]
         log.begun_ns = self.venue.now_ns if number == 0 else self.sessions[number - 1].ended_ns
         self._log, self._until_ns = (
@@ -282,9 +280,7 @@ class Week:
         log.ended_ns = self.venue.now_ns
         log.rss |= {"venue": resident(self.venue.pid), "console": resident(self.console.pid)}
         report = self.folder / f"day-{number + 1}.html"
-        log.code, log.day = day_report(
-            self.desk.folder, self.mail.port, log.begun_ns, log.ended_ns - 1, report
-        )
+        log.code, log.day = day_report(self.desk.folder, log.begun_ns, log.ended_ns - 1, report)
 
     def _take_what_is_left(self) -> None:
         """Own what the desk said last, once the console has read it."""
@@ -414,7 +410,6 @@ class Week:
         self._next_morning()
         stop(self.desk, self.console, self.venue)
         self.link.close()
-        self.mail.close()
         if self.disk is not None:  # what lies on it goes with it
             shutil.copytree(self.desk.folder, kept := self.folder / "kept", dirs_exist_ok=True)
             self.disk.close()

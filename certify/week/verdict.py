@@ -47,8 +47,8 @@ class SessionRow:
         Of alerts in the day's report.
     unowned : sequence of str
         Alerts without an owner there.
-    mail : sequence of str
-        What is wrong with the mail.
+    report : int
+        Exit code of the day's report.
     rss : mapping of str to int
         Bytes at its end.
     """
@@ -65,7 +65,7 @@ class SessionRow:
     alerts: int
     owners: Mapping[str, int]
     unowned: Sequence[str]
-    mail: Sequence[str]
+    report: int
     rss: Mapping[str, int]
 
 
@@ -105,7 +105,7 @@ class WeekVerdict:
             "doubled": sum(row.doubled for row in rows),
             "breaches": sum(len(row.breaches) for row in rows),
             "alerts without an owner": sum(len(row.unowned) for row in rows),
-            "mails": sum(len(row.mail) for row in rows),
+            "reports that failed": sum(bool(row.report) for row in rows),
             "orders that nobody wrote down": len(self.strangers),
             "orders open at the end": len(self.still_open),
             "positions": len(self.positions),
@@ -138,8 +138,6 @@ def verdict_of(week: Week) -> WeekVerdict:
     for number, log in enumerate(week.sessions):
         last = number + 1 == len(week.sessions)
         span = 0 if number == 0 else log.begun_ns, 2**62 if last else log.ended_ns
-        report = week.folder / f"day-{number + 1}.html"
-        mail = week.mail.mails[number] if number < len(week.mail.mails) else None
         rows.append(
             SessionRow(
                 session=number + 1,
@@ -165,8 +163,7 @@ def verdict_of(week: Week) -> WeekVerdict:
                         *(judge.unowned_after(one, log.ended_ns) if last else ()),
                     )
                 ],
-                mail=judge.other_mail(mail, report)
-                + ([f"exit code {log.code}"] if log.code else []),
+                report=log.code,
                 rss=log.rss,
             )
         )

@@ -37,9 +37,9 @@ ALPHA_STRATEGIES = (
     "cartea_jaimungal",
     "twap_take+alpha",
     "submit_and_leave+alpha",
-    "ppo+alpha",
+    "default+alpha",
 )
-POSTURE_STRATEGIES = ("twap_take", "pov", "submit_and_leave", "peg_behind", "ppo", "dqn")
+POSTURE_STRATEGIES = ("twap_take", "pov", "submit_and_leave", "peg_behind", "default")
 RHOS = (0.0, 0.25, 0.5, 1.0)
 LEAN = 0.05
 TRAINING_SEED = -7

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import tercel as tc
-from tercel.api.testing.lake import simulated_lake
+from tercel.market.simulator.days import simulated_lake
 
 MARKET = "csco-santa-fe"
 OWN = """

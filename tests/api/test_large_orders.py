@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import tercel as tc
-from tercel.api.testing.strategy import StrategyConformance
+from certify.kits.strategy import StrategyConformance
 from tercel.execution.strategies import MarketEstimates, build
 from tercel.execution.strategies.hand_over import HandOver
 from tercel.execution.strategy import Strategy

@@ -8,8 +8,8 @@ from tests.api.conftest import MARKET
 from tests.lobster_files import history
 
 import tercel as tc
-from tercel.api.testing.lake import DAYS
 from tercel.lab.evaluation.settings import MarketTask
+from tercel.market.simulator.days import DAYS
 
 ORDER = tc.Order("10:30", "SIM", "buy", 5, "10min")
 
@@ -76,7 +76,7 @@ def test_the_market_owns_fees_and_latency_and_the_task_what_is_to_be_done() -> N
             lambda lake: tc.train(tc.load_market(MARKET), settings={"learner.rate": 1}),
             "learner.rate",
         ),
-        (lambda lake: tc.explain("ppo", tc.replay(lake, "SIM")), "load_market"),
+        (lambda lake: tc.explain("default-1", tc.replay(lake, "SIM")), "load_market"),
         (
             lambda lake: tc.evaluate(["twap_take"], tc.load_market(MARKET), tc.Task(start="10:30")),
             "recorded days",
@@ -139,7 +139,7 @@ def test_a_rule_is_tuned_and_judged(market: tc.Market) -> None:
 
 
 def test_a_policy_is_explained(tmp_path: Path) -> None:
-    found = tc.explain("ppo", episodes=2)
+    found = tc.explain("default-1", episodes=2)
     assert set(found.table()["kind"]) == {"family", "feature"}
     assert found.report(tmp_path / "why" / "page.html").read_text().startswith("<!")
     assert found.lead() in found._repr_html_()

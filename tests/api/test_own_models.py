@@ -14,7 +14,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 import tercel as tc
-from tercel.api.testing.strategy import random_views
+from certify.kits.strategy import random_views
 from tercel.cli import app
 from tercel.execution.observations import observer
 from tercel.execution.policies.policy import load_policy
@@ -71,7 +71,7 @@ def test_a_folder_is_called_as_its_card_says(
     for number, folder in enumerate(folders):
         tc.save_policy([(np.zeros((40, 8)), np.eye(8)[number])], folder, "mine")
     first, second = (tc.load_policy(folder) for folder in folders)
-    assert (first.name, second.name, tc.load_policy("ppo").name) == ("mine", "mine", "ppo")
+    assert (first.name, second.name, tc.load_policy("default").name) == ("mine", "mine", "default")
     assert "mine" in str(
         tc.evaluate([first, "twap_take"], market, task, episodes=2).compare("mine", "twap_take")
     )

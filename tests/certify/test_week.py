@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import closing
-from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +17,6 @@ from certify.week import judge
 from certify.week.faults import FIRST, KINDS, planned, prices
 from certify.week.judge import JournalRows, Terms, VenueRecord
 from tercel.api.desk_day import days_of
-from tercel.api.desk_day_page import DayReport
-from tercel.api.desk_mail import message
 from tercel.core.fixed import ONE
 from tercel.core.orders import NewOrder, OrdStatus, Report, Tif
 from tercel.core.ports import Entry
@@ -278,19 +275,6 @@ def test_alerts_of_the_gate_are_judged_by_its_own_journal(traded: Path, tmp_path
         "unwatched (1)",
         "unwatched (2)",
     ]
-
-
-def test_a_mail_that_is_not_its_file_is_named(traded: Path, tmp_path: Path) -> None:
-    report, file = DayReport(days_of([traded / "week"])), tmp_path / "day-1.html"
-    file.write_text(report.html())
-    sent = message(
-        "a@b.example", ["c@d.example"], report.subject, report.text(), report.html(), 0.0
-    )
-    assert judge.other_mail(sent, file) == []
-    file.write_text(report.html().replace("link_down", "nothing"))
-    assert judge.other_mail(sent, file) == ["the mail of day-1.html is not its file"]
-    assert judge.other_mail(None, file) == ["no mail of day-1.html"]
-    assert judge.other_mail(EmailMessage(), file) == ["the mail of day-1.html is not its file"]
 
 
 def test_every_fault_falls_once_in_a_week_at_times_of_its_seed() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tercel.api.testing.lake import simulated_lake
+from tercel.market.simulator.days import simulated_lake
 
 
 @pytest.fixture(scope="session")

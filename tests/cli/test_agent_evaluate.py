@@ -11,17 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 from rich.console import Console
+from tests.policies import PPO
 from typer.testing import CliRunner
 
 import tercel as tc
-from tercel.api.testing.lake import DAYS, simulated_lake
 from tercel.cli.root import app
 from tercel.core.errors import ConfigError
 from tercel.execution.foresight.forecaster import save, spread_alone
 from tercel.execution.market import Market
 from tercel.execution.policies.card import read_card
 from tercel.execution.policies.policy import load_policy, save_policy
-from tercel.execution.policies_packaged import folder_of
 from tercel.execution.registry import resolve_policy
 from tercel.lab.evaluation.pipeline.candidates import (
     Candidate,
@@ -36,6 +35,7 @@ from tercel.lab.evaluation.settings import MarketTask
 from tercel.lab.learning.agent.config import AgentConfig
 from tercel.lab.learning.agent.market import markets_of
 from tercel.market.flow.preset import load
+from tercel.market.simulator.days import DAYS, simulated_lake
 
 FEW = "twap_take,vwap_take,vwap_passive,peg_behind"
 SMALL = "--market csco-santa-fe --episodes 24 --seeds 901,902"
@@ -47,7 +47,7 @@ def tercel(*words: object) -> Any:
 
 def copy_of_the_shipped(folder: Path, **changes: Any) -> Path:
     """A packaged policy saved under another card."""
-    policy, card = load_policy(folder_of("ppo-csco-santa-fe"))
+    policy, card = load_policy(PPO)
     save_policy(folder, policy, replace(card, **changes))  # type: ignore[arg-type]
     return folder
 
@@ -315,7 +315,7 @@ def test_an_evaluation_says_its_verdicts(tmp_path: Path) -> None:
     words = (
         f"evaluate default --against {FEW} {SMALL} --regimes volatile --adaptation --sensitivity"
     )
-    result = tercel(*words.split(), "--trained-for", "thin=ppo", "--out", tmp_path / "out")
+    result = tercel(*words.split(), "--trained-for", f"thin={PPO}", "--out", tmp_path / "out")
     assert result.exit_code == 0, result.output
     page = html.unescape((tmp_path / "out/evaluation.html").read_text())
     for told in (
@@ -342,11 +342,11 @@ def test_an_evaluation_says_its_verdicts(tmp_path: Path) -> None:
         "mean"
     ] == pytest.approx(1.0, abs=0.1)
     thin = found["adaptation"]["thin"]
-    assert thin["specialist"] == "ppo"
+    assert thin["specialist"] == str(PPO)
     assert np.isfinite(thin["loss_to_specialist"]["default"]["mean"])
     costs, difference = thin["is_bps"], thin["difference_to_specialist"]["default"]
-    assert difference["mean"] == pytest.approx(costs["default"]["mean"] - costs["ppo"]["mean"])
-    assert any("ppo was given as trained in thin" in note for note in found["notes"])
+    assert difference["mean"] == pytest.approx(costs["default"]["mean"] - costs[str(PPO)]["mean"])
+    assert any(f"{PPO} was given as trained in thin" in note for note in found["notes"])
 
 
 def test_later_days_may_be_judged(tmp_path: Path, lake: Path) -> None:
@@ -376,7 +376,7 @@ def test_few_judged_orders_are_told_before_the_work_and_few_are_chosen_on(
     tmp_path: Path, one_day: MarketTask
 ) -> None:
     where = ("--tape", one_day.market.lake, "--symbol", "SIM", "--out", tmp_path / "out")
-    result = tercel("evaluate", "ppo", "--against", "twap_take,peg_behind", *where, "--json")
+    result = tercel("evaluate", "default-1", "--against", "twap_take,peg_behind", *where, "--json")
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
     assert f"{found['episodes']} orders are judged, which tells little" in " ".join(
@@ -483,7 +483,7 @@ def test_days_of_a_forecaster_are_as_seen_as_those_of_a_policy(
 def test_on_tape_windows_of_later_days_are_judged(tmp_path: Path, lake: Path) -> None:
     words = (
         "evaluate",
-        "ppo",
+        str(PPO),
         "--against",
         FEW,
         "--tape",
@@ -501,7 +501,7 @@ def test_on_tape_windows_of_later_days_are_judged(tmp_path: Path, lake: Path) ->
         "no policy learned from the judged days (SIM, 2003-01-15)" in line
         for line in found["checks"]
     )
-    assert found["strategies"]["ppo"]["impact_bps"] is not None
+    assert found["strategies"][str(PPO)]["impact_bps"] is not None
 
 
 @pytest.mark.long
@@ -510,7 +510,7 @@ def test_the_big_table_goes_between_its_marks(tmp_path: Path) -> None:
     page.write_text(
         "before\n<!-- table: tercel agent table -->\nyesterday\n<!-- end of table -->\nafter\n"
     )
-    words = f"table ppo --against {FEW} --market csco-santa-fe --regimes thin --episodes 16 --write {page}"
+    words = f"table default-1 --against {FEW} --market csco-santa-fe --regimes thin --episodes 16 --write {page}"
     result = tercel(*words.split(), "--out", tmp_path / "out", "--json")
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
@@ -520,9 +520,9 @@ def test_the_big_table_goes_between_its_marks(tmp_path: Path) -> None:
     assert text.endswith("after\n")
     assert "yesterday" not in text
     assert "### Shortfall, thin" in text
-    assert "| ppo saves on |" in text
-    assert "](figures/gains-ppo.svg)" in text
-    figure = (tmp_path / "figures/gains-ppo.svg").read_text()
+    assert "| default-1 saves on |" in text
+    assert "](figures/gains-default-1.svg)" in text
+    figure = (tmp_path / "figures/gains-default-1.svg").read_text()
     assert all(name in figure for name in FEW.split(","))
 
 
@@ -558,7 +558,7 @@ def test_a_policy_is_taken_apart_on_the_same_episodes(tmp_path: Path) -> None:
         assert apart[part]["mean"] == pytest.approx(costs[rule] - costs["default-1"], abs=1e-9)
 
 
-@pytest.mark.parametrize("words", ["default-1 ppo", "--against twap_take,pov"])
+@pytest.mark.parametrize("words", ["default-1 default-2", "--against twap_take,pov"])
 def test_one_row_is_taken_apart(tmp_path: Path, words: str) -> None:
     ran = tercel("evaluate", *words.split(), "--apart", *SMALL.split(), "--out", tmp_path)
     assert ran.exit_code == 2

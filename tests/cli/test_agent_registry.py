@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from click.testing import Result
 from tests.execution.registry.helper import small_policy
+from tests.policies import PPO
 from typer.testing import CliRunner
 
 from tercel.cli import app
 from tercel.execution.policies.card import Card
 from tercel.execution.policies.policy import load_policy
-from tercel.execution.policies_packaged import folder_of
 
 
 def tercel(*words: object) -> Result:
@@ -63,23 +63,17 @@ def evaluation(path: Path, low: float, weights: str, **paired: float) -> Path:
 def test_list_knows_packaged_registered_and_trained(home: Path) -> None:
     small_policy(home / "runs" / "agents" / "a-1" / "policy")
     (home / "runs" / "agents" / "b-1").mkdir()
-    told("register", "ppo", "--name", "csco")
+    told("register", "default", "--name", "csco")
     found = told("list")
-    assert {row["policy"] for row in found["packaged"]} >= {
-        "ppo-csco-santa-fe",
-        "dqn-csco-santa-fe",
-    }
+    assert [row["policy"] for row in found["packaged"]] == [f"default-{n}" for n in range(1, 6)]
     assert [row["alias"] for row in found["packaged"]].count("default") == 1
     assert [row["policy"] for row in found["registry"]["versions"]] == ["csco@1"]
     assert [row["policy"] for row in found["runs"]] == ["runs/agents/a-1", "runs/agents/b-1"]
     assert "--resume" in found["runs"][1]["fault"]
     printed = tercel("list").stdout
-    assert {row["measured"] for row in found["packaged"]} == {
-        "judged, csco",
-        "judged, csco-santa-fe",
-    }
-    assert all(word in printed for word in ("measured", "judged, csco-santa-fe"))
-    assert all(name in printed for name in ("csco@1", "runs/agents/a-1", "ppo-csco-santa-fe"))
+    assert {row["measured"] for row in found["packaged"]} == {"judged, csco"}
+    assert all(word in printed for word in ("measured", "judged, csco"))
+    assert all(name in printed for name in ("csco@1", "runs/agents/a-1", "default-1"))
 
 
 def test_list_says_where_and_how_a_cost_was_measured() -> None:
@@ -95,14 +89,14 @@ def test_list_says_where_and_how_a_cost_was_measured() -> None:
 
 
 def test_show_tells_what_the_card_says() -> None:
-    found = told("show", "ppo")
+    found = told("show", PPO)
     assert (len(found["observes"]), found["actions"], found["observation_fits"]) == (
         40,
         "placement",
         True,
     )
     assert found["scores"]["is_bps"]["ci_low"] < found["scores"]["is_bps"]["mean"]
-    printed = tercel("show", "ppo").stdout
+    printed = tercel("show", PPO).stdout
     for part in (
         found["observation_hash"],
         found["weights_sha256"],
@@ -124,19 +118,19 @@ def test_an_observation_fits_the_version_that_made_it() -> None:
 
 @pytest.mark.parametrize("name", ["x", "x.zip"])
 def test_exported_files_are_the_policy(home: Path, name: str) -> None:
-    found = told("export", "ppo", "--out", name)
+    found = told("export", PPO, "--out", name)
     assert found["native_difference"] == 0.0
     if name.endswith(".zip"):
         with zipfile.ZipFile(home / name) as file:
             file.extractall(home / "unpacked")
     (ours, _), (theirs, _) = (
-        load_policy(folder_of("ppo-csco-santa-fe")),
+        load_policy(PPO),
         load_policy(home / name.replace("x.zip", "unpacked")),
     )
     x = np.random.default_rng(0).normal(size=(64, 40)).astype(np.float32)
     np.testing.assert_array_equal(ours.logits(x), theirs.logits(x))
-    assert "--replace" in refused("export", "dqn", "--out", name)
-    assert told("export", "dqn", "--out", name, "--replace")["policy"] == "dqn"
+    assert "--replace" in refused("export", "default", "--out", name)
+    assert told("export", "default", "--out", name, "--replace")["policy"] == "default"
     assert not [path.name for path in home.iterdir() if path.name.startswith(".")]
 
 
@@ -144,20 +138,20 @@ def test_export_agrees_with_onnx_runtime() -> None:
     pytest.importorskip(
         "onnxruntime", reason="ONNX Runtime is not installed: pip install 'tercel[learn]'"
     )
-    found = told("export", "ppo", "--out", "x")
+    found = told("export", PPO, "--out", "x")
     assert found["onnxruntime_difference"] < 1e-4
     assert found["same_action_share"] == 1.0
 
 
 def test_export_replaces_its_own_kind_alone(home: Path) -> None:
     (home / "notes").write_text("mine")
-    assert "which is a file" in refused("export", "ppo", "--out", "notes", "--replace")
+    assert "which is a file" in refused("export", PPO, "--out", "notes", "--replace")
     assert (home / "notes").read_text() == "mine"
     (home / "x.zip").mkdir()
-    assert "which is a folder" in refused("export", "ppo", "--out", "x.zip", "--replace")
+    assert "which is a folder" in refused("export", PPO, "--out", "x.zip", "--replace")
     for name in ("a", "a.zip"):
-        told("export", "ppo", "--out", name)
-        told("export", "ppo", "--out", name, "--replace")
+        told("export", PPO, "--out", name)
+        told("export", PPO, "--out", name, "--replace")
     assert sorted(path.name for path in home.iterdir()) == ["a", "a.zip", "notes", "x.zip"]
 
 
@@ -165,16 +159,19 @@ def test_export_leaves_nothing_of_what_failed(home: Path) -> None:
     folder = small_policy(home / "p")
     (folder / "policy.onnx").write_bytes(b"no network")
     assert "damaged" in refused("export", folder, "--out", "x")
-    assert "a format" in refused("export", "ppo", "--out", "x", "--format", "pickle")
+    assert "a format" in refused("export", PPO, "--out", "x", "--format", "pickle")
     (home / "mine").mkdir()
     (home / "mine" / "thesis.txt").write_text("years of work")
-    assert "emptied" in refused("export", "ppo", "--out", "mine", "--replace")
+    assert "emptied" in refused("export", PPO, "--out", "mine", "--replace")
     assert {path.name for path in home.iterdir()} == {"p", "mine"}
     assert (home / "mine" / "thesis.txt").exists()
 
 
 def test_register_counts_and_knows_what_it_has() -> None:
-    assert [told("register", p, "--name", "csco")["label"] for p in ("ppo", "dqn", "ppo")] == [
+    assert [
+        told("register", p, "--name", "csco")["label"]
+        for p in ("default-1", "default-2", "default-1")
+    ] == [
         "csco@1",
         "csco@2",
         "csco@1",
@@ -183,7 +180,7 @@ def test_register_counts_and_knows_what_it_has() -> None:
 
 
 def test_promotion_wants_evidence_or_a_reason(home: Path) -> None:
-    mine = told("register", "ppo", "--name", "csco")["weights_sha256"]
+    mine = told("register", "default", "--name", "csco")["weights_sha256"]
     assert "evidence" in refused("promote", "csco@1", "--to", "champion")
     bad = evaluation(home / "bad.json", -0.5, mine)
     assert "-0.50" in refused("promote", "csco@1", "--to", "champion", "--evidence", bad)
@@ -202,9 +199,9 @@ def test_promotion_wants_evidence_or_a_reason(home: Path) -> None:
 
 
 def test_a_challenger_must_beat_the_champion_beside_it(home: Path) -> None:
-    told("register", "ppo", "--name", "csco")
+    told("register", "default-1", "--name", "csco")
     told("promote", "csco@1", "--to", "champion", "--reason", "the first")
-    mine = told("register", "dqn", "--name", "csco")["weights_sha256"]
+    mine = told("register", "default-2", "--name", "csco")["weights_sha256"]
     worse = evaluation(home / "e.json", 0.5, mine, csco_at_champion=-1.0)
     assert "over csco@champion" in refused(
         "promote", "csco@2", "--to", "champion", "--evidence", worse
@@ -217,9 +214,9 @@ def test_a_challenger_must_beat_the_champion_beside_it(home: Path) -> None:
     ("words", "said"),
     [
         (("show", "nowhere/at/all"), "no such folder"),
-        (("show", "ppo-csco-santafe"), "ppo-csco-santa-fe"),
+        (("show", "defualt-1"), "default-1"),
         (("show", "csco@1"), "registered in"),
-        (("register", "ppo", "--name", "a/b"), "a name of letters"),
+        (("register", "default", "--name", "a/b"), "a name of letters"),
         (("promote", "csco", "--to", "champion", "--reason", "x"), "NAME@VERSION"),
         (("promote", "csco@1", "--to", "king", "--reason", "x"), "challenger"),
         (
@@ -293,13 +290,13 @@ def test_explain_refuses_a_latency_that_is_none(home: Path, latency: object) -> 
 
 @pytest.mark.release
 def test_explain_writes_a_page_and_tells_the_same(home: Path) -> None:
-    found = told("explain", "ppo", "--episodes", "16", "--out", home / "why")
+    found = told("explain", PPO, "--episodes", "16", "--out", home / "why")
     assert (found["policy"], found["market"], found["episodes"]) == ("ppo", "csco-santa-fe", 16)
     assert len(found["features"]) == 40
     assert sum(each["cost_bps"] is not None for each in found["features"].values()) == 6
     assert len(found["stories"]) == 6
     assert "What moves it" in (home / "why" / "explain.html").read_text()
-    assert found == {**told("explain", "ppo", "--episodes", "16", "--out", home / "why")}
+    assert found == {**told("explain", PPO, "--episodes", "16", "--out", home / "why")}
 
 
 def test_explain_refuses_what_it_cannot_run(home: Path) -> None:
@@ -309,4 +306,4 @@ def test_explain_refuses_what_it_cannot_run(home: Path) -> None:
     (folder / "card.json").write_text(json.dumps(card))
     said = refused("explain", folder)
     assert "time_left here, time_spent there" in said
-    assert "unknown" in refused("explain", "ppo", "--market", "unknown")
+    assert "unknown" in refused("explain", PPO, "--market", "unknown")

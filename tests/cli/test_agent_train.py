@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from certify.kits.strategy import random_views
 from tercel.api import training
-from tercel.api.testing.strategy import random_views
 from tercel.cli import app
 from tercel.cli.agent_train import Train, train
 from tercel.core.errors import ConfigError, UnknownNameError

@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 
 pytest.importorskip("fastapi", reason="the console needs the extra [trade]")
 
-from tercel.api.desk_day_words import HELD
+from tercel.api.desk_day_page import HELD
 from tercel.cli import app
 from tercel.core.ports import Entry
 from tercel.desk.console.desk import FolderDesk
@@ -298,7 +298,7 @@ def a_long_day(journal: SqlJournal, entries: int = 10_000) -> None:
         elif n % 50 == 49:
             kind, body = kinds.PARENT, {"event": "done"}
         elif n % 10 == 1:
-            kind, body = kinds.FEEDBACK, {"is_bps": float(n % 7)}
+            kind, body = kinds.FEEDBACK, {"is_bps": float(n % 7), "notional": 1.0}
         elif n % 10 == 2:
             kind, body = kinds.SHARE, {"shares": dict.fromkeys(agents, 1 / 6), "why": "cost"}
         elif n % 10 == 3:

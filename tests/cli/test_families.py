@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.policies import PPO
 from typer.testing import CliRunner
 
 from tercel.api.judged import participants_of
@@ -16,7 +17,7 @@ from tercel.execution import policies_packaged
 from tercel.execution.market import Market
 from tercel.execution.policies.card import read_card
 from tercel.execution.policies.policy import load_policy, save_policy
-from tercel.execution.policies_packaged import folder_of, observed, read_observed
+from tercel.execution.policies_packaged import observed, read_observed
 from tercel.lab.evaluation.pipeline.candidates import baselines_of
 from tercel.lab.evaluation.pipeline.families import field_of, members_of
 from tercel.lab.evaluation.settings import MarketTask
@@ -36,7 +37,7 @@ def tercel(*words: object) -> Any:
 
 def member(folder: Path, seed: int, *markets: str) -> str:
     """A packaged policy saved as one made for other markets."""
-    policy, card = load_policy(folder_of("ppo-csco-santa-fe"))
+    policy, card = load_policy(PPO)
     told = replace(card, name="mine", seed=seed, limits={"markets": list(markets)})
     save_policy(folder, policy, told)  # type: ignore[arg-type]
     return str(folder)
@@ -89,10 +90,10 @@ def test_away_from_home_those_of_the_symbol_play_then_those_of_the_first_market(
 
 def test_words_that_name_families() -> None:
     assert policies_packaged.DEFAULT in members_of("default-all")
-    assert members_of("packaged:ppo-all") == ("ppo-csco-santa-fe",)
-    field = field_of(["default-all", "ppo"], "", settings("csco"))
+    assert members_of("packaged:default-all") == members_of("default-all")
+    field = field_of(["default-all", str(PPO)], "", settings("csco"))
     assert [one.key for one in field.recipes] == ["default"]
-    assert "ppo" in [one.key for one in field.teams["csco"]]
+    assert len(field.teams["csco"]) == 6
     with pytest.raises(UnknownNameError, match="default-all"):
         members_of("defualt-all")
     with pytest.raises(ConfigError, match="once"):
@@ -102,9 +103,9 @@ def test_words_that_name_families() -> None:
 def test_a_family_is_a_row_in_python_as_in_the_command() -> None:
     markets = settings("csco")
     field, written = participants_of(
-        ["default-all", "packaged:ppo", "twap_take", *baselines_of("pov")], markets
+        ["default-all", str(PPO), "twap_take", *baselines_of("pov")], markets
     )
-    assert field == field_of(["default-all", "packaged:ppo"], "", markets)
+    assert field == field_of(["default-all", str(PPO)], "", markets)
     assert [recipe.key for recipe in field.recipes] == ["default"]
     assert [one.key for one in written] == ["twap_take", "pov"]
 

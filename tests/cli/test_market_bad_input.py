@@ -12,9 +12,9 @@ from tests.lobster_files import history
 from typer.testing import CliRunner, Result
 
 from studies.__main__ import app as studies_app
-from tercel.api.testing.lake import DAYS, simulated_lake
 from tercel.cli import app, main
 from tercel.market.flow.preset import FOLDER
+from tercel.market.simulator.days import DAYS, simulated_lake
 from tercel.market.tape import Events, Lake
 from tercel.market.tape.schema import EXECUTE
 

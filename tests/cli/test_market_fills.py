@@ -8,7 +8,6 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from tercel.api.testing.lake import DAYS, simulated_lake
 from tercel.cli import app
 from tercel.cli.market_fills import head, sentences, table
 from tercel.core.plain import json_text
@@ -17,6 +16,7 @@ from tercel.lab.fills import fill_comparison
 from tercel.lab.fills.fill_comparison import WORDS, card, study
 from tercel.market.flow.preset import load
 from tercel.market.score.days import Day
+from tercel.market.simulator.days import DAYS, simulated_lake
 from tercel.market.tape import Events, Instrument, Lake
 from tercel.market.tape.schema import ROLL_IN
 

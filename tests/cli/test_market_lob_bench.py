@@ -11,11 +11,11 @@ from typer.testing import CliRunner
 
 from studies.realism.lob_bench import MODULES, LobBenchRows, distances, halves, lob_bench, mean_of
 from studies.realism.sets import data_days
-from tercel.api.testing.lake import DAYS
 from tercel.cli import app
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.score.days import Day
+from tercel.market.simulator.days import DAYS
 from tercel.market.tape import Events, Instrument
 
 

@@ -7,10 +7,10 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from tercel.api.testing.lake import DAYS, simulated_lake
 from tercel.cli import app
 from tercel.market.flow import preset as presets
 from tercel.market.flow.preset import load
+from tercel.market.simulator.days import DAYS, simulated_lake
 
 HERE = "csco-santa-fe"
 STRATEGIES = "immediate,almgren_chriss,twap_take,twap_passive,peg_touch"
@@ -66,11 +66,11 @@ def test_a_table_few_sentences_and_what_the_card_keeps(
         "--date",
         DAYS[2],
         "--strategy",
-        "twap_take,twap_passive,ppo-csco-santa-fe",
+        "twap_take,twap_passive,default-1",
     ]
     result = tercel(str(file), "--lake", lake, *options, "--episodes", 8, "--write")
     assert result.exit_code == 0, result.output
-    assert "ppo-csco-santa-fe" in result.stdout
+    assert "default-1" in result.stdout
     assert "Spearman" in result.stderr
     assert "pairs differ significantly" in result.stderr
     kept = load(file).card["prediction"]

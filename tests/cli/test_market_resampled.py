@@ -7,14 +7,13 @@ from types import SimpleNamespace
 
 import pytest
 from click.testing import Result
+from tests.policies import PPO
 from typer.testing import CliRunner
 
-from tercel.api.testing.lake import simulated_lake
 from tercel.cli import app
 from tercel.execution.foresight.forecaster import shipped
 from tercel.execution.market import Market
 from tercel.execution.policies.policy import load_policy, save_policy
-from tercel.execution.policies_packaged import folder_of
 from tercel.execution.task import Task
 from tercel.feeds.lobster_write import as_shown
 from tercel.lab.evaluation.market import build_market
@@ -25,6 +24,7 @@ from tercel.lab.learning.agent.market import acting_in, markets_of
 from tercel.lab.learning.agent.training import Training
 from tercel.market.flow import resampled
 from tercel.market.flow.preset import load
+from tercel.market.simulator.days import simulated_lake
 from tercel.market.simulator.layout import REPLAY
 from tercel.market.tape import Lake
 from tercel.market.tape.schema import ROLL_IN, ROLL_OUT
@@ -306,7 +306,7 @@ def test_agents_learn_in_it_beside_others_and_their_card_says_whose_days_they_sa
     assert acting_in(config)[0].model == REPLAY
     text = str(made.facts["trained on"])
     assert text.endswith(f"made of {DAYS[0]} to {DAYS[1]}")
-    policy, card = load_policy(folder_of("ppo-csco-santa-fe"))
+    policy, card = load_policy(PPO)
     seen = {"markets": [made.name, other.name], "trained on": {"SIM": text}}
     save_policy(tmp_path / "p", policy, replace(card, trained_on=seen))
     about = (

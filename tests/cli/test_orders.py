@@ -10,7 +10,6 @@ import pytest
 from typer.testing import CliRunner
 
 import tercel as tc
-from tercel.api.testing.lake import DAYS, simulated_lake
 from tercel.cli.root import app
 from tercel.core.errors import TercelError
 from tercel.execution import step as kernels
@@ -24,6 +23,7 @@ from tercel.lab.evaluation.pipeline.leaks import judged_days
 from tercel.lab.evaluation.pipeline.scenarios import Scenario, build_scenario
 from tercel.lab.evaluation.pipeline.terminal import judged_table
 from tercel.lab.evaluation.settings import MarketTask
+from tercel.market.simulator.days import DAYS, simulated_lake
 from tercel.market.tape import Lake
 
 MINUTE_NS = 60 * 10**9
@@ -58,7 +58,7 @@ def tercel(*words: object) -> Any:
     return CliRunner().invoke(app, [str(word) for word in words])
 
 
-@pytest.mark.parametrize("command", ["run", "agent evaluate ppo"])
+@pytest.mark.parametrize("command", ["run", "agent evaluate default-1"])
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -261,7 +261,7 @@ def test_an_order_is_seen_at_arrival_as_itself(lake: Path, listed: Path) -> None
 
 @pytest.mark.long
 def test_my_order_is_one_command(tmp_path: Path, lake: Path) -> None:
-    words = f"agent evaluate ppo --tape {lake} --symbol SIM,TWO {ORDER} --against {FEW} --out {tmp_path} --json"
+    words = f"agent evaluate default-1 --tape {lake} --symbol SIM,TWO {ORDER} --against {FEW} --out {tmp_path} --json"
     result = tercel(*words.split())
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.policies import PPO
 
 from tercel.execution.market import Market
 from tercel.execution.policies.policy import load_policy, save_policy
-from tercel.execution.policies_packaged import folder_of
 from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation.pipeline.candidates import Candidate
 from tercel.lab.evaluation.pipeline.card_limits import notes_on, outside, untrained_in
@@ -20,7 +20,7 @@ LIMITS: dict[str, Any] = {
 
 
 def policy(folder: Path, **changes: Any) -> Candidate:
-    network, card = load_policy(folder_of("ppo-csco-santa-fe"))
+    network, card = load_policy(PPO)
     save_policy(folder, network, replace(card, **changes))  # type: ignore[arg-type]
     return Candidate("k0", str(folder))
 

@@ -16,7 +16,6 @@ from tests.program import COMMAND
 from tests.waiting import DEADLINE_S, until
 from typer.testing import CliRunner
 
-from tercel.api.testing.lake import DAYS, simulated_lake
 from tercel.cli.root import app
 from tercel.desk.trading.journal.reader import JournalReader
 from tercel.desk.trading.ledger import Ledger
@@ -31,6 +30,7 @@ from tercel.lab.evaluation.settings import RunSettings, load_settings
 from tercel.lab.learning.agent.run_folder import is_done
 from tercel.lab.learning.checkpoint import load_checkpoint
 from tercel.market.flow.preset import load
+from tercel.market.simulator.days import DAYS, simulated_lake
 from tercel.market.simulator.terms import Fees
 from tercel.market.tape import Lake
 

@@ -25,7 +25,6 @@ from tercel.api.console.people import People
 from tercel.api.desk import Desk
 from tercel.api.desk_file import described
 from tercel.api.second_person import SecondPerson
-from tercel.api.testing.lake import simulated_lake
 from tercel.cli import app
 from tercel.core import installation
 from tercel.core.errors import TercelError
@@ -33,6 +32,7 @@ from tercel.core.machine import person
 from tercel.core.vocabulary import DAY_NS
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.reader import JournalReader
+from tercel.market.simulator.days import simulated_lake
 from tercel.market.tape import Events, Lake
 
 DESK = """

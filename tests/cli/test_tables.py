@@ -9,7 +9,7 @@ from rich.console import Console
 
 from tercel.cli import terminal as output
 from tercel.cli.trade_look import _shown
-from tercel.desk.trading.tca.summary import summary
+from tercel.desk.trading.tca.shortfall import summary
 
 CELLS = [
     ["AAA-000-peg", "-16.9", "-15.5", "100%"],

@@ -36,8 +36,8 @@ from tercel.core.version import code_mark
 from tercel.desk.console.state import DeskState
 from tercel.desk.rounds.runtime import check_latch
 from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.chain import ChainKey
 from tercel.desk.trading.journal.codec import entry_out
-from tercel.desk.trading.journal.keys import ChainKey
 from tercel.desk.trading.journal.lock import PROC_LOCKS
 from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.journal.reader import JournalReader, post

@@ -183,7 +183,7 @@ def test_ctrl_c_at_once_and_while_streams_are_open_ends_well(
 
 @pytest.mark.long
 def test_a_recorded_day_is_served_at_its_own_time(tmp_path: Path) -> None:
-    from tercel.api.testing.lake import simulated_lake
+    from tercel.market.simulator.days import simulated_lake
 
     simulated_lake(tmp_path / "lake", 0.25)
     arguments = [

@@ -5,12 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tercel.api.testing.strategy import random_views, view_of, wanted
+from certify.kits.strategy import random_views, wanted
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.execution import intent as i
 from tercel.execution.action_sets import action_set
 from tercel.execution.actions import allocation, fraction, level, placement
 from tercel.execution.actions.kernels import decode_placement
+from tercel.execution.probes import view_of
 from tercel.execution.strategy import hold, ladder, settle
 from tercel.execution.view import View
 

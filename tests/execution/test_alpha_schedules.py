@@ -6,11 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.integrate import quad, solve_ivp
 
-from tercel.api.testing.strategy import StrategyConformance, random_views, view_of
+from certify.kits.strategy import StrategyConformance, random_views
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.execution import columns as c
 from tercel.execution import intent as it
 from tercel.execution.guidance import expected_move
+from tercel.execution.probes import view_of
 from tercel.execution.strategies import MarketEstimates, build, wrap
 from tercel.execution.strategies.almgren_chriss import (
     AlmgrenChriss,

@@ -6,11 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.execution.plain_tilt import capped, tilted
 
-from tercel.api.testing.strategy import StrategyConformance, random_views, view_of, wanted
+from certify.kits.strategy import StrategyConformance, random_views, wanted
 from tercel.core.messages import Posture, Style
 from tercel.execution import columns as c
 from tercel.execution import intent as it
 from tercel.execution.guidance import Guidance
+from tercel.execution.probes import view_of
 from tercel.execution.strategies import build
 from tercel.execution.strategies.alpha_tilt import AlphaTilt, PostureCap
 from tercel.execution.strategies.baselines import Immediate, Peg, SubmitAndLeave

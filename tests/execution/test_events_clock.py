@@ -19,7 +19,7 @@ from tests.execution.test_identity import (
 from tests.execution.test_identity import markets as markets  # noqa: PLC0414 - a fixture
 
 from benchmarks.arrival import at_arrival
-from tercel.api.testing.strategy import random_views
+from certify.kits.strategy import random_views
 from tercel.core.errors import ConfigError
 from tercel.execution import columns as c
 from tercel.execution import intent as it

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tests.execution.test_identity import ROWS, TASK, commands_of, plan_of, recorded_tape
 
 from benchmarks.arrival import at_arrival
-from tercel.api.testing.strategy import StrategyConformance, view_of
+from certify.kits.strategy import StrategyConformance
 from tercel.core.errors import DataError, UnknownNameError
 from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.execution import columns as c
@@ -23,6 +23,7 @@ from tercel.execution.driver import Driver
 from tercel.execution.foresight import features as f
 from tercel.execution.foresight import forecaster as fore
 from tercel.execution.intent import TAKE, Intents
+from tercel.execution.probes import view_of
 from tercel.execution.strategies import build
 from tercel.execution.strategies.flow import FILE
 from tercel.execution.strategies.timed import SpreadRule, TakeTimed, slices

@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
-from tercel.api.testing.strategy import random_views, view_of, wanted
+from certify.kits.strategy import random_views, wanted
 from tercel.core.errors import ConfigError
 from tercel.execution import intent as i
 from tercel.execution.action_sets import action_set
 from tercel.execution.actions.guard import CatchUp
 from tercel.execution.policies.strategy import PolicyStrategy
+from tercel.execution.probes import view_of
 from tercel.execution.strategies import build
 from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Episodes, seeded_plan

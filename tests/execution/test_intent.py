@@ -4,10 +4,11 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tercel.api.testing.strategy import random_views, view_of, wanted
+from certify.kits.strategy import random_views, wanted
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.execution import columns as c
 from tercel.execution import intent as i
+from tercel.execution.probes import view_of
 from tercel.execution.strategy import expected_shares, hold, ladder, settle, shares
 
 SEEDS = st.integers(0, 2**32 - 1)

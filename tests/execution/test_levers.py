@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from tercel.api.testing.strategy import StrategyConformance, random_views, view_of, wanted
+from certify.kits.strategy import StrategyConformance, random_views, wanted
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.execution import intent as i
 from tercel.execution.action_sets import action_set
 from tercel.execution.actions import sized
+from tercel.execution.probes import view_of
 from tercel.execution.strategies import build
 
 

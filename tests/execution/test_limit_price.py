@@ -7,14 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.execution.test_reconcile import intent, live, market, until, want
+from tests.policies import PPO
 
-from tercel.api.testing.lake import DAYS, simulated_lake
 from tercel.core.price_limit import LIMIT_PARTS
 from tercel.core.vocabulary import BUY, SELL
 from tercel.execution import intent as it
 from tercel.execution.intent import CANCEL, KEEP
 from tercel.execution.policies.strategy import policy_strategy
-from tercel.execution.policies_packaged import folder_of
 from tercel.execution.strategies import ALL_BASELINES, build
 from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation.episodes import Episodes, seeded_plan
@@ -22,6 +21,7 @@ from tercel.lab.evaluation.experiment import pilot
 from tercel.lab.evaluation.windows import tape_plan
 from tercel.market.flow.preset import load
 from tercel.market.simulator import layout as sim
+from tercel.market.simulator.days import DAYS, simulated_lake
 from tercel.market.simulator.source import reactive
 from tercel.market.simulator.tape_source import replay
 
@@ -180,7 +180,7 @@ def test_written_strategies_and_policies_obey(request, where):
     unfilled = 0
     for name in ALL_BASELINES:
         unfilled += check(source, task, plan_of(task), build(name, estimates)).unfilled_lots.sum()
-    policy = policy_strategy(folder_of("ppo-csco-santa-fe"), "ppo")
+    policy = policy_strategy(PPO, "ppo")
     unfilled += check(source, task, plan_of(task), policy).unfilled_lots.sum()
     assert unfilled > 0
 
@@ -192,7 +192,7 @@ def test_a_limit_that_is_never_reached_changes_nothing(request, where):
     for strategy in (
         build("twap_passive"),
         build("submit_and_leave"),
-        policy_strategy(folder_of("ppo-csco-santa-fe")),
+        policy_strategy(PPO),
     ):
         assert same(
             worked(source, TASK, plan_of(TASK), strategy)[1],

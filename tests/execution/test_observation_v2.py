@@ -5,11 +5,12 @@ import math
 import numpy as np
 import pytest
 
-from tercel.api.testing.strategy import random_views, take_rows, view_of
+from certify.kits.strategy import random_views, take_rows
 from tercel.core.errors import ConfigError
 from tercel.execution import columns as c
 from tercel.execution.observation_v2 import MARKET, OBS2_NAMES, OBS2_SIZE, encode_v2_rows
 from tercel.execution.observations import observer
+from tercel.execution.probes import view_of
 from tercel.execution.strategies import build
 from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Episodes, seeded_plan

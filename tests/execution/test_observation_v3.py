@@ -5,10 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from tercel.api.testing.strategy import random_views, view_of
+from certify.kits.strategy import random_views
 from tercel.execution import columns as c
 from tercel.execution.observation_v3 import SLOW_NAMES
 from tercel.execution.observations import observer
+from tercel.execution.probes import view_of
 from tercel.execution.strategies import build
 from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Episodes, seeded_plan

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tercel.api.testing.strategy import random_views
+from certify.kits.strategy import random_views
 from tercel.core.errors import ConfigError, PolicyError, UnknownNameError
 from tercel.execution.observations import name_of, observer
 from tercel.execution.policies.card import Card

@@ -5,12 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tercel.api.testing.strategy import random_views, view_of, wanted
+from certify.kits.strategy import random_views, wanted
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.execution import intent as i
 from tercel.execution.action_sets import action_set
 from tercel.execution.actions import residual as r
 from tercel.execution.grains import GRAINS
+from tercel.execution.probes import view_of
 from tercel.execution.strategies import MarketEstimates, build
 from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Episodes, seeded_plan

@@ -13,7 +13,7 @@ import pytest
 import zstandard
 from tests.lobster_files import NAME, history
 
-from tercel.api.testing.feed import read_all
+from certify.kits.feed import read_all
 from tercel.core.errors import FeedError, TapeError
 from tercel.feeds import FeedOptions, Imported, LobsterFeed
 from tercel.feeds.members import members

@@ -17,7 +17,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from tests.lobster_files import NAME, history, lines, operations, replayed_rows
 
-from tercel.api.testing.feed import FeedContract, read_all
+from certify.kits.feed import FeedContract, read_all
 from tercel.core.errors import FeedError
 from tercel.feeds import Feed, FeedOptions, Imported, LobsterFeed
 from tercel.feeds.lobster_tick import infer_unit

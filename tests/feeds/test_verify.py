@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from tests.lobster_files import EMPTY, history, lines, operations
 
-from tercel.api.testing.feed import read_all
+from certify.kits.feed import read_all
 from tercel.core.errors import FeedError, TapeError
 from tercel.feeds import FeedOptions, Imported, LobsterFeed
 from tercel.feeds.verify import verify_against, verify_alone

@@ -11,12 +11,12 @@ from typer.testing import CliRunner
 
 from benchmarks import KEYS
 from benchmarks.cheridito_weiss import bench
+from certify.kits.learner import VecEnvContract
 from replications.__main__ import app
 from replications.cheridito_weiss import columns as c
 from replications.cheridito_weiss import learned, rules, study, train, tune
 from replications.cheridito_weiss.cells import CELLS, TASK
 from replications.cheridito_weiss.market import Batch, CellVec, directions, earned
-from tercel.api.testing.learner import VecEnvContract
 from tercel.core.errors import PolicyError
 from tercel.execution import intent as it
 from tercel.lab.evaluation.episodes import Episodes

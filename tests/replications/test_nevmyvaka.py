@@ -12,10 +12,10 @@ from replications.__main__ import app
 from replications.nevmyvaka import state, stored, study
 from replications.nevmyvaka.rules import SubmitAndLeave, Swept
 from replications.nevmyvaka.sweep import Tried, sweep
-from tercel.api.testing.strategy import view_of
 from tercel.cli import app as tercel
 from tercel.core.errors import PolicyError
 from tercel.execution.intent import ANCHOR, REST0, TAKE
+from tercel.execution.probes import view_of
 
 pytestmark = pytest.mark.release
 

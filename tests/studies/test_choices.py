@@ -13,11 +13,11 @@ from studies.regimes.choices import (
     script_of,
     with_and_without,
 )
-from tercel.api.testing.strategy import view_of
 from tercel.execution.intent import TAKE
 from tercel.execution.observations import observer
 from tercel.execution.policies.mlp import MlpPolicy
 from tercel.execution.policies.strategy import PolicyStrategy
+from tercel.execution.probes import view_of
 from tercel.execution.strategies import build
 from tercel.market.regimes.law import LONGEST_S
 

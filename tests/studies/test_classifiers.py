@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from certify.kits.signal_model import SignalModelConformance, separable
 from studies.families.classifiers import (
     BoostingClassifier,
     ForestClassifier,
@@ -16,7 +17,6 @@ from studies.families.classifiers import (
     SvmClassifier,
     TransformerClassifier,
 )
-from tercel.api.testing.signal_model import SignalModelConformance, separable
 from tercel.core.errors import DataError
 
 pytestmark = pytest.mark.release

@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 
 from studies.__main__ import app
 from studies.tape.event_study_command import WORDS, cell_text
-from tercel.api.testing.lake import DAYS, simulated_lake
 from tercel.core.report.cells import NOTHING
+from tercel.market.simulator.days import DAYS, simulated_lake
 
 pytestmark = pytest.mark.release
 

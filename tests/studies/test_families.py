@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from certify.kits.signal_model import SignalModelConformance
 from studies.families.cells import (
     PROBLEMS,
     FittedCell,
@@ -18,7 +19,6 @@ from studies.families.cells import (
 )
 from studies.families.claims import CLAIMS, Cells, Claim, judge, summary
 from studies.families.scores import auc
-from tercel.api.testing.signal_model import SignalModelConformance
 from tercel.core.errors import ConfigError
 
 pytestmark = pytest.mark.release

@@ -8,8 +8,8 @@ from typer.testing import CliRunner
 
 from studies.__main__ import app
 from studies.tape.ingredients_command import FIGURES, TAPE, WHOLE
-from tercel.api.testing.lake import DAYS, simulated_lake
 from tercel.market.flow.queue_reactive.calibrate import PARTS
+from tercel.market.simulator.days import DAYS, simulated_lake
 
 pytestmark = pytest.mark.release
 

@@ -8,7 +8,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from studies.__main__ import app
-from tercel.api.testing.lake import simulated_lake
+from tercel.market.simulator.days import simulated_lake
 
 pytestmark = pytest.mark.release
 

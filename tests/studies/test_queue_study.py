@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from certify.kits.feed import read_all
 from studies.tape.queue_study import EXACT, TOUCH, compare_queues
 from studies.tape.to_levels import to_levels
-from tercel.api.testing.feed import read_all
 from tercel.core.errors import TapeError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.feeds import FeedOptions, LobsterFeed

@@ -8,8 +8,8 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from studies.__main__ import app
-from tercel.api.testing.lake import DAYS, simulated_lake
 from tercel.market.flow import load
+from tercel.market.simulator.days import DAYS, simulated_lake
 
 pytestmark = pytest.mark.release
 

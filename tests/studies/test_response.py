@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from certify.kits.strategy import StrategyConformance
 from studies.legs.legs import figure, ratio
 from studies.response import bars
 from studies.response.attraction import (
@@ -19,7 +20,6 @@ from studies.response.response import measure
 from studies.response.styles import AGENT, JOINS, Blocks, Iceberg, NoTrading
 from studies.response.worlds import Worlds
 from studies.twins import run_twins
-from tercel.api.testing.strategy import StrategyConformance
 from tercel.core.errors import CapacityError, ConfigError
 from tercel.execution.strategies import build
 from tercel.execution.task import Task

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from tests.markets import martingale_market
 
+from certify.kits.strategy import random_views
 from studies.round_trips.market import TripGround, play
 from studies.round_trips.search import arbitrage, one_sided
 from studies.round_trips.trips import (
@@ -20,9 +21,9 @@ from studies.round_trips.trips import (
     wait_steps,
     wants,
 )
-from tercel.api.testing.strategy import random_views, view_of
 from tercel.core.errors import ConfigError
 from tercel.execution import intent as it
+from tercel.execution.probes import view_of
 from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation.episodes import seeded_plan
 from tercel.market.flow.preset import load

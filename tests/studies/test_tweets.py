@@ -6,9 +6,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from certify.kits.source import SourceContract
 from studies.tweets.source import Tweets
 from studies.tweets.stocknet import TweetTone, assigned, read_stocknet
-from tercel.api.testing.source import SourceContract
 from tercel.core import given
 from tercel.core.errors import ConfigError, DataError, UnknownNameError
 from tercel.signals.features.text import word_score

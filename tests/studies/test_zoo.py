@@ -9,10 +9,10 @@ import pytest
 from tests.signals.test_model_folder import comes_back, saved
 from tests.signals.zoo.test_families import judged_by_scikit_learn
 
+from certify.kits.signal_model import SignalModelConformance, separable
 from studies.zoo import FAMILIES, SEQUENCES, STATES
 from studies.zoo.networks import LstmRegressor, TransformerRegressor
 from studies.zoo.svm import SvmRegressor
-from tercel.api.testing.signal_model import SignalModelConformance, separable
 from tercel.core import given
 from tercel.core.errors import DataError, UnknownNameError
 from tercel.signals.model_folder import load

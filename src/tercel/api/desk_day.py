@@ -3,23 +3,25 @@
     day_of(reader, "desks/today")["sentence"]
 
 `day_of` is a function of a journal and a window of venue time; `days_of` reads folders, and tells of those that it
-cannot read. The page and the mail are `api.desk_day_page`.
+cannot read. The page is `api.desk_day_page`.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from tercel.api.desk_day_events import DayEvents
-from tercel.api.desk_day_gate import GateDay, gate_of
-from tercel.api.desk_day_words import HELD, SHARED, needs_of, sentence_of
+from tercel.api.desk_day_page import HELD, SHARED, needs_of, sentence_of
 from tercel.core.errors import ConfigError, JournalError, TercelError
 from tercel.core.fixed import shown, summed
-from tercel.core.ports import Entries
+from tercel.core.ports import Entries, Entry
+from tercel.desk.console.alerts import KINDS
+from tercel.desk.console.gate import UNREADABLE, concerns, told_of, unbooked
 from tercel.desk.console.state import DeskState
+from tercel.desk.gate.process import gate_folder
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.reader import JournalReader
 from tercel.desk.trading.journal.store import verify
@@ -39,6 +41,68 @@ Sums = dict[tuple[str, str], dict[str, float | None]]
 
 
 @dataclass(frozen=True)
+class GateDay:
+    """What of the journal of a desk's gate is the desk's.
+
+    Parameters
+    ----------
+    journal : Entries, optional
+        None: there is no gate, or its journal cannot be read.
+    told : mapping
+        What the desk's session says of a gate that is not its own (`desk.console.gate.told_of`).
+    fault : str
+        Why it cannot be read.
+    """
+
+    journal: Entries | None = None
+    told: Mapping[str, Any] = field(default_factory=dict)
+    fault: str = ""
+
+    def alerts(self) -> Iterator[tuple[int, Entry]]:
+        """Alerts that concern the desk, and what people said of alerts, with the numbers of their entries."""
+        for seq, entry in () if self.journal is None else self.journal.read(0, KINDS):
+            if entry.kind == kinds.OPERATOR or concerns(entry, self.told):
+                yield seq, entry
+
+    @property
+    def last_ns(self) -> int:
+        """Time of the last alert that concerns the desk; 0 without one."""
+        told = (entry.ns for _, entry in self.alerts() if entry.kind == kinds.ALERT)
+        return max(told, default=0)
+
+
+NO_GATE: Final = GateDay()
+
+
+@contextmanager
+def _gate_of(desk: Path, journal: JournalReader) -> Iterator[GateDay]:
+    """The gate of a desk, its hashes checked."""
+    told: dict[str, Any] = {}
+    for _, entry in journal.read(0, (kinds.SESSION,)):
+        told = told_of(entry.body)
+    reader: JournalReader | None = None
+    fault = ""
+    try:
+        if (where := gate_folder(desk, told)) is not None:
+            _check(where)
+            reader = JournalReader(where)
+    except UNREADABLE as error:
+        fault = error.received if isinstance(error, TercelError) else str(error)
+    try:
+        yield GateDay(reader, told, fault)
+    finally:
+        if reader is not None:
+            reader.close()
+
+
+def _check(folder: Path) -> None:
+    found = verify(folder)
+    if found.fault:
+        received = f"{found.sound:,} sound entries in {folder}, then {found.fault}"
+        raise JournalError("a journal whose hashes agree", received, "see `tercel trade verify`")
+
+
+@dataclass(frozen=True)
 class DayWindow:
     """The time that a report is about: by default the 24 hours before the journal's last entry, and what followed at
     its gate.
@@ -50,7 +114,8 @@ class DayWindow:
     session : bool
         From the beginning of the last session that began by `to_ns`.
 
-    >>> DayWindow(5, 9).of(None)
+    >>> from tercel.desk.trading.journal.memory import MemoryJournal
+    >>> DayWindow(5, 9).of(MemoryJournal())
     (5, 9)
     """
 
@@ -71,13 +136,10 @@ class DayWindow:
                 "swap the two",
             )
 
-    def of(self, journal: Entries | None, gate: GateDay | None = None) -> tuple[int, int]:
+    def of(self, journal: Entries, gate: GateDay = NO_GATE) -> tuple[int, int]:
         """First and last moment, in venue ns, over a journal and what its gate has alerted since."""
-        if self.from_ns is not None and self.to_ns is not None:
-            return self.from_ns, self.to_ns
-        last, began = _ends(journal, self.to_ns) if journal is not None else (0, 0)
-        since = max(last, gate.last_ns) if gate is not None else last
-        to_ns = max(since, self.from_ns or 0) if self.to_ns is None else self.to_ns
+        last, began = _ends(journal, self.to_ns)
+        to_ns = max(last, gate.last_ns, self.from_ns or 0) if self.to_ns is None else self.to_ns
         if self.session:
             return began, to_ns
         return (max(min(last, to_ns) - DAY_NS, 0) if self.from_ns is None else self.from_ns), to_ns
@@ -97,7 +159,7 @@ def day_of(
     journal: Entries,
     name: str,
     window: DayWindow | None = None,
-    gate: GateDay | None = None,
+    gate: GateDay = NO_GATE,
     latched: Sequence[dict[str, Any]] = (),
 ) -> dict[str, Any]:
     """The day of one desk as JSON values.
@@ -119,8 +181,8 @@ def day_of(
         ``sentence`` (what it cost and made, what needs a person) and ``needs``; ``costs`` against arrival; ``money`` of
         the day by currency; ``exposure`` and value at risk at its end; ``agents``; ``limits`` used most in it;
         ``denials``; ``people`` (who killed, re-armed, promoted, changed limits, and why); ``alerts`` with owners, how
-        many by ``severities``, and of these those ``of_gate``, about no agent, of a ``gate`` of several desks; what is
-        ``unknown`` or open at its end; executions that are ``unbooked``; ``faults`` of the journal.
+        many by ``severities``; the ``gate`` if it serves several desks; what is ``unknown`` or open at its end;
+        executions that are ``unbooked``; ``faults`` of the journal.
 
     >>> from tercel.desk.trading.journal.memory import MemoryJournal
     >>> day_of(MemoryJournal(), "mine")["sentence"]
@@ -135,25 +197,28 @@ def day_of(
             before = _sums(state)
         state.apply(seq, entry)
         events.apply(seq, entry, state, inside=before is not None)
-    for seq, entry in journal.read(
-        state.seq, (kinds.OPERATOR,)
-    ):  # whoever takes an alert may do so later
+    # whoever takes an alert may do so later
+    for seq, entry in journal.read(state.seq, (kinds.OPERATOR,)):
         events.own(seq, entry)
-    if gate is not None:
-        gate.tell(events, from_ns, to_ns)
+    for seq, entry in gate.alerts():
+        if entry.kind == kinds.OPERATOR:
+            events.own(seq, entry, at_gate=True)
+        elif from_ns <= entry.ns <= to_ns:
+            events.alert(seq, entry, at_gate=True)
+    now = _sums(state)
+    page = state.shown()
     found = {"desk": name, "from_ns": from_ns, "to_ns": to_ns, "session": dict(state.session)}
-    page, now = state.shown(), _sums(state)
     found |= _figures(page, events, _gained(now if before is None else before, now))
-    found |= _at_the_end(state, page)
-    found |= {"unbooked": [] if gate is None else gate.unbooked(state, to_ns)}
-    shared, fault = ("", "") if gate is None else (gate.shared, gate.fault)
+    found |= _at_the_end(state, page, gate, to_ns)
     found |= {
-        "gate": shared,
-        "of_gate": dict(events.general) if shared else {},
-        "gate_fault": fault,
+        "denials": dict(events.denials.most_common()),
+        "severities": dict(events.severities),
+        "people": [*events.people, *latched],
+        "alerts": events.alerts(),
+        "limits": sorted(events.limits.values(), key=lambda row: -row["share"])[:LIMITS_SHOWN],
+        "gate": str(gate.told.get("journal", "")),
+        "gate_fault": gate.fault,
     }
-    events.people += latched
-    found |= events.shown() | {"limits": events.most_used(LIMITS_SHOWN)}
     found["needs"] = needs_of(found)
     return {"sentence": sentence_of(found, name), **found}
 
@@ -173,14 +238,11 @@ def _sums(state: DeskState) -> Sums:
 def _figures(page: Mapping[str, Any], events: DayEvents, gained: Sums) -> dict[str, Any]:
     """Costs, money and agents of the day."""
     costs = list(events.costs.values())
-    exposure = [{key: row[key] for key in EXPOSURE} for row in page["money"]]
     agents = [
         {
-            **{key: row[key] for key in ("name", "state", "state_reason", "share", "strategy")},
-            "parents": events.over[row["name"]],
+            **{key: row[key] for key in ("name", "state", "state_reason", "strategy")},
             "fills": events.fills[row["name"]],
             "lots": shown(events.lots[row["name"]]),
-            "denials": events.denied[row["name"]],
             "costs": costs_of(
                 [one for one in costs if one["agent"] == row["name"] and "by_hand" not in one]
             ),
@@ -189,23 +251,24 @@ def _figures(page: Mapping[str, Any], events: DayEvents, gained: Sums) -> dict[s
         for row in page["agents"]
     ]
     return {
-        "parents": {"accepted": events.accepted, "over": sum(events.over.values())},
+        "parents": {"accepted": events.accepted, "over": events.over},
         "fills": sum(events.fills.values()),
         "lots": shown(sum(events.lots.values())),
         "costs": costs_of(costs),
         "parent_costs": costs,
         "money": money_of(costs, gained),
-        "exposure": exposure,
+        "exposure": [{key: row[key] for key in EXPOSURE} for row in page["money"]],
         "agents": agents,
     }
 
 
 def _gained(before: Sums, now: Sums) -> Sums:
     none = dict.fromkeys(FIGURES, 0.0)
-    return {
-        key: {name: _less(row[name], before.get(key, none)[name]) for name in FIGURES}
-        for key, row in now.items()
-    }
+    gained: Sums = {}
+    for key, row in now.items():
+        was = before.get(key, none)
+        gained[key] = {name: _less(value, was[name]) for name, value in row.items()}
+    return gained
 
 
 def _less(now: float | None, before: float | None) -> float | None:
@@ -216,26 +279,21 @@ def money_of(
     costs: Iterable[Mapping[str, Any]], gained: Sums, agent: str | None = None
 ) -> list[dict[str, Any]]:
     """A row a currency: what parents cost, profit realised, change of the open profit, fees, and profit less fees."""
-    spent: defaultdict[str, list[float | None]] = defaultdict(list)
+    parts: defaultdict[str, list[Mapping[str, float | None]]] = defaultdict(list)
     for one in costs:
         if agent in (None, one["agent"]):
-            spent[one["currency"]].append(one["cost"])
-    parts: defaultdict[str, list[Mapping[str, float | None]]] = defaultdict(list)
+            parts[one["currency"]].append({"cost": one["cost"]})
     for (name, currency), row in gained.items():
         if agent in (None, name):
             parts[currency].append(row)
+    keys = ("cost", *FIGURES)
+    sums = {at: {n: total(one.get(n, 0.0) for one in parts[at]) for n in keys} for at in parts}
     return [
-        _with_profit(
-            {"currency": at, "cost": total(spent[at])}
-            | {n: total(one[n] for one in parts[at]) for n in FIGURES}
-        )
-        for at in sorted({*spent, *parts})
+        {"currency": at}
+        | row
+        | {"profit": total([row["realised"], row["open"], -(row["fees"] or 0.0)])}
+        for at, row in sorted(sums.items())
     ]
-
-
-def _with_profit(row: dict[str, Any]) -> dict[str, Any]:
-    known = None not in (row["realised"], row["open"])
-    return row | {"profit": row["realised"] + row["open"] - (row["fees"] or 0.0) if known else None}
 
 
 def total(values: Iterable[float | None]) -> float | None:
@@ -265,15 +323,13 @@ def costs_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 # -- the end of the day -----------------------------------------------------------------------------------------------
 
 
-def _at_the_end(state: DeskState, page: Mapping[str, Any]) -> dict[str, Any]:
+def _at_the_end(
+    state: DeskState, page: Mapping[str, Any], gate: GateDay, to_ns: int
+) -> dict[str, Any]:
     """What stands, is open or of unknown fate, and what fails a check."""
     ledger = state.ledger
     unknown = {order.root: order for order in ledger.orders.unknown()}
-    asked = ledger.limits.requests.items()
-    open_parents = [
-        {"parent": one.id, **one.row, "waits": one.status == ParentStatus.PAUSED}
-        for one in ledger.parents.open()
-    ]
+    heard = () if gate.journal is None else unbooked(gate.journal, ledger, gate.told, to_ns)
     return {
         "states": ledger.states.rows(),
         "unknown": [
@@ -284,19 +340,33 @@ def _at_the_end(state: DeskState, page: Mapping[str, Any]) -> dict[str, Any]:
                 "side": order.side,
                 "lots": order.lots,
                 "filled": shown(order.cum_qty),
-                "sent_ns": order.sent_ns,
+                "ns": order.sent_ns,
             }
             for order in unknown.values()
         ],
         "open_orders": sum(order.root not in unknown for order in ledger.orders.live()),
-        "open_parents": open_parents,
+        "open_parents": [
+            {"parent": one.id, **one.row, "waits": one.status == ParentStatus.PAUSED}
+            for one in ledger.parents.open()
+        ],
         "positions": [row for row in page["positions"] if row["lots"]],
         "requests": [
             {"request": number, "by": one.by, "reason": one.reason, "changes": dict(one.changes)}
-            for number, one in asked
+            for number, one in ledger.limits.requests.items()
             if one.open(state.ns)
         ],
         "faults": ledger.faults(),
+        "unbooked": [
+            {
+                "order": one.cl_ord_id,
+                "agent": one.account,
+                "instrument": one.instrument,
+                "side": one.side,
+                "lots": shown(one.last_qty),
+                "ns": one.ns,
+            }
+            for one in heard
+        ],
     }
 
 
@@ -319,28 +389,13 @@ def days_of(folders: Sequence[Path], window: DayWindow | None = None) -> dict[st
 
 def _read(folder: Path, name: str, window: DayWindow | None) -> dict[str, Any]:
     try:
-        found = verify(folder)
-        if found.fault:
-            raise JournalError(
-                "a journal whose hashes agree",
-                f"{found.sound:,} sound entries in {folder}, then {found.fault}",
-                "see `tercel trade verify`",
-            )
-        with closing(JournalReader(folder)) as reader, gate_of(folder, reader) as gate:
-            return day_of(
-                reader,
-                name,
-                window,
-                gate,
-                [] if window and window.to_ns else _unspoken(folder, reader),
-            )
+        _check(folder)
+        with closing(JournalReader(folder)) as reader, _gate_of(folder, reader) as gate:
+            latched = [] if window and window.to_ns else _unspoken(folder, reader)
+            return day_of(reader, name, window, gate, latched)
     except TercelError as error:
-        return {
-            "desk": name,
-            "gate": "",
-            "error": error.to_json(),
-            "needs": [f"its journal cannot be read: {error.received}"],
-        }
+        needs = [f"its journal cannot be read: {error.received}"]
+        return {"desk": name, "gate": "", "error": error.to_json(), "needs": needs}
 
 
 def _unspoken(folder: Path, journal: Entries) -> list[dict[str, Any]]:
@@ -368,38 +423,32 @@ def _unspoken(folder: Path, journal: Entries) -> list[dict[str, Any]]:
 def all_of(days: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """All desks that could be read, summed; value at risk is not, as losses of desks need not come together."""
     read = [day for day in days if "error" not in day]
-    costs = [row for day in read for row in day["parent_costs"]]
-    worst = sorted(days, key=lambda day: "error" not in day)
     needs = dict[tuple[str, str], str]()
-    for day in worst:
+    for day in sorted(days, key=lambda day: "error" not in day):
         for need in day["needs"]:  # what is of a gate of several desks is told by the first of them
-            needs.setdefault(
-                (day["gate"] if SHARED in need else day["desk"], need), f"{day['desk']}: {need}"
-            )
+            of = day["gate"] if SHARED in need else day["desk"]
+            needs.setdefault((of, need), f"{day['desk']}: {need}")
     found = {
         "desks": len(days),
         "read": len(read),
-        "costs": costs_of(costs),
+        "costs": costs_of([row for day in read for row in day["parent_costs"]]),
         "needs": [*needs.values()],
+        "money": _added([row for day in read for row in day["money"]]),
+        "exposure": _added([row for day in read for row in day["exposure"]]),
     }
-    keys = {"money": ("cost", *FIGURES, "profit"), "exposure": ("gross", "net")}
-    for what, names in keys.items():
-        rows: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
-        for row in (row for day in read for row in day[what]):
-            rows[row["currency"]].append(row)
-        found[what] = [
-            {"currency": at, **{n: total(one[n] for one in rows[at]) for n in names}}
-            for at in sorted(rows)
-        ]
-    gates: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for day in read:
-        gates[day["gate"]] |= Counter(day["of_gate"])
-    each = [Counter(day["severities"]) - Counter(day["of_gate"]) for day in read]
-    found["severities"] = dict(sum([*each, *gates.values()], Counter[str]()))
     several = "1 desk" if len(days) == 1 else f"{len(days)} desks"
-    return {
-        "sentence": sentence_of(
-            found, several if len(read) == len(days) else f"{len(read)} of {several}"
-        ),
-        **found,
-    }
+    who = several if len(read) == len(days) else f"{len(read)} of {several}"
+    return {"sentence": sentence_of(found, who), **found}
+
+
+def _added(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of desks by currency; value at risk apart."""
+    sums: dict[str, dict[str, list[float | None]]] = {}
+    for row in rows:
+        parts = sums.setdefault(row["currency"], defaultdict(list))
+        for key in row.keys() - {"currency", "var95", "var_used", "var_returns"}:
+            parts[key].append(row[key])
+    return [
+        {"currency": at} | {key: total(some) for key, some in sorted(parts.items())}
+        for at, parts in sorted(sums.items())
+    ]

@@ -1,59 +1,334 @@
-"""The page and the text of desks' days: one content, so that both parts of a mail say the same."""
+"""The words and the page of desks' days: the sentence that comes first, what needs a person, and the tables."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from html import escape
-from textwrap import fill
 from typing import Any, Final
 
-from tercel.api.desk_day_words import (
-    at,
-    bps,
-    clock,
-    count,
-    date_of,
-    money,
-    named,
-    named_money,
-    one_line,
-)
-from tercel.core.report.cells import NOTHING, are_words
+from tercel.core.report.cells import NOTHING
 from tercel.core.report.page import Section, render
-from tercel.core.report.tables import plain_table, without_idle
-from tercel.core.vocabulary import SIDE_WORDS
+from tercel.core.report.tables import plain_table
+from tercel.core.units import IN_TICKS
+from tercel.core.vocabulary import NS_PER_SECOND, SIDE_WORDS
 
-SHOWN: Final = 6
-"""Rows of a table of alerts, acts, orders or positions."""
-WIDE: Final = 110
-"""Letters of a line of sentences, where nothing wraps it."""
+MOST: Final = 160
+"""Letters of a reason or an alert that are shown."""
+FIRST: Final = 6
+"""Things for a person that the first sentence names; rows of a table."""
+SHARED: Final = " of a gate of several desks"
+"""In what needs a person: of no desk alone, so that several tell of it."""
+HELD: Final = "killed after the last session:"
+"""What a person did who killed a desk that nobody ran; its next session begins so."""
 NOBODY: Final = "nobody yet"
+NOTE: Final = (
+    "Cost: of fills against the mid at arrival, positive is paid; 95 % of Student's t over parents as if independent. "
+    "Profit: realised and the change of what is open at the last mark, less fees. Limits: the most within the day."
+)
+EPOCH_NS: Final = 10**17
+"""Times from here on (1973) are of the calendar, others of a simulated day."""
+_DAY_S: Final = 86_400
+_WHOLE: Final = 1000
+Row = Mapping[str, Any]
+
+# -- words ------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class DayTable:
-    """A table of strings, as the page and the text show it."""
+def one_line(text: object, most: int = MOST) -> str:
+    r"""Text of somebody else on one line: no control characters, no marks that turn its direction, not too long.
 
-    caption: str
-    headings: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    prose: bool = False
+    >>> one_line("runaway\r\nBcc: x"), one_line("a\u202eb"), one_line("long", 3)
+    ('runaway Bcc: x', 'a?b', 'lo…')
+    """
+    words = " ".join(str(text).split())
+    clean = "".join(letter if letter.isprintable() else "?" for letter in words)
+    return clean if len(clean) <= most else clean[: most - 1] + "…"
 
 
-@dataclass(frozen=True)
-class DayPart:
-    """The part of a report about one desk, or about all."""
+def money(value: float | None) -> str:
+    """Money with thousands apart; cents below a thousand; no minus before nothing.
 
-    title: str
-    text: list[str] = field(default_factory=list)
-    tables: list[DayTable] = field(default_factory=list)
+    >>> money(1234567.8), money(-0.001), money(None)
+    ('1,234,568', '0.00', '–')
+    """
+    if value is None:
+        return NOTHING
+    digits = 0 if abs(value) >= _WHOLE else 2
+    return f"{round(value, digits) + 0.0:,.{digits}f}"
 
-    def html(self) -> str:
-        """Its markup, everything of others escaped."""
-        text = "".join(f"<p>{escape(line)}</p>" for line in self.text)
-        tables = "".join(
-            plain_table(one.headings, one.rows, one.caption, one.prose) for one in self.tables
+
+def named_money(rows: Sequence[Row], key: str) -> str:
+    """A figure of every currency that has one.
+
+    >>> named_money([{"currency": "USD", "cost": 1200.0}, {"currency": "EUR", "cost": 3.0}], "cost")
+    '1,200 USD; 3.00 EUR'
+    """
+    return "; ".join(f"{money(row[key])} {_named(row)}".strip() for row in rows) or NOTHING
+
+
+def _named(row: Row) -> str:
+    """A row's currency as it stands behind a number."""
+    currency = str(row["currency"])
+    return currency if currency != IN_TICKS else f"({IN_TICKS})"
+
+
+def bps(costs: Row) -> str:
+    """A cost in bps with its 95 % interval.
+
+    >>> bps({"is_bps": 1.26, "low_bps": -0.31, "high_bps": 2.8}), bps({"is_bps": None})
+    ('1.3 (-0.3 to 2.8)', '–')
+    """
+    if costs["is_bps"] is None:
+        return NOTHING
+    low, high = costs.get("low_bps"), costs.get("high_bps")
+    within = "" if low is None or high is None else f" ({_tenths(low)} to {_tenths(high)})"
+    return _tenths(costs["is_bps"]) + within
+
+
+def _tenths(value: float) -> str:
+    return f"{round(value, 1) + 0.0:,.1f}"
+
+
+def clock(ns: int) -> str:
+    """A venue time: the calendar's in UTC, or of a simulated day.
+
+    >>> clock(5_400 * 10**9), clock(100_000 * 10**9), clock(1_795_000_000 * 10**9)
+    ('01:30', '03:46 of day 2', '2026-11-18 11:06')
+    """
+    if ns >= EPOCH_NS:
+        return f"{datetime.fromtimestamp(ns // NS_PER_SECOND, UTC):%Y-%m-%d %H:%M}"
+    day, second = divmod(ns // NS_PER_SECOND, _DAY_S)
+    return f"{second // 3600:02d}:{second % 3600 // 60:02d}" + (f" of day {day + 1}" if day else "")
+
+
+def count(number: float, what: str) -> str:
+    """A number with what it is of.
+
+    >>> count(1, "order"), count(1200, "order")
+    ('1 order', '1,200 orders')
+    """
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def sentence_of(found: Row, who: str) -> str:
+    """What the day cost and made, and what needs a person now."""
+    costs, needs, rows = found["costs"], found["needs"], found["money"]
+    parents = count(costs["parents"], "parent")
+    if not costs["parents"]:
+        cost = "no parent was analysed"
+    elif costs["is_bps"] is None:
+        cost = f"{parents}, none filled"
+    else:
+        mean, _, interval = bps(costs).partition(" (")
+        within = f" (95 %: {interval}" if interval else ""
+        unnamed = "" if any(row["currency"] for row in rows) else " in money"
+        cost = f"{parents} cost {mean} bps against arrival{within}, {named_money(rows, 'cost')}{unnamed}"
+    made = ", ".join(_made(row) for row in rows if row["profit"] != 0)
+    wants = "; ".join(map(one_line, needs[:FIRST])) + _more(needs)
+    verb = "needs" if len(needs) == 1 else "need"
+    things = f"{count(len(needs), 'thing')} {verb} a person now: {wants}"
+    person = things if needs else "nothing needs a person now"
+    return f"{one_line(who)}: {cost}; {made or 'nothing was made or lost'}; {person}."
+
+
+def _made(row: Row) -> str:
+    if row["profit"] is None:
+        return f"profit is not known{f' in {at}' if (at := _named(row)) else ''}"
+    made = f"{money(abs(row['profit']))} {_named(row)}".strip()
+    return f"{made} was {'made' if row['profit'] > 0 else 'lost'}"
+
+
+def _more(rows: Sequence[object]) -> str:
+    return f"; {len(rows) - FIRST:,} more in its JSON" if len(rows) > FIRST else ""
+
+
+def needs_of(day: Row) -> list[str]:
+    """What a person has to see to at the end of a day, the worst first."""
+    found = []
+    if day["unknown"]:
+        found.append(f"{count(len(day['unknown']), 'order')} of unknown fate")
+    if day["faults"]:
+        found.append(f"{count(len(day['faults']), 'fault')} of the journal")
+    if day["gate_fault"]:
+        found.append(f"the journal of its gate cannot be read: {one_line(day['gate_fault'])}")
+    found += [
+        f"value at risk is {100 * row['var_used']:.0f} % of what a day may lose"
+        for row in day["exposure"]
+        if (row["var_used"] or 0.0) > 1.0
+    ]
+    if heard := day["unbooked"]:
+        found.append(
+            f"{count(len(heard), 'execution')} that the gate alone has: its next session books them"
         )
-        return f'<div class="day">{text}{tables}</div>'
+    for row in day["states"]:
+        who = one_line(row["account"], 40) or "the desk"
+        state = "killed" if "KILLED" in row["reasons"] else row["state"]
+        found.append(f"{who} is {state}: {one_line(row['reason'] or 'no reason given')}")
+    found += [
+        f"{one_line(', '.join(act['agents']), 40)} {HELD} {one_line(act['why'])}"
+        for act in day["people"]
+        if act["what"] == HELD
+    ]
+    for severity, one in (("critical", "critical alert"), ("warning", "warning")):
+        alone = Counter[str]()
+        for row in day["alerts"]:
+            if row["severity"] == severity and not row["owner"]:
+                shared = day["gate"] and row["gate"] and not row["agent"]
+                alone[SHARED if shared else ""] += row["n"]
+        found += [
+            f"{count(n, one)}{whose} that nobody owns yet" for whose, n in sorted(alone.items())
+        ]
+    if waiting := sum(one["waits"] for one in day["open_parents"]):
+        found.append(f"{count(waiting, 'parent')} to resume or call off")
+    if day["requests"]:
+        found.append(f"{count(len(day['requests']), 'request')} for looser limits to answer")
+    return found
+
+
+# -- the page ---------------------------------------------------------------------------------------------------------
+
+Cell = Callable[[Any], str]
+"""What a column of a table says of a row."""
+
+
+def _text(key: str) -> Cell:
+    return lambda row: one_line(row[key], 60)
+
+
+def _lots(row: Row) -> str:
+    return f"{SIDE_WORDS.get(row['side'], '')} {row['lots']:,}"
+
+
+def _used(row: Row, key: str) -> str:
+    return f"{row[key]:,}" if isinstance(row[key], int) else money(row[key])
+
+
+def _act(row: Row) -> str:
+    late = [name for name, event in row.get("events", {}).items() if event != "confirmed"]
+    what = f"{row['what']} {', '.join(row.get('agents', ()))}".strip()
+    return one_line(what + (f" (not confirmed: {', '.join(late)})" if late else ""))
+
+
+def _alert(row: Row) -> str:
+    where = "the gate: " if row["gate"] else ""
+    times = f" ({row['n']:,} times)" if row["n"] > 1 else ""
+    return f"{where}{one_line(row['code'], 30)}{times}: {one_line(row['text'], 100)}"
+
+
+def _owner(row: Row) -> str:
+    return one_line(f"{row['owner']}: {row['note']}".removesuffix(": ")) if row["owner"] else NOBODY
+
+
+def _of(key: str, what: str = "money") -> Cell:
+    """A figure of the money of an agent or a desk, or of its exposure."""
+    return lambda row: named_money(row.get(what, ()), key)
+
+
+def _at_risk(row: Row) -> str:
+    used = "" if row["var_used"] is None else f" ({100 * row['var_used']:.1f} %)"
+    return (
+        "not known yet"
+        if row["var95"] is None
+        else f"{money(row['var95'])} {_named(row)}".strip() + used
+    )
+
+
+_WHERE: Final[dict[str, Cell]] = {
+    "agent": _text("agent"),
+    "instrument": _text("instrument"),
+}
+_WHEN: Final[dict[str, Cell]] = {"when": lambda row: clock(row["ns"])}
+_ORDER: Final = {"order": _text("order"), **_WHERE, "lots": _lots, **_WHEN}
+TABLES: Final[dict[str, tuple[str, dict[str, Cell]]]] = {
+    "agents": (
+        "Agents: cost against arrival, profit of the day",
+        {
+            "agent": _text("name"),
+            "state": lambda row: one_line(
+                f"{row['state']}: {row['state_reason']}".removesuffix(": ")
+            ),
+            "parents": lambda row: f"{row['costs']['parents']:,}",
+            "filled": lambda row: f"{row['lots']:,}",
+            "cost, bps (95 %)": lambda row: bps(row["costs"]),
+            **{key: _of(key) for key in ("cost", "realised", "open", "fees")},
+        },
+    ),
+    "exposure": (
+        "Exposure at the end; value at risk of a day, 95 %, and its share of what may be lost in one",
+        {
+            "gross": lambda row: named_money([row], "gross"),
+            "net": lambda row: named_money([row], "net"),
+            "at risk (use)": _at_risk,
+        },
+    ),
+    "limits": (
+        "Limits used most",
+        {
+            "limit": lambda row: f"{one_line(row['name'], 30)} {row['limit'].replace('_', ' ')}",
+            "used": lambda row: _used(row, "used"),
+            "of": lambda row: _used(row, "of"),
+            "share": lambda row: f"{100 * row['share']:.0f} %",
+            **_WHEN,
+        },
+    ),
+    "people": (
+        "People",
+        {
+            **_WHEN,
+            "what": _act,
+            "who": lambda row: one_line(row["who"]) or "not said",
+            "why": _text("why"),
+        },
+    ),
+    "alerts": (
+        "Critical alerts and warnings",
+        {
+            "alert": _text("severity"),
+            "last": lambda row: clock(row["last_ns"]),
+            "what": _alert,
+            "owner": _owner,
+        },
+    ),
+    "unknown": ("Orders of unknown fate", _ORDER),
+    "unbooked": ("Executions that the gate alone has, which no figure here counts", _ORDER),
+    "open_parents": (
+        "Parents open at the end",
+        {
+            "parent": _text("parent"),
+            "side": lambda row: SIDE_WORDS.get(row["side"], ""),
+            "left": lambda row: f"{row['left']:,}",
+            "status": _text("status"),
+            "why": _text("reason"),
+        },
+    ),
+    "positions": (
+        "Positions overnight",
+        {
+            **_WHERE,
+            "quantity": lambda row: f"{row['qty']:,.10g}",
+            "value": lambda row: named_money([row], "value"),
+            "open profit": lambda row: named_money([row], "open"),
+        },
+    ),
+}
+"""Of a desk's day, by their key in its JSON: caption, and what each column says of a row."""
+DESKS: Final[dict[str, Cell]] = {
+    "desk": _text("desk"),
+    "for a person": lambda day: f"{len(day['needs']):,}",
+    "parents": lambda day: f"{day['costs']['parents']:,}" if "costs" in day else "cannot be read",
+    "cost, bps (95 %)": lambda day: bps(day["costs"]) if "costs" in day else NOTHING,
+    **{key: _of(key) for key in ("cost", "profit")},
+    **{key: _of(key, "exposure") for key in ("gross", "net")},
+}
+
+
+def _table(caption: str, rows: Sequence[Row], columns: Mapping[str, Cell], most: int) -> str:
+    if not rows:
+        return ""
+    cells = [[tell(row) for tell in columns.values()] for row in rows[:most]]
+    cut = f", {most} of {len(rows):,}" if len(rows) > most else ""
+    return plain_table(list(columns), cells, caption + cut)
 
 
 @dataclass(frozen=True)
@@ -70,362 +345,60 @@ class DayReport:
     'The day of 0 desks'
     """
 
-    found: Mapping[str, Any]
+    found: Row
 
     @property
     def title(self) -> str:
-        """What it is about: the desk, or how many."""
+        """What it is about: the desk, or how many, and the date."""
         desks = self.found["desks"]
         which = one_line(desks[0]["desk"], 60) if len(desks) == 1 else f"{len(desks)} desks"
-        date = date_of(max((day.get("to_ns", 0) for day in desks), default=0))
-        return f"The day of {which}" + (f", {date}" if date else "")
+        end_ns = max((day.get("to_ns", 0) for day in desks), default=0)
+        return f"The day of {which}" + (f", {clock(end_ns)[:10]}" if end_ns >= EPOCH_NS else "")
 
     @property
     def lead(self) -> str:
         """The first sentence."""
         desks = self.found["desks"]
-        return str(
-            desks[0].get("sentence") or _unread(desks[0])
-            if len(desks) == 1
-            else self.found["all"]["sentence"]
-        )
+        return _said(desks[0]) if len(desks) == 1 else str(self.found["all"]["sentence"])
 
     @property
-    def subject(self) -> str:
-        """The subject of a mail: one line."""
-        needs = len(self.found["all"]["needs"])
-        verb = "needs" if needs == 1 else "need"
-        return f"{self.title}: " + (
-            f"{count(needs, 'thing')} {verb} a person" if needs else "nothing needs a person"
-        )
-
-    @property
-    def parts(self) -> list[DayPart]:
-        """All desks, where there are several, and each."""
+    def text(self) -> list[str]:
+        """What a terminal shows: the title, and a sentence about all desks and each."""
         desks = self.found["desks"]
-        each = [_desk(day, alone=len(desks) == 1) for day in desks]
-        return [_all(desks, self.found["all"]), *each] if len(desks) > 1 else each
+        return [self.title, self.lead, *(_said(day) for day in desks if len(desks) > 1)]
 
     def html(self) -> str:
         """The page: one file, nothing outside it."""
-        sections = [Section(part.title, html=part.html()) for part in self.parts]
+        desks = self.found["desks"]
+        rows = [*desks, {"desk": "all", **self.found["all"]}]
+        every = Section("In all", html=_table("Cost and profit of the day", rows, DESKS, len(rows)))
+        sections = [every, *map(_section, desks)] if len(desks) > 1 else [*map(_section, desks)]
         return render(self.title, self.lead, sections, footer=NOTE)
 
-    def text(self) -> str:
-        """The same without markup."""
-        lines = [self.title, "", fill(self.lead, WIDE)]
-        for part in self.parts:
-            lines += [
-                "",
-                part.title,
-                "=" * len(part.title),
-                *(fill(line, WIDE) for line in part.text),
-            ]
-            for one in part.tables:
-                lines += ["", one.caption, *_aligned(one)]
-        return "\n".join([*lines, "", fill(NOTE, WIDE), ""])
+
+def _said(day: Row) -> str:
+    if "error" not in day:
+        return str(day["sentence"])
+    received, remedy = (one_line(day["error"][key]) for key in ("received", "remedy"))
+    return f"{one_line(day['desk'])}: its journal cannot be read: {received}; to go on: {remedy}."
 
 
-NOTE: Final = (
-    "Cost: of fills against the mid at arrival, positive is paid; 95 % of Student's t over parents as if independent. "
-    "Profit: realised and the change of what is open at the last mark, less fees. Limits: the most within the day."
-)
-
-
-def _aligned(table: DayTable) -> Iterator[str]:
-    """Rows with columns below each other; the first one and words from the left."""
-    cells = [list(table.headings), *(list(row) for row in table.rows)]
-    columns = list(zip(*cells, strict=True))
-    widths = [max(map(len, column)) for column in columns]
-    left = [
-        not place or table.prose or are_words(column[1:]) for place, column in enumerate(columns)
-    ]
-    for row in cells:
-        padded = [
-            cell.ljust(width) if words else cell.rjust(width)
-            for cell, width, words in zip(row, widths, left, strict=True)
-        ]
-        yield "  ".join(padded).rstrip()
-
-
-def _unread(day: Mapping[str, Any]) -> str:
-    error = day["error"]
-    return f"{one_line(day['desk'])}: {one_line(error['received'])}; to go on: {one_line(error['remedy'])}."
-
-
-# -- parts ------------------------------------------------------------------------------------------------------------
-
-
-def _all(desks: Sequence[Mapping[str, Any]], found: Mapping[str, Any]) -> DayPart:
-    alone, currency = _currency([*found["money"], *found["exposure"]])
-    headings = (
-        "desk",
-        "for a person",
-        "parents",
-        "cost, bps (95 %)",
-        "cost",
-        "profit",
-        "gross",
-        "net",
-        "at risk (use)",
-    )
-    rows = []
-    for day in [*desks, {"desk": "all", **found}]:
-        name, needs = one_line(day["desk"], 40), f"{len(day['needs']):,}"
-        if "error" in day:
-            rows.append([name, "cannot be read", *[NOTHING] * 7])
-            continue
-        values = [_cell(day["money"], key, alone=alone) for key in ("cost", "profit")]
-        values += [_cell(day["exposure"], key, alone=alone) for key in ("gross", "net")]
-        risk = "; ".join(_at_risk(row) for row in day["exposure"] if "var95" in row) or NOTHING
-        rows.append([name, needs, f"{day['costs']['parents']:,}", bps(day["costs"]), *values, risk])
-    caption = f"Cost and profit of the day, exposure at its end, in {currency}"
-    return DayPart("In all", tables=[DayTable(caption, headings, rows)])
-
-
-def _desk(day: Mapping[str, Any], *, alone: bool) -> DayPart:
+def _section(day: Row) -> Section:
     name = one_line(day["desk"], 60)
     if "error" in day:
-        return DayPart(name, [_unread(day)])
-    held = [
-        f"{_span(day)}; {count(day['fills'], 'fill')} of {count(day['lots'], 'lot')}. {_exposed(day)}"
-    ]
-    left = [_faults(day), _denials(day), _open(day)]
-    text = [*([] if alone else [day["sentence"]]), *held, *[line for line in left if line]]
-    tables = [
-        _agents(day),
-        _limits(day),
-        _people(day),
-        _alerts(day),
-        _unknown(day),
-        _unbooked(day),
-        _positions(day),
-    ]
-    return DayPart("What it did" if alone else name, text, [one for one in tables if one.rows])
-
-
-def _span(day: Mapping[str, Any]) -> str:
-    begun, over = day["parents"]["accepted"], day["parents"]["over"]
-    return f"{clock(day['from_ns'])} to {clock(day['to_ns'])}: {count(begun, 'parent')} begun, {over:,} over"
-
-
-def _cell(rows: Sequence[Mapping[str, Any]], key: str, *, alone: bool) -> str:
-    """A figure, with its currency unless there is one alone, which the caption names."""
-    return money(rows[0][key]) if alone and len(rows) == 1 else named_money(rows, key)
-
-
-def _currency(rows: Iterable[Mapping[str, Any]]) -> tuple[bool, str]:
-    """Whether there is one currency at most, and how a caption calls it."""
-    known = {row["currency"] for row in rows}
-    return len(known) < 2, next(iter(known)) or "money" if len(known) == 1 else "money"
-
-
-def _at_risk(row: Mapping[str, Any]) -> str:
-    used = "" if row["var_used"] is None else f" ({100 * row['var_used']:.0f} %)"
-    return (
-        NOTHING
-        if row["var95"] is None
-        else f"{money(row['var95'])} {named(row['currency'])}".strip() + used
-    )
-
-
-def _exposed(day: Mapping[str, Any]) -> str:
-    """Exposure and value at risk at the end of the day."""
-    rows = day["exposure"]
-    if not rows:
-        return "Nothing was ever held."
-    risks = []
-    for row in rows:
-        used = (
-            ""
-            if row["var_used"] is None
-            else f", {100 * row['var_used']:.1f} % of what may be lost in a day"
-        )
-        at = named(row["currency"])
-        known = (
-            f"{money(row['var95'])} {at}".strip() + used
-            if row["var95"] is not None
-            else "not known yet"
-        )
-        risks.append(known)
-    gross, net = named_money(rows, "gross"), named_money(rows, "net", signed=True)
-    return f"Exposure: gross {gross}, net {net}; value at risk of a day, 95 %: {'; '.join(risks)}."
-
-
-def _faults(day: Mapping[str, Any]) -> str:
-    faults = [one_line(fault) for fault in day["faults"]]
-    return (
-        f"Faults of the journal: {'; '.join(faults[:3])}{_more(faults, 3)}."
-        if faults
-        else "Faults of the journal: none."
-    )
-
-
-def _more(rows: Sequence[object], most: int) -> str:
-    return f"; {len(rows) - most:,} more in its JSON" if len(rows) > most else ""
-
-
-def _denials(day: Mapping[str, Any]) -> str:
+        return Section(name, html=f"<p>{escape(_said(day))}</p>")
     codes = [f"{one_line(code, 30)} {n:,}" for code, n in day["denials"].items()]
-    said = (
-        ", ".join(f"{n:,} {one_line(name, 20)}" for name, n in day["severities"].items()) or "none"
-    )
-    return f"Denied: {', '.join(codes[:SHOWN]) or 'nothing'}{_more(codes, SHOWN)}. Alerts: {said}."
-
-
-def _open(day: Mapping[str, Any]) -> str:
-    """What is open overnight."""
-    parents = [
-        f"{one_line(one['parent'], 40)} ({SIDE_WORDS.get(one['side'], '')} {one['left']:,} left, {one['status']}"
-        f"{': ' + one_line(one['reason'], 60) if one['reason'] else ''})"
-        for one in day["open_parents"]
+    alerts = ", ".join(f"{n:,} {one_line(one, 20)}" for one, n in day["severities"].items())
+    faults = "; ".join(map(one_line, day["faults"][:FIRST])) + _more(day["faults"])
+    lines = [
+        day["sentence"],
+        f"{clock(day['from_ns'])} to {clock(day['to_ns'])}: {count(day['parents']['accepted'], 'parent')} begun, "
+        f"{day['parents']['over']:,} over; {count(day['fills'], 'fill')} of {count(day['lots'], 'lot')}.",
+        f"Denied: {', '.join(codes[:FIRST]) or 'nothing'}{_more(codes)}. Alerts: {alerts or 'none'}. "
+        f"Faults of the journal: {faults or 'none'}. Orders open at the end: {day['open_orders']:,}.",
     ]
-    named_parents = (
-        f"{count(len(parents), 'parent')}: {', '.join(parents[:4])}{_more(parents, 4)}"
-        if parents
-        else "no parent"
+    text = "".join(f"<p>{escape(line)}</p>" for line in lines)
+    tables = (
+        _table(caption, day[key], columns, FIRST) for key, (caption, columns) in TABLES.items()
     )
-    orders = count(day["open_orders"], "order") if day["open_orders"] else "no order"
-    return (
-        f"Open at the end: {named_parents}; {orders}; {count(len(day['positions']), 'position')}."
-    )
-
-
-def _agents(day: Mapping[str, Any]) -> DayTable:
-    alone, currency = _currency(day["money"])
-    rows = []
-    for one in day["agents"]:
-        state = one["state"] + (
-            f": {one_line(one['state_reason'], 60)}" if one["state_reason"] else ""
-        )
-        figures = {
-            key: _cell(one["money"], key, alone=alone)
-            for key in ("cost", "realised", "open", "fees")
-        }
-        counts = {"parents": f"{one['costs']['parents']:,}", "filled": f"{one['lots']:,}"}
-        cost = {"cost, bps (95 %)": bps(one["costs"])}
-        row = {"agent": one_line(one["name"], 30), "state": state} | counts | cost | figures
-        rows.append(row | {"share": _share(sorted(one["share"].values()))})
-    shown = without_idle(rows, ("fees",))
-    caption = f"Agents: cost against arrival, profit of the day in {currency}, share of the flow"
-    return DayTable(caption, list(shown[0]) if shown else [], [list(row.values()) for row in shown])
-
-
-def _share(shares: Sequence[float]) -> str:
-    """The least and the most that an agent has of an instrument's flow."""
-    if not shares:
-        return NOTHING
-    low, high = (f"{100 * share:.0f}" for share in (shares[0], shares[-1]))
-    return f"{low if low == high else f'{low}-{high}'} %"
-
-
-def _limits(day: Mapping[str, Any]) -> DayTable:
-    rows = [
-        [
-            f"{one_line(row['name'], 30)} {row['limit'].replace('_', ' ')}",
-            _used(row["used"]),
-            _used(row["of"]),
-            f"{100 * row['share']:.0f} %",
-            at(row["ns"], day["to_ns"]),
-        ]
-        for row in day["limits"]
-    ]
-    return DayTable("Limits used most", ("limit", "used", "of", "share", "when"), rows)
-
-
-def _used(value: float) -> str:
-    return f"{value:,}" if isinstance(value, int) else money(value)
-
-
-def _people(day: Mapping[str, Any]) -> DayTable:
-    rows = []
-    for act in day["people"]:
-        what = " ".join([act["what"], ", ".join(act.get("agents", ()))]).strip()
-        late = [name for name, event in act.get("events", {}).items() if event != "confirmed"]
-        what += f" (not confirmed: {', '.join(late)})" if late else ""
-        rows.append(
-            [
-                at(act["ns"], day["to_ns"]),
-                one_line(what),
-                one_line(act["who"], 60) or "not said",
-                one_line(act["why"]),
-            ]
-        )
-    return DayTable(
-        _first("People", rows), ("when", "what", "who", "why"), rows[-SHOWN:], prose=True
-    )
-
-
-def _first(caption: str, rows: Sequence[object], which: str = "last") -> str:
-    return f"{caption}, the {which} {SHOWN} of {len(rows):,}" if len(rows) > SHOWN else caption
-
-
-def _alerts(day: Mapping[str, Any]) -> DayTable:
-    rows = []
-    for row in day["alerts"]:
-        times = f" ({row['n']:,} times)" if row["n"] > 1 else ""
-        owner = one_line(row["owner"], 40) + (
-            f": {one_line(row['note'], 60)}" if row["note"] else ""
-        )
-        where = "the gate: " if row["gate"] else ""
-        what = f"{where}{one_line(row['code'], 30)}{times}: {one_line(row['text'], 100)}"
-        rows.append(
-            [
-                row["severity"],
-                at(row["last_ns"], day["to_ns"]),
-                what,
-                owner if row["owner"] else NOBODY,
-            ]
-        )
-    headings = ("alert", "last", "what", "owner")
-    return DayTable(
-        _first("Critical alerts and warnings", rows, "first"), headings, rows[:SHOWN], prose=True
-    )
-
-
-def _unknown(day: Mapping[str, Any]) -> DayTable:
-    rows = [
-        [
-            one_line(one["order"], 40),
-            one_line(one["agent"], 30),
-            one_line(one["instrument"], 20),
-            f"{SIDE_WORDS.get(one['side'], '')} {one['lots']:,}",
-            f"{one['filled']:,}",
-            at(one["sent_ns"], day["to_ns"]),
-        ]
-        for one in day["unknown"]
-    ]
-    headings = ("order", "agent", "instrument", "lots", "filled", "sent")
-    return DayTable(_first("Orders of unknown fate", rows, "first"), headings, rows[:SHOWN])
-
-
-def _unbooked(day: Mapping[str, Any]) -> DayTable:
-    rows = [
-        [
-            one_line(one["agent"], 30),
-            one_line(one["instrument"], 20),
-            f"{SIDE_WORDS.get(one['side'], '')} {one['lots']:,}",
-            one_line(one["order"], 40),
-            at(one["ns"], day["to_ns"]),
-        ]
-        for one in day["unbooked"]
-    ]
-    caption = _first(
-        "Executions that the gate alone has, which no figure here counts", rows, "first"
-    )
-    return DayTable(caption, ("agent", "instrument", "lots", "order", "when"), rows[:SHOWN])
-
-
-def _positions(day: Mapping[str, Any]) -> DayTable:
-    held = sorted(day["positions"], key=lambda row: -abs(row["value"] or 0.0))
-    rows = [
-        [
-            one_line(row["agent"], 30),
-            one_line(row["instrument"], 20),
-            f"{row['qty']:,.10g}",
-            *(f"{money(row[key])} {named(row['currency'])}".strip() for key in ("value", "open")),
-        ]
-        for row in held
-    ]
-    headings = ("agent", "instrument", "quantity", "value", "open profit")
-    return DayTable(_first("Positions overnight", rows, "largest"), headings, rows[:SHOWN])
+    return Section(name, html=f'<div class="day">{text}{"".join(tables)}</div>')

@@ -23,7 +23,7 @@ from tercel.desk.trading.journal.store import SqlJournal
 from tercel.desk.trading.ledger import FOLDED, Ledger
 from tercel.desk.trading.money import HeldPosition, Money
 from tercel.desk.trading.order import ChildOrder
-from tercel.desk.trading.tca.summary import sentences, summary
+from tercel.desk.trading.tca.shortfall import sentences, summary
 
 DRAWN = 40
 """Parents whose path a page draws."""
@@ -206,7 +206,7 @@ class DeskCosts:
 
     @property
     def summed(self) -> dict[str, Any]:
-        """Costs summed by agent, and over all of them (`trading.tca.summary`)."""
+        """Costs summed by agent, and over all of them (`trading.tca.shortfall`)."""
         return summary(self.rows)
 
     def page(

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from tercel import __version__
 from tercel.api import desk_figures as figures
-from tercel.api.desk_day_words import count
+from tercel.api.desk_day_page import count
 from tercel.api.desk_shadow import ShadowBounds, read_bounds, scored
 from tercel.core.errors import ConfigError
 from tercel.core.fixed import summed

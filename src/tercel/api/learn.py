@@ -244,8 +244,8 @@ def explain(
     PolicyError, ConfigError
         A policy that cannot be run, or a market with a law, fees or latency of its own.
 
-    >>> explain("ppo", episodes=2).market
-    'csco-santa-fe'
+    >>> explain("default", episodes=2).market
+    'csco'
     """
     if market is not None and (market.on_tape or market != Market(preset=market.preset)):
         raise ConfigError("a preset's market as it is", f"{market}", "call load_market(name) alone")

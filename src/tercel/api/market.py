@@ -108,7 +108,7 @@ def replay(
         A symbol or day that the lake does not hold, a law or queue model that does not exist.
 
     >>> from tempfile import TemporaryDirectory
-    >>> from tercel.api.testing.lake import simulated_lake
+    >>> from tercel.market.simulator.days import simulated_lake
     >>> with TemporaryDirectory() as folder:
     ...     lake = simulated_lake(Path(folder), 0.25)
     ...     replay(folder, "SIM", fees="-0.002,0.003").name
@@ -167,7 +167,7 @@ def calibrate(
     ``tercel market score`` says how near simulated days are to recorded ones.
 
     >>> from tempfile import TemporaryDirectory
-    >>> from tercel.api.testing.lake import simulated_lake
+    >>> from tercel.market.simulator.days import simulated_lake
     >>> with TemporaryDirectory() as folder:
     ...     lake = simulated_lake(Path(folder), 0.5)
     ...     calibrate(folder, "SIM", lake.days("SIM")[:1], model="santa_fe", name="mine").name

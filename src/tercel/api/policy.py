@@ -35,8 +35,8 @@ class Policy:
     observation : callable, optional
         The user's own observation that it was trained with.
 
-    >>> load_policy("ppo").card.actions
-    'placement'
+    >>> load_policy("default").card.actions
+    'residual'
     """
 
     folder: Path
@@ -104,7 +104,7 @@ class Policy:
 def load_policy(
     name: str | Path, as_name: str = "", *, observation: ObservationFunction | None = None
 ) -> Policy:
-    """A policy by name: a folder, one that ships (``default``, ``ppo``), or ``NAME@VERSION`` of the registry.
+    """A policy by name: a folder, one that ships (``default``), or ``NAME@VERSION`` of the registry.
 
     Parameters
     ----------

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import typer
 from typer.core import TyperGroup
 
-from tercel.cli.desks import ROOT, find_desk
-from tercel.cli.operator import PORT, Desk
+from tercel.cli.operator import PORT, ROOT, Desk, find_desk
 from tercel.cli.request import add as add_commands
 from tercel.cli.request import as_callback
 from tercel.cli.shared import JsonRequest

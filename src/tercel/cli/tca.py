@@ -189,7 +189,7 @@ def _show(costs: "OwnCosts", found: dict[str, Any]) -> None:
 
 
 def _table(title: str, rows: list[dict[str, Any]], first: str, unit: str) -> None:
-    from tercel.desk.trading.tca.summary import PARTS
+    from tercel.desk.trading.tca.shortfall import PARTS
 
     spans = list(rows[0][f"markouts_{unit}"])
     which = ("start", "end", "side", "limit") if first == "parent" else ("parents",)

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import typer
 
 import tercel as tc
-from tercel.cli.desks import named_desk, new_desk, waiting
 from tercel.cli.machine import end_on_termination
-from tercel.cli.operator import PORT
+from tercel.cli.operator import PORT, named_desk, new_desk, waiting
 from tercel.cli.request import add
 from tercel.cli.shared import JsonRequest
 from tercel.cli.terminal import (

@@ -1,29 +1,25 @@
-"""`tercel trade day`: the report of desks' days, as a file and by mail."""
+"""`tercel trade day`: the report of desks' days, as a file."""
 
-import os
-import socket
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from tercel.cli.desks import find_desk
+from tercel.cli.operator import find_desk
 from tercel.cli.shared import JsonRequest
-from tercel.cli.terminal import print_error, print_json, print_sentences, say
-from tercel.core.errors import ConfigError, TercelError
+from tercel.cli.terminal import print_json, print_sentences, say
+from tercel.core.errors import ConfigError
 from tercel.core.written import write_whole
 
 if TYPE_CHECKING:
     from tercel.api.desk_day import DayWindow
-    from tercel.api.desk_day_page import DayReport
 
 FILE: Final = "day.html"
 FAILED: Final = 2
-"""Exit code where a desk could not be read or the mail not be sent; the report is written all the same."""
+"""Exit code where a desk could not be read; the report is written all the same."""
 
 
 @dataclass(frozen=True)
@@ -43,20 +39,6 @@ class DayOfDesks(JsonRequest):
             help="The page (default: day.html, in the desk's folder if it is one).", metavar="FILE"
         ),
     ] = None
-    mail: Annotated[
-        list[str] | None, typer.Option(help="Send it to this address; several.", metavar="ADDRESS")
-    ] = None
-    smtp: Annotated[
-        str,
-        typer.Option(
-            help="smtp://[USER@]HOST:PORT, smtps:// or smtp+starttls://; the password: TERCEL_SMTP_PASSWORD.",
-            metavar="URL",
-        ),
-    ] = ""
-    sender: Annotated[
-        str,
-        typer.Option(help="From this address (default: tercel@ this machine).", metavar="ADDRESS"),
-    ] = ""
     date: Annotated[
         str | None,
         typer.Option(
@@ -72,18 +54,6 @@ class DayOfDesks(JsonRequest):
     to_ns: Annotated[
         int | None, typer.Option(help="Up to this venue time.", min=0, max=2**62, metavar="NS")
     ] = None
-
-    def __post_init__(self) -> None:
-        """Refuse what contradicts itself."""
-        from tercel.api.desk_mail import MailServer, checked
-
-        if bool(self.mail) != bool(self.smtp):
-            given = "--mail alone" if self.mail else "--smtp alone"
-            raise ConfigError("--mail ADDRESS and --smtp URL", given, "give both, or neither")
-        if self.smtp:
-            MailServer.of(self.smtp)
-        for address in [*(self.mail or ()), *([self.sender] if self.sender else ())]:
-            checked(address)
 
     @property
     def window(self) -> "DayWindow":
@@ -107,7 +77,7 @@ class DayOfDesks(JsonRequest):
 
 
 def day(request: DayOfDesks) -> int:
-    """Report the day of desks: costs, profit, limits, alerts and what needs a person; as a file, and by mail."""
+    """Report the day of desks, as a page: costs, profit, limits, alerts and what needs a person."""
     from tercel.api.desk_day import days_of
     from tercel.api.desk_day_page import DayReport
 
@@ -116,41 +86,17 @@ def day(request: DayOfDesks) -> int:
     report = DayReport(found)
     file = request.out or _default(folders)
     write_whole(file, report.html())
-    error = _mailed(request, report) if request.mail else None
     if request.as_json:
-        sent = {
-            "to": request.mail,
-            "sent": error is None,
-            "error": None if error is None else error.to_json(),
-        }
-        print_json(found | {"file": str(file), "mail": sent if request.mail else None})
+        print_json(found | {"file": str(file)})
     else:
-        print_sentences(report.text().splitlines())
+        print_sentences(report.text)
     say(f"report: {file}")
-    if request.mail and error is None:
-        say(f"sent to {', '.join(request.mail)}")
-    if error is not None:
-        print_error(error)
     unread = [one["desk"] for one in found["desks"] if "error" in one]
     if unread:
         say(f"not read: {', '.join(unread)}")
-    return FAILED if unread or error is not None else 0
+    return FAILED if unread else 0
 
 
 def _default(folders: Sequence[Path]) -> Path:
     """Beside the journal of one desk; here for several, or where there is none."""
     return folders[0] / FILE if len(folders) == 1 and folders[0].is_dir() else Path(FILE)
-
-
-def _mailed(request: DayOfDesks, report: "DayReport") -> TercelError | None:
-    """Send it; what failed, if anything."""
-    from tercel.api.desk_mail import PASSWORD, MailServer, message, send
-
-    to: list[Any] = list(request.mail or ())
-    sender = request.sender or f"tercel@{socket.gethostname()}"
-    try:
-        made = message(sender, to, report.subject, report.text(), report.html(), time.time())
-        send(MailServer.of(request.smtp), made, os.environ.get(PASSWORD, ""))
-    except TercelError as error:
-        return error
-    return None

@@ -7,8 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tercel.cli.desks import find_desk
-from tercel.cli.operator import AskDesk, DeskRequest
+from tercel.cli.operator import AskDesk, DeskRequest, find_desk
 from tercel.cli.request import add
 from tercel.cli.terminal import print_json, result_console
 from tercel.cli.trade_look import print_rows, print_states

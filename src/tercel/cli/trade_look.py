@@ -7,8 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tercel.cli.desks import find_desk
-from tercel.cli.operator import DeskRequest
+from tercel.cli.operator import DeskRequest, find_desk
 from tercel.cli.terminal import print_json, print_sentences, print_table, result_console, say
 from tercel.core.report.tables import without_idle
 from tercel.core.units import IN_TICKS
@@ -288,7 +287,7 @@ def tca(request: DeskTca) -> None:
 
 def _print_tca(folder: Path, rows: Sequence[Mapping[str, Any]], summed: Mapping[str, Any]) -> None:
     """Agents and all of them first, then the first parents, then what they came to in words."""
-    from tercel.desk.trading.tca.summary import sentences
+    from tercel.desk.trading.tca.shortfall import sentences
 
     title = f"costs of {folder}, means by what was filled, bps; a cost is positive"
     print_rows(title, _agents(summed), ("vwap", "rested", "forced"))

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tercel.cli.desks import find_desk
-from tercel.cli.operator import AskDesk, Reason, agents_of
+from tercel.cli.operator import AskDesk, Reason, agents_of, find_desk
 from tercel.cli.terminal import print_json, say
 from tercel.cli.trade_look import short
 from tercel.core.errors import ConfigError

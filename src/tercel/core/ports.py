@@ -9,7 +9,7 @@ from tercel.core.orders import Command, Listing, VenueEvent
 
 
 class Venue(Protocol):
-    """A place to trade. `tercel.api.testing.venue.VenueConformance` checks an implementation."""
+    """A place to trade. `certify.kits.venue.VenueConformance` checks an implementation."""
 
     @property
     def name(self) -> str:

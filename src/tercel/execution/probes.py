@@ -3,14 +3,45 @@
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from tercel.core.messages import ANY_STYLE
 from tercel.core.vocabulary import NO_ASK
 from tercel.execution import columns as c
+from tercel.execution import intent as i
 from tercel.execution.observation import OBS_SIZE
 from tercel.execution.view import View
 
 DECISIONS = 10
+HORIZON_NS = 600 * 10**9
+DEFAULTS = {
+    **{"side": 1, "qty0": 100, "left": 100, "decision": 0, "decisions": 10},
+    **{"horizon_ns": HORIZON_NS, "time_left_ns": HORIZON_NS},
+    **{f"ahead{j}": -1 for j in range(i.K)},
+    **{"max_participation": 1_000_000, "styles": int(ANY_STYLE), "size_multiplier": 1_000_000},
+    **{"touch": 999, "far": 1001, "mid2": 2000, "arrival_mid2": 2000},
+}
+
+
+def view_of(draw: ArrayLike = 0.0, **values: ArrayLike) -> View:
+    """A view with the given columns, scalars or (n,) each, and an ordinary state in all others.
+
+    An order to buy 100 lots over ten minutes with ten decisions, at its arrival, market 999 at 1001.
+
+    >>> view = view_of(left=[30, 20], touch=500)
+    >>> view.n, view.left.tolist(), view.touch.tolist(), view.side.tolist()
+    (2, [30, 20], [500, 500], [1, 1])
+    """
+    n = max(np.size(value) for value in (draw, *values.values()))
+    x, m = np.zeros((n, c.PX), np.int64), np.zeros((n, c.MX), np.int64)
+    for name, value in {**DEFAULTS, **values}.items():
+        if name in c.X_NAMES:
+            x[:, c.X_NAMES.index(name)] = value
+        else:
+            m[:, c.M_NAMES.index(name)] = value
+    return View(
+        x, m, np.zeros((n, 0), np.float32), np.broadcast_to(np.asarray(draw, np.float64), n).copy()
+    )
 
 
 def probe(decision: int = 1) -> View:

@@ -31,7 +31,7 @@ class Strategy(Protocol):
 
     Implementations need `name` (as shown in tables) and `decide`; those that draw (from `view.draw` alone) or
     that hold a distribution over actions also say their `expected` intent.
-    `tercel.api.testing.strategy.StrategyConformance` checks an implementation.
+    `certify.kits.strategy.StrategyConformance` checks an implementation.
     """
 
     @property

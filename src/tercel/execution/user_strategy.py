@@ -49,7 +49,7 @@ class OwnStrategy:
     that is no legal intent is an error that says which field (see :class:`Intent`).
 
     >>> import numpy as np
-    >>> from tercel.api.testing.strategy import view_of
+    >>> from tercel.execution.probes import view_of
     >>> class Halving(OwnStrategy):
     ...     def reset(self, mask):
     ...         if mask.all():

@@ -6,7 +6,7 @@ found by its name among the entry points of the group ``tercel.feeds``, those of
     [project.entry-points."tercel.feeds"]
     acme = "acme.feed:AcmeFeed"
 
-A new feed inherits ``tercel.api.testing.feed.FeedContract`` in a test class.
+A new feed inherits ``certify.kits.feed.FeedContract`` in a test class.
 """
 
 from collections.abc import Iterable, Sequence

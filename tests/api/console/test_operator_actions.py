@@ -515,7 +515,7 @@ def test_what_a_person_did_by_hand_is_told_and_no_agent_is_judged_by_it(place: P
             body={"event": "ordered", "by": "ann (password)", "order": "p1.2", "hand": {"lots": 10, "price": 1000}},
         ),
         entry_out(order),
-        Entry(kinds.FEEDBACK, *where, body={"is_bps": 900.0, "filled": 50, "by_hand": 0}),
+        Entry(kinds.FEEDBACK, *where, body={"is_bps": 900.0, "filled": 50, "notional": 500.0, "by_hand": 0}),
     ]  # fmt: skip
     client = place.client("viewer")
     until(lambda: client.get("/api/orders").json()["parents"][0]["hand"] != "", what="the hand")
@@ -539,7 +539,14 @@ def test_while_a_long_journal_is_read_kills_pauses_and_cancels_go_and_nothing_el
 ) -> None:
     found = placed(tmp_path, made)
     quiet = Entry(kinds.DRIFT, 5 * 10**9, "AAA", "ppo", body={"state": "steady", "text": ""})
-    late = Entry(kinds.FEEDBACK, 6 * 10**9, "AAA", "late", "p9", body={"is_bps": 2.0, "filled": 50})
+    late = Entry(
+        kinds.FEEDBACK,
+        6 * 10**9,
+        "AAA",
+        "late",
+        "p9",
+        body={"is_bps": 2.0, "filled": 50, "notional": 500.0},
+    )
     found.desk.entries += [*[quiet] * 6000, late]
     read, upto = found.desk.read, [20]
 

@@ -9,9 +9,9 @@ from tests.desk.console.browser import chromium, cut_cells, window
 from typer.testing import CliRunner
 
 from tercel.api.tca.market_day import read_day
-from tercel.api.testing.lake import simulated_lake
 from tercel.cli import app
 from tercel.core.report.page import Section, render
+from tercel.market.simulator.days import simulated_lake
 from tercel.market.tape import Lake
 
 pytestmark = pytest.mark.release

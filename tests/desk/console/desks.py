@@ -271,7 +271,7 @@ def a_session() -> list[Entry]:
                 "AAA",
                 "peg",
                 f"p{2 + n}",
-                body={"is_bps": 2.0 + n, "filled": 50},
+                body={"is_bps": 2.0 + n, "filled": 50, "notional": 500.0},
             )
         )
         entries.append(

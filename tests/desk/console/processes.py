@@ -30,8 +30,8 @@ name = "AAA"
 
 [[agent]]
 name = "ppo"
-strategy = "packaged:ppo-csco-santa-fe"
-challenger = "packaged:dqn-csco-santa-fe"
+strategy = "packaged:default"
+challenger = "packaged:default-1"
 
 [[agent]]
 name = "peg"

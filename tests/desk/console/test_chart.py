@@ -8,8 +8,7 @@ from tests.desk.trading.random_journals import Story
 from benchmarks.busy_day import LISTED, MINUTE, S, a_day
 from tercel.core.fixed import ONE
 from tercel.core.ports import Entry
-from tercel.desk.console.chart import MOST, book, chart
-from tercel.desk.console.past import begun, checkpoints, fold
+from tercel.desk.console.chart import MOST, begun, book, chart, checkpoints, fold
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.blobs import unpack
 from tercel.desk.trading.ledger import Ledger

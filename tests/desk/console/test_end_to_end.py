@@ -234,9 +234,9 @@ def test_a_promotion_from_the_page(desk: Path, page: Any) -> None:
     confirm(page.execute_script("return location.origin"), "bob", PASSWORD)
     until(lambda: bool(entries(desk, kinds.PROMOTED)), what="a promotion")
     (_, entry), *_ = entries(desk, kinds.PROMOTED)
-    assert entry.body["challenger"] == "packaged:dqn-csco-santa-fe+alpha+posture"
+    assert entry.body["challenger"] == "packaged:default-1+alpha+posture"
     assert entry.body["by"] == "admin (password), confirmed by bob (password)"
-    until(lambda: "dqn-csco-santa-fe" in text(page, "main .title"), what="on the page")
+    until(lambda: "default-1" in text(page, "main .title"), what="on the page")
 
 
 def test_a_kill_from_the_command_line_with_the_page_down_is_told_by_two_consoles(

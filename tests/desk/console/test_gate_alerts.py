@@ -398,7 +398,6 @@ def test_an_alert_of_a_shared_gate_about_nobody_is_told_once_over_desks(tmp_path
         [shared],
     ]
     assert found["all"]["needs"] == ["ann: 1 critical alert that nobody owns yet", f"ann: {shared}"]
-    assert found["all"]["severities"] == {"critical": 2, "info": 1}
     own = looked(kept(tmp_path / "own", begun(), alert(5, "GAP")))
     kept(tmp_path / "own" / FOLDER, begun(), alert(5, "GAP"))
     own.look_at_gate()

@@ -14,9 +14,9 @@ from benchmarks.busy_day import MINUTE, S, a_day
 from tercel.core import checkpoints as kept
 from tercel.core.checkpoints import Checkpoints
 from tercel.core.ports import Entry
-from tercel.desk.console import past as p
+from tercel.desk.console import chart as p
+from tercel.desk.console.chart import begun, checkpoints, fold
 from tercel.desk.console.follow import JournalFollower
-from tercel.desk.console.past import begun, checkpoints, fold
 from tercel.desk.console.state import DeskState
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal

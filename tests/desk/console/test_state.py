@@ -133,7 +133,8 @@ def test_a_corrected_analysis_takes_the_place_of_the_first() -> None:
     def analysed(bps: float) -> Entry:
         return Entry(
             kinds.TCA, 9 * S, "AAA", "ann", "p9",
-            body={"is_bps": bps, "spread_bps": 1.0, "timing_bps": bps - 1, "filled": 10, "unfilled": 0.5, "refused": 1},
+            body={"is_bps": bps, "spread_bps": 1.0, "timing_bps": bps - 1, "filled": 10, "unfilled": 0.5, "refused": 1,
+                  "notional": 100.0},
         )  # fmt: skip
 
     state = page([analysed(3.0), analysed(5.0)])

@@ -12,7 +12,7 @@ from tests.desk.trading.desk_of_two import S, asked, session_of
 from tests.parts import whole
 from tests.waiting import until
 
-from tercel.api.testing.venue import Trader
+from certify.kits.venue import Trader
 from tercel.core.errors import TercelError, UnknownNameError, VenueError
 from tercel.core.orders import (
     CancelReject,

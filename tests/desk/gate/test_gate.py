@@ -30,9 +30,9 @@ from tests.desk.gate.wall import (
 from tests.desk.trading.desk_of_two import WIDE, S, asked, by_name
 from tests.waiting import DEADLINE_S, until
 
+from certify.kits.venue import PublicBook, Trader, VenueConformance
 from exchange.fix.counterparties import Login
 from exchange.fix.server import FixServer, ListenerSettings
-from tercel.api.testing.venue import PublicBook, Trader, VenueConformance
 from tercel.core.errors import ConfigError, VenueError
 from tercel.core.orders import (
     CancelReject,

@@ -10,7 +10,7 @@ from tests.desk.gate.test_gate import an_order
 from tests.desk.gate.wall import ConnectedDesk, exchange_served, gate_of, session_at
 from tests.waiting import DEADLINE_S, until
 
-from tercel.api.testing.venue import Trader
+from certify.kits.venue import Trader
 from tercel.core.errors import OrderError
 from tercel.core.orders import CancelOrder, Command, MassCancel, Report, StatusRequest
 from tercel.desk.gate.server import Gate

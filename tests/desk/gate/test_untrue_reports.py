@@ -11,7 +11,7 @@ from certify.fix.case import Bench
 from certify.fix.wall import Wall
 from tercel.core.fixed import ONE
 from tercel.desk.limits import LimitGate
-from tercel.desk.trading.ack_watch import MISSING_S
+from tercel.desk.trading.inquiry import MISSING_S
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.reader import post
 from tercel.desk.trading.recovery import refold

@@ -18,12 +18,11 @@ from tercel.core.orders import ExecType, Listing, NewOrder, OrdStatus, Report, T
 from tercel.core.ports import Entry
 from tercel.desk.limits import LimitGate, parse
 from tercel.desk.limits.file import DAY_NS, MONEY
-from tercel.desk.trading.archive import ArchiveIndex
 from tercel.desk.trading.gateway import IMPLAUSIBLE, OrderGateway
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.codec import entry_out
 from tercel.desk.trading.journal.memory import MemoryJournal
-from tercel.desk.trading.ledger import Ledger
+from tercel.desk.trading.ledger import ArchiveIndex, Ledger
 from tercel.desk.trading.parents import ParentRequest, accepted
 from tercel.desk.trading.recovery import refold
 from tercel.desk.trading.settlement import PositionKeeper

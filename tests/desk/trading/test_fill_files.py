@@ -17,11 +17,11 @@ from tercel.api.tca.files import FileFill, fills_map, read_fill_file, read_fills
 from tercel.api.tca.market_day import MarketDay, read_day
 from tercel.api.tca.own_fills import analyse
 from tercel.api.tca.report import own_costs
-from tercel.api.testing.lake import simulated_lake
 from tercel.core.errors import ConfigError, DataError
 from tercel.core.tables.table import Table
 from tercel.core.tables.table_map import TableMap, table_map
 from tercel.core.tables.times import moments
+from tercel.market.simulator.days import simulated_lake
 from tercel.market.tape import Lake
 
 S = 1_000_000_000

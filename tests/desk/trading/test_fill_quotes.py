@@ -13,10 +13,9 @@ from tests.quoted import quoted_lake
 
 from tercel.api.tca.analysis import OwnParent
 from tercel.api.tca.counterfactual import counterfactual
-from tercel.api.tca.currencies import settled
 from tercel.api.tca.files import FileFill, FileOrder
 from tercel.api.tca.market_day import read_day
-from tercel.api.tca.own_fills import analyse
+from tercel.api.tca.own_fills import analyse, settled
 from tercel.core.errors import DataError
 from tercel.execution.strategies import build
 from tercel.market.tape import Instrument, Lake

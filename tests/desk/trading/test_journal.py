@@ -33,9 +33,8 @@ from tercel.core.orders import (
 )
 from tercel.core.ports import Entry
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.chain import ORIGIN, ChainRow, digest
+from tercel.desk.trading.journal.chain import ORIGIN, ChainKey, ChainRow, digest, key_of
 from tercel.desk.trading.journal.codec import command_of, message_of, to_json
-from tercel.desk.trading.journal.keys import ChainKey, key_of
 from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.journal.reader import JournalReader, post
 from tercel.desk.trading.journal.sqlite import ROOM
@@ -502,6 +501,9 @@ def test_another_schema_is_refused(ten, schema):
             JournalError, match=rf"of schema 3; received schema {schema} in .*that wrote it"
         ):
             opened(ten)
+    damaged(ten, "DELETE FROM meta WHERE key = 'schema'")
+    with pytest.raises(JournalError, match="received schema not said"):
+        SqlJournal(ten)
 
 
 def test_a_kill_leaves_whole_batches(tmp_path):

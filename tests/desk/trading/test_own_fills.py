@@ -14,7 +14,6 @@ from tercel.api.tca.counterfactual import compare, counterfactual
 from tercel.api.tca.files import FileFill, FileOrder, fills_map, read_fills, read_orders
 from tercel.api.tca.market_day import MarketDay, read_day
 from tercel.api.tca.own_fills import analyse
-from tercel.api.testing.lake import simulated_lake
 from tercel.core.errors import DataError
 from tercel.execution import step as kernels
 from tercel.execution.strategies import build
@@ -24,6 +23,7 @@ from tercel.lab.evaluation.windows import window_row
 from tercel.market.book import Book
 from tercel.market.impact.propagator import tape_law
 from tercel.market.simulator import layout as sim
+from tercel.market.simulator.days import simulated_lake
 from tercel.market.simulator.tape_source import replay
 from tercel.market.tape import Events, Lake
 from tercel.market.tape.schema import COLUMNS, MESSAGE_END, STATUS

@@ -6,9 +6,9 @@ from tests.desk.trading.test_executor import assert_same, batch, over, strategy_
 from tests.fix.elsewhere import ANYWHERE, ELSEWHERE, failed
 
 from certify.fix.suite import certify
+from certify.kits.venue import VenueConformance
 from exchange.fix.counterparties import Login
 from exchange.fix.server import serve_fix
-from tercel.api.testing.venue import VenueConformance
 from tercel.execution.task import Latency, Task
 from tercel.fix.link import Address
 from tercel.lab.evaluation.episodes import seeded_plan

@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from tercel.api.testing.strategy import StrategyConformance
+from certify.kits.strategy import StrategyConformance
 from tercel.core.errors import PolicyError
 from tercel.execution.action_sets import action_set
 from tercel.execution.actions import placement

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from tercel.api.testing.strategy import random_views
+from certify.kits.strategy import random_views
 from tercel.core.errors import ConfigError, PolicyError, UnknownNameError
 from tercel.execution.action_sets import action_set
 from tercel.execution.observations import observer

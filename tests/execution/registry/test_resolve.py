@@ -17,8 +17,8 @@ def test_folders_runs_and_packaged_names(tmp_path: Path) -> None:
     folder = small_policy(tmp_path / "run" / "policy")
     for text in (str(folder), str(tmp_path / "run"), f"policy:{folder}"):
         assert resolve_policy(text) == folder
-    for text in ("ppo", "packaged:ppo", "ppo-csco-santa-fe", "packaged:ppo-csco-santa-fe"):
-        assert resolve_policy(text) == folder_of("ppo-csco-santa-fe")
+    for text in ("default-1", "packaged:default-1"):
+        assert resolve_policy(text) == folder_of("default-1")
     assert (resolve_policy("default") / "card.json").is_file()
 
 
@@ -39,10 +39,10 @@ def test_registered_names(tmp_path: Path) -> None:
     )
     assert resolve_policy("csco@1", registry.where).name == "1"
     assert (pinned("policy:csco@champion"), pinned("csco@latest")) == ("policy:csco@2", "csco@3")
-    assert [pinned(text) for text in ("twap_take", "csco@1", "packaged:ppo")] == [
+    assert [pinned(text) for text in ("twap_take", "csco@1", "packaged:default")] == [
         "twap_take",
         "csco@1",
-        "packaged:ppo",
+        "packaged:default",
     ]
 
 
@@ -69,5 +69,3 @@ def test_what_is_not_there(tmp_path: Path) -> None:
     assert told.value.remedy == "`tercel agent list` shows what there is"
     with pytest.raises(UnknownNameError, match="try 'default'"):
         resolve_policy("packaged:defaul")
-    with pytest.raises(UnknownNameError, match=r"try 'ppo-csco-santa-fe'"):
-        resolve_policy("ppo-csco-santafe")

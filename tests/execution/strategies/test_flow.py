@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.execution.test_identity import TASK, plan_of, recorded_tape
 
-from tercel.api.testing.strategy import StrategyConformance, random_views, view_of
+from certify.kits.strategy import StrategyConformance, random_views
 from tercel.core.errors import ConfigError, DataError, UnknownNameError
 from tercel.execution import columns as c
 from tercel.execution import intent as it
@@ -18,6 +18,7 @@ from tercel.execution.action_sets import action_set
 from tercel.execution.policies.parts import without
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.policies_packaged import folder_of
+from tercel.execution.probes import view_of
 from tercel.execution.strategies import build, wrap
 from tercel.execution.strategies.flow import FILE, OnFlow, Thresholds, against, shipped_thresholds
 from tercel.execution.strategy import Strategy, forecaster_of, gap_of

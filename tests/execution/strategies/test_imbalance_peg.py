@@ -2,8 +2,9 @@
 
 import pytest
 
-from tercel.api.testing.strategy import HORIZON_NS, StrategyConformance, view_of
+from certify.kits.strategy import StrategyConformance
 from tercel.execution import intent as i
+from tercel.execution.probes import HORIZON_NS, view_of
 from tercel.execution.strategies import ALL_BASELINES, NAMES, build
 from tercel.execution.strategies.baselines import LAST, ImbalancePeg
 

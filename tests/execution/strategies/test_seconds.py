@@ -7,14 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from certify.kits.strategy import StrategyConformance, random_views
 from tercel.api.desk_file import parse_config
-from tercel.api.testing.strategy import StrategyConformance, random_views, view_of
 from tercel.core.errors import TercelError
 from tercel.desk.rounds.build import check, known_of, slot_of
 from tercel.execution import columns as c
 from tercel.execution import intent as it
 from tercel.execution.foresight.forecaster import shipped
 from tercel.execution.guidance import expected_move
+from tercel.execution.probes import view_of
 from tercel.execution.strategies import build
 from tercel.execution.strategies.seconds import NEXT_NS, SPENT, OnSeconds, joined
 from tercel.execution.view import View

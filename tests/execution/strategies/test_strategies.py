@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from tercel.api.testing.strategy import HORIZON_NS, StrategyConformance, random_views, view_of
+from certify.kits.strategy import StrategyConformance, random_views
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.execution import columns as c
 from tercel.execution import intent as i
 from tercel.execution.actions import placement
+from tercel.execution.probes import HORIZON_NS, view_of
 from tercel.execution.strategies import WRITTEN, MarketEstimates, build, eta_of_depth
 from tercel.execution.strategies.baselines import shares_done
 from tercel.execution.strategy import Strategy, shares

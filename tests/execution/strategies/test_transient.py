@@ -6,15 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from tercel.api.testing.strategy import (
-    HORIZON_NS,
-    StrategyConformance,
-    random_views,
-    take_rows,
-    view_of,
-)
+from certify.kits.strategy import StrategyConformance, random_views, take_rows
 from tercel.core.errors import ConfigError
 from tercel.execution import intent as i
+from tercel.execution.probes import HORIZON_NS, view_of
 from tercel.execution.strategies import TUNABLE, MarketEstimates, build
 from tercel.execution.strategies.tunable import (
     AlmgrenChrissFitted,

@@ -5,19 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tercel.api.testing.strategy import (
-    HORIZON_NS,
-    StrategyConformance,
-    random_views,
-    take_rows,
-    view_of,
-    wanted,
-)
+from certify.kits.strategy import StrategyConformance, random_views, take_rows, wanted
 from tercel.core.errors import ConfigError
 from tercel.execution import columns as c
 from tercel.execution import intent as i
 from tercel.execution import strategies
 from tercel.execution.grains import GRAINS
+from tercel.execution.probes import HORIZON_NS, view_of
 from tercel.execution.strategies import ALL_BASELINES, NAMES, MarketEstimates, build, tuned_values
 from tercel.execution.strategies.best_response import LAYOUT as BEST
 from tercel.execution.strategies.best_response import BestResponse

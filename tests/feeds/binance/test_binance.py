@@ -12,7 +12,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from tests.feeds.binance.binance_twin import MIDNIGHT_MS, Binance, write
 
-from tercel.api.testing.feed import FeedContract
+from certify.kits.feed import FeedContract
 from tercel.core.errors import FeedError, TercelError
 from tercel.feeds import BinanceFeed, Feed, FeedOptions
 from tercel.feeds.capture_day import CaptureDay, book_after

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.feeds.bitstamp.bitstamp_twin import MIDNIGHT_US, UNIT, Bitstamp, decimal, write
 
-from tercel.api.testing.feed import FeedContract
+from certify.kits.feed import FeedContract
 from tercel.core.errors import FeedError
 from tercel.feeds import BitstampFeed, Feed, FeedOptions, Imported
 from tercel.feeds.capture_day import book_after

@@ -186,12 +186,6 @@ def test_the_origin_gives_the_integers_their_meaning():
     with pytest.raises(TapeError, match="price_origin"):
         replace(about, price_origin=1)
     assert Instrument.from_json(about.to_json()) == about
-    assert (
-        Instrument.from_json(
-            '{"venue": "X", "symbol": "ABC", "date": "2024-01-05", "tick": 0.01}'
-        ).price_origin
-        == 0
-    )
     from tercel.market.tape import Events
     from tercel.market.tape.instrument import content_hash
 

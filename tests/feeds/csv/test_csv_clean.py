@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.feeds.csv.exports import export_mat, export_taq, taq_frame
 
-from tercel.api.testing.feed import read_all
+from certify.kits.feed import read_all
 from tercel.feeds import csv_kernels as k
 from tercel.feeds.csv_clean import clean_quotes, clean_trades
 from tercel.feeds.csv_feed import CsvFeed

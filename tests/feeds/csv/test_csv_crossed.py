@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from tercel.api.testing.feed import read_all
+from certify.kits.feed import read_all
 from tercel.core.errors import TapeError
 from tercel.feeds.csv_feed import CsvFeed
 from tercel.feeds.csv_map import parse_map

@@ -5,7 +5,7 @@ import random
 import numpy as np
 import pytest
 
-from tercel.api.testing.feed import FeedContract, read_all
+from certify.kits.feed import FeedContract, read_all
 from tercel.core.errors import ConfigError, FeedError
 from tercel.feeds.csv_feed import CsvFeed
 from tercel.feeds.csv_map import load_map, parse_map, shipped

@@ -28,7 +28,7 @@ from tests.feeds.dbn.dbn_twin import (
     write,
 )
 
-from tercel.api.testing.feed import FeedContract, read_all
+from certify.kits.feed import FeedContract, read_all
 from tercel.core.errors import FeedError, TercelError, UnknownNameError
 from tercel.feeds import DbnFeed, Feed, FeedOptions, Imported, dbn_day
 from tercel.feeds import dbn_kernels as k

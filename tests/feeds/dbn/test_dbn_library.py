@@ -16,7 +16,7 @@ from hypothesis import given
 from tests.feeds.dbn.dbn_twin import MIDNIGHT, TICK, Plain, Record, metadata, operations, write
 from tests.feeds.dbn.test_dbn import STEADY, played, read
 
-from tercel.api.testing.feed import read_all
+from certify.kits.feed import read_all
 from tercel.core.errors import ConfigError
 from tercel.feeds import DbnFeed, FeedOptions
 from tercel.feeds.verify_mbp10 import verify_mbp10

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.feeds.itch import itch_bytes as m
 from tests.feeds.itch.twin import Row, Twin
 
-from tercel.api.testing.feed import FeedContract, read_all
+from certify.kits.feed import FeedContract, read_all
 from tercel.core.errors import FeedError
 from tercel.feeds import Feed, FeedOptions
 from tercel.feeds import itch_format as f

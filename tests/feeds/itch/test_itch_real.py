@@ -8,7 +8,7 @@ from tests.feeds.itch import itch_bytes as m
 from tests.feeds.itch.twin import Twin
 
 from benchmarks.itch_plain import messages
-from tercel.api.testing.feed import read_all
+from certify.kits.feed import read_all
 from tercel.feeds import FeedOptions
 from tercel.feeds.itch import ItchFeed
 from tercel.feeds.itch_book import check_file

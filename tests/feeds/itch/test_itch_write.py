@@ -10,7 +10,7 @@ from tests.feeds.itch.twin import Twin
 from benchmarks.itch_garnish import garnished
 from benchmarks.itch_plain import messages
 from certify.itch_write import write_itch
-from tercel.api.testing.feed import read_all
+from certify.kits.feed import read_all
 from tercel.core.errors import TapeError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.feeds import FeedOptions

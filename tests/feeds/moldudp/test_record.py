@@ -14,7 +14,7 @@ from tests.feeds.itch.test_itch_write import simulated, write_garnished
 from tests.feeds.moldudp.faulty_server import Faults, FaultyServer, split_file
 from tests.waiting import DEADLINE_S, until
 
-from tercel.api.testing.feed import read_all
+from certify.kits.feed import read_all
 from tercel.core.errors import VenueError
 from tercel.feeds import FeedOptions
 from tercel.feeds.itch import ItchFeed

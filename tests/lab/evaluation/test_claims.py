@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tercel.api.testing.strategy import random_views
+from certify.kits.strategy import random_views
 from tercel.execution.strategies import MarketEstimates, build
 from tercel.lab.evaluation.claims import claim
 from tercel.lab.evaluation.comparisons import ComparisonLedger, Scores, compare

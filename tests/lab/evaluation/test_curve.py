@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tercel.api.testing.feed import read_all
+from certify.kits.feed import read_all
 from tercel.feeds.csv_feed import CsvFeed
 from tercel.feeds.csv_map import parse_map
 from tercel.lab.evaluation.market import Split

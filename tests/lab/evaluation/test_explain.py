@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tercel.api.testing.strategy import view_of
 from tercel.core.stats import mean_interval
 from tercel.execution.action_sets import action_set
 from tercel.execution.costs import Costs, attribute
@@ -16,6 +15,7 @@ from tercel.execution.observations import observer
 from tercel.execution.policies.card import Card
 from tercel.execution.policies.mlp import MlpPolicy
 from tercel.execution.policies.policy import save_policy
+from tercel.execution.probes import view_of
 from tercel.execution.strategy import ladder, settle
 from tercel.execution.task import Task
 from tercel.execution.view import View

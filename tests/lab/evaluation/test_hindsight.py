@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
-from tercel.api.testing.strategy import view_of
 from tercel.execution import columns as c
 from tercel.execution.costs import attribute
+from tercel.execution.probes import view_of
 from tercel.execution.strategies import build
 from tercel.execution.task import Task
 from tercel.lab.evaluation.arrivals import run_arrivals

@@ -4,13 +4,13 @@ import json
 import pickle
 from pathlib import Path
 
-from tercel.api.testing.lake import simulated_lake
 from tercel.execution.market import Market
 from tercel.execution.task import Task
 from tercel.lab.evaluation.market import build_market
 from tercel.lab.evaluation.pipeline.scenarios import Scenario
 from tercel.lab.evaluation.settings import MarketTask
 from tercel.market.flow import preset
+from tercel.market.simulator.days import simulated_lake
 from tercel.market.tape import Lake
 
 

@@ -5,7 +5,7 @@ import pytest
 from scipy import special, stats
 from tests.lab.learning.toy import SharesToyVec, ToyVec, VectorToyVec
 
-from tercel.api.testing.learner import LearnerContract, VecEnvContract
+from certify.kits.learner import LearnerContract, VecEnvContract
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.execution.policies.onnx_file import from_onnx, to_onnx
 from tercel.lab.learning.native import continuous

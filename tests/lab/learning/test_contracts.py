@@ -8,7 +8,7 @@ import pytest
 from tests.lab.learning.tiny import TinyMarket
 from tests.lab.learning.toy import MaskedToyVec, ToyVec
 
-from tercel.api.testing.learner import LearnerContract, VecEnvContract
+from certify.kits.learner import LearnerContract, VecEnvContract
 from tercel.core.errors import ConfigError
 from tercel.lab.evaluation.metrics import read_metrics
 from tercel.lab.learning.checkpoint import CheckpointError, load_checkpoint, save_checkpoint

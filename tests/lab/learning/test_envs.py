@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tercel.api.testing.learner import VecEnvContract
+from certify.kits.learner import VecEnvContract
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.execution import columns as c
 from tercel.execution.costs import BPS

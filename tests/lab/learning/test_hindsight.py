@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from tests.lab.learning import tiny
 
+from certify.kits.learner import VecEnvContract
 from studies.twins import run_twins
-from tercel.api.testing.learner import VecEnvContract
 from tercel.core.errors import ConfigError
 from tercel.execution import step as kernels
 from tercel.execution.task import Task

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tests.lab.learning import linear
 
-from tercel.api.testing.learner import VecEnvContract
+from certify.kits.learner import VecEnvContract
 from tercel.lab.learning.native.ppo import Ppo, PpoSettings
 from tercel.lab.learning.port import train
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tercel.api.testing.strategy import random_views
+from certify.kits.strategy import random_views
 from tercel.core.errors import ConfigError
 from tercel.execution import step as kernels
 from tercel.execution.action_sets import action_set

@@ -11,7 +11,7 @@ from scipy import stats
 from tests.lab.learning.tiny import TinyMarket
 from tests.lab.learning.toy import ToyVec, VectorToyVec
 
-from tercel.api.testing.learner import LearnerContract
+from certify.kits.learner import LearnerContract
 from tercel.core.errors import ConfigError
 from tercel.lab.learning.native.dqn import Dqn, DqnSettings
 from tercel.lab.learning.native.ppo import Ppo, PpoSettings

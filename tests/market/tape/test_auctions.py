@@ -5,8 +5,8 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
+from certify.kits.feed import read_all
 from studies.tape.to_levels import to_levels
-from tercel.api.testing.feed import read_all
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.feeds import FeedOptions, LobsterFeed
 from tercel.feeds.verify import verify_alone

@@ -12,7 +12,7 @@ from tests.market.book.conformance import STUB_ASK, STUB_BID
 from tests.market.simulator.audit import ledger_of
 from tests.market.tape.tapes import DAY, OPEN, empty_market, market_at, play, queues, rude_events
 
-from tercel.api.testing.feed import read_all
+from certify.kits.feed import read_all
 from tercel.core.errors import TapeError
 from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.execution import intent as it

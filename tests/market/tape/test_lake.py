@@ -145,6 +145,10 @@ def test_damage_is_found(tmp_path: Path) -> None:
     (folder / "events.parquet").write_bytes(b"PAR1")
     with pytest.raises(TapeError, match="readable"):
         lake.read("TOY", DAY.date)
+    told = (folder / "instrument.json").read_text()
+    (folder / "instrument.json").write_text(told.replace('"rows"', '"columns"'))
+    with pytest.raises(TapeError, match=r"columns.*import the day again"):
+        lake.read("TOY", DAY.date)
     (folder / "instrument.json").write_text("{")
     with pytest.raises(TapeError, match="JSON"):
         lake.read("TOY", DAY.date)

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tercel.api.testing.lake import simulated_lake
 from tercel.core.errors import TapeError
 from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.market.simulator.days import simulated_lake
 from tercel.market.tape import Lake
 from tercel.market.tape.checkpoints import compiled
 from tercel.market.tape.compiled import compile_day

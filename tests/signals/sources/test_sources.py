@@ -11,7 +11,7 @@ import pytest
 from polars.testing import assert_frame_equal
 from tests.signals.command.foreign import foreign, headlines
 
-from tercel.api.testing.source import SourceContract
+from certify.kits.source import SourceContract
 from tercel.core.errors import DataError
 from tercel.signals.features.text import masked
 from tercel.signals.labels import forward_returns, ranked

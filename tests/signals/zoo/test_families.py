@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tercel.api.testing.signal_model import SignalModelConformance
+from certify.kits.signal_model import SignalModelConformance
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.signals.zoo import absent, families, family
 from tercel.signals.zoo.boosting import BoostingRegressor
@@ -84,7 +84,7 @@ def test_scikit_learn_takes_it_for_one_of_its_own(model: Any, but: dict[str, str
 def test_it_stands_in_a_grid_search() -> None:
     from sklearn.model_selection import GridSearchCV
 
-    from tercel.api.testing.signal_model import separable
+    from certify.kits.signal_model import separable
 
     X, y, _ = separable()
     search = GridSearchCV(Ridge(), {"alpha": [1e-3, 1.0, 1e4]}, cv=3).fit(X, y)

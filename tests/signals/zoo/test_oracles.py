@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tercel.api.testing.signal_model import separable
+from certify.kits.signal_model import separable
 from tercel.signals.zoo.forest import ForestRegressor
 from tercel.signals.zoo.linear import Ridge
 

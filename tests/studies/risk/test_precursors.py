@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from certify.kits.feed import read_all
 from studies.risk import precursors as p
 from studies.risk.rules import finish_early
 from studies.risk.stress import power_for
 from studies.risk.trials.precursors import METHODS, Sizes, Usual, found_precursors
 from studies.risk.withdrawals import Withdrawal, plant
-from tercel.api.testing.feed import read_all
 from tercel.cli.root import app
 from tercel.feeds import FeedOptions, LobsterFeed
 from tercel.market.flow.preset import load

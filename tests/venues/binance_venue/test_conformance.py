@@ -10,7 +10,7 @@ from tests.desk.gate.wall import turning
 from tests.desk.trading.desk_of_two import WIDE
 from tests.venues.binance_venue.conftest import Served
 
-from tercel.api.testing.venue import Trader, VenueConformance, number_of, reports
+from certify.kits.venue import Trader, VenueConformance, number_of, reports
 from tercel.core import orders as o
 from tercel.core.fixed import ONE
 from tercel.desk.gate.config import GateConfig, GateTerms

@@ -8,7 +8,7 @@ from tests.desk.gate.wall import turning
 from tests.venues.binance_venue.test_conformance import WIDE_OF, Announcing, TestBinanceIsAVenue
 from tests.venues.ccxt_venue.conftest import ByCcxt
 
-from tercel.api.testing.venue import VenueConformance
+from certify.kits.venue import VenueConformance
 from tercel.desk.gate.config import GateConfig, GateTerms
 from tercel.desk.gate.opening import opened
 from tercel.venues.ccxt_venue.venue import CcxtVenue

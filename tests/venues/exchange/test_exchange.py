@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from tests.markets import martingale_market
 from tests.parts import whole
 
-from tercel.api.testing.venue import PublicBook, Trader, VenueConformance
+from certify.kits.venue import PublicBook, Trader, VenueConformance
 from tercel.core.errors import ConfigError, UnknownNameError, VenueError
 from tercel.core.orders import (
     CancelOrder,

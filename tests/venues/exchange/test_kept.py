@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tercel.api.testing.venue import Trader
+from certify.kits.venue import Trader
 from tercel.core.errors import ConfigError
 from tercel.core.fixed import ONE
 from tercel.core.orders import ExecType, OrdStatus, Report, StatusRequest, Tif

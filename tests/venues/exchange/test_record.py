@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.parts import whole
 
-from tercel.api.testing.venue import PublicBook
+from certify.kits.venue import PublicBook
 from tercel.core.errors import VenueError
 from tercel.core.orders import (
     CancelOrder,

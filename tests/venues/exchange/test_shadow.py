@@ -11,10 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.desk.trading.desk_of_two import S, asked, by_name, csco
 
+from certify.kits.feed import read_all
+from certify.kits.venue import VenueConformance
 from studies.tape.to_levels import to_levels
-from tercel.api.testing.feed import read_all
-from tercel.api.testing.lake import simulated_lake
-from tercel.api.testing.venue import VenueConformance
 from tercel.core.errors import TapeError, VenueError
 from tercel.core.orders import M_KIND, M_LOTS, M_PRICE, M_SIDE, CancelOrder, MarketRows
 from tercel.core.ports import Entry, Venue
@@ -26,6 +25,7 @@ from tercel.desk.trading.session import Session, SessionTerms
 from tercel.desk.trading.upkeep import traded_in
 from tercel.feeds import BinanceFeed, FeedOptions
 from tercel.market.impact.law import ImpactLaw
+from tercel.market.simulator.days import simulated_lake
 from tercel.market.tape import Lake, schema
 from tercel.venues.exchange import EntryLatency, MarketSpec, SimulatedExchange
 from tercel.venues.exchange.named import recorded_market

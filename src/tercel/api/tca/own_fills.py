@@ -8,24 +8,91 @@ what it paid beyond the touch is walk. At its own side's touch or better it rest
 Displacement by the order itself stands in timing: a real day has no twin.
 """
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import lcm, nan
+from typing import Final
 
 import numpy as np
 
 from tercel.api.tca.analysis import HOURS, NAMED, Analysis, OwnParent, nothing
-from tercel.api.tca.currencies import refuse_several, settled
 from tercel.api.tca.files import FileFill, FileOrder
 from tercel.api.tca.market_day import Calendar, MarketDay, read_day
 from tercel.core.errors import DataError
-from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.core.vocabulary import BUY, NS_PER_SECOND
 from tercel.desk.trading.tca.measure import F_MID2, F_QTY, ParentFacts, measure, without_own
 from tercel.desk.trading.tca.shortfall import BPS, TICKS2
 from tercel.market.tape import Instrument, Lake
 
+QUOTES: Final = (
+    "USD",
+    "USDT",
+    "USDC",
+    "FDUSD",
+    "BUSD",
+    "TUSD",
+    "DAI",
+    "EUR",
+    "GBP",
+    "JPY",
+    "TRY",
+    "BRL",
+    "AUD",
+    "CHF",
+    "BTC",
+    "ETH",
+    "BNB",
+)
+"""Currencies that pairs are quoted in, where a file does not say its own."""
+
+
+def settled(fill: FileFill) -> FileFill:
+    """A fill whose fee is in the price's currency; one of another currency keeps `fee_currency`, and stands apart.
+
+    >>> from fractions import Fraction
+    >>> bought = FileFill(2, 0, "BTCUSDT", 1, Fraction(2), Fraction(500), Fraction("0.002"), "", "", "")
+    >>> one = settled(replace(bought, fee_currency="BTC"))
+    >>> one.fee, one.kept, one.fee_currency
+    (Fraction(1, 1), Fraction(1, 500), '')
+    >>> settled(replace(bought, fee_currency="BNB")).fee_currency
+    'BNB'
+    """
+    paid_in, currency = fill.fee_currency.upper(), fill.currency.upper()
+    symbol = re.sub(r"[-/_:]", "", fill.symbol.upper())
+    quoted = symbol.endswith(paid_in) and symbol != paid_in and not currency
+    if not fill.fee or paid_in in ("", currency) or quoted:
+        return replace(fill, fee_currency="")
+    rest = symbol.removeprefix(paid_in)
+    if paid_in == fill.asset.upper() or (
+        rest != symbol and rest in ([currency] if currency else QUOTES)
+    ):
+        kept = fill.fee if fill.side == BUY else fill.kept
+        return replace(fill, fee=fill.fee * fill.price, kept=kept, fee_currency="")
+    return replace(fill, fee_currency=paid_in)
+
+
+def refuse_several(fills: Sequence[FileFill], name: str) -> str:
+    """The one currency of all prices, "" where the file does not say.
+
+    Raises
+    ------
+    DataError
+        Prices of several: nothing is summed across currencies.
+    """
+    known = {fill.currency.upper(): fill for fill in reversed(fills) if fill.currency}
+    if len(known) > 1:
+        received = ", ".join(
+            f"{currency} in row {fill.row}" for currency, fill in reversed(known.items())
+        )
+        remedy = 'give each currency a file, or a map of your own with `only = {Currency = ["USD"]}`, the column by its name'
+        raise DataError("prices of one currency", f"{received} of {name}", remedy)
+    return next(iter(known), "")
+
+
+# -- own fills --------------------------------------------------------------------------------------------------------
 NS_PER_HOUR = 3600 * NS_PER_SECOND
 DAY_NS = 24 * NS_PER_HOUR
 Odd = dict[str, list[FileFill]]

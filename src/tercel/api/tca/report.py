@@ -24,7 +24,7 @@ from tercel.core.stats.clusters import FEW_CLUSTERS
 from tercel.core.tables.table_map import TableMap
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.trading.tca.measure import F_PX
-from tercel.desk.trading.tca.summary import PARTS, sentences, summary
+from tercel.desk.trading.tca.shortfall import PARTS, sentences, summary
 from tercel.market.impact.layout import TAPE_LAWS
 from tercel.market.tape import Lake
 
@@ -83,7 +83,7 @@ class OwnCosts:
     def figures(self) -> dict[str, Any]:
         """The report as plain values, figures never rounded; costs are called bps, and are in ``unit``.
 
-        ``total`` and ``agents`` as `trading.tca.summary.summary`, and in ``money``; ``exact`` holds the parts of the
+        ``total`` and ``agents`` as `trading.tca.shortfall.summary`, and in ``money``; ``exact`` holds the parts of the
         total as whole numbers of ``unit``, which add up to the last digit.
         """
         summed, money = summary(self.rows), self.analysis.money()
@@ -196,7 +196,7 @@ def own_costs(
         Unknown strategies or laws; a lake that is no folder.
 
     >>> from tempfile import TemporaryDirectory
-    >>> from tercel.api.testing.lake import simulated_lake
+    >>> from tercel.market.simulator.days import simulated_lake
     >>> with TemporaryDirectory() as folder:
     ...     _ = simulated_lake(Path(folder), 0.25)
     ...     fills = Path(folder) / "fills.csv"

@@ -4,15 +4,15 @@ Prices are in the units of the market, quantities in shares, as far as the journ
 """
 
 from collections import defaultdict
+from collections.abc import Iterator
 from itertools import takewhile
 from typing import Any, Final
 
 from tercel.core.checkpoints import Checkpoints
 from tercel.core.fixed import ONE
-from tercel.core.ports import Entries
+from tercel.core.ports import Entries, Entry
 from tercel.core.stats.history import thinned
 from tercel.core.units import Unit
-from tercel.desk.console.past import begun, checkpoints, fold, span
 from tercel.desk.console.state import DeskState
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.blobs import unpack
@@ -21,6 +21,72 @@ from tercel.desk.trading.parents import ParentOrder
 from tercel.desk.trading.positions import Fill
 from tercel.execution.replayed import ReplayedBook
 
+EVERY_NS: Final = 60 * 10**9
+EVERY: Final = 4_000
+"""Entries between two checkpoints, at least."""
+KEPT: Final = 128
+ROWS: Final = (
+    *(
+        "owners",
+        "decisions",
+        "operator",
+        "share_points",
+        "cost_points",
+        "points",
+        "returns",
+        "flow",
+        "_costs",
+        "session",
+    ),
+    *("heartbeat", "postures", "alphas", "markets", "told", "kills", "_moves", "_alike", "_routed"),
+)
+"""Parts of a page whose rows are replaced and never changed."""
+
+
+def checkpoints() -> Checkpoints[DeskState]:
+    """Checkpoints of a page, none yet; a follower keeps them as it goes."""
+    return Checkpoints(EVERY_NS, EVERY, KEPT, ROWS, lambda state: [state.ledger.past])
+
+
+def begun(journal: Entries, ns: int, past: Checkpoints[DeskState]) -> DeskState:
+    """The state of the last checkpoint up to a time, its own copy; an empty one before the first."""
+    found = past.before(ns)
+    if found is None:
+        return DeskState(journal)
+    state = found[1]
+    if state.ledger.past is not None:
+        state.ledger.past = state.ledger.past.as_of(*state.archived)
+    return state
+
+
+def fold(
+    state: DeskState, journal: Entries, ns: int, past: Checkpoints[DeskState] | None = None
+) -> DeskState:
+    """Fold what follows up to a time; with `past`, keep checkpoints as they are due."""
+    for _ in span(state, journal, ns):
+        if past is not None:
+            note(past, state)
+    return state
+
+
+def span(state: DeskState, journal: Entries, ns: int) -> Iterator[Entry]:
+    """The entries that follow up to a time, each once the state has taken it."""
+    for seq, entry in journal.read(state.seq):
+        if entry.ns > ns:
+            return
+        state.apply(seq, entry)
+        yield entry
+
+
+def note(past: Checkpoints[DeskState], state: DeskState) -> None:
+    """Keep a checkpoint of the state where one is due."""
+    if past.due(state.ns, state.seq):
+        archive = state.ledger.past
+        state.archived = (0, 0) if archive is None else (len(archive), archive.fills)
+        past.keep(state.ns, state.seq, state)
+
+
+# -- the chart --------------------------------------------------------------------------------------------------------
 MOST: Final = 2_000
 """Points of a chart's part."""
 TAPE: Final = 200

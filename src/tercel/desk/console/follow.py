@@ -11,10 +11,10 @@ from tercel.core.errors import TercelError
 from tercel.core.heap import give_back
 from tercel.core.periodic import PeriodicThread
 from tercel.core.shared_text import SharedText
+from tercel.desk.console.chart import begun, checkpoints, fold, note
 from tercel.desk.console.desk import FolderDesk
 from tercel.desk.console.gate import UNREADABLE, Answer, GateAlerts, told_of
 from tercel.desk.console.metrics import Metrics
-from tercel.desk.console.past import begun, checkpoints, fold, note
 from tercel.desk.console.state import DeskState
 
 EVERY_S, TOLD_S, READING_S = 0.05, 0.1, 1.0
@@ -214,7 +214,7 @@ class JournalFollower:
                 wake()
 
     def at(self, ns: int) -> DeskState:
-        """The state as it was at a time of the venue (`console.past.state_at`), a copy."""
+        """The state as it was at a time of the venue (`console.chart.state_at`), a copy."""
         with self._lock:
             state = begun(self._desk, ns, self.past)
         return fold(state, self._desk, ns)

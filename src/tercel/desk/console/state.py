@@ -17,9 +17,8 @@ from tercel.core.stats.student import WeightedSums
 from tercel.core.vocabulary import SIDE_WORDS
 from tercel.desk.console.alerts import AlertBook
 from tercel.desk.console.operator_actions import operator_text
-from tercel.desk.trading.archive import ArchiveIndex
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.ledger import Ledger
+from tercel.desk.trading.ledger import ArchiveIndex, Ledger
 from tercel.desk.trading.money import Money, by
 from tercel.desk.trading.order import ChildOrder
 from tercel.desk.trading.outcomes import Outcomes

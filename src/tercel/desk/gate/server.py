@@ -26,7 +26,6 @@ from tercel.core.version import code_mark
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.gate.withdrawal import OrderWithdrawal
 from tercel.desk.limits import Denial
-from tercel.desk.trading.failed_journal import check_store, last_words
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.inquiry import Inquiry
 from tercel.desk.trading.journal import kinds
@@ -38,7 +37,7 @@ from tercel.desk.trading.quote_book import QuoteBook
 from tercel.desk.trading.settlement import PositionKeeper
 from tercel.desk.trading.state import StateReason
 from tercel.desk.trading.stopping import KillCanceller
-from tercel.desk.trading.upkeep import carry_out, heartbeat, take_inbox
+from tercel.desk.trading.upkeep import carry_out, check_store, heartbeat, last_words, take_inbox
 from tercel.venues.wire import frames
 from tercel.venues.wire.hub import CLIENT, Client, Hub, of_account, whole
 

@@ -34,8 +34,8 @@ from tercel.desk.trading.back_off import AlarmThrottle, BackOff
 from tercel.desk.trading.journal import codec, kinds
 from tercel.desk.trading.ledger import Ledger, obey
 from tercel.desk.trading.order import DISTURBS, SEVERITY, Code, Notice
+from tercel.desk.trading.orders import Intake
 from tercel.desk.trading.parents import ParentOrder
-from tercel.desk.trading.report_intake import Intake
 from tercel.desk.trading.state import (
     STOPS,
     Sender,
@@ -103,7 +103,7 @@ class OrderGateway:
         self.states = ledger.states
         """How far may be traded, and why: what the journal says, and what is of this process alone."""
         self.parted = False
-        """Whether a process that cannot write has said its last (`failed_journal.last_words`)."""
+        """Whether a process that cannot write has said its last (`upkeep.last_words`)."""
         self.clock_s = 0.0
         """How far the clock here was ahead of the venue's at the last heartbeat, s."""
         self.told: Callable[[o.Holdings], object] = lambda holdings: None

@@ -14,6 +14,7 @@ from tercel.core.fixed import floored
 from tercel.core.orders import NewOrder, Tif
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import FOREVER_NS
+from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.limit_record import same_person
 from tercel.desk.trading.manager import ParentOrderManager
 from tercel.desk.trading.parents import (
@@ -256,3 +257,65 @@ class ManualTrading:
             wanted = f"a price within the limit price of {parent.id}, {limit * tick:.10g}"
             raise OrderError(wanted, f"{limit_price:g}", "amend its limit price first")
         return ticks
+
+
+# -- agents that a person paused --------------------------------------------------------------------------------------
+def hold(manager: ParentOrderManager, agent: str, by: str, reason: str, operator: int) -> None:
+    """Pause an agent, with every parent that its strategies work.
+
+    Raises
+    ------
+    OrderError
+        For an agent that is not of this desk, or is paused.
+    """
+    gateway = manager.gateway
+    if agent not in gateway.limits.agents:
+        known = ", ".join(sorted(gateway.limits.agents))
+        raise OrderError(f"an agent of this desk: {known}", repr(agent), "name one of them")
+    if held := gateway.ledger.held(agent):
+        raise OrderError("an agent that is not paused", held, "leave it")
+    ids = _write(manager, agent, "paused", by, reason, operator)
+    for id_ in ids:
+        if (executor := manager.executors.get(id_)) is not None and not executor.off:
+            manager.send(executor, executor.pause(), sender=Sender.PERSON)
+
+
+def let_go(manager: ParentOrderManager, agent: str, by: str, reason: str, operator: int) -> None:
+    """Let a paused agent go on, with those of its parents that were paused with it and have time left; what was paused
+    by itself waits until it is resumed itself.
+
+    Raises
+    ------
+    OrderError
+        When it is not paused, or is killed.
+    """
+    manager.must_live(agent)
+    if agent not in manager.gateway.ledger.holds:
+        raise OrderError(
+            "an agent that is paused", agent, "see the page; parents are resumed one by one"
+        )
+    for id_ in _write(manager, agent, "resumed", by, reason, operator):
+        manager.go_on(id_)
+
+
+def _write(
+    manager: ParentOrderManager, agent: str, event: str, by: str, reason: str, operator: int
+) -> list[str]:
+    """The hold's entry and those of its parents; which they are."""
+    now, ledger = manager.gateway.venue.now_ns, manager.gateway.ledger
+    parents = [one for one in ledger.parents.open() if one.order.agent == agent]
+    if event == "paused":
+        parents = [one for one in parents if one.status == ParentStatus.WORKING]
+    else:
+        held = ledger.holds[agent]["parents"]
+        waits = [one for one in parents if one.status == ParentStatus.PAUSED and one.ends_ns > now]
+        parents = [one for one in waits if one.id in held]
+    why = f"its agent is {event} by {by}: {reason}"
+    said = {"event": event, "by": by, "reason": reason, "parents": [one.id for one in parents]}
+    entries = [
+        entry_of(one.id, event, now, one.order.instrument, agent, reason=why) for one in parents
+    ]
+    manager.gateway.write(
+        [marked(Entry(kinds.HOLD, now, agent=agent, body=said), operator), *entries]
+    )
+    return [one.id for one in parents]

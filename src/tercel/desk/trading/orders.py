@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from typing import Final
 
@@ -10,9 +11,16 @@ from tercel.core.altered import altered
 from tercel.core.executions import Execution, Executions, Key, strange
 from tercel.core.fixed import ceiled
 from tercel.core.fixed import text as decimals
+from tercel.core.orders import CancelReject, Holdings, Report
 from tercel.core.ports import Entry
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.codec import command_of, message_of
+from tercel.desk.trading.journal.codec import (
+    OrderMessage,
+    command_of,
+    entry_alert,
+    message_of,
+    readable,
+)
 from tercel.desk.trading.order import (
     ChildOrder,
     Code,
@@ -462,3 +470,53 @@ def _content(core: tuple[object, ...]) -> str:
 
 def _terms(fill: Fill) -> str:
     return f"{decimals(fill.qty)} lots at {decimals(fill.px)}"
+
+
+# -- reports as they come in ------------------------------------------------------------------------------------------
+TOLERANCE_NS: Final = 120_000_000_000
+"""So far may two clocks be apart: as far as FIX lets the SendingTime (52) of a message be."""
+REPORT_TIME: Final = "report_time"
+
+
+class Intake:
+    """Sanitises reports; alerts wrong timestamps once until they are right again."""
+
+    def __init__(self) -> None:
+        self._wrong = False
+        self._alerts: list[Entry] = []
+
+    def alerts(self) -> list[Entry]:
+        """Alerts since the last call."""
+        found = self._alerts
+        self._alerts = []
+        return found
+
+    def taken(
+        self, event: OrderMessage | Holdings, orders: Orders, now_ns: int
+    ) -> OrderMessage | Holdings:
+        """The message in sanitised form."""
+        if not isinstance(event, Report | CancelReject):
+            return event
+        return readable(
+            self._dated(event, orders.get(event.cl_ord_id) or orders.get(event.orig), now_ns)
+        )
+
+    def _dated(
+        self, report: Report | CancelReject, order: ChildOrder | None, now_ns: int
+    ) -> Report | CancelReject:
+        since_ns = report.ns if order is None else order.sent_ns
+        before = self._wrong
+        self._wrong = not since_ns - TOLERANCE_NS <= report.ns <= now_ns + TOLERANCE_NS
+        if not self._wrong:
+            return report
+        if not before:
+            off_s = (report.ns - now_ns) / 1e9
+            text = f"a report is dated {off_s:+.0f} s from the clock here, which cannot be: it is taken as of now"
+            where = (
+                report.instrument,
+                report.account,
+                "" if order is None else order.parent,
+                report.cl_ord_id,
+            )
+            self._alerts.append(entry_alert("critical", REPORT_TIME, text, now_ns, *where))
+        return replace(report, ns=now_ns)

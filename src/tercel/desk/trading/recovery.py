@@ -34,11 +34,10 @@ from tercel.core.plain import plain
 from tercel.core.ports import Entry, Journal
 from tercel.core.vocabulary import BUY
 from tercel.desk.limits import LimitGate
-from tercel.desk.trading.archive import ArchiveIndex
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.codec import command_of, message_of
-from tercel.desk.trading.ledger import FOLDED, Ledger, obey
+from tercel.desk.trading.ledger import FOLDED, ArchiveIndex, Ledger, obey
 from tercel.desk.trading.order import ChildOrder
 from tercel.desk.trading.snapshot import begin
 from tercel.desk.trading.state import Sender

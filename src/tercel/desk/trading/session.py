@@ -23,8 +23,6 @@ from tercel.core.ports import Entry, Journal, Venue
 from tercel.core.version import code_mark
 from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
 from tercel.desk.limits import LimitGate
-from tercel.desk.trading.agent_holds import hold, let_go
-from tercel.desk.trading.failed_journal import check_store, last_words
 from tercel.desk.trading.follower import Follower, follower_of
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.inquiry import Inquiry
@@ -32,7 +30,7 @@ from tercel.desk.trading.journal.kinds import NOTED
 from tercel.desk.trading.kill import Latch
 from tercel.desk.trading.limiting import LimitKeeper
 from tercel.desk.trading.manager import ParentOrderManager
-from tercel.desk.trading.manual_trading import ManualTrading
+from tercel.desk.trading.manual_trading import ManualTrading, hold, let_go
 from tercel.desk.trading.parents import ParentRequest, ParentStatus
 from tercel.desk.trading.recovery import RecoveryLine, reconcile, refold
 from tercel.desk.trading.settlement import PositionKeeper
@@ -40,7 +38,14 @@ from tercel.desk.trading.snapshot import snapshots_of
 from tercel.desk.trading.state import Sender, StateReason
 from tercel.desk.trading.stopping import AGAIN_NS, FIRST_S, KillCanceller, LatchWatch
 from tercel.desk.trading.strategies import Strategies
-from tercel.desk.trading.upkeep import begun, carry_out, heartbeat, take_inbox
+from tercel.desk.trading.upkeep import (
+    begun,
+    carry_out,
+    check_store,
+    heartbeat,
+    last_words,
+    take_inbox,
+)
 from tercel.desk.trading.var_monitor import VarMonitor
 
 OUTAGE_S: Final = 60.0

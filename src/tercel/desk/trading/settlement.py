@@ -11,7 +11,7 @@ venue last told stands, until two in a row are missing.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
@@ -22,9 +22,37 @@ from tercel.core.ports import Entry
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.order import ChildOrder
-from tercel.desk.trading.pauses import go_on, paused
 from tercel.desk.trading.state import StateReason
 
+
+def paused(gateway: OrderGateway) -> dict[str, list[str]]:
+    """Paused agents with the codes they wait on; killed agents are left out, as a person has to re-arm them, and
+    implausible executions, as a person has to confirm each."""
+    states = gateway.states
+    waits = [
+        agent
+        for agent in states.held(StateReason.STOPPED)
+        if states.why(StateReason.KILLED, agent) is None
+    ]
+    of = gateway.limits.doubts
+    found = {
+        agent: [
+            code for code in states.causes(StateReason.STOPPED, agent) if (agent, code) not in of
+        ]
+        for agent in waits
+    }
+    return {agent: codes for agent, codes in found.items() if codes}
+
+
+def go_on(
+    gateway: OrderGateway, agent: str, by: str, reason: str, codes: Iterable[str], **more: int
+) -> None:
+    """Clear a code an agent waited on and journal it; it resumes unless it is stopped for another reason."""
+    body = {"scope": agent, "by": by, "reason": reason, "ends": list(codes), **more}
+    gateway.write([Entry(kinds.REARM, gateway.venue.now_ns, agent=agent, body=body)])
+
+
+# -- positions that differ from the venue's ---------------------------------------------------------------------------
 AGREE: Final = "POSITIONS_AGREE"
 UNCHECKED: Final = "POSITIONS_UNCHECKED"
 _SHUT: Final = (

@@ -54,7 +54,7 @@ def decode(shares: NDArray[np.floating], view: View) -> Intents:
     ConfigError
         Another shape, or a row that is negative, not finite or all zero.
 
-    >>> from tercel.api.testing.strategy import view_of
+    >>> from tercel.execution.probes import view_of
     >>> decode(np.array([[1, 0, 2, 0, 0, 0, 1]]), view_of(left=40))[0].tolist()
     [10, 1073741824, 1000, 1, 1, 0, 20, 0, 0, 0]
     """

@@ -29,7 +29,7 @@ def decode(actions: Ints, view: View) -> Intents:
     ConfigError
         An action outside the set, or not one a market.
 
-    >>> from tercel.api.testing.strategy import view_of
+    >>> from tercel.execution.probes import view_of
     >>> decode(np.array([1]), view_of(left=90))[0, TAKE]
     np.int32(5)
     """

@@ -36,7 +36,7 @@ class CatchUp:
         Anything but 0 <= resume <= late <= 1.
 
     >>> from tercel.execution.strategy import ladder
-    >>> from tercel.api.testing.strategy import view_of
+    >>> from tercel.execution.probes import view_of
     >>> view = view_of(qty0=100, left=[70, 80], decision=30, decisions=60, far1=500)
     >>> CatchUp(0.3, 0.1).applied(ladder(view), view)[:, TAKE].tolist()
     [0, 22]

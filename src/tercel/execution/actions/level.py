@@ -28,7 +28,7 @@ def decode(actions: Ints, view: View, take: Ints | int = 0) -> Intents:
     ConfigError
         An action outside the set, or not one a market.
 
-    >>> from tercel.api.testing.strategy import view_of
+    >>> from tercel.execution.probes import view_of
     >>> decode(np.array([2]), view_of(left=90), take=np.array([40]))[0, [TAKE, REST0 + 2]].tolist()
     [40, 50]
     """

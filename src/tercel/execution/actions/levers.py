@@ -43,8 +43,8 @@ class RuleLeversDecoder:
         Their names.
 
     >>> from tercel.execution.strategies import build
-    >>> from tercel.api.testing.strategy import random_views
-    >>> view, decoder = random_views(20, 1), levers({"base": "score_rule"})
+    >>> from tercel.execution.probes import view_of
+    >>> view, decoder = view_of(left=range(20)), levers({"base": "score_rule"})
     >>> bool((decoder.decode(np.zeros((20, 8)), view) == build("score_rule").decide(view)).all())
     True
     """

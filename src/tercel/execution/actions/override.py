@@ -27,7 +27,7 @@ class Override:
     """Decoder that follows one written strategy or takes an action of `sized` in its place.
 
     >>> from tercel.execution.strategies.baselines import Peg
-    >>> from tercel.api.testing.strategy import view_of
+    >>> from tercel.execution.probes import view_of
     >>> Override(Peg()).decode(np.array([0, 3]), view_of(left=[90, 90]))[:, 5:].tolist()
     [[0, 0, 90, 0, 0], [0, 90, 0, 0, 0]]
     """

@@ -34,7 +34,7 @@ def decode(actions: Ints, view: View) -> Intents:
     ConfigError
         An action outside the set, or not one a market.
 
-    >>> from tercel.api.testing.strategy import view_of
+    >>> from tercel.execution.probes import view_of
     >>> view = view_of(side=1, qty0=100, left=90, decision=1, decisions=10, touch=500, far=502)
     >>> decode(np.array([6]), view).tolist()
     [[5, 1073741824, 501, 1, 1, 0, 85, 0, 0, 0]]

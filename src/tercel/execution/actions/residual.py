@@ -134,7 +134,7 @@ class Residual:
         Whether what rests changes by whole grains alone (`execution.grains`), even where an action is all zeros.
 
     >>> from tercel.execution.strategies.baselines import Peg
-    >>> from tercel.api.testing.strategy import view_of
+    >>> from tercel.execution.probes import view_of
     >>> decode, view = Residual(Peg()).decode, view_of(left=90, far1=20)
     >>> decode(np.zeros((1, 7)), view)[0, [0, 5, 6, 7, 8, 9]].tolist()
     [0, 0, 0, 90, 0, 0]

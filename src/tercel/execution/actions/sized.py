@@ -64,7 +64,7 @@ def decode(actions: Ints, view: View) -> Intents:
     ConfigError
         An action outside the set, or not one a market.
 
-    >>> from tercel.api.testing.strategy import view_of
+    >>> from tercel.execution.probes import view_of
     >>> view = view_of(left=90, far1=40, rest1=80, rest2=10)
     >>> decode(np.array([9]), view)[0, [0, 3, 5, 6, 7, 8, 9]].tolist()
     [20, 0, 0, 70, 0, 0, 0]

@@ -1,9 +1,8 @@
 """Policies that come with Tercel, trained on synthetic markets alone: each a folder with its network, card and figures.
 
-A folder is called NAME-MARKET-SEED, or NAME-SEED where one network is made for several markets; all of one NAME are a
-family, `NAME-all`. Beside ``policy.onnx`` and ``card.json`` lies ``observations.json``: what Observation-v1 showed on
-calm episodes of the market that the policy was trained for, whatever the policy itself observes; policies that differ
-in their training seed share one, ``observations/NAME-MARKET.json``. A drift detector holds what it sees now against it.
+A folder is called NAME-SEED; all of one NAME are a family, `NAME-all`. ``observations/NAME.json`` is what the market row
+and the order row showed (`execution.observation`) on calm episodes, whatever the policies themselves observe: a drift
+detector holds what it sees now against it.
 """
 
 import math
@@ -22,26 +21,22 @@ from tercel.execution.strategies import MarketEstimates, build, wrap
 from tercel.execution.strategy import Strategy
 
 FOLDER: Final = Path(__file__).parent
-LEARNED: Final = ("ppo", "dqn")
-DEFAULT_MARKET: Final = "csco-santa-fe"
-HOME: Final = "csco"
-"""The market whose policy a family's name stands for, where each market has its own."""
 ALL: Final = "-all"
 """Behind a family's name: all its members."""
 SHARED: Final = "observations"
-"""Folder of the figures that policies share."""
+"""Folder of the figures that the policies of a family share."""
 
 
 def names() -> tuple[str, ...]:
-    """Policies that come with Tercel, those of one family and market by their seeds."""
+    """Policies that come with Tercel, those of one family by their seeds."""
     return tuple(sorted((path.parent.name for path in FOLDER.glob("*/card.json")), key=_by_seed))
 
 
 def stem(name: str) -> str:
     """A policy's name without its training seed.
 
-    >>> stem("default-csco-12"), stem("ppo-csco-santa-fe")
-    ('default-csco', 'ppo-csco-santa-fe')
+    >>> stem("default-12"), stem("default")
+    ('default', 'default')
     """
     return re.sub(r"-\d+$", "", name)
 
@@ -52,7 +47,7 @@ def _by_seed(name: str) -> tuple[str, int]:
 
 
 def family(name: str) -> tuple[str, ...]:
-    """Packaged policies of a family, empty if there is none: their names are the family's and a market, a seed or both.
+    """Packaged policies of a family, empty if there is none: their names are the family's and a seed.
 
     >>> DEFAULT in family("default"), family("nobody")
     (True, ())
@@ -63,21 +58,13 @@ def family(name: str) -> tuple[str, ...]:
 def shipped(name: str) -> str:
     """The packaged policy that `name` stands for.
 
-    For a name without a seed that is the training seed which did best on validation episodes, of `csco` where each
-    market has a network of its own: so for `default`, the policy that ships. And "ppo" and "dqn" stand for the ones of
-    the market that they are shown in.
+    For a name without a seed that is the training seed which did best on validation episodes: so for `default`, the
+    policy that ships.
 
-    >>> shipped("dqn"), shipped("default") == DEFAULT, shipped("twap_take")
-    ('dqn-csco-santa-fe', True, 'twap_take')
+    >>> shipped("default") == DEFAULT, shipped("twap_take")
+    (True, 'twap_take')
     """
-    if name in LEARNED:
-        return f"{name}-{DEFAULT_MARKET}"
-    seeds = [
-        one
-        for base in (name, f"{name}-{HOME}")
-        for one in names()
-        if one != base and stem(one) == base
-    ]
+    seeds = [one for one in names() if one != name and stem(one) == name]
     return max(seeds, key=_validated, default=name)
 
 
@@ -121,10 +108,10 @@ def packaged(name: str, shown_as: str = "") -> tuple[PolicyStrategy, Card]:
     name : str
         One of :func:`names`.
     shown_as : str, optional
-        Name in tables; the card's by default, "ppo" or "dqn".
+        Name in tables; the card's by default.
 
-    >>> packaged("ppo-csco-santa-fe")[0].name
-    'ppo'
+    >>> packaged("default-1")[0].name
+    'default'
     """
     folder = folder_of(name)
     return policy_strategy(folder, shown_as), read_card(folder / CARD)
@@ -136,8 +123,8 @@ def named(name: str, estimates: MarketEstimates | None = None) -> Strategy:
     Parameters
     ----------
     name : str
-        A written strategy's name, that of a packaged policy, or "ppo" or "dqn" for the one of the default market;
-        behind it ``+alpha`` or ``+posture``, one or both, such as ``ppo+alpha+posture``.
+        A written strategy's name, or that of a packaged policy or family; behind it ``+alpha`` or ``+posture``, one or
+        both, such as ``default+alpha+posture``.
     estimates : MarketEstimates, optional
         For the written strategies that need them.
 

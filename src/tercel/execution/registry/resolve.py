@@ -37,7 +37,7 @@ def resolve_policy(text: str, registry: str | Path | None = None) -> Path:
     Parameters
     ----------
     text : str
-        A folder with ``card.json``, or the folder of a run; a packaged policy's name (``default``, ``ppo``, ``dqn``,
+        A folder with ``card.json``, or the folder of a run; a packaged policy's name (``default``,
         ``packaged:NAME``); or a registered one: ``NAME@3``, ``NAME@champion``, ``NAME@challenger``, ``NAME@latest``.
         ``policy:`` before any of these is dropped.
     registry : str or Path, optional
@@ -50,8 +50,8 @@ def resolve_policy(text: str, registry: str | Path | None = None) -> Path:
     UnknownNameError
         For anything else; the nearest names are offered.
 
-    >>> resolve_policy("ppo").name
-    'ppo-csco-santa-fe'
+    >>> resolve_policy("default-1").name
+    'default-1'
     """
     name = text.removeprefix(POLICY)
     if name.startswith(PACKAGED):

@@ -1,7 +1,7 @@
 """The written strategies, by the names they carry in every table.
 
 To add one: a file with a frozen dataclass that has `name` and `decide`, a line in `_MAKERS`, and a test class
-that inherits `tercel.api.testing.strategy.StrategyConformance`.
+that inherits `certify.kits.strategy.StrategyConformance`.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -60,7 +60,7 @@ LAYOUT: Final = Layout(
 class BestResponse(Tunable):
     """Linear policy around `twap_repeg`: the rule's takes and places moved by W z + b.
 
-    >>> from tercel.api.testing.strategy import view_of
+    >>> from tercel.execution.probes import view_of
     >>> view = view_of(qty0=1000, left=1000, far1=20, decision=30, decisions=60)
     >>> BestResponse().decide(view)[0, [0, 5, 6, 7, 8, 9]].tolist()
     [0, 0, 634, 366, 0, 0]

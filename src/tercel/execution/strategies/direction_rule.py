@@ -90,7 +90,7 @@ def direction_rows(p: Floats, x: Longs, m: Longs, out: Packed) -> None:
 class DirectionRule(RowRule):
     """Rule that hides while the market comes and takes when it turns.
 
-    >>> from tercel.api.testing.strategy import view_of
+    >>> from tercel.execution.probes import view_of
     >>> coming = view_of(left=90, own1=100, far1=500, v_against=50, drift=-4)
     >>> DirectionRule().decide(coming)[:, 5:].tolist()
     [[0, 0, 0, 0, 0]]

@@ -75,7 +75,7 @@ def between_slices(intents: Intents, view: View) -> Intents:
     stays, up to the lots that are wanted at rest, and what changes are whole grains.
 
     >>> from tercel.execution.intent import ladder
-    >>> from tercel.api.testing.strategy import view_of
+    >>> from tercel.execution.probes import view_of
     >>> view = view_of(qty0=240, left=240, decisions=10, decision=1, time_left_ns=95, horizon_ns=100, rest1=50)
     >>> wanted = ladder(view.side, view.touch)
     >>> wanted[:, REST0] = 80

@@ -148,7 +148,7 @@ class OnFlow(Wrapper):
 def against(view: View) -> Floats:
     """Move of the mid expected against the order in 30 s over half the spread, float64 (n,); 0 where nothing is said.
 
-    >>> from tercel.api.testing.strategy import view_of
+    >>> from tercel.execution.probes import view_of
     >>> against(view_of()).tolist()
     [0.0]
     """

@@ -30,7 +30,7 @@ class Guarded(Strategy):
     base : Strategy
     guard : CatchUp, optional
 
-    >>> from tercel.api.testing.strategy import view_of
+    >>> from tercel.execution.probes import view_of
     >>> late = view_of(qty0=100, left=[80, 100], decision=59, decisions=60, far1=500)
     >>> Guarded().decide(late)[:, 0].tolist()
     [71, 91]
@@ -60,7 +60,7 @@ class RestAndTake(Strategy):
     most : float
         Share of the volume to come that may wait for it.
 
-    >>> from tercel.api.testing.strategy import view_of
+    >>> from tercel.execution.probes import view_of
     >>> large = view_of(qty0=1000, left=1000, far1=500, time_left_ns=100 * 10**9, horizon_ns=100 * 10**9)
     >>> RestAndTake(MarketEstimates(expected_volume=1000.0)).decide(large)[:, 0].tolist()
     [60]

@@ -29,7 +29,7 @@ class HandOver(Wrapper):
     horizon_ns : int
 
     >>> from tercel.execution.strategies import build
-    >>> from tercel.api.testing.strategy import view_of
+    >>> from tercel.execution.probes import view_of
     >>> both = HandOver(build("peg_touch"), build("twap_take"), 50.0, 600 * 10**9)
     >>> both.name, both.decide(view_of(qty0=[40, 100], left=[40, 100]))[:, 0].tolist()
     ('peg_touch', [0, 10])

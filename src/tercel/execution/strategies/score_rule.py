@@ -151,7 +151,7 @@ def score_rows(p: Floats, x: Longs, m: Longs, out: Packed) -> None:
 class ScoreRule(RowRule):
     """Rule that takes when the book leans against the order, else shows a little at and behind the touch.
 
-    >>> from tercel.api.testing.strategy import view_of
+    >>> from tercel.execution.probes import view_of
     >>> calm = view_of(left=[90], own1=500, far1=500)
     >>> ScoreRule({"behind_1": 20.0}).decide(calm)[:, 5:].tolist()
     [[0, 0, 90, 0, 0]]

@@ -114,7 +114,7 @@ def slices(view: View, after: int = 0) -> tuple[Ints, Floats]:
     """Lots that a TWAP of the task's decisions has behind it and we have not, at the slice `after` this one; and how
     much of the slice is over, 0 to 1.
 
-    >>> from tercel.api.testing.strategy import view_of
+    >>> from tercel.execution.probes import view_of
     >>> view = view_of(qty0=100, left=100, decisions=10, time_left_ns=690 * 10**9, horizon_ns=1000 * 10**9)
     >>> slices(view)[0].tolist()
     [30]

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date as calendar_date
 from datetime import datetime, timedelta
 from fractions import Fraction
@@ -189,19 +189,17 @@ class Instrument:
 
     @classmethod
     def from_json(cls, text: str, where: str = "instrument.json") -> Instrument:
-        """Read what :meth:`to_json` wrote; keys that this version does not know are ignored.
+        """Read what :meth:`to_json` wrote.
 
         Raises
         ------
         TapeError
-            When the text is not JSON or a needed key is missing.
+            When the text is not JSON, or its keys are not those of this version: a day is imported again, not migrated.
         """
         try:
             raw = parse_json(text)
-            known = {f.name: raw[f.name] for f in fields(cls) if f.name in raw}
-            known["source"] = tuple(known.get("source", ()))
-            return cls(**known)
-        except (ValueError, TypeError, AttributeError) as error:
+            return cls(**{**raw, "source": tuple(raw["source"])})
+        except (LookupError, ValueError, TypeError, AttributeError) as error:
             raise TapeError(
                 f"an instrument as JSON in {where}",
                 str(error),

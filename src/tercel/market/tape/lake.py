@@ -71,7 +71,7 @@ class Lake:
         From its methods: a symbol or a day that it does not hold (the nearest is named); prices at or below zero.
 
     >>> from tempfile import TemporaryDirectory
-    >>> from tercel.api.testing.lake import simulated_lake
+    >>> from tercel.market.simulator.days import simulated_lake
     >>> with TemporaryDirectory() as folder:
     ...     _ = simulated_lake(Path(folder), 0.25, days=["2003-01-13"])
     ...     Lake(folder).days("SIM"), len(Lake(folder).frame("SIM", "2003-01-13")) > 100

@@ -295,7 +295,7 @@ class Resampler:
 
     >>> import tempfile
     >>> from pathlib import Path
-    >>> from tercel.api.testing.lake import simulated_lake
+    >>> from tercel.market.simulator.days import simulated_lake
     >>> from tercel.market.tape.checkpoints import compiled
     >>> lake = simulated_lake(Path(tempfile.mkdtemp()), hours=1.0)
     >>> days = [compiled(lake, "SIM", date) for date in lake.days("SIM")]

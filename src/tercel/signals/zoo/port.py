@@ -1,7 +1,7 @@
 """The port of the zoo: families of models, each a card that says what makes its models.
 
 To add a family: a file here, a row of `FAMILIES`, and a test class that inherits
-:class:`tercel.api.testing.signal_model.SignalModelConformance`. A package of one's own names its card in the entry
+:class:`certify.kits.signal_model.SignalModelConformance`. A package of one's own names its card in the entry
 point group ``tercel.families``; `studies` so gives support vector machines and sequence networks.
 """
 

@@ -5,7 +5,7 @@ import pytest
 from tests.lab.learning import tiny
 from tests.lab.learning.toy import MaskedToyVec, ToyVec
 
-from tercel.api.testing.learner import LearnerContract, VecEnvContract
+from certify.kits.learner import LearnerContract, VecEnvContract
 from tercel.core.errors import ConfigError
 from tercel.lab.learning.native.dqn import Dqn, DqnSettings
 from tercel.lab.learning.native.normalise import ObservationNormaliser

@@ -47,7 +47,7 @@ def to_json(message: o.Command | OrderMessage) -> dict[str, Any]:
 def _from_json(body: Mapping[str, Any], known: Mapping[str, type[Any]]) -> Any:
     try:
         kind = known[body["what"]]
-        values = {name: body[name] for name in _FIELDS[kind] if name in body}
+        values = {name: body[name] for name in _FIELDS[kind]}
         return kind(
             **{
                 name: _ENUMS[name](value) if name in _ENUMS else value

@@ -104,8 +104,8 @@ class Log(ABC):
             For a journal of another schema.
         """
         found = dict(self._run("read", "SELECT key, value FROM meta"))
-        if found.get("schema", str(SCHEMA)) != str(SCHEMA):
-            received = f"schema {found['schema']} in {self._place}"
+        if found and found.get("schema") != str(SCHEMA):
+            received = f"schema {found.get('schema', 'not said')} in {self._place}"
             raise JournalError(
                 f"a journal of schema {SCHEMA}", received, "use the version that wrote it"
             )

@@ -19,8 +19,17 @@ from tercel.core.errors import ConfigError, JournalError
 from tercel.core.ports import Entry
 from tercel.desk.trading.journal import database
 from tercel.desk.trading.journal import kinds as kinds_of
-from tercel.desk.trading.journal.chain import ChainRow, digest, entry_of, origin, posted, row_of
-from tercel.desk.trading.journal.keys import ChainKey, digest_of, key_of
+from tercel.desk.trading.journal.chain import (
+    ChainKey,
+    ChainRow,
+    digest,
+    digest_of,
+    entry_of,
+    key_of,
+    origin,
+    posted,
+    row_of,
+)
 from tercel.desk.trading.journal.lock import LOCK, FileLock
 from tercel.desk.trading.journal.log import Log, StoredSnapshot
 from tercel.desk.trading.journal.reader import JournalReader, log_at
