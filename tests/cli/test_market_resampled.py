@@ -9,6 +9,7 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
+from studies.fills.lobster_write import as_shown
 from tercel.api.testing.lake import simulated_lake
 from tercel.cli import app
 from tercel.execution.foresight.forecaster import shipped
@@ -16,7 +17,6 @@ from tercel.execution.market import Market
 from tercel.execution.policies.policy import load_policy, save_policy
 from tercel.execution.policies_packaged import folder_of
 from tercel.execution.task import Task
-from tercel.feeds.lobster_write import as_shown
 from tercel.lab.evaluation.market import build_market
 from tercel.lab.evaluation.pipeline.leaks import SeenDays, judged_days
 from tercel.lab.evaluation.settings import MarketTask

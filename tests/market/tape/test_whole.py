@@ -9,11 +9,11 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from tests.lobster_files import history, operations
 
+from studies.fills.lobster_write import as_shown, rows_shown
 from tercel.api.testing.feed import read_all
 from tercel.api.testing.lake import simulated_lake
 from tercel.core.arrays import Ints
 from tercel.feeds import FeedOptions, LobsterFeed
-from tercel.feeds.lobster_write import as_shown, rows_shown
 from tercel.market.tape import Events, Instrument
 from tercel.market.tape.schema import ADD, EXECUTE, ROLL_IN, ROLL_OUT
 from tercel.market.tape.whole import whole_book

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
+from studies.impact.card import BARS, ResampledPairs, impact_card, slope
+from studies.impact.metaorder import program
+from studies.impact.round_trips import schedules, trips_on_the_law
 from tercel.core.errors import ConfigError
 from tercel.market.flow.preset import load
-from tercel.market.impact.card import BARS, ResampledPairs, impact_card, slope
 from tercel.market.impact.law import ImpactLaw
-from tercel.market.impact.metaorder import program
 from tercel.market.impact.pilot import law_for
-from tercel.market.impact.round_trips import schedules, trips_on_the_law
 
 
 @pytest.mark.parametrize("exponent", [0.5, 1.0])

@@ -9,12 +9,12 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from tests.lobster_files import history, operations
 
+from studies.fills.lobster_write import as_shown
 from studies.realism.lobster_rows import DIRECTION, ID, PRICE, SIZE, TYPE, as_lobster
 from tercel.api.testing.feed import read_all
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.feeds import FeedOptions, LobsterFeed
 from tercel.feeds.lobster_csv import read_orderbook
-from tercel.feeds.lobster_write import as_shown
 from tercel.feeds.members import members
 from tercel.feeds.verify import verify_against
 from tercel.market.flow import load

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from studies.fills.fill_study import figures, sums_of
+from studies.fills.fills import scale_of
+from studies.fills.replayed import ReplayedDay, replayed
 from tercel.feeds.lobster import LobsterFeed
-from tercel.lab.fills.fill_study import figures, sums_of
-from tercel.lab.fills.fills import scale_of
-from tercel.lab.fills.replayed import ReplayedDay, replayed
 from tercel.market.feed import FeedOptions
 from tercel.market.score.sums import table, values
 

@@ -7,17 +7,17 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.lab.fills.fills_twin import run_ghost
-from tests.lab.fills.tapes import drawn, tape
+from tests.studies.fills.fills_twin import run_ghost
+from tests.studies.fills.tapes import drawn, tape
 
+from studies.fills import fills_kernel as k
+from studies.fills.fills import FillScale, add_fills, run_ghosts, scale_of, usable
+from studies.fills.replayed import DISTANCES, ReplayedDay, ReplayTally, noted, replayed
+from studies.fills.turns import TURNS, turns
 from studies.tape.queue_study import placements, run_orders
 from studies.tape.to_levels import to_levels
 from tercel.core.errors import TapeError
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.lab.fills import fills_kernel as k
-from tercel.lab.fills.fills import FillScale, add_fills, run_ghosts, scale_of, usable
-from tercel.lab.fills.replayed import DISTANCES, ReplayedDay, ReplayTally, noted, replayed
-from tercel.lab.fills.turns import TURNS, turns
 from tercel.market.flow import load
 from tercel.market.observed import observe
 from tercel.market.score.sums import Sums, table, values

@@ -25,7 +25,7 @@ from tercel.core.record import Record
 from tercel.core.report.tables import plain_table, spelt
 
 if TYPE_CHECKING:
-    from tercel.lab.evaluation.prediction import Prediction
+    from studies.prediction.prediction import Prediction
 
 HEADINGS = ("strategy", "simulated, bps", "tape, bps", "passive", "late", "theirs, bps")
 
@@ -84,18 +84,18 @@ def predict(request: Predict) -> None:
     """Ask whether simulation predicts tape: the same strategies in a market and on its held-out days."""
     check_folder(request.out)
     dates, seed, impact = listed_dates(",".join(request.date)), request.seed, request.impact
-    from tercel.execution.market import Market
-    from tercel.execution.task import Task
-    from tercel.lab.evaluation.pipeline.leaks import judged_days, refuse_leaks
-    from tercel.lab.evaluation.pipeline.request import settings_of
-    from tercel.lab.evaluation.pipeline.scenarios import Scenario
-    from tercel.lab.evaluation.prediction import predict as compared
-    from tercel.lab.evaluation.prediction_runs import (
+    from studies.prediction.prediction import predict as compared
+    from studies.prediction.prediction_runs import (
         THEIRS,
         candidates_of,
         refuse_calibrated,
         sides,
     )
+    from tercel.execution.market import Market
+    from tercel.execution.task import Task
+    from tercel.lab.evaluation.pipeline.leaks import judged_days, refuse_leaks
+    from tercel.lab.evaluation.pipeline.request import settings_of
+    from tercel.lab.evaluation.pipeline.scenarios import Scenario
     from tercel.market.flow.preset import load
 
     began = time.process_time()
@@ -168,7 +168,7 @@ class Predicted(Record):
     @property
     def sentences(self) -> list[str]:
         """The finding in words."""
-        from tercel.lab.evaluation.prediction import in_words
+        from studies.prediction.prediction import in_words
 
         days = "day" if len(self.dates) == 1 else "days"
         return in_words(self.finding, self.market, f"{len(self.dates)} {days} of {self.symbol}")
@@ -227,8 +227,8 @@ def rows_of(found: Predicted) -> list[list[str]]:
 
 def page(found: Predicted) -> str:
     """The page of pictures."""
+    from studies.prediction.prediction_figures import costs, shares
     from tercel.core.report.page import Section, render
-    from tercel.lab.evaluation.prediction_figures import costs, shares
 
     lead, *rest = found.sentences
     rows, facts = found.finding.strategies, {"notes": " ".join(found.notes)}

@@ -18,9 +18,9 @@ from typing import Final
 
 import numpy as np
 
+from studies.fills.fill_study import figures
+from studies.fills.fills import WAITS_S
 from tercel.core.jit import Floats
-from tercel.lab.fills.fill_study import figures
-from tercel.lab.fills.fills import WAITS_S
 from tercel.market.score.sums import Sums, by_day, clusters, estimates, interleaved, table, values
 
 FILL: Final = 0.03

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from studies.prediction.prediction import PredictedRow
 from tercel.core.report import style
 from tercel.core.report.svg import Figure, finished, sketch
-from tercel.lab.evaluation.prediction import PredictedRow
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,11 +9,11 @@ from typing import Final
 
 import numpy as np
 
+from studies.fills import fills_kernel as k
+from studies.fills.markouts import MarkoutOrders
+from studies.fills.replayed import ReplayTally
 from tercel.core.jit import Longs
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.lab.fills import fills_kernel as k
-from tercel.lab.fills.markouts import MarkoutOrders
-from tercel.lab.fills.replayed import ReplayTally
 from tercel.market.tape.schema import DELETE, REDUCE
 
 RETURNS_S: Final = (1, 10, 60)

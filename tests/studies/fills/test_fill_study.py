@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.lab.fills.tapes import Row, drawn, tape
+from tests.studies.fills.tapes import Row, drawn, tape
 
+from studies.fills import fills_kernel as k
+from studies.fills.depletions import add_depletions
+from studies.fills.fill_gates import GateCell, compare, gates
+from studies.fills.fill_study import add_hidden, figures, sums_of
+from studies.fills.fills import WAITS_S, FillScale, run_ghosts, usable
+from studies.fills.markouts import add_counts, add_markouts, market_orders
+from studies.fills.own_orders import add_own_orders
+from studies.fills.replayed import ReplayTally, replayed
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.lab.fills import fills_kernel as k
-from tercel.lab.fills.depletions import add_depletions
-from tercel.lab.fills.fill_gates import GateCell, compare, gates
-from tercel.lab.fills.fill_study import add_hidden, figures, sums_of
-from tercel.lab.fills.fills import WAITS_S, FillScale, run_ghosts, usable
-from tercel.lab.fills.markouts import add_counts, add_markouts, market_orders
-from tercel.lab.fills.own_orders import add_own_orders
-from tercel.lab.fills.replayed import ReplayTally, replayed
 from tercel.market.score.sums import HALVES, Sums, clusters, estimates, interleaved, shares, table
 from tercel.market.tape.schema import ADD, DELETE, EXECUTE, REDUCE, TRADE_HIDDEN
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from studies.prediction.prediction import LEAST, StrategyCosts
 from tercel.core.errors import ConfigError
 from tercel.core.names import listed
 from tercel.core.progress import progress
@@ -15,7 +16,6 @@ from tercel.lab.evaluation.pipeline.jobs import Results
 from tercel.lab.evaluation.pipeline.leaks import calibrated_on, judged_days
 from tercel.lab.evaluation.pipeline.overflow import overflowing, without_overflowed
 from tercel.lab.evaluation.pipeline.scenarios import BuiltScenario, Scenario, build_scenario
-from tercel.lab.evaluation.prediction import LEAST, StrategyCosts
 from tercel.lab.evaluation.settings import MarketTask
 from tercel.market.simulator.bounds import theirs
 from tercel.market.simulator.levels import QUEUE

@@ -4,10 +4,9 @@ from typing import Final
 
 import numpy as np
 
-from tercel.core.jit import Floats
-from tercel.lab.fills import fills_kernel as k
-from tercel.lab.fills.depletions import FOLLOWED_S, RETURNS_S, add_depletions
-from tercel.lab.fills.fills import (
+from studies.fills import fills_kernel as k
+from studies.fills.depletions import FOLLOWED_S, RETURNS_S, add_depletions
+from studies.fills.fills import (
     OFFS,
     PLACES,
     SHOWN_S,
@@ -18,9 +17,10 @@ from tercel.lab.fills.fills import (
     add_fills,
     usable,
 )
-from tercel.lab.fills.markouts import HORIZONS_S, add_counts, add_markouts, market_orders
-from tercel.lab.fills.own_orders import KINDS, QUICK_S, add_own_orders
-from tercel.lab.fills.replayed import ReplayedDay, ReplayTally
+from studies.fills.markouts import HORIZONS_S, add_counts, add_markouts, market_orders
+from studies.fills.own_orders import KINDS, QUICK_S, add_own_orders
+from studies.fills.replayed import ReplayedDay, ReplayTally
+from tercel.core.jit import Floats
 from tercel.market.score.sums import SumFigure, Sums, over, shares
 from tercel.market.tape.schema import EXECUTE, TRADE_HIDDEN
 

@@ -24,7 +24,7 @@ from tercel.core.report.cells import NOTHING
 from tercel.core.report.tables import plain_table
 
 if TYPE_CHECKING:
-    from tercel.lab.fills.fill_comparison import Fills
+    from studies.fills.fill_comparison import Fills
 
 HEAD = ("", "tape", "floor", "simulated", "passed")
 
@@ -58,7 +58,7 @@ def fills(request: FillsRequest) -> None:
         file_to_write(request.preset) if request.write else None,
         listed_dates(",".join(request.dates)),
     )
-    from tercel.lab.fills.fill_comparison import card, study, teaches
+    from studies.fills.fill_comparison import card, study, teaches
     from tercel.market.flow.preset import load
     from tercel.market.score.stretches import days_of
 
@@ -89,9 +89,9 @@ def head(found: "Fills") -> tuple[str, ...]:
 
 def table(found: "Fills") -> list[list[str]]:
     """A row for each gate; mark-outs are judged in bps and shown in ticks."""
+    from studies.fills.fill_comparison import MOVES, WORDS
+    from studies.fills.fills import PLACES
     from tercel.execution.foresight.forecaster import ENOUGH
-    from tercel.lab.fills.fill_comparison import MOVES, WORDS
-    from tercel.lab.fills.fills import PLACES
 
     def months(name: str) -> list[str]:
         return [" / ".join(_number(x) for x in found.months[name].values())] if found.months else []
@@ -170,10 +170,10 @@ def sentences(found: "Fills") -> list[str]:
 
 def page(found: "Fills") -> str:
     """The page of tables and pictures."""
-    from tercel.core.report.fills_figures import by_class, fill_curves, markouts, returns_and_hidden
+    from studies.fills.fills import WAITS_S
+    from studies.fills.fills_figures import by_class, fill_curves, markouts, returns_and_hidden
+    from studies.fills.markouts import HORIZONS_S
     from tercel.core.report.page import Section, render
-    from tercel.lab.fills.fills import WAITS_S
-    from tercel.lab.fills.markouts import HORIZONS_S
 
     cells, symbol = (
         plain({name: asdict(cell) for name, cell in found.figures.items()}),

@@ -9,11 +9,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from studies.fills import fills_kernel as k
+from studies.fills.fills import WAITS_S
+from studies.fills.replayed import ReplayedDay, ReplayTally
 from tercel.core.jit import Longs
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.lab.fills import fills_kernel as k
-from tercel.lab.fills.fills import WAITS_S
-from tercel.lab.fills.replayed import ReplayedDay, ReplayTally
 from tercel.market.tape.schema import ADD, DELETE, EXECUTE, REDUCE
 
 Bools = NDArray[np.bool_]

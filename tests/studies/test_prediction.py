@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from studies.prediction.prediction import Signs, StrategyCosts, in_words, predict
 from tercel.execution.costs import Costs
-from tercel.lab.evaluation.prediction import Signs, StrategyCosts, in_words, predict
 
 NAMES = [f"s{i}" for i in range(10)]
 

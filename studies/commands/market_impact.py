@@ -63,8 +63,8 @@ def impact(request: Impact) -> None:
     if request.carry is not None:
         _carry(request, request.carry)
         return
+    from studies.impact.card import impact_card
     from tercel.market.flow.preset import load
-    from tercel.market.impact.card import impact_card
 
     card = impact_card(
         load(request.preset), pairs=request.pairs, seed=request.seed, impact=request.impact
@@ -107,7 +107,7 @@ def _carry(request: Impact, out: Path) -> None:
 
 def rows(card: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
     """The five figures beside their bars."""
-    from tercel.market.impact.card import BARS
+    from studies.impact.card import BARS
 
     for key, question in QUESTIONS.items():
         low, high = BARS[key]
@@ -147,13 +147,13 @@ def lines(card: Mapping[str, Any]) -> list[str]:
 
 def page(card: Mapping[str, Any], out: Path | None) -> str:
     """The figures as pictures."""
-    from tercel.core.report.impact_figures import (
+    from studies.impact.card import LENGTH_S
+    from studies.impact.impact_figures import (
         decay_and_response,
         impact_by_size,
         metaorder_paths,
     )
     from tercel.core.report.page import Section, render
-    from tercel.market.impact.card import LENGTH_S
 
     missed = [QUESTIONS[key] for key, fine in card["passed"].items() if not fine]
     lead = (

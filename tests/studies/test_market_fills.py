@@ -8,13 +8,13 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
+from studies.commands.market_fills import head, sentences, table
+from studies.fills import fill_comparison
+from studies.fills.fill_comparison import WORDS, card, study
+from studies.fills.lobster_write import as_shown
 from tercel.api.testing.lake import DAYS, simulated_lake
 from tercel.cli import app
-from tercel.cli.market_fills import head, sentences, table
 from tercel.core.plain import json_text
-from tercel.feeds.lobster_write import as_shown
-from tercel.lab.fills import fill_comparison
-from tercel.lab.fills.fill_comparison import WORDS, card, study
 from tercel.market.flow.preset import load
 from tercel.market.score.days import Day
 from tercel.market.tape import Events, Instrument, Lake

@@ -10,10 +10,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from studies.fills import fills_kernel as k
+from studies.fills.replayed import ReplayedDay, ReplayTally
 from tercel.core.jit import Floats, Longs
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.lab.fills import fills_kernel as k
-from tercel.lab.fills.replayed import ReplayedDay, ReplayTally
 from tercel.market.tape.schema import EXECUTE
 
 HORIZONS_S: Final = (1, 10, 60, 300)

@@ -10,11 +10,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from studies.fills import fills_kernel as k
+from studies.fills.markouts import add_ghosts
+from studies.fills.replayed import DISTANCES, ReplayedDay, ReplayTally
 from tercel.core.jit import Floats, Longs
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.lab.fills import fills_kernel as k
-from tercel.lab.fills.markouts import add_ghosts
-from tercel.lab.fills.replayed import DISTANCES, ReplayedDay, ReplayTally
 from tercel.market.tape.schema import ADD
 
 Bools = NDArray[np.bool_]

@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from studies.fills.fill_gates import MARKOUTS_S, FillGate, GateCell, compare
+from studies.fills.fill_study import figures, sums_of
+from studies.fills.fills import WAITS_S, FillScale, scale_of
+from studies.fills.lobster_write import as_shown
+from studies.fills.markouts import HORIZONS_S
+from studies.fills.replayed import SKIP_S, replayed
+from studies.fills.turns import TURNS, TURNS_S, turns
 from tercel.core.plain import plain
-from tercel.feeds.lobster_write import as_shown
-from tercel.lab.fills.fill_gates import MARKOUTS_S, FillGate, GateCell, compare
-from tercel.lab.fills.fill_study import figures, sums_of
-from tercel.lab.fills.fills import WAITS_S, FillScale, scale_of
-from tercel.lab.fills.markouts import HORIZONS_S
-from tercel.lab.fills.replayed import SKIP_S, replayed
-from tercel.lab.fills.turns import TURNS, TURNS_S, turns
 from tercel.market.flow.port import Preset
 from tercel.market.observed import observe
 from tercel.market.score import dynamics
