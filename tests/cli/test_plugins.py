@@ -232,6 +232,20 @@ def test_a_command_that_two_packages_extend_stays_as_it_is(place: Path) -> None:
     assert runner.invoke(app, ["market", "list", "--ticks", "2"]).exit_code == 2
 
 
+def test_an_absent_command_names_the_distribution_that_gives_it(place: Path) -> None:
+    app = a_command_line()
+    plugins.answer_for_absent(app, "market width", "tercel-acme")
+    plugins.answer_for_absent(app, "market score", "tercel-acme")
+    plugins.answer_for_absent(app, "acme day open", "tercel-acme")
+    plugins.answer_for_absent(app, "acme day close", "tercel-acme")
+    for typed in (["market", "width", "-x", "3"], ["acme", "day", "close"], ["acme", "--help"]):
+        done = runner.invoke(app, [*typed, "--json"])
+        assert (done.exit_code, "pip install tercel-acme" in done.stderr) == (2, True)
+        assert json.loads(done.stdout)["error"]["kind"] == "ConfigError"
+    assert runner.invoke(app, ["market", "score"]).exit_code == 0
+    assert "acme" not in runner.invoke(app, ["--help"]).stdout
+
+
 PROGRAM = """
 import sys
 sys.argv[0] = "tercel"

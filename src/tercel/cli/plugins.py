@@ -14,11 +14,16 @@ work (:mod:`tercel.cli.request`). A ``help.toml`` beside it holds examples and p
 
 A request that inherits a command's own request extends that command: it adds options, or does what a method of the
 request says in another way. The command keeps its name, its place and its help.
+
+``elsewhere.toml`` names commands that distributions of this repository give: where one is not installed, its commands
+answer with what to install.
 """
 
+import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
+from importlib.resources import files
 from typing import Any, Final
 
 import typer
@@ -26,6 +31,7 @@ from typer.models import CommandInfo
 
 from tercel.cli.help_texts import add_help, help_texts, name_of, tree
 from tercel.cli.request import add, request_of
+from tercel.cli.shared import reported
 from tercel.core.errors import ConfigError
 
 GROUP: Final = "tercel.commands"
@@ -108,7 +114,51 @@ def join(app: typer.Typer) -> list[str]:
         else:
             _group(app, given[0].to).registered_commands.append(new)
     add_help(app, texts)
+    for words, distribution in elsewhere().items():
+        answer_for_absent(app, words, distribution)
     return left_out
+
+
+def elsewhere() -> dict[str, str]:
+    """Words of commands that another distribution gives, and that distribution.
+
+    >>> elsewhere()["venue serve"]
+    'tercel-exchange'
+    """
+    return tomllib.loads(files("tercel.cli").joinpath("elsewhere.toml").read_text(encoding="utf-8"))
+
+
+def answer_for_absent(app: typer.Typer, words: str, distribution: str) -> None:
+    """Where a command is absent, add a hidden one that names the distribution to install.
+
+    It stands in the place of the first word that is not there, be it a group, and answers for everything below.
+    """
+    known = _commands(app)
+    group = ""
+    for name in words.split():
+        here = f"{group} {name}".strip()
+        if here not in known:
+            break
+        if known[here] is not None:
+            return
+        group = here
+    else:
+        return
+
+    def absent(context: typer.Context) -> None:
+        with reported("--json" in context.args):
+            raise ConfigError(
+                f"the distribution {distribution}, which gives `tercel {words}`",
+                "an installation without it",
+                f"pip install {distribution}",
+            )
+
+    _group(app, PluginCommands(group, ())).command(
+        name,
+        hidden=True,
+        add_help_option=False,
+        context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+    )(absent)
 
 
 def _offers(entry: EntryPoint, package: str) -> Iterator[_Offer]:

@@ -30,13 +30,20 @@ def needed(module: str, extra: str = "signals") -> Any:
 
 
 def how_to_install(remedy: str) -> str:
-    """Advice to install an extra, for those who have a clone as well: there pip knows the package as `.`.
+    """Advice to install an extra or a distribution, for a clone as well: there pip knows the package as `.`.
 
     >>> how_to_install("pip install 'tercel[risk]'")
     "in a clone `make setup` or pip install -e '.[risk]', otherwise pip install 'tercel[risk]'"
+    >>> how_to_install("pip install tercel-exchange")
+    'in a clone `make setup` or pip install -e ./exchange, otherwise pip install tercel-exchange'
     """
-    return re.sub(
+    told = re.sub(
         r"pip install 'tercel\[(\w+)\]'",
         r"in a clone `make setup` or pip install -e '.[\1]', otherwise pip install 'tercel[\1]'",
         remedy,
+    )
+    return re.sub(
+        r"pip install tercel-(\w+)",
+        r"in a clone `make setup` or pip install -e ./\1, otherwise pip install tercel-\1",
+        told,
     )
