@@ -20,6 +20,12 @@ def tercel(preset: str, *words: object) -> Result:
     return CliRunner().invoke(app, ["market", "predict", preset, *(str(word) for word in words)])
 
 
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three simulated days of two hours; nobody writes into it."""
+    return simulated_lake(tmp_path_factory.mktemp("lake"), 2).root
+
+
 @pytest.mark.long
 def test_a_market_predicts_its_own_days(tmp_path: Path) -> None:
     """What it simulated is recorded and replayed: nothing is nearer to a market than that."""
