@@ -33,7 +33,7 @@ from tercel.market.regimes.choice import chosen
 SHIPPED: Final = Path(__file__).parent / "variants.toml"
 WHOLE: Final = "whole"
 """Name of the recipe itself."""
-CHANGED: Final = ("market", "task", "policy", "learner", "reward", "start", "validation")
+CHANGED: Final = ("market", "task", "policy", "learner", "reward", "validation")
 """Sections that a variant may set; it is judged in the recipe's market, at the recipe's task."""
 LETTERS: Final = "abcdefghijklmnopqrstuvwxyz0123456789-_."
 
@@ -224,13 +224,3 @@ def check(config: AgentConfig) -> None:
         build(config.reward.against)
     learner_settings(config)
     make_learner(config, _Blank(config), 0)
-    if config.start.clone:
-        build(config.start.teacher)
-        if config.learner.algo != "ppo":
-            raise ConfigError("cloning with ppo", config.learner.algo, "set start.clone = 0")
-        actions = actions_of(config)
-        if actions.continuous and actions.name != "allocation":
-            sentence = f"start.clone with {actions.name}"
-            raise ConfigError(
-                "actions that do not start from a strategy", sentence, "leave start.clone out"
-            )

@@ -5,7 +5,11 @@ from studies.commands.agent_package import package
 from studies.commands.agent_table import table as agent_table
 from studies.commands.market_arbitrage import arbitrage
 from studies.commands.market_facts import facts, sanity
+from studies.commands.market_fills import fills
+from studies.commands.market_impact import impact
+from studies.commands.market_predict import predict
 from studies.commands.market_response import response
+from studies.commands.market_score import ScoreWithImpact
 from studies.commands.market_table import table as market_table
 from studies.commands.risk import (
     PostureOrStress,
@@ -23,7 +27,20 @@ from studies.commands.trade_run import RunDeskWithExperiments
 from tercel.cli.plugins import PluginCommands
 
 COMMANDS = [
-    PluginCommands("market", (market_table, facts, sanity, response, arbitrage)),
+    PluginCommands(
+        "market",
+        (
+            fills,
+            predict,
+            impact,
+            market_table,
+            facts,
+            sanity,
+            response,
+            arbitrage,
+            ScoreWithImpact,
+        ),
+    ),
     PluginCommands("agent", (ablate, agent_table, package)),
     PluginCommands("signals", (compare, TrainWithAlpha, LeakWithTweets)),
     PluginCommands("trade", (RunDeskWithExperiments,)),

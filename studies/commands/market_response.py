@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from studies.commands.cells import percent, with_error
-from tercel.cli.market_impact import Law
+from studies.commands.market_impact import Law
 from tercel.cli.shared import PRESET, AsJson, Seed, page_folder
 from tercel.cli.terminal import check_folder, hand_over, print_table, say
 from tercel.core.report.tables import fixed, plain_table

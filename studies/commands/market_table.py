@@ -90,9 +90,9 @@ def _rows(
     request: MarketTableRequest, data: "DataSet", models: Sequence[str]
 ) -> list[dict[str, Any]]:
     """Every model that can be had for a data set."""
+    from studies.impact.card import impact_card
     from studies.realism.sets import made_for, shipped_for
     from tercel.market.flow import preset as presets
-    from tercel.market.impact.card import impact_card
     from tercel.market.score.card import keep, score
     from tercel.market.score.realism import ScoreDraw
 

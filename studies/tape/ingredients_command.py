@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from studies.fills.fill_comparison import Fills, study
 from tercel.cli.terminal import print_json, print_table, say
-from tercel.lab.fills.fill_comparison import Fills, study
 from tercel.market.flow import Preset
 from tercel.market.flow.queue_reactive.calibrate import PARTS, calibrate
 from tercel.market.score.stretches import days_of

@@ -109,11 +109,6 @@ def test_shipped_variants_fit_the_recipe_of_one_market_and_say_what_they_are():
         ("[a]\nsays = 'x'\nset.market.presets = ['cisco']", "variant a.*csco"),
         ("[a]\nsays = 'x'\nset.market.regimes = 'chian'", "variant a: .*chian"),
         ("[a]\nsays = 'x'\nset.reward.against = 'twap_pasive'", "twap_passive"),
-        (
-            "[a]\nsays = 'x'\nset.start.clone = 9\nset.policy.actions = 'residual'",
-            "start.clone with residual",
-        ),
-        ("[a]\nsays = 'x'\nset.start.clone = 9\nset.learner.algo = 'dqn'", "cloning with ppo"),
         ("[a]\nsays = 'x'\nset.guards.variants = 9", "keys of market"),
         ("[whole]\nsays = 'x'", "the recipe itself"),
         ("[A]\nsays = 'x'", "small letters"),

@@ -393,7 +393,7 @@ def test_a_stopped_run_goes_on_to_the_same_policy(whole, tmp_path):
     assert weights[0] == weights[1]
 
 
-def test_cloning_several_markets_and_paired_rewards_run(tmp_path):
+def test_several_markets_and_paired_rewards_run(tmp_path):
     config = small(
         market={
             "presets": ["csco", "csco-santa-fe"],
@@ -404,7 +404,6 @@ def test_cloning_several_markets_and_paired_rewards_run(tmp_path):
         policy={"actions": "placement", "hidden": [8]},
         learner={"frames": 256, "markets": 8, "steps": 16, "minibatch": 64},
         reward={"against": "peg_behind", "unit": "spread"},
-        start={"clone": 64},
     )
     result = run_training(config, tmp_path, 1)
     assert result["trained_on"]["markets"] == ["csco", "csco-santa-fe"]

@@ -1,4 +1,4 @@
-"""`tercel data import itch` and `tercel data record itch` as people type them."""
+"""`tercel data import itch` as people type it."""
 
 import json
 from pathlib import Path
@@ -78,20 +78,3 @@ def test_a_lake_is_needed_unless_checked(tmp_path: Path) -> None:
     code, _, err = run("data", "import", "itch", put(tmp_path, SMALL))
     assert code == 2
     assert "--lake" in err
-
-
-def test_a_recorder_needs_a_line(tmp_path: Path) -> None:
-    words = ["data", "record", "itch", "--lake", tmp_path, "--port", "18999", "--host", "127.0.0.1"]
-    code, _, err = run(*words, "--request", "nowhere")
-    assert code == 2
-    assert "HOST:PORT" in err
-    code, _, err = run(*words, "--host", "999.1.1.1", "--seconds", "0.1")
-    assert code == 2
-    assert "999.1.1.1" in err
-    assert not list(tmp_path.iterdir())
-    code, _, err = run(*words, "--silence", "0.2")
-    assert code == 2
-    assert "none for 0.2 s" in err
-    code, out, _ = run(*words, "--capture", tmp_path / "b.itch", "--seconds", "0.1", "--json")
-    assert code == 0
-    assert json.loads(out)["outcome"] == "stopped"

@@ -10,12 +10,12 @@ from click.testing import Result
 from tests.policies import PPO
 from typer.testing import CliRunner
 
+from studies.fills.lobster_write import as_shown
 from tercel.cli import app
 from tercel.execution.foresight.forecaster import shipped
 from tercel.execution.market import Market
 from tercel.execution.policies.policy import load_policy, save_policy
 from tercel.execution.task import Task
-from tercel.feeds.lobster_write import as_shown
 from tercel.lab.evaluation.market import build_market
 from tercel.lab.evaluation.pipeline.leaks import SeenDays, judged_days
 from tercel.lab.evaluation.settings import MarketTask

@@ -9,9 +9,6 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from tercel.cli.market_fills import fills
-from tercel.cli.market_impact import impact
-from tercel.cli.market_predict import predict
 from tercel.cli.market_score import score
 from tercel.cli.market_score_rows import TAUGHT, cell, passed, predicted, taught
 from tercel.cli.request import add
@@ -394,4 +391,4 @@ def list_(request: ListMarkets) -> None:
     hand_over({"presets": found}, request.as_json, show)
 
 
-add(market_app, calibrate, score, simulate, list_, impact, predict, fills)
+add(market_app, calibrate, score, simulate, list_)

@@ -13,27 +13,25 @@ from tercel.cli.market_score_rows import (
     impact_rows,
     passed,
 )
-from tercel.core.report.impact_figures import decay_and_response, impact_by_size, metaorder_paths
 from tercel.core.report.page import Section, render
 from tercel.core.report.svg import Figure
 from tercel.core.report.tables import plain_table
-from tercel.market.impact.card import LENGTH_S
 from tercel.market.score import figures
 from tercel.market.score.realism import ScoreDraw
 
 
 def write(
-    folder: Path, drawn: ScoreDraw, card: dict[str, Any], impact: dict[str, Any] | None = None
+    folder: Path, drawn: ScoreDraw, card: dict[str, Any], impact_figures: Sequence[Figure] = ()
 ) -> Path:
     """Write ``report.html`` into `folder` (made if need be) and say where it is."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "report.html"
-    path.write_text(page(drawn, card, impact), encoding="utf-8")
+    path.write_text(page(drawn, card, impact_figures), encoding="utf-8")
     return path
 
 
-def page(drawn: ScoreDraw, card: dict[str, Any], impact: dict[str, Any] | None = None) -> str:
-    """The whole page; `impact` is the whole impact card where it was measured."""
+def page(drawn: ScoreDraw, card: dict[str, Any], impact_figures: Sequence[Figure] = ()) -> str:
+    """The whole page, with figures of the impact card where it was measured."""
     gates = card["gates"]
     failed = [name.replace("_", " ") for name, gate in gates.items() if not gate["passed"]]
     facts = {
@@ -74,24 +72,16 @@ def page(drawn: ScoreDraw, card: dict[str, Any], impact: dict[str, Any] | None =
         ),
         Section(
             "Impact",
-            "" if any(card["impact"].values()) else "Not measured in this score (--impact).",
+            "" if any(card["impact"].values()) else "Not measured in this score.",
             html=plain_table(("", "mean [95 %]"), impact_rows(card))
             if any(card["impact"].values())
             else "",
-            figures=_impact_figures(impact) if impact else (),
+            figures=impact_figures,
         ),
     ]
     if card["notes"]:
         sections.append(Section("Notes", card["notes"]))
     return render(f"How real is {card['preset']}?", lead, sections, facts, "tercel market score")
-
-
-def _impact_figures(impact: dict[str, Any]) -> list[Figure]:
-    return [
-        metaorder_paths(impact["path"], LENGTH_S),
-        impact_by_size(impact["sizes"], impact["lengths"]),
-        decay_and_response(impact["decay"], impact["response"]),
-    ]
 
 
 def _some(days: Sequence[str]) -> str:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Final, Protocol
 
 import typer
 
@@ -11,6 +11,10 @@ from tercel.cli.shared import PRESET, From, JsonRequest, PresetsSymbol, To, Venu
 from tercel.cli.terminal import hand_over, print_table, say
 from tercel.core.errors import ConfigError
 from tercel.core.given import given
+
+if TYPE_CHECKING:
+    from tercel.core.report.svg import Figure
+    from tercel.market.flow.port import Preset
 
 OWN: Final = "tercel"
 JUDGES: Final = "tercel.judges"
@@ -71,9 +75,6 @@ class ScoreRequest(JsonRequest):
     classifier: Annotated[bool, typer.Option(help="Train the classifier (needs scikit-learn).")] = (
         True
     )
-    impact: Annotated[
-        bool, typer.Option("--impact", help="Measure the impact card too (minutes).")
-    ] = False
     seen: Annotated[
         bool, typer.Option("--seen", help="Score on days calibrated on all the same.")
     ] = False
@@ -84,15 +85,23 @@ class ScoreRequest(JsonRequest):
         ),
     ] = False
 
+    def impact_card(self, preset: "Preset") -> dict[str, Any] | None:
+        """Impact card that is measured beside the score, of a package that measures one."""
+        return None
+
+    def impact_figures(self, measured: dict[str, Any]) -> "list[Figure]":
+        """Figures of that card on the report's page."""
+        return []
+
 
 def score(request: ScoreRequest) -> None:
     """Score a market against tape that it has not seen (a lake's, or its card's), real against real beside it."""
     dates = listed_dates(request.dates)
     if request.by != OWN:
         judge: Judge = given(JUDGES, request.by, (OWN,), "a judge:", f"--by {request.by}")
-        if request.out is not None or request.impact or request.write:
+        if request.out is not None or request.write:
             alone = f"--by {request.by} alone"
-            raise ConfigError(alone, "--out, --impact or --write", "leave them out; --json has all")
+            raise ConfigError(alone, "--out or --write", "leave them out; --json has all")
         found = judge.score(request, dates)
         hand_over(found, request.as_json, lambda: judge.show(found))
     else:
@@ -118,7 +127,6 @@ def _by_card(request: ScoreRequest) -> dict[str, Any]:
         request.start,
         request.end,
         request.out,
-        request.impact,
         request.seen,
         request.write,
     )
@@ -144,7 +152,6 @@ def _by_tape(request: ScoreRequest, lake: Path, dates: list[str]) -> dict[str, A
         )
     file = file_to_write(request.preset) if request.write else None
     from tercel.market.flow.preset import load
-    from tercel.market.impact.card import impact_card
     from tercel.market.score.card import keep
     from tercel.market.score.card import score as scored
     from tercel.market.score.realism import ScoreDraw
@@ -163,7 +170,7 @@ def _by_tape(request: ScoreRequest, lake: Path, dates: list[str]) -> dict[str, A
     if not request.seen:
         refuse_seen(preset, days)
     drawn = ScoreDraw(preset, days, train_days(lake, preset), range(1, (request.seeds or 3) + 1))
-    measured = impact_card(preset) if request.impact else None
+    measured = request.impact_card(preset)
     known = preset.card.get("scores", {}).get("impact")
     card = scored(drawn, classifier=request.classifier, impact=measured or known)
     if file is not None:
@@ -172,7 +179,8 @@ def _by_tape(request: ScoreRequest, lake: Path, dates: list[str]) -> dict[str, A
     if request.out is not None:
         from tercel.cli import market_report  # matplotlib and jinja2 only where a page is asked for
 
-        say(f"report   {market_report.write(request.out, drawn, card, measured)}")
+        figures = request.impact_figures(measured) if measured else []
+        say(f"report   {market_report.write(request.out, drawn, card, figures)}")
     return card
 
 

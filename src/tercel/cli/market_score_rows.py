@@ -121,7 +121,7 @@ def predicted(one: Mapping[str, Any] | None) -> str:
 
 
 def prediction_rows(one: Mapping[str, Any]) -> list[list[str]]:
-    """What `tercel market predict` found and kept."""
+    """Rows of a prediction that a card keeps."""
     signs = one["signs"]
     agree = "" if signs["agree"] is None else f", {signs['agree']:.0%} with the same sign"
     return [
@@ -147,7 +147,7 @@ TAUGHT: Final = {
 
 
 def taught(one: Mapping[str, Any] | None) -> list[str]:
-    """What `tercel market fills` found and kept, simulated / tape, figure by figure; empty where nothing is known."""
+    """What a card keeps of fills, simulated / tape, figure by figure; empty where nothing is known."""
     found = [((one or {}).get(kind) or {}).get(at) for kind, at in TAUGHT.values()]
     return [f"{cell(each['simulated'])} / {cell(each['tape'])}" if each else "" for each in found]
 

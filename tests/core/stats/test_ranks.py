@@ -1,4 +1,4 @@
-"""Rank correlation against scipy, ties included; halves of clusters against planted rankings."""
+"""Rank correlation against scipy, ties included."""
 
 import numpy as np
 import pytest
@@ -8,13 +8,7 @@ from scipy import stats
 
 from studies.shipped.alpha import clustered_spearman
 from tercel.core.errors import ConfigError
-from tercel.core.stats.bootstrap import moments_of_mean
-from tercel.core.stats.ranks import ranks, spearman, split_half
-
-
-def each_a_cluster(rows):
-    return moments_of_mean(rows, np.arange(len(rows)))
-
+from tercel.core.stats.ranks import ranks, spearman
 
 COLUMN = st.lists(st.integers(-5, 5), min_size=3, max_size=20)
 
@@ -59,30 +53,3 @@ def test_the_interval_over_clusters_holds_scipys_correlation():
 def test_other_lengths_are_refused():
     with pytest.raises(ConfigError, match="pair them first"):
         spearman([1, 2, 3], [1, 2])
-
-
-def test_halves_of_a_ranking_without_noise_agree_and_of_noise_alone_do_not():
-    rng = np.random.default_rng(2)
-    same = np.tile(np.arange(12.0), (10, 1))
-    assert split_half(each_a_cluster(same), rng) == pytest.approx((1.0, 1.0))
-    halves = [
-        split_half(each_a_cluster(rng.normal(size=(10, 12))), rng, splits=50)[0] for _ in range(100)
-    ]
-    assert abs(np.mean(halves)) < 0.1
-
-
-def test_what_is_stepped_up_is_how_two_samples_of_all_clusters_agree():
-    """Spearman-Brown against samples drawn anew."""
-    rng = np.random.default_rng(3)
-    true = np.linspace(0.0, 1.0, 20)
-
-    def sample():
-        return true + rng.normal(scale=0.7, size=(16, 20))
-
-    stepped = np.mean([split_half(each_a_cluster(sample()), rng, splits=20)[1] for _ in range(200)])
-    drawn = np.mean([spearman(sample().mean(axis=0), sample().mean(axis=0)) for _ in range(400)])
-    assert stepped == pytest.approx(drawn, abs=0.03)
-
-
-def test_one_cluster_has_no_halves():
-    assert np.isnan(split_half(each_a_cluster(np.ones((1, 4))), np.random.default_rng(0))).all()

@@ -139,7 +139,6 @@ def test_settings_that_will_not_do_are_refused() -> None:
         ("learner", {"algo": "es", "hindsight": 8}),
         ("learner", {"algo": "es", "shards": 2}),
         ("learner", {"algo": "es", "learning_rate": 0.1}),
-        ("start", {"clone": 10}),
         ("task", {"grow_frames": 10}),
     ],
 )

@@ -173,7 +173,6 @@ def test_returns_scatter_less(market):
     ("section", "values", "received"),
     [
         ("learner", {"algo": "dqn"}, "dqn"),
-        ("start", {"clone": 10}, "start.clone"),
         ("task", {"grow_frames": 10, "share": (0.05, 0.2)}, "grow_frames"),
     ],
 )

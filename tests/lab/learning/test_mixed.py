@@ -1,21 +1,17 @@
-"""Training markets side by side: orders drawn from ranges, rewards against a rule, demonstrations."""
+"""Training markets side by side: orders drawn from ranges, rewards against a rule."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from certify.kits.strategy import random_views
 from tercel.core.errors import ConfigError
 from tercel.execution import step as kernels
-from tercel.execution.action_sets import action_set
 from tercel.execution.strategies import build
-from tercel.execution.strategy import shares
 from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import seeded_plan
 from tercel.lab.evaluation.experiment import run_strategy
 from tercel.lab.evaluation.sampling import bank_sampler
-from tercel.lab.learning.demonstrate import as_actions, demonstrations
 from tercel.lab.learning.envs import ExecutionVec
 from tercel.lab.learning.mixed import DrawnOrdersVec, MixedVec
 from tercel.lab.learning.ranges import Ranges
@@ -152,33 +148,6 @@ def test_a_rule_against_itself_gains_nothing(market):
         ended |= done
     assert ended.all()
     np.testing.assert_allclose(total, 0.0, atol=1e-9)
-
-
-def test_demonstrations_say_what_the_rule_does(market):
-    mixed = MixedVec([drawn(market, actions="placement")], ["csco"])
-    obs, actions = demonstrations(mixed, build("peg_behind"), 30, 1)
-    assert obs.shape == (32, mixed.observation_size)
-    assert 3 in actions
-    assert set(actions.tolist()) <= {
-        0,
-        3,
-    }  # what stands one tick behind already may as well be held
-    view = random_views(50, 1)
-    said = as_actions(action_set("allocation"), view, build("twap_passive"))
-    open_and_left = view.tradable & (view.left > 0)
-    decoded = action_set("allocation").decode(said[open_and_left], _rows(view, open_and_left))
-    wanted = build("twap_passive").decide(_rows(view, open_and_left))
-    np.testing.assert_allclose(
-        shares(decoded, _rows(view, open_and_left)),
-        shares(wanted, _rows(view, open_and_left)),
-        atol=1e-5,
-    )
-    with pytest.raises(ConfigError, match="leave start"):
-        as_actions(action_set("residual"), view, build("peg_behind"))
-
-
-def _rows(view, which):
-    return type(view)(view.x[which], view.m[which], view.obs[which], view.draw[which])
 
 
 def test_training_never_draws_judged_episodes(market):

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
+from studies.impact.metaorder import SHIFT, displacement, paired
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.book import layout as lay
 from tercel.market.flow.preset import load
 from tercel.market.impact.law import ImpactLaw, of_card
-from tercel.market.impact.metaorder import SHIFT, displacement, paired
 from tercel.market.impact.propagator import LAGS, SignedFlow, exponentials_of, fit, linear, tape_law
 from tercel.market.impact.translate import translate
 from tercel.market.simulator import layout as sim

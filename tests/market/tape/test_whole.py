@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from tests.lobster_files import history, operations
 
 from certify.kits.feed import read_all
+from studies.fills.lobster_write import as_shown, rows_shown
 from tercel.core.arrays import Ints
 from tercel.feeds import FeedOptions, LobsterFeed
-from tercel.feeds.lobster_write import as_shown, rows_shown
 from tercel.market.simulator.days import simulated_lake
 from tercel.market.tape import Events, Instrument
 from tercel.market.tape.schema import ADD, EXECUTE, ROLL_IN, ROLL_OUT

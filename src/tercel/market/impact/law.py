@@ -107,7 +107,7 @@ class ImpactLaw:
             raise ConfigError(
                 "an impact law: translation or weights, its sizes and times above 0, 0 <= permanent <= 1",
                 f"{self}",
-                "measure one with `tercel market impact PRESET`",
+                "measure one: `tercel market calibrate` puts it on the card",
             )
 
     @property

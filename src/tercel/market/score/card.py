@@ -37,7 +37,7 @@ def score(
     classifier : bool
         Train the classifier (needs scikit-learn).
     impact : mapping, optional
-        What `market.impact.card.impact_card` found; its keys are None without.
+        What an impact card found; its keys are None without.
     conditional : bool
         Distances given the spread and the time of day.
 

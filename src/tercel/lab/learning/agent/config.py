@@ -9,7 +9,6 @@
                   stack, hidden
     [learner]     algo, frames, markets and what the learner takes: steps, minibatch, epochs, learning_rate, ...
     [reward]      execution, impact, left, against, unit, risk_aversion; or own, a function of one's own
-    [start]       clone: how many decisions of the base are imitated first
     [validation]  every, episodes, rule
     [guards]      variants: how many others were tried before; sweep: where they are counted (for deflation)
     [sweep]       trials, frames, seeds, ranges: what `tercel agent sweep` searches
@@ -299,14 +298,6 @@ class RewardSection(_Section):
         return self
 
 
-class StartSection(_Section):
-    """Before learning."""
-
-    clone: int = Field(default=0, ge=0)
-    """Decisions of `teacher` that the policy imitates first; 0: none."""
-    teacher: str = "peg_behind"
-
-
 class ValidationSection(_Section):
     """Greedy policy on fixed episodes that are neither trained on nor judged; the best is kept."""
 
@@ -372,7 +363,6 @@ class AgentConfig(_Section):
     policy: PolicySection = PolicySection()
     learner: LearnerSection = LearnerSection()
     reward: RewardSection = RewardSection()
-    start: StartSection = StartSection()
     validation: ValidationSection = ValidationSection()
     guards: GuardsSection = GuardsSection()
     sweep: SweepSection = SweepSection()

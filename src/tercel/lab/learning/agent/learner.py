@@ -176,7 +176,6 @@ def _check_hindsight(config: AgentConfig) -> None:
     others = {
         f"learner.algo {section.algo!r}": section.algo != "ppo",
         f"learner.shards {section.shards}": section.shards > 0,
-        f"start.clone {config.start.clone}": config.start.clone > 0,
         f"task.grow_frames {config.task.grow_frames}": config.task.grow_frames > 0,
     }
     expected = "ppo in one process, from its start, on orders of one law, for learner.hindsight"
@@ -191,7 +190,6 @@ def _check_evolution(config: AgentConfig) -> None:
         not in ("levers", "residual"),
         f"a section [reward] with {reward.model_dump(exclude_defaults=True)}": reward != wants,
         f"learner.shards {config.learner.shards}": config.learner.shards > 0,
-        f"start.clone {config.start.clone}": config.start.clone > 0,
         f"task.grow_frames {config.task.grow_frames}": config.task.grow_frames > 0,
     }
     expected = (

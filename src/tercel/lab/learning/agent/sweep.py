@@ -30,7 +30,7 @@ from tercel.lab.learning.agent.training import run_training
 from tercel.lab.learning.port import Metrics
 from tercel.lab.learning.sweep import Choice, Range, Space, Sweep, Trial
 
-SEARCHED: Final = ("learner", "policy", "reward", "start")
+SEARCHED: Final = ("learner", "policy", "reward")
 """Sections that may differ between trials; what is judged, and where, may not."""
 BEST: Final = "best.toml"
 LOOKS: Final = 1_000

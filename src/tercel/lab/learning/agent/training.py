@@ -14,7 +14,6 @@ import numpy as np
 
 from tercel import __version__
 from tercel.core.arrays import Floats
-from tercel.core.errors import ConfigError
 from tercel.core.written import write_whole
 from tercel.execution.observations import observer
 from tercel.execution.policies.card import Card, read_card
@@ -22,11 +21,9 @@ from tercel.execution.policies.mlp import MlpPolicy
 from tercel.execution.policies.observed import OBSERVATIONS
 from tercel.execution.policies.policy import CARD, save_policy
 from tercel.execution.policies.strategy import policy_strategy
-from tercel.execution.strategies import build
 from tercel.lab.evaluation.observed import observed_in
-from tercel.lab.learning.agent.arena import TrainingArena
 from tercel.lab.learning.agent.config import AgentConfig
-from tercel.lab.learning.agent.env import MakeEnv, env_of, in_shards, learned_in, unit_of
+from tercel.lab.learning.agent.env import MakeEnv, in_shards, learned_in, unit_of
 from tercel.lab.learning.agent.guards import variants_tried
 from tercel.lab.learning.agent.learner import learner_settings, make_learner, risk_of
 from tercel.lab.learning.agent.market import TrainingMarket, markets_of
@@ -42,10 +39,7 @@ from tercel.lab.learning.agent.run_folder import (
 from tercel.lab.learning.agent.user_code import eyes_of
 from tercel.lab.learning.agent.validation import Validator
 from tercel.lab.learning.checkpoint import load_checkpoint, save_checkpoint
-from tercel.lab.learning.demonstrate import demonstrations
 from tercel.lab.learning.metrics import MetricsLog
-from tercel.lab.learning.mixed import MixedVec
-from tercel.lab.learning.native.ppo import Ppo
 from tercel.lab.learning.port import Metrics, State, train
 from tercel.market.regimes.named import PLAIN
 
@@ -143,7 +137,6 @@ class Training:
         self.every = config.validation.every or max(config.learner.frames // 10, 1)
         self.began = time.monotonic()
         if state is None:
-            self._imitate()
             self.check()
 
     @property
@@ -165,21 +158,6 @@ class Training:
     def _late(self) -> float:
         """Frames from which policies are kept and averaged."""
         return self.config.validation.keep_from * self.config.learner.frames
-
-    def _imitate(self) -> None:
-        """Clone the teacher before learning, where the configuration asks for it."""
-        start = self.config.start
-        if not start.clone:
-            return
-        if not isinstance(self.agent, Ppo):
-            raise ConfigError("cloning with ppo", self.config.learner.algo, "set start.clone = 0")
-        here = self.env if isinstance(self.env, MixedVec) else env_of(self.config, self.markets)
-        obs, actions = demonstrations(here, build(start.teacher), start.clone, self.seed)
-        from tercel.lab.learning.native.clone import clone
-
-        clone(self.agent, obs, actions)
-        assert not isinstance(self.env, TrainingArena)
-        self.agent._begin(self.env.reset(self.seed))
 
     def on_update(self, metrics: Metrics) -> None:
         """Log a row, look at the policy where that is due, let the curriculum go on."""

@@ -69,21 +69,9 @@ class Distribution:
         """Gradient of the policy's loss by the head into `draw`; `stats` as in `kernels.policy_loss`."""
         raise NotImplementedError
 
-    def fit(self, z: Float32, targets: Any) -> tuple[float, Float32]:
-        """Loss of the head's values z[B, width] (bias included) as a copy of `targets`, and its gradient by z."""
-        raise NotImplementedError
-
     def layer(self, weight: Float32, bias: Float32) -> Layer:
         """The head's layer of the exported policy, with A outputs."""
         return weight, bias
-
-
-def cross_entropy(z: Float32, shares: Float32) -> tuple[float, Float32]:
-    """Mean cross-entropy of softmax(z[B, A]) against `shares` that add up to 1, and its gradient by z."""
-    log_q = z - np.logaddexp.reduce(z, axis=1, keepdims=True)
-    return float(-(shares * log_q).sum(axis=1).mean()), ((np.exp(log_q) - shares) / len(z)).astype(
-        np.float32
-    )
 
 
 class Categorical(Distribution):
@@ -123,9 +111,6 @@ class Categorical(Distribution):
             head.raw, head.bias, actions, floats, head.mask, clip, entropy, self._logp, draw, stats
         )
 
-    def fit(self, z: Float32, targets: Any) -> tuple[float, Float32]:
-        return cross_entropy(z, np.eye(self.width, dtype=np.float32)[targets])
-
 
 class Gaussian(Distribution):
     """A vector of `size` independent normal numbers: means from the network, one standard deviation for all of them.
@@ -154,10 +139,6 @@ class Gaussian(Distribution):
     ) -> None:
         c.gaussian_loss(head.raw, head.bias, actions, floats, head.sigma, clip, draw, stats)
 
-    def fit(self, z: Float32, targets: Any) -> tuple[float, Float32]:
-        error = z - targets
-        return float((error**2).sum(axis=1).mean()), (2.0 / len(z) * error).astype(np.float32)
-
 
 class LogisticNormal(Gaussian):
     """`size` shares: softmax of `size` - 1 normal numbers and a 0, which stands for the last share (Aitchison 1982).
@@ -181,10 +162,6 @@ class LogisticNormal(Gaussian):
         shares = np.empty((head.raw.shape[0], self.width + 1), np.float32)
         c.shares_of(actions, shares)
         return shares
-
-    def fit(self, z: Float32, targets: Any) -> tuple[float, Float32]:
-        loss, gradient = cross_entropy(np.pad(z, ((0, 0), (0, 1))), targets)
-        return loss, gradient[:, :-1]
 
     def layer(self, weight: Float32, bias: Float32) -> Layer:
         return np.pad(weight, ((0, 0), (0, 1))), np.pad(bias, (0, 1))
@@ -226,13 +203,6 @@ class Dirichlet(Distribution):
         c.dirichlet_loss(
             head.raw, head.bias, actions, floats, clip, entropy, self._alpha, draw, stats
         )
-
-    def fit(self, z: Float32, targets: Any) -> tuple[float, Float32]:
-        alpha = np.logaddexp(0.0, z) + 1.0
-        total = alpha.sum(axis=1, keepdims=True)
-        loss = -(targets * np.log(alpha / total)).sum(axis=1).mean()
-        by_alpha = targets.sum(axis=1, keepdims=True) / total - targets / alpha
-        return float(loss), (by_alpha / (1.0 + np.exp(-z)) / len(z)).astype(np.float32)
 
 
 def distribution(name: str, n_actions: int, action_size: int) -> Distribution:
