@@ -83,7 +83,7 @@ def blank_state(model: int) -> Longs:
     k[sim.MODEL] = model
     k[[sim.DUE_NS, sim.DUE_EVENTS, sim.DUE_VOLUME]] = FOREVER_NS
     k[[sim.FLOW_NS, sim.REGIME_NS, sim.IMPACT_NS, sim.RESTORE_NS, sim.UNDERCUT_NS]] = FOREVER_NS
-    k[sim.APART] = sim.WILL_PART if model in sim.ALWAYS_APART else sim.TOGETHER
+    k[sim.APART] = sim.WILL_PART if sim.always_apart(model) else sim.TOGETHER
     k[[sim.PUBLIC_BID, sim.PUBLIC_ASK]] = NO_BID, NO_ASK
     k[[sim.LAST_BID, sim.LAST_ASK]] = NO_BID, NO_ASK
     k[[sim.MAX_PARTICIPATION, sim.SIZE_MULTIPLIER]] = sim.MILLION
@@ -104,7 +104,7 @@ def with_impact(source: Source, law: ImpactLaw | None) -> Source:
     flow[sim.IMPACT_AT] = 0
     states[:, sim.IMPACT] = sim.NO_IMPACT
     moved = law is not None and law.law == "translation" and source.model != sim.REPLAY
-    apart = source.model in sim.ALWAYS_APART or (moved and bool(source.worlds_b[0, lay.BACKGROUND]))
+    apart = sim.always_apart(source.model) or (moved and bool(source.worlds_b[0, lay.BACKGROUND]))
     states[:, sim.APART] = sim.WILL_PART if apart else sim.TOGETHER
     if law is not None:
         packed = law.packed()

@@ -76,7 +76,7 @@ class QueueReactivePreset(Preset):
     knobs : PilotFactors
     """
 
-    code: ClassVar[int] = sim.QUEUE_REACTIVE
+    apart: ClassVar[bool] = True
 
     model: Literal["queue_reactive"] = "queue_reactive"
     version: int

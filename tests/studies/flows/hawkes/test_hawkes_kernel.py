@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from studies.flows.hawkes import layout as at
+from studies.flows.hawkes.calibrate import calibrate
+from studies.flows.hawkes.fit import Excitation, History, residuals
+from studies.flows.hawkes.preset import HawkesPreset
+from studies.flows.hawkes.state import HawkesFactors, classify
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book import layout as lay
 from tercel.market.flow import load
-from tercel.market.flow.hawkes import layout as at
-from tercel.market.flow.hawkes.calibrate import calibrate
-from tercel.market.flow.hawkes.fit import Excitation, History, residuals
-from tercel.market.flow.hawkes.preset import HawkesPreset
-from tercel.market.flow.hawkes.state import HawkesFactors, classify
 from tercel.market.observed import observe
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.days import run_recorded, simulated_day
