@@ -61,9 +61,9 @@ class Calibrate(JsonRequest):
     model: Annotated[
         str,
         typer.Option(
-            help="queue_reactive (of two levels a side or more), hawkes, santa_fe (of the touch alone too), or "
-            "resampled (days made of blocks of these, order by order; of five levels a side or more; `tercel run` "
-            "trains in it if it is made of two days or more).",
+            help="queue_reactive (of two levels a side or more), santa_fe (of the touch alone too), or resampled (days "
+            "made of blocks of these, order by order; of five levels a side or more; `tercel run` trains in it if it is "
+            "made of two days or more). Or one of an installed package: hawkes comes with tercel-studies.",
             metavar="MODEL",
         ),
     ] = "queue_reactive"
