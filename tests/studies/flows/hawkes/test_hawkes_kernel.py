@@ -129,6 +129,8 @@ def test_presets_come_back_and_wrong_ones_are_refused(preset: HawkesPreset, tmp_
     for change, says in (
         ({"children": (np.array(body["children"]) * 3.0).tolist()}, "spectral radius"),
         ({"base": [-1.0, *body["base"][1:]]}, "base"),
+        ({"base": [1e9, *body["base"][1:]]}, "base rates"),
+        ({"season": [1e30, *body["season"][1:]]}, "less than or equal"),
         ({"queue": body["queue"][1:]}, "queue is of shape"),
         ({"window": -1}, "window"),
     ):
