@@ -15,7 +15,7 @@ from tercel.core.report.tables import spelt
 from tercel.core.stats import Estimate, mean_interval
 from tercel.desk.rounds.context import ContextRule, PublicLean
 from tercel.market.observed import Observed
-from tercel.market.observed.kinds import MARKET
+from tercel.market.observed.kernel import MARKET
 
 EVERY = 10
 """Minutes of a round."""

@@ -263,7 +263,7 @@ def simulate(request: Simulate) -> None:
     """Write simulated days into a lake, as tape like any other."""
     check_date(request.first)
     from tercel.market.flow.preset import load
-    from tercel.market.simulator.synthetic import LONGEST_S, law_of, synthetic, truth
+    from tercel.market.simulator.days import LONGEST_S, law_of, synthetic, truth
     from tercel.market.tape import Lake as Store
     from tercel.market.tape.instrument import working_days
 

@@ -35,7 +35,7 @@ from tercel.market.flow import calibrate as plain
 from tercel.market.flow.port import Preset
 from tercel.market.flow.santa_fe_preset import SantaFePreset
 from tercel.market.observed import Observed, observe
-from tercel.market.observed.kinds import NAMES
+from tercel.market.observed.kernel import NAMES
 from tercel.market.tape import Events, Instrument
 
 DECAYS = (0.03, 0.6, 12.0, 250.0, 6000.0)

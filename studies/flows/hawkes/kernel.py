@@ -23,8 +23,7 @@ from tercel.market.book.records import level_at, order_at
 from tercel.market.flow.santa_fe import market_order
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import public_add, public_take
-from tercel.market.simulator.float_bits import put_real, real
-from tercel.market.simulator.records import state_at
+from tercel.market.simulator.records import put_real, real, state_at
 from tercel.market.tape.schema import DELETE
 
 TRIES = 256

@@ -20,7 +20,7 @@ from studies.flows.hawkes.state import resting
 from studies.flows.hawkes.tables import nested
 from tercel.core.arrays import Floats, Int8, Int32
 from tercel.core.errors import CapacityError, ConfigError
-from tercel.market.observed.kinds import NAMES
+from tercel.market.observed.kernel import NAMES
 from tercel.market.simulator.days import observed_day
 
 PILOTS = 12

@@ -21,10 +21,10 @@ from tercel.market.flow.census import Census, census
 from tercel.market.flow.fit import quantities
 from tercel.market.flow.port import Preset
 from tercel.market.flow.santa_fe_preset import SIZES, SantaFePreset
-from tercel.market.regimes.factors import Factors, impose
+from tercel.market.regimes.named import Factors, impose
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.days import run_recorded, simulated_day
-from tercel.market.simulator.float_bits import put_real
+from tercel.market.simulator.records import put_real
 from tercel.market.simulator.source import first_world
 from tercel.market.tape import Events
 from tercel.market.tape.schema import ADD, COLUMNS, DELETE, EXECUTE, MESSAGE_END

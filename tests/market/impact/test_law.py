@@ -15,7 +15,7 @@ from tercel.market.impact.metaorder import SHIFT, displacement, paired, program,
 from tercel.market.impact.pilot import mean_trade, pilot_law, weights_law
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator import lockstep
-from tercel.market.simulator.float_bits import real
+from tercel.market.simulator.records import real
 from tercel.market.simulator.source import (
     NO_TAPE,
     Source,

@@ -30,7 +30,7 @@ from tercel.market.flow import fit
 from tercel.market.flow.census import Census, census, total
 from tercel.market.flow.count import REACH
 from tercel.market.flow.santa_fe_preset import SIZES, SantaFePreset
-from tercel.market.observed.orders import as_orders
+from tercel.market.observed.observe import as_orders
 from tercel.market.tape import Events, Instrument
 
 COVER = 0.98

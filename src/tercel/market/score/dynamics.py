@@ -27,7 +27,7 @@ import numpy as np
 from tercel.core.jit import Floats, Longs
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.observed import Observed
-from tercel.market.observed.kinds import MARKET
+from tercel.market.observed.kernel import MARKET
 from tercel.market.score.gates import finite
 from tercel.market.score.sample import minute_volume, returns
 from tercel.market.score.sums import (

@@ -126,7 +126,7 @@ ALPHA, ALPHA_SD, HALF_LIFE_NS, URGENCY, MAX_PARTICIPATION, STYLES, SIZE_MULTIPLI
 # SIZE_MULTIPLIER: millionths
 MILLION: Final = 1_000_000
 
-# -- memory of the flow model: FLOW_WORDS words of its own, floats as their bits (`float_bits`) --
+# -- memory of the flow model: FLOW_WORDS words of its own, floats as their bits (`records.real`) --
 FLOW_MEMORY: Final = GRID_NEXT + 10
 FLOW_WORDS: Final = 176
 SESSION_NS: Final = (

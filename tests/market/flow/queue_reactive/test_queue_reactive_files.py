@@ -14,8 +14,8 @@ from tercel.market.flow import load, names
 from tercel.market.flow.preset import FOLDER
 from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.calibrate import calibrate
+from tercel.market.flow.queue_reactive.edges import expect, rake
 from tercel.market.flow.queue_reactive.preset import QueueReactivePreset
-from tercel.market.flow.queue_reactive.rake import expect, rake
 from tercel.market.simulator.days import simulated_day
 from tercel.market.tape import Instrument
 

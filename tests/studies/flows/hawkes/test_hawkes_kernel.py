@@ -19,7 +19,7 @@ from tercel.market.flow import load
 from tercel.market.observed import observe
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.days import run_recorded, simulated_day
-from tercel.market.simulator.float_bits import put_real
+from tercel.market.simulator.records import put_real
 from tercel.market.simulator.source import first_world
 from tercel.market.tape import Instrument
 from tercel.market.tape.schema import EXECUTE

@@ -12,8 +12,7 @@ from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.records import memory_at
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.float_bits import put_real, real
-from tercel.market.simulator.records import state_at
+from tercel.market.simulator.records import put_real, real, state_at
 
 
 @kernel
