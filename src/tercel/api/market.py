@@ -10,7 +10,7 @@ from tercel.execution.task import Latency
 from tercel.lab.evaluation.market import looked_up
 from tercel.market.flow import preset as presets
 from tercel.market.score.calibrated import calibrated
-from tercel.market.score.stretches import read_days
+from tercel.market.score.days import read_days
 from tercel.market.simulator.queue_models import DEFAULT
 from tercel.market.simulator.terms import NO_FEES, Fees
 

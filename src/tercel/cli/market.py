@@ -104,9 +104,8 @@ def calibrate(request: Calibrate) -> None:
     from tercel.market.flow.queue_reactive.calibrate import touch_alone
     from tercel.market.score.calibrated import calibrated
     from tercel.market.score.card import keep, score
-    from tercel.market.score.days import LEAST_SESSION_S
+    from tercel.market.score.days import LEAST_SESSION_S, read_days
     from tercel.market.score.realism import ScoreDraw
-    from tercel.market.score.stretches import read_days
     from tercel.market.tape import Lake as Store
 
     began = time.perf_counter()

@@ -163,16 +163,13 @@ def numbered_kernel(numbered: str, room: int) -> Callable[[F], F]:
         Numbers are 0 to `room` - 1.
     """
 
-    def found(number: int) -> Any:
-        return resolve_name(numbered)(number)
-
     def decorated(function: F) -> Any:
         if not JIT:
-            return lambda *arguments: found(arguments[-1])(*arguments[:-1])
+            return lambda *arguments: resolve_name(numbered)(arguments[-1])(*arguments[:-1])
         from tercel.core import late
 
         entry = _compiled(function, _nrt=False)
-        late.call_by_pointer(entry, *_declared(function), found, room)
+        late.call_by_pointer(entry, *_declared(function), numbered, room)
         return entry
 
     return decorated

@@ -7,7 +7,7 @@ its number, the last argument: there are as many pointers, in a row.
 
 # mypy: disable-error-code="no-untyped-call, misc, import-untyped"
 import ctypes
-from collections.abc import Callable
+from pkgutil import resolve_name
 from typing import Any
 
 from llvmlite import binding as ll
@@ -34,23 +34,25 @@ def call_by_pointer(
     entry: Any,
     arguments: tuple[Any, ...],
     result: Any,
-    numbered: Callable[[int], Any] | None = None,
+    numbered: str = "",
     room: int = 1,
 ) -> None:
     """Let kernels that call `entry` do so through a pointer, which is 0 until the first of them needs it.
 
     With `numbered`, `entry` stands for `room` kernels: its last argument is the number of the one that is called, with
-    the other arguments.
+    the other arguments, and `numbered` names the function that gives it (``module:name``).
     """
     function = entry.py_func
     addresses = (ctypes.c_void_p * room)()
-    given = arguments if numbered is None else arguments[:-1]
+    given = arguments[:-1] if numbered else arguments
 
     def find(number: int) -> None:
         try:
-            kernel = entry if numbered is None else numbered(number)
+            kernel = resolve_name(numbered)(number) if numbered else entry
             kernel.compile(given)
             compiled = kernel.overloads[given]
+            if compiled.signature.return_type != result:
+                raise TypeError(f"{kernel.py_func.__qualname__} does not return {result}")
             addresses[number] = compiled.library.get_pointer_to_function(
                 compiled.fndesc.llvm_func_name
             )
@@ -60,7 +62,7 @@ def call_by_pointer(
     def call(context: Any, builder: Any, kind: Any, args: Any) -> Any:
         whole = [_plain(context, builder, *each) for each in zip(kind.args, args, strict=True)]
         jump = builder.module.globals.get(f"{name}.call") or _jump(
-            context, builder.module, kind, name, numbered is not None
+            context, builder.module, kind, name, bool(numbered)
         )
         status, value = context.call_conv.call_function(
             builder, jump, kind.return_type, kind.args, whole
@@ -128,18 +130,13 @@ def _jump(context: Any, module: Any, kind: Any, name: str, numbered: bool) -> An
     builder = ir.IRBuilder(jump.append_basic_block())
     word = ir.IntType(64)
     find = ir.Function(module, ir.FunctionType(ir.VoidType(), [word]), f"{name}.find")
-    number = word(0)
-    arguments = list(jump.args)
-    called = kind.args
-    if numbered:
-        number = arguments.pop()
-        called = called[:-1]
-    pointer = context.call_conv.get_function_type(kind.return_type, called).as_pointer()
-    first = ir.GlobalVariable(module, pointer, name)
-    address = builder.gep(first, [number])
+    number = jump.args[-1] if numbered else word(0)
+    end = -1 if numbered else None
+    called = context.call_conv.get_function_type(kind.return_type, kind.args[:end])
+    address = builder.gep(ir.GlobalVariable(module, called.as_pointer(), name), [number])
     with cgutils.if_unlikely(builder, cgutils.is_null(builder, builder.load(address))):
         builder.call(find, [number])
         with cgutils.if_unlikely(builder, cgutils.is_null(builder, builder.load(address))):
             context.call_conv.return_user_exc(builder, NotCompiledError)
-    builder.ret(builder.call(builder.load(address), arguments, tail=True))
+    builder.ret(builder.call(builder.load(address), jump.args[:end], tail=True))
     return jump

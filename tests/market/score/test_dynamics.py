@@ -21,8 +21,9 @@ from tercel.market.score.dynamics import (
     order_flow,
     spreads,
     sums_of,
+    table,
+    values,
 )
-from tercel.market.score.sums import table, values
 
 OPEN_NS = 34_200 * S
 

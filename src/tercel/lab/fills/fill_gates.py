@@ -21,7 +21,15 @@ import numpy as np
 from tercel.core.jit import Floats
 from tercel.lab.fills.fill_study import figures
 from tercel.lab.fills.fills import WAITS_S
-from tercel.market.score.sums import Sums, by_day, clusters, estimates, interleaved, table, values
+from tercel.market.score.dynamics import (
+    Sums,
+    by_day,
+    clusters,
+    estimates,
+    interleaved,
+    table,
+    values,
+)
 
 FILL: Final = 0.03
 FLOORS: Final = 1.5

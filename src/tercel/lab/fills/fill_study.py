@@ -21,7 +21,7 @@ from tercel.lab.fills.fills import (
 from tercel.lab.fills.markouts import HORIZONS_S, add_counts, add_markouts, market_orders
 from tercel.lab.fills.own_orders import KINDS, QUICK_S, add_own_orders
 from tercel.lab.fills.replayed import ReplayedDay, ReplayTally
-from tercel.market.score.sums import SumFigure, Sums, over, shares
+from tercel.market.score.dynamics import SumFigure, Sums, over, shares
 from tercel.market.tape.schema import EXECUTE, TRADE_HIDDEN
 
 PARTS: Final = ("filled_before_away", "filled_after_away", "filled_given_away", "back_given_away")

@@ -5,8 +5,7 @@ from pathlib import Path
 
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.market.flow import fit
-from tercel.market.flow.calibrate import blocks, census_of, choose_lot, from_census
+from tercel.market.flow.calibrate import blocks, census_of, choose_lot, from_census, judge
 from tercel.market.flow.census import Census, census
 from tercel.market.flow.port import Preset
 from tercel.market.simulator.days import simulated_day
@@ -80,7 +79,7 @@ def make(
     lot = lot_shares or choose_lot(train, instruments[0].lot)
     preset = from_census(train, instruments, name=name, date=date, lot_shares=lot)
     simulated = [simulated_census(preset, seed + k, DAY_S, WARMUP_S) for k in range(simulated_days)]
-    preset = fit.judge(
+    preset = judge(
         preset,
         train,
         test,

@@ -25,13 +25,14 @@ DEFAULT = "csco"
 FOLDER = Path(__file__).parent / "presets"
 GROUP: Final = "tercel.flows"
 """Entry points of other packages' flow models."""
-_AT: Final = "tercel.market.flow"
 MODELS: Final = {
     one.kind: one
     for one in (
-        FlowModel(SantaFePreset, calibrate=f"{_AT}.calibrate:calibrate"),
-        FlowModel(QueueReactivePreset, calibrate=f"{_AT}.queue_reactive.calibrate:calibrate"),
-        FlowModel(ResampledPreset, calibrate=f"{_AT}.resampled:calibrate"),
+        FlowModel(SantaFePreset, calibrate="tercel.market.flow.calibrate:calibrate"),
+        FlowModel(
+            QueueReactivePreset, calibrate="tercel.market.flow.queue_reactive.calibrate:calibrate"
+        ),
+        FlowModel(ResampledPreset, calibrate="tercel.market.flow.resampled:calibrate"),
     )
 }
 """Flow models of the package."""
@@ -88,7 +89,7 @@ def event_of(number: int) -> Any:
     found = [one for one in models().values() if one.code == FOREIGN + number]
     if len(found) != 1:
         received = " and ".join(one.kind for one in found) or "none"
-        remedy = "install the package that gives it" if not found else "name one of them otherwise"
+        remedy = "install the package that gives it, or rename one of two"
         raise ConfigError(f"one flow model of number {number}", received, remedy)
     return resolve_name(found[0].event)
 

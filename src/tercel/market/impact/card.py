@@ -20,7 +20,7 @@ from tercel.market.impact.law import ImpactLaw
 from tercel.market.impact.metaorder import displacement, paired
 from tercel.market.impact.pilot import WORLDS, law_for, mean_trade
 from tercel.market.impact.round_trips import trips_on_the_law
-from tercel.market.score.gates import finite
+from tercel.market.score.distance import finite
 from tercel.market.score.sample import RESPONSE_LAGS, sample
 from tercel.market.simulator.days import observed_day
 from tercel.market.simulator.source import Source, reactive

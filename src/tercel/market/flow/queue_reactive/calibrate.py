@@ -8,8 +8,7 @@ import numpy as np
 from tercel.core.arrays import Floats
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.market.flow.calibrate import one_market, power_of_two, walking_slope
-from tercel.market.flow.fit import sd_of_mid_changes
+from tercel.market.flow.calibrate import one_market, power_of_two, sd_of_mid_changes, walking_slope
 from tercel.market.flow.queue_reactive import cancels, empirical, hidden
 from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.edges import displacements, edges, rake

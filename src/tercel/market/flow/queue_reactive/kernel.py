@@ -42,6 +42,7 @@ from tercel.market.flow.queue_reactive.events import limit, purge, refill, repai
 from tercel.market.flow.queue_reactive.memory import (
     dropped,
     gone,
+    memory_at,
     next_minute,
     next_wait,
     remember,
@@ -49,7 +50,6 @@ from tercel.market.flow.queue_reactive.memory import (
     took,
     touch,
 )
-from tercel.market.flow.queue_reactive.records import memory_at
 from tercel.market.flow.queue_reactive.withdrawals import cancel, stand, withdraw
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import hidden_trade
