@@ -99,8 +99,8 @@ def test_a_distribution_holds_its_whole_folder_and_is_of_this_version(folder: st
     held = {
         path for package, names in built["package-data"].items() for path in found(package, names)
     }
-    tables = {path for path in (ROOT / folder).rglob("*.toml") if path.name != "pyproject.toml"}
-    assert held == tables
+    tables = {path for kind in ("toml", "json") for path in (ROOT / folder).rglob(f"*.{kind}")}
+    assert held == tables - {ROOT / folder / "pyproject.toml"}
 
 
 def found(package: str, names: Iterable[str]) -> Iterator[Path]:

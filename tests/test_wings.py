@@ -55,7 +55,7 @@ DOTTED = re.compile(rf"(?<!`)`~?((?:{'|'.join(HOMES)})(?:\.\w+)+)`(?!`)")
 """A name in single backticks that begins with the package, a wing or a folder beside it."""
 GROUPS = {
     *("tercel.commands", "tercel.files", "tercel.strategies", "tercel.progress"),
-    *("tercel.families", "tercel.judges", "tercel.panels", "tercel.sources"),
+    *("tercel.families", "tercel.flows", "tercel.judges", "tercel.panels", "tercel.sources"),
 }
 """Groups of entry points and a logger: no modules."""
 FILES = (".lock", ".toml", ".py", ".json", ".md")

@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from replications.cheridito_weiss import columns as c
 from replications.cheridito_weiss import rules
 from replications.cheridito_weiss.cells import TASK, Cell
+from studies.flows.cheridito_weiss import layout as cw
 from tercel.core.arrays import Bools, Float32
 from tercel.execution import intent as it
 from tercel.execution.intent import Intents
 from tercel.execution.step import E_INDEX
 from tercel.lab.evaluation.episodes import Episodes
 from tercel.lab.learning.port import State
-from tercel.market.flow.cheridito_weiss import layout as cw
 from tercel.market.simulator import layout as sim
 
 Floats = NDArray[np.float64]

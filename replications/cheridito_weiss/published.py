@@ -13,11 +13,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from studies.flows import FOLDER, CheriditoWeissPreset
 from tercel.core.seeds import seed_stream
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.book import layout as lay
-from tercel.market.flow.cheridito_weiss.preset import CheriditoWeissPreset
-from tercel.market.flow.preset import FOLDER
 from tercel.market.simulator import layout as sim
 
 LIMIT_RATE: Final = (

@@ -41,9 +41,8 @@ def facts(request: Facts) -> None:
     dates = listed_dates(request.date)
     from studies.realism.stylised import FACTS, find
     from tercel.market.flow.preset import load
-    from tercel.market.score.days import of_one_market, simulated
+    from tercel.market.score.days import of_one_market, read_days, simulated
     from tercel.market.score.sample import sample
-    from tercel.market.score.stretches import read_days
 
     days = read_days(request.lake, request.symbol, dates)
     presets = [load(name) for name in request.markets]

@@ -60,7 +60,7 @@ def fills(request: FillsRequest) -> None:
     )
     from studies.fills.fill_comparison import card, study, teaches
     from tercel.market.flow.preset import load
-    from tercel.market.score.stretches import days_of
+    from tercel.market.score.days import days_of
 
     preset = load(request.preset)
     days = days_of(preset, request.lake, dates, symbol=request.symbol, venue=request.venue)

@@ -56,14 +56,13 @@ class MarketTableRequest:
 def table(request: MarketTableRequest) -> None:
     """Score every model on every data set: the table of docs/markets.md."""
     from studies.realism import sets
-    from tercel.market.score.calibrated import CALIBRATORS
+    from tercel.market.flow.preset import models as every_model
 
-    names, models, every = (
-        listed(request.names),
-        listed(request.models),
-        [data.name for data in sets.SETS],
-    )
-    for given, known, what in ((names, every, "data set"), (models, list(CALIBRATORS), "model")):
+    names = listed(request.names)
+    models = listed(request.models)
+    every = [data.name for data in sets.SETS]
+    fitted = [kind for kind, one in every_model().items() if one.calibrate]
+    for given, known, what in ((names, every, "data set"), (models, fitted, "model")):
         for one in given:
             check_known(one, known, f"a {what}:", error=ConfigError)
     if request.write is not None:
@@ -71,7 +70,7 @@ def table(request: MarketTableRequest) -> None:
     rows = []
     for data in sets.SETS:
         if not names or data.name in names:
-            rows += _rows(request, data, models or list(CALIBRATORS))
+            rows += _rows(request, data, models or fitted)
     if not rows:
         lakes = ", ".join(map(str, request.lakes))
         raise TapeError("a data set of the table in a lake", f"none in {lakes}", "import one")
@@ -122,7 +121,8 @@ def _rows(
             say(f"{data.name}, {model}: left out ({error})")
             continue
         if request.keep and shipped:
-            keep(shipped, drawn.tape, card).save(presets.FOLDER / f"{shipped.name}.json")
+            folder = presets.model_of(model).presets or presets.FOLDER
+            keep(shipped, drawn.tape, card).save(folder / f"{shipped.name}.json")
         say(f"{data.name}, {model}: {card['mean_l1']:.3f} in {time.perf_counter() - began:.0f} s")
         rows.append({"set": data.name, "about": data.about, **card})
     return rows

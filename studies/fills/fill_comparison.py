@@ -17,11 +17,10 @@ from tercel.core.plain import plain
 from tercel.market.flow.port import Preset
 from tercel.market.observed import observe
 from tercel.market.score import dynamics
-from tercel.market.score.days import Day, of_one_market
-from tercel.market.score.stretches import seen_days
-from tercel.market.score.sums import Sums, table, values
+from tercel.market.score.days import Day, of_one_market, seen_days
+from tercel.market.score.dynamics import Sums, table, values
 from tercel.market.score.tape import rounded
-from tercel.market.simulator.synthetic import synthetic
+from tercel.market.simulator.days import synthetic
 from tercel.market.tape import Events, Instrument
 from tercel.market.tape.instrument import FIRST_MADE, working_days
 from tercel.signals.flow.carry import Carry, carry

@@ -20,7 +20,7 @@ from tercel.core.vocabulary import BUY, NO_ASK, NO_BID, NS_PER_SECOND, SELL
 from tercel.market.tape import schema
 
 NS, KIND, SLOT, SIDE, PRICE, LOTS = range(6)
-"""A compiled row (`tape.compiled_rows`)."""
+"""A compiled row (`tape.compiled`)."""
 BORN, TOOK, BID, ASK, BEFORE, SEEN = range(6)
 """What a row did: the row that brought its order (-1: nobody's, or no order), lots that left the book, the touch after
 it, and for lots that came to rest the best price of their side before."""

@@ -15,7 +15,7 @@ from studies.fills import fills_kernel as k
 from tercel.core.errors import TapeError
 from tercel.core.jit import Floats, Longs
 from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
-from tercel.market.score.sums import Adder
+from tercel.market.score.dynamics import Adder
 from tercel.market.tape import Events, Instrument
 from tercel.market.tape.compiled import compile_day
 

@@ -6,8 +6,8 @@ import numpy as np
 
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.observed import Observed
+from tercel.market.score.dynamics import Adder, SumFigure, Sums, over
 from tercel.market.score.sample import returns
-from tercel.market.score.sums import Adder, SumFigure, Sums, over
 
 TURNS_S: Final = (10, 60, 300)
 

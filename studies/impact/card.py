@@ -20,7 +20,7 @@ from tercel.core.jit import Floats
 from tercel.market.flow.port import Preset
 from tercel.market.impact.law import ImpactLaw
 from tercel.market.impact.pilot import WORLDS, law_for, mean_trade
-from tercel.market.score.gates import finite
+from tercel.market.score.distance import finite
 from tercel.market.score.sample import RESPONSE_LAGS, sample
 from tercel.market.simulator.days import observed_day
 from tercel.market.simulator.source import Source, reactive

@@ -8,8 +8,7 @@ from studies.realism.sets import data_days
 from tercel.cli.market_score import ScoreRequest
 from tercel.cli.terminal import print_table, say
 from tercel.market.flow.preset import load
-from tercel.market.score.days import of_one_market
-from tercel.market.score.stretches import days_of, refuse_seen
+from tercel.market.score.days import days_of, of_one_market, refuse_seen
 
 
 def score(request: ScoreRequest, dates: list[str]) -> dict[str, Any]:

@@ -9,8 +9,7 @@ from tercel.feeds import FeedOptions, LobsterFeed
 from tercel.market.flow import Preset
 from tercel.market.flow import preset as presets
 from tercel.market.score.calibrated import calibrated
-from tercel.market.score.days import Day
-from tercel.market.score.stretches import day_of, seen_through
+from tercel.market.score.days import Day, day_of, seen_through
 from tercel.market.tape import Lake
 
 

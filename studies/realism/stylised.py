@@ -17,7 +17,7 @@ import numpy as np
 from tercel.core.jit import Floats
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.observed import Observed
-from tercel.market.observed.kinds import LIMIT_DEEPER, MARKET
+from tercel.market.observed.kernel import LIMIT_DEEPER, MARKET
 from tercel.market.score.sample import acf, minute_volume, returns
 
 MINUTE: Final = 60

@@ -18,7 +18,7 @@ from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.observed import Observed
-from tercel.market.observed.kinds import LIMIT_DEEPER, MARKET
+from tercel.market.observed.kernel import LIMIT_DEEPER, MARKET
 from tercel.market.simulator.seconds import ADDS, CANCELS, COLUMNS, FAR5, MOVE, OWN5, SPREAD, TRADES
 from tercel.signals.risk.anomaly import LEAVE, alarm_starts
 

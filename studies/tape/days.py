@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tercel.core.errors import TapeError
 from tercel.market.observed import Observed
-from tercel.market.score.stretches import read_days
+from tercel.market.score.days import read_days
 from tercel.market.tape import Lake
 
 

@@ -8,7 +8,7 @@ from studies.fills.fill_comparison import Fills, study
 from tercel.cli.terminal import print_json, print_table, say
 from tercel.market.flow import Preset
 from tercel.market.flow.queue_reactive.calibrate import PARTS, calibrate
-from tercel.market.score.stretches import days_of
+from tercel.market.score.days import days_of
 from tercel.market.tape import Lake
 
 FIGURES: Final = {

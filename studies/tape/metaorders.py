@@ -25,7 +25,7 @@ from tercel.core.errors import ConfigError
 from tercel.core.stats import Estimate
 from tercel.core.stats.bootstrap import Replicates, draw_counts
 from tercel.market.observed import Observed
-from tercel.market.observed.kinds import MARKET
+from tercel.market.observed.kernel import MARKET
 
 Floats = NDArray[np.float64]
 Longs = NDArray[np.int64]

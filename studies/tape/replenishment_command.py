@@ -8,7 +8,7 @@ from tercel.cli.terminal import print_json, print_table, say
 from tercel.core.errors import TapeError
 from tercel.market.flow.preset import load
 from tercel.market.impact.replenishment import LONGEST_S, delays
-from tercel.market.score.stretches import train_days
+from tercel.market.score.days import train_days
 
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 

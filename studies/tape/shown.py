@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.observed import Observed
-from tercel.market.observed.kinds import (
+from tercel.market.observed.kernel import (
     CANCEL_AT_BEST,
     CANCEL_DEEPER,
     LIMIT_AT_BEST,

@@ -22,7 +22,7 @@ from tercel.core.errors import TapeError
 from tercel.core.progress import progress
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.undercut_rates import AGE_S, ROOM_BPS, SIZE_OVER_USUAL
+from tercel.market.simulator.bounds import AGE_S, ROOM_BPS, SIZE_OVER_USUAL
 from tercel.market.tape import Lake
 from tercel.market.tape.checkpoints import compiled
 from tercel.market.tape.compiled import CompiledDay

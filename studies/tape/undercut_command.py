@@ -13,7 +13,7 @@ from studies.tape.undercut import Counts, clusters_of, counts_of, hazards, inter
 from tercel.cli.terminal import print_json, print_table, say
 from tercel.core.report import style
 from tercel.core.report.svg import Figure, finished, sketch
-from tercel.market.simulator.undercut_rates import ROOM_BPS
+from tercel.market.simulator.bounds import ROOM_BPS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -29,7 +29,7 @@ from tercel.execution.strategies.almgren_chriss import Parameters
 from tercel.execution.strategy import Strategy
 from tercel.lab.evaluation.episodes import Episodes, Plan, seeded_plan, streams_plan
 from tercel.lab.evaluation.experiment import batches, without_orders
-from tercel.market.regimes.factors import Factors
+from tercel.market.regimes.named import Factors
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source
 

@@ -15,7 +15,7 @@ from tercel.core.errors import ConfigError
 from tercel.execution.intent import empty
 from tercel.lab.evaluation.episodes import Episodes, Plan
 from tercel.lab.evaluation.experiment import without_orders
-from tercel.market.regimes.factors import Factors
+from tercel.market.regimes.named import Factors
 from tercel.market.simulator.source import Source
 
 Floats = NDArray[np.float64]

@@ -82,8 +82,6 @@ def edited(folder: Path, of: str, *edits: tuple[tuple[str | int, ...], Any]) -> 
 @pytest.mark.parametrize(
     ("of", "path", "value", "said"),
     [
-        ("amzn-hawkes", ("base", 0), 1e9, "base rates"),
-        ("amzn-hawkes", ("season", 0), 1e30, "less than or equal"),
         ("amzn", ("knobs", "clock"), 1e308, "less than or equal"),
         ("amzn", ("law", "wait_ns"), None, "stand still"),
         ("amzn", ("card", "days"), 5, "list of dates"),

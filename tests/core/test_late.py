@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tercel.core import ahead, jit, kernel_keys
-from tercel.core.jit import Floats, Longs, Rows, kernel, late_kernel
+from tercel.core.jit import Floats, Longs, Rows, kernel, late_kernel, numbered_kernel
 from tercel.market.flow import preset
 from tercel.market.simulator import engine
 
@@ -72,6 +72,29 @@ def add_five(a: Longs) -> None:
     forked(a)
 
 
+@late_kernel
+def twice(a: Longs) -> None:
+    a[0] *= 2
+
+
+@late_kernel
+def thrice(a: Longs) -> None:
+    a[0] *= 3
+
+
+def by_number(number: int) -> Any:
+    return (twice, thrice)[number]
+
+
+@numbered_kernel(f"{__name__}:by_number", 3)
+def times(a: Longs, number: int) -> None: ...
+
+
+@kernel
+def multiply(a: Longs, number: int) -> None:
+    times(a, number)
+
+
 def given() -> tuple[Any, Any, Any]:
     return np.arange(3), np.arange(12).reshape(4, 3), np.array([1.0, 0.5, 2.0])
 
@@ -107,6 +130,17 @@ def test_one_that_cannot_be_compiled_says_why_where_it_was_called(
     monkeypatch.setattr(wrong, "compile", stop)
     with pytest.raises(KeyboardInterrupt):
         choose(2, a, rows, w)
+
+
+def test_one_of_many_is_compiled_when_its_number_is_called() -> None:
+    a = np.ones(1, np.int64)
+    for _ in range(2):
+        multiply(a, 1)
+    assert (a[0], overloads(twice), overloads(thrice)) == (9, 0, 1)
+    multiply(a, 0)
+    assert a[0] == 18
+    with pytest.raises(IndexError):
+        multiply(a, 2)
 
 
 def test_another_signature_is_refused() -> None:
@@ -227,5 +261,5 @@ print(*[one.py_func.__name__ for one in OWN_CODE.values() if one.overloads])
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == ["queue_reactive_event"]
-    assert set(engine.OWN_CODE) >= {preset.load("csco").code, preset.load("csco-hawkes").code}
+    assert preset.load("csco").code in engine.OWN_CODE
     assert ahead.compile_ahead([], []) is None

@@ -13,7 +13,7 @@ from tercel.core.errors import DataError
 from tercel.execution.foresight.forecaster import heard, load, resolve, save
 from tercel.execution.strategies.timed import TakeTimed
 from tercel.market.flow.preset import load as preset
-from tercel.market.simulator.synthetic import synthetic
+from tercel.market.simulator.days import synthetic
 from tercel.market.tape import Lake
 from tercel.market.tape.instrument import working_days
 from tercel.signals.flow import carry as carried

@@ -10,7 +10,7 @@ from tercel.execution.task import Latency
 from tercel.lab.evaluation.market import looked_up
 from tercel.market.flow import preset as presets
 from tercel.market.score.calibrated import calibrated
-from tercel.market.score.stretches import read_days
+from tercel.market.score.days import read_days
 from tercel.market.simulator.queue_models import DEFAULT
 from tercel.market.simulator.terms import NO_FEES, Fees
 
@@ -150,8 +150,8 @@ def calibrate(
     days : sequence of str
         YYYY-MM-DD.
     model : str
-        queue_reactive, hawkes, santa_fe, or resampled: days made of blocks of these, which go on being read (single
-        orders, five levels a side or more).
+        queue_reactive, santa_fe, or resampled: days made of blocks of these, which go on being read (single orders,
+        five levels a side or more). Or one of an installed package: hawkes comes with ``tercel-studies``.
     name : str
         Of the market; symbol and days if not given.
     out : str or Path, optional

@@ -58,9 +58,9 @@ class Calibrate(JsonRequest):
     model: Annotated[
         str,
         typer.Option(
-            help="queue_reactive (of two levels a side or more), hawkes, santa_fe (of the touch alone too), or "
-            "resampled (days made of blocks of these, order by order; of five levels a side or more; `tercel run` "
-            "trains in it if it is made of two days or more).",
+            help="queue_reactive (of two levels a side or more), santa_fe (of the touch alone too), or resampled (days "
+            "made of blocks of these, order by order; of five levels a side or more; `tercel run` trains in it if it is "
+            "made of two days or more). Or one of an installed package: hawkes comes with tercel-studies.",
             metavar="MODEL",
         ),
     ] = "queue_reactive"
@@ -101,9 +101,8 @@ def calibrate(request: Calibrate) -> None:
     from tercel.market.flow.queue_reactive.calibrate import touch_alone
     from tercel.market.score.calibrated import calibrated
     from tercel.market.score.card import keep, score
-    from tercel.market.score.days import LEAST_SESSION_S
+    from tercel.market.score.days import LEAST_SESSION_S, read_days
     from tercel.market.score.realism import ScoreDraw
-    from tercel.market.score.stretches import read_days
     from tercel.market.tape import Lake as Store
 
     began = time.perf_counter()
@@ -260,7 +259,7 @@ def simulate(request: Simulate) -> None:
     """Write simulated days into a lake, as tape like any other."""
     check_date(request.first)
     from tercel.market.flow.preset import load
-    from tercel.market.simulator.synthetic import LONGEST_S, law_of, synthetic, truth
+    from tercel.market.simulator.days import LONGEST_S, law_of, synthetic, truth
     from tercel.market.tape import Lake as Store
     from tercel.market.tape.instrument import working_days
 

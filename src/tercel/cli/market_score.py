@@ -154,8 +154,8 @@ def _by_tape(request: ScoreRequest, lake: Path, dates: list[str]) -> dict[str, A
     from tercel.market.flow.preset import load
     from tercel.market.score.card import keep
     from tercel.market.score.card import score as scored
+    from tercel.market.score.days import days_of, refuse_seen, train_days
     from tercel.market.score.realism import ScoreDraw
-    from tercel.market.score.stretches import days_of, refuse_seen, train_days
 
     preset = load(request.preset)
     days = days_of(

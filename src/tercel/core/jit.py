@@ -16,6 +16,7 @@ import os
 from collections.abc import Callable
 from inspect import signature
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Annotated, Any, TypeVar
 
 import numpy as np
@@ -148,6 +149,30 @@ def late_kernel(function: F) -> F:
     )
     late.call_by_pointer(entry, *_declared(function))
     return entry
+
+
+def numbered_kernel(numbered: str, room: int) -> Callable[[F], F]:
+    """As :func:`late_kernel`, for one of `room` kernels that other packages give: the last argument is its number.
+
+    Parameters
+    ----------
+    numbered : str
+        ``module:name`` of the function that gives the kernel of a number. A text, so that the machine code of a caller
+        does not rest on it (`core.dependencies`).
+    room : int
+        Numbers are 0 to `room` - 1.
+    """
+
+    def decorated(function: F) -> Any:
+        if not JIT:
+            return lambda *arguments: resolve_name(numbered)(arguments[-1])(*arguments[:-1])
+        from tercel.core import late
+
+        entry = _compiled(function, _nrt=False)
+        late.call_by_pointer(entry, *_declared(function), numbered, room)
+        return entry
+
+    return decorated
 
 
 def compile_declared(entry: Any) -> None:

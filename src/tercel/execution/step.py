@@ -29,7 +29,7 @@ from tercel.market.regimes.kernel import begin_regimes, law_of
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import book_fill, mark_unfilled
 from tercel.market.simulator.background import part
-from tercel.market.simulator.engine import OWN_CODE, advance, mark_grid
+from tercel.market.simulator.engine import advance, mark_grid, own_code
 from tercel.market.simulator.entry import ladder_end, next_arrival
 from tercel.market.simulator.lockstep import operate
 from tercel.market.simulator.past_seconds import forget_tallies
@@ -381,8 +381,4 @@ def act_batch_threads(
 
 def needed(model: int) -> tuple[list[Any], list[Any]]:
     """Kernels of any episode in a market of `model` (`simulator.layout`), for two processes to compile ahead."""
-    return [operate, advance], [
-        *([OWN_CODE[model]] if model in OWN_CODE else []),
-        begin_batch,
-        act_batch,
-    ]
+    return [operate, advance], [*own_code(model), begin_batch, act_batch]

@@ -23,7 +23,7 @@ from tercel.market.book import layout as lay
 from tercel.market.flow.preset import load
 from tercel.market.impact.law import of_card
 from tercel.market.regimes.choice import with_chosen
-from tercel.market.regimes.factors import Factors
+from tercel.market.regimes.named import Factors
 from tercel.market.simulator import followed
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source, reactive

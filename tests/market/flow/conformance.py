@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 from tests.market.flow.port import CANCEL, LIMIT, MARKET, Flow, FlowBook, FlowEvent
 
 from tercel.core.vocabulary import BUY, NS_PER_SECOND, SELL
+from tercel.market.flow.calibrate import quantities
 from tercel.market.flow.census import Census, census
-from tercel.market.flow.fit import quantities
 from tercel.market.flow.port import Preset
 from tercel.market.flow.santa_fe_preset import SIZES, SantaFePreset
-from tercel.market.regimes.factors import Factors, impose
+from tercel.market.regimes.named import Factors, impose
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.days import run_recorded, simulated_day
-from tercel.market.simulator.float_bits import put_real
+from tercel.market.simulator.records import put_real
 from tercel.market.simulator.source import first_world
 from tercel.market.tape import Events
 from tercel.market.tape.schema import ADD, COLUMNS, DELETE, EXECUTE, MESSAGE_END
@@ -211,7 +211,7 @@ def simulated_census(flow: Flow, seed: int, seconds: float, warmup_s: float = 60
 
 
 def z_scores(first: Sequence[Census], second: Sequence[Census]) -> dict[str, float]:
-    """How far two samples of simulated days are apart, quantity by quantity of `market.flow.fit.quantities`.
+    """How far two samples of simulated days are apart, quantity by quantity of `market.flow.calibrate.quantities`.
 
     Each day is one observation (days of different seeds are independent), so the score is Welch's: the difference
     of the means over its standard error. Give at least some eight days each. This is how a fast kernel is held

@@ -8,7 +8,7 @@ from tests.market.flow.conformance import PresetConformance
 from tercel.core.errors import CapacityError
 from tercel.market.flow import load, names
 from tercel.market.flow.calibrate import from_census
-from tercel.market.flow.pilot import simulated_census
+from tercel.market.flow.make import simulated_census
 from tercel.market.flow.port import Preset as AnyPreset
 from tercel.market.flow.preset import MODELS
 from tercel.market.flow.santa_fe_preset import SantaFePreset as Preset

@@ -1,22 +1,26 @@
 """Preset files: shipped ones load and are stated, wrong ones are refused in three parts."""
 
 import json
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tercel.core.errors import ConfigError, UnknownNameError
-from tercel.market.flow import DEFAULT, Preset, load, names
+from tercel.market.flow import DEFAULT, Preset, load, names, preset
+from tercel.market.flow.santa_fe_preset import SantaFePreset
+from tercel.market.score.calibrated import calibrated
+from tercel.market.simulator.layout import FOREIGN
 
 SANTA_FE = [name for name in names() if load(name).model == "santa_fe"]
 
 
 @pytest.mark.parametrize("name", SANTA_FE)
 def test_shipped_presets_are_whole(name: str) -> None:
-    preset = load(name)
-    assert preset.name == name
-    card = preset.card
+    found = load(name)
+    assert found.name == name
+    card = found.card
     assert {
         "days",
         "calibrated",
@@ -27,10 +31,10 @@ def test_shipped_presets_are_whole(name: str) -> None:
         "held_out_days",
     } <= set(card)
     assert not set(card["days"]) & set(card["held_out_days"])
-    assert np.mean(preset.market_sizes) * 2.0 * preset.market_rate == pytest.approx(
-        preset.volume_per_s, rel=0.02
+    assert np.mean(found.market_sizes) * 2.0 * found.market_rate == pytest.approx(
+        found.volume_per_s, rel=0.02
     )
-    assert card["simulated"]["live_orders"] < 0.5 * preset.orders
+    assert card["simulated"]["live_orders"] < 0.5 * found.orders
     for row in card["fit"].values():
         assert {
             "train",
@@ -89,3 +93,43 @@ def test_missing_and_broken_files_are_refused(tmp_path: Path) -> None:
     broken.write_text("{")
     with pytest.raises(ConfigError, match="broken"):
         load(broken)
+
+
+def test_what_gives_a_model_that_is_not_installed(
+    toy: Preset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preset, "entry_points", lambda **_: ())
+    monkeypatch.setattr(preset, "names_given", lambda _: ())
+    file = tmp_path / "market.json"
+    for model, remedy in (
+        ("hawkes", "pip install tercel-studies"),
+        ("cheridito_weiss", "pip install tercel-studies"),
+        ("coin", "take one of these, or install the package that gives it"),
+    ):
+        file.write_text(json.dumps({**toy.model_dump(mode="json"), "model": model}))
+        with pytest.raises(ConfigError, match=model) as caught:
+            load(file)
+        assert caught.value.remedy == remedy
+        with pytest.raises(ConfigError, match=f"model={model}") as caught:
+            calibrated(model, [], name="mine", stamp="2030-01-02")
+        assert caught.value.remedy == remedy
+    for name in ("csco-hawkes", "cw-flow"):
+        with pytest.raises(UnknownNameError) as unknown:
+            load(name)
+        assert unknown.value.remedy == "pip install tercel-studies"
+    with pytest.raises(ConfigError, match="received none"):
+        preset.event_of(7)
+
+
+def test_a_package_gives_what_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = EntryPoint("coin", f"{SantaFePreset.__module__}:SantaFePreset", preset.GROUP)
+    monkeypatch.setattr(preset, "entry_points", lambda **_: (made,))
+    with pytest.raises(ConfigError, match="a FlowModel whose presets are of model coin"):
+        preset.model_of("coin")
+
+
+def test_two_models_of_one_number_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = preset.model_of("santa_fe")
+    monkeypatch.setattr(preset, "models", lambda: {"one": one, "other": one})
+    with pytest.raises(ConfigError, match="santa_fe and santa_fe"):
+        preset.event_of(one.code - FOREIGN)

@@ -15,8 +15,8 @@ from tercel.market.impact.law import ImpactLaw, exponentials, of_card
 from tercel.market.impact.pilot import mean_trade, pilot_law, weights_law
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator import lockstep
-from tercel.market.simulator.float_bits import real
 from tercel.market.simulator.layout import blank_state
+from tercel.market.simulator.records import real
 from tercel.market.simulator.source import NO_TAPE, Source, reactive, run_free, with_impact
 
 LAW = ImpactLaw("translation", mean_trade_lots=4.0, trades=100.0, sigma_ticks=20.0, td_s=300.0)

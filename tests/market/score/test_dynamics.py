@@ -10,7 +10,7 @@ import pytest
 
 from tercel.core.vocabulary import NS_PER_SECOND as S
 from tercel.market.observed import Observed
-from tercel.market.observed.kinds import CANCEL_AT_BEST, LIMIT_AT_BEST, MARKET
+from tercel.market.observed.kernel import CANCEL_AT_BEST, LIMIT_AT_BEST, MARKET
 from tercel.market.score.days import Day
 from tercel.market.score.dynamics import (
     COLUMNS,
@@ -21,8 +21,9 @@ from tercel.market.score.dynamics import (
     order_flow,
     spreads,
     sums_of,
+    table,
+    values,
 )
-from tercel.market.score.sums import table, values
 
 OPEN_NS = 34_200 * S
 

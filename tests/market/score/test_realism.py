@@ -10,11 +10,10 @@ from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.port import Preset
 from tercel.market.observed import observe
-from tercel.market.observed.kinds import MARKET
+from tercel.market.observed.kernel import MARKET
 from tercel.market.score.card import compact, keep, score, score_by_card
 from tercel.market.score.days import Day, half_hours, simulated
-from tercel.market.score.distance import distances, mean14
-from tercel.market.score.gates import gates, numbers
+from tercel.market.score.distance import distances, gates, mean14, numbers
 from tercel.market.score.realism import ScoreDraw, interleaved, realism
 from tercel.market.score.sample import (
     CURVES,

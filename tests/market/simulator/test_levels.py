@@ -14,7 +14,7 @@ from tercel.core.errors import ConfigError, TapeError
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator import levels as lv
 from tercel.market.simulator import queue_models as qm
-from tercel.market.simulator.float_bits import put_real
+from tercel.market.simulator.records import put_real
 from tercel.market.simulator.tape_source import source_of
 from tercel.market.tape import Events, Instrument
 from tercel.market.tape.compiled import compile_day

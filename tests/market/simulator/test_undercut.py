@@ -14,8 +14,8 @@ from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator import undercut as u
+from tercel.market.simulator.bounds import packed, table_of, tables
 from tercel.market.simulator.engine import advance
-from tercel.market.simulator.undercut_rates import packed, table_of, tables
 from tercel.market.tape.schema import ADD, CLEAR, DELETE, EXECUTE
 
 S = NS_PER_SECOND

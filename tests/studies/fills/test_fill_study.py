@@ -17,7 +17,15 @@ from studies.fills.markouts import add_counts, add_markouts, market_orders
 from studies.fills.own_orders import add_own_orders
 from studies.fills.replayed import ReplayTally, replayed
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.market.score.sums import HALVES, Sums, clusters, estimates, interleaved, shares, table
+from tercel.market.score.dynamics import (
+    HALVES,
+    Sums,
+    clusters,
+    estimates,
+    interleaved,
+    shares,
+    table,
+)
 from tercel.market.tape.schema import ADD, DELETE, EXECUTE, REDUCE, TRADE_HIDDEN
 
 OPENS: list[Row] = [(1.0, ADD, 1, 1, 100, 10), (1.0, ADD, 2, -1, 102, 10), (1.0, ADD, 3, 1, 98, 50)]

@@ -20,7 +20,7 @@ from tercel.core.errors import TapeError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow import load
 from tercel.market.observed import observe
-from tercel.market.score.sums import Sums, table, values
+from tercel.market.score.dynamics import Sums, table, values
 from tercel.market.simulator.days import session
 from tercel.market.simulator.tape_source import source_of
 from tercel.market.tape import Events, Instrument

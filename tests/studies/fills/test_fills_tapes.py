@@ -9,7 +9,7 @@ from studies.fills.fills import scale_of
 from studies.fills.replayed import ReplayedDay, replayed
 from tercel.feeds.lobster import LobsterFeed
 from tercel.market.feed import FeedOptions
-from tercel.market.score.sums import table, values
+from tercel.market.score.dynamics import table, values
 
 NAMES = (
     "filled_10s", "filled_30s", "filled_100s", "filled_300s", "filled_900s", "filled_before_away", "filled_given_away",

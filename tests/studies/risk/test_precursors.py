@@ -17,7 +17,7 @@ from tercel.cli.root import app
 from tercel.feeds import FeedOptions, LobsterFeed
 from tercel.market.flow.preset import load
 from tercel.market.observed import Observed, observe
-from tercel.market.observed.kinds import CANCEL_DEEPER, LIMIT_AT_BEST, MARKET
+from tercel.market.observed.kernel import CANCEL_DEEPER, LIMIT_AT_BEST, MARKET
 from tercel.market.simulator.source import reactive
 from tercel.market.tape import Lake
 from tercel.signals.risk.anomaly import alarm_starts

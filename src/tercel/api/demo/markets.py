@@ -19,7 +19,7 @@ from tercel.execution.market import Market
 from tercel.market.flow import Preset, load
 from tercel.market.flow.santa_fe_preset import SantaFePreset
 from tercel.market.flow.scenario import scaled
-from tercel.market.regimes.factors import Factors
+from tercel.market.regimes.named import Factors
 from tercel.market.simulator.source import Source, reactive
 from tercel.signals.risk.anomaly import AnomalyBaseline, learn_calm
 from tercel.signals.risk.seconds import simulate

@@ -26,7 +26,7 @@ from tercel.execution.observation import OBS_SIZE
 from tercel.execution.task import LATENCIES, Task
 from tercel.execution.view import View
 from tercel.lab.evaluation.backgrounds import Backgrounds
-from tercel.market.regimes.factors import Factors, impose
+from tercel.market.regimes.named import Factors, impose
 from tercel.market.regimes.truth import RegimeOccupancy, in_force
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source

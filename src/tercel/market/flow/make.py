@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tercel.core.errors import ConfigError
-from tercel.market.flow import fit
-from tercel.market.flow.calibrate import blocks, census_of, choose_lot, from_census
-from tercel.market.flow.census import Census
-from tercel.market.flow.pilot import simulated_census
+from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.market.flow.calibrate import blocks, census_of, choose_lot, from_census, judge
+from tercel.market.flow.census import Census, census
 from tercel.market.flow.port import Preset
+from tercel.market.simulator.days import simulated_day
 from tercel.market.tape import Instrument, Lake
 
 WARMUP_S = 3600.0
@@ -79,7 +79,7 @@ def make(
     lot = lot_shares or choose_lot(train, instruments[0].lot)
     preset = from_census(train, instruments, name=name, date=date, lot_shares=lot)
     simulated = [simulated_census(preset, seed + k, DAY_S, WARMUP_S) for k in range(simulated_days)]
-    preset = fit.judge(
+    preset = judge(
         preset,
         train,
         test,
@@ -115,3 +115,10 @@ def _counts(
         [census_of(*day) for day in test],
         list(held_out),
     )
+
+
+def simulated_census(preset: Preset, seed: int, seconds: float, warmup_s: float = 600.0) -> Census:
+    """Census of a simulated day without its warm-up."""
+    events = simulated_day(preset, seed, seconds, warmup_s)
+    warm, stop = int(warmup_s * NS_PER_SECOND), int((warmup_s + seconds) * NS_PER_SECOND)
+    return census(events, 0, stop, warm)

@@ -1,9 +1,21 @@
-"""The port of a flow model: a calibrated market as a file, and what every model's has."""
+"""The port of a flow model: its preset, a calibrated market as a file, and what the simulator needs of it.
+
+Another package gives a model by the entry point group ``tercel.flows``, under the name that is the `model` of its
+presets::
+
+    [project.entry-points."tercel.flows"]
+    coin = "coins.model:COIN"
+
+and has it in ``coins/model.py``::
+
+    COIN = FlowModel(CoinPreset, event="coins.kernel:coin_event")
+"""
 
 import hashlib
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -11,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from tercel.core.arrays import Floats, Ints
 from tercel.core.written import write_whole
+from tercel.market.simulator.layout import number_of
 from tercel.market.tape import Events, Instrument
 
 Rate = Annotated[float, Field(ge=0.0, le=1e12, allow_inf_nan=False)]
@@ -26,7 +39,7 @@ MOST_EVENTS_PER_S = 100_000
 class Preset(BaseModel):
     """Common fields of every flow model's preset: market, tape averages, capacities, card.
 
-    Each model has a class of its own beside its kernel; `model` says which.
+    Each model has a class of its own beside its kernel; `model`, with a default, says which.
 
     Attributes
     ----------
@@ -63,8 +76,8 @@ class Preset(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    code: ClassVar[int]
-    """The kernel's number of the model (`simulator.layout`)."""
+    apart: ClassVar[bool] = False
+    """Whether the flow never sees own orders, by choice: they stand in a book of their own."""
     settles: ClassVar[bool] = True
     """Whether the laid book is run to equilibrium before episodes start (see `reactive`)."""
 
@@ -110,6 +123,11 @@ class Preset(BaseModel):
             if not isinstance(card.get(key, {}), dict | None):
                 raise ValueError(f"{key} {card[key]!r} is no table")
         return card
+
+    @property
+    def code(self) -> int:
+        """The model's number in kernels (`simulator.layout`)."""
+        return number_of(self.model, self.apart)
 
     @property
     def stretch_s(self) -> tuple[float | None, float | None]:
@@ -165,6 +183,41 @@ class Preset(BaseModel):
             f" {json.dumps(k)}: {_json(v)}" for k, v in self.model_dump(mode="json").items()
         )
         write_whole(path, "{\n" + body + "\n}\n")
+
+
+@dataclass(frozen=True)
+class FlowModel:
+    """A flow model: what the public does in a simulated market.
+
+    Parameters
+    ----------
+    preset : type of Preset
+        Reads a preset file and packs its parameters; the default of its field `model` is the model's name.
+    event : str
+        ``module:name`` of the kernel of the next event, a ``late_kernel`` of ``(b: Packed, k: Longs, flow: Floats) ->
+        None``, imported when a market of the model first moves; "": the loop of the simulator contains it, or days come
+        from tape.
+    calibrate : str
+        ``module:name`` of ``calibrate(days, *, name, date, lot_shares, skip_s)``, which gives a preset; "": parameters
+        come from elsewhere.
+    presets : Path, optional
+        Folder of presets that are known by name, of another package's model.
+    """
+
+    preset: type[Preset]
+    event: str = ""
+    calibrate: str = ""
+    presets: Path | None = None
+
+    @property
+    def kind(self) -> str:
+        """Name of the model."""
+        return str(self.preset.model_fields["model"].default)
+
+    @property
+    def code(self) -> int:
+        """The model's number in kernels."""
+        return number_of(self.kind, self.preset.apart)
 
 
 def check_rates(limit: Sequence[float], cancel: Sequence[float], events_per_s: float) -> None:

@@ -1,46 +1,120 @@
-"""Markets by name: the presets that are shipped, and how a preset's file is read."""
+"""Markets by name: flow models, the presets that are shipped, and how a preset's file is read."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from fnmatch import fnmatch
 from functools import lru_cache
+from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Final
+from pkgutil import resolve_name
+from typing import Any, Final
 
 from pydantic import ValidationError
 
 from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.core.given import loaded, names_given
 from tercel.core.names import nearest
 from tercel.core.parsed import parse_json
-from tercel.market.flow.cheridito_weiss.preset import CheriditoWeissPreset
-from tercel.market.flow.hawkes.preset import HawkesPreset
-from tercel.market.flow.port import Preset
+from tercel.market.flow.port import FlowModel, Preset
 from tercel.market.flow.queue_reactive.preset import QueueReactivePreset
 from tercel.market.flow.resampled import ResampledPreset
 from tercel.market.flow.santa_fe_preset import SantaFePreset
+from tercel.market.simulator.layout import FOREIGN
 
 DEFAULT = "csco"
 """The market of `tercel run` when none is named."""
 FOLDER = Path(__file__).parent / "presets"
-MODELS: Final[dict[str, type[Preset]]] = {
-    "santa_fe": SantaFePreset,
-    "queue_reactive": QueueReactivePreset,
-    "hawkes": HawkesPreset,
-    "cheridito_weiss": CheriditoWeissPreset,
-    "resampled": ResampledPreset,
+GROUP: Final = "tercel.flows"
+"""Entry points of other packages' flow models."""
+MODELS: Final = {
+    one.kind: one
+    for one in (
+        FlowModel(SantaFePreset, calibrate="tercel.market.flow.calibrate:calibrate"),
+        FlowModel(
+            QueueReactivePreset, calibrate="tercel.market.flow.queue_reactive.calibrate:calibrate"
+        ),
+        FlowModel(ResampledPreset, calibrate="tercel.market.flow.resampled:calibrate"),
+    )
 }
-"""Flow models that a preset file can be of."""
+"""Flow models of the package."""
+_STUDIES: Final = ("hawkes", "*-hawkes", "cheridito_weiss", "cw-*")
+"""Names of models and presets that the studies give."""
+
+
+def models() -> dict[str, FlowModel]:
+    """Flow models by name: the package's, then those that installed packages give.
+
+    Raises
+    ------
+    ConfigError
+        One of another package that cannot be imported.
+    """
+    return MODELS | {kind: model_of(kind) for kind in names_given(GROUP) if kind not in MODELS}
+
+
+def model_of(kind: str, received: str = "") -> FlowModel:
+    """A flow model by its name; `received` is what the error says was received, if not the name alone.
+
+    Raises
+    ------
+    ConfigError
+        No installed package gives it, or it cannot be imported.
+    """
+    if (own := MODELS.get(kind)) is not None:
+        return own
+    for entry in entry_points(group=GROUP, name=kind):
+        found = loaded(entry)
+        if isinstance(found, FlowModel) and found.kind == kind:
+            return found
+        wanted = f"a FlowModel whose presets are of model {kind} at {entry.value}"
+        raise ConfigError(wanted, repr(found), "correct the package that gives it")
+    known = ", ".join((*MODELS, *names_given(GROUP)))
+    remedy = _install(kind) or "take one of these, or install the package that gives it"
+    raise ConfigError(f"a flow model: {known}", received or repr(kind), remedy)
+
+
+def _install(name: str) -> str:
+    """What to install for a model or preset of the studies; "" for any other name."""
+    given = any(fnmatch(name, pattern) for pattern in _STUDIES)
+    return "pip install tercel-studies" if given else ""
+
+
+def event_of(number: int) -> Any:
+    """Kernel of another package's model, by its number beyond `FOREIGN`.
+
+    Raises
+    ------
+    ConfigError
+        No installed package gives it, or two models have one number.
+    """
+    found = [one for one in models().values() if one.code == FOREIGN + number]
+    if len(found) != 1:
+        received = " and ".join(one.kind for one in found) or "none"
+        remedy = "install the package that gives it, or rename one of two"
+        raise ConfigError(f"one flow model of number {number}", received, remedy)
+    return resolve_name(found[0].event)
 
 
 def names() -> list[str]:
-    """Names of shipped presets.
+    """Names of presets: those that are shipped, and those of installed packages.
 
     >>> "csco-santa-fe" in names()
     True
     """
-    return sorted(path.stem for path in FOLDER.glob("*.json"))
+    return sorted(_files({FOLDER, *_folders()}))
+
+
+def _folders() -> set[Path]:
+    """Folders of installed packages' presets."""
+    return {one.presets for one in models().values() if one.presets is not None}
+
+
+def _files(folders: Iterable[Path]) -> dict[str, Path]:
+    """Files of presets by name."""
+    return {path.stem: path for folder in folders for path in folder.glob("*.json")}
 
 
 def load(name: str | Path) -> Preset:
-    """A shipped preset by name, or a preset file by path (anything that ends in ``.json``).
+    """A preset by name, or a preset file by path (anything that ends in ``.json``).
 
     Raises
     ------
@@ -55,17 +129,18 @@ def load(name: str | Path) -> Preset:
     path = Path(name)
     if path.suffix == ".json":
         return _read(path)
-    known = names()
-    if str(name) not in known:
-        near = nearest(name, known, 2)
+    file = _files([FOLDER]).get(str(name)) or _files(_folders()).get(str(name))
+    if file is None:
+        known = names()
+        near = " or ".join(nearest(name, known, 2))
+        every = ", ".join(known)
+        remedy = f"use {near} (all: {every})" if near else f"use one of {every}"
         raise UnknownNameError(
             "the name of a preset market, or the path of a preset file (.json)",
             f"'{name}'",
-            f"use {' or '.join(near)} (all: {', '.join(known)})"
-            if near
-            else f"use one of {', '.join(known)}",
+            _install(str(name)) or remedy,
         )
-    return _read(FOLDER / f"{name}.json", _shipped)
+    return _read(file, _shipped)
 
 
 def _of(raw: bytes, path: Path) -> Preset:
@@ -102,10 +177,4 @@ def _class_of(raw: bytes, path: Path) -> type[Preset]:
             f"{path}: {error}",
             "write it again with `tercel market calibrate`",
         ) from error
-    if (kind := MODELS.get(str(model))) is None:
-        raise ConfigError(
-            f"a preset of model {', '.join(MODELS)}",
-            f"{path}, model: {model!r}",
-            "write it again with this version",
-        )
-    return kind
+    return model_of(str(model), f"{path}, model: {model!r}").preset

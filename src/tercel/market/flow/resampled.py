@@ -5,7 +5,7 @@ import math
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Literal
 
 from tercel.core.arrays import Floats
 from tercel.core.errors import ConfigError
@@ -13,7 +13,6 @@ from tercel.core.kernel_keys import cache_root
 from tercel.core.progress import say
 from tercel.market.flow.calibrate import calibrate as counted
 from tercel.market.flow.port import Positive, Preset
-from tercel.market.simulator import layout as sim
 from tercel.market.tape import Events, Instrument, Lake
 from tercel.market.tape.checkpoints import compiled
 from tercel.market.tape.compiled import CompiledDay, compile_day
@@ -41,7 +40,6 @@ class ResampledPreset(Preset):
         Length of a block, s.
     """
 
-    code: ClassVar[int] = sim.REPLAY
     model: Literal["resampled"] = "resampled"
     lake: str
     block_s: Positive = BLOCK_S

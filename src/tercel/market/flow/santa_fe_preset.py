@@ -12,14 +12,13 @@ bid and ask alike:
   ``market_sizes``.
 """
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from tercel.core.arrays import Floats
 from tercel.market.flow.port import Lots, Positive, Preset, Rate, check_rates
-from tercel.market.simulator import layout as sim
 
 SIZES = 64
 """Entries of a size table."""
@@ -40,8 +39,6 @@ class SantaFePreset(Preset):
         Equally likely sizes in lots, ascending. Each is the mean of 1/64 of the sorted sample, rounded so
         that the sum is kept.
     """
-
-    code: ClassVar[int] = sim.SANTA_FE
 
     model: Literal["santa_fe"] = "santa_fe"
     limit_rate: Annotated[tuple[Rate, ...], Field(min_length=1, max_length=4096)]

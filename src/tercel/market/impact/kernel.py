@@ -19,8 +19,7 @@ from tercel.core.vocabulary import FOREVER_NS, NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.market.impact import layout
 from tercel.market.impact.translate import translate
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.float_bits import put_real, real
-from tercel.market.simulator.records import state_at
+from tercel.market.simulator.records import put_real, real, state_at
 
 # Ticks beyond the threshold before a shift is turned back: the book does not chatter about it.
 _MOST = 0.1

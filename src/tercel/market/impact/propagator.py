@@ -30,7 +30,7 @@ from tercel.core.jit import Floats
 from tercel.market.impact.law import HORIZON_S, ImpactLaw
 from tercel.market.impact.layout import TAPE_LAWS
 from tercel.market.observed import Observed, observe
-from tercel.market.observed.kinds import MARKET
+from tercel.market.observed.kernel import MARKET
 from tercel.market.tape import Events, Instrument
 from tercel.market.tape.crossed import crossed_in_words, refuse_crossed
 

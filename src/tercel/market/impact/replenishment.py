@@ -23,7 +23,7 @@ from tercel.core.errors import ConfigError
 from tercel.core.jit import Floats, kernel
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.observed import Observed
-from tercel.market.observed.kinds import LIMIT_AT_BEST, LIMIT_DEEPER, LIMIT_IN_SPREAD, MARKET
+from tercel.market.observed.kernel import LIMIT_AT_BEST, LIMIT_DEEPER, LIMIT_IN_SPREAD, MARKET
 
 VALUES: Final = 32
 """Values of the quantile table."""

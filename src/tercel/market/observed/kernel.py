@@ -5,13 +5,26 @@ short and a stub quote costs nothing. The book: ``level[side, rank, column]``, s
 a dense number until their level leaves the feed's window (the level's epoch goes on).
 """
 
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from tercel.core.jit import kernel
 from tercel.core.vocabulary import BUY, NS_PER_SECOND, SELL
-from tercel.market.observed import kinds
 from tercel.market.tape import schema
 from tercel.market.tape.events import Columns
+
+# -- kinds of public events --
+
+LIMIT_IN_SPREAD, LIMIT_AT_BEST, LIMIT_DEEPER, CANCEL_AT_BEST, CANCEL_DEEPER, MARKET = range(6)
+KINDS: Final = 6
+NAMES: Final = (
+    "limit in spread",
+    "limit at best",
+    "limit deeper",
+    "cancel at best",
+    "cancel deeper",
+    "market",
+)
+
 
 LOTS, ANON, EPOCH, PRINTED, COLUMNS = range(5)
 """Of a level: all lots, lots of nobody known, times it left the window, (L2) lots traded since it was last set."""
@@ -284,9 +297,9 @@ def _limit(
         state[OUTSIDE] += 1
         return
     best = state[BID + s]
-    what = kinds.LIMIT_AT_BEST
+    what = LIMIT_AT_BEST
     if p != best:
-        what = kinds.LIMIT_IN_SPREAD if (p > best) == (s == 0) else kinds.LIMIT_DEEPER
+        what = LIMIT_IN_SPREAD if (p > best) == (s == 0) else LIMIT_DEEPER
     _write(now, what, 1 - 2 * s, prices[p], distance, qty, order_id, remainder, prices, tables)
 
 
@@ -309,7 +322,7 @@ def _cancel(
         state[OUTSIDE] += 1
         return
     distance = prices[state[ASK]] - prices[p] if s == 0 else prices[p] - prices[state[BID]]
-    what = kinds.CANCEL_AT_BEST if p == state[BID + s] else kinds.CANCEL_DEEPER
+    what = CANCEL_AT_BEST if p == state[BID + s] else CANCEL_DEEPER
     _write(now, what, 1 - 2 * s, prices[p], distance, gone, order_id, False, prices, tables)
 
 
@@ -327,7 +340,7 @@ def _market(
     state[EXEC_ROW] = -1
     if open_now and _quoted(state, prices):
         state[EXEC_ROW] = state[ROWS]
-        _write(now, kinds.MARKET, 2 * s - 1, prices[p], 0, qty, order_id, False, prices, tables)
+        _write(now, MARKET, 2 * s - 1, prices[p], 0, qty, order_id, False, prices, tables)
 
 
 @kernel

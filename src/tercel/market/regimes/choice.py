@@ -36,7 +36,6 @@ from tercel.core.names import listed
 from tercel.core.toml import read_toml
 from tercel.core.validated import validated
 from tercel.market.flow import Preset, load
-from tercel.market.regimes.factors import Factors
 from tercel.market.regimes.law import (
     LONGEST_S,
     Law,
@@ -45,7 +44,7 @@ from tercel.market.regimes.law import (
     Season,
     with_regimes,
 )
-from tercel.market.regimes.named import NAMED, PLAIN, Phase, Regime, steady
+from tercel.market.regimes.named import NAMED, PLAIN, Factors, Phase, Regime, steady
 from tercel.market.simulator.source import Source
 
 CHAIN: Final = "chain"

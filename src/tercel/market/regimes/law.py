@@ -17,8 +17,7 @@ from tercel.core.jit import Floats
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.port import Preset
 from tercel.market.regimes import kernel as lay
-from tercel.market.regimes.factors import Factors
-from tercel.market.regimes.named import PLAIN, Regime, regime
+from tercel.market.regimes.named import PLAIN, Factors, Regime, regime
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source
 

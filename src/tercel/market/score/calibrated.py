@@ -1,9 +1,9 @@
 """A preset of any flow model from stretches of days."""
 
-import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from inspect import signature
+from pkgutil import resolve_name
 from typing import Any
 
 from pydantic import ValidationError
@@ -11,15 +11,8 @@ from pydantic import ValidationError
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.port import Preset
+from tercel.market.flow.preset import model_of
 from tercel.market.score.days import Day
-
-CALIBRATORS = {
-    "santa_fe": "tercel.market.flow.calibrate",
-    "queue_reactive": "tercel.market.flow.queue_reactive.calibrate",
-    "hawkes": "tercel.market.flow.hawkes.calibrate",
-    "resampled": "tercel.market.flow.resampled",
-}
-"""Module of each model's `calibrate(days, *, name, date, lot_shares, skip_s, ...)`."""
 
 
 def calibrated(
@@ -42,7 +35,11 @@ def calibrated(
     ConfigError
         A model that is none, or days that are too short for it.
     """
-    calibrate = _module(model).calibrate
+    found = model_of(model, f"`model={model}`")
+    if not found.calibrate:
+        remedy = "take another model"
+        raise ConfigError("a flow model that is fitted to tape", f"`model={model}`", remedy)
+    calibrate = resolve_name(found.calibrate)
     window = [float(x) for x in days[0].stretch_s]
     common: dict[str, Any] = {"name": name, "date": stamp, "lot_shares": lot}
     if "tell" in signature(calibrate).parameters:
@@ -83,14 +80,3 @@ def _until(day: Day, end_s: float) -> Any:
     opening = day.instrument.session_open_ns or int(day.events.exch_ns[0])
     close = opening + round(end_s * NS_PER_SECOND)
     return replace(day.instrument, session_open_ns=opening, session_close_ns=close)
-
-
-def _module(model: str) -> Any:
-    if model not in CALIBRATORS:
-        raise ConfigError(
-            f"a flow model: {', '.join(CALIBRATORS)}", f"`model={model}`", "give one of them"
-        )
-    try:
-        return importlib.import_module(CALIBRATORS[model])
-    except ModuleNotFoundError as error:
-        raise ConfigError(f"a calibrator of {model}", str(error), "take another model") from error

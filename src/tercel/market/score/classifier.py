@@ -16,7 +16,7 @@ from tercel.core.jit import Floats
 from tercel.core.stats.ranks import ranks
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.observed import Observed
-from tercel.market.observed.kinds import KINDS, LIMIT_DEEPER, NAMES
+from tercel.market.observed.kernel import KINDS, LIMIT_DEEPER, NAMES
 from tercel.market.score.sample import ZERO_WAIT_S
 
 WINDOW: Final = 50

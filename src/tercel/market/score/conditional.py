@@ -12,7 +12,7 @@ import numpy as np
 from tercel.core.jit import Floats, Longs
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.observed import Observed
-from tercel.market.observed.kinds import LIMIT_DEEPER, MARKET
+from tercel.market.observed.kernel import LIMIT_DEEPER, MARKET
 from tercel.market.score.days import HALF_HOUR_NS
 from tercel.market.score.distance import BINS, Bins, l1
 from tercel.market.score.sample import ZERO_WAIT_S, minute_volume

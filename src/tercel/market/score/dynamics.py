@@ -16,32 +16,155 @@
 fewer than three. Correlations are about the mean of the day, those of signs about zero. Order-flow imbalance is that of
 Cont, Kukanov & Stoikov (2014), "The price impact of order book events": what each change of the touch adds to the
 demand less the supply.
+
+Additive statistics by half-hour, and figures computed from them over days.
+
+A figure is a function of a few sums (a share is hits over cases), so days and half-hours are added up once and a
+bootstrap draws clusters of sums (`tercel.core.stats.bootstrap`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
+from tercel.core.arrays import Bools
+from tercel.core.estimate import Estimate
 from tercel.core.jit import Floats, Longs
+from tercel.core.stats.bootstrap import Moments, intervals
+from tercel.core.stats.clusters import cluster_sums
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.observed import Observed
-from tercel.market.observed.kinds import MARKET
-from tercel.market.score.gates import finite
+from tercel.market.observed.kernel import MARKET
+from tercel.market.score.distance import finite
 from tercel.market.score.sample import minute_volume, returns
-from tercel.market.score.sums import (
-    Adder,
-    SumFigure,
-    Sums,
-    by_day,
-    estimates,
-    interleaved,
-    over,
-    shares,
-    table,
-    values,
-)
+
+# -- additive statistics by half-hour --
+
+Sums = dict[str, Floats]
+"""Name to float64[HALVES]."""
+RESAMPLES = 1000
+HALF_HOUR_S = 1800.0
+HALVES = 48
+"""Half-hours of the longest session."""
+
+
+class Adder:
+    """Accumulates sums by half-hour since an opening, ns."""
+
+    def __init__(self, open_ns: int) -> None:
+        self.open_ns = open_ns
+        self.sums: Sums = {}
+
+    def half_hour(self, ns: Longs) -> Longs:
+        """Half-hours since the opening, the last of `HALVES` taking what comes later.
+
+        >>> Adder(0).half_hour(np.array([0, 1800, 3599]) * NS_PER_SECOND).tolist()
+        [0, 1, 1]
+        """
+        return np.clip((ns - self.open_ns) // round(HALF_HOUR_S * NS_PER_SECOND), 0, HALVES - 1)
+
+    def add(self, name: str, ns: Longs, values: NDArray[np.generic] | None = None) -> None:
+        """Add values (or ones) to the half-hours of their moments, arrays of one shape."""
+        found = np.ones(ns.size) if values is None else values.ravel()
+        index = self.half_hour(ns.ravel()).astype(np.intp)
+        self.sums[name] = self.sums.get(name, 0.0) + cluster_sums(found, index, HALVES)
+
+    def share(
+        self, name: str, ns: Longs, hits: NDArray[np.generic], cases: Bools | None = None
+    ) -> None:
+        """The mean of `hits` over `cases`: sums `name` and `name#`."""
+        chosen = slice(None) if cases is None else cases
+        self.add(name, ns[chosen], hits[chosen])
+        self.add(f"{name}#", ns[chosen])
+
+
+@dataclass(frozen=True)
+class SumFigure:
+    """A figure computed from sums.
+
+    Parameters
+    ----------
+    name : str
+    columns : tuple of str
+        The sums that it reads.
+    of : callable
+        Those columns, float64[B] each, to float64[B].
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    of: Callable[..., Floats]
+
+
+def over(top: Floats, bottom: Floats) -> Floats:
+    """A quotient, nan for denominator 0.
+
+    >>> over(np.array([1.0, 1.0]), np.array([4.0, 0.0]))
+    array([0.25,  nan])
+    """
+    return np.divide(top, bottom, out=np.full_like(top, np.nan), where=bottom > 0.0)
+
+
+def shares(names: Sequence[str]) -> list[SumFigure]:
+    """Figures of sums added with :meth:`Adder.share`."""
+    return [SumFigure(name, (name, f"{name}#"), over) for name in names]
+
+
+def table(days: Sequence[Sums], columns: Sequence[str]) -> Floats:
+    """Sums by day and half-hour, float64[D, HALVES, F]."""
+    return np.stack(
+        [np.column_stack([day.get(c, np.zeros(HALVES)) for c in columns]) for day in days]
+    )
+
+
+def clusters(sums: Floats) -> tuple[Floats, str]:
+    """Sums by cluster, float64[C, F], and what they are: days, or of one day its half-hours."""
+    if len(sums) > 1:
+        return sums.sum(axis=1), "days"
+    return sums[0][sums[0].any(axis=1)], "half hours"
+
+
+def estimates(
+    figures: Sequence[SumFigure], sums: Floats, columns: Sequence[str], seed: int
+) -> dict[str, Estimate]:
+    """Every figure with its interval over clusters."""
+    found, _ = clusters(sums)
+    moments = Moments(found, np.ones(len(found)), lambda means: _all(figures, means, columns))
+    spans = intervals(moments, np.random.default_rng(seed), resamples=RESAMPLES)
+    return {figure.name: one for figure, one in zip(figures, spans, strict=True)}
+
+
+def values(figures: Sequence[SumFigure], sums: Floats, columns: Sequence[str]) -> dict[str, float]:
+    """Every figure of sums float64[..., F], all added up."""
+    total = sums.reshape(1, -1, sums.shape[-1]).sum(axis=1)
+    return {
+        figure.name: float(x)
+        for figure, x in zip(figures, _all(figures, total, columns)[0], strict=True)
+    }
+
+
+def interleaved(
+    figures: Sequence[SumFigure], sums: Floats, columns: Sequence[str]
+) -> dict[str, float]:
+    """Absolute difference of odd and even half-hours; parity changes daily, so that no hour is always on one side."""
+    number = np.arange(sums.shape[0])[:, None] + np.arange(sums.shape[1])[None, :]
+    odd, even = (values(figures, sums[number % 2 == half], columns) for half in (1, 0))
+    return {name: abs(odd[name] - even[name]) for name in odd}
+
+
+def by_day(figure: SumFigure, sums: Floats, columns: Sequence[str]) -> Floats:
+    """A figure of each day, float64[D]."""
+    return _all([figure], sums.sum(axis=1), columns)[:, 0]
+
+
+def _all(figures: Sequence[SumFigure], means: Floats, columns: Sequence[str]) -> Floats:
+    at = {name: means[:, i] for i, name in enumerate(columns)}
+    return np.column_stack([figure.of(*(at[c] for c in figure.columns)) for figure in figures])
+
 
 Dynamics = dict[str, dict[str, Any]]
 """By figure: real, ci_low, ci_high, floor (odd against even half hours), train, bar; and value, passed once judged."""

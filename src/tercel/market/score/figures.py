@@ -9,7 +9,7 @@ from tercel.core.jit import Floats
 from tercel.core.report import style
 from tercel.core.report.svg import Figure, finished, sketch
 from tercel.market.observed import Observed
-from tercel.market.observed.kinds import KINDS
+from tercel.market.observed.kernel import KINDS
 from tercel.market.score.conditional import given_spread, given_time
 from tercel.market.score.realism import ScoreDraw
 from tercel.market.score.sample import FOURTEEN, RESPONSE_LAGS, SD_SECONDS, Sample

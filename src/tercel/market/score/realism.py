@@ -8,8 +8,7 @@ from tercel.market.flow.port import Preset
 from tercel.market.observed import Observed
 from tercel.market.score import dynamics
 from tercel.market.score.days import Day, of_one_market, simulated
-from tercel.market.score.distance import mean14
-from tercel.market.score.gates import at_level, held, numbers
+from tercel.market.score.distance import at_level, held, mean14, numbers
 from tercel.market.score.sample import Sample, clock_of, sample
 from tercel.market.score.tape import HeldOutTape, half_sample, mean_of
 

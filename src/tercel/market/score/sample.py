@@ -14,7 +14,7 @@ from tercel.core.errors import ConfigError
 from tercel.core.jit import Floats, Longs
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.observed import Observed
-from tercel.market.observed.kinds import CANCEL_AT_BEST, LIMIT_DEEPER, MARKET
+from tercel.market.observed.kernel import CANCEL_AT_BEST, LIMIT_DEEPER, MARKET
 
 FOURTEEN: Final = (
     "spread",

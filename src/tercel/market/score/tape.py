@@ -10,9 +10,8 @@ from tercel.core.errors import ConfigError
 from tercel.market.flow.port import Preset
 from tercel.market.observed import Observed
 from tercel.market.score.days import Stretch, half_hours
-from tercel.market.score.distance import Reference, mean14
+from tercel.market.score.distance import Reference, mean14, numbers
 from tercel.market.score.dynamics import Dynamics, of_tape, sums_of
-from tercel.market.score.gates import numbers
 from tercel.market.score.sample import Sample, sample
 
 DIGITS: Final = 5

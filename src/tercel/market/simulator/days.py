@@ -1,21 +1,27 @@
 """Undisturbed days of a market as tape, for scoring models and making synthetic lakes."""
 
+import dataclasses
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
+from tercel.core.errors import ConfigError
 from tercel.core.jit import Floats, Longs, Packed
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.book import layout as lay
 from tercel.market.flow.port import Preset
 from tercel.market.flow.preset import load
 from tercel.market.observed import Observed, observe
+from tercel.market.regimes.choice import chosen
 from tercel.market.regimes.kernel import begin_regimes, with_law
+from tercel.market.regimes.law import names_of as law_names
+from tercel.market.regimes.law import packed
+from tercel.market.regimes.truth import path
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator import lockstep
+from tercel.market.simulator.layout import FLOW_HEAD
 from tercel.market.simulator.source import NO_TAPE, first_world, too_small
 from tercel.market.tape import Events, Instrument, Lake
 from tercel.market.tape.instrument import midnight_ns
@@ -217,5 +223,79 @@ def simulated_lake(
             session_open_ns=opening,
             session_close_ns=opening + round(hours * 3600 * NS_PER_SECOND),
         )
-        lake.write(instrument, replace(events, exch_ns=at, recv_ns=at))
+        lake.write(instrument, dataclasses.replace(events, exch_ns=at, recv_ns=at))
     return lake
+
+
+# -- days with their regimes as ground truth --
+
+VENUE = "SIM"
+TIMEZONE = "America/New_York"
+OPEN_S = 34_200
+"""09:30."""
+WARMUP_S = 600.0
+LONGEST_S = 86_400.0 - OPEN_S
+
+
+def law_of(regimes: str, preset: Preset, seconds: float) -> tuple[Floats | None, tuple[str, ...]]:
+    """Regime law and regime names of a day; a passing regime begins after a third of the session."""
+    if not regimes:
+        return None, ()
+    law, season = chosen(regimes, preset, seconds / 3)
+    if season is not None and season.arrival_s is None:
+        season = dataclasses.replace(season, arrival_s=0.0)
+    return packed(law, season), ("none", *law_names(law))
+
+
+def truth(law: Floats, names: Sequence[str], seed: int, seconds: float) -> list[dict[str, Any]]:
+    """Ground truth: regimes with their starts, seconds since the opening."""
+    warm = round(WARMUP_S * NS_PER_SECOND)
+    flow = with_law(np.zeros(FLOW_HEAD), law)
+    rows = path(flow, seed, 0, 0, warm, warm + round(seconds * NS_PER_SECOND))
+    told: list[dict[str, Any]] = []
+    for ns, number, _ in rows.tolist():
+        from_s = max((ns - warm) / NS_PER_SECOND, 0.0)
+        if told and (from_s == 0.0 or told[-1]["regime"] == names[number]):
+            told[-1] |= {"regime": names[number]}
+        else:
+            told.append({"from_s": from_s, "regime": names[number]})
+    return told
+
+
+def synthetic(
+    preset: Preset, seed: int, date: str, seconds: float, symbol: str, law: Floats | None = None
+) -> tuple[Instrument, Events]:
+    """One day: resting orders as OPENING rows at 09:30, then the events of `seconds`; whole where it comes from tape.
+
+    Raises
+    ------
+    ConfigError
+        Regimes in a market that comes from tape.
+    """
+    if (found := preset.recorded(date, seed)) is not None:
+        if law is not None:
+            raise ConfigError(
+                "days of tape as they were", "regimes", f"leave them out with {preset.name}"
+            )
+        return dataclasses.replace(found[0], venue=VENUE), found[1]
+    opening = midnight_ns(date, TIMEZONE) + OPEN_S * NS_PER_SECOND
+    events = session(preset, seed, seconds, opening, WARMUP_S, law)
+    extra: dict[str, Any] = {
+        "synthetic": True,
+        "preset": preset.name,
+        "model": preset.model,
+        "seed": seed,
+    }
+    instrument = Instrument(
+        VENUE,
+        symbol,
+        date,
+        preset.tick,
+        lot=preset.lot,
+        timezone=TIMEZONE,
+        source=(f"preset {preset.name}",),
+        session_open_ns=opening,
+        session_close_ns=opening + round(seconds * NS_PER_SECOND),
+        extra=extra,
+    )
+    return instrument, events

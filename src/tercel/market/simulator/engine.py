@@ -3,12 +3,12 @@
 At equal times the flow comes first, then commands, then the decision: a decision at t has seen everything up to t.
 """
 
-from tercel.core.jit import Floats, Longs, Packed, Rows, kernel, late_kernel
+from typing import Any
+
+from tercel.core.jit import Floats, Longs, Packed, Rows, kernel, late_kernel, numbered_kernel
 from tercel.core.memory import fixed
 from tercel.core.vocabulary import FOREVER_NS
 from tercel.market.book import layout as lay
-from tercel.market.flow.cheridito_weiss.kernel import cheridito_weiss_event
-from tercel.market.flow.hawkes.kernel import hawkes_event
 from tercel.market.flow.martingale import martingale_event
 from tercel.market.flow.queue_reactive.kernel import queue_reactive_event
 from tercel.market.flow.santa_fe import santa_fe_event
@@ -32,11 +32,23 @@ OWN_CODE = {
     sim.REPLAY: replay_event,
     sim.MARTINGALE: martingale_event,
     sim.QUEUE_REACTIVE: queue_reactive_event,
-    sim.HAWKES: hawkes_event,
-    sim.CHERIDITO_WEISS: cheridito_weiss_event,
 }
 """Flow models that are compiled by themselves. Santa Fe is part of the loop: a call through a pointer takes a fifth of
 its rate."""
+
+
+@numbered_kernel("tercel.market.flow.preset:event_of", sim.FOREIGN)
+def foreign_event(b: Packed, k: Longs, flow: Floats, number: int) -> None:
+    """The next event of another package's flow model, by its number beyond `FOREIGN`."""
+
+
+def own_code(model: int) -> list[Any]:
+    """The kernel that a market's flow is compiled into; none where it is part of the loop."""
+    if model >= sim.FOREIGN:
+        from tercel.market.flow.preset import event_of
+
+        return [event_of(model - sim.FOREIGN)]
+    return [OWN_CODE[model]] if model in OWN_CODE else []
 
 
 @kernel
@@ -115,14 +127,12 @@ def _flow_event(b: Packed, k: Longs, flow: Floats, tape: Longs) -> None:
         santa_fe_event(b, k, flow)
     elif s.model == sim.QUEUE_REACTIVE:
         queue_reactive_event(b, k, flow)
-    elif s.model == sim.HAWKES:
-        hawkes_event(b, k, flow)
-    elif s.model == sim.CHERIDITO_WEISS:
-        cheridito_weiss_event(b, k, flow)
     elif s.model == sim.REPLAY:
         replay_event(b, k, tape)
-    else:
+    elif s.model == sim.MARTINGALE:
         martingale_event(b, k, flow)
+    else:
+        foreign_event(b, k, flow, s.model - sim.FOREIGN)
 
 
 @late_kernel

@@ -5,6 +5,7 @@ with a leading axis; copying row i of both copies world i. Kernels read and writ
 """
 
 from typing import Final
+from zlib import crc32
 
 import numpy as np
 
@@ -126,7 +127,7 @@ ALPHA, ALPHA_SD, HALF_LIFE_NS, URGENCY, MAX_PARTICIPATION, STYLES, SIZE_MULTIPLI
 # SIZE_MULTIPLIER: millionths
 MILLION: Final = 1_000_000
 
-# -- memory of the flow model: FLOW_WORDS words of its own, floats as their bits (`float_bits`) --
+# -- memory of the flow model: FLOW_WORDS words of its own, floats as their bits (`records.real`) --
 FLOW_MEMORY: Final = GRID_NEXT + 10
 FLOW_WORDS: Final = 176
 SESSION_NS: Final = (
@@ -261,12 +262,13 @@ GRID: Final = EARLY + 2  # mids[G], lots[G], forced lots[G]; then the record, th
 
 
 # -- values ------------------------------------------------------------------------------------------------------------
-SANTA_FE, REPLAY, MARTINGALE, QUEUE_REACTIVE, HAWKES, CHERIDITO_WEISS = range(6)
+SANTA_FE, REPLAY, MARTINGALE, QUEUE_REACTIVE = range(4)
+SHIPPED: Final = {"santa_fe": SANTA_FE, "queue_reactive": QUEUE_REACTIVE, "resampled": REPLAY}
+FOREIGN: Final = 1 << 12
+"""Models with a number from here on come from other packages; there are as many numbers."""
 
 TOGETHER, WILL_PART, PARTED = range(3)
 """One book, and the flow sees own orders; one book so far, with the first own order the public has one of its own."""
-ALWAYS_APART: Final = (QUEUE_REACTIVE, HAWKES)
-"""Models whose flow never sees own orders, by choice; the others do, unless they are under the law of impact."""
 
 NO_IMPACT, TRANSLATION, WEIGHTS = range(3)
 """The public book stands where the law wants it; own flow leans on the weights of public events."""
@@ -326,6 +328,20 @@ SECOND_WORDS: Final = 10
 T_NS, T_KIND, T_SLOT, T_SIDE, T_PRICE, T_LOTS, TAPE_WORDS = range(7)
 
 
+def number_of(kind: str, apart: bool) -> int:
+    """Number of a flow model by its name, the same in every process and installation.
+
+    Of other packages' models the last bit says that the flow never sees own orders.
+    """
+    half = FOREIGN // 2
+    return SHIPPED.get(kind, FOREIGN + 2 * (crc32(kind.encode()) % half) + apart)
+
+
+def always_apart(model: int) -> bool:
+    """Whether a flow never sees own orders, by choice; others do, unless they are under the law of impact."""
+    return model == QUEUE_REACTIVE or (model >= FOREIGN and model % 2 == 1)
+
+
 def extend(
     k: Ints, grid_points: int, record_rows: int = 0, log_rows: int = 0, seconds: int = 0
 ) -> Ints:
@@ -359,7 +375,7 @@ def blank_state(model: int) -> Ints:
     k[MODEL] = model
     k[[DUE_NS, DUE_EVENTS, DUE_VOLUME]] = FOREVER_NS
     k[[FLOW_NS, REGIME_NS, IMPACT_NS, RESTORE_NS, UNDERCUT_NS]] = FOREVER_NS
-    k[APART] = WILL_PART if model in ALWAYS_APART else TOGETHER
+    k[APART] = WILL_PART if always_apart(model) else TOGETHER
     k[[PUBLIC_BID, PUBLIC_ASK]] = NO_BID, NO_ASK
     k[[LAST_BID, LAST_ASK]] = NO_BID, NO_ASK
     k[[MAX_PARTICIPATION, SIZE_MULTIPLIER]] = MILLION

@@ -27,9 +27,8 @@ from tercel.market.book.window import free_piece, next_own, settle_frozen
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import fill_own_head, settle, write
 from tercel.market.simulator.crossing import first_own, hit_own, meet
-from tercel.market.simulator.float_bits import put_real, real
 from tercel.market.simulator.queue_models import EXPONENT, POWER_PROB, share_ahead
-from tercel.market.simulator.records import state_at
+from tercel.market.simulator.records import put_real, real, state_at
 from tercel.market.tape.schema import LEVEL_SET, TRADE
 
 # -- memory of a replay market (in the words of the flow model) -------------------------------------------------------

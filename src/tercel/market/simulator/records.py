@@ -7,9 +7,24 @@ from typing import Any
 
 import numpy as np
 
-from tercel.core.jit import Longs, inlined_kernel
+from tercel.core.jit import Longs, inlined_kernel, kernel
 from tercel.core.memory import record_at
 from tercel.market.simulator import layout as sim
+
+# -- floats, stored as their bits --
+
+
+@kernel
+def real(k: Longs, at: int) -> float:
+    """The float64 with the bits at `k[at]`."""
+    return np.int64(k[at]).view(np.float64)
+
+
+@kernel
+def put_real(k: Longs, at: int, value: float) -> None:
+    """Store a float64's bits at `k[at]`."""
+    k[at] = np.float64(value).view(np.int64)
+
 
 _WORDS = (
     *(

@@ -84,7 +84,7 @@ def with_impact(source: Source, law: ImpactLaw | None) -> Source:
     flow[sim.IMPACT_AT] = 0
     states[:, sim.IMPACT] = sim.NO_IMPACT
     moved = law is not None and law.law == "translation" and source.model != sim.REPLAY
-    apart = source.model in sim.ALWAYS_APART or (moved and bool(source.worlds_b[0, lay.BACKGROUND]))
+    apart = sim.always_apart(source.model) or (moved and bool(source.worlds_b[0, lay.BACKGROUND]))
     states[:, sim.APART] = sim.WILL_PART if apart else sim.TOGETHER
     if law is not None:
         packed = law.packed()

@@ -13,10 +13,10 @@ from tercel.market.book.records import order_at
 from tercel.market.impact.law import ImpactLaw
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.bounds import KIND, bounded
-from tercel.market.simulator.float_bits import put_real
 from tercel.market.simulator.layout import OWN_ORDERS, blank_state
 from tercel.market.simulator.levels import POWER, QUEUE, tell
 from tercel.market.simulator.queue_models import DEFAULT, queue_model
+from tercel.market.simulator.records import put_real
 from tercel.market.simulator.replay import touch_from_book
 from tercel.market.simulator.source import Source, with_impact
 from tercel.market.tape import Instrument, Lake

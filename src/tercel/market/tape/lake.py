@@ -12,8 +12,10 @@ A day is written aside, flushed to disk, and renamed into place: a reader sees t
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
+import sys
 import uuid
 import warnings
 from collections.abc import Iterable, Sequence
@@ -26,8 +28,39 @@ from tercel.core.locks import locked
 from tercel.core.names import nearest
 from tercel.market.tape.events import Events
 from tercel.market.tape.instrument import Instrument, content_hash
-from tercel.market.tape.swap import swap_folders
 from tercel.market.tape.validate import validate
+
+# -- swapping folders --
+
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2
+
+
+def swap_folders(new: Path, old: Path, spare: Path) -> None:
+    """Put `new` where `old` is, and `old` where `new` was.
+
+    On Linux one system call (``renameat2`` with ``RENAME_EXCHANGE``, since kernel 3.15). Elsewhere, or on file
+    systems without it, two renames by way of `spare`: a process killed between them leaves `old` at `spare`.
+    """
+    if sys.platform == "linux" and _exchange(new, old):
+        return
+    old.rename(spare)
+    try:
+        new.rename(old)
+    except OSError:
+        spare.rename(old)
+        raise
+    spare.rename(new)
+
+
+def _exchange(a: Path, b: Path) -> bool:
+    try:
+        renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
+    except (OSError, AttributeError):
+        return False
+    status = renameat2(_AT_FDCWD, os.fsencode(a), _AT_FDCWD, os.fsencode(b), _RENAME_EXCHANGE)
+    return bool(status == 0)
+
 
 if TYPE_CHECKING:
     import polars as pl

@@ -25,8 +25,7 @@ from tercel.core.errors import TapeError
 from tercel.core.jit import Longs, kernel
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.tape import schema
-from tercel.market.tape.compiled import CompiledDay
-from tercel.market.tape.compiled_rows import ROW, emit
+from tercel.market.tape.compiled import ROW, CompiledDay, emit
 from tercel.market.tape.events import Events
 from tercel.market.tape.instrument import Instrument, midnight_ns
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from tercel.execution.foresight.forecaster import DEFAULT, ENOUGH
 from tercel.execution.foresight.walker import SERVED
-from tercel.market.score.sums import Adder, SumFigure, Sums, estimates, over, table
+from tercel.market.score.dynamics import Adder, SumFigure, Sums, estimates, over, table
 from tercel.signals.flow.days import STEP_NS, FlowDay
 from tercel.signals.flow.train import LEAST, fitted, halves, stacked, told
 from tercel.signals.flow.trees import Trees

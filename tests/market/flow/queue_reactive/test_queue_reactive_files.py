@@ -11,19 +11,14 @@ from tercel.core.errors import ConfigError
 from tercel.feeds.lobster import LobsterFeed
 from tercel.market.feed import FeedOptions
 from tercel.market.flow import load, names
-from tercel.market.flow.preset import FOLDER
 from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.calibrate import calibrate
+from tercel.market.flow.queue_reactive.edges import expect, rake
 from tercel.market.flow.queue_reactive.preset import QueueReactivePreset
-from tercel.market.flow.queue_reactive.rake import expect, rake
 from tercel.market.simulator.days import simulated_day
 from tercel.market.tape import Instrument
 
-SHIPPED = [
-    n
-    for n in names()
-    if json.loads((FOLDER / f"{n}.json").read_text()).get("model") == "queue_reactive"
-]
+SHIPPED = [n for n in names() if load(n).model == "queue_reactive"]
 
 
 @pytest.mark.parametrize("name", SHIPPED)

@@ -13,7 +13,7 @@ from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.calibrate import PARTS, calibrate
 from tercel.market.flow.queue_reactive.extract import day_of, gone, look, of_side
 from tercel.market.flow.queue_reactive.hidden import WITH_NS, again
-from tercel.market.flow.queue_reactive.hidden_events import hidden, hidden_alone
+from tercel.market.flow.queue_reactive.kernel import hidden, hidden_alone
 from tercel.market.flow.queue_reactive.preset import PilotFactors, QueueReactivePreset
 from tercel.market.flow.queue_reactive.tables import LAYOUT
 from tercel.market.observed import Observed, observe

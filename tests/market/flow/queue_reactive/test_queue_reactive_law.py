@@ -20,7 +20,7 @@ from tercel.market.flow.queue_reactive.preset import PilotFactors, QueueReactive
 from tercel.market.flow.queue_reactive.withdrawals import cancel, readiness
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import public_add
-from tercel.market.simulator.float_bits import put_real
+from tercel.market.simulator.records import put_real
 from tercel.market.simulator.source import NO_TAPE, first_world, run_free
 
 DRAWS = 40_000

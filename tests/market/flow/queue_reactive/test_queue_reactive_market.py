@@ -14,7 +14,7 @@ from tercel.market.flow.queue_reactive.withdrawals import readiness, stand
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator import lockstep
 from tercel.market.simulator.days import run_recorded, standing
-from tercel.market.simulator.float_bits import real
+from tercel.market.simulator.records import real
 from tercel.market.simulator.source import NO_TAPE, first_world, run_free
 from tercel.market.tape.schema import ADD, DELETE, EXECUTE, TRADE_HIDDEN
 

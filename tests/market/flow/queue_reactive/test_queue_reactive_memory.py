@@ -22,7 +22,7 @@ from tercel.market.flow.queue_reactive.memory import (
 )
 from tercel.market.flow.queue_reactive.preset import start_memory
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.float_bits import put_real, real
+from tercel.market.simulator.records import put_real, real
 
 # since_edges .1, 1, 5, 20 s; young_edges .2, 2, 10 s; drop_edges 2, 4; fell_edges .01, .1, 1, 10 s;
 # age_edges .01, .05, .5, 2 s; slow, fast, run 30, 2, 10 s

@@ -8,11 +8,10 @@ import numpy as np
 from tercel.core.arrays import Floats
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.market.flow.calibrate import one_market, power_of_two, walking_slope
-from tercel.market.flow.fit import sd_of_mid_changes
+from tercel.market.flow.calibrate import one_market, power_of_two, sd_of_mid_changes, walking_slope
 from tercel.market.flow.queue_reactive import cancels, empirical, hidden
 from tercel.market.flow.queue_reactive import layout as q
-from tercel.market.flow.queue_reactive.edges import displacements, edges
+from tercel.market.flow.queue_reactive.edges import displacements, edges, rake
 from tercel.market.flow.queue_reactive.extract import (
     WAIT_CELL,
     ExtractedDay,
@@ -22,7 +21,6 @@ from tercel.market.flow.queue_reactive.extract import (
 )
 from tercel.market.flow.queue_reactive.minute_activity import minutes_of
 from tercel.market.flow.queue_reactive.preset import QueueReactivePreset
-from tercel.market.flow.queue_reactive.rake import rake
 from tercel.market.flow.queue_reactive.repeats import repeats
 from tercel.market.flow.queue_reactive.tables import LAYOUT, SCALARS, WEIGHTS, short
 from tercel.market.observed import Observed, observe

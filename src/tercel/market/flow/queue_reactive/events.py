@@ -17,10 +17,10 @@ from tercel.market.flow.queue_reactive.memory import (
     class_of,
     lost_cell,
     lost_price,
+    memory_at,
     retreat,
     touch,
 )
-from tercel.market.flow.queue_reactive.records import memory_at
 from tercel.market.flow.queue_reactive.withdrawals import withdraw
 from tercel.market.flow.santa_fe import market_order
 from tercel.market.simulator import layout as sim

@@ -16,6 +16,7 @@ from tercel.market.flow.queue_reactive.memory import (
     class_of,
     lost_cell,
     lost_price,
+    memory_at,
     remember,
     retreat,
     see,
@@ -24,10 +25,9 @@ from tercel.market.flow.queue_reactive.memory import (
 )
 from tercel.market.flow.queue_reactive.preset import start_memory
 from tercel.market.flow.queue_reactive.queues import Queues, queues
-from tercel.market.flow.queue_reactive.records import memory_at
 from tercel.market.observed import Observed
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.float_bits import real
+from tercel.market.simulator.records import real
 
 LONG_NS: Final = 10**12
 """Ago: what has not happened yet."""

@@ -11,7 +11,7 @@ from tercel.market.flow.port import Positive, Preset, Rate
 from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.tables import LAYOUT, misfit, pack
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.float_bits import put_real
+from tercel.market.simulator.records import put_real
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 UNBOUNDED = 1e300
@@ -76,7 +76,7 @@ class QueueReactivePreset(Preset):
     knobs : PilotFactors
     """
 
-    code: ClassVar[int] = sim.QUEUE_REACTIVE
+    apart: ClassVar[bool] = True
 
     model: Literal["queue_reactive"] = "queue_reactive"
     version: int

@@ -13,7 +13,7 @@ from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.memory import class_of, quarters, touch
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import public_take
-from tercel.market.simulator.float_bits import put_real, real
+from tercel.market.simulator.records import put_real, real
 from tercel.market.tape.schema import DELETE
 
 

@@ -7,19 +7,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from studies.flows.hawkes import layout as at
+from studies.flows.hawkes.calibrate import calibrate
+from studies.flows.hawkes.fit import Excitation, History, residuals
+from studies.flows.hawkes.preset import HawkesPreset
+from studies.flows.hawkes.state import HawkesFactors, classify
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book import layout as lay
 from tercel.market.flow import load
-from tercel.market.flow.hawkes import layout as at
-from tercel.market.flow.hawkes.calibrate import calibrate
-from tercel.market.flow.hawkes.fit import Excitation, History, residuals
-from tercel.market.flow.hawkes.preset import HawkesPreset
-from tercel.market.flow.hawkes.state import HawkesFactors, classify
 from tercel.market.observed import observe
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.days import run_recorded, simulated_day
-from tercel.market.simulator.float_bits import put_real
+from tercel.market.simulator.records import put_real
 from tercel.market.simulator.source import first_world
 from tercel.market.tape import Instrument
 from tercel.market.tape.schema import EXECUTE
@@ -129,6 +129,8 @@ def test_presets_come_back_and_wrong_ones_are_refused(preset: HawkesPreset, tmp_
     for change, says in (
         ({"children": (np.array(body["children"]) * 3.0).tolist()}, "spectral radius"),
         ({"base": [-1.0, *body["base"][1:]]}, "base"),
+        ({"base": [1e9, *body["base"][1:]]}, "base rates"),
+        ({"season": [1e30, *body["season"][1:]]}, "less than or equal"),
         ({"queue": body["queue"][1:]}, "queue is of shape"),
         ({"window": -1}, "window"),
     ):

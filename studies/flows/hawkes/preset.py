@@ -5,10 +5,9 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
+from studies.flows.hawkes import layout as at
 from tercel.core.arrays import Floats, Ints
-from tercel.market.flow.hawkes import layout as at
 from tercel.market.flow.port import Lots, Positive, Preset, Rate
-from tercel.market.simulator import layout as sim
 
 MOST_BASE = 1e6
 """Events a second beyond which a file is refused: no market sends as many, and none could be simulated."""
@@ -65,7 +64,7 @@ class HawkesPreset(Preset):
         Levels a side that the tape showed, 0 all: orders come to rest within them, and what is cancelled is there.
     """
 
-    code: ClassVar[int] = sim.HAWKES
+    apart: ClassVar[bool] = True
 
     model: Literal["hawkes"] = "hawkes"
     decays: Annotated[tuple[Positive, ...], Field(min_length=at.DECAYS, max_length=at.DECAYS)]

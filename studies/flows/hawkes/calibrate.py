@@ -14,15 +14,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tercel.core.arrays import Floats, Int32, Ints
-from tercel.core.errors import ConfigError
-from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.market.flow import calibrate as plain
-from tercel.market.flow.hawkes import layout as at
-from tercel.market.flow.hawkes import tables
-from tercel.market.flow.hawkes.fit import Excitation, History, compensators, fit, residuals
-from tercel.market.flow.hawkes.preset import HawkesPreset
-from tercel.market.flow.hawkes.state import (
+from studies.flows.hawkes import layout as at
+from studies.flows.hawkes import tables
+from studies.flows.hawkes.fit import Excitation, History, compensators, fit, residuals
+from studies.flows.hawkes.preset import HawkesPreset
+from studies.flows.hawkes.state import (
     HawkesFactors,
     States,
     cancel_rates,
@@ -30,12 +26,16 @@ from tercel.market.flow.hawkes.state import (
     edges,
     rake,
 )
-from tercel.market.flow.hawkes.tables import HawkesDay
-from tercel.market.flow.hawkes.tune import Means, means, tune
+from studies.flows.hawkes.tables import HawkesDay
+from studies.flows.hawkes.tune import Means, means, tune
+from tercel.core.arrays import Floats, Int32, Ints
+from tercel.core.errors import ConfigError
+from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.market.flow import calibrate as plain
 from tercel.market.flow.port import Preset
 from tercel.market.flow.santa_fe_preset import SantaFePreset
 from tercel.market.observed import Observed, observe
-from tercel.market.observed.kinds import NAMES
+from tercel.market.observed.kernel import NAMES
 from tercel.market.tape import Events, Instrument
 
 DECAYS = (0.03, 0.6, 12.0, 250.0, 6000.0)

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from tercel.market.flow.hawkes.calibrate import spread_ties
-from tercel.market.flow.hawkes.fit import (
+from studies.flows.hawkes.calibrate import spread_ties
+from studies.flows.hawkes.fit import (
     Excitation,
     History,
     compensators,

@@ -5,9 +5,9 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
+from studies.flows.cheridito_weiss import layout as cw
 from tercel.core.arrays import Floats, Ints
 from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
-from tercel.market.flow.cheridito_weiss import layout as cw
 from tercel.market.flow.port import FirstOrder, Lots, Positive, Preset, Rate, check_rates
 from tercel.market.simulator import layout as sim
 
@@ -39,7 +39,6 @@ class CheriditoWeissPreset(Preset):
         Lots of the first book at distance 1, 2, ... from the opposite best, one order each.
     """
 
-    code: ClassVar[int] = sim.CHERIDITO_WEISS
     settles: ClassVar[bool] = False
     """Episodes start from the laid book; the published warm-up of 15 s is the task's."""
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tercel.market.flow.cheridito_weiss.preset import CheriditoWeissPreset
+from studies.flows.cheridito_weiss.preset import CheriditoWeissPreset
 
 STARTING, NOISE, HIDDEN = "starting", "noise", "hidden"
 

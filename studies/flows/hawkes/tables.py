@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from studies.flows.hawkes import layout as at
 from tercel.core.jit import Bytes, Floats, Longs, kernel
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.market.flow.hawkes import layout as at
 from tercel.market.observed import Observed
 
 Whole = tuple[int, ...]

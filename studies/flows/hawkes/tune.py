@@ -14,13 +14,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from studies.flows.hawkes import layout as at
+from studies.flows.hawkes.preset import HawkesPreset
+from studies.flows.hawkes.state import resting
+from studies.flows.hawkes.tables import nested
 from tercel.core.arrays import Floats, Int8, Int32
 from tercel.core.errors import CapacityError, ConfigError
-from tercel.market.flow.hawkes import layout as at
-from tercel.market.flow.hawkes.preset import HawkesPreset
-from tercel.market.flow.hawkes.state import resting
-from tercel.market.flow.hawkes.tables import nested
-from tercel.market.observed.kinds import NAMES
+from tercel.market.observed.kernel import NAMES
 from tercel.market.simulator.days import observed_day
 
 PILOTS = 12

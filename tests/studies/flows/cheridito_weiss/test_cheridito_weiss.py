@@ -5,9 +5,10 @@ import json
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from tests.market.flow.cheridito_weiss.reference import Reference
+from tests.studies.flows.cheridito_weiss.reference import Reference
 
 from replications.cheridito_weiss.published import MARKETS, published
+from studies.flows.cheridito_weiss.preset import CheriditoWeissPreset
 from tercel.core.errors import ConfigError
 from tercel.core.seeds import seed_stream
 from tercel.core.vocabulary import NS_PER_SECOND, SELL
@@ -16,7 +17,6 @@ from tercel.execution import intent as it
 from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Episodes, seeded_plan
 from tercel.market.flow import load
-from tercel.market.flow.cheridito_weiss.preset import CheriditoWeissPreset
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator import lockstep
 from tercel.market.simulator.source import NO_TAPE, first_world, reactive
