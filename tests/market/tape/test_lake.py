@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from tercel.core.errors import LakeConflictError, TapeError
-from tercel.market.tape import Events, Instrument, Lake, schema, swap
+from tercel.market.tape import Events, Instrument, Lake, schema
+from tercel.market.tape import lake as swap
 from tercel.market.tape.instrument import content_hash, day_ns, midnight_ns
 
 ROOT = Path(__file__).resolve().parents[3]
