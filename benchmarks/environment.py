@@ -3,8 +3,7 @@
 import numpy as np
 
 from tercel import Task
-from tercel.lab.evaluation.episodes import Plan
-from tercel.lab.evaluation.sampling import Sampler, bank_sampler
+from tercel.lab.evaluation.episodes import Plan, Sampler, bank_sampler
 from tercel.lab.learning.envs import ExecutionVec
 from tercel.market.flow import preset as presets
 from tercel.market.simulator.source import reactive

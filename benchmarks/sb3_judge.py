@@ -12,7 +12,7 @@ import numpy as np
 
 from tercel.core.arrays import Float32
 from tercel.execution.policies.mlp import MlpPolicy
-from tercel.lab.learning.native.normalise import CLIP, EPSILON
+from tercel.lab.learning.native.net import CLIP, EPSILON
 from tercel.lab.learning.native.ppo import PpoSettings
 from tercel.lab.learning.port import AnyVecEnv
 from tercel.lab.learning.sb3 import to_sb3

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.errors import TapeError
-from tercel.feeds import itch_format as f
-from tercel.feeds.lobster_tick import UNITS_PER_DOLLAR
+from tercel.feeds import itch_store as f
+from tercel.feeds.lobster_csv import UNITS_PER_DOLLAR
 from tercel.market.tape.events import Events
 from tercel.market.tape.instrument import Instrument, midnight_ns
 from tercel.market.tape.schema import (

@@ -12,7 +12,6 @@ from typing import Any, Final
 
 import numpy as np
 
-from tercel.core.capabilities import Capabilities
 from tercel.core.fixed import ONE
 from tercel.core.orders import (
     TERMINAL,
@@ -32,6 +31,7 @@ from tercel.core.orders import (
     VenueEvent,
     refused,
 )
+from tercel.core.ports import Capabilities
 from tercel.market.tape import schema
 
 WAY_NS: Final = 1_000

@@ -9,8 +9,7 @@ from exchange.fix.counterparties import Login
 from exchange.fix.server import FixServer, serve_fix
 from tercel.cli.machine import end_on_termination
 from tercel.cli.terminal import hand_over, say
-from tercel.core.heap import freeze
-from tercel.core.machine import WallClock
+from tercel.core.machine import WallClock, freeze
 from tercel.core.pace import Pace
 from tercel.fix.profiles.secrets import Secret
 from tercel.venues.address import TRADER

@@ -15,8 +15,7 @@ from exchange.commands import CRYPTO, Serve
 from tercel.cli.machine import end_on_termination
 from tercel.cli.terminal import check_folder, hand_over, say
 from tercel.core.errors import ConfigError
-from tercel.core.heap import freeze
-from tercel.core.machine import WallClock
+from tercel.core.machine import WallClock, freeze
 from tercel.core.pace import Pace
 from tercel.fix.profiles.signing import ed25519_key
 from tercel.venues.address import TRADER

@@ -20,7 +20,7 @@ from replications.kept_cells import cell_of, interval, measured, shown
 from tercel.cli.terminal import print_json, print_sentences, print_table, say
 from tercel.core.arrays import Floats
 from tercel.core.extras import needed
-from tercel.core.report import style
+from tercel.core.report import svg
 from tercel.core.report.svg import Figure, finished, sketch
 
 STUDY: Final = "buehler"
@@ -363,12 +363,12 @@ def figure(found: Mapping[str, Any]) -> Figure:
                 costs,
                 grown,
                 "o",
-                color=style.SERIES[0].token,
+                color=svg.SERIES[0].token,
                 label="ours, one dot a seed" if not j else None,
             )
         middle = max(ladder[3]["mean"] - ladder[0]["mean"], 1e-3)
         panel.plot(
-            costs, middle * (costs / costs[2]) ** (2 / 3), color=style.INK.token, label="power 2/3"
+            costs, middle * (costs / costs[2]) ** (2 / 3), color=svg.INK.token, label="power 2/3"
         )
         panel.set_xscale("log")
         panel.set_yscale("log")

@@ -24,7 +24,7 @@ from tercel.cli.terminal import print_json, print_sentences, print_table, say
 from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
 from tercel.core.extras import needed
-from tercel.core.report import style
+from tercel.core.report import svg
 from tercel.core.report.svg import Figure, finished, sketch
 from tercel.signals.zoo import family
 
@@ -319,7 +319,7 @@ def figure(cells: Mapping[str, Mapping[str, Any]], without: Collection[int] = ()
     named = [int(year) for year, days in counted if days >= 100 and year not in without]
     with sketch(3.4) as drawing:
         panel = drawing.subplots()
-        for place, (name, colour) in enumerate(zip(NAMES, style.SERIES, strict=False)):
+        for place, (name, colour) in enumerate(zip(NAMES, svg.SERIES, strict=False)):
             day = (
                 np.concatenate([np.array(cell[name]["before"]) for cell in cells.values()])
                 - 400 * HALF_TURN
@@ -332,7 +332,7 @@ def figure(cells: Mapping[str, Mapping[str, Any]], without: Collection[int] = ()
                 color=colour.token,
                 label=NAMES[name],
             )
-        panel.axhline(0.0, color=style.INK.token, linewidth=0.8)
+        panel.axhline(0.0, color=svg.INK.token, linewidth=0.8)
         panel.set_xticks(range(len(named)), [str(year) for year in named])
         panel.set_ylabel("% a day after costs")
         panel.legend(loc="upper right")

@@ -22,7 +22,7 @@ from replications.kept_cells import cell_of, interval, measured, shown
 from tercel.cli.terminal import print_json, print_sentences, print_table, say
 from tercel.core.arrays import Floats
 from tercel.core.extras import needed
-from tercel.core.report import style
+from tercel.core.report import svg
 from tercel.core.report.svg import Figure, finished, name_rows, sketch
 from tercel.signals.zoo import family
 
@@ -354,14 +354,14 @@ def figure(found: Mapping[int, Any]) -> Figure:
                 panel.plot(
                     [one["ci_low"], one["ci_high"]],
                     [place] * 2,
-                    color=style.SERIES[0].token,
+                    color=svg.SERIES[0].token,
                     linewidth=2,
                 )
                 panel.plot(
                     one["mean"],
                     place,
                     "o",
-                    color=style.SERIES[0].token,
+                    color=svg.SERIES[0].token,
                     label="ours" if not place else None,
                 )
                 theirs = PUBLISHED.get(p, {}).get(name, {}).get(model, (None, None))[1]
@@ -370,12 +370,12 @@ def figure(found: Mapping[int, Any]) -> Figure:
                         theirs,
                         place,
                         "x",
-                        color=style.INK.token,
+                        color=svg.INK.token,
                         label="published" if not place else None,
                     )
             name_rows(panel, list(rows))
             panel.set_xlabel(f"R² out of sample, %: model ({model})")
-            panel.axvline(0.0, color=style.SOFT.token, linewidth=0.8)
+            panel.axvline(0.0, color=svg.SOFT.token, linewidth=0.8)
         panel.legend(loc="lower left")
     return finished(
         drawing,

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tercel.cli.terminal import progress, say
+from tercel.core.files import write_whole
 from tercel.core.plain import json_text
 from tercel.core.stats import normal_quantile
-from tercel.core.written import write_whole
 
 
 def measured(

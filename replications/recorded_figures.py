@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from tercel.core.report import style
+from tercel.core.report import svg as style
 from tercel.core.report.svg import Figure, finished, sketch
 
 

@@ -6,7 +6,7 @@ from multiprocessing import get_context
 from typing import Any, Final, TypeVar
 
 from tercel.cli.terminal import progress
-from tercel.core.worker import begin_worker
+from tercel.core.pool import begin_worker
 
 R = TypeVar("R")
 

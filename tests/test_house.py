@@ -252,7 +252,7 @@ def members_of(kind: ast.ClassDef) -> set[str]:
 
 
 def test_nobody_asks_a_venue_by_a_string_what_it_can_do() -> None:
-    """A typo would turn a safety feature off in silence: `tercel.core.capabilities` has a protocol of each."""
+    """A typo would turn a safety feature off in silence: `tercel.core.ports` has a protocol of each."""
     members = {name for kind in ast.parse((ROOT / CAPABILITIES).read_text()).body if isinstance(kind, ast.ClassDef)
                for name in members_of(kind)}  # fmt: skip
     assert members >= {
@@ -308,7 +308,7 @@ def test_code_that_trades_asks_by_string_for_little() -> None:
     assert found == STRINGS_ON_THE_DESK
 
 
-CAPABILITIES = "src/tercel/core/capabilities.py"
+CAPABILITIES = "src/tercel/core/ports.py"
 """The one file that looks: it refuses a venue that has what it does not declare."""
 
 
@@ -364,7 +364,7 @@ def test_nothing_that_a_person_may_be_handed_can_run_code() -> None:
     sources = [path for name in ("src", *ASIDE) for path in (ROOT / name).rglob("*.py")]
     found = {str(path.relative_to(ROOT)): unsafe_loads(path.read_text()) for path in sources}
     trusted = {
-        "src/tercel/lab/learning/sb3/export.py": ["pickle"]
+        "src/tercel/lab/learning/sb3/bridge.py": ["pickle"]
     }  # an archive that a person named with --trust
     assert {path: what for path, what in found.items() if what} == trusted
 

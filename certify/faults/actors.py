@@ -19,12 +19,12 @@ from exchange.fix.counterparties import Login
 from exchange.fix.server import FixServer, ListenerSettings
 from tercel.cli.machine import BoundedClock
 from tercel.core.errors import VenueError
+from tercel.core.files import write_whole
 from tercel.core.machine import WallClock
 from tercel.core.orders import CancelOrder, Command, NewOrder, ReplaceOrder, Report, VenueEvent
 from tercel.core.pace import Pace
 from tercel.core.ports import Venue
 from tercel.core.vocabulary import NS_PER_SECOND as SECOND
-from tercel.core.written import write_whole
 from tercel.desk.gate.config import read_config
 from tercel.desk.gate.opening import beside_gate, hide, opened, serve
 from tercel.desk.limits import LimitGate, read

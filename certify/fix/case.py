@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, TypeVar
 
-from tercel.core.deadline import Deadline
 from tercel.core.errors import ConfigError
+from tercel.core.threads import Deadline
 from tercel.fix.link import Address
 from tercel.fix.profiles import ProfileTerms
 

@@ -17,9 +17,8 @@ from typing import TypeVar
 import pytest
 
 from tercel.core import orders as o
-from tercel.core.capabilities import check_capabilities
 from tercel.core.fixed import ONE
-from tercel.core.ports import Venue
+from tercel.core.ports import Venue, check_capabilities
 from tercel.market.tape.schema import (
     ADD,
     CLEAR,

@@ -15,8 +15,8 @@ from certify.week.play import Week
 from certify.week.verdict import verdict_of
 from tercel.cli.terminal import hand_over, print_table, result_console, say
 from tercel.core.errors import ConfigError
+from tercel.core.files import write_whole
 from tercel.core.names import check_known
-from tercel.core.written import write_whole
 
 PROCESSES: Final = ("desk", "gate", "venue", "console")
 _TEXT: Final = ("what the desk and people did", "owners of alerts")

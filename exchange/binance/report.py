@@ -20,9 +20,9 @@ from tercel.api.tca.report import own_costs
 from tercel.core.arrays import Ints
 from tercel.core.errors import TercelError
 from tercel.core.fixed import ONE, text
+from tercel.core.plain import csv_text
 from tercel.core.report.page import Section
 from tercel.core.report.tables import fixed, plain_table
-from tercel.core.rows import csv_text
 from tercel.core.vocabulary import BUY, NS_PER_SECOND
 from tercel.market.tape import Events, Instrument, Lake, schema
 

@@ -18,10 +18,9 @@ from typing import Final, Self
 from exchange.fix.arrival import IncomingConnection, SessionName, named
 from exchange.fix.counterparties import Counterparty, Login, comp_id
 from exchange.fix.service import TAKES, VenueService
-from tercel.core.closing import Closing
 from tercel.core.errors import ConfigError, TercelError, VenueError
 from tercel.core.pace import Pace
-from tercel.core.ports import Venue
+from tercel.core.ports import Closing, Venue
 from tercel.fix import tags as t
 from tercel.fix.challenge import answered
 from tercel.fix.connection import Connection, TlsSettings

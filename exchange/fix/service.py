@@ -10,10 +10,9 @@ from exchange.fix.hosted_dialect import HostedDialect
 from exchange.fix.publisher import Publisher
 from exchange.fix.reports import none_to_report, plain, plain_report
 from tercel.core import orders as o
-from tercel.core.capabilities import check_capabilities
 from tercel.core.errors import TercelError
 from tercel.core.pace import Pace
-from tercel.core.ports import Venue
+from tercel.core.ports import Venue, check_capabilities
 from tercel.fix import tags as t
 from tercel.fix.protocol.message import Fields, Message
 from tercel.fix.scale import PLAIN, RefusedError, scales

@@ -13,7 +13,7 @@ from replications.cheridito_weiss import columns as c
 from replications.cheridito_weiss import rules
 from replications.cheridito_weiss.cells import Cell
 from tercel.core.errors import PolicyError
-from tercel.core.written import write_whole
+from tercel.core.files import write_whole
 from tercel.execution import intent as it
 from tercel.execution.intent import Intents
 from tercel.execution.policies.mlp import MlpPolicy

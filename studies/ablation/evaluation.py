@@ -22,9 +22,8 @@ from tercel.execution.strategy import Strategy
 from tercel.lab.evaluation.comparisons import ComparisonLedger, ResampledScores, Scores, detectable
 from tercel.lab.evaluation.market import JobMarket
 from tercel.lab.evaluation.pipeline.candidates import Candidate
-from tercel.lab.evaluation.pipeline.jobs import Results
+from tercel.lab.evaluation.pipeline.jobs import Results, run_jobs
 from tercel.lab.evaluation.pipeline.leaks import refuse_leaks
-from tercel.lab.evaluation.pipeline.run import run_jobs
 from tercel.lab.evaluation.pipeline.scenarios import Scenario
 from tercel.lab.evaluation.settings import MarketTask
 from tercel.lab.learning.agent.config import AgentConfig

@@ -15,8 +15,8 @@ from typing import Any, Final
 
 from studies.ablation.variants import WHOLE, Variant
 from tercel.core.errors import TercelError
+from tercel.core.files import write_whole
 from tercel.core.pool import Pool, stopping
-from tercel.core.written import write_whole
 from tercel.execution.policies.policy import CARD
 from tercel.lab.learning.agent.config import AgentConfig
 from tercel.lab.learning.agent.report import write_page

@@ -6,7 +6,8 @@ from studies.big_table.table import BigTable
 from studies.markdown import markdown_table
 from tercel.core.report.tables import spelt
 from tercel.lab.evaluation.claims import Claim
-from tercel.lab.evaluation.pipeline.claim_text import (
+from tercel.lab.evaluation.pipeline.evaluation_result import MarketCell
+from tercel.lab.evaluation.pipeline.notes import (
     POOLED,
     claimed,
     figure_name,
@@ -14,7 +15,6 @@ from tercel.lab.evaluation.pipeline.claim_text import (
     label,
     ranked,
 )
-from tercel.lab.evaluation.pipeline.evaluation_result import MarketCell
 
 IMAGE = "figures"
 """Folder of the figure, beside the page."""

@@ -75,7 +75,7 @@ def table(request: TableRequest) -> None:
     from studies.big_table.table import regimes_of, result_of, scenarios_of
     from tercel.lab.evaluation.pipeline.candidates import baselines_of
     from tercel.lab.evaluation.pipeline.families import field_of
-    from tercel.lab.evaluation.pipeline.run import run_jobs
+    from tercel.lab.evaluation.pipeline.jobs import run_jobs
     from tercel.lab.evaluation.pipeline.scenarios import PLAIN
     from tercel.lab.learning.ray.jobs import on_cluster
 
@@ -115,7 +115,7 @@ def table(request: TableRequest) -> None:
 
 def _write(path: Path, result: "BigTable") -> None:
     from studies.big_table.markdown import IMAGE, markdown
-    from tercel.lab.evaluation.pipeline.claim_text import gains_figure
+    from tercel.lab.evaluation.pipeline.notes import gains_figure
 
     replace_table(path, markdown(result), MARKS)
     say(f"written  {path}")

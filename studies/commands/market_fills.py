@@ -148,7 +148,7 @@ def _number(value: float) -> str:
 
 def sentences(found: "Fills") -> list[str]:
     """Findings and how to read them, five sentences at most."""
-    from tercel.signals.flow.carry import in_words
+    from tercel.signals.flow.recalibrate import in_words
 
     passed = sum(gate.passed for gate in found.gates)
     lot = f"A ghost is an order of {found.scale.ghost} shares that joins the touch every 10 s and takes nothing;"

@@ -20,8 +20,7 @@ from tercel.cli.shared import (
     share_of,
 )
 from tercel.cli.terminal import check_folder, hand_over, print_table, say
-from tercel.core.plain import plain
-from tercel.core.record import Record
+from tercel.core.plain import Record, plain
 from tercel.core.report.tables import plain_table, spelt
 
 if TYPE_CHECKING:

@@ -9,11 +9,11 @@ import typer
 from tercel.cli.risk import PostureRequest
 from tercel.cli.shared import AsJson, Seed
 from tercel.cli.terminal import hand_over, print_table, result_console, say
-from tercel.core.written import write_whole
+from tercel.core.files import write_whole
 
 if TYPE_CHECKING:
     from studies.risk.trials.report import TrialReport
-    from tercel.signals.risk.posture_story import PostureStory
+    from tercel.signals.risk.report import PostureStory
 
 Data = Annotated[
     Path | None,

@@ -19,7 +19,7 @@ from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution.foresight.features import NAMES
 from tercel.market.tape import Lake
 from tercel.signals.flow.days import STEP_NS, FlowDay, read_day
-from tercel.signals.flow.trees import CLIP
+from tercel.signals.flow.train import CLIP
 
 PACE: Final = NS_PER_SECOND // STEP_NS
 """Rows a second."""

@@ -20,8 +20,7 @@ from studies.zoo.regimes import KINDS
 from studies.zoo.svm import SupportVectors, gamma_of
 from tercel.core.arrays import Floats
 from tercel.signals.zoo.base import Estimator, FitError, checks, scale_of
-from tercel.signals.zoo.boosting import BoostedTrees
-from tercel.signals.zoo.forest import ForestNodes
+from tercel.signals.zoo.models import BoostedTrees, ForestNodes
 
 _FOLDS: Final = 3
 
@@ -151,7 +150,7 @@ class Logistic(Classifier):
 
 
 class BoostingClassifier(BoostedTrees, Classifier):
-    """LightGBM classifier of up against down; parameters as :class:`tercel.signals.zoo.boosting.BoostingRegressor`."""
+    """LightGBM classifier of up against down; parameters as :class:`tercel.signals.zoo.models.BoostingRegressor`."""
 
     def _fit(self, X: Floats, up: Floats, weights: Floats) -> None:
         from lightgbm import LGBMClassifier

@@ -13,8 +13,8 @@ from studies.families.settings import CompareSection, compare_section
 from studies.zoo import card_of
 from tercel.cli.terminal import progress, say
 from tercel.core.errors import ConfigError
+from tercel.core.files import write_whole
 from tercel.core.plain import json_text
-from tercel.core.written import write_whole
 from tercel.signals.runs.config import SignalsConfig
 
 SETTINGS = "compare.json"

@@ -15,7 +15,7 @@ from studies.zoo.regimes import KINDS
 from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
 from tercel.signals.zoo.base import Estimator, Regressor
-from tercel.signals.zoo.linear import Ridge
+from tercel.signals.zoo.models import Ridge
 
 MOST_STATES = 4
 

@@ -27,9 +27,9 @@ from studies.zoo import FAMILIES, SEQUENCES, STATES
 from tercel.cli.terminal import say
 from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
+from tercel.core.files import beside
 from tercel.core.plain import json_text, plain
 from tercel.core.stats import mean_interval
-from tercel.core.written import beside
 from tercel.signals.fusion_walk import (
     Fold,
     base_names,

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 
 from studies.families.claims import Verdict
-from tercel.core.report import style
+from tercel.core.report import svg
 from tercel.core.report.page import Section, render
 from tercel.core.report.svg import Figure, finished, sketch
 from tercel.core.report.tables import plain_table
 from tercel.signals.evaluated import interval_figure
 
-COLOURS = {"confirmed": style.GOOD, "refuted": style.BAD, "open": style.SOFT, "absent": style.RULE}
+COLOURS = {"confirmed": svg.GOOD, "refuted": svg.BAD, "open": svg.SOFT, "absent": svg.RULE}
 
 
 def compare_page(result: dict[str, Any], verdicts: Sequence[Verdict]) -> str:
@@ -143,12 +143,12 @@ def share_figure(table: Sequence[dict[str, Any]]) -> Figure:
     """A dot per family and problem."""
     problems = list(dict.fromkeys(line["problem"] for line in table))
     families = _families(table)
-    colours = style.series_colours(families)
+    colours = svg.series_colours(families)
 
     with sketch(5.2) as drawing:
         panel = drawing.subplots()
-        panel.axvline(1, color=style.INK.token, linewidth=0.9)
-        panel.axvline(0, color=style.SOFT.token, linewidth=0.9)
+        panel.axvline(1, color=svg.INK.token, linewidth=0.9)
+        panel.axvline(0, color=svg.SOFT.token, linewidth=0.9)
         for number, family in enumerate(families):
             lines = [line for line in table if line["family"] == family]
             height = [
@@ -184,7 +184,7 @@ def cost_figure(
 ) -> Figure:
     """Time to fit against skill, mean over problems."""
     families = _families(table)
-    colours = style.series_colours(families)
+    colours = svg.series_colours(families)
     points = {
         family: tuple(
             float(np.mean([x[key] for x in table if x["family"] == family]))
@@ -220,7 +220,7 @@ def cost_figure(
 def noise_figure(table: Sequence[dict[str, Any]]) -> Figure:
     """Share kept as labels are flipped."""
     lines = [line for line in table if len(line["share_by_noise"]) > 1]
-    colours = style.series_colours([line["family"] for line in lines])
+    colours = svg.series_colours([line["family"] for line in lines])
 
     with sketch(3.4) as drawing:
         panel = drawing.subplots()
@@ -253,7 +253,7 @@ def claims_figure(verdicts: Sequence[Verdict]) -> Figure:
 
     with sketch(0.8 + 0.27 * max(1, len(shown))) as drawing:
         panel = drawing.subplots()
-        panel.axvline(0, color=style.INK.token, linewidth=1)
+        panel.axvline(0, color=svg.INK.token, linewidth=1)
         for row, v in enumerate(shown):
             colour = COLOURS[v.verdict].token
             ends = [abs(x) for x in (v.mean, v.ci_low, v.ci_high) if x is not None]

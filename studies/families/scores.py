@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tercel.core.errors import DataError
-from tercel.core.stats.ranks import ranks
+from tercel.core.stats.robust import ranks
 
 
 def single_class(which: object, rows: int) -> DataError:

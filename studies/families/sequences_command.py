@@ -28,13 +28,13 @@ from studies.families.sequences import (
     steps_of,
 )  # fmt: skip
 from tercel.cli.terminal import print_json, print_rows, progress, say
+from tercel.core.files import beside
 from tercel.core.names import check_known
 from tercel.core.plain import plain
 from tercel.core.report.cells import NOTHING
 from tercel.core.report.page import Section, render
 from tercel.core.report.tables import fixed, plain_table, spelt_cell
-from tercel.core.stats.p_values import holm
-from tercel.core.written import beside
+from tercel.core.stats.inference import holm
 from tercel.execution.foresight.features import FEATURES
 from tercel.market.tape import Lake
 from tercel.signals.evaluated import interval_figure

@@ -23,8 +23,8 @@ from tercel.market.score.tape import rounded
 from tercel.market.simulator.days import synthetic
 from tercel.market.tape import Events, Instrument
 from tercel.market.tape.instrument import FIRST_MADE, working_days
-from tercel.signals.flow.carry import Carry, carry
 from tercel.signals.flow.days import flow_day
+from tercel.signals.flow.recalibrate import Carry, carry
 
 WORDS = {
     **{f"filled_{wait}s": f"filled in {wait} s" for wait in WAITS_S},

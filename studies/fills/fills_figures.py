@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tercel.core.arrays import Floats
-from tercel.core.report import style
+from tercel.core.report import svg
 from tercel.core.report.svg import Figure, finished, sketch
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def markouts(cells: Cells, horizons_s: Sequence[int], symbol: str) -> Figure:
     with sketch(3.0) as drawing:
         for panel, (what, title) in zip(drawing.subplots(1, 2), shown.items(), strict=True):
             panel.set_title(title)
-            panel.axhline(0.0, color=style.SOFT.token, linewidth=0.9)
+            panel.axhline(0.0, color=svg.SOFT.token, linewidth=0.9)
             _columns(
                 panel,
                 [cells[f"{what}_{h}s_ticks"] for h in horizons_s],
@@ -177,7 +177,7 @@ def _series(cells: Sequence[Cell]) -> Iterator[tuple[float, str, Floats, Floats]
 
 
 def _marker(label: str) -> dict[str, Any]:
-    colour = style.INK.token if label == "tape" else style.SERIES[0].token
+    colour = svg.INK.token if label == "tape" else svg.SERIES[0].token
     return {
         "fmt": "o",
         "color": colour,

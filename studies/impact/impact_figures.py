@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tercel.core.report import style
+from tercel.core.report import svg
 from tercel.core.report.svg import Figure, finished, sketch
 
 Curve = Mapping[str, Sequence[float]]
@@ -20,9 +20,9 @@ def metaorder_paths(paths: Mapping[str, Curve], length_s: float) -> Figure:
 
     with sketch(3.2) as drawing:
         panel = drawing.subplots()
-        panel.axvline(length_s / 60, color=style.RULE.token, linewidth=1.0)
+        panel.axvline(length_s / 60, color=svg.RULE.token, linewidth=1.0)
         labels = {key: f"{100 * float(key):g} %" for key in paths}
-        colours = style.series_colours(labels.values())
+        colours = svg.series_colours(labels.values())
         for key, path in paths.items():
             minutes, ticks, se = (np.asarray(path[what]) for what in ("seconds", "ticks", "se"))
             colour = colours[labels[key]].token
@@ -56,12 +56,12 @@ def impact_by_size(
         ):
             ticks, se = (np.array([r[what] for r in rows]) for what in ("ticks", "se"))
             panel.errorbar(
-                x, ticks, yerr=se, fmt="o", color=style.INK.token, markersize=4.5, linewidth=1.2
+                x, ticks, yerr=se, fmt="o", color=svg.INK.token, markersize=4.5, linewidth=1.2
             )
             fine = [i for i, value in enumerate(ticks) if value > 0]
             if fine:
                 root = ticks[fine[-1]] * np.sqrt(np.array(x) / x[fine[-1]])
-                panel.plot(x, root, "--", color=style.SOFT.token, linewidth=1.0)
+                panel.plot(x, root, "--", color=svg.SOFT.token, linewidth=1.0)
             panel.set_xscale("log")
             panel.set_yscale("log")
             panel.set_xticks(x, [f"{value:g}" for value in x])
@@ -96,22 +96,22 @@ def decay_and_response(
         left, right = drawing.subplots(1, 2)
         for key, row in decay.items():
             if row["mean"] is not None:
-                left.plot([float(key)], [row["mean"]], "o", color=style.INK.token, markersize=4.5)
+                left.plot([float(key)], [row["mean"]], "o", color=svg.INK.token, markersize=4.5)
             if row["ci_low"] is not None:
                 left.plot(
                     [float(key)] * 2,
                     [row["ci_low"], row["ci_high"]],
-                    color=style.INK.token,
+                    color=svg.INK.token,
                     linewidth=1.4,
                 )
-        left.axhline(1.0, color=style.RULE.token, linewidth=0.9)
+        left.axhline(1.0, color=svg.RULE.token, linewidth=0.9)
         left.set(xlabel="time, lengths of the execution", ylabel="level, end = 1")
         left.set_ylim(bottom=0)
         right.plot(
             response["lags"],
             response["ticks"],
             "o-",
-            color=style.INK.token,
+            color=svg.INK.token,
             markersize=4.5,
             linewidth=1.2,
         )

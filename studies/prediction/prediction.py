@@ -16,9 +16,9 @@ import numpy as np
 
 from studies.prediction.split_half import split_half
 from tercel.core.arrays import Floats
-from tercel.core.record import Record
+from tercel.core.plain import Record
 from tercel.core.stats import Estimate, Replicates, moments_of_mean
-from tercel.core.stats.ranks import ranks, spearman
+from tercel.core.stats.robust import ranks, spearman
 from tercel.execution.costs import Costs
 from tercel.lab.evaluation.comparisons import ComparisonLedger, ResampledScores, Scores
 

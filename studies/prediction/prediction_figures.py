@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from studies.prediction.prediction import PredictedRow
-from tercel.core.report import style
+from tercel.core.report import svg
 from tercel.core.report.svg import Figure, finished, sketch
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
 
 Rows = Mapping[str, PredictedRow]
-COLOURS = {True: style.SERIES[1].token, False: style.SERIES[0].token}
+COLOURS = {True: svg.SERIES[1].token, False: svg.SERIES[0].token}
 PLACES = ("simulated", "tape")
 LABELS = {True: "mostly rests, here or there", False: "mostly takes"}
 
@@ -33,7 +33,7 @@ def costs(rows: Rows, symbol: str) -> Figure:
             at = row.rank["simulated"], row.rank["tape"]
             right.plot(*at, "o", color=COLOURS[row.resting], markersize=4.5)
             right.annotate(
-                one, at, (5, -2.5), textcoords="offset points", fontsize=7, color=style.INK.token
+                one, at, (5, -2.5), textcoords="offset points", fontsize=7, color=svg.INK.token
             )
         _diagonal(right, np.array([1, len(rows)]))
         right.set(
@@ -91,7 +91,7 @@ def _point(panel: "Axes", row: PredictedRow, at: Sequence[float]) -> None:
 
 def _diagonal(panel: "Axes", values: Any) -> None:
     ends = [float(np.min(values)), float(np.max(values))]
-    panel.plot(ends, ends, color=style.SOFT.token, linewidth=0.9, zorder=0)
+    panel.plot(ends, ends, color=svg.SOFT.token, linewidth=0.9, zorder=0)
 
 
 def _legend(drawing: "Drawing", panel: "Axes") -> None:

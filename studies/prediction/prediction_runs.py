@@ -14,7 +14,7 @@ from tercel.lab.evaluation.pipeline.candidates import ALL, Candidate, baselines_
 from tercel.lab.evaluation.pipeline.families import members_of
 from tercel.lab.evaluation.pipeline.jobs import Results
 from tercel.lab.evaluation.pipeline.leaks import calibrated_on, judged_days
-from tercel.lab.evaluation.pipeline.overflow import overflowing, without_overflowed
+from tercel.lab.evaluation.pipeline.results import overflowing, without_overflowed
 from tercel.lab.evaluation.pipeline.scenarios import BuiltScenario, Scenario, build_scenario
 from tercel.lab.evaluation.settings import MarketTask
 from tercel.market.simulator.bounds import theirs

@@ -3,7 +3,7 @@
 import numpy as np
 
 from tercel.core.stats import Moments
-from tercel.core.stats.ranks import spearman
+from tercel.core.stats.robust import spearman
 
 
 def split_half(

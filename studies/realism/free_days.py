@@ -9,7 +9,7 @@ from pathlib import Path
 from studies.realism.sanity import FreeDay, free_day
 from studies.side_by_side import as_they_end
 from tercel.core.errors import ConfigError
-from tercel.core.locks import locked
+from tercel.core.files import locked
 from tercel.market.flow.preset import load
 
 

@@ -15,9 +15,14 @@ from studies.risk.synthetic import factor_covariance, factor_returns, gjr_series
 from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
 from tercel.market.simulator.seconds import COLUMNS
-from tercel.signals.risk.ports import AnomalyScore, CovarianceEstimator, TailModel, VolatilityModel
-from tercel.signals.risk.seconds import Second
-from tercel.signals.risk.series import DailySeries
+from tercel.signals.risk.anomaly import Second
+from tercel.signals.risk.ports import (
+    AnomalyScore,
+    CovarianceEstimator,
+    DailySeries,
+    TailModel,
+    VolatilityModel,
+)
 
 
 def refuses(call: Any, *words: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tercel.core.arrays import Bools, Floats
-from tercel.core.report import style
+from tercel.core.report import svg
 from tercel.core.report.svg import Figure, finished, sketch
 
 
@@ -25,8 +25,8 @@ def through_time(
     with sketch(3.2) as drawing:
         panel = drawing.subplots()
         names = list(lines)
-        panel.plot(x, lines[names[0]], ".", color=style.SOFT.token, markersize=2.5, label=names[0])
-        for key, colour in zip(names[1:], style.SERIES, strict=False):
+        panel.plot(x, lines[names[0]], ".", color=svg.SOFT.token, markersize=2.5, label=names[0])
+        for key, colour in zip(names[1:], svg.SERIES, strict=False):
             panel.plot(x, lines[key], color=colour.token, linewidth=1.1, label=key)
         if log:
             panel.set_yscale("log")
@@ -43,12 +43,12 @@ def regimes(days: Sequence[date], returns: Floats, probability: Floats, state: B
 
     with sketch(4.2) as drawing:
         above, below = drawing.subplots(2, 1, sharex=True, height_ratios=[2, 1])
-        above.plot(x, 100 * returns, color=style.SERIES[1].token, linewidth=0.6)
+        above.plot(x, 100 * returns, color=svg.SERIES[1].token, linewidth=0.6)
         for panel in (above, below):
-            panel.fill_between(x, 0, 1, where=state, color=style.SERIES[0].token, alpha=0.18, linewidth=0,
+            panel.fill_between(x, 0, 1, where=state, color=svg.SERIES[0].token, alpha=0.18, linewidth=0,
                                transform=panel.get_xaxis_transform())  # fmt: skip
             panel.margins(x=0)
-        below.plot(x, probability, color=style.INK.token, linewidth=0.7)
+        below.plot(x, probability, color=svg.INK.token, linewidth=0.7)
         above.set_ylabel("daily return, %")
         below.set_ylabel("probability")
 
@@ -68,12 +68,12 @@ def withdrawal(
 
     with sketch(4.0) as drawing:
         above, below = drawing.subplots(2, 1, sharex=True)
-        above.plot(seconds / 60, depth, color=style.SERIES[1].token)
-        below.plot(seconds / 60, score, color=style.INK.token)
-        below.axhline(1.0, color=style.BAD.token, linestyle="--", linewidth=1)
+        above.plot(seconds / 60, depth, color=svg.SERIES[1].token)
+        below.plot(seconds / 60, score, color=svg.INK.token)
+        below.axhline(1.0, color=svg.BAD.token, linestyle="--", linewidth=1)
         for panel in (above, below):
             for (key, at), colour in zip(
-                marks.items(), (style.SOFT, style.SERIES[0], style.SOFT), strict=False
+                marks.items(), (svg.SOFT, svg.SERIES[0], svg.SOFT), strict=False
             ):
                 panel.axvline(
                     at / 60, color=colour.token, linewidth=1, label=key if panel is above else None
@@ -81,7 +81,7 @@ def withdrawal(
             if alarm is not None:
                 panel.axvline(
                     alarm / 60,
-                    color=style.BAD.token,
+                    color=svg.BAD.token,
                     linewidth=1.4,
                     label="alarm" if panel is above else None,
                 )
@@ -100,8 +100,8 @@ def histogram(name: str, title: str, values: Floats, unit: str) -> Figure:
 
     with sketch(2.4) as drawing:
         panel = drawing.subplots()
-        panel.hist(values, bins=min(40, max(8, len(values) // 5)), color=style.SERIES[1].token)
-        panel.axvline(0, color=style.BAD.token, linewidth=1.2)
+        panel.hist(values, bins=min(40, max(8, len(values) // 5)), color=svg.SERIES[1].token)
+        panel.axvline(0, color=svg.BAD.token, linewidth=1.2)
         panel.set(xlabel=unit, ylabel="withdrawals")
 
     summary = f"median {np.median(values):.0f}, {len(values)} of them" if len(values) else "none"
@@ -117,12 +117,12 @@ def posture(inputs: Mapping[str, Floats], series: Mapping[str, Floats]) -> Figur
     with sketch(1.5 * (len(inputs) + 1)) as drawing:
         panels = drawing.subplots(len(inputs) + 1, 1, sharex=True)
         for panel, (key, values), colour in zip(
-            panels, inputs.items(), style.SERIES[1:], strict=False
+            panels, inputs.items(), svg.SERIES[1:], strict=False
         ):
             panel.plot(minutes, values, color=colour.token)
             panel.set_title(key)
             panel.margins(x=0)
-        for (key, values), colour in zip(series.items(), style.SERIES, strict=False):
+        for (key, values), colour in zip(series.items(), svg.SERIES, strict=False):
             panels[-1].step(
                 minutes, values, where="post", color=colour.token, label=key.replace("_", " ")
             )

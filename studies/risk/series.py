@@ -12,7 +12,7 @@ import numpy as np
 
 from tercel.core.arrays import Floats
 from tercel.core.errors import ConfigError, DataError
-from tercel.signals.risk.series import DailySeries
+from tercel.signals.risk.ports import DailySeries
 
 OPTIONAL = ("rv", "rq", "vix")
 STALE_DAYS = 10

@@ -8,11 +8,10 @@ from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow import preset
 from tercel.market.simulator.seconds import FAR5, OWN5
 from tercel.market.simulator.source import Source, reactive
-from tercel.signals.risk.anomaly import AnomalyBaseline, learn_calm
+from tercel.signals.risk.anomaly import AnomalyBaseline, Second, learn_calm, simulate
 from tercel.signals.risk.meter import RiskMeter
 from tercel.signals.risk.posture import PosturePolicy
-from tercel.signals.risk.posture_story import PostureStory, asked, changed
-from tercel.signals.risk.seconds import Second, simulate
+from tercel.signals.risk.report import PostureStory, asked, changed
 
 DAY_S = 23_400
 SMOOTH_S = 10

@@ -21,7 +21,7 @@ from tercel.core.estimate import Estimate
 from tercel.core.report.tables import spelt_cell
 from tercel.core.seeds import seed_stream
 from tercel.core.stats.bootstrap import intervals, moments_of_mean
-from tercel.core.stats.ranks import ranks
+from tercel.core.stats.robust import ranks
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution.microstructure import imbalance, public_depth
 from tercel.market.book import layout as lay
@@ -33,7 +33,7 @@ from tercel.signals.alpha import AlphaScale, decay
 from tercel.signals.base_model import BOUNDED, BaseModel, BoundedLinear
 from tercel.signals.fusion import Fusion, stack
 from tercel.signals.model_folder import SignalModel, save
-from tercel.signals.zoo.linear import Ridge
+from tercel.signals.zoo.models import Ridge
 
 SOURCES = {
     "flow": ("ofi", "signed_volume", "return_bps"),

@@ -25,8 +25,8 @@ from tercel.execution.strategies import build
 from tercel.lab.evaluation.episodes import seeded_plan
 from tercel.lab.evaluation.experiment import Recording, run_strategies
 from tercel.lab.learning.agent.config import AgentConfig, preset_file, preset_names, read_config
+from tercel.lab.learning.agent.market import shortfall
 from tercel.lab.learning.agent.run_folder import resumed
-from tercel.lab.learning.agent.validation import shortfall
 from tercel.market.flow import preset as presets
 from tercel.market.simulator.source import reactive
 

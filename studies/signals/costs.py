@@ -15,7 +15,7 @@ from tercel.cli.terminal import print_json, print_table, say
 from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
 from tercel.core.progress import progress
-from tercel.core.report import style
+from tercel.core.report import svg
 from tercel.core.report.svg import Figure, finished, sketch
 from tercel.core.report.tables import fixed
 from tercel.signals.backtest import Backtest
@@ -181,11 +181,11 @@ def figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
 
 def _believed(panel: "Axes", seeds: Sequence[Mapping[str, Any]]) -> None:
     weeks = np.arange(SHOWN.start, SHOWN.start + len(seeds[0]["believed"]))
-    panel.axhspan(0.8, 1.2, color=style.RULE.token, linewidth=0)
-    panel.axvline(BAR, color=style.SOFT.token, linewidth=0.9, linestyle=":")
-    panel.plot(weeks, np.where(weeks < 0, 1 / 3, 1.0), color=style.INK.token, linewidth=1.4)
+    panel.axhspan(0.8, 1.2, color=svg.RULE.token, linewidth=0)
+    panel.axvline(BAR, color=svg.SOFT.token, linewidth=0.9, linestyle=":")
+    panel.plot(weeks, np.where(weeks < 0, 1 / 3, 1.0), color=svg.INK.token, linewidth=1.4)
     for one in seeds:
-        panel.plot(weeks, one["believed"], color=style.SERIES[1].token, linewidth=0.9)
+        panel.plot(weeks, one["believed"], color=svg.SERIES[1].token, linewidth=0.9)
     panel.set_ylim(0, None)
     panel.margins(x=0.01)
 
@@ -198,7 +198,7 @@ def _chosen(panel: "Axes", seeds: Sequence[Mapping[str, Any]]) -> None:
             weeks,
             one["chosen"],
             where="post",
-            color=style.SERIES[1].token,
+            color=svg.SERIES[1].token,
             linewidth=0.9,
             label=label,
         )
@@ -207,12 +207,12 @@ def _chosen(panel: "Axes", seeds: Sequence[Mapping[str, Any]]) -> None:
         weeks,
         true,
         where="post",
-        color=style.INK.token,
+        color=svg.INK.token,
         linewidth=1.4,
         linestyle="--",
         label="cost known",
     )
-    panel.axvline(BAR, color=style.SOFT.token, linewidth=0.9, linestyle=":")
+    panel.axvline(BAR, color=svg.SOFT.token, linewidth=0.9, linestyle=":")
     panel.set_ylim(0, None)
     panel.margins(x=0.01)
 

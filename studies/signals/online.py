@@ -12,21 +12,19 @@ from typing import Any, Final
 import numpy as np
 
 from tercel.core.arrays import Floats
-from tercel.core.report import style
+from tercel.core.report import svg
 from tercel.core.report.svg import Figure, finished, sketch
 from tercel.core.stats.bootstrap import Replicates, moments_of_mean, replicate
-from tercel.core.stats.p_values import holm
-from tercel.core.stats.ranks import ranks
+from tercel.core.stats.inference import holm
+from tercel.core.stats.robust import ranks
 from tercel.signals.fusion_walk import base_names, fused
 from tercel.signals.model_folder import MODEL, load
 from tercel.signals.online import FAMILY, learn
-from tercel.signals.online_rule import EXPERTS, OnlineRule
 from tercel.signals.panel.dataset import Dataset
-from tercel.signals.runs.config import SignalsConfig, TrainSection
+from tercel.signals.runs.config import EXPERTS, OnlineRule, SignalsConfig, TrainSection
 from tercel.signals.runs.train import train
-from tercel.signals.runs.walk import folds_of
+from tercel.signals.runs.walk import DAY, folds_of
 from tercel.signals.scores import rank_ic_by_date, skill
-from tercel.signals.validation import DAY
 
 SEEDS: Final = 200
 BEFORE: Final = 250
@@ -120,8 +118,8 @@ def chance_table(table: Floats, rng: np.random.Generator) -> list[dict[str, Any]
 def flip_figure(tables: Mapping[int, Floats]) -> Figure:
     """Mean IC of each date around the flip, a panel a number of features."""
     dates = np.arange(-40, AFTER)
-    drawn = {"oracle": style.INK, "recursive": style.SERIES[1], "blend": style.SERIES[3], "rolling": style.SERIES[9],
-             "static": style.SERIES[2]}  # fmt: skip
+    drawn = {"oracle": svg.INK, "recursive": svg.SERIES[1], "blend": svg.SERIES[3], "rolling": svg.SERIES[9],
+             "static": svg.SERIES[2]}  # fmt: skip
     with sketch(3.4) as drawing:
         panels = drawing.subplots(1, len(tables), sharey=True, squeeze=False)[0]
         for panel, (features, table) in zip(panels, tables.items(), strict=True):
@@ -134,7 +132,7 @@ def flip_figure(tables: Mapping[int, Floats]) -> Figure:
             panel.set(
                 title=f"{features} feature{'s' * (features > 1)}", xlabel="dates after the flip"
             )
-            panel.axhline(0.0, color=style.SOFT.token, linewidth=0.9)
+            panel.axhline(0.0, color=svg.SOFT.token, linewidth=0.9)
             panel.margins(x=0.01)
         panels[0].set_ylabel("rank IC, mean over seeds")
         drawing.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=5)

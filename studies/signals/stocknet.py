@@ -20,8 +20,8 @@ from studies.tweets.stocknet import Cutoff, StockNet, assigned
 from tercel.core.extras import needed
 from tercel.core.plain import plain
 from tercel.core.stats import Estimate
-from tercel.core.stats.ranks import ranks
-from tercel.signals.features.text import word_score
+from tercel.core.stats.robust import ranks
+from tercel.signals.sources.news import word_score
 
 if TYPE_CHECKING:
     import polars as pl

@@ -18,7 +18,7 @@ from scipy.sparse.csgraph import connected_components
 
 from studies.tweets.sentiment import vectorizer
 from tercel.core.errors import DataError
-from tercel.signals.features.text import masked, words
+from tercel.signals.sources.news import masked, words
 
 Floats = NDArray[np.float64]
 BLOCK = 512

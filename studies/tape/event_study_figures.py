@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tercel.core.report import style
+from tercel.core.report import svg
 from tercel.core.report.svg import Figure, finished, sketch
 
 if TYPE_CHECKING:
@@ -54,8 +54,8 @@ def by_horizon(effects: Effects, symbol: str, name: str = "attraction") -> Figur
 
 def _points(panel: "Axes", by_factor: Mapping[str, Mapping[str, Any]]) -> None:
     """One panel: horizons side by side, a colour for each factor."""
-    colours = style.series_colours([f"k {k}" for k in by_factor])
-    panel.axhline(1.0, color=style.SOFT.token, linewidth=0.9)
+    colours = svg.series_colours([f"k {k}" for k in by_factor])
+    panel.axhline(1.0, color=svg.SOFT.token, linewidth=0.9)
     horizons: Sequence[str] = list(next(iter(by_factor.values()), {}))
     for i, (k, cells) in enumerate(by_factor.items()):
         colour = colours[f"k {k}"].token
@@ -91,22 +91,22 @@ def by_outcome(
         panels = drawing.subplots(1, 2, sharex=True, sharey=True)
         for panel, (kind, factors) in zip(panels, effects.items(), strict=True):
             panel.set_title(kind)
-            panel.axvline(1.0, color=style.SOFT.token, linewidth=0.9)
+            panel.axvline(1.0, color=svg.SOFT.token, linewidth=0.9)
             for y, outcome in enumerate(names):
                 cell = factors["3"][outcome]["60"]
                 if not cell:
                     continue
                 panel.plot(
-                    [cell["ci_low"], cell["ci_high"]], [y, y], color=style.INK.token, linewidth=1.6
+                    [cell["ci_low"], cell["ci_high"]], [y, y], color=svg.INK.token, linewidth=1.6
                 )
                 panel.plot(
-                    [cell["after_over_placebo"]], [y], "o", color=style.INK.token, markersize=4.5
+                    [cell["after_over_placebo"]], [y], "o", color=svg.INK.token, markersize=4.5
                 )
                 panel.plot(
                     [cell["placebo"]],
                     [y + 0.22],
                     "o",
-                    color=style.SOFT.token,
+                    color=svg.SOFT.token,
                     markerfacecolor="none",
                     markersize=4.5,
                 )
@@ -134,7 +134,7 @@ def drift_and_slope(
 
     with sketch(3.0) as drawing:
         left, right = drawing.subplots(1, 2)
-        colours = style.series_colours(effects)
+        colours = svg.series_colours(effects)
         for i, (kind, factors) in enumerate(effects.items()):
             cells = [
                 (h, cell) for h, cell in enumerate(factors["3"]["mid_drift_ticks"].values()) if cell
@@ -151,7 +151,7 @@ def drift_and_slope(
                 markersize=4.5,
                 label=kind,
             )
-        left.axhline(0.0, color=style.SOFT.token, linewidth=0.9)
+        left.axhline(0.0, color=svg.SOFT.token, linewidth=0.9)
         left.set_xticks(range(len(slopes)), list(slopes))
         left.set_xlabel("seconds after the order")
         left.set_ylabel("drift in its favour, ticks")
@@ -177,13 +177,13 @@ def _slopes(panel: "Axes", slopes: Mapping[str, Mapping[str, Any]]) -> None:
             at,
             [row["ci_low"] for row in rows],
             [row["ci_high"] for row in rows],
-            color=style.INK.token,
+            color=svg.INK.token,
         )
-    panel.plot(at, [row["mean"] for row in rows], "o", color=style.INK.token, markersize=4.5)
+    panel.plot(at, [row["mean"] for row in rows], "o", color=svg.INK.token, markersize=4.5)
     beside = [x + 0.12 for x in at]
     placebo = [row["placebo"] for row in rows]
-    panel.plot(beside, placebo, "o", color=style.SOFT.token, markerfacecolor="none", markersize=4.5)
-    panel.axhline(0.0, color=style.SOFT.token, linewidth=0.9)
+    panel.plot(beside, placebo, "o", color=svg.SOFT.token, markerfacecolor="none", markersize=4.5)
+    panel.axhline(0.0, color=svg.SOFT.token, linewidth=0.9)
     panel.set_xticks(list(at), list(slopes))
     panel.set_xlabel("seconds after the order")
     panel.set_ylabel("opposite lots a lot shown")

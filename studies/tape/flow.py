@@ -8,15 +8,14 @@ import numpy as np
 
 from tercel.core.arrays import Floats, Ints
 from tercel.core.estimate import Estimate
-from tercel.core.stats.clusters import clustered_se
-from tercel.core.stats.student import t_quantile
+from tercel.core.stats.bootstrap import clustered_se
+from tercel.core.stats.inference import t_quantile
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution import columns as c
 from tercel.execution.costs import Costs
 from tercel.execution.foresight.forecaster import HORIZONS, Forecaster, load, save
 from tercel.execution.intent import TAKE, Intents
-from tercel.execution.policies.parts import OnSchedule
-from tercel.execution.policies.strategy import policy_strategy
+from tercel.execution.policies.strategy import OnSchedule, policy_strategy
 from tercel.execution.policies_packaged import folder_of
 from tercel.execution.step import E_WORLD
 from tercel.execution.strategies import WRITTEN, build

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from studies.tape.matched import effective
 from studies.tape.shown import HORIZONS_S, OUTCOMES, STATE, ShownOrders
-from tercel.core.stats.bootstrap import Replicates
-from tercel.core.stats.clusters import cluster_sums
+from tercel.core.stats.bootstrap import Replicates, cluster_sums
 from tercel.core.vocabulary import NS_PER_SECOND
 
 Floats = NDArray[np.float64]

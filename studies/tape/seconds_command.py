@@ -18,8 +18,7 @@ from tercel.execution.foresight.forecaster import Forecaster, heard
 from tercel.execution.intent import Intents
 from tercel.execution.strategies import build
 from tercel.execution.strategies.alpha_tilt import AlphaTilt, PostureCap
-from tercel.execution.strategies.flow import against
-from tercel.execution.strategies.seconds import OnSeconds
+from tercel.execution.strategies.flow import OnSeconds, against
 from tercel.execution.strategy import Strategy, Wrapper
 from tercel.execution.view import View
 from tercel.signals.flow.train import steps

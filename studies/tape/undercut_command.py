@@ -11,7 +11,7 @@ import numpy as np
 from studies.tape import undercut
 from studies.tape.undercut import Counts, clusters_of, counts_of, hazards, interval, read_names
 from tercel.cli.terminal import print_json, print_table, say
-from tercel.core.report import style
+from tercel.core.report import svg
 from tercel.core.report.svg import Figure, finished, sketch
 from tercel.market.simulator.bounds import ROOM_BPS
 
@@ -128,7 +128,7 @@ def figure(found: dict[str, Any]) -> Figure:
 
 
 def _panel(panel: "Axes", key: str, rooms: Sequence[dict[str, Any]]) -> None:
-    colours = style.series_colours(list(undercut.WHOS))
+    colours = svg.series_colours(list(undercut.WHOS))
     panel.set_title(key)
     panel.set_xlabel("room left, bps")
     panel.set_ylabel("undercut a second")

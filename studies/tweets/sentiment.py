@@ -22,7 +22,7 @@ from studies.tweets.text_embedding import available
 from tercel.core.arrays import Float32, Floats, Ints
 from tercel.core.errors import DataError
 from tercel.core.extras import needed
-from tercel.signals.features.text import masked
+from tercel.signals.sources.news import masked
 from tercel.signals.sources.port import SourceAbsentError
 
 LEVELS = {50: "50", 66: "66", 75: "75", 100: "All"}

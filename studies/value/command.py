@@ -22,7 +22,7 @@ from studies.value.report import (
 from studies.value.stress import Turn, measure
 from tercel import Task
 from tercel.cli.terminal import print_json, result_console, say
-from tercel.core.written import write_whole
+from tercel.core.files import write_whole
 from tercel.execution.policies_packaged import named
 from tercel.execution.strategies import MarketEstimates
 from tercel.execution.strategies.almgren_chriss import Parameters

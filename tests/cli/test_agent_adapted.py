@@ -4,8 +4,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from tercel.core.estimate import Estimate
-from tercel.lab.evaluation.pipeline.adaptation import adapted, rows
 from tercel.lab.evaluation.pipeline.evaluation_result import AdaptationCell
+from tercel.lab.evaluation.pipeline.notes import adapted, rows
 
 
 def interval(mean: float, half: float) -> Estimate:

@@ -12,7 +12,7 @@ from tests.waiting import until
 from tercel.cli.agent_train import Train, train
 from tercel.core.errors import ConfigError
 from tercel.execution.policies.strategy import policy_strategy
-from tercel.lab.evaluation.metrics import read_metrics
+from tercel.lab.evaluation.training_files import read_metrics
 from tercel.lab.learning.agent.config import parse
 from tercel.lab.learning.agent.ray import with_shards
 from tercel.lab.learning.agent.training import run_training

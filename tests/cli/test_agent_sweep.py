@@ -8,7 +8,7 @@ import pytest
 from tercel.cli.agent_sweep import SweepRequest, sweep
 from tercel.core.errors import ConfigError
 from tercel.lab.learning.agent.config import parse, read_config
-from tercel.lab.learning.agent.guards import variants_tried
+from tercel.lab.learning.agent.run_folder import variants_tried
 from tercel.lab.learning.agent.sweep import overlaid, space_of, to_toml
 from tercel.lab.learning.sweep import Choice, Range
 

@@ -13,12 +13,11 @@ from tercel.cli import app
 from tercel.cli.agent_train import Train, train
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.execution import step as kernels
-from tercel.execution.policies.card import read_card
-from tercel.execution.policies.kept import apart
-from tercel.execution.policies.kept import kept as in_words
+from tercel.execution.policies.card import apart, read_card
+from tercel.execution.policies.card import kept as in_words
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.strategies import build
-from tercel.lab.evaluation.metrics import read_metrics
+from tercel.lab.evaluation.training_files import read_metrics
 from tercel.lab.learning.agent.config import (
     AgentConfig,
     middle,
@@ -29,11 +28,10 @@ from tercel.lab.learning.agent.config import (
 )
 from tercel.lab.learning.agent.env import env_of
 from tercel.lab.learning.agent.learner import learner_settings, refuse_settings, risk_of, with_algo
-from tercel.lab.learning.agent.market import markets_of
+from tercel.lab.learning.agent.market import Validator, markets_of, shortfall
 from tercel.lab.learning.agent.policy import action_parameters, rule_name, rule_of
 from tercel.lab.learning.agent.report import write_page
 from tercel.lab.learning.agent.training import run_training
-from tercel.lab.learning.agent.validation import Validator, shortfall
 from tercel.lab.learning.checkpoint import load_checkpoint
 
 SMALL = {

@@ -24,8 +24,7 @@ from tercel.lab.evaluation.pipeline.jobs import (
     read_results,
     run_job,
 )
-from tercel.lab.evaluation.pipeline.overflow import without_overflow, without_overflowed
-from tercel.lab.evaluation.pipeline.results import Evaluation
+from tercel.lab.evaluation.pipeline.results import Evaluation, without_overflow, without_overflowed
 from tercel.lab.evaluation.pipeline.scenarios import Scenario, build_scenario
 from tercel.lab.evaluation.settings import MarketTask
 from tercel.lab.learning.ray import jobs as cluster

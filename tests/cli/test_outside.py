@@ -11,7 +11,7 @@ from tercel.execution.market import Market
 from tercel.execution.policies.policy import load_policy, save_policy
 from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation.pipeline.candidates import Candidate
-from tercel.lab.evaluation.pipeline.card_limits import notes_on, outside, untrained_in
+from tercel.lab.evaluation.pipeline.notes import notes_on, outside, untrained_in
 from tercel.lab.evaluation.settings import MarketTask
 
 LIMITS: dict[str, Any] = {

@@ -10,7 +10,7 @@ import pytest
 from tests.waiting import DEADLINE_S, until
 
 from studies import side_by_side
-from tercel.core import pool, worker
+from tercel.core import pool
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = """
@@ -78,4 +78,4 @@ def test_workers_end_with_a_parent_that_is_killed(tmp_path, kind, how, mark):
 
 
 def test_both_kinds_of_pool_begin_their_workers_alike():
-    assert pool.begin_worker is side_by_side.begin_worker is worker.begin_worker
+    assert pool.begin_worker is side_by_side.begin_worker is pool.begin_worker

@@ -7,14 +7,14 @@ from tests.desk.trading.desk_of_two import Flaky, exchange_of, session_of
 
 from certify.fix.staffed import StaffedVenue
 from certify.tiny import TinyVenue
-from tercel.core.capabilities import (
+from tercel.core.errors import VenueError
+from tercel.core.ports import (
     Capabilities,
     Connected,
     TellsExecutions,
     check_capabilities,
     needed,
 )
-from tercel.core.errors import VenueError
 
 
 class Plain:

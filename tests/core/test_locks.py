@@ -6,11 +6,11 @@ import sys
 
 import pytest
 
-from tercel.core.locks import locked
+from tercel.core.files import locked
 
 HOLD = """import sys, time
 from pathlib import Path
-from tercel.core.locks import locked
+from tercel.core.files import locked
 with locked(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)

@@ -13,7 +13,7 @@ import pytest
 
 import tercel
 from tercel.core import jit
-from tercel.core.dependencies import Module, Sources
+from tercel.core.kernel_keys import Module, Sources
 
 ROOT = Path(tercel.__file__).parent
 NUMBERS = (int, float)

@@ -9,7 +9,7 @@ from certify.kits.strategy import random_views, wanted
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.execution import intent as i
 from tercel.execution.action_sets import action_set
-from tercel.execution.actions import allocation, fraction, level, placement
+from tercel.execution.actions import guard, placement
 from tercel.execution.actions.kernels import decode_placement
 from tercel.execution.probes import view_of
 from tercel.execution.strategy import hold, ladder, settle
@@ -104,14 +104,22 @@ def test_resting_and_taking_actions_use_all_that_is_left(seed: int) -> None:
 
 
 def test_fraction_takes_its_share_rounded_up() -> None:
-    view = view_of(left=[90] * len(fraction.PERCENT))
-    assert fraction.decode(np.arange(7), view)[:, i.TAKE].tolist() == [0, 5, 9, 18, 27, 45, 90]
+    view = view_of(left=[90] * len(placement.PERCENT))
+    assert placement.decode_fraction(np.arange(7), view)[:, i.TAKE].tolist() == [
+        0,
+        5,
+        9,
+        18,
+        27,
+        45,
+        90,
+    ]
 
 
 def test_level_rests_the_remainder_after_a_fraction() -> None:
     view = view_of(left=[90] * 6)
-    take = fraction.lots(np.full(6, 3), view)
-    intents = level.decode(np.arange(6), view, take)
+    take = placement.lots(np.full(6, 3), view)
+    intents = placement.decode_level(np.arange(6), view, take)
     assert intents[:, i.TAKE].tolist() == [18] * 6
     assert intents[:5, i.REST0 :].tolist() == (72 * np.eye(5, dtype=int)).tolist()
     assert intents[5, i.REST0 :].tolist() == [0] * 5
@@ -121,30 +129,30 @@ def test_level_rests_the_remainder_after_a_fraction() -> None:
 def test_allocation_is_within_a_lot_of_its_quota_and_loses_none(seed: int) -> None:
     view = random_views(50, seed)
     rng = np.random.default_rng(seed)
-    weights = allocation.softmax(rng.normal(0, 5, (view.n, allocation.SIZE)))
+    weights = guard.softmax(rng.normal(0, 5, (view.n, guard.ALLOCATION_SIZE)))
     np.testing.assert_allclose(weights.sum(axis=1), 1)
-    given_lots = allocation.largest_remainder(weights, view.left)
+    given_lots = guard.largest_remainder(weights, view.left)
     np.testing.assert_array_equal(given_lots.sum(axis=1), view.left)
     assert (np.abs(given_lots - weights * view.left[:, None]) < 1 + 1e-6).all()
-    intents = allocation.decode(weights, view)
+    intents = guard.decode_allocation(weights, view)
     rows = view.tradable
     np.testing.assert_array_equal(np.array(lots(intents))[rows], given_lots[rows, :6])
 
 
 def test_allocation_breaks_ties_to_the_first() -> None:
-    assert allocation.largest_remainder(np.full((1, 7), 1 / 7), np.array([3])).tolist() == [
+    assert guard.largest_remainder(np.full((1, 7), 1 / 7), np.array([3])).tolist() == [
         [1, 1, 1, 0, 0, 0, 0]
     ]
 
 
 def test_softmax_takes_large_logits() -> None:
-    np.testing.assert_allclose(allocation.softmax(np.array([[1e4, 1e4, -1e4]])), [[0.5, 0.5, 0]])
+    np.testing.assert_allclose(guard.softmax(np.array([[1e4, 1e4, -1e4]])), [[0.5, 0.5, 0]])
 
 
 @pytest.mark.parametrize("shares", [[[0] * 7], [[-1, 2, 0, 0, 0, 0, 0]], [[np.nan] * 7], [[1] * 6]])
 def test_allocation_refuses_what_is_no_share(shares: list[list[float]]) -> None:
     with pytest.raises(ConfigError, match="To go on"):
-        allocation.decode(np.array(shares, float), view_of())
+        guard.decode_allocation(np.array(shares, float), view_of())
 
 
 @pytest.mark.parametrize("actions", [[8], [-1], [0, 0]])

@@ -13,9 +13,8 @@ from tercel.execution import intent as it
 from tercel.execution.guidance import Guidance
 from tercel.execution.probes import view_of
 from tercel.execution.strategies import build
-from tercel.execution.strategies.alpha_tilt import AlphaTilt, PostureCap
+from tercel.execution.strategies.alpha_tilt import AlphaTilt, PostureCap, pace
 from tercel.execution.strategies.baselines import Immediate, Peg, SubmitAndLeave
-from tercel.execution.strategies.tilt_kernels import pace
 from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Episodes, seeded_plan
 from tercel.market.flow import preset as presets

@@ -224,8 +224,8 @@ def test_a_market_in_the_mirror_has_the_same_features_the_other_way(tape: Source
 
 def test_the_walker_equals_lightgbm() -> None:
     pytest.importorskip("lightgbm")
+    from tercel.signals.flow.train import CLIP, boosted, fit
     from tercel.signals.flow.train import forecaster_of as made_of
-    from tercel.signals.flow.trees import CLIP, boosted, fit
 
     rng = np.random.default_rng(3)
     x = rng.normal(size=(6000, f.FEATURES))
@@ -241,8 +241,8 @@ def test_the_walker_equals_lightgbm() -> None:
 
 def test_a_line_is_the_regression_of_another_library() -> None:
     sklearn = pytest.importorskip("sklearn.linear_model")
+    from tercel.signals.flow.train import fit
     from tercel.signals.flow.train import forecaster_of as made_of
-    from tercel.signals.flow.trees import fit
 
     rng = np.random.default_rng(4)
     x, weight = rng.normal(1.0, 2.0, (4000, f.FEATURES)), rng.uniform(0.5, 2.0, 4000)

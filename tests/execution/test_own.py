@@ -14,7 +14,7 @@ from certify.kits.strategy import StrategyConformance, random_views
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.execution.action_sets import action_set
 from tercel.execution.intent import Intent, K
-from tercel.execution.policies.model import model_strategy
+from tercel.execution.policies.strategy import model_strategy
 from tercel.execution.probes import view_of
 from tercel.execution.strategies import build
 from tercel.execution.strategy import hold

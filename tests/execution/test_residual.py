@@ -10,7 +10,7 @@ from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.execution import intent as i
 from tercel.execution.action_sets import action_set
 from tercel.execution.actions import residual as r
-from tercel.execution.grains import GRAINS
+from tercel.execution.actions.kernels import GRAINS
 from tercel.execution.probes import view_of
 from tercel.execution.strategies import MarketEstimates, build
 from tercel.execution.task import Task

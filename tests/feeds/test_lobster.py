@@ -20,7 +20,7 @@ from tests.lobster_files import NAME, history, lines, operations, replayed_rows
 from certify.kits.feed import FeedContract, read_all
 from tercel.core.errors import FeedError
 from tercel.feeds import Feed, FeedOptions, Imported, LobsterFeed
-from tercel.feeds.lobster_tick import infer_unit
+from tercel.feeds.lobster_csv import infer_unit
 from tercel.market.tape import Instrument, schema
 from tercel.market.tape.instrument import midnight_ns
 

@@ -18,11 +18,10 @@ from certify.tiny import TinyVenue
 from exchange.fix import positions as answering
 from exchange.fix import service
 from exchange.fix.counterparties import Login
-from tercel.core.capabilities import Capabilities
 from tercel.core.errors import ConfigError, VenueError
 from tercel.core.fixed import ONE
 from tercel.core.orders import Holdings, LinkStatus, NewOrder, Unread
-from tercel.core.ports import Entry
+from tercel.core.ports import Capabilities, Entry
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.upkeep import carry_out
 from tercel.fix import positions

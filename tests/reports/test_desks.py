@@ -15,7 +15,7 @@ import tercel as tc
 from tercel.api.market import replay
 from tercel.core.errors import ConfigError, TercelError
 from tercel.execution.task import Task
-from tercel.lab.evaluation.sampling import bank_sampler
+from tercel.lab.evaluation.episodes import bank_sampler
 from tercel.lab.learning.gym_env import ExecutionEnv, ExecutionVectorEnv
 from tercel.market.flow import preset as presets
 from tercel.market.simulator.source import reactive

@@ -14,10 +14,8 @@ from tercel.execution.foresight.forecaster import load
 from tercel.market.flow.preset import load as preset
 from tercel.market.simulator.days import session
 from tercel.market.tape import Instrument, Lake
-from tercel.signals.flow.days import EVERY, STEP_NS, read_day
-from tercel.signals.flow.run import score
-from tercel.signals.flow.score import accuracy, by_cluster
-from tercel.signals.flow.train import calibration, halves, train
+from tercel.signals.flow.days import EVERY, STEP_NS, accuracy, by_cluster, read_day
+from tercel.signals.flow.train import calibration, halves, score, train
 
 
 @pytest.fixture(scope="module")

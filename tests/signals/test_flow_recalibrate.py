@@ -32,8 +32,7 @@ from tercel.signals.flow.recalibrate import (
     recalibrate,
     words,
 )
-from tercel.signals.flow.run import score
-from tercel.signals.flow.train import train
+from tercel.signals.flow.train import score, train
 
 OLD, DATES = ["2019-12-30", "2019-12-31"], [f"2020-01-0{day}" for day in range(2, 7)]
 

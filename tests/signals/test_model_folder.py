@@ -17,10 +17,9 @@ from tercel.signals.alpha import AlphaScale
 from tercel.signals.fusion_walk import final, out_of_fold
 from tercel.signals.model_folder import SignalModel, _digest, load, save
 from tercel.signals.panel.dataset import Dataset
+from tercel.signals.runs.walk import DAY, walk_forward
 from tercel.signals.sources.synthetic import synthetic_market
-from tercel.signals.validation import DAY, walk_forward
-from tercel.signals.zoo import absent, family
-from tercel.signals.zoo.port import FAMILIES
+from tercel.signals.zoo import FAMILIES, absent, family
 
 FAST: dict[str, dict[str, Any]] = {
     "forest": {"n_estimators": 10},

@@ -15,8 +15,7 @@ from studies.signals.online import (
     planted,
     shuffled,
 )
-from tercel.signals.online_rule import OnlineRule
-from tercel.signals.runs.config import PanelSection, SignalsConfig, TrainSection
+from tercel.signals.runs.config import OnlineRule, PanelSection, SignalsConfig, TrainSection
 
 pytestmark = pytest.mark.release
 

@@ -9,9 +9,9 @@ import pytest
 from certify.kits.source import SourceContract
 from studies.tweets.source import Tweets
 from studies.tweets.stocknet import TweetTone, assigned, read_stocknet
-from tercel.core import given
+from tercel.core import extras
 from tercel.core.errors import ConfigError, DataError, UnknownNameError
-from tercel.signals.features.text import word_score
+from tercel.signals.sources.news import word_score
 from tercel.signals.sources.port import SignalSource
 from tercel.signals.sources.registry import panel_named, source_of
 
@@ -110,7 +110,7 @@ def test_the_kind_is_found_where_studies_is_installed(
         ConfigError, match="options of tweets among collected, cutoff, embed, name, phrasebank"
     ):
         source_of("tweets", tmp_path, lag=3)
-    monkeypatch.setattr(given, "entry_points", lambda **_: ())
+    monkeypatch.setattr(extras, "entry_points", lambda **_: ())
     with pytest.raises(
         UnknownNameError, match=r"a kind of source among daily, .*received 'tweets'"
     ):

@@ -11,7 +11,7 @@ from tests.signals.command.material import TRAIN, configured, done, refused
 from typer.testing import CliRunner
 
 from studies.__main__ import app as studies_app
-from tercel.core import given
+from tercel.core import extras
 
 pytestmark = pytest.mark.release
 
@@ -158,5 +158,5 @@ def test_without_studies_a_configuration_is_refused(
 ) -> None:
     config = tmp_path / "c.toml"
     config.write_text(part)
-    monkeypatch.setattr(given, "entry_points", lambda **_: ())
+    monkeypatch.setattr(extras, "entry_points", lambda **_: ())
     assert "to go on t" in refused("train", config, "--out", tmp_path / "out")

@@ -7,7 +7,7 @@ import pytest
 
 from studies.tweets.sentiment import vectorizer
 from tercel.core.errors import DataError
-from tercel.signals.features.text import masked
+from tercel.signals.sources.news import masked
 
 pytest.importorskip("sklearn")
 from studies.signals.words import Dictionary, near_duplicates

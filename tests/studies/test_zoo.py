@@ -13,13 +13,13 @@ from certify.kits.signal_model import SignalModelConformance, separable
 from studies.zoo import FAMILIES, SEQUENCES, STATES
 from studies.zoo.networks import LstmRegressor, TransformerRegressor
 from studies.zoo.svm import SvmRegressor
-from tercel.core import given
+from tercel.core import extras
 from tercel.core.errors import DataError, UnknownNameError
 from tercel.signals.model_folder import load
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.sources.synthetic import synthetic_market
+from tercel.signals.zoo import FAMILIES as OWN
 from tercel.signals.zoo import families, family
-from tercel.signals.zoo.port import FAMILIES as OWN
 
 pytestmark = pytest.mark.release
 
@@ -125,7 +125,7 @@ def test_without_studies_a_name_and_a_model_are_refused(
     data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     saved(data, tmp_path, "svm_linear")
-    monkeypatch.setattr(given, "entry_points", lambda **_: ())
+    monkeypatch.setattr(extras, "entry_points", lambda **_: ())
     for name in GIVEN:
         with pytest.raises(UnknownNameError, match=rf"family '{name}'. To go on: t"):
             family(name)

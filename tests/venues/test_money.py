@@ -16,9 +16,9 @@ from certify.faults.proxy import Proxy
 from certify.tiny import TinyVenue
 from exchange.fix.server import serve_fix
 from tercel.core import installation
-from tercel.core.capabilities import Capabilities
 from tercel.core.errors import ConfigError, VenueError
 from tercel.core.orders import LinkStatus
+from tercel.core.ports import Capabilities
 from tercel.fix.client import FixVenue
 from tercel.venues import address, money
 from tercel.venues.address import connect, money_at

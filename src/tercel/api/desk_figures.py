@@ -6,7 +6,7 @@ import numpy as np
 
 from tercel.api.desk_shadow import SLACK_BPS, scored
 from tercel.core.messages import Posture
-from tercel.core.report import style
+from tercel.core.report import svg
 from tercel.core.report.svg import Figure, finished, sketch
 
 MINUTE_NS = 60e9
@@ -26,7 +26,7 @@ def share_of_flow(
 
     with sketch(3.0) as drawing:
         panels = drawing.subplots(1, max(len(instruments), 1), sharey=True, squeeze=False).ravel()
-        colours = style.series_colours(agents)
+        colours = svg.series_colours(agents)
         for panel, instrument in zip(panels, instruments, strict=False):
             rows = [(ns / MINUTE_NS, shares) for ns, of, shares in path if of == instrument]
             time = [ns for ns, _ in rows]
@@ -71,7 +71,7 @@ def cost_through_rounds(
 
     with sketch(3.4) as drawing:
         panel = drawing.subplots()
-        colours = style.series_colours(costs)
+        colours = svg.series_colours(costs)
         for desk, runs in costs.items():
             values = np.asarray(runs, np.float64)
             rounds = np.arange(1, values.shape[1] + 1)
@@ -85,7 +85,7 @@ def cost_through_rounds(
                     rounds, mean - error, mean + error, color=colour, alpha=0.15, linewidth=0
                 )
         if at_round is not None:
-            panel.axvline(at_round, color=style.INK.token, linewidth=1, linestyle=":")
+            panel.axvline(at_round, color=svg.INK.token, linewidth=1, linestyle=":")
         panel.locator_params(axis="x", integer=True, min_n_ticks=1)
         panel.set_xlabel("rounds over")
         panel.set_ylabel("cost so far, bps")
@@ -118,11 +118,11 @@ def postures(
             rows = [(ns / MINUTE_NS, posture) for ns, of, posture in path if of == instrument]
             time = [*(ns for ns, _ in rows), until_ns / MINUTE_NS]
             for label, colour, value in (
-                ("size", style.SERIES[1], [posture.size_multiplier for _, posture in rows]),
-                ("urgency", style.SERIES[0], [posture.urgency for _, posture in rows]),
+                ("size", svg.SERIES[1], [posture.size_multiplier for _, posture in rows]),
+                ("urgency", svg.SERIES[0], [posture.urgency for _, posture in rows]),
                 (
                     "cap on participation",
-                    style.SERIES[2],
+                    svg.SERIES[2],
                     [posture.max_participation for _, posture in rows],
                 ),
             ):
@@ -170,8 +170,8 @@ def bounds_and_fills(
         inside = np.array([one not in missed for one in names], bool)
         middle = (low + high) / 2 - real
         for label, marker, colour, which in (
-            ("cost between", ".", style.SOFT.token, inside),
-            ("outside", "x", style.BAD.token, ~inside),
+            ("cost between", ".", svg.SOFT.token, inside),
+            ("outside", "x", svg.BAD.token, ~inside),
         ):
             panel.vlines(
                 place[which],
@@ -181,7 +181,7 @@ def bounds_and_fills(
                 linewidth=1.0,
             )
             panel.plot(place[which], middle[which], marker, color=colour, markersize=4, label=label)
-        panel.axhline(0.0, color=style.INK.token, linewidth=0.8)
+        panel.axhline(0.0, color=svg.INK.token, linewidth=0.8)
         panel.set_yscale("symlog", linthresh=2.0)
         panel.yaxis.set_major_formatter(lambda bps, _: f"{bps:+g}" if bps else "0")
         panel.locator_params(axis="x", integer=True, min_n_ticks=1)

@@ -16,11 +16,11 @@ import numpy as np
 
 from tercel.core.arrays import Ints
 from tercel.core.errors import ConfigError, TercelError
+from tercel.core.files import write_whole
 from tercel.core.orders import M_ID, M_KIND, M_LOTS, M_NS, M_PRICE, M_SIDE, Listing, MarketRows
 from tercel.core.pace import Pace
 from tercel.core.ports import Entry, Venue
 from tercel.core.progress import say
-from tercel.core.written import write_whole
 from tercel.desk.limits import LimitGate
 from tercel.desk.rounds.build import known_of, limits_of, strategy_of
 from tercel.desk.rounds.config import DeskConfig

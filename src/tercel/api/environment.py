@@ -17,12 +17,11 @@ from tercel.core.errors import ConfigError
 from tercel.execution.observations import ObservationFunction, is_own_name
 from tercel.execution.task import Task
 from tercel.execution.user_strategy import located
+from tercel.lab.learning.agent.learner import configured
 from tercel.lab.learning.agent.market import acting_in
-from tercel.lab.learning.agent.recipe import configured
 from tercel.lab.learning.envs import ExecutionVec, RewardWeights
-from tercel.lab.learning.frame import METADATA
-from tercel.lab.learning.gym_env import ExecutionEnv, ExecutionVectorEnv
-from tercel.lab.learning.own_reward import Reward
+from tercel.lab.learning.gym_env import METADATA, ExecutionEnv, ExecutionVectorEnv
+from tercel.lab.learning.rewards import Reward
 from tercel.market.flow import preset as presets
 
 WORLDS: Final = 64

@@ -12,9 +12,9 @@ from tercel.api.policy import Policy
 from tercel.api.result import Result
 from tercel.api.short_traceback import brief
 from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.core.files import write_whole
 from tercel.core.plain import json_text
 from tercel.core.progress import say
-from tercel.core.written import write_whole
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.registry import resolve_policy
 from tercel.execution.registry.resolve import PACKAGED, POLICY, choices, unknown

@@ -19,16 +19,15 @@ from tercel.execution.strategies import TUNABLE, MarketEstimates, build
 from tercel.execution.strategy import Strategy
 from tercel.execution.task import Task
 from tercel.execution.user_strategy import findable
-from tercel.lab.evaluation.explain.explanation import explanation
-from tercel.lab.evaluation.explain.page import Explanation
+from tercel.lab.evaluation.explain.explanation import Explanation, explanation
 from tercel.lab.evaluation.settings import MarketTask
 from tercel.lab.evaluation.tuning import TuningOutcome
 from tercel.lab.evaluation.tuning import tune as searched
 from tercel.lab.evaluation.tuning_tasks import TuningSettings, arena_of
-from tercel.lab.learning.agent.recipe import configured, learnable
+from tercel.lab.learning.agent.learner import configured, learnable
+from tercel.lab.learning.agent.policy import eyes_of
 from tercel.lab.learning.agent.run_folder import POLICY
-from tercel.lab.learning.agent.user_code import eyes_of
-from tercel.lab.learning.own_reward import Reward
+from tercel.lab.learning.rewards import Reward
 
 if TYPE_CHECKING:
     import polars as pl

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from tercel.core.errors import PolicyError
-from tercel.core.written import write_whole
+from tercel.core.files import write_whole
 from tercel.execution.observations import ObservationFunction
 from tercel.execution.policies.card import Card, read_card
 from tercel.execution.policies.mlp import Activation

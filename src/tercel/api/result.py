@@ -13,23 +13,20 @@ import numpy as np
 from tercel.api.episode import Episode, episode_of
 from tercel.core.errors import ConfigError
 from tercel.core.names import check_known
-from tercel.core.parsed import parse_json
-from tercel.core.plain import plain
-from tercel.core.record import read
+from tercel.core.plain import parse_json, plain, read
 from tercel.core.report import figures
 from tercel.core.report.svg import Figure
 from tercel.core.report.tables import JudgedTable
 from tercel.core.stats import Estimate, PairedGain
 from tercel.execution.task import Task
 from tercel.lab.evaluation.claims import called
-from tercel.lab.evaluation.comparisons import ComparisonLedger, ResampledScores, gains
+from tercel.lab.evaluation.comparisons import KEYS, ComparisonLedger, ResampledScores, gains
 from tercel.lab.evaluation.orders import Order
 from tercel.lab.evaluation.pipeline.evaluation_result import EvaluationResult
 from tercel.lab.evaluation.pipeline.page import write_page
 from tercel.lab.evaluation.pipeline.results import LISTED, Evaluation
 from tercel.lab.evaluation.pipeline.summary import SEED
 from tercel.lab.evaluation.pipeline.terminal import judged_table
-from tercel.lab.evaluation.result import KEYS
 
 if TYPE_CHECKING:
     import polars as pl

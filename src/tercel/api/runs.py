@@ -8,14 +8,12 @@ from typing import Final, NamedTuple
 from tercel.api.judged import judge
 from tercel.api.trained_desk import RecordedMarket, best_of, how_to_trade
 from tercel.core.errors import ConfigError
-from tercel.core.locks import alone
+from tercel.core.files import alone
 from tercel.core.pool import Pool, stopping
 from tercel.core.progress import progress, say
 from tercel.execution.policies.card import read_card
 from tercel.execution.policies.policy import CARD
 from tercel.lab.evaluation.market import JobMarket, build_market, preset_of
-from tercel.lab.evaluation.metrics import FILE as METRICS
-from tercel.lab.evaluation.metrics import rows_so_far
 from tercel.lab.evaluation.pipeline.candidates import (
     Candidate,
     baselines_of,
@@ -29,8 +27,10 @@ from tercel.lab.evaluation.pipeline.leaks import refuse_leaks, refuse_one_source
 from tercel.lab.evaluation.pipeline.request import EvaluationRequest
 from tercel.lab.evaluation.pipeline.terminal import QUICK as QUICK_NOTE
 from tercel.lab.evaluation.settings import QUICK_EPISODES, MarketTask, RunSettings
+from tercel.lab.evaluation.training_files import FILE as METRICS
+from tercel.lab.evaluation.training_files import rows_so_far
 from tercel.lab.learning.agent.config import AgentConfig
-from tercel.lab.learning.agent.recipe import configured, learnable
+from tercel.lab.learning.agent.learner import configured, learnable
 from tercel.lab.learning.agent.run_folder import POLICY, claim, is_done
 from tercel.lab.learning.agent.training import run_training
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from tercel.api.desk_file import read_config
-from tercel.core.written import write_whole
+from tercel.core.files import write_whole
 from tercel.desk.rounds.config import CLOSING_S
 from tercel.execution.observations import is_own_name
 from tercel.execution.policies.card import Card, read_card
 from tercel.execution.policies.policy import CARD
-from tercel.execution.strategies.hand_over import span_of
+from tercel.execution.strategies.timed import span_of
 from tercel.market.flow import names
 from tercel.market.tape import Lake
 

@@ -8,16 +8,14 @@ from typing import Any
 
 from tercel.api.trained_desk import RecordedMarket, how_to_trade
 from tercel.core.errors import ConfigError, TercelError
-from tercel.core.locks import LOCK, alone
+from tercel.core.files import LOCK, alone
 from tercel.core.names import check_known
-from tercel.core.parsed import parse_json
+from tercel.core.plain import parse_json
 from tercel.core.progress import progress as bars
 from tercel.core.progress import say
 from tercel.lab.learning.agent.config import AgentConfig, preset_file, read_config
-from tercel.lab.learning.agent.guards import variants_tried
-from tercel.lab.learning.agent.learner import refuse_settings, with_algo
+from tercel.lab.learning.agent.learner import ALGORITHMS, refuse_settings, with_algo
 from tercel.lab.learning.agent.ray import spread, with_shards
-from tercel.lab.learning.agent.recipe import ALGORITHMS
 from tercel.lab.learning.agent.report import write_page
 from tercel.lab.learning.agent.run_folder import (
     FILE,
@@ -27,6 +25,7 @@ from tercel.lab.learning.agent.run_folder import (
     is_done,
     refuse_another,
     refuse_changed,
+    variants_tried,
 )
 from tercel.lab.learning.agent.run_folder import resumed as begun_in
 from tercel.lab.learning.agent.training import run_training

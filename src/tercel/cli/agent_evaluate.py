@@ -172,7 +172,7 @@ def _requested(request: EvaluatePolicies) -> "EvaluationRequest":
         settings_of,
         specialists,
     )
-    from tercel.lab.learning.agent.convert import opened
+    from tercel.lab.learning.own_models import opened
     from tercel.lab.learning.ray.jobs import on_cluster
 
     regimes = request.regimes or ""

@@ -202,8 +202,7 @@ class Promote(JsonRequest):
 def promote(request: Promote) -> None:
     """Make a registered version champion or challenger, on evidence or for a reason that is kept."""
     from tercel.execution.registry import open_registry
-    from tercel.execution.registry.entries import checked_alias
-    from tercel.execution.registry.evidence import proven
+    from tercel.execution.registry.entries import checked_alias, proven
 
     label, evidence, why = request.version, request.evidence, request.reason.strip()
     name, at, which = label.rpartition("@")

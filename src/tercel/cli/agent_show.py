@@ -16,8 +16,8 @@ from tercel.core.report.tables import spelt
 if TYPE_CHECKING:
     from tercel.core.stats import Estimate
     from tercel.execution.policies.card import Card
+    from tercel.lab.evaluation.explain.explanation import Explanation
     from tercel.lab.evaluation.explain.importance import PermutationImportance
-    from tercel.lab.evaluation.explain.page import Explanation
 
 
 @dataclass(frozen=True)
@@ -171,8 +171,7 @@ def export(request: Export) -> None:
         )
         remedy = "name another; one that ends in .zip is an archive, any other a folder"
         raise ConfigError(f"a place for {wanted}", f"--out {out}, which is {there}", remedy)
-    from tercel.execution.policies.exported import exported
-    from tercel.execution.policies.policy import CARD
+    from tercel.execution.policies.policy import CARD, exported
     from tercel.execution.registry import resolve_policy
 
     if out.is_dir() and any(out.iterdir()) and not (out / CARD).is_file():
@@ -241,8 +240,7 @@ def convert(request: Convert) -> None:
     from tercel.execution.registry import resolve_policy
     from tercel.execution.registry.resolve import ARCHIVE
     from tercel.execution.user_strategy import located
-    from tercel.lab.learning.agent.convert import unzipped
-    from tercel.lab.learning.own_models import save_model
+    from tercel.lab.learning.own_models import save_model, unzipped
 
     model, folder, observation = request.model, request.folder, request.observation
     watched = located(observation, "observation") if is_own_name(observation) else observation
@@ -329,7 +327,7 @@ def explain(request: Explain) -> None:
 
 
 def _show_explained(found: "Explanation") -> None:
-    from tercel.lab.evaluation.explain.observed import PARTS
+    from tercel.lab.evaluation.explain.importance import PARTS
 
     say(found.lead())
     if found.still:

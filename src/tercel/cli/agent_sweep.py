@@ -53,8 +53,7 @@ def sweep(request: SweepRequest) -> None:
     """Search settings on validation episodes alone: trials, the best configuration, how many variants were tried."""
     from tercel.lab.learning.agent.config import read_config
     from tercel.lab.learning.agent.learner import refuse_settings
-    from tercel.lab.learning.agent.sweep import AgentSweep, keep, refuse_other
-    from tercel.lab.learning.agent.sweep_report import write_page
+    from tercel.lab.learning.agent.sweep import AgentSweep, keep, refuse_other, write_page
 
     config = read_config(request.config)
     refuse_settings(config, str(request.config))

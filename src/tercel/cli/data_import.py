@@ -394,7 +394,7 @@ def _progress() -> "Progress":
 
 def _say_counts(counts: "FileCounts") -> None:
     """What a pass saw, in words, on stderr."""
-    from tercel.feeds.itch_format import NAMES
+    from tercel.feeds.itch_store import NAMES
 
     named = ", ".join(
         f"{y} {n:,} ({NAMES[y][0]})" if y in NAMES else f"{y} {n:,} (unknown)"

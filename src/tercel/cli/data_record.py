@@ -69,8 +69,7 @@ def crypto(request: Crypto) -> None:
             f"--symbol {request.symbol}",
             "such as BTCUSDT or btcusd",
         )
-    from tercel.feeds.recorder import CaptureWriter, Recorder
-    from tercel.feeds.recorder.live import websocket_client
+    from tercel.feeds.recorder import CaptureWriter, Recorder, websocket_client
     from tercel.feeds.streams import stream_of
 
     stream = stream_of(

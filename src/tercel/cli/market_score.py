@@ -10,7 +10,7 @@ from tercel.cli import market_score_rows as rows
 from tercel.cli.shared import PRESET, From, JsonRequest, PresetsSymbol, To, Venue, listed_dates
 from tercel.cli.terminal import hand_over, print_table, say
 from tercel.core.errors import ConfigError
-from tercel.core.given import given
+from tercel.core.extras import given
 
 if TYPE_CHECKING:
     from tercel.core.report.svg import Figure
@@ -204,7 +204,7 @@ def file_to_write(which: str) -> Path:
 
 def show(card: dict[str, Any]) -> None:
     """The card as tables."""
-    from tercel.signals.flow.carry import in_words
+    from tercel.signals.flow.recalibrate import in_words
 
     if card["prediction"]:
         print_table(

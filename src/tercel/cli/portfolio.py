@@ -9,7 +9,7 @@ import typer
 from tercel.cli.request import add
 from tercel.cli.shared import JsonRequest, Seed, page_folder
 from tercel.cli.terminal import check_folder, hand_over, print_rows, print_sentences, say
-from tercel.core.written import write_whole
+from tercel.core.files import write_whole
 
 portfolio_app = typer.Typer(
     name="portfolio",
@@ -36,7 +36,7 @@ class BacktestPortfolio(JsonRequest):
 def backtest(request: BacktestPortfolio) -> None:
     """Trade dated forecasts all at once, at a rate, and around a zone, chosen on past net results; a page."""
     check_folder(request.out)
-    from tercel.signals.portfolio_page import portfolio_page
+    from tercel.signals.backtest_page import portfolio_page
     from tercel.signals.runs.portfolio import backtested, table_of
 
     found = backtested(request.file, request.seed, shuffled=request.shuffled)
@@ -79,9 +79,9 @@ def run(request: RunPortfolio) -> None:
     """Write today's book as targets of a desk: a step from what is held, at the cost that desks paid; a page of all."""
     check_folder(request.out)
     from tercel.api.desk_folder import paid_of, weights_of
+    from tercel.signals.explain_page import steps_page
     from tercel.signals.runs.backtest import ends
     from tercel.signals.runs.portfolio_run import recorded, stepped, steps_of
-    from tercel.signals.steps_page import steps_page
 
     paid = {session: rows for one in request.desk or () for session, rows in paid_of(one).items()}
     held = weights_of(request.desk[-1]) if request.desk else None

@@ -12,14 +12,14 @@ from tercel.cli.request import add
 from tercel.cli.shared import JsonRequest, Seed, check_date, page_folder
 from tercel.cli.terminal import check_folder, hand_over, print_table, result_console, say
 from tercel.core.errors import ConfigError
+from tercel.core.files import write_whole
+from tercel.core.plain import csv_text
 from tercel.core.report.tables import fixed
-from tercel.core.rows import csv_text
-from tercel.core.written import write_whole
 
 if TYPE_CHECKING:
     from tercel.signals.risk.forecast import RiskForecast
     from tercel.signals.risk.portfolio import Portfolio
-    from tercel.signals.risk.posture_story import PostureStory
+    from tercel.signals.risk.report import PostureStory
 
 risk_app = typer.Typer(
     name="risk",
@@ -90,7 +90,7 @@ class OwnPrices:
     def book(self) -> "Portfolio":
         """The book of the file."""
         from tercel.core.tables.table_map import table_map
-        from tercel.signals.portfolios import read_portfolio
+        from tercel.signals.targets import read_portfolio
 
         columns = table_map(self.map, self.column or ())
         return read_portfolio(self.file, columns, self.weights, adjusted=self.adjusted)
@@ -232,7 +232,7 @@ class PostureRequest(JsonRequest):
 
     def story(self) -> "PostureStory":
         """The posture that is asked for."""
-        from tercel.signals.risk.posture_story import of_book
+        from tercel.signals.risk.report import of_book
 
         if self.file is None:
             raise ConfigError("a FILE of daily prices", "none", "name one")

@@ -15,8 +15,8 @@ from tercel.cli.signals_backtest import OfModel, backtest, explain
 from tercel.cli.signals_flow import flow_app
 from tercel.cli.terminal import hand_over, print_rows, say
 from tercel.core.errors import ConfigError
+from tercel.core.files import write_whole
 from tercel.core.report.cells import NOTHING
-from tercel.core.written import write_whole
 
 if TYPE_CHECKING:
     from tercel.signals.runs.config import SignalsConfig
@@ -261,7 +261,7 @@ def predict(request: PredictSignals) -> None:
     """Forecast every name on the last date of the files, or another: what a desk with this model reads."""
     from datetime import date
 
-    from tercel.core.rows import csv_text
+    from tercel.core.plain import csv_text
     from tercel.signals.serve import predict as served
 
     check_date(request.date)

@@ -73,8 +73,8 @@ def train(request: TrainFlow) -> None:
     """Learn the next 3 to 60 seconds from all days of some symbols; how it does on later days and on strangers."""
     check_folder(request.out)
     from tercel.market.tape.lake import Lake
-    from tercel.signals.flow.carry import in_words
     from tercel.signals.flow.page import trained_table
+    from tercel.signals.flow.recalibrate import in_words
     from tercel.signals.flow.train import train as trained
 
     dates = listed(request.days) if request.days else ()
@@ -101,7 +101,7 @@ def score(request: ScoreFlow) -> None:
     from tercel.execution.foresight.forecaster import resolve
     from tercel.market.tape.lake import Lake
     from tercel.signals.flow.page import flow_page
-    from tercel.signals.flow.run import score as scored
+    from tercel.signals.flow.train import score as scored
 
     found = scored(resolve(request.model), Lake(request.lake), listed(request.symbol))
     hand_over(

@@ -28,7 +28,7 @@ from tercel.cli.trade_limits import limits_app
 from tercel.cli.trade_look import orders, positions, reconcile, replay, tca, verify
 from tercel.cli.trade_orders import amend, cancel, pause, promote, resume, settle, submit
 from tercel.core.errors import ConfigError, JournalError
-from tercel.core.heap import freeze
+from tercel.core.machine import freeze
 
 if TYPE_CHECKING:
     from tercel.api.second_person import SecondPerson

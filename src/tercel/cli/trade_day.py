@@ -12,7 +12,7 @@ from tercel.cli.operator import find_desk
 from tercel.cli.shared import JsonRequest
 from tercel.cli.terminal import print_json, print_sentences, say
 from tercel.core.errors import ConfigError
-from tercel.core.written import write_whole
+from tercel.core.files import write_whole
 
 if TYPE_CHECKING:
     from tercel.api.desk_day import DayWindow

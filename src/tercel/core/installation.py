@@ -1,9 +1,6 @@
-"""What whoever administers a machine says of it, in a file that the users who trade there cannot write.
+"""Which venues have no money behind them: by the installation's file, or by proof of a simulated exchange."""
 
-test_hosts = ["10.0.0.7:9878"]       # venues without money behind them, as host:port of every URL
-people = "/etc/tercel/people.json"   # among whom the second person of a desk that goes live is
-"""
-
+import hashlib
 import os
 import stat
 from pathlib import Path
@@ -12,6 +9,12 @@ from typing import Final
 from tercel.core.errors import ConfigError
 from tercel.core.toml import read_toml
 from tercel.core.validated import TomlTable, validated
+
+# -- installation ---------------------------------------------------------------------------------
+# What whoever administers a machine says of it, in a file that the users who trade there cannot write.
+#
+# test_hosts = ["10.0.0.7:9878"]       # venues without money behind them, as host:port of every URL
+# people = "/etc/tercel/people.json"   # among whom the second person of a desk that goes live is
 
 FILE: Final = Path("/etc/tercel/installation.toml")
 """No option and no variable names another."""
@@ -64,3 +67,24 @@ def check_guarded(path: Path, uid: int) -> None:
         if found.st_uid == uid or (found.st_mode & 0o022 and not found.st_mode & stat.S_ISVTX):
             received = f"{one}, mode {found.st_mode & 0o777:o}, which uid {uid} can change"
             raise ConfigError(wanted, received, f"chown root {one}; chmod go-w {one}")
+
+
+# -- simulated ------------------------------------------------------------------------------------
+# How a server of this package proves that no money is behind it: it answers a number that nobody can foresee.
+#
+# A server in front of a simulated exchange answers, before any logon, with a digest over the number and what it speaks. A
+# server that repeats what it hears, and one that knows nothing of this, do not pass.
+
+PATH = "/tercel/simulated"
+"""Where it is asked over HTTP: `?nonce=...`."""
+
+
+def proof(words: str, nonce: str) -> str:
+    """The answer of a simulated exchange that speaks `words` (fix, binance).
+
+    >>> proof("fix", "a") != proof("binance", "a") != proof("binance", "b")
+    True
+    """
+    return hashlib.sha256(
+        f"a simulated exchange of tercel in the words of {words}: {nonce}".encode()
+    ).hexdigest()

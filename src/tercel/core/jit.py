@@ -2,7 +2,7 @@
 
 A kernel is a module-level function of arrays and scalars, decorated with :func:`kernel`. Numba's own disk cache does
 not notice a change in a function that is called from another file. Ours names each kernel after the statements that it
-reaches by name, in any file (`core.dependencies`): a change that it cannot feel keeps it. ``TERCEL_JIT=0`` runs the
+reaches by name, in any file (`core.kernel_keys`): a change that it cannot feel keeps it. ``TERCEL_JIT=0`` runs the
 same source interpreted.
 
 Kernels are linked in a way of our own (`core.linking`), which leans on parts of Numba that are not public.
@@ -142,12 +142,12 @@ def late_kernel(function: F) -> F:
     """
     if not (JIT and LINK):
         return kernel(function)
-    from tercel.core import late, linking
+    from tercel.core import linking
 
     entry = _compiled(
         function, _may_keep(function), _nrt=False, pipeline_class=linking.LinkingCompiler
     )
-    late.call_by_pointer(entry, *_declared(function))
+    linking.call_by_pointer(entry, *_declared(function))
     return entry
 
 
@@ -158,7 +158,7 @@ def numbered_kernel(numbered: str, room: int) -> Callable[[F], F]:
     ----------
     numbered : str
         ``module:name`` of the function that gives the kernel of a number. A text, so that the machine code of a caller
-        does not rest on it (`core.dependencies`).
+        does not rest on it (`core.kernel_keys`).
     room : int
         Numbers are 0 to `room` - 1.
     """
@@ -166,10 +166,10 @@ def numbered_kernel(numbered: str, room: int) -> Callable[[F], F]:
     def decorated(function: F) -> Any:
         if not JIT:
             return lambda *arguments: resolve_name(numbered)(arguments[-1])(*arguments[:-1])
-        from tercel.core import late
+        from tercel.core import linking
 
         entry = _compiled(function, _nrt=False)
-        late.call_by_pointer(entry, *_declared(function), numbered, room)
+        linking.call_by_pointer(entry, *_declared(function), numbered, room)
         return entry
 
     return decorated

@@ -12,8 +12,8 @@ from typing import Any, Self
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
 from numba.core.compiler import Compiler
 
+from tercel.core.files import locked
 from tercel.core.kernel_keys import compiling, kernels_folder, reached_key
-from tercel.core.locks import locked
 
 
 class Locator(_CacheLocator):

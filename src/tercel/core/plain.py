@@ -1,15 +1,202 @@
-"""Results as JSON: floats with every digit they have; NaN and infinity, which it does not know, are ``null``."""
+"""JSON, TOML and CSV: dataclasses and results as text, and text of strangers read within bounds."""
 
+import csv
 import dataclasses
+import io
 import json
 import math
-from collections.abc import Mapping
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields, is_dataclass
 from datetime import date
+from decimal import Decimal
+from functools import cache
 from pathlib import Path
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, Final, Self, TypeVar, Union, get_args, get_origin, get_type_hints
+from unicodedata import category, normalize
 
-from tercel.core.record import Record
-from tercel.core.written import write_whole
+from tercel.core.files import write_whole
+
+# -- record ---------------------------------------------------------------------------------------
+# Records: dataclasses that are written as JSON objects and read back from them.
+
+
+@dataclass(frozen=True)
+class Record:
+    """Base of dataclasses whose JSON object is what :meth:`json_fields` says."""
+
+    def json_fields(self) -> dict[str, object]:
+        """Keys of the JSON object and what stands there, which `core.plain.plain` turns into plain values."""
+        return {one.name: getattr(self, one.name) for one in fields(self)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """The record of a JSON object; keys that are no fields are left out.
+
+        Raises
+        ------
+        TypeError, AttributeError
+            Something else, or an object without a field that has no default.
+        """
+        found: Self = read(cls, data)
+        return found
+
+
+def read(kind: Any, value: Any) -> Any:
+    """The value of type `kind` that became `value` in JSON, where NaN is null and so is an empty mapping, maybe.
+
+    >>> read(dict[str, tuple[float, ...]], {"a": [1.5, None]})
+    {'a': (1.5, nan)}
+    """
+    inside = get_args(kind)
+    outer = get_origin(kind) or kind
+    if outer in (Union, UnionType):
+        return (
+            None
+            if value is None
+            else read(next(one for one in inside if one is not NoneType), value)
+        )
+    if outer is float:
+        return math.nan if value is None else value
+    if isinstance(kind, type) and is_dataclass(kind):
+        hints, known = get_type_hints(kind), dict(value)
+        return kind(
+            **{
+                one.name: read(hints[one.name], known[one.name])
+                for one in fields(kind)
+                if one.name in known
+            }
+        )
+    if isinstance(outer, type) and issubclass(outer, Mapping):
+        return (
+            {key: read(inside[1], item) for key, item in (value or {}).items()} if inside else value
+        )
+    return (
+        outer(read(inside[0], item) for item in value)
+        if outer in (list, tuple) and inside
+        else value
+    )
+
+
+# -- altered --------------------------------------------------------------------------------------
+# A frozen dataclass with other values for some fields, at half the price of `dataclasses.replace`.
+
+_One = TypeVar("_One")
+
+
+def altered(one: _One, **changes: Any) -> _One:
+    """A copy of an object whose class is a dataclass with slots, with other values for some fields.
+
+    For folds that do it for every entry. `__post_init__` is not called: what it checks has to hold already.
+
+    Raises
+    ------
+    TypeError
+        For a name that is no field.
+
+    >>> from dataclasses import dataclass
+    >>> @dataclass(frozen=True, slots=True)
+    ... class Point:
+    ...     x: int
+    ...     y: int = 0
+    >>> altered(Point(1, 2), y=3)
+    Point(x=1, y=3)
+    """
+    kind: Any = type(one)
+    known, slots = _slots(kind)
+    if not changes.keys() <= known:
+        raise TypeError(f"{kind.__name__} has no {', '.join(sorted(changes.keys() - known))}")
+    made: _One = object.__new__(kind)
+    for name, get, put in slots:
+        put(made, changes[name] if name in changes else get(one))
+    return made
+
+
+@cache
+def _slots(
+    kind: Any,
+) -> tuple[frozenset[str], list[tuple[str, Callable[[Any], Any], Callable[[Any, Any], None]]]]:
+    """Names of fields, and each with what reads and what writes its slot."""
+    slots = [(one.name, getattr(kind, one.name)) for one in fields(kind)]
+    return frozenset(name for name, _ in slots), [
+        (name, slot.__get__, slot.__set__) for name, slot in slots
+    ]
+
+
+# -- parsed ---------------------------------------------------------------------------------------
+# JSON and TOML of people and strangers, within bounds: a text that is too long or nested too deep is refused unread.
+#
+# Parsers recurse into brackets, and tomllib takes minutes over a dotted key of tens of thousands of parts.
+
+DEEPEST: Final = 100
+"""Brackets within each other, and parts of a dotted key, at most."""
+LONGEST: Final = 64 << 20
+"""Characters of a text of JSON, at most."""
+LONGEST_TOML: Final = 1 << 20
+"""Characters of a text of TOML, which people write, at most."""
+# Strings and comments are tokens of their own, so that what stands in them is not counted. One that is not closed ends
+# the parsers' reading, so it may go on to the end here: no letter is read twice.
+_TOKENS: Final = re.compile(
+    r'"""(?:[^"\\]++|\\.|"(?!""))*+"{0,5}'
+    r"|'''(?:[^']++|'(?!''))*+'{0,5}"
+    r'|"(?:[^"\\\n]++|\\.)*+"?'
+    r"|'[^'\n]*+'?|#[^\n]*+|[\[{\]}.=,\n]",
+    re.DOTALL,
+)
+
+
+def parse_json(data: str | bytes) -> Any:
+    """The value of a JSON text.
+
+    Raises
+    ------
+    ValueError
+        No JSON, longer than `LONGEST` or nested deeper than `DEEPEST`.
+
+    >>> parse_json(b'{"lots": [5, 7]}')
+    {'lots': [5, 7]}
+    """
+    return json.loads(
+        _bounded(data if isinstance(data, str) else data.decode(json.detect_encoding(data)))
+    )
+
+
+def parse_tables(text: str, decimals: bool = False) -> dict[str, Any]:
+    """The tables of a TOML text; `decimals`: its fractions are Decimal.
+
+    Raises
+    ------
+    ValueError
+        No TOML, longer than `LONGEST_TOML`, nested deeper than `DEEPEST` or a key of more parts.
+    ArithmeticError
+        A fraction that no Decimal takes.
+
+    >>> parse_tables("[desk]\\nlots = 5")
+    {'desk': {'lots': 5}}
+    """
+    return tomllib.loads(_bounded(text, LONGEST_TOML), parse_float=Decimal if decimals else float)
+
+
+def _bounded(text: str, longest: int = LONGEST) -> str:
+    if len(text) > longest:
+        raise ValueError(f"{len(text):,} characters, of at most {longest:,}")
+    depth = dots = 0
+    for found in _TOKENS.finditer(text) if sum(map(text.count, "[{.")) > DEEPEST else ():
+        token = found[0][0]
+        depth += (token in "[{") - (token in "]}")
+        dots = dots + (token == ".") if token in ".\"'" else 0
+        if max(depth, dots) > DEEPEST:
+            row = text.count("\n", 0, found.start()) + 1
+            raise ValueError(
+                f"more than {DEEPEST} brackets within each other, or parts of a key, in row {row}"
+            )
+    return text
+
+
+# -- plain ----------------------------------------------------------------------------------------
+# Results as JSON: floats with every digit they have; NaN and infinity, which it does not know, are ``null``.
 
 
 def plain(value: Any) -> Any:
@@ -64,3 +251,104 @@ def write_page(out: Path, name: str, found: Any, page: str) -> None:
     out.mkdir(parents=True, exist_ok=True)
     write_whole(out / f"{name}.json", json_text(found) + "\n")
     write_whole(out / f"{name}.html", page)
+
+
+# -- shared text ----------------------------------------------------------------------------------
+# The parts of a page as JSON text, written once for everybody who follows it.
+
+
+class SharedText:
+    """Parts of a page, each as text with the turn in which it changed last.
+
+    >>> shared = SharedText()
+    >>> shared.update({"seq": 1, "desk": "d"})
+    >>> shared.since(0)
+    (1, '{"seq": 1, "desk": "d"}')
+    >>> shared.update({"seq": 2, "desk": "d"})
+    >>> shared.since(1), shared.since(2)
+    ((2, '{"seq": 2}'), (2, '{}'))
+    """
+
+    def __init__(self) -> None:
+        self._now: tuple[int, dict[str, tuple[int, str]], dict[int, str]] = (0, {}, {})
+        """The turn, the parts, and the texts that were asked for: replaced as one, so that readers need no lock."""
+
+    @property
+    def turn(self) -> int:
+        """How often a part has changed."""
+        return self._now[0]
+
+    def update(self, page: Mapping[str, Any]) -> None:
+        """Take the page as it is now; a turn passes where a part has changed. One thread at a time may."""
+        turn, parts, _ = self._now
+        now = {key: text_of(value) for key, value in page.items()}
+        new = {key: text for key, text in now.items() if parts.get(key, (0, ""))[1] != text}
+        if new:
+            self._now = turn + 1, parts | {key: (turn + 1, text) for key, text in new.items()}, {}
+
+    def since(self, after: int) -> tuple[int, str]:
+        """The turn now, and the parts that changed after another as the text of one object."""
+        now, all_parts, texts = self._now
+        if after not in texts:
+            parts = (
+                f"{json.dumps(key)}: {text}"
+                for key, (turn, text) in all_parts.items()
+                if turn > after
+            )
+            texts[after] = "{" + ", ".join(parts) + "}"
+        return now, texts[after]
+
+
+def text_of(value: Any) -> str:
+    """A value as JSON; nearly all of them are plain already, and are not copied.
+
+    >>> text_of({"mean": float("nan")})
+    '{"mean": null}'
+    """
+    try:
+        return json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        return json.dumps(plain(value))
+
+
+# -- rows -----------------------------------------------------------------------------------------
+# CSV that this program writes, safe in a spreadsheet, and its cells read back.
+
+
+def csv_text(rows: Iterable[Iterable[Any]]) -> str:
+    """Rows as CSV; what is no number or text is JSON.
+
+    >>> csv_text([["name", "weight"], ["=1+1", -0.5]])
+    "name,weight\\r\\n'=1+1,-0.5\\r\\n"
+    """
+    out = io.StringIO()
+    csv.writer(out).writerows(map(csv_cell, row) for row in rows)
+    return out.getvalue()
+
+
+def csv_cell(value: Any) -> Any:
+    """A cell; a text that a spreadsheet would reckon with has an apostrophe before it.
+
+    >>> [csv_cell(value) for value in ("=1+1", "@x", "\\n\\ufeff \\uff1d1", "'=1", "p-1", -3.5, None, {"a": 1})]
+    ["'=1+1", "'@x", "'\\n\\ufeff \\uff1d1", "''=1", 'p-1', -3.5, None, '{"a": 1}']
+    """
+    if value is None or isinstance(value, int | float):
+        return value
+    text = value if isinstance(value, str) else json.dumps(value)
+    return f"'{text}" if _is_formula(text) else text
+
+
+def read_cell(text: str) -> str:
+    """The text of which :func:`csv_cell` made a cell.
+
+    >>> [read_cell(cell) for cell in ("'=1+1", "''=1", "'tis", "p-1")]
+    ['=1+1', "'=1", "'tis", 'p-1']
+    """
+    return text[1:] if text.startswith("'") and _is_formula(text) else text
+
+
+def _is_formula(text: str) -> bool:
+    """Whether a spreadsheet reckons with a cell, wide letters and what is not seen before them aside."""
+    bare = text.lstrip("'")
+    seen = (letter for letter in normalize("NFKC", bare) if category(letter)[0] not in "ZC")
+    return bare[:1] in ("\t", "\r", "\n") or next(seen, "x") in "=+-@"

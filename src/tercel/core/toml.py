@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tercel.core.errors import ConfigError
-from tercel.core.parsed import parse_tables
+from tercel.core.plain import parse_tables
 
 
 def read_toml(path: Path, way: str, what: str = "a configuration file") -> dict[str, Any]:

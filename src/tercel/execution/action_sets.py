@@ -6,30 +6,116 @@ card keeps. A new set is named in `SETS` and in `_PLAIN` or, where it is made of
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final, NamedTuple
 
 import numpy as np
 
-from tercel.core.arrays import AnyArray
+from tercel.core.arrays import AnyArray, Ints
+from tercel.core.errors import ConfigError
+from tercel.core.jit import Floats
 from tercel.core.names import check_known
-from tercel.execution.actions import (
-    allocation,
-    fraction,
-    level,
-    levers,
-    override,
-    placement,
-    residual,
-    sized,
-)
-from tercel.execution.actions.choice import refuse_unknown
+from tercel.execution.actions import guard, placement, residual
 from tercel.execution.actions.guard import guarded
+from tercel.execution.actions.placement import checked_vectors, refuse_unknown
 from tercel.execution.intent import Intents
 from tercel.execution.strategies import MarketEstimates, build
-from tercel.execution.strategies.events_clock import between_slices
 from tercel.execution.strategies.flow import thresholds_of
+from tercel.execution.strategies.timed import between_slices
+from tercel.execution.strategies.vector import Tunable
 from tercel.execution.strategy import Strategy
 from tercel.execution.view import View
+
+# -- levers ---------------------------------------------------------------------------------------
+# `levers`: some parameters of a tuned rule, moved by a network at every decision; all zeros are the rule itself.
+#
+# The rule keeps its order of thoughts (score, take, pace, display) and the network turns its knobs: an action adds
+# ``scale * a`` to each lever, in the unconstrained space in which the rule was tuned.
+
+_RUNGS: Final = {"improve": 2.0, "touch": 2.0, "behind_1": 2.0, "behind_2": 2.0, "behind_3": 2.0}
+RULES: Final[Mapping[str, Mapping[str, float]]] = {
+    "score_rule": {"threshold": 1.0, "take": 1.0, "pace": 0.5, **_RUNGS},
+    "direction_rule": {"wait": 1.0, "gap": 1.0, "take": 1.0, **_RUNGS},
+}
+"""Rules whose levers can be moved -> levers by default -> how far an action of 1 moves them."""
+
+
+@dataclass(frozen=True, eq=False)
+class RuleLeversDecoder:
+    """Decoder that moves the parameters of one tuned rule.
+
+    Parameters
+    ----------
+    rule : type of Tunable
+    vector : float64 (P,)
+        The rule's parameters where the network says nothing.
+    places : int64 (A,)
+        Which of them are levers.
+    scales : float64 (A,)
+    labels : tuple of str
+        Their names.
+
+    >>> from tercel.execution.strategies import build
+    >>> from tercel.execution.probes import view_of
+    >>> view, decoder = view_of(left=range(20)), levers({"base": "score_rule"})
+    >>> bool((decoder.decode(np.zeros((20, 8)), view) == build("score_rule").decide(view)).all())
+    True
+    """
+
+    rule: type[Tunable]
+    vector: Floats
+    places: Ints
+    scales: Floats
+    labels: tuple[str, ...]
+    continuous: ClassVar = True
+
+    def decode(self, actions: AnyArray, view: View) -> Intents:
+        """Intents int32 (n, 10) of float (n, A) actions.
+
+        Raises
+        ------
+        ConfigError
+            Another shape, or an action that is not finite.
+        """
+        actions = checked_vectors(actions, view.n, self.labels)
+        rows = np.repeat(self.vector[None, :], view.n, axis=0)
+        rows[:, self.places] += actions * self.scales
+        return self.rule(rows).decide(view)
+
+
+def levers(parameters: Mapping[str, Any]) -> RuleLeversDecoder:
+    """The decoder that a card's `action_parameters` describe.
+
+    Parameters
+    ----------
+    parameters : mapping
+        ``base``: the rule's name; ``parameters``: its values by name (generic ones where none is given); ``levers``:
+        name -> scale (the rule's own by default).
+
+    Raises
+    ------
+    ConfigError, UnknownNameError
+        A parameter, a rule or a lever that there is not; the nearest is offered.
+    """
+    refuse_unknown(parameters, ("base", "parameters", "levers"), "levers")
+    base = str(parameters.get("base", "score_rule"))
+    check_known(base, RULES, "a rule with levers:")
+    from tercel.execution.strategies import TUNABLE
+
+    rule: type[Tunable] = TUNABLE[base]
+    moved: Mapping[str, float] = parameters.get("levers") or RULES[base]
+    for name, scale in moved.items():
+        check_known(name, rule.layout.names, f"levers of {base}:")
+        if not (np.isfinite(scale) and scale > 0):
+            raise ConfigError("scales of levers above 0", f"{name} = {scale}", "such as 1.0")
+    vector = rule.layout.vector(parameters.get("parameters") or None)
+    places = np.array([rule.layout.names.index(name) for name in moved], np.int64)
+    return RuleLeversDecoder(
+        rule, vector, places, np.array(list(moved.values()), np.float64), tuple(moved)
+    )
+
+
+# -- action sets ----------------------------------------------------------------------------------
 
 Decoder = Callable[[AnyArray, View], Intents]
 """int64 (n,) actions, or float (n, A) vectors, and a view -> int32 (n, 10) intents."""
@@ -64,17 +150,18 @@ def base_strategy(parameters: Mapping[str, Any]) -> Strategy:
     return build(str(parameters.get("base", "peg_behind")), estimates, parameters.get("parameters"))
 
 
-_PLAIN: Final = {
-    "placement": placement,
-    "fraction": fraction,
-    "level": level,
-    "sized": sized,
-    "allocation": allocation,
+_PLAIN: Final[Mapping[str, tuple[tuple[str, ...], Any]]] = {
+    "placement": (placement.LABELS, placement.decode),
+    "fraction": (placement.FRACTION_LABELS, placement.decode_fraction),
+    "level": (placement.LEVEL_LABELS, placement.decode_level),
+    "sized": (placement.SIZED_LABELS, placement.decode_sized),
+    "allocation": (guard.ALLOCATION_LABELS, guard.decode_allocation),
 }
+"""Name -> labels, decoder."""
 # Name -> what makes a decoder of parameters.
 _MADE: Final[dict[str, Callable[[Mapping[str, Any]], Any]]] = {
-    "override": lambda given: override.override(given, base_strategy),
-    "levers": levers.levers,
+    "override": lambda given: placement.override(given, base_strategy),
+    "levers": levers,
     "residual": lambda given: residual.residual(given, base_strategy),
 }
 SETS: Final = (
@@ -122,8 +209,8 @@ def action_set(name: str, parameters: Mapping[str, Any] | None = None) -> Action
     else:
         check_known(name, SETS, said=f"actions {name!r}")
         refuse_unknown(given, (), name)
-        plain: Any = _PLAIN[name]
-        actions = ActionSet(name, plain.LABELS, plain.decode, name == "allocation")
+        labels, decode = _PLAIN[name]
+        actions = ActionSet(name, labels, decode, name == "allocation")
     if thresholds is not None:
         actions = actions._replace(decode=guarded(actions.decode, thresholds))
     if listening is not None:

@@ -4,12 +4,14 @@ Spot, USD-M and COIN-M futures say the same things with other fields: diffs of f
 diff before) and `T` (time of the match); COIN-M messages name their pair (`ps`).
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from tercel.core.errors import FeedError
-from tercel.feeds.captures import CaptureLine, ScaledCapture
+from tercel.feeds.members import CaptureLine, ScaledCapture
+
+# -- binance messages -----------------------------------------------------------------------------
 
 SPOT: Final = "BINANCE"
 USDM: Final = "BINANCE-USDM"
@@ -250,3 +252,187 @@ def time_ns(stamp: Any) -> int:
     """
     number = int(stamp)
     return number * 1000 if number >= _MICROS_FROM else number * 1_000_000
+
+
+# -- binance sync ---------------------------------------------------------------------------------
+# A Binance book from snapshots and diffs by the rules of each venue; what does not fit is a gap, never a guess.
+#
+# Spot: diffs with ``u <= lastUpdateId`` are old; the first one applied has ``U <= lastUpdateId + 1 <= u``; then each
+# ``U`` is the last ``u`` plus one. Futures: diffs with ``u < lastUpdateId`` are old; the first has ``U <= lastUpdateId
+# <= u``; then each ``pu`` is the last ``u``. After a gap the book is unknown until the next snapshot that fits. A
+# diff that spans more ids than `MOST_IDS` is a gap too: a book that believed it would call all that follow old.
+
+OPENED: Final = "opened"
+APPLIED: Final = "applied"
+LOST: Final = "lost"
+MOST_IDS: Final = 10_000_000
+"""Ids that one diff spans at most; a busy one of 100 ms spans some thousands."""
+
+
+@dataclass(frozen=True)
+class SyncStep:
+    """A change of the book: ``opened`` by a snapshot, ``applied`` a diff, or ``lost`` in a gap."""
+
+    what: str
+    exch_ns: int
+    recv_ns: int
+    last: int
+    """Update id that the book stands at afterwards."""
+    bids: tuple[Level, ...] = ()
+    asks: tuple[Level, ...] = ()
+
+
+@dataclass
+class SyncCounts:
+    """What was counted on the way, under the names that an instrument has it by."""
+
+    before_snapshot: int = 0
+    gaps: int = 0
+    unplaced: int = 0
+    """Diffs after a gap that no snapshot follows."""
+    stale_snapshots: int = 0
+    """Snapshots too old for the diffs at hand."""
+    duplicates: int = 0
+    duplicate_trades: int = 0
+    trade_gaps: int = 0
+    clock_back: int = 0
+    """Messages with an exchange time before that of the message above; they were given that time."""
+
+
+@dataclass(frozen=True)
+class SyncedBook:
+    """Steps and trades in order of time, and what was counted."""
+
+    steps: list[SyncStep]
+    trades: list[BinanceTrade]
+    counts: SyncCounts
+
+
+def sync(market: BinanceMarket) -> SyncedBook:
+    """Follow the diffs of a market from its snapshots, and order its trades."""
+    book = BookSync(market.venue)
+    book.run(market.book)
+    book.counts.unplaced += len(book.waiting)
+    return SyncedBook(book.steps, _trades(market.trades, book.counts), book.counts)
+
+
+class BookSync:
+    """A book that follows diffs from snapshots, whole captures or message by message.
+
+    Parameters
+    ----------
+    venue : str
+        Whose rules hold: `binance_messages.SPOT` and others.
+    """
+
+    def __init__(self, venue: str) -> None:
+        self.spot = venue == SPOT
+        self.steps: list[SyncStep] = []
+        """What happened, for the caller to take."""
+        self.counts = SyncCounts()
+        self.waiting: list[DepthDiff] = []
+        """Diffs since the start or the gap, kept until a snapshot comes."""
+        self.pending: Snapshot | None = None
+        """A snapshot that no diff has confirmed yet."""
+        self.last = 0
+        """Update id of the book, 0 while it is unknown."""
+        self.clock = 0
+
+    def run(self, parts: Sequence[DepthDiff | Snapshot]) -> None:
+        """Follow so many more messages."""
+        for part in parts:
+            if isinstance(part, Snapshot):
+                self._snapshot(part)
+            elif self.last:
+                self._next(part)
+            else:
+                self.waiting.append(part)
+                self._open()
+
+    def lose(self) -> None:
+        """Forget the book: the stream broke, and what it told meanwhile is not known."""
+        self.last = 0
+        self.pending = None
+        self.waiting.clear()
+
+    def _snapshot(self, snapshot: Snapshot) -> None:
+        if self.last:
+            return  # the book is known: nothing to learn
+        if self.pending is None or snapshot.last > self.pending.last:
+            self.pending = snapshot
+        self._open()
+
+    def _open(self) -> None:
+        """Open the book when a snapshot and the diffs at hand meet."""
+        if self.pending is None:
+            return
+        at = self.pending.last
+        least = at + 1 if self.spot else at
+        fresh = [d for d in self.waiting if least <= d.last < d.first + MOST_IDS]
+        if not fresh:
+            return
+        # Not always the first: one that was numbered far ahead must not keep out those after it.
+        found = next((n for n, d in enumerate(fresh) if d.first <= least or d.before == at), None)
+        if found is None:
+            self.counts.stale_snapshots += 1
+            self.pending = None
+            return
+        old, first = self.waiting[: len(self.waiting) - len(fresh)], fresh[found]
+        self.counts.before_snapshot += len(old)
+        self.counts.unplaced += found
+        stamp = self.pending.exch_ns or (old[-1].exch_ns if old else first.exch_ns)
+        ns = self._time(min(stamp, first.exch_ns))
+        snapshot = self.pending
+        self.pending = None
+        self.waiting = []
+        self.steps.append(
+            SyncStep(OPENED, ns, snapshot.recv_ns or ns, at, snapshot.bids, snapshot.asks)
+        )
+        self._apply(first)
+        for diff in fresh[found + 1 :]:
+            if self.last:
+                self._next(diff)
+            else:
+                self.waiting.append(diff)
+
+    def _next(self, diff: DepthDiff) -> None:
+        if diff.last <= self.last:
+            self.counts.duplicates += 1
+            return
+        follows = diff.first == self.last + 1 if self.spot else diff.before == self.last
+        if follows and diff.last < diff.first + MOST_IDS:
+            self._apply(diff)
+            return
+        self.counts.gaps += 1
+        self.last = 0
+        ns = self._time(diff.exch_ns)
+        self.steps.append(SyncStep(LOST, ns, diff.recv_ns or ns, 0))
+        self.waiting.append(diff)
+
+    def _apply(self, diff: DepthDiff) -> None:
+        ns = self._time(diff.exch_ns)
+        self.last = diff.last
+        self.steps.append(
+            SyncStep(APPLIED, ns, diff.recv_ns or ns, diff.last, diff.bids, diff.asks)
+        )
+
+    def _time(self, ns: int) -> int:
+        self.counts.clock_back += ns < self.clock
+        self.clock = max(self.clock, ns)
+        return self.clock
+
+
+def _trades(trades: Sequence[BinanceTrade], counts: SyncCounts) -> list[BinanceTrade]:
+    """Trades once each, in the order of their numbers' arrival, times that never go back."""
+    kept: list[BinanceTrade] = []
+    last, clock = 0, 0
+    for trade in trades:
+        if trade.number <= last:
+            counts.duplicate_trades += 1
+            continue
+        counts.trade_gaps += last > 0 and trade.number != last + 1
+        last = trade.number
+        counts.clock_back += trade.exch_ns < clock
+        clock = max(clock, trade.exch_ns)
+        kept.append(trade if clock == trade.exch_ns else replace(trade, exch_ns=clock))
+    return kept

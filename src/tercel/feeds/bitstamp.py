@@ -13,10 +13,9 @@ import numpy as np
 
 from tercel.core.errors import FeedError
 from tercel.core.vocabulary import MOST_LOTS
-from tercel.feeds.bitstamp_book import BitstampRow, follow
-from tercel.feeds.bitstamp_messages import Pair, pairs_of
+from tercel.feeds.bitstamp_book import BitstampRow, Pair, follow, pairs_of
 from tercel.feeds.capture_day import Capture, CaptureDay, CaptureFeed, days_of
-from tercel.feeds.captures import ONE, CaptureLine, shown, stated_unit, unit_of
+from tercel.feeds.members import ONE, CaptureLine, shown, stated_unit, unit_of
 from tercel.market.tape import Events, schema
 
 VENUE: Final = "BITSTAMP"

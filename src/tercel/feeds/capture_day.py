@@ -15,8 +15,7 @@ import numpy as np
 from tercel.core.arrays import Ints
 from tercel.core.errors import FeedError, UnknownNameError
 from tercel.core.vocabulary import DAY_NS
-from tercel.feeds.captures import CaptureLine, CaptureWarnings, lines_of, shown, stated_unit
-from tercel.feeds.members import members
+from tercel.feeds.members import CaptureLine, CaptureWarnings, lines_of, members, shown, stated_unit
 from tercel.market.feed import FeedOptions, Imported
 from tercel.market.tape import Events, Instrument, schema
 

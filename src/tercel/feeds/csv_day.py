@@ -95,7 +95,7 @@ class CsvDay:
                 "check symbol, date, session and rules",
             )
         if direct.height:
-            from tercel.feeds.csv_crossed import counted, uncrossed
+            from tercel.feeds.csv_kernels import counted, uncrossed
 
             events = uncrossed(events, report) if rules.uncross else events
             extra |= counted(events)

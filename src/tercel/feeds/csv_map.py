@@ -14,10 +14,9 @@ from pydantic import Field, PositiveInt, model_validator
 
 from tercel.core.errors import ConfigError
 from tercel.core.names import offer
-from tercel.core.schema import schema_of
 from tercel.core.tables.table_map import FRACTION, MapTable, TextFormat, Words
 from tercel.core.toml import parse_toml
-from tercel.core.validated import validated
+from tercel.core.validated import schema_of, validated
 from tercel.core.vocabulary import LEAST_TICK, MOST_LOTS, MOST_TICK
 from tercel.market.tape.instrument import DAY_S, clock_s, local_ns, midnight_ns
 

@@ -15,9 +15,17 @@ import polars as pl
 from tercel.core.errors import FeedError
 from tercel.core.names import offer
 from tercel.core.progress import say
-from tercel.core.tables.cell_text import EITHER, plain_text, shown_signs, with_point
-from tercel.core.tables.clock import resolve
-from tercel.core.tables.text import HEAD, decoded, header_at, separator_of
+from tercel.core.tables.text import (
+    EITHER,
+    HEAD,
+    decoded,
+    header_at,
+    plain_text,
+    separator_of,
+    shown_signs,
+    with_point,
+)
+from tercel.core.tables.times import resolve
 from tercel.feeds.csv_map import UNIT_NS, FileMap, LevelMap, OrderMap, QuoteMap, TradeMap
 from tercel.feeds.members import Member
 from tercel.market.tape import schema

@@ -23,10 +23,10 @@ from tercel.core.arrays import Ints
 from tercel.core.errors import FeedError
 from tercel.core.names import listed, nearest
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.feeds import itch_format as f
 from tercel.feeds import itch_kernels as k
+from tercel.feeds import itch_store as f
 from tercel.feeds.itch_pass import FileCounts, ItchStore, Progress, Staging, run_chunks
-from tercel.feeds.lobster_tick import UNITS_PER_DOLLAR, infer_unit, stated_unit
+from tercel.feeds.lobster_csv import UNITS_PER_DOLLAR, infer_unit, stated_unit
 from tercel.feeds.members import Member, members
 from tercel.market.feed import FeedOptions, Imported
 from tercel.market.tape import Events, schema

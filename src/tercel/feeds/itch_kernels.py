@@ -7,7 +7,7 @@ A row keeps the price in dollars x 10,000: which tick a symbol has is known when
 import numpy as np
 
 from tercel.core.jit import Bytes, Longs, Packed, kernel
-from tercel.feeds import itch_format as f
+from tercel.feeds import itch_store as f
 from tercel.feeds.itch_store import (
     U32,
     allocate,

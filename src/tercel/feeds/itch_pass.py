@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from tercel.core.errors import FeedError
 from tercel.core.jit import Bytes, Longs, Packed
-from tercel.feeds import itch_format as f
 from tercel.feeds import itch_kernels as k
+from tercel.feeds import itch_store as f
 from tercel.feeds.itch_store import rehash
 
 CHUNK_ROWS: Final = 1 << 18

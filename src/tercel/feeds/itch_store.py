@@ -4,11 +4,133 @@ The map is open addressing with linear probing and backward-shift deletion, int6
 capacity a power of two at least twice the order slots.
 """
 
-# mypy: disable-error-code="return-value, arg-type"
+# mypy: disable-error-code="arg-type, return-value"
+from typing import Final
+
 import numpy as np
 
+from tercel.core.arrays import Ints
 from tercel.core.jit import Bytes, Longs, Packed, kernel
-from tercel.feeds import itch_format as f
+
+# -- itch format ----------------------------------------------------------------------------------
+# NASDAQ TotalView-ITCH 5.0: the messages, their lengths, and where fields lie in them.
+#
+# Integers are big-endian; every message begins with type (1 byte), stock locate (2), tracking number (2) and ns since
+# midnight (6). In files each message has its length before it (2 bytes); a length of 0 ends the session. Prices are
+# dollars x 10,000 unless said otherwise. Source: NASDAQ TotalView-ITCH 5.0 specification.
+
+NAMES: Final = {
+    "S": ("system event", 12),
+    "R": ("stock directory", 39),
+    "H": ("trading action", 25),
+    "Y": ("Reg SHO restriction", 20),
+    "L": ("market participant position", 26),
+    "V": ("circuit breaker levels", 35),
+    "W": ("circuit breaker breached", 12),
+    "K": ("IPO quoting period", 28),
+    "J": ("auction collar", 35),
+    "h": ("operational halt", 21),
+    "A": ("add order", 36),
+    "F": ("add order with attribution", 40),
+    "E": ("order executed", 31),
+    "C": ("order executed at a price", 36),
+    "X": ("order cancelled in part", 23),
+    "D": ("order deleted", 19),
+    "U": ("order replaced", 35),
+    "P": ("trade of a hidden order", 44),
+    "Q": ("cross", 40),
+    "B": ("broken trade", 19),
+    "I": ("net order imbalance", 50),
+    "N": ("retail interest", 20),
+    "O": ("direct listing price", 48),
+}
+"""What each type is called, and its length in bytes."""
+HEAD: Final = 11
+"""Bytes that all messages have in common."""
+LAST_NS: Final = 86_400_000_000_000
+LOCATES: Final = 1 << 16
+
+# Types as the byte that they are.
+SYSTEM, DIRECTORY, ACTION, OPERATIONAL = ord("S"), ord("R"), ord("H"), ord("h")
+ADDED, ATTRIBUTED, EXECUTED, EXECUTED_AT = ord("A"), ord("F"), ord("E"), ord("C")
+CANCELLED, DELETED, REPLACED = ord("X"), ord("D"), ord("U")
+PRINT, CROSSED, BROKEN = ord("P"), ord("Q"), ord("B")
+
+
+def lengths() -> Ints:
+    """Length by type, int64[256]; 0 where no type is known.
+
+    >>> int(lengths()[ord("A")]), int(lengths()[ord("?")])
+    (36, 0)
+    """
+    table = np.zeros(256, np.int64)
+    for name, (_, length) in NAMES.items():
+        table[ord(name)] = length
+    return table
+
+
+def packed_name(stock: str) -> int:
+    """The eight bytes of a stock field as a signed integer, as the kernels compare them.
+
+    >>> unpacked_name(packed_name("AAPL"))
+    'AAPL'
+    """
+    return int.from_bytes(stock.encode("ascii").ljust(8), "big", signed=True)
+
+
+def unpacked_name(packed: int) -> str:
+    """The stock of an integer of :func:`packed_name`."""
+    return int(packed).to_bytes(8, "big", signed=True).decode("latin-1").rstrip()
+
+
+# -- words of the kernels' state, int64[WORDS] -------------------------------------------------------------------------
+TYPES: Final = 0
+"""256 counts by type come first."""
+MESSAGE, NOW_NS, STOP, STOP_VALUE, ALL, OPEN_NS, CLOSE_NS = range(256, 263)
+"""Messages so far; largest time so far, ns since midnight; why the kernel returned, one of the codes below, and what
+of; 1 when all symbols are wanted, 0 when those of the list; start and end of market hours by the system events, -1 when
+none came."""
+FREE, HIGH, LIVE, PEAK, POOL, MOST_LEVELS, FREE_LEVEL, HIGH_LEVEL = range(264, 272)
+"""Order store: head of the free list, slots used so far, orders alive, most at once. Book: rungs given out so far, most
+levels that a side had, head of the list of free levels, levels used so far."""
+ODD: Final = 272
+"""Counts of what should not be, in the order of :data:`ODDITIES`; the number of the first such message behind."""
+ODDITIES: Final = (
+    *("clock_back", "unknown_refs", "duplicate_refs", "beyond_left", "no_shares"),
+    *("no_price", "unknown_types", "longer_messages", "odd_fields", "cut_shares"),
+)
+CLOCK_BACK, UNKNOWN_REF, DUPLICATE_REF, BEYOND_LEFT, NO_SHARES = range(5)
+NO_PRICE, UNKNOWN_TYPE, LONGER, ODD_FIELD, CUT_SHARES = range(5, 10)
+FIRST: Final = ODD + 16
+UNPRINTED: Final = FIRST + 16
+"""Executions at a price that are not to be printed; those printed at another price than the order's."""
+AWAY: Final = UNPRINTED + 1
+SEEN: Final = 319
+"""What looking ahead has read, so that it is read."""
+AHEAD: Final = 32
+"""Messages looked at ahead; their places in the map of orders lie from `SPOTS` on."""
+SPOTS: Final = 320
+FAR: Final = 1 << 17
+"""Entries of the map from which on looking ahead pays: below, the caches hold it, and looking costs a quarter."""
+WORDS: Final = SPOTS + AHEAD
+
+NEED_BYTES, NEED_ROWS, NEED_ORDERS, NEED_LEVELS, SESSION_OVER = range(5)
+SHORT, NO_TYPE, BAD_TIME, OTHER_STOCK = range(8, 12)
+FATAL: Final = SHORT
+"""Codes of STOP; those from FATAL on end the file."""
+
+# -- a staged row, int64[4] --------------------------------------------------------------------------------------------
+R_NS, R_ID, R_LOTS_PRICE, R_META, ROW = range(5)
+"""`R_LOTS_PRICE`: lots << 32 | price in dollars x 10,000 as 32 bits. `R_META`: locate << 32 | kind << 16 |
+(side + 1) << 8 | flags. `ROW`: the length."""
+
+# -- an order, int32[8], and the map of references to orders, int64[2] (reference, slot or -1) -------------------------
+O_PRICE, O_SHARES, O_PREV, O_NEXT, O_PLACE, O_LEVEL = range(6)
+"""`O_PLACE`: locate * 2, plus 1 for asks."""
+ORDER: Final = 8
+
+
+# -- itch store -----------------------------------------------------------------------------------
 
 U32 = 0xFFFFFFFF
 
@@ -86,31 +208,31 @@ def forget(table: Longs, at: int) -> None:
 @kernel
 def allocate(w: Longs, orders: Packed) -> int:
     """A free slot; the caller has made sure that there is one."""
-    slot = w[f.FREE]
+    slot = w[FREE]
     if slot >= 0:
-        w[f.FREE] = orders[slot, f.O_NEXT]
+        w[FREE] = orders[slot, O_NEXT]
     else:
-        slot = w[f.HIGH]
-        w[f.HIGH] += 1
-    w[f.LIVE] += 1
-    w[f.PEAK] = max(w[f.PEAK], w[f.LIVE])
+        slot = w[HIGH]
+        w[HIGH] += 1
+    w[LIVE] += 1
+    w[PEAK] = max(w[PEAK], w[LIVE])
     return slot
 
 
 @kernel
 def release(w: Longs, orders: Packed, slot: int) -> None:
     """Return a slot to the free list."""
-    orders[slot, f.O_NEXT] = w[f.FREE]
-    w[f.FREE] = slot
-    w[f.LIVE] -= 1
+    orders[slot, O_NEXT] = w[FREE]
+    w[FREE] = slot
+    w[LIVE] -= 1
 
 
 @kernel
 def odd(w: Longs, what: int) -> None:
     """Count an oddity, and note the message where it came first."""
-    if w[f.ODD + what] == 0:
-        w[f.FIRST + what] = w[f.MESSAGE]
-    w[f.ODD + what] += 1
+    if w[ODD + what] == 0:
+        w[FIRST + what] = w[MESSAGE]
+    w[ODD + what] += 1
 
 
 @kernel
@@ -133,22 +255,22 @@ def look_ahead(b: Bytes, start: int, stop: int, w: Longs, table: Longs, orders: 
     at = start
     n = 0
     seen = 0
-    while n < f.AHEAD and at + 21 < stop:
+    while n < AHEAD and at + 21 < stop:
         y = np.int64(b[np.uint64(at + 2)])
-        w[f.SPOTS + n] = -1
-        if y == f.ADDED or y == f.EXECUTED or y == f.DELETED or y == f.CANCELLED or y == f.REPLACED:
+        w[SPOTS + n] = -1
+        if y == ADDED or y == EXECUTED or y == DELETED or y == CANCELLED or y == REPLACED:
             spot = home(be8(b, at + 13), table.shape[0] - 1)
-            w[f.SPOTS + n] = spot
+            w[SPOTS + n] = spot
             seen ^= table[spot, 1]
         at += 2 + be2(b, at)
         n += 1
     for k in range(n):
-        spot = w[f.SPOTS + k]
+        spot = w[SPOTS + k]
         slot = table[spot, 1] if spot >= 0 else -1
-        w[f.SPOTS + k] = slot
+        w[SPOTS + k] = slot
         if slot >= 0:
-            seen ^= orders[slot, f.O_PRICE]
-    w[f.SEEN] ^= seen
+            seen ^= orders[slot, O_PRICE]
+    w[SEEN] ^= seen
     return n
 
 
@@ -169,34 +291,34 @@ def begin(
     what follows for each locate (0 not known yet, 1 yes, 2 no).
     """
     if at + 2 > stop:
-        w[f.STOP] = f.NEED_BYTES
+        w[STOP] = NEED_BYTES
         return 0
     n = be2(b, at)
     if n == 0:
-        w[f.STOP] = f.SESSION_OVER
+        w[STOP] = SESSION_OVER
         return 0
     if at + 2 + n > stop:
-        w[f.STOP] = f.NEED_BYTES
+        w[STOP] = NEED_BYTES
         return 0
     y = np.int64(b[at + 2])
     need = lengths[y]
     letter = (65 <= y <= 90) or (97 <= y <= 122)
-    if not letter or n < max(need, f.HEAD):
-        w[f.STOP] = f.SHORT if letter else f.NO_TYPE
-        w[f.STOP_VALUE] = n if letter else y
+    if not letter or n < max(need, HEAD):
+        w[STOP] = SHORT if letter else NO_TYPE
+        w[STOP_VALUE] = n if letter else y
         return 0
     ns = be6(b, at + 7)
-    if ns > f.LAST_NS:
-        w[f.STOP], w[f.STOP_VALUE] = f.BAD_TIME, ns
+    if ns > LAST_NS:
+        w[STOP], w[STOP_VALUE] = BAD_TIME, ns
         return 0
     if need > 0:
         where = (
             at + 26
-            if y == f.ADDED or y == f.ATTRIBUTED or y == f.PRINT
+            if y == ADDED or y == ATTRIBUTED or y == PRINT
             else at + 21
-            if y == f.CROSSED
+            if y == CROSSED
             else at + 13
-            if y == f.DIRECTORY or y == f.ACTION or y == f.OPERATIONAL
+            if y == DIRECTORY or y == ACTION or y == OPERATIONAL
             else 0
         )
         if where > 0:
@@ -204,27 +326,27 @@ def begin(
             name = be8(b, where)
             if names[locate] != name:
                 if names[locate] != 0:
-                    w[f.STOP], w[f.STOP_VALUE] = f.OTHER_STOCK, locate
+                    w[STOP], w[STOP_VALUE] = OTHER_STOCK, locate
                     return 0
                 names[locate] = name
-                wanted[locate] = 1 if w[f.ALL] == 1 else 2
+                wanted[locate] = 1 if w[ALL] == 1 else 2
                 for k in range(picks.shape[0]):
                     if picks[k] == name:
                         wanted[locate] = 1
-    w[f.MESSAGE] += 1
-    w[f.TYPES + y] += 1
-    if ns < w[f.NOW_NS]:
-        odd(w, f.CLOCK_BACK)
+    w[MESSAGE] += 1
+    w[TYPES + y] += 1
+    if ns < w[NOW_NS]:
+        odd(w, CLOCK_BACK)
     else:
-        w[f.NOW_NS] = ns
+        w[NOW_NS] = ns
     if need == 0:
-        odd(w, f.UNKNOWN_TYPE)
+        odd(w, UNKNOWN_TYPE)
     elif n > need:
-        odd(w, f.LONGER)
-    if y == f.SYSTEM:
+        odd(w, LONGER)
+    if y == SYSTEM:
         event = b[at + 13]
         if event == 81:  # Q
-            w[f.OPEN_NS] = ns
+            w[OPEN_NS] = ns
         elif event == 77:  # M
-            w[f.CLOSE_NS] = ns
+            w[CLOSE_NS] = ns
     return n

@@ -19,11 +19,10 @@ from numpy.typing import NDArray
 from tercel.core.errors import CapacityError, FeedError, TapeError
 from tercel.core.jit import Longs, Packed
 from tercel.core.vocabulary import NO_ASK, NO_BID
+from tercel.feeds import verify_kernels as survey
 from tercel.feeds import verify_kernels as v
-from tercel.feeds import verify_survey as survey
-from tercel.feeds.lobster_csv import read_orderbook
+from tercel.feeds.lobster_csv import UNITS_PER_DOLLAR, read_orderbook
 from tercel.feeds.lobster_kernels import EMPTY_ASK, EMPTY_BID
-from tercel.feeds.lobster_tick import UNITS_PER_DOLLAR
 from tercel.feeds.members import Member, members
 from tercel.market.book import Book
 from tercel.market.book.id_map import Ids

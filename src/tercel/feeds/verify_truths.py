@@ -15,12 +15,12 @@ TRUTHS: Final = {
     "lobster": ("tercel.feeds.verify", "verify_against", "an orderbook file"),
     "dbn": ("tercel.feeds.verify_mbp10", "verify_mbp10", "a Databento mbp-10 file"),
     "binance": (
-        "tercel.feeds.verify_quotes",
+        "tercel.feeds.verify_captures",
         "verify_quotes",
         "the capture with its bookTicker stream",
     ),
     "bitstamp": (
-        "tercel.feeds.verify_orders",
+        "tercel.feeds.verify_captures",
         "verify_orders",
         "a capture with later snapshots of the order book",
     ),

@@ -5,7 +5,7 @@ A venue that does not know this message refuses the connection, as its first mes
 
 import socket
 
-from tercel.core.simulated import proof
+from tercel.core.installation import proof
 from tercel.fix import tags as t
 from tercel.fix.protocol.codec import encode
 

@@ -18,9 +18,8 @@ from pathlib import Path
 from typing import Final
 
 from tercel.core import orders as o
-from tercel.core.capabilities import Capabilities
-from tercel.core.closing import Closing
 from tercel.core.errors import VenueError
+from tercel.core.ports import Capabilities, Closing
 from tercel.fix import tags as t
 from tercel.fix.commands import OutgoingMessage
 from tercel.fix.inbound import Item, OwnDialect, PendingFault, StepAnswer, refused

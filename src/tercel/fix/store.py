@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from tercel.core.closing import Closing
 from tercel.core.errors import VenueError
+from tercel.core.ports import Closing
 from tercel.fix.protocol.store import Commit, SequenceNumbers
 
 BLOCK: Final = 1000

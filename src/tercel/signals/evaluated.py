@@ -7,7 +7,7 @@ import numpy as np
 
 from tercel.core.arrays import Floats, Indices
 from tercel.core.estimate import Estimate
-from tercel.core.report import style
+from tercel.core.report import svg
 from tercel.core.report.cells import NOTHING
 from tercel.core.report.figures import whisker
 from tercel.core.report.page import Section, render
@@ -226,9 +226,9 @@ def interval_figure(name: str, label: str, rows: Mapping[str, Any]) -> Figure:
     shown = {key: Estimate.of(row) for key, row in rows.items() if row}
     with sketch(0.8 + 0.35 * max(1, len(shown)), PAGE) as drawing:
         panel = drawing.subplots()
-        panel.axvline(0, color=style.INK.token, linewidth=1)
+        panel.axvline(0, color=svg.INK.token, linewidth=1)
         for at, row in enumerate(shown.values()):
-            whisker(panel, at, row, style.SERIES[1].token)
+            whisker(panel, at, row, svg.SERIES[1].token)
         name_rows(panel, list(shown))
         panel.set_xlabel(f"{label}, 95 % interval")
     forecasts = "; ".join(f"{key} {row.mean:.4f}" for key, row in shown.items())

@@ -25,9 +25,9 @@ import polars as pl
 from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
 from tercel.core.plain import plain
-from tercel.core.report import style
+from tercel.core.report import svg
 from tercel.core.report.svg import Figure, finished, sketch
-from tercel.core.stats.ranks import ranks
+from tercel.core.stats.robust import ranks
 from tercel.signals.panel.panel import Panel
 from tercel.signals.scores import Skill, rank_ic_of_rows, skill
 from tercel.signals.sources.port import EVERY, SignalSource
@@ -319,11 +319,11 @@ def profile_figure(reports: dict[str, LeakReport], name: str = "leak") -> Figure
         panels = np.atleast_1d(drawing.subplots(1, len(reports), sharey=False))
         for panel, (title, report) in zip(panels, reports.items(), strict=True):
             shifts = list(report.profile)
-            bad = style.BAD.token if report.verdict != "clean" else style.GOOD.token
-            colours = [style.SOFT.token if shift <= 0 else bad for shift in shifts]
+            bad = svg.BAD.token if report.verdict != "clean" else svg.GOOD.token
+            colours = [svg.SOFT.token if shift <= 0 else bad for shift in shifts]
             panel.bar(shifts, [report.profile[shift] for shift in shifts], color=colours, width=0.7)
-            panel.axhline(0, color=style.SOFT.token, linewidth=0.9)
-            panel.axvline(0.5, color=style.INK.token, linewidth=0.9, linestyle=":")
+            panel.axhline(0, color=svg.SOFT.token, linewidth=0.9)
+            panel.axvline(0.5, color=svg.INK.token, linewidth=0.9, linestyle=":")
             panel.set(title=f"{title}: {report.verdict}", xlabel="bar, periods from the known time")
         panels[0].set_ylabel("rank IC with the bar's return")
 

@@ -26,10 +26,10 @@ from numpy.typing import ArrayLike
 
 from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import DataError
+from tercel.core.files import file_hash
 from tercel.core.messages import Alpha
 from tercel.core.names import check_known, offer
-from tercel.core.parsed import parse_json
-from tercel.core.written import file_hash
+from tercel.core.plain import parse_json
 from tercel.signals.alpha import AlphaScale
 from tercel.signals.base_model import BOUNDED, BaseModel, BoundedLinear
 from tercel.signals.fusion import Fusion

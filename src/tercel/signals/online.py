@@ -24,8 +24,8 @@ from tercel.core.errors import DataError
 from tercel.signals.base_model import BaseModel, BoundedLinear
 from tercel.signals.fusion import LEAST_ROWS
 from tercel.signals.model_folder import SignalModel
-from tercel.signals.online_rule import EXPERTS, USUAL, OnlineRule, Update
 from tercel.signals.panel.dataset import Dataset
+from tercel.signals.runs.config import EXPERTS, USUAL, OnlineRule, Update
 from tercel.signals.zoo import family
 
 FAMILY: Final = "linear"

@@ -18,11 +18,10 @@ import numpy as np
 
 from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
-from tercel.core.locks import LOCK, locked
+from tercel.core.files import LOCK, locked, write_whole
 from tercel.core.report.tables import spelt_cell
 from tercel.core.stats import clustered_se
-from tercel.core.stats.student import t_quantile
-from tercel.core.written import write_whole
+from tercel.core.stats.inference import t_quantile
 from tercel.signals.model_folder import AGAIN, SERVED, SignalModel
 from tercel.signals.online import as_of, learn, stamp, states_at, with_states
 from tercel.signals.panel.dataset import Dataset

@@ -1,7 +1,7 @@
 """Whether money is behind a host at which an order session would open: everywhere that is not provably a test.
 
 A test is proved by a host on :data:`TEST_NETWORKS`, a host on the installation's own list (`core.installation`), or a
-server on this machine that answers as `tercel venue serve` does (`core.simulated`). A name or loopback alone is none.
+server on this machine that answers as `tercel venue serve` does (`core.installation`). A name or loopback alone is none.
 """
 
 import secrets
@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from tercel.core import installation
 from tercel.core.errors import VenueError
-from tercel.core.simulated import PATH, proof
+from tercel.core.installation import PATH, proof
 from tercel.venues.listening import is_loopback
 
 TEST_NETWORKS: Final = frozenset(

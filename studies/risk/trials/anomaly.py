@@ -12,8 +12,7 @@ from tercel.core.report.svg import Figure
 from tercel.core.report.tables import fixed
 from tercel.market.flow import preset
 from tercel.market.simulator.source import Source, reactive
-from tercel.signals.risk.anomaly import StreamingAnomaly, alarm_starts
-from tercel.signals.risk.seconds import simulate
+from tercel.signals.risk.anomaly import StreamingAnomaly, alarm_starts, simulate
 
 LEARNED_DAYS = 20
 

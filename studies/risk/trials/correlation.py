@@ -11,7 +11,7 @@ from studies.risk.panel import read_panel
 from studies.risk.trials.report import Table, TrialReport
 from tercel.core.errors import ConfigError
 from tercel.core.report.tables import fixed
-from tercel.signals.risk.figures import bars
+from tercel.signals.risk.report import bars
 
 FIRST = date(2002, 1, 2)
 REBUILD = 21

@@ -25,8 +25,7 @@ from tercel.market.flow.port import Preset
 from tercel.market.observed import observe
 from tercel.market.simulator.source import Source, reactive
 from tercel.market.tape import Lake
-from tercel.signals.risk.anomaly import AnomalyBaseline, StreamingAnomaly, learn_calm
-from tercel.signals.risk.seconds import simulate
+from tercel.signals.risk.anomaly import AnomalyBaseline, StreamingAnomaly, learn_calm, simulate
 
 MARKETS = ("csco", "ibm", "amzn", "goog")
 RATE = 0.1

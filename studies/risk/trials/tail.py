@@ -10,8 +10,8 @@ from studies.risk.series import first_of_test, read_csv, read_sp500
 from studies.risk.tail import tail_models
 from studies.risk.trials.report import Table, TrialReport
 from tercel.core.report.tables import fixed
-from tercel.signals.risk.figures import tails
-from tercel.signals.risk.series import DailySeries
+from tercel.signals.risk.ports import DailySeries
+from tercel.signals.risk.report import tails
 from tercel.signals.risk.tail import judge
 
 LEVEL = 0.99

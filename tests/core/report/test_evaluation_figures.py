@@ -2,7 +2,7 @@
 
 import pytest
 
-from tercel.core.report import evaluation_figures, figures, style
+from tercel.core.report import evaluation_figures, figures, svg
 from tercel.core.report.svg import Figure
 from tercel.core.report.tables import JudgedTable, verdict_sentence
 from tercel.core.stats import Estimate, PairedGain
@@ -22,13 +22,11 @@ def drawings(cell: PairedGain) -> list[Figure]:
 
 
 @pytest.mark.parametrize(
-    ("cell", "colours"), [(UNCALLED, set()), (BETTER, {style.GOOD.css}), (WORSE, {style.BAD.css})]
+    ("cell", "colours"), [(UNCALLED, set()), (BETTER, {svg.GOOD.css}), (WORSE, {svg.BAD.css})]
 )
 def test_a_figure_colours_what_is_called(cell: PairedGain, colours: set[str]) -> None:
     for figure in drawings(cell):
-        assert {
-            colour for colour in (style.GOOD.css, style.BAD.css) if colour in figure.svg
-        } == colours
+        assert {colour for colour in (svg.GOOD.css, svg.BAD.css) if colour in figure.svg} == colours
         assert "no significant difference, after the correction" in figure.caption
 
 

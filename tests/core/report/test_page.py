@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from tercel.core.report import figures, ladder, page, style
+from tercel.core.report import evaluation_figures, figures, page, svg
 from tercel.core.report.svg import Figure, inline
 from tercel.core.stats import Estimate
 
@@ -21,7 +21,7 @@ def interval(mean: float) -> Estimate:
 
 STRATEGIES = {
     name: {
-        key: interval(value) for key, value in zip(["is_bps", *style.COMPONENTS], row, strict=True)
+        key: interval(value) for key, value in zip(["is_bps", *svg.COMPONENTS], row, strict=True)
     }
     for name, row in {
         "ppo": (1.0, 0.5, -0.5, 1.0, 0.0, 0.0),
@@ -46,11 +46,11 @@ def every_figure() -> list[Figure]:
             {"ppo": [(time, time**0.5), (time, time**0.4)], "dqn": [(time, time)]}, {"pov": 9.0}
         ),
         figures.impact_paths(time, {"ppo": time / 900, "pov": time / 1800, "random": time}),
-        ladder.book_around_trades(
+        evaluation_figures.book_around_trades(
             time,
             np.arange(100, 106),
             depth,
-            ladder.OwnFills([60, 90], [102, 103], [3, 4], [True, False]),
+            evaluation_figures.OwnFills([60, 90], [102, 103], [3, 4], [True, False]),
             -1,
             np.full(13, 102.0),
             np.full(13, 103.0),
@@ -65,7 +65,7 @@ FIGURES = every_figure()
 def test_a_figure_is_well_formed_named_and_of_the_house(figure: Figure) -> None:
     assert figure.alt
     assert figure.caption
-    assert not [colour.token for colour in style.COLOURS if colour.token in figure.svg]
+    assert not [colour.token for colour in svg.COLOURS if colour.token in figure.svg]
     element = ElementTree.fromstring(figure.svg)
     assert (element.get("role"), element.get("aria-label")) == ("img", figure.alt)
     ids = [node.get("id") for node in element.iter() if node.get("id")]
@@ -153,7 +153,7 @@ def test_a_page_follows_light_and_dark() -> None:
     text = whole_page()
     assert "prefers-color-scheme: dark" in text
     used = set(re.findall(r"var\(--([a-z0-9]+)", text))
-    assert used <= {colour.name for colour in style.COLOURS}
+    assert used <= {colour.name for colour in svg.COLOURS}
 
 
 def luminance(colour: str) -> float:
@@ -168,21 +168,21 @@ def contrast(one: str, other: str) -> float:
 
 
 @pytest.mark.parametrize(
-    "colour", [c for c in style.COLOURS if c not in (style.RULE, style.PAPER)], ids=lambda c: c.name
+    "colour", [c for c in svg.COLOURS if c not in (svg.RULE, svg.PAPER)], ids=lambda c: c.name
 )
-def test_colours_can_be_seen_on_both_papers(colour: style.Colour) -> None:
+def test_colours_can_be_seen_on_both_papers(colour: svg.Colour) -> None:
     needed = (
-        4.5 if colour in (style.INK, style.SOFT, style.GOOD, style.BAD) else 3.0
+        4.5 if colour in (svg.INK, svg.SOFT, svg.GOOD, svg.BAD) else 3.0
     )  # WCAG 2.2: text, graphics
-    assert contrast(colour.light, style.PAPER.light) >= needed
-    assert contrast(colour.dark, style.PAPER.dark) >= needed
+    assert contrast(colour.light, svg.PAPER.light) >= needed
+    assert contrast(colour.dark, svg.PAPER.dark) >= needed
 
 
 def test_matplotlib_is_loaded_by_the_first_figure_and_without_pyplot() -> None:
     code = """
 import sys
 import tercel.core.report.figures as figures
-import tercel.core.report.ladder, tercel.core.report.tables, tercel.core.report.page
+import tercel.core.report.evaluation_figures, tercel.core.report.tables, tercel.core.report.page
 assert "matplotlib" not in sys.modules
 figures.paired_differences({}, "pov")
 assert "matplotlib" in sys.modules

@@ -9,7 +9,7 @@ from scipy import stats
 from tercel.core.errors import ConfigError, DataError
 from tercel.core.stats import benjamini_hochberg, deflate, detectable_gain, holm, two_sided_p
 from tercel.core.stats.bootstrap import Replicates
-from tercel.core.stats.deflated import exceeds, expected_best
+from tercel.core.stats.inference import exceeds, expected_best
 
 
 @given(st.floats(0.0, 60.0), st.floats(1.0, 1e5))

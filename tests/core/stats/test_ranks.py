@@ -8,7 +8,7 @@ from scipy import stats
 
 from studies.shipped.alpha import clustered_spearman
 from tercel.core.errors import ConfigError
-from tercel.core.stats.ranks import ranks, spearman
+from tercel.core.stats.robust import ranks, spearman
 
 COLUMN = st.lists(st.integers(-5, 5), min_size=3, max_size=20)
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tercel.core.tables.clock import resolve
+from tercel.core.tables.times import resolve
 
 BACK = {
     "America/Chicago": "2024-11-03T07:00",

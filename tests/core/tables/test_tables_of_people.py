@@ -8,8 +8,7 @@ import pytest
 
 from tercel.core.errors import ConfigError, DataError
 from tercel.core.tables.columns import renamed, unread
-from tercel.core.tables.numbers import exact, units
-from tercel.core.tables.sides import sides
+from tercel.core.tables.numbers import exact, sides, units
 from tercel.core.tables.table import Table, read_table
 from tercel.core.tables.table_map import AS_NAMED, Called, TableMap, table_map
 from tercel.core.tables.times import days, moments

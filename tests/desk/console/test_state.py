@@ -6,7 +6,7 @@ from tests.desk.trading.random_journals import Story
 
 from tercel.core.fixed import ONE
 from tercel.core.ports import Entry
-from tercel.core.stats.student import WeightedSums, weighted_interval
+from tercel.core.stats.inference import WeightedSums, weighted_interval
 from tercel.desk.console.state import KEPT_OVER, DeskState
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.codec import entry_in

@@ -13,10 +13,9 @@ from tests.desk.trading.desk_of_two import WIDE, Flaky, S, asked
 from tests.waiting import until
 
 from exchange.fix.server import serve_fix
-from tercel.core.capabilities import Capabilities
 from tercel.core.fixed import ONE
 from tercel.core.orders import NewOrder
-from tercel.core.ports import Entry
+from tercel.core.ports import Capabilities, Entry
 from tercel.desk.gate.config import GateConfig, GateTerms
 from tercel.desk.gate.opening import opened
 from tercel.desk.gate.server import Gate

@@ -12,10 +12,9 @@ from random import Random
 import pytest
 from tests.desk.limits.test_gate import WIDE
 
-from tercel.core.capabilities import Capabilities
 from tercel.core.fixed import ONE, PAID_ONE
 from tercel.core.orders import ExecType, Listing, NewOrder, OrdStatus, Report, Tif
-from tercel.core.ports import Entry
+from tercel.core.ports import Capabilities, Entry
 from tercel.desk.limits import LimitGate, parse
 from tercel.desk.limits.file import DAY_NS, MONEY
 from tercel.desk.trading.gateway import IMPLAUSIBLE, OrderGateway

@@ -17,7 +17,7 @@ from tercel.desk.rounds.dependencies import DeskDependencies
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.execution.market import Market
-from tercel.signals.risk.seconds import Second
+from tercel.signals.risk.anomaly import Second
 from tercel.venues.exchange import MarketSpec, SimulatedExchange
 
 DESK = """

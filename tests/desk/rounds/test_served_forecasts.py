@@ -20,10 +20,9 @@ from tercel.api.demo.markets import SimulatedMarkets, open_demo
 from tercel.api.desk_figures import cost_through_rounds
 from tercel.api.desk_file import check_file, read_config
 from tercel.api.desk_page import forecast_sentences
-from tercel.core.capabilities import Capabilities
 from tercel.core.errors import ConfigError, DataError, TercelError
 from tercel.core.machine import WallClock
-from tercel.core.ports import Entry
+from tercel.core.ports import Capabilities, Entry
 from tercel.desk.rounds.build import BuiltDesk, check, open_desk
 from tercel.desk.rounds.forecasts import begins_ns, forecasts_in, within
 from tercel.desk.rounds.sizing import Sizing

@@ -11,9 +11,8 @@ import pytest
 
 from tercel.api.demo.scenario import demo_text
 from tercel.api.desk_file import parse_config
-from tercel.core.capabilities import Capabilities
 from tercel.core.errors import ConfigError
-from tercel.core.ports import Entry
+from tercel.core.ports import Capabilities, Entry
 from tercel.desk.limits import Limits, default_file, hash_of, read
 from tercel.desk.rounds.build import limits_of
 from tercel.desk.rounds.config import DeskConfig

@@ -6,8 +6,8 @@ from tests.waiting import until
 
 from certify.fix.case import Bench
 from certify.fix.wall import Wall
-from tercel.core.capabilities import Capabilities
 from tercel.core.orders import StatusRequest
+from tercel.core.ports import Capabilities
 from tercel.desk.trading.inquiry import LONGEST_NS, Inquiry
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.kill import LATCH, KillLatch

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 from tests.desk.trading.random_journals import Story
 
-from tercel.core.fixed import ONE
+from tercel.core.fixed import ONE, Unit
 from tercel.core.ports import Entry
-from tercel.core.units import Unit
 from tercel.desk.trading import money as m
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.ledger import Ledger

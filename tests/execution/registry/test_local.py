@@ -6,7 +6,7 @@ import pytest
 from tests.execution.registry.helper import small_policy
 
 from tercel.core.errors import ConfigError, PolicyError
-from tercel.execution.registry.local import INDEX, LocalRegistry
+from tercel.execution.registry.resolve import INDEX, LocalRegistry
 
 
 @pytest.fixture

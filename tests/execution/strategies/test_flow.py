@@ -15,8 +15,7 @@ from tercel.core.errors import ConfigError, DataError, UnknownNameError
 from tercel.execution import columns as c
 from tercel.execution import intent as it
 from tercel.execution.action_sets import action_set
-from tercel.execution.policies.parts import without
-from tercel.execution.policies.strategy import policy_strategy
+from tercel.execution.policies.strategy import policy_strategy, without
 from tercel.execution.policies_packaged import folder_of
 from tercel.execution.probes import view_of
 from tercel.execution.strategies import build, wrap

@@ -17,7 +17,7 @@ from tercel.execution.foresight.forecaster import shipped
 from tercel.execution.guidance import expected_move
 from tercel.execution.probes import view_of
 from tercel.execution.strategies import build
-from tercel.execution.strategies.seconds import NEXT_NS, SPENT, OnSeconds, joined
+from tercel.execution.strategies.flow import NEXT_NS, SPENT, OnSeconds, joined
 from tercel.execution.view import View
 
 HOUR = 3600 * 10**9

@@ -10,12 +10,12 @@ from tercel.core.errors import ConfigError
 from tercel.execution import columns as c
 from tercel.execution import intent as i
 from tercel.execution import strategies
-from tercel.execution.grains import GRAINS
+from tercel.execution.actions.kernels import GRAINS
 from tercel.execution.probes import HORIZON_NS, view_of
 from tercel.execution.strategies import ALL_BASELINES, NAMES, MarketEstimates, build, tuned_values
-from tercel.execution.strategies.best_response import LAYOUT as BEST
-from tercel.execution.strategies.best_response import BestResponse
 from tercel.execution.strategies.direction_rule import DirectionRule
+from tercel.execution.strategies.guarded import LAYOUT as BEST
+from tercel.execution.strategies.guarded import BestResponse
 from tercel.execution.strategies.score_rule import LAYOUT, ScoreRule
 from tercel.execution.strategies.tunable import TwapRepeg
 from tercel.execution.strategies.tuned import tuned_markets, tuned_parameters

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from tests.feeds.itch import itch_bytes as m
 from tests.feeds.itch.twin import Twin
 
-from tercel.feeds import itch_book_kernels as k
-from tercel.feeds import itch_format as f
+from tercel.feeds import itch_book as k
+from tercel.feeds import itch_store as f
 from tercel.feeds.itch_book import ItchBooks, check_file, totals
 from tercel.feeds.itch_pass import ItchStore, run_chunks
 from tercel.feeds.members import members

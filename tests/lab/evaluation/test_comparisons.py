@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tercel.core.plain import plain
-from tercel.core.record import read
+from tercel.core.plain import plain, read
 from tercel.core.stats import holm
-from tercel.core.stats.power import needed
+from tercel.core.stats.inference import needed
 from tercel.execution.costs import Costs
 from tercel.lab.evaluation.claims import called
 from tercel.lab.evaluation.comparisons import (
@@ -24,6 +23,7 @@ from tercel.lab.evaluation.comparisons import (
 )
 from tercel.lab.evaluation.judge import JudgedEntry
 from tercel.lab.evaluation.risk_statistics import (
+    SampleSize,
     adaptability_gain,
     by_side,
     deflated_gain,
@@ -31,10 +31,10 @@ from tercel.lab.evaluation.risk_statistics import (
     price_move_beta,
     price_moves,
     ratios,
+    sample_size,
     tails,
     wins,
 )
-from tercel.lab.evaluation.sample_size import SampleSize, sample_size
 
 
 def rng(seed=0):

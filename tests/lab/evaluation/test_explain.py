@@ -20,20 +20,20 @@ from tercel.execution.strategy import ladder, settle
 from tercel.execution.task import Task
 from tercel.execution.view import View
 from tercel.lab.evaluation.episodes import Plan, seeded_plan
-from tercel.lab.evaluation.explain.dependence import partial_dependence
 from tercel.lab.evaluation.explain.episode_trace import chosen, trace_episodes
-from tercel.lab.evaluation.explain.explanation import explained, from_rule
-from tercel.lab.evaluation.explain.importance import moves_action, moves_cost
-from tercel.lab.evaluation.explain.observed import (
+from tercel.lab.evaluation.explain.explanation import Explanation, explained, from_rule
+from tercel.lab.evaluation.explain.importance import (
     PARTS,
     ObservedDecisions,
     behind_touch,
     grouped,
+    moves_action,
+    moves_cost,
+    partial_dependence,
     parts,
     places,
     watch,
 )
-from tercel.lab.evaluation.explain.page import Explanation
 from tercel.market.flow.preset import load
 from tercel.market.simulator.source import Source, reactive
 

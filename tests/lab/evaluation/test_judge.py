@@ -13,9 +13,15 @@ from tercel.core.plain import plain
 from tercel.core.stats import Estimate, mean_interval
 from tercel.execution.costs import PARTS, Costs, attribute, displacement
 from tercel.lab.evaluation.adaptability import Response
-from tercel.lab.evaluation.comparisons import ResampledScores, Scores, gains
+from tercel.lab.evaluation.comparisons import (
+    KEYS,
+    MEANINGS,
+    JudgedRun,
+    ResampledScores,
+    Scores,
+    gains,
+)
 from tercel.lab.evaluation.judge import JudgedEntry, judge, paired_correlation, within_range
-from tercel.lab.evaluation.result import KEYS, MEANINGS, JudgedRun
 
 GRID, QTY, MID2 = 5, 100, 20_000
 SHARED = np.random.default_rng(99)

@@ -5,7 +5,8 @@ import pytest
 from tests.lab.evaluation.test_judge import GRID, QTY, field, make, run, twin
 
 from tercel.execution.task import Task
-from tercel.lab.evaluation.report import (
+from tercel.lab.evaluation.comparisons import KEYS
+from tercel.lab.evaluation.example import (
     BookExample,
     composition,
     distribution,
@@ -14,7 +15,6 @@ from tercel.lab.evaluation.report import (
     order_facts,
     timing,
 )
-from tercel.lab.evaluation.result import KEYS
 
 
 def test_an_example_draws_itself() -> None:

@@ -8,7 +8,7 @@ from tests.lab.learning.toy import SharesToyVec, ToyVec, VectorToyVec
 from certify.kits.learner import LearnerContract, VecEnvContract
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.execution.policies.onnx_file import from_onnx, to_onnx
-from tercel.lab.learning.native import continuous
+from tercel.lab.learning.native import distributions
 from tercel.lab.learning.native.distributions import HeadOutput, distribution
 from tercel.lab.learning.native.dqn import Dqn
 from tercel.lab.learning.native.ppo import Ppo, PpoSettings
@@ -53,8 +53,8 @@ class TestDirichlet(Contract):
 
 @pytest.mark.parametrize("x", [1.0, 1.5, 2.0, 5.9, 6.0, 40.0, 1e4])
 def test_special_functions(x):
-    assert continuous.digamma(x) == pytest.approx(special.digamma(x), abs=1e-9)
-    assert continuous.trigamma(x) == pytest.approx(special.polygamma(1, x), abs=1e-9)
+    assert distributions.digamma(x) == pytest.approx(special.digamma(x), abs=1e-9)
+    assert distributions.trigamma(x) == pytest.approx(special.polygamma(1, x), abs=1e-9)
 
 
 def sampled(name, size, rows=20_000, sigma=0.4):

@@ -10,10 +10,14 @@ from tests.lab.learning.toy import MaskedToyVec, ToyVec
 
 from certify.kits.learner import LearnerContract, VecEnvContract
 from tercel.core.errors import ConfigError
-from tercel.lab.evaluation.metrics import read_metrics
-from tercel.lab.learning.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
-from tercel.lab.learning.metrics import MetricsLog
-from tercel.lab.learning.native import blas
+from tercel.lab.evaluation.training_files import read_metrics
+from tercel.lab.learning.checkpoint import (
+    CheckpointError,
+    MetricsLog,
+    load_checkpoint,
+    save_checkpoint,
+)
+from tercel.lab.learning.native import learner
 from tercel.lab.learning.native.dqn import Dqn, DqnSettings
 from tercel.lab.learning.native.ppo import Ppo, PpoSettings
 from tercel.lab.learning.port import LearningError, train
@@ -229,7 +233,7 @@ def test_a_state_of_other_sizes_and_lost_numbers_are_refused(kind):
 
 
 def test_blas_gets_its_threads_back():
-    before = [get() for get, _ in blas._libraries()]
-    with blas.one_thread():
-        assert all(get() == 1 for get, _ in blas._libraries())
-    assert [get() for get, _ in blas._libraries()] == before
+    before = [get() for get, _ in learner._libraries()]
+    with learner.one_thread():
+        assert all(get() == 1 for get, _ in learner._libraries())
+    assert [get() for get, _ in learner._libraries()] == before

@@ -10,7 +10,7 @@ from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.execution import columns as c
 from tercel.execution.costs import BPS
 from tercel.execution.task import Latency, Task
-from tercel.lab.evaluation.sampling import bank_sampler
+from tercel.lab.evaluation.episodes import bank_sampler
 from tercel.lab.learning import envs
 from tercel.lab.learning.checkpoint import load_checkpoint, save_checkpoint
 from tercel.lab.learning.envs import ExecutionVec, RewardWeights

@@ -8,9 +8,8 @@ from tercel.cli.root import app
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.execution.costs import BPS, attribute
 from tercel.lab.evaluation.experiment import run_strategies
-from tercel.lab.learning.agent.arena import TrainingArena, joined, repeated
 from tercel.lab.learning.agent.config import parse
-from tercel.lab.learning.agent.env import learned_in
+from tercel.lab.learning.agent.env import TrainingArena, joined, learned_in, repeated
 from tercel.lab.learning.agent.learner import learner_settings
 from tercel.lab.learning.agent.market import markets_of
 from tercel.lab.learning.agent.policy import strategy_of

@@ -9,8 +9,7 @@ from studies.twins import run_twins
 from tercel.core.errors import ConfigError
 from tercel.execution import step as kernels
 from tercel.execution.task import Task
-from tercel.lab.evaluation.episodes import Episodes
-from tercel.lab.evaluation.sampling import bank_sampler
+from tercel.lab.evaluation.episodes import Episodes, bank_sampler
 from tercel.lab.learning.agent.config import AgentConfig
 from tercel.lab.learning.agent.env import learned_in
 from tercel.lab.learning.agent.learner import learner_settings

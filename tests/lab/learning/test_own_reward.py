@@ -5,9 +5,9 @@ import pytest
 
 from tercel.core.errors import ConfigError
 from tercel.execution.task import Task
-from tercel.lab.evaluation.sampling import bank_sampler
+from tercel.lab.evaluation.episodes import bank_sampler
 from tercel.lab.learning.envs import ExecutionVec
-from tercel.lab.learning.own_reward import Step
+from tercel.lab.learning.rewards import Step
 from tercel.market.flow import preset as presets
 from tercel.market.simulator.source import reactive
 

@@ -16,7 +16,7 @@ from tercel.core.errors import ConfigError
 from tercel.lab.learning.native.dqn import Dqn, DqnSettings
 from tercel.lab.learning.native.ppo import Ppo, PpoSettings
 from tercel.lab.learning.port import train
-from tercel.lab.learning.risk import Risk, RiskTransform
+from tercel.lab.learning.rewards import Risk, RiskTransform
 
 HEDGE = 0.5
 

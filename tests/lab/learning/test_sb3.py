@@ -21,7 +21,7 @@ from tests.lab.learning import tiny
 
 from tercel.lab.learning import sb3
 from tercel.lab.learning.port import train
-from tercel.lab.learning.sb3.export import exported
+from tercel.lab.learning.sb3.bridge import exported
 
 pytestmark = pytest.mark.release
 

@@ -6,22 +6,24 @@ import numpy as np
 import pytest
 
 from tercel.signals.alpha import AlphaScale
-from tercel.signals.explain import (
+from tercel.signals.fusion_walk import base_names, final, fit_base, fused, out_of_fold
+from tercel.signals.model_folder import SignalModel
+from tercel.signals.panel.dataset import Dataset
+from tercel.signals.runs.explain import (
     Importance,
     Parts,
     called,
     contributions,
     groups_of,
     importance,
+    made_of,
+    parts_of,
+    sentences,
     split_of,
 )
-from tercel.signals.fusion_walk import base_names, final, fit_base, fused, out_of_fold
-from tercel.signals.model_folder import SignalModel
-from tercel.signals.panel.dataset import Dataset
-from tercel.signals.runs.explain import made_of, parts_of, sentences
+from tercel.signals.runs.walk import DAY, walk_forward
 from tercel.signals.scores import rank_ic_by_date
 from tercel.signals.sources.synthetic import synthetic_market
-from tercel.signals.validation import DAY, walk_forward
 
 FAMILIES = ("linear", "boosting")
 BOOST = {"boosting": {"n_estimators": 20, "num_leaves": 4}}

@@ -13,7 +13,7 @@ from tests.signals.command.material import done, refused
 
 from tercel.core.errors import ConfigError, DataError
 from tercel.signals.backtest import BookRule, Walk, backtest, flat, sharpe, sharpes
-from tercel.signals.exposure import MOST, DailyReturns, volatility_target
+from tercel.signals.runs.backtest import MOST, DailyReturns, volatility_target
 
 DAY = 86_400 * 10**9
 NAMES = 12

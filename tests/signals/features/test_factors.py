@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tercel.signals.features.factors import factors, guarded
+from tercel.signals.factors import factors, guarded
 from tercel.signals.sources.daily import FACTORS
 
 DAYS = 320

@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tercel.core.errors import DataError
-from tercel.signals.features.factors import guarded
-from tercel.signals.features.moves import LARGEST, NEAR, SPLITS, split_of, unadjusted
+from tercel.signals.factors import LARGEST, NEAR, SPLITS, guarded, split_of, unadjusted
 from tercel.signals.risk.portfolio import make_portfolio
 
 

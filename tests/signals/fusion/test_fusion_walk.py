@@ -24,9 +24,9 @@ from tercel.signals.fusion_walk import (
 )
 from tercel.signals.model_folder import SignalModel, load, save
 from tercel.signals.panel.dataset import Dataset
+from tercel.signals.runs.walk import DAY, walk_forward
 from tercel.signals.scores import told
 from tercel.signals.sources.synthetic import synthetic_market
-from tercel.signals.validation import DAY, walk_forward
 
 
 @pytest.fixture(scope="module")

@@ -105,7 +105,7 @@ def test_planted_alphas_have_the_skill_they_were_given() -> None:
     import numpy as np
     import polars as pl
 
-    from tercel.signals.labels import ranked
+    from tercel.signals.panel.panel import ranked
     from tercel.signals.scores import rank_ic_by_date, skill
 
     market = synthetic_market(4, strength=0.1)

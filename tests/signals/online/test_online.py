@@ -24,8 +24,8 @@ from tercel.signals.online import (
     stamp,
     states_at,
 )  # fmt: skip
-from tercel.signals.online_rule import EXPERTS, OnlineRule
 from tercel.signals.panel.dataset import Dataset
+from tercel.signals.runs.config import EXPERTS, OnlineRule
 from tercel.signals.sources.synthetic import synthetic_market
 
 pytest.importorskip("sklearn")

@@ -22,9 +22,8 @@ from tercel.cli import app
 from tercel.core.errors import DataError
 from tercel.signals.model_folder import SignalModel, load
 from tercel.signals.online import as_of, states_at
-from tercel.signals.online_rule import EXPERTS
 from tercel.signals.panel.dataset import Dataset
-from tercel.signals.runs.config import read_config
+from tercel.signals.runs.config import EXPERTS, read_config
 from tercel.signals.runs.portfolio_file import opened
 from tercel.signals.runs.portfolio_file import read_config as read_portfolio
 from tercel.signals.runs.train import train

@@ -152,7 +152,7 @@ predict(load(Path(sys.argv[1])))
 HOLD = """
 import sys
 from pathlib import Path
-from tercel.core.locks import LOCK, locked
+from tercel.core.files import LOCK, locked
 with locked(Path(sys.argv[1]) / LOCK):
     print("held", flush=True)
     sys.stdin.read()

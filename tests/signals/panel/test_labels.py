@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tercel.core.errors import DataError
-from tercel.signals.labels import forward_returns, ranked
+from tercel.signals.panel.panel import forward_returns, ranked
 
 T0 = datetime(2020, 1, 1, tzinfo=UTC)
 

@@ -13,13 +13,11 @@ from tests.signals.command.foreign import foreign, headlines
 
 from certify.kits.source import SourceContract
 from tercel.core.errors import DataError
-from tercel.signals.features.text import masked
-from tercel.signals.labels import forward_returns, ranked
-from tercel.signals.panel.panel import Panel
+from tercel.signals.panel.panel import Panel, forward_returns, ranked
 from tercel.signals.sources.altdata import DatedSeries
 from tercel.signals.sources.daily import DailyFactors, daily_panel
 from tercel.signals.sources.fundamentals import Fundamentals, Statements
-from tercel.signals.sources.news import PENALTY, RARE, News, learned
+from tercel.signals.sources.news import PENALTY, RARE, News, learned, masked
 from tercel.signals.sources.port import SignalSource, SourceAbsentError, at_new_york
 from tercel.signals.sources.registry import source_of
 from tercel.signals.sources.synthetic import planted_leak, synthetic_market

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tercel.core.errors import DataError, TercelError
-from tercel.signals.features.factors import guarded
+from tercel.signals.factors import guarded
 from tercel.signals.sources.port import SourceAbsentError
 from tercel.signals.sources.registry import source_of
 from tercel.signals.sources.tables import price_table, read_prices

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from tercel.core.stats.student import normal_quantile
+from tercel.core.stats.inference import normal_quantile
 from tercel.signals.conformal import FEWEST, AdaptiveWidth, bounds, widths
 
 NAMES, DATES = 40, 400

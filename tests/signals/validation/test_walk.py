@@ -7,8 +7,7 @@ import pytest
 
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.runs.config import TrainSection
-from tercel.signals.runs.walk import folds_of
-from tercel.signals.validation import DAY
+from tercel.signals.runs.walk import DAY, folds_of
 
 
 def weekly(first: str, last: str) -> Dataset:

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from certify.kits.signal_model import separable
-from tercel.signals.zoo.forest import ForestRegressor
-from tercel.signals.zoo.linear import Ridge
+from tercel.signals.zoo.models import ForestRegressor, Ridge
 
 
 @pytest.mark.parametrize("weighted", [False, True])

@@ -20,10 +20,9 @@ from tercel.market.observed import Observed, observe
 from tercel.market.observed.kernel import CANCEL_DEEPER, LIMIT_AT_BEST, MARKET
 from tercel.market.simulator.source import reactive
 from tercel.market.tape import Lake
-from tercel.signals.risk.anomaly import alarm_starts
+from tercel.signals.risk.anomaly import Second, alarm_starts, simulate
 from tercel.signals.risk.meter import RiskMeter
 from tercel.signals.risk.posture import PosturePolicy
-from tercel.signals.risk.seconds import Second, simulate
 
 pytestmark = pytest.mark.release
 

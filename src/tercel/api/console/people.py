@@ -21,8 +21,7 @@ from typing import Any, Final
 from tercel.api.console.roles import ADMIN, ROLES, check_role
 from tercel.core.errors import ConfigError
 from tercel.core.extras import needed
-from tercel.core.locks import locked
-from tercel.core.written import write_private
+from tercel.core.files import locked, write_private
 from tercel.desk.trading.limit_record import blank, same_person
 
 SHORTEST: Final = 8

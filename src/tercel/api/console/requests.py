@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from tercel.core.errors import ConfigError, OrderError
-from tercel.core.locks import locked
-from tercel.core.written import write_private
+from tercel.core.files import locked, write_private
 from tercel.desk.trading.limit_record import EXPIRES_NS
 
 FILE: Final = "requests.json"

@@ -21,8 +21,7 @@ from tercel.market.flow.santa_fe_preset import SantaFePreset
 from tercel.market.flow.scenario import scaled
 from tercel.market.regimes.named import Factors
 from tercel.market.simulator.source import Source, reactive
-from tercel.signals.risk.anomaly import AnomalyBaseline, learn_calm
-from tercel.signals.risk.seconds import simulate
+from tercel.signals.risk.anomaly import AnomalyBaseline, learn_calm, simulate
 from tercel.venues.exchange import EntryLatency, MarketSpec, RegimeChange, SimulatedExchange
 
 CALM_S, CALM_HOURS, CALM_SEED = 3600, 8, 2**31 - 11

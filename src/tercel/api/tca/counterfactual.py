@@ -20,8 +20,8 @@ from tercel.api.tca.analysis import WHY_NOT, OwnParent, number
 from tercel.api.tca.market_day import Calendar
 from tercel.core.arrays import Floats, Ints
 from tercel.core.stats import Estimate, Moments, Replicates, cluster_index, cluster_sums, replicate
-from tercel.core.stats.clusters import BLOCK_NS, FEW_CLUSTERS
-from tercel.core.stats.student import normal_quantile, t_quantile
+from tercel.core.stats.bootstrap import BLOCK_NS, FEW_CLUSTERS
+from tercel.core.stats.inference import normal_quantile, t_quantile
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution import step as kernels
 from tercel.execution.costs import BPS, Costs

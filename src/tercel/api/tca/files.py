@@ -18,12 +18,11 @@ from typing import Final
 import polars as pl
 
 from tercel.core.errors import DataError
-from tercel.core.tables.cell_text import MONEY
 from tercel.core.tables.columns import renamed, unread
-from tercel.core.tables.numbers import exact, not_money, units
-from tercel.core.tables.sides import sides
+from tercel.core.tables.numbers import exact, not_money, sides, units
 from tercel.core.tables.table import ROW, Table, read_table
 from tercel.core.tables.table_map import AS_NAMED, TableMap, shipped, table_map
+from tercel.core.tables.text import MONEY
 from tercel.core.tables.times import dates_alone, days, moments
 from tercel.core.tables.usual import USUAL_FILLS, USUAL_ORDERS, plain_name
 from tercel.core.vocabulary import MOST_LOTS

@@ -20,7 +20,7 @@ from tercel.core.plain import plain
 from tercel.core.report.page import Section, render
 from tercel.core.report.svg import Figure
 from tercel.core.report.tables import fixed, plain_table, spelt, without_idle
-from tercel.core.stats.clusters import FEW_CLUSTERS
+from tercel.core.stats.bootstrap import FEW_CLUSTERS
 from tercel.core.tables.table_map import TableMap
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.trading.tca.measure import F_PX

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from tercel.core.arrays import Floats
 from tercel.core.estimate import Estimate
-from tercel.core.report import style
+from tercel.core.report import svg
 from tercel.core.report.cells import is_known
 from tercel.core.report.svg import Figure, finished, name_rows, sketch, small_panels
 from tercel.core.report.tables import verdict
@@ -46,11 +46,11 @@ def trajectories(
 
     with sketch(0.6 + 1.75 * rows) as drawing:
         panels = small_panels(drawing, len(shares), columns, sharex=True, sharey=True)
-        colours = style.series_colours(shares, own)
+        colours = svg.series_colours(shares, own)
         means = {key: np.nanmean(value, axis=0) for key, value in shares.items()}
         for panel, (key, value) in zip(panels, shares.items(), strict=False):
             for mean in means.values():
-                panel.plot(time / 60, 100 * mean, color=style.RULE.token, linewidth=0.8)
+                panel.plot(time / 60, 100 * mean, color=svg.RULE.token, linewidth=0.8)
             low, high = np.nanquantile(value, [0.1, 0.9], axis=0)
             colour = colours[key].token
             panel.fill_between(
@@ -61,8 +61,8 @@ def trajectories(
             panel.margins(x=0)
         for panel in panels[max(0, len(shares) - columns) :]:
             panel.tick_params(labelbottom=True)
-        drawing.supxlabel("minutes since arrival", fontsize=9.5, color=style.SOFT.token)
-        drawing.supylabel("% of the order left", fontsize=9.5, color=style.SOFT.token)
+        drawing.supxlabel("minutes since arrival", fontsize=9.5, color=svg.SOFT.token)
+        drawing.supylabel("% of the order left", fontsize=9.5, color=svg.SOFT.token)
 
     ends = ", ".join(
         f"{key} {100 * float(np.nanmean(v[:, -1])):.0f} %" for key, v in shares.items()
@@ -96,8 +96,8 @@ def cost_distributions(
 
     with sketch(0.9 + 0.42 * max(1, len(values))) as drawing:
         panel = drawing.subplots()
-        colours = style.series_colours(values, own)
-        panel.axvline(0, color=style.SOFT.token, linewidth=0.9)
+        colours = svg.series_colours(values, own)
+        panel.axvline(0, color=svg.SOFT.token, linewidth=0.9)
         for row, (key, value) in enumerate(values.items()):
             strength = 0.75 if key in own else 0.35
             _violin(
@@ -128,7 +128,7 @@ def cost_distributions(
 
 
 def _width(key: str, own: Collection[str]) -> float:
-    return 2.6 if key in own else 2.2 if style.is_learned(key) else 1.3
+    return 2.6 if key in own else 2.2 if svg.is_learned(key) else 1.3
 
 
 def _violin(
@@ -140,14 +140,14 @@ def _violin(
     panel.fill_between(grid, row - half, row + half, color=colour, alpha=strength, linewidth=0)
     first, median, third = np.quantile(value, [0.25, 0.5, 0.75])
     panel.plot([first, third], [row, row], color=colour, linewidth=5, solid_capstyle="butt")
-    panel.plot([median, median], [row - 0.2, row + 0.2], color=style.INK.token, linewidth=1.6)
+    panel.plot([median, median], [row - 0.2, row + 0.2], color=svg.INK.token, linewidth=1.6)
     panel.plot(
         [value.mean()],
         [row],
         "o",
         markersize=6,
-        markerfacecolor=style.PAPER.token,
-        markeredgecolor=style.INK.token,
+        markerfacecolor=svg.PAPER.token,
+        markeredgecolor=svg.INK.token,
     )
 
 
@@ -173,18 +173,18 @@ def decomposition(strategies: Mapping[str, Mapping[str, Estimate]]) -> Figure:
     """
     parts = [
         key
-        for key in style.COMPONENTS
+        for key in svg.COMPONENTS
         if any(_mean(row, key) not in (None, 0.0) for row in strategies.values())
     ]
     absent = [
         key
-        for key in style.COMPONENTS
+        for key in svg.COMPONENTS
         if strategies and all(_mean(r, key) is None for r in strategies.values())
     ]
 
     with sketch(1.25 + 0.42 * max(1, len(strategies))) as drawing:
         panel = drawing.subplots()
-        panel.axvline(0, color=style.SOFT.token, linewidth=0.9)
+        panel.axvline(0, color=svg.SOFT.token, linewidth=0.9)
         for row, judged in enumerate(strategies.values()):
             ends = {1: 0.0, -1: 0.0}
             for key in parts:
@@ -195,16 +195,16 @@ def decomposition(strategies: Mapping[str, Mapping[str, Estimate]]) -> Figure:
                     mean,
                     left=ends[sign],
                     height=0.62,
-                    color=style.COMPONENTS[key].token,
+                    color=svg.COMPONENTS[key].token,
                     alpha=0.8,
                 )
                 ends[sign] += mean
-            whisker(panel, row, judged.get("is_bps"), style.INK.token)
+            whisker(panel, row, judged.get("is_bps"), svg.INK.token)
         for key in parts:
             panel.barh(
-                0, 0, color=style.COMPONENTS[key].token, alpha=0.8, label=key.removesuffix("_bps")
+                0, 0, color=svg.COMPONENTS[key].token, alpha=0.8, label=key.removesuffix("_bps")
             )
-        panel.plot([], [], "o", color=style.INK.token, markersize=5, label="shortfall, 95 %")
+        panel.plot([], [], "o", color=svg.INK.token, markersize=5, label="shortfall, 95 %")
         name_rows(panel, list(strategies))
         panel.set_xlabel("bps of the order's value at arrival")
         drawing.legend(loc="outside upper left", ncols=6, handlelength=1.1, columnspacing=1.4)
@@ -246,7 +246,7 @@ def paired_differences(
     called : callable, optional
         "better", "worse" or "open" after the correction of all comparisons; by the interval alone if not given.
     """
-    colours = {"better": style.GOOD, "worse": style.BAD, "open": style.SOFT}
+    colours = {"better": svg.GOOD, "worse": svg.BAD, "open": svg.SOFT}
     grey = (
         "it holds zero"
         if called is None
@@ -255,7 +255,7 @@ def paired_differences(
 
     with sketch(0.8 + 0.4 * max(1, len(paired))) as drawing:
         panel = drawing.subplots()
-        panel.axvline(0, color=style.INK.token, linewidth=1)
+        panel.axvline(0, color=svg.INK.token, linewidth=1)
         for row, interval in enumerate(paired.values()):
             colour = colours[(called or verdict)(interval)]
             whisker(panel, row, interval, colour.token, size=8)
@@ -290,7 +290,7 @@ def learning_curves(
 
     with sketch(3.4) as drawing:
         panel = drawing.subplots()
-        colours = style.series_colours(curves)
+        colours = svg.series_colours(curves)
         for key, seeds in curves.items():
             pairs = [
                 (np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)) for x, y in seeds
@@ -306,7 +306,7 @@ def learning_curves(
                 )
                 panel.plot(grid / 1e3, mean, color=colour, linewidth=2.2, label=key)
         for key, level in (baselines or {}).items():
-            panel.axhline(level, color=style.SOFT.token, linewidth=1, linestyle=(0, (4, 3)))
+            panel.axhline(level, color=svg.SOFT.token, linewidth=1, linestyle=(0, (4, 3)))
             panel.annotate(
                 key,
                 (1, level),
@@ -314,7 +314,7 @@ def learning_curves(
                 ha="right",
                 va="bottom",
                 fontsize=8.5,
-                color=style.SOFT.token,
+                color=svg.SOFT.token,
             )
         panel.margins(x=0)
         panel.set(xlabel="thousand frames", ylabel="mean cost, bps (down: better)")
@@ -354,9 +354,9 @@ def impact_paths(
 
     with sketch(3.2) as drawing:
         panel = drawing.subplots()
-        panel.axhline(0, color=style.SOFT.token, linewidth=0.9)
-        colours = style.series_colours(paths, own)
-        lines = style.dashes(colours)
+        panel.axhline(0, color=svg.SOFT.token, linewidth=0.9)
+        colours = svg.series_colours(paths, own)
+        lines = svg.dashes(colours)
         for key, path in paths.items():
             width, above = _width(key, own), 3 if key in own else 2
             panel.plot(

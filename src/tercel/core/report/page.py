@@ -9,8 +9,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from tercel.core.report.style import css_variables
-from tercel.core.report.svg import Figure
+from tercel.core.report.svg import Figure, css_variables
 
 if TYPE_CHECKING:
     from jinja2 import Template

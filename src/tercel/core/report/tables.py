@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tercel.core.estimate import Estimate, PairedGain
-from tercel.core.report import style
+from tercel.core.report import svg
 from tercel.core.report.cells import NOTHING, are_words, digits_of, is_known, shown
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ class JudgedTable:
     others: "Sequence[JudgedTable]" = ()
 
     def _is_learned(self, name: str) -> bool:
-        return name in self.learned or style.is_learned(name)
+        return name in self.learned or svg.is_learned(name)
 
     @property
     def names(self) -> list[str]:

@@ -4,20 +4,33 @@ from tercel.core.estimate import Estimate, PairedGain
 from tercel.core.stats.bootstrap import (
     Moments,
     Replicates,
+    cluster_index,
+    cluster_sums,
+    clustered_se,
     intervals,
     mean_interval,
     moments_of_mean,
     over_seeds,
     replicate,
 )
-from tercel.core.stats.clusters import cluster_index, cluster_sums, clustered_se
-from tercel.core.stats.deflated import DeflatedScore, deflate
-from tercel.core.stats.hierarchy import over_markets
-from tercel.core.stats.iqm import interquartile_mean
-from tercel.core.stats.p_values import benjamini_hochberg, holm, two_sided_p
-from tercel.core.stats.power import detectable_gain
-from tercel.core.stats.student import normal_quantile, t_quantile, weighted_interval
-from tercel.core.stats.tails import moments_of_cvar, moments_of_slope, moments_of_wins
+from tercel.core.stats.inference import (
+    DeflatedScore,
+    benjamini_hochberg,
+    deflate,
+    detectable_gain,
+    holm,
+    normal_quantile,
+    t_quantile,
+    two_sided_p,
+    weighted_interval,
+)
+from tercel.core.stats.robust import (
+    interquartile_mean,
+    moments_of_cvar,
+    moments_of_slope,
+    moments_of_wins,
+    over_markets,
+)
 
 __all__ = [
     "DeflatedScore",

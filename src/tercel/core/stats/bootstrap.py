@@ -1,31 +1,122 @@
-"""Cluster bootstrap of anything that is a smooth function of means.
-
-A mean, a ratio, a standard deviation, a share of variance and the displacement-corrected impact of the judge
-are all functions of means over episodes. So one pass adds the episodes up by cluster (:class:`Moments`), and
-each resample is a row of cluster counts times a small matrix of sums: ten thousand resamples cost one matrix
-product. Statistics that are replicated together see the same counts, so differences between them are paired.
-
-Two levels. Clusters are drawn with replacement, C - 1 of C, which makes the variance of a mean unbiased (Rao
-& Wu, 1988, JASA 83). Training seeds are crossed with them: every seed of a policy meets the same episodes, so
-seeds are drawn separately, S - 1 of S, and both draws hold at once (Owen, 2007, "The pigeonhole bootstrap",
-which errs to the safe side). Where few clusters or seeds carry the variance, percentiles alone are too short;
-their distance from the estimate is stretched by t / z with Satterthwaite's degrees of freedom (after
-Hesterberg, 2015, "What teachers should know about the bootstrap", who moves the level instead, further than
-the draws of three seeds can resolve).
-"""
+"""Bootstrap: means, differences and their intervals, by clusters and by blocks."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from tercel.core.arrays import Floats
 from tercel.core.errors import ConfigError
 from tercel.core.estimate import Estimate
-from tercel.core.stats.clusters import cluster_index, cluster_sums
-from tercel.core.stats.p_values import two_sided_p
-from tercel.core.stats.student import normal_quantile, t_quantile
+from tercel.core.stats.inference import normal_quantile, t_quantile, two_sided_p
+from tercel.core.vocabulary import NS_PER_SECOND
+
+# -- clusters -------------------------------------------------------------------------------------
+# Which episodes belong together: cluster labels, sums by cluster, and standard errors that respect them.
+#
+# Episodes that share a market seed, a bank entry, a trading day or a stretch of one day are not independent
+# draws; the cluster is. Treating them as independent makes every interval too short (Cameron & Miller, 2015, "A
+# practitioner's guide to cluster-robust inference").
+
+FEW_CLUSTERS = 20
+"""Below this many clusters an interval is an indication, and every table says so."""
+BLOCK_NS = 30 * 60 * NS_PER_SECOND
+"""Length of the blocks that stand in for days when there is only one day."""
+
+
+def cluster_index(labels: ArrayLike) -> tuple[NDArray[np.intp], int]:
+    """Number the clusters 0..C-1 in the order of their labels.
+
+    Parameters
+    ----------
+    labels : array_like of int, shape (n,)
+        One label per episode, any integers.
+
+    Returns
+    -------
+    index : intp, shape (n,)
+    count : int
+        C, the number of different labels.
+
+    >>> cluster_index([7, 7, 3])
+    (array([1, 1, 0]), 2)
+    """
+    array = np.asarray(labels)
+    if array.ndim != 1 or array.size == 0:
+        raise ConfigError(
+            "one cluster label per episode", f"labels of shape {array.shape}", "judge some episodes"
+        )
+    found, index = np.unique(array, return_inverse=True)
+    return index.astype(np.intp), int(found.size)
+
+
+def cluster_sums(values: ArrayLike, index: NDArray[np.intp], count: int) -> NDArray[np.float64]:
+    """Sum the rows of each cluster.
+
+    Parameters
+    ----------
+    values : array_like, shape (n,) or (n, F)
+    index : intp, shape (n,)
+        Cluster of each row, 0..count-1.
+    count : int
+        Number of clusters C.
+
+    Returns
+    -------
+    float64, shape (C,) or (C, F)
+
+    >>> cluster_sums([1.0, 2.0, 4.0], np.array([1, 1, 0]), 2)
+    array([4., 3.])
+    """
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim == 1:
+        return np.bincount(index, weights=array, minlength=count).astype(np.float64, copy=False)
+    totals = np.zeros((count, array.shape[1]))
+    # Stable, so that sums add up in the order of the episodes and are the same bytes on every machine.
+    order = np.argsort(index, kind="stable")
+    present, starts = np.unique(index[order], return_index=True)
+    totals[present] = np.add.reduceat(array[order], starts, axis=0)
+    return totals
+
+
+def clustered_se(values: ArrayLike, labels: ArrayLike) -> float:
+    """Standard error of a mean of clustered values.
+
+    With residual sums `e_c` over cluster c of C, n values in all: `sqrt(C / (C - 1) * sum e_c^2) / n`;
+    clusters of one value each give sd / sqrt(n).
+
+    Returns
+    -------
+    float
+        In the unit of `values`; nan when there is only one cluster.
+
+    >>> clustered_se([1.0, 3.0], [0, 1]), clustered_se([1.0, 1.0, 3.0, 3.0], [0, 0, 1, 1])
+    (1.0, 1.0)
+    """
+    array = np.asarray(values, dtype=np.float64)
+    index, count = cluster_index(labels)
+    if count == 1:
+        return float("nan")
+    residuals = cluster_sums(array - array.mean(), index, count)
+    return float(np.sqrt(count / (count - 1) * np.sum(residuals**2)) / array.size)
+
+
+# -- bootstrap ------------------------------------------------------------------------------------
+# Cluster bootstrap of anything that is a smooth function of means.
+#
+# A mean, a ratio, a standard deviation, a share of variance and the displacement-corrected impact of the judge
+# are all functions of means over episodes. So one pass adds the episodes up by cluster (:class:`Moments`), and
+# each resample is a row of cluster counts times a small matrix of sums: ten thousand resamples cost one matrix
+# product. Statistics that are replicated together see the same counts, so differences between them are paired.
+#
+# Two levels. Clusters are drawn with replacement, C - 1 of C, which makes the variance of a mean unbiased (Rao
+# & Wu, 1988, JASA 83). Training seeds are crossed with them: every seed of a policy meets the same episodes, so
+# seeds are drawn separately, S - 1 of S, and both draws hold at once (Owen, 2007, "The pigeonhole bootstrap",
+# which errs to the safe side). Where few clusters or seeds carry the variance, percentiles alone are too short;
+# their distance from the estimate is stretched by t / z with Satterthwaite's degrees of freedom (after
+# Hesterberg, 2015, "What teachers should know about the bootstrap", who moves the level instead, further than
+# the draws of three seeds can resolve).
 
 # Counts held at once: 32 MiB.
 _CHUNK = 1 << 22

@@ -1,4 +1,4 @@
-"""Numbers of a table: their decimal sign is said or shown by the file, never guessed."""
+"""Cells of numbers and of sides."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -7,9 +7,13 @@ from typing import Final
 
 import polars as pl
 
-from tercel.core.tables.cell_text import EITHER, SCALED, plain_text, with_point
 from tercel.core.tables.table import ROW, Table
+from tercel.core.tables.text import EITHER, SCALED, plain_text, with_point
 from tercel.core.tables.usual import plain_name
+from tercel.core.vocabulary import BUY, SELL
+
+# -- numbers --------------------------------------------------------------------------------------
+# Numbers of a table: their decimal sign is said or shown by the file, never guessed.
 
 LARGEST: Final = 15
 """Power of ten that an exact number may have, and its reciprocal."""
@@ -29,7 +33,7 @@ def _decimal(table: Table) -> str:
 
 
 def _cells(table: Table, name: str, units: bool) -> pl.Series:
-    """Cells of a column as :func:`tercel.core.tables.cell_text.plain_text` has them."""
+    """Cells of a column as :func:`tercel.core.tables.text.plain_text` has them."""
     return table.frame.select(plain_text(pl.col(name).cast(pl.String), units))[name]
 
 
@@ -165,3 +169,38 @@ def _mostly(ratio: pl.Series, price: pl.Series) -> bool:
     ratio = ratio.filter((price - 1).abs() > 1e-2)
     near = (ratio - 1).abs() < 1e-3
     return bool(ratio.count() and 2 * int(near.sum()) > ratio.count())
+
+
+# -- sides ----------------------------------------------------------------------------------------
+# Words for the two sides of a trade.
+
+SIDES: Final = {
+    **dict.fromkeys(("buy", "b", "1", "+1", "bot", "bought"), BUY),
+    **dict.fromkeys(("sell", "s", "-1", "2", "5", "6", "sld", "sold", "ss", "sell short"), SELL),
+}
+"""Words of people, and FIX's: 1 buy, 2 sell, 5 sell short, 6 sell short exempt."""
+
+
+def sides(table: Table, name: str = "side") -> pl.Series:
+    """A column of words as +1 for a buy and -1 for a sell, int64 (n,).
+
+    Raises
+    ------
+    DataError
+        A word that neither we nor the table's map know, with its row.
+
+    >>> sides(Table(pl.DataFrame({"row": [2], "side": ["BOT"]}), "fills.csv")).to_list()
+    [1]
+    """
+    said = table.map.sides
+    known = (
+        SIDES
+        | {word.lower(): BUY for word in said.buy}
+        | {word.lower(): SELL for word in said.sell}
+    )
+    text = table.frame[name].cast(pl.String).fill_null("").str.strip_chars().str.to_lowercase()
+    found = text.replace_strict(known, default=None, return_dtype=pl.Int64)
+    how = table.how.column.format("buy", "WORD")
+    remedy = f"correct the row, or say what the word means: {how} ([sides] in a map), {how.replace('buy', 'sell', 1)}"
+    table.refuse(found.is_null(), name, "a side: buy or sell", remedy)
+    return found.alias(name)

@@ -9,17 +9,16 @@ from itertools import takewhile
 from typing import Any, Final
 
 from tercel.core.checkpoints import Checkpoints
-from tercel.core.fixed import ONE
+from tercel.core.fixed import ONE, Unit
 from tercel.core.ports import Entries, Entry
 from tercel.core.stats.history import thinned
-from tercel.core.units import Unit
 from tercel.desk.console.state import DeskState
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.blobs import unpack
 from tercel.desk.trading.order import ChildOrder
 from tercel.desk.trading.parents import ParentOrder
 from tercel.desk.trading.positions import Fill
-from tercel.execution.replayed import ReplayedBook
+from tercel.execution.paper import ReplayedBook
 
 EVERY_NS: Final = 60 * 10**9
 EVERY: Final = 4_000

@@ -8,9 +8,9 @@ from threading import Lock
 from typing import Any
 
 from tercel.core.errors import TercelError
-from tercel.core.heap import give_back
-from tercel.core.periodic import PeriodicThread
-from tercel.core.shared_text import SharedText
+from tercel.core.machine import give_back
+from tercel.core.plain import SharedText
+from tercel.core.threads import PeriodicThread
 from tercel.desk.console.chart import begun, checkpoints, fold, note
 from tercel.desk.console.desk import FolderDesk
 from tercel.desk.console.gate import UNREADABLE, Answer, GateAlerts, told_of

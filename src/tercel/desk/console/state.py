@@ -13,7 +13,7 @@ from typing import Any, Final
 from tercel.core.fixed import ONE, shown
 from tercel.core.plain import plain
 from tercel.core.ports import Entries, Entry
-from tercel.core.stats.student import WeightedSums
+from tercel.core.stats.inference import WeightedSums
 from tercel.core.vocabulary import SIDE_WORDS
 from tercel.desk.console.alerts import AlertBook
 from tercel.desk.console.operator_actions import operator_text

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from tercel.core.errors import ConfigError, VenueError
-from tercel.core.heap import freeze, give_back
+from tercel.core.machine import freeze, give_back
 from tercel.core.ports import Venue
 from tercel.desk.gate.config import LONGEST_PATH, GateConfig
 from tercel.desk.gate.server import Gate, Prove, refuse_all

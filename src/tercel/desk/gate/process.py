@@ -20,9 +20,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
-from tercel.core.closing import Closing
 from tercel.core.errors import ConfigError, VenueError
-from tercel.core.ports import Venue
+from tercel.core.ports import Closing, Venue
 from tercel.desk.gate.config import LISTEN, LONGEST_PATH
 from tercel.desk.trading.journal.database import DATABASE
 from tercel.venues.address import BINANCE, FIX, Agree, address, connect, placed, refuse_money

@@ -15,8 +15,7 @@ from typing import Any, Final, TypeVar
 
 from tercel.core.errors import ConfigError, LimitsError
 from tercel.core.names import offer
-from tercel.core.parsed import parse_tables
-from tercel.core.plain import plain
+from tercel.core.plain import parse_tables, plain
 from tercel.desk.limits import file
 
 HASH: Final = 12

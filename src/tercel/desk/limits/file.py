@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 
 from tercel.core.errors import LimitsError
 from tercel.core.names import offer
-from tercel.core.parsed import parse_tables
+from tercel.core.plain import parse_tables
 
 MONEY: Final = 2_000_000_000
 """Money is counted in integers of half a billionth of the currency: the mid lies on half a tick."""

@@ -15,10 +15,10 @@ from tercel.core.arrays import Int32, Ints
 from tercel.core.errors import ConfigError, OrderError
 from tercel.core.orders import M_AGGRESSOR, M_KIND, MarketRows
 from tercel.core.plain import plain
-from tercel.core.stats.student import weighted_interval
+from tercel.core.stats.inference import weighted_interval
 from tercel.desk.rounds.drift import DriftDetector
 from tercel.execution.paper import PaperTrial
-from tercel.execution.strategies.hand_over import TAKES
+from tercel.execution.strategies.timed import TAKES
 from tercel.execution.strategy import Strategy
 from tercel.market.simulator import layout as sim
 from tercel.market.tape.schema import EXECUTE, REDUCE

@@ -14,8 +14,7 @@ from tercel.core.plain import plain
 from tercel.core.ports import Entry, Journal
 from tercel.desk.trading.journal import kinds
 from tercel.market.simulator.seconds import COLUMNS
-from tercel.signals.risk.anomaly import AnomalyBaseline, learn_calm
-from tercel.signals.risk.seconds import Second
+from tercel.signals.risk.anomaly import AnomalyBaseline, Second, learn_calm
 
 KEPT_S: Final = 8 * 3600
 """Last ordinary seconds that a baseline is learned from."""

@@ -22,7 +22,7 @@ from tercel.core.messages import Alpha
 from tercel.core.names import check_known
 from tercel.core.plain import plain
 from tercel.core.ports import Entry
-from tercel.core.stats.shares import wilson
+from tercel.core.stats.inference import wilson
 from tercel.core.vocabulary import DAY_NS, NS_PER_SECOND
 from tercel.desk.rounds.config import OFF, DeskConfig
 from tercel.desk.rounds.dependencies import NewsPort

@@ -12,7 +12,7 @@ import numpy as np
 from tercel.core.fixed import shown
 from tercel.core.plain import plain
 from tercel.core.ports import Journal
-from tercel.core.stats.student import weighted_interval
+from tercel.core.stats.inference import weighted_interval
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.rounds.agent_slot import Evidence
 from tercel.desk.rounds.build import BuiltDesk

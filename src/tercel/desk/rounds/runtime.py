@@ -9,10 +9,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
-from tercel.core.closing import Closing
 from tercel.core.errors import JournalError
+from tercel.core.files import write_whole
+from tercel.core.ports import Closing
 from tercel.core.progress import say
-from tercel.core.written import write_whole
 from tercel.desk.rounds.build import check, open_desk
 from tercel.desk.rounds.config import SHADOW, DeskConfig
 from tercel.desk.rounds.dependencies import DependencyFactory, DeskDependencies

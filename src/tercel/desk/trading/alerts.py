@@ -14,8 +14,8 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from tercel.core.errors import ConfigError, TercelError
-from tercel.core.periodic import PeriodicThread
 from tercel.core.ports import Entry, Journal
+from tercel.core.threads import PeriodicThread
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.codec import entry_alert
 

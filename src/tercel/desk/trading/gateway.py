@@ -25,9 +25,8 @@ from threading import RLock
 from typing import Any, Final
 
 from tercel.core import orders as o
-from tercel.core.capabilities import check_capabilities
 from tercel.core.errors import JournalError, OrderError, TercelError, VenueError
-from tercel.core.ports import Entry, Journal, Venue
+from tercel.core.ports import Entry, Journal, Venue, check_capabilities
 from tercel.core.version import code_mark
 from tercel.desk.limits import PAUSES, Denial, LimitGate
 from tercel.desk.trading.back_off import AlarmThrottle, BackOff

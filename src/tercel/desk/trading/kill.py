@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tercel.core.errors import ConfigError, OrderError
-from tercel.core.locks import locked
+from tercel.core.files import locked
 from tercel.core.ports import Journal
 from tercel.desk.trading.journal import kinds
 

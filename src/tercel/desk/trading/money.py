@@ -15,10 +15,9 @@ from typing import Any, Final
 import numpy as np
 
 from tercel.core.arrays import Floats
-from tercel.core.fixed import ONE, PAID_ONE
+from tercel.core.fixed import ONE, PAID_ONE, Unit
 from tercel.core.ports import Entry
 from tercel.core.stats.history import Curve, correlation, historical_loss
-from tercel.core.units import Unit
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.ledger import Ledger
 from tercel.desk.trading.positions import Fill, Position, Positions

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from tercel.core.altered import altered
 from tercel.core.fixed import ONE
 from tercel.core.fixed import text as decimals
 from tercel.core.orders import (
@@ -29,6 +28,7 @@ from tercel.core.orders import (
     Tif,
     Unread,
 )
+from tercel.core.plain import altered
 
 S, X = OrdStatus, ExecType
 

@@ -7,11 +7,11 @@ from itertools import islice
 from typing import Final
 
 from tercel.core import orders as o
-from tercel.core.altered import altered
 from tercel.core.executions import Execution, Executions, Key, strange
 from tercel.core.fixed import ceiled
 from tercel.core.fixed import text as decimals
 from tercel.core.orders import CancelReject, Holdings, Report
+from tercel.core.plain import altered
 from tercel.core.ports import Entry
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.codec import (

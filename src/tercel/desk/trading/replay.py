@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from tercel.core.fixed import ONE
+from tercel.core.fixed import ONE, Unit
 from tercel.core.fixed import text as decimals
 from tercel.core.messages import Style
 from tercel.core.orders import ExecType, Report
 from tercel.core.ports import Entry, Journal
-from tercel.core.units import Unit
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.blobs import unpack

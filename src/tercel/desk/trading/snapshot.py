@@ -19,9 +19,9 @@ from tercel.core import executions, orders
 from tercel.core.errors import JournalError, TercelError
 from tercel.core.graph import Graph
 from tercel.core.hash_index import HashIndex
-from tercel.core.heap import give_back
-from tercel.core.periodic import PeriodicThread
+from tercel.core.machine import give_back
 from tercel.core.ports import Entry, Journal
+from tercel.core.threads import PeriodicThread
 from tercel.desk.limits import file as limits_file
 from tercel.desk.limits import quotes as limits_quotes
 from tercel.desk.limits import state as limits_state

@@ -12,8 +12,8 @@ from typing import Any, Final
 from tercel.core.errors import TercelError
 from tercel.core.fixed import shown
 from tercel.core.orders import CancelOrder, Command, MassCancel, StatusRequest
-from tercel.core.periodic import PeriodicThread
 from tercel.core.ports import Entry
+from tercel.core.threads import PeriodicThread
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.kill import Latch

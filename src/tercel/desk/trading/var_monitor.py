@@ -6,8 +6,8 @@ Value at risk refuses and stops nothing (`desk.limits` do): it says what may com
 from collections.abc import Sequence
 from typing import Final
 
+from tercel.core.fixed import Unit
 from tercel.core.ports import Entry, Journal
-from tercel.core.units import Unit
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.money import KEPT_MARKS, Money, by

@@ -1,1 +1,1 @@
-"""What a learner's numbers mean, a file a set of actions; `execution.action_sets` has them by name."""
+"""What a learner's numbers mean; `execution.action_sets` has the sets of actions by name."""

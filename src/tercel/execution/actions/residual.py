@@ -20,9 +20,8 @@ from tercel.core.errors import ConfigError
 from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.execution import columns as c
 from tercel.execution import intent as i
-from tercel.execution.actions.choice import checked_vectors, refuse_unknown
-from tercel.execution.actions.kernels import is_tradable
-from tercel.execution.grains import keep_grains
+from tercel.execution.actions.kernels import is_tradable, keep_grains
+from tercel.execution.actions.placement import checked_vectors, refuse_unknown
 from tercel.execution.intent import Intents
 from tercel.execution.strategy import Strategy
 from tercel.execution.view import View
@@ -131,7 +130,7 @@ class Residual:
     scale : float
         How far an action of 1 moves the logarithm of a weight.
     grains : bool
-        Whether what rests changes by whole grains alone (`execution.grains`), even where an action is all zeros.
+        Whether what rests changes by whole grains alone (`execution.actions.kernels`), even where an action is all zeros.
 
     >>> from tercel.execution.strategies.baselines import Peg
     >>> from tercel.execution.probes import view_of

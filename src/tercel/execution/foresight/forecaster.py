@@ -24,10 +24,10 @@ from tercel.core.errors import DataError
 from tercel.core.jit import Floats as Reals
 from tercel.core.jit import Longs, Packed, allocating_kernel
 from tercel.core.names import check_known
-from tercel.core.parsed import parse_json
+from tercel.core.plain import parse_json
 from tercel.execution import columns as c
 from tercel.execution.foresight import features as f
-from tercel.execution.foresight.walker import SERVED, foresee, walk
+from tercel.execution.foresight.features import SERVED, foresee, walk
 from tercel.market.simulator import layout as sim
 
 CARD: Final = "card.json"

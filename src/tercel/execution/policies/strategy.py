@@ -1,16 +1,17 @@
 """A learned policy as a strategy: judged, replayed and traded through the same port as the written ones."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
-from tercel.core.arrays import Float32
-from tercel.core.errors import PolicyError
+from tercel.core.arrays import AnyArray, Bools, Float32
+from tercel.core.errors import ConfigError, PolicyError
+from tercel.core.names import check_known
 from tercel.execution.action_sets import ActionSet, action_set
-from tercel.execution.foresight.forecaster import DEFAULT, Forecaster, heard
+from tercel.execution.foresight.forecaster import DEFAULT, Forecaster, heard, spread_alone
 from tercel.execution.intent import Intents
 from tercel.execution.observations import (
     ObservationFunction,
@@ -23,9 +24,23 @@ from tercel.execution.observations import (
 from tercel.execution.policies.card import read_card
 from tercel.execution.policies.onnx_file import RecurrentPolicy
 from tercel.execution.policies.policy import CARD, PolicyPort, load_policy
-from tercel.execution.strategies.events_clock import GAP_NS
-from tercel.execution.strategy import Shares, expected_shares, shares
+from tercel.execution.strategies.alpha_tilt import AlphaTilt
+from tercel.execution.strategies.guarded import Guarded
+from tercel.execution.strategies.timed import GAP_NS
+from tercel.execution.strategy import (
+    Shares,
+    Strategy,
+    Wrapper,
+    expected_shares,
+    forecaster_of,
+    gap_of,
+    shares,
+)
 from tercel.execution.view import View
+
+# -- strategy -------------------------------------------------------------------------------------
+
+# -- strategy -------------------------------------------------------------------------------------
 
 _DISCRETE = ("logits", "q")
 
@@ -204,3 +219,249 @@ def _given(folder: Path, declared: str, eyes: ObservationFunction | None) -> Obs
             f"give it if it is yours: `observation={declared}` (of `tercel.load_policy`: the function itself)",
         )
     return eyes
+
+
+# -- parts ----------------------------------------------------------------------------------------
+# A strategy taken apart: the same without its network, its forecast, its guard or its clock of events.
+#
+# What a part is worth is what the strategy costs without it less what it costs with it, on the same episodes.
+
+NETWORK, FORECAST, GUARD, CLOCK, LEARNED = "network", "forecast", "guard", "clock", "learned"
+PARTS: Final[Mapping[str, str]] = {
+    NETWORK: "what the network moves of the rule that it starts from",
+    FORECAST: "what the forecast moves",
+    GUARD: "the guard against late fills",
+    CLOCK: "decisions between those of the schedule",
+    LEARNED: "network and forecast together",
+}
+"""Parts by name, and what each is."""
+
+
+@dataclass(frozen=True)
+class Idle:
+    """A policy that says nothing, in the place of one whose zeros are the rule that it starts from."""
+
+    policy: PolicyPort
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.policy, name)
+
+    def act(self, obs: Float32, mask: Bools | None = None) -> AnyArray:
+        """Zeros of the actions' shape."""
+        return np.zeros_like(self.policy.act(obs, mask))
+
+
+@dataclass(frozen=True)
+class _Same(Wrapper):
+    """A strategy under its own name, asked otherwise."""
+
+    inner: Strategy
+
+    @property
+    def name(self) -> str:
+        """Name of the inner strategy."""
+        return self.inner.name
+
+    def decide(self, view: View) -> Intents:
+        """Intents of the inner strategy."""
+        return self.inner.decide(view)
+
+
+class OnSchedule(_Same):
+    """A strategy without its clock of events: it decides as the task's clock says."""
+
+    @property
+    def gap_ns(self) -> int:
+        """None."""
+        return 0
+
+
+class Untold(_Same):
+    """A strategy that is told of no forecast, the usual spread alone: it goes on without."""
+
+    @property
+    def forecaster(self) -> Forecaster:
+        """Nobody's."""
+        return spread_alone()
+
+
+def without(strategy: Strategy, part: str) -> Strategy | None:
+    """`strategy` without a part; None where it has none, or where it cannot be told apart.
+
+    Parameters
+    ----------
+    strategy : Strategy
+    part : str
+        One of `PARTS`.
+
+    Raises
+    ------
+    UnknownNameError
+        No such part.
+
+    >>> from tercel.execution.strategies import build
+    >>> without(build("guarded"), "clock").name, without(build("twap_repeg"), "clock")
+    ('guarded', None)
+    """
+    check_known(part, PARTS, said=f"part {part!r}")
+    if part == CLOCK:
+        return OnSchedule(strategy) if gap_of(strategy) else None
+    if part == LEARNED:
+        silent = without(strategy, NETWORK)
+        return without(silent or strategy, FORECAST) or silent
+    if part == FORECAST:
+        deaf = _without_alpha(strategy)
+        told = forecaster_of(strategy) not in (None, spread_alone())
+        return Untold(deaf or strategy) if told else deaf
+    if isinstance(strategy, Wrapper):
+        inner = without(strategy.inner, part)
+        return None if inner is None else replace(strategy, inner=inner)  # type: ignore[type-var]
+    if isinstance(strategy, PolicyStrategy):
+        return _of_a_policy(strategy, part)
+    return (
+        replace(strategy, guard=None) if isinstance(strategy, Guarded) and part == GUARD else None
+    )
+
+
+def _without_alpha(strategy: Strategy) -> Strategy | None:
+    """A strategy without the tilt of an alpha; None where it has none."""
+    if isinstance(strategy, AlphaTilt):
+        return strategy.inner
+    inner = _without_alpha(strategy.inner) if isinstance(strategy, Wrapper) else None
+    return None if inner is None else replace(strategy, inner=inner)  # type: ignore[type-var]
+
+
+def _of_a_policy(strategy: PolicyStrategy, part: str) -> Strategy | None:
+    """As :func:`without`, of a learned policy."""
+    if part == NETWORK and strategy.from_a_rule:
+        return replace(strategy, policy=Idle(strategy.policy))
+    if part == GUARD and GUARD in strategy.action_parameters:
+        kept = {name: value for name, value in strategy.action_parameters.items() if name != GUARD}
+        return replace(strategy, action_parameters=kept)
+    return None
+
+
+# -- model ----------------------------------------------------------------------------------------
+# A network of the user's, any other function of observations, or a Stable-Baselines3 model, as a strategy.
+
+
+class _Acting:
+    """A function of observations, or a model with `predict`, as a policy."""
+
+    def __init__(
+        self, act: Callable[[Float32], Any], size: int, n_actions: int, continuous: bool
+    ) -> None:
+        self._act = act
+        self.observation_size = size
+        self.n_actions = n_actions
+        self.continuous = continuous
+        self.head = "vector" if continuous else "logits"
+
+    def act(self, obs: Float32, mask: Bools | None = None) -> AnyArray:
+        """Actions int64 (n,), or float32 (n, A)."""
+        found, n = np.asarray(self._act(obs.copy())), len(obs)
+        wanted = (n, self.n_actions) if self.continuous else (n,)
+        whole = self.continuous or found.dtype.kind in "iu"
+        if found.shape != wanted or not whole:
+            kind = "numbers" if self.continuous else "whole numbers"
+            received = f"{found.dtype} of shape {found.shape}"
+            raise ConfigError(
+                f"actions as {kind} of shape {wanted}", received, self._remedy(found, n)
+            )
+        if not self.continuous and ((found < 0) | (found >= self.n_actions)).any():
+            received = f"{int(found.min())} to {int(found.max())}"
+            raise ConfigError(
+                f"actions from 0 to {self.n_actions - 1}",
+                received,
+                "name the set that it was made for",
+            )
+        return found.astype(np.float32 if self.continuous else np.int64)
+
+    def _remedy(self, found: AnyArray, n: int) -> str:
+        """How to go on with an answer of another shape or kind."""
+        if found.ndim == 0 or len(found) != n:
+            return f"answer every row of the observation: {n} here"
+        if self.continuous:
+            return f"answer {self.n_actions} numbers a row, or name the actions that the model was made for: actions=..."
+        if found.shape == (n, self.n_actions):
+            best = "numpy.argmax(model(obs), axis=1)"
+            return f"a number for each action: answer the best one, {best}, or keep the network by tercel.save_policy"
+        if found.size == n:
+            return "one whole number a row: numpy.asarray(answer).reshape(len(obs)).astype(int)"
+        if found.ndim == 2 and found.dtype.kind == "f":
+            return f"{found.shape[1]} numbers a row are for other actions than these {self.n_actions}: name theirs"
+        return "answer the number of one action a row"
+
+    def logits(self, obs: Float32) -> Float32:
+        """1 for the action taken, 0 for every other; of a continuous policy the action."""
+        actions = self.act(obs)
+        if self.continuous:
+            return actions.astype(np.float32)
+        return np.asarray(np.eye(self.n_actions, dtype=np.float32)[actions])
+
+    def probabilities(self, obs: Float32, mask: Bools | None = None) -> Float32:
+        """Probability 1 of the action taken: the policy is greedy."""
+        return self.logits(obs)
+
+
+def model_strategy(
+    model: Any,
+    name: str,
+    *,
+    actions: str = "placement",
+    action_parameters: Mapping[str, Any] | None = None,
+    observation: str | ObservationFunction = "v1",
+    stack: int = 1,
+) -> PolicyStrategy:
+    """A network, any other callable obs -> action, or a Stable-Baselines3 model as a strategy.
+
+    A model that was trained under a `VecNormalize`, and still has it, sees what it saw there.
+
+    Parameters
+    ----------
+    model : callable or object with `predict`
+        float32 (n, D) -> int64 (n,), or float32 (n, A) where the actions are vectors; of `predict` the first of the two
+        that it returns is taken.
+    name : str
+        Name in tables.
+    actions : str
+        A set of `tercel.execution.action_sets`: what an action means; with `action_parameters`.
+    observation, stack
+        What it sees (`tercel.execution.observations`), or your own function of a view.
+
+    Raises
+    ------
+    UnknownNameError, ConfigError
+        No such actions or observation; nothing that can be called.
+
+    >>> import numpy as np
+    >>> model_strategy(lambda obs: np.zeros(len(obs), int), "always_0").name
+    'always_0'
+    """
+    predict = getattr(model, "predict", None)
+    if predict is None and hasattr(model, "state_dict"):
+        remedy = "make a policy of it: tercel.save_policy(model, folder); or give a function obs -> action that calls it"
+        raise ConfigError("a function of arrays", f"{type(model).__name__}, a torch module", remedy)
+    if predict is None and not callable(model):
+        raise ConfigError(
+            "a callable obs -> action, or a model with predict", repr(model), "give one of the two"
+        )
+    call = model if predict is None else _predicting(model)
+    parameters = action_parameters or {}
+    chosen = action_set(actions, parameters)
+    policy = _Acting(call, observer(observation, stack).size, chosen.size, chosen.continuous)
+    return PolicyStrategy(
+        name, policy, actions, action_parameters=parameters, observation=observation, stack=stack
+    )
+
+
+def _predicting(model: Any) -> Callable[[Float32], Any]:
+    """Greedy predictions of a model for raw observations."""
+    wrapped = getattr(model, "get_vec_normalize_env", lambda: None)()
+
+    def predict(obs: Float32) -> Any:
+        return model.predict(
+            obs if wrapped is None else wrapped.normalize_obs(obs), deterministic=True
+        )[0]
+
+    return predict

@@ -1,11 +1,17 @@
 """Entries of a registry of policies, whatever stores them."""
 
+import math
 import re
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
 
 from tercel.core.errors import ConfigError, PolicyError
+from tercel.core.estimate import Estimate
+from tercel.core.plain import Record, parse_json
+
+# -- entries --------------------------------------------------------------------------------------
 
 CHAMPION: Final = "champion"
 CHALLENGER: Final = "challenger"
@@ -170,3 +176,137 @@ def checked_alias(alias: str) -> str:
     if alias not in ALIASES:
         raise ConfigError(f"one of {', '.join(ALIASES)}", repr(alias), f"such as `to={CHALLENGER}`")
     return alias
+
+
+# -- evidence -------------------------------------------------------------------------------------
+# What a promotion rests on: the paired gain of one policy in the file of an evaluation.
+
+
+@dataclass(frozen=True)
+class Gain(Record):
+    """Cost saved against another strategy on the same episodes, bps, with its 95 % interval."""
+
+    over: str
+    mean: float
+    ci_low: float
+    ci_high: float
+
+    @property
+    def text(self) -> str:
+        """The gain as a phrase for people.
+
+        >>> Gain("twap_take", 1.5, 0.25, 2.75).text
+        '+1.50 [+0.25, +2.75] bps over twap_take'
+        """
+        return f"{self.mean:+.2f} [{self.ci_low:+.2f}, {self.ci_high:+.2f}] bps over {self.over}"
+
+    def json_fields(self) -> dict[str, object]:
+        """The figures, and `told`: all of it in words."""
+        return {**super().json_fields(), "told": self.text}
+
+
+@dataclass(frozen=True)
+class JudgedWeights(Record):
+    """Which weights a policy was judged with."""
+
+    weights_sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class PromotionEvidence(Record):
+    """What of an evaluation speaks for a policy: its gains over the best baseline and over each opponent."""
+
+    paired_vs_best_baseline: Mapping[str, Estimate]
+    best_baseline: str = "the best baseline"
+    paired: Mapping[str, Mapping[str, Estimate]] = field(default_factory=dict)
+    policies: Mapping[str, JudgedWeights] = field(default_factory=dict)
+
+
+def read_evaluation(path: Path) -> PromotionEvidence:
+    """The JSON object that an evaluation printed.
+
+    Raises
+    ------
+    ConfigError
+        For a file that is none.
+    """
+    remedy = "write one: tercel agent evaluate POLICY `against=all` `json=True`, into a file"
+    try:
+        return PromotionEvidence.from_json(parse_json(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise ConfigError("the JSON of an evaluation", f"{path}: {error}", remedy) from error
+
+
+def judged_as(evaluation: PromotionEvidence, version: Version) -> str:
+    """The name under which an evaluation judged the weights of `version`.
+
+    Raises
+    ------
+    PolicyError
+        When it did not.
+    """
+    judged = list(evaluation.paired_vs_best_baseline)
+    hashes = {name: facts.weights_sha256 for name, facts in evaluation.policies.items()}
+    by_weights = [name for name in judged if hashes.get(name) == version.weights_sha256]
+    if not by_weights:
+        raise PolicyError(
+            f"an evaluation of {version.label} (weights {version.weights_sha256[:16]})",
+            f"one of {', '.join(judged) or 'no policy'}",
+            f"tercel agent evaluate {version.label} `against=all` `json=True` makes it",
+        )
+    return by_weights[0]
+
+
+def gains(
+    evaluation: PromotionEvidence, policy: str, opponents: Collection[str] = ()
+) -> list[Gain]:
+    """The gain over the best baseline, and over each of `opponents` that was judged beside it.
+
+    Raises
+    ------
+    ConfigError
+        For a gain without an interval.
+    """
+    best, beside = evaluation.best_baseline, evaluation.paired.get(policy, {})
+    found = [_gain(best, evaluation.paired_vs_best_baseline[policy])]
+    return found + [
+        _gain(name, beside[name]) for name in opponents if name in beside and name != best
+    ]
+
+
+def _gain(over: str, found: Estimate) -> Gain:
+    low, high = found.ci_low, found.ci_high
+    if low is None or high is None or not math.isfinite(found.mean + low + high):
+        raise ConfigError(
+            f"a gain over {over} with its interval",
+            repr(found),
+            "judge more episodes: an interval wants two clusters",
+        )
+    return Gain(over, found.mean, low, high)
+
+
+def proven(entry: RegistryEntry, version: Version, evidence: Path) -> list[Gain]:
+    """Gains that support a promotion: over the best baseline, and over the champion if judged beside it.
+
+    Raises
+    ------
+    ConfigError
+        When an interval does not lie above 0.
+    """
+    evaluation = read_evaluation(evidence)
+    policy = judged_as(evaluation, version)
+    champion = dict(entry.aliases).get("champion", 0)
+    rivals = (
+        [f"{entry.name}@{champion}", f"{entry.name}@champion"]
+        if champion not in (0, version.number)
+        else []
+    )
+    found = gains(evaluation, policy, rivals)
+    for gain in found:
+        if gain.ci_low <= 0:
+            raise ConfigError(
+                "a paired gain whose interval lies above 0",
+                f"{gain.text} in {evidence}",
+                "train a better one, judge more episodes, or promote it for a `reason=` and no evidence",
+            )
+    return found

@@ -19,14 +19,12 @@ from tercel.execution.strategies.almgren_chriss import (
     Parameters,
 )
 from tercel.execution.strategies.alpha_tilt import AlphaTilt, PostureCap
-from tercel.execution.strategies.best_response import BestResponse
+from tercel.execution.strategies.baselines import MarketEstimates, eta_of_depth
 from tercel.execution.strategies.direction_rule import DirectionRule
-from tercel.execution.strategies.estimates import MarketEstimates, eta_of_depth
-from tercel.execution.strategies.events_clock import OnEvents
-from tercel.execution.strategies.flow import OnFlow
-from tercel.execution.strategies.guarded import Guarded, RestAndTake
+from tercel.execution.strategies.flow import OnFlow, OnSeconds
+from tercel.execution.strategies.guarded import BestResponse, Guarded, RestAndTake
 from tercel.execution.strategies.score_rule import ScoreRule
-from tercel.execution.strategies.seconds import OnSeconds
+from tercel.execution.strategies.timed import OnEvents
 from tercel.execution.strategies.tuned import tuned_parameters
 from tercel.execution.strategies.vector import Tunable
 from tercel.execution.strategy import Strategy

@@ -34,18 +34,107 @@ buyer: up), so the order stands where trades come first; else it waits a tick be
 `peg_behind` and `peg_touch`: everything a tick behind the own touch, or at it, moved along at every decision.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Final
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import ConfigError
 from tercel.execution.actions import placement
 from tercel.execution.intent import AT_TOUCH, REST0, TAKE, Intents, K
-from tercel.execution.strategies.estimates import MarketEstimates
 from tercel.execution.strategy import Shares, Strategy, expected_shares, hold, ladder, settle
 from tercel.execution.view import View
+
+# -- estimates ------------------------------------------------------------------------------------
+# Market estimates for written strategies, from training data alone.
+
+
+@dataclass(frozen=True, eq=False)
+class MarketEstimates:
+    """Averages of a market over the horizon of a task.
+
+    Parameters
+    ----------
+    expected_volume : float
+        Public lots traded over the whole horizon, own trades excluded.
+    volume_curve : float (g,), optional
+        Public lots still to be traded when a share ``j / (g - 1)`` of the horizon has passed: starts at about
+        `expected_volume`, ends at 0. A straight line when not given.
+    sigma : float
+        Volatility of the mid, ticks per square root of a second.
+    eta : float
+        Temporary impact: ticks of extra cost a lot when taking at one lot a second (see
+        :func:`eta_of_depth`).
+    spread : float
+        Mean spread, ticks.
+    market : str
+        The shipped preset that this is, whose tuned rules then apply; empty: none.
+
+    Raises
+    ------
+    ConfigError
+        A negative or non-finite number, or a curve that does not fall to 0.
+
+    >>> estimates = MarketEstimates(expected_volume=1000.0)
+    >>> estimates.volume_left(np.array([0.0, 0.25, 1.0])).tolist()
+    [1000.0, 750.0, 0.0]
+    """
+
+    expected_volume: float
+    volume_curve: ArrayLike | None = None
+    sigma: float = 0.0
+    eta: float = 0.0
+    spread: float = 1.0
+    market: str = ""
+    curve: Floats = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        for name in ("expected_volume", "sigma", "eta", "spread"):
+            value = getattr(self, name)
+            if not 0 <= value < np.inf:
+                raise ConfigError(
+                    f"{name} >= 0", f"{value}", "estimate it from a market that trades"
+                )
+        given = (self.expected_volume, 0.0) if self.volume_curve is None else self.volume_curve
+        curve = np.array(given, np.float64)
+        falls = curve.ndim == 1 and len(curve) >= 2 and (np.diff(curve) <= 0).all()
+        if not falls or not np.isfinite(curve).all() or curve[-1] != 0:
+            raise ConfigError(
+                "a volume curve (lots to go) that falls to 0",
+                f"{given}",
+                "sum volumes from the end",
+            )
+        object.__setattr__(self, "curve", curve)
+
+    def volume_left(self, elapsed: Floats) -> Floats:
+        """Expected public lots from `elapsed` (shares of the horizon, any shape) to its end."""
+        grid = np.linspace(0.0, 1.0, len(self.curve))
+        return np.asarray(np.interp(elapsed, grid, self.curve), np.float64)
+
+
+def eta_of_depth(mean_depth: ArrayLike, interval_s: float, level_ticks: float = 1.0) -> float:
+    """Temporary impact of taking, from the depth that is displayed.
+
+    A block of n lots that walks levels of d lots each, `level_ticks` apart, pays n * level_ticks / (2 d)
+    ticks a lot beyond the touch. Almgren and Chriss (2000, eq. 7) write that as eta * n / tau, hence eta =
+    tau level_ticks / (2 d).
+
+    Parameters
+    ----------
+    mean_depth : float (levels,)
+        Mean lots on the occupied levels.
+    interval_s : float
+        Seconds between two takes (tau).
+
+    >>> eta_of_depth([50, 150], interval_s=60)
+    0.3
+    """
+    return float(interval_s * level_ticks / (2 * np.mean(np.asarray(mean_depth, np.float64))))
+
+
+# -- baselines ------------------------------------------------------------------------------------
 
 
 def lots_of(share: Floats, view: View) -> Ints:

@@ -11,7 +11,7 @@ from typing import ClassVar, Final
 from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.execution import columns as c
 from tercel.execution.actions.kernels import begin_row
-from tercel.execution.strategies import display as d
+from tercel.execution.strategies import vector as d
 from tercel.execution.strategies.vector import Layout, RowRule
 
 LAYOUT: Final = Layout(

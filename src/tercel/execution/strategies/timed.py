@@ -8,18 +8,196 @@ Cost is half the spread for the spread rule, and half the spread less what waiti
 Where there is no forecast, `take_timed` is the spread rule.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from math import inf
+from typing import Any, ClassVar, Final
 
 import numpy as np
 
-from tercel.core.arrays import Floats, Ints
+from tercel.core.arrays import Bools, Floats, Ints
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.execution.actions.kernels import keep_grains
 from tercel.execution.foresight.forecaster import Forecaster, heard, shipped, spread_alone
-from tercel.execution.intent import TAKE, Intents
-from tercel.execution.strategy import Strategy, ladder, settle
+from tercel.execution.intent import ANCHOR, AT_TOUCH, REST0, STEP, TAKE, Intents, K
+from tercel.execution.strategy import Strategy, Wrapper, gap_of, hold, ladder, settle
 from tercel.execution.view import View
+
+# -- events clock ---------------------------------------------------------------------------------
+# `OnEvents`: any strategy, asked again whenever something happened that matters to it.
+#
+# A task's decisions are those of a schedule: so many slices, one decision at the beginning of each. Under this clock a
+# strategy decides between them as well. It looks every `gap_ns`, and decides if a public touch moved or an own resting
+# order was filled since its last decision, and at every tenth look, whatever happened. The number of a decision and what
+# the market did "in the last interval" stay those of the schedule. So a schedule is the same at both clocks, and who
+# holds between its slices does what it does without the clock, to the byte.
+#
+# Between slices what stands at the touch or inside it stays there, up to what is wanted in all, so that a touch that
+# flickers costs no place in the queue. The rest changes by whole grains of the order (`execution.actions.kernels`) or not at all,
+# so that an agent that is asked more often sends few messages more, and does not stand in crumbs.
+
+GAP_NS: Final = NS_PER_SECOND
+"""Time between two looks."""
+
+
+@dataclass(frozen=True)
+class OnEvents(Wrapper):
+    """`inner`'s intents, decided on the clock of events.
+
+    Parameters
+    ----------
+    inner : Strategy
+        Anything.
+    gap_ns : int
+        Time between two looks.
+
+    Raises
+    ------
+    ConfigError
+        A gap below a millisecond.
+
+    >>> from tercel.execution.strategies import build
+    >>> OnEvents(build("peg_touch")).name, OnEvents(build("peg_touch")).gap_ns
+    ('peg_touch+events', 1000000000)
+    """
+
+    inner: Strategy
+    gap_ns: int = GAP_NS
+
+    def __post_init__(self) -> None:
+        if self.gap_ns < NS_PER_SECOND // 1000:
+            raise ConfigError(
+                "a gap of 1,000,000 ns or more",
+                f"{self.gap_ns}",
+                "a second, 1,000,000,000, is usual",
+            )
+
+    @property
+    def name(self) -> str:
+        """Name of the inner strategy with +events."""
+        return f"{self.inner.name}+events"
+
+    def decide(self, view: View) -> Intents:
+        """Intents of the inner strategy; between two slices they give way to what stands."""
+        return between_slices(self.inner.decide(view).astype(np.int32, casting="same_kind"), view)
+
+
+def between_slices(intents: Intents, view: View) -> Intents:
+    """`intents`, changed in place where the decision is none of the schedule's: what stands at the touch or inside
+    stays, up to the lots that are wanted at rest, and what changes are whole grains.
+
+    >>> from tercel.execution.intent import ladder
+    >>> from tercel.execution.probes import view_of
+    >>> view = view_of(qty0=240, left=240, decisions=10, decision=1, time_left_ns=95, horizon_ns=100, rest1=50)
+    >>> wanted = ladder(view.side, view.touch)
+    >>> wanted[:, REST0] = 80
+    >>> between_slices(wanted, view)[:, REST0 : REST0 + 2].tolist()
+    [[30, 50]]
+    """
+    between = ~view.on_schedule
+    if between.any():
+        changed = intents[between]
+        wanted = changed[:, REST0:].astype(np.int64)
+        on_ladder = (changed[:, ANCHOR] == (view.touch + view.side)[between]) & (
+            changed[:, STEP] == 1
+        )
+        at_best = on_ladder[:, None] & (np.arange(K) <= AT_TOUCH)
+        stands = _first(np.where(at_best, view.rest[between], 0), wanted.sum(axis=1))
+        more = _first(np.maximum(wanted - stands, 0), (wanted - stands).sum(axis=1))
+        changed[:, REST0:] = stands + more
+        keep_grains(np.ascontiguousarray(view.x[between]), changed)
+        intents[between] = changed
+    return intents
+
+
+def _first(lots: Ints, most: Ints) -> Ints:
+    """Of lots (n, K) the first `most` (n,), from the first column on."""
+    so_far: Ints = np.diff(np.minimum(np.cumsum(lots, axis=1), most[:, None]), axis=1, prepend=0)
+    return so_far
+
+
+# -- hand over ------------------------------------------------------------------------------------
+# `HandOver`: a strategy up to a size of order, another that takes what cannot rest beyond it.
+
+BEYOND: Final = 0.20
+"""Share of the expected volume up to which every agent and rule works by itself: who rests for more of it waits for
+trades that do not come, and pays for what is left at the horizon."""
+TAKES: Final = "rest_and_take"
+"""Who takes over beyond it."""
+
+
+@dataclass(frozen=True)
+class HandOver(Wrapper):
+    """`inner`'s intents in markets whose order is at most so large, `takes`' in the others.
+
+    Parameters
+    ----------
+    inner, takes : Strategy
+    most_lots : float
+        The largest order that `inner` works in `horizon_ns`; of other horizons in proportion.
+    horizon_ns : int
+
+    >>> from tercel.execution.strategies import build
+    >>> from tercel.execution.probes import view_of
+    >>> both = HandOver(build("peg_touch"), build("twap_take"), 50.0, 600 * 10**9)
+    >>> both.name, both.decide(view_of(qty0=[40, 100], left=[40, 100]))[:, 0].tolist()
+    ('peg_touch', [0, 10])
+    """
+
+    inner: Strategy
+    takes: Strategy
+    most_lots: float
+    horizon_ns: int
+
+    @property
+    def name(self) -> str:
+        """Name of the inner strategy."""
+        return self.inner.name
+
+    @property
+    def gap_ns(self) -> int:
+        """The inner strategy's, or else that of who takes over."""
+        return gap_of(self.inner) or gap_of(self.takes)
+
+    def beyond(self, view: View) -> Bools:
+        """Whether each market's order is too large for the inner strategy, bool (n,)."""
+        large: Bools = view.qty0 * float(self.horizon_ns) > self.most_lots * view.horizon_ns
+        return large
+
+    def decide(self, view: View) -> Intents:
+        """Intents of the inner strategy, or of who takes over where the order is too large."""
+        large = self.beyond(view)
+        if large.all():
+            return self.takes.decide(view)
+        intents = self.inner.decide(view)
+        if self.gap_ns and not gap_of(self.inner):  # the inner strategy keeps the schedule's clock
+            intents[~view.on_schedule] = hold(view)[~view.on_schedule]
+        if large.any():
+            intents[large] = self.takes.decide(view)[large]
+        return intents
+
+
+def most_share(limits: Mapping[str, Any]) -> float:
+    """The largest order that a policy works itself, as a share of the expected volume: its card's, or `BEYOND` if that
+    is more; infinite where the card says nothing of orders.
+
+    >>> most_share({"share": [0.05, 0.2]}), most_share({"share": 0.1}), most_share({"share": 1.0}), most_share({})
+    (0.2, 0.2, 1.0, inf)
+    """
+    span = span_of(limits.get("share"), 1.0)
+    return inf if span is None else max(span[1], BEYOND)
+
+
+def span_of(value: Any, scale: float) -> tuple[float, float] | None:
+    """A number, or [lowest, highest]; None for what says nothing."""
+    ends = value if isinstance(value, list | tuple) and len(value) == 2 else (value, value)
+    if any(isinstance(end, bool) or not isinstance(end, int | float) for end in ends):
+        return None
+    return scale * ends[0], scale * ends[1]
+
+
+# -- timed ----------------------------------------------------------------------------------------
 
 LOOK_NS: Final = NS_PER_SECOND // 10
 """Least time between two looks."""

@@ -43,7 +43,7 @@ from numpy.typing import ArrayLike
 
 from tercel.core.arrays import Ints
 from tercel.core.jit import Floats
-from tercel.execution.grains import GRAINS
+from tercel.execution.actions.kernels import GRAINS
 from tercel.execution.intent import ANCHOR, AT_TOUCH, IMPROVE, REST0, TAKE, Intents, K
 from tercel.execution.strategies.almgren_chriss import share_left
 from tercel.execution.strategies.baselines import lots_of, shares_done, take_to

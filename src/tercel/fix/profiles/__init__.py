@@ -14,9 +14,8 @@ from typing import Any, Final
 
 from tercel.core.errors import ConfigError
 from tercel.core.names import check_known
-from tercel.core.schema import schema_of
 from tercel.core.toml import parse_toml, read_toml, row_of
-from tercel.core.validated import TomlTable, validated
+from tercel.core.validated import TomlTable, schema_of, validated
 from tercel.fix import tags as t
 from tercel.fix.connection import TlsSettings
 from tercel.fix.own_dictionary import own_dictionary

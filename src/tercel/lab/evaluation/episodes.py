@@ -9,6 +9,7 @@ costs = episodes.costs()
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -30,6 +31,8 @@ from tercel.market.regimes.named import Factors, impose
 from tercel.market.regimes.truth import RegimeOccupancy, in_force
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source
+
+# -- episodes -------------------------------------------------------------------------------------
 
 ROOM = [
     sim.GRID_POINTS,
@@ -432,3 +435,28 @@ def sides_of(plan: Plan) -> int:
     """
     sides = plan.rows[:2, kernels.E_SIDE]
     return 2 if len(plan) > 1 and len(plan) % 2 == 0 and sides[0] == -sides[1] else 1
+
+
+# -- sampling -------------------------------------------------------------------------------------
+# Samplers of training episodes, none of which is ever judged.
+
+Sampler = Callable[[int, int, int], Plan]
+"""(seed, first, n) -> the `n` episodes from number `first` on of the run with that seed."""
+
+
+def bank_sampler(task: Task, quantity: int, worlds: int, warmup_ns: int | None = None) -> Sampler:
+    """Training episodes from a bank of warmed books, each with a stream of its own.
+
+    They warm up for one decision interval (the first observation shows its flow), or for `warmup_ns`. Their seeds are
+    negative: no judged episode, whatever its seed, is ever trained upon.
+    """
+    warmup_ns = task.horizon_ns // task.decisions if warmup_ns is None else warmup_ns
+    return partial(
+        _of_bank, task, quantity, worlds, warmup_ns
+    )  # no closure: environments can be pickled
+
+
+def _of_bank(
+    task: Task, quantity: int, worlds: int, warmup_ns: int, seed: int, first: int, n: int
+) -> Plan:
+    return seeded_plan(task, quantity, -1 - seed, first, n, worlds, warmup_ns)

@@ -1,15 +1,28 @@
-"""One episode in full, for the report: the book around a strategy's trades."""
+"""Figures of an evaluation, and one example episode in them."""
 
 from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from tercel.core.arrays import Floats, Int32, Ints
+from tercel.core.report import figures
+from tercel.core.report.evaluation_figures import OwnFills, book_around_trades
+from tercel.core.report.page import Section
+from tercel.core.report.svg import Figure
+from tercel.core.report.tables import COLUMNS, plain_table
+from tercel.core.stats import Estimate
 from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
+from tercel.execution.costs import BPS, Costs, attribute, displacement
 from tercel.execution.strategy import Strategy
+from tercel.execution.task import size_in_words
+from tercel.lab.evaluation.comparisons import MEANINGS
 from tercel.lab.evaluation.experiment import markets_of
 from tercel.lab.evaluation.market import JobMarket
-from tercel.lab.evaluation.report import BookExample
 from tercel.lab.evaluation.settings import MarketTask
 from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
@@ -23,6 +36,239 @@ from tercel.market.tape.schema import (
     ROLL_IN,
     ROLL_OUT,
 )
+
+# -- report ---------------------------------------------------------------------------------------
+# Sections of a judged run's page: costs, timing, the book around the fills, learning curves.
+
+TAIL = 0.05
+"""Share of the worst episodes whose mean cost is shown."""
+
+
+@dataclass(frozen=True, eq=False)
+class BookExample:
+    """Recorded episode of one strategy, dense enough to draw the book around its trades.
+
+    Parameters
+    ----------
+    strategy : str
+        Its name.
+    side : int
+        +1 buy, -1 sell.
+    time_s : float (T,)
+        Seconds since arrival, evenly spaced.
+    price_ticks : int (P,)
+        Consecutive rising prices, ticks.
+    lots : int (T, P)
+        Displayed lots, positive where they bid, negative where they ask.
+    best_bid_ticks, best_ask_ticks : float (T,)
+        The touch, NaN where a side is empty.
+    fill_time_s, fill_price_ticks, fill_lots, fill_passive : (F,)
+        Own fills; passive where the own order rested.
+    tick : float
+        Price units per tick.
+    name : str
+        Of the picture, unique in a page.
+    """
+
+    strategy: str
+    side: int
+    time_s: ArrayLike
+    price_ticks: ArrayLike
+    lots: ArrayLike
+    best_bid_ticks: ArrayLike
+    best_ask_ticks: ArrayLike
+    fill_time_s: ArrayLike
+    fill_price_ticks: ArrayLike
+    fill_lots: ArrayLike
+    fill_passive: ArrayLike
+    tick: float = 1.0
+    name: str = "book"
+
+    @cached_property
+    def figure(self) -> Figure:
+        """The price ladder through time with own fills on it."""
+        own = OwnFills(self.fill_time_s, self.fill_price_ticks, self.fill_lots, self.fill_passive)
+        names = (
+            one.name
+            for one in fields(self)
+            if one.name != "strategy" and not one.name.startswith("fill_")
+        )
+        given = {name: getattr(self, name) for name in names}
+        title = f"{self.strategy}, {'buying' if self.side > 0 else 'selling'}"
+        return book_around_trades(own=own, **given, title=title)
+
+
+def left_to_do(costs: Costs) -> Floats:
+    """Shares of each order still to do when each grid bucket opens, float64 (n, G): 1 at the first.
+
+    What the last bucket and the horizon order fill lies behind the last time shown.
+    """
+    done = np.cumsum(costs.lots_grid, axis=1) - costs.lots_grid
+    return 1.0 - done / costs.qty[:, None]
+
+
+def distribution(name: str, costs: Sequence[Costs], best: Sequence[Costs]) -> list[object]:
+    """Row of quantiles, worst episodes, and how often a strategy was cheaper than the best baseline.
+
+    Parameters
+    ----------
+    name : str
+    costs, best : sequence of Costs
+        Runs of this strategy and of the best baseline over the same episodes.
+    """
+    values = np.concatenate([_shortfall(one) for one in costs])
+    low, median, high = np.quantile(values, [0.05, 0.5, 0.95])
+    worst = np.sort(values)[-max(1, round(TAIL * len(values))) :].mean()
+    rival = np.mean([_shortfall(one) for one in best], axis=0)
+    wins = (
+        None
+        if costs is best
+        else float(np.mean([np.mean(_shortfall(one) < rival) for one in costs]))
+    )
+    return [name, float(low), float(median), float(high), float(worst), wins]
+
+
+def composition(
+    costs: Mapping[str, Sequence[Costs]],
+    strategies: Mapping[str, Mapping[str, Estimate]],
+    best: str,
+    drawn: Sequence[str],
+    own: Collection[str] = (),
+) -> Section:
+    """Section on the parts of the cost and their spread over episodes.
+
+    Parameters
+    ----------
+    costs : mapping of name to sequence of Costs
+        The judged episodes of each strategy, one Costs per training seed; in the order of the table.
+    strategies : mapping of name to mapping of key to Estimate
+    best : str
+        The best baseline.
+    drawn : sequence of str
+        Whose distribution is drawn.
+    own : collection of str
+        Strategies drawn boldest.
+    """
+    headings = ("strategy", "5 %", "median", "95 %", "mean of worst 5 %", f"cheaper than {best}")
+    rows: list[list[object]] = []
+    for name, runs in costs.items():
+        _, *bps, wins = distribution(name, runs, costs[best])
+        rows.append(
+            [
+                name,
+                *(f"{value:.2f}" for value in bps),
+                wins if wins is None else f"{wins:.0%}".replace("%", " %"),
+            ]
+        )
+    caption = "Shortfall of single episodes, bps; the last column is a share of episodes."
+    shortfalls = {name: np.concatenate([_shortfall(one) for one in costs[name]]) for name in drawn}
+    return Section(
+        "What it cost",
+        html=plain_table(headings, rows, caption=caption),
+        figures=[
+            figures.decomposition(strategies),
+            figures.cost_distributions(shortfalls, "distribution", own=own),
+        ],
+        folded=True,
+    )
+
+
+def timing(
+    costs: Mapping[str, Sequence[Costs]],
+    twin_mid2_grid: Ints | None,
+    grid_s: ArrayLike,
+    own: Collection[str] = (),
+) -> Section:
+    """Section on when each strategy traded, and how far that moved the mid.
+
+    Parameters
+    ----------
+    costs : mapping of name to sequence of Costs
+    twin_mid2_grid : int64 (n, G) or None
+        Mids of the same episodes without own orders; None where nothing answers.
+    grid_s : array_like (G,)
+        Times of the cost grid, seconds since arrival.
+    own : collection of str
+        Strategies drawn boldest.
+    """
+    left = {name: np.concatenate([left_to_do(one) for one in runs]) for name, runs in costs.items()}
+    drawn = [figures.trajectories(grid_s, left, own=own)]
+    if twin_mid2_grid is not None:
+        scale = BPS / float(next(iter(costs.values()))[0].arrival_mid2.mean())
+        moved = {
+            name: scale * np.mean([displacement(one, twin_mid2_grid) for one in runs], axis=0)
+            for name, runs in costs.items()
+        }
+        drawn.append(figures.impact_paths(grid_s, moved, own=own))
+    return Section("When it traded", figures=drawn, folded=True)
+
+
+def meanings() -> str:
+    """Table of what each column means."""
+    headings = {column.key: column.heading for column in COLUMNS}
+    rows = [[headings[key], key, meaning] for key, meaning in MEANINGS.items()]
+    return plain_table(("column", "key in the JSON", "meaning"), rows, prose=True)
+
+
+def order_facts(task: Mapping[str, Any]) -> dict[str, object]:
+    """Facts of a task's order for people; unknown ones are shown as they are.
+
+    >>> order_facts({"side": 0, "share": 0.1, "horizon_s": 1800.0, "clock": "time", "decisions": 60, "clock_step": 0})
+    {'side': 'buys and sells alternate', 'order': '10 % of the volume expected', 'horizon': '30 min', 'decisions': '60'}
+    """
+    sides: dict[object, str] = {1: "buy", -1: "sell", 0: "buys and sells alternate"}
+    facts: dict[str, object] = {}
+    for key, value in task.items():
+        if key == "side":
+            facts["side"] = sides.get(value, value)
+        elif key in ("share", "quantity") and value:
+            facts["order"] = size_in_words(task.get("share"), task.get("quantity") or 0)
+        elif key in ("horizon_s", "warmup_s"):
+            facts[key.removesuffix("_s").replace("warmup", "warm-up")] = (
+                f"{float(str(value)) / 60:g} min"
+            )
+        elif key == "decisions":
+            clock = task.get("clock", "time")
+            facts["decisions"] = (
+                str(value)
+                if clock == "time"
+                else f"{value} at most, every {task['clock_step']} {clock}"
+            )
+        elif key == "latency" and isinstance(value, Mapping):
+            facts["order latency"] = _latency(value)
+        elif key not in (
+            "clock",
+            "clock_step",
+            "grid_points",
+            "share",
+            "quantity",
+        ) and value not in (None, ""):
+            facts[key.replace("_", " ")] = value
+    return facts
+
+
+def _latency(law: Mapping[str, object]) -> str:
+    """A latency law in milliseconds.
+
+    >>> _latency({"kind": "uniform", "a_ns": 1_000_000, "b_ns": 2_500_000})
+    'uniform, 1 to 2.5 ms'
+    """
+    low, high = (float(str(law[key])) / 1e6 for key in ("a_ns", "b_ns"))
+    if law["kind"] == "constant":
+        return f"{low:g} ms" if low else "none"
+    return (
+        f"{law['kind']}, {low:g} to {high:g} ms"
+        if law["kind"] == "uniform"
+        else f"{low:g} ms + mean {high:g} ms"
+    )
+
+
+def _shortfall(costs: Costs) -> Floats:
+    return attribute(costs, None)["is_bps"]
+
+
+# -- example --------------------------------------------------------------------------------------
+# One episode in full, for the report: the book around a strategy's trades.
 
 RECORD_ROWS = 1 << 20
 TIMES = 240

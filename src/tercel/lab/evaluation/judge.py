@@ -29,10 +29,10 @@ from tercel.core.stats import (
     over_seeds,
     replicate,
 )
-from tercel.core.stats.clusters import FEW_CLUSTERS
+from tercel.core.stats.bootstrap import FEW_CLUSTERS
 from tercel.execution.costs import BPS, Costs, own_displacement
 from tercel.lab.evaluation.adaptability import Response
-from tercel.lab.evaluation.result import (
+from tercel.lab.evaluation.comparisons import (
     FEW_NOTE,
     KEYS,
     REPLAY_NOTE,

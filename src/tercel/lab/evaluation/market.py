@@ -15,12 +15,10 @@ from tercel.execution.market import Market
 from tercel.execution.market import in_words as venue_words
 from tercel.execution.strategies import MarketEstimates
 from tercel.execution.task import Task, size_in_words
-from tercel.lab.evaluation.episodes import Plan, seeded_plan, sides_of
-from tercel.lab.evaluation.experiment import pilot
+from tercel.lab.evaluation.episodes import Plan, Sampler, bank_sampler, seeded_plan, sides_of
+from tercel.lab.evaluation.experiment import PILOT_EPISODES, pilot, settled
 from tercel.lab.evaluation.orders import Order, placed
-from tercel.lab.evaluation.sampling import Sampler, bank_sampler
 from tercel.lab.evaluation.settings import EPISODES, MarketTask
-from tercel.lab.evaluation.settled import PILOT_EPISODES, settled
 from tercel.lab.evaluation.windows import NO_HOURS, Hours, orders_plan, tape_plan, tape_sampler
 from tercel.market.flow import Preset
 from tercel.market.flow import preset as presets

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from tercel.core.errors import ConfigError
+from tercel.core.files import write_whole
 from tercel.core.plain import json_text
 from tercel.core.pool import Pool
 from tercel.core.progress import progress, say
-from tercel.core.written import write_whole
 from tercel.execution import step as kernels
 from tercel.execution.strategies import TUNABLE, build
 from tercel.lab.evaluation.episodes import Plan, seeded_plan

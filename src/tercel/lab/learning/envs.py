@@ -32,10 +32,9 @@ from tercel.execution.intent import WIDTH
 from tercel.execution.observations import ObservationFunction, observer
 from tercel.execution.task import Task
 from tercel.lab.evaluation.backgrounds import Backgrounds
-from tercel.lab.evaluation.episodes import Episodes
-from tercel.lab.evaluation.sampling import Sampler
-from tercel.lab.learning.own_reward import Reward, Step, rewards_of
+from tercel.lab.evaluation.episodes import Episodes, Sampler
 from tercel.lab.learning.port import State
+from tercel.lab.learning.rewards import Reward, Step, rewards_of
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.records import state_at
 from tercel.market.simulator.source import Source

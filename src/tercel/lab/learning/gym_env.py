@@ -4,19 +4,88 @@
 """
 
 from collections.abc import Sequence
-from typing import Any, Unpack
+from typing import Any, Final, Unpack
 
 import gymnasium
 import numpy as np
 from gymnasium.vector import AutoresetMode
 
-from tercel.core.arrays import AnyArray, Float32, Ints
+from tercel.core.arrays import AnyArray, Bytes, Float32, Ints
 from tercel.core.errors import ConfigError
+from tercel.core.report import svg
 from tercel.execution.task import Task
-from tercel.lab.evaluation.sampling import Sampler
+from tercel.lab.evaluation.episodes import Episodes, Sampler
+from tercel.lab.evaluation.example import levels_of
 from tercel.lab.learning.envs import COSTS, ExecutionVec, Options
-from tercel.lab.learning.frame import METADATA, frame_of
+from tercel.market.book import layout as lay
 from tercel.market.simulator.source import Source
+
+# -- frame ----------------------------------------------------------------------------------------
+# A frame of `tercel/Execution-v1`: the book, own orders in their queues, time and lots left; NumPy draws it.
+
+METADATA: Final[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 10}
+"""What Gymnasium asks of what can be drawn; 10 decisions are a second of film."""
+ROWS: Final = 25
+_HIGH, _EDGE, _WIDE = 10, 12, 456
+_PAPER, _RULE, _SOFT, _INK, _BUY, _SELL = (
+    np.frombuffer(bytes.fromhex(one.light[1:]), np.uint8)
+    for one in (svg.PAPER, svg.RULE, svg.SOFT, svg.INK, svg.BUY, svg.SELL)
+)
+
+
+def frame_of(episodes: Episodes, i: int) -> Bytes:
+    """One of the markets as a picture.
+
+    Rows are prices around the mid, one tick each, or more where the spread is wide; the price rises upwards. A bar is
+    as long as the lots at its price: orange asks, blue bids. Dark in it are own lots, as far from the left as lots
+    stand before them in the queue. Line: the mid; dotted: the mid at arrival. Below: time left, and lots left.
+
+    Returns
+    -------
+    uint8 (320, 480, 3)
+    """
+    book, view = episodes.books[i], episodes.view
+    ledger = book[book[lay.AT_LEDGER] :][: book[lay.OWN] * lay.LEDGER].reshape(-1, lay.LEDGER)
+    own = ledger[
+        np.ix_(
+            ledger[:, lay.STATE] == lay.RESTING, [lay.OWN_SIDE, lay.OWN_PRICE, lay.OPEN, lay.AHEAD]
+        )
+    ]
+    orders = np.array(
+        [*own, *((*level, lots, -1) for level, lots in levels_of(book).items())], np.int64
+    ).reshape(-1, 4)
+    step, centre = 1 + int(view.spread[i]) // (ROWS // 3), int(view.mid2[i]) // 2
+    rows = ROWS // 2 - (orders[:, 1] - centre) // step
+    orders, rows = (one[(rows >= 0) & (rows < ROWS)] for one in (orders, rows))
+    depth = np.zeros((2, ROWS))
+    np.add.at(depth, ((orders[:, 0] < 0).astype(int), rows), orders[:, 2])
+    lots = (np.arange(_WIDE) + 0.5) / _WIDE * max(float(depth.max()), 1.0)
+    bars = np.full((ROWS + 4, _WIDE, 3), _PAPER)
+    for long, colour in zip(depth, (_BUY, _SELL), strict=True):
+        bars[:ROWS][lots < long[:, None]] = 0.55 * _PAPER + 0.45 * colour
+    for (side, _, size, ahead), row in zip(orders, rows, strict=True):
+        before = lots - min(ahead, depth[int(side < 0), row] - size)
+        bars[row, (before >= 0) & (before < size) & (ahead >= 0)] = _INK
+    for row, left, whole, colour in (
+        (-3, view.time_left_ns[i], view.horizon_ns[i], _SOFT),
+        (-1, view.left[i], view.qty0[i], _INK),
+    ):
+        bars[row] = np.where(
+            (np.arange(_WIDE) < round(_WIDE * left / whole))[:, None], colour, _RULE
+        )
+    picture = np.pad(
+        np.repeat(bars, _HIGH, axis=0),
+        ((_EDGE, _EDGE + 6), (_EDGE, _EDGE), (0, 0)),
+        constant_values=255,
+    )
+    picture[_EDGE - 1 : -6 : _HIGH] = picture[_EDGE:-6:_HIGH] = _PAPER
+    for mid2, dots in ((view.arrival_mid2[i], 8), (view.mid2[i], 1)):
+        at = ROWS / 2 - (mid2 / 2 - centre - (step - 1) / 2) / step
+        picture[_EDGE + int(np.clip(at, 0, ROWS) * _HIGH), _EDGE:-_EDGE:dots] = _SOFT
+    return picture
+
+
+# -- gym env --------------------------------------------------------------------------------------
 
 Info = dict[str, Any]
 SEEDS = 2**31
@@ -88,7 +157,7 @@ class ExecutionEnv(gymnasium.Env[Float32, Any]):
     - `observation`: "v1", "v2" (`execution.observation_v2`), or a function of a `View`.
     - `weights`: a `RewardWeights`, or a function of a `Step`.
 
-    - `render_mode`: None, or "rgb_array": :meth:`render` then draws the book (`lab.learning.frame`).
+    - `render_mode`: None, or "rgb_array": :meth:`render` then draws the book (`lab.learning.gym_env`).
 
     ``reset(seed=s)`` starts the first episode of seed s, each ``reset()`` after it the next; the same seed and actions
     give the same bytes. A ``step`` before the first ``reset`` raises ``gymnasium.error.ResetNeeded``.

@@ -15,8 +15,7 @@ from tercel.core.arrays import AnyArray, Bools, Float32, Floats, Ints
 from tercel.core.errors import ConfigError
 from tercel.execution.strategy import Strategy
 from tercel.execution.task import Task
-from tercel.lab.evaluation.episodes import Episodes, Plan
-from tercel.lab.evaluation.sampling import Sampler
+from tercel.lab.evaluation.episodes import Episodes, Plan, Sampler
 from tercel.lab.learning.envs import COSTS, ExecutionVec, Options
 from tercel.lab.learning.hindsight import SIZE, Hindsight
 from tercel.lab.learning.port import State

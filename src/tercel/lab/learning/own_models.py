@@ -17,6 +17,8 @@ from tercel.execution.policies.onnx_file import OnnxPolicy, from_onnx
 from tercel.execution.policies.policy import free, save_policy
 from tercel.execution.policies.strategy import PolicyStrategy
 
+# -- own models -----------------------------------------------------------------------------------
+
 OPEN: Final = float(np.finfo(np.float32).max)
 """Where nothing is clipped."""
 Layers = Sequence[tuple[Any, Any]]
@@ -66,11 +68,11 @@ def policy_from(
     elif isinstance(model, Sequence):
         policy = _layers(model, size, head, activation)
     elif hasattr(model, "observation_space") and hasattr(model, "predict"):
-        from tercel.lab.learning.sb3.export import policy_of, trained
+        from tercel.lab.learning.sb3.bridge import policy_of, trained
 
         policy = policy_of(trained(model, bool(_called(model, "shares"))))
     elif hasattr(model, "forward") and hasattr(model, "state_dict"):
-        from tercel.lab.learning.sb3.export import copied, onnx_of
+        from tercel.lab.learning.sb3.bridge import copied, onnx_of
 
         _refuse_sizes(model, size, width)
         name = "logits" if head in DISCRETE else head
@@ -187,7 +189,7 @@ def _refuse_sizes(module: Any, size: int, width: int) -> None:
     """Refuse a torch module that does not take `size` numbers a row, or does not answer with `width`."""
     import torch
 
-    from tercel.lab.learning.sb3.export import copied
+    from tercel.lab.learning.sb3.bridge import copied
 
     expected, remedy = (
         f"a network with {size} inputs and {width} outputs",
@@ -221,3 +223,30 @@ def _checked(policy: MlpPolicy | OnnxPolicy, size: int) -> MlpPolicy | OnnxPolic
         remedy = "export it with the number of rows left open"
         raise PolicyError(f"a network that puts out (2, {policy.n_actions})", f"{rows}", remedy)
     return policy
+
+
+# -- convert --------------------------------------------------------------------------------------
+# Archives of somebody's own model that are trusted: opened for `agent convert`, and to be judged.
+
+CONVERTED = "converted"
+"""Folder of archives that were opened to be judged."""
+
+
+def unzipped(model: Path, moments: Path | None, actions: str) -> MlpPolicy | OnnxPolicy:
+    """What lies in an archive that is trusted."""
+    from tercel.lab.learning.sb3.bridge import policy_of, trained, unpickled
+
+    found, normalised = unpickled(model, moments)
+    return policy_of(trained(found, actions == "allocation", normalised))
+
+
+def opened(archive: str, out: Path) -> str:
+    """The policy folder of a trusted archive of the ordinary actions and observation, beside what is judged."""
+    folder = out / CONVERTED / Path(archive).stem
+    save_model(
+        unzipped(Path(archive), None, "placement"),
+        folder,
+        Path(archive).stem,
+        {"actions": "placement", "action_parameters": {}, "observation": "v1", "stack": 1},
+    )
+    return str(folder)

@@ -22,7 +22,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from tercel.core.arrays import Floats, Ints
-from tercel.core.written import write_whole
+from tercel.core.files import write_whole
 from tercel.market.simulator.layout import number_of
 from tercel.market.tape import Events, Instrument
 

@@ -34,8 +34,7 @@ from numpy.typing import NDArray
 from tercel.core.arrays import Bools
 from tercel.core.estimate import Estimate
 from tercel.core.jit import Floats, Longs
-from tercel.core.stats.bootstrap import Moments, intervals
-from tercel.core.stats.clusters import cluster_sums
+from tercel.core.stats.bootstrap import Moments, cluster_sums, intervals
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.observed import Observed
 from tercel.market.observed.kernel import MARKET

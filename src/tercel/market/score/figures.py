@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tercel.core.jit import Floats
-from tercel.core.report import style
+from tercel.core.report import svg
 from tercel.core.report.svg import Figure, finished, sketch
 from tercel.market.observed import Observed
 from tercel.market.observed.kernel import KINDS
@@ -17,7 +17,7 @@ from tercel.market.score.sample import FOURTEEN, RESPONSE_LAGS, SD_SECONDS, Samp
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-REAL, SIMULATED, TRAIN = style.SERIES[1].token, style.SERIES[0].token, style.SERIES[9].token
+REAL, SIMULATED, TRAIN = svg.SERIES[1].token, svg.SERIES[0].token, svg.SERIES[9].token
 LOGGED = ("touch_depth", "deep_depth", "limit_size", "cancel_size", "market_size", "minute_volume")
 UNITS = {
     "spread": "ticks",
@@ -108,7 +108,7 @@ def memories(score: ScoreDraw) -> Figure:
                     np.arange(1, len(curve) + 1), curve, color=colour, label=label, linewidth=1.6
                 )
             panel.set_xscale("log")
-            panel.axhline(0, color=style.RULE.token, linewidth=0.8)
+            panel.axhline(0, color=svg.RULE.token, linewidth=0.8)
             panel.set_title(words)
         panels[1].legend(frameon=False)
     return finished(
@@ -170,7 +170,7 @@ def floors(distances: Mapping[str, Mapping[str, Any]]) -> Figure:
         values = [distances[n]["l1"] or 0.0 for n in names]
         panel.barh(at, values, height=0.62, color=SIMULATED, alpha=0.75, label="simulated")
         for key, marker, colour, label in (
-            ("floor_l1", "|", style.INK.token, "a real day"),
+            ("floor_l1", "|", svg.INK.token, "a real day"),
             ("pooled_floor_l1", "d", REAL, "real days pooled"),
         ):
             real = [distances[n][key] for n in names]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tercel.core.written import write_whole
+from tercel.core.files import write_whole
 from tercel.market.tape.compiled import Checkpoint, CompiledDay, compile_day
 from tercel.market.tape.instrument import Instrument
 from tercel.market.tape.lake import Lake

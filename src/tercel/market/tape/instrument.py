@@ -17,7 +17,7 @@ import numpy as np
 
 from tercel.core.arrays import Ints
 from tercel.core.errors import ConfigError, TapeError
-from tercel.core.parsed import parse_json
+from tercel.core.plain import parse_json
 from tercel.core.vocabulary import LEAST_TICK, MOST_LOTS, MOST_TICK, NS_PER_SECOND
 from tercel.market.tape.events import Events
 

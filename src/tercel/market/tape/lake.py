@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from tercel.core.errors import LakeConflictError, TapeError
-from tercel.core.locks import locked
+from tercel.core.files import locked
 from tercel.core.names import nearest
 from tercel.market.tape.events import Events
 from tercel.market.tape.instrument import Instrument, content_hash

@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tercel.core.report import style
+from tercel.core.report import svg
 from tercel.core.report.page import Section, render
 from tercel.core.report.svg import Figure, finished, sketch, small_panels
 from tercel.core.report.tables import fixed, plain_table
+from tercel.execution.foresight.features import SERVED
 from tercel.execution.foresight.forecaster import TABLE
-from tercel.execution.foresight.walker import SERVED
 
 Table = tuple[str, tuple[str, ...], list[tuple[Any, ...]]]
 """Title, headings and rows."""
@@ -107,11 +107,11 @@ def reliability_figure(symbols: Mapping[str, Any]) -> Figure:
         ):
             x, y = ([each[key] for each in one["reliability"]] for key in ("forecast", "outcome"))
             ends = [min(*x, *y), max(*x, *y)]
-            panel.plot(ends, ends, color=style.RULE.token, linewidth=0.8)
-            panel.plot(x, y, color=style.INK.token, marker="o", markersize=3, linewidth=1.0)
+            panel.plot(ends, ends, color=svg.RULE.token, linewidth=0.8)
+            panel.plot(x, y, color=svg.INK.token, marker="o", markersize=3, linewidth=1.0)
             panel.set_title(name)
-        drawing.supxlabel("forecast of 10 s, half spreads", fontsize=9.5, color=style.SOFT.token)
-        drawing.supylabel("outcome, half spreads", fontsize=9.5, color=style.SOFT.token)
+        drawing.supxlabel("forecast of 10 s, half spreads", fontsize=9.5, color=svg.SOFT.token)
+        drawing.supylabel("outcome, half spreads", fontsize=9.5, color=svg.SOFT.token)
     alt = "Forecast and mean outcome in ten bins: " + "; ".join(
         f"{name} from {one['reliability'][0]['outcome']:+.2f} to {one['reliability'][-1]['outcome']:+.2f}"
         for name, one in symbols.items()

@@ -24,11 +24,10 @@ from tercel.signals.risk.covariance import (
     NonlinearShrinkage,
     SampleCovariance,
 )
-from tercel.signals.risk.garch import LEAST_DAYS as GARCH_DAYS
 from tercel.signals.risk.portfolio import LEAST_DAYS, Portfolio
-from tercel.signals.risk.ports import CovarianceEstimator, TailModel, VolatilityModel
-from tercel.signals.risk.series import DailySeries
+from tercel.signals.risk.ports import CovarianceEstimator, DailySeries, TailModel, VolatilityModel
 from tercel.signals.risk.tail import EwmaNormal, FilteredHistoricalSimulation, TailVerdict, judge
+from tercel.signals.risk.volatility import LEAST_DAYS as GARCH_DAYS
 from tercel.signals.risk.volatility import Ewma, Garch, Har
 
 LEVEL: Final = 0.99

@@ -10,9 +10,8 @@ from tercel.core.orders import M_KIND, MarketRows
 from tercel.market.simulator.records import state_at
 from tercel.market.simulator.seconds import ADDS, CANCELS, COLUMNS, LEVELS, TRADES, measure
 from tercel.market.tape.schema import ADD, DELETE, EXECUTE, REDUCE
-from tercel.signals.risk.anomaly import AnomalyBaseline, StreamingAnomaly
+from tercel.signals.risk.anomaly import AnomalyBaseline, Second, StreamingAnomaly
 from tercel.signals.risk.posture import RiskState
-from tercel.signals.risk.seconds import Second
 
 GAINS: Final = 1.0 - math.exp2(-1.0 / 120.0), 1.0 - math.exp2(-1.0 / 30.0)
 """Shares of a new second in volatility and in depth now: half-lives of two minutes and of half a minute."""

@@ -11,7 +11,7 @@ import polars as pl
 from tercel.core.arrays import Bools, Floats
 from tercel.core.errors import DataError
 from tercel.core.names import offer
-from tercel.signals.features.moves import DOUBTFUL, split_of, unadjusted
+from tercel.signals.factors import DOUBTFUL, split_of, unadjusted
 
 LEAST_DAYS = 100
 """Days that names must share."""
@@ -100,7 +100,7 @@ def make_portfolio(closes: pl.DataFrame, weights: Mapping[str, float] | None = N
     ------
     DataError
         No name that can be used, a weight for one that cannot or is not there, too few days that all share, or a close
-        that is not adjusted and whose move is none (:mod:`tercel.signals.features.moves`): it falls by more than 60 %
+        that is not adjusted and whose move is none (:mod:`tercel.signals.factors`): it falls by more than 60 %
         in a day, rises by more than 65 % or, within 1.5 %, falls by the ratio of a split (3:2 and more).
 
     >>> days = pl.date_range(date(2024, 1, 1), date(2024, 6, 1), eager=True)

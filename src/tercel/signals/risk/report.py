@@ -1,15 +1,78 @@
-"""What a terminal and a page say of tomorrow's risk: a table, a few sentences as a desk would say them, a picture."""
+"""Pages of risk: a forecast, its figures, and what a posture would have done in the past."""
 
 import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any
 
 import numpy as np
 
+from tercel.core.arrays import Floats
+from tercel.core.messages import Posture
+from tercel.core.report import svg
 from tercel.core.report.page import Section, render
-from tercel.core.report.svg import Figure
+from tercel.core.report.svg import PAGE, Figure, finished, sketch
 from tercel.core.report.tables import fixed, plain_table
-from tercel.signals.risk.figures import bars, tails
 from tercel.signals.risk.forecast import RiskForecast, ValueAtRisk
-from tercel.signals.risk.volatility import YEAR
+from tercel.signals.risk.portfolio import Portfolio
+from tercel.signals.risk.ports import DailySeries
+from tercel.signals.risk.posture import PostureConfig, PosturePolicy, RiskState
+from tercel.signals.risk.volatility import LEAST_PAST, YEAR, Ewma
+
+# -- figures --------------------------------------------------------------------------------------
+# Figures of risk: each takes plain arrays and hands back a picture for a page.
+
+
+def bars(
+    name: str, title: str, values: Mapping[str, float], unit: str, caption: str = "Lower is better."
+) -> Figure:
+    """One bar a name, the lowest on top."""
+    order = sorted(values, key=lambda key: values[key])
+
+    with sketch(0.8 + 0.3 * len(order), PAGE) as drawing:
+        panel = drawing.subplots()
+        panel.barh(order, [values[key] for key in order], color=svg.SERIES[1].token, height=0.6)
+        for row, key in enumerate(order):
+            panel.text(
+                values[key],
+                row,
+                f" {values[key]:.3g}",
+                va="center",
+                fontsize=9,
+                color=svg.INK.token,
+            )
+        panel.invert_yaxis()
+        panel.grid(axis="y", visible=False)
+        panel.margins(x=0.12)
+        panel.set_xlabel(unit)
+
+    summary = ", ".join(f"{key} {values[key]:.4g}" for key in order)
+    return finished(drawing, name, f"{title}: {summary}.", caption)
+
+
+def tails(days: Sequence[date], returns: Floats, var: Mapping[str, Floats]) -> Figure:
+    """Daily returns, the negative VaR of some models, and the days on which it was exceeded; one panel a model."""
+    x: Any = np.asarray(days, "datetime64[D]")
+
+    with sketch(0.5 + 2.0 * len(var), PAGE) as drawing:
+        panels = drawing.subplots(len(var), 1, sharex=True, sharey=True, squeeze=False).ravel()
+        for panel, (key, level) in zip(panels, var.items(), strict=True):
+            hit = returns < -level
+            panel.plot(x, 100 * returns, ".", color=svg.RULE.token, markersize=2)
+            panel.plot(x, -100 * level, color=svg.SERIES[1].token, linewidth=1)
+            panel.plot(x[hit], 100 * returns[hit], "x", color=svg.BAD.token, markersize=5)
+            panel.set_title(f"{key}: {int(hit.sum())} hits")
+            panel.margins(x=0)
+        drawing.supylabel("daily return, %", fontsize=9.5, color=svg.SOFT.token)
+
+    summary = "; ".join(f"{key} {int((returns < -level).sum())} hits" for key, level in var.items())
+    caption = "Line: minus VaR; crosses: days beyond it. A model that waits for its window has its hits in clusters."
+    return finished(drawing, "tails", f"Daily returns against 99 % VaR. {summary}.", caption)
+
+
+# -- report ---------------------------------------------------------------------------------------
+# What a terminal and a page say of tomorrow's risk: a table, a few sentences as a desk would say them, a picture.
 
 SENTENCES = 5
 """So many are said; all notes stand in the object."""
@@ -117,3 +180,107 @@ def var_page(found: ValueAtRisk) -> str:
         lead,
         [Section("Backtest", html=plain_table(("", "value"), rows), figures=drawn, text=others)],
     )
+
+
+# -- posture story --------------------------------------------------------------------------------
+# What a posture asks for and why, as a table, sentences, a page and an object: now, for the daily prices of a book.
+
+
+def asked(posture: Posture) -> dict[str, float]:
+    """What a posture asks for, in numbers."""
+    size, most = posture.size_multiplier, posture.max_participation
+    return {"urgency": posture.urgency, "max_participation": most, "size": size}
+
+
+def changed(policy: PosturePolicy, now: Posture, minute: float = 0.0) -> list[dict[str, Any]]:
+    """What the newest state changed, and what the posture asks for since."""
+    styles = "+".join(str(style.name).lower() for style in now.styles)
+    return [
+        {"minute": minute, "what": what, **asked(now), "styles": styles} for what in policy.changed
+    ]
+
+
+@dataclass(frozen=True)
+class PostureStory:
+    """A posture and what led to it.
+
+    Parameters
+    ----------
+    market : str
+    headings, rows : sequences of str
+        The table.
+    changes : sequence of mappings
+        See :func:`changed`.
+    posture : Posture
+        The last one.
+    notes : sequence of str
+    measured : mapping of str to object
+        More keys of the object.
+    figures : sequence of Figure
+    """
+
+    market: str
+    headings: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+    changes: Sequence[Mapping[str, Any]]
+    posture: Posture
+    notes: Sequence[str]
+    measured: Mapping[str, Any] = field(default_factory=dict)
+    figures: Sequence[Figure] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The changes and the last posture as plain values."""
+        last = asked(self.posture) | {"reasons": self.posture.reasons}
+        told = {
+            "market": self.market,
+            "changes": self.changes,
+            "notes": self.notes,
+            "posture": last,
+        }
+        return told | dict(self.measured)
+
+    def page(self) -> str:
+        """The page of it."""
+        table = plain_table(self.headings, self.rows, prose=True)
+        lead, *others = self.notes
+        return render("Posture", lead, [Section(self.market, others, table, self.figures)])
+
+
+def of_book(book: Portfolio) -> PostureStory:
+    """What a desk's rules would ask for tomorrow, from the volatility of a book's daily prices alone.
+
+    Volatility is EWMA 0.94, tomorrow's over the median of all days so far. The rules' thresholds were measured on
+    seconds.
+    """
+    series = DailySeries(
+        "book", (*book.days, book.days[-1] + timedelta(days=1)), np.pad(book.earned(), 1)
+    )
+    sd = np.sqrt(Ewma().forecast(series, LEAST_PAST))
+    usual = float(np.median(sd))
+    ratio, as_high = float(sd[-1]) / usual, float(np.mean(sd >= sd[-1]))
+    policy = PosturePolicy("the book", PostureConfig(required=("volatility_ratio",)))
+    now = policy.update(RiskState("the book", 0, volatility_ratio=ratio), 0)
+    names = book.names[0] if len(book.names) == 1 else f"{len(book.names)} names"
+    measured = {
+        "volatility": float(sd[-1]),
+        "median_volatility": usual,
+        "volatility_ratio": ratio,
+        "days_as_volatile": as_high,
+        "thresholds": "measured on seconds, not on days",
+    }
+    rows = [
+        ("volatility tomorrow, a day", f"{sd[-1]:.2%}"),
+        ("its median", f"{usual:.2%}"),
+        ("ratio", f"{ratio:.2f}"),
+        ("days that were as volatile", f"{as_high:.0%}"),
+        *(
+            (f"the desk's rules would ask: {key.replace('_', ' ')}", f"{value:g}")
+            for key, value in asked(now).items()
+        ),
+    ]
+    notes = (
+        f"After {book.days[-1]} the volatility of {names} is {ratio:.2f} times its median.",
+        "What the rules ask for was measured on seconds, not on days: nobody has measured what it is worth here.",
+        "Depth and anomalies are no part of daily prices: a desk measures them by the second.",
+    )
+    return PostureStory(names, ("", "value"), rows, changed(policy, now), now, notes, measured)

@@ -11,13 +11,96 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
-from tercel.signals.risk.coverage import Coverage, coverage
-from tercel.signals.risk.garch import expanding
 from tercel.signals.risk.ports import TailModel
-from tercel.signals.risk.volatility import ewma
+from tercel.signals.risk.volatility import ewma, expanding
+
+# -- coverage -------------------------------------------------------------------------------------
+# Whether a Value at Risk is exceeded as often as it says, not in clusters: Kupiec (1995), Christoffersen (1998).
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Outcome of the three likelihood-ratio tests.
+
+    Parameters
+    ----------
+    days, hits : int
+    rate : float
+        Hits a day.
+    kupiec, independence, joint : float
+        p-values: right rate; a hit no likelier after a hit; both.
+    """
+
+    days: int
+    hits: int
+    rate: float
+    kupiec: float
+    independence: float
+    joint: float
+
+
+def _log_likelihood(hits: float, misses: float, rate: float) -> float:
+    """Bernoulli log likelihood, 0 log 0 being 0."""
+    part = hits * math.log(rate) if hits else 0.0
+    return part + (misses * math.log1p(-rate) if misses else 0.0)
+
+
+def chi2_p(x: float, freedom: int) -> float:
+    """Probability that a chi-square of 1 or 2 degrees of freedom exceeds x.
+
+    >>> round(chi2_p(3.841459, 1), 4), round(chi2_p(5.991465, 2), 4)
+    (0.05, 0.05)
+    """
+    x = max(x, 0.0)
+    return math.erfc(math.sqrt(x / 2.0)) if freedom == 1 else math.exp(-x / 2.0)
+
+
+def coverage(hits: ArrayLike, expected: float) -> Coverage:
+    """Test a series of hits (bool (n,), in time order) against the expected rate.
+
+    Raises
+    ------
+    DataError
+        Fewer than two days, or an expected rate that is none.
+
+    >>> coverage([False] * 99 + [True], 0.01).kupiec
+    1.0
+    """
+    x = np.asarray(hits).astype(bool)
+    if x.ndim != 1 or len(x) < 2 or not 0.0 < expected < 1.0:
+        raise DataError(
+            "at least two days and a rate between 0 and 1",
+            f"{x.shape} days at a rate of {expected}",
+            "use a longer test",
+        )
+    n, count = len(x), int(x.sum())
+    rate = count / n
+    uncovered = 2.0 * (
+        _log_likelihood(count, n - count, rate) - _log_likelihood(count, n - count, expected)
+    )
+    after_hit, after_miss = x[1:][x[:-1]], x[1:][~x[:-1]]
+    n11, n01 = int(after_hit.sum()), int(after_miss.sum())
+    n10, n00 = len(after_hit) - n11, len(after_miss) - n01
+    pooled = (n11 + n01) / (n - 1)
+    apart = _log_likelihood(n11, n10, n11 / max(n11 + n10, 1)) + _log_likelihood(
+        n01, n00, n01 / max(n01 + n00, 1)
+    )
+    clustered = 2.0 * (apart - _log_likelihood(n11 + n01, n10 + n00, pooled))
+    return Coverage(
+        n,
+        count,
+        rate,
+        chi2_p(uncovered, 1),
+        chi2_p(clustered, 1),
+        chi2_p(max(uncovered, 0.0) + max(clustered, 0.0), 2),
+    )
+
+
+# -- tail -----------------------------------------------------------------------------------------
 
 
 def check_tail_past(returns: Floats, first: int, least: int, level: float) -> None:

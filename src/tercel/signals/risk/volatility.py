@@ -1,13 +1,103 @@
 """Models of tomorrow's variance, each from the past alone."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
-from tercel.signals.risk.garch import expanding
-from tercel.signals.risk.series import DailySeries
+from tercel.core.extras import needed
+from tercel.signals.risk.ports import DailySeries
+
+# -- garch ----------------------------------------------------------------------------------------
+# GARCH(1,1) and GJR on expanding windows: fitted now and then by `arch`, filtered every day by the recursion.
+#
+# h_t = omega + (alpha + gamma [e_{t-1} < 0]) e_{t-1}^2 + beta h_{t-1}
+
+LEAST_DAYS = 250
+"""Days below which a GARCH fit says nothing."""
+_PER_CENT = 100.0
+
+
+@dataclass(frozen=True)
+class GarchFit:
+    """Parameters of a fit, for returns in per cent, and the variance that starts the recursion."""
+
+    mu: float
+    omega: float
+    alpha: float
+    gamma: float
+    beta: float
+    start: float
+
+    def filtered(self, returns: Floats) -> tuple[Floats, Floats]:
+        """Residuals, float64[n], and conditional variances of days `0 .. n`, float64[n + 1], in squared per cent."""
+        residuals = _PER_CENT * returns - self.mu
+        h = np.empty(len(returns) + 1)
+        h[0] = self.start
+        for t, e in enumerate(residuals.tolist()):
+            h[t + 1] = self.omega + (self.alpha + self.gamma * (e < 0)) * e * e + self.beta * h[t]
+        return residuals, h
+
+
+def fit_garch(returns: Floats, asymmetric: bool) -> GarchFit:
+    """Fit by quasi maximum likelihood with normal errors.
+
+    Raises
+    ------
+    DataError
+        Fewer than 250 days, NaN, or returns that never move.
+    ConfigError
+        When the extra [risk] is not installed.
+    """
+    if len(returns) < LEAST_DAYS:
+        raise DataError(
+            f"at least {LEAST_DAYS} days for a GARCH fit", f"{len(returns)}", "begin the test later"
+        )
+    if not np.isfinite(returns).all() or returns.std() < 1e-12:
+        raise DataError("finite returns that move", "NaN or a constant", "mend the series")
+    arch_model = needed("arch", "risk").arch_model
+    model = arch_model(
+        _PER_CENT * returns,
+        mean="Constant",
+        vol="GARCH",
+        p=1,
+        o=int(asymmetric),
+        q=1,
+        rescale=False,
+    )
+    found = model.fit(disp="off", show_warning=False).params
+    gamma = float(found["gamma[1]"]) if asymmetric else 0.0
+    mu, omega, alpha, beta = (float(found[key]) for key in ("mu", "omega", "alpha[1]", "beta[1]"))
+    before = float(
+        model.volatility.backcast(_PER_CENT * returns - mu)
+    )  # day -1, as arch's forecasts have it
+    return GarchFit(mu, omega, alpha, gamma, beta, omega + (alpha + gamma / 2 + beta) * before)
+
+
+def expanding(
+    returns: Floats, first: int, asymmetric: bool, refit: int
+) -> Iterator[tuple[int, int, float, Floats, Floats]]:
+    """Fits on all the past, each serving `refit` days.
+
+    Yields
+    ------
+    start, stop : int
+        Days that it serves.
+    mu : float
+        Mean return.
+    residuals, h : float64
+        Residuals of days `0 .. stop - 1` and variances of days `0 .. stop`; both in units of the returns.
+    """
+    for start in range(first, len(returns), refit):
+        stop = min(start + refit, len(returns))
+        fit = fit_garch(returns[:start], asymmetric)
+        residuals, h = fit.filtered(returns[:stop])
+        yield start, stop, fit.mu / _PER_CENT, residuals / _PER_CENT, h / _PER_CENT**2
+
+
+# -- volatility -----------------------------------------------------------------------------------
 
 WEEK, MONTH, YEAR = 5, 22, 252
 LEAST_PAST = 100

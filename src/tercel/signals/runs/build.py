@@ -17,19 +17,19 @@ import polars as pl
 
 from tercel import __version__
 from tercel.core.errors import ConfigError, DataError
+from tercel.core.files import beside, file_hash, write_whole
 from tercel.core.plain import plain
-from tercel.core.written import beside, file_hash, write_whole
 from tercel.signals.fusion import LEAST_ROWS
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.panel.panel import fresh
 from tercel.signals.panel.panel import joined as as_of
 from tercel.signals.runs.config import SignalsConfig, SourceSection, portable, read_config
-from tercel.signals.sources.cells import TableSource
 from tercel.signals.sources.daily import DailyFactors, daily_panel, last_whole
 from tercel.signals.sources.news import News
 from tercel.signals.sources.port import SignalSource, SourceAbsentError, refuse_constants, time_type
 from tercel.signals.sources.registry import in_table, panel_named, source_of
 from tercel.signals.sources.synthetic import SyntheticMarket, synthetic_market
+from tercel.signals.sources.tables import TableSource
 
 Aged = tuple[SignalSource, timedelta | None]
 """A source and its facts' longest life."""

@@ -12,15 +12,43 @@ import re
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_validator
 
 from tercel.core.errors import ConfigError
 from tercel.core.toml import read_toml
 from tercel.core.validated import TomlTable, validated
-from tercel.signals.online_rule import USUAL, OnlineRule, Update
 from tercel.signals.sources.port import LONGEST_DAYS
+
+# -- online rule ----------------------------------------------------------------------------------
+# How a line that learns online does so, as a file of signals has it.
+
+EXPERTS: Final = ("static", "rolling", "recursive")
+Update = Literal["static", "rolling", "recursive", "blend"]
+
+
+class OnlineRule(TomlTable):
+    """How a line learns, in dates of the panel."""
+
+    warm: int = Field(default=52, ge=2, le=10_000)
+    """Dates of a source before its first forecast: they fix scale, medians and `static`."""
+    window: int = Field(default=104, ge=1, le=10_000)
+    """Of `rolling`."""
+    half_life: float = Field(default=20.0, ge=1, le=1e6)
+    """Of `recursive`."""
+    share: float = Field(default=0.01, ge=0, le=0.5)
+    """Chance, a date, that the best expert is another from then on."""
+    bets: float = Field(default=50.0, gt=0, le=1e6)
+    """Names of a date count as no more independent ones in a loss."""
+    penalty: float = Field(default=1.0, ge=0, le=1e12)
+    """Of the ridge, on standardised coefficients, in rows."""
+
+
+USUAL: Final = OnlineRule()
+
+
+# -- config ---------------------------------------------------------------------------------------
 
 
 def day_of(text: str) -> str:

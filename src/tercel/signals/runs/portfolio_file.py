@@ -29,13 +29,19 @@ from tercel.core.toml import read_toml
 from tercel.core.validated import TomlTable, validated
 from tercel.signals import backtest as books
 from tercel.signals.backtest import Walk, apart, walk_of
-from tercel.signals.exposure import DailyReturns
 from tercel.signals.model_folder import SignalModel, folder_at, load
 from tercel.signals.rebalance import HALF_LIFE, RULES, Sought, sought_of
 from tercel.signals.risk.covariance import FastVolatility
 from tercel.signals.risk.forecast import WINDOW
 from tercel.signals.risk.volatility import MONTH
-from tercel.signals.runs.backtest import Charge, daily_returns, forecasts, known_by, traded
+from tercel.signals.runs.backtest import (
+    Charge,
+    DailyReturns,
+    daily_returns,
+    forecasts,
+    known_by,
+    traded,
+)
 from tercel.signals.runs.config import day_of
 from tercel.signals.sources.port import time_type
 from tercel.signals.sources.registry import in_table

@@ -8,12 +8,11 @@ import numpy as np
 
 from tercel.core.arrays import Floats
 from tercel.core.errors import ConfigError, DataError
+from tercel.core.files import write_whole
 from tercel.core.names import check_known
-from tercel.core.parsed import parse_json
-from tercel.core.plain import json_text
+from tercel.core.plain import json_text, parse_json
 from tercel.core.report.tables import fixed
-from tercel.core.stats.student import weighted_interval
-from tercel.core.written import write_whole
+from tercel.core.stats.inference import weighted_interval
 from tercel.signals.rebalance import (
     LEAST_PAST,
     NOISE,

@@ -11,9 +11,9 @@ import polars as pl
 
 from tercel.core.arrays import Floats
 from tercel.core.errors import ConfigError
+from tercel.core.files import beside
 from tercel.core.plain import json_text, plain
 from tercel.core.progress import say
-from tercel.core.written import beside
 from tercel.signals.alpha import scale_of, slope_of, within_dates
 from tercel.signals.conformal import interval_of
 from tercel.signals.evaluated import ic_of, out_of_sample, tested_of

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 import polars as pl
 
 from tercel.core.tables.table import ROW
-from tercel.signals.sources.cells import TableSource, differing, instants, values_of
 from tercel.signals.sources.port import EVERY, Days, checked, lagged
+from tercel.signals.sources.tables import TableSource, differing, instants, values_of
 
 
 @dataclass(frozen=True)

@@ -15,13 +15,11 @@ from pydantic import Field
 
 from tercel.core.errors import DataError
 from tercel.core.tables.table import ROW
-from tercel.signals.features.factors import factors, guarded
-from tercel.signals.labels import forward_returns, ranked
+from tercel.signals.factors import factors, guarded
 from tercel.signals.panel.dataset import Dataset
-from tercel.signals.panel.panel import Panel, from_frame
-from tercel.signals.sources.cells import TableSource
+from tercel.signals.panel.panel import Panel, forward_returns, from_frame, ranked
 from tercel.signals.sources.port import FrameSource, at_new_york, checked
-from tercel.signals.sources.tables import first_names, price_table
+from tercel.signals.sources.tables import TableSource, first_names, price_table
 
 SURVIVORS = (
     "survivors only: names delisted by the day of collection are missing, so levels of return are flattered, "
@@ -250,7 +248,7 @@ def daily_panel(
     """Cross-sections every `every` days: factors known after the close of t, held from the close of t + lag.
 
     `y` is the rank of the forward return of `horizon` days within its cross-section, [-0.5, 0.5]; `outcome` the return.
-    Labels whose interval holds a move that is none (:mod:`tercel.signals.features.moves`) and that nothing adjusts are
+    Labels whose interval holds a move that is none (:mod:`tercel.signals.factors`) and that nothing adjusts are
     left out, and counted; a name that leaves is settled at its last close. `prices` are those of
     :meth:`DailyFactors.prices`, where they are in memory already. With `until`, a close, nothing after it is read: its
     own cross-section is the last one, and rows whose label is open then have y NaN and end after it. Dates that were

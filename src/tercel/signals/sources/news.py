@@ -2,11 +2,12 @@
 
 A file has a time with its zone, a name or several, and a text. At each close of the panel's prices three values are
 taken over the window behind it: `count` (its log), `tone` (rising less falling words,
-:func:`tercel.signals.features.text.word_score`) and `learned`, a ridge regression on TF-IDF weights of words and
+:func:`tercel.signals.sources.news.word_score`) and `learned`, a ridge regression on TF-IDF weights of words and
 pairs. That one is fitted anew each quarter to headlines whose name's following return had ended before the quarter
 began, so that no value knows what came after it.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -21,11 +22,57 @@ from tercel.core.errors import DataError
 from tercel.core.extras import needed
 from tercel.core.names import check_known
 from tercel.core.tables.table import ROW, Table
-from tercel.signals.features.text import masked, word_score
-from tercel.signals.labels import forward_returns, ranked
-from tercel.signals.sources.cells import TableSource, moments
+from tercel.signals.panel.panel import forward_returns, ranked
 from tercel.signals.sources.port import LONGEST_DAYS, SourceAbsentError, checked, lagged, time_type
-from tercel.signals.sources.tables import first_names
+from tercel.signals.sources.tables import TableSource, first_names, moments
+
+# -- text -----------------------------------------------------------------------------------------
+# Texts as numbers: words, masked numbers, rising less falling words.
+
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+_WORD = re.compile(r"[A-Za-z][A-Za-z'&-]*")
+RISING = frozenset(
+    """up rise rises rising rose gain gains gained rally rallies bull bullish buy buying beat beats high higher strong
+    upgrade upgraded surge surges jump jumps soar soars long calls breakout positive outperform growth""".split()  # noqa: SIM905 - words read best as words
+)
+FALLING = frozenset(
+    """down fall falls falling fell loss losses lost drop drops dropped bear bearish sell selling miss misses low lower
+    weak downgrade downgraded plunge plunges slump short puts breakdown negative underperform decline cut""".split()  # noqa: SIM905
+)
+
+
+def words(text: str) -> list[str]:
+    """Words in lower case, without numbers.
+
+    >>> words("Net sales rose 5.2 % to EUR 205.5 mn")
+    ['net', 'sales', 'rose', 'to', 'eur', 'mn']
+    """
+    return [word.lower() for word in _WORD.findall(text)]
+
+
+def masked(text: str) -> str:
+    """Text in lower case with each number as one sign.
+
+    >>> masked("Sales rose 5.2 % to EUR 205.5 mn")
+    'sales rose # % to eur # mn'
+    """
+    return _NUMBER.sub("#", text.lower())
+
+
+def word_score(texts: Sequence[str]) -> Floats:
+    """Number of rising less falling words of each text, float64 (n,).
+
+    >>> word_score(["$aapl rally, strong buy", "falling again"]).tolist()
+    [3.0, -1.0]
+    """
+    out = np.zeros(len(texts))
+    for i, text in enumerate(texts):
+        for word in words(text):
+            out[i] += (word in RISING) - (word in FALLING)
+    return out
+
+
+# -- news -----------------------------------------------------------------------------------------
 
 FEATURES = ("count", "tone", "learned")
 FEWEST = 200

@@ -28,7 +28,7 @@ import polars as pl
 from pydantic import InstanceOf
 
 from tercel.core.errors import ConfigError
-from tercel.core.given import given
+from tercel.core.extras import given
 from tercel.core.tables.table import HowToMap
 from tercel.core.validated import fitting
 from tercel.signals.sources.altdata import DatedSeries

@@ -16,9 +16,8 @@ import polars as pl
 
 from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
-from tercel.signals.labels import ranked
 from tercel.signals.panel.dataset import Dataset
-from tercel.signals.panel.panel import Panel, dataset_of
+from tercel.signals.panel.panel import Panel, dataset_of, ranked
 from tercel.signals.sources.port import FrameSource, time_type
 
 FIRST = datetime(2020, 1, 1, 21, tzinfo=UTC)

@@ -1,6 +1,6 @@
 """The book of a symbol from its streams: depth updates from a snapshot on, trades, and own orders at their place.
 
-The stream is decoded and put in order as a recorded one is (`feeds.binance_messages`, `feeds.binance_sync`). Own orders
+The stream is decoded and put in order as a recorded one is (`feeds.binance_messages`, `feeds.binance_messages`). Own orders
 are told by reports that another connection brings: a level that a report has changed is not set from the stream before
 an update that is as late, so that neither is counted twice. Trades wait for the update that has them.
 
@@ -19,16 +19,20 @@ from tercel.core import orders as o
 from tercel.core.errors import TercelError, VenueError
 from tercel.core.vocabulary import ADD, BUY, MOST_LOTS, SELL
 from tercel.feeds.binance_messages import (
+    APPLIED,
+    LOST,
+    OPENED,
     SPOT,
     BinanceTrade,
+    BookSync,
     DepthDiff,
     Snapshot,
+    SyncStep,
     diff_of,
     snapshot_of,
     trade_of,
 )
-from tercel.feeds.binance_sync import APPLIED, LOST, OPENED, BookSync, SyncStep
-from tercel.feeds.captures import exact
+from tercel.feeds.members import exact
 from tercel.fix.shown_book import ShownBook
 from tercel.venues.binance_venue.rest import GARBLED
 from tercel.venues.binance_venue.symbols import TRADING, TradedSymbol

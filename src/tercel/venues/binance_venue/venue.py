@@ -15,10 +15,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from tercel.core import orders as o
-from tercel.core.capabilities import Capabilities
-from tercel.core.closing import Closing
 from tercel.core.errors import TercelError, UnknownNameError, VenueError
 from tercel.core.names import offer
+from tercel.core.ports import Capabilities, Closing
 from tercel.fix.memory import OrderMemory
 from tercel.fix.profiles.model import NamesTable
 from tercel.fix.received import WaitLimits

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from tercel.core import orders as o
 from tercel.core.arrays import Ints
-from tercel.core.capabilities import Capabilities
 from tercel.core.errors import ConfigError, UnknownNameError, VenueError
 from tercel.core.pace import Pace
+from tercel.core.ports import Capabilities
 from tercel.core.vocabulary import FOREVER_NS, NO_ASK
 from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim

@@ -10,8 +10,8 @@ from typing import Final
 
 import numpy as np
 
+from tercel.core.files import beside
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.core.written import beside
 from tercel.venues.exchange.market import Markets
 
 CLOCK, MARKET, ORDERS = "clock", "market.npz", "orders.db"

@@ -14,10 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from tercel.core.arrays import Ints
-from tercel.core.capabilities import Capabilities
 from tercel.core.errors import VenueError
 from tercel.core.orders import M_AGGRESSOR, M_KIND, M_LOTS, M_NS, Listing, MarketRows, VenueEvent
-from tercel.core.ports import Venue
+from tercel.core.ports import Capabilities, Venue
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.book import layout as lay
 from tercel.market.impact.law import ImpactLaw

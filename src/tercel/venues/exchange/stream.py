@@ -9,7 +9,6 @@ from typing import BinaryIO, Final
 import numpy as np
 
 from tercel.core.arrays import Ints
-from tercel.core.capabilities import Capabilities
 from tercel.core.errors import TapeError, VenueError
 from tercel.core.orders import (
     M_KIND,
@@ -23,6 +22,7 @@ from tercel.core.orders import (
     MarketRows,
     VenueEvent,
 )
+from tercel.core.ports import Capabilities
 from tercel.market.simulator import layout as sim
 from tercel.market.tape import schema
 

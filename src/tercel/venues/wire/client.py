@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from tercel.core.capabilities import Capabilities
 from tercel.core.errors import UnknownNameError, VenueError
 from tercel.core.orders import (
     MARKET_WORDS,
@@ -22,6 +21,7 @@ from tercel.core.orders import (
     Report,
     VenueEvent,
 )
+from tercel.core.ports import Capabilities
 from tercel.venues.wire import frames
 
 CHUNK = 1 << 18

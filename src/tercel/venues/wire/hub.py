@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from tercel.core.capabilities import needed
 from tercel.core.errors import JournalError, TercelError, VenueError
 from tercel.core.orders import (
     ClientEvent,
@@ -25,7 +24,7 @@ from tercel.core.orders import (
     StatusRequest,
     VenueEvent,
 )
-from tercel.core.ports import Venue
+from tercel.core.ports import Venue, needed
 from tercel.venues.wire import frames
 
 CHUNK = 1 << 16

@@ -8,11 +8,11 @@ from tests.lab.learning.toy import MaskedToyVec, ToyVec
 from certify.kits.learner import LearnerContract, VecEnvContract
 from tercel.core.errors import ConfigError
 from tercel.lab.learning.native.dqn import Dqn, DqnSettings
-from tercel.lab.learning.native.normalise import ObservationNormaliser
+from tercel.lab.learning.native.net import ObservationNormaliser
 from tercel.lab.learning.native.ppo import Ppo, PpoSettings
 from tercel.lab.learning.port import LearningError, train
+from tercel.lab.learning.ray.crew import ShardWorker, shard_seed
 from tercel.lab.learning.ray.env import ATTEMPTS, ShardedVec, merged, sharded_env
-from tercel.lab.learning.ray.shards import ShardWorker, shard_seed
 
 pytestmark = pytest.mark.release
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from tercel.core.arrays import AnyArray, Floats, Ints
 from tercel.core.fixed import ONE
-from tercel.core.report import style
+from tercel.core.report import svg
 from tercel.core.report.svg import Figure, finished, sketch
 from tercel.desk.trading.tca.measure import F_PX, F_QTY
 from tercel.desk.trading.tca.shortfall import by_filled
@@ -37,8 +37,8 @@ def path_with_fills(
         panel = drawing.subplots()
         start = mids[0, 0]
         minutes, mid = (mids[:, 0] - start) / 60e9, worth * mids[:, 1] / 2
-        panel.step(minutes, mid, where="post", color=style.SOFT.token, linewidth=1)
-        colour = (style.BUY if side > 0 else style.SELL).token
+        panel.step(minutes, mid, where="post", color=svg.SOFT.token, linewidth=1)
+        colour = (svg.BUY if side > 0 else svg.SELL).token
         for rested, marker, word in (
             (True, "o", "rested"),
             (False, "^" if side > 0 else "v", "took"),
@@ -76,7 +76,7 @@ def against_benchmarks(
 
     with sketch(2.4) as drawing:
         panel = drawing.subplots()
-        panel.axvline(0, color=style.INK.token, linewidth=1)
+        panel.axvline(0, color=svg.INK.token, linewidth=1)
         for row, (key, _) in enumerate(shown.items()):
             values = np.array(
                 [cost[key] for cost in costs[::every] if cost.get(key) is not None], np.float64
@@ -86,10 +86,10 @@ def against_benchmarks(
                 np.linspace(-0.25, 0.25, len(values)) if len(values) > 1 else np.zeros(len(values))
             )
             panel.scatter(
-                values, row + shift, 14, color=style.SERIES[row].token, alpha=0.6, linewidths=0
+                values, row + shift, 14, color=svg.SERIES[row].token, alpha=0.6, linewidths=0
             )
             if mean is not None:
-                panel.plot([mean] * 2, [row - 0.35, row + 0.35], color=style.INK.token, linewidth=2)
+                panel.plot([mean] * 2, [row - 0.35, row + 0.35], color=svg.INK.token, linewidth=2)
         panel.set_yticks(range(len(shown)), [f"against {word}" for word in shown.values()])
         panel.set_xlabel(f"{unit}, positive costs")
 
@@ -110,14 +110,14 @@ def markouts(
 
     with sketch(2.4) as drawing:
         panel = drawing.subplots()
-        panel.axhline(0, color=style.INK.token, linewidth=1)
+        panel.axhline(0, color=svg.INK.token, linewidth=1)
         for column, key in enumerate(keys):
             mean, half = by_filled(
                 [{**cost, "mark": cost["markouts_bps"].get(key)} for cost in costs], "mark"
             )
             if mean is not None:
                 panel.errorbar(
-                    column, mean, half or 0.0, fmt="o", color=style.SERIES[1].token, capsize=3
+                    column, mean, half or 0.0, fmt="o", color=svg.SERIES[1].token, capsize=3
                 )
         panel.set_xticks(range(len(keys)), keys)
         panel.set_ylabel(f"{unit} in the order's favour")

@@ -18,7 +18,7 @@ from typing import Any
 
 from tercel.core.fixed import summed
 from tercel.core.plain import plain
-from tercel.core.stats.student import weighted_interval
+from tercel.core.stats.inference import weighted_interval
 
 BPS = 1e4
 TICKS2 = 20_000

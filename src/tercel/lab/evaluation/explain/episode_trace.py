@@ -19,7 +19,7 @@ from tercel.execution.intent import Intents
 from tercel.execution.task import Task
 from tercel.execution.view import View
 from tercel.lab.evaluation.episodes import Episodes, Plan
-from tercel.lab.evaluation.explain import observed
+from tercel.lab.evaluation.explain import importance
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source
 
@@ -135,8 +135,8 @@ def trace_episodes(
     source: Source,
     task: Task,
     plan: Plan,
-    strategy: observed.ExplainableStrategy,
-    seen: observed.ObservedDecisions,
+    strategy: importance.ExplainableStrategy,
+    seen: importance.ObservedDecisions,
     names: Sequence[str],
     picks: Sequence[tuple[str, int]],
     rng: np.random.Generator,
@@ -156,7 +156,7 @@ def trace_episodes(
             one = np.array([market])
             now = int(episodes.states[market, sim.NOW])
             moments[market].append(
-                (observed.rows_of(view, one), obs[one], intents[one].copy(), now)
+                (importance.rows_of(view, one), obs[one], intents[one].copy(), now)
             )
         episodes.step(intents)
     costs = episodes.costs()
@@ -189,7 +189,7 @@ def trace_episodes(
 
 
 def why(
-    strategy: observed.ExplainableStrategy,
+    strategy: importance.ExplainableStrategy,
     view: View,
     obs: Float32,
     background: Float32,
@@ -211,11 +211,11 @@ def why(
     swapped = np.repeat(obs, features * drawn, axis=0)
     column = np.repeat(np.arange(features), drawn)
     swapped[np.arange(len(swapped)), column] = background.T.ravel()
-    many = observed.rows_of(view, np.zeros(len(swapped), np.int64))
+    many = importance.rows_of(view, np.zeros(len(swapped), np.int64))
     here, there = strategy.answer(obs, view), strategy.answer(swapped, many)
-    gone = observed.places(there, many).reshape(features, drawn, -1).mean(axis=1)
-    size = 0.5 * np.abs(observed.places(here, view) - gone).sum(axis=1)
-    change = observed.parts(here, view) - observed.parts(there, many).reshape(
+    gone = importance.places(there, many).reshape(features, drawn, -1).mean(axis=1)
+    size = 0.5 * np.abs(importance.places(here, view) - gone).sum(axis=1)
+    change = importance.parts(here, view) - importance.parts(there, many).reshape(
         features, drawn, -1
     ).mean(axis=1)
     best = [int(j) for j in np.argsort(-size, kind="stable")[:REASONS] if size[j] >= LEAST]
@@ -232,7 +232,7 @@ def why(
 
 def _ladder(intents: Intents, view: View) -> tuple[tuple[int, int], ...]:
     """Lots wanted by how far behind the touch, of one decision."""
-    ticks, lots = observed.behind_touch(intents, view)[0].tolist(), intents[0, i.REST0 :].tolist()
+    ticks, lots = importance.behind_touch(intents, view)[0].tolist(), intents[0, i.REST0 :].tolist()
     return tuple((tick, lot) for tick, lot in zip(ticks, lots, strict=True) if lot)
 
 

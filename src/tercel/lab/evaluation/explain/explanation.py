@@ -1,11 +1,18 @@
-"""Explanation of a policy folder: importances of its features, and some of its episodes step by step."""
+"""An explanation of a policy, and its page."""
 
-from collections.abc import Callable
+import html
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tercel.core.errors import PolicyError
+from tercel.core.files import write_whole
+from tercel.core.report.learning_figures import dependences, episode, importances
+from tercel.core.report.page import Section, render
+from tercel.core.report.tables import plain_table
 from tercel.core.stats import Estimate, mean_interval
 from tercel.execution.action_sets import action_set
 from tercel.execution.costs import attribute
@@ -15,19 +22,319 @@ from tercel.execution.policies.policy import CARD
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation.episodes import seeded_plan
-from tercel.lab.evaluation.explain.dependence import partial_dependence
-from tercel.lab.evaluation.explain.episode_trace import chosen, trace_episodes
-from tercel.lab.evaluation.explain.importance import away_from, moves_action, moves_cost
-from tercel.lab.evaluation.explain.observed import (
+from tercel.lab.evaluation.explain.episode_trace import (
+    EpisodeStep,
+    EpisodeTrace,
+    Reason,
+    chosen,
+    trace_episodes,
+)
+from tercel.lab.evaluation.explain.importance import (
+    PARTS,
+    Dependence,
     ExplainableStrategy,
     ObservedDecisions,
+    PermutationImportance,
+    away_from,
     grouped,
+    moves_action,
+    moves_cost,
+    partial_dependence,
     watch,
 )
-from tercel.lab.evaluation.explain.page import Explanation
 from tercel.market.flow import preset as presets
 from tercel.market.impact.pilot import law_for
 from tercel.market.simulator.source import reactive
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+# -- page -----------------------------------------------------------------------------------------
+# Page of an explanation: importances, responses, and episodes to read.
+
+STEP_HEADINGS = (
+    "minute",
+    "left",
+    "bid x ask",
+    "own | far lots",
+    "wants",
+    "because",
+    "filled",
+    "bps so far",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """Result of explaining a policy in one market.
+
+    Parameters
+    ----------
+    policy, market : str
+    episodes, decisions : int
+    is_bps : Estimate
+        What it cost in these episodes.
+    families, features : list of PermutationImportance
+        Effect on the action.
+    family_costs, feature_costs : mapping of name to Estimate
+        Effect on the cost, bps.
+    dependence : list of Dependence
+    traces : list of EpisodeTrace
+    tick : float
+    facts : mapping
+        For the head of the page.
+    from_rule : Estimate, optional
+        Of a network that moves a written rule: the share of what is left that it sends elsewhere than the rule alone.
+    kept_start : bool
+        Whether its training kept what it began with, because nothing after it was better.
+    """
+
+    policy: str
+    market: str
+    episodes: int
+    decisions: int
+    is_bps: Estimate
+    families: list[PermutationImportance]
+    features: list[PermutationImportance]
+    family_costs: Mapping[str, Estimate]
+    feature_costs: Mapping[str, Estimate]
+    dependence: list[Dependence]
+    traces: list[EpisodeTrace]
+    tick: float
+    facts: Mapping[str, object]
+    from_rule: Estimate | None = None
+    kept_start: bool = False
+
+    @property
+    def still(self) -> bool:
+        """Whether no feature moves the policy, so that there is nothing to rank."""
+        return not any(each.distance.mean for each in self.features)
+
+    def lead(self) -> str:
+        """Summary in two sentences."""
+        rule = self.from_rule is not None and self.from_rule.mean == 0.0
+        if self.still and rule:
+            return f"Nothing was learned: {self.policy} is the written rule itself, and no feature moves it from there."
+        begun = (
+            f"Nothing was learned: {self.policy} is what its training began with. "
+            if self.kept_start
+            else ""
+        )
+        if self.still:
+            return f"{begun}No feature that {self.policy} sees moves what it does."
+        return begun + self._moving()
+
+    def _moving(self) -> str:
+        most = self.families[0]
+        share = f"{100 * most.distance.mean:.0f} %"
+        sentence = f"What moves {self.policy} most is {most.name}: shuffled, it sends {share} of what is left elsewhere."
+        paying = {
+            name: cost
+            for name, cost in self.family_costs.items()
+            if cost.ci_low is not None and cost.ci_low > 0
+        }
+        if not paying:
+            return f"{sentence} No family of features is shown to pay here: no interval of the cost lies above zero."
+        name, cost = max(paying.items(), key=lambda item: item[1].mean)
+        return f"{sentence} What pays most is {name}: without it an order costs {cost.mean:.2f} bps more."
+
+    def report(self, path: Path) -> Path:
+        """Write the page, whole or not at all; its folder is made."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, self.html())
+        return path
+
+    def table(self) -> "pl.DataFrame":
+        """Families, then features: the share of what is left that goes elsewhere when it is shuffled, and what an order
+        costs more without it, bps (None where that was not measured)."""
+        import polars as pl
+
+        rows = []
+        for kind, moved, costs in (
+            ("family", self.families, self.family_costs),
+            ("feature", self.features, self.feature_costs),
+        ):
+            for one in moved:
+                dearer = costs[one.name].mean if one.name in costs else None
+                rows.append((kind, one.name, one.distance.mean, dearer))
+        return pl.DataFrame(rows, schema=["kind", "name", "elsewhere", "dearer_bps"], orient="row")
+
+    def _repr_html_(self) -> str:
+        return f"<p>{html.escape(self.lead())}</p>{self.table()._repr_html_()}"
+
+    def html(self) -> str:
+        """The page."""
+        sections = [self._trace_section(number, trace) for number, trace in enumerate(self.traces)]
+        sections = sections if self.still else [*self._moves(), *sections]
+        return render(f"Why {self.policy} does what it does", self.lead(), sections, self.facts)
+
+    def _moves(self) -> list[Section]:
+        return [
+            Section(
+                "What moves it",
+                self._with_rule_note(
+                    "Families of features first, because features that say the same share their importance."
+                ),
+                figures=[
+                    importances(_distances(self.families), self.family_costs, "families"),
+                    importances(_distances(self.features[:16]), self.feature_costs, "features"),
+                ],
+            ),
+            Section(
+                "How it answers",
+                "The features that move it most, one at a time.",
+                figures=[dependences([(d.name, d.grid, d.mean) for d in self.dependence])],
+            ),
+        ]
+
+    def _with_rule_note(self, text: str) -> list[str]:
+        if self.from_rule is None:
+            return [text]
+        share = f"{100 * self.from_rule.mean:.0f} %"
+        return [
+            text,
+            "This network moves a written rule, which looks at the market by itself: what is shuffled is what the "
+            f"network sees. It sends {share} of what is left elsewhere than the rule alone would.",
+        ]
+
+    def _trace_section(self, number: int, trace: EpisodeTrace) -> Section:
+        steps = trace.steps
+        title = f"Episode {trace.episode}, among the {trace.title}: {trace.cost_bps:+.2f} bps"
+        fills = trace.fill_s, trace.fill_ticks, trace.fill_lots, trace.fill_passive
+        figure = episode(
+            [s.time_s for s in steps],
+            [s.bid for s in steps],
+            [s.ask for s in steps],
+            [s.shown for s in steps],
+            [s.held for s in steps],
+            [s.cost_bps for s in steps],
+            trace.cost_bps,
+            fills,
+            trace.side,
+            title,
+            f"story{number}",
+            self.tick,
+        )
+        table = plain_table(
+            STEP_HEADINGS, [_row(step, self.tick) for step in steps], title, prose=True
+        )
+        return Section(
+            title,
+            _summary(trace),
+            f"<details><summary>Step by step</summary>{table}</details>",
+            [figure],
+        )
+
+    def to_dict(self) -> dict[str, object]:
+        """The explanation as plain values, for JSON."""
+        return {
+            "policy": self.policy,
+            "market": self.market,
+            "episodes": self.episodes,
+            "decisions": self.decisions,
+            "is_bps": self.is_bps.to_json(),
+            "from_rule": None if self.from_rule is None else self.from_rule.to_json(),
+            "families": _measured(self.families, self.family_costs),
+            "features": _measured(self.features, self.feature_costs),
+            "dependence": {
+                each.name: {"grid": each.grid}
+                | {part: each.mean[:, k] for k, part in enumerate(PARTS)}
+                for each in self.dependence
+            },
+            "stories": [_trace_json(trace) for trace in self.traces],
+        }
+
+
+def reason_in_words(reason: Reason) -> str:
+    """Phrase for a reason.
+
+    >>> reason_in_words(Reason("imbalance_1", 0.714, 0.9, (0.25, -0.25, 0.0, 0.0)))
+    'imbalance_1 0.71 (above 90 %): take +25 %, touch -25 %'
+    """
+    changes = zip(PARTS, reason.change, strict=True)
+    sentence = ", ".join(f"{part} {100 * by:+.0f} %" for part, by in changes if abs(by) >= 0.005)
+    return f"{reason.name} {reason.value:.2f} (above {100 * reason.rank:.0f} %): {sentence or 'another price'}"
+
+
+def _row(step: EpisodeStep, tick: float) -> list[object]:
+    filled = f"{step.filled} ({step.passive} resting)" if step.filled else ""
+    return [
+        f"{step.time_s / 60:.1f}",
+        step.left,
+        f"{step.bid * tick:g} x {step.ask * tick:g}",
+        f"{step.own_depth:,} | {step.far_depth:,}",
+        step.wants,
+        "; ".join(reason_in_words(reason) for reason in step.reasons),
+        filled,
+        f"{step.cost_bps:+.2f}",
+    ]
+
+
+def _summary(trace: EpisodeTrace) -> str:
+    lots = trace.fill_lots
+    rested, forced = int(lots[trace.fill_passive].sum()), int(lots[trace.fill_forced].sum())
+    names = [reason.name for step in trace.steps for reason in step.reasons[:1]]
+    common = max(set(names), key=names.count) if names else ""
+    led = (
+        f" What led most often: {common}, in {names.count(common)} of {len(trace.steps)} decisions."
+        if common
+        else ""
+    )
+    return (
+        f"{'Buys' if trace.side > 0 else 'Sells'} {trace.lots} lots: {rested} filled resting, "
+        f"{int(lots.sum()) - rested - forced} taken, {forced} sent at the horizon.{led}"
+    )
+
+
+def _distances(moved: Sequence[PermutationImportance]) -> dict[str, Estimate]:
+    return {each.name: each.distance for each in moved}
+
+
+def _measured(
+    moved: Sequence[PermutationImportance], costs: Mapping[str, Estimate]
+) -> dict[str, object]:
+    return {
+        each.name: {
+            "action": each.distance.to_json(),
+            **dict(zip(PARTS, each.change, strict=True)),
+            "cost_bps": costs[each.name].to_json() if each.name in costs else None,
+        }
+        for each in moved
+    }
+
+
+def _trace_json(trace: EpisodeTrace) -> dict[str, object]:
+    steps = [
+        {
+            "time_s": step.time_s,
+            "left": step.left,
+            "bid": step.bid,
+            "ask": step.ask,
+            "take": step.take,
+            "rest": step.rest,
+            "wants": step.wants,
+            "because": [reason_in_words(reason) for reason in step.reasons],
+            "filled": step.filled,
+            "passive": step.passive,
+            "cost_bps": step.cost_bps,
+        }
+        for step in trace.steps
+    ]
+    return {
+        "title": trace.title,
+        "episode": trace.episode,
+        "side": trace.side,
+        "lots": trace.lots,
+        "is_bps": trace.cost_bps,
+        "forced_lots": int(np.sum(trace.fill_lots[trace.fill_forced])),
+        "steps": steps,
+    }
+
+
+# -- explanation ----------------------------------------------------------------------------------
+# Explanation of a policy folder: importances of its features, and some of its episodes step by step.
 
 ROWS = 4096
 """Decisions that the action's importance is measured on."""

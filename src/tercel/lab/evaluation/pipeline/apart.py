@@ -1,4 +1,4 @@
-"""What each part of a strategy is worth: the same episodes with and without it (`execution.policies.parts`)."""
+"""What each part of a strategy is worth: the same episodes with and without it (`execution.policies.strategy`)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -9,13 +9,12 @@ import numpy as np
 from tercel.core.errors import ConfigError
 from tercel.core.report.tables import spelt
 from tercel.core.stats import Estimate
-from tercel.execution.policies.parts import LEARNED, PARTS
+from tercel.execution.policies.strategy import LEARNED, PARTS
 from tercel.lab.evaluation.comparisons import ResampledScores, Scores
 from tercel.lab.evaluation.market import JobMarket
 from tercel.lab.evaluation.pipeline.candidates import Candidate
 from tercel.lab.evaluation.pipeline.families import Participants
-from tercel.lab.evaluation.pipeline.jobs import Results
-from tercel.lab.evaluation.pipeline.run import JobRunner, run_jobs
+from tercel.lab.evaluation.pipeline.jobs import JobRunner, Results, run_jobs
 from tercel.lab.evaluation.pipeline.scenarios import build_scenario
 
 Worth = Mapping[str, Estimate | None]

@@ -2,10 +2,11 @@
 
 import hashlib
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import inf
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from uuid import uuid4
 
 from tercel.core.errors import ConfigError
@@ -14,9 +15,8 @@ from tercel.execution.foresight.forecaster import Forecaster, spread_alone
 from tercel.execution.observations import is_own_name, same_name
 from tercel.execution.own_code import mark_of
 from tercel.execution.policies.card import Card, read_card
-from tercel.execution.policies.parts import without
 from tercel.execution.policies.policy import CARD
-from tercel.execution.policies.strategy import policy_strategy
+from tercel.execution.policies.strategy import policy_strategy, without
 from tercel.execution.policies_packaged import names, shipped
 from tercel.execution.registry import resolve_policy
 from tercel.execution.strategies import (
@@ -27,12 +27,30 @@ from tercel.execution.strategies import (
     build,
     wrap,
 )
+from tercel.execution.strategies.timed import TAKES, HandOver, most_share
 from tercel.execution.strategy import Strategy, forecaster_of
 from tercel.execution.user_strategy import CheckedStrategy, located, named, tried
 from tercel.lab.evaluation.judge import Kind
 from tercel.lab.evaluation.market import JobMarket
-from tercel.lab.evaluation.pipeline.sizes import handing_over
-from tercel.lab.evaluation.variants import variants_in, variants_of_trial
+from tercel.lab.evaluation.training_files import variants_in, variants_of_trial
+
+# -- sizes ----------------------------------------------------------------------------------------
+# Orders larger than a policy's card is for, handed over.
+
+SLACK: Final = 1e-9
+"""Relative; numbers that differ by less are the same."""
+
+
+def handing_over(strategy: Strategy, limits: Mapping[str, Any], market: JobMarket) -> Strategy:
+    """A policy that hands orders beyond its size over."""
+    most, task = most_share(limits), market.task
+    if most == inf or (task.share is not None and task.share <= most * (1 + SLACK)):
+        return strategy
+    lots = 0.0 if task.share is not None else most * market.estimates.expected_volume
+    return HandOver(strategy, build(TAKES, market.estimates), lots, task.horizon_ns)
+
+
+# -- candidates -----------------------------------------------------------------------------------
 
 ALL = "all"
 SPARE = MarketEstimates(expected_volume=1.0, sigma=1.0, eta=1.0)
@@ -52,7 +70,7 @@ class Candidate:
     wrappers : tuple of str
         Around a policy (`execution.strategies.WRAPPERS`).
     lacks : str
-        The part that is taken from it (`execution.policies.parts`); "" for none.
+        The part that is taken from it (`execution.policies.strategy`); "" for none.
     own : str, Strategy or callable, optional
         What a user brings: as it was named (`execution.user_strategy`), an object, or what makes one of a market's
         estimates.

@@ -3,13 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tercel.core.record import Record
+from tercel.core.plain import Record
 from tercel.core.stats import DeflatedScore, Estimate, PairedGain
 from tercel.lab.evaluation.claims import Claim
-from tercel.lab.evaluation.comparisons import ScenarioCell
-from tercel.lab.evaluation.result import JudgedRun
-from tercel.lab.evaluation.risk_statistics import ScheduleRatios
-from tercel.lab.evaluation.sample_size import SampleSize
+from tercel.lab.evaluation.comparisons import JudgedRun, ScenarioCell
+from tercel.lab.evaluation.risk_statistics import SampleSize, ScheduleRatios
 
 
 @dataclass(frozen=True)

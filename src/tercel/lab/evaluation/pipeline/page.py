@@ -7,20 +7,18 @@ from typing import Any
 
 import numpy as np
 
+from tercel.core.files import write_whole
 from tercel.core.progress import say
 from tercel.core.report import evaluation_figures, figures
 from tercel.core.report.page import Section, render
 from tercel.core.report.tables import BESIDE, fixed, plain_table, spelt, verdict_sentence
-from tercel.core.written import write_whole
 from tercel.execution.costs import Costs
 from tercel.lab.evaluation.claims import BEST, called
 from tercel.lab.evaluation.comparisons import ScenarioCell
-from tercel.lab.evaluation.example import book_example
-from tercel.lab.evaluation.metrics import FILE as METRICS
-from tercel.lab.evaluation.metrics import LOOKS, rows_so_far
-from tercel.lab.evaluation.pipeline import adaptation, apart
-from tercel.lab.evaluation.pipeline.claim_text import claimed, gains_figure
+from tercel.lab.evaluation.example import book_example, composition, meanings, order_facts, timing
+from tercel.lab.evaluation.pipeline import apart, notes
 from tercel.lab.evaluation.pipeline.evaluation_result import EvaluationResult
+from tercel.lab.evaluation.pipeline.notes import claimed, gains_figure
 from tercel.lab.evaluation.pipeline.results import Evaluation
 from tercel.lab.evaluation.pipeline.scenarios import build_scenario
 from tercel.lab.evaluation.pipeline.terminal import (
@@ -32,7 +30,8 @@ from tercel.lab.evaluation.pipeline.terminal import (
     verdict_gains,
     verdicts,
 )
-from tercel.lab.evaluation.report import composition, meanings, order_facts, timing
+from tercel.lab.evaluation.training_files import FILE as METRICS
+from tercel.lab.evaluation.training_files import LOOKS, rows_so_far
 
 FEWEST_LOOKS = 3
 """Points of a learning curve: fewer are no curve."""
@@ -313,8 +312,8 @@ def _adaptation(result: EvaluationResult, first: list[str]) -> Iterator[Section]
     figure = evaluation_figures.condition_curves(
         costs, "regime that begins half-way", "adaptation", first
     )
-    rows = list(adaptation.rows(result))
-    table = plain_table(adaptation.HEADINGS, rows) if rows else ""
+    rows = list(notes.rows(result))
+    table = plain_table(notes.HEADINGS, rows) if rows else ""
     yield Section(
         "A regime that begins half-way through the order", html=table, figures=[figure], folded=True
     )

@@ -14,16 +14,13 @@ from tercel.lab.evaluation.order_files import with_orders
 from tercel.lab.evaluation.orders import Order
 from tercel.lab.evaluation.pipeline.apart import members_apart, taken_apart, what_was_learned_saves
 from tercel.lab.evaluation.pipeline.candidates import Candidate, policies_of
-from tercel.lab.evaluation.pipeline.card_limits import notes_on, size_notes, untrained_in
 from tercel.lab.evaluation.pipeline.families import Participants, members_of
-from tercel.lab.evaluation.pipeline.jobs import Results, episodes_of
+from tercel.lab.evaluation.pipeline.jobs import JobRunner, Results, episodes_of, run_jobs
 from tercel.lab.evaluation.pipeline.leaks import judged_days, refuse_leaks
-from tercel.lab.evaluation.pipeline.overflow import without_overflow
-from tercel.lab.evaluation.pipeline.results import LISTED, Evaluation, as_one
-from tercel.lab.evaluation.pipeline.run import JobRunner, run_jobs
+from tercel.lab.evaluation.pipeline.notes import notes_on, size_notes, untrained_in
+from tercel.lab.evaluation.pipeline.results import LISTED, Evaluation, as_one, without_overflow
 from tercel.lab.evaluation.pipeline.scenarios import PLAIN, Scenario, build_scenario, switching
-from tercel.lab.evaluation.risk_statistics import FROZEN
-from tercel.lab.evaluation.sample_size import sample_size
+from tercel.lab.evaluation.risk_statistics import FROZEN, sample_size
 from tercel.lab.evaluation.settings import MarketTask
 from tercel.market.regimes.named import NAMED
 from tercel.market.simulator.bounds import BOUNDS, by_level

@@ -13,17 +13,17 @@ from tercel.execution.market import in_words as venue_words
 from tercel.lab.evaluation import comparisons, risk_statistics
 from tercel.lab.evaluation.arrivals import terciles
 from tercel.lab.evaluation.claims import POOLED, claim
+from tercel.lab.evaluation.comparisons import REPLAY_NOTE, JudgedRun
 from tercel.lab.evaluation.episodes import regimes_of
 from tercel.lab.evaluation.hindsight_bound import LABEL
 from tercel.lab.evaluation.judge import JudgedEntry, judge
 from tercel.lab.evaluation.market import hindsight_in_words, impact_in_words, limit_in_words
 from tercel.lab.evaluation.pipeline import evaluation_result
 from tercel.lab.evaluation.pipeline.candidates import policy_record, variants_of
-from tercel.lab.evaluation.pipeline.card_limits import handed_over
 from tercel.lab.evaluation.pipeline.jobs import Results
+from tercel.lab.evaluation.pipeline.notes import handed_over
 from tercel.lab.evaluation.pipeline.results import LISTED, Evaluation, course_of, twins_of
 from tercel.lab.evaluation.pipeline.scenarios import PLAIN, build_scenario
-from tercel.lab.evaluation.result import REPLAY_NOTE, JudgedRun
 from tercel.market.simulator.bounds import BOUNDS, KIND, by_level
 
 SEED = 20_231

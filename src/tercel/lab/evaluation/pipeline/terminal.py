@@ -8,11 +8,9 @@ from tercel.core.stats import Estimate, PairedGain
 from tercel.execution.task import SIDES, Task, size_in_words
 from tercel.lab.evaluation.claims import BEST, RANDOM, called
 from tercel.lab.evaluation.comparisons import ScenarioCell
-from tercel.lab.evaluation.pipeline.adaptation import adapted
-from tercel.lab.evaluation.pipeline.card_limits import LARGE
-from tercel.lab.evaluation.pipeline.claim_text import POOLED_WORDS, claimed
 from tercel.lab.evaluation.pipeline.evaluation_result import EvaluationResult
 from tercel.lab.evaluation.pipeline.leaks import SEEN
+from tercel.lab.evaluation.pipeline.notes import LARGE, POOLED_WORDS, adapted, claimed
 from tercel.lab.evaluation.risk_statistics import ScheduleRatios
 
 ORDER = "The order"

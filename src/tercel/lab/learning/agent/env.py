@@ -4,14 +4,148 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 from typing import Any
 
+import numpy as np
+
+from tercel.core.arrays import Float32, Floats
 from tercel.core.errors import ConfigError
+from tercel.execution.costs import BPS, attribute
+from tercel.execution.observations import observer
 from tercel.execution.strategies import build
-from tercel.lab.learning.agent.arena import TrainingArena
+from tercel.execution.strategy import Strategy
+from tercel.lab.evaluation.episodes import Episodes, Plan, sides_of
+from tercel.lab.evaluation.tuning import side_by_side
 from tercel.lab.learning.agent.config import AgentConfig, LearnerSection
 from tercel.lab.learning.agent.market import TrainingMarket, markets_of
-from tercel.lab.learning.agent.policy import action_parameters, rule_of
-from tercel.lab.learning.agent.user_code import eyes_of, reward_of
+from tercel.lab.learning.agent.policy import (
+    action_parameters,
+    actions_of,
+    eyes_of,
+    reward_of,
+    rule_of,
+    strategy_of,
+)
 from tercel.lab.learning.mixed import DrawnOrdersVec, HindsightVec, MixedVec
+from tercel.lab.learning.native.evolution import Population
+from tercel.lab.learning.port import Metrics
+
+# -- arena ----------------------------------------------------------------------------------------
+# Arena of an evolution strategy: candidates compared on the same training episodes of every market.
+
+OVERFLOWED = 1_000.0
+"""What an episode costs, in the reward's units, in which own orders were too many to keep."""
+
+
+class TrainingArena:
+    """Training markets of a configuration, on which candidates are compared.
+
+    Parameters
+    ----------
+    config : AgentConfig
+    markets : list of TrainingMarket
+    units : sequence of float
+        Ticks a lot that count as 1, of each market.
+    """
+
+    def __init__(
+        self, config: AgentConfig, markets: list[TrainingMarket], units: Sequence[float]
+    ) -> None:
+        self.config = config
+        self.markets = markets
+        self.units = tuple(units)
+        self.entries = observer(eyes_of(config), config.policy.stack).entries
+        self.action_size = actions_of(config).size
+        shares = [1.0] * len(markets) if config.on_tape else config.market.shares
+        self.weights = np.array(shares) / sum(shares)
+        self.ranges = config.task.ranges
+
+    def observed(self, policy: Population, seed: int, episodes: int) -> Float32:
+        """Observations of `policy` in the first episodes of every market, float32 (n, D)."""
+        seen = []
+        for market in self.markets:
+            running, plan = self._markets(market, episodes), self._plan(market, seed, 0, episodes)
+            running.start(plan)
+            strategy = strategy_of(self.config, repeated(policy, len(plan)))
+            while running.working.any():
+                obs = strategy.observe(running.view)
+                seen.append(obs[running.working])
+                running.step(strategy.answer(obs, running.view))
+        return np.concatenate(seen)
+
+    def compare(
+        self, rows: Sequence[Population], seed: int, first: int, episodes: int
+    ) -> tuple[list[Floats], int]:
+        """Costs of policies on the episodes from `first` on of every market, and how many decisions that took."""
+        found, frames = [], 0
+        for market, unit in zip(self.markets, self.units, strict=True):
+            costs, decisions = self._compared(
+                market, unit, rows, self._plan(market, seed, first, episodes)
+            )
+            found.append(costs)
+            frames += decisions
+        return found, frames
+
+    def weighed(self, costs: Sequence[Floats]) -> Floats:
+        """Means over episodes, weighed by the markets' shares and stakes, float64 (policies,)."""
+        stakes = self.weights * np.array([market.loss_weight for market in self.markets])
+        return np.asarray(
+            sum(w * cost.mean(axis=1) for w, cost in zip(stakes, costs, strict=True)), np.float64
+        )
+
+    def take_metrics(self) -> Metrics:
+        """No metrics besides the learner's."""
+        return {}
+
+    def _plan(self, market: TrainingMarket, seed: int, first: int, episodes: int) -> Plan:
+        """Training episodes, with orders drawn from the configuration's ranges."""
+        plan = market.sampler(seed, first, episodes)
+        if self.ranges is None:
+            return plan
+        return self.ranges.drawn(
+            plan, market.task, self.ranges.worlds(market.task, len(market.training.worlds_k))[0]
+        )
+
+    def _markets(self, market: TrainingMarket, n: int) -> Episodes:
+        running = Episodes(market.training, market.task, n, run_out=False)
+        if self.ranges is not None:
+            running.vary(*self.ranges.worlds(market.task, len(market.training.worlds_k)))
+        return running
+
+    def _compared(
+        self, market: TrainingMarket, unit: float, rows: Sequence[Population], plan: Plan
+    ) -> tuple[Floats, int]:
+        """Costs of policies in one market, float64 (policies, pairs), in units; and how many decisions that took."""
+
+        def candidates(some: slice) -> Strategy:
+            return strategy_of(self.config, repeated(joined(rows[some]), len(plan)))
+
+        sides, frames = sides_of(plan), 0
+        found = []
+        for costs, decisions in side_by_side(
+            partial(self._markets, market), plan, len(rows), candidates
+        ):
+            ticks = attribute(costs, None)["is_bps"] / BPS * costs.arrival_mid2 / 2.0
+            each = ticks / unit + OVERFLOWED * (costs.overflow > 0)
+            found.append(each.reshape(-1, len(plan) // sides, sides).mean(axis=2))
+            frames += decisions
+        return np.concatenate(found), frames
+
+
+def joined(rows: Sequence[Population]) -> Population:
+    """Policies of several rows as one population."""
+    one = rows[0]
+    return Population(
+        np.concatenate([row.tables for row in rows]), one.seen, one.mean, one.scale, one.clip
+    )
+
+
+def repeated(policy: Population, times: int) -> Population:
+    """Each row so many times, one behind the other."""
+    return Population(
+        np.repeat(policy.tables, times, axis=0), policy.seen, policy.mean, policy.scale, policy.clip
+    )
+
+
+# -- env ------------------------------------------------------------------------------------------
 
 MakeEnv = Callable[[AgentConfig], Any]
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from tercel.core.report import style
+from tercel.core.report import svg
 from tercel.core.report.page import Section, render
 from tercel.core.report.svg import Figure, finished, sketch
-from tercel.execution.policies.kept import kept
-from tercel.lab.evaluation.metrics import some_metrics
+from tercel.execution.policies.card import kept
+from tercel.lab.evaluation.training_files import some_metrics
 from tercel.lab.learning.agent.config import AgentConfig
 from tercel.lab.learning.port import Metrics
 
@@ -125,7 +125,7 @@ def learning(checks: Sequence[Metrics], rule: str) -> Figure:
         panel.plot(
             frames / 1e3,
             cost,
-            color=style.GOOD.token,
+            color=svg.GOOD.token,
             linewidth=2.0,
             marker="o",
             markersize=3,
@@ -135,14 +135,14 @@ def learning(checks: Sequence[Metrics], rule: str) -> Figure:
             frames / 1e3,
             cost - 2 * error,
             cost + 2 * error,
-            color=style.GOOD.token,
+            color=svg.GOOD.token,
             alpha=0.15,
             linewidth=0,
         )
         panel.plot(
             frames / 1e3,
             _column(checks, "rule_bps"),
-            color=style.SOFT.token,
+            color=svg.SOFT.token,
             linestyle=(0, (4, 3)),
             label=rule,
         )
@@ -169,7 +169,7 @@ def gains(checks: Sequence[Metrics], rule: str) -> Figure:
 
     with sketch(0.6 + 2.2 * lines) as drawing:
         places = drawing.subplots(lines, columns, squeeze=False, sharex=True)
-        colours = style.series_colours(
+        colours = svg.series_colours(
             list(dict.fromkeys(market for row in panels.values() for market in row))
         )
         for panel, (law, row) in zip(places.flat, panels.items(), strict=False):
@@ -182,7 +182,7 @@ def gains(checks: Sequence[Metrics], rule: str) -> Figure:
                     markersize=3,
                     label=market,
                 )
-            panel.axhline(0, color=style.SOFT.token, linewidth=1)
+            panel.axhline(0, color=svg.SOFT.token, linewidth=1)
             panel.set_title(law, fontsize=9)
         for panel in list(places.flat)[len(panels) :]:
             panel.set_visible(False)
@@ -203,11 +203,11 @@ def terms(rows: Sequence[Metrics], weights: dict[str, float]) -> Figure:
 
     with sketch(3.0) as drawing:
         panel = drawing.subplots()
-        frames, colours = _column(rows, "frames") / 1e3, style.series_colours(list(weights))
+        frames, colours = _column(rows, "frames") / 1e3, svg.series_colours(list(weights))
         for name, weight in weights.items():
             value = smooth(_column(rows, name) * weight)
             panel.plot(frames, value, color=colours[name].token, linewidth=1.8, label=name)
-        panel.axhline(0, color=style.SOFT.token, linewidth=1)
+        panel.axhline(0, color=svg.SOFT.token, linewidth=1)
         panel.set(xlabel="thousand decisions", ylabel="weighted cost, ticks per lot")
         drawing.legend(loc="outside upper right", ncols=len(weights))
 
@@ -226,7 +226,7 @@ def spread_of_moves(rows: Sequence[Metrics]) -> Figure:
         panels = np.atleast_1d(drawing.subplots(1, len(names)))
         for panel, name in zip(panels, names, strict=True):
             panel.plot(
-                _column(rows, "frames") / 1e3, smooth(_column(rows, name)), color=style.SOFT.token
+                _column(rows, "frames") / 1e3, smooth(_column(rows, name)), color=svg.SOFT.token
             )
             panel.set_title(name, fontsize=9)
 

@@ -18,14 +18,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from tercel.core.errors import ConfigError
-from tercel.core.source import fingerprint
-from tercel.core.written import write_whole
+from tercel.core.files import write_whole
+from tercel.core.version import fingerprint
 from tercel.execution.policies.policy import CARD
-from tercel.lab.evaluation.metrics import LOOKS
+from tercel.lab.evaluation.training_files import LOOKS, SWEEP, variants_in
 from tercel.lab.learning.agent.config import AgentConfig, parse
-from tercel.lab.learning.agent.user_code import functions_of
+from tercel.lab.learning.agent.policy import functions_of
 from tercel.market.flow import preset as presets
 from tercel.market.tape import Lake
+
+# -- run folder -----------------------------------------------------------------------------------
 
 FILE: Final = "config.json"
 MADE_OF: Final = "made_of"
@@ -202,3 +204,27 @@ def is_done(folder: Path) -> bool:
         )
     except (OSError, ValueError, KeyError):
         return False
+
+
+# -- guards ---------------------------------------------------------------------------------------
+# Number of recipes tried before one was kept, by its configuration or by its sweep.
+
+
+def variants_tried(config: AgentConfig) -> int:
+    """Recipes tried before this one was kept, itself included: `guards.variants`, or more as `guards.sweep` has them.
+
+    Raises
+    ------
+    ConfigError
+        A sweep that is not there, and no number either.
+    """
+    section = config.guards
+    if not section.sweep:
+        return section.variants
+    found = variants_in(Path(section.sweep))
+    if found is None and section.variants == 1:
+        remedy = "name its folder, or say guards.variants"
+        raise ConfigError(
+            "the folder of a sweep as guards.sweep", f"{section.sweep}, without {SWEEP}", remedy
+        )
+    return max(found or 1, section.variants)

@@ -14,7 +14,7 @@ import numpy as np
 
 from tercel import __version__
 from tercel.core.arrays import Floats
-from tercel.core.written import write_whole
+from tercel.core.files import write_whole
 from tercel.execution.observations import observer
 from tercel.execution.policies.card import Card, read_card
 from tercel.execution.policies.mlp import MlpPolicy
@@ -24,22 +24,25 @@ from tercel.execution.policies.strategy import policy_strategy
 from tercel.lab.evaluation.observed import observed_in
 from tercel.lab.learning.agent.config import AgentConfig
 from tercel.lab.learning.agent.env import MakeEnv, in_shards, learned_in, unit_of
-from tercel.lab.learning.agent.guards import variants_tried
 from tercel.lab.learning.agent.learner import learner_settings, make_learner, risk_of
-from tercel.lab.learning.agent.market import TrainingMarket, markets_of
-from tercel.lab.learning.agent.policy import action_parameters, rule_name, rule_of, strategy_of
+from tercel.lab.learning.agent.market import TrainingMarket, Validator, markets_of
+from tercel.lab.learning.agent.policy import (
+    action_parameters,
+    eyes_of,
+    rule_name,
+    rule_of,
+    strategy_of,
+)
 from tercel.lab.learning.agent.run_folder import (
     CHECK_COLUMNS,
     CHECKS,
     LAST,
     POLICY,
     UPDATES_A_CHECKPOINT,
+    variants_tried,
     write_result,
 )
-from tercel.lab.learning.agent.user_code import eyes_of
-from tercel.lab.learning.agent.validation import Validator
-from tercel.lab.learning.checkpoint import load_checkpoint, save_checkpoint
-from tercel.lab.learning.metrics import MetricsLog
+from tercel.lab.learning.checkpoint import MetricsLog, load_checkpoint, save_checkpoint
 from tercel.lab.learning.port import Metrics, State, train
 from tercel.market.regimes.named import PLAIN
 

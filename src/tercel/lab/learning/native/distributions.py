@@ -4,16 +4,198 @@ One class per law. Each keeps the actions as learning needs them (`store`) and h
 numbers int64[n], vectors float32[n, A], or shares float32[n, A] that add up to 1.
 """
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from tercel.core.arrays import AnyArray, Bools, Float32, Floats
 from tercel.core.errors import ConfigError
+from tercel.core.jit import kernel
 from tercel.core.names import check_known
-from tercel.execution.policies.mlp import Head
-from tercel.lab.learning.native import continuous as c
-from tercel.lab.learning.native.kernels import policy_loss, sample_actions
+from tercel.execution.policies.mlp import Head, softmax_row, softplus
+from tercel.lab.learning.native.kernels import (
+    advantage_moments,
+    policy_loss,
+    sample_actions,
+    surrogate,
+)
+
+# -- continuous -----------------------------------------------------------------------------------
+# The arithmetic of PPO with actions that are vectors or shares: sampling, log densities, losses and their gradients.
+#
+# A logistic-normal action is the softmax of a normal vector z with one more coordinate fixed at 0. Learning keeps z: the
+# ratio of two densities of the shares is that of the densities of z, since the Jacobian of the softmax depends on the
+# action alone and cancels. What is called entropy here is then that of z.
+
+LOG_TWO_PI = math.log(2.0 * math.pi)
+SMALLEST_SHARE = 1e-6
+"""Shares of a Dirichlet law are kept from 0, where their log density is infinite in float32."""
+
+
+# -- normal laws -------------------------------------------------------------------------------------------------------
+
+
+@kernel
+def sample_gaussian(
+    raw: Float32, bias: Float32, noise: Float32, sigma: float, actions: Float32, logps: Float32
+) -> None:
+    """actions[n, K] = raw + bias + sigma noise, and their log densities."""
+    size = raw.shape[1]
+    constant = size * (math.log(sigma) + 0.5 * LOG_TWO_PI)
+    for r in range(raw.shape[0]):
+        squares = 0.0
+        for j in range(size):
+            u = float(noise[r, j])
+            squares += u * u
+            actions[r, j] = raw[r, j] + bias[j] + np.float32(sigma) * noise[r, j]
+        logps[r] = -0.5 * squares - constant
+
+
+@kernel
+def shares_of(latent: Float32, shares: Float32) -> None:
+    """shares[n, K + 1] = softmax of (latent[n, K], 0)."""
+    size = latent.shape[1]
+    for r in range(latent.shape[0]):
+        row = shares[r]
+        for j in range(size):
+            row[j] = latent[r, j]
+        row[size] = np.float32(0)
+        softmax_row(row)
+
+
+@kernel
+def gaussian_loss(
+    raw: Float32,
+    bias: Float32,
+    actions: Float32,
+    floats: Float32,
+    sigma: float,
+    clip: float,
+    draw: Float32,
+    stats: Floats,
+) -> None:
+    """As `kernels.policy_loss` for normal actions of mean `raw` + `bias`, `sigma` apart in each direction.
+
+    The entropy does not depend on the network, so there is no term for it.
+    """
+    batch, size = raw.shape
+    mean, spread = advantage_moments(floats)
+    share = 1.0 / batch
+    constant = size * (math.log(sigma) + 0.5 * LOG_TWO_PI)
+    for r in range(batch):
+        squares = 0.0
+        for j in range(size):
+            u = float(actions[r, j] - (raw[r, j] + bias[j])) / sigma
+            draw[r, j] = u
+            squares += u * u
+        log_ratio = -0.5 * squares - constant - floats[r, 0]
+        gradient = surrogate(log_ratio, (floats[r, 1] - mean) / spread, clip, share, stats)
+        push = np.float32(-gradient * share / sigma)
+        for j in range(size):
+            draw[r, j] *= push
+    stats[2] += constant + 0.5 * size
+
+
+# -- Dirichlet laws ----------------------------------------------------------------------------------------------------
+
+
+@kernel
+def digamma(x: float) -> float:
+    """psi(x) for x > 0: up to 6 by recurrence, then the asymptotic series (Abramowitz and Stegun 6.3.5, 6.3.18)."""
+    shift = 0.0
+    while x < 6.0:
+        shift -= 1.0 / x
+        x += 1.0
+    s = 1.0 / (x * x)
+    tail = s * (1.0 / 12 - s * (1.0 / 120 - s * (1.0 / 252 - s * (1.0 / 240 - s * (1.0 / 132)))))
+    return shift + math.log(x) - 0.5 / x - tail
+
+
+@kernel
+def trigamma(x: float) -> float:
+    """psi'(x) for x > 0 (Abramowitz and Stegun 6.4.6, 6.4.12)."""
+    shift = 0.0
+    while x < 6.0:
+        shift += 1.0 / (x * x)
+        x += 1.0
+    s = 1.0 / (x * x)
+    tail = s * (1.0 / 6 - s * (1.0 / 30 - s * (1.0 / 42 - s * (1.0 / 30 - s * (5.0 / 66)))))
+    return shift + 1.0 / x + 0.5 * s + tail / x
+
+
+@kernel
+def concentrations(raw: Float32, bias: Float32, alpha: Float32) -> None:
+    """alpha[n, A] = softplus(raw + bias) + 1: never below 1, where densities have no peak in a corner."""
+    for r in range(raw.shape[0]):
+        for j in range(raw.shape[1]):
+            alpha[r, j] = softplus(raw[r, j] + bias[j]) + np.float32(1)
+
+
+@kernel
+def dirichlet_logp(alpha: Float32, x: Float32) -> float:
+    """Log density of shares x[A]."""
+    total, logp = 0.0, 0.0
+    for j in range(alpha.shape[0]):
+        a = float(alpha[j])
+        total += a
+        logp += (a - 1.0) * math.log(x[j]) - math.lgamma(a)
+    return logp + math.lgamma(total)
+
+
+@kernel
+def normalise_gammas(alpha: Float32, gammas: Float32, logps: Float32) -> None:
+    """Turn gamma variates of shapes alpha[n, A] into Dirichlet shares in place, and write their log densities."""
+    for r in range(alpha.shape[0]):
+        row = gammas[r]
+        total = np.float32(0)
+        for j in range(row.shape[0]):
+            total += row[j]
+        least, total = total * np.float32(SMALLEST_SHARE), np.float32(0)
+        for j in range(row.shape[0]):
+            row[j] = max(row[j], least)
+            total += row[j]
+        for j in range(row.shape[0]):
+            row[j] /= total
+        logps[r] = dirichlet_logp(alpha[r], row)
+
+
+@kernel
+def dirichlet_loss(
+    raw: Float32,
+    bias: Float32,
+    actions: Float32,
+    floats: Float32,
+    clip: float,
+    entropy_coef: float,
+    alpha: Float32,
+    draw: Float32,
+    stats: Floats,
+) -> None:
+    """As `kernels.policy_loss` for shares under a Dirichlet law; `alpha[A]` is work space."""
+    batch, size = raw.shape
+    mean, spread = advantage_moments(floats)
+    share = 1.0 / batch
+    for r in range(batch):
+        total, entropy = 0.0, 0.0
+        for j in range(size):
+            alpha[j] = softplus(raw[r, j] + bias[j]) + np.float32(1)
+            total += alpha[j]
+        log_ratio = dirichlet_logp(alpha, actions[r]) - floats[r, 0]
+        gradient = surrogate(log_ratio, (floats[r, 1] - mean) / spread, clip, share, stats)
+        psi, psi1 = digamma(total), trigamma(total)
+        for j in range(size):
+            a = float(alpha[j])
+            own = digamma(a)
+            entropy += math.lgamma(a) - (a - 1.0) * own
+            by_logp = psi - own + math.log(actions[r, j])
+            by_entropy = (total - size) * psi1 - (a - 1.0) * trigamma(a)
+            slope = 1.0 / (1.0 + math.exp(-float(raw[r, j] + bias[j])))  # of softplus
+            draw[r, j] = -share * slope * (gradient * by_logp + entropy_coef * by_entropy)
+        stats[2] += (entropy - math.lgamma(total) + (total - size) * psi) * share
+
+
+# -- distributions --------------------------------------------------------------------------------
 
 Stats = Floats
 Layer = tuple[Float32, Float32]
@@ -124,7 +306,7 @@ class Gaussian(Distribution):
         self, head: HeadOutput, rng: np.random.Generator, actions: Any, logps: Float32
     ) -> AnyArray:
         noise = rng.standard_normal(head.raw.shape, np.float32)
-        c.sample_gaussian(head.raw, head.bias, noise, head.sigma, actions, logps)
+        sample_gaussian(head.raw, head.bias, noise, head.sigma, actions, logps)
         return np.asarray(actions)
 
     def loss(
@@ -137,7 +319,7 @@ class Gaussian(Distribution):
         draw: Float32,
         stats: Stats,
     ) -> None:
-        c.gaussian_loss(head.raw, head.bias, actions, floats, head.sigma, clip, draw, stats)
+        gaussian_loss(head.raw, head.bias, actions, floats, head.sigma, clip, draw, stats)
 
 
 class LogisticNormal(Gaussian):
@@ -160,7 +342,7 @@ class LogisticNormal(Gaussian):
     ) -> AnyArray:
         super().sample(head, rng, actions, logps)
         shares = np.empty((head.raw.shape[0], self.width + 1), np.float32)
-        c.shares_of(actions, shares)
+        shares_of(actions, shares)
         return shares
 
     def layer(self, weight: Float32, bias: Float32) -> Layer:
@@ -185,9 +367,9 @@ class Dirichlet(Distribution):
         self, head: HeadOutput, rng: np.random.Generator, actions: Any, logps: Float32
     ) -> AnyArray:
         alpha = np.empty(head.raw.shape, np.float32)
-        c.concentrations(head.raw, head.bias, alpha)
+        concentrations(head.raw, head.bias, alpha)
         actions[:] = rng.standard_gamma(alpha, dtype=np.float32)
-        c.normalise_gammas(alpha, actions, logps)
+        normalise_gammas(alpha, actions, logps)
         return np.asarray(actions)
 
     def loss(
@@ -200,7 +382,7 @@ class Dirichlet(Distribution):
         draw: Float32,
         stats: Stats,
     ) -> None:
-        c.dirichlet_loss(
+        dirichlet_loss(
             head.raw, head.bias, actions, floats, clip, entropy, self._alpha, draw, stats
         )
 

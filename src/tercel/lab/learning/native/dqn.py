@@ -11,10 +11,8 @@ import numpy as np
 from tercel.core.arrays import Bools, Float32, Floats, Ints
 from tercel.core.errors import ConfigError
 from tercel.execution.policies.mlp import MlpPolicy
-from tercel.lab.learning.native.blas import one_thread
-from tercel.lab.learning.native.bounds import NativeSettings
 from tercel.lab.learning.native.kernels import dqn_loss, epsilon_greedy, gather_dqn
-from tercel.lab.learning.native.learner import NativeLearner
+from tercel.lab.learning.native.learner import NativeLearner, NativeSettings, one_thread
 from tercel.lab.learning.native.net import Net, Workspace
 from tercel.lab.learning.port import Metrics, State, VecEnv, action_sizes, check_env, check_finite
 

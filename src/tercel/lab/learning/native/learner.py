@@ -1,16 +1,204 @@
 """What the native learners share: what they see between updates, what they normalise by, and their state on disk."""
 
-from typing import Any
+import ctypes
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 
 from tercel.core.arrays import Float32
+from tercel.core.errors import ConfigError
 from tercel.execution.policies.mlp import Head, MlpPolicy
-from tercel.lab.learning.metrics import ReturnTracker
-from tercel.lab.learning.native.net import Adam, Net, Workspace
-from tercel.lab.learning.native.normalise import CLIP, ObservationNormaliser, RewardScaler
+from tercel.lab.learning.checkpoint import ReturnTracker
+from tercel.lab.learning.native.net import (
+    CLIP,
+    Adam,
+    Net,
+    ObservationNormaliser,
+    RewardScaler,
+    Workspace,
+)
 from tercel.lab.learning.port import AnyVecEnv, MaskedVecEnv, Metrics, RestorableVecEnv, State
-from tercel.lab.learning.risk import risk_transform
+from tercel.lab.learning.rewards import risk_transform
+
+# -- blas -----------------------------------------------------------------------------------------
+# One BLAS thread while small networks learn.
+#
+# OpenBLAS spreads a product of 256 x 64 by 64 x 64 over all cores, which costs more than it gives when another process
+# works beside it, and ties the last bits of a result to the number of cores. NumPy has no switch for it; the library
+# itself does. Where no OpenBLAS is found (another BLAS, another system) nothing happens.
+
+# The prefixes and suffixes under which OpenBLAS is built into NumPy's wheels and distributions.
+_NAMES = tuple(
+    f"{prefix}openblas_{{}}_num_threads{suffix}"
+    for prefix in ("scipy_", "")
+    for suffix in ("64_", "")
+)
+
+
+@lru_cache(maxsize=1)
+def _libraries() -> tuple[tuple[Callable[[], int], Callable[[int], None]], ...]:
+    """(get, set) of the number of threads, for each OpenBLAS that this process has loaded."""
+    try:
+        lines = Path("/proc/self/maps").read_text().splitlines()
+    except OSError:
+        return ()
+    paths = sorted({line.split(maxsplit=5)[5] for line in lines if "openblas" in line})
+    found = []
+    for path in paths:
+        try:
+            library = ctypes.CDLL(path)
+        except OSError:
+            continue
+        for name in _NAMES:
+            if hasattr(library, name.format("set")):
+                found.append(
+                    (getattr(library, name.format("get")), getattr(library, name.format("set")))
+                )
+                break
+    return tuple(found)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Run the block with one OpenBLAS thread and put the number back."""
+    before = [(put, get()) for get, put in _libraries()]
+    for put, _ in before:
+        put(1)
+    try:
+        yield
+    finally:
+        for put, number in before:
+            put(number)
+
+
+# -- bounds ---------------------------------------------------------------------------------------
+# Which values a setting of the native learners may have.
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """The finite numbers that a setting may be.
+
+    Parameters
+    ----------
+    words : str
+        For people.
+    holds : callable
+        Whether a finite number is among them.
+    integer : bool
+        Whole numbers alone.
+    """
+
+    words: str
+    holds: Callable[[float], bool]
+    integer: bool = False
+
+    def admits(self, value: object) -> bool:
+        """Whether `value` is one of them; True and False are no numbers."""
+        kind = Integral if self.integer else Real
+        if not isinstance(value, kind) or isinstance(value, bool):
+            return False
+        return math.isfinite(value) and self.holds(float(value))
+
+
+COUNT: Final = Bounds("a whole number above 0", lambda value: value >= 1, integer=True)
+FRAMES: Final = Bounds("a whole number, 0 or above", lambda value: value >= 0, integer=True)
+ABOVE: Final = Bounds("a number above 0", lambda value: value > 0)
+WEIGHT: Final = Bounds("a number, 0 or above", lambda value: value >= 0)
+SHARE: Final = Bounds("a number from 0 to 1", lambda value: 0 <= value <= 1)
+LEVEL: Final = Bounds("a number between 0 and 1", lambda value: 0 < value < 1)
+ANY: Final = Bounds("a finite number", lambda value: True)
+
+OF: Final[dict[str, Bounds]] = {
+    "hidden": COUNT,
+    "start": ANY,
+    "steps": COUNT,
+    "minibatch": COUNT,
+    "epochs": COUNT,
+    "threads": COUNT,
+    "capacity": COUNT,
+    "warmup": FRAMES,
+    "gradient_steps": COUNT,
+    "n_step": COUNT,
+    "target_every": COUNT,
+    "anneal_frames": FRAMES,
+    "epsilon_frames": FRAMES,
+    "learning_rate": ABOVE,
+    "clip": ABOVE,
+    "max_norm": ABOVE,
+    "sigma_start": ABOVE,
+    "sigma_end": ABOVE,
+    "learning_rate_end": WEIGHT,
+    "entropy": WEIGHT,
+    "entropy_end": WEIGHT,
+    "value": WEIGHT,
+    "target_kl": WEIGHT,
+    "gamma": SHARE,
+    "lam": SHARE,
+    "epsilon_start": SHARE,
+    "epsilon_end": SHARE,
+    "risk_aversion": WEIGHT,
+    "risk_level": LEVEL,
+}
+"""Setting -> its bounds; of a tuple, those of each entry."""
+
+
+@dataclass(frozen=True)
+class NativeSettings:
+    """What every native learner that follows a gradient is told.
+
+    Raises
+    ------
+    ConfigError
+        A setting that is no number, or one outside its range; what was received begins with its name.
+    """
+
+    hidden: tuple[int, ...] = (64, 64)  # SB3 MlpPolicy
+    minibatch: int = 256
+    learning_rate: float = 5e-4  # agents_study section 2: 5e-4 -> 0
+    anneal_frames: int = 0  # what is annealed goes linearly to its end in so many; 0: constant
+    gamma: float = 1.0  # the horizon is in the state (map, section 1)
+    normalise_observations: bool = True
+    scale_rewards: bool = True
+    risk_aversion: float = 0.0  # see learning.risk; 0: the mean return alone
+    risk_measure: str = "cvar"  # or mean_variance
+    risk_level: float = 0.9  # of the CVaR
+
+    def __post_init__(self) -> None:
+        """Refuse what is no number, or one outside its range."""
+        for field in fields(self):
+            name, value = field.name, getattr(self, field.name)
+            if isinstance(field.default, bool):
+                _refuse_unless(isinstance(value, bool), "true or false", name, value)
+            elif isinstance(field.default, tuple):
+                admitted = isinstance(value, tuple) and all(OF[name].admits(one) for one in value)
+                _refuse_unless(admitted, f"a list in which each is {OF[name].words}", name, value)
+            elif name in OF and not (value is None and field.default is None):
+                _refuse_unless(OF[name].admits(value), OF[name].words, name, value)
+        try:
+            risk_transform(1, self.risk_aversion, self.risk_measure, self.risk_level)
+        except ConfigError as error:
+            received = (
+                f"risk_aversion = {self.risk_aversion} with risk_measure = {self.risk_measure!r}"
+            )
+            raise ConfigError(error.expected, received, error.remedy) from None
+
+
+def _refuse_unless(admitted: bool, words: str, name: str, value: object) -> None:
+    if not admitted:
+        raise ConfigError(
+            f"{name}: {words}", f"{name} = {value!r}", "correct it, or leave it out for the default"
+        )
+
+
+# -- learner --------------------------------------------------------------------------------------
 
 
 class NativeLearner:

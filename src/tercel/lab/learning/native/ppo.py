@@ -15,8 +15,6 @@ from tercel.core.arrays import Float32, Floats, Ints
 from tercel.core.errors import ConfigError
 from tercel.core.names import check_known
 from tercel.execution.policies.mlp import MlpPolicy
-from tercel.lab.learning.native.blas import one_thread
-from tercel.lab.learning.native.bounds import NativeSettings
 from tercel.lab.learning.native.distributions import (
     NAMES,
     Categorical,
@@ -25,9 +23,8 @@ from tercel.lab.learning.native.distributions import (
     distribution,
 )
 from tercel.lab.learning.native.kernels import gae, value_loss
-from tercel.lab.learning.native.learner import NativeLearner
-from tercel.lab.learning.native.net import Net
-from tercel.lab.learning.native.normalise import ValueNormaliser
+from tercel.lab.learning.native.learner import NativeLearner, NativeSettings, one_thread
+from tercel.lab.learning.native.net import Net, ValueNormaliser
 from tercel.lab.learning.port import (
     AnyVecEnv,
     Metrics,

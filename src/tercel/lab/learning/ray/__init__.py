@@ -11,10 +11,9 @@ shards, get the learner's weights, act for one rollout and hand it back; the lea
 Ray itself is imported when a cluster is asked for, never with this room.
 """
 
-from tercel.lab.learning.ray.cluster import Cluster, available, connect
+from tercel.lab.learning.ray.cluster import Cluster, available, connect, run_strategy_on
 from tercel.lab.learning.ray.crew import LocalShardWorkers, RayShardWorkers
 from tercel.lab.learning.ray.env import ShardedVec, ray_env, sharded_env
-from tercel.lab.learning.ray.episodes import run_strategy_on
 
 __all__ = [
     "Cluster",

@@ -10,8 +10,16 @@ from tercel.core.errors import ConfigError
 from tercel.lab.learning.native.ppo import Ppo
 from tercel.lab.learning.port import LearningError, State
 from tercel.lab.learning.ray.cluster import Cluster
-from tercel.lab.learning.ray.crew import LocalShardWorkers, RayShardWorkers, ShardWorkers
-from tercel.lab.learning.ray.shards import DERIVED, Make, ShardOrders, ShardRollout, shard_seed
+from tercel.lab.learning.ray.crew import (
+    DERIVED,
+    LocalShardWorkers,
+    Make,
+    RayShardWorkers,
+    ShardOrders,
+    ShardRollout,
+    ShardWorkers,
+    shard_seed,
+)
 
 SHARDS = 4
 ATTEMPTS = 5

@@ -9,8 +9,7 @@ import numpy as np
 from tercel.core.errors import ConfigError
 from tercel.lab.evaluation.experiment import BATCH
 from tercel.lab.evaluation.pipeline.candidates import Candidate
-from tercel.lab.evaluation.pipeline.jobs import Job, is_stored, run_to_the_end, store
-from tercel.lab.evaluation.pipeline.run import JobRunner
+from tercel.lab.evaluation.pipeline.jobs import Job, JobRunner, is_stored, run_to_the_end, store
 from tercel.lab.evaluation.pipeline.scenarios import Scenario, build_scenario
 from tercel.lab.learning.ray import Cluster, available, connect, run_strategy_on
 

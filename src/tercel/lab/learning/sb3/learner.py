@@ -16,11 +16,10 @@ import numpy as np
 
 from tercel.execution.policies.mlp import MlpPolicy
 from tercel.execution.policies.onnx_file import OnnxPolicy
-from tercel.lab.learning.metrics import ReturnTracker
-from tercel.lab.learning.native.normalise import CLIP, EPSILON
+from tercel.lab.learning.checkpoint import ReturnTracker
+from tercel.lab.learning.native.net import CLIP, EPSILON
 from tercel.lab.learning.port import AnyVecEnv, Metrics, State, action_sizes
-from tercel.lab.learning.sb3.env import require, to_sb3
-from tercel.lab.learning.sb3.export import TrainedSb3, policy_of, trained
+from tercel.lab.learning.sb3.bridge import TrainedSb3, policy_of, require, to_sb3, trained
 from tercel.lab.learning.sb3.settings import (
     ALGORITHMS,
     VALUES,

@@ -1,0 +1,272 @@
+"""Recorders: live feeds into captures that lose nothing they accepted, whatever kills them.
+
+The recorder of a WebSocket feed: connect, subscribe, keep every message, ask for snapshots, connect again.
+
+A message is written before the next one is read. Snapshots are fetched beside the stream, which goes on meanwhile, and
+written in their place among its messages; the importer does the aligning. A connection that ends is followed by
+another one after a pause that doubles up to half a minute and shrinks again with the first message.
+
+Lines are appended to a capture file one system call each, so that a kill leaves all of them, the last one maybe cut.
+"""
+
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any, Final, Protocol
+from urllib.request import Request, urlopen
+
+from tercel.core.extras import needed
+from tercel.core.ports import Closing
+from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.feeds.streams import Stream
+
+SYNC_NS: Final = NS_PER_SECOND
+"""How often lines are forced to the disk: a kill loses none, a power cut those of the last second."""
+
+
+class CaptureWriter(Closing):
+    """Appends lines of local ns and a message to a new file.
+
+    Parameters
+    ----------
+    folder : path
+        Made when missing. Each writer starts a file of its own, named after its first moment, so that a line that a
+        kill cut is always the last of its file.
+    start_ns : int
+        Local time, ns since 1970.
+    """
+
+    def __init__(self, folder: Path, start_ns: int) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        name = start_ns
+        while (folder / f"{name}.jsonl").exists():
+            name += 1
+        self.path = folder / f"{name}.jsonl"
+        self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
+        self._synced = self._last = start_ns
+        self.lines = 0
+        self.clock_back = 0
+        """Lines at a local time before that of the line above."""
+
+    def append(self, recv_ns: int, message: str) -> None:
+        """Write one message, whole, before returning."""
+        line = f"{recv_ns} {message}\n".encode()
+        at = 0
+        while at < len(line):
+            at += os.write(self._file, line[at:])
+        self.lines += 1
+        self.clock_back += recv_ns < self._last
+        self._last = recv_ns
+        if recv_ns - self._synced >= SYNC_NS or recv_ns < self._synced:
+            os.fsync(self._file)
+            self._synced = recv_ns
+
+    def close(self) -> None:
+        """Force everything to the disk; an empty file is removed."""
+        os.fsync(self._file)
+        os.close(self._file)
+        if self.lines == 0:
+            self.path.unlink()
+
+
+FIRST_PAUSE_NS: Final = NS_PER_SECOND // 10
+LONGEST_PAUSE_NS: Final = 30 * NS_PER_SECOND
+LOOK_S: Final = 0.05
+"""How long one wait for a message lasts before stop and snapshots are looked at."""
+HTTP_S: Final = 10.0
+LARGEST_MESSAGE: Final = 1 << 26
+_NO_ANSWER: Final = (OSError, HTTPException, ValueError)
+
+
+class RecorderClock(Protocol):
+    """The recorder's time, and whether a person has stopped it; `cli` gives the real one."""
+
+    def now_ns(self) -> int:
+        """Local time, ns since 1970."""
+
+    def sleep_ns(self, ns: int) -> None:
+        """Wait."""
+
+    def stopping(self) -> bool:
+        """Whether to stop."""
+
+
+@dataclass
+class RecordingSummary:
+    """What a recording did."""
+
+    connections: int = 0
+    failures: int = 0
+    """Connections that could not be made, or that broke."""
+    snapshots: int = 0
+    failed_snapshots: int = 0
+
+
+class Recorder:
+    """Records one stream into one capture.
+
+    Parameters
+    ----------
+    stream : Stream
+        What to record.
+    writer : CaptureWriter
+        Where it goes.
+    clock : Senses
+        Time and the wish to stop.
+    notify : callable, optional
+        Called with a sentence when a connection ends.
+    """
+
+    def __init__(
+        self,
+        stream: Stream,
+        writer: CaptureWriter,
+        clock: RecorderClock,
+        notify: Callable[[str], None] | None = None,
+    ) -> None:
+        self._stream = stream
+        self._writer = writer
+        self._clock = clock
+        self._notify = notify or (lambda _: None)
+        self._answer: Future[str] | None = None
+        """A snapshot that was asked for."""
+        self._details: Future[str] | None = None
+        """The answer about tick and lot."""
+        self._again_ns = 0
+        self._pause = FIRST_PAUSE_NS
+        self.recorded = RecordingSummary()
+
+    def run(self) -> RecordingSummary:
+        """Record until the clock reports that a person stopped it.
+
+        Raises
+        ------
+        ConfigError
+            When the WebSocket library is not installed.
+        """
+        connect, errors = websocket_client()
+        if self._stream.information_url:
+            self._details = _fetched(self._stream.information_url)
+        broken: tuple[type[Exception], ...] = (OSError, TimeoutError, *errors)
+        while not self._clock.stopping():
+            try:
+                with connect(
+                    self._stream.url, max_size=LARGEST_MESSAGE, open_timeout=HTTP_S
+                ) as socket:
+                    self.recorded.connections += 1
+                    self._stream.connected()
+                    for message in self._stream.subscriptions:
+                        socket.send(message)
+                    self._listen(socket)
+            except broken as error:
+                self.recorded.failures += 1
+                if not self._clock.stopping():
+                    self._notify(
+                        f"the connection ended ({error or type(error).__name__}); connecting again"
+                    )
+                    self._rest()
+        return self.recorded
+
+    def _rest(self) -> None:
+        """Pause before the next connection, in short steps so that a stop is noticed."""
+        left = self._pause
+        self._pause = min(2 * self._pause, LONGEST_PAUSE_NS)
+        while left > 0 and not self._clock.stopping():
+            step = min(left, NS_PER_SECOND // 10)
+            self._clock.sleep_ns(step)
+            left -= step
+
+    def _listen(self, socket: Any) -> None:
+        while not self._clock.stopping():
+            self._snapshots()
+            self._information()
+            try:
+                message = socket.recv(timeout=LOOK_S)
+            except TimeoutError:
+                continue
+            text = (
+                message if isinstance(message, str) else message.decode("utf-8", errors="replace")
+            )
+            self._pause = FIRST_PAUSE_NS
+            now = self._clock.now_ns()
+            if self._recorded(text):
+                self._writer.append(now, text.replace("\n", " "))
+
+    def _recorded(self, text: str) -> bool:
+        """Whether the stream wants a message stored; what it cannot read is stored too, for the importer to name."""
+        try:
+            return self._stream.take(text)
+        except (ValueError, KeyError, TypeError):
+            return True
+
+    def _snapshots(self) -> None:
+        """Ask for a snapshot when one is due; write those that came."""
+        now = self._clock.now_ns()
+        if self._stream.wants_snapshot and self._answer is None and now >= self._again_ns:
+            self._stream.wants_snapshot = False
+            self._answer = _fetched(self._stream.snapshot_url)
+        if self._answer is None or not self._answer.done():
+            return
+        answer = self._answer
+        self._answer = None
+        try:
+            line = self._stream.snapshot(answer.result())
+        except _NO_ANSWER as error:
+            self.recorded.failed_snapshots += 1
+            self._stream.wants_snapshot = True
+            self._again_ns = now + NS_PER_SECOND
+            self._notify(f"no snapshot from {self._stream.snapshot_url} ({error}); asking again")
+            return
+        self.recorded.snapshots += 1
+        self._writer.append(now, line)
+        if self._stream.wants_snapshot:  # it came too late to meet the stream
+            self._again_ns = now + NS_PER_SECOND
+
+    def _information(self) -> None:
+        """Write the exchange's tick and lot, once; without it the importer infers them."""
+        if self._details is None or not self._details.done():
+            return
+        answer = self._details
+        self._details = None
+        try:
+            self._writer.append(self._clock.now_ns(), self._stream.information(answer.result()))
+        except _NO_ANSWER as error:
+            self._notify(
+                f"no tick and lot from {self._stream.information_url} ({error}): they will be inferred"
+            )
+
+
+def _fetched(url: str) -> Future[str]:
+    """A page, fetched in a thread of its own."""
+    answer: Future[str] = Future()
+
+    def fetch() -> None:
+        try:
+            with urlopen(Request(url, headers={"User-Agent": "tercel"}), timeout=HTTP_S) as page:
+                answer.set_result(page.read().decode())
+        except Exception as error:  # reported by the recorder, which asks again
+            answer.set_exception(error)
+
+    threading.Thread(target=fetch, daemon=True).start()
+    return answer
+
+
+def websocket_client() -> tuple[Any, tuple[type[Exception], ...]]:
+    """The WebSocket library's way to connect, and its errors.
+
+    Raises
+    ------
+    ConfigError
+        When it is not installed; names the extra.
+    """
+    client = needed("websockets.sync.client", "record")
+    return client.connect, (needed("websockets.exceptions", "record").WebSocketException,)
+
+
+# -- recorder -------------------------------------------------------------------------------------
+
+__all__ = ["CaptureWriter", "Recorder", "RecorderClock", "RecordingSummary"]

@@ -1,0 +1,132 @@
+"""What an evaluation reads of a training: its metrics, and the number of recipes that a sweep tried."""
+
+import csv
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from tercel.core.errors import ConfigError
+
+# -- metrics --------------------------------------------------------------------------------------
+# Metrics file of a training: one row an update.
+
+Metrics = dict[str, float]
+FILE: Final = "metrics.csv"
+"""What the metrics of a training are called in its folder."""
+LOOKS: Final = "validation.csv"
+"""And its looks: a row each, the greedy policy beside the rule on episodes that are not trained on."""
+FRAMES: Final = ("frames",)
+
+
+def read_metrics(path: Path, needs: Sequence[str] = FRAMES) -> list[Metrics]:
+    """Rows of a metrics file; a last row cut short by a killed process is left out.
+
+    Parameters
+    ----------
+    path : Path
+    needs : sequence of str
+        Columns that it must have.
+
+    Raises
+    ------
+    ConfigError
+        It is damaged: no text, without one of these columns, or a row before the last is no numbers.
+    OSError
+        It cannot be read.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            table = csv.DictReader(file)
+            rows, names = list(table), table.fieldnames
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise _damaged(path, str(error)) from None
+    missing = [] if names is None else [name for name in needs if name not in names]
+    if missing:
+        raise _damaged(path, f"no column {missing[0]!r}")
+    found = []
+    for number, row in enumerate(rows, 1):
+        try:
+            found.append({key: float(value) for key, value in row.items()})
+        except (TypeError, ValueError):
+            if number < len(rows):
+                raise _damaged(path, f"row {number} is no row of numbers") from None
+    return found
+
+
+def some_metrics(path: Path, needs: Sequence[str] = FRAMES) -> list[Metrics]:
+    """Rows of a metrics file that has some.
+
+    Raises
+    ------
+    ConfigError
+        It is damaged, empty or not there.
+    """
+    try:
+        rows = read_metrics(path, needs)
+    except OSError as error:
+        raise _damaged(path, error.strerror or str(error)) from None
+    if not rows:
+        raise _damaged(path, "no whole row")
+    return rows
+
+
+def rows_so_far(path: Path) -> list[Metrics]:
+    """Whole rows of a metrics file, for a bar or a picture: none where it is not there yet, or cannot be read."""
+    try:
+        return read_metrics(path)
+    except (OSError, ValueError, ConfigError):
+        return []
+
+
+def _damaged(path: Path, why: str) -> ConfigError:
+    return ConfigError(
+        "the metrics of a training", f"{path}: {why}", "put a copy back, or train again elsewhere"
+    )
+
+
+# -- variants -------------------------------------------------------------------------------------
+# Number of recipes in a sweep's folder, by which the gain of the one that was kept is deflated.
+#
+# A sweep goes on after its best configuration was written down, and its trials have policies of their own: what counts is
+# what lies in its folder, whenever it is asked.
+
+SWEEP: Final = "sweep.json"
+"""What a sweep's folder is known by: what was told."""
+RESULT: Final = "result.json"
+TRIALS: Final = "trials"
+DEPTH: Final = 4
+"""A trial's policy lies at most so deep in a sweep's folder: sweep/trials/000/policy."""
+
+
+def variants_in(folder: Path) -> int | None:
+    """Recipes tried in a sweep's folder, those before the sweep included; None where there is no sweep."""
+    if not (folder / SWEEP).is_file():
+        return None
+    before = _count(_read(folder / SWEEP).get("guards"), "variants")
+    trials = sum(path.name.isdecimal() for path in (folder / TRIALS).glob("*"))
+    return max(_count(_read(folder / RESULT), "variants"), before - 1 + max(trials, 1))
+
+
+def variants_of_trial(policy: Path, checks: int) -> int:
+    """Recipes and looks that the policy in a sweep's folder is the best of; 1 where it is in none."""
+    for folder in [policy, *policy.parents][:DEPTH]:
+        found = variants_in(folder)
+        if found is not None:
+            return found + max(checks, 1) - 1
+    return 1
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """What a file holds; nothing where it cannot be read."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _count(content: Any, key: str) -> int:
+    """A count in a table, at least 1."""
+    value = content.get(key) if isinstance(content, dict) else None
+    return max(value, 1) if isinstance(value, int) and not isinstance(value, bool) else 1
