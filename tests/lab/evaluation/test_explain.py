@@ -129,7 +129,7 @@ def test_partial_dependence_is_the_rule(watched: tuple[ObservedDecisions, Costs]
         want = (take, 0.0, 0.0, 1 - take) if value > 0 else (0.0, 1.0, 0.0, 0.0)
         assert mean == pytest.approx(want)
     flat = partial_dependence(Leaning(), seen, OBS_NAMES, SPREAD)
-    assert flat.swing == pytest.approx(np.zeros(4))
+    assert np.ptp(flat.mean, axis=0) == pytest.approx(np.zeros(4))
     assert len(seen) == 64
 
 

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.core.arrays import AnyArray, Floats, Ints
+from tercel.core.arrays import AnyArray, Ints
 from tercel.core.errors import ConfigError
 from tercel.execution.intent import REST0, TAKE, Intents, K
 from tercel.execution.strategy import ladder, settle
@@ -97,13 +97,6 @@ ALLOCATION_LABELS: Final = ("take", "improve", "touch", "touch-1", "touch-2", "t
 ALLOCATION_SIZE: Final = len(ALLOCATION_LABELS)
 
 
-def softmax(logits: NDArray[np.floating]) -> Floats:
-    """float64 (n, 7) shares from logits (n, 7)."""
-    powers: Floats = np.exp(logits - np.max(logits, axis=1, keepdims=True), dtype=np.float64)
-    powers /= powers.sum(axis=1, keepdims=True)
-    return powers
-
-
 def largest_remainder(shares: NDArray[np.floating], lots: Ints) -> Ints:
     """Whole lots, int64 (n, m), that add up to `lots` (n,) and differ from ``shares * lots`` by less than one
     each.
@@ -146,9 +139,10 @@ def decode_allocation(shares: NDArray[np.floating], view: View) -> Intents:
     wrong = (shares < 0).any(axis=1) | ~np.isfinite(total) | (total <= 0)
     if wrong.any():
         row = int(np.argmax(wrong))
-        received = f"{shares[row].tolist()} in row {row}"
         raise ConfigError(
-            "finite shares >= 0, not all 0", received, "pass logits through `softmax`"
+            "finite shares >= 0, not all 0",
+            f"{shares[row].tolist()} in row {row}",
+            "pass logits through a softmax",
         )
     lots = largest_remainder(shares, np.maximum(view.left, 0))
     intents = ladder(view)

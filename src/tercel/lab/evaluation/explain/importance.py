@@ -194,7 +194,7 @@ class PermutationImportance:
     distance : Estimate
         Share of what is left that goes to another place, mean over decisions; clusters are episodes.
     change : tuple of float
-        Mean absolute change of each share, in the order of `seen.PARTS`.
+        Mean absolute change of each share, in the order of `PARTS`.
     """
 
     name: str
@@ -305,7 +305,7 @@ _LEVELS: Final = (0.02, 0.98)
 
 @dataclass(frozen=True, eq=False)
 class Dependence:
-    """The mean shares of what is left that go to each of `seen.PARTS` while one feature is set to each value of a grid.
+    """The mean shares of what is left that go to each of `PARTS` while one feature is set to each value of a grid.
 
     Parameters
     ----------
@@ -313,17 +313,12 @@ class Dependence:
     grid : float64 (G,)
         Quantiles of what was seen, from 2 to 98 %.
     mean : float64 (G, 4)
-        In the order of `seen.PARTS`.
+        In the order of `PARTS`.
     """
 
     name: str
     grid: Floats
     mean: Floats
-
-    @property
-    def swing(self) -> Floats:
-        """Largest less smallest mean of each part, float64 (4,)."""
-        return np.asarray(self.mean.max(axis=0) - self.mean.min(axis=0))
 
 
 def partial_dependence(

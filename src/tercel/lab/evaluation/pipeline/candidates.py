@@ -318,7 +318,8 @@ def recipes_of(policies: Sequence[Candidate]) -> list[Recipe]:
     names: dict[str, str] = {}
     for one in policies:
         card = one.card
-        alike = [card.name, card.actions, card.observes, _market_of(card), card.task, *one.wrappers]
+        market = str(card.trained_on.get("market", card.trained_on.get("markets", "")))
+        alike = [card.name, card.actions, card.observes, market, card.task, *one.wrappers]
         same = json.dumps(alike, sort_keys=True)
         groups.setdefault(same, []).append((card.seed, one.key))
         names[same] = card.name
@@ -380,7 +381,3 @@ def policy_record(policy: Candidate) -> dict[str, object]:
         **{key: getattr(card, key) for key in keys},
         "variants": variants_of(policy),
     }
-
-
-def _market_of(card: Card) -> str:
-    return str(card.trained_on.get("market", card.trained_on.get("markets", "")))

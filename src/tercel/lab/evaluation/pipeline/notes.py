@@ -1,6 +1,6 @@
 """What is said beside an evaluation's tables: limits of cards, adaptation, and the claim."""
 
-from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from tercel.core.report import evaluation_figures
@@ -65,7 +65,7 @@ def size_notes(
         orders = f"{LARGE} {100 * share:g} % of the volume"
         if over := handed_over(listed, settings):
             found.append(
-                f"{orders}: {', '.join(over)} {_hands(over)} over to {TAKES}, whose costs these are."
+                f"{orders}: {', '.join(over)} {'hand' if len(over) > 1 else 'hands'} over to {TAKES}, whose costs these are."
             )
         if rules:
             words = f"{', '.join(rules)} {'are' if len(rules) > 1 else 'is'} tuned for up to {100 * BEYOND:g} %"
@@ -73,10 +73,6 @@ def size_notes(
                 f"{orders}: {words}; beyond it what rests waits for trades that do not come. Look at {TAKES}."
             )
     return list(dict.fromkeys(found))
-
-
-def _hands(names: Collection[str]) -> str:
-    return "hand" if len(names) > 1 else "hands"
 
 
 def notes_on(
