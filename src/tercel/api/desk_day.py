@@ -98,8 +98,11 @@ def _gate_of(desk: Path, journal: JournalReader) -> Iterator[GateDay]:
 def _check(folder: Path) -> None:
     found = verify(folder)
     if found.fault:
-        received = f"{found.sound:,} sound entries in {folder}, then {found.fault}"
-        raise JournalError("a journal whose hashes agree", received, "see `tercel trade verify`")
+        raise JournalError(
+            "a journal whose hashes agree",
+            f"{found.sound:,} sound entries in {folder}, then {found.fault}",
+            "see `tercel trade verify`",
+        )
 
 
 @dataclass(frozen=True)

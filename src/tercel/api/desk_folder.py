@@ -167,9 +167,10 @@ def decision_of(
         if seq is None:
             seq = decision_at(reader, parent, None if at_s is None else round(at_s * NS_PER_SECOND))
             if seq is None:
-                wanted = f"a decision of {parent or 'any parent'}"
                 raise ConfigError(
-                    wanted, f"none in {folder} by then", "`tercel trade orders` names the parents"
+                    f"a decision of {parent or 'any parent'}",
+                    f"none in {folder} by then",
+                    "`tercel trade orders` names the parents",
                 )
         shown = explain(reader, seq)
     if shown is None:

@@ -114,11 +114,12 @@ def bounds_section(found: ShadowBounds, realised: Mapping[str, float | None]) ->
         if score.within is None
         else f"; the cost of {100 * score.within:.0f} % of {count(score.parents, 'parent')} lies between the bounds"
     )
-    text = (
+    return Section(
+        "Bounds",
         f"bounds: {found.optimistic_bps:.2f} (optimistic) to {found.pessimistic_bps:.2f} bps (pessimistic), means by "
-        f"filled value as the desk's own cost, which may lie below both: its fills are without impact{within}"
+        f"filled value as the desk's own cost, which may lie below both: its fills are without impact{within}",
+        figures=[figures.bounds_and_fills(found.parents, real)],
     )
-    return Section("Bounds", text, figures=[figures.bounds_and_fills(found.parents, real)])
 
 
 class ScoredBounds(NamedTuple):

@@ -169,9 +169,10 @@ def participants_of(
     field = field_of(typed, family, markets, own, observations)
     refuse_same_names([*field.policies, *baselines])
     if not any(one.kind == "baseline" for one in baselines):
-        names = ", ".join(one.key for one in field.policies)
         raise ConfigError(
-            "at least one written strategy to compare with", names, "add one, such as 'twap_take'"
+            "at least one written strategy to compare with",
+            ", ".join(one.key for one in field.policies),
+            "add one, such as 'twap_take'",
         )
     return field, baselines
 

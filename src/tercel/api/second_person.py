@@ -41,15 +41,19 @@ class SecondPerson:
         """
         wanted = "a second person of risk or admin, who is not the one who starts it"
         if not str(file):
-            remedy = f"have `people = FILE` written into {FILE} by this machine's administrator, or into a gate's"
-            raise ConfigError(f"{wanted}, in a file of people", "none named", remedy)
+            raise ConfigError(
+                f"{wanted}, in a file of people",
+                "none named",
+                f"have `people = FILE` written into {FILE} by this machine's administrator, or into a gate's",
+            )
         check_guarded(Path(file), uid)
         people, starter = People(Path(file)), person(uid)
         found = people.verify(self.name, self.password)
         if found is None:
-            remedy = f"`second=NAME` of {file}, and that person types the password"
             raise ConfigError(
-                wanted, f"{self.name!r} with another password, or nobody of that name", remedy
+                wanted,
+                f"{self.name!r} with another password, or nobody of that name",
+                f"`second=NAME` of {file}, and that person types the password",
             )
         if not may(found.role, "confirm"):
             raise ConfigError(wanted, f"{self.name}, who is {found.role}", "ask somebody of risk")

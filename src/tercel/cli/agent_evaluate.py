@@ -125,15 +125,23 @@ class EvaluatePolicies(JudgedOptions, JsonRequest):
         if self.date and self.tape is None:
             raise ConfigError("--date with --tape", "--date alone", "add --tape and --symbol")
         if self.trained_for and not self.adaptation:
-            remedy = "add --adaptation, or leave it out"
-            raise ConfigError("--trained-for with --adaptation", "--trained-for alone", remedy)
+            raise ConfigError(
+                "--trained-for with --adaptation",
+                "--trained-for alone",
+                "add --adaptation, or leave it out",
+            )
         if self.by_list and (self.market or self.sensitivity or self.adaptation):
-            remedy = "leave --market, --sensitivity and --adaptation out"
-            received = f"{self.order.orders} beside other conditions"
-            raise ConfigError("orders of a list on their tapes alone", received, remedy)
+            raise ConfigError(
+                "orders of a list on their tapes alone",
+                f"{self.order.orders} beside other conditions",
+                "leave --market, --sensitivity and --adaptation out",
+            )
         if not (self.policies or self.strategy or self.order.orders) and self.against == "all":
-            remedy = "name its folder, default for the one that ships, --strategy FILE:NAME, or --against NAME,... alone"
-            raise ConfigError("a policy or a strategy to judge", "none", remedy)
+            raise ConfigError(
+                "a policy or a strategy to judge",
+                "none",
+                "name its folder, default for the one that ships, --strategy FILE:NAME, or --against NAME,... alone",
+            )
         for option, own in (("--strategy", self.strategy), ("--observation", self.observation)):
             if self.ray is not None and own:
                 raise ConfigError(

@@ -169,8 +169,11 @@ def export(request: Export) -> None:
         there, wanted = (
             ("a file", "a folder") if out.suffix != ".zip" else ("a folder", "an archive")
         )
-        remedy = "name another; one that ends in .zip is an archive, any other a folder"
-        raise ConfigError(f"a place for {wanted}", f"--out {out}, which is {there}", remedy)
+        raise ConfigError(
+            f"a place for {wanted}",
+            f"--out {out}, which is {there}",
+            "name another; one that ends in .zip is an archive, any other a folder",
+        )
     from tercel.execution.policies.policy import CARD, exported
     from tercel.execution.registry import resolve_policy
 

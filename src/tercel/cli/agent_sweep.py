@@ -66,8 +66,9 @@ def sweep(request: SweepRequest) -> None:
     result = job.result()
     page = write_page(job, result)
     if stop:
-        hint = f"`tercel agent sweep {request.config} --resume` goes on after {result['trials']} trials"
-        raise KeyboardInterrupt(hint)
+        raise KeyboardInterrupt(
+            f"`tercel agent sweep {request.config} --resume` goes on after {result['trials']} trials"
+        )
 
     def show() -> None:
         best = result["best"]

@@ -98,18 +98,16 @@ def _asked(request: Train) -> "TrainingRun":
             )
         begun = TrainingRun.resumed(resume, trust=request.trust, seed=request.seed)
         if request.ray is not None and not begun.config.learner.shards:
-            received = f"{resume} was begun without: its results would change"
             raise ConfigError(
                 "a run with learner.shards to go on with on a cluster",
-                received,
+                f"{resume} was begun without: its results would change",
                 "go on without --ray",
             )
         return begun
     if (config is None) == (preset is None):
-        received = "neither" if config is None else "both"
         raise ConfigError(
             "a configuration file or --preset NAME",
-            received,
+            "neither" if config is None else "both",
             f"presets: {', '.join(preset_names())}",
         )
     return TrainingRun.of_file(

@@ -487,9 +487,10 @@ def _of_another(name: str) -> Callable[[OtherImport], None]:
             Exception
         ) as error:  # its people know what it means: it is told with their name, and where it was
             files = ", ".join(getattr(error, "__notes__", map(str, request.paths)))
-            received = f"{type(error).__name__}: {error}, in {files}, from the feed of {whose}"
             raise FeedError(
-                "days, or an error with file, row and field", received, "tell its people"
+                "days, or an error with file, row and field",
+                f"{type(error).__name__}: {error}, in {files}, from the feed of {whose}",
+                "tell its people",
             ) from error
 
     body.__name__ = name

@@ -271,9 +271,10 @@ def simulate(request: Simulate) -> None:
     if preset.model == "resampled" and (
         request.symbol not in ("", preset.symbol) or seconds != Simulate.seconds
     ):
-        received = f"{request.symbol or preset.symbol} for {seconds:g} s"
         raise ConfigError(
-            f"{preset.symbol} for whole sessions", received, "leave --symbol and --seconds out"
+            f"{preset.symbol} for whole sessions",
+            f"{request.symbol or preset.symbol} for {seconds:g} s",
+            "leave --symbol and --seconds out",
         )
     law, names = law_of(request.regimes, preset, seconds)
     lake, rows = Store(request.out), []
@@ -382,10 +383,19 @@ def list_(request: ListMarkets) -> None:
             "floor",
             "MEAN14",
         ]
-        title = "presets and their scores on held-out tape"
-        print_table(title, SHIPPED, cells, leaves, left=["model", "calibrated on"])
-        title = "what they teach, simulated / tape: fills at the touch, mark-outs in bps, R² of forecasts on tape"
-        print_table(title, ["preset", *TAUGHT, "carry"], teach, list(TAUGHT)[::2])
+        print_table(
+            "presets and their scores on held-out tape",
+            SHIPPED,
+            cells,
+            leaves,
+            left=["model", "calibrated on"],
+        )
+        print_table(
+            "what they teach, simulated / tape: fills at the touch, mark-outs in bps, R² of forecasts on tape",
+            ["preset", *TAUGHT, "carry"],
+            teach,
+            list(TAUGHT)[::2],
+        )
 
     hand_over({"presets": found}, request.as_json, show)
 

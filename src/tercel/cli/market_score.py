@@ -100,8 +100,9 @@ def score(request: ScoreRequest) -> None:
     if request.by != OWN:
         judge: Judge = given(JUDGES, request.by, (OWN,), "a judge:", f"--by {request.by}")
         if request.out is not None or request.write:
-            alone = f"--by {request.by} alone"
-            raise ConfigError(alone, "--out or --write", "leave them out; --json has all")
+            raise ConfigError(
+                f"--by {request.by} alone", "--out or --write", "leave them out; --json has all"
+            )
         found = judge.score(request, dates)
         hand_over(found, request.as_json, lambda: judge.show(found))
     else:

@@ -153,9 +153,10 @@ def kill(request: Kill) -> None:
     if strangers:  # once those that the desk has are latched
         known = sorted(agents_of(folder))
         done = f"killed: {', '.join(whom)}" if whom else "nothing was killed"
-        remedy = f"{offer(strangers[0], known, 'kill one of them')}, or --all"
         raise ConfigError(
-            f"agents of the desk: {', '.join(known)}", f"{', '.join(strangers)}; {done}", remedy
+            f"agents of the desk: {', '.join(known)}",
+            f"{', '.join(strangers)}; {done}",
+            f"{offer(strangers[0], known, 'kill one of them')}, or --all",
         )
     ended = ""
     if holder(folder) == "":

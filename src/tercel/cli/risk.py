@@ -131,9 +131,8 @@ def forecast(request: Forecast) -> None:
 
     def show() -> None:
         headings, rows = forecast_rows(found)
-        title = f"{request.prices.file.name}: risk of the trading day after {found.book.days[-1]}"
         print_table(
-            title,
+            f"{request.prices.file.name}: risk of the trading day after {found.book.days[-1]}",
             headings,
             [_cells(row) for row in (*rows[:SHOWN], *rows[max(SHOWN, len(rows) - 1) :])],
         )
@@ -190,8 +189,11 @@ def var(request: Var) -> None:
     found = value_at_risk(book, request.level, request.model, since)
 
     def show() -> None:
-        title = f"{request.prices.file.name}: Value at Risk {100 * found.level:g} % of the day after {book.days[-1]}"
-        print_table(title, ("", "value"), [_cells(row) for row in var_rows(found)])
+        print_table(
+            f"{request.prices.file.name}: Value at Risk {100 * found.level:g} % of the day after {book.days[-1]}",
+            ("", "value"),
+            [_cells(row) for row in var_rows(found)],
+        )
         _say(sentences(found))
 
     hand_over(found.to_json(), request.as_json, show, request.out, "var", lambda: var_page(found))

@@ -82,8 +82,11 @@ def _symbols(request: RunRequest) -> None:
             print_json(result)
         return
     if request.resume and request.out is None:
-        received = f"--symbol {request.symbol}"
-        raise ConfigError("--out with --resume of several symbols", received, "name their folder")
+        raise ConfigError(
+            "--out with --resume of several symbols",
+            f"--symbol {request.symbol}",
+            "name their folder",
+        )
     for market in request.markets():
         looked_up(market)  # refused before the first of them is begun
     folder = request.out or _fresh()
@@ -130,9 +133,10 @@ def _list(request: RunRequest) -> None:
         "--resume": request.resume or None,
     }
     if beside := ", ".join(name for name, value in options.items() if value is not None):
-        remedy = f"leave {beside} out"
         raise ConfigError(
-            "a list of orders without what a run of agents has", f"--orders with {beside}", remedy
+            "a list of orders without what a run of agents has",
+            f"--orders with {beside}",
+            f"leave {beside} out",
         )
     say(
         "orders of a list are worked by written strategies; for agents: tercel agent evaluate POLICY --orders"
@@ -184,8 +188,11 @@ def _applied(request: RunRequest, settings: "RunSettings") -> "RunSettings":
             str(Path(word).resolve()) if word.endswith(".toml") else word for word in words
         )
         if not terms["regimes"]:
-            received = f"--regimes {request.regimes!r}"
-            raise ConfigError("names of regimes, or a script", received, "such as calm,volatile")
+            raise ConfigError(
+                "names of regimes, or a script",
+                f"--regimes {request.regimes!r}",
+                "such as calm,volatile",
+            )
     market = replace(settings.market, **terms)
     looked_up(market)
     task = request.order.task(settings.task, market, request.feed_latency_ms)
@@ -262,9 +269,11 @@ def _started(request: RunRequest, folder: Path) -> "tuple[RunSettings, Path]":
     }
     for option, (typed, wanted, had) in options.items():
         if typed is not None and wanted != had:
-            expected = f"the options that {folder} was started with: {_in_words(started)}"
-            remedy = f"leave {option} out, or start a new run without --resume"
-            raise ConfigError(expected, f"{option} {typed}", remedy)
+            raise ConfigError(
+                f"the options that {folder} was started with: {_in_words(started)}",
+                f"{option} {typed}",
+                f"leave {option} out, or start a new run without --resume",
+            )
     say(f"resuming {folder}, as it was started: {_in_words(started)}")
     return started, folder
 

@@ -247,10 +247,9 @@ def listed_seeds(text: str) -> list[int]:
     parts = [part.strip() for part in text.split(",")]
     seeds = [int(part) for part in parts if part.isdecimal()]
     if len(seeds) < len(parts) or len(set(seeds)) < len(seeds) or max(seeds) >= 2**31:
-        remedy = "such as --seeds 901,902,903; negative ones belong to training"
         raise ConfigError(
             "different whole numbers from 0 to 2^31 - 1, separated by commas",
             f"--seeds {text}",
-            remedy,
+            "such as --seeds 901,902,903; negative ones belong to training",
         )
     return seeds

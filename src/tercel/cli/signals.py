@@ -63,10 +63,9 @@ class Evaluate(Configured):
 def settings_of(request: Configured, what: str = "signals") -> "tuple[SignalsConfig, Path]":
     """The configuration that is named, and the folder of its results."""
     if (request.config is None) != request.demo:
-        given = "both" if request.demo else "neither"
         raise ConfigError(
             "a CONFIG.toml or --demo",
-            given,
+            "both" if request.demo else "neither",
             "name a file (see docs/examples/signals.toml), or --demo",
         )
     from tercel.signals.runs.config import demo, read_config
@@ -201,8 +200,9 @@ def leak(request: Leak) -> None:
     configs += [] if request.config is None else [read_config(request.config)]
     sets = [] if request.data is None else request.sets(request.data)
     if request.data is not None and not sets:
-        expected = f"a data set such as {checks.STOCKS}"
-        raise ConfigError(expected, f"none in {request.data}", "check `data=`")
+        raise ConfigError(
+            f"a data set such as {checks.STOCKS}", f"none in {request.data}", "check `data=`"
+        )
     found = checks.leak(
         configs + sets, request.seed, request.out or RUNS / f"signals-leak-{request.seed}"
     )
@@ -312,10 +312,11 @@ def _show_predicted(
         for row in shown
     ]
     first = rows[0]
-    title = (
-        f"{name}, model {first['model']}: forecast of {first['at']}, to the close of {held.last}"
+    print_rows(
+        f"{name}, model {first['model']}: forecast of {first['at']}, to the close of {held.last}",
+        ("name", "expected, bps", "sd, bps", "90 %", "sources"),
+        cells,
     )
-    print_rows(title, ("name", "expected, bps", "sd, bps", "90 %", "sources"), cells)
     left = (
         f", {len(rows) - len(shown):,} between them"
         if len(shown) < len(rows) and not silent

@@ -107,9 +107,10 @@ def charge_of(request: BacktestSignals) -> "Charge":
     }
     named = [name for name, value in given.items() if value is not None]
     if len(named) != 1:
-        expected = "one of --cost-bps, --cost-law and --cost-from"
         raise ConfigError(
-            expected, " and ".join(named) or "none of them", "say --cost-bps 5; 0 is a cost too"
+            "one of --cost-bps, --cost-law and --cost-from",
+            " and ".join(named) or "none of them",
+            "say --cost-bps 5; 0 is a cost too",
         )
     from tercel.signals.runs.backtest import Charge
 
@@ -124,16 +125,21 @@ def charge_of(request: BacktestSignals) -> "Charge":
         raise ConfigError(
             "parents that were filled", f"none in {request.cost_from}", "say --cost-bps instead"
         )
-    whose = f"the mean of {total['parents']} parents of {request.cost_from.name}"
-    return Charge(max(total["is_bps"], 0.0), whose=whose)
+    return Charge(
+        max(total["is_bps"], 0.0),
+        whose=f"the mean of {total['parents']} parents of {request.cost_from.name}",
+    )
 
 
 def _show_backtest(found: dict[str, Any]) -> None:
     from tercel.signals.backtest_page import figures_of, until, weights_table
     from tercel.signals.runs.backtest import ends
 
-    title = f"{found['name']}, {found['dates']} dates out of sample, {found['book']}"
-    print_rows(title, ("", "value"), list(figures_of(found).items()))
+    print_rows(
+        f"{found['name']}, {found['dates']} dates out of sample, {found['book']}",
+        ("", "value"),
+        list(figures_of(found).items()),
+    )
     held = [row for row in found["weights"] if row["weight"]]
     shown = ends(held)
     more = f", {len(shown)} of {len(held)}" if len(shown) < len(held) else ""

@@ -218,12 +218,9 @@ def _show_counterfactual(found: "Counterfactual", unit: str) -> None:
     from tercel.api.tca.report import table_rows
 
     rows = [[*words, f"{unfilled:,}"] for *words, unfilled in table_rows(found)]
-    title = (
-        f"the same {found.parents:,} parents worked again, {unit} of what was asked for, without fees; impact "
-        f"{found.impact}; 95 % intervals for all rows at once, {found.clusters} clusters"
-    )
     print_table(
-        title,
+        f"the same {found.parents:,} parents worked again, {unit} of what was asked for, without fees; impact "
+        f"{found.impact}; 95 % intervals for all rows at once, {found.clusters} clusters",
         ["strategy", "cost", "saves", "verdict", "unfilled"],
         rows,
         ("unfilled",),

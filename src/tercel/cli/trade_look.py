@@ -289,8 +289,11 @@ def _print_tca(folder: Path, rows: Sequence[Mapping[str, Any]], summed: Mapping[
     """Agents and all of them first, then the first parents, then what they came to in words."""
     from tercel.desk.trading.tca.shortfall import sentences
 
-    title = f"costs of {folder}, means by what was filled, bps; a cost is positive"
-    print_rows(title, _agents(summed), ("vwap", "rested", "forced"))
+    print_rows(
+        f"costs of {folder}, means by what was filled, bps; a cost is positive",
+        _agents(summed),
+        ("vwap", "rested", "forced"),
+    )
     result_console().print()
     more = f", the first {SHOWN} of {len(rows):,}" if len(rows) > SHOWN else ""
     parents = without_idle([_tca_row(row) for row in rows[:SHOWN]], ("unfilled", "refused", LIMIT))

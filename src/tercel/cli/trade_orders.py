@@ -270,9 +270,10 @@ def _horizon_ns(request: Submit | Amend) -> int | None:
     except ValueError:
         seconds = seconds_of(request.horizon)
     if not 1.0 <= seconds <= LONGEST_S:
-        received = f"--horizon {request.horizon}"
         raise ConfigError(
-            f"a horizon from a second to {LONGEST_S:,.0f} seconds", received, "write it as 15min"
+            f"a horizon from a second to {LONGEST_S:,.0f} seconds",
+            f"--horizon {request.horizon}",
+            "write it as 15min",
         )
     return round(seconds * 1e9)
 

@@ -74,9 +74,10 @@ def loaded(entry: EntryPoint) -> Any:
     try:
         return entry.load()
     except Exception as error:
-        expected = f"{entry.value} of the entry point {entry.name}"
         raise ConfigError(
-            expected, f"{type(error).__name__}: {error}", "install its package again"
+            f"{entry.value} of the entry point {entry.name}",
+            f"{type(error).__name__}: {error}",
+            "install its package again",
         ) from error
 
 

@@ -116,8 +116,9 @@ def alone(folder: Path, what: str) -> Iterator[None]:
         try:
             stack.enter_context(locked(folder / LOCK, wait=False))
         except BlockingIOError as error:
-            remedy = "wait for it, or name another `out=`"
             raise ConfigError(
-                f"one {what} at a time in a folder", f"{folder}, where one goes on", remedy
+                f"one {what} at a time in a folder",
+                f"{folder}, where one goes on",
+                "wait for it, or name another `out=`",
             ) from error
         yield

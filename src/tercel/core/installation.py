@@ -65,8 +65,11 @@ def check_guarded(path: Path, uid: int) -> None:
     for one in (path.absolute(), *path.absolute().parents, path.resolve(), *path.resolve().parents):
         found = one.stat()
         if found.st_uid == uid or (found.st_mode & 0o022 and not found.st_mode & stat.S_ISVTX):
-            received = f"{one}, mode {found.st_mode & 0o777:o}, which uid {uid} can change"
-            raise ConfigError(wanted, received, f"chown root {one}; chmod go-w {one}")
+            raise ConfigError(
+                wanted,
+                f"{one}, mode {found.st_mode & 0o777:o}, which uid {uid} can change",
+                f"chown root {one}; chmod go-w {one}",
+            )
 
 
 # -- simulated ------------------------------------------------------------------------------------

@@ -230,32 +230,31 @@ def _faults(venue: object) -> Iterator[tuple[str, str, str]]:
         ours = [part for part in fields if offered[part] is not None]
         given = [getattr(offered[part], name, None) for part in ours]
         if name in _FLAGS and getattr(venue, name) != getattr(declared, name):
-            said = f"{kind}.{name} = {getattr(venue, name)!r}, and capabilities.{name} = {getattr(declared, name)!r}"
             yield (
                 "one word on what a venue can do",
-                said,
+                f"{kind}.{name} = {getattr(venue, name)!r}, and capabilities.{name} = {getattr(declared, name)!r}",
                 f"write `Capabilities({name}={getattr(venue, name)!r})`",
             )
         elif fields and not ours:
-            said = f"{kind}.{name}, and no `{fields[0]}` in its `capabilities`"
-            remedy = f"write `Capabilities({fields[0]}=self)`, or give the attribute another name"
-            yield "a venue that declares what it can do", said, remedy
+            yield (
+                "a venue that declares what it can do",
+                f"{kind}.{name}, and no `{fields[0]}` in its `capabilities`",
+                f"write `Capabilities({fields[0]}=self)`, or give the attribute another name",
+            )
         elif fields and known[name] and getattr(venue, name) not in given:
-            said = f"{kind}.{name}, and `capabilities.{ours[0]}` is another object's"
             yield (
                 "a venue that declares its own",
-                said,
+                f"{kind}.{name}, and `capabilities.{ours[0]}` is another object's",
                 f"write `replace(inner.capabilities, {ours[0]}=self)`",
             )
     for name in sorted(names - known.keys()):
         method = callable(getattr_static(venue, name))
         alike = [one for one in known.keys() - names if known[one] == method]
         if near := get_close_matches(name, alike, 1, LIKE):
-            remedy = f"write `{near[0]}` and declare it, or give the attribute another name"
             yield (
                 "the name of a capability, or one unlike it",
                 f"{kind}.{name}, nearly `{near[0]}`",
-                remedy,
+                f"write `{near[0]}` and declare it, or give the attribute another name",
             )
 
 
@@ -265,8 +264,11 @@ def _missing(whose: str, part: str, offered: object) -> Iterator[tuple[str, str,
         if not hasattr(offered, name) or (method and not callable(getattr(offered, name))):
             near = get_close_matches(name, _own_names(offered), 1, LIKE)
             received = f"{whose} without it" + (f" (it has `{near[0]}`)" if near else "")
-            remedy = f"write it, or leave `{part}` out of `capabilities`"
-            yield f"{'a method' if method else 'an attribute'} `{name}`", received, remedy
+            yield (
+                f"{'a method' if method else 'an attribute'} `{name}`",
+                received,
+                f"write it, or leave `{part}` out of `capabilities`",
+            )
 
 
 def _own_names(one: object) -> set[str]:

@@ -75,11 +75,15 @@ def validated(kind: type[Model], raw: Mapping[str, Any], name: str, reader: str)
         where = ".".join(str(part) for part in first["loc"])
         row = _row(name, first["loc"])
         if first["type"] == "extra_forbidden":
-            hint = _instead(first["loc"], keys_of(kind))
-            raise ConfigError(f"keys that {reader} knows", f"{name}: {where}{row}", hint) from None
-        said = f"{where}: {words_of(first)}" if where else words_of(first)
+            raise ConfigError(
+                f"keys that {reader} knows",
+                f"{name}: {where}{row}",
+                _instead(first["loc"], keys_of(kind)),
+            ) from None
         raise ConfigError(
-            said, f"{name}: {first['input']!r}"[:200] + row, "mend the file"
+            f"{where}: {words_of(first)}" if where else words_of(first),
+            f"{name}: {first['input']!r}"[:200] + row,
+            "mend the file",
         ) from None
 
 

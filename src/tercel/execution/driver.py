@@ -259,14 +259,11 @@ class Driver:
                 self._teller.tell(self.book[None], self.state[None], self._outlook)
             answer = np.asarray(self.strategy.decide(self.view))
             if answer.dtype.kind != "i":
-                received = (
-                    "NaN"
-                    if answer.dtype.kind == "f" and np.isnan(answer).any()
-                    else f"{answer.dtype}"
-                )
                 raise PolicyError(
                     f"an intent of whole numbers from {self.strategy.name}",
-                    received,
+                    "NaN"
+                    if answer.dtype.kind == "f" and np.isnan(answer).any()
+                    else f"{answer.dtype}",
                     "correct the strategy",
                 )
             wanted[:] = answer[0]

@@ -135,9 +135,10 @@ class Guidance:
         known = self.horizon_ns > 0
         if (past[known] < 0).any():
             first = int(np.flatnonzero(known & (past < 0))[0])
-            late = f"market {first}: known {-int(past[first])} ns later"
             raise ConfigError(
-                "a forecast that is known by now", late, "guide with what was known, nothing later"
+                "a forecast that is known by now",
+                f"market {first}: known {-int(past[first])} ns later",
+                "guide with what was known, nothing later",
             )
         share, half = remaining(past, self.horizon_ns, self.half_life_ns)
         out = np.empty((len(self), WORDS), np.int64)

@@ -86,9 +86,11 @@ class Market:
             ):
                 object.__setattr__(self, name, value)
         if bool(self.preset) == bool(self.lake) or (self.symbol and not self.lake):
-            received = f"preset {self.preset!r}, lake {self.lake!r}, symbol {self.symbol!r}"
-            remedy = "call load_market(name) or replay(lake, symbol)"
-            raise ConfigError("a preset, or a lake and a symbol", received, remedy)
+            raise ConfigError(
+                "a preset, or a lake and a symbol",
+                f"preset {self.preset!r}, lake {self.lake!r}, symbol {self.symbol!r}",
+                "call load_market(name) or replay(lake, symbol)",
+            )
         if self.lake and self.regimes:
             raise ConfigError(
                 "regimes in a simulated market", "`regimes=` with `tape=`", "a tape has its own"
@@ -172,8 +174,11 @@ def fees_of(said: Fees | str | None) -> Fees:
     try:
         maker, taker = (float(part) for part in said.removesuffix("bps").split(","))
     except ValueError as error:
-        remedy = "such as `fees=-0.002,0.003` (price units a share) or `fees=1,5bps`; below 0 is a rebate"
-        raise ConfigError("fees as MAKER,TAKER", f"`fees={said}`", remedy) from error
+        raise ConfigError(
+            "fees as MAKER,TAKER",
+            f"`fees={said}`",
+            "such as `fees=-0.002,0.003` (price units a share) or `fees=1,5bps`; below 0 is a rebate",
+        ) from error
     return Fees(maker, taker, unit)
 
 
@@ -206,9 +211,10 @@ def latency_of(
     if not 1 <= len(bounds) <= 2 or any(
         not (math.isfinite(ms) and 0 <= ms <= MOST_MS) for ms in bounds
     ):
-        remedy = f"such as `{name}=5`, `{name}=2,10` or, with `tape=`, `{name}=tape`"
         raise ConfigError(
-            f"milliseconds from 0 to {MOST_MS:,.0f}, or two bounds", f"`{name}={text}`", remedy
+            f"milliseconds from 0 to {MOST_MS:,.0f}, or two bounds",
+            f"`{name}={text}`",
+            f"such as `{name}=5`, `{name}=2,10` or, with `tape=`, `{name}=tape`",
         )
     low, *high = (round(ms * 1e6) for ms in bounds)
     return Latency("uniform", low, high[0]) if high else Latency("constant", low)

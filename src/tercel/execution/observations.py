@@ -88,8 +88,11 @@ def observer(name: str | ObservationFunction, stack: int = 1) -> Observer:
             )
         return _own(name)
     if name not in OBSERVERS:
-        remedy = "pass the function itself" if is_own_name(name) else offer(name, OBSERVERS)
-        raise UnknownNameError(f"one of {', '.join(OBSERVERS)}", f"observation {name!r}", remedy)
+        raise UnknownNameError(
+            f"one of {', '.join(OBSERVERS)}",
+            f"observation {name!r}",
+            "pass the function itself" if is_own_name(name) else offer(name, OBSERVERS),
+        )
     most = 1 if name == "v1" else MOST
     if not 1 <= stack <= most:
         raise ConfigError(
@@ -137,9 +140,10 @@ def _short(name: str) -> tuple[str, str]:
 def _own(function: ObservationFunction) -> Observer:
     """A user's function as an observation; two ordinary markets tell how many entries it has."""
     if not callable(function):
-        remedy = "such as def eyes(view): return numpy.column_stack([view.left, view.spread])"
         raise ConfigError(
-            "the name of an observation, or a function of a view", repr(function), remedy
+            "the name of an observation, or a function of a view",
+            repr(function),
+            "such as def eyes(view): return numpy.column_stack([view.left, view.spread])",
         )
     name = name_of(function)
     size = _rows_of(function, name, probe(), None).shape[1]
@@ -147,9 +151,10 @@ def _own(function: ObservationFunction) -> Observer:
         f"{name.partition(':')[2]}_{i}" for i in range(size)
     )
     if len(entries) != size:
-        received = f"{len(entries)} entries for {size} columns"
         raise ConfigError(
-            f"a name for each column of {name}", received, "let its `entries` name them all"
+            f"a name for each column of {name}",
+            f"{len(entries)} entries for {size} columns",
+            "let its `entries` name them all",
         )
     return Observer(name, entries, lambda view: _rows_of(function, name, view, size))
 
@@ -160,21 +165,17 @@ def _rows_of(function: ObservationFunction, name: str, view: View, size: int | N
     wide = size or max((1, *found.shape[1:]))
     if found.dtype.kind not in "fiub" or found.shape != (view.n, wide):
         wanted = f"({view.n}, {size or 'k'})"
-        remedy = (
-            "return a row of numbers a market, such as numpy.column_stack([view.left, view.spread])"
-        )
         raise ConfigError(
             f"numbers of shape {wanted} from {name}",
             f"{found.dtype} of shape {found.shape}",
-            remedy,
+            "return a row of numbers a market, such as numpy.column_stack([view.left, view.spread])",
         )
     rows = np.array(found, np.float32)
     if not np.isfinite(rows).all():
         row, entry = np.argwhere(~np.isfinite(rows))[0]
-        received = f"{rows[row, entry]} in column {entry} of row {row}"
         raise ConfigError(
             f"finite numbers from {name}",
-            received,
+            f"{rows[row, entry]} in column {entry} of row {row}",
             "look for divisions by zero, and unquoted sides",
         )
     return rows

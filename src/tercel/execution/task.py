@@ -215,9 +215,10 @@ class Task:
                 raise ConfigError(f"a side: {', '.join(SIDES)}", repr(self.side), "such as 'buy'")
             object.__setattr__(self, "side", SIDES[self.side])
         if self.share is not None and self.quantity:
-            received = f"share {self.share!r} and quantity {self.quantity!r}"
             raise ConfigError(
-                "a task with a share of the volume or a quantity", received, "leave one out"
+                "a task with a share of the volume or a quantity",
+                f"share {self.share!r} and quantity {self.quantity!r}",
+                "leave one out",
             )
         if self.share is None and self.quantity is None:
             object.__setattr__(self, "share", SHARE)
@@ -363,11 +364,10 @@ class Task:
         """
         ticks, of_mid = self.limit(side)
         if ticks:
-            remedy = "give it beyond the mid at arrival, such as '25bps'"
             raise ConfigError(
                 "a limit price on recorded days",
                 f"{self.limit_price!r} in a simulated market",
-                remedy,
+                "give it beyond the mid at arrival, such as '25bps'",
             )
         return of_mid
 

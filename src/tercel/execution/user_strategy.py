@@ -188,9 +188,11 @@ class CheckedStrategy(Strategy):
         now = self._state()
         changed = [name for name in {**before, **now} if before.get(name) != now.get(name)]
         if changed:
-            expected = f"a reset(self, mask) in {self.name}, which keeps something from one decision to the next"
-            remedy = "set them in reset where an order begins, or write an empty one if no answer hangs on them"
-            raise ConfigError(expected, f"{', '.join(changed)} changed in decide", remedy)
+            raise ConfigError(
+                f"a reset(self, mask) in {self.name}, which keeps something from one decision to the next",
+                f"{', '.join(changed)} changed in decide",
+                "set them in reset where an order begins, or write an empty one if no answer hangs on them",
+            )
 
     def _rows(self, view: View) -> Intents:
         before = self._state() if self._watched else None
@@ -199,9 +201,10 @@ class CheckedStrategy(Strategy):
         except TercelError:
             raise
         except Exception as error:
-            received = f"{_said(error)}{place_of(error)}"
             raise ConfigError(
-                f"an answer of {self.name} to a View", received, _remedy(error)
+                f"an answer of {self.name} to a View",
+                f"{_said(error)}{place_of(error)}",
+                _remedy(error),
             ) from error
         if before is not None:
             self._watched -= 1
@@ -216,12 +219,11 @@ class CheckedStrategy(Strategy):
         else:
             rows = np.array(answer)
             if rows.dtype != np.int32 or rows.shape != (view.n, WIDTH):
-                received = f"{type(answer).__name__}" + (
-                    f" {rows.dtype} {rows.shape}" if rows.ndim else ""
-                )
-                wanted = f"an Intent from {self.name}, or int32 of shape ({view.n}, {WIDTH})"
                 raise ConfigError(
-                    wanted, received, "such as return tercel.Intent(take=view.left // 2)"
+                    f"an Intent from {self.name}, or int32 of shape ({view.n}, {WIDTH})",
+                    f"{type(answer).__name__}"
+                    + (f" {rows.dtype} {rows.shape}" if rows.ndim else ""),
+                    "such as return tercel.Intent(take=view.left // 2)",
                 )
         return settle(rows, view)
 
@@ -317,9 +319,10 @@ def checked(own: Any, mark: str = "", name: str = "") -> Strategy:
         try:
             own = own()
         except TypeError as error:
-            remedy = "give an object, or make every argument optional"
             raise ConfigError(
-                "a strategy class that needs no arguments", f"{own.__name__}: {error}", remedy
+                "a strategy class that needs no arguments",
+                f"{own.__name__}: {error}",
+                "give an object, or make every argument optional",
             ) from error
     if not hasattr(own, "decide") and callable(own):
         own = FunctionStrategy(own, getattr(own, "__name__", type(own).__name__))
@@ -387,16 +390,20 @@ def named(name: str) -> Strategy:
         try:
             found = point.load()
         except (ImportError, AttributeError) as error:
-            received = f"{point.value}: {error}"
             raise ConfigError(
-                f"the strategy {name!r} of an installed package", received, "install it again"
+                f"the strategy {name!r} of an installed package",
+                f"{point.value}: {error}",
+                "install it again",
             ) from error
         return checked(found, mark_of(_code(found)), name)
     if ":" not in name:
         known = list(installed())
         listed = f"an installed package's ({', '.join(known) or 'none is there'})"
-        remedy = offer(name, known, "such as my_module:HalfNow")
-        raise UnknownNameError(f"module:Name, path/file.py:Name, or {listed}", repr(name), remedy)
+        raise UnknownNameError(
+            f"module:Name, path/file.py:Name, or {listed}",
+            repr(name),
+            offer(name, known, "such as my_module:HalfNow"),
+        )
     found = located(name, "strategy")
     return checked(found, mark_of(_code(found)))
 
@@ -441,8 +448,11 @@ def _module(name: str) -> Any:
         with searched(Path.cwd()):
             return importlib.import_module(name)
     except ModuleNotFoundError as error:
-        remedy = "run where it lies, install its package, or give path/file.py:Name"
-        raise ConfigError(f"a module {name!r}", str(error), remedy) from error
+        raise ConfigError(
+            f"a module {name!r}",
+            str(error),
+            "run where it lies, install its package, or give path/file.py:Name",
+        ) from error
     except Exception as error:
         raise _cannot_run(f"a module {name!r}", error) from error
 

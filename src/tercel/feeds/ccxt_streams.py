@@ -62,10 +62,11 @@ def made_of(
     made.logger = logging.Logger("ccxt", logging.CRITICAL + 1)  # its own would show keys
     if sandbox:
         if not made.urls.get("test"):
-            remedy = (
-                'write net = "production" and stage = "live", or watch it with stage = "shadow"'
+            raise ConfigError(
+                f"a sandbox of {name}",
+                "none that ccxt knows",
+                'write net = "production" and stage = "live", or watch it with stage = "shadow"',
             )
-            raise ConfigError(f"a sandbox of {name}", "none that ccxt knows", remedy)
         made.set_sandbox_mode(True)
     known = dict(urls_of(made.urls["api"]))
     for one in urls:

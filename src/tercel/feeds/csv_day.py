@@ -88,10 +88,9 @@ class CsvDay:
             trades = clean_trades(trades, rules, open_ns, close_ns, report)
         events, extra = tape_of(quotes, trades, direct, tick, one.lot, rules.trade_outliers, report)
         if events.n == 0:
-            received = f"none left of {', '.join(self.source)}: {dict(report)}"
             raise FeedError(
                 f"rows of {self.symbol} on {self.date}",
-                received,
+                f"none left of {', '.join(self.source)}: {dict(report)}",
                 "check symbol, date, session and rules",
             )
         if direct.height:
@@ -339,10 +338,9 @@ def _levels(
         for names, unit in zip(sides, (tick, lot) * 2, strict=True)
     ]
     for wrong in q.filter(pl.any_horizontal(large)).head(1).iter_rows(named=True):
-        received = f"a price or a size in row {wrong[r.ROW] & ((1 << 40) - 1)} that makes more"
         raise FeedError(
             "quotes below 2**30 ticks and lots",
-            received,
+            f"a price or a size in row {wrong[r.ROW] & ((1 << 40) - 1)} that makes more",
             "correct the row, or give a larger tick or lot",
         )
     if rounded := q.filter(pl.any_horizontal(pl.col(*sides[1], *sides[3]) % lot > 0)).height:
@@ -392,8 +390,9 @@ def _in_lots(rows: pl.DataFrame, lot: int, report: r.Taken) -> pl.DataFrame:
     for bad in (
         rows.filter((pl.col("qty_lots") >= MOST_LOTS) | (size < 0)).head(1).iter_rows(named=True)
     ):
-        received = f"{bad['size']:g} in row {bad[r.ROW] & ((1 << 40) - 1)}"
         raise FeedError(
-            "a size of 0 to 2**30 lots", received, "raise `lot` in the map, or correct the row"
+            "a size of 0 to 2**30 lots",
+            f"{bad['size']:g} in row {bad[r.ROW] & ((1 << 40) - 1)}",
+            "raise `lot` in the map, or correct the row",
         )
     return rows

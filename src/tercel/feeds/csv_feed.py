@@ -70,9 +70,10 @@ class CsvFeed:
         for file in self.map.file:
             same = [m.where for m, f in parts if f is file]
             if len(same) > 1 and file.name and not self.map.instrument.begins_s:
-                received = " and ".join(same[:3])
                 raise FeedError(
-                    f"one file of each kind for {symbol} on {date}", received, "import one of them"
+                    f"one file of each kind for {symbol} on {date}",
+                    " and ".join(same[:3]),
+                    "import one of them",
                 )
         return CsvDay(symbol, date, tuple(parts), self.map, options.tick)
 
@@ -89,10 +90,9 @@ class CsvFeed:
                 try:
                     date = datetime.strptime(date, file.date_format).date().isoformat()
                 except ValueError as error:
-                    received = f"{date!r} in the name of {member.where}"
                     raise FeedError(
                         f"a date as {file.date_format}",
-                        received,
+                        f"{date!r} in the name of {member.where}",
                         "rename the file, or correct the map",
                     ) from error
             return file, groups.get("symbol"), date
@@ -105,8 +105,11 @@ class CsvFeed:
         if symbol is not None and date is not None:
             return [(self._cased(symbol), date)]
         if symbol is None and not file.symbol:
-            remedy = "give `symbol=`, or `symbol` (a column) in the map, or a group `symbol` in its name of files"
-            raise FeedError("to know the symbol", member.where, remedy)
+            raise FeedError(
+                "to know the symbol",
+                member.where,
+                "give `symbol=`, or `symbol` (a column) in the map, or a group `symbol` in its name of files",
+            )
         zone = self.map.instrument.timezone
         text = read_text(member, file, zone, date, None)
         if text.frame.height == 0:

@@ -405,9 +405,10 @@ def map_text(name: str) -> str:
         return (resources.files(MAPS) / f"{name}.toml").read_text(encoding="utf-8")
     path = Path(name)
     if not path.is_file():
-        received = f"{name}, which is neither"
         raise ConfigError(
-            f"a shipped map ({', '.join(shipped())}) or a file", received, offer(name, shipped())
+            f"a shipped map ({', '.join(shipped())}) or a file",
+            f"{name}, which is neither",
+            offer(name, shipped()),
         )
     try:
         return path.read_text(encoding="utf-8")

@@ -154,10 +154,11 @@ class TextRows:
         if wrong.any():
             at = int(wrong.arg_max() or 0)
             shown = (self.frame[at].select(one.text).item() or "")[:40]
-            received = (
-                f"{shown!r} in column {one.column}, row {self.frame[ROW][at]} of {self.where}"
+            raise FeedError(
+                f"{expected} as {one.column}",
+                f"{shown!r} in column {one.column}, row {self.frame[ROW][at]} of {self.where}",
+                remedy,
             )
-            raise FeedError(f"{expected} as {one.column}", received, remedy)
 
 
 @dataclass(frozen=True)
@@ -242,8 +243,11 @@ def read_text(
     start = 0
     if file.time.unit != "text" and file.time.origin == "midnight":
         if date is None:
-            remedy = "give `date=`, or a group `date` in the map's name of files"
-            raise FeedError("the date of times since midnight", member.where, remedy)
+            raise FeedError(
+                "the date of times since midnight",
+                member.where,
+                "give `date=`, or a group `date` in the map's name of files",
+            )
         start = midnight_ns(date, timezone)
     decimal = file.point or ("." if separator == "," else _shown(frame))
     text, clock = TextRows(frame, member.where, decimal), file.time
@@ -263,12 +267,11 @@ def read_text(
                 f"{one.expected}, one that the clocks did not pass over,",
                 CORRECT,
             )
-            remedy = 'write `repeated_hour = "first"`, or "second", under [file.time] in the map'
             text.refuse(
                 unshown,
                 one,
                 "rows whose order shows which pass of the hour that the clocks repeat,",
-                remedy,
+                'write `repeated_hour = "first"`, or "second", under [file.time] in the map',
             )
             typed = typed.with_columns(moments.alias(name))
     kept = pl.col(*times).dt.epoch("ns") if clock.unit == "text" else pl.col(*times)
@@ -314,10 +317,9 @@ def _named(lazy: pl.LazyFrame, member: Member, file: FileMap) -> pl.LazyFrame:
     names = lazy.collect_schema().names()
     if not file.header:
         if len(names) != len(file.columns):
-            received = f"{len(names)} in {member.where}, row 1"
             raise FeedError(
                 f"{len(file.columns)} columns, {', '.join(file.columns)}",
-                received,
+                f"{len(names)} in {member.where}, row 1",
                 "correct the map",
             )
         lazy = lazy.rename(dict(zip(names, file.columns, strict=True)))
@@ -325,8 +327,11 @@ def _named(lazy: pl.LazyFrame, member: Member, file: FileMap) -> pl.LazyFrame:
     wanted = needed_columns(file)
     for name in wanted:
         if name not in names:
-            received = f"columns {', '.join(names[:12])} in {member.where}"
-            raise FeedError(f"a column {name}", received, f"{offer(name, names)} in the map")
+            raise FeedError(
+                f"a column {name}",
+                f"columns {', '.join(names[:12])} in {member.where}",
+                f"{offer(name, names)} in the map",
+            )
     return lazy.select(wanted)
 
 
@@ -420,9 +425,10 @@ def _conditions(text: TextRows, m: TradeMap) -> dict[str, bool]:
                 bits = int(name or "0", 16)
             except ValueError:
                 row = text.of(m.condition, [name]).frame[ROW][0]
-                received = f"{name!r} in row {row} of {text.where}"
                 raise FeedError(
-                    f"hexadecimal flags as {m.condition}", received, "correct the map"
+                    f"hexadecimal flags as {m.condition}",
+                    f"{name!r} in row {row} of {text.where}",
+                    "correct the map",
                 ) from None
             parts = {f"{1 << b:x}" for b in range(64) if bits >> b & 1}
         else:

@@ -111,9 +111,10 @@ class DbnFeed:
                         )
                     )
             if paths and not parts:
-                names = ", ".join(m.name for m in found[:3])
                 raise FeedError(
-                    "files with order-by-order records", names, "give files of the schema mbo"
+                    "files with order-by-order records",
+                    ", ".join(m.name for m in found[:3]),
+                    "give files of the schema mbo",
                 )
             yield days_of(parts, options, ticks)
 

@@ -310,7 +310,8 @@ def _error(report: Ints, words: k.Words, where: str) -> FeedError:
         "ts_event": int(record[k.TS_EVENT]),
         "action": chr((body >> 48) & 255),
     }[name]
-    received = (
-        f"{name} {value} in record {row + 1} (sequence {int(record[k.TAIL]) >> 32}) of {where}"
+    return FeedError(
+        expected,
+        f"{name} {value} in record {row + 1} (sequence {int(record[k.TAIL]) >> 32}) of {where}",
+        remedy,
     )
-    return FeedError(expected, received, remedy)

@@ -301,8 +301,11 @@ def judge(counts: FileCounts) -> None:
 def _no_symbol(pick: str, store: ItchStore, member: Member) -> FeedError:
     names = sorted({f.unpacked_name(int(n)) for n in store.names[store.names != 0]})
     if pick in names:
-        received = f"{pick} without one order or trade in {member.where}"
-        return FeedError("a symbol with orders", received, "take another symbol")
+        return FeedError(
+            "a symbol with orders",
+            f"{pick} without one order or trade in {member.where}",
+            "take another symbol",
+        )
     near = ", ".join(nearest(pick, names, 3))
     return FeedError(
         f"a symbol of {member.where}",

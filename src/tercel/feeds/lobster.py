@@ -59,10 +59,9 @@ class LobsterFeed:
             named = [n for n in (_named(m, options) for m in found) if n is not None]
             named += _unnamed(found, options)
             if paths and not named:
-                names = ", ".join(m.name for m in found[:3])
                 raise FeedError(
                     "files named like TICKER_DATE_START_END_message_LEVELS.csv",
-                    names,
+                    ", ".join(m.name for m in found[:3]),
                     "check the path; for files of other names give `symbol=` and `date=`",
                 )
             yield _paired(named, options.tick)

@@ -145,9 +145,10 @@ def read_orderbook(member: Member) -> Ints:
     content = member.path or member.content()
     width = _width(content, member.where)
     if width == 0 or width % 4:
-        received = f"{width} columns in {member.where}, row 1"
         raise FeedError(
-            "four columns for each level of an orderbook file", received, "check that it is one"
+            "four columns for each level of an orderbook file",
+            f"{width} columns in {member.where}, row 1",
+            "check that it is one",
         )
     frame = _read(member, dict.fromkeys(orderbook_fields(width // 4), pl.Int64), content)
     return np.ascontiguousarray(frame.to_numpy(order="fortran").T)
@@ -207,21 +208,23 @@ def _good_rows(member: Member, names: list[str]) -> int:
         values = line.strip().split(b",")
         where = f"in row {row} of {member.where}"
         if len(values) != len(names):
-            remedy = "the row is cut, or from another file: download the file again"
             raise FeedError(
-                f"{len(names)} fields, {names[0]} to {names[-1]}", f"{len(values)} {where}", remedy
+                f"{len(names)} fields, {names[0]} to {names[-1]}",
+                f"{len(values)} {where}",
+                "the row is cut, or from another file: download the file again",
             )
         for name, value in zip(names, values, strict=True):
             if name != ATTRIBUTION and not _is_number(value, integer=name != "time"):
                 shown = value.decode("utf-8", "replace")[:40]
                 header = row == 1 and any(c.isalpha() for c in shown)
-                remedy = (
+                number = "a number" if name == "time" else "an integer"
+                raise FeedError(
+                    f"{number} as {name}",
+                    f"{shown!r} {where}",
                     "remove the header line"
                     if header
-                    else "correct the row or download the file again"
+                    else "correct the row or download the file again",
                 )
-                number = "a number" if name == "time" else "an integer"
-                raise FeedError(f"{number} as {name}", f"{shown!r} {where}", remedy)
     return len(lines)
 
 

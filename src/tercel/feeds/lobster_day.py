@@ -351,8 +351,13 @@ def _raise_for(report: Longs, book: Longs, where: str) -> None:
     )
     if code == k.BOOK_CROSSED:
         raise row_error(code, f"{ask_price}, best bid {bid_price},", row, where)
-    value = f"ask {ask_price} x {ask_size}, bid {bid_price} x {bid_size},"
-    raise row_error(code, value, row, where, f" on level {level + 1}:")
+    raise row_error(
+        code,
+        f"ask {ask_price} x {ask_size}, bid {bid_price} x {bid_size},",
+        row,
+        where,
+        f" on level {level + 1}:",
+    )
 
 
 def opening_rows(plain: Events, state: Packed, count: Longs) -> Events:

@@ -240,11 +240,9 @@ class FixLink:
         while self._sent and self._sent[0] <= now - limits.window_s * S:
             self._sent.popleft()
         if len(self._sent) + count > limits.messages:
-            received = f"{len(self._sent) + count}"
-            wanted = f"at most {limits.messages} messages in {limits.window_s:g} s at {self.name}"
             raise VenueError(
-                wanted,
-                received,
+                f"at most {limits.messages} messages in {limits.window_s:g} s at {self.name}",
+                f"{len(self._sent) + count}",
                 "send fewer, or raise limits.messages of the profile if the venue did",
             )
         self._sent.extend([now] * count)

@@ -51,8 +51,10 @@ class _Unit(NamedTuple):
         found, rest = divmod(number, int(10 ** len(tail)) * self.numerator)
         if rest or len(tail) > self.places:
             size = self.text(ONE)
-            expected = f"{what} of {self.places} decimals at most, in whole 10^-{PLACES} of {size}"
-            raise RefusedError(expected, f"{tag}={text[:40]}")
+            raise RefusedError(
+                f"{what} of {self.places} decimals at most, in whole 10^-{PLACES} of {size}",
+                f"{tag}={text[:40]}",
+            )
         return -found if text.startswith("-") else found
 
     def text(self, parts: int) -> str:

@@ -97,9 +97,10 @@ class StandardDialect(RejectTracker):
         """
         table = self.market_terms.profile.market
         if table is None:
-            wanted = f"market data at {self.market_terms.name}"
             raise VenueError(
-                wanted, "none in its profile", "add [market] to the profile, if the venue has any"
+                f"market data at {self.market_terms.name}",
+                "none in its profile",
+                "add [market] to the profile, if the venue has any",
             )
         self.asks_market(name, instrument)
         kinds = ["0", "1", *(["2"] if table.trades and table.order == "types" else [])]

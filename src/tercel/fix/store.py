@@ -175,9 +175,10 @@ class SqliteStore(Closing):
         try:
             yield
         except sqlite3.Error as error:
-            remedy = "free its disk, or end who holds it"
             raise VenueError(
-                f"a store of FIX sessions that can be written, {self.path}", f"{error}", remedy
+                f"a store of FIX sessions that can be written, {self.path}",
+                f"{error}",
+                "free its disk, or end who holds it",
             ) from None
 
     def sent(self, first: int, last: int) -> Iterable[tuple[int, bytes]]:

@@ -71,9 +71,10 @@ def decay(score: ArrayLike, moves: ArrayLike, horizons_ns: Sequence[int]) -> Dec
         or (np.diff(horizons) <= 0).any()
         or horizons[0] <= 0
     ):
-        text = f"moves of shape {m.shape}, {len(f)} scores, horizons {list(horizons_ns)}"
         raise DataError(
-            "a move per score and horizon, at least two horizons, ascending", text, "line them up"
+            "a move per score and horizon, at least two horizons, ascending",
+            f"moves of shape {m.shape}, {len(f)} scores, horizons {list(horizons_ns)}",
+            "line them up",
         )
     ic, slope, precision = np.zeros(len(horizons)), np.zeros(len(horizons)), np.zeros(len(horizons))
     for h in range(len(horizons)):

@@ -363,10 +363,11 @@ def backtest(
     """
     rows, newest = apart(walk), len(walk.time_ns) - 1
     if not (np.nanmax(walk.value, axis=1) > np.nanmin(walk.value, axis=1)).any():
-        text = (
-            f"one forecast for all of {len(walk.names)} names on each of {len(walk.time_ns)} dates"
+        raise DataError(
+            "forecasts that differ between names",
+            f"one forecast for all of {len(walk.names)} names on each of {len(walk.time_ns)} dates",
+            "train on features that do",
         )
-        raise DataError("forecasts that differ between names", text, "train on features that do")
     at = rows if rows[-1] == newest else np.append(rows, newest)
     held, plain = np.zeros(len(walk.names)), weights(walk.value[at], book)
     wanted = plain if exposure is None else plain * exposure(walk.time_ns[at], plain)[:, None]
@@ -376,11 +377,10 @@ def backtest(
         earned, paid = float(wanted[t] @ moved), float(charge(row, traded))
         figures[:, t] = earned, paid, earned - paid, np.abs(traded).sum()
         if earned - paid <= -1.0:
-            text = (
-                f"a return of {earned - paid:.0%} at {np.datetime64(int(walk.time_ns[row]), 'ns')}"
-            )
             raise DataError(
-                "a book that outlives its losses", text, "look at that date's outcomes, or the cost"
+                "a book that outlives its losses",
+                f"a return of {earned - paid:.0%} at {np.datetime64(int(walk.time_ns[row]), 'ns')}",
+                "look at that date's outcomes, or the cost",
             )
         held = wanted[t] * (1.0 + moved) / (1.0 + earned - paid)
     span = float(walk.start_ns[rows[-1]] - walk.start_ns[rows[0]])

@@ -205,11 +205,10 @@ def equity(curve: pl.DataFrame, last: str, plain: pl.DataFrame | None = None) ->
         low.fill_between(at, -100 * fallen, 0.0, color=svg.BAD.token, alpha=0.45, linewidth=0)
         low.set_ylabel("drawdown, %")
         low.margins(x=0.01)
-    alt = f"Equity from 1 to {net[-1]:.2f} after costs, {gross[-1]:.2f} before; drawdown to {100 * fallen.max():.1f} %."
     return finished(
         drawing,
         "equity",
-        alt,
+        f"Equity from 1 to {net[-1]:.2f} after costs, {gross[-1]:.2f} before; drawdown to {100 * fallen.max():.1f} %.",
         "Profits stay in the book. Below: loss from the highest equity so far.",
     )
 
@@ -238,9 +237,12 @@ def skill_through_time(curve: pl.DataFrame, periods: float, whole: float) -> Fig
         panel.legend(loc="upper right", ncols=2)
         panel.margins(x=0.01)
     ends = f"from {mean.min():.3f} to {mean.max():.3f}" if len(mean) else "too few of them"
-    alt = f"Rank IC through time, mean of {over} dates: {ends}; of all {whole:.4f}."
-    caption = f"Line: the mean of the last {over} dates; band: 1.96 standard errors of it, dates taken as independent."
-    return finished(drawing, "skill", alt, caption)
+    return finished(
+        drawing,
+        "skill",
+        f"Rank IC through time, mean of {over} dates: {ends}; of all {whole:.4f}.",
+        f"Line: the mean of the last {over} dates; band: 1.96 standard errors of it, dates taken as independent.",
+    )
 
 
 def turnover(curve: pl.DataFrame) -> Figure:
@@ -255,9 +257,11 @@ def turnover(curve: pl.DataFrame) -> Figure:
             panel.plot(curve["at"].to_numpy(), line, color=colour.token, linewidth=1.0)
             panel.set(title=title, ylim=(0, None))
             panel.margins(x=0.01)
-    alt = f"Half-turns a date: {turned.mean():.2f} on average; costs add up to {paid[-1]:.1f} % of equity."
     return finished(
-        drawing, "turnover", alt, "A half-turn is the sum of |change of weight|, both legs."
+        drawing,
+        "turnover",
+        f"Half-turns a date: {turned.mean():.2f} on average; costs add up to {paid[-1]:.1f} % of equity.",
+        "A half-turn is the sum of |change of weight|, both legs.",
     )
 
 
@@ -422,5 +426,9 @@ def believed(found: Mapping[str, Any], rule: str) -> Figure:
         panel.set(ylabel="level of cost", ylim=(0, None))
         panel.legend(loc="lower right", ncols=2)
         panel.margins(x=0.01)
-    alt = f"Cost believed from {told.min():.3g} to {told.max():.3g}, true from {true.min():.3g} to {true.max():.3g}."
-    return finished(drawing, "believed", alt, "Bps of a half-turn, or Y of the square-root law.")
+    return finished(
+        drawing,
+        "believed",
+        f"Cost believed from {told.min():.3g} to {told.max():.3g}, true from {true.min():.3g} to {true.max():.3g}.",
+        "Bps of a half-turn, or Y of the square-root law.",
+    )

@@ -217,8 +217,13 @@ def evaluate_page(result: dict[str, Any]) -> str:
         Section("Calibration", slope, shares + "".join(years)),
         Section("Leak check", html=leak),
     ]
-    printed = "printed by: tercel signals evaluate"
-    return render("Signals, out of sample", skilled, sections, {"rows": result["rows"]}, printed)
+    return render(
+        "Signals, out of sample",
+        skilled,
+        sections,
+        {"rows": result["rows"]},
+        "printed by: tercel signals evaluate",
+    )
 
 
 def interval_figure(name: str, label: str, rows: Mapping[str, Any]) -> Figure:

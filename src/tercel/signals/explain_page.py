@@ -102,8 +102,13 @@ def explain_page(found: Mapping[str, Any]) -> str:
     extremes = (
         f"{one['name']} {fixed(one['expected_bps'], 1, True)}" for one in (names[0], names[-1])
     )
-    title = f"{found['name']}: why {' and '.join(extremes)} bps"
-    return render(title, lead, sections, facts, "printed by: tercel signals explain")
+    return render(
+        f"{found['name']}: why {' and '.join(extremes)} bps",
+        lead,
+        sections,
+        facts,
+        "printed by: tercel signals explain",
+    )
 
 
 def parts_figure(found: Mapping[str, Any], most: int = 6) -> Figure:
@@ -133,8 +138,12 @@ def parts_figure(found: Mapping[str, Any], most: int = 6) -> Figure:
     alt = "; ".join(
         f"{one['name']} {fixed(one['expected_bps'], 1, True)} bps: {made_of(one)}" for one in chosen
     )
-    caption = "Bar: a group's bps, less the mean over names; with what is common to all they add up. Stroke: a feature."
-    return finished(drawing, "parts", alt, caption)
+    return finished(
+        drawing,
+        "parts",
+        alt,
+        "Bar: a group's bps, less the mean over names; with what is common to all they add up. Stroke: a feature.",
+    )
 
 
 def short(group: str) -> str:

@@ -73,9 +73,10 @@ class Fusion:
         """
         given = np.asarray(forecasts, dtype=np.float64)
         if given.ndim != 2 or given.shape[1] != len(self.sources):
-            text = f"shape {given.shape} for {', '.join(self.sources)}"
             raise DataError(
-                "one column of forecasts per source", text, "give NaN for a source that is missing"
+                "one column of forecasts per source",
+                f"shape {given.shape} for {', '.join(self.sources)}",
+                "give NaN for a source that is missing",
             )
         if np.isinf(given).any():
             raise DataError("finite forecasts", "an infinite one", "look at the model that made it")
@@ -210,10 +211,11 @@ def _checked(
         or given.shape != (len(target), len(sources))
         or len(set(sources)) != len(sources)
     ):
-        text = (
-            f"forecasts of shape {given.shape}, {len(target)} targets, sources {', '.join(sources)}"
+        raise DataError(
+            "one forecast per row and source, sources named once",
+            f"forecasts of shape {given.shape}, {len(target)} targets, sources {', '.join(sources)}",
+            "line them up",
         )
-        raise DataError("one forecast per row and source, sources named once", text, "line them up")
     if len(target) < LEAST_ROWS:
         raise DataError(
             f"at least {LEAST_ROWS} out-of-fold rows", str(len(target)), "take a longer history"

@@ -330,13 +330,10 @@ def profile_figure(reports: dict[str, LeakReport], name: str = "leak") -> Figure
     summary = "; ".join(
         f"{title}: {report.verdict}, IC {report.ic.mean:+.3f}" for title, report in reports.items()
     )
-    caption = (
-        "Right of the dotted line lies what had not happened when the source says it knew. Honest skill fades over "
-        "several bars; a leak stands in one."
-    )
     return finished(
         drawing,
         name,
         f"Rank IC of a source with returns around its known time. {summary}.",
-        caption,
+        "Right of the dotted line lies what had not happened when the source says it knew. Honest skill fades over "
+        "several bars; a leak stands in one.",
     )

@@ -106,10 +106,11 @@ def sought_of(
     """
     known, scores = np.isfinite(walk.value), averaged(walk.value, hold)
     if not (np.nanmax(walk.value, axis=1) > np.nanmin(walk.value, axis=1)).any():
-        text = (
-            f"one forecast for all of {len(walk.names)} names on each of {len(walk.time_ns)} dates"
+        raise DataError(
+            "forecasts that differ between names",
+            f"one forecast for all of {len(walk.names)} names on each of {len(walk.time_ns)} dates",
+            "train on features that do",
         )
-        raise DataError("forecasts that differ between names", text, "train on features that do")
     if (bare := ~np.isfinite(np.where(known, sd, np.nan)).any(axis=1)).any():
         raise DataError(
             "a volatility beside the forecasts",
@@ -405,9 +406,10 @@ def trade(
         wanted = held + change
         earned, paid = float(wanted @ moved), float(sought.level[t] * sought.law(t, change))
         if earned - paid <= -1.0:
-            text = f"a return of {earned - paid:.0%} at {np.datetime64(int(walk.time_ns[t]), 'ns')} by {rule.name}"
             raise DataError(
-                "a book that outlives its losses", text, "look at that date's outcomes, or the cost"
+                "a book that outlives its losses",
+                f"a return of {earned - paid:.0%} at {np.datetime64(int(walk.time_ns[t]), 'ns')} by {rule.name}",
+                "look at that date's outcomes, or the cost",
             )
         figures[:, t], told[:, t] = (
             (earned, paid, earned - paid, np.abs(change).sum()),

@@ -248,9 +248,11 @@ def _measured(source: object, columns: TableMap | Called, book: Portfolio) -> di
     used = day.is_in(list(book.days))
     for name in there:
         values = numbers(table, name)
-        remedy = f"correct the cell, or go on without the column: `column={name}=`"
         table.refuse(
-            used & ~(values.fill_null(0.0) > 0), name, "a number above 0 on each day", remedy
+            used & ~(values.fill_null(0.0) > 0),
+            name,
+            "a number above 0 on each day",
+            f"correct the cell, or go on without the column: `column={name}=`",
         )
         known = dict(zip(day.to_list(), values.to_list(), strict=True))
         found[name] = pl.Series([known[one] for one in book.days]).to_numpy()

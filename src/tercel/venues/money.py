@@ -104,7 +104,10 @@ def _proves(scheme: str, host: str, port: int, seconds: float) -> bool:
         link.request("GET", f"{PATH}?nonce={nonce}")
         return link.getresponse().read(1000) == proof("binance", nonce).encode()
     except ConnectionRefusedError as error:
-        what = f"a {scheme.upper()} server at {host}:{port}"
-        raise VenueError(what, f"{error}", "start it, or give the address it listens at") from None
+        raise VenueError(
+            f"a {scheme.upper()} server at {host}:{port}",
+            f"{error}",
+            "start it, or give the address it listens at",
+        ) from None
     except (OSError, HTTPException):
         return False

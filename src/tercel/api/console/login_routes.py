@@ -101,8 +101,13 @@ class Door:
 
 def _wait(seconds: float) -> HttpError:
     whole = max(1, round(seconds + 0.5))
-    received = "too many wrong ones of this name from here, or too many at once"
-    return HttpError(429, "fewer tries", received, f"wait {whole} s", {"Retry-After": str(whole)})
+    return HttpError(
+        429,
+        "fewer tries",
+        "too many wrong ones of this name from here, or too many at once",
+        f"wait {whole} s",
+        {"Retry-After": str(whole)},
+    )
 
 
 def with_session(response: Response, secret: str, request: Request) -> Response:
@@ -122,8 +127,10 @@ def _with_cookie(
 
 def said_page(said: str, status: int) -> Response:
     """A sentence, and the way back."""
-    text = f"<!doctype html><title>Tercel console</title><p>{escape(said)}</p><p><a href='/'>Back</a></p>"
-    return HTMLResponse(text, status_code=status)
+    return HTMLResponse(
+        f"<!doctype html><title>Tercel console</title><p>{escape(said)}</p><p><a href='/'>Back</a></p>",
+        status_code=status,
+    )
 
 
 def add_login_routes(app: FastAPI, sessions: Sessions, oidc: bool) -> None:

@@ -319,8 +319,11 @@ def check_name(name: str) -> str:
     seen = not any(blank(letter) for letter in name.replace(" ", ""))
     fine = seen and name == " ".join(name.split()) and 0 < len(name) <= LONGEST
     if not fine or name[0] in _FORMULA or _KEPT_OUT & set(name) or name in (".", ".."):
-        wanted = f"a name of 1 to {LONGEST} letters, digits, spaces and dots"
-        raise ConfigError(wanted, ascii(name[: 2 * LONGEST]), "choose another")
+        raise ConfigError(
+            f"a name of 1 to {LONGEST} letters, digits, spaces and dots",
+            ascii(name[: 2 * LONGEST]),
+            "choose another",
+        )
     plain = unicodedata.normalize("NFKC", name)
     if (
         len(mixed := {unicodedata.name(letter, "").partition(" ")[0] for letter in plain} & _ALIKE)

@@ -217,8 +217,14 @@ def _add_together(app: FastAPI, desks: Desks) -> None:
         """Ask to let killed agents trade again."""
         served = desks.whole(asked.desk)
         body = operator_actions.may_rearm(served, asked.agents)
-        what = f"re-arm {', '.join(asked.agents) or 'every agent'}"
-        return ask(served, request.state.visit, "rearm", body, what, asked.reason)
+        return ask(
+            served,
+            request.state.visit,
+            "rearm",
+            body,
+            f"re-arm {', '.join(asked.agents) or 'every agent'}",
+            asked.reason,
+        )
 
     def promotion(words: str) -> Callable[..., Waits]:
         def act(request: Request, name: Id, asked: models.OfDesk) -> Waits:
@@ -226,8 +232,14 @@ def _add_together(app: FastAPI, desks: Desks) -> None:
             if words:
                 operator_actions.may_undo(served, name)
             body = operator_actions.may_promote(served, name)
-            what = f"promote {body['challenger']} over {body['champion']} of {name}{words}"
-            return ask(served, request.state.visit, "promote", body, what, asked.reason)
+            return ask(
+                served,
+                request.state.visit,
+                "promote",
+                body,
+                f"promote {body['challenger']} over {body['champion']} of {name}{words}",
+                asked.reason,
+            )
 
         return act
 
@@ -355,8 +367,12 @@ def check_second(sessions: Sessions, asked: Asked, visit: Visit) -> None:
             "let somebody else confirm it",
         )
     if sessions.people.bound(name, asked.asked_by, asked.lifters):
-        wanted = f"a person who stands apart from {asked.asked_by}, who asked"
-        raise HttpError(403, wanted, f"{name}: {BOUND}", "let somebody else confirm it")
+        raise HttpError(
+            403,
+            f"a person who stands apart from {asked.asked_by}, who asked",
+            f"{name}: {BOUND}",
+            "let somebody else confirm it",
+        )
     asker = sessions.people.get(asked.asked_by)
     if asker is None or not may(asker.role, asked.act):  # an act is called as its permission is
         raise HttpError(

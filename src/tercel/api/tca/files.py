@@ -183,8 +183,11 @@ def read_fill_file(path: Path, map: TableMap = AS_NAMED, below_zero: bool = Fals
     bare = replace(table, frame=table.frame.select(ROW, "price", "quantity", *not_read))
     if not not_money(bare, "quantity", ["quantity"]):
         column = table.theirs["quantity"]
-        received = f"{column} of {path}, which is the price times another column: money"
-        raise DataError("a quantity", received, "name the column of shares, contracts or coins")
+        raise DataError(
+            "a quantity",
+            f"{column} of {path}, which is the price times another column: money",
+            "name the column of shares, contracts or coins",
+        )
     _refuse_signs(table)
     side = sides(table).to_list()
     dated = dates_alone(table, "time")
@@ -221,13 +224,10 @@ def _refuse_signs(table: Table) -> None:
     ]
     signs = sorted({sign for one in cells for sign in one.str.extract(rf"({MONEY})").drop_nulls()})
     if len(signs) > 1:
-        remedy = (
-            "leave the signs out, and name the fee's currency in a column of its own: fee_currency"
-        )
         raise DataError(
             "prices and fees with one currency sign",
             f"{' and '.join(signs)} in {table.where}",
-            remedy,
+            "leave the signs out, and name the fee's currency in a column of its own: fee_currency",
         )
 
 
@@ -239,10 +239,10 @@ def _fees(table: Table) -> list[Fraction]:
     paid = [fee for fee in fees if fee]
     below = sum(fee < 0 for fee in paid)
     if not table.map.fees and 2 * below > len(paid):
-        received = f"{below:,} of {len(paid):,} below 0 in {table.where}"
-        remedy = "`fees=negative` where that is what you paid (brokers' cash amounts), `fees=positive` for rebates"
         raise DataError(
-            "fees whose sign is known: above 0 paid, below 0 a rebate", received, remedy
+            "fees whose sign is known: above 0 paid, below 0 a rebate",
+            f"{below:,} of {len(paid):,} below 0 in {table.where}",
+            "`fees=negative` where that is what you paid (brokers' cash amounts), `fees=positive` for rebates",
         )
     return [-fee for fee in fees] if table.map.fees == "negative" else fees
 
@@ -308,10 +308,13 @@ def _table(
         found = renamed(table, needed, may_be, usual, taken=False)
     except DataError as error:
         fits = [] if map.only or needed != FILLS else _fitting(table)
-        remedy = "; or ".join(
-            [*(f"`map={name}`, which reads such files" for name in fits), error.remedy]
-        )
-        raise DataError(error.expected, error.received, remedy) from error
+        raise DataError(
+            error.expected,
+            error.received,
+            "; or ".join(
+                [*(f"`map={name}`, which reads such files" for name in fits), error.remedy]
+            ),
+        ) from error
     if not found.frame.height:
         raise DataError(
             "a file with rows",
@@ -373,8 +376,12 @@ def _prices(table: Table, name: str, below_zero: bool) -> list[Fraction | None]:
         [value <= least if value is not None else name in FILLS for value in found],
         dtype=pl.Boolean,
     )
-    remedy = "correct the row; where it is right, import its day with `lowest_price` in [instrument] of the map"
-    table.refuse(wrong, name, f"a {name} above 0", remedy)
+    table.refuse(
+        wrong,
+        name,
+        f"a {name} above 0",
+        "correct the row; where it is right, import its day with `lowest_price` in [instrument] of the map",
+    )
     return found
 
 

@@ -87,8 +87,11 @@ def refuse_several(fills: Sequence[FileFill], name: str) -> str:
         received = ", ".join(
             f"{currency} in row {fill.row}" for currency, fill in reversed(known.items())
         )
-        remedy = 'give each currency a file, or a map of your own with `only = {Currency = ["USD"]}`, the column by its name'
-        raise DataError("prices of one currency", f"{received} of {name}", remedy)
+        raise DataError(
+            "prices of one currency",
+            f"{received} of {name}",
+            'give each currency a file, or a map of your own with `only = {Currency = ["USD"]}`, the column by its name',
+        )
     return next(iter(known), "")
 
 
@@ -165,9 +168,10 @@ def analyse(
     groups, left_orders = _groups(fills, orders, calendar, venue, odd)
     units = {group.day.price_origin < 0: group.day.symbol for group in groups}
     if len(units) > 1:
-        received = f"{units[True]}, which may trade at or below zero, beside {units[False]}"
         raise DataError(
-            "costs in ticks or in bps", received, "give those in ticks a file of their own"
+            "costs in ticks or in bps",
+            f"{units[True]}, which may trade at or below zero, beside {units[False]}",
+            "give those in ticks a file of their own",
         )
     by_day: dict[tuple[str, str, str], list[_Group]] = defaultdict(list)
     for group in groups:
@@ -276,11 +280,10 @@ def _refuse_mixed(fill: FileFill, group: _Group, order: FileOrder | None) -> Non
         or group.side != fill.side
     ):
         word = "buy" if fill.side > 0 else "sell"
-        received = f"{word} {fill.symbol} in row {fill.row} of parent {fill.parent}"
         side = "buy" if named[1] > 0 else "sell"
         raise DataError(
             f"one symbol and side a parent: {side} {named[0]}",
-            received,
+            f"{word} {fill.symbol} in row {fill.row} of parent {fill.parent}",
             "give each an id of its own",
         )
 
@@ -302,9 +305,10 @@ def _day_by_day(parts: list[_Group], odd: Odd, before: Fraction) -> list[_Group]
                 received = (
                     f"{float(before + filled):.12g} filled and {float(order.refused):.12g} refused"
                 )
-                expected = f"at most the {float(order.quantity):.12g} of its order"
                 raise DataError(
-                    expected, f"{received} of parent {order.parent}", "correct one of the files"
+                    f"at most the {float(order.quantity):.12g} of its order",
+                    f"{received} of parent {order.parent}",
+                    "correct one of the files",
                 )
         before += filled
     return parts
@@ -474,9 +478,10 @@ def _met(
         return None
     price, lots = int(ticks * grain), int(scale.received(fill) * scale.parts)
     if lots <= 0:
-        received = f"{float(fill.kept):.12g} in row {fill.row}"
         raise DataError(
-            "a fee of less than the quantity that was bought", received, "correct the row"
+            "a fee of less than the quantity that was bought",
+            f"{float(fill.kept):.12g} in row {fill.row}",
+            "correct the row",
         )
     lowest, highest = (edge * grain for edge in day.span(fill.ns, within_ns))
     if not lowest <= price <= highest:

@@ -211,10 +211,11 @@ def own_costs(
             "an age of quotes, seconds above 0", f"{quote_age_s}", "such as `quote_age=60`"
         )
     if not Path(lake).is_dir():
-        remedy = (
-            f"name another `lake=`, or make it: tercel data import lobster PATHS... `lake={lake}`"
+        raise ConfigError(
+            "the folder of a lake",
+            f"{lake}, which is none",
+            f"name another `lake=`, or make it: tercel data import lobster PATHS... `lake={lake}`",
         )
-        raise ConfigError("the folder of a lake", f"{lake}, which is none", remedy)
     columns = fills_map(map)
     tapes = Lake(Path(lake), below_zero=True)
     below = any(day.price_origin for day in tapes.list())
@@ -467,8 +468,11 @@ def page(costs: OwnCosts, title: str, more_sections: Sequence[Section] = ()) -> 
         )
         sections.append(Section("Fees of other currencies, in no cost", html=apart))
     total = found["total"]
-    answer = f"{title}: {fixed(total['is_bps'], 1)} {unit}, {total['money']['fills']:,.2f} {found['currency'] or 'in money'}"
-    return render(answer, lines[0], sections)
+    return render(
+        f"{title}: {fixed(total['is_bps'], 1)} {unit}, {total['money']['fills']:,.2f} {found['currency'] or 'in money'}",
+        lines[0],
+        sections,
+    )
 
 
 def _sums(found: Mapping[str, Any]) -> str:

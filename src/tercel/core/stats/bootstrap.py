@@ -167,8 +167,11 @@ def moments_of_mean(values: ArrayLike, labels: ArrayLike) -> Moments:
     index, count = cluster_index(labels)
     columns = array[:, None] if array.ndim == 1 else array
     if len(columns) != index.size:
-        received = f"{len(columns)} values, {index.size} labels"
-        raise ConfigError("one cluster label per value", received, "label every episode")
+        raise ConfigError(
+            "one cluster label per value",
+            f"{len(columns)} values, {index.size} labels",
+            "label every episode",
+        )
     sums, rows = (cluster_sums(each, index, count) for each in (columns, np.ones(index.size)))
     return Moments(sums, rows, lambda means: means)
 

@@ -310,9 +310,10 @@ def deflate(gains: ArrayLike, variants: int) -> DeflatedScore:
     x = np.asarray(gains, np.float64)
     sd = float(x.std(ddof=1)) if x.ndim == 1 and len(x) >= 3 else 0.0
     if not sd > 0.0 or variants < 1:
-        received = f"{x.shape} gains of sd {sd:g}, {variants} variants"
         raise DataError(
-            "at least 3 gains that vary, of 1 variant or more", received, "judge more episodes"
+            "at least 3 gains that vary, of 1 variant or more",
+            f"{x.shape} gains of sd {sd:g}, {variants} variants",
+            "judge more episodes",
         )
     # The ratio by the unbiased sd, the moments of shape by the plain one, as both are defined.
     ratio, away = float(x.mean()) / sd, (x - x.mean()) / x.std()

@@ -95,12 +95,13 @@ def _renamed(
     for ours, words in called.items():
         places = [place for word in words if (place := _place(word, theirs)) is not None]
         if not places and all(words):
-            received = f"no {' or '.join(words)} in {table.where}: {', '.join(theirs)}"
             without = (
                 "" if ours in needed else f", or go on without: {table.how.column.format(ours, '')}"
             )
             raise DataError(
-                f"the column that is called {ours}", received, f"correct {table.how.whole}{without}"
+                f"the column that is called {ours}",
+                f"no {' or '.join(words)} in {table.where}: {', '.join(theirs)}",
+                f"correct {table.how.whole}{without}",
             )
         called[ours] = (theirs[places[0]],) if places else () if any(words) else words
     named = {name for words in called.values() for name in words}
@@ -171,8 +172,11 @@ def _header(
         if words[0]:
             header[theirs.index(words[0])] = ours
     if twice := [name for name in dict.fromkeys(header) if name and header.count(name) > 1]:
-        received = f"{', '.join(twice)} twice in {table.where}"
-        raise DataError("columns of different names", received, "rename one of them")
+        raise DataError(
+            "columns of different names",
+            f"{', '.join(twice)} twice in {table.where}",
+            "rename one of them",
+        )
     return header
 
 
@@ -205,12 +209,15 @@ def _refuse_missing(
         received = f"{', '.join(theirs) or 'an empty file'} in {table.where}"
         raise DataError(f"the columns {', '.join(needed)}", received, said)
     if alike:
-        expected = f"every column under a name that is known: {', '.join(alike)}"
         received = ", ".join(
             f"{' and '.join(names)}, perhaps {ours}" for ours, names in alike.items()
         )
         without = f"; or go on without: {' '.join(column(ours, '') for ours in alike)}"
-        raise DataError(expected, f"{received}, in the first row of {table.where}", said + without)
+        raise DataError(
+            f"every column under a name that is known: {', '.join(alike)}",
+            f"{received}, in the first row of {table.where}",
+            said + without,
+        )
 
 
 def unread(table: Table, known: Sequence[str]) -> list[str]:

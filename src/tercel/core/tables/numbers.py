@@ -73,11 +73,19 @@ def texts(table: Table, name: str, expected: str = "a number", remedy: str = "")
     wrong = cells.is_not_null() & found.is_null()
     remedy = remedy or "correct the cell, or leave it empty where there is none"
     unit = wrong & cells.str.contains(r"^[-+]?[\d.,]+\s*[A-Za-z]+$") & ~cells.str.contains(SCALED)
-    say = f"say that cells carry their units: {table.how.column.format('units_in_cells', 'true')}; or {remedy}"
-    table.refuse(unit, name, f"{expected} without a unit", say)
+    table.refuse(
+        unit,
+        name,
+        f"{expected} without a unit",
+        f"say that cells carry their units: {table.how.column.format('units_in_cells', 'true')}; or {remedy}",
+    )
     signed = wrong & cells.str.contains(r"^[-+]?[\d.,]+$")
-    say = f"say the decimal sign: {signs[decimal == ',']}; or {remedy}"
-    table.refuse(signed, name, f"{expected} with the decimal sign {decimal!r}", say)
+    table.refuse(
+        signed,
+        name,
+        f"{expected} with the decimal sign {decimal!r}",
+        f"say the decimal sign: {signs[decimal == ',']}; or {remedy}",
+    )
     table.refuse(wrong, name, expected, remedy)
     return found
 
@@ -201,6 +209,10 @@ def sides(table: Table, name: str = "side") -> pl.Series:
     text = table.frame[name].cast(pl.String).fill_null("").str.strip_chars().str.to_lowercase()
     found = text.replace_strict(known, default=None, return_dtype=pl.Int64)
     how = table.how.column.format("buy", "WORD")
-    remedy = f"correct the row, or say what the word means: {how} ([sides] in a map), {how.replace('buy', 'sell', 1)}"
-    table.refuse(found.is_null(), name, "a side: buy or sell", remedy)
+    table.refuse(
+        found.is_null(),
+        name,
+        "a side: buy or sell",
+        f"correct the row, or say what the word means: {how} ([sides] in a map), {how.replace('buy', 'sell', 1)}",
+    )
     return found.alias(name)

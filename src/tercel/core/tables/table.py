@@ -194,8 +194,11 @@ def _of_json(text: str, path: Path) -> pl.DataFrame:
             if line.strip():
                 records[row] = {**parse_json(line)}
         except (ValueError, TypeError) as error:
-            received = f"{line[:40]!r} in row {row} of {path}: {error}"
-            raise DataError("one JSON object a line", received, "correct the row") from error
+            raise DataError(
+                "one JSON object a line",
+                f"{line[:40]!r} in row {row} of {path}: {error}",
+                "correct the row",
+            ) from error
     if not records:
         raise DataError(
             "JSON objects, one a line", f"an empty file, {path}", "write a line a record"

@@ -280,9 +280,10 @@ def _split(rows: list[Row], where: str) -> list[TableSection]:
         elif not (
             len(cells) == 1 and place + 1 < len(rows) and _is_header(rows[place + 1][1])
         ):  # no title either
-            received = f"{len(cells)} cells in row {number} of {where}"
             raise DataError(
-                f"{len(header[1])} cells, as in the first row", received, "correct the row"
+                f"{len(header[1])} cells, as in the first row",
+                f"{len(cells)} cells in row {number} of {where}",
+                "correct the row",
             )
     return parts
 

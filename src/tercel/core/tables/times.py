@@ -268,11 +268,17 @@ def days(table: Table, name: str) -> pl.Series:
         since = text.str.extract(r"^(\d{9,19})(?:\.0*)?$")
         if since.null_count() < found.null_count():
             found = _clocked(table, name)[0].dt.date()
-    expected = "a date such as 2024-01-31, written alike in every row"
-    table.refuse(found.is_null(), name, expected, "correct the row, or take it out")
-    expected = f"a date from {FIRST_DAY} to {LAST_DAY}"
     table.refuse(
-        ~found.is_between(FIRST_DAY, LAST_DAY), name, expected, "correct the row, or take it out"
+        found.is_null(),
+        name,
+        "a date such as 2024-01-31, written alike in every row",
+        "correct the row, or take it out",
+    )
+    table.refuse(
+        ~found.is_between(FIRST_DAY, LAST_DAY),
+        name,
+        f"a date from {FIRST_DAY} to {LAST_DAY}",
+        "correct the row, or take it out",
     )
     return found.alias(name)
 
@@ -311,8 +317,11 @@ def _refuse_mixed_zones(table: Table, text: pl.Series, name: str) -> None:
     strange = ((hours - hours[0]).abs() > 1).fill_null((zone == "none") != (zone[0] == "none"))
     at, rows = strange.arg_max(), table.frame[ROW].filter(clocked)
     if at is not None and strange[at]:
-        received = f"zone {zone[0]} in row {rows[0]} and {zone[at]} in row {rows[at]} of {table.where}, column {name}"
-        raise DataError("times of one zone", received, "write all rows by one clock")
+        raise DataError(
+            "times of one zone",
+            f"zone {zone[0]} in row {rows[0]} and {zone[at]} in row {rows[at]} of {table.where}, column {name}",
+            "write all rows by one clock",
+        )
 
 
 def dates_alone(table: Table, name: str) -> bool:
@@ -353,8 +362,9 @@ def moments(table: Table, name: str, timezone: str = "") -> pl.Series:
     try:
         ZoneInfo(zone or "UTC")
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        remedy = "write one such as America/New_York"
-        raise ConfigError("an IANA time zone", f"timezone = {timezone!r}", remedy) from error
+        raise ConfigError(
+            "an IANA time zone", f"timezone = {timezone!r}", "write one such as America/New_York"
+        ) from error
     cells = table.frame[name]
     if isinstance(cells.dtype, pl.Datetime):
         in_utc = pl.Series([cells.dtype.time_zone is not None] * len(cells), dtype=pl.Boolean)
@@ -366,15 +376,21 @@ def moments(table: Table, name: str, timezone: str = "") -> pl.Series:
         naive = whole.cast(pl.Datetime("ns"))
     else:
         naive, in_utc = _clocked(table, name)
-        expected = "a time such as 2024-01-31T15:30:00-05:00"
         table.refuse(
-            cells.is_not_null() & naive.is_null(), name, expected, "correct the row, or take it out"
+            cells.is_not_null() & naive.is_null(),
+            name,
+            "a time such as 2024-01-31T15:30:00-05:00",
+            "correct the row, or take it out",
         )
     local = naive.is_not_null() & ~in_utc
     if not zone:
         key = table.how.column.format("timezone", "America/New_York")
-        remedy = f"say whose clock it is: {key}; or write the zone, such as -04:00"
-        table.refuse(local, name, "a time with its zone", remedy)
+        table.refuse(
+            local,
+            name,
+            "a time with its zone",
+            f"say whose clock it is: {key}; or write the zone, such as -04:00",
+        )
     found = naive.dt.replace_time_zone("UTC")
     if local.any():
         rows = naive.filter(local)
@@ -393,12 +409,11 @@ def moments(table: Table, name: str, timezone: str = "") -> pl.Series:
         )
         twice = pl.repeat(False, len(found), eager=True).scatter(places, unshown)
         say = table.how.column.format("repeated_hour", "first")
-        remedy = f"write the zone, such as -04:00, or say which is meant: {say} (or second)"
         table.refuse(
             twice,
             name,
             f"a time that the clock of {zone} shows once, or rows in order of time",
-            remedy,
+            f"write the zone, such as -04:00, or say which is meant: {say} (or second)",
         )
     table.refuse(
         found.is_null(),

@@ -342,8 +342,11 @@ class Gate(Hub):
             self._leaving.add(client)
             client.gone = True
         elif what != "beat":
-            known = "login, subscribe, step, executions, parent, live, alive, leave or beat"
-            raise VenueError(known, repr(what), CLIENT)
+            raise VenueError(
+                "login, subscribe, step, executions, parent, live, alive, leave or beat",
+                repr(what),
+                CLIENT,
+            )
 
     def _go_live(self, client: Client, body: frames.Fields) -> None:
         """Let a session trade where money is, if it shows what it has to; a password takes long to look at."""
@@ -526,8 +529,11 @@ class Gate(Hub):
     def _obey(self, entry: Entry) -> None:
         command = str(entry.body["command"])
         if command not in (*kinds.NOTED, "limits", "settle"):
-            known = f"{', '.join(kinds.NOTED)}, limits or settle, at a gate"
-            raise OrderError(known, command, "ask the desk behind it")
+            raise OrderError(
+                f"{', '.join(kinds.NOTED)}, limits or settle, at a gate",
+                command,
+                "ask the desk behind it",
+            )
         if command == "limits":
             self.keeper.obey(entry)
         elif command == "settle" and "orders" in entry.body["body"]:

@@ -70,8 +70,13 @@ class OrderWithdrawal:
         late = {account: now - ns for account, ns in self._calm_ns.items() if now - ns >= after_ns}
         for account, open_ns in late.items():
             del self._calm_ns[account]
-            text = f"{account}: {self._open(account)} of its orders open {open_ns / 1e9:.1f} s after its session ended"
-            self._gateway.alert("critical", UNWATCHED, text, "", account)
+            self._gateway.alert(
+                "critical",
+                UNWATCHED,
+                f"{account}: {self._open(account)} of its orders open {open_ns / 1e9:.1f} s after its session ended",
+                "",
+                account,
+            )
 
     def follow_up(self) -> None:
         """Drop accounts without open orders; resend cancels that were not answered in time."""

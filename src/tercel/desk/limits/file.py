@@ -342,12 +342,9 @@ def parse(text: str, source: str = "limits") -> Limits:
     for name in sections:
         if not isinstance(data.get(name), dict) or not data[name]:
             example = f"[{name}]" if name == "desk" else f'[{name}."*"]'
-            received = (
-                f"none in {source}" if name not in data else f"{_shown(data[name])} in {source}"
-            )
             raise LimitsError(
                 f"a section {example} of limits",
-                received,
+                f"none in {source}" if name not in data else f"{_shown(data[name])} in {source}",
                 "`tercel limits show-default` prints an example",
             )
     return Limits(
@@ -373,11 +370,10 @@ def _refuse_desks(data: dict[str, Any], source: str) -> None:
         return
     limits = data.get("limits")
     named = limits.get("file") if isinstance(limits, dict) else None
-    remedy = f"check {named}, the limit file that it names" if named else _NO_FILE
     raise LimitsError(
         "a limit file",
         f"{source}: this is a desk's file; its limits are named in [limits] file",
-        remedy,
+        f"check {named}, the limit file that it names" if named else _NO_FILE,
     )
 
 

@@ -283,9 +283,10 @@ class LimitGate(ReportedCounts):
         # All or nothing: looked for before anything is changed.
         missing = [name for name, of in (of_agents | of_instruments).items() if of is None]
         if missing:
-            wanted = "limits for every agent and instrument of the gate"
             raise LimitsError(
-                wanted, f"none for {', '.join(missing)}", "set them as low as you like"
+                "limits for every agent and instrument of the gate",
+                f"none for {', '.join(missing)}",
+                "set them as low as you like",
             )
         self.limits = limits
         self.hash = hash_of(limits)

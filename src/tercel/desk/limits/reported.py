@@ -369,8 +369,12 @@ class ReportedCounts(PastCounts):
                 report,
             )
         if order.side * report.last_px > order.side * order.worst * ONE:
-            what = f"price={text(report.last_px)} asked={order.worst}"
-            return self._stop(order.holding.agent, "FILL_PRICE", what, report)
+            return self._stop(
+                order.holding.agent,
+                "FILL_PRICE",
+                f"price={text(report.last_px)} asked={order.worst}",
+                report,
+            )
         return None
 
     def _repeated(self, holding: Holding, side: int, report: Report) -> Alarm | None:
@@ -380,8 +384,12 @@ class ReportedCounts(PastCounts):
         if not most or (many := holding.executed(side, report.ns)) <= most or agent.repeated:
             return None
         agent.repeated = f"{holding.instrument.name} {side:+d}"
-        what = f"instrument={holding.instrument.name} side={side:+d} executions={many} limit={most}"
-        return self._stop(agent, "EXECUTIONS", what, report)
+        return self._stop(
+            agent,
+            "EXECUTIONS",
+            f"instrument={holding.instrument.name} side={side:+d} executions={many} limit={most}",
+            report,
+        )
 
     def _rebooked(
         self, order: OpenOrder | None, account: str, root: str, report: Report

@@ -87,10 +87,9 @@ class AgentSlot:
         OrderError
         """
         if champion not in (None, self.shown) or challenger not in (None, self.challenger_shown):
-            received = f"{self.challenger_shown} over {self.shown} now"
             raise OrderError(
                 f"what was asked for: {challenger} over {champion} of {self.name}",
-                received,
+                f"{self.challenger_shown} over {self.shown} now",
                 "ask anew",
             )
 

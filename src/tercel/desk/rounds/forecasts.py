@@ -173,14 +173,17 @@ class DeskForecasts:
             lacking = {
                 self._section.names.get(one, one) for one in self._names
             } - self._served.keys()
-            received = f"no row of {first_names(sorted(lacking))} in that of model {model.id}, {self._about['at']}"
             late = lacking & self.closes.keys()
             remedy = (
                 "give the files their prices of that day"
                 if late
                 else "map names by [signals.names]"
             )
-            raise DataError("a forecast of each name", received, f"{remedy}, or trade them without")
+            raise DataError(
+                "a forecast of each name",
+                f"no row of {first_names(sorted(lacking))} in that of model {model.id}, {self._about['at']}",
+                f"{remedy}, or trade them without",
+            )
         alpha = replace(
             _likely(self._served[known]), instrument=name, at_ns=self._at_ns - self.offset_ns
         )
@@ -209,9 +212,10 @@ class DeskForecasts:
         day = session_day(at_ns + self.offset_ns, "") or date.max
         if at_ns + self.offset_ns >= self._at_ns and day <= self._until:
             return None
-        text = f"one of {self._about['at']} to the close of {self._until}, in a session of {day}"
         return DataError(
-            "a forecast that is known by now, and whose horizon is not over", text, REMEDY
+            "a forecast that is known by now, and whose horizon is not over",
+            f"one of {self._about['at']} to the close of {self._until}, in a session of {day}",
+            REMEDY,
         )
 
 
@@ -222,9 +226,10 @@ def _likely(alpha: Alpha) -> Alpha:
     12.0
     """
     if abs(alpha.expected_bps) > MOST_SD * alpha.sd_bps > 0:
-        received = f"{alpha.expected_bps:+,.0f} bps of {alpha.instrument}, whose error's is {alpha.sd_bps:,.0f}"
         raise DataError(
-            f"a forecast within {MOST_SD:g} standard deviations of its error", received, UNREAD
+            f"a forecast within {MOST_SD:g} standard deviations of its error",
+            f"{alpha.expected_bps:+,.0f} bps of {alpha.instrument}, whose error's is {alpha.sd_bps:,.0f}",
+            UNREAD,
         )
     return alpha
 
@@ -261,9 +266,10 @@ def check_signals(config: DeskConfig) -> None:
         model = section.model.removeprefix(PACKAGED)
         check_known(model, packaged(), said=f"signals.model = {section.model!r}")
     elif not Path(section.model).is_dir():
-        remedy = "name FOLDER/model of tercel signals train CONFIG.toml `out=FOLDER`"
         raise ConfigError(
-            f"a model folder, {PACKAGED}NAME or off", f"signals.model = {section.model!r}", remedy
+            f"a model folder, {PACKAGED}NAME or off",
+            f"signals.model = {section.model!r}",
+            "name FOLDER/model of tercel signals train CONFIG.toml `out=FOLDER`",
         )
 
 

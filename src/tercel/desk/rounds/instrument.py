@@ -77,8 +77,11 @@ class FlowShortfall:
             For more than is open.
         """
         if qty > self.open_qty:
-            expected = f"at most the {text(self.open_qty)} lots that are open"
-            raise OrderError(expected, f"{text(qty)} filled", "reconcile with the venue")
+            raise OrderError(
+                f"at most the {text(self.open_qty)} lots that are open",
+                f"{text(qty)} filled",
+                "reconcile with the venue",
+            )
         self.cost2 += self.side * paid2
         while qty:
             oldest = self._open[0]

@@ -160,8 +160,12 @@ class DeskLoop(SessionObserver):
             self._forecasts.look(self.session.now_ns)
         for name in sorted(self._unlearned):
             span = f"the first {self._states[name].monitor.warm_s} s"
-            text = f"what is ordinary in {name} is learned from {span}; until then its posture is the cautious one"
-            self.alert("info", "LEARNS_BASELINE", text, name)
+            self.alert(
+                "info",
+                "LEARNS_BASELINE",
+                f"what is ordinary in {name} is learned from {span}; until then its posture is the cautious one",
+                name,
+            )
         self.warm_up()
         self._book_earlier()
         self._next_ns = self.session.now_ns
@@ -308,8 +312,12 @@ class DeskLoop(SessionObserver):
         lots = lots if self._overrides.size("") > 0 else 0
         found = split(lots, alive := self._alive(state.weights.shares))
         if lots and not alive:
-            text = f"orders of {name} wait: every agent is killed or paused"
-            self.session.gateway.alert_once("warning", "NOBODY_LEFT", text, name)
+            self.session.gateway.alert_once(
+                "warning",
+                "NOBODY_LEFT",
+                f"orders of {name} wait: every agent is killed or paused",
+                name,
+            )
         sized = {agent: int(part * self._overrides.size(agent)) for agent, part in found.items()}
         parts = {agent: part for agent, part in sized.items() if part}
         horizon_s = self.config.desk.round_s - CLOSING_S

@@ -141,8 +141,11 @@ class PostureOverrides:
         else:
             span_ns = asked.get("span_ns")
             if type(span_ns) is not int or not 0 < span_ns <= LONGEST_NS:
-                wanted = f"an end that lies ahead, at most {LONGEST_NS // 86_400_000_000_000} days"
-                raise OrderError(wanted, f"{span_ns!r} ns from now", "say for how long")
+                raise OrderError(
+                    f"an end that lies ahead, at most {LONGEST_NS // 86_400_000_000_000} days",
+                    f"{span_ns!r} ns from now",
+                    "say for how long",
+                )
             words = _words(asked.get("words"))
             body = {
                 "event": SET,

@@ -84,12 +84,12 @@ class DeskRuntime(Closing):
             journal = SqlJournal(folder, holder, acknowledge)
             opened.callback(journal.close)
             if journal.last and held_here(config):
-                wanted = "a new folder: the simulated exchange ends with its desk, and no session follows in it"
-                remedy = (
+                raise JournalError(
+                    "a new folder: the simulated exchange ends with its desk, and no session follows in it",
+                    f"{folder}, where another has run",
                     "name another with `desk=`, or leave it out; what is to go on after a crash needs a venue "
-                    'that outlives it: `tercel venue serve`, and venue = "fix://..."'
+                    'that outlives it: `tercel venue serve`, and venue = "fix://..."',
                 )
-                raise JournalError(wanted, f"{folder}, where another has run", remedy)
             (folder / CONFIG).write_text(text, encoding="utf-8")
             self.latch = KillLatch(folder / LATCH)
             check_latch(journal, self.latch.path)

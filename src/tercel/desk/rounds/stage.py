@@ -98,8 +98,11 @@ def asks_live(config: DeskConfig, beside: Path | None = None) -> str:
 
 def _refuse_paper(config: DeskConfig, why: str) -> None:
     if why and config.desk.stage == PAPER:
-        remedy = f'name its test network, or say stage = "{LIVE}" and show what it asks: docs/howto/gate.md'
-        raise ConfigError(f'stage = "{PAPER}" at a venue that is provably a test', why, remedy)
+        raise ConfigError(
+            f'stage = "{PAPER}" at a venue that is provably a test',
+            why,
+            f'name its test network, or say stage = "{LIVE}" and show what it asks: docs/howto/gate.md',
+        )
 
 
 # -- live -------------------------------------------------------------------------------------------------------------
@@ -159,12 +162,13 @@ def check_live(
         )
     today = dt.datetime.fromtimestamp(now_ns / NS_PER_SECOND, dt.UTC).date()
     if today not in kills_tried(tried, config, limits):
-        remedy = (
-            f'run this desk\'s file with stage = "{SHADOW}" or "{PAPER}", tercel kill and tercel rearm there, and '
-            "name its folder with `tried=DIR`; what else it asks: docs/howto/crypto.md#what-live-asks"
-        )
         wanted = f"a kill switch that was tried on {today} by this desk in shadow or on paper, with these limits"
-        raise ConfigError(wanted, f"none confirmed in {tried} ({why})", remedy)
+        raise ConfigError(
+            wanted,
+            f"none confirmed in {tried} ({why})",
+            f'run this desk\'s file with stage = "{SHADOW}" or "{PAPER}", tercel kill and tercel rearm there, and '
+            "name its folder with `tried=DIR`; what else it asks: docs/howto/crypto.md#what-live-asks",
+        )
     if typed.strip() != (wanted := sentence(config, limits)):
         said = repr(typed.strip()) if typed.strip() else "none"
         raise ConfigError(f'the words "{wanted}"', f"{said} ({why})", f'`confirm="{wanted}"`')

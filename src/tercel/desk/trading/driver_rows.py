@@ -49,8 +49,11 @@ class DriverRows:
         )
         self._kept += group[kernels.G_ROWS]
         if group[kernels.G_FAULT]:
-            received = f"row {rows[at].tolist()} of {self._instrument}"
-            raise TapeError(REASONS[group[kernels.G_FAULT]], received, "subscribe to it anew")
+            raise TapeError(
+                REASONS[group[kernels.G_FAULT]],
+                f"row {rows[at].tolist()} of {self._instrument}",
+                "subscribe to it anew",
+            )
         return at
 
     @property

@@ -49,8 +49,13 @@ class AckWatch:
         self._since, late = self._late(waits, self._since, self.seconds)
         if late:
             names = [order.root for order in late]
-            text = f"no word from the venue in {self.seconds:g} s on {', '.join(names):.200}: asked, and not sent again"
-            self._gateway.alert("critical", kinds.NO_ACK, text, agent=late[0].account, orders=names)
+            self._gateway.alert(
+                "critical",
+                kinds.NO_ACK,
+                f"no word from the venue in {self.seconds:g} s on {', '.join(names):.200}: asked, and not sent again",
+                agent=late[0].account,
+                orders=names,
+            )
         self._missing([order for order in live if order.cum_qty < order.counted_qty])
 
     def _late(

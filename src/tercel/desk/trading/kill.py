@@ -210,8 +210,11 @@ class KillLatch(Latch):
                 f"{self.path} cannot be read ({error.strerror}): killed until it is re-armed",
             )
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            text = f"{self.path} makes no sense ({type(error).__name__}: {error}): killed until it is re-armed"
-            return KillState({}, (), text)
+            return KillState(
+                {},
+                (),
+                f"{self.path} makes no sense ({type(error).__name__}: {error}): killed until it is re-armed",
+            )
         return KillState(killed, tuple(history))
 
     def _write(self, state: KillState) -> None:
@@ -235,8 +238,11 @@ class KillLatch(Latch):
 def _meant(state: KillState, mark: str) -> KillState:
     """A state, where it is the one that is meant."""
     if mark and mark != state.mark:
-        received = f"another one now: {state.damaged or ', '.join(state.killed) or 'nobody'} killed"
-        raise OrderError("the kill that was asked about", received, "look at it, then ask again")
+        raise OrderError(
+            "the kill that was asked about",
+            f"another one now: {state.damaged or ', '.join(state.killed) or 'nobody'} killed",
+            "look at it, then ask again",
+        )
     return state
 
 
@@ -250,11 +256,10 @@ def _after(
     elif agents:
         missing = [agent for agent in agents if agent not in killed]
         if missing or ALL in killed:
-            received = (
-                f"{', '.join(missing or agents)}, where {', '.join(killed) or 'nobody'} is killed"
-            )
             raise OrderError(
-                "agents that are killed", received, "re-arm all, without naming agents"
+                "agents that are killed",
+                f"{', '.join(missing or agents)}, where {', '.join(killed) or 'nobody'} is killed",
+                "re-arm all, without naming agents",
             )
         killed = {agent: why for agent, why in killed.items() if agent not in agents}
     else:
@@ -295,7 +300,8 @@ def check_latch(journal: Journal, latch: Path) -> None:
         else:
             killed.pop(entry.agent, None)
     if killed and not latch.exists():
-        remedy = f"re-arm them with a reason: tercel rearm `desk={latch.parent}` `reason=TEXT`"
         raise ConfigError(
-            f"{latch}, as the journal ends with {', '.join(killed)} killed", "none", remedy
+            f"{latch}, as the journal ends with {', '.join(killed)} killed",
+            "none",
+            f"re-arm them with a reason: tercel rearm `desk={latch.parent}` `reason=TEXT`",
         )

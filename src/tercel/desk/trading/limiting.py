@@ -127,8 +127,11 @@ class LimitKeeper:
         if hash_of(limits) != record.hash:
             self._journal("in_force", limits, source=given.source)
         if looser:
-            text = f"{given.source} allows more than was in force, which stays: {', '.join(looser)}; ask and approve"
-            self._gateway.alert("warning", "limits_file_looser", text)
+            self._gateway.alert(
+                "warning",
+                "limits_file_looser",
+                f"{given.source} allows more than was in force, which stays: {', '.join(looser)}; ask and approve",
+            )
 
     def tighten(
         self, changes: Mapping[str, str], by: str, reason: str, operator: int | None = None
@@ -147,9 +150,10 @@ class LimitKeeper:
         after = changed(before, changes)
         self._must_be_here(changes)
         if looser := loosened(before, after):
-            received = f"{', '.join(looser)}, which would allow more"
             raise OrderError(
-                "limits that get tighter", received, "request it; a second person approves it"
+                "limits that get tighter",
+                f"{', '.join(looser)}, which would allow more",
+                "request it; a second person approves it",
             )
         return self._enforce(
             "tightened", after, operator, changes=dict(changes), by=by, reason=reason
@@ -163,11 +167,10 @@ class LimitKeeper:
             name = rest.rpartition(".")[0]
             if room != "desk" and name != ANY and name not in here[room]:
                 known = sorted(here[room])
-                remedy = offer(name, known, f'or "{ANY}" for all')
                 raise OrderError(
                     f"{room} of the desk: {', '.join(known)}",
                     f"{name}; nothing was changed",
-                    remedy,
+                    offer(name, known, f'or "{ANY}" for all'),
                 )
 
     def request(
@@ -218,9 +221,11 @@ class LimitKeeper:
         _named(by, reason)
         asked = self._gateway.ledger.limits.requests.get(number)
         if asked is None or not asked.open(self._now):
-            received = f"{number}, which is none that waits"
-            remedy = f"ask again: a request is approved once, within {EXPIRES_NS // 10**9} s"
-            raise OrderError("the number of a request", received, remedy)
+            raise OrderError(
+                "the number of a request",
+                f"{number}, which is none that waits",
+                f"ask again: a request is approved once, within {EXPIRES_NS // 10**9} s",
+            )
         if same_person(asked.by, by):
             raise OrderError(
                 f"another person than {asked.by}, who asked", by, "let somebody else approve it"

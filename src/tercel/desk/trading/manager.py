@@ -451,8 +451,12 @@ class ParentOrderManager:
             for command, _denial in outcome.denied:
                 answers += executor.on_denied(command)
             commands, decision = answers, ()
-        text = f"{executor.id} asks for what limits deny"
-        self.gateway.alert("critical", "denied_for_ever", text, parent=executor.id)
+        self.gateway.alert(
+            "critical",
+            "denied_for_ever",
+            f"{executor.id} asks for what limits deny",
+            parent=executor.id,
+        )
         self.take_off(executor, "it asks again and again for what is denied")
 
     def take_off(self, executor: ParentExecutor, reason: str) -> None:
@@ -576,8 +580,14 @@ class ParentOrderManager:
 
     def _warn(self, id_: str, code: str) -> None:
         parent = self.gateway.ledger.parents.must(id_)
-        text = f"{id_} is over: {parent.reason}, {parent.filled:,} filled"
-        self.gateway.alert("critical", code, text, parent.order.instrument, parent.order.agent, id_)
+        self.gateway.alert(
+            "critical",
+            code,
+            f"{id_} is over: {parent.reason}, {parent.filled:,} filled",
+            parent.order.instrument,
+            parent.order.agent,
+            id_,
+        )
 
 
 def _by(operator: int | None) -> Sender:

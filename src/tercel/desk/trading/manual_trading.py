@@ -126,10 +126,9 @@ class ManualTrading:
                 name, order.instrument, order.side, lots, price, tif, order.agent, id_, now
             )
             if (denial := self._gateway.refuses(command, Sender.PERSON)) is not None:
-                why = f"{denial.code}: {denial.text}"
                 raise OrderError(
                     "an order that limits and the trading state allow",
-                    why,
+                    f"{denial.code}: {denial.text}",
                     _REMEDIES.get(denial.code, "see limits, ask for less"),
                 )
             words: dict[str, Any] = {
@@ -154,9 +153,10 @@ class ManualTrading:
         given = {name for name, _ in parent.by_hand if order in (None, name)}
         live = [one for one in self._gateway.ledger.orders.live(parent=id_) if one.root in given]
         if not live:
-            wanted = f"an order of {id_} that was given by hand and is open"
             raise OrderError(
-                wanted, "none" if order is None else f"{order!r}", "see the open orders"
+                f"an order of {id_} that was given by hand and is open",
+                "none" if order is None else f"{order!r}",
+                "see the open orders",
             )
         self._manager.journal(
             parent, "withdrawn", operator, by=by, orders=[one.root for one in live]
@@ -254,8 +254,11 @@ class ManualTrading:
                 f"try {max(ticks, 1) * tick:.10g}",
             )
         if limit and side * ticks > side * limit:
-            wanted = f"a price within the limit price of {parent.id}, {limit * tick:.10g}"
-            raise OrderError(wanted, f"{limit_price:g}", "amend its limit price first")
+            raise OrderError(
+                f"a price within the limit price of {parent.id}, {limit * tick:.10g}",
+                f"{limit_price:g}",
+                "amend its limit price first",
+            )
         return ticks
 
 

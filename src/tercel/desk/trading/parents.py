@@ -226,8 +226,11 @@ class ParentOrder:
     def must_have_time(self, now_ns: int) -> None:
         """Refuse one whose horizon has passed."""
         if self.ends_ns <= now_ns:
-            received = f"{self.id}, whose horizon has passed"
-            raise OrderError("a parent with time left", received, "amend its horizon first")
+            raise OrderError(
+                "a parent with time left",
+                f"{self.id}, whose horizon has passed",
+                "amend its horizon first",
+            )
 
     @property
     def over(self) -> bool:
@@ -382,11 +385,11 @@ class Parents:
         parent = self.must(id_)
         if parent.status not in _AFTER[event][0]:
             allowed = ", ".join(sorted(_AFTER[event][0]))
-            is_ = f"{id_} is {parent.status}" + (
-                f" of {parent.hand}" if parent.status in _BY_HAND else ""
-            )
             raise OrderError(
-                f"a parent that is {allowed}, to be {event.replace('_', ' ')}", is_, "leave it"
+                f"a parent that is {allowed}, to be {event.replace('_', ' ')}",
+                f"{id_} is {parent.status}"
+                + (f" of {parent.hand}" if parent.status in _BY_HAND else ""),
+                "leave it",
             )
         return parent
 

@@ -118,8 +118,9 @@ class QuoteBook:
             self._apply(kind, who, side, price, lots)
 
     def _misfit(self, expected: str, row: list[int]) -> TapeError:
-        received = f"row {row} of {self.listing.instrument}"
-        return TapeError(expected, received, "subscribe to it anew")
+        return TapeError(
+            expected, f"row {row} of {self.listing.instrument}", "subscribe to it anew"
+        )
 
     def _load(self, event: MarketRows) -> bool:
         """Begin anew with a snapshot."""

@@ -188,9 +188,11 @@ def reconcile(
     last_ns, now = orders.last_ns, gateway.venue.now_ns
     # A venue that lost its orders answers that there are none; believed, that would free lots that may fill.
     if now + BEHIND_NS < last_ns:
-        received = f"{gateway.venue.name} at {now / 1e9:.0f} s: one that began anew, and knows nothing of these orders"
-        wanted = f"a venue whose time has gone on since {last_ns / 1e9:.0f} s"
-        raise VenueError(wanted, received, "give the desk a folder of its own with `desk=`")
+        raise VenueError(
+            f"a venue whose time has gone on since {last_ns / 1e9:.0f} s",
+            f"{gateway.venue.name} at {now / 1e9:.0f} s: one that began anew, and knows nothing of these orders",
+            "give the desk a folder of its own with `desk=`",
+        )
     before = {order.root: order for order in orders.live()} if before is None else before
     booked = {(fill.account, fill.order, fill.exec_id) for fill in orders.fills}
     accounts = sorted({*gateway.ledger.accounts, *more})
@@ -221,10 +223,12 @@ def reconcile(
         names = ", ".join(f"{order.root} ({order.status})" for order in orders.live()) or ", ".join(
             fences
         )
-        received = f"none on {names:.300}" + (
-            f". It refuses to answer: {refused:.300}" if refused else ""
+        raise VenueError(
+            "the venue's word on every order",
+            f"none on {names:.300}"
+            + (f". It refuses to answer: {refused:.300}" if refused else ""),
+            LOOK_UP if mute else AGAIN,
         )
-        raise VenueError("the venue's word on every order", received, LOOK_UP if mute else AGAIN)
     fills = [
         fill for fill in orders.fills if (fill.account, fill.order, fill.exec_id) not in booked
     ]

@@ -279,8 +279,11 @@ class Session:
             For an instrument that the venue does not list.
         """
         if instrument not in self.listings:
-            remedy = offer(instrument, self.listings, f"use one of {', '.join(self.listings)}")
-            raise OrderError("an instrument that the venue lists", repr(instrument), remedy)
+            raise OrderError(
+                "an instrument that the venue lists",
+                repr(instrument),
+                offer(instrument, self.listings, f"use one of {', '.join(self.listings)}"),
+            )
         if instrument not in self.followers:
             self.followers[instrument] = follower_of(self.venue, self.listings[instrument])
             self.venue.subscribe(instrument)
@@ -482,9 +485,10 @@ class Session:
     def _obey_late(self, entry: Entry) -> None:
         """What was asked of an earlier session; an order by hand was meant for the market of that moment."""
         if entry.body["command"] == "order":
-            received = "one that was asked of a session which has ended"
             raise OrderError(
-                "an order that is sent at once", received, "look at the market, then ask again"
+                "an order that is sent at once",
+                "one that was asked of a session which has ended",
+                "look at the market, then ask again",
             )
         self._obey(entry)
 
@@ -543,9 +547,13 @@ class Session:
         if parent is None or executor is None or (executor.seen == 0 and seconds < FIRST_S):
             return False
         order = parent.order
-        text = f"{order.agent} has worked on {order.id} for {seconds:.0f} s: the loop stands still, a kill works"
         self.gateway.alert(
-            "critical", "loop_stands_still", text, order.instrument, order.agent, order.id
+            "critical",
+            "loop_stands_still",
+            f"{order.agent} has worked on {order.id} for {seconds:.0f} s: the loop stands still, a kill works",
+            order.instrument,
+            order.agent,
+            order.id,
         )
         return True
 

@@ -114,8 +114,11 @@ class PositionKeeper:
             self._before = found = self.differences()
             self._judge(found)
         elif self._gateway.ledger.acknowledged:
-            text = "entries of the journal were lost, and the venue tells neither positions nor executions"
-            self._gateway.alert("critical", UNCHECKED, text)
+            self._gateway.alert(
+                "critical",
+                UNCHECKED,
+                "entries of the journal were lost, and the venue tells neither positions nor executions",
+            )
 
     @property
     def _shut(self) -> bool:
@@ -215,8 +218,11 @@ class PositionKeeper:
         """The venue does not tell positions after all."""
         self._asker = None
         self._asked.clear()
-        text = f"the venue does not tell positions ({why}): they are compared with nothing"
-        self._gateway.alert("warning", StateReason.POSITIONS_UNKNOWN, text)
+        self._gateway.alert(
+            "warning",
+            StateReason.POSITIONS_UNKNOWN,
+            f"the venue does not tell positions ({why}): they are compared with nothing",
+        )
         self.begin()
 
     def last_told(self, account: str) -> Mapping[str, int]:
@@ -264,8 +270,11 @@ class PositionKeeper:
         said, names = entry.body, entry.body["body"].get("executions", ())
         waits = {name: agent for agent, name in self._gateway.limits.doubts}
         if missing := ", ".join(name for name in names if name not in waits):
-            wanted = f"executions that wait for a person's word: {', '.join(waits) or 'none does'}"
-            raise OrderError(wanted, missing, "name them as alerts do")
+            raise OrderError(
+                f"executions that wait for a person's word: {', '.join(waits) or 'none does'}",
+                missing,
+                "name them as alerts do",
+            )
         for name in names:
             go_on(
                 self._gateway, waits[name], said["by"], said["reason"], [name], operator=said["id"]

@@ -59,10 +59,11 @@ class VarMonitor:
                 continue
             self._over ^= {currency}
             severity, code = ("info", UNDER) if was else ("warning", OVER)
-            text = (
-                f"value at risk of a day: {risk:,.0f} {currency} of {most:,.0f} that a day may lose"
+            self._gateway.alert(
+                severity,
+                code,
+                f"value at risk of a day: {risk:,.0f} {currency} of {most:,.0f} that a day may lose",
             )
-            self._gateway.alert(severity, code, text)
 
 
 def _last_marks(journal: Journal, last: int, most: int) -> list[Entry]:

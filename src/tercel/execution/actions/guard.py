@@ -51,8 +51,11 @@ class CatchUp:
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.resume <= self.late <= 1.0:
-            received = f"late {self.late}, resume {self.resume}"
-            raise ConfigError("a guard of 0 <= resume <= late <= 1", received, "such as [0.2, 0.1]")
+            raise ConfigError(
+                "a guard of 0 <= resume <= late <= 1",
+                f"late {self.late}, resume {self.resume}",
+                "such as [0.2, 0.1]",
+            )
 
     def applied(self, intents: Intents, view: View) -> Intents:
         """`intents`, changed in place where an order is late, int32 (n, 10)."""

@@ -33,9 +33,10 @@ def checked(actions: Ints, n: int, labels: tuple[str, ...]) -> Ints:
     wrong = (actions < 0) | (actions >= len(labels))
     if wrong.any():
         row = int(np.argmax(wrong))
-        expected = f"actions from 0 to {len(labels) - 1}"
         raise ConfigError(
-            expected, f"{actions[row]} in row {row}", "use the action set that the policy names"
+            f"actions from 0 to {len(labels) - 1}",
+            f"{actions[row]} in row {row}",
+            "use the action set that the policy names",
         )
     return actions
 

@@ -271,8 +271,11 @@ def load(folder: Path) -> Forecaster:
                 f"a forecaster of format {FORMAT}", f"format {card['format']} in {folder}", AGAIN
             )
         if card["features"] != f.VERSION:
-            received = f"version {card['features']} in {folder}"
-            raise DataError(f"a forecaster of features of version {f.VERSION}", received, AGAIN)
+            raise DataError(
+                f"a forecaster of features of version {f.VERSION}",
+                f"version {card['features']} in {folder}",
+                AGAIN,
+            )
         if card["sha256"] != _digest(card):
             raise DataError("a card as it was written", f"{folder / CARD}, which was edited", AGAIN)
         data = (folder / ARRAYS).read_bytes()
@@ -350,11 +353,11 @@ def heard(said: str) -> Forecaster:
     found = resolve(said)
     for symbol, one in found.card.get("simulated", {}).items():
         if one["carry"] is not None and one["carry"] < ENOUGH:
-            received = (
-                f"{said}, learned on {symbol} of {one['market']}, which has {one['carry']:.2f}"
+            raise DataError(
+                f"a forecaster learned on tape, or in a market with a carry of {ENOUGH}",
+                f"{said}, learned on {symbol} of {one['market']}, which has {one['carry']:.2f}",
+                f"take {DEFAULT}, or train on days of tape",
             )
-            expected = f"a forecaster learned on tape, or in a market with a carry of {ENOUGH}"
-            raise DataError(expected, received, f"take {DEFAULT}, or train on days of tape")
     return found
 
 

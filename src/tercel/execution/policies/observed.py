@@ -105,9 +105,8 @@ def read_observed(path: Path) -> CalmObservations:
             tuple(entries), mean, sd, quantiles.T, *counts, str(raw["market"]), str(raw["command"])
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        remedy = (
-            f"python -c \"import tercel; tercel.load_policy('{path.parent}').observe('MARKET')\""
-        )
         raise PolicyError(
-            "figures of a policy's observations", f"{path}: {error}", remedy
+            "figures of a policy's observations",
+            f"{path}: {error}",
+            f"python -c \"import tercel; tercel.load_policy('{path.parent}').observe('MARKET')\"",
         ) from error

@@ -111,10 +111,10 @@ class OnnxPolicy(Greedy):
         self.input_name = entry.name
         self.output_name = first.name
         if not all(len(one.shape) == 2 and isinstance(one.shape[1], int) for one in (entry, first)):
-            received = f"{entry.name} {entry.shape} and {first.name} {first.shape}"
-            remedy = "export it with the number of columns fixed, and the number of rows open"
             raise PolicyError(
-                "an input [n, D] and an output [n, A], D and A numbers", received, remedy
+                "an input [n, D] and an output [n, A], D and A numbers",
+                f"{entry.name} {entry.shape} and {first.name} {first.shape}",
+                "export it with the number of columns fixed, and the number of rows open",
             )
         self.observation_size = entry.shape[1]
         self.n_actions = first.shape[1]

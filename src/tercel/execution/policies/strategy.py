@@ -364,15 +364,15 @@ class _Acting:
         whole = self.continuous or found.dtype.kind in "iu"
         if found.shape != wanted or not whole:
             kind = "numbers" if self.continuous else "whole numbers"
-            received = f"{found.dtype} of shape {found.shape}"
             raise ConfigError(
-                f"actions as {kind} of shape {wanted}", received, self._remedy(found, n)
+                f"actions as {kind} of shape {wanted}",
+                f"{found.dtype} of shape {found.shape}",
+                self._remedy(found, n),
             )
         if not self.continuous and ((found < 0) | (found >= self.n_actions)).any():
-            received = f"{int(found.min())} to {int(found.max())}"
             raise ConfigError(
                 f"actions from 0 to {self.n_actions - 1}",
-                received,
+                f"{int(found.min())} to {int(found.max())}",
                 "name the set that it was made for",
             )
         return found.astype(np.float32 if self.continuous else np.int64)
@@ -440,8 +440,11 @@ def model_strategy(
     """
     predict = getattr(model, "predict", None)
     if predict is None and hasattr(model, "state_dict"):
-        remedy = "make a policy of it: tercel.save_policy(model, folder); or give a function obs -> action that calls it"
-        raise ConfigError("a function of arrays", f"{type(model).__name__}, a torch module", remedy)
+        raise ConfigError(
+            "a function of arrays",
+            f"{type(model).__name__}, a torch module",
+            "make a policy of it: tercel.save_policy(model, folder); or give a function obs -> action that calls it",
+        )
     if predict is None and not callable(model):
         raise ConfigError(
             "a callable obs -> action, or a model with predict", repr(model), "give one of the two"

@@ -260,9 +260,11 @@ def resolve_policy(text: str, registry: str | Path | None = None) -> Path:
     if folder.is_dir():
         return _in_folder(folder)
     if name.endswith(ARCHIVE):
-        received = f"{name}, an archive: reading one of Stable-Baselines3 unpickles it, which may run anything"
-        remedy = f"unpack one of ours, or convert a model once: tercel agent convert {name} FOLDER `trust=True`"
-        raise PolicyError(f"a policy folder with {CARD}", received, remedy)
+        raise PolicyError(
+            f"a policy folder with {CARD}",
+            f"{name}, an archive: reading one of Stable-Baselines3 unpickles it, which may run anything",
+            f"unpack one of ours, or convert a model once: tercel agent convert {name} FOLDER `trust=True`",
+        )
     base, at, which = name.rpartition("@")
     if at:
         opened = open_registry(registry)

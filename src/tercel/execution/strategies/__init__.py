@@ -225,8 +225,9 @@ def build(
     try:
         made = maker(**arguments)
     except TypeError as error:
-        remedy = "see the strategy's docstring for its parameters"
         raise ConfigError(
-            f"parameters of {name!r}", f"{sorted(arguments)} ({error})", remedy
+            f"parameters of {name!r}",
+            f"{sorted(arguments)} ({error})",
+            "see the strategy's docstring for its parameters",
         ) from error
     return wrap(made, wrappers)

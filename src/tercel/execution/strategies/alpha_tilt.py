@@ -262,10 +262,9 @@ class AlphaTilt(Wrapper):
             and self.ticks_a_rung > 0
         )
         if not fits:
-            received = f"{self.strength}, {self.most}, {self.hold}, {self.ticks_a_rung}"
             raise ConfigError(
                 "strength, most >= 0, hold in [0, 1], ticks_a_rung > 0",
-                received,
+                f"{self.strength}, {self.most}, {self.hold}, {self.ticks_a_rung}",
                 "1, 4, 0.9 and 1 are usual",
             )
 

@@ -105,9 +105,10 @@ def shipped_thresholds(folder: Path = SHIPPED / DEFAULT) -> Thresholds:
     try:
         return thresholds_of(parse_json((folder / FILE).read_text(encoding="utf-8"))["thresholds"])
     except (OSError, ValueError, KeyError, TypeError, ConfigError) as error:
-        expected = "a file of the thresholds hide and slack"
         raise DataError(
-            expected, f"{folder / FILE}: {error}", f"copy {SHIPPED / DEFAULT / FILE}"
+            "a file of the thresholds hide and slack",
+            f"{folder / FILE}: {error}",
+            f"copy {SHIPPED / DEFAULT / FILE}",
         ) from error
 
 

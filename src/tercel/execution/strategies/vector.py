@@ -256,8 +256,11 @@ class Layout:
         """
         rows = np.ascontiguousarray(np.atleast_2d(np.asarray(parameters, np.float64)))
         if rows.ndim != 2 or rows.shape[1] != len(self.generic) or len(rows) not in (1, n):
-            expected = f"parameters of {self.rule}, float ({len(self.generic)},) or ({n}, {len(self.generic)})"
-            raise ConfigError(expected, f"shape {rows.shape}", "give one vector, or one a market")
+            raise ConfigError(
+                f"parameters of {self.rule}, float ({len(self.generic)},) or ({n}, {len(self.generic)})",
+                f"shape {rows.shape}",
+                "give one vector, or one a market",
+            )
         return rows
 
 

@@ -80,9 +80,8 @@ class ProfileTerms:
         session, times = self.profile.session, self.profile.times
         checks = session.model_dump(include=set(_CHECKED))
         if self.dictionary is None:
-            wanted = f"the dictionary of {self.name}"
             raise ConfigError(
-                wanted,
+                f"the dictionary of {self.name}",
                 "none",
                 'name the XML file that the venue publishes: dictionary = "FILE.xml"',
             )
@@ -193,8 +192,11 @@ class ProfileTerms:
             self.folder / name if name else None for name in (table.cert, table.key, table.ca)
         )
         if key is not None and key.is_file() and key.stat().st_mode & 0o077:
-            received = f"mode {key.stat().st_mode & 0o777:04o}"
-            raise ConfigError(f"{key} for its owner alone", received, f"chmod 600 {key}")
+            raise ConfigError(
+                f"{key} for its owner alone",
+                f"mode {key.stat().st_mode & 0o777:04o}",
+                f"chmod 600 {key}",
+            )
         return TlsSettings(cert, key, ca, table.server_name)
 
 
@@ -332,18 +334,20 @@ def _terms(raw: dict[str, Any], name: str, folder: Path, notes: tuple[str, ...])
             error.expected, f"{error.received}, the dictionary of {name}{row}", error.remedy
         ) from None
     if dictionary is not None and dictionary.version != profile.version:
-        received = f"one of {dictionary.version} in {name}"
         raise ConfigError(
-            f"a dictionary of {profile.version}", received, "name another dictionary or version"
+            f"a dictionary of {profile.version}",
+            f"one of {dictionary.version} in {name}",
+            "name another dictionary or version",
         )
     if (
         profile.orders.positions
         and dictionary is not None
         and not dictionary.messages.keys() >= _POSITIONS
     ):
-        wanted = f"a dictionary with {', '.join(sorted(_POSITIONS))}, as orders.positions of {name} asks for them"
         raise ConfigError(
-            wanted, f"one of {dictionary.version} without", 'positions = "", or another dictionary'
+            f"a dictionary with {', '.join(sorted(_POSITIONS))}, as orders.positions of {name} asks for them",
+            f"one of {dictionary.version} without",
+            'positions = "", or another dictionary',
         )
     return ProfileTerms(name, profile, dictionary, _symbols(profile, folder), folder, notes)
 

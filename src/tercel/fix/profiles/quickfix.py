@@ -152,10 +152,10 @@ def _sections(text: str, path: Path) -> list[tuple[str, Settings]]:
             )
         name = key.strip().lower()
         if "passw" in name or "secret" in name or name in ("username", "rawdata"):
-            wanted = "a settings file without secrets"
-            remedy = 'take it out, and write a profile with base = "FILE.cfg" and [logon], which names their place'
             raise ConfigError(
-                wanted, f"{path}: {key.strip()} (row {row}; its value is not shown)", remedy
+                "a settings file without secrets",
+                f"{path}: {key.strip()} (row {row}; its value is not shown)",
+                'take it out, and write a profile with base = "FILE.cfg" and [logon], which names their place',
             )
         found[-1][1][name] = value.strip(), row
     return found
@@ -172,9 +172,10 @@ def _chosen(sections: list[tuple[str, Settings]], path: Path, sender: str) -> Se
         ] or sessions
     if len(sessions) != 1:
         names = ", ".join(one.get("sendercompid", ("?",))[0] for one in sessions) or "none"
-        remedy = "name its SenderCompID in the address: fix://COMPID@host:port"
         raise ConfigError(
-            "one [SESSION], or one that is named", f"{path}: {len(sessions)} ({names})", remedy
+            "one [SESSION], or one that is named",
+            f"{path}: {len(sessions)} ({names})",
+            "name its SenderCompID in the address: fix://COMPID@host:port",
         )
     return sessions[0]
 

@@ -133,11 +133,9 @@ def refuse_written(raw: Mapping[str, Any], name: str, row: Any) -> None:
                 or "passw" in str(key).lower()
             ):
                 if not _named(value):
-                    received = f"{name}: {'.'.join(place)}{row(place)}, which holds something else (not shown)"
-                    where = 'a secret by its place: { env = "VARIABLE" } or { file = "PATH" }'
                     raise ConfigError(
-                        where,
-                        received,
+                        'a secret by its place: { env = "VARIABLE" } or { file = "PATH" }',
+                        f"{name}: {'.'.join(place)}{row(place)}, which holds something else (not shown)",
                         "take the secret out of the file, and change it: it was in clear",
                     )
             elif isinstance(value, Mapping):

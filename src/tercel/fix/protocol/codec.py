@@ -123,8 +123,11 @@ def encode(begin: str, fields: Fields, data_fields: Mapping[int, int] = DATA_FIE
     if text.count(SOH) != len(fields):
         fine = counted(fields, data_fields)
         if bad := [tag for n, (tag, value) in enumerate(fields) if SOH in value and n not in fine]:
-            wanted = "values without SOH, but in data fields after their length"
-            raise VenueError(wanted, f"SOH in field {bad[0]}", "take it out")
+            raise VenueError(
+                "values without SOH, but in data fields after their length",
+                f"SOH in field {bad[0]}",
+                "take it out",
+            )
     whole = b"8=%b\x019=%d\x01%b" % (begin.encode("ascii"), len(body), body)
     return b"%b10=%03d\x01" % (whole, checksum(whole))
 

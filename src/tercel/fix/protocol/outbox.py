@@ -86,10 +86,9 @@ class Outbox:
             )
         headed = self.headed(kind, fields, number)
         if (fault := check(Message(self._settings.begin, headed), rules)) is not None:
-            received = f"35={kind} with field {fault.tag}: {fault.text}"
             raise VenueError(
                 "a message that the dictionary allows",
-                received,
+                f"35={kind} with field {fault.tag}: {fault.text}",
                 "mend the message or the dictionary",
             )
         return headed

@@ -106,9 +106,10 @@ class SessionSettings:
                     f"a {what} of printable characters", repr(name), "choose another name"
                 )
         if self.heartbeat_s < 0 or self.digits not in (0, 3, 6, 9):
-            received = f"{self.heartbeat_s} s and {self.digits} digits"
             raise ConfigError(
-                "a heartbeat of at least 0 s and 0, 3, 6 or 9 digits", received, "mend the settings"
+                "a heartbeat of at least 0 s and 0, 3, 6 or 9 digits",
+                f"{self.heartbeat_s} s and {self.digits} digits",
+                "mend the settings",
             )
         if self.rules.version != self.begin:
             raise ConfigError(

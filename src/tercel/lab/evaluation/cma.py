@@ -65,10 +65,9 @@ class CmaEs:
             and np.isfinite(self.scale).all()
         )
         if not fits or self.population < 4:
-            received = f"start {self.mean}, scale {self.scale}, {self.population} candidates"
             raise ConfigError(
                 "a finite start, scales above 0 and 4 or more candidates",
-                received,
+                f"start {self.mean}, scale {self.scale}, {self.population} candidates",
                 "such as scale 1",
             )
         self.rng = rng

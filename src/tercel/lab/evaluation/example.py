@@ -94,8 +94,9 @@ class BookExample:
             if one.name != "strategy" and not one.name.startswith("fill_")
         )
         given = {name: getattr(self, name) for name in names}
-        title = f"{self.strategy}, {'buying' if self.side > 0 else 'selling'}"
-        return book_around_trades(own=own, **given, title=title)
+        return book_around_trades(
+            own=own, **given, title=f"{self.strategy}, {'buying' if self.side > 0 else 'selling'}"
+        )
 
 
 def left_to_do(costs: Costs) -> Floats:

@@ -302,9 +302,10 @@ def split_dates(lake: Lake, symbol: str, judged: Sequence[str] = ()) -> tuple[li
             )
     train = [date for date in dates if wanted and date < wanted[0]]
     if not train:
-        remedy = "judge on later days: schedules learn their volume curve from days before"
         raise ConfigError(
-            f"a day of {symbol} before the judged ones", f"none before {','.join(judged)}", remedy
+            f"a day of {symbol} before the judged ones",
+            f"none before {','.join(judged)}",
+            "judge on later days: schedules learn their volume curve from days before",
         )
     return train, wanted
 
@@ -476,8 +477,11 @@ def preset_of(settings: MarketTask) -> Preset | None:
     split = split_days(Lake(settings.market.lake), settings.market.symbol, settings.market.days)
     if any(by_level(events) for _, events in split.days):
         return None
-    name = f"{settings.market.symbol.lower()}-{split.train[0]}-{split.train[-1]}"
-    return calibrate(split.days, name=name, date=split.train[-1])
+    return calibrate(
+        split.days,
+        name=f"{settings.market.symbol.lower()}-{split.train[0]}-{split.train[-1]}",
+        date=split.train[-1],
+    )
 
 
 def _hidden_words(judged: Source) -> list[str]:

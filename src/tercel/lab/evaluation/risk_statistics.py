@@ -67,13 +67,18 @@ class SampleSize:
             what = (
                 f"orders, {max(round(count / orders_a_day), 1):,} days with {orders_a_day:g} a day"
             )
-        words = (
+        return cls(
+            sd_bps,
+            strategies,
+            tried,
+            judged,
+            count,
+            least,
             f"a difference of 1 bps needs some {count:,} {what}; {judged:,} are judged, which find "
             f"{least:.2f} bps with {100 * POWER:.0f} % power (paired differences of {strategies} "
             f"written strategies have a standard deviation of {sd_bps:.3g} bps an episode on {tried:,} that "
-            "are not judged, a buy and a sell of one market counted together)"
+            "are not judged, a buy and a sell of one market counted together)",
         )
-        return cls(sd_bps, strategies, tried, judged, count, least, words)
 
 
 def sample_size(

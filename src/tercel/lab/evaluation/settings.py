@@ -79,9 +79,11 @@ class MarketTask:
             )
         if not self.market.on_tape:
             if self.task.start or self.orders:
-                received = f"{self.task.start or 'a list of orders'} in {self.market.preset}"
-                remedy = "replay a lake (`tape=`), or leave it out"
-                raise ConfigError("an order by the clock on recorded days", received, remedy)
+                raise ConfigError(
+                    "an order by the clock on recorded days",
+                    f"{self.task.start or 'a list of orders'} in {self.market.preset}",
+                    "replay a lake (`tape=`), or leave it out",
+                )
             self.task.limit_of_mid(1)
 
     def in_market(self, **changes: Any) -> Self:
@@ -142,11 +144,10 @@ class RunSettings(MarketTask):
         for name, least in counts.items():
             value = getattr(self, name)
             if type(value) is not int or value < least:
-                remedy = "correct it, or start a new run in another folder"
                 raise ConfigError(
                     f"settings of a run whose {name} is a whole number from {least}",
                     repr(value),
-                    remedy,
+                    "correct it, or start a new run in another folder",
                 )
         super().__post_init__()
 
@@ -176,8 +177,11 @@ class RunSettings(MarketTask):
                 return mine
             except FileExistsError:
                 if named:
-                    remedy = "add `resume=True` to go on with it, or name another `out=`"
-                    raise ConfigError("a new run folder", f"{folder} holds a run", remedy) from None
+                    raise ConfigError(
+                        "a new run folder",
+                        f"{folder} holds a run",
+                        "add `resume=True` to go on with it, or name another `out=`",
+                    ) from None
             finally:
                 aside.unlink()
         raise AssertionError("counting ends")

@@ -78,9 +78,11 @@ def policy_from(
         name = "logits" if head in DISCRETE else head
         policy = from_onnx(onnx_of(copied(model), ["observation"], [name], [size], [width]), head)
     else:
-        remedy = "give one of these, or judge a function with tercel.model_strategy(function, name)"
-        wanted = "an ONNX file, layers as pairs (weight, bias), a torch module, or a model of Stable-Baselines3"
-        raise ConfigError(wanted, f"{type(model).__name__} {model!r}"[:200], remedy)
+        raise ConfigError(
+            "an ONNX file, layers as pairs (weight, bias), a torch module, or a model of Stable-Baselines3",
+            f"{type(model).__name__} {model!r}"[:200],
+            "give one of these, or judge a function with tercel.model_strategy(function, name)",
+        )
     return _checked(policy, size) if policy.observation_size == size else policy
 
 
@@ -215,13 +217,17 @@ def _checked(policy: MlpPolicy | OnnxPolicy, size: int) -> MlpPolicy | OnnxPolic
     except PolicyError:
         raise
     except Exception as error:  # the runtime's exceptions share no base class of their own
-        remedy = "export it with one float32 input (n, D), n left open"
         raise PolicyError(
-            f"a network that takes float32 (2, {size})", str(error).strip()[:300], remedy
+            f"a network that takes float32 (2, {size})",
+            str(error).strip()[:300],
+            "export it with one float32 input (n, D), n left open",
         ) from error
     if rows != (2, policy.n_actions):
-        remedy = "export it with the number of rows left open"
-        raise PolicyError(f"a network that puts out (2, {policy.n_actions})", f"{rows}", remedy)
+        raise PolicyError(
+            f"a network that puts out (2, {policy.n_actions})",
+            f"{rows}",
+            "export it with the number of rows left open",
+        )
     return policy
 
 

@@ -153,17 +153,17 @@ def rewards_of(function: Reward, step: Step) -> Floats:
             raise
         raise ConfigError(f"a reward from {name}", f"{error}{place_of(error)}", remedy) from error
     if found.dtype.kind not in "fiub" or found.shape != (n,):
-        received = f"{found.dtype} of shape {found.shape}"
         raise ConfigError(
-            f"numbers of shape ({n},) from {name}", received, "such as return -step.cost_bps"
+            f"numbers of shape ({n},) from {name}",
+            f"{found.dtype} of shape {found.shape}",
+            "such as return -step.cost_bps",
         )
     rewards = found.astype(np.float64)
     if not np.isfinite(rewards).all():
         row = int(np.argmin(np.isfinite(rewards)))
-        received = f"{rewards[row]} in row {row}"
         raise ConfigError(
             f"finite numbers from {name}",
-            received,
+            f"{rewards[row]} in row {row}",
             "look for divisions by zero: nothing may be filled",
         )
     return rewards

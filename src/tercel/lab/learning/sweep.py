@@ -162,9 +162,10 @@ class Sweep:
                 "a new sweep", f"{name!r} in {storage}", "go on with `resume=True`, or name another"
             ) from error
         except Exception as error:  # a URL, a driver or a file: each raises its own kind
-            remedy = "a URL such as sqlite:///folder/study.db"
             raise ConfigError(
-                "a storage that Optuna can use", f"{storage}: {error}"[:300], remedy
+                "a storage that Optuna can use",
+                f"{storage}: {error}"[:300],
+                "a URL such as sqlite:///folder/study.db",
             ) from error
         if self.study.user_attrs.setdefault("space", space_text) != space_text:
             raise ConfigError(

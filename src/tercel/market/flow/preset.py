@@ -65,8 +65,11 @@ def model_of(kind: str, received: str = "") -> FlowModel:
         found = loaded(entry)
         if isinstance(found, FlowModel) and found.kind == kind:
             return found
-        wanted = f"a FlowModel whose presets are of model {kind} at {entry.value}"
-        raise ConfigError(wanted, repr(found), "correct the package that gives it")
+        raise ConfigError(
+            f"a FlowModel whose presets are of model {kind} at {entry.value}",
+            repr(found),
+            "correct the package that gives it",
+        )
     known = ", ".join((*MODELS, *names_given(GROUP)))
     remedy = _install(kind) or "take one of these, or install the package that gives it"
     raise ConfigError(f"a flow model: {known}", received or repr(kind), remedy)
@@ -89,8 +92,11 @@ def event_of(number: int) -> Any:
     found = [one for one in models().values() if one.code == FOREIGN + number]
     if len(found) != 1:
         received = " and ".join(one.kind for one in found) or "none"
-        remedy = "install the package that gives it, or rename one of two"
-        raise ConfigError(f"one flow model of number {number}", received, remedy)
+        raise ConfigError(
+            f"one flow model of number {number}",
+            received,
+            "install the package that gives it, or rename one of two",
+        )
     return resolve_name(found[0].event)
 
 

@@ -212,7 +212,8 @@ def settled_bank(
 
 
 def too_small(preset: Preset) -> CapacityError:
-    received = f"more than the {preset.orders} order slots of preset {preset.name} hold"
     return CapacityError(
-        "as many order slots as orders rest at once", received, "raise `orders` in the preset file"
+        "as many order slots as orders rest at once",
+        f"more than the {preset.orders} order slots of preset {preset.name} hold",
+        "raise `orders` in the preset file",
     )

@@ -67,8 +67,9 @@ def refuse_crossed(said: str) -> None:
         With these words.
     """
     if said:
-        remedy = (
+        raise TapeError(
+            "a tape whose best bid lies below its best ask",
+            said,
             "`tercel data verify` names the likely cause; where updates were lost, import the files again with "
-            "`uncross = true` under [clean] in the map"
+            "`uncross = true` under [clean] in the map",
         )
-        raise TapeError("a tape whose best bid lies below its best ask", said, remedy)

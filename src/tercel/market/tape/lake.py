@@ -409,8 +409,11 @@ class Lake:
     def _unknown_symbol(self, symbol: str) -> TapeError:
         symbols = sorted({i.symbol for i in self.list()})
         if not symbols:
-            remedy = f"run tercel data import lobster PATHS... `lake={self.root}`"
-            return TapeError(f"a lake with {symbol}", f"no days in {self.root}", remedy)
+            return TapeError(
+                f"a lake with {symbol}",
+                f"no days in {self.root}",
+                f"run tercel data import lobster PATHS... `lake={self.root}`",
+            )
         near = nearest(symbol, symbols, 3) or symbols[:3]
         return TapeError(
             f"a symbol of the lake {self.root}", repr(symbol), f"take one of {', '.join(near)}"
@@ -497,6 +500,8 @@ def _conflict(held: Instrument, new: Instrument) -> LakeConflictError:
         source = ", ".join(i.source) or "unknown files"
         return f"{i.content_hash[:12]}, {i.rows} rows, {i.levels} levels, from {source}"
 
-    expected = f"the content that the lake holds for {'/'.join(new.key)} ({described(held)})"
-    remedy = "give `replace=True` to overwrite it, or import into another lake"
-    return LakeConflictError(expected, described(new), remedy)
+    return LakeConflictError(
+        f"the content that the lake holds for {'/'.join(new.key)} ({described(held)})",
+        described(new),
+        "give `replace=True` to overwrite it, or import into another lake",
+    )

@@ -62,8 +62,12 @@ def validate(events: Events, instrument: Instrument) -> None:
         needed | (kind == schema.TRADE_HIDDEN), 1, np.where(kind == schema.STATUS, -1, 0)
     )
     high = np.where(kind == schema.STATUS, 1, NO_ASK - 1)
-    rule = "a positive price below 2**30 ticks (status: -1, 0 or 1)"
-    _require((price >= low) & (price <= high), "price_ticks", rule, events)
+    _require(
+        (price >= low) & (price <= high),
+        "price_ticks",
+        "a positive price below 2**30 ticks (status: -1, 0 or 1)",
+        events,
+    )
     _require(events.qty_lots >= _SOME_LOTS[kind], "qty_lots", "a positive quantity", events)
     _require_marks(events)
 
@@ -71,12 +75,20 @@ def validate(events: Events, instrument: Instrument) -> None:
 def _require_marks(events: Events) -> None:
     ends = (events.flags & schema.MESSAGE_END) != 0
     message_ends = np.append(events.seq[1:] != events.seq[:-1], True)
-    rule = "MESSAGE_END on the last row of each message and on no other"
-    _require(ends == message_ends, "flags", rule, events)
+    _require(
+        ends == message_ends,
+        "flags",
+        "MESSAGE_END on the last row of each message and on no other",
+        events,
+    )
     opening = (events.flags & schema.OPENING) != 0
     at_head = np.arange(events.n) < np.count_nonzero(opening)
-    rule = "OPENING on ADD, ROLL_IN and LEVEL_SET rows at the head of the tape alone"
-    _require(~opening | (at_head & _OPENING_KINDS[events.kind]), "flags", rule, events)
+    _require(
+        ~opening | (at_head & _OPENING_KINDS[events.kind]),
+        "flags",
+        "OPENING on ADD, ROLL_IN and LEVEL_SET rows at the head of the tape alone",
+        events,
+    )
 
 
 def _require_times(events: Events, instrument: Instrument) -> None:

@@ -156,8 +156,11 @@ def read_days(
                 "a tape with trades", f"{symbol} without any", "import a feed that tells of trades"
             )
         if not sum(len(day.x) for day in found):
-            expected = "days with two-sided quotes for longer than a quarter of an hour"
-            raise DataError(expected, f"none of {symbol}", "import longer days, or other symbols")
+            raise DataError(
+                "days with two-sided quotes for longer than a quarter of an hour",
+                f"none of {symbol}",
+                "import longer days, or other symbols",
+            )
     return {symbol: [day for day in found if len(day.x)] for symbol, found in days.items()}
 
 
@@ -329,9 +332,10 @@ def score(forecaster: Forecaster, lake: Lake, symbols: Sequence[str]) -> dict[st
         dates = list(lake.days(symbol))
         fresh = [date for date in dates if date not in forecaster.seen.get(symbol, ())]
         if not fresh:
-            expected = f"days of {symbol} that {forecaster.id} was not trained on"
             raise DataError(
-                expected, f"{len(dates)} that it was", "import other days, or train on fewer"
+                f"days of {symbol} that {forecaster.id} was not trained on",
+                f"{len(dates)} that it was",
+                "import other days, or train on fewer",
             )
         cards[symbol] = {
             "left_out": len(dates) - len(fresh),

@@ -62,15 +62,15 @@ class Dataset:
             )
         }
         if lengths != {n} or self.x.ndim != 2 or self.x.shape[1] != len(self.names):
-            expected = "a label, times and a value of every feature for each row"
             raise DataError(
-                expected, f"lengths {sorted(lengths | {n})}", "build the set from one panel"
+                "a label, times and a value of every feature for each row",
+                f"lengths {sorted(lengths | {n})}",
+                "build the set from one panel",
             )
         back = np.any(self.start_ns < self.time_ns) or np.any(self.end_ns <= self.start_ns)
         if back or np.any(np.diff(self.time_ns) < 0):
-            expected = "rows by time, each with a label that begins at or after it"
             raise DataError(
-                expected,
+                "rows by time, each with a label that begins at or after it",
                 "rows out of order or a label that looks back",
                 "sort by time; begin labels after the decision",
             )

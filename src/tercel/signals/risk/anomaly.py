@@ -283,10 +283,11 @@ def _checked(day: Floats, number: int) -> Floats:
         )
     if not np.isfinite(array).all():
         row, column = np.argwhere(~np.isfinite(array))[0]
-        received = (
-            f"{array[row, column]} in day {number}, row {row}, column {Second._fields[column]}"
+        raise DataError(
+            "finite numbers",
+            f"{array[row, column]} in day {number}, row {row}, column {Second._fields[column]}",
+            "leave such seconds out",
         )
-        raise DataError("finite numbers", received, "leave such seconds out")
     return array
 
 

@@ -97,10 +97,9 @@ def shrink_eigenvalues(eigenvalues: Floats, days: int) -> Floats:
     p, n = len(eigenvalues), days
     kept = eigenvalues[max(0, p - n) :]
     if kept[0] <= SINGULAR * kept[-1]:
-        received = f"eigenvalues from {kept[0]:.2g} to {kept[-1]:.2g}"
         raise DataError(
             "columns that are no sums of others",
-            received,
+            f"eigenvalues from {kept[0]:.2g} to {kept[-1]:.2g}",
             "leave out names that are copies of others",
         )
     h = n ** (-1 / 3)

@@ -224,14 +224,11 @@ def _volatility(
 ) -> tuple[VolatilityModel | None, list[str]]:
     """The model that is asked for or serves best; None for the covariance's own diagonal."""
     if asked == "har" and "rv" not in book.columns:
-        received = (
-            f"{len(book.names)} names"
-            if len(book.names) > 1
-            else f"no column rv of {book.names[0]}"
-        )
         raise DataError(
             "realised variance of one name, a column rv, for log-HAR",
-            received,
+            f"{len(book.names)} names"
+            if len(book.names) > 1
+            else f"no column rv of {book.names[0]}",
             "name another model",
         )
     if asked or covariance:

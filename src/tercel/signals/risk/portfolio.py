@@ -124,18 +124,19 @@ def make_portfolio(closes: pl.DataFrame, weights: Mapping[str, float] | None = N
     kept = sorted(name for name in names if not why[name])
     if not kept or (weights is not None and left_out):
         name, reason = next(iter(left_out.items()))
-        received = f"{len(left_out)} of {len(names)} that cannot: {name}: {reason}"
-        remedy = "leave such names out" if kept else "give the days that lack"
-        raise DataError("names that can be used" + " alone" * bool(kept), received, remedy)
+        raise DataError(
+            "names that can be used" + " alone" * bool(kept),
+            f"{len(left_out)} of {len(names)} that cannot: {name}: {reason}",
+            "leave such names out" if kept else "give the days that lack",
+        )
     used = [names.index(name) for name in kept]
     prices, roots = prices[:, used], roots[:, used]
     begins = np.argmax(np.isfinite(prices), axis=0)
     first, latest = int(begins.max()), kept[int(begins.argmax())]
     if len(days) - first <= LEAST_DAYS:
-        received = f"{len(days) - first - 1} returns; {latest} begins on {days[first]}"
         raise DataError(
             f"at least {LEAST_DAYS} days of returns of every name",
-            received,
+            f"{len(days) - first - 1} returns; {latest} begins on {days[first]}",
             "give a longer history",
         )
     holes = int(np.isnan(prices[first:]).sum())
@@ -198,10 +199,11 @@ def _moved(closes: pl.DataFrame) -> list[str]:
         return [f"{said}{more}: a split, if these closes are not adjusted."]
     remedy = "add an adjusted close; or say `adjusted=True` where this one is, or the move is true; or give weights of "
     remedy += "other names"
-    expected = "closes adjusted for splits, or none that moves as in a split or by 60 % in a day"
     split = split_of(first["move"])
     raise DataError(
-        expected, said + (f", as in a split of {split}" if split else "") + more, remedy
+        "closes adjusted for splits, or none that moves as in a split or by 60 % in a day",
+        said + (f", as in a split of {split}" if split else "") + more,
+        remedy,
     )
 
 

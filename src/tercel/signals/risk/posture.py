@@ -92,9 +92,10 @@ class PostureRule:
             not (math.isfinite(self.enter) and math.isfinite(self.leave))
             or self.enter == self.leave
         ):
-            received = f"enter {self.enter:g}, leave {self.leave:g} of rule '{self.name}'"
             raise ConfigError(
-                "two numbers apart as thresholds", received, "leave a gap, or the posture flaps"
+                "two numbers apart as thresholds",
+                f"enter {self.enter:g}, leave {self.leave:g} of rule '{self.name}'",
+                "leave a gap, or the posture flaps",
             )
 
     @property
@@ -177,9 +178,10 @@ class PostureConfig:
                 f"required inputs among {', '.join(NAMES)}", f"'{unknown[0]}'", "name one of them"
             )
         if self.stale_ns <= 0 or self.dwell_ns < 0:
-            received = f"stale_ns {self.stale_ns}, dwell_ns {self.dwell_ns}"
             raise ConfigError(
-                "stale_ns above 0 and dwell_ns of at least 0", received, "mend the posture policy"
+                "stale_ns above 0 and dwell_ns of at least 0",
+                f"stale_ns {self.stale_ns}, dwell_ns {self.dwell_ns}",
+                "mend the posture policy",
             )
         named = [rule.name for rule in self.rules]
         if len(set(named)) < len(named):

@@ -67,8 +67,12 @@ def tails(days: Sequence[date], returns: Floats, var: Mapping[str, Floats]) -> F
         drawing.supylabel("daily return, %", fontsize=9.5, color=svg.SOFT.token)
 
     summary = "; ".join(f"{key} {int((returns < -level).sum())} hits" for key, level in var.items())
-    caption = "Line: minus VaR; crosses: days beyond it. A model that waits for its window has its hits in clusters."
-    return finished(drawing, "tails", f"Daily returns against 99 % VaR. {summary}.", caption)
+    return finished(
+        drawing,
+        "tails",
+        f"Daily returns against 99 % VaR. {summary}.",
+        "Line: minus VaR; crosses: days beyond it. A model that waits for its window has its hits in clusters.",
+    )
 
 
 # -- report ---------------------------------------------------------------------------------------
@@ -157,9 +161,10 @@ def forecast_page(found: RiskForecast) -> str:
         (headings[0], *(f"{one.removesuffix(' %')}, %" for one in headings[1:])), shown
     )
     lead, *others = sentences(found)
-    title = f"Risk of the trading day after {found.book.days[-1]}"
     return render(
-        title, lead, [Section("Volatility", figures=[drawing]), Section("By name", others, table)]
+        f"Risk of the trading day after {found.book.days[-1]}",
+        lead,
+        [Section("Volatility", figures=[drawing]), Section("By name", others, table)],
     )
 
 
@@ -174,9 +179,8 @@ def var_page(found: ValueAtRisk) -> str:
         days, earned = found.book.days[found.first + 1 :], found.earned[found.first :]
         drawn = [tails(days, earned, {found.model: found.verdict.var})]
     lead, *others = sentences(found)
-    title = f"Value at Risk {100 * found.level:g} % of the trading day after {found.book.days[-1]}"
     return render(
-        title,
+        f"Value at Risk {100 * found.level:g} % of the trading day after {found.book.days[-1]}",
         lead,
         [Section("Backtest", html=plain_table(("", "value"), rows), figures=drawn, text=others)],
     )

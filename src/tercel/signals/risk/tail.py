@@ -108,9 +108,10 @@ def check_tail_past(returns: Floats, first: int, least: int, level: float) -> No
     if not 0.5 < level < 1.0:
         raise DataError("a level between 0.5 and 1", f"{level}", "use 0.99")
     if first < least or first >= len(returns):
-        received = f"{first} before the test, {max(len(returns) - first, 0)} in it"
         raise DataError(
-            f"at least {least} days before the test and one in it", received, "use a longer series"
+            f"at least {least} days before the test and one in it",
+            f"{first} before the test, {max(len(returns) - first, 0)} in it",
+            "use a longer series",
         )
     bad = np.flatnonzero(~np.isfinite(returns))
     if len(bad):

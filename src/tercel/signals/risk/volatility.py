@@ -107,9 +107,10 @@ LEAST_PAST = 100
 def check_past(series: DailySeries, first: int, least: int = LEAST_PAST) -> None:
     """Refuse a forecast from day `first` on that has fewer than `least` days before it, or no day."""
     if first < least or first >= len(series):
-        received = f"{first} before the test, {max(len(series) - first, 0)} in it ({series.name})"
         raise DataError(
-            f"at least {least} days before the test and one in it", received, "use a longer series"
+            f"at least {least} days before the test and one in it",
+            f"{first} before the test, {max(len(series) - first, 0)} in it ({series.name})",
+            "use a longer series",
         )
 
 
@@ -218,12 +219,9 @@ class Har:
             past, target = inputs[MONTH - 1 : start - 1], y[MONTH:start]
             slope, _, rank, _ = np.linalg.lstsq(past, target, rcond=None)
             if rank < past.shape[1]:
-                received = (
-                    f"rank {rank} of {past.shape[1]} at day {series.days[start]} of {series.name}"
-                )
                 raise DataError(
                     f"inputs of {self.name} that move apart",
-                    received,
+                    f"rank {rank} of {past.shape[1]} at day {series.days[start]} of {series.name}",
                     "leave out the constant column",
                 )
             spread = float(np.sum((target - past @ slope) ** 2)) / (len(target) - len(slope))

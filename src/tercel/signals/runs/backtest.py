@@ -61,12 +61,9 @@ class DailyReturns:
         """
         known = np.searchsorted(self.known_ns, time_ns, side="right")
         if known[0] < least:
-            received = (
-                f"{known[0]} before {np.datetime64(int(time_ns[0]), 'ns').astype('datetime64[D]')}"
-            )
             raise DataError(
                 f"at least {least} days of prices before the first date",
-                received,
+                f"{known[0]} before {np.datetime64(int(time_ns[0]), 'ns').astype('datetime64[D]')}",
                 "take a longer panel",
             )
         return known

@@ -161,11 +161,8 @@ def judged(config: PortfolioConfig, sought: Sought) -> Indices:
     since = np.datetime64(config.rules.first or (day[ready[0]] if len(ready) else "NaT"), "D")
     at = np.flatnonzero((day >= since) & (day <= np.datetime64(config.rules.last)))
     if len(at) < 2:
-        expected = (
-            f"two dates to judge, after a year that begins with {LEAST_PAST} dates of past results"
-        )
         raise DataError(
-            expected,
+            f"two dates to judge, after a year that begins with {LEAST_PAST} dates of past results",
             f"{len(day)} dates, {day[0]} to {day[-1]}",
             "take a longer walk, or set rules.first and rules.last",
         )

@@ -151,9 +151,10 @@ def steps_of(out: Path) -> list[dict[str, Any]]:
             found.append(parse_json(line))
             _ = found[-1]["at"], found[-1]["learned"], found[-1]["tried"]
         except (ValueError, TypeError, KeyError):
-            remedy = "take the row out, or move the file away: then the page begins anew"
             raise DataError(
-                "a step of a book, one JSON object", f"row {number} of {path}", remedy
+                "a step of a book, one JSON object",
+                f"row {number} of {path}",
+                "take the row out, or move the file away: then the page begins anew",
             ) from None
     return found
 
@@ -187,9 +188,11 @@ def held_before(path: Path, sought: Sought) -> dict[str, float]:
     _, rows, day = read_named(path, {"weight": ("weight",)})
     times = sought.walk.time_ns.astype("datetime64[ns]")
     if day is not None and times[-1] - np.datetime64(day) < SPACED * np.median(np.diff(times[:-1])):
-        received = f"{times[-1].astype('datetime64[D]')}, and those of {day} in {path}"
-        remedy = "bring the prices up to date, or remove the file: then nothing is held"
-        raise DataError("a forecast one step after the targets of before", received, remedy)
+        raise DataError(
+            "a forecast one step after the targets of before",
+            f"{times[-1].astype('datetime64[D]')}, and those of {day} in {path}",
+            "bring the prices up to date, or remove the file: then nothing is held",
+        )
     return {name: weight for name, weight, _ in rows}
 
 
@@ -211,9 +214,10 @@ def learn(
         if name in at and np.isfinite(sought.sd[-1, at[name]])
     ]
     if not known:
-        received = f"{', '.join(dict.fromkeys(name for name, _, _ in paid)) or 'none'} of {desk}"
         raise DataError(
-            "filled parents of names that the forecasts have", received, "leave the desk out"
+            "filled parents of names that the forecasts have",
+            f"{', '.join(dict.fromkeys(name for name, _, _ in paid)) or 'none'} of {desk}",
+            "leave the desk out",
         )
     who = np.array([i for i, _, _ in known])
     bps, value = np.array([row[1:] for row in known]).T

@@ -73,8 +73,11 @@ def _cuts(time_ns: Ints, splits: int, first: float) -> list[int]:
     times = np.unique(time_ns)
     begin = int(len(times) * first)
     if splits < 1 or not 0.0 < first < 1.0 or begin < 1 or len(times) - begin < splits:
-        expected = f"enough different times for {splits} test blocks after the first {first:.0%}"
-        raise DataError(expected, f"{len(times)} times", "use fewer splits or a longer panel")
+        raise DataError(
+            f"enough different times for {splits} test blocks after the first {first:.0%}",
+            f"{len(times)} times",
+            "use fewer splits or a longer panel",
+        )
     at = np.linspace(begin, len(times), splits + 1).round().astype(int)
     return [*times[at[:-1]].tolist(), int(times[-1]) + 1]
 
@@ -92,10 +95,11 @@ def _refuse_short(time_ns: Ints, embargo_ns: int) -> None:
 
 def _short(expected: str, time_ns: Ints, embargo_ns: int) -> DataError:
     span = (int(time_ns.max()) - int(time_ns.min())) / DAY if len(time_ns) else 0.0
-    received = (
-        f"{len(time_ns)} rows over {span:.2f} days and an embargo of {embargo_ns / DAY:.2f} days"
+    return DataError(
+        expected,
+        f"{len(time_ns)} rows over {span:.2f} days and an embargo of {embargo_ns / DAY:.2f} days",
+        "use a longer panel or a shorter embargo and horizon",
     )
-    return DataError(expected, received, "use a longer panel or a shorter embargo and horizon")
 
 
 # -- walk -----------------------------------------------------------------------------------------

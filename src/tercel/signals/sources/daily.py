@@ -210,10 +210,11 @@ def unlisted(prices: pl.DataFrame, history: int, least_dollars: float) -> list[s
                 f"{len(left_out)} of {names.height} names {said}: {first_names(left_out)} ({option})"
             )
     if out.height == names.height:
-        expected = (
-            f"names with over {history} days of prices that trade over {least_dollars:,.0f} a day"
+        raise DataError(
+            f"names with over {history} days of prices that trade over {least_dollars:,.0f} a day",
+            "; ".join(notes),
+            "set a smaller history or least_dollars",
         )
-        raise DataError(expected, "; ".join(notes), "set a smaller history or least_dollars")
     return notes
 
 
@@ -291,10 +292,10 @@ def daily_panel(
     rows = rows.filter(pl.col("y").is_not_null() | pl.col("forward").is_null())
     if rows.is_empty():
         names = first_names(prices["instrument"].unique().sort().to_list())
-        received = f"{names} from {days.min()!s}, at most one of them on any date: a ranking needs two names or more"
-        remedy = "name prices of more names, or set first, last, history or least_dollars"
         raise DataError(
-            "dates on which two names or more have a fact and a label", received, remedy
+            "dates on which two names or more have a fact and a label",
+            f"{names} from {days.min()!s}, at most one of them on any date: a ranking needs two names or more",
+            "name prices of more names, or set first, last, history or least_dollars",
         )
     delay = (
         "no lag: bought at the close that makes the signal, an upper bound"

@@ -192,13 +192,13 @@ class Fundamentals(TableSource):
             known = tables.moments(table, "known", self.timezone)
             return known if event is None else event, known
         if event is None or self.lag_days is None:
-            expected = (
-                "reports with the day on which they were known (known, filed, report_date, ...)"
-            )
             theirs = ", ".join(table.theirs.values())
             map_it = table.how.column.format("known", "THEIRS")
-            remedy = f"say which column it is: {map_it}; or state the lag from the end of the period: lag_days = 120"
-            raise DataError(expected, f"{theirs} in {table.where}", remedy)
+            raise DataError(
+                "reports with the day on which they were known (known, filed, report_date, ...)",
+                f"{theirs} in {table.where}",
+                f"say which column it is: {map_it}; or state the lag from the end of the period: lag_days = 120",
+            )
         return event, event + lagged(self.lag_days)
 
     def _values(self, table: Table) -> tuple[list[pl.Series], list[str]]:

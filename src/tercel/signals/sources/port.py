@@ -185,8 +185,11 @@ def lagged(days: float) -> timedelta:
         When it is negative, or longer than anybody waits.
     """
     if not 0 <= days <= LONGEST_DAYS:
-        remedy = "state how long after the event it was published"
-        raise DataError(f"a publication lag of 0 to {LONGEST_DAYS:,} days", f"{days}", remedy)
+        raise DataError(
+            f"a publication lag of 0 to {LONGEST_DAYS:,} days",
+            f"{days}",
+            "state how long after the event it was published",
+        )
     return timedelta(days=days)
 
 

@@ -59,9 +59,10 @@ def synthetic_market(
         When it would be too small to hold a cross-section.
     """
     if instruments < 5 or days < 10 or not 0 <= strength < 1 or not 0 <= persistence < 1:
-        expected = "at least 5 instruments, 10 days, strength and persistence in [0, 1)"
         raise DataError(
-            expected, f"{instruments}, {days}, {strength}, {persistence}", "make it larger"
+            "at least 5 instruments, 10 days, strength and persistence in [0, 1)",
+            f"{instruments}, {days}, {strength}, {persistence}",
+            "make it larger",
         )
     rng = np.random.default_rng(seed)
     signal = _persistent(rng, days, instruments, 5, persistence)

@@ -83,9 +83,8 @@ def values_of(
     there = [name for name in table.frame.columns if name not in (ROW, *besides)]
     chosen = list(named) or [name for name in there if _holds_numbers(table, name)]
     if missing := [name for name in chosen if name not in there] or (not chosen and ["numbers"]):
-        expected = f"columns {', '.join(chosen) or 'of numbers'} in {table.where}"
         raise DataError(
-            expected,
+            f"columns {', '.join(chosen) or 'of numbers'} in {table.where}",
             f"none named {', '.join(missing)}",
             f"there are {', '.join(there) or 'no others'}",
         )
@@ -248,10 +247,9 @@ def _prices_of(source: object, columns: TableMap | Called, how: HowToMap) -> Pri
     frame = closed.sort("instrument", "date")
     later = pl.col("close").cum_max(reverse=True).over("instrument")
     for row in frame.filter(pl.col("close") == 0, later > 0).head(1).to_dicts():
-        received = f"0 of {row['instrument']} on {row['date']} in row {row[ROW]} of {long.where}, and a price later"
         raise DataError(
             "0 as the last close of a name, which lost all",
-            received,
+            f"0 of {row['instrument']} on {row['date']} in row {row[ROW]} of {long.where}, and a price later",
             "leave it empty: no price there",
         )
     notes += _moves(frame, long.where)
@@ -357,8 +355,11 @@ def _whole(frame: pl.DataFrame, adjusted: bool) -> pl.DataFrame:
 def _refuse_twice(frame: pl.DataFrame, where: str) -> None:
     twice = frame.filter(pl.struct("instrument", "date").is_duplicated())
     for (name, day), same in twice.group_by("instrument", "date", maintain_order=True):
-        received = f"two of {name} on {day} in {where}, rows {same[ROW][0]} and {same[ROW][1]}"
-        raise DataError("one row a name and day", received, "take one of them out")
+        raise DataError(
+            "one row a name and day",
+            f"two of {name} on {day} in {where}, rows {same[ROW][0]} and {same[ROW][1]}",
+            "take one of them out",
+        )
 
 
 def _moves(frame: pl.DataFrame, where: str) -> list[str]:

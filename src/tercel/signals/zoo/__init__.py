@@ -58,8 +58,11 @@ class FamilyCard:
             When a library is absent (the extra is named), or the family does not know a setting or cannot be so.
         """
         if (lacking := absent(self)) is not None:
-            remedy = f"pip install 'tercel[{self.extra}]'"
-            raise ConfigError(f"the extra [{self.extra}]", f"no module {lacking}", remedy)
+            raise ConfigError(
+                f"the extra [{self.extra}]",
+                f"no module {lacking}",
+                f"pip install 'tercel[{self.extra}]'",
+            )
         module, _, kind = self.model.partition(":")
         made = getattr(importlib.import_module(module), kind)
         known = inspect.signature(made).parameters

@@ -43,9 +43,10 @@ def checks() -> Iterator[None]:
     except ValueError as error:
         if isinstance(error, DataError):
             raise
-        remedy = "give finite numbers, one row per moment, one column per feature, one target and weight per row"
         raise FitError(
-            "features (n, F), targets (n,) and weights (n,)", str(error), remedy
+            "features (n, F), targets (n,) and weights (n,)",
+            str(error),
+            "give finite numbers, one row per moment, one column per feature, one target and weight per row",
         ) from error
 
 
@@ -55,10 +56,9 @@ def _no_gaps(X: Floats, native_nan: bool) -> Floats:
     if bad.any():
         row, column = (int(i) for i in np.argwhere(bad)[0])
         what = "inf" if np.isinf(X[row, column]) else "NaN"
-        text = f"{what} in row {row}, column {column} (NaN or inf: {int(bad.sum())})"
         raise FitError(
             "finite features",
-            text,
+            f"{what} in row {row}, column {column} (NaN or inf: {int(bad.sum())})",
             "fill or drop what is missing (signals.zoo.base.filled), then fit",
         )
     return X
@@ -188,9 +188,10 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
             features = check_array(X, dtype=np.float64, ensure_all_finite=False, estimator=self)
         if features.shape[1] != self.n_features_in_:
             name = type(self).__name__
-            text = f"X has {features.shape[1]} features, but {name} is expecting {self.n_features_in_} features as input"
             raise FitError(
-                "the features of the training", text, "build the same columns in the same order"
+                "the features of the training",
+                f"X has {features.shape[1]} features, but {name} is expecting {self.n_features_in_} features as input",
+                "build the same columns in the same order",
             )
         return _no_gaps(features, self.native_nan)
 
@@ -198,10 +199,9 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         """Predictions, refused where one is not a number."""
         array = np.asarray(values, dtype=np.float64)
         if not np.isfinite(array).all():
-            text = f"{int((~np.isfinite(array)).sum())} of {array.size} that are NaN or infinite"
             raise FitError(
                 f"finite predictions of {type(self).__name__}",
-                text,
+                f"{int((~np.isfinite(array)).sum())} of {array.size} that are NaN or infinite",
                 "train it again on scaled features",
             )
         return array

@@ -169,9 +169,8 @@ class StreamedBook:
             whole = "lastUpdateId" in data
             part = snapshot_of(data, now_ns, _scaled) if whole else diff_of(data, now_ns, _scaled)
             if part.exch_ns > now_ns + AHEAD_NS or (whole and not (part.bids or part.asks)):
-                what = f"levels of {self.symbol.symbol}, dated {now_ns} ns at most"
                 raise VenueError(
-                    what,
+                    f"levels of {self.symbol.symbol}, dated {now_ns} ns at most",
                     f"{len(part.bids + part.asks)} of {part.exch_ns} ns",
                     "its stream begins anew",
                 )
@@ -225,11 +224,9 @@ class StreamedBook:
                 ticks, rest = divmod(price, tick)
                 lots, odd = divmod(quantity, lot)
                 if rest or odd or max(ticks, lots) >= MOST_LOTS:
-                    expected = f"levels of {self.symbol.symbol} in ticks and lots of its filters, below 2**30"
-                    received = f"{price / 10**10:g} x {quantity / 10**10:g}"
                     raise VenueError(
-                        expected,
-                        received,
+                        f"levels of {self.symbol.symbol} in ticks and lots of its filters, below 2**30",
+                        f"{price / 10**10:g} x {quantity / 10**10:g}",
                         "its filters have changed: start anew; or trade another symbol",
                     )
                 self._totals[side, ticks] = lots

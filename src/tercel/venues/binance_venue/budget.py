@@ -94,8 +94,11 @@ class WeightBudget:
                 "wait until then",
             )
         elif self.used + weight > self.limit:
-            received = f"{self.used} used and {weight} more"
-            raise VenueError(f"at most {self.limit} request weight a minute", received, "send less")
+            raise VenueError(
+                f"at most {self.limit} request weight a minute",
+                f"{self.used} used and {weight} more",
+                "send less",
+            )
         if now < self._until:
             self._blocked = now + self.longest_s  # it tries: the others wait for what becomes of it
         self._spent.append((now, weight))

@@ -53,8 +53,11 @@ class ApiSigner:
     @staticmethod
     def _refuse(what: str, text: str) -> None:
         if len(text) < _LEAST or not text.isascii() or not text.isalnum():
-            remedy = "copy it as Binance shows it; a private key of Ed25519 is named by private_key"
-            raise ConfigError(f"{what}: letters and digits", "something else (not shown)", remedy)
+            raise ConfigError(
+                f"{what}: letters and digits",
+                "something else (not shown)",
+                "copy it as Binance shows it; a private key of Ed25519 is named by private_key",
+            )
 
     def __repr__(self) -> str:
         return f"ApiSigner({self.kind})"

@@ -76,10 +76,9 @@ def clock_of(
         found.append((server * _MS - ended, certain(ahead, after - before)))
     offset, ahead = max(found)
     if abs(ahead) > most_ms * _MS:
-        received = f"one that is {abs(ahead) / _MS:.0f} ms {'ahead' if ahead > 0 else 'behind'} of the venue's"
         raise VenueError(
             f"a clock within {most_ms:g} ms",
-            received,
+            f"one that is {abs(ahead) / _MS:.0f} ms {'ahead' if ahead > 0 else 'behind'} of the venue's",
             "set this machine's clock (NTP), or raise clock_ms",
         )
     return offset, ahead
@@ -150,8 +149,11 @@ def check_key(rest: AnswersRest, withdrawals: bool) -> str:
             return f"what this key may do could not be checked: {RESTRICTIONS} is not there; see that it may not withdraw"
         raise
     if told.get("enableWithdrawals") is not False and not withdrawals:
-        remedy = "take the permission from the key; or write allow_withdrawals = true"
-        raise ConfigError("a key that may not withdraw money", "enableWithdrawals: true", remedy)
+        raise ConfigError(
+            "a key that may not withdraw money",
+            "enableWithdrawals: true",
+            "take the permission from the key; or write allow_withdrawals = true",
+        )
     if told.get("enableSpotAndMarginTrading") is False:
         raise ConfigError(
             "a key that may trade spot",

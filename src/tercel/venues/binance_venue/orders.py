@@ -368,8 +368,11 @@ class OrderEntry:
             self._unplaced(after, answer.stamp_ms * MS, answer.text)
         else:
             said = placed if isinstance(placed, dict) else gone if isinstance(gone, dict) else {}
-            text = f"{said.get('msg', answer.text)} ({said.get('code', answer.code)})"
-            self._unplaced(after, answer.stamp_ms * MS, text)
+            self._unplaced(
+                after,
+                answer.stamp_ms * MS,
+                f"{said.get('msg', answer.text)} ({said.get('code', answer.code)})",
+            )
 
     def _made_room(self, before: WorkingOrder, after: WorkingOrder, answer: ApiAnswer) -> None:
         """The cancel before a new order was answered: how much that may be is known, or it is not sent."""

@@ -171,9 +171,10 @@ class BinanceRest:
             except (OSError, http.client.HTTPException) as error:
                 self.close()
                 if last or not kept or method != "GET":
-                    why = self._signer.clean(str(error) or type(error).__name__)
                     raise VenueError(
-                        f"an answer of {self._host} to {what}", why, "check the network; ask again"
+                        f"an answer of {self._host} to {what}",
+                        self._signer.clean(str(error) or type(error).__name__),
+                        "check the network; ask again",
                     ) from None
         raise AssertionError
 

@@ -226,5 +226,8 @@ def check_url(name: str, url: str, secure: str, plain: str) -> None:
         )
     if host and (parts.scheme == secure or (parts.scheme == plain and is_loopback(host))):
         return
-    remedy = f"write {secure}://HOST; {plain}:// is for a server on this machine"
-    raise ConfigError(f"`{name}` of {secure}://", repr(url[:200]), remedy)
+    raise ConfigError(
+        f"`{name}` of {secure}://",
+        repr(url[:200]),
+        f"write {secure}://HOST; {plain}:// is for a server on this machine",
+    )

@@ -126,9 +126,10 @@ class OrderTracker:
             or self._by_number.get(key, order) is not order
             or named is not order
         ):
-            wanted = f"word of order {order.number or order.told.wire} of {order.told.instrument}"
             raise VenueError(
-                wanted, f"that of {number} {name}".rstrip(), "see the account at the venue"
+                f"word of order {order.number or order.told.wire} of {order.told.instrument}",
+                f"that of {number} {name}".rstrip(),
+                "see the account at the venue",
             )
         if number and not order.number:
             order.number = number

@@ -149,9 +149,10 @@ class BinanceVenue(Closing):
                 self._say(o.LinkStatus(True, self._stamp(0), note))
         except GARBLED as error:
             self.close()
-            expected = f"answers of {self.name} at logon that can be read"
             raise VenueError(
-                expected, repr(error)[:200], "check that the URLs are Binance's"
+                f"answers of {self.name} at logon that can be read",
+                repr(error)[:200],
+                "check that the URLs are Binance's",
             ) from None
         except BaseException:
             self.close()
@@ -520,8 +521,11 @@ class BinanceVenue(Closing):
             The link is down, or no request weight is left: nothing was sent.
         """
         if not self.up:
-            received = f"none: {self._links.why or 'it is down'}"
-            raise VenueError(f"a link to {self.name}", received, "wait until it is up")
+            raise VenueError(
+                f"a link to {self.name}",
+                f"none: {self._links.why or 'it is down'}",
+                "wait until it is up",
+            )
         self._entry.send(command)
 
     def step(self, until_ns: int) -> list[o.VenueEvent]:
@@ -550,9 +554,10 @@ class BinanceVenue(Closing):
         now = time.monotonic()
         self._lost_s = self._lost_s or now
         if now - self._lost_s > self._patience.outage_s:
-            received = f"none for {self._patience.outage_s:g} s: {self._links.why}"
             raise VenueError(
-                f"a link to {self.name}", received, "see whether it is up, then start again"
+                f"a link to {self.name}",
+                f"none for {self._patience.outage_s:g} s: {self._links.why}",
+                "see whether it is up, then start again",
             )
         self.poll(0.1)
 

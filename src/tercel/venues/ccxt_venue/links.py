@@ -142,8 +142,11 @@ class CcxtRest:
             return told["result"]
         if error["code"] or told["status"] == 404:
             raise RequestRefusedError(path, error["code"], error["msg"], told["status"])
-        remedy = "check its URLs, the key and its secret; ask again"
-        raise VenueError(f"{self._exchange} to answer {path}", error["msg"], remedy)
+        raise VenueError(
+            f"{self._exchange} to answer {path}",
+            error["msg"],
+            "check its URLs, the key and its secret; ask again",
+        )
 
     def close(self) -> None:
         """The links close all."""

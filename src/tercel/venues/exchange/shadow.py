@@ -233,13 +233,12 @@ def first_books(
     listed = {one.instrument: one for one in data.listings()}
     for name in instruments:
         if name not in listed or listed[name].dense_ids <= 0:
-            received = (
+            raise VenueError(
+                f"an instrument that {data.name} shows",
                 f"{name}, which is not"
                 if name not in listed
-                else f"{name}, whose ids are arbitrary"
-            )
-            raise VenueError(
-                f"an instrument that {data.name} shows", received, f"use one of {', '.join(listed)}"
+                else f"{name}, whose ids are arbitrary",
+                f"use one of {', '.join(listed)}",
             )
         data.subscribe(name)
     found: dict[str, MarketRows] = {}

@@ -134,9 +134,10 @@ class RecordedStream:
             }
             self.now_ns = int(head["began_ns"])
         except (OSError, ValueError, KeyError, TypeError) as error:
-            received = f"{path}: {getattr(error, 'strerror', None) or 'something else'}"
             raise TapeError(
-                "a stream that a desk in shadow kept", received, f"name its {STREAM}"
+                "a stream that a desk in shadow kept",
+                f"{path}: {getattr(error, 'strerror', None) or 'something else'}",
+                f"name its {STREAM}",
             ) from error
         self._next = self._read()
 

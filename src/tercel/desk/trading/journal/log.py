@@ -105,9 +105,10 @@ class Log(ABC):
         """
         found = dict(self._run("read", "SELECT key, value FROM meta"))
         if found and found.get("schema") != str(SCHEMA):
-            received = f"schema {found.get('schema', 'not said')} in {self._place}"
             raise JournalError(
-                f"a journal of schema {SCHEMA}", received, "use the version that wrote it"
+                f"a journal of schema {SCHEMA}",
+                f"schema {found.get('schema', 'not said')} in {self._place}",
+                "use the version that wrote it",
             )
         return found
 
@@ -159,8 +160,10 @@ class Log(ABC):
 
     def waiting(self) -> list[InboxRow]:
         """Untaken inbox commands: id, kind, body, by, reason, wall_ns."""
-        query = "SELECT id, kind, body, by, reason, wall_ns FROM inbox WHERE taken = 0 ORDER BY id"
-        return self._run("read", query)
+        return self._run(
+            "read",
+            "SELECT id, kind, body, by, reason, wall_ns FROM inbox WHERE taken = 0 ORDER BY id",
+        )
 
     def post(self, words: Sequence[object]) -> int:
         """Add a command to the inbox (kind, body, by, reason, wall_ns); its number."""

@@ -350,8 +350,11 @@ def check_key(place: database.JournalPlace, words: dict[str, str], key: ChainKey
             f"the key of {place}", "none", "set TERCEL_JOURNAL_KEY_FILE to the file that holds it"
         )
     if key is not None and not mark:
-        remedy = "go on without the key if it was begun so, or begin a new folder; else somebody wrote it anew"
-        raise ConfigError(f"a journal with this key at {place}", "one without a key", remedy)
+        raise ConfigError(
+            f"a journal with this key at {place}",
+            "one without a key",
+            "go on without the key if it was begun so, or begin a new folder; else somebody wrote it anew",
+        )
     if key is not None and mark != key.mark:
         raise ConfigError(
             f"the key of {place}", "another key", "set TERCEL_JOURNAL_KEY_FILE to the right one"

@@ -171,9 +171,11 @@ def checked_fills(scenario: Scenario, candidates: Sequence[Candidate], folder: P
         with reading(_path(folder, one, scenario)) as data:
             found = Guard(*(int(count) for count in np.asarray(data["guard"])))
         if found.at_mid or found.beyond:
-            received = f"{one.key}: {found.at_mid} of {found.takes} takes at mid, {found.beyond} beyond the display"
-            remedy = "look for crossed states with `tercel data verify`; without any this is a defect: report it"
-            raise TercelError("fills at quoted prices and displayed sizes", received, remedy)
+            raise TercelError(
+                "fills at quoted prices and displayed sizes",
+                f"{one.key}: {found.at_mid} of {found.takes} takes at mid, {found.beyond} beyond the display",
+                "look for crossed states with `tercel data verify`; without any this is a defect: report it",
+            )
         total += found
     return total
 

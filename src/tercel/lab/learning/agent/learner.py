@@ -114,9 +114,10 @@ def learner_settings(
         if name not in known:
             among = [*LearnerSection.model_fields, *known]
             near = " or ".join(repr(f"learner.{one}") for one in nearest(name, among, 3, 0.5))
-            remedy = f"try {near}" if near else "take one of these"
             raise ConfigError(
-                f"settings that {section.algo} has: {', '.join(known)}", f"learner.{name}", remedy
+                f"settings that {section.algo} has: {', '.join(known)}",
+                f"learner.{name}",
+                f"try {near}" if near else "take one of these",
             )
     actions = actions_of(config)
     if kind is PpoSettings and actions.continuous:
@@ -193,8 +194,11 @@ def _check_hindsight(config: AgentConfig) -> None:
         f"learner.shards {section.shards}": section.shards > 0,
         f"task.grow_frames {config.task.grow_frames}": config.task.grow_frames > 0,
     }
-    expected = "ppo in one process, from its start, on orders of one law, for learner.hindsight"
-    _refuse_first(others, expected, "leave it out, or set learner.hindsight = 0")
+    _refuse_first(
+        others,
+        "ppo in one process, from its start, on orders of one law, for learner.hindsight",
+        "leave it out, or set learner.hindsight = 0",
+    )
 
 
 def _check_evolution(config: AgentConfig) -> None:
@@ -207,10 +211,11 @@ def _check_evolution(config: AgentConfig) -> None:
         f"learner.shards {config.learner.shards}": config.learner.shards > 0,
         f"task.grow_frames {config.task.grow_frames}": config.task.grow_frames > 0,
     }
-    expected = (
-        "actions of levers or residual, the plain reward and one process, for learner.algo 'es'"
+    _refuse_first(
+        others,
+        "actions of levers or residual, the plain reward and one process, for learner.algo 'es'",
+        "leave it out, or train with ppo",
     )
-    _refuse_first(others, expected, "leave it out, or train with ppo")
 
 
 def _refuse_first(settings: Mapping[str, bool], expected: str, remedy: str) -> None:
@@ -394,6 +399,9 @@ def _share(settings: MarketTask) -> float:
     if task.share is not None:
         return task.share
     if settings.market.on_tape:
-        remedy = "give the share of the volume that it is"
-        raise ConfigError("a task by share to train on tape", f"quantity {task.quantity}", remedy)
+        raise ConfigError(
+            "a task by share to train on tape",
+            f"quantity {task.quantity}",
+            "give the share of the volume that it is",
+        )
     return task.quantity / (presets.load(settings.market.preset).volume_per_s * task.horizon_s)

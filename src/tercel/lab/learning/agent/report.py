@@ -194,8 +194,9 @@ def gains(checks: Sequence[Metrics], rule: str) -> Figure:
             handles, labels = places[0, 0].get_legend_handles_labels()
             drawing.legend(handles, labels, loc="outside upper right", ncols=len(labels))
 
-    words = f"Policy against {rule}, same episodes."
-    return finished(drawing, "gains", f"Paired gain on {rule}.", words)
+    return finished(
+        drawing, "gains", f"Paired gain on {rule}.", f"Policy against {rule}, same episodes."
+    )
 
 
 def terms(rows: Sequence[Metrics], weights: dict[str, float]) -> Figure:

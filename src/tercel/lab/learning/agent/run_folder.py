@@ -169,15 +169,18 @@ def resumed(
             "a training's configuration", f"{path}: {error}", "start it again elsewhere"
         ) from None
     if seed is not None and seed != stored_seed:
-        remedy = f"leave `seed=` out, or train seed {seed} in another folder"
-        raise ConfigError(f"the seed of {folder}, which is {stored_seed}", f"seed {seed}", remedy)
+        raise ConfigError(
+            f"the seed of {folder}, which is {stored_seed}",
+            f"seed {seed}",
+            f"leave `seed=` out, or train seed {seed} in another folder",
+        )
     config = parse(raw, str(path))
     if config.own_code and not trust:
-        received = (
-            f"{path} names {' and '.join(config.own_code)}, and nothing that a folder names is run"
+        raise ConfigError(
+            "a word that the functions of the run may run",
+            f"{path} names {' and '.join(config.own_code)}, and nothing that a folder names is run",
+            f"if it is yours: tercel agent train `resume={folder}` `trust=True`",
         )
-        remedy = f"if it is yours: tercel agent train `resume={folder}` `trust=True`"
-        raise ConfigError("a word that the functions of the run may run", received, remedy)
     return config, folder, stored_seed
 
 
@@ -191,8 +194,11 @@ def refuse_changed(folder: Path, config: AgentConfig) -> None:
     before = json.loads((folder / FILE).read_text()).get(MADE_OF, {})
     found = next(changed_since(before, made_of(config)), None)
     if found is not None:
-        remedy = "put back what it was, or train in another folder"
-        raise ConfigError(f"what {folder} was begun with", f"another now: {found}", remedy)
+        raise ConfigError(
+            f"what {folder} was begun with",
+            f"another now: {found}",
+            "put back what it was, or train in another folder",
+        )
 
 
 def is_done(folder: Path) -> bool:
@@ -223,8 +229,9 @@ def variants_tried(config: AgentConfig) -> int:
         return section.variants
     found = variants_in(Path(section.sweep))
     if found is None and section.variants == 1:
-        remedy = "name its folder, or say guards.variants"
         raise ConfigError(
-            "the folder of a sweep as guards.sweep", f"{section.sweep}, without {SWEEP}", remedy
+            "the folder of a sweep as guards.sweep",
+            f"{section.sweep}, without {SWEEP}",
+            "name its folder, or say guards.variants",
         )
     return max(found or 1, section.variants)

@@ -52,17 +52,19 @@ def space_of(config: AgentConfig) -> Space:
         No ranges, a section that must stay, or a value that the configuration refuses.
     """
     if not config.sweep.ranges:
-        remedy = "write [sweep.ranges] with learner.learning_rate = { low = 1e-4, high = 1e-3, log = true } and such"
-        raise ConfigError("ranges to search", f"none in {config.name!r}", remedy)
+        raise ConfigError(
+            "ranges to search",
+            f"none in {config.name!r}",
+            "write [sweep.ranges] with learner.learning_rate = { low = 1e-4, high = 1e-3, log = true } and such",
+        )
     space: dict[str, Range | Choice] = {}
     for key, wanted in config.sweep.ranges.items():
         section, dot, name = key.partition(".")
         if section not in SEARCHED or not dot or not name:
-            remedy = offer(section, SEARCHED)
             raise ConfigError(
                 f"keys of {', '.join(SEARCHED)}, as in learner.minibatch",
                 f"sweep.ranges: {key}",
-                remedy,
+                offer(section, SEARCHED),
             )
         if isinstance(wanted, RangeSection):
             integer = isinstance(wanted.low, int) and isinstance(wanted.high, int)

@@ -185,10 +185,11 @@ class NativeSettings:
         try:
             risk_transform(1, self.risk_aversion, self.risk_measure, self.risk_level)
         except ConfigError as error:
-            received = (
-                f"risk_aversion = {self.risk_aversion} with risk_measure = {self.risk_measure!r}"
-            )
-            raise ConfigError(error.expected, received, error.remedy) from None
+            raise ConfigError(
+                error.expected,
+                f"risk_aversion = {self.risk_aversion} with risk_measure = {self.risk_measure!r}",
+                error.remedy,
+            ) from None
 
 
 def _refuse_unless(admitted: bool, words: str, name: str, value: object) -> None:

@@ -208,10 +208,10 @@ def trained(model: Any, shares: bool = False, normalised: Any = None) -> Trained
     space, named = model.observation_space, [one.__name__ for one in type(model).__mro__]
     kind = next((name for name in named if name in _CLASSES), named[0])
     if kind not in _CLASSES or len(space.shape or ()) != 1:
-        received = f"{kind} that observes {space.shape}"
-        remedy = "export its network as ONNX yourself, and give that"
         raise ConfigError(
-            f"a model of {', '.join(_CLASSES)} that observes rows of numbers", received, remedy
+            f"a model of {', '.join(_CLASSES)} that observes rows of numbers",
+            f"{kind} that observes {space.shape}",
+            "export its network as ONNX yourself, and give that",
         )
     algorithm, numbers = _CLASSES[kind], int(getattr(model.action_space, "n", 0))
     head: Head = (
@@ -445,8 +445,11 @@ def unpickled(path: Path, moments: Path | None = None) -> tuple[Any, Any]:
         model = algorithm_class(name).load(path, device="cpu")
         normalised = None if moments is None else pickle.loads(moments.read_bytes())
     except Exception as error:  # what is in a pickle raises what it likes
-        remedy = "save it again with the versions that are installed here"
-        raise PolicyError("a model that can be read", f"{path}: {error}"[:400], remedy) from error
+        raise PolicyError(
+            "a model that can be read",
+            f"{path}: {error}"[:400],
+            "save it again with the versions that are installed here",
+        ) from error
     if moments is not None and not hasattr(normalised, "obs_rms"):
         raise PolicyError(
             "what VecNormalize.save wrote",
