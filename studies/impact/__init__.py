@@ -1,0 +1,1 @@
+"""What metaorders do to a market's price: the impact card, its figures, round trips on the law."""
