@@ -10,7 +10,8 @@ from tests.studies.made import observed
 
 from studies.tape import metaorders as m
 from tercel.core.errors import ConfigError
-from tercel.market.observed import Observed, kinds
+from tercel.market.observed import Observed
+from tercel.market.observed import kernel as kinds
 
 pytestmark = pytest.mark.release
 

@@ -12,7 +12,8 @@ from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow import load
 from tercel.market.impact.replenishment import LONGEST_S, VALUES, delays, replenishment
-from tercel.market.observed import Observed, kinds, observe
+from tercel.market.observed import Observed, observe
+from tercel.market.observed import kernel as kinds
 from tercel.market.simulator.days import simulated_day
 from tercel.market.tape import Events, Instrument, schema
 

@@ -15,7 +15,8 @@ from tercel.feeds.lobster import LobsterFeed
 from tercel.market.book import Book
 from tercel.market.feed import FeedOptions
 from tercel.market.flow import load
-from tercel.market.observed import Observed, kinds, observe
+from tercel.market.observed import Observed, observe
+from tercel.market.observed import kernel as kinds
 from tercel.market.simulator.days import simulated_day
 from tercel.market.tape import Events, Instrument, schema
 
