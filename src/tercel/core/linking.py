@@ -66,7 +66,7 @@ def call_by_pointer(
             kernel = resolve_name(numbered)(number) if numbered else entry
             kernel.compile(given)
             compiled = kernel.overloads[given]
-            if compiled.signature.return_type != result:
+            if numbered and compiled.signature.return_type != result:
                 raise TypeError(f"{kernel.py_func.__qualname__} does not return {result}")
             addresses[number] = compiled.library.get_pointer_to_function(
                 compiled.fndesc.llvm_func_name

@@ -13,7 +13,6 @@ import pytest
 
 from tercel.core.errors import LakeConflictError, TapeError
 from tercel.market.tape import Events, Instrument, Lake, schema
-from tercel.market.tape import lake as swap
 from tercel.market.tape.instrument import content_hash, day_ns, midnight_ns
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -78,7 +77,7 @@ def test_other_content_needs_replace(tmp_path: Path) -> None:
 def test_the_swap_works_where_the_system_has_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(swap, "_exchange", lambda a, b: False)
+    monkeypatch.setattr("tercel.market.tape.lake._exchange", lambda a, b: False)
     lake = Lake(tmp_path)
     lake.write(DAY, tape())
     assert lake.write(DAY, tape(6), replace=True) == "replaced"
