@@ -25,19 +25,17 @@ import numpy as np
 
 from benchmarks import measured, packaged_limits
 from benchmarks.endurance import rss_mb
-from tercel.cli.terminal import say
+from tercel.cli import say
+from tercel.core import Pace, WallClock
 from tercel.core import orders as o
-from tercel.core.machine import WallClock
-from tercel.core.pace import Pace
-from tercel.desk.gate.process import GateProcess
-from tercel.market.flow.preset import DEFAULT, load
-from tercel.market.simulator.source import reactive
-from tercel.venues.address import connect
+from tercel.desk.gate import GateProcess
+from tercel.market.flow import DEFAULT, load
+from tercel.market.simulator import reactive
+from tercel.venues import ApiSigner, connect
 from tercel.venues.binance.limits import RateLimits
 from tercel.venues.binance.opened import endow, opened
 from tercel.venues.binance.serve import serve_binance
 from tercel.venues.binance.signing import ApiKey
-from tercel.venues.binance_venue.keys import ApiSigner
 from tercel.venues.exchange import MarketSpec
 from tercel.venues.wire import RemoteVenue
 

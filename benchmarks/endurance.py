@@ -17,11 +17,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks import measured, packaged_limits
-from tercel.api.demo.config import DemoConfig, read_config
-from tercel.api.demo.markets import SimulatedMarkets
-from tercel.desk.rounds.build import open_desk
-from tercel.desk.rounds.config import LimitsSection
-from tercel.desk.trading.journal.store import SqlJournal
+from tercel.api.demo import DemoConfig, SimulatedMarkets, read_config
+from tercel.desk.rounds import LimitsSection, open_desk
+from tercel.desk.trading.journal import SqlJournal
 
 AGENTS: Final = 20
 GIVEN: Final = "given.json"

@@ -16,12 +16,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.core.errors import TapeError
+from tercel.core import TapeError
+from tercel.feeds import UNITS_PER_DOLLAR
 from tercel.feeds import itch_format as f
-from tercel.feeds.lobster_tick import UNITS_PER_DOLLAR
-from tercel.market.tape.events import Events
-from tercel.market.tape.instrument import Instrument, midnight_ns
-from tercel.market.tape.schema import (
+from tercel.market.tape import (
     ADD,
     CROSS,
     DELETE,
@@ -31,6 +29,9 @@ from tercel.market.tape.schema import (
     REDUCE,
     STATUS,
     TRADE_HIDDEN,
+    Events,
+    Instrument,
+    midnight_ns,
 )
 
 Columns = dict[str, NDArray[Any]]

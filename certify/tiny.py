@@ -12,12 +12,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from tercel.core.capabilities import Capabilities
-from tercel.core.fixed import ONE
-from tercel.core.orders import (
+from tercel.core import (
+    ONE,
     TERMINAL,
     CancelOrder,
     CancelReject,
+    Capabilities,
     Command,
     ExecType,
     Listing,

@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tercel.cli.terminal import progress, say
-from tercel.core.plain import json_text
+from tercel.cli import progress, say
+from tercel.core import json_text, write_whole
 from tercel.core.stats import normal_quantile
-from tercel.core.written import write_whole
 
 
 def measured(

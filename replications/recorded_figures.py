@@ -5,8 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from tercel.core.report import style
-from tercel.core.report.svg import Figure, finished, sketch
+from tercel.core.report import Figure, finished, sketch, style
 
 
 def savings(

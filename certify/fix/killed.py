@@ -22,9 +22,8 @@ from certify.fix.stage import AcceptorStage, InitiatorStage, Stage
 from certify.fix.terms import NAMES, initiator_terms
 from certify.fix.wire import Peer
 from certify.tiny import TinyVenue
-from tercel.fix.desk import Login
-from tercel.fix.link import Address, FixLink
-from tercel.fix.profiles import load
+from tercel.fix import Address, FixLink, Login
+from tercel.fix import load_profile as load
 from tercel.fix.server import serve_fix
 
 _MANY: Final = 10

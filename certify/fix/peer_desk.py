@@ -14,9 +14,8 @@ from certify.fix.staffed import StaffedVenue
 from certify.fix.stage import AcceptorStage, order_fields
 from certify.fix.terms import NAMES
 from certify.fix.wire import Heard, Pairs, Peer, WireLog
-from tercel.core.pace import Pace
-from tercel.fix.desk import Login
-from tercel.fix.protocol.schedule import SessionTimes
+from tercel.core import Pace
+from tercel.fix import Login, SessionTimes
 from tercel.fix.server import FixServer, ListenerSettings
 
 OTHER, COPY = "OTHER", "COPY"

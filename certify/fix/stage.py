@@ -19,14 +19,18 @@ from certify.fix.terms import NAMES, initiator_terms
 from certify.fix.wire import PATIENCE_S, Heard, Pairs, Peer, WireLog, stamp
 from certify.tiny import TinyVenue
 from tercel.core import orders as o
+from tercel.fix import (
+    Address,
+    Dictionary,
+    FixLink,
+    Login,
+    Message,
+    SessionEvent,
+    SessionEventKind,
+    SessionTimes,
+)
 from tercel.fix import link as links
-from tercel.fix.desk import Login
-from tercel.fix.link import Address, FixLink
-from tercel.fix.own_dictionary import own_dictionary
-from tercel.fix.protocol.dictionary import Dictionary
-from tercel.fix.protocol.message import Message
-from tercel.fix.protocol.schedule import SessionTimes
-from tercel.fix.protocol.settings import SessionEvent, SessionEventKind
+from tercel.fix import tercel_dictionary as own_dictionary
 from tercel.fix.server import STORE, FixServer, ListenerSettings
 
 S: Final = 1_000_000_000

@@ -17,7 +17,7 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any, Final
 
-from tercel.core.fixed import ONE
+from tercel.core import ONE
 
 JOURNAL: Final = "journal.db"
 OWNED: Final = ("critical", "warning")

@@ -22,9 +22,8 @@ from typing import IO, Any, Final
 
 from certify.faults.proxy import Proxy
 from tercel.cli.venue_request import KEPT
-from tercel.core.errors import ConfigError, VenueError
-from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.reader import JournalReader
+from tercel.core import ConfigError, VenueError
+from tercel.desk.trading.journal import JournalReader, kinds
 from tercel.venues.exchange.kept import CLOCK, ORDERS
 
 TERCEL: Final = (sys.executable, "-m", "tercel.cli")

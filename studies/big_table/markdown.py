@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping
 
 from studies.big_table.table import BigTable
 from studies.markdown import markdown_table
-from tercel.core.report.tables import spelt
-from tercel.lab.evaluation.claims import Claim
+from tercel.core.report import spelt
+from tercel.lab.evaluation import Claim
+from tercel.lab.evaluation.pipeline import MarketCell
 from tercel.lab.evaluation.pipeline.claim_text import (
     POOLED,
     claimed,
@@ -14,7 +15,6 @@ from tercel.lab.evaluation.pipeline.claim_text import (
     label,
     ranked,
 )
-from tercel.lab.evaluation.pipeline.evaluation_result import MarketCell
 
 IMAGE = "figures"
 """Folder of the figure, beside the page."""

@@ -6,10 +6,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
-from tercel.cli.risk import PostureRequest
-from tercel.cli.shared import AsJson, Seed
-from tercel.cli.terminal import hand_over, print_table, result_console, say
-from tercel.core.written import write_whole
+from tercel.cli import AsJson, PostureRequest, Seed, hand_over, print_table, result_console, say
+from tercel.core import write_whole
 
 if TYPE_CHECKING:
     from studies.risk.trials.report import TrialReport

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
-from tercel.cli.trade import Experiments, RunDesk
+from tercel.cli import Experiments, RunDesk
 
 if TYPE_CHECKING:
-    from tercel.api.demo.config import DemoConfig
+    from tercel.api.demo import DemoConfig
 
 
 @dataclass(frozen=True)

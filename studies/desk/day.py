@@ -32,14 +32,12 @@ from studies.desk.experiment import (
 )
 from studies.desk.variants import run_variants
 from studies.value.report import gain_text
-from tercel.api.demo.config import DemoConfig, PlantedChange, read_config
-from tercel.api.demo.planted import planted
-from tercel.cli.terminal import print_json, print_table, say
-from tercel.core.report.figures import paired_differences
-from tercel.core.report.page import Section, render
-from tercel.core.report.tables import plain_table
+from tercel.api.demo import DemoConfig, PlantedChange, read_config
+from tercel.api.demo import ground_truth as planted
+from tercel.cli import print_json, print_table, say
+from tercel.core import write_whole
+from tercel.core.report import Section, paired_differences, plain_table, render
 from tercel.core.stats import Estimate, detectable_gain, holm, mean_interval, two_sided_p
-from tercel.core.written import write_whole
 
 EXAMPLES: Final = Path(__file__).parents[2] / "docs" / "examples"
 DRAWN: Final = 3

@@ -9,13 +9,12 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from tercel.cli.terminal import print_json, print_table, say
-from tercel.core.arrays import Floats
-from tercel.core.report.tables import spelt
+from tercel.cli import print_json, print_table, say
+from tercel.core import Floats
+from tercel.core.report import spelt
 from tercel.core.stats import Estimate, mean_interval
-from tercel.desk.rounds.context import ContextRule, PublicLean
-from tercel.market.observed import Observed
-from tercel.market.observed.kinds import MARKET
+from tercel.desk.rounds import ContextRule, PublicLean
+from tercel.market.observed import MARKET, Observed
 
 EVERY = 10
 """Minutes of a round."""

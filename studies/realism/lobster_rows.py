@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.feeds.lobster_tick import UNITS_PER_DOLLAR
+from tercel.feeds import UNITS_PER_DOLLAR
 from tercel.feeds.lobster_write import in_units, rows_shown
 from tercel.market.tape import Events, Instrument
 

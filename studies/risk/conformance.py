@@ -12,12 +12,16 @@ from typing import Any
 import numpy as np
 
 from studies.risk.synthetic import factor_covariance, factor_returns, gjr_series
-from tercel.core.arrays import Floats
-from tercel.core.errors import DataError
+from tercel.core import DataError, Floats
 from tercel.market.simulator.seconds import COLUMNS
-from tercel.signals.risk.ports import AnomalyScore, CovarianceEstimator, TailModel, VolatilityModel
-from tercel.signals.risk.seconds import Second
-from tercel.signals.risk.series import DailySeries
+from tercel.signals.risk import (
+    AnomalyScore,
+    CovarianceEstimator,
+    DailySeries,
+    Second,
+    TailModel,
+    VolatilityModel,
+)
 
 
 def refuses(call: Any, *words: str) -> None:

@@ -14,10 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.signals.features.factors import factors
-from tercel.signals.labels import forward_returns
-from tercel.signals.scores import Skill, rank_ic_by_date, skill
-from tercel.signals.sources.daily import DailyFactors
+from tercel.signals import DailyFactors, Skill, factors, forward_returns, rank_ic_by_date, skill
 
 if TYPE_CHECKING:
     import polars as pl

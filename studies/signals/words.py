@@ -17,7 +17,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from studies.tweets.sentiment import vectorizer
-from tercel.core.errors import DataError
+from tercel.core import DataError
 from tercel.signals.features.text import masked, words
 
 Floats = NDArray[np.float64]

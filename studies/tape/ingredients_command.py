@@ -4,11 +4,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from tercel.cli.terminal import print_json, print_table, say
+from tercel.cli import print_json, print_table, say
 from tercel.lab.fills.fill_comparison import Fills, study
+from tercel.market import CALIBRATED_PARTS as PARTS
+from tercel.market import calibrate_queue_reactive as calibrate
+from tercel.market import days_of
 from tercel.market.flow import Preset
-from tercel.market.flow.queue_reactive.calibrate import PARTS, calibrate
-from tercel.market.score.stretches import days_of
 from tercel.market.tape import Lake
 
 FIGURES: Final = {

@@ -15,16 +15,15 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.core.errors import ConfigError
-from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.market.observed import Observed
-from tercel.market.observed.kinds import (
+from tercel.core import NS_PER_SECOND, ConfigError
+from tercel.market.observed import (
     CANCEL_AT_BEST,
     CANCEL_DEEPER,
     LIMIT_AT_BEST,
     LIMIT_DEEPER,
     LIMIT_IN_SPREAD,
     MARKET,
+    Observed,
 )
 
 Floats = NDArray[np.float64]

@@ -10,9 +10,8 @@ import numpy as np
 
 from studies.tape import undercut
 from studies.tape.undercut import Counts, clusters_of, counts_of, hazards, interval, read_names
-from tercel.cli.terminal import print_json, print_table, say
-from tercel.core.report import style
-from tercel.core.report.svg import Figure, finished, sketch
+from tercel.cli import print_json, print_table, say
+from tercel.core.report import Figure, finished, sketch, style
 from tercel.market.simulator.undercut_rates import ROOM_BPS
 
 if TYPE_CHECKING:

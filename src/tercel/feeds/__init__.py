@@ -3,42 +3,6 @@
 Each is imported when it is first asked for, by its class here or by its name among the entry points ``tercel.feeds``.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from tercel.core.lazy import attach
 
-from tercel.market.feed import Feed, FeedDay, FeedOptions, Imported, feed_named, feeds_of_others
-
-if TYPE_CHECKING:
-    from tercel.feeds.binance import BinanceFeed
-    from tercel.feeds.bitstamp import BitstampFeed
-    from tercel.feeds.csv_feed import CsvFeed
-    from tercel.feeds.dbn import DbnFeed
-    from tercel.feeds.lobster import LobsterFeed
-
-__all__ = [
-    "BinanceFeed",
-    "BitstampFeed",
-    "CsvFeed",
-    "DbnFeed",
-    "Feed",
-    "FeedDay",
-    "FeedOptions",
-    "Imported",
-    "LobsterFeed",
-    "feed_named",
-    "feeds_of_others",
-]
-
-_HOMES: Final = {
-    "BinanceFeed": "binance",
-    "BitstampFeed": "bitstamp",
-    "CsvFeed": "csv_feed",
-    "DbnFeed": "dbn",
-    "LobsterFeed": "lobster",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__, __dir__ = attach(__name__)

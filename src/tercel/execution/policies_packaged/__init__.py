@@ -258,6 +258,7 @@ def observed(name: str) -> CalmObservations:
 
 
 __all__ = [
+    "SHARED",
     "CalmObservations",
     "family",
     "folder_of",

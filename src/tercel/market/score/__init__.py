@@ -2,6 +2,16 @@
 
 from tercel.market.score.distance import distances, mean14
 from tercel.market.score.gates import gates
-from tercel.market.score.sample import Sample, clock_of, sample
+from tercel.market.score.sample import Sample, acf, clock_of, minute_volume, returns, sample
 
-__all__ = ["Sample", "clock_of", "distances", "gates", "mean14", "sample"]
+__all__ = [
+    "Sample",
+    "acf",
+    "clock_of",
+    "distances",
+    "gates",
+    "mean14",
+    "minute_volume",
+    "returns",
+    "sample",
+]

@@ -1,0 +1,31 @@
+from tercel.feeds import itch_format as itch_format
+from tercel.feeds.binance import BinanceFeed as BinanceFeed
+from tercel.feeds.bitstamp import BitstampFeed as BitstampFeed
+from tercel.feeds.csv_feed import CsvFeed as CsvFeed
+from tercel.feeds.dbn import DbnFeed as DbnFeed
+from tercel.feeds.itch import ItchFeed as ItchFeed
+from tercel.feeds.lobster import LobsterFeed as LobsterFeed
+from tercel.feeds.lobster_tick import UNITS_PER_DOLLAR as UNITS_PER_DOLLAR
+from tercel.market.feed import Feed as Feed
+from tercel.market.feed import FeedDay as FeedDay
+from tercel.market.feed import FeedOptions as FeedOptions
+from tercel.market.feed import Imported as Imported
+from tercel.market.feed import feed_named as feed_named
+from tercel.market.feed import feeds_of_others as feeds_of_others
+
+__all__ = [
+    "UNITS_PER_DOLLAR",
+    "BinanceFeed",
+    "BitstampFeed",
+    "CsvFeed",
+    "DbnFeed",
+    "Feed",
+    "FeedDay",
+    "FeedOptions",
+    "Imported",
+    "ItchFeed",
+    "LobsterFeed",
+    "feed_named",
+    "feeds_of_others",
+    "itch_format",
+]
