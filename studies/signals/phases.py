@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.signals import DailyFactors, Skill, factors, forward_returns, rank_ic_by_date, skill
+from tercel.signals import DailyFactors, Skill, forward_returns, rank_ic_by_date, skill
+from tercel.signals import daily_factors as factors
 
 if TYPE_CHECKING:
     import polars as pl

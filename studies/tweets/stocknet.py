@@ -27,10 +27,10 @@ from tercel.signals import (
     SourceAbsentError,
     at_new_york,
     checked,
-    guarded,
     time_type,
     universe,
 )
+from tercel.signals import guarded_factors as guarded
 
 Cutoff = Literal["close", "open"]
 TWEETS, PRICES = "tweet/preprocessed/", "price/raw/"

@@ -7,8 +7,8 @@ from tercel.signals.base_model import BoundedLinear as BoundedLinear
 from tercel.signals.conformal import AdaptiveWidth as AdaptiveWidth
 from tercel.signals.conformal import widths as conformal_widths
 from tercel.signals.evaluated import interval_figure as interval_figure
-from tercel.signals.features.factors import factors as factors
-from tercel.signals.features.factors import guarded as guarded
+from tercel.signals.features.factors import factors as daily_factors
+from tercel.signals.features.factors import guarded as guarded_factors
 from tercel.signals.fusion import Fusion as Fusion
 from tercel.signals.fusion import stack as stack
 from tercel.signals.labels import forward_returns as forward_returns
@@ -83,9 +83,9 @@ __all__ = [
     "checked",
     "checks",
     "conformal_widths",
-    "factors",
+    "daily_factors",
     "forward_returns",
-    "guarded",
+    "guarded_factors",
     "interval_figure",
     "learn_online",
     "load_model",
