@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from tercel.cli.terminal import print_json, result_console
+from tercel.cli import print_json, result_console
 from tercel.desk.limits import default_file
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """`python -m benchmarks NAME`: a speed beside its reference."""
 
-from tercel.cli.shared import AsJson, command_line, reported, run_app
+from tercel.cli import AsJson, command_line, reported, run_app
 
 app = command_line("benchmarks", "Measure a speed against its reference, both in this process.")
 

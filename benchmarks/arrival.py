@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.execution.step import arrive, warm_up
-from tercel.lab.evaluation.episodes import Episodes, Plan
+from tercel.execution import arrive, warm_up
+from tercel.lab.evaluation import Episodes, Plan
 
 
 def at_arrival(

@@ -29,15 +29,13 @@ from exchange.binance.accounts import ApiKey
 from exchange.binance.limits import RateLimits
 from exchange.binance.opened import endow, opened
 from exchange.binance.serve import serve_binance
-from tercel.cli.terminal import say
+from tercel.cli import say
+from tercel.core import Pace, WallClock
 from tercel.core import orders as o
-from tercel.core.machine import WallClock
-from tercel.core.pace import Pace
-from tercel.desk.gate.process import GateProcess
-from tercel.market.flow.preset import DEFAULT, load
-from tercel.market.simulator.source import reactive
-from tercel.venues.address import connect
-from tercel.venues.binance_venue.keys import ApiSigner
+from tercel.desk.gate import GateProcess
+from tercel.market.flow import DEFAULT, load
+from tercel.market.simulator import reactive
+from tercel.venues import ApiSigner, connect
 from tercel.venues.exchange import MarketSpec
 from tercel.venues.wire import RemoteVenue
 

@@ -19,10 +19,9 @@ from benchmarks import measured
 from benchmarks.book_cpp import check_twin, cpp_twin
 from benchmarks.reference_book import ReferenceBook
 from tercel import TercelError
-from tercel.core.vocabulary import BUY, SELL
-from tercel.market.book.book import Book
+from tercel.core import ADD, BUY, DELETE, EXECUTE, REDUCE, SELL
+from tercel.market.book import Book
 from tercel.market.tape import Events
-from tercel.market.tape.schema import ADD, DELETE, EXECUTE, REDUCE
 
 LIVE = 3_000
 REACH = 110

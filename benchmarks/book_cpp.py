@@ -14,9 +14,9 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.reference_book import ReferenceBook
 from tercel import TercelError
-from tercel.cli.terminal import say
+from tercel.cli import say
+from tercel.core import ADD, DELETE, EXECUTE, REDUCE
 from tercel.market.tape import Events
-from tercel.market.tape.schema import ADD, DELETE, EXECUTE, REDUCE
 
 CHECKED = 20_000
 

@@ -2,11 +2,8 @@
 
 from collections.abc import Iterator
 
-from tercel.core.fixed import ONE
-from tercel.core.orders import ExecType, NewOrder, OrdStatus, Report, Tif
-from tercel.core.ports import Entry
-from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.codec import entry_in, entry_out
+from tercel.core import ONE, Entry, ExecType, NewOrder, OrdStatus, Report, Tif
+from tercel.desk.trading.journal import entry_in, entry_out, kinds
 
 S = 10**9
 MINUTE = 60 * S

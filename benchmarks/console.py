@@ -34,8 +34,8 @@ from numpy.typing import NDArray
 from benchmarks import measured
 from benchmarks.busy_day import MINUTE, a_day
 from benchmarks.endurance import rss_mb
-from tercel.core.ports import Entry
-from tercel.desk.trading.journal.store import SqlJournal
+from tercel.core import Entry
+from tercel.desk.trading.journal import SqlJournal
 
 AGENTS: Final = 50
 PAGES: Final = 20

@@ -20,17 +20,13 @@ from benchmarks import measured
 from benchmarks.arrival import at_arrival
 from benchmarks.policy import policy_bench
 from tercel import Latency, Task, View
+from tercel.execution import OBS_SIZE, Driver, Intents, Strategy
 from tercel.execution.actions import placement
-from tercel.execution.driver import Driver
-from tercel.execution.intent import Intents
-from tercel.execution.observation import OBS_SIZE
-from tercel.execution.policies.mlp import MlpPolicy
-from tercel.execution.policies.strategy import PolicyStrategy
-from tercel.execution.strategy import Strategy
-from tercel.lab.evaluation.episodes import Episodes, seeded_plan
-from tercel.market.flow.preset import load
+from tercel.execution.policies import MlpPolicy, PolicyStrategy
+from tercel.lab.evaluation import Episodes, seeded_plan
+from tercel.market.flow import load
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.source import reactive
+from tercel.market.simulator import reactive
 
 PRESET = "csco-santa-fe"
 SIZES = (OBS_SIZE, 64, 64, len(placement.LABELS))

@@ -8,13 +8,12 @@ from time import perf_counter
 from typing import Any
 
 from benchmarks import measured
-from tercel.api.demo.markets import SimulatedMarkets, open_demo
-from tercel.api.desk_file import read_config
-from tercel.core.orders import MarketRows
-from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.desk.rounds.config import DeskConfig
-from tercel.desk.trading.follower import Follower
-from tercel.desk.trading.journal.memory import MemoryJournal
+from tercel.api import read_config
+from tercel.api.demo import SimulatedMarkets, open_demo
+from tercel.core import NS_PER_SECOND, MarketRows
+from tercel.desk.rounds import DeskConfig
+from tercel.desk.trading import Follower
+from tercel.desk.trading.journal import MemoryJournal
 
 
 def bench(repeats: int = 3, rounds: int | None = None) -> list[dict[str, Any]]:

@@ -17,11 +17,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks import measured, packaged_limits
-from tercel.api.demo.markets import SimulatedMarkets
-from tercel.api.desk_file import read_config
-from tercel.desk.rounds.build import open_desk
-from tercel.desk.rounds.config import DeskConfig, LimitsSection
-from tercel.desk.trading.journal.store import SqlJournal
+from tercel.api import read_config
+from tercel.api.demo import SimulatedMarkets
+from tercel.desk.rounds import DeskConfig, LimitsSection, open_desk
+from tercel.desk.trading.journal import SqlJournal
 
 AGENTS: Final = 20
 GIVEN: Final = "given.json"

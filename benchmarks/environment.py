@@ -3,10 +3,10 @@
 import numpy as np
 
 from tercel import Task
-from tercel.lab.evaluation.episodes import Plan, Sampler, bank_sampler
-from tercel.lab.learning.envs import ExecutionVec
+from tercel.lab.evaluation import Plan, Sampler, bank_sampler
+from tercel.lab.learning import ExecutionVec
 from tercel.market.flow import preset as presets
-from tercel.market.simulator.source import reactive
+from tercel.market.simulator import reactive
 
 WORLDS = 64
 

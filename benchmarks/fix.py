@@ -23,12 +23,11 @@ from typing import Any, Protocol
 import numpy as np
 
 from benchmarks import measured
-from tercel.cli.terminal import say
-from tercel.core.orders import Command, NewOrder, Report, Tif, VenueEvent
-from tercel.fix.protocol.codec import Decoder, encode
-from tercel.fix.protocol.message import utc_text
-from tercel.market.flow.preset import DEFAULT, load
-from tercel.market.simulator.source import reactive
+from tercel.cli import say
+from tercel.core import Command, NewOrder, Report, Tif, VenueEvent
+from tercel.fix import Decoder, encode, utc_text
+from tercel.market.flow import DEFAULT, load
+from tercel.market.simulator import reactive
 from tercel.venues.exchange import MarketSpec, SimulatedExchange
 
 ORDERS = 2000
@@ -44,7 +43,7 @@ _APPENDED = 300
 
 def bench(orders: int = ORDERS) -> list[dict[str, Any]]:
     """Latency of an order to its acknowledgement at the acceptor and through the desk's client, orders a second."""
-    from tercel.fix.client import FixVenue
+    from tercel.fix import FixVenue
 
     with _Served(_serve) as port, FixVenue("127.0.0.1", port, "BENCH") as venue:
         over, burst = _one_by_one(venue, orders), _bursts(venue, orders)

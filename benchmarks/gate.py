@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from benchmarks import measured
 from tercel import TercelError
-from tercel.core.orders import CancelOrder, Command, Listing, NewOrder, ReplaceOrder, Tif
+from tercel.core import CancelOrder, Command, Listing, NewOrder, ReplaceOrder, Tif
 from tercel.desk.limits import LimitGate, default_file, read
 
 AGENTS = ("twap", "pov", "ppo", "dqn")

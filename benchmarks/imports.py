@@ -19,10 +19,9 @@ from typing import Any, Final
 import numpy as np
 
 from benchmarks import measured
-from tercel.core.jit import Longs, allocating_kernel, kernel
-from tercel.feeds import FeedOptions, LobsterFeed
+from tercel.core import Longs, allocating_kernel, kernel
+from tercel.feeds import EMPTY_ASK, EMPTY_BID, FeedOptions, LobsterFeed
 from tercel.feeds.lobster_csv import MESSAGE_FIELDS, orderbook_fields
-from tercel.feeds.lobster_kernels import EMPTY_ASK, EMPTY_BID
 from tercel.market.tape import Lake
 
 ROWS: Final = 1_000_000

@@ -30,13 +30,11 @@ from benchmarks.itch_garnish import garnished
 from benchmarks.itch_plain import messages
 from certify.itch_write import itch_pieces
 from tercel import TercelError
-from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.feeds import FeedOptions
-from tercel.feeds.itch import ItchFeed
+from tercel.core import NS_PER_SECOND
+from tercel.feeds import FeedOptions, ItchFeed
 from tercel.feeds.itch_book import ItchBooks
 from tercel.feeds.itch_pass import ItchStore, Sink, Staging, run_chunks
-from tercel.market.tape import Events, Instrument
-from tercel.market.tape.instrument import midnight_ns
+from tercel.market.tape import Events, Instrument, midnight_ns
 
 PRESETS: Final = ("amzn-santa-fe", "csco-santa-fe", "goog-santa-fe", "ibm-santa-fe")
 COPIES: Final = 8
@@ -104,7 +102,7 @@ def bench(
 def make_file(seconds: float, copies: int, decay: float = 0.0) -> bytes:
     """The bytes of a file: copy k of a day has the first 1 / (k + 1)^decay of its messages, over the same hours."""
     from tercel.market.flow import load
-    from tercel.market.simulator.days import simulated_day
+    from tercel.market.simulator import simulated_day
 
     opened = midnight_ns(_DATE, "America/New_York") + 34_200 * NS_PER_SECOND
     days = []

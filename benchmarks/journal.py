@@ -15,14 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import measured
-from tercel.core.orders import NewOrder, Tif
-from tercel.core.ports import Entry, Journal
-from tercel.desk.trading.journal import kinds
+from tercel.core import Entry, Journal, NewOrder, Tif
+from tercel.desk.trading.journal import MemoryJournal, SqlJournal, entry_out, kinds
 from tercel.desk.trading.journal.blobs import pack
-from tercel.desk.trading.journal.codec import entry_out
-from tercel.desk.trading.journal.memory import MemoryJournal
-from tercel.desk.trading.journal.store import SqlJournal
-from tercel.execution.observation import OBS_SIZE
+from tercel.execution import OBS_SIZE
 
 
 def bench(appends: int = 1_000) -> list[dict[str, Any]]:

@@ -20,18 +20,21 @@ from numpy.typing import NDArray
 
 from benchmarks import measured
 from tercel import Task, TercelError
-from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.core import NS_PER_SECOND
 from tercel.execution.strategies import build
-from tercel.lab.evaluation.backgrounds import Backgrounds
-from tercel.lab.evaluation.episodes import Episodes, seeded_plan
+from tercel.lab.evaluation import Backgrounds, Episodes, seeded_plan
 from tercel.market.book import layout as lay
-from tercel.market.flow import Preset
-from tercel.market.flow.preset import load
+from tercel.market.flow import Preset, load
+from tercel.market.simulator import (
+    NO_TAPE,
+    OWN_ORDERS,
+    first_world,
+    lockstep,
+    reactive,
+    run_free,
+    simulated_day,
+)
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator import lockstep
-from tercel.market.simulator.days import simulated_day
-from tercel.market.simulator.layout import OWN_ORDERS
-from tercel.market.simulator.source import NO_TAPE, first_world, reactive, run_free
 from tercel.market.tape import Instrument
 
 MODEL, RIVAL = "csco", "csco-santa-fe"
@@ -174,7 +177,7 @@ def _check(market: Running, own: int) -> None:
 
 def _calibration(preset: Preset) -> Callable[[], object]:
     """A calibration, ready to be timed, on a simulated day as tape."""
-    from tercel.market.flow.queue_reactive.calibrate import calibrate
+    from tercel.market import calibrate_queue_reactive as calibrate
 
     events = simulated_day(preset, seed=1, seconds=DAY_S, warmup_s=0.0)
     instrument = Instrument("BENCH", preset.symbol, "2000-01-03", tick=preset.tick, lot=preset.lot)

@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import measured, sb3_judge
-from tercel.execution.policies.mlp import Head, MlpPolicy, mlp_forward
+from tercel.execution.policies import Head, MlpPolicy
+from tercel.execution.policies.mlp import mlp_forward
 
 SIZES = (24, 64, 64, 5)
 WIDE = (40, 64, 64, 8)
@@ -54,7 +55,7 @@ def _acts(rng: np.random.Generator, calls: int, blocks: int) -> list[dict[str, A
     obs = rng.normal(size=(1, WIDE[0])).astype(np.float32)
     policies: list[Any] = [_network(rng, WIDE, head) for head in HEADS]
     if find_spec("onnxruntime") is not None:
-        from tercel.execution.policies.onnx_file import OnnxPolicy
+        from tercel.execution.policies import OnnxPolicy
 
         policies.append(OnnxPolicy(_recurrent(rng), "logits"))
     runs: list[Callable[[], object]] = [partial(policy.act, obs) for policy in policies]

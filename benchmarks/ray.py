@@ -17,8 +17,7 @@ import numpy as np
 
 from benchmarks import measured
 from benchmarks.environment import environment
-from tercel.lab.learning.native.ppo import Ppo, PpoSettings
-from tercel.lab.learning.port import AnyVecEnv
+from tercel.lab.learning import AnyVecEnv, Ppo, PpoSettings
 from tercel.lab.learning.ray import RayShardWorkers, connect, ray_env, sharded_env
 
 SLOTS, SHARDS = 256, 4

@@ -57,7 +57,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.core.vocabulary import BUY, NO_ASK, NO_BID, SELL
+from tercel.core import BUY, NO_ASK, NO_BID, SELL
 from tercel.market.tape import schema
 
 if TYPE_CHECKING:

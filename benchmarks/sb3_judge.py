@@ -10,11 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from tercel.core.arrays import Float32
-from tercel.execution.policies.mlp import MlpPolicy
-from tercel.lab.learning.native.net import CLIP, EPSILON
-from tercel.lab.learning.native.ppo import PpoSettings
-from tercel.lab.learning.port import AnyVecEnv
+from tercel.core import Float32
+from tercel.execution.policies import MlpPolicy
+from tercel.lab.learning import CLIP, EPSILON, AnyVecEnv, PpoSettings
 from tercel.lab.learning.sb3 import to_sb3
 
 

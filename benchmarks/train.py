@@ -24,8 +24,7 @@ from numpy.typing import NDArray
 
 from benchmarks import measured, sb3_judge
 from benchmarks.environment import environment
-from tercel.lab.learning.native.ppo import Ppo, PpoSettings
-from tercel.lab.learning.port import VecEnv
+from tercel.lab.learning import Ppo, PpoSettings, VecEnv
 
 SIZES = ((64, 10), (256, 4), (2048, 4))
 """Minibatch and epochs: Stable-Baselines3's defaults, CleanRL's order, and large batches."""

@@ -11,16 +11,13 @@ import numpy as np
 
 from benchmarks import measured
 from tercel import Task
-from tercel.core.orders import CancelOrder, MarketRows, NewOrder, Tif
-from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
-from tercel.desk.trading.children import Assignment
-from tercel.desk.trading.executor import ParentExecutor
-from tercel.desk.trading.follower import Follower
+from tercel.core import FOREVER_NS, NS_PER_SECOND, CancelOrder, MarketRows, NewOrder, Tif
+from tercel.desk.trading import Assignment, Follower, ParentExecutor
 from tercel.execution.strategies import build
-from tercel.lab.evaluation.episodes import Episodes, seeded_plan
-from tercel.market.flow.preset import DEFAULT, load
+from tercel.lab.evaluation import Episodes, seeded_plan
+from tercel.market.flow import DEFAULT, load
+from tercel.market.simulator import NO_TAPE, Source, reactive, run_free
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.source import NO_TAPE, Source, reactive, run_free
 from tercel.venues.exchange import MarketSpec, SimulatedExchange
 
 MARKET_S = 7200

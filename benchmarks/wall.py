@@ -23,13 +23,11 @@ import numpy as np
 from benchmarks import measured, packaged_limits
 from benchmarks.fix import SOON_NS, _appends, _one_by_one, _serve, _Served, _share
 from certify.fix.scripted import ScriptedVenue
-from tercel.core.orders import Command, MarketRows, NewOrder, OrdStatus, Report, Tif, VenueEvent
-from tercel.desk.gate.config import GateConfig
-from tercel.desk.gate.opening import opened
-from tercel.desk.gate.server import Gate
-from tercel.desk.trading.kill import KillLatch
-from tercel.desk.trading.parents import ParentRequest, accepted
-from tercel.fix.client import FixVenue
+from tercel.core import Command, MarketRows, NewOrder, OrdStatus, Report, Tif, VenueEvent
+from tercel.desk.gate import Gate, GateConfig
+from tercel.desk.gate import open_gate as opened
+from tercel.desk.trading import KillLatch, ParentRequest, accepted
+from tercel.fix import FixVenue
 from tercel.venues.wire import RemoteVenue
 
 ORDERS = 2_000

@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
 import typer
 
-from tercel.cli.market import Simulate
-from tercel.cli.plugins import PluginCommands
-from tercel.cli.shared import AsJson, Seed
+from tercel.cli import AsJson, PluginCommands, Seed, Simulate
 
 if TYPE_CHECKING:
     from tercel.market.tape import Events, Instrument

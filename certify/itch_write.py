@@ -16,22 +16,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.core.errors import TapeError
+from tercel.core import ADD, CROSS, DELETE, EXECUTE, REDUCE, STATUS, TRADE_HIDDEN, TapeError
+from tercel.feeds import UNITS_PER_DOLLAR
 from tercel.feeds import itch_store as f
-from tercel.feeds.lobster_csv import UNITS_PER_DOLLAR
-from tercel.market.tape.events import Events
-from tercel.market.tape.instrument import Instrument, midnight_ns
-from tercel.market.tape.schema import (
-    ADD,
-    CROSS,
-    DELETE,
-    EXECUTE,
-    MESSAGE_END,
-    OPENING,
-    REDUCE,
-    STATUS,
-    TRADE_HIDDEN,
-)
+from tercel.market.tape import MESSAGE_END, OPENING, Events, Instrument, midnight_ns
 
 Columns = dict[str, NDArray[Any]]
 _COLUMNS: Final = ("ns", "kind", "order_id", "side", "price", "lots", "flags", "locate", "stock")

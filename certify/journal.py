@@ -12,8 +12,7 @@ from typing import Any
 
 import pytest
 
-from tercel.core.errors import JournalError
-from tercel.core.ports import Entry, Journal
+from tercel.core import Entry, Journal, JournalError
 
 Opened = Callable[[], Any]
 """Opens the same journal each time; what it returns is a `Journal`."""

@@ -12,11 +12,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from tercel.core.fixed import ONE
-from tercel.core.orders import (
+from tercel.core import (
+    ONE,
     TERMINAL,
     CancelOrder,
     CancelReject,
+    Capabilities,
     Command,
     ExecType,
     Listing,
@@ -31,7 +32,6 @@ from tercel.core.orders import (
     VenueEvent,
     refused,
 )
-from tercel.core.ports import Capabilities
 from tercel.market.tape import schema
 
 WAY_NS: Final = 1_000

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Final
 
 import typer
 
-from tercel.cli.plugins import PluginCommands
-from tercel.cli.shared import JsonRequest, Seed, TapesSymbol
-from tercel.core.errors import ConfigError
+from tercel.cli import JsonRequest, PluginCommands, Seed, TapesSymbol
+from tercel.core import ConfigError
 
 if TYPE_CHECKING:
     from tercel.venues.exchange import MarketSpec
@@ -156,7 +155,7 @@ class Serve(JsonRequest):
 
     def markets(self) -> "dict[str, MarketSpec]":
         """The markets that are served, as they begin."""
-        from tercel.venues.exchange.named import preset_markets, recorded_market
+        from tercel.venues import preset_markets, recorded_market
 
         if self.tape is None:
             usual = [CRYPTO] if self.api == BINANCE else ()

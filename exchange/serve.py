@@ -7,12 +7,10 @@ from typing import Final
 from exchange.commands import BINANCE, Serve
 from exchange.fix.counterparties import Login
 from exchange.fix.server import FixServer, serve_fix
-from tercel.cli.machine import end_on_termination
-from tercel.cli.terminal import hand_over, say
-from tercel.core.machine import WallClock, freeze
-from tercel.core.pace import Pace
-from tercel.fix.profiles.secrets import Secret
-from tercel.venues.address import TRADER
+from tercel.cli import end_on_termination, hand_over, say
+from tercel.core import Pace, WallClock, freeze
+from tercel.fix import Secret
+from tercel.venues import TRADER
 from tercel.venues.exchange import EntryLatency, SimulatedExchange
 
 HOST: Final = "127.0.0.1"

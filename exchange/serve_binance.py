@@ -12,13 +12,10 @@ from exchange.binance.limits import RateLimits
 from exchange.binance.report import venue_report
 from exchange.binance.serve import BinanceServer, serve_binance
 from exchange.commands import CRYPTO, Serve
-from tercel.cli.machine import end_on_termination
-from tercel.cli.terminal import check_folder, hand_over, say
-from tercel.core.errors import ConfigError
-from tercel.core.machine import WallClock, freeze
-from tercel.core.pace import Pace
-from tercel.fix.profiles.signing import ed25519_key
-from tercel.venues.address import TRADER
+from tercel.cli import check_folder, end_on_termination, hand_over, say
+from tercel.core import ConfigError, Pace, WallClock, freeze
+from tercel.fix import ed25519_key
+from tercel.venues import TRADER
 
 
 def serve_until_stopped(request: Serve) -> None:

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from tercel.cli.shared import AsJson, Seed, command_line, listed_seeds, reported, run_app
-from tercel.core.errors import ConfigError
+from tercel.cli import AsJson, Seed, command_line, listed_seeds, reported, run_app
+from tercel.core import ConfigError
 
 app = command_line("replications", "Published studies, done again: our figures beside theirs.")
 Train = Annotated[

@@ -17,11 +17,9 @@ import numpy as np
 from replications.deep_hedging.model import shortfall
 from replications.heston import DAYS, SPOT, Heston, losses
 from replications.kept_cells import cell_of, interval, measured, shown
-from tercel.cli.terminal import print_json, print_sentences, print_table, say
-from tercel.core.arrays import Floats
-from tercel.core.extras import needed
-from tercel.core.report import svg
-from tercel.core.report.svg import Figure, finished, sketch
+from tercel.cli import print_json, print_sentences, print_table, say
+from tercel.core import Floats, needed
+from tercel.core.report import Figure, finished, sketch, svg
 
 STUDY: Final = "buehler"
 COSTS: Final = tuple(2.0 ** -(i + 5) for i in range(5, 0, -1))

@@ -20,12 +20,9 @@ from typing import Any, Final
 import numpy as np
 
 from replications.kept_cells import cell_of, interval, measured, shown
-from tercel.cli.terminal import print_json, print_sentences, print_table, say
-from tercel.core.arrays import Floats
-from tercel.core.errors import DataError
-from tercel.core.extras import needed
-from tercel.core.report import svg
-from tercel.core.report.svg import Figure, finished, sketch
+from tercel.cli import print_json, print_sentences, print_table, say
+from tercel.core import DataError, Floats, needed
+from tercel.core.report import Figure, finished, sketch, svg
 from tercel.signals.zoo import family
 
 STUDY: Final = "fischer-krauss"
@@ -88,7 +85,7 @@ class Prices:
 
 def prices_of(data: Path) -> Prices:
     """Guarded daily returns of a file as `tercel signals` reads them, days on which less than half trade left out."""
-    from tercel.signals.sources.daily import DailyFactors
+    from tercel.signals import DailyFactors
 
     frame = DailyFactors(data, history=0, least_dollars=0.0).prices()
     wide = frame.pivot("instrument", index="date", values="close").sort("date")

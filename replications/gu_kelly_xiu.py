@@ -19,11 +19,9 @@ from typing import Any, Final
 import numpy as np
 
 from replications.kept_cells import cell_of, interval, measured, shown
-from tercel.cli.terminal import print_json, print_sentences, print_table, say
-from tercel.core.arrays import Floats
-from tercel.core.extras import needed
-from tercel.core.report import svg
-from tercel.core.report.svg import Figure, finished, name_rows, sketch
+from tercel.cli import print_json, print_sentences, print_table, say
+from tercel.core import Floats, needed
+from tercel.core.report import Figure, finished, name_rows, sketch, svg
 from tercel.signals.zoo import family
 
 STUDY: Final = "gu-kelly-xiu"

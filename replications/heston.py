@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from replications.deep_hedging.model import normal_cdf
-from tercel.core.arrays import Floats
+from tercel.core import Floats
 
 Complex = NDArray[np.complex128]
 SPOT: Final = 100.0

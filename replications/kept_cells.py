@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tercel.cli.terminal import progress, say
-from tercel.core.files import write_whole
-from tercel.core.plain import json_text
+from tercel.cli import progress, say
+from tercel.core import json_text, write_whole
 from tercel.core.stats import normal_quantile
 
 

@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tercel.core.report import svg
-from tercel.core.report.svg import Figure, finished, sketch
+from tercel.core.report import Figure, finished, sketch, svg
 
 
 def frontier(

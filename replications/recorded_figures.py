@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from tercel.core.report import Figure, finished, sketch
 from tercel.core.report import svg as style
-from tercel.core.report.svg import Figure, finished, sketch
 
 
 def savings(

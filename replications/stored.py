@@ -3,9 +3,7 @@
 from pathlib import Path
 from typing import Any, Final
 
-from tercel.execution.policies.card import Card
-from tercel.execution.policies.mlp import MlpPolicy
-from tercel.execution.policies.policy import PolicyPort, load_policy, save_policy
+from tercel.execution.policies import Card, MlpPolicy, PolicyPort, load_policy, save_policy
 
 FOLDER: Final = Path(__file__).parent / "policies"
 SEEDS: Final = (0, 1, 2)

@@ -6,22 +6,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tercel.cli.shared import (
+from tercel.cli import (
     AsJson,
     Lake,
     Seed,
     Symbol,
     Venue,
     check_date,
+    check_folder,
     command_line,
     listed_dates,
     page_folder,
     reported,
     run_app,
 )
-from tercel.cli.terminal import check_folder
-from tercel.core.errors import UnknownNameError
-from tercel.core.names import offer
+from tercel.core import UnknownNameError, offer
 
 if TYPE_CHECKING:
     from tercel.market.observed import Observed
@@ -117,7 +116,7 @@ def undercut(
     """How often a public order that improves the touch is undercut, and how much of that is a reaction."""
     with reported(as_json):
         from studies.tape import undercut_command as command
-        from tercel.core.names import listed
+        from tercel.core import listed
 
         command.run(lake, listed(symbol), listed_dates(leave_out), rates, picture, seed, as_json)
 
@@ -138,7 +137,7 @@ def shadow(
     """Bounds of a desk in shadow beside what the same parents cost where they really traded."""
     with reported(as_json):
         from studies.shadow import command
-        from tercel.core.names import listed
+        from tercel.core import listed
 
         command.run(listed(market), parents, horizon, seed, picture, as_json)
 
@@ -155,7 +154,7 @@ def places(
     """Lots that our side trades beside the twin's, where an order of the whole volume rests."""
     with reported(as_json):
         from studies.sizes import places_command as command
-        from tercel.core.names import listed
+        from tercel.core import listed
 
         command.run(listed(market), episodes, seed, as_json)
 
@@ -184,7 +183,7 @@ def orders(
     with reported(as_json):
         check_folder(out)
         from studies.sizes import orders_command as command
-        from tercel.core.names import listed
+        from tercel.core import listed
 
         command.run(agent, listed(market), listed(horizon), episodes, out, seed, as_json)
 
@@ -222,7 +221,7 @@ def flow(
     """What hiding on a forecast saves where neither forecaster nor thresholds saw the symbol, beside placebos."""
     with reported(as_json):
         from studies.tape import flow_command as command
-        from tercel.core.names import listed
+        from tercel.core import listed
 
         command.run(
             lake,
@@ -248,7 +247,7 @@ def seconds(
     """What `+seconds` saves where its forecaster knows other symbols alone; what haste by the same forecast costs."""
     with reported(as_json):
         from studies.tape import seconds_command as command
-        from tercel.core.names import listed
+        from tercel.core import listed
 
         command.run(lake, listed(symbol), listed_dates(leave_out), bound, seed, as_json)
 
@@ -533,7 +532,7 @@ def families_sequences(
     with reported(as_json, "what is finished is kept; the same command goes on"):
         check_folder(out)
         from studies.families import sequences_command as command
-        from tercel.core.names import listed
+        from tercel.core import listed
 
         sizes = rows or [1_000, 10_000, 100_000, 1_000_000]
         command.run(

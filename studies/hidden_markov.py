@@ -11,9 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tercel.core.arrays import Floats
-from tercel.core.errors import DataError
-from tercel.core.extras import needed
+from tercel.core import DataError, Floats, needed
 
 _FLOOR = 1e-300
 

@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from tercel.core.errors import ConfigError
-from tercel.core.files import write_whole
+from tercel.core import ConfigError, write_whole
 
 Write = Annotated[
     Path | None, typer.Option(help="Markdown file whose table is replaced.", metavar="FILE.md")

@@ -5,8 +5,8 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from typing import Any, Final, TypeVar
 
-from tercel.cli.terminal import progress
-from tercel.core.pool import begin_worker
+from tercel.cli import progress
+from tercel.core import begin_worker
 
 R = TypeVar("R")
 

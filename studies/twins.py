@@ -3,12 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.execution.intent import empty
-from tercel.execution.task import Task
-from tercel.lab.evaluation.episodes import Episodes, Plan
-from tercel.lab.evaluation.experiment import batches, streams_of, without_orders
+from tercel import Task
+from tercel.execution import empty_intents as empty
+from tercel.lab.evaluation import Episodes, Plan, batches, streams_of, without_orders
+from tercel.market.simulator import Source
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.source import Source
 
 
 def without_own_orders(source: Source, task: Task, plan: Plan) -> Episodes:

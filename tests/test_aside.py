@@ -7,6 +7,7 @@ import sys
 import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import is_dataclass
+from functools import cache
 from importlib import import_module
 from inspect import signature
 from pathlib import Path
@@ -43,17 +44,20 @@ def test_tests_types_and_contracts_cover_them() -> None:
     assert set(ASIDE) <= set(PROJECT["importlinter"]["root_packages"])
 
 
-def offered(module: str) -> set[str]:
+def home_of(package: str) -> Path:
+    """The file that says what a package offers: its stub, where names are imported when they are asked for."""
+    file = ROOT / "src" / Path(*package.split(".")) / "__init__.pyi"
+    return file if file.is_file() else file.with_suffix(".py")
+
+
+@cache
+def offered(module: str) -> frozenset[str]:
     """Public names of a package: its `__all__`."""
-    if module == "tercel":
-        return set(tercel.__all__)
-    file = ROOT / "src" / Path(*module.split(".")) / "__init__.py"
-    if not file.is_file():
-        return set()
-    for node in ast.parse(file.read_text()).body:
+    file = home_of(module)
+    for node in ast.parse(file.read_text()).body if file.is_file() else ():
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
-            return set(ast.literal_eval(node.value))
-    return set()
+            return frozenset(ast.literal_eval(node.value))
+    return frozenset()
 
 
 def imported(folder: str) -> set[tuple[str, str]]:
@@ -78,6 +82,53 @@ def test_imports_are_public_names_or_listed(folder: str) -> None:
         sorted({module for module, name in names if name not in offered(module)})
         == EXCEPTIONS[folder]
     )
+
+
+def names_of(source: str) -> Iterator[tuple[str, str]]:
+    """(module, name) of each `from module import name` of a source."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom):
+            yield from ((str(node.module), one.name) for one in node.names)
+
+
+def modules_of(package: str) -> set[str]:
+    """Names of the modules and packages in a package."""
+    folder = home_of(package).parent
+    return {one.stem for one in folder.glob("*.py")} | {
+        one.parent.name for one in folder.glob("*/__init__.py")
+    }
+
+
+STUBS = sorted(
+    ".".join(file.parent.relative_to(ROOT / "src").parts)
+    for file in (ROOT / "src").rglob("__init__.pyi")
+)
+
+
+@pytest.mark.parametrize("package", STUBS)
+def test_a_stub_lists_what_its_package_offers(package: str) -> None:
+    """One table: type checkers, `core.lazy` and the tests above read it, and no module hides a name in it."""
+    home = import_module(package)
+    assert set(home.__all__) == offered(package) - {"__version__"}
+    themselves = {
+        name for module, name in names_of(home_of(package).read_text()) if module == package
+    }
+    assert set(home.__all__) & modules_of(package) == themselves
+    for name in home.__all__:
+        assert getattr(home, name) is not None
+    with pytest.raises(AttributeError, match=f"{package}' has no attribute 'nothing'"):
+        _ = home.nothing
+
+
+def test_the_package_imports_names_where_they_are_defined() -> None:
+    """Import contracts follow imports, and see no further than a package that looks a name up when it is asked for."""
+    found = {
+        f"{path.relative_to(ROOT)}: {module}.{name}"
+        for path in (ROOT / "src").rglob("*.py")
+        for module, name in names_of(path.read_text())
+        if module in STUBS and name in offered(module) - modules_of(module) - {"__version__"}
+    }
+    assert found == set()
 
 
 def of(folder: str) -> dict[str, Any]:

@@ -69,8 +69,8 @@ def is_there(name: str) -> bool:
         home /= rest.pop(0)
     if rest and (home / f"{rest[0]}.py").is_file():
         home /= f"{rest.pop(0)}.py"
-    source = home if home.is_file() else home / "__init__.py"
-    return not rest or bool(re.search(rf"\b{rest[0]}\b", source.read_text()))
+    sources = [home] if home.is_file() else home.glob("__init__.py*")
+    return not rest or any(re.search(rf"\b{rest[0]}\b", one.read_text()) for one in sources)
 
 
 def test_a_name_of_a_module_is_found_where_it_is_alone() -> None:

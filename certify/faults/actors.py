@@ -18,25 +18,38 @@ from certify.faults.market import MarketServer
 from exchange.fix.counterparties import Login
 from exchange.fix.server import FixServer, ListenerSettings
 from tercel.cli.machine import BoundedClock
-from tercel.core.errors import VenueError
-from tercel.core.files import write_whole
-from tercel.core.machine import WallClock
-from tercel.core.orders import CancelOrder, Command, NewOrder, ReplaceOrder, Report, VenueEvent
-from tercel.core.pace import Pace
-from tercel.core.ports import Venue
-from tercel.core.vocabulary import NS_PER_SECOND as SECOND
-from tercel.desk.gate.config import read_config
-from tercel.desk.gate.opening import beside_gate, hide, opened, serve
+from tercel.core import NS_PER_SECOND as SECOND
+from tercel.core import (
+    CancelOrder,
+    Command,
+    NewOrder,
+    Pace,
+    ReplaceOrder,
+    Report,
+    Venue,
+    VenueError,
+    VenueEvent,
+    WallClock,
+    write_whole,
+)
+from tercel.desk.gate import beside_gate, read_config
+from tercel.desk.gate import open_gate as opened
+from tercel.desk.gate.opening import hide, serve
 from tercel.desk.limits import LimitGate, read
-from tercel.desk.trading.journal.store import SqlJournal
-from tercel.desk.trading.kill import LATCH, KillLatch
-from tercel.desk.trading.ledger import Ledger
-from tercel.desk.trading.parents import ParentRequest, ParentStatus
-from tercel.desk.trading.session import Session, SessionTerms
-from tercel.desk.trading.state import StateReason
+from tercel.desk.trading import (
+    KillLatch,
+    Ledger,
+    ParentRequest,
+    ParentStatus,
+    Session,
+    SessionTerms,
+    StateReason,
+)
+from tercel.desk.trading.journal import SqlJournal
+from tercel.desk.trading.kill import LATCH
 from tercel.execution.strategies import build
-from tercel.market.simulator.source import Source
-from tercel.venues.address import connect, mark_of
+from tercel.market.simulator import Source
+from tercel.venues import connect, mark_of
 from tercel.venues.exchange import EntryLatency, MarketSpec, SimulatedExchange
 from tercel.venues.wire import RemoteVenue
 

@@ -16,16 +16,15 @@ from certify.commands import Faults
 from certify.faults.judge import FaultVerdict, judge
 from certify.faults.play import chosen, play
 from certify.faults.world import World
-from tercel.cli.terminal import print_json, result_console, say
-from tercel.core.errors import ConfigError
-from tercel.core.vocabulary import NS_PER_SECOND as SECOND
+from tercel.cli import print_json, result_console, say
+from tercel.core import NS_PER_SECOND as SECOND
+from tercel.core import ConfigError
 from tercel.desk.limits import LimitGate, default_file, read
-from tercel.desk.trading.journal.memory import MemoryJournal
-from tercel.desk.trading.parents import ParentRequest
-from tercel.desk.trading.session import Session, SessionTerms
+from tercel.desk.trading import ParentRequest, Session, SessionTerms
+from tercel.desk.trading.journal import MemoryJournal
 from tercel.execution.strategies import build
-from tercel.market.flow.preset import load
-from tercel.market.simulator.source import Source, reactive
+from tercel.market.flow import load
+from tercel.market.simulator import Source, reactive
 from tercel.venues.exchange import MarketSpec, SimulatedExchange
 
 PRESET: Final = "csco-santa-fe"

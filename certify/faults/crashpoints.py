@@ -17,7 +17,7 @@ import textwrap
 from operator import attrgetter
 from typing import Final, NamedTuple
 
-from tercel.core.errors import ConfigError
+from tercel.core import ConfigError
 
 _TRADING: Final = "tercel.desk.trading."
 _GATEWAY: Final = _TRADING + "gateway:OrderGateway."

@@ -11,11 +11,10 @@ from typing import Any, Final
 
 from certify.faults.actors import AGENTS, LIVE, LOG, TRUTH, Place, believed
 from certify.faults.world import Record, Window
-from tercel.core.fixed import shown
-from tercel.desk.trading.journal.reader import JournalReader
-from tercel.desk.trading.journal.store import verify
-from tercel.desk.trading.kill import LATCH, KillLatch
-from tercel.desk.trading.ledger import Ledger
+from tercel.core import shown
+from tercel.desk.trading import KillLatch, Ledger
+from tercel.desk.trading.journal import JournalReader, verify
+from tercel.desk.trading.kill import LATCH
 
 _ON_ITS_WAY_S: Final = 1.0
 """An order may have been on its way to the market when the latch fell."""

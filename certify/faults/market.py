@@ -6,8 +6,7 @@ has (`venues/wire`). What a front that is gone left open is cancelled.
 
 from collections.abc import Callable, Sequence
 
-from tercel.core.orders import Command, MarketRows, VenueEvent
-from tercel.core.pace import Pace
+from tercel.core import Command, MarketRows, Pace, VenueEvent
 from tercel.venues.exchange import SimulatedExchange
 from tercel.venues.wire.hub import Client, Hub, of_account
 

@@ -15,8 +15,9 @@ from typing import Final
 from certify.faults.actors import AGENTS
 from certify.faults.proxy import LIMPS, ONCE, SHUT
 from certify.faults.world import Window, World
+from tercel.desk.trading import KillLatch
 from tercel.desk.trading.journal.database import DATABASE
-from tercel.desk.trading.kill import LATCH, KillLatch
+from tercel.desk.trading.kill import LATCH
 
 BOTH: Final = ("gate", "desk")
 KILLED: Final = (("desk",), ("gate",), ("front",), BOTH, ("front", "gate"))

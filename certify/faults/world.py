@@ -22,10 +22,10 @@ from certify.faults import actors
 from certify.faults.actors import PATIENCE_S, Place
 from certify.faults.disk import SmallDisk
 from certify.faults.proxy import Proxy
-from tercel.core.errors import VenueError
+from tercel.core import VenueError
 from tercel.desk.gate.watchdog import LOCK
 from tercel.desk.trading.journal import sqlite
-from tercel.market.simulator.source import Source
+from tercel.market.simulator import Source
 
 _DIES_WITH_PARENT: Final = 1
 """prctl(2): PR_SET_PDEATHSIG."""

@@ -9,10 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, TypeVar
 
-from tercel.core.errors import ConfigError
-from tercel.core.threads import Deadline
-from tercel.fix.link import Address
-from tercel.fix.profiles import ProfileTerms
+from tercel.core import ConfigError, Deadline
+from tercel.fix import Address, ProfileTerms
 
 Role = Literal["acceptor", "initiator"]
 _MOST_DETAIL: Final = 300

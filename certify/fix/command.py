@@ -4,8 +4,8 @@ from typing import Any
 
 from certify.commands import CertifyFix
 from certify.fix.suite import at, certify
-from tercel.cli.terminal import hand_over, print_table, progress, result_console
-from tercel.core.names import listed
+from tercel.cli import hand_over, print_table, progress, result_console
+from tercel.core import listed
 
 _TEXTS = ("role", "result", "what")
 

@@ -10,15 +10,13 @@ from typing import Any, Final
 
 from certify.fix.case import Bench, case, expect, holds
 from certify.fix.wall import XYZ, Wall
-from tercel.core.errors import JournalError, TercelError, VenueError
-from tercel.core.orders import MassCancel, ReplaceOrder
-from tercel.core.ports import Entry
-from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.desk.gate.config import GateConfig, GateTerms
-from tercel.desk.gate.opening import opened
-from tercel.desk.trading.kill import KillLatch
+from tercel import TercelError
+from tercel.core import NS_PER_SECOND, Entry, JournalError, MassCancel, ReplaceOrder, VenueError
+from tercel.desk.gate import GateConfig, GateTerms
+from tercel.desk.gate import open_gate as opened
+from tercel.desk.trading import KillLatch
 from tercel.fix import tags as t
-from tercel.fix.protocol.message import utc_ns
+from tercel.fix import utc_ns
 from tercel.venues.wire import RemoteVenue
 
 _ORDERS: Final = (t.NEW_ORDER, t.REPLACE)

@@ -5,7 +5,7 @@ The system under test is the initiator: gateway, limits, ledger and journal over
 
 from certify.fix.case import Bench, case, expect, holds
 from certify.fix.wall import Wall
-from tercel.core.orders import Tif
+from tercel.core import Tif
 from tercel.fix import tags as t
 
 

@@ -6,7 +6,7 @@ ids, the codes of its version, sums and the mean price (`peer_desk`).
 
 from certify.fix.case import expect, holds
 from certify.fix.peer_desk import Floor, PeerDesk, anywhere, inside
-from tercel.core.orders import ExecType, OrdStatus
+from tercel.core import ExecType, OrdStatus
 
 BETWEEN = "5.00"
 """A price between the best bid and the best offer of TINY; five lots, 50, are offered at 5.05, and at 5.10."""

@@ -13,9 +13,8 @@ from certify.fix.case import Bench, MissedError
 from certify.fix.stage import AcceptorStage, Stage
 from certify.fix.terms import NAMES
 from certify.fix.wire import PATIENCE_S, Pairs, Peer, WireLog, stamp
-from tercel.core.errors import ConfigError, VenueError
-from tercel.fix.link import Address
-from tercel.fix.profiles import ProfileTerms
+from tercel.core import ConfigError, VenueError
+from tercel.fix import Address, ProfileTerms
 
 POLL_S: Final = 0.005
 """How long a look waits for something to come."""

@@ -16,8 +16,8 @@ from certify.fix.terms import NAMES
 from certify.fix.wire import Heard, Pairs, Peer, WireLog
 from exchange.fix.counterparties import Login
 from exchange.fix.server import FixServer, ListenerSettings
-from tercel.core.pace import Pace
-from tercel.fix.protocol.schedule import SessionTimes
+from tercel.core import Pace
+from tercel.fix import SessionTimes
 
 OTHER, COPY = "OTHER", "COPY"
 _REQUIRED: Final = (37, 17, 150, 39, 55, 54, 151, 14, 6)

@@ -5,8 +5,7 @@ from typing import Any, Final
 
 from certify.fix.case import Bench, case, expect, holds
 from certify.fix.wall import XYZ, Wall
-from tercel.core.fixed import shown
-from tercel.core.orders import MassCancel, StatusRequest
+from tercel.core import MassCancel, StatusRequest, shown
 from tercel.fix import tags as t
 
 

@@ -16,7 +16,7 @@ from certify.fix.stage import S
 from certify.fix.terms import NAMES
 from certify.fix.wire import Heard, Pairs, Peer
 from exchange.fix.counterparties import Login
-from tercel.fix.protocol.schedule import SessionTimes
+from tercel.fix import SessionTimes
 
 _CANCEL_ON_DISCONNECT = 20022
 _DAY = SessionTimes(time(0, 10), time(23, 50))

@@ -16,14 +16,19 @@ from typing import Any, Final, Self
 
 from certify.fix.case import LeftOutError, MissedError
 from exchange.fix.hosted_dialect import HostedDialect
+from tercel.fix import (
+    Connection,
+    Fields,
+    FixSession,
+    Message,
+    Outcome,
+    ProfileTerms,
+    SequenceNumbers,
+    SessionSettings,
+    SessionTimes,
+    utc_text,
+)
 from tercel.fix import tags as t
-from tercel.fix.connection import Connection
-from tercel.fix.profiles import ProfileTerms
-from tercel.fix.protocol.message import Fields, Message, utc_text
-from tercel.fix.protocol.schedule import SessionTimes
-from tercel.fix.protocol.session import FixSession
-from tercel.fix.protocol.settings import Outcome, SessionSettings
-from tercel.fix.protocol.store import SequenceNumbers
 
 OVER: Final = frozenset("248C")
 """OrdStatus of an order that has ended."""

@@ -5,8 +5,7 @@ from certify.fix.plays import acceptor, asked, both, covered, lost
 from certify.fix.stage import InitiatorStage, Stage
 from certify.fix.wire import Heard, Peer
 from tercel.core import orders as o
-from tercel.fix.protocol.settings import SessionEventKind
-from tercel.fix.standard import StandardDialect
+from tercel.fix import SessionEventKind, StandardDialect
 
 _PATIENCE_S = 60
 """After so long a session has given up what is not answered, s."""

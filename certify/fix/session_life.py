@@ -8,9 +8,7 @@ from certify.fix.case import Bench, case, expect, holds
 from certify.fix.plays import both, resumed
 from certify.fix.stage import AcceptorStage, InitiatorStage, S, Stage
 from certify.fix.wire import Peer, WireLog
-from tercel.fix.connection import MOST_WAITING
-from tercel.fix.profiles.model import TimesTable
-from tercel.fix.protocol.schedule import SessionTimes
+from tercel.fix import MOST_WAITING, SessionTimes, TimesTable
 
 _ZONE = "America/New_York"
 _DAYS = (6, 0, 1, 2, 3)

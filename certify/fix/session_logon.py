@@ -7,7 +7,7 @@ from certify.fix.plays import acceptor, both, covered, logout
 from certify.fix.stage import AcceptorStage, InitiatorStage, S, Stage
 from certify.fix.wire import Heard, Pairs, Peer, WireLog
 from exchange.fix.counterparties import Login
-from tercel.fix.protocol.settings import SessionEventKind
+from tercel.fix import SessionEventKind
 
 _FAR_S = 600
 """Out of every tolerance, s."""

@@ -4,7 +4,7 @@ from certify.fix.case import LeftOutError, expect
 from certify.fix.plays import asked, both, lost, rejected
 from certify.fix.stage import InitiatorStage, S, Stage
 from certify.fix.wire import Pairs, Peer
-from tercel.fix.protocol.settings import SessionEventKind
+from tercel.fix import SessionEventKind
 
 _INVALID, _MISSING, _NOT_HERE, _EMPTY, _VALUE, _FORMAT = 0, 1, 2, 4, 5, 6
 _TIME, _TYPE, _TWICE, _ORDER, _COUNT = 10, 11, 13, 14, 16

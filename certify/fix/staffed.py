@@ -4,8 +4,7 @@ from dataclasses import replace
 from typing import Final
 
 from certify.tiny import TinyOrder, TinyVenue
-from tercel.core.fixed import ONE, floored
-from tercel.core.orders import ExecType, OrdStatus, Report, VenueEvent
+from tercel.core import ONE, ExecType, OrdStatus, Report, VenueEvent, floored
 
 SECOND: Final = "MINI"
 """An instrument beside TINY, in whose book nobody is."""

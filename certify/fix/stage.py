@@ -21,13 +21,17 @@ from certify.tiny import TinyVenue
 from exchange.fix.counterparties import Login
 from exchange.fix.server import STORE, FixServer, ListenerSettings
 from tercel.core import orders as o
+from tercel.fix import (
+    Address,
+    Dictionary,
+    FixLink,
+    Message,
+    SessionEvent,
+    SessionEventKind,
+    SessionTimes,
+)
 from tercel.fix import link as links
-from tercel.fix.link import Address, FixLink
-from tercel.fix.own_dictionary import own_dictionary
-from tercel.fix.protocol.dictionary import Dictionary
-from tercel.fix.protocol.message import Message
-from tercel.fix.protocol.schedule import SessionTimes
-from tercel.fix.protocol.settings import SessionEvent, SessionEventKind
+from tercel.fix import tercel_dictionary as own_dictionary
 
 S: Final = 1_000_000_000
 BEGAN_NS: Final = 1_772_704_800 * S

@@ -13,13 +13,11 @@ from typing import Any, Final
 
 from certify.fix.case import REGISTER, Bench, Case, LeftOutError, Planned, ordered, run
 from certify.fix.outside import must_listen, order_of
-from tercel.core.errors import ConfigError
-from tercel.core.names import check_known
-from tercel.core.toml import parse_toml
-from tercel.fix.link import Address
-from tercel.fix.profiles import SHIPPED, ProfileTerms, load
-from tercel.venues.address import refuse_money
-from tercel.venues.money import why_money
+from tercel.core import ConfigError, check_known, parse_toml
+from tercel.fix import SHIPPED_PROFILES as SHIPPED
+from tercel.fix import Address, ProfileTerms
+from tercel.fix import load_profile as load
+from tercel.venues import refuse_money, why_money
 
 _WAY: Final = "see docs/certification.md"
 _PACKAGE: Final = "certify.fix"

@@ -3,10 +3,8 @@
 from dataclasses import replace
 from typing import Final
 
-from tercel.fix.own_dictionary import own_dictionary
-from tercel.fix.profiles import ProfileTerms
-from tercel.fix.profiles.model import SymbolTable
-from tercel.fix.protocol.dictionary import Dictionary
+from tercel.fix import Dictionary, ProfileTerms, SymbolTable
+from tercel.fix import tercel_dictionary as own_dictionary
 
 NAMES: Final = ("VENUE", "DESK")
 """CompIDs of an acceptor and of an initiator in certification."""

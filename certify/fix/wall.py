@@ -17,35 +17,39 @@ from typing import Any, Final, Self
 from certify.fix.case import Bench, MissedError, expect, holds
 from certify.fix.scripted import BY_HAND, DESK, PATIENCE_S, VENUE, ScriptedVenue
 from certify.fix.terms import initiator_terms, with_market
-from tercel.core.fixed import ONE, shown
-from tercel.core.orders import (
+from tercel.core import (
+    ONE,
     CancelOrder,
     Command,
+    Entry,
     MassCancel,
     NewOrder,
     ReplaceOrder,
     StatusRequest,
     Tif,
+    Venue,
+    shown,
 )
-from tercel.core.ports import Entry, Venue
-from tercel.desk.gate.config import DropCopyTerms, GateConfig, GateTerms
-from tercel.desk.gate.opening import opened
-from tercel.desk.gate.server import Gate
-from tercel.desk.limits.state import Holding
-from tercel.desk.trading.gateway import SendOutcome
-from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.codec import command_of
-from tercel.desk.trading.order import ChildOrder
-from tercel.desk.trading.parents import ParentRequest, accepted
+from tercel.desk.gate import DropCopyTerms, Gate, GateConfig, GateTerms
+from tercel.desk.gate import open_gate as opened
+from tercel.desk.limits import Holding
+from tercel.desk.trading import ChildOrder, ParentRequest, SendOutcome, accepted
+from tercel.desk.trading.journal import command_of, kinds
+from tercel.fix import (
+    FixVenue,
+    MarketTable,
+    Message,
+    ProfileTerms,
+    SequenceNumbers,
+    SessionTimes,
+    SymbolsTable,
+    SymbolTable,
+    TimesTable,
+    WaitLimits,
+)
+from tercel.fix import load_profile as load
 from tercel.fix import tags as t
-from tercel.fix.client import FixVenue
-from tercel.fix.own_dictionary import own_dictionary
-from tercel.fix.profiles import ProfileTerms, load
-from tercel.fix.profiles.model import MarketTable, SymbolsTable, SymbolTable, TimesTable
-from tercel.fix.protocol.message import Message
-from tercel.fix.protocol.schedule import SessionTimes
-from tercel.fix.protocol.store import SequenceNumbers
-from tercel.fix.received import WaitLimits
+from tercel.fix import tercel_dictionary as own_dictionary
 
 XYZ: Final = "XYZ"
 Quantity = int | float | Decimal

@@ -19,8 +19,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tercel.core.errors import FeedError, TercelError
-from tercel.market.feed import Feed, FeedOptions, Imported
+from tercel import TercelError
+from tercel.core import FeedError
+from tercel.feeds import Feed, FeedOptions, Imported
 from tercel.market.tape import Lake, schema, validate
 
 

@@ -14,16 +14,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tercel.core.arrays import AnyArray
-from tercel.execution.policies.mlp import MlpPolicy
-from tercel.execution.policies.onnx_file import OnnxPolicy
-from tercel.lab.learning.port import (
-    AnyVecEnv,
-    Learner,
-    MaskedVecEnv,
-    RestorableVecEnv,
-    action_sizes,
-)
+from tercel.core import AnyArray
+from tercel.execution.policies import MlpPolicy, OnnxPolicy
+from tercel.lab.learning import AnyVecEnv, Learner, MaskedVecEnv, RestorableVecEnv, action_sizes
 
 
 def _actions(env: AnyVecEnv, rng: np.random.Generator) -> AnyArray:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tercel.core.errors import DataError
+from tercel.core import DataError
 
 
 def separable(n: int = 240, columns: int = 4, seed: int = 0) -> tuple[Any, Any, Any]:

@@ -13,9 +13,8 @@ from datetime import timedelta
 import polars as pl
 import pytest
 
-from tercel.core.tables.table import ROW
-from tercel.signals.panel.panel import Panel
-from tercel.signals.sources.port import EVERY, KEYS, FrameSource, SignalSource, time_type
+from tercel.core import TABLE_ROW as ROW
+from tercel.signals import EVERY, KEYS, FrameSource, Panel, SignalSource, time_type
 
 
 class SourceContract:

@@ -14,12 +14,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tercel.core.vocabulary import NO_ASK
+from tercel import View
+from tercel.core import NO_ASK
+from tercel.execution import HORIZON_NS, checked, view_of
 from tercel.execution import columns as c
 from tercel.execution import intent as i
-from tercel.execution.probes import HORIZON_NS, view_of
-from tercel.execution.user_strategy import checked
-from tercel.execution.view import View
 
 
 def random_views(n: int, seed: int) -> View:

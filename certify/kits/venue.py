@@ -16,19 +16,20 @@ from typing import TypeVar
 
 import pytest
 
-from tercel.core import orders as o
-from tercel.core.fixed import ONE
-from tercel.core.ports import Venue, check_capabilities
-from tercel.market.tape.schema import (
+from tercel.core import (
     ADD,
     CLEAR,
     DELETE,
     EXECUTE,
+    ONE,
     REDUCE,
     ROLL_IN,
     ROLL_OUT,
     SHIFTED,
+    Venue,
+    check_capabilities,
 )
+from tercel.core import orders as o
 
 S = 1_000_000_000
 E = TypeVar("E")

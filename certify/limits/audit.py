@@ -11,8 +11,9 @@ from dataclasses import replace
 from decimal import Decimal
 
 from certify.limits.audit_state import AuditedChild, AuditedTrade, Exposure, Mark
-from tercel.core.fixed import ONE, PAID_ONE, ceiled
-from tercel.core.orders import (
+from tercel.core import (
+    ONE,
+    PAID_ONE,
     REBOOKS,
     CancelReject,
     Command,
@@ -22,8 +23,9 @@ from tercel.core.orders import (
     OrdStatus,
     ReplaceOrder,
     Report,
+    ceiled,
 )
-from tercel.desk.limits.file import DAY_NS, MONEY, Limits
+from tercel.desk.limits import DAY_NS, MONEY, Limits
 
 _OVER = (OrdStatus.FILLED, OrdStatus.CANCELED, OrdStatus.EXPIRED, OrdStatus.REJECTED)
 

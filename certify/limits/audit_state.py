@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from tercel.core.fixed import ONE
-from tercel.core.orders import ExecType, Report
+from tercel.core import ONE, ExecType, Report
 
 
 @dataclass(slots=True, eq=False)

@@ -5,8 +5,8 @@ from typing import Any, Final
 
 from certify.commands import Stress
 from certify.limits.stress import PLANTS, StressTest
-from tercel.cli.terminal import hand_over, print_table, progress, result_console, say
-from tercel.core.names import check_known
+from tercel.cli import hand_over, print_table, progress, result_console, say
+from tercel.core import check_known
 
 CHUNK: Final = 5_000
 SHARES: Final = {"p50": 0.50, "p99": 0.99}

@@ -9,8 +9,8 @@ import random
 from collections import defaultdict, deque
 from dataclasses import dataclass
 
-from tercel.core.fixed import ONE, ceiled
-from tercel.core.orders import (
+from tercel.core import (
+    ONE,
     CancelOrder,
     CancelReject,
     Command,
@@ -20,8 +20,9 @@ from tercel.core.orders import (
     ReplaceOrder,
     Report,
     Tif,
+    ceiled,
 )
-from tercel.desk.limits.file import DAY_NS
+from tercel.desk.limits import DAY_NS
 
 Message = Report | CancelReject
 

@@ -12,7 +12,7 @@ from functools import partial
 from itertools import count
 
 from certify.limits.stress import AGENTS, LISTINGS, StressTest
-from tercel.core.orders import CancelOrder, MassCancel, StatusRequest
+from tercel.core import CancelOrder, MassCancel, StatusRequest
 from tercel.desk.limits import Check, Denial, LimitGate, LimitQuery
 
 

@@ -17,8 +17,8 @@ from typing import Any, Final
 
 from certify.limits.audit import Auditor
 from certify.limits.faults import FaultInjectingVenue, VenueOrder
-from tercel.core.fixed import ONE, ceiled
-from tercel.core.orders import (
+from tercel.core import (
+    ONE,
     CancelOrder,
     CancelReject,
     Command,
@@ -26,10 +26,9 @@ from tercel.core.orders import (
     NewOrder,
     ReplaceOrder,
     Tif,
+    ceiled,
 )
-from tercel.desk.limits.change import changed
-from tercel.desk.limits.file import DAY_NS, MONEY, MS, Limits, parse
-from tercel.desk.limits.gate import LimitGate
+from tercel.desk.limits import DAY_NS, MONEY, MS, LimitGate, Limits, changed, parse
 
 TIGHT: Final = """
 [desk]

@@ -13,10 +13,8 @@ from certify.commands import CertifyWeek
 from certify.week.faults import FIRST, KINDS
 from certify.week.play import Week
 from certify.week.verdict import verdict_of
-from tercel.cli.terminal import hand_over, print_table, result_console, say
-from tercel.core.errors import ConfigError
-from tercel.core.files import write_whole
-from tercel.core.names import check_known
+from tercel.cli import hand_over, print_table, result_console, say
+from tercel.core import ConfigError, check_known, write_whole
 
 PROCESSES: Final = ("desk", "gate", "venue", "console")
 _TEXT: Final = ("what the desk and people did", "owners of alerts")

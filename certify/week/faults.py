@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Final
 
 from certify.week.parts import MARKETS, WHALE
-from tercel.core.orders import CancelOrder, MarketRows, NewOrder, Tif
-from tercel.core.vocabulary import NS_PER_SECOND as SECOND
-from tercel.desk.trading.follower import follower_of
-from tercel.venues.address import connect
+from tercel.core import NS_PER_SECOND as SECOND
+from tercel.core import CancelOrder, MarketRows, NewOrder, Tif
+from tercel.desk.trading import follower_of
+from tercel.venues import connect
 
 FIRST: Final = ("venue: kill -9", "console: kill -9")
 """In the first session: who lives through the others shows what memory grows by."""

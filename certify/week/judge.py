@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from tercel.core.fixed import ONE
+from tercel.core import ONE
 
 JOURNAL: Final = "journal.db"
 OWNED: Final = ("critical", "warning")

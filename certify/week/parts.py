@@ -20,9 +20,8 @@ from typing import IO, Any, Final
 
 from certify.faults.proxy import Proxy
 from exchange.serve import KEPT
-from tercel.core.errors import VenueError
-from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.reader import JournalReader
+from tercel.core import VenueError
+from tercel.desk.trading.journal import JournalReader, kinds
 from tercel.venues.exchange.kept import CLOCK, ORDERS
 
 TERCEL: Final = (sys.executable, "-m", "tercel.cli")

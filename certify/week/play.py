@@ -33,9 +33,8 @@ from certify.week.parts import (
     waited,
 )
 from certify.week.people import DUTY, HEAD, PEOPLE, SECOND_PERSON, ConsolePerson, Duty, RefusedError
-from tercel.core.errors import VenueError
-from tercel.core.files import write_whole
-from tercel.core.vocabulary import NS_PER_SECOND as SECOND
+from tercel.core import NS_PER_SECOND as SECOND
+from tercel.core import VenueError, write_whole
 from tercel.execution import policies_packaged
 
 AGENTS: Final = ("default", "peg", "schedule")

@@ -14,10 +14,10 @@ from typing import Any, Final
 from certify.week import judge
 from certify.week.judge import JournalRows, Terms, VenueRecord
 from certify.week.play import AGENTS, Week
-from tercel.core.vocabulary import NS_PER_SECOND as SECOND
+from tercel.core import NS_PER_SECOND as SECOND
 from tercel.desk.gate.process import FOLDER
 from tercel.desk.limits import default_file
-from tercel.desk.trading.journal.store import verify
+from tercel.desk.trading.journal import verify
 
 DESK: Final = "the desk"
 GATE: Final = "the gate"

@@ -10,8 +10,7 @@ from typing import Any, Final
 
 from exchange.binance.symbols import SymbolRules
 from exchange.binance.words import INTERVALS, ms
-from tercel.core.fixed import ONE
-from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.core import NS_PER_SECOND, ONE
 from tercel.venues.binance_venue import shown
 
 KEPT: Final = 1500

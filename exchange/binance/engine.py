@@ -24,10 +24,8 @@ from exchange.binance.words import (
     ms,
     rejected,
 )
+from tercel.core import MOST_LOTS, ONE, CapacityError
 from tercel.core import orders as o
-from tercel.core.errors import CapacityError
-from tercel.core.fixed import ONE
-from tercel.core.vocabulary import MOST_LOTS
 from tercel.venues.binance_venue import ErrorCode, Status, shown
 from tercel.venues.exchange import SimulatedExchange
 

@@ -10,7 +10,7 @@ from exchange.binance.params import Params, page, within
 from exchange.binance.public import PublicMarket
 from exchange.binance.symbols import AVERAGE_MINUTES
 from exchange.binance.words import INTERVALS, BinanceError, either, ms, not_valid
-from tercel.core.vocabulary import BUY, NS_PER_SECOND, SELL
+from tercel.core import BUY, NS_PER_SECOND, SELL
 from tercel.venues.binance_venue import ErrorCode
 
 _ZONE: Final = re.compile(r"([+-]?)([0-9]{1,2})(?::([0-5][0-9]))?")

@@ -7,9 +7,7 @@ from typing import Final
 from exchange.binance.engine import BinanceExchange
 from exchange.binance.symbols import SymbolRules, decimal, rules_of
 from exchange.binance.words import BinanceError
-from tercel.core.errors import ConfigError
-from tercel.core.fixed import ONE
-from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.core import NS_PER_SECOND, ONE, ConfigError
 from tercel.market.flow import preset as presets
 from tercel.market.tape import Lake
 from tercel.venues.exchange import MarketSpec, SimulatedExchange

@@ -5,7 +5,7 @@ from typing import Any
 
 from exchange.binance.symbols import SymbolRules
 from exchange.binance.words import WORKING, BinanceOrderType, BinanceSide, TimeInForce, ms
-from tercel.core.fixed import ONE
+from tercel.core import ONE
 from tercel.venues.binance_venue import Status, shown
 
 

@@ -16,14 +16,9 @@ from exchange.binance.order import BinanceFill
 from exchange.binance.public import DAY_NS, RECORDED, MarketRecord, PublicMarket
 from exchange.binance.symbols import SymbolRules
 from exchange.binance.words import BinanceSide
-from tercel.api.tca.report import own_costs
-from tercel.core.arrays import Ints
-from tercel.core.errors import TercelError
-from tercel.core.fixed import ONE, text
-from tercel.core.plain import csv_text
-from tercel.core.report.page import Section
-from tercel.core.report.tables import fixed, plain_table
-from tercel.core.vocabulary import BUY, NS_PER_SECOND
+from tercel import TercelError, own_costs
+from tercel.core import BUY, NS_PER_SECOND, ONE, Ints, csv_text, text
+from tercel.core.report import Section, fixed, plain_table
 from tercel.market.tape import Events, Instrument, Lake, schema
 
 VENUE: Final = "BINANCE"

@@ -31,13 +31,10 @@ from exchange.binance.words import (
     not_valid,
     unsupported,
 )
-from tercel.core.errors import ConfigError, TercelError
-from tercel.core.installation import PATH, proof
-from tercel.core.pace import Pace
-from tercel.core.ports import Closing
-from tercel.core.vocabulary import NS_PER_SECOND
+from tercel import TercelError
+from tercel.core import NS_PER_SECOND, PATH, Closing, ConfigError, Pace, proof
+from tercel.venues import LOOPBACK, bind
 from tercel.venues.binance_venue import ErrorCode, shown
-from tercel.venues.listening import LOOPBACK, bind
 
 if TYPE_CHECKING:
     import uvicorn

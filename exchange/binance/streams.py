@@ -12,7 +12,7 @@ from exchange.binance.engine import BinanceExchange
 from exchange.binance.public import PublicMarket
 from exchange.binance.symbols import AVERAGE_MINUTES
 from exchange.binance.words import INTERVALS, ms
-from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.core import NS_PER_SECOND
 
 MOST_STREAMS: Final = 1024
 _PERIOD: Final = {"": NS_PER_SECOND, "@100ms": NS_PER_SECOND // 10, "@1000ms": NS_PER_SECOND}

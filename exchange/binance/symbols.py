@@ -8,10 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from exchange.binance.words import BinanceError, BinanceOrderType, filtered, illegal
-from tercel.core.errors import ConfigError
-from tercel.core.fixed import ONE
-from tercel.core.orders import Listing
-from tercel.core.vocabulary import MOST_LOTS
+from tercel.core import MOST_LOTS, ONE, ConfigError, Listing
 from tercel.venues.binance_venue import ErrorCode, shown
 
 QUOTES: Final = ("USDT", "USDC", "FDUSD", "TUSD", "BUSD", "BTC", "ETH", "BNB", "EUR", "TRY")

@@ -22,7 +22,7 @@ from exchange.binance.words import (
     rejected,
     unasked,
 )
-from tercel.core.fixed import ONE
+from tercel.core import ONE
 from tercel.venues.binance_venue import ErrorCode, Status, shown
 
 ORDER_PARAMS: Final = (

@@ -11,12 +11,11 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from exchange.fix.translate import ENTRIES_EACH
+from tercel.core import BUY, SELL
 from tercel.core import orders as o
 from tercel.core import vocabulary as v
-from tercel.core.vocabulary import BUY, SELL
+from tercel.fix import Fields, PriceScale
 from tercel.fix import tags as t
-from tercel.fix.protocol.message import Fields
-from tercel.fix.scale import PriceScale
 
 BID, OFFER, TRADE = "0", "1", "2"
 ENTRY_TYPES: Final = frozenset({BID, OFFER, TRADE})

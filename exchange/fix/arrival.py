@@ -3,9 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from tercel.fix.protocol.codec import Decoder, GarbledMessage
-from tercel.fix.protocol.session import FixSession
-from tercel.fix.protocol.settings import Outcome, SessionEvent, SessionEventKind
+from tercel.fix import Decoder, FixSession, GarbledMessage, Outcome, SessionEvent, SessionEventKind
 
 MOST_BYTES: Final = 1 << 14
 """Longest Logon, and whatever comes in its place."""

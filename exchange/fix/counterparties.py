@@ -5,13 +5,10 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Literal, TypeVar
 
+from tercel.core import ONE, ConfigError
 from tercel.core import orders as o
-from tercel.core.errors import ConfigError
-from tercel.core.fixed import ONE
+from tercel.fix import Fields, Message, ProfileTerms, verifier
 from tercel.fix import tags as t
-from tercel.fix.profiles import ProfileTerms
-from tercel.fix.profiles.signing import verifier
-from tercel.fix.protocol.message import Fields, Message
 
 Word = TypeVar("Word", o.Report, o.CancelReject)
 

@@ -15,18 +15,24 @@ from itertools import count
 from typing import Final
 from uuid import uuid4
 
-from tercel.core.errors import ConfigError
-from tercel.core.orders import Listing
+from tercel.core import ConfigError, Listing
+from tercel.fix import (
+    AMEND,
+    AMEND_REJECT,
+    CANCEL_AND_NEW,
+    CANCEL_NAME,
+    MODE,
+    UNKNOWN_ORDER_TEXT,
+    Dictionary,
+    Fields,
+    Message,
+    PriceScale,
+    ProfileTerms,
+    RefusedError,
+    SessionSettings,
+)
 from tercel.fix import tags as t
-from tercel.fix.commands import AMEND, CANCEL_AND_NEW, CANCEL_NAME, MODE
-from tercel.fix.profiles import ProfileTerms
-from tercel.fix.protocol import validate as v
-from tercel.fix.protocol.dictionary import Dictionary
-from tercel.fix.protocol.message import Fields, Message
-from tercel.fix.protocol.settings import SessionSettings
-from tercel.fix.report_reader import UNKNOWN_ORDER_TEXT
-from tercel.fix.scale import PriceScale, RefusedError
-from tercel.fix.standard import AMEND_REJECT
+from tercel.fix import validate as v
 
 # MODE: the new order is sent though the cancel was refused.
 _GO_ON: Final = "2"

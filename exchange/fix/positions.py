@@ -6,24 +6,27 @@ An initiator's side is `tercel.fix.positions`. Source: FIX 4.4, volume 5, positi
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from tercel.core.errors import VenueError
-from tercel.core.ports import Venue
-from tercel.fix import tags as t
-from tercel.fix.positions import (
+from tercel.core import Venue, VenueError
+from tercel.fix import (
     NEVER,
     NONE_FOUND,
     NOT_AUTHORIZED,
     OTHER,
+    PLAIN,
     POSITIONS,
     REJECTED,
     SNAPSHOT,
     UNSUPPORTED,
     VALID,
+    Fields,
+    Message,
+    PriceScale,
+    RefusedError,
+    line,
+    utc_text,
     whose,
 )
-from tercel.fix.protocol.message import Fields, Message, utc_text
-from tercel.fix.scale import PLAIN, PriceScale, RefusedError
-from tercel.fix.translate import line
+from tercel.fix import tags as t
 
 _NO: Final = "N"
 _COMPLETED: Final = "0"

@@ -7,13 +7,11 @@ from exchange.fix import translate
 from exchange.fix.aggregated import ENTRY_TYPES, AggregatedBook, AggregatedView
 from exchange.fix.counterparties import Counterparty
 from exchange.fix.hosted_dialect import HostedDialect
+from tercel.core import Venue
 from tercel.core import orders as o
-from tercel.core.ports import Venue
+from tercel.fix import Fields, Message, PriceScale, RefusedError, line
 from tercel.fix import tags as t
-from tercel.fix.own_dictionary import own_dictionary
-from tercel.fix.protocol.message import Fields, Message
-from tercel.fix.scale import PriceScale, RefusedError
-from tercel.fix.translate import line
+from tercel.fix import tercel_dictionary as own_dictionary
 
 Send = Callable[[Counterparty, str, Fields, bool], None]
 """To whom, message type, fields, and whether it is owed an answer to its next U1."""

@@ -10,12 +10,11 @@ from typing import Final
 
 from exchange.fix import translate
 from exchange.fix.counterparties import Counterparty
+from tercel.core import ONE
 from tercel.core import orders as o
-from tercel.core.fixed import ONE
+from tercel.fix import Fields, PriceScale, utc_text
 from tercel.fix import tags as t
-from tercel.fix.own_dictionary import own_dictionary
-from tercel.fix.protocol.message import Fields, utc_text
-from tercel.fix.scale import PriceScale
+from tercel.fix import tercel_dictionary as own_dictionary
 
 _PRIVATE: Final = range(t.EXACT_NS, t.CANCEL_ON_DISCONNECT + 1)
 _OLD: Final = "FIX.4.2"

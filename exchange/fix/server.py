@@ -18,19 +18,25 @@ from typing import Final, Self
 from exchange.fix.arrival import IncomingConnection, SessionName, named
 from exchange.fix.counterparties import Counterparty, Login, comp_id
 from exchange.fix.service import TAKES, VenueService
-from tercel.core.errors import ConfigError, TercelError, VenueError
-from tercel.core.pace import Pace
-from tercel.core.ports import Closing, Venue
+from tercel import TercelError
+from tercel.core import Closing, ConfigError, Pace, Venue, VenueError
+from tercel.fix import (
+    NOT_KEPT,
+    Connection,
+    Fields,
+    FixSession,
+    Message,
+    Outcome,
+    SessionEventKind,
+    SessionSettings,
+    SessionTimes,
+    SqliteStore,
+    TlsSettings,
+    answered,
+)
 from tercel.fix import tags as t
-from tercel.fix.challenge import answered
-from tercel.fix.connection import Connection, TlsSettings
-from tercel.fix.own_dictionary import own_dictionary
-from tercel.fix.protocol import validate as v
-from tercel.fix.protocol.message import Fields, Message
-from tercel.fix.protocol.schedule import SessionTimes
-from tercel.fix.protocol.session import FixSession
-from tercel.fix.protocol.settings import NOT_KEPT, Outcome, SessionEventKind, SessionSettings
-from tercel.fix.store import SqliteStore
+from tercel.fix import tercel_dictionary as own_dictionary
+from tercel.fix import validate as v
 
 LOOPBACK: Final = ("127.0.0.1", "::1")
 STORE: Final = "sessions.db"

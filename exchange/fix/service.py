@@ -9,14 +9,11 @@ from exchange.fix.counterparties import Counterparty
 from exchange.fix.hosted_dialect import HostedDialect
 from exchange.fix.publisher import Publisher
 from exchange.fix.reports import none_to_report, plain, plain_report
+from tercel import TercelError
+from tercel.core import Pace, Venue, check_capabilities
 from tercel.core import orders as o
-from tercel.core.errors import TercelError
-from tercel.core.pace import Pace
-from tercel.core.ports import Venue, check_capabilities
+from tercel.fix import PLAIN, Fields, Message, RefusedError, line, scales
 from tercel.fix import tags as t
-from tercel.fix.protocol.message import Fields, Message
-from tercel.fix.scale import PLAIN, RefusedError, scales
-from tercel.fix.translate import line
 
 ORDERS: Final = (t.NEW_ORDER, t.REPLACE, t.CANCEL, t.STATUS, t.MASS_STATUS, t.MASS_CANCEL)
 TAKES: Final = frozenset(

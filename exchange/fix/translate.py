@@ -9,14 +9,25 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Final
 
+from tercel.core import BUY, SELL, TERMINAL, OrdStatus
 from tercel.core import orders as o
-from tercel.core.orders import TERMINAL, OrdStatus
-from tercel.core.vocabulary import BUY, SELL
+from tercel.fix import (
+    PLAIN,
+    Fields,
+    PriceScale,
+    RefusedError,
+    Shape,
+    Tags,
+    line,
+    named,
+    need,
+    present,
+    priced,
+    side_code,
+    times,
+    whole,
+)
 from tercel.fix import tags as t
-from tercel.fix.market import Shape
-from tercel.fix.protocol.message import Fields
-from tercel.fix.scale import PLAIN, PriceScale, RefusedError
-from tercel.fix.translate import Tags, line, named, need, present, priced, side_code, times, whole
 from tercel.market.tape import schema
 
 ENTRIES_EACH = 250

@@ -9,9 +9,9 @@ import numpy as np
 from replications.almgren_chriss import model as ac
 from replications.known_figures import frontier
 from replications.stored import SEEDS, store, stored
-from tercel.cli.terminal import print_json, print_table, say
+from tercel.cli import print_json, print_table, say
 from tercel.core.stats import normal_quantile
-from tercel.execution.policies.mlp import MlpPolicy
+from tercel.execution.policies import MlpPolicy
 
 STUDY: Final = "almgren-chriss"
 FIGURE: Final = "frontier"

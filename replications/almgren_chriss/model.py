@@ -15,10 +15,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.core.arrays import Bools, Float32
-from tercel.execution.policies.mlp import MlpPolicy
-from tercel.execution.strategies.almgren_chriss import Parameters, kappa, share_left
-from tercel.lab.learning.native.ppo import Ppo, PpoSettings
+from tercel.core import Bools, Float32
+from tercel.execution import Parameters, kappa, share_left
+from tercel.execution.policies import MlpPolicy
+from tercel.lab.learning import Ppo, PpoSettings
 
 Floats = NDArray[np.float64]
 

@@ -5,10 +5,10 @@ from functools import cache
 from typing import Final
 
 from tercel import Task
-from tercel.core.vocabulary import SELL
-from tercel.lab.evaluation.episodes import Plan, seeded_plan
+from tercel.core import SELL
+from tercel.lab.evaluation import Plan, seeded_plan
 from tercel.market.flow import load
-from tercel.market.simulator.source import Source, reactive
+from tercel.market.simulator import Source, reactive
 
 TASK: Final = Task(
     side=SELL, share=0.1, horizon_s=150.0, decisions=10, warmup_s=15.0, grid_points=2

@@ -7,13 +7,11 @@ include its own orders, as published.
 from typing import Final
 
 from studies.flows.cheridito_weiss import layout as cw
-from tercel.core.jit import Floats, Longs, Packed, Singles, kernel
-from tercel.core.memory import fixed
-from tercel.core.vocabulary import NO_ASK, NO_BID
-from tercel.execution.reconcile import standing
+from tercel.core import NO_ASK, NO_BID, Floats, Longs, Packed, Singles, kernel
+from tercel.core import fixed_word as fixed
+from tercel.execution import standing
+from tercel.market.book import best, in_window, ledger_at, level_at
 from tercel.market.book import layout as lay
-from tercel.market.book.ladder import best, in_window
-from tercel.market.book.records import ledger_at, level_at
 from tercel.market.simulator import layout as sim
 
 # -- the row that rules read: float64 columns --------------------------------------------------------------------------

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from replications.cheridito_weiss import learned, study, train
 from replications.cheridito_weiss.cells import CELLS
-from tercel.cli.terminal import print_json, print_table, say
-from tercel.core.pool import Pool, stopping
+from tercel.cli import print_json, print_table, say
+from tercel.core import Pool, stopping
 
 HEADINGS: Final = [
     "task", "ours", "95 %", "published", "best rule", "which", "gain on it", "95 % of it", "sl", "published sl", "twap",

@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from tercel.core.report import svg
-from tercel.core.report.svg import Figure, finished, sketch
+from tercel.core.report import Figure, finished, sketch, svg
 
 BARS: Final = (
     ("sl", "submit and leave"),

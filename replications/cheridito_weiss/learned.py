@@ -12,12 +12,10 @@ from numpy.typing import NDArray
 from replications.cheridito_weiss import columns as c
 from replications.cheridito_weiss import rules
 from replications.cheridito_weiss.cells import Cell
-from tercel.core.errors import PolicyError
-from tercel.core.files import write_whole
+from tercel.core import PolicyError, write_whole
+from tercel.execution import Intents
 from tercel.execution import intent as it
-from tercel.execution.intent import Intents
-from tercel.execution.policies.mlp import MlpPolicy
-from tercel.execution.policies.onnx_file import from_onnx, to_onnx
+from tercel.execution.policies import MlpPolicy, from_onnx, to_onnx
 
 Floats = NDArray[np.float64]
 SHIPPED: Final = Path(__file__).parent / "policies"

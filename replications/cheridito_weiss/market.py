@@ -10,12 +10,11 @@ from replications.cheridito_weiss import columns as c
 from replications.cheridito_weiss import rules
 from replications.cheridito_weiss.cells import TASK, Cell
 from studies.flows.cheridito_weiss import layout as cw
-from tercel.core.arrays import Bools, Float32
+from tercel.core import Bools, Float32
+from tercel.execution import E_INDEX, Intents
 from tercel.execution import intent as it
-from tercel.execution.intent import Intents
-from tercel.execution.step import E_INDEX
-from tercel.lab.evaluation.episodes import Episodes
-from tercel.lab.learning.port import State
+from tercel.lab.evaluation import Episodes
+from tercel.lab.learning import State
 from tercel.market.simulator import layout as sim
 
 Floats = NDArray[np.float64]

@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studies.flows import FOLDER, CheriditoWeissPreset
-from tercel.core.seeds import seed_stream
-from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.core import NS_PER_SECOND, seed_stream
 from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
 
@@ -116,8 +115,7 @@ def measured(
     preset: CheriditoWeissPreset, episodes: int = 4000, seed: int = 2507
 ) -> dict[str, Any]:
     """Volume, depth, spread and volatility within the 150 s after the warm-up, over episodes of nobody's orders."""
-    from tercel.market.simulator import lockstep
-    from tercel.market.simulator.source import first_world
+    from tercel.market.simulator import first_world, lockstep
 
     b0, k0, flow = first_world(preset, 0)
     seen, depth = np.zeros((episodes, 11, 8)), np.zeros((episodes, 5))

@@ -20,9 +20,9 @@ from typing import Final, Protocol
 import numpy as np
 
 from replications.cheridito_weiss import columns as c
-from tercel.core.jit import Floats, Packed, Singles, kernel
+from tercel.core import Floats, Packed, Singles, kernel
+from tercel.execution import Intents
 from tercel.execution import intent as it
-from tercel.execution.intent import Intents
 
 ALONE: Final = 1 << 20
 """A step between rungs that leaves the ladder with its first alone."""

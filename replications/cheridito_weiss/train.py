@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from replications.cheridito_weiss import learned, tune
 from replications.cheridito_weiss.cells import CELLS, Cell
 from replications.cheridito_weiss.market import CellVec
-from tercel.execution.policies.mlp import MlpPolicy
-from tercel.lab.learning.native.ppo import Ppo, PpoSettings
+from tercel.execution.policies import MlpPolicy
+from tercel.lab.learning import Ppo, PpoSettings
 
 Floats = NDArray[np.float64]
 EPISODES: Final = 320

@@ -11,11 +11,11 @@ from replications.deep_hedging import model as dh
 from replications.deep_hedging.train import Settings, train_hedge
 from replications.known_figures import hedges
 from replications.stored import SEEDS, store, stored
-from tercel.api.stderr import progress_console
-from tercel.cli.terminal import print_json, print_table, say
-from tercel.core.report.svg import Figure
+from tercel.api import progress_console
+from tercel.cli import print_json, print_table, say
+from tercel.core.report import Figure
 from tercel.core.stats import normal_quantile
-from tercel.execution.policies.policy import PolicyPort
+from tercel.execution.policies import PolicyPort
 
 Floats = dh.Floats
 STUDY: Final = "deep-hedging"

@@ -17,8 +17,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.core.arrays import Float32
-from tercel.execution.policies.policy import PolicyPort
+from tercel.core import Float32
+from tercel.execution.policies import PolicyPort
 
 Floats = NDArray[np.float64]
 

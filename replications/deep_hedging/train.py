@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from replications.deep_hedging import model as dh
-from tercel.core.errors import ConfigError
-from tercel.execution.policies.mlp import MlpPolicy
+from tercel.core import ConfigError
+from tercel.execution.policies import MlpPolicy
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from replications.nevmyvaka import study
 from replications.nevmyvaka.stored import FOLDER, Kept, keep, kept, path_of
 from replications.recorded_figures import savings
-from tercel.cli.terminal import print_json, print_table, say
-from tercel.core.stats.bootstrap import Replicates, moments_of_mean, over_seeds, replicate
+from tercel.cli import print_json, print_table, say
+from tercel.core.stats import Replicates, moments_of_mean, over_seeds, replicate
 from tercel.market.tape import Lake
 
 STUDY: Final = "nevmyvaka"

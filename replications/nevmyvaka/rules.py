@@ -7,8 +7,7 @@ from numpy.typing import NDArray
 
 from replications.nevmyvaka.state import jobs_of, market_state, one_price
 from tercel import View
-from tercel.execution.intent import Intents
-from tercel.execution.strategy import Shares, hold, shares
+from tercel.execution import Intents, Shares, hold, shares
 
 Floats = NDArray[np.float64]
 

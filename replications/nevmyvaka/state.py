@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel import View
-from tercel.execution.intent import ANCHOR, REST0, TAKE, Intents
-from tercel.execution.strategy import ladder, settle
+from tercel.execution import ANCHOR, REST0, TAKE, Intents, ladder, settle
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from replications.nevmyvaka.study import VARIANTS, Setting, Table
-from tercel.core.errors import PolicyError
-from tercel.core.files import write_whole
+from tercel.core import PolicyError, write_whole
 
 FOLDER: Final = Path(__file__).parent / "tables"
 _DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"

@@ -11,18 +11,13 @@ from replications.nevmyvaka import state
 from replications.nevmyvaka.rules import SubmitAndLeave, Swept
 from replications.nevmyvaka.sweep import Tried, sweep
 from tercel import Task, View
-from tercel.core.errors import ConfigError
-from tercel.core.vocabulary import FOREVER_NS
+from tercel.core import FOREVER_NS, ConfigError
+from tercel.execution import BPS, Costs, Intents, Strategy, shares
 from tercel.execution import step as kernels
-from tercel.execution.costs import BPS, Costs
-from tercel.execution.intent import Intents
-from tercel.execution.strategy import Strategy, shares
-from tercel.lab.evaluation.episodes import Episodes, Plan
-from tercel.lab.evaluation.experiment import batches, run_strategies
-from tercel.lab.evaluation.windows import tape_plan
+from tercel.lab.evaluation import Episodes, Plan, batches, run_strategies, tape_plan
+from tercel.market.simulator import Source, TapeDay
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.source import Source
-from tercel.market.simulator.tape_source import TapeDay, replay
+from tercel.market.simulator import replay_source as replay
 from tercel.market.tape import Lake
 
 Floats = NDArray[np.float64]

@@ -11,8 +11,8 @@ from replications.nevmyvaka.study import Tape, open_tape
 from replications.ning import replayed, study, world
 from replications.ning.stored import FOLDER, KINDS, Origin, keep, keep_origin, kept
 from replications.recorded_figures import gains
-from tercel.cli.terminal import print_json, print_table, say
-from tercel.core.stats.bootstrap import moments_of_mean, over_seeds, replicate
+from tercel.cli import print_json, print_table, say
+from tercel.core.stats import moments_of_mean, over_seeds, replicate
 from tercel.market.tape import Lake
 
 STUDY: Final = "ning"

@@ -7,13 +7,11 @@ from numpy.typing import NDArray
 
 from replications.ning.world import EVEN, OBSERVED, PERIODS, SPEEDS, Float32, Floats, observe, sold
 from tercel import Task
-from tercel.core.errors import CapacityError
-from tercel.execution import columns, intent
-from tercel.execution.costs import BPS
-from tercel.execution.strategy import ladder, settle
-from tercel.lab.evaluation.episodes import Episodes, Plan
+from tercel.core import CapacityError
+from tercel.execution import BPS, columns, intent, ladder, settle
+from tercel.lab.evaluation import Episodes, Plan
+from tercel.market.simulator import Source
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.source import Source
 
 SLICES: Final = 12
 """Of a period: one a minute."""

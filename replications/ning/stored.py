@@ -7,9 +7,8 @@ from typing import Final
 
 from replications.ning.study import SEEDS
 from replications.ning.world import OBSERVED
-from tercel.core.errors import PolicyError
-from tercel.execution.policies.mlp import MlpPolicy
-from tercel.execution.policies.onnx_file import from_onnx, to_onnx
+from tercel.core import PolicyError
+from tercel.execution.policies import MlpPolicy, from_onnx, to_onnx
 
 FOLDER: Final = Path(__file__).parent / "policies"
 KINDS: Final = ("mid", "take", "walk")

@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 from replications.nevmyvaka.study import Tape, windows
 from replications.ning import replayed, world
 from studies.twins import run_twins
-from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.core import NS_PER_SECOND
 from tercel.execution import step as kernels
-from tercel.execution.policies.mlp import MlpPolicy
-from tercel.lab.evaluation.episodes import Plan
-from tercel.lab.learning.native.dqn import Dqn, DqnSettings
-from tercel.lab.learning.port import VecEnv
+from tercel.execution.policies import MlpPolicy
+from tercel.lab.evaluation import Plan
+from tercel.lab.learning import Dqn, DqnSettings, VecEnv
 
 Floats = NDArray[np.float64]
 

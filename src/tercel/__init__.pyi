@@ -6,7 +6,6 @@ from tercel.api.learn import Tuned as Tuned
 from tercel.api.learn import explain as explain
 from tercel.api.learn import train as train
 from tercel.api.learn import tune as tune
-from tercel.api.market import Market as Market
 from tercel.api.market import calibrate as calibrate
 from tercel.api.market import load_market as load_market
 from tercel.api.market import replay as replay
@@ -18,6 +17,7 @@ from tercel.api.result import Result as Result
 from tercel.api.tca.report import own_costs as own_costs
 from tercel.core.errors import TercelError as TercelError
 from tercel.execution.intent import Intent as Intent
+from tercel.execution.market import Market as Market
 from tercel.execution.policies.strategy import model_strategy as model_strategy
 from tercel.execution.task import Latency as Latency
 from tercel.execution.task import Task as Task
@@ -28,7 +28,7 @@ from tercel.lab.evaluation.order_files import read_orders as read_orders
 from tercel.lab.evaluation.orders import Order as Order
 from tercel.lab.learning.rewards import Step as Step
 from tercel.market.simulator.terms import Fees as Fees
-from tercel.market.tape import Lake as Lake
+from tercel.market.tape.lake import Lake as Lake
 
 __version__: str
 __all__ = [

@@ -1,5 +1,5 @@
 """`python -m tercel`."""
 
-from tercel.cli import main
+from tercel.cli.root import main
 
 main()

@@ -16,17 +16,18 @@ import numpy as np
 from studies.ablation.trainings import Run
 from studies.ablation.variants import WHOLE, Variant
 from tercel.core.stats import PairedGain, Replicates, intervals, moments_of_cvar, over_seeds
-from tercel.execution.costs import attribute
+from tercel.execution import Strategy, attribute
 from tercel.execution.strategies import build
-from tercel.execution.strategy import Strategy
-from tercel.lab.evaluation.comparisons import ComparisonLedger, ResampledScores, Scores, detectable
-from tercel.lab.evaluation.market import JobMarket
-from tercel.lab.evaluation.pipeline.candidates import Candidate
-from tercel.lab.evaluation.pipeline.jobs import Results, run_jobs
-from tercel.lab.evaluation.pipeline.leaks import refuse_leaks
-from tercel.lab.evaluation.pipeline.scenarios import Scenario
-from tercel.lab.evaluation.settings import MarketTask
-from tercel.lab.learning.agent.config import AgentConfig
+from tercel.lab.evaluation import (
+    ComparisonLedger,
+    JobMarket,
+    MarketTask,
+    ResampledScores,
+    Scores,
+    detectable,
+)
+from tercel.lab.evaluation.pipeline import Candidate, Results, Scenario, refuse_leaks, run_jobs
+from tercel.lab.learning.agent import AgentConfig
 from tercel.lab.learning.agent.policy import action_parameters, rule_name
 
 RULE: Final = "the rule"

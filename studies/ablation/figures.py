@@ -5,9 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from tercel.core.arrays import Floats
-from tercel.core.report import svg
-from tercel.core.report.svg import Figure, finished, name_rows, sketch, small_panels
+from tercel.core import Floats
+from tercel.core.report import Figure, finished, name_rows, sketch, small_panels, svg
 
 Curve = tuple[Floats, Floats]
 """Frames and mean cost in bps, float64 (L,) each."""

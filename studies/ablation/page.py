@@ -10,8 +10,8 @@ from studies.ablation.evaluation import RULE
 from studies.ablation.figures import Curve, curves, differences
 from studies.ablation.trainings import Run
 from studies.ablation.variants import WHOLE
-from tercel.core.report.page import Section, render
-from tercel.lab.evaluation.training_files import read_metrics
+from tercel.core.report import Section, render
+from tercel.lab.evaluation import read_metrics
 from tercel.lab.learning.agent.run_folder import CHECKS
 
 PAGE: Final = "report.html"

@@ -14,14 +14,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from studies.ablation.variants import WHOLE, Variant
-from tercel.core.errors import TercelError
-from tercel.core.files import write_whole
-from tercel.core.pool import Pool, stopping
-from tercel.execution.policies.policy import CARD
-from tercel.lab.learning.agent.config import AgentConfig
+from tercel import TercelError
+from tercel.core import Pool, stopping, write_whole
+from tercel.execution.policies import CARD_FILE as CARD
+from tercel.lab.learning.agent import AgentConfig, run_training
 from tercel.lab.learning.agent.report import write_page
 from tercel.lab.learning.agent.run_folder import LAST, RESULT, claim, refuse_another
-from tercel.lab.learning.agent.training import run_training
 
 TRAINED: Final = "trained"
 CPU: Final = "cpu.json"

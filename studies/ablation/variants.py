@@ -15,20 +15,17 @@ from typing import Any, Final, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from tercel.core.arrays import Float32
-from tercel.core.errors import ConfigError, TercelError
-from tercel.core.names import check_known, offer
-from tercel.core.toml import read_toml
-from tercel.core.validated import words_of
-from tercel.execution.observations import observer
+from tercel import TercelError
+from tercel.core import ConfigError, Float32, check_known, offer, read_toml, words_of
+from tercel.execution import observer
 from tercel.execution.strategies import build
-from tercel.lab.learning.agent.config import AgentConfig, preset_file, read_config
+from tercel.lab.learning.agent import AgentConfig, preset_file, read_config
 from tercel.lab.learning.agent.learner import learner_settings, make_learner, with_algo
 from tercel.lab.learning.agent.policy import actions_of, rule_of
 from tercel.lab.learning.agent.sweep import overlaid
 from tercel.market.flow import preset as presets
-from tercel.market.impact.pilot import law_for
-from tercel.market.regimes.choice import chosen
+from tercel.market.impact import law_for
+from tercel.market.regimes import chosen
 
 SHIPPED: Final = Path(__file__).parent / "variants.toml"
 WHOLE: Final = "whole"

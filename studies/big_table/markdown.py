@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping
 
 from studies.big_table.table import BigTable
 from studies.markdown import markdown_table
-from tercel.core.report.tables import spelt
-from tercel.lab.evaluation.claims import Claim
-from tercel.lab.evaluation.pipeline.evaluation_result import MarketCell
-from tercel.lab.evaluation.pipeline.notes import (
+from tercel.core.report import spelt
+from tercel.lab.evaluation import Claim
+from tercel.lab.evaluation.pipeline import (
     POOLED,
+    MarketCell,
     claimed,
     figure_name,
     gain,

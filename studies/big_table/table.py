@@ -6,21 +6,30 @@ from dataclasses import dataclass
 import numpy as np
 
 import tercel as tc
-from tercel.core.names import check_known, listed
-from tercel.core.plain import Record
-from tercel.lab.evaluation.claims import Claim, claim
-from tercel.lab.evaluation.comparisons import ComparisonLedger, ScenarioComparison
-from tercel.lab.evaluation.pipeline.candidates import Candidate
-from tercel.lab.evaluation.pipeline.evaluation_result import MarketCell
-from tercel.lab.evaluation.pipeline.families import Participants
-from tercel.lab.evaluation.pipeline.jobs import Results
+from tercel.core import Record, check_known, listed
+from tercel.lab.evaluation import (
+    SCHEDULES,
+    Claim,
+    ComparisonLedger,
+    ScenarioComparison,
+    ScheduleRatios,
+    claim,
+    ratios,
+)
+from tercel.lab.evaluation.pipeline import (
+    PLAIN,
+    Candidate,
+    Evaluation,
+    MarketCell,
+    Participants,
+    Results,
+    Scenario,
+    without_overflow,
+)
 from tercel.lab.evaluation.pipeline.request import settings_of
-from tercel.lab.evaluation.pipeline.results import Evaluation, without_overflow
-from tercel.lab.evaluation.pipeline.scenarios import PLAIN, Scenario
 from tercel.lab.evaluation.pipeline.summary import SEED
-from tercel.lab.evaluation.risk_statistics import SCHEDULES, ScheduleRatios, ratios
 from tercel.market.flow import preset as presets
-from tercel.market.regimes.named import NAMED
+from tercel.market.regimes import NAMED
 
 
 def regimes_of(text: str) -> list[str]:

@@ -24,7 +24,7 @@ from studies.commands.signals_compare import compare
 from studies.commands.signals_leak import LeakWithTweets
 from studies.commands.signals_train import TrainWithAlpha
 from studies.commands.trade_run import RunDeskWithExperiments
-from tercel.cli.plugins import PluginCommands
+from tercel.cli import PluginCommands
 
 COMMANDS = [
     PluginCommands(

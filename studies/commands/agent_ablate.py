@@ -9,17 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 import typer
 
 from studies.markdown import Write, around, markdown_table, marks_of, replace_table
-from tercel.cli.shared import AsJson, listed_seeds
-from tercel.cli.terminal import hand_over, print_table, progress, say
-from tercel.core.errors import ConfigError, DataError
-from tercel.core.names import listed
-from tercel.core.plain import json_text
-from tercel.core.report.tables import fixed, spelt_cell
+from tercel.cli import AsJson, hand_over, listed_seeds, print_table, progress, say
+from tercel.core import ConfigError, DataError, json_text, listed
+from tercel.core.report import fixed, spelt_cell
 
 if TYPE_CHECKING:
     from studies.ablation.trainings import Run
     from studies.ablation.variants import Variant
-    from tercel.lab.learning.agent.config import AgentConfig
+    from tercel.lab.learning.agent import AgentConfig
 
 VARIANTS_FILE: Final = (
     "variants of a training", "studies.ablation.variants:VariantsFile", "studies.ablation.variants:check_file",
@@ -153,7 +150,7 @@ def ablate(request: Ablate) -> None:
 def _recipe(request: Ablate) -> "AgentConfig":
     """The recipe that is named, with fewer frames where they are asked for."""
     from studies.ablation.variants import with_frames
-    from tercel.lab.learning.agent.config import preset_file, preset_names, read_config
+    from tercel.lab.learning.agent import preset_file, preset_names, read_config
     from tercel.lab.learning.agent.learner import refuse_settings
 
     config, preset = request.config, request.preset

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tercel.cli.shared import AsJson
-from tercel.cli.terminal import hand_over, say
+from tercel.cli import AsJson, hand_over, say
 
 if TYPE_CHECKING:
     from studies.shipped.policies import PackagedPolicy

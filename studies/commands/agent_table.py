@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 import typer
 
 from studies.markdown import around, marks_of, replace_table
-from tercel.cli.shared import AsJson, Ray, listed_seeds
-from tercel.cli.terminal import hand_over, print_table, say
-from tercel.core.plain import json_text
+from tercel.cli import AsJson, Ray, hand_over, listed_seeds, print_table, say
+from tercel.core import json_text
 
 if TYPE_CHECKING:
     from studies.big_table.table import BigTable
@@ -73,11 +72,8 @@ def table(request: TableRequest) -> None:
     seeds, out = listed_seeds(request.seeds), request.out
     from studies.big_table.markdown import heads, lines
     from studies.big_table.table import regimes_of, result_of, scenarios_of
-    from tercel.lab.evaluation.pipeline.candidates import baselines_of
-    from tercel.lab.evaluation.pipeline.families import field_of
-    from tercel.lab.evaluation.pipeline.jobs import run_jobs
-    from tercel.lab.evaluation.pipeline.scenarios import PLAIN
-    from tercel.lab.learning.ray.jobs import on_cluster
+    from tercel.lab.evaluation.pipeline import PLAIN, baselines_of, field_of, run_jobs
+    from tercel.lab.learning import on_cluster
 
     if request.write is not None:
         around(request.write, MARKS)
@@ -115,7 +111,7 @@ def table(request: TableRequest) -> None:
 
 def _write(path: Path, result: "BigTable") -> None:
     from studies.big_table.markdown import IMAGE, markdown
-    from tercel.lab.evaluation.pipeline.notes import gains_figure
+    from tercel.lab.evaluation.pipeline import gains_figure
 
     replace_table(path, markdown(result), MARKS)
     say(f"written  {path}")

@@ -10,9 +10,8 @@ import typer
 
 from studies.commands.cells import percent, with_error
 from studies.commands.market_response import SIZES, Sizes
-from tercel.cli.shared import IN_LAKE, PRESET, TAPES, AsJson, Seed
-from tercel.cli.terminal import hand_over, print_table, say
-from tercel.core.errors import ConfigError
+from tercel.cli import IN_LAKE, PRESET, TAPES, AsJson, Seed, hand_over, print_table, say
+from tercel.core import ConfigError
 
 HEADINGS = (
     "size", "latency", "first leg", "wait, s", "second leg", "profit, bps", "p", "p adjusted", "ticks a lot", "traded",
@@ -81,8 +80,8 @@ def arbitrage(request: Arbitrage) -> None:
         )
     from studies.round_trips.grounds import preset_grounds, tape_grounds
     from studies.round_trips.search import arbitrage as search
-    from tercel.execution.market import latency_of
-    from tercel.market.flow.preset import load
+    from tercel.execution import latency_of
+    from tercel.market.flow import load
 
     if request.preset is not None:
         searched, proof = preset_grounds(load(request.preset), request.impact, request.seed)

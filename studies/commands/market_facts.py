@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
-from tercel.cli.shared import AsJson, Lake, Seed, Symbol, listed_dates
-from tercel.cli.terminal import hand_over, print_table, say
-from tercel.core.errors import ConfigError
+from tercel.cli import AsJson, Lake, Seed, Symbol, hand_over, listed_dates, print_table, say
+from tercel.core import ConfigError
 
 if TYPE_CHECKING:
     from studies.realism.sanity import Sanity
@@ -40,9 +39,9 @@ def facts(request: Facts) -> None:
     """Cont's stylised facts and those of order flow, one by one: real days beside simulated ones."""
     dates = listed_dates(request.date)
     from studies.realism.stylised import FACTS, find
-    from tercel.market.flow.preset import load
-    from tercel.market.score.days import of_one_market, read_days, simulated
-    from tercel.market.score.sample import sample
+    from tercel.market import of_one_market, read_days, simulated
+    from tercel.market.flow import load
+    from tercel.market.score import sample
 
     days = read_days(request.lake, request.symbol, dates)
     presets = [load(name) for name in request.markets]
@@ -101,7 +100,7 @@ def sanity(request: FreeDays) -> int:
     """Let markets run free for many days: does one run away, dry up, or lose its volatility? Exit 1 if one does."""
     from studies.realism.free_days import free_days
     from studies.realism.sanity import summary
-    from tercel.market.flow.preset import load
+    from tercel.market.flow import load
 
     presets = {name: load(name) for name in request.markets}
     called = [preset.name for preset in presets.values()]

@@ -7,21 +7,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tercel.cli.market_score import file_to_write
-from tercel.cli.shared import (
+from tercel.cli import (
     PRESET,
     JsonRequest,
     Lake,
     PresetsSymbol,
     Seed,
     Venue,
+    check_folder,
+    file_to_write,
+    hand_over,
     listed_dates,
     page_folder,
+    print_table,
+    say,
 )
-from tercel.cli.terminal import check_folder, hand_over, print_table, say
-from tercel.core.plain import plain
-from tercel.core.report.cells import NOTHING
-from tercel.core.report.tables import plain_table
+from tercel.core import plain_values as plain
+from tercel.core.report import NOTHING, plain_table
 
 if TYPE_CHECKING:
     from studies.fills.fill_comparison import Fills
@@ -59,8 +61,8 @@ def fills(request: FillsRequest) -> None:
         listed_dates(",".join(request.dates)),
     )
     from studies.fills.fill_comparison import card, study, teaches
-    from tercel.market.flow.preset import load
-    from tercel.market.score.days import days_of
+    from tercel.market import days_of
+    from tercel.market.flow import load
 
     preset = load(request.preset)
     days = days_of(preset, request.lake, dates, symbol=request.symbol, venue=request.venue)
@@ -91,7 +93,7 @@ def table(found: "Fills") -> list[list[str]]:
     """A row for each gate; mark-outs are judged in bps and shown in ticks."""
     from studies.fills.fill_comparison import MOVES, WORDS
     from studies.fills.fills import PLACES
-    from tercel.execution.foresight.forecaster import ENOUGH
+    from tercel.execution.foresight import ENOUGH
 
     def months(name: str) -> list[str]:
         return [" / ".join(_number(x) for x in found.months[name].values())] if found.months else []
@@ -173,7 +175,7 @@ def page(found: "Fills") -> str:
     from studies.fills.fills import WAITS_S
     from studies.fills.fills_figures import by_class, fill_curves, markouts, returns_and_hidden
     from studies.fills.markouts import HORIZONS_S
-    from tercel.core.report.page import Section, render
+    from tercel.core.report import Section, render
 
     cells, symbol = (
         plain({name: asdict(cell) for name, cell in found.figures.items()}),

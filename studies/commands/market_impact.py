@@ -7,10 +7,18 @@ from typing import Annotated, Any
 
 import typer
 
-from tercel.cli.shared import PRESET, JsonRequest, Seed, page_folder
-from tercel.cli.terminal import check_folder, hand_over, print_table, say
-from tercel.core.errors import ConfigError
-from tercel.core.report.tables import spelt_cell
+from tercel.cli import (
+    PRESET,
+    JsonRequest,
+    Seed,
+    check_folder,
+    hand_over,
+    page_folder,
+    print_table,
+    say,
+)
+from tercel.core import ConfigError
+from tercel.core.report import spelt_cell
 
 Law = Annotated[
     str | None,
@@ -64,7 +72,7 @@ def impact(request: Impact) -> None:
         _carry(request, request.carry)
         return
     from studies.impact.card import impact_card
-    from tercel.market.flow.preset import load
+    from tercel.market.flow import load
 
     card = impact_card(
         load(request.preset), pairs=request.pairs, seed=request.seed, impact=request.impact
@@ -88,9 +96,8 @@ def _carry(request: Impact, out: Path) -> None:
         )
     if out.suffix != ".json":
         raise ConfigError("a preset file (.json) to write", f"--carry {out}", "name it NAME.json")
-    from tercel.market.flow.preset import load
-    from tercel.market.impact.law import ImpactLaw
-    from tercel.market.impact.pilot import carrying
+    from tercel.market.flow import load
+    from tercel.market.impact import ImpactLaw, carrying
 
     made = carrying(load(request.preset), y=request.y, seed=request.seed)
     law = ImpactLaw(**made.card["impact"])
@@ -153,7 +160,7 @@ def page(card: Mapping[str, Any], out: Path | None) -> str:
         impact_by_size,
         metaorder_paths,
     )
-    from tercel.core.report.page import Section, render
+    from tercel.core.report import Section, render
 
     missed = [QUESTIONS[key] for key, fine in card["passed"].items() if not fine]
     lead = (

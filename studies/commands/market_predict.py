@@ -8,20 +8,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tercel.cli.market_score import file_to_write
-from tercel.cli.shared import (
+from tercel.cli import (
     PRESET,
     JsonRequest,
     Lake,
     PresetsSymbol,
     Seed,
+    check_folder,
+    file_to_write,
+    hand_over,
     listed_dates,
     page_folder,
+    print_table,
+    say,
     share_of,
 )
-from tercel.cli.terminal import check_folder, hand_over, print_table, say
-from tercel.core.plain import Record, plain
-from tercel.core.report.tables import plain_table, spelt
+from tercel.core import Record
+from tercel.core import plain_values as plain
+from tercel.core.report import plain_table, spelt
 
 if TYPE_CHECKING:
     from studies.prediction.prediction import Prediction
@@ -90,12 +94,11 @@ def predict(request: Predict) -> None:
         refuse_calibrated,
         sides,
     )
-    from tercel.execution.market import Market
-    from tercel.execution.task import Task
-    from tercel.lab.evaluation.pipeline.leaks import judged_days, refuse_leaks
+    from tercel import Task
+    from tercel.execution import Market
+    from tercel.lab.evaluation.pipeline import Scenario, judged_days, refuse_leaks
     from tercel.lab.evaluation.pipeline.request import settings_of
-    from tercel.lab.evaluation.pipeline.scenarios import Scenario
-    from tercel.market.flow.preset import load
+    from tercel.market.flow import load
 
     began = time.process_time()
     preset = load(request.preset)
@@ -175,7 +178,7 @@ class Predicted(Record):
 
 def card_of(found: Predicted) -> dict[str, Any]:
     """Entry of a prediction on a preset's card."""
-    from tercel.market.score.tape import rounded
+    from tercel.market import rounded
 
     ours, strategies = found.finding.ours, len(found.finding.strategies)
     ranks = {"spearman": ours.spearman, "spearman_resting": ours.spearman_resting}
@@ -227,7 +230,7 @@ def rows_of(found: Predicted) -> list[list[str]]:
 def page(found: Predicted) -> str:
     """The page of pictures."""
     from studies.prediction.prediction_figures import costs, shares
-    from tercel.core.report.page import Section, render
+    from tercel.core.report import Section, render
 
     lead, *rest = found.sentences
     rows, facts = found.finding.strategies, {"notes": " ".join(found.notes)}

@@ -9,9 +9,8 @@ import typer
 
 from studies.commands.cells import percent, with_error
 from studies.commands.market_impact import Law
-from tercel.cli.shared import PRESET, AsJson, Seed, page_folder
-from tercel.cli.terminal import check_folder, hand_over, print_table, say
-from tercel.core.report.tables import fixed, plain_table
+from tercel.cli import PRESET, AsJson, Seed, check_folder, hand_over, page_folder, print_table, say
+from tercel.core.report import fixed, plain_table
 
 Cells = list[list[str]]
 Sizes = Annotated[
@@ -47,9 +46,9 @@ def response(request: ResponseRequest) -> None:
     """Measure what a market answers to styles of execution: displacement, cost by size, who comes to resting orders."""
     check_folder(request.out)
     from studies.response.response import measure
-    from tercel.market.flow.preset import load
-    from tercel.market.impact.pilot import law_for
-    from tercel.market.simulator.source import reactive
+    from tercel.market.flow import load
+    from tercel.market.impact import law_for
+    from tercel.market.simulator import reactive
 
     preset = load(request.preset)
     market = reactive(preset, seed=request.seed, impact=law_for(preset, request.impact) or "none")
@@ -179,7 +178,7 @@ def lines(found: Mapping[str, Any]) -> list[str]:
 
 def page(found: Mapping[str, Any]) -> str:
     """The tables and the verdict as a page."""
-    from tercel.core.report.page import Section, render
+    from tercel.core.report import Section, render
 
     return render(
         f"Response of {found['preset']}",

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
-from tercel.cli.market_score import OWN, ScoreRequest
-from tercel.cli.market_score import score as own_score
-from tercel.core.errors import ConfigError
+from tercel.cli import OWN, ScoreRequest
+from tercel.cli import score as own_score
+from tercel.core import ConfigError
 
 if TYPE_CHECKING:
-    from tercel.core.report.svg import Figure
-    from tercel.market.flow.port import Preset
+    from tercel.core.report import Figure
+    from tercel.market.flow import Preset
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from studies.markdown import Write, around, markdown_table, marks_of, replace_table
+from tercel import TercelError
+from tercel.cli import AsJson, hand_over, print_table, say
 from tercel.cli.market_score_rows import passed, predicted
-from tercel.cli.shared import AsJson
-from tercel.cli.terminal import hand_over, print_table, say
-from tercel.core.errors import ConfigError, TapeError, TercelError
-from tercel.core.names import check_known, listed
-from tercel.core.report.tables import fixed, spelt_cell
+from tercel.core import ConfigError, TapeError, check_known, listed
+from tercel.core.report import fixed, spelt_cell
 
 if TYPE_CHECKING:
     from studies.realism.sets import DataSet
@@ -56,7 +55,7 @@ class MarketTableRequest:
 def table(request: MarketTableRequest) -> None:
     """Score every model on every data set: the table of docs/markets.md."""
     from studies.realism import sets
-    from tercel.market.flow.preset import models as every_model
+    from tercel.market import models as every_model
 
     names = listed(request.names)
     models = listed(request.models)
@@ -91,9 +90,9 @@ def _rows(
     """Every model that can be had for a data set."""
     from studies.impact.card import impact_card
     from studies.realism.sets import made_for, shipped_for
+    from tercel.market import ScoreDraw, keep
+    from tercel.market import score_preset as score
     from tercel.market.flow import preset as presets
-    from tercel.market.score.card import keep, score
-    from tercel.market.score.realism import ScoreDraw
 
     for lake in request.lakes:
         try:
@@ -152,7 +151,7 @@ def cells(row: dict[str, Any]) -> list[str]:
 
 def markdown(rows: Sequence[dict[str, Any]]) -> str:
     """The table, the gates that the judged model missed (each model, where none is it), and the impact figures."""
-    from tercel.market.score.card import JUDGED_MODEL
+    from tercel.market import JUDGED_MODEL
 
     told = [row for row in rows if row["model"] == JUDGED_MODEL] or rows
     lines = [*markdown_table(HEADINGS, [cells(row) for row in rows], HEADINGS), ""]

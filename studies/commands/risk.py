@@ -6,14 +6,12 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
-from tercel.cli.risk import PostureRequest
-from tercel.cli.shared import AsJson, Seed
-from tercel.cli.terminal import hand_over, print_table, result_console, say
-from tercel.core.files import write_whole
+from tercel.cli import AsJson, PostureRequest, Seed, hand_over, print_table, result_console, say
+from tercel.core import write_whole
 
 if TYPE_CHECKING:
     from studies.risk.trials.report import TrialReport
-    from tercel.signals.risk.report import PostureStory
+    from tercel.signals.risk import PostureStory
 
 Data = Annotated[
     Path | None,

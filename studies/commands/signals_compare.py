@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from tercel.cli.signals import Configured, resumable, settings_of
-from tercel.cli.terminal import hand_over, print_rows, print_table, say
-from tercel.core.report.tables import spelt_cell
+from tercel.cli import Configured, hand_over, print_rows, print_table, say
+from tercel.cli.signals import resumable, settings_of
+from tercel.core.report import spelt_cell
 
 Lines = Sequence[dict[str, Any]]
 

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from tercel.cli.signals import Leak
+from tercel.cli import Leak
 
 if TYPE_CHECKING:
-    from tercel.signals.runs.config import SignalsConfig
+    from tercel.signals.runs import SignalsConfig
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class LeakWithTweets(Leak):
 
     def sets(self, data: Path) -> "list[SignalsConfig]":
         """Configurations of the data sets that a folder holds."""
-        from tercel.signals.runs.config import PanelSection, SignalsConfig, SourceSection
+        from tercel.signals.runs import PanelSection, SignalsConfig, SourceSection
 
         found, tweets = super().sets(data), data / "stocknet"
         if tweets.exists():

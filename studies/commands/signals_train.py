@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from tercel.cli.signals import TrainSignals
+from tercel.cli import TrainSignals
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
-from tercel.cli.trade import Experiments, RunDesk
+from tercel.cli import Experiments, RunDesk
 
 if TYPE_CHECKING:
-    from tercel.desk.rounds.config import DeskConfig
+    from tercel.desk.rounds import DeskConfig
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from tercel.api.demo.markets import SimulatedMarkets, open_demo
-from tercel.core.stats import Estimate
-from tercel.core.stats.bootstrap import mean_interval
-from tercel.desk.rounds.config import DeskConfig
-from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.memory import MemoryJournal
+from tercel.api.demo import SimulatedMarkets, open_demo
+from tercel.core.stats import Estimate, mean_interval
+from tercel.desk.rounds import DeskConfig
+from tercel.desk.trading.journal import MemoryJournal, kinds
 
 ARROWS: Final = ("alpha", "posture", "feedback")
 DESK: Final = "desk"

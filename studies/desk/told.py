@@ -6,13 +6,11 @@ from typing import Any, Final
 
 from studies.desk.experiment import DESK, DeskRun, arrows, freezes, levels, mean_paths, worth
 from studies.desk.variants import run_variants
-from tercel.api.demo.scenario import scenario_of
-from tercel.api.desk_figures import cost_through_rounds, share_of_flow
-from tercel.cli.trade import Experiments
-from tercel.core.report.figures import paired_differences
-from tercel.core.report.page import Section
-from tercel.core.report.tables import plain_table
-from tercel.desk.rounds.config import DeskConfig
+from tercel.api import cost_through_rounds, share_of_flow
+from tercel.api.demo import scenario_of
+from tercel.cli import Experiments
+from tercel.core.report import Section, paired_differences, plain_table
+from tercel.desk.rounds import DeskConfig
 
 ARROWS: Final = "The same desk on the same markets and orders, without one arrow of the loop; positive: the arrow saves."
 ALONE: Final = "The same orders worked by the desk, and by one agent with all the flow. The dotted line is the planted change."

@@ -13,12 +13,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.core.arrays import Floats, Ints
-from tercel.core.errors import DataError
-from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.execution.foresight.features import NAMES
+from tercel.core import NS_PER_SECOND, DataError, Floats, Ints
+from tercel.execution.foresight import NAMES
 from tercel.market.tape import Lake
-from tercel.signals.flow.days import STEP_NS, FlowDay, read_day
+from tercel.signals.flow import STEP_NS, FlowDay, read_day
 from tercel.signals.flow.train import CLIP
 
 PACE: Final = NS_PER_SECOND // STEP_NS

@@ -28,9 +28,8 @@ from studies.families.gated import GatedClassifier
 from studies.families.scores import auc, brier, ece
 from studies.zoo import FAMILIES, STATES, card_of
 from studies.zoo.regimes import HmmRegimes
-from tercel.core.arrays import Floats, Ints
-from tercel.core.errors import ConfigError
-from tercel.signals.fusion import Fusion, stack
+from tercel.core import ConfigError, Floats, Ints
+from tercel.signals import Fusion, stack
 from tercel.signals.zoo import absent
 
 STEPS = 16

@@ -18,9 +18,8 @@ from studies.zoo import card_of
 from studies.zoo.networks import SequenceNetwork
 from studies.zoo.regimes import KINDS
 from studies.zoo.svm import SupportVectors, gamma_of
-from tercel.core.arrays import Floats
-from tercel.signals.zoo.base import Estimator, FitError, checks, scale_of
-from tercel.signals.zoo.models import BoostedTrees, ForestNodes
+from tercel.core import Floats
+from tercel.signals import BoostedTrees, Estimator, FitError, ForestNodes, checks, scale_of
 
 _FOLDS: Final = 3
 

@@ -11,11 +11,9 @@ from studies.families.panel import ProcessMeter, compare_on_panel
 from studies.families.report import compare_page
 from studies.families.settings import CompareSection, compare_section
 from studies.zoo import card_of
-from tercel.cli.terminal import progress, say
-from tercel.core.errors import ConfigError
-from tercel.core.files import write_whole
-from tercel.core.plain import json_text
-from tercel.signals.runs.config import SignalsConfig
+from tercel.cli import progress, say
+from tercel.core import ConfigError, json_text, write_whole
+from tercel.signals.runs import SignalsConfig
 
 SETTINGS = "compare.json"
 CELLS = "cells"

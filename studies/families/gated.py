@@ -12,10 +12,8 @@ import numpy as np
 
 from studies.families.classifiers import Classifier, Logistic
 from studies.zoo.regimes import KINDS
-from tercel.core.arrays import Floats
-from tercel.core.errors import DataError
-from tercel.signals.zoo.base import Estimator, Regressor
-from tercel.signals.zoo.models import Ridge
+from tercel.core import DataError, Floats
+from tercel.signals import Estimator, Regressor, Ridge
 
 MOST_STATES = 4
 

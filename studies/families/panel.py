@@ -24,12 +24,13 @@ from numpy.typing import ArrayLike
 from studies.families.cells import Measurement
 from studies.families.settings import compare_section
 from studies.zoo import FAMILIES, SEQUENCES, STATES
-from tercel.cli.terminal import say
-from tercel.core.arrays import Floats
-from tercel.core.errors import DataError
-from tercel.core.files import beside
-from tercel.core.plain import json_text, plain
+from tercel.cli import say
+from tercel.core import DataError, Floats, beside, json_text
+from tercel.core import plain_values as plain
 from tercel.core.stats import mean_interval
+from tercel.signals import LEAK_CEILING as CEILING
+from tercel.signals import SCORE_BLOCK as BLOCK
+from tercel.signals import Dataset, rank_ic_by_date, skill
 from tercel.signals.fusion_walk import (
     Fold,
     base_names,
@@ -39,12 +40,7 @@ from tercel.signals.fusion_walk import (
     out_of_fold,
     thinned,
 )
-from tercel.signals.leak import CEILING
-from tercel.signals.panel.dataset import Dataset
-from tercel.signals.runs.build import dataset_of_config
-from tercel.signals.runs.config import SignalsConfig, TrainSection
-from tercel.signals.runs.walk import folds_of, walked
-from tercel.signals.scores import BLOCK, rank_ic_by_date, skill
+from tercel.signals.runs import SignalsConfig, TrainSection, dataset_of_config, folds_of, walked
 from tercel.signals.zoo import absent, family
 
 PERIODS_A_YEAR = 252 / 5

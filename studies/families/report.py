@@ -6,11 +6,8 @@ from typing import Any
 import numpy as np
 
 from studies.families.claims import Verdict
-from tercel.core.report import svg
-from tercel.core.report.page import Section, render
-from tercel.core.report.svg import Figure, finished, sketch
-from tercel.core.report.tables import plain_table
-from tercel.signals.evaluated import interval_figure
+from tercel.core.report import Figure, Section, finished, plain_table, render, sketch, svg
+from tercel.signals import interval_figure
 
 COLOURS = {"confirmed": svg.GOOD, "refuted": svg.BAD, "open": svg.SOFT, "absent": svg.RULE}
 

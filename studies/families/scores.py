@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tercel.core.errors import DataError
-from tercel.core.stats.robust import ranks
+from tercel.core import DataError
+from tercel.core.stats import ranks
 
 
 def single_class(which: object, rows: int) -> DataError:

@@ -27,12 +27,12 @@ from studies.families.gated import GatedClassifier, GatedRegressor
 from studies.families.scores import ece
 from studies.zoo import SEQUENCES, SVM_RBF
 from studies.zoo.networks import EPOCH_ROWS
-from tercel.core.arrays import Floats, Ints
-from tercel.core.stats.inference import two_sided_p, weighted_interval
-from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.execution.foresight.features import FEATURES
-from tercel.signals.conformal import AdaptiveWidth, widths
-from tercel.signals.flow.days import accuracy, mirrored_auc
+from tercel.core import NS_PER_SECOND, Floats, Ints
+from tercel.core.stats import two_sided_p, weighted_interval
+from tercel.execution.foresight import FEATURES
+from tercel.signals import AdaptiveWidth
+from tercel.signals import conformal_widths as widths
+from tercel.signals.flow import accuracy, mirrored_auc
 from tercel.signals.zoo import family
 
 HORIZONS: Final = (1, 10, 60)

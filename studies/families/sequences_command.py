@@ -27,17 +27,14 @@ from studies.families.sequences import (
     scored,
     steps_of,
 )  # fmt: skip
-from tercel.cli.terminal import print_json, print_rows, progress, say
-from tercel.core.files import beside
-from tercel.core.names import check_known
-from tercel.core.plain import plain
-from tercel.core.report.cells import NOTHING
-from tercel.core.report.page import Section, render
-from tercel.core.report.tables import fixed, plain_table, spelt_cell
-from tercel.core.stats.inference import holm
-from tercel.execution.foresight.features import FEATURES
+from tercel.cli import print_json, print_rows, progress, say
+from tercel.core import beside, check_known
+from tercel.core import plain_values as plain
+from tercel.core.report import NOTHING, Section, fixed, plain_table, render, spelt_cell
+from tercel.core.stats import holm
+from tercel.execution.foresight import FEATURES
 from tercel.market.tape import Lake
-from tercel.signals.evaluated import interval_figure
+from tercel.signals import interval_figure
 
 CELLS: Final = "cells"
 BASE: Final = 100_000

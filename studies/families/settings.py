@@ -4,8 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from tercel.core.validated import validated
-from tercel.signals.runs.config import SignalsConfig
+from tercel.core import validated_model as validated
+from tercel.signals.runs import SignalsConfig
 
 
 class CompareSection(BaseModel):

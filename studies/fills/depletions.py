@@ -12,9 +12,7 @@ import numpy as np
 from studies.fills import fills_kernel as k
 from studies.fills.markouts import MarkoutOrders
 from studies.fills.replayed import ReplayTally
-from tercel.core.jit import Longs
-from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.market.tape.schema import DELETE, REDUCE
+from tercel.core import DELETE, NS_PER_SECOND, REDUCE, Longs
 
 RETURNS_S: Final = (1, 10, 60)
 FOLLOWED_S: Final = 10

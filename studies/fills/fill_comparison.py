@@ -13,17 +13,24 @@ from studies.fills.lobster_write import as_shown
 from studies.fills.markouts import HORIZONS_S
 from studies.fills.replayed import SKIP_S, replayed
 from studies.fills.turns import TURNS, TURNS_S, turns
-from tercel.core.plain import plain
-from tercel.market.flow.port import Preset
+from tercel.core import plain_values as plain
+from tercel.market import (
+    FIRST_MADE,
+    Day,
+    Sums,
+    dynamics,
+    of_one_market,
+    rounded,
+    seen_days,
+    table,
+    values,
+    working_days,
+)
+from tercel.market.flow import Preset
 from tercel.market.observed import observe
-from tercel.market.score import dynamics
-from tercel.market.score.days import Day, of_one_market, seen_days
-from tercel.market.score.dynamics import Sums, table, values
-from tercel.market.score.tape import rounded
-from tercel.market.simulator.days import synthetic
+from tercel.market.simulator import synthetic
 from tercel.market.tape import Events, Instrument
-from tercel.market.tape.instrument import FIRST_MADE, working_days
-from tercel.signals.flow.days import flow_day
+from tercel.signals.flow import flow_day
 from tercel.signals.flow.recalibrate import Carry, carry
 
 WORDS = {

@@ -20,16 +20,8 @@ import numpy as np
 
 from studies.fills.fill_study import figures
 from studies.fills.fills import WAITS_S
-from tercel.core.jit import Floats
-from tercel.market.score.dynamics import (
-    Sums,
-    by_day,
-    clusters,
-    estimates,
-    interleaved,
-    table,
-    values,
-)
+from tercel.core import Floats
+from tercel.market import Sums, by_day, clusters, estimates, interleaved, table, values
 
 FILL: Final = 0.03
 FLOORS: Final = 1.5

@@ -20,9 +20,8 @@ from studies.fills.fills import (
 from studies.fills.markouts import HORIZONS_S, add_counts, add_markouts, market_orders
 from studies.fills.own_orders import KINDS, QUICK_S, add_own_orders
 from studies.fills.replayed import ReplayedDay, ReplayTally
-from tercel.core.jit import Floats
-from tercel.market.score.dynamics import SumFigure, Sums, over, shares
-from tercel.market.tape.schema import EXECUTE, TRADE_HIDDEN
+from tercel.core import EXECUTE, TRADE_HIDDEN, Floats
+from tercel.market import SumFigure, Sums, over, shares
 
 PARTS: Final = ("filled_before_away", "filled_after_away", "filled_given_away", "back_given_away")
 

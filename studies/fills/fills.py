@@ -13,9 +13,7 @@ from numpy.typing import NDArray
 from studies.fills import fills_kernel as k
 from studies.fills.markouts import add_ghosts
 from studies.fills.replayed import DISTANCES, ReplayedDay, ReplayTally
-from tercel.core.jit import Floats, Longs
-from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.market.tape.schema import ADD
+from tercel.core import ADD, NS_PER_SECOND, Floats, Longs
 
 Bools = NDArray[np.bool_]
 

@@ -5,9 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tercel.core.arrays import Floats
-from tercel.core.report import svg
-from tercel.core.report.svg import Figure, finished, sketch
+from tercel.core import Floats
+from tercel.core.report import Figure, finished, sketch, svg
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -15,8 +15,7 @@ rolls in. Lots of nobody known are withdrawn from the back.
 
 from typing import Final
 
-from tercel.core.jit import Floats, Longs, kernel
-from tercel.core.vocabulary import BUY, NO_ASK, NO_BID, NS_PER_SECOND, SELL
+from tercel.core import BUY, NO_ASK, NO_BID, NS_PER_SECOND, SELL, Floats, Longs, kernel
 from tercel.market.tape import schema
 
 NS, KIND, SLOT, SIDE, PRICE, LOTS = range(6)

@@ -5,23 +5,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.core.jit import Longs, Packed, kernel
-from tercel.feeds.lobster_day import with_rolls
-from tercel.feeds.lobster_kernels import EMPTY_ASK, EMPTY_BID
-from tercel.feeds.verify import in_room
-from tercel.market.book.id_map import Ids
-from tercel.market.book.tape_kernels import apply_one, best_levels
-from tercel.market.tape.events import Columns, Events
-from tercel.market.tape.instrument import Instrument
-from tercel.market.tape.schema import (
-    ADD,
-    DELETE,
-    EXECUTE,
-    MESSAGE_END,
-    OPENING,
-    REDUCE,
-    TRADE_HIDDEN,
-)
+from tercel.core import ADD, DELETE, EXECUTE, REDUCE, TRADE_HIDDEN, Longs, Packed, kernel
+from tercel.feeds import EMPTY_ASK, EMPTY_BID, in_room, with_rolls
+from tercel.market import best_levels
+from tercel.market.book import Ids, apply_one
+from tercel.market.tape import MESSAGE_END, OPENING, Columns, Events, Instrument
 
 
 @kernel

@@ -12,9 +12,7 @@ from numpy.typing import NDArray
 
 from studies.fills import fills_kernel as k
 from studies.fills.replayed import ReplayedDay, ReplayTally
-from tercel.core.jit import Floats, Longs
-from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.market.tape.schema import EXECUTE
+from tercel.core import EXECUTE, NS_PER_SECOND, Floats, Longs
 
 HORIZONS_S: Final = (1, 10, 60, 300)
 BPS: Final = 1e4

@@ -12,9 +12,7 @@ from numpy.typing import NDArray
 from studies.fills import fills_kernel as k
 from studies.fills.fills import WAITS_S
 from studies.fills.replayed import ReplayedDay, ReplayTally
-from tercel.core.jit import Longs
-from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.market.tape.schema import ADD, DELETE, EXECUTE, REDUCE
+from tercel.core import ADD, DELETE, EXECUTE, NS_PER_SECOND, REDUCE, Longs
 
 Bools = NDArray[np.bool_]
 

@@ -12,12 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studies.fills import fills_kernel as k
-from tercel.core.errors import TapeError
-from tercel.core.jit import Floats, Longs
-from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
-from tercel.market.score.dynamics import Adder
+from tercel.core import NO_ASK, NO_BID, NS_PER_SECOND, Floats, Longs, TapeError
+from tercel.market import Adder, compile_day
 from tercel.market.tape import Events, Instrument
-from tercel.market.tape.compiled import compile_day
 
 Bools = NDArray[np.bool_]
 

@@ -4,10 +4,10 @@ from typing import Final
 
 import numpy as np
 
-from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.core import NS_PER_SECOND
+from tercel.market import Adder, SumFigure, Sums, over
 from tercel.market.observed import Observed
-from tercel.market.score.dynamics import Adder, SumFigure, Sums, over
-from tercel.market.score.sample import returns
+from tercel.market.score import returns
 
 TURNS_S: Final = (10, 60, 300)
 

@@ -15,15 +15,12 @@ import numpy as np
 
 from studies.impact.metaorder import displacement, paired
 from studies.impact.round_trips import trips_on_the_law
-from tercel.core.errors import ConfigError
-from tercel.core.jit import Floats
-from tercel.market.flow.port import Preset
-from tercel.market.impact.law import ImpactLaw
-from tercel.market.impact.pilot import WORLDS, law_for, mean_trade
-from tercel.market.score.distance import finite
-from tercel.market.score.sample import RESPONSE_LAGS, sample
-from tercel.market.simulator.days import observed_day
-from tercel.market.simulator.source import Source, reactive
+from tercel.core import ConfigError, Floats
+from tercel.market import RESPONSE_LAGS, finite
+from tercel.market.flow import Preset
+from tercel.market.impact import WORLDS, ImpactLaw, law_for, mean_trade
+from tercel.market.score import sample
+from tercel.market.simulator import Source, observed_day, reactive
 
 SHARES: Final = (0.05, 0.1, 0.2, 0.4)
 """Sizes at one length: shares of the public volume expected in it."""

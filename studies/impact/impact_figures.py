@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tercel.core.report import svg
-from tercel.core.report.svg import Figure, finished, sketch
+from tercel.core.report import Figure, finished, sketch, svg
 
 Curve = Mapping[str, Sequence[float]]
 """`seconds`, `ticks`, `se`."""

@@ -6,13 +6,9 @@ as the two have not drifted apart.
 
 import numpy as np
 
-from tercel.core.errors import ConfigError
-from tercel.core.jit import Floats, Longs
-from tercel.core.seeds import seed_stream
-from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.core import NS_PER_SECOND, ConfigError, Floats, Longs, seed_stream
+from tercel.market.simulator import Source, lockstep
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator import lockstep
-from tercel.market.simulator.source import Source
 
 COLUMNS = 2
 MID, SHIFT = range(COLUMNS)

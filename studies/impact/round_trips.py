@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from tercel.core.jit import Floats
-from tercel.market.impact.law import ImpactLaw
+from tercel.core import Floats
+from tercel.market.impact import ImpactLaw
 
 SPEEDS_S: Final = (30.0, 60.0, 150.0, 300.0, 600.0)
 """Lengths of the buying and of the selling leg."""

@@ -3,13 +3,11 @@
 A round trip is two such legs; a leg of 0 lots lets the market run on with nothing of ours in it.
 """
 
-from tercel.core.jit import Floats, Longs, Packed, Singles, kernel
-from tercel.core.vocabulary import FOREVER_NS
-from tercel.execution.reconcile import open_lots
-from tercel.execution.step import observe_and_draw
-from tercel.market.impact.kernel import whole_order_ticks
+from tercel.core import FOREVER_NS, Floats, Longs, Packed, Singles, kernel
+from tercel.execution import observe_and_draw, open_lots
+from tercel.market.impact import whole_order_ticks
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.records import state_at
+from tercel.market.simulator import state_at
 
 # -- a leg: int64 columns ---------------------------------------------------------------------------------------------
 L_SIDE = 0

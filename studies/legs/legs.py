@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from studies.legs import kernels
-from tercel.core.errors import CapacityError
+from tercel.core import CapacityError
 from tercel.core.stats import t_quantile
-from tercel.lab.evaluation.episodes import Episodes
+from tercel.lab.evaluation import Episodes
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]

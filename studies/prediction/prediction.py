@@ -15,12 +15,10 @@ from typing import Final
 import numpy as np
 
 from studies.prediction.split_half import split_half
-from tercel.core.arrays import Floats
-from tercel.core.plain import Record
-from tercel.core.stats import Estimate, Replicates, moments_of_mean
-from tercel.core.stats.robust import ranks, spearman
-from tercel.execution.costs import Costs
-from tercel.lab.evaluation.comparisons import ComparisonLedger, ResampledScores, Scores
+from tercel.core import Floats, Record, spearman
+from tercel.core.stats import Estimate, Replicates, moments_of_mean, ranks
+from tercel.execution import Costs
+from tercel.lab.evaluation import ComparisonLedger, ResampledScores, Scores
 
 RESTING: Final = 0.5
 """Who has so much of the order filled while it rests, in simulation or on tape, counts as resting."""

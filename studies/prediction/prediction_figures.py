@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from studies.prediction.prediction import PredictedRow
-from tercel.core.report import svg
-from tercel.core.report.svg import Figure, finished, sketch
+from tercel.core.report import Figure, finished, sketch, svg
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

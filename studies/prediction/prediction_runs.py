@@ -5,20 +5,26 @@ from dataclasses import replace
 from typing import Any
 
 from studies.prediction.prediction import LEAST, StrategyCosts
-from tercel.core.errors import ConfigError
-from tercel.core.names import listed
-from tercel.core.progress import progress
+from tercel.core import ConfigError, listed
+from tercel.core import progress_bar as progress
 from tercel.execution.strategies import ALL_BASELINES, WRITTEN
-from tercel.lab.evaluation.experiment import BATCH, run_strategies
-from tercel.lab.evaluation.pipeline.candidates import ALL, Candidate, baselines_of, policies_of
-from tercel.lab.evaluation.pipeline.families import members_of
-from tercel.lab.evaluation.pipeline.jobs import Results
-from tercel.lab.evaluation.pipeline.leaks import calibrated_on, judged_days
-from tercel.lab.evaluation.pipeline.results import overflowing, without_overflowed
-from tercel.lab.evaluation.pipeline.scenarios import BuiltScenario, Scenario, build_scenario
-from tercel.lab.evaluation.settings import MarketTask
-from tercel.market.simulator.bounds import theirs
-from tercel.market.simulator.levels import QUEUE
+from tercel.lab.evaluation import BATCH, MarketTask, run_strategies
+from tercel.lab.evaluation.pipeline import (
+    ALL,
+    BuiltScenario,
+    Candidate,
+    Results,
+    Scenario,
+    baselines_of,
+    build_scenario,
+    calibrated_on,
+    judged_days,
+    members_of,
+    overflowing,
+    policies_of,
+    without_overflowed,
+)
+from tercel.market.simulator import QUEUE, theirs
 
 THEIRS = "theirs"
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from tercel.core import spearman
 from tercel.core.stats import Moments
-from tercel.core.stats.robust import spearman
 
 
 def split_half(

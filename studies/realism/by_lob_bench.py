@@ -5,10 +5,9 @@ from typing import Any
 
 from studies.realism.lob_bench import METRICS, MOST_LEVELS, distances, lob_bench, scored
 from studies.realism.sets import data_days
-from tercel.cli.market_score import ScoreRequest
-from tercel.cli.terminal import print_table, say
-from tercel.market.flow.preset import load
-from tercel.market.score.days import days_of, of_one_market, refuse_seen
+from tercel.cli import ScoreRequest, print_table, say
+from tercel.market import days_of, of_one_market, refuse_seen
+from tercel.market.flow import load
 
 
 def score(request: ScoreRequest, dates: list[str]) -> dict[str, Any]:

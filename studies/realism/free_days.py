@@ -8,9 +8,8 @@ from pathlib import Path
 
 from studies.realism.sanity import FreeDay, free_day
 from studies.side_by_side import as_they_end
-from tercel.core.errors import ConfigError
-from tercel.core.files import locked
-from tercel.market.flow.preset import load
+from tercel.core import ConfigError, locked
+from tercel.market.flow import load
 
 
 def _one(name: str, seed: int) -> FreeDay:

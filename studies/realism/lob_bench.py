@@ -20,12 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studies.realism.lobster_rows import NS, as_lobster
-from tercel.api.stderr import progress_console
-from tercel.core.errors import ConfigError
-from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.api import progress_console
+from tercel.core import NS_PER_SECOND, ConfigError
+from tercel.market import WARMUP_S, Day
 from tercel.market.flow import Preset
-from tercel.market.score.days import WARMUP_S, Day
-from tercel.market.simulator.days import simulated_day
+from tercel.market.simulator import simulated_day
 from tercel.market.tape import Events, Instrument
 
 FOLDER: Final = "lob_bench"

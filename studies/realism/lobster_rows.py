@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studies.fills.lobster_write import in_units, rows_shown
-from tercel.feeds.lobster_csv import UNITS_PER_DOLLAR
+from tercel.feeds import UNITS_PER_DOLLAR
 from tercel.market.tape import Events, Instrument
 
 NS, TYPE, ID, SIZE, PRICE, DIRECTION = range(6)

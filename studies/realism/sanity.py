@@ -7,10 +7,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.core import NS_PER_SECOND
 from tercel.market.flow import Preset
-from tercel.market.simulator import lockstep
-from tercel.market.simulator.source import first_world
+from tercel.market.simulator import first_world, lockstep
 
 SESSION_S: Final = 22_500
 """A session of 6.5 hours without its first quarter of an hour."""

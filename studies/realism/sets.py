@@ -4,12 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tercel.core.errors import ConfigError, TapeError
+from tercel.core import ConfigError, TapeError
 from tercel.feeds import FeedOptions, LobsterFeed
+from tercel.market import Day, calibrated, day_of, seen_through
 from tercel.market.flow import Preset
 from tercel.market.flow import preset as presets
-from tercel.market.score.calibrated import calibrated
-from tercel.market.score.days import Day, day_of, seen_through
 from tercel.market.tape import Lake
 
 

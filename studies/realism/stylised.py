@@ -14,11 +14,10 @@ from typing import Final
 
 import numpy as np
 
-from tercel.core.jit import Floats
-from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.core import NS_PER_SECOND, Floats
+from tercel.market import LIMIT_DEEPER, MARKET
 from tercel.market.observed import Observed
-from tercel.market.observed.kernel import LIMIT_DEEPER, MARKET
-from tercel.market.score.sample import acf, minute_volume, returns
+from tercel.market.score import acf, minute_volume, returns
 
 MINUTE: Final = 60
 LEAST: Final = 8

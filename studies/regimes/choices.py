@@ -13,22 +13,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studies.regimes.trend import SUFFIX, TrendSwitch
-from tercel import Task
-from tercel.execution.costs import attribute
-from tercel.execution.intent import empty
-from tercel.execution.market import Market
-from tercel.execution.policies.strategy import PolicyStrategy
+from tercel import Task, View
+from tercel.execution import Market, Strategy, attribute
+from tercel.execution import empty_intents as empty
+from tercel.execution.policies import PolicyStrategy
 from tercel.execution.policies_packaged import named
 from tercel.execution.strategies import build
-from tercel.execution.strategy import Strategy
-from tercel.execution.view import View
-from tercel.lab.evaluation.episodes import Episodes, Plan, streams_plan
-from tercel.lab.evaluation.experiment import batches, run_strategies, without_orders
-from tercel.lab.evaluation.market import build_market
-from tercel.lab.evaluation.settings import MarketTask
-from tercel.market.regimes.law import LONGEST_S, RegimeScript, with_regimes
-from tercel.market.regimes.named import NAMED, PLAIN, TRENDING
-from tercel.market.simulator.source import Source
+from tercel.lab.evaluation import (
+    Episodes,
+    MarketTask,
+    Plan,
+    batches,
+    build_market,
+    run_strategies,
+    streams_plan,
+    without_orders,
+)
+from tercel.market.regimes import LONGEST_S, NAMED, PLAIN, TRENDING, RegimeScript, with_regimes
+from tercel.market.simulator import Source
 
 Floats = NDArray[np.float64]
 

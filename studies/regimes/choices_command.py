@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rich.table import Table
 
 from studies.regimes import choices
-from tercel.cli.terminal import print_json, result_console
+from tercel.cli import print_json, result_console
 
 SIDES = 1.96
 """Standard errors of a 95 % interval."""

@@ -7,9 +7,9 @@ from typing import Any
 from rich.table import Table
 
 from studies.regimes.effects import Effect, effects
-from tercel.cli.terminal import print_json, result_console
-from tercel.market.flow.preset import DEFAULT, load
-from tercel.market.simulator.source import reactive
+from tercel.cli import print_json, result_console
+from tercel.market.flow import DEFAULT, load
+from tercel.market.simulator import reactive
 
 EPISODES = 128
 SEED = 1

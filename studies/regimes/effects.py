@@ -6,12 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel import Task
-from tercel.execution.intent import empty
-from tercel.lab.evaluation.episodes import Episodes, seeded_plan
-from tercel.lab.evaluation.experiment import batches, without_orders
-from tercel.market.regimes.law import RegimeScript, with_regimes
-from tercel.market.regimes.named import NAMED, PLAIN
-from tercel.market.simulator.source import Source
+from tercel.execution import empty_intents as empty
+from tercel.lab.evaluation import Episodes, batches, seeded_plan, without_orders
+from tercel.market.regimes import NAMED, PLAIN, RegimeScript, with_regimes
+from tercel.market.simulator import Source
 
 Floats = NDArray[np.float64]
 

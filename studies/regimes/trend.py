@@ -23,12 +23,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tercel.core.arrays import Floats
-from tercel.core.errors import ConfigError
+from tercel import View
+from tercel.core import ConfigError, Floats
+from tercel.execution import AT_TOUCH, REST0, TAKE, Intents, Strategy, Wrapper, ladder, settle
 from tercel.execution import columns as c
-from tercel.execution.intent import AT_TOUCH, REST0, TAKE, Intents
-from tercel.execution.strategy import Strategy, Wrapper, ladder, settle
-from tercel.execution.view import View
 
 IMBALANCE_SD = 1.4
 """Standard deviation of the imbalance of a market without a trend, in the units of :func:`imbalance_unit`."""

@@ -16,13 +16,12 @@ from numpy.typing import NDArray
 from studies.legs.legs import ratio
 from studies.response.styles import JOINS, NoTrading
 from studies.response.worlds import Worlds
-from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.execution.strategy import Strategy
-from tercel.execution.task import Task
-from tercel.lab.evaluation.episodes import Episodes, streams_plan
+from tercel import Task
+from tercel.core import ADD, DELETE, EXECUTE, NS_PER_SECOND, REDUCE
+from tercel.execution import Strategy
+from tercel.lab.evaluation import Episodes, streams_plan
+from tercel.market.simulator import Source
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.source import Source
-from tercel.market.tape.schema import ADD, DELETE, EXECUTE, REDUCE
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]

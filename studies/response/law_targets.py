@@ -8,9 +8,8 @@ in mean trades, all fills alike: taken, passive, at the horizon. Prices are towa
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.core.errors import CapacityError
-from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.market.impact.law import ImpactLaw
+from tercel.core import NS_PER_SECOND, CapacityError
+from tercel.market.impact import ImpactLaw
 from tercel.market.simulator import layout as sim
 
 Ints = NDArray[np.int64]

@@ -18,15 +18,13 @@ from studies.response.bars import bars_of
 from studies.response.law_targets import executed, fills_of_all, target_ticks
 from studies.response.styles import NoTrading, styles
 from studies.response.worlds import Worlds
-from tercel.core.errors import ConfigError
-from tercel.execution.costs import BPS
+from tercel import Task
+from tercel.core import ConfigError
+from tercel.execution import BPS, Strategy
 from tercel.execution.strategies import build
-from tercel.execution.strategy import Strategy
-from tercel.execution.task import Task
-from tercel.lab.evaluation.episodes import streams_plan
-from tercel.lab.evaluation.experiment import pilot
-from tercel.market.impact.law import ImpactLaw
-from tercel.market.simulator.source import Source
+from tercel.lab.evaluation import pilot, streams_plan
+from tercel.market.impact import ImpactLaw
+from tercel.market.simulator import Source
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]

@@ -3,12 +3,10 @@
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from tercel.execution.intent import AT_TOUCH, REST0, Intents
+from tercel import View
+from tercel.execution import AT_TOUCH, REST0, Intents, Peg, Strategy, ladder, settle, take_to
 from tercel.execution.policies_packaged import named
 from tercel.execution.strategies import MarketEstimates, build
-from tercel.execution.strategies.baselines import Peg, take_to
-from tercel.execution.strategy import Strategy, ladder, settle
-from tercel.execution.view import View
 
 ICEBERG_SHARE: Final = 10
 """An iceberg shows one lot in so many of its order."""

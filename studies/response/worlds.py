@@ -7,14 +7,13 @@ from numpy.typing import NDArray
 
 from studies.legs.legs import begin_legs
 from studies.response.styles import NoTrading
+from tercel import Task
+from tercel.execution import Costs, Strategy
 from tercel.execution import columns as c
-from tercel.execution.costs import Costs
-from tercel.execution.strategy import Strategy
-from tercel.execution.task import Task
-from tercel.lab.evaluation.episodes import Episodes, Plan
-from tercel.market.impact.kernel import whole_order_ticks
+from tercel.lab.evaluation import Episodes, Plan
+from tercel.market.impact import whole_order_ticks
+from tercel.market.simulator import Source
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.source import Source
 
 Ints = NDArray[np.int64]
 

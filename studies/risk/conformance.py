@@ -12,14 +12,13 @@ from typing import Any
 import numpy as np
 
 from studies.risk.synthetic import factor_covariance, factor_returns, gjr_series
-from tercel.core.arrays import Floats
-from tercel.core.errors import DataError
+from tercel.core import DataError, Floats
 from tercel.market.simulator.seconds import COLUMNS
-from tercel.signals.risk.anomaly import Second
-from tercel.signals.risk.ports import (
+from tercel.signals.risk import (
     AnomalyScore,
     CovarianceEstimator,
     DailySeries,
+    Second,
     TailModel,
     VolatilityModel,
 )

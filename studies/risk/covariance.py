@@ -7,17 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from studies.risk.diebold_mariano import newey_west_error
-from tercel.core.arrays import Floats
-from tercel.core.errors import DataError
-from tercel.signals.risk.covariance import (
+from tercel.core import DataError, Floats
+from tercel.signals.risk import (
     SINGULAR,
+    CovarianceEstimator,
     FastVolatility,
     LinearShrinkage,
     NonlinearShrinkage,
     SampleCovariance,
     checked_returns,
 )
-from tercel.signals.risk.ports import CovarianceEstimator
 
 YEAR = 252
 

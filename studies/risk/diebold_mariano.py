@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tercel.core.errors import DataError
+from tercel.core import DataError
 
 
 @dataclass(frozen=True)

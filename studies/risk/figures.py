@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from tercel.core.arrays import Bools, Floats
-from tercel.core.report import svg
-from tercel.core.report.svg import Figure, finished, sketch
+from tercel.core import Bools, Floats
+from tercel.core.report import Figure, finished, sketch, svg
 
 
 def through_time(

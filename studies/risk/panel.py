@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from tercel.core.arrays import Floats
-from tercel.core.errors import DataError
+from tercel.core import DataError, Floats
 
 LARGEST_MOVE = 0.5
 """Log returns beyond it are splits and errors, not risk: set to 0, and counted."""

@@ -14,13 +14,11 @@ import numpy as np
 from studies.risk.rules import finish_early
 from studies.risk.stress import depth_of
 from studies.risk.withdrawals import AFTER_S, Withdrawal
-from tercel.core.arrays import Floats
-from tercel.core.errors import DataError
-from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.core import NS_PER_SECOND, DataError, Floats
+from tercel.market import LIMIT_DEEPER, MARKET
 from tercel.market.observed import Observed
-from tercel.market.observed.kernel import LIMIT_DEEPER, MARKET
 from tercel.market.simulator.seconds import ADDS, CANCELS, COLUMNS, FAR5, MOVE, OWN5, SPREAD, TRADES
-from tercel.signals.risk.anomaly import LEAVE, alarm_starts
+from tercel.signals.risk import LEAVE, alarm_starts
 
 SPANS_S = (5, 30, 60)
 INPUTS = ("depth", "thin side", "spread", "cancels", "adds", "trades", "volatility")

@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 
 from studies.hidden_markov import filtered, gaussian_hmm, likeliest
-from tercel.core.arrays import Bools, Floats
-from tercel.core.errors import DataError
+from tercel.core import Bools, DataError, Floats
 
 YEAR = 252
 LEAST_DAYS = 500

@@ -1,6 +1,6 @@
 """A table of rules for the posture that studies compare with: haste alone."""
 
-from tercel.signals.risk.posture import PostureConfig, early_rules
+from tercel.signals.risk import PostureConfig, early_rules
 
 
 def finish_early(

@@ -10,9 +10,8 @@ from warnings import catch_warnings
 
 import numpy as np
 
-from tercel.core.arrays import Floats
-from tercel.core.errors import ConfigError, DataError
-from tercel.signals.risk.ports import DailySeries
+from tercel.core import ConfigError, DataError, Floats
+from tercel.signals.risk import DailySeries
 
 OPTIONAL = ("rv", "rq", "vix")
 STALE_DAYS = 10

@@ -3,15 +3,21 @@
 import numpy as np
 
 from studies.risk.figures import posture as drawn
-from tercel.core.arrays import Floats
-from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.core import NS_PER_SECOND, Floats
 from tercel.market.flow import preset
+from tercel.market.simulator import Source, reactive
 from tercel.market.simulator.seconds import FAR5, OWN5
-from tercel.market.simulator.source import Source, reactive
-from tercel.signals.risk.anomaly import AnomalyBaseline, Second, learn_calm, simulate
-from tercel.signals.risk.meter import RiskMeter
-from tercel.signals.risk.posture import PosturePolicy
-from tercel.signals.risk.report import PostureStory, asked, changed
+from tercel.signals.risk import (
+    AnomalyBaseline,
+    PosturePolicy,
+    PostureStory,
+    RiskMeter,
+    Second,
+    asked,
+    changed,
+    learn_calm,
+    simulate,
+)
 
 DAY_S = 23_400
 SMOOTH_S = 10

@@ -9,8 +9,8 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from tercel.core.arrays import Bools, Floats
-from tercel.signals.risk.ports import DailySeries
+from tercel.core import Bools, Floats
+from tercel.signals.risk import DailySeries
 
 NOTE = "SYNTHETIC: drawn from a model whose truth is known; no measurement of any market."
 OMEGA, ALPHA, GAMMA, BETA = 0.02, 0.02, 0.12, 0.90

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tercel.core.arrays import Floats
-from tercel.signals.risk.ports import TailModel
-from tercel.signals.risk.tail import (
+from tercel.core import Floats
+from tercel.signals.risk import (
     EwmaNormal,
     FilteredHistoricalSimulation,
+    TailModel,
     check_tail_past,
     worst,
 )

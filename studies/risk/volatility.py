@@ -9,10 +9,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from studies.risk.diebold_mariano import DieboldMariano, diebold_mariano
-from tercel.core.arrays import Floats
-from tercel.core.errors import DataError
-from tercel.signals.risk.ports import DailySeries, VolatilityModel
-from tercel.signals.risk.volatility import MONTH, Ewma, Garch, Har, check_past, ewma
+from tercel.core import DataError, Floats
+from tercel.signals.risk import (
+    MONTH,
+    DailySeries,
+    Ewma,
+    Garch,
+    Har,
+    VolatilityModel,
+    check_past,
+    ewma,
+)
 
 
 @dataclass(frozen=True)

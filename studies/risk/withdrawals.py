@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from studies.risk.stress import CANCELS_UP, DAY_S, LIMITS_DOWN, depth_of, power_for
-from tercel.core.arrays import Floats
-from tercel.market.simulator.source import Source
-from tercel.signals.risk.anomaly import StreamingAnomaly, alarm_starts, simulate
+from tercel.core import Floats
+from tercel.market.simulator import Source
+from tercel.signals.risk import StreamingAnomaly, alarm_starts, simulate
 
 AFTER_S = 600
 """Alarms so long after a withdrawal has ended are still its own: the book refills slowly."""

@@ -7,17 +7,14 @@ from numpy.typing import NDArray
 
 from studies.round_trips.market import TripGround
 from studies.round_trips.trips import LONGEST_S
-from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
+from tercel import Task
+from tercel.core import FOREVER_NS, NS_PER_SECOND
 from tercel.execution import step as kernels
-from tercel.execution.task import Task
-from tercel.lab.evaluation.episodes import Plan, seeded_plan
-from tercel.lab.evaluation.market import Split, split_days
-from tercel.lab.evaluation.windows import tape_plan
+from tercel.lab.evaluation import Plan, Split, seeded_plan, split_days, tape_plan
 from tercel.market.flow import Preset
-from tercel.market.impact.pilot import law_for
-from tercel.market.impact.propagator import tape_law
-from tercel.market.simulator.source import reactive
-from tercel.market.simulator.tape_source import TapeDay, replay
+from tercel.market.impact import law_for, tape_law
+from tercel.market.simulator import TapeDay, reactive
+from tercel.market.simulator import replay_source as replay
 from tercel.market.tape import Lake
 
 HALF_HOUR_S = 1800.0

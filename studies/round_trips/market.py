@@ -20,15 +20,15 @@ from studies.round_trips.trips import (
     wait_steps,
     wants,
 )
-from tercel.core.vocabulary import NS_PER_SECOND
+from tercel import Task
+from tercel.core import NS_PER_SECOND
+from tercel.execution import BPS, CANCEL, OUTSIDE
+from tercel.execution import empty_intents as empty
 from tercel.execution import step as kernels
-from tercel.execution.costs import BPS
-from tercel.execution.intent import CANCEL, OUTSIDE, empty
-from tercel.execution.task import Task
-from tercel.lab.evaluation.episodes import Episodes, Plan
+from tercel.lab.evaluation import Episodes, Plan
 from tercel.market.book import layout as lay
+from tercel.market.simulator import Source
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.source import Source
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from studies.legs.legs import figure, with_interval
 from studies.round_trips.market import TripGround, TripResults, play
 from studies.round_trips.trips import SIZE, STEP_S, first_legs, second_legs, starts, wait_steps
-from tercel.core.errors import ConfigError
+from tercel import Latency, Task
+from tercel.core import ConfigError
 from tercel.core.stats import cluster_index, cluster_sums, holm, two_sided_p
-from tercel.execution.task import Latency, Task
-from tercel.lab.evaluation.cma import CmaEs
+from tercel.lab.evaluation import CmaEs
 
 Floats = NDArray[np.float64]
 

@@ -11,9 +11,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.execution.intent import AT_TOUCH, CANCEL, KEEP, OUTSIDE, REST0, TAKE, Intents
-from tercel.execution.strategy import ladder, settle
-from tercel.execution.view import View
+from tercel import View
+from tercel.execution import AT_TOUCH, CANCEL, KEEP, OUTSIDE, REST0, TAKE, Intents, ladder, settle
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]

@@ -6,8 +6,8 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from studies.shadow.fills import ShadowTrial, by_number, cells_of
-from tercel.api.desk_figures import bounds_and_fills
-from tercel.cli.terminal import print_json, print_table
+from tercel.api import bounds_and_fills
+from tercel.cli import print_json, print_table
 
 HEADINGS: Final = (
     "",

@@ -14,20 +14,17 @@ from typing import Any, Final
 
 import numpy as np
 
-from tercel.api.desk_shadow import ShadowBounds, bounds_on, scored
-from tercel.core.ports import Venue
-from tercel.core.progress import say
-from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.api import ShadowBounds, bounds_on, scored
+from tercel.core import NS_PER_SECOND, Venue
+from tercel.core import say_progress as say
 from tercel.desk.limits import LimitGate, changed, default_file, read
-from tercel.desk.rounds.build import strategy_of
-from tercel.desk.trading.counterfactual_replay import CostObserver, ParentScript
-from tercel.desk.trading.journal.memory import MemoryJournal
-from tercel.desk.trading.parents import ParentRequest
-from tercel.desk.trading.session import Session, SessionTerms
+from tercel.desk.rounds import strategy_of
+from tercel.desk.trading import CostObserver, ParentRequest, ParentScript, Session, SessionTerms
+from tercel.desk.trading.journal import MemoryJournal
 from tercel.market.flow import load
-from tercel.market.simulator.source import Source, reactive
+from tercel.market.simulator import Source, reactive
+from tercel.venues import ShadowRules, ShadowVenue
 from tercel.venues.exchange import EntryLatency, MarketSpec, SimulatedExchange
-from tercel.venues.exchange.shadow import ShadowRules, ShadowVenue
 
 STRATEGIES: Final = ("twap_take", "twap_passive", "peg_touch", "peg_behind")
 SHARES: Final = (0.01, 0.05, 0.10)

@@ -14,26 +14,37 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tercel.cli.terminal import print_rows, say
-from tercel.core.arrays import Floats, Ints
-from tercel.core.errors import CapacityError, ConfigError
-from tercel.core.estimate import Estimate
-from tercel.core.report.tables import spelt_cell
-from tercel.core.seeds import seed_stream
-from tercel.core.stats.bootstrap import intervals, moments_of_mean
-from tercel.core.stats.robust import ranks
-from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.execution.microstructure import imbalance, public_depth
+from tercel.cli import print_rows, say
+from tercel.core import (
+    NS_PER_SECOND,
+    CapacityError,
+    ConfigError,
+    Estimate,
+    Floats,
+    Ints,
+    seed_stream,
+)
+from tercel.core.report import spelt_cell
+from tercel.core.stats import intervals, moments_of_mean, ranks
+from tercel.execution import imbalance
+from tercel.market import BUY_SHARE
 from tercel.market.book import layout as lay
+from tercel.market.book import public_depth
 from tercel.market.flow import Preset, load
-from tercel.market.flow.santa_fe import BUY_SHARE
+from tercel.market.simulator import NO_TAPE, Source, reactive, run_free
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.source import NO_TAPE, Source, reactive, run_free
-from tercel.signals.alpha import AlphaScale, decay
-from tercel.signals.base_model import BOUNDED, BaseModel, BoundedLinear
-from tercel.signals.fusion import Fusion, stack
-from tercel.signals.model_folder import SignalModel, save
-from tercel.signals.zoo.models import Ridge
+from tercel.signals import (
+    BOUNDED,
+    AlphaScale,
+    BaseModel,
+    BoundedLinear,
+    Fusion,
+    Ridge,
+    SignalModel,
+    stack,
+)
+from tercel.signals import save_model as save
+from tercel.signals import signal_decay as decay
 
 SOURCES = {
     "flow": ("ofi", "signed_volume", "return_bps"),

@@ -11,24 +11,25 @@ from typing import Any
 
 import numpy as np
 
-from tercel.core.arrays import Floats
-from tercel.core.errors import ConfigError
-from tercel.core.report.tables import spelt
+from tercel.core import ConfigError, Floats
+from tercel.core.report import spelt
 from tercel.core.stats import mean_interval
-from tercel.execution.costs import Costs
-from tercel.execution.policies.card import Card
-from tercel.execution.policies.mlp import MlpPolicy
-from tercel.execution.policies.policy import load_policy, save_policy
-from tercel.execution.policies.strategy import PolicyStrategy, policy_strategy
+from tercel.execution import Costs
+from tercel.execution.policies import (
+    Card,
+    MlpPolicy,
+    PolicyStrategy,
+    load_policy,
+    policy_strategy,
+    save_policy,
+)
 from tercel.execution.policies_packaged import SHARED, CalmObservations
 from tercel.execution.strategies import build
-from tercel.lab.evaluation.episodes import seeded_plan
-from tercel.lab.evaluation.experiment import Recording, run_strategies
-from tercel.lab.learning.agent.config import AgentConfig, preset_file, preset_names, read_config
-from tercel.lab.learning.agent.market import shortfall
+from tercel.lab.evaluation import Recording, run_strategies, seeded_plan
+from tercel.lab.learning.agent import AgentConfig, preset_file, preset_names, read_config, shortfall
 from tercel.lab.learning.agent.run_folder import resumed
 from tercel.market.flow import preset as presets
-from tercel.market.simulator.source import reactive
+from tercel.market.simulator import reactive
 
 OBSERVED_SEED, OBSERVED_EPISODES = 2_026, 256
 JUDGED_SEED = 7_000_000

@@ -12,24 +12,23 @@ is no flow. At the first level the sum over messages is what agents observe (`ma
 
 import math
 
-from tercel.core.jit import Floats, Longs, Packed, kernel
-from tercel.core.vocabulary import NO_ASK, NO_BID
-from tercel.execution.microstructure import imbalance, public_depth
-from tercel.market.book.id_map import Ids
-from tercel.market.book.ladder import in_window
-from tercel.market.book.records import level_at, side_at
-from tercel.market.book.tape_kernels import apply_one
-from tercel.market.tape.events import Columns
-from tercel.market.tape.schema import (
+from tercel.core import (
     ADD,
     CLEAR,
     DELETE,
     EXECUTE,
-    MESSAGE_END,
-    OPENING,
+    NO_ASK,
+    NO_BID,
     REDUCE,
     TRADE_HIDDEN,
+    Floats,
+    Longs,
+    Packed,
+    kernel,
 )
+from tercel.execution import imbalance
+from tercel.market.book import Ids, apply_one, in_window, level_at, public_depth, side_at
+from tercel.market.tape import MESSAGE_END, OPENING, Columns
 
 # columns of the state after each message, int64
 NS, BID, ASK, SIGNED, TRADED, TRADES, COUNT, LOTS0 = 0, 1, 2, 3, 4, 5, 6, 7

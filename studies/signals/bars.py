@@ -11,12 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from studies.signals import bar_kernels as k
-from tercel.core.errors import DataError
-from tercel.core.jit import Floats, Longs
-from tercel.market.book.id_map import new_ids
-from tercel.market.book.layout import OVERFLOW, new_book
-from tercel.market.tape.events import Events
-from tercel.market.tape.instrument import Instrument, midnight_ns
+from tercel.core import DataError, Floats, Longs
+from tercel.market.book import OVERFLOW, new_book, new_ids
+from tercel.market.tape import Events, Instrument, midnight_ns
 
 ORDERS = 1 << 16
 WIDTH = 4096

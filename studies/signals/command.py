@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.api.stderr import progress_console
-from tercel.cli.terminal import print_json, print_rows, say
-from tercel.core.errors import ConfigError, DataError
-from tercel.core.plain import json_text, plain
-from tercel.core.report.tables import spelt_cell
-from tercel.signals.runs.config import PanelSection, SignalsConfig, TrainSection
+from tercel.api import progress_console
+from tercel.cli import print_json, print_rows, say
+from tercel.core import ConfigError, DataError, json_text
+from tercel.core import plain_values as plain
+from tercel.core.report import spelt_cell
+from tercel.signals.runs import PanelSection, SignalsConfig, TrainSection
 
 LM = Path("filings-10k-sentiment-2022") / "LM_MasterDictionary_1993-2021.csv"
 LOBSTER = "lobster-zips-20120621"

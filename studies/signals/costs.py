@@ -11,17 +11,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from tercel.cli.terminal import print_json, print_table, say
-from tercel.core.arrays import Floats
-from tercel.core.errors import DataError
-from tercel.core.progress import progress
-from tercel.core.report import svg
-from tercel.core.report.svg import Figure, finished, sketch
-from tercel.core.report.tables import fixed
-from tercel.signals.backtest import Backtest
-from tercel.signals.rebalance import RULES, CostBelief, Sought, Traded, on_paper, told_by, trade
-from tercel.signals.runs.portfolio import back_after
-from tercel.signals.runs.portfolio_file import opened, read_config
+from tercel.cli import print_json, print_table, say
+from tercel.core import DataError, Floats
+from tercel.core import progress_bar as progress
+from tercel.core.report import Figure, finished, fixed, sketch, svg
+from tercel.signals import REBALANCE_RULES as RULES
+from tercel.signals import Backtest, CostBelief, Sought, Traded, on_paper, told_by
+from tercel.signals import trade_rebalanced as trade
+from tercel.signals.runs import back_after, opened, read_config
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

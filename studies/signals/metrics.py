@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tercel.core.errors import DataError
+from tercel.core import DataError
 from tercel.core.stats import Estimate
 
 

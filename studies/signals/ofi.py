@@ -19,11 +19,9 @@ from numpy.typing import NDArray
 from studies.families.scores import auc, single_class
 from studies.signals.bars import SECOND, Flow, bar_names, bars, clock, flow_of, session
 from studies.signals.metrics import clustered
-from tercel.core.errors import DataError
-from tercel.core.extras import needed
+from tercel.core import DataError, needed
 from tercel.core.stats import Estimate
-from tercel.market.tape.events import Events
-from tercel.market.tape.instrument import Instrument
+from tercel.market.tape import Events, Instrument
 
 Floats = NDArray[np.float64]
 BAR_NS = 10 * SECOND

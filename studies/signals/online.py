@@ -11,20 +11,18 @@ from typing import Any, Final
 
 import numpy as np
 
-from tercel.core.arrays import Floats
-from tercel.core.report import svg
-from tercel.core.report.svg import Figure, finished, sketch
-from tercel.core.stats.bootstrap import Replicates, moments_of_mean, replicate
-from tercel.core.stats.inference import holm
-from tercel.core.stats.robust import ranks
+from tercel.core import Floats
+from tercel.core.report import Figure, finished, sketch, svg
+from tercel.core.stats import Replicates, holm, moments_of_mean, ranks, replicate
+from tercel.signals import EXPERTS, Dataset, OnlineRule, rank_ic_by_date, skill
+from tercel.signals import MODEL_FILE as MODEL
+from tercel.signals import ONLINE_FAMILY as FAMILY
+from tercel.signals import VALIDATION_DAY as DAY
+from tercel.signals import learn_online as learn
+from tercel.signals import load_model as load
 from tercel.signals.fusion_walk import base_names, fused
-from tercel.signals.model_folder import MODEL, load
-from tercel.signals.online import FAMILY, learn
-from tercel.signals.panel.dataset import Dataset
-from tercel.signals.runs.config import EXPERTS, OnlineRule, SignalsConfig, TrainSection
-from tercel.signals.runs.train import train
-from tercel.signals.runs.walk import DAY, folds_of
-from tercel.signals.scores import rank_ic_by_date, skill
+from tercel.signals.runs import SignalsConfig, TrainSection, folds_of
+from tercel.signals.runs import train_signals as train
 
 SEEDS: Final = 200
 BEFORE: Final = 250

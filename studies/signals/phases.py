@@ -14,10 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.signals.factors import factors
-from tercel.signals.panel.panel import forward_returns
-from tercel.signals.scores import Skill, rank_ic_by_date, skill
-from tercel.signals.sources.daily import DailyFactors
+from tercel.signals import DailyFactors, Skill, forward_returns, rank_ic_by_date, skill
+from tercel.signals import daily_factors as factors
 
 if TYPE_CHECKING:
     import polars as pl

@@ -17,11 +17,10 @@ from numpy.typing import NDArray
 from studies.families.scores import single_class
 from studies.signals.metrics import accuracy, clustered, correlation, mcc
 from studies.tweets.stocknet import Cutoff, StockNet, assigned
-from tercel.core.extras import needed
-from tercel.core.plain import plain
-from tercel.core.stats import Estimate
-from tercel.core.stats.robust import ranks
-from tercel.signals.sources.news import word_score
+from tercel.core import needed
+from tercel.core import plain_values as plain
+from tercel.core.stats import Estimate, ranks
+from tercel.signals import word_score
 
 if TYPE_CHECKING:
     import polars as pl
@@ -211,7 +210,7 @@ def score_by_lag(
     """
     import polars as pl
 
-    from tercel.signals.sources.port import at_new_york
+    from tercel.signals import at_new_york
 
     closes = data.prices.select(pl.col("date").unique().sort()).with_columns(
         time=at_new_york(pl.col("date"), 16)

@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from studies.signals.metrics import accuracy
 from studies.signals.words import Dictionary, near_duplicates
 from studies.tweets.sentiment import Embed, Labelled, SentimentHead, read_phrasebank
-from tercel.core.errors import DataError
-from tercel.core.extras import needed
+from tercel.core import DataError, needed
 
 Labels = NDArray[np.int64]
 FOLDS = 10

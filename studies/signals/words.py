@@ -17,8 +17,8 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from studies.tweets.sentiment import vectorizer
-from tercel.core.errors import DataError
-from tercel.signals.sources.news import masked, words
+from tercel.core import DataError
+from tercel.signals import masked, words
 
 Floats = NDArray[np.float64]
 BLOCK = 512

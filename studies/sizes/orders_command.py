@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 import tercel as tc
-from tercel.cli.terminal import print_json, print_table, say
-from tercel.core.stats.bootstrap import clustered_se
-from tercel.core.stats.inference import holm
+from tercel.cli import print_json, print_table, say
+from tercel.core.stats import clustered_se, holm
 
 RULES = ("twap_take", "popv", "twap_repeg")
 SHARES = (0.005, 0.05, 0.2, 0.5, 1.0)

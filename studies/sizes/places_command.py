@@ -6,13 +6,13 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from studies.twins import without_own_orders
-from tercel.cli.terminal import print_json, print_table, say
-from tercel.execution.strategies.baselines import Peg
-from tercel.execution.task import Latency, Task
-from tercel.lab.evaluation.episodes import Episodes, seeded_plan
-from tercel.market.flow.preset import load
+from tercel import Latency, Task
+from tercel.cli import print_json, print_table, say
+from tercel.execution import Peg
+from tercel.lab.evaluation import Episodes, seeded_plan
+from tercel.market.flow import load
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.source import reactive
+from tercel.market.simulator import reactive
 
 PLACES = {"touch": 0, "inside": -1, "behind": 1}
 """Where orders rest: ticks behind the touch."""

@@ -3,9 +3,9 @@
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from tercel.core.errors import TapeError
+from tercel.core import TapeError
+from tercel.market import read_days
 from tercel.market.observed import Observed
-from tercel.market.score.days import read_days
 from tercel.market.tape import Lake
 
 

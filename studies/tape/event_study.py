@@ -23,9 +23,8 @@ from numpy.typing import NDArray
 from studies.tape import matched, per_lot, shown
 from studies.tape.matched import Sums
 from studies.tape.shown import COUNTED, DRIFT, HORIZONS_S, OUTCOMES, ShownOrders
-from tercel.core.errors import ConfigError
-from tercel.core.stats.bootstrap import BLOCK_NS, Replicates, draw_counts
-from tercel.core.stats.inference import detectable_gain
+from tercel.core import ConfigError
+from tercel.core.stats import BLOCK_NS, Replicates, detectable_gain, draw_counts
 from tercel.market.observed import Observed
 
 Floats = NDArray[np.float64]

@@ -7,10 +7,9 @@ from typing import Any
 
 from studies.tape.event_study import FACTORS, TELLS, Study, event_study
 from studies.tape.shown import HORIZONS_S
-from tercel.cli.terminal import print_json, print_table, say
-from tercel.core.plain import write_page
-from tercel.core.report.cells import NOTHING
-from tercel.core.report.tables import spelt_cell
+from tercel.cli import print_json, print_table, say
+from tercel.core import write_page
+from tercel.core.report import NOTHING, spelt_cell
 from tercel.market.observed import Observed
 
 WORDS = {
@@ -123,7 +122,7 @@ def interval(mean: float | None, low: float | None, high: float | None, digits: 
 def page(study: Study) -> str:
     """The page of pictures."""
     from studies.tape.event_study_figures import by_horizon, by_outcome, drift_and_slope
-    from tercel.core.report.page import Section, render
+    from tercel.core.report import Section, render
 
     events = {
         f"{kind}, k >= {k}": n for kind, factors in study.events.items() for k, n in factors.items()

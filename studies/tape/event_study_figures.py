@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tercel.core.report import svg
-from tercel.core.report.svg import Figure, finished, sketch
+from tercel.core.report import Figure, finished, sketch, svg
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

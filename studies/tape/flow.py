@@ -6,34 +6,41 @@ from pathlib import Path
 
 import numpy as np
 
-from tercel.core.arrays import Floats, Ints
-from tercel.core.estimate import Estimate
-from tercel.core.stats.bootstrap import clustered_se
-from tercel.core.stats.inference import t_quantile
-from tercel.core.vocabulary import NS_PER_SECOND
+from tercel import Task, View
+from tercel.core import NS_PER_SECOND, Estimate, Floats, Ints
+from tercel.core.stats import clustered_se, t_quantile
+from tercel.execution import (
+    E_WORLD,
+    TAKE,
+    Costs,
+    Intents,
+    OnFlow,
+    Strategy,
+    Thresholds,
+    Wrapper,
+    against,
+    settle,
+)
 from tercel.execution import columns as c
-from tercel.execution.costs import Costs
-from tercel.execution.foresight.forecaster import HORIZONS, Forecaster, load, save
-from tercel.execution.intent import TAKE, Intents
-from tercel.execution.policies.strategy import OnSchedule, policy_strategy
+from tercel.execution.foresight import HORIZONS, Forecaster, load, save
+from tercel.execution.policies import OnSchedule, policy_strategy
 from tercel.execution.policies_packaged import folder_of
-from tercel.execution.step import E_WORLD
 from tercel.execution.strategies import WRITTEN, build
-from tercel.execution.strategies.flow import OnFlow, Thresholds, against
-from tercel.execution.strategy import Strategy, Wrapper, settle
-from tercel.execution.task import Task
-from tercel.execution.view import View
-from tercel.lab.evaluation.comparisons import Scores
-from tercel.lab.evaluation.episodes import Episodes, Plan
-from tercel.lab.evaluation.experiment import batches, markets_of, run_strategies
-from tercel.lab.evaluation.market import curve_lots
-from tercel.lab.evaluation.windows import tape_plan
-from tercel.market.impact.propagator import tape_law
-from tercel.market.simulator.layout import NOW
-from tercel.market.simulator.source import Source
-from tercel.market.simulator.tape_source import TapeDay, replay
+from tercel.lab.evaluation import (
+    Episodes,
+    Plan,
+    Scores,
+    batches,
+    curve_lots,
+    markets_of,
+    run_strategies,
+    tape_plan,
+)
+from tercel.market.impact import tape_law
+from tercel.market.simulator import NOW, Source, TapeDay
+from tercel.market.simulator import replay_source as replay
 from tercel.market.tape import Lake
-from tercel.signals.flow.days import STEP_NS, FlowDay
+from tercel.signals.flow import STEP_NS, FlowDay
 from tercel.signals.flow.recalibrate import NO_DAYS, after, day_sums, words
 from tercel.signals.flow.train import calibration, fitted, forecaster_of, halves, told
 

@@ -6,13 +6,12 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from studies.tape import flow
-from tercel.cli.terminal import print_json, print_table, say
-from tercel.core.errors import ConfigError
-from tercel.core.estimate import Estimate
-from tercel.core.report.tables import spelt
-from tercel.lab.evaluation.comparisons import Scores
+from tercel.cli import print_json, print_table, say
+from tercel.core import ConfigError, Estimate
+from tercel.core.report import spelt
+from tercel.lab.evaluation import Scores
 from tercel.market.tape import Lake
-from tercel.signals.flow.days import FlowDay
+from tercel.signals.flow import FlowDay
 from tercel.signals.flow.train import read_days, steps
 
 POOLED = "all"

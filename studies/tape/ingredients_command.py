@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Final
 
 from studies.fills.fill_comparison import Fills, study
-from tercel.cli.terminal import print_json, print_table, say
+from tercel.cli import print_json, print_table, say
+from tercel.market import CALIBRATED_PARTS as PARTS
+from tercel.market import calibrate_queue_reactive as calibrate
+from tercel.market import days_of
 from tercel.market.flow import Preset
-from tercel.market.flow.queue_reactive.calibrate import PARTS, calibrate
-from tercel.market.score.days import days_of
 from tercel.market.tape import Lake
 
 FIGURES: Final = {

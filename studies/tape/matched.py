@@ -17,8 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studies.tape.shown import GAP_S, HORIZONS_S
-from tercel.core.jit import kernel
-from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.core import NS_PER_SECOND, kernel
 
 Floats = NDArray[np.float64]
 Longs = NDArray[np.int64]

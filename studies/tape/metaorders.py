@@ -21,11 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studies.tape.shown import usable_days
-from tercel.core.errors import ConfigError
-from tercel.core.stats import Estimate
-from tercel.core.stats.bootstrap import Replicates, draw_counts
+from tercel.core import ConfigError
+from tercel.core.stats import Estimate, Replicates, draw_counts
+from tercel.market import MARKET
 from tercel.market.observed import Observed
-from tercel.market.observed.kernel import MARKET
 
 Floats = NDArray[np.float64]
 Longs = NDArray[np.int64]

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 
 from studies.tape.metaorders import SHARE, Metaorders, metaorders
-from tercel.cli.terminal import print_json, print_table, say
-from tercel.core.report.tables import spelt
+from tercel.cli import print_json, print_table, say
+from tercel.core.report import spelt
 from tercel.market.observed import Observed
 
 HEAD = (

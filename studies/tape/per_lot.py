@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from studies.tape.matched import effective
 from studies.tape.shown import HORIZONS_S, OUTCOMES, STATE, ShownOrders
-from tercel.core.stats.bootstrap import Replicates, cluster_sums
-from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.core import NS_PER_SECOND
+from tercel.core.stats import Replicates, cluster_sums
 
 Floats = NDArray[np.float64]
 Longs = NDArray[np.int64]

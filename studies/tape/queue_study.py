@@ -12,16 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studies.tape.to_levels import to_levels
-from tercel.core.errors import TapeError
-from tercel.core.vocabulary import FOREVER_NS, NO_ASK, NO_BID, NS_PER_SECOND
+from tercel.core import EXECUTE, FOREVER_NS, NO_ASK, NO_BID, NS_PER_SECOND, TapeError
+from tercel.market import compile_day
 from tercel.market.book import layout as lay
+from tercel.market.simulator import Source, lockstep, source_of
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator import lockstep
-from tercel.market.simulator.source import Source
-from tercel.market.simulator.tape_source import source_of
 from tercel.market.tape import Events, Instrument
-from tercel.market.tape.compiled import compile_day
-from tercel.market.tape.schema import EXECUTE
 
 EXACT = "exact"
 MIN_EVENTS = 500

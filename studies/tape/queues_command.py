@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from studies.tape.queue_study import QueueRow, compare_queues
-from tercel.cli.terminal import print_json, print_table, say
+from tercel.cli import print_json, print_table, say
 from tercel.market.tape import Lake
 
 HEADINGS = ("queue", "filled", "mean s", "agree", "extra", "missed", "err s", "|err| s")

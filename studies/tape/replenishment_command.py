@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
-from tercel.cli.terminal import print_json, print_table, say
-from tercel.core.errors import TapeError
-from tercel.market.flow.preset import load
-from tercel.market.impact.replenishment import LONGEST_S, delays
-from tercel.market.score.days import train_days
+from tercel.cli import print_json, print_table, say
+from tercel.core import TapeError
+from tercel.market import train_days
+from tercel.market.flow import load
+from tercel.market.impact import LONGEST_S, delays
 
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 

@@ -10,17 +10,14 @@ import numpy as np
 
 from studies.tape import flow
 from studies.tape.flow_command import read_lakes
-from tercel.cli.terminal import print_json, print_table, say
-from tercel.core.errors import ConfigError
-from tercel.core.report.tables import spelt
+from tercel import View
+from tercel.cli import print_json, print_table, say
+from tercel.core import ConfigError
+from tercel.core.report import spelt
+from tercel.execution import AlphaTilt, Intents, OnSeconds, PostureCap, Strategy, Wrapper, against
 from tercel.execution import columns as c
-from tercel.execution.foresight.forecaster import Forecaster, heard
-from tercel.execution.intent import Intents
+from tercel.execution.foresight import Forecaster, heard
 from tercel.execution.strategies import build
-from tercel.execution.strategies.alpha_tilt import AlphaTilt, PostureCap
-from tercel.execution.strategies.flow import OnSeconds, against
-from tercel.execution.strategy import Strategy, Wrapper
-from tercel.execution.view import View
 from tercel.signals.flow.train import steps
 
 BASES: Final = ("immediate", "twap_take", "guarded", "peg_touch", "twap_repeg")

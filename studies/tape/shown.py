@@ -15,10 +15,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.core.errors import ConfigError
-from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.market.observed import Observed
-from tercel.market.observed.kernel import (
+from tercel.core import NS_PER_SECOND, ConfigError
+from tercel.market import (
     CANCEL_AT_BEST,
     CANCEL_DEEPER,
     LIMIT_AT_BEST,
@@ -26,6 +24,7 @@ from tercel.market.observed.kernel import (
     LIMIT_IN_SPREAD,
     MARKET,
 )
+from tercel.market.observed import Observed
 
 Floats = NDArray[np.float64]
 Longs = NDArray[np.int64]

@@ -5,24 +5,21 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.core.errors import TapeError
-from tercel.core.jit import Bytes, Longs, Packed, kernel
-from tercel.market.book import Book
-from tercel.market.book.id_map import Ids, find
-from tercel.market.book.ladder import lots_at
-from tercel.market.book.records import order_at
-from tercel.market.book.tape_kernels import apply_one
-from tercel.market.tape.events import Events
-from tercel.market.tape.instrument import Instrument
-from tercel.market.tape.schema import (
+from tercel.core import (
     ADD,
     EXECUTE,
     LEVEL_SET,
-    MESSAGE_END,
     MODIFY,
     ROLL_IN,
     TRADE,
+    Bytes,
+    Longs,
+    Packed,
+    TapeError,
+    kernel,
 )
+from tercel.market.book import Book, Ids, apply_one, find, lots_at, order_at
+from tercel.market.tape import MESSAGE_END, Events, Instrument
 
 
 @kernel

@@ -18,15 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studies.tape import undercut_kernels as u
-from tercel.core.errors import TapeError
-from tercel.core.progress import progress
-from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.core import ADD, NS_PER_SECOND, TapeError
+from tercel.core import progress_bar as progress
+from tercel.market import CompiledDay, compiled
+from tercel.market.simulator import AGE_S, ROOM_BPS, SIZE_OVER_USUAL
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.bounds import AGE_S, ROOM_BPS, SIZE_OVER_USUAL
 from tercel.market.tape import Lake
-from tercel.market.tape.checkpoints import compiled
-from tercel.market.tape.compiled import CompiledDay
-from tercel.market.tape.schema import ADD
 
 Floats = NDArray[np.float64]
 Longs = NDArray[np.int64]

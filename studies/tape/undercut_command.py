@@ -10,10 +10,9 @@ import numpy as np
 
 from studies.tape import undercut
 from studies.tape.undercut import Counts, clusters_of, counts_of, hazards, interval, read_names
-from tercel.cli.terminal import print_json, print_table, say
-from tercel.core.report import svg
-from tercel.core.report.svg import Figure, finished, sketch
-from tercel.market.simulator.bounds import ROOM_BPS
+from tercel.cli import print_json, print_table, say
+from tercel.core.report import Figure, finished, sketch, svg
+from tercel.market.simulator import ROOM_BPS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

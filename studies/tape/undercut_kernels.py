@@ -9,11 +9,22 @@ of the other side reaches it.
 
 from typing import Final
 
-from tercel.core.jit import Longs, kernel
-from tercel.core.seeds import mix
-from tercel.core.vocabulary import NO_ASK, NO_BID
+from tercel.core import (
+    ADD,
+    CLEAR,
+    DELETE,
+    EXECUTE,
+    NO_ASK,
+    NO_BID,
+    REDUCE,
+    ROLL_IN,
+    ROLL_OUT,
+    STATUS,
+    Longs,
+    kernel,
+)
+from tercel.core import mix_seeds as mix
 from tercel.market.simulator import layout as sim
-from tercel.market.tape.schema import ADD, CLEAR, DELETE, EXECUTE, REDUCE, ROLL_IN, ROLL_OUT, STATUS
 
 # -- a touch after each row: int64 columns ----------------------------------------------------------------------------
 BID, ASK, BID_BEFORE, ASK_BEFORE, TOUCHES = range(5)

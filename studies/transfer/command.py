@@ -6,17 +6,13 @@ from pathlib import Path
 from typing import Final
 
 import tercel as tc
-from tercel.cli.terminal import print_json, print_table, say
-from tercel.core.errors import ConfigError
-from tercel.core.names import check_known
-from tercel.core.report.figures import paired_differences
-from tercel.core.report.page import Section, render
-from tercel.core.report.tables import fixed, plain_table, spelt
+from tercel.cli import print_json, print_table, say
+from tercel.core import ConfigError, check_known
+from tercel.core.report import Section, fixed, paired_differences, plain_table, render, spelt
 from tercel.core.stats import Estimate, PairedGain
-from tercel.lab.evaluation.claims import BEST, RANDOM
-from tercel.lab.learning.agent.config import AgentConfig, preset_file, read_config
+from tercel.lab.evaluation import BEST, RANDOM
+from tercel.lab.learning.agent import AgentConfig, preset_file, read_config, run_training
 from tercel.lab.learning.agent.run_folder import POLICY, claim, is_done
-from tercel.lab.learning.agent.training import run_training
 
 HEADINGS = (
     "left out",

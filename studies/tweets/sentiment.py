@@ -19,11 +19,8 @@ import numpy as np
 
 from studies.families.scores import single_class
 from studies.tweets.text_embedding import available
-from tercel.core.arrays import Float32, Floats, Ints
-from tercel.core.errors import DataError
-from tercel.core.extras import needed
-from tercel.signals.sources.news import masked
-from tercel.signals.sources.port import SourceAbsentError
+from tercel.core import DataError, Float32, Floats, Ints, needed
+from tercel.signals import SourceAbsentError, masked
 
 LEVELS = {50: "50", 66: "66", 75: "75", 100: "All"}
 LABELS = {"negative": -1, "neutral": 0, "positive": 1}

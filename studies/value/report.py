@@ -5,9 +5,7 @@ from collections.abc import Mapping, Sequence
 from studies.value.alpha import AlphaValue, Drifted
 from studies.value.posture import Figures
 from studies.value.stress import Effect
-from tercel.core.report.figures import paired_differences
-from tercel.core.report.page import Section, render
-from tercel.core.report.tables import plain_table
+from tercel.core.report import Section, paired_differences, plain_table, render
 from tercel.core.stats import Estimate
 
 

@@ -11,12 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel import Task
-from tercel.core.errors import ConfigError
-from tercel.execution.intent import empty
-from tercel.lab.evaluation.episodes import Episodes, Plan
-from tercel.lab.evaluation.experiment import without_orders
-from tercel.market.regimes.named import Factors
-from tercel.market.simulator.source import Source
+from tercel.core import ConfigError
+from tercel.execution import empty_intents as empty
+from tercel.lab.evaluation import Episodes, Plan, without_orders
+from tercel.market.regimes import Factors
+from tercel.market.simulator import Source
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

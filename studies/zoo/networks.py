@@ -10,8 +10,8 @@ from typing import Any, ClassVar, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.core.arrays import Floats
-from tercel.signals.zoo.base import Estimator, FitError, Regressor, scale_of
+from tercel.core import Floats
+from tercel.signals import Estimator, FitError, Regressor, scale_of
 
 
 def _folded(X: Floats, steps: int) -> Floats:

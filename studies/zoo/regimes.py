@@ -10,8 +10,8 @@ from typing import Any, Self
 import numpy as np
 
 from studies.hidden_markov import filtered, gaussian_hmm, likeliest
-from tercel.core.arrays import Floats, Indices
-from tercel.signals.zoo.base import Estimator, FitError, scale_of
+from tercel.core import Floats, Indices
+from tercel.signals import Estimator, FitError, scale_of
 
 
 class _States(Estimator):

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from tercel.core.arrays import Floats
-from tercel.signals.zoo.base import Estimator, FitError, Regressor, scale_of
+from tercel.core import Floats
+from tercel.signals import Estimator, FitError, Regressor, scale_of
 
 # Rows that meet all support vectors at once.
 _ROWS = 1024

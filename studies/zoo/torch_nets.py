@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from studies.zoo.networks import EPOCH_ROWS
-from tercel.core.arrays import Floats
+from tercel.core import Floats
 
 
 @dataclass(frozen=True)

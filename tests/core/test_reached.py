@@ -152,8 +152,10 @@ def test_what_no_kernel_reaches_is_in_no_key(sources: Sources) -> None:
                        for place, _ in sources.reached(module, name))  # fmt: skip
 
 
-def test_members_of_modules_stars_and_blocks_are_followed(tmp_path: Path) -> None:
-    (tmp_path / "pkg").mkdir()
+def test_members_of_modules_stars_blocks_and_stubs_are_followed(tmp_path: Path) -> None:
+    (tmp_path / "pkg" / "told").mkdir(parents=True)
+    (tmp_path / "pkg" / "told" / "__init__.py").touch()
+    (tmp_path / "pkg" / "told" / "__init__.pyi").write_text("from pkg.deep import REACHED as R")
     files = {
         "__init__": "from pkg.deep import REACHED",
         "deep": "REACHED = 1\nUNUSED = 2\nTABLE = {}\nTABLE['a'] = 3",
@@ -161,27 +163,27 @@ def test_members_of_modules_stars_and_blocks_are_followed(tmp_path: Path) -> Non
         "used": "import pkg.deep as d\nfrom . import deep\nimport pkg.star\ntry:\n    from pkg import REACHED as R\n"
         "except ImportError:\n    R = 0\ndef a(): return d.REACHED\ndef b(): return R\ndef c(): return d\n"
         "def e(): return pkg.star.REACHED\ndef f():\n    from pkg.deep import REACHED\n    return REACHED\n"
-        "def g(): return deep.TABLE",
+        "def g(): return deep.TABLE\ndef h():\n    from pkg.told import R\n    return R",
     }
 
     def keys(**changed: str) -> list[str]:
         for name, text in (files | changed).items():
             (tmp_path / "pkg" / f"{name}.py").write_text(text)
         found = Sources({"pkg": tmp_path / "pkg"})
-        return [found.key("pkg.used", name) for name in "abcefg"]
+        return [found.key("pkg.used", name) for name in "abcefgh"]
 
     def differ(**changed: str) -> str:
         return "".join(
             name
-            for name, one, other in zip("abcefg", keys(), keys(**changed), strict=True)
+            for name, one, other in zip("abcefgh", keys(), keys(**changed), strict=True)
             if one != other
         )
 
-    assert differ(deep=files["deep"].replace("REACHED = 1", "REACHED = 7")) == "abcef"
+    assert differ(deep=files["deep"].replace("REACHED = 1", "REACHED = 7")) == "abcefh"
     assert (
         differ(deep=files["deep"].replace("UNUSED = 2", "UNUSED = 7")) == "ce"
     )  # a star takes all
     assert differ(deep=files["deep"].replace("= 3", "= 7")) == "ceg"
     assert differ(deep="# said\n" + files["deep"]) == ""
     assert differ(used='"""Text."""\n' + files["used"]) == ""
-    assert differ(deep=files["deep"] + "\nprint()") == "abcefg"
+    assert differ(deep=files["deep"] + "\nprint()") == "abcefgh"

@@ -197,9 +197,11 @@ def test_a_picture_opens_in_full_where_it_is_pressed() -> None:
 
 def test_the_reference_names_every_public_name() -> None:
     text = (DOCS / "reference" / "python.md").read_text(encoding="utf-8")
-    for name, home in tc._HOMES.items():
-        inside = home.partition(":")[2] or name
-        assert re.search(rf"^::: tercel\.[\w.]+\.{inside}$", text, re.MULTILINE), name
+    stub = Path(tc.__file__).with_suffix(".pyi").read_text(encoding="utf-8")
+    names = re.findall(r"^from \S+ import (\w+) as ", stub, re.MULTILINE)
+    assert len(names) == len(tc.__all__)
+    for name in names:
+        assert re.search(rf"^::: tercel\.[\w.]+\.{name}$", text, re.MULTILINE), name
 
 
 def test_the_machinery() -> None:

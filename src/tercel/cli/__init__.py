@@ -1,18 +1,9 @@
-"""The command line: a file for every room's commands, joined in `root`."""
+"""The command line: a file for every wing's commands, joined in `root`.
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+What another package's commands are made of is offered here: :class:`PluginCommands`, the requests that they extend,
+types of options, and tables on a terminal.
+"""
 
-from tercel.cli.shared import reported
+from tercel.core.lazy import attach
 
-if TYPE_CHECKING:
-    from tercel.cli.root import app, main
-
-__all__ = ["app", "main", "reported"]
-
-
-def __getattr__(name: str) -> Any:
-    # `root` imports the modules of other packages' commands, which import this package: it comes when it is asked for.
-    if name not in __all__:
-        raise AttributeError(f"module 'tercel.cli' has no attribute {name!r}")
-    return getattr(import_module("tercel.cli.root"), name)
+__getattr__, __dir__ = attach(__name__)

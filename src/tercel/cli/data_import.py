@@ -13,7 +13,7 @@ from tercel.cli.shared import Dated, JsonRequest, Lake, Replace
 from tercel.cli.terminal import hand_over, print_table, progress, result_console, say
 from tercel.core.errors import ConfigError, FeedError, TercelError
 from tercel.core.names import listed
-from tercel.feeds import Feed, FeedDay, FeedOptions, feed_named, feeds_of_others
+from tercel.market.feed import Feed, FeedDay, FeedOptions, feed_named, feeds_of_others
 
 if TYPE_CHECKING:
     from tercel.feeds.itch_book import SymbolCheck
@@ -146,7 +146,7 @@ class Binance(FeedImport):
 
 def binance(request: Binance) -> None:
     """Import Binance captures of depth diffs, trades and snapshots: spot, USD-M and COIN-M futures."""
-    from tercel.feeds import BinanceFeed
+    from tercel.feeds.binance import BinanceFeed
 
     _import(lambda: BinanceFeed(request.lot), request, request.paths, request.lake)
 
@@ -167,7 +167,7 @@ class Bitstamp(FeedImport):
 
 def bitstamp(request: Bitstamp) -> None:
     """Import Bitstamp captures of order events, trades and snapshots (order_book?group=2)."""
-    from tercel.feeds import BitstampFeed
+    from tercel.feeds.bitstamp import BitstampFeed
 
     _import(lambda: BitstampFeed(request.lot), request, request.paths, request.lake)
 

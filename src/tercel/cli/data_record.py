@@ -124,7 +124,9 @@ def crypto(request: Crypto) -> None:
 
 def _tape(request: Crypto, folder: Path) -> list[dict[str, Any]]:
     """Days of tape from all captures of the folder; none, with a word why, where they hold no book yet."""
-    from tercel.feeds import BinanceFeed, BitstampFeed, FeedOptions
+    from tercel.feeds.binance import BinanceFeed
+    from tercel.feeds.bitstamp import BitstampFeed
+    from tercel.market.feed import FeedOptions
     from tercel.market.tape import Lake as Store
 
     lake = Store(request.lake)

@@ -130,7 +130,14 @@ class Sources:
             (root,) if root.is_file() else (path / "__init__.py", path.with_name(path.name + ".py"))
         )
         file = next((each for each in files if each.is_file()), None)
-        return None if file is None else Module(name, file.read_bytes(), file.name == "__init__.py")
+        if file is None:
+            return None
+        source = file.read_bytes()
+        stub = file.with_name("__init__.pyi")
+        is_package = file.name == "__init__.py"
+        if is_package and stub.is_file():  # names that are imported when asked for (`core.lazy`)
+            source += b"\n" + stub.read_bytes()
+        return Module(name, source, is_package)
 
     def statements(self, place: Place) -> list[ast.stmt]:
         """The statements that bind a place's name."""

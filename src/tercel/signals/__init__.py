@@ -1,1 +1,5 @@
 """Forecasts: point-in-time panels, labels, the model zoo, fusion, purged validation, risk."""
+
+from tercel.core.lazy import attach
+
+__getattr__, __dir__ = attach(__name__)

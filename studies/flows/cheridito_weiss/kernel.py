@@ -18,16 +18,22 @@ import math
 from typing import Any
 
 from studies.flows.cheridito_weiss import layout as cw
-from tercel.core.jit import Floats, Longs, Packed, kernel, late_kernel
-from tercel.core.seeds import uniform
-from tercel.core.vocabulary import NO_ASK, NO_BID
-from tercel.market.book.ladder import allocate, best, head_at, in_window, is_own, lots_at
-from tercel.market.book.records import level_at, order_at
-from tercel.market.flow.santa_fe import market_order
+from tercel.core import (
+    DELETE,
+    NO_ASK,
+    NO_BID,
+    REDUCE,
+    Floats,
+    Longs,
+    Packed,
+    kernel,
+    late_kernel,
+    uniform,
+)
+from tercel.market import head_at, is_own, market_order
+from tercel.market.book import allocate, best, in_window, level_at, lots_at, order_at
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.account import public_add, public_take
-from tercel.market.simulator.records import state_at
-from tercel.market.tape.schema import DELETE, REDUCE
+from tercel.market.simulator import public_add, public_take, state_at
 
 
 @late_kernel

@@ -6,9 +6,9 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from studies.flows.cheridito_weiss import layout as cw
-from tercel.core.arrays import Floats, Ints
-from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
-from tercel.market.flow.port import FirstOrder, Lots, Positive, Preset, Rate, check_rates
+from tercel.core import FOREVER_NS, NS_PER_SECOND, Floats, Ints
+from tercel.market import FirstOrder, Lots, Positive, Rate, check_rates
+from tercel.market.flow import Preset
 from tercel.market.simulator import layout as sim
 
 
@@ -92,7 +92,7 @@ class CheriditoWeissPreset(Preset):
 
     def packed(self) -> Floats:
         """Parameters in the order of `layout`."""
-        from tercel.market.flow.santa_fe import alias_table
+        from tercel.market import alias_table
 
         limit, sizes = np.asarray(self.limit_rate), np.asarray(self.size_share)
         head = np.zeros(cw.TABLES)

@@ -28,14 +28,11 @@ from studies.flows.hawkes.state import (
 )
 from studies.flows.hawkes.tables import HawkesDay
 from studies.flows.hawkes.tune import Means, means, tune
-from tercel.core.arrays import Floats, Int32, Ints
-from tercel.core.errors import ConfigError
-from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.market.flow import calibrate as plain
-from tercel.market.flow.port import Preset
-from tercel.market.flow.santa_fe_preset import SantaFePreset
+from tercel.core import NS_PER_SECOND, ConfigError, Floats, Int32, Ints
+from tercel.market import NAMES, SantaFePreset
+from tercel.market import calibrate as plain
+from tercel.market.flow import Preset
 from tercel.market.observed import Observed, observe
-from tercel.market.observed.kernel import NAMES
 from tercel.market.tape import Events, Instrument
 
 DECAYS = (0.03, 0.6, 12.0, 250.0, 6000.0)
@@ -116,8 +113,8 @@ def calibrate(
         seed,
         min(max(PILOT_EVENTS / _rate(read), 3600.0), MOST_PILOT_S),
     )
-    from tercel.market.impact.pilot import carrying  # it runs markets of presets
-    from tercel.market.impact.replenishment import replenishment
+    from tercel.market.impact import carrying
+    from tercel.market.impact import measured_replenishment as replenishment
 
     return carrying(made, replenishment_s=tuple(replenishment(seen).round(3).tolist()))
 

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.core.jit import Bytes, Floats, kernel
+from tercel.core import Bytes, Floats, kernel
 
 MOST_RADIUS = 0.98
 ITERATIONS = 60

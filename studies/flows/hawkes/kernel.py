@@ -14,17 +14,12 @@ The book holds public orders alone: own orders stand in another (`market.simulat
 import math
 
 from studies.flows.hawkes import layout as at
-from tercel.core.jit import Floats, Longs, Packed, kernel, late_kernel
-from tercel.core.seeds import uniform
-from tercel.core.vocabulary import NO_ASK, NO_BID
+from tercel.core import DELETE, NO_ASK, NO_BID, Floats, Longs, Packed, kernel, late_kernel, uniform
+from tercel.market import market_order
+from tercel.market.book import allocate, best, in_window, level_at, order_at
 from tercel.market.book import layout as lay
-from tercel.market.book.ladder import allocate, best, in_window
-from tercel.market.book.records import level_at, order_at
-from tercel.market.flow.santa_fe import market_order
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.account import public_add, public_take
-from tercel.market.simulator.records import put_real, real, state_at
-from tercel.market.tape.schema import DELETE
+from tercel.market.simulator import public_add, public_take, put_real, real, state_at
 
 TRIES = 256
 """Orders looked at for one to cancel."""

@@ -6,8 +6,9 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from studies.flows.hawkes import layout as at
-from tercel.core.arrays import Floats, Ints
-from tercel.market.flow.port import Lots, Positive, Preset, Rate
+from tercel.core import Floats, Ints
+from tercel.market import Lots, Positive, Rate
+from tercel.market.flow import Preset
 
 MOST_BASE = 1e6
 """Events a second beyond which a file is refused: no market sends as many, and none could be simulated."""

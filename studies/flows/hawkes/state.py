@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from studies.flows.hawkes import layout as at
-from tercel.core.arrays import Floats, Int8, Int32, Ints
+from tercel.core import Floats, Int8, Int32, Ints
 
 PRIOR = 5.0
 LEAST, MOST = 0.02, 50.0

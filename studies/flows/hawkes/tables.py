@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studies.flows.hawkes import layout as at
-from tercel.core.jit import Bytes, Floats, Longs, kernel
-from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.core import NS_PER_SECOND, Bytes, Floats, Longs, kernel
 from tercel.market.observed import Observed
 
 Whole = tuple[int, ...]

@@ -18,10 +18,9 @@ from studies.flows.hawkes import layout as at
 from studies.flows.hawkes.preset import HawkesPreset
 from studies.flows.hawkes.state import resting
 from studies.flows.hawkes.tables import nested
-from tercel.core.arrays import Floats, Int8, Int32
-from tercel.core.errors import CapacityError, ConfigError
-from tercel.market.observed.kernel import NAMES
-from tercel.market.simulator.days import observed_day
+from tercel.core import CapacityError, ConfigError, Floats, Int8, Int32
+from tercel.market import NAMES
+from tercel.market.simulator import observed_day
 
 PILOTS = 12
 WARMUP_S = 1200.0

@@ -7,12 +7,11 @@ import numpy as np
 from studies.risk import figures, withdrawals
 from studies.risk.stress import calm_of, depth_of, power_for
 from studies.risk.trials.report import Table, TrialReport
-from tercel.core.errors import ConfigError
-from tercel.core.report.svg import Figure
-from tercel.core.report.tables import fixed
+from tercel.core import ConfigError
+from tercel.core.report import Figure, fixed
 from tercel.market.flow import preset
-from tercel.market.simulator.source import Source, reactive
-from tercel.signals.risk.anomaly import StreamingAnomaly, alarm_starts, simulate
+from tercel.market.simulator import Source, reactive
+from tercel.signals.risk import StreamingAnomaly, alarm_starts, simulate
 
 LEARNED_DAYS = 20
 

@@ -9,9 +9,9 @@ import numpy as np
 from studies.risk import covariance, synthetic
 from studies.risk.panel import read_panel
 from studies.risk.trials.report import Table, TrialReport
-from tercel.core.errors import ConfigError
-from tercel.core.report.tables import fixed
-from tercel.signals.risk.report import bars
+from tercel.core import ConfigError
+from tercel.core.report import fixed
+from tercel.signals.risk import bars
 
 FIRST = date(2002, 1, 2)
 REBUILD = 21

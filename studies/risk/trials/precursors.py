@@ -14,18 +14,14 @@ from studies.risk.precursors import LEARNERS, Alarm, Calm, Hazard
 from studies.risk.stress import DAY_S, LEARNING, depth_of, power_for
 from studies.risk.trials.report import Table, TrialReport
 from studies.risk.withdrawals import Withdrawal, plant
-from tercel.core.arrays import Floats
-from tercel.core.errors import ConfigError
-from tercel.core.estimate import Estimate
-from tercel.core.report.svg import Figure
-from tercel.core.report.tables import fixed, spelt
+from tercel.core import ConfigError, Estimate, Floats
+from tercel.core.report import Figure, fixed, spelt
 from tercel.core.stats import mean_interval
-from tercel.market.flow import preset
-from tercel.market.flow.port import Preset
+from tercel.market.flow import Preset, preset
 from tercel.market.observed import observe
-from tercel.market.simulator.source import Source, reactive
+from tercel.market.simulator import Source, reactive
 from tercel.market.tape import Lake
-from tercel.signals.risk.anomaly import AnomalyBaseline, StreamingAnomaly, learn_calm, simulate
+from tercel.signals.risk import AnomalyBaseline, StreamingAnomaly, learn_calm, simulate
 
 MARKETS = ("csco", "ibm", "amzn", "goog")
 RATE = 0.1

@@ -4,9 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tercel.core.report.page import Section, render
-from tercel.core.report.svg import Figure
-from tercel.core.report.tables import plain_table
+from tercel.core.report import Figure, Section, plain_table, render
 
 
 @dataclass(frozen=True)

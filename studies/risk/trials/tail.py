@@ -9,10 +9,8 @@ from studies.risk import figures, regimes, synthetic
 from studies.risk.series import first_of_test, read_csv, read_sp500
 from studies.risk.tail import tail_models
 from studies.risk.trials.report import Table, TrialReport
-from tercel.core.report.tables import fixed
-from tercel.signals.risk.ports import DailySeries
-from tercel.signals.risk.report import tails
-from tercel.signals.risk.tail import judge
+from tercel.core.report import fixed
+from tercel.signals.risk import DailySeries, judge, tails
 
 LEVEL = 0.99
 FIRST = date(2004, 1, 2)

@@ -11,9 +11,8 @@ from studies.risk import figures, synthetic
 from studies.risk.series import first_of_test, read_csv, read_sp500, read_spy
 from studies.risk.trials.report import Table, TrialReport
 from studies.risk.volatility import RankedModel, daily_models, rank, realised_models
-from tercel.core.report.tables import fixed
-from tercel.signals.risk.ports import DailySeries, VolatilityModel
-from tercel.signals.risk.report import bars
+from tercel.core.report import fixed
+from tercel.signals.risk import DailySeries, VolatilityModel, bars
 
 LAGS = 10
 SYNTHETIC_DAYS = 1500

@@ -2,3 +2,7 @@
 
 Everything here takes plain arrays and dictionaries and knows nothing of markets, tasks or learners.
 """
+
+from tercel.core.lazy import attach
+
+__getattr__, __dir__ = attach(__name__)

@@ -2,11 +2,13 @@
 
 from tercel.core.estimate import Estimate, PairedGain
 from tercel.core.stats.bootstrap import (
+    BLOCK_NS,
     Moments,
     Replicates,
     cluster_index,
     cluster_sums,
     clustered_se,
+    draw_counts,
     intervals,
     mean_interval,
     moments_of_mean,
@@ -30,9 +32,11 @@ from tercel.core.stats.robust import (
     moments_of_slope,
     moments_of_wins,
     over_markets,
+    ranks,
 )
 
 __all__ = [
+    "BLOCK_NS",
     "DeflatedScore",
     "Estimate",
     "Moments",
@@ -44,6 +48,7 @@ __all__ = [
     "clustered_se",
     "deflate",
     "detectable_gain",
+    "draw_counts",
     "holm",
     "interquartile_mean",
     "intervals",
@@ -55,6 +60,7 @@ __all__ = [
     "normal_quantile",
     "over_markets",
     "over_seeds",
+    "ranks",
     "replicate",
     "t_quantile",
     "two_sided_p",

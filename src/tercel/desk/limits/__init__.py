@@ -18,6 +18,9 @@ from tercel.desk.limits.change import (
     values_at,
 )
 from tercel.desk.limits.file import (
+    DAY_NS,
+    MONEY,
+    MS,
     AgentLimits,
     DeskLimits,
     InstrumentLimits,
@@ -28,12 +31,15 @@ from tercel.desk.limits.file import (
 )
 from tercel.desk.limits.gate import CHECKS, LimitGate
 from tercel.desk.limits.reported import PAUSES
-from tercel.desk.limits.state import Alarm, Check, Denial, LimitQuery
+from tercel.desk.limits.state import Alarm, Check, Denial, Holding, LimitQuery
 from tercel.desk.limits.watch import EVERYBODY, Crossing
 
 __all__ = [
     "CHECKS",
+    "DAY_NS",
     "EVERYBODY",
+    "MONEY",
+    "MS",
     "PAUSES",
     "AgentLimits",
     "Alarm",
@@ -41,6 +47,7 @@ __all__ = [
     "Crossing",
     "Denial",
     "DeskLimits",
+    "Holding",
     "InstrumentLimits",
     "LimitGate",
     "LimitQuery",

@@ -154,6 +154,7 @@ def figures_of(folder: Path) -> Path:
 
 
 __all__ = [
+    "SHARED",
     "CalmObservations",
     "family",
     "figures_of",

@@ -1,6 +1,31 @@
 """One price-time limit order book for replay, simulation and trading."""
 
+from tercel.market.book import layout
 from tercel.market.book.book import Book, BookFill, OrderType
-from tercel.market.book.layout import new_book
+from tercel.market.book.id_map import Ids, find, new_ids
+from tercel.market.book.ladder import allocate, best, in_window, lots_at, public_depth
+from tercel.market.book.layout import OVERFLOW, new_book
+from tercel.market.book.records import ledger_at, level_at, order_at, side_at
+from tercel.market.book.tape_kernels import apply_one
 
-__all__ = ["Book", "BookFill", "OrderType", "new_book"]
+__all__ = [
+    "OVERFLOW",
+    "Book",
+    "BookFill",
+    "Ids",
+    "OrderType",
+    "allocate",
+    "apply_one",
+    "best",
+    "find",
+    "in_window",
+    "layout",
+    "ledger_at",
+    "level_at",
+    "lots_at",
+    "new_book",
+    "new_ids",
+    "order_at",
+    "public_depth",
+    "side_at",
+]

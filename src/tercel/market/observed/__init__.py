@@ -1,5 +1,22 @@
 """Tapes as event flows: each public event with the book just before it."""
 
+from tercel.market.observed.kernel import (
+    CANCEL_AT_BEST,
+    CANCEL_DEEPER,
+    LIMIT_AT_BEST,
+    LIMIT_DEEPER,
+    LIMIT_IN_SPREAD,
+    MARKET,
+)
 from tercel.market.observed.observe import Observed, observe
 
-__all__ = ["Observed", "observe"]
+__all__ = [
+    "CANCEL_AT_BEST",
+    "CANCEL_DEEPER",
+    "LIMIT_AT_BEST",
+    "LIMIT_DEEPER",
+    "LIMIT_IN_SPREAD",
+    "MARKET",
+    "Observed",
+    "observe",
+]

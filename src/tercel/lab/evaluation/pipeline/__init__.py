@@ -1,1 +1,5 @@
 """An evaluation: policies and written strategies on the same episodes, in one market or many, kept on disk."""
+
+from tercel.core.lazy import attach
+
+__getattr__, __dir__ = attach(__name__)

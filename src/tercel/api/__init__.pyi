@@ -1,0 +1,19 @@
+from tercel.api.desk_figures import bounds_and_fills as bounds_and_fills
+from tercel.api.desk_figures import cost_through_rounds as cost_through_rounds
+from tercel.api.desk_figures import share_of_flow as share_of_flow
+from tercel.api.desk_file import read_config as read_config
+from tercel.api.desk_shadow import ShadowBounds as ShadowBounds
+from tercel.api.desk_shadow import bounds_on as bounds_on
+from tercel.api.desk_shadow import scored as scored
+from tercel.api.stderr import progress_console as progress_console
+
+__all__ = [
+    "ShadowBounds",
+    "bounds_and_fills",
+    "bounds_on",
+    "cost_through_rounds",
+    "progress_console",
+    "read_config",
+    "scored",
+    "share_of_flow",
+]

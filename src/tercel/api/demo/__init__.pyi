@@ -1,0 +1,13 @@
+from tercel.api.demo.markets import SimulatedMarkets as SimulatedMarkets
+from tercel.api.demo.markets import open_demo as open_demo
+from tercel.api.demo.scenario import PlantedChange as PlantedChange
+from tercel.api.demo.scenario import planted as ground_truth
+from tercel.api.demo.scenario import scenario_of as scenario_of
+
+__all__ = [
+    "PlantedChange",
+    "SimulatedMarkets",
+    "ground_truth",
+    "open_demo",
+    "scenario_of",
+]

@@ -1,0 +1,231 @@
+from tercel.core import orders as orders
+from tercel.core import vocabulary as vocabulary
+from tercel.core.arrays import AnyArray as AnyArray
+from tercel.core.arrays import Bools as Bools
+from tercel.core.arrays import Float32 as Float32
+from tercel.core.arrays import Floats as Floats
+from tercel.core.arrays import Indices as Indices
+from tercel.core.arrays import Int8 as Int8
+from tercel.core.arrays import Int32 as Int32
+from tercel.core.arrays import Ints as Ints
+from tercel.core.errors import CapacityError as CapacityError
+from tercel.core.errors import ConfigError as ConfigError
+from tercel.core.errors import DataError as DataError
+from tercel.core.errors import FeedError as FeedError
+from tercel.core.errors import JournalError as JournalError
+from tercel.core.errors import PolicyError as PolicyError
+from tercel.core.errors import TapeError as TapeError
+from tercel.core.errors import UnknownNameError as UnknownNameError
+from tercel.core.errors import VenueError as VenueError
+from tercel.core.estimate import Estimate as Estimate
+from tercel.core.extras import needed as needed
+from tercel.core.files import beside as beside
+from tercel.core.files import file_hash as file_hash
+from tercel.core.files import locked as locked
+from tercel.core.files import write_whole as write_whole
+from tercel.core.fixed import ONE as ONE
+from tercel.core.fixed import PAID_ONE as PAID_ONE
+from tercel.core.fixed import ceiled as ceiled
+from tercel.core.fixed import floored as floored
+from tercel.core.fixed import shown as shown
+from tercel.core.fixed import text as text
+from tercel.core.installation import PATH as PATH
+from tercel.core.installation import proof as proof
+from tercel.core.jit import Bytes as Bytes
+from tercel.core.jit import Longs as Longs
+from tercel.core.jit import Packed as Packed
+from tercel.core.jit import Singles as Singles
+from tercel.core.jit import allocating_kernel as allocating_kernel
+from tercel.core.jit import kernel as kernel
+from tercel.core.jit import late_kernel as late_kernel
+from tercel.core.kernel_keys import cache_root as cache_root
+from tercel.core.machine import WallClock as WallClock
+from tercel.core.machine import freeze as freeze
+from tercel.core.memory import fixed as fixed_word
+from tercel.core.messages import Posture as Posture
+from tercel.core.messages import Style as Style
+from tercel.core.names import check_known as check_known
+from tercel.core.names import listed as listed
+from tercel.core.names import offer as offer
+from tercel.core.orders import REBOOKS as REBOOKS
+from tercel.core.orders import TERMINAL as TERMINAL
+from tercel.core.orders import CancelOrder as CancelOrder
+from tercel.core.orders import CancelReject as CancelReject
+from tercel.core.orders import Command as Command
+from tercel.core.orders import ExecType as ExecType
+from tercel.core.orders import Listing as Listing
+from tercel.core.orders import MarketRows as MarketRows
+from tercel.core.orders import MassCancel as MassCancel
+from tercel.core.orders import NewOrder as NewOrder
+from tercel.core.orders import OrdStatus as OrdStatus
+from tercel.core.orders import ReplaceOrder as ReplaceOrder
+from tercel.core.orders import Report as Report
+from tercel.core.orders import StatusRequest as StatusRequest
+from tercel.core.orders import Tif as Tif
+from tercel.core.orders import VenueEvent as VenueEvent
+from tercel.core.orders import refused as refused
+from tercel.core.pace import Pace as Pace
+from tercel.core.plain import Record as Record
+from tercel.core.plain import csv_text as csv_text
+from tercel.core.plain import json_text as json_text
+from tercel.core.plain import plain as plain_values
+from tercel.core.plain import write_page as write_page
+from tercel.core.pool import Pool as Pool
+from tercel.core.pool import begin_worker as begin_worker
+from tercel.core.pool import stopping as stopping
+from tercel.core.ports import Capabilities as Capabilities
+from tercel.core.ports import Closing as Closing
+from tercel.core.ports import Entry as Entry
+from tercel.core.ports import Journal as Journal
+from tercel.core.ports import Venue as Venue
+from tercel.core.ports import check_capabilities as check_capabilities
+from tercel.core.progress import progress as progress_bar
+from tercel.core.progress import say as say_progress
+from tercel.core.seeds import mix as mix_seeds
+from tercel.core.seeds import seed_stream as seed_stream
+from tercel.core.seeds import uniform as uniform
+from tercel.core.stats.robust import spearman as spearman
+from tercel.core.tables.table import ROW as TABLE_ROW
+from tercel.core.threads import Deadline as Deadline
+from tercel.core.toml import parse_toml as parse_toml
+from tercel.core.toml import read_toml as read_toml
+from tercel.core.validated import validated as validated_model
+from tercel.core.validated import words_of as words_of
+from tercel.core.vocabulary import ADD as ADD
+from tercel.core.vocabulary import BUY as BUY
+from tercel.core.vocabulary import CLEAR as CLEAR
+from tercel.core.vocabulary import CROSS as CROSS
+from tercel.core.vocabulary import DELETE as DELETE
+from tercel.core.vocabulary import EXECUTE as EXECUTE
+from tercel.core.vocabulary import FOREVER_NS as FOREVER_NS
+from tercel.core.vocabulary import LEVEL_SET as LEVEL_SET
+from tercel.core.vocabulary import MODIFY as MODIFY
+from tercel.core.vocabulary import MOST_LOTS as MOST_LOTS
+from tercel.core.vocabulary import NO_ASK as NO_ASK
+from tercel.core.vocabulary import NO_BID as NO_BID
+from tercel.core.vocabulary import NS_PER_SECOND as NS_PER_SECOND
+from tercel.core.vocabulary import REDUCE as REDUCE
+from tercel.core.vocabulary import ROLL_IN as ROLL_IN
+from tercel.core.vocabulary import ROLL_OUT as ROLL_OUT
+from tercel.core.vocabulary import SELL as SELL
+from tercel.core.vocabulary import SHIFTED as SHIFTED
+from tercel.core.vocabulary import STATUS as STATUS
+from tercel.core.vocabulary import TRADE as TRADE
+from tercel.core.vocabulary import TRADE_HIDDEN as TRADE_HIDDEN
+
+__all__ = [
+    "ADD",
+    "BUY",
+    "CLEAR",
+    "CROSS",
+    "DELETE",
+    "EXECUTE",
+    "FOREVER_NS",
+    "LEVEL_SET",
+    "MODIFY",
+    "MOST_LOTS",
+    "NO_ASK",
+    "NO_BID",
+    "NS_PER_SECOND",
+    "ONE",
+    "PAID_ONE",
+    "PATH",
+    "REBOOKS",
+    "REDUCE",
+    "ROLL_IN",
+    "ROLL_OUT",
+    "SELL",
+    "SHIFTED",
+    "STATUS",
+    "TABLE_ROW",
+    "TERMINAL",
+    "TRADE",
+    "TRADE_HIDDEN",
+    "AnyArray",
+    "Bools",
+    "Bytes",
+    "CancelOrder",
+    "CancelReject",
+    "Capabilities",
+    "CapacityError",
+    "Closing",
+    "Command",
+    "ConfigError",
+    "DataError",
+    "Deadline",
+    "Entry",
+    "Estimate",
+    "ExecType",
+    "FeedError",
+    "Float32",
+    "Floats",
+    "Indices",
+    "Int8",
+    "Int32",
+    "Ints",
+    "Journal",
+    "JournalError",
+    "Listing",
+    "Longs",
+    "MarketRows",
+    "MassCancel",
+    "NewOrder",
+    "OrdStatus",
+    "Pace",
+    "Packed",
+    "PolicyError",
+    "Pool",
+    "Posture",
+    "Record",
+    "ReplaceOrder",
+    "Report",
+    "Singles",
+    "StatusRequest",
+    "Style",
+    "TapeError",
+    "Tif",
+    "UnknownNameError",
+    "Venue",
+    "VenueError",
+    "VenueEvent",
+    "WallClock",
+    "allocating_kernel",
+    "begin_worker",
+    "beside",
+    "cache_root",
+    "ceiled",
+    "check_capabilities",
+    "check_known",
+    "csv_text",
+    "file_hash",
+    "fixed_word",
+    "floored",
+    "freeze",
+    "json_text",
+    "kernel",
+    "late_kernel",
+    "listed",
+    "locked",
+    "mix_seeds",
+    "needed",
+    "offer",
+    "orders",
+    "parse_toml",
+    "plain_values",
+    "progress_bar",
+    "proof",
+    "read_toml",
+    "refused",
+    "say_progress",
+    "seed_stream",
+    "shown",
+    "spearman",
+    "stopping",
+    "text",
+    "uniform",
+    "validated_model",
+    "vocabulary",
+    "words_of",
+    "write_page",
+    "write_whole",
+]

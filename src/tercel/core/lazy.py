@@ -1,0 +1,44 @@
+"""Names of a package that are imported when somebody asks for them (PEP 562); its stub says which, and where each is.
+
+A package offers names of modules below it at no cost to who imports the package, and in no ring with them::
+
+    from tercel.core.lazy import attach
+
+    __getattr__, __dir__ = attach(__name__)
+
+and in `__init__.pyi`, which type checkers read too, `from tercel.market.book.book import Book as Book` for each and
+`__all__`. What is inside the package imports a name where it is defined: the layering is checked by such imports.
+"""
+
+import re
+import sys
+from collections.abc import Callable
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+_LINE = re.compile(r"^from (\S+) import (?:\(\s+)?(\w+) as (\w+)", re.MULTILINE)
+
+
+def attach(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """`__getattr__` and `__dir__` of a package whose stub lists its public names."""
+
+    @cache
+    def homes() -> dict[str, tuple[str, str]]:
+        stub = Path(str(sys.modules[package].__file__)).with_suffix(".pyi").read_text("utf-8")
+        return {public: (module, name) for module, name, public in _LINE.findall(stub)}
+
+    def find(name: str) -> Any:
+        if name == "__all__":
+            return sorted(homes())
+        if name not in homes():
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        module, inside = homes()[name]
+        if module == package:
+            return import_module(f"{package}.{inside}")
+        found = getattr(import_module(module), inside)
+        setattr(sys.modules[package], name, found)
+        return found
+
+    return find, lambda: sorted(homes())

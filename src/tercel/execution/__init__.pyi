@@ -1,0 +1,107 @@
+from tercel.execution import columns as columns
+from tercel.execution import intent as intent
+from tercel.execution import policies_packaged as policies_packaged
+from tercel.execution import step as step
+from tercel.execution.costs import BPS as BPS
+from tercel.execution.costs import Costs as Costs
+from tercel.execution.costs import attribute as attribute
+from tercel.execution.driver import Driver as Driver
+from tercel.execution.guidance import WORDS as GUIDANCE_WORDS
+from tercel.execution.guidance import Guidance as Guidance
+from tercel.execution.intent import ANCHOR as ANCHOR
+from tercel.execution.intent import AT_TOUCH as AT_TOUCH
+from tercel.execution.intent import CANCEL as CANCEL
+from tercel.execution.intent import KEEP as KEEP
+from tercel.execution.intent import OUTSIDE as OUTSIDE
+from tercel.execution.intent import REST0 as REST0
+from tercel.execution.intent import TAKE as TAKE
+from tercel.execution.intent import Intents as Intents
+from tercel.execution.intent import empty as empty_intents
+from tercel.execution.market import Market as Market
+from tercel.execution.market import latency_of as latency_of
+from tercel.execution.microstructure import imbalance as imbalance
+from tercel.execution.observation import OBS_SIZE as OBS_SIZE
+from tercel.execution.observations import observer as observer
+from tercel.execution.probes import HORIZON_NS as HORIZON_NS
+from tercel.execution.probes import view_of as view_of
+from tercel.execution.reconcile import open_lots as open_lots
+from tercel.execution.reconcile import standing as standing
+from tercel.execution.step import E_INDEX as E_INDEX
+from tercel.execution.step import E_WORLD as E_WORLD
+from tercel.execution.step import arrive as arrive
+from tercel.execution.step import observe_and_draw as observe_and_draw
+from tercel.execution.step import warm_up as warm_up
+from tercel.execution.strategies.almgren_chriss import Parameters as Parameters
+from tercel.execution.strategies.almgren_chriss import kappa as kappa
+from tercel.execution.strategies.almgren_chriss import share_left as share_left
+from tercel.execution.strategies.alpha_tilt import AlphaTilt as AlphaTilt
+from tercel.execution.strategies.alpha_tilt import PostureCap as PostureCap
+from tercel.execution.strategies.baselines import Peg as Peg
+from tercel.execution.strategies.baselines import take_to as take_to
+from tercel.execution.strategies.flow import OnFlow as OnFlow
+from tercel.execution.strategies.flow import OnSeconds as OnSeconds
+from tercel.execution.strategies.flow import Thresholds as Thresholds
+from tercel.execution.strategies.flow import against as against
+from tercel.execution.strategy import Shares as Shares
+from tercel.execution.strategy import Strategy as Strategy
+from tercel.execution.strategy import Wrapper as Wrapper
+from tercel.execution.strategy import hold as hold
+from tercel.execution.strategy import ladder as ladder
+from tercel.execution.strategy import settle as settle
+from tercel.execution.strategy import shares as shares
+from tercel.execution.user_strategy import checked as checked
+
+__all__ = [
+    "ANCHOR",
+    "AT_TOUCH",
+    "BPS",
+    "CANCEL",
+    "E_INDEX",
+    "E_WORLD",
+    "GUIDANCE_WORDS",
+    "HORIZON_NS",
+    "KEEP",
+    "OBS_SIZE",
+    "OUTSIDE",
+    "REST0",
+    "TAKE",
+    "AlphaTilt",
+    "Costs",
+    "Driver",
+    "Guidance",
+    "Intents",
+    "Market",
+    "OnFlow",
+    "OnSeconds",
+    "Parameters",
+    "Peg",
+    "PostureCap",
+    "Shares",
+    "Strategy",
+    "Thresholds",
+    "Wrapper",
+    "against",
+    "arrive",
+    "attribute",
+    "checked",
+    "columns",
+    "empty_intents",
+    "hold",
+    "imbalance",
+    "intent",
+    "kappa",
+    "ladder",
+    "latency_of",
+    "observe_and_draw",
+    "observer",
+    "open_lots",
+    "policies_packaged",
+    "settle",
+    "share_left",
+    "shares",
+    "standing",
+    "step",
+    "take_to",
+    "view_of",
+    "warm_up",
+]

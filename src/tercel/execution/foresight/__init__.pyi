@@ -1,0 +1,19 @@
+from tercel.execution.foresight.features import FEATURES as FEATURES
+from tercel.execution.foresight.features import NAMES as NAMES
+from tercel.execution.foresight.forecaster import ENOUGH as ENOUGH
+from tercel.execution.foresight.forecaster import HORIZONS as HORIZONS
+from tercel.execution.foresight.forecaster import Forecaster as Forecaster
+from tercel.execution.foresight.forecaster import heard as heard
+from tercel.execution.foresight.forecaster import load as load
+from tercel.execution.foresight.forecaster import save as save
+
+__all__ = [
+    "ENOUGH",
+    "FEATURES",
+    "HORIZONS",
+    "NAMES",
+    "Forecaster",
+    "heard",
+    "load",
+    "save",
+]

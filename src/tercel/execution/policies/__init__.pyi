@@ -1,0 +1,29 @@
+from tercel.execution.policies.card import Card as Card
+from tercel.execution.policies.mlp import Head as Head
+from tercel.execution.policies.mlp import MlpPolicy as MlpPolicy
+from tercel.execution.policies.onnx_file import OnnxPolicy as OnnxPolicy
+from tercel.execution.policies.onnx_file import from_onnx as from_onnx
+from tercel.execution.policies.onnx_file import to_onnx as to_onnx
+from tercel.execution.policies.policy import CARD as CARD_FILE
+from tercel.execution.policies.policy import PolicyPort as PolicyPort
+from tercel.execution.policies.policy import load_policy as load_policy
+from tercel.execution.policies.policy import save_policy as save_policy
+from tercel.execution.policies.strategy import OnSchedule as OnSchedule
+from tercel.execution.policies.strategy import PolicyStrategy as PolicyStrategy
+from tercel.execution.policies.strategy import policy_strategy as policy_strategy
+
+__all__ = [
+    "CARD_FILE",
+    "Card",
+    "Head",
+    "MlpPolicy",
+    "OnSchedule",
+    "OnnxPolicy",
+    "PolicyPort",
+    "PolicyStrategy",
+    "from_onnx",
+    "load_policy",
+    "policy_strategy",
+    "save_policy",
+    "to_onnx",
+]

@@ -1,0 +1,23 @@
+from tercel.market.impact.kernel import whole_order_ticks as whole_order_ticks
+from tercel.market.impact.law import ImpactLaw as ImpactLaw
+from tercel.market.impact.pilot import WORLDS as WORLDS
+from tercel.market.impact.pilot import carrying as carrying
+from tercel.market.impact.pilot import law_for as law_for
+from tercel.market.impact.pilot import mean_trade as mean_trade
+from tercel.market.impact.propagator import tape_law as tape_law
+from tercel.market.impact.replenishment import LONGEST_S as LONGEST_S
+from tercel.market.impact.replenishment import delays as delays
+from tercel.market.impact.replenishment import replenishment as measured_replenishment
+
+__all__ = [
+    "LONGEST_S",
+    "WORLDS",
+    "ImpactLaw",
+    "carrying",
+    "delays",
+    "law_for",
+    "mean_trade",
+    "measured_replenishment",
+    "tape_law",
+    "whole_order_ticks",
+]

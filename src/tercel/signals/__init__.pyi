@@ -1,0 +1,119 @@
+from tercel.signals.alpha import AlphaScale as AlphaScale
+from tercel.signals.alpha import decay as signal_decay
+from tercel.signals.backtest import Backtest as Backtest
+from tercel.signals.base_model import BOUNDED as BOUNDED
+from tercel.signals.base_model import BaseModel as BaseModel
+from tercel.signals.base_model import BoundedLinear as BoundedLinear
+from tercel.signals.conformal import AdaptiveWidth as AdaptiveWidth
+from tercel.signals.conformal import widths as conformal_widths
+from tercel.signals.evaluated import interval_figure as interval_figure
+from tercel.signals.factors import factors as daily_factors
+from tercel.signals.factors import guarded as guarded_factors
+from tercel.signals.fusion import Fusion as Fusion
+from tercel.signals.fusion import stack as stack
+from tercel.signals.leak import CEILING as LEAK_CEILING
+from tercel.signals.model_folder import MODEL as MODEL_FILE
+from tercel.signals.model_folder import SignalModel as SignalModel
+from tercel.signals.model_folder import load as load_model
+from tercel.signals.model_folder import save as save_model
+from tercel.signals.online import FAMILY as ONLINE_FAMILY
+from tercel.signals.online import learn as learn_online
+from tercel.signals.panel.dataset import Dataset as Dataset
+from tercel.signals.panel.panel import Panel as Panel
+from tercel.signals.panel.panel import forward_returns as forward_returns
+from tercel.signals.rebalance import RULES as REBALANCE_RULES
+from tercel.signals.rebalance import CostBelief as CostBelief
+from tercel.signals.rebalance import Sought as Sought
+from tercel.signals.rebalance import Traded as Traded
+from tercel.signals.rebalance import on_paper as on_paper
+from tercel.signals.rebalance import told_by as told_by
+from tercel.signals.rebalance import trade as trade_rebalanced
+from tercel.signals.runs.config import EXPERTS as EXPERTS
+from tercel.signals.runs.config import OnlineRule as OnlineRule
+from tercel.signals.runs.walk import DAY as VALIDATION_DAY
+from tercel.signals.scores import BLOCK as SCORE_BLOCK
+from tercel.signals.scores import Skill as Skill
+from tercel.signals.scores import rank_ic_by_date as rank_ic_by_date
+from tercel.signals.scores import skill as skill
+from tercel.signals.sources.daily import DailyFactors as DailyFactors
+from tercel.signals.sources.daily import universe as universe
+from tercel.signals.sources.news import masked as masked
+from tercel.signals.sources.news import word_score as word_score
+from tercel.signals.sources.news import words as words
+from tercel.signals.sources.port import EVERY as EVERY
+from tercel.signals.sources.port import KEYS as KEYS
+from tercel.signals.sources.port import FrameSource as FrameSource
+from tercel.signals.sources.port import SignalSource as SignalSource
+from tercel.signals.sources.port import SourceAbsentError as SourceAbsentError
+from tercel.signals.sources.port import at_new_york as at_new_york
+from tercel.signals.sources.port import checked as checked
+from tercel.signals.sources.port import time_type as time_type
+from tercel.signals.zoo.base import Estimator as Estimator
+from tercel.signals.zoo.base import FitError as FitError
+from tercel.signals.zoo.base import Regressor as Regressor
+from tercel.signals.zoo.base import checks as checks
+from tercel.signals.zoo.base import scale_of as scale_of
+from tercel.signals.zoo.models import BoostedTrees as BoostedTrees
+from tercel.signals.zoo.models import ForestNodes as ForestNodes
+from tercel.signals.zoo.models import Ridge as Ridge
+
+__all__ = [
+    "BOUNDED",
+    "EVERY",
+    "EXPERTS",
+    "KEYS",
+    "LEAK_CEILING",
+    "MODEL_FILE",
+    "ONLINE_FAMILY",
+    "REBALANCE_RULES",
+    "SCORE_BLOCK",
+    "VALIDATION_DAY",
+    "AdaptiveWidth",
+    "AlphaScale",
+    "Backtest",
+    "BaseModel",
+    "BoostedTrees",
+    "BoundedLinear",
+    "CostBelief",
+    "DailyFactors",
+    "Dataset",
+    "Estimator",
+    "FitError",
+    "ForestNodes",
+    "FrameSource",
+    "Fusion",
+    "OnlineRule",
+    "Panel",
+    "Regressor",
+    "Ridge",
+    "SignalModel",
+    "SignalSource",
+    "Skill",
+    "Sought",
+    "SourceAbsentError",
+    "Traded",
+    "at_new_york",
+    "checked",
+    "checks",
+    "conformal_widths",
+    "daily_factors",
+    "forward_returns",
+    "guarded_factors",
+    "interval_figure",
+    "learn_online",
+    "load_model",
+    "masked",
+    "on_paper",
+    "rank_ic_by_date",
+    "save_model",
+    "scale_of",
+    "signal_decay",
+    "skill",
+    "stack",
+    "time_type",
+    "told_by",
+    "trade_rebalanced",
+    "universe",
+    "word_score",
+    "words",
+]

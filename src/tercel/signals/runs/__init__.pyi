@@ -1,0 +1,25 @@
+from tercel.signals.runs.build import dataset_of_config as dataset_of_config
+from tercel.signals.runs.config import PanelSection as PanelSection
+from tercel.signals.runs.config import SignalsConfig as SignalsConfig
+from tercel.signals.runs.config import SourceSection as SourceSection
+from tercel.signals.runs.config import TrainSection as TrainSection
+from tercel.signals.runs.portfolio import back_after as back_after
+from tercel.signals.runs.portfolio_file import opened as opened
+from tercel.signals.runs.portfolio_file import read_config as read_config
+from tercel.signals.runs.train import train as train_signals
+from tercel.signals.runs.walk import folds_of as folds_of
+from tercel.signals.runs.walk import walked as walked
+
+__all__ = [
+    "PanelSection",
+    "SignalsConfig",
+    "SourceSection",
+    "TrainSection",
+    "back_after",
+    "dataset_of_config",
+    "folds_of",
+    "opened",
+    "read_config",
+    "train_signals",
+    "walked",
+]
