@@ -10,7 +10,7 @@ from tercel.market.flow import load, names
 from tercel.market.flow.calibrate import from_census
 from tercel.market.flow.make import simulated_census
 from tercel.market.flow.port import Preset as AnyPreset
-from tercel.market.flow.preset import MODELS
+from tercel.market.flow.preset import models
 from tercel.market.flow.santa_fe_preset import SantaFePreset as Preset
 from tercel.market.simulator.days import simulated_day
 from tercel.market.tape import Instrument
@@ -59,7 +59,7 @@ class TestShipped(PresetConformance):
 
 
 def test_every_model_is_held() -> None:
-    assert set(FIRST) == set(MODELS) - {"resampled"}, "which has no kernel"
+    assert set(FIRST) == set(models()) - {"resampled"}, "which has no kernel"
 
 
 def test_a_book_too_small_is_an_error(toy: Preset) -> None:
