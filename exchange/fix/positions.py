@@ -62,7 +62,7 @@ def answers(
     held = {one: qty for one, qty in sorted(told.items()) if qty and symbol in ("", one)}
     today = utc_text(now_ns)[:8]
     result = VALID if held else NONE_FOUND
-    found = [
+    found: list[tuple[str, Fields]] = [
         (t.POSITIONS_ACK, [*_head(message, name(), len(held), result), (t.POS_STATUS, _COMPLETED)])
     ]
     for one, qty in held.items():

@@ -13,7 +13,6 @@ from tercel.core import BUY, SELL, TERMINAL, OrdStatus
 from tercel.core import orders as o
 from tercel.fix import (
     PLAIN,
-    Fields,
     PriceScale,
     RefusedError,
     Shape,
@@ -30,6 +29,8 @@ from tercel.fix import (
 from tercel.fix import tags as t
 from tercel.market.tape import schema
 
+Fields = list[tuple[int, str]]
+"""Tags and values, to be appended to."""
 ENTRIES_EACH = 250
 """Entries of one message at most; a longer change goes on in the next (CONTINUES)."""
 
