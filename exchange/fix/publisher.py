@@ -198,8 +198,8 @@ class Publisher:
                 party.followed[instrument] = party.wanted.pop(instrument)
             elif change.snapshot or instrument not in party.followed:
                 continue
-            for kind, fields in translate.market_out(change, party.followed[instrument], scale):
-                self._send(party, kind, fields, True)
+            for kind, body in translate.market_out(change, party.followed[instrument], scale):
+                self._send(party, kind, body, True)
         if (book := self._books.get(instrument)) is None:
             return
         touched, trades = book.apply(change)
