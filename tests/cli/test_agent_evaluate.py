@@ -558,7 +558,7 @@ def test_a_policy_is_taken_apart_on_the_same_episodes(tmp_path: Path) -> None:
         assert apart[part]["mean"] == pytest.approx(costs[rule] - costs["default-1"], abs=1e-9)
 
 
-@pytest.mark.parametrize("words", ["default-1 default-2", "--against twap_take,pov"])
+@pytest.mark.parametrize("words", [f"default-1 {PPO}", "--against twap_take,pov"])
 def test_one_row_is_taken_apart(tmp_path: Path, words: str) -> None:
     ran = tercel("evaluate", *words.split(), "--apart", *SMALL.split(), "--out", tmp_path)
     assert ran.exit_code == 2
