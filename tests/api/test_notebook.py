@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 from tests.api.conftest import MARKET
+from tests.policies import PPO
 from typer.testing import CliRunner
 
 import tercel as tc
@@ -253,7 +254,7 @@ def test_a_run_judges_an_own_strategy(own_file: Path, tmp_path: Path) -> None:
         (["random"], "at least one written strategy"),
         (["twap_tale"], "twap_take"),
         ([3, "twap_take"], "decide"),
-        ([tc.load_policy("default-1", "default"), "default", "twap_take"], "'default' twice"),
+        ([tc.load_policy(PPO, "default"), "default", "twap_take"], "'default' twice"),
     ],
 )
 def test_what_makes_no_evaluation_is_told(
