@@ -65,6 +65,7 @@ def parent(agent: str, quantity: int, cost: float, filled: int | None = None) ->
         "agent": agent,
         "quantity": quantity,
         "filled": full,
+        "notional": 1.0 * full,
         "is_bps": cost,
         "passive_share": 1.0 if full else None,
         "markouts_bps": {"10s": None},

@@ -8,6 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from tests.policies import PPO
 from tests.program import COMMAND
 from typer.testing import CliRunner, Result
 
@@ -54,7 +55,7 @@ def found(
     lake: Path, files: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Any]:
     out = tmp_path_factory.mktemp("out")
-    words = ("--against", "twap_take,random", "--agent", "ppo", "--out", out, "--json")
+    words = ("--against", "twap_take,random", "--agent", str(PPO), "--out", out, "--json")
     result = tercel(files[0], "--orders", files[1], "--lake", lake, *words)
     assert result.exit_code == 0, result.output
     one: dict[str, Any] = json.loads(result.stdout)
@@ -97,7 +98,7 @@ def test_the_object_holds_agents_parents_and_an_exact_total(found: dict[str, Any
 
 def test_the_same_parents_are_worked_again(found: dict[str, Any]) -> None:
     again = found["counterfactual"]
-    assert set(again["strategies"]) == {"twap_take", "random", "ppo"}
+    assert set(again["strategies"]) == {"twap_take", "random", str(PPO)}
     assert again["parents"] == 4
     for row in again["strategies"].values():
         assert row["saves_bps"]["mean"] == pytest.approx(again["own_bps"] - row["cost_bps"])

@@ -104,7 +104,7 @@ class Log(ABC):
             For a journal of another schema.
         """
         found = dict(self._run("read", "SELECT key, value FROM meta"))
-        if found and found.get("schema") != str(SCHEMA):
+        if found.get("schema") != str(SCHEMA) and (found or self.last()):
             raise JournalError(
                 f"a journal of schema {SCHEMA}",
                 f"schema {found.get('schema', 'not said')} in {self._place}",
