@@ -59,11 +59,6 @@ def orders_of(folder: Path, *, every: bool = False) -> dict[str, Any]:
     }
 
 
-def positions_of(folder: Path) -> list[dict[str, Any]]:
-    """Positions by agent and instrument: see `held_of`."""
-    return held_of(folder)[0]
-
-
 def held_of(folder: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Positions by agent and instrument, and their sums by currency (`desk.trading.money.Money.total`).
 
@@ -115,7 +110,7 @@ def weights_of(folder: Path) -> dict[str, float] | None:
     None where its file names no capital, or a position has no mark in money.
     """
     capital, names = float(signals_of(folder).get("capital", 0.0)), names_of(folder)
-    rows = [row for row in positions_of(folder) if row["lots"]]
+    rows = [row for row in held_of(folder)[0] if row["lots"]]
     if not capital or any(row["value"] is None for row in rows):
         return None
     held: dict[str, float] = {}

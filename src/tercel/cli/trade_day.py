@@ -1,6 +1,5 @@
 """`tercel trade day`: the report of desks' days, as a file."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -84,7 +83,9 @@ def day(request: DayOfDesks) -> int:
     window, folders = request.window, request.desks or [find_desk(None)]
     found = days_of(folders, window)
     report = DayReport(found)
-    file = request.out or _default(folders)
+    file = request.out or (
+        folders[0] / FILE if len(folders) == 1 and folders[0].is_dir() else Path(FILE)
+    )
     write_whole(file, report.html())
     if request.as_json:
         print_json(found | {"file": str(file)})
@@ -95,8 +96,3 @@ def day(request: DayOfDesks) -> int:
     if unread:
         say(f"not read: {', '.join(unread)}")
     return FAILED if unread else 0
-
-
-def _default(folders: Sequence[Path]) -> Path:
-    """Beside the journal of one desk; here for several, or where there is none."""
-    return folders[0] / FILE if len(folders) == 1 and folders[0].is_dir() else Path(FILE)

@@ -374,7 +374,9 @@ class Ledger:
         if entry.kind == kinds.LIMITS:
             self.limits.apply(entry)
         elif entry.kind == kinds.SETTLED:
-            self.settled = settled_of(body)
+            self.settled = {
+                (account, instrument): qty for account, instrument, qty in body["qty_gaps"] if qty
+            }
         elif entry.kind == kinds.STANCE:
             self._stance(entry)
         elif entry.kind == kinds.HOLD:
@@ -469,11 +471,6 @@ def _not_taken(entry: Entry) -> tuple[int, str]:
     return ceiled(report.lots * ONE - report.cum_qty), f"the venue: {report.text}".removesuffix(
         ": "
     )
-
-
-def settled_of(body: Mapping[str, Any]) -> dict[tuple[str, str], int]:
-    """Position difference explained by a person, 10^-8 of a lot."""
-    return {(account, instrument): qty for account, instrument, qty in body["qty_gaps"] if qty}
 
 
 def obey(entry: Entry, limits: LimitGate) -> None:

@@ -97,7 +97,7 @@ class Position:
             share = (
                 abs(self.basis2)
                 if closing == abs(self.qty)
-                else _share(abs(self.basis2), closing, abs(self.qty))
+                else (abs(self.basis2) * closing // (abs(self.qty) * PAID_ONE) * PAID_ONE)
             )
             kept2 -= share if self.basis2 > 0 else -share
         return Position(
@@ -107,11 +107,6 @@ class Position:
             bought=self.bought + (qty if side > 0 else 0),
             sold=self.sold + (qty if side < 0 else 0),
         )
-
-
-def _share(basis2: int, closing: int, of: int) -> int:
-    """A part's share, in whole half ticks x lots."""
-    return basis2 * closing // (of * PAID_ONE) * PAID_ONE
 
 
 class Positions:

@@ -452,7 +452,7 @@ class OrderEntry:
 
     def _stranger(self, command: o.StatusRequest, row: Mapping[str, Any]) -> None:
         """An order of that name stands at the venue, and nobody here remembers it."""
-        symbol, price = self._books[str(row["symbol"])].symbol, whole_price(row)
+        symbol, price = self._books[str(row["symbol"])].symbol, whole(row["price"], "a price")
         side = 1 if row["side"] == "BUY" else -1
         told = SentOrder(
             str(row["clientOrderId"]),
@@ -474,8 +474,3 @@ class OrderEntry:
 def lots_of(symbol: TradedSymbol, row: Mapping[str, Any]) -> int:
     """Lots of an order's row."""
     return -(-whole(row["origQty"], "a quantity") // symbol.lot)
-
-
-def whole_price(row: Mapping[str, Any]) -> int:
-    """Price of an order's row, 1e-8; 0: a market order."""
-    return whole(row["price"], "a price")
