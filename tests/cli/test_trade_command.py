@@ -24,7 +24,7 @@ from typer.testing import CliRunner, Result
 pytest.importorskip("sqlalchemy", reason="a desk's journal needs the extra [trade]")
 
 from tercel.api import desk_word
-from tercel.api.demo.scenario import demo_text
+from tercel.api.demo.markets import demo_text
 from tercel.api.desk_file import parse_config
 from tercel.api.desk_folder import weights_of
 from tercel.cli import app, trade

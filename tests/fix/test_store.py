@@ -15,11 +15,10 @@ from hypothesis import strategies as st
 
 from tercel.core.errors import VenueError
 from tercel.fix import store as module
-from tercel.fix.fallback_store import SteadyStore
 from tercel.fix.protocol.session import FixSession
 from tercel.fix.protocol.settings import SessionSettings
 from tercel.fix.protocol.store import Commit, MemoryStore, SequenceNumbers
-from tercel.fix.store import BLOCK, SqliteStore
+from tercel.fix.store import BLOCK, SqliteStore, SteadyStore
 
 NOW = 1_700_000_000 * 10**9
 WRITER = """

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from tercel.api.demo.scenario import DEMO, MarketScenario, demo_text, scenario_of
+from tercel.api.demo.markets import DEMO, MarketScenario, demo_text, scenario_of
 from tercel.core.toml import changed, parse_toml, read_toml
 from tercel.core.validated import schema_of, validated
 from tercel.desk.rounds.config import OFF, AgentSection, DeskConfig, InstrumentSection

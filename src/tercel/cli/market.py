@@ -9,8 +9,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from tercel.cli.market_score import score
-from tercel.cli.market_score_rows import TAUGHT, cell, passed, predicted, taught
+from tercel.cli.market_score import TAUGHT, cell, passed, predicted, score, taught
 from tercel.cli.request import add
 from tercel.cli.shared import (
     PRESET,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tercel.cli.market_score_rows import (
+from tercel.cli.market_score import (
     cell,
     distance_table,
     dynamics_table,

@@ -24,9 +24,17 @@ from tercel.cli.terminal import (
     say,
 )
 from tercel.cli.trade_day import day
-from tercel.cli.trade_limits import limits_app
 from tercel.cli.trade_look import orders, positions, reconcile, replay, tca, verify
-from tercel.cli.trade_orders import amend, cancel, pause, promote, resume, settle, submit
+from tercel.cli.trade_orders import (
+    amend,
+    cancel,
+    limits_app,
+    pause,
+    promote,
+    resume,
+    settle,
+    submit,
+)
 from tercel.core.errors import ConfigError, JournalError
 from tercel.core.machine import freeze
 
@@ -126,7 +134,7 @@ class RunDesk(JsonRequest):
 
 def run(request: RunDesk) -> None:
     """Run a desk: signals, posture, sized parents, agents, limits, venue, cost, and back."""
-    from tercel.api.demo.scenario import demo_text
+    from tercel.api.demo.markets import demo_text
     from tercel.api.desk_file import described
     from tercel.desk.rounds.runtime import refuse
 

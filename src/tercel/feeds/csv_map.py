@@ -322,7 +322,7 @@ class FileMap(TextFormat):
 
 
 class CleanMap(MapTable):
-    """The rules that remove bad ticks (see `csv_clean`); false or 0 switches one off.
+    """The rules that remove bad ticks (see `csv_day`); false or 0 switches one off.
 
     `uncross` is for level updates and order events, whose feed may have lost the row that takes a level away: what a
     better level of the other side reaches goes.

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tercel.api.demo.scenario import demo_text, planted, scenario_of
+from tercel.api.demo.markets import demo_text, planted, scenario_of
 from tercel.api.desk_file import parse_config, read_config
 from tercel.core.errors import ConfigError, OrderError
 from tercel.core.fixed import ONE, PAID_ONE
