@@ -23,7 +23,7 @@ from tercel.cli.terminal import (
 )
 from tercel.core.errors import ConfigError
 from tercel.core.files import write_whole
-from tercel.core.plain import csv_text
+from tercel.core.report.cells import csv_text
 from tercel.core.report.tables import fixed
 
 if TYPE_CHECKING:

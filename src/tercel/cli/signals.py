@@ -261,7 +261,7 @@ def predict(request: PredictSignals) -> None:
     """Forecast every name on the last date of the files, or another: what a desk with this model reads."""
     from datetime import date
 
-    from tercel.core.plain import csv_text
+    from tercel.core.report.cells import csv_text
     from tercel.signals.serve import predict as served
 
     check_date(request.date)

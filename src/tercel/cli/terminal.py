@@ -13,7 +13,8 @@ from tercel.api import stderr
 from tercel.core import progress as said
 from tercel.core.errors import ConfigError, TercelError
 from tercel.core.extras import how_to_install
-from tercel.core.plain import json_text, write_page
+from tercel.core.plain import json_text
+from tercel.core.report.page import write_page
 from tercel.core.report.tables import told_missing
 
 if TYPE_CHECKING:

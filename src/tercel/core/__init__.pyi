@@ -66,10 +66,9 @@ from tercel.core.orders import VenueEvent as VenueEvent
 from tercel.core.orders import refused as refused
 from tercel.core.pace import Pace as Pace
 from tercel.core.plain import Record as Record
-from tercel.core.plain import csv_text as csv_text
 from tercel.core.plain import json_text as json_text
 from tercel.core.plain import plain as plain_values
-from tercel.core.plain import write_page as write_page
+from tercel.core.pool import Deadline as Deadline
 from tercel.core.pool import Pool as Pool
 from tercel.core.pool import begin_worker as begin_worker
 from tercel.core.pool import stopping as stopping
@@ -81,12 +80,13 @@ from tercel.core.ports import Venue as Venue
 from tercel.core.ports import check_capabilities as check_capabilities
 from tercel.core.progress import progress as progress_bar
 from tercel.core.progress import say as say_progress
+from tercel.core.report.cells import csv_text as csv_text
+from tercel.core.report.page import write_page as write_page
 from tercel.core.seeds import mix as mix_seeds
 from tercel.core.seeds import seed_stream as seed_stream
 from tercel.core.seeds import uniform as uniform
 from tercel.core.stats.robust import spearman as spearman
 from tercel.core.tables.table import ROW as TABLE_ROW
-from tercel.core.threads import Deadline as Deadline
 from tercel.core.toml import parse_toml as parse_toml
 from tercel.core.toml import read_toml as read_toml
 from tercel.core.validated import validated as validated_model

@@ -7,8 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import (
+    TYPE_CHECKING,
+    Any,
+)
 
+from tercel.core.files import write_whole
+from tercel.core.plain import json_text
 from tercel.core.report.svg import Figure, css_variables
 
 if TYPE_CHECKING:
@@ -115,3 +121,10 @@ def _template() -> "Template":
     return environment.from_string(
         (files("tercel.core.report") / "page.html").read_text(encoding="utf-8")
     )
+
+
+def write_page(out: Path, name: str, found: Any, page: str) -> None:
+    """What was found as `name`.json, and its page as `name`.html, each whole or not at all."""
+    out.mkdir(parents=True, exist_ok=True)
+    write_whole(out / f"{name}.json", json_text(found) + "\n")
+    write_whole(out / f"{name}.html", page)
