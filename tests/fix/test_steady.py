@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tercel.core.errors import VenueError
-from tercel.fix.protocol.store import Commit, MemoryStore, SequenceNumbers
+from tercel.fix.protocol.settings import Commit, MemoryStore, SequenceNumbers
 from tercel.fix.store import BLOCK, SPARE, SqliteStore, SteadyStore
 
 STEPS = st.lists(

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from tercel.api.desk_folder import ledger_of
-from tercel.core.errors import JournalError, OrderError
+from tercel.core.errors import JournalError, OrderError, offer
 from tercel.core.fixed import shown
 from tercel.core.machine import person
-from tercel.core.names import offer
 from tercel.core.ports import Entry
 from tercel.desk.gate.process import FOLDER
 from tercel.desk.trading.journal import kinds

@@ -1,4 +1,3 @@
-from tercel.cli.machine import end_on_termination as end_on_termination
 from tercel.cli.market import Simulate as Simulate
 from tercel.cli.market_score import OWN as OWN
 from tercel.cli.market_score import ScoreRequest as ScoreRequest
@@ -22,6 +21,7 @@ from tercel.cli.shared import TapesSymbol as TapesSymbol
 from tercel.cli.shared import Venue as Venue
 from tercel.cli.shared import check_date as check_date
 from tercel.cli.shared import command_line as command_line
+from tercel.cli.shared import end_on_termination as end_on_termination
 from tercel.cli.shared import listed_dates as listed_dates
 from tercel.cli.shared import listed_seeds as listed_seeds
 from tercel.cli.shared import page_folder as page_folder

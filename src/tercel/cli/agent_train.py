@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
-from tercel.cli.machine import stopped
 from tercel.cli.order import MarketOptions
-from tercel.cli.shared import JsonRequest, Seed
+from tercel.cli.shared import JsonRequest, Seed, stopped
 from tercel.cli.terminal import hand_over, print_table, progress, say
-from tercel.core.errors import ConfigError, UnknownNameError
-from tercel.core.names import nearest, offer
+from tercel.core.errors import ConfigError, UnknownNameError, nearest, offer
 
 if TYPE_CHECKING:
     from tercel.api.training import TrainingRun

@@ -12,9 +12,8 @@ import typer
 from tercel.cli.request import add
 from tercel.cli.shared import JsonRequest
 from tercel.cli.terminal import hand_over, say
-from tercel.core.errors import ConfigError
+from tercel.core.errors import ConfigError, check_known
 from tercel.core.extras import loaded
-from tercel.core.names import check_known
 from tercel.core.plain import json_text
 from tercel.core.toml import read_toml
 from tercel.core.validated import schema_of

@@ -162,8 +162,7 @@ class AddUser(PeopleRequest):
 
 def add(request: AddUser) -> None:
     """Let a person in; the password is asked for, or a line of stdin; with none, one is made and printed once."""
-    from tercel.api.console.people import check_name, made_password
-    from tercel.api.console.roles import check_role
+    from tercel.api.console.people import check_name, check_role, made_password
 
     check_name(request.name)
     check_role(request.role)

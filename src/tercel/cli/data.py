@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import typer
 
 from tercel.cli.data_import import import_app, print_days
-from tercel.cli.machine import BoundedClock
 from tercel.cli.request import add
-from tercel.cli.shared import Dated, JsonRequest, Lake, Symbol
+from tercel.cli.shared import BoundedClock, Dated, JsonRequest, Lake, Symbol
 from tercel.cli.terminal import hand_over, print_table, say
 from tercel.core.errors import ConfigError, FeedError, VenueError
 

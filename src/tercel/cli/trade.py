@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 import typer
 
 import tercel as tc
-from tercel.cli.machine import end_on_termination
 from tercel.cli.operator import PORT, find_desk, named_desk, new_desk, waiting
 from tercel.cli.request import add
-from tercel.cli.shared import JsonRequest
+from tercel.cli.shared import JsonRequest, end_on_termination
 from tercel.cli.terminal import (
     print_json,
     print_sentences,

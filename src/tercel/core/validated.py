@@ -18,8 +18,7 @@ from pydantic import (
     field_validator,
 )
 
-from tercel.core.errors import ConfigError
-from tercel.core.names import nearest
+from tercel.core.errors import ConfigError, nearest
 from tercel.core.toml import row_of
 
 # -- validated ------------------------------------------------------------------------------------

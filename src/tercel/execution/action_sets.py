@@ -12,9 +12,8 @@ from typing import Any, ClassVar, Final, NamedTuple
 import numpy as np
 
 from tercel.core.arrays import AnyArray, Ints
-from tercel.core.errors import ConfigError
+from tercel.core.errors import ConfigError, check_known
 from tercel.core.jit import Floats
-from tercel.core.names import check_known
 from tercel.execution.actions import guard, placement, residual
 from tercel.execution.actions.guard import guarded
 from tercel.execution.actions.placement import checked_vectors, refuse_unknown

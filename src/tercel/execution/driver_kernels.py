@@ -6,8 +6,7 @@ it astray. Layouts of rows are those of the record (`market.simulator.layout`).
 
 from enum import IntEnum
 
-from tercel.core.jit import Floats, Longs, Packed, Singles, kernel
-from tercel.core.memory import fixed
+from tercel.core.jit import Floats, Longs, Packed, Singles, fixed, kernel
 from tercel.core.vocabulary import FOREVER_NS
 from tercel.execution.actions.kernels import decode_placement_row
 from tercel.execution.policies.mlp import mlp_forward

@@ -21,8 +21,7 @@ order's side: a policy sees buying and selling alike.
 
 import math
 
-from tercel.core.jit import Longs, Packed, Singles, kernel
-from tercel.core.memory import fixed
+from tercel.core.jit import Longs, Packed, Singles, fixed, kernel
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.execution import columns as c
 from tercel.execution import intent as it

@@ -9,9 +9,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from tercel.core.arrays import Float32
-from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.core.errors import ConfigError, UnknownNameError, offer
 from tercel.core.jit import Longs, Singles, kernel
-from tercel.core.names import offer
 from tercel.execution import columns as c
 from tercel.execution.microstructure import imbalance, signed_log
 from tercel.execution.observation import OBS_NAMES

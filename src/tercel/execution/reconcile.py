@@ -7,8 +7,7 @@ acknowledgements come in, so own lots not known dead never exceed what is left o
 
 from typing import Final
 
-from tercel.core.jit import Longs, Packed, kernel
-from tercel.core.memory import fixed
+from tercel.core.jit import Longs, Packed, fixed, kernel
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.execution import intent as it
 from tercel.market.book import layout as lay

@@ -22,8 +22,7 @@ from typing import Any, Final, overload
 import numpy as np
 
 from tercel.core.arrays import Bools
-from tercel.core.errors import ConfigError, TercelError, UnknownNameError
-from tercel.core.names import offer
+from tercel.core.errors import ConfigError, TercelError, UnknownNameError, offer
 from tercel.execution.intent import WIDTH, Intent, Intents
 from tercel.execution.observations import FROM_FILE
 from tercel.execution.own_code import is_installed, mark_of, place_of, remedy_of, searched

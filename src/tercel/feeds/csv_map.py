@@ -12,8 +12,7 @@ from typing import Any, Final, Literal, Self
 
 from pydantic import Field, PositiveInt, model_validator
 
-from tercel.core.errors import ConfigError
-from tercel.core.names import offer
+from tercel.core.errors import ConfigError, offer
 from tercel.core.tables.table_map import FRACTION, MapTable, TextFormat, Words
 from tercel.core.toml import parse_toml
 from tercel.core.validated import schema_of, validated

@@ -12,8 +12,7 @@ from typing import Final
 
 import polars as pl
 
-from tercel.core.errors import FeedError
-from tercel.core.names import offer
+from tercel.core.errors import FeedError, offer
 from tercel.core.progress import say
 from tercel.core.tables.text import (
     EITHER,

@@ -20,8 +20,7 @@ from typing import Any, Final
 import numpy as np
 
 from tercel.core.arrays import Ints
-from tercel.core.errors import FeedError
-from tercel.core.names import listed, nearest
+from tercel.core.errors import FeedError, listed, nearest
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.feeds import itch_kernels as k
 from tercel.feeds import itch_store as f

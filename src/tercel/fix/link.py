@@ -19,8 +19,13 @@ from tercel.fix.profiles import ProfileTerms, load
 from tercel.fix.profiles.secrets import hidden
 from tercel.fix.protocol.message import Fields, Message
 from tercel.fix.protocol.session import FixSession
-from tercel.fix.protocol.settings import Outcome, SessionEvent, SessionEventKind
-from tercel.fix.protocol.store import MemoryStore, SessionStore
+from tercel.fix.protocol.settings import (
+    MemoryStore,
+    Outcome,
+    SessionEvent,
+    SessionEventKind,
+    SessionStore,
+)
 from tercel.fix.store import SteadyStore
 
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.1, 5.0

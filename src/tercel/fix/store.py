@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from tercel.core.errors import VenueError
 from tercel.core.ports import Closing
-from tercel.fix.protocol.store import Commit, MemoryStore, SequenceNumbers
+from tercel.fix.protocol.settings import Commit, MemoryStore, SequenceNumbers
 
 SPARE: Final = "numbers"
 """File of the numbers that the store could not take; beside it."""

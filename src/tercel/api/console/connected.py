@@ -9,8 +9,7 @@ from typing import Any, Final
 from tercel.api import desk_folder, desk_word
 from tercel.api.console.guard import HttpError
 from tercel.api.console.requests import RequestBook
-from tercel.core.errors import ConfigError, JournalError, OrderError, TercelError
-from tercel.core.names import offer
+from tercel.core.errors import ConfigError, JournalError, OrderError, TercelError, offer
 from tercel.core.ports import Entry
 from tercel.desk.console.desk import FolderDesk
 from tercel.desk.console.follow import JournalFollower

@@ -34,9 +34,8 @@ from tercel.api.console.guard import (
     tell_errors,
 )
 from tercel.api.console.oidc import CALLBACK, FLOW_S, IdentityProvider
-from tercel.api.console.people import People, made_password
+from tercel.api.console.people import PUBLIC, People, made_password
 from tercel.api.console.reads import add_reads
-from tercel.api.console.roles import PUBLIC
 from tercel.api.console.sessions import LIFE_S, Sessions, TooSoonError, Visit
 from tercel.api.console.writes import add_writes
 from tercel.core.errors import TercelError

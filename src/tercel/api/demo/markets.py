@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from tercel.core.arrays import Floats
-from tercel.core.names import check_known
+from tercel.core.errors import check_known
 from tercel.core.pace import Pace
 from tercel.core.ports import Clock, Journal
 from tercel.core.validated import TomlTable, validated

@@ -23,7 +23,7 @@ from pydantic import (
     field_validator,
 )
 
-from tercel.core.names import offer
+from tercel.core.errors import offer
 from tercel.core.validated import TomlTable
 from tercel.desk.rounds.sizing import SizingRule, WeightsRule
 from tercel.execution.market import Market

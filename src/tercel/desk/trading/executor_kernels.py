@@ -5,8 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from tercel.core.jit import Longs, Packed, kernel
-from tercel.core.memory import fixed
+from tercel.core.jit import Longs, Packed, fixed, kernel
 from tercel.core.orders import M_AGGRESSOR, M_ID, M_KIND, M_LOTS, M_NS, M_PRICE, M_SIDE
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.execution.driver_kernels import FINE, apply_row

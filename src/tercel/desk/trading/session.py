@@ -15,8 +15,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Final
 
-from tercel.core.errors import OrderError, TapeError, UnknownNameError, VenueError
-from tercel.core.names import offer
+from tercel.core.errors import OrderError, TapeError, UnknownNameError, VenueError, offer
 from tercel.core.orders import Holdings, LinkStatus, MarketRows, Unread, VenueEvent
 from tercel.core.pool import Deadline
 from tercel.core.ports import Entry, Journal, Venue

@@ -8,8 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from tercel.core.arrays import AnyArray, Bools, Float32
-from tercel.core.errors import ConfigError, PolicyError
-from tercel.core.names import check_known
+from tercel.core.errors import ConfigError, PolicyError, check_known
 from tercel.execution.action_sets import ActionSet, action_set
 from tercel.execution.foresight.forecaster import DEFAULT, Forecaster, heard, spread_alone
 from tercel.execution.intent import Intents

@@ -9,9 +9,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tercel.core.errors import ConfigError
+from tercel.core.errors import ConfigError, check_known
 from tercel.core.jit import Floats, Longs, Packed, kernel
-from tercel.core.names import check_known
 from tercel.execution import columns as c
 from tercel.execution import intent as it
 from tercel.execution.actions.kernels import GRAINS, whole_grains

@@ -12,8 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
-from tercel.core.errors import ConfigError
-from tercel.core.names import check_known
+from tercel.core.errors import ConfigError, check_known
 from tercel.core.toml import parse_toml, read_toml, row_of
 from tercel.core.validated import TomlTable, schema_of, validated
 from tercel.fix import tags as t

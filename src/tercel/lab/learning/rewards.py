@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.arrays import Bools, Floats, Ints
-from tercel.core.errors import ConfigError
-from tercel.core.names import check_known
+from tercel.core.errors import ConfigError, check_known
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution.costs import BPS
 from tercel.execution.observations import name_of

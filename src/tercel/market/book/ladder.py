@@ -7,8 +7,7 @@ orders is kept incrementally: whoever removes lots from a level that holds own l
 
 from typing import Any
 
-from tercel.core.jit import Longs, Packed, inlined_kernel, kernel, rare_kernel
-from tercel.core.memory import fixed
+from tercel.core.jit import Longs, Packed, fixed, inlined_kernel, kernel, rare_kernel
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book import layout as lay
 from tercel.market.book.records import ledger_at, level_at, order_at, own_order_at, side_at

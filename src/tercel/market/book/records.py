@@ -4,8 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from tercel.core.jit import Packed, inlined_kernel
-from tercel.core.memory import fixed, record_at
+from tercel.core.jit import Packed, fixed, inlined_kernel, record_at
 from tercel.market.book import layout as lay
 
 

@@ -5,8 +5,7 @@ that comes in is one anonymous block (`roll_in`), split around own orders that s
 ahead were frozen meanwhile.
 """
 
-from tercel.core.jit import Packed, kernel, rare_kernel
-from tercel.core.memory import fixed
+from tercel.core.jit import Packed, fixed, kernel, rare_kernel
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import (
     best,

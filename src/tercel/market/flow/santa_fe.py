@@ -13,8 +13,7 @@ import math
 
 import numpy as np
 
-from tercel.core.jit import Floats, Longs, Packed, kernel
-from tercel.core.memory import fixed
+from tercel.core.jit import Floats, Longs, Packed, fixed, kernel
 from tercel.core.seeds import uniform
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book import layout as lay

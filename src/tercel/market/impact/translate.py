@@ -6,8 +6,7 @@ of it, lots that come from a worse one behind it (lots that stood at its price h
 the queues stay. The record has the trades, then one row SHIFTED, which whoever follows applies with `shift_public`.
 """
 
-from tercel.core.jit import Longs, Packed, kernel
-from tercel.core.memory import fixed
+from tercel.core.jit import Longs, Packed, fixed, kernel
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import (

@@ -31,8 +31,7 @@ from typing import Final, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from tercel.core.errors import ConfigError, UnknownNameError
-from tercel.core.names import listed
+from tercel.core.errors import ConfigError, UnknownNameError, listed
 from tercel.core.toml import read_toml
 from tercel.core.validated import validated
 from tercel.market.flow import Preset, load

@@ -4,8 +4,7 @@ The live driver applies recorded rows through these same functions, which is why
 byte-identical to the simulator's.
 """
 
-from tercel.core.jit import Longs, Packed, kernel
-from tercel.core.memory import fixed
+from tercel.core.jit import Longs, Packed, fixed, kernel
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import best, in_window, insert, insert_own, is_own, reduce, release

@@ -11,8 +11,7 @@ behind what stands at their price by then, after a delay that the tape's repleni
 order is in their way. What own volume does to the price is the law's business alone.
 """
 
-from tercel.core.jit import Floats, Longs, Packed, kernel, late_kernel
-from tercel.core.memory import fixed
+from tercel.core.jit import Floats, Longs, Packed, fixed, kernel, late_kernel
 from tercel.core.seeds import mix
 from tercel.core.vocabulary import FOREVER_NS
 from tercel.market.book import layout as lay

@@ -17,8 +17,7 @@ rise. The remaining rules hold as they are.
 import math
 from typing import Final
 
-from tercel.core.jit import Longs, Packed, kernel, late_kernel
-from tercel.core.memory import fixed
+from tercel.core.jit import Longs, Packed, fixed, kernel, late_kernel
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import first_at, in_window, insert, public_lots_at, reduce, unlink

@@ -4,8 +4,7 @@ Rows come compiled (`market.tape.compiled`): every order has a slot that the tap
 no id is looked up here, and an order that the agent emptied keeps its slot until the tape is done with it.
 """
 
-from tercel.core.jit import Longs, Packed, Rows, kernel, late_kernel
-from tercel.core.memory import fixed
+from tercel.core.jit import Longs, Packed, Rows, fixed, kernel, late_kernel
 from tercel.core.vocabulary import FOREVER_NS, NO_ASK, NO_BID
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import is_own, reduce, release

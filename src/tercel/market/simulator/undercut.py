@@ -14,8 +14,7 @@ volume. It is drawn from a stream of the episode's seed that nothing else draws 
 import math
 from typing import Final
 
-from tercel.core.jit import Floats, Longs, Packed, kernel, late_kernel
-from tercel.core.memory import fixed
+from tercel.core.jit import Floats, Longs, Packed, fixed, kernel, late_kernel
 from tercel.core.seeds import seed_stream, uniform
 from tercel.core.vocabulary import FOREVER_NS, NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.market.book import layout as lay

@@ -13,9 +13,8 @@ from tercel.venues.binance_venue.book import StreamedBook
 from tercel.venues.binance_venue.channel import ApiAnswer, ApiChannel
 from tercel.venues.binance_venue.inquiry import FateInquiry
 from tercel.venues.binance_venue.symbols import TradedSymbol, whole
-from tercel.venues.binance_venue.tracker import MS, OrderTracker
+from tercel.venues.binance_venue.tracker import ENDS, MS, OVER, OrderTracker, WorkingOrder
 from tercel.venues.binance_venue.words import ErrorCode, Status, shown
-from tercel.venues.binance_venue.working import ENDS, OVER, WorkingOrder
 
 _DUPLICATE: Final = "duplicate"
 _UNKNOWN: Final = "unknown order"

@@ -33,7 +33,7 @@ from pydantic import (
     model_validator,
 )
 
-from tercel.core.names import check_known, offer
+from tercel.core.errors import check_known, offer
 from tercel.core.toml import read_toml
 from tercel.core.validated import validated
 from tercel.execution.action_sets import SETS

@@ -15,8 +15,7 @@ from collections.abc import Mapping, Set
 from dataclasses import fields, replace
 from typing import Any, Final, cast
 
-from tercel.core.errors import ConfigError
-from tercel.core.names import check_known, nearest
+from tercel.core.errors import ConfigError, check_known, nearest
 from tercel.core.toml import changed, read_toml
 from tercel.core.validated import keys_of
 from tercel.execution.action_sets import ActionSet

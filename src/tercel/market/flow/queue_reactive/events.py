@@ -4,8 +4,7 @@ Whose order is cancelled is the matter of `withdrawals`; what trades unseen, tha
 public orders alone: own orders stand in another (`market.simulator.background`).
 """
 
-from tercel.core.jit import Floats, Longs, Packed, kernel
-from tercel.core.memory import fixed
+from tercel.core.jit import Floats, Longs, Packed, fixed, kernel
 from tercel.core.seeds import uniform
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book import layout as lay
