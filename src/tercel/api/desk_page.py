@@ -13,12 +13,11 @@ from tercel import __version__
 from tercel.api.desk_day_page import count
 from tercel.api.desk_shadow import SLACK_BPS, ShadowBounds, read_bounds, scored
 from tercel.core.errors import ConfigError
-from tercel.core.fixed import summed
 from tercel.core.messages import Posture
+from tercel.core.orders import summed
 from tercel.core.ports import Entry
 from tercel.core.report import svg
-from tercel.core.report.page import Section, render
-from tercel.core.report.svg import Figure, finished, sketch
+from tercel.core.report.svg import Figure, Section, finished, render, sketch
 from tercel.core.report.tables import fixed, plain_table, without_idle
 from tercel.core.vocabulary import BUY, SIDE_WORDS
 from tercel.desk.rounds.build import BuiltDesk

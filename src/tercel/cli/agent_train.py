@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import typer
 
 from tercel.cli.order import MarketOptions
-from tercel.cli.shared import JsonRequest, Seed, stopped
-from tercel.cli.terminal import hand_over, print_table, progress, say
+from tercel.cli.shared import JsonRequest, Seed, hand_over, print_table, progress, say, stopped
 from tercel.core.errors import ConfigError, UnknownNameError, nearest, offer
 
 if TYPE_CHECKING:

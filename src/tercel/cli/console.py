@@ -15,8 +15,7 @@ from typer.core import TyperGroup
 from tercel.cli.operator import PORT, ROOT, Desk, find_desk
 from tercel.cli.request import add as add_commands
 from tercel.cli.request import as_callback
-from tercel.cli.shared import JsonRequest
-from tercel.cli.terminal import hand_over, print_table, say
+from tercel.cli.shared import JsonRequest, hand_over, print_table, say
 from tercel.core.errors import ConfigError
 from tercel.core.extras import needed
 from tercel.core.machine import person

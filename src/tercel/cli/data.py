@@ -11,8 +11,16 @@ import typer
 
 from tercel.cli.data_import import import_app, print_days
 from tercel.cli.request import add
-from tercel.cli.shared import BoundedClock, Dated, JsonRequest, Lake, Symbol
-from tercel.cli.terminal import hand_over, print_table, say
+from tercel.cli.shared import (
+    BoundedClock,
+    Dated,
+    JsonRequest,
+    Lake,
+    Symbol,
+    hand_over,
+    print_table,
+    say,
+)
 from tercel.core.errors import ConfigError, FeedError, VenueError
 
 if TYPE_CHECKING:

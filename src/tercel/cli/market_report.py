@@ -13,8 +13,7 @@ from tercel.cli.market_score import (
     impact_rows,
     passed,
 )
-from tercel.core.report.page import Section, render
-from tercel.core.report.svg import Figure
+from tercel.core.report.svg import Figure, Section, render
 from tercel.core.report.tables import plain_table
 from tercel.market.score import figures
 from tercel.market.score.realism import ScoreDraw

@@ -7,8 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Protocol
 
 import typer
 
-from tercel.cli.shared import PRESET, From, JsonRequest, PresetsSymbol, To, Venue, listed_dates
-from tercel.cli.terminal import hand_over, print_table, say
+from tercel.cli.shared import (
+    PRESET,
+    From,
+    JsonRequest,
+    PresetsSymbol,
+    To,
+    Venue,
+    hand_over,
+    listed_dates,
+    print_table,
+    say,
+)
 from tercel.core.errors import ConfigError
 from tercel.core.extras import given
 from tercel.core.report.cells import NOTHING

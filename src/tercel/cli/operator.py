@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from tercel.cli.shared import JsonRequest
-from tercel.cli.terminal import hand_over, say
+from tercel.cli.shared import JsonRequest, hand_over, say
 from tercel.core.errors import ConfigError, TercelError, offer
 from tercel.core.machine import person
 from tercel.core.toml import read_toml

@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tercel.cli.request import add
-from tercel.cli.shared import JsonRequest, Seed, check_date, page_folder
-from tercel.cli.terminal import (
+from tercel.cli.shared import (
+    JsonRequest,
+    Seed,
+    check_date,
     check_folder,
     hand_over,
+    page_folder,
     print_rows,
     print_sentences,
     print_table,

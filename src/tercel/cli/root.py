@@ -24,10 +24,9 @@ from tercel.cli.operator import kill, rearm
 from tercel.cli.request import add
 from tercel.cli.risk import portfolio_app, risk_app
 from tercel.cli.run import run
-from tercel.cli.shared import command_line, run_app
+from tercel.cli.shared import command_line, run_app, say
 from tercel.cli.signals import signals_app
 from tercel.cli.tca import tca
-from tercel.cli.terminal import say
 from tercel.cli.trade import trade_app
 
 app = command_line("tercel", "From tick data to an execution agent that is judged.")

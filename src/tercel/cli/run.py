@@ -10,8 +10,7 @@ import typer
 
 from tercel.cli.agent_evaluate import EvaluatePolicies, evaluate, show
 from tercel.cli.order import JudgedOptions
-from tercel.cli.shared import JsonRequest, Seed
-from tercel.cli.terminal import print_json, say
+from tercel.cli.shared import JsonRequest, Seed, print_json, say
 from tercel.core.errors import ConfigError, listed
 
 if TYPE_CHECKING:

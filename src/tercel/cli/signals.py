@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tercel.cli.request import add
-from tercel.cli.shared import JsonRequest, Seed, check_date
+from tercel.cli.shared import JsonRequest, Seed, check_date, hand_over, print_rows, say
 from tercel.cli.signals_backtest import OfModel, backtest, explain
 from tercel.cli.signals_flow import flow_app
-from tercel.cli.terminal import hand_over, print_rows, say
 from tercel.core.errors import ConfigError
 from tercel.core.files import write_whole
 from tercel.core.report.cells import NOTHING

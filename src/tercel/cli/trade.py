@@ -14,8 +14,9 @@ import typer
 import tercel as tc
 from tercel.cli.operator import PORT, find_desk, named_desk, new_desk, waiting
 from tercel.cli.request import add
-from tercel.cli.shared import JsonRequest, end_on_termination
-from tercel.cli.terminal import (
+from tercel.cli.shared import (
+    JsonRequest,
+    end_on_termination,
     print_json,
     print_sentences,
     print_table,
@@ -41,7 +42,7 @@ from tercel.core.machine import freeze
 if TYPE_CHECKING:
     from tercel.api.desk_day import DayWindow
     from tercel.api.second_person import SecondPerson
-    from tercel.core.report.page import Section
+    from tercel.core.report.svg import Section
     from tercel.desk.rounds.config import DeskConfig
 
 FILE: Final = "day.html"

@@ -11,14 +11,14 @@ import typer
 
 from tercel.cli.operator import AskDesk, DeskRequest, Reason, agents_of, find_desk
 from tercel.cli.request import add
-from tercel.cli.terminal import print_json, result_console, say
+from tercel.cli.shared import print_json, result_console, say
 from tercel.cli.trade_look import print_rows, print_states, short
 from tercel.core.errors import ConfigError
 from tercel.core.machine import person
 from tercel.core.vocabulary import BUY, NS_PER_SECOND, SIDE_WORDS
 
 if TYPE_CHECKING:
-    from tercel.api.desk_word import PostedCommand
+    from tercel.api.desk_folder import PostedCommand
     from tercel.core.ports import Entry
 
 SHOWN = 16
@@ -289,7 +289,7 @@ class Settle(AskDesk):
 
 def settle(request: Settle) -> None:
     """Say why positions differ from the venue's, or that orders are over or executions right: trading goes on."""
-    from tercel.api.desk_word import PostedCommand, settle_orders
+    from tercel.api.desk_folder import PostedCommand, settle_orders
 
     if request.execution or not request.order:
         ask(
@@ -456,9 +456,9 @@ def ask(request: AskDesk, command: str, body: Mapping[str, Any], reason: str) ->
     OrderError
         The desk refused, has ended, or ended before it answered.
     """
-    from tercel.api import desk_word
+    from tercel.api import desk_folder
 
-    _tell(request, desk_word.ask(find_desk(request.desk), command, body, reason, request.wait))
+    _tell(request, desk_folder.ask(find_desk(request.desk), command, body, reason, request.wait))
 
 
 def _tell(request: AskDesk, posted: "PostedCommand") -> None:

@@ -26,12 +26,6 @@ from tercel.core.files import beside as beside
 from tercel.core.files import file_hash as file_hash
 from tercel.core.files import locked as locked
 from tercel.core.files import write_whole as write_whole
-from tercel.core.fixed import ONE as ONE
-from tercel.core.fixed import PAID_ONE as PAID_ONE
-from tercel.core.fixed import ceiled as ceiled
-from tercel.core.fixed import floored as floored
-from tercel.core.fixed import shown as shown
-from tercel.core.fixed import text as text
 from tercel.core.installation import PATH as PATH
 from tercel.core.installation import proof as proof
 from tercel.core.jit import Bytes as Bytes
@@ -47,6 +41,8 @@ from tercel.core.machine import WallClock as WallClock
 from tercel.core.machine import freeze as freeze
 from tercel.core.messages import Posture as Posture
 from tercel.core.messages import Style as Style
+from tercel.core.orders import ONE as ONE
+from tercel.core.orders import PAID_ONE as PAID_ONE
 from tercel.core.orders import REBOOKS as REBOOKS
 from tercel.core.orders import TERMINAL as TERMINAL
 from tercel.core.orders import CancelOrder as CancelOrder
@@ -63,7 +59,11 @@ from tercel.core.orders import Report as Report
 from tercel.core.orders import StatusRequest as StatusRequest
 from tercel.core.orders import Tif as Tif
 from tercel.core.orders import VenueEvent as VenueEvent
+from tercel.core.orders import ceiled as ceiled
+from tercel.core.orders import floored as floored
 from tercel.core.orders import refused as refused
+from tercel.core.orders import shown as shown
+from tercel.core.orders import text as text
 from tercel.core.pace import Pace as Pace
 from tercel.core.plain import Record as Record
 from tercel.core.plain import json_text as json_text
@@ -81,7 +81,7 @@ from tercel.core.ports import check_capabilities as check_capabilities
 from tercel.core.progress import progress as progress_bar
 from tercel.core.progress import say as say_progress
 from tercel.core.report.cells import csv_text as csv_text
-from tercel.core.report.page import write_page as write_page
+from tercel.core.report.svg import write_page as write_page
 from tercel.core.seeds import mix as mix_seeds
 from tercel.core.seeds import seed_stream as seed_stream
 from tercel.core.seeds import uniform as uniform
@@ -89,8 +89,8 @@ from tercel.core.stats.robust import spearman as spearman
 from tercel.core.tables.table import ROW as TABLE_ROW
 from tercel.core.toml import parse_toml as parse_toml
 from tercel.core.toml import read_toml as read_toml
-from tercel.core.validated import validated as validated_model
-from tercel.core.validated import words_of as words_of
+from tercel.core.toml import validated as validated_model
+from tercel.core.toml import words_of as words_of
 from tercel.core.vocabulary import ADD as ADD
 from tercel.core.vocabulary import BUY as BUY
 from tercel.core.vocabulary import CLEAR as CLEAR

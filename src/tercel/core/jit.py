@@ -10,6 +10,7 @@ Kernels are linked in a way of our own (`core.linking`), which leans on parts of
 and to run, the same results.
 """
 
+# mypy: disable-error-code="no-untyped-call, attr-defined, call-overload, no-any-return, no-untyped-def, misc, import-untyped"
 import gc
 import os
 from collections.abc import Callable

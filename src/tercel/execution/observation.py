@@ -28,7 +28,7 @@ from tercel.execution import intent as it
 from tercel.execution.microstructure import imbalance, public_depth, signed_log
 from tercel.execution.reconcile import is_take, open_lots, rung_of, standing
 from tercel.market.book import layout as lay
-from tercel.market.book.records import ledger_at
+from tercel.market.book.ladder import ledger_at
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.records import state_at
 

@@ -12,6 +12,7 @@ from tercel.core.arrays import Float32
 from tercel.core.errors import ConfigError, UnknownNameError, offer
 from tercel.core.jit import Longs, Singles, kernel
 from tercel.execution import columns as c
+from tercel.execution.intent import View
 from tercel.execution.microstructure import imbalance, signed_log
 from tercel.execution.observation import OBS_NAMES
 from tercel.execution.observation_v2 import (
@@ -25,7 +26,6 @@ from tercel.execution.observation_v2 import (
     mean_depth,
 )
 from tercel.execution.probes import probe
-from tercel.execution.view import View
 
 SLOW_NAMES: Final = (
     *("fill_rate", "fill_share", "flow_to_come"),

@@ -11,7 +11,7 @@ from tercel.core.jit import Longs, Packed, fixed, kernel
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.execution import intent as it
 from tercel.market.book import layout as lay
-from tercel.market.book.records import ledger_at
+from tercel.market.book.ladder import ledger_at
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.entry import send_cancel, send_new
 from tercel.market.simulator.records import state_at

@@ -23,7 +23,7 @@ from tercel.feeds.csv_read import NS, RECEIVED, ROW, TIMES, Taken
 from tercel.feeds.members import Member
 from tercel.market.feed import Imported
 from tercel.market.tape import Events, schema
-from tercel.market.tape.instrument import Instrument, day_ns
+from tercel.market.tape.events import Instrument, day_ns
 
 GRAIN_TICKS: Final = 5.0
 _BID, _ASK = pl.col("bid_1"), pl.col("ask_1")

@@ -14,10 +14,9 @@ from pydantic import Field, PositiveInt, model_validator
 
 from tercel.core.errors import ConfigError, offer
 from tercel.core.tables.table_map import FRACTION, MapTable, TextFormat, Words
-from tercel.core.toml import parse_toml
-from tercel.core.validated import schema_of, validated
+from tercel.core.toml import parse_toml, schema_of, validated
 from tercel.core.vocabulary import LEAST_TICK, MOST_LOTS, MOST_TICK
-from tercel.market.tape.instrument import DAY_S, clock_s, local_ns, midnight_ns
+from tercel.market.tape.events import DAY_S, clock_s, local_ns, midnight_ns
 
 UNIT_NS: Final = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 MAPS: Final = "tercel.feeds.maps"

@@ -29,7 +29,7 @@ from tercel.feeds.lobster_csv import UNITS_PER_DOLLAR, infer_unit, stated_unit
 from tercel.feeds.members import Member, members
 from tercel.market.feed import FeedOptions, Imported
 from tercel.market.tape import Events, schema
-from tercel.market.tape.instrument import Instrument, midnight_ns
+from tercel.market.tape.events import Instrument, midnight_ns
 
 TIMEZONE: Final = "America/New_York"
 VENUE: Final = "NASDAQ"

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tercel.core.fixed import ONE
-from tercel.core.orders import ExecType, OrdStatus, Report
+from tercel.core.orders import ONE, ExecType, OrdStatus, Report
 from tercel.desk.gate.copies import CopyWatch
 
 EXEC = Report(

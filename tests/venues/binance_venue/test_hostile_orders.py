@@ -7,7 +7,7 @@ from tests.venues.binance_venue.test_inquiry import FILTERS, HeldChannel
 
 from tercel.core import orders as o
 from tercel.core.errors import VenueError
-from tercel.core.fixed import ONE
+from tercel.core.orders import ONE
 from tercel.fix.memory import OrderMemory
 from tercel.fix.profiles.model import NamesTable
 from tercel.venues.binance_venue import ErrorCode

@@ -31,7 +31,7 @@ from tercel.api.console.page_models import (
     OrderRow,
     ParentRow,
 )
-from tercel.core.fixed import ONE, Unit
+from tercel.core.orders import ONE, Unit
 from tercel.core.plain import plain
 from tercel.core.report.cells import csv_text
 from tercel.core.vocabulary import SIDE_WORDS

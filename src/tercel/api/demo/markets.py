@@ -12,7 +12,7 @@ from tercel.core.arrays import Floats
 from tercel.core.errors import check_known
 from tercel.core.pace import Pace
 from tercel.core.ports import Clock, Journal
-from tercel.core.validated import TomlTable, validated
+from tercel.core.toml import TomlTable, validated
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.rounds.build import BuiltDesk, open_desk
 from tercel.desk.rounds.config import OFF, DeskConfig

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from tercel.core.errors import TercelError
 from tercel.core.extras import needed
-from tercel.core.fixed import shown
 from tercel.core.machine import give_back
+from tercel.core.orders import shown
 from tercel.core.plain import text_of
 from tercel.core.ports import Entry
 from tercel.core.threads import PeriodicThread

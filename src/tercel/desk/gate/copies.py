@@ -13,8 +13,17 @@ from pathlib import Path
 from typing import Final
 
 from tercel.core.errors import VenueError
-from tercel.core.fixed import shown, text
-from tercel.core.orders import REBOOKS, ExecType, LinkStatus, Listing, Report, Unread, VenueEvent
+from tercel.core.orders import (
+    REBOOKS,
+    ExecType,
+    LinkStatus,
+    Listing,
+    Report,
+    Unread,
+    VenueEvent,
+    shown,
+    text,
+)
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.state import StateReason
 from tercel.fix.client import FixVenue

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Final, NamedTuple
 
 from tercel.core.executions import Executions
-from tercel.core.fixed import ONE, PAID_ONE
-from tercel.core.orders import NewOrder, ReplaceOrder
+from tercel.core.orders import ONE, PAID_ONE, NewOrder, ReplaceOrder
 from tercel.core.vocabulary import BUY, SELL
 from tercel.desk.limits.file import DAY_NS, AgentLimits, DeskLimits, InstrumentLimits, ScopeLimits
 from tercel.desk.limits.quotes import NOBODY, OwnQuotes

@@ -9,8 +9,8 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from tercel.core.errors import OrderError
-from tercel.core.fixed import ONE, PAID_ONE, floored, text
 from tercel.core.messages import Alpha, Posture
+from tercel.core.orders import ONE, PAID_ONE, floored, text
 from tercel.desk.rounds.forecasts import Outlook
 from tercel.desk.rounds.monitor import MarketMonitor
 from tercel.desk.rounds.sizing import FlowShares, Sizing

@@ -20,9 +20,8 @@ import numpy as np
 
 from tercel.core.arrays import Float32, Int32, Ints
 from tercel.core.errors import OrderError
-from tercel.core.fixed import ONE, ceiled
 from tercel.core.messages import Alpha, Posture
-from tercel.core.orders import MarketRows, Report, VenueEvent
+from tercel.core.orders import ONE, MarketRows, Report, VenueEvent, ceiled
 from tercel.core.plain import plain
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import BUY, NS_PER_SECOND

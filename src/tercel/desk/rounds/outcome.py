@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tercel.core.fixed import shown
+from tercel.core.orders import shown
 from tercel.core.plain import plain
 from tercel.core.ports import Journal
 from tercel.core.stats.inference import weighted_interval

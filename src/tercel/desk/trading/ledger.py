@@ -11,9 +11,8 @@ from functools import partial
 from typing import Any, Final
 
 from tercel.core.executions import Key
-from tercel.core.fixed import ONE, ceiled, shown
 from tercel.core.hash_index import HashIndex, hash_of, numbers_of, text_of
-from tercel.core.orders import Report
+from tercel.core.orders import ONE, Report, ceiled, shown
 from tercel.core.ports import Entries, Entry, Journal
 from tercel.desk.limits import LimitGate
 from tercel.desk.trading.journal import kinds

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from tercel.core.fixed import ONE
-from tercel.core.fixed import text as decimals
 from tercel.core.orders import (
     HELD,
+    ONE,
     REBOOKS,
     TERMINAL,
     CancelOrder,
@@ -28,6 +27,7 @@ from tercel.core.orders import (
     Tif,
     Unread,
 )
+from tercel.core.orders import text as decimals
 from tercel.core.plain import altered
 
 S, X = OrdStatus, ExecType

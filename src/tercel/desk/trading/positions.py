@@ -7,8 +7,8 @@ on a half tick: a buy of q at p costs 2 p q.
 from array import array
 from dataclasses import dataclass, replace
 
-from tercel.core.fixed import ONE, PAID_ONE, shown
 from tercel.core.hash_index import hash_of
+from tercel.core.orders import ONE, PAID_ONE, shown
 
 
 @dataclass(frozen=True, slots=True)

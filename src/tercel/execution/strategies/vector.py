@@ -14,11 +14,10 @@ from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.execution import columns as c
 from tercel.execution import intent as it
 from tercel.execution.actions.kernels import GRAINS, whole_grains
-from tercel.execution.intent import WIDTH, Intents
+from tercel.execution.intent import WIDTH, Intents, View
 from tercel.execution.microstructure import imbalance
 from tercel.execution.strategies.baselines import MarketEstimates
 from tercel.execution.strategy import Strategy
-from tercel.execution.view import View
 
 # -- display --------------------------------------------------------------------------------------
 # Compiled parts of the tuned rules: market readings, overdue lots by the clock, lots on show.

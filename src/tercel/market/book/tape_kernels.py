@@ -26,11 +26,14 @@ from tercel.market.book.ladder import (
     in_window,
     insert,
     is_own,
+    level_at,
+    order_at,
+    own_order_at,
     public_lots_at,
     reduce,
     release,
+    side_at,
 )
-from tercel.market.book.records import level_at, order_at, own_order_at, side_at
 from tercel.market.book.window import reduce_anonymous, roll_in, roll_out, settle_frozen
 from tercel.market.tape import schema
 

@@ -12,14 +12,18 @@ from tercel.market.book.ladder import (
     in_window,
     insert,
     is_own,
+    ledger_at,
+    level_at,
     link_after,
+    order_at,
+    own_order_at,
     reduce,
     refind_best,
     release,
+    side_at,
     unlink,
     unlink_far,
 )
-from tercel.market.book.records import ledger_at, level_at, order_at, own_order_at, side_at
 
 
 @kernel

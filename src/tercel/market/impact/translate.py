@@ -13,18 +13,16 @@ from tercel.market.book.ladder import (
     in_window,
     insert_own,
     is_own,
-    link_after,
-    lots_at,
-    reduce,
-    unlink,
-)
-from tercel.market.book.records import (
     ledger_at,
     level_at,
+    link_after,
+    lots_at,
     order_at,
     own_order_at,
+    reduce,
     ring_level,
     side_at,
+    unlink,
 )
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import owe, public_take, write

@@ -32,8 +32,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from tercel.core.errors import ConfigError, UnknownNameError, listed
-from tercel.core.toml import read_toml
-from tercel.core.validated import validated
+from tercel.core.toml import read_toml, validated
 from tercel.market.flow import Preset, load
 from tercel.market.regimes.law import (
     LONGEST_S,

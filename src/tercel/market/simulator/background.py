@@ -15,8 +15,7 @@ from tercel.core.jit import Floats, Longs, Packed, fixed, kernel, late_kernel
 from tercel.core.seeds import mix
 from tercel.core.vocabulary import FOREVER_NS
 from tercel.market.book import layout as lay
-from tercel.market.book.ladder import in_window, is_own
-from tercel.market.book.records import level_at, order_at, own_order_at
+from tercel.market.book.ladder import in_window, is_own, level_at, order_at, own_order_at
 from tercel.market.impact import layout
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import fill_own_head, owe, public_add, public_take, write

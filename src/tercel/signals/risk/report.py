@@ -11,8 +11,7 @@ import numpy as np
 from tercel.core.arrays import Floats
 from tercel.core.messages import Posture
 from tercel.core.report import svg
-from tercel.core.report.page import Section, render
-from tercel.core.report.svg import PAGE, Figure, finished, sketch
+from tercel.core.report.svg import PAGE, Figure, Section, finished, render, sketch
 from tercel.core.report.tables import fixed, plain_table
 from tercel.signals.risk.forecast import RiskForecast, ValueAtRisk
 from tercel.signals.risk.portfolio import Portfolio

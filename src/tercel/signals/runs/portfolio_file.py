@@ -23,8 +23,7 @@ from tercel.core.tables.numbers import numbers
 from tercel.core.tables.table import USUAL, read_table
 from tercel.core.tables.table_map import Called
 from tercel.core.tables.times import days
-from tercel.core.toml import read_toml
-from tercel.core.validated import TomlTable, validated
+from tercel.core.toml import TomlTable, read_toml, validated
 from tercel.signals import backtest as books
 from tercel.signals.backtest import Walk, apart, walk_of
 from tercel.signals.model_folder import SignalModel, folder_at, load

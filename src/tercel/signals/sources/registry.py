@@ -30,7 +30,7 @@ from pydantic import InstanceOf
 from tercel.core.errors import ConfigError
 from tercel.core.extras import given
 from tercel.core.tables.table import HowToMap
-from tercel.core.validated import fitting
+from tercel.core.toml import fitting
 from tercel.signals.sources.daily import DailyFactors
 from tercel.signals.sources.fundamentals import DatedSeries, Fundamentals, Statements
 from tercel.signals.sources.news import News

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from tercel.core import orders as o
 from tercel.core.errors import VenueError
-from tercel.core.fixed import ONE, ceiled
+from tercel.core.orders import ONE, ceiled
 from tercel.fix.memory import SentOrder
 from tercel.venues.binance_venue.book import StreamedBook
 from tercel.venues.binance_venue.channel import ApiAnswer, ApiChannel

@@ -18,8 +18,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, model_validator
 
 from tercel.core.errors import ConfigError, check_known
-from tercel.core.toml import read_toml, row_of
-from tercel.core.validated import TomlTable, validated
+from tercel.core.toml import TomlTable, read_toml, row_of, validated
 from tercel.fix.connection import TlsSettings
 from tercel.fix.profiles.secrets import Secret, hidden, refuse_written
 from tercel.fix.profiles.signing import ed25519_key

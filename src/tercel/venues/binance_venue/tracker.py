@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from tercel.core import orders as o
 from tercel.core.errors import VenueError
-from tercel.core.fixed import ONE
+from tercel.core.orders import ONE
 from tercel.fix.memory import OrderMemory, SentOrder
 from tercel.venues.binance_venue.symbols import TradedSymbol, signed, whole
 from tercel.venues.binance_venue.upkeep import AssetLedger

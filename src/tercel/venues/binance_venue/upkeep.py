@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from tercel.core import orders as o
 from tercel.core.errors import VenueError
-from tercel.core.fixed import ONE, text
+from tercel.core.orders import ONE, text
 from tercel.venues.binance_venue.book import StreamedBook
 from tercel.venues.binance_venue.channel import ApiAnswer, ApiChannel
 from tercel.venues.binance_venue.symbols import TRADING, TradedSymbol, signed, symbol_of, whole

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from pydantic import Field
 
-from tercel.core.validated import TomlTable
+from tercel.core.toml import TomlTable
 from tercel.feeds.ccxt_streams import made_of, urls_of
 from tercel.fix.profiles.secrets import Secret
 from tercel.venues.binance_venue.terms import ApiSigner, SpotTerms, check_url

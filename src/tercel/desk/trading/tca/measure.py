@@ -15,7 +15,7 @@ import numpy as np
 
 from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import DataError
-from tercel.core.fixed import FEE_UNIT, ONE
+from tercel.core.orders import FEE_UNIT, ONE
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.trading.positions import Fill
 from tercel.desk.trading.tca.shortfall import BPS, Shortfall

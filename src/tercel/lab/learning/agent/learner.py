@@ -16,8 +16,7 @@ from dataclasses import fields, replace
 from typing import Any, Final, cast
 
 from tercel.core.errors import ConfigError, check_known, nearest
-from tercel.core.toml import changed, read_toml
-from tercel.core.validated import keys_of
+from tercel.core.toml import changed, keys_of, read_toml
 from tercel.execution.action_sets import ActionSet
 from tercel.execution.task import Latency
 from tercel.lab.evaluation.settings import MarketTask

@@ -8,8 +8,7 @@ from tercel.core.jit import Floats, Longs, Packed, fixed, kernel
 from tercel.core.seeds import uniform
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book import layout as lay
-from tercel.market.book.ladder import allocate, best, changes
-from tercel.market.book.records import level_at, order_at, side_at
+from tercel.market.book.ladder import allocate, best, changes, level_at, order_at, side_at
 from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.memory import (
     again_cell,
