@@ -1,4 +1,4 @@
-"""Executions in ticks and lots, as tests are read, and in parts of them, as they are reported (`core.fixed`)."""
+"""Executions in ticks and lots, as tests are read, and in parts of them, as they are reported (`core.orders`)."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What every command shares: the option `--json`, and how errors and Ctrl-C are told."""
+"""What every command shares: results on stdout and words on stderr, `--json`, errors, Ctrl-C and other ends."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""The tree of errors that a person can meet.
+"""The tree of errors that a person can meet, and the known names that are nearest to an unknown one.
 
 Each says three things: what was expected, what came (with file, row and field where there is one), and what to do
 about it. The command line prints them without a traceback and exits with 2.

@@ -1,6 +1,6 @@
 """What is said to a venue and what a venue says: frozen messages, in the words of FIX 4.4.
 
-Orders are in ticks and lots; what was executed is in 10^-8 of them (`core.fixed`). Times are ns, sides +1 and -1.
+Orders are in ticks and lots; what was executed is in 10^-8 of them (`Unit`, `shown`). Times are ns, sides +1 and -1.
 `cl_ord_id` is ours and unique for ever; `order_id` and `exec_id` are the venue's. `account` is the agent on whose
 behalf an order is sent. What a kind of message never names is "" in its class.
 """

@@ -1,4 +1,4 @@
-"""Files in TOML: what they hold, or why they cannot be read."""
+"""Files in TOML: what they hold, read whole by pydantic's models, or why they cannot be read."""
 
 import ast
 import inspect

@@ -42,7 +42,7 @@ class FlowShortfall:
     def __init__(self, side: int) -> None:
         self.side = side
         self.cost2 = 0
-        """Cost of what is filled, 10^-16 half ticks x lots (`core.fixed`)."""
+        """Cost of what is filled, 10^-16 half ticks x lots (`core.orders`)."""
         self.asked2 = 0
         """Value of everything asked for at its arrival mid, in the same."""
         self._open: deque[_Open] = deque()

@@ -165,7 +165,7 @@ class ChildOrder:
     pending : tuple of Pending
         Cancels and replaces without an answer.
     cum_qty, paid : int
-        What is booked, 10^-8 of a lot, and its sum of price x quantity (`core.fixed`).
+        What is booked, 10^-8 of a lot, and its sum of price x quantity (`core.orders`).
     counted_qty : int
         What is filled as the venue counts it, 10^-8 of a lot.
     acked : bool

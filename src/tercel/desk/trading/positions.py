@@ -1,6 +1,6 @@
 """Positions: the fold over fills, in whole numbers.
 
-Quantities are 10^-8 of a lot, prices 10^-8 of a tick (`core.fixed`). Cash is in 10^-16 half ticks x lots, as a mid lies
+Quantities are 10^-8 of a lot, prices 10^-8 of a tick (`core.orders`). Cash is in 10^-16 half ticks x lots, as a mid lies
 on a half tick: a buy of q at p costs 2 p q.
 """
 
