@@ -95,7 +95,7 @@ def made() -> Iterator[tuple[str, str]]:
 
 def view() -> str:
     """The fields of a `View`."""
-    from tercel.execution.view import fields
+    from tercel.execution.intent import fields
 
     rows = [f"| `{name}` | {cell(text)} |" for name, text in fields().items()]
     return VIEW + "\n".join(rows) + "\n"

@@ -1,8 +1,8 @@
-"""Executions in ticks and lots, as tests are read, and in parts of them, as they are reported (`core.fixed`)."""
+"""Executions in ticks and lots, as tests are read, and in parts of them, as they are reported (`core.orders`)."""
 
 from typing import Any
 
-from tercel.core.fixed import ONE
+from tercel.core.orders import ONE
 
 _IN_PARTS = {
     "last_lots": "last_qty",

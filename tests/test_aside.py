@@ -20,8 +20,8 @@ from tests.test_house import ASIDE, ROOT
 
 import tercel
 from tercel.cli import plugins
-from tercel.cli.help_texts import help_texts
 from tercel.cli.operator import AskDesk, DeskRequest
+from tercel.cli.plugins import help_texts
 from tercel.cli.request import add, request_of
 from tercel.cli.shared import JsonRequest
 

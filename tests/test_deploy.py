@@ -38,7 +38,7 @@ SERVICES = ("exchange", "desk", "console")
 def exported() -> dict[str, set[str]]:
     """Names of the console's metrics, as a query writes them, and their labels."""
     pytest.importorskip("prometheus_client")
-    from tercel.desk.console.metrics import Metrics
+    from tercel.desk.console.follow import Metrics
 
     found = {}
     for one in vars(Metrics()).values():

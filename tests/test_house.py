@@ -523,7 +523,7 @@ def test_the_command_line_alone_writes_to_a_terminal() -> None:
         for path in room.rglob("*.py")
         if writes_to_a_terminal(path)
     }
-    assert "cli/terminal.py" in found
+    assert "cli/shared.py" in found
     assert {where for where in found if not where.startswith("cli/")} == {
         "api/stderr.py",
         "desk/gate/__main__.py",

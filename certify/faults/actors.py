@@ -17,7 +17,7 @@ from certify.faults import crashpoints
 from certify.faults.market import MarketServer
 from exchange.fix.counterparties import Login
 from exchange.fix.server import FixServer, ListenerSettings
-from tercel.cli.machine import BoundedClock
+from tercel.cli.shared import BoundedClock
 from tercel.core import NS_PER_SECOND as SECOND
 from tercel.core import (
     CancelOrder,

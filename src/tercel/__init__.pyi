@@ -17,13 +17,13 @@ from tercel.api.result import Result as Result
 from tercel.api.tca.report import own_costs as own_costs
 from tercel.core.errors import TercelError as TercelError
 from tercel.execution.intent import Intent as Intent
+from tercel.execution.intent import View as View
 from tercel.execution.market import Market as Market
 from tercel.execution.policies.strategy import model_strategy as model_strategy
 from tercel.execution.task import Latency as Latency
 from tercel.execution.task import Task as Task
 from tercel.execution.user_strategy import OwnStrategy as Strategy
 from tercel.execution.user_strategy import strategy as strategy
-from tercel.execution.view import View as View
 from tercel.lab.evaluation.order_files import read_orders as read_orders
 from tercel.lab.evaluation.orders import Order as Order
 from tercel.lab.learning.rewards import Step as Step

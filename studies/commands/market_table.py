@@ -11,7 +11,7 @@ import typer
 from studies.markdown import Write, around, markdown_table, marks_of, replace_table
 from tercel import TercelError
 from tercel.cli import AsJson, hand_over, print_table, say
-from tercel.cli.market_score_rows import passed, predicted
+from tercel.cli.market_score import passed, predicted
 from tercel.core import ConfigError, TapeError, check_known, listed
 from tercel.core.report import fixed, spelt_cell
 

@@ -37,7 +37,7 @@ def refuses(call: Any, *words: str) -> None:
 
 
 class VolatilityConformance:
-    """What every :class:`tercel.signals.risk.ports.VolatilityModel` has to do."""
+    """What every :class:`tercel.signals.risk.volatility.VolatilityModel` has to do."""
 
     FIRST = 700
     DAYS = 800
@@ -80,7 +80,7 @@ class VolatilityConformance:
 
 
 class CovarianceConformance:
-    """What every :class:`tercel.signals.risk.ports.CovarianceEstimator` has to do."""
+    """What every :class:`tercel.signals.risk.volatility.CovarianceEstimator` has to do."""
 
     INVERTIBLE = True
     """Whether the estimate can be inverted with more names than days."""
@@ -118,7 +118,7 @@ class CovarianceConformance:
 
 
 class TailConformance:
-    """What every :class:`tercel.signals.risk.ports.TailModel` has to do."""
+    """What every :class:`tercel.signals.risk.volatility.TailModel` has to do."""
 
     FIRST = 1100
     DAYS = 1250
@@ -163,7 +163,7 @@ class TailConformance:
 
 
 class AnomalyConformance:
-    """Contract of every :class:`tercel.signals.risk.ports.AnomalyScore`."""
+    """Contract of every :class:`tercel.signals.risk.volatility.AnomalyScore`."""
 
     WARM = 1200
 

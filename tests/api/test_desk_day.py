@@ -12,7 +12,7 @@ import pytest
 from tests.desk.console.desks import ListedDesk, S, a_session, report
 from tests.desk.trading.test_money import LISTED, a_story, cash
 
-from tercel.api import desk_word
+from tercel.api import desk_folder
 from tercel.api.console.connected import RemoteDesk
 from tercel.api.desk_day import DayWindow, day_of, days_of
 from tercel.api.desk_day_page import NOBODY, DayReport
@@ -252,7 +252,7 @@ def test_what_happened_as_a_desk_ended_is_somebodys_in_the_same_evening(tmp_path
     with closing(
         SqlJournal(folder, "a session")
     ):  # a desk that runs is asked, and here it does not answer
-        assert desk_word.own_alert(folder, {"alert": seq}, "bob (password)", "mine") is None
+        assert desk_folder.own_alert(folder, {"alert": seq}, "bob (password)", "mine") is None
     assert (after["from_ns"], after["to_ns"]) == (before["from_ns"], before["to_ns"])
 
 

@@ -16,10 +16,10 @@ from typer.testing import CliRunner
 import tercel as tc
 from certify.kits.strategy import random_views
 from tercel.cli import app
+from tercel.execution.intent import View
 from tercel.execution.observations import observer
 from tercel.execution.policies.policy import load_policy
 from tercel.execution.policies.strategy import policy_strategy
-from tercel.execution.view import View
 from tercel.lab.learning.agent.run_folder import resumed
 from tercel.lab.learning.checkpoint import load_checkpoint
 

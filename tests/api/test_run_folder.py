@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 import tercel as tc
 from tercel.cli import app
-from tercel.core.version import fingerprint
+from tercel.core.kernel_keys import fingerprint
 from tercel.market.flow import preset as presets
 
 MARKET = presets.FOLDER / "csco-santa-fe.json"

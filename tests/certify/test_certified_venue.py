@@ -16,8 +16,7 @@ from exchange.fix import service, translate
 from exchange.fix.counterparties import Counterparty
 from exchange.fix.publisher import Publisher
 from exchange.fix.service import VenueService
-from tercel.core.fixed import ONE
-from tercel.core.orders import MassCancel, OrdStatus
+from tercel.core.orders import ONE, MassCancel, OrdStatus
 from tercel.fix.profiles import load
 from tercel.fix.scale import PriceScale
 

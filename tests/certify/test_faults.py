@@ -26,7 +26,7 @@ import sys
 from pathlib import Path
 from tempfile import mkdtemp
 from certify.faults import command as t
-from tercel.cli.terminal import print_json
+from tercel.cli.shared import print_json
 from tercel.desk.gate.withdrawal import OrderWithdrawal
 from tercel.desk.trading.orders import Orders
 if sys.argv[1] == "books again what it knows":

@@ -8,8 +8,7 @@ import pytest
 
 from certify.limits.stress import PLANTS, StressTest, planted
 from tercel.core.executions import Executions
-from tercel.core.fixed import ONE
-from tercel.core.orders import TERMINAL, Command, NewOrder, ReplaceOrder, Report
+from tercel.core.orders import ONE, TERMINAL, Command, NewOrder, ReplaceOrder, Report
 from tercel.desk.limits import Denial, LimitGate, checks, gate
 from tercel.desk.limits.quotes import NOBODY
 from tercel.desk.limits.state import LimitQuery, OpenOrder

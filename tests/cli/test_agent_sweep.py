@@ -5,7 +5,7 @@ import tomllib
 
 import pytest
 
-from tercel.cli.agent_sweep import SweepRequest, sweep
+from tercel.cli.agent_train import SweepRequest, sweep
 from tercel.core.errors import ConfigError
 from tercel.lab.learning.agent.config import parse, read_config
 from tercel.lab.learning.agent.run_folder import variants_tried

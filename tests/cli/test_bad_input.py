@@ -24,7 +24,7 @@ from tercel.execution.policies.mlp import MlpPolicy
 from tercel.execution.policies.policy import load_policy, save_policy
 from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation.episodes import Episodes
-from tercel.lab.evaluation.pipeline.fill_checks import reading
+from tercel.lab.evaluation.pipeline.jobs import reading
 from tercel.lab.evaluation.settings import RunSettings, load_settings
 from tercel.market.flow.preset import load
 from tercel.market.simulator.terms import Fees

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from tercel.cli.config import NAMES, kind_of, schemas
 from tercel.cli.root import app
-from tercel.core.validated import DRAFT, schema_of
+from tercel.core.toml import DRAFT, schema_of
 
 jsonschema = pytest.importorskip("jsonschema")
 ROOT = Path(__file__).resolve().parents[2]

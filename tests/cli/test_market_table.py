@@ -17,7 +17,7 @@ from tercel.market.flow import load
 from tercel.market.score.days import seen_through
 from tercel.market.simulator.days import session
 from tercel.market.tape import Instrument, Lake
-from tercel.market.tape.instrument import midnight_ns
+from tercel.market.tape.events import midnight_ns
 
 S = 10**9
 TINY = DataSet("tiny", "made", "TEST", "TINY", ("2030-01-02",), ("2030-01-02",), 2700.0)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tercel.cli.terminal import hand_over, print_rows
+from tercel.cli.shared import hand_over, print_rows
 from tercel.core.plain import json_text
 
 DOCUMENT = st.recursive(

@@ -9,10 +9,9 @@ from tests.desk.limits.test_gate import limits
 from tests.parts import whole
 from typer.testing import CliRunner, Result
 
-from tercel.api import desk_word
+from tercel.api import desk_folder
 from tercel.cli import app
-from tercel.core.fixed import ONE
-from tercel.core.orders import ExecType, Listing, NewOrder, OrdStatus, Report, Tif
+from tercel.core.orders import ONE, ExecType, Listing, NewOrder, OrdStatus, Report, Tif
 from tercel.core.ports import Entry
 from tercel.desk.limits import LimitGate
 from tercel.desk.trading.journal import kinds
@@ -143,11 +142,11 @@ def test_who_runs_is_asked_and_obeys(tmp_path: Path, monkeypatch: pytest.MonkeyP
     journal_of(desk / "gate")
     asked: list[tuple[Path, str, object]] = []
 
-    def answered(folder: Path, what: str, body: object, *_: object) -> desk_word.PostedCommand:
+    def answered(folder: Path, what: str, body: object, *_: object) -> desk_folder.PostedCommand:
         asked.append((folder, what, body))
-        return desk_word.PostedCommand(folder, what, 1, Entry(kinds.SETTLED, 0), idle=False)
+        return desk_folder.PostedCommand(folder, what, 1, Entry(kinds.SETTLED, 0), idle=False)
 
-    monkeypatch.setattr(desk_word, "ask", answered)
+    monkeypatch.setattr(desk_folder, "ask", answered)
     words = ("trade", "settle", "--order", "p.1", "--reason", "the broker says so", "--desk", desk)
     with closing(SqlJournal(desk / "gate", "a gate")):
         with closing(SqlJournal(desk, "a desk")):
@@ -167,11 +166,11 @@ def test_executions_are_confirmed_by_the_journals_own_desk(
     """`--execution` asks the folder that is named, with orders and without."""
     desk, asked = journal_of(tmp_path / "desk"), list[tuple[Path, str, object]]()
 
-    def answered(folder: Path, what: str, body: object, *_: object) -> desk_word.PostedCommand:
+    def answered(folder: Path, what: str, body: object, *_: object) -> desk_folder.PostedCommand:
         asked.append((folder, what, body))
-        return desk_word.PostedCommand(folder, what, 1, Entry(kinds.REARM, 0), idle=False)
+        return desk_folder.PostedCommand(folder, what, 1, Entry(kinds.REARM, 0), idle=False)
 
-    monkeypatch.setattr(desk_word, "ask", answered)
+    monkeypatch.setattr(desk_folder, "ask", answered)
     words = (
         "trade",
         "settle",

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from tercel.cli import terminal as output
+from tercel.cli import shared as output
 from tercel.cli.trade_look import _shown
 from tercel.desk.trading.tca.shortfall import summary
 

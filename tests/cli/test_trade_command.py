@@ -23,12 +23,12 @@ from typer.testing import CliRunner, Result
 
 pytest.importorskip("sqlalchemy", reason="a desk's journal needs the extra [trade]")
 
-from tercel.api import desk_word
-from tercel.api.demo.scenario import demo_text
+from tercel.api import desk_folder
+from tercel.api.demo.markets import demo_text
 from tercel.api.desk_file import parse_config
 from tercel.api.desk_folder import weights_of
 from tercel.cli import app, trade
-from tercel.cli import terminal as output
+from tercel.cli import shared as output
 from tercel.core.errors import ConfigError, JournalError
 from tercel.core.orders import NewOrder, Tif
 from tercel.core.ports import Entry
@@ -603,7 +603,7 @@ def test_a_desk_that_ends_before_it_answers_is_said(
         held.close()
         return number
 
-    monkeypatch.setattr(desk_word, "post", leave)
+    monkeypatch.setattr(desk_folder, "post", leave)
     said = "taken and not answered" if taken else "was withdrawn"
     refused(
         tercel("trade", *ORDER, "--desk", tmp_path, "--wait", DEADLINE_S), "ended meanwhile", said

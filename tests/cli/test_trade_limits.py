@@ -8,7 +8,7 @@ import pytest
 from tests.desk.trading.desk_of_two import S, asked, exchange_of, session_of
 from typer.testing import CliRunner
 
-from tercel.api import desk_word
+from tercel.api import desk_folder
 from tercel.cli import app
 from tercel.desk.trading.journal.store import SqlJournal
 
@@ -26,7 +26,7 @@ def test_one_person_tightens_and_two_loosen(
     at = ("--desk", tmp_path)
 
     def as_(person: str, *words: Any) -> None:
-        monkeypatch.setattr(desk_word, "person", lambda: person)
+        monkeypatch.setattr(desk_folder, "person", lambda: person)
         # the command waits for no answer: the session that gives it runs in this very thread
         result = tercel(*words, "--reason", "news", "--wait", 0, *at)
         assert result.exit_code == 0, result.output

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.waiting import DEADLINE_S
 
-from tercel.core.threads import Deadline, stopped_by
+from tercel.core.pool import Deadline, stopped_by
 
 
 @pytest.fixture(scope="module")

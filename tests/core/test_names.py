@@ -2,7 +2,7 @@
 
 import pytest
 
-from tercel.core.names import nearest, offer
+from tercel.core.errors import nearest, offer
 
 KNOWN = ["pov", "twap_take", "twap_passive", "CSCO"]
 

@@ -4,7 +4,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, field_validator
 
 from tercel.core.errors import ConfigError
-from tercel.core.validated import keys_of, validated
+from tercel.core.toml import keys_of, validated
 
 
 class Inner(BaseModel):

@@ -5,11 +5,10 @@ import numpy as np
 from tercel.core.arrays import Ints
 from tercel.core.messages import ANY_STYLE, Style
 from tercel.execution import intent as it
-from tercel.execution.intent import Intents
+from tercel.execution.intent import Intents, View
 from tercel.execution.strategies.almgren_chriss import alpha_ticks, speed_weight
 from tercel.execution.strategies.alpha_tilt import AlphaTilt
 from tercel.execution.strategy import settle
-from tercel.execution.view import View
 
 
 def tilted(plain: Intents, view: View, by: AlphaTilt) -> Intents:

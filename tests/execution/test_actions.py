@@ -11,9 +11,9 @@ from tercel.execution import intent as i
 from tercel.execution.action_sets import action_set
 from tercel.execution.actions import guard, placement
 from tercel.execution.actions.kernels import decode_placement
+from tercel.execution.intent import View
 from tercel.execution.probes import view_of
 from tercel.execution.strategy import hold, ladder, settle
-from tercel.execution.view import View
 
 SEEDS = st.integers(0, 2**32 - 1)
 

@@ -11,13 +11,12 @@ from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
 from tercel.execution import driver_kernels as kernels
 from tercel.execution import intent as it
 from tercel.execution.driver import Driver
-from tercel.execution.intent import Intents
+from tercel.execution.intent import Intents, View
 from tercel.execution.policies.mlp import MlpPolicy
 from tercel.execution.policies.strategy import PolicyStrategy
 from tercel.execution.reconcile import open_lots
 from tercel.execution.strategies import build
 from tercel.execution.strategy import Strategy, ladder
-from tercel.execution.view import View
 from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.layout import blank_state

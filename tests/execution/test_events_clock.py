@@ -25,13 +25,12 @@ from tercel.execution import columns as c
 from tercel.execution import intent as it
 from tercel.execution.actions.kernels import keep_grains
 from tercel.execution.driver import Driver
-from tercel.execution.intent import Intents, ladder
+from tercel.execution.intent import Intents, View, ladder
 from tercel.execution.strategies import build
 from tercel.execution.strategies.alpha_tilt import PostureCap
 from tercel.execution.strategies.timed import OnEvents, between_slices
 from tercel.execution.strategy import Strategy, gap_of, hold
 from tercel.execution.task import Latency, Task
-from tercel.execution.view import View
 from tercel.lab.evaluation.episodes import Episodes
 from tercel.lab.evaluation.experiment import run_strategy
 from tercel.market.simulator import layout as sim

@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from tercel.core.fixed import FEE_UNIT
+from tercel.core.orders import FEE_UNIT
 from tercel.execution.costs import BPS, PARTS, attribute
 from tercel.execution.strategies import build
 from tercel.execution.task import Latency, Task

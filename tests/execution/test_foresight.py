@@ -22,14 +22,13 @@ from tercel.execution import columns as c
 from tercel.execution.driver import Driver
 from tercel.execution.foresight import features as f
 from tercel.execution.foresight import forecaster as fore
-from tercel.execution.intent import TAKE, Intents
+from tercel.execution.intent import TAKE, Intents, View
 from tercel.execution.probes import view_of
 from tercel.execution.strategies import build
 from tercel.execution.strategies.flow import FILE
 from tercel.execution.strategies.timed import SpreadRule, TakeTimed, slices
 from tercel.execution.strategy import Strategy, forecaster_of, gap_of, hold
 from tercel.execution.task import Latency, Task
-from tercel.execution.view import View
 from tercel.lab.evaluation.episodes import Episodes
 from tercel.market.flow.preset import load
 from tercel.market.simulator import layout as sim

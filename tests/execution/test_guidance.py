@@ -14,11 +14,10 @@ from tercel.core.messages import ANY_STYLE, Alpha, Posture, Style
 from tercel.execution import columns as c
 from tercel.execution.driver import Driver
 from tercel.execution.guidance import Guidance, expected_move, guided_row, pack
-from tercel.execution.intent import Intents
+from tercel.execution.intent import Intents, View
 from tercel.execution.strategies import build
 from tercel.execution.strategy import Strategy
 from tercel.execution.task import Latency, Task
-from tercel.execution.view import View
 from tercel.lab.evaluation.episodes import Episodes, seeded_plan
 from tercel.market.flow.preset import load
 from tercel.market.simulator import layout as sim

@@ -11,14 +11,13 @@ from tests.markets import martingale_market
 from benchmarks.arrival import at_arrival
 from tercel.execution import step
 from tercel.execution.driver import Driver
-from tercel.execution.intent import Intents
+from tercel.execution.intent import Intents, View
 from tercel.execution.observation import OBS_SIZE
 from tercel.execution.policies.mlp import MlpPolicy
 from tercel.execution.policies.strategy import PolicyStrategy
 from tercel.execution.strategies import build
 from tercel.execution.strategy import Strategy
 from tercel.execution.task import Latency, Task
-from tercel.execution.view import View
 from tercel.lab.evaluation.episodes import Episodes, Plan, seeded_plan
 from tercel.market.book import layout as lay
 from tercel.market.flow.preset import load

@@ -7,8 +7,7 @@ import numpy as np
 
 from certify.kits.strategy import random_views
 from tercel.execution import columns as c
-from tercel.execution.observation_v3 import SLOW_NAMES
-from tercel.execution.observations import observer
+from tercel.execution.observations import SLOW_NAMES, observer
 from tercel.execution.probes import view_of
 from tercel.execution.strategies import build
 from tercel.execution.task import Task

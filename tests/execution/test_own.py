@@ -13,14 +13,13 @@ from hypothesis import strategies as st
 from certify.kits.strategy import StrategyConformance, random_views
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.execution.action_sets import action_set
-from tercel.execution.intent import Intent, K
+from tercel.execution.intent import Intent, K, View
 from tercel.execution.policies.strategy import model_strategy
 from tercel.execution.probes import view_of
 from tercel.execution.strategies import build
 from tercel.execution.strategy import hold
 from tercel.execution.task import Task
 from tercel.execution.user_strategy import OwnStrategy, checked, is_own, named, strategy, tried
-from tercel.execution.view import View
 from tercel.lab.evaluation.episodes import seeded_plan
 from tercel.lab.evaluation.experiment import BATCH, run_strategies, run_strategy
 from tercel.lab.evaluation.pipeline.candidates import Candidate

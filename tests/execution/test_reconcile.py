@@ -10,12 +10,11 @@ from tests.market.simulator.audit import audit, commands_of, ledger_of, orders_o
 
 from tercel.execution import columns as c
 from tercel.execution import intent as it
-from tercel.execution.intent import CANCEL, KEEP
+from tercel.execution.intent import CANCEL, KEEP, View
 from tercel.execution.observation import OBS_SIZE, observe
 from tercel.execution.reconcile import reconcile
 from tercel.execution.step import run
 from tercel.execution.strategy import hold
-from tercel.execution.view import View
 from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.layout import blank_state

@@ -22,7 +22,7 @@ from tercel.core.errors import FeedError
 from tercel.feeds import Feed, FeedOptions, Imported, LobsterFeed
 from tercel.feeds.lobster_csv import infer_unit
 from tercel.market.tape import Instrument, schema
-from tercel.market.tape.instrument import midnight_ns
+from tercel.market.tape.events import midnight_ns
 
 MIDNIGHT = midnight_ns("2012-06-21", "America/New_York")
 STEADY = [

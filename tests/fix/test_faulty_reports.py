@@ -12,7 +12,7 @@ from exchange.fix import translate
 from exchange.fix.hosted_dialect import HostedDialect
 from exchange.fix.reports import plain
 from tercel.core import orders as o
-from tercel.core.fixed import ONE
+from tercel.core.orders import ONE
 from tercel.core.ports import Capabilities
 from tercel.desk.limits import LimitGate, parse
 from tercel.desk.trading.gateway import OrderGateway

@@ -19,8 +19,7 @@ from exchange.fix import positions as answering
 from exchange.fix import service
 from exchange.fix.counterparties import Login
 from tercel.core.errors import ConfigError, VenueError
-from tercel.core.fixed import ONE
-from tercel.core.orders import Holdings, LinkStatus, NewOrder, Unread
+from tercel.core.orders import ONE, Holdings, LinkStatus, NewOrder, Unread
 from tercel.core.ports import Capabilities, Entry
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.upkeep import carry_out

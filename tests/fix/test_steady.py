@@ -5,9 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tercel.core.errors import VenueError
-from tercel.fix.fallback_store import SPARE, SteadyStore
-from tercel.fix.protocol.store import Commit, MemoryStore, SequenceNumbers
-from tercel.fix.store import BLOCK, SqliteStore
+from tercel.fix.protocol.settings import Commit, MemoryStore, SequenceNumbers
+from tercel.fix.store import BLOCK, SPARE, SqliteStore, SteadyStore
 
 STEPS = st.lists(
     st.tuples(st.booleans(), st.integers(0, 3), st.integers(0, 2), st.booleans()), max_size=30
@@ -44,7 +43,7 @@ def test_it_is_as_one_in_memory_whatever_the_disk_takes_and_so_is_the_next_proce
     path = tmp_path_factory.mktemp("steady") / "fix.db"
     with pytest.MonkeyPatch.context() as patch:
         disk, oracle = Disk(patch), MemoryStore()
-        patch.setattr("tercel.fix.fallback_store._AGAIN_S", 0.0)
+        patch.setattr("tercel.fix.store._AGAIN_S", 0.0)
         store = SteadyStore(path, "A")
         for full, sent, received, reset in steps:
             disk.full = full

@@ -15,17 +15,15 @@ from hypothesis import strategies as st
 
 from tercel.core.errors import VenueError
 from tercel.fix import store as module
-from tercel.fix.fallback_store import SteadyStore
 from tercel.fix.protocol.session import FixSession
-from tercel.fix.protocol.settings import SessionSettings
-from tercel.fix.protocol.store import Commit, MemoryStore, SequenceNumbers
-from tercel.fix.store import BLOCK, SqliteStore
+from tercel.fix.protocol.settings import Commit, MemoryStore, SequenceNumbers, SessionSettings
+from tercel.fix.store import BLOCK, SqliteStore, SteadyStore
 
 NOW = 1_700_000_000 * 10**9
 WRITER = """
 import sys
 from pathlib import Path
-from tercel.fix.protocol.store import Commit, SequenceNumbers
+from tercel.fix.protocol.settings import Commit, SequenceNumbers
 from tercel.fix.store import SqliteStore
 store = SqliteStore(Path(sys.argv[1]), "A", durable=sys.argv[2] == "1")
 number = store.load().next_out

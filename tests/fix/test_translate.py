@@ -19,8 +19,8 @@ from exchange.fix.translate import (
     report_out,
 )
 from tercel.core.errors import OrderError
-from tercel.core.fixed import ONE
 from tercel.core.orders import (
+    ONE,
     CancelOrder,
     CancelReject,
     ExecType,

@@ -12,8 +12,7 @@ from tests.waiting import until
 
 from certify.tiny import TinyVenue
 from exchange.fix.server import serve_fix
-from tercel.core.fixed import ONE
-from tercel.core.orders import ExecType, NewOrder, Report, Tif
+from tercel.core.orders import ONE, ExecType, NewOrder, Report, Tif
 from tercel.venues.address import connect
 
 PROFILE = """base = "generic-44"

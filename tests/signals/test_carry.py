@@ -15,7 +15,7 @@ from tercel.execution.strategies.timed import TakeTimed
 from tercel.market.flow.preset import load as preset
 from tercel.market.simulator.days import synthetic
 from tercel.market.tape import Lake
-from tercel.market.tape.instrument import working_days
+from tercel.market.tape.events import working_days
 from tercel.signals.flow import recalibrate as carried
 from tercel.signals.flow.days import FlowDay, flow_day, read_day
 from tercel.signals.flow.recalibrate import Carry, carry, in_words

@@ -20,7 +20,7 @@ from tercel.feeds.verify import verify_against
 from tercel.market.flow import load
 from tercel.market.simulator.days import session, simulated_day
 from tercel.market.tape import Instrument
-from tercel.market.tape.instrument import midnight_ns
+from tercel.market.tape.events import midnight_ns
 from tercel.market.tape.schema import OFF_TICK, OPENING, ROLL_IN
 
 

@@ -6,10 +6,9 @@ import pytest
 from certify.kits.strategy import StrategyConformance, random_views
 from studies.regimes.trend import IMBALANCE_SD, MOVE_SD, TrendSwitch, imbalance_unit
 from tercel.core.errors import ConfigError
-from tercel.execution.intent import REST0, TAKE
+from tercel.execution.intent import REST0, TAKE, View
 from tercel.execution.probes import view_of
 from tercel.execution.strategies import build
-from tercel.execution.view import View
 
 pytestmark = pytest.mark.release
 

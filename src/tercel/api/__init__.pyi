@@ -1,7 +1,7 @@
-from tercel.api.desk_figures import bounds_and_fills as bounds_and_fills
-from tercel.api.desk_figures import cost_through_rounds as cost_through_rounds
-from tercel.api.desk_figures import share_of_flow as share_of_flow
 from tercel.api.desk_file import read_config as read_config
+from tercel.api.desk_page import bounds_and_fills as bounds_and_fills
+from tercel.api.desk_page import cost_through_rounds as cost_through_rounds
+from tercel.api.desk_page import share_of_flow as share_of_flow
 from tercel.api.desk_shadow import ShadowBounds as ShadowBounds
 from tercel.api.desk_shadow import bounds_on as bounds_on
 from tercel.api.desk_shadow import scored as scored

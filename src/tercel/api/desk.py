@@ -14,14 +14,13 @@ from tercel.api.desk_dependencies import dependencies_of
 from tercel.api.desk_file import described
 from tercel.api.desk_page import page
 from tercel.api.desk_shadow import ShadowBounds, bounds_of, write_bounds
-from tercel.core.errors import ConfigError, OrderError
+from tercel.core.errors import ConfigError, OrderError, check_known
 from tercel.core.files import write_whole
-from tercel.core.fixed import PAID_ONE, shown
 from tercel.core.installation import installation
 from tercel.core.machine import WallClock, person
-from tercel.core.names import check_known
+from tercel.core.orders import PAID_ONE, shown
 from tercel.core.ports import Closing, Entry, Journal
-from tercel.core.report.page import Section
+from tercel.core.report.svg import Section
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.gate.process import FOLDER
 from tercel.desk.rounds.build import limits_of

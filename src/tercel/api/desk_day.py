@@ -16,7 +16,7 @@ from typing import Any, Final
 from tercel.api.desk_day_events import DayEvents
 from tercel.api.desk_day_page import HELD, SHARED, needs_of, sentence_of
 from tercel.core.errors import ConfigError, JournalError, TercelError
-from tercel.core.fixed import shown, summed
+from tercel.core.orders import shown, summed
 from tercel.core.ports import Entries, Entry
 from tercel.desk.console.alerts import KINDS
 from tercel.desk.console.gate import UNREADABLE, concerns, told_of, unbooked

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from html import escape
 from typing import Any, Final
 
-from tercel.core.fixed import IN_TICKS
+from tercel.core.orders import IN_TICKS
 from tercel.core.report.cells import NOTHING
-from tercel.core.report.page import Section, render
+from tercel.core.report.svg import Section, render
 from tercel.core.report.tables import plain_table
 from tercel.core.vocabulary import NS_PER_SECOND, SIDE_WORDS
 

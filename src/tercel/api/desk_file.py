@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from tercel.api.demo.scenario import DEMO, MarketScenario, demo_text, scenario_of
-from tercel.core.toml import changed, parse_toml, read_toml
-from tercel.core.validated import schema_of, validated
+from tercel.api.demo.markets import DEMO, MarketScenario, demo_text, scenario_of
+from tercel.core.toml import changed, parse_toml, read_toml, schema_of, validated
 from tercel.desk.rounds.config import OFF, AgentSection, DeskConfig, InstrumentSection
 from tercel.desk.rounds.forecasts import PACKAGED, model_of
 from tercel.desk.rounds.order_arrivals import names_to_trade

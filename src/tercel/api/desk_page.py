@@ -7,14 +7,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from tercel import __version__
-from tercel.api import desk_figures as figures
 from tercel.api.desk_day_page import count
-from tercel.api.desk_shadow import ShadowBounds, read_bounds, scored
+from tercel.api.desk_shadow import SLACK_BPS, ShadowBounds, read_bounds, scored
 from tercel.core.errors import ConfigError
-from tercel.core.fixed import summed
+from tercel.core.messages import Posture
+from tercel.core.orders import summed
 from tercel.core.ports import Entry
-from tercel.core.report.page import Section, render
+from tercel.core.report import svg
+from tercel.core.report.svg import Figure, Section, finished, render, sketch
 from tercel.core.report.tables import fixed, plain_table, without_idle
 from tercel.core.vocabulary import BUY, SIDE_WORDS
 from tercel.desk.rounds.build import BuiltDesk
@@ -23,6 +26,190 @@ from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.blobs import unpack
 from tercel.desk.trading.journal.reader import JournalReader
 from tercel.desk.trading.tca.figures import against_benchmarks, fills_in, markouts, path_with_fills
+
+MINUTE_NS = 60e9
+
+
+def share_of_flow(
+    path: Sequence[tuple[int, str, Mapping[str, float]]], name: str = "shares"
+) -> Figure:
+    """Shares of the flow through the rounds, a panel per instrument.
+
+    Parameters
+    ----------
+    path : sequence of (ns, instrument, shares)
+    """
+    instruments = list(dict.fromkeys(instrument for _, instrument, _ in path))
+    agents = list(dict.fromkeys(agent for *_, shares in path for agent in shares))
+
+    with sketch(3.0) as drawing:
+        panels = drawing.subplots(1, max(len(instruments), 1), sharey=True, squeeze=False).ravel()
+        colours = svg.series_colours(agents)
+        for panel, instrument in zip(panels, instruments, strict=False):
+            rows = [(ns / MINUTE_NS, shares) for ns, of, shares in path if of == instrument]
+            time = [ns for ns, _ in rows]
+            panel.stackplot(
+                time,
+                [[100 * shares.get(agent, 0.0) for _, shares in rows] for agent in agents],
+                labels=agents,
+                colors=[colours[agent].token for agent in agents],
+                alpha=0.75,
+            )
+            panel.set_title(instrument)
+            panel.set_ylim(0, 100)
+            panel.margins(x=0)
+            panel.set_xlabel("venue time, minutes")
+        panels[0].set_ylabel("% of the flow")
+        panels[-1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
+
+    last = path[-1][2] if path else {}
+    text = ", ".join(f"{agent} {100 * share:.0f} %" for agent, share in last.items())
+    return finished(
+        drawing,
+        name,
+        f"Share of the flow of each agent after every round. At the end: {text}.",
+        "Expert aggregation on realised cost: what an agent's slice cost in a round moves its share of the next.",
+    )
+
+
+def cost_through_rounds(
+    costs: Mapping[str, Sequence[Sequence[float]]],
+    name: str = "recovery",
+    at_round: float | None = None,
+) -> Figure:
+    """Cost of everything asked for so far, round by round: mean over runs and the standard error's band.
+
+    Parameters
+    ----------
+    costs : mapping of desk to (runs, rounds)
+        Bps of the arrival value.
+    at_round : float, optional
+        When something planted begins.
+    """
+
+    with sketch(3.4) as drawing:
+        panel = drawing.subplots()
+        colours = svg.series_colours(costs)
+        for desk, runs in costs.items():
+            values = np.asarray(runs, np.float64)
+            rounds = np.arange(1, values.shape[1] + 1)
+            mean, colour = values.mean(axis=0), colours[desk].token
+            panel.plot(
+                rounds, mean, color=colour, linewidth=2.4 if desk == "desk" else 1.4, label=desk
+            )
+            if len(values) > 1:
+                error = 1.96 * values.std(axis=0, ddof=1) / np.sqrt(len(values))
+                panel.fill_between(
+                    rounds, mean - error, mean + error, color=colour, alpha=0.15, linewidth=0
+                )
+        if at_round is not None:
+            panel.axvline(at_round, color=svg.INK.token, linewidth=1, linestyle=":")
+        panel.locator_params(axis="x", integer=True, min_n_ticks=1)
+        panel.set_xlabel("rounds over")
+        panel.set_ylabel("cost so far, bps")
+        panel.legend(frameon=False)
+        panel.margins(x=0.01)
+
+    ends = ", ".join(
+        f"{desk} {float(np.mean(np.asarray(runs)[:, -1])):.1f}" for desk, runs in costs.items()
+    )
+    many = any(len(runs) > 1 for runs in costs.values())
+    caption = "Line: mean over seeds; band: 95 % of the mean." if many else "One run: mostly luck."
+    caption += " Dotted: the planted change." if at_round is not None else ""
+    return finished(
+        drawing,
+        name,
+        f"Cost of everything asked for so far, by round. At the end, bps: {ends}.",
+        caption,
+    )
+
+
+def postures(
+    path: Sequence[tuple[int, str, Posture]], until_ns: int, name: str = "postures"
+) -> Figure:
+    """Posture through time: size multiplier and urgency, a panel per instrument."""
+    instruments = list(dict.fromkeys(instrument for _, instrument, _ in path))
+
+    with sketch(0.8 + 1.7 * max(1, len(instruments))) as drawing:
+        panels = drawing.subplots(max(len(instruments), 1), 1, sharex=True, squeeze=False).ravel()
+        for panel, instrument in zip(panels, instruments, strict=False):
+            rows = [(ns / MINUTE_NS, posture) for ns, of, posture in path if of == instrument]
+            time = [*(ns for ns, _ in rows), until_ns / MINUTE_NS]
+            for label, colour, value in (
+                ("size", svg.SERIES[1], [posture.size_multiplier for _, posture in rows]),
+                ("urgency", svg.SERIES[0], [posture.urgency for _, posture in rows]),
+                (
+                    "cap on participation",
+                    svg.SERIES[2],
+                    [posture.max_participation for _, posture in rows],
+                ),
+            ):
+                panel.step(
+                    time,
+                    [*value, value[-1]],
+                    where="post",
+                    color=colour.token,
+                    label=label,
+                    linewidth=1.6,
+                )
+            panel.set_ylim(-0.05, 1.05)
+            panel.set_title(instrument)
+        panels[0].legend(frameon=False, ncols=3, loc="lower right")
+        panels[-1].set_xlabel("venue time, minutes")
+
+    text = "; ".join(
+        f"{of}: {', '.join(posture.reasons)}" for _, of, posture in path if posture.reasons
+    )
+    return finished(
+        drawing,
+        name,
+        f"Posture of each instrument through time. {text[:600]}",
+        "1 is what the task asks for; lower size and caps are restraint, higher urgency is haste.",
+    )
+
+
+def bounds_and_fills(
+    bounds: Mapping[str, Sequence[float]], realised: Mapping[str, float], name: str = "bounds"
+) -> Figure:
+    """Bounds of parents less what they cost, a line each that crosses zero where the cost lies between; bps.
+
+    Parameters
+    ----------
+    bounds : mapping of str to (float, float)
+    realised : mapping of str to float
+    """
+    names = sorted((one for one in bounds if one in realised), key=lambda one: realised[one])
+    low, high = (np.array([pick(bounds[one]) for one in names]) for pick in (min, max))
+    real = np.array([realised[one] for one in names])
+    with sketch(3.0) as drawing:
+        panel = drawing.subplots()
+        place = np.arange(len(names))
+        missed = dict(scored(bounds, realised).misses)
+        inside = np.array([one not in missed for one in names], bool)
+        middle = (low + high) / 2 - real
+        for label, marker, colour, which in (
+            ("cost between", ".", svg.SOFT.token, inside),
+            ("outside", "x", svg.BAD.token, ~inside),
+        ):
+            panel.vlines(
+                place[which],
+                (low - real)[which],
+                (high - real)[which],
+                colors=colour,
+                linewidth=1.0,
+            )
+            panel.plot(place[which], middle[which], marker, color=colour, markersize=4, label=label)
+        panel.axhline(0.0, color=svg.INK.token, linewidth=0.8)
+        panel.set_yscale("symlog", linthresh=2.0)
+        panel.yaxis.set_major_formatter(lambda bps, _: f"{bps:+g}" if bps else "0")
+        panel.locator_params(axis="x", integer=True, min_n_ticks=1)
+        panel.set_xlabel("parents, the cheapest first")
+        panel.set_ylabel("bounds less cost, bps")
+        drawing.legend(loc="outside upper left", ncols=2, frameon=False)
+    told = f"{int(inside.sum())} of {len(names)} parents have costs between their bounds"
+    caption = "Bounds: who cancels was ahead of us or not, and how far we move the price."
+    caption += f" Between: give or take {SLACK_BPS} bps. The scale is a logarithm's beyond 2 bps."
+    return finished(drawing, name, told, caption)
 
 
 def page(
@@ -47,14 +234,14 @@ def page(
         *_example(opened, list(entries.values())),
         Section(
             "Cost through the rounds",
-            figures=[figures.cost_through_rounds({"desk": [desk.cost_path]}, "cost")],
+            figures=[cost_through_rounds({"desk": [desk.cost_path]}, "cost")],
         ),
         *_forecasts(result["forecasts"]),
         *experiments,
-        Section("Share of the flow", figures=[figures.share_of_flow(desk.share_path)], folded=True),
+        Section("Share of the flow", figures=[share_of_flow(desk.share_path)], folded=True),
     ]
     if desk.posture_path:
-        drawn = [figures.postures(desk.posture_path, opened.session.now_ns)]
+        drawn = [postures(desk.posture_path, opened.session.now_ns)]
         sections.append(Section("Posture", figures=drawn, folded=True))
     if costs:
         drawn = [against_benchmarks(costs), markouts(costs)]
@@ -118,7 +305,7 @@ def bounds_section(found: ShadowBounds, realised: Mapping[str, float | None]) ->
         "Bounds",
         f"bounds: {found.optimistic_bps:.2f} (optimistic) to {found.pessimistic_bps:.2f} bps (pessimistic), means by "
         f"filled value as the desk's own cost, which may lie below both: its fills are without impact{within}",
-        figures=[figures.bounds_and_fills(found.parents, real)],
+        figures=[bounds_and_fills(found.parents, real)],
     )
 
 
@@ -155,7 +342,7 @@ def bounds_scored(shadow: Path, rows: Sequence[Mapping[str, Any]]) -> ScoredBoun
     figures_of = asdict(score) | {"misses": dict(score.misses)}
     return ScoredBounds(
         figures_of,
-        Section("Bounds in shadow", text, figures=[figures.bounds_and_fills(bounds, real)]),
+        Section("Bounds in shadow", text, figures=[bounds_and_fills(bounds, real)]),
     )
 
 

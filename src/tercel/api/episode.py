@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from tercel.core.errors import ConfigError
-from tercel.core.names import check_known
+from tercel.core.errors import ConfigError, check_known
 from tercel.core.report.svg import Figure
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution.costs import attribute

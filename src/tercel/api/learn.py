@@ -10,8 +10,7 @@ from tercel.api.market import Market
 from tercel.api.policy import Policy
 from tercel.api.short_traceback import brief
 from tercel.api.training import TrainingRun
-from tercel.core.errors import ConfigError
-from tercel.core.names import check_known
+from tercel.core.errors import ConfigError, check_known
 from tercel.core.progress import say
 from tercel.execution.observations import ObservationFunction, name_of
 from tercel.execution.registry import resolve_policy

@@ -12,13 +12,12 @@ from tercel.core.files import write_whole
 from tercel.execution.observations import ObservationFunction
 from tercel.execution.policies.card import Card, read_card
 from tercel.execution.policies.mlp import Activation
-from tercel.execution.policies.observed import OBSERVATIONS
-from tercel.execution.policies.policy import CARD, MODEL, free
+from tercel.execution.policies.policy import CARD, MODEL, OBSERVATIONS, free
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.registry import resolve_policy
 from tercel.execution.registry.resolve import POLICY
+from tercel.lab.evaluation.experiment import observed_in_preset
 from tercel.lab.evaluation.explain.explanation import task_of
-from tercel.lab.evaluation.observed import observed_in_preset
 from tercel.lab.learning.own_models import save_model
 
 

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from tercel.api.episode import Episode, episode_of
-from tercel.core.errors import ConfigError
-from tercel.core.names import check_known
+from tercel.core.errors import ConfigError, check_known
 from tercel.core.plain import parse_json, plain, read
 from tercel.core.report import figures
 from tercel.core.report.svg import Figure

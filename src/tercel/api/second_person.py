@@ -3,8 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tercel.api.console.people import BOUND, People
-from tercel.api.console.roles import may
+from tercel.api.console.people import BOUND, People, may
 from tercel.core.errors import ConfigError
 from tercel.core.installation import FILE, check_guarded
 from tercel.core.machine import person

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from tercel.api.trained_desk import RecordedMarket, how_to_trade
-from tercel.core.errors import ConfigError, TercelError
+from tercel.core.errors import ConfigError, TercelError, check_known
 from tercel.core.files import LOCK, alone
-from tercel.core.names import check_known
 from tercel.core.plain import parse_json
 from tercel.core.progress import progress as bars
 from tercel.core.progress import say

@@ -5,9 +5,7 @@ import typer
 from tercel.cli.agent_evaluate import evaluate
 from tercel.cli.agent_registry import list_, promote, register
 from tercel.cli.agent_show import convert, explain, export, show
-from tercel.cli.agent_sweep import sweep
-from tercel.cli.agent_train import train
-from tercel.cli.agent_tune import tune
+from tercel.cli.agent_train import sweep, train, tune
 from tercel.cli.request import add
 
 agent_app = typer.Typer(

@@ -7,8 +7,18 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 import typer
 
 from tercel.cli.order import JudgedOptions
-from tercel.cli.shared import JsonRequest, ObservationOption, Ray, listed_dates, listed_seeds
-from tercel.cli.terminal import ALL_IN, hand_over, print_rows, result_console, say
+from tercel.cli.shared import (
+    ALL_IN,
+    JsonRequest,
+    ObservationOption,
+    Ray,
+    hand_over,
+    listed_dates,
+    listed_seeds,
+    print_rows,
+    result_console,
+    say,
+)
 from tercel.core.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -8,8 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tercel.cli.shared import JsonRequest, Policy, Registry
-from tercel.cli.terminal import hand_over, print_table, result_console, say
+from tercel.cli.shared import (
+    JsonRequest,
+    Policy,
+    Registry,
+    hand_over,
+    print_table,
+    result_console,
+    say,
+)
 from tercel.core.errors import ConfigError, PolicyError
 from tercel.core.machine import person
 

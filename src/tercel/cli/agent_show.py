@@ -8,8 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tercel.cli.agent_registry import score_text
-from tercel.cli.shared import JsonRequest, ObservationOption, Policy, Registry, Seed
-from tercel.cli.terminal import hand_over, print_table, progress, result_console, say
+from tercel.cli.shared import (
+    JsonRequest,
+    ObservationOption,
+    Policy,
+    Registry,
+    Seed,
+    hand_over,
+    print_table,
+    progress,
+    result_console,
+    say,
+)
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.core.report.tables import spelt
 

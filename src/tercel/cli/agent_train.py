@@ -1,18 +1,264 @@
-"""`tercel agent train`."""
+"""`tercel agent train`, `tune` and `sweep`: networks, the numbers of written strategies, configurations."""
 
+import hashlib
+import shutil
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
-from tercel.cli.machine import stopped
-from tercel.cli.shared import JsonRequest
-from tercel.cli.terminal import hand_over, say
-from tercel.core.errors import ConfigError
+from tercel.cli.order import MarketOptions
+from tercel.cli.shared import JsonRequest, Seed, hand_over, print_table, progress, say, stopped
+from tercel.core.errors import ConfigError, UnknownNameError, nearest, offer
 
 if TYPE_CHECKING:
     from tercel.api.training import TrainingRun
+    from tercel.lab.evaluation.tuning_tasks import TuningSettings
+    from tercel.lab.learning.agent.sweep import AgentSweep
+    from tercel.lab.learning.port import Metrics
+    from tercel.lab.learning.sweep import Trial
+
+HEADINGS = (
+    "strategy",
+    "validation, bps",
+    "s.e.",
+    "final, bps",
+    "final s.e.",
+    "before",
+    "training, bps",
+    "episodes",
+)
+
+
+@dataclass(frozen=True)
+class Tune(MarketOptions, JsonRequest):
+    """What is asked of `tercel agent tune`."""
+
+    interrupted: ClassVar[str] = "what is finished is kept; the same command goes on"
+
+    strategies: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Strategies to tune, NAME or NAME+events; all rules that can be when none is named."
+        ),
+    ] = None
+    episodes: Annotated[
+        int,
+        typer.Option(
+            help="Training episodes of each search; by the number of parameters when 0.", min=0
+        ),
+    ] = 0
+    validation: Annotated[int, typer.Option(help="Validation episodes; 1,024 when 0.", min=0)] = 0
+    seed: Seed = 1
+    out: Annotated[Path | None, typer.Option(help="File of the values found.", metavar="FILE")] = (
+        None
+    )
+
+
+def tune(request: Tune) -> None:
+    """Tune written strategies on training episodes; name the best on validation episodes: the baseline."""
+    from tercel.execution.strategies import ALL_BASELINES, TUNABLE
+    from tercel.lab.evaluation.tuning_tasks import (
+        finals,
+        rank,
+        read_results,
+        result_of,
+        tune_all,
+        write_json,
+    )
+
+    names, settings = _names(request.strategies or ()), _settings(request)
+    market = settings.run.market
+    label = market.symbol or Path(market.preset).stem
+    out = request.out or Path("runs/tuned") / f"{label}-{request.seed}.json"
+    if out.exists():
+        raise ConfigError("a new file", f"{out} exists", "name another --out")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    digest = hashlib.sha256(repr(settings).encode()).hexdigest()[:10]
+    parts = out.with_name(f".{out.stem}-{digest}.parts")
+    parts.mkdir(exist_ok=True)
+    plain = [name for name in ALL_BASELINES if name not in TUNABLE]
+    tune_all(settings, names, plain, parts)
+    finals(settings, [*names, *plain], parts)
+    result = result_of(label, settings, read_results(parts, [*names, *plain]))
+    write_json(out, result)
+    shutil.rmtree(parts)
+
+    def show() -> None:
+        rows = sorted(
+            {**result["strategies"], **result["untuned"]}.items(), key=lambda item: rank(item[1])
+        )
+        print_table(
+            f"Tuned in {label}, cheapest first", HEADINGS, [_cells(name, one) for name, one in rows]
+        )
+        for name, one in rows:
+            if lost := _lost(one):
+                say(f"{name}: {lost}")
+        say(
+            f"the baseline: {result['best']}, the best on validation episodes that chose nothing else"
+        )
+        say(f"values    {out}")
+
+    hand_over({**result, "out": str(out)}, request.as_json, show)
+
+
+def _names(request: Sequence[str]) -> list[str]:
+    """Strategies to tune; if none is named, all but the best response, whose search takes as long as theirs."""
+    from tercel.execution.strategies import ALL_BASELINES, TUNABLE
+
+    for name in request:
+        rule, _, clock = name.partition("+")
+        if rule not in TUNABLE or clock not in ("", "events"):
+            known = f"{', '.join(TUNABLE)}, any of them with +events"
+            raise UnknownNameError(f"a strategy to tune: {known}", repr(name), _instead(rule))
+    return list(dict.fromkeys(request)) or [name for name in ALL_BASELINES if name in TUNABLE]
+
+
+def _instead(name: str) -> str:
+    """What to do about a name that cannot be tuned: some strategies exist and have no numbers."""
+    from tercel.execution.strategies import ALL_BASELINES, TUNABLE
+
+    for near in (name, *nearest(name, ALL_BASELINES)):
+        if near in ALL_BASELINES and near not in TUNABLE:
+            return f"leave it out: {near} exists, but has nothing to tune, and is validated beside the others anyway"
+    return offer(name, TUNABLE)
+
+
+def _settings(request: Tune) -> "TuningSettings":
+    """What decides the result."""
+    from tercel.lab.evaluation.market import looked_up
+    from tercel.lab.evaluation.settings import MarketTask
+    from tercel.lab.evaluation.tuning_tasks import VALIDATION_EPISODES, TuningSettings
+
+    if request.validation == 1:
+        raise ConfigError(
+            "two validation episodes or more", "1", "leave --validation out for 1,024"
+        )
+    market, episodes, held_out = (
+        request.markets()[0],
+        request.episodes,
+        request.validation or VALIDATION_EPISODES,
+    )
+    looked_up(market)
+    return TuningSettings(MarketTask(market), episodes, held_out, request.seed)
+
+
+def _lost(one: dict[str, Any]) -> str:
+    """Episodes in which orders found no place, by kind; empty where none did."""
+    from tercel.lab.evaluation.tuning import OVERFLOWED_BPS
+
+    counts = [(one.get("training_overflowed", 0), one.get("training_episodes", 0), "training")]
+    held_out = [(one[kind], kind) for kind in ("validation", "final") if kind in one]
+    counts += [(score.get("overflowed", 0), score["episodes"], kind) for score, kind in held_out]
+    counted = ", ".join(f"{lost:,} of {of:,} {kind}" for lost, of, kind in counts if lost)
+    return (
+        f"capacity overflow in {counted} episodes, {OVERFLOWED_BPS:g} bps dearer each"
+        if counted
+        else ""
+    )
+
+
+def _cells(name: str, one: dict[str, Any]) -> tuple[str, ...]:
+    held_out = one["validation"]
+    last = one.get("final")
+    cells = [name, f"{held_out['bps']:.2f}", f"{held_out['se']:.2f}"]
+    cells += [f"{last['bps']:.2f}", f"{last['se']:.2f}"] if last else ["", ""]
+    if "parameters" not in one:
+        return (*cells, "", "", "")
+    before, training = one["begun_from"]["bps"], one["training_bps"]
+    return (*cells, f"{before:.2f}", f"{training:.2f}", f"{one['training_episodes']:,}")
+
+
+@dataclass(frozen=True)
+class SweepRequest(JsonRequest):
+    """What is asked of `tercel agent sweep`."""
+
+    interrupted: ClassVar[str] = "trials that ended are kept; --resume goes on"
+
+    config: Annotated[
+        Path,
+        typer.Argument(help="TOML file of a training with \\[sweep.ranges].", metavar="CONFIG"),
+    ]
+    trials: Annotated[
+        int | None,
+        typer.Option(help="Trials in all; those of the file if not given.", min=1, metavar="N"),
+    ] = None
+    timeout: Annotated[
+        float | None, typer.Option(help="No new trial after so many seconds.", min=0.0, metavar="S")
+    ] = None
+    storage: Annotated[
+        str,
+        typer.Option(
+            help="Database of trials, sqlite:///FILE; in the folder if not given.", metavar="URL"
+        ),
+    ] = ""
+    seed: Seed = 1
+    out: Annotated[
+        Path | None, typer.Option(help="Folder; runs/sweeps/NAME-SEED if not given.", metavar="DIR")
+    ] = None
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the sweep in that folder.")
+    ] = False
+
+
+def sweep(request: SweepRequest) -> None:
+    """Search settings on validation episodes alone: trials, the best configuration, how many variants were tried."""
+    from tercel.lab.learning.agent.config import read_config
+    from tercel.lab.learning.agent.learner import refuse_settings
+    from tercel.lab.learning.agent.sweep import AgentSweep, keep, refuse_other, write_page
+
+    config = read_config(request.config)
+    refuse_settings(config, str(request.config))
+    folder = request.out or Path("runs/sweeps") / f"{config.name}-{request.seed}"
+    refuse_other(folder, config, request.seed, request.resume)
+    job = AgentSweep(config, folder, request.seed, request.storage, resume=request.resume)
+    keep(folder, config, request.seed)
+    with stopped() as stop:
+        _run(job, request.trials or config.sweep.trials, request.timeout, stop)
+    result = job.result()
+    page = write_page(job, result)
+    if stop:
+        raise KeyboardInterrupt(
+            f"`tercel agent sweep {request.config} --resume` goes on after {result['trials']} trials"
+        )
+
+    def show() -> None:
+        best = result["best"]
+        say(
+            f"{result['trials']} trials: {result['complete']} complete, {result['cut_short']} cut short"
+        )
+        if best is not None:
+            gain = f"gain {best['gain']:+.2f} +- {best['se']:.2f} bps (one s.e., validation)"
+            say(f"best     trial {best['trial']}: {gain}")
+            say(f"config   {result['config']} ({result['variants']} variants tried)")
+        say(f"report   {page}")
+
+    hand_over({**result, "folder": str(folder), "report": str(page)}, request.as_json, show)
+
+
+def _run(job: "AgentSweep", wanted: int, timeout: float | None, stop: list[bool]) -> None:
+    """Trials until there are enough, the time is up or Ctrl-C comes."""
+    began = time.monotonic()
+    frames = (job.config.sweep.frames or job.config.learner.frames) * job.config.sweep.seeds
+    with progress(now=True) as bars:
+        bar = bars.add_task(
+            f"sweep {job.config.name}", total=wanted, completed=job.sweep.finished, now=""
+        )
+
+        def on_row(trial: "Trial", metrics: "Metrics") -> None:
+            bars.update(bar, completed=trial.number + min(metrics["frames"] / frames, 1.0))
+
+        while job.sweep.finished < wanted and not stop:
+            if timeout is not None and time.monotonic() - began > timeout:
+                say(f"time is up after {job.sweep.finished} of {wanted} trials")
+                break
+            job.trial(on_row, lambda: bool(stop))
+            best = job.sweep.best()
+            shown = f"best {best.value:+.2f} bps on the rule" if best else ""
+            bars.update(bar, completed=job.sweep.finished, now=shown)
 
 
 @dataclass(frozen=True)

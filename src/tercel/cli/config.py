@@ -10,14 +10,11 @@ from typing import Annotated, Any, Final
 import typer
 
 from tercel.cli.request import add
-from tercel.cli.shared import JsonRequest
-from tercel.cli.terminal import hand_over, say
-from tercel.core.errors import ConfigError
+from tercel.cli.shared import JsonRequest, hand_over, say
+from tercel.core.errors import ConfigError, check_known
 from tercel.core.extras import loaded
-from tercel.core.names import check_known
 from tercel.core.plain import json_text
-from tercel.core.toml import read_toml
-from tercel.core.validated import schema_of
+from tercel.core.toml import read_toml, schema_of
 
 config_app = typer.Typer(
     name="config", help="Files in TOML: check one, give editors a schema.", no_args_is_help=True

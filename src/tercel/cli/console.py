@@ -15,8 +15,7 @@ from typer.core import TyperGroup
 from tercel.cli.operator import PORT, ROOT, Desk, find_desk
 from tercel.cli.request import add as add_commands
 from tercel.cli.request import as_callback
-from tercel.cli.shared import JsonRequest
-from tercel.cli.terminal import hand_over, print_table, say
+from tercel.cli.shared import JsonRequest, hand_over, print_table, say
 from tercel.core.errors import ConfigError
 from tercel.core.extras import needed
 from tercel.core.machine import person
@@ -162,8 +161,7 @@ class AddUser(PeopleRequest):
 
 def add(request: AddUser) -> None:
     """Let a person in; the password is asked for, or a line of stdin; with none, one is made and printed once."""
-    from tercel.api.console.people import check_name, made_password
-    from tercel.api.console.roles import check_role
+    from tercel.api.console.people import check_name, check_role, made_password
 
     check_name(request.name)
     check_role(request.role)

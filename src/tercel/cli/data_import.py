@@ -9,10 +9,18 @@ import typer
 
 from tercel.api.stderr import progress_console
 from tercel.cli.request import add
-from tercel.cli.shared import Dated, JsonRequest, Lake, Replace
-from tercel.cli.terminal import hand_over, print_table, progress, result_console, say
-from tercel.core.errors import ConfigError, FeedError, TercelError
-from tercel.core.names import listed
+from tercel.cli.shared import (
+    Dated,
+    JsonRequest,
+    Lake,
+    Replace,
+    hand_over,
+    print_table,
+    progress,
+    result_console,
+    say,
+)
+from tercel.core.errors import ConfigError, FeedError, TercelError, listed
 from tercel.market.feed import Feed, FeedDay, FeedOptions, feed_named, feeds_of_others
 
 if TYPE_CHECKING:

@@ -7,9 +7,7 @@ from typing import Annotated, Any, ClassVar
 
 import typer
 
-from tercel.cli.machine import BoundedClock
-from tercel.cli.shared import JsonRequest
-from tercel.cli.terminal import print_json, say
+from tercel.cli.shared import BoundedClock, JsonRequest, print_json, say
 from tercel.core.machine import person
 
 

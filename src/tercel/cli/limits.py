@@ -7,8 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from tercel.cli.request import add
-from tercel.cli.shared import JsonRequest
-from tercel.cli.terminal import hand_over, print_table, result_console
+from tercel.cli.shared import JsonRequest, hand_over, print_table, result_console
 
 limits_app = typer.Typer(
     name="limits",

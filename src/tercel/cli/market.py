@@ -9,8 +9,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from tercel.cli.market_score import score
-from tercel.cli.market_score_rows import TAUGHT, cell, passed, predicted, taught
+from tercel.cli.market_score import TAUGHT, cell, passed, predicted, score, taught
 from tercel.cli.request import add
 from tercel.cli.shared import (
     PRESET,
@@ -23,9 +22,11 @@ from tercel.cli.shared import (
     To,
     Venue,
     check_date,
+    hand_over,
     listed_dates,
+    print_table,
+    say,
 )
-from tercel.cli.terminal import hand_over, print_table, say
 from tercel.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -261,7 +262,7 @@ def simulate(request: Simulate) -> None:
     from tercel.market.flow.preset import load
     from tercel.market.simulator.days import LONGEST_S, law_of, synthetic, truth
     from tercel.market.tape import Lake as Store
-    from tercel.market.tape.instrument import working_days
+    from tercel.market.tape.events import working_days
 
     preset, seconds = load(request.preset), request.seconds
     if not 60.0 <= seconds <= LONGEST_S:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tercel.cli.market_score_rows import (
+from tercel.cli.market_score import (
     cell,
     distance_table,
     dynamics_table,
@@ -13,8 +13,7 @@ from tercel.cli.market_score_rows import (
     impact_rows,
     passed,
 )
-from tercel.core.report.page import Section, render
-from tercel.core.report.svg import Figure
+from tercel.core.report.svg import Figure, Section, render
 from tercel.core.report.tables import plain_table
 from tercel.market.score import figures
 from tercel.market.score.realism import ScoreDraw

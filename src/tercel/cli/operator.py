@@ -11,11 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from tercel.cli.shared import JsonRequest
-from tercel.cli.terminal import hand_over, say
-from tercel.core.errors import ConfigError, TercelError
+from tercel.cli.shared import JsonRequest, hand_over, say
+from tercel.core.errors import ConfigError, TercelError, offer
 from tercel.core.machine import person
-from tercel.core.names import offer
 from tercel.core.toml import read_toml
 from tercel.desk.trading.journal.database import DATABASE, ELSEWHERE
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import typer
 
 from tercel.cli.shared import StrategyOption, Symbols, share_of
-from tercel.core.errors import ConfigError
-from tercel.core.names import listed
+from tercel.core.errors import ConfigError, listed
 
 if TYPE_CHECKING:
     from tercel.execution.market import Market

@@ -16,7 +16,7 @@ import typer
 from typer.core import TyperCommand, TyperOption
 
 from tercel.cli.shared import IN_LAKE, NOTHING_HALF_DONE, reported
-from tercel.core.names import listed
+from tercel.core.errors import listed
 
 
 class Command(TyperCommand):

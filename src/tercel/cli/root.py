@@ -21,14 +21,12 @@ from tercel.cli.gate import gate
 from tercel.cli.limits import limits_app
 from tercel.cli.market import market_app
 from tercel.cli.operator import kill, rearm
-from tercel.cli.portfolio import portfolio_app
 from tercel.cli.request import add
-from tercel.cli.risk import risk_app
+from tercel.cli.risk import portfolio_app, risk_app
 from tercel.cli.run import run
-from tercel.cli.shared import command_line, run_app
+from tercel.cli.shared import command_line, run_app, say
 from tercel.cli.signals import signals_app
 from tercel.cli.tca import tca
-from tercel.cli.terminal import say
 from tercel.cli.trade import trade_app
 
 app = command_line("tercel", "From tick data to an execution agent that is judged.")

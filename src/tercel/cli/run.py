@@ -10,10 +10,8 @@ import typer
 
 from tercel.cli.agent_evaluate import EvaluatePolicies, evaluate, show
 from tercel.cli.order import JudgedOptions
-from tercel.cli.shared import JsonRequest, Seed
-from tercel.cli.terminal import print_json, say
-from tercel.core.errors import ConfigError
-from tercel.core.names import listed
+from tercel.cli.shared import JsonRequest, Seed, print_json, say
+from tercel.core.errors import ConfigError, listed
 
 if TYPE_CHECKING:
     from tercel.execution.task import Task

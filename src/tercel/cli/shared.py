@@ -1,22 +1,234 @@
-"""What every command shares: the option `--json`, and how errors and Ctrl-C are told."""
+"""What every command shares: results on stdout and words on stderr, `--json`, errors, Ctrl-C and other ends."""
 
 import os
 import re
+import signal
 import sys
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date as calendar_date
+from functools import cache
 from pathlib import Path
 from shlex import quote
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from tercel.api import stderr
-from tercel.cli.terminal import print_error, print_json, say
-from tercel.core.errors import ConfigError, TercelError, of_files
-from tercel.core.names import listed
+from tercel.core import progress as said
+from tercel.core.errors import ConfigError, TercelError, listed, of_files
+from tercel.core.extras import how_to_install
+from tercel.core.machine import WallClock
+from tercel.core.plain import json_text
+from tercel.core.report.svg import write_page
+from tercel.core.report.tables import told_missing
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+
+ALL_IN: Final = "--json"
+"""Where a command has every column of its table."""
+progress, say = said.progress, said.say
+
+
+@cache
+def result_console() -> "Console":
+    """Rich console on stdout: tables, and nothing else."""
+    from rich.console import Console
+
+    return Console(highlight=False)
+
+
+def print_table(
+    title: str,
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    leaves: Sequence[str] = (),
+    left: Collection[str] = (),
+    wraps: Collection[str] = (),
+) -> None:
+    """Print a table of whole columns: what does not fit is left out and named below, and no cell is shortened.
+
+    Parameters
+    ----------
+    title : str
+        A line over it.
+    headings, rows : sequences of str
+        Headings that differ; each row has a cell for every one of them. The first column never leaves.
+    leaves : sequence of str
+        Headings, least important first: they leave in this order until the rest fits. By default from the right.
+    left : collection of str
+        Columns of text, aligned left, besides the first; all others are aligned right.
+    wraps : collection of str
+        Columns of text that may take several lines.
+
+    Raises
+    ------
+    ValueError
+        Two columns have one heading.
+    """
+    from rich.text import Text
+
+    if len(set(headings)) < len(headings):
+        raise ValueError(f"headings that differ: {headings}")
+    console, shown = result_console(), list(headings)
+    everything = console.options.update(max_width=100_000)
+    leaving = [name for name in (leaves or headings[:0:-1]) if name in shown[1:]]
+    while True:
+        table = _table_of(shown, headings, rows, {*left, *wraps}, wraps)
+        least = console.measure(table, options=everything).minimum
+        if least <= console.width or not leaving:
+            break
+        shown.remove(leaving.pop(0))
+    if least > console.width:  # a line that runs on can be read, a number without its end cannot
+        table.width = least
+    console.print(Text(title, "bold"))
+    console.print(table, crop=False)
+    if left_out := [name for name in headings if name not in shown]:
+        console.print(Text(told_missing(left_out, ALL_IN), "dim"), soft_wrap=True)
+
+
+# Characters that a column keeps at least when its text takes several lines.
+_WRAPPED = 24
+
+
+def _table_of(
+    shown: Sequence[str],
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    left: Collection[str],
+    wraps: Collection[str],
+) -> "Table":
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    places = [headings.index(name) for name in shown]
+    for name, place in zip(shown, places, strict=True):
+        need = max(Text(cell).cell_len for cell in (name, *(row[place] for row in rows)))
+        table.add_column(
+            Text(name),
+            justify="left" if place == 0 or name in left else "right",
+            no_wrap=name not in wraps,
+            overflow="fold",
+            min_width=min(need, _WRAPPED) if name in wraps else need,
+        )
+    for row in rows:
+        table.add_row(*(Text(row[place]) for place in places))
+    return table
+
+
+# Letters of a cell that is not broken over lines.
+_SHORT = 12
+
+
+def print_sentences(sentences: Iterable[str]) -> None:
+    """What a result says in words, on stdout, each sentence a line that is not broken."""
+    for sentence in sentences:
+        result_console().print(sentence, soft_wrap=True, markup=False)
+
+
+def print_rows(title: str, headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """A table of anything: columns of long cells are words that may take several lines."""
+    cells = [[str(cell) for cell in row] for row in rows]
+    long = [
+        name
+        for place, name in enumerate(headings)
+        if any(len(row[place]) > _SHORT for row in cells)
+    ]
+    print_table(title, headings, cells, wraps=long)
+
+
+def print_json(value: Any) -> None:
+    """Write `value` to stdout as one JSON object and a line end."""
+    sys.stdout.write(json_text(value) + "\n")
+    sys.stdout.flush()
+
+
+def check_folder(out: Path | None) -> None:
+    """Refuse to measure for a folder `out` that is a file."""
+    if out is not None and out.exists() and not out.is_dir():
+        raise ConfigError("a folder to write to", f"{out} is a file", "name another `out=`")
+
+
+def hand_over(
+    found: Any,
+    as_json: bool,
+    show: Callable[[], object],
+    out: Path | None = None,
+    name: str = "",
+    page: Callable[[], str] = str,
+) -> None:
+    """What was found: written with its page to `out`, where one is named, and printed as an object or shown."""
+    if out is not None:
+        write_page(out, name, found, page())
+        say(f"report  {out / name}.html")
+    if as_json:
+        print_json(found)
+    else:
+        show()
+
+
+def print_error(error: TercelError, as_json: bool = False) -> None:
+    """Write the three parts of `error` to stderr, and with `as_json` an ``{"error": ...}`` object to stdout."""
+    expected, received = stderr.wording(error.expected), stderr.wording(error.received)
+    remedy = how_to_install(stderr.wording(error.remedy))
+    say(f"error\n  expected  {expected}\n  received  {received}\n  to go on  {remedy}")
+    if as_json:
+        parts = {"expected": expected, "received": received, "remedy": remedy}
+        print_json({"error": {"kind": type(error).__name__, **parts}})
+
+
+class BoundedClock(WallClock):
+    """Real time, and an end of it: after so many seconds, by Ctrl-C or a polite kill."""
+
+    def __init__(self, seconds: float | None) -> None:
+        self._end = None if seconds is None else time.monotonic() + seconds
+        self._signals: list[int] = []
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda got, _: self._signals.append(got))
+
+    def stopping(self) -> bool:
+        """Whether to stop now."""
+        return bool(self._signals) or (self._end is not None and time.monotonic() >= self._end)
+
+
+def end_on_termination() -> None:
+    """Let SIGTERM, with which a container or a service manager ends a process, be Ctrl-C."""
+
+    def stop(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, stop)
+
+
+@contextmanager
+def stopped() -> Iterator[list[bool]]:
+    """A list that fills when Ctrl-C comes: the update under way ends and the state is kept. A second one breaks off."""
+    requested_stops: list[bool] = []
+
+    def ask(*_: object) -> None:
+        if requested_stops:
+            raise KeyboardInterrupt
+        requested_stops.append(True)
+        say("stopping after this update ...")
+
+    try:
+        before = signal.signal(signal.SIGINT, ask)
+    except ValueError:  # not in the main thread: nobody can ask
+        yield requested_stops
+        return
+    try:
+        yield requested_stops
+    finally:
+        signal.signal(signal.SIGINT, before)
+
 
 INTERRUPTED = 130
 NOTHING_HALF_DONE = "nothing was left half done"

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tercel.cli.request import add
-from tercel.cli.shared import JsonRequest, Seed, check_date
+from tercel.cli.shared import JsonRequest, Seed, check_date, hand_over, print_rows, say
 from tercel.cli.signals_backtest import OfModel, backtest, explain
 from tercel.cli.signals_flow import flow_app
-from tercel.cli.terminal import hand_over, print_rows, say
 from tercel.core.errors import ConfigError
 from tercel.core.files import write_whole
 from tercel.core.report.cells import NOTHING
@@ -261,7 +260,7 @@ def predict(request: PredictSignals) -> None:
     """Forecast every name on the last date of the files, or another: what a desk with this model reads."""
     from datetime import date
 
-    from tercel.core.plain import csv_text
+    from tercel.core.report.cells import csv_text
     from tercel.signals.serve import predict as served
 
     check_date(request.date)

@@ -6,8 +6,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tercel.cli.shared import JsonRequest, Seed, share_of
-from tercel.cli.terminal import check_folder, hand_over, print_rows, print_sentences, say
+from tercel.cli.shared import (
+    JsonRequest,
+    Seed,
+    check_folder,
+    hand_over,
+    print_rows,
+    print_sentences,
+    say,
+    share_of,
+)
 from tercel.core.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -8,9 +8,18 @@ from typing import Annotated, Any
 import typer
 
 from tercel.cli.request import add
-from tercel.cli.shared import IN_LAKE, JsonRequest, Seed, check_date
-from tercel.cli.terminal import check_folder, hand_over, print_rows, print_sentences, say
-from tercel.core.names import listed
+from tercel.cli.shared import (
+    IN_LAKE,
+    JsonRequest,
+    Seed,
+    check_date,
+    check_folder,
+    hand_over,
+    print_rows,
+    print_sentences,
+    say,
+)
+from tercel.core.errors import listed
 
 flow_app = typer.Typer(
     name="flow",

@@ -7,8 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import tercel as tc
-from tercel.cli.shared import JsonRequest, Lake, Seed, in_options
-from tercel.cli.terminal import check_folder, hand_over, print_table, progress, result_console, say
+from tercel.cli.shared import (
+    JsonRequest,
+    Lake,
+    Seed,
+    check_folder,
+    hand_over,
+    in_options,
+    print_table,
+    progress,
+    result_console,
+    say,
+)
 from tercel.core.report.cells import NOTHING
 from tercel.core.report.tables import fixed, without_idle
 

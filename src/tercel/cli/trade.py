@@ -5,17 +5,18 @@ import sys
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
 import typer
 
 import tercel as tc
-from tercel.cli.machine import end_on_termination
-from tercel.cli.operator import PORT, named_desk, new_desk, waiting
+from tercel.cli.operator import PORT, find_desk, named_desk, new_desk, waiting
 from tercel.cli.request import add
-from tercel.cli.shared import JsonRequest
-from tercel.cli.terminal import (
+from tercel.cli.shared import (
+    JsonRequest,
+    end_on_termination,
     print_json,
     print_sentences,
     print_table,
@@ -23,17 +24,108 @@ from tercel.cli.terminal import (
     result_console,
     say,
 )
-from tercel.cli.trade_day import day
-from tercel.cli.trade_limits import limits_app
 from tercel.cli.trade_look import orders, positions, reconcile, replay, tca, verify
-from tercel.cli.trade_orders import amend, cancel, pause, promote, resume, settle, submit
+from tercel.cli.trade_orders import (
+    amend,
+    cancel,
+    limits_app,
+    pause,
+    promote,
+    resume,
+    settle,
+    submit,
+)
 from tercel.core.errors import ConfigError, JournalError
+from tercel.core.files import write_whole
 from tercel.core.machine import freeze
 
 if TYPE_CHECKING:
+    from tercel.api.desk_day import DayWindow
     from tercel.api.second_person import SecondPerson
-    from tercel.core.report.page import Section
+    from tercel.core.report.svg import Section
     from tercel.desk.rounds.config import DeskConfig
+
+FILE: Final = "day.html"
+FAILED: Final = 2
+"""Exit code where a desk could not be read; the report is written all the same."""
+
+
+@dataclass(frozen=True)
+class DayOfDesks(JsonRequest):
+    """What is asked of `tercel trade day`."""
+
+    desks: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            help="Folders of desks (default: TERCEL_DESK, or the newest under desks/).",
+            metavar="DESK...",
+        ),
+    ] = None
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="The page (default: day.html, in the desk's folder if it is one).", metavar="FILE"
+        ),
+    ] = None
+    date: Annotated[
+        str | None,
+        typer.Option(
+            help="This day in UTC (default: the last 24 hours of the venue).", metavar="YYYY-MM-DD"
+        ),
+    ] = None
+    session: Annotated[bool, typer.Option("--session", help="Since the last session began.")] = (
+        False
+    )
+    from_ns: Annotated[
+        int | None, typer.Option(help="From this venue time.", min=0, max=2**62, metavar="NS")
+    ] = None
+    to_ns: Annotated[
+        int | None, typer.Option(help="Up to this venue time.", min=0, max=2**62, metavar="NS")
+    ] = None
+
+    @property
+    def window(self) -> "DayWindow":
+        """The time that is meant."""
+        from tercel.api.desk_day import DayWindow
+
+        if self.date is None:
+            return DayWindow(self.from_ns, self.to_ns, self.session)
+        if self.session or self.from_ns is not None or self.to_ns is not None:
+            raise ConfigError(
+                "--date, or a time to begin and to end", "both", "leave one of the two out"
+            )
+        try:
+            day = datetime.strptime(self.date, "%Y-%m-%d").replace(tzinfo=UTC)
+        except ValueError:
+            raise ConfigError("a date YYYY-MM-DD", repr(self.date[:40]), "correct it") from None
+        begin = int(day.timestamp())
+        if begin < 0:
+            raise ConfigError("a date from 1970 on", self.date, "correct it")
+        return DayWindow(begin * 10**9, (begin + 86_400) * 10**9 - 1)
+
+
+def day(request: DayOfDesks) -> int:
+    """Report the day of desks, as a page: costs, profit, limits, alerts and what needs a person."""
+    from tercel.api.desk_day import days_of
+    from tercel.api.desk_day_page import DayReport
+
+    window, folders = request.window, request.desks or [find_desk(None)]
+    found = days_of(folders, window)
+    report = DayReport(found)
+    file = request.out or (
+        folders[0] / FILE if len(folders) == 1 and folders[0].is_dir() else Path(FILE)
+    )
+    write_whole(file, report.html())
+    if request.as_json:
+        print_json(found | {"file": str(file)})
+    else:
+        print_sentences(report.text)
+    say(f"report: {file}")
+    unread = [one["desk"] for one in found["desks"] if "error" in one]
+    if unread:
+        say(f"not read: {', '.join(unread)}")
+    return FAILED if unread else 0
+
 
 NAMED = 5
 """Open parents that a sentence names."""
@@ -126,7 +218,7 @@ class RunDesk(JsonRequest):
 
 def run(request: RunDesk) -> None:
     """Run a desk: signals, posture, sized parents, agents, limits, venue, cost, and back."""
-    from tercel.api.demo.scenario import demo_text
+    from tercel.api.demo.markets import demo_text
     from tercel.api.desk_file import described
     from tercel.desk.rounds.runtime import refuse
 

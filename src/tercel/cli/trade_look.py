@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from tercel.cli.operator import DeskRequest, find_desk
-from tercel.cli.terminal import print_json, print_sentences, print_table, result_console, say
-from tercel.core.fixed import IN_TICKS
+from tercel.cli.shared import print_json, print_sentences, print_table, result_console, say
+from tercel.core.orders import IN_TICKS
 from tercel.core.report.tables import without_idle
 from tercel.core.vocabulary import NS_PER_SECOND, SIDE_WORDS
 

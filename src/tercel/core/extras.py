@@ -6,8 +6,7 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final
 
-from tercel.core.errors import ConfigError, UnknownNameError
-from tercel.core.names import offer
+from tercel.core.errors import ConfigError, UnknownNameError, offer
 
 # -- extras ---------------------------------------------------------------------------------------
 # Libraries that come with an extra, imported when they are first needed.

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from tercel.core.errors import ConfigError
-from tercel.core.toml import read_toml
-from tercel.core.validated import TomlTable, validated
+from tercel.core.toml import TomlTable, read_toml, validated
 
 # -- installation ---------------------------------------------------------------------------------
 # What whoever administers a machine says of it, in a file that the users who trade there cannot write.

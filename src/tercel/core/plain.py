@@ -1,13 +1,11 @@
 """JSON, TOML and CSV: dataclasses and results as text, and text of strangers read within bounds."""
 
-import csv
 import dataclasses
-import io
 import json
 import math
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import date
 from decimal import Decimal
@@ -15,9 +13,6 @@ from functools import cache
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Final, Self, TypeVar, Union, get_args, get_origin, get_type_hints
-from unicodedata import category, normalize
-
-from tercel.core.files import write_whole
 
 # -- record ---------------------------------------------------------------------------------------
 # Records: dataclasses that are written as JSON objects and read back from them.
@@ -246,57 +241,8 @@ def json_text(value: Any) -> str:
     return json.dumps(plain(value), allow_nan=False, ensure_ascii=False)
 
 
-def write_page(out: Path, name: str, found: Any, page: str) -> None:
-    """What was found as `name`.json, and its page as `name`.html, each whole or not at all."""
-    out.mkdir(parents=True, exist_ok=True)
-    write_whole(out / f"{name}.json", json_text(found) + "\n")
-    write_whole(out / f"{name}.html", page)
-
-
 # -- shared text ----------------------------------------------------------------------------------
 # The parts of a page as JSON text, written once for everybody who follows it.
-
-
-class SharedText:
-    """Parts of a page, each as text with the turn in which it changed last.
-
-    >>> shared = SharedText()
-    >>> shared.update({"seq": 1, "desk": "d"})
-    >>> shared.since(0)
-    (1, '{"seq": 1, "desk": "d"}')
-    >>> shared.update({"seq": 2, "desk": "d"})
-    >>> shared.since(1), shared.since(2)
-    ((2, '{"seq": 2}'), (2, '{}'))
-    """
-
-    def __init__(self) -> None:
-        self._now: tuple[int, dict[str, tuple[int, str]], dict[int, str]] = (0, {}, {})
-        """The turn, the parts, and the texts that were asked for: replaced as one, so that readers need no lock."""
-
-    @property
-    def turn(self) -> int:
-        """How often a part has changed."""
-        return self._now[0]
-
-    def update(self, page: Mapping[str, Any]) -> None:
-        """Take the page as it is now; a turn passes where a part has changed. One thread at a time may."""
-        turn, parts, _ = self._now
-        now = {key: text_of(value) for key, value in page.items()}
-        new = {key: text for key, text in now.items() if parts.get(key, (0, ""))[1] != text}
-        if new:
-            self._now = turn + 1, parts | {key: (turn + 1, text) for key, text in new.items()}, {}
-
-    def since(self, after: int) -> tuple[int, str]:
-        """The turn now, and the parts that changed after another as the text of one object."""
-        now, all_parts, texts = self._now
-        if after not in texts:
-            parts = (
-                f"{json.dumps(key)}: {text}"
-                for key, (turn, text) in all_parts.items()
-                if turn > after
-            )
-            texts[after] = "{" + ", ".join(parts) + "}"
-        return now, texts[after]
 
 
 def text_of(value: Any) -> str:
@@ -313,42 +259,3 @@ def text_of(value: Any) -> str:
 
 # -- rows -----------------------------------------------------------------------------------------
 # CSV that this program writes, safe in a spreadsheet, and its cells read back.
-
-
-def csv_text(rows: Iterable[Iterable[Any]]) -> str:
-    """Rows as CSV; what is no number or text is JSON.
-
-    >>> csv_text([["name", "weight"], ["=1+1", -0.5]])
-    "name,weight\\r\\n'=1+1,-0.5\\r\\n"
-    """
-    out = io.StringIO()
-    csv.writer(out).writerows(map(csv_cell, row) for row in rows)
-    return out.getvalue()
-
-
-def csv_cell(value: Any) -> Any:
-    """A cell; a text that a spreadsheet would reckon with has an apostrophe before it.
-
-    >>> [csv_cell(value) for value in ("=1+1", "@x", "\\n\\ufeff \\uff1d1", "'=1", "p-1", -3.5, None, {"a": 1})]
-    ["'=1+1", "'@x", "'\\n\\ufeff \\uff1d1", "''=1", 'p-1', -3.5, None, '{"a": 1}']
-    """
-    if value is None or isinstance(value, int | float):
-        return value
-    text = value if isinstance(value, str) else json.dumps(value)
-    return f"'{text}" if _is_formula(text) else text
-
-
-def read_cell(text: str) -> str:
-    """The text of which :func:`csv_cell` made a cell.
-
-    >>> [read_cell(cell) for cell in ("'=1+1", "''=1", "'tis", "p-1")]
-    ['=1+1', "'=1", "'tis", 'p-1']
-    """
-    return text[1:] if text.startswith("'") and _is_formula(text) else text
-
-
-def _is_formula(text: str) -> bool:
-    """Whether a spreadsheet reckons with a cell, wide letters and what is not seen before them aside."""
-    bare = text.lstrip("'")
-    seen = (letter for letter in normalize("NFKC", bare) if category(letter)[0] not in "ZC")
-    return bare[:1] in ("\t", "\r", "\n") or next(seen, "x") in "=+-@"

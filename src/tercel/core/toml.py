@@ -1,11 +1,220 @@
-"""Files in TOML: what they hold, or why they cannot be read."""
+"""Files in TOML: what they hold, read whole by pydantic's models, or why they cannot be read."""
 
+import ast
+import inspect
+import sys
+from collections import ChainMap
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, Final, TypeVar, get_args, get_type_hints
 
-from tercel.core.errors import ConfigError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    ValidationError,
+    ValidationInfo,
+    create_model,
+    field_validator,
+)
+
+from tercel.core.errors import ConfigError, nearest
 from tercel.core.plain import parse_tables
+
+# -- validated ------------------------------------------------------------------------------------
+# Configurations that pydantic reads, and its refusals in words that a person can act on.
+
+TABLES: Final = ("model_type", "model_attributes_type", "dict_type", "dataclass_type")
+"""Refusals of pydantic's where a section was expected."""
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class TomlTable(BaseModel):
+    """A table of a file that people write: no other keys, finite numbers, and each value of the type that it is."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _as_written(cls, value: Any, info: ValidationInfo) -> Any:
+        """A number is written as one: neither true nor "3"."""
+        wanted = cls.model_fields[str(info.field_name)].annotation
+        kinds = get_args(wanted) if isinstance(wanted, UnionType) else (wanted,)
+        number = (
+            isinstance(value, bool | str) and {int, float} & set(kinds) and type(value) not in kinds
+        )
+        if number or (wanted is bool and type(value) is not bool):
+            raise ValueError(f"a value of type {getattr(wanted, '__name__', wanted)}")
+        return value
+
+
+def validated(kind: type[Model], raw: Mapping[str, Any], name: str, reader: str) -> Model:
+    """A configuration from plain values.
+
+    Parameters
+    ----------
+    kind : type of BaseModel
+    raw : mapping
+        As the file holds it.
+    name : str
+        What errors call it: the path.
+    reader : str
+        Who knows the keys, such as "a desk".
+
+    Raises
+    ------
+    ConfigError
+        The first unknown key, with the nearest known one; else the first value that will not do.
+    """
+    try:
+        return kind.model_validate(raw)
+    except ValidationError as error:
+        found = error.errors()
+        first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])
+        where = ".".join(str(part) for part in first["loc"])
+        row = _row(name, first["loc"])
+        if first["type"] == "extra_forbidden":
+            raise ConfigError(
+                f"keys that {reader} knows",
+                f"{name}: {where}{row}",
+                _instead(first["loc"], keys_of(kind)),
+            ) from None
+        raise ConfigError(
+            f"{where}: {words_of(first)}" if where else words_of(first),
+            f"{name}: {first['input']!r}"[:200] + row,
+            "mend the file",
+        ) from None
+
+
+def fitting(made: Any, options: Mapping[str, Any], name: str, **types: Any) -> dict[str, Any]:
+    """Options of a dataclass as its annotations have them; `name` is how errors call them.
+
+    Parameters
+    ----------
+    made : type, or a function
+    options : mapping of str to Any
+        An option without an annotation may be anything.
+    name : str
+    **types : Any
+        Of options that are read by another type than they are kept as.
+
+    Raises
+    ------
+    ConfigError
+        The first value that will not do.
+
+    >>> from dataclasses import make_dataclass
+    >>> fitting(make_dataclass("Lag", [("days", float)]), {"days": 3}, "lag")
+    {'days': 3.0}
+    """
+    known = get_type_hints(made, include_extras=True) | types
+    fields: dict[str, Any] = {one: (known.get(one, Any), ...) for one in options}
+    return dict(
+        validated(create_model("Options", __base__=TomlTable, **fields), options, name, name)
+    )
+
+
+def _row(name: str, keys: Sequence[str | int]) -> str:
+    """Which row of the file says so, in brackets; nothing where there is no such file."""
+    file = Path(name)
+    row = row_of(file.read_text(encoding="utf-8"), keys) if file.is_file() else None
+    return "" if row is None else f" (row {row})"
+
+
+def words_of(refusal: Mapping[str, Any]) -> str:
+    """What pydantic wanted, without the names of classes.
+
+    >>> words_of({"type": "model_type", "msg": "Input should be a valid dictionary or instance of Inner"})
+    'a table'
+    """
+    return (
+        "a table"
+        if refusal["type"] in TABLES
+        else str(refusal["msg"]).removeprefix("Value error, ")
+    )
+
+
+def keys_of(kind: type[BaseModel], table: str = "") -> list[tuple[str, str]]:
+    """Table and name of every key of a model and of the models in it; the table of its own keys is `table`."""
+    inside = [
+        (name, inner)
+        for name, field in kind.model_fields.items()
+        for inner in dict.fromkeys(_models(field.annotation))
+    ]
+    below = [key for name, inner in inside for key in keys_of(inner, f"{table}.{name}".lstrip("."))]
+    return [*((table, name) for name in kind.model_fields), *below]
+
+
+def _instead(place: Sequence[str | int], known: Sequence[tuple[str, str]]) -> str:
+    """What to do about an unknown key: move it to the tables that know it, or take the nearest name, first of those in
+    its own table.
+
+    >>> _instead(("lots",), [("desk", "lots")]), _instead(("lot",), [("desk", "lots")])
+    ('move it to the table desk', "try 'lots' in the table desk")
+    """
+    key, here = str(place[-1]), ".".join(one for one in place[:-1] if isinstance(one, str))
+    own = [name for table, name in known if f"{here}.".startswith(f"{table}.")]
+    if homes := [table for table, name in known if name == key and key not in own]:
+        return f"move it {' or '.join(f'to the table {one}' if one else 'above the first table' for one in homes)}"
+    near = nearest(key, own) or nearest(key, [name for _, name in known])
+    where = (f" in the table {table}" for table, name in known if name in near and name not in own)
+    return f"try {near[0]!r}{next(where, '')}" if near else "take it out"
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models(part)
+
+
+# -- schema ---------------------------------------------------------------------------------------
+# JSON schemas of files that people write, from the models that read them.
+
+DRAFT: Final = "https://json-schema.org/draft/2020-12/schema"
+
+
+def schema_of(kind: Any, title: str) -> dict[str, Any]:
+    """The JSON schema of a pydantic model, a dataclass or a type made of them.
+
+    What stands in a docstring under a field becomes its description.
+
+    >>> from pydantic import BaseModel
+    >>> class Desk(BaseModel):
+    ...     lots: int = 5
+    >>> schema_of(Desk, "A desk")["properties"]["lots"]
+    {'default': 5, 'title': 'Lots', 'type': 'integer'}
+    """
+    from pydantic import TypeAdapter
+
+    found = TypeAdapter(kind).json_schema()
+    about = _described(kind) if inspect.isclass(kind) else {}
+    for name, part in [(getattr(kind, "__name__", ""), found), *found.get("$defs", {}).items()]:
+        for field, text in about.get(name, {}).items():
+            part.get("properties", {}).get(field, {}).setdefault("description", text)
+    return {"$schema": DRAFT, **found, "title": title}
+
+
+def _described(kind: type) -> dict[str, dict[str, str]]:
+    """Docstrings under the fields of the classes in the files of a class and its bases, by class and field."""
+    found: dict[str, dict[str, str]] = {}
+    for module in dict.fromkeys(one.__module__ for one in reversed(kind.__mro__)):
+        file = Path(getattr(sys.modules[module], "__file__", None) or "")
+        for one in ast.walk(ast.parse(file.read_text(encoding="utf-8") if file.is_file() else "")):
+            if isinstance(one, ast.ClassDef):
+                inherited = [found.get(ast.unparse(base), {}) for base in one.bases]
+                found[one.name] = dict(ChainMap(_under_fields(one), *inherited))
+    return found
+
+
+def _under_fields(one: ast.ClassDef) -> dict[str, str]:
+    texts = {}
+    for field, after in zip(one.body, one.body[1:], strict=False):
+        if isinstance(field, ast.AnnAssign) and isinstance(after, ast.Expr):
+            text = getattr(after.value, "value", None)
+            if isinstance(text, str):
+                texts[ast.unparse(field.target)] = inspect.cleandoc(text)
+    return texts
 
 
 def read_toml(path: Path, way: str, what: str = "a configuration file") -> dict[str, Any]:

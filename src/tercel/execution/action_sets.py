@@ -12,19 +12,17 @@ from typing import Any, ClassVar, Final, NamedTuple
 import numpy as np
 
 from tercel.core.arrays import AnyArray, Ints
-from tercel.core.errors import ConfigError
+from tercel.core.errors import ConfigError, check_known
 from tercel.core.jit import Floats
-from tercel.core.names import check_known
 from tercel.execution.actions import guard, placement, residual
 from tercel.execution.actions.guard import guarded
 from tercel.execution.actions.placement import checked_vectors, refuse_unknown
-from tercel.execution.intent import Intents
+from tercel.execution.intent import Intents, View
 from tercel.execution.strategies import MarketEstimates, build
 from tercel.execution.strategies.flow import thresholds_of
 from tercel.execution.strategies.timed import between_slices
 from tercel.execution.strategies.vector import Tunable
 from tercel.execution.strategy import Strategy
-from tercel.execution.view import View
 
 # -- levers ---------------------------------------------------------------------------------------
 # `levers`: some parameters of a tuned rule, moved by a network at every decision; all zeros are the rule itself.

@@ -17,12 +17,11 @@ from tercel.core.vocabulary import FOREVER_NS
 from tercel.execution import columns as c
 from tercel.execution import driver_kernels as kernels
 from tercel.execution.driver_kernels import REASONS, DriverRequest
-from tercel.execution.intent import WIDTH, empty
+from tercel.execution.intent import WIDTH, View, empty
 from tercel.execution.observation import OBS_SIZE
 from tercel.execution.policies.mlp import MlpPolicy
 from tercel.execution.policies.strategy import PolicyStrategy
 from tercel.execution.strategy import Strategy, forecaster_of
-from tercel.execution.view import View
 from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
 

@@ -6,16 +6,14 @@ it astray. Layouts of rows are those of the record (`market.simulator.layout`).
 
 from enum import IntEnum
 
-from tercel.core.jit import Floats, Longs, Packed, Singles, kernel
-from tercel.core.memory import fixed
+from tercel.core.jit import Floats, Longs, Packed, Singles, fixed, kernel
 from tercel.core.vocabulary import FOREVER_NS
 from tercel.execution.actions.kernels import decode_placement_row
 from tercel.execution.policies.mlp import mlp_forward
 from tercel.execution.reconcile import force, reconcile, send_waiting
 from tercel.execution.step import end, observe_and_draw, schedule, sleeps
 from tercel.market.book import layout as lay
-from tercel.market.book.ladder import allocate, is_own
-from tercel.market.book.records import ledger_at, order_at
+from tercel.market.book.ladder import allocate, is_own, ledger_at, order_at
 from tercel.market.book.window import settle_frozen
 from tercel.market.flow.martingale import walk_to
 from tercel.market.impact.translate import shift_public

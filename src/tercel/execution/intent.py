@@ -7,16 +7,18 @@ marketable limit.
 """
 
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Generic, Literal, Self, TypeVar, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tercel.core.arrays import Ints
+from tercel.core.arrays import Bools, Float32, Floats, Ints
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NO_ASK
-from tercel.execution.view import View
-from tercel.market.simulator.layout import RUNGS
+from tercel.execution import columns as c
+from tercel.market.simulator.layout import PAST_FEATURES, PAST_INTERVALS, RUNGS
+
+Values = TypeVar("Values", Ints, Floats)
 
 TAKE: Final = 0
 """Lots to take now."""
@@ -50,6 +52,285 @@ FARTHEST: Final = 2**31 - 1
 
 Intents = NDArray[np.int32]
 """int32 (n, WIDTH)."""
+
+
+class _Column(Generic[Values]):
+    """A column of a view by name, or `count` of them, (n,) or (n, count); in parts of a unit where it has parts."""
+
+    array = "x"
+
+    def __init__(self, first: int, doc: str, count: int = 0, parts: float = 0.0) -> None:
+        self.at: Any = slice(first, first + count) if count else first
+        self.parts = parts
+        self.__doc__ = doc
+
+    @overload
+    def __get__(self, view: None, kind: type | None = None) -> Self: ...
+    @overload
+    def __get__(self, view: "View", kind: type | None = None) -> Values: ...
+    def __get__(self, view: "View | None", kind: type | None = None) -> Any:
+        if view is None:
+            return self
+        columns = getattr(view, self.array)[:, self.at]
+        return columns / self.parts if self.parts else columns
+
+
+class _Order(_Column[Ints]):
+    """A private column."""
+
+
+class _Scaled(_Column[Floats]):
+    """A private column in parts of a unit."""
+
+
+class _Market(_Column[Ints]):
+    """A column of the market."""
+
+    array = "m"
+
+
+class _Outlook(_Column[Floats]):
+    """A column of a forecaster; 0 where there is none."""
+
+    array = "told"
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """One decision of `n` markets. Strategies read it by name and never write to it.
+
+    Every property is an array with a row a market: int64 (n,) where nothing else is said; prices in ticks, mids in half
+    ticks, sizes in lots, times in ns. A user's strategy, observation and reward get a copy whose arrays refuse to be
+    written to (:meth:`read_only`), so that it may be kept.
+
+    Parameters
+    ----------
+    x : int64 (n, PX)
+        Private columns: the order, time, own orders.
+    m : int64 (n, MX)
+        Market columns, own orders excluded.
+    obs : float32 (n, D)
+        The same, scaled for networks.
+    draw : float64 (n,)
+        One uniform number in [0, 1) a decision, fixed by the market's seed: all the randomness a strategy may
+        use.
+    outlook : int64 (n, OUTLOOK), optional
+        What a forecaster says; None: there is none.
+
+    >>> x, m = np.zeros((1, c.PX), np.int64), np.zeros((1, c.MX), np.int64)
+    >>> view = View(x, m, np.zeros((1, 0), np.float32), np.zeros(1))
+    >>> view.x[0, [c.QTY0, c.LEFT]] = 100, 60
+    >>> view.n, view.done.tolist()
+    (1, [40])
+    """
+
+    x: Ints
+    m: Ints
+    obs: Float32
+    draw: Floats
+    outlook: Ints | None = None
+
+    def read_only(self) -> "View":
+        """A copy that cannot be written to and that no later decision overwrites.
+
+        >>> view = View(*(np.zeros((1, 99)) for _ in range(3)), np.zeros(1)).read_only()
+        >>> view.left.flags.writeable
+        False
+        """
+        outlook = None if self.outlook is None else self.outlook.copy()
+        copy = View(self.x.copy(), self.m.copy(), self.obs.copy(), self.draw.copy(), outlook)
+        for array in (copy.x, copy.m, copy.obs, copy.draw, copy.outlook):
+            if array is not None:
+                array.setflags(write=False)
+        return copy
+
+    @property
+    def n(self) -> int:
+        """Number of markets."""
+        return len(self.x)
+
+    @property
+    def arrays(self) -> dict[str, Any]:
+        """What a journal keeps of it, by name."""
+        told = {} if self.outlook is None else {"outlook": self.outlook}
+        return {"x": self.x, "m": self.m, "obs": self.obs, **told}
+
+    # the order
+
+    side = _Order(c.SIDE, "+1 buy, -1 sell.")
+    qty0 = _Order(c.QTY0, "Lots of the parent order.")
+    left = _Order(c.LEFT, "Lots not yet filled.")
+
+    @property
+    def done(self) -> Ints:
+        """Lots filled."""
+        return self.qty0 - self.left
+
+    decision = _Order(c.DECISION, "Number of this decision, from 0.")
+    decisions = _Order(c.DECISIONS, "Decisions in the horizon.")
+
+    @property
+    def decisions_left(self) -> Ints:
+        """Decisions from this one on, at least 1."""
+        return np.asarray(np.maximum(self.decisions - self.decision, 1))
+
+    @property
+    def on_schedule(self) -> Bools:
+        """Whether this decision is one of the schedule, bool (n,); on a clock of events others fall between."""
+        passed: Ints = self.horizon_ns - self.time_left_ns
+        return np.asarray(
+            passed == self.decision * self.horizon_ns // np.maximum(self.decisions, 1)
+        )
+
+    time_left_ns = _Order(c.TIME_LEFT_NS, "Nanoseconds to the horizon.")
+    horizon_ns = _Order(c.HORIZON_NS, "Nanoseconds from arrival to the horizon.")
+
+    # own orders
+
+    live = _Order(c.LIVE, "Own lots not known dead: in flight, resting, cancel pending.")
+    outside_lots = _Order(c.OUTSIDE_LOTS, "Own resting lots off the default ladder.")
+    inflight = _Order(c.INFLIGHT, "Own lots sent and not yet at the market.")
+    rest = _Order(
+        c.REST0, "(n, RUNGS) own lots resting at improve, touch, touch-1, touch-2, touch-3.", RUNGS
+    )
+    ahead = _Order(
+        c.AHEAD0, "(n, RUNGS) lots ahead of the first own order there, -1 where none.", RUNGS
+    )
+
+    # guidance of signals and risk
+
+    alpha_bps = _Scaled(
+        c.ALPHA,
+        "Expected move of the mid against the order over the forecast's life, bps; positive: waiting costs.",
+        parts=1000.0,
+    )
+    alpha_sd_bps = _Scaled(c.ALPHA_SD, "Standard deviation of that forecast, bps.", parts=1000.0)
+    half_life_ns = _Order(
+        c.HALF_LIFE_NS, "Time in which half of the expected move is over; 0: no forecast."
+    )
+    urgency = _Scaled(c.URGENCY, "Posture's urgency, 0 to 1.", parts=1e6)
+    max_participation = _Scaled(
+        c.MAX_PARTICIPATION,
+        "Posture's cap on the own share of all lots traded; 1: none.",
+        parts=1e6,
+    )
+    styles = _Order(c.STYLES, "Allowed styles, bits of `core.messages.Style`.")
+    size_multiplier = _Scaled(c.SIZE_MULTIPLIER, "Posture's size multiplier.", parts=1e6)
+
+    # the outlook: what a forecaster says
+
+    @property
+    def told(self) -> Ints:
+        """(n, OUTLOOK) what a forecaster says, zeros where there is none."""
+        return np.zeros((self.n, c.OUTLOOK), np.int64) if self.outlook is None else self.outlook
+
+    usual_spread = _Outlook(
+        c.USUAL_SPREAD, "Mean spread of the last quarter hour, ticks; 0: not known.", parts=1000.0
+    )
+    forecast_10_bps = _Outlook(
+        c.FORECAST_10,
+        "Move of the mid expected in 10 s, against the order; bps, positive: waiting costs.",
+        parts=1000.0,
+    )
+    forecast_10_sd_bps = _Outlook(
+        c.FORECAST_10_SD,
+        "Standard deviation of that forecast, bps; 0: there is none.",
+        parts=1000.0,
+    )
+    forecast_30_bps = _Outlook(
+        c.FORECAST_30,
+        "Move of the mid expected in 30 s, against the order; bps, positive: waiting costs.",
+        parts=1000.0,
+    )
+    forecast_30_sd_bps = _Outlook(
+        c.FORECAST_30_SD,
+        "Standard deviation of that forecast, bps; 0: there is none.",
+        parts=1000.0,
+    )
+
+    # the market
+
+    touch = _Market(c.TOUCH, "Best public price on the own side, ticks.")
+    far = _Market(c.FAR, "Best public price on the far side, ticks.")
+
+    @property
+    def spread(self) -> Ints:
+        """Ticks between the best public prices; 0 where a side is not quoted."""
+        quoted = (np.abs(self.touch) < NO_ASK) & (np.abs(self.far) < NO_ASK)
+        return np.where(quoted, (self.far - self.touch) * self.side, 0)
+
+    mid2 = _Market(c.MID2, "Bid + ask, half ticks.")
+    arrival_mid2 = _Market(c.ARRIVAL_MID2, "Bid + ask at arrival, half ticks.")
+    own_depth = _Market(
+        c.OWN1, "(n, 5) public lots on the occupied levels of the own side, best first.", c.LEVELS
+    )
+    far_depth = _Market(
+        c.FAR1, "(n, 5) public lots on the occupied levels of the far side, best first.", c.LEVELS
+    )
+    v_seen = _Market(c.V_SEEN, "Public lots traded since arrival, own trades excluded.")
+    v_same = _Market(c.V_SAME, "Aggressor lots on the task's side in the last interval.")
+    v_against = _Market(c.V_AGAINST, "Aggressor lots against the task's side in the last interval.")
+    ofi = _Market(
+        c.OFI, "Order flow imbalance of the last interval, lots, towards the task's side."
+    )
+    rv = _Market(c.RV, "Sum of squared half-tick moves of the mid in the last interval.")
+    events = _Market(c.EVENTS, "Public events in the last interval.")
+
+    @property
+    def halted(self) -> Bools:
+        """True while trading is halted."""
+        return np.asarray(self.m[:, c.HALTED] != 0)
+
+    rv_long = _Market(
+        c.RV_LONG,
+        "Squared half-tick moves of the mid a decision interval, on average since the warm-up began.",
+    )
+    drift = _Market(
+        c.DRIFT, "Half ticks that the mid moved in the last interval, towards the task's side."
+    )
+
+    @property
+    def past(self) -> Ints:
+        """(n, 3, 6) the intervals before the last one, the youngest first: volume with and against, order flow
+        imbalance, variance, events, drift."""
+        return self.m[:, c.PAST0 : c.AGE_NS].reshape(self.n, PAST_INTERVALS, PAST_FEATURES)
+
+    age_ns = _Market(c.AGE_NS, "Nanoseconds since the warm-up began, long before the arrival.")
+    long_same = _Market(c.LONG_SAME, "Aggressor lots on the task's side since the warm-up began.")
+    long_against = _Market(
+        c.LONG_AGAINST, "Aggressor lots against the task's side since the warm-up began."
+    )
+    long_ofi = _Market(
+        c.LONG_OFI, "Order flow imbalance since the warm-up began, lots, towards the task's side."
+    )
+    long_drift = _Market(
+        c.LONG_DRIFT, "Half ticks that the mid moved the task's way since the warm-up began."
+    )
+    seen_against = _Market(c.SEEN_AGAINST, "Aggressor lots against the task's side since arrival.")
+
+    @property
+    def tradable(self) -> Bools:
+        """True where the market is open and both sides are quoted: elsewhere every strategy holds."""
+        quoted: Bools = (np.abs(self.touch) < NO_ASK) & (np.abs(self.far) < NO_ASK)
+        return quoted & ~self.halted
+
+
+def fields() -> dict[str, str]:
+    """What a view has, by name: what each says.
+
+    >>> fields()["far"]
+    'Best public price on the far side, ticks.'
+    """
+    given = {
+        "obs": "float32 (n, D) the same, scaled for networks.",
+        "draw": "float64 (n,) one uniform number in [0, 1) a decision.",
+    }
+    named = {
+        name: str(one.__doc__)
+        for name, one in vars(View).items()
+        if isinstance(one, _Column | property)
+    }
+    return {name: " ".join(text.split()) for name, text in (named | given).items()}
 
 
 def empty(n: int) -> Intents:

@@ -5,8 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from tercel.core.errors import ConfigError
-from tercel.core.names import check_known, listed
+from tercel.core.errors import ConfigError, check_known, listed
 from tercel.execution.task import Latency, Task
 from tercel.market.flow import preset as presets
 from tercel.market.flow.resampled import ResampledPreset

@@ -21,15 +21,14 @@ order's side: a policy sees buying and selling alike.
 
 import math
 
-from tercel.core.jit import Longs, Packed, Singles, kernel
-from tercel.core.memory import fixed
+from tercel.core.jit import Longs, Packed, Singles, fixed, kernel
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.execution import columns as c
 from tercel.execution import intent as it
 from tercel.execution.microstructure import imbalance, public_depth, signed_log
 from tercel.execution.reconcile import is_take, open_lots, rung_of, standing
 from tercel.market.book import layout as lay
-from tercel.market.book.records import ledger_at
+from tercel.market.book.ladder import ledger_at
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.records import state_at
 

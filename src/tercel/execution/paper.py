@@ -15,10 +15,9 @@ from tercel.core.errors import TapeError
 from tercel.core.vocabulary import FOREVER_NS, NO_ASK, NO_BID
 from tercel.execution import columns as c
 from tercel.execution.driver_kernels import COMMAND_WORDS, DriverRequest, apply_row, serve
-from tercel.execution.intent import WIDTH
+from tercel.execution.intent import WIDTH, View
 from tercel.execution.observation import OBS_SIZE
 from tercel.execution.strategy import Strategy
-from tercel.execution.view import View
 from tercel.market.book.tape_kernels import best_levels
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator import lockstep

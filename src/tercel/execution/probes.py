@@ -9,8 +9,8 @@ from tercel.core.messages import ANY_STYLE
 from tercel.core.vocabulary import NO_ASK
 from tercel.execution import columns as c
 from tercel.execution import intent as i
+from tercel.execution.intent import View
 from tercel.execution.observation import OBS_SIZE
-from tercel.execution.view import View
 
 DECISIONS = 10
 HORIZON_NS = 600 * 10**9

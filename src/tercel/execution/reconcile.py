@@ -7,12 +7,11 @@ acknowledgements come in, so own lots not known dead never exceed what is left o
 
 from typing import Final
 
-from tercel.core.jit import Longs, Packed, kernel
-from tercel.core.memory import fixed
+from tercel.core.jit import Longs, Packed, fixed, kernel
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.execution import intent as it
 from tercel.market.book import layout as lay
-from tercel.market.book.records import ledger_at
+from tercel.market.book.ladder import ledger_at
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.entry import send_cancel, send_new
 from tercel.market.simulator.records import state_at

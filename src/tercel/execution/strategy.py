@@ -1,6 +1,6 @@
 """The strategy port, and the few words that all strategies and action decoders share.
 
-A strategy is a pure function of the :class:`~tercel.execution.view.View`: same view, same intents. It says
+A strategy is a pure function of the :class:`~tercel.execution.intent.View`: same view, same intents. It says
 what it wants; reconcile turns that into commands and sees to it that nothing is overfilled.
 """
 
@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from tercel.core.arrays import Floats, Ints
 from tercel.execution import intent
-from tercel.execution.intent import Intents
-from tercel.execution.view import View
+from tercel.execution.intent import Intents, View
 
 if TYPE_CHECKING:
     from tercel.execution.foresight.forecaster import Forecaster
+
 
 Shares = Floats
 """float64 (n, 1 + K): take and rungs as shares of what is left."""

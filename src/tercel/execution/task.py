@@ -12,7 +12,7 @@ from tercel.core.errors import ConfigError
 from tercel.core.price_limit import limit_of
 from tercel.core.vocabulary import BUY, NS_PER_SECOND, SELL
 from tercel.market.simulator import layout as sim
-from tercel.market.tape.instrument import clock_s
+from tercel.market.tape.events import clock_s
 
 CLOCKS = ("time", "events", "volume")
 LATENCIES = {

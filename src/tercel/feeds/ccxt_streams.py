@@ -11,9 +11,8 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any, Final
 
-from tercel.core.errors import ConfigError
+from tercel.core.errors import ConfigError, check_known
 from tercel.core.extras import needed
-from tercel.core.names import check_known
 from tercel.feeds.ccxt_messages import ShownBooks, kinds_of, prints
 
 NEEDED: Final = ("watchOrderBook", "watchTrades", "fetchMyTrades", "fetchBalance")

@@ -7,9 +7,8 @@ from tercel.core.jit import Bytes, Floats, Longs, Packed, kernel
 from tercel.feeds.csv_read import Taken
 from tercel.feeds.verify import in_room
 from tercel.market.book.id_map import Ids
-from tercel.market.book.ladder import best, first_at
+from tercel.market.book.ladder import best, first_at, order_at
 from tercel.market.book.layout import ANONYMOUS
-from tercel.market.book.records import order_at
 from tercel.market.book.tape_kernels import apply_one
 from tercel.market.tape import Events
 from tercel.market.tape.crossed import crossings

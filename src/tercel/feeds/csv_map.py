@@ -12,13 +12,11 @@ from typing import Any, Final, Literal, Self
 
 from pydantic import Field, PositiveInt, model_validator
 
-from tercel.core.errors import ConfigError
-from tercel.core.names import offer
+from tercel.core.errors import ConfigError, offer
 from tercel.core.tables.table_map import FRACTION, MapTable, TextFormat, Words
-from tercel.core.toml import parse_toml
-from tercel.core.validated import schema_of, validated
+from tercel.core.toml import parse_toml, schema_of, validated
 from tercel.core.vocabulary import LEAST_TICK, MOST_LOTS, MOST_TICK
-from tercel.market.tape.instrument import DAY_S, clock_s, local_ns, midnight_ns
+from tercel.market.tape.events import DAY_S, clock_s, local_ns, midnight_ns
 
 UNIT_NS: Final = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 MAPS: Final = "tercel.feeds.maps"
@@ -322,7 +320,7 @@ class FileMap(TextFormat):
 
 
 class CleanMap(MapTable):
-    """The rules that remove bad ticks (see `csv_clean`); false or 0 switches one off.
+    """The rules that remove bad ticks (see `csv_day`); false or 0 switches one off.
 
     `uncross` is for level updates and order events, whose feed may have lost the row that takes a level away: what a
     better level of the other side reaches goes.

@@ -12,8 +12,7 @@ from typing import Final
 
 import polars as pl
 
-from tercel.core.errors import FeedError
-from tercel.core.names import offer
+from tercel.core.errors import FeedError, offer
 from tercel.core.progress import say
 from tercel.core.tables.text import (
     EITHER,
@@ -29,7 +28,7 @@ from tercel.core.tables.times import resolve
 from tercel.feeds.csv_map import UNIT_NS, FileMap, LevelMap, OrderMap, QuoteMap, TradeMap
 from tercel.feeds.members import Member
 from tercel.market.tape import schema
-from tercel.market.tape.instrument import midnight_ns
+from tercel.market.tape.events import midnight_ns
 
 ROW: Final = "_row"
 NS: Final = "_ns"

@@ -13,7 +13,7 @@ from tercel.feeds import dbn_kernels as k
 from tercel.market.book.id_map import new_ids
 from tercel.market.feed import Imported
 from tercel.market.tape import Events, schema
-from tercel.market.tape.instrument import Instrument, day_ns, midnight_ns
+from tercel.market.tape.events import Instrument, day_ns, midnight_ns
 
 TIMEZONE: Final = "UTC"
 """Days of Databento files are days of UTC."""

@@ -20,8 +20,7 @@ from typing import Any, Final
 import numpy as np
 
 from tercel.core.arrays import Ints
-from tercel.core.errors import FeedError
-from tercel.core.names import listed, nearest
+from tercel.core.errors import FeedError, listed, nearest
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.feeds import itch_kernels as k
 from tercel.feeds import itch_store as f
@@ -30,7 +29,7 @@ from tercel.feeds.lobster_csv import UNITS_PER_DOLLAR, infer_unit, stated_unit
 from tercel.feeds.members import Member, members
 from tercel.market.feed import FeedOptions, Imported
 from tercel.market.tape import Events, schema
-from tercel.market.tape.instrument import Instrument, midnight_ns
+from tercel.market.tape.events import Instrument, midnight_ns
 
 TIMEZONE: Final = "America/New_York"
 VENUE: Final = "NASDAQ"

@@ -28,8 +28,7 @@ from tercel.feeds.members import Member
 from tercel.market.book import Book
 from tercel.market.feed import Imported
 from tercel.market.tape import schema
-from tercel.market.tape.events import Events
-from tercel.market.tape.instrument import Instrument, midnight_ns
+from tercel.market.tape.events import Events, Instrument, midnight_ns
 
 # -- lobster errors -------------------------------------------------------------------------------
 # Errors of rows of a LOBSTER file: expected, received, remedy.

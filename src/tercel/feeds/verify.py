@@ -28,8 +28,7 @@ from tercel.market.book import Book
 from tercel.market.book.id_map import Ids
 from tercel.market.tape import schema
 from tercel.market.tape.crossed import crossings
-from tercel.market.tape.events import Events
-from tercel.market.tape.instrument import Instrument
+from tercel.market.tape.events import Events, Instrument
 
 ORDERS: Final = 1 << 16
 MOST_ORDERS: Final = 1 << 22

@@ -9,9 +9,16 @@ from tercel.core.jit import Bytes, Longs, Packed, kernel
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.feeds.lobster_kernels import EMPTY_ASK, EMPTY_BID, MOST
 from tercel.market.book.id_map import Ids, find
-from tercel.market.book.ladder import best, first_at, in_window, lots_at
+from tercel.market.book.ladder import (
+    best,
+    first_at,
+    in_window,
+    level_at,
+    lots_at,
+    order_at,
+    side_at,
+)
 from tercel.market.book.layout import HIGH
-from tercel.market.book.records import level_at, order_at, side_at
 from tercel.market.book.tape_kernels import apply_one
 from tercel.market.tape import schema
 from tercel.market.tape.events import Columns, Events

@@ -29,11 +29,9 @@ from tercel.feeds.members import Member, members
 from tercel.feeds.verify import in_room
 from tercel.feeds.verify_kernels import read_book
 from tercel.market.book.id_map import Ids
-from tercel.market.book.ladder import head_at, in_window
-from tercel.market.book.records import order_at, side_at
+from tercel.market.book.ladder import head_at, in_window, order_at, side_at
 from tercel.market.book.tape_kernels import apply_one
-from tercel.market.tape.events import Columns, Events
-from tercel.market.tape.instrument import Instrument
+from tercel.market.tape.events import Columns, Events, Instrument
 
 LEVELS: Final = 10
 PX, SZ, CT = 0, 1, 2

@@ -47,10 +47,10 @@ from tercel.fix.protocol.schedule import SessionTimes as SessionTimes
 from tercel.fix.protocol.session import FixSession as FixSession
 from tercel.fix.protocol.settings import NOT_KEPT as NOT_KEPT
 from tercel.fix.protocol.settings import Outcome as Outcome
+from tercel.fix.protocol.settings import SequenceNumbers as SequenceNumbers
 from tercel.fix.protocol.settings import SessionEvent as SessionEvent
 from tercel.fix.protocol.settings import SessionEventKind as SessionEventKind
 from tercel.fix.protocol.settings import SessionSettings as SessionSettings
-from tercel.fix.protocol.store import SequenceNumbers as SequenceNumbers
 from tercel.fix.received import WaitLimits as WaitLimits
 from tercel.fix.report_reader import UNKNOWN_ORDER_TEXT as UNKNOWN_ORDER_TEXT
 from tercel.fix.scale import PLAIN as PLAIN

@@ -6,7 +6,7 @@ from typing import Final
 
 from tercel.core import orders as o
 from tercel.core.errors import OrderError
-from tercel.core.fixed import ceiled
+from tercel.core.orders import ceiled
 from tercel.fix import tags as t
 from tercel.fix.memory import OrderMemory, SentOrder
 from tercel.fix.profiles import ProfileTerms

@@ -15,13 +15,18 @@ from typing import Final
 
 from tercel.core.errors import ConfigError, VenueError
 from tercel.fix.connection import Connection
-from tercel.fix.fallback_store import SteadyStore
 from tercel.fix.profiles import ProfileTerms, load
 from tercel.fix.profiles.secrets import hidden
 from tercel.fix.protocol.message import Fields, Message
 from tercel.fix.protocol.session import FixSession
-from tercel.fix.protocol.settings import Outcome, SessionEvent, SessionEventKind
-from tercel.fix.protocol.store import MemoryStore, SessionStore
+from tercel.fix.protocol.settings import (
+    MemoryStore,
+    Outcome,
+    SessionEvent,
+    SessionEventKind,
+    SessionStore,
+)
+from tercel.fix.store import SteadyStore
 
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.1, 5.0
 # A session that has stood for so long is reached again at once; one that ends sooner was another attempt.

@@ -3,7 +3,7 @@
 from functools import lru_cache
 from importlib.resources import files
 
-from tercel.core.names import check_known
+from tercel.core.errors import check_known
 from tercel.fix.protocol.dictionary import Dictionary, read_toml
 
 _FILES = {"FIX.4.2": "own42.toml", "FIX.4.4": "own44.toml"}

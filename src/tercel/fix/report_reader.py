@@ -11,7 +11,7 @@ from typing import Final
 
 from tercel.core import orders as o
 from tercel.core.errors import TercelError
-from tercel.core.fixed import ONE, ceiled
+from tercel.core.orders import ONE, ceiled
 from tercel.core.vocabulary import BUY, SELL
 from tercel.fix import tags as t
 from tercel.fix.inbound import raw

@@ -4,10 +4,9 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Final, NamedTuple, TypeVar
 
-from tercel.core import fixed
 from tercel.core import orders as o
 from tercel.core.errors import OrderError
-from tercel.core.fixed import ONE, PLACES
+from tercel.core.orders import ONE, PLACES, text
 from tercel.core.vocabulary import NO_ASK
 from tercel.fix import tags as t
 
@@ -60,7 +59,7 @@ class _Unit(NamedTuple):
     def text(self, parts: int) -> str:
         """10^-8 units as a decimal number, which is always finite."""
         places = self.places + PLACES
-        return fixed.text(parts * self.numerator * 10**places // (self.denominator * ONE), places)
+        return text(parts * self.numerator * 10**places // (self.denominator * ONE), places)
 
 
 class PriceScale:

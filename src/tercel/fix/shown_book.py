@@ -16,7 +16,7 @@ import numpy as np
 from tercel.core import orders as o
 from tercel.core import vocabulary as v
 from tercel.core.arrays import Ints
-from tercel.core.fixed import ONE, ceiled, floored
+from tercel.core.orders import ONE, ceiled, floored
 from tercel.core.vocabulary import BUY, SELL
 from tercel.fix import tags as t
 from tercel.fix.protocol.message import Message

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from tercel.core import orders as o
 from tercel.core.errors import OrderError
-from tercel.core.fixed import ONE, ceiled
+from tercel.core.orders import ONE, ceiled
 from tercel.core.vocabulary import BUY, SELL
 from tercel.fix import tags as t
 from tercel.fix.protocol.message import utc_ns, utc_text

@@ -56,8 +56,8 @@ from tercel.market.score.tape import rounded as rounded
 from tercel.market.tape.checkpoints import compiled as compiled
 from tercel.market.tape.compiled import CompiledDay as CompiledDay
 from tercel.market.tape.compiled import compile_day as compile_day
-from tercel.market.tape.instrument import FIRST_MADE as FIRST_MADE
-from tercel.market.tape.instrument import working_days as working_days
+from tercel.market.tape.events import FIRST_MADE as FIRST_MADE
+from tercel.market.tape.events import working_days as working_days
 
 __all__ = [
     "BUY_SHARE",

@@ -16,12 +16,10 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
-from tercel.core.errors import ConfigError, UnknownNameError
-from tercel.core.names import offer
+from tercel.core.errors import ConfigError, UnknownNameError, offer
 
 if TYPE_CHECKING:  # `tercel --help` asks for names of feeds, and loads no arrays for it
-    from tercel.market.tape.events import Events
-    from tercel.market.tape.instrument import Instrument
+    from tercel.market.tape.events import Events, Instrument
 
 
 @dataclass(frozen=True)

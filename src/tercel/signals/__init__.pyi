@@ -1,14 +1,14 @@
 from tercel.signals.alpha import AlphaScale as AlphaScale
 from tercel.signals.alpha import decay as signal_decay
 from tercel.signals.backtest import Backtest as Backtest
-from tercel.signals.base_model import BOUNDED as BOUNDED
-from tercel.signals.base_model import BaseModel as BaseModel
-from tercel.signals.base_model import BoundedLinear as BoundedLinear
 from tercel.signals.conformal import AdaptiveWidth as AdaptiveWidth
 from tercel.signals.conformal import widths as conformal_widths
 from tercel.signals.evaluated import interval_figure as interval_figure
 from tercel.signals.factors import factors as daily_factors
 from tercel.signals.factors import guarded as guarded_factors
+from tercel.signals.fusion import BOUNDED as BOUNDED
+from tercel.signals.fusion import BaseModel as BaseModel
+from tercel.signals.fusion import BoundedLinear as BoundedLinear
 from tercel.signals.fusion import Fusion as Fusion
 from tercel.signals.fusion import stack as stack
 from tercel.signals.leak import CEILING as LEAK_CEILING

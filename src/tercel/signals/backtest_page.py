@@ -9,8 +9,7 @@ import polars as pl
 
 from tercel.core.arrays import Floats
 from tercel.core.report import svg
-from tercel.core.report.page import Section, render
-from tercel.core.report.svg import PAGE, Figure, finished, sketch
+from tercel.core.report.svg import PAGE, Figure, Section, finished, render, sketch
 from tercel.core.report.tables import fixed, plain_table, spelt_cell
 from tercel.signals.rebalance import NOISE
 from tercel.signals.runs.portfolio import best_of, spelt_gain, table_of

@@ -10,8 +10,7 @@ from tercel.core.estimate import Estimate
 from tercel.core.report import svg
 from tercel.core.report.cells import NOTHING
 from tercel.core.report.figures import whisker
-from tercel.core.report.page import Section, render
-from tercel.core.report.svg import PAGE, Figure, finished, name_rows, sketch
+from tercel.core.report.svg import PAGE, Figure, Section, finished, name_rows, render, sketch
 from tercel.core.report.tables import fixed, plain_table, spelt_cell
 from tercel.core.stats import mean_interval
 from tercel.signals.fusion_walk import Fold, fused

@@ -6,8 +6,16 @@ from typing import Any, Final
 import numpy as np
 
 from tercel.core.report import svg
-from tercel.core.report.page import Section, render
-from tercel.core.report.svg import PAGE, Figure, finished, name_rows, sketch, small_panels
+from tercel.core.report.svg import (
+    PAGE,
+    Figure,
+    Section,
+    finished,
+    name_rows,
+    render,
+    sketch,
+    small_panels,
+)
 from tercel.core.report.tables import fixed, plain_table, spelt_cell
 from tercel.signals.evaluated import interval_figure
 from tercel.signals.runs.backtest import ends

@@ -18,8 +18,7 @@ from tercel.core.estimate import Estimate
 from tercel.core.report.tables import spelt
 from tercel.core.stats import weighted_interval
 from tercel.signals.alpha import within_dates
-from tercel.signals.base_model import BaseModel
-from tercel.signals.fusion import LEAST_ROWS, Fusion, stack
+from tercel.signals.fusion import LEAST_ROWS, BaseModel, Fusion, stack
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.scores import BLOCK, stride
 from tercel.signals.zoo import family

@@ -25,14 +25,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tercel.core.arrays import Floats, Ints
-from tercel.core.errors import DataError
+from tercel.core.errors import DataError, check_known, offer
 from tercel.core.files import file_hash
 from tercel.core.messages import Alpha
-from tercel.core.names import check_known, offer
 from tercel.core.plain import parse_json
 from tercel.signals.alpha import AlphaScale
-from tercel.signals.base_model import BOUNDED, BaseModel, BoundedLinear
-from tercel.signals.fusion import Fusion
+from tercel.signals.fusion import BOUNDED, BaseModel, BoundedLinear, Fusion
 
 if TYPE_CHECKING:
     import polars as pl

@@ -21,8 +21,7 @@ import numpy as np
 
 from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import DataError
-from tercel.signals.base_model import BaseModel, BoundedLinear
-from tercel.signals.fusion import LEAST_ROWS
+from tercel.signals.fusion import LEAST_ROWS, BaseModel, BoundedLinear
 from tercel.signals.model_folder import SignalModel
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.runs.config import EXPERTS, USUAL, OnlineRule, Update

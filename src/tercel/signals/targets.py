@@ -10,15 +10,13 @@ from typing import Any, Final
 import polars as pl
 
 from tercel.core.arrays import Floats
-from tercel.core.errors import DataError
-from tercel.core.names import offer
+from tercel.core.errors import DataError, offer
 from tercel.core.orders import Listing
 from tercel.core.tables.columns import renamed
 from tercel.core.tables.numbers import numbers
-from tercel.core.tables.table import ROW, TYPED, HowToMap, read_table
+from tercel.core.tables.table import ROW, TYPED, USUAL, HowToMap, plain_name, read_table
 from tercel.core.tables.table_map import Called, TableMap, table_map
 from tercel.core.tables.times import days
-from tercel.core.tables.usual import USUAL, plain_name
 from tercel.signals.risk.portfolio import Portfolio, make_portfolio
 from tercel.signals.sources.tables import price_table
 

@@ -2,7 +2,7 @@ from tercel.venues.address import TRADER as TRADER
 from tercel.venues.address import connect as connect
 from tercel.venues.address import mark_of as mark_of
 from tercel.venues.address import refuse_money as refuse_money
-from tercel.venues.binance_venue.keys import ApiSigner as ApiSigner
+from tercel.venues.binance_venue.terms import ApiSigner as ApiSigner
 from tercel.venues.exchange.named import preset_markets as preset_markets
 from tercel.venues.exchange.named import recorded_market as recorded_market
 from tercel.venues.exchange.shadow import ShadowRules as ShadowRules

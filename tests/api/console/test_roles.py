@@ -8,7 +8,7 @@ import pytest
 from tests.api.console.conftest import TOKEN, Place
 
 from tercel.api.console.guard import PERMISSION
-from tercel.api.console.roles import LEAST, PUBLIC, ROLES, may, permissions
+from tercel.api.console.people import LEAST, PUBLIC, ROLES, may, permissions
 
 TOLD = {
     "look": "see everything that a page shows, change the own password, log out",

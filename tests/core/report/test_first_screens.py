@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from tercel.api.tca.market_day import read_day
 from tercel.cli import app
-from tercel.core.report.page import Section, render
+from tercel.core.report.svg import Section, render
 from tercel.market.simulator.days import simulated_lake
 from tercel.market.tape import Lake
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.desk.console.browser import chromium, cut_cells, window
 
-from tercel.core.report.page import Section, render
+from tercel.core.report.svg import Section, render
 from tercel.core.report.tables import COLUMNS, JudgedTable, plain_table
 from tercel.core.stats import PairedGain
 

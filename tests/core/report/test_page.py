@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from tercel.core.report import evaluation_figures, figures, page, svg
+from tercel.core.report import evaluation_figures, figures, svg
 from tercel.core.report.svg import Figure, inline
 from tercel.core.stats import Estimate
 
@@ -126,11 +126,11 @@ class Reader(HTMLParser):
 
 def whole_page() -> str:
     sections = [
-        page.Section("Table", ["One & two.", "<script>alert(1)</script>"], html="<p>as it is</p>"),
-        page.Section("Figures", figures=FIGURES),
-        page.Section("Facts", facts={"seed": 1}),
+        svg.Section("Table", ["One & two.", "<script>alert(1)</script>"], html="<p>as it is</p>"),
+        svg.Section("Figures", figures=FIGURES),
+        svg.Section("Facts", facts={"seed": 1}),
     ]
-    return page.render("A run of <ppo>", "It ran.", sections, facts={"market": "x"}, footer="0.1.0")
+    return svg.render("A run of <ppo>", "It ran.", sections, facts={"market": "x"}, footer="0.1.0")
 
 
 def test_a_page_fetches_nothing_and_closes_what_it_opens() -> None:
@@ -182,7 +182,7 @@ def test_matplotlib_is_loaded_by_the_first_figure_and_without_pyplot() -> None:
     code = """
 import sys
 import tercel.core.report.figures as figures
-import tercel.core.report.evaluation_figures, tercel.core.report.tables, tercel.core.report.page
+import tercel.core.report.evaluation_figures, tercel.core.report.tables, tercel.core.report.svg
 assert "matplotlib" not in sys.modules
 figures.paired_differences({}, "pov")
 assert "matplotlib" in sys.modules

@@ -10,8 +10,7 @@ from tercel.api.console.connected import ConnectedDesk, Desks, RemoteDesk
 from tercel.api.console.people import People
 from tercel.api.console.requests import RequestBook
 from tercel.core.errors import OrderError
-from tercel.core.fixed import ONE
-from tercel.core.orders import ExecType, NewOrder, OrdStatus, Report, Tif
+from tercel.core.orders import ONE, ExecType, NewOrder, OrdStatus, Report, Tif
 from tercel.core.ports import Entry
 from tercel.desk.console.follow import JournalFollower
 from tercel.desk.trading.journal import kinds

@@ -6,7 +6,7 @@ from tests.desk.trading.desk_of_two import asked, exchange_of, session_of
 from tests.desk.trading.random_journals import Story
 
 from benchmarks.busy_day import LISTED, MINUTE, S, a_day
-from tercel.core.fixed import ONE
+from tercel.core.orders import ONE
 from tercel.core.ports import Entry
 from tercel.desk.console.chart import MOST, begun, book, chart, checkpoints, fold
 from tercel.desk.trading.journal import kinds

@@ -4,7 +4,7 @@ import pytest
 from tests.desk.console.desks import S, a_session, report
 from tests.desk.trading.random_journals import Story
 
-from tercel.core.fixed import ONE
+from tercel.core.orders import ONE
 from tercel.core.ports import Entry
 from tercel.core.stats.inference import WeightedSums, weighted_interval
 from tercel.desk.console.state import KEPT_OVER, DeskState

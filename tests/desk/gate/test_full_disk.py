@@ -14,8 +14,7 @@ from tests.desk.trading.desk_of_two import WIDE
 from tests.waiting import until
 
 from tercel.core.errors import JournalError
-from tercel.core.fixed import ONE
-from tercel.core.orders import NewOrder, Tif
+from tercel.core.orders import ONE, NewOrder, Tif
 from tercel.desk.limits import LimitGate, parse
 from tercel.desk.trading.journal.store import SqlJournal
 from tercel.desk.trading.session import Session, SessionTerms

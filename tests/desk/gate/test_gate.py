@@ -45,7 +45,7 @@ from tercel.core.orders import (
 )
 from tercel.core.ports import Entry, Journal, Venue
 from tercel.core.version import code_mark
-from tercel.desk.console.metrics import Metrics
+from tercel.desk.console.follow import Metrics
 from tercel.desk.console.state import DeskState
 from tercel.desk.gate.config import GateConfig, GateTerms, read_config
 from tercel.desk.gate.opening import opened

@@ -13,8 +13,7 @@ from tests.desk.trading.desk_of_two import WIDE, Flaky, S, asked
 from tests.waiting import until
 
 from exchange.fix.server import serve_fix
-from tercel.core.fixed import ONE
-from tercel.core.orders import NewOrder
+from tercel.core.orders import ONE, NewOrder
 from tercel.core.ports import Capabilities, Entry
 from tercel.desk.gate.config import GateConfig, GateTerms
 from tercel.desk.gate.opening import opened

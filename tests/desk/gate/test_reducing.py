@@ -8,8 +8,7 @@ from tests.parts import whole
 from certify.fix.case import Bench
 from certify.fix.scripted import BY_HAND
 from certify.fix.wall import XYZ, Wall
-from tercel.core.fixed import ONE
-from tercel.core.orders import CancelOrder, NewOrder, ReplaceOrder, Tif
+from tercel.core.orders import ONE, CancelOrder, NewOrder, ReplaceOrder, Tif
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import BUY, SELL
 from tercel.desk.trading import recovery

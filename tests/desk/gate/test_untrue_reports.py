@@ -9,7 +9,7 @@ from tests.parts import whole
 
 from certify.fix.case import Bench
 from certify.fix.wall import Wall
-from tercel.core.fixed import ONE
+from tercel.core.orders import ONE
 from tercel.desk.limits import LimitGate
 from tercel.desk.trading.inquiry import MISSING_S
 from tercel.desk.trading.journal import kinds

@@ -8,8 +8,8 @@ import pytest
 from tests.parts import parts, whole
 
 from tercel.core.errors import LimitsError, OrderError
-from tercel.core.fixed import PAID_ONE
 from tercel.core.orders import (
+    PAID_ONE,
     CancelOrder,
     CancelReject,
     ExecType,

@@ -8,8 +8,8 @@ from tests.desk.limits.test_gate import NOON, code, fill, gate, limits, order, w
 from tests.parts import parts, whole
 
 from tercel.core.errors import OrderError, VenueError
-from tercel.core.fixed import PAID_ONE
 from tercel.core.orders import (
+    PAID_ONE,
     CancelOrder,
     CancelReject,
     ExecType,

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from tests.desk.limits.twin import Twin
 
-from tercel.core.fixed import ONE, PAID_ONE
 from tercel.core.orders import (
+    ONE,
+    PAID_ONE,
     REBOOKS,
     CancelOrder,
     CancelReject,

@@ -12,8 +12,7 @@ from random import Random
 import pytest
 from tests.desk.limits.test_gate import WIDE
 
-from tercel.core.fixed import ONE, PAID_ONE
-from tercel.core.orders import ExecType, Listing, NewOrder, OrdStatus, Report, Tif
+from tercel.core.orders import ONE, PAID_ONE, ExecType, Listing, NewOrder, OrdStatus, Report, Tif
 from tercel.core.ports import Capabilities, Entry
 from tercel.desk.limits import LimitGate, parse
 from tercel.desk.limits.file import DAY_NS, MONEY

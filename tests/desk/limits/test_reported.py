@@ -6,8 +6,7 @@ import pytest
 from tests.desk.limits.test_gate import NOON, code, fill, gate, limits, order, word
 from tests.parts import whole
 
-from tercel.core.fixed import ONE
-from tercel.core.orders import ExecType, OrdStatus, ReplaceOrder
+from tercel.core.orders import ONE, ExecType, OrdStatus, ReplaceOrder
 from tercel.desk.limits.file import DAY_NS, MS
 
 

@@ -5,8 +5,7 @@ from dataclasses import replace
 import pytest
 from tests.desk.limits.test_gate import NOON, WIDE, code, fill, gate, limits, order, word
 
-from tercel.core.fixed import PAID_ONE
-from tercel.core.orders import ExecType, Listing, NewOrder, OrdStatus
+from tercel.core.orders import PAID_ONE, ExecType, Listing, NewOrder, OrdStatus
 from tercel.desk.limits import LimitGate, parse
 from tercel.desk.limits.file import DAY_NS, MONEY, MS
 

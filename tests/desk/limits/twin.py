@@ -9,8 +9,8 @@ from fractions import Fraction
 from math import ceil
 from typing import Any
 
-from tercel.core.fixed import ONE
 from tercel.core.orders import (
+    ONE,
     REBOOKS,
     TERMINAL,
     ExecType,

@@ -6,8 +6,7 @@ from contextlib import contextmanager
 import pytest
 
 from exchange.fix.server import serve_fix
-from tercel.api.demo.markets import SimulatedMarkets
-from tercel.api.demo.scenario import planted
+from tercel.api.demo.markets import SimulatedMarkets, planted
 from tercel.api.desk_file import parse_config, read_config
 from tercel.core.ports import Venue
 from tercel.desk.rounds.build import open_desk

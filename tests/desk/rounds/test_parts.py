@@ -8,15 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tercel.api.demo.scenario import demo_text, planted, scenario_of
+from tercel.api.demo.markets import demo_text, planted, scenario_of
 from tercel.api.desk_file import parse_config, read_config
 from tercel.core.errors import ConfigError, OrderError
-from tercel.core.fixed import ONE, PAID_ONE
 from tercel.core.messages import Alpha, Posture
-from tercel.core.orders import MarketRows
-from tercel.desk.rounds.agent_slot import Evidence, paper_rows
+from tercel.core.orders import ONE, PAID_ONE, MarketRows
+from tercel.desk.rounds.agent_slot import DriftDetector, Evidence, paper_rows
 from tercel.desk.rounds.build import check, known_of, limits_of, out_of_card, slot_of, strategy_of
-from tercel.desk.rounds.drift import DriftDetector
 from tercel.desk.rounds.instrument import FlowShortfall
 from tercel.desk.rounds.order_arrivals import order_arrivals
 from tercel.desk.rounds.outcome import money, savings

@@ -17,9 +17,8 @@ from tests.desk.rounds.forecast_material import NAMES, desk_file, prices, traine
 
 from tercel.api import desk_dependencies
 from tercel.api.demo.markets import SimulatedMarkets, open_demo
-from tercel.api.desk_figures import cost_through_rounds
 from tercel.api.desk_file import check_file, read_config
-from tercel.api.desk_page import forecast_sentences
+from tercel.api.desk_page import cost_through_rounds, forecast_sentences
 from tercel.core.errors import ConfigError, DataError, TercelError
 from tercel.core.machine import WallClock
 from tercel.core.ports import Capabilities, Entry

@@ -15,8 +15,7 @@ from tests.desk.rounds.forecast_material import DESK, trained
 from tercel.api.demo.markets import SimulatedMarkets, open_demo
 from tercel.api.desk_file import check_file, read_config
 from tercel.core.errors import DataError, TercelError
-from tercel.core.fixed import ONE
-from tercel.core.orders import Listing
+from tercel.core.orders import ONE, Listing
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import BUY, SELL
 from tercel.desk.rounds.build import BuiltDesk, check, open_desk

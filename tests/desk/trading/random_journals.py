@@ -4,8 +4,8 @@ import random
 
 from tests.parts import whole
 
-from tercel.core.fixed import ONE
 from tercel.core.orders import (
+    ONE,
     CancelOrder,
     CancelReject,
     ExecType,

@@ -6,8 +6,7 @@ import pytest
 from tests.desk.trading.desk_of_two import S, asked, exchange_of, session_of
 from tests.parts import parts, whole
 
-from tercel.core.fixed import ONE
-from tercel.core.orders import ExecType, OrdStatus, Report, Unread
+from tercel.core.orders import ONE, ExecType, OrdStatus, Report, Unread
 from tercel.core.vocabulary import FOREVER_NS
 from tercel.desk.trading.follower import Follower
 from tercel.desk.trading.journal import kinds

@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tercel.core.fixed import ONE
-from tercel.core.orders import ExecType, OrdStatus, Report
-from tercel.desk.trading.drop_copy import CopyWatch
+from tercel.core.orders import ONE, ExecType, OrdStatus, Report
+from tercel.desk.gate.copies import CopyWatch
 
 EXEC = Report(
     "e1", ExecType.TRADE, OrdStatus.FILLED, "o1", "", "V1", "ann", "X", 1, 10, 100, 10, 100, 10, 0, 1

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tests.desk.trading.random_journals import Story
 
-from tercel.core.fixed import ONE, Unit
+from tercel.core.orders import ONE, Unit
 from tercel.core.ports import Entry
 from tercel.desk.trading import money as m
 from tercel.desk.trading.journal import kinds

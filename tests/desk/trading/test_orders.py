@@ -10,8 +10,9 @@ from tests.desk.trading.venue_model import ModelVenue
 from tests.parts import parts, whole
 
 from tercel.core.errors import OrderError
-from tercel.core.fixed import ONE, PAID_ONE
 from tercel.core.orders import (
+    ONE,
+    PAID_ONE,
     TERMINAL,
     CancelOrder,
     CancelReject,

@@ -12,8 +12,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.desk.trading.desk_of_two import WIDE, S, asked, exchange_of, session_of
 
-from tercel.core.fixed import ONE, PAID_ONE, ceiled, floored, shown, text
-from tercel.core.orders import ExecType, Listing, NewOrder, OrdStatus, Report, Tif
+from tercel.core.orders import (
+    ONE,
+    PAID_ONE,
+    ExecType,
+    Listing,
+    NewOrder,
+    OrdStatus,
+    Report,
+    Tif,
+    ceiled,
+    floored,
+    shown,
+    text,
+)
 from tercel.core.ports import Capabilities
 from tercel.desk.limits import LimitGate, parse
 from tercel.desk.limits.file import MONEY

@@ -10,10 +10,10 @@ from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.store import SqlJournal
 from tercel.desk.trading.kill import KillLatch
 from tercel.fix import memory
-from tercel.fix.fallback_store import SteadyStore
 from tercel.fix.memory import OrderMemory
 from tercel.fix.profiles.model import NamesTable
 from tercel.fix.received import ReceivedMark
+from tercel.fix.store import SteadyStore
 
 LOCKS = {"desk.lock", "kill.json.lock"}
 """They name a process and nothing else."""

@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 from tests.desk.trading.desk_of_two import Flaky, exchange_of, session_of
 
 from tercel.core.errors import JournalError, VenueError
-from tercel.core.fixed import ONE
-from tercel.core.orders import ExecType, Holdings, OrdStatus, Report
+from tercel.core.orders import ONE, ExecType, Holdings, OrdStatus, Report
 from tercel.desk.trading.journal.memory import MemoryJournal
 
 

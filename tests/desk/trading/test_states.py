@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from tests.desk.trading.desk_of_two import S, asked, exchange_of, session_of
 from tests.desk.trading.random_journals import Story
 
-from tercel.core.fixed import ONE
 from tercel.core.orders import (
+    ONE,
     CancelOrder,
     LinkStatus,
     MassCancel,

@@ -4,8 +4,16 @@ import pytest
 from tests.desk.trading.test_orders import codes, fill, told
 from tests.parts import whole
 
-from tercel.core.fixed import PAID_ONE
-from tercel.core.orders import CancelOrder, ExecType, NewOrder, OrdStatus, Report, Tif, Unread
+from tercel.core.orders import (
+    PAID_ONE,
+    CancelOrder,
+    ExecType,
+    NewOrder,
+    OrdStatus,
+    Report,
+    Tif,
+    Unread,
+)
 from tercel.core.ports import Entry
 from tercel.desk.trading import parents as p
 from tercel.desk.trading.journal import kinds

@@ -10,7 +10,7 @@ from tests.exchange.binance.conftest import bench_of
 from exchange.binance.opened import twin
 from exchange.binance.public import MarketRecord
 from exchange.binance.report import middles, recorded, venue_report, write_tape
-from tercel.core.fixed import ONE
+from tercel.core.orders import ONE
 from tercel.market.tape import Lake
 from tercel.venues.exchange.named import preset_markets
 

@@ -13,8 +13,7 @@ from tests.waiting import until
 from certify.tiny import TinyVenue
 from exchange.fix.aggregated import AggregatedBook, AggregatedView
 from exchange.fix.counterparties import Counterparty, Login, OrderFills
-from tercel.core.fixed import ONE
-from tercel.core.orders import ExecType, MarketRows, NewOrder, OrdStatus, Report, Tif
+from tercel.core.orders import ONE, ExecType, MarketRows, NewOrder, OrdStatus, Report, Tif
 from tercel.fix.connection import TlsSettings
 from tercel.fix.own_dictionary import own_dictionary
 from tercel.fix.protocol.codec import decode

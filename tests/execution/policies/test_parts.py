@@ -11,6 +11,7 @@ from tercel.core.errors import UnknownNameError
 from tercel.execution import columns as c
 from tercel.execution.foresight.forecaster import shipped as shipped_forecaster
 from tercel.execution.foresight.forecaster import spread_alone
+from tercel.execution.intent import View
 from tercel.execution.policies.strategy import PARTS, policy_strategy, without
 from tercel.execution.policies_packaged import folder_of
 from tercel.execution.probes import view_of
@@ -18,7 +19,6 @@ from tercel.execution.strategies import build, wrap
 from tercel.execution.strategies.timed import HandOver
 from tercel.execution.strategy import Strategy, forecaster_of, gap_of
 from tercel.execution.user_strategy import checked
-from tercel.execution.view import View
 
 VIEWS = random_views(200, 5)
 

@@ -15,6 +15,7 @@ from tercel.core.errors import ConfigError, DataError, UnknownNameError
 from tercel.execution import columns as c
 from tercel.execution import intent as it
 from tercel.execution.action_sets import action_set
+from tercel.execution.intent import View
 from tercel.execution.policies.strategy import policy_strategy, without
 from tercel.execution.policies_packaged import folder_of
 from tercel.execution.probes import view_of
@@ -22,7 +23,6 @@ from tercel.execution.strategies import build, wrap
 from tercel.execution.strategies.flow import FILE, OnFlow, Thresholds, against, shipped_thresholds
 from tercel.execution.strategy import Strategy, forecaster_of, gap_of
 from tercel.execution.task import Task
-from tercel.execution.view import View
 from tercel.lab.evaluation.experiment import run_strategies
 
 AT = Thresholds(0.4, 0.5)

@@ -15,10 +15,10 @@ from tercel.execution import columns as c
 from tercel.execution import intent as it
 from tercel.execution.foresight.forecaster import shipped
 from tercel.execution.guidance import expected_move
+from tercel.execution.intent import View
 from tercel.execution.probes import view_of
 from tercel.execution.strategies import build
 from tercel.execution.strategies.flow import NEXT_NS, SPENT, OnSeconds, joined
-from tercel.execution.view import View
 
 HOUR = 3600 * 10**9
 

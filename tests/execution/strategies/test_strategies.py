@@ -8,11 +8,11 @@ from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.execution import columns as c
 from tercel.execution import intent as i
 from tercel.execution.actions import placement
+from tercel.execution.intent import View
 from tercel.execution.probes import HORIZON_NS, view_of
 from tercel.execution.strategies import WRITTEN, MarketEstimates, build, eta_of_depth
 from tercel.execution.strategies.baselines import shares_done
 from tercel.execution.strategy import Strategy, shares
-from tercel.execution.view import View
 
 ESTIMATES = MarketEstimates(
     1000.0, (1000.0, 600.0, 400.0, 250.0, 0.0), sigma=0.5, eta=0.2, spread=2.0

@@ -187,7 +187,7 @@ def test_the_origin_gives_the_integers_their_meaning():
         replace(about, price_origin=1)
     assert Instrument.from_json(about.to_json()) == about
     from tercel.market.tape import Events
-    from tercel.market.tape.instrument import content_hash
+    from tercel.market.tape.events import content_hash
 
     hashes = {
         content_hash(replace(about, price_origin=origin), Events.empty(1)) for origin in (0, -1, -2)

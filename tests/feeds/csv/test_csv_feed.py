@@ -11,7 +11,7 @@ from tercel.feeds.csv_feed import CsvFeed
 from tercel.feeds.csv_map import load_map, parse_map, shipped
 from tercel.market.feed import FeedOptions
 from tercel.market.tape import schema
-from tercel.market.tape.instrument import midnight_ns
+from tercel.market.tape.events import midnight_ns
 
 MAP = """
 [instrument]

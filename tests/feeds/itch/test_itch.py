@@ -21,7 +21,7 @@ from tercel.feeds import itch_store as f
 from tercel.feeds.itch import ItchFeed, date_and_venue
 from tercel.feeds.itch_pass import ItchStore, Staging, run_chunks
 from tercel.market.tape import schema
-from tercel.market.tape.instrument import midnight_ns
+from tercel.market.tape.events import midnight_ns
 
 DATE = "2019-01-30"
 NAME = "01302019.NASDAQ_ITCH50"

@@ -21,7 +21,7 @@ from tercel.market.book import Book
 from tercel.market.flow import load
 from tercel.market.simulator.days import simulated_day
 from tercel.market.tape import Events, Instrument, schema, validate
-from tercel.market.tape.instrument import content_hash, midnight_ns
+from tercel.market.tape.events import content_hash, midnight_ns
 
 DATE = "2019-01-30"
 NAME = "01302019.NASDAQ_ITCH50"

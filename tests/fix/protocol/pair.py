@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from tercel.fix.protocol.codec import Decoder, decode, encode
 from tercel.fix.protocol.message import Message, utc_text
 from tercel.fix.protocol.session import FixSession
-from tercel.fix.protocol.settings import Outcome, SessionEvent, SessionSettings
-from tercel.fix.protocol.store import MemoryStore
+from tercel.fix.protocol.settings import MemoryStore, Outcome, SessionEvent, SessionSettings
 
 S = 1_000_000_000
 START = 1_700_000_000 * S

@@ -7,8 +7,7 @@ from tests.fix.protocol.pair import Side, Wire, order, report
 
 from tercel.core.errors import VenueError
 from tercel.fix.protocol.session import FixSession
-from tercel.fix.protocol.settings import SessionEventKind, SessionSettings
-from tercel.fix.protocol.store import Commit, MemoryStore
+from tercel.fix.protocol.settings import Commit, MemoryStore, SessionEventKind, SessionSettings
 
 side = st.sampled_from([0, 1])
 steps = st.one_of(

@@ -15,8 +15,7 @@ from tercel.fix.protocol.dictionary import standard
 from tercel.fix.protocol.message import utc_text
 from tercel.fix.protocol.quickfix_xml import read_xml
 from tercel.fix.protocol.session import FixSession
-from tercel.fix.protocol.settings import SessionEventKind, SessionSettings
-from tercel.fix.protocol.store import MemoryStore
+from tercel.fix.protocol.settings import MemoryStore, SessionEventKind, SessionSettings
 from tercel.fix.protocol.validate import check
 
 EACH = [(begin, initiates) for begin in ("FIX.4.2", "FIX.4.4") for initiates in (False, True)]

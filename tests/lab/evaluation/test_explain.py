@@ -9,7 +9,7 @@ import pytest
 from tercel.core.stats import mean_interval
 from tercel.execution.action_sets import action_set
 from tercel.execution.costs import Costs, attribute
-from tercel.execution.intent import REST0, TAKE, Intents
+from tercel.execution.intent import REST0, TAKE, Intents, View
 from tercel.execution.observation import OBS_NAMES
 from tercel.execution.observations import observer
 from tercel.execution.policies.card import Card
@@ -18,7 +18,6 @@ from tercel.execution.policies.policy import save_policy
 from tercel.execution.probes import view_of
 from tercel.execution.strategy import ladder, settle
 from tercel.execution.task import Task
-from tercel.execution.view import View
 from tercel.lab.evaluation.episodes import Plan, seeded_plan
 from tercel.lab.evaluation.explain.episode_trace import chosen, trace_episodes
 from tercel.lab.evaluation.explain.explanation import Explanation, explained, from_rule

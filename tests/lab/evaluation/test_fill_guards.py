@@ -14,8 +14,8 @@ from tercel.lab.evaluation import experiment
 from tercel.lab.evaluation.arrivals import run_arrivals, terciles
 from tercel.lab.evaluation.episodes import seeded_plan
 from tercel.lab.evaluation.experiment import Recording, batches, run_strategies
-from tercel.lab.evaluation.pipeline import fill_checks
-from tercel.lab.evaluation.pipeline.fill_checks import Guard, guard
+from tercel.lab.evaluation.pipeline import jobs
+from tercel.lab.evaluation.pipeline.jobs import Guard, guard
 from tercel.market.flow.preset import load
 from tercel.market.simulator.source import reactive
 
@@ -108,17 +108,17 @@ def test_a_market_s_fills_pass(market, strategies):
 
 def test_a_fill_at_mid_is_caught_on_either_side():
     taken = np.zeros((3, 7), np.int64)
-    taken[:, fill_checks.PRICE], taken[:, fill_checks.MID2] = (101, 100, 99), 200
-    assert fill_checks._at_mid(taken, side=1) == 2
-    assert fill_checks._at_mid(taken, side=-1) == 2
-    assert fill_checks._at_mid(taken[:1], side=1) == 0
+    taken[:, jobs.PRICE], taken[:, jobs.MID2] = (101, 100, 99), 200
+    assert jobs._at_mid(taken, side=1) == 2
+    assert jobs._at_mid(taken, side=-1) == 2
+    assert jobs._at_mid(taken[:1], side=1) == 0
 
 
 def test_more_than_was_displayed_is_caught():
     taken = np.zeros((2, 7), np.int64)
-    taken[:, fill_checks.NS], taken[:, fill_checks.PRICE], taken[:, fill_checks.LOTS] = 5, 100, 6
-    assert fill_checks._displayed(taken, [(5, 100, 11), (9, 100, 11)]) == (1, 1)
-    assert fill_checks._displayed(taken, [(5, 100, 12), (9, 100, 11)]) == (1, 0)
+    taken[:, jobs.NS], taken[:, jobs.PRICE], taken[:, jobs.LOTS] = 5, 100, 6
+    assert jobs._displayed(taken, [(5, 100, 11), (9, 100, 11)]) == (1, 1)
+    assert jobs._displayed(taken, [(5, 100, 12), (9, 100, 11)]) == (1, 0)
 
 
 def test_late_orders_are_not_held_against_a_display_that_is_gone(market):

@@ -14,8 +14,14 @@ from tercel.lab.learning.agent.config import AgentConfig
 from tercel.lab.learning.agent.env import learned_in
 from tercel.lab.learning.agent.learner import learner_settings
 from tercel.lab.learning.agent.market import markets_of
-from tercel.lab.learning.hindsight import SIZE, future_means, undisturbed
-from tercel.lab.learning.mixed import DrawnOrdersVec, HindsightVec, MixedVec
+from tercel.lab.learning.mixed import (
+    SIZE,
+    DrawnOrdersVec,
+    HindsightVec,
+    MixedVec,
+    future_means,
+    undisturbed,
+)
 from tercel.lab.learning.native.ppo import Ppo, PpoSettings
 from tercel.lab.learning.ranges import Ranges
 from tercel.market.flow import preset as presets

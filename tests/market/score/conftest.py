@@ -10,7 +10,7 @@ from tercel.market.flow.port import Preset
 from tercel.market.score.days import Day
 from tercel.market.simulator.days import simulated_day
 from tercel.market.tape import Instrument
-from tercel.market.tape.instrument import midnight_ns
+from tercel.market.tape.events import midnight_ns
 
 HOURS = 2
 WARM_S = 600.0

@@ -7,11 +7,10 @@ from tests.market.flow.queue_reactive.made import made
 from tests.market.simulator.audit import audit
 
 from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
-from tercel.execution.intent import AT_TOUCH, REST0, TAKE, Intents
+from tercel.execution.intent import AT_TOUCH, REST0, TAKE, Intents, View
 from tercel.execution.strategies import build
 from tercel.execution.strategy import Strategy, ladder, settle
 from tercel.execution.task import Latency, Task
-from tercel.execution.view import View
 from tercel.lab.evaluation.episodes import Episodes, seeded_plan
 from tercel.lab.evaluation.experiment import run_strategy, without_orders
 from tercel.market.book import layout as lay

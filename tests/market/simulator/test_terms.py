@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tercel.core.errors import ConfigError, DataError
-from tercel.core.fixed import FEE_UNIT
+from tercel.core.orders import FEE_UNIT
 from tercel.core.seeds import seed_stream
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.terms import Fees, charge, entry_delay, feed_delay, receive_delays

@@ -10,7 +10,7 @@ from tercel.market.simulator.layout import blank_state
 from tercel.market.simulator.replay import replay_row
 from tercel.market.simulator.tape_source import world_of
 from tercel.market.tape import Events, Instrument, schema
-from tercel.market.tape.instrument import midnight_ns
+from tercel.market.tape.events import midnight_ns
 
 DAY = Instrument(venue="NASDAQ", symbol="TOY", date="2012-06-21", tick=0.01)
 MIDNIGHT = midnight_ns(DAY.date, DAY.timezone)

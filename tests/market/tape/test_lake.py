@@ -13,7 +13,7 @@ import pytest
 
 from tercel.core.errors import LakeConflictError, TapeError
 from tercel.market.tape import Events, Instrument, Lake, schema
-from tercel.market.tape.instrument import content_hash, day_ns, midnight_ns
+from tercel.market.tape.events import content_hash, day_ns, midnight_ns
 
 ROOT = Path(__file__).resolve().parents[3]
 DAY = Instrument(venue="NASDAQ", symbol="TOY", date="2012-06-21", tick=0.01)

@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 
 from tercel.core.errors import DataError
 from tercel.signals.alpha import AlphaScale, decay
-from tercel.signals.base_model import BOUNDED, BaseModel, BoundedLinear
-from tercel.signals.fusion import stack
+from tercel.signals.fusion import BOUNDED, BaseModel, BoundedLinear, stack
 from tercel.signals.model_folder import SignalModel
 
 S = 10**9

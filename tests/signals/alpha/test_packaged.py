@@ -13,7 +13,7 @@ from studies.shipped.alpha import NAMES, SOURCES, simulate_rounds, train_demo
 from tercel.core.errors import DataError, UnknownNameError
 from tercel.market.flow.preset import load
 from tercel.signals import model_folder
-from tercel.signals.base_model import BoundedLinear
+from tercel.signals.fusion import BoundedLinear
 from tercel.signals.model_folder import SignalModel, load_packaged, packaged, save
 
 FEATURES = {

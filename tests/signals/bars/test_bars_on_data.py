@@ -61,7 +61,7 @@ def test_order_flow_explains_and_foretells(
 def test_a_short_tape_is_refused() -> None:
     from dataclasses import replace
 
-    from tercel.market.tape.instrument import midnight_ns
+    from tercel.market.tape.events import midnight_ns
 
     start = midnight_ns(DAY.date, DAY.timezone) + 34_200 * NS_PER_SECOND
     short = replace(

@@ -18,7 +18,7 @@ from tercel.signals.risk.covariance import (
     NonlinearShrinkage,
     SampleCovariance,
 )
-from tercel.signals.risk.ports import CovarianceEstimator, TailModel, VolatilityModel
+from tercel.signals.risk.volatility import CovarianceEstimator, TailModel, VolatilityModel
 
 VOLATILITY = [*v.realised_models(), *v.daily_models(), *v.daily_models("rv")]
 SINGULAR = (SampleCovariance(), c.EwmaCovariance(), c.PseudoInverse(SampleCovariance()))

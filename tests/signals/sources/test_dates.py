@@ -16,8 +16,7 @@ from typer.testing import CliRunner
 from tercel.cli import app
 from tercel.core.errors import TercelError
 from tercel.core.tables.times import PLACES, readings
-from tercel.signals.sources.altdata import DatedSeries
-from tercel.signals.sources.fundamentals import Fundamentals
+from tercel.signals.sources.fundamentals import DatedSeries, Fundamentals
 from tercel.signals.sources.news import News
 from tercel.signals.sources.tables import read_prices
 from tercel.signals.targets import read_named, read_portfolio

@@ -14,9 +14,8 @@ from tests.signals.command.foreign import foreign, headlines
 from certify.kits.source import SourceContract
 from tercel.core.errors import DataError
 from tercel.signals.panel.panel import Panel, forward_returns, ranked
-from tercel.signals.sources.altdata import DatedSeries
 from tercel.signals.sources.daily import DailyFactors, daily_panel
-from tercel.signals.sources.fundamentals import Fundamentals, Statements
+from tercel.signals.sources.fundamentals import DatedSeries, Fundamentals, Statements
 from tercel.signals.sources.news import PENALTY, RARE, News, learned, masked
 from tercel.signals.sources.port import SignalSource, SourceAbsentError, at_new_york
 from tercel.signals.sources.registry import source_of

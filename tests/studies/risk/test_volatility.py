@@ -10,8 +10,15 @@ from studies.risk.series import checked, read_csv, read_sp500, read_spy
 from studies.risk.synthetic import gjr_series
 from studies.risk.volatility import Scaled, Yesterday, qlike, rank
 from tercel.core.errors import DataError
-from tercel.signals.risk.ports import DailySeries
-from tercel.signals.risk.volatility import Ewma, Garch, GarchFit, Har, fit_garch, trailing_mean
+from tercel.signals.risk.volatility import (
+    DailySeries,
+    Ewma,
+    Garch,
+    GarchFit,
+    Har,
+    fit_garch,
+    trailing_mean,
+)
 
 pytestmark = pytest.mark.release
 

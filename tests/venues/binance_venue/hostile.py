@@ -27,8 +27,7 @@ from tercel.desk.trading.stopping import KillCanceller
 from tercel.fix.received import WaitLimits
 from tercel.venues.binance_venue.budget import WeightBudget
 from tercel.venues.binance_venue.channel import ApiChannel
-from tercel.venues.binance_venue.keys import ApiSigner
-from tercel.venues.binance_venue.terms import BinanceTerms, SpotTerms
+from tercel.venues.binance_venue.terms import ApiSigner, BinanceTerms, SpotTerms
 from tercel.venues.binance_venue.venue import BinanceVenue
 
 NAME, AGENT, S = "ABCUSDT", "ann", 10**9

@@ -13,7 +13,7 @@ from tests.waiting import until
 from exchange.binance.limits import RateLimits
 from tercel.core import orders as o
 from tercel.core.errors import VenueError
-from tercel.core.fixed import ONE
+from tercel.core.orders import ONE
 from tercel.venues.binance_venue import upkeep
 from tercel.venues.binance_venue.venue import BinanceVenue
 

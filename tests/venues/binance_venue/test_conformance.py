@@ -12,7 +12,7 @@ from tests.venues.binance_venue.conftest import Served
 
 from certify.kits.venue import Trader, VenueConformance, number_of, reports
 from tercel.core import orders as o
-from tercel.core.fixed import ONE
+from tercel.core.orders import ONE
 from tercel.desk.gate.config import GateConfig, GateTerms
 from tercel.desk.gate.opening import opened
 from tercel.market.tape.schema import EXECUTE

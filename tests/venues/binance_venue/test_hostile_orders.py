@@ -7,11 +7,10 @@ from tests.venues.binance_venue.test_inquiry import FILTERS, HeldChannel
 
 from tercel.core import orders as o
 from tercel.core.errors import VenueError
-from tercel.core.fixed import ONE
+from tercel.core.orders import ONE
 from tercel.fix.memory import OrderMemory
 from tercel.fix.profiles.model import NamesTable
 from tercel.venues.binance_venue import ErrorCode
-from tercel.venues.binance_venue.balances import AssetLedger
 from tercel.venues.binance_venue.book import StreamedBook
 from tercel.venues.binance_venue.budget import WeightBudget
 from tercel.venues.binance_venue.channel import ApiAnswer
@@ -20,6 +19,7 @@ from tercel.venues.binance_venue.orders import OrderEntry
 from tercel.venues.binance_venue.rest import RequestRefusedError, read_json
 from tercel.venues.binance_venue.symbols import symbol_of
 from tercel.venues.binance_venue.tracker import OrderTracker
+from tercel.venues.binance_venue.upkeep import AssetLedger
 
 X, S = o.ExecType, o.OrdStatus
 NAMES = ("AUSDT", "BUSDT")

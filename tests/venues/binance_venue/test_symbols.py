@@ -11,8 +11,7 @@ from tests.exchange.binance.conftest import bench_of
 
 from exchange.binance.words import BinanceError
 from tercel.core.errors import VenueError
-from tercel.core.fixed import ONE
-from tercel.core.orders import NewOrder, Tif
+from tercel.core.orders import ONE, NewOrder, Tif
 from tercel.venues.binance_venue.rest import read_json
 from tercel.venues.binance_venue.symbols import TradedSymbol, symbol_of, whole
 

@@ -23,8 +23,8 @@ from tests.waiting import until
 
 from tercel.core import orders as o
 from tercel.core.errors import ConfigError, TercelError, VenueError
-from tercel.core.fixed import ONE
 from tercel.core.installation import PATH, proof
+from tercel.core.orders import ONE
 from tercel.desk.limits import LimitGate, parse
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal.store import SqlJournal

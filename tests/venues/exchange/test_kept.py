@@ -6,8 +6,7 @@ import pytest
 
 from certify.kits.venue import Trader
 from tercel.core.errors import ConfigError
-from tercel.core.fixed import ONE
-from tercel.core.orders import ExecType, OrdStatus, Report, StatusRequest, Tif
+from tercel.core.orders import ONE, ExecType, OrdStatus, Report, StatusRequest, Tif
 from tercel.market.book import layout as lay
 from tercel.market.flow.preset import load
 from tercel.market.simulator.source import Source, reactive

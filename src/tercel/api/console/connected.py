@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from tercel.api import desk_folder, desk_word
+from tercel.api import desk_folder
 from tercel.api.console.guard import HttpError
 from tercel.api.console.requests import RequestBook
-from tercel.core.errors import ConfigError, JournalError, OrderError, TercelError
-from tercel.core.names import offer
+from tercel.core.errors import ConfigError, JournalError, OrderError, TercelError, offer
 from tercel.core.ports import Entry
 from tercel.desk.console.desk import FolderDesk
 from tercel.desk.console.follow import JournalFollower
@@ -43,10 +42,10 @@ class RemoteDesk(FolderDesk):
         """
         if (
             command == "own_alert"
-            and (written := desk_word.own_alert(self.folder, body, by, reason)) is not None
+            and (written := desk_folder.own_alert(self.folder, body, by, reason)) is not None
         ):
             return written
-        posted = desk_word.ask(self.folder, command, body, reason, ANSWER_S, by)
+        posted = desk_folder.ask(self.folder, command, body, reason, ANSWER_S, by)
         if posted.entry is None and command not in CAREFUL and withdraw(self.folder, posted.number):
             raise OrderError(
                 f"an answer of {self.name}",

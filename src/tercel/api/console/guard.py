@@ -12,8 +12,7 @@ from fastapi.responses import JSONResponse, Response
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
-from tercel.api.console.people import NobodyError
-from tercel.api.console.roles import LEAST, PUBLIC, may
+from tercel.api.console.people import LEAST, PUBLIC, NobodyError, may
 from tercel.api.console.sessions import Sessions, Visit, carries
 from tercel.core.errors import TercelError, of_files
 from tercel.core.plain import plain

@@ -89,7 +89,11 @@ class IdentityProvider:
         self._flows = dict(kept[-MOST_FLOWS + 1 :])
         state, verifier, nonce = (secrets.token_urlsafe(48) for _ in range(3))
         self._flows[state] = flow = _Flow(verifier, nonce, site + CALLBACK, now + FLOW_S)
-        challenge = _b64(hashlib.sha256(verifier.encode()).digest())
+        challenge = (
+            base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest())
+            .decode()
+            .rstrip("=")
+        )
         asked = {
             "response_type": "code",
             "client_id": self._id,
@@ -230,7 +234,3 @@ def _fetched(
             "an answer of the provider", received[:200], "try again, or log in with a password"
         ) from None
     return found
-
-
-def _b64(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).decode().rstrip("=")

@@ -19,8 +19,8 @@ from tercel.api.console.models import (
     PostureBody,
     WithdrawBody,
 )
+from tercel.core.errors import offer
 from tercel.core.messages import Style
-from tercel.core.names import offer
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import BUY, SELL, SIDE_WORDS
 from tercel.desk.console.state import DeskState

@@ -31,8 +31,9 @@ from tercel.api.console.page_models import (
     OrderRow,
     ParentRow,
 )
-from tercel.core.fixed import ONE, Unit
-from tercel.core.plain import csv_text, plain
+from tercel.core.orders import ONE, Unit
+from tercel.core.plain import plain
+from tercel.core.report.cells import csv_text
 from tercel.core.vocabulary import SIDE_WORDS
 from tercel.desk.console.alerts import SEVERE, AlertBook
 from tercel.desk.console.chart import book, chart

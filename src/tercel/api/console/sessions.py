@@ -16,8 +16,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Final
 
-from tercel.api.console.people import LONGEST, People, Person
-from tercel.api.console.roles import LEAST, permissions
+from tercel.api.console.people import LEAST, LONGEST, People, Person, permissions
 
 IDLE_S: Final = 3600.0
 """A session ends after so long without a request; an open stream is none."""

@@ -12,9 +12,8 @@ from tercel.api.console import models, operator_actions
 from tercel.api.console.connected import ConnectedDesk, Desks
 from tercel.api.console.guard import HttpError, needs
 from tercel.api.console.models import Done, Interval, QuoteBody, QuotedCost, QuotedCosts, Waits
-from tercel.api.console.people import BOUND
+from tercel.api.console.people import BOUND, may
 from tercel.api.console.requests import CONFIRMED, REFUSED, Asked
-from tercel.api.console.roles import may
 from tercel.api.console.sessions import Sessions, Visit
 from tercel.core.errors import TercelError
 from tercel.desk.console.state import Agent, DeskState

@@ -1,14 +1,18 @@
-"""The simulated exchange of a desk: settled markets, what is planted in them, what is calm there."""
+"""The simulated exchange of a desk: its scenario, settled markets, what is planted in them, what is calm there."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from importlib.resources import files
 from typing import Final
 
 import numpy as np
+from pydantic import Field
 
-from tercel.api.demo.scenario import FlowRegime, GroundTruth, planted
+from tercel.core.arrays import Floats
+from tercel.core.errors import check_known
 from tercel.core.pace import Pace
 from tercel.core.ports import Clock, Journal
+from tercel.core.toml import TomlTable, validated
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.rounds.build import BuiltDesk, open_desk
 from tercel.desk.rounds.config import OFF, DeskConfig
@@ -23,6 +27,128 @@ from tercel.market.regimes.named import Factors
 from tercel.market.simulator.source import Source, reactive
 from tercel.signals.risk.anomaly import AnomalyBaseline, learn_calm, simulate
 from tercel.venues.exchange import EntryLatency, MarketSpec, RegimeChange, SimulatedExchange
+
+DEMO: Final = "demo.toml"
+
+
+class PlantedChange(TomlTable):
+    """A change planted in an instrument's market."""
+
+    at_round: float = Field(ge=0)
+    depth: float = Field(default=1.0, gt=0, le=10)
+    """Factor on the rate of limit orders: what rests follows it."""
+    activity: float = Field(default=1.0, gt=0, le=10)
+    """Factor on the rate of market orders."""
+    buy_share: float = Field(default=0.5, ge=0.05, le=0.95)
+    """Share of market orders that buy; 0.5 is no drift."""
+
+
+class PlantedMarket(TomlTable):
+    """What is planted in one instrument's market."""
+
+    drift: float = Field(default=0.0, ge=0, le=0.45)
+    """Planted informed flow: each round buyers and sellers are out of balance by up to this, at random."""
+    change: tuple[PlantedChange, ...] = ()
+
+
+class MarketScenario(TomlTable):
+    """What is planted in a desk's simulated markets."""
+
+    news: float = Field(default=0.6, ge=-1, le=1)
+    """Correlation of the synthetic news score with the planted drift; where none is planted there is no score."""
+    news_flips: int = Field(default=0, ge=0)
+    """Round from which on the score says the opposite; 0: never."""
+    instrument: dict[str, PlantedMarket] = Field(default_factory=dict)
+
+
+def scenario_of(config: DeskConfig, name: str = "the desk's file") -> MarketScenario:
+    """The scenario in a desk's configuration; `name` is how errors call the file.
+
+    Raises
+    ------
+    ConfigError
+        A table that is none, or that names an instrument which the desk has not.
+    """
+    found = validated(MarketScenario, config.scenario, f"{name}, [scenario]", "a scenario")
+    known = [one.name for one in config.instrument]
+    for planted_in in found.instrument:
+        check_known(planted_in, known, "an instrument of the desk, under [scenario.instrument]:")
+    return found
+
+
+def demo_text() -> str:
+    """The packaged desk's file, to start one's own from."""
+    return (files("tercel.api.demo") / DEMO).read_text(encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class FlowRegime:
+    """Flow of one instrument from one moment on.
+
+    Parameters
+    ----------
+    after_s : float
+        Seconds after the first round began.
+    depth, activity : float
+        Factors on the rates of limit and of market orders.
+    buy_share : float
+        Share of market orders that buy.
+    """
+
+    after_s: float
+    depth: float
+    activity: float
+    buy_share: float
+
+
+@dataclass(frozen=True)
+class GroundTruth:
+    """One instrument's ground truth and its news.
+
+    Parameters
+    ----------
+    regimes : tuple of FlowRegime
+        In order of time.
+    news : float64 (rounds,), or None
+        Score known at the start of each round: unit variance, correlated with the drift as the configuration says. None
+        where no drift is planted: there is nothing that it could predict.
+    """
+
+    regimes: tuple[FlowRegime, ...]
+    news: Floats | None
+
+
+def planted(config: DeskConfig) -> dict[str, GroundTruth]:
+    """Ground truth of every instrument, drawn from the desk's seed."""
+    scenario = scenario_of(config)
+    return {
+        instrument.name: _of(
+            config, scenario, instrument.name, np.random.default_rng([config.desk.seed, 13, number])
+        )
+        for number, instrument in enumerate(config.instrument)
+    }
+
+
+def _of(
+    config: DeskConfig, scenario: MarketScenario, name: str, rng: np.random.Generator
+) -> GroundTruth:
+    rounds, round_s, rho = config.desk.rounds, config.desk.round_s, scenario.news
+    market = scenario.instrument.get(name, PlantedMarket())
+    direction = rng.choice([-1.0, 0.0, 1.0], rounds)
+    noise = rng.normal(size=rounds)
+    # a fair draw of -1, 0, 1 has variance 2/3: the score is made of unit variance before it is mixed
+    told = np.where(np.arange(rounds) < (scenario.news_flips or rounds), direction, -direction)
+    news = rho * told / np.sqrt(2 / 3) + np.sqrt(1 - rho**2) * noise
+    moments = {number * round_s: 0.5 + market.drift * direction[number] for number in range(rounds)}
+    changes = {change.at_round * round_s: change for change in market.change}
+    regimes, buy_share, change = [], 0.5, PlantedChange(at_round=0)  # which changes nothing
+    for after in sorted(moments.keys() | changes.keys()):
+        buy_share = moments.get(after, buy_share)
+        change = changes.get(after, change)
+        tilted = float(np.clip(buy_share + (change.buy_share - 0.5), 0.05, 0.95))
+        regimes.append(FlowRegime(after, change.depth, change.activity, tilted))
+    return GroundTruth(tuple(regimes), news if market.drift else None)
+
 
 CALM_S, CALM_HOURS, CALM_SEED = 3600, 8, 2**31 - 11
 WORLDS: Final = 8

@@ -20,11 +20,10 @@ import polars as pl
 from tercel.core.errors import DataError
 from tercel.core.tables.columns import renamed, unread
 from tercel.core.tables.numbers import exact, not_money, sides, units
-from tercel.core.tables.table import ROW, Table, read_table
+from tercel.core.tables.table import ROW, USUAL_FILLS, USUAL_ORDERS, Table, plain_name, read_table
 from tercel.core.tables.table_map import AS_NAMED, TableMap, shipped, table_map
 from tercel.core.tables.text import MONEY
 from tercel.core.tables.times import dates_alone, days, moments
-from tercel.core.tables.usual import USUAL_FILLS, USUAL_ORDERS, plain_name
 from tercel.core.vocabulary import MOST_LOTS
 
 FILLS: Final = ("time", "symbol", "side", "quantity", "price")

@@ -17,8 +17,7 @@ from tercel.api.tca.files import fills_map, read_fill_file, read_orders
 from tercel.api.tca.own_fills import analyse
 from tercel.core.errors import ConfigError
 from tercel.core.plain import plain
-from tercel.core.report.page import Section, render
-from tercel.core.report.svg import Figure
+from tercel.core.report.svg import Figure, Section, render
 from tercel.core.report.tables import fixed, plain_table, spelt, without_idle
 from tercel.core.stats.bootstrap import FEW_CLUSTERS
 from tercel.core.tables.table_map import TableMap

@@ -5,11 +5,17 @@ import io
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from tercel.core.files import write_whole
+from tercel.core.plain import json_text
+
 if TYPE_CHECKING:
+    from jinja2 import Template
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Drawing
 
@@ -311,3 +317,112 @@ def inline(svg: str, name: str, alt: str) -> str:
     head = re.sub(r'\s(width|height)="[^"]*"', "", head)
     label = html.escape(alt, quote=True)
     return f'{head} role="img" aria-label="{label}" class="figure">{rest}'
+
+
+@dataclass(frozen=True)
+class Section:
+    """One part of a page.
+
+    Parameters
+    ----------
+    title : str
+    text : str or sequence of str
+        Paragraphs of plain text, shown above the rest.
+    html : str
+        Trusted markup, such as :func:`tercel.core.report.tables.plain_table` makes; shown as it is.
+    figures : sequence of Figure
+    facts : mapping of str to object
+        Shown as a list of terms and values.
+    folded : bool
+        Whether only its title is seen until it is opened; print shows all of it. A page with such a section has no
+        list of contents.
+    """
+
+    title: str
+    text: str | Sequence[str] = ""
+    html: str = ""
+    figures: Sequence[Figure] = ()
+    facts: Mapping[str, object] = field(default_factory=dict)
+    folded: bool = False
+
+    @property
+    def paragraphs(self) -> list[str]:
+        """The text as a list of paragraphs that are not empty."""
+        given = [self.text] if isinstance(self.text, str) else list(self.text)
+        return [paragraph for paragraph in given if paragraph]
+
+    @property
+    def anchor(self) -> str:
+        """Anchor of the section, for links.
+
+        >>> Section("What it cost, in parts").anchor
+        'what-it-cost-in-parts'
+        """
+        letters = "".join(letter if letter.isalnum() else " " for letter in self.title.lower())
+        return "-".join(letters.split())
+
+
+def render(
+    title: str,
+    lead: str,
+    sections: Sequence[Section],
+    facts: Mapping[str, object] | None = None,
+    footer: str = "",
+    language: str = "en",
+) -> str:
+    """A whole page as one string of HTML.
+
+    Parameters
+    ----------
+    title : str
+        What the page is about, in a few words.
+    lead : str
+        What was found, in a sentence or two: the reader may stop here.
+    sections : sequence of Section
+    facts : mapping of str to object, optional
+        Short facts under the lead: market, task, episodes, seeds.
+    footer : str
+        Last line: versions, dates; the caller's, since nothing here reads a clock.
+
+    Returns
+    -------
+    str
+        The same input gives the same bytes.
+
+    >>> "<h1>A run</h1>" in render("A run", "It ran.", [Section("Table", html="<p>1</p>")])
+    True
+    """
+    return _template().render(
+        title=title,
+        lead=lead,
+        sections=sections,
+        facts=facts or {},
+        footer=footer,
+        language=language,
+        variables=css_variables(),
+        css=style_sheet("tables.css") + style_sheet("page.css"),
+    )
+
+
+def style_sheet(name: str) -> str:
+    """A style sheet of this house: `page.css`, or `tables.css`, which the console has too."""
+    return (files("tercel.core.report") / name).read_text(encoding="utf-8")
+
+
+@cache
+def _template() -> "Template":
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.from_string(
+        (files("tercel.core.report") / "page.html").read_text(encoding="utf-8")
+    )
+
+
+def write_page(out: Path, name: str, found: Any, page: str) -> None:
+    """What was found as `name`.json, and its page as `name`.html, each whole or not at all."""
+    out.mkdir(parents=True, exist_ok=True)
+    write_whole(out / f"{name}.json", json_text(found) + "\n")
+    write_whole(out / f"{name}.html", page)

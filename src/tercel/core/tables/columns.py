@@ -6,12 +6,10 @@ from typing import Final
 
 import polars as pl
 
-from tercel.core.errors import ConfigError, DataError
-from tercel.core.names import check_known, nearest
+from tercel.core.errors import ConfigError, DataError, check_known, nearest
 from tercel.core.tables.numbers import not_money
-from tercel.core.tables.table import ROW, Table
+from tercel.core.tables.table import OURS, ROW, USUAL, Table, plain_name
 from tercel.core.tables.table_map import SETTINGS, Words
-from tercel.core.tables.usual import OURS, USUAL, plain_name
 
 SLIP: Final = 0.75
 """Similarity from which a column is a slip of the pen for one that is missing."""

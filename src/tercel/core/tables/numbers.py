@@ -7,9 +7,8 @@ from typing import Final
 
 import polars as pl
 
-from tercel.core.tables.table import ROW, Table
+from tercel.core.tables.table import ROW, Table, plain_name
 from tercel.core.tables.text import EITHER, SCALED, plain_text, with_point
-from tercel.core.tables.usual import plain_name
 from tercel.core.vocabulary import BUY, SELL
 
 # -- numbers --------------------------------------------------------------------------------------

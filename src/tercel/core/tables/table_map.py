@@ -8,10 +8,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
-from tercel.core.errors import ConfigError
-from tercel.core.names import check_known
-from tercel.core.toml import read_toml
-from tercel.core.validated import TomlTable, validated
+from tercel.core.errors import ConfigError, check_known
+from tercel.core.toml import TomlTable, read_toml, validated
 
 MAPS: Final = "tercel.core.tables.maps"
 Words = Annotated[

@@ -9,7 +9,7 @@ from itertools import takewhile
 from typing import Any, Final
 
 from tercel.core.checkpoints import Checkpoints
-from tercel.core.fixed import ONE, Unit
+from tercel.core.orders import ONE, Unit
 from tercel.core.ports import Entries, Entry
 from tercel.core.stats.history import thinned
 from tercel.desk.console.state import DeskState

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any, Final
 
-from tercel.core.fixed import ONE, shown
+from tercel.core.orders import ONE, shown
 from tercel.core.plain import plain
 from tercel.core.ports import Entries, Entry
 from tercel.core.stats.inference import WeightedSums

@@ -10,8 +10,7 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from tercel.core.toml import read_toml
-from tercel.core.validated import validated
+from tercel.core.toml import read_toml, validated
 
 _HELP: Final = "see `docs/howto/gate.md`"
 LISTEN: Final = "gate.sock"

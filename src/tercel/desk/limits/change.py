@@ -13,8 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 from typing import Any, Final, TypeVar
 
-from tercel.core.errors import ConfigError, LimitsError
-from tercel.core.names import offer
+from tercel.core.errors import ConfigError, LimitsError, offer
 from tercel.core.plain import parse_tables, plain
 from tercel.desk.limits import file
 

@@ -4,8 +4,7 @@ They are asked in the order of `gate.CHECKS`, so that each may rely on those bef
 A limit is the most that passes.
 """
 
-from tercel.core.fixed import ONE, PAID_ONE, text
-from tercel.core.orders import NewOrder, ReplaceOrder
+from tercel.core.orders import ONE, PAID_ONE, NewOrder, ReplaceOrder, text
 from tercel.desk.limits.file import DAY_NS, MONEY
 from tercel.desk.limits.quotes import NOBODY
 from tercel.desk.limits.state import NEVER_NS, Denial, InstrumentState, LimitQuery, Scope

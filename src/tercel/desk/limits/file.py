@@ -12,8 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from tercel.core.errors import LimitsError
-from tercel.core.names import offer
+from tercel.core.errors import LimitsError, offer
 from tercel.core.plain import parse_tables
 
 MONEY: Final = 2_000_000_000

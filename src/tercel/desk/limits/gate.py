@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from tercel.core import orders as o
 from tercel.core.errors import LimitsError, OrderError
-from tercel.core.fixed import ONE
+from tercel.core.orders import ONE
 from tercel.core.vocabulary import BUY, SELL
 from tercel.desk.limits import checks, watch
 from tercel.desk.limits.change import hash_of

@@ -9,8 +9,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from tercel.core.executions import Execution, Key, strange
-from tercel.core.fixed import ONE, ceiled, text
-from tercel.core.orders import REBOOKS, TERMINAL, ExecType, OrdStatus, Report
+from tercel.core.orders import ONE, REBOOKS, TERMINAL, ExecType, OrdStatus, Report, ceiled, text
 from tercel.desk.limits.file import WHOLE
 from tercel.desk.limits.state import (
     AT_ANY_PRICE,

@@ -1,4 +1,4 @@
-"""Counters behind the limits, in integers: quantities in 10^-8 of a lot, money in 10^-16 of `MONEY` (`core.fixed`).
+"""Counters behind the limits, in integers: quantities in 10^-8 of a lot, money in 10^-16 of `MONEY` (`core.orders`).
 
 An order keeps lots *reserved* until the venue has reported, beyond doubt, that they are gone: the most that a replace
 on its way could make of it, and every lot that the venue reports as filled but whose fill has not come yet. A report
@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Final, NamedTuple
 
 from tercel.core.executions import Executions
-from tercel.core.fixed import ONE, PAID_ONE
-from tercel.core.orders import NewOrder, ReplaceOrder
+from tercel.core.orders import ONE, PAID_ONE, NewOrder, ReplaceOrder
 from tercel.core.vocabulary import BUY, SELL
 from tercel.desk.limits.file import DAY_NS, AgentLimits, DeskLimits, InstrumentLimits, ScopeLimits
 from tercel.desk.limits.quotes import NOBODY, OwnQuotes

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from operator import ge
 from typing import Final, NamedTuple
 
-from tercel.core.fixed import ONE, PAID_ONE, shown
+from tercel.core.orders import ONE, PAID_ONE, shown
 from tercel.desk.limits.file import DAY_NS, MONEY, MS, WHOLE, Hours
 from tercel.desk.limits.state import NEVER_NS, AgentState, InstrumentState, LimitCounts, Scope
 

@@ -6,15 +6,13 @@ from math import ceil, inf
 from pathlib import Path
 from typing import Any, Final
 
-from tercel.core.errors import ConfigError, LimitsError, TercelError
-from tercel.core.names import check_known
+from tercel.core.errors import ConfigError, LimitsError, TercelError, check_known
 from tercel.core.ports import Journal, Venue
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.limits import LimitGate, Limits, changed, default_file, read
-from tercel.desk.rounds.agent_slot import AgentSlot
+from tercel.desk.rounds.agent_slot import AgentSlot, DriftDetector
 from tercel.desk.rounds.config import OFF, AgentSection, DeskConfig
 from tercel.desk.rounds.dependencies import DeskDependencies
-from tercel.desk.rounds.drift import DriftDetector
 from tercel.desk.rounds.forecasts import PACKAGED, DeskForecasts, check_signals
 from tercel.desk.rounds.loop import DeskLoop
 from tercel.desk.rounds.order_arrivals import TargetOrders, targets_of
@@ -25,8 +23,7 @@ from tercel.execution import policies_packaged
 from tercel.execution.foresight.forecaster import heard
 from tercel.execution.observation import OBS_NAMES
 from tercel.execution.policies.card import read_card
-from tercel.execution.policies.observed import OBSERVATIONS, read_observed
-from tercel.execution.policies.policy import CARD
+from tercel.execution.policies.policy import CARD, OBSERVATIONS, read_observed
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.registry.resolve import POLICY, pinned, resolve_policy
 from tercel.execution.strategies import MarketEstimates, wrap

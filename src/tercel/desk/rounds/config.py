@@ -23,8 +23,8 @@ from pydantic import (
     field_validator,
 )
 
-from tercel.core.names import offer
-from tercel.core.validated import TomlTable
+from tercel.core.errors import offer
+from tercel.core.toml import TomlTable
 from tercel.desk.rounds.sizing import SizingRule, WeightsRule
 from tercel.execution.market import Market
 from tercel.market.simulator.queue_models import DEFAULT

@@ -17,9 +17,8 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from tercel.core.errors import ConfigError, DataError, TercelError
+from tercel.core.errors import ConfigError, DataError, TercelError, check_known
 from tercel.core.messages import Alpha
-from tercel.core.names import check_known
 from tercel.core.plain import plain
 from tercel.core.ports import Entry
 from tercel.core.stats.inference import wilson

@@ -9,8 +9,8 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from tercel.core.errors import OrderError
-from tercel.core.fixed import ONE, PAID_ONE, floored, text
 from tercel.core.messages import Alpha, Posture
+from tercel.core.orders import ONE, PAID_ONE, floored, text
 from tercel.desk.rounds.forecasts import Outlook
 from tercel.desk.rounds.monitor import MarketMonitor
 from tercel.desk.rounds.sizing import FlowShares, Sizing
@@ -42,7 +42,7 @@ class FlowShortfall:
     def __init__(self, side: int) -> None:
         self.side = side
         self.cost2 = 0
-        """Cost of what is filled, 10^-16 half ticks x lots (`core.fixed`)."""
+        """Cost of what is filled, 10^-16 half ticks x lots (`core.orders`)."""
         self.asked2 = 0
         """Value of everything asked for at its arrival mid, in the same."""
         self._open: deque[_Open] = deque()

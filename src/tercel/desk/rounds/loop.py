@@ -20,9 +20,8 @@ import numpy as np
 
 from tercel.core.arrays import Float32, Int32, Ints
 from tercel.core.errors import OrderError
-from tercel.core.fixed import ONE, ceiled
 from tercel.core.messages import Alpha, Posture
-from tercel.core.orders import MarketRows, Report, VenueEvent
+from tercel.core.orders import ONE, MarketRows, Report, VenueEvent, ceiled
 from tercel.core.plain import plain
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import BUY, NS_PER_SECOND
@@ -201,7 +200,10 @@ class DeskLoop(SessionObserver):
     @property
     def results(self) -> list[dict[str, Any]]:
         """One row per finished parent, from the journal: `parents` in the JSON of `trade run`."""
-        return [_result(entry) for _, entry in self.session.journal.read(kinds=(kinds.FEEDBACK,))]
+        return [
+            {"id": entry.parent, "instrument": entry.instrument, "agent": entry.agent, **entry.body}
+            for _, entry in self.session.journal.read(kinds=(kinds.FEEDBACK,))
+        ]
 
     @property
     def share_path(self) -> list[tuple[int, str, dict[str, float]]]:
@@ -586,11 +588,6 @@ def _body(message: Alpha | Posture) -> dict[str, Any]:
     """A message's own fields: those that its entry holds too are left out."""
     beside = ("instrument", "agent", "parent", "at_ns")
     return {key: plain(value) for key, value in asdict(message).items() if key not in beside}
-
-
-def _result(entry: Entry) -> dict[str, Any]:
-    """A parent's row, from its feedback."""
-    return {"id": entry.parent, "instrument": entry.instrument, "agent": entry.agent, **entry.body}
 
 
 def _rounded(costs: Mapping[str, float]) -> str:

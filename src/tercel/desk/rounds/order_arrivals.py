@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 
 from tercel.core.errors import ConfigError
-from tercel.core.fixed import ONE
+from tercel.core.orders import ONE
 from tercel.core.vocabulary import BUY, MOST_LOTS, SELL
 from tercel.desk.rounds.config import DeskConfig, SignalsSection
 from tercel.desk.rounds.forecasts import DeskForecasts, session_day

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tercel.core.fixed import shown
+from tercel.core.orders import shown
 from tercel.core.plain import plain
 from tercel.core.ports import Journal
 from tercel.core.stats.inference import weighted_interval
@@ -58,7 +58,7 @@ class AgentOutcome:
     drift : float or None
         Distance of its inputs from those of its policy's training, in standard deviations; None without a policy.
     drifting : bool
-        They are outside the training distribution (`desk.rounds.drift`).
+        They are outside the training distribution (`desk.rounds.agent_slot`).
     strategy : str
     challenger : str or None
         The evidence on paper, where it has a challenger.

@@ -5,8 +5,17 @@ from dataclasses import dataclass, field
 
 from tercel.core.arrays import Ints
 from tercel.core.errors import OrderError
-from tercel.core.fixed import ONE, ceiled, floored
-from tercel.core.orders import CancelOrder, Command, NewOrder, ReplaceOrder, Report, Tif
+from tercel.core.orders import (
+    ONE,
+    CancelOrder,
+    Command,
+    NewOrder,
+    ReplaceOrder,
+    Report,
+    Tif,
+    ceiled,
+    floored,
+)
 from tercel.core.price_limit import limit_at
 from tercel.core.seeds import seed_stream
 from tercel.core.vocabulary import NO_ASK

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tercel.core.fixed import ONE
 from tercel.core.messages import Alpha, Posture, Style
+from tercel.core.orders import ONE
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.trading.executor import ParentExecutor

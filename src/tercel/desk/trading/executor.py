@@ -23,9 +23,17 @@ import numpy as np
 
 from tercel.core.arrays import Int32, Ints
 from tercel.core.errors import OrderError, PolicyError, TapeError
-from tercel.core.fixed import against
 from tercel.core.messages import Alpha, Posture
-from tercel.core.orders import M_NS, CancelReject, Command, ExecType, MarketRows, Report, VenueEvent
+from tercel.core.orders import (
+    M_NS,
+    CancelReject,
+    Command,
+    ExecType,
+    MarketRows,
+    Report,
+    VenueEvent,
+    against,
+)
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import FOREVER_NS, NO_ASK
 from tercel.desk.trading import executor_kernels as kernels
@@ -40,9 +48,9 @@ from tercel.execution.accounts import costs_of, fills_of
 from tercel.execution.costs import Costs
 from tercel.execution.driver import Driver
 from tercel.execution.guidance import guided_row
+from tercel.execution.intent import View
 from tercel.execution.reconcile import open_lots
 from tercel.execution.strategy import Strategy, forecaster_of, gap_of
-from tercel.execution.view import View
 from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import mark_unfilled

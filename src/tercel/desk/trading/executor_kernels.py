@@ -5,14 +5,12 @@ from typing import Final
 
 import numpy as np
 
-from tercel.core.jit import Longs, Packed, kernel
-from tercel.core.memory import fixed
+from tercel.core.jit import Longs, Packed, fixed, kernel
 from tercel.core.orders import M_AGGRESSOR, M_ID, M_KIND, M_LOTS, M_NS, M_PRICE, M_SIDE
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.execution.driver_kernels import FINE, apply_row
 from tercel.market.book import layout as lay
-from tercel.market.book.ladder import best, insert, public_lots_at
-from tercel.market.book.records import ledger_at, order_at
+from tercel.market.book.ladder import best, insert, ledger_at, order_at, public_lots_at
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.crossing import outside_feed
 from tercel.market.simulator.levels import guess_queues

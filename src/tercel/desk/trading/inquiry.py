@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from tercel.core.fixed import text as decimals
 from tercel.core.orders import Command, OrdStatus
+from tercel.core.orders import text as decimals
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.order import ChildOrder, Code

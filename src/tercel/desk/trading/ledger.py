@@ -11,9 +11,8 @@ from functools import partial
 from typing import Any, Final
 
 from tercel.core.executions import Key
-from tercel.core.fixed import ONE, ceiled, shown
 from tercel.core.hash_index import HashIndex, hash_of, numbers_of, text_of
-from tercel.core.orders import Report
+from tercel.core.orders import ONE, Report, ceiled, shown
 from tercel.core.ports import Entries, Entry, Journal
 from tercel.desk.limits import LimitGate
 from tercel.desk.trading.journal import kinds
@@ -374,7 +373,9 @@ class Ledger:
         if entry.kind == kinds.LIMITS:
             self.limits.apply(entry)
         elif entry.kind == kinds.SETTLED:
-            self.settled = settled_of(body)
+            self.settled = {
+                (account, instrument): qty for account, instrument, qty in body["qty_gaps"] if qty
+            }
         elif entry.kind == kinds.STANCE:
             self._stance(entry)
         elif entry.kind == kinds.HOLD:
@@ -469,11 +470,6 @@ def _not_taken(entry: Entry) -> tuple[int, str]:
     return ceiled(report.lots * ONE - report.cum_qty), f"the venue: {report.text}".removesuffix(
         ": "
     )
-
-
-def settled_of(body: Mapping[str, Any]) -> dict[tuple[str, str], int]:
-    """Position difference explained by a person, 10^-8 of a lot."""
-    return {(account, instrument): qty for account, instrument, qty in body["qty_gaps"] if qty}
 
 
 def obey(entry: Entry, limits: LimitGate) -> None:

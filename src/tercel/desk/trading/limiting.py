@@ -10,8 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
-from tercel.core.errors import OrderError, UnknownNameError, VenueError
-from tercel.core.names import offer
+from tercel.core.errors import OrderError, UnknownNameError, VenueError, offer
 from tercel.core.ports import Entry
 from tercel.desk.limits import (
     EVERYBODY,

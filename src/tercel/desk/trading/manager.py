@@ -11,11 +11,10 @@ from functools import partial
 from typing import Any, Final
 
 from tercel.core.errors import JournalError, OrderError, TapeError, VenueError
-from tercel.core.fixed import ceiled, shown
 from tercel.core.messages import Alpha, Posture
-from tercel.core.orders import Command, MarketRows, VenueEvent
+from tercel.core.orders import Command, MarketRows, VenueEvent, ceiled, shown
+from tercel.core.pool import Deadline
 from tercel.core.ports import Entry
-from tercel.core.threads import Deadline
 from tercel.core.vocabulary import FOREVER_NS
 from tercel.desk.trading.children import Assignment
 from tercel.desk.trading.executor import ParentExecutor

@@ -10,8 +10,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from tercel.core.errors import OrderError
-from tercel.core.fixed import floored
-from tercel.core.orders import NewOrder, Tif
+from tercel.core.orders import NewOrder, Tif, floored
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import FOREVER_NS
 from tercel.desk.trading.journal import kinds

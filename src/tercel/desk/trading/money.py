@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from tercel.core.arrays import Floats
-from tercel.core.fixed import ONE, PAID_ONE, Unit
+from tercel.core.orders import ONE, PAID_ONE, Unit
 from tercel.core.ports import Entry
 from tercel.core.stats.history import Curve, correlation, historical_loss
 from tercel.desk.trading.journal import kinds

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from tercel.core.fixed import ONE
-from tercel.core.fixed import text as decimals
 from tercel.core.orders import (
     HELD,
+    ONE,
     REBOOKS,
     TERMINAL,
     CancelOrder,
@@ -28,6 +27,7 @@ from tercel.core.orders import (
     Tif,
     Unread,
 )
+from tercel.core.orders import text as decimals
 from tercel.core.plain import altered
 
 S, X = OrdStatus, ExecType
@@ -165,7 +165,7 @@ class ChildOrder:
     pending : tuple of Pending
         Cancels and replaces without an answer.
     cum_qty, paid : int
-        What is booked, 10^-8 of a lot, and its sum of price x quantity (`core.fixed`).
+        What is booked, 10^-8 of a lot, and its sum of price x quantity (`core.orders`).
     counted_qty : int
         What is filled as the venue counts it, 10^-8 of a lot.
     acked : bool

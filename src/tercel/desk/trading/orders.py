@@ -8,9 +8,8 @@ from typing import Final
 
 from tercel.core import orders as o
 from tercel.core.executions import Execution, Executions, Key, strange
-from tercel.core.fixed import ceiled
-from tercel.core.fixed import text as decimals
-from tercel.core.orders import CancelReject, Holdings, Report
+from tercel.core.orders import CancelReject, Holdings, Report, ceiled
+from tercel.core.orders import text as decimals
 from tercel.core.plain import altered
 from tercel.core.ports import Entry
 from tercel.desk.trading.journal import kinds

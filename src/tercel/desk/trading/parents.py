@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from tercel.core import price_limit
 from tercel.core.errors import ConfigError, OrderError
-from tercel.core.fixed import ONE, floored, shown
+from tercel.core.orders import ONE, floored, shown
 from tercel.core.plain import altered
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import MOST_LOTS, NS_PER_SECOND

@@ -1,14 +1,14 @@
 """Positions: the fold over fills, in whole numbers.
 
-Quantities are 10^-8 of a lot, prices 10^-8 of a tick (`core.fixed`). Cash is in 10^-16 half ticks x lots, as a mid lies
+Quantities are 10^-8 of a lot, prices 10^-8 of a tick (`core.orders`). Cash is in 10^-16 half ticks x lots, as a mid lies
 on a half tick: a buy of q at p costs 2 p q.
 """
 
 from array import array
 from dataclasses import dataclass, replace
 
-from tercel.core.fixed import ONE, PAID_ONE, shown
 from tercel.core.hash_index import hash_of
+from tercel.core.orders import ONE, PAID_ONE, shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ class Position:
             share = (
                 abs(self.basis2)
                 if closing == abs(self.qty)
-                else _share(abs(self.basis2), closing, abs(self.qty))
+                else (abs(self.basis2) * closing // (abs(self.qty) * PAID_ONE) * PAID_ONE)
             )
             kept2 -= share if self.basis2 > 0 else -share
         return Position(
@@ -107,11 +107,6 @@ class Position:
             bought=self.bought + (qty if side > 0 else 0),
             sold=self.sold + (qty if side < 0 else 0),
         )
-
-
-def _share(basis2: int, closing: int, of: int) -> int:
-    """A part's share, in whole half ticks x lots."""
-    return basis2 * closing // (of * PAID_ONE) * PAID_ONE
 
 
 class Positions:

@@ -19,7 +19,6 @@ from operator import attrgetter
 from typing import Final
 
 from tercel.core.errors import OrderError, VenueError
-from tercel.core.fixed import shown, text
 from tercel.core.orders import (
     CancelOrder,
     CancelReject,
@@ -29,6 +28,8 @@ from tercel.core.orders import (
     Report,
     StatusRequest,
     Unread,
+    shown,
+    text,
 )
 from tercel.core.plain import plain
 from tercel.core.ports import Entry, Journal

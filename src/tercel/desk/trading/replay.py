@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from tercel.core.fixed import ONE, Unit
-from tercel.core.fixed import text as decimals
 from tercel.core.messages import Style
-from tercel.core.orders import ExecType, Report
+from tercel.core.orders import ONE, ExecType, Report, Unit
+from tercel.core.orders import text as decimals
 from tercel.core.ports import Entry, Journal
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.desk.trading.journal import kinds

@@ -15,11 +15,10 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Final
 
-from tercel.core.errors import OrderError, TapeError, UnknownNameError, VenueError
-from tercel.core.names import offer
+from tercel.core.errors import OrderError, TapeError, UnknownNameError, VenueError, offer
 from tercel.core.orders import Holdings, LinkStatus, MarketRows, Unread, VenueEvent
+from tercel.core.pool import Deadline
 from tercel.core.ports import Entry, Journal, Venue
-from tercel.core.threads import Deadline
 from tercel.core.version import code_mark
 from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
 from tercel.desk.limits import LimitGate

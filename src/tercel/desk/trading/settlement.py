@@ -16,8 +16,7 @@ from types import MappingProxyType
 from typing import Final
 
 from tercel.core.errors import OrderError, VenueError
-from tercel.core.fixed import text
-from tercel.core.orders import ExecType, Holdings, OrdStatus, Report
+from tercel.core.orders import ExecType, Holdings, OrdStatus, Report, text
 from tercel.core.ports import Entry
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds

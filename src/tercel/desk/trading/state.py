@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from tercel.core.fixed import ONE
-from tercel.core.orders import CancelOrder, Command, MassCancel, NewOrder, ReplaceOrder
+from tercel.core.orders import ONE, CancelOrder, Command, MassCancel, NewOrder, ReplaceOrder
 from tercel.core.ports import Entry
 from tercel.desk.limits import PAUSES, Denial
 from tercel.desk.trading.journal import kinds

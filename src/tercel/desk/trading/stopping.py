@@ -10,8 +10,7 @@ from threading import Lock
 from typing import Any, Final
 
 from tercel.core.errors import TercelError
-from tercel.core.fixed import shown
-from tercel.core.orders import CancelOrder, Command, MassCancel, StatusRequest
+from tercel.core.orders import CancelOrder, Command, MassCancel, StatusRequest, shown
 from tercel.core.ports import Entry
 from tercel.core.threads import PeriodicThread
 from tercel.desk.trading.gateway import OrderGateway

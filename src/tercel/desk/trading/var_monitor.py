@@ -6,7 +6,7 @@ Value at risk refuses and stops nothing (`desk.limits` do): it says what may com
 from collections.abc import Sequence
 from typing import Final
 
-from tercel.core.fixed import Unit
+from tercel.core.orders import Unit
 from tercel.core.ports import Entry, Journal
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds

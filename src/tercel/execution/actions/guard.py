@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 
 from tercel.core.arrays import AnyArray, Ints
 from tercel.core.errors import ConfigError
-from tercel.execution.intent import REST0, TAKE, Intents, K
+from tercel.execution.intent import REST0, TAKE, Intents, K, View
 from tercel.execution.strategy import ladder, settle
-from tercel.execution.view import View
 
 # -- guard ----------------------------------------------------------------------------------------
 

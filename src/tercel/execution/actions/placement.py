@@ -9,9 +9,19 @@ import numpy as np
 from tercel.core.arrays import AnyArray, Floats, Ints
 from tercel.core.errors import ConfigError
 from tercel.execution.actions.kernels import decode_placement
-from tercel.execution.intent import AT_TOUCH, CANCEL, KEEP, OUTSIDE, REST0, TAKE, WIDTH, Intents, K
+from tercel.execution.intent import (
+    AT_TOUCH,
+    CANCEL,
+    KEEP,
+    OUTSIDE,
+    REST0,
+    TAKE,
+    WIDTH,
+    Intents,
+    K,
+    View,
+)
 from tercel.execution.strategy import Strategy, hold, ladder, settle
-from tercel.execution.view import View
 
 # -- choice ---------------------------------------------------------------------------------------
 # Checks that all action decoders share: indices, vectors, unknown parameters.

@@ -22,9 +22,8 @@ from tercel.execution import columns as c
 from tercel.execution import intent as i
 from tercel.execution.actions.kernels import is_tradable, keep_grains
 from tercel.execution.actions.placement import checked_vectors, refuse_unknown
-from tercel.execution.intent import Intents
+from tercel.execution.intent import Intents, View
 from tercel.execution.strategy import Strategy
-from tercel.execution.view import View
 
 LABELS: Final = ("take", "improve", "touch", "touch-1", "touch-2", "touch-3", "hide")
 SIZE: Final = len(LABELS)

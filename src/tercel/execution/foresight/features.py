@@ -24,8 +24,7 @@ from typing import Final
 from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.execution.microstructure import imbalance
-from tercel.market.book.ladder import in_window
-from tercel.market.book.records import level_at
+from tercel.market.book.ladder import in_window, level_at
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.past_seconds import WIDEST
 from tercel.market.simulator.records import second_at, state_at

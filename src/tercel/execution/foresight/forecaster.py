@@ -20,10 +20,9 @@ from zipfile import BadZipFile
 import numpy as np
 
 from tercel.core.arrays import AnyArray, Floats, Ints
-from tercel.core.errors import DataError
+from tercel.core.errors import DataError, check_known
 from tercel.core.jit import Floats as Reals
 from tercel.core.jit import Longs, Packed, allocating_kernel
-from tercel.core.names import check_known
 from tercel.core.plain import parse_json
 from tercel.execution import columns as c
 from tercel.execution.foresight import features as f

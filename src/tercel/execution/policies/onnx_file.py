@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tercel.core.arrays import Bools, Float32
 from tercel.core.errors import PolicyError
-from tercel.core.threads import stopped_by
+from tercel.core.pool import stopped_by
 from tercel.execution.policies.mlp import HEADS, Activation, Greedy, Head, MlpPolicy
 
 if TYPE_CHECKING:

@@ -1,19 +1,21 @@
 """A policy on disk: a folder with ``policy.onnx`` (weights, normalisation included) and ``card.json``."""
 
 import hashlib
+import json
 import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 
 from tercel import __version__
-from tercel.core.arrays import AnyArray, Bools, Float32
+from tercel.core.arrays import AnyArray, Bools, Float32, Floats
 from tercel.core.errors import ConfigError, PolicyError
+from tercel.execution.observation import OBS_NAMES
 from tercel.execution.policies.card import Card, layout_hash, read_card
 from tercel.execution.policies.mlp import HEADS, Head, MlpPolicy
 from tercel.execution.policies.onnx_file import OnnxPolicy, from_onnx, to_onnx
@@ -262,3 +264,100 @@ def _place(staged: Path, names: list[str], out: Path, aside: Path) -> None:
     if out.is_dir():
         out.rename(aside / "old")
     staged.rename(out)
+
+
+OBSERVATIONS: Final = "observations.json"
+LEVELS: Final = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
+"""Quantiles that :class:`CalmObservations` keeps."""
+
+
+@dataclass(frozen=True, eq=False)
+class CalmObservations:
+    """Mean, standard deviation and quantiles of each observation entry over calm episodes.
+
+    Parameters
+    ----------
+    entries : tuple of str
+        Names, in the policy's order (D).
+    mean, sd : float64 (D,)
+    quantiles : float64 (len(LEVELS), D)
+    decisions, episodes : int
+        Behind the figures; decisions of one episode are not independent.
+    market, command : str
+        Where, and what printed them.
+    """
+
+    entries: tuple[str, ...]
+    mean: Floats
+    sd: Floats
+    quantiles: Floats
+    decisions: int
+    episodes: int
+    market: str
+    command: str
+
+    @classmethod
+    def of(
+        cls, observations: Floats, episodes: int, market: str, command: str
+    ) -> "CalmObservations":
+        """Statistics of observations float (n, D)."""
+        values = np.asarray(observations, np.float64)
+        quantiles = np.quantile(values, LEVELS, axis=0)
+        return cls(
+            OBS_NAMES,
+            values.mean(0),
+            values.std(0, ddof=1),
+            quantiles,
+            len(values),
+            episodes,
+            market,
+            command,
+        )
+
+    def to_json(self) -> str:
+        """A JSON object that :func:`read_observed` reads."""
+        plain = {
+            "market": self.market,
+            "command": self.command,
+            "episodes": self.episodes,
+            "decisions": self.decisions,
+            "levels": list(LEVELS),
+            "entries": {
+                name: {"mean": mean, "sd": sd, "quantiles": q}
+                for name, mean, sd, q in zip(
+                    self.entries,
+                    self.mean.tolist(),
+                    self.sd.tolist(),
+                    self.quantiles.T.tolist(),
+                    strict=True,
+                )
+            },
+        }
+        return json.dumps(plain, indent=1) + "\n"
+
+
+def read_observed(path: Path) -> CalmObservations:
+    """The figures in a file.
+
+    Raises
+    ------
+    PolicyError
+        When it is missing or none.
+    """
+    try:
+        raw = json.loads(path.read_text())
+        entries = raw["entries"]
+        columns = [
+            [entry[key] for entry in entries.values()] for key in ("mean", "sd", "quantiles")
+        ]
+        mean, sd, quantiles = (np.array(column, np.float64) for column in columns)
+        counts = int(raw["decisions"]), int(raw["episodes"])
+        return CalmObservations(
+            tuple(entries), mean, sd, quantiles.T, *counts, str(raw["market"]), str(raw["command"])
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise PolicyError(
+            "figures of a policy's observations",
+            f"{path}: {error}",
+            f"python -c \"import tercel; tercel.load_policy('{path.parent}').observe('MARKET')\"",
+        ) from error

@@ -8,11 +8,10 @@ from typing import Any, Final
 import numpy as np
 
 from tercel.core.arrays import AnyArray, Bools, Float32
-from tercel.core.errors import ConfigError, PolicyError
-from tercel.core.names import check_known
+from tercel.core.errors import ConfigError, PolicyError, check_known
 from tercel.execution.action_sets import ActionSet, action_set
 from tercel.execution.foresight.forecaster import DEFAULT, Forecaster, heard, spread_alone
-from tercel.execution.intent import Intents
+from tercel.execution.intent import Intents, View
 from tercel.execution.observations import (
     ObservationFunction,
     Observer,
@@ -36,7 +35,6 @@ from tercel.execution.strategy import (
     gap_of,
     shares,
 )
-from tercel.execution.view import View
 
 # -- strategy -------------------------------------------------------------------------------------
 

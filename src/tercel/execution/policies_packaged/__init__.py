@@ -11,11 +11,9 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from tercel.core.errors import UnknownNameError
-from tercel.core.names import offer
+from tercel.core.errors import UnknownNameError, offer
 from tercel.execution.policies.card import Card, read_card
-from tercel.execution.policies.observed import OBSERVATIONS, CalmObservations, read_observed
-from tercel.execution.policies.policy import CARD
+from tercel.execution.policies.policy import CARD, OBSERVATIONS, CalmObservations, read_observed
 from tercel.execution.policies.strategy import PolicyStrategy, policy_strategy
 from tercel.execution.strategies import MarketEstimates, build, wrap
 from tercel.execution.strategy import Strategy

@@ -9,9 +9,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
 
-from tercel.core.errors import PolicyError, UnknownNameError
+from tercel.core.errors import PolicyError, UnknownNameError, nearest
 from tercel.core.files import locked
-from tercel.core.names import nearest
 from tercel.execution import policies_packaged
 from tercel.execution.policies.policy import CARD, load_policy
 from tercel.execution.registry.entries import (

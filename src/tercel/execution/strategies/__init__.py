@@ -7,8 +7,7 @@ that inherits `certify.kits.strategy.StrategyConformance`.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from tercel.core.errors import ConfigError, UnknownNameError
-from tercel.core.names import check_known
+from tercel.core.errors import ConfigError, UnknownNameError, check_known
 from tercel.execution.strategies import baselines as b
 from tercel.execution.strategies import timed
 from tercel.execution.strategies import tunable as t

@@ -49,10 +49,9 @@ from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution.guidance import expected_move
-from tercel.execution.intent import Intents
+from tercel.execution.intent import Intents, View
 from tercel.execution.strategies.baselines import lots_of, take_to
 from tercel.execution.strategy import Strategy
-from tercel.execution.view import View
 
 
 @dataclass(frozen=True)

@@ -48,9 +48,8 @@ from tercel.core.messages import ANY_STYLE, Style
 from tercel.execution import columns as c
 from tercel.execution import intent as it
 from tercel.execution.actions.kernels import is_tradable
-from tercel.execution.intent import Intents
+from tercel.execution.intent import Intents, View
 from tercel.execution.strategy import Strategy, Wrapper
-from tercel.execution.view import View
 
 # -- tilt kernels ---------------------------------------------------------------------------------
 # A row of an intent under a forecast and within a posture, compiled: see `alpha_tilt` for the rules.

@@ -43,9 +43,8 @@ from numpy.typing import ArrayLike
 from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import ConfigError
 from tercel.execution.actions import placement
-from tercel.execution.intent import AT_TOUCH, REST0, TAKE, Intents, K
+from tercel.execution.intent import AT_TOUCH, REST0, TAKE, Intents, K, View
 from tercel.execution.strategy import Shares, Strategy, expected_shares, hold, ladder, settle
-from tercel.execution.view import View
 
 # -- estimates ------------------------------------------------------------------------------------
 # Market estimates for written strategies, from training data alone.

@@ -22,9 +22,8 @@ from tercel.core.plain import parse_json
 from tercel.execution import columns as c
 from tercel.execution.foresight.forecaster import DEFAULT, SHIPPED, Forecaster, heard
 from tercel.execution.guidance import expected_move
-from tercel.execution.intent import CANCEL, OUTSIDE, REST0, Intents
+from tercel.execution.intent import CANCEL, OUTSIDE, REST0, Intents, View
 from tercel.execution.strategy import Strategy, Wrapper, forecaster_of, settle
-from tercel.execution.view import View
 
 # -- flow -----------------------------------------------------------------------------------------
 

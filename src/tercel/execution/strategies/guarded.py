@@ -11,14 +11,13 @@ from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution.actions import residual as r
 from tercel.execution.actions.guard import CatchUp
 from tercel.execution.actions.kernels import keep_grains
-from tercel.execution.intent import TAKE, Intents
+from tercel.execution.intent import TAKE, Intents, View
 from tercel.execution.observation_v2 import OBS2_NAMES, OBS2_SIZE, encode_v2_rows
 from tercel.execution.strategies.baselines import MarketEstimates
 from tercel.execution.strategies.timed import GAP_NS, between_slices
 from tercel.execution.strategies.tunable import FOR_ANY_MARKET, TwapRepeg
 from tercel.execution.strategies.vector import Layout, Tunable
 from tercel.execution.strategy import Strategy, hold, settle
-from tercel.execution.view import View
 
 # -- guarded --------------------------------------------------------------------------------------
 

@@ -20,9 +20,8 @@ from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution.actions.kernels import keep_grains
 from tercel.execution.foresight.forecaster import Forecaster, heard, shipped, spread_alone
-from tercel.execution.intent import ANCHOR, AT_TOUCH, REST0, STEP, TAKE, Intents, K
+from tercel.execution.intent import ANCHOR, AT_TOUCH, REST0, STEP, TAKE, Intents, K, View
 from tercel.execution.strategy import Strategy, Wrapper, gap_of, hold, ladder, settle
-from tercel.execution.view import View
 
 # -- events clock ---------------------------------------------------------------------------------
 # `OnEvents`: any strategy, asked again whenever something happened that matters to it.

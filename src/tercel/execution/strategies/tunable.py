@@ -44,12 +44,11 @@ from numpy.typing import ArrayLike
 from tercel.core.arrays import Ints
 from tercel.core.jit import Floats
 from tercel.execution.actions.kernels import GRAINS
-from tercel.execution.intent import ANCHOR, AT_TOUCH, IMPROVE, REST0, TAKE, Intents, K
+from tercel.execution.intent import ANCHOR, AT_TOUCH, IMPROVE, REST0, TAKE, Intents, K, View
 from tercel.execution.strategies.almgren_chriss import share_left
 from tercel.execution.strategies.baselines import lots_of, shares_done, take_to
 from tercel.execution.strategies.vector import Layout, Tunable, sigmoid
 from tercel.execution.strategy import hold, ladder, settle
-from tercel.execution.view import View
 
 NEVER = 2**40
 """Lots of arrears that no order has."""

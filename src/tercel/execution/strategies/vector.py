@@ -9,17 +9,15 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tercel.core.errors import ConfigError
+from tercel.core.errors import ConfigError, check_known
 from tercel.core.jit import Floats, Longs, Packed, kernel
-from tercel.core.names import check_known
 from tercel.execution import columns as c
 from tercel.execution import intent as it
 from tercel.execution.actions.kernels import GRAINS, whole_grains
-from tercel.execution.intent import WIDTH, Intents
+from tercel.execution.intent import WIDTH, Intents, View
 from tercel.execution.microstructure import imbalance
 from tercel.execution.strategies.baselines import MarketEstimates
 from tercel.execution.strategy import Strategy
-from tercel.execution.view import View
 
 # -- display --------------------------------------------------------------------------------------
 # Compiled parts of the tuned rules: market readings, overdue lots by the clock, lots on show.

@@ -12,10 +12,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
-from tercel.core.errors import ConfigError
-from tercel.core.names import check_known
-from tercel.core.toml import parse_toml, read_toml, row_of
-from tercel.core.validated import TomlTable, schema_of, validated
+from tercel.core.errors import ConfigError, check_known
+from tercel.core.toml import TomlTable, parse_toml, read_toml, row_of, schema_of, validated
 from tercel.fix import tags as t
 from tercel.fix.connection import TlsSettings
 from tercel.fix.own_dictionary import own_dictionary

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator, model_validator
 
-from tercel.core.validated import TomlTable
+from tercel.core.toml import TomlTable
 from tercel.fix.profiles.secrets import Secret
 
 Tag = Annotated[int, Field(ge=1, le=99_999_999)]

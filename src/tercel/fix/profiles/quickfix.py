@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from tercel.core.errors import ConfigError
-from tercel.core.names import offer
+from tercel.core.errors import ConfigError, offer
 from tercel.fix.profiles.model import DAYS
 
 _AT: Final = {

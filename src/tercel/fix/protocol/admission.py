@@ -5,8 +5,7 @@ from typing import Final
 
 from tercel.fix.protocol import validate as v
 from tercel.fix.protocol.message import Message, utc_ns
-from tercel.fix.protocol.settings import SessionSettings
-from tercel.fix.protocol.store import SequenceNumbers
+from tercel.fix.protocol.settings import SequenceNumbers, SessionSettings
 
 _KEPT: Final = 64
 

@@ -6,8 +6,7 @@ from typing import Final
 from tercel.core.errors import VenueError
 from tercel.fix.protocol.codec import decode, encode
 from tercel.fix.protocol.message import Fields, Message, utc_text
-from tercel.fix.protocol.settings import SessionSettings
-from tercel.fix.protocol.store import SessionStore
+from tercel.fix.protocol.settings import SessionSettings, SessionStore
 from tercel.fix.protocol.validate import check
 
 REPEATS_PER_S: Final = 5_000
@@ -26,7 +25,7 @@ class Outbox:
     store : SessionStore
         Where messages are that were sent before; this class reads it alone.
 
-    >>> from tercel.fix.protocol.store import MemoryStore
+    >>> from tercel.fix.protocol.settings import MemoryStore
     >>> box = Outbox(SessionSettings("DESK", "VENUE"), MemoryStore())
     >>> box.emit("0", [])
     >>> decode(box.take()[0]).number, box.next

@@ -23,8 +23,16 @@ from tercel.fix.protocol.admission import (
 from tercel.fix.protocol.codec import Decoder, GarbledMessage
 from tercel.fix.protocol.message import Fields, Message
 from tercel.fix.protocol.outbox import Outbox
-from tercel.fix.protocol.settings import Outcome, SessionEvent, SessionEventKind, SessionSettings
-from tercel.fix.protocol.store import Commit, MemoryStore, SequenceNumbers, SessionStore
+from tercel.fix.protocol.settings import (
+    Commit,
+    MemoryStore,
+    Outcome,
+    SequenceNumbers,
+    SessionEvent,
+    SessionEventKind,
+    SessionSettings,
+    SessionStore,
+)
 
 _S: Final = 1_000_000_000
 _QUIET: Final = (

@@ -1,9 +1,9 @@
 """Settings agreed between the sides of a session, and the events a session reports."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 from tercel.core.errors import ConfigError
 from tercel.fix.protocol.dictionary import Dictionary, standard
@@ -181,3 +181,88 @@ class Outcome:
     messages: list[Message] = field(default_factory=list)
     events: list[SessionEvent] = field(default_factory=list)
     close: bool = False
+
+
+@dataclass(frozen=True)
+class SequenceNumbers:
+    """Sequence numbers of a session.
+
+    Parameters
+    ----------
+    next_out, next_in : int
+        MsgSeqNum of the next message sent, and of the next one expected.
+    since_ns : int
+        When both were 1, ns since 1970; 0: nobody knows.
+    """
+
+    next_out: int = 1
+    next_in: int = 1
+    since_ns: int = 0
+
+
+@dataclass(frozen=True)
+class Commit:
+    """State changes of one call to a session.
+
+    Parameters
+    ----------
+    numbers : SequenceNumbers
+        From now on.
+    sent : tuple of (number, bytes)
+        Application messages as they went out. Messages of the session itself are not kept: they are never repeated,
+        and a logon may have a password in it.
+    received : tuple of Message
+        What the application is about to be given.
+    events : tuple of SessionEvent
+        What else happened, rejected messages among it.
+    reset : bool
+        Forget all that was sent before.
+    """
+
+    numbers: SequenceNumbers
+    sent: tuple[tuple[int, bytes], ...] = ()
+    received: tuple[Message, ...] = ()
+    events: tuple[SessionEvent, ...] = ()
+    reset: bool = False
+
+
+class SessionStore(Protocol):
+    """Port of session storage. An implementation writes each commit whole or not at all."""
+
+    def load(self) -> SequenceNumbers:
+        """Sequence numbers of the last commit."""
+
+    def commit(self, change: Commit) -> None:
+        """Write a commit; it survives a crash once this returns."""
+
+    def sent(self, first: int, last: int) -> Iterable[tuple[int, bytes]]:
+        """Application messages sent with numbers from `first` to `last`, in order."""
+
+
+class MemoryStore:
+    """Session storage in memory.
+
+    >>> store = MemoryStore()
+    >>> store.commit(Commit(SequenceNumbers(3, 2), sent=((2, b"8=FIX..."),)))
+    >>> store.load().next_out, list(store.sent(1, 9))
+    (3, [(2, b'8=FIX...')])
+    """
+
+    def __init__(self) -> None:
+        self._numbers = SequenceNumbers()
+        self._sent: dict[int, bytes] = {}
+
+    def load(self) -> SequenceNumbers:
+        """See :class:`SessionStore`."""
+        return self._numbers
+
+    def commit(self, change: Commit) -> None:
+        """See :class:`SessionStore`."""
+        if change.reset:
+            self._sent.clear()
+        self._numbers = change.numbers
+        self._sent.update(change.sent)
+
+    def sent(self, first: int, last: int) -> Iterable[tuple[int, bytes]]:
+        """See :class:`SessionStore`."""
+        return [(number, raw) for number, raw in self._sent.items() if first <= number <= last]

@@ -25,7 +25,7 @@ from tercel.core.arrays import Bools, Float32, Floats, Indices, Ints
 from tercel.core.errors import TercelError
 from tercel.core.stats import Moments, cluster_index, cluster_sums
 from tercel.execution import columns as c
-from tercel.execution.view import View
+from tercel.execution.intent import View
 
 Expected = Callable[[View], Floats]
 """View of n decisions -> expected (take, rungs) as shares of what is left, float64 (n, V)."""

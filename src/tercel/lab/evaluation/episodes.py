@@ -22,10 +22,9 @@ from tercel.execution.accounts import costs_of, fills_of
 from tercel.execution.costs import Costs
 from tercel.execution.foresight.forecaster import Forecaster, Teller
 from tercel.execution.guidance import WORDS, Guidance
-from tercel.execution.intent import WIDTH, Intents
+from tercel.execution.intent import WIDTH, Intents, View
 from tercel.execution.observation import OBS_SIZE
 from tercel.execution.task import LATENCIES, Task
-from tercel.execution.view import View
 from tercel.lab.evaluation.backgrounds import Backgrounds
 from tercel.market.regimes.named import Factors, impose
 from tercel.market.regimes.truth import RegimeOccupancy, in_force

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Final
 
 import numpy as np
 
@@ -14,18 +15,58 @@ from tercel.execution.costs import Costs
 from tercel.execution.intent import empty
 from tercel.execution.market import Market
 from tercel.execution.observation import OBS_PRIVATE
+from tercel.execution.policies.policy import CalmObservations
 from tercel.execution.strategies import MarketEstimates, eta_of_depth
 from tercel.execution.strategy import Strategy, forecaster_of, gap_of
 from tercel.execution.task import Task
 from tercel.lab.evaluation.adaptability import Decisions
 from tercel.lab.evaluation.backgrounds import Backgrounds
-from tercel.lab.evaluation.episodes import Episodes, Plan, sides_of, streams_plan
-from tercel.market.flow import Preset
+from tercel.lab.evaluation.episodes import Episodes, Plan, seeded_plan, sides_of, streams_plan
+from tercel.market.flow import Preset, load
 from tercel.market.impact.law import ImpactLaw
 from tercel.market.impact.pilot import law_for
 from tercel.market.regimes.choice import with_chosen
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source, reactive, settled_bank
+
+EPISODES: Final = 256
+"""Episodes in all that are looked at."""
+SEED: Final = 2_026
+
+
+def observed_in(
+    plans: Sequence[tuple[Source, Task, Plan]], strategy: Strategy, market: str, command: str
+) -> CalmObservations:
+    """Figures of what a strategy observes in episodes of plans, at most :data:`EPISODES` of all.
+
+    Parameters
+    ----------
+    plans : sequence of (Source, Task, Plan)
+        Market, order and episodes.
+    strategy : Strategy
+    market, command : str
+        What the figures say of where they are from, and what printed them.
+    """
+    each = max(EPISODES // len(plans), 1)
+    parts = []
+    episodes = 0
+    for source, task, plan in plans:
+        part = plan.take(slice(each))
+        recording = Recording(len(part))
+        run_strategies(source, task, part, [strategy], recording=recording)
+        seen = recording.decisions[0]
+        parts.append(seen.obs[seen.live].astype(np.float64))
+        episodes += len(part)
+    return CalmObservations.of(np.concatenate(parts), episodes, market, command)
+
+
+def observed_in_preset(task: Task, strategy: Strategy, market: str) -> CalmObservations:
+    """Figures of what a strategy observes in a preset market, working orders of a task."""
+    preset = load(market)
+    plan = seeded_plan(task, task.lots(preset.volume_per_s), SEED, 0, EPISODES)
+    plans = [(reactive(preset, 1), task, plan)]
+    return observed_in(plans, strategy, preset.name, f"Policy.observe({market!r})")
+
 
 # -- experiment -----------------------------------------------------------------------------------
 

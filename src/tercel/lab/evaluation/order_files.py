@@ -13,10 +13,9 @@ from tercel.core.errors import ConfigError, DataError, TercelError
 from tercel.core.progress import say
 from tercel.core.tables.columns import renamed, unread
 from tercel.core.tables.numbers import exact, sides
-from tercel.core.tables.table import ROW, HowToMap, read_table
+from tercel.core.tables.table import ROW, USUAL, HowToMap, read_table
 from tercel.core.tables.table_map import Called, TableMap, table_map
 from tercel.core.tables.times import ordered
-from tercel.core.tables.usual import USUAL
 from tercel.execution.task import Task
 from tercel.lab.evaluation.orders import Order, placed
 from tercel.market.tape import Lake

@@ -13,7 +13,7 @@ from tercel.core.errors import ConfigError, TercelError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution.task import Task
 from tercel.market.tape import Instrument, Lake
-from tercel.market.tape.instrument import clock_s, local_ns, midnight_ns
+from tercel.market.tape.events import clock_s, local_ns, midnight_ns
 
 _TIME: Final = re.compile(r"(?:(\d{4}-\d\d-\d\d)[T ])?(\d\d?:\d\d(?::\d\d)?)")
 

@@ -7,8 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Self
 
-from tercel.core.errors import ConfigError
-from tercel.core.names import listed
+from tercel.core.errors import ConfigError, listed
 from tercel.execution.market import AT_ONCE, Market
 from tercel.execution.task import LATER, Task
 from tercel.lab.evaluation.orders import Order

@@ -8,13 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.arrays import Bools, Floats, Ints
-from tercel.core.errors import ConfigError
-from tercel.core.names import check_known
+from tercel.core.errors import ConfigError, check_known
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution.costs import BPS
+from tercel.execution.intent import View
 from tercel.execution.observations import name_of
 from tercel.execution.own_code import place_of, remedy_of
-from tercel.execution.view import View
 from tercel.lab.evaluation.episodes import Episodes
 from tercel.lab.learning.port import State
 from tercel.market.simulator import layout as sim

@@ -3,9 +3,18 @@
 from tercel.market.book import layout
 from tercel.market.book.book import Book, BookFill, OrderType
 from tercel.market.book.id_map import Ids, find, new_ids
-from tercel.market.book.ladder import allocate, best, in_window, lots_at, public_depth
+from tercel.market.book.ladder import (
+    allocate,
+    best,
+    in_window,
+    ledger_at,
+    level_at,
+    lots_at,
+    order_at,
+    public_depth,
+    side_at,
+)
 from tercel.market.book.layout import OVERFLOW, new_book
-from tercel.market.book.records import ledger_at, level_at, order_at, side_at
 from tercel.market.book.tape_kernels import apply_one
 
 __all__ = [

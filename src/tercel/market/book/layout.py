@@ -19,7 +19,7 @@ from tercel.core.vocabulary import NO_ASK, NO_BID
 
 # -- header -----------------------------------------------------------------------------------------------------------
 ORDERS, WIDTH, OWN, AT_LEVELS, AT_LEDGER = GEOMETRY = range(5)
-"""Words that a book is made with and that nobody changes: kernels read them with `core.memory.fixed`. Public order
+"""Words that a book is made with and that nobody changes: kernels read them with `core.jit.fixed`. Public order
 slots; price levels in the ring of one side, a power of two; own order slots; offset of the bid ring, which the ask ring
 follows; offset of the own ledger."""
 BEST_BID, LO_BID, FAR_BID, LEVELS_BID, CHANGES_BID = range(5, 10)

@@ -6,8 +6,16 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.core.jit import Bytes, Longs, Packed, inlined_kernel, kernel, rare_kernel
-from tercel.core.memory import fixed, prefetch
+from tercel.core.jit import (
+    Bytes,
+    Longs,
+    Packed,
+    fixed,
+    inlined_kernel,
+    kernel,
+    prefetch,
+    rare_kernel,
+)
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book import layout as lay
 from tercel.market.book.id_map import Ids, find, forget, home_of, place_of
@@ -18,11 +26,14 @@ from tercel.market.book.ladder import (
     in_window,
     insert,
     is_own,
+    level_at,
+    order_at,
+    own_order_at,
     public_lots_at,
     reduce,
     release,
+    side_at,
 )
-from tercel.market.book.records import level_at, order_at, own_order_at, side_at
 from tercel.market.book.window import reduce_anonymous, roll_in, roll_out, settle_frozen
 from tercel.market.tape import schema
 

@@ -5,22 +5,25 @@ that comes in is one anonymous block (`roll_in`), split around own orders that s
 ahead were frozen meanwhile.
 """
 
-from tercel.core.jit import Packed, kernel, rare_kernel
-from tercel.core.memory import fixed
+from tercel.core.jit import Packed, fixed, kernel, rare_kernel
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import (
     best,
     in_window,
     insert,
     is_own,
+    ledger_at,
+    level_at,
     link_after,
+    order_at,
+    own_order_at,
     reduce,
     refind_best,
     release,
+    side_at,
     unlink,
     unlink_far,
 )
-from tercel.market.book.records import ledger_at, level_at, order_at, own_order_at, side_at
 
 
 @kernel

@@ -10,8 +10,7 @@ import math
 from tercel.core.jit import Floats, Longs, Packed, kernel, late_kernel
 from tercel.core.seeds import uniform
 from tercel.market.book import layout as lay
-from tercel.market.book.ladder import allocate
-from tercel.market.book.records import order_at
+from tercel.market.book.ladder import allocate, order_at
 from tercel.market.flow.santa_fe import market_order
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import public_add, public_take, write

@@ -10,9 +10,8 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.core.errors import ConfigError, UnknownNameError, nearest
 from tercel.core.extras import loaded, names_given
-from tercel.core.names import nearest
 from tercel.core.plain import parse_json
 from tercel.market.flow.port import FlowModel, Preset
 from tercel.market.flow.queue_reactive.preset import QueueReactivePreset

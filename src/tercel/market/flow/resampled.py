@@ -16,7 +16,7 @@ from tercel.market.flow.port import Positive, Preset
 from tercel.market.tape import Events, Instrument, Lake
 from tercel.market.tape.checkpoints import compiled
 from tercel.market.tape.compiled import CompiledDay, compile_day
-from tercel.market.tape.instrument import FIRST_MADE, working_days
+from tercel.market.tape.events import FIRST_MADE, working_days
 from tercel.market.tape.lake import TRAINING_SHARE, learned_on
 from tercel.market.tape.resampled import BLOCK_S, LEAST_LEVELS, Resampler
 from tercel.market.tape.whole import whole_book

@@ -13,13 +13,11 @@ import math
 
 import numpy as np
 
-from tercel.core.jit import Floats, Longs, Packed, kernel
-from tercel.core.memory import fixed
+from tercel.core.jit import Floats, Longs, Packed, fixed, kernel
 from tercel.core.seeds import uniform
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book import layout as lay
-from tercel.market.book.ladder import allocate, best, head_at, is_own
-from tercel.market.book.records import order_at
+from tercel.market.book.ladder import allocate, best, head_at, is_own, order_at
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import fill_own_head, public_add, public_take
 from tercel.market.simulator.records import state_at

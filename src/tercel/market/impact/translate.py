@@ -6,26 +6,23 @@ of it, lots that come from a worse one behind it (lots that stood at its price h
 the queues stay. The record has the trades, then one row SHIFTED, which whoever follows applies with `shift_public`.
 """
 
-from tercel.core.jit import Longs, Packed, kernel
-from tercel.core.memory import fixed
+from tercel.core.jit import Longs, Packed, fixed, kernel
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import (
     in_window,
     insert_own,
     is_own,
-    link_after,
-    lots_at,
-    reduce,
-    unlink,
-)
-from tercel.market.book.records import (
     ledger_at,
     level_at,
+    link_after,
+    lots_at,
     order_at,
     own_order_at,
+    reduce,
     ring_level,
     side_at,
+    unlink,
 )
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import owe, public_take, write

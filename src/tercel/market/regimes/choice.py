@@ -31,10 +31,8 @@ from typing import Final, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from tercel.core.errors import ConfigError, UnknownNameError
-from tercel.core.names import listed
-from tercel.core.toml import read_toml
-from tercel.core.validated import validated
+from tercel.core.errors import ConfigError, UnknownNameError, listed
+from tercel.core.toml import read_toml, validated
 from tercel.market.flow import Preset, load
 from tercel.market.regimes.law import (
     LONGEST_S,
@@ -166,7 +164,12 @@ def read(path: Path, preset: Preset) -> tuple[Law | None, Season | None]:
     raw = read_toml(path, "name one that is right", "a file of regimes")
     file = validated(RegimesFile, raw, str(path), "a file of regimes")
     own = {
-        name: Regime(name, tuple(_phase(one) for one in phases))
+        name: Regime(
+            name,
+            tuple(
+                Phase(Factors(**one.model_dump(exclude={"seconds"})), one.seconds) for one in phases
+            ),
+        )
         for name, phases in file.regime.items()
     }
     if file.chain is not None and file.script:
@@ -191,10 +194,6 @@ def read(path: Path, preset: Preset) -> tuple[Law | None, Season | None]:
 def check_file(path: Path) -> None:
     """Refuse a file of regimes that :func:`read` would."""
     read(path, load("csco"))
-
-
-def _phase(text: _PhaseText) -> Phase:
-    return Phase(Factors(**text.model_dump(exclude={"seconds"})), text.seconds)
 
 
 def chosen(words: str, preset: Preset, onset_s: float = 0.0) -> tuple[Law | None, Season | None]:

@@ -12,8 +12,7 @@ from typing import Final
 import numpy as np
 
 from tercel.core.arrays import Ints
-from tercel.core.errors import ConfigError, UnknownNameError
-from tercel.core.names import offer
+from tercel.core.errors import ConfigError, UnknownNameError, offer
 from tercel.core.vocabulary import FOREVER_NS
 from tercel.market.simulator import layout as sim
 

@@ -128,7 +128,11 @@ def sample(seen: Observed | Sequence[Observed], clock_ns: int = 1) -> Sample:
         values=values,
         curves={
             "abs_return_acf": acf([np.abs(returns(o, 1)) for o in parts], ABS_LAGS),
-            "sign_acf": acf([_signs(o) for o in parts], SIGN_LAGS, centred=False),
+            "sign_acf": acf(
+                [np.asarray(o.side[o.kind == MARKET], np.float64) for o in parts],
+                SIGN_LAGS,
+                centred=False,
+            ),
         },
         response=response(parts),
         sd={h: _rms(np.concatenate([returns(o, h) for o in parts])) for h in SD_SECONDS},
@@ -184,10 +188,6 @@ def minute_volume(o: Observed) -> Floats:
     at = (o.ns[market] - o.start_ns) // (60 * NS_PER_SECOND)
     shares = o.lots[market][at < minutes] * float(o.lot)
     return np.bincount(at[at < minutes], weights=shares, minlength=minutes).astype(np.float64)
-
-
-def _signs(o: Observed) -> Floats:
-    return np.asarray(o.side[o.kind == MARKET], np.float64)
 
 
 def acf(series: Sequence[Floats], lags: int, centred: bool = True) -> Floats:

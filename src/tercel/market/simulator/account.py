@@ -4,12 +4,23 @@ The live driver applies recorded rows through these same functions, which is why
 byte-identical to the simulator's.
 """
 
-from tercel.core.jit import Longs, Packed, kernel
-from tercel.core.memory import fixed
+from tercel.core.jit import Longs, Packed, fixed, kernel
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book import layout as lay
-from tercel.market.book.ladder import best, in_window, insert, insert_own, is_own, reduce, release
-from tercel.market.book.records import ledger_at, level_at, order_at, own_order_at, side_at
+from tercel.market.book.ladder import (
+    best,
+    in_window,
+    insert,
+    insert_own,
+    is_own,
+    ledger_at,
+    level_at,
+    order_at,
+    own_order_at,
+    reduce,
+    release,
+    side_at,
+)
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.records import fill_at, row_at, state_at
 from tercel.market.simulator.terms import charge

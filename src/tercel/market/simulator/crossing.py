@@ -2,12 +2,10 @@
 
 from typing import Any
 
-from tercel.core.jit import Longs, Packed, kernel
-from tercel.core.memory import fixed
+from tercel.core.jit import Longs, Packed, fixed, kernel
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book import layout as lay
-from tercel.market.book.ladder import best, in_window
-from tercel.market.book.records import ledger_at, level_at, order_at, own_order_at
+from tercel.market.book.ladder import best, in_window, ledger_at, level_at, order_at, own_order_at
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import fill_own_head, public_take
 from tercel.market.simulator.records import state_at

@@ -24,7 +24,7 @@ from tercel.market.simulator import lockstep
 from tercel.market.simulator.layout import FLOW_HEAD
 from tercel.market.simulator.source import NO_TAPE, first_world, too_small
 from tercel.market.tape import Events, Instrument, Lake
-from tercel.market.tape.instrument import midnight_ns
+from tercel.market.tape.events import midnight_ns
 from tercel.market.tape.schema import ADD, MESSAGE_END, OPENING
 
 CHUNK = 1 << 17

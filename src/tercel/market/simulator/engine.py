@@ -5,8 +5,7 @@ At equal times the flow comes first, then commands, then the decision: a decisio
 
 from typing import Any
 
-from tercel.core.jit import Floats, Longs, Packed, Rows, kernel, late_kernel, numbered_kernel
-from tercel.core.memory import fixed
+from tercel.core.jit import Floats, Longs, Packed, Rows, fixed, kernel, late_kernel, numbered_kernel
 from tercel.core.vocabulary import FOREVER_NS
 from tercel.market.book import layout as lay
 from tercel.market.flow.martingale import martingale_event

@@ -4,12 +4,10 @@ Commands travel in one ring per market and never overtake each other (one sessio
 ledger place is kept until its last lot is known dead and no cancel for it is on its way.
 """
 
-from tercel.core.jit import Floats, Longs, Packed, kernel
-from tercel.core.memory import fixed
+from tercel.core.jit import Floats, Longs, Packed, fixed, kernel
 from tercel.core.vocabulary import FOREVER_NS, NO_ASK, NO_BID
 from tercel.market.book import layout as lay
-from tercel.market.book.ladder import best, head_at, is_own, public_lots_at
-from tercel.market.book.records import ledger_at, own_order_at
+from tercel.market.book.ladder import best, head_at, is_own, ledger_at, own_order_at, public_lots_at
 from tercel.market.impact.kernel import impact_event, ticks_owed
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import (

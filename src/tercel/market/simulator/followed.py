@@ -12,12 +12,11 @@ the background's new mid, half-ticks; one of kind 0 is of an event in which noth
 
 from typing import Any, Final
 
-from tercel.core.jit import Longs, Packed, Rows, kernel, late_kernel
-from tercel.core.memory import fixed
+from tercel.core.jit import Longs, Packed, Rows, fixed, kernel, late_kernel
 from tercel.core.seeds import next_word
 from tercel.core.vocabulary import FOREVER_NS
 from tercel.market.book import layout as lay
-from tercel.market.book.records import order_at
+from tercel.market.book.ladder import order_at
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.records import row_at, state_at
 from tercel.market.tape.schema import ADD, TRADE_HIDDEN

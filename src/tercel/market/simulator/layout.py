@@ -206,7 +206,7 @@ WORST_PAID, UNFILLED_PAID, BEGAN_MID2 = range(MIRROR_ROW + 6, MIRROR_ROW + 9)
 # UNFILLED_PAID: what those lots were booked at: sum s (2 p - arrival mid2) q, half-ticks x lots
 # BEGAN_MID2: mid when the warm-up began
 KEPT, SPARES = range(MIRROR_ROW + 9, MIRROR_ROW + 11)
-# how many kept orders stand, and below which all spare slots in use lie (`market.simulator.kept`)
+# how many kept orders stand, and below which all spare slots in use lie (`market.simulator.background`)
 MIRROR: Final = APART + 24
 MIRROR_ROWS: Final = 128  # of one event of the flow; more: the book on show is laid anew
 
@@ -248,7 +248,7 @@ FORECAST_WORDS: Final = 4
 PAST_SECONDS: Final = 1024
 """Seconds that a ring has room for: the longest past that anything looks at, and some."""
 
-# -- public lots that own lots stood in front of (`market.simulator.kept`) ---------------------------------------------
+# -- public lots that own lots stood in front of (`market.simulator.background`) ---------------------------------------------
 KEPT_SLOTS: Final = 64
 """Room for kept orders; so many of the last public slots of the book on show are spare."""
 KEPT_AT: Final = FORECAST + FORECAST_WORDS  # slots of the kept orders

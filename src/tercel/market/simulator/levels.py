@@ -17,12 +17,21 @@ rise. The remaining rules hold as they are.
 import math
 from typing import Final
 
-from tercel.core.jit import Longs, Packed, kernel, late_kernel
-from tercel.core.memory import fixed
+from tercel.core.jit import Longs, Packed, fixed, kernel, late_kernel
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book import layout as lay
-from tercel.market.book.ladder import first_at, in_window, insert, public_lots_at, reduce, unlink
-from tercel.market.book.records import ledger_at, level_at, order_at, own_order_at
+from tercel.market.book.ladder import (
+    first_at,
+    in_window,
+    insert,
+    ledger_at,
+    level_at,
+    order_at,
+    own_order_at,
+    public_lots_at,
+    reduce,
+    unlink,
+)
 from tercel.market.book.window import free_piece, next_own, settle_frozen
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import fill_own_head, settle, write

@@ -15,8 +15,7 @@ import numpy as np
 from tercel.core.jit import FloatRows, Floats, Longs, Packed, Rows, kernel, late_kernel
 from tercel.core.vocabulary import FOREVER_NS, NO_ASK, NO_BID
 from tercel.market.book import layout as lay
-from tercel.market.book.ladder import allocate
-from tercel.market.book.records import own_order_at
+from tercel.market.book.ladder import allocate, own_order_at
 from tercel.market.regimes.kernel import regime_event
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import free_if_over, own_dead, public_add

@@ -9,8 +9,7 @@ from typing import Final
 
 from tercel.core.jit import Longs, Packed, kernel
 from tercel.core.vocabulary import FOREVER_NS, NO_ASK, NO_BID, NS_PER_SECOND
-from tercel.market.book.ladder import in_window
-from tercel.market.book.records import level_at
+from tercel.market.book.ladder import in_window, level_at
 from tercel.market.simulator.records import second_at, state_at
 
 FARTHEST: Final = 500

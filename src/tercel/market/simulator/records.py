@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tercel.core.jit import Longs, inlined_kernel, kernel
-from tercel.core.memory import record_at
+from tercel.core.jit import Longs, inlined_kernel, kernel, record_at
 from tercel.market.simulator import layout as sim
 
 # -- floats, stored as their bits --

@@ -4,12 +4,10 @@ Rows come compiled (`market.tape.compiled`): every order has a slot that the tap
 no id is looked up here, and an order that the agent emptied keeps its slot until the tape is done with it.
 """
 
-from tercel.core.jit import Longs, Packed, Rows, kernel, late_kernel
-from tercel.core.memory import fixed
+from tercel.core.jit import Longs, Packed, Rows, fixed, kernel, late_kernel
 from tercel.core.vocabulary import FOREVER_NS, NO_ASK, NO_BID
 from tercel.market.book import layout as lay
-from tercel.market.book.ladder import is_own, reduce, release
-from tercel.market.book.records import order_at, side_at
+from tercel.market.book.ladder import is_own, order_at, reduce, release, side_at
 from tercel.market.book.window import reduce_anonymous, roll_in, roll_out, settle_frozen
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import (

@@ -8,8 +8,7 @@ import numpy as np
 from tercel.core.errors import ConfigError
 from tercel.core.jit import Longs, Packed, kernel
 from tercel.market.book import layout as lay
-from tercel.market.book.ladder import insert
-from tercel.market.book.records import order_at
+from tercel.market.book.ladder import insert, order_at
 from tercel.market.impact.law import ImpactLaw
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.bounds import KIND, bounded

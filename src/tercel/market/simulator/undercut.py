@@ -14,13 +14,11 @@ volume. It is drawn from a stream of the episode's seed that nothing else draws 
 import math
 from typing import Final
 
-from tercel.core.jit import Floats, Longs, Packed, kernel, late_kernel
-from tercel.core.memory import fixed
+from tercel.core.jit import Floats, Longs, Packed, fixed, kernel, late_kernel
 from tercel.core.seeds import seed_stream, uniform
 from tercel.core.vocabulary import FOREVER_NS, NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.market.book import layout as lay
-from tercel.market.book.ladder import best
-from tercel.market.book.records import level_at, order_at
+from tercel.market.book.ladder import best, level_at, order_at
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import public_add, public_take
 from tercel.market.simulator.records import state_at

@@ -1,8 +1,7 @@
 """The tape: one canonical, integer event stream, in memory (:class:`Events`) and on disk (:class:`Lake`)."""
 
 from tercel.market.tape import schema
-from tercel.market.tape.events import Columns, Events
-from tercel.market.tape.instrument import Instrument, midnight_ns
+from tercel.market.tape.events import Columns, Events, Instrument, midnight_ns
 from tercel.market.tape.lake import Lake
 from tercel.market.tape.schema import (
     ADD,

@@ -15,7 +15,7 @@ import numpy as np
 
 from tercel.core.files import write_whole
 from tercel.market.tape.compiled import Checkpoint, CompiledDay, compile_day
-from tercel.market.tape.instrument import Instrument
+from tercel.market.tape.events import Instrument
 from tercel.market.tape.lake import Lake
 
 if TYPE_CHECKING:

@@ -16,8 +16,7 @@ from tercel.core.jit import Longs, Packed, kernel
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.book import layout as lay
 from tercel.market.book.id_map import Ids, find, new_ids
-from tercel.market.book.ladder import allocate, first_at, insert, reduce, release
-from tercel.market.book.records import order_at
+from tercel.market.book.ladder import allocate, first_at, insert, order_at, reduce, release
 from tercel.market.book.tape_kernels import (
     add_id,
     block_in,
@@ -29,8 +28,7 @@ from tercel.market.book.tape_kernels import (
 )
 from tercel.market.tape import schema
 from tercel.market.tape.crossed import crossed_in_words
-from tercel.market.tape.events import Columns, Events
-from tercel.market.tape.instrument import Instrument
+from tercel.market.tape.events import Columns, Events, Instrument
 from tercel.market.tape.schema import (
     CLEAR,
     CROSS,

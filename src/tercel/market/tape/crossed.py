@@ -11,8 +11,7 @@ from tercel.core.errors import TapeError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.book import Book
 from tercel.market.tape import schema
-from tercel.market.tape.events import Events
-from tercel.market.tape.instrument import Instrument
+from tercel.market.tape.events import Events, Instrument
 
 ROOM: Final = 1 << 17
 MOST_CROSSED: Final = 0.001

@@ -2,19 +2,318 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from datetime import date as calendar_date
+from datetime import datetime, timedelta
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NamedTuple
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.arrays import Ints
-from tercel.core.errors import TapeError
+from tercel.core.errors import ConfigError, TapeError
+from tercel.core.plain import parse_json
+from tercel.core.vocabulary import LEAST_TICK, MOST_LOTS, MOST_TICK, NS_PER_SECOND
 from tercel.market.tape import schema
 
 if TYPE_CHECKING:
     import polars as pl
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-+]{0,63}")
+_CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?|24:00(?::00)?")
+FIRST_YEAR, LAST_YEAR = 1970, 2261
+DAY_S = 86_400
+FIRST_MADE = "2030-01-02"
+"""Date of the first day that a market makes; it names the day and nothing else."""
+
+
+@dataclass(frozen=True)
+class Instrument:
+    """One instrument on one day, kept as ``instrument.json`` beside the events.
+
+    Parameters
+    ----------
+    venue, symbol : str
+        Names of letters, digits, dots, dashes, pluses and underscores, at most 64 (they become folder names).
+    date : str
+        Trading day in `timezone`, ISO format: that on which the session ends, where it goes across midnight.
+    tick : float
+        One tick in price units (dollars).
+    lot : int
+        One lot in shares or contracts.
+    levels : int
+        Price levels per side that the feed shows; 0 means the full depth.
+    timezone : str
+        IANA name of the exchange's time zone.
+    source : tuple of str
+        Names of the files that the rows came from.
+    session_open_ns, session_close_ns : int
+        Continuous trading, ns since 1970-01-01 UTC; 0 when not known.
+    rows : int
+        Rows of the tape.
+    tick_rule : str
+        ``"stated"`` by the user or the venue, or ``"inferred"`` from the prices.
+    off_tick_rows : int
+        Rows whose source price was not on a tick.
+    content_hash : str
+        SHA-256 of the events and of what gives their integers meaning; filled in by the lake.
+    extra : dict
+        What else the feed knows, JSON values only.
+    price_origin : int
+        A price is (ticks of the tape + `price_origin`) x `tick`. Below 0 where the instrument may trade at or below
+        zero: ticks of the tape are positive, whatever the price.
+
+    Raises
+    ------
+    TapeError
+        When a field makes no sense.
+    """
+
+    venue: str
+    symbol: str
+    date: str
+    tick: float
+    lot: int = 1
+    levels: int = 0
+    timezone: str = "America/New_York"
+    source: tuple[str, ...] = ()
+    session_open_ns: int = 0
+    session_close_ns: int = 0
+    rows: int = 0
+    tick_rule: str = "stated"
+    off_tick_rows: int = 0
+    content_hash: str = ""
+    extra: dict[str, Any] = field(default_factory=dict)
+    price_origin: int = 0
+
+    def __post_init__(self) -> None:
+        for what in ("venue", "symbol"):
+            if not _NAME.fullmatch(getattr(self, what)):
+                raise TapeError(
+                    f"a {what} of at most 64 letters, digits and . - + _",
+                    repr(getattr(self, what)),
+                    f"give another {what}",
+                )
+        try:
+            canonical = calendar_date.fromisoformat(self.date).isoformat()
+        except ValueError:
+            canonical = ""
+        if canonical != self.date:
+            raise TapeError("a date YYYY-MM-DD", repr(self.date), "write the date as in 2012-06-21")
+        if (
+            not LEAST_TICK <= self.tick <= MOST_TICK
+            or not 1 <= self.lot < MOST_LOTS
+            or self.levels < 0
+            or not -MOST_LOTS < self.price_origin <= 0
+        ):
+            raise TapeError(
+                f"a tick of {LEAST_TICK:g} to {MOST_TICK:g}, a lot of 1 to {MOST_LOTS - 1}, levels of 0 or more, a "
+                f"price_origin of {1 - MOST_LOTS} to 0",
+                f"tick {self.tick}, lot {self.lot}, levels {self.levels}, price_origin {self.price_origin}",
+                "correct the instrument",
+            )
+        midnight_ns(self.date, self.timezone)
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """(venue, symbol, date): what is unique in a lake."""
+        return self.venue, self.symbol, self.date
+
+    @property
+    def lot_units(self) -> Fraction:
+        """A lot in shares, contracts or coins: `lot`, or the part of a coin that a feed names in `extra["lot_size"]`.
+
+        >>> Instrument("BINANCE", "BTCUSDT", "2024-08-08", 0.01, extra={"lot_size": "0.00001"}).lot_units
+        Fraction(1, 100000)
+        """
+        return Fraction(str(self.extra.get("lot_size", self.lot)))
+
+    @property
+    def begins_s(self) -> int:
+        """When the trading day begins, seconds after midnight of its date: 0, or below it (-21,600 is 18:00 of the day
+        before) where the session opens on the day before.
+        """
+        if not 0 < self.session_open_ns < midnight_ns(self.date, self.timezone):
+            return 0
+        opens = datetime.fromtimestamp(
+            self.session_open_ns // NS_PER_SECOND, ZoneInfo(self.timezone)
+        )
+        return 3600 * opens.hour + 60 * opens.minute + opens.second - DAY_S
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """Start and end of the trading day, ns since 1970-01-01 UTC; see :func:`day_ns`."""
+        return day_ns(self.date, self.timezone, self.begins_s)
+
+    def ticks_of(self, price: Fraction) -> Fraction:
+        """A price in ticks of the tape, exactly; :meth:`price_of` is the way back.
+
+        >>> oil = Instrument("NYMEX", "CLK0", "2020-04-20", 0.01, price_origin=-10_001)
+        >>> oil.ticks_of(Fraction("-37.63")), float(oil.price_of(Fraction(6238)))
+        (Fraction(6238, 1), -37.63)
+        """
+        return price / Fraction(str(self.tick)) - self.price_origin
+
+    def price_of(self, ticks: Fraction) -> Fraction:
+        """The price of some ticks of the tape, exactly."""
+        return (ticks + self.price_origin) * Fraction(str(self.tick))
+
+    def clock_ns(self, text: str) -> int:
+        """A time of day of the exchange on this trading day, ns since 1970-01-01 UTC; see :func:`clock_s`.
+
+        Where the session goes across midnight, times from its opening on are of the evening before.
+
+        >>> Instrument("NASDAQ", "AMZN", "2012-06-21", 0.01).clock_ns("10:30") // 10**9
+        1340289000
+        """
+        after, begins = clock_s(text), self.begins_s
+        return local_ns(
+            self.date, self.timezone, after - DAY_S if begins and after - DAY_S >= begins else after
+        )
+
+    def session(self, ns: Ints) -> tuple[int, int]:
+        """Opening and close of the session, ns; where they are not known, the first row and just after the last."""
+        if self.session_close_ns or not len(ns):
+            return self.session_open_ns, self.session_close_ns
+        return int(ns[0]), int(ns[-1]) + 1
+
+    def with_content(self, events: Events) -> Instrument:
+        """The same instrument with `rows` and `content_hash` of these events."""
+        return replace(self, rows=events.n, content_hash=content_hash(self, events))
+
+    def to_json(self) -> str:
+        """Indented JSON, keys in the order of the fields."""
+        return json.dumps(asdict(self), indent=2, allow_nan=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str, where: str = "instrument.json") -> Instrument:
+        """Read what :meth:`to_json` wrote.
+
+        Raises
+        ------
+        TapeError
+            When the text is not JSON, or its keys are not those of this version: a day is imported again, not migrated.
+        """
+        try:
+            raw = parse_json(text)
+            return cls(**{**raw, "source": tuple(raw["source"])})
+        except (LookupError, ValueError, TypeError, AttributeError) as error:
+            raise TapeError(
+                f"an instrument as JSON in {where}",
+                str(error),
+                "import the day again with `replace=True`",
+            ) from error
+
+
+def clock_s(text: str) -> int:
+    """Seconds after midnight of a time of day, HH:MM or HH:MM:SS; 24:00 is the end of the day.
+
+    >>> clock_s("9:45"), clock_s("24:00")
+    (35100, 86400)
+
+    Raises
+    ------
+    ConfigError
+        No time of day.
+    """
+    found = _CLOCK.fullmatch(text.strip())
+    if found is None:
+        raise ConfigError("a time of day as HH:MM or HH:MM:SS", repr(text), "write it as in 12:45")
+    hours, minutes, seconds = (int(part or 0) for part in found.groups())
+    return 3600 * hours + 60 * minutes + seconds if found.group(1) else 86_400
+
+
+def local_ns(date: str, timezone: str, after_s: int) -> int:
+    """What clocks show so many seconds after midnight of a date, ns since 1970-01-01 UTC.
+
+    Below 0 it is of the day before, from 86,400 on of the day after; of a time that comes twice the first.
+
+    >>> (local_ns("2024-03-10", "America/New_York", 43_200) - midnight_ns("2024-03-10", "America/New_York")) // 10**9
+    39600
+
+    Raises
+    ------
+    TapeError
+        When the time zone is not known, or the date is none from 1970 to 2261 (where int64 nanoseconds end).
+    """
+    try:
+        day = calendar_date.fromisoformat(date)
+    except ValueError as error:
+        raise TapeError(
+            "a date YYYY-MM-DD", repr(date), "write the date as in 2012-06-21"
+        ) from error
+    if not FIRST_YEAR <= day.year <= LAST_YEAR:
+        raise TapeError(
+            f"a date from {FIRST_YEAR} to {LAST_YEAR}",
+            repr(date),
+            "correct the date in the file name or in `date=`",
+        )
+    try:
+        start = datetime.combine(day, datetime.min.time(), ZoneInfo(timezone)) + timedelta(
+            seconds=after_s
+        )
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise TapeError(
+            "an IANA time zone", repr(timezone), "write it as in America/New_York"
+        ) from error
+    return int(start.timestamp()) * NS_PER_SECOND
+
+
+def midnight_ns(date: str, timezone: str) -> int:
+    """Start of the local day, ns since 1970-01-01 UTC; see :func:`local_ns`.
+
+    >>> midnight_ns("2012-06-21", "America/New_York") // 10**9
+    1340251200
+    """
+    return local_ns(date, timezone, 0)
+
+
+def day_ns(date: str, timezone: str, begins_s: int = 0) -> tuple[int, int]:
+    """Start and end of a trading day that begins so many seconds after midnight (below 0: on the day before).
+
+    >>> start, end = day_ns("2024-11-03", "America/New_York")
+    >>> (end - start) // (3600 * 10**9)
+    25
+    """
+    return local_ns(date, timezone, begins_s), local_ns(date, timezone, begins_s + DAY_S)
+
+
+def content_hash(instrument: Instrument, events: Events) -> str:
+    """SHA-256 over key, tick, lot, levels, time zone and a `price_origin`, and the little-endian bytes of columns."""
+    head = [
+        *instrument.key,
+        instrument.tick,
+        instrument.lot,
+        instrument.levels,
+        instrument.timezone,
+        events.n,
+        *([instrument.price_origin] if instrument.price_origin else []),
+    ]
+    digest = hashlib.sha256(json.dumps(head).encode())
+    for column in events.columns():
+        little = column.astype(column.dtype.newbyteorder("<"), copy=False)
+        digest.update(np.ascontiguousarray(little).data)
+    return digest.hexdigest()
+
+
+def working_days(first: str, count: int) -> Iterator[str]:
+    """ISO dates from Monday to Friday.
+
+    >>> list(working_days("2030-01-04", 2))
+    ['2030-01-04', '2030-01-07']
+    """
+    day = calendar_date.fromisoformat(first)
+    while count:
+        if day.weekday() < 5:
+            yield day.isoformat()
+            count -= 1
+        day += timedelta(days=1)
 
 
 class Columns(NamedTuple):

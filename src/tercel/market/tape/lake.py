@@ -23,11 +23,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
-from tercel.core.errors import LakeConflictError, TapeError
+from tercel.core.errors import LakeConflictError, TapeError, nearest
 from tercel.core.files import locked
-from tercel.core.names import nearest
-from tercel.market.tape.events import Events
-from tercel.market.tape.instrument import Instrument, content_hash
+from tercel.market.tape.events import Events, Instrument, content_hash
 from tercel.market.tape.validate import validate
 
 # -- swapping folders --

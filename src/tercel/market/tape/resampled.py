@@ -26,8 +26,7 @@ from tercel.core.jit import Longs, kernel
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.tape import schema
 from tercel.market.tape.compiled import ROW, CompiledDay, emit
-from tercel.market.tape.events import Events
-from tercel.market.tape.instrument import Instrument, midnight_ns
+from tercel.market.tape.events import Events, Instrument, midnight_ns
 
 BLOCK_S: Final = 600.0
 """Length of a block."""

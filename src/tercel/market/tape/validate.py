@@ -8,8 +8,7 @@ from tercel.core.arrays import Bools, Ints
 from tercel.core.errors import TapeError
 from tercel.core.vocabulary import NO_ASK
 from tercel.market.tape import schema
-from tercel.market.tape.events import Events
-from tercel.market.tape.instrument import Instrument
+from tercel.market.tape.events import Events, Instrument
 
 _KINDS = 256
 

@@ -18,8 +18,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from tercel.market.tape.events import Events
-from tercel.market.tape.instrument import Instrument
+from tercel.market.tape.events import Events, Instrument
 from tercel.market.tape.schema import ADD, DELETE, EXECUTE, REDUCE, ROLL_IN, ROLL_OUT
 
 

@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tercel.core.report import svg
-from tercel.core.report.page import Section, render
-from tercel.core.report.svg import Figure, finished, sketch, small_panels
+from tercel.core.report.svg import Figure, Section, finished, render, sketch, small_panels
 from tercel.core.report.tables import fixed, plain_table
 from tercel.execution.foresight.features import SERVED
 from tercel.execution.foresight.forecaster import TABLE

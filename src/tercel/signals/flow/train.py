@@ -9,9 +9,8 @@ from typing import Any, Final
 import numpy as np
 
 from tercel.core.arrays import Floats
-from tercel.core.errors import DataError
+from tercel.core.errors import DataError, check_known
 from tercel.core.extras import needed
-from tercel.core.names import check_known
 from tercel.core.progress import progress
 from tercel.execution.foresight.features import FEATURES
 from tercel.execution.foresight.forecaster import HORIZONS, Forecaster, save

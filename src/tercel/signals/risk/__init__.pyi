@@ -12,11 +12,6 @@ from tercel.signals.risk.covariance import NonlinearShrinkage as NonlinearShrink
 from tercel.signals.risk.covariance import SampleCovariance as SampleCovariance
 from tercel.signals.risk.covariance import checked_returns as checked_returns
 from tercel.signals.risk.meter import RiskMeter as RiskMeter
-from tercel.signals.risk.ports import AnomalyScore as AnomalyScore
-from tercel.signals.risk.ports import CovarianceEstimator as CovarianceEstimator
-from tercel.signals.risk.ports import DailySeries as DailySeries
-from tercel.signals.risk.ports import TailModel as TailModel
-from tercel.signals.risk.ports import VolatilityModel as VolatilityModel
 from tercel.signals.risk.posture import PostureConfig as PostureConfig
 from tercel.signals.risk.posture import PostureDemand as PostureDemand
 from tercel.signals.risk.posture import PosturePolicy as PosturePolicy
@@ -34,9 +29,14 @@ from tercel.signals.risk.tail import check_tail_past as check_tail_past
 from tercel.signals.risk.tail import judge as judge
 from tercel.signals.risk.tail import worst as worst
 from tercel.signals.risk.volatility import MONTH as MONTH
+from tercel.signals.risk.volatility import AnomalyScore as AnomalyScore
+from tercel.signals.risk.volatility import CovarianceEstimator as CovarianceEstimator
+from tercel.signals.risk.volatility import DailySeries as DailySeries
 from tercel.signals.risk.volatility import Ewma as Ewma
 from tercel.signals.risk.volatility import Garch as Garch
 from tercel.signals.risk.volatility import Har as Har
+from tercel.signals.risk.volatility import TailModel as TailModel
+from tercel.signals.risk.volatility import VolatilityModel as VolatilityModel
 from tercel.signals.risk.volatility import check_past as check_past
 from tercel.signals.risk.volatility import ewma as ewma
 

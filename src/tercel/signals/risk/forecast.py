@@ -16,8 +16,7 @@ from typing import Any, Final
 import numpy as np
 
 from tercel.core.arrays import Floats
-from tercel.core.errors import ConfigError, DataError
-from tercel.core.names import check_known
+from tercel.core.errors import ConfigError, DataError, check_known
 from tercel.signals.risk.covariance import (
     FastVolatility,
     LinearShrinkage,
@@ -25,10 +24,17 @@ from tercel.signals.risk.covariance import (
     SampleCovariance,
 )
 from tercel.signals.risk.portfolio import LEAST_DAYS, Portfolio
-from tercel.signals.risk.ports import CovarianceEstimator, DailySeries, TailModel, VolatilityModel
 from tercel.signals.risk.tail import EwmaNormal, FilteredHistoricalSimulation, TailVerdict, judge
 from tercel.signals.risk.volatility import LEAST_DAYS as GARCH_DAYS
-from tercel.signals.risk.volatility import Ewma, Garch, Har
+from tercel.signals.risk.volatility import (
+    CovarianceEstimator,
+    DailySeries,
+    Ewma,
+    Garch,
+    Har,
+    TailModel,
+    VolatilityModel,
+)
 
 LEVEL: Final = 0.99
 WINDOW: Final = 504

@@ -9,8 +9,7 @@ import numpy as np
 import polars as pl
 
 from tercel.core.arrays import Bools, Floats
-from tercel.core.errors import DataError
-from tercel.core.names import offer
+from tercel.core.errors import DataError, offer
 from tercel.signals.factors import DOUBTFUL, split_of, unadjusted
 
 LEAST_DAYS = 100

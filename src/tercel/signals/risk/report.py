@@ -11,14 +11,12 @@ import numpy as np
 from tercel.core.arrays import Floats
 from tercel.core.messages import Posture
 from tercel.core.report import svg
-from tercel.core.report.page import Section, render
-from tercel.core.report.svg import PAGE, Figure, finished, sketch
+from tercel.core.report.svg import PAGE, Figure, Section, finished, render, sketch
 from tercel.core.report.tables import fixed, plain_table
 from tercel.signals.risk.forecast import RiskForecast, ValueAtRisk
 from tercel.signals.risk.portfolio import Portfolio
-from tercel.signals.risk.ports import DailySeries
 from tercel.signals.risk.posture import PostureConfig, PosturePolicy, RiskState
-from tercel.signals.risk.volatility import LEAST_PAST, YEAR, Ewma
+from tercel.signals.risk.volatility import LEAST_PAST, YEAR, DailySeries, Ewma
 
 # -- figures --------------------------------------------------------------------------------------
 # Figures of risk: each takes plain arrays and hands back a picture for a page.

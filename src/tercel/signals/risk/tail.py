@@ -15,8 +15,7 @@ from numpy.typing import ArrayLike
 
 from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
-from tercel.signals.risk.ports import TailModel
-from tercel.signals.risk.volatility import ewma, expanding
+from tercel.signals.risk.volatility import TailModel, ewma, expanding
 
 # -- coverage -------------------------------------------------------------------------------------
 # Whether a Value at Risk is exceeded as often as it says, not in clusters: Kupiec (1995), Christoffersen (1998).

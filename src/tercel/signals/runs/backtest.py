@@ -11,8 +11,8 @@ import polars as pl
 from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import ConfigError, DataError, TercelError
 from tercel.core.files import write_whole
-from tercel.core.plain import csv_text
 from tercel.core.progress import say
+from tercel.core.report.cells import csv_text
 from tercel.core.report.tables import spelt_cell
 from tercel.signals import backtest as books
 from tercel.signals.backtest import Backtest, BookRule, Cost, Exposure, Walk, walk_of

@@ -17,8 +17,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_validator
 
 from tercel.core.errors import ConfigError
-from tercel.core.toml import read_toml
-from tercel.core.validated import TomlTable, validated
+from tercel.core.toml import TomlTable, read_toml, validated
 from tercel.signals.sources.port import LONGEST_DAYS
 
 # -- online rule ----------------------------------------------------------------------------------

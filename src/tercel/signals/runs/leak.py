@@ -7,9 +7,9 @@ from typing import Any
 import polars as pl
 
 from tercel.core.errors import DataError
-from tercel.core.plain import plain, write_page
+from tercel.core.plain import plain
 from tercel.core.progress import say
-from tercel.core.report.page import Section, render
+from tercel.core.report.svg import Section, render, write_page
 from tercel.core.report.tables import plain_table
 from tercel.signals.leak import CEILING, LeakReport, leak_report, leak_table, profile_figure
 from tercel.signals.runs import build as panels

@@ -17,16 +17,13 @@ import polars as pl
 from pydantic import AfterValidator, Field, field_validator
 
 from tercel.core.arrays import Floats
-from tercel.core.errors import ConfigError, DataError
-from tercel.core.names import check_known
+from tercel.core.errors import ConfigError, DataError, check_known
 from tercel.core.tables.columns import renamed
 from tercel.core.tables.numbers import numbers
-from tercel.core.tables.table import read_table
+from tercel.core.tables.table import USUAL, read_table
 from tercel.core.tables.table_map import Called
 from tercel.core.tables.times import days
-from tercel.core.tables.usual import USUAL
-from tercel.core.toml import read_toml
-from tercel.core.validated import TomlTable, validated
+from tercel.core.toml import TomlTable, read_toml, validated
 from tercel.signals import backtest as books
 from tercel.signals.backtest import Walk, apart, walk_of
 from tercel.signals.model_folder import SignalModel, folder_at, load

@@ -7,9 +7,8 @@ from typing import Any, Final
 import numpy as np
 
 from tercel.core.arrays import Floats
-from tercel.core.errors import ConfigError, DataError
+from tercel.core.errors import ConfigError, DataError, check_known
 from tercel.core.files import write_whole
-from tercel.core.names import check_known
 from tercel.core.plain import json_text, parse_json
 from tercel.core.report.tables import fixed
 from tercel.core.stats.inference import weighted_interval

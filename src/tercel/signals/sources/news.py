@@ -18,9 +18,8 @@ import polars as pl
 from pydantic import Field
 
 from tercel.core.arrays import Floats
-from tercel.core.errors import DataError
+from tercel.core.errors import DataError, check_known
 from tercel.core.extras import needed
-from tercel.core.names import check_known
 from tercel.core.tables.table import ROW, Table
 from tercel.signals.panel.panel import forward_returns, ranked
 from tercel.signals.sources.port import LONGEST_DAYS, SourceAbsentError, checked, lagged, time_type

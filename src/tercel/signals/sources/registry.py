@@ -30,10 +30,9 @@ from pydantic import InstanceOf
 from tercel.core.errors import ConfigError
 from tercel.core.extras import given
 from tercel.core.tables.table import HowToMap
-from tercel.core.validated import fitting
-from tercel.signals.sources.altdata import DatedSeries
+from tercel.core.toml import fitting
 from tercel.signals.sources.daily import DailyFactors
-from tercel.signals.sources.fundamentals import Fundamentals, Statements
+from tercel.signals.sources.fundamentals import DatedSeries, Fundamentals, Statements
 from tercel.signals.sources.news import News
 from tercel.signals.sources.port import SignalSource
 

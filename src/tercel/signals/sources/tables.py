@@ -14,15 +14,13 @@ from typing import Any, Final
 
 import polars as pl
 
-from tercel.core.errors import DataError
-from tercel.core.names import nearest
+from tercel.core.errors import DataError, nearest
 from tercel.core.tables import times
 from tercel.core.tables.columns import SLIP, renamed
 from tercel.core.tables.numbers import is_number, numbers
-from tercel.core.tables.table import ROW, TYPED, HowToMap, Table, read_table
+from tercel.core.tables.table import ROW, TYPED, USUAL, HowToMap, Table, plain_name, read_table
 from tercel.core.tables.table_map import Called, TableMap
 from tercel.core.tables.times import dates_alone, days
-from tercel.core.tables.usual import USUAL, plain_name
 from tercel.signals.factors import LARGEST, split_of, unadjusted
 from tercel.signals.sources.port import KEYS, Noting, SourceAbsentError, at_new_york
 

@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from tercel.core.errors import ConfigError
+from tercel.core.errors import ConfigError, check_known
 from tercel.core.extras import given, names_given
-from tercel.core.names import check_known
-from tercel.core.validated import fitting
+from tercel.core.toml import fitting
 
 # -- port -----------------------------------------------------------------------------------------
 # The port of the zoo: families of models, each a card that says what makes its models.

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from tercel.core.errors import TercelError, VenueError
 from tercel.venues.binance_venue.budget import MOST_OVER, WeightBudget
-from tercel.venues.binance_venue.keys import ApiSigner
 from tercel.venues.binance_venue.rest import BANNED, GARBLED, RequestRefusedError
 from tercel.venues.binance_venue.stream import JsonSocket
+from tercel.venues.binance_venue.terms import ApiSigner
 from tercel.venues.binance_venue.words import ErrorCode
 
 ANSWER_S: Final = 12.0

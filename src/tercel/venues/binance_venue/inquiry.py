@@ -16,9 +16,8 @@ from tercel.core.errors import VenueError
 from tercel.fix.memory import SentOrder
 from tercel.venues.binance_venue.channel import ApiAnswer, ApiChannel
 from tercel.venues.binance_venue.rest import GARBLED, PAGE
-from tercel.venues.binance_venue.tracker import MS, OrderTracker
+from tercel.venues.binance_venue.tracker import MS, OVER, OrderTracker, WorkingOrder
 from tercel.venues.binance_venue.words import ErrorCode, Status
-from tercel.venues.binance_venue.working import OVER, WorkingOrder
 
 ORDER_WEIGHT, TRADES_WEIGHT = 4, 5
 FIRST_S, LONGEST_S = 0.25, 32.0

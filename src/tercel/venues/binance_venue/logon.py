@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final, Protocol
 
-from tercel.core.errors import ConfigError, VenueError
-from tercel.core.names import check_known
+from tercel.core.errors import ConfigError, VenueError, check_known
 from tercel.venues.binance_venue.budget import WeightBudget
 from tercel.venues.binance_venue.rest import PAGE, RequestRefusedError
 from tercel.venues.binance_venue.symbols import TRADING, TradedSymbol, symbol_of, whole

@@ -7,15 +7,14 @@ from typing import Any, Final
 
 from tercel.core import orders as o
 from tercel.core.errors import VenueError
-from tercel.core.fixed import ONE, ceiled
+from tercel.core.orders import ONE, ceiled
 from tercel.fix.memory import SentOrder
 from tercel.venues.binance_venue.book import StreamedBook
 from tercel.venues.binance_venue.channel import ApiAnswer, ApiChannel
 from tercel.venues.binance_venue.inquiry import FateInquiry
 from tercel.venues.binance_venue.symbols import TradedSymbol, whole
-from tercel.venues.binance_venue.tracker import MS, OrderTracker
+from tercel.venues.binance_venue.tracker import ENDS, MS, OVER, OrderTracker, WorkingOrder
 from tercel.venues.binance_venue.words import ErrorCode, Status, shown
-from tercel.venues.binance_venue.working import ENDS, OVER, WorkingOrder
 
 _DUPLICATE: Final = "duplicate"
 _UNKNOWN: Final = "unknown order"
@@ -452,7 +451,7 @@ class OrderEntry:
 
     def _stranger(self, command: o.StatusRequest, row: Mapping[str, Any]) -> None:
         """An order of that name stands at the venue, and nobody here remembers it."""
-        symbol, price = self._books[str(row["symbol"])].symbol, whole_price(row)
+        symbol, price = self._books[str(row["symbol"])].symbol, whole(row["price"], "a price")
         side = 1 if row["side"] == "BUY" else -1
         told = SentOrder(
             str(row["clientOrderId"]),
@@ -474,8 +473,3 @@ class OrderEntry:
 def lots_of(symbol: TradedSymbol, row: Mapping[str, Any]) -> int:
     """Lots of an order's row."""
     return -(-whole(row["origQty"], "a quantity") // symbol.lot)
-
-
-def whole_price(row: Mapping[str, Any]) -> int:
-    """Price of an order's row, 1e-8; 0: a market order."""
-    return whole(row["price"], "a price")

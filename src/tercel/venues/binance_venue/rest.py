@@ -12,7 +12,7 @@ from urllib.parse import urlencode, urlsplit
 from tercel.core.errors import VenueError
 from tercel.fix.connection import TlsSettings
 from tercel.venues.binance_venue.budget import WeightBudget
-from tercel.venues.binance_venue.keys import ApiSigner
+from tercel.venues.binance_venue.terms import ApiSigner
 from tercel.venues.binance_venue.words import SIGNATURE, ErrorCode, in_text
 
 UNSURE: Final = frozenset({-1000, -1001, -1006, ErrorCode.TIMEOUT})

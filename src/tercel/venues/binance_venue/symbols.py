@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from tercel.core import orders as o
 from tercel.core.errors import VenueError
-from tercel.core.fixed import ONE, PLACES, text
+from tercel.core.orders import ONE, PLACES, text
 from tercel.core.vocabulary import MOST_LOTS
 from tercel.fix.scale import PriceScale
 from tercel.fix.standard import scaled_listing

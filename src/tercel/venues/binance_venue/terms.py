@@ -8,23 +8,92 @@ secret = { env = "BINANCE_SECRET" }            # of HMAC; or
 private_key = { file = "ed25519.pem" }         # mode 600
 """
 
-from collections.abc import Iterable
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Final, Literal, Self
+from typing import Any, ClassVar, Final, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
-from tercel.core.errors import ConfigError
-from tercel.core.names import check_known
-from tercel.core.toml import read_toml, row_of
-from tercel.core.validated import TomlTable, validated
+from tercel.core.errors import ConfigError, check_known
+from tercel.core.toml import TomlTable, read_toml, row_of, validated
 from tercel.fix.connection import TlsSettings
-from tercel.fix.profiles.secrets import Secret, refuse_written
-from tercel.venues.binance_venue.keys import ApiSigner
-from tercel.venues.binance_venue.words import LONGEST_WINDOW_MS
+from tercel.fix.profiles.secrets import Secret, hidden, refuse_written
+from tercel.fix.profiles.signing import ed25519_key
+from tercel.venues.binance_venue.words import (
+    LONGEST_WINDOW_MS,
+    SIGNATURE,
+    hmac_signer,
+    sorted_payload,
+)
 from tercel.venues.listening import is_loopback
+
+_LEAST: Final = 16
+
+
+class ApiSigner:
+    """An API key with what signs for it.
+
+    Parameters
+    ----------
+    name : str
+        What is sent as X-MBX-APIKEY.
+    secret : str
+        Of HMAC.
+    private_key : str
+        Of Ed25519, in PEM.
+
+    Raises
+    ------
+    ConfigError
+        A key of a wrong kind.
+
+    >>> ApiSigner("k" * 64, secret="s" * 64)
+    ApiSigner(HMAC)
+    """
+
+    def __init__(self, name: str, *, secret: str = "", private_key: str = "") -> None:
+        self._refuse("the API key", name)
+        self._name = name
+        self._secrets = (name, secret, *private_key.splitlines()[1:-1])
+        self.kind = "Ed25519" if private_key else "HMAC"
+        self.sign: Callable[[str], str]
+        if private_key:
+            key = ed25519_key(private_key, "the API key", private=True)
+            self.sign = lambda payload: b64encode(key.sign(payload.encode())).decode()
+        else:
+            self._refuse("the secret of an HMAC key", secret)
+            self.sign = hmac_signer(secret)
+        self._secrets = tuple(one for one in self._secrets if one)
+
+    @staticmethod
+    def _refuse(what: str, text: str) -> None:
+        if len(text) < _LEAST or not text.isascii() or not text.isalnum():
+            raise ConfigError(
+                f"{what}: letters and digits",
+                "something else (not shown)",
+                "copy it as Binance shows it; a private key of Ed25519 is named by private_key",
+            )
+
+    def __repr__(self) -> str:
+        return f"ApiSigner({self.kind})"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Headers of a REST request."""
+        return {"X-MBX-APIKEY": self._name}
+
+    def signed(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Parameters of a request of the WebSocket API, signed."""
+        whole = {"apiKey": self._name, **params}
+        return whole | {SIGNATURE: self.sign(sorted_payload(whole))}
+
+    def clean(self, text: str) -> str:
+        """A text without the key and its secret."""
+        return hidden(text, self._secrets)
+
 
 _HELP: Final = "see `docs/howto/binance.md`"
 

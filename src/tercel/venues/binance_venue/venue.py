@@ -15,13 +15,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from tercel.core import orders as o
-from tercel.core.errors import TercelError, UnknownNameError, VenueError
-from tercel.core.names import offer
+from tercel.core.errors import TercelError, UnknownNameError, VenueError, offer
 from tercel.core.ports import Capabilities, Closing
 from tercel.fix.memory import OrderMemory
 from tercel.fix.profiles.model import NamesTable
 from tercel.fix.received import WaitLimits
-from tercel.venues.binance_venue.balances import AssetLedger
 from tercel.venues.binance_venue.book import AHEAD_NS, StreamedBook
 from tercel.venues.binance_venue.budget import WeightBudget
 from tercel.venues.binance_venue.channel import ApiChannel
@@ -39,10 +37,9 @@ from tercel.venues.binance_venue.logon import (
 from tercel.venues.binance_venue.orders import OrderEntry
 from tercel.venues.binance_venue.rest import GARBLED, BinanceRest
 from tercel.venues.binance_venue.terms import BinanceTerms, SpotTerms
-from tercel.venues.binance_venue.tracker import KEPT, MS, OrderTracker
-from tercel.venues.binance_venue.upkeep import AccountWatch
+from tercel.venues.binance_venue.tracker import KEPT, MS, OrderTracker, WorkingOrder
+from tercel.venues.binance_venue.upkeep import AccountWatch, AssetLedger
 from tercel.venues.binance_venue.words import depth_weight
-from tercel.venues.binance_venue.working import WorkingOrder
 
 WIDTH: Final = 1024
 """Prices of the ring of a book: the venue's own reaches as far as there are orders."""

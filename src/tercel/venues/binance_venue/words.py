@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from enum import IntEnum, StrEnum
 from typing import Any, Final
 
-from tercel.core.fixed import ONE
+from tercel.core.orders import ONE
 
 SIGNATURE: Final = "signature"
 LONGEST_WINDOW_MS: Final = 60_000

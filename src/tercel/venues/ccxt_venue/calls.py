@@ -14,7 +14,7 @@ from tercel.feeds.ccxt_messages import (
     trade_row,
 )
 from tercel.venues.binance_venue.rest import seconds_of
-from tercel.venues.binance_venue.working import ENDS
+from tercel.venues.binance_venue.tracker import ENDS
 from tercel.venues.ccxt_venue.terms import NAMED
 
 CALL_S: Final = 10.0

@@ -17,11 +17,10 @@ from typing import Any, Final
 
 from pydantic import Field
 
-from tercel.core.validated import TomlTable
+from tercel.core.toml import TomlTable
 from tercel.feeds.ccxt_streams import made_of, urls_of
 from tercel.fix.profiles.secrets import Secret
-from tercel.venues.binance_venue.keys import ApiSigner
-from tercel.venues.binance_venue.terms import SpotTerms, check_url
+from tercel.venues.binance_venue.terms import ApiSigner, SpotTerms, check_url
 
 NAMED: Final[Mapping[str, tuple[str, ...]]] = {
     "binance": ("public", "private", "sapi", "ws.spot", "ws.ws-api.spot")

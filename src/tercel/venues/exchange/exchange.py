@@ -265,7 +265,10 @@ class SimulatedExchange:
         until = max(until_ns if self._pace is None else self._pace.wait(until_ns), self.now_ns)
         while True:
             arrival, queue = self._next_arrival()
-            regime_ns, regime = self._next_regime()
+            regime_ns, regime = min(
+                ((script[0].at_ns, i) for i, script in enumerate(self._regimes) if script),
+                default=(FOREVER_NS, 0),
+            )
             target = min(until, arrival, regime_ns)
             why = self._markets.pass_time(target)
             self.now_ns = int(self._markets.states[0][sim.NOW])
@@ -284,12 +287,6 @@ class SimulatedExchange:
             else:
                 self._markets.check()
                 return events
-
-    def _next_regime(self) -> tuple[int, int]:
-        return min(
-            ((script[0].at_ns, i) for i, script in enumerate(self._regimes) if script),
-            default=(FOREVER_NS, 0),
-        )
 
     def _hand_out(self, events: list[o.VenueEvent]) -> bool:
         """What the markets did by themselves; whether client orders were among it."""

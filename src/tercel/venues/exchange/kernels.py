@@ -3,11 +3,10 @@
 Client orders are the "own" orders of the batch, whoever's they are.
 """
 
-from tercel.core.jit import Longs, Packed, kernel
-from tercel.core.memory import fixed
+from tercel.core.jit import Longs, Packed, fixed, kernel
 from tercel.core.orders import M_AGGRESSOR, M_ID, M_KIND, M_LOTS, M_NS, M_PRICE, M_SIDE
 from tercel.market.book import layout as lay
-from tercel.market.book.records import ledger_at, own_order_at
+from tercel.market.book.ladder import ledger_at, own_order_at
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.records import recorded_at, row_at, state_at
 from tercel.market.tape.schema import ADD, CLEAR, DELETE, EXECUTE, REDUCE, ROLL_OUT

@@ -4,8 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tercel.core.fixed import ONE
-from tercel.core.orders import ExecType, NewOrder, OrdStatus, Report, refused
+from tercel.core.orders import ONE, ExecType, NewOrder, OrdStatus, Report, refused
 from tercel.core.vocabulary import MOST_LOTS
 from tercel.venues.exchange.record import OrderRecord
 

@@ -96,7 +96,11 @@ def message_of(body: bytes, *, commands: bool) -> Any:
     if len(values) != len(readers) + 1:
         raise refuse(f"the {len(readers)} fields of {kind.__name__}", f"{len(values) - 1}")
     if commands and (
-        strange := [value for value in values if type(value) is str and not _is_name(value)]
+        strange := [
+            value
+            for value in values
+            if type(value) is str and not (len(value) <= LONGEST_NAME and value.isprintable())
+        ]
     ):
         raise refuse(
             f"printable names of {LONGEST_NAME} characters at most", f"{strange[0][:80]!a}"
@@ -105,11 +109,6 @@ def message_of(body: bytes, *, commands: bool) -> Any:
         return kind(*[read(value) for read, value in zip(readers, values[1:], strict=True)])
     except (ValueError, TypeError) as error:
         raise refuse(f"the fields of {kind.__name__}", str(error)) from None
-
-
-def _is_name(value: str) -> bool:
-    """A text that every venue, journal and terminal can be given."""
-    return len(value) <= LONGEST_NAME and value.isprintable()
 
 
 def _read(types: tuple[type, ...], value: Any) -> Any:

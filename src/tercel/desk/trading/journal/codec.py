@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from tercel.core import orders as o
 from tercel.core.errors import JournalError
-from tercel.core.fixed import shown
+from tercel.core.orders import shown
 from tercel.core.ports import Entry
 from tercel.desk.trading.journal import kinds
 

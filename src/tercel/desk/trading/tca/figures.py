@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from tercel.core.arrays import AnyArray, Floats, Ints
-from tercel.core.fixed import ONE
+from tercel.core.orders import ONE
 from tercel.core.report import svg
 from tercel.core.report.svg import Figure, finished, sketch
 from tercel.desk.trading.tca.measure import F_PX, F_QTY

@@ -15,7 +15,7 @@ import numpy as np
 
 from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import DataError
-from tercel.core.fixed import FEE_UNIT, ONE
+from tercel.core.orders import FEE_UNIT, ONE
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.trading.positions import Fill
 from tercel.desk.trading.tca.shortfall import BPS, Shortfall
@@ -71,7 +71,7 @@ class ParentFacts(_ParentOrder):
     unit : float
         Money of a half tick x lot.
     one : int
-        Into how many parts the fills divide a tick, and a lot: `core.fixed.ONE` where a venue reported them.
+        Into how many parts the fills divide a tick, and a lot: `core.orders.ONE` where a venue reported them.
     value2 : int
         What bps are of, half ticks a lot; 0: the arrival mid. `shortfall.TICKS2` makes them ticks.
     """
@@ -143,7 +143,7 @@ class ParentCost(_ParentOrder):
 
 
 FEE_PARTS: Final = FEE_UNIT * ONE * ONE
-"""Parts of a half tick x lot in which `fee_of` counts fills of `core.fixed`."""
+"""Parts of a half tick x lot in which `fee_of` counts fills of `core.orders`."""
 
 
 def fee_of(px: int, qty: int, passive: bool, words: tuple[int, int, int, int], one: int = 1) -> int:
@@ -259,7 +259,7 @@ def shortfall(
 
 
 def fill_rows(fills: Sequence[Fill]) -> Ints:
-    """A ledger's fills as rows, in parts of `core.fixed`; mid and touch at the fill are unknown, and 0."""
+    """A ledger's fills as rows, in parts of `core.orders`; mid and touch at the fill are unknown, and 0."""
     rows = [[fill.ns, fill.px, fill.qty, 0, 0, int(fill.passive), 0] for fill in fills]
     return np.array(rows, np.int64).reshape(-1, 7)
 

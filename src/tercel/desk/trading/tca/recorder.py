@@ -10,8 +10,17 @@ import numpy as np
 
 from tercel.core.arrays import Int32, Ints
 from tercel.core.errors import DataError
-from tercel.core.fixed import ONE, PAID_PLACES, shown
-from tercel.core.orders import M_KIND, M_LOTS, M_NS, M_PRICE, MarketRows, VenueEvent
+from tercel.core.orders import (
+    M_KIND,
+    M_LOTS,
+    M_NS,
+    M_PRICE,
+    ONE,
+    PAID_PLACES,
+    MarketRows,
+    VenueEvent,
+    shown,
+)
 from tercel.core.plain import plain
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tercel.core.fixed import summed
+from tercel.core.orders import summed
 from tercel.core.plain import plain
 from tercel.core.stats.inference import weighted_interval
 

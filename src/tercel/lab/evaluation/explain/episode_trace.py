@@ -15,9 +15,8 @@ from tercel.core.arrays import Bools, Float32, Floats, Ints
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution import intent as i
 from tercel.execution.costs import BPS
-from tercel.execution.intent import Intents
+from tercel.execution.intent import Intents, View
 from tercel.execution.task import Task
-from tercel.execution.view import View
 from tercel.lab.evaluation.episodes import Episodes, Plan
 from tercel.lab.evaluation.explain import importance
 from tercel.market.simulator import layout as sim

@@ -11,7 +11,7 @@ import numpy as np
 from tercel.core.errors import PolicyError
 from tercel.core.files import write_whole
 from tercel.core.report.learning_figures import dependences, episode, importances
-from tercel.core.report.page import Section, render
+from tercel.core.report.svg import Section, render
 from tercel.core.report.tables import plain_table
 from tercel.core.stats import Estimate, mean_interval
 from tercel.execution.action_sets import action_set

@@ -11,10 +11,9 @@ from tercel.core.arrays import Float32, Floats, Ints
 from tercel.core.errors import ConfigError
 from tercel.core.stats import Estimate, mean_interval
 from tercel.execution.costs import Costs, attribute
-from tercel.execution.intent import ANCHOR, STEP, Intents, K
+from tercel.execution.intent import ANCHOR, STEP, Intents, K, View
 from tercel.execution.strategy import shares
 from tercel.execution.task import Task
-from tercel.execution.view import View
 from tercel.lab.evaluation.episodes import Episodes, Plan
 from tercel.lab.evaluation.experiment import batches
 from tercel.market.simulator.source import Source

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
-from tercel.core.errors import ConfigError
-from tercel.core.names import listed
+from tercel.core.errors import ConfigError, listed
 from tercel.execution.foresight.forecaster import Forecaster, spread_alone
 from tercel.execution.observations import is_own_name, same_name
 from tercel.execution.own_code import mark_of

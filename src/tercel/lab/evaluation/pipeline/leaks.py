@@ -17,7 +17,7 @@ from tercel.lab.evaluation.settings import MarketTask
 from tercel.market.flow import Preset
 from tercel.market.flow import preset as presets
 from tercel.market.tape import Lake
-from tercel.market.tape.instrument import midnight_ns
+from tercel.market.tape.events import midnight_ns
 from tercel.market.tape.lake import TRAINING_SHARE
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")

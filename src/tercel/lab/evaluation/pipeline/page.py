@@ -10,7 +10,7 @@ import numpy as np
 from tercel.core.files import write_whole
 from tercel.core.progress import say
 from tercel.core.report import evaluation_figures, figures
-from tercel.core.report.page import Section, render
+from tercel.core.report.svg import Section, render
 from tercel.core.report.tables import BESIDE, fixed, plain_table, spelt, verdict_sentence
 from tercel.execution.costs import Costs
 from tercel.lab.evaluation.claims import BEST, called

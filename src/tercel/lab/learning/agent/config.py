@@ -33,9 +33,8 @@ from pydantic import (
     model_validator,
 )
 
-from tercel.core.names import check_known, offer
-from tercel.core.toml import read_toml
-from tercel.core.validated import validated
+from tercel.core.errors import check_known, offer
+from tercel.core.toml import read_toml, validated
 from tercel.execution.action_sets import SETS
 from tercel.execution.market import Market
 from tercel.execution.observation_v2 import MOST

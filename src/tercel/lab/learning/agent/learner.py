@@ -15,10 +15,8 @@ from collections.abc import Mapping, Set
 from dataclasses import fields, replace
 from typing import Any, Final, cast
 
-from tercel.core.errors import ConfigError
-from tercel.core.names import check_known, nearest
-from tercel.core.toml import changed, read_toml
-from tercel.core.validated import keys_of
+from tercel.core.errors import ConfigError, check_known, nearest
+from tercel.core.toml import changed, keys_of, read_toml
 from tercel.execution.action_sets import ActionSet
 from tercel.execution.task import Latency
 from tercel.lab.evaluation.settings import MarketTask

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from tercel.core.report import svg
-from tercel.core.report.page import Section, render
-from tercel.core.report.svg import Figure, finished, sketch
+from tercel.core.report.svg import Figure, Section, finished, render, sketch
 from tercel.execution.policies.card import kept
 from tercel.lab.evaluation.training_files import some_metrics
 from tercel.lab.learning.agent.config import AgentConfig

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from tercel.core.errors import ConfigError
 from tercel.core.files import write_whole
-from tercel.core.version import fingerprint
+from tercel.core.kernel_keys import fingerprint
 from tercel.execution.policies.policy import CARD
 from tercel.lab.evaluation.training_files import LOOKS, SWEEP, variants_in
 from tercel.lab.learning.agent.config import AgentConfig, parse

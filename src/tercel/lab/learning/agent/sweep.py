@@ -19,11 +19,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from tercel.core.errors import ConfigError, TercelError
+from tercel.core.errors import ConfigError, TercelError, offer
 from tercel.core.files import write_whole
-from tercel.core.names import offer
 from tercel.core.report.learning_figures import history, importance, parallel
-from tercel.core.report.page import Section, render
+from tercel.core.report.svg import Section, render
 from tercel.lab.evaluation.training_files import RESULT, SWEEP, TRIALS
 from tercel.lab.learning.agent.config import AgentConfig, RangeSection, parse
 from tercel.lab.learning.agent.learner import learner_settings

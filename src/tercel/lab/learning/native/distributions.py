@@ -10,9 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tercel.core.arrays import AnyArray, Bools, Float32, Floats
-from tercel.core.errors import ConfigError
+from tercel.core.errors import ConfigError, check_known
 from tercel.core.jit import kernel
-from tercel.core.names import check_known
 from tercel.execution.policies.mlp import Head, softmax_row, softplus
 from tercel.lab.learning.native.kernels import (
     advantage_moments,

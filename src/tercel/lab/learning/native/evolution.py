@@ -17,8 +17,7 @@ from typing import Protocol
 import numpy as np
 
 from tercel.core.arrays import Float32, Floats, Ints
-from tercel.core.errors import ConfigError
-from tercel.core.names import check_known
+from tercel.core.errors import ConfigError, check_known
 from tercel.execution.policies.mlp import Greedy, Head, MlpPolicy
 from tercel.lab.evaluation.cma import CmaEs
 from tercel.lab.learning.port import Metrics, State

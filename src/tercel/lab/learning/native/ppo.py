@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 
 from tercel.core.arrays import Float32, Floats, Ints
-from tercel.core.errors import ConfigError
-from tercel.core.names import check_known
+from tercel.core.errors import ConfigError, check_known
 from tercel.execution.policies.mlp import MlpPolicy
 from tercel.lab.learning.native.distributions import (
     NAMES,

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tercel.core.errors import ConfigError
-from tercel.core.names import check_known
+from tercel.core.errors import ConfigError, check_known
 
 ALGORITHMS: dict[str, tuple[str, str, str]] = {
     "ppo": ("stable_baselines3", "PPO", "MlpPolicy"),

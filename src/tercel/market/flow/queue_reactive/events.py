@@ -4,13 +4,11 @@ Whose order is cancelled is the matter of `withdrawals`; what trades unseen, tha
 public orders alone: own orders stand in another (`market.simulator.background`).
 """
 
-from tercel.core.jit import Floats, Longs, Packed, kernel
-from tercel.core.memory import fixed
+from tercel.core.jit import Floats, Longs, Packed, fixed, kernel
 from tercel.core.seeds import uniform
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book import layout as lay
-from tercel.market.book.ladder import allocate, best, changes
-from tercel.market.book.records import level_at, order_at, side_at
+from tercel.market.book.ladder import allocate, best, changes, level_at, order_at, side_at
 from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.memory import (
     again_cell,

@@ -36,7 +36,7 @@ from tercel.core.jit import Floats, Longs, Packed, kernel, late_kernel
 from tercel.core.seeds import uniform
 from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.market.book import layout as lay
-from tercel.market.book.records import order_at
+from tercel.market.book.ladder import order_at
 from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.events import limit, purge, refill, repair, take, wants
 from tercel.market.flow.queue_reactive.memory import (

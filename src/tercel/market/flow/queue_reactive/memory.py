@@ -7,8 +7,7 @@ import math
 from typing import Any
 
 from tercel.core.exponential import exp
-from tercel.core.jit import Floats, Longs, inlined_kernel, kernel
-from tercel.core.memory import record_at
+from tercel.core.jit import Floats, Longs, inlined_kernel, kernel, record_at
 from tercel.core.seeds import uniform
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.queue_reactive import layout as q

@@ -7,8 +7,7 @@ The age of an order is counted in limit orders that came after it, on both sides
 from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.core.seeds import uniform
 from tercel.market.book import layout as lay
-from tercel.market.book.ladder import changes
-from tercel.market.book.records import level_at, order_at
+from tercel.market.book.ladder import changes, level_at, order_at
 from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.memory import class_of, quarters, touch
 from tercel.market.simulator import layout as sim
