@@ -201,7 +201,7 @@ def answer_for_absent(app: typer.Typer, words: str, distribution: str) -> None:
         with reported("--json" in context.args):
             raise ConfigError(
                 f"the distribution {distribution}, which gives `tercel {words}`",
-                "an installation without it",
+                "no such command in this installation",
                 f"pip install {distribution}",
             )
 
