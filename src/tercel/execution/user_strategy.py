@@ -25,7 +25,7 @@ from tercel.core.arrays import Bools
 from tercel.core.errors import ConfigError, TercelError, UnknownNameError
 from tercel.core.names import offer
 from tercel.execution.intent import WIDTH, Intent, Intents
-from tercel.execution.observations import FROM_FILE
+from tercel.execution.observation import FROM_FILE
 from tercel.execution.own_code import is_installed, mark_of, place_of, remedy_of, searched
 from tercel.execution.probes import whole_order
 from tercel.execution.strategy import Shares, Strategy, gap_of, settle, shares

@@ -1,7 +1,7 @@
-"""What a policy observed while it was trained: the reference that a desk sets its observations against.
+"""What decisions showed while a policy was trained: the reference that a desk sets what it sees against.
 
-It lies beside the card, as ``observations.json``: figures of each entry of Observation-v1 over the decisions of calm
-episodes, whatever the policy itself observes.
+It lies beside the card, as ``observations.json``: figures of each feature of the market row and the order row
+(`execution.features`) over the decisions of calm episodes, whatever the policy itself observes.
 """
 
 import json
@@ -13,7 +13,7 @@ import numpy as np
 
 from tercel.core.arrays import Floats
 from tercel.core.errors import PolicyError
-from tercel.execution.observation import OBS_NAMES
+from tercel.execution.features import FEATURES
 
 OBSERVATIONS: Final = "observations.json"
 LEVELS: Final = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
@@ -22,12 +22,12 @@ LEVELS: Final = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 
 @dataclass(frozen=True, eq=False)
 class CalmObservations:
-    """Mean, standard deviation and quantiles of each observation entry over calm episodes.
+    """Mean, standard deviation and quantiles of each feature over calm episodes.
 
     Parameters
     ----------
     entries : tuple of str
-        Names, in the policy's order (D).
+        Names of the features (D).
     mean, sd : float64 (D,)
     quantiles : float64 (len(LEVELS), D)
     decisions, episodes : int
@@ -49,11 +49,11 @@ class CalmObservations:
     def of(
         cls, observations: Floats, episodes: int, market: str, command: str
     ) -> "CalmObservations":
-        """Statistics of observations float (n, D)."""
+        """Statistics of features float (n, D)."""
         values = np.asarray(observations, np.float64)
         quantiles = np.quantile(values, LEVELS, axis=0)
         return cls(
-            OBS_NAMES,
+            FEATURES,
             values.mean(0),
             values.std(0, ddof=1),
             quantiles,

@@ -13,7 +13,6 @@ from tercel.execution import step as kernels
 from tercel.execution.costs import Costs
 from tercel.execution.intent import empty
 from tercel.execution.market import Market
-from tercel.execution.observation import OBS_PRIVATE
 from tercel.execution.strategies import MarketEstimates, eta_of_depth
 from tercel.execution.strategy import Strategy, forecaster_of, gap_of
 from tercel.execution.task import Task
@@ -92,7 +91,7 @@ class _Seen:
     def observe(self, episodes: Episodes) -> None:
         view = episodes.view
         live = episodes.working & (view.left > 0)
-        shown = [array[: self.most] for array in (view.x, view.m, view.obs, view.draw, live)]
+        shown = [array[: self.most] for array in (view.x, view.m, view.draw, live)]
         if not self.arrays:
             self.arrays = [
                 np.zeros((len(one), self.task.decisions, *one.shape[1:]), one.dtype)
@@ -107,8 +106,8 @@ class _Seen:
         self.steps += 1
 
     def decisions(self, plan: Plan) -> Decisions:
-        x, m, obs, draw, live = self.arrays
-        return Decisions(x, m, obs, draw, live, OBS_PRIVATE, plan.cluster[: self.most])
+        x, m, draw, live = self.arrays
+        return Decisions(x, m, draw, live, plan.cluster[: self.most])
 
 
 def run_strategies(

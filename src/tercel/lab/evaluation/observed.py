@@ -5,6 +5,7 @@ from typing import Final
 
 import numpy as np
 
+from tercel.execution.features import features_of
 from tercel.execution.policies.observed import CalmObservations
 from tercel.execution.strategy import Strategy
 from tercel.execution.task import Task
@@ -39,7 +40,7 @@ def observed_in(
         recording = Recording(len(part))
         run_strategies(source, task, part, [strategy], recording=recording)
         seen = recording.decisions[0]
-        parts.append(seen.obs[seen.live].astype(np.float64))
+        parts.append(features_of(seen.x[seen.live], seen.m[seen.live]).astype(np.float64))
         episodes += len(part)
     return CalmObservations.of(np.concatenate(parts), episodes, market, command)
 
