@@ -2,9 +2,9 @@
 
 A recorded session of a preset is fed row by row to a driver with a decision at every public event, and a 2 x 64 tanh
 network over the placement actions decides: book, observation, network, intent, reconcile, commands. The reference is
-the same driver with its steps called from Python and the same weights in NumPy, the path of a policy that nobody
-compiled. The session is recorded with the network itself deciding, so that own orders come, queue and go. Events follow
-each other without a pause: caches are warm, as they are in a burst and not after a quiet second.
+the same driver with the same weights in NumPy, the path of a policy that nobody compiled. The session is recorded with
+the network itself deciding, so that own orders come, queue and go. Events follow each other without a pause: caches are
+warm, as they are in a burst and not after a quiet second.
 """
 
 import gc
@@ -20,7 +20,7 @@ from benchmarks import measured
 from benchmarks.arrival import at_arrival
 from benchmarks.policy import policy_bench
 from tercel import Latency, Task, View
-from tercel.execution import OBS_SIZE, Driver, Intents, Strategy
+from tercel.execution import Driver, Intents, Strategy, observer
 from tercel.execution.actions import placement
 from tercel.execution.policies import MlpPolicy, PolicyStrategy
 from tercel.lab.evaluation import Episodes, seeded_plan
@@ -29,7 +29,8 @@ from tercel.market.simulator import layout as sim
 from tercel.market.simulator import reactive
 
 PRESET = "csco-santa-fe"
-SIZES = (OBS_SIZE, 64, 64, len(placement.LABELS))
+SEEN = observer("v3")
+SIZES = (SEEN.size, 64, 64, len(placement.LABELS))
 QUANTITY = 1_000_000
 """Lots: never done, so that every event has its decision."""
 EVENTS_PER_S = 4.0
@@ -46,7 +47,7 @@ class NumpyStrategy(Strategy):
     def decide(self, view: View) -> Intents:
         """Intents of the greedy actions."""
         policy = self.policy
-        h = np.clip((view.obs - policy.mean) * policy.scale, -policy.clip, policy.clip)
+        h = np.clip((SEEN.encode(view) - policy.mean) * policy.scale, -policy.clip, policy.clip)
         for weight, bias in policy.layers[:-1]:
             h = np.tanh(h @ weight + bias)
         weight, bias = policy.layers[-1]
@@ -69,7 +70,7 @@ def bench(events: int = 20_000) -> list[dict[str, Any]]:
             f"decide.{name}_us",
             float(value),
             "us",
-            "the same driver in steps, NumPy policy",
+            "the same driver, NumPy policy",
             float(reference),
             less=True,
             decisions=times.shape[1],
@@ -156,4 +157,4 @@ def _network(rng: np.random.Generator) -> MlpPolicy:
         )
         for a, b in pairwise(SIZES)
     )
-    return MlpPolicy(layers, np.zeros(OBS_SIZE, np.float32), np.ones(OBS_SIZE, np.float32))
+    return MlpPolicy(layers, np.zeros(SEEN.size, np.float32), np.ones(SEEN.size, np.float32))

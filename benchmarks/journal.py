@@ -18,7 +18,7 @@ from benchmarks import measured
 from tercel.core import Entry, Journal, NewOrder, Tif
 from tercel.desk.trading.journal import MemoryJournal, SqlJournal, entry_out, kinds
 from tercel.desk.trading.journal.blobs import pack
-from tercel.execution import OBS_SIZE
+from tercel.execution import N_FEATURES
 
 
 def bench(appends: int = 1_000) -> list[dict[str, Any]]:
@@ -48,7 +48,7 @@ def _decision() -> list[Entry]:
     """A decision with what it saw, and the two orders that follow from it."""
     rng = np.random.default_rng(0)
     arrays: dict[str, NDArray[Any]] = {
-        "obs": rng.random((1, OBS_SIZE), np.float32),
+        "obs": rng.random((1, N_FEATURES), np.float32),
         "rows": rng.integers(0, 2000, (60, 8)),
     }
     body = {

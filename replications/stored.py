@@ -34,7 +34,7 @@ def store(
     folder.mkdir(parents=True, exist_ok=True)
     card = Card(
         name=study, observes=observes, actions=study, n_actions=policy.n_actions, head=policy.head, seed=seed,
-        frames=frames, trained_on={"market": study}, learner=facts,
+        frames=frames, observation=f"replications:{study}", trained_on={"market": study}, learner=facts,
         limits={"use": f"the replication `python -m replications {study}` alone; it trades in no market"},
     )  # fmt: skip
     save_policy(folder / f"{study}-{seed}", policy, card)

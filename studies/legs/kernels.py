@@ -3,7 +3,7 @@
 A round trip is two such legs; a leg of 0 lots lets the market run on with nothing of ours in it.
 """
 
-from tercel.core import FOREVER_NS, Floats, Longs, Packed, Singles, kernel
+from tercel.core import FOREVER_NS, Floats, Longs, Packed, kernel
 from tercel.execution import observe_and_draw, open_lots
 from tercel.market.impact import whole_order_ticks
 from tercel.market.simulator import layout as sim
@@ -66,7 +66,7 @@ def begin_leg(b: Packed, k: Longs, flow: Floats, leg: Longs) -> bool:
 @kernel
 def begin_legs(
     bs: Packed, ks: Longs, flow: Floats, legs: Longs, which: Longs,
-    x: Longs, m: Longs, o: Singles, draw: Floats,
+    x: Longs, m: Longs, draw: Floats,
 ) -> int:  # fmt: skip
     """Begin a leg in each market of `which` and observe it.
 
@@ -83,7 +83,7 @@ def begin_legs(
     for n in range(which.shape[0]):
         i = which[n]
         if begin_leg(bs[i], ks[i], flow, legs[n]):
-            observe_and_draw(bs[i], ks[i], x, m, o, draw, i)
+            observe_and_draw(bs[i], ks[i], x, m, draw, i)
         else:
             refused += 1
     return refused

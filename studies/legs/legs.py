@@ -51,7 +51,6 @@ def begin_legs(
         np.asarray(which, np.int64),
         view.x,
         view.m,
-        view.obs,
         view.draw,
     )
     if refused:

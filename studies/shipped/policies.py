@@ -14,7 +14,7 @@ import numpy as np
 from tercel.core import ConfigError, Floats
 from tercel.core.report import spelt
 from tercel.core.stats import mean_interval
-from tercel.execution import Costs
+from tercel.execution import Costs, features_of
 from tercel.execution.policies import (
     Card,
     MlpPolicy,
@@ -200,5 +200,5 @@ def observed(team: Sequence[PackagedPolicy], command: str) -> CalmObservations:
             recording = Recording(len(rows))
             run_strategies(source, task, plan, [team[at].strategy], recording=recording)
             seen = recording.decisions[0]
-            parts.append(seen.obs[seen.live].astype(np.float64))
+            parts.append(features_of(seen.x[seen.live], seen.m[seen.live]).astype(np.float64))
     return CalmObservations.of(np.concatenate(parts), OBSERVED_EPISODES, preset.name, command)

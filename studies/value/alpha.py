@@ -231,9 +231,7 @@ def _model_cost(
         x[:, c.DECISION], x[:, c.TIME_LEFT_NS] = decision, task.horizon_ns - now
         x[:, c.ALPHA : c.ALPHA + WORDS] = bps.words(now)
         x[:, c.ALPHA] *= side
-        lots = strategy.decide(View(x, m, np.zeros((n, 0), np.float32), np.zeros(n)))[
-            :, TAKE
-        ].astype(np.int64)
+        lots = strategy.decide(View(x, m, np.zeros(n)))[:, TAKE].astype(np.int64)
         moved = side * drifted.truth_bps * decision / task.decisions
         total += lots * (p.eta * lots / tau / (mid2 / 2) * BPS + moved)
         x[:, c.LEFT] -= lots

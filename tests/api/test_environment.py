@@ -126,7 +126,7 @@ def test_functions_by_name_and_what_is_refused(market: tc.Market, tmp_path: Path
     for told, said in (
         ({"market": 3}, "a tercel.Market"),
         ({"market": tc.load_market(market.preset, fees="1,2bps")}, "without fees"),
-        ({"market": market, "observation": "v9"}, "one of v1, v2"),
+        ({"market": market, "observation": "v9"}, "one of v2, v3"),
         ({"market": market, "reward": "mine"}, "module:Name"),
     ):
         with pytest.raises(tc.TercelError, match=said):

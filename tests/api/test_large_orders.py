@@ -55,7 +55,7 @@ def test_what_its_card_is_for_it_works_itself(market: tc.Market) -> None:
 def test_a_policy_whose_card_says_nothing_of_orders_keeps_them(
     market: tc.Market, tmp_path: Path
 ) -> None:
-    at_the_touch = tc.save_policy([(np.zeros((40, 8)), np.eye(8)[2])], tmp_path / "mine", "mine")
+    at_the_touch = tc.save_policy([(np.zeros((50, 8)), np.eye(8)[2])], tmp_path / "mine", "mine")
     result = tc.evaluate(
         [at_the_touch, "rest_and_take"], market, tc.Task(share=1.0, horizon="10min"), episodes=2
     )

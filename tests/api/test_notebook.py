@@ -301,7 +301,7 @@ def test_a_network_that_yields_logits_is_told_so_where_it_is_judged(
         tc.evaluate([network, "twap_take"], market, task, episodes=2)
     torch = pytest.importorskip("torch")
     with pytest.raises(tc.TercelError, match="save_policy"):
-        tc.model_strategy(torch.nn.Linear(40, 8), "module")
+        tc.model_strategy(torch.nn.Linear(50, 8), "module")
 
 
 def test_a_model_says_what_its_actions_mean(market: tc.Market, task: tc.Task) -> None:

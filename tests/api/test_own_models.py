@@ -16,8 +16,7 @@ from typer.testing import CliRunner
 import tercel as tc
 from certify.kits.strategy import random_views
 from tercel.cli import app
-from tercel.execution.intent import View
-from tercel.execution.observations import observer
+from tercel.execution.observation import observer
 from tercel.execution.policies.policy import load_policy
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.lab.learning.agent.run_folder import resumed
@@ -25,7 +24,7 @@ from tercel.lab.learning.checkpoint import load_checkpoint
 
 RNG = np.random.default_rng(5)
 W1, B1, W2, B2 = (
-    RNG.normal(size=(40, 6)),
+    RNG.normal(size=(50, 6)),
     RNG.normal(size=6),
     RNG.normal(size=(6, 8)),
     RNG.normal(size=8),
@@ -41,12 +40,9 @@ def eyes(view: tc.View) -> Any:
     return np.column_stack([view.left / view.qty0, view.time_left_ns / view.horizon_ns])
 
 
-def seen(n: int = 60) -> View:
-    """Odd states with an observation of ordinary size."""
-    view = random_views(n, 4)
-    return View(
-        view.x, view.m, np.random.default_rng(0).normal(size=(n, 40)).astype(np.float32), view.draw
-    )
+def inputs() -> Any:
+    """Observations of ordinary size."""
+    return np.random.default_rng(0).normal(size=(60, 50)).astype(np.float32)
 
 
 def typed(*words: str) -> Result:
@@ -69,7 +65,7 @@ def test_a_folder_is_called_as_its_card_says(
 ) -> None:
     folders = [tmp_path / "one", tmp_path / "other"]
     for number, folder in enumerate(folders):
-        tc.save_policy([(np.zeros((40, 8)), np.eye(8)[number])], folder, "mine")
+        tc.save_policy([(np.zeros((50, 8)), np.eye(8)[number])], folder, "mine")
     first, second = (tc.load_policy(folder) for folder in folders)
     assert (first.name, second.name, tc.load_policy("default").name) == ("mine", "mine", "default")
     assert "mine" in str(
@@ -84,7 +80,7 @@ def test_a_folder_is_called_as_its_card_says(
 def test_a_policy_that_is_its_start_says_so(
     market: tc.Market, task: tc.Task, tmp_path: Path
 ) -> None:
-    saved = tc.save_policy([(np.zeros((40, 8)), np.eye(8)[2])], tmp_path / "mine", "mine")
+    saved = tc.save_policy([(np.zeros((50, 8)), np.eye(8)[2])], tmp_path / "mine", "mine")
     assert "nothing was learned" not in repr(saved)
     card = replace(saved.card, scores={"validation": {"is_bps": 9.0}})
     (tmp_path / "mine" / "card.json").write_text(card.to_json())
@@ -98,7 +94,7 @@ def test_a_policy_that_is_its_start_says_so(
 def test_an_own_observation_belongs_to_the_folder(tmp_path: Path) -> None:
     layers = [(np.array([[1.0, 0, 0, 0, 0, 0, 0, 0], [0, 1.0, 0, 0, 0, 0, 0, 0]]), np.zeros(8))]
     saved = tc.save_policy(layers, tmp_path / "mine", observation=eyes)
-    view = seen()
+    view = random_views(60, 4)
     rows = observer(eyes).encode(view)
     strategy = policy_strategy(saved.folder, eyes=saved.observation)
     np.testing.assert_array_equal(
@@ -109,18 +105,18 @@ def test_an_own_observation_belongs_to_the_folder(tmp_path: Path) -> None:
 
 
 def test_vectors_and_shares(tmp_path: Path) -> None:
-    layers = [(np.zeros((40, 7)), np.log(np.array([1.0, 0, 2, 0, 0, 0, 1]) + 1e-9))]
+    layers = [(np.zeros((50, 7)), np.log(np.array([1.0, 0, 2, 0, 0, 0, 1]) + 1e-9))]
     tc.save_policy(layers, tmp_path / "mine", actions="allocation")
-    [take, *_] = policy_strategy(tmp_path / "mine").decide(seen())[:1]
+    [take, *_] = policy_strategy(tmp_path / "mine").decide(random_views(60, 4))[:1]
     assert take.shape == (10,)
     np.testing.assert_allclose(
-        load_policy(tmp_path / "mine")[0].act(seen().obs)[0],
+        load_policy(tmp_path / "mine")[0].act(inputs())[0],
         [0.25, 0, 0.5, 0, 0, 0, 0.25],
         atol=1e-6,
     )
 
 
-def handmade(columns: int = 40) -> bytes:
+def handmade(columns: int = 50) -> bytes:
     """An ONNX graph of one product, whose rows are open."""
     from onnx import TensorProto, helper, numpy_helper
 
@@ -140,14 +136,14 @@ def test_an_onnx_file_by_hand(tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime")
     (tmp_path / "mine.onnx").write_bytes(handmade())
     assert typed("convert", str(tmp_path / "mine.onnx"), str(tmp_path / "mine")).exit_code == 0
-    obs = seen().obs
+    obs = inputs()
     np.testing.assert_array_equal(
         load_policy(tmp_path / "mine")[0].act(obs), np.argmax(obs @ (W1 @ W2), axis=1)
     )
     saved = tc.save_policy(handmade(), tmp_path / "again", "mine")
     assert saved.card.weights_sha256 == tc.load_policy(tmp_path / "mine").card.weights_sha256
-    with pytest.raises(tc.TercelError, match="observes the 40 entries"):
-        tc.save_policy(handmade(39), tmp_path / "wrong")
+    with pytest.raises(tc.TercelError, match="observes the 50 entries"):
+        tc.save_policy(handmade(49), tmp_path / "wrong")
     assert not (tmp_path / "wrong").exists()
 
 
@@ -180,12 +176,12 @@ def test_other_files_are_not_replaced(tmp_path: Path) -> None:
 def test_a_torch_module(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
     pytest.importorskip("onnxruntime")
-    for given, said in (((39, 8), "received 39 inputs"), ((40, 7), "received 7 outputs")):
-        with pytest.raises(tc.TercelError, match=f"40 inputs and 8 outputs; {said}"):
+    for given, said in (((49, 8), "received 49 inputs"), ((50, 7), "received 7 outputs")):
+        with pytest.raises(tc.TercelError, match=f"50 inputs and 8 outputs; {said}"):
             tc.save_policy(torch.nn.Linear(*given), tmp_path / "mine")
-    module = torch.nn.Sequential(torch.nn.Linear(40, 5), torch.nn.GELU(), torch.nn.Linear(5, 8))
+    module = torch.nn.Sequential(torch.nn.Linear(50, 5), torch.nn.GELU(), torch.nn.Linear(5, 8))
     tc.save_policy(module, tmp_path / "mine")
-    obs = seen().obs
+    obs = inputs()
     with torch.no_grad():
         wanted = module(torch.tensor(obs)).numpy()
     np.testing.assert_allclose(load_policy(tmp_path / "mine")[0].logits(obs), wanted, atol=1e-5)
@@ -208,7 +204,7 @@ def test_a_model_of_stable_baselines(
     ).learn(64)
     saved = tc.save_policy(model, tmp_path / "mine")
     assert saved.card.actions == actions
-    view = seen()
+    view = random_views(60, 4)
     strategy = policy_strategy(saved.folder, eyes=eyes)
     raw = np.asarray(eyes(view), np.float32)
     answer = model.predict(env.normalize_obs(raw) if normalised else raw, deterministic=True)[0]
@@ -290,7 +286,7 @@ def test_an_archive_is_read_on_a_persons_word_alone(
             done.stderr.replace("\n", "").split()
         )
     assert typed("convert", str(archive), str(tmp_path / "mine"), "--trust").exit_code == 0
-    obs = seen().obs
+    obs = inputs()
     np.testing.assert_array_equal(
         load_policy(tmp_path / "mine")[0].act(obs), model.predict(obs, deterministic=True)[0]
     )

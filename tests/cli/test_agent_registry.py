@@ -91,7 +91,7 @@ def test_list_says_where_and_how_a_cost_was_measured() -> None:
 def test_show_tells_what_the_card_says() -> None:
     found = told("show", PPO)
     assert (len(found["observes"]), found["actions"], found["observation_fits"]) == (
-        40,
+        50,
         "placement",
         True,
     )
@@ -127,7 +127,7 @@ def test_exported_files_are_the_policy(home: Path, name: str) -> None:
         load_policy(PPO),
         load_policy(home / name.replace("x.zip", "unpacked")),
     )
-    x = np.random.default_rng(0).normal(size=(64, 40)).astype(np.float32)
+    x = np.random.default_rng(0).normal(size=(64, 50)).astype(np.float32)
     np.testing.assert_array_equal(ours.logits(x), theirs.logits(x))
     assert "--replace" in refused("export", "default", "--out", name)
     assert told("export", "default", "--out", name, "--replace")["policy"] == "default"
@@ -292,7 +292,7 @@ def test_explain_refuses_a_latency_that_is_none(home: Path, latency: object) -> 
 def test_explain_writes_a_page_and_tells_the_same(home: Path) -> None:
     found = told("explain", PPO, "--episodes", "16", "--out", home / "why")
     assert (found["policy"], found["market"], found["episodes"]) == ("ppo", "csco-santa-fe", 16)
-    assert len(found["features"]) == 40
+    assert len(found["features"]) == 50
     assert sum(each["cost_bps"] is not None for each in found["features"].values()) == 6
     assert len(found["stories"]) == 6
     assert "What moves it" in (home / "why" / "explain.html").read_text()

@@ -111,7 +111,7 @@ def test_shipped_presets_are_read_and_their_learners_take_them(name):
         ({"reward": {"impact": float("inf")}}, "reward.impact"),
         ({"policy": {"levers": {"take": float("nan")}}}, "policy.levers.take"),
         ({"policy": {"actions": "lever"}}, "'levers'"),
-        ({"policy": {"observation": "v9"}}, "v1"),
+        ({"policy": {"observation": "v9"}}, "v2"),
         ({"learner": {"algo": "a2c"}}, "learner.algo"),
         ({"name": "a/b"}, "name"),
         ({"reward": {"impact": -1}}, "reward.impact"),

@@ -449,7 +449,7 @@ def told_view(forecast_bps: float, spread: int = 2, usual: float = 4.0, into: fl
     outlook = np.zeros((1, c.OUTLOOK), np.int64)
     outlook[0, c.USUAL_SPREAD] = 1000 * usual
     outlook[0, c.FORECAST_10], outlook[0, c.FORECAST_10_SD] = round(1000 * forecast_bps), 5000
-    return View(view.x, view.m, view.obs, view.draw, outlook)
+    return View(view.x, view.m, view.draw, outlook)
 
 
 def test_a_slice_is_taken_when_the_spread_is_small_and_overdue_lots_at_any() -> None:
@@ -483,7 +483,7 @@ def test_without_a_forecast_it_is_the_spread_rule() -> None:
     assert view.outlook is not None
     view.outlook[0, c.FORECAST_10_SD] = 0
     assert TakeTimed(0.5, 0.4).decide(view).tolist() == SpreadRule(0.5, 0.4).decide(view).tolist()
-    assert View(view.x, view.m, view.obs, view.draw).told.tolist() == [[0] * c.OUTLOOK]
+    assert View(view.x, view.m, view.draw).told.tolist() == [[0] * c.OUTLOOK]
 
 
 def test_all_is_overdue_before_the_horizon() -> None:

@@ -12,7 +12,7 @@ from benchmarks.arrival import at_arrival
 from tercel.execution import step
 from tercel.execution.driver import Driver
 from tercel.execution.intent import Intents, View
-from tercel.execution.observation import OBS_SIZE
+from tercel.execution.observation import observer
 from tercel.execution.policies.mlp import MlpPolicy
 from tercel.execution.policies.strategy import PolicyStrategy
 from tercel.execution.strategies import build
@@ -81,9 +81,7 @@ class Watched(Strategy):
     market: tuple[NDArray[np.int32], NDArray[np.int64]] | None = None
 
     def decide(self, view: View) -> Intents:
-        self.seen.append(
-            (view.x.tobytes(), view.m.tobytes(), view.obs.tobytes(), view.draw.tobytes())
-        )
+        self.seen.append((view.x.tobytes(), view.m.tobytes(), view.draw.tobytes()))
         if self.market is not None:
             b, k = self.market
             self.markets.append((b.copy(), k.copy()))
@@ -92,12 +90,13 @@ class Watched(Strategy):
 
 def small_network(seed: int) -> PolicyStrategy:
     rng = np.random.default_rng(seed)
-    sizes = (OBS_SIZE, 16, 8)
+    seen = observer("v3").size
+    sizes = (seen, 16, 8)
     layers = tuple(
         (rng.normal(size=pair).astype(np.float32), rng.normal(size=pair[1]).astype(np.float32))
         for pair in pairwise(sizes)
     )
-    policy = MlpPolicy(layers, np.zeros(OBS_SIZE, np.float32), np.ones(OBS_SIZE, np.float32))
+    policy = MlpPolicy(layers, np.zeros(seen, np.float32), np.ones(seen, np.float32))
     return PolicyStrategy("small", policy)
 
 
@@ -378,33 +377,3 @@ def test_the_clocks_of_events_and_volume_are_the_same(
     sent = Driver(b, k, mine).run(record[k[sim.RECORD] :])
     assert mine.seen == batch.seen
     np.testing.assert_array_equal(sent, commands_of(record))
-
-
-@pytest.mark.parametrize("market", ["santa_fe", "tape"])
-def test_the_compiled_decision_equals_the_one_in_steps(
-    markets: dict[str, Source], market: str
-) -> None:
-    source = markets[market]
-    task = Task(
-        latency=LATENCIES["constant"], clock="events", clock_step=1, **(TASK | {"decisions": 4000})
-    )
-    episodes, plan = Episodes(source, task, 1, record_rows=ROWS), plan_of(source, task, 600, 0)
-    record = run_batch(episodes, plan, Watched(small_network(5)))
-    b, k = at_arrival(episodes, plan)
-    compiled, stepped = Driver(b, k, small_network(5)), Driver(b, k, Watched(small_network(5)))
-    assert compiled._drive is not None
-    assert stepped._drive is None
-    feed = record[k[sim.RECORD] :]
-    feed = feed[feed[:, sim.R_KIND] != sim.OWN_SENT]
-    ends = np.append(feed[1:, sim.R_NS] > feed[:-1, sim.R_NS], True)
-    total = 0
-    for row, last in zip(feed, ends.tolist(), strict=True):
-        one, other = compiled.on_event(row, last), stepped.on_event(row, last)
-        assert (one is None) == (other is None)
-        if one is not None:
-            np.testing.assert_array_equal(one, other)
-            total += len(one)
-        assert compiled.view.obs.tobytes() == stepped.view.obs.tobytes()
-    np.testing.assert_array_equal(compiled.state, stepped.state)
-    np.testing.assert_array_equal(compiled.book, stepped.book)
-    assert total == np.sum(record[k[sim.RECORD] :, sim.R_KIND] == sim.OWN_SENT) > 10

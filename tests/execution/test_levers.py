@@ -72,7 +72,7 @@ class TestSized(StrategyConformance):
         actions = np.arange(130) % 13
         whole = placement.decode_sized(actions, view)
         for row in range(0, 130, 7):
-            one = type(view)(view.x[[row]], view.m[[row]], view.obs[[row]], view.draw[[row]])
+            one = type(view)(view.x[[row]], view.m[[row]], view.draw[[row]])
             np.testing.assert_array_equal(placement.decode_sized(actions[[row]], one), whole[[row]])
 
 

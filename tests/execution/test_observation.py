@@ -1,125 +1,153 @@
-"""What is observed: oriented alike for buyers and sellers, own orders left out, every number where the table says."""
+"""What policies observe: a finite function of the two rows that sees size, horizon and urgency, whatever the side."""
+
+import math
 
 import numpy as np
 import pytest
-from tests.market.simulator.audit import ledger_of
 
+from certify.kits.strategy import random_views, take_rows
+from tercel.core.errors import ConfigError
 from tercel.execution import columns as c
-from tercel.execution import intent as it
-from tercel.execution.observation import OBS_NAMES, OBS_PRIVATE, OBS_SIZE, encode, observe
-from tercel.execution.reconcile import reconcile
-from tercel.execution.step import run
-from tercel.market.book import layout as lay
-from tercel.market.simulator import layout as sim
-from tercel.market.simulator.layout import blank_state
-from tercel.market.tape.schema import ADD, EXECUTE
+from tercel.execution.observation import LAST, MARKET, N_LAST, encode_rows, observer
+from tercel.execution.probes import view_of
+from tercel.execution.strategies import build
+from tercel.execution.task import Task
+from tercel.lab.evaluation.episodes import Episodes, seeded_plan
+from tercel.market.flow import preset as presets
+from tercel.market.simulator.source import reactive
 
-ROWS = [
-    (0, ADD, 0, 1, 99, 7),
-    (0, ADD, 1, 1, 97, 5),
-    (0, ADD, 2, -1, 102, 4),
-    (0, ADD, 3, -1, 103, 9),
-]
-LATER = [(5, EXECUTE, 2, -1, 102, 1), (6, EXECUTE, 0, 1, 99, 2), (8, ADD, 4, 1, 100, 3)]
+AT = {name: place for place, name in enumerate(LAST)}
 
 
-def mirror(rows):
-    return [
-        (ns, kind, slot, -side, 201 - price, lots) for ns, kind, slot, side, price, lots in rows
-    ]
+def seen(view):
+    return observer("v2").encode(view)
 
 
-def seen(side, latency=0, quantity=20):
-    """Rest 3 improved and 2 at touch - 2 at ns 1, look at ns 10; the x, m and float rows and the market."""
-    table = np.array(ROWS + LATER if side > 0 else mirror(ROWS + LATER), np.int64)
-    b = lay.new_book(16, 64, 8)
-    k = sim.extend(blank_state(sim.REPLAY), 2)
-    k[sim.SIDE], k[sim.QUANTITY], k[sim.LEFT], k[sim.PHASE] = side, quantity, quantity, sim.WORKING
-    k[sim.HORIZON_NS], k[sim.CURSOR_END], k[sim.FLOW_NS], k[sim.LATENCY_A] = (
-        100,
-        len(table),
-        0,
-        latency,
+def test_names_fit_and_say_where_the_market_begins():
+    assert len(set(LAST)) == N_LAST == 43
+    assert LAST[MARKET] == "spread"
+
+
+def test_any_state_gives_finite_numbers():
+    for seed in range(5):
+        o = seen(random_views(500, seed))
+        assert o.dtype == np.float32
+        assert np.isfinite(o).all()
+        assert np.abs(o).max() < 50
+
+
+def test_a_row_does_not_depend_on_its_neighbours():
+    view = random_views(60, 3)
+    whole = seen(view)
+    for row in range(60):
+        np.testing.assert_array_equal(seen(take_rows(view, [row])), whole[[row]])
+
+
+def test_market_entries_follow_from_the_market_alone_but_for_what_counts_decisions():
+    view = random_views(40, 1)
+    x = view.x.copy()
+    x[:, : c.LIVE + 1] = random_views(40, 2).x[:, : c.LIVE + 1]
+    x[:, [c.DECISION, c.SIDE]] = view.x[:, [c.DECISION, c.SIDE]]
+    o = np.empty((40, N_LAST), np.float32)
+    encode_rows(x, view.m, 0, o)
+    np.testing.assert_array_equal(o[:, MARKET:], seen(view)[:, MARKET:])
+
+
+def test_order_size_horizon_and_urgency_are_inputs():
+    levels = {f"{side}{k}": 20 for side in ("own", "far") for k in range(1, 6)}
+    hour = 3600 * 10**9
+    view = view_of(qty0=80, left=60, decision=5, decisions=10, horizon_ns=hour, time_left_ns=hour // 2,
+                   urgency=250_000, v_seen=100, **levels)  # fmt: skip
+    o = seen(view)[0]
+    expected = {
+        "time_left": 0.5,
+        "lots_left": 0.75,
+        "lots_left_ahead_of_time": 0.25,
+        "horizon": math.log(2.0),
+        "seconds_left": math.log1p(30.0),
+        "order_in_depths": math.log(4.0),
+        "left_in_far_touches": math.log1p(3.0),
+        "slice_in_depths": math.log1p(12 / 20),
+        "slice_in_volume": math.log1p(12 / 20),
+        "urgency": 0.25,
+        "own_depth_3_5": math.log1p(3.0),
+        "depth": math.log1p(20.0),
+    }
+    for name, value in expected.items():
+        assert abs(o[AT[name]] - value) < 1e-6, name
+
+
+def test_buying_and_selling_look_alike():
+    """The mirrored market gives the same entries."""
+    buy = view_of(
+        side=1,
+        touch=999,
+        far=1001,
+        mid2=2000,
+        arrival_mid2=1990,
+        own1=30,
+        far1=10,
+        rv_long=4,
+        drift=3,
     )
-    x, m, o = np.zeros(c.PX, np.int64), np.zeros(c.MX, np.int64), np.zeros(OBS_SIZE, np.float32)
-    k[sim.DUE_NS] = 1
-    run(b, k, np.zeros(1), table)
-    k[sim.ARRIVAL_MID2] = k[sim.MID2]
-    observe(b, k, x, m, o)
-    row = it.ladder(x[[c.SIDE]], m[[c.TOUCH]])[0]
-    row[[it.REST0, it.REST0 + 3]] = 3, 2
-    reconcile(b, k, row)
-    k[sim.DUE_NS] = 10
-    run(b, k, np.zeros(1), table)
-    observe(b, k, x, m, o)
-    return b, k, x, m, o
-
-
-def test_every_column_of_a_small_market():
-    _, _, x, m, _ = seen(1)
-    named = dict(zip(c.X_NAMES, x.tolist(), strict=True)) | dict(
-        zip(c.M_NAMES, m.tolist(), strict=True)
+    sell = view_of(
+        side=-1,
+        touch=1001,
+        far=999,
+        mid2=2000,
+        arrival_mid2=2010,
+        own1=30,
+        far1=10,
+        rv_long=4,
+        drift=3,
     )
-    # the execution at 99 filled two of the three lots at 100; the touch is now 100, a public add behind them
-    assert named["left"] == 18
-    assert named["live"] == 3
-    assert [named[f"rest{j}"] for j in range(5)] == [0, 1, 0, 0, 2]
-    assert [named[f"ahead{j}"] for j in range(5)] == [-1, 0, -1, -1, 5]
-    assert (named["touch"], named["far"], named["mid2"]) == (100, 102, 202)
-    assert [named[f"own{n}"] for n in range(1, 6)] == [3, 5, 5, 0, 0]
-    assert [named[f"far{n}"] for n in range(1, 6)] == [3, 9, 0, 0, 0]
-    assert (named["v_same"], named["v_against"]) == (1, 2)
-    assert (named["drift"], named["rv"], named["events"]) == (1, 1, 3)
-    assert named["ofi"] == -2 + 1 + 3
-    assert named["time_left_ns"] == 90
+    np.testing.assert_array_equal(seen(buy), seen(sell))
+    o = seen(buy)[0]
+    assert o[AT["drift"]] == np.float32(math.log1p(1.5))
+    assert o[AT["drift_since_arrival"]] == np.float32(math.log1p(5.0))
 
 
-def test_buyers_and_sellers_see_the_same():
-    _, _, x, m, o = seen(1)
-    _, _, xs, ms, os_ = seen(-1)
-    keep = [i for i in range(c.PX) if i != c.SIDE]
-    assert x[keep].tolist() == xs[keep].tolist()
-    # before the first look, and when the warm-up began, the mid was 0 here
-    priced = (c.TOUCH, c.FAR, c.MID2, c.ARRIVAL_MID2, c.PAST_DRIFT1, c.LONG_DRIFT)
-    assert [v for i, v in enumerate(m.tolist()) if i not in priced] == [
-        v for i, v in enumerate(ms.tolist()) if i not in priced
-    ]
-    assert o.tobytes() == os_.tobytes()
+# -- stacked -----------------------------------------------------------------------------------------------------------
 
 
-def test_lots_in_flight_are_where_they_will_stand():
-    b, _, x, _, _ = seen(1, latency=1000)
-    assert x[c.INFLIGHT] == 5
-    assert x[c.LIVE] == 5
-    assert x[c.REST0 : c.REST0 + 5].tolist() == [0, 3, 0, 0, 2]
-    assert (x[c.AHEAD0 : c.AHEAD0 + 5] == -1).all()
-    assert (ledger_of(b)[:2, lay.STATE] == lay.IN_FLIGHT).all()
+def test_what_is_stacked_is_what_was_seen_before():
+    """Over whole episodes: entry by entry what the last interval said then, zeros before the first observation."""
+    preset = presets.load("csco")
+    task = Task(horizon_s=300.0, decisions=10)
+    episodes = Episodes(reactive(preset, 2, settle_s=300.0), task, 6)
+    episodes.start(seeded_plan(task, task.lots(preset.volume_per_s), 5, 0, 6, 2, 30 * 10**9))
+    columns = [c.V_SAME, c.V_AGAINST, c.OFI, c.RV, c.EVENTS, c.DRIFT]
+    before = [np.zeros((6, 6), np.int64)] * 3
+    while episodes.working.all():
+        view = episodes.view
+        past = view.m[:, c.PAST0 : c.AGE_NS].reshape(6, 3, 6)
+        np.testing.assert_array_equal(past, np.stack(before, axis=1))
+        before = [view.m[:, columns].copy(), *before[:2]]
+        episodes.step(build("peg_behind").decide(view))
+    assert any(rows.any() for rows in before)
 
 
-def test_the_float_row_splits_into_private_and_market():
-    """Changing one integer row leaves the other's entries alone; a twin without an order stays finite."""
-    assert len(OBS_NAMES) == OBS_SIZE
-    rng = np.random.default_rng(0)
-    for _ in range(50):
-        _, _, x, m, o = seen(1)
-        other = o.copy()
-        x2, m2 = x.copy(), m.copy()
-        x2[c.LEFT : c.HORIZON_NS] = rng.integers(0, 50, c.HORIZON_NS - c.LEFT)
-        encode(x2, m, other)
-        assert other[OBS_PRIVATE:].tobytes() == o[OBS_PRIVATE:].tobytes()
-        m2[c.OWN1 :] = rng.integers(0, 50, c.MX - c.OWN1)
-        encode(x, m2, other)
-        assert other[:OBS_PRIVATE].tobytes() == o[:OBS_PRIVATE].tobytes()
-    x[[c.QTY0, c.LEFT]] = 0
-    encode(x, m, o)
+def test_stacked_entries_follow_the_plain_ones():
+    view = random_views(60, 4)
+    view.m[:, c.PAST0 : c.AGE_NS] = np.random.default_rng(1).integers(0, 500, (60, 18))
+    one, four = observer("v2"), observer("v2", 4)
+    assert four.size == one.size + 15 == len(set(four.entries))
+    o = four.encode(view)
+    np.testing.assert_array_equal(o[:, : one.size], one.encode(view))
     assert np.isfinite(o).all()
+    now = {"v_same": 30, "v_against": 10, "ofi": -4, "rv": 9, "events": 7, "drift": 2}
+    again = view_of(
+        rv_long=4,
+        **now,
+        **{f"past_{name.removeprefix('v_')}2": value for name, value in now.items()},
+    )
+    row = dict(zip(four.entries, four.encode(again)[0].tolist(), strict=True))
+    for name in ("order_flow_imbalance", "volume_imbalance", "volatility_now", "drift"):
+        assert row[f"{name}_2_ago"] == row[name] != 0.0
+        assert row[f"{name}_1_ago"] == row[f"{name}_3_ago"] == 0.0
 
 
-@pytest.mark.parametrize("side", [1, -1])
-def test_an_empty_market_is_finite(side):
-    b, k = lay.new_book(16, 64, 8), sim.extend(blank_state(sim.REPLAY), 2)
-    k[sim.SIDE] = side
-    x, m, o = np.zeros(c.PX, np.int64), np.zeros(c.MX, np.int64), np.zeros(OBS_SIZE, np.float32)
-    observe(b, k, x, m, o)
-    assert np.isfinite(o).all()
-    assert o[15] == 0.0
+def test_more_than_a_view_shows_is_refused():
+    for name, stack in (("v2", 5), ("v2", 0), ("v3", 5)):
+        with pytest.raises(ConfigError, match="stack"):
+            observer(name, stack)

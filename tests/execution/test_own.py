@@ -208,7 +208,7 @@ def test_a_variable_that_a_function_rebinds_is_a_memory() -> None:
 def test_a_model_that_is_given_a_view_is_told_how_it_is_wrapped() -> None:
     class Network:
         def __call__(self, obs: np.ndarray) -> np.ndarray:
-            return np.asarray(obs, np.float32) @ np.zeros((40, 8))
+            return np.asarray(obs, np.float32) @ np.zeros((50, 8))
 
     for model in (Network(), lambda obs: np.tanh(obs) + 1.0):
         with pytest.raises(ConfigError, match=r"to a View.*model_strategy"):
@@ -244,7 +244,7 @@ def test_what_is_kept_of_a_view_is_not_overwritten_and_cannot_be_written() -> No
     keeps.decide(view)
     view.x[:] = 0
     assert seen[0].left.tolist() == [30, 20]
-    for array in (seen[0].x, seen[0].m, seen[0].obs, seen[0].draw, seen[0].left, seen[0].far_depth):
+    for array in (seen[0].x, seen[0].m, seen[0].draw, seen[0].left, seen[0].far_depth):
         with pytest.raises(ValueError, match="read-only"):
             array[...] = 1
 
@@ -457,7 +457,6 @@ class Model:
 
 def test_a_function_of_observations_and_a_model_act_through_their_actions() -> None:
     view = view_of(left=[30, 20])
-    view = View(view.x, view.m, np.zeros((2, 40), np.float32), view.draw)
     by_model = model_strategy(Model(), "model").decide(view)
     assert np.array_equal(
         by_model, model_strategy(lambda obs: np.full(len(obs), 3), "function").decide(view)

@@ -10,7 +10,7 @@ import pytest
 from certify.kits.strategy import random_views
 from tercel.core.errors import ConfigError, PolicyError, UnknownNameError
 from tercel.execution.intent import View
-from tercel.execution.observations import name_of, observer
+from tercel.execution.observation import name_of, observer
 from tercel.execution.policies.card import Card
 from tercel.execution.policies.mlp import MlpPolicy
 from tercel.execution.policies.policy import save_policy
@@ -131,13 +131,13 @@ def test_without_it_or_with_another_the_policy_is_refused(tmp_path: Path) -> Non
 
 
 def test_a_policy_that_ships_observes_for_itself_whatever_is_given(tmp_path: Path) -> None:
-    watch = observer("v1")
+    watch = observer("v3")
     ones = np.ones(watch.size, np.float32)
     plain = MlpPolicy(
         ((np.zeros((watch.size, 8), np.float32), np.zeros(8, np.float32)),), 0 * ones, ones
     )
     save_policy(tmp_path / "p", plain, Card("plain", watch.entries, "placement", 8))
-    assert policy_strategy(tmp_path / "p", eyes=eyes).observation == "v1"
+    assert policy_strategy(tmp_path / "p", eyes=eyes).observation == "v3"
 
 
 def test_a_card_that_names_code_runs_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,8 +10,8 @@ from tests.market.simulator.audit import audit, commands_of, ledger_of, orders_o
 
 from tercel.execution import columns as c
 from tercel.execution import intent as it
+from tercel.execution.features import features_of, observe
 from tercel.execution.intent import CANCEL, KEEP, View
-from tercel.execution.observation import OBS_SIZE, observe
 from tercel.execution.reconcile import reconcile
 from tercel.execution.step import run
 from tercel.execution.strategy import hold
@@ -247,14 +247,10 @@ def test_no_command_is_sent_for_prices_that_are_none():
 
 
 def view_of(b, k):
-    x, m, o = (
-        np.zeros((1, c.PX), np.int64),
-        np.zeros((1, c.MX), np.int64),
-        np.zeros((1, OBS_SIZE), np.float32),
-    )
-    observe(b, k, x[0], m[0], o[0])
-    assert np.isfinite(o).all()
-    return View(x, m, o, np.zeros(1))
+    x, m = np.zeros((1, c.PX), np.int64), np.zeros((1, c.MX), np.int64)
+    observe(b, k, x[0], m[0])
+    assert np.isfinite(features_of(x, m)).all()
+    return View(x, m, np.zeros(1))
 
 
 def waiting(k):

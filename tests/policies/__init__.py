@@ -1,4 +1,4 @@
-"""A small policy of the plainest kind, for tests: Observation-v1, placements, trained in csco-santa-fe."""
+"""A small policy of the plainest kind, for tests: placements, trained in csco-santa-fe."""
 
 from pathlib import Path
 

@@ -14,7 +14,7 @@ from studies.signals.ofi import past_clip
 from tercel.core.errors import DataError
 from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.execution import columns as c
-from tercel.execution.observation import observe_market
+from tercel.execution.features import observe_market
 from tercel.feeds.lobster import LobsterFeed
 from tercel.market.feed import FeedOptions, Imported
 from tercel.market.simulator import layout as sim

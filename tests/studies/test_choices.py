@@ -14,7 +14,7 @@ from studies.regimes.choices import (
     with_and_without,
 )
 from tercel.execution.intent import TAKE
-from tercel.execution.observations import observer
+from tercel.execution.observation import observer
 from tercel.execution.policies.mlp import MlpPolicy
 from tercel.execution.policies.strategy import PolicyStrategy
 from tercel.execution.probes import view_of

@@ -14,7 +14,8 @@ from typing import Any, Final
 from tercel.api.learn import known
 from tercel.api.market import Market, load_market
 from tercel.core.errors import ConfigError
-from tercel.execution.observations import ObservationFunction, is_own_name
+from tercel.execution.columns import OBSERVATION
+from tercel.execution.observation import ObservationFunction, is_own_name, name_of
 from tercel.execution.task import Task
 from tercel.execution.user_strategy import located
 from tercel.lab.learning.agent.learner import configured
@@ -36,7 +37,7 @@ def execution(
     *,
     actions: str = "placement",
     action_parameters: Mapping[str, Any] | None = None,
-    observation: ObservationFunction | str = "v1",
+    observation: ObservationFunction | str = OBSERVATION,
     reward: RewardLike = None,
     worlds: int = WORLDS,
     render_mode: str | None = None,
@@ -55,8 +56,8 @@ def execution(
     actions : str
         A set of actions by name, with `action_parameters`.
     observation : str or callable
-        "v1", "v2", "v3", or your own function of a :class:`tercel.View` that answers numbers of shape (n, k); also as
-        ``module:name``.
+        "v3" (as the policies that ship), "v2" (without the slow flow), or your own function of a :class:`tercel.View`
+        that answers numbers of shape (n, k); also as ``module:name``.
     reward : callable, str or RewardWeights, optional
         Your own function of a :class:`tercel.Step`, also as ``module:name``, or weights of the three costs; by default
         minus the shortfall, ticks per lot.
@@ -73,7 +74,7 @@ def execution(
 
     >>> env = execution("csco-santa-fe", Task(horizon="2min", decisions=4), worlds=1)
     >>> env.reset(seed=1)[0].shape
-    (40,)
+    (50,)
     """
     return ExecutionEnv(
         **_arguments(market, task, actions, action_parameters, observation, reward, worlds),
@@ -92,7 +93,7 @@ def execution_vector(
     *,
     actions: str = "placement",
     action_parameters: Mapping[str, Any] | None = None,
-    observation: ObservationFunction | str = "v1",
+    observation: ObservationFunction | str = OBSERVATION,
     reward: RewardLike = None,
     worlds: int = WORLDS,
     threads: int = 1,
@@ -124,7 +125,7 @@ def sb3_env(
     seed: int = 1,
     actions: str = "placement",
     action_parameters: Mapping[str, Any] | None = None,
-    observation: ObservationFunction | str = "v1",
+    observation: ObservationFunction | str = OBSERVATION,
     reward: RewardLike = None,
     worlds: int = WORLDS,
 ) -> Any:
@@ -150,7 +151,7 @@ def sb3_env(
 
     >>> env = sb3_env("csco-santa-fe", Task(horizon="2min", decisions=4), n=3, worlds=1)
     >>> env.num_envs, env.reset().shape
-    (3, (3, 40))
+    (3, (3, 50))
     """
     from tercel.lab.learning.sb3 import monitored, to_sb3
 
@@ -175,16 +176,18 @@ def _arguments(
             f"{type(market).__name__} {market!r}",
             "such as 'csco'",
         )
+    if isinstance(observation, str) and is_own_name(observation):
+        observation = located(observation, "observation")
+    watched = observation if isinstance(observation, str) else name_of(observation)
+    worlds_of = {"market.worlds": worlds} if where.preset else {}
     config = configured(
         known(where, task or Task()),
         "ppo",
         1,
         "environment",
-        {"market.worlds": worlds} if where.preset else {},
+        worlds_of | {"policy.observation": watched},
     )
     source, order, sampler = acting_in(config)
-    if isinstance(observation, str) and is_own_name(observation):
-        observation = located(observation, "observation")
     weights = located(reward, "reward") if isinstance(reward, str) else reward
     return {
         "source": source,

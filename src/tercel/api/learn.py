@@ -12,7 +12,7 @@ from tercel.api.short_traceback import brief
 from tercel.api.training import TrainingRun
 from tercel.core.errors import ConfigError, check_known
 from tercel.core.progress import say
-from tercel.execution.observations import ObservationFunction, name_of
+from tercel.execution.observation import ObservationFunction, name_of
 from tercel.execution.registry import resolve_policy
 from tercel.execution.strategies import TUNABLE, MarketEstimates, build
 from tercel.execution.strategy import Strategy
@@ -71,7 +71,7 @@ def train(
         is still the best by what it costs.
     observation : callable or str
         Your own: a function of a :class:`View` that answers numbers of shape (n, k), or ``module:name``;
-        or "v1", "v2", "v3".
+        or "v2", "v3".
     settings : mapping, optional
         Dotted keys of the configuration file, such as ``{"learner.learning_rate": 1e-3}``.
     out : str or Path, optional

@@ -9,7 +9,8 @@ from typing import Any
 
 from tercel.core.errors import PolicyError
 from tercel.core.files import write_whole
-from tercel.execution.observations import ObservationFunction
+from tercel.execution.columns import OBSERVATION
+from tercel.execution.observation import ObservationFunction
 from tercel.execution.policies.card import Card, read_card
 from tercel.execution.policies.mlp import Activation
 from tercel.execution.policies.policy import CARD, MODEL, OBSERVATIONS, free
@@ -136,7 +137,7 @@ def save_policy(
     *,
     actions: str = "placement",
     action_parameters: Mapping[str, Any] | None = None,
-    observation: ObservationFunction | str = "v1",
+    observation: ObservationFunction | str = OBSERVATION,
     stack: int = 1,
     activation: Activation = "tanh",
     trained_on: Mapping[str, Any] | None = None,
@@ -171,7 +172,7 @@ def save_policy(
         A network that does not run, or has other sizes than its observation and actions.
 
     >>> import tempfile, numpy as np
-    >>> layers = [(np.zeros((40, 8)), np.eye(8)[2])]
+    >>> layers = [(np.zeros((50, 8)), np.eye(8)[2])]
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     save_policy(layers, folder, "at_the_touch").card.actions
     'placement'

@@ -64,7 +64,7 @@ def show(request: Show) -> None:
 
 def observation_fits(card: "Card") -> bool:
     """Whether this version of Tercel makes the observation that the policy was trained on."""
-    from tercel.execution.observations import observer
+    from tercel.execution.observation import observer
     from tercel.execution.policies.card import layout_hash
 
     try:
@@ -75,7 +75,7 @@ def observation_fits(card: "Card") -> bool:
 
 def sections(card: "Card", network: str, fits: bool) -> dict[str, Mapping[str, Any]]:
     """Parts of a card, each a list of short facts."""
-    from tercel.execution.observations import is_own_name
+    from tercel.execution.observation import is_own_name
 
     whose = (
         "a user's: give it with --observation"
@@ -242,14 +242,14 @@ class Convert(JsonRequest):
     observation: Annotated[
         str,
         typer.Option(
-            help="What it observes: v1, v2, or a function of yours, module:name.", metavar="WHAT"
+            help="What it observes: v3, v2, or a function of yours, module:name.", metavar="WHAT"
         ),
-    ] = "v1"
+    ] = "v3"
 
 
 def convert(request: Convert) -> None:
     """Make a policy folder of your own model, once: nothing in it runs code when it is read."""
-    from tercel.execution.observations import is_own_name
+    from tercel.execution.observation import is_own_name
     from tercel.execution.registry import resolve_policy
     from tercel.execution.registry.resolve import ARCHIVE
     from tercel.execution.user_strategy import located
@@ -298,7 +298,7 @@ class Explain(JsonRequest):
 
 def explain(request: Explain) -> None:
     """Explain a policy: which features move what it does and what it costs, and some episodes step by step."""
-    from tercel.execution.observations import same_name
+    from tercel.execution.observation import same_name
     from tercel.execution.policies.card import read_card
     from tercel.execution.policies.policy import CARD
     from tercel.execution.registry import resolve_policy

@@ -6,6 +6,8 @@ from tercel.execution.costs import BPS as BPS
 from tercel.execution.costs import Costs as Costs
 from tercel.execution.costs import attribute as attribute
 from tercel.execution.driver import Driver as Driver
+from tercel.execution.features import N_FEATURES as N_FEATURES
+from tercel.execution.features import features_of as features_of
 from tercel.execution.guidance import WORDS as GUIDANCE_WORDS
 from tercel.execution.guidance import Guidance as Guidance
 from tercel.execution.intent import ANCHOR as ANCHOR
@@ -20,8 +22,7 @@ from tercel.execution.intent import empty as empty_intents
 from tercel.execution.market import Market as Market
 from tercel.execution.market import latency_of as latency_of
 from tercel.execution.microstructure import imbalance as imbalance
-from tercel.execution.observation import OBS_SIZE as OBS_SIZE
-from tercel.execution.observations import observer as observer
+from tercel.execution.observation import observer as observer
 from tercel.execution.probes import HORIZON_NS as HORIZON_NS
 from tercel.execution.probes import view_of as view_of
 from tercel.execution.reconcile import open_lots as open_lots
@@ -61,7 +62,7 @@ __all__ = [
     "GUIDANCE_WORDS",
     "HORIZON_NS",
     "KEEP",
-    "OBS_SIZE",
+    "N_FEATURES",
     "OUTSIDE",
     "REST0",
     "TAKE",
@@ -86,6 +87,7 @@ __all__ = [
     "checked",
     "columns",
     "empty_intents",
+    "features_of",
     "hold",
     "imbalance",
     "intent",

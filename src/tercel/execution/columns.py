@@ -11,6 +11,9 @@ from typing import Final
 
 from tercel.market.simulator.layout import PAST_INTERVALS, PAST_WORDS, RUNGS
 
+OBSERVATION: Final = "v3"
+"""What a policy observes where nothing else is named, as those that ship do (`execution.observation`)."""
+
 # x: private columns. The fields of `View` say what each is, in units of people where they differ.
 
 SIDE, QTY0, LEFT, DECISION, DECISIONS, TIME_LEFT_NS, HORIZON_NS, LIVE, OUTSIDE_LOTS, INFLIGHT = (

@@ -7,7 +7,6 @@ became of them comes back as OWN_* rows.
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
 
 import numpy as np
 
@@ -18,9 +17,6 @@ from tercel.execution import columns as c
 from tercel.execution import driver_kernels as kernels
 from tercel.execution.driver_kernels import REASONS, DriverRequest
 from tercel.execution.intent import WIDTH, View, empty
-from tercel.execution.observation import OBS_SIZE
-from tercel.execution.policies.mlp import MlpPolicy
-from tercel.execution.policies.strategy import PolicyStrategy
 from tercel.execution.strategy import Strategy, forecaster_of
 from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
@@ -32,8 +28,6 @@ ApplyRow = Callable[[Int32, Ints, Ints], int]
 
 # Words of a command in the order of its record row.
 _RECORDED = np.array([sim.WHO, sim.WHAT, sim.AT_PRICE, sim.HOW_MANY, sim.HOW, sim.AT_NS])
-# Actions and observation of a policy that the driver's own kernels decide.
-_COMPILED = ("placement", "v1")
 
 
 class Driver:
@@ -48,7 +42,7 @@ class Driver:
         The first decision falls due at once. In a market of model REPLAY whoever feeds the rows chooses the slots of
         orders; elsewhere they must be those that the simulator allocates.
     strategy : Strategy
-        What decides. A `PolicyStrategy` of an MLP over the placement actions runs compiled as a whole.
+        What decides.
     apply : callable
         `driver_kernels.apply_row`, or the same from a kernel that is compiled anyway.
     symbol : str
@@ -57,7 +51,7 @@ class Driver:
     Raises
     ------
     PolicyError
-        For a policy of another observation; at a decision, for an observation or an intent that is no number.
+        At a decision, for an intent that is no number.
     """
 
     def __init__(
@@ -78,51 +72,16 @@ class Driver:
         self._confirmed = int(self.state[sim.COMMAND_TAIL])
         self._x = np.zeros((1, c.PX), np.int64)
         self._m = np.zeros((1, c.MX), np.int64)
-        self._obs = np.zeros((1, OBS_SIZE), np.float32)
         self._draw = np.zeros(1)
         self._intent = np.zeros((1, WIDTH), np.int32)
         self._out = np.zeros((2 * sim.COMMAND_SLOTS, kernels.COMMAND_WORDS), np.int64)
         forecaster = forecaster_of(strategy)
         self._teller = None if forecaster is None else forecaster.teller(symbol)
         self._outlook = None if forecaster is None else np.zeros((1, c.OUTLOOK), np.int64)
-        self.view = View(self._x, self._m, self._obs, self._draw, self._outlook)
+        self.view = View(self._x, self._m, self._draw, self._outlook)
         """What was seen at the last decision; overwritten by the next."""
-        seen = self._x, self._m, self._obs, self._draw
+        seen = self._x, self._m, self._draw
         self._serve = partial(kernels.serve, self.book, self.state, *seen, self._out)
-        policy = None
-        if (
-            isinstance(strategy, PolicyStrategy)
-            and (strategy.action_set_name, strategy.observation) == _COMPILED
-        ):
-            policy = strategy.policy
-        self._drive: Callable[..., int] | None = None
-        self._decide_compiled: Callable[..., int] | None = None
-        if isinstance(policy, MlpPolicy):
-            arrays = self._arrays(policy)
-            self._drive = partial(kernels.drive_mlp, *arrays)
-            self._decide_compiled = partial(kernels.decide_mlp, *arrays)
-
-    def _arrays(self, policy: MlpPolicy) -> tuple[Any, ...]:
-        """Everything that the compiled decision works on."""
-        if policy.observation_size != OBS_SIZE:
-            raise PolicyError(
-                f"a policy of {OBS_SIZE} inputs",
-                f"one of {policy.observation_size}",
-                "train it on this observation",
-            )
-        values = np.zeros(policy.n_actions, np.float32)
-        network = (*policy.packed, policy.scratch, values)
-        return (
-            self.book,
-            self.state,
-            *network,
-            self._x,
-            self._m,
-            self._obs,
-            self._draw,
-            self._intent,
-            self._out,
-        )
 
     @property
     def last_intent(self) -> Int32:
@@ -169,11 +128,14 @@ class Driver:
             For a row that goes back in time or does not fit the book, the own orders or the commands so far: the
             record has a gap.
         """
-        if self._drive is None:
-            return self._on_event(row, last)
-        n = self._drive(row, last)
-        if n < 0:
-            return self._refuse(-n, row)
+        book, k, ns = self.book, self.state, int(row[sim.R_NS])
+        n = self._decide(ns - 1, 0)
+        since = int(k[sim.COMMAND_TAIL])
+        fault = self._apply(book, k, row)
+        if fault != kernels.FINE:
+            return self._refuse(fault, row)
+        n = self._serve(self._intent[0], DriverRequest.COLLECT.value, since, 0, n)
+        n = self._decide(ns if last else ns - 1, n)
         return self._out[:n] if n else None
 
     def decide_due(self, now_ns: int) -> Commands | None:
@@ -227,33 +189,13 @@ class Driver:
                 "room for all orders and commands", f"{lost} without", "raise the book's capacities"
             )
 
-    def _on_event(self, row: Ints, last: bool) -> Commands | None:
-        """As :meth:`on_event`, with the strategy in Python."""
-        book, k, ns = self.book, self.state, int(row[sim.R_NS])
-        n = self._decide(ns - 1, 0)
-        since = int(k[sim.COMMAND_TAIL])
-        fault = self._apply(book, k, row)
-        if fault != kernels.FINE:
-            return self._refuse(fault, row)
-        n = self._serve(self._intent[0], DriverRequest.COLLECT.value, since, 0, n)
-        n = self._decide(ns if last else ns - 1, n)
-        return self._out[:n] if n else None
-
     def _decide(self, now_ns: int, at: int) -> int:
         """Take the decisions due by `now_ns`; their commands go to rows `at` and on of the output."""
-        if self._decide_compiled is not None:
-            return self._decide_compiled(now_ns, at)
         if self.words[sim.PHASE] != sim.WORKING or self.words[sim.DUE_NS] > now_ns:
             return at
         wanted = self._intent[0]
         at = self._serve(wanted, DriverRequest.LOOK.value, 0, now_ns, at)
         while at < 0:
-            if not np.isfinite(self._obs).all():
-                raise PolicyError(
-                    "an observation of numbers",
-                    "NaN or infinity in it",
-                    "see its features in the journal",
-                )
             if self._teller is not None and self._outlook is not None:
                 self._teller.tell(self.book[None], self.state[None], self._outlook)
             answer = np.asarray(self.strategy.decide(self.view))

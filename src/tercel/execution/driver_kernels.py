@@ -6,10 +6,8 @@ it astray. Layouts of rows are those of the record (`market.simulator.layout`).
 
 from enum import IntEnum
 
-from tercel.core.jit import Floats, Longs, Packed, Singles, fixed, kernel
+from tercel.core.jit import Floats, Longs, Packed, fixed, kernel
 from tercel.core.vocabulary import FOREVER_NS
-from tercel.execution.actions.kernels import decode_placement_row
-from tercel.execution.policies.mlp import mlp_forward
 from tercel.execution.reconcile import force, reconcile, send_waiting
 from tercel.execution.step import end, observe_and_draw, schedule, sleeps
 from tercel.market.book import layout as lay
@@ -346,7 +344,6 @@ def serve(
     k: Longs,
     x: Longs,
     m: Longs,
-    o: Singles,
     draw: Floats,
     out: Longs,
     intent: Packed,
@@ -361,7 +358,7 @@ def serve(
     ----------
     what : int
         The value of a `DriverRequest`.
-    x, m, o, draw
+    x, m, draw
         Out: what is observed.
     out, at
         Commands go to rows `at` and on.
@@ -372,7 +369,7 @@ def serve(
     """
     s = state_at(k)
     if what == DriverRequest.OBSERVE:
-        observe_and_draw(b, k, x, m, o, draw, 0)
+        observe_and_draw(b, k, x, m, draw, 0)
         return at
     if what == DriverRequest.SEND_WAITING:
         send_waiting(b, k)
@@ -403,78 +400,7 @@ def serve(
             since = s.command_tail
         why = fall_due(b, k, now)
         if why == DECIDE and not skips:
-            observe_and_draw(b, k, x, m, o, draw, 0)
+            observe_and_draw(b, k, x, m, draw, 0)
             return -1 - at
         if why != DECIDE:
             return collect(k, since, out, at)
-
-
-@kernel
-def decide_mlp(
-    b: Packed,
-    k: Longs,
-    w: Singles,
-    net: Packed,
-    scratch: Singles,
-    values: Singles,
-    x: Longs,
-    m: Longs,
-    o: Singles,
-    draw: Floats,
-    intent: Packed,
-    out: Longs,
-    now: int,
-    at: int,
-) -> int:
-    """Take every decision that is due by `now` with a network over the placement actions.
-
-    Observe, network, action, intent, commands. Returns the row of `out` after the last command.
-    """
-    while True:
-        since = state_at(k).command_tail
-        why = fall_due(b, k, now)
-        if why == DECIDE:
-            observe_and_draw(b, k, x, m, o, draw, 0)
-            mlp_forward(w, net, o[0], scratch, values)
-            action = 0
-            for a in range(1, values.shape[0]):
-                if values[a] > values[action]:
-                    action = a
-            decode_placement_row(action, x[0], m[0], intent[0])
-            answer(b, k, intent[0])
-        at = collect(k, since, out, at)
-        if why != DECIDE:
-            return at
-
-
-@kernel
-def drive_mlp(
-    b: Packed,
-    k: Longs,
-    w: Singles,
-    net: Packed,
-    scratch: Singles,
-    values: Singles,
-    x: Longs,
-    m: Longs,
-    o: Singles,
-    draw: Floats,
-    intent: Packed,
-    out: Longs,
-    row: Longs,
-    last: bool,
-) -> int:
-    """A row and the decisions around it. Returns the number of commands, or minus why the row was refused."""
-    s = state_at(k)
-    ns = row_at(row, 0).ns
-    n = 0
-    if ns > s.due_ns:
-        n = decide_mlp(b, k, w, net, scratch, values, x, m, o, draw, intent, out, ns - 1, n)
-    since = s.command_tail
-    fault = apply_row(b, k, row)
-    if fault != FINE:
-        return -fault
-    n = collect(k, since, out, n)
-    return decide_mlp(
-        b, k, w, net, scratch, values, x, m, o, draw, intent, out, ns if last else ns - 1, n
-    )

@@ -12,7 +12,7 @@ from typing import Any, Final, Generic, Literal, Self, TypeVar, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tercel.core.arrays import Bools, Float32, Floats, Ints
+from tercel.core.arrays import Bools, Floats, Ints
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NO_ASK
 from tercel.execution import columns as c
@@ -109,8 +109,6 @@ class View:
         Private columns: the order, time, own orders.
     m : int64 (n, MX)
         Market columns, own orders excluded.
-    obs : float32 (n, D)
-        The same, scaled for networks.
     draw : float64 (n,)
         One uniform number in [0, 1) a decision, fixed by the market's seed: all the randomness a strategy may
         use.
@@ -118,7 +116,7 @@ class View:
         What a forecaster says; None: there is none.
 
     >>> x, m = np.zeros((1, c.PX), np.int64), np.zeros((1, c.MX), np.int64)
-    >>> view = View(x, m, np.zeros((1, 0), np.float32), np.zeros(1))
+    >>> view = View(x, m, np.zeros(1))
     >>> view.x[0, [c.QTY0, c.LEFT]] = 100, 60
     >>> view.n, view.done.tolist()
     (1, [40])
@@ -126,20 +124,19 @@ class View:
 
     x: Ints
     m: Ints
-    obs: Float32
     draw: Floats
     outlook: Ints | None = None
 
     def read_only(self) -> "View":
         """A copy that cannot be written to and that no later decision overwrites.
 
-        >>> view = View(*(np.zeros((1, 99)) for _ in range(3)), np.zeros(1)).read_only()
+        >>> view = View(*(np.zeros((1, 99)) for _ in range(2)), np.zeros(1)).read_only()
         >>> view.left.flags.writeable
         False
         """
         outlook = None if self.outlook is None else self.outlook.copy()
-        copy = View(self.x.copy(), self.m.copy(), self.obs.copy(), self.draw.copy(), outlook)
-        for array in (copy.x, copy.m, copy.obs, copy.draw, copy.outlook):
+        copy = View(self.x.copy(), self.m.copy(), self.draw.copy(), outlook)
+        for array in (copy.x, copy.m, copy.draw, copy.outlook):
             if array is not None:
                 array.setflags(write=False)
         return copy
@@ -148,12 +145,6 @@ class View:
     def n(self) -> int:
         """Number of markets."""
         return len(self.x)
-
-    @property
-    def arrays(self) -> dict[str, Any]:
-        """What a journal keeps of it, by name."""
-        told = {} if self.outlook is None else {"outlook": self.outlook}
-        return {"x": self.x, "m": self.m, "obs": self.obs, **told}
 
     # the order
 
@@ -322,7 +313,6 @@ def fields() -> dict[str, str]:
     'Best public price on the far side, ticks.'
     """
     given = {
-        "obs": "float32 (n, D) the same, scaled for networks.",
         "draw": "float64 (n,) one uniform number in [0, 1) a decision.",
     }
     named = {

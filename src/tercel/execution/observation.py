@@ -1,203 +1,428 @@
-"""What an agent observes at a decision: two integer rows that strategies read, and one float row for networks.
+"""What policies observe: one observation for orders of any size, horizon and urgency, in markets of any depth.
 
-`Observation-v1`. The float row is a function of the integer rows alone; its first `OBS_PRIVATE` entries depend on the
-private row only, the rest on the market row only, so that the two can be paired freely. Everything is oriented by the
-order's side: a policy sees buying and selling alike.
+A function of the two integer rows alone (`execution.features`), computed by the policy's own encoder: what a market
+records stays as it is. Lots are measured in `d`, the mean of the ten displayed levels; moves of the mid in `s`, the
+standard deviation of a decision interval so far; so that markets of other ticks, depths and speeds look alike, and `d`
+and `s` themselves are entries of their own. Everything is oriented by the order's side. `slog x` is
+sign(x) log(1 + |x|).
 
 | entries | private | | entries | market |
 |---|---|---|---|---|
-| 0 | time left / horizon | | 15 | spread, log(1 + ticks) |
-| 1 | lots left / order | | 16-20 | own-side depth, 5 occupied levels, log(1 + lots) |
-| 2 | lots left share - time left share | | 21-25 | far-side depth, same |
-| 3-7 | own lots at improve, touch, -1, -2, -3 / left | | 26-28 | imbalance of 1, 3, 5 levels |
-| 8 | own lots off the ladder / left | | 29 | microprice - mid, ticks |
-| 9 | own lots in flight / left | | 30 | order flow imbalance, last interval, signed log |
-| 10-14 | queue: log(1 + lots ahead), -1 where no own order | | 31-33 | volume with, against, both as imbalance |
-| | | | 34-35 | short and long volatility, log(1 + half-ticks^2) |
-| | | | 36 | volume since arrival, log(1 + lots) |
-| | | | 37-38 | mid since arrival, in the last interval, signed log half-ticks |
-| | | | 39 | public events, last interval, log(1 + n) |
+| 0 | time left / horizon | | 21 | spread, log(1 + ticks) |
+| 1 | lots left / order | | 22-24 | own depth, levels 1, 2, 3-5, log(1 + lots / d) |
+| 2 | lots left share - time left share | | 25-27 | far depth, same |
+| 3 | horizon, log(seconds / 1800) | | 28-30 | imbalance of 1, 3, 5 levels |
+| 4 | time left, log(1 + seconds / 60) | | 31 | microprice - mid, ticks |
+| 5 | order / d, log | | 32 | order flow imbalance of the last interval / d, slog |
+| 6 | lots left / lots at the far touch, log(1 + x) | | 33-34 | volume with, against / d, log(1 + x) |
+| 7 | lots left a decision / d, log(1 + x) | | 35 | their imbalance |
+| 8 | lots left a decision / public lots an interval, log(1 + x) | | 36 | events of the last interval, log(1 + n) |
+| 9 | urgency | | 37 | volatility of the last interval / s, log(1 + x) |
+| 10-14 | own lots at improve, touch, -1, -2, -3 / left | | 38 | s, log(1 + half-ticks) |
+| 15 | own lots off the ladder / left | | 39 | mid in the last interval / s, slog |
+| 16 | own lots in flight / left | | 40 | mid since arrival / (s sqrt of intervals passed), slog |
+| 17-19 | queue ahead at improve, touch, -1: log(1 + lots / d), -1: none | | 41 | d, log(1 + lots) |
+| 20 | forecast of the mid against the order, in spreads, slog | | 42 | spread in bps of the mid, log(1 + x) |
+
+Stacked, the decision intervals before the last one follow, the youngest first, five entries each: order flow imbalance
+(as 32), volume and its imbalance, volatility (as 37), drift (as 39). They come out of the market row, so that a stacked
+policy is a function of one view like any other; the order's own past is not stacked.
+
+Last come own fills, the own share of the volume and the market's slow flow; `"v2"` is the observation without them. "Since
+the warm-up" goes back to long before the arrival, and flow is that of aggressors, in lots.
+
+| entry | |
+|---|---|
+| `fill_rate` | lots done a decision so far, over lots left a decision to come: log, from -4 to 4; 0 at arrival |
+| `fill_share` | lots done, over them and all flow against the order since arrival |
+| `flow_to_come` | flow against the order, an interval on average, times decisions to come, over lots left: log(1 + x) |
+| `pace` | flow an interval since arrival over that since the warm-up: log, from -4 to 4 |
+| `lean` | (flow with - flow against) / (flow with + flow against), since the warm-up |
+| `lean_since_arrival` | the same since arrival |
+| `long_order_flow_imbalance` | order flow imbalance an interval since the warm-up / d, slog |
 """
 
 import math
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, NamedTuple
 
-from tercel.core.jit import Longs, Packed, Singles, fixed, kernel
-from tercel.core.vocabulary import NO_ASK, NO_BID
+import numpy as np
+
+from tercel.core.arrays import Float32
+from tercel.core.errors import ConfigError, UnknownNameError, offer
+from tercel.core.jit import Longs, Singles, kernel
+from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.execution import columns as c
 from tercel.execution import intent as it
-from tercel.execution.microstructure import imbalance, public_depth, signed_log
-from tercel.execution.reconcile import is_take, open_lots, rung_of, standing
-from tercel.market.book import layout as lay
-from tercel.market.book.ladder import ledger_at
-from tercel.market.simulator import layout as sim
-from tercel.market.simulator.records import state_at
+from tercel.execution.intent import View
+from tercel.execution.microstructure import imbalance, signed_log
+from tercel.execution.probes import probe
+from tercel.market.simulator.layout import PAST_FEATURES, PAST_INTERVALS
 
-OBS_PRIVATE = 15
-OBS_SIZE = 40
-
-
-OBS_NAMES = (
-    *("time_left", "lots_left", "lots_left_ahead_of_time"),
+LAST: Final = (
+    *("time_left", "lots_left", "lots_left_ahead_of_time", "horizon", "seconds_left"),
+    *("order_in_depths", "left_in_far_touches", "slice_in_depths", "slice_in_volume", "urgency"),
     *(f"own_lots_{rung}" for rung in ("improve", "touch", "touch_1", "touch_2", "touch_3")),
-    *("own_lots_off_ladder", "own_lots_in_flight"),
-    *(f"queue_{rung}" for rung in ("improve", "touch", "touch_1", "touch_2", "touch_3")),
-    "spread",
-    *(f"own_depth_{level}" for level in range(1, 6)),
-    *(f"far_depth_{level}" for level in range(1, 6)),
+    *(
+        "own_lots_off_ladder",
+        "own_lots_in_flight",
+        "queue_improve",
+        "queue_touch",
+        "queue_touch_1",
+        "forecast",
+    ),
+    *(
+        "spread",
+        "own_depth_1",
+        "own_depth_2",
+        "own_depth_3_5",
+        "far_depth_1",
+        "far_depth_2",
+        "far_depth_3_5",
+    ),
     *("imbalance_1", "imbalance_3", "imbalance_5", "microprice", "order_flow_imbalance"),
-    *("volume_with", "volume_against", "volume_imbalance", "volatility_short", "volatility_long"),
-    *("volume_since_arrival", "drift_since_arrival", "drift", "events"),
+    *("volume_with", "volume_against", "volume_imbalance", "events"),
+    *("volatility_now", "volatility", "drift", "drift_since_arrival", "depth", "spread_bps"),
 )
-"""Names of the float row's entries, in order: what a policy's card says it observes."""
+"""Entries of the order, the book and the last interval, in order."""
+N_LAST: Final = len(LAST)
+STACKED: Final = ("order_flow_imbalance", "volume", "volume_imbalance", "volatility_now", "drift")
+"""What is stacked of an earlier interval."""
+MOST: Final = 1 + PAST_INTERVALS
+"""Decision intervals that can be seen at once."""
+SLOW: Final = (
+    *("fill_rate", "fill_share", "flow_to_come"),
+    *("pace", "lean", "lean_since_arrival", "long_order_flow_imbalance"),
+)
+"""Entries of own fills and the slow flow, in order."""
+MARKET: Final = 21
+"""The first entry that is the market's alone."""
+
+_HALF_HOUR_S = 1800.0
+_MOST_RATIO: Final = 4.0
 
 
 @kernel
-def observe_private(b: Packed, k: Longs, x: Longs) -> None:
-    """The private row: the order, time left, own orders on the default ladder at the public touch."""
-    s = state_at(k)
-    side = s.side
-    touch = s.public_bid if side > 0 else s.public_ask
-    anchor = touch + side
-    x[c.SIDE] = side
-    x[c.QTY0] = s.quantity
-    x[c.LEFT] = s.left
-    x[c.DECISION] = s.decision
-    x[c.DECISIONS] = s.decisions
-    x[c.TIME_LEFT_NS] = max(s.start_ns + s.horizon_ns - s.now, 0)
-    x[c.HORIZON_NS] = s.horizon_ns
-    x[c.LIVE] = open_lots(b)
-    x[c.ALPHA] = side * s.alpha
-    for j in range(1, c.PX - c.ALPHA):
-        x[c.ALPHA + j] = k[sim.ALPHA + j]
-    x[c.OUTSIDE_LOTS] = 0
-    x[c.INFLIGHT] = 0
-    room = s.left
-    for j in range(it.K):
-        x[c.REST0 + j] = 0
-        x[c.AHEAD0 + j] = -1
-    for i in range(fixed(b, lay.OWN)):
-        led = ledger_at(b, i)
-        lots = standing(b, i)
-        if lots == 0:
-            continue
-        rung = rung_of(b, i, side, anchor, 1)
-        if led.state == lay.IN_FLIGHT:
-            x[c.INFLIGHT] += lots
-        room -= lots
-        if rung < 0:
-            if not is_take(b, i):
-                x[c.OUTSIDE_LOTS] += lots
-            continue
-        x[c.REST0 + rung] += lots
-        if led.state == lay.RESTING and (x[c.AHEAD0 + rung] < 0 or led.ahead < x[c.AHEAD0 + rung]):
-            x[c.AHEAD0 + rung] = led.ahead
-    # lots that wait for an acknowledgement are wanted where they will stand, as far as the order has lots for them
-    for j in range(it.K):
-        waiting = min(k[sim.WAITING_REST + j], room)
-        if waiting > 0:
-            away = (anchor - s.waiting_anchor) * side + s.waiting_step * j
-            if 0 <= away < it.K:
-                x[c.REST0 + away] += waiting
-                room -= waiting
+def mean_depth(m: Longs) -> float:
+    """Mean of the ten displayed levels, lots, at least 1: what lots are measured in."""
+    depth = 0.0
+    for n in range(2 * c.LEVELS):
+        depth += m[c.OWN1 + n]
+    return max(depth / (2 * c.LEVELS), 1.0)
 
 
 @kernel
-def begin_interval(k: Longs) -> None:
-    """Keep the tallies as they stand: what the next observation counts from."""
-    for j in range(sim.SEEN_WORDS):
-        k[sim.SEEN + j] = k[sim.EVENTS + j]
-
-
-@kernel
-def observe_market(b: Packed, k: Longs, m: Longs) -> None:
-    """The market row, own orders left out, and the start of the next interval."""
-    s = state_at(k)
-    side = s.side
-    m[c.TOUCH] = s.public_bid if side > 0 else s.public_ask
-    m[c.FAR] = s.public_ask if side > 0 else s.public_bid
-    m[c.MID2] = s.mid2
-    m[c.ARRIVAL_MID2] = s.arrival_mid2
-    public_depth(b, side, m[c.TOUCH], m, c.OWN1, c.LEVELS)
-    public_depth(b, -side, m[c.FAR], m, c.FAR1, c.LEVELS)
-    bought = s.bought - s.seen_bought
-    sold = s.sold - s.seen_sold
-    m[c.V_SEEN] = s.bought + s.sold - s.arrived_bought - s.arrived_sold
-    m[c.V_SAME] = bought if side > 0 else sold
-    m[c.V_AGAINST] = sold if side > 0 else bought
-    m[c.OFI] = side * (s.ofi - s.seen_ofi)
-    m[c.RV] = s.variance - s.seen_variance
-    m[c.EVENTS] = s.events - s.seen_events
-    m[c.HALTED] = s.halted
-    interval = max(s.horizon_ns // max(s.decisions, 1), 1)
-    passed = (s.now - s.began_ns) // interval
-    m[c.RV_LONG] = s.variance // max(passed, 1)
-    m[c.DRIFT] = side * (s.mid2 - s.seen_mid2)
-    for j in range(sim.PAST_WORDS):
-        m[c.PAST0 + j] = k[sim.PAST + j]
-    m[c.AGE_NS] = s.now - s.began_ns
-    m[c.LONG_SAME] = s.bought if side > 0 else s.sold
-    m[c.LONG_AGAINST] = s.sold if side > 0 else s.bought
-    m[c.LONG_OFI] = side * s.ofi
-    m[c.LONG_DRIFT] = side * (s.mid2 - s.began_mid2)
-    m[c.SEEN_AGAINST] = s.sold - s.arrived_sold if side > 0 else s.bought - s.arrived_bought
-    if s.gap_ns > 0 and s.seen_slice == s.decision + 1:
-        return  # an interval lasts from one decision of the schedule to the next
-    s.seen_slice = s.decision + 1
-    for j in range(sim.PAST_WORDS - 1, sim.PAST_FEATURES - 1, -1):
-        k[sim.PAST + j] = k[sim.PAST + j - sim.PAST_FEATURES]
-    k[sim.PAST], k[sim.PAST + 1], k[sim.PAST + 2] = m[c.V_SAME], m[c.V_AGAINST], m[c.OFI]
-    k[sim.PAST + 3], k[sim.PAST + 4], k[sim.PAST + 5] = m[c.RV], m[c.EVENTS], m[c.DRIFT]
-    begin_interval(k)
-
-
-@kernel
-def encode(x: Longs, m: Longs, o: Singles) -> None:
+def encode_last(x: Longs, m: Longs, o: Singles) -> None:
     """The float row of an integer pair (see the module's table)."""
+    depth = mean_depth(m)
+    _encode_order(x, m, depth, o)
+    _encode_book(x, m, depth, o)
+    _encode_moves(x, m, depth, o)
+
+
+@kernel
+def _encode_order(x: Longs, m: Longs, depth: float, o: Singles) -> None:
+    """Entries 0 to 20 without the forecast."""
     left = max(x[c.LEFT], 1)
+    decisions_left = max(x[c.DECISIONS] - x[c.DECISION], 1)
+    # public lots an interval: since arrival, where that is at least one interval long, with the one just over
+    seen = m[c.V_SEEN] if x[c.DECISION] > 0 else m[c.V_SAME] + m[c.V_AGAINST]
+    pace = seen / max(x[c.DECISION], 1)
     o[0] = x[c.TIME_LEFT_NS] / x[c.HORIZON_NS]
     o[1] = x[c.LEFT] / max(x[c.QTY0], 1)
     o[2] = o[1] - o[0]
+    o[3] = math.log(x[c.HORIZON_NS] / NS_PER_SECOND / _HALF_HOUR_S)
+    o[4] = math.log1p(x[c.TIME_LEFT_NS] / NS_PER_SECOND / 60.0)
+    o[5] = math.log(max(x[c.QTY0], 1) / depth)
+    o[6] = math.log1p(x[c.LEFT] / max(m[c.FAR1], 1))
+    o[7] = math.log1p(x[c.LEFT] / decisions_left / depth)
+    o[8] = math.log1p(x[c.LEFT] / decisions_left / max(pace, 1.0))
+    o[9] = x[c.URGENCY] / 1e6
     for j in range(it.K):
-        o[3 + j] = x[c.REST0 + j] / left
-        o[10 + j] = math.log1p(float(x[c.AHEAD0 + j])) if x[c.AHEAD0 + j] >= 0 else -1.0
-    o[8] = x[c.OUTSIDE_LOTS] / left
-    o[9] = x[c.INFLIGHT] / left
-
-    side = 1 if m[c.FAR] > m[c.TOUCH] else -1
-    quoted = m[c.TOUCH] > NO_BID and m[c.TOUCH] < NO_ASK and m[c.FAR] > NO_BID and m[c.FAR] < NO_ASK
-    spread = max((m[c.FAR] - m[c.TOUCH]) * side, 0) if quoted else 0
-    o[15] = math.log1p(float(spread))
-    own, far = 0.0, 0.0
-    for n in range(c.LEVELS):
-        o[16 + n] = math.log1p(float(m[c.OWN1 + n]))
-        o[21 + n] = math.log1p(float(m[c.FAR1 + n]))
-        own += m[c.OWN1 + n]
-        far += m[c.FAR1 + n]
-        if n == 0:
-            o[26] = imbalance(own, far)
-        elif n == 2:
-            o[27] = imbalance(own, far)
-    o[28] = imbalance(own, far)
-    # the microprice leans from the mid towards the far side when the own side is heavier (Gatheral & Oomen 2010)
-    o[29] = 0.5 * spread * o[26]
-    o[30] = signed_log(float(m[c.OFI]))
-    o[31] = math.log1p(float(m[c.V_SAME]))
-    o[32] = math.log1p(float(m[c.V_AGAINST]))
-    o[33] = imbalance(float(m[c.V_SAME]), float(m[c.V_AGAINST]))
-    o[34] = math.log1p(float(m[c.RV]))
-    o[35] = math.log1p(float(m[c.RV_LONG]))
-    o[36] = math.log1p(float(m[c.V_SEEN]))
-    o[37] = signed_log(float(side * (m[c.MID2] - m[c.ARRIVAL_MID2])))
-    o[38] = signed_log(float(m[c.DRIFT]))
-    o[39] = math.log1p(float(m[c.EVENTS]))
+        o[10 + j] = x[c.REST0 + j] / left
+    o[15] = x[c.OUTSIDE_LOTS] / left
+    o[16] = x[c.INFLIGHT] / left
+    for j in range(3):
+        ahead = x[c.AHEAD0 + j]
+        o[17 + j] = math.log1p(ahead / depth) if ahead >= 0 else -1.0
 
 
 @kernel
-def observe(b: Packed, k: Longs, x: Longs, m: Longs, o: Singles) -> None:
-    """Both integer rows and the float row of one market, once a decision: the next interval starts here."""
-    s = state_at(k)
-    observe_private(b, k, x)
-    observe_market(b, k, m)
-    encode(x, m, o)
-    s.decision_mid2 = s.mid2
-    s.step_cash = 0
+def _encode_book(x: Longs, m: Longs, depth: float, o: Singles) -> None:
+    """Spread, depths, imbalances, and what is measured in spreads."""
+    side = 1 if m[c.FAR] > m[c.TOUCH] else -1
+    quoted = m[c.TOUCH] > NO_BID and m[c.TOUCH] < NO_ASK and m[c.FAR] > NO_BID and m[c.FAR] < NO_ASK
+    spread = max((m[c.FAR] - m[c.TOUCH]) * side, 0) if quoted else 0
+    bps = spread / max(m[c.MID2] / 2.0, 1.0) * 1e4
+    o[20] = signed_log(x[c.ALPHA] / 1000.0 / max(bps, 0.1))
+    o[21] = math.log1p(float(spread))
+    own, far = 0.0, 0.0
+    for n in range(c.LEVELS):
+        own += m[c.OWN1 + n]
+        far += m[c.FAR1 + n]
+        if n == 0:
+            o[28] = imbalance(own, far)
+            o[22], o[25] = math.log1p(own / depth), math.log1p(far / depth)
+        elif n == 1:
+            o[23] = math.log1p(m[c.OWN1 + n] / depth)
+            o[26] = math.log1p(m[c.FAR1 + n] / depth)
+        elif n == 2:
+            o[29] = imbalance(own, far)
+    o[30] = imbalance(own, far)
+    o[24] = math.log1p((own - m[c.OWN1] - m[c.OWN1 + 1]) / depth)
+    o[27] = math.log1p((far - m[c.FAR1] - m[c.FAR1 + 1]) / depth)
+    o[31] = 0.5 * spread * o[28]
+    o[41] = math.log1p(depth)
+    o[42] = math.log1p(bps)
+
+
+@kernel
+def _encode_moves(x: Longs, m: Longs, depth: float, o: Singles) -> None:
+    """Flow, volatility and moves of the mid."""
+    side = 1 if m[c.FAR] > m[c.TOUCH] else -1
+    sd = math.sqrt(max(float(m[c.RV_LONG]), 1.0))
+    passed = max(x[c.DECISION], 1)
+    o[32] = signed_log(m[c.OFI] / depth)
+    o[33] = math.log1p(m[c.V_SAME] / depth)
+    o[34] = math.log1p(m[c.V_AGAINST] / depth)
+    o[35] = imbalance(float(m[c.V_SAME]), float(m[c.V_AGAINST]))
+    o[36] = math.log1p(float(m[c.EVENTS]))
+    o[37] = math.log1p(math.sqrt(float(m[c.RV])) / sd)
+    o[38] = math.log1p(sd)
+    o[39] = signed_log(m[c.DRIFT] / sd)
+    o[40] = signed_log(side * (m[c.MID2] - m[c.ARRIVAL_MID2]) / (sd * math.sqrt(float(passed))))
+
+
+@kernel
+def encode_past(m: Longs, back: int, at: int, o: Singles) -> None:
+    """Entries `at` and on: the interval `back` (from 1) before the last one."""
+    depth = mean_depth(m)
+    sd = math.sqrt(max(float(m[c.RV_LONG]), 1.0))
+    first = c.PAST0 + (back - 1) * PAST_FEATURES
+    same, against = float(m[first]), float(m[first + 1])
+    o[at] = signed_log(m[first + 2] / depth)
+    o[at + 1] = math.log1p((same + against) / depth)
+    o[at + 2] = imbalance(same, against)
+    o[at + 3] = math.log1p(math.sqrt(float(m[first + 3])) / sd)
+    o[at + 4] = signed_log(m[first + 5] / sd)
+
+
+@kernel
+def _log_ratio(over: float, under: float) -> float:
+    """log(over / under), cut at 4 either way; where neither is anything, 0."""
+    if over <= 0.0 or under <= 0.0:
+        return (
+            0.0 if over <= 0.0 and under <= 0.0 else (_MOST_RATIO if over > 0.0 else -_MOST_RATIO)
+        )
+    return min(max(math.log(over / under), -_MOST_RATIO), _MOST_RATIO)
+
+
+@kernel
+def encode_slow(x: Longs, m: Longs, at: int, o: Singles) -> None:
+    """Entries `at` and on: how the order fares, and the slow state of the market (see the module's table)."""
+    depth = mean_depth(m)
+    passed, to_come = x[c.DECISION], max(x[c.DECISIONS] - x[c.DECISION], 1)
+    interval_ns = max(x[c.HORIZON_NS] / max(x[c.DECISIONS], 1), 1.0)
+    intervals = max(m[c.AGE_NS] / interval_ns, 1.0)
+    left, done = float(max(x[c.LEFT], 1)), float(max(x[c.QTY0] - x[c.LEFT], 0))
+    same, against = float(m[c.LONG_SAME]), float(m[c.LONG_AGAINST])
+    seen, seen_against = float(m[c.V_SEEN]), float(m[c.SEEN_AGAINST])
+    o[at] = _log_ratio(done / max(passed, 1), left / to_come) if passed > 0 else 0.0
+    o[at + 1] = done / max(done + seen_against, 1.0)
+    o[at + 2] = math.log1p(against / intervals * to_come / left)
+    o[at + 3] = (
+        _log_ratio(seen / max(passed, 1), (same + against) / intervals) if passed > 0 else 0.0
+    )
+    o[at + 4] = imbalance(same, against)
+    o[at + 5] = imbalance(seen - seen_against, seen_against)
+    o[at + 6] = signed_log(m[c.LONG_OFI] / intervals / depth)
+
+
+@kernel
+def encode_rows(x: Longs, m: Longs, slow: int, out: Singles) -> None:
+    """int64 (n, PX), int64 (n, MX) -> `out`, float32 (n, N_LAST + 5 (stack - 1) + slow): all entries of each row.
+
+    `slow` is the number of entries of the slow flow, or 0 without them.
+    """
+    behind = out.shape[1] - slow
+    for row in range(out.shape[0]):
+        encode_last(x[row], m[row], out[row])
+        for back in range(1, 1 + (behind - N_LAST) // len(STACKED)):
+            encode_past(m[row], back, N_LAST + (back - 1) * len(STACKED), out[row])
+        if slow > 0:
+            encode_slow(x[row], m[row], behind, out[row])
+
+
+# -- observations by name -------------------------------------------------------------------------
+
+FROM_FILE: Final = "tercel_own_"
+"""Modules that a user named by their file are called so, and then as the file."""
+ObservationFunction = Callable[[View], Any]
+"""An observation of the user's: a :class:`View` of n markets -> numbers of shape (n, k)."""
+
+
+class Observer(NamedTuple):
+    """An observation: name, entries, and the function that fills them from a view."""
+
+    name: str
+    entries: tuple[str, ...]
+    """What it says, in order."""
+    encode: Callable[[View], Float32]
+    """A view -> float32 (n, D)."""
+    stack: int = 1
+    """Decision intervals that it shows."""
+
+    @property
+    def size(self) -> int:
+        """Number of entries D."""
+        return len(self.entries)
+
+
+BY_NAME: Final = {"v2": (), c.OBSERVATION: SLOW}
+"""Observations that policies can be made for: what each has behind the entries of the last intervals."""
+OBSERVERS: Final = tuple(BY_NAME)
+
+
+def _named(name: str, stack: int) -> Observer:
+    """An observation by name, of so many decision intervals."""
+    past = tuple(f"{what}_{back}_ago" for back in range(1, stack) for what in STACKED)
+    slow = BY_NAME[name]
+    names = LAST + past + slow
+    encode = partial(_encoded, len(names), len(slow))  # no closure: environments can be pickled
+    return Observer(name, names, encode, stack)
+
+
+def _encoded(size: int, slow: int, view: View) -> Float32:
+    out = np.empty((view.n, size), np.float32)
+    encode_rows(view.x, view.m, slow, out)
+    return out
+
+
+def observer(name: str | ObservationFunction, stack: int = 1) -> Observer:
+    """The observation called `name`, of the last `stack` decision intervals, or a function of a view as one.
+
+    Raises
+    ------
+    UnknownNameError
+        No such observation; the nearest name is offered.
+    ConfigError
+        More intervals than a view shows; a function that does not answer rows of numbers.
+
+    >>> observer("v3").size, observer("v2", 3).size - observer("v2").size
+    (50, 10)
+    >>> def eyes(view):
+    ...     return np.column_stack([view.left / view.qty0, view.spread])
+    >>> observer(eyes).entries
+    ('eyes_0', 'eyes_1')
+    """
+    if not isinstance(name, str):
+        if stack != 1:
+            raise ConfigError(
+                f"a stack of 1 to 1 for observation {name_of(name)}",
+                f"{stack}",
+                "one of Tercel's can be stacked",
+            )
+        return _own(name)
+    if name not in OBSERVERS:
+        raise UnknownNameError(
+            f"one of {', '.join(OBSERVERS)}",
+            f"observation {name!r}",
+            "pass the function itself" if is_own_name(name) else offer(name, OBSERVERS),
+        )
+    if not 1 <= stack <= MOST:
+        raise ConfigError(
+            f"a stack of 1 to {MOST} for observation {name}", f"{stack}", "name a number of these"
+        )
+    return _named(name, stack)
+
+
+def looks_back(name: str) -> bool:
+    """Whether an observation tells of the time before the arrival: a market must have run as long as where it is used.
+
+    >>> looks_back("v3"), looks_back("v2"), looks_back("my_module:eyes")
+    (True, False, False)
+    """
+    return bool(BY_NAME.get(name))
+
+
+def is_own_name(name: str) -> bool:
+    """Whether a card or a configuration says an observation of the user's, as ``module:name``.
+
+    >>> is_own_name("my_module:eyes"), is_own_name("v2")
+    (True, False)
+    """
+    return ":" in name
+
+
+def name_of(function: Any) -> str:
+    """``module:name`` of a function; a script's and a file's module is the file's name without its ending.
+
+    >>> name_of(name_of)
+    'tercel.execution.observation:name_of'
+    """
+    module = getattr(function, "__module__", None) or "__main__"
+    file = getattr(sys.modules.get(module), "__file__", None)
+    if file and (module == "__main__" or module.startswith(FROM_FILE)):
+        module = Path(file).stem
+    return f"{module}:{getattr(function, '__name__', type(function).__name__)}"
+
+
+def same_name(one: str, other: str) -> bool:
+    """Whether two names mean one function, whichever package or file its module was imported from.
+
+    >>> same_name("mine:eyes", "pkg.mine:eyes"), same_name("mine:eyes", "a/mine.py:eyes"), same_name("m:eyes", "m:ears")
+    (True, True, False)
+    """
+    return _short(one) == _short(other)
+
+
+def _short(name: str) -> tuple[str, str]:
+    where, _, what = name.rpartition(":")
+    return Path(where).stem if where.endswith(".py") else where.rpartition(".")[2], what
+
+
+def _own(function: ObservationFunction) -> Observer:
+    """A user's function as an observation; two ordinary markets tell how many entries it has."""
+    if not callable(function):
+        raise ConfigError(
+            "the name of an observation, or a function of a view",
+            repr(function),
+            "such as def eyes(view): return numpy.column_stack([view.left, view.spread])",
+        )
+    name = name_of(function)
+    size = _rows_of(function, name, probe(), None).shape[1]
+    entries = tuple(getattr(function, "entries", ())) or tuple(
+        f"{name.partition(':')[2]}_{i}" for i in range(size)
+    )
+    if len(entries) != size:
+        raise ConfigError(
+            f"a name for each column of {name}",
+            f"{len(entries)} entries for {size} columns",
+            "let its `entries` name them all",
+        )
+    return Observer(name, entries, partial(_rows_of, function, name, size=size))
+
+
+def _rows_of(function: ObservationFunction, name: str, view: View, size: int | None) -> Float32:
+    """What it answers, checked."""
+    found = np.asarray(function(view.read_only()))
+    wide = size or max((1, *found.shape[1:]))
+    if found.dtype.kind not in "fiub" or found.shape != (view.n, wide):
+        wanted = f"({view.n}, {size or 'k'})"
+        raise ConfigError(
+            f"numbers of shape {wanted} from {name}",
+            f"{found.dtype} of shape {found.shape}",
+            "return a row of numbers a market, such as numpy.column_stack([view.left, view.spread])",
+        )
+    rows = np.array(found, np.float32)
+    if not np.isfinite(rows).all():
+        row, entry = np.argwhere(~np.isfinite(rows))[0]
+        raise ConfigError(
+            f"finite numbers from {name}",
+            f"{rows[row, entry]} in column {entry} of row {row}",
+            "look for divisions by zero, and unquoted sides",
+        )
+    return rows

@@ -16,7 +16,6 @@ from tercel.core.vocabulary import FOREVER_NS, NO_ASK, NO_BID
 from tercel.execution import columns as c
 from tercel.execution.driver_kernels import COMMAND_WORDS, DriverRequest, apply_row, serve
 from tercel.execution.intent import WIDTH, View
-from tercel.execution.observation import OBS_SIZE
 from tercel.execution.strategy import Strategy
 from tercel.market.book.tape_kernels import best_levels
 from tercel.market.simulator import layout as sim
@@ -92,9 +91,8 @@ class PaperTrial:
         self._state[sim.DUE_NS] = self._seen = int(state[sim.NOW])
         self._x = np.zeros((1, c.PX), np.int64)
         self._m = np.zeros((1, c.MX), np.int64)
-        self._obs = np.zeros((1, OBS_SIZE), np.float32)
         self._draw = np.zeros(1)
-        self._view = View(self._x, self._m, self._obs, self._draw)
+        self._view = View(self._x, self._m, self._draw)
         self._intent = np.zeros(WIDTH, np.int32)
         self._run(np.zeros((0, sim.TAPE_WORDS), np.int64))
 
@@ -191,5 +189,5 @@ class PaperTrial:
         self._serve(DriverRequest.END)
 
     def _serve(self, what: DriverRequest) -> None:
-        seen = self._x, self._m, self._obs, self._draw
+        seen = self._x, self._m, self._draw
         serve(self._book, self._state, *seen, _NO_COMMANDS, self._intent, what.value, 0, 0, 0)

@@ -10,7 +10,6 @@ from tercel.core.vocabulary import NO_ASK
 from tercel.execution import columns as c
 from tercel.execution import intent as i
 from tercel.execution.intent import View
-from tercel.execution.observation import OBS_SIZE
 
 DECISIONS = 10
 HORIZON_NS = 600 * 10**9
@@ -39,9 +38,7 @@ def view_of(draw: ArrayLike = 0.0, **values: ArrayLike) -> View:
             x[:, c.X_NAMES.index(name)] = value
         else:
             m[:, c.M_NAMES.index(name)] = value
-    return View(
-        x, m, np.zeros((n, 0), np.float32), np.broadcast_to(np.asarray(draw, np.float64), n).copy()
-    )
+    return View(x, m, np.broadcast_to(np.asarray(draw, np.float64), n).copy())
 
 
 def probe(decision: int = 1) -> View:
@@ -61,7 +58,7 @@ def probe(decision: int = 1) -> View:
     m[:, c.TOUCH], m[:, c.FAR] = (10_000, 10_001), (10_001, 10_000)
     m[:, c.OWN1 : c.V_SEEN + 3] = 10
     m[:, [c.RV, c.RV_LONG, c.EVENTS]] = 4
-    return View(x, m, np.zeros((2, OBS_SIZE), np.float32), np.full(2, 0.5))
+    return View(x, m, np.full(2, 0.5))
 
 
 def whole_order() -> Iterator[View]:

@@ -12,8 +12,6 @@ from tercel.core.jit import (
     Packed,
     PackedRows,
     Rows,
-    SingleRows,
-    Singles,
     kernel,
     parallel_kernel,
     prange,
@@ -21,7 +19,7 @@ from tercel.core.jit import (
 from tercel.core.price_limit import LIMIT_PARTS
 from tercel.core.seeds import seed_stream, uniform
 from tercel.core.vocabulary import FOREVER_NS
-from tercel.execution.observation import begin_interval, observe
+from tercel.execution.features import begin_interval, observe
 from tercel.execution.reconcile import force, reconcile, send_waiting
 from tercel.market.book import layout as lay
 from tercel.market.impact.kernel import whole_order_ticks
@@ -280,11 +278,9 @@ def act(b: Packed, k: Longs, flow: Floats, tape: Longs, intent: Packed, terms: L
 
 
 @kernel
-def observe_and_draw(
-    b: Packed, k: Longs, x: Longs, m: Longs, o: Singles, draw: Floats, i: int
-) -> None:
+def observe_and_draw(b: Packed, k: Longs, x: Longs, m: Longs, draw: Floats, i: int) -> None:
     """Observe market `i` and draw the uniform number of its decision."""
-    observe(b, k, x[i], m[i], o[i])
+    observe(b, k, x[i], m[i])
     draw[i] = uniform(k, sim.DRAW_RNG)
 
 
@@ -300,7 +296,6 @@ def begin_batch(
     which: Longs,
     x: Rows,
     m: Rows,
-    o: SingleRows,
     draw: Floats,
 ) -> None:
     """Start episodes in the markets `which` and observe them; neighbours in one market warm up once."""
@@ -317,7 +312,7 @@ def begin_batch(
         while n < after:
             i = which[n]
             arrive(bs[i], ks[i], flow, episodes[n])
-            observe_and_draw(bs[i], ks[i], x, m, o, draw, i)
+            observe_and_draw(bs[i], ks[i], x, m, draw, i)
             n += 1
 
 
@@ -331,14 +326,13 @@ def act_at(
     terms: Longs,
     x: Longs,
     m: Longs,
-    o: Singles,
     draw: Floats,
     i: int,
 ) -> None:
     """One decision of market `i`, and what it observes then; nothing where no episode goes on."""
     if state_at(ks[i]).phase == sim.WORKING:
         act(bs[i], ks[i], flow, tape, intents[i], terms[i])
-        observe_and_draw(bs[i], ks[i], x, m, o, draw, i)
+        observe_and_draw(bs[i], ks[i], x, m, draw, i)
     else:
         terms[i, :] = 0
 
@@ -353,12 +347,11 @@ def act_batch(
     terms: Rows,
     x: Rows,
     m: Rows,
-    o: SingleRows,
     draw: Floats,
 ) -> None:
     """One decision in every market that works, on one thread."""
     for i in range(bs.shape[0]):
-        act_at(bs, ks, flow, tape, intents, terms, x, m, o, draw, i)
+        act_at(bs, ks, flow, tape, intents, terms, x, m, draw, i)
 
 
 @parallel_kernel
@@ -371,12 +364,11 @@ def act_batch_threads(
     terms: Longs,
     x: Longs,
     m: Longs,
-    o: Singles,
     draw: Floats,
 ) -> None:
     """As `act_batch`, the markets spread over threads: the same bytes, since every market owns its streams."""
     for i in prange(bs.shape[0]):
-        act_at(bs, ks, flow, tape, intents, terms, x, m, o, draw, i)
+        act_at(bs, ks, flow, tape, intents, terms, x, m, draw, i)
 
 
 def needed(model: int) -> tuple[list[Any], list[Any]]:

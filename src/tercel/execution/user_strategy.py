@@ -24,7 +24,7 @@ import numpy as np
 from tercel.core.arrays import Bools
 from tercel.core.errors import ConfigError, TercelError, UnknownNameError, offer
 from tercel.execution.intent import WIDTH, Intent, Intents, View
-from tercel.execution.observations import FROM_FILE
+from tercel.execution.observation import FROM_FILE
 from tercel.execution.own_code import is_installed, mark_of, place_of, remedy_of, searched
 from tercel.execution.probes import whole_order
 from tercel.execution.strategy import Shares, Strategy, gap_of, settle, shares

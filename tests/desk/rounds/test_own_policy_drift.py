@@ -37,7 +37,7 @@ SHIFT = "[[scenario.instrument.AAA.change]]\nat_round = 0.0\ndepth = 0.1\n"
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A network of the user's that stays at the touch."""
     made = tmp_path_factory.mktemp("own") / "mine"
-    tc.save_policy([(np.zeros((40, 8)), np.eye(8)[2])], made, "mine")
+    tc.save_policy([(np.zeros((50, 8)), np.eye(8)[2])], made, "mine")
     return made
 
 

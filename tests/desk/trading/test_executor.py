@@ -67,10 +67,10 @@ def strategy_of(name: str) -> Strategy:
             rng.normal(0, 0.6, shape).astype(np.float32),
             rng.normal(0, 0.3, shape[1]).astype(np.float32),
         )
-        for shape in ((40, 16), (16, 8))
+        for shape in ((50, 16), (16, 8))
     )
     return PolicyStrategy(
-        "mlp", MlpPolicy(layers, np.zeros(40, np.float32), np.ones(40, np.float32))
+        "mlp", MlpPolicy(layers, np.zeros(50, np.float32), np.ones(50, np.float32))
     )
 
 

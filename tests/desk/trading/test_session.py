@@ -174,7 +174,7 @@ def test_the_journal_replays_every_decision_byte_for_byte(strategy):
         for row in arrays["rows"]:
             driver.on_event(row)
         driver.decide_due(entry.ns)
-        np.testing.assert_array_equal(driver.view.obs, arrays["obs"])
+        np.testing.assert_array_equal(driver.view.m, arrays["m"])
         np.testing.assert_array_equal(driver.view.x, arrays["x"])
         assert driver.last_intent.tolist() == entry.body["intent"]
     assert len(entries) > 10

@@ -5,7 +5,7 @@ import pytest
 
 from certify.kits.strategy import StrategyConformance, random_views
 from tercel.core.errors import PolicyError, UnknownNameError
-from tercel.execution.observation import OBS_NAMES, OBS_SIZE
+from tercel.execution.features import FEATURES, N_FEATURES
 from tercel.execution.policies_packaged import (
     DEFAULT,
     CalmObservations,
@@ -26,12 +26,7 @@ class TestGuidedPolicy(StrategyConformance):
         return named("default+alpha+posture")
 
     def views(self):  # type: ignore[no-untyped-def]
-        made = []
-        for seed in range(2):
-            view = random_views(100, seed)
-            obs = np.random.default_rng(seed).normal(size=(view.n, OBS_SIZE)).astype(np.float32)
-            made.append(type(view)(view.x, view.m, obs, view.draw))
-        return made
+        return [random_views(100, seed) for seed in range(2)]
 
 
 def test_the_default_is_what_the_recipe_trains() -> None:
@@ -43,7 +38,7 @@ def test_the_default_is_what_the_recipe_trains() -> None:
     assert card.learner["variants"] > card.learner["looks"] > 1
     assert "synthetic" in card.trained_on["material"]
     figures = observed(DEFAULT)
-    assert figures.entries == OBS_NAMES
+    assert figures.entries == FEATURES
     assert (figures.sd >= 0).all()
     assert (np.diff(figures.quantiles, axis=0) >= 0).all()
     assert figures.decisions > 1000
@@ -66,7 +61,7 @@ def test_names() -> None:
 
 
 def test_figures_there_and_back(tmp_path) -> None:  # type: ignore[no-untyped-def]
-    values = np.random.default_rng(0).normal(size=(500, OBS_SIZE))
+    values = np.random.default_rng(0).normal(size=(500, N_FEATURES))
     made = CalmObservations.of(values, 5, "somewhere", "a command")
     (tmp_path / "o.json").write_text(made.to_json())
     again = read_observed(tmp_path / "o.json")

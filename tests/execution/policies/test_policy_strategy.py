@@ -1,6 +1,5 @@
 """A learned policy keeps to the strategy port."""
 
-from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -10,44 +9,45 @@ from certify.kits.strategy import StrategyConformance
 from tercel.core.errors import PolicyError
 from tercel.execution.action_sets import action_set
 from tercel.execution.actions import placement
-from tercel.execution.observation import OBS_SIZE
+from tercel.execution.observation import observer
 from tercel.execution.policies.mlp import MlpPolicy
 from tercel.execution.policies.strategy import PolicyStrategy
 from tercel.execution.strategy import expected_shares, shares
 
+SEEN = observer("v3")
+
 
 def policy(actions, head="logits", seed=0):
     rng = np.random.default_rng(seed)
-    sizes = (OBS_SIZE, 16, actions)
+    sizes = (SEEN.size, 16, actions)
     layers = tuple(
         (rng.normal(size=(a, b)).astype(np.float32), rng.normal(size=b).astype(np.float32))
         for a, b in pairwise(sizes)
     )
+    # in bps of the price, which is negative where the kit mirrors a market
+    for name in ("forecast", "spread_bps"):
+        layers[0][0][SEEN.entries.index(name)] = 0.0
     return MlpPolicy(
-        layers, np.zeros(OBS_SIZE, np.float32), np.ones(OBS_SIZE, np.float32), 10.0, "tanh", head
+        layers,
+        np.zeros(SEEN.size, np.float32),
+        np.ones(SEEN.size, np.float32),
+        10.0,
+        "tanh",
+        head,
     )
 
 
-class Learned(StrategyConformance):
-    def views(self):
-        views = super().views()
-        return [
-            replace(v, obs=np.random.default_rng(v.n).normal(size=(v.n, OBS_SIZE)).astype("f4"))
-            for v in views
-        ]
-
-
-class TestGreedy(Learned):
+class TestGreedy(StrategyConformance):
     def strategy(self):
         return PolicyStrategy("ppo", policy(8))
 
 
-class TestStochastic(Learned):
+class TestStochastic(StrategyConformance):
     def strategy(self):
         return PolicyStrategy("ppo", policy(8), stochastic=True)
 
 
-class TestLevel(Learned):
+class TestLevel(StrategyConformance):
     def strategy(self):
         return PolicyStrategy("dqn", policy(6, "q"), "level")
 
@@ -57,11 +57,13 @@ def test_expected_intent_is_that_of_what_is_judged():
     weights = policy(8)
     greedy, drawn = PolicyStrategy("ppo", weights), PolicyStrategy("ppo", weights, stochastic=True)
     np.testing.assert_array_equal(
-        greedy.decide(view), placement.decode(weights.act(view.obs), view)
+        greedy.decide(view), placement.decode(weights.act(SEEN.encode(view)), view)
     )
     np.testing.assert_array_equal(drawn.decide(view), greedy.decide(view))
     np.testing.assert_array_equal(greedy.expected(view), shares(greedy.decide(view), view))
-    mean = expected_shares(weights.probabilities(view.obs), action_set("placement").decode, view)
+    mean = expected_shares(
+        weights.probabilities(SEEN.encode(view)), action_set("placement").decode, view
+    )
     np.testing.assert_allclose(drawn.expected(view), mean, rtol=1e-6)
     assert not np.allclose(mean, greedy.expected(view))
 
@@ -79,7 +81,7 @@ def test_a_policy_for_other_actions_is_refused():
 
 def test_what_is_no_number_is_refused():
     view = TestGreedy().views()[0]
-    obs = view.obs.copy()
+    obs = SEEN.encode(view)
     obs[0, 7] = np.nan
     with pytest.raises(PolicyError, match="nan in entry 7 of row 0"):
-        PolicyStrategy("ppo", policy(8)).decide(replace(view, obs=obs))
+        PolicyStrategy("ppo", policy(8)).answer(obs, view)

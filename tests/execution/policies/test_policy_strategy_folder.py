@@ -8,8 +8,8 @@ import pytest
 from certify.kits.strategy import random_views
 from tercel.core.errors import ConfigError, PolicyError, UnknownNameError
 from tercel.execution.action_sets import action_set
-from tercel.execution.observations import observer
-from tercel.execution.policies.card import Card, read_card
+from tercel.execution.observation import observer
+from tercel.execution.policies.card import Card
 from tercel.execution.policies.mlp import MlpPolicy
 from tercel.execution.policies.policy import save_policy
 from tercel.execution.policies.strategy import policy_strategy
@@ -31,7 +31,7 @@ def save(folder, actions, observation, head="logits", zero=False, **parameters):
     return policy
 
 
-def test_a_discrete_policy_of_the_second_observation_runs_as_saved(tmp_path):
+def test_a_discrete_policy_runs_as_saved(tmp_path):
     policy = save(tmp_path / "p", "placement", "v2")
     strategy, view = policy_strategy(tmp_path / "p", "shown"), random_views(100, 1)
     assert strategy.name == "shown"
@@ -61,23 +61,22 @@ def test_a_residual_moves_its_base_and_needs_a_vector(tmp_path):
         policy_strategy(tmp_path / "q")
 
 
-def test_cards_of_before_are_read_as_they_were_meant(tmp_path):
-    save(tmp_path / "p", "placement", "v1")
+def test_a_policy_of_an_observation_that_is_no_longer_made_is_to_be_trained_again(tmp_path):
+    save(tmp_path / "p", "placement", "v2")
     path = tmp_path / "p" / "card.json"
-    said = json.loads(path.read_text())
-    for name in ("action_parameters", "observation", "stack", "limits"):
-        del said[name]
-    path.write_text(json.dumps(said))
-    card = read_card(path)
-    assert (card.observation, card.stack, card.action_parameters, card.limits) == ("v1", 1, {}, {})
-    assert policy_strategy(tmp_path / "p").observation == "v1"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "observation": "v1"}))
+    with pytest.raises(UnknownNameError) as told:
+        policy_strategy(tmp_path / "p")
+    assert told.value.expected == "a policy of one of the observations v2, v3"
+    assert told.value.received == f"{path}: observation 'v1'"
+    assert told.value.remedy.startswith("train it again")
 
 
 @pytest.mark.parametrize(
     ("name", "value", "error"),
     [
         ("observation", "v9", UnknownNameError),
-        ("observation", "v1", PolicyError),
+        ("observation", "v3", PolicyError),
         ("observation", 2, PolicyError),
         ("stack", 0, PolicyError),
         ("stack", 4, PolicyError),

@@ -42,7 +42,7 @@ def foretold(view: View, z: list[float], sd: int = 5000) -> View:
     outlook = np.zeros((view.n, c.OUTLOOK), np.int64)
     outlook[:, c.FORECAST_30] = np.rint(1000 * half_bps * np.resize(z, view.n))
     outlook[:, c.FORECAST_30_SD] = sd
-    return View(view.x, view.m, view.obs, view.draw, outlook)
+    return View(view.x, view.m, view.draw, outlook)
 
 
 def plain(inner: Strategy, at: Thresholds, view: View, row: int) -> list[int]:

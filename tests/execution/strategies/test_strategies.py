@@ -155,7 +155,7 @@ def test_fixed_schedules_do_not_depend_on_the_market(name: str) -> None:
     view, other = random_views(100, 1), random_views(100, 2)
     rows = view.tradable & other.tradable
     strategy = build(name, ESTIMATES)
-    mixed = View(view.x, other.m, view.obs, view.draw)
+    mixed = View(view.x, other.m, view.draw)
     np.testing.assert_array_equal(strategy.expected(view)[rows], strategy.expected(mixed)[rows])
 
 

@@ -10,22 +10,17 @@ from tercel.core.stats import intervals
 from tercel.execution import columns as c
 from tercel.lab.evaluation.adaptability import Decisions, respond
 
-PRIVATE = 2
-
 
 def recorded(seed, episodes=200, steps=3, sides=(1, -1), live=None):
-    """Decisions in which one column of x, one of m and one of each part of obs are random."""
+    """Decisions in which one column of x, one of m are random."""
     rng = np.random.default_rng(seed)
     x = np.zeros((episodes, steps, c.PX), np.int64)
     m = np.zeros((episodes, steps, c.MX), np.int64)
     x[:, :, c.SIDE] = np.resize(sides, episodes)[:, None]
     x[:, :, c.LEFT] = rng.integers(1, 1000, (episodes, steps))
     m[:, :, c.OFI] = rng.integers(-500, 500, (episodes, steps))
-    obs = np.concatenate([x[:, :, [c.LEFT]], x[:, :, [c.LEFT]], m[:, :, [c.OFI]]], axis=2).astype(
-        np.float32
-    )
     live = np.ones((episodes, steps), bool) if live is None else live
-    return Decisions(x, m, obs, rng.random((episodes, steps)), live, PRIVATE, np.arange(episodes))
+    return Decisions(x, m, rng.random((episodes, steps)), live, np.arange(episodes))
 
 
 def estimate(decisions, expected, redraws=8, seed=1):
@@ -99,19 +94,6 @@ def test_it_is_a_share(seed, mix):
     assert 0.0 <= found.mean <= 1.0
 
 
-def test_networks_get_their_own_half_of_the_observation():
-    decisions = recorded(6, episodes=40)
-
-    def network(view):
-        np.testing.assert_array_equal(
-            view.obs[:, :PRIVATE], np.repeat(view.left[:, None], 2, axis=1)
-        )
-        np.testing.assert_array_equal(view.obs[:, PRIVATE], view.ofi)
-        return view.obs.astype(np.float64) / 1000.0
-
-    assert 0.0 < estimate(decisions, network).mean < 1.0
-
-
 def test_markets_come_from_other_episodes_of_the_same_side_and_decision():
     decisions = recorded(7, episodes=12)
     episodes, steps = decisions.live.shape
@@ -171,8 +153,7 @@ def test_too_few_episodes_answer_nothing_and_nonsense_is_an_error():
         estimate(recorded(0), lambda view: np.zeros((view.n, 1)), redraws=1)
     with pytest.raises(TercelError, match="recorded decisions"):
         Decisions(
-            *(np.zeros((2, 3, 1)) for _ in range(4)),
+            *(np.zeros((2, 3, 1)) for _ in range(3)),
             np.ones((2, 2), bool),
-            0,
             np.zeros(2, np.int64),
         )

@@ -112,7 +112,7 @@ def test_one_market_is_claimed_as_it_is():
 def test_a_frozen_schedule_does_not_see_the_market(name):
     strategy = build(name, MarketEstimates(expected_volume=1e4, sigma=1.0, eta=1e-3))
     here, there = random_views(200, 1), random_views(200, 2)
-    mixed = type(here)(here.x, there.m, here.obs, here.draw)
+    mixed = type(here)(here.x, there.m, here.draw)
     both = here.tradable & there.tradable  # in a halt everything holds
     assert both.sum() > 100
     np.testing.assert_array_equal(strategy.expected(here)[both], strategy.expected(mixed)[both])

@@ -9,9 +9,9 @@ import pytest
 from tercel.core.stats import mean_interval
 from tercel.execution.action_sets import action_set
 from tercel.execution.costs import Costs, attribute
+from tercel.execution.features import FEATURES, features_of
 from tercel.execution.intent import REST0, TAKE, Intents, View
-from tercel.execution.observation import OBS_NAMES
-from tercel.execution.observations import observer
+from tercel.execution.observation import observer
 from tercel.execution.policies.card import Card
 from tercel.execution.policies.mlp import MlpPolicy
 from tercel.execution.policies.policy import save_policy
@@ -36,9 +36,9 @@ from tercel.lab.evaluation.explain.importance import (
 from tercel.market.flow.preset import load
 from tercel.market.simulator.source import Source, reactive
 
-FLOW = OBS_NAMES.index("imbalance_1")
-SPREAD = OBS_NAMES.index("spread")
-UNUSED = OBS_NAMES.index("queue_touch_3")
+FLOW = FEATURES.index("imbalance_1")
+SPREAD = FEATURES.index("spread")
+UNUSED = FEATURES.index("queue_touch_3")
 TASK = Task(horizon_s=300.0, decisions=10, warmup_s=60.0)
 
 
@@ -48,7 +48,7 @@ class Leaning:
     name = "leaning"
 
     def observe(self, view: View) -> np.ndarray:
-        return np.asarray(view.obs, np.float32)
+        return features_of(view.x, view.m)
 
     def answer(self, obs: np.ndarray, view: View) -> Intents:
         intents = ladder(view)
@@ -96,9 +96,9 @@ def test_what_is_shuffled_moves_as_much_as_it_must(
 
 
 def test_families_are_shuffled_as_one(watched: tuple[ObservedDecisions, Costs]) -> None:
-    families = grouped(OBS_NAMES)
+    families = grouped(FEATURES)
     assert sorted(column for columns in families.values() for column in columns) == list(
-        range(len(OBS_NAMES))
+        range(len(FEATURES))
     )
     moved = moves_action(Leaning(), watched[0], families, np.random.default_rng(1))
     assert moved[0].name == "imbalance of the book"
@@ -122,12 +122,12 @@ def test_what_is_not_looked_at_costs_nothing(
 
 def test_partial_dependence_is_the_rule(watched: tuple[ObservedDecisions, Costs]) -> None:
     seen = watched[0].some(64, np.random.default_rng(3))
-    curve = partial_dependence(Leaning(), seen, OBS_NAMES, FLOW)
+    curve = partial_dependence(Leaning(), seen, FEATURES, FLOW)
     take = (-(-seen.view.left // 10) / seen.view.left).mean()
     for value, mean in zip(curve.grid, curve.mean, strict=True):
         want = (take, 0.0, 0.0, 1 - take) if value > 0 else (0.0, 1.0, 0.0, 0.0)
         assert mean == pytest.approx(want)
-    flat = partial_dependence(Leaning(), seen, OBS_NAMES, SPREAD)
+    flat = partial_dependence(Leaning(), seen, FEATURES, SPREAD)
     assert np.ptp(flat.mean, axis=0) == pytest.approx(np.zeros(4))
     assert len(seen) == 64
 
@@ -158,7 +158,7 @@ def test_stories_are_the_episodes(
         bps.max(),
     ]
     traces = trace_episodes(
-        market, TASK, plan, Leaning(), seen, OBS_NAMES, picks, np.random.default_rng(4)
+        market, TASK, plan, Leaning(), seen, FEATURES, picks, np.random.default_rng(4)
     )
     for trace, (_, row) in zip(traces, picks, strict=True):
         assert trace.cost_bps == pytest.approx(bps[row], rel=1e-12)  # the same episode
@@ -231,12 +231,12 @@ def test_what_nothing_moves_is_not_ranked(
     seen, costs = watched
     rng, bps = np.random.default_rng(5), attribute(costs, None)["is_bps"]
     nothing = [replace(each, distance=replace(each.distance, mean=0.0)) for each in
-               moves_action(Leaning(), seen, grouped(OBS_NAMES), rng)]  # fmt: skip
+               moves_action(Leaning(), seen, grouped(FEATURES), rng)]  # fmt: skip
     zero = replace(mean_interval(bps, costs.cluster, rng), mean=0.0)
     found = Explanation(
         policy="mine", market="csco", episodes=48, decisions=len(seen), is_bps=zero, families=nothing,
         features=nothing, family_costs={}, feature_costs={}, dependence=[],
-        traces=trace_episodes(market, TASK, plan, Leaning(), seen, OBS_NAMES, chosen(bps, 1), rng), tick=0.01, facts={},
+        traces=trace_episodes(market, TASK, plan, Leaning(), seen, FEATURES, chosen(bps, 1), rng), tick=0.01, facts={},
         from_rule=zero,
     )  # fmt: skip
     assert (
@@ -263,15 +263,15 @@ def test_the_page_holds_it_all(
     seen, costs = watched
     rng = np.random.default_rng(5)
     bps = attribute(costs, None)["is_bps"]
-    families = grouped(OBS_NAMES)
-    columns = {name: (column,) for column, name in enumerate(OBS_NAMES)}
+    families = grouped(FEATURES)
+    columns = {name: (column,) for column, name in enumerate(FEATURES)}
     cost = moves_cost(market, TASK, plan, Leaning(), costs, {"spread": families["spread"]}, rng)
     found = Explanation(
         policy="leaning <i>", market="csco", episodes=48, decisions=len(seen),
         is_bps=mean_interval(bps, costs.cluster, rng), families=moves_action(Leaning(), seen, families, rng),
         features=moves_action(Leaning(), seen, columns, rng), family_costs=cost, feature_costs={},
-        dependence=[partial_dependence(Leaning(), seen, OBS_NAMES, FLOW)],
-        traces=trace_episodes(market, TASK, plan, Leaning(), seen, OBS_NAMES, chosen(bps, 1), rng), tick=0.01,
+        dependence=[partial_dependence(Leaning(), seen, FEATURES, FLOW)],
+        traces=trace_episodes(market, TASK, plan, Leaning(), seen, FEATURES, chosen(bps, 1), rng), tick=0.01,
         facts={"seed": 5},
     )  # fmt: skip
     page = found.html()

@@ -16,6 +16,7 @@ from tercel.execution import columns as c
 from tercel.execution import intent as it
 from tercel.execution import step as kernels
 from tercel.execution.costs import attribute
+from tercel.execution.features import features_of
 from tercel.execution.strategies import ALL_BASELINES, MarketEstimates, build
 from tercel.execution.strategy import hold
 from tercel.execution.task import Latency, Task
@@ -388,4 +389,4 @@ def audit_market(episodes, i):
             assert touch == best[0]
             if in_window(b, s, best[0]):
                 assert m[at] == public[s, best[0]]
-    assert np.isfinite(episodes.view.obs[i]).all()
+    assert np.isfinite(features_of(episodes.view.x, episodes.view.m)[i]).all()

@@ -180,7 +180,7 @@ def test_what_is_no_action_is_refused(market, action):
         env.step(action)
     with pytest.raises(ConfigError, match="whole actions from 0 to 7"):
         many.step(np.array([1, action]))
-    assert env.step(np.float32(1.0))[0].shape == (40,)
+    assert env.step(np.float32(1.0))[0].shape == (50,)
 
 
 @pytest.mark.parametrize("options", [{}, {"actions": "allocation"}])

@@ -8,7 +8,7 @@ import pytest
 from tests.lab.learning.toy import MaskedToyVec, ToyVec
 
 from tercel.core.errors import ConfigError, UnknownNameError
-from tercel.execution.observation import OBS_NAMES
+from tercel.execution.features import FEATURES
 from tercel.execution.policies.card import Card
 from tercel.execution.policies.mlp import MlpPolicy
 from tercel.execution.policies.onnx_file import OnnxPolicy, RecurrentPolicy, from_onnx
@@ -201,7 +201,7 @@ def test_custom_networks_by_name_and_through_the_loader(tmp_path):
     learner.update()
     policy = learner.policy()
     assert isinstance(policy, OnnxPolicy)
-    card = Card("ppo", OBS_NAMES[:4], "placement", tiny.ACTIONS)
+    card = Card("ppo", FEATURES[:4], "placement", tiny.ACTIONS)
     save_policy(tmp_path / "policy", policy, card)
     loaded, _ = load_policy(tmp_path / "policy")
     obs = tiny.TinyMarket(8).reset(3)

@@ -20,8 +20,8 @@ from tercel.desk.trading.kill import Latch
 from tercel.desk.trading.parents import ParentRequest
 from tercel.desk.trading.session import Session, SessionTerms
 from tercel.execution import policies_packaged
+from tercel.execution.features import FEATURES
 from tercel.execution.foresight.forecaster import heard
-from tercel.execution.observation import OBS_NAMES
 from tercel.execution.policies.card import read_card
 from tercel.execution.policies.policy import CARD, OBSERVATIONS, read_observed
 from tercel.execution.policies.strategy import policy_strategy
@@ -164,7 +164,7 @@ def detector_of(strategy: str) -> DriftDetector | None:
     if folder is None or not (file := policies_packaged.figures_of(folder)).is_file():
         return None
     seen = read_observed(file)
-    return DriftDetector(seen.mean, seen.sd, OBS_NAMES)
+    return DriftDetector(seen.mean, seen.sd, FEATURES)
 
 
 def limits_of(config: DeskConfig, beside: Path | None = None) -> Limits:

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from tercel.core.arrays import Int32, Ints
-from tercel.core.errors import OrderError, PolicyError, TapeError
+from tercel.core.errors import OrderError, TapeError
 from tercel.core.messages import Alpha, Posture
 from tercel.core.orders import (
     M_NS,
@@ -47,6 +47,7 @@ from tercel.desk.trading.strategies import refuse_broken_weights
 from tercel.execution.accounts import costs_of, fills_of
 from tercel.execution.costs import Costs
 from tercel.execution.driver import Driver
+from tercel.execution.features import N_FEATURES, features_of
 from tercel.execution.guidance import guided_row
 from tercel.execution.intent import View
 from tercel.execution.reconcile import open_lots
@@ -95,6 +96,8 @@ class ParentExecutor:
         """Book and state at arrival: with what `take_recorded` gives they replay the session."""
         self.seen = 0
         """Decisions that :meth:`decision` has returned."""
+        self.features = np.zeros((1, N_FEATURES), np.float32)
+        """Features of the last of them, by which drift is told."""
 
     # -- what can be asked --------------------------------------------------------------------------------------------
 
@@ -193,32 +196,23 @@ class ParentExecutor:
         return self._rows.take()
 
     def decision(self, commands: Sequence[Command], now_ns: int) -> list[Entry]:
-        """Journal entry of a decision taken since the last call ([]: none); together they replay the session.
-
-        Raises
-        ------
-        PolicyError
-            When what it saw held NaN: its commands must not leave.
-        """
+        """Journal entry of a decision taken since the last call ([]: none); together they replay the session."""
         if self.decisions == self.seen:
             return []
         self.seen = self.decisions
         order, view = self.order, self.view
-        # Asked after the decision, before its commands leave: NaN in a network gives an action like any other.
-        if not np.isfinite(view.obs).all():
-            raise PolicyError(
-                "an observation of numbers",
-                "NaN or infinity in it",
-                "see its features in the journal",
-            )
-        arrays: dict[str, Any] = {**view.arrays, "rows": self.take_recorded()}
+        self.features = features_of(view.x, view.m)
+        arrays: dict[str, Any] = {"x": view.x, "m": view.m, "obs": self.features}
+        if view.outlook is not None:
+            arrays["outlook"] = view.outlook
+        arrays["rows"] = self.take_recorded()
         if self.began is not None and not self._began_journaled:
             arrays["book"], arrays["state"] = self.began
             self._began_journaled = True
         body: dict[str, Any] = {
             "n": self.seen - 1,
             "strategy": self.strategy.name,
-            "obs_hash": sha256(view.obs.tobytes()).hexdigest()[:16],
+            "obs_hash": sha256(self.features.tobytes()).hexdigest()[:16],
             "alpha": self._told[0],
             "posture": self._told[1],
             "intent": self.driver.last_intent.tolist(),

@@ -393,7 +393,7 @@ class ParentOrderManager:
         if decision:
             for watcher in self.watchers:
                 watcher.on_decision(
-                    self.gateway.ledger.parents.must(executor.id).order, executor.view.obs[0]
+                    self.gateway.ledger.parents.must(executor.id).order, executor.features[0]
                 )
 
     def _in_time(

@@ -13,7 +13,7 @@ from tercel.desk.trading.journal.blobs import unpack
 from tercel.desk.trading.journal.codec import message_of
 from tercel.execution import columns as c
 from tercel.execution import intent as it
-from tercel.execution.observation import OBS_NAMES
+from tercel.execution.features import FEATURES
 
 
 def explain(journal: Journal, seq: int) -> Mapping[str, Any] | None:
@@ -118,11 +118,9 @@ def _seen(entry: Entry) -> dict[str, dict[str, Any]]:
             tables[title] = dict(_shown(name, value) for name, value in rows)
     if "outlook" in arrays:
         tables["what the forecaster said, bps"] = _outlook(arrays["outlook"].ravel().tolist())
-    if "obs" in arrays and arrays["obs"].size == len(OBS_NAMES):
-        values = zip(OBS_NAMES, arrays["obs"].ravel().tolist(), strict=True)
-        tables["what a policy observes (scaled)"] = {
-            name: round(value, 4) for name, value in values
-        }
+    if "obs" in arrays and arrays["obs"].size == len(FEATURES):
+        values = zip(FEATURES, arrays["obs"].ravel().tolist(), strict=True)
+        tables["what drift is told by (scaled)"] = {name: round(value, 4) for name, value in values}
     return tables
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from tercel.core.errors import PolicyError
 from tercel.core.plain import parse_json
+from tercel.execution.columns import OBSERVATION
 from tercel.execution.policies.mlp import HEADS
 
 # -- kept -----------------------------------------------------------------------------------------
@@ -139,7 +140,7 @@ class Card:
     action_parameters : dict
         Of the action space, such as ``{"base": "peg_behind"}`` of ``residual``.
     observation : str
-        Name of the encoder, ``v1`` or ``v2``.
+        Name of the encoder (`execution.observation`).
     stack : int
         Decision intervals that are observed at once; 1: the last one.
     limits : dict
@@ -175,7 +176,7 @@ class Card:
     weights_sha256: str = ""
     format: int = FORMAT
     action_parameters: dict[str, Any] = field(default_factory=dict)
-    observation: str = "v1"
+    observation: str = OBSERVATION
     stack: int = 1
     limits: dict[str, Any] = field(default_factory=dict)
 

@@ -15,7 +15,7 @@ import numpy as np
 from tercel import __version__
 from tercel.core.arrays import AnyArray, Bools, Float32, Floats
 from tercel.core.errors import ConfigError, PolicyError
-from tercel.execution.observation import OBS_NAMES
+from tercel.execution.features import FEATURES
 from tercel.execution.policies.card import Card, layout_hash, read_card
 from tercel.execution.policies.mlp import HEADS, Head, MlpPolicy
 from tercel.execution.policies.onnx_file import OnnxPolicy, from_onnx, to_onnx
@@ -273,12 +273,12 @@ LEVELS: Final = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 
 @dataclass(frozen=True, eq=False)
 class CalmObservations:
-    """Mean, standard deviation and quantiles of each observation entry over calm episodes.
+    """Mean, standard deviation and quantiles of each feature over calm episodes.
 
     Parameters
     ----------
     entries : tuple of str
-        Names, in the policy's order (D).
+        Names of the features (D).
     mean, sd : float64 (D,)
     quantiles : float64 (len(LEVELS), D)
     decisions, episodes : int
@@ -300,11 +300,11 @@ class CalmObservations:
     def of(
         cls, observations: Floats, episodes: int, market: str, command: str
     ) -> "CalmObservations":
-        """Statistics of observations float (n, D)."""
+        """Statistics of features float (n, D)."""
         values = np.asarray(observations, np.float64)
         quantiles = np.quantile(values, LEVELS, axis=0)
         return cls(
-            OBS_NAMES,
+            FEATURES,
             values.mean(0),
             values.std(0, ddof=1),
             quantiles,

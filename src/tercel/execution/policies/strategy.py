@@ -8,11 +8,13 @@ from typing import Any, Final
 import numpy as np
 
 from tercel.core.arrays import AnyArray, Bools, Float32
-from tercel.core.errors import ConfigError, PolicyError, check_known
+from tercel.core.errors import ConfigError, PolicyError, UnknownNameError, check_known
 from tercel.execution.action_sets import ActionSet, action_set
+from tercel.execution.columns import OBSERVATION
 from tercel.execution.foresight.forecaster import DEFAULT, Forecaster, heard, spread_alone
 from tercel.execution.intent import Intents, View
-from tercel.execution.observations import (
+from tercel.execution.observation import (
+    OBSERVERS,
     ObservationFunction,
     Observer,
     is_own_name,
@@ -64,7 +66,7 @@ class PolicyStrategy:
     action_parameters : mapping
         Of the action set.
     observation : str or callable
-        An observation of `execution.observations`, or the user's own function of a view.
+        An observation of `execution.observation`, or the user's own function of a view.
     stack : int
         Decision intervals that it shows.
     weights : str
@@ -81,7 +83,7 @@ class PolicyStrategy:
     action_set_name: str = "placement"
     stochastic: bool = False
     action_parameters: Mapping[str, Any] = field(default_factory=dict)
-    observation: str | ObservationFunction = "v1"
+    observation: str | ObservationFunction = OBSERVATION
     stack: int = 1
     weights: str = ""
     _actions: ActionSet = field(init=False, repr=False, compare=False)
@@ -190,11 +192,15 @@ def policy_strategy(
         An observation, a stack or a set of actions that this version does not have.
     """
     declared = read_card(folder / CARD)
-    observation = (
-        _given(folder, declared.observation, eyes)
-        if is_own_name(declared.observation)
-        else declared.observation
-    )
+    observation: str | ObservationFunction = declared.observation
+    if is_own_name(declared.observation):
+        observation = _given(folder, declared.observation, eyes)
+    elif declared.observation not in OBSERVERS:
+        raise UnknownNameError(
+            f"a policy of one of the observations {', '.join(OBSERVERS)}",
+            f"{folder / CARD}: observation {declared.observation!r}",
+            "train it again: what it observes is no longer made",
+        )
     policy, card = load_policy(folder, observer(observation, declared.stack).entries)
     return PolicyStrategy(
         shown_as or card.name,
@@ -408,7 +414,7 @@ def model_strategy(
     *,
     actions: str = "placement",
     action_parameters: Mapping[str, Any] | None = None,
-    observation: str | ObservationFunction = "v1",
+    observation: str | ObservationFunction = OBSERVATION,
     stack: int = 1,
 ) -> PolicyStrategy:
     """A network, any other callable obs -> action, or a Stable-Baselines3 model as a strategy.
@@ -425,7 +431,7 @@ def model_strategy(
     actions : str
         A set of `tercel.execution.action_sets`: what an action means; with `action_parameters`.
     observation, stack
-        What it sees (`tercel.execution.observations`), or your own function of a view.
+        What it sees (`tercel.execution.observation`), or your own function of a view.
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """Policies that come with Tercel, trained on synthetic markets alone: each a folder with its network, card and figures.
 
 A folder is called NAME-SEED; all of one NAME are a family, `NAME-all`. ``observations/NAME.json`` is what the market row
-and the order row showed (`execution.observation`) on calm episodes, whatever the policies themselves observe: a drift
+and the order row showed (`execution.features`) on calm episodes, whatever the policies themselves observe: a drift
 detector holds what it sees now against it.
 """
 

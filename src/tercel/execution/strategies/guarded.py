@@ -12,7 +12,7 @@ from tercel.execution.actions import residual as r
 from tercel.execution.actions.guard import CatchUp
 from tercel.execution.actions.kernels import keep_grains
 from tercel.execution.intent import TAKE, Intents, View
-from tercel.execution.observation_v2 import OBS2_NAMES, OBS2_SIZE, encode_v2_rows
+from tercel.execution.observation import LAST, N_LAST, encode_rows
 from tercel.execution.strategies.baselines import MarketEstimates
 from tercel.execution.strategies.timed import GAP_NS, between_slices
 from tercel.execution.strategies.tunable import FOR_ANY_MARKET, TwapRepeg
@@ -93,7 +93,7 @@ class RestAndTake(Strategy):
 # -- best response --------------------------------------------------------------------------------
 # `best_response`: the strongest opponent that can be written down with an agent's own eyes and hands.
 #
-# A linear policy: entries z of the second observation, centred and cut, and actions of the `residual` set, W z + b,
+# A linear policy: entries z of the observation, centred and cut, and actions of the `residual` set, W z + b,
 # around the intents of `twap_repeg`. With all numbers 0 it is that rule, moved in whole grains; `tercel agent tune
 # best_response` finds W and b in a market, so that what it costs there is what an agent has to be held against.
 
@@ -112,7 +112,7 @@ ENTRIES: Final = {
     "drift_since_arrival": (0.2, 0.4),
 }
 """What it sees, with a centre and a width: about their means and standard deviations while `twap_repeg` trades."""
-SEEN: Final = np.array([OBS2_NAMES.index(name) for name in ENTRIES])
+SEEN: Final = np.array([LAST.index(name) for name in ENTRIES])
 CENTRE, WIDTH = (np.array(column) for column in zip(*ENTRIES.values(), strict=True))
 CUT: Final = 3.0
 """Entries are cut at so many widths from their centres."""
@@ -154,8 +154,8 @@ class BestResponse(Tunable):
         """Intents of the rule, moved by W z + b."""
         rows, known = np.atleast_2d(self.vector), len(_BASE.generic)
         intents = TwapRepeg(rows[:, :known], self.estimates).decide(view)
-        obs = np.empty((view.n, OBS2_SIZE), np.float32)
-        encode_v2_rows(view.x, view.m, obs)
+        obs = np.empty((view.n, N_LAST), np.float32)
+        encode_rows(view.x, view.m, 0, obs)
         z = np.clip((obs[:, SEEN] - CENTRE) / WIDTH, -CUT, CUT)
         table = rows[:, known:].reshape(len(rows), r.SIZE, 1 + len(ENTRIES))
         actions = np.ascontiguousarray(

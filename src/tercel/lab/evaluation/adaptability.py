@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tercel.core.arrays import Bools, Float32, Floats, Indices, Ints
+from tercel.core.arrays import Bools, Floats, Indices, Ints
 from tercel.core.errors import TercelError
 from tercel.core.stats import Moments, cluster_index, cluster_sums
 from tercel.execution import columns as c
@@ -46,34 +46,28 @@ class Decisions:
         Private columns.
     m : int64 (E, T, MX)
         Market columns, recorded whether or not lots were left.
-    obs : float32 (E, T, D)
-        Network observation: the first `private` entries depend on x alone, the others on m alone.
     draw : float64 (E, T)
         The strategy's own uniform random number.
     live : bool (E, T)
         True where lots were left, so that there was something to decide.
-    private : int
-        Entries of `obs` that depend on x.
     cluster : int64 (E,)
         Cluster label of each episode.
     """
 
     x: Ints
     m: Ints
-    obs: Float32
     draw: Floats
     live: Bools
-    private: int
     cluster: Ints
 
     def __post_init__(self) -> None:
         """Refuse arrays that do not describe the same decisions."""
         grid = self.live.shape
-        shapes = [a.shape[:2] for a in (self.x, self.m, self.obs, self.draw)]
+        shapes = [a.shape[:2] for a in (self.x, self.m, self.draw)]
         if any(shape != grid for shape in shapes) or self.cluster.shape != grid[:1]:
             raise TercelError(
                 f"recorded decisions of shape {grid}",
-                f"x, m, obs, draw of {shapes}, clusters of {self.cluster.shape}",
+                f"x, m, draw of {shapes}, clusters of {self.cluster.shape}",
                 "record every column at every decision",
             )
 
@@ -184,13 +178,9 @@ def _intents(
     """What is wanted at decision t by episodes `who` (w,) in each of `markets` (w, J), float64 (w, J, V)."""
     redraws = markets.shape[1]
     own, other = np.repeat(who, redraws), markets.ravel()
-    private = decisions.private
     view = View(
         decisions.x[own, t],
         decisions.m[other, t],
-        np.concatenate(
-            [decisions.obs[own, t, :private], decisions.obs[other, t, private:]], axis=1
-        ),
         decisions.draw[own, t],
     )
     return np.asarray(expected(view), np.float64).reshape(len(who), redraws, -1)

@@ -23,7 +23,6 @@ from tercel.execution.costs import Costs
 from tercel.execution.foresight.forecaster import Forecaster, Teller
 from tercel.execution.guidance import WORDS, Guidance
 from tercel.execution.intent import WIDTH, Intents, View
-from tercel.execution.observation import OBS_SIZE
 from tercel.execution.task import LATENCIES, Task
 from tercel.lab.evaluation.backgrounds import Backgrounds
 from tercel.market.regimes.named import Factors, impose
@@ -136,7 +135,6 @@ class Episodes:
         self.terms = np.zeros((n, kernels.TERMS), np.int64)
         self._x = np.zeros((n, c.PX), np.int64)
         self._m = np.zeros((n, c.MX), np.int64)
-        self._obs = np.zeros((n, OBS_SIZE), np.float32)
         self._draw = np.zeros(n)
         self._cluster = np.zeros(n, np.int64)
         self._guidance: Guidance | None = None
@@ -200,7 +198,7 @@ class Episodes:
     @property
     def view(self) -> View:
         """View of this decision; its arrays are overwritten by the next step."""
-        return View(self._x, self._m, self._obs, self._draw, self._outlook)
+        return View(self._x, self._m, self._draw, self._outlook)
 
     @property
     def working(self) -> Bools:
@@ -227,7 +225,6 @@ class Episodes:
             which,
             self._x,
             self._m,
-            self._obs,
             self._draw,
         )
         self._cluster[which] = plan.cluster
@@ -253,7 +250,6 @@ class Episodes:
             self.terms,
             self._x,
             self._m,
-            self._obs,
             self._draw,
             self._cluster,
         )
@@ -337,7 +333,6 @@ class Episodes:
             self.terms,
             self._x,
             self._m,
-            self._obs,
             self._draw,
         )
         self._write_guidance()

@@ -12,9 +12,9 @@ from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution import columns as c
 from tercel.execution import step as kernels
 from tercel.execution.costs import Costs
+from tercel.execution.features import features_of
 from tercel.execution.intent import empty
 from tercel.execution.market import Market
-from tercel.execution.observation import OBS_PRIVATE
 from tercel.execution.policies.policy import CalmObservations
 from tercel.execution.strategies import MarketEstimates, eta_of_depth
 from tercel.execution.strategy import Strategy, forecaster_of, gap_of
@@ -55,7 +55,7 @@ def observed_in(
         recording = Recording(len(part))
         run_strategies(source, task, part, [strategy], recording=recording)
         seen = recording.decisions[0]
-        parts.append(seen.obs[seen.live].astype(np.float64))
+        parts.append(features_of(seen.x[seen.live], seen.m[seen.live]).astype(np.float64))
         episodes += len(part)
     return CalmObservations.of(np.concatenate(parts), episodes, market, command)
 
@@ -133,7 +133,7 @@ class _Seen:
     def observe(self, episodes: Episodes) -> None:
         view = episodes.view
         live = episodes.working & (view.left > 0)
-        shown = [array[: self.most] for array in (view.x, view.m, view.obs, view.draw, live)]
+        shown = [array[: self.most] for array in (view.x, view.m, view.draw, live)]
         if not self.arrays:
             self.arrays = [
                 np.zeros((len(one), self.task.decisions, *one.shape[1:]), one.dtype)
@@ -148,8 +148,8 @@ class _Seen:
         self.steps += 1
 
     def decisions(self, plan: Plan) -> Decisions:
-        x, m, obs, draw, live = self.arrays
-        return Decisions(x, m, obs, draw, live, OBS_PRIVATE, plan.cluster[: self.most])
+        x, m, draw, live = self.arrays
+        return Decisions(x, m, draw, live, plan.cluster[: self.most])
 
 
 def run_strategies(

@@ -27,9 +27,10 @@ from tercel.core.jit import Bytes, Floats, Longs, kernel
 from tercel.execution import columns as c
 from tercel.execution.action_sets import action_set
 from tercel.execution.actions.kernels import decode_placement
+from tercel.execution.columns import OBSERVATION
 from tercel.execution.costs import BPS
 from tercel.execution.intent import WIDTH
-from tercel.execution.observations import ObservationFunction, observer
+from tercel.execution.observation import ObservationFunction, observer
 from tercel.execution.task import Task
 from tercel.lab.evaluation.backgrounds import Backgrounds
 from tercel.lab.evaluation.episodes import Episodes, Sampler
@@ -150,7 +151,7 @@ class ExecutionVec:
     action_parameters : mapping, optional
         Of the set of actions.
     observation : str or callable
-        An observation of `execution.observations`, or a function of a view.
+        An observation of `execution.observation`, or a function of a view.
     stack : int
         Decision intervals that it shows.
     threads : int
@@ -185,7 +186,7 @@ class ExecutionVec:
         actions: str = "placement",
         weights: RewardWeights | Reward | None = None,
         action_parameters: Mapping[str, Any] | None = None,
-        observation: str | ObservationFunction = "v1",
+        observation: str | ObservationFunction = OBSERVATION,
         stack: int = 1,
         threads: int = 1,
         share: bool = False,
@@ -308,9 +309,7 @@ class ExecutionVec:
 
     def _arrays(self) -> dict[str, AnyArray]:
         e, view = self.episodes, self.episodes.view
-        seen: dict[str, AnyArray] = {
-            name: getattr(view, name) for name in ("x", "m", "obs", "draw")
-        }
+        seen: dict[str, AnyArray] = {name: getattr(view, name) for name in ("x", "m", "draw")}
         counted: dict[str, AnyArray] = {"sums": self.sums, "done": self._done, "total": self._total}
         return {"books": e.books, "states": e.states, **seen, **counted}
 

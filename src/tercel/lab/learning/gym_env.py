@@ -98,7 +98,7 @@ class ExecutionEnv(gymnasium.Env[Float32, Any]):
     | | |
     |---|---|
     | Action space | ``Discrete(8)`` (`placement`, the default) |
-    | Observation space | ``Box(-inf, inf, (40,), float32)`` |
+    | Observation space | ``Box(-inf, inf, (50,), float32)`` |
     | Import | ``gymnasium.make("tercel/Execution-v1")`` after ``import tercel.api.envs`` |
 
     **Description.** A market of limit orders runs by itself: order flow calibrated from a tape (by default `csco`:
@@ -121,29 +121,37 @@ class ExecutionEnv(gymnasium.Env[Float32, Any]):
     Discrete(7): take 0, 5, 10, 20, 30, 50, 100 % of what is left; `level` is Discrete(6): rest all that is left at
     improve, touch, touch-1, touch-2, touch-3, nowhere.
 
-    **Observation space.** 40 numbers, own orders excluded from those of the market, oriented by the order's side so
-    that buying and selling look alike:
+    **Observation space.** 50 numbers, own orders excluded from those of the market, oriented by the order's side so
+    that buying and selling look alike. d is the mean of the ten displayed levels, s the standard deviation of a decision
+    interval so far, slog x is sign(x) log(1 + abs x):
 
     | Num | Observation | Num | Observation |
     |---|---|---|---|
-    | 0 | time left / horizon | 16-20 | own-side depth, 5 occupied levels, log(1 + lots) |
-    | 1 | lots left / order | 21-25 | far-side depth, the same |
-    | 2 | lots left share - time left share | 26-28 | imbalance of 1, 3, 5 levels |
-    | 3-7 | own lots at improve, touch, -1, -2, -3 / left | 29 | microprice - mid, ticks |
-    | 8 | own lots elsewhere / left | 30 | order flow imbalance, last interval, signed log |
-    | 9 | own lots in flight / left | 31-33 | volume with, against, and their imbalance |
-    | 10-14 | log(1 + lots ahead) there, -1: no order | 34-35 | short and long volatility, log(1 + half-ticks^2) |
-    | 15 | spread, log(1 + ticks) | 36 | volume since arrival, log(1 + lots) |
-    | | | 37-38 | mid since arrival, in the last interval, signed log half-ticks |
-    | | | 39 | public events in the last interval, log(1 + n) |
+    | 0 | time left / horizon | 25-27 | far depth, levels 1, 2, 3-5, log(1 + lots / d) |
+    | 1 | lots left / order | 28-30 | imbalance of 1, 3, 5 levels |
+    | 2 | lots left share - time left share | 31 | microprice - mid, ticks |
+    | 3 | horizon, log(seconds / 1800) | 32 | order flow imbalance, last interval / d, slog |
+    | 4 | time left, log(1 + seconds / 60) | 33-34 | volume with, against / d, log(1 + x) |
+    | 5 | order / d, log | 35 | their imbalance |
+    | 6 | lots left / far touch, log(1 + x) | 36 | events of the last interval, log(1 + n) |
+    | 7 | lots left a decision / d, log(1 + x) | 37 | volatility of it / s, log(1 + x) |
+    | 8 | lots left a decision / volume, log(1 + x) | 38 | s, log(1 + half-ticks) |
+    | 9 | urgency | 39 | mid in the last interval / s, slog |
+    | 10-14 | own lots at improve, touch, -1, -2, -3 / left | 40 | mid since arrival / s, slog |
+    | 15 | own lots elsewhere / left | 41 | d, log(1 + lots) |
+    | 16 | own lots in flight / left | 42 | spread in bps, log(1 + x) |
+    | 17-19 | queue ahead / d, log(1 + x), -1: no order | 43-45 | own fills, share, flow to come |
+    | 20 | forecast of the mid, in spreads, slog | 46 | pace since arrival |
+    | 21 | spread, log(1 + ticks) | 47-48 | lean of the flow, whole and since arrival |
+    | 22-24 | own depth, levels 1, 2, 3-5, log(1 + lots / d) | 49 | order flow imbalance since the warm-up / d |
 
     **Rewards.** Minus the weighted sum of three costs in ticks per lot of the order: `execution` against the mid at
     decision (weight 1), the mid's move on what is left (`impact`, weight 1), and `left`, the share sent at the horizon
     (weight 0). With these weights the undiscounted return is exactly minus the implementation shortfall. Each cost
     stands in `info` unweighted. `weights` may be a function of a `learning.own_reward.Step` instead.
 
-    **Starting state.** One of 64 warmed books, run on for one decision interval with its own random stream, with
-    nothing done yet. Sides alternate.
+    **Starting state.** One of 64 warmed books, run on for the task's warm-up (observed by "v2": one decision interval)
+    with its own random stream, with nothing done yet. Sides alternate.
 
     **Episode end.** `terminated` when all lots are filled: at the horizon at the latest, which is part of the
     observation. Never truncated. `info["is_bps"]` then is the arrival shortfall in basis points.
@@ -154,7 +162,7 @@ class ExecutionEnv(gymnasium.Env[Float32, Any]):
     - `task`: a `Task`.
     - `actions`: "placement", "fraction" or "level"; the continuous "allocation" (shares, Box(0, inf, (7,))) and
       "residual" (Box(-inf, inf, (7,)), see `execution.actions.residual`), with `action_parameters`.
-    - `observation`: "v1", "v2" (`execution.observation_v2`), or a function of a `View`.
+    - `observation`: "v3", "v2" (the first 43 entries; `execution.observation`), or a function of a `View`.
     - `weights`: a `RewardWeights`, or a function of a `Step`.
 
     - `render_mode`: None, or "rgb_array": :meth:`render` then draws the book (`lab.learning.gym_env`).

@@ -10,7 +10,8 @@ import numpy as np
 from tercel.core.arrays import Float32
 from tercel.core.errors import ConfigError, PolicyError
 from tercel.execution.action_sets import action_set
-from tercel.execution.observations import ObservationFunction, observer
+from tercel.execution.columns import OBSERVATION
+from tercel.execution.observation import ObservationFunction, observer
 from tercel.execution.policies.card import Card
 from tercel.execution.policies.mlp import DISCRETE, Activation, Head, MlpPolicy
 from tercel.execution.policies.onnx_file import OnnxPolicy, from_onnx
@@ -253,6 +254,6 @@ def opened(archive: str, out: Path) -> str:
         unzipped(Path(archive), None, "placement"),
         folder,
         Path(archive).stem,
-        {"actions": "placement", "action_parameters": {}, "observation": "v1", "stack": 1},
+        {"actions": "placement", "action_parameters": {}, "observation": OBSERVATION, "stack": 1},
     )
     return str(folder)

@@ -12,7 +12,7 @@ from tercel.core.errors import ConfigError, check_known
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution.costs import BPS
 from tercel.execution.intent import View
-from tercel.execution.observations import name_of
+from tercel.execution.observation import name_of
 from tercel.execution.own_code import place_of, remedy_of
 from tercel.lab.evaluation.episodes import Episodes
 from tercel.lab.learning.port import State

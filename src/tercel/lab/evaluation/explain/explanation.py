@@ -16,7 +16,7 @@ from tercel.core.report.tables import plain_table
 from tercel.core.stats import Estimate, mean_interval
 from tercel.execution.action_sets import action_set
 from tercel.execution.costs import attribute
-from tercel.execution.observations import ObservationFunction
+from tercel.execution.observation import ObservationFunction
 from tercel.execution.policies.card import Card, read_card
 from tercel.execution.policies.policy import CARD
 from tercel.execution.policies.strategy import policy_strategy

@@ -90,7 +90,7 @@ class ObservedDecisions:
 
 def rows_of(view: View, rows: Ints) -> View:
     """A view of some of its rows, which may come again."""
-    return View(view.x[rows], view.m[rows], view.obs[rows], view.draw[rows])
+    return View(view.x[rows], view.m[rows], view.draw[rows])
 
 
 def watch(
@@ -116,7 +116,6 @@ def watch(
                 (
                     view.x[live],
                     view.m[live],
-                    view.obs[live],
                     view.draw[live],
                     obs[live],
                     first + live,
@@ -125,14 +124,12 @@ def watch(
             episodes.step(strategy.answer(obs, view))
         costs.append(episodes.costs())
         first += len(part)
-    x, m, raw, draw, obs, episode = (
-        np.concatenate(column) for column in zip(*columns, strict=True)
-    )
+    x, m, draw, obs, episode = (np.concatenate(column) for column in zip(*columns, strict=True))
     if not len(x):
         raise ConfigError(
             "decisions with lots left", "none", "look at more episodes, or at another market"
         )
-    return ObservedDecisions(View(x, m, raw, draw), obs, episode), Costs.concat(costs)
+    return ObservedDecisions(View(x, m, draw), obs, episode), Costs.concat(costs)
 
 
 def parts(intents: Intents, view: View) -> Floats:

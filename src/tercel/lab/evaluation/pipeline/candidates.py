@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from tercel.core.errors import ConfigError, listed
 from tercel.execution.foresight.forecaster import Forecaster, spread_alone
-from tercel.execution.observations import is_own_name, same_name
+from tercel.execution.observation import is_own_name, same_name
 from tercel.execution.own_code import mark_of
 from tercel.execution.policies.card import Card, read_card
 from tercel.execution.policies.policy import CARD

@@ -36,9 +36,9 @@ from pydantic import (
 from tercel.core.errors import check_known, offer
 from tercel.core.toml import read_toml, validated
 from tercel.execution.action_sets import SETS
+from tercel.execution.columns import OBSERVATION
 from tercel.execution.market import Market
-from tercel.execution.observation_v2 import MOST
-from tercel.execution.observations import OBSERVERS, is_own_name
+from tercel.execution.observation import MOST, OBSERVERS, is_own_name
 from tercel.execution.task import Latency, Task
 from tercel.lab.learning.ranges import Ranges
 from tercel.market.simulator.queue_models import DEFAULT
@@ -219,7 +219,7 @@ class PolicySection(_Section):
     """A forecaster of the next seconds, by name or folder, that what is learned here listens to (`strategies.flow`)."""
     events: bool = False
     """Whether what is learned decides on the clock of events. It learns on the schedule, told of no forecast."""
-    observation: str = "v2"
+    observation: str = OBSERVATION
     stack: int = Field(default=1, ge=1, le=MOST)
     """Decision intervals that are seen at once."""
     hidden: tuple[Annotated[int, Field(gt=0)], ...] = (64, 64)

@@ -9,7 +9,7 @@ import numpy as np
 from tercel.core.arrays import Float32, Floats
 from tercel.core.errors import ConfigError
 from tercel.execution.costs import BPS, attribute
-from tercel.execution.observations import observer
+from tercel.execution.observation import observer
 from tercel.execution.strategies import build
 from tercel.execution.strategy import Strategy
 from tercel.lab.evaluation.episodes import Episodes, Plan, sides_of

@@ -11,7 +11,7 @@ from tercel.core.errors import ConfigError
 from tercel.core.stats import clustered_se
 from tercel.execution.costs import BPS, Costs, attribute
 from tercel.execution.market import Market
-from tercel.execution.observations import SLOW
+from tercel.execution.observation import looks_back
 from tercel.execution.strategy import Strategy
 from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Plan, Sampler, bank_sampler, seeded_plan
@@ -116,7 +116,17 @@ def acting_in(config: AgentConfig) -> tuple[Source, Task, Sampler]:
         preset, config.market.worlds, impact=law_for(preset, where.impact or None) or "none"
     )
     source = with_chosen(bank, where.regimes, preset, task.horizon_s / 3)
-    return source, task, bank_sampler(task, where.lots(task), len(source.worlds_b))
+    sampler = bank_sampler(task, where.lots(task), len(source.worlds_b), _warmup_ns(config))
+    return source, task, sampler
+
+
+def _warmup_ns(config: AgentConfig) -> int:
+    """How long a simulated market runs before the arrival: an interval, or as where an observation that looks back to
+    before the arrival will be used."""
+    task = config.task.task
+    if looks_back(config.policy.observation):
+        return task.warmup_ns
+    return task.horizon_ns // task.decisions
 
 
 @lru_cache(maxsize=8)
@@ -129,9 +139,7 @@ def _simulated(config: AgentConfig, market: Market, loss_weight: float) -> Train
     """A preset under a choice of regimes."""
     preset, task, worlds = presets.load(market.preset), config.task.task, config.market.worlds
     law, quantity = law_for(preset, market.impact or None), market.lots(task)
-    # an observation that looks back to before the arrival needs a market that ran as long as where it will be used
-    slow = config.policy.observation == SLOW
-    warmup_ns = task.warmup_ns if slow else task.horizon_ns // task.decisions
+    warmup_ns = _warmup_ns(config)
     training, validation = (
         with_chosen(
             _bank(type(preset), preset.model_dump_json(), n, seed, law),

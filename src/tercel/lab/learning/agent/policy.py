@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from tercel.core.errors import ConfigError
 from tercel.execution.action_sets import ActionSet, action_set
-from tercel.execution.observations import ObservationFunction, is_own_name
+from tercel.execution.observation import ObservationFunction, is_own_name
 from tercel.execution.policies.policy import PolicyPort
 from tercel.execution.policies.strategy import PolicyStrategy
 from tercel.execution.strategies import TUNABLE, build

@@ -15,7 +15,7 @@ import numpy as np
 from tercel import __version__
 from tercel.core.arrays import Floats
 from tercel.core.files import write_whole
-from tercel.execution.observations import observer
+from tercel.execution.observation import observer
 from tercel.execution.policies.card import Card, read_card
 from tercel.execution.policies.mlp import MlpPolicy
 from tercel.execution.policies.policy import CARD, OBSERVATIONS, save_policy

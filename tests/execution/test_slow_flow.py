@@ -1,4 +1,4 @@
-"""Observation-v3: how the order fares, and the market before it came; the second observation stands in front."""
+"""The slow flow in the observation: how the order fares, and the market before it came."""
 
 import math
 from dataclasses import replace
@@ -7,7 +7,7 @@ import numpy as np
 
 from certify.kits.strategy import random_views
 from tercel.execution import columns as c
-from tercel.execution.observations import SLOW_NAMES, observer
+from tercel.execution.observation import SLOW, observer
 from tercel.execution.probes import view_of
 from tercel.execution.strategies import build
 from tercel.execution.task import Task
@@ -20,16 +20,14 @@ MINUTE = 60 * 10**9
 
 
 def slow(view):
-    return dict(
-        zip(SLOW_NAMES, observer("v3").encode(view)[0, -len(SLOW_NAMES) :].tolist(), strict=True)
-    )
+    return dict(zip(SLOW, observer("v3").encode(view)[0, -len(SLOW) :].tolist(), strict=True))
 
 
-def test_the_second_observation_stands_in_front():
+def test_the_other_entries_stand_in_front():
     view = random_views(80, 2)
     for stack in (1, 4):
         whole, front = observer("v3", stack), observer("v2", stack)
-        assert whole.entries == front.entries + SLOW_NAMES
+        assert whole.entries == front.entries + SLOW
         o = whole.encode(view)
         np.testing.assert_array_equal(o[:, : front.size], front.encode(view))
         assert np.isfinite(o).all()
