@@ -198,7 +198,7 @@ def test_what_does_not_fit_is_refused_and_changes_nothing(bad: NDArray[np.int64]
 def test_a_policy_of_another_observation_is_refused() -> None:
     layer = (np.zeros((3, 8), np.float32), np.zeros(8, np.float32))
     policy = MlpPolicy((layer,), np.zeros(3, np.float32), np.ones(3, np.float32))
-    with pytest.raises(PolicyError, match="40 entries"):
+    with pytest.raises(PolicyError, match="50 entries"):
         Driver(*market(), PolicyStrategy("small", policy))
 
 
