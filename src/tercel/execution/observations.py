@@ -1,4 +1,20 @@
-"""The observations that policies can be made for: those that ship, by name, and a user's function of a view."""
+"""The observations that policies can be made for: those that ship, by name, and a user's function of a view.
+
+`Observation-v3`: `Observation-v2` with own fills, own share of the volume and the market's slow flow behind it.
+
+A function of the two integer rows alone, as `execution.observation_v2` is. Here d is the mean of the ten displayed
+levels, "since the warm-up" goes back to long before the arrival, and flow is that of aggressors, in lots.
+
+| entry | |
+|---|---|
+| `fill_rate` | lots done a decision so far, over lots left a decision to come: log, from -4 to 4; 0 at arrival |
+| `fill_share` | lots done, over them and all flow against the order since arrival |
+| `flow_to_come` | flow against the order, an interval on average, times decisions to come, over lots left: log(1 + x) |
+| `pace` | flow an interval since arrival over that since the warm-up: log, from -4 to 4 |
+| `lean` | (flow with - flow against) / (flow with + flow against), since the warm-up |
+| `lean_since_arrival` | the same since arrival |
+| `long_order_flow_imbalance` | order flow imbalance an interval since the warm-up / d, slog |
+"""
 
 import math
 import sys
