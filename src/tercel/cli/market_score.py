@@ -1,6 +1,6 @@
 """`tercel market score`: the realism card of a preset on days that it has not seen, or another benchmark's figures."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Protocol
@@ -22,11 +22,12 @@ from tercel.cli.shared import (
 from tercel.core.errors import ConfigError
 from tercel.core.extras import given
 from tercel.core.report.cells import NOTHING
-from tercel.core.report.tables import spelt_cell
+from tercel.core.report.tables import plain_table, spelt_cell
 
 if TYPE_CHECKING:
     from tercel.core.report.svg import Figure
     from tercel.market.flow.port import Preset
+    from tercel.market.score.realism import ScoreDraw
 
 Table = tuple[tuple[str, ...], list[list[str]]]
 """Names of columns, and rows."""
@@ -347,10 +348,8 @@ def _by_tape(request: ScoreRequest, lake: Path, dates: list[str]) -> dict[str, A
         keep(preset, drawn.tape, card).save(file)
         say(f"written  {file}")
     if request.out is not None:
-        from tercel.cli import market_report  # matplotlib and jinja2 only where a page is asked for
-
         figures = request.impact_figures(measured) if measured else []
-        say(f"report   {market_report.write(request.out, drawn, card, figures)}")
+        say(f"report   {write_page(request.out, drawn, card, figures)}")
     return card
 
 
@@ -420,3 +419,74 @@ def show(card: dict[str, Any]) -> None:
     print_table("and", ["", "value"], facts)
     for note in [*card["notes"], in_words(card["teaches"])]:
         say(f"note: {note}")
+
+
+def write_page(
+    folder: Path, drawn: "ScoreDraw", card: dict[str, Any], impact_figures: Sequence["Figure"] = ()
+) -> Path:
+    """Write ``report.html`` into `folder` (made if need be) and say where it is."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "report.html"
+    path.write_text(page(drawn, card, impact_figures), encoding="utf-8")
+    return path
+
+
+def page(drawn: "ScoreDraw", card: dict[str, Any], impact_figures: Sequence["Figure"] = ()) -> str:
+    """The whole page, with figures of the impact card where it was measured: verdict first, then pictures and figures."""
+    from tercel.core.report.svg import Section, render  # matplotlib only where a page is asked for
+    from tercel.market.score import figures
+
+    gates = card["gates"]
+    failed = [name.replace("_", " ") for name, gate in gates.items() if not gate["passed"]]
+    facts = {
+        "model": card["model"],
+        "calibrated on": _some(card["calibrated_on"]),
+        "scored on": _some(card["scored_on"]),
+        "paths a day": card["seeds"],
+        "classifier AUC": f"{cell(card['classifier_auc'])} (real against real {cell(card['classifier_auc_real'])})",
+        "judged": "yes" if card["judged"] else "no",
+    }
+    lead = (
+        f"Mean L1 distance {cell(card['mean_l1'])} to tape it has not seen, where another real day is "
+        f"{cell(card['floor_mean_l1'])} away and the days calibrated on, pooled, "
+        f"{cell(card['pooled_floor_mean_l1'])}. {passed(gates, ' of ')} gates passed"
+        + (f"; missed: {', '.join(failed)}." if failed else ".")
+    )
+    sections = [
+        Section(
+            "Distances and floors",
+            html=plain_table(*distance_table(card)),
+            figures=[figures.floors(card["distances"])],
+        ),
+        Section(
+            "Gates",
+            "What marginal laws do not show.",
+            html=plain_table(*gate_table(card)),
+            figures=[figures.moves(drawn)],
+        ),
+        Section(
+            "Dynamics", "How it moves, and what lasts.", html=plain_table(*dynamics_table(card))
+        ),
+        Section("Laws", figures=[figures.laws(drawn)]),
+        Section("Memory", figures=[figures.memories(drawn)]),
+        Section(
+            "Given the spread, and the time of day",
+            html=plain_table(*given_table(card)),
+            figures=[figures.conditionals(drawn)],
+        ),
+        Section(
+            "Impact",
+            "" if any(card["impact"].values()) else "Not measured in this score.",
+            html=plain_table(("", "mean [95 %]"), impact_rows(card))
+            if any(card["impact"].values())
+            else "",
+            figures=impact_figures,
+        ),
+    ]
+    if card["notes"]:
+        sections.append(Section("Notes", card["notes"]))
+    return render(f"How real is {card['preset']}?", lead, sections, facts, "tercel market score")
+
+
+def _some(days: Sequence[str]) -> str:
+    return ", ".join(days) if len(days) <= 3 else f"{days[0]} to {days[-1]} ({len(days)} days)"

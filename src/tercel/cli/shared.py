@@ -1,4 +1,9 @@
-"""What every command shares: results on stdout and words on stderr, `--json`, errors, Ctrl-C and other ends."""
+"""What every command shares: results on stdout and words on stderr, `--json`, errors, Ctrl-C and other ends.
+
+What goes where: a result on stdout, everything said on the way to it on stderr.
+
+With `as_json` stdout carries exactly one JSON object.
+"""
 
 import os
 import re

@@ -3,6 +3,11 @@
 Orders are in ticks and lots; what was executed is in 10^-8 of them (`Unit`, `shown`). Times are ns, sides +1 and -1.
 `cl_ord_id` is ours and unique for ever; `order_id` and `exec_id` are the venue's. `account` is the agent on whose
 behalf an order is sent. What a kind of message never names is "" in its class.
+
+Executions in whole numbers: prices in 10^-8 of a tick (`px`), quantities in 10^-8 of a lot (`qty`).
+
+Ticks and lots are what orders are sent in; a venue may execute between two ticks, and parts of a lot. A price times a
+quantity counts in 10^-16. People and JSON see ticks and lots: whole ones as integers, others with their decimals.
 """
 
 from collections.abc import Iterable, Mapping

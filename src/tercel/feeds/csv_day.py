@@ -4,6 +4,28 @@ Quotes become LEVEL_SET, ROLL_IN and ROLL_OUT rows of what changed between them,
 hit, auction prints CROSS rows. Prints that the file does not sign are signed by Lee & Ready (1991): against the mid of
 the quote in force, without a lag, and at the mid by the last different price. Rows of one time keep their file's order,
 trades before quotes of other files: a quote that follows a trade at once shows what the trade left.
+
+Rules that remove bad ticks, as the field states them; each says how many rows it took.
+
+Brownlees & Gallo (2006, Computational Statistics & Data Analysis 51) and Barndorff-Nielsen, Hansen, Lunde & Shephard
+(2009, Econometrics Journal 12, section 3), whose names stand in brackets:
+
+========================= ============================================================================================
+``zero``                  no price or no size on a side, or in a trade (P2)
+``session``               outside continuous trading (P1); the last quote before it opens the tape
+exchanges of the map      one exchange only (P3)
+``merge``                 several quotes (Q1) or trades (T3) of one stamp become one: "last", or the "median" price with
+                          the median size of quotes and all the lots of trades
+``negative_spread``       a bid above the ask (Q2)
+``wide_spread``           a spread above so many times the day's median (Q3)
+``outliers``              a mid further than so many mean absolute deviations, and `GRAIN_TICKS` (the granularity of
+                          Brownlees & Gallo: without it a quiet minute makes any change an outlier), from the median of
+                          the `window` quotes about it (Q4)
+``correction``            of the map: corrected trades (T1)
+``condition``             of the map: irregular sale conditions (T2)
+``trade_outliers``        a print above the ask, or below the bid, by more than the spread (T4)
+``uncross``               of level updates and order events: what a new level of the other side reaches or passes
+========================= ============================================================================================
 """
 
 from dataclasses import dataclass, replace

@@ -1,6 +1,13 @@
 """FIX session stores in an SQLite file: numbers and sent messages. Every commit is one transaction.
 
 While a commit fails, `FallbackStore` keeps the session going from memory.
+
+Session store that never refuses a commit: on disk while that can be written, in memory while it cannot.
+
+A disk that is full may keep no cancel and no logout back. Numbers then go into a file whose room was taken before, and
+where that is not written either, into memory alone. Who begins after that is at the number of that file; or, where
+nobody knows it, the venue says that ours is too low, and :meth:`SteadyStore.skip` goes on there, or behind the
+block of numbers that was taken from the disk while it could be written.
 """
 
 import json

@@ -3,6 +3,10 @@
 people = People(Path("desks/people.json"))
 people.add("ann", "trader", "correct horse", by="root (tercel console users)")
 people.verify("ann", "correct horse")      # a Person, or None
+
+Roles, and the least role of everything that can be done at the console: the one table.
+
+Every route names its permission, once; `tests/api/console/test_roles.py` asks every path by every method as every role.
 """
 
 import json

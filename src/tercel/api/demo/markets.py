@@ -1,4 +1,14 @@
-"""The simulated exchange of a desk: its scenario, settled markets, what is planted in them, what is calm there."""
+"""The simulated exchange of a desk: its scenario, settled markets, what is planted in them, what is calm there.
+
+What is planted in the markets of a simulated exchange: informed flow, changes of regime, news that hints at the former.
+
+It is the table `[scenario]` of a desk's file, which the demo has. The desk itself reads the news score alone, which is
+known at the start of its round.
+
+[scenario]                        news, news_flips: how good the planted score is, and from which round on it misleads
+[scenario.instrument.NAME]        drift: planted informed flow
+[[scenario.instrument.NAME.change]]  a planted change of regime: at_round, depth, activity, buy_share
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

@@ -1,4 +1,9 @@
-"""Figures as SVG: the colours of light and dark paper, and Matplotlib's drawings with them."""
+"""Figures as SVG: the colours of light and dark paper, and Matplotlib's drawings with them.
+
+A page that people read: one HTML file with everything in it, opened offline, on light and on dark paper.
+
+Nothing is fetched and no script runs; the page's own content security policy forbids both.
+"""
 
 import html
 import io

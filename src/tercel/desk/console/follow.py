@@ -1,4 +1,9 @@
-"""Follows a desk's journal in a thread of its own: the state of the page, the time of the last entry, Prometheus metrics."""
+"""Follows a desk's journal in a thread of its own: the state of the page, the time of the last entry, Prometheus metrics.
+
+Prometheus metrics of a desk at `/metrics`: counters over journal entries, gauges of the page's state.
+
+Labels are agents, instruments and codes, never order names: their number stays small.
+"""
 
 import json
 import math

@@ -2,6 +2,15 @@
 
 What differs from the order session is alerted, and whose it is is killed. An execution that only the copy has is
 booked: once, as the order session's own repetition of it has the same name.
+
+Reconciliation of a drop copy with the order session: every execution has to arrive over both, and agree.
+
+    watch = CopyWatch(knows)
+    watch.ours(report)                # an execution of the order session
+    watch.copied(report)              # one of the copy
+    for found in watch.look(): ...    # what differs, and what has waited too long for its other half
+
+It books nothing. A copy whose other half never came is handed out with its break, for whoever books it once.
 """
 
 import time

@@ -2,6 +2,12 @@
 
 Both get the same order on the same growing tape (`execution.paper`): what differs is the strategy alone. The desk's own
 aggressions are on that tape as withdrawals, so that paper orders are not filled by the desk itself.
+
+Distribution shift: whether a policy's inputs still look like those it was trained on.
+
+Every observation entry is standardised with the statistics beside the policy's card, and its mean over the last orders
+is compared with the card's. Only orders that are over count: within one the time and the lots left run from one end of
+their range to the other, so that the mean over a part of an order is far from the card's whatever the market does.
 """
 
 import math

@@ -1,4 +1,10 @@
-"""A policy on disk: a folder with ``policy.onnx`` (weights, normalisation included) and ``card.json``."""
+"""A policy on disk: a folder with ``policy.onnx`` (weights, normalisation included) and ``card.json``.
+
+What a policy observed while it was trained: the reference that a desk sets its observations against.
+
+It lies beside the card, as ``observations.json``: figures of each entry of Observation-v1 over the decisions of calm
+episodes, whatever the policy itself observes.
+"""
 
 import hashlib
 import json

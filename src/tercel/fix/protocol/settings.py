@@ -1,4 +1,11 @@
-"""Settings agreed between the sides of a session, and the events a session reports."""
+"""Settings agreed between the sides of a session, and the events a session reports.
+
+Persistent state of a session: both sequence numbers, and sent messages.
+
+One call to the session makes one :class:`Commit`, with the numbers, the messages sent, those that came in, and what
+else happened: one durable write covers them all. The session hands out bytes and messages after the store has taken the
+commit, never before.
+"""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field

@@ -3,6 +3,23 @@
 Each part has slots of its own and its own unit of reward, so that a tick in one market and a tick in another weigh
 what they cost. `DrawnOrdersVec` is a part whose orders are drawn from ranges, and whose return may be counted against
 a written rule that executes the very same episodes (a paired reward).
+
+Hindsight of a training episode: later moves of the undisturbed market, for the critic alone.
+
+Most of what an order costs is what the market did by itself meanwhile. Own orders do not stir that
+(`docs/simulator.md`, *Own orders apart*; on tape neither), so the mids of an episode without own orders are an input
+that no action changes. What a baseline knows of such an input leaves the gradient of the policy unbiased and takes
+the input's noise out of it (Mao, Venkatakrishnan, Schwarzkopf & Alizadeh 2019, "Variance reduction for reinforcement
+learning in input-driven environments"). Both uses are here:
+
+- **Potential.** A reward gains Phi(after) - Phi(before), with Phi = -left W and W what spreading the rest evenly over
+  the decisions to come would lose to the market: the mean of the mids to come, less the mid now. Returns change by the
+  same number for all policies (Ng, Harada & Russell 1999), namely W at arrival.
+- **Inputs of the critic**, in units of the reward: W, and how far the mid moves within 1, 3, 10 decisions and until the
+  horizon, each alone and times the share that is left.
+
+Training draws from a pool of episodes whose mids are known: each was run through once without orders, and is bought and
+sold in by turns.
 """
 
 from collections.abc import Callable, Sequence

@@ -9,6 +9,18 @@ nor call him forth, what they trade nobody else does, and all strategies on one 
 Lots that own orders took are gone from the book on show. Their owner still has them in the background; they come back,
 behind what stands at their price by then, after a delay that the tape's replenishment says, and not while a resting own
 order is in their way. What own volume does to the price is the law's business alone.
+
+Public lots that own lots stood in front of: an aggressor's lots are used once.
+
+What own orders trade, the public order behind them keeps in the book on show. While its counterpart in the background
+lives these are lots of one order, and go with it; when the counterpart has been executed they are a *kept* order. It
+stands where it stood and trades by price and time, goes as often as public orders of its price or the next one behind
+are cancelled, and gives way to a public order of the other side that reaches it.
+
+A public limit order that crosses own ones has traded early: as many lots of the next aggressors of its side trade
+nothing, and what they met in the background is kept. So own and public lots of a side together are the twin's.
+
+The flow uses a slot again at once. While a kept order holds it, one of the last KEPT_SLOTS shows the new order.
 """
 
 from tercel.core.jit import Floats, Longs, Packed, fixed, kernel, late_kernel

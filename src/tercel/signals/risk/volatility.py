@@ -1,4 +1,9 @@
-"""Models of tomorrow's variance, each from the past alone."""
+"""Models of tomorrow's variance, each from the past alone.
+
+Ports of the risk models, one small protocol a family.
+
+`studies.risk.conformance` holds their conformance kits.
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field

@@ -8,6 +8,12 @@ is refused unless a person states the lag to assume.
 
 Two known layouts become ratios: reports with `collected` (columns :data:`features.fundamentals.NEEDED`; their median is
 collected 39 days after the period ends), and statements with `Period Ending`.
+
+Alternative data as sources: dated series with the lag of their publication.
+
+A series describes a period and is published some time after it; the lag is stated, not guessed by the program. Known
+traps: search terms were chosen after the fact (Preis, Moat & Stanley 2013 picked `debt` out of 98), and regional series
+(night lights, vegetation) say nothing of a stock until someone says why.
 """
 
 from __future__ import annotations

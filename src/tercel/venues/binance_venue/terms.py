@@ -6,6 +6,10 @@ symbols = ["BTCUSDT"]            # left out: every symbol that trades
 api_key = { env = "BINANCE_KEY" }
 secret = { env = "BINANCE_SECRET" }            # of HMAC; or
 private_key = { file = "ed25519.pem" }         # mode 600
+
+Signs requests with an API key: HMAC-SHA256 with its secret, or Ed25519 with its private key.
+
+Neither shows anywhere: not in `repr`, not in an error, and texts of the venue go through :meth:`ApiSigner.clean`.
 """
 
 from base64 import b64encode

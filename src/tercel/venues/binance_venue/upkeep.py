@@ -1,4 +1,10 @@
-"""What is looked after beside orders: the venue's clock, symbols that halt or change, balances that others move."""
+"""What is looked after beside orders: the venue's clock, symbols that halt or change, balances that others move.
+
+What an account should hold: what it held, and every execution and fee since, in 1e-8; held against what it holds.
+
+A fee is taken from what is received, or in a third asset: with a fee in the base asset, the account holds less of it
+than its executions come to, and both are equal to the last 1e-8 all the same.
+"""
 
 import json
 import time
