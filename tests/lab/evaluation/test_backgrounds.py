@@ -67,7 +67,7 @@ def check_same(one: Episodes, other: Episodes) -> None:
     for b, c in zip(one.books[:, length:], other.books[:, length:], strict=True):
         assert b[lay.HIGH] == c[lay.HIGH]
         assert np.array_equal(orders(b)[:, words], orders(c)[:, words])
-    for column in ("x", "m", "obs", "draw"):
+    for column in ("x", "m", "draw"):
         assert np.array_equal(getattr(one.view, column), getattr(other.view, column))
 
 
