@@ -69,7 +69,7 @@ def test_arrays_that_a_user_is_given_cannot_be_written_to() -> None:
     task = tc.Task(horizon="1min", decisions=2)
     tc.evaluate([Still(), "twap_take"], tc.load_market("csco-santa-fe"), task, episodes=2)
     assert given
-    for name in ("x", "m", "obs", "draw", "left", "rest", "own_depth"):
+    for name in ("x", "m", "draw", "left", "rest", "own_depth"):
         with pytest.raises(ValueError, match="read-only"):
             getattr(given[0], name)[...] = 1
 

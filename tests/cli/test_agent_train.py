@@ -315,7 +315,7 @@ def test_a_run_leaves_everything_behind(whole):
     rows = read_metrics(folder / "metrics.csv")
     assert {"execution", "impact", "left", "is_bps", "kl"} <= set(rows[0])
     card = read_card(folder / "policy" / "card.json")
-    assert card.observation == "v2"
+    assert card.observation == "v3"
     assert card.trained_on["market"] == "csco"
     assert card.limits["share"] == [0.05, 0.2]
     assert card.scores["validation"]["gain"] == result["best"]["gain"] >= 0.0

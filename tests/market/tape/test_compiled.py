@@ -225,7 +225,7 @@ def assert_starts_anywhere(days: list[CompiledDay], every_s: int = 3000) -> None
     b.start(type(plan)(slow, plan.cluster))
     step = 0
     while a.working.any():
-        for name in ("x", "m", "obs", "draw"):
+        for name in ("x", "m", "draw"):
             one, two = getattr(a.view, name).copy(), getattr(b.view, name).copy()
             assert one.tobytes() == two.tobytes(), name
         for n in range(len(plan)):
