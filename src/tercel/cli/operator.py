@@ -14,7 +14,6 @@ import typer
 from tercel.cli.shared import JsonRequest, hand_over, say
 from tercel.core.errors import ConfigError, TercelError, offer
 from tercel.core.machine import person
-from tercel.core.toml import read_toml
 from tercel.desk.trading.journal.database import DATABASE, ELSEWHERE
 
 if TYPE_CHECKING:
@@ -205,6 +204,8 @@ def _waiting(folder: Path) -> str:
 
 def _held_here(folder: Path) -> bool:
     """Whether a desk's file, as its folder has it, keeps orders in its process: no session follows one that ended."""
+    from tercel.core.toml import read_toml  # pydantic, which a kill cannot wait for
+
     with suppress(TercelError):
         desk = read_toml(folder / "desk.toml", "name the folder of a desk").get("desk", {})
         return bool(desk.get("venue", "simulated") == "simulated" or desk.get("stage") == "shadow")
