@@ -14,6 +14,7 @@ import typer
 from tercel.cli.shared import JsonRequest, hand_over, say
 from tercel.core.errors import ConfigError, TercelError, offer
 from tercel.core.machine import person
+from tercel.core.plain import parse_tables
 from tercel.desk.trading.journal.database import DATABASE, ELSEWHERE
 
 if TYPE_CHECKING:
@@ -204,10 +205,8 @@ def _waiting(folder: Path) -> str:
 
 def _held_here(folder: Path) -> bool:
     """Whether a desk's file, as its folder has it, keeps orders in its process: no session follows one that ended."""
-    from tercel.core.toml import read_toml  # pydantic, which a kill cannot wait for
-
-    with suppress(TercelError):
-        desk = read_toml(folder / "desk.toml", "name the folder of a desk").get("desk", {})
+    with suppress(OSError, ValueError):
+        desk = parse_tables((folder / "desk.toml").read_text(encoding="utf-8")).get("desk", {})
         return bool(desk.get("venue", "simulated") == "simulated" or desk.get("stage") == "shadow")
     return False
 
