@@ -87,9 +87,9 @@ def not_there(text: str) -> list[str]:
 
 def test_every_command_that_a_text_names_is_there() -> None:
     assert not_there(
-        "run `tercel signals compare` or tercel signals train, tercel agents, `tercel agents`"
+        "run `tercel signals compete` or tercel signals train, tercel agents, `tercel agents`"
     ) == [
-        "signals compare",
+        "signals compete",
         "agents",
     ]
     assert (
