@@ -455,14 +455,14 @@ class DeskLoop(SessionObserver):
             self._challenges[order.id] = (order.agent, order.instrument, trial)
 
     def on_decision(self, order: ParentRequest, observation: Float32) -> None:
-        """Update drift detection with the observation."""
+        """Update drift detection with the observation, where the agent's policy itself works the parent."""
         slot = self.slots.get(order.agent)
+        if slot is None or slot.drift is None or order.strategy != slot.shown:
+            return
         # The card's statistics are of decisions of the schedule: those between them see part of an interval.
         slices = float(observation[0]) * order.decisions
-        between = (
-            slot is not None and gap_of(slot.strategy) > 0 and abs(slices - round(slices)) > WHOLE
-        )
-        if slot is not None and slot.drift is not None and not between:
+        between = gap_of(slot.strategy) > 0 and abs(slices - round(slices)) > WHOLE
+        if not between:
             slot.drift.update(order.id, observation)
 
     def on_over(self, parent: ParentOrder, executor: ParentExecutor | None) -> None:

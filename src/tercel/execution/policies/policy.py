@@ -357,6 +357,10 @@ def read_observed(path: Path) -> CalmObservations:
             [entry[key] for entry in entries.values()] for key in ("mean", "sd", "quantiles")
         ]
         mean, sd, quantiles = (np.array(column, np.float64) for column in columns)
+        if tuple(entries) != FEATURES:
+            raise ValueError(f"{len(entries)} entries that are not the {len(FEATURES)} features")
+        if not np.isfinite([mean, sd]).all() or (sd < 0).any():
+            raise ValueError("a mean or a deviation that is none")
         counts = int(raw["decisions"]), int(raw["episodes"])
         return CalmObservations(
             tuple(entries), mean, sd, quantiles.T, *counts, str(raw["market"]), str(raw["command"])
@@ -365,5 +369,13 @@ def read_observed(path: Path) -> CalmObservations:
         raise PolicyError(
             "figures of a policy's observations",
             f"{path}: {error}",
-            f"python -c \"import tercel; tercel.load_policy('{path.parent}').observe('MARKET')\"",
+            how_to_observe(path.parent),
         ) from error
+
+
+def how_to_observe(folder: Path) -> str:
+    """The command that writes what a policy observes in a market beside its card."""
+    code = f"import tercel; tercel.load_policy({str(folder)!r}).observe('MARKET')"
+    for special in '\\"$`':  # to the shell, between double quotes
+        code = code.replace(special, f"\\{special}")
+    return f'python -c "{code}"'
