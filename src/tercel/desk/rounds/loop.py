@@ -92,7 +92,9 @@ class DeskLoop(SessionObserver):
         """Instruments whose baseline is learned from the desk's own data."""
         self._calm = dict(calm or {})
         if self._learns:
-            self._calm = baselines.of_journal(session.journal) | self._calm
+            self._calm = (
+                baselines.of_journal(session.journal, session.gateway.venue.name) | self._calm
+            )
         self._unlearned = {name for name in self._learns if name not in self._calm}
         self._progress = progress or (lambda _round: None)
         volume = {name: session.listings[name].volume_per_s for name in names}
