@@ -29,13 +29,11 @@ def of_journal(journal: Journal, venue: str) -> dict[str, AnomalyBaseline]:
     where = ""
     for _, entry in journal.read(kinds=(kinds.SESSION, kinds.BASELINE)):
         if entry.kind == kinds.SESSION:
-            where = str(entry.body["venue"])
-            continue
-        if where != venue:
-            continue
-        values = {one.name: entry.body[one.name] for one in fields(AnomalyBaseline)}
-        arrays = {k: np.array(v, np.float64) for k, v in values.items() if isinstance(v, list)}
-        found[entry.instrument] = AnomalyBaseline(**values | arrays)
+            where = entry.body["venue"]
+        elif where == venue:
+            values = {one.name: entry.body[one.name] for one in fields(AnomalyBaseline)}
+            arrays = {k: np.array(v, np.float64) for k, v in values.items() if isinstance(v, list)}
+            found[entry.instrument] = AnomalyBaseline(**values | arrays)
     return found
 
 

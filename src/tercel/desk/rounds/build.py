@@ -339,9 +339,11 @@ def unsaid_markets(config: DeskConfig) -> list[tuple[str, str]]:
         for each in config.instrument
         if taken_for(config, each) != each.market.preset
     ]
-    text = f"its sizes go by the volume of a market that the desk's file does not name: {', '.join(others)}; "
-    how = 'say market = "NAME or FILE.json" under its [[instrument]]'
-    return [(one.name, text + how) for one in config.agent if others and by_volume(one.strategy)]
+    text = (
+        f"its sizes go by the volume of a market that the desk's file does not name: {', '.join(others)}; "
+        'say market = "NAME or FILE.json" under its [[instrument]]'
+    )
+    return [(one.name, text) for one in config.agent if others and by_volume(one.strategy)]
 
 
 def by_volume(strategy: str) -> bool:
