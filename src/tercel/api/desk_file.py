@@ -54,9 +54,13 @@ def described(path: Path | None, settings: Mapping[str, Any]) -> tuple[DeskConfi
 
 def _planted_in(raw: Mapping[str, Any], settings: Mapping[str, Any]) -> bool:
     """Whether the packaged desk, changed so, has the simulated markets that its own scenario is written for."""
-    desk, data = raw.get("desk", {}), raw.get("data", {})
+    if any(key.partition(".")[0] == "scenario" for key in settings):
+        return True
+    desk, data = raw.get("desk"), raw.get("data", {})
+    if not (isinstance(desk, dict) and isinstance(data, dict)):
+        return True  # which is refused as no section of a desk
     simulated = desk.get("venue", SIMULATED) == SIMULATED and not data.get("lake")
-    return "scenario" in settings or (simulated and "instrument" not in settings)
+    return simulated and "instrument" not in settings
 
 
 def _read(raw: Mapping[str, Any], name: str) -> DeskConfig:

@@ -22,7 +22,7 @@ ROUNDS: Final = 2
 SHARE: Final = 0.10
 """Of the volume of a round, where no card says for what share a policy is."""
 TEXT: Final = """\
-# The agent of this training at a desk: tercel trade run {file}
+# The agent of this training at a desk: {command}
 # Every key is in the packaged desk's file, which tercel trade run shows.
 # Another [[agent]], such as strategy = "twap_take", shares the orders.
 
@@ -94,7 +94,11 @@ def how_to_trade(
     market, name, stage, data = (homes or ["csco-santa-fe"])[0], "AAA", "", ""
     if preset is not None and preset.is_file():
         inside = preset.resolve().is_relative_to(folder.resolve())
-        market = preset.name if inside else str(preset.resolve())
+        market = (
+            preset.resolve().relative_to(folder.resolve()).as_posix()
+            if inside
+            else str(preset.resolve())
+        )
     elif recorded is not None:
         lake = Lake(Path(recorded.lake))
         name, warmup_s = recorded.symbol, 60.0
@@ -106,22 +110,23 @@ def how_to_trade(
         data = f"\n[data]\nlake = {json.dumps(str(Path(recorded.lake).resolve()))}\n"
     share = span_of(card.limits.get("share"), 1.0)
     lots = read_config(None).limits.changed
-    write_whole(
-        file,
-        TEXT.format(
-            **values,
-            file=file,
-            stage=stage,
-            data=data,
-            decision_s=decision_s,
-            name=json.dumps(name),
-            market=json.dumps(market),
-            policy=policy.relative_to(folder).as_posix(),
-            share=SHARE if share is None else 0.9 * share[1],
-            limits="\n".join(f"{json.dumps(key)} = {value}" for key, value in lots.items()),
-        ),
+    command = shlex.join(["tercel", "trade", "run", str(file)])
+    text = TEXT.format(
+        **values,
+        command=command,
+        stage=stage,
+        data=data,
+        decision_s=decision_s,
+        name=json.dumps(name),
+        market=json.dumps(market),
+        policy=policy.relative_to(folder).as_posix(),
+        share=SHARE if share is None else 0.9 * share[1],
+        limits="\n".join(f"{json.dumps(key)} = {value}" for key, value in lots.items()),
     )
-    return shlex.join(["tercel", "trade", "run", str(file)])
+    if file.is_file() and file.read_text(encoding="utf-8") != text:
+        file.replace(file.with_suffix(".old"))  # its owner may have changed it
+    write_whole(file, text)
+    return command
 
 
 def _times(card: Card) -> tuple[float, float]:

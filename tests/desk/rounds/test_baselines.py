@@ -71,7 +71,8 @@ def test_the_next_session_begins_with_what_the_journal_has(tools: SimulatedMarke
     journal = MemoryJournal(chained=False)
     venue = venue_of(tools)
     opened(venue, journal).desk.run()
-    (learned,) = baselines.of_journal(journal).values()
+    (learned,) = baselines.of_journal(journal, venue.name).values()
+    assert baselines.of_journal(journal, "fix:live") == {}
     later = opened(venue, journal)
     known = later.desk._states["AAA"].monitor.baseline
     assert known is not None

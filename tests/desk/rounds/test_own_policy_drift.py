@@ -1,6 +1,10 @@
 """A policy of any origin is set beside what it observed in training: a shift alarms, none does not, no figures are said."""
 
+import json
+import shlex
+import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,10 +12,13 @@ import pytest
 import tercel as tc
 from tercel.api.demo.markets import SimulatedMarkets, open_demo
 from tercel.api.desk_file import parse_config
+from tercel.core.errors import PolicyError
 from tercel.core.ports import Entry
-from tercel.desk.rounds.build import unwatched
+from tercel.desk.rounds.build import detector_of, unwatched
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal
+from tercel.desk.trading.parents import ParentRequest
+from tercel.execution.policies.policy import how_to_observe
 
 DESK = """
 [desk]
@@ -70,5 +77,44 @@ def test_a_policy_without_figures_trades_and_the_desk_says_what_to_run(
     text = DESK.format(folder=folder)
     [(agent, said)] = unwatched(parse_config(text, "desk.toml"))
     assert agent == "mine"
-    assert f"tercel.load_policy('{folder}').observe('MARKET')" in said
+    assert f'tercel.load_policy("{folder}").observe("MARKET")' in said
     assert unwatched(parse_config(DESK.format(folder=watched), "desk.toml")) == []
+
+
+@pytest.mark.parametrize("change", [{"mean": float("nan")}, {"sd": float("inf")}, {"sd": -1.0}, {}])
+def test_damaged_figures_are_refused_with_what_writes_them_anew(
+    watched: Path, tmp_path: Path, change: dict[str, float]
+) -> None:
+    made = shutil.copytree(watched, tmp_path / "it's")
+    file = made / "observations.json"
+    raw: dict[str, Any] = json.loads(file.read_text())
+    first, *_ = raw["entries"]
+    if change:
+        raw["entries"][first] |= change
+    else:
+        raw["entries"] = dict(reversed(raw["entries"].items()))
+    file.write_text(json.dumps(raw))
+    with pytest.raises(PolicyError) as caught:
+        detector_of(f"policy:{made}")
+    assert caught.value.remedy == how_to_observe(made)
+
+
+def test_what_writes_figures_is_one_word_of_code_to_a_shell() -> None:
+    *command, code = shlex.split(how_to_observe(Path('it\'s "$HOME"')))
+    assert command == ["python", "-c"]
+    assert code.startswith('import tercel; tercel.load_policy("it\'s \\"$HOME\\"")')
+
+
+def test_parents_that_another_strategy_works_say_nothing_of_the_policy(watched: Path) -> None:
+    config = parse_config(DESK.format(folder=watched), "desk.toml")
+    desk = open_demo(config, MemoryJournal(chained=False), SimulatedMarkets()).desk
+    slot = desk.slots["mine"]
+    assert slot.drift is not None
+    far = np.full(len(slot.drift.means), 1e6, np.float32)
+    for strategy, drifts in (("twap_take", False), (slot.shown, True)):
+        for number in range(8):
+            order = ParentRequest(f"{strategy}{number}", "AAA", 1, 10, 10**9, 10, strategy, "mine")
+            for _ in range(10):
+                desk.on_decision(order, far)
+            slot.drift.over(order.id)
+        assert slot.drift.drifting == drifts

@@ -9,12 +9,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tercel.api.demo.markets import demo_text, planted, scenario_of
-from tercel.api.desk_file import parse_config, read_config
+from tercel.api.desk_file import described, parse_config, read_config
 from tercel.core.errors import ConfigError, OrderError
 from tercel.core.messages import Alpha, Posture
 from tercel.core.orders import ONE, PAID_ONE, MarketRows
 from tercel.desk.rounds.agent_slot import DriftDetector, Evidence, paper_rows
-from tercel.desk.rounds.build import check, known_of, limits_of, out_of_card, slot_of, strategy_of
+from tercel.desk.rounds.build import (
+    check,
+    known_of,
+    limits_of,
+    out_of_card,
+    slot_of,
+    strategy_of,
+    unsaid_markets,
+)
 from tercel.desk.rounds.instrument import FlowShortfall
 from tercel.desk.rounds.order_arrivals import order_arrivals
 from tercel.desk.rounds.outcome import money, savings
@@ -344,6 +352,49 @@ def test_a_policy_in_another_market_than_its_cards_is_said() -> None:
     [(agent, text)] = out_of_card(config)
     assert agent == "default"
     assert "BBB is ibm-santa-fe" in text
+
+
+AT_A_VENUE = """
+[desk]
+venue = "fix://127.0.0.1:1"
+[[instrument]]
+name = "AAPL"
+{market}
+[[agent]]
+name = "learned"
+strategy = "packaged:default"
+[[agent]]
+name = "schedule"
+strategy = "vwap_take"
+[[agent]]
+name = "even"
+strategy = "twap_take"
+"""
+
+
+def test_at_a_venue_a_market_that_nobody_named_is_said_to_be_assumed() -> None:
+    config = parse_config(AT_A_VENUE.format(market=""), "desk.toml")
+    assert [agent for agent, _ in unsaid_markets(config)] == ["learned", "schedule"]
+    assert "AAPL as in csco-santa-fe" in unsaid_markets(config)[0][1]
+    [(agent, text)] = out_of_card(config)
+    assert (agent, "AAPL is at fix://127.0.0.1:1" in text) == ("learned", True)
+    named = parse_config(AT_A_VENUE.format(market='market = "csco"'), "desk.toml")
+    assert (unsaid_markets(named), out_of_card(named)) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"desk": 5}, "desk: a table"),
+        ({"data": 3}, "data: a table"),
+        ({"scenario.news": 0.5, "instrument": [{"name": "A"}]}, "scenario.instrument"),
+    ],
+)
+def test_a_setting_of_the_packaged_desk_is_obeyed_or_refused(
+    settings: dict[str, object], said: str
+) -> None:
+    with pytest.raises(ConfigError, match=said):
+        described(None, settings)
 
 
 def test_the_demo_works_the_policy_that_ships_in_its_market_under_limits_of_its_own() -> None:

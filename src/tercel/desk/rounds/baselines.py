@@ -22,13 +22,18 @@ LEAST_S: Final = 3600
 """Fewest of them that replace an earlier baseline."""
 
 
-def of_journal(journal: Journal) -> dict[str, AnomalyBaseline]:
-    """The last baseline of each instrument in a desk's journal."""
+def of_journal(journal: Journal, venue: str) -> dict[str, AnomalyBaseline]:
+    """The last baseline of each instrument in a desk's journal, of sessions at this venue alone: a test network or a
+    recorded day of the same desk says nothing of it."""
     found = {}
-    for _, entry in journal.read(kinds=(kinds.BASELINE,)):
-        values = {one.name: entry.body[one.name] for one in fields(AnomalyBaseline)}
-        arrays = {k: np.array(v, np.float64) for k, v in values.items() if isinstance(v, list)}
-        found[entry.instrument] = AnomalyBaseline(**values | arrays)
+    where = ""
+    for _, entry in journal.read(kinds=(kinds.SESSION, kinds.BASELINE)):
+        if entry.kind == kinds.SESSION:
+            where = entry.body["venue"]
+        elif where == venue:
+            values = {one.name: entry.body[one.name] for one in fields(AnomalyBaseline)}
+            arrays = {k: np.array(v, np.float64) for k, v in values.items() if isinstance(v, list)}
+            found[entry.instrument] = AnomalyBaseline(**values | arrays)
     return found
 
 

@@ -11,7 +11,7 @@ from tercel.core.ports import Journal, Venue
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.limits import LimitGate, Limits, changed, default_file, read
 from tercel.desk.rounds.agent_slot import AgentSlot, DriftDetector
-from tercel.desk.rounds.config import OFF, AgentSection, DeskConfig
+from tercel.desk.rounds.config import OFF, AgentSection, DeskConfig, InstrumentSection
 from tercel.desk.rounds.dependencies import DeskDependencies
 from tercel.desk.rounds.forecasts import PACKAGED, DeskForecasts, check_signals
 from tercel.desk.rounds.loop import DeskLoop
@@ -20,10 +20,9 @@ from tercel.desk.trading.kill import Latch
 from tercel.desk.trading.parents import ParentRequest
 from tercel.desk.trading.session import Session, SessionTerms
 from tercel.execution import policies_packaged
-from tercel.execution.features import FEATURES
 from tercel.execution.foresight.forecaster import heard
 from tercel.execution.policies.card import read_card
-from tercel.execution.policies.policy import CARD, OBSERVATIONS, read_observed
+from tercel.execution.policies.policy import CARD, OBSERVATIONS, how_to_observe, read_observed
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.registry.resolve import POLICY, pinned, resolve_policy
 from tercel.execution.strategies import MarketEstimates, wrap
@@ -32,6 +31,7 @@ from tercel.execution.strategies.timed import most_share
 from tercel.execution.strategy import Strategy, gap_of
 from tercel.market.flow import Preset, load
 from tercel.market.simulator.layout import RUNGS
+from tercel.venues.address import SIMULATED
 
 A_DECISION: Final = 2 * (RUNGS + 1)
 """Messages that a decision sends where it moves every place: an order taken back and a new one each."""
@@ -164,7 +164,7 @@ def detector_of(strategy: str) -> DriftDetector | None:
     if folder is None or not (file := policies_packaged.figures_of(folder)).is_file():
         return None
     seen = read_observed(file)
-    return DriftDetector(seen.mean, seen.sd, FEATURES)
+    return DriftDetector(seen.mean, seen.sd, seen.entries)
 
 
 def limits_of(config: DeskConfig, beside: Path | None = None) -> Limits:
@@ -306,6 +306,8 @@ def open_desk(
         raise
     for agent, text in out_of_card(config):
         desks[0].alert("warning", "OUT_OF_CARD", text, agent=agent)
+    for agent, text in unsaid_markets(config):
+        desks[0].alert("warning", "MARKET_ASSUMED", text, agent=agent)
     for agent, text in unwatched(config):
         desks[0].alert("warning", "NO_DRIFT_DETECTION", text, agent=agent)
     return BuiltDesk(desks[0], session, venue)
@@ -318,10 +320,41 @@ def unwatched(config: DeskConfig) -> list[tuple[str, str]]:
         for strategy in filter(None, (agent.strategy, agent.challenger)):
             folder = policy_folder(strategy)
             if folder is not None and detector_of(strategy) is None:
-                how = f"import tercel; tercel.load_policy('{folder}').observe('MARKET')"
                 text = f"no shift of its inputs is noticed: {folder} has no {OBSERVATIONS}; "
-                found.append((agent.name, f'{text}write it by python -c "{how}"'))
+                found.append((agent.name, f"{text}write it by {how_to_observe(folder)}"))
     return found
+
+
+def taken_for(config: DeskConfig, instrument: InstrumentSection) -> str:
+    """Market that an instrument is; at a venue, which is no preset market, the one that its desk's file compares it
+    with, else the venue itself."""
+    said = config.desk.venue == SIMULATED or "market" in instrument.model_fields_set
+    return instrument.market.preset if said else f"at {config.desk.venue}"
+
+
+def unsaid_markets(config: DeskConfig) -> list[tuple[str, str]]:
+    """Agents at a venue that go by the volume of a market which nobody named: (agent, warning text)."""
+    others = [
+        f"{each.name} as in {each.market.preset}"
+        for each in config.instrument
+        if taken_for(config, each) != each.market.preset
+    ]
+    text = (
+        f"its sizes go by the volume of a market that the desk's file does not name: {', '.join(others)}; "
+        'say market = "NAME or FILE.json" under its [[instrument]]'
+    )
+    return [(one.name, text) for one in config.agent if others and by_volume(one.strategy)]
+
+
+def by_volume(strategy: str) -> bool:
+    """Whether what a strategy does depends on the market's expected volume."""
+    if policy_folder(strategy) is not None:
+        return share_of(strategy) < inf
+    try:
+        strategy_of(strategy, None)
+    except ConfigError:  # it needs the market's figures
+        return True
+    return False
 
 
 def out_of_card(config: DeskConfig) -> list[tuple[str, str]]:
@@ -333,9 +366,9 @@ def out_of_card(config: DeskConfig) -> list[tuple[str, str]]:
         if not homes:
             continue
         others = [
-            f"{each.name} is {each.market.preset}"
+            f"{each.name} is {taken_for(config, each)}"
             for each in config.instrument
-            if each.market.preset not in homes and each.name not in homes
+            if taken_for(config, each) not in homes and each.name not in homes
         ]
         if others:
             text = "was trained in another market than it trades in: "

@@ -92,7 +92,9 @@ class DeskLoop(SessionObserver):
         """Instruments whose baseline is learned from the desk's own data."""
         self._calm = dict(calm or {})
         if self._learns:
-            self._calm = baselines.of_journal(session.journal) | self._calm
+            self._calm = (
+                baselines.of_journal(session.journal, session.gateway.venue.name) | self._calm
+            )
         self._unlearned = {name for name in self._learns if name not in self._calm}
         self._progress = progress or (lambda _round: None)
         volume = {name: session.listings[name].volume_per_s for name in names}
@@ -455,14 +457,14 @@ class DeskLoop(SessionObserver):
             self._challenges[order.id] = (order.agent, order.instrument, trial)
 
     def on_decision(self, order: ParentRequest, observation: Float32) -> None:
-        """Update drift detection with the observation."""
+        """Update drift detection with the observation, where the agent's policy itself works the parent."""
         slot = self.slots.get(order.agent)
+        if slot is None or slot.drift is None or order.strategy != slot.shown:
+            return
         # The card's statistics are of decisions of the schedule: those between them see part of an interval.
         slices = float(observation[0]) * order.decisions
-        between = (
-            slot is not None and gap_of(slot.strategy) > 0 and abs(slices - round(slices)) > WHOLE
-        )
-        if slot is not None and slot.drift is not None and not between:
+        between = gap_of(slot.strategy) > 0 and abs(slices - round(slices)) > WHOLE
+        if not between:
             slot.drift.update(order.id, observation)
 
     def on_over(self, parent: ParentOrder, executor: ParentExecutor | None) -> None:

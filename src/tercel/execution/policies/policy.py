@@ -8,6 +8,7 @@ episodes, whatever the policy itself observes.
 
 import hashlib
 import json
+import shlex
 import shutil
 import tempfile
 import zipfile
@@ -357,6 +358,8 @@ def read_observed(path: Path) -> CalmObservations:
             [entry[key] for entry in entries.values()] for key in ("mean", "sd", "quantiles")
         ]
         mean, sd, quantiles = (np.array(column, np.float64) for column in columns)
+        if tuple(entries) != FEATURES or not np.isfinite([mean, sd]).all() or (sd < 0).any():
+            raise ValueError(f"not the {len(FEATURES)} features, each with a mean and a deviation")
         counts = int(raw["decisions"]), int(raw["episodes"])
         return CalmObservations(
             tuple(entries), mean, sd, quantiles.T, *counts, str(raw["market"]), str(raw["command"])
@@ -365,5 +368,13 @@ def read_observed(path: Path) -> CalmObservations:
         raise PolicyError(
             "figures of a policy's observations",
             f"{path}: {error}",
-            f"python -c \"import tercel; tercel.load_policy('{path.parent}').observe('MARKET')\"",
+            how_to_observe(path.parent),
         ) from error
+
+
+def how_to_observe(folder: Path) -> str:
+    """The command that writes what a policy observes in a market beside its card."""
+    name = json.dumps(str(folder), ensure_ascii=False)
+    return shlex.join(
+        ["python", "-c", f'import tercel; tercel.load_policy({name}).observe("MARKET")']
+    )
