@@ -25,7 +25,7 @@ DEEP = {"base": "peg_behind", "parameters": {"level": 3}}
 class Silent:
     """A policy that says nothing."""
 
-    n_actions, observation_size, head = 7, 40, "mean"
+    n_actions, observation_size, head = 7, 50, "mean"
 
     def act(self, obs):
         return np.zeros((len(obs), 7))

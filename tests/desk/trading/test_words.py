@@ -10,7 +10,6 @@ from tercel.core.orders import (
     ExecType,
     NewOrder,
     OrdStatus,
-    Report,
     Tif,
     Unread,
 )
@@ -271,10 +270,3 @@ def test_what_cannot_be_read_is_set_aside_and_its_order_is_unknown(desk):
     assert desk.hear(entry_in(unread)) == [Code.UNREADABLE]
     assert desk.ledger.orders.quarantined == [unread]
     assert (desk.order.status, whole(desk.order.open_qty)) == (S.UNKNOWN, 10)
-
-
-def test_a_report_of_an_older_journal_has_no_reference():
-    body = to_json(message_of(fill("t1", 4, 4).body))
-    del body["ref"]
-    assert isinstance(message_of(body), Report)
-    assert message_of(body).ref == ""
