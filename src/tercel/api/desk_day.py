@@ -270,12 +270,11 @@ def _gained(before: Sums, now: Sums) -> Sums:
     gained: Sums = {}
     for key, row in now.items():
         was = before.get(key, none)
-        gained[key] = {name: _less(value, was[name]) for name, value in row.items()}
+        gained[key] = {
+            name: (None if value is None or was[name] is None else value - was[name])
+            for name, value in row.items()
+        }
     return gained
-
-
-def _less(now: float | None, before: float | None) -> float | None:
-    return None if now is None or before is None else now - before
 
 
 def money_of(

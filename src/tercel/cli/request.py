@@ -93,7 +93,7 @@ def _typed(body: Callable[[Any], int | None], kind: Any, text: str | None) -> Ca
     inner = {
         name: inspect.signature(one.annotation).parameters
         for name, one in fields.items()
-        if _is_request(one)
+        if is_dataclass(one.annotation)
     }
     options = [
         each
@@ -131,7 +131,3 @@ def _in_lake(symbols: str, lake: Path | None) -> str:
     from tercel.market.tape import Lake
 
     return ",".join(Lake(lake).spelt(one) for one in listed(symbols))
-
-
-def _is_request(field: inspect.Parameter) -> bool:
-    return is_dataclass(field.annotation)

@@ -307,7 +307,13 @@ def save(
                 "features": list(one.names),
                 "used": one.used.tolist(),
                 "medians": one.medians.tolist(),
-                "parameters": _plain(one.model.get_params()),
+                "parameters": (
+                    {
+                        key: value
+                        for key, value in one.model.get_params().items()
+                        if isinstance(value, bool | int | float | str | None)
+                    }
+                ),
                 **_named(file),
             }
         )
@@ -472,11 +478,3 @@ def _digest(card: Mapping[str, Any]) -> str:
     """Hash of a card without its own and without the folder where its files lie."""
     body = {key: value for key, value in card.items() if key not in ("sha256", BASE)}
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
-
-
-def _plain(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        key: value
-        for key, value in parameters.items()
-        if isinstance(value, bool | int | float | str | None)
-    }

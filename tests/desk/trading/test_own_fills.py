@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tercel.api.tca.counterfactual import compare, counterfactual
-from tercel.api.tca.files import FileFill, FileOrder, fills_map, read_fills, read_orders
+from tercel.api.tca.files import FileFill, FileOrder, fills_map, read_fill_file, read_orders
 from tercel.api.tca.market_day import MarketDay, read_day
 from tercel.api.tca.own_fills import analyse
 from tercel.core.errors import DataError
@@ -62,7 +62,7 @@ def test_a_file_is_read_as_it_is(tmp_path: Path) -> None:
         "1042468200000000000,SIM,Sell,300,15.635,a,ann,-0.25,x\n\n"
         "1042468201000000000,SIM,buy,100,15.6,,,,x\n"
     )
-    first, second = read_fills(path, fills_map(fees="positive"))
+    first, second = read_fill_file(path, fills_map(fees="positive")).fills
     assert first == FileFill(
         2, 1042468200 * S, "SIM", -1, 300, Fraction("15.635"), Fraction("-0.25"), "a", "", "ann"
     )
@@ -87,7 +87,7 @@ def test_bad_rows_are_refused_with_file_and_row(tmp_path: Path, text: str, said:
     path = tmp_path / "fills.csv"
     path.write_text(text)
     with pytest.raises(DataError, match=said) as caught:
-        read_fills(path)
+        read_fill_file(path)
     assert "fills.csv" in str(caught.value)
 
 
@@ -171,12 +171,12 @@ def test_a_misspelt_column_is_refused_and_any_other_passed_over(
     with pytest.raises(
         DataError, match=rf"(?s){column!r} in the first row of .*fills\.csv.*try {meant!r}"
     ):
-        read_fills(path)
+        read_fill_file(path)
     for other in ("asset", "event", "exchange", "currency", ""):
         path.write_text(f"time,symbol,side,quantity,price,{other}\n{row}\n")
-        assert read_fills(path)[0].parent == ""
+        assert read_fill_file(path).fills[0].parent == ""
     path.write_text(f"time,symbol,side,quantity,price,parent id,parents\n{row},8\n")
-    assert read_fills(path)[0].parent == "7"
+    assert read_fill_file(path).fills[0].parent == "7"
 
 
 # -- the split --------------------------------------------------------------------------------------------------------

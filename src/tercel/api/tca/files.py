@@ -161,11 +161,6 @@ class FillFile:
     notes: list[str] = field(default_factory=list)
 
 
-def read_fills(path: Path, map: TableMap = AS_NAMED, below_zero: bool = False) -> list[FileFill]:
-    """The fills of a file, in its order; see :func:`read_fill_file`."""
-    return read_fill_file(path, map, below_zero).fills
-
-
 def read_fill_file(path: Path, map: TableMap = AS_NAMED, below_zero: bool = False) -> FillFile:
     """A file of fills; a map says what its columns are called, the zone of its times, its signs.
 

@@ -54,12 +54,6 @@ class DriftDetector:
     def __init__(
         self, mean: NDArray[np.float64], sd: NDArray[np.float64], names: Sequence[str]
     ) -> None:
-        if not (len(mean) == len(sd) == len(names)):
-            raise ConfigError(
-                f"{len(names)} means and deviations",
-                f"{len(mean)} and {len(sd)}",
-                "write the card anew",
-            )
         self._mean = np.asarray(mean, np.float64)
         self._sd = np.maximum(np.asarray(sd, np.float64), 1e-6)
         self._names = tuple(names)

@@ -306,8 +306,8 @@ def open_desk(
         raise
     for agent, text in out_of_card(config):
         desks[0].alert("warning", "OUT_OF_CARD", text, agent=agent)
-    for agent, text in unsaid_markets(config):
-        desks[0].alert("warning", "MARKET_ASSUMED", text, agent=agent)
+    if assumed := unsaid_markets(config):
+        desks[0].alert("warning", "MARKET_ASSUMED", assumed)
     for agent, text in unwatched(config):
         desks[0].alert("warning", "NO_DRIFT_DETECTION", text, agent=agent)
     return BuiltDesk(desks[0], session, venue)
@@ -328,33 +328,26 @@ def unwatched(config: DeskConfig) -> list[tuple[str, str]]:
 def taken_for(config: DeskConfig, instrument: InstrumentSection) -> str:
     """Market that an instrument is; at a venue, which is no preset market, the one that its desk's file compares it
     with, else the venue itself."""
-    said = config.desk.venue == SIMULATED or "market" in instrument.model_fields_set
-    return instrument.market.preset if said else f"at {config.desk.venue}"
+    return (
+        instrument.market.preset
+        if config.desk.venue == SIMULATED or "market" in instrument.model_fields_set
+        else f"at {config.desk.venue}"
+    )
 
 
-def unsaid_markets(config: DeskConfig) -> list[tuple[str, str]]:
-    """Agents at a venue that go by the volume of a market which nobody named: (agent, warning text)."""
-    others = [
+def unsaid_markets(config: DeskConfig) -> str:
+    """Warning that a venue's instruments are sized by the volume of markets which nobody named; "" where all are."""
+    others = ", ".join(
         f"{each.name} as in {each.market.preset}"
         for each in config.instrument
         if taken_for(config, each) != each.market.preset
-    ]
-    text = (
-        f"its sizes go by the volume of a market that the desk's file does not name: {', '.join(others)}; "
-        'say market = "NAME or FILE.json" under its [[instrument]]'
     )
-    return [(one.name, text) for one in config.agent if others and by_volume(one.strategy)]
-
-
-def by_volume(strategy: str) -> bool:
-    """Whether what a strategy does depends on the market's expected volume."""
-    if policy_folder(strategy) is not None:
-        return share_of(strategy) < inf
-    try:
-        strategy_of(strategy, None)
-    except ConfigError:  # it needs the market's figures
-        return True
-    return False
+    return (
+        "strategies that go by volume, and a policy's largest order, take that of a market which the desk's file does "
+        f'not name: {others}; say market = "NAME or FILE.json" under its [[instrument]]'
+        if others
+        else ""
+    )
 
 
 def out_of_card(config: DeskConfig) -> list[tuple[str, str]]:

@@ -105,8 +105,9 @@ class MlflowRegistry:
         """
         _, card = load_policy(folder)
         for version in self.entry(name).versions:
-            if version.weights_sha256 == card.weights_sha256 and _same_card(
-                self.folder(version), folder
+            if version.weights_sha256 == card.weights_sha256 and (
+                (self.folder(version) / "card.json").read_bytes()
+                == (folder / "card.json").read_bytes()
             ):
                 return version
         words = {
@@ -246,7 +247,3 @@ class MlflowRegistry:
                 line[:300],
                 "check the URL and that the server runs",
             ) from error
-
-
-def _same_card(one: Path, other: Path) -> bool:
-    return (one / "card.json").read_bytes() == (other / "card.json").read_bytes()

@@ -203,7 +203,9 @@ def claim(
     """
     (_, plain), *regimes = cells.items()
     opponents = [
-        other for other in next(iter(plain.values())).gains[name] if _everywhere(name, other, cells)
+        other
+        for other in next(iter(plain.values())).gains[name]
+        if (all(other in one.gains[name] for row in cells.values() for one in row.values()))
     ]
     pooling = _Pooling(name, teams, ledger, rng)
     primary = pooling.primary(plain, best) if best else {}
@@ -224,10 +226,6 @@ def claim(
     return Claim(
         primary, list(plain), {market: len(team) for market, team in teams.items()}, against
     )
-
-
-def _everywhere(name: str, other: str, cells: Cells) -> bool:
-    return all(other in one.gains[name] for row in cells.values() for one in row.values())
 
 
 @dataclass(frozen=True)

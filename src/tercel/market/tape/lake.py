@@ -149,7 +149,8 @@ class Lake:
                 aside = self._write_aside(instrument, events)
                 replaced = target.exists()
                 if replaced:
-                    swap_folders(aside, target, self._own / f"replaced-{_flat(target, self.root)}")
+                    place = target.relative_to(self.root).as_posix().replace("/", "@")
+                    swap_folders(aside, target, self._own / f"replaced-{place}")
                     shutil.rmtree(aside, ignore_errors=True)
                 else:
                     aside.rename(target)
@@ -478,10 +479,6 @@ def _events(folder: Path, columns: list[str] | None = None) -> pl.DataFrame:
         raise TapeError(
             f"a readable {folder / EVENTS}", str(error), "import the day again with `replace=True`"
         ) from error
-
-
-def _flat(target: Path, root: Path) -> str:
-    return target.relative_to(root).as_posix().replace("/", "@")
 
 
 def _flush(path: Path) -> None:

@@ -72,7 +72,8 @@ def key_of(
         return ChainKey(text.strip().encode()) if text else None
     path = Path(name)
     try:
-        open_to_others, inside = path.stat().st_mode & 0o077, _inside(path, folder)
+        open_to_others = path.stat().st_mode & 0o077
+        inside = folder is not None and folder.resolve() in path.resolve().parents
         if open_to_others:
             raise ConfigError(
                 f"{path} for its owner's eyes alone",
@@ -90,10 +91,6 @@ def key_of(
         raise ConfigError(
             f"a key in {path}", error.strerror or str(error), f"mend {FILE_VARIABLE}"
         ) from error
-
-
-def _inside(path: Path, folder: Path | None) -> bool:
-    return folder is not None and folder.resolve() in path.resolve().parents
 
 
 # -- the chain --------------------------------------------------------------------------------------------------------

@@ -128,13 +128,15 @@ def guard(source: Source, task: Task, plan: Plan, strategy: Strategy) -> Guard:
             if prompt
             else (0, 0)
         )
-        total += Guard(len(taken), _at_mid(taken, side), decisions, beyond)
+        total += Guard(
+            len(taken),
+            int(
+                (side * (2 * taken[:, PRICE] - taken[:, MID2]) <= 0).sum()
+            ),  # takes at the mid or better
+            decisions,
+            beyond,
+        )
     return total
-
-
-def _at_mid(taken: Ints, side: int) -> int:
-    """How many takes cost nothing against the mid that they met."""
-    return int((side * (2 * taken[:, PRICE] - taken[:, MID2]) <= 0).sum())
 
 
 def _displayed(taken: Ints, seen: list[tuple[np.int64, np.int64, np.int64]]) -> tuple[int, int]:
