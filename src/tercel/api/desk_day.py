@@ -271,7 +271,7 @@ def _gained(before: Sums, now: Sums) -> Sums:
     for key, row in now.items():
         was = before.get(key, none)
         gained[key] = {
-            name: (None if value is None or was[name] is None else value - was[name])
+            name: None if value is None or (old := was[name]) is None else value - old
             for name, value in row.items()
         }
     return gained

@@ -93,7 +93,7 @@ def _typed(body: Callable[[Any], int | None], kind: Any, text: str | None) -> Ca
     inner = {
         name: inspect.signature(one.annotation).parameters
         for name, one in fields.items()
-        if is_dataclass(one.annotation)
+        if isinstance(one.annotation, type) and is_dataclass(one.annotation)
     }
     options = [
         each
