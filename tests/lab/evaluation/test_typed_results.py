@@ -23,8 +23,8 @@ RESULTS = {
     "BigTable",
     "PromotionEvidence",
 }
-SAID = {"POOLED_WORDS", "trained_on"}
-"""Words for a key of a result, and what a policy's card says of its training: no results."""
+SAID = {"POOLED_WORDS", "limits", "trained_on"}
+"""Words for a key of a result, and what a policy's card says of its limits and its training: no results."""
 
 
 def records(kind: Any, known: set[type]) -> set[type]:
