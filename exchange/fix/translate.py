@@ -13,6 +13,7 @@ from tercel.core import BUY, SELL, TERMINAL, OrdStatus
 from tercel.core import orders as o
 from tercel.fix import (
     PLAIN,
+    FieldList,
     PriceScale,
     RefusedError,
     Shape,
@@ -29,8 +30,6 @@ from tercel.fix import (
 from tercel.fix import tags as t
 from tercel.market.tape import schema
 
-Fields = list[tuple[int, str]]
-"""Tags and values, to be appended to."""
 ENTRIES_EACH = 250
 """Entries of one message at most; a longer change goes on in the next (CONTINUES)."""
 
@@ -162,12 +161,12 @@ def of_cancel(status: OrdStatus, text: str, unknown: bool = True) -> str:
 
 def report_out(
     report: o.Report, scale: PriceScale = PLAIN, average: Decimal = Decimal(0), exact: bool = True
-) -> Fields:
+) -> FieldList:
     """Fields of an execution report; `average` is the mean price of fills so far.
 
     `exact`: the reader takes the reason "unknown order" for the status UNKNOWN (`of_order`).
     """
-    fields: Fields = [
+    fields: FieldList = [
         (t.ORDER_ID, report.order_id or t.NO_NAME),
         (t.EXEC_ID, report.exec_id or t.NO_NAME),
         (t.EXEC_REF_ID, report.ref),
@@ -200,7 +199,7 @@ def report_out(
 
 def cancel_reject_out(
     reject: o.CancelReject, of_replace: bool, order_id: str = "", exact: bool = True
-) -> Fields:
+) -> FieldList:
     """Fields of a cancel reject; the reject itself does not tell cancel from replace."""
     return present(
         [
@@ -217,7 +216,7 @@ def cancel_reject_out(
     )
 
 
-def order_refusal(tags: Tags, refused: RefusedError, exec_id: str, ns: int) -> Fields:
+def order_refusal(tags: Tags, refused: RefusedError, exec_id: str, ns: int) -> FieldList:
     """Fields of the report that rejects a new order before the venue saw it, with the order's own fields."""
     echoed = (t.CL_ORD_ID, t.ACCOUNT, t.ORDER_QTY, t.ORD_TYPE, t.PRICE)
     return present(
@@ -242,7 +241,7 @@ def order_refusal(tags: Tags, refused: RefusedError, exec_id: str, ns: int) -> F
 # -- market data and listings ------------------------------------------------------------------------------------------
 def market_out(
     change: o.MarketRows, request: str, scale: PriceScale
-) -> Iterator[tuple[str, Fields]]:
+) -> Iterator[tuple[str, FieldList]]:
     """Message type and fields of each message that carries a change to the subscription `request`."""
     kind = t.SNAPSHOT if change.snapshot else t.INCREMENT
     rows = change.rows.tolist()
@@ -290,7 +289,7 @@ def listings_out(
     stepped: bool,
     now_ns: int,
     shapes: Mapping[str, Shape] = MappingProxyType({}),
-) -> Fields:
+) -> FieldList:
     """Fields of a security list, with the venue's time and its clock's owner."""
     head = [
         (t.SECURITY_REQ_ID, request),
@@ -311,7 +310,7 @@ def listings_out(
 _YES_NO = {True: "Y", False: "N"}
 
 
-def _listed(one: o.Listing, shape: Shape | None) -> Fields:
+def _listed(one: o.Listing, shape: Shape | None) -> FieldList:
     fields = [
         (t.SYMBOL, named(one.instrument)),
         (t.TICK, repr(one.tick)),

@@ -60,6 +60,7 @@ from tercel.fix.scale import scales as scales
 from tercel.fix.standard import AMEND_REJECT as AMEND_REJECT
 from tercel.fix.standard import StandardDialect as StandardDialect
 from tercel.fix.store import SqliteStore as SqliteStore
+from tercel.fix.translate import Fields as FieldList
 from tercel.fix.translate import Tags as Tags
 from tercel.fix.translate import line as line
 from tercel.fix.translate import named as named
@@ -94,6 +95,7 @@ __all__ = [
     "Connection",
     "Decoder",
     "Dictionary",
+    "FieldList",
     "Fields",
     "FixLink",
     "FixSession",
