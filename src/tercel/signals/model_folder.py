@@ -307,13 +307,11 @@ def save(
                 "features": list(one.names),
                 "used": one.used.tolist(),
                 "medians": one.medians.tolist(),
-                "parameters": (
-                    {
-                        key: value
-                        for key, value in one.model.get_params().items()
-                        if isinstance(value, bool | int | float | str | None)
-                    }
-                ),
+                "parameters": {
+                    key: value
+                    for key, value in one.model.get_params().items()
+                    if isinstance(value, bool | int | float | str | None)
+                },
                 **_named(file),
             }
         )

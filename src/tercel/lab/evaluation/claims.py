@@ -205,7 +205,7 @@ def claim(
     opponents = [
         other
         for other in next(iter(plain.values())).gains[name]
-        if (all(other in one.gains[name] for row in cells.values() for one in row.values()))
+        if all(other in one.gains[name] for row in cells.values() for one in row.values())
     ]
     pooling = _Pooling(name, teams, ledger, rng)
     primary = pooling.primary(plain, best) if best else {}
