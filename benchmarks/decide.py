@@ -2,7 +2,7 @@
 
 A recorded session of a preset is fed row by row to a driver with a decision at every public event, and a 2 x 64 tanh
 network over the placement actions decides: book, observation, network, intent, reconcile, commands. The reference is
-the same driver with the same weights in NumPy, the path of a policy that nobody compiled. The session is recorded with
+the same driver with the same weights in NumPy, the path of a policy without a compiled kernel. The session is recorded with
 the network itself deciding, so that own orders come, queue and go. Events follow each other without a pause: caches are
 warm, as they are in a burst and not after a quiet second.
 """

@@ -65,7 +65,7 @@ class TinyVenue:
     answers : bool
         Whether its listings say that it answers.
     more : sequence of str
-        Instruments beside TINY; nobody is in their books.
+        Instruments besides TINY, with empty books.
 
     >>> TinyVenue().listings()[0].instrument
     'TINY'
@@ -216,11 +216,11 @@ class TinyVenue:
         elif one is not None and one.order is not None and one.order.account == command.account:
             self._report(ExecType.STATUS, one, orig=command.cl_ord_id)
         else:
-            nobody = NewOrder(
+            unknown = NewOrder(
                 command.cl_ord_id, "TINY", 0, 0, None, Tif.DAY, command.account, "", 0
             )
             said = self._exec_id(), self.now_ns, "no such order", ExecType.STATUS, OrdStatus.UNKNOWN
-            self._events.append(refused(nobody, *said))
+            self._events.append(refused(unknown, *said))
 
     def _taken(self, name: str) -> bool:
         """Whether a name was used; from now on it was."""

@@ -1,4 +1,4 @@
-"""The desk's file that a training leaves: its agent, in the market and with the orders that its card says."""
+"""The desk file that a training writes: its agent, with the market and order size of its card."""
 
 import json
 import shlex
@@ -20,7 +20,7 @@ from tercel.market.tape import Lake
 FILE: Final = "desk.toml"
 ROUNDS: Final = 2
 SHARE: Final = 0.10
-"""Of the volume of a round, where no card says for what share a policy is."""
+"""Default order size, as a share of a round's volume, for a card without one."""
 TEXT: Final = """\
 # The agent of this training at a desk: {command}
 # Every key is in the packaged desk's file, which tercel trade run shows.
@@ -70,7 +70,7 @@ def best_of(policies: Sequence[Path]) -> Path:
 def how_to_trade(
     folder: Path, policy: Path, recorded: RecordedMarket | None = None, preset: Path | None = None
 ) -> str:
-    """Write the desk's file of a policy; the command that trades it, or why there is none.
+    """Write the desk file of a policy; return the command that trades it, or why there is none.
 
     Parameters
     ----------
@@ -79,9 +79,9 @@ def how_to_trade(
     policy : Path
         Its folder.
     recorded : RecordedMarket, optional
-        What it was trained on, if that is no preset market: a day of it is replayed.
+        Recorded days that it was trained on, if any: one of them is replayed.
     preset : Path, optional
-        File of a market to trade in, if there is one: calibrated to these days, or the user's own.
+        Market file to trade in, if there is one: calibrated to these days, or the user's own.
     """
     card, file = read_card(policy / CARD), folder / FILE
     if is_own_name(card.observation):

@@ -15,8 +15,8 @@ work (:mod:`tercel.cli.request`). A ``help.toml`` beside it holds examples and p
 A request that inherits a command's own request extends that command: it adds options, or does what a method of the
 request says in another way. The command keeps its name, its place and its help.
 
-``elsewhere.toml`` names commands that distributions of this repository give: where one is not installed, its commands
-answer with what to install.
+``elsewhere.toml`` lists the commands of this repository's other distributions: where one is not installed, its commands
+answer with the package to install.
 """
 
 import tomllib
@@ -172,7 +172,7 @@ def join(app: typer.Typer) -> list[str]:
 
 
 def elsewhere() -> dict[str, str]:
-    """Words of commands that another distribution gives, and that distribution.
+    """Commands of other distributions, and the name of each distribution.
 
     >>> elsewhere()["venue serve"]
     'tercel-exchange'
@@ -183,7 +183,7 @@ def elsewhere() -> dict[str, str]:
 def answer_for_absent(app: typer.Typer, words: str, distribution: str) -> None:
     """Where a command is absent, add a hidden one that names the distribution to install.
 
-    It stands in the place of the first word that is not there, be it a group, and answers for everything below.
+    It replaces the first missing word, a group or a command, and answers for everything below it.
     """
     known = _commands(app)
     group = ""

@@ -10,7 +10,7 @@ from tercel.core.errors import ConfigError
 from tercel.core.toml import TomlTable, read_toml, validated
 
 # -- installation ---------------------------------------------------------------------------------
-# What whoever administers a machine says of it, in a file that the users who trade there cannot write.
+# Settings of a machine by its administrator, in a file that the users who trade there cannot write.
 #
 # test_hosts = ["10.0.0.7:9878"]       # venues without money behind them, as host:port of every URL
 # people = "/etc/tercel/people.json"   # among whom the second person of a desk that goes live is
@@ -72,10 +72,10 @@ def check_guarded(path: Path, uid: int) -> None:
 
 
 # -- simulated ------------------------------------------------------------------------------------
-# How a server of this package proves that no money is behind it: it answers a number that nobody can foresee.
+# How a server of this package proves that it is a simulated exchange: it answers a random challenge.
 #
-# A server in front of a simulated exchange answers, before any logon, with a digest over the number and what it speaks. A
-# server that repeats what it hears, and one that knows nothing of this, do not pass.
+# Before any logon it answers with a digest over the challenge and its protocol. A server that echoes the challenge, or
+# does not know it, fails.
 
 PATH = "/tercel/simulated"
 """Where it is asked over HTTP: `?nonce=...`."""

@@ -152,13 +152,13 @@ def late_kernel(function: F) -> F:
 
 
 def numbered_kernel(numbered: str, room: int) -> Callable[[F], F]:
-    """As :func:`late_kernel`, for one of `room` kernels that other packages give: the last argument is its number.
+    """As :func:`late_kernel`, for up to `room` kernels of other packages: the last argument is the kernel's number.
 
     Parameters
     ----------
     numbered : str
-        ``module:name`` of the function that gives the kernel of a number. A text, so that the machine code of a caller
-        does not rest on it (`core.kernel_keys`).
+        ``module:name`` of the function that returns the kernel of a number. A text, so that cached machine code of a
+        caller does not depend on it (`core.kernel_keys`).
     room : int
         Numbers are 0 to `room` - 1.
     """

@@ -256,9 +256,9 @@ def _names_bound(statement: ast.stmt) -> list[str]:
 
 
 # -- kernel keys ----------------------------------------------------------------------------------
-# Where compiled kernels are kept and under which key, and who is told when one is compiled.
+# The cache of compiled kernels, its keys, and the callback on a compilation.
 #
-# Numba is not imported for it: whoever asks for help, or finds every kernel in the cache, does not wait for that.
+# It does not import Numba: `--help`, and a run whose kernels are all cached, need not wait for it.
 
 LINKED = ("0.66", "0.67", "0.68")
 """Versions of Numba that :mod:`tercel.core.linking` is known to work with."""

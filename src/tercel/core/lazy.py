@@ -1,13 +1,13 @@
-"""Names of a package that are imported when somebody asks for them (PEP 562); its stub says which, and where each is.
+"""Public names of a package, imported on first use (PEP 562); its stub lists them and their modules.
 
-A package offers names of modules below it at no cost to who imports the package, and in no ring with them::
+A package re-exports names of the modules below it without importing them, and so without import cycles::
 
     from tercel.core.lazy import attach
 
     __getattr__, __dir__ = attach(__name__)
 
 and in `__init__.pyi`, which type checkers read too, `from tercel.market.book.book import Book as Book` for each and
-`__all__`. What is inside the package imports a name where it is defined: the layering is checked by such imports.
+`__all__`. Code inside the package imports a name from its own module: the layering contracts see such imports alone.
 """
 
 import re

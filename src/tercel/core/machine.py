@@ -8,9 +8,7 @@ import time
 from contextlib import suppress
 
 # -- machine --------------------------------------------------------------------------------------
-# What is known of the machine that this runs on: a clock as people live it, and who sits before it.
-#
-# Nothing here is asked below `api`: whoever stands above hands a clock and a name down.
+# The wall clock and the user of this machine. Packages below `api` do not call it: they are given a clock and a name.
 
 
 class WallClock:

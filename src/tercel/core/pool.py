@@ -43,7 +43,7 @@ _SWALLOWED: Final = 100
 
 
 # -- worker ---------------------------------------------------------------------------------------
-# How a worker process begins, whoever starts it: deaf to Ctrl-C, and never longer alive than its parent.
+# Start of a worker process: it ignores Ctrl-C and ends with its parent.
 
 
 def begin_worker() -> None:

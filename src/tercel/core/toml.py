@@ -22,7 +22,7 @@ from tercel.core.errors import ConfigError, nearest
 from tercel.core.plain import parse_tables
 
 # -- validated ------------------------------------------------------------------------------------
-# Configurations that pydantic reads, and its refusals in words that a person can act on.
+# Configurations as pydantic models, and its errors with what was expected, received and what to do.
 
 TABLES: Final = ("model_type", "model_attributes_type", "dict_type", "dataclass_type")
 """Refusals of pydantic's where a section was expected."""

@@ -12,7 +12,7 @@ from typing import Final
 from tercel.market.simulator.layout import PAST_INTERVALS, PAST_WORDS, RUNGS
 
 OBSERVATION: Final = "v3"
-"""What a policy observes where nothing else is named, as those that ship do (`execution.observation`)."""
+"""The default observation, that of the pre-trained policies (`execution.observation`)."""
 
 # x: private columns. The fields of `View` say what each is, in units of people where they differ.
 

@@ -18,9 +18,9 @@ from tercel.market.tape import Events, Instrument, schema
 # Does an order-by-order tape of Bitstamp show the books that the venue sent whole?
 #
 # A snapshot (``order_book?group=2``) says at its microsecond which orders rest, at which price, with what left. The tape
-# opens with the first one; every later one in the capture, or in another capture of the same hours, is a truth that the
-# events between knew nothing of. Where the importer found them to differ it opened the book anew: here that counts
-# against it.
+# opens with the first one; every later one in the capture, or in another capture of the same hours, is a reference
+# independent of the events between. Where the importer found a difference it reset the book: here that counts as an
+# error.
 
 
 def verify_orders(instrument: Instrument, events: Events, capture: Path) -> dict[str, Any]:

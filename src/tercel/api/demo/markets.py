@@ -1,9 +1,7 @@
-"""The simulated exchange of a desk: its scenario, settled markets, what is planted in them, what is calm there.
+"""The simulated exchange of a desk: its scenario, warmed-up markets, synthetic effects and baselines.
 
-What is planted in the markets of a simulated exchange: informed flow, changes of regime, news that hints at the former.
-
-It is the table `[scenario]` of a desk's file, which the demo has. The desk itself reads the news score alone, which is
-known at the start of its round.
+The table `[scenario]` of a desk's file, which the demo has, adds informed flow, regime changes, and a news score that is
+correlated with the flow. The desk itself reads only the news score, which is known at the start of its round.
 
 [scenario]                        news, news_flips: how good the planted score is, and from which round on it misleads
 [scenario.instrument.NAME]        drift: planted informed flow

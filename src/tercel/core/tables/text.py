@@ -100,7 +100,7 @@ def shown_signs(frame: pl.DataFrame) -> tuple[int | None, int | None]:
 
 
 # -- text -----------------------------------------------------------------------------------------
-# Text of a table as cells: its encoding, what stands between cells, lines before the header, sections, totals.
+# Text of a table as cells: encoding, separator, lines before the header, sections, totals.
 
 SEPARATORS: Final = (",", ";", "\t", "|")
 HEAD: Final = 200

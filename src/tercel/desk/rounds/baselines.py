@@ -1,8 +1,8 @@
-"""What is ordinary in a market, learned from a desk's own data and kept in its journal.
+"""Market baselines, estimated from a desk's own data and kept in its journal.
 
-The first minutes that a desk observes are its first baseline; until then its risk reads nothing, and the posture is the
-cautious one. At the end of a session the baseline is learned anew from the seconds in which no rule of risk was in
-force, and the next session begins with it.
+The first minutes that a desk observes are its first baseline; until then it has no risk score, and the risk state is
+cautious. At the end of a session the baseline is re-estimated from the seconds in which no risk rule was in force, and
+the next session starts with it.
 """
 
 from dataclasses import asdict, fields
@@ -17,14 +17,14 @@ from tercel.market.simulator.seconds import COLUMNS
 from tercel.signals.risk.anomaly import AnomalyBaseline, Second, learn_calm
 
 KEPT_S: Final = 8 * 3600
-"""Last ordinary seconds that a baseline is learned from."""
+"""Seconds at most that a baseline is estimated from, the last ones."""
 LEAST_S: Final = 3600
-"""Fewest of them that replace an earlier baseline."""
+"""Seconds at least that replace an earlier baseline."""
 
 
 def of_journal(journal: Journal, venue: str) -> dict[str, AnomalyBaseline]:
-    """The last baseline of each instrument in a desk's journal, of sessions at this venue alone: a test network or a
-    recorded day of the same desk says nothing of it."""
+    """The last baseline of each instrument in a desk's journal, of sessions at this venue only, not of a test network or
+    a recorded day that the same desk traded."""
     found = {}
     where = ""
     for _, entry in journal.read(kinds=(kinds.SESSION, kinds.BASELINE)):
@@ -44,7 +44,7 @@ def entry_of(instrument: str, at_ns: int, baseline: AnomalyBaseline, seconds: in
 
 
 class OrdinarySeconds:
-    """The last seconds of a market in which no rule of risk was in force."""
+    """The last seconds of a market in which no risk rule was in force."""
 
     def __init__(self) -> None:
         self._rows = np.empty((KEPT_S, COLUMNS))
@@ -63,7 +63,7 @@ class OrdinarySeconds:
         return min(self._seen, KEPT_S)
 
     def baseline(self) -> AnomalyBaseline | None:
-        """What is ordinary by them; None of fewer than :data:`LEAST_S`."""
+        """The baseline of these seconds; None for fewer than :data:`LEAST_S`."""
         if self.count < LEAST_S:
             return None
         return learn_calm([np.roll(self._rows[: self.count], -self._seen % self.count, axis=0)])

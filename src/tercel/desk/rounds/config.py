@@ -10,7 +10,7 @@
 [loop]        feedback, hedge, sizing
 [limits]      file
 [alerts]      webhook
-[scenario]    (the simulated exchange) what is planted in its markets
+[scenario]    (the simulated exchange) synthetic drift, news and changes of its markets
 """
 
 from typing import Annotated, Any, Final, Literal, Self

@@ -1,7 +1,7 @@
 """The best bid and ask of one instrument from its market data: what limits and marks are worth, in plain Python.
 
-It takes the rows that a `follower` takes and keeps no more of them than who stands where: the gate, which trades on
-none of it, needs no book that a strategy could work on.
+It takes the same rows as a `follower` and keeps only side, price and size of each order: the gate checks limits
+against the quotes and needs no book that a strategy could trade on.
 """
 
 from bisect import bisect_left, insort
@@ -24,7 +24,7 @@ _WRONG_LOTS: Final = "no more lots than the order has"
 
 
 class Quoted(Protocol):
-    """Whoever follows an instrument's market."""
+    """An object that follows an instrument's market data."""
 
     @property
     def listing(self) -> Listing:
@@ -123,7 +123,7 @@ class QuoteBook:
         )
 
     def _load(self, event: MarketRows) -> bool:
-        """Begin anew with a snapshot."""
+        """Replace the book by a snapshot."""
         self._clear()
         self.now_ns = 0
         self._ready = self._totals = False

@@ -1,9 +1,8 @@
 """A policy on disk: a folder with ``policy.onnx`` (weights, normalisation included) and ``card.json``.
 
-What a policy observed while it was trained: the reference that a desk sets its observations against.
-
-It lies beside the card, as ``observations.json``: figures of each entry of Observation-v1 over the decisions of calm
-episodes, whatever the policy itself observes.
+Beside the card, ``observations.json`` has statistics of each feature of the market row and the order row
+(`execution.features`) over the decisions of baseline episodes, whatever the policy itself observes: the reference of
+drift detection.
 """
 
 import hashlib
@@ -280,7 +279,7 @@ LEVELS: Final = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 
 @dataclass(frozen=True, eq=False)
 class CalmObservations:
-    """Mean, standard deviation and quantiles of each feature over calm episodes.
+    """Mean, standard deviation and quantiles of each feature over baseline episodes.
 
     Parameters
     ----------

@@ -91,7 +91,7 @@ class RestAndTake(Strategy):
 
 
 # -- best response --------------------------------------------------------------------------------
-# `best_response`: the strongest opponent that can be written down with an agent's own eyes and hands.
+# `best_response`: the best linear policy with the agent's own observation and actions.
 #
 # A linear policy: entries z of the observation, centred and cut, and actions of the `residual` set, W z + b,
 # around the intents of `twap_repeg`. With all numbers 0 it is that rule, moved in whole grains; `tercel agent tune

@@ -1,4 +1,4 @@
-"""What a training keeps in its folder: metrics, and checkpoints to go on from."""
+"""Metrics and checkpoints of a training, in its folder."""
 
 import hashlib
 import io

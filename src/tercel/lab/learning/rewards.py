@@ -1,4 +1,4 @@
-"""Rewards: one of a person's own, and aversion to risk."""
+"""Rewards: user-defined functions, and risk aversion."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields

@@ -77,7 +77,7 @@ class Preset(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     apart: ClassVar[bool] = False
-    """Whether the flow never sees own orders, by choice: they stand in a book of their own."""
+    """Whether the flow never sees own orders, by choice: they are in a separate book."""
     settles: ClassVar[bool] = True
     """Whether the laid book is run to equilibrium before episodes start (see `reactive`)."""
 
