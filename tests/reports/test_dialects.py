@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from tests.reports.dialects import DATES, SYMBOLS, Dialect, Written, amounts, dialects, moments
 
 import tercel as tc
-from tercel.api.tca.files import fills_map, read_fills
+from tercel.api.tca.files import fills_map, read_fill_file
 from tercel.core.orders import Listing
 from tercel.core.tables.table_map import table_map
 from tercel.feeds import FeedOptions
@@ -75,7 +75,7 @@ def fills(data: st.DataObject, how: Dialect, folder: Path) -> None:
     made.numbers("price", "Kurs", price, money=True)
     made.numbers("fee", "Spesen", fee, money=True)
     file, told = filed(folder, made)
-    found = read_fills(file, fills_map(told))
+    found = read_fill_file(file, fills_map(told)).fills
     assert [one.ns for one in found] == [round(one.timestamp()) * 10**9 for one in when]
     assert [(one.symbol, one.side) for one in found] == list(zip(symbol, side, strict=True))
     assert [one.quantity for one in found] == list(map(Fraction, quantity))

@@ -13,7 +13,7 @@ import pytest
 from tests.quoted import quoted_lake
 from typer.testing import CliRunner
 
-from tercel.api.tca.files import FileFill, fills_map, read_fill_file, read_fills
+from tercel.api.tca.files import FileFill, fills_map, read_fill_file
 from tercel.cli import app
 from tercel.core.errors import DataError
 from tercel.core.tables.table_map import shipped, table_map
@@ -154,7 +154,7 @@ def facts(fill: FileFill) -> tuple[Any, ...]:
 def test_both_spellings_of_a_flex_query_are_one_file(tmp_path: Path) -> None:
     """ORDER rows are no fills; the account that follows under the header again counts; commissions have a currency."""
     path = written(tmp_path, "flex.csv", FILES["ib-flex"])
-    found = read_fills(path, fills_map("ib-flex"))
+    found = read_fill_file(path, fills_map("ib-flex")).fills
     assert [facts(fill) for fill in found] == [
         (1, 60, Fraction("28.52"), 1, "USD", "USD"),
         (1, 40, Fraction("28.53"), Fraction(1, 2), "USD", "USD"),
@@ -164,7 +164,7 @@ def test_both_spellings_of_a_flex_query_are_one_file(tmp_path: Path) -> None:
     attributes = (
         FILES["ib-flex"].replace("Buy/Sell", "buySell").replace("CurrencyPrimary", "currency")
     )
-    assert read_fills(written(tmp_path, "xml.csv", attributes), fills_map("ib-flex")) == found
+    assert read_fill_file(written(tmp_path, "xml.csv", attributes), fills_map("ib-flex")) == found
 
 
 def test_two_sections_of_a_flex_query_are_told_apart(tmp_path: Path) -> None:
@@ -173,9 +173,9 @@ def test_two_sections_of_a_flex_query_are_told_apart(tmp_path: Path) -> None:
         "ClientAccountID,CurrencyPrimary,Amount,Description\nU1,USD,-12.5,FEE\nU1,USD,3,INTEREST\n"
     )
     trades = FLEX + FLEX_ROWS
-    alone = read_fills(written(tmp_path, "alone.csv", trades), fills_map("ib-flex"))
+    alone = read_fill_file(written(tmp_path, "alone.csv", trades), fills_map("ib-flex")).fills
     for text in (trades + cash, cash + trades):
-        found = read_fills(written(tmp_path, "two.csv", text), fills_map("ib-flex"))
+        found = read_fill_file(written(tmp_path, "two.csv", text), fills_map("ib-flex")).fills
         assert [facts(fill) for fill in found] == [facts(fill) for fill in alone]
 
 
@@ -198,7 +198,7 @@ def test_a_schwab_history_has_dates_alone(lake: Lake, tmp_path: Path) -> None:
 def test_coins_come_with_their_units(lake: Lake, tmp_path: Path) -> None:
     """The fee in the coin lessens the buy, that in the price's money is a fee, BNB stands apart; nothing is summed."""
     path = written(tmp_path, "trades.csv", BINANCE)
-    fills = read_fills(path, fills_map("binance-trades"))
+    fills = read_fill_file(path, fills_map("binance-trades")).fills
     assert [(fill.quantity, fill.asset, fill.currency, fill.fee_currency) for fill in fills] == [
         (Fraction(1, 2), "RWE", "USDT", "RWE"), (Fraction(5, 4), "RWE", "USDT", "BNB"),
         (Fraction(1, 4), "RWE", "USDT", "USDT"),

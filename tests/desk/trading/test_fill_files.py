@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 from tercel.api.tca.analysis import HOURS
-from tercel.api.tca.files import FileFill, fills_map, read_fill_file, read_fills, read_orders
+from tercel.api.tca.files import FileFill, fills_map, read_fill_file, read_orders
 from tercel.api.tca.market_day import MarketDay, read_day
 from tercel.api.tca.own_fills import analyse
 from tercel.api.tca.report import own_costs
@@ -109,7 +109,7 @@ def test_parts_of_a_second_are_kept_and_what_is_no_time_is_refused() -> None:
 
 
 def test_a_brokers_file_is_read_through_a_map(broker: Path, tmp_path: Path) -> None:
-    found = read_fills(broker, fills_map(columns=COLUMNS, timezone="America/New_York"))
+    found = read_fill_file(broker, fills_map(columns=COLUMNS, timezone="America/New_York")).fills
     assert found == [
         FileFill(2, TEN, "AMZN", 1, 100, Fraction("223.87"), Fraction("0.2"), "A-1", "", ""),
         FileFill(
@@ -129,7 +129,7 @@ def test_a_brokers_file_is_read_through_a_map(broker: Path, tmp_path: Path) -> N
     rows = "\n".join('{} = "{}"'.format(*text.split("=")) for text in COLUMNS)
     (tmp_path / "broker.toml").write_text(f'timezone = "America/New_York"\n\n[columns]\n{rows}\n')
     by_file = fills_map(tmp_path / "broker.toml")
-    assert read_fills(broker, by_file) == found
+    assert read_fill_file(broker, by_file).fills == found
     assert read_fill_file(broker, by_file).not_read == ["LastMkt"]
     assert fills_map(tmp_path / "broker.toml", ["fee="], "UTC").columns["fee"] == ("",)
 
@@ -140,33 +140,35 @@ def test_one_map_serves_fills_and_orders(broker: Path, tmp_path: Path) -> None:
         "ClOrdID,Ticker,Side,OrderQty,start,end\nA-1,AMZN,1,500,1340287200,1340287260\n"
     )
     both = fills_map(columns=[*COLUMNS, "quantity=OrderQty"], timezone="America/New_York")
-    assert len(read_fills(broker, both)) == 3
+    assert len(read_fill_file(broker, both).fills) == 3
     order = read_orders(path, both)["A-1"]
     assert (order.quantity, order.start_ns, order.end_ns) == (500, TEN, TEN + 60 * S)
 
 
 def test_a_missing_column_is_offered_with_what_to_type(broker: Path) -> None:
     with pytest.raises(DataError) as caught:
-        read_fills(broker)
+        read_fill_file(broker)
     for words in COLUMNS:
         assert f"`column={words}`" in caught.value.remedy
     half = fills_map(columns=COLUMNS[:4], timezone="America/New_York")
     with pytest.raises(
         DataError, match="ClOrdID, perhaps parent, Commission, perhaps fee"
     ) as caught:
-        read_fills(broker, half)
+        read_fill_file(broker, half)
     assert "`column=parent=ClOrdID` `column=fee=Commission`" in caught.value.remedy
     assert "go on without: `column=parent=` `column=fee=`" in caught.value.remedy
     without = fills_map(columns=[*COLUMNS[:4], "parent=", "fee="], timezone="America/New_York")
-    assert {(one.parent, one.fee) for one in read_fills(broker, without)} == {("", Fraction(0))}
+    assert {(one.parent, one.fee) for one in read_fill_file(broker, without).fills} == {
+        ("", Fraction(0))
+    }
     assert read_fill_file(broker, without).not_read == ["ClOrdID", "Commission", "LastMkt"]
 
 
 def test_maps_that_cannot_be_are_refused(broker: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no Fees in "):
-        read_fills(broker, fills_map(columns=[*COLUMNS[:5], "fee=Fees"]))
+        read_fill_file(broker, fills_map(columns=[*COLUMNS[:5], "fee=Fees"]))
     with pytest.raises(DataError, match="`column=timezone=America/New_York`"):
-        read_fills(broker, fills_map(columns=COLUMNS))
+        read_fill_file(broker, fills_map(columns=COLUMNS))
     broken: list[Callable[[], TableMap]] = [
         lambda: fills_map(columns=["prnt=ClOrdID"]), lambda: fills_map(columns=["parent"]),
         lambda: fills_map(timezone="Mars/Base"), lambda: fills_map(tmp_path / "none.toml"),
@@ -206,7 +208,7 @@ def test_a_flex_query_is_read_by_its_name(lake: Lake, day: MarketDay, tmp_path: 
     """Commissions are paid, not got; sells are fills; seconds are whole, and none is off the market for that."""
     path = tmp_path / "flex.csv"
     path.write_text(flex(day))
-    fills = read_fills(path, fills_map("ib-flex"))
+    fills = read_fill_file(path, fills_map("ib-flex")).fills
     assert len(fills) == 60
     assert {fill.fee for fill in fills} == {Fraction("0.35")}
     assert {(fill.side, fill.quantity) for fill in fills} == {(1, 100), (-1, 100)}
@@ -262,18 +264,20 @@ def test_the_order_time_of_a_flex_query_is_the_arrival_that_strategies_start_fro
     with pytest.raises(
         DataError, match=r"Submitted, perhaps arrival.*`column=arrival=Submitted`.*go on without"
     ):
-        read_fills(path, fills_map("ib-flex").model_copy(update={"columns": plain}))
+        read_fill_file(path, fills_map("ib-flex").model_copy(update={"columns": plain}))
 
 
 def test_an_order_of_ones_own_names_goes_before_a_brokers(day: MarketDay, tmp_path: Path) -> None:
     path = tmp_path / "flex.csv"
     path.write_text(flex(day).replace("IBOrderID", "Ticket"))
     with pytest.raises(DataError, match="`column=parent=`"):
-        read_fills(path, fills_map("ib-flex"))
-    assert read_fills(path, fills_map("ib-flex", ["parent="]))[0].parent == ""
-    assert read_fills(path, fills_map("ib-flex", ["parent=Ticket"]))[0].parent == "0"
-    shifted = read_fills(path, fills_map("ib-flex", ["parent="], "America/Chicago"))
-    assert shifted[0].ns - read_fills(path, fills_map("ib-flex", ["parent="]))[0].ns == HOUR
+        read_fill_file(path, fills_map("ib-flex"))
+    assert read_fill_file(path, fills_map("ib-flex", ["parent="])).fills[0].parent == ""
+    assert read_fill_file(path, fills_map("ib-flex", ["parent=Ticket"])).fills[0].parent == "0"
+    shifted = read_fill_file(path, fills_map("ib-flex", ["parent="], "America/Chicago")).fills
+    assert (
+        shifted[0].ns - read_fill_file(path, fills_map("ib-flex", ["parent="])).fills[0].ns == HOUR
+    )
 
 
 def test_a_brokers_file_without_its_map_names_it_first(day: MarketDay, tmp_path: Path) -> None:
@@ -281,19 +285,19 @@ def test_a_brokers_file_without_its_map_names_it_first(day: MarketDay, tmp_path:
     path = tmp_path / "flex.csv"
     path.write_text(flex(day))
     with pytest.raises(DataError) as caught:
-        read_fills(path)
+        read_fill_file(path)
     assert caught.value.remedy.startswith("`map=ib-flex`")
     by_hand = ["time=DateTime", "side=Buy/Sell", "price=TradePrice"]
     with pytest.raises(
         DataError, match="IBOrderID, perhaps parent, IBCommission, perhaps fee"
     ) as caught:
-        read_fills(path, fills_map(columns=by_hand))
+        read_fill_file(path, fills_map(columns=by_hand))
     assert caught.value.remedy.startswith("`map=ib-flex`")
     assert "`column=parent=IBOrderID` `column=fee=IBCommission`" in caught.value.remedy
     plain = tmp_path / "plain.csv"
     plain.write_text(BROKER)
     with pytest.raises(DataError) as caught:
-        read_fills(plain)
+        read_fill_file(plain)
     assert "ib-flex" not in caught.value.remedy
 
 
@@ -308,9 +312,9 @@ def test_a_fee_above_0_does_not_say_what_most_below_0_are(broker: Path) -> None:
     words = {"columns": COLUMNS, "timezone": "America/New_York"}
     broker.write_text(BROKER + row.format("-0.30"))
     with pytest.raises(DataError, match="2 of 3 below 0"):
-        read_fills(broker, fills_map(**words))
+        read_fill_file(broker, fills_map(**words))
     broker.write_text(BROKER + row.format("0"))
-    assert [fill.fee for fill in read_fills(broker, fills_map(**words))] == [
+    assert [fill.fee for fill in read_fill_file(broker, fills_map(**words)).fills] == [
         Fraction("0.2"),
         Fraction("-0.1"),
         0,
@@ -323,17 +327,21 @@ def test_fees_that_are_all_below_0_ask_for_their_sign(broker: Path) -> None:
     words, zone = COLUMNS, "America/New_York"
     broker.write_text(BROKER.replace(",0.20,", ",-0.20,"))
     with pytest.raises(DataError, match="2 of 2 below 0") as caught:
-        read_fills(broker, fills_map(columns=words, timezone=zone))
+        read_fill_file(broker, fills_map(columns=words, timezone=zone))
     assert "`fees=negative`" in caught.value.remedy
     assert "`fees=positive`" in caught.value.remedy
     paid = [
         fill.fee
-        for fill in read_fills(broker, fills_map(columns=words, timezone=zone, fees="negative"))
+        for fill in read_fill_file(
+            broker, fills_map(columns=words, timezone=zone, fees="negative")
+        ).fills
     ]
     assert paid == [Fraction("0.2"), Fraction("0.1"), 0]
     got = [
         fill.fee
-        for fill in read_fills(broker, fills_map(columns=words, timezone=zone, fees="positive"))
+        for fill in read_fill_file(
+            broker, fills_map(columns=words, timezone=zone, fees="positive")
+        ).fills
     ]
     assert got == [-fee for fee in paid]
     with pytest.raises(ConfigError):
@@ -360,20 +368,20 @@ def test_a_quantity_with_a_sign_has_that_of_its_side(day: MarketDay, tmp_path: P
         with pytest.raises(
             DataError, match=r"a quantity above 0 and below 2\*\*30, with the sign of its side"
         ):
-            read_fills(path, fills_map("ib-flex"))
+            read_fill_file(path, fills_map("ib-flex"))
     for wrong in ("-1_00", "-\u0661\u0660\u0660", f"-{2**30}", f"-{2**40 - 1}"):
         path.write_text(flex(day).replace(",-100,", f",{wrong},"))
         with pytest.raises(
             DataError, match=r"a quantity above 0 and below 2\*\*30|a quantity of shares"
         ):
-            read_fills(path, fills_map("ib-flex"))
+            read_fill_file(path, fills_map("ib-flex"))
     path.write_text(flex(day))
-    whole = read_fills(path, fills_map("ib-flex"))
+    whole = read_fill_file(path, fills_map("ib-flex")).fills
     path.write_text(flex(day).replace(";", " "))
-    assert read_fills(path, fills_map("ib-flex")) == whole
+    assert read_fill_file(path, fills_map("ib-flex")).fills == whole
     path.write_text(flex(day))
     with pytest.raises(DataError, match="`column=signed=true`"):
-        read_fills(path, fills_map("ib-flex").model_copy(update={"signed": False}))
+        read_fill_file(path, fills_map("ib-flex").model_copy(update={"signed": False}))
 
 
 # -- clocks -----------------------------------------------------------------------------------------------------------
@@ -480,4 +488,4 @@ def test_prices_and_fees_of_two_currency_signs_are_refused(tmp_path: Path) -> No
         "time,symbol,side,quantity,price,fee\n2024-04-03T10:30:00Z,A,buy,1,$28.60,€1.00\n"
     )
     with pytest.raises(DataError, match=r"one currency sign; received \$ and € in .*fee_currency"):
-        read_fills(file)
+        read_fill_file(file)

@@ -1,6 +1,6 @@
 """Costs of somebody's own executions against the tape of a lake, parent by parent, in parts.
 
-found = analyse(read_fills(Path("fills.csv")), {}, Lake("lake"))
+found = analyse(read_fill_file(Path("fills.csv")).fills, {}, Lake("lake"))
 found.parents[0].cost.is_bps
 
 A fill meets the quotes just before its stamp. At or beyond the far touch it took: the touch less the mid is spread,

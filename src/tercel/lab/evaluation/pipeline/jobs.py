@@ -121,7 +121,6 @@ def guard(source: Source, task: Task, plan: Plan, strategy: Strategy) -> Guard:
     total = Guard(0, 0, 0, 0)
     for number in range(len(plan)):
         fills = episodes.fills(number)
-        side = int(episodes.states[number, sim.SIDE])
         taken = fills[(fills[:, PASSIVE] == 0) & (fills[:, FORCED] == 0)]
         decisions, beyond = (
             _displayed(taken, [(w[number], f[number], d[number]) for w, f, d in seen])
@@ -129,14 +128,14 @@ def guard(source: Source, task: Task, plan: Plan, strategy: Strategy) -> Guard:
             else (0, 0)
         )
         total += Guard(
-            len(taken),
-            int(
-                (side * (2 * taken[:, PRICE] - taken[:, MID2]) <= 0).sum()
-            ),  # takes at the mid or better
-            decisions,
-            beyond,
+            len(taken), _at_mid(taken, int(episodes.states[number, sim.SIDE])), decisions, beyond
         )
     return total
+
+
+def _at_mid(taken: Ints, side: int) -> int:
+    """How many takes cost nothing against the mid that they met."""
+    return int((side * (2 * taken[:, PRICE] - taken[:, MID2]) <= 0).sum())
 
 
 def _displayed(taken: Ints, seen: list[tuple[np.int64, np.int64, np.int64]]) -> tuple[int, int]:
@@ -164,8 +163,12 @@ def check_fills(
     path = _path(folder, candidate, scenario)
     if path.exists():
         return
-    some = built.plan.take(slice(0, WATCHED))
-    found = guard(built.source, scenario.settings.task, some, candidate.strategy(built.market))
+    found = guard(
+        built.source,
+        scenario.settings.task,
+        built.plan.take(slice(0, WATCHED)),
+        candidate.strategy(built.market),
+    )
     write_arrays(path, {"guard": found.to_array()})
 
 
