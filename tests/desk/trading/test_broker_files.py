@@ -164,7 +164,10 @@ def test_both_spellings_of_a_flex_query_are_one_file(tmp_path: Path) -> None:
     attributes = (
         FILES["ib-flex"].replace("Buy/Sell", "buySell").replace("CurrencyPrimary", "currency")
     )
-    assert read_fill_file(written(tmp_path, "xml.csv", attributes), fills_map("ib-flex")) == found
+    assert (
+        read_fill_file(written(tmp_path, "xml.csv", attributes), fills_map("ib-flex")).fills
+        == found
+    )
 
 
 def test_two_sections_of_a_flex_query_are_told_apart(tmp_path: Path) -> None:
