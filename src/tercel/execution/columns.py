@@ -22,10 +22,11 @@ SIDE, QTY0, LEFT, DECISION, DECISIONS, TIME_LEFT_NS, HORIZON_NS, LIVE, OUTSIDE_L
 REST0, REST1, REST2, REST3, REST4 = range(10, 10 + RUNGS)
 # own lots at improve (touch + side); REST0 + j stands j ticks behind it
 AHEAD0, AHEAD1, AHEAD2, AHEAD3, AHEAD4 = range(REST0 + RUNGS, REST0 + 2 * RUNGS)
-ALPHA, ALPHA_SD, HALF_LIFE_NS, URGENCY, MAX_PARTICIPATION, STYLES, SIZE_MULTIPLIER, PX = range(
-    AHEAD4 + 1, AHEAD4 + 9
+ALPHA, ALPHA_SD, HALF_LIFE_NS, URGENCY, MAX_PARTICIPATION, STYLES, SIZE_MULTIPLIER, UNDERCUT, PX = (
+    range(AHEAD4 + 1, AHEAD4 + 10)
 )
-# ALPHA and ALPHA_SD in milli-bps; URGENCY, MAX_PARTICIPATION and SIZE_MULTIPLIER in millionths; PX: how many there are
+# ALPHA and ALPHA_SD in milli-bps; URGENCY, MAX_PARTICIPATION and SIZE_MULTIPLIER in millionths; UNDERCUT:
+# ticks that drawn orders (the bound `undercut`) stand better than `touch`; PX: how many there are
 
 # m: market columns
 
@@ -83,6 +84,7 @@ X_NAMES: Final = (
         "max_participation",
         "styles",
         "size_multiplier",
+        "undercut",
     ),
 )
 M_NAMES: Final = (

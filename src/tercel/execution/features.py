@@ -33,6 +33,7 @@ from tercel.execution.reconcile import is_take, open_lots, rung_of, standing
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import ledger_at
 from tercel.market.simulator import layout as sim
+from tercel.market.simulator.account import better_drawn
 from tercel.market.simulator.records import state_at
 
 FEATURES = (
@@ -56,8 +57,8 @@ def observe_private(b: Packed, k: Longs, x: Longs) -> None:
     """The private row: the order, time left, own orders on the default ladder at the public touch."""
     s = state_at(k)
     side = s.side
-    touch = s.public_bid if side > 0 else s.public_ask
-    anchor = touch + side
+    x[c.UNDERCUT] = better_drawn(b, k)
+    anchor = (s.public_bid if side > 0 else s.public_ask) + side * (1 + x[c.UNDERCUT])
     x[c.SIDE] = side
     x[c.QTY0] = s.quantity
     x[c.LEFT] = s.left
@@ -67,7 +68,7 @@ def observe_private(b: Packed, k: Longs, x: Longs) -> None:
     x[c.HORIZON_NS] = s.horizon_ns
     x[c.LIVE] = open_lots(b)
     x[c.ALPHA] = side * s.alpha
-    for j in range(1, c.PX - c.ALPHA):
+    for j in range(1, c.UNDERCUT - c.ALPHA):
         x[c.ALPHA + j] = k[sim.ALPHA + j]
     x[c.OUTSIDE_LOTS] = 0
     x[c.INFLIGHT] = 0

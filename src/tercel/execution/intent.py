@@ -241,7 +241,16 @@ class View:
 
     # the market
 
-    touch = _Market(c.TOUCH, "Best public price on the own side, ticks.")
+    undercut = _Order(
+        c.UNDERCUT,
+        "Ticks that orders which the bound `undercut` drew stand better than the tape's.",
+    )
+
+    @property
+    def touch(self) -> Ints:
+        """Best public price on the own side, ticks; in replay with the orders that a bound drew."""
+        return np.asarray(self.m[:, c.TOUCH] + self.side * self.undercut)
+
     far = _Market(c.FAR, "Best public price on the far side, ticks.")
 
     @property

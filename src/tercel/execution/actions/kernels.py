@@ -77,7 +77,7 @@ def begin_row(x: Longs, m: Longs, out: Packed) -> bool:
     side = x[c.SIDE]
     out[:] = 0
     out[i.TAKE_LIMIT] = side * i.MARKET_LIMIT
-    out[i.ANCHOR] = m[c.TOUCH] + side
+    out[i.ANCHOR] = m[c.TOUCH] + side * (1 + x[c.UNDERCUT])
     out[i.OUTSIDE] = i.CANCEL
     out[i.STEP] = 1
     if is_tradable(m):

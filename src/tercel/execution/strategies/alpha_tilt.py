@@ -161,7 +161,7 @@ def _style_of(x: Longs, m: Longs, price: int) -> int:
     side = x[c.SIDE]
     if (price - m[c.FAR]) * side >= 0:
         return TAKING
-    return IMPROVE if (price - m[c.TOUCH]) * side > 0 else JOIN
+    return IMPROVE if (price - m[c.TOUCH]) * side > x[c.UNDERCUT] else JOIN
 
 
 @kernel

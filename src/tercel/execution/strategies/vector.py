@@ -147,7 +147,7 @@ def show(
         out[it.REST0 + j] = lots
         free -= lots
     # an improving rung is a take where the spread is one tick: its share goes to the touch
-    inside = (m[c.FAR] - m[c.TOUCH]) * x[c.SIDE] > 1
+    inside = (m[c.FAR] - m[c.TOUCH]) * x[c.SIDE] > 1 + x[c.UNDERCUT]
     best = -(2.0**60)
     for j in range(it.K):
         best = max(best, logits[first + j] + lean * (2 - j))

@@ -55,27 +55,59 @@ def write(
 
 
 @kernel
-def public_best(b: Packed, side: int) -> int:
-    """Best price of a side without own orders; NO_BID / NO_ASK when there is none in the window."""
+def is_rival(b: Packed, k: Longs, slot: int) -> bool:
+    """Whether a public order was drawn by the bound `undercut`: it takes part in trades, and nothing that anybody sees
+    counts it."""
+    orders = fixed(b, lay.ORDERS)
+    return bool(state_at(k).undercut != 0 and orders - sim.RIVAL_SLOTS <= slot < orders)
+
+
+@kernel
+def drawn_lots(b: Packed, k: Longs, side: int, price: int) -> int:
+    """Lots of drawn orders at a price."""
+    lots = 0
+    if state_at(k).undercut != 0 and side == state_at(k).side:
+        for slot in range(fixed(b, lay.ORDERS) - sim.RIVAL_SLOTS, fixed(b, lay.ORDERS)):
+            if order_at(b, slot).price == price:
+                lots += order_at(b, slot).qty
+    return lots
+
+
+@kernel
+def better_drawn(b: Packed, k: Longs) -> int:
+    """Ticks that the best drawn order stands better than the public touch of the own side; 0: none."""
+    s = state_at(k)
+    touch = s.public_bid if s.side > 0 else s.public_ask
+    best_by = 0
+    if s.undercut != 0 and touch != NO_BID and touch != NO_ASK:
+        for slot in range(fixed(b, lay.ORDERS) - sim.RIVAL_SLOTS, fixed(b, lay.ORDERS)):
+            if order_at(b, slot).qty > 0:
+                best_by = max(best_by, (order_at(b, slot).price - touch) * s.side)
+    return int(best_by)
+
+
+@kernel
+def public_best(b: Packed, k: Longs, side: int) -> int:
+    """Best price of a side without own and drawn orders; NO_BID / NO_ASK when there is none in the window."""
     price = best(b, side)
     if price == NO_BID or price == NO_ASK:
         return price
     while in_window(b, side, price):
         lv = level_at(b, side, price)
-        if lv.lots > lv.own_lots:
+        if lv.lots > lv.own_lots and lv.lots > lv.own_lots + drawn_lots(b, k, side, price):
             return price
         price -= side
-    return far_public_best(b, side)
+    return far_public_best(b, k, side)
 
 
 @kernel
-def far_public_best(b: Packed, side: int) -> int:
+def far_public_best(b: Packed, k: Longs, side: int) -> int:
     """Best public price beyond the window (own orders may hold the window away from the public book)."""
     found = NO_BID if side > 0 else NO_ASK
     slot = side_at(b, side).far
     while slot >= 0:
         o = order_at(b, slot)
-        if not is_own(b, slot) and (o.price - found) * side > 0:
+        if not is_own(b, slot) and not is_rival(b, k, slot) and (o.price - found) * side > 0:
             found = o.price
         slot = o.next
     return found
@@ -97,7 +129,7 @@ def settle(b: Packed, k: Longs, side: int, price: int) -> None:
     if (price - k[at]) * side < 0:
         return
     before = k[at]
-    k[at] = public_best(b, side)
+    k[at] = public_best(b, k, side)
     if k[at] != before:
         matters(k)
     if k[at] == NO_BID or k[at] == NO_ASK:
@@ -138,12 +170,15 @@ def owe(b: Packed, k: Longs, slot: int) -> None:
 def public_add(b: Packed, k: Longs, slot: int, side: int, price: int, qty: int) -> None:
     """A public order comes to rest."""
     s = state_at(k)
+    insert(b, slot, side, price, qty)
+    write(k, ADD, slot, side, price, qty, 0, 0)
+    if is_rival(b, k, slot):
+        matters(k)
+        return
     s.events += 1
     touch = s.public_bid if side > 0 else s.public_ask
     if (price - touch) * side >= 0:
         s.ofi += side * qty
-    insert(b, slot, side, price, qty)
-    write(k, ADD, slot, side, price, qty, 0, 0)
     settle(b, k, side, price)
 
 
@@ -159,6 +194,10 @@ def public_take(b: Packed, k: Longs, slot: int, qty: int, kind: int, own_aggress
     side, price = o.side, o.price
     touch = s.public_bid if side > 0 else s.public_ask
     taken = reduce(b, slot, qty)
+    if is_rival(b, k, slot):
+        write(k, kind, slot, side, price, taken, 0, 0)
+        matters(k)
+        return taken
     if not own_aggressor:
         s.events += 1
         # Order flow imbalance counts the touch alone (Cont, Kukanov & Stoikov 2014).
