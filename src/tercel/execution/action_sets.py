@@ -14,12 +14,11 @@ import numpy as np
 from tercel.core.arrays import AnyArray, Ints
 from tercel.core.errors import ConfigError, check_known
 from tercel.core.jit import Floats
-from tercel.execution.actions import guard, placement, residual
+from tercel.execution.actions import costs, guard, placement, residual
 from tercel.execution.actions.guard import guarded
 from tercel.execution.actions.placement import checked_vectors, refuse_unknown
 from tercel.execution.intent import Intents, View
 from tercel.execution.strategies import MarketEstimates, build
-from tercel.execution.strategies.flow import thresholds_of
 from tercel.execution.strategies.timed import between_slices
 from tercel.execution.strategies.vector import Tunable
 from tercel.execution.strategy import Strategy
@@ -161,6 +160,7 @@ _MADE: Final[dict[str, Callable[[Mapping[str, Any]], Any]]] = {
     "override": lambda given: placement.override(given, base_strategy),
     "levers": levers,
     "residual": lambda given: residual.residual(given, base_strategy),
+    "costs": costs.costs,
 }
 SETS: Final = (
     "placement",
@@ -171,6 +171,7 @@ SETS: Final = (
     "allocation",
     "levers",
     "residual",
+    "costs",
 )
 """All sets by name; the first is the default."""
 
@@ -184,9 +185,8 @@ def action_set(name: str, parameters: Mapping[str, Any] | None = None) -> Action
         One of `SETS`.
     parameters : mapping, optional
         Of the set, such as ``{"base": "peg_behind"}`` of `residual`; the discrete ones have none. Behind any of them
-        ``guard`` = [late, resume] puts a guard (`execution.actions.guard`), ``flow`` a forecast that is
-        listened to (a forecaster's ``model`` and the thresholds of `strategies.flow`), ``events`` the clock of events,
-        in this order.
+        ``guard`` = [late, resume] puts a guard (`execution.actions.guard`), ``events`` the clock of events, in this
+        order. ``flow`` names the forecaster that is listened to.
 
     Raises
     ------
@@ -199,8 +199,8 @@ def action_set(name: str, parameters: Mapping[str, Any] | None = None) -> Action
     (8, True)
     """
     given = dict(parameters or {})
-    thresholds, listening = given.pop("guard", None), given.pop("flow", None)
-    on_events = given.pop("events", False)
+    thresholds, on_events = given.pop("guard", None), given.pop("events", False)
+    given.pop("flow", None)
     if name in _MADE:
         made = _MADE[name](given)
         actions = ActionSet(name, made.labels, made.decode, made.continuous, True)
@@ -211,13 +211,11 @@ def action_set(name: str, parameters: Mapping[str, Any] | None = None) -> Action
         actions = ActionSet(name, labels, decode, name == "allocation")
     if thresholds is not None:
         actions = actions._replace(decode=guarded(actions.decode, thresholds))
-    if listening is not None:
-        actions = actions._replace(decode=_then(actions.decode, thresholds_of(listening).applied))
-    return actions._replace(decode=_then(actions.decode, between_slices)) if on_events else actions
+    return actions._replace(decode=_on_events(actions.decode)) if on_events else actions
 
 
-def _then(decode: Decoder, change: Callable[[Intents, View], Intents]) -> Decoder:
-    """A decoder whose intents are changed by a function of them and of the view."""
-    return lambda actions, view: change(
+def _on_events(decode: Decoder) -> Decoder:
+    """A decoder whose intents give way to what stands between two slices."""
+    return lambda actions, view: between_slices(
         decode(actions, view).astype(np.int32, casting="same_kind"), view
     )

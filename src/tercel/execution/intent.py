@@ -239,6 +239,12 @@ class View:
         parts=1000.0,
     )
 
+    waiting = _Outlook(
+        c.WAITING,
+        "What an order that rests cost on earlier days, own impact left out, over the half spread; 0: not known.",
+        parts=1e6,
+    )
+
     # the market
 
     undercut = _Order(

@@ -283,7 +283,9 @@ class Observer(NamedTuple):
 
 BY_NAME: Final = {"v2": (), c.OBSERVATION: SLOW}
 """Observations that policies can be made for: what each has behind the entries of the last intervals."""
-OBSERVERS: Final = tuple(BY_NAME)
+COSTS: Final = "costs"
+"""What the actions `costs` go by (`execution.actions.costs`): no rows of the past."""
+OBSERVERS: Final = (*BY_NAME, COSTS)
 
 
 def _named(name: str, stack: int) -> Observer:
@@ -336,6 +338,10 @@ def observer(name: str | ObservationFunction, stack: int = 1) -> Observer:
         raise ConfigError(
             f"a stack of 1 to {MOST} for observation {name}", f"{stack}", "name a number of these"
         )
+    if name == COSTS:
+        from tercel.execution.actions.costs import ENTRIES, observe_costs
+
+        return Observer(COSTS, ENTRIES, observe_costs)
     return _named(name, stack)
 
 

@@ -61,6 +61,8 @@ class Forecaster:
     threshold, value : float64
         See `walker`.
     card : mapping
+    waiting : float
+        What an order that rests cost on earlier days of the symbol, over half the spread; 0: not known.
     id : str
         The first 12 hex digits of the hash of the card.
     """
@@ -75,6 +77,7 @@ class Forecaster:
     right: Ints
     value: Floats
     card: Mapping[str, Any] = field(default_factory=dict)
+    waiting: float = 0.0
     id: str = ""
 
     @property
@@ -138,7 +141,7 @@ class Forecaster:
             scale[HORIZONS.index(h)] *= (
                 (slopes[str(h)]["slope"], 1.0) if slopes[str(h)]["speaks"] else (0.0, 0.0)
             )
-        return replace(self, scale=scale)
+        return replace(self, scale=scale, waiting=self.waiting or float(slopes.get("waiting", 0.0)))
 
     def teller(self, symbol: str = "") -> "Teller":
         """What writes the forecasts of a symbol into its markets."""
@@ -154,6 +157,7 @@ class Teller:
         whole = forecaster.ends[at : at + len(SERVED) + 1]
         lines, scale = forecaster.lines[served].copy(), forecaster.scale[served].copy()
         self._of = (np.zeros(f.WIDTH), scale, lines, whole, *forecaster.trees)
+        self._waiting = round(1e6 * forecaster.waiting)
 
     def tell(self, books: Packed, states: Longs, outlook: Longs) -> None:
         """Write the forecasts of markets as they stand into their states, and into what is seen of them.
@@ -167,6 +171,7 @@ class Teller:
             Out.
         """
         _tell_rows(books, states, outlook, *self._of)
+        outlook[:, c.WAITING] = self._waiting
 
 
 @allocating_kernel

@@ -14,6 +14,7 @@ from tercel.execution.columns import OBSERVATION
 from tercel.execution.foresight.forecaster import DEFAULT, Forecaster, heard, spread_alone
 from tercel.execution.intent import Intents, View
 from tercel.execution.observation import (
+    COSTS,
     OBSERVERS,
     ObservationFunction,
     Observer,
@@ -71,6 +72,9 @@ class PolicyStrategy:
         Decision intervals that it shows.
     weights : str
         SHA-256 of the policy's file, "" where it was read from none.
+    waiting : float
+        What an order that rests cost on earlier days, over half the spread (`View.waiting`); 0: not known, or as the
+        forecaster's card says.
 
     Raises
     ------
@@ -86,6 +90,7 @@ class PolicyStrategy:
     observation: str | ObservationFunction = OBSERVATION
     stack: int = 1
     weights: str = ""
+    waiting: float = 0.0
     _actions: ActionSet = field(init=False, repr=False, compare=False)
     _observer: Observer = field(init=False, repr=False, compare=False)
 
@@ -123,13 +128,20 @@ class PolicyStrategy:
     @property
     def gap_ns(self) -> int:
         """Time between two looks, ns; 0 for a policy that decides as the task's clock says."""
-        return GAP_NS if self.action_parameters.get("events") else 0
+        return GAP_NS if self.action_parameters.get("events") or self.goes_by_costs else 0
+
+    @property
+    def goes_by_costs(self) -> bool:
+        """Whether it compares what an order pays now with what waiting costs in its market."""
+        return self.action_set_name == COSTS
 
     @property
     def forecaster(self) -> Forecaster | None:
         """Whose forecasts it is told of; None: nobody's."""
         listening = self.action_parameters.get("flow")
-        return heard(str(listening.get("model", DEFAULT))) if listening else None
+        if not listening:
+            return None
+        return replace(heard(str(listening.get("model", DEFAULT))), waiting=self.waiting)
 
     def decide(self, view: View) -> Intents:
         """Intents of the greedy actions, int32 (n, 10)."""
@@ -339,6 +351,8 @@ def _of_a_policy(strategy: PolicyStrategy, part: str) -> Strategy | None:
     """As :func:`without`, of a learned policy."""
     if part == NETWORK and strategy.from_a_rule:
         return replace(strategy, policy=Idle(strategy.policy))
+    if part == GUARD and strategy.goes_by_costs:
+        return replace(strategy, action_parameters={**strategy.action_parameters, "guarded": False})
     if part == GUARD and GUARD in strategy.action_parameters:
         kept = {name: value for name, value in strategy.action_parameters.items() if name != GUARD}
         return replace(strategy, action_parameters=kept)

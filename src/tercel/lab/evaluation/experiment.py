@@ -11,12 +11,14 @@ from tercel.core.arrays import AnyArray, Bools, Floats, Indices, Ints
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution import columns as c
 from tercel.execution import step as kernels
-from tercel.execution.costs import Costs
+from tercel.execution.costs import BPS, Costs
 from tercel.execution.features import features_of
 from tercel.execution.intent import empty
 from tercel.execution.market import Market
 from tercel.execution.policies.policy import CalmObservations
 from tercel.execution.strategies import MarketEstimates, eta_of_depth
+from tercel.execution.strategies.baselines import TwapTake
+from tercel.execution.strategies.guarded import Guarded
 from tercel.execution.strategy import Strategy, forecaster_of, gap_of
 from tercel.execution.task import Task
 from tercel.lab.evaluation.adaptability import Decisions
@@ -27,7 +29,7 @@ from tercel.market.impact.law import ImpactLaw
 from tercel.market.impact.pilot import law_for
 from tercel.market.regimes.choice import with_chosen
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.source import Source, reactive, settled_bank
+from tercel.market.simulator.source import Source, reactive, settled_bank, with_impact
 
 EPISODES: Final = 256
 """Episodes in all that are looked at."""
@@ -253,6 +255,36 @@ def pilot(source: Source, task: Task, plan: Plan) -> MarketEstimates:
         eta=eta_of_depth(mean_depth, interval_s),
         spread=float(np.mean(spread)) if spread else 1.0,
     )
+
+
+# -- waiting --------------------------------------------------------------------------------------
+# What an order pays that rests and waits, in a market, on episodes that nobody is judged on.
+
+USUAL: Final = 0.4
+"""Of half a spread: about what it pays in the names that were looked at."""
+USUAL_DAYS: Final = 6
+"""Days, or other clusters, that this counts for: a name's own days scatter by half of it."""
+WAITING_EPISODES: Final = 512
+
+
+def waiting_of(source: Source, task: Task, plan: Plan) -> float:
+    """What `guarded` pays, own impact left out, over half the spread as `twap_take` pays it; at least a hundredth.
+
+    Their difference is told far better than either cost: prices move for both.
+
+    Parameters
+    ----------
+    source : Source
+    task : Task
+    plan : Plan
+        Training episodes.
+    """
+    quiet = with_impact(source, None)
+    rests, takes = run_strategies(quiet, task, plan, [Guarded(), TwapTake()], run_out=False)
+    bps = [BPS * one.shortfall / one.denominator for one in (rests, takes)]
+    spread = float((BPS * (takes.spread + takes.walk) / takes.denominator).mean())
+    own, days = 1.0 - float((bps[1] - bps[0]).mean()) / spread, len(np.unique(plan.cluster))
+    return max((days * own + USUAL_DAYS * USUAL) / (days + USUAL_DAYS), 0.01)
 
 
 # -- settled --------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -16,7 +16,13 @@ from tercel.execution.market import in_words as venue_words
 from tercel.execution.strategies import MarketEstimates
 from tercel.execution.task import Task, size_in_words
 from tercel.lab.evaluation.episodes import Plan, Sampler, bank_sampler, seeded_plan, sides_of
-from tercel.lab.evaluation.experiment import PILOT_EPISODES, pilot, settled
+from tercel.lab.evaluation.experiment import (
+    PILOT_EPISODES,
+    WAITING_EPISODES,
+    pilot,
+    settled,
+    waiting_of,
+)
 from tercel.lab.evaluation.orders import Order, placed
 from tercel.lab.evaluation.settings import EPISODES, MarketTask
 from tercel.lab.evaluation.windows import NO_HOURS, Hours, orders_plan, tape_plan, tape_sampler
@@ -39,6 +45,8 @@ OTHER_HOURS = "other hours"
 """How a span of training ends where orders at times of their own are judged."""
 TRAINING_STEP_NS = 60 * 10**9
 """Distance of the arrivals that training draws from."""
+WAITING_SEED = 1_800_000_000
+"""Of the training episodes on which the cost of waiting is measured."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +85,11 @@ class JobMarket:
     notes: tuple[str, ...]
     facts: dict[str, object]
     task: Task = field(default_factory=Task)
+
+    @cached_property
+    def waiting(self) -> float:
+        """What an order that rests pays on training episodes, over half the spread (`experiment.waiting_of`)."""
+        return waiting_of(self.training, self.task, self.sampler(WAITING_SEED, 0, WAITING_EPISODES))
 
 
 def looked_up(market: Market) -> dict[str, Market]:
