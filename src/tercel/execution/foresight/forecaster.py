@@ -61,8 +61,6 @@ class Forecaster:
     threshold, value : float64
         See `walker`.
     card : mapping
-    waiting : float
-        What an order that rests cost on earlier days of the symbol, over half the spread; 0: not known.
     id : str
         The first 12 hex digits of the hash of the card.
     """
@@ -77,7 +75,6 @@ class Forecaster:
     right: Ints
     value: Floats
     card: Mapping[str, Any] = field(default_factory=dict)
-    waiting: float = 0.0
     id: str = ""
 
     @property
@@ -141,23 +138,25 @@ class Forecaster:
             scale[HORIZONS.index(h)] *= (
                 (slopes[str(h)]["slope"], 1.0) if slopes[str(h)]["speaks"] else (0.0, 0.0)
             )
-        return replace(self, scale=scale, waiting=self.waiting or float(slopes.get("waiting", 0.0)))
+        return replace(self, scale=scale)
 
-    def teller(self, symbol: str = "") -> "Teller":
-        """What writes the forecasts of a symbol into its markets."""
-        return Teller(self.of(symbol))
+    def teller(self, symbol: str = "", waiting: float = 0.0) -> "Teller":
+        """What writes the forecasts of a symbol into its markets, and what waiting costs there (`View.waiting`); as the
+        card says where it is 0."""
+        known = self.card.get(TABLE, {}).get(symbol, {}).get("waiting", 0.0)
+        return Teller(self.of(symbol), waiting or float(known))
 
 
 class Teller:
     """Writes a forecaster's words into markets, and into what a strategy sees of them."""
 
-    def __init__(self, forecaster: Forecaster) -> None:
+    def __init__(self, forecaster: Forecaster, waiting: float = 0.0) -> None:
         served = [HORIZONS.index(h) for h in SERVED]
         at = served[0]
         whole = forecaster.ends[at : at + len(SERVED) + 1]
         lines, scale = forecaster.lines[served].copy(), forecaster.scale[served].copy()
         self._of = (np.zeros(f.WIDTH), scale, lines, whole, *forecaster.trees)
-        self._waiting = round(1e6 * forecaster.waiting)
+        self._waiting = round(1e6 * waiting)
 
     def tell(self, books: Packed, states: Longs, outlook: Longs) -> None:
         """Write the forecasts of markets as they stand into their states, and into what is seen of them.

@@ -72,9 +72,6 @@ class PolicyStrategy:
         Decision intervals that it shows.
     weights : str
         SHA-256 of the policy's file, "" where it was read from none.
-    waiting : float
-        What an order that rests cost on earlier days, over half the spread (`View.waiting`); 0: not known, or as the
-        forecaster's card says.
 
     Raises
     ------
@@ -90,7 +87,6 @@ class PolicyStrategy:
     observation: str | ObservationFunction = OBSERVATION
     stack: int = 1
     weights: str = ""
-    waiting: float = 0.0
     _actions: ActionSet = field(init=False, repr=False, compare=False)
     _observer: Observer = field(init=False, repr=False, compare=False)
 
@@ -139,9 +135,7 @@ class PolicyStrategy:
     def forecaster(self) -> Forecaster | None:
         """Whose forecasts it is told of; None: nobody's."""
         listening = self.action_parameters.get("flow")
-        if not listening:
-            return None
-        return replace(heard(str(listening.get("model", DEFAULT))), waiting=self.waiting)
+        return heard(str(listening.get("model", DEFAULT))) if listening else None
 
     def decide(self, view: View) -> Intents:
         """Intents of the greedy actions, int32 (n, 10)."""

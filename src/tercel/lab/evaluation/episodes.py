@@ -20,7 +20,7 @@ from tercel.execution import columns as c
 from tercel.execution import step as kernels
 from tercel.execution.accounts import costs_of, fills_of
 from tercel.execution.costs import Costs
-from tercel.execution.foresight.forecaster import Forecaster, Teller
+from tercel.execution.foresight.forecaster import Forecaster, Teller, spread_alone
 from tercel.execution.guidance import WORDS, Guidance
 from tercel.execution.intent import WIDTH, Intents, View
 from tercel.execution.task import LATENCIES, Task
@@ -187,7 +187,11 @@ class Episodes:
             raise ConfigError(
                 "markets that look back", self.source.name, "make Episodes(..., looks_back=True)"
             )
-        self._teller = None if forecaster is None else forecaster.teller(self.source.name)
+        self._teller = None
+        if forecaster is not None:
+            measured = self.source.waiting
+            waiting = 0.0 if measured is None or forecaster is spread_alone() else measured.value
+            self._teller = forecaster.teller(self.source.name, waiting)
         self._outlook = None if forecaster is None else np.zeros((self.n, c.OUTLOOK), np.int64)
         self._tell()
 

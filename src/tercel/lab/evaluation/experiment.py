@@ -1,8 +1,8 @@
 """Paired experiments: the same episodes for every strategy, their twins, and what each decision saw."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
+from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
 from typing import Final
 
 import numpy as np
@@ -11,7 +11,7 @@ from tercel.core.arrays import AnyArray, Bools, Floats, Indices, Ints
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution import columns as c
 from tercel.execution import step as kernels
-from tercel.execution.costs import BPS, Costs
+from tercel.execution.costs import Costs
 from tercel.execution.features import features_of
 from tercel.execution.intent import empty
 from tercel.execution.market import Market
@@ -23,7 +23,14 @@ from tercel.execution.strategy import Strategy, forecaster_of, gap_of
 from tercel.execution.task import Task
 from tercel.lab.evaluation.adaptability import Decisions
 from tercel.lab.evaluation.backgrounds import Backgrounds
-from tercel.lab.evaluation.episodes import Episodes, Plan, seeded_plan, sides_of, streams_plan
+from tercel.lab.evaluation.episodes import (
+    Episodes,
+    Plan,
+    Sampler,
+    seeded_plan,
+    sides_of,
+    streams_plan,
+)
 from tercel.market.flow import Preset, load
 from tercel.market.impact.law import ImpactLaw
 from tercel.market.impact.pilot import law_for
@@ -264,10 +271,13 @@ USUAL: Final = 0.4
 """Of half a spread: about what it pays in the names that were looked at."""
 USUAL_DAYS: Final = 6
 """Days, or other clusters, that this counts for: a name's own days scatter by half of it."""
+WAITING_SEED: Final = 1_800_000_000
 WAITING_EPISODES: Final = 512
+"""Training episodes on which it is measured."""
 
 
-def waiting_of(source: Source, task: Task, plan: Plan) -> float:
+@dataclass(frozen=True, eq=False)
+class Waiting:
     """What `guarded` pays, own impact left out, over half the spread as `twap_take` pays it; at least a hundredth.
 
     Their difference is told far better than either cost: prices move for both.
@@ -276,15 +286,34 @@ def waiting_of(source: Source, task: Task, plan: Plan) -> float:
     ----------
     source : Source
     task : Task
-    plan : Plan
-        Training episodes.
+    sampler : Sampler
+        Of training episodes.
     """
-    quiet = with_impact(source, None)
-    rests, takes = run_strategies(quiet, task, plan, [Guarded(), TwapTake()], run_out=False)
-    bps = [BPS * one.shortfall / one.denominator for one in (rests, takes)]
-    spread = float((BPS * (takes.spread + takes.walk) / takes.denominator).mean())
-    own, days = 1.0 - float((bps[1] - bps[0]).mean()) / spread, len(np.unique(plan.cluster))
-    return max((days * own + USUAL_DAYS * USUAL) / (days + USUAL_DAYS), 0.01)
+
+    source: Source
+    task: Task
+    sampler: Sampler
+
+    @cached_property
+    def value(self) -> float:
+        """Measured when it is first asked for."""
+        plan = self.sampler(WAITING_SEED, 0, WAITING_EPISODES)
+        rests, takes = run_strategies(
+            with_impact(self.source, None),
+            self.task,
+            plan,
+            [Guarded(), TwapTake()],
+            run_out=False,
+        )
+        saved = takes.shortfall / takes.denominator - rests.shortfall / rests.denominator
+        spread = (takes.spread + takes.walk) / takes.denominator
+        own, days = 1.0 - saved.mean() / spread.mean(), len(np.unique(plan.cluster))
+        return max(float((days * own + USUAL_DAYS * USUAL) / (days + USUAL_DAYS)), 0.01)
+
+
+def waits(source: Source, task: Task, sampler: Sampler) -> Source:
+    """The same market, in which strategies that hear a forecast are told what waiting costs."""
+    return replace(source, waiting=Waiting(source, task, sampler))
 
 
 # -- settled --------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import partial
 
 import numpy as np
 
@@ -16,13 +16,7 @@ from tercel.execution.market import in_words as venue_words
 from tercel.execution.strategies import MarketEstimates
 from tercel.execution.task import Task, size_in_words
 from tercel.lab.evaluation.episodes import Plan, Sampler, bank_sampler, seeded_plan, sides_of
-from tercel.lab.evaluation.experiment import (
-    PILOT_EPISODES,
-    WAITING_EPISODES,
-    pilot,
-    settled,
-    waiting_of,
-)
+from tercel.lab.evaluation.experiment import PILOT_EPISODES, pilot, settled, waits
 from tercel.lab.evaluation.orders import Order, placed
 from tercel.lab.evaluation.settings import EPISODES, MarketTask
 from tercel.lab.evaluation.windows import NO_HOURS, Hours, orders_plan, tape_plan, tape_sampler
@@ -45,8 +39,6 @@ OTHER_HOURS = "other hours"
 """How a span of training ends where orders at times of their own are judged."""
 TRAINING_STEP_NS = 60 * 10**9
 """Distance of the arrivals that training draws from."""
-WAITING_SEED = 1_800_000_000
-"""Of the training episodes on which the cost of waiting is measured."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,11 +78,6 @@ class JobMarket:
     facts: dict[str, object]
     task: Task = field(default_factory=Task)
 
-    @cached_property
-    def waiting(self) -> float:
-        """What an order that rests pays on training episodes, over half the spread (`experiment.waiting_of`)."""
-        return waiting_of(self.training, self.task, self.sampler(WAITING_SEED, 0, WAITING_EPISODES))
-
 
 def looked_up(market: Market) -> dict[str, Market]:
     """The markets of one symbol in a market, by name, once everything is looked up that it names.
@@ -128,11 +115,13 @@ def build_market(
     compile_ahead(*kernels.needed(model))
     market = (_on_tape if settings.market.on_tape else _simulated)(settings, seed, episodes, quick)
     task = settings.task
+    training = replace(market.training, fees=settings.market.fees)
+    training = waits(training, task, market.sampler)
     return replace(
         market,
         task=task,
-        training=replace(market.training, fees=settings.market.fees),
-        judged=replace(market.judged, fees=settings.market.fees),
+        training=training,
+        judged=replace(market.judged, fees=settings.market.fees, waiting=training.waiting),
         notes=(
             *market.notes,
             *impact_in_words(market.judged),

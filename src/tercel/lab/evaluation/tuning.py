@@ -18,7 +18,7 @@ from tercel.core.stats import clustered_se
 from tercel.execution.costs import Costs, attribute
 from tercel.execution.strategies import TUNABLE, MarketEstimates, tuned_values, wrap
 from tercel.execution.strategies.vector import Tunable
-from tercel.execution.strategy import Strategy, gap_of
+from tercel.execution.strategy import Strategy, forecaster_of, gap_of
 from tercel.execution.task import Task
 from tercel.lab.evaluation.backgrounds import Backgrounds
 from tercel.lab.evaluation.cma import CmaEs
@@ -207,6 +207,7 @@ def side_by_side(
         episodes.restore(tuple(np.concatenate([array] * copies) for array in warm))
         strategy = candidates(some)
         episodes.pace(gap_of(strategy))
+        episodes.foresee(forecaster_of(strategy))
         while episodes.working.any():
             decisions += int(episodes.working.sum())
             episodes.step(strategy.decide(episodes.view))

@@ -4,7 +4,7 @@ A world is the pair of arrays of one market at one moment. Episodes copy one and
 """
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -25,6 +25,13 @@ NO_TAPE = lockstep.NO_TAPE
 
 Impact = ImpactLaw | Literal["none"] | None
 """A law, none, or (None) that of the preset's card."""
+
+
+class Measured(Protocol):
+    """A figure that is measured when it is first asked for."""
+
+    @property
+    def value(self) -> float: ...
 
 
 @dataclass(frozen=True)
@@ -53,6 +60,8 @@ class Source:
         What the venue asks of own fills.
     impact : ImpactLaw, optional
         What own trades do to prices beyond the lots that they take; its words are in `flow` (`with_impact`).
+    waiting : Measured, optional
+        What an order that rests pays here over half the spread, on episodes that nobody is judged on (`View.waiting`).
     """
 
     name: str
@@ -66,6 +75,7 @@ class Source:
     regimes: tuple[str, ...] = ()
     fees: Fees = NO_FEES
     impact: ImpactLaw | None = None
+    waiting: Measured | None = None
 
     @property
     def answers(self) -> bool:

@@ -142,12 +142,8 @@ class Candidate:
 
     def _whole(self, market: JobMarket) -> Strategy:
         if self.learned:
-            policy = policy_strategy(
-                Path(self.folder), self.key.split("+")[0] if self.wrappers else self.key, self._eyes
-            )
-            if policy.goes_by_costs:
-                policy = replace(policy, waiting=market.waiting)
-            made = wrap(policy, self.wrappers)
+            shown = self.key.split("+")[0] if self.wrappers else self.key
+            made = wrap(policy_strategy(Path(self.folder), shown, self._eyes), self.wrappers)
             return handing_over(made, self.card.limits, market)
         if self.own is None:
             return build(self._written, market.estimates)

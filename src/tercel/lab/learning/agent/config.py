@@ -213,10 +213,12 @@ class PolicySection(_Section):
     """Of `residual`: how far an action of 1 moves the logarithm of a weight."""
     grains: bool | None = None
     """Of `residual`: what rests changes by whole grains of the order alone."""
+    slices: float | None = Field(default=None, gt=0)
+    """Of `costs`: slices of the order that are taken at once."""
     guard: tuple[float, float] | None = None
     """Shares of the order, [late, resume]: behind by more than `late`, it is brought back to `resume` by taking."""
     flow: str = ""
-    """A forecaster of the next seconds, by name or folder, that what is learned here listens to (`strategies.flow`)."""
+    """A forecaster of the next seconds, by name or folder: what the actions `costs` go by."""
     events: bool = False
     """Whether what is learned decides on the clock of events. It learns on the schedule, told of no forecast."""
     observation: str = OBSERVATION

@@ -11,7 +11,7 @@ from tercel.core.errors import ConfigError
 from tercel.execution.costs import BPS, attribute
 from tercel.execution.observation import observer
 from tercel.execution.strategies import build
-from tercel.execution.strategy import Strategy
+from tercel.execution.strategy import Strategy, forecaster_of, gap_of
 from tercel.lab.evaluation.episodes import Episodes, Plan, sides_of
 from tercel.lab.evaluation.tuning import side_by_side
 from tercel.lab.learning.agent.config import AgentConfig, LearnerSection
@@ -53,7 +53,7 @@ class TrainingArena:
         self.markets = markets
         self.units = tuple(units)
         self.entries = observer(eyes_of(config), config.policy.stack).entries
-        self.action_size = actions_of(config).size
+        self.labels = actions_of(config).labels
         shares = [1.0] * len(markets) if config.on_tape else config.market.shares
         self.weights = np.array(shares) / sum(shares)
         self.ranges = config.task.ranges
@@ -63,8 +63,10 @@ class TrainingArena:
         seen = []
         for market in self.markets:
             running, plan = self._markets(market, episodes), self._plan(market, seed, 0, episodes)
-            running.start(plan)
             strategy = strategy_of(self.config, repeated(policy, len(plan)))
+            running.start(plan)
+            running.pace(gap_of(strategy))
+            running.foresee(forecaster_of(strategy))
             while running.working.any():
                 obs = strategy.observe(running.view)
                 seen.append(obs[running.working])
@@ -105,7 +107,8 @@ class TrainingArena:
         )
 
     def _markets(self, market: TrainingMarket, n: int) -> Episodes:
-        running = Episodes(market.training, market.task, n, run_out=False)
+        looks_back = bool(self.config.policy.flow)
+        running = Episodes(market.training, market.task, n, run_out=False, looks_back=looks_back)
         if self.ranges is not None:
             running.vary(*self.ranges.worlds(market.task, len(market.training.worlds_k)))
         return running

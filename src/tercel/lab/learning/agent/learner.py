@@ -204,14 +204,14 @@ def _check_evolution(config: AgentConfig) -> None:
     reward, wants = config.reward, RewardSection(unit=config.reward.unit)
     others = {
         f"policy.actions {config.policy.actions!r}": config.policy.actions
-        not in ("levers", "residual"),
+        not in ("levers", "residual", "costs"),
         f"a section [reward] with {reward.model_dump(exclude_defaults=True)}": reward != wants,
         f"learner.shards {config.learner.shards}": config.learner.shards > 0,
         f"task.grow_frames {config.task.grow_frames}": config.task.grow_frames > 0,
     }
     _refuse_first(
         others,
-        "actions of levers or residual, the plain reward and one process, for learner.algo 'es'",
+        "actions of levers, residual or costs, the plain reward and one process, for learner.algo 'es'",
         "leave it out, or train with ppo",
     )
 

@@ -15,7 +15,7 @@ from tercel.execution.observation import looks_back
 from tercel.execution.strategy import Strategy
 from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Plan, Sampler, bank_sampler, seeded_plan
-from tercel.lab.evaluation.experiment import run_strategies
+from tercel.lab.evaluation.experiment import run_strategies, waits
 from tercel.lab.evaluation.market import (
     OTHER_HOURS,
     TRAINING_STEP_NS,
@@ -94,14 +94,20 @@ def markets_of(config: AgentConfig) -> list[TrainingMarket]:
     ConfigError
         Unknown presets, regimes or days.
     """
-    if config.on_tape:
-        return [_on_tape(config)]
     section = config.market
     stakes = (section.regime_stakes or (1.0,) * len(section.laws)) * len(section.presets)
-    pairs = zip(section.markets, stakes, strict=True)
+    found = (
+        [_on_tape(config)]
+        if config.on_tape
+        else [
+            (_resampled if market.on_tape else _simulated)(config, market, stake)
+            for market, stake in zip(section.markets, stakes, strict=True)
+        ]
+    )
+    measured = [waits(one.training, one.task, one.sampler) for one in found]
     return [
-        (_resampled if market.on_tape else _simulated)(config, market, stake)
-        for market, stake in pairs
+        replace(one, training=source, validation=replace(one.validation, waiting=source.waiting))
+        for one, source in zip(found, measured, strict=True)
     ]
 
 

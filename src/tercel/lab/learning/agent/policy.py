@@ -1,18 +1,17 @@
 """Policy section of a configuration: actions, the rule beside it, a policy with its eyes and hands."""
 
-from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
 from tercel.core.errors import ConfigError
 from tercel.execution.action_sets import ActionSet, action_set
-from tercel.execution.observation import ObservationFunction, is_own_name
+from tercel.execution.observation import COSTS, ObservationFunction, is_own_name
 from tercel.execution.policies.policy import PolicyPort
 from tercel.execution.policies.strategy import PolicyStrategy
 from tercel.execution.strategies import TUNABLE, build
 from tercel.execution.strategies.baselines import Peg, PegTouch
-from tercel.execution.strategies.flow import shipped_thresholds
+from tercel.execution.strategies.guarded import Guarded
 from tercel.execution.strategies.tuned import tuned_parameters
 from tercel.execution.strategy import Strategy
 from tercel.execution.user_strategy import located
@@ -93,9 +92,11 @@ def action_parameters(config: AgentConfig) -> dict[str, Any]:
     section = config.policy
     behind: dict[str, Any] = {"guard": list(section.guard)} if section.guard else {}
     if section.flow:
-        behind["flow"] = {"model": section.flow, **asdict(shipped_thresholds())}
+        behind["flow"] = {"model": section.flow}
     if section.events:
         behind["events"] = True
+    if section.actions == COSTS:
+        return behind if section.slices is None else {"slices": section.slices, **behind}
     if section.actions not in BASED:
         return behind
     values: dict[str, float] = dict(section.parameters)
@@ -121,7 +122,8 @@ def actions_of(config: AgentConfig) -> ActionSet:
 def rule_of(config: AgentConfig) -> Strategy:
     """The written strategy that stands beside the policy: `validation.rule`, else its base, else peg_behind."""
     parameters = action_parameters(config)
-    name = config.validation.rule or parameters.get("base", "peg_behind")
+    usual = Guarded.name if config.policy.actions == COSTS else "peg_behind"
+    name = config.validation.rule or parameters.get("base", usual)
     return build(name, None, parameters["parameters"] if name == parameters.get("base") else None)
 
 

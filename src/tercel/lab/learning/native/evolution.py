@@ -10,8 +10,8 @@ linear policies is competitive for reinforcement learning").
 Observations are centred and scaled by what the base shows on the first episodes, and cut at `clip` widths.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -51,6 +51,9 @@ class EvolutionSettings:
         and goes half as far in a market where nobody trained.
     anneal_frames : int
         Frames over which steps become shorter.
+    start : mapping
+        Action -> entry, or ``constant`` -> weight: where the search begins, on observations as they are; none: zeros, on
+        observations centred and scaled by what the base shows.
 
     Raises
     ------
@@ -68,6 +71,7 @@ class EvolutionSettings:
     clip: float = 3.0
     keep: float = 1.0
     anneal_frames: int = 1_000_000
+    start: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, least in (("population", 4), ("episodes", 2), ("anneal_frames", 1)):
@@ -125,7 +129,7 @@ class Comparing(Protocol):
     """Where candidates are compared."""
 
     entries: tuple[str, ...]
-    action_size: int
+    labels: tuple[str, ...]
 
     def observed(self, policy: Population, seed: int, episodes: int) -> Float32:
         """What a policy of one row sees on the first episodes, float32 (n, D)."""
@@ -162,11 +166,17 @@ class Evolution:
         self.seen = np.array([arena.entries.index(name) for name in chosen])
         self.mean = np.zeros(len(arena.entries))
         self.scale = np.ones(len(arena.entries))
-        shape = arena.action_size, 1 + len(chosen)
-        steps = np.full(shape, settings.step)
+        shape = len(arena.labels), 1 + len(chosen)
+        steps, self.start = np.full(shape, settings.step), np.zeros(shape)
         steps[:, 0] *= 2
+        columns = ("constant", *chosen)
+        for action, weights in settings.start.items():
+            check_known(action, arena.labels, said=f"action {action!r} of learner.start")
+            for name, weight in weights.items():
+                check_known(name, columns, said=f"entry {name!r} of learner.start")
+                self.start[arena.labels.index(action), columns.index(name)] = weight
         self.search = CmaEs(
-            np.zeros(steps.size),
+            self.start.ravel(),
             steps.ravel(),
             np.random.default_rng((seed, 2)),
             settings.population,
@@ -174,6 +184,8 @@ class Evolution:
         )
         self._shape = shape
         self._frames = 0
+        if settings.start:
+            return
         obs = arena.observed(self._row(self.search.mean), seed, settings.episodes)
         spread = obs.std(axis=0, dtype=np.float64)
         self.mean = obs.mean(axis=0, dtype=np.float64)
@@ -212,7 +224,8 @@ class Evolution:
 
     def policy(self) -> MlpPolicy:
         """The middle of the search, or as much of it as is kept, as a network of one layer."""
-        table = self.settings.keep * self.search.mean.reshape(self._shape)
+        found = self.search.mean.reshape(self._shape)
+        table = self.start + self.settings.keep * (found - self.start)
         weight = np.zeros((len(self.mean), self._shape[0]), np.float32)
         weight[self.seen] = table[:, 1:].T
         mean, scale = self.mean.astype(np.float32), self.scale.astype(np.float32)
