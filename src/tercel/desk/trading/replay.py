@@ -112,8 +112,11 @@ def _seen(entry: Entry) -> dict[str, dict[str, Any]]:
     """The private and the public row, and the observation of a policy."""
     arrays = unpack(entry.blob)
     tables: dict[str, dict[str, Any]] = {}
-    orders = c.X_NAMES[: c.UNDERCUT]  # what a bound draws is of replay, and not in older journals
-    for title, key, names in (("its own orders", "x", orders), ("the market", "m", c.M_NAMES)):
+    for title, key, names in (
+        # what a bound draws is of replay, and not in older journals
+        ("its own orders", "x", c.X_NAMES[: c.UNDERCUT]),
+        ("the market", "m", c.M_NAMES),
+    ):
         if key in arrays:
             rows = zip(names, arrays[key].ravel().tolist(), strict=False)
             tables[title] = dict(_shown(name, value) for name, value in rows)

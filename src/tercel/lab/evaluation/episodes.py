@@ -203,9 +203,10 @@ class Episodes:
         if self._teller is not None and self._outlook is not None:
             self._teller.tell(self.books, self.states, self._outlook)
             if self._elsewhere is not None:
-                looks, k = len(self._elsewhere), self.states
-                at = (k[:, sim.NOW] - k[:, sim.START_NS]) * looks // k[:, sim.HORIZON_NS]
-                told = self._elsewhere[np.clip(at, 0, looks - 1), np.arange(self.n)]
+                looks = len(self._elsewhere)
+                passed = self.states[:, sim.NOW] - self.states[:, sim.START_NS]
+                at = np.clip(passed * looks // self.states[:, sim.HORIZON_NS], 0, looks - 1)
+                told = self._elsewhere[at, np.arange(self.n)]
                 self._outlook[:, c.FORECAST_10 :] = told[:, c.FORECAST_10 :]
 
     @property

@@ -70,8 +70,8 @@ def outlooks(source: Source, task: Task, plan: Plan, forecaster: Forecaster) -> 
     episodes = Episodes(source, watching, len(plan), looks_back=True)
     episodes.start(plan)
     episodes.foresee(forecaster)
-    told, nothing = np.zeros((looks, len(plan), c.OUTLOOK), np.int64), empty(len(plan))
+    told = np.zeros((looks, len(plan), c.OUTLOOK), np.int64)
     for look in range(looks):
         told[look] = episodes.view.told
-        episodes.step(nothing)
+        episodes.step(empty(len(plan)))
     return told

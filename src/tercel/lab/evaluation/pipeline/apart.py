@@ -82,7 +82,8 @@ def what_was_learned_saves(
     found = run_jobs(
         {LEARNED: (judged.scenario, everyone, False)}, out, "what was learned", elsewhere, here
     )[LEARNED]
-    lacking, rng = _kept(found, judged), np.random.default_rng(SEED)
+    lacking = _kept(found, judged)
+    rng = np.random.default_rng(SEED)
     return {
         name: _saved(
             {one.key: lacking[one.key] for one in row},
