@@ -113,12 +113,11 @@ def _seen(entry: Entry) -> dict[str, dict[str, Any]]:
     arrays = unpack(entry.blob)
     tables: dict[str, dict[str, Any]] = {}
     for title, key, names in (
-        # what a bound draws is of replay, and not in older journals
         ("its own orders", "x", c.X_NAMES[: c.UNDERCUT]),
         ("the market", "m", c.M_NAMES),
     ):
         if key in arrays:
-            rows = zip(names, arrays[key].ravel().tolist(), strict=False)
+            rows = zip(names, arrays[key].ravel().tolist(), strict=True)
             tables[title] = dict(_shown(name, value) for name, value in rows)
     if "outlook" in arrays:
         tables["what the forecaster said, bps"] = _outlook(arrays["outlook"].ravel().tolist())
