@@ -537,9 +537,13 @@ def test_a_policy_is_taken_apart_on_the_same_episodes(tmp_path: Path) -> None:
         found["apart"],
         {name: row["is_bps"]["mean"] for name, row in found["strategies"].items()},
     )
-    assert list(apart) == ["network", "forecast", "guard", "clock", "learned"]
+    learned = ["learned", "placebo", "learned_less_placebo"]
+    assert list(apart) == ["network", "forecast", "guard", "clock", *learned]
     for part in apart:
         assert set(apart[part]) == {"mean", "ci_low", "ci_high"}
+    saves, placebo, less = (apart[part]["mean"] for part in learned)
+    assert less == pytest.approx(saves - placebo, abs=1e-9)
+    assert placebo != 0 != less
     plain = tercel(
         "evaluate",
         "--against",

@@ -107,9 +107,11 @@ def strategy_of(name: str) -> Strategy:
 # -- markets ----------------------------------------------------------------------------------------------------------
 
 
-def recorded_tape(seed: int, halts: bool = True, levels: int = 0) -> Source:
+def recorded_tape(
+    seed: int, halts: bool = True, levels: int = 0, preset: str = "csco-santa-fe"
+) -> Source:
     """A replay market made from a simulated one's public record, with halts, hidden trades and a feed of few levels."""
-    source = reactive(load("csco-santa-fe"), settle_s=600.0)
+    source = reactive(load(preset), settle_s=600.0)
     k = sim.extend(source.worlds_k[0], 0, ROWS)
     b = source.worlds_b[0].copy()
     first = b.copy()

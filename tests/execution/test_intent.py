@@ -32,6 +32,8 @@ def test_view_reads_every_column_by_name() -> None:
     for name, unit in scaled.items():
         read = name + "_bps" if name.startswith("alpha") else name
         assert getattr(view, read)[0] == numbers.pop(name) / unit, name
+    side, undercut, touch = numbers["side"], numbers["undercut"], numbers.pop("touch")
+    assert view.touch[0] == touch + side * undercut, "with the orders that a bound drew"
     for name, number in numbers.items():
         if not name[-1].isdigit() or name in ("qty0", "mid2", "arrival_mid2"):
             assert getattr(view, name)[0] == (True if name == "halted" else number), name

@@ -114,7 +114,7 @@ class EvaluatePolicies(JudgedOptions, JsonRequest):
         bool,
         typer.Option(
             "--apart",
-            help="What each part of the policy (or family) is worth: the same without it.",
+            help="What each part of the policy (or family) is worth: the same without it, and what listens on a placebo.",
         ),
     ] = False
     ray: Ray = None

@@ -255,7 +255,7 @@ class View:
     @property
     def touch(self) -> Ints:
         """Best public price on the own side, ticks; in replay with the orders that a bound drew."""
-        return np.asarray(self.m[:, c.TOUCH] + self.side * self.undercut)
+        return np.asarray(self.m[:, c.TOUCH] + self.x[:, c.SIDE] * self.x[:, c.UNDERCUT])
 
     far = _Market(c.FAR, "Best public price on the far side, ticks.")
 

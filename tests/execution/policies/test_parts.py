@@ -62,7 +62,7 @@ def test_the_shipped_agent_without_its_guard_is_the_card_without_it() -> None:
 def test_a_network_without_a_rule_behind_it_cannot_be_switched_off() -> None:
     found = {part: without(policy_strategy(PPO), part) for part in PARTS}
     assert found["guard"] is None
-    assert found["forecast"] is found["clock"] is None
+    assert found["forecast"] is found["clock"] is found["placebo"] is None
     assert (found["network"] is None) == (found["learned"] is None)
 
 
@@ -115,7 +115,7 @@ def test_an_agent_that_listens_has_all_parts_and_keeps_its_forecaster_on_the_sch
     whole = wrap(shipped(), ["flow", "events"])
     named = {part: without(whole, part) for part in PARTS}
     assert all(one is not None for one in named.values())
-    for part in ("network", "guard", "clock"):
+    for part in ("network", "guard", "clock", "placebo"):
         told_by = forecaster_of(named[part])
         assert told_by is not None
         assert told_by.id == shipped_forecaster().id

@@ -106,9 +106,16 @@ def _audit_levels(b: Packed, levels: dict[Level, list[tuple[int, int, int]]]) ->
     assert b[lay.BEST_BID] < b[lay.BEST_ASK], "crossed"
 
 
+def is_drawn(b: Packed, k: Longs, slot: int) -> bool:
+    """Whether a slot is that of an order which the bound `undercut` drew."""
+    return bool(k[sim.UNDERCUT] and 0 <= b[lay.ORDERS] - 1 - slot < sim.RIVAL_SLOTS)
+
+
 def _audit_touch(k: Longs, b: Packed, levels: dict[Level, list[tuple[int, int, int]]]) -> None:
     public = [
-        level for level, queue in levels.items() if any(not is_own(b, slot) for _, slot, _ in queue)
+        level
+        for level, queue in levels.items()
+        if any(not is_own(b, slot) and not is_drawn(b, k, slot) for _, slot, _ in queue)
     ]
     bid = max((p for s, p in public if s > 0), default=NO_BID)
     ask = min((p for s, p in public if s < 0), default=NO_ASK)

@@ -12,8 +12,10 @@ from tests.market.simulator.test_replay_rules import Replay
 
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.book import layout as lay
+from tercel.market.book.ladder import public_depth
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator import undercut as u
+from tercel.market.simulator.account import better_drawn
 from tercel.market.simulator.bounds import packed, table_of, tables
 from tercel.market.simulator.engine import advance
 from tercel.market.tape.schema import ADD, CLEAR, DELETE, EXECUTE
@@ -28,7 +30,7 @@ def words(
     sizes, draws = np.ones(u.SIZES), np.ones(u.DRAWS)
     rates = np.full(u.ROOMS * u.AGES, rate)
     return np.concatenate(
-        ([0.0], [usual], rates, sizes, step * draws, lots * draws, life_s * draws)
+        (np.zeros(sim.FLOW_HEAD), [usual], rates, sizes, step * draws, lots * draws, life_s * draws)
     )
 
 
@@ -38,7 +40,7 @@ class Undercut(Replay):
     def __init__(self, rows, flow, side=1, seed=1, **more):
         super().__init__(rows, side, **more)
         self.flow = flow
-        self.k[sim.UNDERCUT], self.k[sim.THEIRS] = 1, 1
+        self.k[sim.UNDERCUT], self.k[sim.THEIRS] = sim.FLOW_HEAD, 1
         u.begin_undercut(self.k, seed, 0)
 
     def run_to(self, ns):
@@ -83,7 +85,9 @@ def test_an_undercutting_order_is_one_of_the_book(side):
     m.run_to(2 * S)
     assert m.rivals() == [(1000 + 6 * side, 5)], "one tick better, as large as usual"
     assert public_lots(m.b)[side, 1000 + 6 * side] == 5
-    assert m.k[sim.PUBLIC_BID if side > 0 else sim.PUBLIC_ASK] == 1000 + 6 * side, "the touch moves"
+    near = m.k[sim.PUBLIC_BID if side > 0 else sim.PUBLIC_ASK]
+    assert near == 1000, "the tape's touch is what everybody reads"
+    assert better_drawn(m.b, m.k) == 6, "and how much better it stands is told beside it"
     assert m.own() == {own: (1000 + 5 * side, 3, 0)}
     audit(m.b, m.k)
     m.new(1000 + 7 * side, 2)  # undercuts it in turn, and is undercut again
@@ -113,6 +117,20 @@ def test_an_order_that_crosses_trades_with_it_first(side):
     m.run_to(3 * S)
     assert [(f[1], f[3]) for f in m.fills()] == [(own, 2)]
     assert public_lots(m.b).get((-side, 1000 + 5 * side), 0) == 0
+    audit(m.b, m.k)
+
+
+@pytest.mark.parametrize("lots", [3, 7])
+def test_what_crosses_it_alone_stands_on_the_tape_and_it_goes(side, lots):
+    m = Undercut([*book(side), (3 * S, ADD, 2, -side, 1000 + 6 * side, lots)], words(5.0), side)
+    m.run_to(1)
+    m.new(1000 + 5 * side, 30)
+    m.run_to(3 * S - 1)
+    assert m.rivals() == [(1000 + 6 * side, 5)]
+    m.run_to(3 * S)
+    assert m.rivals() == []
+    assert public_lots(m.b)[-side, 1000 + 6 * side] == lots
+    assert m.fills() == []
     audit(m.b, m.k)
 
 
@@ -193,6 +211,64 @@ def test_it_never_fills_more_than_the_strict_bound(seed, messages, side, inside,
     under = filled_by(seed, messages, side, inside, words(rate, life_s=3.0))
     assert len(strict) == len(under)
     assert all(a <= b for a, b in zip(under, strict, strict=True))
+
+
+COUNTED = [sim.EVENTS, sim.BOUGHT, sim.SOLD, sim.OFI, sim.VARIANCE, sim.MID2, sim.HIDDEN_LOTS]
+COUNTED += [sim.PUBLIC_BID, sim.PUBLIC_ASK, sim.LAST_BID, sim.LAST_ASK]
+
+
+def counted(m):
+    """What is counted of a market: its tallies, prices, and five levels of either side."""
+    depth = np.zeros((2, 5), np.int64)
+    for row, side in enumerate((1, -1)):
+        touch = int(m.k[sim.PUBLIC_BID if side > 0 else sim.PUBLIC_ASK])
+        public_depth(m.b, side, touch, depth[row], 0, 5)
+    return m.k[COUNTED].tolist(), depth.tolist()
+
+
+def drawn_against(seed, messages, side, inside, rate):
+    """What is counted, second by second, of a tape with an own order inside the spread that is undercut, and of the
+    tape alone, until the tape would trade with that order; and in how many seconds a drawn order stood."""
+    rows = stretched(RandomTape(random.Random(seed), messages, 0).rows, S)
+    alone, m = Replay(rows, side), Undercut(rows, words(rate, life_s=3.0), side, seed=seed)
+    start, stop = rows[-1][0] // 4 + 1, rows[-1][0]
+    for one in (alone, m):
+        one.run_to(start)
+    near, far = (int(m.k[at]) for at in (sim.PUBLIC_BID, sim.PUBLIC_ASK)[::side])
+    if not 0 < near < 10**6 or not 0 < far < 10**6 or (far - near) * side < 3:
+        return [], [], 0
+    price = near + side * min(inside, (far - near) * side - 2)
+    m.new(price, 8)
+    for ns, kind, _, of, at, _ in rows:
+        if ns >= start and kind == ADD and of == -side and (price - at) * side >= 0:
+            stop = ns - 1
+            break
+    mine, tape, stood = [], [], 0
+    for ns in range(start + 1, stop, S):
+        for one, seen in ((alone, tape), (m, mine)):
+            one.run_to(ns)
+            seen.append(counted(one))
+        stood += bool(m.rivals())
+    audit(m.b, m.k)
+    return mine, tape, stood
+
+
+@given(
+    st.integers(0, 2**32),
+    st.integers(20, 90),
+    st.sampled_from([1, -1]),
+    st.integers(0, 3),
+    st.floats(0.1, 20.0),
+)
+def test_nothing_that_is_counted_has_it(seed, messages, side, inside, rate):
+    mine, tape, _ = drawn_against(seed, messages, side, inside, rate)
+    assert mine == tape
+
+
+def test_nothing_that_is_counted_has_it_where_it_stands_often():
+    found = [drawn_against(seed, 80, side, 1, 20.0) for seed in range(40) for side in (1, -1)]
+    assert sum(stood for *_, stood in found) > 50
+    assert all(mine == tape for mine, tape, _ in found)
 
 
 @pytest.mark.parametrize("seed", range(6))

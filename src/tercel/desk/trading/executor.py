@@ -44,6 +44,7 @@ from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.blobs import pack
 from tercel.desk.trading.state import Act, ReasonScope, Sender, StateReason, TradingStates, permits
 from tercel.desk.trading.strategies import refuse_broken_weights
+from tercel.execution import columns as c
 from tercel.execution.accounts import costs_of, fills_of
 from tercel.execution.costs import Costs
 from tercel.execution.driver import Driver
@@ -202,7 +203,9 @@ class ParentExecutor:
         self.seen = self.decisions
         order, view = self.order, self.view
         self.features = features_of(view.x, view.m)
-        arrays: dict[str, Any] = {"x": view.x, "m": view.m, "obs": self.features}
+        # what a bound draws is of replay alone
+        orders = view.x[:, : c.UNDERCUT]
+        arrays: dict[str, Any] = {"x": orders, "m": view.m, "obs": self.features}
         if view.outlook is not None:
             arrays["outlook"] = view.outlook
         arrays["rows"] = self.take_recorded()

@@ -112,7 +112,10 @@ def _seen(entry: Entry) -> dict[str, dict[str, Any]]:
     """The private and the public row, and the observation of a policy."""
     arrays = unpack(entry.blob)
     tables: dict[str, dict[str, Any]] = {}
-    for title, key, names in (("its own orders", "x", c.X_NAMES), ("the market", "m", c.M_NAMES)):
+    for title, key, names in (
+        ("its own orders", "x", c.X_NAMES[: c.UNDERCUT]),
+        ("the market", "m", c.M_NAMES),
+    ):
         if key in arrays:
             rows = zip(names, arrays[key].ravel().tolist(), strict=True)
             tables[title] = dict(_shown(name, value) for name, value in rows)

@@ -237,14 +237,16 @@ def _given(folder: Path, declared: str, eyes: ObservationFunction | None) -> Obs
 # What a part is worth is what the strategy costs without it less what it costs with it, on the same episodes.
 
 NETWORK, FORECAST, GUARD, CLOCK, LEARNED = "network", "forecast", "guard", "clock", "learned"
+PLACEBO: Final = "placebo"
 PARTS: Final[Mapping[str, str]] = {
     NETWORK: "what the network moves of the rule that it starts from",
     FORECAST: "what the forecast moves",
     GUARD: "the guard against late fills",
     CLOCK: "decisions between those of the schedule",
     LEARNED: "network and forecast together",
+    PLACEBO: "the same, told what is forecast of another day at that hour, or of another episode",
 }
-"""Parts by name, and what each is."""
+"""Parts by name, and what each is; what listens is not switched off for its placebo, but told of another market."""
 
 
 @dataclass(frozen=True)
@@ -295,6 +297,15 @@ class Untold(_Same):
         return spread_alone()
 
 
+class ToldElsewhere(_Same):
+    """A strategy that is told what is forecast in other episodes (`lab.evaluation.placebo`), and its own usual spread."""
+
+
+def listens(strategy: Strategy) -> bool:
+    """Whether a strategy is told of forecasts."""
+    return forecaster_of(strategy) not in (None, spread_alone())
+
+
 def without(strategy: Strategy, part: str) -> Strategy | None:
     """`strategy` without a part; None where it has none, or where it cannot be told apart.
 
@@ -319,10 +330,11 @@ def without(strategy: Strategy, part: str) -> Strategy | None:
     if part == LEARNED:
         silent = without(strategy, NETWORK)
         return without(silent or strategy, FORECAST) or silent
+    if part == PLACEBO:
+        return ToldElsewhere(strategy) if listens(strategy) else None
     if part == FORECAST:
         deaf = _without_alpha(strategy)
-        told = forecaster_of(strategy) not in (None, spread_alone())
-        return Untold(deaf or strategy) if told else deaf
+        return Untold(deaf or strategy) if listens(strategy) else deaf
     if isinstance(strategy, Wrapper):
         inner = without(strategy.inner, part)
         return None if inner is None else replace(strategy, inner=inner)  # type: ignore[type-var]

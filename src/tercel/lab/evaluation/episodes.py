@@ -140,6 +140,7 @@ class Episodes:
         self._guidance: Guidance | None = None
         self._teller: Teller | None = None
         self._outlook: Ints | None = None
+        self._elsewhere: Ints | None = None
         self._act: Callable[..., None] = kernels.act_batch
         if threads > 1:
             from numba import set_num_threads
@@ -169,10 +170,16 @@ class Episodes:
         """Set the clock of events of the strategy that decides from now on (`Strategy.gap_ns`), 0: none."""
         self._worlds[:, sim.GAP_NS] = self.states[:, sim.GAP_NS] = gap_ns
 
-    def foresee(self, forecaster: Forecaster | None) -> None:
+    def foresee(self, forecaster: Forecaster | None, elsewhere: Ints | None = None) -> None:
         """Tell the strategy that decides from now on, this decision on, what a forecaster says; None: nothing.
 
         Recalibrated forecasts are those of the symbol that the source is called by.
+
+        Parameters
+        ----------
+        forecaster : Forecaster, optional
+        elsewhere : int64 (looks, n, OUTLOOK), optional
+            What is said in the place of its forecasts, at looks evenly over each horizon (`placebo.outlooks`).
 
         Raises
         ------
@@ -193,11 +200,18 @@ class Episodes:
             waiting = 0.0 if measured is None or forecaster is spread_alone() else measured.value
             self._teller = forecaster.teller(self.source.name, waiting)
         self._outlook = None if forecaster is None else np.zeros((self.n, c.OUTLOOK), np.int64)
+        self._elsewhere = elsewhere
         self._tell()
 
     def _tell(self) -> None:
         if self._teller is not None and self._outlook is not None:
             self._teller.tell(self.books, self.states, self._outlook)
+            if self._elsewhere is not None:
+                looks = len(self._elsewhere)
+                passed = self.states[:, sim.NOW] - self.states[:, sim.START_NS]
+                at = np.clip(passed * looks // self.states[:, sim.HORIZON_NS], 0, looks - 1)
+                told = self._elsewhere[at, np.arange(self.n)]
+                self._outlook[:, c.FORECAST_10 :] = told[:, c.FORECAST_10 :]
 
     @property
     def view(self) -> View:

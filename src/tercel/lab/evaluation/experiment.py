@@ -13,9 +13,11 @@ from tercel.execution import columns as c
 from tercel.execution import step as kernels
 from tercel.execution.costs import Costs
 from tercel.execution.features import features_of
+from tercel.execution.foresight.forecaster import Forecaster
 from tercel.execution.intent import empty
 from tercel.execution.market import Market
 from tercel.execution.policies.policy import CalmObservations
+from tercel.execution.policies.strategy import ToldElsewhere
 from tercel.execution.strategies import MarketEstimates, eta_of_depth
 from tercel.execution.strategies.baselines import TwapTake
 from tercel.execution.strategies.guarded import Guarded
@@ -31,6 +33,7 @@ from tercel.lab.evaluation.episodes import (
     sides_of,
     streams_plan,
 )
+from tercel.lab.evaluation.placebo import outlooks
 from tercel.market.flow import Preset, load
 from tercel.market.impact.law import ImpactLaw
 from tercel.market.impact.pilot import law_for
@@ -169,13 +172,15 @@ def run_strategies(
     stop: Callable[[], bool] = lambda: False,
     recording: Recording | None = None,
     run_out: bool | Bools = True,
+    elsewhere: Plan | None = None,
 ) -> list[Costs]:
     """Costs of several strategies over all episodes of a plan: as :func:`run_strategy` for each, to the byte.
 
     Every market warms up once, and what its public does after that is simulated once; each strategy finds it as it was
     at arrival. Where `stop` says so between two strategies, the rest is left out (of a plan of one batch; otherwise
     everything). Without `run_out` (bool (n,), or one for all) an episode ends with its order: the same costs, but mids
-    on the grid only as far as it went.
+    on the grid only as far as it went. A `ToldElsewhere` is told what is forecast in the episodes of `elsewhere`, one
+    for each of the plan (`placebo.others`).
     """
     parts: list[list[Costs]] = [[] for _ in strategies]
     for number, part in enumerate(batches(plan)):
@@ -189,12 +194,18 @@ def run_strategies(
             run_out if isinstance(run_out, bool) else run_out[first : first + len(part)]
         )
         arrived = episodes.snapshot()
+        told: dict[Forecaster | None, Ints] = {}
         for strategy, done in zip(strategies, parts, strict=True):
             if stop():
                 break
+            forecaster = forecaster_of(strategy)
+            others = elsewhere if isinstance(strategy, ToldElsewhere) else None
+            if others is not None and forecaster is not None and forecaster not in told:
+                met = others.take(slice(first, first + BATCH))
+                told[forecaster] = outlooks(source, task, met, forecaster)
             episodes.restore(arrived)
             episodes.pace(gap_of(strategy))
-            episodes.foresee(forecaster_of(strategy))
+            episodes.foresee(forecaster, None if others is None else told.get(forecaster))
             seen = (
                 _Seen(recording.episodes, task, gap_of(strategy))
                 if recording is not None and number == 0

@@ -147,7 +147,12 @@ def meet(k: Longs, side: int) -> None:
 
 @kernel
 def hit_own(b: Packed, k: Longs, side: int, price: int, lots: int) -> int:
-    """A resting tape order trades with own orders it crosses, and who undercuts them. Returns these lots."""
+    """A resting tape order trades with own orders it crosses, and who undercuts them. Returns the lots that the book
+    does not get.
+
+    Lots that undercutting orders took stay on show, as on the tape, and who is left of these goes; but not while an
+    own order would lock with them.
+    """
     s = state_at(k)
     if first_own(b, -side, price, True) < 0 and first_rival(b, k, -side, price, -1) < 0:
         return 0
@@ -156,6 +161,12 @@ def hit_own(b: Packed, k: Longs, side: int, price: int, lots: int) -> int:
     done = lots - fill_met(b, k, side, price, lots)
     if s.model == sim.REPLAY:
         s.double_lots += s.passive_lots - before
+    if s.rivals > 0 and first_own(b, -side, price, True) < 0:
+        done = s.passive_lots - before
+        rival = first_rival(b, k, -side, price, -1)
+        while rival >= 0:
+            take_rival(b, k, rival, order_at(b, rival).qty)
+            rival = first_rival(b, k, -side, price, -1)
     return done
 
 

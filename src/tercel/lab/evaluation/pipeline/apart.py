@@ -9,17 +9,22 @@ import numpy as np
 from tercel.core.errors import ConfigError
 from tercel.core.report.tables import spelt
 from tercel.core.stats import Estimate
-from tercel.execution.policies.strategy import LEARNED, PARTS
+from tercel.execution.costs import Costs
+from tercel.execution.policies.strategy import LEARNED, PARTS, PLACEBO
 from tercel.lab.evaluation.comparisons import ResampledScores, Scores
 from tercel.lab.evaluation.market import JobMarket
 from tercel.lab.evaluation.pipeline.candidates import Candidate
 from tercel.lab.evaluation.pipeline.families import Participants
 from tercel.lab.evaluation.pipeline.jobs import JobRunner, Results, run_jobs
 from tercel.lab.evaluation.pipeline.scenarios import build_scenario
+from tercel.lab.evaluation.placebo import others
 
 Worth = Mapping[str, Estimate | None]
 """Part -> what it saves, bps; None where the strategy has none."""
 HEADINGS = ("part", "what it is", "saves, bps")
+KNOWS = "learned_less_placebo"
+"""What is learned less its placebo: what strategies save by what forecasts know."""
+SAID = {**PARTS, KNOWS: "what network and forecast save beyond that"}
 SEED = 20_232
 
 
@@ -77,9 +82,16 @@ def what_was_learned_saves(
     found = run_jobs(
         {LEARNED: (judged.scenario, everyone, False)}, out, "what was learned", elsewhere, here
     )[LEARNED]
+    lacking = _kept(found, judged)
     rng = np.random.default_rng(SEED)
     return {
-        name: _saved(rows[name], row, judged, found, rng) if row else None
+        name: _saved(
+            {one.key: lacking[one.key] for one in row},
+            {one.key: judged.costs[one.key] for one in rows[name]},
+            rng,
+        )
+        if row
+        else None
         for name, row in reduced.items()
     }
 
@@ -100,6 +112,9 @@ def taken_apart(
 ) -> Worth:
     """What each part of a strategy, mean over its training seeds, saves in a scenario that was judged.
 
+    What listens to forecasts is told those of other episodes too (`placebo`): the placebo saves so much of a strategy
+    that has nothing learned, and the last row is what is learned less that.
+
     Parameters
     ----------
     members : sequence of Candidate
@@ -111,39 +126,41 @@ def taken_apart(
     elsewhere, here
         As of :func:`run.run_jobs`.
     """
-    market = build_scenario(judged.scenario).market
+    built = build_scenario(judged.scenario)
     members = [one for one in members if one.key in judged.costs]
-    reduced = {part: _lacking(members, part, market) for part in PARTS}
+    reduced = {part: _lacking(members, part, built.market) for part in PARTS}
+    if others(built.plan) is None:
+        reduced[PLACEBO] = []
     work = {part: (judged.scenario, row, False) for part, row in reduced.items() if row}
     found = run_jobs(work, out, "take it apart", elsewhere, here)
     rng = np.random.default_rng(SEED)
-    return {
-        part: _saved(members, reduced[part], judged, found[part], rng) if part in found else None
-        for part in PARTS
+    whole = {one.key: judged.costs[one.key] for one in members}
+    costs = {part: _kept(one, judged) for part, one in found.items()}
+    alone = [part for part in PARTS if part != PLACEBO]
+    worth = {part: _saved(costs[part], whole, rng) if part in costs else None for part in alone}
+    told = costs.get(PLACEBO)
+    return worth | {
+        PLACEBO: None if told is None else _saved(costs[LEARNED], told, rng),
+        KNOWS: None if told is None else _saved(told, whole, rng),
     }
 
 
+def _kept(found: Results, judged: Results) -> dict[str, Costs]:
+    """Costs of the episodes that were judged: of the plan's those in which all orders found room."""
+    if judged.plan_rows is None:
+        return found.costs
+    return {key: one.select(judged.plan_rows) for key, one in found.costs.items()}
+
+
 def _saved(
-    members: Sequence[Candidate],
-    reduced: Sequence[Candidate],
-    judged: Results,
-    without: Results,
-    rng: np.random.Generator,
+    without: Mapping[str, Costs], those: Mapping[str, Costs], rng: np.random.Generator
 ) -> Estimate:
-    """Costs without a part less costs with it, pair by pair, over the episodes in which all orders found room."""
-    rows = (
-        np.arange(len(next(iter(without.costs.values()))))
-        if judged.plan_rows is None
-        else judged.plan_rows
-    )
-    less = {one.key: without.costs[one.key].select(rows) for one in reduced}
-    whole = {one.key: judged.costs[one.key] for one in members}
-    complete = np.logical_and.reduce(
-        [costs.overflow == 0 for costs in (*less.values(), *whole.values())]
-    )
+    """Costs of some less costs of others, pair by pair, over the episodes in which all orders found room."""
+    everyone = {**without, **those}
+    complete = np.logical_and.reduce([costs.overflow == 0 for costs in everyone.values()])
     scores = Scores.of(
-        {key: costs.select(complete) for key, costs in (*less.items(), *whole.items())},
-        {"with": [one.key for one in members], "without": [one.key for one in reduced]},
+        {key: costs.select(complete) for key, costs in everyone.items()},
+        {"with": list(those), "without": list(without)},
     )
     gain = Scores({"gain": scores.bps["without"] - scores.bps["with"]}, scores.cluster)
     return ResampledScores.of(gain, rng).replicates(rng)["gain"].estimate()
@@ -152,6 +169,6 @@ def _saved(
 def rows(worth: Worth) -> list[tuple[str, str, str]]:
     """Rows of the table; see `HEADINGS`."""
     return [
-        (part, PARTS[part], "it has none" if saves is None else spelt(saves, "+"))
+        (part, SAID[part], "it has none" if saves is None else spelt(saves, "+"))
         for part, saves in worth.items()
     ]

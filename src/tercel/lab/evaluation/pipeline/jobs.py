@@ -19,6 +19,7 @@ from tercel.core.files import beside
 from tercel.core.pool import Pool, stopping
 from tercel.core.progress import progress, say
 from tercel.execution.costs import Costs
+from tercel.execution.policies.strategy import ToldElsewhere
 from tercel.execution.strategy import Strategy
 from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation.adaptability import Response, respond
@@ -28,6 +29,7 @@ from tercel.lab.evaluation.experiment import BATCH, Recording, markets_of, run_s
 from tercel.lab.evaluation.pipeline.candidates import Candidate
 from tercel.lab.evaluation.pipeline.leaks import refuse_trained_seeds
 from tercel.lab.evaluation.pipeline.scenarios import BuiltScenario, Scenario, build_scenario
+from tercel.lab.evaluation.placebo import others
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source
 
@@ -317,9 +319,10 @@ def run_job(job: Job, out: Path) -> bool:
     record = RECORDED if job.recorded and job.first == 0 else 0
     recording = Recording(record) if record else None
     run_out = run_to_the_end(job.first, len(plan), len(built.plan)) & job.recorded
-    done = run_strategies(
-        built.source, task, plan, [one for _, one in missing], stopping, recording, run_out
-    )
+    strategies = [one for _, one in missing]
+    told = others(built.plan) if any(isinstance(one, ToldElsewhere) for one in strategies) else None
+    met = None if told is None else told.take(slice(job.first, job.first + BATCH))
+    done = run_strategies(built.source, task, plan, strategies, stopping, recording, run_out, met)
     for (name, strategy), costs in zip(missing, done, strict=False):
         costs.check()
         response = None

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from tercel.core.errors import ConfigError
+from tercel.execution.policies.strategy import PLACEBO
 from tercel.lab.evaluation.experiment import BATCH
 from tercel.lab.evaluation.pipeline.candidates import Candidate
 from tercel.lab.evaluation.pipeline.jobs import Job, JobRunner, is_stored, run_to_the_end, store
@@ -36,7 +37,7 @@ def run_jobs_on(cluster: Cluster, jobs: Sequence[Job], out: Path) -> None:
     """Run the costs that are missing of some jobs on a cluster, strategy by strategy.
 
     What is recorded besides costs (decisions, fills, twins, the bound) is little and is left to this machine, with the
-    first job of its scenario.
+    first job of its scenario; so are placebos, who are told of other episodes.
     """
     for scenario, candidate, missing in _by_strategy(jobs, out):
         built = build_scenario(scenario)
@@ -60,6 +61,7 @@ def _by_strategy(jobs: Sequence[Job], out: Path) -> list[tuple[Scenario, Candida
     found: dict[tuple[Scenario, Candidate], list[Job]] = {}
     for job in jobs:
         for one in job.candidates:
-            if not (job.recorded and job.first == 0) and not is_stored(job, one, out):
+            here = one.lacks == PLACEBO or (job.recorded and job.first == 0)
+            if not here and not is_stored(job, one, out):
                 found.setdefault((job.scenario, one), []).append(job)
     return [(scenario, one, missing) for (scenario, one), missing in found.items()]
