@@ -192,47 +192,18 @@ def orders(
 def flow(
     lake: Lakes,
     symbol: Symbols = "",
-    strategy: Annotated[
-        str,
-        typer.Option(
-            help="Written strategies and packaged policies, with commas.", metavar="NAME[,NAME...]"
-        ),
-    ] = "guarded,default-1",
-    against: Annotated[
-        str,
-        typer.Option(
-            help="Written strategies with generic numbers beside, with commas.",
-            metavar="NAME[,NAME...]",
-        ),
-    ] = "twap_take,twap_repeg,twap_repeg+events,score_rule+events,twap_cross+events,popv+events,peg_touch+events",
     bound: Annotated[
         str, typer.Option(help="Bounds of replay, with commas.", metavar="B[,B...]")
     ] = "strict,undercut",
-    taught: Annotated[
-        Path | None,
-        typer.Option(
-            help="Lake of simulated days that forecasters learn from in the place of tape.",
-            metavar="DIR",
-        ),
-    ] = None,
     seed: Seed = 1,
     as_json: AsJson = False,
 ) -> None:
-    """What hiding on a forecast saves where neither forecaster nor thresholds saw the symbol, beside placebos."""
+    """What the shipped policy saves on a symbol that its forecaster never saw, part by part, beside a placebo."""
     with reported(as_json):
         from studies.tape import flow_command as command
         from tercel.core import listed
 
-        command.run(
-            lake,
-            listed(symbol),
-            listed(strategy),
-            listed(against),
-            listed(bound),
-            seed,
-            as_json,
-            taught,
-        )
+        command.run(lake, listed(symbol), listed(bound), seed, as_json)
 
 
 @app.command()

@@ -9,12 +9,19 @@ from typing import Any, Final
 import numpy as np
 
 from studies.tape import flow
-from studies.tape.flow_command import read_lakes
+from studies.tape.flow_command import judged_of
 from tercel import View
 from tercel.cli import print_json, print_table, say
-from tercel.core import ConfigError
 from tercel.core.report import spelt
-from tercel.execution import AlphaTilt, Intents, OnSeconds, PostureCap, Strategy, Wrapper, against
+from tercel.execution import (
+    AlphaTilt,
+    Intents,
+    OnSeconds,
+    PostureCap,
+    Strategy,
+    Wrapper,
+    half_spread,
+)
 from tercel.execution import columns as c
 from tercel.execution.foresight import Forecaster, heard
 from tercel.execution.strategies import build
@@ -43,7 +50,8 @@ class Hasty(Wrapper):
     def decide(self, view: View) -> Intents:
         """Intents of the inner strategy under a higher urgency."""
         x = view.x.copy()
-        hasty = against(view) > self.hurry
+        half = half_spread(view)
+        hasty = (half > 0) & (view.forecast_30_bps > self.hurry * half)
         x[hasty, c.URGENCY] = np.maximum(x[hasty, c.URGENCY], round(self.urgency * 1e6))
         return self.inner.decide(replace(view, x=x))
 
@@ -66,23 +74,16 @@ def run(
     as_json: bool,
 ) -> None:
     """Print a row a symbol and strategy."""
-    days, homes = read_lakes(lakes, symbols)
-    judged = [one for one in days if len(days[one]) >= flow.LEAST_DAYS]
-    if len(judged) < 2:
-        received = f"{', '.join(judged) or 'none'} of {', '.join(days) or 'none'}"
-        raise ConfigError(
-            f"two symbols of {flow.LEAST_DAYS} days or more", received, "name lakes of more days"
-        )
+    days, homes, judged = judged_of(lakes, symbols)
     rows: list[dict[str, Any]] = []
     with TemporaryDirectory() as kept, steps("judging", len(judged)) as step:
         for symbol in judged:
             others = {name: found for name, found in days.items() if name != symbol}
             model = flow.learned(others, Path(kept) / symbol, seed)
-            dates = [day.date for day in days[symbol] if day.date not in leave_out]
-            grounds = flow.ground(homes[symbol], symbol, bound, dates)
+            market = flow.ground(homes[symbol], symbol, bound, leave_out)
             made = {base: strategies_of(base, model) for base in BASES}
-            scores = grounds.scores(
-                {name: one for each in made.values() for name, one in each.items()}
+            scores = flow.scores_of(
+                market, {name: one for each in made.values() for name, one in each.items()}
             )
             for base, each in made.items():
                 cost = float(scores.mean(base).mean())

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from tercel.execution.strategies.flow import FILE
 from tests.execution.test_identity import ROWS, TASK, commands_of, plan_of, recorded_tape
 
 from benchmarks.arrival import at_arrival
@@ -25,7 +26,6 @@ from tercel.execution.foresight import forecaster as fore
 from tercel.execution.intent import TAKE, Intents, View
 from tercel.execution.probes import view_of
 from tercel.execution.strategies import build
-from tercel.execution.strategies.flow import FILE
 from tercel.execution.strategies.timed import SpreadRule, TakeTimed, slices
 from tercel.execution.strategy import Strategy, forecaster_of, gap_of, hold
 from tercel.execution.task import Latency, Task

@@ -2,6 +2,7 @@ from tercel.execution import columns as columns
 from tercel.execution import intent as intent
 from tercel.execution import policies_packaged as policies_packaged
 from tercel.execution import step as step
+from tercel.execution.actions.costs import half_spread as half_spread
 from tercel.execution.costs import BPS as BPS
 from tercel.execution.costs import Costs as Costs
 from tercel.execution.costs import attribute as attribute
@@ -39,10 +40,7 @@ from tercel.execution.strategies.alpha_tilt import AlphaTilt as AlphaTilt
 from tercel.execution.strategies.alpha_tilt import PostureCap as PostureCap
 from tercel.execution.strategies.baselines import Peg as Peg
 from tercel.execution.strategies.baselines import take_to as take_to
-from tercel.execution.strategies.flow import OnFlow as OnFlow
-from tercel.execution.strategies.flow import OnSeconds as OnSeconds
-from tercel.execution.strategies.flow import Thresholds as Thresholds
-from tercel.execution.strategies.flow import against as against
+from tercel.execution.strategies.seconds import OnSeconds as OnSeconds
 from tercel.execution.strategy import Shares as Shares
 from tercel.execution.strategy import Strategy as Strategy
 from tercel.execution.strategy import Wrapper as Wrapper
@@ -72,22 +70,20 @@ __all__ = [
     "Guidance",
     "Intents",
     "Market",
-    "OnFlow",
     "OnSeconds",
     "Parameters",
     "Peg",
     "PostureCap",
     "Shares",
     "Strategy",
-    "Thresholds",
     "Wrapper",
-    "against",
     "arrive",
     "attribute",
     "checked",
     "columns",
     "empty_intents",
     "features_of",
+    "half_spread",
     "hold",
     "imbalance",
     "intent",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tercel.execution.strategies.flow import OnFlow, Thresholds
 from tests.market.simulator.replay_oracle import RandomTape
 
 from exchange.fix.server import serve_fix
@@ -22,7 +23,6 @@ from tercel.execution.foresight.forecaster import TABLE, save, shipped
 from tercel.execution.policies.mlp import MlpPolicy
 from tercel.execution.policies.strategy import PolicyStrategy
 from tercel.execution.strategies import build
-from tercel.execution.strategies.flow import OnFlow, Thresholds
 from tercel.execution.strategy import Strategy, forecaster_of, gap_of
 from tercel.execution.task import Latency, Task
 from tercel.feeds import FeedOptions, LobsterFeed

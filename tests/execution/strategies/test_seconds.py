@@ -18,7 +18,7 @@ from tercel.execution.guidance import expected_move
 from tercel.execution.intent import View
 from tercel.execution.probes import view_of
 from tercel.execution.strategies import build
-from tercel.execution.strategies.flow import NEXT_NS, SPENT, OnSeconds, joined
+from tercel.execution.strategies.seconds import NEXT_NS, SPENT, OnSeconds, joined
 
 HOUR = 3600 * 10**9
 

@@ -18,7 +18,7 @@ from tercel.execution.strategy import Strategy, hold
 from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Episodes, Plan, seeded_plan
 from tercel.lab.evaluation.experiment import run_strategies
-from tercel.lab.evaluation.placebo import DAY_NS, others, outlooks
+from tercel.lab.evaluation.placebo import DAY_NS, outlooks, placebo_plan
 from tercel.market.flow.preset import load
 from tercel.market.simulator.source import Source, reactive
 
@@ -65,7 +65,7 @@ def recorded(windows: list[tuple[int, int, int]]) -> Plan:
 )
 def test_another_day_at_that_time_or_the_nearest(windows: list[tuple[int, int, int]]) -> None:
     plan = recorded(windows)
-    found = others(plan)
+    found = placebo_plan(plan)
     days, seconds = {day for day, *_ in windows}, {second for _, second, _ in windows}
     if len(days) == 1 and len(seconds) == 1:
         assert found is None
@@ -86,14 +86,14 @@ def test_another_day_at_that_time_or_the_nearest(windows: list[tuple[int, int, i
 
 
 def test_each_day_is_told_of_the_next_and_the_last_of_the_first() -> None:
-    found = others(recorded([(day, second, 1) for day in range(3) for second in (0, 5)]))
+    found = placebo_plan(recorded([(day, second, 1) for day in range(3) for second in (0, 5)]))
     assert found is not None
     assert (found.rows[:, kernels.E_CURSOR_END] - 1000).tolist() == [1, 1, 2, 2, 0, 0]
 
 
 def test_who_is_told_elsewhere_hears_the_other_stream_for_its_own_side(market: Source) -> None:
     plan = seeded_plan(TASK, 20, 5, 0, 4)
-    met = others(plan)
+    met = placebo_plan(plan)
     assert met is not None
     own, other, placebo = Noting(), Noting(), Noting()
     run_strategies(market, TASK, plan, [own])

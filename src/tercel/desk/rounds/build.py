@@ -26,7 +26,7 @@ from tercel.execution.policies.policy import CARD, OBSERVATIONS, how_to_observe,
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.registry.resolve import POLICY, pinned, resolve_policy
 from tercel.execution.strategies import MarketEstimates, wrap
-from tercel.execution.strategies.flow import OnSeconds
+from tercel.execution.strategies.seconds import OnSeconds
 from tercel.execution.strategies.timed import most_share
 from tercel.execution.strategy import Strategy, gap_of
 from tercel.market.flow import Preset, load

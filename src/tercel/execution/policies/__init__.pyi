@@ -10,6 +10,7 @@ from tercel.execution.policies.policy import load_policy as load_policy
 from tercel.execution.policies.policy import save_policy as save_policy
 from tercel.execution.policies.strategy import OnSchedule as OnSchedule
 from tercel.execution.policies.strategy import PolicyStrategy as PolicyStrategy
+from tercel.execution.policies.strategy import ToldElsewhere as ToldElsewhere
 from tercel.execution.policies.strategy import policy_strategy as policy_strategy
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "OnnxPolicy",
     "PolicyPort",
     "PolicyStrategy",
+    "ToldElsewhere",
     "from_onnx",
     "load_policy",
     "policy_strategy",

@@ -28,6 +28,7 @@ from tercel.lab.evaluation.market import Split as Split
 from tercel.lab.evaluation.market import build_market as build_market
 from tercel.lab.evaluation.market import curve_lots as curve_lots
 from tercel.lab.evaluation.market import split_days as split_days
+from tercel.lab.evaluation.placebo import placebo_plan as placebo_plan
 from tercel.lab.evaluation.risk_statistics import SCHEDULES as SCHEDULES
 from tercel.lab.evaluation.risk_statistics import ScheduleRatios as ScheduleRatios
 from tercel.lab.evaluation.risk_statistics import ratios as ratios
@@ -63,6 +64,7 @@ __all__ = [
     "detectable",
     "markets_of",
     "pilot",
+    "placebo_plan",
     "ratios",
     "read_metrics",
     "run_strategies",

@@ -26,11 +26,11 @@ DAY_NS: Final = 86_400 * NS_PER_SECOND
 _STREAM = [kernels.E_SEED, kernels.E_INDEX]
 
 
-def others(plan: Plan) -> Plan | None:
+def placebo_plan(plan: Plan) -> Plan | None:
     """For each episode of a plan another one, without an order; None where there is no other.
 
     >>> from tercel.lab.evaluation.episodes import seeded_plan
-    >>> found = others(seeded_plan(Task(), 5, 1, 0, 4))
+    >>> found = placebo_plan(seeded_plan(Task(), 5, 1, 0, 4))
     >>> found.rows[:, [kernels.E_INDEX, kernels.E_SIDE, kernels.E_QUANTITY]].tolist()
     [[1, 1, 0], [1, -1, 0], [0, 1, 0], [0, -1, 0]]
     """
@@ -62,7 +62,7 @@ def outlooks(source: Source, task: Task, plan: Plan, forecaster: Forecaster) -> 
     source : Source
     task : Task
     plan : Plan
-        Of :func:`others`.
+        Of :func:`placebo_plan`.
     forecaster : Forecaster
     """
     looks = min(max(int(task.horizon_s), 1), MOST_LOOKS)

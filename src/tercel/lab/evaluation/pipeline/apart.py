@@ -17,7 +17,7 @@ from tercel.lab.evaluation.pipeline.candidates import Candidate
 from tercel.lab.evaluation.pipeline.families import Participants
 from tercel.lab.evaluation.pipeline.jobs import JobRunner, Results, run_jobs
 from tercel.lab.evaluation.pipeline.scenarios import build_scenario
-from tercel.lab.evaluation.placebo import others
+from tercel.lab.evaluation.placebo import placebo_plan
 
 Worth = Mapping[str, Estimate | None]
 """Part -> what it saves, bps; None where the strategy has none."""
@@ -129,7 +129,7 @@ def taken_apart(
     built = build_scenario(judged.scenario)
     members = [one for one in members if one.key in judged.costs]
     reduced = {part: _lacking(members, part, built.market) for part in PARTS}
-    if others(built.plan) is None:
+    if placebo_plan(built.plan) is None:
         reduced[PLACEBO] = []
     work = {part: (judged.scenario, row, False) for part, row in reduced.items() if row}
     found = run_jobs(work, out, "take it apart", elsewhere, here)

@@ -29,7 +29,7 @@ from tercel.lab.evaluation.experiment import BATCH, Recording, markets_of, run_s
 from tercel.lab.evaluation.pipeline.candidates import Candidate
 from tercel.lab.evaluation.pipeline.leaks import refuse_trained_seeds
 from tercel.lab.evaluation.pipeline.scenarios import BuiltScenario, Scenario, build_scenario
-from tercel.lab.evaluation.placebo import others
+from tercel.lab.evaluation.placebo import placebo_plan
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source
 
@@ -320,7 +320,11 @@ def run_job(job: Job, out: Path) -> bool:
     recording = Recording(record) if record else None
     run_out = run_to_the_end(job.first, len(plan), len(built.plan)) & job.recorded
     strategies = [one for _, one in missing]
-    told = others(built.plan) if any(isinstance(one, ToldElsewhere) for one in strategies) else None
+    told = (
+        placebo_plan(built.plan)
+        if any(isinstance(one, ToldElsewhere) for one in strategies)
+        else None
+    )
     met = None if told is None else told.take(slice(job.first, job.first + BATCH))
     done = run_strategies(built.source, task, plan, strategies, stopping, recording, run_out, met)
     for (name, strategy), costs in zip(missing, done, strict=False):
