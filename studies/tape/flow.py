@@ -8,16 +8,18 @@ which are not judged.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 
 from tercel import Market
 from tercel.core import NS_PER_SECOND, Estimate, Floats, Ints
+from tercel.core.arrays import Float32
 from tercel.core.stats import clustered_se, t_quantile
-from tercel.execution import E_START_NS, Costs, Float32, Strategy
+from tercel.execution import Costs, Strategy, step
 from tercel.execution import columns as c
 from tercel.execution.foresight import HORIZONS, save
-from tercel.execution.policies import PolicyStrategy, ToldElsewhere, policy_strategy
+from tercel.execution.policies import PolicyPort, PolicyStrategy, ToldElsewhere, policy_strategy
 from tercel.execution.policies_packaged import folder_of
 from tercel.execution.strategies import build
 from tercel.lab.evaluation import (
@@ -57,15 +59,15 @@ class Muted:
         Columns of its scores.
     """
 
-    policy: object
+    policy: Any
     silent: tuple[int, ...]
 
-    def __getattr__(self, name: str) -> object:
+    def __getattr__(self, name: str) -> Any:
         return getattr(self.policy, name)
 
-    def act(self, obs: Float32, mask: object = None) -> Float32:
+    def act(self, obs: Float32, mask: Any = None) -> Float32:
         """Scores, those that are silent below 0."""
-        scores = np.array(self.policy.act(obs, mask))  # type: ignore[attr-defined]
+        scores = np.array(self.policy.act(obs, mask))
         scores[:, list(self.silent)] = -1.0
         return scores
 
@@ -89,7 +91,10 @@ def strategies_of(model: str, market: JobMarket) -> dict[str, Strategy]:
     return {
         BASE: build(BASE),
         POLICY: whole,
-        **{name: replace(whole, policy=Muted(whole.policy, at)) for name, at in lacking.items()},
+        **{
+            name: replace(whole, policy=cast(PolicyPort, Muted(whole.policy, at)))
+            for name, at in lacking.items()
+        },
         PLACEBO: ToldElsewhere(whole),
         **{name: build(name, market.estimates) for name in ("twap_take", "twap_repeg")},
     }
@@ -144,7 +149,7 @@ def told_truth(market: JobMarket, strategy: Strategy, days: Sequence[FlowDay]) -
     costs = []
     for part in batches(market.plan):
         markets = markets_of(strategy, market.judged, market.task, part, 0)
-        of = [by_day[start // DAY_NS] for start in part.rows[:, E_START_NS].tolist()]
+        of = [by_day[start // DAY_NS] for start in part.rows[:, step.E_START_NS].tolist()]
         while markets.working.any():
             markets.step(strategy.decide(replace(markets.view, outlook=_true(markets, of))))
         costs.append(markets.costs())

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tercel.execution.strategies.flow import OnFlow, Thresholds
 from tests.market.simulator.replay_oracle import RandomTape
 
 from exchange.fix.server import serve_fix
@@ -22,6 +21,7 @@ from tercel.execution.costs import Costs
 from tercel.execution.foresight.forecaster import TABLE, save, shipped
 from tercel.execution.policies.mlp import MlpPolicy
 from tercel.execution.policies.strategy import PolicyStrategy
+from tercel.execution.policies_packaged import packaged
 from tercel.execution.strategies import build
 from tercel.execution.strategy import Strategy, forecaster_of, gap_of
 from tercel.execution.task import Latency, Task
@@ -55,12 +55,12 @@ STRATEGIES = [
     "twap_repeg+events",
     "random+events",
 ]
-FORESEEING = ["twap_passive+flow", "twap_passive+flow+events"]
+FORESEEING = ["take_timed", "default"]
 
 
 def strategy_of(name: str) -> Strategy:
     if name != "mlp":
-        return build(name)
+        return replace(packaged("default-1")[0], waiting=0.4) if name == "default" else build(name)
     rng = np.random.default_rng(5)
     layers = tuple(
         (
@@ -195,7 +195,10 @@ def test_an_executor_is_told_the_forecasts_of_its_instrument(csco: Source, tmp_p
         for symbol in ("X", "csco-santa-fe")
     }
     save(tmp_path, replace(shipped(), card={**shipped().card, TABLE: gates}))
-    strategy = OnFlow(build("twap_passive"), str(tmp_path), Thresholds(0.0, 0.0))
+    shipped_policy = packaged("default-1")[0]
+    strategy = replace(
+        shipped_policy, waiting=0.4, action_parameters={"flow": {"model": str(tmp_path)}}
+    )
     task = Task(
         share=0.2, horizon_s=300.0, decisions=20, warmup_s=60.0, latency=LATENCIES[1], grid_points=7
     )
@@ -203,7 +206,7 @@ def test_an_executor_is_told_the_forecasts_of_its_instrument(csco: Source, tmp_p
     start = int(csco.worlds_k[0, sim.NOW]) + task.warmup_ns
     heard = batch(replace(csco, name="X"), task, plan, strategy, True)
     assert_same(live(MarketSpec(csco, seed=7), task, plan.rows[0], start, strategy, True), heard)
-    plain = batch(csco, task, plan, build("twap_passive"), True)
+    plain = batch(csco, task, plan, build("guarded"), True)
     assert_same(batch(csco, task, plan, strategy, True), plain)
     assert heard[1].tolist() != plain[1].tolist()
 
@@ -431,6 +434,6 @@ def _assert_same_windows(source: Source, task: Task, plan: Plan, names: Sequence
             began_ns=start - task.warmup_ns, first_row=int(row[step.E_CURSOR]), last_row=int(row[step.E_CURSOR_END]),
         )  # fmt: skip
         for name in names:
-            wanted = batch(source, task, plan.take(np.array([i])), build(name), False)
+            wanted = batch(source, task, plan.take(np.array([i])), strategy_of(name), False)
             assert len(wanted[1])
-            assert_same(live(spec, task, row, start, build(name), False), wanted)
+            assert_same(live(spec, task, row, start, strategy_of(name), False), wanted)

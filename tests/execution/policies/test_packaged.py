@@ -15,7 +15,6 @@ from tercel.execution.policies_packaged import (
     observed,
     packaged,
     read_observed,
-    stem,
 )
 from tercel.execution.strategies import MarketEstimates
 from tercel.lab.learning.agent.config import preset_file, read_config
@@ -33,9 +32,7 @@ def test_the_default_is_what_the_recipe_trains() -> None:
     assert DEFAULT in names()
     strategy, card = packaged(DEFAULT)
     assert card.trained_on["command"].startswith("tercel agent train --preset default --seed")
-    assert (card.name, card.actions, card.observation) == ("default", "residual", "v3")
-    assert card.action_parameters["guard"] == [0.7, 0.5]
-    assert card.learner["variants"] > card.learner["looks"] > 1
+    assert (card.name, card.actions, card.observation) == ("default", "costs", "costs")
     assert "synthetic" in card.trained_on["material"]
     figures = observed(DEFAULT)
     assert figures.entries == FEATURES
@@ -46,10 +43,6 @@ def test_the_default_is_what_the_recipe_trains() -> None:
     assert (told.policy.actions, told.policy.stack) == (card.actions, card.stack)
     view = random_views(50, 1)
     assert strategy.decide(view).shape == (50, 10)
-
-
-def test_a_family_has_a_member_for_each_training_seed() -> None:
-    assert len([name for name in names() if stem(name) == "default"]) == 5
 
 
 def test_names() -> None:

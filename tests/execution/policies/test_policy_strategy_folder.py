@@ -67,7 +67,7 @@ def test_a_policy_of_an_observation_that_is_no_longer_made_is_to_be_trained_agai
     path.write_text(json.dumps({**json.loads(path.read_text()), "observation": "v1"}))
     with pytest.raises(UnknownNameError) as told:
         policy_strategy(tmp_path / "p")
-    assert told.value.expected == "a policy of one of the observations v2, v3"
+    assert told.value.expected == "a policy of one of the observations v2, v3, costs"
     assert told.value.received == f"{path}: observation 'v1'"
     assert told.value.remedy.startswith("train it again")
 

@@ -13,6 +13,7 @@ from tercel.execution import step as kernels
 from tercel.execution.foresight.forecaster import Forecaster, shipped
 from tercel.execution.intent import Intents, View
 from tercel.execution.policies.strategy import PLACEBO, ToldElsewhere, without
+from tercel.execution.policies_packaged import named
 from tercel.execution.strategies import build
 from tercel.execution.strategy import Strategy, hold
 from tercel.execution.task import Task
@@ -134,8 +135,12 @@ def test_an_episode_without_room_or_before_its_time_is_told_the_nearest(market: 
 
 
 def test_who_listens_has_a_placebo_and_nobody_else() -> None:
-    for name, listens in (("guarded+flow", True), ("take_timed", True), ("spread_rule", False)):
-        assert (without(build(name), PLACEBO) is not None) == listens
-    told = without(build("guarded+flow+events"), PLACEBO)
+    for one, listens in (
+        (named("default"), True),
+        (build("take_timed"), True),
+        (build("spread_rule"), False),
+    ):
+        assert (without(one, PLACEBO) is not None) == listens
+    told = without(named("default+posture"), PLACEBO)
     assert isinstance(told, ToldElsewhere)
-    assert told.name == "guarded+flow+events"
+    assert told.name == "default+posture"

@@ -61,6 +61,8 @@ class Forecaster:
     threshold, value : float64
         See `walker`.
     card : mapping
+    waiting : float
+        What an order that rests costs where it is heard, over half the spread (`View.waiting`); 0: as the card says.
     id : str
         The first 12 hex digits of the hash of the card.
     """
@@ -75,6 +77,7 @@ class Forecaster:
     right: Ints
     value: Floats
     card: Mapping[str, Any] = field(default_factory=dict)
+    waiting: float = 0.0
     id: str = ""
 
     @property
@@ -144,7 +147,7 @@ class Forecaster:
         """What writes the forecasts of a symbol into its markets, and what waiting costs there (`View.waiting`); as the
         card says where it is 0."""
         known = self.card.get(TABLE, {}).get(symbol, {}).get("waiting", 0.0)
-        return Teller(self.of(symbol), waiting or float(known))
+        return Teller(self.of(symbol), self.waiting or waiting or float(known))
 
 
 class Teller:

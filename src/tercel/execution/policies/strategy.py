@@ -72,6 +72,8 @@ class PolicyStrategy:
         Decision intervals that it shows.
     weights : str
         SHA-256 of the policy's file, "" where it was read from none.
+    waiting : float
+        What an order that rests costs in its market, over half the spread (`View.waiting`); 0: as it is measured there.
 
     Raises
     ------
@@ -87,6 +89,7 @@ class PolicyStrategy:
     observation: str | ObservationFunction = OBSERVATION
     stack: int = 1
     weights: str = ""
+    waiting: float = 0.0
     _actions: ActionSet = field(init=False, repr=False, compare=False)
     _observer: Observer = field(init=False, repr=False, compare=False)
 
@@ -135,7 +138,10 @@ class PolicyStrategy:
     def forecaster(self) -> Forecaster | None:
         """Whose forecasts it is told of; None: nobody's."""
         listening = self.action_parameters.get("flow")
-        return heard(str(listening.get("model", DEFAULT))) if listening else None
+        if not listening:
+            return None
+        found = heard(str(listening.get("model", DEFAULT)))
+        return replace(found, waiting=self.waiting) if self.waiting else found
 
     def decide(self, view: View) -> Intents:
         """Intents of the greedy actions, int32 (n, 10)."""

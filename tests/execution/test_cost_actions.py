@@ -1,0 +1,106 @@
+"""The actions `costs`: against a row-by-row twin, and `guarded` wherever something is not known."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from certify.kits.strategy import random_views
+from tercel.core.errors import ConfigError
+from tercel.execution import columns as c
+from tercel.execution.action_sets import action_set
+from tercel.execution.actions.costs import CostDecoder, half_spread, is_known, observe_costs
+from tercel.execution.intent import CANCEL, OUTSIDE, REST0, TAKE, View
+from tercel.execution.observation import observer
+from tercel.execution.probes import view_of
+from tercel.execution.strategies import build
+
+GUARDED = build("guarded")
+
+
+def foretold(view: View, seed: int = 1) -> View:
+    """The same view with forecasts of all sizes, some of them unknown."""
+    rng = np.random.default_rng(seed)
+    outlook = rng.integers(-9000, 9000, (view.n, c.OUTLOOK))
+    for column in (c.USUAL_SPREAD, c.FORECAST_10_SD, c.FORECAST_30_SD):
+        outlook[:, column] = 3000 * (rng.random(view.n) < 0.9)
+    outlook[:, c.WAITING] = 400_000 * (rng.random(view.n) < 0.9)
+    return replace(view, outlook=outlook)
+
+
+def twin(scores: list[float], view: View, row: int, slices: float) -> list[int]:
+    """One row, in plain Python."""
+    want = GUARDED.decide(view)[row].tolist()
+    told = view.told[row].tolist()
+    touch, far = int(view.m[row, c.TOUCH]), int(view.far[row])
+    quoted = abs(touch) < 2**30 and abs(far) < 2**30 and not view.m[row, c.HALTED]
+    room = (far - touch) * int(view.side[row])
+    known = told[c.FORECAST_30_SD] > 0 and told[c.USUAL_SPREAD] > 0 and told[c.WAITING] > 0
+    if not (quoted and known and room > 0):
+        return want
+    take, inside, hide = (score > 0 for score in scores)
+    rest = sum(want[REST0:])
+    if hide:
+        want[REST0:] = [0] * 5
+        want[OUTSIDE] = CANCEL
+    elif inside and view.spread[row] > 1:
+        want[REST0:] = [rest, 0, 0, 0, 0]
+    if take:
+        lots = int(np.ceil(slices * view.qty0[row] / view.decisions[row]))
+        want[TAKE] = max(want[TAKE], min(lots, int(view.far_depth[row, 0])))
+    left = int(view.left[row])
+    for column in (TAKE, *range(REST0, REST0 + 5)):
+        want[column] = min(want[column], left)
+        left -= want[column]
+    return want
+
+
+@given(st.integers(0, 2**32), st.floats(0.1, 9.0))
+def test_each_row_is_what_plain_python_says(seed: int, slices: float) -> None:
+    view = foretold(random_views(30, seed), seed)
+    scores = np.random.default_rng(seed).normal(size=(30, 3))
+    found = CostDecoder(slices=slices).decode(scores, view).tolist()
+    assert found == [twin(scores[row].tolist(), view, row, slices) for row in range(30)]
+
+
+def test_zeros_are_guarded_and_so_is_what_is_not_known() -> None:
+    view = foretold(random_views(300, 3))
+    base, decode = GUARDED.decide(view), action_set("costs").decode
+    np.testing.assert_array_equal(decode(np.zeros((300, 3)), view), base)
+    moved = decode(np.ones((300, 3)), view)
+    unknown = ~is_known(view)
+    assert 30 < unknown.sum() < 290
+    np.testing.assert_array_equal(moved[unknown], base[unknown])
+    assert (moved[~unknown] != base[~unknown]).any(axis=1).mean() > 0.5
+
+
+def test_the_observation_is_in_usual_half_spreads_and_zero_where_nothing_is_known() -> None:
+    told = np.zeros((2, c.OUTLOOK), np.int64)
+    told[:, [c.FORECAST_10, c.FORECAST_30, c.FORECAST_30_SD]] = 5_000, -10_000, 1
+    told[:, c.USUAL_SPREAD] = 4_000
+    told[:, c.WAITING] = 250_000, 0
+    view = view_of(
+        qty0=100, left=[60, 60], touch=999, far=1002, mid2=2001, time_left_ns=3, horizon_ns=10
+    )
+    seen = observe_costs(replace(view, outlook=told))
+    usual, half = 1e4 * 4 / 2001, 1e4 * 3 / 2001
+    assert seen[0].tolist() == pytest.approx(
+        [5 / usual, -10 / usual, half / usual, 0.25, 0.3, 0.3], rel=1e-6
+    )
+    assert (seen[1] == 0).all()
+    assert observer("costs").size == 6
+
+
+def test_orders_that_a_bound_draws_narrow_no_spread() -> None:
+    plain = view_of(touch=990, far=1010, mid2=2000)
+    drawn = view_of(touch=990, far=1010, mid2=2000, undercut=15)
+    assert drawn.spread.tolist() == [5]
+    assert half_spread(drawn).tolist() == half_spread(plain).tolist() == [100.0]
+
+
+@pytest.mark.parametrize("wrong", [{"slices": 0}, {"slices": float("nan")}, {"base": "twap_take"}])
+def test_parameters_that_will_not_do_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ConfigError):
+        action_set("costs", wrong)
