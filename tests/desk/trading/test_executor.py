@@ -191,7 +191,7 @@ def test_an_executor_is_the_batch_in_a_reactive_market(
 def test_an_executor_is_told_the_forecasts_of_its_instrument(csco: Source, tmp_path: Path) -> None:
     """A symbol whose gate is closed trades as without the forecaster, at the desk as in the batch."""
     gates = {
-        symbol: {h: {"slope": 0.4, "speaks": symbol == "X"} for h in ("10", "30")}
+        symbol: {h: {"slope": 3.0, "speaks": symbol == "X"} for h in ("10", "30")}
         for symbol in ("X", "csco-santa-fe")
     }
     save(tmp_path, replace(shipped(), card={**shipped().card, TABLE: gates}))
