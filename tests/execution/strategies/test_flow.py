@@ -176,10 +176,10 @@ def test_a_card_says_what_a_policy_listens_to() -> None:
     np.testing.assert_array_equal(silent.decide(view), build("guarded+flow").decide(view))
     assert (silent.decide(view) != build("guarded").decide(view)).any()
     for wrong in (
-        {"model": "flow-1"},
+        {"model": "flow-2"},
         {"hide": "much", "slack": 1.0},
         {"hide": 0.3, "slack": 1.0, "take": 1.0},
-        "flow-1",
+        "flow-2",
     ):
         with pytest.raises(ConfigError, match="hide and slack"):
             action_set("residual", policy.action_parameters | {"flow": wrong})

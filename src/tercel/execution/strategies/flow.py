@@ -76,7 +76,7 @@ def thresholds_of(listening: Mapping[str, Any]) -> Thresholds:
     ConfigError
         Another name than theirs, or one that is missing.
 
-    >>> thresholds_of({"model": "flow-1", "hide": 0.3, "slack": 1.0})
+    >>> thresholds_of({"model": "flow-2", "hide": 0.3, "slack": 1.0})
     Thresholds(hide=0.3, slack=1.0)
     """
     try:
