@@ -68,7 +68,7 @@ class Sum:
         return sum(value * math.exp(-(now - ns) * 1e-9 / tau_s) for ns, value in self.happened)
 
 
-SUMS = ("signs", "lots", "moves", "joined", "flow", "prints")
+SUMS = ("signs", "lots", "moves", "prints")
 
 
 def brute_features(source: Source, until_ns: int) -> list[float]:
@@ -125,10 +125,6 @@ def brute_features(source: Source, until_ns: int) -> list[float]:
                 note("lots", at * come)
 
                 last |= {"price": level, "side": -at, "ns": ns}
-        behind = (best[at] - level) * at
-        if behind <= 2 * (best[-1] - best[1]):
-            note("joined", at * (behind <= 0 < come))
-            note("flow", at * come)
         now["events"] += 1
         before = now["mid2"]
         look()
@@ -182,7 +178,7 @@ def from_seconds(
     out += [sign * left["lots"](tau) / (volume * tau + lots) for tau in (0.3, 1, 3)]
     age = math.log1p(10 * (until_ns - last["ns"]) * 1e-9)
     out += [sign * last["side"] / (1 + age), sign * last["step"] / unit]
-    out += [sign * left["prints"](3), sign * left["joined"](3), sign * left["flow"](10) / lots]
+    out.append(sign * left["prints"](3))
     heavy, thin = (bids, asks) if sign > 0 else (asks, bids)
     out += gaps if sign > 0 else gaps[::-1]
     out += [

@@ -19,7 +19,7 @@ the mirrored forecast, exactly.
 | `mean_T` | mid less its exponential mean of T seconds |
 | `signs_T`, `taken_T` | aggressors' signs; their lots over the mean volume and one mean queue; forgotten in T seconds |
 | `newest`, `step` | side of the last aggressor, less the longer ago; last move of the mid |
-| `hidden`, `joined`, `flow` | hidden trades' sides (3 s); orders added at the touch (3 s); lots near it (10 s) |
+| `hidden` | hidden trades above the mid less those below it, forgotten in 3 s |
 """
 
 import math
@@ -49,7 +49,7 @@ NAMES: Final = (
     *("queue", "near", "micro", "gap", "last"),
     *("mean_1", "mean_5", "mean_30"),
     *("signs_1", "signs_3", "signs_10", "taken_0.3", "taken_1", "taken_3"),
-    *("newest", "step", "hidden", "joined", "flow"),
+    *("newest", "step", "hidden"),
     *("gap_heavy", "gap_thin", "heavy", "thin", "spread", "wide", "pace_10", "unrest", "bounce"),
 )
 """Names of the features, in order."""
@@ -142,8 +142,6 @@ def features(b: Packed, k: Longs, out: Floats) -> bool:
     out[at] = sign * s.traded_side / (1.0 + age)
     out[at + 1] = sign * s.moved_by / unit
     out[at + 2] = sign * lately.left_of(k, lately.PRINTS, s.printed_ns)
-    out[at + 3] = sign * lately.left_of(k, lately.FLOWS, s.flowed_ns)
-    out[at + 4] = sign * lately.left_of(k, lately.FLOWS + 1, s.flowed_ns) / usual_lots
     at = _EVEN
     out[at] = (bid_gap if sign > 0 else ask_gap) / usual_spread
     out[at + 1] = (ask_gap if sign > 0 else bid_gap) / usual_spread

@@ -22,7 +22,7 @@ from tercel.market.book.ladder import (
     side_at,
 )
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.lately import flowed, moved, printed, traded
+from tercel.market.simulator.lately import moved, printed, traded
 from tercel.market.simulator.records import fill_at, row_at, state_at
 from tercel.market.simulator.terms import charge
 from tercel.market.tape.schema import ADD, EXECUTE, TRADE_HIDDEN
@@ -182,7 +182,6 @@ def public_add(b: Packed, k: Longs, slot: int, side: int, price: int, qty: int) 
     touch = s.public_bid if side > 0 else s.public_ask
     if (price - touch) * side >= 0:
         s.ofi += side * qty
-    flowed(k, side, price, qty)
     settle(b, k, side, price)
 
 
@@ -207,7 +206,6 @@ def public_take(b: Packed, k: Longs, slot: int, qty: int, kind: int, own_aggress
         # Order flow imbalance counts the touch alone (Cont, Kukanov & Stoikov 2014).
         if price == touch:
             s.ofi -= side * taken
-        flowed(k, side, price, -taken)
         # An auction's volume would make every share of the volume too small.
         if kind == EXECUTE and s.halted == 0:
             k[sim.SOLD if side > 0 else sim.BOUGHT] += taken

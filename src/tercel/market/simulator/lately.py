@@ -9,20 +9,16 @@ import math
 from typing import Final
 
 from tercel.core.jit import Longs, kernel
-from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.records import put_real, real, state_at
 
 # -- the sums: places behind `sim.LATELY` ------------------------------------------------------------------------------
 TRADES: Final = 0  # signs of aggressors, three; their lots, three
 MOVES: Final = 6  # moves of the mid, half-ticks, three: how far it is from its own exponential mean
-FLOWS: Final = 9  # orders added at the touch; lots that came or went near it; bid side positive
-PRINTS: Final = 11  # hidden executions: above the mid less below it
-END: Final = 12
-TAUS_S: Final = (1.0, 3.0, 10.0, 0.3, 1.0, 3.0, 1.0, 5.0, 30.0, 3.0, 10.0, 3.0)
+PRINTS: Final = 9  # hidden executions: above the mid less below it
+END: Final = 10
+TAUS_S: Final = (1.0, 3.0, 10.0, 0.3, 1.0, 3.0, 1.0, 5.0, 30.0, 3.0)
 """Seconds in which a sum falls to 1/e."""
-NEAR: Final = 2
-"""Lots are near the touch up to so many spreads behind it."""
 
 
 @kernel
@@ -78,25 +74,8 @@ def moved(k: Longs, by: int) -> None:
     s = state_at(k)
     if s.seconds_room <= 0:
         return
-    forget(k, MOVES, FLOWS, s.moved_ns)
-    for place in range(MOVES, FLOWS):
+    forget(k, MOVES, PRINTS, s.moved_ns)
+    for place in range(MOVES, PRINTS):
         add_to(k, place, by)
     s.moved_ns = s.now
     s.moved_by = by
-
-
-@kernel
-def flowed(k: Longs, side: int, price: int, lots: int) -> None:
-    """Public lots come to rest, below 0: leave; the touch is that of before."""
-    s = state_at(k)
-    bid, ask = s.public_bid, s.public_ask
-    if s.seconds_room <= 0 or bid == NO_BID or ask == NO_ASK:
-        return
-    behind = ((bid if side > 0 else ask) - price) * side
-    if behind > NEAR * (ask - bid):
-        return
-    forget(k, FLOWS, PRINTS, s.flowed_ns)
-    if behind <= 0 and lots > 0:
-        add_to(k, FLOWS, side)
-    add_to(k, FLOWS + 1, side * lots)
-    s.flowed_ns = s.now

@@ -250,14 +250,14 @@ PAST_SECONDS: Final = 1024
 """Seconds that a ring has room for: the longest past that anything looks at, and some."""
 
 # -- what happened lately (`simulator.lately`) -------------------------------------------------------------------------
-TRADED_NS, TRADED_SIDE, TRADED_PRICE, PRINTED_NS, MOVED_NS, MOVED_BY, FLOWED_NS, LATELY = range(
-    FORECAST + FORECAST_WORDS, FORECAST + FORECAST_WORDS + 8
+TRADED_NS, TRADED_SIDE, TRADED_PRICE, PRINTED_NS, MOVED_NS, MOVED_BY, LATELY = range(
+    FORECAST + FORECAST_WORDS, FORECAST + FORECAST_WORDS + 7
 )
-# TRADED_NS, PRINTED_NS, MOVED_NS, FLOWED_NS: the last trade, hidden execution, move of the mid, change near the touch
+# TRADED_NS, PRINTED_NS, MOVED_NS: the last trade, hidden execution, move of the mid
 # TRADED_SIDE, TRADED_PRICE: the last aggressor's side; price of the last trade, hidden ones too, 0: there was none
 # MOVED_BY: the mid's last move, half-ticks
 # LATELY: reals: sums as they stood then
-LATELY_WORDS: Final = 12
+LATELY_WORDS: Final = 10
 
 # -- public lots that own lots stood in front of (`market.simulator.background`) ---------------------------------------------
 KEPT_SLOTS: Final = 64

@@ -36,7 +36,7 @@ from tercel.market.book.window import free_piece, next_own, settle_frozen
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import fill_own_head, settle, write
 from tercel.market.simulator.crossing import first_own, hit_own, meet
-from tercel.market.simulator.lately import flowed, traded
+from tercel.market.simulator.lately import traded
 from tercel.market.simulator.queue_models import EXPONENT, POWER_PROB, share_ahead
 from tercel.market.simulator.records import put_real, real, state_at
 from tercel.market.tape.schema import LEVEL_SET, TRADE
@@ -336,7 +336,6 @@ def level_row(
     none = touch == NO_BID or touch == NO_ASK
     if none or (price - touch) * side > 0 or price == touch:
         s.ofi += side * (total - told)
-    flowed(k, side, price, total - told)
     order_at(b, slot).told = total
     if alone(b, side, price):
         set_block(b, k, slot, side, price, told, total, fills)

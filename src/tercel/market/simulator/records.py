@@ -143,7 +143,6 @@ _WORDS = (
         "printed_ns",
         "moved_ns",
         "moved_by",
-        "flowed_ns",
     ),
 )
 _REALS = (

@@ -19,7 +19,7 @@ from tercel.market.simulator.account import (
     write,
 )
 from tercel.market.simulator.crossing import fill_traded, hit_own, meet
-from tercel.market.simulator.lately import flowed, traded
+from tercel.market.simulator.lately import traded
 from tercel.market.simulator.levels import QUEUE, level_row, print_row, tell, untell
 from tercel.market.simulator.records import state_at
 from tercel.market.tape import schema
@@ -34,7 +34,6 @@ def take_block(b: Packed, k: Longs, side: int, price: int, lots: int, kind: int)
     taken = reduce_anonymous(b, side, price, lots, kind == schema.EXECUTE, True)
     if price == touch:
         s.ofi -= side * taken
-    flowed(k, side, price, -taken)
     if kind == schema.EXECUTE and s.halted == 0:
         k[sim.SOLD if side > 0 else sim.BOUGHT] += taken
         traded(k, side, price, taken)
