@@ -273,7 +273,7 @@ def test_the_walker_equals_lightgbm() -> None:
     fresh = np.concatenate(
         [rng.normal(size=(3000, f.FEATURES)), np.round(x[:500], 1), np.zeros((1, f.FEATURES))]
     )
-    said = made_of([trees] * len(fore.HORIZONS)).raw(fresh, 30)
+    said = made_of([trees] * len(f.HORIZONS)).raw(fresh, 30)
     np.testing.assert_allclose(said, booster.predict(fresh), rtol=0, atol=1e-12)
     assert said.std() > 0.1
 
@@ -286,7 +286,7 @@ def test_a_line_is_the_regression_of_another_library() -> None:
     rng = np.random.default_rng(4)
     x, weight = rng.normal(1.0, 2.0, (4000, f.FEATURES)), rng.uniform(0.5, 2.0, 4000)
     y = np.clip(x @ rng.normal(0, 0.2, f.FEATURES) + rng.normal(size=4000), -6, 6)
-    ours = made_of([fit("linear", x, y, weight, 1)] * 4).raw(x[:100], 10)
+    ours = made_of([fit("linear", x, y, weight, 1)] * 2).raw(x[:100], 10)
     theirs = sklearn.LinearRegression().fit(x, y, weight).predict(x[:100])
     np.testing.assert_allclose(ours, theirs, atol=0.02)
 
@@ -327,6 +327,23 @@ def test_another_version_and_an_edited_card_are_refused(
     (folder / fore.CARD).write_text(json.dumps(change(card)))
     with pytest.raises(DataError, match=said):
         fore.load(folder)
+
+
+@pytest.mark.parametrize("name", ["value", "scale", "lines", "threshold"])
+def test_numbers_that_are_none_are_refused(tmp_path: Path, name: str) -> None:
+    bad = getattr(fore.spread_alone(), name).copy()
+    bad.flat[-1] = np.nan
+    with pytest.raises(DataError, match="a number that is none"):
+        fore.save(tmp_path / "o", replace(fore.spread_alone(), **{name: bad}))
+
+
+@pytest.mark.parametrize("age_ms", [1e6, math.nan])
+def test_a_forecast_that_is_older_than_its_limit_is_refused(age_ms: float) -> None:
+    one = fore.shipped()
+    one.check_age(one.card["age"]["limit_ms"])
+    with pytest.raises(DataError, match="forecast anew") as raised:
+        one.check_age(age_ms)
+    assert str(one.card["age"]["limit_ms"]) in str(raised.value)
 
 
 def test_changed_trees_and_an_empty_folder_are_refused(tmp_path: Path) -> None:
