@@ -185,7 +185,7 @@ LATER_S: Final = 30
 BINS: Final = 10
 OLDEST: Final = 12
 """Steps of a quarter of a second that forecasts are compared over."""
-KEPT: Final = 0.5
+KEPT: Final = 0.9
 """Correlation with the forecast of now below which an older one is none."""
 BLOCK_NS: Final = 1800 * 10**9
 SURE: Final = 2.0
@@ -324,7 +324,7 @@ def reliability(
 
 
 def ages(forecaster: Forecaster, days: Sequence[FlowDay], horizon_s: int = 10) -> dict[str, Any]:
-    """How forecasts correlate with later ones, and after how long that falls below a half.
+    """How forecasts correlate with later ones, and after how long that falls below KEPT.
 
     Parameters
     ----------
