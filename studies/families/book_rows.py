@@ -15,20 +15,17 @@ from numpy.typing import NDArray
 
 from tercel.core import NS_PER_SECOND, DataError, Floats, Ints
 from tercel.execution.foresight import NAMES
+from tercel.execution.foresight import ODD as MIRRORED
 from tercel.market.tape import Lake
 from tercel.signals.flow import STEP_NS, FlowDay, read_day
 from tercel.signals.flow.train import CLIP
 
 PACE: Final = NS_PER_SECOND // STEP_NS
 """Rows a second."""
-ODD: Final = np.array(
-    [one.startswith(("flow", "taken", "move", "queue", "micro", "gap")) for one in NAMES]
-)
-"""Features that change their sign in the mirror; `heavy` and `thin` change places, the others stay."""
-SWAPPED: Final = np.array([NAMES.index("heavy"), NAMES.index("thin")])
-STATE: Final = tuple(
-    NAMES.index(one) for one in ("wide", "volume_60", "pace_10", "unrest", "bounce")
-)
+ODD: Final = np.arange(len(NAMES)) < MIRRORED
+"""Features that change their sign in the mirror; those of the heavy and the thin side change places, the others stay."""
+SWAPPED: Final = np.array([NAMES.index(one) for one in ("heavy", "gap_heavy", "gap_thin", "thin")])
+STATE: Final = tuple(NAMES.index(one) for one in ("wide", "pace_10", "unrest", "bounce"))
 """Features that say what state a market is in, and of no direction."""
 TRAINED: Final = 0.5
 CALIBRATED: Final = 0.1

@@ -5,6 +5,7 @@ import math
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -57,8 +58,21 @@ def levels(book: dict[int, list[int]], side: int) -> list[tuple[int, int]]:
     return sorted(lots.items(), key=lambda level: -side * level[0])
 
 
+@dataclass
+class Sum:
+    """What happened, and when: what is left of it at a time."""
+
+    happened: list[tuple[int, float]] = field(default_factory=list)
+
+    def left(self, now: int, tau_s: float) -> float:
+        return sum(value * math.exp(-(now - ns) * 1e-9 / tau_s) for ns, value in self.happened)
+
+
+SUMS = ("signs", "lots", "moves", "prints")
+
+
 def brute_features(source: Source, until_ns: int) -> list[float]:
-    """The features of a tape at a time, from a book of dictionaries and a list of all seconds."""
+    """The features of a tape at a time, from a book of dictionaries and lists of all seconds and of all that happened."""
     b = source.worlds_b[0]
     from tercel.market.book import layout as lay
 
@@ -70,11 +84,16 @@ def brute_features(source: Source, until_ns: int) -> list[float]:
     }
     now = dict.fromkeys(PAST, 0)
     kept: list[dict[str, int]] = []
+    happened = {name: Sum() for name in SUMS}
+    last = {"price": 0, "side": 0, "ns": 0, "step": 0}
 
     def look() -> None:
         bids, asks = levels(book, 1), levels(book, -1)
         now["mid2"], now["spread"] = bids[0][0] + asks[0][0], asks[0][0] - bids[0][0]
         now["lots"] = bids[0][1] + asks[0][1]
+
+    def note(name: str, value: float) -> None:
+        happened[name].happened.append((ns, value))
 
     look()
     second = int(source.worlds_k[0, sim.NOW]) // NS_PER_SECOND + 1
@@ -85,26 +104,38 @@ def brute_features(source: Source, until_ns: int) -> list[float]:
             kept.append(dict(now))
             second += 1
         best = {at: levels(book, at)[0][0] for at in (1, -1)}
-        if kind == ADD:
-            book[slot] = [side, price, lots]
-            now["ofi"] += side * lots * ((price - best[side]) * side >= 0)
-        elif kind in (EXECUTE, REDUCE, DELETE):
-            at, level, qty = book[slot]
-            taken = min(lots, qty)
-            book[slot][2] -= taken
-            now["ofi"] -= at * taken * (level == best[at])
-            if kind == EXECUTE:
-                now["sold" if at > 0 else "bought"] += taken
-        else:
+        if kind not in (ADD, EXECUTE, REDUCE, DELETE):
             assert kind != CLEAR
             now["hidden"] += lots
+            note("prints", np.sign(2 * price - now["mid2"]))
+            last["price"] = price
             continue
+        if kind == ADD:
+            at, level, come = side, price, lots
+            book[slot] = [side, price, lots]
+            now["ofi"] += side * lots * ((price - best[side]) * side >= 0)
+        else:
+            at, level, qty = book[slot]
+            come = -min(lots, qty)
+            book[slot][2] += come
+            now["ofi"] += at * come * (level == best[at])
+            if kind == EXECUTE:
+                now["sold" if at > 0 else "bought"] -= come
+                note("signs", -at)
+                note("lots", at * come)
+
+                last |= {"price": level, "side": -at, "ns": ns}
         now["events"] += 1
+        before = now["mid2"]
         look()
+        if now["mid2"] != before:
+            last["step"] = now["mid2"] - before
+            note("moves", last["step"])
     while until_ns >= second * NS_PER_SECOND:
         kept.append(dict(now))
         second += 1
-    return from_seconds(kept, now, levels(book, 1), levels(book, -1))
+    left = {name: partial(one.left, until_ns) for name, one in happened.items()}
+    return from_seconds(kept, now, levels(book, 1), levels(book, -1), left, last, until_ns)
 
 
 def from_seconds(
@@ -112,6 +143,9 @@ def from_seconds(
     now: dict[str, int],
     bids: list[tuple[int, int]],
     asks: list[tuple[int, int]],
+    left: dict[str, Callable[[float], float]],
+    last: dict[str, int],
+    until_ns: int,
 ) -> list[float]:
     n = len(kept) - 1
     mid = [row["mid2"] for row in kept]
@@ -125,30 +159,36 @@ def from_seconds(
     per = {key: (kept[-1][key] - kept[0][key]) / n for key in ("bought", "sold", "events")}
     volume, events = max(per["bought"] + per["sold"], 1 / n), max(per["events"], 1 / n)
     sign = 1 if bids[0][1] > asks[0][1] else -1
-    out: list[float] = []
-    ago = {w: kept[max(n - w, 0)] for w in f.WINDOWS}
-    for w, row in ago.items():
-        out.append(sign * (now["ofi"] - row["ofi"]) / (lots * math.sqrt(w)))
-        net = now["bought"] - row["bought"] - now["sold"] + row["sold"]
-        out.append(sign * net / (volume * w + lots))
-        out.append(sign * (now["mid2"] - row["mid2"]) / (unit * math.sqrt(w)))
-    five = [sum(qty for _, qty in side[:5]) for side in (bids, asks)]
+
+    def ago(w: int) -> dict[str, int]:
+        return kept[max(n - w, 0)]
+
+    out = [sign * (now["mid2"] - ago(w)["mid2"]) / (unit * math.sqrt(w)) for w in f.WINDOWS]
+    near = [
+        sum(qty for price, qty in side if abs(price - side[0][0]) <= spread)
+        for side in (bids, asks)
+    ]
+    gaps = [abs(side[1][0] - side[0][0]) / spread for side in (bids, asks)]
     queue = sign * (bids[0][1] - asks[0][1]) / (bids[0][1] + asks[0][1])
     wide = now["spread"] / unit
-    gap = sign * ((asks[1][0] - asks[0][0]) - (bids[0][0] - bids[1][0])) / spread
+    out += [queue, sign * (near[0] - near[1]) / sum(near), queue * wide, sign * (gaps[1] - gaps[0])]
+    out.append(sign * (2 * last["price"] - now["mid2"]) / unit)
+    out += [sign * left["moves"](tau) / unit for tau in (1, 5, 30)]
+    out += [sign * left["signs"](tau) for tau in (1, 3, 10)]
+    out += [sign * left["lots"](tau) / (volume * tau + lots) for tau in (0.3, 1, 3)]
+    age = math.log1p(10 * (until_ns - last["ns"]) * 1e-9)
+    out += [sign * last["side"] / (1 + age), sign * last["step"] / unit]
+    out.append(sign * left["prints"](3))
     heavy, thin = (bids, asks) if sign > 0 else (asks, bids)
-    out += [queue, sign * (five[0] - five[1]) / sum(five), queue * wide, gap]
+    out += gaps if sign > 0 else gaps[::-1]
     out += [
         math.log1p(heavy[0][1] / lots),
         math.log1p(thin[0][1] / lots),
         now["spread"] / spread,
         wide,
     ]
-    for w in (10, 60):
-        out.append(sum(now[key] - ago[w][key] for key in ("bought", "sold")) / (volume * w))
-    out.append((now["events"] - ago[10]["events"]) / (events * 10))
+    out.append((now["events"] - ago(10)["events"]) / (events * 10))
     out.append(math.sqrt(sum(ones[-60:]) / 60) / second)
-    out.append((now["hidden"] - ago[60]["hidden"]) / (volume * 60))
     return [*out, second / unit]
 
 
@@ -233,7 +273,7 @@ def test_the_walker_equals_lightgbm() -> None:
     fresh = np.concatenate(
         [rng.normal(size=(3000, f.FEATURES)), np.round(x[:500], 1), np.zeros((1, f.FEATURES))]
     )
-    said = made_of([trees] * len(fore.HORIZONS)).raw(fresh, 30)
+    said = made_of([trees] * len(f.HORIZONS)).raw(fresh, 30)
     np.testing.assert_allclose(said, booster.predict(fresh), rtol=0, atol=1e-12)
     assert said.std() > 0.1
 
@@ -246,7 +286,7 @@ def test_a_line_is_the_regression_of_another_library() -> None:
     rng = np.random.default_rng(4)
     x, weight = rng.normal(1.0, 2.0, (4000, f.FEATURES)), rng.uniform(0.5, 2.0, 4000)
     y = np.clip(x @ rng.normal(0, 0.2, f.FEATURES) + rng.normal(size=4000), -6, 6)
-    ours = made_of([fit("linear", x, y, weight, 1)] * 4).raw(x[:100], 10)
+    ours = made_of([fit("linear", x, y, weight, 1)] * 2).raw(x[:100], 10)
     theirs = sklearn.LinearRegression().fit(x, y, weight).predict(x[:100])
     np.testing.assert_allclose(ours, theirs, atol=0.02)
 
@@ -264,14 +304,14 @@ def test_one_ships_small_and_without_its_data() -> None:
     folder = fore.SHIPPED / fore.DEFAULT
     assert sum(file.stat().st_size for file in folder.iterdir()) < 300_000
     assert sorted(file.name for file in folder.iterdir()) == [fore.CARD, fore.ARRAYS]
-    with pytest.raises(UnknownNameError, match="flow-1"):
-        fore.shipped("flow-2")
+    with pytest.raises(UnknownNameError, match="flow-2"):
+        fore.shipped("flow-1")
 
 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda card: card | {"features": 2}, "features of version 1"),
+        (lambda card: card | {"features": 1}, "features of version 2"),
         (lambda card: card | {"format": 9}, "format 1"),
         (lambda card: card | {"kind": "other"}, "as it was written"),
         (lambda card: {"format": 1}, "as it was trained"),
@@ -287,6 +327,23 @@ def test_another_version_and_an_edited_card_are_refused(
     (folder / fore.CARD).write_text(json.dumps(change(card)))
     with pytest.raises(DataError, match=said):
         fore.load(folder)
+
+
+@pytest.mark.parametrize("name", ["value", "scale", "lines", "threshold"])
+def test_numbers_that_are_none_are_refused(tmp_path: Path, name: str) -> None:
+    bad = getattr(fore.spread_alone(), name).copy()
+    bad.flat[-1] = np.nan
+    with pytest.raises(DataError, match="a number that is none"):
+        fore.save(tmp_path / "o", replace(fore.spread_alone(), **{name: bad}))
+
+
+@pytest.mark.parametrize("age_ms", [1e6, math.nan])
+def test_a_forecast_that_is_older_than_its_limit_is_refused(age_ms: float) -> None:
+    one = fore.shipped()
+    one.check_age(one.card["age"]["limit_ms"])
+    with pytest.raises(DataError, match="forecast anew") as raised:
+        one.check_age(age_ms)
+    assert str(one.card["age"]["limit_ms"]) in str(raised.value)
 
 
 def test_changed_trees_and_an_empty_folder_are_refused(tmp_path: Path) -> None:

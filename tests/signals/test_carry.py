@@ -149,11 +149,11 @@ def test_no_policy_reads_what_was_learned_in_a_market_that_does_not_carry(tmp_pa
     assert resolve(str(out)).id == load(out).id
     with pytest.raises(DataError, match=r"csco-santa-fe, which has -0\.48"):
         TakeTimed(model=str(out)).forecaster  # noqa: B018 - what a policy reads
-    assert heard("flow-1").id == resolve("flow-1").id
+    assert heard("flow-2").id == resolve("flow-2").id
 
 
 def test_a_market_that_carries_and_one_that_nobody_judged_are_heard(tmp_path: Path) -> None:
-    found = resolve("flow-1")
+    found = resolve("flow-2")
     for carry_, name in ((0.62, "csco"), (None, "mine")):
         one = replace(
             found, card={**found.card, "simulated": {"SIM": {"market": name, "carry": carry_}}}

@@ -1,6 +1,7 @@
 """Forecasters learned on tape: days of a lake as samples, training, the card, what is refused."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,13 +9,14 @@ import pytest
 from typer.testing import CliRunner
 
 from tercel.cli import app
+from tercel.core.arrays import Floats
 from tercel.core.errors import ConfigError, DataError
 from tercel.execution.foresight.features import FEATURES
 from tercel.execution.foresight.forecaster import load
 from tercel.market.flow.preset import load as preset
 from tercel.market.simulator.days import session
 from tercel.market.tape import Instrument, Lake
-from tercel.signals.flow.days import EVERY, STEP_NS, accuracy, by_cluster, read_day
+from tercel.signals.flow.days import EVERY, STEP_NS, accuracy, ages, by_cluster, read_day
 from tercel.signals.flow.train import calibration, halves, score, train
 
 
@@ -70,8 +72,8 @@ def test_training_again_gives_the_same_bytes(lake: Lake, trained: Path, tmp_path
 def test_both_kinds_train_and_leave_each_symbol_out_once(lake: Lake, tmp_path: Path) -> None:
     pytest.importorskip("lightgbm")
     found = train(lake, ["AAA", "BBB"], tmp_path / "o")
-    assert set(found["symbols"]["AAA"]["stranger"]) == {"3", "10", "30", "60"}
-    assert found["symbols"]["AAA"]["forward"].keys() == {"3", "10", "30", "60"}
+    assert set(found["symbols"]["AAA"]["stranger"]) == {"10", "30"}
+    assert found["symbols"]["AAA"]["forward"].keys() == {"10", "30"}
     assert not found["symbols"]["BBB"]["forward"]  # one day has no later one
     assert load(tmp_path / "o").lines.any() == False  # noqa: E712 - trees alone
     assert found["trees"] > 0
@@ -121,6 +123,28 @@ def test_calibration_finds_the_slope_and_the_widths() -> None:
     assert slope == pytest.approx(0.5, abs=0.03)
     assert sd == pytest.approx(2.0, abs=0.03)
     assert widths == pytest.approx([1.2816, 1.96], abs=0.03)
+
+
+def test_an_age_limit_is_where_forecasts_are_no_longer_those_of_now(
+    lake: Lake, trained: Path
+) -> None:
+    """On a day whose forecasts are an autoregression with .8 a step, .9 lies half a step ahead in a straight line."""
+    rng, n = np.random.default_rng(5), 40_000
+    line = np.zeros(n)
+    for at in range(1, n):
+        line[at] = 0.8 * line[at - 1] + rng.normal()
+    day = replace(
+        read_day(lake, "AAA", "2020-01-02"), bid=np.ones(n), at=np.arange(n), x=line[:, None], sign=np.ones(n),
+    )  # fmt: skip
+
+    class Said:
+        def predict(self, x: Floats, horizon_s: int) -> Floats:
+            return x[:, 0]
+
+    found = ages(Said(), [day])  # type: ignore[arg-type]
+    assert found["limit_ms"] == pytest.approx(125, abs=5)
+    assert found["correlation"]["500"] == pytest.approx(0.64, abs=0.03)
+    assert load(trained).card["age"]["limit_ms"] > 0
 
 
 def test_clusters_and_halves() -> None:

@@ -67,7 +67,7 @@ def test_a_row_in_the_mirror_changes_signs_and_sides_and_back() -> None:
     np.testing.assert_array_equal(turned(found, way), x)
     even = {name for name, odd in zip(NAMES, ODD, strict=True) if not odd}
     assert even == {
-        "heavy", "thin", "spread", "wide", "volume_10", "volume_60", "pace_10", "unrest", "hidden", "bounce",
+        "heavy", "thin", "gap_heavy", "gap_thin", "spread", "wide", "pace_10", "unrest", "bounce",
     }  # fmt: skip
 
 

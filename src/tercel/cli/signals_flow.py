@@ -79,7 +79,7 @@ class RecalibrateFlow(JsonRequest):
 
 
 def train(request: TrainFlow) -> None:
-    """Learn the next 3 to 60 seconds from all days of some symbols; how it does on later days and on strangers."""
+    """Learn the next 10 and 30 seconds from all days of some symbols; how it does on later days and on strangers."""
     check_folder(request.out)
     from tercel.market.tape.lake import Lake
     from tercel.signals.flow.page import trained_table

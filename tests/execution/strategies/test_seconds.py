@@ -95,7 +95,7 @@ flow = "FLOW"
 
 
 def test_a_desk_guides_agents_that_take_alpha_by_its_forecaster() -> None:
-    config = parse_config(DESK.replace("FLOW", "flow-1"), "desk.toml")
+    config = parse_config(DESK.replace("FLOW", "flow-2"), "desk.toml")
     check(config)
     slots = [slot_of(agent, known_of(config), config.signals.flow) for agent in config.agent]
     assert [slot.shown for slot in slots] == [

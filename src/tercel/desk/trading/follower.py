@@ -192,6 +192,7 @@ class Follower:
         """
         k = sim.extend(self.state, rooms[0], 0, rooms[1], sim.PAST_SECONDS if looks_back else 0)
         k[[sim.SECOND, sim.FIRST_SECOND]] *= int(looks_back)
+        k[sim.TRADED_NS : sim.LATELY + sim.LATELY_WORDS] *= int(looks_back)
         k[sim.MAKER_FEE : sim.TAKER_RATE + 1] = self.listing.fees
         k[sim.BEGAN_NS] = began = max(start_ns - warmup_ns, self.began_ns)
         k[sim.SEEN : sim.SEEN + 6] = self.tallies(max(start_ns - interval_ns, began))

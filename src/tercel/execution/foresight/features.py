@@ -1,21 +1,25 @@
-"""What a forecaster reads: flow, returns and queues of the last minutes, in units of the market's own past.
+"""What a forecaster reads: trades, flow, moves and queues of the last seconds, in units of the market's own past.
 
-A market keeps its last seconds (`simulator.past_seconds`); a feature is a difference of its tallies over some of them.
+A market keeps its last seconds (`simulator.past_seconds`) and sums over events that it forgets (`simulator.lately`).
 Prices are divided by the standard deviation of its own one-second moves, lots by its own mean queue or mean volume,
-so that names of any tick, price and activity look alike. All is oriented by the heavier queue at the touch: what is
-forecast is the move towards the thinner one, and a market in the mirror gets the mirrored forecast, exactly.
+distances in the book by its mean spread, so that names of any tick, price and activity look alike. All is oriented by
+the heavier queue at the touch: what is forecast is the move towards the thinner one, and a market in the mirror gets
+the mirrored forecast, exactly.
 
 | features | what |
 |---|---|
-| `flow_W` | order flow imbalance of W seconds over the mean queue and the root of W (Cont, Kukanov & Stoikov 2014) |
-| `taken_W` | lots bought less lots sold over the mean volume of W seconds and one mean queue |
-| `move_W` | move of the mid over its standard deviation for W seconds |
-| `queue`, `queues` | imbalance of lots at the touch, of five occupied levels |
+| `move_W` | move of the mid in W seconds over its standard deviation for them |
+| `queue`, `near` | imbalance of lots at the touch, and up to a mean spread behind it |
 | `micro` | microprice less mid, in standard deviations of a second |
-| `gap` | how much farther the second level of the thin side is than that of the heavy side, in mean spreads |
+| `gap`, `gap_heavy`, `gap_thin` | from the touch to the second level: thin less heavy, and each |
 | `heavy`, `thin` | lots at the touch of each side over the mean queue, log |
 | `spread`, `wide` | spread over its mean; half of it in standard deviations of a second |
-| `volume_10`, `volume_60`, `pace_10`, `unrest`, `hidden` | volume, events, moves and hidden lots against the past |
+| `pace_10`, `unrest`, `bounce` | events and moves against the past; moves of 1 s against those of 10 s |
+| `last` | price of the last trade, hidden ones too, less the mid |
+| `mean_T` | mid less its exponential mean of T seconds |
+| `signs_T`, `taken_T` | aggressors' signs; their lots over the mean volume and one mean queue; forgotten in T seconds |
+| `newest`, `step` | side of the last aggressor, less the longer ago; last move of the mid |
+| `hidden` | hidden trades above the mid less those below it, forgotten in 3 s |
 """
 
 import math
@@ -25,34 +29,39 @@ from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.execution.microstructure import imbalance
 from tercel.market.book.ladder import in_window, level_at
+from tercel.market.simulator import lately
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.past_seconds import WIDEST
 from tercel.market.simulator.records import second_at, state_at
 
 # -- features -------------------------------------------------------------------------------------
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Of the features: a forecaster of another is refused."""
-WINDOWS: Final = (1, 3, 10, 30, 60, 120, 300)
-"""Seconds that flow and moves are measured over."""
+WINDOWS: Final = (1, 3, 10, 30, 300)
+"""Seconds that moves are measured over."""
 PAST_S: Final = 900
 """Seconds of the past that all is scaled by."""
 LEAST_S: Final = 60
 """Seconds of the past without which nothing is said."""
-_ODD: Final = 3 * len(WINDOWS)
-_QUEUE, _QUEUES, _MICRO, _GAP = range(_ODD, _ODD + 4)
-_HEAVY, _THIN, _SPREAD, _WIDE, _VOLUME_10, _VOLUME_60, _PACE, _UNREST, _HIDDEN, _BOUNCE = range(
-    _ODD + 4, _ODD + 14
-)
-FEATURES: Final = _ODD + 14
-SIGN, UNIT, WIDTH = range(FEATURES, FEATURES + 3)
-# SIGN: +1 where the bid is heavier; UNIT: standard deviation of a second's move, half-ticks; WIDTH: words of a row
 NAMES: Final = (
-    *(f"{what}_{window}" for window in WINDOWS for what in ("flow", "taken", "move")),
-    *("queue", "queues", "micro", "gap", "heavy", "thin", "spread", "wide"),
-    *("volume_10", "volume_60", "pace_10", "unrest", "hidden", "bounce"),
+    *(f"move_{window}" for window in WINDOWS),
+    *("queue", "near", "micro", "gap", "last"),
+    *("mean_1", "mean_5", "mean_30"),
+    *("signs_1", "signs_3", "signs_10", "taken_0.3", "taken_1", "taken_3"),
+    *("newest", "step", "hidden"),
+    *("gap_heavy", "gap_thin", "heavy", "thin", "spread", "wide", "pace_10", "unrest", "bounce"),
 )
 """Names of the features, in order."""
+FEATURES: Final = len(NAMES)
+ODD: Final = NAMES.index("gap_heavy")
+"""Of the features those that change their sign in the mirror come first."""
+_MOVE, _QUEUE, _MEAN, _SIGNS, _TAKEN, _NEWEST, _EVEN = (
+    NAMES.index(one)
+    for one in ("move_1", "queue", "mean_1", "signs_1", "taken_0.3", "newest", "gap_heavy")
+)
+SIGN, UNIT, WIDTH = range(FEATURES, FEATURES + 3)
+# SIGN: +1 where the bid is heavier; UNIT: standard deviation of a second's move, half-ticks; WIDTH: words of a row
 
 
 @kernel
@@ -62,21 +71,22 @@ def no_quote(bid: int, ask: int) -> bool:
 
 
 @kernel
-def look_at_side(b: Packed, side: int, touch: int, out: Floats, at: int) -> None:
-    """Lots at the touch, on five occupied levels, ticks to the second of them: three words of `out` from `at`."""
-    lots1, lots5, gap, price, n = 0, 0, 0, touch, 0
-    while n < 5 and in_window(b, side, price):
+def look_at_side(b: Packed, side: int, touch: int, near: float, out: Floats, at: int) -> None:
+    """Lots at the touch and up to `near` ticks behind it, ticks to the second level: three words of `out` from `at`."""
+    out[at] = out[at + 1] = out[at + 2] = 0.0
+    price, n = touch, 0
+    while in_window(b, side, price) and (n < 2 or (touch - price) * side <= near):
         lv = level_at(b, side, price)
         lots = lv.lots - lv.own_lots
         if lots > 0:
-            lots5 += lots
             if n == 0:
-                lots1 = lots
+                out[at] = lots
             elif n == 1:
-                gap = (touch - price) * side
+                out[at + 2] = (touch - price) * side
+            if (touch - price) * side <= near:
+                out[at + 1] += lots
             n += 1
         price -= side
-    out[at], out[at + 1], out[at + 2] = lots1, lots5, gap
 
 
 @kernel
@@ -100,39 +110,49 @@ def features(b: Packed, k: Longs, out: Floats) -> bool:
     usual_lots = max((end.depths - then.depths) / (2.0 * seconds), 1.0)
     usual_volume = max((end.bought + end.sold - then.bought - then.sold) / seconds, 1.0 / seconds)
     usual_events = max((end.events - then.events) / seconds, 1.0 / seconds)
-    look_at_side(b, 1, bid, out, 0)
-    look_at_side(b, -1, ask, out, 3)
-    bid1, bid5, bid_gap, ask1, ask5, ask_gap = out[0], out[1], out[2], out[3], out[4], out[5]
-    sign = (
-        1.0
-        if bid1 > ask1 or (bid1 == ask1 and s.ofi >= second_at(k, max(last - 10, first)).ofi)
-        else -1.0
+    look_at_side(b, 1, bid, usual_spread, out, 0)
+    look_at_side(b, -1, ask, usual_spread, out, 3)
+    bid1, bid_near, bid_gap, ask1, ask_near, ask_gap = (
+        out[0],
+        out[1],
+        out[2],
+        out[3],
+        out[4],
+        out[5],
     )
+    ten = second_at(k, max(last - 10, first))
+    sign = 1.0 if bid1 > ask1 or (bid1 == ask1 and s.ofi >= ten.ofi) else -1.0
     spread = float(ask - bid)
-    at = 0
-    for window in WINDOWS:
-        row = second_at(k, max(last - window, first))
-        bought, sold = s.bought - row.bought, s.sold - row.sold
-        out[at] = sign * (s.ofi - row.ofi) / (usual_lots * math.sqrt(window))
-        out[at + 1] = sign * (bought - sold) / (usual_volume * window + usual_lots)
-        out[at + 2] = sign * (s.mid2 - row.mid2) / (unit * math.sqrt(window))
-        at += 3
-        if window == 10:
-            out[_VOLUME_10] = (bought + sold) / (usual_volume * window)
-            out[_PACE] = (s.events - row.events) / (usual_events * window)
-        elif window == 60:
-            out[_VOLUME_60] = (bought + sold) / (usual_volume * window)
-            out[_UNREST] = math.sqrt((end.squares - row.squares) / window) / second
-            out[_HIDDEN] = (s.hidden_lots - row.hidden) / (usual_volume * window)
-    out[_QUEUE] = sign * imbalance(bid1, ask1)
-    out[_QUEUES] = sign * imbalance(bid5, ask5)
-    out[_MICRO] = out[_QUEUE] * spread / unit
-    out[_GAP] = sign * (ask_gap - bid_gap) / usual_spread
-    out[_HEAVY] = math.log1p((bid1 if sign > 0 else ask1) / usual_lots)
-    out[_THIN] = math.log1p((ask1 if sign > 0 else bid1) / usual_lots)
-    out[_SPREAD] = spread / usual_spread
-    out[_WIDE] = spread / unit
-    out[_BOUNCE] = second / unit
+    for j in range(len(WINDOWS)):
+        row = second_at(k, max(last - WINDOWS[j], first))
+        out[_MOVE + j] = sign * (s.mid2 - row.mid2) / (unit * math.sqrt(WINDOWS[j]))
+    at = _QUEUE
+    out[at] = sign * imbalance(bid1, ask1)
+    out[at + 1] = sign * imbalance(bid_near, ask_near)
+    out[at + 2] = out[at] * spread / unit
+    out[at + 3] = sign * (ask_gap - bid_gap) / usual_spread
+    out[at + 4] = sign * (2 * s.traded_price - s.mid2) / unit if s.traded_price != 0 else 0.0
+    for j in range(3):
+        out[_MEAN + j] = sign * lately.left_of(k, lately.MOVES + j, s.moved_ns) / unit
+        out[_SIGNS + j] = sign * lately.left_of(k, lately.TRADES + j, s.traded_ns)
+        usual = usual_volume * lately.TAUS_S[lately.TRADES + 3 + j] + usual_lots
+        out[_TAKEN + j] = sign * lately.left_of(k, lately.TRADES + 3 + j, s.traded_ns) / usual
+    at = _NEWEST
+    age = math.log1p((s.now - s.traded_ns) * 1e-8)
+    out[at] = sign * s.traded_side / (1.0 + age)
+    out[at + 1] = sign * s.moved_by / unit
+    out[at + 2] = sign * lately.left_of(k, lately.PRINTS, s.printed_ns)
+    at = _EVEN
+    out[at] = (bid_gap if sign > 0 else ask_gap) / usual_spread
+    out[at + 1] = (ask_gap if sign > 0 else bid_gap) / usual_spread
+    out[at + 2] = math.log1p((bid1 if sign > 0 else ask1) / usual_lots)
+    out[at + 3] = math.log1p((ask1 if sign > 0 else bid1) / usual_lots)
+    out[at + 4] = spread / usual_spread
+    out[at + 5] = spread / unit
+    out[at + 6] = (s.events - ten.events) / (usual_events * 10)
+    row = second_at(k, max(last - 60, first))
+    out[at + 7] = math.sqrt((end.squares - row.squares) / 60) / second
+    out[at + 8] = second / unit
     out[SIGN], out[UNIT] = sign, unit
     return True
 
@@ -145,8 +165,8 @@ def features(b: Packed, k: Longs, out: Floats) -> bool:
 
 MILLI = 1000.0
 BPS = 10_000.0
-SERVED = (10, 30)
-"""Horizons, s, that a decision is told of."""
+HORIZONS: Final = (10, 30)
+"""Seconds ahead that a decision is told of."""
 
 
 @kernel
@@ -209,7 +229,7 @@ def foresee(
     x : float64 (WIDTH,)
         Out: the features.
     scale : float64 (2, 2)
-        For both horizons served what a forecast is multiplied by, and the standard deviation of its error, in units of
+        For both horizons what a forecast is multiplied by, and the standard deviation of its error, in units of
         the past.
     lines : float64 (2, 1 + FEATURES)
     ends : int64 (3,)
@@ -221,13 +241,13 @@ def foresee(
         k[sim.FORECAST + j] = 0
     if not features(b, k, x):
         return False
-    for h in range(len(SERVED)):
+    for h in range(len(HORIZONS)):
         said = walk(
             x, lines[h], ends[h], ends[h + 1], roots, feature, threshold, left, right, value
         )
         if math.isnan(said):
             return False
-        unit = MILLI * BPS * x[UNIT] * math.sqrt(SERVED[h]) / abs(s.mid2)
+        unit = MILLI * BPS * x[UNIT] * math.sqrt(HORIZONS[h]) / abs(s.mid2)
         k[sim.FORECAST + 2 * h] = round(x[SIGN] * scale[h, 0] * said * unit)
         if scale[h, 1] > 0.0:
             k[sim.FORECAST + 2 * h + 1] = max(round(scale[h, 1] * unit), 1)

@@ -26,17 +26,15 @@ from tercel.core.jit import Longs, Packed, allocating_kernel
 from tercel.core.plain import parse_json
 from tercel.execution import columns as c
 from tercel.execution.foresight import features as f
-from tercel.execution.foresight.features import SERVED, foresee, walk
+from tercel.execution.foresight.features import HORIZONS, foresee, walk
 from tercel.market.simulator import layout as sim
 
 CARD: Final = "card.json"
 ARRAYS: Final = "flow.npz"
 FORMAT: Final = 1
-HORIZONS: Final = (3, 10, 30, 60)
-"""Seconds."""
 AGAIN: Final = "train one: tercel signals flow train LAKE `symbol=SYM` `out=FOLDER`"
 SHIPPED: Final = Path(__file__).parent / "packaged"
-DEFAULT: Final = "flow-1"
+DEFAULT: Final = "flow-2"
 TABLE: Final = "recalibrated"
 """Where a card keeps the slopes of symbols."""
 ENOUGH: Final = 0.5
@@ -51,11 +49,11 @@ class Forecaster:
 
     Parameters
     ----------
-    lines : float64 (4, 1 + FEATURES)
+    lines : float64 (2, 1 + FEATURES)
         Of each horizon an intercept and a weight for each feature.
-    ends : int64 (5,)
+    ends : int64 (3,)
         Where its trees begin among all.
-    scale : float64 (4, 2)
+    scale : float64 (2, 2)
         What its sum is multiplied by, and the standard deviation of the error, in units of the market's past.
     roots, feature, left, right : int64
     threshold, value : float64
@@ -102,7 +100,7 @@ class Forecaster:
         """Days of each symbol that it was trained on, or recalibrated by, ascending.
 
         >>> list(shipped().seen)
-        ['IBM', 'CSCO']
+        ['IBM', 'YHOO', 'CSCO']
         """
         slopes = self.card.get(TABLE, {})
         names = dict.fromkeys((*self.card.get("symbols", {}), *slopes))
@@ -129,7 +127,7 @@ class Forecaster:
         Returns
         -------
         Forecaster
-            With a `scale` of its own, of the horizons that are served; the standard deviation 0 where it says nothing.
+            With a `scale` of its own; the standard deviation 0 where it says nothing.
 
         >>> shipped().of("NOBODY") is shipped()
         True
@@ -137,11 +135,27 @@ class Forecaster:
         if (slopes := self.card.get(TABLE, {}).get(symbol)) is None:
             return self
         scale = self.scale.copy()
-        for h in SERVED:
-            scale[HORIZONS.index(h)] *= (
-                (slopes[str(h)]["slope"], 1.0) if slopes[str(h)]["speaks"] else (0.0, 0.0)
-            )
+        for n, h in enumerate(HORIZONS):
+            scale[n] *= (slopes[str(h)]["slope"], 1.0) if slopes[str(h)]["speaks"] else (0.0, 0.0)
         return replace(self, scale=scale)
+
+    def check_age(self, age_ms: float) -> None:
+        """Refuse a forecast that is kept for longer than forecasts resemble those of now.
+
+        Raises
+        ------
+        DataError
+            One that is older than the limit on the card.
+
+        >>> shipped().check_age(0.0)
+        """
+        limit = self.card.get("age", {}).get("limit_ms", 0)
+        if not age_ms <= limit:
+            raise DataError(
+                f"a forecast of at most {limit} ms ago",
+                f"one of {age_ms:g} ms ago, of {self.id}",
+                "forecast anew at the decision, or decide without",
+            )
 
     def teller(self, symbol: str = "", waiting: float = 0.0) -> "Teller":
         """What writes the forecasts of a symbol into its markets, and what waiting costs there (`View.waiting`); as the
@@ -154,11 +168,8 @@ class Teller:
     """Writes a forecaster's words into markets, and into what a strategy sees of them."""
 
     def __init__(self, forecaster: Forecaster, waiting: float = 0.0) -> None:
-        served = [HORIZONS.index(h) for h in SERVED]
-        at = served[0]
-        whole = forecaster.ends[at : at + len(SERVED) + 1]
-        lines, scale = forecaster.lines[served].copy(), forecaster.scale[served].copy()
-        self._of = (np.zeros(f.WIDTH), scale, lines, whole, *forecaster.trees)
+        one = forecaster
+        self._of = (np.zeros(f.WIDTH), one.scale.copy(), one.lines, one.ends, *one.trees)
         self._waiting = round(1e6 * waiting)
 
     def tell(self, books: Packed, states: Longs, outlook: Longs) -> None:
@@ -294,9 +305,9 @@ def load(folder: Path) -> Forecaster:
         found = Forecaster(**made, card=card, id=hashlib.sha256(text).hexdigest()[:12])
         if (
             found.lines.shape != (len(HORIZONS), 1 + f.FEATURES)
-            or not np.isfinite(found.value).all()
+            or not np.isfinite(np.concatenate([one.ravel() for one in made.values()])).all()
         ):
-            raise ValueError(f"lines of shape {found.lines.shape}")
+            raise ValueError(f"lines of shape {found.lines.shape}, or a number that is none")
     except OSError as error:
         raise DataError("the folder of a forecaster", f"{folder}: {error}", AGAIN) from error
     except _DAMAGED as error:

@@ -27,6 +27,7 @@ from tercel.market.book.ladder import (
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import owe, public_take, write
 from tercel.market.simulator.crossing import fill_crossed, first_own, outside_feed
+from tercel.market.simulator.lately import moved
 from tercel.market.simulator.records import state_at
 from tercel.market.tape.schema import DELETE, REDUCE
 
@@ -100,6 +101,7 @@ def shift_public(b: Packed, k: Longs, ticks: int) -> None:
         if k[at] != NO_BID and k[at] != NO_ASK:
             k[at] += ticks
     if s.mid2 != 0:
+        moved(k, 2 * ticks)
         s.mid2 += 2 * ticks
         s.variance += 4 * ticks * ticks
     s.shift += ticks

@@ -22,6 +22,7 @@ from tercel.market.book.ladder import (
     side_at,
 )
 from tercel.market.simulator import layout as sim
+from tercel.market.simulator.lately import moved, printed, traded
 from tercel.market.simulator.records import fill_at, row_at, state_at
 from tercel.market.simulator.terms import charge
 from tercel.market.tape.schema import ADD, EXECUTE, TRADE_HIDDEN
@@ -141,6 +142,8 @@ def settle(b: Packed, k: Longs, side: int, price: int) -> None:
     mid2 = bid + ask
     if mid2 != s.mid2:
         s.variance += (mid2 - s.mid2) ** 2
+        if s.mid2 != 0:
+            moved(k, mid2 - s.mid2)
         s.mid2 = mid2
 
 
@@ -206,6 +209,7 @@ def public_take(b: Packed, k: Longs, slot: int, qty: int, kind: int, own_aggress
         # An auction's volume would make every share of the volume too small.
         if kind == EXECUTE and s.halted == 0:
             k[sim.SOLD if side > 0 else sim.BOUGHT] += taken
+            traded(k, side, price, taken)
     # On replay the tape's compiler gave out the slots, and gives them out again by itself.
     if o.qty == 0 and owns_slots(k):
         release(b, slot)
@@ -221,6 +225,7 @@ def public_take(b: Packed, k: Longs, slot: int, qty: int, kind: int, own_aggress
 def hidden_trade(k: Longs, side: int, price: int, lots: int) -> None:
     """A hidden order was executed: the book stays as it is, the lots are counted."""
     state_at(k).hidden_lots += lots
+    printed(k, price)
     write(k, TRADE_HIDDEN, 0, side, price, lots, 0, 0)
 
 

@@ -32,6 +32,7 @@ from tercel.market.impact import layout
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import fill_own_head, owe, public_add, public_take, write
 from tercel.market.simulator.crossing import first_own, meet, sooner
+from tercel.market.simulator.lately import printed
 from tercel.market.simulator.records import row_at, state_at
 from tercel.market.simulator.replay import replay_row
 from tercel.market.tape.schema import ADD, DELETE, EXECUTE, TRADE_HIDDEN
@@ -269,12 +270,15 @@ def enter_background(k: Longs) -> None:
     s.mirror_row = 0
     swap(k)
     s.apart = sim.WILL_PART
+    s.seconds_room = -s.seconds_room
 
 
 @kernel
 def leave_background(b: Packed, k: Longs) -> None:
     """Switch back after the flow's event."""
-    state_at(k).apart = sim.PARTED
+    s = state_at(k)
+    s.apart = sim.PARTED
+    s.seconds_room = -s.seconds_room
     swap(k)
     b[lay.OVERFLOW] = b[fixed(b, lay.BACKGROUND) + lay.OVERFLOW]
 
@@ -303,6 +307,7 @@ def mirror(b: Packed, k: Longs) -> None:
             order_at(b[fixed(b, lay.BACKGROUND) :], r.who).told = 0
             arrives(b, k, slot, side, price, lots)
         elif r.kind == TRADE_HIDDEN:
+            printed(k, price)
             write(k, TRADE_HIDDEN, 0, side, price, lots, 0, 0)
         elif r.kind == EXECUTE:
             execute(b, k, row, side, price, lots)

@@ -239,7 +239,8 @@ RIVAL_SLOTS: Final = 8
 SECONDS_AT, SECONDS_ROOM, SECOND, FIRST_SECOND, USUAL_SPREAD, FORECAST = range(
     RIVAL_UNTIL + RIVAL_SLOTS, RIVAL_UNTIL + RIVAL_SLOTS + 6
 )
-# SECONDS_AT, SECONDS_ROOM: where the ring of seconds lies in this array, for how many it has room; 0: none are kept
+# SECONDS_AT, SECONDS_ROOM: where the ring of seconds lies in this array, for how many it has room; 0: none are kept,
+#     below 0: they stand still while the background acts
 # SECOND, FIRST_SECOND: the next one to be kept, and the first one that was, seconds of the market's clock; 0: none yet
 # USUAL_SPREAD: mean spread of the seconds kept, thousandths of a tick; 0: not known
 # FORECAST: expected move of the mid, up is positive, and its standard deviation, milli-bps, over 10 s and over 30 s; a
@@ -248,10 +249,20 @@ FORECAST_WORDS: Final = 4
 PAST_SECONDS: Final = 1024
 """Seconds that a ring has room for: the longest past that anything looks at, and some."""
 
+# -- what happened lately (`simulator.lately`) -------------------------------------------------------------------------
+TRADED_NS, TRADED_SIDE, TRADED_PRICE, PRINTED_NS, MOVED_NS, MOVED_BY, LATELY = range(
+    FORECAST + FORECAST_WORDS, FORECAST + FORECAST_WORDS + 7
+)
+# TRADED_NS, PRINTED_NS, MOVED_NS: the last trade, hidden execution, move of the mid
+# TRADED_SIDE, TRADED_PRICE: the last aggressor's side; price of the last trade, hidden ones too, 0: there was none
+# MOVED_BY: the mid's last move, half-ticks
+# LATELY: reals: sums as they stood then
+LATELY_WORDS: Final = 10
+
 # -- public lots that own lots stood in front of (`market.simulator.background`) ---------------------------------------------
 KEPT_SLOTS: Final = 64
 """Room for kept orders; so many of the last public slots of the book on show are spare."""
-KEPT_AT: Final = FORECAST + FORECAST_WORDS  # slots of the kept orders
+KEPT_AT: Final = LATELY + LATELY_WORDS  # slots of the kept orders
 SPARE_AT: Final = (
     KEPT_AT + KEPT_SLOTS
 )  # of each spare slot: 1 + the background's slot whose order it shows, 0: none

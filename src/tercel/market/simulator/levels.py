@@ -36,6 +36,7 @@ from tercel.market.book.window import free_piece, next_own, settle_frozen
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import fill_own_head, settle, write
 from tercel.market.simulator.crossing import first_own, hit_own, meet
+from tercel.market.simulator.lately import traded
 from tercel.market.simulator.queue_models import EXPONENT, POWER_PROB, share_ahead
 from tercel.market.simulator.records import put_real, real, state_at
 from tercel.market.tape.schema import LEVEL_SET, TRADE
@@ -206,6 +207,7 @@ def print_row(
     on = s.halted == 0  # an auction's prints are none of ours
     if side != 0 and on:
         k[sim.SOLD if side > 0 else sim.BOUGHT] += lots
+        traded(k, side, price, lots)
     write(k, TRADE, slot, side, price, lots, 0, 0)
     left = lots
     if not fills:

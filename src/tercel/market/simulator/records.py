@@ -136,6 +136,14 @@ _WORDS = (
     *("gap_ns", "last_ns", "happened", "seen_slice", "taken"),
     *("undercut", "undercut_ns", "rivals", "alone_at", "alone_since", "hazard_ns"),
     *("seconds_at", "seconds_room", "second", "first_second", "usual_spread", "forecast"),
+    *(
+        "traded_ns",
+        "traded_side",
+        "traded_price",
+        "printed_ns",
+        "moved_ns",
+        "moved_by",
+    ),
 )
 _REALS = (
     *(

@@ -19,6 +19,7 @@ from tercel.market.simulator.account import (
     write,
 )
 from tercel.market.simulator.crossing import fill_traded, hit_own, meet
+from tercel.market.simulator.lately import traded
 from tercel.market.simulator.levels import QUEUE, level_row, print_row, tell, untell
 from tercel.market.simulator.records import state_at
 from tercel.market.tape import schema
@@ -35,6 +36,7 @@ def take_block(b: Packed, k: Longs, side: int, price: int, lots: int, kind: int)
         s.ofi -= side * taken
     if kind == schema.EXECUTE and s.halted == 0:
         k[sim.SOLD if side > 0 else sim.BOUGHT] += taken
+        traded(k, side, price, taken)
     write(k, kind, -1, side, price, taken, 0, 0)
     settle(b, k, side, price)
 

@@ -18,6 +18,7 @@ from tercel.core.stats.inference import weighted_interval
 from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.execution.foresight.features import (
     FEATURES,
+    HORIZONS,
     NAMES,
     SIGN,
     UNIT,
@@ -25,7 +26,7 @@ from tercel.execution.foresight.features import (
     features,
     no_quote,
 )
-from tercel.execution.foresight.forecaster import HORIZONS, Forecaster
+from tercel.execution.foresight.forecaster import Forecaster
 from tercel.market.score.classifier import auc
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.engine import mark_time, next_public, public_event
@@ -182,6 +183,10 @@ LATE_S: Final = 1
 """Seconds after its forecast that a choice is carried out."""
 LATER_S: Final = 30
 BINS: Final = 10
+OLDEST: Final = 12
+"""Steps of a quarter of a second that forecasts are compared over."""
+KEPT: Final = 0.9
+"""Correlation with the forecast of now below which an older one is none."""
 BLOCK_NS: Final = 1800 * 10**9
 SURE: Final = 2.0
 """A gain of fewer standard errors is none."""
@@ -203,6 +208,20 @@ def accuracy(said: Floats, y: Floats) -> dict[str, Any]:
         "auc": mirrored_auc(said[moved], y[moved]),
         "slope": float((said * y).sum() / square) if square > 0 else None,
     }
+
+
+def deciles(said: Floats, y: Floats) -> list[Mapping[str, float]]:
+    """Mean forecast and mean outcome in ten bins of the forecast as large as each other.
+
+    >>> deciles(np.arange(20.0), np.arange(20.0) + 1)[0]
+    {'forecast': 0.5, 'outcome': 1.5}
+    """
+    order = np.array_split(np.argsort(said, kind="stable"), BINS)
+    return [
+        {"forecast": float(said[part].mean()), "outcome": float(y[part].mean())}
+        for part in order
+        if len(part)
+    ]
 
 
 def mirrored_auc(said: Floats, y: Floats) -> float | None:
@@ -301,10 +320,34 @@ def reliability(
         units = day.sign * day.unit * np.sqrt(horizon_s)
         said.append((units * forecaster.predict(day.x, horizon_s) / half)[known])
         came.append((move / half)[known])
-    z, y = np.concatenate(said), np.concatenate(came)
-    order = np.array_split(np.argsort(z, kind="stable"), BINS)
-    return [
-        {"forecast": float(z[part].mean()), "outcome": float(y[part].mean())}
-        for part in order
-        if len(part)
-    ]
+    return deciles(np.concatenate(said), np.concatenate(came))
+
+
+def ages(forecaster: Forecaster, days: Sequence[FlowDay], horizon_s: int = 10) -> dict[str, Any]:
+    """How forecasts correlate with later ones, and after how long that falls below KEPT.
+
+    Parameters
+    ----------
+    days : sequence of FlowDay
+        Samples of every STEP_NS.
+
+    Returns
+    -------
+    dict
+        `correlation` by age, ms, and `limit_ms`, between two of them in a straight line.
+    """
+    lines = []
+    for day in days:
+        line = np.full(len(day.bid), np.nan)
+        line[day.at] = day.sign * forecaster.predict(day.x, horizon_s)
+        lines.append(line)
+    found, step = [1.0], STEP_NS // 1_000_000
+    for lag in range(1, OLDEST + 1):
+        pairs = np.concatenate([np.stack([line[:-lag], line[lag:]]) for line in lines], axis=1)
+        found.append(float(np.corrcoef(pairs[:, np.isfinite(pairs).all(axis=0)])[0, 1]))
+    old = next((lag for lag, value in enumerate(found) if value < KEPT), OLDEST)
+    share = min((found[old - 1] - KEPT) / (found[old - 1] - found[old]), 1.0)
+    return {
+        "limit_ms": round(step * (old - 1 + share)),
+        "correlation": {str(step * lag): value for lag, value in enumerate(found)},
+    }

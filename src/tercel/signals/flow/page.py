@@ -6,7 +6,7 @@ from typing import Any
 from tercel.core.report import svg
 from tercel.core.report.svg import Figure, Section, finished, render, sketch, small_panels
 from tercel.core.report.tables import fixed, plain_table
-from tercel.execution.foresight.features import SERVED
+from tercel.execution.foresight.features import HORIZONS
 from tercel.execution.foresight.forecaster import TABLE
 
 Table = tuple[str, tuple[str, ...], list[tuple[Any, ...]]]
@@ -26,7 +26,7 @@ def slopes_table(found: Mapping[str, Any]) -> Table:
     """Slopes of recalibrated symbols, a row a symbol and horizon."""
     rows: list[tuple[Any, ...]] = []
     for symbol, one in found[TABLE].items():
-        for at, h in ((one[str(h)], h) for h in SERVED):
+        for at, h in ((one[str(h)], h) for h in HORIZONS):
             figures = (fixed(at[key], 2) for key in ("slope", "se", "low"))
             rows.append(
                 (symbol, f"{h} s", len(one["days"]), *figures, "yes" if at["speaks"] else "no")

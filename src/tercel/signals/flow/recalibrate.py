@@ -18,7 +18,7 @@ import numpy as np
 from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
 from tercel.core.stats.inference import t_quantile
-from tercel.execution.foresight.features import SERVED
+from tercel.execution.foresight.features import HORIZONS
 from tercel.execution.foresight.forecaster import CARD, DEFAULT, ENOUGH, TABLE, Forecaster, save
 from tercel.market.score.dynamics import Adder, SumFigure, Sums, estimates, over, table
 from tercel.market.tape.lake import Lake
@@ -96,9 +96,9 @@ def carry(
         return None
     early, later = halves(tape) if len(tape) > 1 else _in_two(tape[0])
     later = [day for day in later if day.date not in seen] or later
-    if min(len(stacked(days, SERVED[-1])[1]) for days in (early, later, made)) < LEAST:
+    if min(len(stacked(days, HORIZONS[-1])[1]) for days in (early, later, made)) < LEAST:
         return None
-    horizons = {str(h): _at(early, later, made, h, seed) for h in SERVED}
+    horizons = {str(h): _at(early, later, made, h, seed) for h in HORIZONS}
     known = [cell.carry for cell in horizons.values() if cell.carry is not None]
     learned_on, judged_on = (tuple(day.date for day in days) for days in (early, later))
     return Carry(min(known, default=None), learned_on, judged_on, horizons)
@@ -145,7 +145,7 @@ def in_words(card: Mapping[str, Any] | None) -> str:
     """What follows from the carry on a market's card, in one sentence; None: a card without tape.
 
     >>> in_words({"carry": 0.123})
-    'carry 0.12, below 0.5: no policy reads forecasts that are learned in it, but those of tape alone (flow-1)'
+    'carry 0.12, below 0.5: no policy reads forecasts that are learned in it, but those of tape alone (flow-2)'
     """
     share = card["carry"] if card else None
     if share is None:
@@ -262,10 +262,10 @@ def recalibrate(
             sums = table[symbol]["sums"][: len(kept)] if kept else []
             for date in fresh:
                 day = read_day(lake, symbol, date)
-                sums = [*sums, [day_sums(model, day, h) for h in SERVED]]
+                sums = [*sums, [day_sums(model, day, h) for h in HORIZONS]]
                 step()
             table[symbol] = {"days": [*kept, *fresh], "sums": sums}
-            for n, h in enumerate(SERVED):
+            for n, h in enumerate(HORIZONS):
                 table[symbol][str(h)] = words(
                     reduce(lambda known, row, n=n: after(known, *row[n]), sums, NO_DAYS)
                 )

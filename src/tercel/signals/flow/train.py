@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,11 +12,11 @@ from tercel.core.arrays import Floats
 from tercel.core.errors import DataError, check_known
 from tercel.core.extras import needed
 from tercel.core.progress import progress
-from tercel.execution.foresight.features import FEATURES
-from tercel.execution.foresight.forecaster import HORIZONS, Forecaster, save
+from tercel.execution.foresight.features import FEATURES, HORIZONS
+from tercel.execution.foresight.forecaster import Forecaster, save
 from tercel.market.flow.preset import load, names
 from tercel.market.tape.lake import Lake
-from tercel.signals.flow.days import FlowDay, accuracy, read_day, scored
+from tercel.signals.flow.days import FlowDay, accuracy, ages, deciles, read_day, scored
 
 # -- trees ----------------------------------------------------------------------------------------
 # Models of the next move: LightGBM's trees, or a line, as the arrays that the compiled walker reads.
@@ -28,12 +28,12 @@ RIDGE: Final = 1e-3
 _BOOSTING: Final[dict[str, Any]] = {
     "objective": "regression",
     "learning_rate": 0.05,
-    "num_leaves": 15,
-    "min_data_in_leaf": 200,
-    "lambda_l2": 5.0,
-    "bagging_fraction": 0.7,
+    "num_leaves": 31,
+    "min_data_in_leaf": 300,
+    "lambda_l2": 30.0,
+    "bagging_fraction": 0.5,
     "bagging_freq": 1,
-    "feature_fraction": 0.6,
+    "feature_fraction": 0.5,
     "num_threads": 1,
     "deterministic": True,
     "force_row_wise": True,
@@ -253,6 +253,13 @@ def train(
                 ("stranger", [each[2] for each in learned]),
             )
         }
+        | {
+            "reliability": {
+                str(h): deciles(*(each[2] or each[1] or each[3])[one])
+                for h, each in zip(HORIZONS, learned, strict=True)
+                if one in (each[2] or each[1] or each[3])
+            }
+        }
         for one, found in days.items()
     }
     calibrated = [calibration(list((each[2] or each[1] or each[3]).values())) for each in learned]
@@ -260,12 +267,11 @@ def train(
     card = {"kind": kind, "seed": seed, "symbols": about, "levels": list(LEVELS), "widths": widths}
     if made := simulated(lake, about):
         card["simulated"] = made
-    saved = save(
-        out,
-        forecaster_of(
-            [each[0] for each in learned], np.array([both for both, _ in calibrated]), card
-        ),
+    whole = forecaster_of(
+        [each[0] for each in learned], np.array([both for both, _ in calibrated]), card
     )
+    last = [read_day(lake, one, found[-1].date, 1) for one, found in days.items()]
+    saved = save(out, replace(whole, card=card | {"age": ages(whole, last)}))
     return {"out": out, "model": saved.id, "trees": len(saved.roots), **card}
 
 
