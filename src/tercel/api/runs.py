@@ -37,9 +37,13 @@ from tercel.lab.learning.agent.training import run_training
 TRAINED: Final = "trained"
 """What the trainings of a run are called."""
 RECIPE: Final = "from_rule"
-"""The shipped configuration that they begin from."""
+"""The shipped configuration that they begin from; whatever learner it names is used."""
+FRAMES: Final = 600_000
+"""Decisions that each training sees."""
 SHIPPED: Final = "default"
 """The packaged policy that is judged beside them."""
+AGAINST: Final = "guarded,twap_repeg,popv,score_rule,twap_take,vwap_take,random"
+"""Written strategies of the table; ``tercel agent evaluate RUN --against all`` judges all of them."""
 CHECKED_ON: Final = 1_000
 """Episodes of each look at a training's policy: at its start and its end."""
 CHOSEN_ON: Final = 500
@@ -242,11 +246,10 @@ def _judge(settings: RunSettings, out: Path, footer: str) -> EvaluationResult:
     scenario = MarketTask(settings.market, settings.task)
     request = EvaluationRequest(
         candidates(settings, scenario, settings.market.name, out),
-        baselines_of("all"),
+        baselines_of(AGAINST),
         {settings.market.name: scenario},
         settings.episodes,
         (settings.seed,),
         chosen_on=CHOSEN_ON,
-        learned=True,
     )
     return judge(request, out).write(out, out / RESULT, out / REPORT, footer)

@@ -1,10 +1,12 @@
 """An evaluation as a terminal shows it: the judged table, and the verdicts in short lines."""
 
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from tercel.core.report.tables import CALLED, RARE, JudgedTable, spelt, verdict, verdict_sentence
 from tercel.core.stats import Estimate, PairedGain
+from tercel.execution.strategies.guarded import Guarded
 from tercel.execution.task import SIDES, Task, size_in_words
 from tercel.lab.evaluation.claims import BEST, RANDOM, called
 from tercel.lab.evaluation.comparisons import ScenarioCell
@@ -68,6 +70,30 @@ def judged_table(result: EvaluationResult) -> JudgedTable:
         first=(*first, best, RANDOM),
         caveat=QUICK if QUICK in result.notes else "",
         others=list(other_tables(result, rows)),
+    )
+
+
+def run_table(result: EvaluationResult) -> JudgedTable:
+    """The table of `tercel run`: gains over the rule that the agent begins as stand beside the costs, and few sentences
+    below."""
+    best, policies = result.best_baseline, result.reported_rows
+    base = Guarded.name if Guarded.name in result.strategies else best
+    order = next((note for note in result.notes if note.startswith(ORDER)), "")
+    bound = f"fills by the bound {result.bound}" if result.by_bound else ""
+    words = [title_of(result.market, result.task), order.removeprefix(f"{ORDER}: ").rstrip("."), bound]
+    return replace(
+        judged_table(result),
+        title=", ".join(filter(None, words)),
+        paired_vs_best_baseline={name: result.paired[name][base] for name in policies},
+        beside=base,
+        first=(*policies, base, best, RANDOM),
+        verdicts={
+            name: {other: result.paired[name][other] for other in dict.fromkeys((base, best))}
+            for name in policies[:MOST_VERDICTS]
+        },
+        paired={},
+        notes=[note for note in result.notes if note.startswith((SEEN, LARGE, MADE_OF))],
+        correlation=None,
     )
 
 
