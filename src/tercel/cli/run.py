@@ -113,7 +113,9 @@ def _run(request: RunRequest, settings: "RunSettings", folder: Path) -> "Evaluat
         raise KeyboardInterrupt(_how_to_go_on(folder)) from None
     if not request.as_json:
         result_console().print(replace(run_table(result), all_in=ALL_IN))
-        say(f"report    {folder / REPORT} (beside it {RESULT}, policies, and desk.toml, which trades what was trained)")
+        say(
+            f"report    {folder / REPORT} (beside it {RESULT}, policies, and desk.toml, which trades what was trained)"
+        )
         typer.echo(begun.how_to_trade())
     return result
 

@@ -260,7 +260,9 @@ class JudgedTable:
                 *cells, style="bold" if self._is_learned(name) else None, end_section=ends
             )
         caption = f"* best baseline ({self.best_baseline})"
-        table.caption = Text(caption + f"; {gains}: paired gain in bps, positive is better" * versus)
+        table.caption = Text(
+            caption + f"; {gains}: paired gain in bps, positive is better" * versus
+        )
         table.caption_justify = "left"
         return table
 

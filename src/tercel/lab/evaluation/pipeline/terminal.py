@@ -80,7 +80,11 @@ def run_table(result: EvaluationResult) -> JudgedTable:
     base = Guarded.name if Guarded.name in result.strategies else best
     order = next((note for note in result.notes if note.startswith(ORDER)), "")
     bound = f"fills by the bound {result.bound}" if result.by_bound else ""
-    words = [title_of(result.market, result.task), order.removeprefix(f"{ORDER}: ").rstrip("."), bound]
+    words = [
+        title_of(result.market, result.task),
+        order.removeprefix(f"{ORDER}: ").rstrip("."),
+        bound,
+    ]
     return replace(
         judged_table(result),
         title=", ".join(filter(None, words)),
