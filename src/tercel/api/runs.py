@@ -38,15 +38,15 @@ TRAINED: Final = "trained"
 """What the trainings of a run are called."""
 RECIPE: Final = "from_rule"
 """The shipped configuration that they begin from; whatever learner it names is used."""
-FRAMES: Final = 600_000
+FRAMES: Final = 400_000
 """Decisions that each training sees."""
 SHIPPED: Final = "default"
 """The packaged policy that is judged beside them."""
 AGAINST: Final = "guarded,twap_repeg,popv,score_rule,twap_take,vwap_take,random"
 """Written strategies of the table; ``tercel agent evaluate RUN --against all`` judges all of them."""
-CHECKED_ON: Final = 1_000
+CHECKED_ON: Final = 500
 """Episodes of each look at a training's policy: at its start and its end."""
-CHOSEN_ON: Final = 500
+CHOSEN_ON: Final = 256
 """Episodes at most on which the best written strategy is chosen."""
 QUICK: Final = {"validation.episodes": QUICK_EPISODES, "learner.hindsight": 64}
 QUICK_LOOKS: Final = 4

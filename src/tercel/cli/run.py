@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
-from tercel.cli.agent_evaluate import ALL_IN, EvaluatePolicies, evaluate
+from tercel.cli.agent_evaluate import EvaluatePolicies, evaluate
 from tercel.cli.order import JudgedOptions
-from tercel.cli.shared import JsonRequest, Seed, print_json, result_console, say
+from tercel.cli.shared import ALL_IN, JsonRequest, Seed, print_json, result_console, say
 from tercel.core.errors import ConfigError, listed
 
 if TYPE_CHECKING:
