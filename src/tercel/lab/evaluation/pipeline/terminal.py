@@ -74,8 +74,8 @@ def judged_table(result: EvaluationResult) -> JudgedTable:
 
 
 def run_table(result: EvaluationResult) -> JudgedTable:
-    """The table of `tercel run`: gains over the rule that the agent begins as stand beside the costs, and few sentences
-    below."""
+    """The table of `tercel run`: gains over the rule that agents are made of stand beside the costs, and what was just
+    trained, the first row, has a sentence."""
     best, policies = result.best_baseline, result.reported_rows
     base = Guarded.name if Guarded.name in result.strategies else best
     order = next((note for note in result.notes if note.startswith(ORDER)), "")
@@ -93,7 +93,7 @@ def run_table(result: EvaluationResult) -> JudgedTable:
         first=(*policies, base, best, RANDOM),
         verdicts={
             name: {other: result.paired[name][other] for other in dict.fromkeys((base, best))}
-            for name in policies[:MOST_VERDICTS]
+            for name in policies[:1]
         },
         paired={},
         notes=[note for note in result.notes if note.startswith((SEEN, LARGE, MADE_OF))],
