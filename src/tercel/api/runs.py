@@ -1,4 +1,4 @@
-"""A run: trainings up from a tuned rule, judged beside what ships against everything written; in a folder."""
+"""A run: trainings up from a tuned rule, judged beside what ships and some written strategies; in a folder."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

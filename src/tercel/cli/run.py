@@ -1,4 +1,4 @@
-"""`tercel run`: train on a market, judge against everything written, print the table."""
+"""`tercel run`: train on a market, judge beside what ships and written strategies, print the table."""
 
 import shlex
 from dataclasses import dataclass, replace
@@ -60,7 +60,7 @@ class RunRequest(JudgedOptions, JsonRequest):
 
 
 def run(request: RunRequest) -> None:
-    """Train up from a tuned rule, judge against the agent that ships and every rule, print the table and a verdict."""
+    """Train up from a tuned rule, judge beside the agent that ships and written rules, print the table and a verdict."""
     if request.order.orders is not None:
         _list(request)
     else:
