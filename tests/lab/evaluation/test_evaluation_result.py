@@ -78,7 +78,7 @@ def written() -> dict[str, Any]:
         "by_side": {key: {"buy": 2.0, "sell": 2.0} for key in KINDS},
         "adaptability_vs": {"mine": {"vwap_passive": None}}, "power": {"mine": dict.fromkeys(OTHERS, 0.5)},
         "deflated": {"mine": None}, "adaptation": {}, "comparisons": 3, "checks": ["Sides: 20 buys and 20 sells."],
-        "apart": None, "learned_saves": {"mine": COST, "other": None},
+        "apart": None,
         "bound": None,
         "by_bound": {},
     }  # fmt: skip
@@ -87,9 +87,7 @@ def written() -> dict[str, Any]:
 def test_what_was_written_comes_back() -> None:
     found = EvaluationResult.from_json(written())
     assert json.loads(json.dumps(found.to_json())) == written()
-    first, worth, *_ = judged_table(found).sentences()
-    assert first.startswith("mine: cheaper than pov")
-    assert worth.startswith("What was learned saves ")
+    assert next(judged_table(found).sentences()).startswith("mine: cheaper than pov")
 
 
 def test_the_table_of_a_run_is_short_and_holds_gains_over_what_agents_are_made_of() -> None:
@@ -112,14 +110,9 @@ def test_the_table_of_a_run_is_short_and_holds_gains_over_what_agents_are_made_o
 
 
 def test_a_file_of_before_hand_overs_opens() -> None:
-    older = {
-        key: value
-        for key, value in written().items()
-        if key not in ("handed_over", "apart", "learned_saves")
-    }
-    assert EvaluationResult.from_json(older) == replace(
-        EvaluationResult.from_json(written()), learned_saves={}
-    )
+    older = {key: value for key, value in written().items() if key not in ("handed_over", "apart")}
+    older["learned_saves"] = {"mine": COST}
+    assert EvaluationResult.from_json(older) == EvaluationResult.from_json(written())
 
 
 @pytest.mark.parametrize("data", [{}, {"strategies": 3}, {**written(), "claims": {"mine": {}}}])
