@@ -16,7 +16,7 @@ from tests.program import COMMAND
 from tests.waiting import DEADLINE_S, until
 from typer.testing import CliRunner
 
-from tercel.api.runs import AGAINST
+from tercel.api import runs
 from tercel.cli.root import app
 from tercel.desk.trading.journal.reader import JournalReader
 from tercel.desk.trading.ledger import Ledger
@@ -27,6 +27,7 @@ from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation.pipeline.evaluation_result import EvaluationResult
 from tercel.lab.evaluation.pipeline.terminal import judged_table
 from tercel.lab.evaluation.settings import RunSettings, load_settings
+from tercel.lab.learning.agent.learner import learner_settings
 from tercel.lab.learning.agent.run_folder import is_done
 from tercel.lab.learning.checkpoint import load_checkpoint
 from tercel.market.flow.preset import DEFAULT, load
@@ -37,7 +38,7 @@ from tercel.market.tape import Lake
 ROOT = Path(__file__).resolve().parents[2]
 LEARNED = ["default", "trained"]
 TRAINED = ["trained-1000"]
-WRITTEN = AGAINST.split(",")
+WRITTEN = runs.AGAINST.split(",")
 MOST_LINES = 25
 """That a run prints at 80 columns, the command that trades among them."""
 KEYS = {
@@ -179,6 +180,20 @@ def test_a_market_that_says_how_late_it_is_says_it_of_the_task() -> None:
         Task().feed_latency,
     )
     assert settings == RunSettings(Market("csco"), Task(latency=Latency(a_ns=7)))
+
+
+@pytest.mark.parametrize(("recipe", "algo"), [("from_rule", "ppo"), ("default", "es")])
+@pytest.mark.parametrize("quick", [True, False])
+def test_a_run_trains_whatever_its_recipe_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recipe: str, algo: str, quick: bool
+) -> None:
+    monkeypatch.setattr(runs, "RECIPE", recipe)
+    settings = RunSettings(Market(DEFAULT), quick=quick, frames=runs.FRAMES)
+    (job,) = runs.trainings(settings, tmp_path)
+    learner_settings(job.config)  # refuses what its learner does not have
+    assert (job.config.learner.algo, job.config.learner.frames) == (algo, runs.FRAMES)
+    assert job.config.market.presets == (DEFAULT,)
+    assert job.config.learner.hindsight <= (runs.QUICK_HINDSIGHT if quick else 512)
 
 
 # -- a whole run ------------------------------------------------------------------------------------------------------

@@ -48,7 +48,9 @@ CHECKED_ON: Final = 500
 """Episodes of each look at a training's policy: at its start and its end."""
 CHOSEN_ON: Final = 256
 """Episodes at most on which the best written strategy is chosen."""
-QUICK: Final = {"validation.episodes": QUICK_EPISODES, "learner.hindsight": 64}
+QUICK: Final = {"validation.episodes": QUICK_EPISODES}
+QUICK_HINDSIGHT: Final = 64
+"""Episodes at most of which a quick training knows the later mids."""
 QUICK_LOOKS: Final = 4
 """Times that a quick training is looked at: four points of a curve."""
 QUICK_WORLDS: Final = {"market.worlds": 8}
@@ -159,6 +161,10 @@ def trainings(
         settings.frames // QUICK_LOOKS if settings.quick else settings.frames
     )
     config = configured(plain, "ppo", settings.frames, TRAINED, values, share, RECIPE)
+    if settings.quick:
+        few = min(config.learner.hindsight, QUICK_HINDSIGHT)
+        learner = config.learner.model_copy(update={"hindsight": few})
+        config = config.model_copy(update={"learner": learner})
     return [TrainingJob(config, policy_folder(out, seed), seed) for seed in settings.training_seeds]
 
 
