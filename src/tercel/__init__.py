@@ -2,7 +2,7 @@
 
     import tercel as tc
 
-    market = tc.load_market("csco")
+    market = tc.load_market("goog")
     task = tc.Task(share=0.10, horizon="30min")
     agent = tc.train(market, task, frames=500_000)
     result = tc.evaluate([agent, "default", "twap_take"], market, task, seed=7)

@@ -16,20 +16,21 @@ from tests.program import COMMAND
 from tests.waiting import DEADLINE_S, until
 from typer.testing import CliRunner
 
+from tercel.api import runs
 from tercel.cli.root import app
 from tercel.desk.trading.journal.reader import JournalReader
 from tercel.desk.trading.ledger import Ledger
 from tercel.execution.market import Market
 from tercel.execution.policies.card import read_card
 from tercel.execution.policies.strategy import policy_strategy
-from tercel.execution.strategies import ALL_BASELINES
 from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation.pipeline.evaluation_result import EvaluationResult
 from tercel.lab.evaluation.pipeline.terminal import judged_table
 from tercel.lab.evaluation.settings import RunSettings, load_settings
+from tercel.lab.learning.agent.learner import learner_settings
 from tercel.lab.learning.agent.run_folder import is_done
 from tercel.lab.learning.checkpoint import load_checkpoint
-from tercel.market.flow.preset import load
+from tercel.market.flow.preset import DEFAULT, load
 from tercel.market.simulator.days import DAYS, simulated_lake
 from tercel.market.simulator.terms import Fees
 from tercel.market.tape import Lake
@@ -37,6 +38,9 @@ from tercel.market.tape import Lake
 ROOT = Path(__file__).resolve().parents[2]
 LEARNED = ["default", "trained"]
 TRAINED = ["trained-1000"]
+WRITTEN = runs.AGAINST.split(",")
+MOST_LINES = 25
+"""That a run prints at 80 columns, the command that trades among them."""
 KEYS = {
     *(
         "is_bps",
@@ -178,6 +182,20 @@ def test_a_market_that_says_how_late_it_is_says_it_of_the_task() -> None:
     assert settings == RunSettings(Market("csco"), Task(latency=Latency(a_ns=7)))
 
 
+@pytest.mark.parametrize(("recipe", "algo"), [("from_rule", "ppo"), ("default", "es")])
+@pytest.mark.parametrize("quick", [True, False])
+def test_a_run_trains_whatever_its_recipe_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recipe: str, algo: str, quick: bool
+) -> None:
+    monkeypatch.setattr(runs, "RECIPE", recipe)
+    settings = RunSettings(Market(DEFAULT), quick=quick, frames=runs.FRAMES)
+    (job,) = runs.trainings(settings, tmp_path)
+    learner_settings(job.config)  # refuses what its learner does not have
+    assert (job.config.learner.algo, job.config.learner.frames) == (algo, runs.FRAMES)
+    assert job.config.market.presets == (DEFAULT,)
+    assert job.config.learner.hindsight <= (runs.QUICK_HINDSIGHT if quick else 512)
+
+
 # -- a whole run ------------------------------------------------------------------------------------------------------
 
 
@@ -209,7 +227,7 @@ def test_the_json_of_a_run(quick: tuple[Path, dict[str, Any], str, str]) -> None
         ),
         *("task", "out"),
     } <= set(result)
-    assert set(result["strategies"]) == {*ALL_BASELINES, *LEARNED, "half_now"}
+    assert set(result["strategies"]) == {*WRITTEN, *LEARNED, "half_now"}
     assert result["kinds"]["half_now"] == "own"
     for name, row in result["strategies"].items():
         assert set(row) == KEYS, name
@@ -221,18 +239,11 @@ def test_the_json_of_a_run(quick: tuple[Path, dict[str, Any], str, str]) -> None
         assert 0 <= row["adaptability"]["mean"] <= 1
         assert 0 <= row["passive_share"]["mean"] <= 1
     assert result["strategies"]["twap_take"]["adaptability"]["mean"] == 0
-    assert result["best_baseline"] in ALL_BASELINES
+    assert result["best_baseline"] in WRITTEN
     assert set(result["paired_vs_best_baseline"]) == {*LEARNED, "half_now"}
-    # without its network the agent that ships is a written rule of the same table
-    saved = (
-        result["strategies"]["guarded"]["is_bps"]["mean"]
-        - result["strategies"]["default"]["is_bps"]["mean"]
-    )
-    assert result["learned_saves"]["default"]["mean"] == pytest.approx(saved, abs=1e-9)
-    assert result["learned_saves"]["trained"] is not None
     assert (result["episodes"], result["clusters"]) == (64, 32)
     assert 1000 in result["seeds"]
-    assert result["market"] == "csco"
+    assert result["market"] == DEFAULT
     assert result["task"]["horizon_s"] == 1800.0
     assert result["out"] == "made/here"
     assert json.loads((folder / "result.json").read_text()) == result
@@ -257,7 +268,7 @@ def test_the_files_of_a_run(quick: tuple[Path, dict[str, Any], str, str]) -> Non
     assert [link for link in links if not link.startswith(("#", "data:"))] == []
     assert re.findall(r"url\((?![\"']?(?:#|data:))", report) == []
     assert "@import" not in report
-    for name in [*ALL_BASELINES, *LEARNED]:
+    for name in [*WRITTEN, *LEARNED]:
         assert name in report
     headline = re.search(r"<h1>(.*?)</h1>", report)
     assert headline
@@ -282,8 +293,15 @@ def test_a_finished_run_is_printed_again(quick: tuple[Path, dict[str, Any], str,
     policies = contents(folder / "policies")
     code, stdout, stderr = tercel(folder.parents[1], "--resume", "--out", "made/here")
     assert code == 0, stderr
-    assert "submit_and_leave" in stdout
-    assert stderr.splitlines()[-1] == "tercel trade run made/here/desk.toml"
+    lines = stdout.splitlines()
+    assert [line for line in lines if line.startswith(" twap_take ")]
+    assert lines[-1] == "tercel trade run made/here/desk.toml"
+    more = 3  # a quick run's caveat, a row of the user's
+    assert len(lines) <= MOST_LINES + more
+    gain = result["paired"]["trained"]["guarded"]["mean"]
+    row = next(line for line in lines if line.startswith(" trained "))
+    assert f"{gain:+.2f} [" in row, "the difference to what it begins as stands beside its cost"
+    assert "vs guarded" in stdout
     assert json.loads((folder / "result.json").read_text()) == result
     assert contents(folder / "policies") == policies
 
@@ -293,8 +311,8 @@ def test_the_last_line_of_a_run_trades_what_it_trained(
     quick: tuple[Path, dict[str, Any], str, str],
 ) -> None:
     place = quick[0].parents[1]
-    _, _, stderr = tercel(place, "--resume", "--out", "made/here")
-    name, *words = shlex.split(stderr.splitlines()[-1])
+    _, stdout, _ = tercel(place, "--resume", "--out", "made/here")
+    name, *words = shlex.split(stdout.splitlines()[-1])
     assert name == "tercel"
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "TERCEL_DESK": "desks/mine"}
     subprocess.run([*COMMAND, *words], cwd=place, env=environment, check=True, timeout=DEADLINE_S)
@@ -419,7 +437,7 @@ def test_a_run_on_tape(tmp_path: Path, lakes: Path, name: str) -> None:
     assert code == 0, stderr
     result = json.loads(stdout)
     assert f"{result['episodes']} orders are judged" in stderr
-    assert set(result["strategies"]) == {*ALL_BASELINES, *LEARNED}
+    assert set(result["strategies"]) == {*WRITTEN, *LEARNED}
     for row in result["strategies"].values():
         assert set(row) == KEYS
         assert row["impact_bps"] is None

@@ -236,7 +236,9 @@ def test_another_process_finds_both_on_disk(tmp_path: Path) -> None:
 
 
 def test_two_processes_compile_what_is_missing(tmp_path: Path) -> None:
-    assert run(tmp_path, AHEAD + USE)[0].startswith("10 ")
+    found, told = run(tmp_path, AHEAD + USE)
+    assert found.startswith("10 ")
+    assert told[-1].startswith("compiling kernels: 3 of 3"), "what is called late is not counted"
     assert kept(tmp_path) == ["mod.inner", "mod.other", "mod.outer"]
     assert run(tmp_path, AHEAD + USE) == ("10 1", [])
 

@@ -36,7 +36,7 @@ class Policy:
         The user's own observation that it was trained with.
 
     >>> load_policy("default").card.actions
-    'residual'
+    'costs'
     """
 
     folder: Path

@@ -1,4 +1,4 @@
-"""A run: trainings up from a tuned rule, judged beside what ships against everything written; in a folder."""
+"""A run: trainings up from a tuned rule, judged beside what ships and some written strategies; in a folder."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -37,14 +37,20 @@ from tercel.lab.learning.agent.training import run_training
 TRAINED: Final = "trained"
 """What the trainings of a run are called."""
 RECIPE: Final = "from_rule"
-"""The shipped configuration that they begin from."""
+"""The shipped configuration that they begin from; whatever learner it names is used."""
+FRAMES: Final = 400_000
+"""Decisions that each training sees."""
 SHIPPED: Final = "default"
 """The packaged policy that is judged beside them."""
-CHECKED_ON: Final = 1_000
+AGAINST: Final = "guarded,twap_repeg,popv,score_rule,twap_take,vwap_take,random"
+"""Written strategies of the table; ``tercel agent evaluate RUN --against all`` judges all of them."""
+CHECKED_ON: Final = 500
 """Episodes of each look at a training's policy: at its start and its end."""
-CHOSEN_ON: Final = 500
+CHOSEN_ON: Final = 256
 """Episodes at most on which the best written strategy is chosen."""
-QUICK: Final = {"validation.episodes": QUICK_EPISODES, "learner.hindsight": 64}
+QUICK: Final = {"validation.episodes": QUICK_EPISODES}
+QUICK_HINDSIGHT: Final = 64
+"""Episodes at most of which a quick training knows the later mids."""
 QUICK_LOOKS: Final = 4
 """Times that a quick training is looked at: four points of a curve."""
 QUICK_WORLDS: Final = {"market.worlds": 8}
@@ -155,6 +161,10 @@ def trainings(
         settings.frames // QUICK_LOOKS if settings.quick else settings.frames
     )
     config = configured(plain, "ppo", settings.frames, TRAINED, values, share, RECIPE)
+    if settings.quick:
+        few = min(config.learner.hindsight, QUICK_HINDSIGHT)
+        learner = config.learner.model_copy(update={"hindsight": few})
+        config = config.model_copy(update={"learner": learner})
     return [TrainingJob(config, policy_folder(out, seed), seed) for seed in settings.training_seeds]
 
 
@@ -242,11 +252,10 @@ def _judge(settings: RunSettings, out: Path, footer: str) -> EvaluationResult:
     scenario = MarketTask(settings.market, settings.task)
     request = EvaluationRequest(
         candidates(settings, scenario, settings.market.name, out),
-        baselines_of("all"),
+        baselines_of(AGAINST),
         {settings.market.name: scenario},
         settings.episodes,
         (settings.seed,),
         chosen_on=CHOSEN_ON,
-        learned=True,
     )
     return judge(request, out).write(out, out / RESULT, out / REPORT, footer)

@@ -44,7 +44,7 @@ class MarketOptions:
         list[str] | None,
         typer.Option(
             "--market",
-            help="Preset market, by name or as a .json file (default: csco; an unknown name lists them); of several, "
+            help="Preset market, by name or as a .json file (default: goog; an unknown name lists them); of several, "
             "where a command takes them, the first one's table is printed.",
             metavar="NAME",
         ),

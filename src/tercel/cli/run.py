@@ -1,4 +1,4 @@
-"""`tercel run`: train on a market, judge against everything written, print the table."""
+"""`tercel run`: train on a market, judge beside what ships and written strategies, print the table."""
 
 import shlex
 from dataclasses import dataclass, replace
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
-from tercel.cli.agent_evaluate import EvaluatePolicies, evaluate, show
+from tercel.cli.agent_evaluate import EvaluatePolicies, evaluate
 from tercel.cli.order import JudgedOptions
-from tercel.cli.shared import JsonRequest, Seed, print_json, say
+from tercel.cli.shared import ALL_IN, JsonRequest, Seed, print_json, result_console, say
 from tercel.core.errors import ConfigError, listed
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from tercel.lab.evaluation.settings import RunSettings
 
 RUNS = Path("runs")
-FRAMES = 600_000
 DEFAULT_SEED = 1
 TERMS = ("regimes", "impact", "fees", "queue")
 """Options that are the fields of a market."""
@@ -61,7 +60,7 @@ class RunRequest(JudgedOptions, JsonRequest):
 
 
 def run(request: RunRequest) -> None:
-    """Train up from a tuned rule, judge against the agent that ships and every rule, print the table and a verdict."""
+    """Train up from a tuned rule, judge beside the agent that ships and written rules, print the table and a verdict."""
     if request.order.orders is not None:
         _list(request)
     else:
@@ -102,6 +101,7 @@ def _symbols(request: RunRequest) -> None:
 def _run(request: RunRequest, settings: "RunSettings", folder: Path) -> "EvaluationResult":
     """One run, from its market to its page."""
     from tercel.api.runs import REPORT, RESULT, WholeRun
+    from tercel.lab.evaluation.pipeline.terminal import run_table
 
     try:
         begun = WholeRun.begin(
@@ -112,10 +112,11 @@ def _run(request: RunRequest, settings: "RunSettings", folder: Path) -> "Evaluat
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_how_to_go_on(folder)) from None
     if not request.as_json:
-        show(result, folder / RESULT, folder / REPORT)
-        say(f"policies  {folder / 'policies'}")
-        say("trade it:")
-        say(begun.how_to_trade())
+        result_console().print(replace(run_table(result), all_in=ALL_IN))
+        say(
+            f"report    {folder / REPORT} (beside it {RESULT}, policies, and desk.toml, which trades what was trained)"
+        )
+        typer.echo(begun.how_to_trade())
     return result
 
 
@@ -206,6 +207,7 @@ def _own(request: RunRequest) -> tuple[str, ...]:
 
 def _settings(request: RunRequest) -> "tuple[RunSettings, Path]":
     """Settings and folder of this run: new ones, or those of the run that is resumed."""
+    from tercel.api.runs import FRAMES
     from tercel.lab.evaluation.settings import FILE, QUICK_EPISODES, QUICK_FRAMES, RunSettings
 
     if request.resume:

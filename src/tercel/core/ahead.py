@@ -10,12 +10,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryFile
+from typing import IO, Any
 
 from tercel.core.jit import compile_declared
-from tercel.core.kernel_keys import LINK
+from tercel.core.kernel_keys import LINK, functions_in, listeners
 from tercel.core.progress import progress
 
 
@@ -32,22 +34,32 @@ def compile_ahead(here: Sequence[Any], beside: Sequence[Any]) -> None:
     cores = (
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     )
-    child = _begin(others) if mine and others and cores > 1 else None
-    with progress(counted=True, transient=True) as shown:
-        bar = shown.add_task("compiling kernels", total=len(missing))
+    beside_me = bool(mine and others and cores > 1)
+    parts = (mine, others) if beside_me else (missing,)
+    counted = [0]
+    with progress(counted=True, transient=True) as shown, TemporaryFile() as told:
+        bar = shown.add_task("compiling kernels", total=sum(map(functions_in, parts)))
 
         def show() -> None:
-            shown.update(bar, completed=sum(map(_is_kept, missing)))
+            shown.update(bar, completed=counted[0] + os.fstat(told.fileno()).st_size)
 
-        for one in mine:
-            compile_declared(one)
+        def count() -> None:
+            counted[0] += 1
             show()
-        while child is not None and child.poll() is None:
-            time.sleep(0.1)
+
+        listeners.append(count)
+        try:
+            child = _begin(others, told) if beside_me else None
+            for one in mine:
+                compile_declared(one)
+            while child is not None and child.poll() is None:
+                time.sleep(0.1)
+                show()
+            for one in others:
+                compile_declared(one)
             show()
-        for one in others:
-            compile_declared(one)
-            show()
+        finally:
+            listeners.remove(count)
 
 
 def _is_kept(kernel: Any) -> bool:
@@ -56,8 +68,8 @@ def _is_kept(kernel: Any) -> bool:
     return not LINK or file is None or Path(file._index_path).exists()
 
 
-def _begin(kernels: Sequence[Any]) -> "subprocess.Popen[bytes]":
-    """A process that compiles kernels, without a word."""
+def _begin(kernels: Sequence[Any], told: IO[bytes]) -> "subprocess.Popen[bytes]":
+    """A process that compiles kernels; it writes one byte a function to `told`."""
     words = [
         sys.executable,
         "-m",
@@ -66,11 +78,12 @@ def _begin(kernels: Sequence[Any]) -> "subprocess.Popen[bytes]":
     ]
     env = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     silent = subprocess.DEVNULL
-    return subprocess.Popen(words, env=env, stdin=silent, stdout=silent, stderr=silent)
+    return subprocess.Popen(words, env=env, stdin=silent, stdout=told, stderr=silent)
 
 
 if __name__ == "__main__":
     gc.disable()
+    listeners.append(partial(os.write, sys.stdout.fileno(), b"."))
     for name in sys.argv[1:]:
         module, _, kernel = name.rpartition(".")
         compile_declared(getattr(import_module(module), kernel))

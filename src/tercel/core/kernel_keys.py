@@ -8,7 +8,7 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache, cached_property, partial
 from importlib.metadata import version
@@ -111,12 +111,13 @@ class Sources:
                 digest.update(f"{place}{self._text(statement)}\0".encode())
         return digest.hexdigest()[:24]
 
-    def reached(self, module: str, name: str) -> set[Place]:
-        """Every place that `name` rests on, itself among them."""
+    def reached(self, module: str, name: str, but: Collection[Place] = ()) -> set[Place]:
+        """Every place that `name` rests on, itself among them; what only `but` leads to is left out, as they are."""
         todo: list[Place] = [(module, name)]
         seen = set(todo)
         while todo:
-            new = [place for place in self._leads_to(todo.pop()) if place not in seen]
+            leads = self._leads_to(todo.pop())
+            new = [place for place in leads if place not in seen and place not in but]
             seen.update(new)
             todo += new
         return seen
@@ -283,6 +284,7 @@ def source_hash(root: Path = PACKAGE) -> str:
 # A whole set of kernels takes some 30 MB.
 _KEPT_BYTES = 1 << 30
 _KERNELS = re.compile(r"^@(?:\w+_)?kernel\b[^\n]*\ndef (\w+)", re.MULTILINE)
+_LATE = re.compile(r"^@(?:late|numbered)_kernel\b[^\n]*\ndef (\w+)", re.MULTILINE)
 
 
 def cache_root() -> Path:
@@ -346,8 +348,8 @@ def kernels_folder() -> Path | None:
     return writable_folder(cache_root(), f"kernels-{build}")
 
 
-def reached_key(function: Any) -> str:
-    """What a kernel rests on (`core.kernel_keys`), among the sources of its package and of ours."""
+def _home(function: Any) -> tuple[str, Path, str, str]:
+    """A function's package, that package's folder or one file, its module there and its name."""
     package, _, inside = function.__module__.partition(".")
     file = Path(function.__code__.co_filename)
     root = (
@@ -355,8 +357,13 @@ def reached_key(function: Any) -> str:
         if inside
         else file
     )
-    name = function.__qualname__.partition(".")[0]
     module = package if root == file else function.__module__
+    return package, root, module, function.__qualname__.partition(".")[0]
+
+
+def reached_key(function: Any) -> str:
+    """What a kernel rests on (`core.kernel_keys`), among the sources of its package and of ours."""
+    package, root, module, name = _home(function)
     if (known := _keys(package, root).get(f"{module}.{name}")) is None:
         known = _sources(package, root).key(module, name)
     return known
@@ -376,13 +383,34 @@ def _keys(package: str, root: Path) -> dict[str, str]:
         found: dict[str, str] = json.loads(kept.read_text())
         return found
     found, sources = {}, _sources(package, root)
-    for path in sorted(root.rglob("*.py")) if root.is_dir() else []:
-        module = ".".join([package, *path.relative_to(root).with_suffix("").parts])
-        for name in _KERNELS.findall(path.read_text(encoding="utf-8")):
-            found[f"{module}.{name}"] = sources.key(module, name)
+    for module, name in _places(package, root, _KERNELS):
+        found[f"{module}.{name}"] = sources.key(module, name)
     with suppress(OSError):
         write_whole(kept, json.dumps(found))
     return found
+
+
+def _places(package: str, root: Path, pattern: re.Pattern[str]) -> Iterator[Place]:
+    """Functions of a package that a pattern finds in its files."""
+    for path in sorted(root.rglob("*.py")) if root.is_dir() else [root]:
+        inside = path.with_suffix("").relative_to(root.with_suffix(""))
+        module = ".".join([package, *inside.parts])
+        yield from ((module, name) for name in pattern.findall(path.read_text(encoding="utf-8")))
+
+
+def functions_in(kernels: Iterable[Any]) -> int:
+    """How many functions one process translates to compile kernels: they and what they call, without what is compiled
+    when it is first called (`core.jit.late_kernel`)."""
+    found: set[Place] = set()
+    for one in kernels:
+        package, root, module, name = _home(one.py_func)
+        late, every = (set(_places(package, root, pattern)) for pattern in (_LATE, _KERNELS))
+        found |= every & _sources(package, root).reached(module, name, late)
+    return len(found)
+
+
+listeners: Final[list[Callable[[], object]]] = []
+"""Called before each function of ours is translated: who compiles for long counts them."""
 
 
 # -- the first compilation --------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from numba.core.untyped_passes import InlineClosureLikes, WithLifting
 from numba.np import arrayobj
 
 from tercel.core.kernel_cache import PlainCompiler
+from tercel.core.kernel_keys import listeners
 
 # -- late -----------------------------------------------------------------------------------------
 # Kernels that are compiled when compiled code first calls them, through a pointer that is null until then.
@@ -326,6 +327,12 @@ class KernelCompiler(Compiler):
         return pipelines
 
 
+def _tell() -> None:
+    """Another function is translated."""
+    for listener in listeners:
+        listener()
+
+
 class TranslatingCompiler(KernelCompiler):
     """Numba's pipeline for a kernel that kernels call: no wrapper, no machine code."""
 
@@ -333,6 +340,7 @@ class TranslatingCompiler(KernelCompiler):
 
     def compile_extra(self, func: Any) -> Any:
         """Compile into a library that is only linked."""
+        _tell()
         self.state.flags.no_compile = True
         self.state.flags = _shared(self.state.flags)
         self.state.library = Translated(self.state.targetctx.codegen(), func.__qualname__)
@@ -357,6 +365,7 @@ class LinkingCompiler(KernelCompiler, PlainCompiler):
 
     def compile_extra(self, func: Any) -> Any:
         """Compile with all that is called."""
+        _tell()
         self.state.flags = _shared(self.state.flags)
         self.state.library = Linked(self.state.targetctx.codegen(), func.__qualname__)
         self.state.library.enable_object_caching()

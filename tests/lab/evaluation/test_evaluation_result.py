@@ -5,10 +5,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from tercel.lab.evaluation.pipeline.evaluation_result import EvaluationResult
 from tercel.lab.evaluation.pipeline.page import answer
-from tercel.lab.evaluation.pipeline.terminal import QUICK, judged_table
+from tercel.lab.evaluation.pipeline.terminal import QUICK, judged_table, run_table
 
 COST = {"mean": 2.0, "ci_low": 1.0, "ci_high": 3.0}
 GAIN = {"mean": 1.0, "ci_low": 0.2, "ci_high": 1.8, "p_adjusted": 0.01, "power": 0.5}
@@ -77,7 +78,7 @@ def written() -> dict[str, Any]:
         "by_side": {key: {"buy": 2.0, "sell": 2.0} for key in KINDS},
         "adaptability_vs": {"mine": {"vwap_passive": None}}, "power": {"mine": dict.fromkeys(OTHERS, 0.5)},
         "deflated": {"mine": None}, "adaptation": {}, "comparisons": 3, "checks": ["Sides: 20 buys and 20 sells."],
-        "apart": None, "learned_saves": {"mine": COST, "other": None},
+        "apart": None,
         "bound": None,
         "by_bound": {},
     }  # fmt: skip
@@ -86,20 +87,32 @@ def written() -> dict[str, Any]:
 def test_what_was_written_comes_back() -> None:
     found = EvaluationResult.from_json(written())
     assert json.loads(json.dumps(found.to_json())) == written()
-    first, worth, *_ = judged_table(found).sentences()
-    assert first.startswith("mine: cheaper than pov")
-    assert worth.startswith("What was learned saves ")
+    assert next(judged_table(found).sentences()).startswith("mine: cheaper than pov")
+
+
+def test_the_table_of_a_run_is_short_and_holds_gains_over_what_agents_are_made_of() -> None:
+    plain = EvaluationResult.from_json(written())
+    assert run_table(plain).beside == plain.best_baseline, "guarded was not judged"
+    text = json.dumps(written() | {"notes": ["The order: 10 % of the volume, 5 shares."]})
+    table = run_table(EvaluationResult.from_json(json.loads(text.replace("twap_take", "guarded"))))
+    assert (table.beside, table.title) == ("guarded", "thin, 10 % of the volume, 5 shares")
+    first, *_, last = table.sentences()
+    gain = "(gain +1.00 [+0.20, +1.80] bps)"
+    assert first == f"mine: cheaper than guarded {gain}, cheaper than pov {gain}."
+    assert last.startswith("bps of the order's value")
+    console = Console(width=80)
+    with console.capture() as shown:
+        console.print(table)
+    lines = shown.get().splitlines()
+    assert next(line for line in lines if line.startswith(" mine ")).count("[") == 2
+    assert any("vs guarded" in line for line in lines)
+    assert len(lines) <= 25
 
 
 def test_a_file_of_before_hand_overs_opens() -> None:
-    older = {
-        key: value
-        for key, value in written().items()
-        if key not in ("handed_over", "apart", "learned_saves")
-    }
-    assert EvaluationResult.from_json(older) == replace(
-        EvaluationResult.from_json(written()), learned_saves={}
-    )
+    older = {key: value for key, value in written().items() if key not in ("handed_over", "apart")}
+    older["learned_saves"] = {"mine": COST}
+    assert EvaluationResult.from_json(older) == EvaluationResult.from_json(written())
 
 
 @pytest.mark.parametrize("data", [{}, {"strategies": 3}, {**written(), "claims": {"mine": {}}}])

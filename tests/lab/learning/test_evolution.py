@@ -49,7 +49,7 @@ class Bowl:
     """Costs are distances from a table of weights, and noise that all candidates share."""
 
     entries = ("a", "b", "c")
-    action_size = 2
+    labels = ("left", "right")
 
     def observed(self, policy, seed, episodes):
         return (

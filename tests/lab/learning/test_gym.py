@@ -24,7 +24,7 @@ TASK = Task(decisions=6, horizon_s=120.0)
 
 @pytest.fixture(scope="module")
 def market():
-    preset = presets.load(presets.DEFAULT)
+    preset = presets.load("csco")
     source = reactive(preset, worlds=2, settle_s=600.0)
     return {
         "task": TASK,

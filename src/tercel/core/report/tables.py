@@ -124,6 +124,8 @@ class JudgedTable:
         What is to be known before any verdict, the first sentence under the table.
     all_in : str
         Where the columns are that a terminal has no room for.
+    beside : str
+        How the printed column of gains calls the strategy that they are over.
     others : sequence of JudgedTable
         Of other markets, shown below this one, without sentences of their own.
     """
@@ -144,6 +146,7 @@ class JudgedTable:
     first: Collection[str] = ()
     caveat: str = ""
     all_in: str = "its JSON"
+    beside: str = "best"
     others: "Sequence[JudgedTable]" = ()
 
     def _is_learned(self, name: str) -> bool:
@@ -214,7 +217,7 @@ class JudgedTable:
         shown, versus = self._fitting(options.max_width)
         missing = [column.heading for column in self.columns if column not in shown]
         if self.paired_vs_best_baseline and not versus:
-            missing.append("vs best")
+            missing.append(f"vs {self.beside}")
         if missing:
             yield Text(told_missing(missing, self.all_in), style="dim")
         yield from (other.table(options.max_width) for other in self.others)
@@ -243,7 +246,8 @@ class JudgedTable:
             table.title_justify = "left"
             table.title_style = "bold"
         table.add_column("strategy", no_wrap=True)
-        for heading in [column.heading for column in shown] + ["vs best"] * versus:
+        gains = f"vs {self.beside}"
+        for heading in [column.heading for column in shown] + [gains] * versus:
             table.add_column(heading, justify="right", no_wrap=True)
         for name in self.names:
             cells = [Text(self._label(name)), *(Text(self._cell(name, column)) for column in shown)]
@@ -256,7 +260,9 @@ class JudgedTable:
                 *cells, style="bold" if self._is_learned(name) else None, end_section=ends
             )
         caption = f"* best baseline ({self.best_baseline})"
-        table.caption = Text(caption + "; vs best: paired gain in bps, positive is better" * versus)
+        table.caption = Text(
+            caption + f"; {gains}: paired gain in bps, positive is better" * versus
+        )
         table.caption_justify = "left"
         return table
 
@@ -296,7 +302,7 @@ class JudgedTable:
                 chosen.append(column)
                 left -= room
             if column.key == "is_bps":
-                room = need("vs best", [self._versus(name) for name in self.names])
+                room = need(f"vs {self.beside}", [self._versus(name) for name in self.names])
                 versus = bool(self.paired_vs_best_baseline) and room <= left
                 left -= room * versus
         return sorted(chosen, key=COLUMNS.index), versus

@@ -301,7 +301,7 @@ def load(folder: Path) -> Forecaster:
                 "the file that the card names", f"{folder / ARRAYS}, which was changed", AGAIN
             )
         with np.load(io.BytesIO(data), allow_pickle=False) as kept:
-            made = {name: _wide(kept[name]) for name in kept.files}
+            made: dict[str, Any] = {name: _wide(kept[name]) for name in kept.files}
         found = Forecaster(**made, card=card, id=hashlib.sha256(text).hexdigest()[:12])
         if (
             found.lines.shape != (len(HORIZONS), 1 + f.FEATURES)

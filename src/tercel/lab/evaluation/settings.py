@@ -133,7 +133,7 @@ class RunSettings(MarketTask):
     quick: bool = False
     seed: int = 1
     episodes: int = EPISODES
-    seeds: int = 2
+    seeds: int = 1
     frames: int = 0
     strategies: tuple[str, ...] = ()
 

@@ -101,7 +101,7 @@ class ExecutionEnv(gymnasium.Env[Float32, Any]):
     | Observation space | ``Box(-inf, inf, (50,), float32)`` |
     | Import | ``gymnasium.make("tercel/Execution-v1")`` after ``import tercel.api.envs`` |
 
-    **Description.** A market of limit orders runs by itself: order flow calibrated from a tape (by default `csco`:
+    **Description.** A market of limit orders runs by itself: order flow calibrated from a tape (by default `goog`:
     queue-reactive, under a law of impact), or recorded days. An order of 10 % of the volume expected in half an hour is
     to be executed in that half hour, with a decision every 30 seconds (see `Task` for all of it). Whatever is left at
     the horizon is bought or sold at market.

@@ -19,7 +19,7 @@ from tercel.market.flow.resampled import ResampledPreset
 from tercel.market.flow.santa_fe_preset import SantaFePreset
 from tercel.market.simulator.layout import FOREIGN
 
-DEFAULT = "csco"
+DEFAULT = "goog"
 """The market of `tercel run` when none is named."""
 FOLDER = Path(__file__).parent / "presets"
 GROUP: Final = "tercel.flows"

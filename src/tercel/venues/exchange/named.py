@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Final
 
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.market.flow import preset as presets
@@ -13,6 +14,9 @@ from tercel.market.simulator.source import reactive
 from tercel.market.simulator.tape_source import replay
 from tercel.market.tape import Lake
 from tercel.venues.exchange.market import MarketSpec
+
+UNNAMED: Final = "csco"
+"""The market of an exchange when none is named."""
 
 
 def preset_markets(names: Sequence[str], seed: int) -> dict[str, MarketSpec]:
@@ -25,7 +29,7 @@ def preset_markets(names: Sequence[str], seed: int) -> dict[str, MarketSpec]:
     """
 
     markets: dict[str, MarketSpec] = {}
-    for name in names or [presets.DEFAULT]:
+    for name in names or [UNNAMED]:
         preset = presets.load(name)
         instrument = preset.symbol if preset.symbol not in markets else preset.name
         if instrument in markets:

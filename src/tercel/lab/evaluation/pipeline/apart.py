@@ -55,47 +55,6 @@ def _rows(participants: Participants) -> dict[str, list[Candidate]]:
     } | {one.key: [one] for one in participants.policies if one.key not in inside}
 
 
-def what_was_learned_saves(
-    participants: Participants,
-    judged: Results,
-    out: Path,
-    elsewhere: JobRunner | None = None,
-    here: bool = False,
-) -> Worth:
-    """What network and forecast together save of each row of policies; None where they cannot be switched off.
-
-    Parameters
-    ----------
-    participants : Participants
-    judged, out, elsewhere, here
-        As of :func:`taken_apart`.
-    """
-    rows = {
-        name: [one for one in row if one.key in judged.costs]
-        for name, row in _rows(participants).items()
-    }
-    market = build_scenario(judged.scenario).market
-    reduced = {name: _lacking(row, LEARNED, market) for name, row in rows.items()}
-    everyone = [one for row in reduced.values() for one in row]
-    if not everyone:
-        return dict.fromkeys(rows)
-    found = run_jobs(
-        {LEARNED: (judged.scenario, everyone, False)}, out, "what was learned", elsewhere, here
-    )[LEARNED]
-    lacking = _kept(found, judged)
-    rng = np.random.default_rng(SEED)
-    return {
-        name: _saved(
-            {one.key: lacking[one.key] for one in row},
-            {one.key: judged.costs[one.key] for one in rows[name]},
-            rng,
-        )
-        if row
-        else None
-        for name, row in reduced.items()
-    }
-
-
 def _lacking(members: Sequence[Candidate], part: str, market: JobMarket) -> list[Candidate]:
     """The members without a part; none where one of them has none."""
     if any(one.without(part, market) is None for one in members):

@@ -158,8 +158,6 @@ class EvaluationResult(JudgedRun):
         What was made sure of, in words.
     apart : mapping of part to Estimate or None, optional
         What each part of a strategy saves, bps, None where it has none; None where that was not asked.
-    learned_saves : mapping of row to Estimate or None
-        What network and forecast save together, bps, None where they cannot be switched off; empty where not asked.
     bound : str or None
         (on tape) The bound on fills that verdicts are by.
     by_bound : mapping of bound to strategy to Estimate
@@ -195,7 +193,6 @@ class EvaluationResult(JudgedRun):
     comparisons: int
     checks: list[str]
     apart: Mapping[str, Estimate | None] | None = None
-    learned_saves: Mapping[str, Estimate | None] = field(default_factory=dict)
     bound: str | None = None
     by_bound: Mapping[str, Mapping[str, Estimate]] = field(default_factory=dict)
 

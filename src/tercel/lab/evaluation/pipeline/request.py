@@ -12,7 +12,7 @@ from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation.market import judged_words, looked_up, validated
 from tercel.lab.evaluation.order_files import with_orders
 from tercel.lab.evaluation.orders import Order
-from tercel.lab.evaluation.pipeline.apart import members_apart, taken_apart, what_was_learned_saves
+from tercel.lab.evaluation.pipeline.apart import members_apart, taken_apart
 from tercel.lab.evaluation.pipeline.candidates import Candidate, policies_of
 from tercel.lab.evaluation.pipeline.families import Participants, members_of
 from tercel.lab.evaluation.pipeline.jobs import JobRunner, Results, episodes_of, run_jobs
@@ -64,8 +64,6 @@ class EvaluationRequest:
         Whether policies are judged on days that they learned from, which the notes then say.
     apart : bool
         Whether the one policy or family, or the one strategy, is taken apart in the first market.
-    learned : bool
-        Whether every policy and family is judged without what it learned too, in the first market.
     """
 
     participants: Participants
@@ -82,7 +80,6 @@ class EvaluationRequest:
     chosen_on: int = 1_000
     allow_seen_days: bool = False
     apart: bool = False
-    learned: bool = False
 
     def candidates(self, market: str) -> list[Candidate]:
         """Everyone who is judged in a market, policies first."""
@@ -196,11 +193,6 @@ def run_evaluation(request: EvaluationRequest, out: Path, notes: Sequence[str]) 
         evaluation = replace(
             evaluation, apart=taken_apart(members, evaluation.main, out, *run_where(request))
         )
-    if request.learned:
-        saves = what_was_learned_saves(
-            request.participants, evaluation.main, out, *run_where(request)
-        )
-        evaluation = replace(evaluation, learned_saves=saves)
     if main.settings.orders:
         return replace(evaluation, markets={LISTED: as_one(list(evaluation.markets.values()))})
     few = [one for one in evaluation.baselines if one.key in {*SHORT, evaluation.best}]

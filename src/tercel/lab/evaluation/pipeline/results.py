@@ -94,8 +94,6 @@ class Evaluation:
         How many episodes 1 bps needs, as it was said before any was judged.
     apart : mapping of part to Estimate or None, optional
         What each part of the row that is taken apart saves in the main market, bps.
-    learned_saves : mapping of row to Estimate or None
-        What was learned saves of each row of policies in the main market, bps, where that was asked.
     """
 
     policies: Sequence[Candidate]
@@ -113,7 +111,6 @@ class Evaluation:
     bounds: Mapping[str, Results] = field(default_factory=dict)
     sample_size: SampleSize | None = None
     apart: Mapping[str, Estimate | None] | None = None
-    learned_saves: Mapping[str, Estimate | None] = field(default_factory=dict)
 
     @cached_property
     def best(self) -> str:

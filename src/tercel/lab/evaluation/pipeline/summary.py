@@ -103,7 +103,6 @@ class _Summary:
             comparisons=self.ledger.adjust(),
             checks=_checks(evaluation),
             apart=evaluation.apart,
-            learned_saves=evaluation.learned_saves,
             bound=self._bound(),
             by_bound=self._by_bound(),
         )

@@ -1,10 +1,12 @@
 """An evaluation as a terminal shows it: the judged table, and the verdicts in short lines."""
 
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
-from tercel.core.report.tables import CALLED, RARE, JudgedTable, spelt, verdict, verdict_sentence
+from tercel.core.report.tables import RARE, JudgedTable, spelt, verdict, verdict_sentence
 from tercel.core.stats import Estimate, PairedGain
+from tercel.execution.strategies.guarded import Guarded
 from tercel.execution.task import SIDES, Task, size_in_words
 from tercel.lab.evaluation.claims import BEST, RANDOM, called
 from tercel.lab.evaluation.comparisons import ScenarioCell
@@ -71,6 +73,34 @@ def judged_table(result: EvaluationResult) -> JudgedTable:
     )
 
 
+def run_table(result: EvaluationResult) -> JudgedTable:
+    """The table of `tercel run`: gains over the rule that agents are made of stand beside the costs, and what was just
+    trained, the first row, has a sentence."""
+    best, policies = result.best_baseline, result.reported_rows
+    base = Guarded.name if Guarded.name in result.strategies else best
+    order = next((note for note in result.notes if note.startswith(ORDER)), "")
+    bound = f"fills by the bound {result.bound}" if result.by_bound else ""
+    words = [
+        title_of(result.market, result.task),
+        order.removeprefix(f"{ORDER}: ").rstrip("."),
+        bound,
+    ]
+    return replace(
+        judged_table(result),
+        title=", ".join(filter(None, words)),
+        paired_vs_best_baseline={name: result.paired[name][base] for name in policies},
+        beside=base,
+        first=(*policies, base, best, RANDOM),
+        verdicts={
+            name: {other: result.paired[name][other] for other in dict.fromkeys((base, best))}
+            for name in policies[:1]
+        },
+        paired={},
+        notes=[note for note in result.notes if note.startswith((SEEN, LARGE, MADE_OF))],
+        correlation=None,
+    )
+
+
 def other_tables(result: EvaluationResult, rows: Collection[str]) -> Iterator[JudgedTable]:
     """Costs and gains of some rows in every market besides the first, each against the written strategy that was chosen
     there; without those of too few episodes."""
@@ -127,8 +157,6 @@ def title_of(market: str, order: Mapping[str, Any]) -> str:
 def sentences(result: EvaluationResult) -> Iterator[str]:
     """What a desk would say below the table; verdicts come before it."""
     best, first = result.best_baseline, result.reported_rows
-    if saves := {row: found for row, found in result.learned_saves.items() if found is not None}:
-        yield learned_sentence(saves)
     yield from (note for note in result.notes if note.startswith((SEEN, ORDER, LARGE, MADE_OF)))
     if result.by_bound:
         beside = " and ".join(bound for bound in result.by_bound if bound != result.bound)
@@ -136,19 +164,6 @@ def sentences(result: EvaluationResult) -> Iterator[str]:
     if first:
         others = f"{result.validation.episodes:,} other episodes"
         yield f"{best} is the best written strategy on {others}. {correction(result)}".rstrip()
-
-
-def learned_sentence(saves: Mapping[str, Estimate]) -> str:
-    """What network and forecast are worth, row by row.
-
-    >>> learned_sentence({"it": Estimate(0.1, -0.1, 0.3)})
-    'What was learned saves +0.10 [-0.10, +0.30] bps in it (no significant difference), against the same with it off.'
-    """
-    words = [
-        f"{spelt(found, '+')} bps in {row} ({CALLED[verdict(found)]})"
-        for row, found in saves.items()
-    ]
-    return f"What was learned saves {' and '.join(words)}, against the same with it off."
 
 
 def _opponent(key: str, opponents: Mapping[str, str]) -> str:
