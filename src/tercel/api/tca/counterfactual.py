@@ -26,11 +26,11 @@ from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution import step as kernels
 from tercel.execution.costs import BPS, Costs
 from tercel.execution.strategies import MarketEstimates
-from tercel.execution.strategy import Strategy
+from tercel.execution.strategy import Strategy, forecaster_of
 from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Plan
-from tercel.lab.evaluation.experiment import pilot, run_strategies
-from tercel.lab.evaluation.windows import tape_plan, window_row
+from tercel.lab.evaluation.experiment import Waiting, pilot, run_strategies
+from tercel.lab.evaluation.windows import tape_plan, tape_sampler, window_row
 from tercel.market.impact.propagator import tape_law
 from tercel.market.simulator.source import Source
 from tercel.market.simulator.tape_source import TapeDay, replay
@@ -331,7 +331,11 @@ class _Runs:
             short = replace(task, horizon_s=horizon_s, warmup_s=min(task.warmup_s, horizon_s))
             every = max((session - short.horizon_ns - short.warmup_ns) // PILOT_WINDOWS, 1)
             windows = tape_plan([day], short, [1.0], every_ns=every, both_sides=False)
-            self._known[key] = pilot(source, short, windows)
+            known = pilot(source, short, windows)
+            if any(forecaster_of(make(known)) is not None for make in self.makers.values()):
+                waits = Waiting(source, short, tape_sampler(windows))
+                known = replace(known, waiting=waits.value)
+            self._known[key] = known
         return self._known[key]
 
 

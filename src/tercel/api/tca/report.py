@@ -29,6 +29,7 @@ from tercel.market.tape import Lake
 
 if TYPE_CHECKING:
     from tercel.api.tca.counterfactual import Counterfactual, Maker
+    from tercel.execution.policies.strategy import PolicyStrategy
     from tercel.execution.strategies import MarketEstimates
     from tercel.execution.strategy import Strategy
 
@@ -270,9 +271,9 @@ def _makers(strategies: Sequence[str] | str | None, agents: Sequence[str]) -> "d
     }
 
 
-def _policy(strategy: "Strategy", known: "MarketEstimates") -> "Strategy":
-    """A policy knows what it was trained on, and nothing of this market."""
-    return strategy
+def _policy(strategy: "PolicyStrategy", known: "MarketEstimates") -> "Strategy":
+    """A policy knows what it was trained on, and of this market what waiting costs."""
+    return strategy.knowing(known)
 
 
 def row_of(one: OwnParent) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from tercel.execution.policies.policy import CARD, OBSERVATIONS, how_to_observe,
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.registry.resolve import POLICY, pinned, resolve_policy
 from tercel.execution.strategies import MarketEstimates, wrap
+from tercel.execution.strategies.guarded import WAITING
 from tercel.execution.strategies.seconds import OnSeconds
 from tercel.execution.strategies.timed import most_share
 from tercel.execution.strategy import Strategy, gap_of
@@ -44,6 +45,7 @@ def estimates(config: DeskConfig, preset: Preset) -> MarketEstimates:
         sigma=preset.sd60_ticks / 60**0.5 * config.desk.decision_s**0.5,
         eta=preset.eta_ticks_per_lot,
         spread=preset.mean_spread_ticks,
+        waiting=WAITING.get(preset.name, 0.0),
     )
 
 
@@ -66,7 +68,7 @@ def strategy_of(name: str, known: MarketEstimates | None, flow: str = OFF) -> St
     """
     base, *wrappers = name.split("+")
     if base.startswith(POLICY):
-        made = wrap(policy_strategy(resolve_policy(base)), wrappers)
+        made = wrap(policy_strategy(resolve_policy(base)).knowing(known), wrappers)
     else:
         made = policies_packaged.named(name.removeprefix(PACKAGED), known)
     return replace(made, model=flow) if isinstance(made, OnSeconds) and flow != OFF else made

@@ -27,6 +27,7 @@ from tercel.execution.policies.card import read_card
 from tercel.execution.policies.onnx_file import RecurrentPolicy
 from tercel.execution.policies.policy import CARD, PolicyPort, load_policy
 from tercel.execution.strategies.alpha_tilt import AlphaTilt
+from tercel.execution.strategies.baselines import MarketEstimates
 from tercel.execution.strategies.guarded import Guarded
 from tercel.execution.strategies.timed import GAP_NS
 from tercel.execution.strategy import (
@@ -128,6 +129,10 @@ class PolicyStrategy:
     def gap_ns(self) -> int:
         """Time between two looks, ns; 0 for a policy that decides as the task's clock says."""
         return GAP_NS if self.action_parameters.get("events") or self.goes_by_costs else 0
+
+    def knowing(self, estimates: MarketEstimates | None) -> "PolicyStrategy":
+        """The same where what waiting costs is known (`waiting`)."""
+        return self if estimates is None else replace(self, waiting=estimates.waiting)
 
     @property
     def goes_by_costs(self) -> bool:

@@ -124,7 +124,7 @@ def named(name: str, estimates: MarketEstimates | None = None) -> Strategy:
         A written strategy's name, or that of a packaged policy or family; behind it ``+alpha`` or ``+posture``, one or
         both, such as ``default+alpha+posture``.
     estimates : MarketEstimates, optional
-        For the written strategies that need them.
+        For the written strategies that need them, and for what waiting costs.
 
     Raises
     ------
@@ -133,7 +133,7 @@ def named(name: str, estimates: MarketEstimates | None = None) -> Strategy:
     """
     base, *wrappers = name.split("+")
     if shipped(base) in names():
-        return wrap(packaged(shipped(base), base)[0], wrappers)
+        return wrap(packaged(shipped(base), base)[0].knowing(estimates), wrappers)
     return build(name, estimates)
 
 

@@ -70,6 +70,8 @@ class MarketEstimates:
         Mean spread, ticks.
     market : str
         The shipped preset that this is, whose tuned rules then apply; empty: none.
+    waiting : float
+        What an order that rests pays, own impact left out, over half the spread (`View.waiting`); 0: not known.
 
     Raises
     ------
@@ -87,6 +89,7 @@ class MarketEstimates:
     eta: float = 0.0
     spread: float = 1.0
     market: str = ""
+    waiting: float = 0.0
     curve: Floats = field(init=False, repr=False)
 
     def __post_init__(self) -> None:

@@ -23,6 +23,8 @@ from tercel.execution.strategy import Strategy, hold, settle
 
 GUARD: Final = CatchUp(0.7, 0.5)
 """Thresholds of the shipped agents' guard."""
+WAITING: Final = {"csco": 0.18, "ibm": 0.23, "amzn": 0.4, "goog": 0.06}
+"""What an order that rests pays over half the spread (`View.waiting`) in the presets' markets; a test measures it."""
 
 
 @dataclass(frozen=True)

@@ -44,15 +44,15 @@ class Participants:
 
 
 def members_of(word: str) -> tuple[str, ...]:
-    """The packaged policies that `NAME-all` stands for; empty for any other word.
+    """The packaged policies that `NAME-all` stands for, `NAME` where it is one; empty for any other word.
 
     Raises
     ------
     UnknownNameError
         A word that ends so and stands for none.
 
-    >>> members_of("default-all")[:2], members_of("default")
-    (('default-1', 'default-2'), ())
+    >>> members_of("default-all"), members_of("default")
+    (('default',), ())
     """
     plain, wrappers = wrapped(_plain(word))
     if not plain.endswith(ALL):
@@ -64,7 +64,8 @@ def members_of(word: str) -> tuple[str, ...]:
             f"{word!r}; packaged: {', '.join(names())}",
             f"such as default{ALL}",
         )
-    return tuple("+".join((one, *wrappers)) for one in found)
+    alone = (plain.removesuffix(ALL),) if len(found) == 1 else found
+    return tuple("+".join((one, *wrappers)) for one in alone)
 
 
 def field_of(
