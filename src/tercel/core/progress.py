@@ -56,7 +56,7 @@ def progress(counted: bool = False, transient: bool = False, now: bool = False) 
                     if counted
                     else f"{task.percentage:.0f} %"
                 )
-                if task.completed and (task.remaining or 0.0) > 0.0:
+                if task.completed and task.remaining and task.remaining > 0.0:
                     far += f", some {(task.elapsed or 0.0) * task.remaining / task.completed:,.0f} s left"
                 words = (
                     f"{task.description}:",
