@@ -202,7 +202,11 @@ def train(settings: RunSettings, jobs: Sequence[TrainingJob]) -> None:
         def tick(_done: int) -> None:
             for folder, bar in bars.items():
                 for last in rows_so_far(folder / METRICS)[-1:]:
-                    shown.update(bar, completed=last["frames"], now=f"{last['is_bps']:7.2f} bps")
+                    shown.update(
+                        bar,
+                        completed=last["frames"],
+                        now=f"{last['is_bps']:7.2f} bps" if "is_bps" in last else "",
+                    )
 
         pool.run(train_task, [(job.config, job.folder, job.seed) for job in jobs], tick)
     for job in jobs:

@@ -56,11 +56,8 @@ def progress(counted: bool = False, transient: bool = False, now: bool = False) 
                     if counted
                     else f"{task.percentage:.0f} %"
                 )
-                remaining = task.remaining or 0.0
-                if task.completed and remaining > 0.0:
-                    far += (
-                        f", some {(task.elapsed or 0.0) * remaining / task.completed:,.0f} s left"
-                    )
+                if task.completed and task.remaining and task.remaining > 0.0:
+                    far += f", some {(task.elapsed or 0.0) * task.remaining / task.completed:,.0f} s left"
                 words = (
                     f"{task.description}:",
                     far * (task.total is not None),
