@@ -28,12 +28,11 @@ class TestGuidedPolicy(StrategyConformance):
         return [random_views(100, seed) for seed in range(2)]
 
 
-def test_the_default_is_what_the_recipe_trains() -> None:
+def test_the_default_is_where_the_recipe_starts() -> None:
     assert DEFAULT in names()
     strategy, card = packaged(DEFAULT)
-    assert card.trained_on["command"].startswith("tercel agent train --preset default --seed")
     assert (card.name, card.actions, card.observation) == ("default", "costs", "costs")
-    assert "synthetic" in card.trained_on["material"]
+    assert "no training" in card.trained_on["material"]
     figures = observed(DEFAULT)
     assert figures.entries == FEATURES
     assert (figures.sd >= 0).all()
@@ -41,6 +40,15 @@ def test_the_default_is_what_the_recipe_trains() -> None:
     assert figures.decisions > 1000
     told = read_config(preset_file("default"))
     assert (told.policy.actions, told.policy.stack) == (card.actions, card.stack)
+    start = told.learner.settings["start"]
+    weight, bias = strategy.policy.layers[0]  # type: ignore[attr-defined]
+    for column, action in enumerate(("take", "inside", "hide")):
+        rows = dict(
+            zip((*card.observes, "constant"), (*weight[:, column], bias[column]), strict=True)
+        )
+        assert {name: value for name, value in rows.items() if value} == pytest.approx(
+            start.get(action, {})
+        )
     view = random_views(50, 1)
     assert strategy.decide(view).shape == (50, 10)
 
