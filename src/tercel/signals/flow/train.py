@@ -39,7 +39,7 @@ _BOOSTING: Final[dict[str, Any]] = {
     "force_row_wise": True,
     "verbose": -1,
 }
-ROUNDS: Final = 150
+ROUNDS: Final = 80
 
 
 @dataclass
