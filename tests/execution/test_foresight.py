@@ -3,7 +3,7 @@
 import json
 import math
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from tests.execution.test_identity import ROWS, TASK, commands_of, plan_of, recorded_tape
+from tests.execution.test_identity import LOUD, ROWS, TASK, commands_of, plan_of, recorded_tape
 
 from benchmarks.arrival import at_arrival
 from certify.kits.strategy import StrategyConformance
@@ -34,7 +34,7 @@ from tercel.lab.evaluation.episodes import Episodes
 from tercel.market.flow.preset import load
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.engine import next_public, public_event
-from tercel.market.simulator.source import Source, reactive
+from tercel.market.simulator.source import Source, reactive, with_impact
 from tercel.market.tape.schema import ADD, CLEAR, DELETE, EXECUTE, REDUCE, TRADE_HIDDEN
 
 PAST = ("bought", "sold", "ofi", "hidden", "events", "mid2", "spread", "lots")
@@ -143,7 +143,7 @@ def from_seconds(
     now: dict[str, int],
     bids: list[tuple[int, int]],
     asks: list[tuple[int, int]],
-    left: dict[str, Callable[[float], float]],
+    left: Mapping[str, Callable[[float], float]],
     last: dict[str, int],
     until_ns: int,
 ) -> list[float]:
@@ -312,9 +312,9 @@ def test_one_ships_small_and_without_its_data() -> None:
     ("change", "said"),
     [
         (lambda card: card | {"features": 1}, "features of version 2"),
-        (lambda card: card | {"format": 9}, "format 1"),
+        (lambda card: card | {"format": 9}, "format 2"),
         (lambda card: card | {"kind": "other"}, "as it was written"),
-        (lambda card: {"format": 1}, "as it was trained"),
+        (lambda card: {"features": 2}, "as it was trained"),
     ],
 )
 def test_another_version_and_an_edited_card_are_refused(
@@ -329,7 +329,7 @@ def test_another_version_and_an_edited_card_are_refused(
         fore.load(folder)
 
 
-@pytest.mark.parametrize("name", ["value", "scale", "lines", "threshold"])
+@pytest.mark.parametrize("name", ["value", "scale", "lines"])
 def test_numbers_that_are_none_are_refused(tmp_path: Path, name: str) -> None:
     bad = getattr(fore.spread_alone(), name).copy()
     bad.flat[-1] = np.nan
@@ -383,6 +383,19 @@ class Listening(Strategy):
 @pytest.mark.parametrize("market", ["santa_fe", "tape"])
 def test_batch_and_driver_are_told_the_same(tape: Source, market: str, strategy: str) -> None:
     source = tape if market == "tape" else reactive(load("csco-santa-fe"), settle_s=600.0)
+    told = both_told(source, strategy)
+    assert (told[:, c.USUAL_SPREAD] > 0).all()
+    assert (told[:, c.FORECAST_10_SD] > 0).any() == (strategy != "spread_rule")
+
+
+def test_a_market_with_a_background_that_own_orders_move_tells_both_the_same() -> None:
+    """Events of the background count once, where they are shown, at the prices that own volume has moved them to."""
+    source = with_impact(reactive(load("goog"), settle_s=600.0), LOUD)
+    assert (both_told(source, "twap_passive+flow+events")[:, c.FORECAST_10_SD] > 0).any()
+
+
+def both_told(source: Source, strategy: str) -> NDArray[np.int64]:
+    """What a batch was told, and a driver of its record as well."""
     episodes = Episodes(source, LONG, 1, record_rows=ROWS, looks_back=True)
     plan = plan_of(source, LONG, 60, 0)
     made = (
@@ -403,9 +416,11 @@ def test_batch_and_driver_are_told_the_same(tape: Source, market: str, strategy:
     np.testing.assert_array_equal(sent, commands_of(record))
     told = np.array(batch.told)
     assert len(told) > LONG.decisions or not gap_of(mine)
-    assert (told[:, c.USUAL_SPREAD] > 0).all()
-    assert (told[:, c.FORECAST_10_SD] > 0).any() == (strategy != "spread_rule")
     assert episodes.costs().lots_filled[0] == 60
+    np.testing.assert_array_equal(
+        driver.state[sim.TRADED_NS : sim.KEPT_AT], episodes.states[0, sim.TRADED_NS : sim.KEPT_AT]
+    )
+    return told
 
 
 @dataclass
@@ -479,7 +494,10 @@ def test_who_is_told_nothing_has_a_market_of_the_same_bytes(tape: Source) -> Non
             episodes.step(strategy.decide(episodes.view))
         state = episodes.states[0].copy()
         assert bool(state[sim.SECOND]) == looks_back
-        state[sim.SECONDS_AT : sim.USUAL_SPREAD] = 0
+        kept = [*range(sim.SECONDS_AT, sim.USUAL_SPREAD)]
+        kept += range(sim.TRADED_NS, sim.LATELY + sim.LATELY_WORDS)
+        assert state[kept].any() == looks_back
+        state[kept] = 0
         ends.append((episodes.books.tobytes(), state[: sim.GRID].tobytes()))
     assert ends[0] == ends[1]
 

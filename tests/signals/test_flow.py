@@ -134,7 +134,7 @@ def test_an_age_limit_is_where_forecasts_are_no_longer_those_of_now(
     for at in range(1, n):
         line[at] = 0.8 * line[at - 1] + rng.normal()
     day = replace(
-        read_day(lake, "AAA", "2020-01-02"), bid=np.ones(n), at=np.arange(n), x=line[:, None], sign=np.ones(n),
+        read_day(lake, "AAA", "2020-01-02"), bid=np.ones(n, np.int64), at=np.arange(n), x=line[:, None], sign=np.ones(n),
     )  # fmt: skip
 
     class Said:

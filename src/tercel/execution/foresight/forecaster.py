@@ -19,7 +19,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from tercel.core.arrays import AnyArray, Floats, Ints
+from tercel.core.arrays import AnyArray, Floats, Int32, Ints
 from tercel.core.errors import DataError, check_known
 from tercel.core.jit import Floats as Reals
 from tercel.core.jit import Longs, Packed, allocating_kernel
@@ -31,7 +31,7 @@ from tercel.market.simulator import layout as sim
 
 CARD: Final = "card.json"
 ARRAYS: Final = "flow.npz"
-FORMAT: Final = 1
+FORMAT: Final = 2
 AGAIN: Final = "train one: tercel signals flow train LAKE `symbol=SYM` `out=FOLDER`"
 SHIPPED: Final = Path(__file__).parent / "packaged"
 DEFAULT: Final = "flow-2"
@@ -39,7 +39,7 @@ TABLE: Final = "recalibrated"
 """Where a card keeps the slopes of symbols."""
 ENOUGH: Final = 0.5
 """Carry of a simulated market below which no policy reads a forecast that was learned in it."""
-_TREES: Final = ("roots", "feature", "threshold", "left", "right", "value")
+_TREES: Final = ("roots", "feature", "right", "value")
 _DAMAGED = (ValueError, KeyError, TypeError, AttributeError, EOFError, IndexError, BadZipFile)
 
 
@@ -55,9 +55,10 @@ class Forecaster:
         Where its trees begin among all.
     scale : float64 (2, 2)
         What its sum is multiplied by, and the standard deviation of the error, in units of the market's past.
-    roots, feature, left, right : int64
-    threshold, value : float64
-        See `walker`.
+    roots : int64
+    feature, right : int32
+    value : float64
+        See `features.walk`.
     card : mapping
     waiting : float
         What an order that rests costs where it is heard, over half the spread (`View.waiting`); 0: as the card says.
@@ -69,10 +70,8 @@ class Forecaster:
     ends: Ints
     scale: Floats
     roots: Ints
-    feature: Ints
-    threshold: Floats
-    left: Ints
-    right: Ints
+    feature: Int32
+    right: Int32
     value: Floats
     card: Mapping[str, Any] = field(default_factory=dict)
     waiting: float = 0.0
@@ -195,14 +194,12 @@ def _walk_rows(
     first: int,
     last: int,
     roots: Longs,
-    feature: Longs,
-    threshold: Reals,
-    left: Longs,
-    right: Longs,
+    feature: Packed,
+    right: Packed,
     value: Reals,
 ) -> None:
     for n in range(x.shape[0]):
-        out[n] = walk(x[n], line, first, last, roots, feature, threshold, left, right, value)
+        out[n] = walk(x[n], line, first, last, roots, feature, right, value)
 
 
 @allocating_kernel
@@ -215,10 +212,8 @@ def _tell_rows(
     lines: Reals,
     ends: Longs,
     roots: Longs,
-    feature: Longs,
-    threshold: Reals,
-    left: Longs,
-    right: Longs,
+    feature: Packed,
+    right: Packed,
     value: Reals,
 ) -> None:
     for n in range(ks.shape[0]):
@@ -233,8 +228,6 @@ def _tell_rows(
             ends,
             roots,
             feature,
-            threshold,
-            left,
             right,
             value,
         )
@@ -249,14 +242,8 @@ def save(folder: Path, forecaster: Forecaster) -> Forecaster:
     """Write a forecaster, the card last; returns it as it is in the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CARD).unlink(missing_ok=True)
-    arrays = {
-        name: getattr(forecaster, name)
-        for name in ("lines", "ends", "scale", "roots", "threshold", "value")
-    }
-    small = {
-        name: getattr(forecaster, name).astype(np.int32) for name in ("feature", "left", "right")
-    }
-    np.savez_compressed(folder / ARRAYS, allow_pickle=False, **arrays, **small)
+    arrays = {name: getattr(forecaster, name) for name in ("lines", "ends", "scale", *_TREES)}
+    np.savez_compressed(folder / ARRAYS, allow_pickle=False, **arrays)
     named = {"file": ARRAYS, "sha256": hashlib.sha256((folder / ARRAYS).read_bytes()).hexdigest()}
     card = {
         "format": FORMAT,
@@ -283,15 +270,15 @@ def load(folder: Path) -> Forecaster:
     try:
         text = (folder / CARD).read_bytes()
         card = parse_json(text)
-        if card["format"] != FORMAT:
-            raise DataError(
-                f"a forecaster of format {FORMAT}", f"format {card['format']} in {folder}", AGAIN
-            )
         if card["features"] != f.VERSION:
             raise DataError(
                 f"a forecaster of features of version {f.VERSION}",
                 f"version {card['features']} in {folder}",
                 AGAIN,
+            )
+        if card["format"] != FORMAT:
+            raise DataError(
+                f"a forecaster of format {FORMAT}", f"format {card['format']} in {folder}", AGAIN
             )
         if card["sha256"] != _digest(card):
             raise DataError("a card as it was written", f"{folder / CARD}, which was edited", AGAIN)
@@ -301,7 +288,7 @@ def load(folder: Path) -> Forecaster:
                 "the file that the card names", f"{folder / ARRAYS}, which was changed", AGAIN
             )
         with np.load(io.BytesIO(data), allow_pickle=False) as kept:
-            made: dict[str, Any] = {name: _wide(kept[name]) for name in kept.files}
+            made: dict[str, Any] = {name: np.ascontiguousarray(kept[name]) for name in kept.files}
         found = Forecaster(**made, card=card, id=hashlib.sha256(text).hexdigest()[:12])
         if (
             found.lines.shape != (len(HORIZONS), 1 + f.FEATURES)
@@ -326,10 +313,8 @@ def spread_alone() -> Forecaster:
         ends=np.zeros(horizons + 1, np.int64),
         scale=np.zeros((horizons, 2)),
         roots=few,
-        feature=few - 1,
-        threshold=np.zeros(1),
-        left=few,
-        right=few,
+        feature=np.full(1, -1, np.int32),
+        right=np.zeros(1, np.int32),
         value=np.zeros(1),
         card={"format": FORMAT, "features": f.VERSION},
         id="spread alone",
@@ -376,10 +361,6 @@ def heard(said: str) -> Forecaster:
                 f"take {DEFAULT}, or train on days of tape",
             )
     return found
-
-
-def _wide(array: AnyArray) -> AnyArray:
-    return np.ascontiguousarray(array, np.int64 if array.dtype.kind in "iu" else np.float64)
 
 
 def _digest(card: Mapping[str, Any]) -> str:

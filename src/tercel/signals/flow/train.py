@@ -39,7 +39,7 @@ _BOOSTING: Final[dict[str, Any]] = {
     "force_row_wise": True,
     "verbose": -1,
 }
-ROUNDS: Final = 150
+ROUNDS: Final = 80
 
 
 @dataclass
@@ -48,17 +48,19 @@ class Trees:
 
     line: Floats = field(default_factory=lambda: np.zeros(1 + FEATURES))
     roots: list[int] = field(default_factory=list)
-    nodes: list[tuple[int, float, int, int, float]] = field(default_factory=list)
+    nodes: list[tuple[int, int, float]] = field(default_factory=list)
+    """Feature, or -1 of a leaf; number of the node on the right; threshold, or what a leaf says."""
 
     def add(self, node: Mapping[str, Any]) -> int:
         """Add a node of LightGBM's dump and what is below it; its number."""
         at = len(self.nodes)
         if "split_index" not in node:
-            self.nodes.append((-1, 0.0, 0, 0, float(node["leaf_value"])))
+            self.nodes.append((-1, 0, float(node["leaf_value"])))
             return at
-        self.nodes.append((0, 0.0, 0, 0, 0.0))
-        left, right = self.add(node["left_child"]), self.add(node["right_child"])
-        self.nodes[at] = int(node["split_feature"]), float(node["threshold"]), left, right, 0.0
+        self.nodes.append((0, 0, 0.0))
+        self.add(node["left_child"])
+        right = self.add(node["right_child"])
+        self.nodes[at] = int(node["split_feature"]), right, float(node["threshold"])
         return at
 
 
@@ -88,22 +90,18 @@ def boosted(x: Floats, y: Floats, weight: Floats, seed: int) -> Any:
 def joined(models: Sequence[Trees]) -> dict[str, Any]:
     """The models of all horizons as the arrays of a forecaster."""
     roots: list[int] = []
-    nodes: list[tuple[int, float, int, int, float]] = []
+    nodes: list[tuple[int, int, float]] = []
     ends = [0]
     for one in models:
         base = len(nodes)
         roots += [root + base for root in one.roots]
-        nodes += [
-            (what, at, left + base, right + base, value)
-            for what, at, left, right, value in one.nodes
-        ]
+        nodes += [(what, right + base, value) for what, right, value in one.nodes]
         ends.append(len(roots))
-    columns = list(zip(*nodes, strict=True)) if nodes else [(-1,), (0.0,), (0,), (0,), (0.0,)]
-    named = dict(zip(("feature", "threshold", "left", "right", "value"), columns, strict=True))
-    whole = {name: np.array(named[name], np.int64) for name in ("feature", "left", "right")}
-    return whole | {
-        "threshold": np.array(named["threshold"], np.float64),
-        "value": np.array(named["value"], np.float64),
+    feature, right, value = zip(*nodes, strict=True) if nodes else ((-1,), (0,), (0.0,))
+    return {
+        "feature": np.array(feature, np.int32),
+        "right": np.array(right, np.int32),
+        "value": np.array(value, np.float64),
         "roots": np.array(roots, np.int64),
         "ends": np.array(ends, np.int64),
         "lines": np.stack([one.line for one in models]),
