@@ -36,7 +36,7 @@ from tercel.lab.learning.agent.training import run_training
 
 TRAINED: Final = "trained"
 """What the trainings of a run are called."""
-RECIPE: Final = "from_rule"
+RECIPE: Final = "default"
 """The shipped configuration that they begin from; whatever learner it names is used."""
 FRAMES: Final = 400_000
 """Decisions that each training sees."""
@@ -48,9 +48,12 @@ CHECKED_ON: Final = 500
 """Episodes of each look at a training's policy: at its start and its end."""
 CHOSEN_ON: Final = 256
 """Episodes at most on which the best written strategy is chosen."""
-QUICK: Final = {"validation.episodes": QUICK_EPISODES}
-QUICK_HINDSIGHT: Final = 64
-"""Episodes at most of which a quick training knows the later mids."""
+QUICK: Final = {
+    "validation.episodes": QUICK_EPISODES,
+    "learner.population": 4,
+    "learner.episodes": 2,
+}
+"""What a quick training has less of."""
 QUICK_LOOKS: Final = 4
 """Times that a quick training is looked at: four points of a curve."""
 QUICK_WORLDS: Final = {"market.worlds": 8}
@@ -160,11 +163,7 @@ def trainings(
     values["validation.every"] = (
         settings.frames // QUICK_LOOKS if settings.quick else settings.frames
     )
-    config = configured(plain, "ppo", settings.frames, TRAINED, values, share, RECIPE)
-    if settings.quick:
-        few = min(config.learner.hindsight, QUICK_HINDSIGHT)
-        learner = config.learner.model_copy(update={"hindsight": few})
-        config = config.model_copy(update={"learner": learner})
+    config = configured(plain, "es", settings.frames, TRAINED, values, share, RECIPE)
     return [TrainingJob(config, policy_folder(out, seed), seed) for seed in settings.training_seeds]
 
 
@@ -187,9 +186,8 @@ def train(settings: RunSettings, jobs: Sequence[TrainingJob]) -> None:
             f"{len(jobs)} trainings of {decisions:,} decisions in all come first: minutes (a quick run: less than one)"
         )
     if settings.quick:
-        base = jobs[0].config.policy.base
         say(
-            f"a quick run: {decisions:,} decisions show the road; they begin as {base}, and are too few to beat it"
+            f"a quick run: {decisions:,} decisions show the road; they begin as {SHIPPED}, and are too few to beat it"
         )
     with progress(now=True) as shown, Pool(len(jobs)) as pool:
         bars = {

@@ -95,12 +95,16 @@ def foretold(view: View) -> View:
 def test_without_its_forecast_a_strategy_is_told_of_nothing_and_goes_on(whole: Strategy) -> None:
     silent = without(whole, "forecast")
     assert silent is not None
-    assert forecaster_of(silent) is spread_alone()
+    assert (forecaster_of(silent) is spread_alone()) == (whole.name == "take_timed")
     assert (gap_of(silent), silent.name) == (gap_of(whole), whole.name)
     assert (whole.decide(foretold(VIEWS)) != whole.decide(VIEWS)).any()
-    learned = without(whole, "learned")
-    assert learned is not None
-    assert forecaster_of(learned) is spread_alone()
+
+
+def test_without_its_forecast_the_shipped_agent_is_told_of_no_move() -> None:
+    flat = forecaster_of(without(shipped(), "forecast"))
+    assert flat is not None
+    assert (flat.scale[:, 0] == 0).all()
+    np.testing.assert_array_equal(flat.scale[:, 1], shipped_forecaster().scale[:, 1])
 
 
 def test_an_agent_that_listens_has_all_parts_and_keeps_its_forecaster_on_the_schedule() -> None:

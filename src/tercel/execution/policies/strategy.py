@@ -42,8 +42,6 @@ from tercel.execution.strategy import (
 
 # -- strategy -------------------------------------------------------------------------------------
 
-# -- strategy -------------------------------------------------------------------------------------
-
 _DISCRETE = ("logits", "q")
 
 
@@ -251,7 +249,7 @@ NETWORK, FORECAST, GUARD, CLOCK, LEARNED = "network", "forecast", "guard", "cloc
 PLACEBO: Final = "placebo"
 PARTS: Final[Mapping[str, str]] = {
     NETWORK: "what the network moves of the rule that it starts from",
-    FORECAST: "what the forecast moves",
+    FORECAST: "what the forecast moves; what waiting costs is told all the same",
     GUARD: "the guard against late fills",
     CLOCK: "decisions between those of the schedule",
     LEARNED: "network and forecast together",
@@ -308,6 +306,16 @@ class Untold(_Same):
         return spread_alone()
 
 
+class ToldNoMove(_Same):
+    """A strategy to which every move that is forecast is 0: it goes by what taking and waiting cost alone."""
+
+    @property
+    def forecaster(self) -> Forecaster | None:
+        """The inner strategy's, which expects nothing."""
+        found = forecaster_of(self.inner)
+        return None if found is None else replace(found, scale=found.scale * [0.0, 1.0])
+
+
 class ToldElsewhere(_Same):
     """A strategy that is told what is forecast in other episodes (`lab.evaluation.placebo`), and its own usual spread."""
 
@@ -345,7 +353,9 @@ def without(strategy: Strategy, part: str) -> Strategy | None:
         return ToldElsewhere(strategy) if listens(strategy) else None
     if part == FORECAST:
         deaf = _without_alpha(strategy)
-        return Untold(deaf or strategy) if listens(strategy) else deaf
+        if not listens(strategy):
+            return deaf
+        return (ToldNoMove if _goes_by_costs(strategy) else Untold)(deaf or strategy)
     if isinstance(strategy, Wrapper):
         inner = without(strategy.inner, part)
         return None if inner is None else replace(strategy, inner=inner)  # type: ignore[type-var]
@@ -354,6 +364,13 @@ def without(strategy: Strategy, part: str) -> Strategy | None:
     return (
         replace(strategy, guard=None) if isinstance(strategy, Guarded) and part == GUARD else None
     )
+
+
+def _goes_by_costs(strategy: Strategy) -> bool:
+    """Whether the policy inside does."""
+    if isinstance(strategy, Wrapper):
+        return _goes_by_costs(strategy.inner)
+    return isinstance(strategy, PolicyStrategy) and strategy.goes_by_costs
 
 
 def _without_alpha(strategy: Strategy) -> Strategy | None:

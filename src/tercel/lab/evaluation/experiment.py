@@ -33,7 +33,7 @@ from tercel.lab.evaluation.episodes import (
     sides_of,
     streams_plan,
 )
-from tercel.lab.evaluation.placebo import outlooks
+from tercel.lab.evaluation.placebo import DAY_NS, outlooks
 from tercel.market.flow import Preset, load
 from tercel.market.impact.law import ImpactLaw
 from tercel.market.impact.pilot import law_for
@@ -318,7 +318,9 @@ class Waiting:
         )
         saved = takes.shortfall / takes.denominator - rests.shortfall / rests.denominator
         spread = (takes.spread + takes.walk) / takes.denominator
-        own, days = 1.0 - saved.mean() / spread.mean(), len(np.unique(plan.cluster))
+        day = plan.rows[:, kernels.E_START_NS] // DAY_NS
+        days = len(np.unique(day if day.any() else plan.cluster))
+        own = 1.0 - saved.mean() / spread.mean()
         return max(float((days * own + USUAL_DAYS * USUAL) / (days + USUAL_DAYS)), 0.01)
 
 
