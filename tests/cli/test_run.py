@@ -182,18 +182,13 @@ def test_a_market_that_says_how_late_it_is_says_it_of_the_task() -> None:
     assert settings == RunSettings(Market("csco"), Task(latency=Latency(a_ns=7)))
 
 
-@pytest.mark.parametrize(("recipe", "algo"), [("from_rule", "ppo"), ("default", "es")])
 @pytest.mark.parametrize("quick", [True, False])
-def test_a_run_trains_whatever_its_recipe_names(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recipe: str, algo: str, quick: bool
-) -> None:
-    monkeypatch.setattr(runs, "RECIPE", recipe)
+def test_a_run_trains_its_recipe_in_its_market(tmp_path: Path, quick: bool) -> None:
     settings = RunSettings(Market(DEFAULT), quick=quick, frames=runs.FRAMES)
     (job,) = runs.trainings(settings, tmp_path)
     learner_settings(job.config)  # refuses what its learner does not have
-    assert (job.config.learner.algo, job.config.learner.frames) == (algo, runs.FRAMES)
-    assert job.config.market.presets == (DEFAULT,)
-    assert job.config.learner.hindsight <= (runs.QUICK_HINDSIGHT if quick else 512)
+    assert (job.config.learner.algo, job.config.learner.frames) == ("es", runs.FRAMES)
+    assert (job.config.market.presets, job.config.policy.actions) == ((DEFAULT,), "costs")
 
 
 # -- a whole run ------------------------------------------------------------------------------------------------------

@@ -391,7 +391,7 @@ def test_batch_and_driver_are_told_the_same(tape: Source, market: str, strategy:
 def test_a_market_with_a_background_that_own_orders_move_tells_both_the_same() -> None:
     """Events of the background count once, where they are shown, at the prices that own volume has moved them to."""
     source = with_impact(reactive(load("goog"), settle_s=600.0), LOUD)
-    assert (both_told(source, "twap_passive+flow+events")[:, c.FORECAST_10_SD] > 0).any()
+    assert (both_told(source, "default")[:, c.FORECAST_10_SD] > 0).any()
 
 
 def both_told(source: Source, strategy: str) -> NDArray[np.int64]:
