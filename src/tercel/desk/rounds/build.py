@@ -38,22 +38,31 @@ A_DECISION: Final = 2 * (RUNGS + 1)
 """Messages that a decision sends where it moves every place: an order taken back and a new one each."""
 
 
-def estimates(config: DeskConfig, preset: Preset) -> MarketEstimates:
+def estimates(config: DeskConfig, preset: Preset, said: bool = True) -> MarketEstimates:
     """Market estimates for written schedules, from the figures of a preset's card over a round."""
     return MarketEstimates(
         expected_volume=preset.volume_per_s * config.desk.round_s,
         sigma=preset.sd60_ticks / 60**0.5 * config.desk.decision_s**0.5,
         eta=preset.eta_ticks_per_lot,
         spread=preset.mean_spread_ticks,
-        waiting=WAITING.get(preset.name, 0.0),
+        waiting=WAITING.get(preset.name, 0.0) if said else 0.0,
     )
 
 
 def known_of(config: DeskConfig) -> dict[str, MarketEstimates]:
-    """Market estimates by instrument; instruments of one market share them."""
-    markets = dict.fromkeys(instrument.market for instrument in config.instrument)
-    figures = {market: estimates(config, load(market.preset)) for market in markets}
-    return {instrument.name: figures[instrument.market] for instrument in config.instrument}
+    """Market estimates by instrument; instruments of one market share them.
+
+    What waiting costs is known of markets that the desk's file names alone.
+    """
+    named = {
+        each.name: (each.market, taken_for(config, each) == each.market.preset)
+        for each in config.instrument
+    }
+    figures = {
+        (market, said): estimates(config, load(market.preset), said)
+        for market, said in dict.fromkeys(named.values())
+    }
+    return {name: figures[of] for name, of in named.items()}
 
 
 def strategy_of(name: str, known: MarketEstimates | None, flow: str = OFF) -> Strategy:
@@ -346,7 +355,8 @@ def unsaid_markets(config: DeskConfig) -> str:
     )
     return (
         "strategies that go by volume, and a policy's largest order, take that of a market which the desk's file does "
-        f'not name: {others}; say market = "NAME or FILE.json" under its [[instrument]]'
+        f"not name: {others}; a policy that goes by what waiting costs works as `guarded` there; say "
+        'market = "NAME or FILE.json" under its [[instrument]]'
         if others
         else ""
     )
