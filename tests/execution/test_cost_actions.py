@@ -11,9 +11,9 @@ from certify.kits.strategy import random_views
 from tercel.core.errors import ConfigError
 from tercel.execution import columns as c
 from tercel.execution.action_sets import action_set
-from tercel.execution.actions.costs import CostDecoder, half_spread, is_known, observe_costs
+from tercel.execution.actions.costs import CostDecoder
 from tercel.execution.intent import CANCEL, OUTSIDE, REST0, TAKE, View
-from tercel.execution.observation import observer
+from tercel.execution.observation import half_spread, is_known, observe_costs, observer
 from tercel.execution.probes import view_of
 from tercel.execution.strategies import build
 

@@ -43,7 +43,7 @@ FRAMES: Final = 400_000
 SHIPPED: Final = "default"
 """The packaged policy that is judged beside them."""
 AGAINST: Final = "guarded,twap_repeg,popv,score_rule,twap_take,vwap_take,random"
-"""Written strategies of the table; ``tercel agent evaluate RUN --against all`` judges all of them."""
+"""Written strategies of the table; `tercel agent evaluate` judges all of them."""
 CHECKED_ON: Final = 500
 """Episodes of each look at a training's policy: at its start and its end."""
 CHOSEN_ON: Final = 256

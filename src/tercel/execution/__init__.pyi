@@ -2,7 +2,6 @@ from tercel.execution import columns as columns
 from tercel.execution import intent as intent
 from tercel.execution import policies_packaged as policies_packaged
 from tercel.execution import step as step
-from tercel.execution.actions.costs import half_spread as half_spread
 from tercel.execution.costs import BPS as BPS
 from tercel.execution.costs import Costs as Costs
 from tercel.execution.costs import attribute as attribute
@@ -23,6 +22,7 @@ from tercel.execution.intent import empty as empty_intents
 from tercel.execution.market import Market as Market
 from tercel.execution.market import latency_of as latency_of
 from tercel.execution.microstructure import imbalance as imbalance
+from tercel.execution.observation import half_spread as half_spread
 from tercel.execution.observation import observer as observer
 from tercel.execution.probes import HORIZON_NS as HORIZON_NS
 from tercel.execution.probes import view_of as view_of

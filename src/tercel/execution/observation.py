@@ -51,7 +51,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from tercel.core.arrays import Float32
+from tercel.core.arrays import Bools, Float32, Floats
 from tercel.core.errors import ConfigError, UnknownNameError, offer
 from tercel.core.jit import Longs, Singles, kernel
 from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
@@ -256,6 +256,67 @@ def encode_rows(x: Longs, m: Longs, slow: int, out: Singles) -> None:
             encode_slow(x[row], m[row], behind, out[row])
 
 
+# -- costs ----------------------------------------------------------------------------------------
+# What the actions `costs` go by: what an order pays now, and what it pays if it waits, in usual half spreads.
+
+COST_ENTRIES: Final = (
+    "forecast_10",
+    "forecast_30",
+    "half_spread",
+    "waiting",
+    "behind",
+    "time_left",
+)
+"""Moves of the mid expected against the order in 10 s and 30 s, half the spread, what resting costs (in usual half
+spreads each), the share of the order that is left less that of its time, the latter."""
+MOST_HALF_SPREADS: Final = 3.0
+"""An entry counts up to so many usual half spreads."""
+
+
+def half_spread(view: View) -> Floats:
+    """Half the public spread, bps, float64 (n,); 0 where a side is not quoted.
+
+    Orders that a bound draws against the order do not narrow it: they say nothing of the market.
+
+    >>> from tercel.execution.probes import view_of
+    >>> half_spread(view_of(touch=999, far=1001, mid2=2000)).tolist()
+    [10.0]
+    """
+    near = view.m[:, c.TOUCH]
+    quoted = (np.abs(near) < NO_ASK) & (np.abs(view.far) < NO_ASK)
+    spread = np.where(quoted, (view.far - near) * view.side, 0)
+    return np.asarray(1e4 * spread / np.maximum(np.abs(view.mid2), 1), np.float64)
+
+
+def is_known(view: View) -> Bools:
+    """Where a forecast, the usual spread and the cost of waiting are known, bool (n,)."""
+    said = (view.forecast_30_sd_bps > 0) & (view.usual_spread > 0) & (view.waiting > 0)
+    return np.asarray(said & view.tradable & (half_spread(view) > 0))
+
+
+def observe_costs(view: View) -> Float32:
+    """The observation `"costs"`, float32 (n, 6); a row of zeros where something of it is not known.
+
+    >>> from tercel.execution.probes import view_of
+    >>> observe_costs(view_of(left=60, decision=5)).tolist()
+    [[0.0, 0.0, 0.0, 0.0, 0.0, 0.0]]
+    """
+    mid2 = np.maximum(np.abs(view.mid2), 1)
+    usual = np.where(view.usual_spread > 0, 1e4 * view.usual_spread / mid2, 1.0)
+    time_left = view.time_left_ns / np.maximum(view.horizon_ns, 1)
+    moves = (view.forecast_10_bps, view.forecast_30_bps, half_spread(view))
+    rows = np.stack(
+        [
+            *(np.clip(one / usual, -MOST_HALF_SPREADS, MOST_HALF_SPREADS) for one in moves),
+            view.waiting,
+            view.left / np.maximum(view.qty0, 1) - time_left,
+            time_left,
+        ],
+        axis=1,
+    )
+    return np.where(is_known(view)[:, None], rows, 0.0).astype(np.float32)
+
+
 # -- observations by name -------------------------------------------------------------------------
 
 FROM_FILE: Final = "tercel_own_"
@@ -339,9 +400,7 @@ def observer(name: str | ObservationFunction, stack: int = 1) -> Observer:
             f"a stack of 1 to {MOST} for observation {name}", f"{stack}", "name a number of these"
         )
     if name == COSTS:
-        from tercel.execution.actions.costs import ENTRIES, observe_costs
-
-        return Observer(COSTS, ENTRIES, observe_costs)
+        return Observer(COSTS, COST_ENTRIES, observe_costs)
     return _named(name, stack)
 
 

@@ -19,65 +19,15 @@ from typing import Any, ClassVar, Final
 
 import numpy as np
 
-from tercel.core.arrays import AnyArray, Bools, Float32, Floats
+from tercel.core.arrays import AnyArray
 from tercel.core.errors import ConfigError
-from tercel.core.vocabulary import NO_ASK
-from tercel.execution import columns as c
 from tercel.execution.actions.placement import checked_vectors, refuse_unknown
 from tercel.execution.intent import CANCEL, IMPROVE, OUTSIDE, REST0, TAKE, Intents, View
+from tercel.execution.observation import is_known
 from tercel.execution.strategies.guarded import GUARD, Guarded
 from tercel.execution.strategy import Strategy, settle
 
-ENTRIES: Final = ("forecast_10", "forecast_30", "half_spread", "waiting", "behind", "time_left")
-"""Moves of the mid expected against the order in 10 s and 30 s, half the spread, what resting costs (in usual half
-spreads each), the share of the order that is left less that of its time, the latter."""
 LABELS: Final = ("take", "inside", "hide")
-MOST: Final = 3.0
-"""An entry counts up to so many usual half spreads."""
-
-
-def half_spread(view: View) -> Floats:
-    """Half the public spread, bps, float64 (n,); 0 where a side is not quoted.
-
-    Orders that a bound draws against the order do not narrow it: they say nothing of the market.
-
-    >>> from tercel.execution.probes import view_of
-    >>> half_spread(view_of(touch=999, far=1001, mid2=2000)).tolist()
-    [10.0]
-    """
-    near = view.m[:, c.TOUCH]
-    quoted = (np.abs(near) < NO_ASK) & (np.abs(view.far) < NO_ASK)
-    spread = np.where(quoted, (view.far - near) * view.side, 0)
-    return np.asarray(1e4 * spread / np.maximum(np.abs(view.mid2), 1), np.float64)
-
-
-def is_known(view: View) -> Bools:
-    """Where a forecast, the usual spread and the cost of waiting are known, bool (n,)."""
-    said = (view.forecast_30_sd_bps > 0) & (view.usual_spread > 0) & (view.waiting > 0)
-    return np.asarray(said & view.tradable & (half_spread(view) > 0))
-
-
-def observe_costs(view: View) -> Float32:
-    """The observation `"costs"`, float32 (n, 6); a row of zeros where something of it is not known.
-
-    >>> from tercel.execution.probes import view_of
-    >>> observe_costs(view_of(left=60, decision=5)).tolist()
-    [[0.0, 0.0, 0.0, 0.0, 0.0, 0.0]]
-    """
-    mid2 = np.maximum(np.abs(view.mid2), 1)
-    usual = np.where(view.usual_spread > 0, 1e4 * view.usual_spread / mid2, 1.0)
-    time_left = view.time_left_ns / np.maximum(view.horizon_ns, 1)
-    moves = (view.forecast_10_bps, view.forecast_30_bps, half_spread(view))
-    rows = np.stack(
-        [
-            *(np.clip(one / usual, -MOST, MOST) for one in moves),
-            view.waiting,
-            view.left / np.maximum(view.qty0, 1) - time_left,
-            time_left,
-        ],
-        axis=1,
-    )
-    return np.where(is_known(view)[:, None], rows, 0.0).astype(np.float32)
 
 
 @dataclass(frozen=True)
