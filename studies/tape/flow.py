@@ -13,8 +13,7 @@ from typing import Any, cast
 import numpy as np
 
 from tercel import Market
-from tercel.core import NS_PER_SECOND, Estimate, Floats, Ints
-from tercel.core.arrays import Float32
+from tercel.core import NS_PER_SECOND, Estimate, Float32, Floats, Ints
 from tercel.core.stats import clustered_se, t_quantile
 from tercel.execution import Costs, Strategy, step
 from tercel.execution import columns as c

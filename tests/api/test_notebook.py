@@ -323,12 +323,12 @@ def test_a_model_says_what_its_actions_mean(market: tc.Market, task: tc.Task) ->
 def test_an_episode_is_worked_on_the_clock_and_with_the_forecasts_that_it_was_judged_with(
     market: tc.Market,
 ) -> None:
-    names = ["guarded+events", "take_timed", "twap_take"]
+    names = ["guarded+events", "default", "twap_take"]
     found = tc.evaluate(
         names, market, tc.Task(share=0.1, horizon="10min", decisions=20), episodes=4
     )
     kinds = {name: found.figures.kinds[name] for name in names}
-    assert kinds == {"guarded+events": "baseline", "take_timed": "learned", "twap_take": "baseline"}
+    assert kinds == {"guarded+events": "baseline", "default": "learned", "twap_take": "baseline"}
     for number in range(4):
         episode = found.episode(number)
         paid = {

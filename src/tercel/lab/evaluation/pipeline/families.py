@@ -112,6 +112,9 @@ def field_of(
     teams = {market: set(free) for market in markets}
     taken = {one.key for one in found} | {one.key for one in recipes}
     for family_name, members in families.items():
+        if len(members) == 1 and not name:  # a family of one is its policy
+            teams = {market: team | set(members) for market, team in teams.items()}
+            continue
         own, sentences = _teams(family_name, members, markets)
         for market, team in own.items():
             teams[market] |= set(team)
