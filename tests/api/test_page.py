@@ -59,7 +59,7 @@ def test_own_work_of_the_page_runs(
             code = code.replace(said, other)
         exec(compile(code, str(PAGE), "exec"), names)
     assert names["own"].card.observation.endswith(":eyes")
-    assert len(names["obs"]) == 40
+    assert len(names["obs"]) == 50
 
 
 @pytest.mark.release
