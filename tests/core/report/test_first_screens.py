@@ -42,7 +42,8 @@ def tercel(*words: object) -> None:
 
 
 def evaluated(folder: Path) -> Path:
-    tercel("agent", "evaluate", "default", "--episodes", 8, "--out", folder)
+    words = ("default", "--market", "csco", "--episodes", 8)
+    tercel("agent", "evaluate", *words, "--out", folder)
     return folder / "evaluation.html"
 
 
