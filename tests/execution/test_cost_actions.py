@@ -100,6 +100,11 @@ def test_orders_that_a_bound_draws_narrow_no_spread() -> None:
     assert half_spread(drawn).tolist() == half_spread(plain).tolist() == [100.0]
 
 
+def test_it_shows_no_earlier_intervals() -> None:
+    with pytest.raises(ConfigError, match="1 to 1"):
+        observer("costs", 3)
+
+
 @pytest.mark.parametrize("wrong", [{"slices": 0}, {"slices": float("nan")}, {"base": "twap_take"}])
 def test_parameters_that_will_not_do_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ConfigError):

@@ -36,8 +36,6 @@ from tercel.lab.learning.agent.training import run_training
 
 TRAINED: Final = "trained"
 """What the trainings of a run are called."""
-RECIPE: Final = "default"
-"""The shipped configuration that they begin from; whatever learner it names is used."""
 FRAMES: Final = 400_000
 """Decisions that each training sees."""
 SHIPPED: Final = "default"
@@ -163,7 +161,7 @@ def trainings(
     values["validation.every"] = (
         settings.frames // QUICK_LOOKS if settings.quick else settings.frames
     )
-    config = configured(plain, "es", settings.frames, TRAINED, values, share, RECIPE)
+    config = configured(plain, "es", settings.frames, TRAINED, values, share)
     return [TrainingJob(config, policy_folder(out, seed), seed) for seed in settings.training_seeds]
 
 

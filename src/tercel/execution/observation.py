@@ -274,7 +274,7 @@ MOST_HALF_SPREADS: Final = 3.0
 
 
 def half_spread(view: View) -> Floats:
-    """Half the public spread, bps, float64 (n,); 0 where a side is not quoted.
+    """Half the public spread, bps, float64 (n,); 0 where a side is not quoted, or prices lock or cross.
 
     Orders that a bound draws against the order do not narrow it: they say nothing of the market.
 
@@ -282,9 +282,7 @@ def half_spread(view: View) -> Floats:
     >>> half_spread(view_of(touch=999, far=1001, mid2=2000)).tolist()
     [10.0]
     """
-    near = view.m[:, c.TOUCH]
-    quoted = (np.abs(near) < NO_ASK) & (np.abs(view.far) < NO_ASK)
-    spread = np.where(quoted, (view.far - near) * view.side, 0)
+    spread = np.where(view.spread > 0, view.spread + view.undercut, 0)
     return np.asarray(1e4 * spread / np.maximum(np.abs(view.mid2), 1), np.float64)
 
 
@@ -395,9 +393,10 @@ def observer(name: str | ObservationFunction, stack: int = 1) -> Observer:
             f"observation {name!r}",
             "pass the function itself" if is_own_name(name) else offer(name, OBSERVERS),
         )
-    if not 1 <= stack <= MOST:
+    most = 1 if name == COSTS else MOST
+    if not 1 <= stack <= most:
         raise ConfigError(
-            f"a stack of 1 to {MOST} for observation {name}", f"{stack}", "name a number of these"
+            f"a stack of 1 to {most} for observation {name}", f"{stack}", "name a number of these"
         )
     if name == COSTS:
         return Observer(COSTS, COST_ENTRIES, observe_costs)

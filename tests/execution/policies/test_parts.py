@@ -1,14 +1,12 @@
 """A strategy without one of its parts: what is left is something that is known otherwise."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
+from tests.execution.test_cost_actions import foretold
 from tests.policies import PPO
 
 from certify.kits.strategy import StrategyConformance, random_views
 from tercel.core.errors import UnknownNameError
-from tercel.execution import columns as c
 from tercel.execution.foresight.forecaster import shipped as shipped_forecaster
 from tercel.execution.foresight.forecaster import spread_alone
 from tercel.execution.intent import View
@@ -81,14 +79,6 @@ def test_wrappers_keep_what_is_around_the_part() -> None:
     inside = without(handed, "network")
     assert isinstance(inside, HandOver)
     assert gap_of(inside) == gap_of(whole)
-
-
-def foretold(view: View) -> View:
-    """The same view with forecasts of all sizes."""
-    outlook = np.random.default_rng(1).integers(-9000, 9000, (view.n, c.OUTLOOK))
-    outlook[:, [c.USUAL_SPREAD, c.FORECAST_10_SD, c.FORECAST_30_SD]] = 3000
-    outlook[:, c.WAITING] = 400_000
-    return replace(view, outlook=outlook)
 
 
 @pytest.mark.parametrize("whole", [build("take_timed"), shipped(), wrap(shipped(), ["posture"])])

@@ -199,13 +199,11 @@ def filled_by(seed, messages, side, inside, flow):
     return out
 
 
-@given(
-    st.integers(0, 2**32),
-    st.integers(20, 90),
-    st.sampled_from([1, -1]),
-    st.integers(0, 3),
-    st.floats(0.01, 20.0),
-)
+TAPES = (st.integers(0, 2**32), st.integers(20, 90), st.sampled_from([1, -1]), st.integers(0, 3))
+"""Seed and length of a tape, side of the own order, ticks that it stands inside."""
+
+
+@given(*TAPES, st.floats(0.01, 20.0))
 def test_it_never_fills_more_than_the_strict_bound(seed, messages, side, inside, rate):
     strict = filled_by(seed, messages, side, inside, None)
     under = filled_by(seed, messages, side, inside, words(rate, life_s=3.0))
@@ -253,13 +251,7 @@ def drawn_against(seed, messages, side, inside, rate):
     return mine, tape, stood
 
 
-@given(
-    st.integers(0, 2**32),
-    st.integers(20, 90),
-    st.sampled_from([1, -1]),
-    st.integers(0, 3),
-    st.floats(0.1, 20.0),
-)
+@given(*TAPES, st.floats(0.1, 20.0))
 def test_nothing_that_is_counted_has_it(seed, messages, side, inside, rate):
     mine, tape, _ = drawn_against(seed, messages, side, inside, rate)
     assert mine == tape

@@ -61,7 +61,7 @@ class Forecaster:
         See `features.walk`.
     card : mapping
     waiting : float
-        What an order that rests costs where it is heard, over half the spread (`View.waiting`); 0: as the card says.
+        What an order that rests costs where it is heard, over half the spread (`View.waiting`); 0: as measured there.
     id : str
         The first 12 hex digits of the hash of the card.
     """
@@ -157,10 +157,8 @@ class Forecaster:
             )
 
     def teller(self, symbol: str = "", waiting: float = 0.0) -> "Teller":
-        """What writes the forecasts of a symbol into its markets, and what waiting costs there (`View.waiting`); as the
-        card says where it is 0."""
-        known = self.card.get(TABLE, {}).get(symbol, {}).get("waiting", 0.0)
-        return Teller(self.of(symbol), self.waiting or waiting or float(known))
+        """What writes the forecasts of a symbol into its markets, and what waiting costs there (`View.waiting`)."""
+        return Teller(self.of(symbol), self.waiting or waiting)
 
 
 class Teller:

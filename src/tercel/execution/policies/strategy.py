@@ -249,11 +249,11 @@ NETWORK, FORECAST, GUARD, CLOCK, LEARNED = "network", "forecast", "guard", "cloc
 PLACEBO: Final = "placebo"
 PARTS: Final[Mapping[str, str]] = {
     NETWORK: "what the network moves of the rule that it starts from",
-    FORECAST: "what the forecast moves; what waiting costs is told all the same",
+    FORECAST: "what the forecast changes; the cost of waiting stays known",
     GUARD: "the guard against late fills",
     CLOCK: "decisions between those of the schedule",
     LEARNED: "network and forecast together",
-    PLACEBO: "the same, told what is forecast of another day at that hour, or of another episode",
+    PLACEBO: "the same, given the forecast of another day at that hour, or of another episode",
 }
 """Parts by name, and what each is; what listens is not switched off for its placebo, but told of another market."""
 

@@ -220,7 +220,7 @@ class PolicySection(_Section):
     flow: str = ""
     """A forecaster of the next seconds, by name or folder: what the actions `costs` go by."""
     events: bool = False
-    """Whether what is learned decides on the clock of events. It learns on the schedule, told of no forecast."""
+    """Whether the policy decides on the clock of events; PPO and DQN learn on the schedule and are given no forecast."""
     observation: str = OBSERVATION
     stack: int = Field(default=1, ge=1, le=MOST)
     """Decision intervals that are seen at once."""

@@ -299,7 +299,6 @@ def configured(
     name: str,
     values: Mapping[str, Any],
     share: float | None = None,
-    recipe: str = "",
 ) -> AgentConfig:
     """Configuration of a training of a recipe.
 
@@ -316,8 +315,6 @@ def configured(
         Dotted keys of the configuration file.
     share : float, optional
         The order as a share of the volume, where the task has lots and the market is a tape.
-    recipe : str
-        The shipped configuration to begin from; by default that of the algorithm.
 
     Raises
     ------
@@ -328,7 +325,7 @@ def configured(
     if frames < 1:
         raise ConfigError("a training of 1 decision or more", f"{frames} frames", "such as 500_000")
     task, market = settings.task, settings.market
-    raw = read_toml(preset_file(recipe or RECIPES.get(algorithm, "ppo")), "install Tercel again")
+    raw = read_toml(preset_file(RECIPES.get(algorithm, "ppo")), "install Tercel again")
     raw["market"] = {"impact": market.impact} | (
         {
             "lake": market.lake,
