@@ -14,6 +14,8 @@ from tercel.execution.action_sets import action_set
 from tercel.execution.actions.costs import CostDecoder
 from tercel.execution.intent import CANCEL, OUTSIDE, REST0, TAKE, View
 from tercel.execution.observation import half_spread, is_known, observe_costs, observer
+from tercel.execution.policies.strategy import PolicyStrategy
+from tercel.execution.policies_packaged import named
 from tercel.execution.probes import view_of
 from tercel.execution.strategies import build
 
@@ -91,6 +93,26 @@ def test_the_observation_is_in_usual_half_spreads_and_zero_where_nothing_is_know
     )
     assert (seen[1] == 0).all()
     assert observer("costs").size == 6
+
+
+@given(st.floats(-20, 20), st.integers(1, 9), st.floats(-10, 10))
+def test_what_taking_is_charged_more_stands_beside_half_the_spread(
+    fees: float, spread: int, move: float
+) -> None:
+    """In bps and by hand; no clip cuts the fees, and what is dearer is taken less."""
+    told = np.zeros((1, c.OUTLOOK), np.int64)
+    told[:, [c.FORECAST_30_SD, c.USUAL_SPREAD, c.WAITING]] = 1, 4_000, 400_000
+    told[:, c.FORECAST_30], told[:, c.FEES] = round(1000 * move), round(1000 * fees)
+    view = replace(view_of(touch=1000, far=1000 + spread, mid2=2000 + spread), outlook=told)
+    usual = 1e4 * 4 / (2000 + spread)
+    half = min(spread / 4, 3.0) + fees / usual
+    seen = observe_costs(view)
+    expected = [0.0, np.clip(move / usual, -3, 3), half, 0.4, 0.0, 1.0]
+    assert seen[0].tolist() == pytest.approx(expected, abs=2e-3 / usual + 1e-5)
+    policy = named("default")
+    assert isinstance(policy, PolicyStrategy)
+    dearer = seen + np.array([[0, 0, 1, 0, 0, 0]], np.float32)
+    assert policy.policy.act(dearer)[0, 0] <= policy.policy.act(seen)[0, 0] - 0.1
 
 
 def test_orders_that_a_bound_draws_narrow_no_spread() -> None:

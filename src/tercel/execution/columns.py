@@ -67,10 +67,12 @@ LONG_SAME, LONG_AGAINST, LONG_OFI, SEEN_AGAINST, LONG_DRIFT, MX = range(AGE_NS +
 
 # the outlook: columns of a forecaster, where there is one
 
-USUAL_SPREAD, FORECAST_10, FORECAST_10_SD, FORECAST_30, FORECAST_30_SD, WAITING, OUTLOOK = range(7)
+USUAL_SPREAD, FORECAST_10, FORECAST_10_SD, FORECAST_30, FORECAST_30_SD, WAITING, FEES, OUTLOOK = (
+    range(8)
+)
 # USUAL_SPREAD: mean of the last quarter hour, thousandths of a tick, 0: not known; the others milli-bps, a standard
 # deviation of 0: no forecast; WAITING: what resting cost on earlier days, millionths of the half spread, 0: not known;
-# OUTLOOK: how many there are
+# FEES: what a taker is charged more than a maker, milli-bps; OUTLOOK: how many there are
 
 X_NAMES: Final = (
     *("side", "qty0", "left", "decision", "decisions", "time_left_ns", "horizon_ns"),
@@ -107,4 +109,5 @@ OUTLOOK_NAMES: Final = (
     "forecast_30",
     "forecast_30_sd",
     "waiting",
+    "fees",
 )

@@ -241,8 +241,13 @@ class View:
 
     waiting = _Outlook(
         c.WAITING,
-        "What an order that rests cost on earlier days, own impact left out, over the half spread; 0: not known.",
+        "What an order that rests cost on earlier days, own impact and fees left out, over the half spread; 0: not known.",
         parts=1e6,
+    )
+    fees_bps = _Outlook(
+        c.FEES,
+        "What taking is charged more than resting, bps; 0 without fees, and where they are not known.",
+        parts=1000.0,
     )
 
     # the market

@@ -267,10 +267,10 @@ COST_ENTRIES: Final = (
     "behind",
     "time_left",
 )
-"""Moves of the mid expected against the order in 10 s and 30 s, half the spread, what resting costs (in usual half
-spreads each), the share of the order that is left less that of its time, the latter."""
+"""Moves of the mid expected against the order in 10 s and 30 s, half the spread and the taker's fee less the maker's,
+what resting costs (in usual half spreads each), the share of the order that is left less that of its time, the latter."""
 MOST_HALF_SPREADS: Final = 3.0
-"""An entry counts up to so many usual half spreads."""
+"""A move, or half the spread, counts up to so many usual half spreads; fees count in full."""
 
 
 def half_spread(view: View) -> Floats:
@@ -303,9 +303,12 @@ def observe_costs(view: View) -> Float32:
     usual = np.where(view.usual_spread > 0, 1e4 * view.usual_spread / mid2, 1.0)
     time_left = view.time_left_ns / np.maximum(view.horizon_ns, 1)
     moves = (view.forecast_10_bps, view.forecast_30_bps, half_spread(view))
+    m10, m30, half = (np.clip(one / usual, -MOST_HALF_SPREADS, MOST_HALF_SPREADS) for one in moves)
     rows = np.stack(
         [
-            *(np.clip(one / usual, -MOST_HALF_SPREADS, MOST_HALF_SPREADS) for one in moves),
+            m10,
+            m30,
+            half + view.fees_bps / usual,
             view.waiting,
             view.left / np.maximum(view.qty0, 1) - time_left,
             time_left,

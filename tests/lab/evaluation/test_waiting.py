@@ -1,8 +1,12 @@
 """What waiting costs in a market: by hand, measured once, told to who listens, and without it the policy is `guarded`."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from tercel.execution import columns as c
+from tercel.execution.foresight.forecaster import spread_alone
 from tercel.execution.intent import Intents, View
 from tercel.execution.market import Market
 from tercel.execution.policies_packaged import named
@@ -20,7 +24,9 @@ from tercel.lab.evaluation.experiment import (
 from tercel.lab.evaluation.market import build_market
 from tercel.lab.evaluation.settings import MarketTask
 from tercel.market.flow.preset import load
+from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source, reactive, with_impact
+from tercel.market.simulator.terms import NO_FEES, Fees
 
 TASK = Task(horizon_s=120.0, decisions=12, warmup_s=90.0, share=0.3)
 
@@ -91,6 +97,48 @@ def test_who_listens_is_told_and_the_policy_is_guarded_where_it_is_not_known(
     silent, _ = run_strategies(knows, TASK, plan, [rule, rule])
     assert sampler.drawn == 1
     np.testing.assert_array_equal(silent.shortfall, plain.shortfall)
+
+
+@pytest.mark.parametrize(
+    ("fees", "price", "expected"),
+    [
+        (Fees(-0.5, 8.0, "bps"), 20.0, 8.5),
+        (Fees(3.0, -2.0, "bps"), 20.0, -5.0),
+        (Fees(-0.002, 0.003), 25.0, 2.0),
+    ],
+)
+def test_a_policy_is_told_what_taking_is_charged_more(
+    source: Source, fees: Fees, price: float, expected: float
+) -> None:
+    """In bps of the mid, whatever the schedule is written in, and by the state that desks drive too."""
+    state = np.zeros((1, source.worlds_k.shape[1]), np.int64)
+    state[:, sim.PHASE], state[:, sim.MID2] = sim.WORKING, round(2 * price / source.tick)
+    state[:, sim.MAKER_FEE : sim.TAKER_RATE + 1] = fees.words(source.tick)
+    outlook = np.zeros((1, c.OUTLOOK), np.int64)
+    spread_alone().teller().tell(source.worlds_b[:1], state, outlook)
+    assert outlook[0, c.FEES] == 1000 * expected
+
+
+def test_fees_enter_what_taking_costs_and_not_what_waiting_costs(source: Source) -> None:
+    dear = Fees(0.0, 8.0, "bps")
+    plain, charged = (
+        Waiting(replace(source, fees=one), TASK, Sampler()).value for one in (NO_FEES, dear)
+    )
+    assert charged == plain
+
+    plan = seeded_plan(TASK, 300, 3, 0, 64)
+    policy, rule = named("default"), build("guarded")
+    rests = []
+    for fees in (dear, NO_FEES, Fees(0.0, -8.0, "bps")):
+        market = waits(replace(source, fees=fees), TASK, Sampler())
+        told, ruled = run_strategies(market, TASK, plan, [policy, rule])
+        rests.append((told.passive_lots / told.qty).mean())
+        saved = 1e4 * (ruled.shortfall / ruled.denominator - told.shortfall / told.denominator)
+        if fees is not NO_FEES:
+            assert saved.mean() > -2 * saved.std() / len(plan) ** 0.5
+    assert rests[0] > (ruled.passive_lots / ruled.qty).mean() - 0.02, "nearly never takes"
+    assert rests[0] > rests[1] > 0.1
+    assert rests[2] < 0.02
 
 
 @pytest.mark.release

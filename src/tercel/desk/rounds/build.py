@@ -319,6 +319,14 @@ def open_desk(
         desks[0].alert("warning", "OUT_OF_CARD", text, agent=agent)
     if assumed := unsaid_markets(config):
         desks[0].alert("warning", "MARKET_ASSUMED", assumed)
+    free = ", ".join(one.instrument for one in venue.listings() if not any(one.fees))
+    if free and (config.desk.venue != SIMULATED or config.data.lake):
+        desks[0].alert(
+            "warning",
+            "NO_FEES",
+            f"no fees are known of {free}: what taking and resting cost is compared without them; of recorded days they "
+            "are maker_bps and taker_bps under [data]",
+        )
     for agent, text in unwatched(config):
         desks[0].alert("warning", "NO_DRIFT_DETECTION", text, agent=agent)
     return BuiltDesk(desks[0], session, venue)

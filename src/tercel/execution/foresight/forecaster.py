@@ -23,10 +23,11 @@ from tercel.core.arrays import AnyArray, Floats, Int32, Ints
 from tercel.core.errors import DataError, check_known
 from tercel.core.jit import Floats as Reals
 from tercel.core.jit import Longs, Packed, allocating_kernel
+from tercel.core.orders import FEE_UNIT
 from tercel.core.plain import parse_json
 from tercel.execution import columns as c
 from tercel.execution.foresight import features as f
-from tercel.execution.foresight.features import HORIZONS, foresee, walk
+from tercel.execution.foresight.features import BPS, HORIZONS, MILLI, foresee, walk
 from tercel.market.simulator import layout as sim
 
 CARD: Final = "card.json"
@@ -231,6 +232,9 @@ def _tell_rows(
         )
         side = ks[n, sim.SIDE]
         out[n, c.USUAL_SPREAD] = ks[n, sim.USUAL_SPREAD]
+        a_lot = (ks[n, sim.TAKER_FEE] - ks[n, sim.MAKER_FEE]) / max(abs(ks[n, sim.MID2]), 1)
+        of_value = ks[n, sim.TAKER_RATE] - ks[n, sim.MAKER_RATE]
+        out[n, c.FEES] = round(MILLI * BPS * (a_lot + of_value) / FEE_UNIT)
         for h in range(0, sim.FORECAST_WORDS, 2):
             out[n, c.FORECAST_10 + h] = side * ks[n, sim.FORECAST + h]
             out[n, c.FORECAST_10 + h + 1] = ks[n, sim.FORECAST + h + 1]

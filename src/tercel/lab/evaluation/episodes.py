@@ -211,7 +211,7 @@ class Episodes:
                 passed = self.states[:, sim.NOW] - self.states[:, sim.START_NS]
                 at = np.clip(passed * looks // self.states[:, sim.HORIZON_NS], 0, looks - 1)
                 told = self._elsewhere[at, np.arange(self.n)]
-                self._outlook[:, c.FORECAST_10 :] = told[:, c.FORECAST_10 :]
+                self._outlook[:, c.FORECAST_10 : c.FEES] = told[:, c.FORECAST_10 : c.FEES]
 
     @property
     def view(self) -> View:

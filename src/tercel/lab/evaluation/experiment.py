@@ -40,6 +40,7 @@ from tercel.market.impact.pilot import law_for
 from tercel.market.regimes.choice import with_chosen
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source, reactive, settled_bank, with_impact
+from tercel.market.simulator.terms import NO_FEES
 
 EPISODES: Final = 256
 """Episodes in all that are looked at."""
@@ -289,9 +290,11 @@ WAITING_EPISODES: Final = 512
 
 @dataclass(frozen=True, eq=False)
 class Waiting:
-    """What `guarded` pays, own impact left out, over half the spread as `twap_take` pays it; at least a hundredth.
+    """What `guarded` pays, own impact and fees left out, over half the spread as `twap_take` pays it; at least a
+    hundredth.
 
-    Their difference is told far better than either cost: prices move for both.
+    Their difference is told far better than either cost: prices move for both. Fees are seen beside it, as part of what
+    taking costs (`View.fees_bps`): measured with them too, they would count twice, and at the weight of waiting.
 
     Parameters
     ----------
@@ -310,7 +313,7 @@ class Waiting:
         """Measured when it is first asked for."""
         plan = self.sampler(WAITING_SEED, 0, WAITING_EPISODES)
         rests, takes = run_strategies(
-            with_impact(self.source, None),
+            with_impact(replace(self.source, fees=NO_FEES), None),
             self.task,
             plan,
             [Guarded(), TwapTake()],
