@@ -1,11 +1,14 @@
 """What waiting costs in a market: by hand, measured once, told to who listens, and without it the policy is `guarded`."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
+from tercel.core.vocabulary import BUY
 from tercel.execution import columns as c
+from tercel.execution import step as kernels
 from tercel.execution.foresight.forecaster import spread_alone
 from tercel.execution.intent import Intents, View
 from tercel.execution.market import Market
@@ -22,11 +25,15 @@ from tercel.lab.evaluation.experiment import (
     waits,
 )
 from tercel.lab.evaluation.market import build_market
+from tercel.lab.evaluation.orders import Order
+from tercel.lab.evaluation.placebo import DAY_NS
 from tercel.lab.evaluation.settings import MarketTask
 from tercel.market.flow.preset import load
 from tercel.market.simulator import layout as sim
+from tercel.market.simulator.days import DAYS, simulated_lake
 from tercel.market.simulator.source import Source, reactive, with_impact
 from tercel.market.simulator.terms import NO_FEES, Fees
+from tercel.market.tape import Lake
 
 TASK = Task(horizon_s=120.0, decisions=12, warmup_s=90.0, share=0.3)
 
@@ -139,6 +146,49 @@ def test_fees_enter_what_taking_costs_and_not_what_waiting_costs(source: Source)
     assert rests[0] > (ruled.passive_lots / ruled.qty).mean() - 0.02, "nearly never takes"
     assert rests[0] > rests[1] > 0.1
     assert rests[2] < 0.02
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    """Three simulated days of an hour."""
+    return simulated_lake(tmp_path_factory.mktemp("lake"), 1)
+
+
+def order(day: str, at: str = "10:15:00") -> Order:
+    return Order(f"{day} {at}", "SIM", BUY, 40, 300.0)
+
+
+@pytest.mark.parametrize(
+    ("told", "before"),
+    [
+        ({"orders": (order(DAYS[1]), order(DAYS[2]))}, 1),
+        ({"orders": (order(DAYS[2]),)}, 2),
+        ({"days": (DAYS[1],)}, 1),
+        ({"days": (DAYS[2],)}, 2),
+        ({}, 2),
+        ({"orders": (order(DAYS[0]), order(DAYS[2]))}, 0),
+        ({"start": "10:15"}, 0),
+    ],
+)
+def test_what_waiting_costs_is_of_days_before_the_judged_ones(
+    lake: Lake, told: dict[str, Any], before: int
+) -> None:
+    """Where agents learn from other hours and later days, too; without an earlier day nothing is known, and it is said."""
+    market = Market(lake=str(lake.root), symbol="SIM", days=told.get("days", ()))
+    task = Task(horizon_s=300.0, warmup_s=300.0, start=told.get("start", ""))
+    built = build_market(MarketTask(market, task, orders=told.get("orders", ())))
+    measured = built.judged.waiting
+    said = any("No earlier day tells what waiting costs" in note for note in built.notes)
+    assert said == (measured is None) == (before == 0)
+    if isinstance(measured, Waiting):
+        starts = measured.sampler(1, 0, 400).rows[:, kernels.E_START_NS]
+        days = {lake.read("SIM", day)[1].exch_ns[0] // DAY_NS: day for day in DAYS}
+        assert {days[one] for one in (starts // DAY_NS).tolist()} == set(DAYS[:before])
+    else:
+        learned, rule = run_strategies(
+            built.judged, built.task, built.plan, [named("default"), build("guarded")]
+        )
+        np.testing.assert_array_equal(learned.shortfall, rule.shortfall)
 
 
 @pytest.mark.release

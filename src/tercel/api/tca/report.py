@@ -570,7 +570,8 @@ def _compared(found: "Counterfactual", drawn: Any, unit: str) -> Section:
     ]
     if found.hindsight:
         text.append(
-            "Where the lake has no earlier day, strategies knew the day's own volume and volatility."
+            "Where the lake has no earlier day, strategies knew the day's own volume and volatility, and a policy that "
+            "goes by what waiting costs was `guarded`."
         )
     text += [
         f"{len(names):,} parents {WHY_NOT[why]} and were not worked again."

@@ -115,19 +115,18 @@ def build_market(
     compile_ahead(*kernels.needed(model))
     market = (_on_tape if settings.market.on_tape else _simulated)(settings, seed, episodes, quick)
     task = settings.task
-    training = replace(market.training, fees=settings.market.fees)
-    training = waits(training, task, market.sampler)
+    fees, waiting = settings.market.fees, market.training.waiting
     return replace(
         market,
         task=task,
-        training=training,
-        judged=replace(market.judged, fees=settings.market.fees, waiting=training.waiting),
+        training=replace(market.training, fees=fees),
+        judged=replace(market.judged, fees=fees, waiting=waiting),
         notes=(
             *market.notes,
             *impact_in_words(market.judged),
             *limit_in_words(settings),
             *hindsight_in_words(settings),
-            *venue_words(settings.market.fees, task.latency, task.feed_latency),
+            *venue_words(fees, task.latency, task.feed_latency),
         ),
     )
 
@@ -168,11 +167,12 @@ def _simulated(settings: MarketTask, seed: int, episodes: int, quick: bool) -> J
     quantity = task.lots(preset.volume_per_s)
     judged, training, known = settled(preset, settings.market, task, quantity, quick)
     share, minutes = task.share or quantity / (preset.volume_per_s * task.horizon_s), _minutes(task)
+    sampler = bank_sampler(task, quantity, len(training.worlds_b))
     return JobMarket(
         preset.name,
-        training,
+        waits(training, task, sampler),
         judged,
-        bank_sampler(task, quantity, len(training.worlds_b)),
+        sampler,
         seeded_plan(task, quantity, seed, 0, episodes),
         replace(known, market=preset.name),
         "episode seed",
@@ -425,6 +425,11 @@ def _on_tape(settings: MarketTask, seed: int, episodes: int, quick: bool) -> Job
         plan = orders_plan(judged_days, task, settings.orders, seed)
     else:
         plan = tape_plan(judged_days, task, curve, seed=seed, earliest_ns=split.cut_ns)
+    # Other hours and later days teach how to trade; what waiting costs, and so what is taken, is of earlier days alone.
+    begins = split.cut_ns or judged_days[0].open_ns
+    earlier = drawn.take(np.flatnonzero(drawn.rows[:, kernels.E_START_NS] < begins))
+    if len(earlier):
+        training = waits(training, task, tape_sampler(earlier))
     instrument = judged_days[0].instrument
     quantities = plan.rows[:, kernels.E_QUANTITY]
     one_day = len(judged_days) == 1
@@ -453,6 +458,13 @@ def _on_tape(settings: MarketTask, seed: int, episodes: int, quick: bool) -> Job
             _order_words(task, quantities, instrument.lot, of_list=len(settings.orders)),
             *(("Judged on one day: whether it holds on others is not known.",) if one_day else ()),
             *_hidden_words(judged),
+            *(
+                ()
+                if len(earlier)
+                else (
+                    "No earlier day tells what waiting costs: a policy that goes by it is `guarded` here.",
+                )
+            ),
             *(
                 (
                     f"The tape shows level totals: places in queues are guessed by the model {queue}.",
