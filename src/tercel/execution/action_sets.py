@@ -19,9 +19,9 @@ from tercel.execution.actions.guard import guarded
 from tercel.execution.actions.placement import checked_vectors, refuse_unknown
 from tercel.execution.intent import Intents, View
 from tercel.execution.strategies import MarketEstimates, build
-from tercel.execution.strategies.timed import between_slices
+from tercel.execution.strategies.timed import GAP_NS, between_slices
 from tercel.execution.strategies.vector import Tunable
-from tercel.execution.strategy import Strategy
+from tercel.execution.strategy import Strategy, gap_of
 
 # -- levers ---------------------------------------------------------------------------------------
 # `levers`: some parameters of a tuned rule, moved by a network at every decision; all zeros are the rule itself.
@@ -127,6 +127,8 @@ class ActionSet(NamedTuple):
     continuous: bool = False
     from_a_rule: bool = False
     """Whether action 0, or a vector of zeros, is a written strategy, whatever it is."""
+    gap_ns: int = 0
+    """Time between two looks, ns: that strategy's, or of the clock of events; 0 without a clock of events."""
 
     @property
     def size(self) -> int:
@@ -203,7 +205,8 @@ def action_set(name: str, parameters: Mapping[str, Any] | None = None) -> Action
     given.pop("flow", None)
     if name in _MADE:
         made = _MADE[name](given)
-        actions = ActionSet(name, made.labels, made.decode, made.continuous, True)
+        gap_ns = gap_of(getattr(made, "base", None))
+        actions = ActionSet(name, made.labels, made.decode, made.continuous, True, gap_ns)
     else:
         check_known(name, SETS, said=f"actions {name!r}")
         refuse_unknown(given, (), name)
@@ -211,7 +214,9 @@ def action_set(name: str, parameters: Mapping[str, Any] | None = None) -> Action
         actions = ActionSet(name, labels, decode, name == "allocation")
     if thresholds is not None:
         actions = actions._replace(decode=guarded(actions.decode, thresholds))
-    return actions._replace(decode=_on_events(actions.decode)) if on_events else actions
+    if not on_events:
+        return actions
+    return actions._replace(decode=_on_events(actions.decode), gap_ns=GAP_NS)
 
 
 def _on_events(decode: Decoder) -> Decoder:

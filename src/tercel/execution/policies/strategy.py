@@ -29,7 +29,6 @@ from tercel.execution.policies.policy import CARD, PolicyPort, load_policy
 from tercel.execution.strategies.alpha_tilt import AlphaTilt
 from tercel.execution.strategies.baselines import MarketEstimates
 from tercel.execution.strategies.guarded import Guarded
-from tercel.execution.strategies.timed import GAP_NS
 from tercel.execution.strategy import (
     Shares,
     Strategy,
@@ -126,7 +125,7 @@ class PolicyStrategy:
     @property
     def gap_ns(self) -> int:
         """Time between two looks, ns; 0 for a policy that decides as the task's clock says."""
-        return GAP_NS if self.action_parameters.get("events") or self.goes_by_costs else 0
+        return self._actions.gap_ns
 
     def knowing(self, estimates: MarketEstimates | None) -> "PolicyStrategy":
         """The same where what waiting costs is known (`waiting`)."""
@@ -355,7 +354,7 @@ def without(strategy: Strategy, part: str) -> Strategy | None:
         deaf = _without_alpha(strategy)
         if not listens(strategy):
             return deaf
-        return (ToldNoMove if _goes_by_costs(strategy) else Untold)(deaf or strategy)
+        return (ToldNoMove if goes_by_costs(strategy) else Untold)(deaf or strategy)
     if isinstance(strategy, Wrapper):
         inner = without(strategy.inner, part)
         return None if inner is None else replace(strategy, inner=inner)  # type: ignore[type-var]
@@ -366,10 +365,10 @@ def without(strategy: Strategy, part: str) -> Strategy | None:
     )
 
 
-def _goes_by_costs(strategy: Strategy) -> bool:
-    """Whether the policy inside does."""
+def goes_by_costs(strategy: Strategy) -> bool:
+    """Whether the policy inside a strategy compares what an order pays now with what waiting costs."""
     if isinstance(strategy, Wrapper):
-        return _goes_by_costs(strategy.inner)
+        return goes_by_costs(strategy.inner)
     return isinstance(strategy, PolicyStrategy) and strategy.goes_by_costs
 
 
