@@ -86,12 +86,13 @@ def test_the_observation_is_in_usual_half_spreads_and_zero_where_nothing_is_know
     view = view_of(
         qty0=100, left=[60, 60], touch=999, far=1002, mid2=2001, time_left_ns=3, horizon_ns=10
     )
+    told[1, c.USUAL_SPREAD] = 0
     seen = observe_costs(replace(view, outlook=told))
     usual, half = 1e4 * 4 / 2001, 1e4 * 3 / 2001
     assert seen[0].tolist() == pytest.approx(
         [5 / usual, -10 / usual, half / usual, 0.25, 0.3, 0.3], rel=1e-6
     )
-    assert (seen[1] == 0).all()
+    assert seen[1].tolist() == pytest.approx([0, 0, 0, 0, 0.3, 0.3], rel=1e-6)
     assert observer("costs").size == 6
 
 
@@ -105,7 +106,7 @@ def test_what_taking_is_charged_more_stands_beside_half_the_spread(
     told[:, c.FORECAST_30], told[:, c.FEES] = round(1000 * move), round(1000 * fees)
     view = replace(view_of(touch=1000, far=1000 + spread, mid2=2000 + spread), outlook=told)
     usual = 1e4 * 4 / (2000 + spread)
-    half = min(spread / 4, 3.0) + fees / usual
+    half = spread / 4 + fees / usual
     seen = observe_costs(view)
     expected = [0.0, np.clip(move / usual, -3, 3), half, 0.4, 0.0, 1.0]
     assert seen[0].tolist() == pytest.approx(expected, abs=2e-3 / usual + 1e-5)
@@ -120,6 +121,39 @@ def test_orders_that_a_bound_draws_narrow_no_spread() -> None:
     drawn = view_of(touch=990, far=1010, mid2=2000, undercut=15)
     assert drawn.spread.tolist() == [5]
     assert half_spread(drawn).tolist() == half_spread(plain).tolist() == [100.0]
+
+
+def sure(far: int, **told: int) -> View:
+    """A forecast of as much as counts that buying will be dearer, at 1000 to `far`."""
+    outlook = np.zeros((1, c.OUTLOOK), np.int64)
+    given = {"USUAL_SPREAD": 2_000, "FORECAST_30": 10**9, "FORECAST_30_SD": 1, "WAITING": 400_000}
+    for name, value in (given | told).items():
+        outlook[:, getattr(c, name)] = value
+    view = view_of(touch=1000, far=far, mid2=1000 + far, decision=3, left=60, far1=50)
+    return replace(view, outlook=outlook)
+
+
+@pytest.mark.parametrize(
+    ("view", "takes"),
+    [
+        (sure(1001), True),
+        (sure(1050), False),
+        (sure(1000), False),
+        (sure(998), False),
+        (sure(1001, FORECAST_30_SD=0), False),
+        (sure(1001, WAITING=0), False),
+        (sure(1001, FEES=80_000), False),
+        (sure(1050, FEES=-400_000), True),
+        (sure(1001, FORECAST_30=-(10**9), FEES=-80_000), True),
+    ],
+)
+def test_what_is_taken_where_the_market_or_the_forecast_is_odd(view: View, takes: bool) -> None:
+    """A tick, fifty ticks, locked, crossed; no forecast, no earlier days; fees that stop taking, and that pay for it."""
+    policy, rule = named("default"), GUARDED.decide(view)
+    found = policy.decide(view)
+    assert (found[0, TAKE] > rule[0, TAKE]) == takes
+    if not (is_known(view) & (view.spread > 1)).any():
+        assert found[0, REST0] == rule[0, REST0], "nothing stands inside"
 
 
 def test_it_shows_no_earlier_intervals() -> None:

@@ -20,6 +20,7 @@ from certify.kits.strategy import StrategyConformance
 from tercel.core.errors import DataError, UnknownNameError
 from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.execution import columns as c
+from tercel.execution import step as kernels
 from tercel.execution.driver import Driver
 from tercel.execution.foresight import features as f
 from tercel.execution.foresight import forecaster as fore
@@ -258,6 +259,61 @@ def test_a_market_in_the_mirror_has_the_same_features_the_other_way(tape: Source
         np.testing.assert_allclose(other[: f.FEATURES], one[: f.FEATURES], rtol=1e-12)
 
 
+def test_a_tape_of_one_level_has_features_that_are_numbers() -> None:
+    """Behind the touch stands nothing: no gap, and as much near it as at it."""
+    from tercel.market.book import layout as lay
+    from tercel.market.book.ladder import insert
+
+    whole = recorded_tape(1, halts=False)
+    b, k = lay.new_book(8, int(whole.worlds_b[0, lay.WIDTH]), 8), whole.worlds_k[0].copy()
+    bid, ask = k[[sim.PUBLIC_BID, sim.PUBLIC_ASK]].tolist()
+    insert(b, 0, 1, bid, 9)
+    insert(b, 1, -1, ask, 4)
+    rows = np.zeros((400, whole.tape.shape[1]), np.int64)
+    rows[:, sim.T_NS] = k[sim.NOW] + np.arange(1, 401) * NS_PER_SECOND // 2
+    rows[:, sim.T_KIND] = np.where(np.arange(400) % 2 == 0, ADD, DELETE)
+    rows[:, [sim.T_SLOT, sim.T_SIDE, sim.T_PRICE, sim.T_LOTS]] = 2, 1, bid, 3
+    one = Source("one", sim.REPLAY, whole.flow, rows, b[None], k[None], whole.tick, whole.lot)
+    found = at_time(one, int(k[sim.NOW]) + 150 * NS_PER_SECOND + 1)
+    assert found is not None
+    assert np.isfinite(found).all()
+    said = dict(zip(f.NAMES, found.tolist(), strict=False))
+    assert said["gap"] == said["gap_heavy"] == said["gap_thin"] == 0
+    assert said["queue"] == said["near"] > 0
+
+
+def test_of_a_book_that_the_feed_left_standing_nothing_is_forecast(tape: Source) -> None:
+    """Ten or thirty seconds without an event where forty are usual in them, until the feed is back."""
+    task = replace(LONG, decisions=120)
+    plan = plan_of(tape, task, 60, 0)
+    rows, stall_ns = tape.tape.copy(), 50 * NS_PER_SECOND
+    stalls = int(plan.rows[0, kernels.E_START_NS]) + 50 * NS_PER_SECOND
+    rows[rows[:, sim.T_NS] > stalls, sim.T_NS] += stall_ns
+    episodes = Episodes(replace(tape, tape=rows), task, 1, looks_back=True)
+    episodes.start(plan)
+    episodes.foresee(fore.shipped())
+    said = []
+    while episodes.working.all():
+        since = (int(episodes.states[0, sim.NOW]) - stalls) / NS_PER_SECOND
+        said.append((since, bool(episodes.view.forecast_30_sd_bps[0])))
+        episodes.step(hold(episodes.view))
+    assert all(known for since, known in said if since < 9 or since > 52)
+    assert not any(known for since, known in said if 32 < since < 49)
+
+
+@pytest.mark.parametrize("said", [1e300, -1e9, math.nan])
+def test_a_sum_that_is_no_forecast_is_none(tape: Source, said: float) -> None:
+    """No number, or one beyond what whole numbers hold: the strategy goes on without."""
+    lines = fore.spread_alone().lines.copy()
+    lines[:, 0] = said
+    absurd = replace(fore.spread_alone(), lines=lines, scale=np.ones((2, 2)))
+    episodes = Episodes(tape, LONG, 1, looks_back=True)
+    episodes.start(plan_of(tape, LONG, 60, 0))
+    episodes.foresee(absurd)
+    assert episodes.view.usual_spread[0] > 0
+    assert not episodes.view.told[0, c.FORECAST_10 : c.WAITING].any()
+
+
 # -- the walker and the folder ----------------------------------------------------------------------------------------
 
 
@@ -335,15 +391,6 @@ def test_numbers_that_are_none_are_refused(tmp_path: Path, name: str) -> None:
     bad.flat[-1] = np.nan
     with pytest.raises(DataError, match="a number that is none"):
         fore.save(tmp_path / "o", replace(fore.spread_alone(), **{name: bad}))
-
-
-@pytest.mark.parametrize("age_ms", [1e6, math.nan])
-def test_a_forecast_that_is_older_than_its_limit_is_refused(age_ms: float) -> None:
-    one = fore.shipped()
-    one.check_age(one.card["age"]["limit_ms"])
-    with pytest.raises(DataError, match="forecast anew") as raised:
-        one.check_age(age_ms)
-    assert str(one.card["age"]["limit_ms"]) in str(raised.value)
 
 
 def test_changed_trees_and_an_empty_folder_are_refused(tmp_path: Path) -> None:

@@ -270,7 +270,7 @@ COST_ENTRIES: Final = (
 """Moves of the mid expected against the order in 10 s and 30 s, half the spread and the taker's fee less the maker's,
 what resting costs (in usual half spreads each), the share of the order that is left less that of its time, the latter."""
 MOST_HALF_SPREADS: Final = 3.0
-"""A move, or half the spread, counts up to so many usual half spreads; fees count in full."""
+"""A move counts up to so many usual half spreads; what taking costs counts in full, or a forecast could be worth any."""
 
 
 def half_spread(view: View) -> Floats:
@@ -293,29 +293,27 @@ def is_known(view: View) -> Bools:
 
 
 def observe_costs(view: View) -> Float32:
-    """The observation `"costs"`, float32 (n, 6); a row of zeros where something of it is not known.
+    """The observation `"costs"`, float32 (n, 6); what is not known is 0, and all of it does not count (:func:`is_known`).
 
     >>> from tercel.execution.probes import view_of
-    >>> observe_costs(view_of(left=60, decision=5)).tolist()
-    [[0.0, 0.0, 0.0, 0.0, 0.0, 0.0]]
+    >>> observe_costs(view_of(left=60, time_left_ns=300 * 10**9)).round(1).tolist()
+    [[0.0, 0.0, 0.0, 0.0, 0.1, 0.5]]
     """
     mid2 = np.maximum(np.abs(view.mid2), 1)
-    usual = np.where(view.usual_spread > 0, 1e4 * view.usual_spread / mid2, 1.0)
+    usual = np.where(view.usual_spread > 0, 1e4 * view.usual_spread / mid2, np.inf)
     time_left = view.time_left_ns / np.maximum(view.horizon_ns, 1)
-    moves = (view.forecast_10_bps, view.forecast_30_bps, half_spread(view))
-    m10, m30, half = (np.clip(one / usual, -MOST_HALF_SPREADS, MOST_HALF_SPREADS) for one in moves)
+    moves = (view.forecast_10_bps, view.forecast_30_bps)
     rows = np.stack(
         [
-            m10,
-            m30,
-            half + view.fees_bps / usual,
+            *(np.clip(one / usual, -MOST_HALF_SPREADS, MOST_HALF_SPREADS) for one in moves),
+            (half_spread(view) + view.fees_bps) / usual,
             view.waiting,
             view.left / np.maximum(view.qty0, 1) - time_left,
             time_left,
         ],
         axis=1,
     )
-    return np.where(is_known(view)[:, None], rows, 0.0).astype(np.float32)
+    return rows.astype(np.float32)
 
 
 # -- observations by name -------------------------------------------------------------------------

@@ -1,12 +1,24 @@
 """Desks that share a venue and its accounts, one after another: none takes the other's names."""
 
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
 from tercel.api.demo.markets import SimulatedMarkets, open_demo
 from tercel.api.desk_file import parse_config
-from tercel.desk.rounds.build import open_desk
+from tercel.core.errors import DataError
+from tercel.desk.rounds.build import check, open_desk
 from tercel.desk.rounds.dependencies import DeskDependencies
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.session import SessionTerms
+from tercel.execution.policies_packaged import folder_of
+from tercel.market.simulator.terms import Fees
+
+RATES = ("maker_fee", "taker_fee", "maker_rate", "taker_rate")
 
 SMALL = """
 [desk]
@@ -105,3 +117,40 @@ def test_a_parent_by_hand_is_held_against_the_card_at_its_pace() -> None:
     assert alerts() == 0
     assert works(2 * most, round_ns) == works(most, round_ns // 2) == "rest_and_take+alpha+posture"
     assert alerts() == 2
+
+
+@pytest.mark.parametrize(
+    ("market", "fees", "expected"),
+    [
+        ("csco-santa-fe", Fees(), {"NO_FEES", "WORKS_AS_GUARDED"}),
+        ("csco", Fees(0.0, 8.0, "bps"), set()),
+    ],
+)
+def test_what_a_policy_does_not_know_of_costs_is_said_as_the_desk_starts(
+    market: str, fees: Fees, expected: set[str]
+) -> None:
+    """What waiting costs where no earlier days tell it, and a venue's fees; the exchange of a simulated desk has none."""
+    text = SMALL.partition("[[agent]]")[0] + LARGE
+    named = text.replace('name = "AAA"', f'name = "AAA"\nmarket = "{market}"')
+    config, journal = parse_config(named, "desk.toml"), MemoryJournal(chained=False)
+    at_a_venue = config.model_copy(update={"data": config.data.model_copy(update={"lake": "l"})})
+    exchange = SimulatedMarkets().exchange(config)
+    listed = [
+        replace(one, **dict(zip(RATES, fees.words(one.tick), strict=True)))
+        for one in exchange.listings()
+    ]
+    exchange.listings = lambda: listed  # type: ignore[method-assign]
+    open_desk(at_a_venue, journal, DeskDependencies(exchange))
+    said = {entry.body["code"] for _, entry in journal.read(0, (kinds.ALERT,))}
+    assert said & {"NO_FEES", "WORKS_AS_GUARDED"} == expected
+
+
+def test_a_forecaster_that_is_missing_is_refused_before_the_desk_starts(tmp_path: Path) -> None:
+    folder = tmp_path / "policy"
+    shutil.copytree(folder_of("default-1"), folder)
+    card = json.loads((folder / "card.json").read_text())
+    card["action_parameters"]["flow"] = {"model": str(tmp_path / "none")}
+    (folder / "card.json").write_text(json.dumps(card))
+    text = SMALL.replace("peg_behind", f"policy:{folder}")
+    with pytest.raises(DataError, match="the folder of a forecaster"):
+        check(parse_config(text, "desk.toml"))

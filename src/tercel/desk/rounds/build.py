@@ -23,13 +23,13 @@ from tercel.execution import policies_packaged
 from tercel.execution.foresight.forecaster import heard
 from tercel.execution.policies.card import read_card
 from tercel.execution.policies.policy import CARD, OBSERVATIONS, how_to_observe, read_observed
-from tercel.execution.policies.strategy import policy_strategy
+from tercel.execution.policies.strategy import goes_by_costs, policy_strategy
 from tercel.execution.registry.resolve import POLICY, pinned, resolve_policy
 from tercel.execution.strategies import MarketEstimates, wrap
 from tercel.execution.strategies.guarded import WAITING
 from tercel.execution.strategies.seconds import OnSeconds
 from tercel.execution.strategies.timed import most_share
-from tercel.execution.strategy import Strategy, gap_of
+from tercel.execution.strategy import Strategy, forecaster_of, gap_of
 from tercel.market.flow import Preset, load
 from tercel.market.simulator.layout import RUNGS
 from tercel.venues.address import SIMULATED
@@ -72,14 +72,17 @@ def strategy_of(name: str, known: MarketEstimates | None, flow: str = OFF) -> St
 
     Raises
     ------
-    UnknownNameError, ConfigError, PolicyError
-        For one that does not exist or does not load.
+    UnknownNameError, ConfigError, PolicyError, DataError
+        For one that does not exist or does not load, or whose forecaster does not.
     """
     base, *wrappers = name.split("+")
     if base.startswith(POLICY):
         made = wrap(policy_strategy(resolve_policy(base)).knowing(known), wrappers)
     else:
         made = policies_packaged.named(name.removeprefix(PACKAGED), known)
+    forecaster_of(
+        made
+    )  # one that is missing, or of other features, is refused before anything trades
     return replace(made, model=flow) if isinstance(made, OnSeconds) and flow != OFF else made
 
 
@@ -319,6 +322,11 @@ def open_desk(
         desks[0].alert("warning", "OUT_OF_CARD", text, agent=agent)
     if assumed := unsaid_markets(config):
         desks[0].alert("warning", "MARKET_ASSUMED", assumed)
+    unknown = ", ".join(name for name, one in known.items() if not one.waiting)
+    for slot in slots:
+        if unknown and goes_by_costs(slot.strategy):
+            text = f"what waiting costs is not known in {unknown}: it works as `guarded` there"
+            desks[0].alert("warning", "WORKS_AS_GUARDED", text, agent=slot.name)
     free = ", ".join(one.instrument for one in venue.listings() if not any(one.fees))
     if free and (config.desk.venue != SIMULATED or config.data.lake):
         desks[0].alert(
@@ -363,7 +371,7 @@ def unsaid_markets(config: DeskConfig) -> str:
     )
     return (
         "strategies that go by volume, and a policy's largest order, take that of a market which the desk's file does "
-        f"not name: {others}; a policy that goes by what waiting costs works as `guarded` there; say "
+        f"not name: {others}; say "
         'market = "NAME or FILE.json" under its [[instrument]]'
         if others
         else ""

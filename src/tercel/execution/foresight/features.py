@@ -44,6 +44,8 @@ PAST_S: Final = 900
 """Seconds of the past that all is scaled by."""
 LEAST_S: Final = 60
 """Seconds of the past without which nothing is said."""
+STALLED: Final = 40.0
+"""A market without an event for 10 s or 30 s in which so many were usual shows a book that is old: nothing is said."""
 NAMES: Final = (
     *(f"move_{window}" for window in WINDOWS),
     *("queue", "near", "micro", "gap", "last"),
@@ -93,7 +95,7 @@ def look_at_side(b: Packed, side: int, touch: int, near: float, out: Floats, at:
 def features(b: Packed, k: Longs, out: Floats) -> bool:
     """The features of a market as it stands, float64 (WIDTH,); False, and nothing to be read, where they are not known:
 
-    a side is not quoted, trading is halted, or the past is too short.
+    a side is not quoted, trading is halted, the feed stands still, or the past is too short.
     """
     s = state_at(k)
     bid, ask, last = s.public_bid, s.public_ask, s.second - 1
@@ -110,6 +112,10 @@ def features(b: Packed, k: Longs, out: Floats) -> bool:
     usual_lots = max((end.depths - then.depths) / (2.0 * seconds), 1.0)
     usual_volume = max((end.bought + end.sold - then.bought - then.sold) / seconds, 1.0 / seconds)
     usual_events = max((end.events - then.events) / seconds, 1.0 / seconds)
+    for back in (10, 30):
+        same = s.events == second_at(k, max(last - back, first)).events
+        if same and usual_events * back > STALLED:
+            return False
     look_at_side(b, 1, bid, usual_spread, out, 0)
     look_at_side(b, -1, ask, usual_spread, out, 3)
     bid1, bid_near, bid_gap, ask1, ask_near, ask_gap = (
@@ -168,6 +174,8 @@ MILLI = 1000.0
 BPS = 10_000.0
 HORIZONS: Final = (10, 30)
 """Seconds ahead that a decision is told of."""
+MOST_SAID: Final = 1e6
+"""A sum beyond this is no forecast."""
 
 
 @kernel
@@ -240,7 +248,7 @@ def foresee(
         return False
     for h in range(len(HORIZONS)):
         said = walk(x, lines[h], ends[h], ends[h + 1], roots, feature, right, value)
-        if math.isnan(said):
+        if not abs(said) <= MOST_SAID:
             return False
         unit = MILLI * BPS * x[UNIT] * math.sqrt(HORIZONS[h]) / abs(s.mid2)
         k[sim.FORECAST + 2 * h] = round(x[SIGN] * scale[h, 0] * said * unit)

@@ -139,24 +139,6 @@ class Forecaster:
             scale[n] *= (slopes[str(h)]["slope"], 1.0) if slopes[str(h)]["speaks"] else (0.0, 0.0)
         return replace(self, scale=scale)
 
-    def check_age(self, age_ms: float) -> None:
-        """Refuse a forecast that is kept for longer than forecasts resemble those of now.
-
-        Raises
-        ------
-        DataError
-            One that is older than the limit on the card.
-
-        >>> shipped().check_age(0.0)
-        """
-        limit = self.card.get("age", {}).get("limit_ms", 0)
-        if not age_ms <= limit:
-            raise DataError(
-                f"a forecast of at most {limit} ms ago",
-                f"one of {age_ms:g} ms ago, of {self.id}",
-                "forecast anew at the decision, or decide without",
-            )
-
     def teller(self, symbol: str = "", waiting: float = 0.0) -> "Teller":
         """What writes the forecasts of a symbol into its markets, and what waiting costs there (`View.waiting`)."""
         return Teller(self.of(symbol), self.waiting or waiting)
