@@ -11,14 +11,11 @@ from tercel.execution import columns as c
 from tercel.execution import intent as i
 from tercel.execution import strategies
 from tercel.execution.actions.kernels import GRAINS
-from tercel.execution.probes import HORIZON_NS, view_of
+from tercel.execution.probes import view_of
 from tercel.execution.strategies import ALL_BASELINES, NAMES, MarketEstimates, build, tuned_values
 from tercel.execution.strategies.direction_rule import DirectionRule
-from tercel.execution.strategies.guarded import LAYOUT as BEST
-from tercel.execution.strategies.guarded import BestResponse
 from tercel.execution.strategies.score_rule import LAYOUT, ScoreRule
 from tercel.execution.strategies.tunable import TwapRepeg
-from tercel.execution.strategies.tuned import tuned_markets, tuned_parameters
 
 NEVER = {"threshold": 1e6, "pace": 30.0, "lean_score": 0.0, "cap": 30.0, "stay_front": 0.0}
 """No taking, nothing leant, nothing capped."""
@@ -28,44 +25,6 @@ EMPTY = dict.fromkeys(("improve", "touch", "behind_1", "behind_2", "behind_3"), 
 def test_the_default_table_keeps_its_names() -> None:
     assert len(NAMES) == 10
     assert ALL_BASELINES[:11] == (*NAMES, "peg_behind")
-
-
-class TestLoudBestResponse(StrategyConformance):
-    """The linear policy at weights that reach every action, another vector a market."""
-
-    def strategy(self) -> BestResponse:
-        rng = np.random.default_rng(6)
-        return BestResponse(BEST.vector() + rng.normal(0, 0.5, len(BEST.names)))
-
-
-def test_a_best_response_without_weights_is_its_rule_in_whole_grains() -> None:
-    view = random_views(300, 4)
-    ours, ruled = BestResponse({"ahead": 1.0}).decide(view), TwapRepeg({"ahead": 1.0}).decide(view)
-    assert (
-        np.abs(ours - ruled)[:, i.REST0 :].max(axis=1) <= np.maximum(view.qty0 // GRAINS, 0)
-    ).all()
-    np.testing.assert_array_equal(ours[:, : i.REST0], ruled[:, : i.REST0])
-
-
-def test_a_weight_moves_its_action_by_its_entry_alone() -> None:
-    late, early = (
-        view_of(qty0=1000, left=left, far1=20, time_left_ns=HORIZON_NS * tenths // 10)
-        for left, tenths in ((1000, 1), (900, 9))
-    )
-    rule = BestResponse({"take.lots_left_ahead_of_time": 0.5})
-    assert rule.decide(late)[0, i.TAKE] == 20, (
-        "six widths late, cut at three: an action of 1.5, beyond the band by 1"
-    )
-    assert rule.decide(early)[0, i.TAKE] == 0
-
-
-def test_a_best_response_begins_as_the_rule_tuned_in_its_market() -> None:
-    for market in tuned_markets():
-        known, own = (
-            tuned_values("best_response", market),
-            tuned_parameters(market, "best_response"),
-        )
-        assert known == (own or tuned_parameters(market, "twap_repeg"))
 
 
 def test_numbers_tuned_on_the_clock_of_events_come_before_the_schedules(monkeypatch) -> None:

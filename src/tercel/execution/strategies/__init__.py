@@ -20,7 +20,7 @@ from tercel.execution.strategies.almgren_chriss import (
 from tercel.execution.strategies.alpha_tilt import AlphaTilt, PostureCap
 from tercel.execution.strategies.baselines import MarketEstimates, eta_of_depth
 from tercel.execution.strategies.direction_rule import DirectionRule
-from tercel.execution.strategies.guarded import BestResponse, Guarded, RestAndTake
+from tercel.execution.strategies.guarded import Guarded, RestAndTake
 from tercel.execution.strategies.score_rule import ScoreRule
 from tercel.execution.strategies.seconds import OnSeconds
 from tercel.execution.strategies.timed import OnEvents
@@ -93,7 +93,6 @@ TUNABLE: Final[dict[str, type[Tunable]]] = {
         t.Popv,
         DirectionRule,
         ScoreRule,
-        BestResponse,
     )
 }
 """Strategies whose parameters `tercel agent tune` finds; in a market with tuned values `build` starts from them."""
@@ -101,14 +100,14 @@ _NEED_ESTIMATES: Final = (t.VwapCross.name, t.PovPassive.name)
 
 
 def tuned_values(name: str, market: str) -> dict[str, float]:
-    """What is known of a tunable strategy's parameters in a market: tuned there, for it or for the rule that it begins
-    from; the others are generic. On the clock of events (``twap_repeg+events``) those tuned on that clock come first.
+    """What is known of a tunable strategy's parameters in a market, tuned there; the others are generic. On the clock of
+    events (``twap_repeg+events``) those tuned on that clock come first.
 
-    >>> tuned_values("best_response", "csco").keys() >= tuned_values("twap_repeg", "csco").keys()
-    True
+    >>> tuned_values("twap_repeg", "csco")["ahead"]
+    2.2292
     """
     rule, _, clock = name.partition("+")
-    known = {**tuned_parameters(market, TUNABLE[rule].begins), **tuned_parameters(market, rule)}
+    known = tuned_parameters(market, rule)
     return {**known, **tuned_parameters(market, name)} if clock else known
 
 
@@ -149,9 +148,8 @@ KNOWN: Final = (*_ALL, *TUNABLE)
 """Every name that `build` knows."""
 WRITTEN: Final = (*NAMES, YARDSTICK, b.PegTouch.name, Guarded.name, CarteaJaimungal.name, *TUNABLE)
 """Everything written; what `tercel run` judges comes first."""
-ALL_BASELINES: Final = tuple(name for name in WRITTEN if name != BestResponse.name)
-"""The rules that a policy is held against by default. The best response is named besides: it is searched for in a
-market, and where it was not, is the rule that it begins from once more."""
+ALL_BASELINES: Final = WRITTEN
+"""The rules that a policy is held against by default."""
 WRAPPERS: Final[Mapping[str, Callable[[Strategy], Strategy]]] = {
     "alpha": AlphaTilt,
     "posture": PostureCap,

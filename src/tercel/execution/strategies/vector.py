@@ -281,8 +281,6 @@ class Tunable(Strategy):
     layout: ClassVar[Layout]
     name: ClassVar[str]
     """That of its layout."""
-    begins: ClassVar[str] = ""
-    """Another rule whose tuned values are its own until it is tuned itself."""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
