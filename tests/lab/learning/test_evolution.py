@@ -135,7 +135,6 @@ def test_settings_that_will_not_do_are_refused() -> None:
         ("policy", {"actions": "sized", "observation": "v2"}),
         ("reward", {"risk_aversion": 0.1}),
         ("reward", {"against": "base"}),
-        ("learner", {"algo": "es", "hindsight": 8}),
         ("learner", {"algo": "es", "shards": 2}),
         ("learner", {"algo": "es", "learning_rate": 0.1}),
         ("task", {"grow_frames": 10}),

@@ -257,9 +257,6 @@ class LearnerSection(BaseModel):
     """Decisions that the training sees."""
     markets: int = Field(default=64, ge=1, le=65_536)
     """Slots side by side."""
-    hindsight: int = Field(default=0, ge=0)
-    """Episodes in the pool that each market's training draws from, whose markets' later mids the critic knows and the
-    policy does not (`learning.hindsight`); ppo. 0: none, and no episode comes again."""
     shards: int = Field(default=0, ge=0)
     """Parts of the slots, each with streams of its own, that workers of a cluster can hold; results depend on their
     number and not on who holds them. 0: one whole."""

@@ -24,7 +24,7 @@ from tercel.lab.learning.agent.policy import (
     rule_of,
     strategy_of,
 )
-from tercel.lab.learning.mixed import DrawnOrdersVec, HindsightVec, MixedVec
+from tercel.lab.learning.mixed import DrawnOrdersVec, MixedVec
 from tercel.lab.learning.native.evolution import Population
 from tercel.lab.learning.port import Metrics
 
@@ -174,7 +174,6 @@ def env_of(config: AgentConfig, markets: list[TrainingMarket]) -> MixedVec:
             ranges=config.task.ranges,
             rival=rival,
             unit=unit_of(config, market),
-            hindsight=config.learner.hindsight,
             actions=config.policy.actions,
             weights=rewarded,
             action_parameters=action_parameters(config),
@@ -187,14 +186,12 @@ def env_of(config: AgentConfig, markets: list[TrainingMarket]) -> MixedVec:
 
 
 def learned_in(config: AgentConfig, markets: list[TrainingMarket]) -> MixedVec | TrainingArena:
-    """The same as its learner sees it: with hindsight, observations end in what the critic alone reads; an evolution
-    strategy compares whole policies in an arena."""
+    """The same as its learner sees it: an evolution strategy compares whole policies in an arena."""
     if config.learner.algo == "es":
         return TrainingArena(
             config, markets, [unit_of(config, market) * market.loss_weight for market in markets]
         )
-    env = env_of(config, markets)
-    return HindsightVec(env.parts, env.names) if config.learner.hindsight else env
+    return env_of(config, markets)
 
 
 def slot_edges(slots: int, weights: Sequence[float]) -> list[int]:

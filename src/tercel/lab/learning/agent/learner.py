@@ -96,7 +96,6 @@ def learner_settings(
     ConfigError
         A setting that the learner does not have (the nearest are offered), or a value that it refuses.
     """
-    _check_hindsight(config)
     if config.learner.algo.startswith(SB3):
         return sb3_settings(config, actions_of(config))
     section, kind = config.learner, SETTINGS[config.learner.algo]
@@ -180,23 +179,6 @@ def make_learner(config: AgentConfig, env: Any, seed: int) -> Learner:
             "use `algo=ppo`, or actions such as sized",
         )
     return Dqn(env, settings, seed)
-
-
-def _check_hindsight(config: AgentConfig) -> None:
-    """Refuse hindsight for a learner without a critic of its own, or for markets whose later mids are not known."""
-    section = config.learner
-    if not section.hindsight:
-        return
-    others = {
-        f"learner.algo {section.algo!r}": section.algo != "ppo",
-        f"learner.shards {section.shards}": section.shards > 0,
-        f"task.grow_frames {config.task.grow_frames}": config.task.grow_frames > 0,
-    }
-    _refuse_first(
-        others,
-        "ppo in one process, from its start, on orders of one law, for learner.hindsight",
-        "leave it out, or set learner.hindsight = 0",
-    )
 
 
 def _check_evolution(config: AgentConfig) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tercel.core.arrays import Float32, Floats, Ints
+from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import ConfigError, check_known
 from tercel.execution.policies.mlp import MlpPolicy
 from tercel.lab.learning.native.distributions import (
@@ -129,16 +129,8 @@ class PpoSettings(NativeSettings):
         )
 
 
-def _first_layer(weights: list[Float32], head_weights: list[Float32]) -> Float32:
-    """The policy tower's weights by input, [inputs, out]."""
-    return weights[0][0] if weights else head_weights[0]
-
-
 class Ppo(NativeLearner):
     """PPO on `env`: a policy tower and a value tower, actions drawn from the law that the settings name.
-
-    Where the environment has a `hindsight_size`, the policy's tower does not read so many of the last entries
-    (`hindsight`).
 
     Raises
     ------
@@ -163,10 +155,6 @@ class Ppo(NativeLearner):
         self.law = distribution(s.distribution, *action_sizes(env))
         net = Net(env.observation_size, s.hidden, (self.law.width, 1))
         net.initialise(self.rng, (self.law.gain, 1.0))  # SB3; "37 details", detail 2
-        self.seen = env.observation_size - int(
-            getattr(env, "hindsight_size", 0)
-        )  # the rest is for the critic alone
-        _first_layer(net.weights, net.head_weights)[self.seen :] = 0.0
         self._prepare(env, seed, net, self.law.width, masked=isinstance(self.law, Categorical))
         self._start()
         self.valuer = ValueNormaliser() if s.normalise_values else None
@@ -298,7 +286,6 @@ class Ppo(NativeLearner):
             head, draw = HeadOutput(raw, net.head_biases[0], m.masks[rows], sigma), work.dout[0]
             self.law.loss(head, m.actions[rows], floats, s.clip, entropy, draw, stats)
             net.backward_tower(0, x, work)
-            _first_layer(net.dweights, net.dhead_weights)[self.seen :] = 0.0
 
         def value() -> None:
             value_loss(
@@ -320,8 +307,7 @@ class Ppo(NativeLearner):
 
     def policy(self) -> MlpPolicy:
         """The policy tower with the normalisation frozen as it is now."""
-        (first, shift), *more = self.net.tower(0)
-        *hidden, (weight, bias) = [(first[: self.seen], shift), *more]
+        *hidden, (weight, bias) = self.net.tower(0)
         return self._policy([*hidden, self.law.layer(weight, bias)], self.law.head)
 
     def _parts(self) -> dict[str, Any]:
