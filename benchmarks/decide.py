@@ -5,10 +5,15 @@ network over the placement actions decides: book, observation, network, intent, 
 the same driver with the same weights in NumPy, the path of a policy without a compiled kernel. The session is recorded with
 the network itself deciding, so that own orders come, queue and go. Events follow each other without a pause: caches are
 warm, as they are in a burst and not after a quiet second.
+
+The policy that ships goes by a forecast: what that takes a decision stands apart, where one market decides (a desk) and
+where many do at once (an evaluation): ``forecast`` is the compiled forecaster, ``inference`` from the observation to the
+scores, ``shipped`` all from the market's state to the intents, with the rule that they move, in NumPy.
 """
 
 import gc
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from time import perf_counter_ns
 from typing import Any
@@ -22,7 +27,8 @@ from benchmarks.policy import policy_bench
 from tercel import Latency, Task, View
 from tercel.execution import Driver, Intents, Strategy, observer
 from tercel.execution.actions import placement
-from tercel.execution.policies import MlpPolicy, PolicyStrategy
+from tercel.execution.policies import MlpPolicy, PolicyStrategy, policy_strategy
+from tercel.execution.policies_packaged import folder_of
 from tercel.lab.evaluation import Episodes, seeded_plan
 from tercel.market.flow import load
 from tercel.market.simulator import layout as sim
@@ -35,6 +41,8 @@ QUANTITY = 1_000_000
 """Lots: never done, so that every event has its decision."""
 EVENTS_PER_S = 4.0
 BLOCKS = 100
+AT_ONCE = (1, 64, 1024)
+"""Markets that decide together."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +86,47 @@ def bench(events: int = 20_000) -> list[dict[str, Any]]:
         )
         for name, value, reference in zip(("p50", "p99"), mine, other, strict=True)
     ]
-    return results + policy_bench()
+    return results + shipped_bench(max(events // 100, 20)) + policy_bench()
+
+
+def shipped_bench(calls: int = 200) -> list[dict[str, Any]]:
+    """Microseconds a decision of the policy that ships, at the median of `calls` calls, for each number of markets."""
+    packaged = replace(policy_strategy(folder_of("default-1")), waiting=0.4)
+    source, task = reactive(load(PRESET)), Task(share=0.1, warmup_s=120.0)
+    rows = []
+    for n in AT_ONCE:
+        markets = Episodes(source, task, n, looks_back=True)
+        markets.start(seeded_plan(task, task.lots(load(PRESET).volume_per_s), 1, 0, n))
+        markets.foresee(packaged.forecaster)
+        view = markets.view
+        told, seen = view.told, packaged.observe(view)
+        assert packaged.forecaster is not None
+        teller = packaged.forecaster.teller()
+
+        def tell(
+            teller: Any = teller, markets: Episodes = markets, told: NDArray[np.int64] = told
+        ) -> None:
+            teller.tell(markets.books, markets.states, told.copy())
+
+        def whole(view: View = view, tell: Callable[[], None] = tell) -> None:
+            tell()
+            packaged.decide(view)
+
+        def infer(seen: NDArray[np.float32] = seen) -> None:
+            packaged.policy.act(seen)
+
+        for what, run in (("forecast", tell), ("inference", infer), ("shipped", whole)):
+            run()  # compiles
+            times = [_timed(run) for _ in range(calls)]
+            rows.append(measured(f"decide.{what}_{n}_us", float(np.median(times)) / 1e3 / n, "us"))
+    return rows
+
+
+def _timed(run: Callable[[], None]) -> int:
+    """Nanoseconds of a call."""
+    start = perf_counter_ns()
+    run()
+    return perf_counter_ns() - start
 
 
 def _race(

@@ -267,8 +267,9 @@ class View:
     @property
     def spread(self) -> Ints:
         """Ticks between the best public prices; 0 where a side is not quoted."""
-        quoted = (np.abs(self.touch) < NO_ASK) & (np.abs(self.far) < NO_ASK)
-        return np.where(quoted, (self.far - self.touch) * self.side, 0)
+        touch, far = self.touch, self.far
+        quoted = (np.abs(touch) < NO_ASK) & (np.abs(far) < NO_ASK)
+        return np.where(quoted, (far - touch) * self.side, 0)
 
     mid2 = _Market(c.MID2, "Bid + ask, half ticks.")
     arrival_mid2 = _Market(c.ARRIVAL_MID2, "Bid + ask at arrival, half ticks.")

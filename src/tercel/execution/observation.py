@@ -282,14 +282,15 @@ def half_spread(view: View) -> Floats:
     >>> half_spread(view_of(touch=999, far=1001, mid2=2000)).tolist()
     [10.0]
     """
-    spread = np.where(view.spread > 0, view.spread + view.undercut, 0)
+    shown = view.spread
+    spread = np.where(shown > 0, shown + view.undercut, 0)
     return np.asarray(1e4 * spread / np.maximum(np.abs(view.mid2), 1), np.float64)
 
 
 def is_known(view: View) -> Bools:
-    """Where a forecast, the usual spread and the cost of waiting are known, bool (n,)."""
+    """Where a forecast, the usual spread and the cost of waiting are known, bool (n,); nowhere where prices lock or cross."""
     said = (view.forecast_30_sd_bps > 0) & (view.usual_spread > 0) & (view.waiting > 0)
-    return np.asarray(said & view.tradable & (half_spread(view) > 0))
+    return np.asarray(said & ~view.halted & (view.spread > 0))
 
 
 def observe_costs(view: View) -> Float32:

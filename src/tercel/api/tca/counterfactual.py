@@ -332,8 +332,9 @@ class _Runs:
             every = max((session - short.horizon_ns - short.warmup_ns) // PILOT_WINDOWS, 1)
             windows = tape_plan([day], short, [1.0], every_ns=every, both_sides=False)
             known = pilot(source, short, windows)
-            listening = any(forecaster_of(make(known)) is not None for make in self.makers.values())
-            if before and listening:  # else a policy that goes by it is `guarded`
+            if before and any(
+                forecaster_of(make(known)) is not None for make in self.makers.values()
+            ):
                 waits = Waiting(source, short, tape_sampler(windows))
                 known = replace(known, waiting=waits.value)
             self._known[key] = known

@@ -159,7 +159,8 @@ class TwapRepeg(_Passive):
         intents = rest_ahead(
             due, target, np.full(view.n, NEVER), self._behind_by_spread(view), view
         )
-        inside = (view.spread > 1) & (view.spread * self.value("inside") >= 1)
+        spread = view.spread
+        inside = (spread > 1) & (spread * self.value("inside") >= 1)
         most = np.maximum(
             np.exp(self.value("inside_lots")) * view.own_depth.mean(axis=1), -(-view.qty0 // GRAINS)
         )
