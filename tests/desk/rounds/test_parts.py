@@ -430,7 +430,9 @@ def test_a_clock_of_events_that_would_send_more_than_its_limit_is_refused_before
         check(parse_config(slow, "desk.toml"))
     assert "may send 12 of one order, a look every 1 s" in str(refused.value)
     check(parse_config(slow.replace("= 11", "= 12"), "desk.toml"))
-    no_clock = slow.replace('"packaged:default"', '"twap_take"').replace('"guarded"', '"score_rule"')
+    no_clock = slow.replace('"packaged:default"', '"twap_take"').replace(
+        '"guarded"', '"score_rule"'
+    )
     check(parse_config(no_clock, "desk.toml"))
 
 

@@ -1,5 +1,7 @@
 """What waiting costs in a market: by hand, measured once, told to who listens, and without it the policy is `guarded`."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -17,9 +19,10 @@ from tercel.lab.evaluation.experiment import (
     run_strategies,
     waits,
 )
-from tercel.lab.evaluation.market import build_market
+from tercel.lab.evaluation.market import build_market, waiting_on
 from tercel.lab.evaluation.settings import MarketTask
 from tercel.market.flow.preset import load
+from tercel.market.simulator.days import simulated_lake
 from tercel.market.simulator.source import Source, reactive, with_impact
 
 TASK = Task(horizon_s=120.0, decisions=12, warmup_s=90.0, share=0.3)
@@ -99,3 +102,13 @@ def test_a_desk_is_told_what_is_measured_in_its_market(preset: str) -> None:
     measured = build_market(MarketTask(Market(preset=preset))).judged.waiting
     assert measured is not None
     assert measured.value == pytest.approx(WAITING[preset], abs=0.03)
+
+
+def test_a_table_of_days_says_what_an_evaluation_of_later_days_measures(tmp_path: Path) -> None:
+    dates = ("2003-01-13", "2003-01-14", "2003-01-15")
+    lake = simulated_lake(tmp_path, 2, dates)
+    [symbol] = {about.symbol for about in lake.list()}
+    later = MarketTask(Market(lake=str(lake.root), symbol=symbol, days=dates[2:]))
+    measured = build_market(later, seed=0).training.waiting
+    assert measured is not None
+    assert waiting_on(lake, symbol, dates[:2]) == measured.value

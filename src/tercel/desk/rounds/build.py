@@ -23,11 +23,10 @@ from tercel.execution import policies_packaged
 from tercel.execution.foresight.forecaster import heard
 from tercel.execution.policies.card import read_card
 from tercel.execution.policies.policy import CARD, OBSERVATIONS, how_to_observe, read_observed
-from tercel.execution.policies.strategy import policy_strategy
+from tercel.execution.policies.strategy import hearing, policy_strategy
 from tercel.execution.registry.resolve import POLICY, pinned, resolve_policy
 from tercel.execution.strategies import MarketEstimates, wrap
 from tercel.execution.strategies.guarded import WAITING
-from tercel.execution.strategies.seconds import OnSeconds
 from tercel.execution.strategies.timed import most_share
 from tercel.execution.strategy import Strategy, gap_of
 from tercel.market.flow import Preset, load
@@ -68,7 +67,8 @@ def known_of(config: DeskConfig) -> dict[str, MarketEstimates]:
 def strategy_of(name: str, known: MarketEstimates | None, flow: str = OFF) -> Strategy:
     """The strategy a desk's name stands for: a written one, `packaged:NAME`, `policy:FOLDER` or `policy:NAME@VERSION`.
 
-    Behind it `+alpha`, `+posture` and `+seconds`; that one listens to the forecaster `flow`, where there is one.
+    Behind it `+alpha`, `+posture` and `+seconds`; where the desk names a forecaster, `flow`, that one listens to it, and
+    so does a policy that goes by forecasts.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def strategy_of(name: str, known: MarketEstimates | None, flow: str = OFF) -> St
         made = wrap(policy_strategy(resolve_policy(base)).knowing(known), wrappers)
     else:
         made = policies_packaged.named(name.removeprefix(PACKAGED), known)
-    return replace(made, model=flow) if isinstance(made, OnSeconds) and flow != OFF else made
+    return made if flow == OFF else hearing(made, flow)
 
 
 def full_name(agent: AgentSection, strategy: str, flow: str = OFF) -> str:
