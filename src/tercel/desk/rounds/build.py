@@ -67,8 +67,7 @@ def known_of(config: DeskConfig) -> dict[str, MarketEstimates]:
 def strategy_of(name: str, known: MarketEstimates | None, flow: str = OFF) -> Strategy:
     """The strategy a desk's name stands for: a written one, `packaged:NAME`, `policy:FOLDER` or `policy:NAME@VERSION`.
 
-    Behind it `+alpha`, `+posture` and `+seconds`; where the desk names a forecaster, `flow`, that one listens to it, and
-    so does a policy that goes by forecasts.
+    Behind it `+alpha` and `+posture`; where the desk names a forecaster, `flow`, strategies that use one use it.
 
     Raises
     ------
@@ -83,13 +82,9 @@ def strategy_of(name: str, known: MarketEstimates | None, flow: str = OFF) -> St
     return made if flow == OFF else hearing(made, flow)
 
 
-def full_name(agent: AgentSection, strategy: str, flow: str = OFF) -> str:
+def full_name(agent: AgentSection, strategy: str) -> str:
     """A strategy's name with what guides it behind it; a registry alias is pinned to its version."""
-    guided = {
-        "+alpha": agent.alpha,
-        "+posture": agent.posture,
-        "+seconds": agent.alpha and flow != OFF,
-    }
+    guided = {"+alpha": agent.alpha, "+posture": agent.posture}
     return pinned(strategy) + "".join(name for name, taken in guided.items() if taken)
 
 
@@ -97,8 +92,8 @@ def slot_of(
     agent: AgentSection, known: Mapping[str, MarketEstimates], flow: str = OFF
 ) -> AgentSlot:
     """The agent slot of a configuration section; `known` holds market estimates by instrument."""
-    name = full_name(agent, agent.strategy, flow)
-    rival = full_name(agent, agent.challenger, flow) if agent.challenger else ""
+    name = full_name(agent, agent.strategy)
+    rival = full_name(agent, agent.challenger) if agent.challenger else ""
     made = {
         market: (
             strategy_of(name, market, flow),

@@ -29,7 +29,6 @@ from tercel.execution.policies.policy import CARD, PolicyPort, load_policy
 from tercel.execution.strategies.alpha_tilt import AlphaTilt
 from tercel.execution.strategies.baselines import MarketEstimates
 from tercel.execution.strategies.guarded import Guarded
-from tercel.execution.strategies.seconds import OnSeconds
 from tercel.execution.strategies.timed import GAP_NS, TakeTimed
 from tercel.execution.strategy import (
     Shares,
@@ -336,7 +335,7 @@ def hearing(strategy: Strategy, model: str) -> Strategy:
     changed: dict[str, Any] = {}
     if isinstance(strategy, PolicyStrategy) and listens(strategy):
         changed["action_parameters"] = {**strategy.action_parameters, "flow": {"model": model}}
-    elif isinstance(strategy, OnSeconds | TakeTimed):
+    elif isinstance(strategy, TakeTimed):
         changed["model"] = model
     if (inner := getattr(strategy, "inner", None)) is not None:
         changed["inner"] = hearing(inner, model)
