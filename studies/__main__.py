@@ -207,23 +207,6 @@ def flow(
 
 
 @app.command()
-def seconds(
-    lake: Lakes,
-    symbol: Symbols = "",
-    leave_out: LeaveOut = "",
-    bound: Annotated[str, typer.Option(help="Bound of replay.", metavar="BOUND")] = "strict",
-    seed: Seed = 1,
-    as_json: AsJson = False,
-) -> None:
-    """What `+seconds` saves where its forecaster knows other symbols alone; what haste by the same forecast costs."""
-    with reported(as_json):
-        from studies.tape import seconds_command as command
-        from tercel.core import listed
-
-        command.run(lake, listed(symbol), listed_dates(leave_out), bound, seed, as_json)
-
-
-@app.command()
 def replenishment(
     preset: Annotated[
         str,

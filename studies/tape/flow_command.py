@@ -25,6 +25,7 @@ HEADINGS = (
     "default less placebo",
     "of the truth, %",
     "over twap_take",
+    "dearest 5 %: saves on twap_repeg",
 )
 
 
@@ -95,6 +96,7 @@ def row_of(symbol: str, scores: Scores) -> dict[str, Any]:
         "saves": {name: one.to_json() for name, one in saves.items()},
         "over_placebo": flow.saved(scores, flow.POLICY, flow.PLACEBO).to_json(),
         "share_of_truth": saves[flow.POLICY].mean / saves[flow.TRUTH].mean,
+        "dearest_on_twap_repeg": flow.saved_in_tail(scores, flow.POLICY, "twap_repeg").to_json(),
         "over_twap_take": mean[flow.POLICY] / mean["twap_take"],
     }
 
@@ -109,4 +111,5 @@ def _line(row: Mapping[str, Any]) -> tuple[str, ...]:
         spelt(Estimate.of(row["over_placebo"]), "+"),
         f"{100 * row['share_of_truth']:.0f}",
         f"{row['over_twap_take']:.2f}",
+        spelt(Estimate.of(row["dearest_on_twap_repeg"]), "+"),
     )

@@ -17,8 +17,10 @@ from typer.testing import CliRunner
 from tercel.cli import app
 from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
+from tercel.desk.rounds.build import strategy_of
 from tercel.execution.foresight.features import HORIZONS
 from tercel.execution.foresight.forecaster import TABLE, load, resolve, shipped
+from tercel.execution.strategy import forecaster_of
 from tercel.market.flow.preset import load as preset
 from tercel.market.simulator.days import session
 from tercel.market.tape import Instrument, Lake
@@ -252,6 +254,30 @@ def test_forecasts_of_a_symbol_are_scaled_and_of_others_kept() -> None:
     )
     assert made.of("AAA").scale[ten, 1] == plain.scale[ten, 1]
     assert made.of("AAA").scale[thirty].tolist() == [0.0, 0.0]
+
+
+def test_what_waiting_costs_is_of_the_days_up_to_the_last_that_a_slope_knows(
+    lake: Lake, trained: Path, tmp_path: Path
+) -> None:
+    asked: list[Any] = []
+
+    def waiting(symbol: str, dates: Sequence[str]) -> float:
+        asked.append((symbol, [*dates]))
+        return 0.25
+
+    recalibrate(load(trained), lake, ["AAA"], tmp_path / "o", until=DATES[1], waiting=waiting)
+    assert asked == [("AAA", [*OLD, *DATES[:2]])]
+    found = load(tmp_path / "o")
+    assert (found.of("AAA").waiting, found.of("BBB").waiting) == (0.25, 0.0)
+    # A measured cost stands where the table has none; the desk's constant of a market gives way to the table.
+    told = [found.teller(name, 0.5)._waiting for name in ("AAA", "BBB")]
+    assert [*told, replace(found, waiting=0.7).teller("AAA")._waiting] == [
+        250_000,
+        500_000,
+        250_000,
+    ]
+    made = strategy_of("packaged:default+posture", None, str(tmp_path / "o"))
+    assert (forecaster_of(made) or found).of("AAA").waiting == 0.25
 
 
 def test_days_that_slopes_know_are_not_scored(lake: Lake, trained: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import shlex
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -119,16 +120,18 @@ def score(request: ScoreFlow) -> None:
 
 
 def recalibrate(request: RecalibrateFlow) -> None:
-    """Go on with a forecaster's slopes by day; of a symbol of which it knows nothing it says nothing from then on."""
+    """Update a forecaster's slope, and the cost of waiting, of some symbols by the days of a lake."""
     check_folder(request.out)
     check_date(request.until or None, "--until")
     from tercel.execution.foresight.forecaster import resolve
+    from tercel.lab.evaluation.market import waiting_on
     from tercel.market.tape.lake import Lake
     from tercel.signals.flow.page import slopes_table
     from tercel.signals.flow.recalibrate import recalibrate as recalibrated
 
     model, lake = resolve(request.model), Lake(request.lake)
-    found = recalibrated(model, lake, listed(request.symbol), request.out, request.until)
+    symbols, waiting = listed(request.symbol), partial(waiting_on, lake)
+    found = recalibrated(model, lake, symbols, request.out, request.until, waiting)
     hand_over(found, request.as_json, lambda: print_rows(*slopes_table(found)))
 
 

@@ -40,7 +40,6 @@ from tercel.execution.strategies.alpha_tilt import AlphaTilt as AlphaTilt
 from tercel.execution.strategies.alpha_tilt import PostureCap as PostureCap
 from tercel.execution.strategies.baselines import Peg as Peg
 from tercel.execution.strategies.baselines import take_to as take_to
-from tercel.execution.strategies.seconds import OnSeconds as OnSeconds
 from tercel.execution.strategy import Shares as Shares
 from tercel.execution.strategy import Strategy as Strategy
 from tercel.execution.strategy import Wrapper as Wrapper
@@ -70,7 +69,6 @@ __all__ = [
     "Guidance",
     "Intents",
     "Market",
-    "OnSeconds",
     "Parameters",
     "Peg",
     "PostureCap",

@@ -42,8 +42,7 @@ def tercel(*words: object) -> None:
 
 
 def evaluated(folder: Path) -> Path:
-    words = ("default", "--market", "csco", "--episodes", 8)
-    tercel("agent", "evaluate", *words, "--out", folder)
+    tercel("agent", "evaluate", "default", "--episodes", 8, "--out", folder)
     return folder / "evaluation.html"
 
 

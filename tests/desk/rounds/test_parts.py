@@ -2,6 +2,8 @@
 
 import math
 import re
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 
 from tercel.api.demo.markets import demo_text, planted, scenario_of
 from tercel.api.desk_file import described, parse_config, read_config
-from tercel.core.errors import ConfigError, OrderError
+from tercel.core.errors import ConfigError, OrderError, TercelError
 from tercel.core.messages import Alpha, Posture
 from tercel.core.orders import ONE, PAID_ONE, MarketRows
 from tercel.desk.rounds.agent_slot import DriftDetector, Evidence, paper_rows
@@ -28,8 +30,11 @@ from tercel.desk.rounds.order_arrivals import order_arrivals
 from tercel.desk.rounds.outcome import money, savings
 from tercel.desk.rounds.sizing import FlowShares, Sizing, SizingRule, WeightsRule, split
 from tercel.execution import policies_packaged as packaged_policies
+from tercel.execution.foresight.features import HORIZONS
+from tercel.execution.foresight.forecaster import TABLE, WAITING, save, shipped
 from tercel.execution.market import Market
 from tercel.execution.policies.card import read_card
+from tercel.execution.strategy import forecaster_of
 from tercel.market.tape.schema import EXECUTE, REDUCE
 
 BBB = 'name = "BBB"\nmarket = "csco"'
@@ -430,7 +435,9 @@ def test_a_clock_of_events_that_would_send_more_than_its_limit_is_refused_before
         check(parse_config(slow, "desk.toml"))
     assert "may send 12 of one order, a look every 1 s" in str(refused.value)
     check(parse_config(slow.replace("= 11", "= 12"), "desk.toml"))
-    no_clock = slow.replace('"packaged:default"', '"twap_take"').replace('"guarded"', '"score_rule"')
+    no_clock = slow.replace('"packaged:default"', '"twap_take"').replace(
+        '"guarded"', '"score_rule"'
+    )
     check(parse_config(no_clock, "desk.toml"))
 
 
@@ -451,3 +458,18 @@ def test_an_agent_saves_on_the_others_of_its_round_alone() -> None:
     assert (mean, half) == (2.0, pytest.approx(4.302653 / math.sqrt(3), rel=1e-6))
     assert savings(rows[-1:], "x") == (None, None)
     assert money(rows) == pytest.approx(27.0)
+
+
+def test_the_forecaster_of_a_desk_is_that_of_every_strategy_that_uses_one(tmp_path: Path) -> None:
+    slopes = {str(h): {"slope": 1.0, "speaks": True} for h in HORIZONS}
+    card = {**shipped().card, TABLE: {"AAA": {"days": [], WAITING: 0.25, **slopes}}}
+    ours = save(tmp_path / "ours", replace(shipped(), card=card))
+    text = demo_text().replace('# flow = "off"', f'flow = "{tmp_path / "ours"}"')
+    config = parse_config(text, "desk.toml")
+    slots = [slot_of(one, known_of(config), config.signals.flow) for one in config.agent]
+    told = [forecaster_of(slot.strategy) for slot in slots]
+    assert [one and one.id for one in told] == [ours.id, None, None]
+    assert told[0] is not None
+    assert [told[0].of(name).waiting for name in ("AAA", "BBB")] == [0.25, told[0].waiting]
+    with pytest.raises(TercelError, match="nowhere"):
+        check(parse_config(demo_text().replace('# flow = "off"', 'flow = "nowhere"'), "desk.toml"))

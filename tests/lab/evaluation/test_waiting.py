@@ -1,6 +1,7 @@
 """What waiting costs in a market: by hand, measured once, told to who listens, and without it the policy is `guarded`."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from tercel.lab.evaluation.experiment import (
     run_strategies,
     waits,
 )
-from tercel.lab.evaluation.market import build_market
+from tercel.lab.evaluation.market import build_market, waiting_on
 from tercel.lab.evaluation.orders import Order
 from tercel.lab.evaluation.placebo import DAY_NS
 from tercel.lab.evaluation.settings import MarketTask
@@ -197,3 +198,13 @@ def test_a_desk_is_told_what_is_measured_in_its_market(preset: str) -> None:
     measured = build_market(MarketTask(Market(preset=preset))).judged.waiting
     assert measured is not None
     assert measured.value == pytest.approx(WAITING[preset], abs=0.03)
+
+
+def test_a_table_of_days_says_what_an_evaluation_of_later_days_measures(tmp_path: Path) -> None:
+    dates = ("2003-01-13", "2003-01-14", "2003-01-15")
+    lake = simulated_lake(tmp_path, 2, dates)
+    [symbol] = {about.symbol for about in lake.list()}
+    later = MarketTask(Market(lake=str(lake.root), symbol=symbol, days=dates[2:]))
+    measured = build_market(later, seed=0).training.waiting
+    assert measured is not None
+    assert waiting_on(lake, symbol, dates[:2]) == measured.value

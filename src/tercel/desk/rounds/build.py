@@ -23,11 +23,10 @@ from tercel.execution import policies_packaged
 from tercel.execution.foresight.forecaster import heard
 from tercel.execution.policies.card import read_card
 from tercel.execution.policies.policy import CARD, OBSERVATIONS, how_to_observe, read_observed
-from tercel.execution.policies.strategy import goes_by_costs, policy_strategy
+from tercel.execution.policies.strategy import goes_by_costs, hearing, policy_strategy
 from tercel.execution.registry.resolve import POLICY, pinned, resolve_policy
 from tercel.execution.strategies import MarketEstimates, wrap
 from tercel.execution.strategies.guarded import WAITING
-from tercel.execution.strategies.seconds import OnSeconds
 from tercel.execution.strategies.timed import most_share
 from tercel.execution.strategy import Strategy, forecaster_of, gap_of
 from tercel.market.flow import Preset, load
@@ -68,7 +67,7 @@ def known_of(config: DeskConfig) -> dict[str, MarketEstimates]:
 def strategy_of(name: str, known: MarketEstimates | None, flow: str = OFF) -> Strategy:
     """The strategy a desk's name stands for: a written one, `packaged:NAME`, `policy:FOLDER` or `policy:NAME@VERSION`.
 
-    Behind it `+alpha`, `+posture` and `+seconds`; that one listens to the forecaster `flow`, where there is one.
+    Behind it `+alpha` and `+posture`; where the desk names a forecaster, `flow`, strategies that use one use it.
 
     Raises
     ------
@@ -80,19 +79,14 @@ def strategy_of(name: str, known: MarketEstimates | None, flow: str = OFF) -> St
         made = wrap(policy_strategy(resolve_policy(base)).knowing(known), wrappers)
     else:
         made = policies_packaged.named(name.removeprefix(PACKAGED), known)
-    forecaster_of(
-        made
-    )  # one that is missing, or of other features, is refused before anything trades
-    return replace(made, model=flow) if isinstance(made, OnSeconds) and flow != OFF else made
+    made = made if flow == OFF else hearing(made, flow)
+    forecaster_of(made)  # one that is missing, or of other features, is refused here
+    return made
 
 
-def full_name(agent: AgentSection, strategy: str, flow: str = OFF) -> str:
+def full_name(agent: AgentSection, strategy: str) -> str:
     """A strategy's name with what guides it behind it; a registry alias is pinned to its version."""
-    guided = {
-        "+alpha": agent.alpha,
-        "+posture": agent.posture,
-        "+seconds": agent.alpha and flow != OFF,
-    }
+    guided = {"+alpha": agent.alpha, "+posture": agent.posture}
     return pinned(strategy) + "".join(name for name, taken in guided.items() if taken)
 
 
@@ -100,8 +94,8 @@ def slot_of(
     agent: AgentSection, known: Mapping[str, MarketEstimates], flow: str = OFF
 ) -> AgentSlot:
     """The agent slot of a configuration section; `known` holds market estimates by instrument."""
-    name = full_name(agent, agent.strategy, flow)
-    rival = full_name(agent, agent.challenger, flow) if agent.challenger else ""
+    name = full_name(agent, agent.strategy)
+    rival = full_name(agent, agent.challenger) if agent.challenger else ""
     made = {
         market: (
             strategy_of(name, market, flow),
@@ -322,10 +316,12 @@ def open_desk(
         desks[0].alert("warning", "OUT_OF_CARD", text, agent=agent)
     if assumed := unsaid_markets(config):
         desks[0].alert("warning", "MARKET_ASSUMED", assumed)
-    unknown = ", ".join(name for name, one in known.items() if not one.waiting)
     for slot in slots:
-        if unknown and goes_by_costs(slot.strategy):
-            text = f"what waiting costs is not known in {unknown}: it works as `guarded` there"
+        made = {name: slot.elsewhere.get(name, (slot.strategy,))[0] for name in known}
+        told = {name: forecaster_of(one) for name, one in made.items() if goes_by_costs(one)}
+        unknown = [name for name, one in told.items() if one is None or not one.of(name).waiting]
+        if unknown:
+            text = f"what waiting costs is not known in {', '.join(unknown)}: it works as `guarded` there"
             desks[0].alert("warning", "WORKS_AS_GUARDED", text, agent=slot.name)
     free = ", ".join(one.instrument for one in venue.listings() if not any(one.fees))
     if free and (config.desk.venue != SIMULATED or config.data.lake):

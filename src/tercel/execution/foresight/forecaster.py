@@ -38,6 +38,8 @@ SHIPPED: Final = Path(__file__).parent / "packaged"
 DEFAULT: Final = "flow-2"
 TABLE: Final = "recalibrated"
 """Where a card keeps the slopes of symbols."""
+WAITING: Final = "waiting"
+"""Where it keeps what waiting costs in one of them."""
 ENOUGH: Final = 0.5
 """Carry of a simulated market below which no policy reads a forecast that was learned in it."""
 _TREES: Final = ("roots", "feature", "right", "value")
@@ -117,7 +119,8 @@ class Forecaster:
     def of(self, symbol: str) -> "Forecaster":
         """The same for one symbol: forecasts times its slope, and nothing said where its gate is closed.
 
-        The slopes stand on the card (`tercel signals flow recalibrate`); a symbol without any keeps its forecasts.
+        The slopes stand on the card (`tercel signals flow recalibrate`), and what waiting costs in the symbol; one
+        without any keeps its forecasts.
 
         Parameters
         ----------
@@ -137,11 +140,12 @@ class Forecaster:
         scale = self.scale.copy()
         for n, h in enumerate(HORIZONS):
             scale[n] *= (slopes[str(h)]["slope"], 1.0) if slopes[str(h)]["speaks"] else (0.0, 0.0)
-        return replace(self, scale=scale)
+        return replace(self, scale=scale, waiting=slopes.get(WAITING, self.waiting))
 
     def teller(self, symbol: str = "", waiting: float = 0.0) -> "Teller":
         """What writes the forecasts of a symbol into its markets, and what waiting costs there (`View.waiting`)."""
-        return Teller(self.of(symbol), self.waiting or waiting)
+        own = self.of(symbol)
+        return Teller(own, own.waiting or waiting)
 
 
 class Teller:

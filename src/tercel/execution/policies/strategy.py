@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 
@@ -29,6 +29,7 @@ from tercel.execution.policies.policy import CARD, PolicyPort, load_policy
 from tercel.execution.strategies.alpha_tilt import AlphaTilt
 from tercel.execution.strategies.baselines import MarketEstimates
 from tercel.execution.strategies.guarded import Guarded
+from tercel.execution.strategies.timed import TakeTimed
 from tercel.execution.strategy import (
     Shares,
     Strategy,
@@ -322,6 +323,23 @@ class ToldElsewhere(_Same):
 def listens(strategy: Strategy) -> bool:
     """Whether a strategy is told of forecasts."""
     return forecaster_of(strategy) not in (None, spread_alone())
+
+
+def hearing(strategy: Strategy, model: str) -> Strategy:
+    """The same strategy, told by another forecaster (a name that ships, or a folder) where it is told by one.
+
+    >>> from tercel.execution.policies_packaged import named
+    >>> hearing(named("default+posture"), "mine").inner.action_parameters["flow"]["model"]
+    'mine'
+    """
+    changed: dict[str, Any] = {}
+    if isinstance(strategy, PolicyStrategy) and listens(strategy):
+        changed["action_parameters"] = {**strategy.action_parameters, "flow": {"model": model}}
+    elif isinstance(strategy, TakeTimed):
+        changed["model"] = model
+    if (inner := getattr(strategy, "inner", None)) is not None:
+        changed["inner"] = hearing(inner, model)
+    return replace(cast(Any, strategy), **changed) if changed else strategy
 
 
 def without(strategy: Strategy, part: str) -> Strategy | None:

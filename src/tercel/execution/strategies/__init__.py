@@ -22,7 +22,6 @@ from tercel.execution.strategies.baselines import MarketEstimates, eta_of_depth
 from tercel.execution.strategies.direction_rule import DirectionRule
 from tercel.execution.strategies.guarded import Guarded, RestAndTake
 from tercel.execution.strategies.score_rule import ScoreRule
-from tercel.execution.strategies.seconds import OnSeconds
 from tercel.execution.strategies.timed import OnEvents
 from tercel.execution.strategies.tuned import tuned_parameters
 from tercel.execution.strategies.vector import Tunable
@@ -153,10 +152,9 @@ ALL_BASELINES: Final = WRITTEN
 WRAPPERS: Final[Mapping[str, Callable[[Strategy], Strategy]]] = {
     "alpha": AlphaTilt,
     "posture": PostureCap,
-    "seconds": OnSeconds,
     "events": OnEvents,
 }
-"""What `+alpha`, `+posture`, `+seconds`, `+events` behind a name do, from the inside out."""
+"""What `+alpha`, `+posture`, `+events` behind a name do, from the inside out."""
 
 
 def wrap(strategy: Strategy, wrappers: Sequence[str]) -> Strategy:

@@ -16,7 +16,7 @@ from tercel.execution.market import in_words as venue_words
 from tercel.execution.strategies import MarketEstimates
 from tercel.execution.task import Task, size_in_words
 from tercel.lab.evaluation.episodes import Plan, Sampler, bank_sampler, seeded_plan, sides_of
-from tercel.lab.evaluation.experiment import PILOT_EPISODES, pilot, settled, waits
+from tercel.lab.evaluation.experiment import PILOT_EPISODES, Waiting, pilot, settled, waits
 from tercel.lab.evaluation.orders import Order, placed
 from tercel.lab.evaluation.settings import EPISODES, MarketTask
 from tercel.lab.evaluation.windows import NO_HOURS, Hours, orders_plan, tape_plan, tape_sampler
@@ -384,6 +384,20 @@ def split_by_clock(settings: MarketTask) -> Split | None:
     return Split(
         [one.date for one, _ in days], sorted(hours), 0, days, hours, not _has_other_hours(settings)
     )
+
+
+def waiting_on(lake: Lake, symbol: str, dates: Sequence[str]) -> float:
+    """What waiting costs in a symbol by some recorded days (`View.waiting`): orders of half an hour and 10 %; 0, not
+    known, where none fits into them.
+    """
+    held = Market(lake=str(lake.root), symbol=symbol)
+    source, days = replay(lake, symbol, dates, queue=held.queue, bound=held.bound)
+    read = Split([*dates], [], 0, [lake.read(symbol, date) for date in dates])
+    try:
+        plan = tape_plan(days, Task(), read.curve, every_ns=TRAINING_STEP_NS)
+    except ConfigError:
+        return 0.0
+    return Waiting(source, Task(), tape_sampler(plan)).value
 
 
 def split_days(lake: Lake, symbol: str, judged: Sequence[str] = ()) -> Split:

@@ -7,7 +7,7 @@ from tercel.core.report import svg
 from tercel.core.report.svg import Figure, Section, finished, render, sketch, small_panels
 from tercel.core.report.tables import fixed, plain_table
 from tercel.execution.foresight.features import HORIZONS
-from tercel.execution.foresight.forecaster import TABLE
+from tercel.execution.foresight.forecaster import TABLE, WAITING
 
 Table = tuple[str, tuple[str, ...], list[tuple[Any, ...]]]
 """Title, headings and rows."""
@@ -29,11 +29,18 @@ def slopes_table(found: Mapping[str, Any]) -> Table:
         for at, h in ((one[str(h)], h) for h in HORIZONS):
             figures = (fixed(at[key], 2) for key in ("slope", "se", "low"))
             rows.append(
-                (symbol, f"{h} s", len(one["days"]), *figures, "yes" if at["speaks"] else "no")
+                (
+                    symbol,
+                    f"{h} s",
+                    len(one["days"]),
+                    *figures,
+                    "yes" if at["speaks"] else "no",
+                    fixed(one.get(WAITING) or None, 2),
+                )
             )
     return (
         "slope of moves on forecasts",
-        ("symbol", "ahead", "days", "slope", "s.e.", "at least", "speaks"),
+        ("symbol", "ahead", "days", "slope", "s.e.", "at least", "used", "waiting / half spread"),
         rows,
     )
 

@@ -6,7 +6,7 @@ days go on from there, and earlier ones are taken back.
 """
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from importlib.util import find_spec
@@ -19,7 +19,15 @@ from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
 from tercel.core.stats.inference import t_quantile
 from tercel.execution.foresight.features import HORIZONS
-from tercel.execution.foresight.forecaster import CARD, DEFAULT, ENOUGH, TABLE, Forecaster, save
+from tercel.execution.foresight.forecaster import (
+    CARD,
+    DEFAULT,
+    ENOUGH,
+    TABLE,
+    WAITING,
+    Forecaster,
+    save,
+)
 from tercel.market.score.dynamics import Adder, SumFigure, Sums, estimates, over, table
 from tercel.market.tape.lake import Lake
 from tercel.signals.flow.days import STEP_NS, FlowDay, read_day
@@ -163,6 +171,8 @@ LEAST_DAYS: Final = 3
 """Days before which the prior holds, a slope of 1."""
 SURE: Final = 0.95
 """Of the interval's lower end, one-sided."""
+WAITING_DAYS: Final = 20
+"""Days that the cost of waiting is measured on."""
 MOST: Final = 1.5
 """Slope that no forecast is multiplied by more than."""
 
@@ -234,7 +244,12 @@ def day_sums(forecaster: Forecaster, day: FlowDay, horizon_s: int) -> list[float
 
 
 def recalibrate(
-    model: Forecaster, lake: Lake, symbols: Sequence[str], out: Path, until: str = ""
+    model: Forecaster,
+    lake: Lake,
+    symbols: Sequence[str],
+    out: Path,
+    until: str = "",
+    waiting: Callable[[str, Sequence[str]], float] | None = None,
 ) -> dict[str, Any]:
     """Go on with the slopes of some symbols, by the days of a lake in their order, and save the forecaster with them.
 
@@ -244,6 +259,9 @@ def recalibrate(
     ----------
     until : str
         ISO date: days after it are taken back, and none is read.
+    waiting : callable, optional
+        What waiting costs in a symbol by some days of the lake, over half the spread; measured on the latest
+        `WAITING_DAYS` up to the last that a slope knows.
 
     Returns
     -------
@@ -265,6 +283,9 @@ def recalibrate(
                 sums = [*sums, [day_sums(model, day, h) for h in HORIZONS]]
                 step()
             table[symbol] = {"days": [*kept, *fresh], "sums": sums}
+            if waiting is not None:
+                past = [one for one in lake.days(symbol) if one <= table[symbol]["days"][-1]]
+                table[symbol][WAITING] = waiting(symbol, past[-WAITING_DAYS:])
             for n, h in enumerate(HORIZONS):
                 table[symbol][str(h)] = words(
                     reduce(lambda known, row, n=n: after(known, *row[n]), sums, NO_DAYS)
