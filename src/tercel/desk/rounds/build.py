@@ -317,11 +317,8 @@ def open_desk(
     if assumed := unsaid_markets(config):
         desks[0].alert("warning", "MARKET_ASSUMED", assumed)
     for slot in slots:
-        made = {name: slot.elsewhere.get(name, (slot.strategy,))[0] for name in known}
-        told = {name: forecaster_of(one) for name, one in made.items() if goes_by_costs(one)}
-        unknown = [name for name, one in told.items() if one is None or not one.of(name).waiting]
-        if unknown:
-            text = f"what waiting costs is not known in {', '.join(unknown)}: it works as `guarded` there"
+        if unknown := ", ".join(name for name in known if is_guarded(slot, name)):
+            text = f"what waiting costs is not known in {unknown}: it works as `guarded` there"
             desks[0].alert("warning", "WORKS_AS_GUARDED", text, agent=slot.name)
     free = ", ".join(one.instrument for one in venue.listings() if not any(one.fees))
     if free and (config.desk.venue != SIMULATED or config.data.lake):
@@ -334,6 +331,13 @@ def open_desk(
     for agent, text in unwatched(config):
         desks[0].alert("warning", "NO_DRIFT_DETECTION", text, agent=agent)
     return BuiltDesk(desks[0], session, venue)
+
+
+def is_guarded(slot: AgentSlot, instrument: str) -> bool:
+    """Whether an agent's policy goes by what waiting costs, and nobody knows that of an instrument."""
+    made = slot.elsewhere.get(instrument, (slot.strategy,))[0]
+    told = forecaster_of(made)
+    return goes_by_costs(made) and (told is None or not told.of(instrument).waiting)
 
 
 def unwatched(config: DeskConfig) -> list[tuple[str, str]]:
