@@ -18,8 +18,6 @@ from tercel.desk.trading.session import SessionTerms
 from tercel.execution.policies_packaged import folder_of
 from tercel.market.simulator.terms import Fees
 
-RATES = ("maker_fee", "taker_fee", "maker_rate", "taker_rate")
-
 SMALL = """
 [desk]
 rounds = 1
@@ -136,8 +134,9 @@ def test_what_a_policy_does_not_know_of_costs_is_said_as_the_desk_starts(
     at_a_venue = config.model_copy(update={"data": config.data.model_copy(update={"lake": "l"})})
     exchange = SimulatedMarkets().exchange(config)
     listed = [
-        replace(one, **dict(zip(RATES, fees.words(one.tick), strict=True)))
+        replace(one, maker_rate=words[2], taker_rate=words[3])
         for one in exchange.listings()
+        for words in [fees.words(one.tick)]
     ]
     exchange.listings = lambda: listed  # type: ignore[method-assign]
     open_desk(at_a_venue, journal, DeskDependencies(exchange))
