@@ -297,8 +297,8 @@ def observe_costs(view: View) -> Float32:
     """The observation `"costs"`, float32 (n, 6); what is not known is 0, and all of it does not count (:func:`is_known`).
 
     >>> from tercel.execution.probes import view_of
-    >>> observe_costs(view_of(left=60, time_left_ns=300 * 10**9)).round(1).tolist()
-    [[0.0, 0.0, 0.0, 0.0, 0.1, 0.5]]
+    >>> observe_costs(view_of(left=75, time_left_ns=300 * 10**9)).tolist()
+    [[0.0, 0.0, 0.0, 0.0, 0.25, 0.5]]
     """
     mid2 = np.maximum(np.abs(view.mid2), 1)
     usual = np.where(view.usual_spread > 0, 1e4 * view.usual_spread / mid2, np.inf)
