@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tercel.api.tca.counterfactual import _Runs
 from tercel.core.vocabulary import BUY
 from tercel.execution import columns as c
 from tercel.execution import step as kernels
@@ -190,6 +191,15 @@ def test_what_waiting_costs_is_of_days_before_the_judged_ones(
             built.judged, built.task, built.plan, [named("default"), build("guarded")]
         )
         np.testing.assert_array_equal(learned.shortfall, rule.shortfall)
+
+
+def test_own_fills_worked_again_know_it_of_the_day_before_alone(lake: Lake) -> None:
+    """Volume and volatility are those of the very day where there is no earlier one, and so it is said; this is not."""
+    runs = _Runs(lake, {"default": lambda known: named("default", known)}, "none", 1, {})
+    task = Task(horizon_s=300.0, warmup_s=300.0)
+    first, second = (runs._estimates(lake.instrument("SIM", day), task) for day in DAYS[:2])
+    assert runs.hindsight
+    assert first.waiting == 0 < second.waiting
 
 
 @pytest.mark.release

@@ -275,7 +275,7 @@ class _Runs:
         self.calendar = Calendar(lake)
         self.hindsight = False
         self._loaded: dict[tuple[str, str, str], tuple[Source, TapeDay]] = {}
-        self._known: dict[tuple[tuple[str, str, str], int], MarketEstimates] = {}
+        self._known: dict[tuple[tuple[str, str, str], int, bool], MarketEstimates] = {}
 
     def day(self, about: Instrument) -> TapeDay:
         """Where a day's tape is in memory."""
@@ -323,7 +323,7 @@ class _Runs:
         before = self.calendar.earlier(about)
         of = before[-1] if before else about
         self.hindsight |= not before
-        key = of.key, task.horizon_ns.bit_length()
+        key = of.key, task.horizon_ns.bit_length(), not before
         if key not in self._known:
             source, day = self._load(of)
             session = min(day.close_ns, day.last_ns) - max(day.open_ns, int(day.world_ns[0]))
