@@ -498,7 +498,7 @@ def test_another_schema_is_refused(ten, schema):
     damaged(ten, f"UPDATE meta SET value = '{schema}' WHERE key = 'schema'")
     for opened in (SqlJournal, JournalReader, verify):
         with pytest.raises(
-            JournalError, match=rf"of schema 3; received schema {schema} in .*that wrote it"
+            JournalError, match=rf"of schema 4; received schema {schema} in .*that wrote it"
         ):
             opened(ten)
     damaged(ten, "DELETE FROM meta WHERE key = 'schema'")

@@ -129,10 +129,10 @@ def _seen(entry: Entry) -> dict[str, dict[str, Any]]:
 
 def _outlook(words: list[int]) -> dict[str, Any]:
     """The forecasts of a decision as people read them."""
-    said = dict(zip(c.OUTLOOK_NAMES, words, strict=False))  # older journals tell of no fees
+    said = dict(zip(c.OUTLOOK_NAMES, words, strict=True))
     table: dict[str, Any] = {
         "usual spread, ticks": said["usual_spread"] / 1000,
-        "taking is charged more than resting": said.get("fees", 0) / 1000,
+        "taking is charged more than resting": said["fees"] / 1000,
     }
     for ahead in (10, 30):
         sd = said[f"forecast_{ahead}_sd"]

@@ -12,7 +12,7 @@ from tercel.core.extras import needed
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-SCHEMA: Final = 3
+SCHEMA: Final = 4
 DATABASE: Final = "journal.db"
 ELSEWHERE: Final = "journal.url"
 """Holds the URL of a journal that is not in the folder (PostgreSQL)."""
