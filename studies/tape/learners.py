@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 
 from studies.tape.flow import BASE
-from tercel.core import NS_PER_SECOND, AnyArray, Bools, Float32, Floats, Ints
+from tercel.core import NS_PER_SECOND, AnyArray, Bools, Estimate, Float32, Floats, Ints
 from tercel.execution import Strategy, observer
 from tercel.execution.policies import PolicyPort, PolicyStrategy
 from tercel.execution.strategies import build
@@ -32,6 +32,11 @@ RIDGES = (1e1, 1e2, 1e3, 1e4, 1e5)
 SLOTS = 64
 OFF = np.array([0.0, -0.5, 0.0])
 NO_ROOM = 1_000.0
+OFTEN = 0.01
+"""Of the decisions of an order that is rolled out again, those that are made otherwise."""
+BANDS = (-2.0, -1.0, -0.6, -0.3, 0.0, 0.3)
+"""Edges of the score of `take` between which its worth is told."""
+N_CROSSED = 3 * 28
 BLOCK_NS = 10 * NS_PER_SECOND
 """Between two logged choices; each is of one decision."""
 EXPLORED = 0.25
@@ -217,70 +222,75 @@ def least_squares(x: Floats, y: Floats, ridge: float) -> tuple[Floats, Floats]:
 
 @dataclass(frozen=True, eq=False)
 class Advantages:
-    """What another choice at one moment saves on the policy's own, which works the rest of the order either way.
+    """What orders save, some of whose decisions are made otherwise, on the same orders as the policy works them.
 
     Parameters
     ----------
-    obs : float64 (n, 6)
-    told, own : int64 (n, 3)
+    changed : float64 (n, 84)
+        Crossed features of the changes, added up over the order's decisions.
+    bands : float64 (n, len(BANDS) + 1)
+        Decisions that take where the policy does not, less those the other way round, by its score of `take`.
     gain : float64 (n,)
         In units of the symbol.
     day : int64 (n,)
     """
 
-    obs: Floats
-    told: Ints
-    own: Ints
+    changed: Floats
+    bands: Floats
     gain: Floats
     day: Ints
 
 
 def advantages(
-    of: Domain, moments: int, rng: np.random.Generator, draw: Callable[..., Ints] = drawn
+    of: Domain, passes: int, rng: np.random.Generator, draw: Callable[..., Ints] = drawn
 ) -> Advantages:
-    """Two roll-outs from each of some moments of every order, on the same tape."""
+    """Every order so many times, a few of its decisions by other choices than the policy's, which makes all others."""
     start, found = of.start, []
     for rows, markets in begun(of.market, of.market.plan, of.start):
-        arrived, steps = markets.snapshot(), np.zeros(markets.n, np.int64)
-        while markets.working.any():
-            steps += markets.working
-            markets.step(start.decide(markets.view))
+        arrived = markets.snapshot()
         usual = worked(markets, start)
-        markets.restore(arrived)
-        stops, at = np.sort(rng.integers(int(np.median(steps)), size=moments)), 0
-        for stop in stops.tolist():
+        for _ in range(passes):
+            markets.restore(arrived)
             markets.foresee(start.forecaster)
-            for _ in range(at, stop):
-                markets.step(start.decide(markets.view))
-            at, kept, obs = stop, markets.snapshot(), start.observe(markets.view)
-            own = chosen(np.asarray(start.policy.act(obs)))
-            told = draw(own, rng)
-            told[obs[:, HALF_SPREAD] <= 0] = -1
-            live = np.flatnonzero(markets.working & (told[:, 0] >= 0))
-            forced = replace(start, policy=cast(PolicyPort, Forced(start.policy, told)))
-            markets.step(forced.decide(markets.view))
+            n = markets.n
+            changed, bands = np.zeros((n, N_CROSSED)), np.zeros((n, len(BANDS) + 1))
+            while (live := markets.working).any():
+                obs, told = start.observe(markets.view), np.full((n, len(LABELS)), -1)
+                at = np.flatnonzero(live & (obs[:, HALF_SPREAD] > 0) & (rng.random(n) < OFTEN))
+                scores = np.asarray(start.policy.act(obs[at]))
+                own = chosen(scores)
+                told[at] = draw(own, rng)
+                changed[at] += crossed(told[at] - own, features(obs[at].astype(np.float64)))
+                bands[at, np.digitize(scores[:, 0], BANDS)] += told[at, 0] - own[:, 0]
+                forced = replace(start, policy=cast(PolicyPort, Forced(start.policy, told)))
+                markets.step(forced.decide(markets.view))
             gain = (usual - worked(markets, start)) / of.unit
-            live = live[np.isfinite(gain[live])]
-            day = of.market.plan.cluster[rows[live]]
-            found.append(
-                Advantages(obs[live].astype(np.float64), told[live], own[live], gain[live], day)
-            )
-            markets.restore(kept)
+            known = np.isfinite(gain)
+            day = of.market.plan.cluster[rows[known]]
+            found.append(Advantages(changed[known], bands[known], gain[known], day))
     return joined(found)
 
 
 def one_step(start: PolicyStrategy, seen: Advantages, caution: float) -> Choosing:
     """The policy improved once: what choices are worth, fitted with the ridge that foretells other days best."""
-    x, y = crossed(seen.told - seen.own, features(seen.obs)), seen.gain
     errors = []
     for ridge in RIDGES:
         error = 0.0
         for fold in range(5):
             out = seen.day % 5 == fold
-            weights, _ = least_squares(x[~out], y[~out], ridge)
-            error += float(((y[out] - x[out] @ weights) ** 2).sum())
+            weights, _ = least_squares(seen.changed[~out], seen.gain[~out], ridge)
+            error += float(((seen.gain[out] - seen.changed[out] @ weights) ** 2).sum())
         errors.append(error)
-    return Choosing(start.policy, *least_squares(x, y, RIDGES[int(np.argmin(errors))]), caution)
+    ridge = RIDGES[int(np.argmin(errors))]
+    return Choosing(start.policy, *least_squares(seen.changed, seen.gain, ridge), caution)
+
+
+def by_band(seen: Advantages) -> list[Estimate]:
+    """What it saves to take once, by the policy's own score of it, % of the rule's cost: least squares, 95 %."""
+    found, root = least_squares(seen.bands, 100 * seen.gain, 1.0)
+    half = 1.96 * np.linalg.norm(root, axis=1)
+    each = zip(found.tolist(), half.tolist(), strict=True)
+    return [Estimate(mean, mean - off, mean + off) for mean, off in each]
 
 
 # -- fitted Q -------------------------------------------------------------------------------------
@@ -546,8 +556,8 @@ class Effort:
 
     Parameters
     ----------
-    moments : int
-        Of every order, from which other choices are rolled out.
+    passes : int
+        Times that every order is rolled out with other choices.
     logs : int
         Times that every order is logged.
     frames : int
@@ -556,7 +566,7 @@ class Effort:
         Of the evolution strategy.
     """
 
-    moments: int = 12
+    passes: int = 12
     logs: int = 2
     frames: int = 400_000
     generations: int = 8
@@ -567,24 +577,24 @@ ROWS = ("es", "ppo", "fitted_q", "fitted_q_clipped", "one_step", "one_step_cauti
 
 def learned_by_all(
     domains: Sequence[Domain], effort: Effort, seed: int, step: Callable[[], None] = lambda: None
-) -> dict[str, PolicyPort]:
-    """The policies of :data:`ROWS`, each from the same start on the same orders; `step` is called after each learner."""
+) -> tuple[dict[str, PolicyPort], Advantages]:
+    """The policies of :data:`ROWS`, each from the same start on the same orders, and what other choices saved; `step` is
+    called after each learner."""
     start, found = domains[0].start, dict[str, Any]()
     found["es"] = evolution(domains, effort.generations, seed)
     step()
     found["ppo"] = ppo(domains, effort.frames, seed)
     step()
     rng = np.random.default_rng(seed)
-    logs = [logged(of, rng) for of in domains for _ in range(effort.logs)]
-    seen = joined(logs)
+    seen = joined([logged(of, rng) for of in domains for _ in range(effort.logs)])
     for name, clipped in (("fitted_q", False), ("fitted_q_clipped", True)):
         found[name] = fitted_q(start, seen, RIDGE, clipped)
     step()
-    tried = joined([advantages(of, effort.moments, rng) for of in domains])
+    tried = joined([advantages(of, effort.passes, rng) for of in domains])
     for name, caution in (("one_step", 0.0), ("one_step_cautious", CAUTION)):
         found[name] = one_step(start, tried, caution)
     step()
-    return found
+    return found, tried
 
 
 def joined(parts: Sequence[Rows]) -> Rows:

@@ -102,11 +102,13 @@ def run(
     effort = learners.Effort(1, 1, 1, 1) if quick else learners.Effort()
     parts: dict[str, dict[str, Scores]] = {bound: {} for bound in bounds}
     kept: dict[str, list[str]] = {}
+    tried: dict[str, learners.Advantages] = {}
     with TemporaryDirectory() as folder, steps("learning", 6 * len(judged)) as step:
         grounds = Grounds(days, homes, Path(folder), seed)
         for symbol in judged:
             others = [name for name in judged if name != symbol]
-            found = learners.learned_by_all(grounds.domains(others, bounds), effort, seed, step)
+            of = grounds.domains(others, bounds)
+            found, tried[symbol] = learners.learned_by_all(of, effort, seed, step)
             kept[symbol] = grounds.kept(others, bounds, found)
             step()
             start = grounds.told_by(others)
@@ -126,16 +128,25 @@ def run(
         ]
         for bound, of in parts.items()
     }
+    worth = {symbol: learners.by_band(one) for symbol, one in tried.items()}
     if as_json:
-        print_json(rows)
+        of_scores = {symbol: [one.to_json() for one in of] for symbol, of in worth.items()}
+        print_json(rows | {"take_by_score": of_scores})
         return
-    for bound, of in rows.items():
+    for bound, lines in rows.items():
         title = f"{bound}: half-hour orders of 10 %, both sides; learned on the other symbols"
-        print_table(title, HEADINGS, [_line(row) for row in of])
+        print_table(title, HEADINGS, [_line(row) for row in lines])
     say(
         "Saved, bps, on the same orders. Intervals are 95 %, over days. Kept: on later days of the symbols that it learned on"
     )
     say("it saves on default under each bound, lower end above 0; else default would stay.")
+    edges = [f"{edge:g}" for edge in learners.BANDS]
+    bands = zip(["", *edges], [*edges, ""], strict=True)
+    print_table(
+        "What it saves to take once, % of what guarded costs, by the score that default has of it (it takes above 0)",
+        ("left out", *(f"{low} to {high}".strip() for low, high in bands)),
+        [(symbol, *(spelt(one, "+") for one in of)) for symbol, of in worth.items()],
+    )
 
 
 def strategies_of(start: PolicyStrategy, found: Mapping[str, PolicyPort]) -> dict[str, Any]:
