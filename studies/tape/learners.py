@@ -137,7 +137,9 @@ def chosen(scores: Floats) -> Ints:
 
 def crossed(choices: Floats | Ints, phi: Floats) -> Floats:
     """Features of each choice, float64 (n, 3 * 28)."""
-    return (choices[:, :, None] * phi[:, None, :]).reshape(len(phi), -1)
+    return (choices[:, :, None] * phi[:, None, :]).reshape(
+        len(phi), choices.shape[1] * phi.shape[1]
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -214,7 +216,8 @@ def least_squares(x: Floats, y: Floats, ridge: float) -> tuple[Floats, Floats]:
     """Weights, and a root of their covariance."""
     inverse = np.linalg.inv(x.T @ x + ridge * np.eye(x.shape[1]))
     weights = inverse @ (x.T @ y)
-    return weights, float(np.std(y - x @ weights)) * np.linalg.cholesky(inverse)
+    off = float(np.sqrt(((y - x @ weights) ** 2).sum() / max(len(y), 1)))
+    return weights, off * np.linalg.cholesky(inverse)
 
 
 # -- one step -------------------------------------------------------------------------------------

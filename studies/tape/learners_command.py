@@ -61,7 +61,7 @@ class Grounds:
         """Earlier or later orders of a symbol that is learned from, and the start, told by the others alone."""
         market = self.market(symbol, bound)
         day = np.unique(market.plan.cluster, return_inverse=True)[1]
-        which = np.flatnonzero((day >= EARLIER * (day.max() + 1)) == late)
+        which = np.flatnonzero((day + 1 > EARLIER * (day.max() + 1)) == late)
         told = [name for name in others if name != symbol] or others
         return replace(market, plan=market.plan.take(which)), self.told_by(told)
 
