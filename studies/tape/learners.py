@@ -6,8 +6,8 @@ will be. Every reward is paired: what an order saves on another policy's work of
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Any, TypeVar, cast
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from tercel.execution.policies import PolicyPort, PolicyStrategy
 from tercel.execution.strategies import build
 from tercel.lab.evaluation import Episodes, JobMarket, Plan, batches, markets_of
 from tercel.lab.learning import ExecutionVec, Ppo, PpoSettings
-from tercel.lab.learning.agent import preset_file, read_config
+from tercel.lab.learning.agent import AgentConfig, preset_file, read_config
 from tercel.lab.learning.agent.learner import make_learner
 from tercel.market.simulator import layout as sim
 
@@ -29,7 +29,7 @@ HALF_SPREAD = 2
 """Entry of the observation that is 0 where something is not known."""
 RIDGE = 1e3
 RIDGES = (1e1, 1e2, 1e3, 1e4, 1e5)
-SLOTS = 64
+SLOTS = (64, 256)
 OFF = np.array([0.0, -0.5, 0.0])
 NO_ROOM = 1_000.0
 OFTEN = 0.01
@@ -37,16 +37,11 @@ OFTEN = 0.01
 BANDS = (-2.0, -1.0, -0.6, -0.3, 0.0, 0.3)
 """Edges of the score of `take` between which its worth is told."""
 N_CROSSED = 3 * 28
-BLOCK_NS = 10 * NS_PER_SECOND
-"""Between two logged choices; each is of one decision."""
-EXPLORED = 0.25
+EXPLORED = 0.02
 """Of logged choices, at random."""
 SWEEPS = 20
 CAUTION = 2.0
 """Standard errors that a choice has to be better than the policy's own by."""
-
-
-Rows = TypeVar("Rows", "Advantages", "Logged")
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,12 +138,26 @@ def crossed(choices: Floats | Ints, phi: Floats) -> Floats:
 
 
 @dataclass(frozen=True, eq=False)
-class Choosing:
-    """The choice that is better than the policy's own by most, where one is by `caution` standard errors.
+class Around:
+    """A policy around another.
 
     Parameters
     ----------
     own : PolicyPort
+    """
+
+    own: Any
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.own, name)
+
+
+@dataclass(frozen=True, eq=False)
+class Choosing(Around):
+    """The choice that is better than the policy's own by most, where one is by `caution` standard errors.
+
+    Parameters
+    ----------
     weights : float64 (84,)
         Of the crossed features: what a choice is worth.
     root : float64 (84, 84)
@@ -156,13 +165,9 @@ class Choosing:
     caution : float
     """
 
-    own: Any
     weights: Floats
     root: Floats
     caution: float
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.own, name)
 
     def act(self, obs: Float32, mask: Any = None) -> Float32:
         """Scores of the choice."""
@@ -182,21 +187,16 @@ class Choosing:
 
 
 @dataclass(frozen=True, eq=False)
-class Forced:
+class Forced(Around):
     """Scores that say what they are told where it is told anything.
 
     Parameters
     ----------
-    own : PolicyPort
     told : int64 (n, 3)
         Choices, below 0 where the policy's own is left.
     """
 
-    own: Any
     told: Ints
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.own, name)
 
     def act(self, obs: Float32, mask: Any = None) -> Float32:
         """Scores."""
@@ -223,24 +223,15 @@ def least_squares(x: Floats, y: Floats, ridge: float) -> tuple[Floats, Floats]:
 # -- one step -------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, eq=False)
-class Advantages:
-    """What orders save, some of whose decisions are made otherwise, on the same orders as the policy works them.
-
-    Parameters
-    ----------
-    changed : float64 (n, 84)
-        Crossed features of the changes, added up over the order's decisions.
-    bands : float64 (n, len(BANDS) + 1)
-        Decisions that take where the policy does not, less those the other way round, by its score of `take`.
-    gain : float64 (n,)
-        In units of the symbol.
-    day : int64 (n,)
-    """
+class Advantages(NamedTuple):
+    """What orders save, some of whose decisions are made otherwise, on the same orders as the policy works them."""
 
     changed: Floats
+    """Crossed features of the changes, added up over an order's decisions, float64 (n, 84)."""
     bands: Floats
+    """Decisions that take where the policy does not, less those the other way round, by its score of `take`."""
     gain: Floats
+    """In units of the symbol, float64 (n,)."""
     day: Ints
 
 
@@ -274,7 +265,7 @@ def advantages(
     return joined(found)
 
 
-def one_step(start: PolicyStrategy, seen: Advantages, caution: float) -> Choosing:
+def one_step(start: PolicyPort, seen: Advantages, caution: float) -> Choosing:
     """The policy improved once: what choices are worth, fitted with the ridge that foretells other days best."""
     errors = []
     for ridge in RIDGES:
@@ -285,7 +276,7 @@ def one_step(start: PolicyStrategy, seen: Advantages, caution: float) -> Choosin
             error += float(((seen.gain[out] - seen.changed[out] @ weights) ** 2).sum())
         errors.append(error)
     ridge = RIDGES[int(np.argmin(errors))]
-    return Choosing(start.policy, *least_squares(seen.changed, seen.gain, ridge), caution)
+    return Choosing(start, *least_squares(seen.changed, seen.gain, ridge), caution)
 
 
 def by_band(seen: Advantages) -> list[Estimate]:
@@ -294,101 +285,6 @@ def by_band(seen: Advantages) -> list[Estimate]:
     half = 1.96 * np.linalg.norm(root, axis=1)
     each = zip(found.tolist(), half.tolist(), strict=True)
     return [Estimate(mean, mean - off, mean + off) for mean, off in each]
-
-
-# -- fitted Q -------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, eq=False)
-class Logged:
-    """Blocks of orders, each with a choice as it begins.
-
-    Parameters
-    ----------
-    obs, later : float64 (n, 6)
-        As a block begins, and as the next one does.
-    choice : int64 (n, 3)
-    gain, to_go : float64 (n,)
-        On what the rule paid in the same seconds, of the block and of all from it on, in units of the symbol.
-    over : bool (n,)
-        No block comes after it.
-    day : int64 (n,)
-    """
-
-    obs: Floats
-    later: Floats
-    choice: Ints
-    gain: Floats
-    to_go: Floats
-    over: Bools
-    day: Ints
-
-
-def logged(of: Domain, rng: np.random.Generator) -> Logged:
-    """Every order once, by the start; some blocks by a choice at random."""
-    start, events, totals = of.start, [], []
-    for rows, markets in begun(of.market, of.market.plan, of.start):
-        rival, gained = of.rival[rows], np.zeros(len(rows))
-        block, told, each = (
-            np.full(len(rows), -1),
-            np.full((len(rows), 3), -1),
-            np.arange(len(rows)),
-        )
-        while (live := markets.working).any():
-            obs, before = start.observe(markets.view), second_of(markets, rival)
-            now = (markets.states[:, sim.NOW] - markets.states[:, sim.START_NS]) // BLOCK_NS
-            new = np.flatnonzero(live & (now != block))
-            own, block[new] = chosen(start.policy.act(obs[new])), now[new]
-            free = (rng.random(len(new)) < EXPLORED) & (obs[new, HALF_SPREAD] > 0)
-            told[new] = np.where(free[:, None], drawn(own, rng), -1)
-            done = np.where(free[:, None], told[new], own)
-            events.append((rows[new], obs[new], done, gained[new]))
-            markets.step(replace(start, policy=Forced(start.policy, told)).decide(markets.view))
-            told[:] = -1
-            against = rival[each, second_of(markets, rival)] - rival[each, before]
-            gained += np.where(live, (against - paid(markets)) / of.unit, 0.0)
-        totals.append(gained)
-    order, obs, choice, gained = (np.concatenate(part) for part in zip(*events, strict=True))
-    by = np.argsort(order, kind="stable")
-    order, choice, gained = order[by], choice[by], gained[by]
-    then: Floats = obs[by].astype(np.float64)
-    over, total = np.append(order[1:] != order[:-1], True), np.concatenate(totals)[order]
-    after = np.where(over, total, np.roll(gained, -1))
-    day = of.market.plan.cluster[order]
-    return Logged(
-        then, np.roll(then, -1, axis=0), choice, after - gained, total - gained, over, day
-    )
-
-
-def fitted_q(start: PolicyStrategy, seen: Logged, ridge: float, clipped: bool) -> Choosing:
-    """Fitted Q iteration (Ernst et al. 2005) from what the logged policy earned.
-
-    With `clipped` two fits, of odd and of even days, of which the lower one is believed (Fujimoto et al. 2018), and the
-    policy departs from its own choice by :data:`CAUTION` standard errors alone.
-    """
-    phi, later = features(seen.obs), features(seen.later)
-    known = seen.later[:, HALF_SPREAD] > 0
-    design = np.concatenate([phi, crossed(seen.choice, phi)], axis=1)
-    target, size = seen.to_go, phi.shape[1]
-    parts = [seen.day % 2 == 0, seen.day % 2 == 1] if clipped else [np.ones(len(phi), np.bool_)]
-    solves = [
-        np.linalg.solve(design[at].T @ design[at] + ridge * np.eye(design.shape[1]), design[at].T)
-        for at in parts
-    ]
-    for _ in range(SWEEPS):
-        fits = [
-            (solve @ target[at]).reshape(4, size) for solve, at in zip(solves, parts, strict=True)
-        ]
-        values = np.stack(
-            [
-                np.min([later @ (fit[0] + choice @ fit[1:]) for fit in fits], axis=0)
-                for choice in CHOICES
-            ]
-        )
-        best = np.where(known, values.max(axis=0), values[0])
-        target = seen.gain + np.where(seen.over, 0.0, best)
-    weights, root = least_squares(design, target, ridge)
-    return Choosing(start.policy, weights[size:], root[size:], CAUTION if clipped else 0.0)
 
 
 # -- PPO ------------------------------------------------------------------------------------------
@@ -465,9 +361,8 @@ class SideBySide:
         return obs, reward, done, {}
 
 
-def ppo(domains: Sequence[Domain], frames: int, seed: int) -> PolicyPort:
+def ppo(env: SideBySide, start: PolicyPort, frames: int, seed: int) -> PolicyPort:
     """The package's PPO: a network that begins as nothing, on the start's scores."""
-    env = SideBySide([PairedVec(of, SLOTS // len(domains)) for of in domains])
     settings = PpoSettings(
         minibatch=env.n * PpoSettings.steps // 8, distribution="gaussian", anneal_frames=frames, sigma_start=0.3,
         sigma_end=0.1,
@@ -475,27 +370,79 @@ def ppo(domains: Sequence[Domain], frames: int, seed: int) -> PolicyPort:
     learner = Ppo(env, settings, seed)
     while learner.frames < frames:
         learner.update()
-    return cast(PolicyPort, Added(domains[0].start.policy, learner.policy()))
+    return cast(PolicyPort, Added(start, learner.policy()))
 
 
 @dataclass(frozen=True, eq=False)
-class Added:
+class Added(Around):
     """Scores of a policy and what a network adds to them.
 
     Parameters
     ----------
-    own, more : PolicyPort
+    more : PolicyPort
     """
 
-    own: Any
     more: Any
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.own, name)
 
     def act(self, obs: Float32, mask: Any = None) -> Float32:
         """Scores."""
         return np.asarray(self.own.act(obs) + OFF + self.more.act(obs), np.float32)
+
+
+# -- fitted Q -------------------------------------------------------------------------------------
+
+
+class Logged(NamedTuple):
+    """Decisions, some by a choice at random, of orders that were logged to their ends."""
+
+    obs: Floats
+    choice: Ints
+    gain: Floats
+    later: Floats
+    over: Bools
+    to_go: Floats
+
+
+def logged(env: SideBySide, decisions: int, start: PolicyPort, seed: int) -> Logged:
+    """So many decisions of a start in an environment, float64 (n, 6), int64 (n, 3) and (n,) each."""
+    rng, obs, rows = np.random.default_rng(seed), env.reset(seed), []
+    for _ in range(decisions // env.n):
+        scores = start.act(obs)
+        own = chosen(scores)
+        free = (rng.random(env.n) < EXPLORED) & (obs[:, HALF_SPREAD] > 0)
+        choice = np.where(free[:, None], drawn(own, rng), own)
+        later, gain, over, _ = env.step(2.0 * choice - 1.0 - scores - OFF)
+        rows.append((obs.astype(float), choice, gain, later.astype(float), over))
+        obs = later
+    tables = [np.array(one) for one in zip(*rows, strict=True)]
+    gain, over = tables[2], tables[4]
+    to_go, ends = gain.copy(), over.copy()
+    for at in range(len(gain) - 2, -1, -1):
+        to_go[at] += np.where(over[at], 0.0, to_go[at + 1])
+        ends[at] |= ends[at + 1]
+    return Logged(*(one[ends] for one in (*tables, to_go)))
+
+
+def fitted_q(start: PolicyPort, seen: Logged, clipped: bool) -> Choosing:
+    """Fitted Q iteration (Ernst et al. 2005) from what the logged decisions earned.
+
+    With `clipped` two fits, of which the lower one is believed (Fujimoto et al. 2018), and the policy departs from its
+    own choice by :data:`CAUTION` standard errors alone.
+    """
+    phi, later = features(seen.obs), features(seen.later)
+    design = np.concatenate([phi, crossed(seen.choice, phi)], axis=1)
+    target, half = seen.to_go, np.arange(len(phi)) * 2 // len(phi)
+    parts = [half == 0, half == 1] if clipped else [half >= 0]
+    for _ in range(SWEEPS):
+        fits = [least_squares(design[at], target[at], RIDGE)[0].reshape(4, -1) for at in parts]
+        values = [
+            np.min([later @ (fit[0] + choice @ fit[1:]) for fit in fits], axis=0)
+            for choice in CHOICES
+        ]
+        best = np.where(seen.later[:, HALF_SPREAD] > 0, np.max(values, axis=0), values[0])
+        target = seen.gain + np.where(seen.over, 0.0, best)
+    weights, root = least_squares(design, target, RIDGE)
+    return Choosing(start, weights[-N_CROSSED:], root[-N_CROSSED:], CAUTION if clipped else 0.0)
 
 
 # -- evolution strategy ---------------------------------------------------------------------------
@@ -542,15 +489,32 @@ class Arena:
         return np.asarray(np.mean([cost.mean(axis=1) for cost in costs], axis=0))
 
 
-def evolution(domains: Sequence[Domain], generations: int, seed: int) -> PolicyPort:
-    """The package's evolution strategy as the recipe `default` has it."""
-    learner = make_learner(read_config(preset_file("default")), Arena(domains), seed)
+def evolution(
+    domains: Sequence[Domain], generations: int, seed: int, inside: float = 0.0
+) -> PolicyPort:
+    """The package's evolution strategy as the recipe `default` has it, or with another constant of `inside` at first.
+
+    From 0 the smallest step makes half of all decisions stand inside the spread.
+    """
+    said = read_config(preset_file("default")).model_dump()
+    said["learner"]["start"]["inside"] = {"constant": inside}
+    learner = make_learner(AgentConfig.model_validate(said), Arena(domains), seed)
     for _ in range(generations):
         learner.update()
-    return learner.policy()
+    return cast(PolicyPort, learner.policy())
 
 
 # -- all of them ----------------------------------------------------------------------------------
+
+ROWS = (
+    "es",
+    "es_inside_off",
+    "ppo",
+    "fitted_q",
+    "fitted_q_clipped",
+    "one_step",
+    "one_step_cautious",
+)
 
 
 @dataclass(frozen=True)
@@ -559,49 +523,42 @@ class Effort:
 
     Parameters
     ----------
-    passes : int
-        Times that every order is rolled out with other choices.
-    logs : int
-        Times that every order is logged.
-    frames : int
-        Decisions of PPO.
     generations : int
         Of the evolution strategy.
+    frames, logged : int
+        Decisions of PPO, and those that fitted Q is fitted to.
+    passes : int
+        Times that every order is rolled out with other choices.
     """
 
-    passes: int = 12
-    logs: int = 2
-    frames: int = 400_000
-    generations: int = 8
-
-
-ROWS = ("es", "ppo", "fitted_q", "fitted_q_clipped", "one_step", "one_step_cautious")
+    generations: int = 6
+    frames: int = 300_000
+    logged: int = 200_000
+    passes: int = 10
 
 
 def learned_by_all(
-    domains: Sequence[Domain], effort: Effort, seed: int, step: Callable[[], None] = lambda: None
+    domains: Sequence[Domain], effort: Effort, seed: int
 ) -> tuple[dict[str, PolicyPort], Advantages]:
-    """The policies of :data:`ROWS`, each from the same start on the same orders, and what other choices saved; `step` is
-    called after each learner."""
-    start, found = domains[0].start, dict[str, Any]()
-    found["es"] = evolution(domains, effort.generations, seed)
-    step()
-    found["ppo"] = ppo(domains, effort.frames, seed)
-    step()
-    rng = np.random.default_rng(seed)
-    seen = joined([logged(of, rng) for of in domains for _ in range(effort.logs)])
-    for name, clipped in (("fitted_q", False), ("fitted_q_clipped", True)):
-        found[name] = fitted_q(start, seen, RIDGE, clipped)
-    step()
+    """The policies of :data:`ROWS`, each from the same start on the same orders, and what other choices saved."""
+    start, rng = domains[0].start.policy, np.random.default_rng(seed)
+    several, many = (
+        SideBySide([PairedVec(of, slots // len(domains)) for of in domains]) for slots in SLOTS
+    )
+    seen = logged(many, effort.logged, start, seed)
     tried = joined([advantages(of, effort.passes, rng) for of in domains])
-    for name, caution in (("one_step", 0.0), ("one_step_cautious", CAUTION)):
-        found[name] = one_step(start, tried, caution)
-    step()
-    return found, tried
+    found: Sequence[Any] = (
+        evolution(domains, effort.generations, seed),
+        evolution(domains, effort.generations, seed, float(OFF[1])),
+        ppo(several, start, effort.frames, seed),
+        fitted_q(start, seen, False),
+        fitted_q(start, seen, True),
+        one_step(start, tried, 0.0),
+        one_step(start, tried, CAUTION),
+    )
+    return dict(zip(ROWS, found, strict=True)), tried
 
 
-def joined(parts: Sequence[Rows]) -> Rows:
-    """Rows of several domains."""
-    names = [field.name for field in fields(parts[0])]
-    table = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
-    return type(parts[0])(**table)
+def joined(parts: Sequence[Advantages]) -> Advantages:
+    """Orders of several domains."""
+    return Advantages(*(np.concatenate(part) for part in zip(*parts, strict=True)))

@@ -99,16 +99,17 @@ def run(
 ) -> None:  # fmt: skip
     """Print a table a bound: a row a learner and symbol left out, and one of all together."""
     days, homes, judged = judged_of(lakes, symbols)
-    effort = learners.Effort(1, 1, 1, 1) if quick else learners.Effort()
+    effort = learners.Effort(1, 1, 256, 1) if quick else learners.Effort()
     parts: dict[str, dict[str, Scores]] = {bound: {} for bound in bounds}
     kept: dict[str, list[str]] = {}
     tried: dict[str, learners.Advantages] = {}
-    with TemporaryDirectory() as folder, steps("learning", 6 * len(judged)) as step:
+    with TemporaryDirectory() as folder, steps("learning", 3 * len(judged)) as step:
         grounds = Grounds(days, homes, Path(folder), seed)
         for symbol in judged:
             others = [name for name in judged if name != symbol]
             of = grounds.domains(others, bounds)
-            found, tried[symbol] = learners.learned_by_all(of, effort, seed, step)
+            found, tried[symbol] = learners.learned_by_all(of, effort, seed)
+            step()
             kept[symbol] = grounds.kept(others, bounds, found)
             step()
             start = grounds.told_by(others)
