@@ -7,6 +7,7 @@ will be. Every reward is paired: what an order saves on another policy's work of
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -27,16 +28,21 @@ CHOICES = np.array([(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 0, 1)])
 """What can be done at once: take, stand inside, hide; none of it is the rule."""
 HALF_SPREAD = 2
 """Entry of the observation that is 0 where something is not known."""
-RIDGE = 1e3
 RIDGES = (1e1, 1e2, 1e3, 1e4, 1e5)
+"""Among which other days choose."""
+RIDGE = 1e3
+"""Of fitted Q, whose targets are of its own making."""
 SLOTS = (64, 256)
+"""Orders at once: of PPO, and of a log."""
 OFF = np.array([0.0, -0.5, 0.0])
+"""Added to scores while they are explored: the start has 0 for `inside`, from where noise acts in half of all cases."""
 NO_ROOM = 1_000.0
+"""What an order counts that had no room for its own orders, as in any training."""
+N_CROSSED = 3 * 28
 OFTEN = 0.01
 """Of the decisions of an order that is rolled out again, those that are made otherwise."""
 BANDS = (-2.0, -1.0, -0.6, -0.3, 0.0, 0.3)
 """Edges of the score of `take` between which its worth is told."""
-N_CROSSED = 3 * 28
 EXPLORED = 0.02
 """Of logged choices, at random."""
 SWEEPS = 20
@@ -54,29 +60,26 @@ class Domain:
         Its plan is these orders, each bought and sold.
     start : PolicyStrategy
         Where learning begins, told by a forecaster that did not see the symbol.
-    rival : float64 (n, seconds + 1)
-        What the rule has paid by each second of an order, bps.
     """
 
     market: JobMarket
     start: PolicyStrategy
-    rival: Floats
+
+    @cached_property
+    def rival(self) -> Floats:
+        """What the rule has paid by each second of an order, bps, float64 (n, seconds + 1)."""
+        rule, plan = build(BASE), self.market.plan
+        table = np.zeros((len(plan), int(self.market.task.horizon_s) + 1))
+        for rows, markets in begun(self.market, plan, rule):
+            while (live := markets.working).any():
+                markets.step(rule.decide(markets.view))
+                table[rows, second_of(markets, table)] += np.where(live, paid(markets), 0.0)
+        return np.asarray(table.cumsum(axis=1))
 
     @property
     def unit(self) -> float:
         """What counts as 1 in this symbol: the rule's mean cost, bps."""
         return float(self.rival[:, -1].mean())
-
-
-def domain(market: JobMarket, start: PolicyStrategy) -> Domain:
-    """A domain, what the rule pays in it measured."""
-    rule = build(BASE)
-    rival = np.zeros((len(market.plan), int(market.task.horizon_s) + 1))
-    for rows, markets in begun(market, market.plan, rule):
-        while (live := markets.working).any():
-            markets.step(rule.decide(markets.view))
-            rival[rows, second_of(markets, rival)] += np.where(live, paid(markets), 0.0)
-    return Domain(market, start, rival.cumsum(axis=1))
 
 
 def begun(market: JobMarket, plan: Plan, strategy: Strategy) -> Iterator[tuple[Ints, Episodes]]:

@@ -1,7 +1,7 @@
 """``python -m studies learners``: what learners find from the weights that ship, on a symbol that they never saw."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -25,6 +25,7 @@ PLACEBO = "{} placebo"
 HEADINGS = ("learner", "left out", "over default", "over guarded", "over its placebo", "kept")
 
 
+@dataclass(frozen=True, eq=False)
 class Grounds:
     """Markets and forecasters, each made once.
 
@@ -36,11 +37,15 @@ class Grounds:
     folder : Path
         Of forecasters.
     seed : int
+    made : dict
+        Markets by symbol and bound.
     """
 
-    def __init__(self, days: flow.Days, homes: Mapping[str, Lake], folder: Path, seed: int) -> None:
-        self.days, self.homes, self.folder, self.seed = days, homes, folder, seed
-        self.made: dict[tuple[str, str], JobMarket] = {}
+    days: flow.Days
+    homes: Mapping[str, Lake]
+    folder: Path
+    seed: int
+    made: dict[tuple[str, str], JobMarket] = field(default_factory=dict)
 
     def market(self, symbol: str, bound: str) -> JobMarket:
         """The judged orders of a symbol."""
@@ -73,7 +78,7 @@ class Grounds:
                 market, start = self.part(symbol, bound, symbols, late=False)
                 windows = np.arange(len(market.plan)) // 2
                 which = np.flatnonzero(windows % len(bounds) == number)
-                found.append(learners.domain(replace(market, plan=market.plan.take(which)), start))
+                found.append(learners.Domain(replace(market, plan=market.plan.take(which)), start))
         return found
 
     def kept(

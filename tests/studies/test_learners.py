@@ -42,7 +42,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
 @pytest.fixture
 def of(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> learners.Domain:
     monkeypatch.setattr(flow, "FIRST", 1)
-    return learners.domain(flow.ground(lake, "AAA", "strict"), flow.policy_of(SHIPPED))
+    return learners.Domain(flow.ground(lake, "AAA", "strict"), flow.policy_of(SHIPPED))
 
 
 def cost(of: learners.Domain, name: str = "") -> np.ndarray:
