@@ -26,7 +26,8 @@ from tercel.market.simulator import layout as sim
 LABELS = ("take", "inside", "hide")
 CHOICES = np.array([(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 0, 1)])
 """What can be done at once: take, stand inside, hide; none of it is the rule."""
-HALF_SPREAD = 2
+ENTRIES = observer("costs").entries
+HALF_SPREAD = ENTRIES.index("half_spread")
 """Entry of the observation that is 0 where something is not known."""
 RIDGES = (1e1, 1e2, 1e3, 1e4, 1e5)
 """Among which other days choose."""
@@ -157,20 +158,18 @@ class Around:
 
 @dataclass(frozen=True, eq=False)
 class Choosing(Around):
-    """The choice that is better than the policy's own by most, where one is by `caution` standard errors.
+    """The choice that is better than the policy's own by most at the least, where one is.
 
     Parameters
     ----------
     weights : float64 (84,)
         Of the crossed features: what a choice is worth.
-    root : float64 (84, 84)
-        Of their covariance.
-    caution : float
+    off : float64 (84, k)
+        Root of a matrix: what a choice is worth may be less by the length of its product with this.
     """
 
     weights: Floats
-    root: Floats
-    caution: float
+    off: Floats
 
     def act(self, obs: Float32, mask: Any = None) -> Float32:
         """Scores of the choice."""
@@ -180,9 +179,7 @@ class Choosing(Around):
         best = np.zeros(len(known))
         for choice in CHOICES:
             row = crossed(choice - own, phi)
-            low = row @ self.weights
-            if self.caution:
-                low -= self.caution * np.sqrt(((row @ self.root) ** 2).sum(axis=1))
+            low = row @ self.weights - np.linalg.norm(row @ self.off, axis=1)
             better = low > best
             best[better] = low[better]
             scores[known[better]] = 2.0 * choice - 1.0
@@ -268,18 +265,26 @@ def advantages(
     return joined(found)
 
 
-def one_step(start: PolicyPort, seen: Advantages, caution: float) -> Choosing:
-    """The policy improved once: what choices are worth, fitted with the ridge that foretells other days best."""
-    errors = []
+def one_step(start: PolicyPort, seen: Advantages) -> Choosing:
+    """The policy improved once: what choices are worth, fitted with the ridge that foretells other days best.
+
+    By what moves within an order alone: what waiting costs is a number a symbol, and by it two symbols can be told
+    anything.
+    """
+    without = np.ones((1, len(ENTRIES)))
+    without[0, ENTRIES.index("waiting")] = 0.0
+    moves = crossed(np.ones((1, len(LABELS))), features(without))[0] > 0
+    x, y, errors = seen.changed[:, moves], seen.gain, []
     for ridge in RIDGES:
         error = 0.0
         for fold in range(5):
             out = seen.day % 5 == fold
-            weights, _ = least_squares(seen.changed[~out], seen.gain[~out], ridge)
-            error += float(((seen.gain[out] - seen.changed[out] @ weights) ** 2).sum())
+            weights, _ = least_squares(x[~out], y[~out], ridge)
+            error += float(((y[out] - x[out] @ weights) ** 2).sum())
         errors.append(error)
-    ridge = RIDGES[int(np.argmin(errors))]
-    return Choosing(start, *least_squares(seen.changed, seen.gain, ridge), caution)
+    weights, root = np.zeros(N_CROSSED), np.zeros((N_CROSSED, int(moves.sum())))
+    weights[moves], root[moves] = least_squares(x, y, RIDGES[int(np.argmin(errors))])
+    return Choosing(start, weights, CAUTION * root)
 
 
 def by_band(seen: Advantages) -> list[Estimate]:
@@ -426,26 +431,17 @@ def logged(env: SideBySide, decisions: int, start: PolicyPort, seed: int) -> Log
     return Logged(*(one[ends] for one in (*tables, to_go)))
 
 
-def fitted_q(start: PolicyPort, seen: Logged, clipped: bool) -> Choosing:
-    """Fitted Q iteration (Ernst et al. 2005) from what the logged decisions earned.
-
-    With `clipped` two fits, of which the lower one is believed (Fujimoto et al. 2018), and the policy departs from its
-    own choice by :data:`CAUTION` standard errors alone.
-    """
+def fitted_q(start: PolicyPort, seen: Logged) -> Choosing:
+    """Fitted Q iteration (Ernst et al. 2005), linear in the crossed features, from what the logged decisions earned."""
     phi, later = features(seen.obs), features(seen.later)
-    design = np.concatenate([phi, crossed(seen.choice, phi)], axis=1)
-    target, half = seen.to_go, np.arange(len(phi)) * 2 // len(phi)
-    parts = [half == 0, half == 1] if clipped else [half >= 0]
+    design, target = np.concatenate([phi, crossed(seen.choice, phi)], axis=1), seen.to_go
     for _ in range(SWEEPS):
-        fits = [least_squares(design[at], target[at], RIDGE)[0].reshape(4, -1) for at in parts]
-        values = [
-            np.min([later @ (fit[0] + choice @ fit[1:]) for fit in fits], axis=0)
-            for choice in CHOICES
-        ]
+        own, *more = least_squares(design, target, RIDGE)[0].reshape(1 + len(LABELS), -1)
+        values = [later @ (own + choice @ more) for choice in CHOICES]
         best = np.where(seen.later[:, HALF_SPREAD] > 0, np.max(values, axis=0), values[0])
         target = seen.gain + np.where(seen.over, 0.0, best)
-    weights, root = least_squares(design, target, RIDGE)
-    return Choosing(start, weights[-N_CROSSED:], root[-N_CROSSED:], CAUTION if clipped else 0.0)
+    weights, _ = least_squares(design, target, RIDGE)
+    return Choosing(start, weights[-N_CROSSED:], np.zeros((N_CROSSED, 1)))
 
 
 # -- evolution strategy ---------------------------------------------------------------------------
@@ -459,7 +455,7 @@ class Arena:
     domains : sequence of Domain
     """
 
-    entries, labels = observer("costs").entries, LABELS
+    entries, labels = ENTRIES, LABELS
 
     def __init__(self, domains: Sequence[Domain]) -> None:
         self.domains = domains
@@ -509,15 +505,7 @@ def evolution(
 
 # -- all of them ----------------------------------------------------------------------------------
 
-ROWS = (
-    "es",
-    "es_inside_off",
-    "ppo",
-    "fitted_q",
-    "fitted_q_clipped",
-    "one_step",
-    "one_step_cautious",
-)
+ROWS = ("es", "es_inside_off", "ppo", "fitted_q", "one_step")
 
 
 @dataclass(frozen=True)
@@ -554,10 +542,8 @@ def learned_by_all(
         evolution(domains, effort.generations, seed),
         evolution(domains, effort.generations, seed, float(OFF[1])),
         ppo(several, start, effort.frames, seed),
-        fitted_q(start, seen, False),
-        fitted_q(start, seen, True),
-        one_step(start, tried, 0.0),
-        one_step(start, tried, CAUTION),
+        fitted_q(start, seen),
+        one_step(start, tried),
     )
     return dict(zip(ROWS, found, strict=True)), tried
 

@@ -85,7 +85,7 @@ def test_the_best_of_all_choices_is_taken_where_it_beats_the_own(seed: int, caut
     obs = rng.normal(size=(6, 6)).astype(np.float32)
     obs[:, learners.HALF_SPREAD] = [0, 1, 1, 2, 0.5, 1]
     weights, root = rng.normal(size=84), 0.3 * rng.normal(size=(84, 84))
-    found = learners.Choosing(start, weights, root, caution).act(obs)
+    found = learners.Choosing(start, weights, caution * root).act(obs)
     own = learners.chosen(start.act(obs))
     for row, scores, mine in zip(obs, found, own, strict=True):
         phi = [1.0, *row.astype(float)]
