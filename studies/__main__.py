@@ -189,24 +189,6 @@ def orders(
 
 
 @app.command()
-def flow(
-    lake: Lakes,
-    symbol: Symbols = "",
-    bound: Annotated[
-        str, typer.Option(help="Bounds of replay, with commas.", metavar="B[,B...]")
-    ] = "strict,undercut",
-    seed: Seed = 1,
-    as_json: AsJson = False,
-) -> None:
-    """What the shipped policy saves on a symbol that its forecaster never saw, part by part, beside a placebo."""
-    with reported(as_json):
-        from studies.tape import flow_command as command
-        from tercel.core import listed
-
-        command.run(lake, listed(symbol), listed(bound), seed, as_json)
-
-
-@app.command()
 def learners(
     lake: Lakes,
     symbol: Symbols = "",
@@ -225,6 +207,24 @@ def learners(
         from tercel.core import listed
 
         command.run(lake, listed(symbol), listed(bound), quick, seed, as_json)
+
+
+@app.command()
+def flow(
+    lake: Lakes,
+    symbol: Symbols = "",
+    bound: Annotated[
+        str, typer.Option(help="Bounds of replay, with commas.", metavar="B[,B...]")
+    ] = "strict,undercut",
+    seed: Seed = 1,
+    as_json: AsJson = False,
+) -> None:
+    """What the shipped policy saves on a symbol that its forecaster never saw, part by part, beside a placebo."""
+    with reported(as_json):
+        from studies.tape import flow_command as command
+        from tercel.core import listed
+
+        command.run(lake, listed(symbol), listed(bound), seed, as_json)
 
 
 @app.command()
