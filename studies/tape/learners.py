@@ -27,8 +27,9 @@ LABELS = ("take", "inside", "hide")
 CHOICES = np.array([(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 0, 1)])
 """What can be done at once: take, stand inside, hide; none of it is the rule."""
 ENTRIES = observer("costs").entries
-HALF_SPREAD = ENTRIES.index("half_spread")
-"""Entry of the observation that is 0 where something is not known."""
+WAITING = ENTRIES.index("waiting")
+KNOWN = [ENTRIES.index("half_spread"), WAITING]
+"""Entries of the observation that are 0 where nothing can be chosen."""
 RIDGES = (1e1, 1e2, 1e3, 1e4, 1e5)
 """Among which other days choose."""
 RIDGE = 1e3
@@ -127,6 +128,11 @@ def features(obs: Floats) -> Floats:
     return np.concatenate([np.ones((len(obs), 1)), obs, obs[:, first] * obs[:, second]], axis=1)
 
 
+def known(obs: Floats | Float32) -> Bools:
+    """Where choices count, bool (n,)."""
+    return np.asarray((obs[:, KNOWN] != 0).all(axis=1))
+
+
 def chosen(scores: Floats) -> Ints:
     """Which of take, inside and hide scores are, int64 (n, 3); who hides does not stand inside."""
     flags = (scores > 0).astype(np.int64)
@@ -174,15 +180,15 @@ class Choosing(Around):
     def act(self, obs: Float32, mask: Any = None) -> Float32:
         """Scores of the choice."""
         scores = np.array(self.own.act(obs, mask))
-        known = np.flatnonzero(obs[:, HALF_SPREAD] > 0)
-        phi, own = features(obs[known].astype(np.float64)), chosen(scores[known])
-        best = np.zeros(len(known))
+        at = np.flatnonzero(known(obs))
+        phi, own = features(obs[at].astype(np.float64)), chosen(scores[at])
+        best = np.zeros(len(at))
         for choice in CHOICES:
             row = crossed(choice - own, phi)
             low = row @ self.weights - np.linalg.norm(row @ self.off, axis=1)
             better = low > best
             best[better] = low[better]
-            scores[known[better]] = 2.0 * choice - 1.0
+            scores[at[better]] = 2.0 * choice - 1.0
         return scores
 
 
@@ -250,7 +256,7 @@ def advantages(
             changed, bands = np.zeros((n, N_CROSSED)), np.zeros((n, len(BANDS) + 1))
             while (live := markets.working).any():
                 obs, told = start.observe(markets.view), np.full((n, len(LABELS)), -1)
-                at = np.flatnonzero(live & (obs[:, HALF_SPREAD] > 0) & (rng.random(n) < OFTEN))
+                at = np.flatnonzero(live & known(obs) & (rng.random(n) < OFTEN))
                 scores = np.asarray(start.policy.act(obs[at]))
                 own = chosen(scores)
                 told[at] = draw(own, rng)
@@ -259,9 +265,9 @@ def advantages(
                 forced = replace(start, policy=cast(PolicyPort, Forced(start.policy, told)))
                 markets.step(forced.decide(markets.view))
             gain = (usual - worked(markets, start)) / of.unit
-            known = np.isfinite(gain)
-            day = of.market.plan.cluster[rows[known]]
-            found.append(Advantages(changed[known], bands[known], gain[known], day))
+            kept = np.isfinite(gain)
+            day = of.market.plan.cluster[rows[kept]]
+            found.append(Advantages(changed[kept], bands[kept], gain[kept], day))
     return joined(found)
 
 
@@ -272,7 +278,7 @@ def one_step(start: PolicyPort, seen: Advantages) -> Choosing:
     anything.
     """
     without = np.ones((1, len(ENTRIES)))
-    without[0, ENTRIES.index("waiting")] = 0.0
+    without[0, WAITING] = 0.0
     moves = crossed(np.ones((1, len(LABELS))), features(without))[0] > 0
     x, y, errors = seen.changed[:, moves], seen.gain, []
     for ridge in RIDGES:
@@ -417,7 +423,7 @@ def logged(env: SideBySide, decisions: int, start: PolicyPort, seed: int) -> Log
     for _ in range(decisions // env.n):
         scores = start.act(obs)
         own = chosen(scores)
-        free = (rng.random(env.n) < EXPLORED) & (obs[:, HALF_SPREAD] > 0)
+        free = (rng.random(env.n) < EXPLORED) & known(obs)
         choice = np.where(free[:, None], drawn(own, rng), own)
         later, gain, over, _ = env.step(2.0 * choice - 1.0 - scores - OFF)
         rows.append((obs.astype(float), choice, gain, later.astype(float), over))
@@ -438,7 +444,7 @@ def fitted_q(start: PolicyPort, seen: Logged) -> Choosing:
     for _ in range(SWEEPS):
         own, *more = least_squares(design, target, RIDGE)[0].reshape(1 + len(LABELS), -1)
         values = [later @ (own + choice @ more) for choice in CHOICES]
-        best = np.where(seen.later[:, HALF_SPREAD] > 0, np.max(values, axis=0), values[0])
+        best = np.where(known(seen.later), np.max(values, axis=0), values[0])
         target = seen.gain + np.where(seen.over, 0.0, best)
     weights, _ = least_squares(design, target, RIDGE)
     return Choosing(start, weights[-N_CROSSED:], np.zeros((N_CROSSED, 1)))

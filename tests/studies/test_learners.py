@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -83,7 +82,7 @@ def test_the_best_of_all_choices_is_taken_where_it_beats_the_own(seed: int, caut
     rng = np.random.default_rng(seed)
     start = flow.policy_of(SHIPPED).policy
     obs = rng.normal(size=(6, 6)).astype(np.float32)
-    obs[:, learners.HALF_SPREAD] = [0, 1, 1, 2, 0.5, 1]
+    obs[0, learners.KNOWN[0]] = 0.0
     weights, root = rng.normal(size=84), 0.3 * rng.normal(size=(84, 84))
     found = learners.Choosing(start, weights, caution * root).act(obs)
     own = learners.chosen(start.act(obs))
@@ -91,9 +90,9 @@ def test_the_best_of_all_choices_is_taken_where_it_beats_the_own(seed: int, caut
         phi = [1.0, *row.astype(float)]
         phi += [phi[i] * phi[j] for i in range(1, 7) for j in range(i, 7)]
         best, wanted = 0.0, mine
-        for choice in learners.CHOICES if row[learners.HALF_SPREAD] > 0 else ():
+        for choice in learners.CHOICES if row[learners.KNOWN].all() else ():
             x = np.kron(choice - mine, phi)
-            low = x @ weights - caution * np.linalg.norm(x @ root)
+            low = float(x @ weights - caution * np.linalg.norm(x @ root))
             if low > best:
                 best, wanted = low, choice
         assert learners.chosen(scores[None])[0].tolist() == wanted.tolist()
@@ -127,9 +126,8 @@ def test_a_network_of_nothing_is_the_start(of: learners.Domain) -> None:
     assert np.concatenate(again) == pytest.approx(cost(of), abs=0)
 
 
-def test_the_command_prints_every_learner(
-    lake: Lake, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+@pytest.mark.release
+def test_the_command_prints_every_learner(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     packaged = flow.policy_of
 
     def shipped(model: str) -> PolicyStrategy:
