@@ -189,6 +189,27 @@ def orders(
 
 
 @app.command()
+def learners(
+    lake: Lakes,
+    symbol: Symbols = "",
+    bound: Annotated[
+        str, typer.Option(help="Bounds of replay, with commas.", metavar="B[,B...]")
+    ] = "strict,undercut",
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A smoke run: proves the road, not the learners.")
+    ] = False,
+    seed: Seed = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Evolution strategy, PPO, fitted Q and one step of improvement from the shipped weights, on a symbol unseen."""
+    with reported(as_json):
+        from studies.tape import learners_command as command
+        from tercel.core import listed
+
+        command.run(lake, listed(symbol), listed(bound), quick, seed, as_json)
+
+
+@app.command()
 def flow(
     lake: Lakes,
     symbol: Symbols = "",

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.release
 
 runner = CliRunner()
 COMMANDS = (
-    "event-study", "metaorders", "replenishment", "queues", "undercut", "orders", "flow", "transfer", "regimes",
+    "event-study", "metaorders", "replenishment", "queues", "undercut", "orders", "flow", "learners", "transfer", "regimes",
     "worth alpha", "worth posture", "signals", "costs", "families sequences",
 )  # fmt: skip
 
