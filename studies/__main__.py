@@ -207,7 +207,7 @@ def flow(
         from tercel.core import listed
 
         if choose:
-            from studies.tape.choose_command import run
+            from studies.tape.choose import run
         else:
             from studies.tape.flow_command import run
         run(lake, listed(symbol), listed(bound), seed, as_json)
