@@ -110,3 +110,9 @@ def test_each_symbol_is_judged_by_the_choice_of_the_others() -> None:
     # what AA and BB choose is far from the best for CC, which is judged by it all the same
     assert saves["CC"]["chosen"]["mean"] < -5
     assert saves["AA"]["worth of slices"]["mean"] == 0.0  # BB and CC choose nothing: one slice
+
+
+def test_two_symbols_are_too_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choose, "judged_of", lambda *_: ({}, {}, ["AA", "BB"]))
+    with pytest.raises(ConfigError, match="three symbols of 7 days"):
+        choose.run([], [], ["strict"], 1, as_json=True)
