@@ -216,15 +216,22 @@ def flow(
     bound: Annotated[
         str, typer.Option(help="Bounds of replay, with commas.", metavar="B[,B...]")
     ] = "strict,undercut",
+    choose: Annotated[
+        bool,
+        typer.Option("--choose", help="Also choose the weights on the other symbols alone."),
+    ] = False,
     seed: Seed = 1,
     as_json: AsJson = False,
 ) -> None:
     """What the shipped policy saves on a symbol that its forecaster never saw, part by part, beside a placebo."""
     with reported(as_json):
-        from studies.tape import flow_command as command
         from tercel.core import listed
 
-        command.run(lake, listed(symbol), listed(bound), seed, as_json)
+        if choose:
+            from studies.tape.choose import run
+        else:
+            from studies.tape.flow_command import run
+        run(lake, listed(symbol), listed(bound), seed, as_json)
 
 
 @app.command()

@@ -1,0 +1,256 @@
+"""``python -m studies flow --choose``: weights of the policy of costs, chosen on some symbols and judged on another.
+
+The forecasts, too, are learned on other symbols than the one that is run, and while choosing also than the one that judges.
+
+In usual half spreads, with f the move expected in 30 s, h half the spread, w what waiting costs in the name, t the time
+that is left and b how far the order is behind::
+
+    take = f - h + w - time_left t + behind b        inside = f - inside        hide = -f - hide w - behind b
+
+Theory says the numbers that a choice starts from. Waiting costs nothing yet at arrival (`time_left` is the usual w, .4),
+w at the horizon for an order on schedule, and half a spread, what taking costs, where all is still to do (`behind` is 1 -
+.4). An order hides where the move is more than waiting costs. A number leaves that value, one step of its grid at a time,
+where this saves significantly over all symbols of the choosing and none of them loses.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from studies.tape import flow
+from studies.tape.flow_command import POOLED, judged_of
+from tercel.cli import print_json, print_table
+from tercel.core import ConfigError, Estimate, Float32, Floats
+from tercel.core.report import spelt
+from tercel.execution import Strategy
+from tercel.execution.policies import MlpPolicy, PolicyStrategy, ToldElsewhere
+from tercel.execution.strategies import build
+from tercel.lab.evaluation import JobMarket, Scores, placebo_plan, run_strategies
+from tercel.signals.flow.train import steps
+
+
+class Rule(NamedTuple):
+    """The free numbers, as theory has them; None: never."""
+
+    slices: int = 1
+    time_left: float = 0.4
+    behind: float = 0.6
+    hide: float | None = 1.0
+    inside: float | None = None
+
+
+GRID: Final[Mapping[str, tuple[Any, ...]]] = {
+    "slices": (1, 2, 3, 4),
+    "time_left": (0.0, 0.2, 0.4, 0.6, 0.8),
+    "behind": (0.2, 0.6, 1.0),
+    "hide": (0.5, 1.0, 2.0, None),
+    "inside": (None, 0.0),
+}
+"""Values of each number, in order."""
+ABSENT: Final[Mapping[str, Any]] = {
+    "slices": 1,
+    "time_left": 0.0,
+    "behind": 0.0,
+    "hide": None,
+    "inside": None,
+}
+"""What each number is where it is left out."""
+THEORY, CHOSEN, SHIPS, MEAN = "theory", "chosen", "what ships", "mean"
+PAIRS: Final[Mapping[str, tuple[str, str]]] = {
+    CHOSEN: (CHOSEN, flow.BASE),
+    "less placebo": (CHOSEN, flow.PLACEBO),
+    THEORY: (THEORY, flow.BASE),
+    SHIPS: (SHIPS, flow.BASE),
+    "chosen less what ships": (CHOSEN, SHIPS),
+    **{f"worth of {name}": (CHOSEN, f"without {name}") for name in ABSENT},
+}
+"""What is said of each symbol: who saves, and on whom."""
+Named = Rule | str | tuple[str, Rule]
+"""A rule, a strategy by name, or the placebo of a rule."""
+
+
+def layer(rule: Rule) -> tuple[Float32, Float32]:
+    """Weights float32 (6, 3) and constants (3,) of the scores; a score that never acts is 0."""
+    take = (0.0, 1.0, -1.0, 1.0, rule.behind, -rule.time_left, 0.0)
+    inside = (0.0, 1.0, *[0.0] * 4, -(rule.inside or 0.0))
+    hide = (0.0, -1.0, 0.0, -(rule.hide or 0.0), -rule.behind, 0.0, 0.0)
+    acts = np.array([1.0, rule.inside is not None, rule.hide is not None])
+    table = (np.array([take, inside, hide]) * acts[:, None]).T.astype(np.float32)
+    return table[:-1], table[-1]
+
+
+def told(rule: Rule, model: str) -> PolicyStrategy:
+    """The policy of a rule, told by a forecaster."""
+    like = flow.policy_of(model)
+    policy = MlpPolicy(
+        (layer(rule),), np.zeros(6, np.float32), np.ones(6, np.float32), head="vector"
+    )
+    parameters = {**like.action_parameters, "slices": rule.slices}
+    return replace(like, policy=policy, action_parameters=parameters)
+
+
+def strategy_of(what: Named, model: str) -> Strategy:
+    """What is run, told by a forecaster if it listens."""
+    if isinstance(what, Rule):
+        return told(what, model)
+    if isinstance(what, tuple):
+        return ToldElsewhere(told(what[1], model))
+    return flow.policy_of(model) if what == SHIPS else build(what)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Costs of rules on the days of some symbols, each run once.
+
+    Parameters
+    ----------
+    ground : callable
+        A symbol and a bound -> its market.
+    model : callable
+        Symbols -> the folder of a forecaster of their days.
+    symbols, bounds : sequence of str
+    """
+
+    ground: Callable[[str, str], JobMarket]
+    model: Callable[[Sequence[str]], str]
+    symbols: Sequence[str]
+    bounds: Sequence[str]
+    known: dict[Any, Floats] = field(default_factory=dict)
+
+    def costs(self, what: Named, symbol: str, bound: str, but: Sequence[str]) -> Floats:
+        """Cost of each order, bps, float64 (n,), forecasts learned on the symbols that are neither this one nor in `but`;
+        NaN where a strategy ran out of room for its own orders."""
+        others = tuple(one for one in self.symbols if one != symbol and one not in but)
+        key = what, symbol, bound, () if what == flow.BASE else others
+        if key not in self.known:
+            market = self.ground(symbol, bound)
+            (done,) = run_strategies(
+                market.judged,
+                market.task,
+                market.plan,
+                [strategy_of(what, self.model(others))],
+                run_out=False,
+                elsewhere=placebo_plan(market.plan),
+            )
+            bps = 1e4 * done.shortfall / done.denominator
+            self.known[key] = np.where(done.overflow == 0, bps, np.nan)
+        return self.known[key]
+
+    def scores(
+        self,
+        rows: Mapping[str, Named],
+        symbol: str,
+        bounds: Sequence[str],
+        but: Sequence[str] = (),
+        of_base: float = 0.0,
+    ) -> Scores:
+        """Costs of several on the orders of a symbol, mean of some bounds: in bps, or where `guarded` pays `of_base`."""
+        costs = {
+            name: np.mean([self.costs(what, symbol, bound, but) for bound in bounds], axis=0)
+            for name, what in rows.items()
+        }
+        complete = np.isfinite(np.stack(list(costs.values()))).all(axis=0)
+        scale = of_base / costs[flow.BASE][complete].mean() if of_base else 1.0
+        return Scores(
+            {name: scale * one[None, complete] for name, one in costs.items()},
+            self.ground(symbol, bounds[0]).plan.cluster[complete],
+        )
+
+
+def chosen(
+    bench: Bench, symbols: Sequence[str], but: Sequence[str] = ()
+) -> tuple[Rule, list[dict[str, Any]]]:
+    """The rule that some symbols choose, and the steps that were tried: what each saves, in percent of what `guarded`
+    pays, over all symbols and where it saves least, and whether it was taken. Nothing was learned on those in `but`."""
+    rule, tried = Rule(), []
+    for name, values in list(GRID.items()) * 2:
+        for way in (1, -1):
+            while 0 <= (at := values.index(getattr(rule, name)) + way) < len(values):
+                to = rule._replace(**{name: values[at]})
+                rows: dict[str, Named] = {flow.BASE: flow.BASE, "here": rule, "to": to}
+                parts = [bench.scores(rows, one, bench.bounds, but, 100.0) for one in symbols]
+                saves = flow.saved(flow.joined(parts), "to", "here")
+                least = min(flow.saved(part, "to", "here").mean for part in parts)
+                taken = least >= 0.0 and (saves.ci_low or 0.0) > 0.0
+                figures = {"saves": saves.to_json(), "least": least, "taken": taken}
+                tried.append({**to._asdict(), **figures})
+                if not taken:
+                    break
+                rule = to
+    return rule, tried
+
+
+def judged(rule: Rule) -> dict[str, Named]:
+    """What is run on the symbol that is left out, by name."""
+    rows: dict[str, Named] = {flow.BASE: flow.BASE, CHOSEN: rule, THEORY: Rule(), SHIPS: SHIPS}
+    lacking = {f"without {name}": rule._replace(**{name: value}) for name, value in ABSENT.items()}
+    return {**rows, flow.PLACEBO: (flow.PLACEBO, rule), **lacking}
+
+
+def found_of(bench: Bench, symbols: Sequence[str], step: Callable[[], None]) -> dict[str, Any]:
+    """What the others choose without each symbol, what that saves there, and what all of them choose together."""
+    rules, choices, saves = {}, {}, {}
+    for out in (*symbols, POOLED):
+        others = [one for one in symbols if one != out]
+        rules[out], tried = chosen(bench, others, () if out == POOLED else (out,))
+        choices[out] = {"rule": rules[out]._asdict(), "tried": tried}
+        step()
+    for bound in (*bench.bounds, MEAN):
+        at = bench.bounds if bound == MEAN else [bound]
+        parts = {one: bench.scores(judged(rules[one]), one, at) for one in symbols}
+        parts[POOLED] = flow.joined(list(parts.values()))
+        saves[bound] = {
+            symbol: {name: flow.saved(part, *pair).to_json() for name, pair in PAIRS.items()}
+            for symbol, part in parts.items()
+        }
+    return {"candidates": len({key[0] for key in bench.known}), "choices": choices, "saves": saves}
+
+
+def run(
+    lakes: Sequence[Path], symbols: Sequence[str], bounds: Sequence[str], seed: int, as_json: bool
+) -> None:
+    """Print what each choice chose, what that saves where it was not chosen, and what each number is worth there.
+
+    Raises
+    ------
+    ConfigError
+        Fewer than three symbols of enough days.
+    """
+    days, homes, known = judged_of(lakes, symbols)
+    if len(known) < 3:
+        raise ConfigError(
+            f"three symbols of {flow.LEAST_DAYS} days or more: one judges, and of the two that choose one is learned on",
+            ", ".join(known),
+            "name lakes of more symbols with --lake",
+        )
+    with TemporaryDirectory() as kept, steps("choosing", len(known) + 1) as step:
+        ground = cache(lambda symbol, bound: flow.ground(homes[symbol], symbol, bound))
+        model = cache(
+            lambda of: flow.learned({one: days[one] for one in of}, Path(kept, "-".join(of)), seed)
+        )
+        found = found_of(Bench(ground, model, tuple(days), bounds), known, step)
+    if as_json:
+        print_json(found)
+        return
+    print_table(
+        f"What the others choose without a symbol, and what all choose; {found['candidates']} strategies were run",
+        ("without", *GRID, "steps tried"),
+        [
+            (out, *map(str, one["rule"].values()), str(len(one["tried"])))
+            for out, one in found["choices"].items()
+        ],
+    )
+    for bound, rows in found["saves"].items():
+        print_table(
+            f"{bound}: saved on the symbol that was left out, bps; intervals are 95 %, over days",
+            ("", *rows),
+            [
+                (name, *(spelt(Estimate.of(row[name]), "+") for row in rows.values()))
+                for name in PAIRS
+            ],
+        )

@@ -1,0 +1,118 @@
+"""Weights chosen by some symbols: the scores are the comparison of costs, the choice goes where all of them gain."""
+
+from collections.abc import Sequence
+from itertools import product
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from studies.tape import choose, flow
+from studies.tape.choose import ABSENT, GRID, Bench, Named, Rule, found_of
+from tercel.core import ConfigError, Floats
+from tercel.execution.policies import MlpPolicy
+
+pytestmark = pytest.mark.release
+
+DAYS, ORDERS = 5, 20
+CLUSTER = np.arange(ORDERS) % DAYS
+
+
+def test_the_scores_are_the_comparison_of_costs() -> None:
+    _, f, h, w, b, t = z = np.random.default_rng(1).uniform(-1, 1, (6, 50))
+    rule = Rule(2, 0.3, 0.7, 1.5, 0.2)
+    weight, bias = choose.layer(rule)
+    expected = [f - h + w - 0.3 * t + 0.7 * b, f - 0.2, -f - 1.5 * w - 0.7 * b]
+    np.testing.assert_allclose(z.T @ weight + bias, np.transpose(expected), atol=1e-6)
+    assert not weight[0].any()
+    told = choose.told(rule, "flow-2")
+    assert isinstance(told.policy, MlpPolicy)
+    assert told.action_parameters == {"flow": {"model": "flow-2"}, "slices": 2}
+
+
+def test_what_never_acts_has_no_weight() -> None:
+    weight, bias = choose.layer(Rule(hide=None, inside=None))
+    assert weight[:, 0].any()
+    assert not weight[:, 1:].any()
+    assert not bias.any()
+
+
+def at(name: str, rule: Rule) -> int:
+    """The place of a rule's number in its grid; one beyond it for what is left out and not in it."""
+    return [*GRID[name], ABSENT[name]].index(getattr(rule, name))
+
+
+class Known(Bench):
+    """Costs that are known: a symbol loses by what its rule lacks of the one that is best there."""
+
+    def costs(self, what: Named, symbol: str, bound: str, but: Sequence[str]) -> Floats:
+        assert symbol not in but
+        rule = what if isinstance(what, Rule) else Rule() if isinstance(what, str) else what[1]
+        self.known[what, symbol, tuple(but)] = np.zeros(0)
+        lack = sum((at(name, rule) - at(name, BEST[symbol])) ** 2 for name in GRID)
+        noise = np.random.default_rng(len(symbol)).normal(0, 0.01, DAYS)[CLUSTER]
+        return np.full(ORDERS, 10.0 + lack) + (noise if what != flow.BASE else 0.0)
+
+
+BEST = {
+    "AA": Rule(3, 0.2, 0.6, 2.0, 0.0),
+    "BB": Rule(3, 0.2, 1.0, None, 0.0),
+    "CC": Rule(1, 0.8, 0.2, 0.5, None),
+}
+
+
+def bench() -> Known:
+    market = SimpleNamespace(plan=SimpleNamespace(cluster=CLUSTER))
+    return Known(lambda *_: market, lambda *_: "", tuple(BEST), ("strict", "undercut"))  # type: ignore[arg-type]
+
+
+def test_a_number_moves_where_all_gain_and_stays_where_one_loses() -> None:
+    rule, tried = choose.chosen(bench(), ["AA", "BB"], ["CC"])
+    assert rule == Rule(3, 0.2, 0.6, 2.0, 0.0)  # `behind` helps BB alone
+    assert all(
+        step["least"] >= 0 and step["saves"]["ci_low"] > 0 for step in tried if step["taken"]
+    )
+    assert choose.chosen(bench(), ["AA", "CC"])[0] == Rule()
+
+
+def test_one_symbol_finds_what_a_search_of_all_rules_finds() -> None:
+    made = bench()
+    rules = [Rule(*values) for values in product(*GRID.values())]
+    cost = [made.costs(rule, "AA", "strict", ()).mean() for rule in rules]
+    assert choose.chosen(made, ["AA"])[0] == rules[int(np.argmin(cost))] == BEST["AA"]
+
+
+def test_who_is_left_out_is_neither_run_nor_learned_on() -> None:
+    asked: set[str] = set()
+
+    def refuse(what: str) -> str:
+        asked.add(what)
+        raise ConfigError("no run", what, "none")
+
+    for run, but in (("AA", ("CC",)), ("AA", ("BB",)), ("BB", ())):
+        made = Bench(
+            lambda *_: SimpleNamespace(judged=0, task=0, plan=0),  # type: ignore[arg-type]
+            lambda of: refuse("+".join(of)),
+            tuple(BEST),
+            ("strict",),
+        )
+        with pytest.raises(ConfigError):
+            made.costs(Rule(), run, "strict", but)
+    assert asked == {"BB", "CC", "AA+CC"}
+
+
+def test_each_symbol_is_judged_by_the_choice_of_the_others() -> None:
+    found = found_of(bench(), list(BEST), lambda: None)
+    assert Rule(**found["choices"]["CC"]["rule"]) == choose.chosen(bench(), ["AA", "BB"])[0]
+    saves = found["saves"]["mean"]
+    assert set(saves) == {*BEST, "all"}
+    assert saves["BB"]["chosen"]["mean"] == pytest.approx(0.0, abs=0.02)
+    # what AA and BB choose is far from the best for CC, which is judged by it all the same
+    assert saves["CC"]["chosen"]["mean"] < -5
+    assert saves["AA"]["worth of slices"]["mean"] == 0.0  # BB and CC choose nothing: one slice
+
+
+def test_two_symbols_are_too_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choose, "judged_of", lambda *_: ({}, {}, ["AA", "BB"]))
+    with pytest.raises(ConfigError, match="three symbols of 7 days"):
+        choose.run([], [], ["strict"], 1, as_json=True)
