@@ -325,6 +325,8 @@ def test_a_correction_is_not_held_against_the_market_of_later(bench):
 )
 def test_a_bust_takes_no_loss_back_that_is_beyond_the_band(bench, px, mid, lost):
     order, name = filled(bench, px=px)
+    held_by_lots = [one.position for one in bench.limits.doubts.values()]
+    assert held_by_lots == [0] * len(bench.alerts()), "the reference stands for the lots"
     bench.mark(mid)
     bench.say(order, ExecType.BUSTED, 0, 0, exec_id="b", ref=name.partition(":")[2])
     assert bench.gateway.ledger.positions.of("x", "A").lots == 0
