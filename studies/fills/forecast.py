@@ -31,9 +31,6 @@ EVERY: Final = 3
 """Decisions of the schedule from one slice to the next: placed at the first, withdrawn at the third."""
 LOG_ROWS: Final = 4_096
 BINS: Final = 10
-LEAST: Final = 1e-3
-"""A forecast probability is at least so far from 0 and from 1."""
-NEWTON: Final = 20
 SPREAD: Final = NAMES.index("spread")
 OTHERS: Final = {"gap_heavy": "gap_thin", "gap_thin": "gap_heavy", "heavy": "thin", "thin": "heavy"}
 SWAP: Final = [NAMES.index(OTHERS.get(one, one)) for one in NAMES]
@@ -65,10 +62,6 @@ class Slices:
     filled_s: Floats
     cost: Floats
     waiting: Floats
-
-    def __len__(self) -> int:
-        """Number of slices."""
-        return len(self.day)
 
     def take(self, which: Bools | Ints) -> "Slices":
         """Some of them."""
@@ -218,11 +211,11 @@ def slices_at(day: FlowDay, at: Ints, side: int, done: Floats, price: Floats) ->
 
 def learned(others: Sequence[Slices], what: str, seed: int) -> Forecaster:
     """A forecaster of a target of some symbols' slices; a symbol weighs as the root of its slices."""
-    known = [np.isfinite(one.target(what)) for one in others]
-    weight = np.concatenate([np.full(k.sum(), max(k.sum(), 1) ** -0.5) for k in known])
-    x = np.concatenate([one.x[k] for one, k in zip(others, known, strict=True)])
-    y = np.concatenate([one.target(what)[k] for one, k in zip(others, known, strict=True)])
-    model = fit("boosting", x, y, weight / weight.mean(), seed)
+    whole, sizes = Slices.concat(others), [len(one.day) for one in others]
+    y = whole.target(what)
+    known = np.isfinite(y)
+    weight = np.repeat(np.sqrt(sizes) / sizes, sizes)[known]
+    model = fit("boosting", whole.x[known], y[known], weight / weight.mean(), seed)
     made: Forecaster = forecaster_of([model] * len(HORIZONS))
     return made
 
@@ -230,33 +223,6 @@ def learned(others: Sequence[Slices], what: str, seed: int) -> Forecaster:
 def told(model: Forecaster, x: Floats) -> Floats:
     """What a model says (n,) of features (n, FEATURES); NaN where they are not known."""
     return model.raw(x, HORIZONS[0])
-
-
-def logistic(said: Floats, y: Floats) -> Floats:
-    """Intercept and slope of the log-odds of `y`, 0 or 1, on those of a forecast probability, by Newton's method."""
-    z, found = _log_odds(said), np.array([0.0, 1.0])
-    for _ in range(NEWTON):
-        p = _chance(z @ found)
-        found += np.linalg.solve((z.T * (p * (1.0 - p))) @ z + LEAST * np.eye(2), z.T @ (y - p))
-    return found
-
-
-def calibrated(said: Floats, line: Floats) -> Floats:
-    """A forecast probability moved by an intercept and a slope of :func:`logistic`.
-
-    >>> calibrated(np.array([0.2]), np.array([0.0, 1.0])).round(6).tolist()
-    [0.2]
-    """
-    return _chance(_log_odds(said) @ line)
-
-
-def _log_odds(said: Floats) -> Floats:
-    p = np.clip(said, LEAST, 1.0 - LEAST)
-    return np.column_stack([np.ones(len(p)), np.log(p / (1.0 - p))])
-
-
-def _chance(log_odds: Floats) -> Floats:
-    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(log_odds, -30.0, 30.0))))
 
 
 # -- judging --------------------------------------------------------------------------------------
@@ -268,52 +234,40 @@ def within(values: Floats, day: Ints) -> dict[str, Any]:
 
 
 def judged(said: Floats, y: Floats, day: Ints) -> dict[str, Any]:
-    """Forecasts beside what came: means, what they explain (of a probability the Brier skill), the slope, and deciles."""
-    spread = max(float(np.var(y)), 1e-12)
-    gain = ((y - y.mean()) ** 2 - (y - said) ** 2) / spread
+    """Forecasts beside what came: means, the share of the variance that they explain (of a chance the Brier skill), the
+    slope of what came on them, and deciles.
+    """
+    gain = ((y - y.mean()) ** 2 - (y - said) ** 2) / max(float(np.var(y)), 1e-12)
     parts = np.array_split(np.argsort(said, kind="stable"), BINS)
     return {
         "slices": len(y),
         "forecast": float(said.mean()),
         "outcome": within(y, day),
         "skill": within(gain, day),
+        "slope": float(np.cov(said, y)[0, 1] / max(float(np.var(said)), 1e-12)),
         "deciles": [
             {"forecast": float(said[part].mean()), "outcome": within(y[part], day[part])}
             for part in parts
-            if len(part)
         ],
     }
 
 
 def scored(slices: Slices, model: Forecaster, what: str, early: Bools) -> dict[str, Any] | None:
-    """How a model of other symbols does on slices that are not `early`, calibrated on those that are.
-
-    None where there are fewer than ten fills, or ten without, to calibrate or to judge by.
+    """How a model of other symbols does on slices that are not `early`, beside its placebo; calibrated on those that are: a
+    chance multiplied, a cost shifted to their mean. None where there are fewer than ten fills, or ten without.
     """
-    y = slices.target(what)
-    known, chance = np.isfinite(y), not what.startswith("cost")
+    y, chance = slices.target(what), not what.startswith("cost")
+    known = np.isfinite(y)
     first, last = known & early, known & ~early
-    fills = [y[part].sum() if chance else part.sum() for part in (first, last)]
-    if (
-        min(
-            *fills,
-            *((part.sum() - n) for part, n in zip((first, last), fills, strict=True) if chance),
-        )
-        < BINS
-    ):
+    kinds = (y > 0, y <= 0) if chance else (known,)
+    if min((part & kind).sum() for part in (first, last) for kind in kinds) < BINS:
         return None
     raw, other = told(model, slices.x), told(model, slices.other)
-    also = last & np.isfinite(other)
-    if not chance:
-        shift = float((y - raw)[first].mean())
-        placebo = judged(other[also] + shift, y[also], slices.day[also])
-        return judged(raw[last] + shift, y[last], slices.day[last]) | {
-            "skill_placebo": placebo["skill"],
-            "slope": float(np.cov(raw[last], y[last])[0, 1] / max(np.var(raw[last]), 1e-12)),
-        }
-    line = logistic(raw[first], y[first])
-    return judged(calibrated(raw[last], line), y[last], slices.day[last]) | {
-        "auc": auc(y[last], raw[last]),
-        "auc_placebo": auc(y[also], other[also]),
-        "slope": float(logistic(raw[last], y[last])[1]),
-    }
+    came, meant = float(y[first].mean()), float(raw[first].mean())
+    found = {}
+    for name, one in (("forecast", raw), ("placebo", other)):
+        which = last & np.isfinite(one)
+        said = np.clip(one[which] * came / meant, 0.0, 1.0) if chance else one[which] + came - meant
+        found[name] = judged(said, y[which], slices.day[which])
+        found[name]["auc"] = auc(y[which], said) if chance else None
+    return found["forecast"] | {"placebo": found["placebo"]}

@@ -22,10 +22,11 @@ EACH_SECOND = 4
 SHOWN_S = 30
 """The wait whose deciles are printed."""
 HEADINGS = (
-    *("symbol", "place", "s", "slices", "filled, %", "forecast, %", "AUC", "its placebo"),
-    *("Brier skill", "slope", "cost of a fill", "forecast", "R²", "its placebo"),
+    *("symbol", "place", "s", "slices", "came", "forecast", "skill", "its placebo's", "slope"),
+    *("AUC", "its placebo's"),
 )
 DECILES = ("symbol", "place", *(str(n + 1) for n in range(f.BINS)))
+SAID = {"fill": "chance that a slice is filled", "cost": "cost of a fill, usual half spreads"}
 
 
 def run(
@@ -34,7 +35,7 @@ def run(
     """Print for each bound how forecasts do on a symbol that they were not learned on, and what they are worth there."""
     read, homes, judged = judged_of(lakes, symbols)
     found: dict[str, dict[str, Any]] = {}
-    with TemporaryDirectory() as kept, steps("symbols", 4 * len(bounds) * len(judged)) as step:
+    with TemporaryDirectory() as kept, steps("symbols", 2 * len(bounds) * len(judged)) as step:
         days = {one: days_of(homes[one], one) for one in judged}
         models = {
             one: flow.learned(
@@ -57,8 +58,7 @@ def run(
             ]
             said = {one: w.said_of(others[one], days[one], seed) for one in judged}
             markets = {one: flow.ground(homes[one], one, bound) for one in judged}
-            worth = w.worth_of(markets, models, said, step)
-            found[bound] = {"forecasts": rows, "worth": worth}
+            found[bound] = {"forecasts": rows, "worth": w.worth_of(markets, models, said)}
     if as_json:
         print_json(found)
         return
@@ -94,8 +94,8 @@ def rows_of(
     """Chance of a fill and its cost at each place within each wait, judged after the first days."""
     rows: list[dict[str, Any]] = []
     for place, mine in slices.items():
-        for wait in f.WAITS_S if place != "take" else f.WAITS_S[:1]:
-            early = mine.day < days[flow.FIRST]
+        early = mine.day < days[flow.FIRST]
+        for wait in f.WAITS_S if place != "take" else (SHOWN_S,):
             made = {
                 name: f.scored(mine, f.learned(others[place], what, seed), what, early)
                 for name, what in (("fill", f"{wait}"), ("cost", f"cost {wait}"))
@@ -107,54 +107,40 @@ def rows_of(
 
 def show(bound: str, found: Mapping[str, Any]) -> None:
     """The tables of a bound."""
-    rows, worth = found["forecasts"], found["worth"]
-    title = "a slice of half-hour orders of 10 %; forecasts learned on other symbols"
-    print_table(f"{bound}: {title}", HEADINGS, [_line(row) for row in rows])
-    for name, scale, words in (("fill", 100, "chance of a fill, %"), ("cost", 1, "cost of a fill")):
-        shown = [
-            (row["symbol"], row["place"], *(_pair(one, scale) for one in row[name]["deciles"]))
-            for row in rows
-            if row[name] and row["wait_s"] == SHOWN_S
+    for name, words in SAID.items():
+        rows = [(row, row[name]) for row in found["forecasts"] if row[name]]
+        print_table(f"{bound}: {words}", HEADINGS, [_line(row, one) for row, one in rows])
+        deciles = [
+            (row["symbol"], row["place"], *map(_pair, one["deciles"]))
+            for row, one in rows
+            if row["wait_s"] == SHOWN_S
         ]
-        print_table(f"{bound}: {words} in {SHOWN_S} s, forecast / came, by decile", DECILES, shown)
-    names = list(worth["orders"])
+        print_table(f"{bound}: forecast / came in {SHOWN_S} s, by decile", DECILES, deciles)
+    worth = found["worth"]
     saves = [
-        (name, *(spelt_cell(each[one], "+") for one in names))
-        for name, each in worth["saves"].items()
+        (way, *(spelt_cell(one, "+") for one in each.values()))
+        for way, each in worth["saves"].items()
     ]
-    print_table(f"{bound}: saved on `default`, bps", ("scores moved", *names), saves)
-    say("chosen: " + "; ".join(f"{one}: {way}" for one, way in worth["chosen"].items()))
+    print_table(f"{bound}: saved on `default`, bps", ("its scores", *worth["orders"]), saves)
+    say("chosen by other symbols: " + "; ".join(map(": ".join, worth["chosen"].items())))
 
 
-def _pair(decile: Mapping[str, Any], scale: float) -> str:
-    digits = 0 if scale > 1 else 2
-    forecast, came = scale * decile["forecast"], scale * decile["outcome"]["mean"]
-    return f"{forecast:.{digits}f} / {came:.{digits}f}"
+def _pair(decile: Mapping[str, Any]) -> str:
+    return f"{decile['forecast']:.2f} / {decile['outcome']['mean']:.2f}"
 
 
-def _line(row: Mapping[str, Any]) -> tuple[str, ...]:
-    fill, cost = row["fill"], row["cost"]
-    chance = (
-        [
-            f"{fill['slices']:,}",
-            f"{100 * fill['outcome']['mean']:.1f}",
-            f"{100 * fill['forecast']:.1f}",
-            f"{fill['auc']:.3f}",
-            f"{fill['auc_placebo']:.3f}",
-            spelt_cell(fill["skill"], "+", 3),
-            f"{fill['slope']:.2f}",
-        ]
-        if fill
-        else [NOTHING] * 7
+def _line(row: Mapping[str, Any], one: Mapping[str, Any]) -> tuple[str, ...]:
+    placebo = one["placebo"]
+    areas = (f"{some['auc']:.3f}" if some["auc"] else NOTHING for some in (one, placebo))
+    return (
+        row["symbol"],
+        row["place"],
+        f"{row['wait_s']}",
+        f"{one['slices']:,}",
+        spelt_cell(one["outcome"], digits=3),
+        f"{one['forecast']:.3f}",
+        spelt_cell(one["skill"], "+", 3),
+        f"{placebo['skill']['mean']:+.3f}",
+        f"{one['slope']:.2f}",
+        *areas,
     )
-    paid = (
-        [
-            spelt_cell(cost["outcome"]),
-            f"{cost['forecast']:.2f}",
-            spelt_cell(cost["skill"], "+", 3),
-            f"{cost['skill_placebo']['mean']:+.3f}",
-        ]
-        if cost
-        else [NOTHING] * 4
-    )
-    return (row["symbol"], row["place"], f"{row['wait_s']}", *chance, *paid)
