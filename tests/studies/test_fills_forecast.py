@@ -151,7 +151,7 @@ def test_a_known_process_is_forecast_as_well_as_it_can_be(what):
     best = chance if what == "30" else mine.x[:, 1]
     limit = f.judged(best[last], y[last], mine.day[last])
     assert limit["skill"]["mean"] - 0.06 < found["skill"]["mean"] <= limit["skill"]["mean"] + 0.01
-    assert found["slope"] == pytest.approx(1.0, abs=0.1)
+    assert found["slope"] == pytest.approx(1.0, abs=0.25)
     assert found["forecast"] == pytest.approx(found["outcome"]["mean"], abs=0.06)
     assert found["placebo"]["skill"]["mean"] < 0.0
     assert found["placebo"]["auc"] is None or found["placebo"]["auc"] == pytest.approx(
