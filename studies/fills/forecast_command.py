@@ -22,8 +22,8 @@ EACH_SECOND = 4
 SHOWN_S = 30
 """The wait whose deciles are printed."""
 HEADINGS = (
-    *("symbol", "place", "s", "slices", "came", "forecast", "skill", "its placebo's", "slope"),
-    *("AUC", "its placebo's"),
+    *("symbol", "place", "s", "slices", "came", "forecast", "skill", "of placebo", "slope"),
+    *("AUC", "AUC of placebo"),
 )
 DECILES = ("symbol", "place", *(str(n + 1) for n in range(f.BINS)))
 SAID = {"fill": "chance that a slice is filled", "cost": "cost of a fill, usual half spreads"}
@@ -35,7 +35,7 @@ def run(
     """Print for each bound how forecasts do on a symbol that they were not learned on, and what they are worth there."""
     read, homes, judged = judged_of(lakes, symbols)
     found: dict[str, dict[str, Any]] = {}
-    with TemporaryDirectory() as kept, steps("symbols", 2 * len(bounds) * len(judged)) as step:
+    with TemporaryDirectory() as kept, steps("symbols", 4 * len(bounds) * len(judged)) as step:
         days = {one: days_of(homes[one], one) for one in judged}
         models = {
             one: flow.learned(
@@ -58,7 +58,7 @@ def run(
             ]
             said = {one: w.said_of(others[one], days[one], seed) for one in judged}
             markets = {one: flow.ground(homes[one], one, bound) for one in judged}
-            found[bound] = {"forecasts": rows, "worth": w.worth_of(markets, models, said)}
+            found[bound] = {"forecasts": rows, "worth": w.worth_of(markets, models, said, step)}
     if as_json:
         print_json(found)
         return

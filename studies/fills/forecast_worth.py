@@ -4,7 +4,7 @@ How they are moved is one of `WAYS`; the other symbols choose which, and whether
 forecast on another day at the same hour.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, cast
 
@@ -103,14 +103,15 @@ def worth_of(
     markets: Mapping[str, JobMarket],
     models: Mapping[str, str],
     said: Mapping[str, tuple[Said, Said]],
+    step: Callable[[], None],
 ) -> dict[str, Any]:
     """What the policy saves on itself as it ships, by symbol and of all: moved in each way, in the way that the other
     symbols choose (the cheapest in the mean of their means), and in that by forecasts of another day.
     """
-    costs = {
-        one: {way: costs_of(market, models[one], way, said[one][0]) for way in WAYS}
-        for one, market in markets.items()
-    }
+    costs = {}
+    for one, market in markets.items():
+        costs[one] = {way: costs_of(market, models[one], way, said[one][0]) for way in WAYS}
+        step()
     mean = {
         one: {way: float((some.shortfall / some.denominator).mean()) for way, some in each.items()}
         for one, each in costs.items()
@@ -124,6 +125,7 @@ def worth_of(
         costs[one][PLACEBO] = costs_of(market, models[one], chosen[one], said[one][1])
         costs[one] |= {CHOSEN: costs[one][chosen[one]]}
         parts[one] = Scores.of(costs[one], {})
+        step()
     parts[POOLED] = joined(list(parts.values()))
     return {
         "chosen": chosen,
