@@ -225,7 +225,7 @@ def test_the_placebo_is_what_is_said_a_day_later():
     )
 
 
-def test_the_tables_show_what_was_judged(capsys):
+def test_the_tables_show_what_was_judged(capsys, caplog):
     mine, chance = known(6, 0.4)
     one = f.judged(chance, mine.target("30"), mine.day) | {"auc": 0.75}
     rows = [
@@ -242,7 +242,7 @@ def test_the_tables_show_what_was_judged(capsys):
     command.show("strict", {"forecasts": rows, "worth": worth})
     shown = capsys.readouterr().out
     assert "0.750" in shown
-    assert f"AAA: {w.SHIPS}" in shown
+    assert f"AAA: {w.SHIPS}" in caplog.text
     assert (
         f"{one['deciles'][9]['forecast']:.2f} / {one['deciles'][9]['outcome']['mean']:.2f}" in shown
     )
