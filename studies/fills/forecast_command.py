@@ -25,7 +25,9 @@ HEADINGS = (
     *("symbol", "place", "s", "slices", "came", "forecast", "skill", "of placebo", "slope"),
     *("AUC", "AUC of placebo"),
 )
+LEAVES = ("of placebo", "slices", "slope", "AUC of placebo", "forecast")
 DECILES = ("symbol", "place", *(str(n + 1) for n in range(f.BINS)))
+INNER = ("9", "2", "8", "3", "7", "4", "6", "5")
 SAID = {"fill": "chance that a slice is filled", "cost": "cost of a fill, usual half spreads"}
 
 
@@ -109,13 +111,13 @@ def show(bound: str, found: Mapping[str, Any]) -> None:
     """The tables of a bound."""
     for name, words in SAID.items():
         rows = [(row, row[name]) for row in found["forecasts"] if row[name]]
-        print_table(f"{bound}: {words}", HEADINGS, [_line(row, one) for row, one in rows])
+        print_table(f"{bound}: {words}", HEADINGS, [_line(row, one) for row, one in rows], LEAVES)
         deciles = [
             (row["symbol"], row["place"], *map(_pair, one["deciles"]))
             for row, one in rows
             if row["wait_s"] == SHOWN_S
         ]
-        print_table(f"{bound}: forecast / came in {SHOWN_S} s, by decile", DECILES, deciles)
+        print_table(f"{bound}: forecast / came in {SHOWN_S} s, by decile", DECILES, deciles, INNER)
     worth = found["worth"]
     saves = [
         (way, *(spelt_cell(one, "+") for one in each.values()))

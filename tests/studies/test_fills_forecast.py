@@ -225,7 +225,8 @@ def test_the_placebo_is_what_is_said_a_day_later():
     )
 
 
-def test_the_tables_show_what_was_judged(capsys, caplog):
+def test_the_tables_show_what_was_judged(capsys, caplog, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
     mine, chance = known(6, 0.4)
     one = f.judged(chance, mine.target("30"), mine.day) | {"auc": 0.75}
     rows = [
