@@ -235,6 +235,24 @@ def flow(
 
 
 @app.command()
+def fills_forecast(
+    lake: Lakes,
+    symbol: Symbols = "",
+    bound: Annotated[
+        str, typer.Option(help="Bounds of replay, with commas.", metavar="B[,B...]")
+    ] = "strict,undercut",
+    seed: Seed = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Forecasts of fills on a symbol left out: does a slice fill, at what cost, and what is that worth to the policy?"""
+    with reported(as_json):
+        from studies.fills import forecast_command as command
+        from tercel.core import listed
+
+        command.run(lake, listed(symbol), listed(bound), seed, as_json)
+
+
+@app.command()
 def replenishment(
     preset: Annotated[
         str,
