@@ -392,6 +392,6 @@ def out_of_card(config: DeskConfig) -> list[tuple[str, str]]:
             if taken_for(config, each) not in homes and each.name not in homes
         ]
         if others:
-            text = "was trained in another market than it trades in: "
+            text = "trades in a market that its card does not name: "
             found.append((agent.name, f"{bare(agent.strategy)} {text}{', '.join(others)}"))
     return found
