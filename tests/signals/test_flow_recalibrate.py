@@ -19,7 +19,16 @@ from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
 from tercel.desk.rounds.build import strategy_of
 from tercel.execution.foresight.features import HORIZONS
-from tercel.execution.foresight.forecaster import TABLE, load, resolve, shipped
+from tercel.execution.foresight.forecaster import (
+    CARD,
+    TABLE,
+    WAITING,
+    _digest,
+    load,
+    resolve,
+    save,
+    shipped,
+)
 from tercel.execution.strategy import forecaster_of
 from tercel.market.flow.preset import load as preset
 from tercel.market.simulator.days import session
@@ -278,6 +287,29 @@ def test_what_waiting_costs_is_of_the_days_up_to_the_last_that_a_slope_knows(
     ]
     made = strategy_of("packaged:default+posture", None, str(tmp_path / "o"))
     assert (forecaster_of(made) or found).of("AAA").waiting == 0.25
+    # 0 is "not known", not "costs nothing": what the desk knows of the market stays.
+    row = found.card[TABLE]["AAA"]
+    unknown = replace(found, waiting=0.7, card={TABLE: {"AAA": {**row, WAITING: 0.0}}})
+    assert unknown.of("AAA").waiting == 0.7
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        *({WAITING: said} for said in (-1.0, 1e30, "0.4", None, float("nan"))),
+        {"30": {"slope": float("nan"), "speaks": True}},
+        {"10": {}},
+    ],
+)
+def test_a_card_that_tells_what_cannot_be_is_refused(told: dict[str, Any], tmp_path: Path) -> None:
+    good = {str(h): {"slope": 1.0, "speaks": True} for h in HORIZONS} | {"days": [], WAITING: 0.4}
+    made = shipped()
+    save(tmp_path, replace(made, card={**made.card, TABLE: {"AAA": good}}))
+    card = json.loads((tmp_path / CARD).read_text())
+    card[TABLE]["AAA"] |= told
+    (tmp_path / CARD).write_text(json.dumps(card | {"sha256": _digest(card)}))
+    with pytest.raises(DataError, match="as it was trained"):
+        load(tmp_path)
 
 
 def test_days_that_slopes_know_are_not_scored(lake: Lake, trained: Path, tmp_path: Path) -> None:

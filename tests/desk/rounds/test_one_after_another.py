@@ -15,6 +15,7 @@ from tercel.desk.rounds.dependencies import DeskDependencies
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.session import SessionTerms
+from tercel.execution.foresight.forecaster import save, shipped
 from tercel.execution.policies_packaged import folder_of
 from tercel.market.simulator.terms import Fees
 
@@ -153,3 +154,17 @@ def test_a_forecaster_that_is_missing_is_refused_before_the_desk_starts(tmp_path
     text = SMALL.replace("peg_behind", f"policy:{folder}")
     with pytest.raises(DataError, match="the folder of a forecaster"):
         check(parse_config(text, "desk.toml"))
+
+
+def test_a_closed_gate_is_said_as_an_unknown_cost_of_waiting_is(tmp_path: Path) -> None:
+    """Where forecasts say nothing the policy is `guarded`, whatever is known of the cost of waiting."""
+    row = {"days": [], "waiting": 0.4, "10": {"slope": 1.0, "speaks": True}}
+    row["30"] = {"slope": 0.0, "speaks": False}
+    made = shipped()
+    save(tmp_path, replace(made, card={**made.card, "recalibrated": {"AAA": row}}))
+    text = SMALL.partition("[[agent]]")[0].replace('name = "AAA"', 'name = "AAA"\nmarket = "csco"')
+    text = text.replace("[signals]", f'[signals]\nflow = "{tmp_path.as_posix()}"')
+    config, journal = parse_config(text + LARGE, "desk.toml"), MemoryJournal(chained=False)
+    open_desk(config, journal, DeskDependencies(SimulatedMarkets().exchange(config)))
+    alerts = [entry.body for _, entry in journal.read(0, (kinds.ALERT,))]
+    assert ["AAA" in str(one) for one in alerts if one["code"] == "WORKS_AS_GUARDED"] == [True]

@@ -318,7 +318,7 @@ def open_desk(
         desks[0].alert("warning", "MARKET_ASSUMED", assumed)
     for slot in slots:
         if unknown := ", ".join(name for name in known if is_guarded(slot, name)):
-            text = f"what waiting costs is not known in {unknown}: it works as `guarded` there"
+            text = f"what waiting costs, or the next 30 s, is not known in {unknown}: it works as `guarded` there"
             desks[0].alert("warning", "WORKS_AS_GUARDED", text, agent=slot.name)
     free = ", ".join(one.instrument for one in venue.listings() if not any(one.fees))
     if free and (config.desk.venue != SIMULATED or config.data.lake):
@@ -334,10 +334,12 @@ def open_desk(
 
 
 def is_guarded(slot: AgentSlot, instrument: str) -> bool:
-    """Whether an agent's policy goes by what waiting costs, and nobody knows that of an instrument."""
+    """Whether an agent's policy goes by what waiting costs, and of an instrument nobody knows that, or its forecasts say
+    nothing (their gate is closed)."""
     made = slot.elsewhere.get(instrument, (slot.strategy,))[0]
     told = forecaster_of(made)
-    return goes_by_costs(made) and (told is None or not told.of(instrument).waiting)
+    own = None if told is None else told.of(instrument)
+    return goes_by_costs(made) and (own is None or not (own.waiting and own.scale[-1, 1]))
 
 
 def unwatched(config: DeskConfig) -> list[tuple[str, str]]:

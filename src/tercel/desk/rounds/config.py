@@ -147,7 +147,7 @@ class SignalsSection(TomlTable):
     date: str = Field(default="", pattern=r"^(\d{4}-\d{2}-\d{2})?$")
     """The day of a session at a venue whose clock has no dates; empty: the weekday after the forecast's."""
     flow: str = OFF
-    """A forecaster of the next seconds, by name or folder, that agents which take alpha are guided by as well."""
+    """A forecaster of the next seconds, by name or folder, of all agents that use one (whether they take alpha or not)."""
     orders: Literal["drawn", "targets", "none"] = "drawn"
     """`drawn`: by [order_arrivals], at random, where no money is; `targets`: from a file of positions to reach; `none`: those
     that people send alone."""

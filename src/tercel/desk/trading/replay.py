@@ -133,6 +133,7 @@ def _outlook(words: list[int]) -> dict[str, Any]:
     table: dict[str, Any] = {
         "usual spread, ticks": said["usual_spread"] / 1000,
         "taking is charged more than resting": said["fees"] / 1000,
+        "waiting costs, half spreads": said["waiting"] / 1e6 if said["waiting"] else "not known",
     }
     for ahead in (10, 30):
         sd = said[f"forecast_{ahead}_sd"]

@@ -42,6 +42,8 @@ WAITING: Final = "waiting"
 """Where it keeps what waiting costs in one of them."""
 ENOUGH: Final = 0.5
 """Carry of a simulated market below which no policy reads a forecast that was learned in it."""
+MOST_TOLD: Final = 1000.0
+"""Largest cost of waiting, half spreads, or slope that a card may tell."""
 _TREES: Final = ("roots", "feature", "right", "value")
 _DAMAGED = (ValueError, KeyError, TypeError, AttributeError, EOFError, IndexError, BadZipFile)
 
@@ -140,7 +142,7 @@ class Forecaster:
         scale = self.scale.copy()
         for n, h in enumerate(HORIZONS):
             scale[n] *= (slopes[str(h)]["slope"], 1.0) if slopes[str(h)]["speaks"] else (0.0, 0.0)
-        return replace(self, scale=scale, waiting=slopes.get(WAITING, self.waiting))
+        return replace(self, scale=scale, waiting=slopes.get(WAITING) or self.waiting)
 
     def teller(self, symbol: str = "", waiting: float = 0.0) -> "Teller":
         """What writes the forecasts of a symbol into its markets, and what waiting costs there (`View.waiting`)."""
@@ -283,6 +285,13 @@ def load(folder: Path) -> Forecaster:
             or not np.isfinite(np.concatenate([one.ravel() for one in made.values()])).all()
         ):
             raise ValueError(f"lines of shape {found.lines.shape}, or a number that is none")
+        for symbol, one in card.get(TABLE, {}).items():
+            said = [
+                one.get(WAITING, 0.0),
+                *(one[str(h)]["slope"] * one[str(h)]["speaks"] for h in HORIZONS),
+            ]
+            if not all(0.0 <= value <= MOST_TOLD for value in said):
+                raise ValueError(f"{said} as cost of waiting and slopes of {symbol}")
     except OSError as error:
         raise DataError("the folder of a forecaster", f"{folder}: {error}", AGAIN) from error
     except _DAMAGED as error:
