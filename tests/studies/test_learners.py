@@ -18,6 +18,7 @@ from tercel.market.flow.preset import load
 from tercel.market.simulator.days import session
 from tercel.market.tape import Instrument, Lake
 
+pytestmark = pytest.mark.release
 DATES = ("2020-01-02", "2020-01-03", "2020-01-06")
 SHIPPED = "flow-2"
 
@@ -126,7 +127,6 @@ def test_a_network_of_nothing_is_the_start(of: learners.Domain) -> None:
     assert np.concatenate(again) == pytest.approx(cost(of), abs=0)
 
 
-@pytest.mark.release
 def test_the_command_prints_every_learner(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     packaged = flow.policy_of
 
