@@ -51,7 +51,10 @@ def recorded(windows: list[tuple[int, int, int]]) -> Plan:
     """A plan of recorded days: (day, seconds of the day, side) each."""
     rows = np.zeros((len(windows), kernels.EPISODE_WORDS), np.int64)
     for n, (day, second, side) in enumerate(windows):
-        rows[n, [kernels.E_START_NS, kernels.E_CURSOR_END]] = day * DAY_NS + second * S, 1000 + day
+        rows[n, [kernels.E_START_NS, kernels.E_CURSOR_END]] = (
+            (1 + day) * DAY_NS + second * S,
+            1000 + day,
+        )
         rows[n, [kernels.E_SIDE, kernels.E_QUANTITY, kernels.E_INDEX]] = side, 10 + n, n
         rows[n, kernels.E_HORIZON_NS] = n
     return Plan(rows, rows[:, kernels.E_CURSOR_END])
@@ -77,7 +80,7 @@ def test_another_day_at_that_time_or_the_nearest(windows: list[tuple[int, int, i
         assert row[kernels.E_QUANTITY] == 0
         assert row[kernels.E_SIDE] == side
         assert row[kernels.E_HORIZON_NS] == own[kernels.E_HORIZON_NS]
-        assert start // DAY_NS == last, "a moment of the day that its rows are of"
+        assert start // DAY_NS == 1 + last, "a moment of the day that its rows are of"
         if len(days) > 1:
             off = min(abs(s - second) for d, s, _ in windows if d != day)
             assert last != day

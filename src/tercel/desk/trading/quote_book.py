@@ -145,7 +145,7 @@ class QuoteBook:
         known = self._orders.get(who)
         inside = 0 <= who < self.listing.dense_ids
         if kind not in _KNOWN:
-            return _WRONG_KIND
+            return _WRONG_KIND if who >= -1 else _WRONG_SLOT
         if kind in _SIDED and side not in self._levels:
             return _WRONG_SLOT
         if kind in (v.ADD, v.ROLL_IN) and (not inside or known is not None):
@@ -157,9 +157,9 @@ class QuoteBook:
         if kind == v.ADD and lots <= 0:
             return _WRONG_LOTS
         # What has no order here is a part of one, of which nothing is known but its level.
-        if kind in _LEAVES and inside and not self._totals:
+        if kind in _LEAVES and who >= 0 and not self._totals:
             have = 0 if known is None else known.lots
-            return "" if have >= lots >= 0 else _WRONG_LOTS
+            return "" if lots >= 0 and (have >= lots or not inside) else _WRONG_LOTS
         return "" if who >= -1 else _WRONG_SLOT
 
     def _apply(self, kind: int, who: int, side: int, price: int, lots: int) -> None:
