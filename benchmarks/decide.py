@@ -6,8 +6,8 @@ the same driver with the same weights in NumPy, the path of a policy without a c
 the network itself deciding, so that own orders come, queue and go. Events follow each other without a pause: caches are
 warm, as they are in a burst and not after a quiet second.
 
-The policy that ships goes by a forecast: what that takes a decision stands apart, where one market decides (a desk) and
-where many do at once (an evaluation): ``forecast`` is the compiled forecaster, ``inference`` from the observation to the
+The shipped policy uses a forecast. Its times a decision are listed separately, for one market (a desk) and for many at once
+(an evaluation): ``forecast`` is the compiled forecaster, ``inference`` from the observation to the
 scores, ``shipped`` all from the market's state to the intents, with the rule that they move, in NumPy.
 """
 
@@ -90,7 +90,7 @@ def bench(events: int = 20_000) -> list[dict[str, Any]]:
 
 
 def shipped_bench(calls: int = 200) -> list[dict[str, Any]]:
-    """Microseconds a decision of the policy that ships, at the median of `calls` calls, for each number of markets."""
+    """Microseconds a decision of the shipped policy, at the median of `calls` calls, for each number of markets."""
     packaged = replace(policy_strategy(folder_of("default-1")), waiting=0.4)
     source, task = reactive(load(PRESET)), Task(share=0.1, warmup_s=120.0)
     rows = []

@@ -50,6 +50,7 @@ Symbols = Annotated[
 LeaveOut = Annotated[
     str, typer.Option(help="Days to leave out, separated by commas.", metavar="D[,D...]")
 ]
+Bounds = Annotated[str, typer.Option(help="Bounds of replay, with commas.", metavar="B[,B...]")]
 
 
 @app.command()
@@ -192,9 +193,7 @@ def orders(
 def learners(
     lake: Lakes,
     symbol: Symbols = "",
-    bound: Annotated[
-        str, typer.Option(help="Bounds of replay, with commas.", metavar="B[,B...]")
-    ] = "strict,undercut",
+    bound: Bounds = "strict,undercut",
     quick: Annotated[
         bool, typer.Option("--quick", help="A smoke run: proves the road, not the learners.")
     ] = False,
@@ -213,9 +212,7 @@ def learners(
 def flow(
     lake: Lakes,
     symbol: Symbols = "",
-    bound: Annotated[
-        str, typer.Option(help="Bounds of replay, with commas.", metavar="B[,B...]")
-    ] = "strict,undercut",
+    bound: Bounds = "strict,undercut",
     choose: Annotated[
         bool,
         typer.Option("--choose", help="Also choose the weights on the other symbols alone."),
@@ -238,9 +235,7 @@ def flow(
 def fills_forecast(
     lake: Lakes,
     symbol: Symbols = "",
-    bound: Annotated[
-        str, typer.Option(help="Bounds of replay, with commas.", metavar="B[,B...]")
-    ] = "strict,undercut",
+    bound: Bounds = "strict,undercut",
     seed: Seed = 1,
     as_json: AsJson = False,
 ) -> None:

@@ -18,7 +18,13 @@ from tercel.core.stats import clustered_se, t_quantile
 from tercel.execution import Costs, Strategy, step
 from tercel.execution import columns as c
 from tercel.execution.foresight import HORIZONS, save
-from tercel.execution.policies import PolicyPort, PolicyStrategy, ToldElsewhere, policy_strategy
+from tercel.execution.policies import (
+    PolicyPort,
+    PolicyStrategy,
+    ToldElsewhere,
+    hearing,
+    policy_strategy,
+)
 from tercel.execution.policies_packaged import folder_of
 from tercel.execution.strategies import build
 from tercel.lab.evaluation import (
@@ -48,26 +54,36 @@ BASE, POLICY, PLACEBO, TRUTH = "guarded", "default", "placebo", "truth"
 Days = Mapping[str, Sequence[FlowDay]]
 
 
-@dataclass(frozen=True)
-class Muted:
+@dataclass(frozen=True, eq=False)
+class Around:
+    """A policy around another.
+
+    Parameters
+    ----------
+    own : PolicyPort
+    """
+
+    own: Any
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.own, name)
+
+
+@dataclass(frozen=True, eq=False)
+class Muted(Around):
     """A policy some of whose scores never act.
 
     Parameters
     ----------
-    policy : PolicyPort
     silent : tuple of int
         Columns of its scores.
     """
 
-    policy: Any
     silent: tuple[int, ...]
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.policy, name)
 
     def act(self, obs: Float32, mask: Any = None) -> Float32:
         """Scores, those that are silent below 0."""
-        scores = np.array(self.policy.act(obs, mask))
+        scores = np.array(self.own.act(obs, mask))
         scores[:, list(self.silent)] = -1.0
         return scores
 
@@ -75,9 +91,7 @@ class Muted:
 def policy_of(model: str) -> PolicyStrategy:
     """The packaged policy, told by a forecaster."""
     packaged = policy_strategy(folder_of("default-1"), POLICY)
-    return replace(
-        packaged, action_parameters={**packaged.action_parameters, "flow": {"model": model}}
-    )
+    return cast(PolicyStrategy, hearing(packaged, model))
 
 
 def strategies_of(model: str, market: JobMarket) -> dict[str, Strategy]:

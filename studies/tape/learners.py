@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 
-from studies.tape.flow import BASE
+from studies.tape.flow import BASE, Around
 from tercel.core import NS_PER_SECOND, AnyArray, Bools, Estimate, Float32, Floats, Ints
 from tercel.execution import Strategy, observer
 from tercel.execution.policies import PolicyPort, PolicyStrategy
@@ -145,21 +145,6 @@ def crossed(choices: Floats | Ints, phi: Floats) -> Floats:
     return (choices[:, :, None] * phi[:, None, :]).reshape(
         len(phi), choices.shape[1] * phi.shape[1]
     )
-
-
-@dataclass(frozen=True, eq=False)
-class Around:
-    """A policy around another.
-
-    Parameters
-    ----------
-    own : PolicyPort
-    """
-
-    own: Any
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.own, name)
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,6 +11,7 @@ from tercel.execution.policies.policy import save_policy as save_policy
 from tercel.execution.policies.strategy import OnSchedule as OnSchedule
 from tercel.execution.policies.strategy import PolicyStrategy as PolicyStrategy
 from tercel.execution.policies.strategy import ToldElsewhere as ToldElsewhere
+from tercel.execution.policies.strategy import hearing as hearing
 from tercel.execution.policies.strategy import policy_strategy as policy_strategy
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "PolicyStrategy",
     "ToldElsewhere",
     "from_onnx",
+    "hearing",
     "load_policy",
     "policy_strategy",
     "save_policy",
