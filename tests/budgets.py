@@ -2,6 +2,7 @@
 
 python -m tests.budgets statements                         # `make check`; exit code 1: a package has too many
 python -m tests.budgets closure                            # `make check`; exit code 1: a gate loads too many
+python -m tests.budgets style                              # `make check`; exit code 1: a count of tests.style is too high
 python -m tests.budgets cpu test build/costs/test.tsv      # `.ci/run`; exit code 1: the tier is a fifth above
 python -m tests.budgets table build/costs/*.tsv            # rewrite tests/costs.tsv from complete runs of all tiers
 """
@@ -14,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests import style
 from tests.costs import COLLECTION, TABLE, by_folder, file_of, read
 
 BUDGETS = Path(__file__).with_name("budgets.toml")
@@ -137,6 +139,15 @@ def check_closures(listed: bool) -> bool:
     return within
 
 
+def check_style() -> bool:
+    """Print counts of `tests.style` beside their budgets; whether all keep to theirs."""
+    budgets = tomllib.loads(BUDGETS.read_text(encoding="utf-8"))["style"]
+    found = style.figures(style.by_package())
+    for name, value in found.items():
+        print(f"{name}: {value:g}, budget {budgets[name]:g}")
+    return all(value <= budgets[name] for name, value in found.items())
+
+
 def check_cpu(tier: str, record: Path) -> bool:
     """Print every folder above its budget and every expensive test without a reason; whether the tier keeps to its own.
 
@@ -186,6 +197,7 @@ def main(words: list[str] | None = None) -> int:
     )
     asked = parser.add_subparsers(dest="what", required=True)
     asked.add_parser("statements", help="count the package's statements")
+    asked.add_parser("style", help="count modules, untyped dicts, short functions, words")
     closures = asked.add_parser("closure", help="count what is loaded with the gate")
     closures.add_argument("--modules", action="store_true", help="name every module")
     cpu = asked.add_parser("cpu", help="compare a tier's CPU seconds")
@@ -201,6 +213,8 @@ def main(words: list[str] | None = None) -> int:
         return 0
     if found.what == "closure":
         return int(not check_closures(found.modules))
+    if found.what == "style":
+        return int(not check_style())
     if found.what == "statements":
         return int(not check_statements())
     return int(not check_cpu(found.tier, found.record))
