@@ -22,7 +22,7 @@ from certify.faults.proxy import Proxy
 from exchange.serve import KEPT
 from tercel.core import VenueError
 from tercel.desk.trading.journal import JournalReader, kinds
-from tercel.venues.exchange.kept import CLOCK, ORDERS
+from tercel.venues.exchange.market import CLOCK, ORDERS
 
 TERCEL: Final = (sys.executable, "-m", "tercel.cli")
 MARKETS: Final = {"CSCO": "csco", "IBM": "ibm"}

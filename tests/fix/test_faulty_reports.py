@@ -21,14 +21,14 @@ from tercel.desk.trading.journal.codec import entry_out
 from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.recovery import refold
 from tercel.fix.client import FixVenue
-from tercel.fix.inbound import OwnDialect, refused
+from tercel.fix.connection import WaitLimits
+from tercel.fix.dialect import OwnDialect, refused
 from tercel.fix.profiles import load
 from tercel.fix.protocol.codec import checksum, decode
 from tercel.fix.protocol.message import utc_text
 from tercel.fix.protocol.session import FixSession
-from tercel.fix.received import WaitLimits
-from tercel.fix.scale import PriceScale
 from tercel.fix.standard import StandardDialect
+from tercel.fix.translate import PriceScale
 
 NOW = 1_750_000_000 * 10**9
 S = 10**9

@@ -13,14 +13,14 @@ from tercel.core.errors import VenueError
 from tercel.core.orders import ONE
 from tercel.desk.trading.follower import Follower
 from tercel.fix.client import FixVenue
+from tercel.fix.connection import WaitLimits
 from tercel.fix.memory import OrderMemory
 from tercel.fix.profiles import load
 from tercel.fix.profiles.model import NamesTable
 from tercel.fix.protocol.message import Message
-from tercel.fix.received import WaitLimits
-from tercel.fix.scale import PriceScale
 from tercel.fix.shown_book import IDS, ShownBook
 from tercel.fix.standard import StandardDialect
+from tercel.fix.translate import PriceScale
 from tercel.venues.address import address
 
 NOW = 1_750_000_000 * 10**9

@@ -24,7 +24,7 @@ from tercel.core.orders import (
     Tif,
 )
 from tercel.fix.client import FixVenue
-from tercel.fix.received import WaitLimits
+from tercel.fix.connection import WaitLimits
 
 T0 = 10**18
 

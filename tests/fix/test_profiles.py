@@ -8,8 +8,8 @@ import pytest
 from tercel.cli.config import kind_of, schemas
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.fix.profiles import SHIPPED, load
-from tercel.fix.protocol.admission import judged, misplaced
 from tercel.fix.protocol.message import Message
+from tercel.fix.protocol.validate import judged, misplaced
 
 SECRET = "hunter2-is-my-word"
 KEY = """-----BEGIN PRIVATE KEY-----

@@ -37,11 +37,17 @@ from tercel.core.orders import (
 )
 from tercel.core.vocabulary import NO_ASK
 from tercel.fix import tags as t
-from tercel.fix.inbound import OwnDialect
-from tercel.fix.market import listings_in, market_in
+from tercel.fix.dialect import OwnDialect
+from tercel.fix.extension import listings_in, market_in
 from tercel.fix.protocol.message import Message, utc_text
-from tercel.fix.scale import PriceScale, RefusedError
-from tercel.fix.translate import cancel_reject_in, command_out, disowned_out, report_in
+from tercel.fix.translate import (
+    PriceScale,
+    RefusedError,
+    cancel_reject_in,
+    command_out,
+    disowned_out,
+    report_in,
+)
 
 TICKS = [0.01, 0.005, 1.0, 0.25, 1e-05, 2.5, 0.1, 1 / 3]
 KNOWN = {f"I{n}": PriceScale(tick, lot) for n, tick in enumerate(TICKS) for lot in (1, 100)}

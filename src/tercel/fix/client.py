@@ -22,15 +22,16 @@ from tercel.core.errors import VenueError
 from tercel.core.ports import Capabilities, Closing
 from tercel.fix import tags as t
 from tercel.fix.commands import OutgoingMessage
-from tercel.fix.inbound import Item, OwnDialect, PendingFault, StepAnswer, refused
+from tercel.fix.connection import WaitLimits
+from tercel.fix.dialect import Item, OwnDialect, PendingFault, StepAnswer, refused
+from tercel.fix.extension import Shape
 from tercel.fix.link import FixLink, address_of, market_terms, no_logon, outage
-from tercel.fix.market import Shape
 from tercel.fix.positions import PositionQuestions
 from tercel.fix.profiles import ProfileTerms, load
 from tercel.fix.protocol.message import Message
 from tercel.fix.protocol.settings import SessionEvent, SessionEventKind
-from tercel.fix.received import ReceivedMark, WaitLimits
 from tercel.fix.standard import StandardDialect
+from tercel.fix.store import ReceivedMark
 
 # How long a step waits for a message while the link is down.
 _WAIT_S: Final = 0.1

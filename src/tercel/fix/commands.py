@@ -11,8 +11,7 @@ from tercel.fix import tags as t
 from tercel.fix.memory import OrderMemory, SentOrder
 from tercel.fix.profiles import ProfileTerms
 from tercel.fix.protocol.message import utc_text
-from tercel.fix.scale import PLAIN, PriceScale
-from tercel.fix.translate import Fields, named, side_code
+from tercel.fix.translate import PLAIN, Fields, PriceScale, named, side_code
 
 AMEND: Final = "XAK"
 CANCEL_AND_NEW: Final = "XCN"

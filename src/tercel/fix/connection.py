@@ -22,6 +22,25 @@ _MOST_AT_ONCE: Final = 1 << 17
 
 
 @dataclass(frozen=True)
+class WaitLimits:
+    """Timeouts of an initiator.
+
+    Parameters
+    ----------
+    logon_s : float
+        For the logon, and for answers that take no time.
+    step_s : float
+        For the answer to a step while the link is up.
+    outage_s : float
+        For a link that is down, all steps together, before one raises.
+    """
+
+    logon_s: float = 5.0
+    step_s: float = 300.0
+    outage_s: float = 20.0
+
+
+@dataclass(frozen=True)
 class TlsSettings:
     """TLS settings of a connection.
 

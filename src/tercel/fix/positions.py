@@ -15,11 +15,10 @@ from tercel.core import orders as o
 from tercel.core.errors import TercelError
 from tercel.fix import tags as t
 from tercel.fix.commands import OutgoingMessage
-from tercel.fix.inbound import raw
+from tercel.fix.dialect import raw
 from tercel.fix.profiles import ProfileTerms
 from tercel.fix.protocol.message import Message, utc_text
-from tercel.fix.scale import PLAIN, PriceScale, RefusedError
-from tercel.fix.translate import Fields, named
+from tercel.fix.translate import PLAIN, Fields, PriceScale, RefusedError, named
 
 SNAPSHOT: Final = "0"
 POSITIONS: Final = "0"

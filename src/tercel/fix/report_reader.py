@@ -14,12 +14,11 @@ from tercel.core.errors import TercelError
 from tercel.core.orders import ONE, ceiled
 from tercel.core.vocabulary import BUY, SELL
 from tercel.fix import tags as t
-from tercel.fix.inbound import raw
+from tercel.fix.dialect import raw
 from tercel.fix.memory import OrderMemory, SentOrder
 from tercel.fix.profiles import ProfileTerms
 from tercel.fix.protocol.message import Message, utc_ns
-from tercel.fix.scale import PLAIN, PriceScale, RefusedError, optional
-from tercel.fix.translate import name_of
+from tercel.fix.translate import PLAIN, PriceScale, RefusedError, name_of, optional
 
 TRANS_TYPE, ERROR_CODE, AGGRESSOR = 20, 25016, 1057
 HEADLINE: Final = 148

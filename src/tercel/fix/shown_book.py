@@ -20,7 +20,7 @@ from tercel.core.orders import ONE, ceiled, floored
 from tercel.core.vocabulary import BUY, SELL
 from tercel.fix import tags as t
 from tercel.fix.protocol.message import Message
-from tercel.fix.scale import PriceScale, RefusedError
+from tercel.fix.translate import PriceScale, RefusedError
 
 IDS: Final = 8192
 """Numbers of orders in a book, own ones among them."""

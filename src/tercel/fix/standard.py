@@ -11,13 +11,13 @@ from tercel.core.errors import TercelError, VenueError
 from tercel.core.vocabulary import ADD
 from tercel.fix import tags as t
 from tercel.fix.commands import Commands, OutgoingMessage
-from tercel.fix.inbound import Item, PendingFault, RejectTracker, StepAnswer, raw
+from tercel.fix.dialect import Item, PendingFault, RejectTracker, StepAnswer, raw
 from tercel.fix.memory import OrderMemory
 from tercel.fix.profiles import ProfileTerms
 from tercel.fix.protocol.message import Message
 from tercel.fix.report_reader import HEADLINE, ReportReader
-from tercel.fix.scale import PriceScale, RefusedError
 from tercel.fix.shown_book import IDS, ShownBook
+from tercel.fix.translate import PriceScale, RefusedError
 
 AMEND_REJECT: Final = "XAR"
 # List status, limits, session status: nothing here follows from them.

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from tercel.core.errors import ConfigError
 from tercel.core.ports import Venue
-from tercel.venues.money import REMEDY, still_test, why_money
+from tercel.venues.hosts import REMEDY, still_test, why_money
 
 FIX = "fix"
 TRADER = "TRADER"
@@ -101,7 +101,7 @@ def urls_of(where: str, near: Path | None = None) -> list[str]:
 
         return list(astuple(BinanceTerms.named(found.profile, near)[0].endpoints()))
     if found.scheme == CCXT:
-        from tercel.venues.ccxt_venue.terms import urls_at
+        from tercel.venues.ccxt_venue import urls_at
 
         return urls_at(found.host, found.profile, near)
     from tercel.fix.link import address_of, market_terms
@@ -213,12 +213,11 @@ def connect(
 
         return BinanceVenue(*BinanceTerms.named(found.profile, near), store, wall, **more)
     if found.scheme == CCXT:
-        from tercel.venues.ccxt_venue.terms import CcxtTerms
-        from tercel.venues.ccxt_venue.venue import CcxtVenue
+        from tercel.venues.ccxt_venue import CcxtTerms, CcxtVenue
 
         return CcxtVenue(found.host, *CcxtTerms.named(found.profile, near), store, wall, **more)
     from tercel.fix.client import FixVenue
-    from tercel.fix.received import holds_session
+    from tercel.fix.store import holds_session
 
     reset = store is not None and not holds_session(store)
     user, terms = _fix_terms(found, near)

@@ -12,8 +12,7 @@ from tercel.desk.trading.kill import KillLatch
 from tercel.fix import memory
 from tercel.fix.memory import OrderMemory
 from tercel.fix.profiles.model import NamesTable
-from tercel.fix.received import ReceivedMark
-from tercel.fix.store import SteadyStore
+from tercel.fix.store import ReceivedMark, SteadyStore
 
 LOCKS = {"desk.lock", "kill.json.lock"}
 """They name a process and nothing else."""

@@ -24,9 +24,9 @@ from tercel.desk.trading.limiting import LimitKeeper
 from tercel.desk.trading.parents import ParentRequest, accepted
 from tercel.desk.trading.recovery import refold
 from tercel.desk.trading.stopping import KillCanceller
-from tercel.fix.received import WaitLimits
-from tercel.venues.binance_venue.budget import WeightBudget
+from tercel.fix.connection import WaitLimits
 from tercel.venues.binance_venue.channel import ApiChannel
+from tercel.venues.binance_venue.rest import WeightBudget
 from tercel.venues.binance_venue.terms import ApiSigner, BinanceTerms, SpotTerms
 from tercel.venues.binance_venue.venue import BinanceVenue
 

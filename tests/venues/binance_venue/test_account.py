@@ -14,7 +14,7 @@ from exchange.binance.limits import RateLimits
 from tercel.core import orders as o
 from tercel.core.errors import VenueError
 from tercel.core.orders import ONE
-from tercel.venues.binance_venue import upkeep
+from tercel.venues.binance_venue import account
 from tercel.venues.binance_venue.venue import BinanceVenue
 
 Serve = Callable[..., Served]
@@ -93,7 +93,7 @@ def test_a_balance_that_changes_by_somebody_elses_hand_is_told(served: Serve) ->
 def test_a_balance_that_nothing_explains_is_told_once(
     served: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upkeep, "AGAIN_S", 0.1)
+    monkeypatch.setattr(account, "AGAIN_S", 0.1)
     one = served()
     venue = one.venue()
     one.engine.account(ACCOUNT).balances.free["USDT"] -= 7

@@ -10,7 +10,7 @@ from tests.venues.binance_venue.hostile import BEGAN_NS, DAY_MS, Desk, Server, l
 
 from tercel.core.errors import VenueError
 from tercel.desk.trading.journal import kinds
-from tercel.venues.binance_venue.budget import WeightBudget
+from tercel.venues.binance_venue.rest import WeightBudget
 
 WEEK_S = 7 * 86_400.0
 

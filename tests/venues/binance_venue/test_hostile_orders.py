@@ -11,15 +11,14 @@ from tercel.core.orders import ONE
 from tercel.fix.memory import OrderMemory
 from tercel.fix.profiles.model import NamesTable
 from tercel.venues.binance_venue import ErrorCode
+from tercel.venues.binance_venue.account import AssetLedger
+from tercel.venues.binance_venue.api import symbol_of
 from tercel.venues.binance_venue.book import StreamedBook
-from tercel.venues.binance_venue.budget import WeightBudget
 from tercel.venues.binance_venue.channel import ApiAnswer
 from tercel.venues.binance_venue.inquiry import FateInquiry
 from tercel.venues.binance_venue.orders import OrderEntry
-from tercel.venues.binance_venue.rest import RequestRefusedError, read_json
-from tercel.venues.binance_venue.symbols import symbol_of
+from tercel.venues.binance_venue.rest import RequestRefusedError, WeightBudget, read_json
 from tercel.venues.binance_venue.tracker import OrderTracker
-from tercel.venues.binance_venue.upkeep import AssetLedger
 
 X, S = o.ExecType, o.OrdStatus
 NAMES = ("AUSDT", "BUSDT")

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from tercel.core.errors import ConfigError, VenueError
 from tercel.fix.connection import TlsSettings
-from tercel.venues.binance_venue.budget import WeightBudget
-from tercel.venues.binance_venue.rest import BinanceRest, RequestRefusedError
+from tercel.venues.binance_venue.rest import BinanceRest, RequestRefusedError, WeightBudget
 from tercel.venues.binance_venue.terms import ApiSigner, BinanceTerms, check_url
 
 KEY, SECRET = "K" * 64, "S" * 64

@@ -32,10 +32,8 @@ from tercel.desk.trading.recovery import refold
 from tercel.feeds.ccxt_messages import name_of, number_of, plain
 from tercel.feeds.ccxt_streams import CcxtStreams, urls_of
 from tercel.venues.address import address, money_at, placed
-from tercel.venues.ccxt_venue.calls import CcxtCalls
-from tercel.venues.ccxt_venue.terms import CcxtTerms, exchange_of, urls_at
-from tercel.venues.ccxt_venue.venue import lacks_of
-from tercel.venues.money import still_test
+from tercel.venues.ccxt_venue import CcxtCalls, CcxtTerms, exchange_of, lacks_of, urls_at
+from tercel.venues.hosts import still_test
 
 Serve = Callable[..., ByCcxt]
 

@@ -16,17 +16,14 @@ from tercel.core.errors import ConfigError, check_known
 from tercel.core.toml import TomlTable, parse_toml, read_toml, row_of, schema_of, validated
 from tercel.fix import tags as t
 from tercel.fix.connection import TlsSettings
-from tercel.fix.own_dictionary import own_dictionary
+from tercel.fix.extension import own_dictionary
 from tercel.fix.profiles.model import DAYS, Profile, SymbolTable
 from tercel.fix.profiles.quickfix import read_settings
-from tercel.fix.profiles.secrets import refuse_written
-from tercel.fix.profiles.signing import RAW, RAW_LENGTH, signed_text, signer
+from tercel.fix.profiles.secrets import RAW, RAW_LENGTH, refuse_written, signed_text, signer
 from tercel.fix.protocol import validate as v
-from tercel.fix.protocol.dictionary import Dictionary
+from tercel.fix.protocol.dictionary import Dictionary, read_xml
 from tercel.fix.protocol.message import Fields
-from tercel.fix.protocol.quickfix_xml import read_xml
-from tercel.fix.protocol.schedule import SessionTimes
-from tercel.fix.protocol.settings import NEVER_REPEATED, NOT_KEPT, SessionSettings
+from tercel.fix.protocol.settings import NEVER_REPEATED, NOT_KEPT, SessionSettings, SessionTimes
 
 SHIPPED: Final = ("tercel", "generic-44", "generic-42", "binance", "binance-md")
 _WAY: Final = "see docs/howto/fix.md, or name one of " + ", ".join(SHIPPED)

@@ -12,14 +12,6 @@ from typing import Final
 
 from tercel.core.errors import VenueError
 from tercel.fix.protocol import validate as v
-from tercel.fix.protocol.admission import (
-    ClockOffset,
-    dated_wrong,
-    disagreement,
-    judged,
-    misplaced,
-    refusal,
-)
 from tercel.fix.protocol.codec import Decoder, GarbledMessage
 from tercel.fix.protocol.message import Fields, Message
 from tercel.fix.protocol.outbox import Outbox
@@ -32,6 +24,14 @@ from tercel.fix.protocol.settings import (
     SessionEventKind,
     SessionSettings,
     SessionStore,
+)
+from tercel.fix.protocol.validate import (
+    ClockOffset,
+    dated_wrong,
+    disagreement,
+    judged,
+    misplaced,
+    refusal,
 )
 
 _S: Final = 1_000_000_000

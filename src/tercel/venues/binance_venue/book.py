@@ -34,8 +34,8 @@ from tercel.feeds.binance_messages import (
 )
 from tercel.feeds.members import exact
 from tercel.fix.shown_book import ShownBook
+from tercel.venues.binance_venue.api import TRADING, TradedSymbol
 from tercel.venues.binance_venue.rest import GARBLED
-from tercel.venues.binance_venue.symbols import TRADING, TradedSymbol
 
 Spot = tuple[int, int]
 """Side and price in ticks."""

@@ -14,10 +14,10 @@ from typing import Any, Final
 from tercel.core import orders as o
 from tercel.core.errors import VenueError
 from tercel.fix.memory import SentOrder
+from tercel.venues.binance_venue.api import MS, ErrorCode, Status
 from tercel.venues.binance_venue.channel import ApiAnswer, ApiChannel
 from tercel.venues.binance_venue.rest import GARBLED, PAGE
-from tercel.venues.binance_venue.tracker import MS, OVER, OrderTracker, WorkingOrder
-from tercel.venues.binance_venue.words import ErrorCode, Status
+from tercel.venues.binance_venue.tracker import OVER, OrderTracker, WorkingOrder
 
 ORDER_WEIGHT, TRADES_WEIGHT = 4, 5
 FIRST_S, LONGEST_S = 0.25, 32.0

@@ -8,11 +8,10 @@ from typing import Any, Final, Protocol
 
 from tercel.core.errors import VenueError
 from tercel.fix.connection import TlsSettings
-from tercel.venues.binance_venue.channel import ApiAnswer, ApiChannel
+from tercel.venues.binance_venue.api import ErrorCode
+from tercel.venues.binance_venue.channel import ApiAnswer, ApiChannel, JsonSocket
 from tercel.venues.binance_venue.rest import BinanceRest, RequestRefusedError
-from tercel.venues.binance_venue.stream import JsonSocket
 from tercel.venues.binance_venue.terms import Endpoints
-from tercel.venues.binance_venue.words import ErrorCode
 
 FIRST_S, LONGEST_S, STANDS_S = 0.1, 5.0, 5.0
 LISTEN_KEY: Final = "/api/v3/userDataStream"

@@ -9,12 +9,11 @@ from tercel.core import orders as o
 from tercel.core.errors import VenueError
 from tercel.core.orders import ONE, ceiled
 from tercel.fix.memory import SentOrder
+from tercel.venues.binance_venue.api import MS, ErrorCode, Status, TradedSymbol, shown, whole
 from tercel.venues.binance_venue.book import StreamedBook
 from tercel.venues.binance_venue.channel import ApiAnswer, ApiChannel
 from tercel.venues.binance_venue.inquiry import FateInquiry
-from tercel.venues.binance_venue.symbols import TradedSymbol, whole
-from tercel.venues.binance_venue.tracker import ENDS, MS, OVER, OrderTracker, WorkingOrder
-from tercel.venues.binance_venue.words import ErrorCode, Status, shown
+from tercel.venues.binance_venue.tracker import ENDS, OVER, OrderTracker, WorkingOrder
 
 _DUPLICATE: Final = "duplicate"
 _UNKNOWN: Final = "unknown order"

@@ -3,6 +3,7 @@
 import http.client
 import json
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from http import HTTPStatus
@@ -11,9 +12,125 @@ from urllib.parse import urlencode, urlsplit
 
 from tercel.core.errors import VenueError
 from tercel.fix.connection import TlsSettings
-from tercel.venues.binance_venue.budget import WeightBudget
+from tercel.venues.binance_venue.api import SIGNATURE, ErrorCode, in_text
 from tercel.venues.binance_venue.terms import ApiSigner
-from tercel.venues.binance_venue.words import SIGNATURE, ErrorCode, in_text
+
+WINDOW_S: Final = 61.0
+KEPT: Final = 0.1
+"""Share of the limit that questions leave to orders and cancels."""
+MOST_OVER: Final = 10
+"""A count of so many times its limit is none."""
+
+
+class WeightBudget:
+    """What is left of the request weight.
+
+    Parameters
+    ----------
+    limit : int
+        Weight a minute.
+    clock : callable
+        Seconds that never go back.
+    longest_s : float
+        So long nothing leaves at most, whatever the venue says.
+
+    >>> budget = WeightBudget(10, lambda: 0.0)
+    >>> budget.spend(8), budget.fits(3), budget.fits(1)
+    (None, False, True)
+    """
+
+    def __init__(
+        self,
+        limit: int = 6000,
+        clock: Callable[[], float] = time.monotonic,
+        longest_s: float = 60.0,
+    ) -> None:
+        self.limit = limit
+        self._clock = clock
+        self.longest_s = longest_s
+        self._spent: deque[tuple[float, int]] = deque()
+        self._sum = 0
+        self._others = 0
+        self._others_until = 0.0
+        self._blocked = 0.0
+        self.why = ""
+        self._until = self._urgent = self._since = self._pause = 0.0
+        """When the block that the venue told is over, when the next kill may try, when the venue last told one, and how
+        long it is held for at least: each of a row twice as long as the one before."""
+        self.most = 0
+        """Most that was used in a window."""
+
+    @property
+    def used(self) -> int:
+        """Weight of the last 61 seconds, ours and, as far as the venue told, others'."""
+        now = self._clock()
+        while self._spent and self._spent[0][0] <= now - WINDOW_S:
+            self._sum -= self._spent.popleft()[1]
+        return self._sum + (self._others if now < self._others_until else 0)
+
+    @property
+    def wait_s(self) -> float:
+        """Seconds until the venue takes requests again; 0: it does."""
+        return max(0.0, self._blocked - self._clock())
+
+    def fits(self, weight: int, question: bool = False) -> bool:
+        """Whether a request may leave now; a question leaves a part to orders."""
+        most = int(self.limit * (1 - KEPT)) if question else self.limit
+        return not self.wait_s and self.used + weight <= most
+
+    def spend(self, weight: int, urgent: bool = False) -> None:
+        """Count a request that leaves; an urgent one does against the venue's word, once in `longest_s`.
+
+        Raises
+        ------
+        VenueError
+            It may not: nothing was sent.
+        """
+        now, wait = self._clock(), self.wait_s
+        if urgent and now >= self._urgent and (wait or self.used + weight > self.limit):
+            self._urgent = now + self.longest_s
+        elif wait:
+            raise VenueError(
+                "a venue that takes requests",
+                f"{self.why}; {wait:.1f} s until a try",
+                "wait until then",
+            )
+        elif self.used + weight > self.limit:
+            raise VenueError(
+                f"at most {self.limit} request weight a minute",
+                f"{self.used} used and {weight} more",
+                "send less",
+            )
+        if now < self._until:
+            self._blocked = now + self.longest_s  # it tries: the others wait for what becomes of it
+        self._spent.append((now, weight))
+        self._sum += weight
+        self.most = max(self.most, self.used)
+
+    def told(self, count: int) -> None:
+        """The venue says what was used in its minute: what is beyond our own count is others'. More than can be is not
+        believed."""
+        others = count - (self.used - (self._others if self._clock() < self._others_until else 0))
+        if (
+            others > 0
+            and count <= MOST_OVER * self.limit
+            and (others >= self._others or self._clock() >= self._others_until)
+        ):
+            self._others, self._others_until = others, self._clock() + WINDOW_S
+
+    def block(self, seconds: float, why: str) -> None:
+        """The venue takes nothing for so long, as it says."""
+        now, twice = self._clock(), min(max(2 * self._pause, 1.0), self.longest_s)
+        self._pause = twice if now >= self._since + self._pause else self._pause
+        self._since, self.why, seconds = now, why, max(seconds, self._pause)
+        self._until = max(self._until, now + seconds)
+        self._blocked = max(self._blocked, self._since + min(seconds, self.longest_s))
+
+    def answered(self, sent_s: float) -> None:
+        """It took a request that left then: no block of before stands."""
+        if sent_s > self._since:
+            self._blocked = self._until = self._pause = 0.0
+
 
 UNSURE: Final = frozenset({-1000, -1001, -1006, ErrorCode.TIMEOUT})
 """Codes after which a request may have been carried out (`errors.md`)."""

@@ -24,15 +24,14 @@ from pydantic import Field, model_validator
 from tercel.core.errors import ConfigError, check_known
 from tercel.core.toml import TomlTable, read_toml, row_of, validated
 from tercel.fix.connection import TlsSettings
-from tercel.fix.profiles.secrets import Secret, hidden, refuse_written
-from tercel.fix.profiles.signing import ed25519_key
-from tercel.venues.binance_venue.words import (
+from tercel.fix.profiles.secrets import Secret, ed25519_key, hidden, refuse_written
+from tercel.venues.binance_venue.api import (
     LONGEST_WINDOW_MS,
     SIGNATURE,
     hmac_signer,
     sorted_payload,
 )
-from tercel.venues.listening import is_loopback
+from tercel.venues.hosts import is_loopback
 
 _LEAST: Final = 16
 

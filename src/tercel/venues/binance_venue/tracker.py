@@ -13,9 +13,8 @@ from tercel.core import orders as o
 from tercel.core.errors import VenueError
 from tercel.core.orders import ONE
 from tercel.fix.memory import OrderMemory, SentOrder
-from tercel.venues.binance_venue.symbols import TradedSymbol, signed, whole
-from tercel.venues.binance_venue.upkeep import AssetLedger
-from tercel.venues.binance_venue.words import Status
+from tercel.venues.binance_venue.account import AssetLedger
+from tercel.venues.binance_venue.api import MS, Status, TradedSymbol, signed, whole
 
 ENDS: Final[Mapping[str, tuple[o.ExecType, o.OrdStatus]]] = {
     Status.CANCELED: (o.ExecType.CANCELED, o.OrdStatus.CANCELED),
@@ -121,7 +120,6 @@ class WorkingOrder:
 
 KEPT: Final = 10_000
 """Orders that are over and executions, of an account, that are remembered."""
-MS: Final = 1_000_000
 Tell = Callable[[o.Report, int, int], o.Report]
 """Passes a report on, given when the venue says that it happened and the number of its trade; as it was passed on."""
 

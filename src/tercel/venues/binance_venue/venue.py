@@ -17,29 +17,29 @@ from typing import Any, Final
 from tercel.core import orders as o
 from tercel.core.errors import TercelError, UnknownNameError, VenueError, offer
 from tercel.core.ports import Capabilities, Closing
+from tercel.fix.connection import WaitLimits
 from tercel.fix.memory import OrderMemory
 from tercel.fix.profiles.model import NamesTable
-from tercel.fix.received import WaitLimits
-from tercel.venues.binance_venue.book import AHEAD_NS, StreamedBook
-from tercel.venues.binance_venue.budget import WeightBudget
-from tercel.venues.binance_venue.channel import ApiChannel
-from tercel.venues.binance_venue.inquiry import FateInquiry
-from tercel.venues.binance_venue.links import BinanceLinks, SpotLinks
-from tercel.venues.binance_venue.logon import (
+from tercel.venues.binance_venue.account import (
     DAY_MS,
+    AccountWatch,
     AnswersRest,
+    AssetLedger,
     certain,
     clock_of,
     hear_account,
     logged_on,
     past,
 )
+from tercel.venues.binance_venue.api import MS, depth_weight
+from tercel.venues.binance_venue.book import AHEAD_NS, StreamedBook
+from tercel.venues.binance_venue.channel import ApiChannel
+from tercel.venues.binance_venue.inquiry import FateInquiry
+from tercel.venues.binance_venue.links import BinanceLinks, SpotLinks
 from tercel.venues.binance_venue.orders import OrderEntry
-from tercel.venues.binance_venue.rest import GARBLED, BinanceRest
+from tercel.venues.binance_venue.rest import GARBLED, BinanceRest, WeightBudget
 from tercel.venues.binance_venue.terms import BinanceTerms, SpotTerms
-from tercel.venues.binance_venue.tracker import KEPT, MS, OrderTracker, WorkingOrder
-from tercel.venues.binance_venue.upkeep import AccountWatch, AssetLedger
-from tercel.venues.binance_venue.words import depth_weight
+from tercel.venues.binance_venue.tracker import KEPT, OrderTracker, WorkingOrder
 
 WIDTH: Final = 1024
 """Prices of the ring of a book: the venue's own reaches as far as there are orders."""

@@ -20,10 +20,14 @@ from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator import lockstep
 from tercel.market.simulator.terms import entry_delay
-from tercel.venues.exchange.kept import KeptExchange
-from tercel.venues.exchange.market import EntryLatency, Markets, MarketSpec
-from tercel.venues.exchange.orders import ClientOrder, OrderBooks, fault_of, price_fault
-from tercel.venues.exchange.record import OrderRecord
+from tercel.venues.exchange.market import EntryLatency, KeptExchange, Markets, MarketSpec
+from tercel.venues.exchange.orders import (
+    ClientOrder,
+    OrderBooks,
+    OrderRecord,
+    fault_of,
+    price_fault,
+)
 
 NOWHERE = -1
 """The queue of commands that concern no market or several."""

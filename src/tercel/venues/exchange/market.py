@@ -1,14 +1,18 @@
 """Markets of an exchange: their specifications, and their state arrays laid end to end."""
 
+import mmap
+import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.arrays import Floats, Int32, Ints
 from tercel.core.errors import CapacityError, ConfigError
+from tercel.core.files import beside
 from tercel.core.orders import (
     M_ID,
     M_KIND,
@@ -21,7 +25,7 @@ from tercel.core.orders import (
     MarketRows,
 )
 from tercel.core.seeds import seed_stream
-from tercel.core.vocabulary import FOREVER_NS, NO_ASK
+from tercel.core.vocabulary import FOREVER_NS, NO_ASK, NS_PER_SECOND
 from tercel.market.book import layout as lay
 from tercel.market.regimes.kernel import begin_regimes
 from tercel.market.regimes.named import Factors, impose
@@ -427,3 +431,51 @@ class Markets:
                 raise CapacityError(
                     "room for all orders", f"{b[lay.OVERFLOW]} without, {name}", "raise `orders`"
                 )
+
+
+CLOCK, MARKET, ORDERS = "clock", "market.npz", "orders.db"
+_EVERY_NS: Final = 300 * NS_PER_SECOND
+"""Time of the exchange between two copies of its market."""
+
+
+class KeptExchange:
+    """The folder of an exchange.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if need be.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.orders = folder / ORDERS
+        """The database of its orders (`OrderRecord`)."""
+        self._market = folder / MARKET
+        self._saved_ns = 0
+        with (folder / CLOCK).open("a+b") as file:
+            file.truncate(struct.calcsize("q"))
+            self._clock = mmap.mmap(file.fileno(), struct.calcsize("q"))
+
+    def load(self, markets: Markets) -> int:
+        """Put markets where they were, moved on to the time that the exchange had come to, ns; 0: nothing is kept.
+
+        Raises
+        ------
+        ConfigError
+            A folder of other markets.
+        """
+        (now_ns,) = struct.unpack("q", self._clock[:])
+        if not self._market.exists():
+            return 0
+        with np.load(self._market) as kept:
+            markets.begin_again(kept, now_ns)
+        return int(now_ns)
+
+    def save(self, markets: Markets, now_ns: int) -> None:
+        """Keep the time, and every five minutes of it the market."""
+        self._clock[:] = struct.pack("q", now_ns)
+        if not self._saved_ns or now_ns - self._saved_ns >= _EVERY_NS:
+            self._saved_ns = now_ns
+            with beside(self._market) as part, part.open("wb") as file:
+                np.savez(file, allow_pickle=False, **markets.arrays())

@@ -1,21 +1,69 @@
-"""Order-by-order market data and listings that were said in FIX entries.
+"""Standard dictionaries extended by this package's private fields and logon fields."""
 
-One row is one entry of W (snapshot) or X (increment): 269 side, 278 the order (37 in W, which has no 278), 270 price,
-271 the row's own quantity, 279 what is done to the entry; the kind of the row, its time to the nanosecond and the
-aggressor are in tags of our own.
-"""
-
+import socket
 from collections.abc import Mapping
+from functools import lru_cache
+from importlib.resources import files
 from itertools import pairwise
 
 import numpy as np
 
 from tercel.core import orders as o
 from tercel.core.arrays import Ints
+from tercel.core.errors import check_known
+from tercel.core.installation import proof
 from tercel.core.vocabulary import BUY, SELL
 from tercel.fix import tags as t
+from tercel.fix.protocol.codec import encode
+from tercel.fix.protocol.dictionary import Dictionary, read_toml
 from tercel.fix.protocol.message import Message
-from tercel.fix.scale import PriceScale
+from tercel.fix.translate import PriceScale
+
+_FILES = {"FIX.4.2": "own42.toml", "FIX.4.4": "own44.toml"}
+
+
+@lru_cache
+def own_dictionary(version: str) -> Dictionary:
+    """Dictionary of a version with this package's extensions.
+
+    Raises
+    ------
+    UnknownNameError
+        For another version.
+
+    >>> "U1" in own_dictionary("FIX.4.4").messages, 554 in own_dictionary("FIX.4.2").messages["A"].block.members
+    (True, True)
+    """
+    check_known(version, _FILES)
+    return read_toml(
+        (files(__package__) / _FILES[version]).read_text(encoding="utf-8"), _FILES[version]
+    )
+
+
+def answered(data: bytes) -> bytes:
+    """The answer to a connection's first bytes, where they are the question; else nothing."""
+    nonce = data.rpartition(b"\x0158=")[2].partition(b"\x01")[0].decode("ascii", "replace")
+    return _message(proof("fix", nonce)) if data == _message(nonce) else b""
+
+
+def proves(host: str, port: int, nonce: str, seconds: float) -> bool:
+    """Whether the server at an address proves to be a simulated exchange.
+
+    Raises
+    ------
+    OSError
+        Nobody listens there, or answers in time.
+    """
+    wanted = _message(proof("fix", nonce))
+    with socket.create_connection((host, port), seconds) as link:
+        link.sendall(_message(nonce))
+        return link.recv(len(wanted), socket.MSG_WAITALL) == wanted
+
+
+def _message(text: str) -> bytes:
+    """With what every message of FIX has, so that any venue can read this one, and refuse it."""
+    head = [(t.SEQ_NUM, "1"), (t.SENDER, "TERCEL"), (52, "20000101-00:00:00"), (t.TARGET, "TERCEL")]
+    return encode("FIX.4.4", [(t.MSG_TYPE, t.SIMULATED), *head, (t.TEXT, text)])
 
 
 def market_in(message: Message, scale: PriceScale) -> Ints:

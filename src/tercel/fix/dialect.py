@@ -9,13 +9,12 @@ import numpy as np
 
 from tercel.core import orders as o
 from tercel.core.errors import TercelError, VenueError
-from tercel.fix import market, translate
+from tercel.fix import extension, translate
 from tercel.fix import tags as t
 from tercel.fix.commands import OutgoingMessage
 from tercel.fix.protocol.message import Message, utc_text
 from tercel.fix.protocol.settings import SessionEvent
-from tercel.fix.scale import PLAIN, PriceScale, RefusedError, scales
-from tercel.fix.translate import Fields
+from tercel.fix.translate import PLAIN, Fields, PriceScale, RefusedError, scales
 
 # Commands that are remembered by number, to know what a session reject refuses.
 _REMEMBERED: Final = 4096
@@ -64,7 +63,7 @@ class RejectTracker:
         self.again: list[o.Command] = []
         """Commands that are to be said in other words: the venue does not know those of before."""
         self.scales: dict[str, PriceScale] = {}
-        self.shapes: dict[str, market.Shape] = {}
+        self.shapes: dict[str, extension.Shape] = {}
         self.requests: dict[str, tuple[str, list[Any]]] = {}
         """Requests for market data: instrument, and the parts of a change that have come."""
 
@@ -175,9 +174,9 @@ class OwnDialect(RejectTracker):
         items: list[tuple[int, Item]] = []
         if message.kind == t.SECURITY_LIST:
             with suppress(ValueError, KeyError):  # reported below
-                self.shapes = market.shapes_in(message)
+                self.shapes = extension.shapes_in(message)
                 self.scales.update(
-                    scales({one.instrument: one for one in market.listings_in(message)})
+                    scales({one.instrument: one for one in extension.listings_in(message)})
                 )
             for earlier in self._unread:
                 items += self._items(earlier, now_ns)
@@ -221,7 +220,7 @@ class OwnDialect(RejectTracker):
         if kind == t.STEPPED_TO:
             return [StepAnswer(tags[t.STEP_ID], int(tags[t.EXACT_NS]))]
         if kind == t.SECURITY_LIST:
-            listings = tuple(market.listings_in(message))
+            listings = tuple(extension.listings_in(message))
             return [
                 StepAnswer(
                     tags[t.SECURITY_REQ_ID], int(tags[t.EXACT_NS]), listings, tags[t.STEPPED] == "Y"
@@ -253,7 +252,7 @@ class OwnDialect(RejectTracker):
         if message.get(t.MD_REQ_ID) not in self.requests:
             return []
         instrument, parts = self.requests[message.get(t.MD_REQ_ID)]
-        parts.append(market.market_in(message, self.scales[instrument]))
+        parts.append(extension.market_in(message, self.scales[instrument]))
         if message.says(t.CONTINUES):
             return []
         rows = np.concatenate(parts)

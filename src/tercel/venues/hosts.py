@@ -1,18 +1,53 @@
-"""Whether money is behind a host at which an order session would open: everywhere that is not provably a test.
-
-A test is proved by a host on :data:`TEST_NETWORKS`, a host on the installation's own list (`core.installation`), or a
-server on this machine that answers as `tercel venue serve` does (`core.installation`). A name or loopback alone is none.
-"""
+"""A listening socket of this machine alone."""
 
 import secrets
+import socket
 from http.client import HTTPConnection, HTTPException
+from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
 from tercel.core import installation
-from tercel.core.errors import VenueError
+from tercel.core.errors import ConfigError, VenueError
 from tercel.core.installation import PATH, proof
-from tercel.venues.listening import is_loopback
+
+LOOPBACK = "127.0.0.1"
+
+
+def bind(port: int, host: str = LOOPBACK) -> socket.socket:
+    """A listening socket, so that a port in use is reported before anything starts; port 0 takes a free one.
+
+    Raises
+    ------
+    ConfigError
+        When the port is taken or not allowed.
+    """
+    listening = socket.socket(
+        socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP
+    )  # asyncio then sends at once
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+        listening.listen(128)
+    except (OSError, OverflowError) as error:
+        listening.close()
+        raise ConfigError(
+            f"a free port at {host}", f"port {port}: {error}", "choose another with `port=`"
+        ) from None
+    return listening
+
+
+def is_loopback(host: str) -> bool:
+    """Whether what is sent to a host stays on this machine.
+
+    >>> is_loopback("localhost"), is_loopback("127.0.0.2"), is_loopback("localhost.example")
+    (True, True, False)
+    """
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
 
 TEST_NETWORKS: Final = frozenset(
     {
@@ -97,9 +132,9 @@ def _proves(scheme: str, host: str, port: int, seconds: float) -> bool:
     nonce = secrets.token_hex(16)
     try:
         if scheme == "fix":
-            from tercel.fix import challenge
+            from tercel.fix import extension
 
-            return challenge.proves(host, port, nonce, seconds)
+            return extension.proves(host, port, nonce, seconds)
         link = HTTPConnection(host, port, timeout=seconds)
         link.request("GET", f"{PATH}?nonce={nonce}")
         return link.getresponse().read(1000) == proof("binance", nonce).encode()
