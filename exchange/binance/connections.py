@@ -9,7 +9,15 @@ from exchange.binance.accounts import ApiKey
 from exchange.binance.endpoints import RequestDesk
 from exchange.binance.params import Params
 from exchange.binance.streams import MOST_STREAMS, Streams
-from exchange.binance.words import SIGNED, BinanceError, Security, in_us, ms, unsupported
+from exchange.binance.words import (
+    SIGNED,
+    BinanceError,
+    Security,
+    ServerCode,
+    in_us,
+    ms,
+    unsupported,
+)
 from tercel.venues.binance_venue import SIGNATURE, ErrorCode, sorted_payload
 
 _METHODS: Final = ("SUBSCRIBE", "UNSUBSCRIBE", "LIST_SUBSCRIPTIONS", "SET_PROPERTY", "GET_PROPERTY")
@@ -197,7 +205,7 @@ class ApiConnection:
             asked = None
         try:
             if not isinstance(asked, dict) or not isinstance(asked.get("params", {}), dict):
-                raise BinanceError(ErrorCode.INVALID_JSON, "Invalid JSON Request")
+                raise BinanceError(ServerCode.INVALID_JSON, "Invalid JSON Request")
             number = asked.get("id")
             values = dict(asked.get("params") or {})
             if isinstance(values.get("returnRateLimits"), bool):
@@ -298,7 +306,7 @@ class ApiConnection:
         number = params.whole("subscriptionId")
         if not self.subscriptions or (number is not None and number not in self.subscriptions):
             raise BinanceError(
-                ErrorCode.SUBSCRIPTION_INACTIVE, "User Data Stream subscription not active."
+                ServerCode.SUBSCRIPTION_INACTIVE, "User Data Stream subscription not active."
             )
         for one in list(self.subscriptions) if number is None else [number]:
             self._end(one)

@@ -19,6 +19,7 @@ from exchange.binance.words import (
     BinanceError,
     BinanceOrderType,
     BinanceSide,
+    ServerCode,
     TimeInForce,
     filtered,
     ms,
@@ -452,7 +453,8 @@ class BinanceExchange:
             return None
         if order_id is not None and client_id and order.client_id != client_id:
             raise BinanceError(
-                ErrorCode.WRONG_CLIENT_ORDER_ID, "Client order ID is not correct for this order ID."
+                ServerCode.WRONG_CLIENT_ORDER_ID,
+                "Client order ID is not correct for this order ID.",
             )
         return order
 

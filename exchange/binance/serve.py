@@ -26,6 +26,7 @@ from exchange.binance.words import (
     SIGNED,
     BinanceError,
     Security,
+    ServerCode,
     microseconds,
     ms,
     not_valid,
@@ -34,7 +35,7 @@ from exchange.binance.words import (
 from tercel import TercelError
 from tercel.core import NS_PER_SECOND, PATH, Closing, ConfigError, Pace, proof
 from tercel.venues import LOOPBACK, bind
-from tercel.venues.binance_venue import ErrorCode, shown
+from tercel.venues.binance_venue import shown
 
 if TYPE_CHECKING:
     import uvicorn
@@ -331,7 +332,7 @@ class BinanceServer(Closing):
         params.allow(("listenKey",))
         listen = params.needed("listenKey")
         if self._listen_keys.get(listen, ("", 0))[0] != account:
-            raise BinanceError(ErrorCode.INVALID_LISTEN_KEY, "This listenKey does not exist.")
+            raise BinanceError(ServerCode.INVALID_LISTEN_KEY, "This listenKey does not exist.")
         if method == "PUT":
             self._listen_keys[listen] = account, until
         else:

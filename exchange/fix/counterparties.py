@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Literal, TypeVar
 
+from exchange.fix import acceptor
 from tercel.core import ONE, ConfigError
 from tercel.core import orders as o
 from tercel.fix import Fields, Message, ProfileTerms, verifier
@@ -89,7 +90,7 @@ class Login:
     def refusal(self, logon: Message) -> str:
         """Why its Logon is refused, "" when it is accepted; the password is not repeated."""
         for what, tag, wanted in (
-            ("user name", t.USERNAME, self.username),
+            ("user name", acceptor.USERNAME, self.username),
             ("password", t.PASSWORD, self.password),
         ):
             if wanted and not hmac.compare_digest(
@@ -183,9 +184,11 @@ class Counterparty:
     def greet(self, logon: Message) -> None:
         """Apply what its Logon requests."""
         self.own = (
-            logon.says(t.OWN_TAGS) and self.login.begin == "FIX.4.4" and self.login.terms is None
+            logon.says(acceptor.OWN_TAGS)
+            and self.login.begin == "FIX.4.4"
+            and self.login.terms is None
         )
-        asks = logon.get(t.CANCEL_ON_DISCONNECT)
+        asks = logon.get(acceptor.CANCEL_ON_DISCONNECT)
         self.cancels = asks == "Y" if asks else self.login.cancel_on_disconnect
 
     def hang_up(self) -> None:

@@ -15,6 +15,7 @@ from itertools import count
 from typing import Final
 from uuid import uuid4
 
+from exchange.fix import acceptor
 from tercel.core import ConfigError, Listing
 from tercel.fix import (
     AMEND,
@@ -299,10 +300,13 @@ class HostedDialect:
             t.SYMBOL: t.NO_SYMBOL,
             t.ORDER_QTY: "0",
             t.ORDER_ID: "",
-            t.CXL_REJ_RESPONSE_TO: "1",
+            acceptor.CXL_REJ_RESPONSE_TO: "1",
             **said,
         }
-        over = values[t.CXL_REJ_REASON] in (t.TOO_LATE, t.NOT_KNOWN)  # neither is there any more
+        over = values[t.CXL_REJ_REASON] in (
+            acceptor.TOO_LATE,
+            t.NOT_KNOWN,
+        )  # neither is there any more
         text = UNKNOWN_ORDER_TEXT if over else values.get(t.TEXT) or "The request is refused."
         values |= {_ERROR: _CODES[kind], t.TEXT: text}
         return [(kind, self._fitted(kind, values.items()))]

@@ -6,6 +6,7 @@ An initiator's side is `tercel.fix.positions`. Source: FIX 4.4, volume 5, positi
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from exchange.fix import acceptor
 from tercel.core import Venue, VenueError
 from tercel.fix import (
     NEVER,
@@ -69,9 +70,9 @@ def answers(
         size = scales.get(one, PLAIN).qty_text(abs(qty))
         side = t.LONG_QTY if qty > 0 else t.SHORT_QTY
         prices = [
-            (t.SETTL_PRICE, "0"),
-            (t.SETTL_PRICE_TYPE, _THEORETICAL),
-            (t.PRIOR_SETTL_PRICE, "0"),
+            (acceptor.SETTL_PRICE, "0"),
+            (acceptor.SETTL_PRICE_TYPE, _THEORETICAL),
+            (acceptor.PRIOR_SETTL_PRICE, "0"),
         ]
         what = [(t.POS_REQ_TYPE, POSITIONS), (t.CLEARING_DATE, today), (t.SYMBOL, one), *prices]
         held_now = [(t.NO_POSITIONS, "1"), (t.POS_TYPE, "TQ"), (side, size)]

@@ -15,13 +15,14 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Final, Self
 
+from exchange.fix import acceptor
 from exchange.fix.arrival import IncomingConnection, SessionName, named
 from exchange.fix.counterparties import Counterparty, Login, comp_id
 from exchange.fix.service import TAKES, VenueService
 from tercel import TercelError
 from tercel.core import Closing, ConfigError, Pace, Venue, VenueError
 from tercel.fix import (
-    NOT_KEPT,
+    NOT_STORED,
     Connection,
     Fields,
     FixSession,
@@ -48,7 +49,7 @@ _TICK_S: Final = 0.1
 # How long a connection that is over waits for the other side to close it.
 _GOODBYE_S: Final = 2.0
 # Answers that are stale on another connection.
-_NOT_KEPT: Final = NOT_KEPT | {
+_NOT_STORED: Final = NOT_STORED | {
     t.STEPPED_TO,
     t.SECURITY_LIST,
     t.MARKET_DATA_REJECT,
@@ -198,8 +199,10 @@ class FixServer(Closing):
             return why
 
         def answer(_sent: str, _number: int) -> Fields:
-            own = [(t.OWN_TAGS, "Y")] if party.own else []
-            return [*own, (t.CANCEL_ON_DISCONNECT, "Y")] if party.own and party.cancels else own
+            own = [(acceptor.OWN_TAGS, "Y")] if party.own else []
+            return (
+                [*own, (acceptor.CANCEL_ON_DISCONNECT, "Y")] if party.own and party.cancels else own
+            )
 
         ours = SessionSettings(
             self.name,
@@ -210,7 +213,7 @@ class FixServer(Closing):
             admit=admit,
             takes=TAKES,
             examine=_unreadable,
-            not_kept=_NOT_KEPT,
+            not_stored=_NOT_STORED,
             user_tags=login.user_tags,
             reset=login.reset,
             next_expected=login.next_expected,
@@ -450,7 +453,7 @@ class FixServer(Closing):
 
 def _unreadable(message: Message) -> v.MessageFault | None:
     """A name or another field that is looked at with control characters in it, or bytes that are no UTF-8."""
-    for tag in t.READ.get(message.kind, ()):
+    for tag in acceptor.READ.get(message.kind, ()):
         if not message.get(tag).isprintable():
             return v.MessageFault(v.INCORRECT_VALUE, tag)
     return None

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
-from exchange.fix import positions, translate
+from exchange.fix import acceptor, positions, translate
 from exchange.fix.counterparties import Counterparty
 from exchange.fix.hosted_dialect import HostedDialect
 from exchange.fix.publisher import Publisher
@@ -141,7 +141,7 @@ class VenueService:
                 self._claim(party, account)
             elif not party.login.sees(account):
                 raise RefusedError(
-                    "an account whose copies it gets", f"1={account}", t.UNKNOWN_ACCOUNT
+                    "an account whose copies it gets", f"1={account}", acceptor.UNKNOWN_ACCOUNT
                 )
             told = positions.answers(message, self.venue, self._scales, self._exec_id, now)
         except RefusedError as refused:
@@ -165,7 +165,7 @@ class VenueService:
     def _command(self, party: Counterparty, message: Message) -> None:
         """Hand a command to the venue, or refuse it with a reason."""
         kind = message.kind
-        tags = {tag: message.get(tag) for tag in t.READ[kind] if tag in message}
+        tags = {tag: message.get(tag) for tag in acceptor.READ[kind] if tag in message}
         try:
             if not party.own:
                 self._refuse_unknown(party, message)
@@ -222,7 +222,7 @@ class VenueService:
         original = message.get(t.ORIG_CL_ORD_ID)
         if message.kind == t.CANCEL and (False, original) in party.requested.values():
             raise RefusedError(
-                "an order that is not being cancelled", "one that is", t.ALREADY_PENDING
+                "an order that is not being cancelled", "one that is", acceptor.ALREADY_PENDING
             )
 
     def _stir(self, party: Counterparty, until_ns: int) -> None:
@@ -244,7 +244,7 @@ class VenueService:
         owner = self._owner.setdefault(account, party.login.comp_id)
         if owner != party.login.comp_id:
             received = f"1={account}, which another login named first: choose another name"
-            raise RefusedError("an account of this login", received, t.UNKNOWN_ACCOUNT)
+            raise RefusedError("an account of this login", received, acceptor.UNKNOWN_ACCOUNT)
         party.accounts.add(account)
 
     @staticmethod
@@ -276,7 +276,9 @@ class VenueService:
             fields = translate.cancel_reject_out(
                 reject, kind == t.REPLACE, party.orders.get(original, "")
             )
-            code = t.ALREADY_PENDING if refused.reason == t.ALREADY_PENDING else t.OTHER
+            code = (
+                acceptor.ALREADY_PENDING if refused.reason == acceptor.ALREADY_PENDING else t.OTHER
+            )
             self._send(
                 party,
                 t.CANCEL_REJECT,
@@ -311,13 +313,13 @@ class VenueService:
             ),
             *(
                 (t.MASS_CANCEL_RESPONSE, "0" if refused else scope),
-                (t.MASS_CANCEL_ORDERS, str(hit)),
+                (acceptor.MASS_CANCEL_ORDERS, str(hit)),
             ),
             (t.EXACT_NS, str(self.venue.now_ns)),
             (t.FOR_ACCOUNT, tags.get(t.FOR_ACCOUNT, party.login.comp_id)),
         ]
         if refused:
-            codes = {t.UNKNOWN_SYMBOL: "1", t.UNSUPPORTED: "0"}
+            codes = {acceptor.UNKNOWN_SYMBOL: "1", t.UNSUPPORTED: "0"}
             fields += [
                 (t.MASS_CANCEL_REASON, codes.get(refused.reason, "99")),
                 (t.TEXT, line(refused.text)),

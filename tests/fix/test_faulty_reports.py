@@ -393,7 +393,7 @@ def test_what_stands_twice_and_says_the_same_is_read(line):
     assert (at.lots, at.heard) == (1, [])
     assert (
         at.reports[0].fault
-        == "32: a tag stands twice; 54: a tag stands twice; 11: a tag stands twice"
+        == "32: a tag occurs twice; 54: a tag occurs twice; 11: a tag occurs twice"
     )
 
 

@@ -195,7 +195,7 @@ def test_names_and_orders_outlive_the_process(tmp_path):
 
 
 def test_what_is_over_long_ago_leaves_memory_and_what_may_trade_stays(monkeypatch, tmp_path):
-    monkeypatch.setattr("tercel.fix.memory.MOST_KEPT", 10)
+    monkeypatch.setattr("tercel.fix.memory.MOST_STORED", 10)
     names = NamesTable(letters="[a-z0-9.]", most=16)
     memory = OrderMemory(names, tmp_path)
     for number in range(100):

@@ -45,7 +45,7 @@ from tercel.fix.protocol.message import Message as Message
 from tercel.fix.protocol.message import utc_ns as utc_ns
 from tercel.fix.protocol.message import utc_text as utc_text
 from tercel.fix.protocol.session import FixSession as FixSession
-from tercel.fix.protocol.settings import NOT_KEPT as NOT_KEPT
+from tercel.fix.protocol.settings import NOT_STORED as NOT_STORED
 from tercel.fix.protocol.settings import Outcome as Outcome
 from tercel.fix.protocol.settings import SequenceNumbers as SequenceNumbers
 from tercel.fix.protocol.settings import SessionEvent as SessionEvent
@@ -81,7 +81,7 @@ __all__ = [
     "NEVER",
     "NONE_FOUND",
     "NOT_AUTHORIZED",
-    "NOT_KEPT",
+    "NOT_STORED",
     "OTHER",
     "PLAIN",
     "POSITIONS",

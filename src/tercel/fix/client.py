@@ -1,10 +1,10 @@
 """FIX initiator as a venue, on this package's engine and without a thread.
 
-Whoever holds it calls :meth:`FixVenue.step`, or :meth:`FixVenue.poll` when a selector says that its socket has
+Its owner calls :meth:`FixVenue.step`, or :meth:`FixVenue.poll` when a selector says that its socket has
 something. A message counts as received when the caller comes back for more, and its number is then written down: a
 process that is killed before asks for everything after that number when it logs on again with the same store.
 
-No command is repeated after a gap. What the venue has not received when a link broke never reaches it; whoever sent it
+No command is repeated after a gap. What the venue has not received when a link broke never reaches it; the sender
 asks (StatusRequest) when the link is up again.
 """
 
@@ -51,7 +51,7 @@ class FixVenue(Closing):
     profile : str or ProfileTerms
         How the venue wants to be spoken to: a shipped profile, or the file of one.
     store : Path, optional
-        Folder of sequence numbers and messages. With it a session goes on after a restart; without one, each
+        Folder of sequence numbers and messages. With it a session continues after a restart; without one, each
         FixVenue begins a new session.
     reset : bool
         Begin a new session although a store holds one. What the venue stored for us is lost.
@@ -66,7 +66,7 @@ class FixVenue(Closing):
     Raises
     ------
     VenueError
-        When nobody listens or the logon is refused.
+        When no server listens or the logon is refused.
     ConfigError
         For a profile that cannot be used.
     """
@@ -230,15 +230,13 @@ class FixVenue(Closing):
         again = self._dialect.again
         self._dialect.again = []
         for command in again:
-            with suppress(
-                VenueError
-            ):  # down: whoever asked learns it from the link, and asks again
+            with suppress(VenueError):  # down: the caller learns it from the link, and asks again
                 self.send(command)
 
     def _heard(self, message: Message, link: FixLink) -> None:
         now = self._link.now_ns() if not self._own else self._now_ns
-        if link is self._link and (told := self._questions.read(message, now)) is not None:
-            self._queue += ((message.number, one) for one in told)
+        if link is self._link and (events_found := self._questions.read(message, now)) is not None:
+            self._queue += ((message.number, one) for one in events_found)
             return
         if message.kind == t.REJECT and self._own:
             found = [
@@ -279,12 +277,12 @@ class FixVenue(Closing):
         elif event.what is SessionEventKind.GAP and link is self._feed and not self._own:
             self._dialect.spoilt += (
                 self._subscribed
-            )  # what is missing may be market data, which nobody has to repeat
+            )  # what is missing may be market data, which is never repeated
         elif event.what in (SessionEventKind.REJECTED, SessionEventKind.GARBLED):
             self._queue.append((0, refused(event, self._dialect.house_name, now)))
         elif event.what is SessionEventKind.NOT_REPEATED and event.message is not None:
             if name := self._dialect.skipped(event.message, event.message.number < self._first):
-                text = f"{name} did not reach the venue and is not repeated; ask what stands"
+                text = f"{name} did not reach the venue and is not repeated; ask for its status"
                 self._queue.append((0, o.LinkStatus(link.up, now, text)))
 
     # -- what goes out ------------------------------------------------------------------------------------------------
@@ -422,7 +420,7 @@ class FixVenue(Closing):
         VenueError
             When the link is down: nothing was sent, and nothing will be.
         OrderError
-            For what FIX, or this venue, cannot be told.
+            For a command that FIX, or this venue, cannot express.
         """
         if not self.up:
             why = self._link.why or "it is down"

@@ -30,7 +30,7 @@ class OutgoingMessage:
     kind : str
     fields : list of (tag, value)
     about : Command or message
-        What it stands for.
+        The command or report that it carries.
     """
 
     kind: str
@@ -73,7 +73,7 @@ class Commands:
         Raises
         ------
         OrderError
-            For what the venue cannot be told.
+            For a command that the venue's messages cannot express.
         """
         if isinstance(command, o.NewOrder):
             return [self._new(command)], ""
@@ -99,33 +99,33 @@ class Commands:
             raise OrderError(
                 f"35={kind} in the venue's dictionary", "none", "choose another orders.replace"
             )
-        kept = [(tag, value) for tag, value in fields if value and tag in rule.block.members]
-        return OutgoingMessage(kind, kept, about)  # type: ignore[arg-type]
+        members = [(tag, value) for tag, value in fields if value and tag in rule.block.members]
+        return OutgoingMessage(kind, members, about)  # type: ignore[arg-type]
 
     def _scale(self, instrument: str) -> PriceScale:
         return self._scales.get(instrument, PLAIN)
 
-    def _head(self, told: SentOrder) -> Fields:
-        fields: Fields = [(t.CL_ORD_ID, named(told.wire)), (_HANDLING, self._orders.handling)]
+    def _head(self, sent: SentOrder) -> Fields:
+        fields: Fields = [(t.CL_ORD_ID, named(sent.wire)), (_HANDLING, self._orders.handling)]
         if self._orders.account:
-            fields.append((t.ACCOUNT, named(told.account)))
-        fields += [(t.SYMBOL, named(told.instrument)), (t.SIDE, side_code(told.side))]
+            fields.append((t.ACCOUNT, named(sent.account)))
+        fields += [(t.SYMBOL, named(sent.instrument)), (t.SIDE, side_code(sent.side))]
         return [*fields, (t.TRANSACT_TIME, utc_text(self._clock(), self._digits))]
 
-    def _terms(self, told: SentOrder, tif: o.Tif = o.Tif.DAY) -> Fields:
-        scale = self._scale(told.instrument)
+    def _terms(self, sent: SentOrder, tif: o.Tif = o.Tif.DAY) -> Fields:
+        scale = self._scale(sent.instrument)
         priced = [(t.ORD_TYPE, t.MARKET)]
-        if told.price is not None:
-            priced = [(t.ORD_TYPE, t.LIMIT), (t.PRICE, scale.price(told.price))]
-        force = "" if told.price is None and tif is o.Tif.DAY else self._orders.ioc
-        force = self._orders.day if tif is o.Tif.DAY and told.price is not None else force
-        fields = [(t.ORDER_QTY, scale.quantity(told.lots)), *priced, (t.TIME_IN_FORCE, force)]
+        if sent.price is not None:
+            priced = [(t.ORD_TYPE, t.LIMIT), (t.PRICE, scale.price(sent.price))]
+        force = "" if sent.price is None and tif is o.Tif.DAY else self._orders.ioc
+        force = self._orders.day if tif is o.Tif.DAY and sent.price is not None else force
+        fields = [(t.ORDER_QTY, scale.quantity(sent.lots)), *priced, (t.TIME_IN_FORCE, force)]
         return fields + [(int(tag), value) for tag, value in self._orders.fields.items()]
 
     def _new(self, command: o.NewOrder) -> OutgoingMessage:
-        told = self._memory.tell(command)
+        sent = self._memory.tell(command)
         return self._ready(
-            t.NEW_ORDER, [*self._head(told), *self._terms(told, command.tif)], command
+            t.NEW_ORDER, [*self._head(sent), *self._terms(sent, command.tif)], command
         )
 
     def _orig(self, name: str) -> Fields:
@@ -133,16 +133,16 @@ class Commands:
         number = old.order_id if old is not None and self._orders.order_id else ""
         return [(t.ORIG_CL_ORD_ID, self._memory.wire(name)), (t.ORDER_ID, number)]
 
-    def _cancel(self, told: SentOrder, about: o.Command) -> OutgoingMessage:
-        lots = self._scale(told.instrument).quantity(told.lots) if told.lots else ""
+    def _cancel(self, sent: SentOrder, about: o.Command) -> OutgoingMessage:
+        lots = self._scale(sent.instrument).quantity(sent.lots) if sent.lots else ""
         return self._ready(
-            t.CANCEL, [*self._head(told), *self._orig(told.orig), (t.ORDER_QTY, lots)], about
+            t.CANCEL, [*self._head(sent), *self._orig(sent.orig), (t.ORDER_QTY, lots)], about
         )
 
     def _replace(self, command: o.ReplaceOrder) -> OutgoingMessage:
         style, old = self._orders.replace, self._memory.by_name.get(command.orig)
         if style == "cancel":
-            told = self._memory.tell(
+            sent = self._memory.tell(
                 o.CancelOrder(
                     command.cl_ord_id,
                     command.orig,
@@ -152,30 +152,30 @@ class Commands:
                     0,
                 )
             )
-            return self._cancel(told, command)
-        told = self._memory.tell(command)
+            return self._cancel(sent, command)
+        sent = self._memory.tell(command)
         if style == "G":
-            fields = [*self._head(told), *self._orig(command.orig), *self._terms(told)]
+            fields = [*self._head(sent), *self._orig(command.orig), *self._terms(sent)]
             return self._ready(t.REPLACE, fields, command)
         base = ceiled(old.base_qty) if old is not None else 0
         if (
             style == AMEND
             and old is not None
             and old.price == command.price
-            and told.lots - base < old.lots
+            and sent.lots - base < old.lots
         ):
-            told.base_qty = old.base_qty
-            told.lots -= base
-            self._memory.write(told)
-            lots = (t.ORDER_QTY, self._scale(told.instrument).quantity(told.lots))
-            return self._ready(AMEND, [*self._head(told), *self._orig(command.orig), lots], command)
+            sent.base_qty = old.base_qty
+            sent.lots -= base
+            self._memory.write(sent)
+            lots = (t.ORDER_QTY, self._scale(sent.instrument).quantity(sent.lots))
+            return self._ready(AMEND, [*self._head(sent), *self._orig(command.orig), lots], command)
         # a new order has a total of its own: what is filled already is not ordered again
-        told.base_qty = old.cum_qty if old is not None else 0
-        told.lots = max(told.lots - ceiled(told.base_qty), 1)
-        told.swaps = self._memory.wire(f"{told.name}-C")
-        self._memory.write(told)
-        mode = [(MODE, _STOP_ON_FAILURE), (CANCEL_NAME, told.swaps)]
-        fields = [*mode, *self._orig(command.orig), *self._head(told), *self._terms(told)]
+        sent.base_qty = old.cum_qty if old is not None else 0
+        sent.lots = max(sent.lots - ceiled(sent.base_qty), 1)
+        sent.swaps = self._memory.wire(f"{sent.name}-C")
+        self._memory.write(sent)
+        mode = [(MODE, _STOP_ON_FAILURE), (CANCEL_NAME, sent.swaps)]
+        fields = [*mode, *self._orig(command.orig), *self._head(sent), *self._terms(sent)]
         return self._ready(CANCEL_AND_NEW, fields, command)
 
     def _mass_cancel(self, command: o.MassCancel) -> list[OutgoingMessage]:
@@ -184,28 +184,28 @@ class Commands:
         everybody = self._memory.live("", command.instrument)
         style = self._orders.mass_cancel
         if style == "none" or t.MASS_CANCEL in self.unknown or len(meant) < len(everybody):
-            return [self._cancel(self._one_of(command, told), command) for told in meant]
+            return [self._cancel(self._one_of(command, sent), command) for sent in meant]
         instruments = [command.instrument] if command.instrument else [""]
         if style == "symbol" and not command.instrument:
-            instruments = sorted({told.instrument for told in meant})
+            instruments = sorted({sent.instrument for sent in meant})
         found = []
         for instrument in instruments:
-            told = self._memory.tell(command, f"-{instrument}" if len(instruments) > 1 else "")
-            told.instrument = instrument
+            sent = self._memory.tell(command, f"-{instrument}" if len(instruments) > 1 else "")
+            sent.instrument = instrument
             scope = [
                 (t.MASS_CANCEL_TYPE, "1" if instrument else "7"),
                 (t.SYMBOL, named(instrument)),
             ]
             at = (t.TRANSACT_TIME, utc_text(self._clock(), self._digits))
             found.append(
-                self._ready(t.MASS_CANCEL, [(t.CL_ORD_ID, told.wire), *scope, at], command)
+                self._ready(t.MASS_CANCEL, [(t.CL_ORD_ID, sent.wire), *scope, at], command)
             )
         return found
 
-    def _one_of(self, command: o.MassCancel, told: SentOrder) -> SentOrder:
-        name = f"{command.cl_ord_id}-{told.name}"
+    def _one_of(self, command: o.MassCancel, sent: SentOrder) -> SentOrder:
+        name = f"{command.cl_ord_id}-{sent.name}"
         return self._memory.tell(
-            o.CancelOrder(name, told.name, told.instrument, told.side, told.account, 0)
+            o.CancelOrder(name, sent.name, sent.instrument, sent.side, sent.account, 0)
         )
 
     def _status(self, command: o.StatusRequest) -> tuple[list[OutgoingMessage], str]:
@@ -220,7 +220,7 @@ class Commands:
             what = command.cl_ord_id or "any order"
             return (
                 [],
-                f"the venue answers no questions: {what} stands as it last said, until it says more",
+                f"the venue answers no questions: the status of {what} is its last report, until another one comes",
             )
         asked = (
             [command.cl_ord_id]
@@ -230,12 +230,12 @@ class Commands:
         return [self._asked(name, command) for name in asked], ""
 
     def _asked(self, name: str, command: o.StatusRequest) -> OutgoingMessage:
-        told = self._memory.by_name.get(name)
-        side = side_code(told.side if told else 0)
+        sent = self._memory.by_name.get(name)
+        side = side_code(sent.side if sent else 0)
         which = [
             (t.CL_ORD_ID, self._memory.ask(name, command.account)),
-            (t.ORDER_ID, told.order_id if told else ""),
+            (t.ORDER_ID, sent.order_id if sent else ""),
         ]
-        what = [(t.SYMBOL, told.instrument if told else t.NO_SYMBOL), (t.SIDE, side)]
+        what = [(t.SYMBOL, sent.instrument if sent else t.NO_SYMBOL), (t.SIDE, side)]
         account = [(t.ACCOUNT, command.account)] if self._orders.account else []
         return self._ready(t.STATUS, [*which, *what, *account], command)

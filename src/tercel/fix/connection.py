@@ -1,6 +1,6 @@
 """A non-blocking TCP connection, with optional TLS: the transport of a FIX session, of either side.
 
-Whoever owns it waits with a selector for reading, and for writing while :attr:`Connection.wants_write` says so.
+Its owner waits with a selector for reading, and for writing while :attr:`Connection.wants_write` says so.
 """
 
 import os
@@ -47,7 +47,7 @@ class TlsSettings:
     Parameters
     ----------
     certificate, key : Path, optional
-        Our own, in PEM. An acceptor needs both; `key` None: it stands in the file of the certificate.
+        Our own, in PEM. An acceptor needs both; `key` None: it is in the file of the certificate.
     authorities : Path, optional
         Certificates of those who vouch for the other side, in PEM. Default: the system's for an initiator; an acceptor
         asks for no certificate without them, and for one with them.
@@ -148,7 +148,7 @@ class Connection:
         self._server_name = server_name
         self._out = bytearray()
         self._most_waiting = most_waiting
-        self._connecting = self._shaking = self._blocked = self._ending = self._told = False
+        self._connecting = self._shaking = self._blocked = self._ending = self._end_sent = False
         self.why = ""
         """Why it is closed."""
         self.closed = False
@@ -231,7 +231,7 @@ class Connection:
         except ssl.SSLWantWriteError:
             self._blocked = True
         except OSError as error:
-            self.close(_told(error))
+            self.close(_reason(error))
         if ended and not parts:
             self.close("the other side closed the connection")
         if not parts:
@@ -259,10 +259,10 @@ class Connection:
         except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
             return
         except OSError as error:
-            self.close(_told(error))
+            self.close(_reason(error))
             return
         self._blocked = False
-        if self._ending and not self._told:
+        if self._ending and not self._end_sent:
             self._say_end()
 
     def end(self) -> None:
@@ -291,7 +291,7 @@ class Connection:
                 self._socket.getpeername()
             except OSError:  # not connected yet, or never
                 if code := self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-                    self.close(_told(OSError(code, f"no connection: {os.strerror(code)}")))
+                    self.close(_reason(OSError(code, f"no connection: {os.strerror(code)}")))
                 return False
             self._connecting = False
         return self._shake() if self._shaking else True
@@ -316,13 +316,13 @@ class Connection:
             self._blocked = True
             return False
         except (OSError, ValueError) as error:
-            self.close(f"TLS: {_told(error)}")
+            self.close(f"TLS: {_reason(error)}")
             return False
         self._shaking = False
         return True
 
     def _say_end(self) -> None:
-        self._told = True
+        self._end_sent = True
         if isinstance(self._socket, ssl.SSLSocket):
             with suppress(OSError, ValueError):
                 self._socket.unwrap()
@@ -330,6 +330,6 @@ class Connection:
             self._socket.shutdown(socket.SHUT_WR)
 
 
-def _told(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     """Why a socket failed, in its own words."""
     return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -59,9 +59,9 @@ class RejectTracker:
     def __init__(self) -> None:
         self._sent: dict[int, Sent | None] = {}
         self.spoilt: list[str] = []
-        """Instruments whose market data is to be asked for anew."""
+        """Instruments whose market data is to be requested again."""
         self.again: list[o.Command] = []
-        """Commands that are to be said in other words: the venue does not know those of before."""
+        """Commands to be sent as other messages: the venue does not support the first ones."""
         self.scales: dict[str, PriceScale] = {}
         self.shapes: dict[str, extension.Shape] = {}
         self.requests: dict[str, tuple[str, list[Any]]] = {}
@@ -84,7 +84,7 @@ class RejectTracker:
         return message.get(t.CL_ORD_ID)
 
     def asks_market(self, name: str, instrument: str) -> None:
-        """Record a request for an instrument's market data, in the place of any before."""
+        """Record a request for an instrument's market data; it replaces an earlier one."""
         self.requests = {key: one for key, one in self.requests.items() if one[0] != instrument}
         self.requests[name] = (instrument, [])
 

@@ -52,7 +52,7 @@ def proves(host: str, port: int, nonce: str, seconds: float) -> bool:
     Raises
     ------
     OSError
-        Nobody listens there, or answers in time.
+        No server listens there, or answers in time.
     """
     wanted = _message(proof("fix", nonce))
     with socket.create_connection((host, port), seconds) as link:

@@ -1,6 +1,6 @@
 """Positions in FIX 4.4: RequestForPositions (AN), its acknowledgement (AO), PositionReports (AP).
 
-:class:`PositionQuestions` is an initiator's side. A position of an instrument that nobody lists counts in units.
+:class:`PositionQuestions` is an initiator's side. A position of an instrument that is not listed counts in units.
 
 Source: FIX 4.4, volume 5, position maintenance.
 """
@@ -31,7 +31,7 @@ _WAYS: Final = ((t.LONG_QTY, 1), (t.SHORT_QTY, -1))
 _WORDS: Final = {
     UNSUPPORTED: "an invalid or unsupported request",
     NOT_AUTHORIZED: "not authorized to request positions",
-    NEVER: "positions are not told here",
+    NEVER: "positions are not reported here",
 }
 
 

@@ -87,14 +87,14 @@ class ReportReader:
             For what it cannot have meant.
         """
         wire, orig = message.get(t.CL_ORD_ID), message.get(t.ORIG_CL_ORD_ID)
-        told, old = self._memory.by_wire.get(wire), self._memory.by_wire.get(orig)
+        sent, old = self._memory.by_wire.get(wire), self._memory.by_wire.get(orig)
         if (
             old is None
         ):  # a venue may call what was cancelled by the name of its cancel, or by its own number alone
-            old = self._memory.meant(told, name_of(message.get(t.ORDER_ID)))
-        about = told if told is not None and told.kind in ("new", "replace") else old or told
+            old = self._memory.meant(sent, name_of(message.get(t.ORDER_ID)))
+        about = sent if sent is not None and sent.kind in ("new", "replace") else old or sent
         read = self._read(message, about, now_ns)
-        read = replace(read, cl_ord_id=told.name if told else wire, orig=old.name if old else orig)
+        read = replace(read, cl_ord_id=sent.name if sent else wire, orig=old.name if old else orig)
         found = self._halves(read, wire, about)
         for one in found:
             if one.exec_type not in (o.ExecType.STATUS, o.ExecType.BUSTED, o.ExecType.CORRECTED):
@@ -111,8 +111,8 @@ class ReportReader:
         faults = [message.fault] if message.fault else []
         tags = dict(message.fields[::-1])
         liquidity = self._orders.liquidity_tag
-        sent = about.lots if about is not None else ceiled(cum) - ceiled(base)
-        lots = optional(tags, t.ORDER_QTY, scale.lots, sent, faults) + ceiled(base)
+        ordered = about.lots if about is not None else ceiled(cum) - ceiled(base)
+        lots = optional(tags, t.ORDER_QTY, scale.lots, ordered, faults) + ceiled(base)
         over = status in o.TERMINAL or status is o.OrdStatus.UNKNOWN
         leaves = 0 if over else max(lots * ONE - cum, 0)
         price = about.price if about is not None else None
@@ -152,7 +152,7 @@ class ReportReader:
         )
 
     def _whose(self, message: Message) -> str:
-        """The account of an order that nobody here sent: whoever asked about its name."""
+        """The account of an order unknown here: that of the last status request for its name."""
         return message.get(t.ON_BEHALF_OF) or self._memory.account(message.get(t.CL_ORD_ID))
 
     def _kind(self, message: Message) -> o.ExecType:
@@ -167,7 +167,7 @@ class ReportReader:
 
     def _status(self, message: Message, about: SentOrder | None) -> o.OrdStatus:
         code = message.get(t.ORD_STATUS)
-        if code == _REPLACED_STATUS:  # of 4.2: as it stands after the change
+        if code == _REPLACED_STATUS:  # of 4.2: the status after the change
             filled = any(letter in "123456789" for letter in message.get(t.CUM_QTY, "0"))
             return o.OrdStatus.PARTIALLY_FILLED if filled else o.OrdStatus.NEW
         if (found := t.STATUSES.get(code)) is None:
@@ -194,7 +194,7 @@ class ReportReader:
 
     # -- cancel and new in one message --------------------------------------------------------------------------------
     def _halves(self, read: o.Report, wire: str, about: SentOrder | None) -> list[o.Report]:
-        """A cancel-and-new is told as the replacement that it stands for.
+        """A cancel-and-new is reported as the replacement that it carries out.
 
         The cancelled half waits for the new one: together they are a replacement; when the new one is refused, the
         order is over, and when the other half was not for us to hold, it passes.
@@ -235,9 +235,9 @@ class ReportReader:
     def cancel_reject(self, message: Message, now_ns: int) -> o.CancelReject:
         """Reject from a 9, or from an amendment's XAR; a missing status is the last known one."""
         wire, orig = message.get(t.CL_ORD_ID), message.get(t.ORIG_CL_ORD_ID)
-        told = self._memory.by_wire.get(wire) or self._memory.by_swap.get(wire)
+        sent = self._memory.by_wire.get(wire) or self._memory.by_swap.get(wire)
         old = self._memory.by_wire.get(orig) or (
-            self._memory.by_name.get(told.orig) if told is not None else None
+            self._memory.by_name.get(sent.orig) if sent is not None else None
         )
         text = self._text(message, t.CXL_REJ_REASON, CANCEL_REASONS)
         status = old.status if old is not None else o.OrdStatus.REJECTED
@@ -250,11 +250,11 @@ class ReportReader:
         gone = gone or (ERROR_CODE in message and message.get(t.TEXT) == UNKNOWN_ORDER_TEXT)
         if gone and status is not o.OrdStatus.FILLED:
             status = o.OrdStatus.UNKNOWN
-        if told is not None and told.swaps:  # the new half never came to be
-            told.status = o.OrdStatus.REJECTED
-            self._memory.write(told)
-        names = told.name if told else wire, old.name if old else orig
-        account = message.get(t.ACCOUNT) or (old.account if old else told.account if told else "")
+        if sent is not None and sent.swaps:  # the new half never came to be
+            sent.status = o.OrdStatus.REJECTED
+            self._memory.write(sent)
+        names = sent.name if sent else wire, old.name if old else orig
+        account = message.get(t.ACCOUNT) or (old.account if old else sent.account if sent else "")
         ns = utc_ns(message.get(t.TRANSACT_TIME)) or utc_ns(message.get(52)) or now_ns
         return o.CancelReject(*names, account, status, ns, text)
 
@@ -262,17 +262,17 @@ class ReportReader:
         """Reject of a mass cancel; None if it was accepted."""
         if message.get(t.MASS_CANCEL_RESPONSE) != "0":
             return None
-        told = self._memory.by_wire.get(message.get(t.CL_ORD_ID))
+        sent = self._memory.by_wire.get(message.get(t.CL_ORD_ID))
         text = self._text(message, t.MASS_CANCEL_REASON, {})
-        name, account = (told.name, told.account) if told else (message.get(t.CL_ORD_ID), "")
+        name, account = (sent.name, sent.account) if sent else (message.get(t.CL_ORD_ID), "")
         return o.CancelReject(
             name, "", account, o.OrdStatus.REJECTED, now_ns, text or "mass cancel refused"
         )
 
     def unread(self, message: Message, error: TercelError | Exception, now_ns: int) -> o.Unread:
         """An unreadable message, with the order it names."""
-        sent = self._memory.by_wire
-        told = sent.get(message.get(t.CL_ORD_ID)) or sent.get(message.get(t.ORIG_CL_ORD_ID))
-        name = told.name if told else message.get(t.CL_ORD_ID)
-        account = told.account if told else message.get(t.ACCOUNT)
+        by_wire = self._memory.by_wire
+        sent = by_wire.get(message.get(t.CL_ORD_ID)) or by_wire.get(message.get(t.ORIG_CL_ORD_ID))
+        name = sent.name if sent else message.get(t.CL_ORD_ID)
+        account = sent.account if sent else message.get(t.ACCOUNT)
         return o.Unread(raw(message), f"{error}", now_ns, name, account, message.get(t.SYMBOL))

@@ -1,7 +1,7 @@
 """Aggregated market data as a book of orders: level totals turned into rows that a session can follow.
 
 A venue that says W and X with standard tags shows totals, in which own orders are hidden. Here each total becomes
-orders that nobody names, and own orders stand among them under numbers of their own: what a total holds beyond own
+anonymous orders, and own orders are among them under numbers of their own: what a total holds beyond own
 lots is other people's. Lots that are new go behind; lots that a print took go from the front; what else a total loses
 goes from the back, so that the queue before an own order is never taken for shorter than it is.
 """
@@ -117,7 +117,7 @@ class ShownBook:
         return self.shown(now_ns)
 
     def shown(self, now_ns: int, status: int = 1) -> o.MarketRows:
-        """Rows of the book as it stands; `status` as a STATUS row has it."""
+        """Rows of the current book; `status` as a STATUS row has it."""
         rows = [(now_ns, v.STATUS, 0, 0, status, 0, -1)]
         for (side, price), level in self._levels.items():
             rows += [(now_ns, v.ADD, one.number, side, price, one.lots, -1) for one in level.orders]
@@ -218,7 +218,7 @@ class ShownBook:
         return rows
 
     def _crosses(self, own: _Own) -> bool:
-        """Whether the other side, as far as it is shown, stands where an order would trade."""
+        """Whether an order would trade with the other side, as far as that is shown."""
         prices = [price for side, price in self._levels if side == -own.side]
         return bool(prices) and (
             min(prices) <= own.price if own.side == BUY else max(prices) >= own.price

@@ -36,7 +36,7 @@ class StandardDialect(RejectTracker):
     clock : callable
         ns since 1970.
     folder : Path, optional
-        Where the names of orders are kept.
+        Where the names of orders are stored.
     """
 
     def __init__(self, terms: ProfileTerms, clock: Callable[[], int], folder: Path | None) -> None:
@@ -70,13 +70,13 @@ class StandardDialect(RejectTracker):
 
     def house_name(self, wire: str) -> str:
         """See `RejectTracker`."""
-        told = self.memory.by_wire.get(wire)
-        return told.name if told is not None else wire
+        sent = self.memory.by_wire.get(wire)
+        return sent.name if sent is not None else wire
 
     def skipped(self, message: Message, earlier: bool) -> str:
         """See `RejectTracker`: a command already reported on has arrived, and status requests are repeated."""
-        told = self.memory.by_wire.get(message.get(t.CL_ORD_ID))
-        return "" if told is None or message.kind == t.STATUS else self.memory.skip(told, earlier)
+        sent = self.memory.by_wire.get(message.get(t.CL_ORD_ID))
+        return "" if sent is None or message.kind == t.STATUS else self.memory.skip(sent, earlier)
 
     @property
     def unrecorded(self) -> str:

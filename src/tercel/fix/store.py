@@ -6,7 +6,7 @@ Session store that never refuses a commit: on disk while that can be written, in
 
 A disk that is full may keep no cancel and no logout back. Numbers then go into a file whose room was taken before, and
 where that is not written either, into memory alone. Who begins after that is at the number of that file; or, where
-nobody knows it, the venue says that ours is too low, and :meth:`SteadyStore.skip` goes on there, or behind the
+there is none, the venue says that ours is too low, and :meth:`SteadyStore.skip` continues there, or after the
 block of numbers that was taken from the disk while it could be written.
 """
 
@@ -84,7 +84,7 @@ class SteadyStore:
                 self._tried_s = time.monotonic()
                 self._memory = MemoryStore()
                 self._reset = False
-                self._disk.wait_for_locks(0.0)  # a cancel waits for nobody
+                self._disk.wait_for_locks(0.0)  # a cancel waits for no lock
             else:
                 self._base = change.numbers
                 return
@@ -96,11 +96,11 @@ class SteadyStore:
 
     def sent(self, first: int, last: int) -> Iterable[tuple[int, bytes]]:
         """See `SessionStore`."""
-        kept: dict[int, bytes] = {}
+        found: dict[int, bytes] = {}
         if not (self.why and self._reset):
             with suppress(VenueError):
-                kept = dict(self._disk.sent(first, last))
-        return sorted((kept | dict(self._memory.sent(first, last))).items())
+                found = dict(self._disk.sent(first, last))
+        return sorted((found | dict(self._memory.sent(first, last))).items())
 
     def expect(self, next_in: int) -> None:
         """Request a resend from a number on, at the next logon."""
@@ -194,7 +194,7 @@ class SqliteStore(Closing):
 
     Durable, a commit is on the disk when :meth:`commit` returns. Otherwise it survives the death of the process, and a
     power cut loses the last moments. Numbers of our own messages are then taken durably in blocks, and what begins
-    after the machine went down goes on behind its block: no number is ever used twice. Who asks for those in between
+    after a system crash continues after its block: no number is ever used twice. Who asks for those in between
     has the gap filled.
 
     Parameters
@@ -346,7 +346,7 @@ class SqliteStore(Closing):
         Raises
         ------
         VenueError
-            As :meth:`commit`; the next process is told that it was not closed.
+            As :meth:`commit`; the next process sees that it was not closed.
         """
         try:
             with self._errors():
@@ -386,7 +386,7 @@ def holds_session(store: Path) -> bool:
 
 
 class ReceivedMark:
-    """Number of the last message that the caller has certainly processed, kept in a file.
+    """Number of the last message that the caller has certainly processed, stored in a file.
 
     Parameters
     ----------

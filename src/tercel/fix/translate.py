@@ -182,7 +182,7 @@ def _units(
 
 
 PLAIN = PriceScale()
-"""Ticks and lots as they are: for instruments that nobody has listed."""
+"""Ticks and lots as they are: for instruments that are not listed."""
 
 
 def optional(
@@ -332,7 +332,7 @@ def whole(tags: Tags, tag: int, default: int) -> int:
 def report_in(tags: Tags, known: Mapping[str, PriceScale], fault: str = "") -> o.Report:
     """Report of an ExecutionReport; `fault`: what else was wrong with it.
 
-    Lots, price, what is open and the time are taken from the other fields where theirs cannot be read, which is told.
+    Lots, price, what is open and the time are taken from other fields where theirs cannot be read; `fault` names them.
 
     Raises
     ------
@@ -428,7 +428,7 @@ def disowned_out(
 
 
 def name_of(text: str) -> str:
-    """A name that was told; "" for the word that stands where there is none."""
+    """A name from the wire; "" for the placeholder of a missing one."""
     return "" if text == t.NO_NAME else text
 
 

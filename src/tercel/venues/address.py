@@ -78,8 +78,8 @@ def address(where: str) -> VenueAddress:
         profile = profile or parts.path
     elif parts.path not in ("", "/"):
         host = ""
-    told = (host and port) or (profile and not (bool(host) ^ bool(port)))
-    if not told or said or parts.scheme != FIX or parts.password is not None:
+    complete = (host and port) or (profile and not (bool(host) ^ bool(port)))
+    if not complete or said or parts.scheme != FIX or parts.password is not None:
         raise ConfigError(
             "simulated, fix://[COMPID@]host:port[?profile=NAME], fix:PROFILE.toml, binance[:FILE.toml],"
             " ccxt:EXCHANGE[:FILE.toml] or gate:PATH",
@@ -121,7 +121,7 @@ def money_at(where: str, near: Path | None = None) -> str:
     Raises
     ------
     TercelError
-        An address or a file that cannot be read; nobody answers there.
+        An address or a file that cannot be read; no server answers there.
 
     >>> money_at("simulated"), money_at("binance")
     ('', '')
@@ -137,7 +137,7 @@ def money_at(where: str, near: Path | None = None) -> str:
 
 
 def refuse_money(money: str) -> Mapping[str, str]:
-    """Open no order session where money is: the word of whoever has none to give (`connect`).
+    """Open no order session where money is: the default consent of `connect`.
 
     Raises
     ------
@@ -179,7 +179,7 @@ def connect(
     accounts : sequence of str
         Names that orders will be sent under.
     store : Path, optional
-        Folder in which a FIX session keeps its sequence numbers, so that it goes on after a restart. Where it holds
+        Folder in which a FIX session keeps its sequence numbers, so that it continues after a restart. Where it holds
         none yet, a new session begins, whatever the venue remembers of an earlier one under the same name. A Binance
         venue keeps the names of its orders there.
     near : Path, optional
@@ -197,7 +197,7 @@ def connect(
     ConfigError
         For what is no address.
     VenueError
-        Nobody answers there, or the logon is refused.
+        No server answers there, or the logon is refused.
     """
     found = address(where)
     if found.scheme == "gate":

@@ -48,7 +48,7 @@ from tercel.venues.binance_venue.venue import BinanceVenue
 NAMED: Final[Mapping[str, tuple[str, ...]]] = {
     "binance": ("public", "private", "sapi", "ws.spot", "ws.ws-api.spot")
 }
-"""Exchanges that passed the conformance kit, and those URLs that spot markets need: no other is kept."""
+"""Exchanges that passed the conformance kit, and those URLs that spot markets need: others are dropped."""
 
 
 class CcxtKeySection(TomlTable):
@@ -215,11 +215,11 @@ class CcxtCalls:
         markets = (await self.exchange.load_markets(bool(self.unified))).values()
         spot = {str(one["id"]): one for one in markets if one.get("spot")}
         self.unified |= {name: str(one["symbol"]) for name, one in spot.items()}
-        mode, told = (
+        mode, answer = (
             self.exchange.precisionMode,
             [one for name, one in spot.items() if not names or name in names],
         )
-        return {"symbols": [market_entry(one, mode, self.named) for one in told]}
+        return {"symbols": [market_entry(one, mode, self.named) for one in answer]}
 
     async def _on_apirestrictions(self, _: Asked) -> Any:
         if "sapi" not in self.exchange.urls["api"]:
@@ -254,8 +254,8 @@ class CcxtCalls:
             name, more = "", {"clientOrderId": asked["origClientOrderId"]}
         elif "orderId" not in asked:
             name = str((await self._order(asked))["id"])
-        told = await self.exchange.cancel_order(name, self.unified[asked["symbol"]], more)
-        row = order_row(told, asked, self.now_ms())
+        answer = await self.exchange.cancel_order(name, self.unified[asked["symbol"]], more)
+        row = order_row(answer, asked, self.now_ms())
         return row if row["status"] in ENDS else await self._on_order_status(asked)
 
     async def _on_order_amend_keeppriority(self, asked: Asked) -> Any:
@@ -291,14 +291,14 @@ class CcxtCalls:
 
     async def _on_allorders(self, asked: Asked) -> Any:
         more = {"orderId": asked["orderId"]} if "orderId" in asked else {}
-        told = await self._listed(self.unified[asked["symbol"]], asked.get("startTime"), more)
-        return [order_row(one, asked, self.now_ms()) for one in told]
+        answer = await self._listed(self.unified[asked["symbol"]], asked.get("startTime"), more)
+        return [order_row(one, asked, self.now_ms()) for one in answer]
 
     async def _on_mytrades(self, asked: Asked) -> Any:
         more = {one: asked[one] for one in ("orderId", "fromId") if one in asked and self.named}
         symbol, since = self.unified[asked["symbol"]], asked.get("startTime")
-        told = await self.exchange.fetch_my_trades(symbol, since, _PAGE, more)
-        rows = [trade_row(one, self.now_ms()) for one in told]
+        answer = await self.exchange.fetch_my_trades(symbol, since, _PAGE, more)
+        rows = [trade_row(one, self.now_ms()) for one in answer]
         return [one for one in rows if one["orderId"] == asked.get("orderId", one["orderId"])]
 
 
@@ -424,11 +424,11 @@ class CcxtRest:
         self, path: str, weight: int, params: Mapping[str, Any] | None = None, **_: object
     ) -> Any:
         """See `BinanceRest.ask`."""
-        told = self._links.ask(0, path, params or {}).result(2 * CALL_S)
-        if (error := told.get("error")) is None:
-            return told["result"]
-        if error["code"] or told["status"] == 404:
-            raise RequestRefusedError(path, error["code"], error["msg"], told["status"])
+        answer = self._links.ask(0, path, params or {}).result(2 * CALL_S)
+        if (error := answer.get("error")) is None:
+            return answer["result"]
+        if error["code"] or answer["status"] == 404:
+            raise RequestRefusedError(path, error["code"], error["msg"], answer["status"])
         raise VenueError(
             f"{self._exchange} to answer {path}",
             error["msg"],
@@ -460,7 +460,7 @@ def lacks_of(exchange: Any) -> list[str]:
     found = [text for name, text in _WITHOUT.items() if exchange.has.get(name) is not True]
     if exchange.id not in NAMED:
         found.append(
-            "no change of an order in its place: it is cancelled, and sent anew with less priority"
+            "no change of an order in its place: it is cancelled, and sent again with less priority"
         )
         if not exchange.has.get("fetchOrderWithClientOrderId"):
             found.append("no question by our own names of orders: they are looked for in lists")
@@ -479,7 +479,7 @@ def standing(name: str) -> str:
 
 
 class CcxtVenue(BinanceVenue):
-    """An exchange by ccxt: `BinanceVenue` has the parameters and errors; what is lacking is told at logon.
+    """An exchange by ccxt: `BinanceVenue` has the parameters and errors; what is lacking is reported at logon.
 
     Parameters
     ----------

@@ -85,7 +85,7 @@ def why_money(url: str, seconds: float = 0.0) -> str:
     Raises
     ------
     VenueError
-        Nobody listens there.
+        No server listens there.
     ConfigError
         See `core.installation`.
 
@@ -115,9 +115,9 @@ def still_test(url: str) -> None:
     Raises
     ------
     VenueError
-        Money is there, or nobody listens.
+        Money is there, or no server listens.
     """
-    if money := why_money(url, 1.0):  # whoever waits for the link waits for this, too
+    if money := why_money(url, 1.0):  # the caller that waits for the link waits for this, too
         raise VenueError("a venue that is still provably a test", money, REMEDY)
 
 
@@ -127,7 +127,7 @@ def _proves(scheme: str, host: str, port: int, seconds: float) -> bool:
     Raises
     ------
     VenueError
-        Nobody listens there.
+        No server listens there.
     """
     nonce = secrets.token_hex(16)
     try:

@@ -27,7 +27,7 @@ def umask(request):
 
 @pytest.mark.usefixtures("umask")
 def test_the_files_of_journal_latch_and_session_are_its_owners_alone(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(memory, "MOST_KEPT", 1)
+    monkeypatch.setattr(memory, "MOST_STORED", 1)
     desk = tmp_path / "desk"
     journal = SqlJournal(desk, "test")
     journal.append([Entry(kinds.ALERT, 1, body={"severity": "info", "code": "x", "text": "y"})])

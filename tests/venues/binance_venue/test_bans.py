@@ -78,9 +78,9 @@ def test_a_week_of_too_many_orders_is_believed_for_a_minute(tmp_path: Path) -> N
 def test_a_weight_that_cannot_be_is_forgotten_within_a_minute(used: int) -> None:
     now = [0.0]
     budget = WeightBudget(6000, lambda: now[0])
-    budget.told(60_001)
+    budget.reported(60_001)
     assert budget.fits(1), "more than ten times the limit is none"
-    budget.told(used)
+    budget.reported(used)
     assert not budget.fits(1)
     budget.spend(1, urgent=True)
     with pytest.raises(VenueError):

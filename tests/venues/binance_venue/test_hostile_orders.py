@@ -508,7 +508,7 @@ def test_a_count_of_weight_that_goes_down_gives_nothing_back() -> None:
     budget = WeightBudget(1000, lambda: clock_s[0])
     budget.spend(100)
     for said in (900, 3, -5, 0):
-        budget.told(said)
+        budget.reported(said)
         assert budget.used == 900
     clock_s[0] = 62.0
     assert budget.used == 0

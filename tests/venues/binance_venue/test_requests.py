@@ -40,7 +40,7 @@ def test_what_others_use_counts_too_and_questions_leave_a_part_to_orders() -> No
     now = [0.0]
     budget = WeightBudget(1000, lambda: now[0])
     budget.spend(100)
-    budget.told(700)
+    budget.reported(700)
     assert budget.used == 700
     assert (budget.fits(201, question=True), budget.fits(201)) == (False, True)
     now[0] = 62.0

@@ -23,7 +23,7 @@ from tercel.fix.profiles.secrets import RAW, RAW_LENGTH, refuse_written, signed_
 from tercel.fix.protocol import validate as v
 from tercel.fix.protocol.dictionary import Dictionary, read_xml
 from tercel.fix.protocol.message import Fields
-from tercel.fix.protocol.settings import NEVER_REPEATED, NOT_KEPT, SessionSettings, SessionTimes
+from tercel.fix.protocol.settings import NEVER_REPEATED, NOT_STORED, SessionSettings, SessionTimes
 
 SHIPPED: Final = ("tercel", "generic-44", "generic-42", "binance", "binance-md")
 _WAY: Final = "see docs/howto/fix.md, or name one of " + ", ".join(SHIPPED)
@@ -98,7 +98,7 @@ class ProfileTerms:
             header=[(int(tag), value) for tag, value in session.header.items()],
             logon_fields=self._logon(session.sender or sender),
             never_repeated=NEVER_REPEATED | _NEVER_AGAIN,
-            not_kept=NOT_KEPT | _NOT_KEPT,
+            not_stored=NOT_STORED | _NOT_STORED,
             reset=resets,
             next_expected=session.next_expected,
             on_gap=session.on_gap,
@@ -205,15 +205,15 @@ _CHECKED: Final[Mapping[str, Collection[int]]] = {
     "validated": v.REASONS,
 }
 _LOGON_TAGS: Final = {"username": 553, "password": t.PASSWORD}
-# Questions: whoever waits for an answer asks anew.
-_NOT_KEPT: Final = frozenset(
+# Requests: their sender repeats them.
+_NOT_STORED: Final = frozenset(
     {
         *(t.STEP, t.SECURITY_LIST_REQUEST, t.MARKET_DATA_REQUEST),
         *(t.STATUS, t.MASS_STATUS, t.POSITIONS_REQUEST, "XLQ"),
     }
 )
 # What is never sent a second time.
-_NEVER_AGAIN: Final = _NOT_KEPT | {t.NEW_ORDER, t.REPLACE, t.CANCEL, t.MASS_CANCEL, "XCN", "XAK"}
+_NEVER_AGAIN: Final = _NOT_STORED | {t.NEW_ORDER, t.REPLACE, t.CANCEL, t.MASS_CANCEL, "XCN", "XAK"}
 
 
 def load(name: str, sender: str = "") -> ProfileTerms:

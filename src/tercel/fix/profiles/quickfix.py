@@ -57,7 +57,7 @@ _HANDLED: Final = frozenset(
         *("socketusessl", "checklatency", "millisecondsintimestamp"),
     }
 )
-# Without effect: names of files and of logs, which are kept elsewhere here.
+# Without effect: names of files and of logs, which have other places here.
 _NAMES: Final = frozenset(
     {
         *("filestorepath", "filelogpath", "filelogbackuppath", "description", "sessionqualifier"),
@@ -73,7 +73,7 @@ _FIXED: Final = {
     ),
     "persistmessages": (
         "Y",
-        "messages are always kept, but for orders, which are never sent again",
+        "messages are always stored, but for orders, which are never sent again",
     ),
     "refreshonlogon": ("N", "the store belongs to one process"),
     "rejectinvalidmessage": (

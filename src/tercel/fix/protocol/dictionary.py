@@ -296,7 +296,7 @@ def block_of(text: str, components: Mapping[str, str]) -> Block:
 
 
 def _block(tokens: Iterator["re.Match[str]"], components: Mapping[str, str]) -> tuple[Block, str]:
-    """Members up to the end or a closing bracket, and what stands after the bracket ("!" or "")."""
+    """Members up to the end or a closing bracket, and what follows the bracket ("!" or "")."""
     members: dict[int, Block | None] = {}
     required: list[int] = []
     for token in tokens:

@@ -1,6 +1,6 @@
 """A FIX session as a state machine: bytes and times go in; bytes, messages and events come out.
 
-It opens no socket and reads no clock. Whoever runs it calls :meth:`FixSession.connect` when there is a connection,
+It opens no socket and reads no clock. Its owner calls :meth:`FixSession.connect` when there is a connection,
 :meth:`~FixSession.receive` with what came over it, :meth:`~FixSession.on_time` a few times a second, and
 :meth:`~FixSession.disconnect` when the connection is gone. One thread at a time calls it.
 Source: FIX 4.4 and 4.2, volume 2, "Session Protocol"; FIX session test cases 1 to 20.
@@ -157,7 +157,7 @@ class FixSession:
             if isinstance(found, GarbledMessage):
                 self._tell(SessionEventKind.GARBLED, found.why, raw=found.raw)
                 if self._state is _State.WAITS:
-                    # Whoever cannot say who it is gets no answer (FIX: disconnect without a Logout).
+                    # A peer without valid CompIDs gets no answer (FIX: disconnect without a Logout).
                     self._refuse("the first message is garbled")
             else:
                 self._heard_ns = now_ns
@@ -186,8 +186,8 @@ class FixSession:
         Raises
         ------
         VenueError
-            For a message that the dictionary does not have so, and for one that may not be sent late while nobody is
-            logged on. Nothing of all was numbered then.
+            For a message that the dictionary does not have so, and for one that may not be sent late while the session
+            is down. Nothing of all was numbered then.
         """
         self._at(now_ns)
         ready: list[Fields] = []
@@ -200,7 +200,7 @@ class FixSession:
                 )
             # Numbers are taken only once all are valid: one that failed half-way would leave a gap.
             ready.append(self._box.valid(kind, fields, self._box.next + len(ready)))
-        self._box.emit_kept(ready, quiet=not self.up)
+        self._box.emit_stored(ready, quiet=not self.up)
         return self._finish()
 
     def on_time(self, now_ns: int) -> Outcome:
@@ -254,12 +254,12 @@ class FixSession:
             self._load()
 
     def _load(self) -> None:
-        kept = self._store.load()
-        self._kept = kept
+        saved = self._store.load()
+        self._saved = saved
         self._stale = False
-        self._box.next = kept.next_out
-        self._next_in = kept.next_in
-        self._since_ns = kept.since_ns
+        self._box.next = saved.next_out
+        self._next_in = saved.next_in
+        self._since_ns = saved.since_ns
 
     def _log_on(self, reset: bool) -> None:
         fields = [(98, "0"), (108, str(self._heartbeat_ns // _S))]
@@ -290,7 +290,7 @@ class FixSession:
             self._waits_ns = self._now
 
     def _refuse(self, text: str, say: bool = False) -> None:
-        """A logon that comes to nothing. Strangers are told nothing, so that a port scan learns no names."""
+        """A logon fails. Strangers get no reason, so that a port scan learns no names."""
         if say:
             self._box.emit("5", [(58, text)])
         self._tell(SessionEventKind.REFUSED, text)
@@ -324,17 +324,17 @@ class FixSession:
         self._was_reset = False
         numbers = self.numbers
         # Stored before it is on the wire: a crash in between is a gap that can be filled, not a number used twice.
-        if sent or reset or result.messages or numbers != self._kept:
+        if sent or reset or result.messages or numbers != self._saved:
             try:
                 self._store.commit(
                     Commit(numbers, sent, tuple(result.messages), tuple(result.events), reset)
                 )
             except BaseException:
-                # what follows begins where the store stands
+                # the next call begins with the numbers of the store
                 self._state = _State.DOWN
                 self._stale = True
                 raise
-            self._kept = numbers
+            self._saved = numbers
         return result
 
     # -- what comes in ------------------------------------------------------------------------------------------------
@@ -404,7 +404,7 @@ class FixSession:
 
     def _logged_on(self, message: Message, asked: bool) -> None:
         reset, number = message.says(141), message.number
-        # A reset that nobody asked for would drop messages that the other side has never repeated.
+        # An unrequested reset would drop messages that the other side has never repeated.
         if asked and reset and (self._box.next, self._next_in) != (2, 1):
             return self._refuse(
                 "the other side has reset its sequence numbers, and was not asked to", say=True
@@ -449,7 +449,7 @@ class FixSession:
             self._restart()
 
     def _move(self, message: Message) -> None:
-        """SequenceReset in reset mode: the next number is told, whatever the message's own is."""
+        """SequenceReset in reset mode: sets the next number, whatever the message's own is."""
         fault, new = judged(message, self.settings, self._now)[1], message.whole(36)
         if fault is not None or new < self._next_in:
             self._reject(message, fault or v.MessageFault(v.INCORRECT_VALUE))
@@ -506,7 +506,7 @@ class FixSession:
             (380, "3"),
             (58, "this message type is not supported"),
         ]
-        self._box.emit_kept([self._box.headed("j", fields)])
+        self._box.emit_stored([self._box.headed("j", fields)])
         self._tell(SessionEventKind.REJECTED, f"35={kind} is not supported", message)
 
     # -- gaps ---------------------------------------------------------------------------------------------------------
@@ -547,7 +547,7 @@ class FixSession:
         self._again(first, self._box.next - 1 if not 0 < last < self._box.next else last)
 
     def _again(self, first: int = 0, last: int = 0) -> None:
-        # Types that are never repeated are gap-filled: whoever sent such a message has to know.
+        # Types that are never repeated are gap-filled: the sender of such a message has to know.
         for number, message in self._box.repeat(first, last):
             self._tell(SessionEventKind.NOT_REPEATED, f"35={message.kind}, {number}", message)
 

@@ -91,7 +91,7 @@ class SessionTimes:
 NEVER_REPEATED: Final = frozenset({"D", "E", "G", "s", "t", "AB", "AC"})
 """Messages that put orders into a market: when they are asked for again they are stale, and a gap is filled instead."""
 
-NOT_KEPT: Final = frozenset({"W", "X"})
+NOT_STORED: Final = frozenset({"W", "X"})
 """Market data: there is much of it, and another one says more."""
 
 
@@ -115,17 +115,17 @@ class SessionSettings:
         Further fields of every header (50, 57).
     logon_fields : callable, optional
         Further fields of a logon from its SendingTime and MsgSeqNum: user name and password (553, 554), a signature
-        (95, 96). They are never kept, nor shown.
+        (95, 96). They are never stored, nor shown.
     admit : callable, optional
-        Why a logon is not accepted, "" when it is. The text is sent and kept.
+        Why a logon is not accepted, "" when it is. The text is sent and stored.
     takes : set of str, optional
         MsgTypes that the application takes; others are answered with a BusinessMessageReject. Default: all.
     examine : callable, optional
         A further fault of a message that the dictionary allows, answered with a Reject; None where there is none.
     never_repeated : set of str
         MsgTypes that are never sent again; a ResendRequest for them is answered by filling the gap.
-    not_kept : set of str
-        MsgTypes that are not kept: they are repeated on the connection that they were sent on, as far as memory goes,
+    not_stored : set of str
+        MsgTypes that are not stored: they are repeated on the connection that they were sent on, as far as memory goes,
         and never on a later one.
     reset : set of {"logon", "logout", "disconnect"}
         When both sequence numbers begin at 1 again.
@@ -164,7 +164,7 @@ class SessionSettings:
     takes: frozenset[str] | None = None
     examine: Callable[[Message], MessageFault | None] | None = None
     never_repeated: frozenset[str] = NEVER_REPEATED
-    not_kept: frozenset[str] = NOT_KEPT
+    not_stored: frozenset[str] = NOT_STORED
     reset: frozenset[Literal["logon", "logout", "disconnect"]] = frozenset()
     next_expected: bool = False
     on_gap: Literal["request", "logout"] = "request"
@@ -269,7 +269,7 @@ class SequenceNumbers:
     next_out, next_in : int
         MsgSeqNum of the next message sent, and of the next one expected.
     since_ns : int
-        When both were 1, ns since 1970; 0: nobody knows.
+        When both were 1, ns since 1970; 0: unknown.
     """
 
     next_out: int = 1
@@ -286,7 +286,7 @@ class Commit:
     numbers : SequenceNumbers
         From now on.
     sent : tuple of (number, bytes)
-        Application messages as they went out. Messages of the session itself are not kept: they are never repeated,
+        Application messages as they went out. Messages of the session itself are not stored: they are never repeated,
         and a logon may have a password in it.
     received : tuple of Message
         What the application is about to be given.

@@ -41,8 +41,8 @@ REASONS: Final[Mapping[int, str]] = MappingProxyType(
         COMP_ID_PROBLEM: "SenderCompID or TargetCompID is another's",
         SENDING_TIME_PROBLEM: "SendingTime is too far from the time here",
         INVALID_TYPE: "no such MsgType",
-        REPEATED_TAG: "a tag stands twice",
-        OUT_OF_ORDER: "a field of the header, body or trailer stands elsewhere",
+        REPEATED_TAG: "a tag occurs twice",
+        OUT_OF_ORDER: "a field of the header, body or trailer is out of place",
         GROUP_OUT_OF_ORDER: "a repeating group does not begin with its first field",
         WRONG_COUNT: "a repeating group has another number of entries",
     }
@@ -156,7 +156,7 @@ class _Walk:
             self.found.append(MessageFault(reason, tag))
 
     def body(self, block: Block) -> None:
-        """Check header, body and trailer; behind a field that stands elsewhere they go on where they were."""
+        """Check header, body and trailer; after a field out of place the walk resumes where it was."""
         parts = [
             (part, set[int]())
             for part in (self._dictionary.header, block, self._dictionary.trailer)
@@ -209,7 +209,7 @@ class _Walk:
         fields, entries = self._fields, 0
         while self._at < len(fields):
             tag = fields[self._at][0]
-            # What stands behind the last entry may be a field of the message that an entry could have, too.
+            # What follows the last entry may be a field of the message that an entry could have, too.
             if tag != block.first and (tag not in block.members or entries >= count):
                 break
             if tag != block.first:
@@ -236,13 +236,13 @@ def salvaged(message: Message, found: Collection[MessageFault]) -> Message | Non
     """An ExecutionReport with faults that says clearly what is booked: without the faulty fields, its faults in words.
 
     None for another message, and where what is booked, or whose it is, is missing, faulty or said in two ways. A value
-    that is right in another place, or stands twice, is read.
+    that is right in another place, or occurs twice, is read.
 
     >>> said = {17: "E1", 37: "V1", 150: "0", 39: "0", 54: "1", 14: "0", 58: "a"}
     >>> report = Message("FIX.4.4", [(35, "8"), *said.items(), (58, "b")])
     >>> rest = salvaged(report, [MessageFault(REPEATED_TAG, 58)])
     >>> rest.fault, 58 in rest
-    ('58: a tag stands twice', False)
+    ('58: a tag occurs twice', False)
     >>> salvaged(Message("FIX.4.4", [*report.fields, (14, "100")]), [MessageFault(REPEATED_TAG, 14)])
     """
     needed = (
@@ -256,17 +256,17 @@ def salvaged(message: Message, found: Collection[MessageFault]) -> Message | Non
         if message.begin == "FIX.4.2"
         else 19 in message and message.get(150) in ("G", "H")
     )
-    kept = needed | _WHOSE | ({19, 20} if refers else set())
-    values = {(tag, value) for tag, value in message.fields if tag in kept}
+    needed_tags = needed | _WHOSE | ({19, 20} if refers else set())
+    values = {(tag, value) for tag, value in message.fields if tag in needed_tags}
     spoilt = {one.tag for one in found if one.reason != OUT_OF_ORDER}
     wrong = {one.tag for one in found if one.reason not in (OUT_OF_ORDER, REPEATED_TAG)}
-    if wrong & kept or len(values) > len(dict(values)):
+    if wrong & needed_tags or len(values) > len(dict(values)):
         return None
-    rest = [field for field in message.fields if field[0] in kept or field[0] not in spoilt]
-    told = dict.fromkeys(
+    rest = [field for field in message.fields if field[0] in needed_tags or field[0] not in spoilt]
+    words = dict.fromkeys(
         f"{one.tag}: {one.text}" if one.tag is not None else one.text for one in found
     )
-    return Message(message.begin, rest, "; ".join(told))
+    return Message(message.begin, rest, "; ".join(words))
 
 
 def miscounted(message: Message, data_fields: Mapping[int, int]) -> list[MessageFault]:
@@ -288,7 +288,7 @@ def miscounted(message: Message, data_fields: Mapping[int, int]) -> list[Message
 
 
 # -- admission --------------------------------------------------------------------------------------------------------
-_KEPT: Final = 64
+_WINDOW: Final = 64
 
 
 class ClockOffset:
@@ -303,7 +303,7 @@ class ClockOffset:
     """
 
     def __init__(self) -> None:
-        self._seen: deque[int] = deque(maxlen=_KEPT)
+        self._seen: deque[int] = deque(maxlen=_WINDOW)
 
     def see(self, message: Message, now_ns: int) -> None:
         """Record a message's SendingTime."""

@@ -78,11 +78,13 @@ def clock_of(
     found: list[tuple[int, int]] = []
     for _ in range(_LOOKS):
         before = wall()
-        told = rest.ask("/api/v3/time", 1)
+        answer = rest.ask("/api/v3/time", 1)
         after, ended = wall(), steady()
-        server = told.get("serverTime") if isinstance(told, dict) else None
+        server = answer.get("serverTime") if isinstance(answer, dict) else None
         if not isinstance(server, int):
-            raise VenueError("the venue's time", repr(told)[:80], "check that the URL is Binance's")
+            raise VenueError(
+                "the venue's time", repr(answer)[:80], "check that the URL is Binance's"
+            )
         ahead = (before + after) // 2 - server * MS
         found.append((server * MS - ended, certain(ahead, after - before)))
     offset, ahead = max(found)
@@ -115,12 +117,12 @@ def symbols_of(
         A symbol that is named and not listed, or does not trade.
     """
     params = {"symbols": json.dumps(list(names), separators=(",", ":"))} if names else {}
-    told = rest.ask("/api/v3/exchangeInfo", 20, params)
-    for limit in told.get("rateLimits", ()):
+    answer = rest.ask("/api/v3/exchangeInfo", 20, params)
+    for limit in answer.get("rateLimits", ()):
         if limit.get("rateLimitType") == "REQUEST_WEIGHT" and limit.get("interval") == "MINUTE":
             budget.limit = int(limit["limit"]) // int(limit["intervalNum"])
     found, left = dict[str, TradedSymbol](), list[str]()
-    for entry in told["symbols"]:
+    for entry in answer["symbols"]:
         try:
             symbol = symbol_of(entry)
         except VenueError:
@@ -149,23 +151,23 @@ def check_key(rest: AnswersRest, withdrawals: bool) -> str:
     Raises
     ------
     ConfigError
-        It may withdraw, and nobody said that it should; or it may not trade.
+        It may withdraw without `allow_withdrawals`, or it may not trade.
     VenueError
         The question is refused.
     """
     try:
-        told = rest.ask(RESTRICTIONS, 1, signed=True)
+        answer = rest.ask(RESTRICTIONS, 1, signed=True)
     except RequestRefusedError as error:
         if error.status in _ABSENT:
             return f"what this key may do could not be checked: {RESTRICTIONS} is not there; see that it may not withdraw"
         raise
-    if told.get("enableWithdrawals") is not False and not withdrawals:
+    if answer.get("enableWithdrawals") is not False and not withdrawals:
         raise ConfigError(
             "a key that may not withdraw money",
             "enableWithdrawals: true",
             "take the permission from the key; or write allow_withdrawals = true",
         )
-    if told.get("enableSpotAndMarginTrading") is False:
+    if answer.get("enableSpotAndMarginTrading") is False:
         raise ConfigError(
             "a key that may trade spot",
             "enableSpotAndMarginTrading: false",
@@ -207,15 +209,15 @@ def hear_account(rest: AnswersRest, facts: LogonFacts) -> None:
     VenueError
         The account may not trade.
     """
-    told = rest.ask("/api/v3/account", 20, signed=True)
-    if told.get("canTrade") is False:
+    answer = rest.ask("/api/v3/account", 20, signed=True)
+    if answer.get("canTrade") is False:
         raise VenueError(
             "an account that may trade", "canTrade: false", "see what Binance says of the account"
         )
-    rates = told.get("commissionRates") or {}
+    rates = answer.get("commissionRates") or {}
     facts.maker_rate = whole(rates.get("maker", 0), "a maker fee")
     facts.taker_rate = whole(rates.get("taker", 0), "a taker fee")
-    facts.balances = list(told["balances"])
+    facts.balances = list(answer["balances"])
 
 
 def past(
@@ -258,7 +260,7 @@ class AssetLedger:
 
     def __init__(self) -> None:
         self.expected: dict[str, int] = {}
-        self.told: dict[str, int] = {}
+        self.reported: dict[str, int] = {}
         """As the venue last said."""
         self.fees: dict[str, int] = {}
         """Paid since the beginning, by asset."""
@@ -266,7 +268,7 @@ class AssetLedger:
     def begin(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """What the account holds at first, or is found to hold."""
         self.hear(rows)
-        self.expected = dict(self.told)
+        self.expected = dict(self.reported)
 
     def hear(
         self,
@@ -284,7 +286,7 @@ class AssetLedger:
         """
         for row in rows:
             name = str(row[asset])
-            self.told[name] = whole(row[free], f"free {name}") + whole(
+            self.reported[name] = whole(row[free], f"free {name}") + whole(
                 row[locked], f"locked {name}"
             )
 
@@ -303,16 +305,18 @@ class AssetLedger:
         self.expected[asset] = self.expected.get(asset, 0) + amount
 
     def differences(self) -> dict[str, tuple[int, int]]:
-        """Assets whose balance is not what it should be: (expected, told)."""
-        names = self.expected.keys() | self.told.keys()
-        found = {one: (self.expected.get(one, 0), self.told.get(one, 0)) for one in sorted(names)}
+        """Assets whose balance is not what it should be: (expected, reported)."""
+        names = self.expected.keys() | self.reported.keys()
+        found = {
+            one: (self.expected.get(one, 0), self.reported.get(one, 0)) for one in sorted(names)
+        }
         return {one: pair for one, pair in found.items() if pair[0] != pair[1]}
 
     def words(self) -> str:
         """The differences, for people."""
-        told = self.differences().items()
+        found = self.differences().items()
         return ", ".join(
-            f"{name}: {text(held)}, expected {text(wanted)}" for name, (wanted, held) in told
+            f"{name}: {text(held)}, expected {text(wanted)}" for name, (wanted, held) in found
         )
 
 
@@ -407,12 +411,12 @@ class AccountWatch:
             self._channel.ask(method, params, weight, then, signed=signed)
 
     def _time(self, answer: ApiAnswer, asked_s: float) -> None:
-        told = answer.result.get("serverTime") if isinstance(answer.result, dict) else None
-        if told is not None and self._channel.heard_time(told, answer.stamp_ms):
-            self._set_time(told * MS, self._clock() - asked_s)
-        elif told is not None:
+        server_ms = answer.result.get("serverTime") if isinstance(answer.result, dict) else None
+        if server_ms is not None and self._channel.heard_time(server_ms, answer.stamp_ms):
+            self._set_time(server_ms * MS, self._clock() - asked_s)
+        elif server_ms is not None:
             why = "a time of the venue's clock that cannot be: it is reckoned by the clock here"
-            self._say(o.Unread(f"serverTime {told!r}"[:100], why, self._stamp(0)))
+            self._say(o.Unread(f"serverTime {server_ms!r}"[:100], why, self._stamp(0)))
 
     def _ask_rules(self, names: list[str]) -> None:
         self._ask(
@@ -449,7 +453,7 @@ class AccountWatch:
                 self._halt(
                     book,
                     "CHANGED",
-                    f"{name} has another tick or lot now: no order in it leaves; start the desk anew",
+                    f"{name} has another tick or lot now: no order in it leaves; restart the desk",
                 )
             elif now.status != book.symbol.status:
                 self._halt(book, now.status, f"{name} is {now.status}, before {book.symbol.status}")

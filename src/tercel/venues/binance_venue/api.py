@@ -30,10 +30,8 @@ MS: Final = 1_000_000
 
 
 class ErrorCode(IntEnum):
-    """Error codes (`errors.md`)."""
+    """Error codes that a client acts on (`errors.md`)."""
 
-    UNKNOWN = -1000
-    DISCONNECTED = -1001
     UNAUTHORIZED = -1002
     TOO_MANY_REQUESTS = -1003
     TIMEOUT = -1007
@@ -42,42 +40,14 @@ class ErrorCode(IntEnum):
     UNSUPPORTED_OPERATION = -1020
     INVALID_TIMESTAMP = -1021
     INVALID_SIGNATURE = -1022
-    ILLEGAL_CHARS = -1100
-    TOO_MANY_PARAMETERS = -1101
-    MANDATORY_PARAM = -1102
-    UNREAD_PARAMETERS = -1104
-    PARAM_EMPTY = -1105
-    PARAM_NOT_REQUIRED = -1106
-    BAD_PRECISION = -1111
-    TIF_NOT_REQUIRED = -1114
-    INVALID_TIF = -1115
-    INVALID_ORDER_TYPE = -1116
-    INVALID_SIDE = -1117
-    BAD_INTERVAL = -1120
     BAD_SYMBOL = -1121
-    INVALID_SYMBOL_STATUS = -1122
-    INVALID_LISTEN_KEY = -1125
-    MORE_THAN_XX_HOURS = -1127
-    BAD_COMBINATION = -1128
-    INVALID_PARAMETER = -1130
-    BAD_STRATEGY_TYPE = -1134
-    INVALID_JSON = -1135
-    INVALID_TICKER_TYPE = -1139
-    INVALID_CANCEL_RESTRICTIONS = -1145
-    DUPLICATE_SYMBOLS = -1151
-    INVALID_TIME_UNIT = -1194
-    STATUS_MISMATCH = -1220
     ORDER_REJECTED = -2010
     CANCEL_REJECTED = -2011
     NO_SUCH_ORDER = -2013
     BAD_API_KEY = -2014
     REJECTED_KEY = -2015
-    PARTLY_FAILED = -2021
-    FAILED = -2022
     SUBSCRIPTION_ACTIVE = -2035
-    SUBSCRIPTION_INACTIVE = -2036
     AMEND_REJECTED = -2038
-    WRONG_CLIENT_ORDER_ID = -2039
 
 
 class Status(StrEnum):
@@ -141,7 +111,7 @@ def sorted_payload(params: Mapping[str, Any]) -> str:
 
 
 def in_text(value: Any) -> str:
-    """A JSON value as it stands in a payload."""
+    """A JSON value as text of a payload."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
@@ -253,7 +223,7 @@ class TradedSymbol:
         ----------
         new : NewOrder or ReplaceOrder
         mean : int
-            A price that stands for the mean of the last minutes, 1e-8; 0: unknown, and nothing is refused by it.
+            Estimate of the mean price of the last minutes, 1e-8; 0: unknown, and nothing is refused by it.
         """
         if self.status != TRADING:
             return f"{self.symbol} is {self.status}: it does not trade"

@@ -1,7 +1,7 @@
 """The book of a symbol from its streams: depth updates from a snapshot on, trades, and own orders at their place.
 
 The stream is decoded and put in order as a recorded one is (`feeds.binance_messages`, `feeds.binance_messages`). Own orders
-are told by reports that another connection brings: a level that a report has changed is not set from the stream before
+come with reports of another connection: a level that a report has changed is not set from the stream before
 an update that is as late, so that neither is counted twice. Trades wait for the update that has them.
 
 A book that does not get on is lost, never shown as it last stood: what cannot be read or cannot be, updates that do not
@@ -42,17 +42,17 @@ Spot = tuple[int, int]
 Row = tuple[int, ...]
 _FINER: Final = 100
 """1e-10 of the feeds in 1e-8."""
-_KEPT: Final = 4096
+_MOST_TRADES: Final = 4096
 _AGGRESSOR: Final = {BUY: "2", SELL: "1"}
 _WAITING: Final = 10_000
-TROUBLE_S, STANDS_S, _LOOK_S = 2.0, 5.0, 0.25
-"""So long may a book be crossed, or its stream bring nothing new, before it is lost; sound is what stands so long."""
+TROUBLE_S, SOUND_S, _LOOK_S = 2.0, 5.0, 0.25
+"""Seconds that a book may be crossed, or its stream bring nothing new, before it is lost; seconds until it counts as sound."""
 FIRST_S, LONGEST_S = 0.5, 16.0
 """Pause after a snapshot that was of no use: each is twice the one before, and up to a quarter longer."""
 AHEAD_NS: Final = 1_000_000_000
 """How far a time of the market may be ahead of the venue's clock as it is reckoned here."""
 _TRIES, _IDLE = 3, 3
-"""Snapshots without a book that stands, after which the stream is a new one each time and people are told; and updates
+"""Snapshots without a sound book, after which the stream is renewed each time and an event reports it; and updates
 in a row that do not move a book: fewer may be doubled or late."""
 _NEAR: Final = 1000
 """A trade whose number is so far back is no old one: what came before it was numbered wrongly."""
@@ -77,7 +77,7 @@ class StreamedBook:
         """Whether a snapshot is to be asked for."""
         self.asked = False
         self.why = ""
-        """Whether the answer to that is on its way; and why the book was lost, until somebody has told that."""
+        """Whether the answer to that is on its way; and why the book was lost, until that is reported."""
         self._tries = 0
         self._idle = 0
         self._renewed = False
@@ -101,7 +101,7 @@ class StreamedBook:
         return bool(self._sync.last)
 
     def lose(self, why: str) -> None:
-        """It is not known any more how the book stands."""
+        """The state of the book is unknown from now on."""
         self._sync.lose()
         self._prints.clear()
         self.wanted = True
@@ -126,7 +126,7 @@ class StreamedBook:
                 self.lose(
                     f"{'bids stand at or above asks' if crossed else stuck} for {TROUBLE_S:g} s"
                 )
-            self._tries = 0 if now_s - self._unknown_s >= STANDS_S else self._tries
+            self._tries = 0 if now_s - self._unknown_s >= SOUND_S else self._tries
 
     def wants(self, now_s: float) -> str:
         """What an unknown book needs now: "stream", a new one, or "snapshot"; "": nothing, or time."""
@@ -134,7 +134,7 @@ class StreamedBook:
         if self.known or not self.wanted or self.asked or now_s < self._due_s:
             return ""
         if self._tries >= _TRIES - 1 and not self._renewed:
-            self._sync.lose()  # what the old stream told does not meet what the new one will
+            self._sync.lose()  # the old stream's updates do not join those of the new one
             self._renewed = True
             self._due_s = now_s + FIRST_S
             return "stream"
@@ -172,7 +172,7 @@ class StreamedBook:
                 raise VenueError(
                     f"levels of {self.symbol.symbol}, dated {now_ns} ns at most",
                     f"{len(part.bids + part.asks)} of {part.exch_ns} ns",
-                    "its stream begins anew",
+                    "its stream is renewed",
                 )
             return self._follow(part, now_ns)
         except (TercelError, *GARBLED) as error:
@@ -214,7 +214,7 @@ class StreamedBook:
         return self.shown.rows(rows)
 
     def show(self, now_ns: int) -> o.MarketRows:
-        """The whole book as it stands."""
+        """The whole current book."""
         return self.shown.shown(now_ns, 1 if self.symbol.status == TRADING else -1)
 
     def _set(self, step: SyncStep) -> None:
@@ -227,7 +227,7 @@ class StreamedBook:
                     raise VenueError(
                         f"levels of {self.symbol.symbol} in ticks and lots of its filters, below 2**30",
                         f"{price / 10**10:g} x {quantity / 10**10:g}",
-                        "its filters have changed: start anew; or trade another symbol",
+                        "its filters have changed: restart; or trade another symbol",
                     )
                 self._totals[side, ticks] = lots
                 if not lots:
@@ -253,7 +253,7 @@ class StreamedBook:
         return rows + self.shown.arrive(now_ns)
 
     # -- own orders ---------------------------------------------------------------------------------------------------
-    def told(
+    def reported(
         self, report: o.Report, at_ns: int, trade: int = 0
     ) -> tuple[o.MarketRows | None, int, o.MarketRows | None]:
         """What a report changes: rows before it, the order's number here (-1: none), rows after it.
@@ -269,7 +269,7 @@ class StreamedBook:
         """
         if trade:
             self._mine[trade] = None
-            if len(self._mine) > _KEPT:
+            if len(self._mine) > _MOST_TRADES:
                 del self._mine[next(iter(self._mine))]
         taken = self.shown.before(report)
         number = max(self.shown.number(report.orig), self.shown.number(report.cl_ord_id))

@@ -195,7 +195,7 @@ class ApiAnswer:
         None where there is none.
     error : RequestRefusedError or None
     why : str
-        Why nobody knows what became of it; "": it was answered.
+        Why its outcome is unknown; "": it was answered.
     stamp_ms, until_ms : int
         Its timestamp, and the venue's time from when on it can no longer be carried out.
     """
@@ -208,7 +208,7 @@ class ApiAnswer:
 
     @property
     def unknown(self) -> bool:
-        """Whether it may have been carried out, and nobody says so."""
+        """Whether it may have been carried out without confirmation."""
         return bool(self.why) or (self.error is not None and self.error.unsure)
 
     @property
@@ -280,7 +280,7 @@ class ApiChannel:
         """This machine's clock; how far what the venue says may be from it, or from its time as it is reckoned;
         and how much further, once it refused a timestamp."""
         self.heard_ms = 0
-        """The venue's time as it last said it: its clock stands there or later."""
+        """The venue's time as it last said it: its clock shows that or later."""
         self.clock_off = False
         """Whether the venue refused a timestamp: its clock is to be asked for."""
 
@@ -328,7 +328,7 @@ class ApiChannel:
                 {**whole, "recvWindow": self._window_ms, "timestamp": stamp}
             )
         number = self._begun(method, weight, then, stamp, orders, urgent)
-        # What breaks from here on is told by the link: the request may have left.
+        # A failure from here on is an event of the link: the request may have left.
         self.socket.send({"id": number, "method": method, "params": whole})
 
     def _begun(
@@ -391,15 +391,15 @@ class ApiChannel:
         else:
             self.budget.block(seconds, f"status {error.status}: {error.text}")
 
-    def _limits(self, told: Any) -> None:
-        for one in told if isinstance(told, list) else ():
+    def _limits(self, limits: Any) -> None:
+        for one in limits if isinstance(limits, list) else ():
             if not isinstance(one, dict):
                 continue
             count, limit = one.get("count"), one.get("limit")
             if not isinstance(count, int) or not isinstance(limit, int):
                 continue
             if one.get("rateLimitType") == "REQUEST_WEIGHT":
-                self.budget.told(count)
+                self.budget.reported(count)
             elif one.get("rateLimitType") == "ORDERS" and 0 < limit <= count <= MOST_OVER * limit:
                 self._orders_until = self._clock() + _ORDERS_S.get(str(one.get("interval")), 60.0)
 

@@ -65,7 +65,7 @@ class FateInquiry:
     channel : ApiChannel
     tracker : OrderTracker
     say : callable
-        Takes what is told beside the tracker's reports.
+        Takes events beside the tracker's reports.
     stamp : callable
         Gives a time that does not go back.
     clock : callable
@@ -116,9 +116,9 @@ class FateInquiry:
                 or not self._channel.budget.fits(ORDER_WEIGHT + TRADES_WEIGHT, True)
             ):
                 continue
-            told, order = one.order.told, one.order
-            named = {"orderId": order.number} if order.number else {"origClientOrderId": told.wire}
-            params = {"symbol": told.instrument, **named}
+            sent, order = one.order.sent, one.order
+            named = {"orderId": order.number} if order.number else {"origClientOrderId": sent.wire}
+            params = {"symbol": sent.instrument, **named}
             one.heard_ms = self._channel.heard_ms
             if one.heard_ms <= one.until_ms <= self._channel.now_ms():
                 self._ask_time()
@@ -140,8 +140,8 @@ class FateInquiry:
                 then(one, answer)
             except (VenueError, *GARBLED) as error:
                 self._later(one)
-                told = one.order.told
-                where = told.name, told.account, told.instrument
+                sent = one.order.sent
+                where = sent.name, sent.account, sent.instrument
                 self._say(
                     o.Unread(
                         method, f"an answer that cannot be read: {error!r}", self._stamp(0), *where
@@ -182,7 +182,7 @@ class FateInquiry:
                 self._settled(one, row)
 
     def _ask_trades(self, one: OpenQuestion, row: dict[str, Any] | None) -> None:
-        params = {"symbol": one.order.told.instrument, "orderId": one.order.number, "limit": PAGE}
+        params = {"symbol": one.order.sent.instrument, "orderId": one.order.number, "limit": PAGE}
         if one.since >= 0:
             params["fromId"] = one.since
         self._ask(
@@ -230,15 +230,15 @@ class FateInquiry:
         ns, status = int(row.get("updateTime") or row["time"]) * MS, str(row["status"])
         if status != Status.REJECTED:
             tracker.taken(order, ns)
-        told = tracker.memory.by_wire.get(str(row["clientOrderId"]))
+        sent = tracker.memory.by_wire.get(str(row["clientOrderId"]))
         if (
-            told is not None
-            and told.kind == "replace"
-            and told in one.changes
-            and told is not order.told
+            sent is not None
+            and sent.kind == "replace"
+            and sent in one.changes
+            and sent is not order.sent
         ):
-            tracker.renamed(order, told, ns)
-            one.changes.remove(told)
+            tracker.renamed(order, sent, ns)
+            one.changes.remove(sent)
         if "origQty" in row:
             tracker.sized(order, str(row["clientOrderId"]), row["origQty"], ns)
         if status in OVER and not order.over:
@@ -264,7 +264,7 @@ class FateInquiry:
         order = one.order
         if order.acked or order.over or one.heard_ms <= one.until_ms:
             if one.asked:
-                self.stands(order, o.OrdStatus.UNKNOWN, one.asked, _NOT_YET)
+                self.report_status(order, o.OrdStatus.UNKNOWN, one.asked, _NOT_YET)
                 one.asked = ""
             if order.number and not order.over:
                 self._ask_trades(
@@ -278,7 +278,7 @@ class FateInquiry:
         for change in one.changes:
             self.refused(order, change, "the order never arrived")
         if before is not None and not ended:
-            self.about(before, change=order.told)
+            self.about(before, change=order.sent)
         self._answer(one)
         self.open.pop(order, None)
 
@@ -298,16 +298,16 @@ class FateInquiry:
             one.asked = ""
 
     def repeat(self, order: WorkingOrder, name: str) -> None:
-        """Tell an order's executions again, and where it stands: one that was replaced meanwhile lives on."""
+        """Report an order's executions again, and its status: of one that was replaced meanwhile, of its successor."""
         order = order.latest
         for trade in order.trades:
             self._say(trade)
-        self.stands(order, order.status, name, "")
+        self.report_status(order, order.status, name, "")
 
-    def stands(self, order: WorkingOrder, status: o.OrdStatus, name: str, text: str) -> None:
-        """Tell where an order stands."""
+    def report_status(self, order: WorkingOrder, status: o.OrdStatus, name: str, text: str) -> None:
+        """Report an order's status."""
         self._count += 1
-        exec_id = f"{order.told.wire}-Q{self._channel.now_ms()}-{self._count}"
+        exec_id = f"{order.sent.wire}-Q{self._channel.now_ms()}-{self._count}"
         self._say(
             order.report(o.ExecType.STATUS, status, exec_id, self._stamp(0), name=name, text=text)
         )

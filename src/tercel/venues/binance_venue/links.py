@@ -13,7 +13,7 @@ from tercel.venues.binance_venue.channel import ApiAnswer, ApiChannel, JsonSocke
 from tercel.venues.binance_venue.rest import BinanceRest, RequestRefusedError
 from tercel.venues.binance_venue.terms import Endpoints
 
-FIRST_S, LONGEST_S, STANDS_S = 0.1, 5.0, 5.0
+FIRST_S, LONGEST_S, STABLE_S = 0.1, 5.0, 5.0
 LISTEN_KEY: Final = "/api/v3/userDataStream"
 _RENEW_S: Final = 1500.0
 _AGAIN_S: Final = 60.0
@@ -82,7 +82,7 @@ class _Line:
     def broke(self, why: str) -> None:
         """It is gone: the next attempt waits, longer after each one that did not stand."""
         now = time.monotonic()
-        if self.socket is not None and self.socket.up and now - self._made_s > STANDS_S:
+        if self.socket is not None and self.socket.up and now - self._made_s > STABLE_S:
             self._tries = 0
         self._next_s = now + min(FIRST_S * 2 ** min(self._tries, 10), LONGEST_S)
         self._tries += 1
@@ -136,8 +136,8 @@ class BinanceLinks:
         self._streams: list[str] = []
         self._asked: set[str] = set()
         self._gone: list[str] = []
-        """Streams that are left, to be subscribed to anew."""
-        self._told_s = 0.0
+        """Streams that are unsubscribed, to be subscribed to again."""
+        self._sent_s = 0.0
         self._renew_s = 0.0
         self._user = False
         self._asking = False
@@ -260,9 +260,7 @@ class BinanceLinks:
         try:
             self._rest.ask(LISTEN_KEY, 2, {"listenKey": self._key}, method="PUT")
         except RequestRefusedError as error:
-            if (
-                not error.unsure
-            ):  # it is over, and its stream has been silent since nobody knows when
+            if not error.unsure:  # it is over, and its stream has been silent for an unknown time
                 self._user = False
                 self._key = ""
         except VenueError:
@@ -284,9 +282,9 @@ class BinanceLinks:
             return
         wanted = [*self._streams, *([self._key] if self._key else [])]
         new = self._gone or [one for one in wanted if one not in self._asked]
-        if new and time.monotonic() - self._told_s >= _BETWEEN_S:
+        if new and time.monotonic() - self._sent_s >= _BETWEEN_S:
             self._count = self._count + 1
-            self._told_s = time.monotonic()
+            self._sent_s = time.monotonic()
             with suppress(VenueError):
                 line.socket.send(
                     {

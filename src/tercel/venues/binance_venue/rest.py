@@ -16,7 +16,7 @@ from tercel.venues.binance_venue.api import SIGNATURE, ErrorCode, in_text
 from tercel.venues.binance_venue.terms import ApiSigner
 
 WINDOW_S: Final = 61.0
-KEPT: Final = 0.1
+RESERVE: Final = 0.1
 """Share of the limit that questions leave to orders and cancels."""
 MOST_OVER: Final = 10
 """A count of so many times its limit is none."""
@@ -55,14 +55,14 @@ class WeightBudget:
         self._blocked = 0.0
         self.why = ""
         self._until = self._urgent = self._since = self._pause = 0.0
-        """When the block that the venue told is over, when the next kill may try, when the venue last told one, and how
+        """When the venue's block is over, when the next kill may try, when the venue last reported one, and how
         long it is held for at least: each of a row twice as long as the one before."""
         self.most = 0
         """Most that was used in a window."""
 
     @property
     def used(self) -> int:
-        """Weight of the last 61 seconds, ours and, as far as the venue told, others'."""
+        """Weight of the last 61 seconds, ours and, as far as the venue reported, others'."""
         now = self._clock()
         while self._spent and self._spent[0][0] <= now - WINDOW_S:
             self._sum -= self._spent.popleft()[1]
@@ -75,7 +75,7 @@ class WeightBudget:
 
     def fits(self, weight: int, question: bool = False) -> bool:
         """Whether a request may leave now; a question leaves a part to orders."""
-        most = int(self.limit * (1 - KEPT)) if question else self.limit
+        most = int(self.limit * (1 - RESERVE)) if question else self.limit
         return not self.wait_s and self.used + weight <= most
 
     def spend(self, weight: int, urgent: bool = False) -> None:
@@ -107,7 +107,7 @@ class WeightBudget:
         self._sum += weight
         self.most = max(self.most, self.used)
 
-    def told(self, count: int) -> None:
+    def reported(self, count: int) -> None:
         """The venue says what was used in its minute: what is beyond our own count is others'. More than can be is not
         believed."""
         others = count - (self.used - (self._others if self._clock() < self._others_until else 0))
@@ -127,7 +127,7 @@ class WeightBudget:
         self._blocked = max(self._blocked, self._since + min(seconds, self.longest_s))
 
     def answered(self, sent_s: float) -> None:
-        """It took a request that left then: no block of before stands."""
+        """It took a request that left then: earlier blocks are over."""
         if sent_s > self._since:
             self._blocked = self._until = self._pause = 0.0
 
@@ -142,7 +142,7 @@ BANNED: Final = 418
 _LARGEST: Final = 64 << 20
 _RETRY_S: Final = 60.0
 _SERVER_FAULT: Final = 500
-_REMEDIES: Final = {
+_REMEDIES: Final[Mapping[int, str]] = {
     ErrorCode.INVALID_TIMESTAMP: "set this machine's clock (NTP), or raise recv_window_ms",
     ErrorCode.INVALID_SIGNATURE: "check that the secret belongs to the key, and is of the kind that the file says",
     ErrorCode.BAD_API_KEY: "copy the API key as Binance shows it",
@@ -172,13 +172,8 @@ class RequestRefusedError(VenueError):
             if code
             else f"{text or 'nothing'} (status {status})"
         )
-        super().__init__(
-            f"Binance to answer {what}",
-            said,
-            _REMEDIES.get(ErrorCode(code), "see errors.md")
-            if code in set(ErrorCode)
-            else "see errors.md of binance-spot-api-docs",
-        )
+        remedy = _REMEDIES.get(code, "see errors.md of binance-spot-api-docs")
+        super().__init__(f"Binance to answer {what}", said, remedy)
         self.code = code
         self.text = text
         self.status = status
@@ -256,7 +251,7 @@ class BinanceRest:
         signed: bool = False,
         method: str = "GET",
     ) -> Any:
-        """The answer to a request, as JSON. A GET whose kept connection has gone is asked once more.
+        """The answer to a request, as JSON. A GET whose open connection has gone is asked once more.
 
         Raises
         ------
@@ -280,14 +275,14 @@ class BinanceRest:
                     {**pairs, "recvWindow": self._window_ms, "timestamp": self._stamp_ms()}
                 )
                 query += "&" + urlencode({SIGNATURE: self._signer.sign(query)})
-            kept = self._connection is not None
+            reused = self._connection is not None
             try:
                 return self._answer(
                     what, *self._asked(method, f"{self._prefix}{path}", query, headers)
                 )
             except (OSError, http.client.HTTPException) as error:
                 self.close()
-                if last or not kept or method != "GET":
+                if last or not reused or method != "GET":
                     raise VenueError(
                         f"an answer of {self._host} to {what}",
                         self._signer.clean(str(error) or type(error).__name__),
@@ -321,13 +316,13 @@ class BinanceRest:
 
     def _answer(self, what: str, status: int, headers: Any, body: bytes) -> Any:
         with suppress(ValueError):
-            self._budget.told(int(headers.get("X-MBX-USED-WEIGHT-1M", 0)))
+            self._budget.reported(int(headers.get("X-MBX-USED-WEIGHT-1M", 0)))
         try:
-            told = read_json(body)
+            answer = read_json(body)
         except ValueError:
-            told = None
-        if status == HTTPStatus.OK and told is not None:
-            return told
+            answer = None
+        if status == HTTPStatus.OK and answer is not None:
+            return answer
         if status == HTTPStatus.OK:
             said = self._signer.clean(body[:60].decode("latin-1"))
             raise VenueError(
@@ -335,7 +330,7 @@ class BinanceRest:
                 repr(said),
                 "check that the URL is Binance's",
             )
-        found = told if isinstance(told, dict) else {}
+        found = answer if isinstance(answer, dict) else {}
         code, text = found.get("code", 0), self._signer.clean(str(found.get("msg", ""))[:300])
         if status in (HTTPStatus.TOO_MANY_REQUESTS, BANNED):
             self._budget.block(

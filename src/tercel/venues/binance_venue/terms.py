@@ -140,7 +140,7 @@ class KeySection(TomlTable):
 
 
 class SpotTerms(TomlTable):
-    """What a venue of spot markets is told, whichever it is."""
+    """Settings of any venue of spot markets."""
 
     READER: ClassVar[str]
     """What its file is called."""
@@ -207,7 +207,7 @@ class SpotTerms(TomlTable):
         Raises
         ------
         ConfigError
-            With file and row; a secret that stands in the file is refused and not repeated.
+            With file and row; a secret written into the file is refused and not repeated.
         """
         raw = read_toml(path, _HELP, f"{cls.READER}'s file")
         text = path.read_text(encoding="utf-8")

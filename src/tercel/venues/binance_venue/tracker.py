@@ -1,7 +1,7 @@
 """Orders of ours at Binance: what an answer, an event of the user stream or a row of a list says becomes reports, once.
 
-The same thing may be told by all three, in any order. An execution is known by its trade's number, an end by its order:
-what was told is not told again, and an end waits until every execution that it counts is here.
+All three may report the same thing, in any order. An execution is known by its trade's number, an end by its order:
+nothing is reported twice, and an end waits until every execution that it counts is here.
 """
 
 from collections import deque
@@ -34,7 +34,7 @@ class WorkingOrder:
 
     Parameters
     ----------
-    told : SentOrder
+    sent : SentOrder
         By the name under which it lives.
     number : int
         Binance's, 0 while it is not known.
@@ -42,7 +42,7 @@ class WorkingOrder:
         The order that it takes the place of.
     """
 
-    told: SentOrder
+    sent: SentOrder
     number: int = 0
     before: "WorkingOrder | None" = None
     base_qty: int = 0
@@ -56,7 +56,7 @@ class WorkingOrder:
     after: "WorkingOrder | None" = None
     """The order that is to take its place."""
     trades: list[o.Report] = field(default_factory=list)
-    """Of all legs, as they were told."""
+    """Of all legs, as reported."""
     seen: set[int] = field(default_factory=set)
     """Numbers of its trades."""
 
@@ -72,9 +72,9 @@ class WorkingOrder:
 
     @property
     def status(self) -> o.OrdStatus:
-        """Where it stands, as far as it was told."""
+        """Its status, as far as it was reported."""
         if self.over:
-            return self.told.status
+            return self.sent.status
         if not self.acked:
             return o.OrdStatus.PENDING_NEW
         return o.OrdStatus.PARTIALLY_FILLED if self.cum_qty else o.OrdStatus.NEW
@@ -94,20 +94,20 @@ class WorkingOrder:
         text: str = "",
     ) -> o.Report:
         """A report on it."""
-        told = self.told
-        leaves = 0 if status in o.TERMINAL else max(told.lots * ONE - self.cum_qty, 0)
+        sent = self.sent
+        leaves = 0 if status in o.TERMINAL else max(sent.lots * ONE - self.cum_qty, 0)
         return o.Report(
             exec_id,
             kind,
             status,
-            name or told.name,
+            name or sent.name,
             orig,
             str(self.number or ""),
-            told.account,
-            told.instrument,
-            told.side,
-            told.lots,
-            told.price,
+            sent.account,
+            sent.instrument,
+            sent.side,
+            sent.lots,
+            sent.price,
             qty,
             px,
             self.cum_qty,
@@ -118,14 +118,14 @@ class WorkingOrder:
         )
 
 
-KEPT: Final = 10_000
+MOST_STORED: Final = 10_000
 """Orders that are over and executions, of an account, that are remembered."""
 Tell = Callable[[o.Report, int, int], o.Report]
 """Passes a report on, given when the venue says that it happened and the number of its trade; as it was passed on."""
 
 
 class OrderTracker:
-    """Orders by name and number, and what was told of them.
+    """Orders by name and number, and their reports.
 
     Parameters
     ----------
@@ -151,44 +151,44 @@ class OrderTracker:
         self.known: Callable[[WorkingOrder], object] = lambda _: None
         """Called with an order whose number came to be known."""
         self.lives: Callable[[WorkingOrder], object] = lambda _: None
-        """Called with an order that works although it was told as refused."""
+        """Called with an order that works although it was reported as rejected."""
         self.by_name: dict[str, WorkingOrder] = {}
         """By every name of ours that it had."""
         self._by_wire: dict[str, WorkingOrder] = {}
         self._by_number: dict[tuple[str, int], WorkingOrder] = {}
         self._over: deque[WorkingOrder] = deque()
         self.executions: dict[str, deque[o.Report]] = {}
-        """Told executions by account."""
+        """Reported executions by account."""
         self.live: dict[str, WorkingOrder] = {}
         """Orders that are not over, by the wire name that they began with."""
 
     # -- finding ------------------------------------------------------------------------------------------------------
-    def begin(self, told: SentOrder, before: WorkingOrder | None = None) -> WorkingOrder:
+    def begin(self, sent: SentOrder, before: WorkingOrder | None = None) -> WorkingOrder:
         """Track an order that is sent, or that an earlier process sent."""
         order = WorkingOrder(
-            told, int(told.order_id) if told.order_id.isdigit() else 0, before, told.base_qty
+            sent, int(sent.order_id) if sent.order_id.isdigit() else 0, before, sent.base_qty
         )
         order.acked = bool(order.number)
         if before is not None:
             order.trades = before.trades
         if order.number:
-            self._by_number[told.instrument, order.number] = order
-        if told.live:
-            self.live[told.wire] = order
-        self._named(order, told)
+            self._by_number[sent.instrument, order.number] = order
+        if sent.live:
+            self.live[sent.wire] = order
+        self._named(order, sent)
         return order
 
-    def _named(self, order: WorkingOrder, told: SentOrder) -> None:
-        self.by_name[told.name] = self._by_wire[told.wire] = order
+    def _named(self, order: WorkingOrder, sent: SentOrder) -> None:
+        self.by_name[sent.name] = self._by_wire[sent.wire] = order
 
     def named(self, name: str) -> WorkingOrder | None:
         """An order by a name of ours; one of an earlier process is tracked from now on."""
         if (found := self.by_name.get(name)) is not None:
             return found.latest
-        told = self.memory.by_name.get(name)
-        if told is None or told.kind not in ("new", "replace"):
+        sent = self.memory.by_name.get(name)
+        if sent is None or sent.kind not in ("new", "replace"):
             return None
-        return self.begin(told)
+        return self.begin(sent)
 
     def found(self, symbol: str, number: int, *wires: str) -> WorkingOrder | None:
         """An order by its number or a name at the venue."""
@@ -197,14 +197,14 @@ class OrderTracker:
         for wire in wires:
             if (known := self._by_wire.get(wire)) is not None:
                 return known
-            told = self.memory.by_wire.get(wire)
-            if told is not None and told.instrument == symbol and told.kind in ("new", "replace"):
-                return self.begin(told)
+            sent = self.memory.by_wire.get(wire)
+            if sent is not None and sent.instrument == symbol and sent.kind in ("new", "replace"):
+                return self.begin(sent)
         return None
 
     def unit(self, order: WorkingOrder) -> TradedSymbol:
         """The symbol of an order."""
-        return self._symbols[order.told.instrument]
+        return self._symbols[order.sent.instrument]
 
     def qty(self, order: WorkingOrder, value: Any) -> int:
         """A quantity of the API in 10^-8 of a lot."""
@@ -219,7 +219,7 @@ class OrderTracker:
         VenueError
             What said so is about another order: by its number, or by a name of ours.
         """
-        key = order.told.instrument, number
+        key = order.sent.instrument, number
         named = self._by_wire.get(name, order)
         if (
             order.number not in (0, number)
@@ -227,35 +227,35 @@ class OrderTracker:
             or named is not order
         ):
             raise VenueError(
-                f"word of order {order.number or order.told.wire} of {order.told.instrument}",
+                f"word of order {order.number or order.sent.wire} of {order.sent.instrument}",
                 f"that of {number} {name}".rstrip(),
                 "see the account at the venue",
             )
         if number and not order.number:
             order.number = number
-            order.told.order_id = str(number)
+            order.sent.order_id = str(number)
             self._by_number[key] = order
             self.known(order)
 
     def taken(self, order: WorkingOrder, ns: int) -> None:
-        """It works, or did: told once, as a replacement where it takes another's place."""
+        """It works, or did: reported once, as a replacement where it replaces another."""
         if order.acked:
             return
         order.acked = True
         before = order.before
-        told = order.told
+        sent = order.sent
         if before is not None:
-            order.base_qty = told.base_qty = before.cum_qty
+            order.base_qty = sent.base_qty = before.cum_qty
             before.after = order
             self._finish(before, o.OrdStatus.CANCELED)
             self._say(
-                order, o.ExecType.REPLACED, order.status, f"R{told.wire}", ns, orig=before.told.name
+                order, o.ExecType.REPLACED, order.status, f"R{sent.wire}", ns, orig=before.sent.name
             )
         else:
             self._say(order, o.ExecType.NEW, o.OrdStatus.NEW, "N", ns)
 
-    def told(self, account: str, after: str) -> list[o.Report]:
-        """Executions of an account as they were told, behind one of them where it is named.
+    def executions_after(self, account: str, after: str) -> list[o.Report]:
+        """Executions of an account as reported, after one of them where it is named.
 
         Raises
         ------
@@ -291,12 +291,12 @@ class OrderTracker:
         qty, px = base * ONE // symbol.lot, price * ONE // symbol.tick
         order.qty += qty
         self._ledger.filled(
-            symbol, order.told.side, base, price, fee, str(row.get("commissionAsset") or "")
+            symbol, order.sent.side, base, price, fee, str(row.get("commissionAsset") or "")
         )
-        full = order.cum_qty >= order.told.lots * ONE
+        full = order.cum_qty >= order.sent.lots * ONE
         status = o.OrdStatus.FILLED if full else o.OrdStatus.PARTIALLY_FILLED
         if order.over and (order.after is not None or not full):
-            status = order.told.status  # a trade that comes after the end opens nothing again
+            status = order.sent.status  # a trade that comes after the end opens nothing again
         report = self._say(
             order,
             o.ExecType.TRADE,
@@ -309,7 +309,7 @@ class OrderTracker:
             trade=number,
         )
         order.trades.append(report)
-        self.executions.setdefault(report.account, deque(maxlen=KEPT)).append(report)
+        self.executions.setdefault(report.account, deque(maxlen=MOST_STORED)).append(report)
         if full and not order.over:
             self._finish(order, o.OrdStatus.FILLED)
 
@@ -324,7 +324,7 @@ class OrderTracker:
         orig: str = "",
         text: str = "",
     ) -> bool:
-        """It ended so, with so much executed; whether that could be told: not while executions are missing."""
+        """End an order with its status and executed quantity; False while executions are missing."""
         if order.over or status not in OVER:
             return order.over
         if self.qty(order, counted) > order.qty:
@@ -337,76 +337,76 @@ class OrderTracker:
             return False
         if status != Status.REJECTED:
             self.taken(order, ns)
-        kind, stands = OVER[status]
-        self._say(order, kind, stands, "E", ns, name=name, orig=orig, text=text)
-        self._finish(order, stands)
+        kind, final = OVER[status]
+        self._say(order, kind, final, "E", ns, name=name, orig=orig, text=text)
+        self._finish(order, final)
         return True
 
-    def renamed(self, order: WorkingOrder, told: SentOrder, ns: int) -> None:
-        """It goes on in its place with fewer lots and another name."""
-        if order.told is told or order.over:
+    def renamed(self, order: WorkingOrder, sent: SentOrder, ns: int) -> None:
+        """It keeps its queue position with fewer lots and another name."""
+        if order.sent is sent or order.over:
             return
-        before = order.told
-        order.told = told
-        told.order_id = before.order_id
-        told.base_qty = before.base_qty
+        before = order.sent
+        order.sent = sent
+        sent.order_id = before.order_id
+        sent.base_qty = before.base_qty
         before.status = o.OrdStatus.CANCELED
         self.memory.write(before)
-        self._named(order, told)
-        self._changed(order, o.ExecType.REPLACED, f"R{told.wire}", ns, orig=before.name)
+        self._named(order, sent)
+        self._changed(order, o.ExecType.REPLACED, f"R{sent.wire}", ns, orig=before.name)
 
     def sized(self, order: WorkingOrder, name: str, quantity: Any, ns: int) -> None:
         """So much was ordered, under that name: fewer lots than are known here were asked for, by us or by others."""
         lots = -(-(self.qty(order, quantity) + order.base_qty) // ONE)
-        if order.over or not order.acked or not 0 < lots < order.told.lots:
+        if order.over or not order.acked or not 0 < lots < order.sent.lots:
             return
-        told = self.memory.by_wire.get(name)
+        sent = self.memory.by_wire.get(name)
         if (
-            told is not None
-            and told.kind == "replace"
-            and told.orig == order.told.name
-            and told.lots == lots
+            sent is not None
+            and sent.kind == "replace"
+            and sent.orig == order.sent.name
+            and sent.lots == lots
         ):
-            self.renamed(order, told, ns)
+            self.renamed(order, sent, ns)
             return
-        order.told.lots = lots
+        order.sent.lots = lots
         self._changed(order, o.ExecType.RESTATED, f"Z{lots}", ns, text="by somebody else's hand")
 
     def _changed(
         self, order: WorkingOrder, kind: o.ExecType, what: str, ns: int, **more: Any
     ) -> None:
         """It has fewer lots now: all of them may be filled."""
-        full = order.cum_qty >= order.told.lots * ONE
+        full = order.cum_qty >= order.sent.lots * ONE
         status = o.OrdStatus.FILLED if full else order.status
         self._say(order, kind, status, what, ns, **more)
         if full:
             self._finish(order, status)
 
     def unplaced(self, order: WorkingOrder, ns: int, text: str) -> None:
-        """The order never came to be; one whose place it should take has ended, or goes on."""
+        """The order was never placed; the one that it should replace has ended, or continues."""
         before = order.before
         if order.over or order.acked:
             return
         order.over = True
-        order.told.status = o.OrdStatus.REJECTED
+        order.sent.status = o.OrdStatus.REJECTED
         if before is None:
             self._say(
                 order,
                 o.ExecType.REJECTED,
                 o.OrdStatus.REJECTED,
-                f"{order.told.wire}-J",
+                f"{order.sent.wire}-J",
                 ns,
                 text=text,
             )
             self._finish(order, o.OrdStatus.REJECTED)
             return
         before.after = None
-        self.memory.write(order.told)
-        self.live.pop(order.told.wire, None)
+        self.memory.write(order.sent)
+        self.live.pop(order.sent.wire, None)
         if before.ended is not None:
             status, at = before.ended
             text = f"cancelled; the order in its place was refused: {text}"
-            name, orig = order.told.name, before.told.name
+            name, orig = order.sent.name, before.sent.name
             self.ended(before, status, 0, at, name=name, orig=orig, text=text)
 
     def event(self, data: Mapping[str, Any]) -> bool:
@@ -430,16 +430,16 @@ class OrderTracker:
         self.numbered(order, number)
         if order.over and not order.acked and status not in OVER:
             order.over = False
-            self.live[order.told.wire] = order
+            self.live[order.sent.wire] = order
             self.lives(order)
         if what == "TRADE":
             row = {"tradeId": data["t"], "price": data["L"], "qty": data["l"]}
             row |= {"commission": data["n"], "commissionAsset": data["N"]}
             self.traded(order, row, ns, bool(data.get("m")))
         elif what == "REPLACED":
-            told = self.memory.by_wire.get(name)
-            if told is not None:
-                self.renamed(order, told, ns)
+            sent = self.memory.by_wire.get(name)
+            if sent is not None:
+                self.renamed(order, sent, ns)
         elif what == "NEW":
             self.taken(order, ns)
         if "q" in data:
@@ -456,7 +456,7 @@ class OrderTracker:
             self.missing(order)
         return True
 
-    # -- what is told -------------------------------------------------------------------------------------------------
+    # -- events -------------------------------------------------------------------------------------------------------
     def _say(
         self,
         order: WorkingOrder,
@@ -467,38 +467,38 @@ class OrderTracker:
         trade: int = 0,
         **more: Any,
     ) -> o.Report:
-        exec_id = f"{order.told.instrument}-{order.number}-{what}" if order.number else what
-        told = order.told
-        told.status = status
-        told.cum_qty = order.cum_qty
-        self.memory.write(told)
+        exec_id = f"{order.sent.instrument}-{order.number}-{what}" if order.number else what
+        sent = order.sent
+        sent.status = status
+        sent.cum_qty = order.cum_qty
+        self.memory.write(sent)
         return self._tell(order.report(kind, status, exec_id, ns, **more), ns, trade)
 
     def _finish(self, order: WorkingOrder, status: o.OrdStatus) -> None:
         order.over = True
-        if order.told.status is not status:
-            order.told.status = status
-            self.memory.write(order.told)
+        if order.sent.status is not status:
+            order.sent.status = status
+            self.memory.write(order.sent)
         self._retire(order)
 
     def _retire(self, order: WorkingOrder) -> None:
         self.live = {wire: one for wire, one in self.live.items() if one is not order}
         self._over.append(order)
-        while len(self._over) > KEPT:
+        while len(self._over) > MOST_STORED:
             gone = self._over.popleft()
-            self._by_number.pop((gone.told.instrument, gone.number), None)
+            self._by_number.pop((gone.sent.instrument, gone.number), None)
             for known in (self.by_name, self._by_wire):
-                for name in [gone.told.name, gone.told.wire]:
+                for name in [gone.sent.name, gone.sent.wire]:
                     if known.get(name) is gone:
                         del known[name]
 
     def mine(self, account: str, instrument: str = "") -> Iterable[WorkingOrder]:
         """Orders of an account ("": of all) that are not over."""
         for order in list(self.live.values()):
-            told = order.told
+            sent = order.sent
             if (
-                account in ("", told.account)
-                and instrument in ("", told.instrument)
+                account in ("", sent.account)
+                and instrument in ("", sent.instrument)
                 and not order.over
             ):
                 yield order
@@ -506,5 +506,5 @@ class OrderTracker:
     def remembered(self, account: str) -> list[WorkingOrder]:
         """Orders of an account that are over, as far as they are remembered."""
         return [
-            order for order in self._over if order.told.account == account and order.after is None
+            order for order in self._over if order.sent.account == account and order.after is None
         ]

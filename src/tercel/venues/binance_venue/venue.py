@@ -1,4 +1,4 @@
-"""Binance Spot as a venue, without a thread: whoever holds it calls :meth:`BinanceVenue.step`, or `poll` by a selector.
+"""Binance Spot as a venue, without a thread: its owner calls :meth:`BinanceVenue.step`, or `poll` by a selector.
 
 Orders and the account go over one connection (the WebSocket API), market data over another (streams); what is asked at
 logon goes over REST. Nothing is sent twice. What was on its way when a link broke is asked about by its name.
@@ -39,7 +39,7 @@ from tercel.venues.binance_venue.links import BinanceLinks, SpotLinks
 from tercel.venues.binance_venue.orders import OrderEntry
 from tercel.venues.binance_venue.rest import GARBLED, BinanceRest, WeightBudget
 from tercel.venues.binance_venue.terms import BinanceTerms, SpotTerms
-from tercel.venues.binance_venue.tracker import KEPT, OrderTracker, WorkingOrder
+from tercel.venues.binance_venue.tracker import MOST_STORED, OrderTracker, WorkingOrder
 
 WIDTH: Final = 1024
 """Prices of the ring of a book: the venue's own reaches as far as there are orders."""
@@ -49,7 +49,7 @@ _NAMES: Final = NamesTable.model_validate({"letters": "[a-zA-Z0-9_-]", "most": 3
 _TICK_S: Final = 0.25
 S: Final = 1_000_000_000
 _STRANGE_S: Final = 60.0
-"""How often is told at most: somebody else trades with the key, an event cannot be read, a book is lost."""
+"""Least time between two reports that another program has the key, an event cannot be read, a book is lost."""
 
 
 class BinanceVenue(Closing):
@@ -61,7 +61,7 @@ class BinanceVenue(Closing):
     folder : Path
         Where its secrets' files begin.
     store : Path, optional
-        Where names of orders are kept; None: they last as long as the process.
+        Where names of orders are stored; None: they last as long as the process.
     wall, steady : callable
         ns since 1970, compared with the venue's clock; ns that never go back, by which its time is reckoned.
     patience : WaitLimits
@@ -73,7 +73,7 @@ class BinanceVenue(Closing):
     ConfigError
         Keys that are not there or may do too much.
     VenueError
-        Nobody answers, or the logon is refused.
+        No server answers, or the logon is refused.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class BinanceVenue(Closing):
         self._steady = steady
         self._patience = patience or WaitLimits()
         self.unbooked = False
-        """As `RecordedSession` has it: what is lost is told again by `executions` and by questions."""
+        """As `RecordedSession` has it: what is lost is reported again by `executions` and status requests."""
         self._offset_ns = self._ahead_ns = self._last_ns = 0
         self._events: list[o.VenueEvent] = []
         self._quiet = self._closed = False
@@ -100,7 +100,7 @@ class BinanceVenue(Closing):
         self._waiting: deque[Mapping[str, Any]] = deque()
         self._numbers: dict[tuple[str, str], str] = {}
         self._lost_books: dict[str, float] = {}
-        """When people were last told that a book is lost."""
+        """When the loss of a book was last reported."""
         self._strangers: dict[tuple[str, int], None] = {}
         self._strange_s = 0.0
         self._unsaid = 0
@@ -180,7 +180,7 @@ class BinanceVenue(Closing):
         """Executions of the last day, for `executions`; orders of an earlier process are asked about."""
         since = self._now_ms() - DAY_MS
         self._quiet = True
-        used = {told.instrument for told in self.memory.by_wire.values()} & self._books.keys()
+        used = {sent.instrument for sent in self.memory.by_wire.values()} & self._books.keys()
         for symbol in sorted(used):
             wires = {
                 int(row["orderId"]): str(row["clientOrderId"])
@@ -199,19 +199,19 @@ class BinanceVenue(Closing):
                     )
         self._quiet = False
         until = self._channel.settled_ms
-        for told in self.memory.live():
-            if told.instrument not in self._books:
+        for sent in self.memory.live():
+            if sent.instrument not in self._books:
                 continue
             old = (
-                self.tracker.named(told.orig)
-                if told.kind == "replace" and not told.cum_qty
+                self.tracker.named(sent.orig)
+                if sent.kind == "replace" and not sent.cum_qty
                 else None
             )
-            if told.status is o.OrdStatus.PENDING_NEW and old is not None and told.order_id:
-                self.inquiry.about(old, until, told)
+            if sent.status is o.OrdStatus.PENDING_NEW and old is not None and sent.order_id:
+                self.inquiry.about(old, until, sent)
                 continue
-            order = self.tracker.named(told.name) or self.tracker.begin(told)
-            if told.status is o.OrdStatus.PENDING_NEW and old is not None and order is not old:
+            order = self.tracker.named(sent.name) or self.tracker.begin(sent)
+            if sent.status is o.OrdStatus.PENDING_NEW and old is not None and order is not old:
                 order.before = old
                 old.after = order
             self.inquiry.about(order, until)
@@ -250,12 +250,12 @@ class BinanceVenue(Closing):
         return (self._steady() + self._offset_ns) // MS
 
     def _stamp(self, ns: int) -> int:
-        """A time that is not before any that was told or looked at, nor ahead of now; 0: now."""
+        """A time that is not before any that was reported, nor ahead of now; 0: now."""
         now = self._steady() + self._offset_ns
         self._last_ns = max(self._last_ns, min(ns or now, now))
         return self._last_ns
 
-    # -- what is told -------------------------------------------------------------------------------------------------
+    # -- events -------------------------------------------------------------------------------------------------------
     def _say(self, event: o.VenueEvent) -> None:
         self._events.append(self._numbered(event, -1) if isinstance(event, o.Report) else event)
 
@@ -264,7 +264,7 @@ class BinanceVenue(Closing):
         if self._quiet:
             return report
         report = replace(report, ns=self._stamp(at_ns))
-        before, number, after = self._books[report.instrument].told(
+        before, number, after = self._books[report.instrument].reported(
             report, min(at_ns, report.ns + AHEAD_NS), trade
         )
         named = self._numbered(report, number)
@@ -276,7 +276,7 @@ class BinanceVenue(Closing):
         key = report.instrument, report.order_id
         if number >= 0 and report.order_id and key not in self._numbers:
             self._numbers[key] = f"{number}.{report.order_id}"
-            if len(self._numbers) > 2 * KEPT:
+            if len(self._numbers) > 2 * MOST_STORED:
                 del self._numbers[next(iter(self._numbers))]
         return replace(report, order_id=self._numbers.get(key, report.order_id))
 
@@ -311,7 +311,7 @@ class BinanceVenue(Closing):
         self._watch.soon()
 
     def _look_after(self, name: str, book: StreamedBook, now_s: float) -> None:
-        """Lose a book that is in trouble, and have it begin anew."""
+        """Reset a book that is in trouble, and request it again."""
         book.look(now_s)
         if (needs := book.wants(now_s) if self._links.up else "") == "stream":
             self._links.renew(name)
@@ -343,7 +343,7 @@ class BinanceVenue(Closing):
     def _drop(self, name: str, book: StreamedBook) -> None:
         """Take a lost book from all who follow it: its prices are unknown from now on."""
         now = self._stamp(0)
-        why = f"the book of {name} is lost and asked for anew: {book.why}"
+        why = f"the book of {name} is lost and requested again: {book.why}"
         book.why = ""
         if book.shown.ready:
             self._events.append(book.shown.cleared(now))
@@ -379,8 +379,8 @@ class BinanceVenue(Closing):
                 self._stranger(data)
         except (TercelError, *GARBLED) as error:
             name = str(data.get("C") or data.get("c") or "")
-            told = self.memory.by_wire.get(name)
-            about = (told.name, told.account, told.instrument) if told is not None else ("", "", "")
+            sent = self.memory.by_wire.get(name)
+            about = (sent.name, sent.account, sent.instrument) if sent is not None else ("", "", "")
             now = self._steady() / S
             if (wait := self._odd.get(about[0], 0.0) - now) <= 0:
                 self._odd = {name: s for name, s in self._odd.items() if s > now} | {
@@ -388,34 +388,34 @@ class BinanceVenue(Closing):
                 }
                 why = f"an event that cannot be read: {error!r}"[:300]
                 self._say(o.Unread(repr(dict(data))[:1000], why, self._stamp(0), *about))
-            order = self.tracker.named(told.name) if told is not None else None
+            order = self.tracker.named(sent.name) if sent is not None else None
             if order is not None and (wait <= 0 or order not in self.inquiry.open):
                 self.inquiry.about(order, pause_s=max(wait, 0.0))
 
     def _known_now(self, order: WorkingOrder) -> None:
         """An order has its number: what came of it before, under a name that is not ours, was passed over."""
-        if (order.told.instrument, order.number) in self._strangers:
+        if (order.sent.instrument, order.number) in self._strangers:
             self.inquiry.about(order)
 
     def _lives(self, order: WorkingOrder) -> None:
-        """An order that was told as refused works: nobody watches it, so it is cancelled."""
-        told = order.told
-        why = f"an order that was told as {told.status} works at the venue: it is cancelled"
+        """An order that was reported as rejected works: no agent watches it, so it is cancelled."""
+        sent = order.sent
+        why = f"an order that was reported as {sent.status} works at the venue: it is cancelled"
         self._say(
             o.Unread(
-                f"{told.instrument} {order.number}", why, self._stamp(0), told.name, told.account
+                f"{sent.instrument} {order.number}", why, self._stamp(0), sent.name, sent.account
             )
         )
         with suppress(VenueError):
             self._entry.withdraw(order)
 
     def _stranger(self, data: Mapping[str, Any]) -> None:
-        """An order that nobody here sent: somebody else trades with this key."""
+        """An order unknown here: another program trades with this key."""
         key = str(data["s"]), int(data["i"])
         if key in self._strangers:
             return
         self._strangers[key] = None
-        if len(self._strangers) > KEPT:
+        if len(self._strangers) > MOST_STORED:
             del self._strangers[next(iter(self._strangers))]
         self._unsaid += 1
         if (now := time.monotonic()) < self._strange_s:
@@ -423,7 +423,7 @@ class BinanceVenue(Closing):
         count = self._unsaid
         self._unsaid = 0
         self._strange_s = now + _STRANGE_S
-        what = f"an order of this account that nobody here sent: {key[0]} {key[1]}"
+        what = f"an order of this account that was not sent here: {key[0]} {key[1]}"
         more = f" and {count - 1} before it" if count > 1 else ""
         self._say(
             o.Unread(
@@ -559,14 +559,14 @@ class BinanceVenue(Closing):
         self.poll(0.1)
 
     def executions(self, account: str, after: str = "") -> list[o.Report]:
-        """Trades of an account since a day before logon, as they were first told.
+        """Trades of an account since a day before logon, as first reported.
 
         Raises
         ------
         VenueError
             No such execution.
         """
-        return self.tracker.told(account, after)
+        return self.tracker.executions_after(account, after)
 
     def close(self) -> None:
         """Close the connections; what is open stays open: Binance cancels nothing by itself."""

@@ -1,7 +1,7 @@
 """The simulated exchange as a venue: commands travel with latency, arrive in time order, and are reported on.
 
 Time passes only in `step`. At equal times the market's own events come first, then commands, one at a time: a step ends
-after each, and after the moment in which a client order traded, so that whoever sent it can answer at once. A step that
+after each, and after the moment in which a client order traded, so that its sender can answer at once. A step that
 returns no report on client orders has seen everything up to its end.
 """
 
@@ -58,7 +58,7 @@ class SimulatedExchange:
     pace : Pace, optional
         What steps wait for; a step may then return early, with nothing.
     keep : Path, optional
-        Folder from which it begins again after it was killed: accounts, orders and trades as they were last told, the
+        Folder from which it begins again after it was killed: accounts, orders and trades as last reported, the
         market as of five minutes before, moved on to the time that it had come to. Whatever was open is cancelled.
 
     Raises
@@ -154,7 +154,7 @@ class SimulatedExchange:
         self._waiting_snapshots.append(self._find(instrument))
 
     def snapshot(self, instrument: str) -> o.MarketRows:
-        """The book as it stands after the last step."""
+        """The book after the last step."""
         return self._markets.snapshot(self._find(instrument))
 
     def would_fill(
@@ -277,7 +277,7 @@ class SimulatedExchange:
             why = self._markets.pass_time(target)
             self.now_ns = int(self._markets.states[0][sim.NOW])
             if self._hand_out(events) or why & lockstep.WORD:
-                while why & lockstep.FULL:  # the moment goes on
+                while why & lockstep.FULL:  # the moment continues
                     why = self._markets.pass_time(self.now_ns)
                     self._hand_out(events)
                 return events
@@ -324,7 +324,7 @@ class SimulatedExchange:
             return None
         order = self._orders.placed.get((market, int(record[sim.R_WHO])))
         if order is None or not order.open:
-            return None  # a cancel: whoever requested it is notified by name
+            return None  # a cancel: its sender is notified by name
         ns, lots = int(record[sim.R_NS]), int(record[sim.R_LOTS])
         if record[sim.R_KIND] == sim.OWN_FILL:
             passive = bool(record[sim.R_SIDE] & 1)
@@ -407,7 +407,7 @@ class SimulatedExchange:
         return None
 
     def _take_back(self, order: ClientOrder, lots: int, events: list[o.VenueEvent]) -> None:
-        """Lots leave the book; the market sees it, and nobody is notified yet."""
+        """Lots leave the book; the market sees it, and no account is notified yet."""
         leaves = order.leaves
         order.leaves = 0
         self._markets.enter_cancel(order.market, order.place, lots)
@@ -475,8 +475,8 @@ class SimulatedExchange:
     def _enter_status(self, command: o.StatusRequest, events: list[o.VenueEvent]) -> None:
         """Of one order, or of all that the account ever had: its trades again, exactly, and its state."""
         name, account = command.cl_ord_id, command.account
-        told = self._orders.states(account, name, self.now_ns)
-        events += told
+        reports = self._orders.states(account, name, self.now_ns)
+        events += reports
         travelling = [
             sent
             for queue in self._queues.values()
@@ -488,8 +488,8 @@ class SimulatedExchange:
         for new in travelling:
             answer = "not here yet", o.ExecType.STATUS, o.OrdStatus.PENDING_NEW
             events.append(self._orders.refused(new, self.now_ns, *answer))
-        if name and not told and not travelling:
-            nobody = o.NewOrder(name, "", 1, 0, None, o.Tif.DAY, account, "", self.now_ns)
+        if name and not reports and not travelling:
+            unknown = o.NewOrder(name, "", 1, 0, None, o.Tif.DAY, account, "", self.now_ns)
             events.append(
-                self._orders.refused(nobody, self.now_ns, "unknown order", o.ExecType.STATUS)
+                self._orders.refused(unknown, self.now_ns, "unknown order", o.ExecType.STATUS)
             )

@@ -96,7 +96,7 @@ class MarketSpec:
     volume_per_s : float
         Lots traded in a second on average, for the listing; 0: not known.
     began_ns : int
-        When trading is on offer; 0: as soon as the world stands.
+        When trading is on offer; 0: as soon as the world is built.
     first_row, last_row : int
         (tape) Rows `[first_row, last_row)` are played; -1: to the end.
     regimes : sequence of RegimeChange
@@ -240,7 +240,7 @@ class Markets:
         self._run_unseen(self.began_ns)
 
     def _run_unseen(self, until_ns: int) -> None:
-        """Advance to a time; nobody is told how."""
+        """Advance to a time without publishing."""
         while self.pass_time(until_ns):
             for i in range(len(self.names)):
                 self._at[i, lockstep.DRAINED] = self.states[i][sim.RECORD]
@@ -252,8 +252,8 @@ class Markets:
         """All that a market is, by name; :meth:`begin_again` takes them."""
         return {"at": self._at, "books": self._books, "states": self._states, "flows": self._flows}
 
-    def begin_again(self, kept: Mapping[str, NDArray[Any]], until_ns: int) -> None:
-        """Go on from arrays that were kept, without the clients' orders in them, up to a time that nobody saw pass.
+    def begin_again(self, stored: Mapping[str, NDArray[Any]], until_ns: int) -> None:
+        """Restore stored arrays, without the clients' orders in them, and advance to a time without publishing.
 
         Raises
         ------
@@ -261,13 +261,15 @@ class Markets:
             Arrays of other markets.
         """
         for name, array in self.arrays().items():
-            if kept[name].shape != array.shape or (
-                name == "at" and (kept[name] != array)[:, : lockstep.DRAINED].any()
+            if stored[name].shape != array.shape or (
+                name == "at" and (stored[name] != array)[:, : lockstep.DRAINED].any()
             ):
                 raise ConfigError(
-                    "the markets that were kept", "others", "name them as before, or another folder"
+                    "the markets that were stored",
+                    "others",
+                    "name them as before, or another folder",
                 )
-            array[:] = kept[name]
+            array[:] = stored[name]
         for market, b in enumerate(self.books):
             first, own = int(b[lay.AT_LEDGER]) + lay.STATE, int(b[lay.OWN])
             for place in np.flatnonzero(
@@ -373,7 +375,7 @@ class Markets:
     def snapshot(self, market: int) -> MarketRows:
         """Book snapshot: trading status, then every order by priority. Publish what is new first.
 
-        Of a tape of level totals the totals, as it told them last, and clients' orders.
+        Of a tape of level totals the last totals, and clients' orders.
         """
         b, k = self.books[market], self.states[market]
         by_level = bool(k[sim.MODEL] == sim.REPLAY and k[QUEUE])
@@ -458,7 +460,7 @@ class KeptExchange:
             self._clock = mmap.mmap(file.fileno(), struct.calcsize("q"))
 
     def load(self, markets: Markets) -> int:
-        """Put markets where they were, moved on to the time that the exchange had come to, ns; 0: nothing is kept.
+        """Put markets where they were, moved on to the time that the exchange had come to, ns; 0: nothing is stored.
 
         Raises
         ------
@@ -468,8 +470,8 @@ class KeptExchange:
         (now_ns,) = struct.unpack("q", self._clock[:])
         if not self._market.exists():
             return 0
-        with np.load(self._market) as kept:
-            markets.begin_again(kept, now_ns)
+        with np.load(self._market) as stored:
+            markets.begin_again(stored, now_ns)
         return int(now_ns)
 
     def save(self, markets: Markets, now_ns: int) -> None:

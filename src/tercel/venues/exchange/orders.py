@@ -40,7 +40,7 @@ class OrderRecord:
     Parameters
     ----------
     file : Path, optional
-        Where it is kept: it outlives a process that is killed, not a machine that loses power.
+        Where it is stored: it outlives a process that is killed, not a machine that loses power.
 
     >>> record = OrderRecord()
     >>> record.take("ann", "c1"), record.take("ann", "c1"), record.take("bob", "c1")
@@ -237,7 +237,7 @@ class OrderBooks:
     """Open client orders by ledger place and by account; ended orders are in `record`."""
 
     prefix: str = ""
-    """Before the name of every execution, so that a run's are nobody else's."""
+    """Before the name of every execution, so that those of two runs differ."""
     record: OrderRecord = field(default_factory=OrderRecord)
     placed: dict[tuple[int, int], ClientOrder] = field(default_factory=dict)
     positions: dict[str, Counter[str]] = field(default_factory=dict)
@@ -310,13 +310,13 @@ class OrderBooks:
     def states(self, account: str, name: str, ns: int) -> list[Report]:
         """Answer to an order status request ("": all of the account's orders): trades as reported, then the status."""
         found = [self.record.serial(account, name)] if name else self.record.serials(account)
-        told: list[Report] = []
+        reports: list[Report] = []
         for serial in filter(None, found):
-            told += self.record.of_order(serial)
+            reports += self.record.of_order(serial)
             order = self._open.get(account, {}).get(serial)
-            state = told.pop() if order is None else said(order, "", ExecType.STATUS, ns)
-            told.append(replace(state, exec_id=self.exec_id(state.instrument), ns=ns, orig=name))
-        return told
+            state = reports.pop() if order is None else said(order, "", ExecType.STATUS, ns)
+            reports.append(replace(state, exec_id=self.exec_id(state.instrument), ns=ns, orig=name))
+        return reports
 
     def refused(
         self,

@@ -1,4 +1,4 @@
-"""A venue in shadow: another's public market data, orders that are kept here, and fills by the rules of replay.
+"""A venue in shadow: another's public market data, local orders, and fills by the rules of replay.
 
     data venue -> tape that grows -> replay market with own orders in it -> session
 
@@ -70,7 +70,7 @@ class ShadowVenue(SimulatedExchange):
     latency : EntryLatency
     rules : ShadowRules
     keep : Path, optional
-        New file that what is shown is kept in (`venues.exchange.stream`).
+        New file that market data is recorded to (`venues.exchange.stream`).
 
     Raises
     ------
@@ -95,10 +95,10 @@ class ShadowVenue(SimulatedExchange):
         snapshots, later = first_books(data, instruments)
         there = [self._listed[name] for name in snapshots]
         self._totals = {one.instrument: LevelTotals(one.dense_ids) for one in there if rules.totals}
-        self._kept = None
+        self._recording = None
         if keep is not None:
             depths = [depth_of(data, name) for name in snapshots]
-            self._kept = StreamFile(keep, there, depths, data.now_ns)
+            self._recording = StreamFile(keep, there, depths, data.now_ns)
         specs = {name: self._spec(name, self._seen(event, 0)) for name, event in snapshots.items()}
         super().__init__(specs, latency=latency)
         self.now_ns = max(self.now_ns, data.now_ns)
@@ -137,14 +137,14 @@ class ShadowVenue(SimulatedExchange):
         return MarketSpec(source, volume_per_s=listing.volume_per_s, began_ns=self._data.now_ns)
 
     def _seen(self, event: MarketRows, now_ns: int) -> Ints:
-        """Rows of an event as this venue sees them, none before now; they are to be kept."""
+        """Rows of an event as this venue sees them, none before now; they are recorded."""
         rows = event.rows
         if event.instrument in self._totals:
             rows = self._totals[event.instrument].of(rows, event.snapshot)
         rows = np.array(rows, np.int64)
         rows[:, M_NS] = np.maximum.accumulate(np.maximum(rows[:, M_NS], now_ns))
-        if self._kept is not None and len(rows):
-            self._kept.add(MarketRows(event.instrument, rows, event.snapshot))
+        if self._recording is not None and len(rows):
+            self._recording.add(MarketRows(event.instrument, rows, event.snapshot))
         return rows[:, :M_AGGRESSOR]
 
     def _by_level(self, k: Ints) -> None:
@@ -160,7 +160,7 @@ class ShadowVenue(SimulatedExchange):
                 parts = fed.setdefault(market, [])
                 rows = self._seen(event, int(parts[-1][-1, M_NS]) if parts else self.now_ns)
                 if len(rows):
-                    parts.append(begun_anew(rows) if event.snapshot else rows)
+                    parts.append(restart_rows(rows) if event.snapshot else rows)
             elif not isinstance(event, MarketRows):
                 self._outbox.append(event)
         for market, parts in fed.items():
@@ -170,8 +170,8 @@ class ShadowVenue(SimulatedExchange):
             if not k[QUEUE] and np.any(rows[:, M_KIND] == schema.LEVEL_SET):
                 self._by_level(k)
             self._markets.feed(market, rows)
-        if self._kept is not None:
-            self._kept.write()
+        if self._recording is not None:
+            self._recording.write()
 
     # -- as a venue ----------------------------------------------------------------------------------------------
 
@@ -208,15 +208,15 @@ class ShadowVenue(SimulatedExchange):
                 return events
 
     def flush(self) -> None:
-        """Let others read what was kept."""
-        if self._kept is not None:
-            self._kept.flush()
+        """Write the recording to the file."""
+        if self._recording is not None:
+            self._recording.flush()
 
     def close(self) -> None:
-        """Close both, and what was kept."""
+        """Close both, and the recording."""
         super().close()
-        if self._kept is not None:
-            self._kept.close()
+        if self._recording is not None:
+            self._recording.close()
         self._data.close()
 
 
@@ -277,11 +277,11 @@ def snapshot_orders(rows: Ints) -> Ints:
     return np.column_stack((rows[:, sim.T_SLOT : sim.TAPE_WORDS], np.arange(len(rows)), anonymous))
 
 
-def begun_anew(rows: Ints) -> Ints:
+def restart_rows(rows: Ints) -> Ints:
     """A later snapshot as tape: the book is cleared and laid again."""
     clear = np.array([[rows[0, M_NS], schema.CLEAR, -1, 0, 0, 0]], np.int64)
     return np.concatenate((clear, rows))
 
 
 WIDTH = 1024
-"""Prices of the ring of a book whose depth nobody declares."""
+"""Prices of the ring of a book whose depth is not declared."""

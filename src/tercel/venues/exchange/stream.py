@@ -1,4 +1,4 @@
-"""Public market data of a venue, kept in a file as it comes and shown again; orders as the totals of their levels."""
+"""Public market data of a venue, recorded to a file as it comes and replayed; orders as the totals of their levels."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -109,7 +109,7 @@ class StreamFile:
 
 
 class RecordedStream:
-    """A venue that shows a kept stream again, and takes no orders.
+    """A venue that replays a recorded stream, and takes no orders.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ class RecordedStream:
             self.now_ns = int(head["began_ns"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise TapeError(
-                "a stream that a desk in shadow kept",
+                "a stream that a desk in shadow recorded",
                 f"{path}: {getattr(error, 'strerror', None) or 'something else'}",
                 f"name its {STREAM}",
             ) from error
@@ -274,7 +274,7 @@ class LevelTotals:
             raise TapeError(
                 "rows of a public feed",
                 f"{row}",
-                "watch a market in which nobody trades with impact",
+                "watch a market without trades that have impact",
             )
 
     def _set(self, ns: int, at: tuple[int, int], lots: int) -> Iterator[list[int]]:

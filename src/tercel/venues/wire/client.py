@@ -30,7 +30,7 @@ CHUNK = 1 << 18
 class RemoteVenue:
     """Venue client of a :class:`~tercel.venues.wire.hub.Hub`: the venue of a gate, and the gate before it.
 
-    A gate cancels the orders of whoever is silent: it is sent a beat while this side waits, and none while its caller
+    A gate cancels the orders of a silent session: it is sent a beat while this side waits, and none while its caller
     does something else than wait or send.
 
     Parameters
@@ -48,7 +48,7 @@ class RemoteVenue:
     Raises
     ------
     VenueError
-        Nobody answers, or an account is held by another connection.
+        No gate answers, or an account is held by another connection.
     """
 
     name: str
@@ -122,7 +122,7 @@ class RemoteVenue:
         Raises
         ------
         VenueError
-            Nobody answers, or an account is still held: there is no link.
+            No gate answers, or an account is still held: there is no link.
         """
         self.close()
         waiting = list(self._events)
@@ -290,7 +290,7 @@ class RemoteVenue:
     def announce(self, parent: str, instrument: str, account: str, side: int, lots: int) -> None:
         """Announce a parent order, its amended lots, or that it is over (0), to a gate, which bounds its children.
 
-        Who asks for no beats needs no parents and is told none.
+        A gate without heartbeats needs no parents and gets none.
 
         Raises
         ------
@@ -383,7 +383,7 @@ class RemoteVenue:
         """Signed positions of an account, 10^-8 of a lot, by instrument.
 
         As the other side has them, less the executions that came meanwhile and wait for the next step, unless
-        :meth:`executions` has told them.
+        :meth:`executions` has returned them.
 
         Raises
         ------

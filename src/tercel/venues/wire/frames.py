@@ -23,7 +23,7 @@ ROWS: Final = ord("R")
 LONGEST: Final = 64 << 20
 """Bytes of a frame; a peer that announces more does not speak this protocol."""
 LONGEST_ASKED: Final = 1 << 20
-"""Bytes of a frame of a client: its commands are short, what it is told need not be."""
+"""Bytes of a frame of a client: its commands are short, what it receives need not be."""
 LONGEST_NAME: Final = 200
 """Characters of a text in a command; all of them are printable."""
 _HEAD = struct.Struct("<IB")
@@ -224,7 +224,7 @@ def connect(path: str, timeout_s: float) -> socket.socket:
     Raises
     ------
     VenueError
-        When nobody answers.
+        When no gate answers.
     """
     found = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     found.settimeout(timeout_s)

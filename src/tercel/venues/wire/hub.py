@@ -111,7 +111,7 @@ class Hub:
         Path(self.path).unlink(missing_ok=True)
         self._venue.close()
 
-    # -- what whoever serves a venue answers --------------------------------------------------------------------------
+    # -- answers of a subclass ----------------------------------------------------------------------------------------
     def on_commands(self, client: Client, commands: Sequence[Command]) -> None:
         """Commands of one client, for accounts it holds, in their order."""
         raise NotImplementedError
@@ -183,7 +183,7 @@ class Hub:
         except TercelError as error:
             self._refuse(client, error)
             self.flush(client)
-            client.gone = True  # nobody knows where its next frame begins
+            client.gone = True  # its next frame's start is unknown
             return
         self._take(client)
         self.flush(client)
@@ -293,7 +293,7 @@ class Hub:
         elif what == "positions":
             account = str(body.get("account"))
             self._claim(client, account)
-            self.hand_out(client)  # what the answer counts is told before it
+            self.hand_out(client)  # what the answer counts is sent before it
             self.send(client, {"said": "positions", "qty": dict(self.on_positions(account))})
         else:
             self.on_other(client, body)
