@@ -6,9 +6,10 @@ from decimal import Decimal
 from typing import Literal, TypeVar
 
 from exchange.fix import acceptor
+from exchange.signatures import verifier
 from tercel.core import ONE, ConfigError
 from tercel.core import orders as o
-from tercel.fix import Fields, Message, ProfileTerms, verifier
+from tercel.fix import Fields, Message, ProfileTerms
 from tercel.fix import tags as t
 
 Word = TypeVar("Word", o.Report, o.CancelReject)

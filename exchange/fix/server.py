@@ -19,6 +19,7 @@ from exchange.fix import acceptor
 from exchange.fix.arrival import IncomingConnection, SessionName, named
 from exchange.fix.counterparties import Counterparty, Login, comp_id
 from exchange.fix.service import TAKES, VenueService
+from exchange.fix.store import ServerStore
 from tercel import TercelError
 from tercel.core import Closing, ConfigError, Pace, Venue, VenueError
 from tercel.fix import (
@@ -31,7 +32,6 @@ from tercel.fix import (
     SessionEventKind,
     SessionSettings,
     SessionTimes,
-    SqliteStore,
     TlsSettings,
     answered,
 )
@@ -126,7 +126,7 @@ class FixServer(Closing):
         self._parties = {login.comp_id: Counterparty(login) for login in logins}
         self._times = times
         self._store = store
-        self._stores: dict[str, SqliteStore] = {}
+        self._stores: dict[str, ServerStore] = {}
         self._session_of: dict[str, FixSession] = {}
         self._sessions: Mapping[SessionName, FixSession] = {}
         self._service = VenueService(venue, self._parties, pace, wall_ns)
@@ -185,7 +185,7 @@ class FixServer(Closing):
             if self._store is not None:
                 self._store.mkdir(mode=0o700, parents=True, exist_ok=True)
                 key = f"{settings.begin}:{settings.sender}->{settings.target}"
-                store = SqliteStore(self._store / STORE, key, durable=False, together=True)
+                store = ServerStore(self._store / STORE, key)
                 self._stores[party.login.comp_id] = store
             self._session_of[party.login.comp_id] = FixSession(settings, store)
         self._sessions = named(*self._session_of.values())

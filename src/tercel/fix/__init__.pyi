@@ -31,10 +31,10 @@ from tercel.fix.profiles.model import MarketTable as MarketTable
 from tercel.fix.profiles.model import SymbolsTable as SymbolsTable
 from tercel.fix.profiles.model import SymbolTable as SymbolTable
 from tercel.fix.profiles.model import TimesTable as TimesTable
+from tercel.fix.profiles.secrets import RAW as RAW
 from tercel.fix.profiles.secrets import Secret as Secret
 from tercel.fix.profiles.secrets import ed25519_key as ed25519_key
-from tercel.fix.profiles.secrets import is_signed as is_signed
-from tercel.fix.profiles.secrets import verifier as verifier
+from tercel.fix.profiles.secrets import signed_text as signed_text
 from tercel.fix.protocol import validate as validate
 from tercel.fix.protocol.codec import Decoder as Decoder
 from tercel.fix.protocol.codec import GarbledMessage as GarbledMessage
@@ -46,6 +46,7 @@ from tercel.fix.protocol.message import utc_ns as utc_ns
 from tercel.fix.protocol.message import utc_text as utc_text
 from tercel.fix.protocol.session import FixSession as FixSession
 from tercel.fix.protocol.settings import NOT_STORED as NOT_STORED
+from tercel.fix.protocol.settings import Commit as Commit
 from tercel.fix.protocol.settings import Outcome as Outcome
 from tercel.fix.protocol.settings import SequenceNumbers as SequenceNumbers
 from tercel.fix.protocol.settings import SessionEvent as SessionEvent
@@ -85,6 +86,7 @@ __all__ = [
     "OTHER",
     "PLAIN",
     "POSITIONS",
+    "RAW",
     "REJECTED",
     "SHIPPED_PROFILES",
     "SNAPSHOT",
@@ -92,6 +94,7 @@ __all__ = [
     "UNSUPPORTED",
     "VALID",
     "Address",
+    "Commit",
     "Connection",
     "Decoder",
     "Dictionary",
@@ -125,7 +128,6 @@ __all__ = [
     "answered",
     "ed25519_key",
     "encode",
-    "is_signed",
     "line",
     "link",
     "load_profile",
@@ -135,13 +137,13 @@ __all__ = [
     "priced",
     "scales",
     "side_code",
+    "signed_text",
     "tags",
     "tercel_dictionary",
     "times",
     "utc_ns",
     "utc_text",
     "validate",
-    "verifier",
     "whole",
     "whose",
 ]

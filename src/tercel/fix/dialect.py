@@ -136,8 +136,7 @@ class OwnDialect(RejectTracker):
     # -- what is said -------------------------------------------------------------------------------------------------
     def commands(self, command: o.Command) -> tuple[list[OutgoingMessage], str]:
         """Messages of a command; TransactTime is UTC, the venue's own time is in a private field."""
-        scale = self.scales.get(command.instrument, PLAIN)
-        kind, fields = translate.command_out(command, scale)
+        kind, fields = translate.command_out(command, self.scales.get(command.instrument, PLAIN))
         now = utc_text(self._clock())
         dated = [(tag, now if tag == t.TRANSACT_TIME else value) for tag, value in fields]
         return [OutgoingMessage(kind, dated, command)], ""
@@ -145,18 +144,10 @@ class OwnDialect(RejectTracker):
     def market_request(self, name: str, instrument: str) -> OutgoingMessage:
         """MarketDataRequest for an instrument under a request id."""
         self.asks_market(name, instrument)
-        fields: Fields = [
-            (t.MD_REQ_ID, name),
-            (t.SUBSCRIPTION, "1"),
-            (t.MARKET_DEPTH, "0"),
-            (t.NO_ENTRY_TYPES, "2"),
-        ]
-        fields += [
-            (t.ENTRY_TYPE, "0"),
-            (t.ENTRY_TYPE, "1"),
-            (t.NO_RELATED_SYM, "1"),
-            (t.SYMBOL, instrument),
-        ]
+        types = (t.NO_ENTRY_TYPES, "2"), (t.ENTRY_TYPE, "0"), (t.ENTRY_TYPE, "1")
+        symbols = (t.NO_RELATED_SYM, "1"), (t.SYMBOL, instrument)
+        head = (t.MD_REQ_ID, name), (t.SUBSCRIPTION, "1"), (t.MARKET_DEPTH, "0")
+        fields: Fields = [*head, *types, *symbols]
         return OutgoingMessage(t.MARKET_DATA_REQUEST, fields, None)
 
     def list_request(self, name: str) -> OutgoingMessage:
@@ -190,20 +181,13 @@ class OwnDialect(RejectTracker):
             return [(number, item) for item in self._translated(message, now_ns)]
         except (TercelError, ValueError, KeyError) as error:
             if kind not in (t.STEPPED_TO, t.SECURITY_LIST):  # a call waits for these
-                return [(number, self._not_read(message, error, now_ns))]
+                name = message.get(t.CL_ORD_ID) or message.get(t.ORIG_CL_ORD_ID)
+                asked = self.requests.get(message.get(t.MD_REQ_ID), ("", []))[0]
+                about = name, message.get(t.ACCOUNT), message.get(t.SYMBOL) if name else asked
+                return [(number, o.Unread(raw(message), f"{error}", now_ns, *about))]
             received = f"{error} in {raw(message)}"[:300]
             trouble = VenueError(f"a message {kind} that can be read", received, "tell the venue")
             return [(number, PendingFault(trouble))]
-
-    def _not_read(self, message: Message, error: Exception, now_ns: int) -> o.Unread:
-        """What cannot be read, with the order that it names, or the instrument whose market data it is."""
-        name = message.get(t.CL_ORD_ID) or message.get(t.ORIG_CL_ORD_ID)
-        instrument = (
-            message.get(t.SYMBOL)
-            if name
-            else self.requests.get(message.get(t.MD_REQ_ID), ("", []))[0]
-        )
-        return o.Unread(raw(message), f"{error}", now_ns, name, message.get(t.ACCOUNT), instrument)
 
     def _translated(self, message: Message, now_ns: int) -> list[Item]:
         kind, tags = message.kind, dict(message.fields[::-1])

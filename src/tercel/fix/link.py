@@ -126,8 +126,8 @@ class FixLink:
         self._file = None
         self.store: SessionStore = MemoryStore()
         if store is not None:
-            name = f"{settings.begin}:{settings.sender}->{settings.target}"
-            self.store = self._file = SteadyStore(store / STORE, name)
+            session = f"{settings.begin}:{settings.sender}->{settings.target}"
+            self.store = self._file = SteadyStore(store / STORE, session)
         self.session = FixSession(settings, self.store)
         self._connection: Connection | None = None
         self._parting: list[Connection] = []
@@ -276,7 +276,8 @@ class FixLink:
         if now < self._next_try_ns or (limits.logons and len(self._began) >= limits.logons):
             return
         self._base = self._wall() - time.monotonic_ns()
-        if not self._opened():
+        times = self._later.times
+        if times is not None and times.window(self.now_ns()) is None:
             self._failed("the session is closed at this time", events)
             return
         self._began.append(now)
@@ -289,10 +290,6 @@ class FixLink:
             )  # reported once
             self._failed(error.received, events)
         self._until_ns = now + round(self._later.answer_s * S)
-
-    def _opened(self) -> bool:
-        times = self._later.times
-        return times is None or times.window(self.now_ns()) is not None
 
     def _failed(self, why: str, events: list[SessionEvent]) -> None:
         """An attempt came to nothing: the next one waits longer."""

@@ -113,7 +113,11 @@ class OrderMemory:
         try:
             lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
             for line in lines:
-                self._take(line)
+                with suppress(
+                    ValueError, TypeError, KeyError
+                ):  # a torn line is of an order that never left
+                    found: dict[str, Any] = json.loads(line)
+                    self._put(SentOrder(**found | {"status": o.OrdStatus(found["status"])}))
             self._forget(len(self.by_wire))
             if len(lines) > 20 * MOST_STORED:
                 lines_left = [_line(sent) for sent in self.by_wire.values()]
@@ -126,15 +130,6 @@ class OrderMemory:
             raise VenueError(
                 f"the orders of a session in {path}", f"{error.strerror}", "mend the file"
             ) from None
-
-    def _take(self, line: str) -> None:
-        """One line; a torn one is of an order that never left."""
-        try:
-            found: dict[str, Any] = json.loads(line)
-            sent = SentOrder(**found | {"status": o.OrdStatus(found["status"])})
-        except (ValueError, TypeError, KeyError):
-            return
-        self._put(sent)
 
     def _put(self, sent: SentOrder) -> None:
         self.by_wire[sent.wire] = self.by_name[sent.name] = sent

@@ -131,7 +131,13 @@ class ReportReader:
             cl_ord_id="",
             orig="",
             order_id=name_of(message.get(t.ORDER_ID)),
-            account=message.get(t.ACCOUNT) or (about.account if about else self._whose(message)),
+            account=message.get(t.ACCOUNT)
+            or (
+                about.account
+                if about
+                # an order unknown here: the account of the last status request for its name
+                else message.get(t.ON_BEHALF_OF) or self._memory.account(message.get(t.CL_ORD_ID))
+            ),
             instrument=instrument,
             side=side,
             lots=lots,
@@ -150,10 +156,6 @@ class ReportReader:
             ref=message.get(t.EXEC_REF_ID),
             fault="; ".join(faults),
         )
-
-    def _whose(self, message: Message) -> str:
-        """The account of an order unknown here: that of the last status request for its name."""
-        return message.get(t.ON_BEHALF_OF) or self._memory.account(message.get(t.CL_ORD_ID))
 
     def _kind(self, message: Message) -> o.ExecType:
         """ExecType, with what 4.2 says in ExecTransType."""

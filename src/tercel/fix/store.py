@@ -203,9 +203,6 @@ class SqliteStore(Closing):
         The file; its folder is made.
     session : str
     durable : bool
-    together : bool
-        The number of what came in waits for the commit of the answer, or for :meth:`flush`: one write instead of two.
-        Who dies between the two is sent it again.
 
     Raises
     ------
@@ -219,15 +216,10 @@ class SqliteStore(Closing):
     (3, [(2, b'8=FIX...')])
     """
 
-    def __init__(
-        self, path: Path, session: str, durable: bool = True, together: bool = False
-    ) -> None:
+    def __init__(self, path: Path, session: str, durable: bool = True) -> None:
         self.path = path
         self.session = session
         self.durable = durable
-        self._together = together
-        self._held: Commit | None = None
-        self._next_out = 0
         self.unsure = False
         """Whether the process before did not close it: numbers beyond the last commit may have left."""
         try:
@@ -263,7 +255,6 @@ class SqliteStore(Closing):
 
     def load(self) -> SequenceNumbers:
         """See `SessionStore`."""
-        self.flush()
         with self._errors():
             found = self._row("next_out, next_in, since_ns")
         return SequenceNumbers(*found) if found is not None else SequenceNumbers()
@@ -281,24 +272,6 @@ class SqliteStore(Closing):
         VenueError
             When it cannot be written. Nothing of it was.
         """
-        if (
-            self._together
-            and not (change.sent or change.reset)
-            and change.numbers.next_out == self._next_out
-        ):
-            self._held = change
-        else:
-            self._held = None
-            self._write_down(change)
-
-    def flush(self) -> None:
-        """Write buffered commits. Errors are those of :meth:`commit`."""
-        change = self._held
-        self._held = None
-        if change is not None:
-            self._write_down(change)
-
-    def _write_down(self, change: Commit) -> None:
         numbers = change.numbers
         reserves = not self.durable and (change.reset or numbers.next_out + AHEAD > self._reserved)
         reserved = numbers.next_out + BLOCK if reserves else self._reserved
@@ -320,7 +293,6 @@ class SqliteStore(Closing):
                 if reserves:
                     self._to_disk(False)
         self._reserved = reserved
-        self._next_out = numbers.next_out
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -350,7 +322,6 @@ class SqliteStore(Closing):
         """
         try:
             with self._errors():
-                self.flush()
                 self._to_disk(True)
                 self._write("boot = ?", ("closed",))
         finally:

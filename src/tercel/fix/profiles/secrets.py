@@ -3,7 +3,7 @@
 import os
 import re
 import stat
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
@@ -14,7 +14,6 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from tercel.core.errors import ConfigError
 from tercel.core.extras import needed
 from tercel.fix import tags as t
-from tercel.fix.protocol.message import Message
 
 NAMES: Final = frozenset(
     {"username", "password", "new_password", "private_key", "api_key", "secret"}
@@ -188,36 +187,6 @@ def signer(pem: str, name: str) -> Callable[[str], str]:
     """
     made = ed25519_key(pem, name, private=True)
     return lambda text: b64encode(made.sign(text.encode("ascii"))).decode("ascii")
-
-
-def verifier(pem: str, name: str) -> Callable[[Message], bool]:
-    """A function that verifies a logon's signature with a public key.
-
-    Raises
-    ------
-    ConfigError
-        As for :func:`signer`.
-    """
-    made = ed25519_key(pem, name, private=False)
-
-    def signed(logon: Message) -> bool:
-        text = signed_text(
-            logon.get(t.SENDER), logon.get(t.TARGET), logon.get(t.SEQ_NUM), logon.get(52)
-        )
-        return is_signed(made, text, logon.get(RAW))
-
-    return signed
-
-
-def is_signed(key: Any, text: str, signature: str) -> bool:
-    """Whether a signature in base64 is a public key's of a text."""
-    from cryptography.exceptions import InvalidSignature
-
-    try:
-        key.verify(b64decode(signature.encode(errors="replace"), validate=True), text.encode())
-    except (InvalidSignature, ValueError):
-        return False
-    return True
 
 
 def ed25519_key(pem: str, name: str, private: bool) -> Any:

@@ -57,10 +57,6 @@ class FieldRule:
     kind: str
     values: Collection[str] = frozenset()
 
-    @cached_property
-    def _form(self) -> "re.Pattern[str] | None":
-        return _FORMS.get(self.kind)
-
     def fault(self, value: str) -> int:
         """SessionRejectReason of a value, 0 if valid.
 
@@ -72,7 +68,8 @@ class FieldRule:
             return NO_VALUE
         if value in self.values:
             return 0
-        if self._form is not None and self._form.fullmatch(value) is None:
+        form = _FORMS.get(self.kind)
+        if form is not None and form.fullmatch(value) is None:
             return INCORRECT_FORMAT
         known = not self.values or (
             self.kind in _MULTIPLE and all(one in self.values for one in value.split(" "))

@@ -7,6 +7,7 @@ Source: FIX 4.4 and 4.2, volume 2, "Session Protocol"; FIX session test cases 1 
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
@@ -49,15 +50,15 @@ class _State(Enum):
     LEAVING = 4  # our logout is out
 
 
+@dataclass(slots=True)
 class _Gap:
-    """Messages that were asked for and are not all here."""
+    """Messages that were requested and have not all come; `request`: MsgSeqNum of the ResendRequest."""
 
-    def __init__(self, first: int, last: int, request: int, now_ns: int) -> None:
-        self.first = first
-        self.last = last
-        self.request = request
-        self.since_ns = now_ns
-        self.times = 1
+    first: int
+    last: int
+    request: int
+    since_ns: int
+    times: int = 1
 
 
 class FixSession:
@@ -93,9 +94,7 @@ class FixSession:
             self._until_ns
         ) = 0
         self._load()
-        self._queue: dict[int, Message] = {}
-        self._answered: set[int] = set()
-        self._gap: _Gap | None = None
+        self._forget_gap()
         self._heartbeat_ns = settings.heartbeat_s * _S
         self._result = Outcome()
         self._was_reset = False
@@ -132,9 +131,7 @@ class FixSession:
         self._at(now_ns)
         self._box.forget()
         self._decoder = Decoder(self._rules.data_fields)
-        self._queue = {}
-        self._answered = set()
-        self._gap = None
+        self._forget_gap()
         self._heartbeat_ns = self.settings.heartbeat_s * _S
         self._tested_ns = 0
         self._heard_ns = self._waits_ns = now_ns
@@ -309,9 +306,7 @@ class FixSession:
         self._box.restart()
         self._next_in = 1
         self._since_ns = self._now
-        self._queue = {}
-        self._answered = set()
-        self._gap = None
+        self._forget_gap()
         self._was_reset = True
         self._tell(SessionEventKind.RESET)
 
@@ -346,7 +341,7 @@ class FixSession:
             return
         # Reset mode ignores MsgSeqNum by the standard: it is the way out when numbers disagree.
         elif kind == "4" and not message.says(123):
-            self._move(message)
+            self._reset_number(message)
         elif kind == "A" and message.says(141) and number == 1:
             self._begin_again(message)
         elif number < 0:
@@ -448,7 +443,7 @@ class FixSession:
         if "logout" in self.settings.reset:
             self._restart()
 
-    def _move(self, message: Message) -> None:
+    def _reset_number(self, message: Message) -> None:
         """SequenceReset in reset mode: sets the next number, whatever the message's own is."""
         fault, new = judged(message, self.settings, self._now)[1], message.whole(36)
         if fault is not None or new < self._next_in:
@@ -510,6 +505,11 @@ class FixSession:
         self._tell(SessionEventKind.REJECTED, f"35={kind} is not supported", message)
 
     # -- gaps ---------------------------------------------------------------------------------------------------------
+    def _forget_gap(self) -> None:
+        self._queue: dict[int, Message] = {}
+        self._answered: set[int] = set()
+        self._gap: _Gap | None = None
+
     def _early(self, message: Message) -> None:
         """Hold a message until those before it are here."""
         if len(self._queue) < self.settings.most_queued:
