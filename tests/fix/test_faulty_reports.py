@@ -116,9 +116,7 @@ class Line:
         if result.out:
             self.heard.append(decode(result.out, self.terms.dictionary.data_fields))
         events = [
-            refused(one, self.dialect.house_name, self.now_ns)
-            for one in result.events
-            if one.message
+            refused(one, self.dialect.own_name, self.now_ns) for one in result.events if one.message
         ]
         for message in result.messages:
             events += [item for _, item in self.dialect.read(message, self.now_ns)]

@@ -252,7 +252,7 @@ class FixVenue(Closing):
         self._queue += found if link is self._link else [(0, item) for _, item in found]
 
     def _happened(self, event: SessionEvent, link: FixLink) -> None:
-        """What a session tells of itself."""
+        """Turn an event of a session into events of the venue."""
         now = self._now_ns
         whose = "" if link is self._link else "market data: "
         if event.what is SessionEventKind.UP and link is self._link:
@@ -279,7 +279,7 @@ class FixVenue(Closing):
                 self._subscribed
             )  # what is missing may be market data, which is never repeated
         elif event.what in (SessionEventKind.REJECTED, SessionEventKind.GARBLED):
-            self._queue.append((0, refused(event, self._dialect.house_name, now)))
+            self._queue.append((0, refused(event, self._dialect.own_name, now)))
         elif event.what is SessionEventKind.NOT_REPEATED and event.message is not None:
             if name := self._dialect.skipped(event.message, event.message.number < self._first):
                 text = f"{name} did not reach the venue and is not repeated; ask for its status"
@@ -364,7 +364,7 @@ class FixVenue(Closing):
 
     @property
     def ahead_ns(self) -> int | None:
-        """How far this machine's clock is ahead of the venue's, ns; None while unknown."""
+        """Lead of the local clock over the venue's, ns; None while unknown."""
         return self._link.session.clock.ns
 
     def listings(self) -> Sequence[o.Listing]:

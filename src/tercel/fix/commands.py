@@ -93,7 +93,7 @@ class Commands:
 
     # -- each kind ----------------------------------------------------------------------------------------------------
     def _ready(self, kind: str, fields: Fields, about: object) -> OutgoingMessage:
-        """Without what is empty and what the venue's dictionary lacks."""
+        """A message without empty fields and fields that the venue's dictionary lacks."""
         rule = self._rules.get(kind)
         if rule is None:
             raise OrderError(
@@ -179,7 +179,7 @@ class Commands:
         return self._ready(CANCEL_AND_NEW, fields, command)
 
     def _mass_cancel(self, command: o.MassCancel) -> list[OutgoingMessage]:
-        """One message where the venue's means what ours does, else one for each order that may live."""
+        """Messages of a mass cancel: one where the venue's has the same scope, else a cancel for each live order."""
         meant = self._memory.live(command.account, command.instrument)
         everybody = self._memory.live("", command.instrument)
         style = self._orders.mass_cancel

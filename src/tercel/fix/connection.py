@@ -1,6 +1,6 @@
 """A non-blocking TCP connection, with optional TLS: the transport of a FIX session, of either side.
 
-Its owner waits with a selector for reading, and for writing while :attr:`Connection.wants_write` says so.
+Its owner waits with a selector for reading, and for writing while :attr:`Connection.wants_write` is true.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Dialect of this package's own venues: their messages as events, commands as messages."""
+"""Dialect of this package's own venues: their messages as events, commands as messages; and what all dialects share."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -40,13 +40,13 @@ class PendingFault:
 Item = o.VenueEvent | StepAnswer | PendingFault
 
 
-def refused(event: SessionEvent, house_name: Callable[[str], str], now: int) -> o.Unread:
+def refused(event: SessionEvent, own_name: Callable[[str], str], now: int) -> o.Unread:
     """The message that the session could not process, with the order it names."""
     message = event.message
     if message is None:
         return o.Unread(event.raw.decode("utf-8", "replace"), event.text, now)
     why = f"the session refused message {message.number}: {event.text}"
-    name = house_name(message.get(t.CL_ORD_ID))
+    name = own_name(message.get(t.CL_ORD_ID))
     return o.Unread(raw(message), why, now, name, message.get(t.ACCOUNT), message.get(t.SYMBOL))
 
 
@@ -72,7 +72,7 @@ class RejectTracker:
         self._sent[number] = command
         self._sent.pop(number - _REMEMBERED, None)
 
-    def house_name(self, wire: str) -> str:
+    def own_name(self, wire: str) -> str:
         """Internal name of a ClOrdID."""
         return wire
 

@@ -1,4 +1,14 @@
-"""Standard dictionaries extended by this package's private fields and logon fields."""
+"""Private extension of FIX between this package's two ends: dictionary, order-by-order market data, proof of simulation.
+
+Market data: one row is one entry of W (snapshot) or X (increment), 269 side, 278 the order (37 in W, which has no
+278), 270 price, 271 the row's own quantity, 279 the action; tags of our own hold the row's kind (20004), its time to
+the nanosecond (20001) and the aggressor (20005):
+
+    35=X|262=M2-1|268=1|279=0|278=17|55=XYZ|269=0|270=10.05|271=300|20001=1700000000000000001|20004=0|
+
+Proof: U3 (`35=U3|58=NONCE`), before a logon and on a connection of its own, asks whether a server is a simulated
+exchange. A venue that does not know it refuses the connection, as its first message is no Logon.
+"""
 
 import socket
 from collections.abc import Mapping
@@ -61,7 +71,7 @@ def proves(host: str, port: int, nonce: str, seconds: float) -> bool:
 
 
 def _message(text: str) -> bytes:
-    """With what every message of FIX has, so that any venue can read this one, and refuse it."""
+    """Bytes of a U3 with the header of any FIX message, so that any venue can parse and refuse it."""
     head = [(t.SEQ_NUM, "1"), (t.SENDER, "TERCEL"), (52, "20000101-00:00:00"), (t.TARGET, "TERCEL")]
     return encode("FIX.4.4", [(t.MSG_TYPE, t.SIMULATED), *head, (t.TEXT, text)])
 

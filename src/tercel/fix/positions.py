@@ -1,7 +1,10 @@
 """Positions in FIX 4.4: RequestForPositions (AN), its acknowledgement (AO), PositionReports (AP).
 
-:class:`PositionQuestions` is an initiator's side. A position of an instrument that is not listed counts in units.
+    35=AN|710=P2-1|724=0|263=0|1=DESK|581=1|715=20231114|60=...|
+    35=AO|721=R1|710=P2-1|727=1|728=0|729=0|1=DESK|
+    35=AP|721=R2|710=P2-1|728=0|1=DESK|55=XYZ|702=1|703=TQ|704=300|
 
+:class:`PositionQuestions` is an initiator's side. A position of an instrument that is not listed counts in units.
 Source: FIX 4.4, volume 5, position maintenance.
 """
 
@@ -239,7 +242,7 @@ class PositionQuestions:
         return self._complete(question, message, now_ns)
 
     def _qty(self, message: Message) -> int:
-        """What one report says is held, signed, 10^-8 of a lot.
+        """Signed quantity of a position report, 10^-8 of a lot.
 
         Raises
         ------

@@ -1,5 +1,9 @@
 """Reports of any FIX 4.2 or 4.4 venue as events; omitted fields are filled in from the order as sent.
 
+    35=8|37=8812|11=a-1|17=e7|20=0|150=1|39=1|55=XYZ|54=1|38=300|32=100|31=10.05|14=100|151=200|       (FIX 4.2)
+    35=8|37=8812|11=a-1|17=e7|150=F|39=1|55=XYZ|54=1|32=100|31=10.05|14=100|151=200|                   (FIX 4.4)
+    35=9|37=8812|11=a-2|41=a-1|39=2|434=1|102=0|58=too late|                                           (cancel reject)
+
 Sources: FIX 4.2 and 4.4, volume 4 and appendix D (order state changes); for 4.2 ExecTransType (20): 0 new, 1 cancel,
 2 correct, 3 status, and fills as ExecType 1 and 2.
 """

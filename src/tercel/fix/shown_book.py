@@ -1,9 +1,12 @@
 """Aggregated market data as a book of orders: level totals turned into rows that a session can follow.
 
-A venue that says W and X with standard tags shows totals, in which own orders are hidden. Here each total becomes
-anonymous orders, and own orders are among them under numbers of their own: what a total holds beyond own
-lots is other people's. Lots that are new go behind; lots that a print took go from the front; what else a total loses
-goes from the back, so that the queue before an own order is never taken for shorter than it is.
+    35=W|262=M2-1|55=XYZ|268=2|269=0|270=10.04|271=700|269=1|270=10.06|271=500|                        (whole book)
+    35=X|262=M2-1|268=1|279=1|269=0|55=XYZ|270=10.04|271=400|                                           (new total)
+
+A venue that sends W and X with standard tags shows totals, in which own orders are hidden. Here each total becomes
+anonymous orders, and own orders are among them under numbers of their own: what a total holds beyond own lots is
+other people's. New lots join at the back; lots of a print leave at the front; what else a total loses leaves at the
+back, so that the queue before an own order is never taken for shorter than it is.
 """
 
 from collections import deque

@@ -68,7 +68,7 @@ class StandardDialect(RejectTracker):
             )
         return self._speaks.messages(command)
 
-    def house_name(self, wire: str) -> str:
+    def own_name(self, wire: str) -> str:
         """See `RejectTracker`."""
         sent = self.memory.by_wire.get(wire)
         return sent.name if sent is not None else wire
@@ -277,7 +277,7 @@ def scaled_listing(name: str, tick: str, lot: str) -> tuple[o.Listing, PriceScal
 
 
 def _why(message: Message) -> str:
-    """What a reject says."""
+    """Reason of a reject: Text (58), tag and codes."""
     said = [message.get(t.TEXT)]
     for tag, word in ((371, "tag"), (373, "373"), (t.REJECT_REASON, "380"), (25016, "25016")):
         if message.get(tag):

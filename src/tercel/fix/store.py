@@ -1,13 +1,10 @@
 """FIX session stores in an SQLite file: numbers and sent messages. Every commit is one transaction.
 
-While a commit fails, `FallbackStore` keeps the session going from memory.
-
-Session store that never refuses a commit: on disk while that can be written, in memory while it cannot.
-
-A disk that is full may keep no cancel and no logout back. Numbers then go into a file whose room was taken before, and
-where that is not written either, into memory alone. Who begins after that is at the number of that file; or, where
-there is none, the venue says that ours is too low, and :meth:`SteadyStore.skip` continues there, or after the
-block of numbers that was taken from the disk while it could be written.
+:class:`SteadyStore` never refuses a commit: a full disk may keep no cancel and no logout back. While a commit fails,
+numbers go into a file whose room was allocated before, and where that is not written either, into memory alone. The
+next process continues at the number of that file; or, where there is none, the venue says that ours is too low, and
+:meth:`SteadyStore.skip` continues there, or after the block of numbers that was reserved while the disk could be
+written. :class:`ReceivedMark` is the file with the number of the last message that an initiator's caller has seen.
 """
 
 import json
@@ -296,7 +293,7 @@ class SqliteStore(Closing):
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
-        """What the file does not do is an error of the venue's session."""
+        """Raise SQLite's errors as VenueError."""
         try:
             yield
         except sqlite3.Error as error:

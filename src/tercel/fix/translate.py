@@ -1,7 +1,11 @@
 """Commands as FIX fields, and reports of them: an initiator's pure functions, exact in both directions.
 
 A message is a list of (tag, value) on its way out, and a mapping of tags to values on its way in. FIX carries decimal
-prices and numbers of shares; a :class:`PriceScale` turns ticks and lots into them without rounding.
+prices and numbers of shares; a :class:`PriceScale` turns ticks and lots into them: whole for orders, exact in 10^-8
+of the unit for executions.
+
+    out: 35=D|11=a-1|1=DESK|55=XYZ|54=1|60=20231114-22:13:20.000000|38=300|40=2|44=10.05|59=0|
+    in:  35=8|37=17.4|11=a-1|17=XYZ:9|150=F|39=1|55=XYZ|54=1|38=300|44=10.05|32=100|31=10.05|14=100|151=200|
 """
 
 from collections.abc import Callable, Mapping
@@ -174,7 +178,7 @@ class PriceScale:
 def _units(
     text: str, unit: int | Decimal, what: str, tag: int, reason: str
 ) -> tuple[Decimal, Decimal]:
-    """Whole units of a decimal number, and what is left of it."""
+    """Whole units of a decimal number, and the remainder."""
     try:
         return divmod(Decimal(text), unit)
     except (InvalidOperation, ValueError):
@@ -252,7 +256,7 @@ def priced(price: int | None, scale: PriceScale) -> Fields:
 
 
 def present(fields: Fields) -> Fields:
-    """Without empty values, which FIX forbids."""
+    """Fields without empty values, which FIX forbids."""
     return [field for field in fields if field[1]]
 
 

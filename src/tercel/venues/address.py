@@ -229,7 +229,7 @@ def connect(
 
 
 def _fix_terms(found: VenueAddress, near: Path | None) -> tuple[str, Any]:
-    """Who logs on, and the terms of the profile."""
+    """SenderCompID and profile of a FIX address."""
     from tercel.fix.profiles import load
 
     user = found.user or (TRADER if found.profile in ("", "tercel") else "")

@@ -1,4 +1,6 @@
-"""Where an exchange is and who trades there: the name of a net or a TOML file, as the Binance adapter has it.
+"""Other exchanges as a venue, by ccxt: `ccxt:EXCHANGE[:NET or FILE]`, with requests and answers in Binance's format.
+
+The file, as the Binance adapter has it:
 
 net = "testnet"                  # the exchange's sandbox by ccxt; or "production"
 symbols = ["BTCUSDT"]            # as the exchange itself names them; left out: every spot symbol that trades
@@ -6,7 +8,7 @@ symbols = ["BTCUSDT"]            # as the exchange itself names them; left out: 
 api_key = { env = "BINANCE_KEY" }
 secret = { env = "BINANCE_SECRET" }
 password = { file = "passphrase" }         # where the exchange has one; mode 600
-[urls]                           # in place of ccxt's, by the names in its `urls["api"]`, with dots
+[urls]                           # instead of ccxt's, by the names in its `urls["api"]`, with dots
 public = "http://127.0.0.1:8080/api/v3"
 "ws.spot" = "ws://127.0.0.1:8080/ws"
 """
@@ -143,8 +145,8 @@ def check_urls(urls: Mapping[str, str]) -> None:
 
 def urls_at(exchange: str, name: str, near: Path | None = None) -> list[str]:
     """URLs that an exchange of ccxt has by these terms, all that it could send an order or a key to."""
-    made = exchange_of(exchange, *CcxtTerms.named(name, near))
-    return [url for _, url in urls_of(made.urls["api"])]
+    urls = exchange_of(exchange, *CcxtTerms.named(name, near)).urls["api"]
+    return [url for _, url in urls_of(urls)]
 
 
 CALL_S: Final = 10.0
@@ -198,7 +200,7 @@ class CcxtCalls:
         return refusal(method, error, self._clean(str(error)), self.named, wait_s, self.now_ms())
 
     def why(self, error: Exception) -> str:
-        """What an error says, without secrets."""
+        """Text of an error, without secrets."""
         return str(self.refusal("", error)["error"]["msg"])
 
     # -- questions ----------------------------------------------------------------------------------------------------
@@ -259,7 +261,7 @@ class CcxtCalls:
         return row if row["status"] in ENDS else await self._on_order_status(asked)
 
     async def _on_order_amend_keeppriority(self, asked: Asked) -> Any:
-        """Of named exchanges alone: ccxt has no word for it."""
+        """Amend an order; of tested exchanges alone, as ccxt has no method for it."""
         return await self.exchange.request(
             "order/amend/keepPriority", ["private"], "PUT", dict(asked)
         )
@@ -408,7 +410,7 @@ class CcxtChannel(ApiChannel):
 
 
 class CcxtRest:
-    """What is asked at logon.
+    """Requests at logon.
 
     Parameters
     ----------
@@ -450,7 +452,7 @@ _WITHOUT: Final[Mapping[str, str]] = {
 
 
 def lacks_of(exchange: Any) -> list[str]:
-    """What an exchange of ccxt does not offer, and what is done without it.
+    """Features that an exchange of ccxt lacks, and their substitutes.
 
     >>> class Poor:
     ...     id, has = "poor", {"fetchOrder": True, "fetchTime": True}
@@ -520,7 +522,7 @@ class CcxtVenue(BinanceVenue):
         self._wait_s = FIRST_S
 
     def _turn(self) -> None:
-        """As the Binance adapter; and orders that work are asked about, rarely where a stream tells of them."""
+        """Besides what the Binance adapter does, request working orders' status, rarely where a stream reports them."""
         super()._turn()
         if self.up and time.monotonic() >= self._ask_s:
             self._wait_s = FIRST_S if self._polled else min(2 * self._wait_s, LONGEST_S)

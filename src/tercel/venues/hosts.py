@@ -1,4 +1,8 @@
-"""A listening socket of this machine alone."""
+"""Hosts: listening sockets of this machine, and whether a host is provably a test's, or money counts as behind it.
+
+A test is proved by a host on :data:`TEST_NETWORKS`, a host on the installation's own list (`core.installation`), or a
+server on this machine that answers as `tercel venue serve` does (`core.installation`). A name or loopback alone is none.
+"""
 
 import secrets
 import socket

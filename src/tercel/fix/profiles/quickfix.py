@@ -1,4 +1,14 @@
-"""Settings files of QuickFIX ([DEFAULT], [SESSION], KEY=VALUE) as profiles."""
+"""Settings files of QuickFIX as profiles.
+
+[DEFAULT]
+ConnectionType=initiator
+BeginString=FIX.4.4
+[SESSION]
+SenderCompID=DESK
+TargetCompID=VENUE
+SocketConnectHost=venue.example
+SocketConnectPort=9878
+"""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,7 +1,14 @@
 """Data dictionaries: fields, their values, and the messages that have them.
 
-FIX 4.2 and 4.4 are shipped (`fix42.toml`, `fix44.toml`, whose head explains their form). A venue's own comes as the XML
-that QuickFIX defined (`quickfix_xml`).
+FIX 4.2 and 4.4 are shipped (`fix42.toml`, `fix44.toml`, whose heads explain their form). A venue's own comes as the
+XML that QuickFIX defined:
+
+    <fix major="4" minor="4"> <header>...</header> <trailer>...</trailer> <components>...</components>
+      <messages> <message name="Heartbeat" msgtype="0" msgcat="admin"> <field name="TestReqID" required="N"/> ...
+      <fields> <field number="54" name="Side" type="CHAR"> <value enum="1" description="BUY"/> ... </fix>
+
+Such a file comes from outside: a document type, with which entities could be made to grow without bound or to read
+files, is refused, and so is what is larger than any dictionary.
 """
 
 import re
@@ -255,7 +262,7 @@ def read_toml(text: str, name: str) -> Dictionary:
 
 
 def _on_base(found: dict[str, Any]) -> dict[str, Any]:
-    """One that names a standard's as its base has all of that; what begins with + is added to it."""
+    """Tables of a dictionary on those of its base; values that begin with + are appended to the base's."""
     if "base" not in found:
         return found
     base = parse_tables((files(__package__) / _SHIPPED[found["base"]]).read_text(encoding="utf-8"))

@@ -311,7 +311,7 @@ class FixSession:
         self._tell(SessionEventKind.RESET)
 
     def _finish(self) -> Outcome:
-        """Make what happened last, then hand it out."""
+        """Commit the changes of this call to the store, then return its outcome."""
         result = self._result
         self._result = Outcome()
         result.out, sent = self._box.take()
@@ -435,7 +435,7 @@ class FixSession:
         return self._log_on(reset=True)
 
     def _their_logout(self, message: Message) -> None:
-        """It is answered even when messages are missing: the number stays, and the next logon asks for all."""
+        """Answer a Logout even when messages are missing: the number stays, and the next logon requests them all."""
         self._next_in += message.number == self._next_in
         if self._state is not _State.LEAVING:
             self._box.emit("5", [])

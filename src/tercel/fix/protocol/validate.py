@@ -1,7 +1,8 @@
-"""Validation of messages against a dictionary: SessionRejectReason (373) and RefTagID (371) of the first fault.
+"""Validation of messages: against a dictionary (SessionRejectReason 373, RefTagID 371), and against a session.
 
+The session's part is CompIDs, BeginString, SendingTime, OrigSendingTime and the numbers of a Logon.
 Source: FIX 4.4, volume 2, Reject (35=3) and its reasons; the order in which faults are looked for is our own: as the
-fields stand, then what is missing.
+fields come, then what is missing.
 """
 
 from collections import deque
@@ -292,8 +293,8 @@ _WINDOW: Final = 64
 
 
 class ClockOffset:
-    """How far the clock here is ahead of the other side's: the least that the last messages say, as time on the way
-    only adds to it.
+    """Offset of the local clock to the other side's: the minimum over the last messages, as transit time only adds to
+    it.
 
     >>> offset = ClockOffset()
     >>> for ns in (1_700_000_000_250_000_000, 1_700_000_000_130_000_000):

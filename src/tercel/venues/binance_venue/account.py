@@ -1,4 +1,13 @@
-"""What is asked once, as a desk logs on: the clock, the symbols, the key's rights, what the account holds and did."""
+"""Account and symbols of a Binance venue: read at logon, watched afterwards.
+
+Expected balances are the first ones and every execution and fee since, in 1e-8, compared with reported ones. A fee is
+taken from what is received, or in a third asset: with a fee in the base asset, the account holds less of it than its
+executions come to, and both are equal to the last 1e-8 all the same.
+
+    GET /api/v3/account      {"canTrade":true,"balances":[{"asset":"BTC","free":"4.723","locked":"0.0"}],...}
+    outboundAccountPosition  {"e":"outboundAccountPosition","E":1564034571105,"B":[{"a":"ETH","f":"10.0","l":"0.0"}]}
+    balanceUpdate            {"e":"balanceUpdate","E":1573200697110,"a":"BTC","d":"100.0","T":1573200697068}
+"""
 
 import json
 import time
@@ -33,7 +42,7 @@ _ABSENT: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED,
 
 
 class AnswersRest(Protocol):
-    """Who answers requests in the words of Binance's REST: see `BinanceRest`."""
+    """Port of REST requests in Binance's format: see `BinanceRest`."""
 
     def ask(
         self,
@@ -52,7 +61,7 @@ class AnswersRest(Protocol):
 
 @dataclass
 class LogonFacts:
-    """What the venue said at logon."""
+    """Symbols, fees and balances as the venue reported them at logon."""
 
     symbols: dict[str, TradedSymbol] = field(default_factory=dict)
     maker_rate: int = 0
@@ -65,7 +74,7 @@ class LogonFacts:
 def clock_of(
     rest: AnswersRest, wall: Callable[[], int], steady: Callable[[], int], most_ms: float
 ) -> tuple[int, int]:
-    """What makes the venue's time of a steady clock, and how far the wall's clock is ahead of it, for certain; ns.
+    """Offset of the venue's time to the steady clock, and the least lead of the wall clock over the venue's; ns.
 
     It is late by as long as the fastest answer took, and never ahead: a timestamp may be late by the window, and hardly
     ahead.
@@ -92,13 +101,13 @@ def clock_of(
         raise VenueError(
             f"a clock within {most_ms:g} ms",
             f"one that is {abs(ahead) / MS:.0f} ms {'ahead' if ahead > 0 else 'behind'} of the venue's",
-            "set this machine's clock (NTP), or raise clock_ms",
+            "set the system clock (NTP), or raise clock_ms",
         )
     return offset, ahead
 
 
 def certain(ahead_ns: int, took_ns: int) -> int:
-    """How far a clock is ahead at least, measured by a question that took so long.
+    """Least lead of a clock, measured by a request that took `took_ns`.
 
     >>> certain(500, 200), certain(-500, 200), certain(50, 200)
     (400, -400, 0)
@@ -266,7 +275,7 @@ class AssetLedger:
         """Paid since the beginning, by asset."""
 
     def begin(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """What the account holds at first, or is found to hold."""
+        """Set expected balances to the reported ones."""
         self.hear(rows)
         self.expected = dict(self.reported)
 
@@ -277,7 +286,7 @@ class AssetLedger:
         free: str = "free",
         locked: str = "locked",
     ) -> None:
-        """What the venue says of balances; keys as `account` has them.
+        """Store reported balances; keys as in the answer to `account`.
 
         Raises
         ------
@@ -301,7 +310,7 @@ class AssetLedger:
             self.fees[fee_asset] = self.fees.get(fee_asset, 0) + fee
 
     def moved(self, asset: str, amount: int) -> None:
-        """So much came or went."""
+        """Add an amount to an expected balance."""
         self.expected[asset] = self.expected.get(asset, 0) + amount
 
     def differences(self) -> dict[str, tuple[int, int]]:
@@ -374,7 +383,7 @@ class AccountWatch:
         self._account_s = self._clock() + AGAIN_S
 
     def doubt(self) -> None:
-        """Something speaks of other filters than those known here: they are asked for, once a minute at most."""
+        """Request the symbols' filters soon, at most once a minute: an answer contradicts those known here."""
         self._rules_s = min(self._rules_s, max(self._clock(), self._looked_s + EVERY_S))
 
     def turn(self, busy: bool) -> None:
@@ -475,7 +484,7 @@ class AccountWatch:
 
     # -- balances -----------------------------------------------------------------------------------------------------
     def hear(self, data: Mapping[str, Any]) -> None:
-        """An event of the account that is about no order."""
+        """Process an account event that is not about an order."""
         if data.get("e") == "outboundAccountPosition":
             self._ledger.hear(data["B"], "a", "f", "l")
             if self._ledger.differences():

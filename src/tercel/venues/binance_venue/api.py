@@ -1,9 +1,14 @@
-"""Words of Binance Spot that a client says and hears: error codes, statuses, weights, decimals, signed payloads.
+"""Binance's API as a client uses it: error codes, statuses, weights, decimals, signed payloads, symbols with filters.
 
 A REST request signs its query string and body as they are sent, one after the other, without the signature; a request
-of the WebSocket API its parameters in order of their names.
+of the WebSocket API its parameters in order of their names. A lot is LOT_SIZE's step, a tick PRICE_FILTER's; numbers
+come as strings or numbers, and finer than 1e-8 they are refused:
 
-Source: binance-spot-api-docs at a5e0bc3, `rest-api.md`, `web-socket-api.md`, `enums.md`, `errors.md`.
+    {"symbol":"BTCUSDT","status":"TRADING","baseAsset":"BTC","quoteAsset":"USDT","filters":[
+      {"filterType":"PRICE_FILTER","minPrice":"0.01","maxPrice":"1000000.00","tickSize":"0.01"},
+      {"filterType":"LOT_SIZE","minQty":"0.00001","maxQty":"9000.0","stepSize":"0.00001"}, ...]}
+
+Source: binance-spot-api-docs at a5e0bc3, `rest-api.md`, `web-socket-api.md`, `enums.md`, `errors.md`, `filters.md`.
 """
 
 import hashlib
@@ -202,7 +207,7 @@ class TradedSymbol:
         return self._listed[1]
 
     def listing(self, maker_rate: int = 0, taker_rate: int = 0) -> o.Listing:
-        """As the desk lists it."""
+        """Listing of the symbol."""
         return replace(
             self._listed[0], maker_rate=maker_rate, taker_rate=taker_rate, currency=self.quote
         )
@@ -213,7 +218,7 @@ class TradedSymbol:
 
     @property
     def rules(self) -> tuple[Any, ...]:
-        """What may not change while orders of it are counted in ticks and lots."""
+        """Properties that may not change while orders are counted in ticks and lots."""
         return self.tick, self.lot, self.base, self.quote
 
     def refusal(self, new: o.NewOrder | o.ReplaceOrder, mean: int) -> str:

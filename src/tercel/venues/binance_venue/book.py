@@ -1,12 +1,15 @@
-"""The book of a symbol from its streams: depth updates from a snapshot on, trades, and own orders at their place.
+"""The book of a symbol from its streams: depth updates from a snapshot on, trades, and own orders in the queue.
 
-The stream is decoded and put in order as a recorded one is (`feeds.binance_messages`, `feeds.binance_messages`). Own orders
-come with reports of another connection: a level that a report has changed is not set from the stream before
-an update that is as late, so that neither is counted twice. Trades wait for the update that has them.
+    {"e":"depthUpdate","E":1672515782136,"s":"BNBBTC","U":157,"u":160,"b":[["0.0024","10"]],"a":[["0.0026","100"]]}
+    {"e":"trade","E":1672515782136,"s":"BNBBTC","t":12345,"p":"0.001","q":"100","T":1672515782136,"m":true}
 
-A book that does not get on is lost, never shown as it last stood: what cannot be read or cannot be, updates that do not
-follow each other, ids that stand still, bids at or above asks. Then a snapshot is asked for, and if that does not fit a
-new stream too, with longer and longer pauses.
+The stream is decoded and ordered as a recorded one is (`feeds.binance_messages`). Own orders come with reports of
+another connection: a level that a report has changed is not set from the stream before an update that is as late, so
+that neither is counted twice. Trades wait for the update that has them.
+
+A book without progress is lost, never shown in its last state: what cannot be parsed or cannot be, updates that do not
+follow each other, ids that do not advance, bids at or above asks. Then a snapshot is requested, and if that does not
+fit a new stream too, with longer and longer pauses.
 """
 
 import random
@@ -129,7 +132,7 @@ class StreamedBook:
             self._tries = 0 if now_s - self._unknown_s >= SOUND_S else self._tries
 
     def wants(self, now_s: float) -> str:
-        """What an unknown book needs now: "stream", a new one, or "snapshot"; "": nothing, or time."""
+        """Request that a lost book needs now: "stream" (a new one) or "snapshot"; "": none yet."""
         self.wanted |= self._idle >= _IDLE and now_s - self._asked_s >= TROUBLE_S
         if self.known or not self.wanted or self.asked or now_s < self._due_s:
             return ""
@@ -256,7 +259,7 @@ class StreamedBook:
     def reported(
         self, report: o.Report, at_ns: int, trade: int = 0
     ) -> tuple[o.MarketRows | None, int, o.MarketRows | None]:
-        """What a report changes: rows before it, the order's number here (-1: none), rows after it.
+        """Book rows before a report, the order's number in the book (-1: none), rows after it.
 
         Parameters
         ----------

@@ -1,4 +1,11 @@
-"""Requests of the WebSocket API and their answers, by number: each is answered, refused, or called unknown, once."""
+"""WebSocket API: a JSON socket without a thread, and requests over it, each answered, refused or called unknown once.
+
+The frames are those of the library `websockets`, without its I/O; bytes go through :class:`Connection`.
+
+    out: {"id":7,"method":"order.cancel","params":{"symbol":"BTCUSDT","orderId":12569099453,...}}
+    in:  {"id":7,"status":200,"result":{"symbol":"BTCUSDT","status":"CANCELED",...},"rateLimits":[...]}
+    in:  {"id":7,"status":400,"error":{"code":-2011,"msg":"Unknown order sent."},"rateLimits":[...]}
+"""
 
 import json
 import time
@@ -95,7 +102,7 @@ class JsonSocket:
         self._write()
 
     def poll(self) -> list[Any]:
-        """What came since the last call; a message that is no JSON closes it."""
+        """Messages since the last call; one that is not JSON closes the socket."""
         if self.closed:
             return []
         if self._connection.wants_write:
@@ -187,7 +194,7 @@ _ORDERS_S: Final = {"SECOND": 10.0, "MINUTE": 60.0, "DAY": 60.0}
 
 @dataclass(frozen=True)
 class ApiAnswer:
-    """What became of a request.
+    """Outcome of a request.
 
     Parameters
     ----------
@@ -218,7 +225,7 @@ class ApiAnswer:
 
     @property
     def text(self) -> str:
-        """What is said to people."""
+        """Reason for people."""
         return f"{self.error.text} ({self.error.code})" if self.error is not None else self.why
 
 

@@ -1,8 +1,8 @@
-"""Questions about orders whose fate is not known: asked by name until it is, never guessed, and nothing is sent again.
+"""Status requests for orders of unknown fate: by name until it is known, never guessed, and nothing is sent again.
 
 An order that the venue does not know may still be on its way. It never arrived, or was not changed, only once the
-venue has said a time that is past the request's window and the time that the venue gives itself; what it says of the
-order before decides nothing. The clock here is no evidence: the venue's may be slower, or be put back.
+venue has reported a time past the request's window and its own processing time; what it says of the order before
+decides nothing. The local clock is no evidence: the venue's may be slower, or be put back.
 """
 
 import time
@@ -26,7 +26,7 @@ _NOT_YET: Final = "the venue does not know it, and it may still be on its way"
 
 @dataclass(eq=False)
 class OpenQuestion:
-    """An order that is asked about.
+    """An order whose status is being requested.
 
     Parameters
     ----------
@@ -121,7 +121,8 @@ class FateInquiry:
             params = {"symbol": sent.instrument, **named}
             one.heard_ms = self._channel.heard_ms
             if one.heard_ms <= one.until_ms <= self._channel.now_ms():
-                self._ask_time()
+                with suppress(VenueError):
+                    self._channel.ask("time", {}, 1, self._time, signed=False)
             self._ask(one, "order.status", params, ORDER_WEIGHT, self._heard)
 
     def _ask(
@@ -154,13 +155,9 @@ class FateInquiry:
             one.away = False
             self._later(one)
 
-    def _ask_time(self) -> None:
-        def heard(answer: ApiAnswer) -> None:
-            if isinstance(answer.result, dict):
-                self._channel.heard_time(answer.result.get("serverTime"), answer.stamp_ms)
-
-        with suppress(VenueError):
-            self._channel.ask("time", {}, 1, heard, signed=False)
+    def _time(self, answer: ApiAnswer) -> None:
+        if isinstance(answer.result, dict):
+            self._channel.heard_time(answer.result.get("serverTime"), answer.stamp_ms)
 
     def _later(self, one: OpenQuestion) -> None:
         one.due_s = self._clock() + one.wait_s

@@ -53,7 +53,7 @@ class SpotLinks(Protocol):
 
 
 class _Line:
-    """One connection that is made again."""
+    """One connection with reconnects."""
 
     def __init__(self, url: str, tls: TlsSettings, allow: Callable[[str], object]) -> None:
         self.url = url
@@ -80,7 +80,7 @@ class _Line:
         return True
 
     def broke(self, why: str) -> None:
-        """It is gone: the next attempt waits, longer after each one that did not stand."""
+        """Close the connection: the next attempt waits, longer after each short-lived one."""
         now = time.monotonic()
         if self.socket is not None and self.socket.up and now - self._made_s > STABLE_S:
             self._tries = 0
@@ -188,8 +188,17 @@ class BinanceLinks:
         self._keep_api()
         for message in self._read(self._feed):
             data = message.get("data")
-            if not isinstance(data, Mapping):
-                self._confirmed(message)
+            if (
+                not isinstance(data, Mapping)
+                and "error" in message
+                and self._feed.socket is not None
+            ):
+                why = f"a subscription was refused: {str(message['error'])[:200]}"
+                self._feed.socket.close(why)
+            elif not isinstance(data, Mapping):
+                if self._asking and message.get("id") == self._key_id:
+                    self._user = True
+                    self._asking = False
             elif message.get("stream") == self._key and self._key:
                 self._event(data, user)
             else:
@@ -200,7 +209,7 @@ class BinanceLinks:
 
     @staticmethod
     def _read(line: _Line) -> list[Any]:
-        found = [] if line.socket is None else line.socket.poll()
+        found = line.socket.poll() if line.socket is not None else ()
         return [one for one in found if isinstance(one, dict)]
 
     def _event(self, event: Any, user: list[Event]) -> None:
@@ -300,13 +309,6 @@ class BinanceLinks:
                 self._key_id = self._count if self._key in new else self._key_id
         if self._key and time.monotonic() > self._renew_s:
             self._renew()
-
-    def _confirmed(self, message: Mapping[str, Any]) -> None:
-        if "error" in message and self._feed.socket is not None:
-            self._feed.socket.close(f"a subscription was refused: {str(message['error'])[:200]}")
-        elif self._asking and message.get("id") == self._key_id:
-            self._user = True
-            self._asking = False
 
     # -- waiting ------------------------------------------------------------------------------------------------------
     def _watch(self) -> None:

@@ -79,8 +79,17 @@ class OrderEntry:
             self._replace(command)
         elif isinstance(command, o.MassCancel):
             self._mass_cancel(command)
+        elif not command.cl_ord_id:
+            for each in self._tracker.remembered(command.account):
+                self._inquiry.report_status(each, each.status, each.sent.name, "")
+            for each in self._tracker.mine(command.account):
+                self._inquiry.about(each, asked=each.sent.name)
+        elif (order := self._tracker.named(command.cl_ord_id)) is None:
+            self._ask_unknown(command)
+        elif order.over:
+            self._inquiry.repeat(order, command.cl_ord_id)
         else:
-            self._status(command)
+            self._inquiry.about(order, asked=command.cl_ord_id)
 
     # -- new orders ---------------------------------------------------------------------------------------------------
     def _denial(self, new: o.NewOrder | o.ReplaceOrder, more: int) -> str:
@@ -118,7 +127,7 @@ class OrderEntry:
             raise
 
     def _never_left(self, order: WorkingOrder) -> None:
-        """It was not sent: a status request finds it rejected."""
+        """End an order that was not sent: a status request finds it rejected."""
         order.over = True
         order.sent.status = o.OrdStatus.REJECTED
         self._tracker.memory.write(order.sent)
@@ -169,7 +178,7 @@ class OrderEntry:
             self._inquiry.about(before, change=order.sent)
 
     def _result(self, order: WorkingOrder, row: Mapping[str, Any]) -> None:
-        """What the answer to a new order says of it."""
+        """Process the answer to a new order."""
         ns, status = int(row["transactTime"]) * MS, str(row["status"])
         self._tracker.numbered(order, int(row["orderId"]), str(row.get("clientOrderId") or ""))
         self._tracker.taken(order, ns)
@@ -240,10 +249,9 @@ class OrderEntry:
         VenueError
             Nothing was sent.
         """
-        params = self._about(order)
         self._channel.ask(
             "order.cancel",
-            params,
+            self._about(order),
             1,
             lambda one: self._canceled(order, one, None),
             orders=True,
@@ -285,7 +293,7 @@ class OrderEntry:
             self._swap(order, command)
 
     def _rest(self, order: WorkingOrder, lots: int, done_qty: int) -> int:
-        """What so many lots leave for one leg where so much was done before, 1e-8 of the base asset."""
+        """Quantity of one leg: lots less what earlier legs filled, 1e-8 of the base asset."""
         return (lots - ceiled(done_qty)) * self._tracker.unit(order).lot
 
     def _amend(self, order: WorkingOrder, command: o.ReplaceOrder) -> None:
@@ -405,24 +413,8 @@ class OrderEntry:
         self._inquiry.about(before, answer.until_ms if answer.unknown else 0, after.sent)
 
     # -- questions ----------------------------------------------------------------------------------------------------
-    def _status(self, command: o.StatusRequest) -> None:
-        tracker, name = self._tracker, command.cl_ord_id
-        if not name:
-            for each in tracker.remembered(command.account):
-                self._inquiry.report_status(each, each.status, each.sent.name, "")
-            for each in tracker.mine(command.account):
-                self._inquiry.about(each, asked=each.sent.name)
-            return
-        order = tracker.named(name)
-        if order is not None and order.over:
-            self._inquiry.repeat(order, name)
-        elif order is not None:
-            self._inquiry.about(order, asked=name)
-        else:
-            self._nobodys(command)
-
-    def _nobodys(self, command: o.StatusRequest) -> None:
-        """A name that is not known here: the venue is asked in every symbol that orders were sent in, or the first."""
+    def _ask_unknown(self, command: o.StatusRequest) -> None:
+        """Status of an unknown name: requested in every symbol that orders were sent in, or the first."""
         memory = self._tracker.memory
         wire = memory.ask(command.cl_ord_id, command.account)
         used = {sent.instrument for sent in memory.by_wire.values()}
@@ -445,8 +437,7 @@ class OrderEntry:
 
         for symbol in symbols:
             params = {"symbol": symbol, "origClientOrderId": wire}
-            answered = partial(heard, symbol)
-            self._channel.ask("order.status", params, 4, answered)
+            self._channel.ask("order.status", params, 4, partial(heard, symbol))
 
     def _stranger(self, command: o.StatusRequest, row: Mapping[str, Any]) -> None:
         """The venue has an order of that name which is unknown here."""

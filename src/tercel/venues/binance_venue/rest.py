@@ -1,4 +1,14 @@
-"""REST requests, one at a time: signed, counted, answered within a time or called unknown."""
+"""REST requests, one at a time: signed, counted, answered within a time or called unknown; and their request weight.
+
+The weight that the venue allows in a minute is not used up in any 61 seconds. The venue counts by the minute of its
+clock and by address, so other programs behind the same address count too: what it reports beyond our own count is
+theirs, and is held for as long. After 429 or 418 nothing leaves before Retry-After is over, or `longest_s`: then one
+request tries, and the next one as much later, until one is answered. So a wrong value silences a desk for a bounded
+time, and a ban is not prolonged by many requests. A kill tries at once, as often.
+
+    HTTP 400                                 {"code":-1121,"msg":"Invalid symbol."}
+    X-MBX-USED-WEIGHT-1M: 42, Retry-After: 7 (headers)
+"""
 
 import http.client
 import json
@@ -23,7 +33,7 @@ MOST_OVER: Final = 10
 
 
 class WeightBudget:
-    """What is left of the request weight.
+    """Request weight: used and allowed.
 
     Parameters
     ----------
@@ -127,7 +137,7 @@ class WeightBudget:
         self._blocked = max(self._blocked, self._since + min(seconds, self.longest_s))
 
     def answered(self, sent_s: float) -> None:
-        """It took a request that left then: earlier blocks are over."""
+        """A request sent at `sent_s` was accepted: earlier blocks are over."""
         if sent_s > self._since:
             self._blocked = self._until = self._pause = 0.0
 
@@ -143,7 +153,7 @@ _LARGEST: Final = 64 << 20
 _RETRY_S: Final = 60.0
 _SERVER_FAULT: Final = 500
 _REMEDIES: Final[Mapping[int, str]] = {
-    ErrorCode.INVALID_TIMESTAMP: "set this machine's clock (NTP), or raise recv_window_ms",
+    ErrorCode.INVALID_TIMESTAMP: "set the system clock (NTP), or raise recv_window_ms",
     ErrorCode.INVALID_SIGNATURE: "check that the secret belongs to the key, and is of the kind that the file says",
     ErrorCode.BAD_API_KEY: "copy the API key as Binance shows it",
     ErrorCode.REJECTED_KEY: "check that the key lives, its net, its permissions and the addresses that it allows",
@@ -154,7 +164,7 @@ _REMEDIES: Final[Mapping[int, str]] = {
 
 
 class RequestRefusedError(VenueError):
-    """An answer of Binance that is an error.
+    """Error answer of Binance.
 
     Parameters
     ----------

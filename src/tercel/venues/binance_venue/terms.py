@@ -264,7 +264,7 @@ class BinanceTerms(SpotTerms):
         return TlsSettings(authorities=folder / self.ca if self.ca else None)
 
     def signer(self, folder: Path) -> ApiSigner:
-        """What signs requests.
+        """Signer of requests.
 
         Raises
         ------

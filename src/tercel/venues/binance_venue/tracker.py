@@ -1,7 +1,10 @@
-"""Orders of ours at Binance: what an answer, an event of the user stream or a row of a list says becomes reports, once.
+"""Own orders at Binance: answers, events of the user stream and rows of lists become reports, once.
 
 All three may report the same thing, in any order. An execution is known by its trade's number, an end by its order:
 nothing is reported twice, and an end waits until every execution that it counts is here.
+
+    {"e":"executionReport","E":1499405658658,"s":"ETHBTC","c":"a-1","C":"","S":"BUY","x":"TRADE","X":"FILLED",
+     "i":4293153,"t":7,"l":"1.0","L":"0.1026","z":"1.0","q":"1.0","n":"0.001","N":"BNB","T":1499405658657,"m":false}
 """
 
 from collections import deque
@@ -238,7 +241,7 @@ class OrderTracker:
             self.known(order)
 
     def taken(self, order: WorkingOrder, ns: int) -> None:
-        """It works, or did: reported once, as a replacement where it replaces another."""
+        """Mark an order as accepted by the venue: reported once, as a replacement where it replaces another."""
         if order.acked:
             return
         order.acked = True
@@ -343,7 +346,7 @@ class OrderTracker:
         return True
 
     def renamed(self, order: WorkingOrder, sent: SentOrder, ns: int) -> None:
-        """It keeps its queue position with fewer lots and another name."""
+        """Give an order fewer lots and a new name; it keeps its queue position."""
         if order.sent is sent or order.over:
             return
         before = order.sent
@@ -356,7 +359,7 @@ class OrderTracker:
         self._changed(order, o.ExecType.REPLACED, f"R{sent.wire}", ns, orig=before.name)
 
     def sized(self, order: WorkingOrder, name: str, quantity: Any, ns: int) -> None:
-        """So much was ordered, under that name: fewer lots than are known here were asked for, by us or by others."""
+        """Reduce an order to the quantity that the venue has of it, requested by us or by others."""
         lots = -(-(self.qty(order, quantity) + order.base_qty) // ONE)
         if order.over or not order.acked or not 0 < lots < order.sent.lots:
             return
@@ -375,7 +378,7 @@ class OrderTracker:
     def _changed(
         self, order: WorkingOrder, kind: o.ExecType, what: str, ns: int, **more: Any
     ) -> None:
-        """It has fewer lots now: all of them may be filled."""
+        """Report fewer lots of an order, which may be filled by that."""
         full = order.cum_qty >= order.sent.lots * ONE
         status = o.OrdStatus.FILLED if full else order.status
         self._say(order, kind, status, what, ns, **more)

@@ -120,8 +120,8 @@ class BinanceVenue(Closing):
             self._books = {name: StreamedBook(symbol) for name, symbol in facts.symbols.items()}
             self.tracker = OrderTracker(facts.symbols, self.memory, self.ledger, self._tell)
             self.inquiry = FateInquiry(self._channel, self.tracker, self._say, self._stamp)
-            self.tracker.known = self._known_now
-            self.tracker.lives = self._lives
+            self.tracker.known = self._ask_if_strange
+            self.tracker.lives = self._withdraw_living
             self._entry = OrderEntry(
                 self._channel,
                 self.tracker,
@@ -250,7 +250,7 @@ class BinanceVenue(Closing):
         return (self._steady() + self._offset_ns) // MS
 
     def _stamp(self, ns: int) -> int:
-        """A time that is not before any that was reported, nor ahead of now; 0: now."""
+        """A monotonic timestamp, never ahead of now; 0: now."""
         now = self._steady() + self._offset_ns
         self._last_ns = max(self._last_ns, min(ns or now, now))
         return self._last_ns
@@ -301,24 +301,21 @@ class BinanceVenue(Closing):
             asks = any(not one.stuck for one in self.inquiry.open.values())
             self._watch.turn(asks or self._channel.waits(60.0))
         for name in self._links.followed:
-            self._look_after(name, self._books[name], self._steady() / S)
+            book, now_s = self._books[name], self._steady() / S
+            book.look(now_s)
+            if (needs := book.wants(now_s) if self._links.up else "") == "stream":
+                self._links.renew(name)
+            elif needs:
+                self._ask_book(name, book, now_s)
+            if book.why:
+                self._drop(name, book)
 
     def _came_up(self) -> None:
-        """Whatever may have happened meanwhile is asked about."""
+        """Request the state of everything that may have changed while the link was down."""
         self._events.append(o.LinkStatus(True, self._stamp(0), f"logged on at {self.name}"))
         for order in self.tracker.mine(""):
             self.inquiry.about(order)
         self._watch.soon()
-
-    def _look_after(self, name: str, book: StreamedBook, now_s: float) -> None:
-        """Reset a book that is in trouble, and request it again."""
-        book.look(now_s)
-        if (needs := book.wants(now_s) if self._links.up else "") == "stream":
-            self._links.renew(name)
-        elif needs:
-            self._ask_book(name, book, now_s)
-        if book.why:
-            self._drop(name, book)
 
     def _ask_book(self, name: str, book: StreamedBook, now_s: float) -> None:
         """Ask for a snapshot, once updates wait for it."""
@@ -392,12 +389,12 @@ class BinanceVenue(Closing):
             if order is not None and (wait <= 0 or order not in self.inquiry.open):
                 self.inquiry.about(order, pause_s=max(wait, 0.0))
 
-    def _known_now(self, order: WorkingOrder) -> None:
-        """An order has its number: what came of it before, under a name that is not ours, was passed over."""
+    def _ask_if_strange(self, order: WorkingOrder) -> None:
+        """Request the status of an order whose events came before its number was known."""
         if (order.sent.instrument, order.number) in self._strangers:
             self.inquiry.about(order)
 
-    def _lives(self, order: WorkingOrder) -> None:
+    def _withdraw_living(self, order: WorkingOrder) -> None:
         """An order that was reported as rejected works: no agent watches it, so it is cancelled."""
         sent = order.sent
         why = f"an order that was reported as {sent.status} works at the venue: it is cancelled"
@@ -471,7 +468,7 @@ class BinanceVenue(Closing):
 
     @property
     def ahead_ns(self) -> int | None:
-        """How far the clock here is ahead of the venue's, ns."""
+        """Lead of the local clock over the venue's, ns."""
         return self._ahead_ns
 
     def listings(self) -> Sequence[o.Listing]:
@@ -539,24 +536,21 @@ class BinanceVenue(Closing):
         )  # also where the venue's clock is put back
         while not self._events and (left := (ends - self._steady()) / S) > 0:
             if not self.up:
-                self._down()
+                now = time.monotonic()
+                self._lost_s = self._lost_s or now
+                if now - self._lost_s > self._patience.outage_s:
+                    raise VenueError(
+                        f"a link to {self.name}",
+                        f"none for {self._patience.outage_s:g} s: {self._links.why}",
+                        "see whether it is up, then start again",
+                    )
+                self.poll(0.1)
                 break
             self._lost_s = 0.0
             self.poll(min(left, _TICK_S))
         events = self._events
         self._events = []
         return events
-
-    def _down(self) -> None:
-        now = time.monotonic()
-        self._lost_s = self._lost_s or now
-        if now - self._lost_s > self._patience.outage_s:
-            raise VenueError(
-                f"a link to {self.name}",
-                f"none for {self._patience.outage_s:g} s: {self._links.why}",
-                "see whether it is up, then start again",
-            )
-        self.poll(0.1)
 
     def executions(self, account: str, after: str = "") -> list[o.Report]:
         """Trades of an account since a day before logon, as first reported.

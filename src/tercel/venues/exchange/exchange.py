@@ -35,7 +35,7 @@ NOWHERE = -1
 
 @dataclass(slots=True)
 class _Account:
-    """What the exchange knows of an account: its latency streams, and what becomes of its orders when it leaves."""
+    """An account: its latency streams, and whether its orders are cancelled when it disconnects."""
 
     streams: list[Ints]
     last_ns: dict[int, int] = field(default_factory=dict)
@@ -239,7 +239,7 @@ class SimulatedExchange:
         heapq.heappush(self._queues[market], (arrives, self._sent, command))
 
     def _next_arrival(self) -> tuple[int, int]:
-        """When the next command arrives, and in which queue; in a halt none reaches its market."""
+        """Time and queue of the next arrival; in a halt no command reaches its market."""
         first = FOREVER_NS, FOREVER_NS, NOWHERE
         for market, queue in self._queues.items():
             if queue and (market == NOWHERE or self._markets.states[market][sim.HALTED] == 0):
@@ -293,7 +293,7 @@ class SimulatedExchange:
                 return events
 
     def _hand_out(self, events: list[o.VenueEvent]) -> bool:
-        """What the markets did by themselves; whether client orders were among it."""
+        """Publish what the markets did by themselves; whether reports on client orders were among it."""
         spoke = False
         for market in range(len(self._number)):
             spoke |= self._publish(market, events)
@@ -473,7 +473,7 @@ class SimulatedExchange:
             self._match(order, events)
 
     def _enter_status(self, command: o.StatusRequest, events: list[o.VenueEvent]) -> None:
-        """Of one order, or of all that the account ever had: its trades again, exactly, and its state."""
+        """Report the trades, as first reported, and the state of one order or of all that the account ever had."""
         name, account = command.cl_ord_id, command.account
         reports = self._orders.states(account, name, self.now_ns)
         events += reports

@@ -33,7 +33,7 @@ def stood(b: Packed, k: Longs, r: int, own: int, aggressor: int) -> int:
 
 @kernel
 def taker(b: Packed, k: Longs, r: int, aggressor: int) -> int:
-    """Who takes what row `r` executes: the arriving client order if its own fill comes next; -1: a public order."""
+    """Aggressor of the execution in row `r`: the arriving client order if its own fill comes next; -1: a public order."""
     if aggressor < 0 or r + 1 >= state_at(k).record:
         return -1
     c = recorded_at(k, r + 1)

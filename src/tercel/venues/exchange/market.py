@@ -1,4 +1,4 @@
-"""Markets of an exchange: their specifications, and their state arrays laid end to end."""
+"""Markets of an exchange: their specifications, their state arrays laid end to end, and the copy of them on disk."""
 
 import mmap
 import struct
@@ -195,7 +195,10 @@ class Markets:
         self._rows = np.zeros((RECORD_ROWS, MARKET_WORDS), np.int64)
         self._words = np.zeros((RECORD_ROWS, kernels.WORDS), np.int64)
         self._counts = np.zeros(2, np.int64)
-        self._begin()
+        began_ns = [spec.began_ns for spec in self.specs]
+        self.began_ns = max(*began_ns, *(int(k[sim.NOW]) for k in self.states), 0)
+        """The moment that all have reached; from here on client orders matter and rows are stored."""
+        self._run_unseen(self.began_ns)
 
     def _lay(self, parts: Sequence[NDArray[S]], column: int) -> NDArray[S]:
         ends = np.cumsum([len(part) for part in parts])
@@ -204,7 +207,7 @@ class Markets:
         return np.concatenate(parts)
 
     def _lay_tapes(self) -> Ints:
-        """One tape is used as it is; several are laid end to end, each source's once."""
+        """Concatenated tapes of all sources; a single one is not copied."""
         tapes: dict[int, Ints] = {id(spec.source.tape): spec.source.tape for spec in self.specs}
         start, starts = 0, {}
         for key, tape in tapes.items():
@@ -231,13 +234,6 @@ class Markets:
             k[sim.FLOW_NS] = part[0, sim.T_NS] if len(part) else FOREVER_NS
             start += len(part)
         self._tape = np.concatenate(parts)
-
-    def _begin(self) -> None:
-        """Run to the moment that all have reached; from here on client orders matter and rows are stored."""
-        self.began_ns = max(
-            *(spec.began_ns for spec in self.specs), *(int(k[sim.NOW]) for k in self.states), 0
-        )
-        self._run_unseen(self.began_ns)
 
     def _run_unseen(self, until_ns: int) -> None:
         """Advance to a time without publishing."""

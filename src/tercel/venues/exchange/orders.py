@@ -1,4 +1,8 @@
-"""The exchange's client orders, and the execution reports made of them."""
+"""Client orders of the exchange, their execution reports, and their record on disk, so that memory stays bounded.
+
+The record (names, trades, final states) is an SQLite database: without a path, a temporary file that is deleted with
+the exchange; with one, the state from which a killed exchange begins again.
+"""
 
 import sqlite3
 import weakref

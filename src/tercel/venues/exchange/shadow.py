@@ -39,7 +39,7 @@ FIRST_S = 60.0
 
 @dataclass(frozen=True)
 class ShadowRules:
-    """How own orders in shadow are filled.
+    """Fill rules of own orders in shadow.
 
     Parameters
     ----------
@@ -97,8 +97,9 @@ class ShadowVenue(SimulatedExchange):
         self._totals = {one.instrument: LevelTotals(one.dense_ids) for one in there if rules.totals}
         self._recording = None
         if keep is not None:
-            depths = [depth_of(data, name) for name in snapshots]
-            self._recording = StreamFile(keep, there, depths, data.now_ns)
+            self._recording = StreamFile(
+                keep, there, [depth_of(data, name) for name in snapshots], data.now_ns
+            )
         specs = {name: self._spec(name, self._seen(event, 0)) for name, event in snapshots.items()}
         super().__init__(specs, latency=latency)
         self.now_ns = max(self.now_ns, data.now_ns)
@@ -187,7 +188,7 @@ class ShadowVenue(SimulatedExchange):
         )
 
     def listings(self) -> Sequence[Listing]:
-        """As the data venue lists them; their fees hold for fills here."""
+        """Listings of the data venue; their fees hold for fills here."""
         there = [self._listed[name] for name in self._markets.names]
         return [
             replace(one, dense_ids=here.dense_ids, answers=here.answers)
@@ -279,8 +280,7 @@ def snapshot_orders(rows: Ints) -> Ints:
 
 def restart_rows(rows: Ints) -> Ints:
     """A later snapshot as tape: the book is cleared and laid again."""
-    clear = np.array([[rows[0, M_NS], schema.CLEAR, -1, 0, 0, 0]], np.int64)
-    return np.concatenate((clear, rows))
+    return np.concatenate(([[rows[0, M_NS], schema.CLEAR, -1, 0, 0, 0]], rows))
 
 
 WIDTH = 1024

@@ -1,4 +1,9 @@
-"""Public market data of a venue, recorded to a file as it comes and replayed; orders as the totals of their levels."""
+"""Public market data of a venue, recorded to a file as it comes and replayed; orders as the totals of their levels.
+
+A line of JSON, then events in int64 words: instrument number, whether it is a snapshot, number of rows, the rows.
+
+    {"began_ns":1700000000000000000,"listings":[{"instrument":"XYZ","tick":0.01,...}],"depths":[[1024,0]]}
+"""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -155,7 +160,7 @@ class RecordedStream:
         return int(self._depths[instrument][1])
 
     def listings(self) -> Sequence[Listing]:
-        """As the venue listed them."""
+        """Listings of the recorded venue."""
         return self._listings
 
     def subscribe(self, instrument: str) -> None:
@@ -174,7 +179,7 @@ class RecordedStream:
         )
 
     def step(self, until_ns: int) -> list[VenueEvent]:
-        """What came up to a time."""
+        """Events up to a time."""
         events: list[VenueEvent] = []
         while (event := self._next) is not None:
             upto = int(np.searchsorted(event.rows[:, M_NS], until_ns, "right"))
@@ -209,7 +214,7 @@ class RecordedStream:
 
 
 class LevelTotals:
-    """One instrument's rows of orders as a feed of totals and prints would show them.
+    """Converts rows of orders of one instrument to those of a feed of level totals and prints.
 
     Parameters
     ----------

@@ -28,7 +28,7 @@ CHUNK = 1 << 18
 
 
 class RemoteVenue:
-    """Venue client of a :class:`~tercel.venues.wire.hub.Hub`: the venue of a gate, and the gate before it.
+    """Venue client of a :class:`~tercel.venues.wire.server.OrderServer`: the venue of a gate, and the gate before it.
 
     A gate cancels the orders of a silent session: it is sent a beat while this side waits, and none while its caller
     does something else than wait or send.
@@ -90,27 +90,27 @@ class RemoteVenue:
         self._reader = frames.FrameReader()
         self._frames: list[tuple[int, bytes]] = []
         self._ask({"do": "login", "accounts": self._accounts})
-        hello = self._wait_for("hello")
-        self._beat_s = float(hello.get("beat_s", 0.0))
+        answer = self._wait_for("hello")
+        self._beat_s = float(answer.get("beat_s", 0.0))
         self._link().settimeout(
             min(self._beat_s or self._timeout_s, self._timeout_s)
         )  # reads return as beats are due
         self.code, self.journal, self.money = (
-            str(hello.get(name, "")) for name in ("code", "journal", "money")
+            str(answer.get(name, "")) for name in ("code", "journal", "money")
         )
-        self.name = str(hello["name"])
-        self._stepped = hello["stepped"] is True
-        self._answers = hello.get("answers", True) is not False
-        self.now_ns = int(hello["now"])
+        self.name = str(answer["name"])
+        self._stepped = answer["stepped"] is True
+        self._answers = answer.get("answers", True) is not False
+        self.now_ns = int(answer["now"])
         self._listings: list[Listing] = [
             frames.message_of(self._frame()[1], commands=False)
-            for _ in range(int(hello["listings"]))
+            for _ in range(int(answer["listings"]))
         ]
         names = [listing.instrument for listing in self._listings]
         self._shapes: dict[str, dict[str, int]] = {
-            name: dict(zip(names, hello[name], strict=True))
+            name: dict(zip(names, answer[name], strict=True))
             for name in ("width", "feed_levels")
-            if name in hello
+            if name in answer
         }
         if self.money and self._accounts and (shown := self._agree(self.money)):
             self._ask({"do": "live", **shown})

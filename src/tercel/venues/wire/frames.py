@@ -1,5 +1,7 @@
 """Frames of the wire: length (4 bytes), kind (1), then a JSON request or message, or binary market-data rows.
 
+    J {"do":"login","accounts":["DESK"]}      M ["CancelOrder","a-2","a-1","XYZ",1,"DESK",1700000000000000000]
+
 Nothing that is read is executed.
 """
 
@@ -70,9 +72,8 @@ def pack_event(event: o.ClientEvent) -> bytes:
     if not isinstance(event, o.MarketRows):
         return pack_message(event)
     name = event.instrument.encode()
-    rows = event.rows.astype("<i8").tobytes()
-    body = ROWS_HEAD.pack(event.snapshot, event.as_of_ns, len(name)) + name + rows
-    return _framed(ROWS, body)
+    head = ROWS_HEAD.pack(event.snapshot, event.as_of_ns, len(name))
+    return _framed(ROWS, head + name + event.rows.astype("<i8").tobytes())
 
 
 def message_of(body: bytes, *, commands: bool) -> Any:

@@ -1,6 +1,6 @@
 """Server of the wire: clients' frames, logins and accounts, routing of reports. One thread, no blocking call.
 
-Who serves a venue in this way derives from :class:`Hub` and answers commands, steps and questions.
+Who serves a venue in this way derives from :class:`OrderServer` and answers commands, steps and questions.
 """
 
 import selectors
@@ -56,7 +56,7 @@ class Client:
     heard: int = 0
 
 
-class Hub:
+class OrderServer:
     """Listens on a socket and serves clients of a venue.
 
     Parameters
@@ -117,7 +117,7 @@ class Hub:
         raise NotImplementedError
 
     def on_subscribe(self, instrument: str) -> None:
-        """A market data subscription; raises for an instrument that is not listed."""
+        """Subscribe to market data; raises for an instrument that is not listed."""
         raise NotImplementedError
 
     def on_step(self, client: Client, until_ns: int) -> None:
@@ -138,7 +138,7 @@ class Hub:
     def on_login(self, client: Client, account: str) -> None:
         """A client has taken an account."""
 
-    def hello(self) -> frames.Fields:
+    def handshake(self) -> frames.Fields:
         """Additional fields of the answer to a login."""
         return {}
 
@@ -201,7 +201,13 @@ class Hub:
             kind, body = client.asked.popleft()
             try:
                 if kind == frames.MESSAGE:
-                    commands += self._commands_of(client, frames.message_of(body, commands=True))
+                    command: Command = frames.message_of(body, commands=True)
+                    self._claim(client, command.account)
+                    accounts = _accounts_of(client, command)
+                    if "" in accounts:
+                        named = f"{command.cl_ord_id[:80]!r}, of none"
+                        raise VenueError("a command of an account", named, "name one")
+                    commands += [replace(command, account=account) for account in accounts]
                     continue
                 self._hand_over(client, commands)
                 if kind != frames.JSON:
@@ -225,15 +231,6 @@ class Hub:
             raise
         except TercelError as error:
             self._refuse(client, error)
-
-    def _commands_of(self, client: Client, command: Command) -> list[Command]:
-        self._claim(client, command.account)
-        accounts = _accounts_of(client, command)
-        if "" in accounts:
-            raise VenueError(
-                "a command of an account", f"{command.cl_ord_id[:80]!r}, of none", "name one"
-            )
-        return [replace(command, account=account) for account in accounts]
 
     def _refuse(self, client: Client, error: TercelError) -> None:
         self.send(
@@ -315,20 +312,20 @@ class Hub:
         for account in accounts if isinstance(accounts, list) else []:
             self._claim(client, str(account))
         listings = self._venue.listings()
-        hello: dict[str, Any] = {
+        answer: dict[str, Any] = {
             "said": "hello",
             "name": self._venue.name,
             "now": self._venue.now_ns,
         }
-        hello |= {"stepped": self._stepped, "listings": len(listings), **self.hello()}
-        hello["answers"] = self._venue.capabilities.answers_questions
+        answer |= {"stepped": self._stepped, "listings": len(listings), **self.handshake()}
+        answer["answers"] = self._venue.capabilities.answers_questions
         if (depth := self._venue.capabilities.depth) is not None:
             with suppress(VenueError):
-                hello["width"] = [depth.width(listing.instrument) for listing in listings]
-                hello["feed_levels"] = [
+                answer["width"] = [depth.width(listing.instrument) for listing in listings]
+                answer["feed_levels"] = [
                     depth.feed_levels(listing.instrument) for listing in listings
                 ]
-        self.send(client, hello)
+        self.send(client, answer)
         for listing in listings:
             client.out += frames.pack_message(listing)
 
